@@ -1,0 +1,189 @@
+/* Bytes: slices, buffers, the reader.  No I/O, no globals; any thread. */
+#include "base/bytes.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/check.h"
+
+int slice_compare(struct slice a, struct slice b)
+{
+	size_t common = a.len < b.len ? a.len : b.len;
+	int order = common == 0 ? 0 : memcmp(a.data, b.data, common);
+
+	if (order != 0)
+		return order;
+	return a.len < b.len ? -1 : a.len > b.len;
+}
+
+char *slice_dup(struct slice s)
+{
+	char *copy = xalloc(s.len + 1);
+
+	if (s.len > 0)
+		memcpy(copy, s.data, s.len);
+	copy[s.len] = '\0';
+	return copy;
+}
+
+void buf_fini(struct buf *b)
+{
+	free(b->data);
+	*b = (struct buf){0};
+}
+
+void buf_reserve(struct buf *b, size_t extra)
+{
+	size_t want, cap;
+
+	if (b->cap - b->len >= extra)
+		return;
+	REQUIRE(!__builtin_add_overflow(b->len, extra, &want));
+	cap = b->cap < 64 ? 64 : b->cap;
+	while (cap < want)
+		cap += cap / 2;
+	b->data = xrealloc(b->data, cap);
+	b->cap = cap;
+}
+
+void buf_put_slow(struct buf *b, const void *data, size_t len)
+{
+	buf_reserve(b, len);
+	if (len > 0)
+		memcpy(b->data + b->len, data, len);
+	b->len += len;
+}
+
+void buf_consume(struct buf *b, size_t n)
+{
+	REQUIRE(n <= b->len);
+	b->len -= n;
+	if (b->len > 0 && n > 0)
+		memmove(b->data, b->data + n, b->len);
+}
+
+void buf_put_u16(struct buf *b, uint16_t v)
+{
+	uint8_t bytes[2] = {(uint8_t)(v >> 8), (uint8_t)v};
+
+	buf_put(b, bytes, sizeof(bytes));
+}
+
+void buf_put_u32(struct buf *b, uint32_t v)
+{
+	buf_put_u16(b, (uint16_t)(v >> 16));
+	buf_put_u16(b, (uint16_t)v);
+}
+
+void buf_put_u64(struct buf *b, uint64_t v)
+{
+	buf_put_u32(b, (uint32_t)(v >> 32));
+	buf_put_u32(b, (uint32_t)v);
+}
+
+void buf_put_varint(struct buf *b, uint32_t v)
+{
+	REQUIRE(v <= 268435455);
+	do {
+		uint8_t byte = v & 0x7f;
+
+		v >>= 7;
+		buf_put_u8(b, v > 0 ? (uint8_t)(byte | 0x80) : byte);
+	} while (v > 0);
+}
+
+void buf_put_string(struct buf *b, struct slice s)
+{
+	REQUIRE(s.len <= UINT16_MAX);
+	buf_put_u16(b, (uint16_t)s.len);
+	buf_put_slice(b, s);
+}
+
+void buf_printf(struct buf *b, const char *format, ...)
+{
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(NULL, 0, format, args);
+	va_end(args);
+	REQUIRE(n >= 0);
+	buf_reserve(b, (size_t)n + 1);
+	va_start(args, format);
+	vsnprintf((char *)b->data + b->len, (size_t)n + 1, format, args);
+	va_end(args);
+	b->len += (size_t)n;
+}
+
+struct slice read_bytes(struct reader *r, size_t n)
+{
+	struct slice s;
+
+	if (r->bad || reader_left(r) < n) {
+		r->bad = true;
+		r->at = r->end;
+		return SLICE_EMPTY;
+	}
+	s = slice_of(r->at, n);
+	if (n > 0)
+		r->at += n;
+	return s;
+}
+
+uint8_t read_u8(struct reader *r)
+{
+	struct slice s = read_bytes(r, 1);
+
+	return r->bad ? 0 : s.data[0];
+}
+
+uint16_t read_u16(struct reader *r)
+{
+	struct slice s = read_bytes(r, 2);
+
+	return r->bad ? 0 : (uint16_t)((s.data[0] << 8) | s.data[1]);
+}
+
+uint32_t read_u32(struct reader *r)
+{
+	uint32_t high = read_u16(r);
+
+	return (high << 16) | read_u16(r);
+}
+
+uint64_t read_u64(struct reader *r)
+{
+	uint64_t high = read_u32(r);
+
+	return (high << 32) | read_u32(r);
+}
+
+uint32_t read_varint(struct reader *r)
+{
+	uint32_t value = 0;
+
+	for (unsigned shift = 0; shift < 28; shift += 7) {
+		uint8_t byte = read_u8(r);
+
+		value |= (uint32_t)(byte & 0x7f) << shift;
+		if ((byte & 0x80) != 0)
+			continue;
+		if (byte == 0 && shift > 0) /* not the shortest form */
+			r->bad = true;
+		return r->bad ? 0 : value;
+	}
+	r->bad = true;
+	return 0;
+}
+
+struct slice read_string(struct reader *r)
+{
+	return read_bytes(r, read_u16(r));
+}
+
+struct slice read_rest(struct reader *r)
+{
+	return read_bytes(r, reader_left(r));
+}

@@ -1,0 +1,50 @@
+/* The machine's clocks, or those of a simulation; the source is set before threads start and then
+ * only read. */
+#include "base/clock.h"
+
+#include <stddef.h>
+#include <time.h>
+
+static uint64_t machine_monotonic_ns(void *arg)
+{
+	struct timespec now;
+
+	(void)arg;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static int64_t machine_wall_ms(void *arg)
+{
+	struct timespec now;
+
+	(void)arg;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static const struct clock_source machine = {
+    .monotonic_ns = machine_monotonic_ns,
+    .wall_ms = machine_wall_ms,
+};
+static const struct clock_source *current = &machine;
+
+void clock_use(const struct clock_source *source)
+{
+	current = source == NULL ? &machine : source;
+}
+
+uint64_t clock_monotonic_ns(void)
+{
+	return current->monotonic_ns(current->arg);
+}
+
+uint64_t clock_monotonic_ms(void)
+{
+	return clock_monotonic_ns() / 1000000u;
+}
+
+int64_t clock_wall_ms(void)
+{
+	return current->wall_ms(current->arg);
+}

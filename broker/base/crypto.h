@@ -1,0 +1,17 @@
+/* The little cryptography that is not TLS: comparison in constant time, wiping, HMAC-SHA256.  Any
+ * thread. */
+#ifndef BASE_CRYPTO_H
+#define BASE_CRYPTO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+
+bool crypto_equal(struct slice a, struct slice b); /* time depends on the lengths only */
+void crypto_wipe(void *data, size_t len);          /* not optimised away */
+/* HMAC-SHA256 (RFC 2104, FIPS 180-4). Aborts where the library cannot. */
+void crypto_hmac_sha256(struct slice key, struct slice data, uint8_t out[32]);
+
+#endif

@@ -1,0 +1,74 @@
+/* One list swap under a mutex per drain; the wake-up only when the list was empty. */
+#include "base/inbox.h"
+
+#include "base/check.h"
+
+void inbox_init(struct inbox *in, inbox_wake_fn *wake, void *wake_arg)
+{
+	mutex_init(&in->lock);
+	in->head = NULL;
+	in->tail = &in->head;
+	in->taken = NULL;
+	in->wake = wake;
+	in->wake_arg = wake_arg;
+}
+
+void inbox_fini(struct inbox *in)
+{
+	REQUIRE(in->head == NULL && in->taken == NULL);
+	mutex_fini(&in->lock);
+}
+
+void inbox_post(struct inbox *in, struct post *post)
+{
+	bool was_empty;
+
+	REQUIRE(!post->in_flight);
+	post->in_flight = true;
+	post->next = NULL;
+	mutex_lock(&in->lock);
+	was_empty = in->head == NULL;
+	*in->tail = post;
+	in->tail = &post->next;
+	mutex_unlock(&in->lock);
+	if (was_empty && in->wake != NULL)
+		in->wake(in->wake_arg);
+}
+
+static struct post *take_all(struct inbox *in)
+{
+	struct post *all;
+
+	mutex_lock(&in->lock);
+	all = in->head;
+	in->head = NULL;
+	in->tail = &in->head;
+	mutex_unlock(&in->lock);
+	return all;
+}
+
+bool inbox_drain(struct inbox *in, size_t budget, void *home_arg)
+{
+	if (in->taken == NULL)
+		in->taken = take_all(in);
+	for (; in->taken != NULL && budget > 0; budget--) {
+		struct post *post = in->taken;
+
+		in->taken = post->next;
+		post->in_flight = false;
+		post->run(post, home_arg);
+	}
+	return in->taken != NULL || !inbox_is_empty(in);
+}
+
+bool inbox_is_empty(struct inbox *in)
+{
+	bool empty;
+
+	if (in->taken != NULL)
+		return false;
+	mutex_lock(&in->lock);
+	empty = in->head == NULL;
+	mutex_unlock(&in->lock);
+	return empty;
+}

@@ -1,0 +1,330 @@
+/* The line encoder and its sinks: stderr, the audit file, a test. */
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/thread.h"
+#include "base/utf8.h"
+
+#define VALUE_MAX 512
+
+struct event_row {
+	const char *name;
+	enum log_level level;
+	bool audit;
+	const char *text;
+	const char *fields; /* names, separated by blanks */
+};
+
+#define ERROR   LOG_LEVEL_ERROR
+#define WARNING LOG_LEVEL_WARNING
+#define INFO    LOG_LEVEL_INFO
+#define DEBUG   LOG_LEVEL_DEBUG
+static const struct event_row rows[EVENT_COUNT] = {
+#define EVENT(id, name, level, audit, text, fields) {name, level, audit, text, fields},
+#include "base/events.def"
+#undef EVENT
+};
+#undef ERROR
+#undef WARNING
+#undef INFO
+#undef DEBUG
+
+static const char *const level_names[] = {"error", "warning", "info", "debug"};
+
+static _Atomic int level_in_force = LOG_LEVEL_INFO;
+static atomic_bool as_json;
+static log_sink_fn *sink;
+static void *sink_arg;
+static struct mutex audit_lock = {PTHREAD_MUTEX_INITIALIZER};
+static int audit_fd = -1;
+static char *audit_path;
+static atomic_bool audit_on;
+
+bool log_level_parse(struct slice name, enum log_level *out)
+{
+	for (size_t i = 0; i < sizeof(level_names) / sizeof(level_names[0]); i++) {
+		if (slice_equal(name, slice_of_str(level_names[i]))) {
+			*out = (enum log_level)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+void log_set_level(enum log_level level)
+{
+	atomic_store_explicit(&level_in_force, (int)level, memory_order_relaxed);
+}
+
+void log_set_json(bool json)
+{
+	atomic_store_explicit(&as_json, json, memory_order_relaxed);
+}
+
+void log_set_sink(log_sink_fn *fn, void *arg)
+{
+	sink = fn;
+	sink_arg = arg;
+}
+
+const char *event_name(enum event e)
+{
+	return rows[e].name;
+}
+
+static bool level_wants(enum event e)
+{
+	return (int)rows[e].level <= atomic_load_explicit(&level_in_force, memory_order_relaxed);
+}
+
+bool log_wants(enum event e)
+{
+	return level_wants(e) ||
+	       (rows[e].audit && atomic_load_explicit(&audit_on, memory_order_relaxed));
+}
+
+static void encode_escape(struct buf *out, uint32_t cp, bool json)
+{
+	if (cp == '\n')
+		buf_put_slice(out, SLICE("\\n"));
+	else if (cp == '\t')
+		buf_put_slice(out, SLICE("\\t"));
+	else
+		buf_printf(out, json ? "\\u%04x" : "\\x%02x", (unsigned)cp);
+}
+
+/* One code point, or one byte that is no UTF-8. Returns how many bytes it took. */
+static size_t encode_one(struct buf *out, struct slice s, bool json)
+{
+	uint32_t cp;
+	size_t len = utf8_decode(s, &cp);
+
+	if (len == 0) {
+		if (json)
+			buf_put_slice(out, SLICE("\xef\xbf\xbd")); /* U+FFFD: JSON has no bytes */
+		else
+			buf_printf(out, "\\x%02x", (unsigned)s.data[0]);
+		return 1;
+	}
+	if (cp == '"' || cp == '\\') {
+		buf_put_u8(out, '\\');
+		buf_put_u8(out, (uint8_t)cp);
+	} else if (utf8_is_control(cp) || cp == 0 || cp == 0x2028 || cp == 0x2029) {
+		encode_escape(out, cp, json);
+	} else {
+		buf_put(out, s.data, len);
+	}
+	return len;
+}
+
+static bool is_bare(struct slice s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		uint8_t c = s.data[i];
+
+		if (c <= ' ' || c >= 0x7f || c == '"' || c == '=' || c == '\\')
+			return false;
+	}
+	return s.len > 0;
+}
+
+void log_encode(struct buf *out, struct slice s, bool json)
+{
+	size_t shown = s.len > VALUE_MAX ? VALUE_MAX : s.len;
+
+	if (!json && shown == s.len && is_bare(s)) {
+		buf_put_slice(out, s);
+		return;
+	}
+	buf_put_u8(out, '"');
+	for (size_t i = 0; i < shown;)
+		i += encode_one(out, slice_skip(s, i), json);
+	if (shown < s.len)
+		buf_printf(out, "... (%zu bytes)", s.len);
+	buf_put_u8(out, '"');
+}
+
+static void put_field(struct buf *out, const char *name, bool json)
+{
+	if (json)
+		buf_printf(out, "%s\"%s\":", out->len > 1 ? "," : "", name);
+	else
+		buf_printf(out, "%s%s=", out->len > 0 ? " " : "", name);
+}
+
+static void put_text(struct buf *out, const char *name, const char *value, bool json)
+{
+	put_field(out, name, json);
+	log_encode(out, slice_of_str(value), json);
+}
+
+static void put_time(struct buf *out, bool json)
+{
+	int64_t now = clock_wall_ms();
+	time_t seconds = (time_t)(now / 1000);
+	struct tm tm;
+	char text[64];
+	size_t n;
+
+	gmtime_r(&seconds, &tm);
+	n = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(text + n, sizeof(text) - n, ".%03dZ", (int)(now % 1000));
+	put_text(out, "time", text, json);
+}
+
+static bool row_has_field(const struct event_row *row, const char *name)
+{
+	size_t len = strlen(name);
+	const char *at = row->fields;
+
+	while ((at = strstr(at, name)) != NULL) {
+		if ((at == row->fields || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0'))
+			return true;
+		at += len;
+	}
+	return false;
+}
+
+static void put_fields(struct buf *out, const struct event_row *row, const struct log_field *fields,
+                       size_t count, bool json)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (fields[i].kind == LOG_KIND_NONE)
+			continue;
+		REQUIRE(row_has_field(row, fields[i].name));
+		/* A counter of left-out lines is worth a place only when it counted. */
+		if (fields[i].kind == LOG_KIND_NUMBER && fields[i].number == 0 &&
+		    strcmp(fields[i].name, "suppressed") == 0)
+			continue;
+		put_field(out, fields[i].name, json);
+		if (fields[i].kind == LOG_KIND_NUMBER)
+			buf_printf(out, "%" PRId64, fields[i].number);
+		else
+			log_encode(out, fields[i].text, json);
+	}
+}
+
+static void write_line(int fd, struct slice line)
+{
+	ssize_t n = write(fd, line.data, line.len);
+
+	(void)n; /* a log that cannot be written must not stop the broker */
+}
+
+static void audit_write(struct slice line)
+{
+	mutex_lock(&audit_lock);
+	if (audit_fd >= 0)
+		write_line(audit_fd, line);
+	mutex_unlock(&audit_lock);
+}
+
+void log_event(enum event e, const struct log_field *fields, size_t count)
+{
+	const struct event_row *row = &rows[e];
+	bool json = atomic_load_explicit(&as_json, memory_order_relaxed);
+	struct buf line = {0};
+
+	buf_reserve(&line, 256);
+	if (json)
+		buf_put_u8(&line, '{');
+	put_time(&line, json);
+	put_text(&line, "level", level_names[row->level], json);
+	put_text(&line, "event", row->name, json);
+	put_text(&line, "msg", row->text, json);
+	put_fields(&line, row, fields, count, json);
+	if (json)
+		buf_put_u8(&line, '}');
+	buf_put_u8(&line, '\n');
+	if (row->audit)
+		audit_write(buf_slice(&line));
+	if (level_wants(e)) {
+		if (sink != NULL)
+			sink(sink_arg, e, buf_slice(&line));
+		else
+			write_line(STDERR_FILENO, buf_slice(&line));
+	}
+	buf_fini(&line);
+}
+
+static void audit_swap(int fd, char *path)
+{
+	mutex_lock(&audit_lock);
+	if (audit_fd >= 0)
+		close(audit_fd);
+	audit_fd = fd;
+	if (path != audit_path) {
+		free(audit_path);
+		audit_path = path;
+	}
+	atomic_store(&audit_on, fd >= 0);
+	mutex_unlock(&audit_lock);
+}
+
+static int audit_fd_open(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int log_audit_open(const char *path)
+{
+	int fd;
+
+	if (path == NULL) {
+		log_audit_close();
+		return 0;
+	}
+	fd = audit_fd_open(path);
+	if (fd < 0)
+		return fd;
+	audit_swap(fd, xstrdup(path));
+	return 0;
+}
+
+int log_audit_reopen(void)
+{
+	int fd;
+
+	if (audit_path == NULL)
+		return 0;
+	fd = audit_fd_open(audit_path);
+	if (fd < 0)
+		return fd;
+	audit_swap(fd, audit_path);
+	return 0;
+}
+
+void log_audit_close(void)
+{
+	audit_swap(-1, NULL);
+}
+
+bool log_limit_pass(struct log_limit *limit, uint64_t now_ms, uint64_t window_ms, uint32_t burst,
+                    uint32_t *suppressed)
+{
+	if (limit->window_start_ms == 0 || now_ms - limit->window_start_ms >= window_ms) {
+		limit->window_start_ms = now_ms == 0 ? 1 : now_ms;
+		limit->passed = 0;
+	}
+	if (limit->passed >= burst) {
+		limit->suppressed++;
+		return false;
+	}
+	limit->passed++;
+	*suppressed = limit->suppressed;
+	limit->suppressed = 0;
+	return true;
+}

@@ -1,0 +1,90 @@
+/* pthreads with checked results. */
+#include "base/thread.h"
+
+#include <signal.h>
+#include <time.h>
+
+#include "base/check.h"
+
+void mutex_init(struct mutex *m)
+{
+	REQUIRE(pthread_mutex_init(&m->m, NULL) == 0);
+}
+
+void mutex_fini(struct mutex *m)
+{
+	REQUIRE(pthread_mutex_destroy(&m->m) == 0);
+}
+
+void mutex_lock(struct mutex *m)
+{
+	REQUIRE(pthread_mutex_lock(&m->m) == 0);
+}
+
+void mutex_unlock(struct mutex *m)
+{
+	REQUIRE(pthread_mutex_unlock(&m->m) == 0);
+}
+
+void condition_init(struct condition *c)
+{
+	pthread_condattr_t attr;
+
+	REQUIRE(pthread_condattr_init(&attr) == 0);
+	REQUIRE(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
+	REQUIRE(pthread_cond_init(&c->c, &attr) == 0);
+	REQUIRE(pthread_condattr_destroy(&attr) == 0);
+}
+
+void condition_fini(struct condition *c)
+{
+	REQUIRE(pthread_cond_destroy(&c->c) == 0);
+}
+
+void condition_wait(struct condition *c, struct mutex *m)
+{
+	REQUIRE(pthread_cond_wait(&c->c, &m->m) == 0);
+}
+
+void condition_wait_for(struct condition *c, struct mutex *m, uint64_t timeout_ms)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += (time_t)(timeout_ms / 1000);
+	until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	(void)pthread_cond_timedwait(&c->c, &m->m, &until);
+}
+
+void condition_signal(struct condition *c)
+{
+	REQUIRE(pthread_cond_signal(&c->c) == 0);
+}
+
+void condition_broadcast(struct condition *c)
+{
+	REQUIRE(pthread_cond_broadcast(&c->c) == 0);
+}
+
+int thread_start(struct thread *t, const char *name, thread_fn *fn, void *arg)
+{
+	sigset_t all, before;
+	int failed;
+
+	sigfillset(&all);
+	REQUIRE(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
+	failed = pthread_create(&t->t, NULL, fn, arg);
+	REQUIRE(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
+	if (failed == 0)
+		(void)pthread_setname_np(t->t, name);
+	return -failed;
+}
+
+void thread_join(struct thread *t)
+{
+	REQUIRE(pthread_join(t->t, NULL) == 0);
+}

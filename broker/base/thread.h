@@ -1,0 +1,41 @@
+/* Threads and locks: thin names over pthreads, so that misuse aborts. Sanitizers see the real
+ * thing. */
+#ifndef BASE_THREAD_H
+#define BASE_THREAD_H
+
+#include <pthread.h>
+#include <stdint.h>
+
+struct mutex {
+	pthread_mutex_t m;
+};
+
+struct condition {
+	pthread_cond_t c; /* waits on the monotonic clock */
+};
+
+struct thread {
+	pthread_t t;
+};
+
+typedef void *thread_fn(void *arg);
+
+void mutex_init(struct mutex *m);
+void mutex_fini(struct mutex *m);
+void mutex_lock(struct mutex *m);
+void mutex_unlock(struct mutex *m);
+
+void condition_init(struct condition *c);
+void condition_fini(struct condition *c);
+void condition_wait(struct condition *c, struct mutex *m);
+/* Wake at the latest after timeout_ms. */
+void condition_wait_for(struct condition *c, struct mutex *m, uint64_t timeout_ms);
+void condition_signal(struct condition *c);
+void condition_broadcast(struct condition *c);
+
+/* Start a thread with all signals blocked. 0 or -errno. `name`: at most 15 characters, shown by ps
+ * and gdb. */
+int thread_start(struct thread *t, const char *name, thread_fn *fn, void *arg);
+void thread_join(struct thread *t);
+
+#endif

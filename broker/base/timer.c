@@ -1,0 +1,106 @@
+/* A four-ary heap of borrowed timers. */
+#include "base/timer.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/check.h"
+
+void timers_fini(struct timers *t)
+{
+	for (size_t i = 0; i < t->count; i++)
+		t->heap[i]->slot = 0;
+	free(t->heap);
+	*t = (struct timers){0};
+}
+
+static void place(struct timers *t, size_t i, struct timer *timer)
+{
+	t->heap[i] = timer;
+	timer->slot = i + 1;
+}
+
+static void sift_up(struct timers *t, size_t i, struct timer *timer)
+{
+	while (i > 0) {
+		size_t parent = (i - 1) / 4;
+
+		if (t->heap[parent]->due_ms <= timer->due_ms)
+			break;
+		place(t, i, t->heap[parent]);
+		i = parent;
+	}
+	place(t, i, timer);
+}
+
+static size_t earliest_child(const struct timers *t, size_t i)
+{
+	size_t first = 4 * i + 1, best = first;
+
+	for (size_t c = first + 1; c < t->count && c < first + 4; c++) {
+		if (t->heap[c]->due_ms < t->heap[best]->due_ms)
+			best = c;
+	}
+	return best;
+}
+
+static void sift_down(struct timers *t, size_t i, struct timer *timer)
+{
+	while (4 * i + 1 < t->count) {
+		size_t child = earliest_child(t, i);
+
+		if (timer->due_ms <= t->heap[child]->due_ms)
+			break;
+		place(t, i, t->heap[child]);
+		i = child;
+	}
+	place(t, i, timer);
+}
+
+void timer_disarm(struct timers *t, struct timer *timer)
+{
+	size_t i;
+	struct timer *last;
+
+	if (timer->slot == 0)
+		return;
+	i = timer->slot - 1;
+	REQUIRE(i < t->count && t->heap[i] == timer);
+	timer->slot = 0;
+	last = t->heap[--t->count];
+	if (last == timer)
+		return;
+	if (i > 0 && last->due_ms < t->heap[(i - 1) / 4]->due_ms)
+		sift_up(t, i, last);
+	else
+		sift_down(t, i, last);
+}
+
+void timer_arm(struct timers *t, struct timer *timer, uint64_t due_ms)
+{
+	REQUIRE(timer->fire != NULL);
+	timer_disarm(t, timer);
+	if (t->count == t->cap) {
+		t->cap = t->cap == 0 ? 16 : t->cap * 2;
+		t->heap = xrealloc_array(t->heap, t->cap, sizeof(*t->heap));
+	}
+	timer->due_ms = due_ms;
+	sift_up(t, t->count++, timer);
+}
+
+void timers_run(struct timers *t, uint64_t now_ms, void *home_arg)
+{
+	for (size_t budget = t->count; budget > 0 && t->count > 0; budget--) {
+		struct timer *timer = t->heap[0];
+
+		if (timer->due_ms > now_ms)
+			return;
+		timer_disarm(t, timer);
+		timer->fire(timer, home_arg);
+	}
+}
+
+uint64_t timers_next(const struct timers *t)
+{
+	return t->count == 0 ? UINT64_MAX : t->heap[0]->due_ms;
+}

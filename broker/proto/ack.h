@@ -1,0 +1,22 @@
+/* PUBACK, PUBREC, PUBREL, PUBCOMP (3.4 to 3.7): one shape.  Pure. */
+#ifndef PROTO_ACK_H
+#define PROTO_ACK_H
+
+#include "proto/connect.h"
+
+struct ack {
+	uint16_t packet_id;
+	enum reason reason; /* REASON_SUCCESS in 3.1.1 */
+	struct properties properties;
+};
+
+/* REASON_OK; REASON_MALFORMED for wrong flags (PUBREL 2, others 0), identifier 0, surplus bytes, a
+ * reason code that this packet type does not have (REASON_PROTOCOL_ERROR where the standard says
+ * so). */
+enum reason ack_decode(const struct frame *frame, enum mqtt_version version, struct ack *out);
+/* `reason_string` may be empty; reason and properties are left out in 3.1.1 and where they say
+ * success. */
+void ack_encode(struct buf *out, enum mqtt_version version, enum packet_type type,
+                uint16_t packet_id, enum reason reason, struct slice reason_string);
+
+#endif

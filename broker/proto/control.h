@@ -1,0 +1,29 @@
+/* PINGREQ, PINGRESP, DISCONNECT, AUTH (3.12 to 3.15).  Pure. */
+#ifndef PROTO_CONTROL_H
+#define PROTO_CONTROL_H
+
+#include "proto/connect.h"
+
+enum reason pingreq_decode(const struct frame *frame);
+void pingresp_encode(struct buf *out);
+
+struct disconnect {
+	enum reason reason;
+	struct properties properties; /* session expiry, reason string */
+};
+
+enum reason disconnect_decode(const struct frame *frame, enum mqtt_version version,
+                              struct disconnect *out);
+/* 5.0 only: a 3.1.1 server has no DISCONNECT to send. */
+void disconnect_encode(struct buf *out, enum reason reason, struct slice reason_string,
+                       struct slice server_reference);
+
+struct auth {
+	enum reason reason; /* 0x00, 0x18, 0x19 */
+	struct properties properties;
+};
+
+enum reason auth_decode(const struct frame *frame, struct auth *out); /* 5.0 only */
+void auth_encode(struct buf *out, enum reason reason, struct slice method, struct slice data);
+
+#endif

@@ -1,0 +1,51 @@
+/* The fixed header and the packet it frames (MQTT 3.1.1 and 5.0, section 2).  Pure. */
+#ifndef PROTO_FRAME_H
+#define PROTO_FRAME_H
+
+#include "base/bytes.h"
+
+enum packet_type {
+	PACKET_RESERVED = 0,
+	PACKET_CONNECT = 1,
+	PACKET_CONNACK = 2,
+	PACKET_PUBLISH = 3,
+	PACKET_PUBACK = 4,
+	PACKET_PUBREC = 5,
+	PACKET_PUBREL = 6,
+	PACKET_PUBCOMP = 7,
+	PACKET_SUBSCRIBE = 8,
+	PACKET_SUBACK = 9,
+	PACKET_UNSUBSCRIBE = 10,
+	PACKET_UNSUBACK = 11,
+	PACKET_PINGREQ = 12,
+	PACKET_PINGRESP = 13,
+	PACKET_DISCONNECT = 14,
+	PACKET_AUTH = 15,
+};
+
+struct frame {
+	enum packet_type type;
+	uint8_t flags;     /* the low four bits of the first byte */
+	struct slice body; /* everything behind the Remaining Length; borrowed */
+	size_t size_bytes; /* of the whole packet, header included */
+};
+
+enum frame_result {
+	FRAME_COMPLETE,   /* *out is filled and *in stands behind it */
+	FRAME_INCOMPLETE, /* nothing consumed; *needed_bytes says how long the packet is, 0 while
+	                     unknown */
+	FRAME_MALFORMED,  /* Remaining Length of five bytes or not minimal */
+	FRAME_TOO_LARGE,  /* the whole packet is larger than max_bytes; known as soon as its length
+	                     is */
+};
+
+/* Take the next packet off *in. Flags and types are judged by the decoders, not here. */
+enum frame_result frame_next(struct slice *in, size_t max_bytes, struct frame *out,
+                             size_t *needed_bytes);
+
+const char *packet_type_name(enum packet_type type); /* "PUBLISH" */
+
+/* Start a packet of known body length: first byte and Remaining Length. */
+void frame_put_header(struct buf *out, enum packet_type type, uint8_t flags, size_t body_bytes);
+
+#endif

@@ -1,0 +1,48 @@
+/* SUBSCRIBE, SUBACK, UNSUBSCRIBE, UNSUBACK (3.8 to 3.11).  Pure; nothing allocated: entries are
+ * walked. */
+#ifndef PROTO_SUBSCRIBE_H
+#define PROTO_SUBSCRIBE_H
+
+#include "proto/connect.h"
+
+struct subscription_options {
+	uint8_t qos; /* maximum QoS asked for */
+	bool no_local;
+	bool retain_as_published;
+	uint8_t retain_handling; /* 0 send, 1 send if new, 2 do not send */
+};
+
+struct subscribe {
+	uint16_t packet_id;
+	size_t count;                 /* entries, at least one [MQTT-3.8.3-3] */
+	struct properties properties; /* the Subscription Identifier among them */
+	struct slice entries;
+};
+
+/* Checks the whole packet: flags, identifier, UTF-8 of each filter, option bits, at least one
+ * entry. Whether a filter is a valid filter is judged per entry by the caller (0x8F in its
+ * place; 3.1.1 closes or 0x80). No Local on a `$share` is REASON_PROTOCOL_ERROR. [MQTT5-3.8.3-4] */
+enum reason subscribe_decode(const struct frame *frame, enum mqtt_version version,
+                             struct subscribe *out);
+/* Next entry off s->entries; false at the end. */
+bool subscribe_next(struct subscribe *s, struct slice *filter,
+                    struct subscription_options *options);
+
+/* One code per entry. In 3.1.1 codes from 0x80 on become 0x80. */
+void suback_encode(struct buf *out, enum mqtt_version version, uint16_t packet_id,
+                   const uint8_t *reasons, size_t count, struct slice reason_string);
+
+struct unsubscribe {
+	uint16_t packet_id;
+	size_t count;
+	struct properties properties;
+	struct slice entries;
+};
+
+enum reason unsubscribe_decode(const struct frame *frame, enum mqtt_version version,
+                               struct unsubscribe *out);
+bool unsubscribe_next(struct unsubscribe *u, struct slice *filter);
+void unsuback_encode(struct buf *out, enum mqtt_version version, uint16_t packet_id,
+                     const uint8_t *reasons, size_t count, struct slice reason_string);
+
+#endif
