@@ -1,0 +1,57 @@
+/* Password checks off the loops: one or two hashing threads, a queue that serves source addresses
+ * in turn, a delay for addresses that guess, and a cache of recent successes (security.md 3.1). One
+ * authenticator for the process. Thread: any home submits; the answer is a post to that home. */
+#ifndef AUTH_AUTHENTICATOR_H
+#define AUTH_AUTHENTICATOR_H
+
+#include "auth/users.h"
+#include "base/home.h"
+
+struct authenticator;
+
+/* One question. Lives in an object of the asker's that stays until the answer; may be cancelled. */
+struct auth_question {
+	struct post post; /* the answer: set post.run; runs on `home` with its argument */
+	struct home *home;
+	struct slice address; /* opaque bytes that name the source (IP address without port); copied
+	                         at submit */
+	/* set by auth_question_fill, freed by auth_question_fini */
+	char *user; /* copied */
+	char *hash; /* copied; NULL: nobody (unknown, locked, no hash): a dummy of the usual cost is
+	               hashed, the answer is no */
+	uint8_t *password; /* copied, wiped after use */
+	size_t password_len;
+	bool accepted; /* the answer */
+	/* the authenticator's own */
+	struct auth_question *next;
+	struct auth_source *source;
+};
+
+/* threads: 1 or 2. */
+struct authenticator *authenticator_new(unsigned threads);
+/* Stop and join the threads; questions not answered by then are posted back as not accepted. */
+void authenticator_stop(struct authenticator *a);
+void authenticator_free(struct authenticator *a);
+
+void auth_question_fill(struct auth_question *q, struct slice user, const struct user *entry,
+                        struct slice password);
+void auth_question_fini(struct auth_question *q); /* wipes and frees the copies */
+
+/* True: answered at once from the cache (q->accepted is true), no post follows. False: a post
+ * follows, always exactly one. A password over 256 bytes or with a NUL is hashed as the dummy and
+ * refused. */
+bool authenticator_submit(struct authenticator *a, struct auth_question *q);
+/* The peer has gone: where the hash has not begun, it is left out and the answer (no) is posted
+ * soon. The post still comes. */
+void authenticator_cancel(struct authenticator *a, struct auth_question *q);
+
+/* Blocking; for tools: a new hash of the method ("yescrypt", "sha512crypt", "bcrypt"), NULL where
+ * it is unknown. The caller frees. */
+char *password_hash(const char *method, struct slice password);
+/* Blocking. False for a wrong password, and for every hash whose method is not accepted. */
+bool password_verify(const char *hash, struct slice password);
+/* Is this a crypt(5) string of an accepted method ($y$ $gy$ $7$ $2b$ $6$) that crypt_checksalt()
+ * does not call bad? */
+bool password_hash_acceptable(const char *hash);
+
+#endif

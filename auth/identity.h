@@ -1,0 +1,41 @@
+/* Who somebody is, once known.  Immutable, shared by reference.  Thread: any. */
+#ifndef AUTH_IDENTITY_H
+#define AUTH_IDENTITY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+
+enum identity_kind {
+	IDENTITY_ANONYMOUS,
+	IDENTITY_PASSWORD,    /* by an entry of the password file */
+	IDENTITY_CERTIFICATE, /* named by a client certificate */
+};
+
+struct identity {
+	_Atomic uint32_t refs;
+	enum identity_kind kind;
+	uint64_t entry_id; /* of the password file's entry, 0 where there is none */
+	struct slice name; /* empty for anonymous */
+	/* Equal keys are the same somebody: entry and name for an entry of the password file (a
+	 * namesake made later differs), name alone for a certificate without an entry, one key for
+	 * all that are anonymous. Opaque bytes, stable over restarts. */
+	struct slice key;
+	/* A digest of how they got in (the entry's hash line), to see at a reload whether the
+	 * password changed. */
+	uint64_t credential;
+};
+
+struct identity *identity_new(enum identity_kind kind, struct slice name, uint64_t entry_id,
+                              uint64_t credential);
+struct identity *identity_ref(struct identity *id);
+void identity_unref(struct identity **id); /* NULL is fine; *id becomes NULL */
+
+/* What a user may be called: 1..256 bytes, UTF-8, none of / + # : and no control characters, no
+ * leading '$'; and not beginning with '#' (a comment of the password file). On false *why is a text
+ * for a person. */
+bool identity_name_valid(struct slice name, const char **why);
+
+#endif

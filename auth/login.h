@@ -1,0 +1,46 @@
+/* Who is who: interface.md, "Who is who".  A pure decision, no hashing: the table of cases is in
+ * the test. */
+#ifndef AUTH_LOGIN_H
+#define AUTH_LOGIN_H
+
+#include "auth/identity.h"
+#include "auth/users.h"
+#include "conf/conf.h"
+
+/* What a connection brings. Slices are borrowed for the call. */
+struct login {
+	const struct conf_authentication *conf;
+	bool has_password_file;
+	const struct users *users;
+	bool has_user_name;
+	bool has_password;
+	struct slice user_name;
+	struct slice password;
+	struct slice client_id;
+	bool assigned_client_id; /* the broker chose it: bind_client_id does not apply */
+	bool has_certificate;    /* verified by TLS */
+	/* What the certificate names by certificate_user; empty where it names nobody or more than
+	 * one. */
+	struct slice certificate_name;
+	bool certificate_required; /* client_certificates: required */
+};
+
+enum login_verdict {
+	LOGIN_ACCEPTED,       /* *identity is a new reference */
+	LOGIN_NEEDS_PASSWORD, /* hash the password against login_hash(); *identity is who it will be
+	                         if that succeeds, NULL for nobody */
+	LOGIN_BAD_CREDENTIALS, /* 0x86, 3.1.1 code 4: wrong, unknown, locked, all alike */
+	LOGIN_NOT_AUTHORIZED,  /* 0x87, 3.1.1 code 5: anonymous not allowed, certificate missing */
+	LOGIN_BAD_CLIENT_ID,   /* 0x85, 3.1.1 code 2: bind_client_id */
+};
+
+/* `why` is for our log only, never for the peer. */
+enum login_verdict login_decide(const struct login *l, struct identity **identity,
+                                const char **why);
+
+/* Could this identity, seen from a reload, still log in? False: removed, locked, new password,
+ * anonymous switched off, ... `why` as above. */
+bool login_still_valid(const struct identity *id, const struct conf_authentication *conf,
+                       bool has_password_file, const struct users *users, const char **why);
+
+#endif

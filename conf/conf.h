@@ -1,0 +1,137 @@
+/* The configuration: one schema table (conf/schema.c) is the source of parsing, ranges, defaults,
+ * --dump and the manual. A struct conf is immutable once built and freed by whoever built it.
+ * Strings are NUL-terminated, paths absolute or relative to the working directory (already resolved
+ * against the file's directory); NULL: left out, off.  Thread: built on main, read everywhere. */
+#ifndef CONF_CONF_H
+#define CONF_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/log.h"
+#include "conf/errors.h"
+
+enum conf_client_certificates {
+	CLIENT_CERTIFICATES_NONE,
+	CLIENT_CERTIFICATES_OPTIONAL,
+	CLIENT_CERTIFICATES_REQUIRED,
+};
+
+enum conf_certificate_user {
+	CERTIFICATE_USER_NONE,
+	CERTIFICATE_USER_CN,
+	CERTIFICATE_USER_SAN_DNS,
+	CERTIFICATE_USER_SAN_URI,
+	CERTIFICATE_USER_SAN_EMAIL,
+};
+
+enum conf_bind_client_id {
+	BIND_CLIENT_ID_NONE,
+	BIND_CLIENT_ID_EQUAL,
+	BIND_CLIENT_ID_PREFIX,
+};
+
+enum conf_partial_subscriptions {
+	PARTIAL_SUBSCRIPTIONS_REFUSE,
+	PARTIAL_SUBSCRIPTIONS_FILTER,
+};
+
+struct conf_certificate {
+	char *certificate; /* PEM, leaf first, chain behind it */
+	char *key;
+	unsigned line, column;
+};
+
+struct conf_tls {
+	struct conf_certificate *certificates;
+	size_t certificate_count;
+	unsigned min_version; /* 12 or 13 */
+	enum conf_client_certificates client_certificates;
+	char *client_ca;
+	char *client_crl;
+};
+
+struct conf_authentication {
+	bool anonymous;
+	bool anonymous_sessions;
+	enum conf_certificate_user certificate_user;
+	enum conf_bind_client_id bind_client_id;
+};
+
+struct conf_limits {
+	uint32_t connections; /* a listener that overrides it counts its own; the global one counts
+	                         all */
+	uint32_t max_packet_size;
+	uint32_t max_connect_size;
+	uint16_t receive_maximum;
+	uint16_t topic_alias_maximum;
+	uint8_t max_qos;
+	bool retain_available;
+	uint16_t max_keepalive_s; /* 0: the client's choice */
+	uint32_t max_session_expiry_s;
+	uint32_t queue_messages;
+	uint64_t queue_bytes;
+	uint32_t connect_timeout_ms;
+	uint32_t unauthenticated;
+	uint32_t subscriptions;
+	uint32_t sessions_per_user;
+	uint32_t topic_levels;
+	uint32_t user_properties;
+};
+
+struct conf_listener {
+	char *bind; /* as written: "[::]:8883", "unix:/run/broker/broker.sock" */
+	bool is_unix;
+	char *host; /* "::", "127.0.0.1"; numeric */
+	uint16_t port;
+	char *path;    /* unix */
+	unsigned mode; /* unix, default 0660 */
+	char *owner;   /* unix: user name or number; NULL: leave */
+	char *group;
+	struct conf_tls tls;                       /* merged with the global one */
+	struct conf_authentication authentication; /* likewise */
+	struct conf_limits limits;                 /* likewise */
+	bool own_connections;                      /* limits.connections was overridden here */
+	unsigned line, column;
+};
+
+struct conf {
+	char *path;       /* of the file itself */
+	unsigned workers; /* 1..64, `auto` already resolved */
+	struct conf_listener *listeners;
+	size_t listener_count; /* at least one */
+	struct conf_tls tls;
+	struct conf_authentication authentication;
+	struct conf_limits limits;
+	char *password_file;
+	char *acl_file;
+	enum conf_partial_subscriptions partial_subscriptions;
+	enum log_level log_level;
+	bool log_json;
+	char *log_audit;
+};
+
+/* Parse and check the file by itself: syntax, keys, types, ranges, combinations (TCP needs
+ * certificates, certificate_user needs client_certificates, ...) and the mode of the file (not
+ * writable for others). Files it names are judged by those who read them. NULL when there are
+ * errors. */
+struct conf *conf_load(const char *path, struct errors *errors);
+struct conf *conf_parse(const char *name, struct slice bytes,
+                        struct errors *errors); /* the same from memory: tests, fuzzing */
+void conf_free(struct conf *conf);
+
+/* The effective configuration as YAML, defaults filled in. The caller frees. */
+char *conf_dump(const struct conf *conf);
+
+/* The option section of broker.yaml(5) in mdoc, from the schema table. The caller frees. */
+char *conf_manual(void);
+
+/* Is this file safe from others? `what` is "private key", "password file" ...: 0, or an error in
+ * *errors that says the mode and the chmod to run, and -EACCES. Readable: the mode's last digit
+ * must not let others read. Writable: nor write. Missing files are -ENOENT and an error. */
+int conf_check_private(const char *path, const char *what, struct errors *errors);
+int conf_check_unwritable(const char *path, const char *what, struct errors *errors);
+
+#endif

@@ -1,0 +1,40 @@
+/* What is wrong with a file, all of it at once: file:line:column, the mistake, and the remedy.
+ * Thread: the caller's. */
+#ifndef CONF_ERRORS_H
+#define CONF_ERRORS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct error_item {
+	char *file;
+	unsigned line;   /* from 1; 0: the file as a whole */
+	unsigned column; /* from 1; 0: the line as a whole */
+	bool warning;
+	char *text; /* "unknown key 'listner'; did you mean 'listeners'?" */
+};
+
+/* Zero-initialised is empty. At most ERRORS_MAX are kept, the rest is counted. */
+struct errors {
+	struct error_item *items;
+	size_t count;       /* kept items, warnings among them */
+	size_t error_count; /* errors alone, also those not kept */
+};
+
+#define ERRORS_MAX 100
+
+void errors_fini(struct errors *e);
+void errors_add(struct errors *e, const char *file, unsigned line, unsigned column,
+                const char *format, ...) __attribute__((format(printf, 5, 6)));
+void errors_warn(struct errors *e, const char *file, unsigned line, unsigned column,
+                 const char *format, ...) __attribute__((format(printf, 5, 6)));
+/* "broker.yaml:3:5: error: ...\n" for each, in the order of files and lines. The caller frees. */
+char *errors_text(struct errors *e);
+/* The same to the log, a line each: config-error, config-warning. */
+void errors_log(struct errors *e);
+
+/* The candidate nearest to `word` (edit distance, at most a third of its length), NULL where none
+ * is near. */
+const char *errors_nearest(const char *word, const char *const *candidates, size_t count);
+
+#endif

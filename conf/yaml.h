@@ -1,0 +1,40 @@
+/* YAML as Vakt takes it: a tree of nodes with places.  Aliases, anchors, tags, duplicate keys and
+ * several documents are refused; depth (16), nodes (100,000) and size (4 MiB) are bounded.  Scalars
+ * stay text: the reader of a key knows what it wants. The only door to libyaml.  Thread: the
+ * caller's. */
+#ifndef CONF_YAML_H
+#define CONF_YAML_H
+
+#include "base/bytes.h"
+#include "conf/errors.h"
+
+enum yaml_kind {
+	YAML_SCALAR,
+	YAML_SEQUENCE,
+	YAML_MAPPING,
+};
+
+struct yaml_node {
+	enum yaml_kind kind;
+	unsigned line, column; /* from 1 */
+	bool quoted;           /* scalar in quotes: never null or a number by accident */
+	char *text;            /* scalar; NUL-terminated (a NUL inside is an error) */
+	size_t count;          /* sequence and mapping: entries */
+	struct yaml_entry *entries;
+};
+
+struct yaml_entry {
+	struct yaml_node *key; /* NULL in a sequence */
+	struct yaml_node *value;
+};
+
+/* Parse a file, or bytes with a name for the messages. NULL: an empty document, or errors (then
+ * e->error_count grew). The caller frees. */
+struct yaml_node *yaml_load_file(const char *path, struct errors *e);
+struct yaml_node *yaml_load(const char *name, struct slice bytes, struct errors *e);
+void yaml_free(struct yaml_node *node);
+/* The value of a key of a mapping, NULL where it is not there. */
+struct yaml_node *yaml_get(const struct yaml_node *mapping, const char *key);
+bool yaml_is_null(const struct yaml_node *node); /* empty, ~ or null, unquoted */
+
+#endif
