@@ -1,0 +1,30 @@
+/* A worker's event loop: libuv drives a struct home.  The only other files that include uv.h are in
+ * this folder. Thread: the loop's own, except loop_stop and what home_post does. */
+#ifndef NET_LOOP_H
+#define NET_LOOP_H
+
+#include "base/home.h"
+
+struct loop;
+
+/* A loop that drives `home` (borrowed): its inbox wakes it, its turn runs after each poll. NULL
+ * with *error = -errno. */
+struct loop *loop_new(struct home *home, int *error);
+/* Run in the calling thread until loop_stop and until everything on it is closed. Enters the home
+ * meanwhile. */
+void loop_run(struct loop *loop);
+/* Any thread: end loop_run once nothing is open any more. */
+void loop_stop(struct loop *loop);
+/* Closes the loop: REQUIREs uv_loop_close() == 0, that is, nothing leaked. */
+void loop_free(struct loop *loop);
+struct home *loop_home(struct loop *loop);
+
+/* Signals for the main loop only: `fn` runs on the loop. Several may be watched. */
+typedef void loop_signal_fn(void *arg, int signum);
+int loop_on_signal(struct loop *loop, int signum, loop_signal_fn *fn, void *arg);
+void loop_signals_close(struct loop *loop);
+
+/* Raise the soft limit of open files to the hard one; returns the limit in force. */
+unsigned long net_raise_file_limit(void);
+
+#endif

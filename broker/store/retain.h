@@ -1,0 +1,76 @@
+/* Retained values: the tree of topics, shared by all workers.  design.md section 4, invariant D4.
+ * One clock (an atomic 64-bit number) counts retained changes.  A change takes its number under the
+ * topic's stripe mutex and stores it with the value, or with the tombstone of a deletion, so that
+ * inboxes and journal see a topic's values in number order. Owners (`own` rules) live here too: a
+ * tombstone keeps its owner for 7 days. */
+#ifndef STORE_RETAIN_H
+#define STORE_RETAIN_H
+
+#include "store/msg.h"
+
+struct retain;
+
+struct retain *retain_new(unsigned homes);
+void retain_free(struct retain *r);
+/* The clock, for route_target_put and for every other subscription: the number of the newest
+ * change. */
+const _Atomic uint64_t *retain_clock(const struct retain *r);
+
+/* One change of one topic. Between begin and end the topic's stripe is held: what is posted
+ * meanwhile leaves in number order. Keep it short, never block, never begin a second one. Call
+ * inside a route read section (or none), slot: of the calling home. */
+struct retain_change {
+	struct retain *retain;
+	struct retain_node *node;
+	unsigned slot;
+	struct slice owner;  /* identity key of the owner, empty: nobody; borrowed until end */
+	struct msg *current; /* borrowed; NULL: no value */
+	uint64_t number;     /* this change's number, once put or deleted */
+};
+
+void retain_begin(struct retain *r, unsigned slot, struct slice topic, uint64_t now_ms,
+                  struct retain_change *out);
+/* Store a value (takes its own reference; sets msg->number). */
+void retain_put(struct retain_change *c, struct msg *msg);
+/* Delete: a tombstone with a number stays as long as it is needed (owner: 7 days; else until nobody
+ * replays it). */
+void retain_delete(struct retain_change *c, uint64_t now_ms);
+/* A number for a retained publish that changes nothing here (deletion of what is not there). */
+void retain_own(struct retain_change *c,
+                struct slice owner); /* make the owner; empty: give up ownership at once */
+void retain_end(struct retain_change *c);
+
+/* Who owns this topic, appended to *key (nothing: nobody). For publishes that are not retained. */
+void retain_owner(struct retain *r, unsigned slot, struct slice topic, uint64_t now_ms,
+                  struct buf *key);
+/* Forget everything that this user owns (the user was removed). */
+void retain_disown(struct retain *r, struct slice owner);
+
+/* Replay: the values that a filter matches and whose number is not above `until`, in slices.  A
+ * cursor survives changes of the tree between slices: every value that was there, unchanged, from
+ * the start to the end of the replay is given exactly once. */
+struct retain_cursor;
+struct retain_cursor *retain_cursor_new(struct retain *r, struct slice filter, uint64_t until);
+void retain_cursor_free(struct retain_cursor **c);
+
+/* `generation` of the policy for which the writer was found (still) permitted, kept per value by
+ * the caller: 0 at first. */
+typedef bool retain_visit_fn(void *arg, struct msg *msg, _Atomic uint32_t *writer_generation);
+/* Visit at most `budget` values (expired ones are passed over and counted as visited); `visit` runs
+ * under the reader's lock: collect only. It returns false to stop behind this value. True: there is
+ * more; come again. */
+bool retain_replay(struct retain_cursor *c, unsigned slot, uint64_t now_ms, size_t budget,
+                   retain_visit_fn *visit, void *arg);
+
+/* The value of one topic, NULL: none (a new reference otherwise). */
+struct msg *retain_find(struct retain *r, unsigned slot, struct slice topic, uint64_t now_ms);
+/* Drop values that expired and tombstones that are done, a bounded number of nodes per call; call
+ * it now and then. */
+void retain_sweep(struct retain *r, uint64_t now_ms, size_t budget);
+
+struct retain_counts {
+	uint64_t values, bytes;
+};
+void retain_count(const struct retain *r, struct retain_counts *out);
+
+#endif
