@@ -1,0 +1,90 @@
+"""The layer rule, read off the #include lines: base <- {proto, conf} <- {store, net, auth, acl} <- core
+<- main, siblings never (acl and auth may use conf), and one door per external library."""
+
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()
+
+# What each layer may include besides itself.
+MAY = {
+    "base": set(),
+    "proto": {"base"},
+    "conf": {"base"},
+    "store": {"base", "proto", "conf"},
+    "net": {"base", "proto", "conf"},
+    "auth": {"base", "proto", "conf"},
+    "acl": {"base", "proto", "conf"},
+}
+MAY["core"] = set(MAY)
+MAY["main"] = set(MAY) | {"core"}
+MAY["tools"] = MAY["main"]
+
+# The doors: a header and the files behind which it stays.
+DOORS = {
+    r"uv\.h": ["broker/net/"],
+    r"openssl/.*": ["broker/base/crypto.c", "broker/net/", "auth/certificate.c"],
+    r"yaml\.h": ["conf/"],
+    r"crypt\.h": ["auth/"],
+    r"lmdb\.h": ["broker/store/"],
+    r"uthash\.h|utlist\.h": ["broker/base/hash.h", "broker/base/list.h"],
+}
+# At most so many files may know the library.
+ONE_FILE = {r"yaml\.h": 1, r"crypt\.h": 1, r"lmdb\.h": 1}
+
+HOME = {"conf": "conf", "auth": "auth", "acl": "acl", "tools": "tools"}
+
+
+def sources():
+    for top in ("broker", "conf", "auth", "acl", "tools"):
+        yield from sorted((ROOT / top).rglob("*.[ch]"))
+
+
+def layer_of(path):
+    parts = path.relative_to(ROOT).parts
+    if parts[0] == "broker":
+        return parts[1] if len(parts) > 2 else "main"
+    return HOME[parts[0]]
+
+
+def layer_included(name):
+    first = name.split("/")[0]
+    return first if first in MAY and "/" in name else None
+
+
+def check_layer(path, line, name, errors):
+    here, there = layer_of(path), layer_included(name)
+    if there is not None and there != here and there not in MAY[here]:
+        errors.append(f"{path.relative_to(ROOT)}:{line}: {here} must not include {there}: {name}")
+
+
+def check_door(path, line, name, errors, users):
+    where = str(path.relative_to(ROOT))
+    for pattern, doors in DOORS.items():
+        if not re.fullmatch(pattern, name):
+            continue
+        users.setdefault(pattern, set()).add(where)
+        if not any(where.startswith(door) for door in doors):
+            errors.append(f"{where}:{line}: <{name}> belongs behind {' or '.join(doors)}")
+
+
+def main():
+    errors, users, count = [], {}, 0
+    for path in sources():
+        for line, text in enumerate(path.read_text().splitlines(), 1):
+            found = re.match(r'\s*#\s*include\s+["<]([^">]+)[">]', text)
+            if found:
+                count += 1
+                check_layer(path, line, found.group(1), errors)
+                check_door(path, line, found.group(1), errors, users)
+    for pattern, most in ONE_FILE.items():
+        if len(users.get(pattern, ())) > most:
+            errors.append(f"{pattern} is known to {sorted(users[pattern])}, and should have one door")
+    if count == 0:
+        errors.append(f"no #include found below {ROOT}: is this the repository?")
+    print("\n".join(errors) or f"{count} includes, all in their layer")
+    return 1 if errors else 0
+
+
+sys.exit(main())
