@@ -30,22 +30,29 @@ struct frame {
 	size_t size_bytes; /* of the whole packet, header included */
 };
 
+/* What a Remaining Length can say, and the largest packet there can be. */
+#define FRAME_BODY_MAX 268435455u
+#define FRAME_SIZE_MAX (FRAME_BODY_MAX + 5u)
+
 enum frame_result {
 	FRAME_COMPLETE,   /* *out is filled and *in stands behind it */
 	FRAME_INCOMPLETE, /* nothing consumed; *needed_bytes says how long the packet is, 0 while
 	                     unknown */
-	FRAME_MALFORMED,  /* Remaining Length of five bytes or not minimal */
+	FRAME_MALFORMED,  /* Remaining Length of five bytes, or not minimal: forbidden by 5.0, and
+	                     refused in 3.1.1 too because a CONNECT is framed before its version is
+	                     known. [MQTT5-1.5.5-1] */
 	FRAME_TOO_LARGE,  /* the whole packet is larger than max_bytes; known as soon as its length
 	                     is */
 };
 
-/* Take the next packet off *in. Flags and types are judged by the decoders, not here. */
+/* Take the next packet off *in. *needed_bytes is also set with FRAME_TOO_LARGE. Flags and types are
+ * judged by the decoders, not here. */
 enum frame_result frame_next(struct slice *in, size_t max_bytes, struct frame *out,
                              size_t *needed_bytes);
 
 const char *packet_type_name(enum packet_type type); /* "PUBLISH" */
 
-/* Start a packet of known body length: first byte and Remaining Length. */
+/* Start a packet of known body length, at most FRAME_BODY_MAX: first byte and Remaining Length. */
 void frame_put_header(struct buf *out, enum packet_type type, uint8_t flags, size_t body_bytes);
 
 #endif

@@ -72,15 +72,21 @@ static inline bool properties_have(const struct properties *p, enum property id)
 }
 
 /* Read Property Length and the block. `owner`: the packet type, or PROPERTY_OWNER_WILL. Every
- * string is checked for UTF-8. REASON_MALFORMED for what cannot be parsed, REASON_PROTOCOL_ERROR
- * for a duplicate, a value out of range, or (as the standard has it) one that is not valid for this
- * packet: MALFORMED there. [MQTT5-2.2.2-1] */
+ * string is checked for UTF-8. REASON_MALFORMED for what cannot be parsed, and (2.2.2.2) for an
+ * identifier that is unknown or not valid for this packet; REASON_PROTOCOL_ERROR for a duplicate, a
+ * value out of range, and a Response Topic that is no topic name. A Topic Alias of 0 is left to
+ * publish_decode. [MQTT5-2.2.2-1] */
 enum reason properties_read(struct reader *r, unsigned owner, struct properties *out);
 
 /* Append to `out` those of a PUBLISH or will block that go on to subscribers unchanged and in
  * order: payload format, content type, response topic, correlation data, user properties.
  * [MQTT5-3.3.2-4, -15, -16, -17, -18, -20] */
 void properties_put_forwarded(struct buf *out, struct slice raw);
+
+/* False where the Payload Format Indicator says UTF-8 and the payload (of a PUBLISH or will) is
+ * not.
+ */
+bool properties_fit_payload(const struct properties *p, struct slice payload);
 
 /* Single properties, identifier first; the caller adds up lengths or builds the block in a scratch
  * buffer. */

@@ -5,10 +5,14 @@
 
 #include "base/bytes.h"
 
+#define TOPIC_SHARE_PREFIX "$share/"
+
+/* Only ASCII without NUL and wildcards: most names are, and it is known in a few instructions. */
+bool topic_is_plain(struct slice s);
 /* At least one character, UTF-8 without U+0000, no wildcard. [MQTT-3.3.2-2] [MQTT5-4.7.3-1] */
 bool topic_name_valid(struct slice name);
-/* Wildcards stand alone in their level, `#` only last. `$share/...` is judged by
- * topic_filter_share. [MQTT5-4.7.1-1, -2] */
+/* At least one character, UTF-8, wildcards stand alone in their level, `#` only last. `$share/...`
+ * is judged by topic_filter_share. [MQTT5-4.7.1-1, -2] */
 bool topic_filter_valid(struct slice filter);
 size_t topic_levels(struct slice s); /* number of '/' plus one */
 bool topic_has_wildcard(struct slice s);
@@ -25,10 +29,10 @@ enum share_result topic_filter_share(struct slice whole, struct slice *group, st
  * their own. */
 bool topic_matches(struct slice filter, struct slice name);
 
-/* Walk the levels: start with *rest = s, *more = true; false when all are done. */
+/* Walk the levels: topic_walk_of, then topic_walk_next until it says false. */
 struct topic_walk {
-	struct slice rest;
-	bool done;
+	struct slice rest; /* behind the '/' of the level given last */
+	bool done;         /* the level given last was the last */
 };
 struct topic_walk topic_walk_of(struct slice s);
 bool topic_walk_next(struct topic_walk *w, struct slice *level);

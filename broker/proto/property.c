@@ -1,0 +1,272 @@
+/* Properties of 5.0: one reader driven by one table.  Pure. */
+#include "proto/property.h"
+
+#include "proto/topic.h"
+#include "proto/wire.h"
+
+enum type {
+	UNKNOWN, /* no such identifier */
+	BYTE,
+	TWO,
+	FOUR,
+	VARINT,
+	STRING,
+	TOPIC,
+	BINARY,
+	PAIR,
+};
+
+struct row {
+	uint32_t min, max;
+	uint16_t owners,
+	    repeats;    /* bits of packet types; that of PROPERTY_OWNER_WILL is the will */
+	uint16_t field; /* offset in struct properties */
+	uint8_t type;
+};
+
+#define NO_FIELD      UINT16_MAX
+#define FIELD(member) offsetof(struct properties, member)
+
+#define NOWHERE       0
+#define IN_WILL       (1u << PROPERTY_OWNER_WILL)
+#define IN_CONNECT    (1u << PACKET_CONNECT)
+#define IN_CONNACK    (1u << PACKET_CONNACK)
+#define IN_PUBLISH    (1u << PACKET_PUBLISH)
+#define IN_SUBSCRIBE  (1u << PACKET_SUBSCRIBE)
+#define IN_DISCONNECT (1u << PACKET_DISCONNECT)
+#define IN_AUTH       (1u << PACKET_AUTH)
+#define IN_ANY_ACK                                                                                 \
+	(1u << PACKET_PUBACK | 1u << PACKET_PUBREC | 1u << PACKET_PUBREL | 1u << PACKET_PUBCOMP |  \
+	 1u << PACKET_SUBACK | 1u << PACKET_UNSUBACK)
+#define EVERYWHERE                                                                                 \
+	(IN_WILL | IN_CONNECT | IN_CONNACK | IN_PUBLISH | IN_SUBSCRIBE |                           \
+	 1u << PACKET_UNSUBSCRIBE | IN_DISCONNECT | IN_AUTH | IN_ANY_ACK)
+
+static const struct row rows[] = {
+#define PROPERTY(id, its_type, its_owners, its_repeats, its_min, its_max, its_field)               \
+	[PROPERTY_##id] = {.type = (its_type),                                                     \
+	                   .owners = (its_owners),                                                 \
+	                   .repeats = (its_repeats),                                               \
+	                   .min = (its_min),                                                       \
+	                   .max = (its_max),                                                       \
+	                   .field = (its_field)},
+#include "proto/properties.def"
+#undef PROPERTY
+};
+#define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
+
+_Static_assert(ROW_COUNT <= 64, "`present` has a bit for each identifier");
+
+/* The row of the property that begins here; NULL where there is no such property. */
+static const struct row *read_row(struct reader *r, uint32_t *id)
+{
+	*id = read_varint(r);
+	if (r->bad || *id >= ROW_COUNT || rows[*id].type == UNKNOWN)
+		return NULL;
+	return &rows[*id];
+}
+
+static void *field_of(struct properties *p, const struct row *row)
+{
+	return (uint8_t *)p + row->field;
+}
+
+static uint32_t read_number(struct reader *r, const struct row *row)
+{
+	if (row->type == BYTE)
+		return read_u8(r);
+	if (row->type == TWO)
+		return read_u16(r);
+	return row->type == FOUR ? read_u32(r) : read_varint(r);
+}
+
+static void store_number(struct properties *out, const struct row *row, uint32_t v)
+{
+	if (row->field == NO_FIELD)
+		return;
+	if (row->type == BYTE)
+		*(uint8_t *)field_of(out, row) = (uint8_t)v;
+	else if (row->type == TWO)
+		*(uint16_t *)field_of(out, row) = (uint16_t)v;
+	else
+		*(uint32_t *)field_of(out, row) = v;
+}
+
+static enum reason take_number(struct reader *r, const struct row *row, struct properties *out)
+{
+	uint32_t v = read_number(r, row);
+
+	if (r->bad)
+		return REASON_MALFORMED;
+	if (v < row->min || v > row->max)
+		return REASON_PROTOCOL_ERROR;
+	store_number(out, row, v);
+	return REASON_OK;
+}
+
+static enum reason take_bytes(struct reader *r, const struct row *row, struct properties *out)
+{
+	struct slice s = row->type == BINARY ? read_string(r) : read_utf8(r);
+
+	if (r->bad)
+		return REASON_MALFORMED;
+	if (row->type == TOPIC && !topic_name_valid(s))
+		return REASON_PROTOCOL_ERROR;
+	if (row->field != NO_FIELD)
+		*(struct slice *)field_of(out, row) = s;
+	return REASON_OK;
+}
+
+static enum reason take_pair(struct reader *r, struct properties *out)
+{
+	read_utf8(r); /* [MQTT5-1.5.7-1] */
+	read_utf8(r);
+	if (r->bad)
+		return REASON_MALFORMED;
+	out->user_count++;
+	return REASON_OK;
+}
+
+static enum reason take_property(struct reader *r, unsigned owner, struct properties *out)
+{
+	uint32_t id;
+	const struct row *row = read_row(r, &id);
+	bool again;
+
+	if (row == NULL || (row->owners >> owner & 1) == 0)
+		return REASON_MALFORMED;
+	again = properties_have(out, (enum property)id);
+	if (again && (row->repeats >> owner & 1) == 0)
+		return REASON_PROTOCOL_ERROR;
+	out->present |= UINT64_C(1) << id;
+	if (row->type <= VARINT)
+		return take_number(r, row, out);
+	return row->type == PAIR ? take_pair(r, out) : take_bytes(r, row, out);
+}
+
+enum reason properties_read(struct reader *r, unsigned owner, struct properties *out)
+{
+	struct reader block;
+	enum reason why;
+
+	*out = (struct properties){0};
+	out->raw = read_bytes(r, read_varint(r));
+	if (r->bad)
+		return REASON_MALFORMED;
+	block = reader_of(out->raw);
+	while (reader_left(&block) > 0) {
+		if ((why = take_property(&block, owner, out)) != REASON_OK)
+			return why;
+	}
+	return REASON_OK;
+}
+
+static void skip_value(struct reader *r, const struct row *row)
+{
+	if (row->type <= VARINT) {
+		read_number(r, row);
+		return;
+	}
+	read_string(r);
+	if (row->type == PAIR)
+		read_string(r);
+}
+
+static bool is_forwarded(uint32_t id)
+{
+	const uint64_t forwarded =
+	    UINT64_C(1) << PROPERTY_PAYLOAD_FORMAT | UINT64_C(1) << PROPERTY_CONTENT_TYPE |
+	    UINT64_C(1) << PROPERTY_RESPONSE_TOPIC | UINT64_C(1) << PROPERTY_CORRELATION_DATA |
+	    UINT64_C(1) << PROPERTY_USER;
+
+	return (forwarded >> id & 1) != 0;
+}
+
+/* [MQTT5-3.3.2-4, -15, -16, -17, -18, -20] [MQTT5-3.1.3-10] */
+void properties_put_forwarded(struct buf *out, struct slice raw)
+{
+	struct reader r = reader_of(raw);
+
+	while (reader_left(&r) > 0) {
+		const uint8_t *start = r.at;
+		uint32_t id;
+		const struct row *row = read_row(&r, &id);
+
+		if (row == NULL)
+			return;
+		skip_value(&r, row);
+		if (r.bad)
+			return;
+		if (is_forwarded(id))
+			buf_put(out, start, (size_t)(r.at - start));
+	}
+}
+
+bool properties_next_user(struct slice *at, struct slice *name, struct slice *value)
+{
+	struct reader r = reader_of(*at);
+
+	while (reader_left(&r) > 0) {
+		uint32_t id;
+		const struct row *row = read_row(&r, &id);
+
+		if (row == NULL)
+			break;
+		if (row->type != PAIR) {
+			skip_value(&r, row);
+			continue;
+		}
+		*name = read_string(&r);
+		*value = read_string(&r);
+		*at = slice_of(r.at, reader_left(&r));
+		return !r.bad;
+	}
+	*at = SLICE_EMPTY;
+	return false;
+}
+
+/* The payload is character data, no UTF-8 Encoded String: U+0000 is permitted in it. */
+bool properties_fit_payload(const struct properties *p, struct slice payload)
+{
+	if (p->payload_format == 0 || utf8_valid(payload))
+		return true;
+	while (payload.len > 0) {
+		uint32_t code_point;
+		size_t len = utf8_decode(payload, &code_point);
+
+		if (len == 0)
+			return false;
+		payload = slice_skip(payload, len);
+	}
+	return true;
+}
+
+void property_put_u8(struct buf *out, enum property id, uint8_t v)
+{
+	buf_put_u8(out, (uint8_t)id);
+	buf_put_u8(out, v);
+}
+
+void property_put_u16(struct buf *out, enum property id, uint16_t v)
+{
+	buf_put_u8(out, (uint8_t)id);
+	buf_put_u16(out, v);
+}
+
+void property_put_u32(struct buf *out, enum property id, uint32_t v)
+{
+	buf_put_u8(out, (uint8_t)id);
+	buf_put_u32(out, v);
+}
+
+void property_put_varint(struct buf *out, enum property id, uint32_t v)
+{
+	buf_put_u8(out, (uint8_t)id);
+	buf_put_varint(out, v);
+}
+
+void property_put_string(struct buf *out, enum property id, struct slice s)
+{
+	buf_put_u8(out, (uint8_t)id);
+	buf_put_string(out, s);
+}

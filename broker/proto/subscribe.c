@@ -1,0 +1,166 @@
+/* SUBSCRIBE and UNSUBSCRIBE from the wire, their acknowledgements to it.  Pure. */
+#include "proto/subscribe.h"
+
+#include "base/check.h"
+#include "proto/topic.h"
+#include "proto/wire.h"
+
+enum option_bits {
+	OPTION_QOS = 0x03,
+	OPTION_NO_LOCAL = 0x04,
+	OPTION_RETAIN_AS_PUBLISHED = 0x08,
+	OPTION_RETAIN_HANDLING = 0x30,
+	OPTION_RESERVED = 0xc0,
+};
+
+#define REQUEST_FLAGS 2 /* [MQTT-3.8.1-1] [MQTT-3.10.1-1] */
+
+static struct subscription_options options_of(uint8_t bits)
+{
+	return (struct subscription_options){
+	    .qos = bits & OPTION_QOS,
+	    .no_local = (bits & OPTION_NO_LOCAL) != 0,
+	    .retain_as_published = (bits & OPTION_RETAIN_AS_PUBLISHED) != 0,
+	    .retain_handling = (uint8_t)((bits & OPTION_RETAIN_HANDLING) >> 4),
+	};
+}
+
+/* In 3.1.1 all but the QoS is reserved. [MQTT3-3-8.3-4] */
+static enum reason judge_options_v3(uint8_t bits)
+{
+	return bits <= 2 ? REASON_OK : REASON_MALFORMED;
+}
+
+static enum reason judge_options_v5(uint8_t bits, struct slice filter)
+{
+	if ((bits & OPTION_RESERVED) != 0) /* [MQTT5-3.8.3-5] */
+		return REASON_MALFORMED;
+	if ((bits & OPTION_QOS) == OPTION_QOS)
+		return REASON_PROTOCOL_ERROR;
+	if ((bits & OPTION_RETAIN_HANDLING) == OPTION_RETAIN_HANDLING)
+		return REASON_PROTOCOL_ERROR;
+	if ((bits & OPTION_NO_LOCAL) != 0 && slice_starts_with(filter, SLICE(TOPIC_SHARE_PREFIX)))
+		return REASON_PROTOCOL_ERROR; /* [MQTT5-3.8.3-4] */
+	return REASON_OK;
+}
+
+static enum reason judge_entry(struct reader *r, enum mqtt_version version)
+{
+	struct slice filter = read_utf8(r); /* [MQTT-3.8.3-1] */
+	uint8_t bits = read_u8(r);
+
+	if (r->bad)
+		return REASON_MALFORMED;
+	return version == MQTT_5_0 ? judge_options_v5(bits, filter) : judge_options_v3(bits);
+}
+
+/* Flags, identifier and, in 5.0, properties: what both requests begin with. */
+static enum reason read_head(struct reader *r, const struct frame *frame, enum mqtt_version version,
+                             uint16_t *packet_id, struct properties *properties)
+{
+	*packet_id = read_packet_id(r);
+	if (r->bad || frame->flags != REQUEST_FLAGS)
+		return REASON_MALFORMED;
+	return version == MQTT_5_0 ? properties_read(r, frame->type, properties) : REASON_OK;
+}
+
+enum reason subscribe_decode(const struct frame *frame, enum mqtt_version version,
+                             struct subscribe *out)
+{
+	struct reader r = reader_of(frame->body);
+	enum reason why;
+
+	*out = (struct subscribe){0};
+	if ((why = read_head(&r, frame, version, &out->packet_id, &out->properties)) != REASON_OK)
+		return why;
+	out->entries = slice_of(r.at, reader_left(&r));
+	for (; reader_left(&r) > 0; out->count++) {
+		if ((why = judge_entry(&r, version)) != REASON_OK)
+			return why;
+	}
+	/* [MQTT3-3.8.3-3] [MQTT5-3.8.3-2] */
+	return out->count > 0 ? REASON_OK : REASON_PROTOCOL_ERROR;
+}
+
+bool subscribe_next(struct subscribe *s, struct slice *filter, struct subscription_options *options)
+{
+	struct reader r = reader_of(s->entries);
+
+	if (reader_left(&r) == 0)
+		return false;
+	*filter = read_string(&r);
+	*options = options_of(read_u8(&r));
+	s->entries = slice_of(r.at, reader_left(&r));
+	return !r.bad;
+}
+
+enum reason unsubscribe_decode(const struct frame *frame, enum mqtt_version version,
+                               struct unsubscribe *out)
+{
+	struct reader r = reader_of(frame->body);
+	enum reason why;
+
+	*out = (struct unsubscribe){0};
+	if ((why = read_head(&r, frame, version, &out->packet_id, &out->properties)) != REASON_OK)
+		return why;
+	out->entries = slice_of(r.at, reader_left(&r));
+	for (; reader_left(&r) > 0; out->count++)
+		read_utf8(&r); /* [MQTT-3.10.3-1] */
+	if (r.bad)
+		return REASON_MALFORMED;
+	return out->count > 0 ? REASON_OK : REASON_PROTOCOL_ERROR; /* [MQTT-3.10.3-2] */
+}
+
+bool unsubscribe_next(struct unsubscribe *u, struct slice *filter)
+{
+	struct reader r = reader_of(u->entries);
+
+	if (reader_left(&r) == 0)
+		return false;
+	*filter = read_string(&r);
+	u->entries = slice_of(r.at, reader_left(&r));
+	return !r.bad;
+}
+
+/* Packet identifier and, in 5.0, properties: what both acknowledgements begin with. [MQTT-3.8.4-2]
+ */
+static void put_head(struct buf *out, enum mqtt_version version, uint16_t packet_id,
+                     struct slice reason_string)
+{
+	size_t start;
+
+	REQUIRE(packet_id != 0);
+	buf_put_u16(out, packet_id);
+	if (version != MQTT_5_0)
+		return;
+	start = out->len;
+	if (reason_string.len > 0)
+		property_put_string(out, PROPERTY_REASON_STRING, reason_string);
+	wire_close_properties(out, start);
+}
+
+void suback_encode(struct buf *out, enum mqtt_version version, uint16_t packet_id,
+                   const uint8_t *reasons, size_t count, struct slice reason_string)
+{
+	size_t start = out->len;
+
+	put_head(out, version, packet_id, reason_string);
+	for (size_t i = 0; i < count; i++) { /* [MQTT-3.9.3-1] */
+		bool refused = reasons[i] >= REASON_UNSPECIFIED;
+
+		/* [MQTT3-3.9.3-2] */
+		buf_put_u8(out, refused && version == MQTT_3_1_1 ? REASON_UNSPECIFIED : reasons[i]);
+	}
+	wire_close_packet(out, start, PACKET_SUBACK, 0);
+}
+
+void unsuback_encode(struct buf *out, enum mqtt_version version, uint16_t packet_id,
+                     const uint8_t *reasons, size_t count, struct slice reason_string)
+{
+	size_t start = out->len;
+
+	put_head(out, version, packet_id, reason_string);
+	if (version == MQTT_5_0)
+		buf_put(out, reasons, count); /* [MQTT5-3.11.3-1] */
+	wire_close_packet(out, start, PACKET_UNSUBACK, 0);
+}
