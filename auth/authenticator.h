@@ -25,14 +25,18 @@ struct auth_question {
 	/* the authenticator's own */
 	struct auth_question *next;
 	struct auth_source *source;
+	uint8_t digest[32]; /* for the cache */
 };
 
-/* threads: 1 or 2. */
+/* threads: 1 or 2. NULL where no thread could be started. */
 struct authenticator *authenticator_new(unsigned threads);
-/* Stop and join the threads; questions not answered by then are posted back as not accepted. */
+/* Stop and join the threads; questions not answered by then are posted back as not accepted, and so
+ * is every one submitted later. */
 void authenticator_stop(struct authenticator *a);
 void authenticator_free(struct authenticator *a);
 
+/* `entry` NULL for nobody; of a locked one, or one without a hash, nothing is taken. An empty
+ * password never logs in. */
 void auth_question_fill(struct auth_question *q, struct slice user, const struct user *entry,
                         struct slice password);
 void auth_question_fini(struct auth_question *q); /* wipes and frees the copies */
@@ -46,9 +50,11 @@ bool authenticator_submit(struct authenticator *a, struct auth_question *q);
 void authenticator_cancel(struct authenticator *a, struct auth_question *q);
 
 /* Blocking; for tools: a new hash of the method ("yescrypt", "sha512crypt", "bcrypt"), NULL where
- * it is unknown. The caller frees. */
+ * it is unknown, and for a password that could never log in (empty, over 256 bytes, over 72 with
+ * bcrypt, with a NUL). The caller frees. */
 char *password_hash(const char *method, struct slice password);
-/* Blocking. False for a wrong password, and for every hash whose method is not accepted. */
+/* Blocking. False for a wrong password, and for every hash whose method is not accepted; then, as
+ * for NULL, a dummy of the usual cost was hashed. */
 bool password_verify(const char *hash, struct slice password);
 /* Is this a crypt(5) string of an accepted method ($y$ $gy$ $7$ $2b$ $6$) that crypt_checksalt()
  * does not call bad? */

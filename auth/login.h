@@ -26,9 +26,10 @@ struct login {
 };
 
 enum login_verdict {
-	LOGIN_ACCEPTED,       /* *identity is a new reference */
-	LOGIN_NEEDS_PASSWORD, /* hash the password against login_hash(); *identity is who it will be
-	                         if that succeeds, NULL for nobody */
+	LOGIN_ACCEPTED,        /* *identity is a new reference */
+	LOGIN_NEEDS_PASSWORD,  /* ask the authenticator; *identity is who it will be if that
+	                          succeeds (a new reference), NULL for nobody: ask with a NULL
+	                          entry, for the time it takes */
 	LOGIN_BAD_CREDENTIALS, /* 0x86, 3.1.1 code 4: wrong, unknown, locked, all alike */
 	LOGIN_NOT_AUTHORIZED,  /* 0x87, 3.1.1 code 5: anonymous not allowed, certificate missing */
 	LOGIN_BAD_CLIENT_ID,   /* 0x85, 3.1.1 code 2: bind_client_id */

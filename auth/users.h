@@ -1,4 +1,5 @@
 /* The password file: one line a user, NAME:key=value:key=value...  (hash=, roles=a,b, id=, locked).
+ * Every line has an id; empty lines and lines that begin with '#' are passed over.
  * A malformed line, a duplicate or a hash of a method that is not accepted is an error with its
  * line.  A loaded table is immutable and shared by reference. */
 #ifndef AUTH_USERS_H
@@ -6,6 +7,8 @@
 
 #include "auth/identity.h"
 #include "conf/errors.h"
+
+#define USERS_FILE_MAX (16U << 20)
 
 struct user {
 	char *name;
@@ -31,5 +34,10 @@ const struct user *users_find(const struct users *users,
 const struct user *users_at(const struct users *users, size_t index); /* in file order */
 uint64_t
 user_credential(const struct user *user); /* digest of the hash: changes with the password */
+
+/* For broker-passwd. Append the entry's line, newline and all. */
+void user_format(const struct user *user, struct buf *out);
+/* What a role may be called: 1..256 bytes, UTF-8, no blank, ',' ':' or control character. */
+bool users_role_valid(struct slice role);
 
 #endif

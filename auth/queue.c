@@ -1,0 +1,220 @@
+/* Turns and delays.  A source is known while it has questions or a hash running, and afterwards for
+ * as long as its delay is worth remembering; uthash keeps the order of insertion, and a source is
+ * put to the end whenever something happens to it. */
+#include "auth/queue.h"
+
+#include <stdlib.h>
+
+#include <utlist.h>
+
+#include "base/alloc.h"
+#include "base/hash.h"
+
+struct auth_source {
+	char *address;
+	size_t address_len;
+	struct auth_question *first, **last; /* waiting, oldest first */
+	unsigned hashing;
+	uint64_t delay_ms; /* 0: the last answer was right */
+	uint64_t not_before_ms;
+	uint64_t touched_ms;
+	struct auth_source *prev, *next; /* in turns, while there are questions */
+	UT_hash_handle hh;
+};
+
+static bool is_idle(const struct auth_source *s)
+{
+	return s->first == NULL && s->hashing == 0;
+}
+
+static void source_free(struct queue *queue, struct auth_source *s)
+{
+	HASH_DEL(queue->sources, s);
+	queue->idle--;
+	free(s->address);
+	free(s);
+}
+
+void queue_fini(struct queue *queue)
+{
+	struct auth_source *s, *next;
+
+	HASH_ITER (hh, queue->sources, s, next) {
+		REQUIRE(is_idle(s));
+		source_free(queue, s);
+	}
+}
+
+/* Forget who has been quiet for long, and the longest quiet where there are too many. Those with
+ * questions are passed over; they are as many as there are connections at most. */
+static void forget_quiet(struct queue *queue, uint64_t now_ms)
+{
+	struct auth_source *s, *next;
+
+	HASH_ITER (hh, queue->sources, s, next) {
+		if (queue->idle <= QUEUE_SOURCES_MAX && now_ms - s->touched_ms < DELAY_FORGOTTEN_MS)
+			return;
+		if (is_idle(s))
+			source_free(queue, s);
+	}
+}
+
+static void touch(struct queue *queue, struct auth_source *s, uint64_t now_ms)
+{
+	HASH_DEL(queue->sources, s);
+	s->touched_ms = now_ms;
+	HASH_ADD_KEYPTR(hh, queue->sources, s->address, s->address_len, s);
+}
+
+static struct auth_source *source_new(struct queue *queue, struct slice address)
+{
+	struct auth_source *s = xnew(s);
+
+	s->address = slice_dup(address);
+	s->address_len = address.len;
+	s->last = &s->first;
+	HASH_ADD_KEYPTR(hh, queue->sources, s->address, s->address_len, s);
+	queue->idle++;
+	return s;
+}
+
+void queue_put(struct queue *queue, struct auth_question *q, struct slice address, uint64_t now_ms)
+{
+	static const uint8_t nothing[1];
+	const void *key = address.len == 0 ? nothing : address.data;
+	struct auth_source *s;
+
+	HASH_FIND(hh, queue->sources, key, address.len, s);
+	if (s == NULL)
+		s = source_new(queue, address);
+	touch(queue, s, now_ms);
+	if (is_idle(s))
+		queue->idle--;
+	if (s->first == NULL)
+		DL_APPEND(queue->turns, s);
+	q->source = s;
+	q->next = NULL;
+	*s->last = q;
+	s->last = &q->next;
+	forget_quiet(queue, now_ms);
+}
+
+/* How long this source must wait: 0 where it may go. After a failure it has one hash at a time. */
+static uint64_t wait_of(const struct auth_source *s, uint64_t now_ms)
+{
+	if (s->delay_ms == 0)
+		return 0;
+	if (s->hashing > 0)
+		return UINT64_MAX;
+	return s->not_before_ms > now_ms ? s->not_before_ms - now_ms : 0;
+}
+
+/* Take *at out of its source's questions. */
+static struct auth_question *unlink_at(struct queue *queue, struct auth_source *s,
+                                       struct auth_question **at)
+{
+	struct auth_question *q = *at;
+
+	*at = q->next;
+	if (s->last == &q->next)
+		s->last = at;
+	if (s->first == NULL)
+		DL_DELETE(queue->turns, s);
+	q->next = NULL;
+	return q;
+}
+
+struct auth_question *queue_take(struct queue *queue, uint64_t now_ms, uint64_t *wait_ms)
+{
+	struct auth_question *q;
+	struct auth_source *s;
+
+	*wait_ms = UINT64_MAX;
+	DL_FOREACH (queue->turns, s) {
+		uint64_t wait = wait_of(s, now_ms);
+
+		if (wait == 0)
+			break;
+		if (wait < *wait_ms)
+			*wait_ms = wait;
+	}
+	if (s == NULL)
+		return NULL;
+	q = unlink_at(queue, s, &s->first);
+	s->hashing++;
+	if (s->first != NULL) {
+		DL_DELETE(queue->turns, s);
+		DL_APPEND(queue->turns, s);
+	}
+	return q;
+}
+
+/* A source that has become idle: kept only for the sake of its delay. */
+static void settle(struct queue *queue, struct auth_source *s)
+{
+	if (!is_idle(s))
+		return;
+	queue->idle++;
+	if (s->delay_ms == 0)
+		source_free(queue, s);
+}
+
+static uint64_t next_delay(uint64_t delay_ms)
+{
+	if (delay_ms == 0)
+		return DELAY_FIRST_MS;
+	return delay_ms * 2 < DELAY_LAST_MS ? delay_ms * 2 : DELAY_LAST_MS;
+}
+
+void queue_done(struct queue *queue, struct auth_source *source, enum queue_outcome outcome,
+                uint64_t now_ms)
+{
+	REQUIRE(source->hashing > 0);
+	source->hashing--;
+	if (outcome == QUEUE_WRONG) {
+		source->delay_ms = next_delay(source->delay_ms);
+		source->not_before_ms = now_ms + source->delay_ms;
+	} else if (outcome == QUEUE_RIGHT) {
+		source->delay_ms = 0;
+	}
+	touch(queue, source, now_ms);
+	settle(queue, source);
+}
+
+bool queue_remove(struct queue *queue, struct auth_question *q)
+{
+	struct auth_source *s = q->source;
+	struct auth_question **at = &s->first;
+
+	while (*at != NULL && *at != q)
+		at = &(*at)->next;
+	if (*at == NULL)
+		return false;
+	unlink_at(queue, s, at);
+	q->source = NULL;
+	settle(queue, s);
+	return true;
+}
+
+struct auth_question *queue_pop(struct queue *queue)
+{
+	struct auth_source *s = queue->turns;
+	struct auth_question *q;
+
+	if (s == NULL)
+		return NULL;
+	q = unlink_at(queue, s, &s->first);
+	q->source = NULL;
+	settle(queue, s);
+	return q;
+}
+
+bool queue_is_empty(const struct queue *queue)
+{
+	return queue->turns == NULL;
+}
+
+size_t queue_source_count(const struct queue *queue)
+{
+	return HASH_COUNT(queue->sources);
+}

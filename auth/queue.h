@@ -1,0 +1,43 @@
+/* Whose question is hashed next: source addresses take turns, and one that guessed wrong waits
+ * before its next hash while the others go on.  No threads and no clock in here: the caller brings
+ * its lock and the time. */
+#ifndef AUTH_QUEUE_H
+#define AUTH_QUEUE_H
+
+#include "auth/authenticator.h"
+
+#define DELAY_FIRST_MS     250U
+#define DELAY_LAST_MS      8000U
+#define DELAY_FORGOTTEN_MS (10U * 60 * 1000) /* of quiet; much longer than waiting it out */
+#define QUEUE_SOURCES_MAX  4096 /* remembered without a question; the longest quiet go first */
+
+struct auth_source;
+
+struct queue {
+	struct auth_source *sources; /* by address; the longest quiet first */
+	struct auth_source *turns;   /* with questions, in the order of their turns */
+	size_t idle;                 /* sources without questions */
+};
+
+enum queue_outcome {
+	QUEUE_RIGHT,   /* hashed: no delay any more */
+	QUEUE_WRONG,   /* hashed: a longer delay */
+	QUEUE_SKIPPED, /* not hashed */
+};
+
+void queue_fini(struct queue *queue); /* no questions may be left */
+/* Set q->source; q is the queue's until it is taken or removed. */
+void queue_put(struct queue *queue, struct auth_question *q, struct slice address, uint64_t now_ms);
+/* The next question, NULL where none may go now: *wait_ms until one may, UINT64_MAX for not before
+ * something changes. Its source stays busy until queue_done. */
+struct auth_question *queue_take(struct queue *queue, uint64_t now_ms, uint64_t *wait_ms);
+void queue_done(struct queue *queue, struct auth_source *source, enum queue_outcome outcome,
+                uint64_t now_ms);
+/* Take a question back; false where it is not waiting (any more). */
+bool queue_remove(struct queue *queue, struct auth_question *q);
+/* Any question that waits, whatever its delay; NULL where there is none. */
+struct auth_question *queue_pop(struct queue *queue);
+bool queue_is_empty(const struct queue *queue);
+size_t queue_source_count(const struct queue *queue);
+
+#endif
