@@ -38,6 +38,10 @@ enum conf_partial_subscriptions {
 	PARTIAL_SUBSCRIPTIONS_FILTER,
 };
 
+enum conf_protocol {
+	CONF_PROTOCOL_MQTT,
+};
+
 struct conf_certificate {
 	char *certificate; /* PEM, leaf first, chain behind it */
 	char *key;
@@ -82,7 +86,8 @@ struct conf_limits {
 };
 
 struct conf_listener {
-	char *bind; /* as written: "[::]:8883", "unix:/run/broker/broker.sock" */
+	char *bind; /* "[::]:8883", "unix:/run/broker/broker.sock" (path resolved) */
+	enum conf_protocol protocol;
 	bool is_unix;
 	char *host; /* "::", "127.0.0.1"; numeric */
 	uint16_t port;

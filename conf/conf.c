@@ -1,0 +1,85 @@
+/* Loading broker.yaml: bytes, tree, struct, judgement.  Thread: main. */
+#include "conf/conf.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "conf/files.h"
+#include "conf/read.h"
+#include "conf/schema.h"
+#include "conf/yaml.h"
+
+#define WORKERS_MAX 64
+
+/* Cores that this process may use. */
+static unsigned cores(void)
+{
+	cpu_set_t set;
+	int count;
+
+	if (sched_getaffinity(0, sizeof(set), &set) != 0) /* more cores than the set has bits */
+		return WORKERS_MAX;
+	count = CPU_COUNT(&set);
+	return count < 1 ? 1 : count > WORKERS_MAX ? WORKERS_MAX : (unsigned)count;
+}
+
+static struct conf *build(const char *name, const struct yaml_node *root, struct errors *errors)
+{
+	size_t errors_before = errors->error_count;
+	struct conf *conf = xnew(conf);
+
+	conf->path = xstrdup(name);
+	conf_read(conf, name, root, errors);
+	conf_check(conf, name, root, errors);
+	if (conf->workers == 0)
+		conf->workers = cores();
+	if (errors->error_count == errors_before)
+		return conf;
+	conf_free(conf);
+	return NULL;
+}
+
+/* `errors_before`: the tree is NULL for an empty file too, which is told here. */
+static struct conf *from_tree(const char *name, struct yaml_node *root, struct errors *errors,
+                              size_t errors_before)
+{
+	struct conf *conf = NULL;
+
+	if (root != NULL)
+		conf = build(name, root, errors);
+	else if (errors->error_count == errors_before)
+		errors_add(errors, name, 0, 0,
+		           "the file is empty: it needs listeners: and tls: at least");
+	yaml_free(root);
+	if (conf == NULL || errors->error_count == errors_before)
+		return conf;
+	conf_free(conf);
+	return NULL;
+}
+
+struct conf *conf_load(const char *path, struct errors *errors)
+{
+	size_t errors_before = errors->error_count;
+
+	if (conf_check_unwritable(path, "configuration", errors) == -ENOENT)
+		return NULL;
+	return from_tree(path, yaml_load_file(path, errors), errors, errors_before);
+}
+
+struct conf *conf_parse(const char *name, struct slice bytes, struct errors *errors)
+{
+	size_t errors_before = errors->error_count;
+
+	return from_tree(name, yaml_load(name, bytes, errors), errors, errors_before);
+}
+
+void conf_free(struct conf *conf)
+{
+	if (conf == NULL)
+		return;
+	schema_clear(&schema_root, (struct scope){.object = conf, .whole = conf});
+	free(conf->path);
+	free(conf);
+}

@@ -1,0 +1,239 @@
+/* Collecting what is wrong with files, and saying it in order.  Whatever stands in a file ends up
+ * as one printable line.  Thread: the caller's. */
+#include "conf/errors.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/utf8.h"
+
+#define TEXT_MAX 1000 /* bytes of one message */
+#define WORD_MAX 64   /* longer words are not compared */
+
+/* Control characters and bytes that are not UTF-8 become \xNN: a terminal must not obey a file. */
+static char *printable(const char *text)
+{
+	struct slice rest = slice_of_str(text);
+	struct buf out = {0};
+
+	while (rest.len > 0 && out.len < TEXT_MAX) {
+		uint32_t code_point = 0;
+		size_t n = utf8_decode(rest, &code_point);
+
+		if (n == 0 || utf8_is_control(code_point)) {
+			n = n == 0 ? 1 : n;
+			for (size_t i = 0; i < n; i++)
+				buf_printf(&out, "\\x%02x", rest.data[i]);
+		} else {
+			buf_put(&out, rest.data, n);
+		}
+		rest = slice_skip(rest, n);
+	}
+	if (rest.len > 0)
+		buf_put_slice(&out, SLICE("..."));
+	buf_put_u8(&out, '\0');
+	return (char *)out.data;
+}
+
+__attribute__((format(printf, 3, 0))) static void put(struct errors *e, struct error_item item,
+                                                      const char *format, va_list args)
+{
+	char *text;
+
+	if (!item.warning)
+		e->error_count++;
+	if (e->count >= ERRORS_MAX)
+		return;
+	text = xalloc(TEXT_MAX * 2);
+	vsnprintf(text, (size_t)TEXT_MAX * 2, format, args);
+	item.text = printable(text);
+	free(text);
+	item.file = printable(item.file == NULL ? "" : item.file);
+	e->items = xrealloc_array(e->items, e->count + 1, sizeof(*e->items));
+	e->items[e->count++] = item;
+}
+
+/* Where the file first appears: files keep the order in which they were read. */
+static size_t file_rank(const struct errors *e, const char *file)
+{
+	size_t i = 0;
+
+	while (i < e->count && strcmp(e->items[i].file, file) != 0)
+		i++;
+	return i;
+}
+
+struct ranked {
+	size_t file, index;
+	struct error_item item;
+};
+
+static int by_place(const void *left, const void *right)
+{
+	const struct ranked *a = left, *b = right;
+
+	if (a->file != b->file)
+		return a->file < b->file ? -1 : 1;
+	if (a->item.line != b->item.line)
+		return a->item.line < b->item.line ? -1 : 1;
+	if (a->item.column != b->item.column)
+		return a->item.column < b->item.column ? -1 : 1;
+	return a->index < b->index ? -1 : a->index > b->index;
+}
+
+static void sort(struct errors *e)
+{
+	struct ranked *ranked;
+
+	if (e->count < 2)
+		return;
+	ranked = xcalloc(e->count, sizeof(*ranked));
+	for (size_t i = 0; i < e->count; i++)
+		ranked[i] = (struct ranked){file_rank(e, e->items[i].file), i, e->items[i]};
+	qsort(ranked, e->count, sizeof(*ranked), by_place);
+	for (size_t i = 0; i < e->count; i++)
+		e->items[i] = ranked[i].item;
+	free(ranked);
+}
+
+static void put_place(struct buf *out, const struct error_item *item)
+{
+	buf_printf(out, "%s", item->file);
+	if (item->line > 0)
+		buf_printf(out, ":%u", item->line);
+	if (item->line > 0 && item->column > 0)
+		buf_printf(out, ":%u", item->column);
+}
+
+static size_t not_kept(const struct errors *e)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < e->count; i++)
+		kept += e->items[i].warning ? 0 : 1;
+	return e->error_count - kept;
+}
+
+/* Edit distance with transpositions of neighbours (optimal string alignment). */
+static size_t distance(const char *a, const char *b)
+{
+	size_t rows[3][WORD_MAX + 1];
+	size_t a_len = strlen(a), b_len = strlen(b);
+
+	for (size_t j = 0; j <= b_len; j++)
+		rows[0][j] = j;
+	for (size_t i = 1; i <= a_len; i++) {
+		size_t *now = rows[i % 3], *above = rows[(i + 2) % 3], *two = rows[(i + 1) % 3];
+
+		now[0] = i;
+		for (size_t j = 1; j <= b_len; j++) {
+			size_t best = above[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
+
+			best = above[j] + 1 < best ? above[j] + 1 : best;
+			best = now[j - 1] + 1 < best ? now[j - 1] + 1 : best;
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+				best = two[j - 2] + 1 < best ? two[j - 2] + 1 : best;
+			now[j] = best;
+		}
+	}
+	return rows[a_len % 3][b_len];
+}
+
+void errors_fini(struct errors *e)
+{
+	for (size_t i = 0; i < e->count; i++) {
+		free(e->items[i].file);
+		free(e->items[i].text);
+	}
+	free(e->items);
+	*e = (struct errors){0};
+}
+
+/* The item borrows `file` until put() copies it. */
+static struct error_item item_at(const char *file, unsigned line, unsigned column, bool warning)
+{
+	struct error_item item = {.line = line, .column = column, .warning = warning};
+
+	memcpy(&item.file, &file, sizeof(file));
+	return item;
+}
+
+void errors_add(struct errors *e, const char *file, unsigned line, unsigned column,
+                const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	put(e, item_at(file, line, column, false), format, args);
+	va_end(args);
+}
+
+void errors_warn(struct errors *e, const char *file, unsigned line, unsigned column,
+                 const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	put(e, item_at(file, line, column, true), format, args);
+	va_end(args);
+}
+
+char *errors_text(struct errors *e)
+{
+	struct buf out = {0};
+
+	sort(e);
+	for (size_t i = 0; i < e->count; i++) {
+		put_place(&out, &e->items[i]);
+		buf_printf(&out, ": %s: %s\n", e->items[i].warning ? "warning" : "error",
+		           e->items[i].text);
+	}
+	if (not_kept(e) > 0)
+		buf_printf(&out, "and %zu more errors\n", not_kept(e));
+	buf_put_u8(&out, '\0');
+	return (char *)out.data;
+}
+
+void errors_log(struct errors *e)
+{
+	sort(e);
+	for (size_t i = 0; i < e->count; i++) {
+		struct buf where = {0};
+
+		put_place(&where, &e->items[i]);
+		if (e->items[i].warning)
+			LOG(CONFIG_WARNING, F_TEXT("where", buf_slice(&where)),
+			    F_STR("warning", e->items[i].text));
+		else
+			LOG(CONFIG_ERROR, F_TEXT("where", buf_slice(&where)),
+			    F_STR("error", e->items[i].text));
+		buf_fini(&where);
+	}
+}
+
+const char *errors_nearest(const char *word, const char *const *candidates, size_t count)
+{
+	const char *nearest = NULL;
+	size_t len = strlen(word);
+	size_t limit = len < 3 ? len / 2 : len / 3;
+
+	if (len > WORD_MAX)
+		return NULL;
+	for (size_t i = 0; i < count; i++) {
+		size_t d;
+
+		if (strlen(candidates[i]) > WORD_MAX)
+			continue;
+		d = distance(word, candidates[i]);
+		if (d > limit || (nearest != NULL && d == limit))
+			continue;
+		nearest = candidates[i];
+		limit = d;
+	}
+	return nearest;
+}

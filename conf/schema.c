@@ -1,0 +1,496 @@
+/* The table of broker.yaml's keys, one row a key.  A new key is a new row and a field.  Thread:
+ * any; constant. */
+#include "conf/schema.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "conf/value.h"
+
+#define COUNT(array)    (sizeof(array) / sizeof((array)[0]))
+#define AT(type, field) .offset = offsetof(type, field), .width = sizeof(((type *)NULL)->field)
+#define PLACE(type)                                                                                \
+	.has_place = true, .line_offset = offsetof(type, line),                                    \
+	.column_offset = offsetof(type, column)
+#define WORDS(table)         .words = (table), .word_count = COUNT(table)
+#define INHERITS(field)      .inherits = true, .inherit_offset = offsetof(struct conf, field)
+#define LISTENER_FLAG(field) .given_offset = offsetof(struct conf_listener, field)
+#define SECTION(table)       .keys = (table), .count = COUNT(table)
+
+static const struct schema_word worker_words[] = {{"auto", 0}};
+static const struct schema_word protocol_words[] = {{"mqtt", CONF_PROTOCOL_MQTT}};
+static const struct schema_word version_words[] = {{"1.2", 12}, {"1.3", 13}};
+static const struct schema_word client_certificate_words[] = {
+    {"none", CLIENT_CERTIFICATES_NONE},
+    {"optional", CLIENT_CERTIFICATES_OPTIONAL},
+    {"required", CLIENT_CERTIFICATES_REQUIRED},
+};
+static const struct schema_word certificate_user_words[] = {
+    {"none", CERTIFICATE_USER_NONE},           {"cn", CERTIFICATE_USER_CN},
+    {"san_dns", CERTIFICATE_USER_SAN_DNS},     {"san_uri", CERTIFICATE_USER_SAN_URI},
+    {"san_email", CERTIFICATE_USER_SAN_EMAIL},
+};
+static const struct schema_word bind_client_id_words[] = {
+    {"none", BIND_CLIENT_ID_NONE},
+    {"equal", BIND_CLIENT_ID_EQUAL},
+    {"prefix", BIND_CLIENT_ID_PREFIX},
+};
+static const struct schema_word partial_words[] = {
+    {"refuse", PARTIAL_SUBSCRIPTIONS_REFUSE},
+    {"filter", PARTIAL_SUBSCRIPTIONS_FILTER},
+};
+static const struct schema_word level_words[] = {
+    {"error", LOG_LEVEL_ERROR},
+    {"warning", LOG_LEVEL_WARNING},
+    {"info", LOG_LEVEL_INFO},
+    {"debug", LOG_LEVEL_DEBUG},
+};
+static const struct schema_word format_words[] = {{"text", false}, {"json", true}};
+
+/* clang-format off: tables */
+static const struct schema_key certificate_keys[] = {
+    {"certificate", SCHEMA_PATH, KEY_REQUIRED, AT(struct conf_certificate, certificate),
+     .help = "PEM file with the server's certificate first and the chain that leads to the CA "
+             "behind it, without the root."},
+    {"key", SCHEMA_PATH, KEY_REQUIRED, AT(struct conf_certificate, key),
+     .help = "PEM file with its private key. It may not be readable for others."},
+};
+static const struct schema_section certificate_section = {
+    "certificates",
+    SECTION(certificate_keys),
+    sizeof(struct conf_certificate),
+    PLACE(struct conf_certificate),
+    "Each item is a certificate and its key. RSA and ECDSA may stand side by side: each client "
+    "gets the one it can use. "
+    "With certificates for several names the client's server name (SNI) chooses.",
+};
+
+static const struct schema_key tls_keys[] = {
+    {"certificates", SCHEMA_LIST, 0, .offset = offsetof(struct conf_tls, certificates),
+     .count_offset = offsetof(struct conf_tls, certificate_count), .min = 0, .max = 16,
+     .section = &certificate_section,
+     .help = "The server's certificates. Every TCP listener needs at least one."},
+    {"min_version", SCHEMA_ENUM, 0, AT(struct conf_tls, min_version), .default_text = "1.2",
+     WORDS(version_words), .hint = "what is older than TLS 1.2 is broken and cannot be switched on",
+     .help = "The oldest version of TLS that is accepted."},
+    {"client_certificates", SCHEMA_ENUM, 0, AT(struct conf_tls, client_certificates),
+     .default_text = "none", WORDS(client_certificate_words),
+     .help = "Whether clients are asked for a certificate, and whether they may come without one. "
+             "Needs client_ca."},
+    {"client_ca", SCHEMA_PATH, 0, AT(struct conf_tls, client_ca),
+     .help = "PEM file with the CAs that sign the clients' certificates. The system's CAs are "
+             "never used for clients."},
+    {"client_crl", SCHEMA_PATH, 0, AT(struct conf_tls, client_crl),
+     .help = "PEM file with the revocation lists of the client CAs. A list that has expired "
+             "refuses every certificate."},
+};
+static const struct schema_section tls_section = {
+    "tls",
+    SECTION(tls_keys),
+    sizeof(struct conf_tls),
+    .help = "TLS of all TCP listeners. There are no TCP listeners without TLS.",
+};
+
+static const struct schema_key authentication_keys[] = {
+    {"anonymous", SCHEMA_BOOL, 0, AT(struct conf_authentication, anonymous),
+     .default_text = "false", .help = "Whether clients may connect without a user name."},
+    {"anonymous_sessions", SCHEMA_BOOL, 0, AT(struct conf_authentication, anonymous_sessions),
+     .default_text = "false",
+     .help = "Whether anonymous clients may keep a session after they disconnect. They all share "
+             "one name space of client ids."},
+    {"password_file", SCHEMA_PATH, KEY_GLOBAL, AT(struct conf, password_file),
+     .hint = "one name is one user on all listeners: set it in authentication: at the top level",
+     .help = "The users, written by broker-passwd(1). It may not be readable for others."},
+    {"certificate_user", SCHEMA_ENUM, 0, AT(struct conf_authentication, certificate_user),
+     .default_text = "none", WORDS(certificate_user_words),
+     .help = "Which part of a client's certificate names the user. Needs client_certificates other "
+             "than none."},
+    {"bind_client_id", SCHEMA_ENUM, 0, AT(struct conf_authentication, bind_client_id),
+     .default_text = "none", WORDS(bind_client_id_words),
+     .help = "The client id must be, or start with, the user's name."},
+};
+static const struct schema_section authentication_section = {
+    "authentication",
+    SECTION(authentication_keys),
+    sizeof(struct conf_authentication),
+    .help = "Who may connect, and how clients prove who they are.",
+};
+
+static const struct schema_key authorization_keys[] = {
+    {"acl_file", SCHEMA_PATH, 0, AT(struct conf, acl_file),
+     .help = "The rules of who may publish and subscribe what, see acl.yaml(5). Without it nobody "
+             "may do anything."},
+    {"partial_subscriptions", SCHEMA_ENUM, 0, AT(struct conf, partial_subscriptions),
+     .default_text = "refuse", WORDS(partial_words),
+     .help = "What becomes of a subscription of which only a part is allowed: refused, or granted "
+             "and filtered at delivery."},
+};
+static const struct schema_section authorization_section = {
+    "authorization",
+    SECTION(authorization_keys),
+    sizeof(struct conf),
+    .help = "What those who are connected may do.",
+};
+
+#define LIMIT(field) AT(struct conf_limits, field)
+static const struct schema_key limits_keys[] = {
+    {"connections", SCHEMA_INTEGER, 0, LIMIT(connections), .min = 1, .max = 1000000,
+     .default_text = "10000", LISTENER_FLAG(own_connections),
+     .help = "Connections at a time. The global value counts all; in a listener it counts that "
+             "listener's."},
+    {"max_packet_size", SCHEMA_SIZE, 0, LIMIT(max_packet_size), .min = 1 << 10, .max = 256 << 20,
+     .default_text = "2M",
+     .help = "The largest packet accepted; MQTT 5.0 clients are told. Bounds the memory a client's "
+             "unfinished packet takes."},
+    {"max_connect_size", SCHEMA_SIZE, 0, LIMIT(max_connect_size), .min = 256, .max = 256 << 20,
+     .default_text = "64k",
+     .help = "The largest CONNECT packet, will included: what somebody unknown can make the broker "
+             "keep. At most max_packet_size."},
+    {"receive_maximum", SCHEMA_INTEGER, 0, LIMIT(receive_maximum), .min = 1, .max = UINT16_MAX,
+     .default_text = "20",
+     .help = "QoS 1 and 2 messages that a client may have sent without their acknowledgement."},
+    {"topic_alias_maximum", SCHEMA_INTEGER, 0, LIMIT(topic_alias_maximum), .min = 0,
+     .max = UINT16_MAX, .default_text = "10",
+     .help = "Topic aliases that an MQTT 5.0 client may set."},
+    {"max_qos", SCHEMA_INTEGER, 0, LIMIT(max_qos), .min = 0, .max = 2, .default_text = "2",
+     .help = "The highest QoS that clients may publish with."},
+    {"retain_available", SCHEMA_BOOL, 0, LIMIT(retain_available), .default_text = "true",
+     .help = "Whether retained messages are accepted."},
+    {"max_keepalive", SCHEMA_SECONDS, 0, LIMIT(max_keepalive_s), .min = 0, .max = UINT16_MAX,
+     .default_text = "0",
+     .help = "The longest keep alive; a client that asks for more, or for none, gets this one. 0 "
+             "leaves the choice to the client."},
+    {"max_session_expiry", SCHEMA_SECONDS, 0, LIMIT(max_session_expiry_s), .min = 0,
+     .max = 36500u * 86400u, .default_text = "30d",
+     .help = "How long a session is kept at most after its client went away. 0: not at all."},
+    {"queue_messages", SCHEMA_INTEGER, 0, LIMIT(queue_messages), .min = 1, .max = 10000000,
+     .default_text = "1000",
+     .help = "QoS 1 and 2 messages that wait for one session. When it is full the newest is "
+             "dropped, counted and logged."},
+    {"queue_bytes", SCHEMA_SIZE, 0, LIMIT(queue_bytes), .min = 1 << 10, .max = (uint64_t)64 << 30,
+     .default_text = "16M", .help = "The same in bytes. At least max_packet_size."},
+    {"connect_timeout", SCHEMA_MILLISECONDS, 0, LIMIT(connect_timeout_ms), .min = 100,
+     .max = 600000, .default_text = "10s",
+     .help =
+         "From the accepted connection to the complete CONNECT packet, TLS handshake included."},
+    {"unauthenticated", SCHEMA_INTEGER, 0, LIMIT(unauthenticated), .min = 1, .max = 1000000,
+     .default_text = "1000",
+     .help = "Connections that have not got their CONNACK yet, all together."},
+    {"subscriptions", SCHEMA_INTEGER, 0, LIMIT(subscriptions), .min = 1, .max = 1000000,
+     .default_text = "10000", .help = "Subscriptions of one client."},
+    {"sessions_per_user", SCHEMA_INTEGER, 0, LIMIT(sessions_per_user), .min = 0, .max = 1000000,
+     .default_text = "1000",
+     .help = "Sessions that are kept for the clients of one user while they are away."},
+    {"topic_levels", SCHEMA_INTEGER, 0, LIMIT(topic_levels), .min = 1, .max = 1024,
+     .default_text = "128", .help = "Levels of a topic or topic filter."},
+    {"user_properties", SCHEMA_INTEGER, 0, LIMIT(user_properties), .min = 0, .max = 10000,
+     .default_text = "64", .help = "User properties of one MQTT 5.0 packet."},
+};
+static const struct schema_section limits_section = {
+    "limits",
+    SECTION(limits_keys),
+    sizeof(struct conf_limits),
+    .help = "What one client, or all together, may take. Whatever exceeds a limit is refused "
+            "before memory is taken for it.",
+};
+
+static const struct schema_key log_keys[] = {
+    {"level", SCHEMA_ENUM, 0, AT(struct conf, log_level), .default_text = "info",
+     WORDS(level_words), .help = "The least important events that are logged."},
+    {"format", SCHEMA_ENUM, 0, AT(struct conf, log_json), .default_text = "text",
+     WORDS(format_words), .help = "Lines of key=value pairs (logfmt), or of JSON."},
+    {"audit", SCHEMA_PATH, 0, AT(struct conf, log_audit),
+     .help = "A file for the events that matter to security, whatever the level. SIGUSR1 reopens "
+             "it after rotation."},
+};
+static const struct schema_section log_section = {
+    "log",
+    SECTION(log_keys),
+    sizeof(struct conf),
+    .help = "The log goes to stderr.",
+};
+
+static const struct schema_key listener_keys[] = {
+    {"bind", SCHEMA_BIND, KEY_REQUIRED, .offset = 0, .width = sizeof(struct conf_listener),
+     .help = "A numeric address with a port, or unix: with the path of a socket. [::] takes IPv4 "
+             "too; port 0 takes a free one."},
+    {"protocol", SCHEMA_ENUM, 0, AT(struct conf_listener, protocol), .default_text = "mqtt",
+     WORDS(protocol_words), .hint = "websocket is not supported yet",
+     .help = "What is spoken on this listener."},
+    {"mode", SCHEMA_MODE, KEY_UNIX, AT(struct conf_listener, mode), .min = 0, .max = 0777,
+     .default_text = "0660",
+     .help = "Mode of the unix socket: who may write to it may knock; login and rules are the same "
+             "as elsewhere."},
+    {"owner", SCHEMA_STRING, KEY_UNIX, AT(struct conf_listener, owner),
+     .help = "User, name or number, to whom the unix socket is given."},
+    {"group", SCHEMA_STRING, KEY_UNIX, AT(struct conf_listener, group),
+     .help = "Group, name or number, to which the unix socket is given."},
+    {"tls", SCHEMA_MAPPING, KEY_TCP, .offset = offsetof(struct conf_listener, tls), INHERITS(tls),
+     .section = &tls_section, .help = "Overrides tls: for this listener, key by key."},
+    {"authentication", SCHEMA_MAPPING, 0, .offset = offsetof(struct conf_listener, authentication),
+     INHERITS(authentication), .section = &authentication_section,
+     .help = "Overrides authentication: for this listener, key by key; password_file cannot be "
+             "overridden."},
+    {"limits", SCHEMA_MAPPING, 0, .offset = offsetof(struct conf_listener, limits),
+     INHERITS(limits), .section = &limits_section,
+     .help = "Overrides limits: for this listener, key by key."},
+};
+const struct schema_section schema_listener = {
+    "listeners",
+    SECTION(listener_keys),
+    sizeof(struct conf_listener),
+    PLACE(struct conf_listener),
+    "Each item is a place where clients may connect.",
+};
+
+static const struct schema_key root_keys[] = {
+    {"workers", SCHEMA_INTEGER, 0, AT(struct conf, workers), .min = 1, .max = 64,
+     .default_text = "auto", WORDS(worker_words),
+     .help = "Threads that serve clients; auto is one for each core, at most 64."},
+    {"listeners", SCHEMA_LIST, KEY_REQUIRED | KEY_LAST, .offset = offsetof(struct conf, listeners),
+     .count_offset = offsetof(struct conf, listener_count), .min = 1, .max = 64,
+     .section = &schema_listener, .hint = "for example: listeners: [{bind: \"[::]:8883\"}]",
+     .help = "Where clients may connect."},
+    {"tls", SCHEMA_MAPPING, 0, .offset = offsetof(struct conf, tls), .section = &tls_section,
+     .help = "Certificates, and what is asked of clients."},
+    {"authentication", SCHEMA_MAPPING, 0, .offset = offsetof(struct conf, authentication),
+     .section = &authentication_section, .help = "Who may connect."},
+    {"authorization", SCHEMA_MAPPING, 0, .offset = 0, .section = &authorization_section,
+     .help = "Who may do what."},
+    {"limits", SCHEMA_MAPPING, 0, .offset = offsetof(struct conf, limits),
+     .section = &limits_section, .help = "How much."},
+    {"log", SCHEMA_MAPPING, 0, .offset = 0, .section = &log_section,
+     .help = "What is written down."},
+};
+const struct schema_section schema_root = {
+    "broker.yaml",
+    SECTION(root_keys),
+    sizeof(struct conf),
+    .help = "At the top level of the file:",
+};
+
+const struct schema_section *const schema_sections[] = {
+    &schema_root,
+    &schema_listener,
+    &tls_section,
+    &certificate_section,
+    &authentication_section,
+    &authorization_section,
+    &limits_section,
+    &log_section,
+};
+const size_t schema_section_count = COUNT(schema_sections);
+/* clang-format on */
+
+const struct schema_key *schema_find(const struct schema_section *section, const char *name)
+{
+	for (size_t i = 0; i < section->count; i++)
+		if (strcmp(section->keys[i].name, name) == 0)
+			return &section->keys[i];
+	return NULL;
+}
+
+void *schema_field(const struct schema_key *key, const struct scope *scope)
+{
+	if ((key->flags & KEY_GLOBAL) == 0)
+		return (char *)scope->object + key->offset;
+	return scope->whole == NULL ? NULL : (char *)scope->whole + key->offset;
+}
+
+struct scope schema_inner(const struct schema_key *key, const struct scope *scope)
+{
+	struct scope inner = *scope;
+
+	inner.object = (char *)scope->object + key->offset;
+	return inner;
+}
+
+void schema_store(const struct schema_key *key, void *field, uint64_t value)
+{
+	uint8_t u8 = (uint8_t)value;
+	uint16_t u16 = (uint16_t)value;
+	uint32_t u32 = (uint32_t)value;
+	const void *from = key->width == 1   ? (const void *)&u8
+	                   : key->width == 2 ? (const void *)&u16
+	                   : key->width == 4 ? (const void *)&u32
+	                                     : (const void *)&value;
+
+	REQUIRE(key->width == 1 || key->width == 2 || key->width == 4 || key->width == 8);
+	memcpy(field, from, key->width);
+}
+
+uint64_t schema_load(const struct schema_key *key, const void *field)
+{
+	uint8_t u8;
+	uint16_t u16;
+	uint32_t u32;
+	uint64_t u64;
+
+	switch (key->width) {
+	case 1:
+		memcpy(&u8, field, sizeof(u8));
+		return u8;
+	case 2:
+		memcpy(&u16, field, sizeof(u16));
+		return u16;
+	case 4:
+		memcpy(&u32, field, sizeof(u32));
+		return u32;
+	case 8:
+		memcpy(&u64, field, sizeof(u64));
+		return u64;
+	default:
+		UNREACHABLE();
+	}
+}
+
+static void copy(const struct schema_section *section, struct scope to, const void *from);
+
+const void *schema_list(const struct schema_key *key, const void *object, size_t *count)
+{
+	const void *items;
+
+	memcpy(&items, (const char *)object + key->offset, sizeof(items));
+	memcpy(count, (const char *)object + key->count_offset, sizeof(*count));
+	return items;
+}
+
+struct scope schema_item(const struct schema_key *key, const struct scope *scope, size_t index)
+{
+	struct scope item = *scope;
+	char *items;
+
+	memcpy(&items, (char *)scope->object + key->offset, sizeof(items));
+	item.object = items + index * key->section->size;
+	if (key->section == &schema_listener) {
+		item.listener = item.object;
+		item.whole = NULL;
+	}
+	return item;
+}
+
+static void list_set(const struct schema_key *key, const struct scope *scope, void *items,
+                     size_t count)
+{
+	memcpy((char *)scope->object + key->offset, &items, sizeof(items));
+	memcpy((char *)scope->object + key->count_offset, &count, sizeof(count));
+}
+
+static void list_clear(const struct schema_key *key, const struct scope *scope)
+{
+	size_t count;
+	void *items;
+
+	schema_list(key, scope->object, &count);
+	for (size_t i = 0; i < count; i++)
+		schema_clear(key->section, schema_item(key, scope, i));
+	memcpy(&items, (char *)scope->object + key->offset, sizeof(items));
+	free(items);
+	list_set(key, scope, NULL, 0);
+}
+
+void *schema_list_new(const struct schema_key *key, const struct scope *scope, size_t count)
+{
+	void *items = count == 0 ? NULL : xcalloc(count, key->section->size);
+
+	list_clear(key, scope);
+	list_set(key, scope, items, count);
+	return items;
+}
+
+static void copy_string(void *to, const void *from)
+{
+	char *text;
+
+	memcpy(&text, from, sizeof(text));
+	if (text != NULL)
+		text = xstrdup(text);
+	memcpy(to, &text, sizeof(text));
+}
+
+static void copy_list(const struct schema_key *key, const struct scope *to, const void *from)
+{
+	size_t count;
+	const char *items = schema_list(key, from, &count);
+
+	schema_list_new(key, to, count);
+	for (size_t i = 0; i < count; i++)
+		copy(key->section, schema_item(key, to, i), items + i * key->section->size);
+}
+
+static void copy_place(const struct schema_section *section, void *to, const void *from)
+{
+	if (!section->has_place)
+		return;
+	memcpy((char *)to + section->line_offset, (const char *)from + section->line_offset,
+	       sizeof(unsigned));
+	memcpy((char *)to + section->column_offset, (const char *)from + section->column_offset,
+	       sizeof(unsigned));
+}
+
+/* A section that is inherited has no mappings inside; lists nest as deep as the tables do. */
+static void copy(const struct schema_section *section, struct scope to, const void *from)
+{
+	copy_place(section, to.object, from);
+	for (size_t i = 0; i < section->count; i++) {
+		const struct schema_key *key = &section->keys[i];
+		void *field = schema_field(key, &to);
+
+		REQUIRE(key->kind != SCHEMA_MAPPING && key->kind != SCHEMA_BIND);
+		if (field == NULL)
+			continue;
+		if (key->kind == SCHEMA_LIST)
+			copy_list(key, &to, from);
+		else if (key->kind == SCHEMA_STRING || key->kind == SCHEMA_PATH)
+			copy_string(field, (const char *)from + key->offset);
+		else
+			memcpy(field, (const char *)from + key->offset, key->width);
+	}
+}
+
+void schema_defaults(const struct schema_section *section, struct scope scope,
+                     const struct conf *global)
+{
+	for (size_t i = 0; i < section->count; i++) {
+		const struct schema_key *key = &section->keys[i];
+
+		if (key->inherits)
+			copy(key->section, schema_inner(key, &scope),
+			     (const char *)global + key->inherit_offset);
+		else if (key->kind == SCHEMA_MAPPING)
+			schema_defaults(key->section, schema_inner(key, &scope), global);
+		else if (key->default_text != NULL)
+			value_default(key, schema_field(key, &scope));
+	}
+}
+
+static void free_string(void *field)
+{
+	char *text;
+
+	memcpy(&text, field, sizeof(text));
+	free(text);
+	memset(field, 0, sizeof(text));
+}
+
+/* As deep as the tables nest. */
+void schema_clear(const struct schema_section *section, struct scope scope)
+{
+	for (size_t i = 0; i < section->count; i++) {
+		const struct schema_key *key = &section->keys[i];
+		void *field = schema_field(key, &scope);
+
+		if (field == NULL)
+			continue;
+		if (key->kind == SCHEMA_MAPPING)
+			schema_clear(key->section, schema_inner(key, &scope));
+		else if (key->kind == SCHEMA_LIST)
+			list_clear(key, &scope);
+		else if (key->kind == SCHEMA_STRING || key->kind == SCHEMA_PATH)
+			free_string(field);
+		else if (key->kind == SCHEMA_BIND)
+			bind_clear(field);
+	}
+}

@@ -1,0 +1,28 @@
+/* The kinds of values: text to field, field to text, and what is expected in words.  Inside conf/
+ * only.  Thread: any. */
+#ifndef CONF_VALUE_H
+#define CONF_VALUE_H
+
+#include "conf/schema.h"
+
+struct value_input {
+	const char *file; /* that holds it: paths are relative to its directory */
+	const char *text;
+	char *why; /* out: what is wrong, where the kind knows better than value_expected() */
+};
+
+/* False: the text is not what the key wants, the field is as it was. The caller frees in->why. */
+bool value_parse(const struct schema_key *key, struct value_input *in, void *field);
+void value_default(const struct schema_key *key, void *field);
+/* Append it as YAML; what is off is null. */
+void value_format(const struct schema_key *key, const void *field, struct buf *out);
+/* Append what is expected: "a whole number from 1 to 65535". */
+void value_expected(const struct schema_key *key, struct buf *out);
+/* Append as a quoted YAML scalar. */
+void value_quote(const char *text, struct buf *out);
+
+/* bind: "[::]:8883", "127.0.0.1:8883", "unix:/path" (conf/bind.c). */
+bool bind_parse(struct value_input *in, struct conf_listener *listener);
+void bind_clear(struct conf_listener *listener);
+
+#endif

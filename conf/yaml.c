@@ -1,0 +1,366 @@
+/* From libyaml's events to a tree of nodes, without recursion and within bounds: the only file that
+ * knows libyaml.  Thread: the caller's. */
+#include "conf/yaml.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <yaml.h>
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "conf/files.h"
+
+#define DEPTH_MAX      16
+#define NODES_MAX      100000
+#define SIZE_MAX_BYTES ((size_t)4 << 20)
+
+/* One open mapping or sequence. */
+struct level {
+	struct yaml_node *node;
+	struct yaml_node *key; /* mapping: read, its value still to come */
+	size_t cap;
+};
+
+struct builder {
+	yaml_parser_t parser;
+	const char *name;
+	struct slice bytes;
+	struct errors *errors;
+	struct yaml_node *root;
+	struct level levels[DEPTH_MAX];
+	size_t depth;
+	size_t nodes;
+	bool second_document;
+	bool stop;
+};
+
+static void complain(struct builder *b, const yaml_mark_t *mark, const char *text)
+{
+	errors_add(b->errors, b->name, (unsigned)mark->line + 1, (unsigned)mark->column + 1, "%s",
+	           text);
+}
+
+static void give_up(struct builder *b, const yaml_mark_t *mark, const char *text)
+{
+	complain(b, mark, text);
+	b->stop = true;
+}
+
+static void level_add(struct level *level, struct yaml_node *key, struct yaml_node *value)
+{
+	struct yaml_node *node = level->node;
+
+	if (node->count == level->cap) {
+		level->cap = level->cap == 0 ? 4 : level->cap * 2;
+		node->entries = xrealloc_array(node->entries, level->cap, sizeof(*node->entries));
+	}
+	node->entries[node->count++] = (struct yaml_entry){.key = key, .value = value};
+}
+
+/* Hang a node where the text puts it. A container is attached at its start, so that whatever was
+ * read is always reachable from the root. */
+static void attach(struct builder *b, struct yaml_node *node, const yaml_mark_t *mark)
+{
+	struct level *level = b->depth == 0 ? NULL : &b->levels[b->depth - 1];
+
+	if (level == NULL) {
+		b->root = node;
+	} else if (level->node->kind == YAML_SEQUENCE) {
+		level_add(level, NULL, node);
+	} else if (level->key != NULL) {
+		level_add(level, level->key, node);
+		level->key = NULL;
+	} else if (node->kind == YAML_SCALAR) {
+		level->key = node;
+	} else {
+		give_up(b, mark, "a key must be plain text, not a list or a mapping");
+		yaml_free(node);
+	}
+}
+
+static struct yaml_node *node_new(struct builder *b, enum yaml_kind kind, const yaml_mark_t *mark)
+{
+	struct yaml_node *node = xnew(node);
+
+	node->kind = kind;
+	node->line = (unsigned)mark->line + 1;
+	node->column = (unsigned)mark->column + 1;
+	if (++b->nodes > NODES_MAX)
+		give_up(b, mark, "more than 100000 values in one file");
+	return node;
+}
+
+static void refuse_decoration(struct builder *b, const yaml_event_t *event,
+                              const yaml_char_t *anchor, const yaml_char_t *tag)
+{
+	if (anchor != NULL)
+		complain(b, &event->start_mark,
+		         "anchors (&) are not supported: write the value out");
+	if (tag != NULL)
+		complain(b, &event->start_mark, "tags (!) are not supported: remove it");
+}
+
+static void on_document_start(struct builder *b, const yaml_event_t *event)
+{
+	if (b->second_document)
+		give_up(b, &event->start_mark,
+		        "a second document begins here: one file is one document, remove '---'");
+	b->second_document = true;
+}
+
+static void on_alias(struct builder *b, const yaml_event_t *event)
+{
+	struct yaml_node *node = node_new(b, YAML_SCALAR, &event->start_mark);
+
+	complain(b, &event->start_mark, "aliases (*) are not supported: write the value out");
+	node->text = xstrdup("");
+	attach(b, node, &event->start_mark);
+}
+
+static void on_scalar(struct builder *b, const yaml_event_t *event)
+{
+	struct yaml_node *node = node_new(b, YAML_SCALAR, &event->start_mark);
+	const char *value = (const char *)event->data.scalar.value;
+
+	refuse_decoration(b, event, event->data.scalar.anchor, event->data.scalar.tag);
+	node->text = xstrndup(value, event->data.scalar.length);
+	node->quoted = event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
+	if (memchr(value, '\0', event->data.scalar.length) != NULL)
+		complain(b, &event->start_mark, "a NUL character inside a value: remove it");
+	attach(b, node, &event->start_mark);
+}
+
+static void open_level(struct builder *b, enum yaml_kind kind, const yaml_mark_t *mark)
+{
+	struct yaml_node *node;
+
+	if (b->depth == DEPTH_MAX) {
+		give_up(b, mark, "nested more than 16 deep");
+		return;
+	}
+	node = node_new(b, kind, mark);
+	attach(b, node, mark);
+	if (!b->stop)
+		b->levels[b->depth++] = (struct level){.node = node};
+}
+
+static void on_sequence_start(struct builder *b, const yaml_event_t *event)
+{
+	refuse_decoration(b, event, event->data.sequence_start.anchor,
+	                  event->data.sequence_start.tag);
+	open_level(b, YAML_SEQUENCE, &event->start_mark);
+}
+
+static void on_mapping_start(struct builder *b, const yaml_event_t *event)
+{
+	refuse_decoration(b, event, event->data.mapping_start.anchor,
+	                  event->data.mapping_start.tag);
+	open_level(b, YAML_MAPPING, &event->start_mark);
+}
+
+static int by_text(const void *left, const void *right)
+{
+	const struct yaml_node *a = *(struct yaml_node *const *)left;
+	const struct yaml_node *b = *(struct yaml_node *const *)right;
+	int order = strcmp(a->text, b->text);
+
+	if (order != 0)
+		return order;
+	if (a->line != b->line)
+		return a->line < b->line ? -1 : 1;
+	return a->column < b->column ? -1 : a->column > b->column;
+}
+
+/* Sorted, so that a mapping of many thousand keys costs no square. */
+static void refuse_duplicates(struct builder *b, const struct yaml_node *mapping)
+{
+	struct yaml_node **keys;
+
+	if (mapping->count < 2)
+		return;
+	keys = xcalloc(mapping->count, sizeof(struct yaml_node *));
+	for (size_t i = 0; i < mapping->count; i++)
+		keys[i] = mapping->entries[i].key;
+	qsort(keys, mapping->count, sizeof(struct yaml_node *), by_text);
+	for (size_t i = 1; i < mapping->count; i++)
+		if (strcmp(keys[i - 1]->text, keys[i]->text) == 0)
+			errors_add(b->errors, b->name, keys[i]->line, keys[i]->column,
+			           "duplicate key '%s': it stands on line %u already; remove one",
+			           keys[i]->text, keys[i - 1]->line);
+	free(keys);
+}
+
+static void on_level_end(struct builder *b, const yaml_event_t *event)
+{
+	(void)event;
+	REQUIRE(b->depth > 0);
+	b->depth--;
+	if (b->levels[b->depth].node->kind == YAML_MAPPING)
+		refuse_duplicates(b, b->levels[b->depth].node);
+}
+
+static void on_stream_end(struct builder *b, const yaml_event_t *event)
+{
+	(void)event;
+	b->stop = true;
+}
+
+typedef void event_handler(struct builder *b, const yaml_event_t *event);
+
+static event_handler *const handlers[] = {
+    [YAML_STREAM_END_EVENT] = on_stream_end,
+    [YAML_DOCUMENT_START_EVENT] = on_document_start,
+    [YAML_ALIAS_EVENT] = on_alias,
+    [YAML_SCALAR_EVENT] = on_scalar,
+    [YAML_SEQUENCE_START_EVENT] = on_sequence_start,
+    [YAML_SEQUENCE_END_EVENT] = on_level_end,
+    [YAML_MAPPING_START_EVENT] = on_mapping_start,
+    [YAML_MAPPING_END_EVENT] = on_level_end,
+};
+
+static yaml_mark_t mark_of_offset(struct slice bytes, size_t offset)
+{
+	yaml_mark_t mark = {.index = offset};
+
+	for (size_t i = 0; i < offset && i < bytes.len; i++) {
+		mark.column++;
+		if (bytes.data[i] == '\n') {
+			mark.line++;
+			mark.column = 0;
+		}
+	}
+	return mark;
+}
+
+/* libyaml counts characters, so the place is found by its line. */
+static bool indented_with_tab(struct slice bytes, size_t line)
+{
+	size_t at = 0;
+
+	for (; line > 0 && at < bytes.len; at++)
+		line -= bytes.data[at] == '\n' ? 1 : 0;
+	while (at < bytes.len && bytes.data[at] == ' ')
+		at++;
+	return at < bytes.len && bytes.data[at] == '\t';
+}
+
+static void on_syntax_error(struct builder *b)
+{
+	const yaml_parser_t *p = &b->parser;
+	yaml_mark_t mark = p->problem_mark;
+	const char *problem = p->problem == NULL ? "it cannot be read" : p->problem;
+
+	if (p->error == YAML_READER_ERROR) {
+		mark = mark_of_offset(b->bytes, p->problem_offset);
+		errors_add(b->errors, b->name, (unsigned)mark.line + 1, (unsigned)mark.column + 1,
+		           "%s: the file must be UTF-8 text", problem);
+	} else if (indented_with_tab(b->bytes, mark.line)) {
+		complain(b, &mark, "a tab cannot indent YAML: use spaces");
+	} else if (p->context != NULL) {
+		errors_add(b->errors, b->name, (unsigned)mark.line + 1, (unsigned)mark.column + 1,
+		           "this is not YAML: %s, %s", problem, p->context);
+	} else {
+		errors_add(b->errors, b->name, (unsigned)mark.line + 1, (unsigned)mark.column + 1,
+		           "this is not YAML: %s", problem);
+	}
+}
+
+static void build(struct builder *b)
+{
+	while (!b->stop) {
+		yaml_event_t event;
+
+		if (yaml_parser_parse(&b->parser, &event) == 0) {
+			on_syntax_error(b);
+			return;
+		}
+		if ((size_t)event.type < sizeof(handlers) / sizeof(handlers[0]) &&
+		    handlers[event.type] != NULL)
+			handlers[event.type](b, &event);
+		yaml_event_delete(&event);
+	}
+}
+
+static bool size_is_fine(struct builder *b)
+{
+	const uint8_t *nul = b->bytes.len == 0 ? NULL : memchr(b->bytes.data, '\0', b->bytes.len);
+	yaml_mark_t mark;
+
+	if (b->bytes.len > SIZE_MAX_BYTES) {
+		errors_add(b->errors, b->name, 0, 0, "larger than the limit of %zu bytes",
+		           SIZE_MAX_BYTES);
+		return false;
+	}
+	if (nul == NULL)
+		return true;
+	mark = mark_of_offset(b->bytes, (size_t)(nul - b->bytes.data));
+	complain(b, &mark, "a NUL byte: the file must be UTF-8 text");
+	return false;
+}
+
+struct yaml_node *yaml_load_file(const char *path, struct errors *e)
+{
+	struct yaml_node *node = NULL;
+	struct buf bytes = {0};
+
+	if (conf_read_file(path, SIZE_MAX_BYTES, &bytes, e) == 0)
+		node = yaml_load(path, buf_slice(&bytes), e);
+	buf_fini(&bytes);
+	return node;
+}
+
+struct yaml_node *yaml_load(const char *name, struct slice bytes, struct errors *e)
+{
+	struct builder b = {.name = name, .bytes = bytes, .errors = e};
+	size_t errors_before = e->error_count;
+
+	if (!size_is_fine(&b))
+		return NULL;
+	if (yaml_parser_initialize(&b.parser) == 0) {
+		errors_add(e, name, 0, 0, "cannot be read: out of memory");
+		return NULL;
+	}
+	yaml_parser_set_encoding(&b.parser, YAML_UTF8_ENCODING);
+	yaml_parser_set_input_string(
+	    &b.parser, bytes.data == NULL ? (const uint8_t *)"" : bytes.data, bytes.len);
+	build(&b);
+	yaml_parser_delete(&b.parser);
+	for (size_t i = 0; i < b.depth; i++)
+		yaml_free(b.levels[i].key);
+	if (e->error_count == errors_before)
+		return b.root;
+	yaml_free(b.root);
+	return NULL;
+}
+
+/* Recursion is bounded by DEPTH_MAX. */
+void yaml_free(struct yaml_node *node)
+{
+	if (node == NULL)
+		return;
+	for (size_t i = 0; i < node->count; i++) {
+		yaml_free(node->entries[i].key);
+		yaml_free(node->entries[i].value);
+	}
+	free(node->entries);
+	free(node->text);
+	free(node);
+}
+
+struct yaml_node *yaml_get(const struct yaml_node *mapping, const char *key)
+{
+	if (mapping == NULL || mapping->kind != YAML_MAPPING)
+		return NULL;
+	for (size_t i = 0; i < mapping->count; i++)
+		if (strcmp(mapping->entries[i].key->text, key) == 0)
+			return mapping->entries[i].value;
+	return NULL;
+}
+
+bool yaml_is_null(const struct yaml_node *node)
+{
+	return node == NULL || (node->kind == YAML_SCALAR && !node->quoted &&
+	                        (node->text[0] == '\0' || strcmp(node->text, "~") == 0 ||
+	                         strcmp(node->text, "null") == 0));
+}
