@@ -32,6 +32,8 @@ struct yaml_entry {
  * e->error_count grew). The caller frees. */
 struct yaml_node *yaml_load_file(const char *path, struct errors *e);
 struct yaml_node *yaml_load(const char *name, struct slice bytes, struct errors *e);
+/* libyaml exports a function named yaml_free, which ours would replace inside the library. */
+#define yaml_free yaml_node_free
 void yaml_free(struct yaml_node *node);
 /* The value of a key of a mapping, NULL where it is not there. */
 struct yaml_node *yaml_get(const struct yaml_node *mapping, const char *key);
