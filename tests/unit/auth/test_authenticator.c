@@ -1,0 +1,637 @@
+/* The queue's turns and delays, the cache, and the threads around them.  Time is a number that the
+ * tests set; answers are waited for, and judged by their order. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "auth/authenticator.h"
+#include "auth/cache.h"
+#include "auth/queue.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/hash.h"
+
+/* Cheap ones, of "secret" and of "open". */
+#define SECRET                                                                                     \
+	"$6$rounds=1000$abcdefgh$nhYjN017qxiYztzyUpZtPnUQcnLy62KsunSLHNeLahp2EHPlAKmFFlrjEwSXGo2k" \
+	"gY5hR2.peKEg2VGUqIJJu1"
+#define OPEN                                                                                       \
+	"$6$rounds=1000$abcdefgh$UmaniIYMu6OFsPnXbsHaqgs3qcfijxk4cT5Sj6CzjAi.IGCJBrI7flQNGNr2vb6q" \
+	"cOkO0F9CvfsRcaHyGKASL1"
+
+static _Atomic uint64_t fake_now_ms = 1000000;
+
+static uint64_t fake_monotonic_ns(void *arg)
+{
+	(void)arg;
+	return fake_now_ms * 1000000;
+}
+
+static int64_t fake_wall_ms(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+/* ---- the queue alone ---- */
+
+#define A SLICE("\x0a\x00\x00\x01")
+#define B SLICE("\x0a\x00\x00\x02")
+#define C SLICE("\x0a\x00\x00\x03")
+
+static void finish(struct queue *queue, struct auth_question *q, enum queue_outcome outcome,
+                   uint64_t now_ms)
+{
+	assert_non_null(q);
+	queue_done(queue, q->source, outcome, now_ms);
+}
+
+static void sources_take_turns(void **state)
+{
+	struct auth_question a[3] = {0}, b[2] = {0}, c = {0};
+	struct auth_question *want[] = {&a[0], &b[0], &c, &a[1], &b[1], &a[2]};
+	struct queue queue = {0};
+	uint64_t wait_ms;
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		queue_put(&queue, &a[i], A, 0);
+	for (int i = 0; i < 2; i++)
+		queue_put(&queue, &b[i], B, 0);
+	queue_put(&queue, &c, C, 0);
+	for (int i = 0; i < 6; i++) {
+		struct auth_question *q = queue_take(&queue, 0, &wait_ms);
+
+		assert_ptr_equal(q, want[i]);
+		finish(&queue, q, QUEUE_RIGHT, 0);
+	}
+	assert_null(queue_take(&queue, 0, &wait_ms));
+	assert_true(wait_ms == UINT64_MAX);
+	assert_int_equal(queue_source_count(&queue), 0);
+	queue_fini(&queue);
+}
+
+static void delays_double_and_end_with_a_success(void **state)
+{
+	static const uint64_t delays[] = {250, 500, 1000, 2000, 4000, 8000, 8000};
+	struct queue queue = {0};
+	struct auth_question q = {0};
+	uint64_t wait_ms, now_ms = 5;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(delays) / sizeof(delays[0]); i++) {
+		queue_put(&queue, &q, A, now_ms);
+		finish(&queue, queue_take(&queue, now_ms, &wait_ms), QUEUE_WRONG, now_ms);
+		queue_put(&queue, &q, A, now_ms);
+		assert_null(queue_take(&queue, now_ms + delays[i] - 1, &wait_ms));
+		assert_int_equal(wait_ms, 1);
+		assert_true(queue_remove(&queue, &q));
+		now_ms += delays[i];
+	}
+	queue_put(&queue, &q, A, now_ms);
+	finish(&queue, queue_take(&queue, now_ms, &wait_ms), QUEUE_SKIPPED, now_ms);
+	assert_int_equal(queue_source_count(&queue), 1);
+	queue_put(&queue, &q, A, now_ms);
+	finish(&queue, queue_take(&queue, now_ms, &wait_ms), QUEUE_RIGHT, now_ms);
+	assert_int_equal(queue_source_count(&queue), 0);
+	queue_put(&queue, &q, A, now_ms);
+	finish(&queue, queue_take(&queue, now_ms, &wait_ms), QUEUE_WRONG, now_ms);
+	queue_put(&queue, &q, A, now_ms);
+	assert_null(queue_take(&queue, now_ms, &wait_ms));
+	assert_int_equal(wait_ms, 250);
+	assert_ptr_equal(queue_pop(&queue), &q);
+	queue_fini(&queue);
+}
+
+static void a_delay_holds_back_nobody_else(void **state)
+{
+	struct auth_question a[2] = {0}, b = {0};
+	struct queue queue = {0};
+	uint64_t wait_ms;
+
+	(void)state;
+	queue_put(&queue, &a[0], A, 0);
+	finish(&queue, queue_take(&queue, 0, &wait_ms), QUEUE_WRONG, 0);
+	queue_put(&queue, &a[1], A, 0);
+	queue_put(&queue, &b, B, 0);
+	assert_ptr_equal(queue_take(&queue, 0, &wait_ms), &b);
+	assert_null(queue_take(&queue, 0, &wait_ms));
+	assert_int_equal(wait_ms, 250);
+	finish(&queue, &b, QUEUE_RIGHT, 0);
+	assert_ptr_equal(queue_take(&queue, 250, &wait_ms), &a[1]);
+	finish(&queue, &a[1], QUEUE_RIGHT, 250);
+	queue_fini(&queue);
+}
+
+static void who_guessed_has_one_hash_at_a_time(void **state)
+{
+	struct auth_question a[4] = {0};
+	struct queue queue = {0};
+	uint64_t wait_ms;
+
+	(void)state;
+	for (int i = 0; i < 4; i++)
+		queue_put(&queue, &a[i], A, 0);
+	assert_ptr_equal(queue_take(&queue, 0, &wait_ms), &a[0]);
+	assert_ptr_equal(queue_take(&queue, 0, &wait_ms), &a[1]);
+	finish(&queue, &a[0], QUEUE_WRONG, 0);
+	assert_null(queue_take(&queue, 250, &wait_ms));
+	assert_true(wait_ms == UINT64_MAX);
+	finish(&queue, &a[1], QUEUE_RIGHT, 250);
+	assert_ptr_equal(queue_take(&queue, 250, &wait_ms), &a[2]);
+	finish(&queue, &a[2], QUEUE_RIGHT, 250);
+	assert_ptr_equal(queue_pop(&queue), &a[3]);
+	assert_null(queue_pop(&queue));
+	queue_fini(&queue);
+}
+
+static void removal_keeps_the_rest_in_order(void **state)
+{
+	struct queue queue = {0};
+	uint64_t wait_ms;
+
+	(void)state;
+	for (int gone = 0; gone < 3; gone++) {
+		struct auth_question a[4] = {0};
+
+		for (int i = 0; i < 3; i++)
+			queue_put(&queue, &a[i], A, 0);
+		assert_true(queue_remove(&queue, &a[gone]));
+		assert_null(a[gone].source);
+		queue_put(&queue, &a[3], A, 0);
+		for (int i = 0; i < 4; i++) {
+			struct auth_question *q;
+
+			if (i == gone)
+				continue;
+			q = queue_take(&queue, 0, &wait_ms);
+			assert_ptr_equal(q, &a[i]);
+			assert_false(queue_remove(&queue, q));
+			finish(&queue, q, QUEUE_RIGHT, 0);
+		}
+		assert_true(queue_is_empty(&queue));
+		assert_int_equal(queue_source_count(&queue), 0);
+	}
+	queue_fini(&queue);
+}
+
+static void fail_from(struct queue *queue, uint32_t source, uint64_t now_ms)
+{
+	struct auth_question q = {0};
+	uint64_t wait_ms;
+
+	queue_put(queue, &q, slice_of(&source, sizeof(source)), now_ms);
+	finish(queue, queue_take(queue, now_ms, &wait_ms), QUEUE_WRONG, now_ms);
+}
+
+static void the_table_of_sources_is_bounded(void **state)
+{
+	struct queue queue = {0};
+	uint64_t wait_ms;
+	uint32_t first = 0;
+	struct auth_question q = {0}, waiting = {0};
+
+	(void)state;
+	queue_put(&queue, &waiting, A, 0);
+	for (uint32_t i = 0; i < QUEUE_SOURCES_MAX + 100; i++) {
+		assert_ptr_equal(queue_pop(&queue), &waiting);
+		fail_from(&queue, i, i);
+		queue_put(&queue, &waiting, A, i);
+		assert_true(queue_source_count(&queue) <= QUEUE_SOURCES_MAX + 2);
+	}
+	assert_ptr_equal(queue_pop(&queue), &waiting);
+	/* The first is forgotten: it goes at once. The last is not. */
+	queue_put(&queue, &q, slice_of(&first, sizeof(first)), QUEUE_SOURCES_MAX + 100);
+	finish(&queue, queue_take(&queue, QUEUE_SOURCES_MAX + 100, &wait_ms), QUEUE_RIGHT, 0);
+	first = QUEUE_SOURCES_MAX + 99;
+	queue_put(&queue, &q, slice_of(&first, sizeof(first)), QUEUE_SOURCES_MAX + 100);
+	assert_null(queue_take(&queue, QUEUE_SOURCES_MAX + 100, &wait_ms));
+	assert_ptr_equal(queue_pop(&queue), &q);
+	queue_fini(&queue);
+}
+
+static void quiet_sources_are_forgotten(void **state)
+{
+	struct queue queue = {0};
+
+	(void)state;
+	fail_from(&queue, 1, 0);
+	fail_from(&queue, 2, DELAY_FORGOTTEN_MS - 1);
+	assert_int_equal(queue_source_count(&queue), 2);
+	fail_from(&queue, 3, DELAY_FORGOTTEN_MS);
+	assert_int_equal(queue_source_count(&queue), 2);
+	queue_fini(&queue);
+}
+
+/* ---- the cache alone ---- */
+
+static void digests_tell_everything_apart(void **state)
+{
+	static const struct {
+		struct slice user, hash, password;
+	} rows[] = {
+	    {SLICE_INIT("ab"), SLICE_INIT("c"), SLICE_INIT("d")},
+	    {SLICE_INIT("a"), SLICE_INIT("bc"), SLICE_INIT("d")},
+	    {SLICE_INIT("ab"), SLICE_INIT("cd"), SLICE_INIT("")},
+	    {SLICE_INIT(""), SLICE_INIT("abcd"), SLICE_INIT("")},
+	    {SLICE_INIT("ab"), SLICE_INIT("c"), SLICE_INIT("e")},
+	};
+	uint8_t digests[5][CACHE_DIGEST], other[CACHE_DIGEST];
+	struct cache cache, another;
+
+	(void)state;
+	cache_init(&cache);
+	cache_init(&another);
+	for (size_t i = 0; i < 5; i++) {
+		cache_digest(&cache, rows[i].user, rows[i].hash, rows[i].password, digests[i]);
+		for (size_t j = 0; j < i; j++)
+			assert_memory_not_equal(digests[i], digests[j], CACHE_DIGEST);
+	}
+	cache_digest(&another, rows[0].user, rows[0].hash, rows[0].password, other);
+	assert_memory_not_equal(digests[0], other, CACHE_DIGEST);
+	cache_fini(&another);
+	cache_fini(&cache);
+}
+
+static void the_cache_forgets(void **state)
+{
+	uint8_t one[CACHE_DIGEST] = {1}, two[CACHE_DIGEST] = {2}, many[CACHE_DIGEST] = {3};
+	struct cache cache;
+
+	(void)state;
+	cache_init(&cache);
+	cache_put(&cache, one, 0);
+	cache_put(&cache, two, 10);
+	assert_true(cache_find(&cache, one, CACHE_LIFETIME_MS - 1));
+	assert_false(cache_find(&cache, one, CACHE_LIFETIME_MS));
+	assert_true(cache_find(&cache, two, CACHE_LIFETIME_MS));
+	assert_int_equal(cache_count(&cache), 1);
+	cache_put(&cache, one, 20);
+	cache_put(&cache, two, 30); /* now the younger of the two */
+	for (uint32_t i = 0; i < CACHE_MAX - 1; i++) {
+		memcpy(many + 1, &i, sizeof(i));
+		cache_put(&cache, many, 40);
+	}
+	assert_int_equal(cache_count(&cache), CACHE_MAX);
+	assert_false(cache_find(&cache, one, 50));
+	assert_true(cache_find(&cache, two, 50));
+	cache_fini(&cache);
+}
+
+/* ---- the whole ---- */
+
+#define ASKED_MAX 64
+
+static struct {
+	struct home home;
+	struct mutex lock;
+	struct condition woken;
+	bool wake;
+	struct authenticator *a;
+	const char *answers[ASKED_MAX]; /* names in the order of the answers */
+	size_t count;
+} t;
+
+struct asked {
+	struct auth_question q;
+	const char *name;
+	bool answered;
+};
+
+static void on_wake(void *arg)
+{
+	(void)arg;
+	mutex_lock(&t.lock);
+	t.wake = true;
+	condition_signal(&t.woken);
+	mutex_unlock(&t.lock);
+}
+
+static void on_answer(struct post *post, void *home_arg)
+{
+	struct asked *asked = (struct asked *)((char *)post - offsetof(struct asked, q.post));
+
+	(void)home_arg;
+	assert_false(asked->answered);
+	assert_null(asked->q.password);
+	assert_true(t.count < ASKED_MAX);
+	asked->answered = true;
+	t.answers[t.count++] = asked->name;
+}
+
+/* Until `asked` is answered. */
+static void await(const struct asked *asked)
+{
+	while (!asked->answered) {
+		mutex_lock(&t.lock);
+		while (!t.wake)
+			condition_wait(&t.woken, &t.lock);
+		t.wake = false;
+		mutex_unlock(&t.lock);
+		home_enter(&t.home);
+		home_turn(&t.home);
+		home_leave();
+	}
+}
+
+static int start(void **state)
+{
+	(void)state;
+	memset(&t, 0, sizeof(t));
+	mutex_init(&t.lock);
+	condition_init(&t.woken);
+	home_init(&t.home, 0, NULL, NULL);
+	home_set_wake(&t.home, on_wake, NULL);
+	t.a = authenticator_new(1);
+	return t.a == NULL;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	authenticator_free(t.a);
+	home_fini(&t.home);
+	condition_fini(&t.woken);
+	mutex_fini(&t.lock);
+	return 0;
+}
+
+/* Everybody's password is "secret". True: answered at once. */
+static bool ask(struct asked *asked, const char *name, struct slice address, const char *user,
+                struct slice password)
+{
+	char hash[] = SECRET;
+	const struct user entry = {.hash = hash};
+
+	*asked = (struct asked){.name = name};
+	asked->q.post.run = on_answer;
+	asked->q.home = &t.home;
+	asked->q.address = address;
+	auth_question_fill(&asked->q, slice_of_str(user), user[0] == '?' ? NULL : &entry, password);
+	return authenticator_submit(t.a, &asked->q);
+}
+
+static void done(struct asked *asked)
+{
+	auth_question_fini(&asked->q);
+}
+
+/* A slow hash that keeps the only thread busy while the test fills the queue. */
+static void occupy(struct asked *asked)
+{
+	assert_false(ask(asked, "busy", SLICE("busy"), "?", SLICE("x")));
+}
+
+static void right_wrong_and_nobody(void **state)
+{
+	static const struct {
+		const char *name, *user;
+		struct slice password;
+		bool accepted;
+	} rows[] = {
+	    {"right", "anna", SLICE_INIT("secret"), true},
+	    {"wrong", "anna", SLICE_INIT("Secret"), false},
+	    {"empty", "anna", SLICE_INIT(""), false},
+	    {"nul behind", "anna", SLICE_INIT("secret\0x"), false},
+	    {"nobody", "?", SLICE_INIT("secret"), false},
+	    {"nobody, no password", "?", SLICE_INIT(""), false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct asked asked;
+
+		assert_false(ask(&asked, rows[i].name, slice_of_str(rows[i].name), rows[i].user,
+		                 rows[i].password));
+		await(&asked);
+		if (asked.q.accepted != rows[i].accepted)
+			fail_msg("%s", rows[i].name);
+		done(&asked);
+	}
+}
+
+static void too_long_a_password(void **state)
+{
+	char password[300];
+	struct asked asked;
+
+	(void)state;
+	memset(password, 'p', sizeof(password));
+	assert_false(ask(&asked, "long", A, "anna", slice_of(password, 257)));
+	assert_null(asked.q.password);
+	await(&asked);
+	assert_false(asked.q.accepted);
+	done(&asked);
+}
+
+static void locked_and_without_hash_are_nobody(void **state)
+{
+	char hash[] = SECRET;
+	const struct user locked = {.hash = hash, .locked = true}, none = {0};
+	struct auth_question q = {0};
+
+	(void)state;
+	auth_question_fill(&q, SLICE("anna"), &locked, SLICE("secret"));
+	assert_null(q.hash);
+	auth_question_fini(&q);
+	auth_question_fill(&q, SLICE("anna"), &none, SLICE("secret"));
+	assert_null(q.hash);
+	auth_question_fini(&q);
+}
+
+static void a_success_is_remembered_for_an_hour(void **state)
+{
+	char open[] = OPEN;
+	const struct user changed = {.hash = open};
+	struct asked asked;
+
+	(void)state;
+	assert_false(ask(&asked, "first", A, "anna", SLICE("secret")));
+	await(&asked);
+	assert_true(asked.q.accepted);
+	done(&asked);
+	assert_true(ask(&asked, "again", B, "anna", SLICE("secret")));
+	assert_true(asked.q.accepted);
+	assert_null(asked.q.password);
+	done(&asked);
+	/* another password, another user, another hash: no hit */
+	assert_false(ask(&asked, "wrong", B, "anna", SLICE("secret2")));
+	await(&asked);
+	assert_false(asked.q.accepted);
+	done(&asked);
+	assert_false(ask(&asked, "other", C, "bo", SLICE("secret")));
+	await(&asked);
+	done(&asked);
+	auth_question_fill(&asked.q, SLICE("anna"), &changed, SLICE("secret"));
+	asked.answered = false;
+	assert_false(authenticator_submit(t.a, &asked.q));
+	await(&asked);
+	assert_false(asked.q.accepted);
+	done(&asked);
+	/* an hour later */
+	fake_now_ms += CACHE_LIFETIME_MS;
+	assert_false(ask(&asked, "late", A, "anna", SLICE("secret")));
+	await(&asked);
+	assert_true(asked.q.accepted);
+	done(&asked);
+}
+
+static void a_guesser_delays_nobody_else(void **state)
+{
+	struct asked guesses[20], other, busy;
+
+	(void)state;
+	occupy(&busy);
+	for (int i = 0; i < 20; i++)
+		assert_false(ask(&guesses[i], "guess", A, "anna", SLICE("guess")));
+	assert_false(ask(&other, "other", B, "bo", SLICE("secret")));
+	await(&other);
+	assert_true(other.q.accepted);
+	assert_true(t.count <= 3); /* the one that was running, one guess, then ours */
+	/* The guesser's second comes after 250 ms, and not before. */
+	assert_false(guesses[1].answered);
+	done(&other);
+	fake_now_ms += 249;
+	assert_false(ask(&other, "other", B, "carl", SLICE("secret")));
+	await(&other);
+	done(&other);
+	assert_false(guesses[1].answered);
+	fake_now_ms += 1;
+	await(&guesses[1]);
+	assert_false(guesses[2].answered);
+	for (int i = 2; i < 20; i++)
+		authenticator_cancel(t.a, &guesses[i].q);
+	await(&guesses[19]);
+	for (int i = 0; i < 20; i++) {
+		assert_true(guesses[i].answered);
+		assert_false(guesses[i].q.accepted);
+		done(&guesses[i]);
+	}
+	done(&busy);
+}
+
+/* Those who waited while the first of them was hashed need no hash of their own. */
+static void a_herd_comes_in(void **state)
+{
+	struct asked herd[20], busy;
+
+	(void)state;
+	occupy(&busy);
+	for (int i = 0; i < 20; i++)
+		herd[i].answered = ask(&herd[i], "herd", A, "anna", SLICE("secret"));
+	for (int i = 0; i < 20; i++) {
+		await(&herd[i]);
+		assert_true(herd[i].q.accepted);
+		done(&herd[i]);
+	}
+	await(&busy);
+	done(&busy);
+}
+
+static void cancelled_questions_are_left_out(void **state)
+{
+	struct asked busy, gone, next;
+
+	(void)state;
+	occupy(&busy);
+	assert_false(ask(&gone, "gone", A, "anna", SLICE("secret")));
+	assert_false(ask(&next, "next", A, "bo", SLICE("secret")));
+	authenticator_cancel(t.a, &gone.q);
+	await(&gone);
+	await(&next);
+	await(&busy);
+	/* Which of them the thread had when we cancelled is its affair; each has one answer. */
+	assert_int_equal(t.count, 3);
+	assert_true(next.q.accepted);
+	authenticator_cancel(t.a, &gone.q); /* too late: nothing happens */
+	done(&gone);
+	done(&next);
+	done(&busy);
+}
+
+static void stop_answers_what_waits(void **state)
+{
+	struct asked busy, waiting[5], late;
+
+	(void)state;
+	occupy(&busy);
+	for (int i = 0; i < 5; i++)
+		assert_false(ask(&waiting[i], "waiting", A, "anna", SLICE("guess")));
+	authenticator_stop(t.a);
+	await(&waiting[4]);
+	assert_false(ask(&late, "late", A, "anna", SLICE("secret")));
+	await(&late);
+	await(&busy);
+	assert_int_equal(t.count, 7);
+	for (int i = 0; i < 5; i++) {
+		assert_false(waiting[i].q.accepted);
+		done(&waiting[i]);
+	}
+	assert_false(late.q.accepted);
+	done(&late);
+	done(&busy);
+}
+
+static void two_threads_and_many_questions(void **state)
+{
+	static const char *const users[] = {"u0", "u1", "u2", "u3", "u4", "u5", "u6", "u7"};
+	struct asked asked[40];
+
+	(void)state;
+	authenticator_free(t.a);
+	t.a = authenticator_new(2);
+	for (size_t i = 0; i < 40; i++) {
+		bool right = i % 5 != 0;
+
+		if (ask(&asked[i], "q", slice_of(&i, sizeof(i)), users[i % 8],
+		        right ? SLICE("secret") : SLICE("wrong")))
+			asked[i].answered = true;
+		if (i % 7 == 3)
+			authenticator_cancel(t.a, &asked[i].q);
+	}
+	for (size_t i = 0; i < 40; i++) {
+		await(&asked[i]);
+		if (i % 5 == 0)
+			assert_false(asked[i].q.accepted);
+		else if (i % 7 != 3)
+			assert_true(asked[i].q.accepted);
+		done(&asked[i]);
+	}
+}
+
+int main(void)
+{
+	static const struct clock_source fake = {.monotonic_ns = fake_monotonic_ns,
+	                                         .wall_ms = fake_wall_ms};
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(sources_take_turns),
+	    cmocka_unit_test(delays_double_and_end_with_a_success),
+	    cmocka_unit_test(a_delay_holds_back_nobody_else),
+	    cmocka_unit_test(who_guessed_has_one_hash_at_a_time),
+	    cmocka_unit_test(removal_keeps_the_rest_in_order),
+	    cmocka_unit_test(the_table_of_sources_is_bounded),
+	    cmocka_unit_test(quiet_sources_are_forgotten),
+	    cmocka_unit_test(digests_tell_everything_apart),
+	    cmocka_unit_test(the_cache_forgets),
+	    cmocka_unit_test_setup_teardown(right_wrong_and_nobody, start, stop),
+	    cmocka_unit_test_setup_teardown(too_long_a_password, start, stop),
+	    cmocka_unit_test(locked_and_without_hash_are_nobody),
+	    cmocka_unit_test_setup_teardown(a_success_is_remembered_for_an_hour, start, stop),
+	    cmocka_unit_test_setup_teardown(a_guesser_delays_nobody_else, start, stop),
+	    cmocka_unit_test_setup_teardown(a_herd_comes_in, start, stop),
+	    cmocka_unit_test_setup_teardown(cancelled_questions_are_left_out, start, stop),
+	    cmocka_unit_test_setup_teardown(stop_answers_what_waits, start, stop),
+	    cmocka_unit_test_setup_teardown(two_threads_and_many_questions, start, stop),
+	};
+
+	hash_init();
+	clock_use(&fake);
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,302 @@
+/* Who is who: every combination that matters, and what a reload leaves of it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "auth/login.h"
+#include "base/hash.h"
+
+#define HASH  "$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"
+#define HASH2 "$2b$04$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"
+
+static struct users *users_of(struct slice bytes)
+{
+	struct errors errors = {0};
+	struct users *users = users_parse("users", bytes, &errors);
+
+	assert_non_null(users);
+	return users;
+}
+
+static struct users *house(void)
+{
+	return users_of(SLICE("anna:id=00000000000000a1:hash=" HASH "\n"
+	                      "locked:id=00000000000000a2:hash=" HASH ":locked\n"
+	                      "card:id=00000000000000a3\n"
+	                      "lost:id=00000000000000a4:locked\n"));
+}
+
+enum somebody { NOBODY, ANONYMOUS, PASSWORD, CERTIFICATE };
+
+/* Settings of a row, and what a client brings. NULL names are left out; "" is a name of no
+ * length. */
+struct row {
+	const char *name;
+	const char *user, *password, *certificate, *client_id;
+	bool anonymous, no_file, no_certificate_user, certificate_required, assigned;
+	enum conf_bind_client_id bind;
+	enum login_verdict want;
+	enum somebody who;
+	uint64_t entry_id;
+};
+
+#define ACCEPTED LOGIN_ACCEPTED
+#define HASHED   LOGIN_NEEDS_PASSWORD
+#define BAD      LOGIN_BAD_CREDENTIALS
+#define DENIED   LOGIN_NOT_AUTHORIZED
+#define BAD_ID   LOGIN_BAD_CLIENT_ID
+#define EQUAL    BIND_CLIENT_ID_EQUAL
+#define PREFIX   BIND_CLIENT_ID_PREFIX
+
+/* clang-format off: a table */
+static const struct row rows[] = {
+    /* no user name, no certificate */
+    {"anonymous, allowed", .anonymous = true, .want = ACCEPTED, .who = ANONYMOUS},
+    {"anonymous, not allowed", .want = DENIED},
+    {"password alone, allowed", .password = "x", .anonymous = true, .want = ACCEPTED,
+     .who = ANONYMOUS},
+    {"password alone, not allowed", .password = "x", .want = DENIED},
+    {"anonymous has no name to bind", .client_id = "x", .anonymous = true, .bind = EQUAL,
+     .want = ACCEPTED, .who = ANONYMOUS},
+
+    /* user names: alike whatever the file says, and never anonymous */
+    {"known", .user = "anna", .password = "x", .want = HASHED, .who = PASSWORD, .entry_id = 0xa1},
+    {"known, anonymous on", .user = "anna", .password = "x", .anonymous = true, .want = HASHED,
+     .who = PASSWORD, .entry_id = 0xa1},
+    {"unknown", .user = "eve", .password = "x", .want = HASHED},
+    {"unknown, anonymous on", .user = "eve", .password = "x", .anonymous = true, .want = HASHED},
+    {"locked", .user = "locked", .password = "x", .want = HASHED},
+    {"no hash", .user = "card", .password = "x", .want = HASHED},
+    {"no password", .user = "anna", .want = HASHED},
+    {"no password, anonymous on", .user = "anna", .anonymous = true, .want = HASHED},
+    {"empty password", .user = "anna", .password = "", .want = HASHED},
+    {"unknown, no password", .user = "eve", .want = HASHED},
+    {"empty user name", .user = "", .password = "x", .anonymous = true, .want = HASHED},
+    {"wildcard as user name", .user = "#", .password = "x", .want = HASHED},
+    {"other case", .user = "Anna", .password = "x", .want = HASHED},
+    {"no password file", .user = "anna", .password = "x", .no_file = true, .want = HASHED},
+
+    /* bind_client_id: judged before it is known whether there is such a user */
+    {"equal, fits", .user = "anna", .password = "x", .client_id = "anna", .bind = EQUAL,
+     .want = HASHED, .who = PASSWORD, .entry_id = 0xa1},
+    {"equal, longer", .user = "anna", .password = "x", .client_id = "anna-1", .bind = EQUAL,
+     .want = BAD_ID},
+    {"prefix, fits", .user = "anna", .password = "x", .client_id = "anna-1", .bind = PREFIX,
+     .want = HASHED, .who = PASSWORD, .entry_id = 0xa1},
+    {"prefix, equal", .user = "anna", .password = "x", .client_id = "anna", .bind = PREFIX,
+     .want = HASHED, .who = PASSWORD, .entry_id = 0xa1},
+    {"prefix, other", .user = "anna", .password = "x", .client_id = "bo-1", .bind = PREFIX,
+     .want = BAD_ID},
+    {"prefix, shorter", .user = "anna", .password = "x", .client_id = "ann", .bind = PREFIX,
+     .want = BAD_ID},
+    {"unknown, does not fit", .user = "eve", .password = "x", .client_id = "bo", .bind = EQUAL,
+     .want = BAD_ID},
+    {"unknown, fits", .user = "eve", .password = "x", .client_id = "eve", .bind = EQUAL,
+     .want = HASHED},
+    {"assigned client id", .user = "anna", .password = "x", .client_id = "q7", .assigned = true,
+     .bind = EQUAL, .want = HASHED, .who = PASSWORD, .entry_id = 0xa1},
+    {"certificate, fits", .certificate = "anna", .client_id = "anna", .bind = EQUAL,
+     .want = ACCEPTED, .who = CERTIFICATE, .entry_id = 0xa1},
+    {"certificate, other", .certificate = "anna", .client_id = "bo", .bind = EQUAL, .want = BAD_ID},
+    {"certificate, assigned", .certificate = "anna", .client_id = "q7", .assigned = true,
+     .bind = EQUAL, .want = ACCEPTED, .who = CERTIFICATE, .entry_id = 0xa1},
+
+    /* certificates that name the user, with a password file */
+    {"certificate alone", .certificate = "anna", .want = ACCEPTED, .who = CERTIFICATE,
+     .entry_id = 0xa1},
+    {"certificate and its name", .certificate = "anna", .user = "anna", .want = ACCEPTED,
+     .who = CERTIFICATE, .entry_id = 0xa1},
+    {"its password is ignored", .certificate = "anna", .user = "anna", .password = "bad",
+     .want = ACCEPTED, .who = CERTIFICATE, .entry_id = 0xa1},
+    {"another name", .certificate = "anna", .user = "bo", .password = "x", .want = BAD},
+    {"an empty name", .certificate = "anna", .user = "", .want = BAD},
+    {"user without hash", .certificate = "card", .want = ACCEPTED, .who = CERTIFICATE,
+     .entry_id = 0xa3},
+    {"locked user", .certificate = "locked", .want = BAD},
+    {"locked user without hash", .certificate = "lost", .want = BAD},
+    {"not in the file", .certificate = "eve", .want = BAD},
+    {"not in the file, anonymous on", .certificate = "eve", .anonymous = true, .want = BAD},
+    {"names nobody", .certificate = "", .want = BAD},
+    {"names nobody, with password", .certificate = "", .user = "anna", .password = "x",
+     .want = BAD},
+    {"names nobody, anonymous on", .certificate = "", .anonymous = true, .want = BAD},
+    {"names a wildcard", .certificate = "+", .want = BAD},
+
+    /* without a password file the certificate is enough */
+    {"no file", .certificate = "eve", .no_file = true, .want = ACCEPTED, .who = CERTIFICATE},
+    {"no file, another name", .certificate = "eve", .user = "anna", .no_file = true, .want = BAD},
+    {"no file, names a topic", .certificate = "a/b", .no_file = true, .want = BAD},
+    {"no file, names nobody", .certificate = "", .no_file = true, .want = BAD},
+
+    /* certificates that only open the door */
+    {"does not name: password", .certificate = "anna", .no_certificate_user = true, .user = "anna",
+     .password = "x", .want = HASHED, .who = PASSWORD, .entry_id = 0xa1},
+    {"does not name: anonymous", .certificate = "anna", .no_certificate_user = true,
+     .anonymous = true, .want = ACCEPTED, .who = ANONYMOUS},
+    {"does not name: not allowed", .certificate = "anna", .no_certificate_user = true,
+     .want = DENIED},
+    {"missing", .user = "anna", .password = "x", .certificate_required = true, .want = DENIED},
+    {"missing, anonymous on", .anonymous = true, .certificate_required = true, .want = DENIED},
+    {"required and there", .certificate = "anna", .certificate_required = true, .want = ACCEPTED,
+     .who = CERTIFICATE, .entry_id = 0xa1},
+};
+/* clang-format on */
+
+static enum somebody somebody_of(const struct identity *id)
+{
+	if (id == NULL)
+		return NOBODY;
+	switch (id->kind) {
+	case IDENTITY_ANONYMOUS:
+		return ANONYMOUS;
+	case IDENTITY_PASSWORD:
+		return PASSWORD;
+	case IDENTITY_CERTIFICATE:
+		return CERTIFICATE;
+	}
+	return NOBODY;
+}
+
+static void run_row(const struct row *row, const struct users *users)
+{
+	struct conf_authentication conf = {
+	    .anonymous = row->anonymous,
+	    .certificate_user =
+		row->no_certificate_user ? CERTIFICATE_USER_NONE : CERTIFICATE_USER_CN,
+	    .bind_client_id = row->bind,
+	};
+	struct login login = {
+	    .conf = &conf,
+	    .has_password_file = !row->no_file,
+	    .users = row->no_file ? NULL : users,
+	    .has_user_name = row->user != NULL,
+	    .has_password = row->password != NULL,
+	    .user_name = slice_of_str(row->user),
+	    .password = slice_of_str(row->password),
+	    .client_id = slice_of_str(row->client_id),
+	    .assigned_client_id = row->assigned,
+	    .has_certificate = row->certificate != NULL,
+	    .certificate_name = slice_of_str(row->certificate),
+	    .certificate_required = row->certificate_required,
+	};
+	struct identity *id = NULL;
+	const char *why;
+	enum login_verdict verdict = login_decide(&login, &id, &why);
+
+	if (verdict != row->want || somebody_of(id) != row->who)
+		fail_msg("%s: verdict %d, kind %d", row->name, (int)verdict, (int)somebody_of(id));
+	if ((why == NULL) != (verdict == LOGIN_ACCEPTED))
+		fail_msg("%s: why: %s", row->name, why == NULL ? "nothing" : why);
+	if (id != NULL && id->entry_id != row->entry_id)
+		fail_msg("%s: entry", row->name);
+	if (id != NULL && id->kind != IDENTITY_ANONYMOUS &&
+	    !slice_equal(id->name, row->user != NULL ? login.user_name : login.certificate_name))
+		fail_msg("%s: name", row->name);
+	/* Whoever may log in by this could do so at a reload that changed nothing. */
+	if (id != NULL && !login_still_valid(id, &conf, !row->no_file, login.users, &why))
+		fail_msg("%s: not valid any more: %s", row->name, why);
+	identity_unref(&id);
+}
+
+static void decision_table(void **state)
+{
+	struct users *users = house();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		run_row(&rows[i], users);
+	users_unref(&users);
+}
+
+#define A1 "anna:id=00000000000000a1"
+#define B1 "anna:id=00000000000000b1"
+
+static void reload_table(void **state)
+{
+	static const struct {
+		const char *name;
+		enum identity_kind kind;
+		uint64_t entry_id;
+		struct slice file;
+		bool no_file, no_anonymous, no_certificate_user;
+		bool valid;
+	} cases[] = {
+	    {"anonymous stays", .kind = IDENTITY_ANONYMOUS, .valid = true},
+	    {"anonymous off", .kind = IDENTITY_ANONYMOUS, .no_anonymous = true},
+
+	    {"nothing changed", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
+	     .file = SLICE_INIT(A1 ":hash=" HASH "\n"), .valid = true},
+	    {"roles changed", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
+	     .file = SLICE_INIT(A1 ":hash=" HASH ":roles=a\n"), .valid = true},
+	    {"anonymous off is no matter", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
+	     .file = SLICE_INIT(A1 ":hash=" HASH "\n"), .no_anonymous = true, .valid = true},
+	    {"removed", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1, .file = SLICE_INIT("")},
+	    {"a namesake", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
+	     .file = SLICE_INIT(B1 ":hash=" HASH "\n")},
+	    {"locked", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
+	     .file = SLICE_INIT(A1 ":hash=" HASH ":locked\n")},
+	    {"new password", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
+	     .file = SLICE_INIT(A1 ":hash=" HASH2 "\n")},
+	    {"password taken away", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
+	     .file = SLICE_INIT(A1 "\n")},
+	    {"no file any more", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1, .no_file = true},
+
+	    {"certificate stays", .kind = IDENTITY_CERTIFICATE, .entry_id = 0xa1,
+	     .file = SLICE_INIT(A1 "\n"), .valid = true},
+	    {"its password changed", .kind = IDENTITY_CERTIFICATE, .entry_id = 0xa1,
+	     .file = SLICE_INIT(A1 ":hash=" HASH2 "\n"), .valid = true},
+	    {"certificate user locked", .kind = IDENTITY_CERTIFICATE, .entry_id = 0xa1,
+	     .file = SLICE_INIT(A1 ":locked\n")},
+	    {"certificate user removed", .kind = IDENTITY_CERTIFICATE, .entry_id = 0xa1,
+	     .file = SLICE_INIT("")},
+	    {"certificate user's namesake", .kind = IDENTITY_CERTIFICATE, .entry_id = 0xa1,
+	     .file = SLICE_INIT(B1 "\n")},
+	    {"certificates name nobody now", .kind = IDENTITY_CERTIFICATE, .entry_id = 0xa1,
+	     .file = SLICE_INIT(A1 "\n"), .no_certificate_user = true},
+	    {"certificate without file", .kind = IDENTITY_CERTIFICATE, .entry_id = 0,
+	     .no_file = true, .valid = true},
+	    {"a file came", .kind = IDENTITY_CERTIFICATE, .entry_id = 0, .file = SLICE_INIT("")},
+	    {"a file with the name came", .kind = IDENTITY_CERTIFICATE, .entry_id = 0,
+	     .file = SLICE_INIT(A1 "\n")},
+	    {"the file went", .kind = IDENTITY_CERTIFICATE, .entry_id = 0xa1, .no_file = true},
+	};
+	char hash[] = HASH;
+	const struct user before = {.hash = hash};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct conf_authentication conf = {
+		    .anonymous = !cases[i].no_anonymous,
+		    .certificate_user = cases[i].no_certificate_user ? CERTIFICATE_USER_NONE
+		                                                     : CERTIFICATE_USER_SAN_DNS,
+		};
+		struct users *users = cases[i].no_file ? NULL : users_of(cases[i].file);
+		bool anonymous = cases[i].kind == IDENTITY_ANONYMOUS;
+		struct identity *id = identity_new(
+		    cases[i].kind, anonymous ? SLICE_EMPTY : SLICE("anna"), cases[i].entry_id,
+		    cases[i].kind == IDENTITY_PASSWORD ? user_credential(&before) : 0);
+		const char *why;
+
+		if (login_still_valid(id, &conf, !cases[i].no_file, users, &why) != cases[i].valid)
+			fail_msg("%s", cases[i].name);
+		assert_int_equal(why == NULL, cases[i].valid);
+		identity_unref(&id);
+		users_unref(&users);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(decision_table),
+	    cmocka_unit_test(reload_table),
+	};
+
+	hash_init();
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,333 @@
+/* The password file, user names, identities. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "auth/users.h"
+#include "base/alloc.h"
+#include "base/hash.h"
+
+#define HASH "$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"
+#define ID   "id=00000000000000a1"
+#define ID2  "id=00000000000000a2"
+
+static void user_name_vectors(void **state)
+{
+	static const struct {
+		const char *name;
+		struct slice user;
+		bool valid;
+	} rows[] = {
+	    {"plain", SLICE_INIT("anna"), true},
+	    {"one byte", SLICE_INIT("a"), true},
+	    {"blank inside", SLICE_INIT("anna b"), true},
+	    {"utf-8", SLICE_INIT("\xc3\xa5sa"), true},
+	    {"dollar inside", SLICE_INIT("a$b"), true},
+	    {"percent", SLICE_INIT("%u"), true},
+	    {"empty", SLICE_INIT(""), false},
+	    {"slash", SLICE_INIT("a/b"), false},
+	    {"plus", SLICE_INIT("+"), false},
+	    {"hash sign", SLICE_INIT("a#"), false},
+	    {"comment", SLICE_INIT("#a"), false},
+	    {"colon", SLICE_INIT("a:b"), false},
+	    {"leading dollar", SLICE_INIT("$SYS"), false},
+	    {"newline", SLICE_INIT("a\nb"), false},
+	    {"tab", SLICE_INIT("a\tb"), false},
+	    {"delete", SLICE_INIT("a\x7f"), false},
+	    {"nul", SLICE_INIT("a\0b"), false},
+	    {"C1 control", SLICE_INIT("a\xc2\x85"), false},
+	    {"not utf-8", SLICE_INIT("a\xff"), false},
+	    {"overlong", SLICE_INIT("\xc0\xaf"), false},
+	};
+	char longest[257];
+	const char *why;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (identity_name_valid(rows[i].user, &why) != rows[i].valid)
+			fail_msg("%s", rows[i].name);
+		assert_int_equal(why == NULL, rows[i].valid);
+	}
+	memset(longest, 'a', sizeof(longest));
+	assert_true(identity_name_valid(slice_of(longest, 256), &why));
+	assert_false(identity_name_valid(slice_of(longest, 257), &why));
+}
+
+static void file_vectors(void **state)
+{
+	static const struct {
+		const char *name;
+		struct slice bytes;
+		size_t users; /* where there is no error */
+		unsigned line;
+		const char *error; /* a part of it */
+	} rows[] = {
+	    {"empty file", SLICE_INIT(""), 0, 0, NULL},
+	    {"a line", SLICE_INIT("anna:" ID ":hash=" HASH ":roles=a,b:locked\n"), 1, 0, NULL},
+	    {"any order", SLICE_INIT("anna:locked:roles=a:hash=" HASH ":" ID "\n"), 1, 0, NULL},
+	    {"no hash", SLICE_INIT("anna:" ID "\n"), 1, 0, NULL},
+	    {"comment and empty line", SLICE_INIT("# we\n\nanna:" ID "\n"), 1, 0, NULL},
+	    {"two", SLICE_INIT("anna:" ID "\nbo:" ID2 "\n"), 2, 0, NULL},
+	    {"role in utf-8", SLICE_INIT("anna:" ID ":roles=\xc3\xa5\n"), 1, 0, NULL},
+
+	    {"no newline", SLICE_INIT("anna:" ID "\nbo:" ID2), 0, 2, "newline"},
+	    {"comment without newline", SLICE_INIT("# half"), 0, 1, "newline"},
+	    {"name alone", SLICE_INIT("anna\n"), 0, 1, "no id="},
+	    {"name and colon", SLICE_INIT("anna:\n"), 0, 1, "a field is neither"},
+	    {"empty name", SLICE_INIT(":" ID "\n"), 0, 1, "empty"},
+	    {"blank before the name is a name", SLICE_INIT(" :locked\n"), 0, 1, "no id="},
+	    {"bad name", SLICE_INIT("a/b:" ID "\n"), 0, 1, "'/'"},
+	    {"nul in the name", SLICE_INIT("a\0b:" ID "\n"), 0, 1, "UTF-8"},
+	    {"carriage return", SLICE_INIT("anna:" ID "\r\n"), 0, 1, "carriage return"},
+	    {"no id", SLICE_INIT("anna:hash=" HASH "\n"), 0, 1, "no id="},
+	    {"id of zeros", SLICE_INIT("anna:id=0000000000000000\n"), 0, 1, "16 digits"},
+	    {"short id", SLICE_INIT("anna:id=a1\n"), 0, 1, "16 digits"},
+	    {"id in capitals", SLICE_INIT("anna:id=00000000000000A1\n"), 0, 1, "16 digits"},
+	    {"id twice", SLICE_INIT("anna:" ID ":" ID "\n"), 0, 1, "twice"},
+	    {"empty id", SLICE_INIT("anna:id=\n"), 0, 1, "wants a value"},
+	    {"bare id", SLICE_INIT("anna:id\n"), 0, 1, "wants a value"},
+	    {"trailing colon", SLICE_INIT("anna:" ID ":\n"), 0, 1, "a field is neither"},
+	    {"locked with a value", SLICE_INIT("anna:" ID ":locked=no\n"), 0, 1, "takes no value"},
+	    {"unknown key", SLICE_INIT("anna:" ID ":loked\n"), 0, 1, "did you mean 'locked'"},
+	    {"foreign key", SLICE_INIT("anna:" ID ":shell=x\n"), 0, 1, "unknown key 'shell'"},
+	    {"empty hash", SLICE_INIT("anna:" ID ":hash=\n"), 0, 1, "wants a value"},
+	    {"password in clear", SLICE_INIT("anna:" ID ":hash=secret\n"), 0, 1, "no hash"},
+	    {"DES", SLICE_INIT("anna:" ID ":hash=abDd1.F7DZ0Xs\n"), 0, 1, "no hash"},
+	    {"hash cut short", SLICE_INIT("anna:" ID ":hash=$2b$05$CCCCCCCCCCCC\n"), 0, 1,
+	     "no hash"},
+	    {"nul behind the hash", SLICE_INIT("anna:" ID ":hash=" HASH "\0x\n"), 0, 1, "no hash"},
+	    {"mosquitto's line", SLICE_INIT("anna:$7$101$AAAA$BBBB\n"), 0, 1, "another broker's"},
+	    {"empty roles", SLICE_INIT("anna:" ID ":roles=\n"), 0, 1, "wants a value"},
+	    {"empty role", SLICE_INIT("anna:" ID ":roles=a,,b\n"), 0, 1, "divided by ','"},
+	    {"role twice", SLICE_INIT("anna:" ID ":roles=a,b,a\n"), 0, 1, "twice"},
+	    {"blank in a role", SLICE_INIT("anna:" ID ":roles=a b\n"), 0, 1, "divided by ','"},
+	    {"user twice", SLICE_INIT("anna:" ID "\nanna:" ID2 "\n"), 0, 2, "the user of line 1"},
+	    {"id of another", SLICE_INIT("anna:" ID "\n\nbo:" ID "\n"), 0, 3, "the id of line 1"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct errors errors = {0};
+		struct users *users = users_parse("f", rows[i].bytes, &errors);
+
+		if (rows[i].error == NULL) {
+			if (users == NULL || errors.count != 0)
+				fail_msg("%s: %s", rows[i].name, errors.items[0].text);
+			assert_int_equal(users_count(users), rows[i].users);
+		} else {
+			if (users != NULL || errors.count != 1)
+				fail_msg("%s: %zu errors", rows[i].name, errors.count);
+			if (strstr(errors.items[0].text, rows[i].error) == NULL ||
+			    errors.items[0].line != rows[i].line)
+				fail_msg("%s: line %u: %s", rows[i].name, errors.items[0].line,
+				         errors.items[0].text);
+		}
+		users_unref(&users);
+		errors_fini(&errors);
+	}
+}
+
+static void every_error_is_told(void **state)
+{
+	struct errors errors = {0};
+
+	(void)state;
+	assert_null(users_parse("f", SLICE("a/b:x\n\nanna:" ID ":frobs\nbo:id=1\n"), &errors));
+	assert_int_equal(errors.error_count, 3);
+	assert_int_equal(errors.items[1].line, 3);
+	assert_int_equal(errors.items[1].column, sizeof("anna:" ID ":"));
+	errors_fini(&errors);
+}
+
+static void a_hash_is_never_quoted(void **state)
+{
+	static const struct slice lines[] = {
+	    SLICE_INIT("anna:" ID ":hsh=" HASH "\n"),
+	    SLICE_INIT("anna:" HASH "\n"),
+	    SLICE_INIT("anna:" ID ":hash=" HASH "x\n"),
+	    SLICE_INIT("anna:" ID ":E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW\n"),
+	    SLICE_INIT("anna:" ID ":hash\n:" HASH "\n"),
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		struct errors errors = {0};
+		char *text;
+
+		assert_null(users_parse("f", lines[i], &errors));
+		text = errors_text(&errors);
+		assert_null(strstr(text, "E5YPO9"));
+		free(text);
+		errors_fini(&errors);
+	}
+}
+
+static void the_roles_are_bounded(void **state)
+{
+	struct errors errors = {0};
+	struct buf b = {0};
+	struct users *users;
+
+	(void)state;
+	buf_printf(&b, "anna:" ID ":roles=r0");
+	for (int i = 1; i < 64; i++)
+		buf_printf(&b, ",r%d", i);
+	buf_printf(&b, "\n");
+	users = users_parse("f", buf_slice(&b), &errors);
+	assert_non_null(users);
+	assert_int_equal(users_at(users, 0)->role_count, 64);
+	users_unref(&users);
+	b.len--;
+	buf_printf(&b, ",r64\n");
+	assert_null(users_parse("f", buf_slice(&b), &errors));
+	assert_int_equal(errors.error_count, 1);
+	errors_fini(&errors);
+	buf_fini(&b);
+}
+
+static void found_by_name_and_in_order(void **state)
+{
+	struct errors errors = {0};
+	struct users *users = users_parse(
+	    "f", SLICE("bo:" ID2 ":hash=" HASH ":locked\n#\nanna:" ID ":roles=a,b\n"), &errors);
+	struct users *shared;
+	const struct user *anna;
+	struct buf line = {0};
+
+	(void)state;
+	assert_non_null(users);
+	anna = users_find(users, SLICE("anna"));
+	assert_ptr_equal(anna, users_at(users, 1));
+	assert_int_equal(anna->entry_id, 0xa1);
+	assert_int_equal(anna->line, 3);
+	assert_null(anna->hash);
+	assert_int_equal(anna->role_count, 2);
+	assert_string_equal(anna->roles[1], "b");
+	assert_true(users_at(users, 0)->locked);
+	assert_null(users_find(users, SLICE("ann")));
+	assert_null(users_find(users, SLICE("Anna")));
+	assert_null(users_find(users, SLICE_EMPTY));
+	user_format(users_at(users, 0), &line);
+	assert_true(slice_equal(buf_slice(&line), SLICE("bo:" ID2 ":hash=" HASH ":locked\n")));
+	buf_clear(&line);
+	user_format(anna, &line);
+	assert_true(slice_equal(buf_slice(&line), SLICE("anna:" ID ":roles=a,b\n")));
+	buf_fini(&line);
+	shared = users_ref(users);
+	assert_ptr_equal(shared, users);
+	users_unref(&users);
+	assert_null(users);
+	assert_int_equal(users_count(shared), 2);
+	users_unref(&shared);
+	users_unref(&shared);
+}
+
+static void the_credential_follows_the_hash(void **state)
+{
+	char one[] = "$6$a$b", two[] = "$6$a$c";
+	struct user a = {.hash = one}, same = {.hash = one, .locked = true}, b = {.hash = two},
+		    none = {0};
+
+	(void)state;
+	assert_int_equal(user_credential(&a), user_credential(&same));
+	assert_int_not_equal(user_credential(&a), user_credential(&b));
+	assert_int_equal(user_credential(&none), 0);
+}
+
+static void load_checks_the_file(void **state)
+{
+	char path[] = "/tmp/vakt-users-XXXXXX";
+	int fd = mkstemp(path);
+	struct errors errors = {0};
+	struct users *users;
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "anna:" ID "\n", sizeof("anna:" ID)), sizeof("anna:" ID));
+	users = users_load(path, &errors);
+	assert_non_null(users);
+	users_unref(&users);
+	assert_int_equal(fchmod(fd, 0640), 0);
+	users = users_load(path, &errors);
+	assert_non_null(users);
+	users_unref(&users);
+	assert_int_equal(fchmod(fd, 0644), 0);
+	assert_null(users_load(path, &errors));
+	assert_int_equal(errors.error_count, 1);
+	errors_fini(&errors);
+	close(fd);
+	unlink(path);
+	errors = (struct errors){0};
+	assert_null(users_load(path, &errors));
+	assert_int_equal(errors.error_count, 1);
+	errors_fini(&errors);
+	errors = (struct errors){0};
+	users = users_load(NULL, &errors);
+	assert_int_equal(users_count(users), 0);
+	users_unref(&users);
+}
+
+static struct slice key_of(enum identity_kind kind, const char *name, uint64_t entry_id)
+{
+	struct identity *id = identity_new(kind, slice_of_str(name), entry_id, 7);
+	struct slice key = slice_of(slice_dup(id->key), id->key.len);
+
+	assert_true(slice_equal(id->name, slice_of_str(name)));
+	identity_unref(&id);
+	assert_null(id);
+	return key;
+}
+
+static void equal_keys_are_the_same_somebody(void **state)
+{
+	static const struct {
+		enum identity_kind kind;
+		const char *name;
+		uint64_t entry_id;
+		int who;
+	} rows[] = {
+	    {IDENTITY_ANONYMOUS, "", 0, 0},       {IDENTITY_ANONYMOUS, "", 0, 0},
+	    {IDENTITY_PASSWORD, "anna", 1, 1},    {IDENTITY_CERTIFICATE, "anna", 1, 1},
+	    {IDENTITY_PASSWORD, "anna", 2, 2},    {IDENTITY_PASSWORD, "bo", 1, 3},
+	    {IDENTITY_CERTIFICATE, "anna", 0, 4}, {IDENTITY_CERTIFICATE, "anna", 0, 4},
+	    {IDENTITY_CERTIFICATE, "bo", 0, 5},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		for (size_t j = 0; j < sizeof(rows) / sizeof(rows[0]); j++) {
+			struct slice a = key_of(rows[i].kind, rows[i].name, rows[i].entry_id);
+			struct slice b = key_of(rows[j].kind, rows[j].name, rows[j].entry_id);
+
+			if (slice_equal(a, b) != (rows[i].who == rows[j].who))
+				fail_msg("rows %zu and %zu", i, j);
+			free((void *)(uintptr_t)a.data);
+			free((void *)(uintptr_t)b.data);
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(user_name_vectors),
+	    cmocka_unit_test(file_vectors),
+	    cmocka_unit_test(every_error_is_told),
+	    cmocka_unit_test(a_hash_is_never_quoted),
+	    cmocka_unit_test(the_roles_are_bounded),
+	    cmocka_unit_test(found_by_name_and_in_order),
+	    cmocka_unit_test(the_credential_follows_the_hash),
+	    cmocka_unit_test(load_checks_the_file),
+	    cmocka_unit_test(equal_keys_are_the_same_somebody),
+	};
+
+	hash_init();
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
