@@ -46,10 +46,8 @@ struct msg_parts {
 	struct slice topic, forwarded, payload;
 };
 
-/* One allocation, one copy. Takes its own reference of origin. */
+/* One allocation, one copy. Takes its own reference of origin (NULL: none). */
 struct msg *msg_new(struct origin *origin, const struct msg_parts *parts);
-/* The same with an uninitialised payload for the caller to fill in (forwarded likewise stays as
- * given). */
 struct msg *msg_ref(struct msg *m);
 void msg_unref(struct msg **m); /* NULL is fine; *m becomes NULL */
 /* What it costs in memory: for queue limits. */

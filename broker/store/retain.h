@@ -26,16 +26,16 @@ struct retain_change {
 	struct slice owner;  /* identity key of the owner, empty: nobody; borrowed until end */
 	struct msg *current; /* borrowed; NULL: no value */
 	uint64_t number;     /* this change's number, once put or deleted */
+	uint64_t now_ms;     /* as given to retain_begin */
 };
 
 void retain_begin(struct retain *r, unsigned slot, struct slice topic, uint64_t now_ms,
                   struct retain_change *out);
 /* Store a value (takes its own reference; sets msg->number). */
 void retain_put(struct retain_change *c, struct msg *msg);
-/* Delete: a tombstone with a number stays as long as it is needed (owner: 7 days; else until nobody
- * replays it). */
+/* Delete: a tombstone stays as long as it is needed (owner: 7 days; else until nobody replays it).
+ * Takes a number even where there was nothing to delete. */
 void retain_delete(struct retain_change *c, uint64_t now_ms);
-/* A number for a retained publish that changes nothing here (deletion of what is not there). */
 void retain_own(struct retain_change *c,
                 struct slice owner); /* make the owner; empty: give up ownership at once */
 void retain_end(struct retain_change *c);

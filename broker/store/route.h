@@ -13,6 +13,7 @@
 #include "proto/subscribe.h"
 
 struct route;
+struct level_node;
 
 #define ROUTE_HOMES_MAX 64
 
@@ -80,6 +81,9 @@ struct route_match {
 	size_t filter_count, target_count, share_count;
 	size_t filter_cap, target_cap, share_cap;
 	uint64_t homes; /* union of the bits */
+	/* route.c's own: the nodes reached, this level's and the next one's */
+	struct level_node **frontier[2];
+	size_t frontier_cap;
 };
 
 void route_match_fini(struct route_match *m);

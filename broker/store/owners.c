@@ -1,0 +1,71 @@
+/* Interned owners, found by identity key. */
+#include "store/owners.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+
+void owners_init(struct owners *o)
+{
+	*o = (struct owners){0};
+	mutex_init(&o->lock);
+}
+
+void owners_fini(struct owners *o)
+{
+	REQUIRE(o->by_key == NULL);
+	mutex_fini(&o->lock);
+}
+
+static struct owner *owner_new(struct owners *o, struct slice key)
+{
+	struct owner *owner = xcalloc(1, sizeof(*owner) + key.len);
+
+	owner->key_len = key.len;
+	memcpy(owner->key, key.data, key.len);
+	HASH_ADD_KEYPTR(hh, o->by_key, owner->key, owner->key_len, owner);
+	return owner;
+}
+
+struct owner *owners_ref(struct owners *o, struct slice key)
+{
+	struct owner *owner;
+
+	REQUIRE(key.len > 0);
+	mutex_lock(&o->lock);
+	HASH_FIND(hh, o->by_key, key.data, key.len, owner);
+	if (owner == NULL)
+		owner = owner_new(o, key);
+	owner->refs++;
+	mutex_unlock(&o->lock);
+	return owner;
+}
+
+void owners_unref(struct owners *o, struct owner **owner)
+{
+	struct owner *left = *owner;
+
+	*owner = NULL;
+	if (left == NULL)
+		return;
+	mutex_lock(&o->lock);
+	if (--left->refs == 0) {
+		if (!left->gone)
+			HASH_DEL(o->by_key, left);
+		free(left);
+	}
+	mutex_unlock(&o->lock);
+}
+
+void owners_disown(struct owners *o, struct slice key)
+{
+	struct owner *owner;
+
+	mutex_lock(&o->lock);
+	HASH_FIND(hh, o->by_key, key.data, key.len, owner);
+	if (owner != NULL) {
+		HASH_DEL(o->by_key, owner);
+		owner->gone = true;
+	}
+	mutex_unlock(&o->lock);
+}

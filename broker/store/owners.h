@@ -1,0 +1,40 @@
+/* Who owns topics: one shared record per user, so that a topic's owner costs a pointer and a
+ * removed user is forgotten everywhere at once.  A lock of its own, always the innermost; any
+ * thread. */
+#ifndef STORE_OWNERS_H
+#define STORE_OWNERS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "base/thread.h"
+
+struct owner {
+	uint32_t refs; /* under the lock */
+	_Atomic bool gone;
+	UT_hash_handle hh;
+	size_t key_len;
+	uint8_t key[];
+};
+
+struct owners {
+	struct mutex lock;
+	struct owner *by_key;
+};
+
+void owners_init(struct owners *o);
+void owners_fini(struct owners *o);                           /* all references are back */
+struct owner *owners_ref(struct owners *o, struct slice key); /* a new reference */
+void owners_unref(struct owners *o, struct owner **owner);    /* NULL is fine */
+/* Whoever holds a reference sees it gone; the same key begins anew. */
+void owners_disown(struct owners *o, struct slice key);
+
+static inline struct slice owner_key(const struct owner *owner)
+{
+	return owner == NULL ? SLICE_EMPTY : slice_of(owner->key, owner->key_len);
+}
+
+#endif

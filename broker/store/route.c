@@ -1,0 +1,191 @@
+/* Writers of the route tree: homes and durable targets of filters, and the life of its nodes.  Each
+ * writer takes all slots for the time of its change; matching is route_match.c, groups are
+ * route_share.c.  Any thread. */
+#include "store/route.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "proto/topic.h"
+#include "store/route_tree.h"
+
+struct route *route_new(unsigned homes)
+{
+	struct route *r = xnew(r);
+
+	REQUIRE(homes > 0 && homes <= ROUTE_HOMES_MAX);
+	r->homes = homes;
+	slots_init(&r->slots, homes + 1);
+	levels_init(&r->tree, sizeof(struct route_node));
+	return r;
+}
+
+static void extra_free(struct route_extra *x)
+{
+	if (x == NULL)
+		return;
+	targets_fini(&x->targets);
+	free(x->groups);
+	free(x);
+}
+
+void route_free(struct route *r)
+{
+	struct route_group *g, *next;
+
+	if (r == NULL)
+		return;
+	HASH_ITER (hh, r->groups, g, next) {
+		HASH_DEL(r->groups, g);
+		targets_fini(&g->members);
+		free(g);
+	}
+	for (size_t i = 0; i < levels_slots(&r->tree); i++) {
+		struct level_node *level = levels_at(&r->tree, i);
+
+		if (level != NULL)
+			extra_free(route_node_of(level)->extra);
+	}
+	levels_fini(&r->tree);
+	slots_fini(&r->slots);
+	free(r);
+}
+
+struct route_node *route_node_make(struct route *r, struct slice filter)
+{
+	struct topic_walk walk = topic_walk_of(filter);
+	struct level_node *at = r->tree.root;
+	struct route_node *node;
+	struct slice level;
+
+	while (topic_walk_next(&walk, &level)) {
+		uint64_t hash = level_hash(level);
+		struct level_node *child = levels_child(&r->tree, at, level, hash);
+
+		at = child != NULL ? child : levels_make(&r->tree, at, level, hash);
+	}
+	node = route_node_of(at);
+	if (node->id == 0) {
+		node->id = ++r->last_filter_id;
+		r->counts.filters++;
+	}
+	return node;
+}
+
+struct route_node *route_node_find(struct route *r, struct slice filter)
+{
+	struct level_node *level = levels_find(&r->tree, filter);
+
+	return level == NULL || route_node_of(level)->id == 0 ? NULL : route_node_of(level);
+}
+
+struct route_extra *route_node_extra(struct route_node *node)
+{
+	if (node->extra == NULL)
+		node->extra = xnew(node->extra);
+	return node->extra;
+}
+
+void route_node_settle(struct route *r, struct route_node *node)
+{
+	struct level_node *at = &node->level;
+	struct route_extra *x = node->extra;
+
+	if (x != NULL && x->targets.count == 0 && x->group_count == 0) {
+		extra_free(x);
+		node->extra = NULL;
+	}
+	if (node->homes != 0 || node->extra != NULL)
+		return;
+	node->id = 0;
+	r->counts.filters--;
+	while (at != r->tree.root && at->children == 0 && route_node_of(at)->id == 0)
+		at = levels_remove(&r->tree, at);
+}
+
+uint64_t route_join(struct route *r, unsigned home, struct slice filter)
+{
+	struct route_node *node;
+	uint64_t bit, id;
+
+	REQUIRE(home < r->homes);
+	bit = (uint64_t)1 << home;
+	slots_write_lock(&r->slots);
+	node = route_node_make(r, filter);
+	if ((node->homes & bit) == 0)
+		r->counts.homes_joined++;
+	node->homes |= bit;
+	id = node->id;
+	slots_write_unlock(&r->slots);
+	return id;
+}
+
+void route_leave(struct route *r, unsigned home, struct slice filter)
+{
+	struct route_node *node;
+	uint64_t bit;
+
+	REQUIRE(home < r->homes);
+	bit = (uint64_t)1 << home;
+	slots_write_lock(&r->slots);
+	node = route_node_find(r, filter);
+	REQUIRE(node != NULL && (node->homes & bit) != 0);
+	node->homes &= ~bit;
+	r->counts.homes_joined--;
+	route_node_settle(r, node);
+	slots_write_unlock(&r->slots);
+}
+
+bool route_target_put(struct route *r, struct slice filter, struct route_target *target,
+                      const _Atomic uint64_t *clock)
+{
+	struct targets *set;
+	uint32_t at;
+
+	REQUIRE(target->durable && target->home < r->homes);
+	slots_write_lock(&r->slots);
+	target->since = *clock;
+	set = &route_node_extra(route_node_make(r, filter))->targets;
+	at = targets_find(set, target->session_id);
+	if (at == TARGET_NONE) {
+		targets_append(set, target);
+		r->counts.targets++;
+	} else {
+		set->at[at] = *target;
+	}
+	slots_write_unlock(&r->slots);
+	return at == TARGET_NONE;
+}
+
+static bool target_remove(struct route *r, struct slice filter, uint64_t session_id)
+{
+	struct route_node *node = route_node_find(r, filter);
+	uint32_t at;
+
+	if (node == NULL || node->extra == NULL)
+		return false;
+	at = targets_find(&node->extra->targets, session_id);
+	if (at == TARGET_NONE)
+		return false;
+	targets_remove(&node->extra->targets, at);
+	r->counts.targets--;
+	route_node_settle(r, node);
+	return true;
+}
+
+bool route_target_remove(struct route *r, struct slice filter, uint64_t session_id)
+{
+	bool removed;
+
+	slots_write_lock(&r->slots);
+	removed = target_remove(r, filter, session_id);
+	slots_write_unlock(&r->slots);
+	return removed;
+}
+
+void route_count(struct route *r, unsigned slot, struct route_counts *out)
+{
+	slots_read_lock(&r->slots, slot);
+	*out = r->counts;
+	slots_read_unlock(&r->slots, slot);
+}

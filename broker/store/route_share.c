@@ -1,0 +1,227 @@
+/* $share groups: members of (group, filter), online ones in front, taken in turn.  [MQTT5-4.8.2]
+ * A group lives while it has members; its id is never used again.  Any thread. */
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "store/route_tree.h"
+
+static struct slice group_name(const struct route_group *g)
+{
+	return slice_of(g->name, g->name_len);
+}
+
+/* Where the group of this name is, or belongs, among those of its filter. */
+static uint32_t group_position(const struct route_extra *x, struct slice name)
+{
+	uint32_t low = 0, high = x->group_count;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (slice_compare(group_name(x->groups[middle]), name) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static struct route_group *group_at(const struct route_extra *x, uint32_t at, struct slice name)
+{
+	if (at == x->group_count || !slice_equal(group_name(x->groups[at]), name))
+		return NULL;
+	return x->groups[at];
+}
+
+static struct route_group *group_new(struct route *r, struct slice name)
+{
+	struct route_group *g = xcalloc(1, sizeof(*g) + name.len);
+
+	REQUIRE(name.len > 0 && name.len <= UINT16_MAX);
+	g->id = ++r->last_group_id;
+	g->name_len = (uint16_t)name.len;
+	memcpy(g->name, name.data, name.len);
+	HASH_ADD(hh, r->groups, id, sizeof(g->id), g);
+	return g;
+}
+
+static struct route_group *group_make(struct route *r, struct route_extra *x, struct slice name)
+{
+	uint32_t at = group_position(x, name);
+	struct route_group *g = group_at(x, at, name);
+
+	if (g != NULL)
+		return g;
+	if (x->group_count == x->group_cap) {
+		x->group_cap = x->group_cap == 0 ? 1 : x->group_cap * 2;
+		x->groups = xrealloc_array(x->groups, x->group_cap, sizeof(struct route_group *));
+	}
+	memmove(&x->groups[at + 1], &x->groups[at],
+	        (x->group_count - at) * sizeof(struct route_group *));
+	g = group_new(r, name);
+	x->groups[at] = g;
+	x->group_count++;
+	return g;
+}
+
+static void group_forget(struct route *r, struct route_extra *x, struct route_group *g)
+{
+	uint32_t at = group_position(x, group_name(g));
+
+	x->group_count--;
+	memmove(&x->groups[at], &x->groups[at + 1],
+	        (x->group_count - at) * sizeof(struct route_group *));
+	HASH_DEL(r->groups, g);
+	free(g);
+}
+
+/* A member moves to the right side of the border between online and offline. */
+static void member_mark(struct route_group *g, uint32_t at, bool online)
+{
+	if (online && at >= g->online)
+		targets_swap(&g->members, at, g->online++);
+	else if (!online && at < g->online)
+		targets_swap(&g->members, at, --g->online);
+}
+
+bool route_share_put(struct route *r, struct slice group, struct slice filter,
+                     const struct route_target *member, bool online)
+{
+	struct route_group *g;
+	uint32_t at;
+	bool is_new;
+
+	REQUIRE((online || member->durable) && member->home < r->homes);
+	slots_write_lock(&r->slots);
+	g = group_make(r, route_node_extra(route_node_make(r, filter)), group);
+	at = targets_find(&g->members, member->session_id);
+	is_new = at == TARGET_NONE;
+	if (is_new) {
+		at = g->members.count;
+		targets_append(&g->members, member);
+		r->counts.share_members++;
+	} else {
+		g->members.at[at] = *member;
+	}
+	member_mark(g, at, online);
+	slots_write_unlock(&r->slots);
+	return is_new;
+}
+
+/* The filter's node and its group of this name; false: there is none. */
+static bool group_find(struct route *r, struct slice group, struct slice filter,
+                       struct route_node **node, struct route_group **g)
+{
+	struct route_extra *x;
+
+	*node = route_node_find(r, filter);
+	if (*node == NULL || (*node)->extra == NULL)
+		return false;
+	x = (*node)->extra;
+	*g = group_at(x, group_position(x, group), group);
+	return *g != NULL;
+}
+
+static bool member_remove(struct route *r, struct slice group, struct slice filter,
+                          uint64_t session_id)
+{
+	struct route_node *node;
+	struct route_group *g;
+	uint32_t at;
+
+	if (!group_find(r, group, filter, &node, &g))
+		return false;
+	at = targets_find(&g->members, session_id);
+	if (at == TARGET_NONE)
+		return false;
+	if (at < g->online) {
+		member_mark(g, at, false);
+		at = g->online;
+	}
+	targets_remove(&g->members, at);
+	r->counts.share_members--;
+	if (g->members.count == 0)
+		group_forget(r, node->extra, g);
+	route_node_settle(r, node);
+	return true;
+}
+
+bool route_share_remove(struct route *r, struct slice group, struct slice filter,
+                        uint64_t session_id)
+{
+	bool removed;
+
+	slots_write_lock(&r->slots);
+	removed = member_remove(r, group, filter, session_id);
+	slots_write_unlock(&r->slots);
+	return removed;
+}
+
+void route_share_online(struct route *r, struct slice group, struct slice filter,
+                        uint64_t session_id, bool online)
+{
+	struct route_node *node;
+	struct route_group *g;
+	uint32_t at;
+
+	slots_write_lock(&r->slots);
+	if (group_find(r, group, filter, &node, &g)) {
+		at = targets_find(&g->members, session_id);
+		REQUIRE(at == TARGET_NONE || online || g->members.at[at].durable);
+		if (at != TARGET_NONE)
+			member_mark(g, at, online);
+	}
+	slots_write_unlock(&r->slots);
+}
+
+static bool is_tried(uint64_t session_id, const uint64_t *tried, size_t tried_count)
+{
+	for (size_t i = 0; i < tried_count; i++) {
+		if (tried[i] == session_id)
+			return true;
+	}
+	return false;
+}
+
+/* From `first` on, round `count` members. */
+static const struct route_target *pick_from(const struct route_target *members, uint32_t count,
+                                            uint32_t turn, const uint64_t *tried,
+                                            size_t tried_count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		const struct route_target *m = &members[((uint64_t)turn + i) % count];
+
+		if (!is_tried(m->session_id, tried, tried_count))
+			return m;
+	}
+	return NULL;
+}
+
+const struct route_target *route_group_pick(struct route_group *g, const uint64_t *tried,
+                                            size_t tried_count)
+{
+	uint32_t turn = atomic_fetch_add_explicit(&g->turn, 1, memory_order_relaxed);
+	const struct route_target *online =
+	    pick_from(g->members.at, g->online, turn, tried, tried_count);
+
+	if (online != NULL)
+		return online;
+	return pick_from(g->members.at + g->online, g->members.count - g->online, turn, tried,
+	                 tried_count);
+}
+
+bool route_share_pick(struct route *r, unsigned slot, uint64_t group_id, const uint64_t *tried,
+                      size_t tried_count, struct route_target *out)
+{
+	const struct route_target *member = NULL;
+	struct route_group *g;
+
+	slots_read_lock(&r->slots, slot);
+	HASH_FIND(hh, r->groups, &group_id, sizeof(group_id), g);
+	if (g != NULL)
+		member = route_group_pick(g, tried, tried_count);
+	if (member != NULL)
+		*out = *member;
+	slots_read_unlock(&r->slots, slot);
+	return member != NULL;
+}

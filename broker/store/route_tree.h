@@ -1,0 +1,63 @@
+/* The inside of the route tree, shared by the files that implement route.h and by nobody else.
+ * Everything here is read under a slot and changed under all of them, but for a group's turn. */
+#ifndef STORE_ROUTE_TREE_H
+#define STORE_ROUTE_TREE_H
+
+#include <stdatomic.h>
+
+#include "store/levels.h"
+#include "store/route.h"
+#include "store/slots.h"
+#include "store/targets.h"
+
+struct route_group {
+	uint64_t id;
+	_Atomic uint32_t turn; /* round robin, advanced by readers */
+	uint32_t online;       /* that many members at the front are online */
+	struct targets members;
+	UT_hash_handle hh; /* by id */
+	uint16_t name_len;
+	uint8_t name[];
+};
+
+/* What few filters have: durable targets, and $share groups in the order of their names. */
+struct route_extra {
+	struct targets targets;
+	struct route_group **groups;
+	uint32_t group_count, group_cap;
+};
+
+struct route_node {
+	struct level_node level;
+	uint64_t id;    /* 0: nobody wants exactly this, a level on the way only */
+	uint64_t homes; /* bit per home */
+	struct route_extra *extra;
+};
+
+struct route {
+	struct slots slots;
+	struct level_tree tree;
+	struct route_group *groups; /* by id */
+	uint64_t last_filter_id, last_group_id;
+	struct route_counts counts;
+	unsigned homes;
+};
+
+static inline struct route_node *route_node_of(struct level_node *level)
+{
+	return (struct route_node *)level;
+}
+
+/* Writers: the node of a filter, made where it was missing, with an id. */
+struct route_node *route_node_make(struct route *r, struct slice filter);
+/* NULL: nobody wants it. */
+struct route_node *route_node_find(struct route *r, struct slice filter);
+struct route_extra *route_node_extra(struct route_node *node);
+/* After a leave: forget what nobody wants any more, and the levels that led only there. */
+void route_node_settle(struct route *r, struct route_node *node);
+
+/* The next member in turn, NULL when all are in `tried`. */
+const struct route_target *route_group_pick(struct route_group *g, const uint64_t *tried,
+                                            size_t tried_count);
+
+#endif
