@@ -35,7 +35,8 @@ static bool packet_exceeds_queue(const struct conf_listener *l)
 }
 
 struct rule {
-	const char *section, *key; /* who is to blame; NULL: the listener */
+	const char *section, *key; /* who is to blame */
+	bool at_listener;          /* the place of the error, whoever is to blame */
 	bool tcp_only;
 	bool (*broken)(const struct conf_listener *l);
 	const char *text;
@@ -43,19 +44,19 @@ struct rule {
 
 /* clang-format off: a table */
 static const struct rule rules[] = {
-    {NULL, NULL, true, has_no_certificate,
+    {"tls", "certificates", true, true, has_no_certificate,
      "this TCP listener has no certificate, and without TLS there are unix sockets only: add "
      "tls: {certificates: [{certificate: FILE, key: FILE}]}"},
-    {"tls", "client_certificates", true, has_no_ca,
+    {"tls", "client_certificates", false, true, has_no_ca,
      "client_certificates needs client_ca: the file with the CA that signs the clients' "
      "certificates"},
-    {"authentication", "certificate_user", true, names_user_without_certificate,
+    {"authentication", "certificate_user", false, true, names_user_without_certificate,
      "certificate_user needs client certificates: set client_certificates: optional or required in "
      "tls:"},
-    {"limits", "max_connect_size", false, connect_exceeds_packet,
+    {"limits", "max_connect_size", false, false, connect_exceeds_packet,
      "max_connect_size is larger than max_packet_size: a CONNECT is a packet too, lower it or "
      "raise max_packet_size"},
-    {"limits", "queue_bytes", false, packet_exceeds_queue,
+    {"limits", "queue_bytes", false, false, packet_exceeds_queue,
      "queue_bytes is smaller than max_packet_size: the largest message could never wait, raise it "
      "or lower max_packet_size"},
 };
@@ -66,7 +67,8 @@ struct check {
 	const char *name;
 	const struct yaml_node *root;
 	struct errors *errors;
-	bool blamed[COUNT(rules)]; /* the global value was: once is enough */
+	struct conf_listener global; /* what a listener without overrides would have; borrowed */
+	bool blamed[COUNT(rules)];   /* the global value was: once is enough */
 };
 
 static const struct yaml_node *listener_node(const struct check *c, size_t index)
@@ -74,37 +76,52 @@ static const struct yaml_node *listener_node(const struct check *c, size_t index
 	return yaml_get(c->root, "listeners")->entries[index].value;
 }
 
-/* Where a rule is broken: at the listener's own key, at the global one, else at the listener. */
-static const struct yaml_node *place_of(const struct check *c, const struct rule *rule,
-                                        const struct yaml_node *listener, bool *is_global)
+/* An error about this node was given already: what follows from it is noise. */
+static bool is_told(const struct check *c, const struct yaml_node *node)
 {
-	const struct yaml_node *node = NULL;
+	for (size_t i = 0; node != NULL && i < c->errors->count; i++)
+		if (c->errors->items[i].line == node->line &&
+		    c->errors->items[i].column == node->column &&
+		    strcmp(c->errors->items[i].file, c->name) == 0)
+			return true;
+	return false;
+}
 
-	*is_global = false;
-	if (rule->key == NULL)
+/* The listener's own key, else the global one (once for all listeners), else what made the
+ * difference: the listener's section. */
+static const struct yaml_node *find_place(struct check *c, size_t index,
+                                          const struct yaml_node *listener)
+{
+	const struct rule *rule = &rules[index];
+	const struct yaml_node *own = yaml_get(listener, rule->section);
+	const struct yaml_node *global = yaml_get(c->root, rule->section);
+	const struct yaml_node *own_key = yaml_get(own, rule->key);
+	const struct yaml_node *global_key = yaml_get(global, rule->key);
+
+	if (is_told(c, own) || is_told(c, own_key) || is_told(c, global) || is_told(c, global_key))
+		return NULL;
+	if (rule->at_listener)
 		return listener;
-	if ((node = yaml_get(yaml_get(listener, rule->section), rule->key)) != NULL)
-		return node;
-	if (yaml_get(listener, rule->section) != NULL)
-		return listener;
-	node = yaml_get(yaml_get(c->root, rule->section), rule->key);
-	*is_global = true;
-	return node == NULL ? c->root : node;
+	if (own_key != NULL)
+		return own_key;
+	if (!rule->broken(&c->global))
+		return own == NULL ? listener : own;
+	if (c->blamed[index])
+		return NULL;
+	c->blamed[index] = true;
+	return global_key == NULL ? c->root : global_key;
 }
 
 static void check_rule(struct check *c, size_t rule, size_t listener)
 {
 	const struct conf_listener *l = &c->conf->listeners[listener];
 	const struct yaml_node *place;
-	bool is_global;
 
 	if ((rules[rule].tcp_only && l->is_unix) || !rules[rule].broken(l))
 		return;
-	place = place_of(c, &rules[rule], listener_node(c, listener), &is_global);
-	if (is_global && c->blamed[rule])
-		return;
-	c->blamed[rule] = c->blamed[rule] || is_global;
-	errors_add(c->errors, c->name, place->line, place->column, "%s", rules[rule].text);
+	place = find_place(c, rule, listener_node(c, listener));
+	if (place != NULL)
+		errors_add(c->errors, c->name, place->line, place->column, "%s", rules[rule].text);
 }
 
 /* Keys of unix sockets in a TCP listener, and the other way round. */
@@ -171,7 +188,15 @@ static void check_collision(const struct check *c, size_t listener)
 void conf_check(const struct conf *conf, const char *name, const struct yaml_node *root,
                 struct errors *errors)
 {
-	struct check c = {.conf = conf, .name = name, .root = root, .errors = errors};
+	struct check c = {
+	    .conf = conf,
+	    .name = name,
+	    .root = root,
+	    .errors = errors,
+	    .global = {.tls = conf->tls,
+	               .authentication = conf->authentication,
+	               .limits = conf->limits},
+	};
 
 	for (size_t i = 0; i < conf->listener_count; i++) {
 		if (conf->listeners[i].bind == NULL) /* told already */

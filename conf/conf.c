@@ -1,7 +1,6 @@
 /* Loading broker.yaml: bytes, tree, struct, judgement.  Thread: main. */
 #include "conf/conf.h"
 
-#include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
 
@@ -27,7 +26,6 @@ static unsigned cores(void)
 
 static struct conf *build(const char *name, const struct yaml_node *root, struct errors *errors)
 {
-	size_t errors_before = errors->error_count;
 	struct conf *conf = xnew(conf);
 
 	conf->path = xstrdup(name);
@@ -35,16 +33,30 @@ static struct conf *build(const char *name, const struct yaml_node *root, struct
 	conf_check(conf, name, root, errors);
 	if (conf->workers == 0)
 		conf->workers = cores();
+	return conf;
+}
+
+struct conf *conf_load(const char *path, struct errors *errors)
+{
+	size_t errors_before = errors->error_count;
+	struct conf *conf = NULL;
+	struct buf bytes = {0};
+
+	if (conf_read_file(path, YAML_SIZE_MAX, &bytes, errors) == 0) {
+		conf_check_unwritable(path, "configuration", errors);
+		conf = conf_parse(path, buf_slice(&bytes), errors);
+	}
+	buf_fini(&bytes);
 	if (errors->error_count == errors_before)
 		return conf;
 	conf_free(conf);
 	return NULL;
 }
 
-/* `errors_before`: the tree is NULL for an empty file too, which is told here. */
-static struct conf *from_tree(const char *name, struct yaml_node *root, struct errors *errors,
-                              size_t errors_before)
+struct conf *conf_parse(const char *name, struct slice bytes, struct errors *errors)
 {
+	size_t errors_before = errors->error_count;
+	struct yaml_node *root = yaml_load_anyway(name, bytes, errors);
 	struct conf *conf = NULL;
 
 	if (root != NULL)
@@ -53,26 +65,10 @@ static struct conf *from_tree(const char *name, struct yaml_node *root, struct e
 		errors_add(errors, name, 0, 0,
 		           "the file is empty: it needs listeners: and tls: at least");
 	yaml_free(root);
-	if (conf == NULL || errors->error_count == errors_before)
+	if (errors->error_count == errors_before)
 		return conf;
 	conf_free(conf);
 	return NULL;
-}
-
-struct conf *conf_load(const char *path, struct errors *errors)
-{
-	size_t errors_before = errors->error_count;
-
-	if (conf_check_unwritable(path, "configuration", errors) == -ENOENT)
-		return NULL;
-	return from_tree(path, yaml_load_file(path, errors), errors, errors_before);
-}
-
-struct conf *conf_parse(const char *name, struct slice bytes, struct errors *errors)
-{
-	size_t errors_before = errors->error_count;
-
-	return from_tree(name, yaml_load(name, bytes, errors), errors, errors_before);
 }
 
 void conf_free(struct conf *conf)

@@ -34,7 +34,7 @@ static void dump_list(struct dump *d, const struct schema_key *key, const char *
 	const char *items = schema_list(key, object, &count);
 
 	put_name(d, key);
-	buf_printf(d->out, count == 0 ? " []\n" : "\n");
+	buf_printf(d->out, count == 0 ? " null\n" : "\n");
 	for (size_t i = 0; i < count; i++) {
 		struct dump inner = *d;
 		const char *item = items + i * key->section->size;

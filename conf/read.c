@@ -38,15 +38,18 @@ static void add_expected(const struct reading *r, const struct schema_key *key,
                          const struct yaml_node *node)
 {
 	struct buf expected = {0};
-	const char *hint = key->hint == NULL ? "" : key->hint;
-	const char *separator = key->hint == NULL ? "" : "; ";
+	bool hinted = key->hint != NULL && (key->flags & KEY_GLOBAL) == 0;
+	const char *hint = hinted ? key->hint : "";
+	const char *separator = hinted ? "; " : "";
 
 	value_expected(key, &expected);
 	buf_put_u8(&expected, '\0');
 	if (node->kind != YAML_SCALAR)
 		errors_add(r->errors, r->name, node->line, node->column,
 		           "%s must be %s, not %s%s%s", key->name, (char *)expected.data,
-		           kind_name(node->kind), separator, hint);
+		           node->kind == YAML_SEQUENCE && node->count == 0 ? "an empty list"
+		                                                           : kind_name(node->kind),
+		           separator, hint);
 	else if (node->text[0] == '\0')
 		errors_add(r->errors, r->name, node->line, node->column,
 		           "%s has no value, it must be %s%s%s", key->name, (char *)expected.data,
@@ -61,8 +64,7 @@ static void add_expected(const struct reading *r, const struct schema_key *key,
 static void list_known(const struct schema_section *section, struct buf *out)
 {
 	for (size_t i = 0; i < section->count; i++)
-		buf_printf(out, "%s%s", i == 0 ? "" : ", ", section->keys[i].name);
-	buf_put_u8(out, '\0');
+		buf_printf(out, "%s%s", i == 0 ? "known are " : ", ", section->keys[i].name);
 }
 
 /* The section in which a key of this name has its place; NULL: none. */
@@ -74,43 +76,38 @@ static const struct schema_section *find_home(const char *name)
 	return NULL;
 }
 
+/* The right name in the wrong section, a wrong name, or something else altogether. */
 static void add_unknown(const struct reading *r, const struct schema_section *section,
                         const struct yaml_node *key)
 {
 	const struct schema_section *home = find_home(key->text);
 	const char *names[KEYS_MAX];
 	const char *nearest;
-	struct buf known = {0};
+	struct buf remedy = {0};
 
 	REQUIRE(section->count <= KEYS_MAX);
 	for (size_t i = 0; i < section->count; i++)
 		names[i] = section->keys[i].name;
 	nearest = errors_nearest(key->text, names, section->count);
-	list_known(section, &known);
 	if (home == &schema_root)
-		errors_add(r->errors, r->name, key->line, key->column,
-		           "key '%s' stands in %s, its place is at the top level", key->text,
-		           section->name);
+		buf_printf(&remedy, "its place is the top level");
 	else if (home != NULL)
-		errors_add(r->errors, r->name, key->line, key->column,
-		           "key '%s' stands in %s, its place is in %s", key->text, section->name,
-		           home->name);
+		buf_printf(&remedy, "its place is in %s:", home->name);
 	else if (nearest != NULL)
-		errors_add(r->errors, r->name, key->line, key->column,
-		           "unknown key '%s' in %s; did you mean '%s'?", key->text, section->name,
-		           nearest);
+		buf_printf(&remedy, "did you mean '%s'?", nearest);
 	else
-		errors_add(r->errors, r->name, key->line, key->column,
-		           "unknown key '%.80s' in %s; known are %s", key->text, section->name,
-		           (char *)known.data);
-	buf_fini(&known);
+		list_known(section, &remedy);
+	errors_add(r->errors, r->name, key->line, key->column, "unknown key '%.80s'%s%s; %.*s",
+	           key->text, section == &schema_root ? "" : " in ",
+	           section == &schema_root ? "" : section->name, (int)remedy.len,
+	           (char *)remedy.data);
+	buf_fini(&remedy);
 }
 
-/* A path or name that is null is switched off; an empty one was more likely forgotten. */
+/* What has no default and is null is switched off; an empty one was more likely forgotten. */
 static bool is_switched_off(const struct schema_key *key, const struct yaml_node *node)
 {
-	bool optional = (key->kind == SCHEMA_PATH || key->kind == SCHEMA_STRING) &&
-	                (key->flags & KEY_REQUIRED) == 0;
+	bool optional = key->default_text == NULL && (key->flags & KEY_REQUIRED) == 0;
 
 	return optional && yaml_is_null(node) && node->text[0] != '\0';
 }
@@ -156,15 +153,15 @@ static void note_place(const struct schema_section *section, void *object,
 static void read_list(const struct reading *r, const struct schema_key *key,
                       const struct scope *scope, const struct yaml_node *node)
 {
-	size_t count = yaml_is_null(node) ? 0 : node->count;
+	bool off = is_switched_off(key, node);
 
-	if ((node->kind != YAML_SEQUENCE && !yaml_is_null(node)) || count < key->min ||
-	    count > key->max) {
+	if (!off &&
+	    (node->kind != YAML_SEQUENCE || node->count < key->min || node->count > key->max)) {
 		add_expected(r, key, node);
 		return;
 	}
-	schema_list_new(key, scope, count);
-	for (size_t i = 0; i < count; i++) {
+	schema_list_new(key, scope, node->count);
+	for (size_t i = 0; i < node->count; i++) {
 		const struct yaml_node *value = node->entries[i].value;
 		struct scope item = schema_item(key, scope, i);
 

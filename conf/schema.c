@@ -101,7 +101,7 @@ static const struct schema_key authentication_keys[] = {
      .help = "Whether anonymous clients may keep a session after they disconnect. They all share "
              "one name space of client ids."},
     {"password_file", SCHEMA_PATH, KEY_GLOBAL, AT(struct conf, password_file),
-     .hint = "one name is one user on all listeners: set it in authentication: at the top level",
+     .hint = "one name is one user on all listeners; set it in authentication: at the top level",
      .help = "The users, written by broker-passwd(1). It may not be readable for others."},
     {"certificate_user", SCHEMA_ENUM, 0, AT(struct conf_authentication, certificate_user),
      .default_text = "none", WORDS(certificate_user_words),
@@ -193,7 +193,7 @@ static const struct schema_section limits_section = {
     SECTION(limits_keys),
     sizeof(struct conf_limits),
     .help = "What one client, or all together, may take. Whatever exceeds a limit is refused "
-            "before memory is taken for it.",
+	    "before memory is taken for it.",
 };
 
 static const struct schema_key log_keys[] = {

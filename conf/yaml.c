@@ -11,9 +11,8 @@
 #include "base/check.h"
 #include "conf/files.h"
 
-#define DEPTH_MAX      16
-#define NODES_MAX      100000
-#define SIZE_MAX_BYTES ((size_t)4 << 20)
+#define DEPTH_MAX 16
+#define NODES_MAX 100000
 
 /* One open mapping or sequence. */
 struct level {
@@ -32,7 +31,8 @@ struct builder {
 	size_t depth;
 	size_t nodes;
 	bool second_document;
-	bool stop;
+	bool stop;   /* the end, or beyond hope */
+	bool broken; /* the tree is not what the file says */
 };
 
 static void complain(struct builder *b, const yaml_mark_t *mark, const char *text)
@@ -45,6 +45,7 @@ static void give_up(struct builder *b, const yaml_mark_t *mark, const char *text
 {
 	complain(b, mark, text);
 	b->stop = true;
+	b->broken = true;
 }
 
 static void level_add(struct level *level, struct yaml_node *key, struct yaml_node *value)
@@ -114,6 +115,7 @@ static void on_alias(struct builder *b, const yaml_event_t *event)
 	struct yaml_node *node = node_new(b, YAML_SCALAR, &event->start_mark);
 
 	complain(b, &event->start_mark, "aliases (*) are not supported: write the value out");
+	b->broken = true;
 	node->text = xstrdup("");
 	attach(b, node, &event->start_mark);
 }
@@ -251,6 +253,7 @@ static void on_syntax_error(struct builder *b)
 	yaml_mark_t mark = p->problem_mark;
 	const char *problem = p->problem == NULL ? "it cannot be read" : p->problem;
 
+	b->broken = true;
 	if (p->error == YAML_READER_ERROR) {
 		mark = mark_of_offset(b->bytes, p->problem_offset);
 		errors_add(b->errors, b->name, (unsigned)mark.line + 1, (unsigned)mark.column + 1,
@@ -282,14 +285,14 @@ static void build(struct builder *b)
 	}
 }
 
-static bool size_is_fine(struct builder *b)
+static bool is_loadable(struct builder *b)
 {
 	const uint8_t *nul = b->bytes.len == 0 ? NULL : memchr(b->bytes.data, '\0', b->bytes.len);
 	yaml_mark_t mark;
 
-	if (b->bytes.len > SIZE_MAX_BYTES) {
+	if (b->bytes.len > YAML_SIZE_MAX) {
 		errors_add(b->errors, b->name, 0, 0, "larger than the limit of %zu bytes",
-		           SIZE_MAX_BYTES);
+		           YAML_SIZE_MAX);
 		return false;
 	}
 	if (nul == NULL)
@@ -304,7 +307,7 @@ struct yaml_node *yaml_load_file(const char *path, struct errors *e)
 	struct yaml_node *node = NULL;
 	struct buf bytes = {0};
 
-	if (conf_read_file(path, SIZE_MAX_BYTES, &bytes, e) == 0)
+	if (conf_read_file(path, YAML_SIZE_MAX, &bytes, e) == 0)
 		node = yaml_load(path, buf_slice(&bytes), e);
 	buf_fini(&bytes);
 	return node;
@@ -312,10 +315,20 @@ struct yaml_node *yaml_load_file(const char *path, struct errors *e)
 
 struct yaml_node *yaml_load(const char *name, struct slice bytes, struct errors *e)
 {
-	struct builder b = {.name = name, .bytes = bytes, .errors = e};
 	size_t errors_before = e->error_count;
+	struct yaml_node *root = yaml_load_anyway(name, bytes, e);
 
-	if (!size_is_fine(&b))
+	if (e->error_count == errors_before)
+		return root;
+	yaml_free(root);
+	return NULL;
+}
+
+struct yaml_node *yaml_load_anyway(const char *name, struct slice bytes, struct errors *e)
+{
+	struct builder b = {.name = name, .bytes = bytes, .errors = e};
+
+	if (!is_loadable(&b))
 		return NULL;
 	if (yaml_parser_initialize(&b.parser) == 0) {
 		errors_add(e, name, 0, 0, "cannot be read: out of memory");
@@ -328,7 +341,7 @@ struct yaml_node *yaml_load(const char *name, struct slice bytes, struct errors 
 	yaml_parser_delete(&b.parser);
 	for (size_t i = 0; i < b.depth; i++)
 		yaml_free(b.levels[i].key);
-	if (e->error_count == errors_before)
+	if (!b.broken)
 		return b.root;
 	yaml_free(b.root);
 	return NULL;
