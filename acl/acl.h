@@ -47,13 +47,15 @@ struct acl_verdict {
 	bool allowed;
 	bool by_own; /* allowed by a rule with `own`: the first retained publish makes the owner */
 	enum acl_cause cause;
+	uint32_t desired;            /* ACL_CAUSE_GUARD_DESIRED: which of desired_topics, from 0 */
 	const struct acl_rule *rule; /* NULL unless ACL_CAUSE_RULE; lives as long as the acl */
 };
 
 struct acl;
 
 /* Load and compile. `path` NULL: denies everything. A missing file is an error of its own kind: the
- * caller decides (errors gets it). An empty one denies everything. NULL when there are errors. */
+ * caller decides (errors gets it, and errno is ENOENT). An empty one denies everything. One that
+ * others may write is an error. NULL when there are errors. */
 struct acl *acl_load(const char *path, enum conf_partial_subscriptions partial,
                      struct errors *errors);
 struct acl *acl_parse(const char *name, struct slice bytes, enum conf_partial_subscriptions partial,

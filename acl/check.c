@@ -1,0 +1,325 @@
+/* The one gate: guards, own rules, roles, deny.  A publish, will or delivery walks the trees with
+ * the levels of its topic, found and hashed at most once; a subscribe, which is rare, goes through
+ * the rules one by one.  No allocation, no lock; any thread. */
+#include <stdlib.h>
+
+#include "acl/policy.h"
+#include "base/alloc.h"
+#include "base/utf8.h"
+
+struct acl_subject {
+	const struct acl *acl;
+	bool anonymous;
+	struct names in_filters;  /* without those that must not stand in a filter */
+	struct names in_payloads; /* as they are */
+	const struct rule_list *own;
+	size_t role_count;
+	const struct rule_list *roles[];
+};
+
+bool acl_name_is_clean(struct slice name)
+{
+	if (name.len == 0 || name.data[0] == '$')
+		return false;
+	while (name.len > 0) {
+		uint32_t code_point;
+		size_t n = utf8_decode(name, &code_point);
+
+		if (n == 0 || code_point == 0 || utf8_is_control(code_point) || code_point == '/' ||
+		    code_point == '+' || code_point == '#')
+			return false;
+		name = slice_skip(name, n);
+	}
+	return true;
+}
+
+static void subject_add_role(struct acl_subject *s, struct slice name)
+{
+	const struct rule_list *role = acl_find_role(s->acl, name);
+
+	for (size_t i = 0; i < s->role_count; i++) {
+		if (s->roles[i] == role)
+			return;
+	}
+	if (role != NULL)
+		s->roles[s->role_count++] = role;
+}
+
+static struct slice subject_keep(char **room, struct slice s)
+{
+	struct slice kept = slice_of(*room, s.len);
+
+	if (s.len > 0)
+		memcpy(*room, s.data, s.len);
+	*room += s.len;
+	return kept;
+}
+
+static void subject_set_names(struct acl_subject *s, const struct acl_who *who, char *room)
+{
+	s->in_payloads.client = subject_keep(&room, who->client_id);
+	if (!who->anonymous)
+		s->in_payloads.user = subject_keep(&room, who->user);
+	if (acl_name_is_clean(who->client_id))
+		s->in_filters.client = s->in_payloads.client;
+	if (!who->anonymous && acl_name_is_clean(who->user))
+		s->in_filters.user = s->in_payloads.user;
+}
+
+struct acl_subject *acl_subject_new(const struct acl *acl, const struct acl_who *who)
+{
+	const struct holder *holder =
+	    who->anonymous ? &acl->anonymous : acl_find_user(acl, who->user);
+	size_t given = who->anonymous ? 0 : who->role_count;
+	size_t added = holder == NULL ? 0 : holder->role_count;
+	size_t head = sizeof(struct acl_subject) + (given + added) * sizeof(struct rule_list *);
+	struct acl_subject *s = xcalloc(1, head + who->user.len + who->client_id.len + 1);
+
+	s->acl = acl;
+	s->anonymous = who->anonymous;
+	s->own = holder == NULL ? NULL : &holder->rules;
+	subject_set_names(s, who, (char *)s + head);
+	for (size_t i = 0; i < given; i++)
+		subject_add_role(s, slice_of_str(who->roles[i]));
+	for (size_t i = 0; i < added; i++)
+		subject_add_role(s, slice_of_str(holder->roles[i].name));
+	return s;
+}
+
+void acl_subject_free(struct acl_subject *subject)
+{
+	free(subject);
+}
+
+/* Filled as far as a tree asks; each level found and looked up once for all trees. */
+struct topic_level {
+	struct slice text;
+	uint32_t id;
+};
+
+#if defined(__has_attribute)
+#if __has_attribute(uninitialized)
+#define UNINITIALIZED __attribute__((uninitialized))
+#endif
+#endif
+#ifndef UNINITIALIZED
+#define UNINITIALIZED
+#endif
+
+struct query {
+	const struct acl_subject *subject;
+	const struct acl_request *request;
+	uint8_t action;    /* its bit */
+	bool dollar;       /* the topic begins with '$' */
+	bool bridge;       /* only rules that name it allow */
+	bool done;         /* all levels found */
+	uint32_t count;    /* of levels found */
+	const uint8_t *at; /* behind them */
+	const uint8_t *end;
+	struct topic_level *levels;
+};
+
+/* Find the next level; hashing ends where no level of the policy is that long. */
+static void query_next_level(struct query *q)
+{
+	const struct dictionary *d = &q->subject->acl->levels;
+	struct topic_level *level = &q->levels[q->count++];
+	size_t left = (size_t)(q->end - q->at);
+	size_t most = left < d->longest ? left : d->longest;
+	uint64_t hash = 0;
+	size_t i = 0;
+
+	for (; i < most && q->at[i] != '/'; i++)
+		hash = level_hash_byte(hash, q->at[i]);
+	level->id = 0;
+	if (i == left || q->at[i] == '/') {
+		level->text = slice_of(q->at, i);
+		level->id = dictionary_find(d, level_hash_end(hash), level->text);
+	} else {
+		const uint8_t *slash = memchr(q->at + i, '/', left - i);
+
+		i = slash == NULL ? left : (size_t)(slash - q->at);
+		level->text = slice_of(q->at, i);
+	}
+	q->done = i == left;
+	q->at += q->done ? i : i + 1;
+}
+
+static const struct topic_level *query_level(struct query *q, uint32_t depth)
+{
+	while (q->count <= depth) {
+		if (q->done)
+			return NULL;
+		query_next_level(q);
+	}
+	return &q->levels[depth];
+}
+
+/* One walk through one tree. */
+struct search {
+	struct query *q;
+	const struct trie *trie;
+	const struct acl_rule *rules;
+	uint32_t best; /* the first rule that fits so far */
+};
+
+static void search_refs(struct search *s, uint32_t ref)
+{
+	while (ref != 0) {
+		const struct trie_ref *r = &s->trie->refs[ref - 1];
+
+		if (r->rule >= s->best)
+			return;
+		if ((r->actions & s->q->action) != 0 && (!s->q->bridge || r->deny || r->bridge) &&
+		    (!r->conditional ||
+		     rule_holds(&s->rules[r->rule], s->q->request, &s->q->subject->in_payloads))) {
+			s->best = r->rule;
+			return;
+		}
+		ref = r->next;
+	}
+}
+
+/* Recursion ends at RULE_LEVELS_MAX, and each node is seen at most once. */
+static void search_node(struct search *s, uint32_t index, uint32_t depth)
+{
+	const struct trie_node *node = &s->trie->nodes[index];
+	bool wild = depth > 0 || !s->q->dollar; /* [MQTT-4.7.2-1] */
+	const struct topic_level *level;
+	uint32_t child;
+
+	if (node->least >= s->best)
+		return;
+	if (wild)
+		search_refs(s, node->hash);
+	level = query_level(s->q, depth);
+	if (level == NULL) {
+		search_refs(s, node->here);
+		return;
+	}
+	if (level->id != 0 && (child = trie_edge_find(s->trie, index, level->id)) != 0)
+		search_node(s, child, depth + 1);
+	for (uint32_t i = node->patterns; i != 0; i = s->trie->patterns[i - 1].next) {
+		const struct trie_pattern *p = &s->trie->patterns[i - 1];
+
+		if (pattern_matches(&p->level->pattern, &s->q->subject->in_filters, level->text,
+		                    (p->deny ? PATTERN_HOLES : 0) |
+		                        (depth == 0 ? PATTERN_FIRST : 0)))
+			search_node(s, p->child, depth + 1);
+	}
+	if (wild && node->plus != 0)
+		search_node(s, node->plus, depth + 1);
+}
+
+/* The first rule of the list that fits the topic, NULL where none does. */
+static const struct acl_rule *decide_topic(const struct rule_list *list, struct query *q)
+{
+	struct search s = {
+	    .q = q,
+	    .trie = (q->action & ACTIONS_WRITE) != 0 ? &list->write : &list->read,
+	    .rules = list->rules,
+	    .best = UINT32_MAX,
+	};
+
+	if (list->count == 0)
+		return NULL;
+	search_node(&s, 0, 0);
+	return s.best == UINT32_MAX ? NULL : &list->rules[s.best];
+}
+
+static bool filter_fits(const struct acl_rule *rule, const struct rule_filter *filter,
+                        const struct query *q)
+{
+	const struct names *names = &q->subject->in_filters;
+	struct slice asked = q->request->topic;
+
+	if (rule_filter_covers(filter, asked, names, rule->deny))
+		return true;
+	return q->subject->acl->partial && !rule->deny &&
+	       rule_filter_overlaps(filter, asked, names);
+}
+
+/* The first rule of which one filter covers the asked filter. */
+static const struct acl_rule *decide_filter(const struct rule_list *list, struct query *q)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		const struct acl_rule *rule = &list->rules[i];
+
+		for (size_t f = 0; f < rule->filter_count && (rule->actions & q->action) != 0;
+		     f++) {
+			if (filter_fits(rule, &rule->filters[f], q))
+				return rule;
+		}
+	}
+	return NULL;
+}
+
+typedef const struct acl_rule *decide_fn(const struct rule_list *list, struct query *q);
+
+static struct acl_verdict verdict_of(const struct acl_rule *rule, enum acl_cause otherwise)
+{
+	if (rule == NULL)
+		return (struct acl_verdict){.cause = otherwise};
+	return (struct acl_verdict){
+	    .allowed = !rule->deny,
+	    .by_own = !rule->deny && rule->own,
+	    .cause = ACL_CAUSE_RULE,
+	    .rule = rule,
+	};
+}
+
+/* Own rules: the first match. Then each role by itself: one that allows is enough. */
+static struct acl_verdict in_order(struct query *q, decide_fn *decide)
+{
+	const struct acl_subject *s = q->subject;
+	const struct acl_rule *rule = s->own == NULL ? NULL : decide(s->own, q);
+	const struct acl_rule *denied = NULL;
+
+	if (rule != NULL)
+		return verdict_of(rule, ACL_CAUSE_RULE);
+	for (size_t i = 0; i < s->role_count; i++) {
+		rule = decide(s->roles[i], q);
+		if (rule != NULL && !rule->deny)
+			return verdict_of(rule, ACL_CAUSE_RULE);
+		if (denied == NULL)
+			denied = rule;
+	}
+	return verdict_of(denied, q->bridge ? ACL_CAUSE_GUARD_SYSTEM : ACL_CAUSE_NO_RULE);
+}
+
+static struct acl_verdict check_topic(struct query *q)
+{
+	const struct acl_rule *guard;
+	bool writes = (q->action & ACTIONS_WRITE) != 0;
+
+	if (writes && q->dollar) {
+		if (!slice_starts_with(q->request->topic, SLICE(BRIDGE_PREFIX)))
+			return (struct acl_verdict){.cause = ACL_CAUSE_GUARD_SYSTEM};
+		q->bridge = true;
+	}
+	if (writes && q->subject->anonymous &&
+	    (guard = decide_topic(&q->subject->acl->guard, q)) != NULL)
+		return (struct acl_verdict){
+		    .cause = ACL_CAUSE_GUARD_DESIRED,
+		    .desired = (uint32_t)(guard - q->subject->acl->guard.rules),
+		};
+	return in_order(q, decide_topic);
+}
+
+struct acl_verdict acl_check(const struct acl_subject *subject, const struct acl_request *request)
+{
+	struct topic_level levels[RULE_LEVELS_MAX + 1] UNINITIALIZED;
+	struct query q = {
+	    .subject = subject,
+	    .request = request,
+	    .action = ACTION_BIT(request->action),
+	    .dollar = request->topic.len > 0 && request->topic.data[0] == '$',
+	    .at = request->topic.data,
+	    .end = request->topic.data + request->topic.len,
+	    .levels = levels,
+	};
+
+	if (request->action == ACL_SUBSCRIBE)
+		return in_order(&q, decide_filter);
+	return check_topic(&q);
+}
