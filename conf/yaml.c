@@ -326,8 +326,11 @@ struct yaml_node *yaml_load(const char *name, struct slice bytes, struct errors 
 
 struct yaml_node *yaml_load_anyway(const char *name, struct slice bytes, struct errors *e)
 {
-	struct builder b = {.name = name, .bytes = bytes, .errors = e};
+	struct builder b = {.name = name, .errors = e};
 
+	if (slice_starts_with(bytes, SLICE("\xef\xbb\xbf"))) /* a byte order mark is no column */
+		bytes = slice_skip(bytes, 3);
+	b.bytes = bytes;
 	if (!is_loadable(&b))
 		return NULL;
 	if (yaml_parser_initialize(&b.parser) == 0) {
