@@ -1,0 +1,529 @@
+/* broker-passwd: the users of the password file, see its manual.  A change is made in three steps:
+ * look whether it makes sense, get the password and hash it, and only then lock, look again and
+ * write. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "auth/authenticator.h"
+#include "auth/password.h"
+#include "base/alloc.h"
+#include "base/crypto.h"
+#include "base/hash.h"
+#include "base/random.h"
+#include "passwd_file.h"
+#include "passwd_prompt.h"
+
+enum option_bit {
+	OPTION_CREATE = 1 << 0,
+	OPTION_ROLE = 1 << 1,
+	OPTION_NO_PASSWORD = 1 << 2,
+	OPTION_STDIN = 1 << 3,
+	OPTION_GENERATE = 1 << 4,
+	OPTION_METHOD = 1 << 5,
+};
+#define OPTIONS_PASSWORD (OPTION_STDIN | OPTION_GENERATE | OPTION_METHOD)
+
+struct order {
+	const char *path;
+	const struct command *command;
+	const char *user;
+	unsigned options; /* given */
+	char **roles;
+	size_t role_count;
+	const char *method;
+};
+
+struct command {
+	const char *name;
+	bool has_user;
+	unsigned options; /* taken */
+	int (*run)(const struct order *o);
+};
+
+static const char usage_text[] =
+    "usage: broker-passwd [-c] FILE add USER [--role ROLE]... [--no-password]\n"
+    "       broker-passwd FILE set USER\n"
+    "       broker-passwd FILE remove|lock|unlock|verify USER\n"
+    "       broker-passwd FILE list\n"
+    "\n"
+    "  -c, --create     add: make FILE where it does not exist\n"
+    "  --role ROLE      add: the user has this role; may be given again\n"
+    "  --no-password    add: the user has no password, only a client certificate\n"
+    "  --stdin          add, set, verify: the password is the first line of standard input\n"
+    "  --generate       add, set: make a password and print it\n"
+    "  --method METHOD  add, set: yescrypt (if left out), sha512crypt or bcrypt\n";
+
+/* ---- looking users up ---- */
+
+static const struct user *find(const struct passwd_file *f, const struct order *o)
+{
+	return users_find(f->users, slice_of_str(o->user));
+}
+
+static int require_user(const struct passwd_file *f, const struct order *o)
+{
+	if (find(f, o) != NULL)
+		return 0;
+	return complain(EXIT_WRONG, "there is no user '%s' in %s; 'list' shows those there are",
+	                o->user, o->path);
+}
+
+static int require_no_user(const struct passwd_file *f, const struct order *o)
+{
+	if (find(f, o) == NULL)
+		return 0;
+	return complain(EXIT_WRONG,
+	                "there is a user '%s' in %s; use 'set' for a new password, or 'remove' "
+	                "first",
+	                o->user, o->path);
+}
+
+/* Before anybody is asked for a password. */
+static int look(const struct order *o,
+                int (*require)(const struct passwd_file *f, const struct order *o))
+{
+	struct passwd_file f;
+	int rc = passwd_file_read(&f, o->path, (o->options & OPTION_CREATE) != 0);
+
+	if (rc == 0)
+		rc = require(&f, o);
+	passwd_file_close(&f);
+	return rc;
+}
+
+/* ---- passwords ---- */
+
+static int ask_twice(struct secret *s, const char *user)
+{
+	struct secret again;
+	char *prompt = xasprintf("New password for %s: ", user);
+	int rc = secret_ask(s, prompt);
+
+	free(prompt);
+	if (rc == 0)
+		rc = secret_check(s);
+	if (rc != 0)
+		return rc;
+	rc = secret_ask(&again, "The same again: ");
+	if (rc == 0 && !slice_equal(secret_slice(s), secret_slice(&again)))
+		rc = complain(EXIT_WRONG, "the two are not the same; nothing was changed");
+	secret_wipe(&again);
+	return rc;
+}
+
+static int new_secret(const struct order *o, struct secret *s)
+{
+	int rc = 0;
+
+	if ((o->options & OPTION_GENERATE) != 0)
+		secret_generate(s);
+	else if ((o->options & OPTION_STDIN) != 0)
+		rc = secret_read(s);
+	else
+		rc = ask_twice(s, o->user);
+	if (rc == 0)
+		rc = secret_check(s);
+	if (rc == 0 && strcmp(o->method, "bcrypt") == 0 && s->len > 72)
+		rc = complain(EXIT_WRONG, "bcrypt looks at 72 bytes only; take a shorter password");
+	return rc;
+}
+
+static int new_hash(const struct order *o, struct secret *s, char **hash)
+{
+	int rc = new_secret(o, s);
+
+	if (rc != 0)
+		return rc;
+	*hash = password_hash(o->method, secret_slice(s));
+	if (*hash == NULL)
+		return complain(EXIT_FAILED, "the password cannot be hashed with %s", o->method);
+	return 0;
+}
+
+/* ---- the commands ---- */
+
+static int write_user(struct passwd_file *f, const struct user *user)
+{
+	struct buf line = {0};
+	int rc;
+
+	user_format(user, &line);
+	rc = passwd_file_change(f, user->line, buf_slice(&line));
+	crypto_wipe(line.data, line.len);
+	buf_fini(&line);
+	return rc;
+}
+
+static uint64_t new_id(const struct users *users)
+{
+	uint64_t id;
+	bool taken;
+
+	do {
+		id = random_u64();
+		taken = id == 0;
+		for (size_t i = 0; !taken && i < users_count(users); i++)
+			taken = users_at(users, i)->entry_id == id;
+	} while (taken);
+	return id;
+}
+
+static int add_locked(const struct order *o, char *hash)
+{
+	struct passwd_file f;
+	int rc = passwd_file_lock(&f, o->path, (o->options & OPTION_CREATE) != 0);
+
+	if (rc == 0)
+		rc = require_no_user(&f, o);
+	if (rc == 0) {
+		char *name = xstrdup(o->user);
+		const struct user user = {.name = name,
+		                          .hash = hash,
+		                          .entry_id = new_id(f.users),
+		                          .roles = o->roles,
+		                          .role_count = o->role_count};
+
+		rc = write_user(&f, &user);
+		free(name);
+	}
+	passwd_file_close(&f);
+	return rc;
+}
+
+static int set_locked(const struct order *o, char *hash)
+{
+	struct passwd_file f;
+	int rc = passwd_file_lock(&f, o->path, false);
+
+	if (rc == 0)
+		rc = require_user(&f, o);
+	if (rc == 0) {
+		struct user user = *find(&f, o);
+
+		user.hash = hash;
+		rc = write_user(&f, &user);
+		if (rc == 0 && user.locked)
+			(void)complain(0, "note: '%s' is still locked", o->user);
+	}
+	passwd_file_close(&f);
+	return rc;
+}
+
+/* A generated password is printed once it is true. */
+static int with_new_hash(const struct order *o, int (*change)(const struct order *o, char *hash))
+{
+	struct secret s = {.len = 0};
+	char *hash = NULL;
+	int rc = new_hash(o, &s, &hash);
+
+	if (rc == 0)
+		rc = change(o, hash);
+	if (rc == 0 && (o->options & OPTION_GENERATE) != 0)
+		printf("%.*s\n", (int)s.len, (const char *)s.bytes);
+	secret_wipe(&s);
+	free(hash);
+	return rc;
+}
+
+static int run_add(const struct order *o)
+{
+	int rc = look(o, require_no_user);
+
+	if (rc != 0)
+		return rc;
+	if ((o->options & OPTION_NO_PASSWORD) != 0)
+		return add_locked(o, NULL);
+	return with_new_hash(o, add_locked);
+}
+
+static int run_set(const struct order *o)
+{
+	int rc = look(o, require_user);
+
+	return rc == 0 ? with_new_hash(o, set_locked) : rc;
+}
+
+static int run_remove(const struct order *o)
+{
+	struct passwd_file f;
+	int rc = passwd_file_lock(&f, o->path, false);
+
+	if (rc == 0)
+		rc = require_user(&f, o);
+	if (rc == 0)
+		rc = passwd_file_change(&f, find(&f, o)->line, SLICE_EMPTY);
+	passwd_file_close(&f);
+	return rc;
+}
+
+static int set_lock(const struct order *o, bool locked)
+{
+	struct passwd_file f;
+	int rc = passwd_file_lock(&f, o->path, false);
+
+	if (rc == 0)
+		rc = require_user(&f, o);
+	if (rc == 0) {
+		struct user user = *find(&f, o);
+
+		user.locked = locked;
+		rc = write_user(&f, &user);
+	}
+	passwd_file_close(&f);
+	return rc;
+}
+
+static int run_lock(const struct order *o)
+{
+	return set_lock(o, true);
+}
+
+static int run_unlock(const struct order *o)
+{
+	return set_lock(o, false);
+}
+
+static int verify(const struct user *user, const struct order *o)
+{
+	struct secret s = {.len = 0};
+	int rc;
+
+	if (user->locked)
+		return complain(EXIT_FAILED, "'%s' is locked and cannot log in", o->user);
+	if (user->hash == NULL)
+		return complain(EXIT_FAILED, "'%s' has no password", o->user);
+	rc = (o->options & OPTION_STDIN) != 0 ? secret_read(&s) : secret_ask(&s, "Password: ");
+	if (rc == 0) {
+		rc = password_verify(user->hash, secret_slice(&s)) ? 0 : EXIT_FAILED;
+		puts(rc == 0 ? "right" : "wrong");
+	}
+	secret_wipe(&s);
+	return rc;
+}
+
+static int run_verify(const struct order *o)
+{
+	struct passwd_file f;
+	int rc = passwd_file_read(&f, o->path, false);
+
+	if (rc == 0 && find(&f, o) == NULL)
+		rc = complain(EXIT_FAILED, "there is no user '%s' in %s", o->user, o->path);
+	else if (rc == 0)
+		rc = verify(find(&f, o), o);
+	passwd_file_close(&f);
+	return rc;
+}
+
+/* How wide a name stands on the terminal, near enough: its code points. */
+static int width(const char *s)
+{
+	int n = 0;
+
+	for (; *s != '\0'; s++)
+		n += ((unsigned char)*s & 0xc0) != 0x80;
+	return n;
+}
+
+static void print_row(int column, const char *name, const char *method, const char *locked)
+{
+	printf("%s%*s  %-13s  %-6s  ", name, column - width(name), "", method, locked);
+}
+
+static void print_user(const struct user *user, int column)
+{
+	print_row(column, user->name, user->hash == NULL ? "none" : password_method(user->hash),
+	          user->locked ? "yes" : "no");
+	for (size_t i = 0; i < user->role_count; i++)
+		printf("%s%s", i == 0 ? "" : ",", user->roles[i]);
+	puts(user->role_count == 0 ? "-" : "");
+}
+
+static int run_list(const struct order *o)
+{
+	struct passwd_file f;
+	int column = width("USER");
+	int rc = passwd_file_read(&f, o->path, false);
+
+	for (size_t i = 0; rc == 0 && i < users_count(f.users); i++) {
+		if (width(users_at(f.users, i)->name) > column)
+			column = width(users_at(f.users, i)->name);
+	}
+	if (rc == 0) {
+		print_row(column, "USER", "PASSWORD", "LOCKED");
+		puts("ROLES");
+		for (size_t i = 0; i < users_count(f.users); i++)
+			print_user(users_at(f.users, i), column);
+	}
+	passwd_file_close(&f);
+	return rc;
+}
+
+/* ---- the command line ---- */
+
+static const struct command commands[] = {
+    {"add", true, OPTION_CREATE | OPTION_ROLE | OPTION_NO_PASSWORD | OPTIONS_PASSWORD, run_add},
+    {"set", true, OPTIONS_PASSWORD, run_set},
+    {"remove", true, 0, run_remove},
+    {"lock", true, 0, run_lock},
+    {"unlock", true, 0, run_unlock},
+    {"list", false, 0, run_list},
+    {"verify", true, OPTION_STDIN, run_verify},
+};
+
+static const struct option long_options[] = {
+    {"create", no_argument, NULL, 'c'},
+    {"role", required_argument, NULL, 'r'},
+    {"no-password", no_argument, NULL, 'n'},
+    {"stdin", no_argument, NULL, 's'},
+    {"generate", no_argument, NULL, 'g'},
+    {"method", required_argument, NULL, 'm'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {0},
+};
+
+static const struct {
+	int letter;
+	unsigned bit;
+	const char *name;
+} option_bits[] = {
+    {'c', OPTION_CREATE, "-c"},
+    {'r', OPTION_ROLE, "--role"},
+    {'n', OPTION_NO_PASSWORD, "--no-password"},
+    {'s', OPTION_STDIN, "--stdin"},
+    {'g', OPTION_GENERATE, "--generate"},
+    {'m', OPTION_METHOD, "--method"},
+};
+
+static int usage_error(const char *text)
+{
+	(void)complain(EXIT_WRONG, "%s", text);
+	fprintf(stderr, "\n%s", usage_text);
+	return EXIT_WRONG;
+}
+
+static int add_role(struct order *o, char *role)
+{
+	if (!users_role_valid(slice_of_str(role)))
+		return complain(EXIT_WRONG, "a role's name is 1 to 256 bytes of UTF-8 without "
+		                            "blanks, ',', ':' and control characters");
+	for (size_t i = 0; i < o->role_count; i++) {
+		if (strcmp(o->roles[i], role) == 0)
+			return 0;
+	}
+	o->roles = xrealloc_array(o->roles, o->role_count + 1, sizeof(*o->roles));
+	o->roles[o->role_count++] = role;
+	return 0;
+}
+
+static int take_option(struct order *o, int letter)
+{
+	for (size_t i = 0; i < sizeof(option_bits) / sizeof(option_bits[0]); i++) {
+		if (option_bits[i].letter == letter)
+			o->options |= option_bits[i].bit;
+	}
+	if (letter == 'r')
+		return add_role(o, optarg);
+	if (letter == 'm')
+		o->method = optarg;
+	return 0;
+}
+
+static int check_method(const struct order *o)
+{
+	static const char *const methods[] = {"yescrypt", "sha512crypt", "bcrypt"};
+
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+		if (strcmp(o->method, methods[i]) == 0)
+			return 0;
+	}
+	return complain(EXIT_WRONG, "--method is yescrypt, sha512crypt or bcrypt");
+}
+
+static int check_options(const struct order *o)
+{
+	for (size_t i = 0; i < sizeof(option_bits) / sizeof(option_bits[0]); i++) {
+		if ((o->options & ~o->command->options & option_bits[i].bit) != 0)
+			return complain(EXIT_WRONG, "'%s' does not take %s", o->command->name,
+			                option_bits[i].name);
+	}
+	if ((o->options & OPTION_NO_PASSWORD) != 0 && (o->options & OPTIONS_PASSWORD) != 0)
+		return complain(EXIT_WRONG, "--no-password goes with none of --stdin, --generate "
+		                            "and --method");
+	if ((o->options & OPTION_STDIN) != 0 && (o->options & OPTION_GENERATE) != 0)
+		return complain(EXIT_WRONG, "give --stdin or --generate, not both");
+	return check_method(o);
+}
+
+/* FILE COMMAND [USER] */
+static int take_words(struct order *o, int count, char **words)
+{
+	const char *why;
+
+	if (count < 2)
+		return usage_error("a file and a command are needed");
+	o->path = words[0];
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strcmp(words[1], commands[i].name) == 0)
+			o->command = &commands[i];
+	}
+	if (o->command == NULL)
+		return usage_error("there is no such command");
+	if (count != (o->command->has_user ? 3 : 2))
+		return usage_error(o->command->has_user ? "this command wants one user"
+		                                        : "this command wants no user");
+	o->user = words[2];
+	if (o->command->has_user && !identity_name_valid(slice_of_str(o->user), &why))
+		return complain(EXIT_WRONG, "%s", why);
+	return check_options(o);
+}
+
+/* -1: go on; otherwise the exit status. */
+static int take_options(struct order *o, int argc, char **argv)
+{
+	int letter, rc;
+
+	while ((letter = getopt_long(argc, argv, "ch", long_options, NULL)) != -1) {
+		if (letter == 'h') {
+			fputs(usage_text, stdout);
+			return 0;
+		}
+		if (letter == 'V') {
+			puts("broker-passwd " VAKT_VERSION);
+			return 0;
+		}
+		if (letter == '?') {
+			fprintf(stderr, "\n%s", usage_text);
+			return EXIT_WRONG;
+		}
+		rc = take_option(o, letter);
+		if (rc != 0)
+			return rc;
+	}
+	return -1;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct rlimit no_core = {0, 0};
+	struct order o = {.method = "yescrypt"};
+	int rc;
+
+	(void)setrlimit(RLIMIT_CORE, &no_core);
+	umask(077);
+	hash_init();
+	rc = take_options(&o, argc, argv);
+	if (rc == -1) {
+		rc = take_words(&o, argc - optind, argv + optind);
+		if (rc == 0)
+			rc = o.command->run(&o);
+	}
+	free(o.roles);
+	if (fflush(stdout) != 0 && rc == 0)
+		rc = complain(EXIT_FAILED, "cannot write to standard output");
+	return rc;
+}

@@ -1,0 +1,266 @@
+/* The lock is on the file itself: only who may open it can take it.  As a change puts another file
+ * in its place, whoever got the lock looks whether the name still means the file that is locked. */
+#include "passwd_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/crypto.h"
+#include "base/random.h"
+
+int complain(int status, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	fputs("broker-passwd: ", stderr);
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+	va_end(args);
+	return status;
+}
+
+static int open_directory(struct passwd_file *f, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *directory = slash == NULL   ? xstrdup(".")
+	                  : slash == path ? xstrdup("/")
+	                                  : xstrndup(path, (size_t)(slash - path));
+	int rc = 0;
+
+	*f = (struct passwd_file){.path = path, .fd = -1};
+	f->name = xstrdup(slash == NULL ? path : slash + 1);
+	f->dir_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (f->dir_fd < 0)
+		rc = complain(EXIT_WRONG, "%s: %s", directory, strerror(errno));
+	free(directory);
+	return rc;
+}
+
+/* -ENOENT is for the caller to judge. */
+static int open_file(struct passwd_file *f, int flags)
+{
+	f->fd = openat(f->dir_fd, f->name,
+	               O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | flags, 0600);
+	if (f->fd >= 0 && fstat(f->fd, &f->st) == 0)
+		return 0;
+	if (errno == ENOENT)
+		return -ENOENT;
+	if (errno == ELOOP)
+		return complain(EXIT_WRONG, "%s is a symbolic link; name the file itself", f->path);
+	return complain(EXIT_WRONG, "%s: %s", f->path, strerror(errno));
+}
+
+static int missing(const struct passwd_file *f)
+{
+	return complain(EXIT_WRONG,
+	                "%s does not exist; 'broker-passwd -c FILE add USER' makes a new one",
+	                f->path);
+}
+
+static int read_all(struct passwd_file *f)
+{
+	ssize_t n = 1;
+
+	if (!S_ISREG(f->st.st_mode))
+		return complain(EXIT_WRONG, "%s is not a regular file", f->path);
+	while (n > 0 && f->bytes.len <= USERS_FILE_MAX) {
+		buf_reserve(&f->bytes, 65536);
+		n = read(f->fd, f->bytes.data + f->bytes.len, 65536);
+		if (n < 0)
+			return complain(EXIT_WRONG, "%s: %s", f->path, strerror(errno));
+		f->bytes.len += (size_t)n;
+	}
+	return 0;
+}
+
+static struct users *parse(const char *path, struct slice bytes)
+{
+	struct errors errors = {0};
+	struct users *users = users_parse(path, bytes, &errors);
+	char *text;
+
+	if (users == NULL) {
+		text = errors_text(&errors);
+		fputs(text, stderr);
+		free(text);
+	}
+	errors_fini(&errors);
+	return users;
+}
+
+static int load(struct passwd_file *f)
+{
+	int rc = f->fd < 0 ? 0 : read_all(f);
+
+	if (rc != 0)
+		return rc;
+	f->users = parse(f->path, buf_slice(&f->bytes));
+	return f->users == NULL ? EXIT_WRONG : 0;
+}
+
+int passwd_file_read(struct passwd_file *f, const char *path, bool missing_ok)
+{
+	int rc = open_directory(f, path);
+
+	if (rc == 0)
+		rc = open_file(f, 0);
+	if (rc == -ENOENT)
+		rc = missing_ok ? 0 : missing(f);
+	return rc == 0 ? load(f) : rc;
+}
+
+/* Does the name still mean the file that is open? */
+static bool is_current(const struct passwd_file *f)
+{
+	struct stat st;
+
+	return fstatat(f->dir_fd, f->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       st.st_dev == f->st.st_dev && st.st_ino == f->st.st_ino;
+}
+
+int passwd_file_lock(struct passwd_file *f, const char *path, bool create)
+{
+	int rc = open_directory(f, path);
+
+	while (rc == 0) {
+		rc = open_file(f, create ? O_CREAT : 0);
+		if (rc != 0)
+			return rc == -ENOENT ? missing(f) : rc;
+		if (flock(f->fd, LOCK_EX) != 0)
+			return complain(EXIT_FAILED, "cannot lock %s: %s", path, strerror(errno));
+		if (is_current(f))
+			return load(f);
+		close(f->fd);
+		f->fd = -1;
+	}
+	return rc;
+}
+
+static int write_all(int fd, struct slice bytes)
+{
+	while (bytes.len > 0) {
+		ssize_t n = write(fd, bytes.data, bytes.len);
+
+		if (n < 0)
+			return -errno;
+		bytes = slice_skip(bytes, (size_t)n);
+	}
+	return 0;
+}
+
+/* The new file gets owner, group and mode of the old one, except that others have no say in it. */
+static int dress(const struct passwd_file *f, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return -errno;
+	if ((st.st_uid != f->st.st_uid || st.st_gid != f->st.st_gid) &&
+	    fchown(fd, f->st.st_uid, f->st.st_gid) != 0)
+		return -errno;
+	return fchmod(fd, f->st.st_mode & 0660) == 0 ? 0 : -errno;
+}
+
+/* On disk before it has the name, and the name on disk before we say so. */
+static int put_in_place(struct passwd_file *f, const char *temporary, struct slice bytes)
+{
+	int fd = openat(f->dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+	                0600);
+	int rc;
+
+	if (fd < 0)
+		return -errno;
+	rc = dress(f, fd);
+	if (rc == 0)
+		rc = write_all(fd, bytes);
+	if (rc == 0 && fsync(fd) != 0)
+		rc = -errno;
+	if (close(fd) != 0 && rc == 0)
+		rc = -errno;
+	if (rc == 0 && renameat(f->dir_fd, temporary, f->dir_fd, f->name) != 0)
+		rc = -errno;
+	if (rc != 0) {
+		(void)unlinkat(f->dir_fd, temporary, 0);
+		return rc;
+	}
+	return fsync(f->dir_fd) == 0 ? 0 : -errno;
+}
+
+static int write_file(struct passwd_file *f, struct slice bytes)
+{
+	char *temporary = xasprintf(".%s.%016" PRIx64, f->name, random_u64());
+	sigset_t all, before;
+	int rc;
+
+	/* A signal must not leave the temporary file behind. */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	rc = put_in_place(f, temporary, bytes);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	free(temporary);
+	if (rc == -EPERM)
+		return complain(EXIT_FAILED,
+		                "cannot keep the owner and group of %s; run this as its owner or "
+		                "as root",
+		                f->path);
+	if (rc != 0)
+		return complain(EXIT_FAILED, "cannot write %s: %s", f->path,
+		                strerror(-rc));
+	if ((f->st.st_mode & 07) != 0)
+		(void)complain(0, "note: %s was open to other users; it is not any more", f->path);
+	return 0;
+}
+
+static struct slice first_line(struct slice s)
+{
+	const uint8_t *newline = s.len == 0 ? NULL : memchr(s.data, '\n', s.len);
+
+	return newline == NULL ? s : slice_of(s.data, (size_t)(newline - s.data) + 1);
+}
+
+int passwd_file_change(struct passwd_file *f, unsigned line, struct slice text)
+{
+	struct slice rest = buf_slice(&f->bytes);
+	struct buf out = {0};
+	struct users *check;
+	int rc = EXIT_WRONG;
+
+	buf_reserve(&out, rest.len + text.len);
+	for (unsigned number = 1; rest.len > 0; number++) {
+		struct slice at = first_line(rest);
+
+		buf_put_slice(&out, number == line ? text : at);
+		rest = slice_skip(rest, at.len);
+	}
+	if (line == 0)
+		buf_put_slice(&out, text);
+	check = parse(f->path, buf_slice(&out));
+	if (check != NULL)
+		rc = write_file(f, buf_slice(&out));
+	users_unref(&check);
+	crypto_wipe(out.data, out.len);
+	buf_fini(&out);
+	return rc;
+}
+
+void passwd_file_close(struct passwd_file *f)
+{
+	users_unref(&f->users);
+	crypto_wipe(f->bytes.data, f->bytes.len);
+	buf_fini(&f->bytes);
+	if (f->fd >= 0)
+		close(f->fd);
+	if (f->dir_fd >= 0)
+		close(f->dir_fd);
+	free(f->name);
+}

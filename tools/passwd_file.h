@@ -1,0 +1,37 @@
+/* The password file as broker-passwd changes it: a line at a time, everything else stays as it
+ * stands.  Written anew beside the old one and renamed over it, under a lock. What goes wrong is
+ * told on stderr; functions return the exit status, 0 for fine. */
+#ifndef TOOLS_PASSWD_FILE_H
+#define TOOLS_PASSWD_FILE_H
+
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#include "auth/users.h"
+
+#define EXIT_FAILED 1
+#define EXIT_WRONG  2 /* use, or the file */
+
+struct passwd_file {
+	const char *path;
+	char *name; /* without its directory */
+	int dir_fd; /* the directory, -1: not open */
+	int fd;     /* the file; locked or not; -1: there is none */
+	struct stat st;
+	struct buf bytes;
+	struct users *users;
+};
+
+/* Say what is wrong: "broker-passwd: ...". Returns `status`. */
+int complain(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Read and parse. `missing_ok`: a file that does not exist is an empty one. Close in any case. */
+int passwd_file_read(struct passwd_file *f, const char *path, bool missing_ok);
+/* The same under the lock, which ends with the close; `create`: make it where it does not exist. */
+int passwd_file_lock(struct passwd_file *f, const char *path, bool create);
+/* Put `text` (a whole line, or nothing) in the place of that line, 0: at the end; check and write.
+ */
+int passwd_file_change(struct passwd_file *f, unsigned line, struct slice text);
+void passwd_file_close(struct passwd_file *f);
+
+#endif

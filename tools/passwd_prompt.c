@@ -1,0 +1,161 @@
+/* Signals are blocked while the echo is off, except while we wait for a key: so that none comes
+ * between looking and waiting. */
+#include "passwd_prompt.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "auth/password.h"
+#include "base/crypto.h"
+#include "base/random.h"
+#include "passwd_file.h"
+
+static const int signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
+#define SIGNAL_COUNT (sizeof(signals) / sizeof(signals[0]))
+
+static volatile sig_atomic_t caught;
+
+static void on_signal(int number)
+{
+	caught = number;
+}
+
+/* What must be put back. */
+struct terminal {
+	int fd;
+	struct termios before;
+	struct sigaction actions[SIGNAL_COUNT];
+	sigset_t mask;
+};
+
+static int terminal_open(struct terminal *t)
+{
+	t->fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (t->fd < 0)
+		return complain(EXIT_WRONG, "no terminal to ask for the password; use --stdin or "
+		                            "--generate");
+	if (tcgetattr(t->fd, &t->before) == 0)
+		return 0;
+	close(t->fd);
+	return complain(EXIT_FAILED, "cannot ask on the terminal");
+}
+
+static void terminal_quiet(struct terminal *t)
+{
+	struct sigaction action = {.sa_handler = on_signal};
+	struct termios quiet = t->before;
+	sigset_t block;
+
+	sigemptyset(&action.sa_mask);
+	sigemptyset(&block);
+	for (size_t i = 0; i < SIGNAL_COUNT; i++)
+		sigaddset(&block, signals[i]);
+	sigprocmask(SIG_BLOCK, &block, &t->mask);
+	for (size_t i = 0; i < SIGNAL_COUNT; i++)
+		sigaction(signals[i], &action, &t->actions[i]);
+	caught = 0;
+	quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
+	(void)tcsetattr(t->fd, TCSAFLUSH, &quiet);
+}
+
+static void terminal_restore(struct terminal *t)
+{
+	(void)tcsetattr(t->fd, TCSAFLUSH, &t->before);
+	for (size_t i = 0; i < SIGNAL_COUNT; i++)
+		sigaction(signals[i], &t->actions[i], NULL);
+	sigprocmask(SIG_SETMASK, &t->mask, NULL);
+}
+
+/* One line, without its newline. What is longer than the buffer is read and left out, but counted
+ * as too long. False at a signal or the end. */
+static bool read_line(struct terminal *t, struct secret *s)
+{
+	struct pollfd p = {.fd = t->fd, .events = POLLIN};
+	uint8_t c;
+
+	s->len = 0;
+	for (;;) {
+		if (ppoll(&p, 1, NULL, &t->mask) < 0 || read(t->fd, &c, 1) != 1)
+			return false;
+		if (c == '\n')
+			return true;
+		if (s->len < sizeof(s->bytes))
+			s->bytes[s->len++] = c;
+	}
+}
+
+static void say(const struct terminal *t, const char *text)
+{
+	ssize_t ignored = write(t->fd, text, strlen(text));
+
+	(void)ignored;
+}
+
+int secret_ask(struct secret *s, const char *prompt)
+{
+	struct terminal t;
+	bool complete = false;
+	int rc = terminal_open(&t);
+
+	if (rc != 0)
+		return rc;
+	do {
+		terminal_quiet(&t);
+		say(&t, prompt);
+		complete = read_line(&t, s);
+		say(&t, "\n");
+		terminal_restore(&t);
+		if (caught != 0)
+			(void)raise(caught);
+	} while (caught == SIGTSTP); /* continued: ask again */
+	close(t.fd);
+	return complete ? 0 : complain(EXIT_FAILED, "no password was given");
+}
+
+int secret_read(struct secret *s)
+{
+	s->len = 0;
+	while (s->len < sizeof(s->bytes)) {
+		ssize_t n = read(STDIN_FILENO, s->bytes + s->len, 1);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return complain(EXIT_FAILED, "standard input: %s", strerror(errno));
+		if (n == 0 || s->bytes[s->len] == '\n')
+			break;
+		s->len++;
+	}
+	return 0;
+}
+
+void secret_generate(struct secret *s)
+{
+	static const char alphabet[32] = "abcdefghijkmnpqrstuvwxyz23456789";
+
+	s->len = 24;
+	random_bytes(s->bytes, s->len);
+	for (size_t i = 0; i < s->len; i++)
+		s->bytes[i] = (uint8_t)alphabet[s->bytes[i] & 31];
+}
+
+int secret_check(const struct secret *s)
+{
+	if (s->len == 0)
+		return complain(EXIT_WRONG, "the password is empty");
+	if (s->len > PASSWORD_MAX)
+		return complain(EXIT_WRONG, "the password is longer than %d bytes", PASSWORD_MAX);
+	if (memchr(s->bytes, '\0', s->len) != NULL)
+		return complain(EXIT_WRONG, "the password has a NUL byte in it");
+	return 0;
+}
+
+void secret_wipe(struct secret *s)
+{
+	crypto_wipe(s, sizeof(*s));
+}

@@ -1,0 +1,28 @@
+/* Where broker-passwd gets passwords from: the terminal without echo, standard input, or chance.
+ * What goes wrong is told on stderr; functions return the exit status, 0 for fine. */
+#ifndef TOOLS_PASSWD_PROMPT_H
+#define TOOLS_PASSWD_PROMPT_H
+
+#include "base/bytes.h"
+
+struct secret {
+	uint8_t bytes[512];
+	size_t len;
+};
+
+/* On the terminal. A signal restores the echo before it does its work. */
+int secret_ask(struct secret *s, const char *prompt);
+/* The first line of standard input, without its newline. */
+int secret_read(struct secret *s);
+/* 24 letters and digits that cannot be mistaken for one another: 120 bits. */
+void secret_generate(struct secret *s);
+/* Empty, too long, a NUL: with the reason. */
+int secret_check(const struct secret *s);
+void secret_wipe(struct secret *s);
+
+static inline struct slice secret_slice(const struct secret *s)
+{
+	return slice_of(s->bytes, s->len);
+}
+
+#endif
