@@ -220,8 +220,10 @@ bool route_share_pick(struct route *r, unsigned slot, uint64_t group_id, const u
 	HASH_FIND(hh, r->groups, &group_id, sizeof(group_id), g);
 	if (g != NULL)
 		member = route_group_pick(g, tried, tried_count);
-	if (member != NULL)
+	if (member != NULL) {
 		*out = *member;
+		out->online = member < g->members.at + g->online;
+	}
 	slots_read_unlock(&r->slots, slot);
 	return member != NULL;
 }

@@ -1,0 +1,236 @@
+/* Messages and the journal: one allocation, shared by reference; groups complete once, in order,
+ * and never inside the append. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "store/journal.h"
+
+static struct msg *message(const char *topic, const char *payload)
+{
+	struct origin *o = origin_new(false, 7, SLICE("k"), SLICE("anna"), SLICE("c1"));
+	struct msg_parts parts = {
+	    .qos = 1,
+	    .expires_ms = MSG_NEVER,
+	    .topic = slice_of_str(topic),
+	    .forwarded = SLICE("\x01\x00"),
+	    .payload = slice_of_str(payload),
+	};
+	struct msg *m = msg_new(o, &parts);
+
+	origin_unref(&o);
+	assert_null(o);
+	return m;
+}
+
+static void message_owns_what_it_was_given(void **state)
+{
+	char topic[] = "a/b", payload[] = "on";
+	struct msg *m = message(topic, payload), *second = msg_ref(m);
+
+	(void)state;
+	topic[0] = payload[0] = 'X';
+	msg_unref(&m);
+	assert_null(m);
+	msg_unref(&m);
+	assert_true(slice_equal(second->topic, SLICE("a/b")));
+	assert_true(slice_equal(second->payload, SLICE("on")));
+	assert_true(slice_equal(second->forwarded, SLICE("\x01\x00")));
+	assert_true(slice_equal(second->origin->client_id, SLICE("c1")));
+	assert_true(slice_equal(second->origin->user_name, SLICE("anna")));
+	assert_int_equal(second->origin->session_id, 7);
+	assert_int_equal(msg_bytes(second), sizeof(*second) + 3 + 2 + 2);
+	msg_unref(&second);
+}
+
+static void message_of_the_broker_has_no_origin(void **state)
+{
+	struct msg_parts parts = {.expires_ms = MSG_NEVER, .topic = SLICE("$SYS/x")};
+	struct msg *m = msg_new(NULL, &parts);
+
+	(void)state;
+	assert_null(m->origin);
+	assert_int_equal(m->payload.len, 0);
+	msg_unref(&m);
+}
+
+static void expiry_rounds_up(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t expires_ms, now_ms;
+		bool expired;
+		uint32_t left_s;
+	} rows[] = {
+	    {"full", 10000, 0, false, 10},
+	    {"one ms gone", 10000, 1, false, 10},
+	    {"exactly one second", 10000, 9000, false, 1},
+	    {"the last ms", 10000, 9999, false, 1},
+	    {"at the end", 10000, 10000, true, 0},
+	    {"long over", 10000, 99999, true, 0},
+	    {"more than fits", UINT64_MAX - 1, 0, false, UINT32_MAX},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct msg_parts parts = {.expires_ms = rows[i].expires_ms, .topic = SLICE("t")};
+		struct msg *m = msg_new(NULL, &parts);
+
+		if (msg_is_expired(m, rows[i].now_ms) != rows[i].expired ||
+		    msg_expiry_left_s(m, rows[i].now_ms) != rows[i].left_s)
+			fail_msg("%s", rows[i].name);
+		msg_unref(&m);
+	}
+}
+
+/* What completed, in order. */
+struct seen {
+	unsigned count;
+	int number[16];
+	int status[16];
+};
+
+static void on_done(struct journal_group *g, int status, void *home_arg)
+{
+	struct seen *seen = home_arg;
+	const int *number = journal_group_context(g);
+
+	seen->number[seen->count] = *number;
+	seen->status[seen->count++] = status;
+}
+
+static struct journal_group *group(const int *number)
+{
+	union {
+		const int *in;
+		void *out;
+	} context = {.in = number};
+
+	return journal_group_new(on_done, context.out);
+}
+
+static void records_are_copied(void **state)
+{
+	int number = 1;
+	char filter[] = "a/+", options[] = "\x01\x02";
+	struct msg *m = message("a/b", "on");
+	struct journal_group *g = group(&number);
+	const struct record *r;
+
+	(void)state;
+	journal_group_add(g, &(struct record){.kind = RECORD_SUBSCRIPTION,
+	                                      .session_id = 5,
+	                                      .name = slice_of_str(filter),
+	                                      .value = slice_of_str(options)});
+	journal_group_add(g, &(struct record){.kind = RECORD_QUEUE, .number = 9, .msg = m});
+	for (uint64_t i = 0; i < 10; i++)
+		journal_group_add(g, &(struct record){.kind = RECORD_INBOUND, .number = i});
+	filter[0] = options[0] = 'X';
+	msg_unref(&m);
+
+	assert_int_equal(journal_group_count(g), 12);
+	r = journal_group_at(g, 0);
+	assert_int_equal(r->session_id, 5);
+	assert_true(slice_equal(r->name, SLICE("a/+")));
+	assert_true(slice_equal(r->value, SLICE("\x01\x02")));
+	r = journal_group_at(g, 1);
+	assert_true(slice_equal(r->msg->payload, SLICE("on")));
+	assert_int_equal(journal_group_at(g, 11)->number, 9);
+	journal_group_free(g);
+}
+
+static void memory_completes_after_the_append_and_in_order(void **state)
+{
+	static const int numbers[] = {0, 1, 2, 3};
+	struct journal *j = journal_memory_new();
+	struct seen seen = {0};
+	struct home home;
+
+	(void)state;
+	home_init(&home, 0, NULL, &seen);
+	home_enter(&home);
+	assert_false(journal_is_durable(j));
+	for (size_t i = 0; i < 4; i++) {
+		struct journal_group *g = group(&numbers[i]);
+
+		if (i != 2) /* an empty one completes too */
+			journal_group_add(
+			    g, &(struct record){.kind = RECORD_WILL_DONE, .name = SLICE("x")});
+		journal_append(j, &home, &g);
+		assert_null(g);
+		assert_int_equal(seen.count, 0);
+	}
+	home_turn(&home);
+	assert_int_equal(seen.count, 4);
+	home_turn(&home);
+	assert_int_equal(seen.count, 4);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(seen.number[i], i);
+		assert_int_equal(seen.status[i], 0);
+	}
+	home_leave();
+	home_fini(&home);
+	journal_free(j);
+}
+
+static void held_completes_when_told_out_of_step_with_other_homes(void **state)
+{
+	static const int numbers[] = {0, 1, 2};
+	struct journal *j = journal_held_new();
+	struct seen seen[2] = {{0}, {0}};
+	struct home homes[2];
+
+	(void)state;
+	assert_true(journal_is_durable(j));
+	for (unsigned i = 0; i < 2; i++)
+		home_init(&homes[i], i, NULL, &seen[i]);
+	for (unsigned i = 0; i < 3; i++) { /* 0 and 2 at the first home, 1 at the second */
+		struct journal_group *g = group(&numbers[i]);
+
+		home_enter(&homes[i % 2]);
+		journal_append(j, &homes[i % 2], &g);
+		home_turn(&homes[i % 2]);
+		home_leave();
+	}
+	assert_int_equal(journal_held_count(j), 3);
+	assert_int_equal(seen[0].count + seen[1].count, 0);
+
+	journal_held_release(j, 1, -5);
+	home_enter(&homes[1]);
+	home_turn(&homes[1]);
+	home_leave();
+	assert_int_equal(seen[1].count, 1);
+	assert_int_equal(seen[1].number[0], 1);
+	assert_int_equal(seen[1].status[0], -5);
+
+	assert_int_equal(journal_held_count(j), 2);
+	journal_held_release(j, 0, 0);
+	home_enter(&homes[0]);
+	home_turn(&homes[0]);
+	home_leave();
+	assert_int_equal(seen[0].count, 1);
+	assert_int_equal(seen[0].number[0], 0);
+
+	journal_free(j); /* a crash: what was held is gone, and leaks nothing */
+	assert_int_equal(seen[0].count, 1);
+	home_fini(&homes[0]);
+	home_fini(&homes[1]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(message_owns_what_it_was_given),
+	    cmocka_unit_test(message_of_the_broker_has_no_origin),
+	    cmocka_unit_test(expiry_rounds_up),
+	    cmocka_unit_test(records_are_copied),
+	    cmocka_unit_test(memory_completes_after_the_append_and_in_order),
+	    cmocka_unit_test(held_completes_when_told_out_of_step_with_other_homes),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
