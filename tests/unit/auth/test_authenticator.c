@@ -303,6 +303,7 @@ struct asked {
 	const char *name;
 	bool answered;
 };
+_Static_assert(offsetof(struct asked, q.post) == 0, "a post is cast to what it is in");
 
 static void on_wake(void *arg)
 {
@@ -315,7 +316,7 @@ static void on_wake(void *arg)
 
 static void on_answer(struct post *post, void *home_arg)
 {
-	struct asked *asked = (struct asked *)((char *)post - offsetof(struct asked, q.post));
+	struct asked *asked = (struct asked *)post;
 
 	(void)home_arg;
 	assert_false(asked->answered);

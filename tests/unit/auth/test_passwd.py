@@ -1,0 +1,393 @@
+"""broker-passwd from outside: files, exit statuses, messages, the terminal, two at once.
+
+Usage: test_passwd.py BROKER-PASSWD.  TAP on standard output.
+"""
+import os
+import pty
+import re
+import resource
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+import traceback
+
+EXE = os.path.abspath(sys.argv[1])
+HASH = "$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"  # of U*U
+
+
+def run(*args, stdin=None, status=0):
+    done = subprocess.run([EXE, *args], input=stdin, capture_output=True, timeout=60)
+    assert done.returncode == status, (args, done)
+    done.text = done.stdout.decode()
+    done.errors = done.stderr.decode()
+    return done
+
+
+def read(path="users"):
+    with open(path, encoding="utf-8") as f:
+        return f.read()
+
+
+def write(text, path="users", mode=0o600):
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+    os.chmod(path, mode)
+
+
+def mode(path="users"):
+    return os.stat(path).st_mode & 0o7777
+
+
+def field(name, user):
+    line = next(l for l in read().splitlines() if l.startswith(user + ":"))
+    values = [f for f in line.split(":")[1:] if f.split("=")[0] == name]
+    assert len(values) < 2
+    return values[0] if values else None
+
+
+def only_the_file():
+    assert os.listdir(".") == ["users"], os.listdir(".")
+
+
+def test_add_makes_a_user():
+    done = run("-c", "users", "add", "anna", "--role", "a", "--role", "b", "--stdin", stdin=b"secret\n")
+    assert done.text == "" and done.errors == ""
+    assert re.fullmatch(r"anna:id=[0-9a-f]{16}:hash=\$y\$j9T\$[./0-9A-Za-z]+\$[./0-9A-Za-z]{43}:roles=a,b\n", read())
+    assert mode() == 0o600
+    only_the_file()
+    assert run("users", "verify", "anna", "--stdin", stdin=b"secret\n").text == "right\n"
+    assert run("users", "verify", "anna", "--stdin", stdin=b"secret").text == "right\n"
+    for wrong in (b"", b"Secret\n", b"secret \n", b"secret\r\n", b"secret\0\n", b"s" * 600):
+        assert run("users", "verify", "anna", "--stdin", stdin=wrong, status=1).text == "wrong\n"
+
+
+def test_a_missing_file_wants_c():
+    done = run("users", "add", "anna", "--stdin", stdin=b"secret\n", status=2)
+    assert "does not exist" in done.errors and "-c" in done.errors
+    assert os.listdir(".") == []
+    for command in ("set", "remove", "lock", "unlock", "verify"):
+        assert "-c" in run("users", command, "anna", status=2).errors
+    assert "-c" in run("users", "list", status=2).errors
+    assert os.listdir(".") == []
+
+
+def test_c_keeps_a_file_that_exists():
+    run("-c", "users", "add", "anna", "--no-password")
+    run("-c", "users", "add", "bo", "--no-password")
+    assert [l.split(":")[0] for l in read().splitlines()] == ["anna", "bo"]
+
+
+def test_a_refused_name_makes_no_file():
+    for name, why in (("", "empty"), ("a/b", "'/'"), ("+", "'+'"), ("a#", "'#'"), ("#a", "comment"), ("a:b", "':'"),
+                      ("$SYS", "'$'"), ("a\nb", "control"), ("a\x7f", "control"), ("x" * 257, "256"),
+                      (b"\xff", "UTF-8")):
+        done = run("-c", "users", "add", name, "--no-password", status=2)
+        assert why in done.errors, (name, done)
+    for role in ("", "a b", "a,b", "a:b", "a\nb", "x" * 257):
+        run("-c", "users", "add", "anna", "--no-password", "--role", role, status=2)
+    assert os.listdir(".") == []
+    run("-c", "users", "add", "åsa b%$", "--no-password", "--role", "rôle")
+    assert field("roles", "åsa b%$") == "roles=rôle"
+
+
+def test_a_name_with_a_dash():
+    run("-c", "users", "add", "--no-password", "--", "-c")
+    assert read().startswith("-c:id=")
+
+
+def test_bad_passwords_change_nothing():
+    write("# nobody\n")
+    for password, why in ((b"", "empty"), (b"\n", "empty"), (b"a\0b\n", "NUL"), (b"x" * 257, "256"), (b"x" * 5000, "256")):
+        assert why in run("users", "add", "anna", "--stdin", stdin=password, status=2).errors
+    assert "72" in run("users", "add", "anna", "--stdin", "--method", "bcrypt", stdin=b"x" * 73, status=2).errors
+    assert read() == "# nobody\n"
+    run("users", "add", "anna", "--stdin", stdin=b"x" * 256)
+    run("users", "verify", "anna", "--stdin", stdin=b"x" * 256)
+
+
+def test_wrong_use():
+    write("")
+    for args in ((), ("users",), ("users", "frob"), ("users", "add"), ("users", "add", "a", "b"), ("users", "list", "a"),
+                 ("users", "list", "--stdin"), ("users", "remove", "a", "--role", "r"), ("-c", "users", "set", "a"),
+                 ("users", "verify", "a", "--generate"), ("users", "set", "a", "--no-password"),
+                 ("users", "add", "a", "--stdin", "--generate"), ("users", "add", "a", "--no-password", "--stdin"),
+                 ("users", "add", "a", "--no-password", "--generate"), ("users", "add", "a", "--stdin", "--method", "md5"),
+                 ("users", "add", "a", "--method"), ("users", "add", "a", "--frob")):
+        assert run(*args, stdin=b"x\n", status=2).errors != "", args
+    assert read() == ""
+    assert "usage" in run("--help").text
+    assert run("--version").text.startswith("broker-passwd ")
+
+
+def test_methods():
+    for method, prefix in (("yescrypt", "$y$"), ("sha512crypt", "$6$"), ("bcrypt", "$2b$")):
+        run("-c", "users", "add", method, "--stdin", "--method", method, stdin=b"secret\n")
+        assert field("hash", method).startswith("hash=" + prefix)
+        run("users", "verify", method, "--stdin", stdin=b"secret\n")
+        run("users", "verify", method, "--stdin", stdin=b"secre\n", status=1)
+
+
+def test_generate_prints_a_password_that_is_right():
+    one = run("-c", "users", "add", "anna", "--generate")
+    assert re.fullmatch(r"[a-km-np-z2-9]{24}\n", one.text), one
+    run("users", "verify", "anna", "--stdin", stdin=one.stdout)
+    two = run("users", "set", "anna", "--generate")
+    assert one.text != two.text
+    run("users", "verify", "anna", "--stdin", stdin=one.stdout, status=1)
+    run("users", "verify", "anna", "--stdin", stdin=two.stdout)
+    assert run("users", "add", "anna", "--generate", status=2).text == ""
+
+
+def test_set_keeps_everything_else():
+    text = "# the house\nbo:id=00000000000000b0\n\nanna:locked:roles=x,y:hash=%s:id=00000000000000a1\n# end\n" % HASH
+    write(text)
+    done = run("users", "set", "anna", "--stdin", stdin=b"new\n")
+    assert "still locked" in done.errors
+    assert field("id", "anna") == "id=00000000000000a1"
+    assert field("roles", "anna") == "roles=x,y" and field("locked", "anna") == "locked"
+    assert [l for l in read().splitlines() if not l.startswith("anna:")] == ["# the house", "bo:id=00000000000000b0", "", "# end"]
+    assert read().splitlines()[3].startswith("anna:")
+    assert "'list'" in run("users", "set", "eve", "--stdin", stdin=b"x\n", status=2).errors
+    assert "'set'" in run("users", "add", "anna", "--stdin", stdin=b"x\n", status=2).errors
+
+
+def test_lock_and_unlock():
+    write("anna:id=00000000000000a1:hash=%s\n" % HASH)
+    run("users", "verify", "anna", "--stdin", stdin=b"U*U\n")
+    run("users", "lock", "anna")
+    run("users", "lock", "anna")
+    assert field("locked", "anna") == "locked"
+    assert "locked" in run("users", "verify", "anna", "--stdin", stdin=b"U*U\n", status=1).errors
+    run("users", "unlock", "anna")
+    run("users", "unlock", "anna")
+    assert read() == "anna:id=00000000000000a1:hash=%s\n" % HASH
+    run("users", "lock", "eve", status=2)
+
+
+def test_a_namesake_has_another_id():
+    run("-c", "users", "add", "anna", "--no-password")
+    first = field("id", "anna")
+    run("users", "remove", "anna")
+    assert read() == ""
+    run("users", "remove", "anna", status=2)
+    run("users", "add", "anna", "--no-password")
+    assert field("id", "anna") != first
+
+
+def test_verify_without_a_password():
+    write("card:id=00000000000000a1\n")
+    assert "no password" in run("users", "verify", "card", "--stdin", stdin=b"x\n", status=1).errors
+    assert "no user" in run("users", "verify", "eve", "--stdin", stdin=b"x\n", status=1).errors
+
+
+def test_list():
+    write("# x\nanna:id=00000000000000a1:hash=%s:roles=a,b\nåsa:id=00000000000000a2:locked\n" % HASH)
+    assert [l.split() for l in run("users", "list").text.splitlines()] == [
+        ["USER", "PASSWORD", "LOCKED", "ROLES"], ["anna", "bcrypt", "no", "a,b"], ["åsa", "none", "yes", "-"]]
+    columns = {l.index(w) for l, w in zip(run("users", "list").text.splitlines(), ("PASSWORD", "bcrypt", "none"))}
+    assert len(columns) == 1
+
+
+def test_a_bad_file_is_left_alone():
+    for text, why in (("anna\n", "users:1:"), ("anna:id=00000000000000a1", "newline"), ("anna:$7$x\n", "another broker"),
+                      ("a:id=00000000000000a1\n\na:id=00000000000000a2\n", "users:3:")):
+        write(text)
+        for args in (("add", "bo", "--no-password"), ("remove", "anna"), ("list",), ("lock", "anna")):
+            assert why in run("users", *args, status=2).errors, (text, args)
+        assert read() == text
+        only_the_file()
+
+
+def test_mode_and_owner_are_kept():
+    for before, after in ((0o640, 0o640), (0o660, 0o660), (0o600, 0o600), (0o644, 0o640), (0o666, 0o660)):
+        write("", mode=before)
+        done = run("users", "add", "anna", "--no-password")
+        assert mode() == after, oct(mode())
+        assert ("note:" in done.errors) == (before & 7 != 0)
+    if os.geteuid() == 0:
+        os.chown("users", 12345, 23456)
+        run("users", "lock", "anna")
+        assert (os.stat("users").st_uid, os.stat("users").st_gid, mode()) == (12345, 23456, 0o660)
+    only_the_file()
+
+
+def test_links_and_others_are_refused():
+    write("", "real")
+    os.symlink("real", "link")
+    os.symlink("nowhere", "dangling")
+    for path in ("link", "dangling"):
+        assert "symbolic link" in run("-c", path, "add", "anna", "--no-password", status=2).errors
+    os.mkfifo("fifo", 0o600)
+    os.mkdir("dir")
+    for path in ("fifo", "dir"):
+        assert "regular" in run(path, "list", status=2).errors
+    run("-c", "dir/", "add", "anna", "--no-password", status=2)
+    run("-c", "nodir/users", "add", "anna", "--no-password", status=2)
+    run("-c", os.path.abspath("dir/users"), "add", "anna", "--no-password")
+    assert read("real") == "" and os.path.islink("link")
+
+
+def test_a_failed_write_changes_nothing():
+    write("anna:id=00000000000000a1\n")
+    # Python ignores SIGXFSZ, and so does what it starts then: write() fails.
+    done = subprocess.run([EXE, "users", "lock", "anna"], capture_output=True, timeout=60, restore_signals=False,
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (3, 3)))
+    assert done.returncode == 1 and b"cannot write" in done.stderr, done
+    assert read() == "anna:id=00000000000000a1\n"
+    only_the_file()
+
+
+def test_many_at_once_lose_nothing():
+    running = [subprocess.Popen([EXE, "-c", "users", "add", "u%d" % i, "--no-password"]) for i in range(12)]
+    assert [p.wait(60) for p in running] == [0] * 12
+    names = sorted(l.split(":")[0] for l in read().splitlines())
+    assert names == sorted("u%d" % i for i in range(12)), names
+    only_the_file()
+    running = [subprocess.Popen([EXE, "users", "add", "anna", "--no-password"], stderr=subprocess.DEVNULL) for _ in range(4)]
+    assert sorted(p.wait(60) for p in running) == [0, 2, 2, 2]
+
+
+class Terminal:
+    """A run of broker-passwd on a terminal of its own."""
+
+    def __init__(self, *args):
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.execv(EXE, [EXE, *args])
+        self.seen = ""
+
+    def expect(self, text):
+        end = time.monotonic() + 30
+        while text not in self.seen:
+            if not select.select([self.fd], [], [], max(0, end - time.monotonic()))[0]:
+                raise AssertionError("waited for %r, saw %r" % (text, self.seen))
+            try:
+                self.seen += os.read(self.fd, 1024).decode()
+            except OSError:  # the other side has closed
+                raise AssertionError("waited for %r, saw %r" % (text, self.seen)) from None
+        before, self.seen = self.seen.split(text, 1)
+        return before
+
+    def type(self, text):
+        os.write(self.fd, text.encode())
+
+    def echo(self):
+        return bool(termios.tcgetattr(self.fd)[3] & termios.ECHO)
+
+    def rest(self):
+        while True:
+            try:
+                more = os.read(self.fd, 1024).decode()
+            except OSError:
+                more = ""
+            if more == "":
+                return self.seen
+            self.seen += more
+
+    def status(self):
+        self.text = self.rest()
+        status = os.waitpid(self.pid, 0)[1]
+        os.close(self.fd)
+        return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+
+
+def test_terminal_asks_twice_without_echo():
+    t = Terminal("-c", "users", "add", "anna")
+    t.expect("New password for anna: ")
+    assert not t.echo()
+    t.type("secret\n")
+    t.expect("The same again: ")
+    assert not t.echo()
+    t.type("secret\n")
+    assert t.status() == 0
+    assert "secret" not in t.text
+    run("users", "verify", "anna", "--stdin", stdin=b"secret\n")
+    t = Terminal("users", "verify", "anna")
+    t.expect("Password: ")
+    t.type("secret\n")
+    t.expect("right")
+    assert t.status() == 0
+
+
+def test_terminal_two_that_differ():
+    t = Terminal("-c", "users", "add", "anna")
+    t.expect("anna: ")
+    t.type("secret\n")
+    t.expect("again: ")
+    t.type("secrex\n")
+    assert t.status() == 2
+    assert "not the same" in t.text
+    assert os.listdir(".") == []
+
+
+def test_terminal_is_not_asked_in_vain():
+    write("anna:id=00000000000000a1\n")
+    t = Terminal("users", "add", "anna")
+    assert t.status() == 2
+    assert "use 'set'" in t.text and "assword for" not in t.text
+
+
+def test_terminal_signals_restore_the_echo():
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        t = Terminal("-c", "users", "add", "anna")
+        t.expect("anna: ")
+        assert not t.echo()
+        # A descriptor of our own keeps the terminal's settings readable when the run has gone.
+        slave = os.open(os.readlink("/proc/%d/fd/0" % t.pid), os.O_RDWR | os.O_NOCTTY)
+        os.kill(t.pid, number)
+        status = os.waitpid(t.pid, 0)[1]
+        assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == number, status
+        assert termios.tcgetattr(slave)[3] & termios.ECHO
+        os.close(slave)
+        os.close(t.fd)
+    assert os.listdir(".") == []
+
+
+def test_terminal_stopped_and_continued():
+    t = Terminal("-c", "users", "add", "anna")
+    t.expect("anna: ")
+    # A session leader that nobody watches is not stopped by the terminal; it asks again all the same.
+    os.kill(t.pid, signal.SIGTSTP)
+    t.expect("anna: ")
+    assert not t.echo()
+    t.type("secret\n")
+    t.expect("again: ")
+    t.type("secret\n")
+    assert t.status() == 0
+
+
+def test_no_terminal():
+    done = subprocess.run([EXE, "-c", "users", "add", "anna"], stdin=subprocess.DEVNULL, capture_output=True,
+                          start_new_session=True, timeout=60)
+    assert done.returncode == 2 and b"--stdin" in done.stderr, done
+    assert os.listdir(".") == []
+
+
+def main():
+    tests = [(name, f) for name, f in globals().items() if name.startswith("test_")]
+    failed = 0
+    print("1..%d" % len(tests))
+    for number, (name, test) in enumerate(tests, 1):
+        directory = tempfile.mkdtemp(prefix="vakt-passwd-")
+        os.chdir(directory)
+        try:
+            test()
+            print("ok %d - %s" % (number, name))
+        except Exception:  # pylint: disable=broad-except
+            failed += 1
+            print("not ok %d - %s" % (number, name))
+            print("# " + traceback.format_exc().replace("\n", "\n# "))
+        finally:
+            os.chdir("/")
+            shutil.rmtree(directory)
+        sys.stdout.flush()
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
