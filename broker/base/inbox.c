@@ -19,7 +19,7 @@ void inbox_fini(struct inbox *in)
 	mutex_fini(&in->lock);
 }
 
-void inbox_post(struct inbox *in, struct post *post)
+void inbox_post(struct inbox *in, struct post *post, bool wake)
 {
 	bool was_empty;
 
@@ -31,7 +31,7 @@ void inbox_post(struct inbox *in, struct post *post)
 	*in->tail = post;
 	in->tail = &post->next;
 	mutex_unlock(&in->lock);
-	if (was_empty && in->wake != NULL)
+	if (wake && was_empty && in->wake != NULL)
 		in->wake(in->wake_arg);
 }
 

@@ -1,0 +1,491 @@
+/* A client's connection: bytes to packets, packets to handlers, what is written in a turn, keep
+ * alive, the end. */
+#include "core/conn.h"
+
+#include <stdlib.h>
+
+#include <utlist.h>
+
+#include "base/alloc.h"
+#include "core/deliver.h"
+#include "core/server.h"
+#include "core/stop.h"
+#include "proto/control.h"
+
+#define FLUSH_MS     2000
+#define OUT_FLUSH_AT ((size_t)262144)
+
+/* --- writing --- */
+
+struct buf *conn_out(struct conn *c)
+{
+	if (!c->dirty) {
+		if (c->out.cap == 0)
+			c->out = worker_take_buf(c->worker);
+		worker_mark_dirty(c->worker, c);
+	} else if (c->out.len >= OUT_FLUSH_AT) {
+		stream_write(c->stream, buf_slice(&c->out));
+		buf_clear(&c->out);
+	}
+	return &c->out;
+}
+
+size_t conn_backlog(const struct conn *c)
+{
+	return c->out.len + stream_backlog(c->stream);
+}
+
+void conn_flush(struct conn *c)
+{
+	if (c->out.len > 0)
+		stream_write(c->stream, buf_slice(&c->out));
+	worker_give_buf(c->worker, &c->out);
+	if (c->state == CONN_ACCEPTED && stream_backlog(c->stream) > CONN_BACKLOG_MAX)
+		conn_pause(c, CONN_PAUSE_BACKLOG);
+}
+
+static void on_drained(void *arg)
+{
+	struct conn *c = arg;
+
+	if (c->state != CONN_ACCEPTED)
+		return;
+	conn_resume(c, CONN_PAUSE_BACKLOG);
+	if (c->session != NULL && c->state == CONN_ACCEPTED) {
+		session_pump(c->session);
+		replay_wake(c->session);
+	}
+}
+
+/* --- the end --- */
+
+static void log_disconnected(struct conn *c, enum reason reason, const char *cause)
+{
+	char peer[STREAM_PEER_TEXT];
+
+	stream_peer_text(c->stream, peer, sizeof(peer));
+	if (c->session == NULL)
+		return;
+	LOG(CLIENT_DISCONNECTED, F_TEXT("client_id", session_client_id(c->session)),
+	    F_TEXT("user", session_user(c->session)), F_STR("peer", peer),
+	    F_STR("reason", reason_name(reason)), F_STR("cause", cause));
+}
+
+static void log_dropped(struct conn *c, enum reason reason, const char *cause)
+{
+	char peer[STREAM_PEER_TEXT];
+	struct worker *w = c->worker;
+	uint32_t suppressed;
+
+	if (!log_limit_pass(&w->dropped_limit, w->home.now_ms, 10000, 20, &suppressed))
+		return;
+	stream_peer_text(c->stream, peer, sizeof(peer));
+	LOG(CONNECTION_DROPPED, F_STR("peer", peer),
+	    F_STR("listener", worker_listener(w, stream_listener(c->stream))->bind),
+	    F_STR("reason", reason_name(reason)), F_STR("cause", cause),
+	    F_NUM("suppressed", suppressed));
+}
+
+/* Everything of ours that hangs on it lets go; the stream is still there. */
+static void conn_let_go(struct conn *c)
+{
+	struct server *server = c->worker->server;
+	struct session *session = c->session;
+
+	c->state = CONN_CLOSING;
+	home_timer_disarm(&c->worker->home, &c->timer);
+	connect_cancel_login(c);
+	receipts_forget(c);
+	if (c->unauthenticated)
+		atomic_fetch_sub(&server->unauthenticated, 1);
+	if (c->counted) {
+		atomic_fetch_sub(&server->connections, 1);
+		atomic_fetch_sub(&server->listener_connections[stream_listener(c->stream)], 1);
+	}
+	c->unauthenticated = false;
+	c->counted = false;
+	c->session = NULL;
+	if (session != NULL) {
+		session->conn = NULL;
+		session_detach(session, !c->clean_disconnect);
+	}
+}
+
+void conn_end(struct conn *c, enum reason reason, const char *cause)
+{
+	if (c->state == CONN_CLOSING)
+		return;
+	if (c->session != NULL)
+		log_disconnected(c, reason, cause);
+	else
+		log_dropped(c, reason, cause);
+	conn_let_go(c);
+	if (c->out.len > 0)
+		stream_write(c->stream, buf_slice(&c->out));
+	worker_give_buf(c->worker, &c->out);
+	stream_close(c->stream, FLUSH_MS);
+}
+
+void conn_fail(struct conn *c, enum reason reason, const char *cause)
+{
+	struct slice text = c->no_problem_information ? SLICE_EMPTY : slice_of_str(cause);
+
+	if (c->state == CONN_CLOSING)
+		return;
+	if (c->state == CONN_ACCEPTED && c->version == MQTT_5_0)
+		disconnect_encode(conn_out(c), reason, text, SLICE_EMPTY);
+	conn_end(c, reason, cause);
+}
+
+static const char *end_cause(enum stream_end end)
+{
+	switch (end) {
+	case STREAM_END_PEER:
+		return "the client closed the connection without DISCONNECT";
+	case STREAM_END_RESET:
+		return "the connection broke";
+	case STREAM_END_TLS:
+		return "TLS failed";
+	case STREAM_END_LOCAL:
+		break;
+	}
+	return "closed here";
+}
+
+static void conn_unlink(struct conn *c)
+{
+	struct worker *w = c->worker;
+
+	DL_DELETE(w->conns, c);
+	if (c->dirty)
+		LL_DELETE2(w->dirty, c, next_dirty);
+	if (c->moving_to != NULL)
+		LL_DELETE2(w->leaving, c, next_leaving);
+}
+
+static void conn_free(struct conn *c)
+{
+	struct worker *w = c->worker;
+
+	conn_unlink(c);
+	buf_fini(&c->in);
+	worker_give_buf(w, &c->out);
+	for (size_t i = 0; i < c->alias_count; i++)
+		free((void *)(uintptr_t)c->aliases[i].data);
+	free(c->aliases);
+	identity_unref(&c->identity);
+	free(c);
+	if (w->stopping && w->conns == NULL)
+		stop_on_empty(w);
+}
+
+static void on_closed(void *arg, enum stream_end end)
+{
+	struct conn *c = arg;
+
+	if (c->state != CONN_CLOSING) {
+		if (c->session != NULL)
+			log_disconnected(c, REASON_UNSPECIFIED, end_cause(end));
+		else if (end != STREAM_END_TLS) /* the handshake's own line said more */
+			log_dropped(c, REASON_UNSPECIFIED, end_cause(end));
+		conn_let_go(c);
+	}
+	conn_free(c);
+}
+
+/* --- reading --- */
+
+typedef enum reason frame_handler(struct conn *c, const struct frame *f);
+
+static enum reason on_pingreq(struct conn *c, const struct frame *f)
+{
+	enum reason why = pingreq_decode(f);
+
+	if (why == REASON_OK)
+		pingresp_encode(conn_out(c)); /* [MQTT-3.12.4-1] */
+	return why;
+}
+
+static enum reason on_disconnect(struct conn *c, const struct frame *f)
+{
+	struct disconnect d;
+	enum reason why = disconnect_decode(f, c->version, &d);
+	struct session *s = c->session;
+
+	if (why != REASON_OK)
+		return why;
+	if (properties_have(&d.properties, PROPERTY_SESSION_EXPIRY)) {
+		if (s->expiry_s == 0 && d.properties.session_expiry_s != 0)
+			return REASON_PROTOCOL_ERROR; /* [MQTT5-3.14.2-2] */
+		session_set_expiry(s, d.properties.session_expiry_s, worker_limits(c->worker, c));
+	}
+	c->clean_disconnect =
+	    d.reason != REASON_DISCONNECT_WITH_WILL; /* [MQTT5-3.14.4-3] [MQTT3-3.14.4-3] */
+	conn_end(c, d.reason, "the client said DISCONNECT");
+	return REASON_OK;
+}
+
+static enum reason on_second_connect(struct conn *c, const struct frame *f)
+{
+	(void)c;
+	(void)f;
+	return REASON_PROTOCOL_ERROR; /* [MQTT-3.1.0-2] */
+}
+
+static frame_handler *const handlers[16] = {
+    [PACKET_CONNECT] = on_second_connect, [PACKET_PUBLISH] = on_publish,
+    [PACKET_PUBACK] = on_puback,          [PACKET_PUBREC] = on_pubrec,
+    [PACKET_PUBREL] = on_pubrel,          [PACKET_PUBCOMP] = on_pubcomp,
+    [PACKET_SUBSCRIBE] = on_subscribe,    [PACKET_UNSUBSCRIBE] = on_unsubscribe,
+    [PACKET_PINGREQ] = on_pingreq,        [PACKET_DISCONNECT] = on_disconnect,
+};
+
+static void dispatch(struct conn *c, const struct frame *f)
+{
+	frame_handler *handler = handlers[f->type];
+	enum reason why;
+
+	c->last_packet_ms = c->worker->home.now_ms;
+	if (handler == NULL) {
+		conn_fail(c, REASON_PROTOCOL_ERROR, "a client must not send this packet type");
+		return;
+	}
+	why = handler(c, f);
+	if (why != REASON_OK)
+		conn_fail(c, why, packet_type_name(f->type));
+}
+
+/* Handle what is complete; *in stands behind it then. */
+static void handle_packets(struct conn *c, struct slice *in)
+{
+	size_t max = worker_limits(c->worker, c)->max_packet_size;
+	struct frame f;
+	size_t needed;
+
+	while (c->state == CONN_ACCEPTED && c->pauses == 0 && in->len > 0) {
+		switch (frame_next(in, max, &f, &needed)) {
+		case FRAME_COMPLETE:
+			dispatch(c, &f);
+			break;
+		case FRAME_INCOMPLETE:
+			return;
+		case FRAME_MALFORMED:
+			conn_fail(c, REASON_MALFORMED, "the Remaining Length is not valid");
+			return;
+		case FRAME_TOO_LARGE:
+			conn_fail(c, REASON_PACKET_TOO_LARGE, "larger than limits.max_packet_size");
+			return;
+		}
+	}
+}
+
+/* The first packet stays in c->in until it is judged: it may have to move, or wait for a hash.
+ * [MQTT-3.1.0-1] */
+static void handle_first(struct conn *c)
+{
+	struct slice in = buf_slice(&c->in);
+	struct frame f;
+	size_t needed;
+	enum reason why;
+
+	if (c->pauses != 0)
+		return;
+	if (c->in.data[0] >> 4 != PACKET_CONNECT) {
+		conn_end(c, REASON_PROTOCOL_ERROR, "the first packet was not CONNECT");
+		return;
+	}
+	switch (frame_next(&in, worker_limits(c->worker, c)->max_connect_size, &f, &needed)) {
+	case FRAME_COMPLETE:
+		why = on_connect(c, &f);
+		if (why != REASON_OK)
+			connect_refuse(c, why, "the CONNECT packet is not valid");
+		break;
+	case FRAME_INCOMPLETE:
+		break;
+	case FRAME_MALFORMED:
+		conn_end(c, REASON_MALFORMED, "the Remaining Length is not valid");
+		break;
+	case FRAME_TOO_LARGE:
+		conn_end(c, REASON_PACKET_TOO_LARGE,
+		         "CONNECT is larger than limits.max_connect_size");
+		break;
+	}
+}
+
+void conn_continue(struct conn *c)
+{
+	struct slice in;
+
+	if (c->state == CONN_NEW && c->in.len > 0)
+		handle_first(c);
+	if (c->state != CONN_ACCEPTED || c->in.len == 0)
+		return;
+	in = buf_slice(&c->in);
+	handle_packets(c, &in);
+	buf_consume(&c->in, c->in.len - in.len);
+	if (c->in.len == 0)
+		buf_fini(&c->in);
+}
+
+static void on_bytes(void *arg, struct slice bytes)
+{
+	struct conn *c = arg;
+
+	if (c->state == CONN_CLOSING)
+		return;
+	if (c->state != CONN_ACCEPTED || c->in.len > 0) {
+		buf_put_slice(&c->in, bytes);
+		conn_continue(c);
+		return;
+	}
+	handle_packets(c, &bytes);
+	if (c->state != CONN_CLOSING && bytes.len > 0)
+		buf_put_slice(&c->in, bytes);
+}
+
+const struct stream_events conn_events = {
+    .on_bytes = on_bytes,
+    .on_drained = on_drained,
+    .on_closed = on_closed,
+};
+
+/* --- pausing --- */
+
+void conn_pause(struct conn *c, enum conn_pause why)
+{
+	if (c->pauses == 0)
+		stream_pause(c->stream);
+	c->pauses |= (uint8_t)why;
+}
+
+void conn_resume(struct conn *c, enum conn_pause why)
+{
+	if ((c->pauses & why) == 0)
+		return;
+	c->pauses &= (uint8_t)~why;
+	if (c->pauses != 0)
+		return;
+	/* While we did not read, nothing could arrive: that does not count against the client. */
+	if (why != CONN_PAUSE_BACKLOG)
+		c->last_packet_ms = c->worker->home.now_ms;
+	conn_continue(c);
+	if (c->pauses == 0 && c->state != CONN_CLOSING)
+		stream_resume(c->stream);
+}
+
+/* --- time --- */
+
+static void on_timer(struct timer *timer, void *home_arg)
+{
+	struct conn *c = (struct conn *)((char *)timer - offsetof(struct conn, timer));
+	struct worker *w = home_arg;
+	uint64_t allowed_ms = (uint64_t)c->keep_alive_s * 1500;
+
+	if (c->state == CONN_NEW) {
+		conn_end(c, REASON_MAXIMUM_CONNECT_TIME,
+		         "no CONNECT within limits.connect_timeout");
+		return;
+	}
+	if (c->state != CONN_ACCEPTED || c->keep_alive_s == 0)
+		return;
+	if ((c->pauses & CONN_PAUSE_PRESSURE) != 0)
+		c->last_packet_ms = w->home.now_ms;
+	if (w->home.now_ms - c->last_packet_ms >= allowed_ms) /* [MQTT-3.1.2-24] [MQTT5-3.1.2-22] */
+		conn_fail(c, REASON_KEEP_ALIVE_TIMEOUT,
+		          "nothing arrived for one and a half keep alive intervals");
+	else
+		timer_arm(&w->home.timers, timer, c->last_packet_ms + allowed_ms);
+}
+
+/* --- the beginning --- */
+
+/* Room for one more that is not yet known? A crowd from one source must not keep the others out:
+ * where all places are taken, a source that holds more than a quarter of them is refused, anybody
+ * else pushes out the one that has waited longest. */
+static bool make_room(struct worker *w, struct stream *stream, uint32_t max)
+{
+	struct slice key = stream_peer_key(stream);
+	struct conn *c, *oldest = NULL;
+	size_t same = 0;
+
+	if (atomic_load(&w->server->unauthenticated) < max)
+		return true;
+	DL_FOREACH (w->conns, c) {
+		if (!c->unauthenticated)
+			continue;
+		if (oldest == NULL)
+			oldest = c;
+		same += slice_equal(stream_peer_key(c->stream), key);
+	}
+	if (oldest == NULL || same * 4 > max / w->server->worker_count)
+		return false;
+	conn_end(oldest, REASON_SERVER_BUSY,
+	         "limits.unauthenticated is reached and this one waited longest");
+	return true;
+}
+
+void conn_accept(struct worker *w, struct stream *stream)
+{
+	const struct conf_limits *limits = &worker_listener(w, stream_listener(stream))->limits;
+	struct conn *c;
+
+	if (w->stopping || !make_room(w, stream, limits->unauthenticated)) {
+		stream_discard(stream);
+		return;
+	}
+	c = xnew(c);
+	c->worker = w;
+	c->stream = stream;
+	c->receipts_tail = &c->receipts;
+	c->version = MQTT_3_1_1;
+	c->unauthenticated = true;
+	c->max_packet_bytes = UINT32_MAX;
+	c->timer.fire = on_timer;
+	atomic_fetch_add(&w->server->unauthenticated, 1);
+	count(&w->counters.connections_total);
+	DL_APPEND(w->conns, c);
+	c->deadline_ms = w->home.now_ms + limits->connect_timeout_ms;
+	timer_arm(&w->home.timers, &c->timer, c->deadline_ms);
+	stream_attach(stream, w->loop, &conn_events, c);
+}
+
+static void on_arrival(struct post *post, void *home_arg)
+{
+	struct conn *c = (struct conn *)((char *)post - offsetof(struct conn, post));
+	struct worker *w = home_arg;
+
+	REQUIRE(c->worker == w);
+	DL_APPEND(w->conns, c);
+	timer_arm(&w->home.timers, &c->timer, c->deadline_ms);
+	stream_attach(c->stream, w->loop, &conn_events, c);
+	if (w->stopping)
+		conn_end(c, REASON_SERVER_SHUTTING_DOWN, "the broker stops");
+	else
+		conn_resume(c, CONN_PAUSE_MOVE);
+}
+
+void conn_move(struct conn *c, struct worker *home)
+{
+	REQUIRE_OWNER(c);
+	c->moving_to = home;
+	c->next_leaving = c->worker->leaving;
+	c->worker->leaving = c;
+	conn_pause(c, CONN_PAUSE_MOVE);
+}
+
+void conn_leave(struct conn *c)
+{
+	struct worker *w = c->worker, *home = c->moving_to;
+
+	c->moving_to = NULL;
+	if (c->state != CONN_NEW)
+		return;
+	REQUIRE(!c->dirty && c->session == NULL && c->receipts == NULL);
+	home_timer_disarm(&w->home, &c->timer);
+	DL_DELETE(w->conns, c);
+	worker_give_buf(w, &c->out);
+	stream_detach(c->stream);
+	c->worker = home;
+	c->post.run = on_arrival;
+	home_post(&home->home, &c->post);
+}

@@ -1,0 +1,111 @@
+/* A client's connection, from its first byte to its last: framing, dispatch, the login, keep alive,
+ * what it is owed, what is to be written. Thread: its home worker's; before CONNECT is decoded it
+ * may move to another home, whole. */
+#ifndef CORE_CONN_H
+#define CORE_CONN_H
+
+#include "auth/authenticator.h"
+#include "base/home.h"
+#include "core/receipt.h"
+#include "net/stream.h"
+#include "proto/connect.h"
+
+struct worker;
+struct session;
+
+#define STREAM_PEER_TEXT 96
+
+enum conn_state {
+	CONN_NEW,            /* waits for CONNECT */
+	CONN_AUTHENTICATING, /* CONNECT is here; the password is being checked */
+	CONN_ACCEPTED,
+	CONN_CLOSING, /* nothing is read any more; on_closed will come */
+};
+
+/* Why reading is paused: it goes on when no reason is left. */
+enum conn_pause {
+	CONN_PAUSE_LOGIN = 1,
+	CONN_PAUSE_PRESSURE = 2, /* another home cannot keep up with what this one publishes */
+	CONN_PAUSE_BACKLOG = 4,  /* it does not read what it is sent */
+	CONN_PAUSE_STOP = 8,
+	CONN_PAUSE_MOVE = 16,
+};
+
+/* A login that waits for a hash: outlives the connection until its answer comes. */
+struct login_wait {
+	struct auth_question question;
+	struct conn *conn; /* NULL: it has gone */
+	struct worker *worker;
+};
+
+struct conn {
+	struct post post; /* its move to another home */
+	struct worker *worker;
+	struct stream *stream;
+	struct session *session; /* once accepted */
+	struct conn *prev, *next;
+	struct conn *next_dirty;
+	struct conn *next_leaving;
+	struct worker
+	    *moving_to;     /* its home, where that is another: it leaves at the end of the turn */
+	struct buf in;      /* an incomplete packet; the CONNECT while it is being judged */
+	struct buf out;     /* written in this turn */
+	struct timer timer; /* CONNECT deadline, then keep alive */
+	struct receipt *receipts, **receipts_tail;
+	struct login_wait *login;
+	struct identity *identity; /* until the session has it */
+	struct slice *aliases;     /* topic aliases the client has set; alias_count of them */
+	uint64_t arrival;          /* order of CONNECTs at this home */
+	uint64_t last_packet_ms;
+	uint64_t deadline_ms;       /* for CONNECT */
+	uint64_t policy_generation; /* by which the login was judged */
+	uint32_t max_packet_bytes;  /* the client's; UINT32_MAX: none */
+	unsigned holding;           /* receipts that deliveries wait for */
+	uint16_t keep_alive_s;
+	uint16_t receive_maximum; /* the client's */
+	uint16_t inbound_unacked; /* QoS 1 and 2 received and not yet acknowledged */
+	uint16_t alias_count;
+	uint8_t pauses; /* enum conn_pause bits */
+	enum conn_state state;
+	enum mqtt_version version;
+	bool dirty;
+	bool counted;         /* among server's connections */
+	bool unauthenticated; /* among server's unauthenticated */
+	bool no_problem_information;
+	bool clean_disconnect; /* DISCONNECT 0x00 came: no will */
+};
+
+/* A new connection of a listener of this worker. Takes the stream (detached). */
+void conn_accept(struct worker *w, struct stream *stream);
+
+/* Give it, whole, to the home of its client id, at the end of the turn; it goes on there. */
+void conn_move(struct conn *c, struct worker *home);
+void conn_leave(struct conn *c); /* the turn's end */
+
+/* Write: append to what leaves at the end of the turn. */
+struct buf *conn_out(struct conn *c);
+void conn_flush(struct conn *c);
+/* Bytes that wait to be taken by the peer. */
+size_t conn_backlog(const struct conn *c);
+#define CONN_BACKLOG_MAX ((size_t)1 << 20)
+
+void conn_pause(struct conn *c, enum conn_pause why);
+void conn_resume(struct conn *c, enum conn_pause why);
+
+/* The one exit for what the peer did wrong, and for everything else that ends a connection from our
+ * side: one log line, one counter, the right DISCONNECT or CONNACK for the version, close. `cause`
+ * is for the log and, where the client wants it, the Reason String. */
+void conn_fail(struct conn *c, enum reason reason, const char *cause);
+/* End it without a word (the client said DISCONNECT; a session gone). */
+void conn_end(struct conn *c, enum reason reason, const char *cause);
+
+/* Go on with packets that were read but not handled while it was paused. */
+void conn_continue(struct conn *c);
+
+/* From connect.c: the CONNECT at its home. */
+enum reason on_connect(struct conn *c, const struct frame *f);
+void connect_cancel_login(struct conn *c);
+/* The CONNACK for a refused CONNECT, written and closed. */
+void connect_refuse(struct conn *c, enum reason reason, const char *cause);
+
+#endif

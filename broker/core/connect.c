@@ -1,0 +1,547 @@
+/* CONNECT: peek at the client id, move home, decode, judge the login, attach the session, CONNACK.
+ * design.md section 6. Nothing of a session or a will is touched before the login has succeeded. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/crypto.h"
+#include "base/random.h"
+#include "core/deliver.h"
+#include "core/server.h"
+#include "proto/topic.h"
+
+#define TEXT_MAX 256
+
+/* --- refusal --- */
+
+static void log_refused(struct conn *c, const struct connect *packet, enum reason reason,
+                        const char *cause)
+{
+	struct worker *w = c->worker;
+	char peer[STREAM_PEER_TEXT];
+	uint32_t suppressed;
+
+	if (!log_limit_pass(&w->refusal_limit, w->home.now_ms, 10000, 50, &suppressed))
+		return;
+	stream_peer_text(c->stream, peer, sizeof(peer));
+	LOG(CONNECT_REFUSED, F_TEXT("client_id", packet->client_id),
+	    F_TEXT("user", packet->user_name), F_STR("peer", peer),
+	    F_STR("reason", reason_name(reason)), F_STR("cause", cause),
+	    F_NUM("suppressed", suppressed));
+}
+
+static void refuse(struct conn *c, const struct connect *packet, enum reason reason,
+                   const char *cause, struct slice reason_string)
+{
+	struct connack ack = {.version = packet->version,
+	                      .reason = reason,
+	                      .max_qos = 2,
+	                      .reason_string = reason_string};
+
+	if (c->state == CONN_CLOSING)
+		return;
+	log_refused(c, packet, reason, cause);
+	/* 3.1.1 has five codes; for anything else it is closed without one. [MQTT3-3.2.2-4, -5] */
+	if (packet->version == MQTT_5_0 || reason_connack_v3(reason) != 0)
+		connack_encode(conn_out(c), &ack);
+	conn_end(c, reason, cause);
+}
+
+void connect_refuse(struct conn *c, enum reason reason, const char *cause)
+{
+	struct slice in = buf_slice(&c->in);
+	struct connect packet = {.version = MQTT_3_1_1};
+	struct frame f;
+	size_t needed;
+
+	if (frame_next(&in, worker_limits(c->worker, c)->max_connect_size, &f, &needed) ==
+	        FRAME_COMPLETE &&
+	    connect_decode(&f, &packet) != REASON_OK) {
+		/* Names of a packet that is not valid are not for the log. */
+		packet.client_id = packet.user_name = SLICE_EMPTY;
+	}
+	refuse(c, &packet, reason, cause, SLICE_EMPTY);
+}
+
+/* What the peer may know of a refusal: nothing about names and passwords. */
+static void refuse_login(struct conn *c, const struct connect *packet, enum login_verdict verdict,
+                         const char *why)
+{
+	switch (verdict) {
+	case LOGIN_NOT_AUTHORIZED:
+		refuse(c, packet, REASON_NOT_AUTHORIZED, why, SLICE_EMPTY);
+		break;
+	case LOGIN_BAD_CLIENT_ID:
+		refuse(c, packet, REASON_CLIENT_ID_NOT_VALID, why,
+		       SLICE("the client id must be the user name, or begin with it"));
+		break;
+	case LOGIN_BAD_CREDENTIALS:
+	case LOGIN_NEEDS_PASSWORD:
+	case LOGIN_ACCEPTED:
+		refuse(c, packet, REASON_BAD_USER_NAME_OR_PASSWORD, why, SLICE_EMPTY);
+		break;
+	}
+}
+
+/* --- the will --- */
+
+static struct acl_request will_request(const struct will *will)
+{
+	return (struct acl_request){.action = ACL_WILL,
+	                            .topic = will->topic,
+	                            .retain = will->retain,
+	                            .qos = will->qos,
+	                            .payload = will->payload};
+}
+
+static struct msg *will_message(struct session *s, const struct connect *packet)
+{
+	const struct will *will = &packet->will;
+	struct buf forwarded = {0};
+	struct msg *msg;
+	struct msg_parts parts = {.qos = will->qos,
+	                          .retain = will->retain,
+	                          .expires_ms = MSG_NEVER,
+	                          .topic = will->topic,
+	                          .payload = will->payload};
+
+	if (packet->version == MQTT_5_0)
+		properties_put_forwarded(&forwarded, will->properties.raw);
+	/* Its lifetime begins when it is published: until then this is an interval. */
+	if (properties_have(&will->properties, PROPERTY_MESSAGE_EXPIRY))
+		parts.expires_ms = (uint64_t)will->properties.message_expiry_s * 1000;
+	parts.forwarded = buf_slice(&forwarded);
+	msg = msg_new(s->origin, &parts);
+	buf_fini(&forwarded);
+	return msg;
+}
+
+/* Refused will: the CONNECT is refused. Judged before the session is touched. [MQTT5-3.1.2] */
+static bool will_is_admitted(struct conn *c, const struct connect *packet,
+                             const struct acl_subject *subject)
+{
+	const struct conf_limits *limits = worker_limits(c->worker, c);
+	struct acl_request request = will_request(&packet->will);
+	struct acl_verdict verdict;
+	char text[TEXT_MAX];
+	size_t len;
+
+	if (!packet->will.present)
+		return true;
+	if (packet->will.qos > limits->max_qos) { /* [MQTT5-3.2.2-12] */
+		refuse(c, packet, REASON_QOS_NOT_SUPPORTED,
+		       "the will's QoS is above limits.max_qos", SLICE_EMPTY);
+		return false;
+	}
+	if (packet->will.retain && !limits->retain_available) { /* [MQTT5-3.2.2-13] */
+		refuse(c, packet, REASON_RETAIN_NOT_SUPPORTED, "retained messages are switched off",
+		       SLICE_EMPTY);
+		return false;
+	}
+	if (topic_levels(packet->will.topic) > limits->topic_levels) {
+		refuse(c, packet, REASON_TOPIC_NAME_INVALID,
+		       "the will's topic has more levels than limits.topic_levels", SLICE_EMPTY);
+		return false;
+	}
+	verdict = acl_check(subject, &request);
+	if (verdict.allowed)
+		return true;
+	len = acl_verdict_text(c->worker->policy->acl, &verdict, text, sizeof(text));
+	refuse(c, packet, REASON_NOT_AUTHORIZED, text,
+	       properties_have(&packet->properties, PROPERTY_REQUEST_PROBLEM) &&
+	               packet->properties.request_problem == 0
+	           ? SLICE_EMPTY
+	           : slice_of(text, len));
+	return false;
+}
+
+/* --- attaching the session --- */
+
+static uint32_t wanted_expiry(struct conn *c, const struct connect *packet)
+{
+	const struct conf_limits *limits = worker_limits(c->worker, c);
+	uint32_t wanted;
+
+	if (c->identity->kind == IDENTITY_ANONYMOUS &&
+	    !worker_listener(c->worker, stream_listener(c->stream))
+	         ->authentication.anonymous_sessions)
+		return 0; /* S4 */
+	if (packet->version == MQTT_3_1_1)
+		wanted = packet->clean_start ? 0 : EXPIRY_NEVER;
+	else
+		wanted = packet->properties.session_expiry_s;
+	return wanted > limits->max_session_expiry_s ? limits->max_session_expiry_s : wanted;
+}
+
+/* The same user's older connection with this id gives way. [MQTT-3.1.4-3] */
+static void take_over(struct conn *c, struct session *s)
+{
+	struct conn *old = s->conn;
+	char peer[STREAM_PEER_TEXT], old_peer[STREAM_PEER_TEXT];
+
+	if (old == NULL)
+		return;
+	stream_peer_text(c->stream, peer, sizeof(peer));
+	stream_peer_text(old->stream, old_peer, sizeof(old_peer));
+	LOG(SESSION_TAKEN_OVER, F_TEXT("client_id", session_client_id(s)),
+	    F_TEXT("user", session_user(s)), F_STR("peer", peer), F_STR("old_peer", old_peer));
+	conn_fail(old, REASON_SESSION_TAKEN_OVER,
+	          "the same user connected again with this client id");
+}
+
+/* The session this CONNECT continues, or a new one. NULL: refused. */
+static struct session *attach_session(struct conn *c, const struct connect *packet,
+                                      struct slice client_id, bool *present)
+{
+	struct worker *w = c->worker;
+	const struct conf_limits *limits = worker_limits(w, c);
+	uint32_t expiry = wanted_expiry(c, packet);
+	struct session *s = session_find(w, c->identity->key, client_id);
+
+	*present = false;
+	if (s != NULL && s->arrival > c->arrival) {
+		refuse(c, packet, REASON_SESSION_TAKEN_OVER,
+		       "a later CONNECT of the same client came first", SLICE_EMPTY);
+		return NULL;
+	}
+	if (s != NULL) {
+		take_over(c, s); /* a session that ends with its connection is gone now */
+		s = session_find(w, c->identity->key, client_id);
+	}
+	if (s != NULL && packet->clean_start) { /* [MQTT5-3.1.2-4] [MQTT3-3.1.2-6] */
+		session_end(s);
+		s = NULL;
+	}
+	if (s != NULL) {
+		*present = true; /* [MQTT5-3.1.2-5] [MQTT3-3.1.2-4] */
+	} else {
+		if (expiry > 0 &&
+		    !server_session_kept(w->server, c->identity->key, limits->sessions_per_user)) {
+			refuse(c, packet, REASON_QUOTA_EXCEEDED,
+			       "limits.sessions_per_user is reached", SLICE_EMPTY);
+			return NULL;
+		}
+		s = session_new(w, c->identity, client_id, expiry > 0); /* [MQTT5-3.1.2-6] */
+	}
+	s->expiry_s = expiry;
+	return s;
+}
+
+static void take_properties(struct conn *c, const struct connect *packet)
+{
+	const struct conf_limits *limits = worker_limits(c->worker, c);
+	const struct properties *p = &packet->properties;
+
+	c->version = packet->version;
+	c->keep_alive_s = packet->keep_alive_s;
+	if (limits->max_keepalive_s > 0 && packet->version == MQTT_5_0 &&
+	    (c->keep_alive_s == 0 || c->keep_alive_s > limits->max_keepalive_s))
+		c->keep_alive_s = limits->max_keepalive_s; /* [MQTT5-3.1.2-21] */
+	c->receive_maximum =
+	    properties_have(p, PROPERTY_RECEIVE_MAXIMUM) ? p->receive_maximum : UINT16_MAX;
+	c->max_packet_bytes =
+	    properties_have(p, PROPERTY_MAXIMUM_PACKET_SIZE) ? p->max_packet_bytes : UINT32_MAX;
+	c->no_problem_information =
+	    properties_have(p, PROPERTY_REQUEST_PROBLEM) && p->request_problem == 0;
+}
+
+static void send_connack(struct conn *c, const struct connect *packet, bool present,
+                         struct slice assigned)
+{
+	const struct conf_limits *limits = worker_limits(c->worker, c);
+	struct session *s = c->session;
+	uint32_t asked = packet->properties.session_expiry_s;
+	struct connack ack = {
+	    .version = c->version,
+	    .session_present = present,
+	    .reason = REASON_SUCCESS,
+	    .has_session_expiry = s->expiry_s != asked,
+	    .session_expiry_s = s->expiry_s,
+	    .has_server_keep_alive = c->keep_alive_s != packet->keep_alive_s,
+	    .server_keep_alive_s = c->keep_alive_s,
+	    .retain_unavailable = !limits->retain_available,
+	    .max_qos = limits->max_qos,
+	    .receive_maximum = limits->receive_maximum,
+	    .topic_alias_maximum = limits->topic_alias_maximum,
+	    .max_packet_bytes = limits->max_packet_size,
+	    .assigned_client_id = assigned,
+	};
+	struct buf bytes = {0};
+	struct receipt *receipt;
+
+	connack_encode(&bytes, &ack);
+	receipt = receipt_packet(c, PACKET_CONNACK, &bytes);
+	session_commit(s, &receipt);
+}
+
+static void log_connected(struct conn *c, const struct connect *packet, bool present)
+{
+	char peer[STREAM_PEER_TEXT];
+
+	stream_peer_text(c->stream, peer, sizeof(peer));
+	LOG(CLIENT_CONNECTED, F_TEXT("client_id", session_client_id(c->session)),
+	    F_TEXT("user", session_user(c->session)), F_STR("peer", peer),
+	    F_STR("version", c->version == MQTT_5_0 ? "5.0" : "3.1.1"),
+	    F_NUM("clean_start", packet->clean_start), F_NUM("session_present", present),
+	    F_NUM("keep_alive_s", c->keep_alive_s), F_STR("tls", stream_tls_version(c->stream)));
+}
+
+static void go_live(struct conn *c)
+{
+	struct worker *w = c->worker;
+
+	c->state = CONN_ACCEPTED;
+	c->unauthenticated = false;
+	c->counted = true;
+	atomic_fetch_sub(&w->server->unauthenticated, 1);
+	atomic_fetch_add(&w->server->connections, 1);
+	atomic_fetch_add(&w->server->listener_connections[stream_listener(c->stream)], 1);
+	c->last_packet_ms = w->home.now_ms;
+	home_timer_disarm(&w->home, &c->timer);
+	if (c->keep_alive_s > 0)
+		home_timer_arm(&w->home, &c->timer, (uint64_t)c->keep_alive_s * 1500);
+}
+
+static bool connections_full(struct conn *c)
+{
+	struct server *server = c->worker->server;
+	unsigned index = stream_listener(c->stream);
+	const struct conf_listener *l = worker_listener(c->worker, index);
+
+	if (atomic_load(&server->connections) >= c->worker->policy->conf->limits.connections)
+		return true;
+	return l->own_connections &&
+	       atomic_load(&server->listener_connections[index]) >= l->limits.connections;
+}
+
+/* "auto-" and 128 random bits, drawn again until its home is here. */
+static size_t assign_client_id(struct worker *w, char out[48])
+{
+	int n;
+
+	do {
+		n = snprintf(out, 48, "auto-%016llx%016llx", (unsigned long long)random_u64(),
+		             (unsigned long long)random_u64());
+	} while (server_home_of(w->server, slice_of(out, (size_t)n)) != w);
+	return (size_t)n;
+}
+
+/* The login has succeeded; the rest of CONNECT in its order. [MQTT-3.1.4] */
+static void accept_connect(struct conn *c, const struct connect *packet)
+{
+	struct worker *w = c->worker;
+	char assigned[48];
+	struct slice client_id = packet->client_id;
+	struct acl_subject *subject;
+	bool admitted, present;
+	struct session *s;
+
+	if (connections_full(c)) {
+		refuse(c, packet, REASON_SERVER_BUSY, "limits.connections is reached", SLICE_EMPTY);
+		return;
+	}
+	if (client_id.len == 0)
+		client_id = slice_of(assigned, assign_client_id(w, assigned)); /* [MQTT-3.1.3-6] */
+	subject = policy_subject(w->policy, c->identity->kind == IDENTITY_ANONYMOUS,
+	                         c->identity->name, client_id);
+	admitted = will_is_admitted(c, packet, subject);
+	acl_subject_free(subject);
+	if (!admitted)
+		return;
+	take_properties(c, packet);
+	s = attach_session(c, packet, client_id, &present);
+	if (s == NULL)
+		return;
+	c->session = s;
+	s->conn = c;
+	s->arrival = c->arrival;
+	session_attach(s);
+	if (packet->will.present)
+		will_set(s, will_message(s, packet),
+		         properties_have(&packet->will.properties, PROPERTY_WILL_DELAY)
+		             ? packet->will.properties.will_delay_s
+		             : 0);
+	go_live(c);
+	log_connected(c, packet, present);
+	send_connack(c, packet, present, packet->client_id.len == 0 ? client_id : SLICE_EMPTY);
+	if (present)
+		session_resend(s);
+	session_pump(s);
+}
+
+/* --- the login --- */
+
+static void fill_login(struct conn *c, const struct connect *packet, struct buf *name,
+                       struct login *out)
+{
+	const struct policy *policy = c->worker->policy;
+	const struct conf_listener *l = worker_listener(c->worker, stream_listener(c->stream));
+	enum conf_certificate_user kind = l->authentication.certificate_user;
+
+	*out = (struct login){
+	    .conf = &l->authentication,
+	    .has_password_file = policy->conf->password_file != NULL,
+	    .users = policy->users,
+	    .has_user_name = packet->has_user_name,
+	    .has_password = packet->has_password,
+	    .user_name = packet->user_name,
+	    .password = packet->password,
+	    .client_id = packet->client_id,
+	    .assigned_client_id = packet->client_id.len == 0,
+	    .has_certificate = stream_has_certificate(c->stream),
+	    .certificate_required = l->tls.client_certificates == CLIENT_CERTIFICATES_REQUIRED,
+	};
+	/* A certificate names a user only where it has exactly one name of that kind. */
+	if (out->has_certificate && kind != CERTIFICATE_USER_NONE &&
+	    stream_certificate_names(c->stream, kind, name) == 1)
+		out->certificate_name = buf_slice(name);
+}
+
+static void on_password_answer(struct post *post, void *home_arg);
+
+static void ask_password(struct conn *c, const struct connect *packet)
+{
+	struct worker *w = c->worker;
+	struct login_wait *wait = xnew(wait);
+	const struct user *entry =
+	    c->identity == NULL ? NULL : users_find(w->policy->users, c->identity->name);
+
+	wait->conn = c;
+	wait->worker = w;
+	wait->question.post.run = on_password_answer;
+	wait->question.home = &w->home;
+	wait->question.address = stream_peer_key(c->stream);
+	auth_question_fill(&wait->question, packet->user_name, entry, packet->password);
+	c->policy_generation = w->policy->generation;
+	c->state = CONN_AUTHENTICATING;
+	c->login = wait;
+	home_timer_disarm(&w->home,
+	                  &c->timer); /* S2: waiting for the hash is not the client's fault */
+	if (authenticator_submit(w->server->authenticator, &wait->question)) {
+		on_password_answer(&wait->question.post, w);
+		return;
+	}
+	conn_pause(c, CONN_PAUSE_LOGIN);
+}
+
+/* CONNECT is still in c->in: decode it again. */
+static void decode_kept(struct conn *c, struct connect *packet)
+{
+	struct slice in = buf_slice(&c->in);
+	struct frame f;
+	size_t needed;
+
+	REQUIRE(frame_next(&in, SIZE_MAX, &f, &needed) == FRAME_COMPLETE);
+	REQUIRE(connect_decode(&f, packet) == REASON_OK);
+}
+
+/* CONNECT is done, whichever way: the password in it is wiped. */
+static void drop_kept(struct conn *c)
+{
+	struct slice in = buf_slice(&c->in);
+	size_t size = in.len, needed;
+	struct frame f;
+
+	if (frame_next(&in, SIZE_MAX, &f, &needed) == FRAME_COMPLETE)
+		size = f.size_bytes;
+	crypto_wipe(c->in.data, size);
+	buf_consume(&c->in, size);
+	if (c->in.len == 0)
+		buf_fini(&c->in);
+}
+
+/* Judged by the rules of this moment, should they have changed while the hash ran. */
+static bool still_valid(struct conn *c, const char **why)
+{
+	const struct policy *policy = c->worker->policy;
+
+	if (c->policy_generation == policy->generation)
+		return true;
+	return login_still_valid(
+	    c->identity, &worker_listener(c->worker, stream_listener(c->stream))->authentication,
+	    policy->conf->password_file != NULL, policy->users, why);
+}
+
+static void on_password_answer(struct post *post, void *home_arg)
+{
+	struct login_wait *wait =
+	    (struct login_wait *)((char *)post - offsetof(struct login_wait, question.post));
+	struct conn *c = wait->conn;
+	bool accepted = wait->question.accepted;
+	const char *why = "wrong user name or password";
+	struct connect packet;
+
+	(void)home_arg;
+	auth_question_fini(&wait->question);
+	free(wait);
+	if (c == NULL)
+		return;
+	c->login = NULL;
+	c->state = CONN_NEW;
+	decode_kept(c, &packet);
+	if (accepted && c->identity != NULL && still_valid(c, &why))
+		accept_connect(c, &packet);
+	else
+		refuse(c, &packet, REASON_BAD_USER_NAME_OR_PASSWORD, why, SLICE_EMPTY);
+	drop_kept(c);
+	if ((c->pauses & CONN_PAUSE_LOGIN) != 0)
+		conn_resume(c, CONN_PAUSE_LOGIN);
+}
+
+void connect_cancel_login(struct conn *c)
+{
+	if (c->login == NULL)
+		return;
+	c->login->conn = NULL;
+	authenticator_cancel(c->worker->server->authenticator, &c->login->question);
+	c->login = NULL;
+}
+
+static bool moves_home(struct conn *c, const struct frame *f)
+{
+	struct slice client_id;
+	struct worker *home;
+
+	if (!connect_peek_client_id(f->body, &client_id) || client_id.len == 0)
+		return false;
+	home = server_home_of(c->worker->server, client_id);
+	if (home == c->worker)
+		return false;
+	conn_move(c, home);
+	return true;
+}
+
+enum reason on_connect(struct conn *c, const struct frame *f)
+{
+	struct connect packet;
+	struct login login;
+	struct buf name = {0};
+	const char *why_refused = "";
+	enum login_verdict verdict;
+	enum reason why;
+
+	if (moves_home(c, f))
+		return REASON_OK;
+	why = connect_decode(f, &packet);
+	if (why != REASON_OK)
+		return why;
+	if (packet.properties.user_count > worker_limits(c->worker, c)->user_properties)
+		return REASON_QUOTA_EXCEEDED;
+	if (properties_have(&packet.properties, PROPERTY_AUTH_METHOD))
+		return REASON_BAD_AUTHENTICATION_METHOD; /* [MQTT5-4.12.0-1] */
+	c->arrival = ++c->worker->next_arrival;
+	c->policy_generation = c->worker->policy->generation;
+	fill_login(c, &packet, &name, &login);
+	verdict = login_decide(&login, &c->identity, &why_refused);
+	buf_fini(&name);
+	if (verdict == LOGIN_NEEDS_PASSWORD) {
+		ask_password(c, &packet);
+		return REASON_OK;
+	}
+	if (verdict == LOGIN_ACCEPTED)
+		accept_connect(c, &packet);
+	else
+		refuse_login(c, &packet, verdict, why_refused);
+	drop_kept(c);
+	return REASON_OK;
+}

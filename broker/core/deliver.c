@@ -1,0 +1,154 @@
+/* Messages at their subscribers' home: whom they go to, and with which options.  design.md section
+ * 5, point 10. */
+#include "core/deliver.h"
+
+#include <stdlib.h>
+
+#include <utlist.h>
+
+#include "base/alloc.h"
+#include "core/server.h"
+
+/* One session's overlapping subscriptions, merged into one delivery. */
+struct merge {
+	struct session *session;
+	uint8_t qos;
+	bool retain_as_published;
+	uint32_t id_count;
+	uint32_t ids[4];
+};
+
+#define MERGED_IDS_MAX (sizeof(((struct merge *)0)->ids) / sizeof(uint32_t))
+
+/* Does this subscription take this message at all? */
+static bool wants(const struct subscription *sub, const struct msg *msg)
+{
+	if (sub->options.no_local && msg->origin->session_id == sub->session->id)
+		return false; /* [MQTT5-3.8.3-3] */
+	/* A change that its replay gives, or gave. */
+	return msg->number == 0 || msg->number > sub->since;
+}
+
+static bool retain_flag(bool as_published, const struct msg *msg)
+{
+	return as_published && msg->retain; /* [MQTT5-3.3.1-12, -13] [MQTT3-3.3.1-9] */
+}
+
+static void deliver_to_subscription(const struct subscription *sub, struct msg *msg)
+{
+	struct delivery d = {.qos = sub->options.qos,
+	                     .retain = retain_flag(sub->options.retain_as_published, msg),
+	                     .ids = &sub->id,
+	                     .id_count = sub->id == 0 ? 0 : 1};
+
+	session_deliver(sub->session, msg, &d);
+}
+
+static void deliver_to_filter(struct worker *w, struct msg *msg, const struct filter_home *f)
+{
+	struct subscription *sub;
+
+	w->fan_out = f->subscribers != NULL && f->subscribers->next != NULL;
+	DL_FOREACH (f->subscribers, sub) {
+		if (wants(sub, msg))
+			deliver_to_subscription(sub, msg);
+	}
+}
+
+/* --- several filters match: a session may stand in more than one --- */
+
+static struct merge *merge_of(struct worker *w, struct session *s)
+{
+	if (s->merge_serial == w->merge_serial)
+		return &w->merges[s->merge_index];
+	if (w->merge_count == w->merge_cap) {
+		w->merge_cap = w->merge_cap == 0 ? 16 : w->merge_cap * 2;
+		w->merges = xrealloc_array(w->merges, w->merge_cap, sizeof(*w->merges));
+	}
+	s->merge_serial = w->merge_serial;
+	s->merge_index = (uint32_t)w->merge_count;
+	w->merges[w->merge_count] = (struct merge){.session = s};
+	return &w->merges[w->merge_count++];
+}
+
+static void merge_filter(struct worker *w, const struct msg *msg, const struct filter_home *f)
+{
+	struct subscription *sub;
+
+	DL_FOREACH (f->subscribers, sub) {
+		struct merge *m;
+
+		if (!wants(sub, msg))
+			continue;
+		m = merge_of(w, sub->session);
+		if (sub->options.qos > m->qos)
+			m->qos = sub->options.qos; /* [MQTT-3.3.5-1] */
+		m->retain_as_published |= sub->options.retain_as_published;
+		if (sub->id != 0 && m->id_count < MERGED_IDS_MAX)
+			m->ids[m->id_count++] = sub->id; /* [MQTT5-3.3.4-3] */
+	}
+}
+
+static void deliver_merged(struct worker *w, struct msg *msg)
+{
+	w->fan_out = w->merge_count > 1;
+	for (size_t i = 0; i < w->merge_count; i++) {
+		const struct merge *m = &w->merges[i];
+		struct delivery d = {.qos = m->qos,
+		                     .retain = retain_flag(m->retain_as_published, msg),
+		                     .ids = m->ids,
+		                     .id_count = m->id_count};
+
+		session_deliver(m->session, msg, &d);
+	}
+}
+
+static const struct filter_home *filter_home_of(struct worker *w, uint64_t id)
+{
+	struct filter_home *f;
+
+	HASH_FIND(hh_id, w->filters_by_id, &id, sizeof(id), f);
+	return f;
+}
+
+void deliver_live(struct worker *w, struct msg *msg, const uint64_t *filter_ids, size_t count)
+{
+	const struct filter_home *f;
+
+	if (count == 1) {
+		f = filter_home_of(w, filter_ids[0]);
+		if (f != NULL)
+			deliver_to_filter(w, msg, f);
+		return;
+	}
+	w->merge_serial++;
+	w->merge_count = 0;
+	for (size_t i = 0; i < count; i++) {
+		f = filter_home_of(w, filter_ids[i]);
+		if (f != NULL)
+			merge_filter(w, msg, f);
+	}
+	deliver_merged(w, msg);
+}
+
+/* --- by name --- */
+
+void deliver_target(struct worker *w, struct msg *msg, const struct target_item *item)
+{
+	struct session *s = session_find_by_id(w, item->session_id);
+	struct target_item again = *item;
+	struct delivery d = {.qos = item->qos,
+	                     .retain = retain_flag(item->retain_as_published, msg),
+	                     .group_id = item->group_id,
+	                     .ids = item->ids,
+	                     .id_count = item->id_count};
+
+	w->fan_out = false;
+	if (item->group_id == 0) {
+		if (s != NULL && (msg->number == 0 || msg->number > item->since))
+			session_deliver(s, msg, &d);
+		return;
+	}
+	if (s == NULL || !session_deliver(s, msg, &d))
+		handover_share_again(w, msg, &again, item->session_id);
+}

@@ -1,0 +1,58 @@
+/* A message at its subscriber's home: permitted, wanted, window open? send, or queue.  design.md
+ * section 5, points 10 to 12. Thread: the subscriber's home. */
+#ifndef CORE_DELIVER_H
+#define CORE_DELIVER_H
+
+#include "core/publish.h"
+#include "core/worker.h"
+
+/* How one message goes to one session: its subscriptions' options, merged. */
+struct delivery {
+	uint8_t qos; /* maximum the subscription takes */
+	bool retain; /* the flag as it is to be sent */
+	uint64_t group_id;
+	const uint32_t *ids;
+	uint32_t id_count;
+};
+
+/* Deliver to every live subscriber of these filters at this home. */
+void deliver_live(struct worker *w, struct msg *msg, const uint64_t *filter_ids, size_t count);
+/* Deliver to one session by id. */
+void deliver_target(struct worker *w, struct msg *msg, const struct target_item *item);
+
+/* Deliver `msg` to this session, now or later: receive ACL of this moment, window, queue.
+ * [MQTT-4.5.0-1] Borrows msg (takes its own reference). Never fails: a full queue drops by policy.
+ * False: it was not permitted or not possible (a $share message then goes to another member). */
+bool session_deliver(struct session *s, struct msg *msg, const struct delivery *d);
+/* Send what waits, as far as the window and the backlog allow. */
+void session_pump(struct session *s);
+/* A client is back: what was sent and not acknowledged goes again, in order, then what waits.
+ * [MQTT-4.4.0-1] */
+void session_resend(struct session *s);
+/* Free all that waits and is on the wire; shared messages go to other members where the standard
+ * says so. */
+void session_drop_outgoing(struct session *s, bool give_away);
+/* The connection broke: QoS 1 of a $share group goes to another online member. */
+void session_give_shared_away(struct session *s, bool ending);
+
+enum reason on_puback(struct conn *c, const struct frame *f);
+enum reason on_pubrec(struct conn *c, const struct frame *f);
+enum reason on_pubcomp(struct conn *c, const struct frame *f);
+enum reason on_subscribe(struct conn *c, const struct frame *f);
+enum reason on_unsubscribe(struct conn *c, const struct frame *f);
+
+/* --- retained replay (replay.c) --- */
+void replay_start(struct session *s, const struct subscription *sub, uint64_t until);
+/* One slice of each session that is in a replay; true: some have more to do and may. */
+bool replay_turn(struct worker *w);
+/* There is room again: go on with it at the turn's end. */
+void replay_wake(struct session *s);
+void replays_free(struct session *s);
+
+/* --- wills (will.c) --- */
+void will_set(struct session *s, struct msg *msg, uint32_t delay_s);
+void will_drop(struct session *s);
+/* Publish it now, if it is (still) permitted. */
+void will_fire(struct session *s);
+
+#endif

@@ -1,0 +1,228 @@
+/* Facts from home to home: parcels of messages, built during a turn, posted at its end (or before a
+ * topic's stripe is let go).  The own home gets its share at once, where the order permits.  Bytes
+ * in flight are counted per pair of homes: back-pressure.  design.md section 3. */
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "core/deliver.h"
+#include "core/server.h"
+
+struct parcel_item {
+	enum item_kind kind;
+	uint32_t first, count; /* ITEM_LIVE: of ids; others: first of targets */
+	struct msg *msg;
+};
+
+struct parcel {
+	struct post post;
+	struct worker *from, *to;
+	size_t bytes;
+	struct parcel_item *items;
+	uint64_t *ids;
+	struct target_item *targets;
+	size_t item_count, item_cap, id_count, id_cap, target_count, target_cap;
+};
+
+static void *grow(void *array, size_t count, size_t *cap, size_t size)
+{
+	if (count < *cap)
+		return array;
+	*cap = *cap == 0 ? 8 : *cap * 2;
+	return xrealloc_array(array, *cap, size);
+}
+
+/* --- at the receiver --- */
+
+static void parcel_free(struct parcel *p)
+{
+	free(p->items);
+	free(p->ids);
+	free(p->targets);
+	free(p);
+}
+
+static void account_arrival(struct parcel *p)
+{
+	struct flow *flow = &p->from->flows[p->to->home.index];
+	size_t left = atomic_fetch_sub(&flow->bytes, p->bytes) - p->bytes;
+
+	if (p->from == p->to)
+		p->from->own_in_flight--;
+	if (left < FLOW_LOW && atomic_exchange(&flow->stalled, false))
+		home_post(&p->from->home, &flow->low);
+}
+
+static void open_item(struct worker *w, const struct parcel *p, struct parcel_item *item)
+{
+	if (item->kind == ITEM_LIVE)
+		deliver_live(w, item->msg, p->ids + item->first, item->count);
+	else
+		deliver_target(w, item->msg, &p->targets[item->first]);
+	msg_unref(&item->msg);
+}
+
+static void on_parcel(struct post *post, void *home_arg)
+{
+	struct parcel *p = (struct parcel *)((char *)post - offsetof(struct parcel, post));
+	struct worker *w = home_arg;
+
+	for (size_t i = 0; i < p->item_count; i++)
+		open_item(w, p, &p->items[i]);
+	account_arrival(p);
+	parcel_free(p);
+}
+
+/* --- at the sender --- */
+
+static struct parcel *parcel_to(struct worker *w, unsigned home)
+{
+	struct parcel *p = w->outbox[home];
+
+	if (p != NULL)
+		return p;
+	p = xnew(p);
+	p->post.run = on_parcel;
+	p->from = w;
+	p->to = w->server->workers[home];
+	if (p->from == p->to)
+		w->own_in_flight++;
+	w->outbox[home] = p;
+	return p;
+}
+
+static struct parcel_item *parcel_add(struct parcel *p, enum item_kind kind, struct msg *msg)
+{
+	struct parcel_item *item;
+
+	p->items = grow(p->items, p->item_count, &p->item_cap, sizeof(*p->items));
+	item = &p->items[p->item_count++];
+	*item = (struct parcel_item){.kind = kind, .msg = msg_ref(msg)};
+	p->bytes += msg_bytes(msg);
+	return item;
+}
+
+static bool goes_directly(const struct worker *w, unsigned home, bool through_inbox)
+{
+	return home == w->home.index && !through_inbox && w->own_in_flight == 0;
+}
+
+static void live_to_own(struct worker *w, struct msg *msg, const struct route_match *match)
+{
+	uint64_t bit = (uint64_t)1 << w->home.index;
+	size_t count = 0;
+
+	for (size_t i = 0; i < match->filter_count; i++) {
+		if ((match->filters[i].homes & bit) == 0)
+			continue;
+		w->ids = grow(w->ids, count, &w->id_cap, sizeof(*w->ids));
+		w->ids[count++] = match->filters[i].filter_id;
+	}
+	deliver_live(w, msg, w->ids, count);
+}
+
+static void live_to_home(struct worker *w, struct msg *msg, const struct route_match *match,
+                         unsigned home)
+{
+	struct parcel *p = parcel_to(w, home);
+	struct parcel_item *item = parcel_add(p, ITEM_LIVE, msg);
+	uint64_t bit = (uint64_t)1 << home;
+
+	item->first = (uint32_t)p->id_count;
+	for (size_t i = 0; i < match->filter_count; i++) {
+		if ((match->filters[i].homes & bit) == 0)
+			continue;
+		p->ids = grow(p->ids, p->id_count, &p->id_cap, sizeof(*p->ids));
+		p->ids[p->id_count++] = match->filters[i].filter_id;
+	}
+	item->count = (uint32_t)p->id_count - item->first;
+}
+
+void handover_live(struct worker *w, struct msg *msg, const struct route_match *match,
+                   bool through_inbox)
+{
+	for (uint64_t homes = match->homes; homes != 0; homes &= homes - 1) {
+		unsigned home = (unsigned)__builtin_ctzll(homes);
+
+		if (!goes_directly(w, home, through_inbox))
+			live_to_home(w, msg, match, home);
+	}
+	/* Last: delivering at home may use the match again. */
+	if ((match->homes >> w->home.index & 1) != 0 &&
+	    goes_directly(w, w->home.index, through_inbox))
+		live_to_own(w, msg, match);
+}
+
+void handover_target(struct worker *w, struct msg *msg, const struct target_item *item,
+                     bool through_inbox)
+{
+	struct parcel *p;
+	struct parcel_item *entry;
+
+	if (goes_directly(w, item->home, through_inbox)) {
+		deliver_target(w, msg, item);
+		return;
+	}
+	p = parcel_to(w, item->home);
+	entry = parcel_add(p, item->group_id == 0 ? ITEM_TARGET : ITEM_SHARE, msg);
+	p->targets = grow(p->targets, p->target_count, &p->target_cap, sizeof(*p->targets));
+	entry->first = (uint32_t)p->target_count;
+	p->targets[p->target_count++] = *item;
+}
+
+/* Above the mark: whoever publishes here is not read until the receiver says that there is room. */
+static void account_departure(struct worker *w, struct parcel *p)
+{
+	struct flow *flow = &w->flows[p->to->home.index];
+	size_t bytes = atomic_fetch_add(&flow->bytes, p->bytes) + p->bytes;
+
+	if (p->from == p->to || bytes <= FLOW_HIGH || atomic_exchange(&flow->stalled, true))
+		return;
+	w->stalled++;
+	/* The receiver may have emptied it between the two: then nobody else will say so. */
+	if (atomic_load(&flow->bytes) < FLOW_LOW && atomic_exchange(&flow->stalled, false))
+		w->stalled--;
+}
+
+void handover_flush(struct worker *w)
+{
+	for (unsigned home = 0; home < w->server->worker_count; home++) {
+		struct parcel *p = w->outbox[home];
+
+		if (p == NULL)
+			continue;
+		w->outbox[home] = NULL;
+		account_departure(w, p);
+		home_post(&p->to->home, &p->post);
+	}
+}
+
+bool handover_share_has_online(struct worker *w, uint64_t group_id, uint64_t but)
+{
+	struct route_target next;
+
+	return route_share_pick(w->server->route, w->home.index, group_id, &but, 1, &next) &&
+	       next.online;
+}
+
+void handover_share_again(struct worker *w, struct msg *msg, struct target_item *item,
+                          uint64_t tried)
+{
+	const size_t max = sizeof(item->tried) / sizeof(item->tried[0]);
+	struct route_target next;
+	struct target_item again = *item;
+
+	if (again.tried_count == max)
+		return;
+	again.tried[again.tried_count++] = tried;
+	if (!route_share_pick(w->server->route, w->home.index, item->group_id, again.tried,
+	                      again.tried_count, &next))
+		return;
+	again.session_id = next.session_id;
+	again.home = next.home;
+	again.qos = next.options.qos;
+	again.retain_as_published = next.options.retain_as_published;
+	again.durable = next.durable;
+	again.id_count = next.subscription_id == 0 ? 0 : 1;
+	again.ids[0] = next.subscription_id;
+	handover_target(w, msg, &again, true);
+}

@@ -1,0 +1,481 @@
+/* What goes to a session: permitted? window open? send, or queue; acknowledgements; resend after a
+ * reconnect. design.md section 5, points 10 to 12. */
+#include <stdlib.h>
+
+#include <utlist.h>
+
+#include "base/alloc.h"
+#include "core/deliver.h"
+#include "core/server.h"
+#include "proto/publish.h"
+
+/* --- lists and packet identifiers --- */
+
+static void list_append(struct outgoing_list *list, struct outgoing *o)
+{
+	DL_APPEND(list->head, o);
+	list->count++;
+	list->bytes += o->msg == NULL ? 0 : msg_bytes(o->msg);
+}
+
+static void list_delete(struct outgoing_list *list, struct outgoing *o)
+{
+	DL_DELETE(list->head, o);
+	list->count--;
+	list->bytes -= o->msg == NULL ? 0 : msg_bytes(o->msg);
+}
+
+static void outgoing_free(struct outgoing *o)
+{
+	msg_unref(&o->msg);
+	free(o->more_ids);
+	free(o);
+}
+
+static struct outgoing *sent_find(const struct session *s, uint16_t packet_id)
+{
+	struct outgoing *o = s->slot_count == 0 ? NULL : s->slots[packet_id & (s->slot_count - 1)];
+
+	return o != NULL && o->packet_id == packet_id ? o : NULL;
+}
+
+static void slots_grow(struct session *s)
+{
+	uint32_t count = s->slot_count == 0 ? 16 : s->slot_count * 2;
+	struct outgoing **slots = xcalloc(count, sizeof(*slots));
+	struct outgoing *o;
+
+	DL_FOREACH (s->sent.head, o) {
+		slots[o->packet_id & (count - 1)] = o;
+	}
+	free(s->slots);
+	s->slots = slots;
+	s->slot_count = count;
+}
+
+/* An identifier not in use, whose slot is free; ids go round, so that a late acknowledgement seldom
+ * meets a new owner. [MQTT-2.3.1-4] [MQTT5-2.2.1-4] */
+static uint16_t packet_id_take(struct session *s, struct outgoing *o)
+{
+	if (s->sent.count * 2 >= s->slot_count && s->slot_count < 131072)
+		slots_grow(s);
+	do {
+		s->next_packet_id++;
+	} while (s->next_packet_id == 0 ||
+	         s->slots[s->next_packet_id & (s->slot_count - 1)] != NULL);
+	s->slots[s->next_packet_id & (s->slot_count - 1)] = o;
+	return s->next_packet_id;
+}
+
+static void sent_remove(struct session *s, struct outgoing *o)
+{
+	s->slots[o->packet_id & (s->slot_count - 1)] = NULL;
+	if (s->resend == o)
+		s->resend = o->next;
+	if (o->on_wire)
+		s->wire_count--;
+	list_delete(&s->sent, o);
+	outgoing_free(o);
+}
+
+/* --- encoding --- */
+
+static void fill_packet(const struct session *s, const struct msg *msg, const struct delivery *d,
+                        uint8_t qos, struct publish_out *out)
+{
+	*out = (struct publish_out){.version = s->conn->version,
+	                            .retain = d->retain,
+	                            .qos = qos,
+	                            .topic = msg->topic,
+	                            .payload = msg->payload};
+	if (out->version != MQTT_5_0)
+		return;
+	out->forwarded = msg->forwarded;
+	out->subscription_ids = d->ids;
+	out->subscription_id_count = d->id_count;
+	if (msg->expires_ms != MSG_NEVER) {
+		out->has_expiry = true; /* what is left of it [MQTT5-3.3.2-6] */
+		out->expiry_s = msg_expiry_left_s(msg, s->worker->home.now_ms);
+	}
+}
+
+static bool cache_fits(const struct encoded *cache, const struct msg *msg,
+                       const struct publish_out *p)
+{
+	return cache->msg == msg && cache->version == p->version && cache->qos == p->qos &&
+	       cache->retain == p->retain && cache->expiry_s == p->expiry_s;
+}
+
+/* Of a message that goes to several, the bytes are made once and patched. */
+static void write_cached(struct worker *w, struct conn *c, struct msg *msg,
+                         const struct publish_out *p)
+{
+	struct encoded *cache = &w->encoded;
+	struct buf *out = conn_out(c);
+	size_t start = out->len;
+
+	if (!cache_fits(cache, msg, p)) {
+		buf_clear(&cache->bytes);
+		cache->packet_id_at = publish_encode(&cache->bytes, p);
+		cache->msg = msg;
+		cache->version = p->version;
+		cache->qos = p->qos;
+		cache->retain = p->retain;
+		cache->expiry_s = p->expiry_s;
+	}
+	buf_put_slice(out, buf_slice(&cache->bytes));
+	if (p->qos > 0) {
+		out->data[start + cache->packet_id_at] = (uint8_t)(p->packet_id >> 8);
+		out->data[start + cache->packet_id_at + 1] = (uint8_t)p->packet_id;
+	}
+}
+
+static void write_publish(struct session *s, struct msg *msg, const struct publish_out *p)
+{
+	struct worker *w = s->worker;
+
+	count(&w->counters.messages_sent);
+	if (w->fan_out && !p->dup && p->subscription_id_count == 0)
+		write_cached(w, s->conn, msg, p);
+	else
+		publish_encode(conn_out(s->conn), p);
+}
+
+static bool fits(const struct session *s, const struct publish_out *p)
+{
+	return s->conn->max_packet_bytes == UINT32_MAX ||
+	       publish_size(p) <= s->conn->max_packet_bytes;
+}
+
+/* --- dropping, always counted --- */
+
+static void drop(struct session *s, const char *cause)
+{
+	uint32_t suppressed;
+
+	s->dropped++;
+	count(&s->worker->counters.messages_dropped);
+	if (log_limit_pass(&s->drop_limit, s->worker->home.now_ms + 1, 10000, 1, &suppressed))
+		LOG(MESSAGE_DROPPED, F_TEXT("client_id", session_client_id(s)),
+		    F_TEXT("user", session_user(s)), F_STR("cause", cause),
+		    F_NUM("dropped", s->dropped));
+}
+
+/* --- sending --- */
+
+static bool may_send(const struct session *s)
+{
+	return s->conn != NULL && s->conn->state == CONN_ACCEPTED && s->conn->holding == 0 &&
+	       conn_backlog(s->conn) < CONN_BACKLOG_MAX;
+}
+
+static bool window_open(const struct session *s)
+{
+	return s->wire_count < s->conn->receive_maximum; /* [MQTT5-3.3.4-9] */
+}
+
+static struct delivery delivery_of(const struct outgoing *o)
+{
+	struct delivery d = {.qos = o->qos, .retain = o->retain, .group_id = o->group_id};
+
+	d.ids = o->more_ids != NULL ? o->more_ids + 1 : &o->subscription_id;
+	d.id_count = o->more_ids != NULL ? o->more_ids[0] : o->subscription_id == 0 ? 0 : 1;
+	return d;
+}
+
+static bool receive_permitted(struct session *s, const struct msg *msg)
+{
+	struct acl_request request = {.action = ACL_RECEIVE, .topic = msg->topic};
+	struct acl_verdict verdict = acl_check(session_subject(s), &request);
+
+	if (!verdict.allowed)
+		session_log_denial(s, DENIAL_RECEIVE, msg->topic, &verdict);
+	return verdict.allowed;
+}
+
+static struct outgoing *outgoing_new(struct msg *msg, const struct delivery *d, uint8_t qos)
+{
+	struct outgoing *o = xnew(o);
+
+	o->msg = msg_ref(msg);
+	o->qos = qos;
+	o->retain = d->retain;
+	o->group_id = d->group_id;
+	o->subscription_id = d->id_count > 0 ? d->ids[0] : 0;
+	if (d->id_count > 1) {
+		o->more_ids = xalloc((d->id_count + 1) * sizeof(*o->more_ids));
+		o->more_ids[0] = d->id_count;
+		memcpy(o->more_ids + 1, d->ids, d->id_count * sizeof(*o->more_ids));
+	}
+	return o;
+}
+
+/* Onto the wire, with a packet identifier of its own: it stays until it is acknowledged. Takes over
+ * o. */
+static void send_new(struct session *s, struct outgoing *o)
+{
+	struct delivery d = delivery_of(o);
+	struct publish_out p;
+
+	fill_packet(s, o->msg, &d, o->qos, &p);
+	if (!fits(s, &p)) { /* [MQTT5-3.1.2-25] */
+		drop(s, "larger than the client's Maximum Packet Size");
+		outgoing_free(o);
+		return;
+	}
+	if (o->qos > 0) {
+		o->packet_id = packet_id_take(s, o);
+		p.packet_id = o->packet_id;
+		o->on_wire = true;
+		s->wire_count++;
+		list_append(&s->sent, o);
+	}
+	write_publish(s, o->msg, &p);
+	if (o->qos == 0)
+		outgoing_free(o);
+}
+
+static bool send_qos0(struct session *s, struct msg *msg, const struct delivery *d)
+{
+	struct publish_out p;
+
+	fill_packet(s, msg, d, 0, &p);
+	if (!fits(s, &p))
+		drop(s, "larger than the client's Maximum Packet Size");
+	else
+		write_publish(s, msg, &p);
+	return true;
+}
+
+static bool enqueue(struct session *s, struct msg *msg, const struct delivery *d, uint8_t qos)
+{
+	const struct conf_limits *limits =
+	    s->conn != NULL ? worker_limits(s->worker, s->conn) : &s->worker->policy->conf->limits;
+
+	if (s->waiting.count >= limits->queue_messages) {
+		drop(s, "limits.queue_messages is reached");
+		return true;
+	}
+	if (s->waiting.bytes + msg_bytes(msg) > limits->queue_bytes) {
+		drop(s, "limits.queue_bytes is reached");
+		return true;
+	}
+	list_append(&s->waiting, outgoing_new(msg, d, qos));
+	return true;
+}
+
+bool session_deliver(struct session *s, struct msg *msg, const struct delivery *d)
+{
+	uint8_t qos = msg->qos < d->qos ? msg->qos : d->qos; /* [MQTT-3.8.4-8] */
+
+	REQUIRE_OWNER(s);
+	if (!receive_permitted(s, msg))
+		return false;
+	if (qos > 0) {
+		if (!may_send(s) || s->waiting.count > 0 || s->resend != NULL || !window_open(s))
+			return enqueue(s, msg, d, qos);
+		send_new(s, outgoing_new(msg, d, qos));
+		return true;
+	}
+	if (s->conn == NULL)
+		return false; /* QoS 0 is not kept for who is away */
+	if (s->conn->holding > 0)
+		return enqueue(s, msg, d, 0);
+	if (conn_backlog(s->conn) >= CONN_BACKLOG_MAX) {
+		drop(s, "the client does not read fast enough");
+		return true;
+	}
+	return send_qos0(s, msg, d);
+}
+
+/* --- what waits --- */
+
+static void send_release(struct session *s, uint16_t packet_id, enum reason reason)
+{
+	struct buf bytes = {0};
+	struct receipt *receipt;
+
+	ack_encode(&bytes, s->conn->version, PACKET_PUBREL, packet_id, reason, SLICE_EMPTY);
+	receipt = receipt_packet(s->conn, PACKET_PUBREL, &bytes);
+	session_commit(s, &receipt);
+}
+
+/* One that was on the wire before the connection broke. Judged anew: what may no longer be read is
+ * not sent again. */
+static void resend_one(struct session *s, struct outgoing *o)
+{
+	struct delivery d = delivery_of(o);
+	struct publish_out p;
+
+	if (o->released) {
+		o->on_wire = true;
+		s->wire_count++;
+		send_release(s, o->packet_id, REASON_SUCCESS);
+		return;
+	}
+	fill_packet(s, o->msg, &d, o->qos, &p);
+	if (!receive_permitted(s, o->msg) || !fits(s, &p)) {
+		sent_remove(s, o);
+		return;
+	}
+	p.dup = true; /* [MQTT-3.3.1-1] */
+	p.packet_id = o->packet_id;
+	o->on_wire = true;
+	s->wire_count++;
+	write_publish(s, o->msg, &p);
+}
+
+void session_resend(struct session *s)
+{
+	s->resend = s->sent.head;
+}
+
+static void send_waiting(struct session *s)
+{
+	struct outgoing *o = s->waiting.head;
+
+	list_delete(&s->waiting, o);
+	if (msg_is_expired(o->msg, s->worker->home.now_ms) ||
+	    !receive_permitted(s, o->msg)) /* [MQTT5-3.3.2-5] */
+		outgoing_free(o);
+	else
+		send_new(s, o);
+}
+
+void session_pump(struct session *s)
+{
+	s->worker->fan_out = false;
+	while (s->resend != NULL && may_send(s) && window_open(s)) {
+		struct outgoing *o = s->resend;
+
+		s->resend = o->next;
+		resend_one(s, o);
+	}
+	if (s->resend != NULL)
+		return;
+	while (s->waiting.head != NULL && may_send(s) &&
+	       (s->waiting.head->qos == 0 || window_open(s)))
+		send_waiting(s);
+	if (s->replays != NULL)
+		replay_wake(s);
+}
+
+/* --- shared messages of a member that leaves --- */
+
+static void give_list_away(struct session *s, struct outgoing_list *list, bool ending)
+{
+	struct outgoing *o, *next;
+
+	DL_FOREACH_SAFE (list->head, o, next) {
+		struct target_item item = {.group_id = o->group_id};
+		bool sent_qos2 = list == &s->sent && o->qos == 2; /* [MQTT5-4.8.2-4, -5] */
+
+		if (o->group_id == 0 || o->msg == NULL || sent_qos2)
+			continue;
+		if (!ending && !handover_share_has_online(s->worker, o->group_id, s->id))
+			continue;
+		handover_share_again(s->worker, o->msg, &item, s->id);
+		if (list == &s->sent) {
+			sent_remove(s, o);
+		} else {
+			list_delete(list, o);
+			outgoing_free(o);
+		}
+	}
+}
+
+void session_give_shared_away(struct session *s, bool ending)
+{
+	give_list_away(s, &s->sent, ending);
+	give_list_away(s, &s->waiting, ending);
+}
+
+static void drop_list(struct outgoing_list *list)
+{
+	struct outgoing *o, *next;
+
+	DL_FOREACH_SAFE (list->head, o, next) {
+		outgoing_free(o);
+	}
+	*list = (struct outgoing_list){0};
+}
+
+void session_drop_outgoing(struct session *s, bool give_away)
+{
+	if (give_away)
+		session_give_shared_away(s, true);
+	drop_list(&s->sent);
+	drop_list(&s->waiting);
+	s->resend = NULL;
+}
+
+/* --- acknowledgements from the client --- */
+
+enum reason on_puback(struct conn *c, const struct frame *f)
+{
+	struct session *s = c->session;
+	struct ack ack;
+	enum reason why = ack_decode(f, c->version, &ack);
+	struct outgoing *o;
+
+	if (why != REASON_OK)
+		return why;
+	o = sent_find(s, ack.packet_id);
+	if (o == NULL)
+		return REASON_OK; /* of an earlier life: nothing waits for it */
+	if (o->qos != 1)
+		return REASON_PROTOCOL_ERROR;
+	sent_remove(s, o);
+	session_pump(s);
+	return REASON_OK;
+}
+
+enum reason on_pubrec(struct conn *c, const struct frame *f)
+{
+	struct session *s = c->session;
+	struct ack ack;
+	enum reason why = ack_decode(f, c->version, &ack);
+	struct outgoing *o;
+
+	if (why != REASON_OK)
+		return why;
+	o = sent_find(s, ack.packet_id);
+	if (o == NULL) {
+		send_release(s, ack.packet_id,
+		             c->version == MQTT_5_0 ? REASON_PACKET_ID_NOT_FOUND : REASON_SUCCESS);
+		return REASON_OK;
+	}
+	if (o->qos != 2)
+		return REASON_PROTOCOL_ERROR;
+	if (ack.reason >= REASON_UNSPECIFIED) { /* [MQTT5-4.3.3-4] */
+		sent_remove(s, o);
+		session_pump(s);
+		return REASON_OK;
+	}
+	if (!o->released) {
+		o->released = true;
+		s->sent.bytes -= msg_bytes(o->msg);
+		msg_unref(&o->msg);
+	}
+	send_release(s, o->packet_id, REASON_SUCCESS);
+	return REASON_OK;
+}
+
+enum reason on_pubcomp(struct conn *c, const struct frame *f)
+{
+	struct session *s = c->session;
+	struct ack ack;
+	enum reason why = ack_decode(f, c->version, &ack);
+	struct outgoing *o;
+
+	if (why != REASON_OK)
+		return why;
+	o = sent_find(s, ack.packet_id);
+	if (o == NULL)
+		return REASON_OK;
+	if (o->qos != 2 || !o->released)
+		return REASON_PROTOCOL_ERROR;
+	sent_remove(s, o);
+	session_pump(s);
+	return REASON_OK;
+}

@@ -1,0 +1,275 @@
+/* PUBLISH from a client: alias, limits, ACL, the one copy, and the acknowledgement that it is owed.
+ * design.md section 5, points 3 to 9. */
+#include "core/publish.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "core/deliver.h"
+#include "core/server.h"
+#include "proto/publish.h"
+#include "proto/topic.h"
+
+#define TEXT_MAX 256
+
+/* --- topic aliases [MQTT5-3.3.2-7 to -12] --- */
+
+/* A well-formed alias is remembered whatever the ACL then says of the message: the client may rely
+ * on it. */
+static enum reason resolve_alias(struct conn *c, struct publish *pub)
+{
+	uint16_t alias = pub->properties.topic_alias;
+	uint16_t max = worker_limits(c->worker, c)->topic_alias_maximum;
+	struct slice *known;
+
+	if (!properties_have(&pub->properties, PROPERTY_TOPIC_ALIAS))
+		return REASON_OK;
+	if (alias == 0 || alias > max)
+		return REASON_TOPIC_ALIAS_INVALID;
+	if (c->aliases == NULL) {
+		c->aliases = xcalloc(max, sizeof(*c->aliases));
+		c->alias_count = max;
+	}
+	if (alias > c->alias_count)
+		return REASON_TOPIC_ALIAS_INVALID;
+	known = &c->aliases[alias - 1];
+	if (pub->topic.len == 0) {
+		if (known->len == 0)
+			return REASON_PROTOCOL_ERROR;
+		pub->topic = *known;
+		return REASON_OK;
+	}
+	free((void *)(uintptr_t)known->data);
+	*known = slice_of(slice_dup(pub->topic), pub->topic.len);
+	return REASON_OK;
+}
+
+static enum reason check_limits(struct conn *c, const struct publish *pub)
+{
+	const struct conf_limits *limits = worker_limits(c->worker, c);
+
+	if (pub->qos > limits->max_qos) /* [MQTT5-3.2.2-11] */
+		return REASON_QOS_NOT_SUPPORTED;
+	if (pub->retain && !limits->retain_available) /* [MQTT5-3.2.2-14] */
+		return REASON_RETAIN_NOT_SUPPORTED;
+	if (pub->properties.user_count > limits->user_properties)
+		return REASON_QUOTA_EXCEEDED;
+	if (topic_levels(pub->topic) > limits->topic_levels)
+		return REASON_TOPIC_NAME_INVALID;
+	return REASON_OK;
+}
+
+static void acknowledge(struct conn *c, const struct publish *pub, enum reason reason,
+                        struct slice text)
+{
+	if (pub->qos == 0)
+		return;
+	if (c->no_problem_information)
+		text = SLICE_EMPTY;
+	receipt_send(c, pub->qos == 1 ? PACKET_PUBACK : PACKET_PUBREC, pub->packet_id, reason,
+	             text);
+}
+
+/* Not permitted: 5.0 hears why, 3.1.1 gets its acknowledgement all the same; the connection stays.
+ * [MQTT3-3.3.5-2] */
+static void refuse_publish(struct conn *c, const struct publish *pub,
+                           const struct acl_verdict *verdict)
+{
+	char text[TEXT_MAX];
+	size_t len = acl_verdict_text(c->worker->policy->acl, verdict, text, sizeof(text));
+
+	session_log_denial(c->session, DENIAL_PUBLISH, pub->topic, verdict);
+	if (c->version == MQTT_5_0)
+		acknowledge(c, pub, REASON_NOT_AUTHORIZED, slice_of(text, len));
+	else
+		acknowledge(c, pub, REASON_SUCCESS, SLICE_EMPTY);
+}
+
+struct acl_request publish_request(enum acl_action action, const struct msg *msg)
+{
+	return (struct acl_request){.action = action,
+	                            .topic = msg->topic,
+	                            .retain = msg->retain,
+	                            .qos = msg->qos,
+	                            .payload = msg->payload};
+}
+
+static struct msg *message_of(struct conn *c, const struct publish *pub)
+{
+	const struct properties *p = &pub->properties;
+	struct msg_parts parts = {.qos = pub->qos,
+	                          .retain = pub->retain,
+	                          .expires_ms = MSG_NEVER,
+	                          .topic = pub->topic,
+	                          .payload = pub->payload};
+	struct buf forwarded = {0};
+	struct msg *msg;
+
+	if (c->version == MQTT_5_0 && p->present != 0) {
+		properties_put_forwarded(&forwarded, p->raw);
+		if (properties_have(p, PROPERTY_MESSAGE_EXPIRY))
+			parts.expires_ms =
+			    c->worker->home.now_ms + (uint64_t)p->message_expiry_s * 1000;
+	}
+	parts.forwarded = buf_slice(&forwarded);
+	msg = msg_new(c->session->origin, &parts);
+	buf_fini(&forwarded);
+	return msg;
+}
+
+/* --- QoS 2 identifiers: D2 --- */
+
+static struct inbound *inbound_find(struct session *s, uint16_t packet_id)
+{
+	struct inbound *in;
+
+	HASH_FIND(hh, s->inbound, &packet_id, sizeof(packet_id), in);
+	return in;
+}
+
+static struct inbound *inbound_new(struct session *s, uint16_t packet_id)
+{
+	struct inbound *in = xnew(in);
+
+	in->packet_id = packet_id;
+	in->pending = true;
+	HASH_ADD(hh, s->inbound, packet_id, sizeof(in->packet_id), in);
+	return in;
+}
+
+void inbound_stored(struct session *s, uint16_t packet_id, bool kept)
+{
+	struct inbound *in = inbound_find(s, packet_id);
+
+	if (in == NULL)
+		return;
+	in->pending = false;
+	if (in->again != NULL && kept)
+		receipt_done(&in->again, REASON_SUCCESS, SLICE_EMPTY);
+	else if (in->again != NULL)
+		receipt_failed(&in->again);
+	if (!kept) {
+		HASH_DEL(s->inbound, in);
+		free(in);
+	}
+}
+
+/* The same identifier again before PUBREL: not routed again; PUBREC waits for what it waits for.
+ * [MQTT-4.3.3-2] */
+static bool answer_again(struct conn *c, const struct publish *pub)
+{
+	struct inbound *in = pub->qos == 2 ? inbound_find(c->session, pub->packet_id) : NULL;
+
+	if (in == NULL)
+		return false;
+	if (!in->pending)
+		acknowledge(c, pub, REASON_SUCCESS, SLICE_EMPTY);
+	else if (in->again == NULL || in->again->conn == NULL) {
+		if (in->again != NULL)
+			receipt_failed(&in->again);
+		in->again = receipt_ack(c, PACKET_PUBREC, pub->packet_id);
+	}
+	return true;
+}
+
+enum reason on_pubrel(struct conn *c, const struct frame *f)
+{
+	struct ack ack;
+	enum reason why = ack_decode(f, c->version, &ack);
+	struct inbound *in;
+
+	if (why != REASON_OK)
+		return why;
+	in = inbound_find(c->session, ack.packet_id);
+	if (in != NULL && in->pending)
+		return REASON_PROTOCOL_ERROR; /* it was never told PUBREC */
+	if (in == NULL) {
+		receipt_send(c, PACKET_PUBCOMP, ack.packet_id,
+		             c->version == MQTT_5_0 ? REASON_PACKET_ID_NOT_FOUND : REASON_SUCCESS,
+		             SLICE_EMPTY);
+		return REASON_OK;
+	}
+	HASH_DEL(c->session->inbound, in);
+	free(in);
+	receipt_send(c, PACKET_PUBCOMP, ack.packet_id, REASON_SUCCESS,
+	             SLICE_EMPTY); /* [MQTT-4.3.3-2] */
+	return REASON_OK;
+}
+
+/* --- the way in --- */
+
+/* `own` of a message that is not retained: the owner is looked up; a retained one is judged under
+ * its topic's lock. */
+static struct acl_verdict judge(struct conn *c, const struct publish *pub)
+{
+	struct session *s = c->session;
+	struct worker *w = c->worker;
+	struct acl_request request = {.action = ACL_PUBLISH,
+	                              .topic = pub->topic,
+	                              .retain = pub->retain,
+	                              .qos = pub->qos,
+	                              .payload = pub->payload};
+	struct acl_verdict verdict = acl_check(session_subject(s), &request);
+	struct buf owner = {0};
+
+	if (!verdict.by_own || pub->retain)
+		return verdict;
+	retain_owner(w->server->retain, w->home.index, pub->topic, w->home.now_ms, &owner);
+	if (owner.len > 0 && !slice_equal(buf_slice(&owner), s->origin->user_key)) {
+		request.owner = ACL_OWNER_OTHER;
+		verdict = acl_check(session_subject(s), &request);
+	}
+	buf_fini(&owner);
+	return verdict;
+}
+
+static void route_accepted(struct conn *c, const struct publish *pub,
+                           const struct acl_verdict *verdict)
+{
+	struct publish_job job = {
+	    .session = c->session, .action = ACL_PUBLISH, .verdict = *verdict};
+	struct worker *w = c->worker;
+	enum publish_outcome outcome;
+
+	job.msg = message_of(c, pub);
+	if (pub->qos == 2)
+		job.inbound = inbound_new(c->session, pub->packet_id);
+	job.conn = c;
+	job.packet_id = pub->packet_id;
+	outcome = publish_route(w, &job);
+	if (outcome == PUBLISH_DENIED) {
+		if (pub->qos == 2)
+			inbound_stored(c->session, pub->packet_id, false);
+		refuse_publish(c, pub, &job.verdict);
+	}
+	msg_unref(&job.msg);
+	worker_stall(w, c);
+}
+
+enum reason on_publish(struct conn *c, const struct frame *f)
+{
+	struct publish pub;
+	struct acl_verdict verdict;
+	enum reason why;
+
+	if ((why = publish_decode(f, c->version, &pub)) != REASON_OK)
+		return why;
+	if ((why = resolve_alias(c, &pub)) != REASON_OK)
+		return why;
+	if ((why = check_limits(c, &pub)) != REASON_OK)
+		return why;
+	count(&c->worker->counters.messages_received);
+	if (answer_again(c, &pub))
+		return REASON_OK;
+	if (pub.qos > 0 && c->version == MQTT_5_0 &&
+	    c->inbound_unacked >= worker_limits(c->worker, c)->receive_maximum)
+		return REASON_RECEIVE_MAXIMUM_EXCEEDED; /* [MQTT5-3.3.4-8] */
+	if (pub.qos > 0)
+		c->inbound_unacked++;
+	verdict = judge(c, &pub);
+	if (verdict.allowed)
+		route_accepted(c, &pub, &verdict);
+	else
+		refuse_publish(c, &pub, &verdict);
+	return REASON_OK;
+}

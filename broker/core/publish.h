@@ -1,0 +1,75 @@
+/* A message's way from its publisher to everybody who wants it: store, match, journal, hand over.
+ * design.md section 5. Thread: the publisher's home. */
+#ifndef CORE_PUBLISH_H
+#define CORE_PUBLISH_H
+
+#include "core/worker.h"
+
+enum publish_outcome {
+	PUBLISH_ROUTED,
+	PUBLISH_DENIED, /* another user owns the topic, and no other rule allows it */
+};
+
+struct publish_job {
+	struct session *session;    /* whose rules decide about ownership */
+	struct msg *msg;            /* borrowed */
+	enum acl_action action;     /* ACL_PUBLISH or ACL_WILL */
+	struct acl_verdict verdict; /* by which it was admitted so far; the deciding one when it
+	                               comes back denied */
+	struct conn *conn;          /* whom the acknowledgement is owed; NULL: nobody */
+	uint16_t packet_id;
+	struct inbound *inbound; /* the QoS 2 identifier to keep with it; NULL: none */
+};
+
+/* Route it: to everybody who wants it, with its acknowledgement behind everything that it promises.
+ */
+enum publish_outcome publish_route(struct worker *w, struct publish_job *job);
+
+/* What the ACL is asked about a message. */
+struct acl_request publish_request(enum acl_action action, const struct msg *msg);
+/* The group of a QoS 2 identifier is durable (or failed): PUBRECs that wait go out. */
+void inbound_stored(struct session *s, uint16_t packet_id, bool kept);
+
+enum reason on_publish(struct conn *c, const struct frame *f);
+enum reason on_pubrel(struct conn *c, const struct frame *f);
+
+/* --- handing over (handover.c) --- */
+
+enum item_kind {
+	ITEM_LIVE,   /* every live subscriber of these filters */
+	ITEM_TARGET, /* one session */
+	ITEM_SHARE,  /* one member of a group */
+};
+
+/* One session a message goes to, with what its subscriptions asked for, merged. */
+struct target_item {
+	uint64_t session_id;
+	uint64_t group_id; /* ITEM_SHARE */
+	uint64_t since;    /* the oldest subscription's */
+	uint16_t home;
+	uint8_t qos;
+	bool retain_as_published;
+	bool durable;
+	uint32_t id_count;
+	uint32_t ids[4]; /* Subscription Identifiers; those of more than four overlapping
+	                    subscriptions are left out */
+	uint32_t tried_count;
+	uint64_t tried[8];
+};
+
+/* Give the live part of a match to all homes: the own one at once where the order permits, others
+ * with the next parcel. */
+void handover_live(struct worker *w, struct msg *msg, const struct route_match *match,
+                   bool through_inbox);
+void handover_target(struct worker *w, struct msg *msg, const struct target_item *item,
+                     bool through_inbox);
+/* Send all parcels that were begun; before the stripe of a retained change is released, and at the
+ * end of each turn. */
+void handover_flush(struct worker *w);
+/* Is another member of the group online? */
+bool handover_share_has_online(struct worker *w, uint64_t group_id, uint64_t but);
+/* Another member of the group, for a message that its member did not take. */
+void handover_share_again(struct worker *w, struct msg *msg, struct target_item *item,
+                          uint64_t tried);
+
+#endif

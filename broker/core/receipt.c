@@ -1,0 +1,145 @@
+/* The queue of what a connection is owed. */
+#include "core/receipt.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "core/conn.h"
+#include "core/deliver.h"
+
+static void unref(struct receipt *r)
+{
+	REQUIRE(r->refs > 0);
+	if (--r->refs > 0)
+		return;
+	buf_fini(&r->bytes);
+	free(r);
+}
+
+static struct receipt *append(struct conn *c, enum packet_type type)
+{
+	struct receipt *r = xnew(r);
+
+	r->refs = 2; /* the queue's and the caller's */
+	r->conn = c;
+	r->type = type;
+	*c->receipts_tail = r;
+	c->receipts_tail = &r->next;
+	return r;
+}
+
+struct receipt *receipt_ack(struct conn *c, enum packet_type type, uint16_t packet_id)
+{
+	struct receipt *r = append(c, type);
+
+	r->packet_id = packet_id;
+	return r;
+}
+
+struct receipt *receipt_packet(struct conn *c, enum packet_type type, struct buf *bytes)
+{
+	struct receipt *r = append(c, type);
+
+	r->bytes = *bytes;
+	*bytes = (struct buf){0};
+	r->holds_deliveries = type == PACKET_SUBACK || type == PACKET_CONNACK;
+	if (r->holds_deliveries)
+		c->holding++;
+	return r;
+}
+
+/* An acknowledgement that ends a flow gives back one of the Receive Maximum. [MQTT5-4.9.0-2] */
+static void credit(struct conn *c, enum packet_type type, enum reason reason)
+{
+	bool ends = type == PACKET_PUBACK || type == PACKET_PUBCOMP ||
+	            (type == PACKET_PUBREC && reason >= REASON_UNSPECIFIED);
+
+	if (ends && c->inbound_unacked > 0)
+		c->inbound_unacked--;
+}
+
+static void write_ack(struct conn *c, enum packet_type type, uint16_t packet_id, enum reason reason,
+                      struct slice text)
+{
+	ack_encode(conn_out(c), c->version, type, packet_id, reason, text);
+	credit(c, type, reason);
+}
+
+/* Everything at the head that is ready leaves. [MQTT-4.6.0-2, -3, -4] */
+static void release(struct conn *c)
+{
+	bool pump = false;
+
+	while (c->receipts != NULL && c->receipts->ready) {
+		struct receipt *r = c->receipts;
+
+		c->receipts = r->next;
+		if (c->receipts == NULL)
+			c->receipts_tail = &c->receipts;
+		if (r->bytes.len > 0)
+			buf_put_slice(conn_out(c), buf_slice(&r->bytes));
+		if (r->holds_deliveries && --c->holding == 0)
+			pump = true;
+		else if (!r->holds_deliveries)
+			credit(c, r->type, r->reason);
+		unref(r);
+	}
+	if (pump && c->session != NULL) {
+		session_pump(c->session);
+		replay_wake(c->session);
+	}
+}
+
+void receipt_done(struct receipt **ref, enum reason reason, struct slice reason_string)
+{
+	struct receipt *r = *ref;
+	struct conn *c = r->conn;
+
+	*ref = NULL;
+	if (c != NULL) {
+		r->ready = true;
+		r->reason = reason;
+		if (r->bytes.len == 0)
+			ack_encode(&r->bytes, c->version, r->type, r->packet_id, reason,
+			           reason_string);
+		release(c);
+	}
+	unref(r);
+}
+
+void receipt_send(struct conn *c, enum packet_type type, uint16_t packet_id, enum reason reason,
+                  struct slice text)
+{
+	struct receipt *r;
+
+	if (c->receipts == NULL) {
+		write_ack(c, type, packet_id, reason, text);
+		return;
+	}
+	r = receipt_ack(c, type, packet_id);
+	receipt_done(&r, reason, text);
+}
+
+void receipt_failed(struct receipt **ref)
+{
+	struct receipt *r = *ref;
+	struct conn *c = r->conn;
+
+	*ref = NULL;
+	unref(r);
+	if (c != NULL)
+		conn_fail(c, REASON_UNSPECIFIED, "what this acknowledges could not be kept");
+}
+
+void receipts_forget(struct conn *c)
+{
+	while (c->receipts != NULL) {
+		struct receipt *r = c->receipts;
+
+		c->receipts = r->next;
+		r->conn = NULL;
+		unref(r);
+	}
+	c->receipts_tail = &c->receipts;
+	c->holding = 0;
+}

@@ -1,0 +1,179 @@
+/* Retained values for a new subscription: in slices, a cursor per subscription, never more than the
+ * client takes.  A value is given only while the one who wrote it could still write it. */
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "core/deliver.h"
+#include "core/server.h"
+
+#define SLICE_VALUES 256
+#define WAITING_MAX  64
+
+struct slice_of_values {
+	struct worker *worker;
+	struct msg *messages[SLICE_VALUES];
+	size_t count;
+};
+
+/* --- may the writer still write it? --- */
+
+/* Removed and locked users write nothing; a namesake made later is somebody else. */
+static bool writer_exists(const struct policy *policy, const struct origin *origin)
+{
+	const struct user *entry;
+	struct identity *now;
+	bool same;
+
+	if (origin->anonymous || policy->conf->password_file == NULL)
+		return true;
+	entry = users_find(policy->users, origin->user_name);
+	if (entry == NULL || entry->locked)
+		return false;
+	now = identity_new(IDENTITY_PASSWORD, origin->user_name, entry->entry_id, 0);
+	same = slice_equal(now->key, origin->user_key);
+	identity_unref(&now);
+	return same;
+}
+
+static const struct acl_subject *writer_subject(struct worker *w, struct origin *origin)
+{
+	if (w->writer_origin == origin && w->writer_generation == w->policy->generation)
+		return w->writer_subject;
+	acl_subject_free(w->writer_subject);
+	origin_unref(&w->writer_origin);
+	w->writer_subject = !writer_exists(w->policy, origin)
+	                        ? NULL
+	                        : policy_subject(w->policy, origin->anonymous, origin->user_name,
+	                                         origin->client_id);
+	w->writer_origin = origin_ref(origin);
+	w->writer_generation = w->policy->generation;
+	return w->writer_subject;
+}
+
+static bool writer_permitted(struct worker *w, const struct msg *msg)
+{
+	const struct acl_subject *subject = writer_subject(w, msg->origin);
+	struct acl_request request = publish_request(ACL_PUBLISH, msg);
+
+	if (subject == NULL)
+		return false;
+	if (acl_check(subject, &request).allowed)
+		return true;
+	request.action = ACL_WILL; /* it may have been a will */
+	return acl_check(subject, &request).allowed;
+}
+
+/* Under the tree's lock: collect only. The answer about the writer is kept with the value for each
+ * policy. */
+static bool on_value(void *arg, struct msg *msg, _Atomic uint32_t *writer_generation)
+{
+	struct slice_of_values *slice = arg;
+	uint32_t generation = (uint32_t)slice->worker->policy->generation;
+
+	if (atomic_load_explicit(writer_generation, memory_order_relaxed) != generation) {
+		if (!writer_permitted(slice->worker, msg))
+			return true;
+		atomic_store_explicit(writer_generation, generation, memory_order_relaxed);
+	}
+	slice->messages[slice->count++] = msg_ref(msg);
+	return slice->count < SLICE_VALUES;
+}
+
+/* --- slices --- */
+
+static void replay_free(struct replay *r)
+{
+	retain_cursor_free(&r->cursor);
+	free(r);
+}
+
+static bool may_go_on(const struct session *s)
+{
+	return s->conn != NULL && s->conn->holding == 0 && s->waiting.count < WAITING_MAX &&
+	       conn_backlog(s->conn) < CONN_BACKLOG_MAX / 4;
+}
+
+static void one_slice(struct session *s)
+{
+	struct worker *w = s->worker;
+	struct replay *r = s->replays;
+	struct slice_of_values slice = {.worker = w};
+	struct delivery d = {.qos = r->qos,
+	                     .retain = true,
+	                     .ids = &r->subscription_id,
+	                     .id_count = r->subscription_id == 0 ? 0 : 1}; /* [MQTT-3.3.1-8] */
+	bool more =
+	    retain_replay(r->cursor, w->home.index, w->home.now_ms, SLICE_VALUES, on_value, &slice);
+
+	w->fan_out = false;
+	for (size_t i = 0; i < slice.count; i++) {
+		session_deliver(s, slice.messages[i], &d);
+		msg_unref(&slice.messages[i]);
+	}
+	if (!more) {
+		s->replays = r->next;
+		replay_free(r);
+	}
+}
+
+bool replay_turn(struct worker *w)
+{
+	struct session *list = w->replaying;
+	bool more = false;
+
+	w->replaying = NULL;
+	while (list != NULL) {
+		struct session *s = list;
+
+		list = s->replay_next;
+		s->in_replay = false;
+		if (s->replays == NULL || !may_go_on(s))
+			continue;
+		one_slice(s);
+		replay_wake(s);
+		more |= s->in_replay;
+	}
+	return more;
+}
+
+void replay_wake(struct session *s)
+{
+	struct worker *w = s->worker;
+
+	if (s->in_replay || s->replays == NULL || !may_go_on(s))
+		return;
+	s->in_replay = true;
+	s->replay_next = w->replaying;
+	w->replaying = s;
+}
+
+void replay_start(struct session *s, const struct subscription *sub, uint64_t until)
+{
+	struct replay *r = xnew(r), **at = &s->replays;
+
+	r->cursor = retain_cursor_new(s->worker->server->retain, subscription_filter(sub), until);
+	r->subscription_id = sub->id;
+	r->qos = sub->options.qos;
+	while (*at != NULL)
+		at = &(*at)->next;
+	*at = r;
+	replay_wake(s);
+}
+
+void replays_free(struct session *s)
+{
+	if (s->in_replay) {
+		struct session **at = &s->worker->replaying;
+
+		while (*at != s)
+			at = &(*at)->replay_next;
+		*at = s->replay_next;
+		s->in_replay = false;
+	}
+	while (s->replays != NULL) {
+		struct replay *r = s->replays;
+
+		s->replays = r->next;
+		replay_free(r);
+	}
+}

@@ -1,0 +1,47 @@
+/* The broker as a whole: what all workers share, and the order of everything: start, stop.  Thread:
+ * main's, except the counts. */
+#ifndef CORE_SERVER_H
+#define CORE_SERVER_H
+
+#include "auth/authenticator.h"
+#include "core/policy.h"
+#include "core/worker.h"
+#include "store/journal.h"
+#include "store/retain.h"
+#include "store/route.h"
+
+struct user_sessions;
+
+struct server {
+	struct route *route;
+	struct retain *retain;
+	struct journal *journal;
+	struct authenticator
+	    *authenticator; /* NULL: no password can be checked (simulation gives its own) */
+	struct worker **workers;
+	unsigned worker_count;
+	_Atomic uint64_t connections;
+	_Atomic uint64_t unauthenticated;
+	_Atomic uint64_t *listener_connections; /* per listener */
+	struct mutex user_lock;
+	struct user_sessions *user_sessions; /* kept sessions per user, under the lock */
+};
+
+/* The shared state and the workers, without threads and sockets: a simulation drives these itself.
+ * Takes its own reference of policy; takes over the journal. */
+struct server *server_new(struct policy *policy, unsigned workers, struct journal *journal);
+void server_free(struct server *s);
+
+/* The home of a client id. */
+struct worker *server_home_of(struct server *s, struct slice client_id);
+
+/* May this user keep one more session? Counted when true; give back with server_session_gone. */
+bool server_session_kept(struct server *s, struct slice user_key, uint32_t max);
+void server_session_gone(struct server *s, struct slice user_key);
+
+/* Run until SIGTERM or SIGINT: threads, listeners, stop in the order of design.md section 6.
+ * Returns the exit status: 0; 2 where a listener could not be had; 1 for what the machine refused.
+ */
+int server_run(struct policy *policy);
+
+#endif

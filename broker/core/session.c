@@ -1,0 +1,235 @@
+/* Sessions: found by (user, client id), attached and left by connections, ended by time or by a
+ * clean start. */
+#include "core/session.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "core/deliver.h"
+#include "core/server.h"
+
+/* user key, a zero byte, client id: no user key has a zero byte. */
+static size_t key_put(uint8_t *out, struct slice user_key, struct slice client_id)
+{
+	memcpy(out, user_key.data, user_key.len);
+	out[user_key.len] = 0;
+	if (client_id.len > 0)
+		memcpy(out + user_key.len + 1, client_id.data, client_id.len);
+	return user_key.len + 1 + client_id.len;
+}
+
+struct session *session_find(struct worker *w, struct slice user_key, struct slice client_id)
+{
+	uint8_t *key = xalloc(user_key.len + 1 + client_id.len);
+	size_t len = key_put(key, user_key, client_id);
+	struct session *s;
+
+	HASH_FIND(hh_key, w->sessions, key, len, s);
+	free(key);
+	return s;
+}
+
+struct session *session_find_by_id(struct worker *w, uint64_t id)
+{
+	struct session *s;
+
+	HASH_FIND(hh_id, w->sessions_by_id, &id, sizeof(id), s);
+	return s;
+}
+
+static void on_expiry(struct timer *timer, void *home_arg)
+{
+	struct session *s =
+	    (struct session *)((char *)timer - offsetof(struct session, expiry_timer));
+
+	(void)home_arg;
+	session_end(s); /* [MQTT5-3.1.2-23] */
+}
+
+static void on_will_delay(struct timer *timer, void *home_arg)
+{
+	struct session *s =
+	    (struct session *)((char *)timer - offsetof(struct session, will_timer));
+
+	(void)home_arg;
+	will_fire(s);
+}
+
+struct session *session_new(struct worker *w, struct identity *identity, struct slice client_id,
+                            bool durable)
+{
+	bool anonymous = identity->kind == IDENTITY_ANONYMOUS;
+	struct session *s = xcalloc(1, sizeof(*s) + identity->key.len + 1 + client_id.len);
+
+	s->id = w->next_session++;
+	s->worker = w;
+	s->identity = identity_ref(identity);
+	s->origin = origin_new(anonymous, s->id, identity->key, identity->name, client_id);
+	s->durable = durable;
+	s->expiry_timer.fire = on_expiry;
+	s->will_timer.fire = on_will_delay;
+	s->key_len = key_put(s->key, identity->key, client_id);
+	HASH_ADD(hh_key, w->sessions, key, s->key_len, s);
+	HASH_ADD(hh_id, w->sessions_by_id, id, sizeof(s->id), s);
+	return s;
+}
+
+struct slice session_client_id(const struct session *s)
+{
+	return s->origin->client_id;
+}
+
+struct slice session_user(const struct session *s)
+{
+	return s->origin->user_name;
+}
+
+const struct acl_subject *session_subject(struct session *s)
+{
+	const struct policy *policy = s->worker->policy;
+
+	if (s->subject == NULL || s->subject_generation != policy->generation) {
+		acl_subject_free(s->subject);
+		s->subject = policy_subject(policy, s->origin->anonymous, s->origin->user_name,
+		                            s->origin->client_id);
+		s->subject_generation = policy->generation;
+	}
+	return s->subject;
+}
+
+void session_set_expiry(struct session *s, uint32_t expiry_s, const struct conf_limits *limits)
+{
+	s->expiry_s =
+	    expiry_s > limits->max_session_expiry_s ? limits->max_session_expiry_s : expiry_s;
+}
+
+void session_attach(struct session *s)
+{
+	struct home *home = &s->worker->home;
+
+	home_timer_disarm(home, &s->expiry_timer);
+	home_timer_disarm(home, &s->will_timer);
+	will_drop(s); /* back before its delay ended [MQTT5-3.1.3-9] */
+	subscriptions_online(s, true);
+}
+
+static void on_committed(struct journal_group *group, int status, void *home_arg)
+{
+	struct receipt *receipt = journal_group_context(group);
+
+	(void)home_arg;
+	if (status == 0)
+		receipt_done(&receipt, REASON_SUCCESS, SLICE_EMPTY);
+	else
+		receipt_failed(&receipt);
+}
+
+void session_commit(struct session *s, struct receipt **receipt)
+{
+	struct journal_group *group;
+
+	if (!s->durable) {
+		receipt_done(receipt, REASON_SUCCESS, SLICE_EMPTY);
+		return;
+	}
+	group = journal_group_new(on_committed, *receipt);
+	*receipt = NULL;
+	journal_append(s->worker->server->journal, &s->worker->home, &group);
+}
+
+static void mark_off_wire(struct session *s)
+{
+	for (struct outgoing *o = s->sent.head; o != NULL; o = o->next)
+		o->on_wire = false;
+	s->wire_count = 0;
+	s->resend = s->sent.head;
+}
+
+/* The will of a connection that broke: at once, or after its delay, or when the session ends,
+ * whichever is first. [MQTT5-3.1.3-9] */
+static void leave_will(struct session *s)
+{
+	if (s->will == NULL)
+		return;
+	if (s->will->delay_s == 0 || s->expiry_s == 0)
+		will_fire(s);
+	else
+		home_timer_arm(&s->worker->home, &s->will_timer, (uint64_t)s->will->delay_s * 1000);
+}
+
+void session_detach(struct session *s, bool publish_will)
+{
+	REQUIRE_OWNER(s);
+	if (publish_will)
+		leave_will(s);
+	else
+		will_drop(s); /* [MQTT-3.1.2-10] */
+	if (s->expiry_s == 0) {
+		session_end(s);
+		return;
+	}
+	mark_off_wire(s);
+	subscriptions_online(s, false);
+	session_give_shared_away(s, false);
+	if (s->expiry_s != EXPIRY_NEVER)
+		home_timer_arm(&s->worker->home, &s->expiry_timer, (uint64_t)s->expiry_s * 1000);
+}
+
+static void drop_subscriptions(struct session *s)
+{
+	struct subscription *sub, *next;
+
+	HASH_ITER (hh, s->subscriptions, sub, next) {
+		subscription_remove(sub);
+	}
+}
+
+static void drop_inbound(struct session *s)
+{
+	struct inbound *in, *next;
+
+	HASH_ITER (hh, s->inbound, in, next) {
+		HASH_DEL(s->inbound, in);
+		if (in->again != NULL)
+			receipt_failed(&in->again);
+		free(in);
+	}
+}
+
+static void release_all(struct session *s)
+{
+	struct worker *w = s->worker;
+
+	home_timer_disarm(&w->home, &s->expiry_timer);
+	home_timer_disarm(&w->home, &s->will_timer);
+	replays_free(s);
+	drop_inbound(s);
+	if (s->durable)
+		server_session_gone(w->server, s->identity->key);
+	HASH_DELETE(hh_key, w->sessions, s);
+	HASH_DELETE(hh_id, w->sessions_by_id, s);
+	acl_subject_free(s->subject);
+	origin_unref(&s->origin);
+	identity_unref(&s->identity);
+	free(s->denials);
+	free(s->slots);
+	free(s);
+}
+
+void session_end(struct session *s)
+{
+	REQUIRE_OWNER(s);
+	REQUIRE(s->conn == NULL);
+	drop_subscriptions(s);
+	session_drop_outgoing(s, true);
+	will_fire(s);
+	release_all(s);
+}
+
+void session_free(struct session *s)
+{
+	drop_subscriptions(s);
+	session_drop_outgoing(s, false);
+	will_drop(s);
+	release_all(s);
+}

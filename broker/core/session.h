@@ -1,0 +1,172 @@
+/* A session: (user, client id) and everything MQTT promises to keep for it.  design.md sections 1
+ * and 5. Thread: the home worker of its client id; nobody else touches it. */
+#ifndef CORE_SESSION_H
+#define CORE_SESSION_H
+
+#include "acl/acl.h"
+#include "auth/identity.h"
+#include "base/hash.h"
+#include "base/home.h"
+#include "proto/subscribe.h"
+#include "store/msg.h"
+#include "store/retain.h"
+
+struct conn;
+struct worker;
+struct receipt;
+
+#define EXPIRY_NEVER UINT32_MAX
+
+/* One subscription of one session. */
+struct subscription {
+	UT_hash_handle
+	    hh; /* in session->subscriptions, by the whole filter as the client wrote it */
+	struct subscription *prev,
+	    *next; /* among the live subscribers of the filter at this home */
+	struct session *session;
+	struct filter_home *live; /* NULL: durable, or shared */
+	uint64_t since;           /* clock at its beginning */
+	uint32_t id;              /* Subscription Identifier, 0: none */
+	struct subscription_options options;
+	bool shared;
+	uint32_t share_skip; /* length of "$share/GROUP/" */
+	uint32_t filter_len;
+	char filter[];
+};
+
+/* A message that waits for, or is on, the wire to this session. */
+struct outgoing {
+	struct outgoing *prev, *next;
+	struct msg *msg;
+	uint64_t group_id;        /* of the $share group that it came by, 0: none */
+	uint32_t subscription_id; /* the first; more are in `more_ids` */
+	uint32_t *more_ids;       /* count in front; NULL: none */
+	uint16_t packet_id;       /* 0: not sent yet */
+	uint8_t qos;              /* effective */
+	bool retain;
+	bool on_wire;  /* sent on the present connection */
+	bool released; /* QoS 2: PUBREC is here, PUBREL is owed or sent */
+};
+
+struct outgoing_list {
+	struct outgoing *head; /* utlist DL */
+	size_t count;
+	size_t bytes;
+};
+
+/* A QoS 2 PUBLISH received and not yet released. */
+struct inbound {
+	UT_hash_handle hh;
+	uint16_t packet_id;
+	bool pending;          /* its group is not yet durable */
+	struct receipt *again; /* PUBREC of a resent PUBLISH that waits for the group */
+};
+
+struct replay {
+	struct replay *next;
+	struct retain_cursor *cursor;
+	uint32_t subscription_id;
+	uint8_t qos;
+};
+
+struct denial {
+	uint32_t rule;
+	struct log_limit limit;
+};
+#define SESSION_DENIALS 8
+
+struct pending_will {
+	struct msg *msg;
+	uint32_t delay_s;
+};
+
+struct session {
+	UT_hash_handle hh_key; /* worker->sessions, by key */
+	UT_hash_handle hh_id;  /* worker->sessions_by_id */
+	uint64_t id;
+	struct worker *worker;
+	struct conn *conn; /* NULL: away */
+	struct identity *identity;
+	struct origin *origin;
+	struct acl_subject *subject;
+	uint64_t subject_generation; /* of the policy it was made from */
+	uint64_t arrival;            /* of the newest CONNECT that was attached */
+	uint32_t expiry_s; /* Session Expiry Interval; 0: ends with the connection; EXPIRY_NEVER */
+	bool durable;
+	bool in_replay; /* in worker->replaying */
+	uint16_t next_packet_id;
+	struct session *replay_next;
+	struct subscription *subscriptions;
+	struct inbound *inbound;
+	struct outgoing_list waiting; /* not sent */
+	struct outgoing_list sent;    /* sent, in order; window */
+	struct outgoing **slots;      /* sent, by packet id & (slot_count - 1) */
+	uint32_t slot_count;
+	struct outgoing
+	    *resend;         /* in `sent`: the next to go out again after a reconnect; NULL: none */
+	uint32_t wire_count; /* of `sent`, on the present connection: within the client's Receive
+	                        Maximum */
+	uint32_t merge_index; /* deliver.c: place in worker->merges, valid while merge_serial is the
+	                         worker's */
+	uint64_t merge_serial;
+	struct replay *replays;
+	struct pending_will *will;
+	struct timer expiry_timer;
+	struct timer will_timer;
+	struct denial *denials; /* SESSION_DENIALS of them, once one was denied */
+	uint64_t dropped;
+	struct log_limit drop_limit;
+	size_t key_len;
+	uint8_t key[]; /* user key, then client id */
+};
+
+struct session *session_find(struct worker *w, struct slice user_key, struct slice client_id);
+struct session *session_find_by_id(struct worker *w, uint64_t id);
+struct session *session_new(struct worker *w, struct identity *identity, struct slice client_id,
+                            bool durable);
+
+/* A connection has come: timers stop, its groups learn it. */
+void session_attach(struct session *s);
+/* Make what the session has promised durable, then let this packet go. Takes over the receipt. */
+void session_commit(struct session *s, struct receipt **receipt);
+
+/* The subject of the policy in force at this moment. */
+const struct acl_subject *session_subject(struct session *s);
+
+/* A new Session Expiry Interval, within limits.max_session_expiry. */
+void session_set_expiry(struct session *s, uint32_t expiry_s, const struct conf_limits *limits);
+
+/* The connection has gone: the session ends, or waits for its client. Its will is published,
+ * delayed, or dropped. */
+void session_detach(struct session *s, bool publish_will);
+/* It is over: subscriptions, queues and all. The will, where one is pending, goes out. */
+void session_end(struct session *s);
+/* Everything is freed and nothing is published: the broker stops. */
+void session_free(struct session *s);
+
+struct slice session_client_id(const struct session *s);
+struct slice session_user(const struct session *s);
+
+/* --- subscriptions (subscriptions.c) --- */
+struct subscription *subscription_find(struct session *s, struct slice filter);
+/* Subscribe, or replace. *is_new says which. The filter is valid and permitted. */
+struct subscription *subscription_put(struct session *s, struct slice filter,
+                                      const struct subscription_options *options, uint32_t id,
+                                      bool *is_new);
+void subscription_remove(struct subscription *sub);
+void subscriptions_online(struct session *s, bool online);        /* its $share groups learn it */
+struct slice subscription_filter(const struct subscription *sub); /* without $share/GROUP/ */
+
+/* --- denials (denial.c) --- */
+enum denial_kind {
+	DENIAL_PUBLISH,
+	DENIAL_SUBSCRIBE,
+	DENIAL_WILL_CONNECT,
+	DENIAL_WILL_FIRED,
+	DENIAL_RECEIVE,
+};
+/* One warning with the rule, limited per client and rule. */
+void session_log_denial(struct session *s, enum denial_kind kind, struct slice topic,
+                        const struct acl_verdict *verdict);
+
+#endif

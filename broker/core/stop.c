@@ -1,0 +1,161 @@
+/* Stages of the stop: each is posted to every worker, and the next begins when all have answered.
+ */
+#include "core/stop.h"
+
+#include <stdlib.h>
+
+#include <utlist.h>
+
+#include "base/alloc.h"
+#include "core/deliver.h"
+#include "net/listener.h"
+#include "net/loop.h"
+
+/* A message may be handed on as often as a $share group has members to try; each round lets it go
+ * one home further. */
+#define FACT_ROUNDS 10
+
+struct step {
+	struct post post;
+	struct stop *stop;
+	struct worker *worker;
+};
+
+struct stop {
+	struct server *server;
+	struct home *home; /* main's */
+	struct loop *loop;
+	unsigned stage;
+	unsigned waiting;
+	struct step *steps;
+};
+
+typedef void stage_fn(struct step *step);
+
+static void on_step(struct post *post, void *home_arg);
+static void on_answer(struct post *post, void *home_arg);
+
+static void answer(struct step *step)
+{
+	step->post.run = on_answer;
+	home_post(step->stop->home, &step->post);
+}
+
+/* Listeners and reading stop. */
+static void stage_quiet(struct step *step)
+{
+	struct worker *w = step->worker;
+	struct conn *c, *next;
+
+	w->stopping = true;
+	for (size_t i = 0; i < w->listener_count; i++) {
+		if (w->listeners[i] != NULL)
+			listener_close(w->listeners[i]);
+		w->listeners[i] = NULL;
+	}
+	DL_FOREACH_SAFE (w->conns, c, next) {
+		if (c->state == CONN_ACCEPTED)
+			conn_pause(c, CONN_PAUSE_STOP);
+		else
+			conn_end(c, REASON_SERVER_SHUTTING_DOWN, "the broker stops");
+	}
+	answer(step);
+}
+
+/* What is on its way arrives. */
+static void stage_facts(struct step *step)
+{
+	handover_flush(step->worker);
+	answer(step);
+}
+
+/* The last words to every client; done when all connections are closed. */
+static void stage_goodbye(struct step *step)
+{
+	struct worker *w = step->worker;
+	struct conn *c, *next;
+
+	w->stop_step = step;
+	DL_FOREACH_SAFE (w->conns, c, next) {
+		conn_fail(c, REASON_SERVER_SHUTTING_DOWN, "the broker stops");
+	}
+	if (w->conns == NULL)
+		stop_on_empty(w);
+}
+
+void stop_on_empty(struct worker *w)
+{
+	struct step *step = w->stop_step;
+
+	if (step == NULL)
+		return;
+	w->stop_step = NULL;
+	answer(step);
+}
+
+static stage_fn *stage_of(unsigned stage)
+{
+	if (stage == 0)
+		return stage_quiet;
+	if (stage <= FACT_ROUNDS)
+		return stage_facts;
+	return stage == FACT_ROUNDS + 1 ? stage_goodbye : NULL;
+}
+
+static void on_step(struct post *post, void *home_arg)
+{
+	struct step *step = (struct step *)post;
+
+	(void)home_arg;
+	stage_of(step->stop->stage)(step);
+}
+
+static void post_stage(struct stop *stop)
+{
+	stop->waiting = stop->server->worker_count;
+	for (unsigned i = 0; i < stop->server->worker_count; i++) {
+		stop->steps[i].post.run = on_step;
+		home_post(&stop->server->workers[i]->home, &stop->steps[i].post);
+	}
+}
+
+static void on_answer(struct post *post, void *home_arg)
+{
+	struct stop *stop = ((struct step *)post)->stop;
+
+	(void)home_arg;
+	if (--stop->waiting > 0)
+		return;
+	if (stop->stage == 0 && stop->server->authenticator != NULL)
+		authenticator_stop(stop->server->authenticator);
+	stop->stage++;
+	if (stage_of(stop->stage) != NULL) {
+		post_stage(stop);
+		return;
+	}
+	for (unsigned i = 0; i < stop->server->worker_count; i++)
+		loop_stop(stop->server->workers[i]->loop);
+	loop_stop(stop->loop);
+}
+
+struct stop *stop_start(struct server *server, struct home *main_home, struct loop *loop)
+{
+	struct stop *stop = xnew(stop);
+
+	stop->server = server;
+	stop->home = main_home;
+	stop->loop = loop;
+	stop->steps = xcalloc(server->worker_count, sizeof(*stop->steps));
+	for (unsigned i = 0; i < server->worker_count; i++)
+		stop->steps[i] = (struct step){.stop = stop, .worker = server->workers[i]};
+	post_stage(stop);
+	return stop;
+}
+
+void stop_free(struct stop *stop)
+{
+	if (stop == NULL)
+		return;
+	free(stop->steps);
+	free(stop);
+}

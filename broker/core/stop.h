@@ -1,0 +1,17 @@
+/* The orderly stop of all workers, stage by stage.  design.md section 6, "Stop".  Thread: main's.
+ */
+#ifndef CORE_STOP_H
+#define CORE_STOP_H
+
+#include "core/server.h"
+
+struct stop;
+
+/* Begin. When the last stage is done, every worker's loop and `loop` are told to end. */
+struct stop *stop_start(struct server *server, struct home *main_home, struct loop *loop);
+void stop_free(struct stop *stop);
+
+/* From conn.c: the last connection of a stopping worker has gone. */
+void stop_on_empty(struct worker *w);
+
+#endif

@@ -1,0 +1,129 @@
+/* SUBSCRIBE and UNSUBSCRIBE: judged entry by entry, answered in the same order, replay behind the
+ * answer. */
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "core/deliver.h"
+#include "core/server.h"
+#include "proto/topic.h"
+
+#define TEXT_MAX 256
+
+/* One entry's judgement; `text` gets the rule for a Reason String. */
+static enum reason judge(struct conn *c, struct slice whole, struct slice filter, char *text)
+{
+	struct session *s = c->session;
+	struct acl_request request = {.action = ACL_SUBSCRIBE, .topic = filter};
+	struct acl_verdict verdict;
+
+	if (!topic_filter_valid(filter))
+		return REASON_TOPIC_FILTER_INVALID; /* [MQTT5-4.7.1-1] */
+	if (topic_levels(filter) > worker_limits(c->worker, c)->topic_levels)
+		return REASON_TOPIC_FILTER_INVALID;
+	verdict = acl_check(session_subject(s), &request);
+	if (!verdict.allowed) {
+		session_log_denial(s, DENIAL_SUBSCRIBE, whole, &verdict);
+		acl_verdict_text(c->worker->policy->acl, &verdict, text, TEXT_MAX);
+		return REASON_NOT_AUTHORIZED;
+	}
+	if (HASH_COUNT(s->subscriptions) >= worker_limits(c->worker, c)->subscriptions &&
+	    subscription_find(s, whole) == NULL)
+		return REASON_QUOTA_EXCEEDED;
+	return REASON_SUCCESS;
+}
+
+static void start_replay(struct session *s, const struct subscription *sub, bool is_new)
+{
+	uint8_t handling = sub->options.retain_handling;
+
+	if (sub->shared || handling == 2 || (handling == 1 && !is_new))
+		return; /* [MQTT5-3.3.1-10, -11] [MQTT5-4.8.2] */
+	replay_start(s, sub,
+	             is_new ? sub->since : atomic_load(retain_clock(s->worker->server->retain)));
+}
+
+static uint8_t subscribe_one(struct conn *c, struct slice whole,
+                             struct subscription_options options, uint32_t id, char *text)
+{
+	struct slice group, filter = whole;
+	enum share_result share = topic_filter_share(whole, &group, &filter);
+	uint8_t max_qos = worker_limits(c->worker, c)->max_qos;
+	struct subscription *sub;
+	enum reason why;
+	bool is_new;
+
+	if (share == SHARE_INVALID)
+		return REASON_TOPIC_FILTER_INVALID;
+	if (share == SHARE_NONE)
+		filter = whole;
+	why = judge(c, whole, filter, text);
+	if (why != REASON_SUCCESS)
+		return (uint8_t)why;
+	if (options.qos > max_qos)
+		options.qos = max_qos;
+	sub = subscription_put(c->session, whole, &options, id, &is_new);
+	start_replay(c->session, sub, is_new);
+	return options.qos; /* granted [MQTT-3.8.4-7] */
+}
+
+static void answer(struct conn *c, enum packet_type type, struct buf *bytes)
+{
+	struct receipt *receipt = receipt_packet(c, type, bytes);
+
+	session_commit(c->session, &receipt);
+}
+
+enum reason on_subscribe(struct conn *c, const struct frame *f)
+{
+	struct subscribe packet;
+	enum reason why = subscribe_decode(f, c->version, &packet);
+	struct subscription_options options;
+	struct slice filter;
+	struct buf reasons = {0}, bytes = {0};
+	char text[TEXT_MAX] = "";
+	uint32_t id;
+
+	if (why != REASON_OK)
+		return why;
+	if (packet.properties.user_count > worker_limits(c->worker, c)->user_properties)
+		return REASON_QUOTA_EXCEEDED;
+	id = properties_have(&packet.properties, PROPERTY_SUBSCRIPTION_ID)
+	         ? packet.properties.subscription_id
+	         : 0;
+	c->holding++; /* nothing of it before its SUBACK [MQTT-3.8.4-1] */
+	while (subscribe_next(&packet, &filter, &options))
+		buf_put_u8(&reasons, subscribe_one(c, filter, options, id, text));
+	suback_encode(&bytes, c->version, packet.packet_id, reasons.data, reasons.len,
+	              c->no_problem_information ? SLICE_EMPTY : slice_of_str(text));
+	buf_fini(&reasons);
+	answer(c, PACKET_SUBACK, &bytes);
+	c->holding--;
+	if (c->holding == 0) {
+		session_pump(c->session);
+		replay_wake(c->session);
+	}
+	return REASON_OK;
+}
+
+enum reason on_unsubscribe(struct conn *c, const struct frame *f)
+{
+	struct unsubscribe packet;
+	enum reason why = unsubscribe_decode(f, c->version, &packet);
+	struct buf reasons = {0}, bytes = {0};
+	struct slice filter;
+
+	if (why != REASON_OK)
+		return why;
+	while (unsubscribe_next(&packet, &filter)) {
+		struct subscription *sub = subscription_find(c->session, filter);
+
+		buf_put_u8(&reasons, sub == NULL ? REASON_NO_SUBSCRIPTION_EXISTED : REASON_SUCCESS);
+		if (sub != NULL)
+			subscription_remove(sub);
+	}
+	unsuback_encode(&bytes, c->version, packet.packet_id, reasons.data, reasons.len,
+	                SLICE_EMPTY);
+	buf_fini(&reasons);
+	answer(c, PACKET_UNSUBACK, &bytes);
+	return REASON_OK;
+}

@@ -1,0 +1,61 @@
+/* Wills: kept with the session, published at most once, judged again when they fire.  D6 */
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "core/deliver.h"
+
+void will_set(struct session *s, struct msg *msg, uint32_t delay_s)
+{
+	REQUIRE(s->will == NULL);
+	s->will = xnew(s->will);
+	s->will->msg = msg;
+	s->will->delay_s = delay_s;
+}
+
+void will_drop(struct session *s)
+{
+	if (s->will == NULL)
+		return;
+	msg_unref(&s->will->msg);
+	free(s->will);
+	s->will = NULL;
+}
+
+/* Its lifetime begins now: until here expires_ms was an interval. [MQTT5-3.1.3-11] */
+static struct msg *begin_life(struct session *s, const struct msg *will)
+{
+	struct msg_parts parts = {.qos = will->qos,
+	                          .retain = will->retain,
+	                          .expires_ms = will->expires_ms,
+	                          .topic = will->topic,
+	                          .forwarded = will->forwarded,
+	                          .payload = will->payload};
+
+	if (parts.expires_ms != MSG_NEVER)
+		parts.expires_ms += s->worker->home.now_ms;
+	return msg_new(s->origin, &parts);
+}
+
+void will_fire(struct session *s)
+{
+	struct publish_job job = {.session = s, .action = ACL_WILL};
+	struct msg *will, *msg;
+	struct acl_request request;
+
+	if (s->will == NULL)
+		return;
+	if (s->worker->stopping) { /* nobody is left to hear it; the stop of the broker is no death
+		                      of the client */
+		will_drop(s);
+		return;
+	}
+	will = s->will->msg;
+	msg = begin_life(s, will);
+	request = publish_request(ACL_WILL, msg);
+	job.msg = msg;
+	job.verdict = acl_check(session_subject(s), &request);
+	if (!job.verdict.allowed || publish_route(s->worker, &job) == PUBLISH_DENIED)
+		session_log_denial(s, DENIAL_WILL_FIRED, msg->topic, &job.verdict);
+	msg_unref(&msg);
+	will_drop(s);
+}

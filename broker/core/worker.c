@@ -1,0 +1,144 @@
+/* A worker's own state, and the end of its turn: parcels leave, replays go on, everything written
+ * goes out. */
+#include "core/worker.h"
+
+#include <stdlib.h>
+
+#include <utlist.h>
+
+#include "base/alloc.h"
+#include "base/random.h"
+#include "core/deliver.h"
+#include "core/server.h"
+
+#define SPARE_BUF_MAX ((size_t)65536)
+
+static bool worker_turn_end(void *arg)
+{
+	struct worker *w = arg;
+	bool more = replay_turn(w);
+
+	handover_flush(w);
+	w->encoded.msg = NULL;
+	while (w->dirty != NULL) {
+		struct conn *c = w->dirty;
+
+		w->dirty = c->next_dirty;
+		c->dirty = false;
+		conn_flush(c);
+	}
+	while (w->leaving != NULL) {
+		struct conn *c = w->leaving;
+
+		w->leaving = c->next_leaving;
+		conn_leave(c);
+	}
+	return more;
+}
+
+static void on_low(struct post *post, void *home_arg)
+{
+	struct worker *w = home_arg;
+	struct conn *c, *next;
+
+	(void)post;
+	if (--w->stalled > 0)
+		return;
+	DL_FOREACH_SAFE (w->conns, c, next) {
+		if ((c->pauses & CONN_PAUSE_PRESSURE) != 0)
+			conn_resume(c, CONN_PAUSE_PRESSURE);
+	}
+}
+
+struct worker *worker_new(struct server *server, unsigned index, struct policy *policy)
+{
+	struct worker *w = xnew(w);
+
+	w->server = server;
+	w->policy = policy_ref(policy);
+	w->outbox = xcalloc(server->worker_count, sizeof(*w->outbox));
+	w->flows = aligned_alloc(64, server->worker_count * sizeof(*w->flows));
+	REQUIRE(w->flows != NULL);
+	for (unsigned i = 0; i < server->worker_count; i++)
+		w->flows[i] = (struct flow){.low.run = on_low, .from = w};
+	/* Session ids are never used again, not even by the next process: they begin at a random
+	 * place. */
+	w->next_session = ((uint64_t)(index + 1) << 56) | (random_u64() >> 12);
+	home_init(&w->home, index, worker_turn_end, w);
+	return w;
+}
+
+static void free_tables(struct worker *w)
+{
+	struct session *s, *next;
+
+	HASH_ITER (hh_key, w->sessions, s, next) {
+		session_free(s);
+	}
+	REQUIRE(w->filters == NULL && w->filters_by_id == NULL);
+}
+
+void worker_free(struct worker *w)
+{
+	if (w == NULL)
+		return;
+	REQUIRE(w->conns == NULL);
+	free_tables(w);
+	for (unsigned i = 0; i < w->spare_count; i++)
+		buf_fini(&w->spare[i]);
+	buf_fini(&w->encoded.bytes);
+	route_match_fini(&w->match);
+	free(w->merges);
+	free(w->ids);
+	acl_subject_free(w->writer_subject);
+	origin_unref(&w->writer_origin);
+	free(w->outbox);
+	free(w->flows);
+	free(w->listeners);
+	policy_unref(&w->policy);
+	home_fini(&w->home);
+	free(w);
+}
+
+void worker_mark_dirty(struct worker *w, struct conn *c)
+{
+	if (c->dirty)
+		return;
+	c->dirty = true;
+	c->next_dirty = w->dirty;
+	w->dirty = c;
+}
+
+struct buf worker_take_buf(struct worker *w)
+{
+	if (w->spare_count > 0)
+		return w->spare[--w->spare_count];
+	return (struct buf){0};
+}
+
+void worker_give_buf(struct worker *w, struct buf *b)
+{
+	buf_clear(b);
+	if (b->cap > SPARE_BUF_MAX || w->spare_count == sizeof(w->spare) / sizeof(w->spare[0]))
+		buf_fini(b);
+	else if (b->cap > 0)
+		w->spare[w->spare_count++] = *b;
+	*b = (struct buf){0};
+}
+
+void worker_stall(struct worker *w, struct conn *c)
+{
+	if (w->stalled > 0)
+		conn_pause(c, CONN_PAUSE_PRESSURE);
+}
+
+const struct conf_listener *worker_listener(const struct worker *w, unsigned index)
+{
+	REQUIRE(index < w->policy->conf->listener_count);
+	return &w->policy->conf->listeners[index];
+}
+
+const struct conf_limits *worker_limits(const struct worker *w, const struct conn *c)
+{
+	return &worker_listener(w, stream_listener(c->stream))->limits;
+}

@@ -1,0 +1,129 @@
+/* A worker: one thread's share of the broker.  Its home (inbox, timers, turn), the connections and
+ * sessions that live here, the live subscribers of each filter, and what it needs of the shared
+ * state.  design.md section 3. Thread: its own; `counters` are read by others. */
+#ifndef CORE_WORKER_H
+#define CORE_WORKER_H
+
+#include "core/conn.h"
+#include "core/policy.h"
+#include "core/session.h"
+#include "store/journal.h"
+#include "store/retain.h"
+#include "store/route.h"
+
+struct server;
+struct loop;
+struct listener;
+
+/* Live subscribers of one filter at this home. */
+struct filter_home {
+	UT_hash_handle hh_id;
+	UT_hash_handle hh_filter;
+	uint64_t id;
+	struct subscription *subscribers; /* utlist DL */
+	uint32_t filter_len;
+	char filter[];
+};
+
+/* Bytes on their way from one home to another: above the high mark the sender stops reading from
+ * those who publish. */
+struct flow {
+	struct post low; /* the fact that goes back: there is room again */
+	struct worker *from;
+	_Atomic size_t bytes;
+	_Atomic bool stalled;
+} __attribute__((aligned(64)));
+#define FLOW_HIGH ((size_t)8 << 20)
+#define FLOW_LOW  ((size_t)2 << 20)
+
+struct counters {
+	_Atomic uint64_t messages_received;
+	_Atomic uint64_t messages_sent;
+	_Atomic uint64_t messages_dropped;
+	_Atomic uint64_t connections_total;
+	_Atomic uint64_t denials;
+};
+
+static inline void count(_Atomic uint64_t *counter)
+{
+	/* One writer: no read-modify-write needed. */
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
+	                      memory_order_relaxed);
+}
+
+/* The bytes of the PUBLISH encoded last: equal for every subscriber with the same options. */
+struct encoded {
+	struct msg *msg; /* borrowed; NULL: empty */
+	enum mqtt_version version;
+	uint8_t qos;
+	bool retain;
+	uint32_t expiry_s;
+	size_t packet_id_at;
+	struct buf bytes;
+};
+
+struct parcel;
+
+struct worker {
+	struct home home;
+	struct server *server;
+	struct loop *loop; /* NULL: driven by a simulation */
+	struct policy *policy;
+	struct session *sessions;
+	struct session *sessions_by_id;
+	struct session *replaying;
+	struct filter_home *filters_by_id;
+	struct filter_home *filters;
+	struct conn *conns; /* utlist DL, in order of arrival here */
+	struct conn *dirty;
+	struct conn *leaving; /* move to another home at the end of the turn */
+	struct buf spare[16]; /* output buffers to use again */
+	unsigned spare_count;
+	struct listener **listeners;
+	size_t listener_count;
+	struct route_match match;
+	struct merge *merges; /* scratch of deliver.c */
+	size_t merge_count, merge_cap;
+	uint64_t merge_serial;
+	bool fan_out;  /* the message at hand goes to several: encode once */
+	uint64_t *ids; /* scratch of handover.c: filter ids of one home */
+	size_t id_cap;
+	struct encoded encoded;
+	struct parcel **outbox; /* one per home: built during the turn */
+	struct flow *flows;     /* to each home */
+	size_t own_in_flight;   /* parcels of ours in our own inbox */
+	unsigned stalled;       /* flows above their high mark */
+	uint64_t next_session;
+	uint64_t next_arrival;
+	struct acl_subject *writer_subject; /* of the last writer checked during a replay */
+	struct origin *writer_origin;
+	uint64_t writer_generation;
+	struct log_limit refusal_limit, dropped_limit;
+	struct counters counters;
+	bool stopping;
+	struct step *stop_step; /* to answer when the last connection has gone */
+};
+
+/* `loop` is set later, by the thread that runs it. */
+struct worker *worker_new(struct server *server, unsigned index, struct policy *policy);
+void worker_free(struct worker *w);
+
+static inline struct worker *worker_here(void)
+{
+	return home_current()->arg;
+}
+
+#define REQUIRE_OWNER(object) REQUIRE(home_current() == &(object)->worker->home)
+
+/* Mark for the end of the turn. */
+void worker_mark_dirty(struct worker *w, struct conn *c);
+struct buf worker_take_buf(struct worker *w);
+void worker_give_buf(struct worker *w, struct buf *b);
+
+/* Pause everybody who publishes while some flow is above its mark. */
+void worker_stall(struct worker *w, struct conn *c);
+
+const struct conf_limits *worker_limits(const struct worker *w, const struct conn *c);
+const struct conf_listener *worker_listener(const struct worker *w, unsigned index);
+
+#endif

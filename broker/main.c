@@ -1,0 +1,173 @@
+/* The command line, the process around the broker, and its exit status: 0 fine, 1 failed while
+ * running, 2 wrong use or configuration. */
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "core/policy.h"
+#include "core/server.h"
+
+enum command {
+	COMMAND_RUN,
+	COMMAND_CHECK,
+	COMMAND_DUMP,
+};
+
+static const char usage[] =
+    "usage: broker -c broker.yaml            run in the foreground\n"
+    "       broker --check -c broker.yaml    check everything a start would, and say who can reach "
+    "it\n"
+    "       broker --dump -c broker.yaml     print the effective configuration\n"
+    "       broker --version\n";
+
+static int wrong_use(const char *what)
+{
+	fprintf(stderr, "broker: %s\n%s", what, usage);
+	return 2;
+}
+
+/* No core file, no ptrace by others: keys and passwords are in this memory. New files are for us
+ * alone. */
+static void harden(void)
+{
+	struct rlimit none = {0, 0};
+
+	umask(077);
+	signal(SIGPIPE, SIG_IGN);
+	if (VAKT_SANITIZED)
+		return; /* a leak checker has to look into the process */
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	(void)setrlimit(RLIMIT_CORE, &none);
+}
+
+static void print_errors(struct errors *errors)
+{
+	char *text = errors_text(errors);
+
+	fputs(text, stderr);
+	free(text);
+	errors_fini(errors);
+}
+
+static int dump(const char *path)
+{
+	struct errors errors = {0};
+	struct conf *conf = conf_load(path, &errors);
+	char *text;
+
+	print_errors(&errors);
+	if (conf == NULL)
+		return 2;
+	text = conf_dump(conf);
+	fputs(text, stdout);
+	free(text);
+	conf_free(conf);
+	return 0;
+}
+
+static struct policy *load(const char *path, struct tls_tickets *tickets)
+{
+	struct errors errors = {0};
+	struct policy *policy = policy_load(path, tickets, 1, &errors);
+
+	print_errors(&errors);
+	if (policy == NULL)
+		fprintf(stderr, "broker: %s is not used: mend what stands above\n", path);
+	return policy;
+}
+
+static int check(const char *path)
+{
+	struct tls_tickets *tickets = tls_tickets_new();
+	struct policy *policy = load(path, tickets);
+	int status = policy == NULL ? 2 : 0;
+
+	if (policy != NULL) {
+		char *text = policy_exposure(policy);
+
+		printf("%s is fine. What it opens:\n%s\n", path, text);
+		free(text);
+	}
+	policy_unref(&policy);
+	tls_tickets_free(tickets);
+	return status;
+}
+
+static bool open_log(const struct conf *conf)
+{
+	int failed;
+
+	log_set_level(conf->log_level);
+	log_set_json(conf->log_json);
+	failed = log_audit_open(conf->log_audit);
+	if (failed != 0)
+		fprintf(stderr,
+		        "%s: cannot open the audit file: %s; make its directory writable for this "
+		        "user, or leave log.audit out\n",
+		        conf->log_audit, strerror(-failed));
+	return failed == 0;
+}
+
+static int run(const char *path)
+{
+	struct tls_tickets *tickets = tls_tickets_new();
+	struct policy *policy = load(path, tickets);
+	int status = 2;
+
+	if (policy != NULL && open_log(policy->conf))
+		status = server_run(policy);
+	log_audit_close();
+	policy_unref(&policy);
+	tls_tickets_free(tickets);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+	    {"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'k'},
+	    {"dump", no_argument, NULL, 'd'},         {"version", no_argument, NULL, 'v'},
+	    {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
+	enum command command = COMMAND_RUN;
+	const char *path = NULL;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			path = optarg;
+			break;
+		case 'k':
+			command = COMMAND_CHECK;
+			break;
+		case 'd':
+			command = COMMAND_DUMP;
+			break;
+		case 'v':
+			printf("broker %s\n", VAKT_VERSION);
+			return 0;
+		case 'h':
+			fputs(usage, stdout);
+			return 0;
+		default:
+			fputs(usage, stderr);
+			return 2;
+		}
+	}
+	if (optind < argc)
+		return wrong_use("there is an argument too many");
+	if (path == NULL)
+		return wrong_use("name the configuration with -c broker.yaml");
+	harden();
+	hash_init();
+	if (command == COMMAND_DUMP)
+		return dump(path);
+	return command == COMMAND_CHECK ? check(path) : run(path);
+}
