@@ -1,0 +1,401 @@
+/* Publishers and subscribers on threads of their own, as the workers will do it: store, match,
+ * number and post inside one read section; subscribe, read the clock, replay, take what comes live.
+ * Each subscriber must see the numbers of a topic rise, and end with the newest.  Run under
+ * ThreadSanitizer too. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "base/home.h"
+#include "dice.h"
+#include "store/retain_tree.h"
+#include "store/route_tree.h"
+
+enum {
+	PUBLISHERS = 2,
+	SUBSCRIBERS = 2,
+	HOMES = PUBLISHERS + SUBSCRIBERS,
+	TOPICS = 300,
+	PUBLISHES = 6000,
+};
+
+struct world {
+	struct route *route;
+	struct retain *retain;
+	struct home home[SUBSCRIBERS]; /* of the subscribers */
+	_Atomic unsigned publishing;   /* threads */
+	_Atomic bool swept;
+};
+
+struct publisher {
+	struct world *world;
+	unsigned home;
+	struct dice dice;
+	struct thread thread;
+};
+
+struct subscriber {
+	struct world *world;
+	unsigned index, home;
+	struct dice dice;
+	struct thread thread;
+	/* of the subscription at hand */
+	struct slice filter;
+	bool durable;
+	uint64_t since;
+	struct retain_cursor *cursor;
+	uint64_t seen[TOPICS]; /* the newest number, 0: none */
+	bool deleted[TOPICS];  /* it was a deletion */
+	unsigned rounds, wrong;
+};
+
+struct delivery {
+	struct post post;
+	uint64_t number;
+	struct msg *msg;
+};
+
+static void topic_text(char out[32], unsigned i)
+{
+	snprintf(out, 32, "t/%u/%u/x", i % 7, i);
+}
+
+static unsigned topic_index(struct slice topic)
+{
+	unsigned i = 0;
+
+	for (size_t at = 4; at < topic.len && topic.data[at] != '/'; at++)
+		i = i * 10 + (unsigned)(topic.data[at] - '0');
+	return i;
+}
+
+/* --- publishers --- */
+
+static void on_delivery(struct post *post, void *home_arg);
+
+static void deliver(struct world *w, uint64_t homes, uint64_t number, struct msg *msg)
+{
+	for (unsigned i = 0; i < SUBSCRIBERS; i++) {
+		struct delivery *d;
+
+		if ((homes >> (PUBLISHERS + i) & 1) == 0)
+			continue;
+		d = xnew(d);
+		d->post.run = on_delivery;
+		d->number = number;
+		d->msg = msg_ref(msg);
+		home_post(&w->home[i], &d->post);
+	}
+}
+
+static void publish(struct publisher *p, unsigned topic, struct route_match *m)
+{
+	struct world *w = p->world;
+	struct retain_change c;
+	struct msg_parts parts = {.retain = true, .expires_ms = MSG_NEVER};
+	struct msg *msg;
+	char text[32];
+	uint64_t homes;
+
+	topic_text(text, topic);
+	parts.topic = slice_of_str(text);
+	parts.payload = dice_roll(&p->dice, 3) == 0 ? SLICE("") : SLICE("on");
+	msg = msg_new(NULL, &parts);
+
+	route_read_begin(w->route, p->home);
+	retain_begin(w->retain, p->home, parts.topic, 0, &c);
+	if (parts.payload.len > 0)
+		retain_put(&c, msg);
+	else
+		retain_delete(&c, 0);
+	if (dice_roll(&p->dice, 8) == 0)
+		retain_own(&c, dice_roll(&p->dice, 2) == 0 ? SLICE("anna") : SLICE(""));
+	route_match(w->route, parts.topic, m);
+	homes = m->homes;
+	for (size_t i = 0; i < m->target_count; i++)
+		homes |= (uint64_t)1 << m->targets[i].target.home;
+	deliver(w, homes, c.number, msg);
+	retain_end(&c);
+	route_read_end(w->route, p->home);
+	msg_unref(&msg);
+}
+
+static void *run_publisher(void *arg)
+{
+	struct publisher *p = arg;
+	struct route_match m = {0};
+
+	for (unsigned i = 0; i < PUBLISHES; i++)
+		publish(p, dice_roll(&p->dice, TOPICS), &m);
+	route_match_fini(&m);
+	p->world->publishing--;
+	return NULL;
+}
+
+/* --- subscribers --- */
+
+static void see(struct subscriber *s, struct msg *msg, uint64_t number, bool deleted)
+{
+	unsigned topic = topic_index(msg->topic);
+
+	if (number <= s->seen[topic])
+		s->wrong++; /* backwards, or twice */
+	s->seen[topic] = number;
+	s->deleted[topic] = deleted;
+}
+
+static void on_delivery(struct post *post, void *home_arg)
+{
+	struct delivery *d = (struct delivery *)post;
+	struct subscriber *s = home_arg;
+
+	if (d->number > s->since)
+		see(s, d->msg, d->number, d->msg->payload.len == 0);
+	msg_unref(&d->msg);
+	free(d);
+}
+
+static bool on_replayed(void *arg, struct msg *msg, _Atomic uint32_t *writer_generation)
+{
+	struct subscriber *s = arg;
+
+	atomic_fetch_add_explicit(writer_generation, 1, memory_order_relaxed);
+	if (msg->number > s->since)
+		s->wrong++;
+	see(s, msg, msg->number, false);
+	return true;
+}
+
+static void subscribe(struct subscriber *s)
+{
+	static const char *const filters[] = {"#", "t/#", "t/+/+/x", "t/3/+/#"};
+	struct world *w = s->world;
+	struct route_target t = {.session_id = s->home, .home = (uint16_t)s->home, .durable = true};
+
+	memset(s->seen, 0, sizeof(s->seen));
+	memset(s->deleted, 0, sizeof(s->deleted));
+	s->filter = slice_of_str(filters[dice_roll(&s->dice, 4)]);
+	s->durable = dice_roll(&s->dice, 2) == 0;
+	s->since = UINT64_MAX; /* what still comes from before is none of ours */
+	if (s->durable) {
+		route_target_put(w->route, s->filter, &t, retain_clock(w->retain));
+		s->since = t.since;
+	} else {
+		route_join(w->route, s->home, s->filter);
+		s->since = *retain_clock(w->retain);
+	}
+	s->cursor = retain_cursor_new(w->retain, s->filter, s->since);
+}
+
+static void unsubscribe(struct subscriber *s)
+{
+	if (s->durable)
+		route_target_remove(s->world->route, s->filter, s->home);
+	else
+		route_leave(s->world->route, s->home, s->filter);
+	retain_cursor_free(&s->cursor);
+	s->rounds++;
+}
+
+static bool slice_step(struct subscriber *s)
+{
+	inbox_drain(&s->world->home[s->index].inbox, 1 + dice_roll(&s->dice, 50), s);
+	return retain_replay(s->cursor, s->home, 0, 1 + dice_roll(&s->dice, 40), on_replayed, s);
+}
+
+/* Nobody publishes any more: what was seen last is what is there. */
+static void check_end(struct subscriber *s)
+{
+	for (unsigned i = 0; i < TOPICS; i++) {
+		char text[32];
+		struct msg *m;
+
+		topic_text(text, i);
+		if (slice_equal(s->filter, SLICE("t/3/+/#")) && i % 7 != 3)
+			continue;
+		m = retain_find(s->world->retain, s->home, slice_of_str(text), 0);
+		if (m != NULL && (s->deleted[i] || s->seen[i] != m->number))
+			s->wrong++;
+		if (m == NULL && s->seen[i] != 0 && !s->deleted[i])
+			s->wrong++;
+		msg_unref(&m);
+	}
+}
+
+static void *run_subscriber(void *arg)
+{
+	struct subscriber *s = arg;
+	bool last;
+
+	do {
+		last = s->world->publishing == 0;
+		subscribe(s);
+		for (unsigned steps = dice_roll(&s->dice, 60); steps > 0; steps--)
+			slice_step(s);
+		if (s->rounds % 16 == 15) { /* stay until the publishers are done */
+			while (s->world->publishing > 0)
+				slice_step(s);
+			last = true;
+		}
+		if (last) {
+			while (slice_step(s))
+				;
+			while (inbox_drain(&s->world->home[s->index].inbox, 1000, s))
+				;
+			check_end(s);
+		}
+		unsubscribe(s);
+	} while (!last);
+	return NULL;
+}
+
+/* --- all of them --- */
+
+static void *run_sweeper(void *arg)
+{
+	struct world *w = arg;
+	struct retain_counts counts;
+	struct route_counts filters;
+
+	while (!w->swept) {
+		retain_sweep(w->retain, 0, 50);
+		retain_count(w->retain, &counts);
+		route_count(w->route, HOMES, &filters);
+		retain_disown(w->retain, SLICE("anna"));
+		sched_yield();
+	}
+	return NULL;
+}
+
+static void world_end(struct world *w)
+{
+	struct route_counts filters;
+
+	for (unsigned i = 0; i < SUBSCRIBERS; i++)
+		home_fini(&w->home[i]);
+	route_count(w->route, 0, &filters);
+	assert_int_equal(filters.filters, 0);
+	assert_int_equal(w->route->tree.count, 0);
+	assert_int_equal(*retain_clock(w->retain), PUBLISHERS * PUBLISHES);
+	route_free(w->route);
+	retain_free(w->retain);
+}
+
+static void topics_rise_and_none_is_lost(void **state)
+{
+	struct world w = {.route = route_new(HOMES), .retain = retain_new(HOMES)};
+	struct publisher publishers[PUBLISHERS] = {0};
+	static struct subscriber subscribers[SUBSCRIBERS];
+	struct thread sweeper;
+
+	(void)state;
+	w.publishing = PUBLISHERS;
+	assert_int_equal(thread_start(&sweeper, "sweeper", run_sweeper, &w), 0);
+	for (unsigned i = 0; i < SUBSCRIBERS; i++) {
+		struct subscriber *s = &subscribers[i];
+
+		*s = (struct subscriber){
+		    .world = &w, .index = i, .home = PUBLISHERS + i, .dice = {i + 100}};
+		home_init(&w.home[i], PUBLISHERS + i, NULL, NULL);
+	}
+	for (unsigned i = 0; i < SUBSCRIBERS; i++)
+		assert_int_equal(thread_start(&subscribers[i].thread, "subscriber", run_subscriber,
+		                              &subscribers[i]),
+		                 0);
+	for (unsigned i = 0; i < PUBLISHERS; i++) {
+		publishers[i] = (struct publisher){.world = &w, .home = i, .dice = {i + 1}};
+		assert_int_equal(
+		    thread_start(&publishers[i].thread, "publisher", run_publisher, &publishers[i]),
+		    0);
+	}
+	for (unsigned i = 0; i < PUBLISHERS; i++)
+		thread_join(&publishers[i].thread);
+	for (unsigned i = 0; i < SUBSCRIBERS; i++) {
+		thread_join(&subscribers[i].thread);
+		assert_int_equal(subscribers[i].wrong, 0);
+		assert_true(subscribers[i].rounds > 1);
+	}
+	w.swept = true;
+	thread_join(&sweeper);
+	world_end(&w);
+}
+
+/* --- $share and targets come and go while others match --- */
+
+struct churner {
+	struct route *route;
+	unsigned home;
+	struct thread thread;
+	unsigned wrong;
+};
+
+enum { ROUNDS = 1500 };
+
+static void *run_churner(void *arg)
+{
+	struct churner *c = arg;
+	struct dice d = {c->home + 77};
+	struct route_target always, t = {.home = (uint16_t)c->home, .durable = true};
+	struct route_match m = {0};
+
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		t.session_id = c->home * 100 + dice_roll(&d, 40) + 1;
+		route_share_put(c->route, SLICE("g"), SLICE("s/+"), &t, dice_roll(&d, 2) == 0);
+		route_read_begin(c->route, c->home);
+		route_match(c->route, SLICE("s/1"), &m);
+		route_read_end(c->route, c->home);
+		c->wrong += m.share_count != 1; /* our own is there at least */
+		if (m.share_count == 1 &&
+		    !route_share_pick(c->route, c->home, m.shares[0].group_id, NULL, 0, &always))
+			c->wrong++;
+		route_share_online(c->route, SLICE("g"), SLICE("s/+"), t.session_id, true);
+		t.session_id = c->home * 100 + dice_roll(&d, 40) + 1;
+		route_share_remove(c->route, SLICE("g"), SLICE("s/+"), t.session_id);
+	}
+	for (unsigned i = 1; i <= 40; i++)
+		route_share_remove(c->route, SLICE("g"), SLICE("s/+"), c->home * 100 + i);
+	route_match_fini(&m);
+	return NULL;
+}
+
+static void groups_change_while_others_pick(void **state)
+{
+	struct route *r = route_new(HOMES);
+	struct route_target anchor = {.session_id = 9999, .durable = true};
+	struct churner churners[HOMES] = {0};
+	struct route_counts counts;
+
+	(void)state;
+	route_share_put(r, SLICE("g"), SLICE("s/+"), &anchor, false);
+	for (unsigned i = 0; i < HOMES; i++) {
+		churners[i] = (struct churner){.route = r, .home = i};
+		assert_int_equal(
+		    thread_start(&churners[i].thread, "churner", run_churner, &churners[i]), 0);
+	}
+	for (unsigned i = 0; i < HOMES; i++) {
+		thread_join(&churners[i].thread);
+		assert_int_equal(churners[i].wrong, 0);
+	}
+	route_count(r, 0, &counts);
+	assert_int_equal(counts.share_members, 1);
+	route_share_remove(r, SLICE("g"), SLICE("s/+"), 9999);
+	assert_int_equal(r->tree.count, 0);
+	route_free(r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(topics_rise_and_none_is_lost),
+	    cmocka_unit_test(groups_change_while_others_pick),
+	};
+
+	hash_init();
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
