@@ -1,0 +1,162 @@
+/* See ask.h.  Strings of tests are short: fixed buffers do. */
+#include "ask.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/alloc.h"
+
+static char *yaml_of_rules(const char *rules, bool for_anonymous)
+{
+	struct buf out = {0};
+
+	buf_printf(&out, for_anonymous ? "anonymous: {rules: [" : "users: {anna: {rules: [");
+	while (*rules != '\0') {
+		size_t len = strcspn(rules, "\n");
+
+		buf_printf(&out, "\"%.*s\",\n", (int)len, rules);
+		rules += len + (rules[len] == '\n' ? 1 : 0);
+	}
+	buf_printf(&out, for_anonymous ? "]}" : "]}}");
+	buf_put_u8(&out, '\0');
+	return (char *)out.data;
+}
+
+static struct acl *policy_read(const char *text, bool for_anonymous,
+                               enum conf_partial_subscriptions partial)
+{
+	bool is_rules = strncmp(text, "allow", 5) == 0 || strncmp(text, "deny", 4) == 0;
+	char *yaml = is_rules ? yaml_of_rules(text, for_anonymous) : xstrdup(text);
+	struct errors errors = {0};
+	struct acl *acl = acl_parse("acl.yaml", slice_of_str(yaml), partial, &errors);
+
+	if (acl == NULL) {
+		char *said = errors_text(&errors);
+
+		print_message("%s\n%s", yaml, said);
+		free(said);
+	}
+	free(yaml);
+	errors_fini(&errors);
+	assert_non_null(acl);
+	return acl;
+}
+
+struct acl *policy_of(const char *text, bool for_anonymous)
+{
+	return policy_read(text, for_anonymous, PARTIAL_SUBSCRIPTIONS_REFUSE);
+}
+
+struct acl *policy_of_partial(const char *text, bool for_anonymous)
+{
+	return policy_read(text, for_anonymous, PARTIAL_SUBSCRIPTIONS_FILTER);
+}
+
+#define ROLES_MAX 4
+
+struct asker {
+	char text[256];
+	char *roles[ROLES_MAX];
+	struct acl_who who;
+};
+
+static void asker_init(struct asker *a, const char *who)
+{
+	char *rest = a->text;
+	char *word;
+
+	*a = (struct asker){0};
+	assert_true(strlen(who) < sizeof(a->text));
+	strcpy(a->text, who); /* NOLINT(clang-analyzer-security.insecureAPI.strcpy) */
+	word = strsep(&rest, " ");
+	a->who.anonymous = strcmp(word, "-") == 0;
+	if (!a->who.anonymous)
+		a->who.user = slice_of_str(word);
+	while ((word = strsep(&rest, " ")) != NULL) {
+		if (strcmp(word, "as") == 0) {
+			a->who.client_id = slice_of_str(strsep(&rest, " "));
+			continue;
+		}
+		assert_string_equal(word, "with");
+		for (word = strsep(&rest, " "); word != NULL;)
+			a->roles[a->who.role_count++] = strsep(&word, ",");
+	}
+	a->who.roles = a->roles;
+}
+
+static void question_word(struct acl_request *request, const char *word)
+{
+	if (strcmp(word, "retain") == 0)
+		request->retain = true;
+	else if (strcmp(word, "owned") == 0)
+		request->owner = ACL_OWNER_OTHER;
+	else if (strncmp(word, "qos=", 4) == 0)
+		request->qos = (uint8_t)(word[4] - '0');
+	else if (strncmp(word, "payload=", 8) == 0)
+		request->payload = slice_of_str(word + 8);
+	else
+		fail_msg("unknown word '%s'", word);
+}
+
+static enum acl_action action_of(const char *word)
+{
+	static const char *const words[] = {
+	    [ACL_PUBLISH] = "publish",
+	    [ACL_WILL] = "will",
+	    [ACL_SUBSCRIBE] = "subscribe",
+	    [ACL_RECEIVE] = "receive",
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strcmp(word, words[i]) == 0)
+			return (enum acl_action)i;
+	}
+	fail_msg("unknown action '%s'", word);
+	return ACL_PUBLISH;
+}
+
+static const char *answer_of(const struct acl *acl, const struct acl_verdict *verdict)
+{
+	static char answer[64];
+	char text[256];
+
+	if (verdict->cause == ACL_CAUSE_RULE) {
+		acl_verdict_text(acl, verdict, text, sizeof(text));
+		snprintf(answer, sizeof(answer), "%s %d%s", verdict->allowed ? "allow" : "deny",
+		         atoi(text + strlen("acl.yaml:")), verdict->by_own ? " own" : "");
+		return answer;
+	}
+	assert_false(verdict->allowed);
+	assert_null(verdict->rule);
+	return verdict->cause == ACL_CAUSE_NO_RULE         ? "deny none"
+	       : verdict->cause == ACL_CAUSE_GUARD_DESIRED ? "deny desired"
+	                                                   : "deny system";
+}
+
+const char *policy_ask(const struct acl *acl, const char *who, const char *what)
+{
+	char text[256];
+	char *rest = text;
+	struct asker asker;
+	struct acl_request request = {0};
+	struct acl_subject *subject;
+	struct acl_verdict verdict;
+	const char *word;
+
+	asker_init(&asker, who);
+	assert_true(strlen(what) < sizeof(text));
+	strcpy(text, what); /* NOLINT(clang-analyzer-security.insecureAPI.strcpy) */
+	request.action = action_of(strsep(&rest, " "));
+	request.topic = slice_of_str(strsep(&rest, " "));
+	while ((word = strsep(&rest, " ")) != NULL)
+		question_word(&request, word);
+	subject = acl_subject_new(acl, &asker.who);
+	verdict = acl_check(subject, &request);
+	acl_subject_free(subject);
+	return answer_of(acl, &verdict);
+}

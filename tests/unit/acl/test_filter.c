@@ -1,0 +1,223 @@
+/* The algebra of filters: vectors, and every pair of small filters against every small topic. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "acl/filter.h"
+#include "acl/levels.h"
+#include "base/alloc.h"
+#include "base/hash.h"
+#include "proto/topic.h"
+
+static void vectors(void **state)
+{
+	static const struct {
+		const char *outer, *inner;
+		bool covers, overlaps;
+	} rows[] = {
+	    {"a/b", "a/b", true, true},         {"a/b", "a/c", false, false},
+	    {"a/+", "a/b", true, true},         {"a/b", "a/+", false, true},
+	    {"#", "a/+/b/#", true, true},       {"a/#", "a", true, true},
+	    {"a", "a/#", false, true},          {"a/+", "a/#", false, true},
+	    {"a/#", "a/+/#", true, true},       {"a/+/#", "a/#", false, true},
+	    {"+/#", "#", true, true},           {"+/+/#", "#", false, true},
+	    {"+/+/#", "/#", true, true},        {"+", "/#", false, false},
+	    {"+", "+/#", false, true},          {"#", "$SYS/#", false, false},
+	    {"+/x", "$SYS/x", false, false},    {"$SYS/#", "$SYS/x", true, true},
+	    {"a/+", "a/$x", true, true},        {"a/+/c", "a/b/+", false, true},
+	    {"a/+/c", "a/b/+/d", false, false}, {"/", "/", true, true},
+	    {"+/+", "/", true, true},           {"/+", "+/", false, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct slice a = slice_of_str(rows[i].outer), b = slice_of_str(rows[i].inner);
+
+		if (filter_covers(a, b) != rows[i].covers)
+			fail_msg("covers %s %s", rows[i].outer, rows[i].inner);
+		if (filter_overlaps(a, b) != rows[i].overlaps ||
+		    filter_overlaps(b, a) != rows[i].overlaps)
+			fail_msg("overlaps %s %s", rows[i].outer, rows[i].inner);
+	}
+}
+
+#define TEXTS_MAX 1000
+#define WORDS     (TEXTS_MAX / 64 + 1)
+
+struct texts {
+	char text[TEXTS_MAX][16];
+	size_t count;
+};
+
+/* All texts of one to `depth` levels over the alphabet. */
+static void texts_fill(struct texts *t, const char *const *alphabet, size_t letters, size_t depth)
+{
+	size_t total = 1;
+
+	for (size_t levels = 1; levels <= depth; levels++) {
+		total *= letters;
+		for (size_t n = 0; n < total; n++) {
+			char *out = t->text[t->count];
+			size_t code = n;
+
+			out[0] = '\0';
+			for (size_t i = 0; i < levels; i++, code /= letters) {
+				strcat(out, i > 0 ? "/" : "");         /* NOLINT */
+				strcat(out, alphabet[code % letters]); /* NOLINT */
+			}
+			assert_true(++t->count < TEXTS_MAX);
+		}
+	}
+}
+
+static void texts_keep(struct texts *t, bool (*valid)(struct slice))
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < t->count; i++) {
+		if (valid(slice_of_str(t->text[i])))
+			memmove(t->text[kept++], t->text[i], sizeof(t->text[i]));
+	}
+	t->count = kept;
+}
+
+/* A letter more than the filters have stands for all the others there are. */
+static void exhaustive(void **state)
+{
+	static const char *const in_filters[] = {"a", "b", "$s", "", "+", "#"};
+	static const char *const in_topics[] = {"a", "b", "$s", "", "z"};
+	static struct texts filters, topics;
+	static uint64_t matched[TEXTS_MAX][WORDS];
+	size_t covered = 0, met = 0;
+
+	(void)state;
+	texts_fill(&filters, in_filters, 6, 3);
+	texts_keep(&filters, topic_filter_valid);
+	texts_fill(&topics, in_topics, 5, 4);
+	texts_keep(&topics, topic_name_valid);
+	for (size_t f = 0; f < filters.count; f++) {
+		for (size_t t = 0; t < topics.count; t++) {
+			if (topic_matches(slice_of_str(filters.text[f]),
+			                  slice_of_str(topics.text[t])))
+				matched[f][t / 64] |= UINT64_C(1) << (t % 64);
+		}
+	}
+	for (size_t a = 0; a < filters.count; a++) {
+		for (size_t b = 0; b < filters.count; b++) {
+			struct slice x = slice_of_str(filters.text[a]);
+			struct slice y = slice_of_str(filters.text[b]);
+			uint64_t outside = 0, common = 0;
+
+			for (size_t w = 0; w < WORDS; w++) {
+				outside |= matched[b][w] & ~matched[a][w];
+				common |= matched[b][w] & matched[a][w];
+			}
+			if (filter_covers(x, y) != (outside == 0))
+				fail_msg("covers %s %s", filters.text[a], filters.text[b]);
+			if (filter_overlaps(x, y) != (common != 0))
+				fail_msg("overlaps %s %s", filters.text[a], filters.text[b]);
+			covered += outside == 0;
+			met += common != 0;
+		}
+	}
+	assert_true(filters.count > 150 && covered > filters.count && met > covered);
+}
+
+/* With names that have values a rule's filter is the one that one would write with them. */
+static void names_are_values(void **state)
+{
+	static const char *const in_rules[] = {"a", "%u", "d%c", "", "+", "#"};
+	static const char *const in_values[] = {"a", "a", "db", "", "+", "#"};
+	static const char *const in_asked[] = {"a", "db", "d", "", "+", "#"};
+	static struct texts rules, values, asked;
+	struct names names = {.user = SLICE("a"), .client = SLICE("b")};
+
+	(void)state;
+	texts_fill(&rules, in_rules, 6, 3);
+	texts_fill(&values, in_values, 6, 3);
+	texts_fill(&asked, in_asked, 6, 3);
+	texts_keep(&rules, topic_filter_valid);
+	texts_keep(&values, topic_filter_valid);
+	texts_keep(&asked, topic_filter_valid);
+	assert_int_equal(rules.count, values.count);
+	for (size_t r = 0; r < rules.count; r++) {
+		struct slice plain = slice_of_str(values.text[r]);
+		struct rule_filter filter = {0};
+		size_t bad;
+
+		assert_true(rule_filter_parse(&filter, slice_of_str(rules.text[r]), &bad));
+		for (size_t i = 0; i < asked.count; i++) {
+			struct slice b = slice_of_str(asked.text[i]);
+
+			if (rule_filter_covers(&filter, b, &names, i % 2) !=
+			    filter_covers(plain, b))
+				fail_msg("covers %s %s", rules.text[r], asked.text[i]);
+			if (rule_filter_overlaps(&filter, b, &names) != filter_overlaps(plain, b))
+				fail_msg("overlaps %s %s", rules.text[r], asked.text[i]);
+		}
+		rule_filter_fini(&filter);
+	}
+}
+
+static void patterns(void **state)
+{
+	static const struct {
+		const char *pattern, *bytes;
+		unsigned flags;
+		bool matches;
+	} rows[] = {
+	    {"", "", 0, true},
+	    {"a", "", 0, false},
+	    {"x%uy", "xUSERy", 0, true},
+	    {"x%uy", "xUSER", 0, false},
+	    {"%u", "USERS", 0, false},
+	    {"%u", "USERS", PATTERN_OPEN, true},
+	    {"%c", "x", 0, false},
+	    {"%c", "", PATTERN_HOLES, true},
+	    {"%c", "$x", PATTERN_HOLES, true},
+	    {"%c", "$x", PATTERN_HOLES | PATTERN_FIRST, false},
+	    {"$%c", "$x", PATTERN_HOLES | PATTERN_FIRST, true},
+	    {"a%cb", "ab", PATTERN_HOLES, true},
+	    {"a%cb", "axxbxb", PATTERN_HOLES, true},
+	    {"a%cb", "axxbx", PATTERN_HOLES, false},
+	    {"a%cb", "axxbx", PATTERN_HOLES | PATTERN_OPEN, true},
+	    {"a%cb", "axx", PATTERN_HOLES | PATTERN_OPEN, false},
+	    {"%c-%c-%u", "1-2-3-USER", PATTERN_HOLES, true},
+	    {"%c-%c-%u", "1-USER", PATTERN_HOLES, false},
+	    {"%c%u%cx", "USERUSERx", PATTERN_HOLES, true},
+	    {"%cab%c", "aab", PATTERN_HOLES, true},
+	    {"%cabab%c", "ababab", PATTERN_HOLES, true},
+	    {"a%ca", "a", PATTERN_HOLES, false},
+	};
+	struct names names = {.user = SLICE("USER")};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct pattern p = {0};
+		struct slice raw = slice_of_str(rows[i].pattern);
+
+		assert_int_equal(pattern_parse(&p, raw), raw.len);
+		if (pattern_matches(&p, &names, slice_of_str(rows[i].bytes), rows[i].flags) !=
+		    rows[i].matches)
+			fail_msg("%s: %s", rows[i].pattern, rows[i].bytes);
+		pattern_fini(&p);
+	}
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(vectors),
+	    cmocka_unit_test(exhaustive),
+	    cmocka_unit_test(names_are_values),
+	    cmocka_unit_test(patterns),
+	};
+
+	hash_init();
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
