@@ -20,7 +20,7 @@ def cases(suite):
         kind = 1 if kinds & {"failure", "error"} else 2 if "skipped" in kinds else 0
         counts[kind] += 1
         if kind == 1:
-            failures.append(f"{suite.get('name', '')}: {case.get('name')}")
+            failures.append(case.get("name"))
     return counts, failures
 
 
@@ -36,7 +36,8 @@ def tap_suites():
     path = LOGS / f"{LOGBASE}.junit.xml"
     if not path.exists():
         return {}
-    return {suite.get("name").split(".")[-1]: suite for suite in ElementTree.parse(path).getroot().iter("testsuite")}
+    suites = ElementTree.parse(path).getroot().iter("testsuite")
+    return {suite.get("name").split(" / ")[1]: suite for suite in suites if " / " in suite.get("name")}
 
 
 def main():
@@ -52,7 +53,7 @@ def main():
         for suite in suites:
             one, names = cases(suite)
             counts = [a + b for a, b in zip(counts, one)]
-            bad += [n if n.startswith(name) else f"{name}: {n}" for n in names]
+            bad += [f"{name}: {n}" for n in names]
         ok = test["result"] in ("OK", "EXPECTEDFAIL")
         skipped = test["result"] in ("SKIP", "IGNORED")
         if not ok and not skipped and counts[1] == 0:

@@ -1,0 +1,207 @@
+"""A house to test in: certificates, users, rules, and the real broker on a free port of the loopback."""
+
+import copy
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+from process import PATIENCE_S, LineProcess
+
+ROOT = Path(__file__).resolve().parents[2]
+BROKER = os.environ.get("VAKT_BROKER", str(ROOT / "build/broker/broker"))
+PASSWD = os.environ.get("VAKT_PASSWD", str(ROOT / "build/tools/broker-passwd"))
+
+ENVIRONMENT = dict(os.environ)
+ENVIRONMENT.setdefault("ASAN_OPTIONS", "halt_on_error=1:detect_leaks=1")
+ENVIRONMENT.setdefault("UBSAN_OPTIONS", "halt_on_error=1:print_stacktrace=1")
+
+running = []
+FIELD = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|[^ ]*)')
+ESCAPES = {"n": "\n", "t": "\t", '"': '"', "\\": "\\"}
+
+
+def unquote(value):
+    if not value.startswith('"'):
+        return value
+    return re.sub(r"\\(x[0-9a-f]{2}|.)",
+                  lambda m: ESCAPES.get(m[1][0]) or chr(int(m[1][1:], 16)), value[1:-1])
+
+
+def logfmt(line):
+    """{"event": ..., field: value}; empty where the line is no event."""
+    fields = {name: unquote(value) for name, value in FIELD.findall(line)}
+    return fields if "event" in fields else {}
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Pki:
+    """Two authorities, one for servers and one for clients, and what is asked of them."""
+
+    def __init__(self, directory):
+        self.directory = Path(directory)
+        self.run("ca", "ca", "Scenario servers")
+        for key in ("ec", "rsa"):
+            self.run("leaf", "ca", f"server-{key}", "server", key, "localhost", "DNS:localhost", "IP:127.0.0.1")
+
+    def run(self, *arguments):
+        subprocess.run([str(ROOT / "tools/pki"), *arguments], cwd=self.directory, check=True, stdin=subprocess.DEVNULL)
+
+    def path(self, name):
+        return self.directory / name
+
+    def authority(self, name):
+        self.run("ca", name, f"Scenario {name}")
+        return self.path(f"{name}.crt")
+
+    def client(self, ca, name, common_name, *options, kind="client", key="ec"):
+        self.authority(ca)
+        self.run("leaf", ca, name, kind, key, common_name, *options)
+        return name
+
+    def revoke(self, ca, file, *names, ended=False):
+        self.run("crl", ca, file, *(["ended"] if ended else []), *(f"{n}.crt" for n in names))
+        return self.path(file)
+
+
+def merge(base, over):
+    for key, value in over.items():
+        if isinstance(value, dict) and isinstance(base.get(key), dict):
+            merge(base[key], value)
+        else:
+            base[key] = value
+    return base
+
+
+class House:
+    """A broker's directory. JSON is YAML, so the configuration is plain Python until it is written."""
+
+    def __init__(self, directory, pki, *, config=None, acl=None, users=None, environment=None, limit=None):
+        self.directory, self.pki = Path(directory), pki
+        self.environment = {**ENVIRONMENT, **(environment or {})}
+        self.limit = limit
+        self.port = free_port()
+        self.config = merge({
+            "workers": 1,
+            "listeners": [{"bind": f"127.0.0.1:{self.port}"}],
+            "tls": {"certificates": [{"certificate": str(pki.path(f"server-{key}.crt")),
+                                      "key": str(pki.path(f"server-{key}.key"))} for key in ("ec", "rsa")]},
+            "authentication": {"password_file": "users.passwd"},
+            "authorization": {"acl_file": "acl.yaml"},
+        }, copy.deepcopy(config or {}))
+        self.acl = {"roles": {"all": ["allow all #"]}} if acl is None else acl
+        self.process = None
+        self.write()
+        for name, roles in ({"anna": ["all"]} if users is None else users).items():
+            self.add_user(name, roles)
+
+    # files
+
+    def write(self):
+        self.write_file("broker.yaml", json.dumps(self.config, indent=1, ensure_ascii=False) + "\n")
+        self.write_file("acl.yaml", json.dumps(self.acl, indent=1, ensure_ascii=False) + "\n")
+
+    def write_file(self, name, content, mode=0o600):
+        path = self.directory / name
+        path.write_text(content, encoding="utf-8")
+        path.chmod(mode)
+        return path
+
+    def passwd(self, *arguments, stdin="", check=True):
+        done = subprocess.run([PASSWD, str(self.directory / "users.passwd"), *arguments], input=stdin, text=True,
+                              capture_output=True, check=False, env=self.environment, timeout=PATIENCE_S)
+        assert not check or done.returncode == 0, f"broker-passwd {arguments}: {done.stderr}"
+        return done
+
+    def add_user(self, name, roles=(), password=None):
+        options = [word for role in roles for word in ("--role", role)]
+        if not (self.directory / "users.passwd").exists():
+            options.append("-c")
+        if password is False:
+            return self.passwd("add", name, *options, "--no-password")
+        return self.passwd("add", name, *options, "--stdin", stdin=(password or self.password(name)) + "\n")
+
+    @staticmethod
+    def password(user):
+        return f"the password of {user}"
+
+    @property
+    def addresses(self):
+        """Where each listener is: (host, port), or the path of a Unix socket."""
+        found = []
+        for listener in self.config["listeners"]:
+            bind = listener["bind"]
+            if bind.startswith("unix:"):
+                found.append(bind[5:])
+            else:
+                host, port = bind.rsplit(":", 1)
+                found.append((host.strip("[]"), int(port)))
+        return found
+
+    # the broker
+
+    def command(self, *options):
+        """Run the broker for something that ends by itself, as --check does."""
+        return subprocess.run([BROKER, *options, "-c", "broker.yaml"], cwd=self.directory, env=self.environment, text=True,
+                              capture_output=True, check=False, stdin=subprocess.DEVNULL, timeout=PATIENCE_S)
+
+    def start(self):
+        command = [BROKER, "-c", str(self.directory / "broker.yaml")]
+        self.process = LineProcess(command, env=self.environment, stdin=subprocess.DEVNULL, preexec_fn=self.limit)
+        running.append(self)
+        try:
+            self.wait_log("ready", timeout_s=60)
+        except BaseException:
+            self.process.kill()
+            running.remove(self)
+            raise
+        return self
+
+    def stop(self, number=signal.SIGTERM):
+        """The clean end: status 0, and nothing a sanitizer would say."""
+        process, self.process = self.process, None
+        if process is None:
+            return
+        running.remove(self)
+        if process.child.poll() is None:
+            process.signal(number)
+        try:
+            status = process.wait(60)
+        finally:
+            process.kill()
+        said = "\n".join(line for line in process.lines if not logfmt(line))
+        assert status == 0, f"the broker ended with {status}:\n{said}"
+        assert "runtime error" not in said and "Sanitizer" not in said, said
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.stop()
+
+    # the log
+
+    def mark(self):
+        return self.process.mark()
+
+    def wait_log(self, event, after=0, timeout_s=PATIENCE_S, **fields):
+        """The first such event from `after` on, as a dict. A field's value may be a function that judges it."""
+        def wanted(line):
+            found = logfmt(line)
+            return found.get("event") == event and all(
+                want(found.get(name, "")) if callable(want) else found.get(name) == str(want)
+                for name, want in fields.items())
+        return logfmt(self.process.wait_line(wanted, after, timeout_s))
+
+    def logged(self, event, after=0):
+        with self.process.changed:
+            lines = self.process.lines[after:]
+        return [found for found in map(logfmt, lines) if found.get("event") == event]
