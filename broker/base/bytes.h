@@ -46,7 +46,7 @@ static inline bool slice_starts_with(struct slice s, struct slice prefix)
 /* The rest of `s` after its first `n` bytes; n must not be larger than s.len. */
 static inline struct slice slice_skip(struct slice s, size_t n)
 {
-	return slice_of(s.data == NULL ? NULL : s.data + n, s.len - n);
+	return n == 0 ? s : slice_of(s.data + n, s.len - n);
 }
 
 /* Bytewise order: <0, 0, >0. */
@@ -77,7 +77,7 @@ static inline void buf_put(struct buf *b, const void *data, size_t len)
 {
 	if (b->cap - b->len < len) {
 		buf_put_slow(b, data, len);
-	} else if (len > 0) {
+	} else if (data != NULL) {
 		memcpy(b->data + b->len, data, len);
 		b->len += len;
 	}

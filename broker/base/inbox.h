@@ -33,7 +33,8 @@ struct inbox {
 
 void inbox_init(struct inbox *in, inbox_wake_fn *wake, void *wake_arg);
 void inbox_fini(struct inbox *in); /* must be empty */
-/* Any thread. Order per sender is kept. Posting what is in flight aborts. `wake`: false where the receiver itself posts. */
+/* Any thread. Order per sender is kept. Posting what is in flight aborts. `wake`: false where the
+ * receiver itself posts. */
 void inbox_post(struct inbox *in, struct post *post, bool wake);
 /* Receiver only: run at most `budget` posts, in order; true where more wait. */
 bool inbox_drain(struct inbox *in, size_t budget, void *home_arg);

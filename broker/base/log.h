@@ -48,8 +48,8 @@ struct log_field {
 		.name = (field_name), .kind = LOG_KIND_NUMBER, .number = (int64_t)(integer)        \
 	}
 
-/* LOG(CLIENT_CONNECTED, F_TEXT("client_id", id), F_NUM("keep_alive_s", 60));  Nothing is evaluated below the level in
- * force. An event without fields is LOG(STOPPED, F_NONE). */
+/* LOG(CLIENT_CONNECTED, F_TEXT("client_id", id), F_NUM("keep_alive_s", 60));  Nothing is evaluated
+ * below the level in force. An event without fields is LOG(STOPPED, F_NONE). */
 #define F_NONE                                                                                     \
 	{                                                                                          \
 		.kind = LOG_KIND_NONE                                                              \

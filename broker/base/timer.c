@@ -82,7 +82,7 @@ void timer_arm(struct timers *t, struct timer *timer, uint64_t due_ms)
 	timer_disarm(t, timer);
 	if (t->count == t->cap) {
 		t->cap = t->cap == 0 ? 16 : t->cap * 2;
-		t->heap = xrealloc_array(t->heap, t->cap, sizeof(*t->heap));
+		t->heap = xrealloc_array(t->heap, t->cap, sizeof(struct timer *));
 	}
 	timer->due_ms = due_ms;
 	sift_up(t, t->count++, timer);

@@ -7,6 +7,7 @@
 #include <utlist.h>
 
 #include "base/alloc.h"
+#include "base/container.h"
 #include "core/deliver.h"
 #include "core/server.h"
 #include "core/stop.h"
@@ -377,7 +378,7 @@ void conn_resume(struct conn *c, enum conn_pause why)
 
 static void on_timer(struct timer *timer, void *home_arg)
 {
-	struct conn *c = (struct conn *)((char *)timer - offsetof(struct conn, timer));
+	struct conn *c = container_of(timer, struct conn, timer);
 	struct worker *w = home_arg;
 	uint64_t allowed_ms = (uint64_t)c->keep_alive_s * 1500;
 
@@ -451,7 +452,7 @@ void conn_accept(struct worker *w, struct stream *stream)
 
 static void on_arrival(struct post *post, void *home_arg)
 {
-	struct conn *c = (struct conn *)((char *)post - offsetof(struct conn, post));
+	struct conn *c = container_of(post, struct conn, post);
 	struct worker *w = home_arg;
 
 	REQUIRE(c->worker == w);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/container.h"
 #include "base/crypto.h"
 #include "base/random.h"
 #include "core/deliver.h"
@@ -464,8 +465,7 @@ static bool still_valid(struct conn *c, const char **why)
 
 static void on_password_answer(struct post *post, void *home_arg)
 {
-	struct login_wait *wait =
-	    (struct login_wait *)((char *)post - offsetof(struct login_wait, question.post));
+	struct login_wait *wait = container_of(post, struct login_wait, question.post);
 	struct conn *c = wait->conn;
 	bool accepted = wait->question.accepted;
 	const char *why = "wrong user name or password";

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/container.h"
 #include "core/deliver.h"
 #include "core/server.h"
 
@@ -63,7 +64,7 @@ static void open_item(struct worker *w, const struct parcel *p, struct parcel_it
 
 static void on_parcel(struct post *post, void *home_arg)
 {
-	struct parcel *p = (struct parcel *)((char *)post - offsetof(struct parcel, post));
+	struct parcel *p = container_of(post, struct parcel, post);
 	struct worker *w = home_arg;
 
 	for (size_t i = 0; i < p->item_count; i++)

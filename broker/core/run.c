@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/container.h"
 #include "base/thread.h"
 #include "core/notify.h"
 #include "core/server.h"
@@ -47,8 +48,7 @@ static void on_accept(void *arg, struct stream *stream)
 
 static void on_open(struct post *post, void *home_arg)
 {
-	struct worker_thread *t =
-	    (struct worker_thread *)((char *)post - offsetof(struct worker_thread, open));
+	struct worker_thread *t = container_of(post, struct worker_thread, open);
 	struct worker *w = home_arg;
 	const struct conf *conf = w->policy->conf;
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/container.h"
 #include "core/deliver.h"
 #include "core/server.h"
 
@@ -39,8 +40,7 @@ struct session *session_find_by_id(struct worker *w, uint64_t id)
 
 static void on_expiry(struct timer *timer, void *home_arg)
 {
-	struct session *s =
-	    (struct session *)((char *)timer - offsetof(struct session, expiry_timer));
+	struct session *s = container_of(timer, struct session, expiry_timer);
 
 	(void)home_arg;
 	session_end(s); /* [MQTT5-3.1.2-23] */
@@ -48,8 +48,7 @@ static void on_expiry(struct timer *timer, void *home_arg)
 
 static void on_will_delay(struct timer *timer, void *home_arg)
 {
-	struct session *s =
-	    (struct session *)((char *)timer - offsetof(struct session, will_timer));
+	struct session *s = container_of(timer, struct session, will_timer);
 
 	(void)home_arg;
 	will_fire(s);

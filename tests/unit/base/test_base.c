@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/bytes.h"
+#include "base/container.h"
 #include "base/hash.h"
 #include "base/home.h"
 #include "base/log.h"
@@ -72,7 +73,7 @@ static void utf8_vectors(void **state)
 	    {"NUL late", SLICE_INIT("0123456789\x00"), false},
 	    {"NUL in the eight",
 	     SLICE_INIT("0123\x00"
-	           "567"),
+	                "567"),
 	     false},
 	    {"two bytes", SLICE_INIT("\xc3\xa5"), true},
 	    {"overlong slash", SLICE_INIT("\xc0\xaf"), false},
@@ -146,7 +147,7 @@ static void timers_fire_in_order(void **state)
 
 static void note_post(struct post *post, void *arg)
 {
-	struct probe *p = (struct probe *)((char *)post - offsetof(struct probe, post));
+	struct probe *p = container_of(post, struct probe, post);
 
 	(void)arg;
 	order[order_len++] = p->value;
