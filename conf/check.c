@@ -42,7 +42,6 @@ struct rule {
 	const char *text;
 };
 
-/* clang-format off: a table */
 static const struct rule rules[] = {
     {"tls", "certificates", true, true, has_no_certificate,
      "this TCP listener has no certificate, and without TLS there are unix sockets only: add "
@@ -60,7 +59,6 @@ static const struct rule rules[] = {
      "queue_bytes is smaller than max_packet_size: the largest message could never wait, raise it "
      "or lower max_packet_size"},
 };
-/* clang-format on */
 
 struct check {
 	const struct conf *conf;

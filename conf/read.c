@@ -131,7 +131,7 @@ static void read_scalar(const struct reading *r, const struct schema_key *key,
 		add_expected(r, key, node);
 	else if (is_switched_off(key, node))
 		switch_off(field);
-	else if (value_parse(key, &in, field))
+	else if (!yaml_is_null(node) && value_parse(key, &in, field))
 		return;
 	else if (in.why != NULL)
 		errors_add(r->errors, r->name, node->line, node->column, "%s: %s", key->name,
@@ -222,9 +222,10 @@ static void require_keys(const struct reading *r, const struct schema_section *s
 		value_expected(key, &expected);
 		buf_put_u8(&expected, '\0');
 		errors_add(r->errors, r->name, node->line, node->column,
-		           "key '%s' is missing in %s: %s%s%s", key->name, section->name,
-		           (char *)expected.data, key->hint == NULL ? "" : "; ",
-		           key->hint == NULL ? "" : key->hint);
+		           "key '%s' is missing%s%s: %s%s%s", key->name,
+		           section == &schema_root ? "" : " in ",
+		           section == &schema_root ? "" : section->name, (char *)expected.data,
+		           key->hint == NULL ? "" : "; ", key->hint == NULL ? "" : key->hint);
 		buf_fini(&expected);
 	}
 }

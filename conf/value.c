@@ -312,7 +312,7 @@ static void expect_path(const struct schema_key *key, struct buf *out)
 static bool parse_bind(const struct schema_key *key, struct value_input *in, void *field)
 {
 	(void)key;
-	return is_plain_text(in->text) && bind_parse(in, field);
+	return in->text[0] != '\0' && is_plain_text(in->text) && bind_parse(in, field);
 }
 
 static void format_bind(const struct schema_key *key, const void *field, struct buf *out)

@@ -85,7 +85,6 @@ static void expect_errors(const char *name, struct slice bytes, const char *want
 	errors_fini(&e);
 }
 
-/* clang-format off: a table */
 static const struct {
 	const char *name;
 	struct slice bytes;
@@ -151,7 +150,6 @@ static const struct {
     {"colon without a blank", SLICE_INIT("a: 1\nb:2\n"),
      "f:3:1: error: this is not YAML: could not find expected ':', while scanning a simple key\n"},
 };
-/* clang-format on */
 
 static void refusals(void **state)
 {

@@ -1,0 +1,601 @@
+/* broker.yaml as a whole: binds, what a listener inherits, combinations, every error with its
+ * place, the dump and the manual. */
+#include "support.h"
+
+static void bind_vectors(void **state)
+{
+	static const struct {
+		const char *bind, *host;
+		unsigned port;
+		const char *path;
+	} rows[] = {
+	    {"[::]:8883", "::", 8883, NULL},
+	    {"0.0.0.0:8883", "0.0.0.0", 8883, NULL},
+	    {"127.0.0.1:0", "127.0.0.1", 0, NULL},
+	    {"[::1]:65535", "::1", 65535, NULL},
+	    {"[2001:DB8:0:0::7]:1", "2001:db8::7", 1, NULL},
+	    {"unix:/run/broker/broker.sock", NULL, 0, "/run/broker/broker.sock"},
+	    {"unix:b.sock", NULL, 0, "etc/b.sock"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ROWS(rows); i++) {
+		char *text = xasprintf(TLS "listeners: [{bind: \"%s\"}]\n", rows[i].bind);
+		struct errors e = {0};
+		struct conf *conf = conf_parse("etc/broker.yaml", slice_of_str(text), &e);
+		const struct conf_listener *l = conf == NULL ? NULL : conf->listeners;
+
+		if (l == NULL || l->is_unix != (rows[i].path != NULL) || l->port != rows[i].port)
+			fail_msg("%s", rows[i].bind);
+		if (l->is_unix)
+			assert_string_equal(l->path, rows[i].path);
+		else
+			assert_string_equal(l->host, rows[i].host);
+		if (!l->is_unix)
+			assert_string_equal(l->bind, rows[i].bind);
+		conf_free(conf);
+		free(text);
+	}
+}
+
+static const struct {
+	const char *bind, *want;
+} bad_binds[] = {
+    {"localhost:8883", "names are not taken, only numeric addresses: write \"127.0.0.1:8883\", or "
+                       "\"[::1]:8883\" for IPv6"},
+    {"broker.home:8883",
+     "'broker.home' is not a numeric address (names are not taken): write \"127.0.0.1:8883\" for "
+     "this machine alone, \"[::]:8883\" for all addresses"},
+    {"256.0.0.1:8883",
+     "'256.0.0.1' is not a numeric address (names are not taken): write \"127.0.0.1:8883\" for "
+     "this machine alone, \"[::]:8883\" for all addresses"},
+    {"[::g]:8883", "'[::g]' is not a numeric address (names are not taken): write "
+                   "\"127.0.0.1:8883\" for this machine alone, \"[::]:8883\" for all addresses"},
+    {"[127.0.0.1]:8883",
+     "'[127.0.0.1]' is not a numeric address (names are not taken): write \"127.0.0.1:8883\" for "
+     "this machine alone, \"[::]:8883\" for all addresses"},
+    {"*:8883", "the address is missing: write \"[::]:8883\" for all of them"},
+    {":8883", "the address is missing: write \"[::]:8883\" for all of them"},
+    {"8883", "the address is missing: write \"[::]:8883\" for all of them"},
+    {"::1:8883", "an IPv6 address stands in brackets: write \"[::1]:8883\""},
+    {"::1", "the port is missing: write \"[::1]:8883\""},
+    {"[::1]", "the port is missing: write \"[::1]:8883\""},
+    {"127.0.0.1", "the port is missing: write \"127.0.0.1:8883\""},
+    {"127.0.0.1:", "'' is not a port: a number from 0 to 65535 is wanted (0 takes a free one)"},
+    {"127.0.0.1:65536",
+     "'65536' is not a port: a number from 0 to 65535 is wanted (0 takes a free one)"},
+    {"127.0.0.1:mqtts",
+     "'mqtts' is not a port: a number from 0 to 65535 is wanted (0 takes a free one)"},
+    {"127.0.0.1:-1", "'-1' is not a port: a number from 0 to 65535 is wanted (0 takes a free one)"},
+    {"127.0.0.1:08883",
+     "'08883' is not a port: a number from 0 to 65535 is wanted (0 takes a free one)"},
+    {"unix:", "unix: needs the path of the socket: unix:/run/broker/broker.sock"},
+    {"/run/b.sock", "a unix socket is written \"unix:/run/b.sock\""},
+    {"unix:/"
+     "012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012"
+     "3456789012345x",
+     "the path of a unix socket has at most 107 bytes"},
+};
+
+static void bad_binds_have_remedies(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ROWS(bad_binds); i++) {
+		char *text = xasprintf(TLS "listeners:\n- bind: \"%s\"\n", bad_binds[i].bind);
+		char *got = errors_of("f", slice_of_str(text));
+		char *want = xasprintf("f:4:9: error: bind: %s\n", bad_binds[i].want);
+
+		assert_text(bad_binds[i].bind, got, want);
+		free(text);
+		free(got);
+		free(want);
+	}
+}
+
+#define CERTS "certificates: [{certificate: c, key: k}]"
+#define TCP   "listeners: [{bind: \"[::]:8883\"}]\n"
+
+static const struct {
+	const char *name, *text, *want;
+} wrong[] = {
+    {"empty", "# nothing\n",
+     "f: error: the file is empty: it needs listeners: and tls: at least\n"},
+    {"text", "hello\n",
+     "f:1:1: error: the file must be a mapping (lines of 'key: value'), not a single value\n"},
+    {"list", "- a\n",
+     "f:1:1: error: the file must be a mapping (lines of 'key: value'), not a list\n"},
+    {"no listeners", "tls: {" CERTS "}\n",
+     "f:1:1: error: key 'listeners' is missing: a list of 1 to 64 mappings (each "
+     "begins with '- '); "
+     "for example: listeners: [{bind: \"[::]:8883\"}]\n"},
+    {"listeners without value", "listeners:\n",
+     "f:1:11: error: listeners has no value, it must be a list of 1 to 64 mappings (each begins "
+     "with '- '); "
+     "for example: listeners: [{bind: \"[::]:8883\"}]\n"},
+    {"listeners null", "listeners: ~\n",
+     "f:1:12: error: listeners must be a list of 1 to 64 mappings (each begins with '- '), not "
+     "'~'; "
+     "for example: listeners: [{bind: \"[::]:8883\"}]\n"},
+    {"no listener in the list", "listeners: []\n",
+     "f:1:12: error: listeners must be a list of 1 to 64 mappings (each begins with '- '), not an "
+     "empty list; "
+     "for example: listeners: [{bind: \"[::]:8883\"}]\n"},
+    {"listeners is a mapping", "listeners: {bind: \"[::]:8883\"}\n",
+     "f:1:12: error: listeners must be a list of 1 to 64 mappings (each begins with '- '), not a "
+     "mapping; "
+     "for example: listeners: [{bind: \"[::]:8883\"}]\n"},
+    {"a listener is text", "listeners: [\"[::]:8883\"]\n",
+     "f:1:13: error: an item of listeners must be a mapping (- key: value), not a single value\n"},
+    {"listener without bind", "listeners: [{protocol: mqtt}]\n",
+     "f:1:13: error: key 'bind' is missing in listeners: an address with a port like "
+     "\"[::]:8883\", or unix:/path\n"},
+    {"bind is a list", "listeners: [{bind: [a]}]\n",
+     "f:1:20: error: bind must be an address with a port like \"[::]:8883\", or unix:/path, not a "
+     "list\n"},
+    {"bind has no value", "listeners:\n  - bind:\n",
+     "f:2:10: error: bind has no value, it must be an address with a port like \"[::]:8883\", or "
+     "unix:/path\n"},
+    {"bind on several lines", "listeners: [{bind: \"unix:/a\\nb\"}]\n",
+     "f:1:20: error: bind must be an address with a port like \"[::]:8883\", or unix:/path, not "
+     "'unix:/a\\x0ab'\n"},
+
+    {"unknown key", TCP "tls: {" CERTS "}\nlimts: {}\n",
+     "f:3:1: error: unknown key 'limts'; did you mean 'limits'?\n"},
+    {"unknown key in a section", TCP "tls: {" CERTS "}\nlimits: {max_qoss: 1}\n",
+     "f:3:10: error: unknown key 'max_qoss' in limits; did you mean 'max_qos'?\n"},
+    {"unknown key like nothing", TCP "tls: {" CERTS "}\nlog: {colour: red}\n",
+     "f:3:7: error: unknown key 'colour' in log; known are level, format, audit\n"},
+    {"key in the wrong section", TCP "tls: {" CERTS "}\nacl_file: x\n",
+     "f:3:1: error: unknown key 'acl_file'; its place is in authorization:\n"},
+    {"top-level key in a section", TCP "tls: {" CERTS ", workers: 2}\n",
+     "f:2:49: error: unknown key 'workers' in tls; its place is the top level\n"},
+    {"section is a list", TCP "tls: {" CERTS "}\nlimits:\n  - connections: 5\n",
+     "f:4:3: error: limits must be a mapping (lines of 'key: value'), not a list\n"},
+    {"section is text", TCP "tls: {" CERTS "}\nlog: debug\n",
+     "f:3:6: error: log must be a mapping (lines of 'key: value'), not 'debug'\n"},
+    {"out of range", "workers: 100\n" TCP "tls: {" CERTS "}\n",
+     "f:1:10: error: workers must be a whole number from 1 to 64, or auto, not '100'\n"},
+    {"size out of range", TCP "tls: {" CERTS "}\nlimits: {max_packet_size: 1G}\n",
+     "f:3:27: error: max_packet_size must be a size from 1k to 256M (bytes, or with the unit k, M "
+     "or G), not '1G'\n"},
+    {"duration without unit", TCP "tls: {" CERTS "}\nlimits: {max_session_expiry: 60}\n",
+     "f:3:30: error: max_session_expiry must be a duration from 0 to 36500d (with its unit: s, m, "
+     "h or d), not '60'\n"},
+    {"boolean", TCP "tls: {" CERTS "}\nauthentication: {anonymous: yes}\n",
+     "f:3:29: error: anonymous must be true or false, not 'yes'\n"},
+    {"mode", "listeners: [{bind: unix:/x, mode: rw}]\n",
+     "f:1:35: error: mode must be an octal mode from 0000 to 0777, like \"0660\", not 'rw'\n"},
+
+    {"old TLS", TCP "tls: {" CERTS ", min_version: \"1.1\"}\n",
+     "f:2:62: error: min_version must be 1.2 or 1.3, not '1.1'; what is older than TLS 1.2 is "
+     "broken and cannot be switched on\n"},
+    {"websocket", "listeners: [{bind: \"[::]:8884\", protocol: websocket}]\ntls: {" CERTS "}\n",
+     "f:1:43: error: protocol must be mqtt, not 'websocket'; websocket is not supported yet\n"},
+    {"TCP without certificates", TCP,
+     "f:1:13: error: this TCP listener has no certificate, and without TLS there are unix sockets "
+     "only: add "
+     "tls: {certificates: [{certificate: FILE, key: FILE}]}\n"},
+    {"certificates switched off",
+     "listeners: [{bind: \"[::]:1\", tls: {certificates: ~}}]\ntls: {" CERTS "}\n",
+     "f:1:13: error: this TCP listener has no certificate, and without TLS there are unix sockets "
+     "only: add "
+     "tls: {certificates: [{certificate: FILE, key: FILE}]}\n"},
+    {"certificates are wrong, which is enough", TCP "tls: {certificates: c.crt}\n",
+     "f:2:21: error: certificates must be a list of 1 to 16 mappings (each begins with '- '), not "
+     "'c.crt'\n"},
+    {"certificate without key", TCP "tls: {certificates: [{certificate: c}]}\n",
+     "f:2:22: error: key 'key' is missing in certificates: the path of a file\n"},
+    {"key without certificate", TCP "tls: {certificates: [{key: k}]}\n",
+     "f:2:22: error: key 'certificate' is missing in certificates: the path of a file\n"},
+    {"certificate null", TCP "tls: {certificates: [{certificate: ~, key: k}]}\n",
+     "f:2:36: error: certificate must be the path of a file, not '~'\n"},
+    {"no client CA", TCP "tls: {" CERTS ", client_certificates: optional}\n",
+     "f:2:70: error: client_certificates needs client_ca: the file with the CA that signs the "
+     "clients' certificates\n"},
+    {"no client CA, told once",
+     "listeners: [{bind: \"[::]:1\"}, {bind: \"[::]:2\"}]\ntls: {" CERTS
+     ", client_certificates: required}\n",
+     "f:2:70: error: client_certificates needs client_ca: the file with the CA that signs the "
+     "clients' certificates\n"},
+    {"no client CA at the listener",
+     "listeners: [{bind: \"[::]:1\"}, {bind: \"[::]:2\", tls: {client_certificates: "
+     "required}}]\ntls: {" CERTS "}\n",
+     "f:1:75: error: client_certificates needs client_ca: the file with the CA that signs the "
+     "clients' certificates\n"},
+    {"client CA taken away",
+     "listeners: [{bind: \"[::]:1\", tls: {client_ca: ~}}]\ntls: {" CERTS
+     ", client_certificates: required, client_ca: a}\n",
+     "f:1:35: error: client_certificates needs client_ca: the file with the CA that signs the "
+     "clients' certificates\n"},
+    {"certificate_user without certificates",
+     TCP "tls: {" CERTS "}\nauthentication: {certificate_user: cn}\n",
+     "f:3:36: error: certificate_user needs client certificates: set client_certificates: optional "
+     "or required in tls:\n"},
+    {"certificate_user at one listener only",
+     "listeners:\n- {bind: \"[::]:1\", tls: {client_certificates: required}}\n- {bind: \"[::]:2\", "
+     "tls: {client_certificates: none}}\n"
+     "tls: {" CERTS
+     ", client_ca: a, client_certificates: optional}\nauthentication: {certificate_user: cn}\n",
+     "f:3:3: error: certificate_user needs client certificates: set client_certificates: optional "
+     "or required in tls:\n"},
+    {"password_file of a listener",
+     "listeners: [{bind: \"[::]:1\", authentication: {password_file: p}}]\ntls: {" CERTS "}\n",
+     "f:1:47: error: password_file cannot be set in a listener: one name is one user on all "
+     "listeners; "
+     "set it in authentication: at the top level\n"},
+
+    {"CONNECT larger than a packet", TCP "tls: {" CERTS "}\nlimits: {max_connect_size: 3M}\n",
+     "f:3:28: error: max_connect_size is larger than max_packet_size: a CONNECT is a packet too, "
+     "lower it or raise max_packet_size\n"},
+    {"packet smaller than a CONNECT", TCP "tls: {" CERTS "}\nlimits: {max_packet_size: 1k}\n",
+     "f:1:1: error: max_connect_size is larger than max_packet_size: a CONNECT is a packet too, "
+     "lower it or raise max_packet_size\n"},
+    {"packet smaller than a CONNECT at the listener",
+     "listeners: [{bind: \"[::]:1\", limits: {max_packet_size: 1k}}]\ntls: {" CERTS "}\n",
+     "f:1:38: error: max_connect_size is larger than max_packet_size: a CONNECT is a packet too, "
+     "lower it or raise max_packet_size\n"},
+    {"queue smaller than a packet", TCP "tls: {" CERTS "}\nlimits: {queue_bytes: 1M}\n",
+     "f:3:23: error: queue_bytes is smaller than max_packet_size: the largest message could never "
+     "wait, raise it or lower max_packet_size\n"},
+    {"limits of a unix listener too", "listeners: [{bind: unix:/x, limits: {queue_bytes: 1M}}]\n",
+     "f:1:51: error: queue_bytes is smaller than max_packet_size: the largest message could never "
+     "wait, raise it or lower max_packet_size\n"},
+
+    {"mode on TCP",
+     "listeners: [{bind: \"[::]:1\", mode: 0660, owner: a, group: b}]\ntls: {" CERTS "}\n",
+     "f:1:30: error: mode is for unix sockets only, this listener is on TCP: remove it\n"
+     "f:1:42: error: owner is for unix sockets only, this listener is on TCP: remove it\n"
+     "f:1:52: error: group is for unix sockets only, this listener is on TCP: remove it\n"},
+    {"TLS on a unix socket", "listeners: [{bind: unix:/x, tls: {}}]\n",
+     "f:1:29: error: tls is for TCP only, this listener is a unix socket: remove it\n"},
+    {"bind twice", "listeners: [{bind: \"[::1]:1\"}, {bind: \"[0::1]:1\"}]\ntls: {" CERTS "}\n",
+     "f:1:39: error: bind '[0::1]:1' is taken by the listener on line 1 already: remove one\n"},
+    {"IPv4 beside all",
+     "listeners: [{bind: \"[::]:1\"}, {bind: \"0.0.0.0:1\"}]\ntls: {" CERTS "}\n",
+     "f:1:38: error: bind '0.0.0.0:1' is taken by the listener on line 1 already ([::] takes IPv4 "
+     "too): remove one\n"},
+    {"all beside IPv4",
+     "listeners: [{bind: \"0.0.0.0:1\"}, {bind: \"[::]:1\"}]\ntls: {" CERTS "}\n",
+     "f:1:41: error: bind '[::]:1' is taken by the listener on line 1 already ([::] takes IPv4 "
+     "too): remove one\n"},
+    {"socket twice", "listeners:\n- bind: unix:x\n- bind: unix:x\n",
+     "f:3:9: error: bind 'unix:x' is taken by the listener on line 2 already: remove one\n"},
+    {"duplicate key and unknown key at once",
+     TCP "tls: {" CERTS "}\nworkers: 1\nworkers: 2\nx: 1\n",
+     "f:4:1: error: duplicate key 'workers': it stands on line 3 already; remove one\n"
+     "f:5:1: error: unknown key 'x'; known are workers, listeners, tls, authentication, "
+     "authorization, limits, log\n"},
+};
+
+static void errors_have_place_and_remedy(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ROWS(wrong); i++) {
+		char *got = errors_of("f", slice_of_str(wrong[i].text));
+
+		assert_text(wrong[i].name, got, wrong[i].want);
+		free(got);
+	}
+}
+
+static void many_listeners_are_refused(void **state)
+{
+	struct buf text = {0};
+	char *got;
+
+	(void)state;
+	buf_printf(&text, "listeners:\n");
+	for (int i = 0; i < 65; i++)
+		buf_printf(&text, "- bind: unix:/run/%d.sock\n", i);
+	got = errors_of("f", buf_slice(&text));
+	assert_text("65", got,
+	            "f:2:1: error: listeners must be a list of 1 to 64 mappings (each begins with "
+	            "'- '), not a list; for example: listeners: [{bind: \"[::]:8883\"}]\n");
+	free(got);
+	buf_fini(&text);
+}
+
+/* What somebody sees who wrote the file in a hurry. */
+static void all_errors_come_at_once(void **state)
+{
+	static const char text[] = "workers: 0\n"
+				   "listner:\n"
+				   "  - bind: \"[::]:8883\"\n"
+				   "listeners:\n"
+				   "  - bind: localhost:8883\n"
+				   "  - bind: \"[::]:8883\"\n"
+				   "    authentication: { password_file: other.passwd }\n"
+				   "tls:\n"
+				   "  certificates:\n"
+				   "    - certificate: server.crt\n"
+				   "  min_version: \"1.0\"\n"
+				   "persistence:\n"
+				   "  directory: /var/lib/broker\n"
+				   "limits:\n"
+				   "  max_keepalive: 60\n"
+				   "  max_qos: [0, 1]\n";
+	char *got = errors_of("/etc/broker/broker.yaml", slice_of_str(text));
+
+	(void)state;
+	assert_text(
+	    "golden", got,
+	    "/etc/broker/broker.yaml:1:10: error: workers must be a whole number from 1 to 64, or "
+	    "auto, not '0'\n"
+	    "/etc/broker/broker.yaml:2:1: error: unknown key 'listner'; did you mean "
+	    "'listeners'?\n"
+	    "/etc/broker/broker.yaml:5:11: error: bind: names are not taken, only numeric "
+	    "addresses: write \"127.0.0.1:8883\", or \"[::1]:8883\" for IPv6\n"
+	    "/etc/broker/broker.yaml:7:23: error: password_file cannot be set in a listener: one "
+	    "name is one user on all listeners; set it in authentication: at the top level\n"
+	    "/etc/broker/broker.yaml:10:7: error: key 'key' is missing in certificates: the path "
+	    "of a file\n"
+	    "/etc/broker/broker.yaml:11:16: error: min_version must be 1.2 or 1.3, not '1.0'; what "
+	    "is older than TLS 1.2 is broken and cannot be switched on\n"
+	    "/etc/broker/broker.yaml:12:1: error: unknown key 'persistence'; known are workers, "
+	    "listeners, tls, authentication, authorization, limits, log\n"
+	    "/etc/broker/broker.yaml:15:18: error: max_keepalive must be a duration from 0 to "
+	    "65535s (with its unit: s, m, h or d), not '60'\n"
+	    "/etc/broker/broker.yaml:16:12: error: max_qos must be a whole number from 0 to 2, not "
+	    "a list\n");
+	free(got);
+}
+
+static void earlier_errors_are_not_ours(void **state)
+{
+	struct errors e = {0};
+	struct conf *conf;
+
+	(void)state;
+	errors_add(&e, "other", 1, 1, "of somebody else");
+	conf = conf_parse("f", SLICE("listeners: [{bind: unix:x}]\n"), &e);
+	assert_non_null(conf);
+	assert_int_equal(e.error_count, 1);
+	conf_free(conf);
+	conf_free(NULL);
+	errors_fini(&e);
+}
+
+#define INHERITING                                                                                 \
+	"listeners:\n"                                                                             \
+	"  - bind: \"[::]:8883\"\n"                                                                \
+	"  - bind: \"[::]:8884\"\n"                                                                \
+	"    tls:\n"                                                                               \
+	"      certificates: [{certificate: other.crt, key: other.key}]\n"                         \
+	"      client_certificates: required\n"                                                    \
+	"    authentication: {anonymous: true, certificate_user: san_uri}\n"                       \
+	"    limits:\n"                                                                            \
+	"      connections: 50\n"                                                                  \
+	"      max_qos: 1\n"                                                                       \
+	"  - bind: unix:run/b.sock\n"                                                              \
+	"    mode: 0600\n"                                                                         \
+	"    group: broker\n"                                                                      \
+	"    limits: {connections: 7000}\n"                                                        \
+	"  - {bind: \"127.0.0.1:1\", limits: , tls: {client_crl: ~}}\n"                            \
+	"limits: {connections: 7000, subscriptions: 5}\n"                                          \
+	"authentication: {bind_client_id: prefix, password_file: users.passwd}\n"                  \
+	"tls:\n"                                                                                   \
+	"  certificates:\n"                                                                        \
+	"    - {certificate: ec.crt, key: ec.key}\n"                                               \
+	"    - {certificate: rsa.crt, key: rsa.key}\n"                                             \
+	"  min_version: 1.3\n"                                                                     \
+	"  client_ca: ca.crt\n"                                                                    \
+	"  client_crl: /crl.pem\n"
+
+static void listeners_override_key_by_key(void **state)
+{
+	struct errors e = {0};
+	struct conf *conf = conf_parse("etc/x.yaml", SLICE(INHERITING), &e);
+	const struct conf_listener *plain, *own, *local, *last;
+
+	(void)state;
+	assert_non_null(conf);
+	assert_int_equal(conf->listener_count, 4);
+	plain = &conf->listeners[0];
+	own = &conf->listeners[1];
+	local = &conf->listeners[2];
+	last = &conf->listeners[3];
+
+	assert_string_equal(conf->path, "etc/x.yaml");
+	assert_string_equal(conf->password_file, "etc/users.passwd");
+	assert_int_equal(plain->tls.certificate_count, 2);
+	assert_string_equal(plain->tls.certificates[1].key, "etc/rsa.key");
+	assert_int_equal(plain->tls.certificates[1].line, 21);
+	assert_int_equal(plain->tls.certificates[1].column, 7);
+	assert_string_equal(plain->tls.client_crl, "/crl.pem");
+	assert_int_equal(plain->limits.connections, 7000);
+	assert_int_equal(plain->authentication.bind_client_id, BIND_CLIENT_ID_PREFIX);
+	assert_false(plain->own_connections);
+	assert_int_equal(plain->line, 2);
+	assert_int_equal(plain->column, 5);
+
+	assert_int_equal(own->tls.certificate_count, 1);
+	assert_string_equal(own->tls.certificates[0].certificate, "etc/other.crt");
+	assert_int_equal(own->tls.client_certificates, CLIENT_CERTIFICATES_REQUIRED);
+	assert_int_equal(own->tls.min_version, 13);
+	assert_string_equal(own->tls.client_ca, "etc/ca.crt");
+	assert_true(own->authentication.anonymous);
+	assert_int_equal(own->authentication.certificate_user, CERTIFICATE_USER_SAN_URI);
+	assert_int_equal(own->authentication.bind_client_id, BIND_CLIENT_ID_PREFIX);
+	assert_int_equal(own->limits.connections, 50);
+	assert_true(own->own_connections);
+	assert_int_equal(own->limits.max_qos, 1);
+	assert_int_equal(own->limits.subscriptions, 5);
+
+	assert_true(local->is_unix);
+	assert_string_equal(local->bind, "unix:etc/run/b.sock");
+	assert_int_equal(local->mode, 0600);
+	assert_string_equal(local->group, "broker");
+	assert_null(local->owner);
+	assert_true(local->own_connections); /* the same number, but its own count */
+	assert_int_equal(local->limits.connections, 7000);
+
+	assert_null(last->tls.client_crl);
+	assert_false(last->own_connections);
+	assert_int_equal(conf->limits.max_qos, 2);
+	assert_int_equal(conf->tls.client_certificates, CLIENT_CERTIFICATES_NONE);
+	conf_free(conf);
+}
+
+static void certificate_users(void **state)
+{
+	static const struct {
+		const char *word;
+		enum conf_certificate_user want;
+	} rows[] = {{"cn", CERTIFICATE_USER_CN},
+	            {"san_dns", CERTIFICATE_USER_SAN_DNS},
+	            {"san_uri", CERTIFICATE_USER_SAN_URI},
+	            {"san_email", CERTIFICATE_USER_SAN_EMAIL}};
+
+	(void)state;
+	for (size_t i = 0; i < ROWS(rows); i++) {
+		char *text = xasprintf(TCP "tls: {" CERTS ", client_ca: a, client_certificates: "
+		                           "optional}\nauthentication: {certificate_user: %s}\n",
+		                       rows[i].word);
+		struct conf *conf = parse(text);
+
+		assert_int_equal(conf->listeners[0].authentication.certificate_user, rows[i].want);
+		conf_free(conf);
+		free(text);
+	}
+}
+
+static void allowed_combinations(void **state)
+{
+	static const char *const rows[] = {
+	    "listeners: [{bind: \"[::]:0\"}, {bind: \"[::]:0\"}]\ntls: {" CERTS "}\n",
+	    "listeners: [{bind: \"127.0.0.1:1\"}, {bind: \"[::1]:1\"}]\ntls: {" CERTS "}\n",
+	    "listeners: [{bind: \"127.0.0.1:1\"}, {bind: \"127.0.0.1:2\"}]\ntls: {" CERTS "}\n",
+	    "listeners: [{bind: unix:/x}]\nauthentication: {certificate_user: cn}\n",
+	    "listeners: [{bind: \"[::]:1\", tls: {" CERTS "}}]\n",
+	    "listeners: [{bind: \"[::]:1\", tls: {client_certificates: required}}]\n"
+	    "tls: {" CERTS ", client_ca: a}\nauthentication: {certificate_user: cn}\n",
+	    "listeners: [{bind: unix:/x}]\nlimits:\nlog:\ntls:\n",
+	    "\"listeners\": [{\"bind\": \"unix:/x\"}]\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ROWS(rows); i++)
+		conf_free(parse(rows[i]));
+}
+
+static void the_dump_parses_to_itself(void **state)
+{
+	static const char *const rows[] = {
+	    LISTENERS TLS,
+	    INHERITING,
+	    "listeners: [{bind: unix:/x, owner: 'null', group: \"a\\\"b\\\\c\\u2028\\u00e9\"}]\n",
+	    "listeners: [{bind: unix:/x, limits: {queue_bytes: 9999999999}}]\nlog: {format: "
+	    "json}\n",
+	    "workers: 3\nlisteners: [{bind: unix:/x}]\nauthentication: {password_file: ' # x'}\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ROWS(rows); i++) {
+		struct conf *first = parse(rows[i]), *second;
+		char *dump = conf_dump(first), *again;
+
+		second = parse(dump);
+		again = conf_dump(second);
+		assert_text("again", again, dump);
+		assert_int_equal(second->listener_count, first->listener_count);
+		assert_int_equal(second->listeners[0].own_connections,
+		                 first->listeners[0].own_connections);
+		free(dump);
+		free(again);
+		conf_free(first);
+		conf_free(second);
+	}
+}
+
+static void the_dump_of_a_listener_shows_what_differs(void **state)
+{
+	struct conf *conf = parse(INHERITING);
+	char *dump = conf_dump(conf);
+	char *listeners = strstr(dump, "listeners:\n");
+
+	(void)state;
+	assert_non_null(listeners);
+	*strstr(listeners, "\ntls:\n") = '\0';
+	assert_text("listeners", listeners,
+	            "listeners:\n"
+	            "  - bind: \"[::]:8883\"\n"
+	            "    protocol: mqtt\n"
+	            "  - bind: \"[::]:8884\"\n"
+	            "    protocol: mqtt\n"
+	            "    tls:\n"
+	            "      certificates:\n"
+	            "        - certificate: \"other.crt\"\n"
+	            "          key: \"other.key\"\n"
+	            "      client_certificates: required\n"
+	            "    authentication:\n"
+	            "      anonymous: true\n"
+	            "      certificate_user: san_uri\n"
+	            "    limits:\n"
+	            "      connections: 50\n"
+	            "      max_qos: 1\n"
+	            "  - bind: \"unix:run/b.sock\"\n"
+	            "    protocol: mqtt\n"
+	            "    mode: \"0600\"\n"
+	            "    owner: null\n"
+	            "    group: \"broker\"\n"
+	            "    limits:\n"
+	            "      connections: 7000\n"
+	            "  - bind: \"127.0.0.1:1\"\n"
+	            "    protocol: mqtt\n"
+	            "    tls:\n"
+	            "      client_crl: null");
+	free(dump);
+	conf_free(conf);
+}
+
+static void the_manual_tells_every_key(void **state)
+{
+	char *manual = conf_manual();
+	char *dump;
+	struct conf *conf = parse("listeners: [{bind: unix:/x}]\n");
+
+	(void)state;
+	dump = conf_dump(conf);
+	for (char *save, *line = strtok_r(dump, "\n", &save); line != NULL;
+	     line = strtok_r(NULL, "\n", &save)) {
+		char *item;
+
+		line += strspn(line, " -");
+		item = xasprintf("\n.It Ic %.*s\n", (int)strcspn(line, ":"), line);
+		if (strstr(manual, item) == NULL)
+			fail_msg("%s", item);
+		free(item);
+	}
+	assert_non_null(strstr(manual, "Takes a size from 1k to 256M (bytes, or with the unit k, M "
+	                               "or G); the default is 2M.\n"));
+	for (const char *line = manual; *line != '\0'; line = strchr(line, '\n') + 1)
+		if (line[0] == '\'' ||
+		    (line[0] == '.' && strncmp(line, ".It Ic ", 7) != 0 &&
+		     strncmp(line, ".Ss ", 4) != 0 && strncmp(line, ".Bl -tag", 8) != 0 &&
+		     strncmp(line, ".El\n", 4) != 0))
+			fail_msg("%.40s", line);
+	free(manual);
+	free(dump);
+	conf_free(conf);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(bind_vectors),
+	    cmocka_unit_test(bad_binds_have_remedies),
+	    cmocka_unit_test(errors_have_place_and_remedy),
+	    cmocka_unit_test(many_listeners_are_refused),
+	    cmocka_unit_test(all_errors_come_at_once),
+	    cmocka_unit_test(earlier_errors_are_not_ours),
+	    cmocka_unit_test(listeners_override_key_by_key),
+	    cmocka_unit_test(certificate_users),
+	    cmocka_unit_test(allowed_combinations),
+	    cmocka_unit_test(the_dump_parses_to_itself),
+	    cmocka_unit_test(the_dump_of_a_listener_shows_what_differs),
+	    cmocka_unit_test(the_manual_tells_every_key),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,430 @@
+/* Every key of broker.yaml: its default, good and bad values, both ends of its range.  That no key
+ * lacks its rows is checked against the schema table. */
+#include <inttypes.h>
+
+#include "conf/schema.h"
+#include "conf/value.h"
+#include "support.h"
+
+struct row {
+	const char *section, *key, *value;
+	const char *want; /* as --dump shows it; NULL: refused */
+};
+
+#define NO_NUMBER(section, key)                                                                    \
+	{section, key, "-1", NULL}, {section, key, "1.5", NULL}, {section, key, "1e3", NULL},      \
+	    {section, key, "0x10", NULL}, {section, key, "010", NULL},                             \
+	    {section, key, "many", NULL}, {section, key, "[1]", NULL},                             \
+	    {section, key, "{a: 1}", NULL}, {section, key, "", NULL}, {section, key, "~", NULL},   \
+	    {section, key, "18446744073709551617", NULL},                                          \
+	{                                                                                          \
+		section, key, "' 1'", NULL                                                         \
+	}
+#define NO_BOOL(section, key)                                                                      \
+	{section, key, "yes", NULL}, {section, key, "True", NULL}, {section, key, "1", NULL},      \
+	    {section, key, "", NULL},                                                              \
+	{                                                                                          \
+		section, key, "[true]", NULL                                                       \
+	}
+#define NO_PATH(section, key)                                                                      \
+	{section, key, "''", NULL}, {section, key, "", NULL}, {section, key, "[a]", NULL},         \
+	    {section, key, "\"a\\nb\"", NULL}, {section, key, "{a: b}", NULL},                     \
+	    {section, key, "~", "null"}, {section, key, "a b.crt", "\"a b.crt\""},                 \
+	{                                                                                          \
+		section, key, "/x/y", "\"/x/y\""                                                   \
+	}
+
+static const struct row rows[] = {
+    {"", "workers", "1", "1"},
+    {"", "workers", "64", "64"},
+    {"", "workers", "0", NULL},
+    {"", "workers", "65", NULL},
+    {"", "workers", "'7'", "7"},
+    {"", "workers", "Auto", NULL},
+    NO_NUMBER("", "workers"),
+
+    {"listeners", "protocol", "mqtt", "mqtt"},
+    {"listeners", "protocol", "websocket", NULL},
+    {"listeners", "protocol", "", NULL},
+    {"listeners", "mode", "0660", "\"0660\""},
+    {"listeners", "mode", "\"0600\"", "\"0600\""},
+    {"listeners", "mode", "777", "\"0777\""},
+    {"listeners", "mode", "0000", "\"0000\""},
+    {"listeners", "mode", "1777", NULL},
+    {"listeners", "mode", "0668", NULL},
+    {"listeners", "mode", "66", NULL},
+    {"listeners", "mode", "00660", NULL},
+    {"listeners", "mode", "rw-rw----", NULL},
+    {"listeners", "mode", "[0660]", NULL},
+    {"listeners", "mode", "", NULL},
+    {"listeners", "mode", "0o660", NULL},
+    {"listeners", "owner", "broker", "\"broker\""},
+    {"listeners", "owner", "998", "\"998\""},
+    {"listeners", "owner", "''", NULL},
+    {"listeners", "owner", "~", "null"},
+    {"listeners", "owner", "[a]", NULL},
+    {"listeners", "group", "home auto", "\"home auto\""},
+    {"listeners", "group", "\"a\\tb\"", NULL},
+    {"listeners", "group", "", NULL},
+    {"listeners", "group", "null", "null"},
+    {"listeners", "group", "'null'", "\"null\""},
+
+    {"tls", "min_version", "1.2", "\"1.2\""},
+    {"tls", "min_version", "\"1.3\"", "\"1.3\""},
+    {"tls", "min_version", "1.1", NULL},
+    {"tls", "min_version", "1.0", NULL},
+    {"tls", "min_version", "SSLv3", NULL},
+    {"tls", "min_version", "1", NULL},
+    {"tls", "min_version", "13", NULL},
+    {"tls", "client_certificates", "none", "none"},
+    {"tls", "client_certificates", "optional\n  client_ca: ca.crt", "optional"},
+    {"tls", "client_certificates", "required\n  client_ca: ca.crt", "required"},
+    {"tls", "client_certificates", "true", NULL},
+    {"tls", "client_certificates", "~", NULL},
+    {"tls", "client_ca", "ca.crt", "\"ca.crt\""},
+    NO_PATH("tls", "client_ca"),
+    {"tls", "client_crl", "crl.pem", "\"crl.pem\""},
+    NO_PATH("tls", "client_crl"),
+
+    {"authentication", "anonymous", "true", "true"},
+    {"authentication", "anonymous", "false", "false"},
+    NO_BOOL("authentication", "anonymous"),
+    {"authentication", "anonymous_sessions", "true", "true"},
+    {"authentication", "anonymous_sessions", "false", "false"},
+    NO_BOOL("authentication", "anonymous_sessions"),
+    {"authentication", "password_file", "users.passwd", "\"users.passwd\""},
+    NO_PATH("authentication", "password_file"),
+    {"authentication", "certificate_user", "none", "none"},
+    {"authentication", "certificate_user", "CN", NULL},
+    {"authentication", "certificate_user", "san", NULL},
+    {"authentication", "certificate_user", "[cn]", NULL},
+    {"authentication", "bind_client_id", "none", "none"},
+    {"authentication", "bind_client_id", "equal", "equal"},
+    {"authentication", "bind_client_id", "prefix", "prefix"},
+    {"authentication", "bind_client_id", "true", NULL},
+
+    {"authorization", "acl_file", "acl.yaml", "\"acl.yaml\""},
+    NO_PATH("authorization", "acl_file"),
+    {"authorization", "partial_subscriptions", "refuse", "refuse"},
+    {"authorization", "partial_subscriptions", "filter", "filter"},
+    {"authorization", "partial_subscriptions", "allow", NULL},
+
+    {"limits", "connections", "1", "1"},
+    {"limits", "connections", "1000000", "1000000"},
+    {"limits", "connections", "0", NULL},
+    {"limits", "connections", "1000001", NULL},
+    {"limits", "connections", "10k", NULL},
+    NO_NUMBER("limits", "connections"),
+    {"limits", "max_packet_size", "1k\n  max_connect_size: 1k", "1k"},
+    {"limits", "max_packet_size", "256M\n  queue_bytes: 1G", "256M"},
+    {"limits", "max_packet_size", "1023", NULL},
+    {"limits", "max_packet_size", "257M", NULL},
+    {"limits", "max_packet_size", "1048576", "1M"},
+    {"limits", "max_packet_size", "100001", "100001"},
+    {"limits", "max_packet_size", "2m", NULL},
+    {"limits", "max_packet_size", "2MB", NULL},
+    {"limits", "max_packet_size", "2 M", NULL},
+    {"limits", "max_packet_size", "99999999999G", NULL},
+    NO_NUMBER("limits", "max_packet_size"),
+    {"limits", "max_connect_size", "256", "256"},
+    {"limits", "max_connect_size", "2M", "2M"},
+    {"limits", "max_connect_size", "255", NULL},
+    {"limits", "max_connect_size", "256M\n  max_packet_size: 256M\n  queue_bytes: 256M", "256M"},
+    {"limits", "max_connect_size", "257M", NULL},
+    NO_NUMBER("limits", "max_connect_size"),
+    {"limits", "receive_maximum", "1", "1"},
+    {"limits", "receive_maximum", "65535", "65535"},
+    {"limits", "receive_maximum", "0", NULL},
+    {"limits", "receive_maximum", "65536", NULL},
+    NO_NUMBER("limits", "receive_maximum"),
+    {"limits", "topic_alias_maximum", "0", "0"},
+    {"limits", "topic_alias_maximum", "65535", "65535"},
+    {"limits", "topic_alias_maximum", "65536", NULL},
+    NO_NUMBER("limits", "topic_alias_maximum"),
+    {"limits", "max_qos", "0", "0"},
+    {"limits", "max_qos", "2", "2"},
+    {"limits", "max_qos", "3", NULL},
+    {"limits", "max_qos", "258", NULL},
+    NO_NUMBER("limits", "max_qos"),
+    {"limits", "retain_available", "false", "false"},
+    {"limits", "retain_available", "true", "true"},
+    NO_BOOL("limits", "retain_available"),
+    {"limits", "max_keepalive", "0", "0"},
+    {"limits", "max_keepalive", "65535s", "65535s"},
+    {"limits", "max_keepalive", "90s", "90s"},
+    {"limits", "max_keepalive", "120s", "2m"},
+    {"limits", "max_keepalive", "65536s", NULL},
+    {"limits", "max_keepalive", "1500ms", NULL},
+    {"limits", "max_keepalive", "2000ms", "2s"},
+    {"limits", "max_keepalive", "60", NULL},
+    {"limits", "max_keepalive", "19h", NULL},
+    NO_NUMBER("limits", "max_keepalive"),
+    {"limits", "max_session_expiry", "0", "0"},
+    {"limits", "max_session_expiry", "36500d", "36500d"},
+    {"limits", "max_session_expiry", "36501d", NULL},
+    {"limits", "max_session_expiry", "36h", "36h"},
+    {"limits", "max_session_expiry", "1w", NULL},
+    {"limits", "max_session_expiry", "999999999999999999d", NULL},
+    NO_NUMBER("limits", "max_session_expiry"),
+    {"limits", "queue_messages", "1", "1"},
+    {"limits", "queue_messages", "10000000", "10000000"},
+    {"limits", "queue_messages", "0", NULL},
+    {"limits", "queue_messages", "10000001", NULL},
+    NO_NUMBER("limits", "queue_messages"),
+    {"limits", "queue_bytes", "1k\n  max_packet_size: 1k\n  max_connect_size: 1k", "1k"},
+    {"limits", "queue_bytes", "64G", "64G"},
+    {"limits", "queue_bytes", "65G", NULL},
+    {"limits", "queue_bytes", "1023", NULL},
+    NO_NUMBER("limits", "queue_bytes"),
+    {"limits", "connect_timeout", "100ms", "100ms"},
+    {"limits", "connect_timeout", "10m", "10m"},
+    {"limits", "connect_timeout", "99ms", NULL},
+    {"limits", "connect_timeout", "601s", NULL},
+    {"limits", "connect_timeout", "0", NULL},
+    {"limits", "connect_timeout", "10", NULL},
+    {"limits", "connect_timeout", "1500ms", "1500ms"},
+    {"limits", "connect_timeout", "10 s", NULL},
+    NO_NUMBER("limits", "connect_timeout"),
+    {"limits", "unauthenticated", "1", "1"},
+    {"limits", "unauthenticated", "1000000", "1000000"},
+    {"limits", "unauthenticated", "0", NULL},
+    {"limits", "unauthenticated", "1000001", NULL},
+    NO_NUMBER("limits", "unauthenticated"),
+    {"limits", "subscriptions", "1", "1"},
+    {"limits", "subscriptions", "1000000", "1000000"},
+    {"limits", "subscriptions", "0", NULL},
+    {"limits", "subscriptions", "1000001", NULL},
+    NO_NUMBER("limits", "subscriptions"),
+    {"limits", "sessions_per_user", "0", "0"},
+    {"limits", "sessions_per_user", "1000000", "1000000"},
+    {"limits", "sessions_per_user", "1000001", NULL},
+    NO_NUMBER("limits", "sessions_per_user"),
+    {"limits", "topic_levels", "1", "1"},
+    {"limits", "topic_levels", "1024", "1024"},
+    {"limits", "topic_levels", "0", NULL},
+    {"limits", "topic_levels", "1025", NULL},
+    NO_NUMBER("limits", "topic_levels"),
+    {"limits", "user_properties", "0", "0"},
+    {"limits", "user_properties", "10000", "10000"},
+    {"limits", "user_properties", "10001", NULL},
+    NO_NUMBER("limits", "user_properties"),
+
+    {"log", "level", "error", "error"},
+    {"log", "level", "warning", "warning"},
+    {"log", "level", "info", "info"},
+    {"log", "level", "debug", "debug"},
+    {"log", "level", "warn", NULL},
+    {"log", "level", "3", NULL},
+    {"log", "format", "text", "text"},
+    {"log", "format", "json", "json"},
+    {"log", "format", "xml", NULL},
+    {"log", "audit", "audit.log", "\"audit.log\""},
+    NO_PATH("log", "audit"),
+};
+
+/* A whole file around one line. */
+static char *file_around(const struct row *row)
+{
+	if (row->section[0] == '\0')
+		return xasprintf("%s: %s\n" LISTENERS TLS, row->key, row->value);
+	if (strcmp(row->section, "listeners") == 0)
+		return xasprintf("listeners:\n  - bind: unix:/run/x.sock\n    %s: %s\n", row->key,
+		                 row->value);
+	if (strcmp(row->section, "tls") == 0)
+		return xasprintf(LISTENERS TLS "  %s: %s\n", row->key, row->value);
+	return xasprintf(LISTENERS TLS "%s:\n  %s: %s\n", row->section, row->key, row->value);
+}
+
+/* The dumped line of the key, in its section. */
+static bool dump_has(const char *dump, const struct row *row)
+{
+	bool root = row->section[0] == '\0', listener = strcmp(row->section, "listeners") == 0;
+	char *head = xasprintf("%s:\n", row->section);
+	char *line = xasprintf("%s%s: %s\n",
+	                       root       ? ""
+	                       : listener ? "    "
+	                                  : "  ",
+	                       row->key, row->want);
+	const char *section = root ? dump : strstr(dump, head);
+	bool found = section != NULL && strstr(section, line) != NULL;
+
+	free(head);
+	free(line);
+	return found;
+}
+
+static void check_row(const struct row *row)
+{
+	char *text = file_around(row);
+	struct errors e = {0};
+	struct conf *conf = conf_parse("broker.yaml", slice_of_str(text), &e);
+	char *wrong = errors_text(&e);
+	char *dump = conf == NULL ? xstrdup("") : conf_dump(conf);
+
+	if (row->want != NULL
+	        ? conf == NULL || !dump_has(dump, row)
+	        : conf != NULL || e.error_count != 1 || strstr(wrong, row->key) == NULL)
+		fail_msg("%s\n%s%s", text, wrong, dump);
+	free(text);
+	free(wrong);
+	free(dump);
+	conf_free(conf);
+	errors_fini(&e);
+}
+
+static void values_of_every_key(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ROWS(rows); i++)
+		check_row(&rows[i]);
+}
+
+/* bind, certificates and their keys have tests of their own. */
+static bool is_tested_elsewhere(const struct schema_key *key)
+{
+	return key->kind == SCHEMA_MAPPING || key->kind == SCHEMA_LIST ||
+	       key->kind == SCHEMA_BIND || (key->flags & KEY_REQUIRED) != 0;
+}
+
+static void no_key_lacks_its_rows(void **state)
+{
+	(void)state;
+	for (size_t s = 0; s < schema_section_count; s++) {
+		const struct schema_section *section = schema_sections[s];
+
+		for (size_t k = 0; k < section->count; k++) {
+			const struct schema_key *key = &section->keys[k];
+			size_t good = 0, bad = 0;
+
+			for (size_t i = 0; i < ROWS(rows); i++) {
+				bool same = strcmp(rows[i].key, key->name) == 0;
+
+				good += same && rows[i].want != NULL ? 1 : 0;
+				bad += same && rows[i].want == NULL ? 1 : 0;
+			}
+			if (!is_tested_elsewhere(key) && (good == 0 || bad == 0))
+				fail_msg("%s.%s", section->name, key->name);
+		}
+	}
+}
+
+static void check_key(const struct schema_key *key)
+{
+	uint64_t room = key->width >= 8 ? UINT64_MAX : ((uint64_t)1 << (key->width * 8)) - 1;
+	bool number = key->kind == SCHEMA_INTEGER || key->kind == SCHEMA_SIZE ||
+	              key->kind == SCHEMA_SECONDS || key->kind == SCHEMA_MILLISECONDS ||
+	              key->kind == SCHEMA_MODE;
+
+	assert_non_null(key->help);
+	assert_int_equal(key->help[strlen(key->help) - 1], '.');
+	assert_true(!number || (key->max > key->min && key->max <= room));
+	assert_true((key->flags & KEY_GLOBAL) == 0 || key->hint != NULL);
+	assert_true((key->section != NULL) ==
+	            (key->kind == SCHEMA_MAPPING || key->kind == SCHEMA_LIST));
+	assert_true((key->word_count > 0) || key->kind != SCHEMA_ENUM);
+	/* what is neither required nor has a default can be off */
+	assert_true(key->default_text != NULL || key->kind == SCHEMA_PATH ||
+	            key->kind == SCHEMA_STRING || key->kind == SCHEMA_MAPPING ||
+	            key->kind == SCHEMA_LIST || (key->flags & KEY_REQUIRED) != 0);
+}
+
+static void the_table_is_consistent(void **state)
+{
+	(void)state;
+	for (size_t s = 0; s < schema_section_count; s++)
+		for (size_t k = 0; k < schema_sections[s]->count; k++)
+			check_key(&schema_sections[s]->keys[k]);
+}
+
+/* The file of the interface description, with its values: the defaults are the same. */
+static void defaults_are_those_of_the_interface(void **state)
+{
+	static const char text[] = LISTENERS TLS "workers: auto\n"
+						 "authentication:\n"
+						 "  anonymous: false\n"
+						 "  anonymous_sessions: false\n"
+						 "  certificate_user: none\n"
+						 "  bind_client_id: none\n"
+						 "authorization:\n"
+						 "  partial_subscriptions: refuse\n"
+						 "limits:\n"
+						 "  connections: 10000\n"
+						 "  max_packet_size: 2M\n"
+						 "  max_connect_size: 64k\n"
+						 "  receive_maximum: 20\n"
+						 "  topic_alias_maximum: 10\n"
+						 "  max_qos: 2\n"
+						 "  retain_available: true\n"
+						 "  max_keepalive: 0\n"
+						 "  max_session_expiry: 30d\n"
+						 "  queue_messages: 1000\n"
+						 "  queue_bytes: 16M\n"
+						 "  connect_timeout: 10s\n"
+						 "  unauthenticated: 1000\n"
+						 "  subscriptions: 10000\n"
+						 "  sessions_per_user: 1000\n"
+						 "  topic_levels: 128\n"
+						 "  user_properties: 64\n"
+						 "log:\n"
+						 "  level: info\n"
+						 "  format: text\n";
+	struct conf *given = parse(text), *left_out = parse(LISTENERS TLS);
+	char *given_dump = conf_dump(given), *left_out_dump = conf_dump(left_out);
+
+	(void)state;
+	assert_text("defaults", left_out_dump, given_dump);
+	free(given_dump);
+	free(left_out_dump);
+	conf_free(given);
+	conf_free(left_out);
+}
+
+static void defaults_in_their_units(void **state)
+{
+	struct conf *conf = parse(LISTENERS TLS);
+	const struct conf_limits *l = &conf->limits;
+
+	(void)state;
+	assert_in_range(conf->workers, 1, 64);
+	assert_int_equal(conf->tls.min_version, 12);
+	assert_int_equal(conf->tls.client_certificates, CLIENT_CERTIFICATES_NONE);
+	assert_null(conf->tls.client_ca);
+	assert_null(conf->tls.client_crl);
+	assert_null(conf->password_file);
+	assert_null(conf->acl_file);
+	assert_null(conf->log_audit);
+	assert_false(conf->log_json);
+	assert_int_equal(conf->log_level, LOG_LEVEL_INFO);
+	assert_int_equal(l->connections, 10000);
+	assert_int_equal(l->max_packet_size, 2097152);
+	assert_int_equal(l->max_connect_size, 65536);
+	assert_int_equal(l->receive_maximum, 20);
+	assert_int_equal(l->topic_alias_maximum, 10);
+	assert_int_equal(l->max_qos, 2);
+	assert_true(l->retain_available);
+	assert_int_equal(l->max_keepalive_s, 0);
+	assert_int_equal(l->max_session_expiry_s, 2592000);
+	assert_int_equal(l->queue_messages, 1000);
+	assert_int_equal(l->queue_bytes, 16777216);
+	assert_int_equal(l->connect_timeout_ms, 10000);
+	assert_int_equal(l->unauthenticated, 1000);
+	assert_int_equal(l->subscriptions, 10000);
+	assert_int_equal(l->sessions_per_user, 1000);
+	assert_int_equal(l->topic_levels, 128);
+	assert_int_equal(l->user_properties, 64);
+	conf_free(conf);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(values_of_every_key),
+	    cmocka_unit_test(no_key_lacks_its_rows),
+	    cmocka_unit_test(the_table_is_consistent),
+	    cmocka_unit_test(defaults_are_those_of_the_interface),
+	    cmocka_unit_test(defaults_in_their_units),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
