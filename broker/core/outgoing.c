@@ -252,11 +252,11 @@ static bool enqueue(struct session *s, struct msg *msg, const struct delivery *d
 	const struct conf_limits *limits =
 	    s->conn != NULL ? worker_limits(s->worker, s->conn) : &s->worker->policy->conf->limits;
 
-	if (s->waiting.count >= limits->queue_messages) {
+	if (!d->paced && s->waiting.count >= limits->queue_messages) {
 		drop(s, "limits.queue_messages is reached");
 		return true;
 	}
-	if (s->waiting.bytes + msg_bytes(msg) > limits->queue_bytes) {
+	if (!d->paced && s->waiting.bytes + msg_bytes(msg) > limits->queue_bytes) {
 		drop(s, "limits.queue_bytes is reached");
 		return true;
 	}

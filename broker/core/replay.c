@@ -100,6 +100,7 @@ static void one_slice(struct session *s)
 	struct slice_of_values slice = {.worker = w};
 	struct delivery d = {.qos = r->qos,
 	                     .retain = true,
+	                     .paced = true,
 	                     .ids = &r->subscription_id,
 	                     .id_count = r->subscription_id == 0 ? 0 : 1}; /* [MQTT-3.3.1-8] */
 	bool more =
