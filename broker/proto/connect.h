@@ -34,10 +34,11 @@ struct connect {
 /* Decode and check everything a server can judge from the packet alone: flags, protocol name,
  * version, UTF-8, will rules, surplus bytes. REASON_OK; REASON_UNSUPPORTED_VERSION (out->version
  * then says which form of CONNACK the client would understand: 3.1.1 for levels below 5, 5.0
- * above); REASON_MALFORMED; REASON_PROTOCOL_ERROR. out->version is set as soon as it is known, else
- * MQTT_3_1_1. The will's topic must be a valid topic name (REASON_TOPIC_NAME_INVALID), a will
- * payload with Payload Format 1 is UTF-8 (REASON_PAYLOAD_FORMAT_INVALID). An empty client id with
- * clean_start 0 under 3.1.1 is REASON_CLIENT_ID_NOT_VALID. [MQTT3-3.1.3-8] */
+ * above; the top bit, which bridges set, does not count); REASON_MALFORMED; REASON_PROTOCOL_ERROR.
+ * out->version is set as soon as it is known, else MQTT_3_1_1. The will's topic must be a valid
+ * topic name (REASON_TOPIC_NAME_INVALID), a will payload with Payload Format 1 is UTF-8
+ * (REASON_PAYLOAD_FORMAT_INVALID). An empty client id with clean_start 0 under 3.1.1 is
+ * REASON_CLIENT_ID_NOT_VALID. [MQTT3-3.1.3-8] */
 enum reason connect_decode(const struct frame *frame, struct connect *out);
 
 /* Only as much of a CONNECT as names the client: for moving a connection home before it is decoded.
@@ -65,6 +66,8 @@ struct connack {
 	struct slice server_reference;
 };
 
+/* Appends nothing where 3.1.1 has no return code for the reason: the server just closes.
+ * [MQTT3-3.2.2-6] */
 void connack_encode(struct buf *out, const struct connack *c);
 
 #endif

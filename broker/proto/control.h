@@ -12,6 +12,8 @@ struct disconnect {
 	struct properties properties; /* session expiry, reason string */
 };
 
+/* A reason code that a client may not send is REASON_PROTOCOL_ERROR, as in AUTH.
+ * [MQTT5-3.14.2-1] */
 enum reason disconnect_decode(const struct frame *frame, enum mqtt_version version,
                               struct disconnect *out);
 /* 5.0 only: a 3.1.1 server has no DISCONNECT to send. */
@@ -23,7 +25,9 @@ struct auth {
 	struct properties properties;
 };
 
-enum reason auth_decode(const struct frame *frame, struct auth *out); /* 5.0 only */
+/* 5.0 only. Without Authentication Method REASON_PROTOCOL_ERROR; only the empty body, which means
+ * success, has none. Whether success may come from a client is the caller's to judge. */
+enum reason auth_decode(const struct frame *frame, struct auth *out);
 void auth_encode(struct buf *out, enum reason reason, struct slice method, struct slice data);
 
 #endif

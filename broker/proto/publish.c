@@ -56,7 +56,8 @@ enum reason publish_decode(const struct frame *frame, enum mqtt_version version,
 	if (out->qos == 3 || (out->qos == 0 && out->dup)) /* [MQTT-3.3.1-4] [MQTT-3.3.1-2] */
 		return REASON_MALFORMED;
 	out->topic = read_string(&r);
-	out->packet_id = out->qos == 0 ? 0 : read_packet_id(&r); /* [MQTT5-2.2.1-2] */
+	out->packet_id =
+	    out->qos == 0 ? 0 : read_packet_id(&r); /* [MQTT3-2.3.1-5] [MQTT5-2.2.1-2] */
 	if (r.bad)
 		return REASON_MALFORMED;
 	if ((why = judge_topic(out->topic)) != REASON_OK)

@@ -39,7 +39,8 @@ struct publish_out {
 	struct slice payload;
 };
 
-/* Size on the wire, whole packet: for the client's Maximum Packet Size. */
+/* Size on the wire, whole packet: for the client's Maximum Packet Size. What is larger than
+ * FRAME_SIZE_MAX has no encoding and must not be given to publish_encode. */
 size_t publish_size(const struct publish_out *p);
 /* Append the packet. Returns the offset of the packet identifier behind the packet's first byte (0
  * with QoS 0), so that equal packets can be copied and patched. */

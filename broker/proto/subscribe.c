@@ -25,7 +25,7 @@ static struct subscription_options options_of(uint8_t bits)
 	};
 }
 
-/* In 3.1.1 all but the QoS is reserved. [MQTT3-3-8.3-4] */
+/* In 3.1.1 all but the QoS is reserved. [MQTT3-3.8.3-4] */
 static enum reason judge_options_v3(uint8_t bits)
 {
 	return bits <= 2 ? REASON_OK : REASON_MALFORMED;

@@ -105,6 +105,7 @@ enum share_result topic_filter_share(struct slice whole, struct slice *group, st
 	return topic_filter_valid(*filter) ? SHARE_OK : SHARE_INVALID;
 }
 
+/* Byte by byte, nothing is normalised. [MQTT-4.7.3-4] */
 bool topic_matches(struct slice filter, struct slice name)
 {
 	struct topic_walk filters = topic_walk_of(filter);

@@ -122,7 +122,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const uint8_t *feed = size == 0 ? NULL : memchr(data, '\n', size);
 	size_t cut = feed == NULL ? size : (size_t)(feed - data);
 	struct slice filter = slice_of(data, cut);
-	struct slice name = feed == NULL ? SLICE_EMPTY : slice_skip(slice_of(data, size), cut + 1);
+	struct slice name = slice_skip(slice_of(data, size), feed == NULL ? size : cut + 1);
 	bool match = topic_matches(filter, name);
 
 	check_filter(filter);

@@ -48,7 +48,7 @@ static const struct {
     /* [MQTT3-3.1.2-20] [MQTT3-3.1.2-21] */
     {"v3 password without flag", V3("82", "0001 'u' 0001 'p'"), REASON_MALFORMED, MQTT_3_1_1},
     {"v3 flag without password", V3("c2", "0001 'u'"), REASON_MALFORMED, MQTT_3_1_1},
-    /* [MQTT-3.1.3-3] */
+    /* [MQTT-3.1.3-1] [MQTT-3.1.3-3] [MQTT-3.1.4-1] */
     {"v3 no client id", "0004 'MQTT' 04 02 003c", REASON_MALFORMED, MQTT_3_1_1},
     /* [MQTT-3.1.3-4] [MQTT3-1.5.3-1] [MQTT3-1.5.3-2] */
     {"v3 client id not utf-8", "0004 'MQTT' 04 02 003c 0001 ff", REASON_MALFORMED, MQTT_3_1_1},
@@ -279,7 +279,7 @@ static const struct {
     {"v5 defaults are left out",
      {.version = MQTT_5_0, .max_qos = 2, .receive_maximum = 65535, .session_present = true},
      "20 03 01 00 00"},
-    /* [MQTT5-3.2.2-6] */
+    /* [MQTT5-3.2.2-1] [MQTT5-3.2.2-6] */
     {"v5 refused has no session",
      {.version = MQTT_5_0, .max_qos = 2, .session_present = true, .reason = REASON_BANNED},
      "20 03 00 8a 00"},
@@ -289,7 +289,7 @@ static const struct {
       .reason = REASON_NOT_AUTHORIZED,
       .reason_string = SLICE_INIT("no")},
      "20 08 00 87 05 1f 0002 'no'"},
-    {"v5 limits",
+    {"v5 limits", /* [MQTT5-3.2.2-9] */
      {.version = MQTT_5_0,
       .max_qos = 1,
       .retain_unavailable = true,

@@ -16,7 +16,7 @@ static const struct row subscribes[] = {
     {"v3 share", "0001 000a '$share/g/a' 01", MQTT_3_1_1, REASON_OK, 1},
     {"v3 filter judged later", "0001 0002 '##' 00 0000 00", MQTT_3_1_1, REASON_OK, 2},
     {"v3 none", "0001", MQTT_3_1_1, REASON_PROTOCOL_ERROR, 0},         /* [MQTT3-3.8.3-3] */
-    {"v3 qos 3", "0001 0001 'a' 03", MQTT_3_1_1, REASON_MALFORMED, 0}, /* [MQTT3-3-8.3-4] */
+    {"v3 qos 3", "0001 0001 'a' 03", MQTT_3_1_1, REASON_MALFORMED, 0}, /* [MQTT3-3.8.3-4] */
     {"v3 no local", "0001 0001 'a' 04", MQTT_3_1_1, REASON_MALFORMED, 0},
     {"v3 reserved bit", "0001 0001 'a' 80", MQTT_3_1_1, REASON_MALFORMED, 0},
     {"v3 second is bad", "0001 0001 'a' 00 0001 'b' 08", MQTT_3_1_1, REASON_MALFORMED, 0},
