@@ -450,7 +450,7 @@ static void cursor_survives_deletion_of_everything(void **state)
 
 /* --- the random walk --- */
 
-enum { TOPICS = 120, CURSORS = 6, STEPS = 30000 };
+enum { TOPICS = 120, CURSORS = 6, STEPS = 15000 };
 
 struct plain_topic {
 	char text[32];
