@@ -12,7 +12,7 @@
 
 #define CACHE_DIGEST      32
 #define CACHE_MAX         10000
-#define CACHE_LIFETIME_MS (60U * 60 * 1000)
+#define CACHE_LIFETIME_MS UINT64_C(3600000)
 
 struct cache_entry;
 

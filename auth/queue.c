@@ -5,10 +5,9 @@
 
 #include <stdlib.h>
 
-#include <utlist.h>
-
 #include "base/alloc.h"
 #include "base/hash.h"
+#include "base/list.h"
 
 struct auth_source {
 	char *address;
@@ -27,6 +26,7 @@ static bool is_idle(const struct auth_source *s)
 	return s->first == NULL && s->hashing == 0;
 }
 
+/* NOLINTBEGIN(readability-function-size): it counts the nesting inside uthash's macros */
 static void source_free(struct queue *queue, struct auth_source *s)
 {
 	HASH_DEL(queue->sources, s);
@@ -218,3 +218,4 @@ size_t queue_source_count(const struct queue *queue)
 {
 	return HASH_COUNT(queue->sources);
 }
+/* NOLINTEND(readability-function-size) */

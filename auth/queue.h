@@ -8,7 +8,7 @@
 
 #define DELAY_FIRST_MS     250U
 #define DELAY_LAST_MS      8000U
-#define DELAY_FORGOTTEN_MS (10U * 60 * 1000) /* of quiet; much longer than waiting it out */
+#define DELAY_FORGOTTEN_MS UINT64_C(600000) /* of quiet; much longer than waiting it out */
 #define QUEUE_SOURCES_MAX  4096 /* remembered without a question; the longest quiet go first */
 
 struct auth_source;

@@ -172,6 +172,7 @@ static uint64_t new_id(const struct users *users)
 	return id;
 }
 
+/* A struct user's hash is not const. NOLINTNEXTLINE(readability-non-const-parameter) */
 static int add_locked(const struct order *o, char *hash)
 {
 	struct passwd_file f;

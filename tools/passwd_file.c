@@ -214,8 +214,7 @@ static int write_file(struct passwd_file *f, struct slice bytes)
 		                "as root",
 		                f->path);
 	if (rc != 0)
-		return complain(EXIT_FAILED, "cannot write %s: %s", f->path,
-		                strerror(-rc));
+		return complain(EXIT_FAILED, "cannot write %s: %s", f->path, strerror(-rc));
 	if ((f->st.st_mode & 07) != 0)
 		(void)complain(0, "note: %s was open to other users; it is not any more", f->path);
 	return 0;

@@ -424,8 +424,10 @@ static void too_long_a_password(void **state)
 
 	(void)state;
 	memset(password, 'p', sizeof(password));
-	assert_false(ask(&asked, "long", A, "anna", slice_of(password, 257)));
+	auth_question_fill(&asked.q, SLICE("anna"), NULL, slice_of(password, 257));
 	assert_null(asked.q.password);
+	auth_question_fini(&asked.q);
+	assert_false(ask(&asked, "long", A, "anna", slice_of(password, 257)));
 	await(&asked);
 	assert_false(asked.q.accepted);
 	done(&asked);
