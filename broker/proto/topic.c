@@ -100,7 +100,7 @@ enum share_result topic_filter_share(struct slice whole, struct slice *group, st
 	w = topic_walk_of(slice_skip(whole, sizeof(TOPIC_SHARE_PREFIX) - 1));
 	topic_walk_next(&w, group);
 	*filter = w.rest;
-	if (group->len == 0 || topic_has_wildcard(*group) || w.done)
+	if (group->len == 0 || topic_has_wildcard(*group))
 		return SHARE_INVALID; /* [MQTT5-4.8.2-1, -2] */
 	return topic_filter_valid(*filter) ? SHARE_OK : SHARE_INVALID;
 }
