@@ -1,4 +1,5 @@
-/* Linked lists of objects that carry their own links: utlist's macros, by the one door. */
+/* Intrusive lists: utlist, the door to it. DL_ lists are doubly linked (the head's prev is the
+ * tail), LL_ lists singly. */
 #ifndef BASE_LIST_H
 #define BASE_LIST_H
 

@@ -4,10 +4,9 @@
 
 #include <stdlib.h>
 
-#include <utlist.h>
-
 #include "base/alloc.h"
 #include "base/container.h"
+#include "base/list.h"
 #include "core/deliver.h"
 #include "core/server.h"
 #include "core/stop.h"

@@ -4,9 +4,8 @@
 
 #include <stdlib.h>
 
-#include <utlist.h>
-
 #include "base/alloc.h"
+#include "base/list.h"
 #include "core/server.h"
 
 /* One session's overlapping subscriptions, merged into one delivery. */

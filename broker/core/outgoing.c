@@ -2,9 +2,8 @@
  * reconnect. design.md section 5, points 10 to 12. */
 #include <stdlib.h>
 
-#include <utlist.h>
-
 #include "base/alloc.h"
+#include "base/list.h"
 #include "core/deliver.h"
 #include "core/server.h"
 #include "proto/publish.h"
@@ -141,10 +140,14 @@ static void write_publish(struct session *s, struct msg *msg, const struct publi
 		publish_encode(conn_out(s->conn), p);
 }
 
+/* Within the client's Maximum Packet Size, and within what a packet can be at all. */
 static bool fits(const struct session *s, const struct publish_out *p)
 {
-	return s->conn->max_packet_bytes == UINT32_MAX ||
-	       publish_size(p) <= s->conn->max_packet_bytes;
+	uint32_t max = s->conn->max_packet_bytes;
+
+	if (max == UINT32_MAX && p->payload.len < FRAME_SIZE_MAX / 2)
+		return true;
+	return publish_size(p) <= (max < FRAME_SIZE_MAX ? max : FRAME_SIZE_MAX);
 }
 
 /* --- dropping, always counted --- */

@@ -4,9 +4,8 @@
 
 #include <stdlib.h>
 
-#include <utlist.h>
-
 #include "base/alloc.h"
+#include "base/list.h"
 #include "core/deliver.h"
 #include "net/listener.h"
 #include "net/loop.h"

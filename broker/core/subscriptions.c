@@ -2,9 +2,8 @@
  * ones, a target for durable ones, a member for $share. */
 #include <stdlib.h>
 
-#include <utlist.h>
-
 #include "base/alloc.h"
+#include "base/list.h"
 #include "core/server.h"
 #include "core/session.h"
 #include "proto/topic.h"

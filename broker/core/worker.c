@@ -4,9 +4,8 @@
 
 #include <stdlib.h>
 
-#include <utlist.h>
-
 #include "base/alloc.h"
+#include "base/list.h"
 #include "base/random.h"
 #include "core/deliver.h"
 #include "core/server.h"
