@@ -12,8 +12,8 @@
 #include "base/log.h"
 #include "base/utf8.h"
 
-#define TEXT_MAX 1000 /* bytes of one message */
-#define WORD_MAX 64   /* longer words are not compared */
+#define TEXT_MAX ((size_t)1000) /* bytes of one message */
+#define WORD_MAX 64             /* longer words are not compared */
 
 /* Control characters and bytes that are not UTF-8 become \xNN: a terminal must not obey a file. */
 static char *printable(const char *text)
@@ -50,7 +50,7 @@ __attribute__((format(printf, 3, 0))) static void put(struct errors *e, struct e
 	if (e->count >= ERRORS_MAX)
 		return;
 	text = xalloc(TEXT_MAX * 2);
-	vsnprintf(text, (size_t)TEXT_MAX * 2, format, args);
+	vsnprintf(text, TEXT_MAX * 2, format, args);
 	item.text = printable(text);
 	free(text);
 	item.file = printable(item.file == NULL ? "" : item.file);
@@ -108,6 +108,19 @@ static void put_place(struct buf *out, const struct error_item *item)
 		buf_printf(out, ":%u", item->line);
 	if (item->line > 0 && item->column > 0)
 		buf_printf(out, ":%u", item->column);
+}
+
+static void log_item(const struct error_item *item)
+{
+	struct buf where = {0};
+
+	put_place(&where, item);
+	if (item->warning)
+		LOG(CONFIG_WARNING, F_TEXT("where", buf_slice(&where)),
+		    F_STR("warning", item->text));
+	else
+		LOG(CONFIG_ERROR, F_TEXT("where", buf_slice(&where)), F_STR("error", item->text));
+	buf_fini(&where);
 }
 
 static size_t not_kept(const struct errors *e)
@@ -202,18 +215,8 @@ char *errors_text(struct errors *e)
 void errors_log(struct errors *e)
 {
 	sort(e);
-	for (size_t i = 0; i < e->count; i++) {
-		struct buf where = {0};
-
-		put_place(&where, &e->items[i]);
-		if (e->items[i].warning)
-			LOG(CONFIG_WARNING, F_TEXT("where", buf_slice(&where)),
-			    F_STR("warning", e->items[i].text));
-		else
-			LOG(CONFIG_ERROR, F_TEXT("where", buf_slice(&where)),
-			    F_STR("error", e->items[i].text));
-		buf_fini(&where);
-	}
+	for (size_t i = 0; i < e->count; i++)
+		log_item(&e->items[i]);
 }
 
 const char *errors_nearest(const char *word, const char *const *candidates, size_t count)

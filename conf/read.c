@@ -127,13 +127,13 @@ static void read_scalar(const struct reading *r, const struct schema_key *key,
 	struct value_input in = {.file = r->name, .text = node->text};
 	void *field = schema_field(key, scope);
 
-	if (node->kind != YAML_SCALAR)
-		add_expected(r, key, node);
-	else if (is_switched_off(key, node))
+	if (is_switched_off(key, node)) {
 		switch_off(field);
-	else if (!yaml_is_null(node) && value_parse(key, &in, field))
 		return;
-	else if (in.why != NULL)
+	}
+	if (node->kind == YAML_SCALAR && !yaml_is_null(node) && value_parse(key, &in, field))
+		return;
+	if (in.why != NULL)
 		errors_add(r->errors, r->name, node->line, node->column, "%s: %s", key->name,
 		           in.why);
 	else

@@ -155,7 +155,7 @@ static const struct schema_key limits_keys[] = {
      .help = "The longest keep alive; a client that asks for more, or for none, gets this one. 0 "
              "leaves the choice to the client."},
     {"max_session_expiry", SCHEMA_SECONDS, 0, LIMIT(max_session_expiry_s), .min = 0,
-     .max = 36500u * 86400u, .default_text = "30d",
+     .max = (uint64_t)36500 * 86400, .default_text = "30d",
      .help = "How long a session is kept at most after its client went away. 0: not at all."},
     {"queue_messages", SCHEMA_INTEGER, 0, LIMIT(queue_messages), .min = 1, .max = 10000000,
      .default_text = "1000",

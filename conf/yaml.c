@@ -163,8 +163,8 @@ static void on_mapping_start(struct builder *b, const yaml_event_t *event)
 
 static int by_text(const void *left, const void *right)
 {
-	const struct yaml_node *a = *(struct yaml_node *const *)left;
-	const struct yaml_node *b = *(struct yaml_node *const *)right;
+	const struct yaml_node *a = (*(struct yaml_entry *const *)left)->key;
+	const struct yaml_node *b = (*(struct yaml_entry *const *)right)->key;
 	int order = strcmp(a->text, b->text);
 
 	if (order != 0)
@@ -174,23 +174,51 @@ static int by_text(const void *left, const void *right)
 	return a->column < b->column ? -1 : a->column > b->column;
 }
 
-/* Sorted, so that a mapping of many thousand keys costs no square. */
-static void refuse_duplicates(struct builder *b, const struct yaml_node *mapping)
+static void drop_entry(struct yaml_entry *entry)
 {
-	struct yaml_node **keys;
+	yaml_free(entry->key);
+	yaml_free(entry->value);
+	*entry = (struct yaml_entry){0};
+}
+
+static void close_gaps(struct yaml_node *mapping)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < mapping->count; i++)
+		if (mapping->entries[i].key != NULL)
+			mapping->entries[kept++] = mapping->entries[i];
+	mapping->count = kept;
+}
+
+/* Sorted, so that a mapping of many thousand keys costs no square. Only the first stays in the
+ * tree: whoever reads it in spite of the error finds one value, whichever way he looks. */
+static void refuse_duplicates(struct builder *b, struct yaml_node *mapping)
+{
+	struct yaml_entry **entries;
+	const struct yaml_node *first;
 
 	if (mapping->count < 2)
 		return;
-	keys = xcalloc(mapping->count, sizeof(struct yaml_node *));
+	entries = xcalloc(mapping->count, sizeof(struct yaml_entry *));
 	for (size_t i = 0; i < mapping->count; i++)
-		keys[i] = mapping->entries[i].key;
-	qsort(keys, mapping->count, sizeof(struct yaml_node *), by_text);
-	for (size_t i = 1; i < mapping->count; i++)
-		if (strcmp(keys[i - 1]->text, keys[i]->text) == 0)
-			errors_add(b->errors, b->name, keys[i]->line, keys[i]->column,
-			           "duplicate key '%s': it stands on line %u already; remove one",
-			           keys[i]->text, keys[i - 1]->line);
-	free(keys);
+		entries[i] = &mapping->entries[i];
+	qsort(entries, mapping->count, sizeof(struct yaml_entry *), by_text);
+	first = entries[0]->key;
+	for (size_t i = 1; i < mapping->count; i++) {
+		const struct yaml_node *key = entries[i]->key;
+
+		if (strcmp(first->text, key->text) != 0) {
+			first = key;
+			continue;
+		}
+		errors_add(b->errors, b->name, key->line, key->column,
+		           "duplicate key '%s': it stands on line %u already; remove one",
+		           key->text, first->line);
+		drop_entry(entries[i]);
+	}
+	free(entries);
+	close_gaps(mapping);
 }
 
 static void on_level_end(struct builder *b, const yaml_event_t *event)

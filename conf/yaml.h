@@ -34,8 +34,9 @@ struct yaml_entry {
  * e->error_count grew). The caller frees. */
 struct yaml_node *yaml_load_file(const char *path, struct errors *e);
 struct yaml_node *yaml_load(const char *name, struct slice bytes, struct errors *e);
-/* The same, but a tree that is whole is given in spite of errors (duplicate keys, anchors, tags),
- * so that its reader can add his own: whether there were any is told by e->error_count. */
+/* The same, but a tree that is whole is given in spite of errors (duplicate keys, of which the
+ * first stays, anchors, tags), so that its reader can add his own: whether there were any is told
+ * by e->error_count. */
 struct yaml_node *yaml_load_anyway(const char *name, struct slice bytes, struct errors *e);
 /* libyaml exports a function named yaml_free, which ours would replace inside the library. */
 #define yaml_free yaml_node_free

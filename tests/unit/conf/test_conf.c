@@ -260,6 +260,9 @@ static const struct {
      "too): remove one\n"},
     {"socket twice", "listeners:\n- bind: unix:x\n- bind: unix:x\n",
      "f:3:9: error: bind 'unix:x' is taken by the listener on line 2 already: remove one\n"},
+    {"listeners twice, of different length",
+     "listeners: [{bind: unix:x}]\nlisteners: [{bind: unix:a}, {bind: unix:b, mode: 1}]\n",
+     "f:2:1: error: duplicate key 'listeners': it stands on line 1 already; remove one\n"},
     {"duplicate key and unknown key at once",
      TCP "tls: {" CERTS "}\nworkers: 1\nworkers: 2\nx: 1\n",
      "f:4:1: error: duplicate key 'workers': it stands on line 3 already; remove one\n"
@@ -484,8 +487,8 @@ static void the_dump_parses_to_itself(void **state)
 	    LISTENERS TLS,
 	    INHERITING,
 	    "listeners: [{bind: unix:/x, owner: 'null', group: \"a\\\"b\\\\c\\u2028\\u00e9\"}]\n",
-	    "listeners: [{bind: unix:/x, limits: {queue_bytes: 9999999999}}]\nlog: {format: "
-	    "json}\n",
+	    "listeners: [{bind: unix:/x, limits: {queue_bytes: 9999999999}}]\n",
+	    "listeners: [{bind: unix:/x}]\nlog: {format: json}\n",
 	    "workers: 3\nlisteners: [{bind: unix:/x}]\nauthentication: {password_file: ' # x'}\n",
 	};
 

@@ -94,7 +94,7 @@ static const struct {
      "f:3:1: error: duplicate key 'a': it stands on line 1 already; remove one\n"},
     {"duplicates of one key", SLICE_INIT("a: 1\n\"a\": 2\n'a': 3\n"),
      "f:2:1: error: duplicate key 'a': it stands on line 1 already; remove one\n"
-     "f:3:1: error: duplicate key 'a': it stands on line 2 already; remove one\n"},
+     "f:3:1: error: duplicate key 'a': it stands on line 1 already; remove one\n"},
     {"duplicate key deep down", SLICE_INIT("a:\n  - {b: 1, c: 2, b: 3}\n"),
      "f:2:18: error: duplicate key 'b': it stands on line 2 already; remove one\n"},
     {"anchor", SLICE_INIT("a: &x 1\n"),
@@ -259,12 +259,18 @@ static void billion_laughs_are_refused(void **state)
 static void a_whole_tree_is_given_anyway(void **state)
 {
 	struct errors e = {0};
-	struct yaml_node *node = yaml_load_anyway("f", SLICE("a: &x 1\na: 2\n"), &e);
+	struct yaml_node *node =
+	    yaml_load_anyway("f", SLICE("b: 0\na: &x 1\na: [2]\na: 3\nc: 4\n"), &e);
+	struct buf out = {0};
 
 	(void)state;
 	assert_non_null(node);
-	assert_int_equal(e.error_count, 2);
-	assert_int_equal(node->count, 2);
+	assert_int_equal(e.error_count, 3);
+	describe(node, &out);
+	buf_put_u8(&out, '\0');
+	assert_text("the first stays", (char *)out.data,
+	            "{b@1:1: 0@1:4, a@2:1: 1@2:4, c@5:1: 4@5:4}@1:1");
+	buf_fini(&out);
 	yaml_free(node);
 	assert_null(yaml_load_anyway("f", SLICE("a: [1\n"), &e));
 	assert_null(yaml_load_anyway("f", SLICE("a: *x\n"), &e));
