@@ -71,6 +71,13 @@ static inline uint64_t level_path_hash(uint64_t parent, uint64_t level)
 	return x ^ (x >> 29);
 }
 
+/* Begin to fetch what levels_child will look at. */
+static inline void levels_prefetch(const struct level_tree *t, const struct level_node *parent,
+                                   uint64_t level_hash)
+{
+	__builtin_prefetch(&t->slots[level_path_hash(parent->hash, level_hash) & t->mask]);
+}
+
 static inline struct level_node *levels_child(const struct level_tree *t,
                                               const struct level_node *parent, struct slice level,
                                               uint64_t level_hash)

@@ -16,6 +16,7 @@ struct route *route_new(unsigned homes)
 	REQUIRE(homes > 0 && homes <= ROUTE_HOMES_MAX);
 	r->homes = homes;
 	slots_init(&r->slots, homes + 1);
+	levels_init(&r->exact, sizeof(struct route_node));
 	levels_init(&r->tree, sizeof(struct route_node));
 	return r;
 }
@@ -29,6 +30,17 @@ static void extra_free(struct route_extra *x)
 	free(x);
 }
 
+static void tree_fini(struct level_tree *t)
+{
+	for (size_t i = 0; i < levels_slots(t); i++) {
+		struct level_node *level = levels_at(t, i);
+
+		if (level != NULL)
+			extra_free(route_node_of(level)->extra);
+	}
+	levels_fini(t);
+}
+
 void route_free(struct route *r)
 {
 	struct route_group *g, *next;
@@ -40,31 +52,38 @@ void route_free(struct route *r)
 		targets_fini(&g->members);
 		free(g);
 	}
-	for (size_t i = 0; i < levels_slots(&r->tree); i++) {
-		struct level_node *level = levels_at(&r->tree, i);
-
-		if (level != NULL)
-			extra_free(route_node_of(level)->extra);
-	}
-	levels_fini(&r->tree);
+	tree_fini(&r->exact);
+	tree_fini(&r->tree);
 	slots_fini(&r->slots);
 	free(r);
 }
 
-struct route_node *route_node_make(struct route *r, struct slice filter)
+static struct level_node *child_make(struct level_tree *t, struct level_node *parent,
+                                     struct slice level)
+{
+	uint64_t hash = level_hash(level);
+	struct level_node *child = levels_child(t, parent, level, hash);
+
+	return child != NULL ? child : levels_make(t, parent, level, hash);
+}
+
+static struct level_node *path_make(struct level_tree *t, struct slice filter)
 {
 	struct topic_walk walk = topic_walk_of(filter);
-	struct level_node *at = r->tree.root;
-	struct route_node *node;
+	struct level_node *at = t->root;
 	struct slice level;
 
-	while (topic_walk_next(&walk, &level)) {
-		uint64_t hash = level_hash(level);
-		struct level_node *child = levels_child(&r->tree, at, level, hash);
+	while (topic_walk_next(&walk, &level))
+		at = child_make(t, at, level);
+	return at;
+}
 
-		at = child != NULL ? child : levels_make(&r->tree, at, level, hash);
-	}
-	node = route_node_of(at);
+struct route_node *route_node_make(struct route *r, struct slice filter)
+{
+	struct route_node *node = route_node_of(topic_has_wildcard(filter)
+	                                            ? path_make(&r->tree, filter)
+	                                            : child_make(&r->exact, r->exact.root, filter));
+
 	if (node->id == 0) {
 		node->id = ++r->last_filter_id;
 		r->counts.filters++;
@@ -74,7 +93,10 @@ struct route_node *route_node_make(struct route *r, struct slice filter)
 
 struct route_node *route_node_find(struct route *r, struct slice filter)
 {
-	struct level_node *level = levels_find(&r->tree, filter);
+	struct level_node *level =
+	    topic_has_wildcard(filter)
+		? levels_find(&r->tree, filter)
+		: levels_child(&r->exact, r->exact.root, filter, level_hash(filter));
 
 	return level == NULL || route_node_of(level)->id == 0 ? NULL : route_node_of(level);
 }
@@ -99,6 +121,10 @@ void route_node_settle(struct route *r, struct route_node *node)
 		return;
 	node->id = 0;
 	r->counts.filters--;
+	if (at->parent == r->exact.root) {
+		levels_remove(&r->exact, at);
+		return;
+	}
 	while (at != r->tree.root && at->children == 0 && route_node_of(at)->id == 0)
 		at = levels_remove(&r->tree, at);
 }

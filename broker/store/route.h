@@ -26,7 +26,7 @@ struct route_target {
 	uint32_t subscription_id; /* Subscription Identifier, 0: none */
 	uint16_t home;
 	bool durable; /* always true outside of groups */
-	bool online; /* of a group's member: set when it is picked */
+	bool online;  /* of a group's member: set when it is picked */
 	struct subscription_options options;
 	uint64_t since; /* the clock when the subscription began: retained changes up to it are
 	                   replayed, not delivered live */

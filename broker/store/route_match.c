@@ -1,6 +1,7 @@
-/* Readers of the route tree: who wants this topic.  Breadth first, level by level: a node is
- * reached by one path only, so that the work is bounded by the nodes there are, and a level is
- * hashed once, and only while somebody may still want it.  Inside a read section, any thread. */
+/* Readers of the route tree: who wants this topic.  A filter without wildcards is found in one
+ * look.  Those with wildcards breadth first, level by level: a node is reached by one path only, so
+ * that the work is bounded by the nodes there are, and a level is hashed once, and only while
+ * somebody may still want it.  Inside a read section, any thread. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -114,7 +115,7 @@ static void arrive(const struct route *r, struct route_match *m, size_t count)
 	}
 }
 
-void route_match(struct route *r, struct slice topic, struct route_match *out)
+static void match_wildcards(struct route *r, struct slice topic, struct route_match *m)
 {
 	struct topic_walk walk = topic_walk_of(topic);
 	/* A wildcard in the first level does not match "$SYS" and its like. [MQTT-4.7.2-1] */
@@ -122,19 +123,31 @@ void route_match(struct route *r, struct slice topic, struct route_match *out)
 	struct slice level;
 	size_t count = 1;
 
-	out->filter_count = out->target_count = out->share_count = 0;
-	out->homes = 0;
-	reserve_frontier(out, 2);
-	out->frontier[0][0] = r->tree.root;
+	reserve_frontier(m, 2);
+	m->frontier[0][0] = r->tree.root;
 	while (count > 0 && topic_walk_next(&walk, &level)) {
 		struct level_node **left;
 
-		reserve_frontier(out, 2 * count);
-		left = out->frontier[0];
-		count = descend(r, out, count, level, wildcards);
-		out->frontier[0] = out->frontier[1];
-		out->frontier[1] = left;
+		reserve_frontier(m, 2 * count);
+		left = m->frontier[0];
+		count = descend(r, m, count, level, wildcards);
+		m->frontier[0] = m->frontier[1];
+		m->frontier[1] = left;
 		wildcards = true;
 	}
-	arrive(r, out, count);
+	arrive(r, m, count);
+}
+
+void route_match(struct route *r, struct slice topic, struct route_match *out)
+{
+	uint64_t hash = level_hash(topic);
+	struct level_node *exact;
+
+	out->filter_count = out->target_count = out->share_count = 0;
+	out->homes = 0;
+	levels_prefetch(&r->exact, r->exact.root, hash);
+	match_wildcards(r, topic, out);
+	exact = levels_child(&r->exact, r->exact.root, topic, hash);
+	if (exact != NULL)
+		collect(out, exact);
 }

@@ -36,7 +36,8 @@ struct route_node {
 
 struct route {
 	struct slots slots;
-	struct level_tree tree;
+	struct level_tree exact;    /* filters without wildcards: one node each, below the root */
+	struct level_tree tree;     /* filters with wildcards, level by level */
 	struct route_group *groups; /* by id */
 	uint64_t last_filter_id, last_group_id;
 	struct route_counts counts;

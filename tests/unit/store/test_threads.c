@@ -282,7 +282,7 @@ static void world_end(struct world *w)
 		home_fini(&w->home[i]);
 	route_count(w->route, 0, &filters);
 	assert_int_equal(filters.filters, 0);
-	assert_int_equal(w->route->tree.count, 0);
+	assert_int_equal(w->route->tree.count + w->route->exact.count, 0);
 	assert_int_equal(*retain_clock(w->retain), PUBLISHERS * PUBLISHES);
 	route_free(w->route);
 	retain_free(w->retain);
