@@ -5,7 +5,8 @@
 
 #include "net/stream.h"
 
-struct memory_peer; /* the far end; lives until memory_peer_free */
+/* The far end. Lives until memory_peer_free, which comes behind on_closed (or stream_discard). */
+struct memory_peer;
 
 /* A new stream, detached (attach it), and its far end. `name` is the peer text and key;
  * `certificate_name` may be NULL. */

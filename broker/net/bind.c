@@ -1,0 +1,425 @@
+/* Making a listening descriptor, with errors that say what to do.  Runs on main, before privileges
+ * are dropped and before threads are started (it changes the umask). */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <grp.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "net/listener.h"
+
+#define BACKLOG      1024
+#define KEEP_IDLE_S  120
+#define KEEP_EVERY_S 30
+#define KEEP_COUNT   4
+
+/* What every step needs: where to tell what is wrong. */
+struct binding {
+	const struct conf_listener *conf;
+	struct errors *errors;
+	const char *conf_path;
+};
+
+#define TELL(b, ...)                                                                               \
+	errors_add((b)->errors, (b)->conf_path, (b)->conf->line, (b)->conf->column, __VA_ARGS__)
+
+/* --- TCP --- */
+
+static int resolve(const struct binding *b, uint16_t port, struct addrinfo **out)
+{
+	struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
+	                         .ai_socktype = SOCK_STREAM};
+	char service[8];
+	int failed;
+
+	snprintf(service, sizeof(service), "%u", port);
+	failed = getaddrinfo(b->conf->host, service, &hints, out);
+	if (failed == 0)
+		return 0;
+	TELL(b, "%s: '%s' is not a numeric address (%s); [::]:%u listens on all addresses",
+	     b->conf->bind, b->conf->host, gai_strerror(failed), port);
+	return -EINVAL;
+}
+
+static int option(int fd, int level, int name, int value)
+{
+	return setsockopt(fd, level, name, &value, sizeof(value)) == 0 ? 0 : -errno;
+}
+
+/* On Linux what is accepted inherits these: no system call per connection. */
+static int set_options(int fd, int family, bool shared)
+{
+	int failed = option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+
+	if (failed == 0 && shared)
+		failed = option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	if (failed == 0 && family == AF_INET6)
+		failed = option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+	if (failed == 0)
+		failed = option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	if (failed == 0)
+		failed = option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	(void)option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEP_IDLE_S);
+	(void)option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEP_EVERY_S);
+	(void)option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEP_COUNT);
+	return failed;
+}
+
+static int bound_socket(const struct addrinfo *address, bool shared)
+{
+	int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int failed;
+
+	if (fd < 0)
+		return -errno;
+	failed = set_options(fd, address->ai_family, shared);
+	if (failed == 0 && bind(fd, address->ai_addr, address->ai_addrlen) != 0)
+		failed = -errno;
+	if (failed == 0)
+		return fd;
+	close(fd);
+	return failed;
+}
+
+static void tell_tcp(const struct binding *b, uint16_t port, int failed)
+{
+	switch (-failed) {
+	case EADDRINUSE:
+		TELL(b,
+		     "%s: port %u is in use by another program, perhaps by a second broker; 'ss "
+		     "-ltnp sport = :%u' names it",
+		     b->conf->bind, port, port);
+		return;
+	case EACCES:
+	case EPERM:
+		TELL(b,
+		     "%s: port %u needs a permission (ports below 1024): "
+		     "AmbientCapabilities=CAP_NET_BIND_SERVICE in the systemd unit, or 'setcap "
+		     "cap_net_bind_service=+ep' on the program",
+		     b->conf->bind, port);
+		return;
+	case EADDRNOTAVAIL:
+		TELL(b,
+		     "%s: this machine has no address %s now ('ip address' lists what it has); "
+		     "[::]:%u listens on all addresses",
+		     b->conf->bind, b->conf->host, port);
+		return;
+	default:
+		TELL(b, "%s: cannot listen: %s", b->conf->bind, strerror(-failed));
+	}
+}
+
+/* A kernel without IPv6 still has the addresses that [::] stands for. */
+static int resolve_anyway(const struct binding *b, uint16_t port, struct addrinfo **out)
+{
+	struct binding four = *b;
+	struct conf_listener conf;
+	int fd, failed = resolve(b, port, out);
+
+	if (failed != 0 || (*out)->ai_family != AF_INET6 || strcmp(b->conf->host, "::") != 0)
+		return failed;
+	fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0) {
+		close(fd);
+		return 0;
+	}
+	if (errno != EAFNOSUPPORT)
+		return 0;
+	freeaddrinfo(*out);
+	conf = *b->conf;
+	conf.host = (char *)(uintptr_t) "0.0.0.0";
+	four.conf = &conf;
+	errors_warn(b->errors, b->conf_path, b->conf->line, b->conf->column,
+	            "%s: IPv6 is switched off on this machine: listening on IPv4 only",
+	            b->conf->bind);
+	return resolve(&four, port, out);
+}
+
+static uint16_t port_of(int fd)
+{
+	struct sockaddr_storage address = {0};
+	socklen_t len = sizeof(address);
+	struct sockaddr_in6 six;
+	struct sockaddr_in four;
+
+	if (getsockname(fd, (struct sockaddr *)&address, &len) != 0)
+		return 0;
+	if (address.ss_family == AF_INET6) {
+		memcpy(&six, &address, sizeof(six));
+		return ntohs(six.sin6_port);
+	}
+	memcpy(&four, &address, sizeof(four));
+	return ntohs(four.sin_port);
+}
+
+/* SO_REUSEPORT would let a second broker of the same user share the port silently. */
+static int probe_address(const struct addrinfo *address)
+{
+	int fd = bound_socket(address, false);
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
+static int bind_tcp(const struct binding *b, uint16_t *port, bool probe)
+{
+	uint16_t wanted = *port != 0 ? *port : b->conf->port;
+	struct addrinfo *address = NULL;
+	int fd = resolve_anyway(b, wanted, &address);
+
+	if (fd != 0)
+		return fd;
+	if (probe && wanted != 0)
+		fd = probe_address(address);
+	if (fd == 0)
+		fd = bound_socket(address, true);
+	freeaddrinfo(address);
+	if (fd >= 0 && listen(fd, BACKLOG) != 0) {
+		int failed = -errno;
+
+		close(fd);
+		fd = failed;
+	}
+	if (fd < 0)
+		tell_tcp(b, wanted, fd);
+	else
+		*port = port_of(fd);
+	return fd;
+}
+
+/* --- Unix --- */
+
+static int check_directory(const struct binding *b)
+{
+	char *dir = xstrdup(b->conf->path);
+	char *slash = strrchr(dir, '/');
+	struct stat st;
+	int failed = 0;
+
+	if (slash == NULL)
+		strcpy(dir, ".");
+	else
+		slash[slash == dir ? 1 : 0] = '\0';
+	if (stat(dir, &st) != 0) {
+		failed = -errno;
+		TELL(b, "%s: cannot use the directory %s: %s; make it: 'install -d -m 0750 %s'",
+		     b->conf->bind, dir, strerror(errno), dir);
+	} else if (!S_ISDIR(st.st_mode)) {
+		failed = -ENOTDIR;
+		TELL(b, "%s: %s is not a directory", b->conf->bind, dir);
+	} else if ((st.st_mode & S_IWOTH) != 0) {
+		failed = -EACCES;
+		TELL(b,
+		     "%s: the directory %s is writable by others (mode %04o), who could put their "
+		     "own socket there; 'chmod o-w %s', or use a directory of the broker's own",
+		     b->conf->bind, dir, (unsigned)(st.st_mode & 07777), dir);
+	}
+	free(dir);
+	return failed;
+}
+
+static int unix_address(const struct binding *b, struct sockaddr_un *out)
+{
+	size_t len = strlen(b->conf->path);
+
+	*out = (struct sockaddr_un){.sun_family = AF_UNIX};
+	if (len >= sizeof(out->sun_path)) {
+		TELL(b, "%s: the path has %zu bytes, a Unix socket's may have %zu", b->conf->bind,
+		     len, sizeof(out->sun_path) - 1);
+		return -ENAMETOOLONG;
+	}
+	memcpy(out->sun_path, b->conf->path, len + 1);
+	return 0;
+}
+
+/* Does somebody answer there? 0: nobody. */
+static int knock(const struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int answer;
+
+	if (fd < 0)
+		return -errno;
+	answer = connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ? EADDRINUSE
+	                                                                              : errno;
+	close(fd);
+	if (answer == ECONNREFUSED || answer == ENOENT)
+		return 0;
+	return answer == EAGAIN ? -EADDRINUSE : -answer; /* EAGAIN: its backlog is full */
+}
+
+static int remove_stale(const struct binding *b, const struct sockaddr_un *address)
+{
+	struct stat st;
+	int failed;
+
+	if (lstat(address->sun_path, &st) != 0) {
+		if (errno == ENOENT)
+			return 0;
+		failed = -errno;
+		TELL(b, "%s: %s", b->conf->bind, strerror(errno));
+		return failed;
+	}
+	if (!S_ISSOCK(st.st_mode)) {
+		TELL(b, "%s: there is a file of that name which is no socket; move it away",
+		     b->conf->bind);
+		return -EEXIST;
+	}
+	failed = knock(address);
+	if (failed == -EADDRINUSE)
+		TELL(b, "%s: another program listens there already, perhaps a second broker",
+		     b->conf->bind);
+	else if (failed != 0)
+		TELL(b, "%s: cannot find out whether the old socket is still in use: %s",
+		     b->conf->bind, strerror(-failed));
+	else if (unlink(address->sun_path) != 0) {
+		failed = -errno;
+		TELL(b, "%s: cannot remove the old socket: %s", b->conf->bind, strerror(errno));
+	}
+	return failed;
+}
+
+static bool parse_id(const char *text, unsigned *out)
+{
+	char *end;
+	unsigned long n;
+
+	errno = 0;
+	n = strtoul(text, &end, 10);
+	if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || n > UINT32_MAX - 1)
+		return false;
+	*out = (unsigned)n;
+	return true;
+}
+
+static int find_owner(const struct binding *b, uid_t *uid)
+{
+	struct passwd entry, *found = NULL;
+	char space[4096];
+
+	*uid = (uid_t)-1;
+	if (b->conf->owner == NULL || parse_id(b->conf->owner, uid))
+		return 0;
+	(void)getpwnam_r(b->conf->owner, &entry, space, sizeof(space), &found);
+	if (found == NULL) {
+		TELL(b, "%s: owner: this machine has no user '%s'", b->conf->bind, b->conf->owner);
+		return -ENOENT;
+	}
+	*uid = entry.pw_uid;
+	return 0;
+}
+
+static int find_group(const struct binding *b, gid_t *gid)
+{
+	struct group entry, *found = NULL;
+	char space[4096];
+
+	*gid = (gid_t)-1;
+	if (b->conf->group == NULL || parse_id(b->conf->group, gid))
+		return 0;
+	(void)getgrnam_r(b->conf->group, &entry, space, sizeof(space), &found);
+	if (found == NULL) {
+		TELL(b, "%s: group: this machine has no group '%s'; 'groupadd --system %s'",
+		     b->conf->bind, b->conf->group, b->conf->group);
+		return -ENOENT;
+	}
+	*gid = entry.gr_gid;
+	return 0;
+}
+
+/* Nobody can connect before listen(): by then owner and mode are right. The directory belongs to
+ * nobody else, so that the name still means what bind() made. */
+static int set_permissions(const struct binding *b, uid_t uid, gid_t gid)
+{
+	const char *path = b->conf->path;
+	int failed;
+
+	if ((uid != (uid_t)-1 || gid != (gid_t)-1) && lchown(path, uid, gid) != 0) {
+		failed = -errno;
+		TELL(b, "%s: cannot give the socket to its owner and group: %s (only root can)",
+		     b->conf->bind, strerror(errno));
+		return failed;
+	}
+	if (chmod(path, (mode_t)b->conf->mode) != 0) {
+		failed = -errno;
+		TELL(b, "%s: cannot set mode %04o: %s", b->conf->bind, b->conf->mode,
+		     strerror(errno));
+		return failed;
+	}
+	return 0;
+}
+
+static int bind_private(int fd, const struct sockaddr_un *address)
+{
+	mode_t before = umask(0177);
+	int failed = bind(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ? 0 : -errno;
+
+	umask(before);
+	return failed;
+}
+
+static int make_unix(const struct binding *b, const struct sockaddr_un *address, uid_t uid,
+                     gid_t gid)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int failed;
+
+	if (fd < 0) {
+		failed = -errno;
+		TELL(b, "%s: %s", b->conf->bind, strerror(errno));
+		return failed;
+	}
+	failed = bind_private(fd, address);
+	if (failed != 0) {
+		TELL(b, "%s: cannot make the socket: %s", b->conf->bind, strerror(-failed));
+		close(fd);
+		return failed;
+	}
+	failed = set_permissions(b, uid, gid);
+	if (failed == 0 && listen(fd, BACKLOG) != 0) {
+		failed = -errno;
+		TELL(b, "%s: cannot listen: %s", b->conf->bind, strerror(errno));
+	}
+	if (failed == 0)
+		return fd;
+	unlink(address->sun_path);
+	close(fd);
+	return failed;
+}
+
+static int bind_unix(const struct binding *b)
+{
+	struct sockaddr_un address;
+	uid_t uid;
+	gid_t gid;
+	int failed = check_directory(b);
+
+	if (failed == 0)
+		failed = unix_address(b, &address);
+	if (failed == 0)
+		failed = find_owner(b, &uid);
+	if (failed == 0)
+		failed = find_group(b, &gid);
+	if (failed == 0)
+		failed = remove_stale(b, &address);
+	return failed == 0 ? make_unix(b, &address, uid, gid) : failed;
+}
+
+int listener_bind(const struct conf_listener *conf, uint16_t *port, bool probe,
+                  struct errors *errors, const char *conf_path)
+{
+	struct binding b = {.conf = conf, .errors = errors, .conf_path = conf_path};
+
+	return conf->is_unix ? bind_unix(&b) : bind_tcp(&b, port, probe);
+}

@@ -1,0 +1,205 @@
+/* Accepting.  Level-triggered, a few per turn, so that a crowd at the door does not stop those who
+ * are in.  When descriptors are out the listener does not spin: it sleeps and looks again, 250 ms
+ * at first, then up to a second; the crowd waits in the kernel's backlog. */
+#include "net/listener.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/container.h"
+#include "base/log.h"
+#include "net/loop_inside.h"
+#include "net/tls_stream.h"
+#include "net/unix_stream.h"
+#include "net/watch.h"
+
+#define ACCEPTS_PER_TURN 32
+#define RETRY_FIRST_MS   250
+#define RETRY_LAST_MS    1000
+
+struct listener {
+	struct loop *loop;
+	struct watch *watch;
+	struct listener_settings settings;
+	listener_accept_fn *on_accept;
+	void *arg;
+	struct timer retry;
+	uint64_t retry_ms; /* 0: descriptors are not out */
+	bool paused;       /* by its owner */
+	bool accepting;    /* inside on_accept: listener_close frees behind it */
+	bool closed;
+	int fd;
+	dev_t dev; /* of the unix socket's file, to remove ours only */
+	ino_t ino;
+};
+
+static void update(struct listener *l)
+{
+	if (l->watch != NULL)
+		watch_arm(l->watch, l->paused || timer_is_armed(&l->retry) ? 0 : WATCH_READ);
+}
+
+static void on_retry(struct timer *timer, void *home_arg)
+{
+	struct listener *l = container_of(timer, struct listener, retry);
+
+	(void)home_arg;
+	update(l);
+}
+
+static void wait_for_descriptors(struct listener *l, int error)
+{
+	if (l->retry_ms == 0) {
+		LOG(ACCEPT_PAUSED, F_STR("bind", l->settings.conf->bind),
+		    F_STR("error", strerror(error)),
+		    F_STR("remedy", "those who are in stay; raise LimitNOFILE (ulimit -n), or "
+		                    "lower limits.connections"));
+		l->retry_ms = RETRY_FIRST_MS;
+	} else if (l->retry_ms < RETRY_LAST_MS) {
+		l->retry_ms *= 2;
+	}
+	l->retry.fire = on_retry;
+	home_timer_arm(l->loop->home, &l->retry, l->retry_ms);
+	update(l);
+}
+
+static void descriptors_are_back(struct listener *l)
+{
+	if (l->retry_ms == 0)
+		return;
+	l->retry_ms = 0;
+	LOG(ACCEPT_RESUMED, F_STR("bind", l->settings.conf->bind));
+}
+
+static struct stream *new_stream(struct listener *l, int fd, const struct sockaddr *address)
+{
+	if (l->settings.tls == NULL)
+		return unix_stream_new(fd, l->settings.index);
+	return tls_stream_new(fd, l->settings.index, address, l->settings.tls);
+}
+
+/* True: there may be more. */
+static bool accept_one(struct listener *l)
+{
+	struct sockaddr_storage address = {0};
+	socklen_t len = sizeof(address);
+	int fd = accept4(l->fd, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd >= 0) {
+		descriptors_are_back(l);
+		l->on_accept(l->arg, new_stream(l, fd, (const struct sockaddr *)&address));
+		return true;
+	}
+	if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+		wait_for_descriptors(l, errno);
+		return false;
+	}
+	/* Anything else is about a connection that has gone already (accept(2)). */
+	return errno != EAGAIN;
+}
+
+static void free_listener(struct listener *l)
+{
+	free(l);
+}
+
+static void on_event(void *owner, int events, bool failed)
+{
+	struct listener *l = owner;
+
+	(void)events;
+	l->accepting = true;
+	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+		if (l->closed || l->paused || !accept_one(l))
+			break;
+	}
+	l->accepting = false;
+	if (l->closed)
+		free_listener(l);
+	else if (failed)
+		update(l);
+}
+
+static void remember_file(struct listener *l)
+{
+	struct stat st;
+
+	if (l->settings.conf->is_unix && lstat(l->settings.conf->path, &st) == 0) {
+		l->dev = st.st_dev;
+		l->ino = st.st_ino;
+	}
+}
+
+static void remove_file(const struct listener *l)
+{
+	struct stat st;
+
+	if (l->settings.conf->is_unix && lstat(l->settings.conf->path, &st) == 0 &&
+	    st.st_dev == l->dev && st.st_ino == l->ino)
+		(void)unlink(l->settings.conf->path);
+}
+
+struct listener *listener_open(struct loop *loop, int fd, const struct listener_settings *settings,
+                               listener_accept_fn *on_accept, void *arg)
+{
+	struct listener *l = xnew(l);
+	int error;
+
+	REQUIRE((settings->tls == NULL) == settings->conf->is_unix); /* S1: no TCP without TLS */
+	l->loop = loop;
+	l->fd = fd;
+	l->settings = *settings;
+	l->settings.tls = NULL;
+	l->on_accept = on_accept;
+	l->arg = arg;
+	l->watch = watch_new(loop, fd, on_event, l, &error);
+	if (l->watch == NULL)
+		LOG(LISTEN_FAILED, F_STR("bind", settings->conf->bind),
+		    F_STR("error", strerror(-error)));
+	if (settings->tls != NULL)
+		listener_set_tls(l, settings->tls);
+	remember_file(l);
+	update(l);
+	return l;
+}
+
+void listener_pause(struct listener *l)
+{
+	l->paused = true;
+	update(l);
+}
+
+void listener_resume(struct listener *l)
+{
+	l->paused = false;
+	update(l);
+}
+
+void listener_set_tls(struct listener *l, struct tls_context *tls)
+{
+	struct tls_context *before = l->settings.tls;
+
+	l->settings.tls = tls_context_ref(tls);
+	tls_context_name(tls, l->settings.conf->bind);
+	tls_context_unref(&before);
+}
+
+void listener_close(struct listener *l)
+{
+	if (l == NULL)
+		return;
+	home_timer_disarm(l->loop->home, &l->retry);
+	watch_free(l->watch);
+	l->watch = NULL;
+	remove_file(l);
+	close(l->fd);
+	tls_context_unref(&l->settings.tls);
+	if (l->accepting)
+		l->closed = true;
+	else
+		free_listener(l);
+}

@@ -1,0 +1,227 @@
+/* A home driven by libuv.  Each turn: poll (callbacks read and write), then what the streams have
+ * left to do, then home_turn().  In the steady state a turn costs the epoll_wait and nothing else:
+ * the timer lives in user space and is set anew only when the due time changed; a post from the own
+ * thread does not go through the kernel. */
+#include "net/loop.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "base/alloc.h"
+#include "net/loop_inside.h"
+#include "net/socket.h"
+
+struct loop_signal {
+	uv_signal_t handle;
+	struct loop_signal *next;
+	loop_signal_fn *fn;
+	void *arg;
+};
+
+static void on_idle(uv_idle_t *handle)
+{
+	(void)handle; /* being started is what it does: poll returns at once */
+}
+
+static void on_wake(uv_async_t *handle)
+{
+	(void)handle; /* the check behind this poll drains the inbox */
+}
+
+void loop_kick(struct loop *loop)
+{
+	REQUIRE(uv_idle_start(&loop->idle, on_idle) == 0);
+}
+
+/* Any other thread: what the loop's own posts is seen at the end of its turn. */
+static void wake(void *arg)
+{
+	struct loop *loop = arg;
+
+	REQUIRE(uv_async_send(&loop->wake) == 0);
+}
+
+/* libuv's clock may be a little ahead of the home's: come round once more rather than miss it. */
+static void on_timer(uv_timer_t *handle)
+{
+	struct loop *loop = handle->data;
+
+	loop->due_ms = UINT64_MAX;
+	loop_kick(loop);
+}
+
+static void set_timer(struct loop *loop, uint64_t wait_ms)
+{
+	uint64_t due = wait_ms == UINT64_MAX ? UINT64_MAX : loop->home->now_ms + wait_ms;
+
+	if (due == loop->due_ms)
+		return;
+	loop->due_ms = due;
+	if (due == UINT64_MAX)
+		uv_timer_stop(&loop->timer);
+	else
+		REQUIRE(uv_timer_start(&loop->timer, on_timer, wait_ms, 0) == 0);
+}
+
+static void on_check(uv_check_t *handle)
+{
+	struct loop *loop = handle->data;
+	uint64_t wait_ms;
+
+	uv_idle_stop(&loop->idle);
+	sock_run_queues(loop);
+	wait_ms = home_turn(loop->home);
+	if (sock_queues_wait(loop))
+		wait_ms = 0;
+	if (wait_ms == 0) {
+		loop_kick(loop);
+		return;
+	}
+	set_timer(loop, wait_ms);
+	if (loop->open == 0 && atomic_load(&loop->stopping))
+		uv_stop(&loop->uv);
+}
+
+static void queue_init(struct sock_queue *q)
+{
+	TAILQ_INIT(&q->list);
+	q->count = 0;
+}
+
+/* Once the loop is there these cannot fail, except the first one for want of a descriptor. */
+static int handles_init(struct loop *loop)
+{
+	int failed = uv_async_init(&loop->uv, &loop->wake, on_wake);
+
+	if (failed != 0)
+		return failed;
+	REQUIRE(uv_check_init(&loop->uv, &loop->check) == 0);
+	REQUIRE(uv_idle_init(&loop->uv, &loop->idle) == 0);
+	REQUIRE(uv_timer_init(&loop->uv, &loop->timer) == 0);
+	loop->check.data = loop;
+	loop->timer.data = loop;
+	REQUIRE(uv_check_start(&loop->check, on_check) == 0);
+	return 0;
+}
+
+struct loop *loop_new(struct home *home, int *error)
+{
+	struct loop *loop = xnew(loop);
+	int failed = uv_loop_init(&loop->uv);
+
+	if (failed == 0) {
+		failed = handles_init(loop);
+		if (failed != 0)
+			REQUIRE(uv_loop_close(&loop->uv) == 0);
+	}
+	if (failed != 0) {
+		*error = failed;
+		free(loop);
+		return NULL;
+	}
+	loop->home = home;
+	loop->due_ms = UINT64_MAX;
+	queue_init(&loop->ready);
+	queue_init(&loop->handshakes);
+	queue_init(&loop->ended);
+	home_set_wake(home, wake, loop);
+	*error = 0;
+	return loop;
+}
+
+void loop_run(struct loop *loop)
+{
+	home_enter(loop->home);
+	loop_kick(loop); /* what was posted before the loop could be woken */
+	uv_run(&loop->uv, UV_RUN_DEFAULT);
+	home_leave();
+}
+
+void loop_stop(struct loop *loop)
+{
+	atomic_store(&loop->stopping, true);
+	REQUIRE(uv_async_send(&loop->wake) == 0);
+}
+
+void loop_free(struct loop *loop)
+{
+	if (loop == NULL)
+		return;
+	home_set_wake(loop->home, NULL, NULL);
+	uv_close((uv_handle_t *)&loop->wake, NULL);
+	uv_close((uv_handle_t *)&loop->check, NULL);
+	uv_close((uv_handle_t *)&loop->idle, NULL);
+	uv_close((uv_handle_t *)&loop->timer, NULL);
+	uv_run(&loop->uv, UV_RUN_DEFAULT);
+	REQUIRE(uv_loop_close(&loop->uv) == 0);
+	buf_fini(&loop->out);
+	free(loop);
+}
+
+struct home *loop_home(struct loop *loop)
+{
+	return loop->home;
+}
+
+static void on_signal(uv_signal_t *handle, int signum)
+{
+	struct loop_signal *s = handle->data;
+
+	s->fn(s->arg, signum);
+}
+
+static void on_signal_closed(uv_handle_t *handle)
+{
+	free(handle->data);
+}
+
+int loop_on_signal(struct loop *loop, int signum, loop_signal_fn *fn, void *arg)
+{
+	struct loop_signal *s = xnew(s);
+	int failed = uv_signal_init(&loop->uv, &s->handle);
+
+	if (failed != 0) {
+		free(s);
+		return failed;
+	}
+	s->handle.data = s;
+	s->fn = fn;
+	s->arg = arg;
+	failed = uv_signal_start(&s->handle, on_signal, signum);
+	if (failed != 0) {
+		uv_close((uv_handle_t *)&s->handle, on_signal_closed);
+		return failed;
+	}
+	s->next = loop->signals;
+	loop->signals = s;
+	loop->open++;
+	return 0;
+}
+
+void loop_signals_close(struct loop *loop)
+{
+	while (loop->signals != NULL) {
+		struct loop_signal *s = loop->signals;
+
+		loop->signals = s->next;
+		loop->open--;
+		uv_close((uv_handle_t *)&s->handle, on_signal_closed);
+	}
+	loop_kick(loop); /* these may have been the last that loop_run waited for */
+}
+
+unsigned long net_raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return 0;
+	if (limit.rlim_cur < limit.rlim_max) {
+		struct rlimit wanted = {.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
+
+		if (setrlimit(RLIMIT_NOFILE, &wanted) == 0)
+			limit = wanted;
+	}
+	return (unsigned long)limit.rlim_cur;
+}

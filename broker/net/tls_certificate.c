@@ -1,0 +1,374 @@
+/* Our certificates and their keys: loading, and judging before a client has to. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+
+#include "base/alloc.h"
+#include "net/tls_inside.h"
+
+#define FILE_BYTES_MAX ((size_t)4 * 1024 * 1024)
+
+/* Where errors of a pair are told. */
+struct place {
+	const struct conf_certificate *conf;
+	const char *conf_path;
+	struct errors *errors;
+};
+
+#define TELL(p, ...)                                                                               \
+	errors_add((p)->errors, (p)->conf_path, (p)->conf->line, (p)->conf->column, __VA_ARGS__)
+#define WARN(p, ...)                                                                               \
+	errors_warn((p)->errors, (p)->conf_path, (p)->conf->line, (p)->conf->column, __VA_ARGS__)
+
+/* --- files --- */
+
+static bool read_all(FILE *file, struct buf *out)
+{
+	uint8_t block[4096];
+	size_t n;
+
+	while ((n = fread(block, 1, sizeof(block), file)) > 0 && out->len < FILE_BYTES_MAX)
+		buf_put(out, block, n);
+	OPENSSL_cleanse(block, sizeof(block));
+	return ferror(file) == 0 && feof(file) != 0;
+}
+
+bool tls_read_file(const char *path, const char *what, struct buf *out, struct errors *errors)
+{
+	FILE *file = fopen(path, "re");
+	bool ok = file != NULL && read_all(file, out);
+	int error = errno;
+
+	if (file != NULL)
+		fclose(file);
+	if (!ok)
+		errors_add(errors, path, 0, 0, "cannot read the %s: %s", what,
+		           file != NULL && error == 0 ? "the file is too long" : strerror(error));
+	else if (out->len == 0)
+		errors_add(errors, path, 0, 0, "the %s is empty", what);
+	return ok && out->len > 0;
+}
+
+static bool is_der(struct slice bytes)
+{
+	return bytes.len > 0 && bytes.data[0] == 0x30;
+}
+
+/* NULL when there is none, or one of them is broken. */
+STACK_OF(X509) * tls_parse_certificates(struct slice bytes)
+{
+	BIO *bio = BIO_new_mem_buf(bytes.data, (int)bytes.len);
+	STACK_OF(X509) *all = sk_X509_new_null();
+	bool der = is_der(bytes);
+	X509 *one;
+
+	ERR_clear_error();
+	while (bio != NULL && all != NULL) {
+		one = der ? d2i_X509_bio(bio, NULL) : PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL);
+		if (one == NULL || sk_X509_push(all, one) == 0 || der)
+			break;
+	}
+	BIO_free(bio);
+	if (sk_X509_num(all) > 0 &&
+	    (der || ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE)) {
+		ERR_clear_error();
+		return all;
+	}
+	sk_X509_pop_free(all, X509_free);
+	ERR_clear_error();
+	return NULL;
+}
+
+STACK_OF(X509_CRL) * tls_parse_crls(struct slice bytes)
+{
+	BIO *bio = BIO_new_mem_buf(bytes.data, (int)bytes.len);
+	STACK_OF(X509_CRL) *all = sk_X509_CRL_new_null();
+	bool der = is_der(bytes);
+	X509_CRL *one;
+
+	ERR_clear_error();
+	while (bio != NULL && all != NULL) {
+		one = der ? d2i_X509_CRL_bio(bio, NULL)
+		          : PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL);
+		if (one == NULL || sk_X509_CRL_push(all, one) == 0 || der)
+			break;
+	}
+	BIO_free(bio);
+	if (sk_X509_CRL_num(all) > 0 &&
+	    (der || ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE)) {
+		ERR_clear_error();
+		return all;
+	}
+	sk_X509_CRL_pop_free(all, X509_CRL_free);
+	ERR_clear_error();
+	return NULL;
+}
+
+/* --- loading a pair --- */
+
+/* The root at the end of a chain is not sent: who needs it has it. */
+static void drop_roots(STACK_OF(X509) * chain)
+{
+	for (int i = sk_X509_num(chain) - 1; i >= 0; i--) {
+		if ((X509_get_extension_flags(sk_X509_value(chain, i)) & EXFLAG_SS) != 0)
+			X509_free(sk_X509_delete(chain, i));
+	}
+}
+
+static bool load_chain(struct tls_certificate *c, const struct place *p)
+{
+	struct buf bytes = {0};
+	STACK_OF(X509) *all = NULL;
+
+	if (!tls_read_file(c->path, "certificate", &bytes, p->errors)) {
+		buf_fini(&bytes);
+		return false;
+	}
+	if (!is_der(buf_slice(&bytes)))
+		all = tls_parse_certificates(buf_slice(&bytes));
+	buf_fini(&bytes);
+	if (all == NULL) {
+		TELL(p,
+		     "%s is not a certificate in PEM (-----BEGIN CERTIFICATE-----); from DER: "
+		     "'openssl x509 -inform DER -in FILE -out NEW'",
+		     c->path);
+		return false;
+	}
+	c->leaf = sk_X509_shift(all);
+	c->chain = all;
+	drop_roots(c->chain);
+	return true;
+}
+
+static int no_password(char *out, int cap, int writing, void *asked)
+{
+	(void)writing;
+	*(bool *)asked = true;
+	if (cap > 0)
+		out[0] = '\0';
+	return -1;
+}
+
+static void wipe_buf(struct buf *b)
+{
+	OPENSSL_cleanse(b->data, b->cap);
+	buf_fini(b);
+}
+
+static bool load_key(struct tls_certificate *c, const struct place *p)
+{
+	struct buf bytes = {0};
+	bool encrypted = false;
+	BIO *bio;
+
+	if (conf_check_private(c->key_path, "private key", p->errors) != 0)
+		return false;
+	if (!tls_read_file(c->key_path, "private key", &bytes, p->errors)) {
+		buf_fini(&bytes);
+		return false;
+	}
+	bio = BIO_new_mem_buf(bytes.data, (int)bytes.len);
+	if (bio != NULL)
+		c->key = PEM_read_bio_PrivateKey(bio, NULL, no_password, &encrypted);
+	BIO_free(bio);
+	wipe_buf(&bytes);
+	ERR_clear_error();
+	if (c->key != NULL)
+		return true;
+	if (encrypted)
+		TELL(p,
+		     "%s is encrypted, and nobody is there to type its password when the broker "
+		     "starts; decrypt it: 'openssl pkey -in %s -out NEW', and keep NEW private "
+		     "(chmod 0600)",
+		     c->key_path, c->key_path);
+	else
+		TELL(p, "%s is not a private key in PEM (-----BEGIN PRIVATE KEY-----)",
+		     c->key_path);
+	return false;
+}
+
+/* --- judging --- */
+
+static bool check_strength(const struct tls_certificate *c, const struct place *p)
+{
+	int bits = EVP_PKEY_get_bits(c->key);
+
+	switch (EVP_PKEY_get_base_id(c->key)) {
+	case EVP_PKEY_RSA:
+		if (bits >= 2048)
+			return true;
+		TELL(p, "%s: an RSA key of %d bits is too short, 2048 is the least; P-256 is fast",
+		     c->key_path, bits);
+		return false;
+	case EVP_PKEY_EC:
+		if (bits >= 256)
+			return true;
+		TELL(p, "%s: an elliptic-curve key of %d bits is too short; take P-256",
+		     c->key_path, bits);
+		return false;
+	case EVP_PKEY_ED25519:
+		WARN(p, "%s: few devices understand an Ed25519 certificate; P-256 they do",
+		     c->path);
+		return true;
+	default:
+		TELL(p, "%s: keys of this kind are not used in TLS here; take P-256 or RSA 2048",
+		     c->key_path);
+		return false;
+	}
+}
+
+static void check_purpose(const struct tls_certificate *c, const struct place *p)
+{
+	if (X509_check_purpose(c->leaf, X509_PURPOSE_SSL_SERVER, 0) != 1)
+		WARN(p,
+		     "%s is not meant for servers (extended key usage without serverAuth): clients "
+		     "will refuse it",
+		     c->path);
+}
+
+bool tls_certificate_not_yet_valid(const struct tls_certificate *c)
+{
+	return X509_cmp_current_time(X509_get0_notBefore(c->leaf)) > 0;
+}
+
+int tls_certificate_days_left(const struct tls_certificate *c)
+{
+	int days = 0, seconds = 0;
+
+	if (ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(c->leaf)) != 1)
+		return 0;
+	return seconds < 0 ? days - 1 : days;
+}
+
+static void check_dates(const struct tls_certificate *c, const struct place *p)
+{
+	int days = tls_certificate_days_left(c);
+
+	if (tls_certificate_not_yet_valid(c))
+		WARN(p,
+		     "%s is not valid yet, or this machine's clock is wrong: clients will "
+		     "refuse it",
+		     c->path);
+	else if (days < 0)
+		WARN(p, "%s has EXPIRED %d days ago: clients will refuse it; renew it", c->path,
+		     -days);
+	else if (days < 30)
+		WARN(p, "%s ends in %d days; renew it", c->path, days);
+}
+
+bool tls_certificate_load(struct tls_certificate *c, const struct conf_certificate *conf,
+                          const char *conf_path, struct errors *errors)
+{
+	struct place p = {.conf = conf, .conf_path = conf_path, .errors = errors};
+	bool have_chain, have_key;
+
+	c->path = xstrdup(conf->certificate);
+	c->key_path = xstrdup(conf->key);
+	have_chain = load_chain(c, &p);
+	have_key = load_key(c, &p);
+	if (!have_chain || !have_key || !check_strength(c, &p))
+		return false;
+	if (X509_check_private_key(c->leaf, c->key) != 1) {
+		ERR_clear_error();
+		TELL(&p, "the certificate %s and the key %s do not belong together", c->path,
+		     c->key_path);
+		return false;
+	}
+	check_purpose(c, &p);
+	check_dates(c, &p);
+	return true;
+}
+
+void tls_certificate_fini(struct tls_certificate *c)
+{
+	free(c->path);
+	free(c->key_path);
+	X509_free(c->leaf);
+	EVP_PKEY_free(c->key);
+	sk_X509_pop_free(c->chain, X509_free);
+	*c = (struct tls_certificate){0};
+}
+
+/* --- describing and comparing --- */
+
+static const char *curve_name(const EVP_PKEY *key, char *space, size_t cap)
+{
+	size_t len;
+
+	if (EVP_PKEY_get_group_name(key, space, cap, &len) != 1)
+		return "?";
+	if (strcmp(space, "prime256v1") == 0)
+		return "P-256";
+	if (strcmp(space, "secp384r1") == 0)
+		return "P-384";
+	return strcmp(space, "secp521r1") == 0 ? "P-521" : space;
+}
+
+void tls_certificate_kind(const struct tls_certificate *c, struct buf *out)
+{
+	char space[64];
+
+	switch (EVP_PKEY_get_base_id(c->key)) {
+	case EVP_PKEY_RSA:
+		buf_printf(out, "RSA %d", EVP_PKEY_get_bits(c->key));
+		return;
+	case EVP_PKEY_EC:
+		buf_printf(out, "ECDSA %s", curve_name(c->key, space, sizeof(space)));
+		return;
+	default:
+		buf_printf(out, "Ed25519");
+	}
+}
+
+static bool accepts_address(X509 *certificate, const ASN1_OCTET_STRING *ip)
+{
+	int len = ASN1_STRING_length(ip);
+
+	return len > 0 &&
+	       X509_check_ip(certificate, ASN1_STRING_get0_data(ip), (size_t)len, 0) == 1;
+}
+
+static bool accepts_name(X509 *certificate, const ASN1_STRING *name)
+{
+	int len = ASN1_STRING_length(name);
+
+	return len > 0 && X509_check_host(certificate, (const char *)ASN1_STRING_get0_data(name),
+	                                  (size_t)len, 0, NULL) == 1;
+}
+
+static bool shares_alternative(GENERAL_NAMES *names, X509 *other)
+{
+	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+		int type;
+		const void *value = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names, i), &type);
+
+		if ((type == GEN_DNS && accepts_name(other, value)) ||
+		    (type == GEN_IPADD && accepts_address(other, value)))
+			return true;
+	}
+	return false;
+}
+
+static bool shares_common_name(X509 *certificate, X509 *other)
+{
+	const X509_NAME *subject = X509_get_subject_name(certificate);
+	int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+
+	return at >= 0 &&
+	       accepts_name(other, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+}
+
+bool tls_certificate_shares_name(const struct tls_certificate *a, const struct tls_certificate *b)
+{
+	GENERAL_NAMES *names = X509_get_ext_d2i(a->leaf, NID_subject_alt_name, NULL, NULL);
+	bool shares = names != NULL ? shares_alternative(names, b->leaf)
+	                            : shares_common_name(a->leaf, b->leaf);
+
+	GENERAL_NAMES_free(names);
+	return shares;
+}

@@ -1,0 +1,299 @@
+/* OpenSSL's reasons in the words of somebody who has to repair it, and the line in the log.  The
+ * raw reason stands beside them, for those who search the web. */
+#include <openssl/err.h>
+#include <openssl/sslerr.h>
+#include <openssl/x509_vfy.h>
+
+#include "net/tls_inside.h"
+
+#define LINES_PER_WINDOW 20
+#define WINDOW_MS        10000
+
+struct words {
+	int code;
+	const char *text;
+};
+
+static const struct words by_reason[] = {
+    /* what they offer and we do not have */
+    {SSL_R_NO_SHARED_CIPHER,
+     "no suite in common: the client offers none of the ECDHE suites with AES-GCM or ChaCha20, or "
+     "none for a certificate of our kind (an RSA and an ECDSA certificate side by side serve all)"},
+    {SSL_R_UNSUPPORTED_PROTOCOL, "the client offers only TLS versions below those allowed here"},
+    {SSL_R_UNKNOWN_PROTOCOL, "the client offers only TLS versions below those allowed here"},
+    {SSL_R_VERSION_TOO_LOW, "the client offers only TLS versions below those allowed here"},
+    {SSL_R_INAPPROPRIATE_FALLBACK,
+     "the client fell back to an older TLS version although both sides know a newer one; something "
+     "between them may disturb the first attempt"},
+    {SSL_R_NO_SUITABLE_KEY_SHARE,
+     "no key-exchange group in common: one of X25519, P-256, P-384 is needed"},
+    {SSL_R_NO_SHARED_GROUPS,
+     "no key-exchange group in common: one of X25519, P-256, P-384 is needed"},
+    {SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM,
+     "no signature algorithm in common: the client knows none for our certificates (SHA-1 and MD5 "
+     "are not used)"},
+    {SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS,
+     "no signature algorithm in common: the client knows none for our certificates (SHA-1 and MD5 "
+     "are not used)"},
+    {SSL_R_NO_APPLICATION_PROTOCOL,
+     "the client asks for another protocol than mqtt (ALPN); perhaps it means another server"},
+    {SSL_R_MISSING_SUPPORTED_GROUPS_EXTENSION, "the client names no key-exchange groups"},
+    {SSL_R_MISSING_SIGALGS_EXTENSION, "the client names no signature algorithms"},
+    {SSL_R_NO_RENEGOTIATION, "the client asked to renegotiate, which is switched off"},
+    /* the client's certificate */
+    {SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE,
+     "the client sent no certificate, and this listener requires one (client_certificates)"},
+    {SSL_R_EXCESSIVE_MESSAGE_SIZE, "the client's certificate chain is too long"},
+    {SSL_R_LENGTH_TOO_LONG, "the client sent a message that is too long"},
+    {SSL_R_EE_KEY_TOO_SMALL, "the key of the client's certificate is too short"},
+    {SSL_R_CA_KEY_TOO_SMALL, "the key of the client's CA is too short"},
+    {SSL_R_CA_MD_TOO_WEAK, "the client's certificate is signed with SHA-1 or MD5"},
+    {SSL_R_BAD_SIGNATURE,
+     "the client could not prove that it holds the key of its certificate; key and certificate "
+     "may not belong together"},
+    {SSL_R_WRONG_SIGNATURE_TYPE, "the client signed with an algorithm that is not allowed"},
+    /* what the client says about us (alerts) */
+    {SSL_R_TLSV1_ALERT_UNKNOWN_CA,
+     "the client does not trust our certificate: give it the CA that signed it"},
+    {SSL_R_SSLV3_ALERT_BAD_CERTIFICATE,
+     "the client does not accept our certificate: it may not trust its CA, or miss its own address "
+     "for us among the names"},
+    {SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN,
+     "the client does not accept our certificate: it may not trust its CA, or miss its own address "
+     "for us among the names"},
+    {SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE,
+     "the client does not understand our certificate's kind, or its purposes do not fit"},
+    {SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED,
+     "the client says that our certificate has expired, or the client's clock is wrong"},
+    {SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED, "the client says that our certificate is revoked"},
+    {SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE,
+     "the client found nothing in common with us, or misses a certificate"},
+    {SSL_R_SSLV3_ALERT_ILLEGAL_PARAMETER, "the client did not understand our answer"},
+    {SSL_R_SSLV3_ALERT_UNEXPECTED_MESSAGE, "the client did not expect our answer"},
+    {SSL_R_TLSV1_ALERT_DECODE_ERROR, "the client did not understand our answer"},
+    {SSL_R_TLSV1_ALERT_PROTOCOL_VERSION, "the client does not speak the TLS version of our answer"},
+    {SSL_R_TLSV1_ALERT_DECRYPT_ERROR,
+     "the client could not verify our signature: perhaps its copy of our certificate is an old "
+     "one"},
+    {SSL_R_TLSV1_ALERT_ACCESS_DENIED, "the client refuses to talk to us"},
+    {SSL_R_TLSV1_ALERT_INSUFFICIENT_SECURITY, "the client asks for stronger cryptography"},
+    {SSL_R_TLSV1_ALERT_INTERNAL_ERROR,
+     "the client broke off for a reason of its own (often: out of memory)"},
+    {SSL_R_TLSV1_ALERT_USER_CANCELLED, "the client broke off"},
+    {SSL_R_TLSV1_UNRECOGNIZED_NAME, "the client misses its name for us in our answer"},
+    /* no TLS at all, or broken */
+    {SSL_R_HTTP_REQUEST, "the client spoke HTTP"},
+    {SSL_R_HTTPS_PROXY_REQUEST, "the client spoke HTTP, as to a proxy"},
+    {SSL_R_WRONG_VERSION_NUMBER, "what the client sent is no TLS"},
+    {SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC, "the bytes were damaged or forged on their way"},
+    {SSL_R_BAD_RECORD_TYPE, "what the client sent is no TLS"},
+    {SSL_R_UNEXPECTED_MESSAGE, "the client broke the order of the handshake"},
+};
+
+static const struct words by_verify[] = {
+    {X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT,
+     "the CA of the client's certificate is not in client_ca"},
+    {X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
+     "the CA of the client's certificate is not in client_ca"},
+    {X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN,
+     "the CA of the client's certificate is not in client_ca"},
+    {X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE,
+     "the CA of the client's certificate is not in client_ca"},
+    {X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT,
+     "the client's certificate is self-signed; it must be signed by a CA in client_ca"},
+    {X509_V_ERR_CERT_SIGNATURE_FAILURE,
+     "the client's certificate is not signed by the CA that it names"},
+    {X509_V_ERR_CERT_HAS_EXPIRED, "the client's certificate has expired"},
+    {X509_V_ERR_CERT_NOT_YET_VALID,
+     "the client's certificate is not valid yet, or our clock is wrong"},
+    {X509_V_ERR_CERT_REVOKED, "the client's certificate is revoked"},
+    {X509_V_ERR_UNABLE_TO_GET_CRL,
+     "client_crl has no revocation list of the CA that signed the client's certificate"},
+    {X509_V_ERR_CRL_HAS_EXPIRED,
+     "the revocation list in client_crl has expired: until it is renewed no client certificate of "
+     "that CA is accepted"},
+    {X509_V_ERR_CRL_NOT_YET_VALID,
+     "the revocation list in client_crl is not valid yet, or our clock is wrong"},
+    {X509_V_ERR_CRL_SIGNATURE_FAILURE, "the revocation list in client_crl is not signed by its CA"},
+    {X509_V_ERR_INVALID_PURPOSE,
+     "the client's certificate is not meant for clients (extended key usage without clientAuth)"},
+    {X509_V_ERR_INVALID_CA, "the client's certificate is signed by one that is no CA"},
+    {X509_V_ERR_CERT_CHAIN_TOO_LONG, "the client's certificate chain is too long"},
+    {X509_V_ERR_PATH_LENGTH_EXCEEDED,
+     "the client's certificate chain is longer than its CA permits"},
+    {X509_V_ERR_EE_KEY_TOO_SMALL, "the key of the client's certificate is too short"},
+    {X509_V_ERR_CA_KEY_TOO_SMALL, "the key of the client's CA is too short"},
+    {X509_V_ERR_CA_MD_TOO_WEAK, "the client's certificate is signed with SHA-1 or MD5"},
+};
+
+static const char *find_words(const struct words *table, size_t count, int code)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (table[i].code == code)
+			return table[i].text;
+	}
+	return NULL;
+}
+
+static const char *verify_words(SSL *ssl)
+{
+	long result = ssl == NULL ? X509_V_OK : SSL_get_verify_result(ssl);
+	const char *text =
+	    find_words(by_verify, sizeof(by_verify) / sizeof(by_verify[0]), (int)result);
+
+	if (text != NULL)
+		return text;
+	return result == X509_V_OK ? "the client's certificate could not be verified"
+	                           : X509_verify_cert_error_string(result);
+}
+
+static const char *reason_words(unsigned long error, SSL *ssl)
+{
+	const char *text;
+	int reason = ERR_GET_REASON(error);
+
+	if (error == 0)
+		return "the client broke the TLS protocol";
+	if (ERR_GET_LIB(error) == ERR_LIB_SSL && reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
+		return verify_words(ssl);
+	text = find_words(by_reason, sizeof(by_reason) / sizeof(by_reason[0]), reason);
+	if (ERR_GET_LIB(error) == ERR_LIB_SSL && text != NULL)
+		return text;
+	return "the client broke the TLS protocol, or its bytes were damaged on their way";
+}
+
+/* The libraries below may have put theirs first; what TLS makes of it says most. */
+struct tls_failure tls_explain(SSL *ssl)
+{
+	struct tls_failure failure = {0};
+	unsigned long error;
+
+	while ((error = ERR_get_error()) != 0) {
+		if (failure.error == 0 || (ERR_GET_LIB(error) == ERR_LIB_SSL &&
+		                           ERR_GET_LIB(failure.error) != ERR_LIB_SSL))
+			failure.error = error;
+	}
+	failure.cause = reason_words(failure.error, ssl);
+	return failure;
+}
+
+/* --- no TLS --- */
+
+/* A record: type handshake or alert, version 3.x (RFC 8446 5.1). */
+bool tls_looks_like_tls(struct slice first_bytes)
+{
+	uint8_t type = first_bytes.len == 0 ? 0 : first_bytes.data[0];
+
+	if (type != SSL3_RT_HANDSHAKE && type != SSL3_RT_ALERT)
+		return false;
+	return first_bytes.len < 2 || first_bytes.data[1] == SSL3_VERSION_MAJOR;
+}
+
+const char *tls_explain_plaintext(struct slice first_bytes)
+{
+	static const struct {
+		struct slice start;
+		const char *cause;
+	} rows[] = {
+	    {SLICE_INIT("\x10"),
+	     "the client sent an MQTT CONNECT without TLS: switch TLS on in the "
+	     "client"},
+	    {SLICE_INIT("GET "), "the client spoke HTTP; this port is for MQTT over TLS"},
+	    {SLICE_INIT("POST"), "the client spoke HTTP; this port is for MQTT over TLS"},
+	    {SLICE_INIT("HEAD"), "the client spoke HTTP; this port is for MQTT over TLS"},
+	    {SLICE_INIT("OPTI"), "the client spoke HTTP; this port is for MQTT over TLS"},
+	    {SLICE_INIT("CONN"), "the client spoke HTTP; this port is for MQTT over TLS"},
+	    {SLICE_INIT("PROX"), "a proxy sent a PROXY header, which is not expected here"},
+	    {SLICE_INIT("\r\n\r\n\x00\r\nQUIT\n"),
+	     "a proxy sent a PROXY header, which is not expected here"},
+	    {SLICE_INIT("SSH-"), "the client spoke SSH"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (slice_starts_with(first_bytes, rows[i].start))
+			return rows[i].cause;
+	}
+	return "the first bytes of the client are no TLS: switch TLS on in the client";
+}
+
+/* --- the log --- */
+
+static bool may_log(struct tls_context *ctx, struct log_limit *limit, uint64_t now_ms,
+                    uint32_t *suppressed)
+{
+	bool pass;
+
+	mutex_lock(&ctx->lock);
+	pass = log_limit_pass(limit, now_ms, WINDOW_MS, LINES_PER_WINDOW, suppressed);
+	mutex_unlock(&ctx->lock);
+	return pass;
+}
+
+static const char *name_of(struct tls_context *ctx)
+{
+	const char *bind;
+
+	mutex_lock(&ctx->lock);
+	bind = ctx->bind; /* once set it stays */
+	mutex_unlock(&ctx->lock);
+	return bind == NULL ? "?" : bind;
+}
+
+static const char *raw_reason(unsigned long error)
+{
+	const char *reason = error == 0 ? NULL : ERR_reason_error_string(error);
+
+	return reason == NULL ? "none" : reason;
+}
+
+void tls_log_handshake_failed(const struct tls_report *report, uint64_t now_ms)
+{
+	static const struct tls_hello nothing;
+	const struct tls_hello *hello = report->hello == NULL ? &nothing : report->hello;
+	struct buf versions = {0}, suites = {0};
+	char peer[PEER_TEXT_MAX];
+	uint32_t suppressed;
+
+	if (!log_wants(EVENT_HANDSHAKE_FAILED) ||
+	    !may_log(report->ctx, &report->ctx->failures, now_ms, &suppressed))
+		return;
+	(void)peer_text(report->peer, peer, sizeof(peer));
+	tls_hello_versions(hello, &versions);
+	if (report->ssl != NULL)
+		tls_hello_suites(hello, report->ssl, &suites);
+	LOG(HANDSHAKE_FAILED, F_STR("peer", peer), F_STR("listener", name_of(report->ctx)),
+	    F_STR("cause", report->failure.cause), F_TEXT("versions", buf_slice(&versions)),
+	    F_TEXT("suites", buf_slice(&suites)), F_STR("sni", hello->server_name),
+	    F_STR("alpn", hello->protocols), F_STR("certificates", report->ctx->description),
+	    F_STR("openssl", raw_reason(report->failure.error)), F_NUM("suppressed", suppressed));
+	buf_fini(&versions);
+	buf_fini(&suites);
+}
+
+void tls_log_broken(const struct tls_report *report, uint64_t now_ms)
+{
+	char peer[PEER_TEXT_MAX];
+	uint32_t suppressed;
+
+	if (!log_wants(EVENT_TLS_BROKEN) ||
+	    !may_log(report->ctx, &report->ctx->failures, now_ms, &suppressed))
+		return;
+	(void)peer_text(report->peer, peer, sizeof(peer));
+	LOG(TLS_BROKEN, F_STR("peer", peer), F_STR("listener", name_of(report->ctx)),
+	    F_STR("cause", report->failure.cause),
+	    F_STR("openssl", raw_reason(report->failure.error)), F_NUM("suppressed", suppressed));
+}
+
+void tls_log_plaintext(const struct peer *peer, struct tls_context *ctx, const char *cause,
+                       uint64_t now_ms)
+{
+	char text[PEER_TEXT_MAX];
+	uint32_t suppressed;
+
+	if (!log_wants(EVENT_PLAINTEXT_REFUSED) ||
+	    !may_log(ctx, &ctx->plaintext, now_ms, &suppressed))
+		return;
+	(void)peer_text(peer, text, sizeof(text));
+	LOG(PLAINTEXT_REFUSED, F_STR("peer", text), F_STR("listener", name_of(ctx)),
+	    F_STR("cause", cause), F_NUM("suppressed", suppressed));
+}

@@ -1,0 +1,154 @@
+/* What a ClientHello offers, kept in a small struct for the line that a failed handshake gets. */
+#include <stdio.h>
+
+#include "net/tls_inside.h"
+
+#define SUITES_SHOWN 12
+
+/* RFC 8701: numbers that stand for nothing. */
+static bool is_grease(uint16_t v)
+{
+	return (v & 0x0f0f) == 0x0a0a && (v >> 8) == (v & 0xff);
+}
+
+static bool extension(SSL *ssl, unsigned type, struct reader *out)
+{
+	const unsigned char *bytes;
+	size_t len;
+
+	if (SSL_client_hello_get0_ext(ssl, type, &bytes, &len) != 1)
+		return false;
+	*out = reader_of(slice_of(bytes, len));
+	return true;
+}
+
+static void read_versions(struct tls_hello *hello, SSL *ssl)
+{
+	struct reader r;
+
+	if (!extension(ssl, TLSEXT_TYPE_supported_versions, &r)) {
+		hello->versions[0] = (uint16_t)SSL_client_hello_get0_legacy_version(ssl);
+		hello->version_count = 1;
+		return;
+	}
+	(void)read_u8(&r);
+	while (reader_left(&r) >= 2 && hello->version_count < HELLO_VERSIONS) {
+		uint16_t version = read_u16(&r);
+
+		if (!is_grease(version))
+			hello->versions[hello->version_count++] = version;
+	}
+}
+
+static void read_suites(struct tls_hello *hello, SSL *ssl)
+{
+	const unsigned char *bytes = NULL;
+	size_t len = SSL_client_hello_get0_ciphers(ssl, &bytes);
+	struct reader r = reader_of(slice_of(bytes, len));
+
+	while (reader_left(&r) >= 2) {
+		uint16_t suite = read_u16(&r);
+
+		if (is_grease(suite) || suite == 0x00ff || suite == 0x5600)
+			continue; /* no suites: renegotiation and fallback signals */
+		if (hello->suite_count < HELLO_SUITES)
+			hello->suites[hello->suite_count++] = suite;
+		else
+			hello->suites_left_out++;
+	}
+}
+
+static void copy_text(char *out, size_t cap, struct slice s)
+{
+	size_t n = s.len < cap - 1 ? s.len : cap - 1;
+
+	if (n > 0)
+		memcpy(out, s.data, n);
+	out[n] = '\0';
+}
+
+/* RFC 6066 3: a list of (type, name); type 0 is a host name. */
+static void read_server_name(struct tls_hello *hello, SSL *ssl)
+{
+	struct reader r;
+
+	if (!extension(ssl, TLSEXT_TYPE_server_name, &r))
+		return;
+	(void)read_u16(&r);
+	if (read_u8(&r) == 0)
+		copy_text(hello->server_name, sizeof(hello->server_name), read_string(&r));
+}
+
+/* RFC 7301 3.1: a list of names with a length byte each. */
+static void read_protocols(struct tls_hello *hello, SSL *ssl)
+{
+	struct buf names = {0};
+	struct reader r;
+
+	if (!extension(ssl, TLSEXT_TYPE_application_layer_protocol_negotiation, &r))
+		return;
+	(void)read_u16(&r);
+	while (reader_left(&r) > 0 && names.len < sizeof(hello->protocols)) {
+		struct slice name = read_bytes(&r, read_u8(&r));
+
+		if (names.len > 0)
+			buf_put_u8(&names, ' ');
+		buf_put_slice(&names, name);
+	}
+	copy_text(hello->protocols, sizeof(hello->protocols), buf_slice(&names));
+	buf_fini(&names);
+}
+
+void tls_hello_read(struct tls_hello *hello, SSL *ssl)
+{
+	struct reader r;
+
+	*hello = (struct tls_hello){.seen = true};
+	read_versions(hello, ssl);
+	read_suites(hello, ssl);
+	read_server_name(hello, ssl);
+	read_protocols(hello, ssl);
+	hello->extended_master_secret = extension(ssl, TLSEXT_TYPE_extended_master_secret, &r);
+}
+
+static void put_version(struct buf *out, uint16_t version)
+{
+	static const char *const names[] = {"SSLv3", "TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3"};
+
+	if (out->len > 0)
+		buf_put_u8(out, ' ');
+	if (version >= SSL3_VERSION && version <= TLS1_3_VERSION)
+		buf_printf(out, "%s", names[version - SSL3_VERSION]);
+	else
+		buf_printf(out, "0x%04x", version);
+}
+
+void tls_hello_versions(const struct tls_hello *hello, struct buf *out)
+{
+	for (size_t i = 0; i < hello->version_count; i++)
+		put_version(out, hello->versions[i]);
+}
+
+static void put_suite(struct buf *out, uint16_t suite, SSL *ssl)
+{
+	unsigned char bytes[2] = {(unsigned char)(suite >> 8), (unsigned char)suite};
+	const SSL_CIPHER *known = SSL_CIPHER_find(ssl, bytes);
+
+	if (out->len > 0)
+		buf_put_u8(out, ' ');
+	if (known != NULL)
+		buf_printf(out, "%s", SSL_CIPHER_get_name(known));
+	else
+		buf_printf(out, "0x%04x", suite);
+}
+
+void tls_hello_suites(const struct tls_hello *hello, SSL *ssl, struct buf *out)
+{
+	size_t shown = hello->suite_count < SUITES_SHOWN ? hello->suite_count : SUITES_SHOWN;
+	unsigned more = (unsigned)(hello->suite_count - shown) + hello->suites_left_out;
+
+	for (size_t i = 0; i < shown; i++)
+		put_suite(out, hello->suites[i], ssl);
+	if (more > 0)
+		buf_printf(out, " +%u", more);
+}

@@ -1,0 +1,18 @@
+/* TLS over TCP as a stream, and what listeners and TLS streams need of a context.  Nothing here
+ * needs OpenSSL's headers.  Thread: see stream.h. */
+#ifndef NET_TLS_STREAM_H
+#define NET_TLS_STREAM_H
+
+#include <sys/socket.h>
+
+#include "net/stream.h"
+#include "net/tls.h"
+
+/* Takes the connected descriptor, and a reference of the context. Detached. */
+struct stream *tls_stream_new(int fd, unsigned listener, const struct sockaddr *peer,
+                              struct tls_context *ctx);
+
+/* What the listener is called in the log; the first name given stays. Any thread. */
+void tls_context_name(struct tls_context *ctx, const char *bind);
+
+#endif
