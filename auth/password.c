@@ -62,7 +62,7 @@ static bool bcrypt_cost_valid(const char *hash)
 
 /* crypt_checksalt() judges the setting alone: that a digest of the right length follows is for us
  * to see, or a line cut short would pass. */
-bool password_hash_acceptable(const char *hash)
+static const struct method *accepted_method(const char *hash)
 {
 	static const char alphabet[] = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				       "abcdefghijklmnopqrstuvwxyz";
@@ -70,16 +70,21 @@ bool password_hash_acceptable(const char *hash)
 	const char *digest;
 
 	if (m == NULL || strlen(hash) >= CRYPT_OUTPUT_SIZE)
-		return false;
+		return NULL;
 	digest = strrchr(hash, '$') + 1;
 	if (strlen(digest) != m->digest || strspn(digest, alphabet) != m->digest)
-		return false;
+		return NULL;
 	if (strspn(hash, "$=,./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") !=
 	    strlen(hash))
-		return false;
+		return NULL;
 	if (strcmp(m->prefix, "$2b$") == 0 && !bcrypt_cost_valid(hash))
-		return false;
-	return crypt_checksalt(hash) == CRYPT_SALT_OK;
+		return NULL;
+	return crypt_checksalt(hash) == CRYPT_SALT_OK ? m : NULL;
+}
+
+bool password_hash_acceptable(const char *hash)
+{
+	return accepted_method(hash) != NULL;
 }
 
 /* crypt() stops at a NUL, so "secret\0anything" would be "secret": never let it in. */
@@ -159,13 +164,13 @@ char *password_hash(const char *method, struct slice password)
 
 bool password_verify(const char *hash, struct slice password)
 {
+	const struct method *m = hash == NULL ? NULL : accepted_method(hash);
 	struct crypt_data *data;
 	const char *result;
 	char *phrase;
 	bool right;
 
-	if (hash == NULL || !password_hash_acceptable(hash) ||
-	    !password_fits(password, method_of_hash(hash)->password_max)) {
+	if (m == NULL || !password_fits(password, m->password_max)) {
 		hash_dummy();
 		return false;
 	}

@@ -51,15 +51,11 @@ struct line {
 /* What stands before the first `stop`; *rest is what follows it, NULL data where nothing does. */
 static struct slice cut(struct slice s, char stop, struct slice *rest)
 {
-	const uint8_t *at = s.len == 0 ? NULL : memchr(s.data, stop, s.len);
-	size_t len;
+	size_t len = 0;
 
-	if (at == NULL) {
-		*rest = SLICE_EMPTY;
-		return s;
-	}
-	len = (size_t)(at - s.data);
-	*rest = slice_skip(s, len + 1);
+	while (len < s.len && s.data[len] != (uint8_t)stop)
+		len++;
+	*rest = len == s.len ? SLICE_EMPTY : slice_skip(s, len + 1);
 	return slice_of(s.data, len);
 }
 
