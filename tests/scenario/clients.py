@@ -153,7 +153,8 @@ class Paho:
 class MqttJs(LineProcess):
     """MQTT.js in its own process, driven line by line (node/driver.js)."""
 
-    def __init__(self, broker, version=5, *, client_id=None, user="anna", password=None, expect_connect=True, **options):
+    def __init__(self, broker, version=5, *, client_id=None, user="anna", password=None, expect_connect=True,
+                 **options):
         super().__init__(["node", str(HERE / "node/driver.js")], stdin=subprocess.PIPE)
         host, port = broker.addresses[0]
         options = {"protocolVersion": version, "clientId": client_id or f"js-{next(serial)}", **options}

@@ -150,8 +150,8 @@ class House:
 
     def command(self, *options):
         """Run the broker for something that ends by itself, as --check does."""
-        return subprocess.run([BROKER, *options, "-c", "broker.yaml"], cwd=self.directory, env=self.environment, text=True,
-                              capture_output=True, check=False, stdin=subprocess.DEVNULL, timeout=PATIENCE_S)
+        return subprocess.run([BROKER, *options, "-c", "broker.yaml"], cwd=self.directory, env=self.environment,
+                              text=True, capture_output=True, check=False, stdin=subprocess.DEVNULL, timeout=PATIENCE_S)
 
     def start(self):
         command = [BROKER, "-c", str(self.directory / "broker.yaml")]

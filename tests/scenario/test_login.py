@@ -1,0 +1,125 @@
+"""Who gets in: passwords, anonymous clients, and that every refusal looks alike."""
+
+import mqtt
+import pytest
+from wire import Wire
+
+BAD = {4: 4, 5: 0x86}
+NOT_ALLOWED = {4: 5, 5: 0x87}
+
+
+@pytest.fixture(params=[4, 5], ids=["3.1.1", "5.0"])
+def version(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def broker(new_house):
+    house = new_house(users={"anna": ["all"], "åsa": ["all"], "locked": ["all"]})
+    house.add_user("nopassword", ["all"], password=False)
+    house.passwd("lock", "locked")
+    with house:
+        yield house
+
+
+@pytest.fixture(scope="module")
+def open_house(new_house):
+    """Anonymous clients may come in, two connections at a time."""
+    with new_house(config={"authentication": {"anonymous": True}, "limits": {"max_keepalive": 30}},
+                   acl={"roles": {"all": ["allow all #"]}, "anonymous": {"rules": ["allow all home/#"]}}) as house:
+        yield house
+
+
+@pytest.mark.parametrize("user", ["anna", "åsa"])
+def test_right_password(broker, version, user):
+    mark = broker.mark()
+    with Wire(broker, version, user=user) as client:
+        client.settle()
+    assert broker.wait_log("client-connected", mark, client_id=client.client_id)["user"] == user
+
+
+@pytest.mark.parametrize("user, password", [
+    ("anna", "wrong"), ("anna", ""), ("anna", "the password of ann"), ("anna", "the password of anna "),
+    ("anna", "the password of anna\0"), ("anna", "x" * 1000), ("nobody", "the password of nobody"),
+    ("locked", "the password of locked"), ("nopassword", ""), ("nopassword", "the password of nopassword"),
+    ("anna+", "x"), ("#", "x"), ("$SYS", "x"), ("a/b", "x"), ("", "x"), ("Anna", "the password of anna"),
+], ids=["wrong", "empty", "shorter", "longer", "nul", "long", "unknown", "locked", "none-set", "none-set-2",
+        "plus", "hash", "dollar", "slash", "empty-name", "other-case"])
+def test_every_refusal_is_alike(broker, version, user, password):
+    refused = Wire(broker, version, user=user, password=password, expect=BAD[version])
+    assert set(refused.connack.props) <= {"reason_string"}
+    refused.expect_close()
+
+
+def test_the_log_says_who_but_not_the_password(broker):
+    mark = broker.mark()
+    Wire(broker, user="anna", password="a secret typed wrongly", expect=0x86).expect_close()
+    said = broker.wait_log("connect-refused", mark, user="anna")
+    assert "secret" not in str(said)
+    assert not any("a secret typed" in line or "the password of" in line for line in broker.process.lines)
+
+
+def test_a_failure_does_not_lock_out_another_address_or_user(broker):
+    for _ in range(3):
+        Wire(broker, user="anna", password="wrong", expect=0x86).expect_close()
+    with Wire(broker, user="anna") as client:
+        client.settle()
+
+
+def test_without_a_name(broker, version):
+    Wire(broker, version, user=None, expect=NOT_ALLOWED[version]).expect_close()
+
+
+def test_a_failed_login_is_never_anonymous(open_house, version):
+    with Wire(open_house, version, user=None) as client:
+        client.settle()
+    Wire(open_house, version, user="anna", password="wrong", expect=BAD[version]).expect_close()
+    Wire(open_house, version, user="anna", password=None, expect=BAD[version]).expect_close()
+
+
+def test_anonymous_keeps_no_session(open_house, version):
+    """S4, unless the configuration says otherwise"""
+    props = {"props": {"session_expiry_interval": 3600}} if version == 5 else {}
+    for _ in range(2):
+        with Wire(open_house, version, user=None, client_id="guest", clean=False, **props) as client:
+            assert not client.connack.session_present
+            client.subscribe("home/#")
+
+
+def test_server_keep_alive(open_house):
+    """[MQTT5-3.1.2-21] asks the client to follow; here that it is told"""
+    with Wire(open_house, keep_alive=600) as client:
+        assert client.connack.props["server_keep_alive"] == 30
+
+
+def test_packets_right_behind_connect(broker, version, topic):
+    """They wait for the login and are then done in order, or forgotten when it fails: [MQTT3-3.1.4-5],
+    [MQTT5-3.1.4-6]"""
+    for password, expect in ((broker.password("anna"), 0), ("wrong", BAD[version])):
+        with Wire(broker, version, connect=False) as client, Wire(broker) as watcher:
+            watcher.subscribe(topic)
+            client.send(mqtt.connect(version, f"behind-{version}", user="anna", password=password)
+                        + mqtt.subscribe(version, 1, [(topic, 0)]) + mqtt.publish(version, topic, b"x", qos=1, packet_id=2))
+            assert client.expect(mqtt.CONNACK).reason == expect
+            if expect == 0:
+                client.expect(mqtt.SUBACK)
+                client.expect(mqtt.PUBACK)
+                assert watcher.message().payload == b"x"
+            else:
+                client.expect_close()
+                watcher.publish(topic, b"end", qos=1)
+                assert watcher.until(b"end") == []
+
+
+def test_a_client_that_does_not_wait(broker):
+    """Gone while its password is being checked: nothing is left, and the next is served."""
+    for _ in range(10):
+        client = Wire(broker, connect=False)
+        client.send(mqtt.connect(5, "hasty", user="anna", password="wrong"))
+        client.kill()
+    with Wire(broker, client_id="hasty") as client:
+        client.settle()
+
+
+def test_extended_authentication_is_refused(broker):
+    Wire(broker, props={"authentication_method": "SCRAM-SHA-256"}, expect=0x8C).expect_close()
