@@ -270,6 +270,8 @@ int server_run(struct policy *policy)
 	if (run->loop == NULL || (failed = watch_signals(run)) != 0)
 		return fail_start(run, "event loop", failed);
 	run->server->authenticator = authenticator_new(run->server->worker_count > 1 ? 2 : 1);
+	if (run->server->authenticator == NULL)
+		return fail_start(run, "hash threads", -EAGAIN);
 	failed = start_threads(run);
 	REQUIRE(failed == 0);
 	open_listeners(run);
