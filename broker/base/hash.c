@@ -43,6 +43,31 @@ static inline uint64_t load_le64(const uint8_t *p)
 	return __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? __builtin_bswap64(word) : word;
 }
 
+static inline uint64_t load_le32(const uint8_t *p)
+{
+	uint32_t word;
+
+	memcpy(&word, p, sizeof(word));
+	return __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? __builtin_bswap32(word) : word;
+}
+
+/* The len % 8 bytes behind the last whole word, the first one lowest. Without a loop, because the
+ * levels of topics are short: overlapping words where there are enough bytes. */
+static inline uint64_t load_rest(const uint8_t *data, size_t len)
+{
+	size_t n = len & 7;
+	const uint8_t *at;
+
+	if (n == 0)
+		return 0;
+	at = data + (len - n);
+	if (n != len)
+		return load_le64(at + n - 8) >> (8 * (8 - n));
+	if (n >= 4)
+		return load_le32(at) | load_le32(at + n - 4) << (8 * (n - 4));
+	return at[0] | (uint64_t)at[n / 2] << (8 * (n / 2)) | (uint64_t)at[n - 1] << (8 * (n - 1));
+}
+
 static inline void sip_word(struct sip *s, uint64_t word)
 {
 	s->v3 ^= word;
@@ -61,9 +86,7 @@ uint64_t siphash13(const uint8_t key[16], const void *data, size_t len)
 
 	for (size_t i = 0; i < whole; i += 8)
 		sip_word(&s, load_le64(at + i));
-	for (size_t i = whole; i < len; i++)
-		last |= (uint64_t)at[i] << (8 * (i - whole));
-	sip_word(&s, last);
+	sip_word(&s, last | load_rest(at, len));
 	s.v2 ^= 0xff;
 	sip_round(&s);
 	sip_round(&s);
