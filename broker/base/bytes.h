@@ -77,7 +77,7 @@ static inline void buf_put(struct buf *b, const void *data, size_t len)
 {
 	if (b->cap - b->len < len) {
 		buf_put_slow(b, data, len);
-	} else if (data != NULL) {
+	} else if (len > 0 && data != NULL) {
 		memcpy(b->data + b->len, data, len);
 		b->len += len;
 	}

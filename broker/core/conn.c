@@ -119,6 +119,11 @@ void conn_end(struct conn *c, enum reason reason, const char *cause)
 		log_disconnected(c, reason, cause);
 	else
 		log_dropped(c, reason, cause);
+	conn_close(c);
+}
+
+void conn_close(struct conn *c)
+{
 	conn_let_go(c);
 	if (c->out.len > 0)
 		stream_write(c->stream, buf_slice(&c->out));

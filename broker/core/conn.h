@@ -98,6 +98,8 @@ void conn_resume(struct conn *c, enum conn_pause why);
 void conn_fail(struct conn *c, enum reason reason, const char *cause);
 /* End it without a word (the client said DISCONNECT; a session gone). */
 void conn_end(struct conn *c, enum reason reason, const char *cause);
+/* The same where the reason was logged already. */
+void conn_close(struct conn *c);
 
 /* Go on with packets that were read but not handled while it was paused. */
 void conn_continue(struct conn *c);

@@ -45,7 +45,7 @@ static void refuse(struct conn *c, const struct connect *packet, enum reason rea
 	/* 3.1.1 has five codes; for anything else it is closed without one. [MQTT3-3.2.2-4, -5] */
 	if (packet->version == MQTT_5_0 || reason_connack_v3(reason) != 0)
 		connack_encode(conn_out(c), &ack);
-	conn_end(c, reason, cause);
+	conn_close(c);
 }
 
 void connect_refuse(struct conn *c, enum reason reason, const char *cause)

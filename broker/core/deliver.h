@@ -10,7 +10,8 @@
 struct delivery {
 	uint8_t qos; /* maximum the subscription takes */
 	bool retain; /* the flag as it is to be sent */
-	bool paced;  /* of a replay, which waits for room itself: the queue's limits are for others */
+	bool
+	    paced; /* of a replay, which waits for room itself: the queue's limits are for others */
 	uint64_t group_id;
 	const uint32_t *ids;
 	uint32_t id_count;

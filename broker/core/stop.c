@@ -26,6 +26,7 @@ struct stop {
 	struct loop *loop;
 	unsigned stage;
 	unsigned waiting;
+	bool done;
 	struct step *steps;
 };
 
@@ -132,9 +133,17 @@ static void on_answer(struct post *post, void *home_arg)
 		post_stage(stop);
 		return;
 	}
+	stop->done = true;
+	if (stop->loop == NULL) /* a simulation drives them */
+		return;
 	for (unsigned i = 0; i < stop->server->worker_count; i++)
 		loop_stop(stop->server->workers[i]->loop);
 	loop_stop(stop->loop);
+}
+
+bool stop_is_done(const struct stop *stop)
+{
+	return stop->done;
 }
 
 struct stop *stop_start(struct server *server, struct home *main_home, struct loop *loop)
