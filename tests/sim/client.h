@@ -1,0 +1,148 @@
+/* A client of the simulation: 3.1.1 or 5.0, with the session state that the standard asks of it
+ * (what it has sent and not seen acknowledged, QoS 2 identifiers it has received), so that a broker
+ * that does its part gives exactly-once.  It acknowledges by itself unless told otherwise. */
+#ifndef SIM_CLIENT_H
+#define SIM_CLIENT_H
+
+#include "proto/ack.h"
+#include "proto/subscribe.h"
+#include "world.h"
+
+#define IDS_MAX 8
+
+/* An application message that arrived: of QoS 2 once, however often it was sent. */
+struct received {
+	char *topic;
+	char *payload;
+	size_t payload_len;
+	uint8_t qos;
+	bool retain, dup, has_expiry;
+	uint16_t packet_id;
+	uint32_t expiry_s;
+	uint32_t ids[IDS_MAX];
+	unsigned id_count;
+	unsigned life; /* the connection it came by, from 1 */
+};
+
+/* Any other packet that came. */
+struct answer {
+	enum packet_type type;
+	uint16_t packet_id;
+	uint8_t reasons[16]; /* SUBACK, UNSUBACK: one per entry; others: the first */
+	size_t reason_count;
+	unsigned life;
+};
+
+enum pending_stage {
+	PENDING_QUEUED,   /* not sent yet */
+	PENDING_SENT,     /* waits for PUBACK or PUBREC */
+	PENDING_RELEASED, /* PUBREL is sent */
+};
+
+/* A message of ours on its way to the broker. */
+struct pending {
+	struct pending *prev, *next;
+	char *topic, *payload;
+	uint8_t qos;
+	bool retain, has_expiry;
+	uint32_t expiry_s;
+	uint16_t packet_id;
+	enum pending_stage stage;
+};
+
+struct will_options {
+	const char *topic, *payload; /* topic NULL: no will */
+	uint8_t qos;
+	bool retain;
+	uint32_t delay_s;
+	uint32_t expiry_s; /* 0: none */
+};
+
+struct connect_options {
+	bool keep; /* not clean_start */
+	bool has_name;
+	const char *certificate; /* name of the client certificate, NULL: none */
+	uint32_t expiry_s;       /* Session Expiry Interval (5.0) */
+	uint16_t keep_alive_s;
+	uint16_t receive_maximum; /* 0: not said */
+	uint32_t max_packet_bytes;
+	struct will_options will;
+};
+
+struct client {
+	struct client *next;
+	struct world *world;
+	struct wire *wire; /* NULL: not connected */
+	enum mqtt_version version;
+	char *id;
+	unsigned life; /* connections so far */
+	bool accepted; /* CONNACK 0 came */
+	bool closed;   /* the broker ended it */
+	bool session_present;
+	bool manual;  /* PUBLISH is not acknowledged by itself */
+	bool stalled; /* does not read */
+	uint8_t connack_reason;
+	bool has_session_expiry;
+	uint32_t session_expiry_s;
+	uint8_t disconnect_reason; /* the broker's; 0: none came */
+	uint16_t server_receive_maximum;
+	uint16_t next_packet_id;
+	struct buf out, in;
+	struct pending *pending; /* utlist DL */
+	uint8_t inbound[65536 / 8];
+	struct received *received;
+	size_t received_count, received_cap;
+	struct answer *answers;
+	size_t answer_count, answer_cap;
+};
+
+struct client *client_new(struct world *w, const char *id, enum mqtt_version version);
+void client_free(struct client *c);
+
+/* Send CONNECT on a new connection; an old one is dropped. */
+void client_connect(struct client *c, const struct connect_options *options);
+/* Connect and wait until it is accepted; fails the test otherwise. */
+void client_join(struct client *c, const struct connect_options *options);
+void client_leave(struct client *c, enum reason reason);       /* DISCONNECT, and the end */
+void client_leave_expiry(struct client *c, uint32_t expiry_s); /* with a Session Expiry Interval */
+/* The connection breaks: what was not yet handed over is lost, in both directions. */
+void client_drop(struct client *c);
+/* The connection ends behind what was said. */
+void client_finish(struct client *c);
+void client_stall(struct client *c, bool stalled);
+
+struct subscribe_request {
+	const char *filter;
+	uint8_t qos;
+	bool no_local, retain_as_published;
+	uint8_t retain_handling;
+	uint32_t id;
+};
+/* Returns the packet identifier. */
+uint16_t client_subscribe(struct client *c, const char *filter, uint8_t qos);
+uint16_t client_subscribe_with(struct client *c, const struct subscribe_request *request);
+uint16_t client_unsubscribe(struct client *c, const char *filter);
+void client_ping(struct client *c);
+
+/* Sent as soon as the broker's Receive Maximum permits; again after a reconnect. */
+void client_publish(struct client *c, const char *topic, uint8_t qos, const char *payload);
+void client_publish_retained(struct client *c, const char *topic, uint8_t qos, const char *payload);
+void client_publish_expiring(struct client *c, const char *topic, uint8_t qos, const char *payload,
+                             uint32_t expiry_s);
+/* Everything of ours is acknowledged. */
+bool client_is_done(const struct client *c);
+
+/* With `manual`: one acknowledgement. */
+void client_ack(struct client *c, enum packet_type type, uint16_t packet_id, enum reason reason);
+/* Raw bytes, for those who break the rules. */
+void client_send(struct client *c, struct slice bytes);
+
+/* Answers of that type on the present (or last) connection; the newest in *out, which may be NULL.
+ */
+size_t client_answers(const struct client *c, enum packet_type type, struct answer *out);
+void client_forget(struct client *c); /* what was received so far */
+
+/* From world.c: give and take some bytes. True: something moved. */
+bool client_turn(struct client *c);
+
+#endif

@@ -1,0 +1,243 @@
+/* See packets.h. */
+#include "packets.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "proto/property.h"
+
+/* --- to the broker --- */
+
+static void put_block(struct buf *out, enum mqtt_version version, const struct buf *properties)
+{
+	if (version != MQTT_5_0)
+		return;
+	buf_put_varint(out, (uint32_t)properties->len);
+	buf_put_slice(out, buf_slice(properties));
+}
+
+static void put_packet(struct buf *out, enum packet_type type, uint8_t flags, struct buf *body)
+{
+	frame_put_header(out, type, flags, body->len);
+	buf_put_slice(out, buf_slice(body));
+	buf_fini(body);
+}
+
+static void put_connect_properties(struct buf *body, enum mqtt_version version,
+                                   const struct connect_options *o)
+{
+	struct buf p = {0};
+
+	if (o->expiry_s != 0)
+		property_put_u32(&p, PROPERTY_SESSION_EXPIRY, o->expiry_s);
+	if (o->receive_maximum != 0)
+		property_put_u16(&p, PROPERTY_RECEIVE_MAXIMUM, o->receive_maximum);
+	if (o->max_packet_bytes != 0)
+		property_put_u32(&p, PROPERTY_MAXIMUM_PACKET_SIZE, o->max_packet_bytes);
+	put_block(body, version, &p);
+	buf_fini(&p);
+}
+
+static void put_will(struct buf *body, enum mqtt_version version, const struct will_options *will)
+{
+	struct buf p = {0};
+
+	if (will->topic == NULL)
+		return;
+	if (will->delay_s != 0)
+		property_put_u32(&p, PROPERTY_WILL_DELAY, will->delay_s);
+	if (will->expiry_s != 0)
+		property_put_u32(&p, PROPERTY_MESSAGE_EXPIRY, will->expiry_s);
+	put_block(body, version, &p);
+	buf_fini(&p);
+	buf_put_string(body, slice_of_str(will->topic));
+	buf_put_string(body, slice_of_str(will->payload));
+}
+
+void packets_put_connect(struct buf *out, const struct client *c, const struct connect_options *o)
+{
+	struct buf body = {0};
+	unsigned flags = o->keep ? 0 : 2;
+
+	if (o->will.topic != NULL)
+		flags |= 4u | (unsigned)o->will.qos << 3 | (o->will.retain ? 32u : 0u);
+	buf_put_string(&body, SLICE("MQTT"));
+	buf_put_u8(&body, (uint8_t)c->version);
+	buf_put_u8(&body, (uint8_t)flags);
+	buf_put_u16(&body, o->keep_alive_s);
+	put_connect_properties(&body, c->version, o);
+	buf_put_string(&body, slice_of_str(c->id));
+	put_will(&body, c->version, &o->will);
+	put_packet(out, PACKET_CONNECT, 0, &body);
+}
+
+void packets_put_disconnect(struct buf *out, enum mqtt_version version, enum reason reason,
+                            const uint32_t *expiry_s)
+{
+	struct buf body = {0}, p = {0};
+
+	if (expiry_s != NULL)
+		property_put_u32(&p, PROPERTY_SESSION_EXPIRY, *expiry_s);
+	if (version == MQTT_5_0) {
+		buf_put_u8(&body, (uint8_t)reason);
+		put_block(&body, version, &p);
+	}
+	buf_fini(&p);
+	put_packet(out, PACKET_DISCONNECT, 0, &body);
+}
+
+void packets_put_subscribe(struct buf *out, enum mqtt_version version, uint16_t packet_id,
+                           const struct subscribe_request *r)
+{
+	struct buf body = {0}, p = {0};
+	unsigned options = r->qos;
+
+	if (r->id != 0)
+		property_put_varint(&p, PROPERTY_SUBSCRIPTION_ID, r->id);
+	if (version == MQTT_5_0)
+		options |= (r->no_local ? 4u : 0u) | (r->retain_as_published ? 8u : 0u) |
+		           (unsigned)r->retain_handling << 4;
+	buf_put_u16(&body, packet_id);
+	put_block(&body, version, &p);
+	buf_fini(&p);
+	buf_put_string(&body, slice_of_str(r->filter));
+	buf_put_u8(&body, (uint8_t)options);
+	put_packet(out, PACKET_SUBSCRIBE, 2, &body);
+}
+
+void packets_put_unsubscribe(struct buf *out, enum mqtt_version version, uint16_t packet_id,
+                             const char *filter)
+{
+	struct buf body = {0}, p = {0};
+
+	buf_put_u16(&body, packet_id);
+	put_block(&body, version, &p);
+	buf_put_string(&body, slice_of_str(filter));
+	put_packet(out, PACKET_UNSUBSCRIBE, 2, &body);
+}
+
+/* --- from the broker --- */
+
+static void require_whole(const struct reader *r, const struct frame *f)
+{
+	if (r->bad || reader_left(r) > 0)
+		fail_msg("the broker sent a %s that is not valid", packet_type_name(f->type));
+}
+
+static void take_limits(struct client *c, const struct properties *p)
+{
+	c->has_session_expiry = properties_have(p, PROPERTY_SESSION_EXPIRY);
+	c->session_expiry_s = p->session_expiry_s;
+	c->server_receive_maximum =
+	    properties_have(p, PROPERTY_RECEIVE_MAXIMUM) ? p->receive_maximum : UINT16_MAX;
+}
+
+void packets_take_connack(struct client *c, const struct frame *f)
+{
+	struct reader r = reader_of(f->body);
+	uint8_t flags = read_u8(&r);
+	struct properties p = {0};
+
+	assert_false(c->accepted);
+	c->connack_reason = read_u8(&r);
+	c->server_receive_maximum = 20; /* 3.1.1 knows none */
+	if (c->version == MQTT_5_0) {
+		assert_int_equal(properties_read(&r, PACKET_CONNACK, &p), REASON_OK);
+		take_limits(c, &p);
+	}
+	require_whole(&r, f);
+	c->session_present = (flags & 1) != 0;
+	c->accepted = c->connack_reason == 0;
+	if (!c->accepted)
+		assert_int_equal(flags, 0); /* [MQTT-3.2.2-4] */
+}
+
+/* The properties a subscriber gets. */
+static void take_property(struct reader *r, struct received *out)
+{
+	uint32_t id = read_varint(r);
+
+	switch (id) {
+	case PROPERTY_PAYLOAD_FORMAT:
+		read_u8(r);
+		break;
+	case PROPERTY_MESSAGE_EXPIRY:
+		out->has_expiry = true;
+		out->expiry_s = read_u32(r);
+		break;
+	case PROPERTY_SUBSCRIPTION_ID:
+		assert_true(out->id_count < IDS_MAX);
+		out->ids[out->id_count++] = read_varint(r);
+		break;
+	case PROPERTY_USER:
+		read_string(r);
+		read_string(r);
+		break;
+	case PROPERTY_CONTENT_TYPE:
+	case PROPERTY_RESPONSE_TOPIC:
+	case PROPERTY_CORRELATION_DATA:
+		read_string(r);
+		break;
+	default:
+		fail_msg("the broker sent the property %u in a PUBLISH", id);
+	}
+}
+
+void packets_take_publish(const struct client *c, const struct frame *f, struct received *out)
+{
+	struct reader r = reader_of(f->body);
+	struct slice topic = read_string(&r), payload;
+	struct reader block;
+
+	out->qos = f->flags >> 1 & 3;
+	out->dup = (f->flags & 8) != 0;
+	out->retain = (f->flags & 1) != 0;
+	if (out->qos > 0)
+		out->packet_id = read_u16(&r);
+	if (c->version == MQTT_5_0) {
+		block = reader_of(read_bytes(&r, read_varint(&r)));
+		while (reader_left(&block) > 0 && !block.bad)
+			take_property(&block, out);
+		r.bad |= block.bad;
+	}
+	payload = read_rest(&r);
+	require_whole(&r, f);
+	assert_true(out->qos < 3 && topic.len > 0 && (out->qos == 0 || out->packet_id != 0));
+	out->topic = slice_dup(topic);
+	out->payload = slice_dup(payload);
+	out->payload_len = payload.len;
+}
+
+static void take_suback(const struct client *c, struct reader *r, const struct frame *f,
+                        struct answer *out)
+{
+	struct properties p;
+
+	out->packet_id = read_u16(r);
+	if (c->version == MQTT_5_0)
+		assert_int_equal(properties_read(r, f->type, &p), REASON_OK);
+	out->reason_count = reader_left(r);
+	assert_true(out->reason_count <= sizeof(out->reasons));
+	for (size_t i = 0; i < out->reason_count; i++)
+		out->reasons[i] = read_u8(r);
+}
+
+void packets_take_answer(struct client *c, const struct frame *f, struct answer *out)
+{
+	struct reader r = reader_of(f->body);
+
+	if (f->type == PACKET_SUBACK || f->type == PACKET_UNSUBACK) {
+		take_suback(c, &r, f, out);
+	} else if (f->type == PACKET_DISCONNECT) {
+		assert_int_equal(c->version, MQTT_5_0);
+		out->reasons[0] = reader_left(&r) > 0 ? read_u8(&r) : 0;
+		c->disconnect_reason = out->reasons[0];
+		read_rest(&r);
+	}
+	require_whole(&r, f);
+}

@@ -1,0 +1,54 @@
+/* What scenarios share: running over many seeds and numbers of workers, and judging what arrived.
+ * VAKT_SIM_SEED=n runs that seed alone, VAKT_SIM_SEEDS=n so many of them. */
+#ifndef SIM_SCENARIO_H
+#define SIM_SCENARIO_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "client.h"
+#include "world.h"
+
+typedef void scenario_fn(struct world *w);
+
+struct scenario {
+	scenario_fn *fn;
+	struct world_settings settings; /* seed and workers are filled in */
+};
+
+/* Rows of a struct CMUnitTest table: every seed with 1, 2 and 4 workers. */
+#define SCENARIO(fn) SCENARIO_WITH(fn, .seed = 0)
+#define SCENARIO_WITH(fn, ...)                                                                     \
+	{                                                                                          \
+#fn, scenario_test, NULL, scenario_teardown, &(struct scenario)                    \
+		{                                                                                  \
+			fn,                                                                        \
+			{                                                                          \
+				__VA_ARGS__                                                        \
+			}                                                                          \
+		}                                                                                  \
+	}
+void scenario_test(void **state);
+int scenario_teardown(void **state);
+
+/* Payloads are "NAME:NUMBER". */
+void publish_numbered(struct client *c, const char *topic, uint8_t qos, unsigned number);
+/* Its number, where the payload's name is `name`; -1 otherwise. */
+long number_of(const struct received *r, const char *name);
+
+/* Exactly the numbers first to last of this publisher and topic (NULL: any), in order and once. */
+void require_exactly(const struct client *c, const char *name, const char *topic, long first,
+                     long last);
+/* The same, but again where it may have been sent twice: each in order the first time (QoS 1). */
+void require_at_least(const struct client *c, const char *name, const char *topic, long first,
+                      long last);
+size_t count_received(const struct client *c, const char *topic);
+/* The newest payload of a topic, "" where there is none. */
+const char *last_received(const struct client *c, const char *topic);
+
+#endif

@@ -1,0 +1,319 @@
+/* See world.h.  One step is what one thread could do between two others: a connection's bytes, or a
+ * home's turn, or a client's reading and writing. */
+#include "world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+#include <utlist.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/random.h"
+#include "client.h"
+#include "core/stop.h"
+
+#define STOP_ROUNDS 200
+
+struct wire {
+	struct wire *next;
+	struct memory_peer *peer;
+};
+
+static const char default_conf[] = "listeners:\n"
+				   "  - bind: unix:/run/sim.sock\n"
+				   "authentication:\n"
+				   "  anonymous: true\n"
+				   "  anonymous_sessions: true\n"
+				   "authorization:\n"
+				   "  acl_file: acl.yaml\n";
+static const char default_acl[] = "anonymous: { rules: ['allow all #'] }\n";
+
+/* --- time and chance --- */
+
+static uint64_t monotonic_ns(void *arg)
+{
+	const struct world *w = arg;
+
+	return w->now_ms * 1000000u;
+}
+
+static int64_t wall_ms(void *arg)
+{
+	const struct world *w = arg;
+
+	return (int64_t)w->now_ms + 1700000000000;
+}
+
+/* splitmix64 (Steele, Lea, Flood 2014). */
+static uint64_t next_random(uint64_t *state)
+{
+	uint64_t z = *state += 0x9e3779b97f4a7c15u;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+	return z ^ z >> 31;
+}
+
+static void broker_random(void *arg, void *out, size_t len)
+{
+	struct world *w = arg;
+	uint8_t *at = out;
+
+	for (size_t i = 0; i < len; i++)
+		at[i] = (uint8_t)(next_random(&w->broker_random_state) >> 32);
+}
+
+uint64_t world_random(struct world *w, uint64_t below)
+{
+	return next_random(&w->random_state) % below;
+}
+
+/* --- beginning --- */
+
+static void *parsed(void *what, struct errors *errors)
+{
+	char *text = errors->error_count == 0 ? NULL : errors_text(errors);
+
+	if (text != NULL)
+		print_error("%s\n", text);
+	free(text);
+	errors_fini(errors);
+	assert_non_null(what);
+	return what;
+}
+
+static struct policy *make_policy(const struct world_settings *s)
+{
+	struct errors errors = {0};
+	struct conf *conf = parsed(
+	    conf_parse("sim.yaml", slice_of_str(s->conf == NULL ? default_conf : s->conf), &errors),
+	    &errors);
+	struct users *users = parsed(
+	    users_parse("sim.passwd", slice_of_str(s->users == NULL ? "" : s->users), &errors),
+	    &errors);
+	struct acl *acl =
+	    parsed(acl_parse("acl.yaml", slice_of_str(s->acl == NULL ? default_acl : s->acl),
+	                     conf->partial_subscriptions, &errors),
+	           &errors);
+
+	return policy_of(conf, users, acl, 1);
+}
+
+struct world *world_new(const struct world_settings *settings)
+{
+	struct world *w = xnew(w);
+	static struct clock_source clock = {.monotonic_ns = monotonic_ns, .wall_ms = wall_ms};
+	struct policy *policy;
+
+	w->seed = w->random_state = settings->seed;
+	w->broker_random_state = ~settings->seed;
+	w->workers = settings->workers;
+	w->held = w->hold = settings->held;
+	w->now_ms = 1000000;
+	clock.arg = w;
+	clock_use(&clock);
+	random_use(broker_random, w);
+	hash_init();
+	policy = make_policy(settings);
+	w->journal = settings->held ? journal_held_new() : journal_memory_new();
+	w->server = server_new(policy, w->workers, w->journal);
+	policy_unref(&policy);
+	home_init(&w->main_home, w->workers, NULL, w);
+	return w;
+}
+
+struct wire *world_connect(struct world *w, const char *name, const char *certificate_name)
+{
+	struct worker *worker = w->server->workers[world_random(w, w->workers)];
+	struct wire *wire = xnew(wire);
+	struct stream *stream = memory_stream_new(0, name, certificate_name, &wire->peer);
+
+	LL_PREPEND(w->wires, wire);
+	home_enter(&worker->home);
+	home_update_now(&worker->home);
+	conn_accept(worker, stream);
+	home_leave();
+	return wire;
+}
+
+struct memory_peer *wire_peer(const struct wire *wire)
+{
+	return wire->peer;
+}
+
+/* --- steps --- */
+
+static size_t some_bytes(struct world *w)
+{
+	return world_random(w, 3) == 0 ? 1 + world_random(w, 40) : 1 + world_random(w, 20000);
+}
+
+static bool run_wire(struct world *w, struct wire *wire)
+{
+	bool moved = false;
+
+	for (unsigned i = 0; i < w->workers; i++) {
+		struct home *home = &w->server->workers[i]->home;
+
+		home_enter(home);
+		home_update_now(home);
+		moved |= memory_run(wire->peer, some_bytes(w));
+		home_leave();
+	}
+	return moved;
+}
+
+static bool run_home(struct home *home)
+{
+	bool had = !inbox_is_empty(&home->inbox);
+
+	home_enter(home);
+	had |= home_turn(home) == 0;
+	home_leave();
+	return had;
+}
+
+static struct home *home_at(struct world *w, uint64_t i)
+{
+	return i == w->workers ? &w->main_home : &w->server->workers[i]->home;
+}
+
+static void one_step(struct world *w)
+{
+	struct client *c;
+	struct wire *wire;
+	uint64_t kind = world_random(w, 8);
+	size_t n;
+
+	if (kind < 3) {
+		run_home(home_at(w, world_random(w, w->workers + 1)));
+	} else if (kind < 6) {
+		LL_COUNT(w->wires, wire, n);
+		n = n == 0 ? 0 : world_random(w, n < 16 ? n : 16);
+		for (wire = w->wires; n > 0; n--)
+			wire = wire->next;
+		if (wire != NULL)
+			run_wire(w, wire);
+	} else {
+		LL_COUNT(w->clients, c, n);
+		n = n == 0 ? 0 : world_random(w, n);
+		for (c = w->clients; n > 0; n--)
+			c = c->next;
+		if (c != NULL)
+			client_turn(c);
+	}
+	if (w->held && !w->hold && world_random(w, 4) == 0)
+		world_release(w, 0);
+}
+
+void world_steps(struct world *w, unsigned count)
+{
+	while (count-- > 0)
+		one_step(w);
+}
+
+/* Everybody once. */
+static bool sweep(struct world *w)
+{
+	bool moved = false;
+	struct client *c;
+	struct wire *wire;
+
+	LL_FOREACH (w->wires, wire) {
+		moved |= run_wire(w, wire);
+	}
+	for (unsigned i = 0; i <= w->workers; i++)
+		moved |= run_home(home_at(w, (i + w->seed) % (w->workers + 1)));
+	LL_FOREACH (w->clients, c) {
+		moved |= client_turn(c);
+	}
+	if (w->held && !w->hold)
+		moved |= world_release(w, 0) > 0;
+	for (unsigned i = 0; i <= w->workers; i++)
+		moved |= !inbox_is_empty(&home_at(w, i)->inbox);
+	return moved;
+}
+
+void world_run(struct world *w)
+{
+	do {
+		world_steps(w, 20);
+	} while (sweep(w));
+}
+
+static uint64_t next_due(struct world *w)
+{
+	uint64_t due = UINT64_MAX;
+
+	for (unsigned i = 0; i < w->workers; i++) {
+		uint64_t next = timers_next(&w->server->workers[i]->home.timers);
+
+		due = next < due ? next : due;
+	}
+	return due;
+}
+
+void world_advance(struct world *w, uint64_t ms)
+{
+	uint64_t until = w->now_ms + ms;
+
+	world_run(w);
+	while (w->now_ms < until) {
+		uint64_t due = next_due(w);
+
+		w->now_ms = due > w->now_ms && due < until ? due : until;
+		world_run(w);
+	}
+}
+
+size_t world_release(struct world *w, int status)
+{
+	size_t count = journal_held_count(w->journal);
+
+	/* The oldest first: completions of one home keep their order. What is out of step between
+	 * homes is when their turns come. */
+	for (size_t i = 0; i < count; i++)
+		journal_held_release(w->journal, 0, status);
+	return count;
+}
+
+/* --- end --- */
+
+static void stop_broker(struct world *w)
+{
+	unsigned rounds = 0;
+
+	w->hold = false;
+	w->stop = stop_start(w->server, &w->main_home, NULL);
+	world_run(w);
+	while (!stop_is_done(w->stop)) {
+		assert_true(rounds++ < STOP_ROUNDS);
+		world_advance(w, 100);
+	}
+	stop_free(w->stop);
+}
+
+void world_free(struct world *w)
+{
+	struct client *c, *next_client;
+	struct wire *wire, *next_wire;
+
+	stop_broker(w);
+	LL_FOREACH_SAFE (w->clients, c, next_client) {
+		client_free(c);
+	}
+	server_free(w->server);
+	LL_FOREACH_SAFE (w->wires, wire, next_wire) {
+		memory_peer_free(wire->peer);
+		free(wire);
+	}
+	home_fini(&w->main_home);
+	random_use(NULL, NULL);
+	clock_use(NULL);
+	free(w);
+}

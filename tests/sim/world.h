@@ -1,0 +1,59 @@
+/* The broker's core in one thread: its workers are driven in an order drawn from a seed, on memory
+ * streams, with a clock and a randomness of the world's own.  One world at a time.  design.md
+ * section 3, "Simulation". */
+#ifndef SIM_WORLD_H
+#define SIM_WORLD_H
+
+#include "core/server.h"
+#include "net/memory.h"
+
+struct client;
+struct wire;
+struct stop;
+
+/* What a test wants; texts left out are those of world.c: everybody may do everything. */
+struct world_settings {
+	uint64_t seed;
+	unsigned workers;
+	const char *conf, *acl, *users;
+	bool held; /* a journal that holds every group until world_release */
+};
+
+struct world {
+	uint64_t seed;
+	uint64_t random_state, broker_random_state;
+	uint64_t now_ms;
+	unsigned workers;
+	struct server *server;
+	struct journal *journal; /* the server's */
+	bool held;
+	bool hold; /* a held journal's groups stay until a test lets them go */
+	struct home main_home;
+	struct stop *stop;
+	struct client *clients; /* utlist LL */
+	struct wire *wires;     /* every connection there ever was; utlist LL */
+};
+
+struct world *world_new(const struct world_settings *settings);
+/* The orderly stop of the broker, wherever it stands, and everything freed. */
+void world_free(struct world *w);
+
+/* Below `below`, which is not 0. */
+uint64_t world_random(struct world *w, uint64_t below);
+
+/* Let things happen, in a random order. */
+void world_steps(struct world *w, unsigned count);
+/* Until nothing moves any more; time stands still. */
+void world_run(struct world *w);
+/* Time goes on; every timer fires at its moment. */
+void world_advance(struct world *w, uint64_t ms);
+
+/* A held journal: complete the groups that are held now, in a random order that keeps each home's
+ * own. Returns how many. */
+size_t world_release(struct world *w, int status);
+
+/* A connection that arrives at a random worker. */
+struct wire *world_connect(struct world *w, const char *name, const char *certificate_name);
+struct memory_peer *wire_peer(const struct wire *wire);
+
+#endif
