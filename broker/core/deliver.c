@@ -114,6 +114,7 @@ void deliver_live(struct worker *w, struct msg *msg, const uint64_t *filter_ids,
 {
 	const struct filter_home *f;
 
+	w->encoded.msg = NULL; /* borrowed: another message may have its address by now */
 	if (count == 1) {
 		f = filter_home_of(w, filter_ids[0]);
 		if (f != NULL)

@@ -297,8 +297,8 @@ static struct pending *pending_find(struct client *c, uint16_t packet_id)
 		if (p->stage != PENDING_QUEUED && p->packet_id == packet_id)
 			return p;
 	}
-	fail_msg("%s: acknowledgement of %u, which is not in use", c->id, packet_id);
-	return NULL;
+	print_error("%s: acknowledgement of %u, which is not in use\n", c->id, packet_id);
+	abort();
 }
 
 /* --- what comes --- */

@@ -124,7 +124,7 @@ static void fan_out(struct world *w)
 	client_join(pub, &clean);
 	for (unsigned i = 0; i < 8; i++) {
 		snprintf(name, sizeof(name), "s%u", i);
-		subs[i] = client_new(w, name, i % 2 == 0 ? MQTT_5_0 : MQTT_3_1_1);
+		subs[i] = client_new(w, name, w->seed % 2 == 0 ? MQTT_5_0 : MQTT_3_1_1);
 		client_join(subs[i], &clean);
 		client_subscribe(subs[i], "t", (uint8_t)(i % 3));
 	}
