@@ -220,15 +220,19 @@ void retain_put(struct retain_change *c, struct msg *msg)
 {
 	struct retain *r = c->retain;
 	struct retain_node *n = c->node;
+	uint64_t more = msg_bytes(msg); /* modulo 2^64: it may be less */
 
 	REQUIRE(msg->payload.len > 0); /* [MQTT3-3.3.1-11] [MQTT5-3.3.1-7] */
 	c->number = msg->number = next_number(r);
-	if (n->value != NULL) /* [MQTT3-3.3.1-7] [MQTT5-3.3.1-5] */
-		value_drop(r, n);
+	if (n->value == NULL)
+		r->values++;
+	else
+		more -= msg_bytes(n->value);
+	if (more != 0) /* shared by all workers: leave it alone where nothing changes */
+		r->bytes += more;
+	msg_unref(&n->value);    /* [MQTT3-3.3.1-7] [MQTT5-3.3.1-5] */
 	n->value = msg_ref(msg); /* [MQTT3-3.3.1-5] [MQTT5-3.3.1-5] */
 	n->writer_generation = 0;
-	r->values++;
-	r->bytes += msg_bytes(msg);
 	c->current = msg;
 }
 

@@ -26,6 +26,10 @@ static void extra_free(struct route_extra *x)
 	if (x == NULL)
 		return;
 	targets_fini(&x->targets);
+	for (uint32_t i = 0; i < x->group_count; i++) {
+		targets_fini(&x->groups[i]->members);
+		free(x->groups[i]);
+	}
 	free(x->groups);
 	free(x);
 }
@@ -43,15 +47,9 @@ static void tree_fini(struct level_tree *t)
 
 void route_free(struct route *r)
 {
-	struct route_group *g, *next;
-
 	if (r == NULL)
 		return;
-	HASH_ITER (hh, r->groups, g, next) {
-		HASH_DEL(r->groups, g);
-		targets_fini(&g->members);
-		free(g);
-	}
+	HASH_CLEAR(hh, r->groups); /* the table only: they are their filters' */
 	tree_fini(&r->exact);
 	tree_fini(&r->tree);
 	slots_fini(&r->slots);

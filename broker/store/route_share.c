@@ -1,5 +1,5 @@
-/* $share groups: members of (group, filter), online ones in front, taken in turn.  [MQTT5-4.8.2]
- * A group lives while it has members; its id is never used again.  Any thread. */
+/* $share groups: members of (group, filter), online ones in front, taken in turn (section 4.8.2
+ * of 5.0). A group lives while it has members; its id is never used again.  Any thread. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -32,6 +32,8 @@ static struct route_group *group_at(const struct route_extra *x, uint32_t at, st
 		return NULL;
 	return x->groups[at];
 }
+
+/* NOLINTBEGIN(readability-function-size): it counts the nesting inside uthash's macros */
 
 static struct route_group *group_new(struct route *r, struct slice name)
 {
@@ -74,6 +76,8 @@ static void group_forget(struct route *r, struct route_extra *x, struct route_gr
 	HASH_DEL(r->groups, g);
 	free(g);
 }
+
+/* NOLINTEND(readability-function-size) */
 
 /* A member moves to the right side of the border between online and offline. */
 static void member_mark(struct route_group *g, uint32_t at, bool online)
@@ -210,6 +214,7 @@ const struct route_target *route_group_pick(struct route_group *g, const uint64_
 	                 tried_count);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the same */
 bool route_share_pick(struct route *r, unsigned slot, uint64_t group_id, const uint64_t *tried,
                       size_t tried_count, struct route_target *out)
 {
