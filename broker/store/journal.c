@@ -27,7 +27,8 @@ struct journal {
 	/* held_append's, under the lock, oldest first */
 	struct mutex lock;
 	struct held_group *held;
-	size_t held_count, held_cap;
+	_Atomic size_t held_count;
+	size_t held_cap;
 };
 
 struct journal_group *journal_group_new(journal_done_fn *done, void *context)

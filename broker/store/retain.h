@@ -1,7 +1,8 @@
 /* Retained values: the tree of topics, shared by all workers.  design.md section 4, invariant D4.
  * One clock (an atomic 64-bit number) counts retained changes.  A change takes its number under the
- * topic's stripe mutex and stores it with the value, or with the tombstone of a deletion, so that
- * inboxes and journal see a topic's values in number order. Owners (`own` rules) live here too: a
+ * topic's stripe mutex and stores it with the value, so that inboxes and journal see a topic's
+ * values in number order. (A deletion's number is for them alone: here nobody asks a tombstone for
+ * it.) Owners (`own` rules) live here too: a
  * tombstone keeps its owner for 7 days. */
 #ifndef STORE_RETAIN_H
 #define STORE_RETAIN_H
