@@ -230,6 +230,13 @@ static const struct {
     {"packet smaller than a CONNECT", TCP "tls: {" CERTS "}\nlimits: {max_packet_size: 1k}\n",
      "f:1:1: error: max_connect_size is larger than max_packet_size: a CONNECT is a packet too, "
      "lower it or raise max_packet_size\n"},
+    {"two rules by one key, told once each for all listeners",
+     "listeners: [{bind: unix:a}, {bind: unix:b}]\nlimits: {max_packet_size: 32M, "
+     "max_connect_size: 33M}\n",
+     "f:1:1: error: queue_bytes is smaller than max_packet_size: the largest message could never "
+     "wait, raise it or lower max_packet_size\n"
+     "f:2:50: error: max_connect_size is larger than max_packet_size: a CONNECT is a packet too, "
+     "lower it or raise max_packet_size\n"},
     {"packet smaller than a CONNECT at the listener",
      "listeners: [{bind: \"[::]:1\", limits: {max_packet_size: 1k}}]\ntls: {" CERTS "}\n",
      "f:1:38: error: max_connect_size is larger than max_packet_size: a CONNECT is a packet too, "
