@@ -1,0 +1,523 @@
+#include "house.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <openssl/err.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/container.h"
+#include "base/list.h"
+
+/* --- facts --- */
+
+static void tell(struct house *h, unsigned *counter)
+{
+	mutex_lock(&h->lock);
+	(*counter)++;
+	condition_broadcast(&h->changed);
+	mutex_unlock(&h->lock);
+}
+
+void house_wait(struct house *h, const unsigned *counter, unsigned n)
+{
+	uint64_t until = clock_monotonic_ms() + PATIENCE_MS;
+	bool there;
+
+	mutex_lock(&h->lock);
+	while (*counter < n && clock_monotonic_ms() < until)
+		condition_wait_for(&h->changed, &h->lock, 100);
+	there = *counter >= n;
+	mutex_unlock(&h->lock);
+	assert_true(there);
+}
+
+void house_set_fact(struct house *h, unsigned fact, uint64_t n)
+{
+	mutex_lock(&h->lock);
+	h->facts[fact] = n;
+	condition_broadcast(&h->changed);
+	mutex_unlock(&h->lock);
+}
+
+void house_wait_fact(struct house *h, unsigned fact, uint64_t n)
+{
+	uint64_t until = clock_monotonic_ms() + PATIENCE_MS;
+	bool there;
+
+	mutex_lock(&h->lock);
+	while (h->facts[fact] < n && clock_monotonic_ms() < until)
+		condition_wait_for(&h->changed, &h->lock, 100);
+	there = h->facts[fact] >= n;
+	mutex_unlock(&h->lock);
+	assert_true(there);
+}
+
+uint64_t house_random(struct house_conn *c)
+{
+	c->random ^= c->random << 13;
+	c->random ^= c->random >> 7;
+	c->random ^= c->random << 17;
+	return c->random;
+}
+
+/* --- connections --- */
+
+static void free_conn(struct house_conn *c)
+{
+	home_timer_disarm(&c->at->home, &c->timer);
+	DL_DELETE(c->at->conns, c);
+	free(c);
+}
+
+static void on_bytes(void *arg, struct slice bytes)
+{
+	struct house_conn *c = arg;
+
+	REQUIRE_HOME(&c->at->home);
+	REQUIRE(!c->moving);
+	c->bytes += bytes.len;
+	c->house->rules.on_bytes(c, bytes);
+}
+
+static void on_drained(void *arg)
+{
+	struct house_conn *c = arg;
+	struct house *h = c->house;
+
+	REQUIRE_HOME(&c->at->home);
+	if (h->rules.on_drained != NULL)
+		h->rules.on_drained(c);
+	tell(h, &h->drained);
+}
+
+static void on_closed(void *arg, enum stream_end end)
+{
+	struct house_conn *c = arg;
+	struct house *h = c->house;
+
+	REQUIRE_HOME(&c->at->home);
+	REQUIRE(!c->moving);
+	mutex_lock(&h->lock);
+	h->last_end = end;
+	h->bytes += c->bytes;
+	mutex_unlock(&h->lock);
+	free_conn(c);
+	tell(h, &h->ended);
+}
+
+static const struct stream_events events = {
+    .on_bytes = on_bytes,
+    .on_drained = on_drained,
+    .on_closed = on_closed,
+};
+
+static void take(struct house_worker *w, struct house_conn *c)
+{
+	c->at = w;
+	DL_APPEND(w->conns, c);
+	stream_attach(c->stream, w->loop, &events, c);
+}
+
+static bool is_stopping(struct house *h)
+{
+	bool stopping;
+
+	mutex_lock(&h->lock);
+	stopping = h->stopping;
+	mutex_unlock(&h->lock);
+	return stopping;
+}
+
+static void on_arrival(struct post *post, void *home_arg)
+{
+	struct house_conn *c = container_of(post, struct house_conn, post);
+
+	c->moving = false;
+	take(home_arg, c);
+	if (is_stopping(c->house))
+		stream_abort(c->stream);
+}
+
+void house_move(struct house_conn *c)
+{
+	struct house_worker *from = c->at, *to = &c->house->workers[1 - from->home.index];
+
+	home_timer_disarm(&from->home, &c->timer);
+	DL_DELETE(from->conns, c);
+	stream_detach(c->stream);
+	c->moving = true;
+	c->post.run = on_arrival;
+	home_post(&to->home, &c->post);
+}
+
+void house_echo(struct house_conn *c, struct slice bytes)
+{
+	stream_write(c->stream, bytes);
+}
+
+static void on_accept(void *arg, struct stream *stream)
+{
+	struct house *h = arg;
+	struct house_conn *c = xnew(c);
+
+	c->house = h;
+	c->stream = stream;
+	c->random = 88172645463325252u;
+	take(&h->workers[0], c);
+	if (h->rules.on_open != NULL)
+		h->rules.on_open(c);
+	tell(h, &h->opened);
+}
+
+/* --- start and stop --- */
+
+static void *run_worker(void *arg)
+{
+	struct house_worker *w = arg;
+
+	loop_run(w->loop);
+	return NULL;
+}
+
+static void start_worker(struct house *h, unsigned i)
+{
+	struct house_worker *w = &h->workers[i];
+	int error;
+
+	w->house = h;
+	home_init(&w->home, i, NULL, w);
+	w->loop = loop_new(&w->home, &error);
+	assert_non_null(w->loop);
+	assert_ptr_equal(loop_home(w->loop), &w->home);
+}
+
+struct errand {
+	struct post post;
+	struct house *house;
+};
+
+static void open_listener(struct post *post, void *home_arg)
+{
+	struct house *h = container_of(post, struct errand, post)->house;
+	struct listener_settings settings = {.conf = &h->conf, .index = 7, .tls = h->tls};
+	struct house_worker *w = home_arg;
+
+	h->listener = listener_open(w->loop, h->listen_fd, &settings, on_accept, h);
+	free(container_of(post, struct errand, post));
+}
+
+static void shut(struct post *post, void *home_arg)
+{
+	struct errand *errand = container_of(post, struct errand, post);
+	struct house_worker *w = home_arg;
+	struct house_conn *c;
+
+	if (w->home.index == 0) {
+		listener_close(errand->house->listener);
+		errand->house->listener = NULL;
+	}
+	DL_FOREACH (w->conns, c) {
+		stream_abort(c->stream);
+	}
+	tell(errand->house, &errand->house->shut);
+	free(errand);
+}
+
+static void send_errand(struct house *h, unsigned worker, post_fn *fn)
+{
+	struct errand *errand = xnew(errand);
+
+	errand->house = h;
+	errand->post.run = fn;
+	home_post(&h->workers[worker].home, &errand->post);
+}
+
+static void make_listener(struct house *h, const char *path)
+{
+	struct errors errors = {0};
+
+	if (path != NULL) {
+		h->conf = (struct conf_listener){.bind = xasprintf("unix:%s", path),
+		                                 .is_unix = true,
+		                                 .path = xstrdup(path),
+		                                 .mode = 0660};
+	} else {
+		h->conf = (struct conf_listener){.bind = xstrdup("127.0.0.1:0"),
+		                                 .host = xstrdup("127.0.0.1")};
+	}
+	h->listen_fd = listener_bind(&h->conf, &h->port, true, &errors, "test.yaml");
+	if (h->listen_fd < 0)
+		fail_msg("%s", errors_text(&errors));
+	errors_fini(&errors);
+}
+
+void house_start(struct house *h, const struct house_rules *rules, struct tls_context *tls,
+                 const char *path)
+{
+	*h = (struct house){.rules = *rules};
+	if (h->rules.on_bytes == NULL)
+		h->rules.on_bytes = house_echo;
+	mutex_init(&h->lock);
+	condition_init(&h->changed);
+	if (tls != NULL)
+		h->tls = tls_context_ref(tls);
+	make_listener(h, path);
+	for (unsigned i = 0; i < HOUSE_WORKERS; i++)
+		start_worker(h, i);
+	send_errand(h, 0, open_listener);
+	for (unsigned i = 0; i < HOUSE_WORKERS; i++)
+		assert_int_equal(
+		    thread_start(&h->workers[i].thread, "house", run_worker, &h->workers[i]), 0);
+}
+
+void house_stop(struct house *h)
+{
+	unsigned opened;
+
+	mutex_lock(&h->lock);
+	h->stopping = true; /* for those between two homes */
+	mutex_unlock(&h->lock);
+	for (unsigned i = 0; i < HOUSE_WORKERS; i++)
+		send_errand(h, i, shut);
+	house_wait(h, &h->shut, HOUSE_WORKERS);
+	mutex_lock(&h->lock);
+	opened = h->opened;
+	mutex_unlock(&h->lock);
+	house_wait(h, &h->ended, opened);
+	for (unsigned i = 0; i < HOUSE_WORKERS; i++)
+		loop_stop(h->workers[i].loop);
+	for (unsigned i = 0; i < HOUSE_WORKERS; i++) {
+		thread_join(&h->workers[i].thread);
+		loop_free(h->workers[i].loop);
+		home_fini(&h->workers[i].home);
+		assert_null(h->workers[i].conns);
+	}
+	tls_context_unref(&h->tls);
+	free(h->conf.bind);
+	free(h->conf.host);
+	free(h->conf.path);
+	condition_fini(&h->changed);
+	mutex_fini(&h->lock);
+}
+
+/* --- the log --- */
+
+#define LINES_MAX 256
+
+static struct mutex log_lock = {PTHREAD_MUTEX_INITIALIZER};
+static struct {
+	enum event event;
+	char *line;
+} lines[LINES_MAX];
+static unsigned line_count;
+
+static void on_line(void *arg, enum event e, struct slice line)
+{
+	(void)arg;
+	mutex_lock(&log_lock);
+	if (line_count < LINES_MAX) {
+		lines[line_count].event = e;
+		lines[line_count++].line = slice_dup(line);
+	}
+	mutex_unlock(&log_lock);
+}
+
+void house_log_start(void)
+{
+	log_set_sink(on_line, NULL);
+}
+
+void house_log_clear(void)
+{
+	mutex_lock(&log_lock);
+	while (line_count > 0)
+		free(lines[--line_count].line);
+	mutex_unlock(&log_lock);
+}
+
+void house_log_stop(void)
+{
+	log_set_sink(NULL, NULL);
+	house_log_clear();
+}
+
+static const char *find_line(enum event e, const char *text)
+{
+	for (unsigned i = 0; i < line_count; i++) {
+		if (lines[i].event == e && strstr(lines[i].line, text) != NULL)
+			return lines[i].line;
+	}
+	return NULL;
+}
+
+const char *house_log_wait(enum event e, const char *text)
+{
+	uint64_t until = clock_monotonic_ms() + PATIENCE_MS;
+	const char *found = NULL;
+
+	while (found == NULL && clock_monotonic_ms() < until) {
+		mutex_lock(&log_lock);
+		found = find_line(e, text);
+		mutex_unlock(&log_lock);
+		if (found == NULL)
+			usleep(1000);
+	}
+	if (found == NULL) {
+		for (unsigned i = 0; i < line_count; i++)
+			print_message("# %s", lines[i].line);
+		fail_msg("no line of %s with '%s'", event_name(e), text);
+	}
+	return found;
+}
+
+unsigned house_log_count(enum event e)
+{
+	unsigned n = 0;
+
+	mutex_lock(&log_lock);
+	for (unsigned i = 0; i < line_count; i++)
+		n += lines[i].event == e;
+	mutex_unlock(&log_lock);
+	return n;
+}
+
+/* --- the client --- */
+
+static void set_patience(int fd)
+{
+	struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
+
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)), 0);
+}
+
+int client_dial(uint16_t port)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
+
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	set_patience(fd);
+	return fd;
+}
+
+int client_dial_unix(const char *path)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+
+	strcpy(to.sun_path, path);
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	set_patience(fd);
+	return fd;
+}
+
+static int on_ticket(SSL *ssl, SSL_SESSION *session)
+{
+	struct client *c = SSL_get_app_data(ssl);
+
+	SSL_SESSION_free(c->ticket);
+	c->ticket = session;
+	return 1;
+}
+
+static void configure(SSL_CTX *ctx, const struct client_wish *wish)
+{
+	if (wish->no_security)
+		SSL_CTX_set_security_level(ctx, 0);
+	SSL_CTX_set_min_proto_version(ctx, wish->min_version);
+	SSL_CTX_set_max_proto_version(ctx, wish->max_version);
+	if (wish->suites_12 != NULL)
+		assert_int_equal(SSL_CTX_set_cipher_list(ctx, wish->suites_12), 1);
+	if (wish->suites_13 != NULL)
+		assert_int_equal(SSL_CTX_set_ciphersuites(ctx, wish->suites_13), 1);
+	if (wish->groups != NULL)
+		assert_int_equal(SSL_CTX_set1_groups_list(ctx, wish->groups), 1);
+	if (wish->ca != NULL) {
+		assert_int_equal(SSL_CTX_load_verify_file(ctx, wish->ca), 1);
+		SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+	}
+	if (wish->certificate != NULL) {
+		assert_int_equal(SSL_CTX_use_certificate_chain_file(ctx, wish->certificate), 1);
+		assert_int_equal(SSL_CTX_use_PrivateKey_file(ctx, wish->key, SSL_FILETYPE_PEM), 1);
+	}
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_sess_set_new_cb(ctx, on_ticket);
+}
+
+bool client_open(struct client *c, uint16_t port, const struct client_wish *wish)
+{
+	bool ok;
+
+	*c = (struct client){.ctx = SSL_CTX_new(TLS_client_method()), .fd = client_dial(port)};
+	configure(c->ctx, wish);
+	c->ssl = SSL_new(c->ctx);
+	SSL_set_app_data(c->ssl, c);
+	SSL_set_fd(c->ssl, c->fd);
+	if (wish->server_name != NULL)
+		SSL_set_tlsext_host_name(c->ssl, wish->server_name);
+	if (wish->alpn != NULL)
+		SSL_set_alpn_protos(c->ssl, (const unsigned char *)wish->alpn,
+		                    (unsigned)strlen(wish->alpn));
+	if (wish->session != NULL)
+		assert_int_equal(SSL_set_session(c->ssl, wish->session), 1);
+	ok = SSL_connect(c->ssl) == 1;
+	ERR_clear_error();
+	return ok;
+}
+
+bool client_send(struct client *c, const void *bytes, size_t len)
+{
+	size_t n;
+
+	ERR_clear_error();
+	while (len > 0) {
+		if (SSL_write_ex(c->ssl, bytes, len, &n) != 1)
+			return false;
+		bytes = (const char *)bytes + n;
+		len -= n;
+	}
+	return true;
+}
+
+bool client_recv(struct client *c, void *bytes, size_t len)
+{
+	size_t n;
+
+	ERR_clear_error();
+	while (len > 0) {
+		if (SSL_read_ex(c->ssl, bytes, len, &n) != 1)
+			return false;
+		bytes = (char *)bytes + n;
+		len -= n;
+	}
+	return true;
+}
+
+bool client_echoes(struct client *c)
+{
+	char back[4];
+
+	return client_send(c, "ping", 4) && client_recv(c, back, 4) && memcmp(back, "ping", 4) == 0;
+}
+
+void client_close(struct client *c)
+{
+	if (c->ssl != NULL)
+		SSL_shutdown(c->ssl);
+	SSL_SESSION_free(c->ticket);
+	SSL_free(c->ssl);
+	SSL_CTX_free(c->ctx);
+	close(c->fd);
+	*c = (struct client){.fd = -1};
+}

@@ -1,0 +1,627 @@
+/* Bytes through TLS: both versions, any sizes, pauses, moves between homes in the middle of a
+ * burst, slow readers, and every way to end. Real sockets, a real OpenSSL client. */
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "base/container.h"
+#include "house.h"
+#include "pki.h"
+
+static struct tls_tickets *tickets;
+static struct tls_context *context;
+static const char *ca_file;
+
+static int set_up(void **state)
+{
+	struct pki_identity ca = pki_make(&(struct pki_wish){.common_name = "test CA", .ca = true});
+	struct pki_identity id = pki_make(&(struct pki_wish){.common_name = "localhost",
+	                                                     .alternatives = "DNS:localhost",
+	                                                     .usage = "serverAuth",
+	                                                     .issuer = &ca});
+	struct conf_certificate pair = {0};
+	struct conf_tls conf = {.certificates = &pair, .certificate_count = 1, .min_version = 12};
+	struct errors errors = {0};
+
+	(void)state;
+	signal(SIGPIPE, SIG_IGN);
+	ca_file = pki_write("ca.crt", ca.certificate);
+	pair.certificate = xstrdup(pki_write("server.crt", id.certificate));
+	pair.key = xstrdup(pki_write_key("server.key", id.key));
+	tickets = tls_tickets_new();
+	context = tls_context_new(&conf, "test.yaml", 1, tickets, &errors);
+	free(pair.certificate);
+	free(pair.key);
+	pki_drop(&id);
+	pki_drop(&ca);
+	errors_fini(&errors);
+	house_log_start();
+	return context == NULL;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	house_log_stop();
+	tls_context_unref(&context);
+	tls_tickets_free(tickets);
+	pki_cleanup();
+	return 0;
+}
+
+/* --- echo --- */
+
+static uint64_t random_state = 2463534242u;
+
+static size_t random_below(size_t n)
+{
+	random_state ^= random_state << 13;
+	random_state ^= random_state >> 7;
+	random_state ^= random_state << 17;
+	return (size_t)(random_state % n);
+}
+
+static void fill_random(uint8_t *bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		bytes[i] = (uint8_t)random_below(256);
+}
+
+#define BURST ((size_t)1500000)
+
+/* Everything that is sent comes back, in order, whatever the sizes. */
+static void echo_all(struct client *c, size_t total)
+{
+	uint8_t *sent = xalloc(total), *back = xalloc(total);
+	size_t out = 0, in = 0;
+
+	fill_random(sent, total);
+	while (in < total) {
+		size_t n = random_below(2) == 0 ? random_below(200) + 1 : random_below(150000) + 1;
+
+		n = n < total - out ? n : total - out;
+		assert_true(client_send(c, sent + out, n));
+		out += n;
+		n = out == total ? out - in : random_below(out - in + 1);
+		assert_true(client_recv(c, back + in, n));
+		in += n;
+	}
+	assert_memory_equal(sent, back, total);
+	free(sent);
+	free(back);
+}
+
+static void echo_with(const struct house_rules *rules, int version, size_t total)
+{
+	struct house h;
+	struct client c;
+	struct client_wish wish = {.ca = ca_file,
+	                           .server_name = "localhost",
+	                           .min_version = version,
+	                           .max_version = version};
+
+	house_start(&h, rules, context, NULL);
+	assert_true(client_open(&c, h.port, &wish));
+	echo_all(&c, total);
+	client_close(&c);
+	house_wait(&h, &h.ended, 1);
+	assert_int_equal(h.last_end, STREAM_END_PEER);
+	assert_int_equal(h.bytes, total);
+	house_stop(&h);
+}
+
+static void echo_both_versions(void **state)
+{
+	(void)state;
+	echo_with(&(struct house_rules){0}, TLS1_2_VERSION, BURST);
+	echo_with(&(struct house_rules){0}, TLS1_3_VERSION, BURST);
+}
+
+static void on_resume(struct timer *timer, void *home_arg)
+{
+	(void)home_arg;
+	stream_resume(container_of(timer, struct house_conn, timer)->stream);
+}
+
+/* Pauses of 0 to 2 ms, and pause and resume in one breath. */
+static void echo_and_pause(struct house_conn *c, struct slice bytes)
+{
+	house_echo(c, bytes);
+	if (house_random(c) % 3 == 0)
+		return;
+	stream_pause(c->stream);
+	if (house_random(c) % 3 == 0) {
+		stream_resume(c->stream);
+		return;
+	}
+	c->timer.fire = on_resume;
+	home_timer_arm(&c->at->home, &c->timer, house_random(c) % 3);
+}
+
+static void echo_with_pauses(void **state)
+{
+	(void)state;
+	echo_with(&(struct house_rules){.on_bytes = echo_and_pause}, TLS1_2_VERSION, BURST);
+	echo_with(&(struct house_rules){.on_bytes = echo_and_pause}, TLS1_3_VERSION, BURST);
+}
+
+/* To the other worker and back, often from inside on_bytes with more behind it. */
+static void echo_and_move(struct house_conn *c, struct slice bytes)
+{
+	house_echo(c, bytes);
+	if (house_random(c) % 2 == 0)
+		house_move(c);
+}
+
+static void echo_while_moving(void **state)
+{
+	(void)state;
+	echo_with(&(struct house_rules){.on_bytes = echo_and_move}, TLS1_2_VERSION, BURST);
+	echo_with(&(struct house_rules){.on_bytes = echo_and_move}, TLS1_3_VERSION, BURST);
+}
+
+/* Paused first, with decrypted bytes and ciphertext inside, then moved by a timer. */
+static void on_move(struct timer *timer, void *home_arg)
+{
+	struct house_conn *c = container_of(timer, struct house_conn, timer);
+
+	(void)home_arg;
+	stream_resume(c->stream);
+	house_move(c);
+}
+
+static void echo_pause_move(struct house_conn *c, struct slice bytes)
+{
+	house_echo(c, bytes);
+	if (timer_is_armed(&c->timer))
+		return;
+	stream_pause(c->stream);
+	c->timer.fire = on_move;
+	home_timer_arm(&c->at->home, &c->timer, house_random(c) % 2);
+}
+
+static void echo_while_pausing_and_moving(void **state)
+{
+	(void)state;
+	echo_with(&(struct house_rules){.on_bytes = echo_pause_move}, TLS1_3_VERSION, BURST);
+}
+
+/* Records that do not fit into what one read takes: decrypted bytes stay inside OpenSSL. */
+static void data_inside_openssl_survives_a_pause(void **state)
+{
+	struct house h;
+	struct client c;
+	struct client_wish wish = {.min_version = TLS1_3_VERSION};
+	uint8_t *sent = xalloc(10000), *back = xalloc(10000);
+
+	(void)state;
+	fill_random(sent, 10000);
+	house_start(&h, &(struct house_rules){.on_bytes = echo_pause_move}, context, NULL);
+	assert_true(client_open(&c, h.port, &wish));
+	for (int i = 0; i < 60; i++)
+		assert_true(client_send(&c, sent, 10000));
+	for (int i = 0; i < 60; i++) {
+		assert_true(client_recv(&c, back, 10000));
+		assert_memory_equal(sent, back, 10000);
+	}
+	client_close(&c);
+	house_stop(&h);
+	free(sent);
+	free(back);
+}
+
+static void two_hundred_clients_at_once(void **state)
+{
+	enum {
+		CLIENTS = 200,
+	};
+	static struct client clients[CLIENTS];
+	struct client_wish wish = {.ca = ca_file, .min_version = TLS1_2_VERSION};
+	struct house h;
+	int fds[CLIENTS];
+
+	(void)state;
+	house_start(&h, &(struct house_rules){.on_bytes = echo_and_move}, context, NULL);
+	for (int i = 0; i < CLIENTS; i++)
+		fds[i] = client_dial(h.port); /* say nothing yet */
+	for (int i = 0; i < CLIENTS; i++)
+		assert_true(client_open(&clients[i], h.port, &wish));
+	for (int i = 0; i < CLIENTS; i++)
+		assert_true(client_echoes(&clients[i]));
+	for (int i = 0; i < CLIENTS; i++) {
+		client_close(&clients[i]);
+		close(fds[i]);
+	}
+	house_wait(&h, &h.ended, 2 * CLIENTS);
+	house_stop(&h);
+	assert_int_equal(house_log_count(EVENT_HANDSHAKE_FAILED), 0);
+}
+
+/* A storm of handshakes: their first flights are all sent before any is answered. */
+static void a_storm_of_handshakes(void **state)
+{
+	enum {
+		CLIENTS = 100,
+	};
+	static struct client clients[CLIENTS];
+	struct client early;
+	struct client_wish wish = {.ca = ca_file, .min_version = TLS1_3_VERSION};
+	struct house h;
+	unsigned open = 0;
+
+	(void)state;
+	house_start(&h, &(struct house_rules){0}, context, NULL);
+	assert_true(client_open(&early, h.port, &wish));
+	for (int i = 0; i < CLIENTS; i++) {
+		struct client *c = &clients[i];
+
+		*c = (struct client){.ctx = SSL_CTX_new(TLS_client_method()),
+		                     .fd = client_dial(h.port)};
+		assert_int_equal(SSL_CTX_load_verify_file(c->ctx, ca_file), 1);
+		c->ssl = SSL_new(c->ctx);
+		SSL_set_fd(c->ssl, c->fd);
+		SSL_set_connect_state(c->ssl);
+		BIO_socket_nbio(c->fd, 1);
+		(void)SSL_do_handshake(c->ssl); /* the hello is out */
+	}
+	assert_true(client_echoes(&early));
+	for (int i = 0; i < CLIENTS; i++) {
+		BIO_socket_nbio(clients[i].fd, 0);
+		open += SSL_do_handshake(clients[i].ssl) == 1 && client_echoes(&clients[i]);
+		client_close(&clients[i]);
+	}
+	assert_int_equal(open, CLIENTS);
+	client_close(&early);
+	house_stop(&h);
+}
+
+/* --- output --- */
+
+#define FLOOD ((size_t)8 * 1024 * 1024)
+
+static void flood(struct house_conn *c, struct slice bytes)
+{
+	uint8_t *all = xalloc(FLOOD);
+
+	(void)bytes;
+	memset(all, 'x', FLOOD);
+	stream_write(c->stream, slice_of(all, FLOOD));
+	free(all);
+	house_set_fact(c->house, 0, stream_backlog(c->stream));
+}
+
+static void note_backlog(struct house_conn *c)
+{
+	house_set_fact(c->house, 1, stream_backlog(c->stream) + 1);
+}
+
+/* A reader that does not read costs a backlog, and says when it is half gone, and gone. */
+static void a_slow_reader(void **state)
+{
+	struct house h;
+	struct client c;
+	struct client_wish wish = {.min_version = TLS1_3_VERSION};
+	uint8_t *back = xalloc(FLOOD);
+	uint64_t first;
+
+	(void)state;
+	house_start(&h, &(struct house_rules){.on_bytes = flood, .on_drained = note_backlog},
+	            context, NULL);
+	assert_true(client_open(&c, h.port, &wish));
+	assert_true(client_send(&c, "go", 2));
+	house_wait_fact(&h, 0, 1);
+	mutex_lock(&h.lock);
+	first = h.facts[0];
+	assert_int_equal(h.drained, 0);
+	mutex_unlock(&h.lock);
+	assert_true(first > STREAM_BACKLOG_LOW);
+	assert_true(client_recv(&c, back, FLOOD));
+	house_wait(&h, &h.drained, 2); /* half, quarter, ..., nothing */
+	while (h.facts[1] != 1) {
+		unsigned drained;
+
+		mutex_lock(&h.lock);
+		drained = h.drained;
+		mutex_unlock(&h.lock);
+		if (h.facts[1] != 1)
+			house_wait(&h, &h.drained, drained + 1);
+	}
+	client_close(&c);
+	house_stop(&h);
+	free(back);
+}
+
+static void flood_and_close(struct house_conn *c, struct slice bytes)
+{
+	flood(c, bytes);
+	stream_close(c->stream, PATIENCE_MS);
+	stream_write(c->stream, SLICE("too late"));
+}
+
+/* All of it arrives, then close_notify and FIN. */
+static void close_flushes(void **state)
+{
+	struct house h;
+	struct client c;
+	struct client_wish wish = {.min_version = TLS1_3_VERSION};
+	uint8_t *back = xalloc(FLOOD);
+	size_t n;
+
+	(void)state;
+	house_start(&h, &(struct house_rules){.on_bytes = flood_and_close}, context, NULL);
+	assert_true(client_open(&c, h.port, &wish));
+	assert_true(client_send(&c, "go", 2));
+	assert_true(client_recv(&c, back, FLOOD));
+	assert_int_equal(SSL_read_ex(c.ssl, back, 1, &n), 0);
+	assert_int_equal(SSL_get_error(c.ssl, 0), SSL_ERROR_ZERO_RETURN);
+	house_wait(&h, &h.ended, 1);
+	assert_int_equal(h.last_end, STREAM_END_LOCAL);
+	client_close(&c);
+	house_stop(&h);
+	free(back);
+}
+
+static void flood_and_close_soon(struct house_conn *c, struct slice bytes)
+{
+	flood(c, bytes);
+	stream_close(c->stream, 30);
+}
+
+/* A reader that never reads does not hold a closed stream longer than it was given. */
+static void close_has_a_deadline(void **state)
+{
+	struct house h;
+	struct client c;
+	struct client_wish wish = {.min_version = TLS1_3_VERSION};
+
+	(void)state;
+	house_start(&h, &(struct house_rules){.on_bytes = flood_and_close_soon}, context, NULL);
+	assert_true(client_open(&c, h.port, &wish));
+	assert_true(client_send(&c, "go", 2));
+	house_wait(&h, &h.ended, 1);
+	assert_int_equal(h.last_end, STREAM_END_LOCAL);
+	client_close(&c);
+	house_stop(&h);
+}
+
+static void last_words(struct house_conn *c, struct slice bytes)
+{
+	(void)bytes;
+	stream_write(c->stream, SLICE("bye!"));
+	stream_close(c->stream, 1000);
+}
+
+/* A client that goes on sending must not lose the answer to a reset. */
+static void a_busy_client_gets_the_last_words(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		struct house h;
+		struct client c;
+		struct client_wish wish = {.min_version = TLS1_3_VERSION};
+		uint8_t more[5000] = {0};
+		char back[4];
+
+		house_start(&h, &(struct house_rules){.on_bytes = last_words}, context, NULL);
+		assert_true(client_open(&c, h.port, &wish));
+		for (int k = 0; k < 30; k++)
+			(void)client_send(&c, more, sizeof(more));
+		assert_true(client_recv(&c, back, 4));
+		assert_memory_equal(back, "bye!", 4);
+		client_close(&c);
+		house_wait(&h, &h.ended, 1);
+		assert_int_equal(h.last_end, STREAM_END_LOCAL);
+		house_stop(&h);
+	}
+}
+
+static void flood_and_abort(struct house_conn *c, struct slice bytes)
+{
+	flood(c, bytes);
+	stream_abort(c->stream);
+	stream_abort(c->stream);
+	stream_close(c->stream, 1000);
+}
+
+static void abort_resets(void **state)
+{
+	struct house h;
+	struct client c;
+	struct client_wish wish = {.min_version = TLS1_3_VERSION};
+	uint8_t *back = xalloc(FLOOD);
+
+	(void)state;
+	house_start(&h, &(struct house_rules){.on_bytes = flood_and_abort}, context, NULL);
+	assert_true(client_open(&c, h.port, &wish));
+	assert_true(client_send(&c, "go", 2));
+	assert_false(client_recv(&c, back, FLOOD));
+	house_wait(&h, &h.ended, 1);
+	assert_int_equal(h.last_end, STREAM_END_LOCAL);
+	client_close(&c);
+	house_stop(&h);
+	free(back);
+}
+
+/* --- the other side ends it --- */
+
+static void a_reset_ends_it(void **state)
+{
+	struct house h;
+	struct client c;
+	struct client_wish wish = {.min_version = TLS1_3_VERSION};
+	struct linger reset = {.l_onoff = 1};
+
+	(void)state;
+	house_start(&h, &(struct house_rules){0}, context, NULL);
+	assert_true(client_open(&c, h.port, &wish));
+	assert_true(client_echoes(&c));
+	assert_int_equal(setsockopt(c.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
+	SSL_set_quiet_shutdown(c.ssl, 1);
+	client_close(&c);
+	house_wait(&h, &h.ended, 1);
+	assert_int_equal(h.last_end, STREAM_END_RESET);
+	house_stop(&h);
+}
+
+static void forged_bytes_end_it(void **state)
+{
+	struct house h;
+	struct client c;
+	struct client_wish wish = {.min_version = TLS1_3_VERSION};
+	uint8_t record[69] = {23, 3, 3, 0, 64};
+
+	(void)state;
+	house_start(&h, &(struct house_rules){0}, context, NULL);
+	assert_true(client_open(&c, h.port, &wish));
+	assert_true(client_echoes(&c));
+	assert_int_equal(write(c.fd, record, sizeof(record)), sizeof(record));
+	house_wait(&h, &h.ended, 1);
+	assert_int_equal(h.last_end, STREAM_END_TLS);
+	(void)house_log_wait(EVENT_TLS_BROKEN, "damaged or forged");
+	client_close(&c);
+	house_stop(&h);
+}
+
+/* The owner learns of what came before the end, and of a pause's end. */
+static void pause_and_count(struct house_conn *c, struct slice bytes)
+{
+	(void)bytes;
+	stream_pause(c->stream);
+	c->timer.fire = on_resume;
+	home_timer_arm(&c->at->home, &c->timer, 20);
+}
+
+static void the_end_behind_a_pause(void **state)
+{
+	struct house h;
+	struct client c;
+	struct client_wish wish = {.min_version = TLS1_3_VERSION};
+
+	(void)state;
+	house_start(&h, &(struct house_rules){.on_bytes = pause_and_count}, context, NULL);
+	assert_true(client_open(&c, h.port, &wish));
+	assert_true(client_send(&c, "last words", 10));
+	client_close(&c); /* in the same flight */
+	house_wait(&h, &h.ended, 1);
+	assert_int_equal(h.last_end, STREAM_END_PEER);
+	assert_int_equal(h.bytes, 10);
+	house_stop(&h);
+}
+
+/* Key updates that never say anything are a way to make us work: not for long. */
+static void key_updates_without_end(void **state)
+{
+	struct house h;
+	struct client c;
+	struct client_wish wish = {.min_version = TLS1_3_VERSION};
+	bool alive = true;
+
+	(void)state;
+	house_start(&h, &(struct house_rules){0}, context, NULL);
+	assert_true(client_open(&c, h.port, &wish));
+	for (int i = 0; i < 40; i++) { /* some are fine */
+		assert_int_equal(SSL_key_update(c.ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+		assert_true(client_echoes(&c));
+	}
+	for (int i = 0; i < 100000 && alive; i++)
+		alive = SSL_key_update(c.ssl, SSL_KEY_UPDATE_NOT_REQUESTED) == 1 &&
+		        SSL_do_handshake(c.ssl) == 1;
+	assert_false(alive);
+	house_wait(&h, &h.ended, 1);
+	assert_int_equal(h.last_end, STREAM_END_TLS);
+	client_close(&c);
+	house_stop(&h);
+}
+
+/* --- what a moved stream takes along when it has ended on its way --- */
+
+static void abort_in_flight(struct house_conn *c, struct slice bytes)
+{
+	(void)bytes;
+	stream_abort(c->stream);
+	house_move(c);
+}
+
+static void an_ended_stream_is_told_at_its_new_home(void **state)
+{
+	struct house h;
+	struct client c;
+	struct client_wish wish = {.min_version = TLS1_3_VERSION};
+
+	(void)state;
+	house_start(&h, &(struct house_rules){.on_bytes = abort_in_flight}, context, NULL);
+	assert_true(client_open(&c, h.port, &wish));
+	assert_true(client_send(&c, "x", 1));
+	house_wait(&h, &h.ended, 1);
+	client_close(&c);
+	house_stop(&h);
+}
+
+static void check_facts(struct house_conn *c, struct slice bytes)
+{
+	char text[64];
+	size_t len = stream_peer_text(c->stream, text, sizeof(text));
+	struct buf name = {0};
+
+	(void)bytes;
+	REQUIRE(strncmp(text, "127.0.0.1:", 10) == 0 && strlen(text) == len);
+	REQUIRE(stream_peer_text(c->stream, text, 5) == 4 && strcmp(text, "127.") == 0);
+	REQUIRE(slice_equal(stream_peer_key(c->stream), SLICE("\x7f\0\0\x01")));
+	REQUIRE(strcmp(stream_tls_version(c->stream), "TLSv1.2") == 0);
+	REQUIRE(stream_listener(c->stream) == 7);
+	REQUIRE(!stream_has_certificate(c->stream));
+	REQUIRE(stream_certificate_names(c->stream, CERTIFICATE_USER_CN, &name) == 0);
+	stream_write(c->stream, SLICE("fine"));
+}
+
+static void facts_of_a_stream(void **state)
+{
+	struct house h;
+	struct client c;
+	struct client_wish wish = {.max_version = TLS1_2_VERSION};
+	char back[4];
+
+	(void)state;
+	house_start(&h, &(struct house_rules){.on_bytes = check_facts}, context, NULL);
+	assert_true(client_open(&c, h.port, &wish));
+	assert_true(client_send(&c, "x", 1));
+	assert_true(client_recv(&c, back, 4));
+	client_close(&c);
+	house_stop(&h);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(echo_both_versions),
+	    cmocka_unit_test(echo_with_pauses),
+	    cmocka_unit_test(echo_while_moving),
+	    cmocka_unit_test(echo_while_pausing_and_moving),
+	    cmocka_unit_test(data_inside_openssl_survives_a_pause),
+	    cmocka_unit_test(two_hundred_clients_at_once),
+	    cmocka_unit_test(a_storm_of_handshakes),
+	    cmocka_unit_test(a_slow_reader),
+	    cmocka_unit_test(close_flushes),
+	    cmocka_unit_test(close_has_a_deadline),
+	    cmocka_unit_test(a_busy_client_gets_the_last_words),
+	    cmocka_unit_test(abort_resets),
+	    cmocka_unit_test(a_reset_ends_it),
+	    cmocka_unit_test(forged_bytes_end_it),
+	    cmocka_unit_test(the_end_behind_a_pause),
+	    cmocka_unit_test(key_updates_without_end),
+	    cmocka_unit_test(an_ended_stream_is_told_at_its_new_home),
+	    cmocka_unit_test(facts_of_a_stream),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
