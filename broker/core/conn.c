@@ -17,6 +17,12 @@
 
 /* --- writing --- */
 
+static void write_out(struct conn *c)
+{
+	stream_write(c->stream, buf_slice(&c->out));
+	buf_clear(&c->out);
+}
+
 struct buf *conn_out(struct conn *c)
 {
 	if (!c->dirty) {
@@ -24,14 +30,16 @@ struct buf *conn_out(struct conn *c)
 			c->out = worker_take_buf(c->worker);
 		worker_mark_dirty(c->worker, c);
 	} else if (c->out.len >= OUT_FLUSH_AT) {
-		stream_write(c->stream, buf_slice(&c->out));
-		buf_clear(&c->out);
+		write_out(c);
 	}
 	return &c->out;
 }
 
-size_t conn_backlog(const struct conn *c)
+/* What was not even offered to the peer is no backlog: nobody would tell when it is drained. */
+size_t conn_backlog(struct conn *c)
 {
+	if (c->out.len >= OUT_FLUSH_AT)
+		write_out(c);
 	return c->out.len + stream_backlog(c->stream);
 }
 

@@ -86,7 +86,7 @@ void conn_leave(struct conn *c); /* the turn's end */
 struct buf *conn_out(struct conn *c);
 void conn_flush(struct conn *c);
 /* Bytes that wait to be taken by the peer. */
-size_t conn_backlog(const struct conn *c);
+size_t conn_backlog(struct conn *c);
 #define CONN_BACKLOG_MAX ((size_t)1 << 20)
 
 void conn_pause(struct conn *c, enum conn_pause why);

@@ -7,12 +7,14 @@
 #include "core/server.h"
 
 #define SLICE_VALUES 256
+#define SLICE_BYTES  (CONN_BACKLOG_MAX / 4) /* two of them stay below what a backlog may be */
 #define WAITING_MAX  64
 
 struct slice_of_values {
 	struct worker *worker;
 	struct msg *messages[SLICE_VALUES];
 	size_t count;
+	size_t bytes;
 };
 
 /* --- may the writer still write it? --- */
@@ -76,7 +78,8 @@ static bool on_value(void *arg, struct msg *msg, _Atomic uint32_t *writer_genera
 		atomic_store_explicit(writer_generation, generation, memory_order_relaxed);
 	}
 	slice->messages[slice->count++] = msg_ref(msg);
-	return slice->count < SLICE_VALUES;
+	slice->bytes += msg_bytes(msg);
+	return slice->count < SLICE_VALUES && slice->bytes < SLICE_BYTES;
 }
 
 /* --- slices --- */
