@@ -139,13 +139,21 @@ void conn_close(struct conn *c)
 	stream_close(c->stream, FLUSH_MS);
 }
 
+/* CONNACK is the first packet it gets: while that one waits, it gets none.
+ * [MQTT3-3.2.0-1] [MQTT5-3.2.0-1] */
+static bool is_welcomed(const struct conn *c)
+{
+	return c->state == CONN_ACCEPTED &&
+	       (c->receipts == NULL || c->receipts->type != PACKET_CONNACK);
+}
+
 void conn_fail(struct conn *c, enum reason reason, const char *cause)
 {
 	struct slice text = c->no_problem_information ? SLICE_EMPTY : slice_of_str(cause);
 
 	if (c->state == CONN_CLOSING)
 		return;
-	if (c->state == CONN_ACCEPTED && c->version == MQTT_5_0)
+	if (is_welcomed(c) && c->version == MQTT_5_0)
 		disconnect_encode(conn_out(c), reason, text, SLICE_EMPTY);
 	conn_end(c, reason, cause);
 }
