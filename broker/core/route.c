@@ -99,9 +99,13 @@ static void collect_items(const struct route_match *match, const struct msg *msg
 		*item_add(commit) = item_of(&match->shares[i].member, match->shares[i].group_id);
 }
 
-static bool waits_for_commit(const struct target_item *item, const struct msg *msg)
+/* Where nothing survives there is nothing to wait for: it goes at once, and a retained one in the
+ * order of its topic's numbers. D4 */
+static bool waits_for_commit(const struct worker *w, const struct target_item *item,
+                             const struct msg *msg)
 {
-	return item->durable && item->qos > 0 && msg->qos > 0;
+	return item->durable && item->qos > 0 && msg->qos > 0 &&
+	       journal_is_durable(w->server->journal);
 }
 
 /* --- the group --- */
@@ -206,7 +210,7 @@ static void hand_over_unkept(struct worker *w, struct publish_job *job, struct c
 	size_t kept = 0;
 
 	for (size_t i = 0; i < commit->item_count; i++) {
-		if (waits_for_commit(&commit->items[i], job->msg))
+		if (waits_for_commit(w, &commit->items[i], job->msg))
 			commit->items[kept++] = commit->items[i];
 		else
 			handover_target(w, job->msg, &commit->items[i], job->msg->retain);
@@ -215,15 +219,16 @@ static void hand_over_unkept(struct worker *w, struct publish_job *job, struct c
 }
 
 /* An inbound identifier of a session that survives a crash is kept with what it stands for. */
-static bool keeps_identifier(const struct publish_job *job)
+static bool keeps_identifier(const struct worker *w, const struct publish_job *job)
 {
-	return job->inbound != NULL && job->session->durable;
+	return job->inbound != NULL && job->session->durable &&
+	       journal_is_durable(w->server->journal);
 }
 
 static void hand_over(struct worker *w, struct publish_job *job)
 {
 	struct commit *commit;
-	bool keeps = keeps_identifier(job);
+	bool keeps = keeps_identifier(w, job);
 
 	if (w->match.target_count == 0 && w->match.share_count == 0 && !keeps) {
 		handover_live(w, job->msg, &w->match, job->msg->retain);
