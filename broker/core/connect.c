@@ -117,6 +117,27 @@ static struct msg *will_message(struct session *s, const struct connect *packet)
 	return msg;
 }
 
+/* Topic and rule, for the log and for the client: a will that is left out silently leaves a dead
+ * device "online". */
+static void refuse_will(struct conn *c, const struct connect *packet,
+                        const struct acl_verdict *verdict)
+{
+	bool silent = properties_have(&packet->properties, PROPERTY_REQUEST_PROBLEM) &&
+	              packet->properties.request_problem == 0;
+	struct buf text = {0};
+	char rule[TEXT_MAX];
+
+	acl_verdict_text(c->worker->policy->acl, verdict, rule, sizeof(rule));
+	buf_printf(&text, "the will to %.*s is denied: %s",
+	           (int)(packet->will.topic.len > TEXT_MAX ? TEXT_MAX : packet->will.topic.len),
+	           (const char *)packet->will.topic.data, rule);
+	buf_put_u8(&text, 0);
+	count(&c->worker->counters.denials);
+	refuse(c, packet, REASON_NOT_AUTHORIZED, (const char *)text.data,
+	       silent ? SLICE_EMPTY : slice_of_str((const char *)text.data));
+	buf_fini(&text);
+}
+
 /* Refused will: the CONNECT is refused. Judged before the session is touched. [MQTT5-3.1.2] */
 static bool will_is_admitted(struct conn *c, const struct connect *packet,
                              const struct acl_subject *subject)
@@ -124,8 +145,6 @@ static bool will_is_admitted(struct conn *c, const struct connect *packet,
 	const struct conf_limits *limits = worker_limits(c->worker, c);
 	struct acl_request request = will_request(&packet->will);
 	struct acl_verdict verdict;
-	char text[TEXT_MAX];
-	size_t len;
 
 	if (!packet->will.present)
 		return true;
@@ -147,12 +166,7 @@ static bool will_is_admitted(struct conn *c, const struct connect *packet,
 	verdict = acl_check(subject, &request);
 	if (verdict.allowed)
 		return true;
-	len = acl_verdict_text(c->worker->policy->acl, &verdict, text, sizeof(text));
-	refuse(c, packet, REASON_NOT_AUTHORIZED, text,
-	       properties_have(&packet->properties, PROPERTY_REQUEST_PROBLEM) &&
-	               packet->properties.request_problem == 0
-	           ? SLICE_EMPTY
-	           : slice_of(text, len));
+	refuse_will(c, packet, &verdict);
 	return false;
 }
 

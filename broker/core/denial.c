@@ -46,11 +46,8 @@ void session_log_denial(struct session *s, enum denial_kind kind, struct slice t
 	case DENIAL_SUBSCRIBE:
 		LOG(SUBSCRIBE_DENIED, WHO, F_TEXT("filter", topic), RULE);
 		break;
-	case DENIAL_WILL_CONNECT:
-		LOG(WILL_DENIED, WHO, F_TEXT("topic", topic), F_STR("when", "connect"), RULE);
-		break;
-	case DENIAL_WILL_FIRED:
-		LOG(WILL_DENIED, WHO, F_TEXT("topic", topic), F_STR("when", "fired"), RULE);
+	case DENIAL_WILL:
+		LOG(WILL_DENIED, WHO, F_TEXT("topic", topic), RULE);
 		break;
 	case DENIAL_RECEIVE:
 		LOG(DELIVERY_DENIED, WHO, F_TEXT("topic", topic), RULE);

@@ -161,8 +161,7 @@ struct slice subscription_filter(const struct subscription *sub); /* without $sh
 enum denial_kind {
 	DENIAL_PUBLISH,
 	DENIAL_SUBSCRIBE,
-	DENIAL_WILL_CONNECT,
-	DENIAL_WILL_FIRED,
+	DENIAL_WILL,
 	DENIAL_RECEIVE,
 };
 /* One warning with the rule, limited per client and rule. */

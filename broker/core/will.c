@@ -55,7 +55,7 @@ void will_fire(struct session *s)
 	job.msg = msg;
 	job.verdict = acl_check(session_subject(s), &request);
 	if (!job.verdict.allowed || publish_route(s->worker, &job) == PUBLISH_DENIED)
-		session_log_denial(s, DENIAL_WILL_FIRED, msg->topic, &job.verdict);
+		session_log_denial(s, DENIAL_WILL, msg->topic, &job.verdict);
 	msg_unref(&msg);
 	will_drop(s);
 }

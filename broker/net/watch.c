@@ -22,6 +22,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 {
 	struct watch *w = poll->data;
 
+	home_update_now(w->loop->home); /* the poll may have slept for long */
 	if (status < 0)
 		w->armed = 0; /* libuv has stopped it */
 	w->fn(w->owner, events, status < 0);
