@@ -411,14 +411,20 @@ int client_dial(uint16_t port)
 	return fd;
 }
 
-int client_dial_unix(const char *path)
+void client_join_unix(int fd, const char *path)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
 
 	strcpy(to.sun_path, path);
 	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
 	set_patience(fd);
+}
+
+int client_dial_unix(const char *path)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	client_join_unix(fd, path);
 	return fd;
 }
 

@@ -104,6 +104,7 @@ struct client {
 
 int client_dial(uint16_t port);
 int client_dial_unix(const char *path);
+void client_join_unix(int fd, const char *path); /* a socket made before */
 /* True: the handshake went through (TLS 1.3: as far as the client knows). */
 bool client_open(struct client *c, uint16_t port, const struct client_wish *wish);
 bool client_send(struct client *c, const void *bytes, size_t len);

@@ -1,0 +1,366 @@
+/* Building a context: what is refused, what is warned about, and in which words; and the names that
+ * a client's certificate gives. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+
+#include "base/alloc.h"
+#include "house.h"
+#include "net/tls_inside.h"
+#include "pki.h"
+
+static struct pki_identity ca, good, other, rsa, expired, soon, young, for_clients, small;
+static struct tls_tickets *tickets;
+
+static int set_up(void **state)
+{
+	(void)state;
+	ca = pki_make(&(struct pki_wish){.common_name = "CA", .ca = true});
+	good = pki_make(&(struct pki_wish){
+	    .common_name = "a", .alternatives = "DNS:a", .usage = "serverAuth", .issuer = &ca});
+	other = pki_make(&(struct pki_wish){.common_name = "a", .issuer = &ca});
+	rsa = pki_make(&(struct pki_wish){.common_name = "a", .rsa_bits = 2048, .issuer = &ca});
+	small = pki_make(&(struct pki_wish){.common_name = "a", .curve = "P-224", .issuer = &ca});
+	expired = pki_make(
+	    &(struct pki_wish){.common_name = "a", .days_from = -9, .days_to = -3, .issuer = &ca});
+	soon = pki_make(
+	    &(struct pki_wish){.common_name = "a", .days_from = -9, .days_to = 5, .issuer = &ca});
+	young = pki_make(
+	    &(struct pki_wish){.common_name = "a", .days_from = 2, .days_to = 90, .issuer = &ca});
+	for_clients =
+	    pki_make(&(struct pki_wish){.common_name = "a", .usage = "clientAuth", .issuer = &ca});
+	tickets = tls_tickets_new();
+	house_log_start();
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct pki_identity *all[] = {&ca,   &good,  &other,       &rsa,  &expired,
+	                              &soon, &young, &for_clients, &small};
+
+	(void)state;
+	house_log_stop();
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		pki_drop(all[i]);
+	tls_tickets_free(tickets);
+	pki_cleanup();
+	return 0;
+}
+
+static struct tls_context *build(const char *certificate, const char *key, char **said)
+{
+	struct conf_certificate pair = {
+	    .certificate = xstrdup(certificate), .key = xstrdup(key), .line = 3, .column = 7};
+	struct conf_tls conf = {.certificates = &pair, .certificate_count = 1, .min_version = 12};
+	struct errors errors = {0};
+	struct tls_context *ctx = tls_context_new(&conf, "broker.yaml", 1, tickets, &errors);
+
+	*said = errors_text(&errors);
+	errors_fini(&errors);
+	free(pair.certificate);
+	free(pair.key);
+	return ctx;
+}
+
+static const char *encrypted_key(void)
+{
+	const char *path = pki_write_text("encrypted.key", "");
+	FILE *file = fopen(path, "we");
+
+	assert_int_equal(PEM_write_PrivateKey(file, good.key, EVP_aes_128_cbc(),
+	                                      (const unsigned char *)"secret", 6, NULL, NULL),
+	                 1);
+	fclose(file);
+	return path;
+}
+
+static const char *readable_key(void)
+{
+	const char *path = pki_write_key("readable.key", good.key);
+
+	assert_int_equal(chmod(path, 0644), 0);
+	return path;
+}
+
+static const char *short_rsa(bool want_key)
+{
+	static struct pki_identity id;
+	const char *path;
+
+	if (id.key == NULL)
+		id = pki_make(
+		    &(struct pki_wish){.common_name = "a", .rsa_bits = 1024, .issuer = &ca});
+	path =
+	    want_key ? pki_write_key("short.key", id.key) : pki_write("short.crt", id.certificate);
+	if (want_key)
+		pki_drop(&id);
+	return path;
+}
+
+static void pairs_that_are_refused(void **state)
+{
+	const char *crt = pki_write("good.crt", good.certificate);
+	const char *key = pki_write_key("good.key", good.key);
+	const char *short_crt = short_rsa(false), *short_key = short_rsa(true);
+	const struct {
+		const char *name, *certificate, *key, *text;
+	} rows[] = {
+	    {"no such certificate", "/nonexistent.crt", key,
+	     "/nonexistent.crt: error: cannot read"},
+	    {"no such key", crt, "/nonexistent.key", "/nonexistent.key"},
+	    {"empty certificate", pki_write_text("empty.crt", ""), key, "is empty"},
+	    {"not PEM", pki_write_text("text.crt", "hello\n"), key, "is not a certificate in PEM"},
+	    {"cut PEM",
+	     pki_write_text("cut.crt", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERT"), key,
+	     "is not a certificate in PEM"},
+	    {"a key for a certificate", key, key, "is not a certificate in PEM"},
+	    {"a certificate for a key", crt, pki_write("crt.key", good.certificate),
+	     "is not a private key in PEM"},
+	    {"encrypted key", crt, encrypted_key(), "openssl pkey -in"},
+	    {"key that others read", crt, readable_key(), "chmod"},
+	    {"key of another", crt, pki_write_key("other.key", other.key),
+	     "do not belong together"},
+	    {"RSA 1024", short_crt, short_key, "1024 bits is too short"},
+	    {"P-224", pki_write("small.crt", small.certificate),
+	     pki_write_key("small.key", small.key), "224 bits is too short"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char *said;
+		struct tls_context *ctx = build(rows[i].certificate, rows[i].key, &said);
+
+		if (ctx != NULL || strstr(said, rows[i].text) == NULL)
+			fail_msg("%s: %s", rows[i].name, said);
+		free(said);
+	}
+}
+
+static void mismatch_names_both_files_and_the_place(void **state)
+{
+	const char *crt = pki_write("good.crt", good.certificate);
+	const char *key = pki_write_key("other.key", other.key);
+	char *said;
+
+	(void)state;
+	assert_null(build(crt, key, &said));
+	assert_non_null(strstr(said, "broker.yaml:3:7: error:"));
+	assert_non_null(strstr(said, crt));
+	assert_non_null(strstr(said, key));
+	free(said);
+}
+
+static void pairs_that_are_taken(void **state)
+{
+	const struct {
+		const char *name;
+		const struct pki_identity *id;
+		const char *kind, *warning;
+		bool expires;
+	} rows[] = {
+	    {"P-256", &good, "ECDSA P-256", NULL, false},
+	    {"RSA 2048", &rsa, "RSA 2048", NULL, false},
+	    {"expired", &expired, "ECDSA P-256", "EXPIRED", true},
+	    {"ends soon", &soon, "ECDSA P-256", "ends in ", true},
+	    {"not yet valid", &young, "ECDSA P-256", "not valid yet", true},
+	    {"for clients", &for_clients, "ECDSA P-256", "not meant for servers", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char *said;
+		struct tls_context *ctx = build(pki_write("x.crt", rows[i].id->certificate),
+		                                pki_write_key("x.key", rows[i].id->key), &said);
+
+		if (ctx == NULL || strcmp(tls_context_certificates(ctx), rows[i].kind) != 0 ||
+		    (rows[i].warning == NULL) != (strlen(said) == 0) ||
+		    (rows[i].warning != NULL && strstr(said, rows[i].warning) == NULL))
+			fail_msg("%s: %s", rows[i].name, said);
+		house_log_clear();
+		tls_context_log_expiry(ctx);
+		assert_int_equal(house_log_count(EVENT_CERTIFICATE_EXPIRES), rows[i].expires);
+		free(said);
+		tls_context_unref(&ctx);
+		assert_null(ctx);
+	}
+}
+
+/* Nothing but what security.md 1.2 lists: the walk over what OpenSSL made of our string. */
+static void exactly_nine_suites(void **state)
+{
+	static const uint32_t wanted[] = {0x1301, 0x1302, 0x1303, 0xc02b, 0xc02c,
+	                                  0xcca9, 0xc02f, 0xc030, 0xcca8};
+	char *said;
+	struct tls_context *ctx =
+	    build(pki_write("x.crt", good.certificate), pki_write_key("x.key", good.key), &said);
+	STACK_OF(SSL_CIPHER) *all = SSL_CTX_get_ciphers(ctx->groups[0].ssl_ctx);
+	unsigned found = 0;
+
+	(void)state;
+	assert_int_equal(sk_SSL_CIPHER_num(all), 9);
+	for (int i = 0; i < 9; i++) {
+		for (size_t k = 0; k < 9; k++)
+			found +=
+			    SSL_CIPHER_get_protocol_id(sk_SSL_CIPHER_value(all, i)) == wanted[k];
+	}
+	assert_int_equal(found, 9);
+	assert_int_equal(SSL_CTX_get_min_proto_version(ctx->groups[0].ssl_ctx), TLS1_2_VERSION);
+	assert_int_equal(SSL_CTX_get_max_early_data(ctx->groups[0].ssl_ctx), 0);
+	free(said);
+	tls_context_unref(&ctx);
+}
+
+static void client_files(void **state)
+{
+	char *crt = xstrdup(pki_write("good.crt", good.certificate));
+	char *key = xstrdup(pki_write_key("good.key", good.key));
+	const char *ca_file = pki_write("ca.crt", ca.certificate);
+	X509_CRL *crl = pki_crl(&ca, NULL, 30), *old = pki_crl(&ca, NULL, -1);
+	const struct {
+		const char *name, *ca, *crl, *text;
+		bool taken;
+	} rows[] = {
+	    {"no CA", NULL, NULL, "needs client_ca", false},
+	    {"missing CA", "/nonexistent", NULL, "cannot read the client CA", false},
+	    {"empty CA", pki_write_text("e.crt", ""), NULL, "is empty", false},
+	    {"no certificate", pki_write_text("t.crt", "x"), NULL, "not a certificate", false},
+	    {"no CA certificate", crt, NULL, "not one of a CA", false},
+	    {"fine", ca_file, NULL, "", true},
+	    {"missing list", ca_file, "/nonexistent", "cannot read the revocation list", false},
+	    {"no list", ca_file, ca_file, "not a revocation list", false},
+	    {"list", ca_file, pki_write_crl("x.crl", &crl, 1), "", true},
+	    {"expired list", ca_file, pki_write_crl("y.crl", &old, 1), "EXPIRED", true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct conf_certificate pair = {.certificate = crt, .key = key};
+		struct conf_tls conf = {.certificates = &pair,
+		                        .certificate_count = 1,
+		                        .min_version = 12,
+		                        .client_certificates = CLIENT_CERTIFICATES_OPTIONAL,
+		                        .client_ca = (char *)(uintptr_t)rows[i].ca,
+		                        .client_crl = (char *)(uintptr_t)rows[i].crl};
+		struct errors errors = {0};
+		struct tls_context *ctx = tls_context_new(&conf, "x", 1, tickets, &errors);
+		char *said = errors_text(&errors);
+
+		if ((ctx != NULL) != rows[i].taken || strstr(said, rows[i].text) == NULL)
+			fail_msg("%s: %s", rows[i].name, said);
+		free(said);
+		errors_fini(&errors);
+		tls_context_unref(&ctx);
+	}
+	X509_CRL_free(crl);
+	X509_CRL_free(old);
+	free(crt);
+	free(key);
+}
+
+/* --- names --- */
+
+static X509 *with_names(const char *const *common_names, size_t count, const char *alternatives)
+{
+	struct pki_identity id = pki_make(
+	    &(struct pki_wish){.common_name = common_names[0], .alternatives = alternatives});
+
+	for (size_t i = 1; i < count; i++)
+		X509_NAME_add_entry_by_txt(X509_get_subject_name(id.certificate), "CN",
+		                           MBSTRING_UTF8, (const unsigned char *)common_names[i],
+		                           -1, -1, 0);
+	EVP_PKEY_free(id.key);
+	return id.certificate;
+}
+
+static void names_of_a_certificate(void **state)
+{
+	static const struct {
+		const char *name;
+		const char *cn[2];
+		const char *alternatives;
+		enum conf_certificate_user kind;
+		size_t count;
+		const char *first;
+	} rows[] = {
+	    {"cn", {"lamp"}, NULL, CERTIFICATE_USER_CN, 1, "lamp"},
+	    {"cn in UTF-8", {"k\xc3\xb6k"}, NULL, CERTIFICATE_USER_CN, 1, "k\xc3\xb6k"},
+	    {"two cn", {"lamp", "admin"}, NULL, CERTIFICATE_USER_CN, 2, "lamp"},
+	    {"none asked", {"lamp"}, NULL, CERTIFICATE_USER_NONE, 0, ""},
+	    {"no alternatives", {"lamp"}, NULL, CERTIFICATE_USER_SAN_DNS, 0, ""},
+	    {"dns", {"x"}, "DNS:lamp.home", CERTIFICATE_USER_SAN_DNS, 1, "lamp.home"},
+	    {"two dns", {"x"}, "DNS:a,DNS:b", CERTIFICATE_USER_SAN_DNS, 2, "a"},
+	    {"uri", {"x"}, "DNS:a,URI:urn:dev:1", CERTIFICATE_USER_SAN_URI, 1, "urn:dev:1"},
+	    {"email", {"x"}, "email:a@b.c,IP:1.2.3.4", CERTIFICATE_USER_SAN_EMAIL, 1, "a@b.c"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		X509 *certificate =
+		    with_names(rows[i].cn, rows[i].cn[1] == NULL ? 1 : 2, rows[i].alternatives);
+		struct buf out = {0};
+		size_t count = tls_certificate_names(certificate, rows[i].kind, &out);
+
+		if (count != rows[i].count ||
+		    !slice_equal(buf_slice(&out), slice_of_str(rows[i].first)))
+			fail_msg("%s: %zu", rows[i].name, count);
+		buf_fini(&out);
+		X509_free(certificate);
+	}
+}
+
+/* "admin" NUL ".attacker": who stops at the NUL lets the attacker in as admin. */
+static void names_with_tricks_name_nobody(void **state)
+{
+	static const struct {
+		const char *name;
+		int type;
+		struct slice value;
+	} rows[] = {
+	    {"NUL inside", V_ASN1_UTF8STRING, SLICE_INIT("admin\0.x")},
+	    {"NUL at the end", V_ASN1_UTF8STRING, SLICE_INIT("admin\0")},
+	    {"NUL in a BMP string", V_ASN1_BMPSTRING, SLICE_INIT("\0a\0\0\0b")},
+	    {"bad UTF-8", V_ASN1_UTF8STRING, SLICE_INIT("adm\xff")},
+	    {"empty", V_ASN1_UTF8STRING, SLICE_INIT("")},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *cn[] = {"good"};
+		X509 *certificate = with_names(cn, 1, NULL);
+		ASN1_STRING *value = X509_NAME_ENTRY_get_data(
+		    X509_NAME_get_entry(X509_get_subject_name(certificate), 0));
+		struct buf out = {0};
+
+		value->type = rows[i].type;
+		ASN1_STRING_set(value, rows[i].value.data, (int)rows[i].value.len);
+		if (tls_certificate_names(certificate, CERTIFICATE_USER_CN, &out) != 0 ||
+		    out.len != 0)
+			fail_msg("%s", rows[i].name);
+		buf_fini(&out);
+		X509_free(certificate);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(pairs_that_are_refused),
+	    cmocka_unit_test(mismatch_names_both_files_and_the_place),
+	    cmocka_unit_test(pairs_that_are_taken),
+	    cmocka_unit_test(exactly_nine_suites),
+	    cmocka_unit_test(client_files),
+	    cmocka_unit_test(names_of_a_certificate),
+	    cmocka_unit_test(names_with_tricks_name_nobody),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
