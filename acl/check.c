@@ -1,6 +1,7 @@
-/* The one gate: guards, own rules, roles, deny.  A publish, will or delivery walks the trees with
- * the levels of its topic, found and hashed at most once; a subscribe, which is rare, goes through
- * the rules one by one.  No allocation, no lock; any thread. */
+/* The one gate: guards, own rules, roles, deny.  Each list's tree is walked with the levels of the
+ * topic, or of the filter that somebody subscribes to, found and hashed at most once; only filters
+ * that need no more than overlap a rule go through the rules one by one.  No allocation, no lock;
+ * any thread. */
 #include <stdlib.h>
 
 #include "acl/policy.h"
@@ -180,6 +181,37 @@ static void search_refs(struct search *s, uint32_t ref)
 	}
 }
 
+static void search_node(struct search *s, uint32_t index, uint32_t depth);
+
+/* Below a `+` or `#` of the asked filter only what stands for every level covers it; and `+/#`
+ * covers `#` where no topic ends: at the start, or behind an empty first level. */
+static void search_below_wildcard(struct search *s, uint32_t child, uint32_t depth)
+{
+	const struct topic_level *levels = s->q->levels;
+
+	if (levels[depth].text.data[0] == '+')
+		search_node(s, child, depth + 1);
+	else if (depth == 0 || (depth == 1 && levels[0].text.len == 0))
+		search_refs(s, s->trie->nodes[child].hash);
+}
+
+static void search_wildcard(struct search *s, const struct trie_node *node, uint32_t depth)
+{
+	for (uint32_t i = node->patterns; i != 0; i = s->trie->patterns[i - 1].next) {
+		const struct trie_pattern *p = &s->trie->patterns[i - 1];
+
+		if (p->deny && pattern_is_hole(&p->level->pattern, &s->q->subject->in_filters))
+			search_below_wildcard(s, p->child, depth);
+	}
+	if (node->plus != 0)
+		search_below_wildcard(s, node->plus, depth);
+}
+
+static bool level_is_wildcard(const struct topic_level *level)
+{
+	return level->text.len == 1 && (level->text.data[0] == '+' || level->text.data[0] == '#');
+}
+
 /* Recursion ends at RULE_LEVELS_MAX, and each node is seen at most once. */
 static void search_node(struct search *s, uint32_t index, uint32_t depth)
 {
@@ -197,6 +229,10 @@ static void search_node(struct search *s, uint32_t index, uint32_t depth)
 		search_refs(s, node->here);
 		return;
 	}
+	if (level_is_wildcard(level)) { /* only of filters: topic names have none */
+		search_wildcard(s, node, depth);
+		return;
+	}
 	if (level->id != 0 && (child = trie_edge_find(s->trie, index, level->id)) != 0)
 		search_node(s, child, depth + 1);
 	for (uint32_t i = node->patterns; i != 0; i = s->trie->patterns[i - 1].next) {
@@ -211,8 +247,8 @@ static void search_node(struct search *s, uint32_t index, uint32_t depth)
 		search_node(s, node->plus, depth + 1);
 }
 
-/* The first rule of the list that fits the topic, NULL where none does. */
-static const struct acl_rule *decide_topic(const struct rule_list *list, struct query *q)
+/* The first rule of the list that fits the topic or covers the filter, NULL where none does. */
+static const struct acl_rule *decide(const struct rule_list *list, struct query *q)
 {
 	struct search s = {
 	    .q = q,
@@ -227,31 +263,27 @@ static const struct acl_rule *decide_topic(const struct rule_list *list, struct 
 	return s.best == UINT32_MAX ? NULL : &list->rules[s.best];
 }
 
-static bool filter_fits(const struct acl_rule *rule, const struct rule_filter *filter,
-                        const struct query *q)
+static bool rule_overlaps(const struct acl_rule *rule, const struct query *q)
 {
-	const struct names *names = &q->subject->in_filters;
-	struct slice asked = q->request->topic;
-
-	if (rule_filter_covers(filter, asked, names, rule->deny))
-		return true;
-	return q->subject->acl->partial && !rule->deny &&
-	       rule_filter_overlaps(filter, asked, names);
+	for (size_t f = 0; f < rule->filter_count; f++) {
+		if (rule_filter_overlaps(&rule->filters[f], q->request->topic,
+		                         &q->subject->in_filters))
+			return true;
+	}
+	return false;
 }
 
-/* The first rule of which one filter covers the asked filter. */
-static const struct acl_rule *decide_filter(const struct rule_list *list, struct query *q)
+/* With partial subscriptions an allow that comes before and overlaps decides too. */
+static const struct acl_rule *decide_partial(const struct rule_list *list, struct query *q)
 {
-	for (size_t i = 0; i < list->count; i++) {
-		const struct acl_rule *rule = &list->rules[i];
+	const struct acl_rule *covering = decide(list, q);
+	const struct acl_rule *end = covering == NULL ? list->rules + list->count : covering;
 
-		for (size_t f = 0; f < rule->filter_count && (rule->actions & q->action) != 0;
-		     f++) {
-			if (filter_fits(rule, &rule->filters[f], q))
-				return rule;
-		}
+	for (const struct acl_rule *rule = list->rules; rule != end; rule++) {
+		if (!rule->deny && (rule->actions & q->action) != 0 && rule_overlaps(rule, q))
+			return rule;
 	}
-	return NULL;
+	return covering;
 }
 
 typedef const struct acl_rule *decide_fn(const struct rule_list *list, struct query *q);
@@ -269,16 +301,16 @@ static struct acl_verdict verdict_of(const struct acl_rule *rule, enum acl_cause
 }
 
 /* Own rules: the first match. Then each role by itself: one that allows is enough. */
-static struct acl_verdict in_order(struct query *q, decide_fn *decide)
+static struct acl_verdict in_order(struct query *q, decide_fn *first)
 {
 	const struct acl_subject *s = q->subject;
-	const struct acl_rule *rule = s->own == NULL ? NULL : decide(s->own, q);
+	const struct acl_rule *rule = s->own == NULL ? NULL : first(s->own, q);
 	const struct acl_rule *denied = NULL;
 
 	if (rule != NULL)
 		return verdict_of(rule, ACL_CAUSE_RULE);
 	for (size_t i = 0; i < s->role_count; i++) {
-		rule = decide(s->roles[i], q);
+		rule = first(s->roles[i], q);
 		if (rule != NULL && !rule->deny)
 			return verdict_of(rule, ACL_CAUSE_RULE);
 		if (denied == NULL)
@@ -297,13 +329,12 @@ static struct acl_verdict check_topic(struct query *q)
 			return (struct acl_verdict){.cause = ACL_CAUSE_GUARD_SYSTEM};
 		q->bridge = true;
 	}
-	if (writes && q->subject->anonymous &&
-	    (guard = decide_topic(&q->subject->acl->guard, q)) != NULL)
+	if (writes && q->subject->anonymous && (guard = decide(&q->subject->acl->guard, q)) != NULL)
 		return (struct acl_verdict){
 		    .cause = ACL_CAUSE_GUARD_DESIRED,
 		    .desired = (uint32_t)(guard - q->subject->acl->guard.rules),
 		};
-	return in_order(q, decide_topic);
+	return in_order(q, decide);
 }
 
 struct acl_verdict acl_check(const struct acl_subject *subject, const struct acl_request *request)
@@ -320,6 +351,6 @@ struct acl_verdict acl_check(const struct acl_subject *subject, const struct acl
 	};
 
 	if (request->action == ACL_SUBSCRIBE)
-		return in_order(&q, decide_filter);
+		return in_order(&q, subject->acl->partial ? decide_partial : decide);
 	return check_topic(&q);
 }

@@ -1,7 +1,7 @@
-/* Covers and overlaps, for plain filters and for those of rules: both are walked level by level in
- * step.  Three facts make it less simple than it looks: a leading wildcard is not for `$`; `+/#` is
- * the same as `#`, but only where no empty topic stands before it; and `/#` has no parent, because
- * no topic is empty.  Any thread. */
+/* Covers and overlaps: two filters, plain or of a rule, are walked level by level in step.  Three
+ * facts make it less simple than it looks: a leading wildcard is not for `$`; `+/#` is the same as
+ * `#`, but only where no empty topic stands before it; and `/#` has no parent, because no topic is
+ * empty.  Any thread. */
 #include "acl/filter.h"
 
 #include <stdlib.h>
@@ -52,7 +52,6 @@ struct levels {
 	const struct rule_filter *rule; /* NULL: plain */
 	size_t at;
 	const struct names *names;
-	unsigned flags; /* PATTERN_HOLES: of a deny rule */
 };
 
 struct step {
@@ -82,11 +81,7 @@ static struct step step_next(struct levels *l)
 	if (l->at == l->rule->count)
 		return s;
 	level = &l->rule->levels[l->at++];
-	s = (struct step){level->kind, level->text, &level->pattern};
-	if (s.kind == LEVEL_PATTERN && (l->flags & PATTERN_HOLES) != 0 &&
-	    pattern_is_hole(s.pattern, l->names))
-		s.kind = LEVEL_PLUS;
-	return s;
+	return (struct step){level->kind, level->text, &level->pattern};
 }
 
 static bool step_starts_dollar(const struct step *s)
@@ -108,8 +103,7 @@ static bool step_takes_text(const struct levels *l, const struct step *s, struct
 {
 	if (s->kind == LEVEL_TEXT)
 		return slice_equal(s->text, text);
-	return pattern_matches(s->pattern, l->names, text,
-	                       l->flags | (l->at == 1 ? PATTERN_FIRST : 0));
+	return pattern_matches(s->pattern, l->names, text, 0);
 }
 
 static bool covers(struct levels outer, struct levels inner)
@@ -180,14 +174,6 @@ bool filter_covers(struct slice outer, struct slice inner)
 bool filter_overlaps(struct slice a, struct slice b)
 {
 	return overlaps(levels_of(a), levels_of(b));
-}
-
-bool rule_filter_covers(const struct rule_filter *outer, struct slice inner,
-                        const struct names *names, bool deny)
-{
-	struct levels walk = {.rule = outer, .names = names, .flags = deny ? PATTERN_HOLES : 0};
-
-	return covers(walk, levels_of(inner));
 }
 
 bool rule_filter_overlaps(const struct rule_filter *a, struct slice b, const struct names *names)

@@ -1,5 +1,5 @@
-/* A rule's filter, cut into levels once; and the algebra of filter.h for it, with the names of the
- * one who asks filled in on the way.  Pure, no allocation after parsing.  Thread: any. */
+/* A rule's filter, cut into levels once; the names of the one who asks are filled in on the way.
+ * Pure, no allocation after parsing.  Thread: any. */
 #ifndef ACL_LEVELS_H
 #define ACL_LEVELS_H
 
@@ -37,10 +37,7 @@ struct rule_filter {
 bool rule_filter_parse(struct rule_filter *f, struct slice source, size_t *bad);
 void rule_filter_fini(struct rule_filter *f);
 
-/* Does the rule's filter cover the asked one? `deny`: names without a value are like `+`. */
-bool rule_filter_covers(const struct rule_filter *outer, struct slice inner,
-                        const struct names *names, bool deny);
-/* Do they overlap? For allow rules: a name without a value overlaps nothing. */
+/* filter_overlaps for an allow rule's filter: a name without a value overlaps nothing. */
 bool rule_filter_overlaps(const struct rule_filter *a, struct slice b, const struct names *names);
 
 #endif
