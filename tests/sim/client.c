@@ -83,6 +83,8 @@ void client_connect(struct client *c, const struct connect_options *options)
 
 void client_join(struct client *c, const struct connect_options *options)
 {
+	client_drop(c);
+	world_run(c->world); /* an older CONNECT of ours may still be on its way */
 	client_connect(c, options);
 	world_run(c->world);
 	if (!c->accepted)
@@ -297,8 +299,8 @@ static struct pending *pending_find(struct client *c, uint16_t packet_id)
 		if (p->stage != PENDING_QUEUED && p->packet_id == packet_id)
 			return p;
 	}
-	print_error("%s: acknowledgement of %u, which is not in use\n", c->id, packet_id);
-	abort();
+	fail_msg("%s: acknowledgement of %u, which is not in use", c->id, packet_id);
+	return NULL;
 }
 
 /* --- what comes --- */
@@ -362,6 +364,8 @@ static void take_puback(struct client *c, const struct ack *ack)
 {
 	struct pending *p = pending_find(c, ack->packet_id);
 
+	if (p == NULL)
+		return;
 	assert_int_equal(p->qos, 1);
 	pending_free(c, p);
 }
@@ -370,6 +374,8 @@ static void take_pubrec(struct client *c, const struct ack *ack)
 {
 	struct pending *p = pending_find(c, ack->packet_id);
 
+	if (p == NULL)
+		return;
 	assert_int_equal(p->qos, 2);
 	if (ack->reason >= REASON_UNSPECIFIED) {
 		pending_free(c, p);
@@ -383,6 +389,8 @@ static void take_pubcomp(struct client *c, const struct ack *ack)
 {
 	struct pending *p = pending_find(c, ack->packet_id);
 
+	if (p == NULL)
+		return;
 	assert_int_equal(p->stage, PENDING_RELEASED);
 	pending_free(c, p);
 }

@@ -125,3 +125,14 @@ const char *last_received(const struct client *c, const char *topic)
 	}
 	return "";
 }
+
+void print_received(const struct client *c)
+{
+	for (size_t i = 0; i < c->received_count; i++) {
+		const struct received *r = &c->received[i];
+
+		print_error("%s(%u): %s=%.40s qos %u id %u%s%s\n", c->id, r->life, r->topic,
+		            r->payload, r->qos, r->packet_id, r->dup ? " dup" : "",
+		            r->retain ? " retain" : "");
+	}
+}

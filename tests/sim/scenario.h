@@ -48,6 +48,8 @@ void require_exactly(const struct client *c, const char *name, const char *topic
 void require_at_least(const struct client *c, const char *name, const char *topic, long first,
                       long last);
 size_t count_received(const struct client *c, const char *topic);
+/* For whoever looks for a bug. */
+void print_received(const struct client *c);
 /* The newest payload of a topic, "" where there is none. */
 const char *last_received(const struct client *c, const char *topic);
 

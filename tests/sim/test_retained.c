@@ -1,0 +1,259 @@
+/* Retained values: replay and live together never go backwards, deletion, the options of
+ * SUBSCRIBE.  D4 */
+#include "scenario.h"
+
+#define TOPICS  3
+#define WRITERS 3
+#define READERS 12
+#define CHANGES 60
+
+static const char *const topics[TOPICS] = {"state/a", "state/b", "state/c"};
+static const struct connect_options clean = {0};
+static const struct connect_options kept = {.keep = true, .expiry_s = 100000};
+
+static enum mqtt_version any_version(struct world *w)
+{
+	return world_random(w, 2) == 0 ? MQTT_5_0 : MQTT_3_1_1;
+}
+
+static struct client *join(struct world *w, const char *kind, unsigned n,
+                           const struct connect_options *options)
+{
+	char name[16];
+	struct client *c;
+
+	snprintf(name, sizeof(name), "%s%u", kind, n);
+	c = client_new(w, name, any_version(w));
+	client_join(c, options);
+	return c;
+}
+
+/* Every value of `topic` that the reader saw, in the order in which the witness saw it. A value may
+ * come twice in a row: the witness's way and the replay's are not the reader's. */
+static void require_order_of(const struct client *witness, const struct client *reader,
+                             const char *topic)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < reader->received_count; i++) {
+		const struct received *r = &reader->received[i];
+
+		if (strcmp(r->topic, topic) != 0)
+			continue;
+		while (at < witness->received_count &&
+		       (strcmp(witness->received[at].topic, topic) != 0 ||
+		        strcmp(witness->received[at].payload, r->payload) != 0))
+			at++;
+		if (at == witness->received_count)
+			fail_msg("%s: %s of %s went backwards", reader->id, r->payload, topic);
+		at++;
+	}
+	assert_string_equal(last_received(reader, topic), last_received(witness, topic));
+}
+
+static void require_all_in_order(const struct client *witness, struct client **readers,
+                                 unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		for (unsigned t = 0; t < TOPICS; t++)
+			require_order_of(witness, readers[i], topics[t]);
+	}
+}
+
+static void change(struct world *w, struct client **writers, unsigned n, uint8_t min_qos)
+{
+	char payload[32];
+
+	snprintf(payload, sizeof(payload), "%u", n);
+	client_publish_retained(writers[world_random(w, WRITERS)], topics[world_random(w, TOPICS)],
+	                        (uint8_t)(min_qos + world_random(w, 2u - min_qos)), payload);
+	world_steps(w, (unsigned)world_random(w, 8));
+}
+
+/* Writers at several homes, readers who come at random moments, and one who was there before. */
+static void live_and_replay(struct world *w)
+{
+	struct client *witness, *writers[WRITERS], *readers[READERS];
+	unsigned reader_count = 0;
+
+	witness = join(w, "witness", 0, &clean);
+	client_subscribe(witness, "state/#", 2);
+	for (unsigned i = 0; i < WRITERS; i++)
+		writers[i] = join(w, "writer", i, &clean);
+	world_run(w);
+	for (unsigned n = 1; n <= CHANGES; n++) {
+		change(w, writers, n, 0);
+		if (reader_count == READERS || world_random(w, 4) != 0)
+			continue;
+		readers[reader_count] = client_new(w, "late", any_version(w));
+		readers[reader_count]->id[0] = (char)('A' + reader_count);
+		client_connect(readers[reader_count], &clean);
+		client_subscribe(readers[reader_count], world_random(w, 2) == 0 ? "#" : "state/+",
+		                 (uint8_t)world_random(w, 3));
+		reader_count++;
+	}
+	world_run(w);
+	require_all_in_order(witness, readers, reader_count);
+}
+
+/* The same with readers whose sessions are kept, who come and go. Within one home: what waits for
+ * the journal at several homes may be completed out of step. */
+static void live_and_replay_kept(struct world *w)
+{
+	static const char *const names[] = {"reader0", "reader1", "reader2", "reader3"};
+	struct client *witness, *writers[WRITERS], *readers[4];
+
+	witness = join(w, "witness", 0, &kept);
+	client_subscribe(witness, "state/#", 1);
+	for (unsigned i = 0; i < WRITERS; i++)
+		writers[i] = join(w, "writer", i, &clean);
+	for (unsigned i = 0; i < 4; i++) {
+		readers[i] = client_new(w, names[i], MQTT_5_0);
+		client_join(readers[i], &kept);
+	}
+	world_run(w);
+	for (unsigned n = 1; n <= CHANGES; n++) {
+		struct client *reader = readers[world_random(w, 4)];
+
+		change(w, writers, n, 1);
+		if (reader->wire == NULL || reader->closed)
+			client_connect(reader, &kept);
+		else if (world_random(w, 3) == 0)
+			client_drop(reader);
+		if (n % 15 == 0) {
+			client_join(readers[n / 15 - 1], &kept);
+			client_subscribe(readers[n / 15 - 1], "state/+", 1);
+			world_run(w);
+		}
+	}
+	world_run(w);
+	for (unsigned i = 0; i < 4; i++)
+		client_join(readers[i], &kept);
+	world_run(w);
+	for (unsigned t = 0; t < TOPICS; t++) {
+		struct msg *now =
+		    retain_find(w->server->retain, 0, slice_of_str(topics[t]), w->now_ms);
+
+		bool same =
+		    now == NULL ||
+		    slice_equal(now->payload, slice_of_str(last_received(witness, topics[t])));
+
+		msg_unref(&now);
+		assert_true(same);
+	}
+	require_all_in_order(witness, readers, 4);
+}
+
+/* A deleted value is not replayed, and does not come back. [MQTT-3.3.1-6] [MQTT5-3.3.1-7] */
+static void deletion(struct world *w)
+{
+	struct client *writer = join(w, "writer", 0, &clean), *early = join(w, "early", 0, &clean);
+	struct client *late;
+
+	client_subscribe(early, "#", 1);
+	world_run(w);
+	client_publish_retained(writer, "state/a", 1, "1");
+	client_publish_retained(writer, "state/b", 0, "2");
+	client_publish_retained(writer, "state/a", 1, "");
+	world_steps(w, (unsigned)world_random(w, 60));
+	late = client_new(w, "late", any_version(w));
+	client_connect(late, &clean);
+	client_subscribe(late, "state/#", 1);
+	world_run(w);
+	assert_string_equal(last_received(early, "state/a"), "");
+	assert_int_equal(count_received(early, "state/a"), 2);
+	assert_string_equal(last_received(late, "state/a"), "");
+	assert_string_equal(last_received(late, "state/b"), "2");
+	assert_int_equal(count_received(late, "state/b"), 1);
+	late = join(w, "later", 0, &clean);
+	client_subscribe(late, "+/+", 1);
+	world_run(w);
+	assert_int_equal(late->received_count, 1);
+	assert_true(late->received[0].retain);
+}
+
+/* Retain Handling and Retain As Published. [MQTT5-3.3.1-9 to -13] */
+static void options(struct world *w)
+{
+	struct client *writer = join(w, "writer", 0, &clean);
+	struct client *reader = client_new(w, "reader", MQTT_5_0);
+	struct subscribe_request request = {.filter = "state/a", .qos = 1, .retain_handling = 2};
+
+	client_publish_retained(writer, "state/a", 1, "1");
+	world_run(w);
+	client_join(reader, world_random(w, 2) == 0 ? &clean : &kept);
+	client_subscribe_with(reader, &request);
+	world_run(w);
+	assert_int_equal(reader->received_count, 0);
+	request.retain_handling = 1;
+	client_subscribe_with(reader, &request);
+	world_run(w);
+	assert_int_equal(reader->received_count, 0);
+	request.retain_handling = 0;
+	request.retain_as_published = true;
+	client_subscribe_with(reader, &request);
+	world_run(w);
+	assert_int_equal(reader->received_count, 1);
+	assert_true(reader->received[0].retain);
+	client_publish_retained(writer, "state/a", 1, "2");
+	client_publish(writer, "state/a", 1, "3");
+	world_run(w);
+	assert_int_equal(reader->received_count, 3);
+	assert_true(reader->received[1].retain);
+	assert_false(reader->received[2].retain);
+	client_unsubscribe(reader, "state/a");
+	request.retain_handling = 1;
+	request.retain_as_published = false;
+	client_subscribe_with(reader, &request);
+	world_run(w);
+	assert_int_equal(reader->received_count, 4);
+	assert_true(reader->received[3].retain);
+	client_publish_retained(writer, "state/a", 1, "4");
+	world_run(w);
+	assert_false(reader->received[4].retain);
+}
+
+/* More values than the queue takes, to a client that is slow in every way. */
+static void wide_replay(struct world *w)
+{
+	struct client *writer = join(w, "writer", 0, &clean);
+	struct client *reader = client_new(w, "reader", MQTT_5_0);
+	struct connect_options slow = {.receive_maximum = 3};
+	static char large[20001];
+	char topic[16];
+	unsigned values = 300;
+
+	memset(large, 'x', sizeof(large) - 1);
+	for (unsigned i = 0; i < values; i++) {
+		snprintf(topic, sizeof(topic), "wide/%u", i);
+		client_publish_retained(writer, topic, 1, large);
+	}
+	world_run(w);
+	assert_true(client_is_done(writer));
+	client_join(reader, world_random(w, 2) == 0 ? &clean : &slow);
+	client_stall(reader, true);
+	client_subscribe(reader, "wide/#", (uint8_t)world_random(w, 3));
+	world_run(w);
+	client_stall(reader, false);
+	world_run(w);
+	assert_int_equal(reader->received_count, values);
+}
+
+static const char small_queue[] = "listeners:\n"
+				  "  - bind: unix:/run/sim.sock\n"
+				  "authentication: { anonymous: true, anonymous_sessions: true }\n"
+				  "limits: { queue_messages: 10 }\n";
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    SCENARIO(live_and_replay),
+	    SCENARIO(live_and_replay_kept),
+	    SCENARIO(deletion),
+	    SCENARIO(options),
+	    SCENARIO_WITH(wide_replay, .conf = small_queue),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
