@@ -67,7 +67,7 @@ class Paho:
     """Paho's client in its own thread; calls wait for the broker's answer."""
 
     def __init__(self, broker, version=5, *, client_id=None, user="anna", password=None, clean=True, will=None,
-                 expiry=None, expect=0, keep_alive=60):
+                 expiry=None, expect=0, keep_alive=60, source=""):
         self.version, self.changed = version, threading.Condition()
         self.messages, self.answers, self.connacks, self.disconnects = [], {}, [], []
         options = {"clean_session": clean} if version == 4 else {}
@@ -83,7 +83,7 @@ class Paho:
         started = {"clean_start": clean} if version == 5 else {}
         if expiry is not None:
             started["properties"] = self.properties("CONNECT", SessionExpiryInterval=expiry)
-        self.client.connect(host, port, keep_alive, **started)
+        self.client.connect(host, port, keep_alive, bind_address=source, **started)
         self.client.loop_start()
         code, self.flags = self.wait(lambda: self.connacks and self.connacks[0], "CONNACK")
         assert code == expect, f"CONNACK {code}"

@@ -33,7 +33,7 @@ def pytest_runtest_makereport(item):
     if report.failed:
         for house in house_module.running:
             report.sections.append((f"log of the broker in {house.directory.name}",
-                                    "\n".join(house.process.lines[-40:])))
+                                    "\n".join(house.process.lines[-15:])))
 
 
 def pytest_unconfigure():

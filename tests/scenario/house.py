@@ -166,12 +166,12 @@ class House:
         return self
 
     def stop(self, number=signal.SIGTERM):
-        """The clean end: status 0, and nothing a sanitizer would say."""
+        """The clean end: status 0, and nothing a sanitizer would say. None: it was told to end already."""
         process, self.process = self.process, None
         if process is None:
             return
         running.remove(self)
-        if process.child.poll() is None:
+        if number is not None and process.child.poll() is None:
             process.signal(number)
         try:
             status = process.wait(60)

@@ -20,8 +20,9 @@ ACL = {
     "users": {"denied": {"roles": ["all"], "rules": ["deny publish shadow/#"]}},
     "anonymous": {"rules": ["allow all #"]},
 }
-USERS = {"anna": ["all"], "porch": ["provider"], "attic": ["provider"], "actor": ["actor"], "both": ["provider", "actor"],
-         "conditions": ["conditions"], "narrow": ["one-topic"], "mixed": ["receive"], "denied": [], "nothing": []}
+USERS = {"anna": ["all"], "porch": ["provider"], "attic": ["provider"], "actor": ["actor"],
+         "both": ["provider", "actor"], "conditions": ["conditions"], "narrow": ["one-topic"], "mixed": ["receive"],
+         "denied": [], "nothing": []}
 
 
 @pytest.fixture(scope="module")
@@ -75,17 +76,14 @@ def test_publish(broker, version, user, name, options, allowed):
     options = {"payload": b"x", "qos": 1, **options}
     mark = broker.mark()
     with Wire(broker) as watcher, Wire(broker, version, user=user, client_id="the-id") as client:
-        watcher.subscribe(name)
-        watcher.settle()
-        replayed = len(watcher.messages)
+        if not name.startswith("$"):  # which nobody here may read
+            watcher.subscribe(name)
         answer = client.publish(name, **options)
         client.settle()
-        with Wire(broker) as end:
-            if not name.startswith("$"):
-                end.publish(name, b"end", qos=1)
-                got = [m.payload for m in watcher.until(b"end")][replayed:]
-                assert got == ([options["payload"]] if allowed else [])
-                end.publish(name, b"", qos=1, retain=True)
+        if not name.startswith("$"):
+            watcher.publish(name, b"end", qos=1)
+            assert [m.payload for m in watcher.until(b"end")] == ([options["payload"]] if allowed else [])
+            watcher.publish(name, b"", qos=1, retain=True)
     if version == 5:
         assert (answer.reason in (0, 0x10)) if allowed else answer.reason == 0x87
     else:
@@ -134,7 +132,8 @@ SUBSCRIBE_ROWS = [
 ]
 
 
-@pytest.mark.parametrize("user, name, allowed", [row[1:] for row in SUBSCRIBE_ROWS], ids=[row[0] for row in SUBSCRIBE_ROWS])
+@pytest.mark.parametrize("user, name, allowed", [row[1:] for row in SUBSCRIBE_ROWS],
+                         ids=[row[0] for row in SUBSCRIBE_ROWS])
 def test_subscribe(broker, version, user, name, allowed):
     if version == 4 and name.startswith("$share"):
         pytest.skip("3.1.1 knows no shared subscriptions")

@@ -25,7 +25,7 @@ def broker(new_house):
 @pytest.fixture(scope="module")
 def open_house(new_house):
     """Anonymous clients may come in, two connections at a time."""
-    with new_house(config={"authentication": {"anonymous": True}, "limits": {"max_keepalive": 30}},
+    with new_house(config={"authentication": {"anonymous": True}, "limits": {"max_keepalive": "30s"}},
                    acl={"roles": {"all": ["allow all #"]}, "anonymous": {"rules": ["allow all home/#"]}}) as house:
         yield house
 
@@ -99,7 +99,8 @@ def test_packets_right_behind_connect(broker, version, topic):
         with Wire(broker, version, connect=False) as client, Wire(broker) as watcher:
             watcher.subscribe(topic)
             client.send(mqtt.connect(version, f"behind-{version}", user="anna", password=password)
-                        + mqtt.subscribe(version, 1, [(topic, 0)]) + mqtt.publish(version, topic, b"x", qos=1, packet_id=2))
+                        + mqtt.subscribe(version, 1, [(topic, 0)])
+                        + mqtt.publish(version, topic, b"x", qos=1, packet_id=2))
             assert client.expect(mqtt.CONNACK).reason == expect
             if expect == 0:
                 client.expect(mqtt.SUBACK)

@@ -9,8 +9,8 @@ KEEP = {"session_expiry_interval": 3600}
 
 @pytest.fixture(scope="module")
 def broker(new_house):
-    with new_house(users={"anna": ["all"], "bert": ["all"]},
-                   config={"limits": {"queue_messages": 20, "max_session_expiry": "1h", "sessions_per_user": 40}}) as house:
+    limits = {"queue_messages": 20, "max_session_expiry": "1h"}
+    with new_house(users={"anna": ["all"], "bert": ["all"]}, config={"limits": limits}) as house:
         yield house
 
 

@@ -9,6 +9,7 @@ import mqtt
 
 PATIENCE_S = 20
 ANY = object()
+GONE = (ConnectionResetError, BrokenPipeError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 serial = itertools.count(1)
 
 
@@ -29,7 +30,13 @@ def tls_context(pki, *, certificate=None, alpn=None, maximum=None, minimum=None)
     return context
 
 
-def open_stream(broker, *, context=None, listener=0, session=None):
+def fresh_address():
+    """An address of the loopback that nobody used yet: the broker makes an address wait that guessed wrong."""
+    number = next(serial)
+    return f"127.1.{number >> 8 & 255}.{number & 255}"
+
+
+def open_stream(broker, *, context=None, listener=0, session=None, source=None):
     """A connected socket, inside TLS where the listener speaks it; the server is verified."""
     address = broker.addresses[listener]
     if isinstance(address, str):
@@ -37,7 +44,7 @@ def open_stream(broker, *, context=None, listener=0, session=None):
         stream.settimeout(PATIENCE_S)
         stream.connect(address)
         return stream
-    stream = socket.create_connection(address, timeout=PATIENCE_S)
+    stream = socket.create_connection(address, timeout=PATIENCE_S, source_address=source and (source, 0))
     try:
         context = context or tls_context(broker.pki)
         return context.wrap_socket(stream, server_hostname="localhost", session=session)
@@ -50,12 +57,14 @@ class Wire:
     """One connection. Messages that arrive while something else is awaited wait in `messages`."""
 
     def __init__(self, broker, version=5, *, client_id=ANY, user="anna", password=ANY, clean=True, keep_alive=60,
-                 will=None, props=None, context=None, listener=0, session=None, connect=True, expect=0, ack=True):
+                 will=None, props=None, context=None, listener=0, session=None, connect=True, expect=0, ack=True,
+                 source=None):
         self.version, self.broker, self.acks = version, broker, ack
         self.client_id = f"wire-{next(serial)}" if client_id is ANY else client_id
         self.messages, self.held, self.buffer = [], set(), b""
         self.packet_ids = itertools.count(1)
-        self.stream = open_stream(broker, context=context, listener=listener, session=session)
+        source = source or (None if expect == 0 else fresh_address())
+        self.stream = open_stream(broker, context=context, listener=listener, session=session, source=source)
         self.connack = None
         if connect:
             password = broker.password(user) if password is ANY and user is not None else password
@@ -74,12 +83,15 @@ class Wire:
     # bytes
 
     def send(self, data):
-        self.stream.sendall(data)
+        try:
+            self.stream.sendall(data)
+        except GONE:
+            raise Closed from None
 
     def fill(self):
         try:
             data = self.stream.recv(65536)
-        except (ConnectionResetError, ssl.SSLEOFError, BrokenPipeError):
+        except GONE:
             data = b""
         if not data:
             raise Closed
@@ -120,15 +132,22 @@ class Wire:
                 self.acknowledge(packet)
         elif packet.kind == mqtt.PUBREL and self.acks:
             self.held.discard(packet.packet_id)
-            self.send(mqtt.ack(self.version, mqtt.PUBCOMP, packet.packet_id))
+            self.answer(mqtt.PUBCOMP, packet)
         return packet
 
-    def acknowledge(self, packet, reason=0):
+    def acknowledge(self, packet):
         if packet.qos == 1:
-            self.send(mqtt.ack(self.version, mqtt.PUBACK, packet.packet_id, reason))
+            self.answer(mqtt.PUBACK, packet)
         elif packet.qos == 2:
             self.held.add(packet.packet_id)
-            self.send(mqtt.ack(self.version, mqtt.PUBREC, packet.packet_id, reason))
+            self.answer(mqtt.PUBREC, packet)
+
+    def answer(self, kind, packet):
+        """The broker may be gone, and have said more before: reading will tell."""
+        try:
+            self.send(mqtt.ack(self.version, kind, packet.packet_id))
+        except Closed:
+            pass
 
     def expect(self, kind, packet_id=None):
         while True:
@@ -203,6 +222,7 @@ class Wire:
             return said
 
     def disconnect(self, reason=0, props=None):
+        self.acks = False
         self.send(mqtt.disconnect(self.version, reason, props))
         try:
             while True:

@@ -1,0 +1,210 @@
+"""Client certificates: who may log in with one, who not, and what resumption must not skip."""
+
+import ssl
+
+import pytest
+from clients import MosquittoSub, mosquitto_pub, s_client
+from wire import Closed, Wire, tls_context
+
+GOOD = ["cert-user", "other-user"]
+
+
+@pytest.fixture(scope="module")
+def certificates(pki):
+    """One authority for clients, one that nobody knows, and everything that can be wrong with a certificate."""
+    for name in GOOD:
+        pki.client("clients", name, name)
+    pki.client("clients", "rsa-user", "cert-user", key="rsa")
+    pki.client("clients", "revoked", "cert-user")
+    pki.client("clients", "later-revoked", "cert-user")
+    pki.client("clients", "server-only", "cert-user", kind="server")
+    pki.client("clients", "no-purpose", "cert-user", kind="any")
+    pki.client("clients", "slash", "cert-user\\/x")
+    pki.client("clients", "wildcard", "#")
+    pki.client("clients", "unknown-user", "nobody")
+    pki.client("clients", "san", "ignored", "URI:urn:house:porch", "DNS:porch.house", "email:porch@house.example")
+    pki.client("strangers", "stranger", "cert-user")
+    pki.revoke("clients", "clients.crl", "revoked")
+    return pki
+
+
+def settings(pki, mode="optional", crl="clients.crl", **authentication):
+    tls = {"client_certificates": mode, "client_ca": str(pki.path("clients.crt"))}
+    if crl:
+        tls["client_crl"] = str(pki.path(crl))
+    return {"tls": tls, "authentication": {"certificate_user": "cn", **authentication}}
+
+
+def with_users(house):
+    for name in GOOD:
+        house.add_user(name, ["all"], password=False)
+    return house
+
+
+@pytest.fixture(scope="module")
+def broker(new_house, certificates):
+    with with_users(new_house(config=settings(certificates))) as house:
+        yield house
+
+
+def connect(house, certificate, user=None, version=None, **options):
+    context = tls_context(house.pki, certificate=certificate, maximum=version, minimum=version)
+    return Wire(house, user=user, password=options.pop("password", None), context=context, **options)
+
+
+def refused_by_tls(house, certificate, version=None):
+    """In TLS 1.3 a client learns of it with its first read."""
+    mark = house.mark()
+    with pytest.raises((ssl.SSLError, Closed, ConnectionError)):
+        connect(house, certificate, version=version)
+    return house.wait_log("handshake-failed", mark)
+
+
+TLS = pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
+
+
+@TLS
+@pytest.mark.parametrize("certificate", ["cert-user", "rsa-user", "no-purpose"])
+def test_the_certificate_is_the_user(broker, version, certificate):
+    mark = broker.mark()
+    with connect(broker, certificate, version=version) as client:
+        client.publish("t/x", b"1", qos=1)
+    assert broker.wait_log("client-connected", mark)["user"] == "cert-user"
+
+
+def test_with_mosquitto(broker, topic):
+    with MosquittoSub(broker, "-t", topic, user=None, certificate="cert-user") as sub:
+        assert mosquitto_pub(broker, "-t", topic, "-m", "hello", user=None, certificate="other-user").returncode == 0
+        sub.message(f"0 0 {topic} hello")
+
+
+@TLS
+@pytest.mark.parametrize("certificate, word", [("stranger", ""), ("revoked", "revoked"), ("server-only", "")])
+def test_refused(broker, version, certificate, word):
+    said = refused_by_tls(broker, certificate, version)
+    assert said["cause"] and word in said["cause"].lower()
+
+
+def test_the_same_user_name_may_be_said(broker):
+    with connect(broker, "cert-user", user="cert-user") as client:
+        client.settle()
+    with connect(broker, "cert-user", user="cert-user", password="ignored") as client:
+        client.settle()
+
+
+def test_another_user_name_is_refused(broker):
+    connect(broker, "cert-user", user="anna", expect=0x86).expect_close()
+    connect(broker, "cert-user", user="anna", password=broker.password("anna"), expect=0x86).expect_close()
+
+
+def test_a_user_who_is_not_in_the_file(broker):
+    connect(broker, "unknown-user", expect=None).expect_close()
+
+
+@pytest.mark.parametrize("certificate", ["slash", "wildcard"])
+def test_names_that_cannot_be_users(broker, certificate):
+    client = connect(broker, certificate, expect=None)
+    assert client.connack.reason in (0x86, 0x87)
+    client.expect_close()
+
+
+def test_without_a_certificate_the_password_decides(broker):
+    with Wire(broker, user="anna") as client:
+        client.settle()
+    Wire(broker, user="anna", password="wrong", expect=0x86).expect_close()
+    Wire(broker, user="cert-user", password="x", expect=0x86).expect_close()
+
+
+def test_locked(new_house, certificates):
+    house = with_users(new_house(config=settings(certificates)))
+    house.passwd("lock", "cert-user")
+    with house:
+        connect(house, "cert-user", expect=0x86).expect_close()
+        with connect(house, "other-user") as client:
+            client.settle()
+
+
+def test_required(new_house, certificates):
+    with with_users(new_house(config=settings(certificates, mode="required"))) as house:
+        with pytest.raises((ssl.SSLError, Closed, ConnectionError)):
+            Wire(house, user="anna")
+        with connect(house, "cert-user") as client:
+            client.settle()
+
+
+def test_without_a_password_file_the_certificate_is_enough(new_house, certificates):
+    config = settings(certificates)
+    house = new_house(config=config, users={}, acl={"users": {"nobody": {"rules": ["allow all #"]}}})
+    del house.config["authentication"]["password_file"]
+    house.write()
+    with house, connect(house, "unknown-user") as client:
+        client.publish("t/x", b"1", qos=1)
+
+
+def test_not_asked_for_means_not_looked_at(new_house, certificates):
+    with new_house() as house:
+        connect(house, "cert-user", expect=0x87).expect_close()
+
+
+@pytest.mark.parametrize("which, user", [("san_uri", "urn:house:porch"), ("san_dns", "porch.house"),
+                                         ("san_email", "porch@house.example")])
+def test_names_of_the_alternative_name(new_house, certificates, which, user):
+    house = new_house(config=settings(certificates, certificate_user=which), users={})
+    if which == "san_uri":  # its colon has no place in a password file
+        del house.config["authentication"]["password_file"]
+        house.write()
+    else:
+        house.add_user(user, ["all"], password=False)
+    with house:
+        mark = house.mark()
+        with connect(house, "san") as client:
+            client.settle()
+        assert house.wait_log("client-connected", mark)["user"] == user
+
+
+def test_an_ended_crl_refuses_and_says_so(new_house, certificates):
+    certificates.revoke("clients", "ended.crl", ended=True)
+    house = with_users(new_house(config=settings(certificates, crl="ended.crl")))
+    checked = house.command("--check")
+    assert "crl" in (checked.stdout + checked.stderr).lower()
+    with house:
+        assert "crl" in refused_by_tls(house, "cert-user")["cause"].lower()
+        with Wire(house, user="anna") as client:
+            client.settle()
+
+
+@TLS
+def test_resumption_skips_nothing(new_house, certificates, version):
+    """The identity comes from the session's certificate, and it is looked at again."""
+    with with_users(new_house(config=settings(certificates))) as house:
+        context = tls_context(house.pki, certificate="cert-user", maximum=version, minimum=version)
+        with Wire(house, user=None, password=None, context=context) as first:
+            first.settle()
+            session = first.stream.session
+        mark = house.mark()
+        with Wire(house, user=None, password=None, context=context, session=session) as second:
+            second.settle()
+        assert house.wait_log("client-connected", mark)["user"] == "cert-user"
+        Wire(house, user="anna", password=house.password("anna"), context=context, session=session,
+             expect=0x86).expect_close()
+
+
+@pytest.mark.parametrize("mode, client_id, allowed", [
+    ("equal", "cert-user", True), ("equal", "cert-user-2", False), ("equal", "x", False),
+    ("prefix", "cert-user", True), ("prefix", "cert-user-2", True), ("prefix", "x-cert-user", False),
+])
+def test_bind_client_id(new_house, certificates, mode, client_id, allowed):
+    with with_users(new_house(config=settings(certificates, bind_client_id=mode))) as house:
+        connect(house, "cert-user", client_id=client_id, expect=0 if allowed else 0x85).close()
+
+
+def test_bind_client_id_with_passwords_in_311(new_house):
+    with new_house(config={"authentication": {"bind_client_id": "equal"}}) as house:
+        Wire(house, 4, client_id="anna").close()
+        Wire(house, 4, client_id="bert", expect=2).expect_close()
+
+
+def test_only_the_names_of_the_client_ca_are_told(broker):
+    said = s_client(broker)
+    told = said.split("Acceptable client certificate CA names")[1].split("Requested")[0]
+    assert "Scenario clients" in told and "Scenario servers" not in told

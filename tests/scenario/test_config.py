@@ -1,0 +1,172 @@
+"""What an administrator sees: --check, --dump, --version, and a start that is refused with reasons."""
+
+import re
+import subprocess
+
+import pytest
+from house import BROKER
+
+PLACE = re.compile(r"^\S*broker\.yaml:(\d+):(\d+): ", re.M)
+
+GOOD = """listeners:
+  - bind: "127.0.0.1:18883"
+tls:
+  certificates:
+    - {{ certificate: "{pki}/server-ec.crt", key: "{pki}/server-ec.key" }}
+authentication:
+  password_file: users.passwd
+authorization:
+  acl_file: acl.yaml
+"""
+
+
+@pytest.fixture
+def house(new_house):
+    return new_house()
+
+
+def write(house, text):
+    house.write_file("broker.yaml", text.format(pki=house.pki.directory))
+
+
+def test_version():
+    done = subprocess.run([BROKER, "--version"], capture_output=True, text=True, check=True)
+    assert re.search(r"\b0\.1\.0\b", done.stdout)
+
+
+def test_wrong_use():
+    for arguments in ([], ["--nonsense"], ["-c"], ["-c", "/nowhere/broker.yaml"]):
+        done = subprocess.run([BROKER, *arguments], capture_output=True, text=True, check=False, timeout=20)
+        assert done.returncode == 2 and done.stderr
+
+
+def test_check_says_who_can_come_in(house):
+    write(house, GOOD)
+    done = house.command("--check")
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    assert "18883" in said and "anonymous: no" in said and "1 user" in said and "1 role" in said
+
+
+def test_dump_shows_defaults_and_reads_back(house):
+    write(house, GOOD)
+    done = house.command("--dump")
+    assert done.returncode == 0
+    for piece in ("receive_maximum: 20", "max_packet_size: 2M", "anonymous: false"):
+        assert piece in done.stdout
+    house.write_file("broker.yaml", done.stdout)
+    again = house.command("--dump")
+    assert again.returncode == 0 and again.stdout == done.stdout
+
+
+def test_every_mistake_at_once(house):
+    write(house, GOOD + """limits:
+  recieve_maximum: 20
+  max_qos: 3
+  max_packet_size: 2X
+worker: 4
+log: {{ level: chatty }}
+""")
+    done = house.command("--check")
+    said = done.stdout + done.stderr
+    assert done.returncode == 2
+    lines = {int(line) for line, _ in PLACE.findall(said)}
+    assert {11, 12, 13, 14, 15} <= lines, said
+    assert "receive_maximum" in said and "workers" in said  # the nearest known ones
+
+
+@pytest.mark.parametrize("mistake, line", [
+    ("persistence: &anchor\n  directory: x\nlog: *anchor\n", None),
+    ("log: { level: info }\nlog: { level: debug }\n", 11),
+    ("log: [info]\n", 10),
+    ("log:\n\tlevel: info\n", None),
+    ("a: " + "[" * 200 + "]" * 200 + "\n", None),
+    ("limits: { queue_messages: -1 }\n", 10),
+    ("limits: { queue_messages: 99999999999999999999 }\n", 10),
+], ids=["alias", "duplicate", "kind", "tab", "depth", "negative", "huge"])
+def test_yaml_that_is_refused(house, mistake, line):
+    house.write_file("broker.yaml", GOOD.format(pki=house.pki.directory) + mistake)
+    done = house.command("--check")
+    said = done.stdout + done.stderr
+    assert done.returncode == 2 and PLACE.search(said), said
+    if line is not None:
+        assert line in {int(found) for found, _ in PLACE.findall(said)}
+
+
+def test_there_is_no_plaintext_listener(house):
+    write(house, 'listeners:\n  - bind: "127.0.0.1:18883"\nauthentication: {{ anonymous: true }}\n')
+    done = house.command("--check")
+    assert done.returncode == 2 and "certificate" in (done.stdout + done.stderr)
+    write(house, 'listeners:\n  - bind: "127.0.0.1:18883"\n    protocol: tcp\n')
+    assert house.command("--check").returncode == 2
+
+
+@pytest.mark.parametrize("name, mode", [("server-ec.key", 0o604), ("users.passwd", 0o644), ("broker.yaml", 0o602),
+                                        ("acl.yaml", 0o666)])
+def test_files_that_others_may_read_or_write(house, name, mode):
+    for key in ("crt", "key"):
+        house.write_file(f"server-ec.{key}", house.pki.path(f"server-ec.{key}").read_text())
+    house.write_file("broker.yaml", GOOD.format(pki="."))
+    assert house.command("--check").returncode == 0
+    (house.directory / name).chmod(mode)
+    for options in (["--check"], []):
+        done = house.command(*options)
+        said = done.stdout + done.stderr
+        assert done.returncode == 2 and name in said and "chmod" in said, said
+
+
+def test_a_key_of_another_certificate(house):
+    text = GOOD.format(pki=house.pki.directory)
+    house.write_file("broker.yaml", text.replace("server-ec.key", "server-rsa.key"))
+    done = house.command("--check")
+    assert done.returncode == 2 and "server-rsa.key" in done.stdout + done.stderr
+
+
+def test_a_small_key(house, tmp_path):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:1024", "-noenc", "-subj", "/CN=small", "-days", "30",
+                    "-keyout", "small.key", "-out", "small.crt"], cwd=house.directory, check=True, capture_output=True)
+    (house.directory / "small.key").chmod(0o600)
+    text = GOOD.format(pki=house.pki.directory)
+    text = re.sub(r"certificate: \S+ key: \S+", "certificate: small.crt, key: small.key", text)
+    house.write_file("broker.yaml", text)
+    done = house.command("--check")
+    assert done.returncode == 2 and "small" in done.stdout + done.stderr
+
+
+def test_missing_files(house):
+    write(house, GOOD.replace("users.passwd", "nowhere.passwd").replace("server-ec.crt", "nowhere.crt"))
+    done = house.command("--check")
+    said = done.stdout + done.stderr
+    assert done.returncode == 2 and "nowhere.passwd" in said and "nowhere.crt" in said
+
+
+@pytest.mark.parametrize("rule, word", [
+    ("allow publish", "filter"), ("allow publish a/#/b", "a/#/b"), ("permit publish a", "permit"),
+    ("allow publish a %x", ""), ("allow subscribe a retain=no", "retain"), ("deny publish a own", "own"),
+    ("allow publish a color=red", "color"),
+])
+def test_mistakes_in_rules(house, rule, word):
+    write(house, GOOD)
+    house.write_file("acl.yaml", f"roles:\n  all:\n    - allow all '#'\n    - {rule}\n")
+    done = house.command("--check")
+    said = done.stdout + done.stderr
+    assert done.returncode == 2 and "acl.yaml:4:" in said and word in said, said
+
+
+def test_policy_tests_decide(house):
+    write(house, GOOD)
+    tests = 'tests:\n  - { user: anna, publish: home/x, expect: deny }\n'
+    house.write_file("acl.yaml", 'roles:\n  all: ["allow all #"]\n' + tests)
+    done = house.command("--check")
+    assert done.returncode == 2 and "acl.yaml:4:" in done.stdout + done.stderr
+    house.write_file("acl.yaml", 'roles:\n  all: ["deny publish home/#", "allow all #"]\n' + tests)
+    assert house.command("--check").returncode == 0
+
+
+def test_an_empty_acl_denies_everything(new_house):
+    from wire import Wire  # pylint: disable=import-outside-toplevel
+    house = new_house()
+    house.write_file("acl.yaml", "")
+    with house, Wire(house) as client:
+        client.subscribe("x", expect=[0x87])
+        assert client.publish("x", b"1", qos=1).reason == 0x87

@@ -1,0 +1,144 @@
+"""Where the broker listens: Unix sockets, taken ports, and what happens when the descriptors run out."""
+
+import grp
+import os
+import resource
+import socket
+import stat
+import subprocess
+import time
+
+import pytest
+from house import BROKER, free_port
+from wire import Closed, Wire
+
+
+def unix_house(new_house, tmp_path, **listener):
+    house = new_house()
+    path = tmp_path / "broker.sock"
+    house.config["listeners"].append({"bind": f"unix:{path}", **listener})
+    house.write()
+    return house, path
+
+
+@pytest.fixture
+def short_path(tmp_path_factory):
+    """A Unix socket's path is short."""
+    path = tmp_path_factory.mktemp("s")
+    path.chmod(0o755)
+    return path
+
+
+def test_unix_socket(new_house, short_path):
+    group = grp.getgrgid(os.getgid()).gr_name
+    house, path = unix_house(new_house, short_path, mode="0620", group=group)
+    with house:
+        found = path.stat()
+        assert stat.S_ISSOCK(found.st_mode) and stat.S_IMODE(found.st_mode) == 0o620 and found.st_gid == os.getgid()
+        with Wire(house, listener=1) as local, Wire(house) as remote:
+            local.subscribe("t/x")
+            remote.publish("t/x", b"1", qos=1)
+            assert local.message().payload == b"1"
+        Wire(house, listener=1, password="wrong", expect=0x86).expect_close()
+        Wire(house, listener=1, user=None, expect=0x87).expect_close()
+    assert not path.exists()
+
+
+def test_a_socket_left_behind_is_replaced(new_house, short_path):
+    house, path = unix_house(new_house, short_path)
+    with socket.socket(socket.AF_UNIX) as old:
+        old.bind(str(path))
+    with house, Wire(house, listener=1) as client:
+        client.settle()
+
+
+def test_a_file_in_the_way_is_not_removed(new_house, short_path):
+    house, path = unix_house(new_house, short_path)
+    path.write_text("precious")
+    done = subprocess.run([BROKER, "-c", str(house.directory / "broker.yaml")], env=house.environment, text=True,
+                          capture_output=True, check=False, timeout=20)
+    assert done.returncode in (1, 2) and str(path) in done.stderr
+    assert path.read_text() == "precious"
+
+
+def test_a_directory_that_others_may_write_is_refused(new_house, short_path):
+    short_path.chmod(0o777)
+    house, path = unix_house(new_house, short_path)
+    for options in (["--check"], []):
+        done = house.command(*options)
+        assert done.returncode == 2 and str(path.parent) in done.stdout + done.stderr
+
+
+def test_a_port_that_is_taken(new_house):
+    """Also by another broker of the same user, which SO_REUSEPORT alone would let happen."""
+    with new_house() as first:
+        second = new_house(config={"listeners": first.config["listeners"]})
+        done = second.command()
+        assert done.returncode in (1, 2)
+        assert f"port {first.port} is in use" in done.stderr
+        with Wire(first) as client:
+            client.settle()
+
+
+def test_two_listeners_with_their_own_rules(new_house):
+    house = new_house(config={"authentication": {"anonymous": True}},
+                      acl={"roles": {"all": ["allow all #"]}, "anonymous": {"rules": ["allow all home/#"]}})
+    house.config["listeners"].append({"bind": f"127.0.0.1:{free_port()}", "authentication": {"anonymous": False},
+                                      "limits": {"max_packet_size": "32k", "max_connect_size": "16k"}})
+    house.write()
+    with house:
+        with Wire(house, user=None) as client:
+            assert client.connack.props["maximum_packet_size"] == 2 * 1024 * 1024
+        Wire(house, user=None, listener=1, expect=0x87).expect_close()
+        with Wire(house, listener=1) as client:
+            assert client.connack.props["maximum_packet_size"] == 32 * 1024
+
+
+def test_more_connections_than_allowed(new_house):
+    with new_house(config={"limits": {"connections": 3}}) as house:
+        kept = [Wire(house) for _ in range(3)]
+        with pytest.raises((Closed, OSError, AssertionError)):
+            Wire(house)
+        for client in kept:
+            client.settle()
+        kept.pop().disconnect()
+        for attempt in range(50):
+            try:
+                Wire(house).close()
+                break
+            except (Closed, OSError, AssertionError):
+                assert attempt < 49
+                time.sleep(0.02)
+        for client in kept:
+            client.close()
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def few_descriptors():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+
+
+def test_out_of_descriptors(new_house):
+    """The listener pauses and recovers, nobody who is in is harmed, and no processor is burnt."""
+    with new_house(limit=few_descriptors, config={"limits": {"connect_timeout": "30s"}}) as house:
+        with Wire(house) as inside:
+            inside.subscribe("t/x")
+            mark = house.mark()
+            crowd = [socket.create_connection(house.addresses[0], timeout=20) for _ in range(80)]
+            house.wait_log("accept-paused", mark)
+            before, until = cpu_seconds(house.process.pid), time.monotonic() + 1
+            while time.monotonic() < until:  # a second in which nothing should be done but serve
+                inside.publish("t/x", b"served", qos=1)
+                assert inside.message().payload == b"served"
+                time.sleep(0.1)
+            assert cpu_seconds(house.process.pid) - before < 0.5
+            for one in crowd:
+                one.close()
+            house.wait_log("accept-resumed", mark)
+            with Wire(house) as late:
+                late.settle()

@@ -1,0 +1,219 @@
+"""TLS from outside: what is offered, what is refused, and that each refusal is explained in the log."""
+
+import socket
+import ssl
+import struct
+import xml.etree.ElementTree as ElementTree
+
+import mqtt
+import pytest
+from clients import s_client, sslscan
+from wire import Wire, tls_context
+
+SUITES_12 = ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-CHACHA20-POLY1305",
+             "ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-RSA-CHACHA20-POLY1305"]
+SUITES_13 = ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"]
+
+
+@pytest.fixture(scope="module")
+def broker(new_house):
+    with new_house() as house:
+        yield house
+
+
+@pytest.fixture
+def fresh(new_house):
+    """For what is looked up in the log, which keeps quiet when a scanner makes it say the same all day."""
+    with new_house() as house:
+        yield house
+
+
+@pytest.fixture(scope="module")
+def scan(broker):
+    return ElementTree.fromstring(sslscan(broker)).find("ssltest")
+
+
+def test_versions(scan):
+    enabled = {(p.get("type"), p.get("version")) for p in scan.iter("protocol") if p.get("enabled") == "1"}
+    assert enabled == {("tls", "1.2"), ("tls", "1.3")}
+
+
+def test_suites(scan):
+    """sslscan offers everything it knows, also what it has to build by hand."""
+    offered = {c.get("cipher") for c in scan.iter("cipher")}
+    assert offered <= set(SUITES_12 + SUITES_13)
+    assert set(SUITES_13) <= offered and {s for s in SUITES_12 if "ECDSA" in s} <= offered
+
+
+def test_no_renegotiation_no_compression_no_heartbleed(scan):
+    compression = scan.find("compression")  # left out where the scanner cannot offer it; s_client tells below
+    assert compression is None or compression.get("supported") == "0"
+    renegotiation = scan.find("renegotiation")
+    assert renegotiation is None or renegotiation.get("supported") == "0" or renegotiation.get("secure") == "1"
+    assert all(h.get("vulnerable") == "0" for h in scan.iter("heartbleed"))
+
+
+def test_no_fallback_dance(broker):
+    """A client that says it came down from 1.3 is told that it need not have."""
+    assert "inappropriate fallback" in s_client(broker, "-tls1_2", "-fallback_scsv")
+
+
+def test_groups(scan):
+    assert {g.get("name") for g in scan.iter("group")} <= {"x25519", "secp256r1 (NIST P-256)", "secp384r1 (NIST P-384)"}
+
+
+@pytest.mark.parametrize("suite", SUITES_12)
+def test_each_suite(broker, suite):
+    said = s_client(broker, "-tls1_2", "-cipher", suite)
+    assert f"Cipher is {suite}" in said and "Verify return code: 0 (ok)" in said
+    assert "Secure Renegotiation IS supported" in said and "Compression: NONE" in said
+    assert "Extended master secret: yes" in said
+
+
+@pytest.mark.parametrize("suite", SUITES_13)
+def test_each_suite_of_13(broker, suite):
+    said = s_client(broker, "-tls1_3", "-ciphersuites", suite)
+    assert f"Cipher is {suite}" in said and "Verify return code: 0 (ok)" in said
+    assert "Max Early Data: 0" in said or "Max Early Data" not in said
+
+
+def test_the_best_is_chosen(broker):
+    said = s_client(broker)
+    assert "TLSv1.3, Cipher is TLS_AES_128_GCM_SHA256" in said and "X25519" in said
+
+
+@pytest.mark.parametrize("version", ["-tls1_1", "-tls1"])
+def test_older_versions_are_refused(fresh, version):
+    mark = fresh.mark()
+    said = s_client(fresh, version, "-cipher", "ALL:@SECLEVEL=0")
+    assert "protocol version" in said and "Cipher is (NONE)" in said
+    assert fresh.wait_log("handshake-failed", mark)["cause"]
+
+
+@pytest.mark.parametrize("options", [
+    ("-tls1_2", "-cipher", "AES128-GCM-SHA256:@SECLEVEL=0"),
+    ("-tls1_2", "-cipher", "ECDHE-RSA-AES128-SHA256:@SECLEVEL=0"),
+    ("-tls1_2", "-cipher", "DHE-RSA-AES128-GCM-SHA256"), ("-tls1_2", "-cipher", "NULL-SHA256:@SECLEVEL=0"),
+    ("-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-CCM8:@SECLEVEL=0"), ("-tls1_3", "-curves", "secp521r1"),
+    ("-tls1_2", "-sigalgs", "RSA+SHA1:ECDSA+SHA1", "-cipher", "ALL:@SECLEVEL=0"),
+], ids=["static-rsa", "cbc", "dhe", "null", "ccm8", "p521", "sha1"])
+def test_what_is_not_on_the_list(fresh, options):
+    mark = fresh.mark()
+    said = s_client(fresh, *options)
+    assert "handshake failure" in said or "no suitable" in said or "alert" in said
+    failed = fresh.wait_log("handshake-failed", mark)
+    assert failed["peer"].startswith("127.0.0.1") and failed["cause"]
+
+
+@pytest.mark.parametrize("kind, algorithms", [("id-ecPublicKey", "ECDSA+SHA256"), ("rsaEncryption", "RSA-PSS+SHA256"),
+                                              ("rsaEncryption", "RSA+SHA256:RSA-PSS+SHA256")],
+                         ids=["ecdsa", "rsa-pss", "rsa"])
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+def test_rsa_only_and_ecdsa_only_clients(broker, version, kind, algorithms):
+    said = s_client(broker, version, "-sigalgs", algorithms, "-showcerts")
+    assert "Verify return code: 0 (ok)" in said
+    assert ("ECDSA" if kind == "id-ecPublicKey" else "RSA") in said.split("Peer signature type: ")[1].splitlines()[0]
+    assert said.count("BEGIN CERTIFICATE") == 1  # the leaf, never the root
+
+
+def test_alpn(broker):
+    assert "ALPN protocol: mqtt" in s_client(broker, "-alpn", "mqtt")
+    assert "ALPN protocol: mqtt" in s_client(broker, "-alpn", "http/1.1,mqtt")
+    assert "No ALPN negotiated" in s_client(broker)
+    with Wire(broker, context=tls_context(broker.pki, alpn=["mqtt"])) as client:
+        assert client.stream.selected_alpn_protocol() == "mqtt"
+
+
+def test_another_protocol_is_refused(fresh):
+    """ALPACA: a browser must not be brought to talk to a broker."""
+    assert "no application protocol" in s_client(fresh, "-alpn", "http/1.1")
+    assert fresh.wait_log("handshake-failed")["cause"]
+
+
+def test_renegotiation_is_refused(broker):
+    """s_client asks for it when it reads R."""
+    said = s_client(broker, "-tls1_2", send="R\n")
+    assert "RENEGOTIATING" not in said or "no renegotiation" in said
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
+def test_resumption(broker, version):
+    context = tls_context(broker.pki, maximum=version, minimum=version)
+    with Wire(broker, context=context) as first:
+        first.settle()
+        session = first.stream.session
+        first.disconnect()
+    with Wire(broker, context=context, session=session) as second:
+        assert second.stream.session_reused
+        second.settle()
+
+
+def test_small_records_for_small_devices(broker):
+    """pains.md 6: a device that can take 512 bytes says so."""
+    said = s_client(broker, "-tls1_2", "-maxfraglen", "512")
+    assert "Verify return code: 0 (ok)" in said
+
+
+@pytest.mark.parametrize("greeting", [mqtt.connect(4, "plain", user="anna", password="x"), mqtt.connect(5, "plain"),
+                                      b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x00" * 64],
+                         ids=["3.1.1", "5.0", "http", "zeros"])
+def test_plaintext_gets_nothing(fresh, greeting):
+    """[S1] not one byte of MQTT; what happened stands in the log in plain words."""
+    mark = fresh.mark()
+    with socket.create_connection(fresh.addresses[0], timeout=20) as plain:
+        plain.sendall(greeting)
+        answer = b""
+        try:
+            while chunk := plain.recv(4096):
+                answer += chunk
+        except ConnectionResetError:
+            pass
+    assert answer == b""
+    said = fresh.wait_log("plaintext-refused", mark)
+    assert said["peer"].startswith("127.0.0.1") and said["cause"]
+
+
+def test_half_a_handshake_ends(new_house):
+    with new_house(config={"limits": {"connect_timeout": "1s"}}) as house:
+        mark = house.mark()
+        hello = b"\x16\x03\x01\x00\xff"
+        for opening in (b"", hello):
+            with socket.create_connection(house.addresses[0], timeout=20) as slow:
+                slow.sendall(opening)
+                assert slow.recv(100) in (b"", b"\x15\x03\x01\x00\x02\x02\x46", b"\x15\x03\x03\x00\x02\x02\x46")
+        with Wire(house, connect=False) as silent:
+            silent.expect_close()
+        house.wait_log("connection-dropped", mark)
+        with Wire(house) as client:
+            client.settle()
+
+
+def test_a_hello_in_single_bytes(broker):
+    """TCP promises no boundaries."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    engine = tls_context(broker.pki).wrap_bio(incoming, outgoing, server_hostname="localhost")
+    with socket.create_connection(broker.addresses[0], timeout=20) as stream:
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        while True:
+            try:
+                engine.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                for byte in outgoing.read():
+                    stream.sendall(struct.pack("B", byte))
+                incoming.write(stream.recv(65536))
+        engine.write(mqtt.connect(5, "bytes", user="anna", password=broker.password("anna")))
+        for byte in outgoing.read():
+            stream.sendall(struct.pack("B", byte))
+        while True:
+            try:
+                assert engine.read(100)[0] == mqtt.CONNACK << 4
+                return
+            except ssl.SSLWantReadError:
+                incoming.write(stream.recv(65536))
+
+
+def test_tls13_only(new_house):
+    with new_house(config={"tls": {"min_version": "1.3"}}) as house:
+        assert "protocol version" in s_client(house, "-tls1_2")
+        assert "Verify return code: 0 (ok)" in s_client(house, "-tls1_3")
