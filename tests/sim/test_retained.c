@@ -38,7 +38,7 @@ static void require_order_of(const struct client *witness, const struct client *
 	for (size_t i = 0; i < reader->received_count; i++) {
 		const struct received *r = &reader->received[i];
 
-		if (strcmp(r->topic, topic) != 0)
+		if (strcmp(r->topic, topic) != 0 || r->dup)
 			continue;
 		while (at < witness->received_count &&
 		       (strcmp(witness->received[at].topic, topic) != 0 ||
