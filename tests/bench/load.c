@@ -34,6 +34,8 @@ static const struct word words[] = {
     TEXT("ca", ca, "the CA of its certificate"),
     TEXT("user", user, "who logs in"),
     TEXT("password", password, "with what"),
+    TEXT("certificate", certificate, "floor: of the server"),
+    TEXT("key", key, "floor: its key"),
     NUMBER("version", version, "4: MQTT 3.1.1; 5: MQTT 5.0"),
     NUMBER("limit", limit_s, "seconds after which the run has failed"),
     NUMBER("qos", qos, "of each message, and of the subscriptions"),
@@ -90,6 +92,7 @@ static const struct scenario scenarios[] = {
      run_queue,
      {.count = 50000, .payload_bytes = 128},
      "memory of messages for a client that is away"},
+    {"floor", run_floor, {.count = 1000}, "no broker: OpenSSL's own CPU for a server's handshake"},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -167,8 +170,12 @@ static void set_defaults(struct options *o)
 		o->limit_s = 120;
 	if (o->at_once == 0)
 		o->at_once = 20;
-	if (o->port == 0 || o->pid == 0 || o->ca == NULL || o->user == NULL || o->password == NULL)
-		usage();
+}
+
+static bool is_told_the_broker(const struct options *o)
+{
+	return o->port != 0 && o->pid != 0 && o->ca != NULL && o->user != NULL &&
+	       o->password != NULL;
 }
 
 /* As many descriptors as this process may have. */
@@ -197,6 +204,8 @@ int main(int argc, char **argv)
 	for (int i = 2; i < argc; i++)
 		take_word(&o, argv[i]);
 	set_defaults(&o);
+	if (found->run != run_floor && !is_told_the_broker(&o))
+		usage();
 	(void)signal(SIGPIPE, SIG_IGN);
 	raise_descriptors();
 	(void)alarm((unsigned)o.limit_s); /* nothing here waits for ever */

@@ -12,6 +12,7 @@
 /* Command-line words NAME=VALUE; the table of them is in load.c. */
 struct options {
 	const char *host, *ca, *user, *password;
+	const char *certificate, *key;    /* of a server made here, without a broker */
 	uint64_t port, pid, version;      /* version: 4 or 5 */
 	uint64_t limit_s;                 /* after so long everything ends with an error */
 	uint64_t qos, payload_bytes;      /* of each message */
@@ -41,5 +42,6 @@ void run_idle(const struct options *o);
 void run_retained(const struct options *o);
 void run_subscriptions(const struct options *o);
 void run_queue(const struct options *o);
+void run_floor(const struct options *o);
 
 #endif
