@@ -179,6 +179,12 @@ void listener_resume(struct listener *l)
 	update(l);
 }
 
+void listener_set_conf(struct listener *l, const struct conf_listener *conf)
+{
+	REQUIRE(conf->is_unix == l->settings.conf->is_unix);
+	l->settings.conf = conf;
+}
+
 void listener_set_tls(struct listener *l, struct tls_context *tls)
 {
 	struct tls_context *before = l->settings.tls;

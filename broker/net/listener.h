@@ -35,6 +35,9 @@ struct listener *listener_open(struct loop *loop, int fd, const struct listener_
 /* Stop and resume accepting by decision of the owner (connection limit). */
 void listener_pause(struct listener *l);
 void listener_resume(struct listener *l);
+/* Reload: the same listener's place in the new configuration (borrowed until closed, or replaced).
+ */
+void listener_set_conf(struct listener *l, const struct conf_listener *conf);
 void listener_set_tls(struct listener *l,
                       struct tls_context *tls); /* reload: for connections from now on */
 /* Closes; freed once the loop let go of it. A unix socket's file is removed. */

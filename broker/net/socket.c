@@ -93,8 +93,10 @@ void sock_run_queues(struct loop *loop)
 	size_t ended = loop->ended.count;
 	struct sock *s;
 
-	for (; ready > 0 && (s = queue_take(&loop->ready)) != NULL; ready--)
-		s->layer->readable(s);
+	for (; ready > 0 && (s = queue_take(&loop->ready)) != NULL; ready--) {
+		if (sock_reads(s)) /* it may have paused since */
+			s->layer->readable(s);
+	}
 	if (handshakes > 0) {
 		uint64_t until = clock_monotonic_ns() + HANDSHAKE_NS_PER_TURN;
 

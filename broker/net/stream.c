@@ -85,3 +85,9 @@ size_t stream_certificate_names(const struct stream *s, enum conf_certificate_us
 {
 	return s->ops->certificate_names(s, kind, out);
 }
+
+bool stream_certificate_valid(const struct stream *s, const struct tls_context *ctx,
+                              const char **why)
+{
+	return s->ops->certificate_valid == NULL || s->ops->certificate_valid(s, ctx, why);
+}

@@ -13,6 +13,7 @@
 
 struct loop;
 struct stream;
+struct tls_context;
 
 enum stream_end {
 	STREAM_END_PEER,  /* orderly: FIN, close_notify */
@@ -75,6 +76,10 @@ struct slice stream_peer_key(const struct stream *s);
 const char *stream_tls_version(const struct stream *s); /* "TLSv1.3", or "none" */
 bool stream_has_certificate(
     const struct stream *s); /* the client gave one and it was verified, this time too */
+/* Would the client's certificate be accepted by this (newer) context: dates, chain, CRL? True where
+ * it gave none and none is required. On false *why says it in plain words. */
+bool stream_certificate_valid(const struct stream *s, const struct tls_context *ctx,
+                              const char **why);
 /* Names of that kind in the client's certificate: how many there are; the first is appended to
  * *out. Only values that are UTF-8 without U+0000 count; one that is not gives 0. */
 size_t stream_certificate_names(const struct stream *s, enum conf_certificate_user kind,
@@ -97,6 +102,9 @@ struct stream_ops {
 	size_t (*certificate_names)(const struct stream *s, enum conf_certificate_user kind,
 	                            struct buf *out);
 	bool (*has_certificate)(const struct stream *s);
+	/* NULL: there are none */
+	bool (*certificate_valid)(const struct stream *s, const struct tls_context *ctx,
+	                          const char **why);
 };
 
 struct stream {

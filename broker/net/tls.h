@@ -22,11 +22,20 @@ void tls_tickets_free(struct tls_tickets *t);
 struct tls_context *tls_context_new(const struct conf_tls *conf, const char *conf_path,
                                     unsigned listener_id, struct tls_tickets *tickets,
                                     struct errors *errors);
+/* The same with client_ca and client_crl read again and our own certificates as they are in memory:
+ * a revocation never waits for anything else. NULL when there are errors. */
+struct tls_context *tls_context_renew_clients(const struct tls_context *now,
+                                              const struct conf_tls *conf, const char *conf_path,
+                                              unsigned listener_id, struct errors *errors);
 struct tls_context *tls_context_ref(struct tls_context *ctx);
 void tls_context_unref(struct tls_context **ctx);
 /* "RSA 2048 and ECDSA P-256" for people: the exposure report and handshake errors. */
 const char *tls_context_certificates(const struct tls_context *ctx);
 /* Log a warning for each of our certificates that ends within 30 days or is not valid now. */
 void tls_context_log_expiry(const struct tls_context *ctx);
+/* Our own certificates: are they the same? And for each "server-ec.crt SHA-256 AB:CD:..., until Nov
+ * 21 12:00:00 2027 GMT", appended. */
+bool tls_context_same_certificates(const struct tls_context *a, const struct tls_context *b);
+void tls_context_describe_certificates(const struct tls_context *ctx, struct buf *out);
 
 #endif

@@ -14,15 +14,17 @@
 	"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"                             \
 	"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-AES128-GCM-SHA256:"                               \
 	"ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-CHACHA20-POLY1305"
-#define SUITES_13  "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
-#define SUITES_ALL 9
-#define GROUPS     "X25519:P-256:P-384"
-#define SIGNATURES                                                                                 \
-	"ECDSA+SHA256:ECDSA+SHA384:ed25519:RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:"          \
-	"RSA+SHA256:RSA+SHA384:RSA+SHA512"
+#define SUITES_13           "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
+#define SUITES_ALL          9
 #define VERIFY_DEPTH        4
 #define CERTIFICATES_MAX    32768 /* bytes of a client's chain */
 #define EXPIRY_WARNING_DAYS 30
+
+/* Not const: OpenSSL's macros cast it away. */
+static char key_groups[] = "X25519:P-256:P-384";
+static char signatures[] =
+    "ECDSA+SHA256:ECDSA+SHA384:ed25519:RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:"
+    "RSA+SHA256:RSA+SHA384:RSA+SHA512";
 
 /* Where building fails: what the steps below need. */
 struct building {
@@ -30,6 +32,7 @@ struct building {
 	const struct conf_tls *conf;
 	const char *conf_path;
 	unsigned listener_id;
+	const struct tls_context *certificates_of; /* copied from there; NULL: read */
 	struct errors *errors;
 };
 
@@ -132,9 +135,9 @@ static bool set_algorithms(SSL_CTX *ssl_ctx, unsigned min_version)
 	       SSL_CTX_set_max_proto_version(ssl_ctx, 0) == 1 &&
 	       SSL_CTX_set_cipher_list(ssl_ctx, SUITES_12) == 1 &&
 	       SSL_CTX_set_ciphersuites(ssl_ctx, SUITES_13) == 1 && suites_are_right(ssl_ctx) &&
-	       SSL_CTX_set1_groups_list(ssl_ctx, GROUPS) == 1 &&
-	       SSL_CTX_set1_sigalgs_list(ssl_ctx, SIGNATURES) == 1 &&
-	       SSL_CTX_set1_client_sigalgs_list(ssl_ctx, SIGNATURES) == 1;
+	       SSL_CTX_set1_groups_list(ssl_ctx, key_groups) == 1 &&
+	       SSL_CTX_set1_sigalgs_list(ssl_ctx, signatures) == 1 &&
+	       SSL_CTX_set1_client_sigalgs_list(ssl_ctx, signatures) == 1;
 }
 
 /* No early data: MQTT has no profile for it (RFC 8446 E.5). */
@@ -267,6 +270,15 @@ static void add_certificate(const struct building *b, size_t n)
 	ERR_clear_error();
 }
 
+static bool load_certificate(const struct building *b, size_t n)
+{
+	if (b->certificates_of == NULL)
+		return tls_certificate_load(&b->ctx->certificates[n], &b->conf->certificates[n],
+		                            b->conf_path, b->errors);
+	tls_certificate_copy(&b->ctx->certificates[n], &b->certificates_of->certificates[n]);
+	return true;
+}
+
 static void load_certificates(const struct building *b)
 {
 	struct tls_context *ctx = b->ctx;
@@ -276,8 +288,7 @@ static void load_certificates(const struct building *b)
 	ctx->certificates = xcalloc(b->conf->certificate_count + 1, sizeof(*ctx->certificates));
 	for (size_t i = 0; i < b->conf->certificate_count; i++) {
 		ctx->certificate_count++;
-		if (tls_certificate_load(&ctx->certificates[i], &b->conf->certificates[i],
-		                         b->conf_path, b->errors))
+		if (load_certificate(b, i))
 			add_certificate(b, i);
 	}
 }
@@ -446,31 +457,49 @@ static void load_clients(const struct building *b)
 
 /* --- the whole --- */
 
-struct tls_context *tls_context_new(const struct conf_tls *conf, const char *conf_path,
-                                    unsigned listener_id, struct tls_tickets *tickets,
-                                    struct errors *errors)
+static struct tls_context *build(struct building *b, struct tls_tickets *tickets)
 {
 	struct tls_context *ctx = xnew(ctx);
-	struct building b = {.ctx = ctx,
-	                     .conf = conf,
-	                     .conf_path = conf_path,
-	                     .listener_id = listener_id,
-	                     .errors = errors};
-	size_t errors_before = errors->error_count;
+	size_t errors_before = b->errors->error_count;
 
+	b->ctx = ctx;
 	atomic_init(&ctx->refs, 1);
 	mutex_init(&ctx->lock);
-	ctx->client_certificates = conf->client_certificates;
+	ctx->client_certificates = b->conf->client_certificates;
 	ctx->tickets = tls_tickets_ref(tickets);
-	load_clients(&b);
-	load_certificates(&b);
+	load_clients(b);
+	load_certificates(b);
 	announce_client_cas(ctx);
-	if (errors->error_count > errors_before) {
+	if (b->errors->error_count > errors_before) {
 		tls_context_unref(&ctx);
 		return NULL;
 	}
 	describe(ctx);
 	return ctx;
+}
+
+struct tls_context *tls_context_new(const struct conf_tls *conf, const char *conf_path,
+                                    unsigned listener_id, struct tls_tickets *tickets,
+                                    struct errors *errors)
+{
+	struct building b = {
+	    .conf = conf, .conf_path = conf_path, .listener_id = listener_id, .errors = errors};
+
+	return build(&b, tickets);
+}
+
+struct tls_context *tls_context_renew_clients(const struct tls_context *now,
+                                              const struct conf_tls *conf, const char *conf_path,
+                                              unsigned listener_id, struct errors *errors)
+{
+	struct building b = {.conf = conf,
+	                     .conf_path = conf_path,
+	                     .listener_id = listener_id,
+	                     .certificates_of = now,
+	                     .errors = errors};
+
+	REQUIRE(conf->certificate_count == now->certificate_count);
+	return build(&b, now->tickets);
 }
 
 struct tls_context *tls_context_ref(struct tls_context *ctx)
@@ -537,5 +566,25 @@ void tls_context_log_expiry(const struct tls_context *ctx)
 		if (tls_certificate_days_left(c) < EXPIRY_WARNING_DAYS ||
 		    tls_certificate_not_yet_valid(c))
 			log_expiry(c);
+	}
+}
+
+bool tls_context_same_certificates(const struct tls_context *a, const struct tls_context *b)
+{
+	if (a->certificate_count != b->certificate_count)
+		return false;
+	for (size_t i = 0; i < a->certificate_count; i++) {
+		if (X509_cmp(a->certificates[i].leaf, b->certificates[i].leaf) != 0)
+			return false;
+	}
+	return true;
+}
+
+void tls_context_describe_certificates(const struct tls_context *ctx, struct buf *out)
+{
+	for (size_t i = 0; i < ctx->certificate_count; i++) {
+		if (i > 0)
+			buf_put_slice(out, SLICE("; "));
+		tls_certificate_describe(&ctx->certificates[i], out);
 	}
 }

@@ -25,6 +25,10 @@ struct tls_certificate {
 bool tls_certificate_load(struct tls_certificate *c, const struct conf_certificate *conf,
                           const char *conf_path, struct errors *errors);
 void tls_certificate_fini(struct tls_certificate *c);
+/* References of the same certificate, key and chain. */
+void tls_certificate_copy(struct tls_certificate *to, const struct tls_certificate *from);
+/* "server-ec.crt SHA-256 AB:CD:..., until Nov 21 12:00:00 2027 GMT" */
+void tls_certificate_describe(const struct tls_certificate *c, struct buf *out);
 /* "RSA 2048", "ECDSA P-256", "Ed25519". */
 void tls_certificate_kind(const struct tls_certificate *c, struct buf *out);
 /* Days until it ends, negative when it has ended. */
@@ -113,6 +117,14 @@ void tls_log_handshake_failed(const struct tls_report *report, uint64_t now_ms);
 void tls_log_broken(const struct tls_report *report, uint64_t now_ms);
 void tls_log_plaintext(const struct peer *peer, struct tls_context *ctx, const char *cause,
                        uint64_t now_ms);
+
+/* --- a client's certificate, judged again (tls_client.c) --- */
+
+#define TLS_CLIENT_DEPTH 4
+
+/* `chain`: what the client sent behind it, may be NULL. On false *why is OpenSSL's own text. */
+bool tls_client_still_good(const struct tls_context *ctx, X509 *certificate, STACK_OF(X509) * chain,
+                           const char **why);
 
 /* --- names in a client's certificate (tls_names.c) --- */
 

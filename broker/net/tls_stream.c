@@ -487,6 +487,18 @@ static size_t op_certificate_names(const struct stream *stream, enum conf_certif
 	return certificate == NULL ? 0 : tls_certificate_names(certificate, kind, out);
 }
 
+static bool op_certificate_valid(const struct stream *stream, const struct tls_context *ctx,
+                                 const char **why)
+{
+	X509 *certificate = certificate_of(stream);
+
+	if (certificate != NULL)
+		return tls_client_still_good(
+		    ctx, certificate, SSL_get_peer_cert_chain(tls_of_stream(stream)->ssl), why);
+	*why = "a client certificate is required now";
+	return ctx->client_certificates != CLIENT_CERTIFICATES_REQUIRED;
+}
+
 static const struct stream_ops ops = {
     .write = op_write,
     .backlog = sock_op_backlog,
@@ -502,6 +514,7 @@ static const struct stream_ops ops = {
     .tls_version = op_tls_version,
     .certificate_names = op_certificate_names,
     .has_certificate = op_has_certificate,
+    .certificate_valid = op_certificate_valid,
 };
 
 struct stream *tls_stream_new(int fd, unsigned listener, const struct sockaddr *peer,

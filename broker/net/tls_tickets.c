@@ -168,34 +168,16 @@ static bool is_marked(SSL_SESSION *session)
 
 /* The ticket has the leaf only: who needs intermediate certificates that are not in client_ca has a
  * full handshake each time. */
-static bool still_good(const struct tls_context *ctx, X509 *certificate)
-{
-	X509_STORE_CTX *check = X509_STORE_CTX_new();
-	bool good = false;
-
-	if (check != NULL && ctx->client_store != NULL &&
-	    X509_STORE_CTX_init(check, ctx->client_store, certificate, NULL) == 1 &&
-	    X509_STORE_CTX_set_default(check, "ssl_client") == 1) {
-		X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(check);
-
-		X509_VERIFY_PARAM_set_depth(param, 4);
-		X509_VERIFY_PARAM_set_auth_level(param, 2);
-		good = X509_verify_cert(check) == 1;
-	}
-	X509_STORE_CTX_free(check);
-	ERR_clear_error();
-	return good;
-}
-
 static bool may_resume(const struct tls_context *ctx, SSL_SESSION *session)
 {
 	X509 *certificate = SSL_SESSION_get0_peer(session);
+	const char *why;
 
 	if (!is_marked(session))
 		return false;
 	if (certificate == NULL)
 		return ctx->client_certificates != CLIENT_CERTIFICATES_REQUIRED;
-	return still_good(ctx, certificate);
+	return tls_client_still_good(ctx, certificate, NULL, &why);
 }
 
 static SSL_TICKET_RETURN on_ticket_back(SSL *ssl, SSL_SESSION *session, const unsigned char *name,

@@ -447,8 +447,12 @@ static void configure(SSL_CTX *ctx, const struct client_wish *wish)
 		assert_int_equal(SSL_CTX_set_cipher_list(ctx, wish->suites_12), 1);
 	if (wish->suites_13 != NULL)
 		assert_int_equal(SSL_CTX_set_ciphersuites(ctx, wish->suites_13), 1);
-	if (wish->groups != NULL)
-		assert_int_equal(SSL_CTX_set1_groups_list(ctx, wish->groups), 1);
+	if (wish->groups != NULL) {
+		char *groups = xstrdup(wish->groups);
+
+		assert_int_equal(SSL_CTX_set1_groups_list(ctx, groups), 1);
+		free(groups);
+	}
 	if (wish->ca != NULL) {
 		assert_int_equal(SSL_CTX_load_verify_file(ctx, wish->ca), 1);
 		SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
@@ -470,8 +474,12 @@ bool client_open(struct client *c, uint16_t port, const struct client_wish *wish
 	c->ssl = SSL_new(c->ctx);
 	SSL_set_app_data(c->ssl, c);
 	SSL_set_fd(c->ssl, c->fd);
-	if (wish->server_name != NULL)
-		SSL_set_tlsext_host_name(c->ssl, wish->server_name);
+	if (wish->server_name != NULL) {
+		char *name = xstrdup(wish->server_name);
+
+		assert_int_equal(SSL_set_tlsext_host_name(c->ssl, name), 1);
+		free(name);
+	}
 	if (wish->alpn != NULL)
 		SSL_set_alpn_protos(c->ssl, (const unsigned char *)wish->alpn,
 		                    (unsigned)strlen(wish->alpn));
@@ -490,7 +498,7 @@ bool client_send(struct client *c, const void *bytes, size_t len)
 	while (len > 0) {
 		if (SSL_write_ex(c->ssl, bytes, len, &n) != 1)
 			return false;
-		bytes = (const char *)bytes + n;
+		bytes = slice_skip(slice_of(bytes, len), n).data;
 		len -= n;
 	}
 	return true;

@@ -443,8 +443,8 @@ static void abort_resets(void **state)
 	house_start(&h, &(struct house_rules){.on_bytes = flood_and_abort}, context, NULL);
 	assert_true(client_open(&c, h.port, &wish));
 	assert_true(client_send(&c, "go", 2));
+	house_wait(&h, &h.ended, 1); /* without a byte read, for the kernel not to take it all */
 	assert_false(client_recv(&c, back, FLOOD));
-	house_wait(&h, &h.ended, 1);
 	assert_int_equal(h.last_end, STREAM_END_LOCAL);
 	client_close(&c);
 	house_stop(&h);
@@ -491,7 +491,8 @@ static void forged_bytes_end_it(void **state)
 	house_stop(&h);
 }
 
-/* The owner learns of what came before the end, and of a pause's end. */
+/* The owner learns of what came before the end, and of the end when it reads again. (TLS 1.2: with
+ * 1.3 the client would close with a ticket unread, which is a reset.) */
 static void pause_and_count(struct house_conn *c, struct slice bytes)
 {
 	(void)bytes;
@@ -504,7 +505,7 @@ static void the_end_behind_a_pause(void **state)
 {
 	struct house h;
 	struct client c;
-	struct client_wish wish = {.min_version = TLS1_3_VERSION};
+	struct client_wish wish = {.max_version = TLS1_2_VERSION};
 
 	(void)state;
 	house_start(&h, &(struct house_rules){.on_bytes = pause_and_count}, context, NULL);
