@@ -1,0 +1,173 @@
+/* Wills: at most once, exactly when the standard says, and a cancelled one never.  D6 */
+#include "scenario.h"
+
+static const struct connect_options clean = {0};
+
+static struct client *watcher(struct world *w)
+{
+	struct client *c = client_new(w, "watcher", MQTT_5_0);
+
+	client_join(c, &clean);
+	client_subscribe(c, "will/#", 2);
+	world_run(w);
+	return c;
+}
+
+static struct connect_options with_will(uint32_t expiry_s, uint32_t delay_s)
+{
+	return (struct connect_options){
+	    .keep = expiry_s > 0,
+	    .expiry_s = expiry_s,
+	    .will = {.topic = "will/x", .payload = "gone", .qos = 1, .delay_s = delay_s}};
+}
+
+/* A broken connection, a peer that closes without DISCONNECT, a packet that is not valid: each
+ * publishes it, once. [MQTT-3.1.2-8] */
+static void when_it_breaks(struct world *w)
+{
+	struct client *watch = watcher(w);
+	struct client *c = client_new(w, "c", world_random(w, 2) == 0 ? MQTT_5_0 : MQTT_3_1_1);
+	struct connect_options options = with_will(world_random(w, 2) == 0 ? 0 : 1000, 0);
+
+	client_join(c, &options);
+	switch (world_random(w, 3)) {
+	case 0:
+		client_drop(c);
+		break;
+	case 1:
+		client_finish(c);
+		break;
+	default:
+		client_send(c, SLICE("\xf0\x00")); /* AUTH, which nobody asked for */
+	}
+	world_run(w);
+	assert_int_equal(count_received(watch, "will/x"), 1);
+	assert_int_equal(watch->received[0].qos, 1);
+	world_advance(w, 2000000);
+	assert_int_equal(count_received(watch, "will/x"), 1);
+}
+
+/* DISCONNECT 0x00 drops it; 0x04 does not. [MQTT-3.1.2-10] [MQTT5-3.14.4-3] */
+static void disconnect(struct world *w)
+{
+	struct client *watch = watcher(w), *c = client_new(w, "c", MQTT_5_0);
+	struct connect_options options = with_will(world_random(w, 2) == 0 ? 0 : 1000, 0);
+
+	client_join(c, &options);
+	client_leave(c, REASON_SUCCESS);
+	world_advance(w, 2000000);
+	assert_int_equal(watch->received_count, 0);
+	client_join(c, &options);
+	client_leave(c, REASON_DISCONNECT_WITH_WILL);
+	world_run(w);
+	assert_int_equal(watch->received_count, 1);
+	world_advance(w, 2000000);
+	assert_int_equal(watch->received_count, 1);
+}
+
+/* Its delay, or the session's end, whichever is first; nothing where the client is back before.
+ * [MQTT5-3.1.3-9] */
+static void delayed(struct world *w)
+{
+	struct client *watch = watcher(w), *c = client_new(w, "c", MQTT_5_0);
+	struct connect_options late = with_will(1000, 30), early = with_will(10, 30);
+
+	client_join(c, &late);
+	client_drop(c);
+	world_advance(w, 29000);
+	assert_int_equal(watch->received_count, 0);
+	client_join(c, &late);
+	world_advance(w, 100000);
+	assert_int_equal(watch->received_count, 0);
+	client_drop(c);
+	world_advance(w, 29900);
+	assert_int_equal(watch->received_count, 0);
+	world_advance(w, 200);
+	assert_int_equal(watch->received_count, 1);
+	world_advance(w, 2000000);
+	assert_int_equal(watch->received_count, 1);
+	client_join(c, &early);
+	client_drop(c);
+	world_advance(w, 9900);
+	assert_int_equal(watch->received_count, 1);
+	world_advance(w, 200);
+	assert_int_equal(watch->received_count, 2);
+	world_advance(w, 100000);
+	assert_int_equal(watch->received_count, 2);
+}
+
+/* Takeover ends a connection without DISCONNECT: a will without delay goes out, one with a delay
+ * waits for nothing since the session goes on; a clean start ends the session and with it the
+ * wait. [MQTT5-3.1.3-9] */
+static void taken_over(struct world *w)
+{
+	struct client *watch = watcher(w), *one = client_new(w, "c", MQTT_5_0);
+	struct client *two = client_new(w, "c", MQTT_5_0);
+	struct connect_options now = with_will(1000, 0), later = with_will(1000, 30);
+
+	client_join(one, &now);
+	client_join(two, &later);
+	assert_int_equal(watch->received_count, 1);
+	client_join(one, &later);
+	world_advance(w, 100000);
+	assert_int_equal(watch->received_count, 1);
+	client_join(two, &clean);
+	assert_int_equal(watch->received_count, 2);
+	world_advance(w, 2000000);
+	assert_int_equal(watch->received_count, 2);
+}
+
+/* A retained will is the state that late comers see, and an expired one is not. */
+static void retained(struct world *w)
+{
+	struct client *late = client_new(w, "late", MQTT_5_0), *c = client_new(w, "c", MQTT_5_0);
+	struct connect_options options = with_will(0, 0);
+
+	options.will.retain = true;
+	options.will.expiry_s = 50;
+	client_join(c, &options);
+	world_advance(w, 100000);
+	client_drop(c);
+	world_advance(w, 20000);
+	client_join(late, &clean);
+	client_subscribe(late, "will/x", 1);
+	world_run(w);
+	assert_int_equal(late->received_count, 1);
+	assert_true(late->received[0].retain);
+	assert_int_equal(late->received[0].expiry_s, 30);
+	world_advance(w, 30000);
+	client_subscribe(late, "will/x", 1);
+	world_run(w);
+	assert_int_equal(late->received_count, 1);
+}
+
+/* One that may not be published is refused at CONNECT, and the session stays untouched.
+ * interface.md, "Publish and will" */
+static void refused(struct world *w)
+{
+	struct client *c = client_new(w, "c", world_random(w, 2) == 0 ? MQTT_5_0 : MQTT_3_1_1);
+	struct connect_options good = with_will(1000, 0), bad = with_will(1000, 0);
+	struct client *watch = watcher(w);
+
+	bad.will.topic = "desired/lamp";
+	client_join(c, &good);
+	client_connect(c, &bad);
+	world_run(w);
+	assert_false(c->accepted);
+	assert_true(c->closed);
+	assert_int_equal(c->connack_reason, c->version == MQTT_5_0 ? REASON_NOT_AUTHORIZED : 5);
+	assert_int_equal(watch->received_count, 1); /* the first connection broke */
+	client_join(c, &good);
+	assert_true(c->session_present);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    SCENARIO(when_it_breaks), SCENARIO(disconnect), SCENARIO(delayed),
+	    SCENARIO(taken_over),     SCENARIO(retained),   SCENARIO(refused),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
