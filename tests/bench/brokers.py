@@ -84,7 +84,7 @@ class Broker:
                 status = "no end at all"
         self.log.close()
         if status != 0:
-            print(f"  {self.name} ended with {status}:\n{self.said()}")
+            raise RuntimeError(f"{self.name} ended with {status}:\n{self.said()}")
 
     def write(self, name, text):
         path = self.directory / name
