@@ -200,17 +200,21 @@ static int bind_tcp(const struct binding *b, uint16_t *port, bool probe)
 
 /* --- Unix --- */
 
+static char *directory_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (slash == NULL)
+		return xstrdup(".");
+	return slash == path ? xstrdup("/") : xstrndup(path, (size_t)(slash - path));
+}
+
 static int check_directory(const struct binding *b)
 {
-	char *dir = xstrdup(b->conf->path);
-	char *slash = strrchr(dir, '/');
+	char *dir = directory_of(b->conf->path);
 	struct stat st;
 	int failed = 0;
 
-	if (slash == NULL)
-		strcpy(dir, ".");
-	else
-		slash[slash == dir ? 1 : 0] = '\0';
 	if (stat(dir, &st) != 0) {
 		failed = -errno;
 		TELL(b, "%s: cannot use the directory %s: %s; make it: 'install -d -m 0750 %s'",

@@ -51,13 +51,17 @@ static void on_retry(struct timer *timer, void *home_arg)
 	update(l);
 }
 
+static void log_paused(const struct listener *l, int error)
+{
+	LOG(ACCEPT_PAUSED, F_STR("bind", l->settings.conf->bind), F_STR("error", strerror(error)),
+	    F_STR("remedy", "those who are in stay; raise LimitNOFILE (ulimit -n), or lower "
+	                    "limits.connections"));
+}
+
 static void wait_for_descriptors(struct listener *l, int error)
 {
 	if (l->retry_ms == 0) {
-		LOG(ACCEPT_PAUSED, F_STR("bind", l->settings.conf->bind),
-		    F_STR("error", strerror(error)),
-		    F_STR("remedy", "those who are in stay; raise LimitNOFILE (ulimit -n), or "
-		                    "lower limits.connections"));
+		log_paused(l, error);
 		l->retry_ms = RETRY_FIRST_MS;
 	} else if (l->retry_ms < RETRY_LAST_MS) {
 		l->retry_ms *= 2;

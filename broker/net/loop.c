@@ -15,6 +15,7 @@
 struct loop_signal {
 	uv_signal_t handle;
 	struct loop_signal *next;
+	struct loop *loop;
 	loop_signal_fn *fn;
 	void *arg;
 };
@@ -70,7 +71,10 @@ static void on_check(uv_check_t *handle)
 	uint64_t wait_ms;
 
 	uv_idle_stop(&loop->idle);
-	sock_run_queues(loop);
+	if (sock_queues_wait(loop)) {
+		home_update_now(loop->home);
+		sock_run_queues(loop);
+	}
 	wait_ms = home_turn(loop->home);
 	if (sock_queues_wait(loop))
 		wait_ms = 0;
@@ -168,6 +172,7 @@ static void on_signal(uv_signal_t *handle, int signum)
 {
 	struct loop_signal *s = handle->data;
 
+	home_update_now(s->loop->home);
 	s->fn(s->arg, signum);
 }
 
@@ -186,6 +191,7 @@ int loop_on_signal(struct loop *loop, int signum, loop_signal_fn *fn, void *arg)
 		return failed;
 	}
 	s->handle.data = s;
+	s->loop = loop;
 	s->fn = fn;
 	s->arg = arg;
 	failed = uv_signal_start(&s->handle, on_signal, signum);

@@ -45,7 +45,9 @@ static void tell_openssl(const struct building *b, const char *what)
 	ERR_clear_error();
 }
 
-/* --- callbacks --- */
+/* --- callbacks; their types are OpenSSL's --- */
+
+/* NOLINTBEGIN(readability-non-const-parameter): see above */
 
 static int on_client_hello(SSL *ssl, int *alert, void *arg)
 {
@@ -107,6 +109,8 @@ static int on_server_name(SSL *ssl, int *alert, void *arg)
 		return SSL_TLSEXT_ERR_ALERT_FATAL;
 	return SSL_TLSEXT_ERR_OK;
 }
+
+/* NOLINTEND(readability-non-const-parameter) */
 
 /* --- one SSL_CTX --- */
 

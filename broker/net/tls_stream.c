@@ -404,11 +404,12 @@ static void on_readable(struct sock *s)
 {
 	struct tls_stream *t = tls_of(s);
 
-	if (!t->established)
+	if (!t->established) {
 		sock_queue(s, PLACE_HANDSHAKES);
-	else if (decrypted_waits(t))
-		feed(t); /* what OpenSSL holds comes first; the rest is still in the kernel */
-	else if (take_input(t))
+		return;
+	}
+	/* What OpenSSL holds comes first; the rest is still in the kernel. */
+	if (decrypted_waits(t) || take_input(t))
 		feed(t);
 }
 

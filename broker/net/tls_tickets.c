@@ -18,7 +18,7 @@
 
 #define KEYS           3
 #define ROTATE_MS      ((uint64_t)12 * 3600 * 1000)
-#define TICKET_LIFE_S  (6 * 3600)
+#define TICKET_LIFE_S  21600L
 #define KEY_LIFE_MS    (ROTATE_MS + (uint64_t)TICKET_LIFE_S * 1000)
 #define RESUMABLE_MARK "r" /* in tickets of sessions that may be resumed */
 
