@@ -337,6 +337,11 @@ static struct acl_verdict check_topic(struct query *q)
 	return in_order(q, decide);
 }
 
+static bool is_dollar(struct slice topic)
+{
+	return topic.len > 0 && topic.data[0] == '$';
+}
+
 struct acl_verdict acl_check(const struct acl_subject *subject, const struct acl_request *request)
 {
 	struct topic_level levels[RULE_LEVELS_MAX + 1] UNINITIALIZED;
@@ -344,7 +349,7 @@ struct acl_verdict acl_check(const struct acl_subject *subject, const struct acl
 	    .subject = subject,
 	    .request = request,
 	    .action = ACTION_BIT(request->action),
-	    .dollar = request->topic.len > 0 && request->topic.data[0] == '$',
+	    .dollar = is_dollar(request->topic),
 	    .at = request->topic.data,
 	    .end = request->topic.data + request->topic.len,
 	    .levels = levels,
@@ -353,4 +358,28 @@ struct acl_verdict acl_check(const struct acl_subject *subject, const struct acl
 	if (request->action == ACL_SUBSCRIBE)
 		return in_order(&q, subject->acl->partial ? decide_partial : decide);
 	return check_topic(&q);
+}
+
+void acl_ask_each(const struct acl_subject *subject, const struct acl_request *request,
+                  acl_answer_fn *tell, void *arg)
+{
+	struct topic_level levels[RULE_LEVELS_MAX + 1];
+	bool reads = (ACTION_BIT(request->action) & ACTIONS_READ) != 0;
+	bool partial = request->action == ACL_SUBSCRIBE && subject->acl->partial;
+	struct query q = {
+	    .subject = subject,
+	    .request = request,
+	    .action = ACTION_BIT(request->action),
+	    .dollar = is_dollar(request->topic),
+	    .bridge = !reads && is_dollar(request->topic),
+	    .at = request->topic.data,
+	    .end = request->topic.data + request->topic.len,
+	    .levels = levels,
+	};
+	decide_fn *first = partial ? decide_partial : decide;
+
+	if (subject->own != NULL)
+		tell(arg, subject->own, first(subject->own, &q));
+	for (size_t i = 0; i < subject->role_count; i++)
+		tell(arg, subject->roles[i], first(subject->roles[i], &q));
 }

@@ -60,6 +60,12 @@ bool acl_name_is_clean(struct slice name);
 void acl_load_tests(struct acl *acl, const struct yaml_node *section, struct errors *errors);
 void acl_test_fini(struct acl_test *test);
 
+/* What each list answers by itself, behind the guards: `first` is the rule that decides there, or
+ * NULL. The one with own rules comes first, where there is one; then each role that is defined. */
+typedef void acl_answer_fn(void *arg, const struct rule_list *list, const struct acl_rule *first);
+void acl_ask_each(const struct acl_subject *subject, const struct acl_request *request,
+                  acl_answer_fn *tell, void *arg);
+
 /* Warn about rules that can never decide. */
 void acl_lint(const struct acl *acl, struct errors *errors);
 

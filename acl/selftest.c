@@ -1,6 +1,7 @@
 /* The tests: section: what the policy must answer, written beside it.  Thread: main. */
 #include <stdlib.h>
 
+#include "acl/account.h"
 #include "acl/policy.h"
 #include "base/alloc.h"
 #include "proto/topic.h"
@@ -225,50 +226,84 @@ static struct acl_verdict test_ask(const struct acl *acl, const struct acl_test 
 	return verdict;
 }
 
-static const char *const action_words[] = {
-    [ACL_PUBLISH] = "publish",
-    [ACL_WILL] = "will",
-    [ACL_SUBSCRIBE] = "subscribe",
-    [ACL_RECEIVE] = "receive",
-};
-
-static void test_run(const struct acl *acl, const struct acl_test *test, const struct acl_who *who,
-                     struct errors *errors)
+const char *acl_action_name(enum acl_action action)
 {
-	struct acl_verdict verdict = test_ask(acl, test, who);
-	char why[256];
+	static const char *const words[] = {
+	    [ACL_PUBLISH] = "publish",
+	    [ACL_WILL] = "will",
+	    [ACL_SUBSCRIBE] = "subscribe",
+	    [ACL_RECEIVE] = "receive",
+	};
 
-	if (verdict.allowed == test->expect_allow)
-		return;
-	acl_verdict_text(acl, &verdict, why, sizeof(why));
-	errors_add(errors, acl->name, test->line, test->column,
-	           "test failed: %s %s %s: expected %s, the policy says %s (%s)",
-	           test->user == NULL ? "anonymous" : test->user, action_words[test->action],
-	           test->topic, test->expect_allow ? "allow" : "deny",
-	           verdict.allowed ? "allow" : "deny", why);
+	return words[action];
 }
 
-size_t acl_run_tests(const struct acl *acl, acl_roles_fn *roles_of, void *arg,
-                     struct errors *errors)
+static struct acl_test_result test_result(const struct acl_test *test)
+{
+	return (struct acl_test_result){
+	    .line = test->line,
+	    .column = test->column,
+	    .user = test->user,
+	    .action = test->action,
+	    .topic = test->topic,
+	    .expect_allow = test->expect_allow,
+	};
+}
+
+size_t acl_each_test(const struct acl *acl, acl_roles_fn *roles_of, void *roles_arg,
+                     acl_test_fn *tell, void *arg)
 {
 	size_t run = 0;
 
 	for (size_t i = 0; i < acl->test_count; i++) {
 		const struct acl_test *test = &acl->tests[i];
+		struct acl_test_result result = test_result(test);
 		struct acl_who who = {
 		    .anonymous = test->anonymous,
 		    .user = slice_of_str(test->user),
 		    .client_id = slice_of_str(test->client_id),
 		};
 
-		if (!test->anonymous && roles_of != NULL &&
-		    !roles_of(arg, who.user, &who.roles, &who.role_count)) {
-			errors_warn(errors, acl->name, test->line, test->column,
-			            "test skipped: user '%s' is missing or locked", test->user);
-			continue;
+		result.skipped = !test->anonymous && roles_of != NULL &&
+		                 !roles_of(roles_arg, who.user, &who.roles, &who.role_count);
+		if (!result.skipped) {
+			result.verdict = test_ask(acl, test, &who);
+			result.passed = result.verdict.allowed == test->expect_allow;
+			run++;
 		}
-		test_run(acl, test, &who, errors);
-		run++;
+		tell(arg, &result);
 	}
 	return run;
+}
+
+struct test_report {
+	const struct acl *acl;
+	struct errors *errors;
+};
+
+static void report(void *arg, const struct acl_test_result *r)
+{
+	const struct test_report *to = arg;
+	char why[256];
+
+	if (r->skipped) {
+		errors_warn(to->errors, to->acl->name, r->line, r->column,
+		            "test skipped: user '%s' is missing or locked", r->user);
+		return;
+	}
+	if (r->passed)
+		return;
+	acl_verdict_text(to->acl, &r->verdict, why, sizeof(why));
+	errors_add(to->errors, to->acl->name, r->line, r->column,
+	           "test failed: %s %s %s: expected %s, the policy says %s (%s)",
+	           r->user == NULL ? "anonymous" : r->user, acl_action_name(r->action), r->topic,
+	           r->expect_allow ? "allow" : "deny", r->verdict.allowed ? "allow" : "deny", why);
+}
+
+size_t acl_run_tests(const struct acl *acl, acl_roles_fn *roles_of, void *arg,
+                     struct errors *errors)
+{
+	struct test_report to = {.acl = acl, .errors = errors};
+
+	return acl_each_test(acl, roles_of, arg, report, &to);
 }

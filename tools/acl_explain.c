@@ -1,0 +1,244 @@
+/* Explaining a verdict to a person: what was decided and by which rule, who was asked, what nearly
+ * fitted, and what to write to have it otherwise. */
+#include "acl_explain.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "acl/account.h"
+#include "acl_suggest.h"
+#include "base/alloc.h"
+
+struct talk {
+	const struct house *house;
+	const struct question *q;
+	const struct acl_account *account;
+	struct acl_who who;
+	const char *name; /* of who asks */
+	char *no_login;   /* why nobody gets as far as the rules, or NULL */
+};
+
+static bool allowed(const struct talk *t)
+{
+	return t->account->verdict.allowed && t->no_login == NULL;
+}
+
+static void print_verdict(const struct talk *t)
+{
+	const struct acl_verdict *v = &t->account->verdict;
+	char why[1024];
+
+	printf("%s: %s %s %s %s\n", allowed(t) ? "allow" : "deny", t->name,
+	       allowed(t) ? "may" : "may not", acl_action_name(t->q->request.action), t->q->topic);
+	acl_verdict_text(t->house->acl, v, why, sizeof(why));
+	if (t->no_login != NULL)
+		printf("login: %s\n       the rules alone would say: %s\n", t->no_login,
+		       v->allowed ? "allow" : "deny");
+	printf("rule: %s\n", why);
+	if (v->cause == ACL_CAUSE_RULE) {
+		char *filled = acl_rule_filled(v->rule, &t->who);
+
+		if (filled != NULL)
+			printf("      that is: %s\n", filled);
+		free(filled);
+	}
+}
+
+/* ---- who was asked ---- */
+
+static void print_guards(const struct talk *t)
+{
+	switch (t->account->verdict.cause) {
+	case ACL_CAUSE_GUARD_DESIRED:
+	case ACL_CAUSE_GUARD_SYSTEM:
+		puts("  the guards: deny; they come before all rules");
+		return;
+	case ACL_CAUSE_RULE:
+	case ACL_CAUSE_NO_RULE:
+		break;
+	}
+	puts("  the guards: none applies");
+}
+
+/* "role actor (users.passwd:3, acl.yaml:14)" */
+static void print_whose(const struct talk *t, const struct acl_answer *a)
+{
+	const struct user *user = users_find(t->house->users, t->who.user);
+
+	if (a->role == NULL) {
+		printf("  the own rules of %s", t->name);
+		return;
+	}
+	printf("  role %s (", a->role);
+	if (a->in_password_file && user != NULL)
+		printf("%s:%u%s", t->house->conf->password_file, user->line,
+		       a->line != 0 ? ", " : "");
+	if (a->line != 0)
+		printf("%s:%u", house_acl_name(t->house), a->line);
+	putchar(')');
+}
+
+static void print_answer(const struct talk *t, const struct acl_answer *a)
+{
+	print_whose(t, a);
+	if (!a->defined) {
+		printf(": gives nothing, %s does not define it\n", house_acl_name(t->house));
+	} else if (a->rule != NULL) {
+		char *text = acl_rule_text(t->house->acl, a->rule);
+
+		printf(": %s, %s\n", acl_rule_denies(a->rule) ? "deny" : "allow", text);
+		free(text);
+	} else {
+		puts(a->rule_count == 0 ? ": there are none" : ": none fits");
+	}
+}
+
+static void print_asked(const struct talk *t)
+{
+	puts("asked, in this order:");
+	print_guards(t);
+	for (size_t i = 0; i < t->account->count; i++)
+		print_answer(t, &t->account->answers[i]);
+	if (t->account->count == 1)
+		printf("  %s has no roles\n", t->name);
+}
+
+static void print_misses(const struct talk *t, const struct acl_answer *a)
+{
+	for (size_t i = 0; i < a->miss_count; i++) {
+		char *text = acl_rule_text(t->house->acl, a->misses[i].rule);
+
+		printf("nearly: %s\n        would allow it, but %s\n", text, a->misses[i].why);
+		free(text);
+	}
+}
+
+/* ---- what would have to change ---- */
+
+static void print_own_rule(const struct talk *t, const char *rule, const struct acl_answer *own)
+{
+	char *quoted = suggest_yaml(rule, own->rule_count == 0);
+	char *name = suggest_yaml(t->name, true);
+
+	if (own->rule != NULL)
+		printf("to allow it, add to the rules of %s, above line %u of %s:\n    - %s\n",
+		       t->name, acl_rule_line(own->rule), house_acl_name(t->house), quoted);
+	else if (own->rule_count > 0)
+		printf("to allow it, add to the rules of %s in %s:\n    - %s\n", t->name,
+		       house_acl_name(t->house), quoted);
+	else if (t->q->anonymous)
+		printf("to allow it, write into %s:\n    anonymous:\n      rules: [%s]\n",
+		       house_acl_name(t->house), quoted);
+	else
+		printf("to allow it, write into %s:\n    users:\n      %s:\n        rules: [%s]\n",
+		       house_acl_name(t->house), name, quoted);
+	free(name);
+	free(quoted);
+}
+
+/* The role to be changed: one that is silent rather than one that denies. */
+static const struct acl_answer *role_to_change(const struct acl_account *account)
+{
+	const struct acl_answer *found = NULL;
+
+	for (size_t i = 1; i < account->count; i++) {
+		const struct acl_answer *a = &account->answers[i];
+
+		if (a->defined && (found == NULL || (found->rule != NULL && a->rule == NULL)))
+			found = a;
+	}
+	return found;
+}
+
+static void print_role_rule(const struct talk *t, const char *rule, const struct acl_answer *role)
+{
+	char *quoted = suggest_yaml(rule, false);
+
+	printf("to allow it, add to role '%s'", role->role);
+	if (role->rule != NULL)
+		printf(", above line %u", acl_rule_line(role->rule));
+	printf(" of %s:\n    - %s\n", house_acl_name(t->house), quoted);
+	printf("  (all who have the role may do it then; for %s alone, put it into %s rules)\n",
+	       t->name, t->q->anonymous ? "the" : "the user's own");
+	free(quoted);
+}
+
+static void print_change(const struct talk *t)
+{
+	const struct acl_answer *own = &t->account->answers[0];
+	const struct acl_answer *role = own->rule == NULL ? role_to_change(t->account) : NULL;
+	char *rule = suggest_rule(&t->q->request, &t->who);
+
+	if (rule == NULL)
+		puts("no rule can allow it: the topic has a line break in it");
+	else if (role != NULL)
+		print_role_rule(t, rule, role);
+	else
+		print_own_rule(t, rule, own);
+	free(rule);
+}
+
+static void print_remedy(const struct talk *t)
+{
+	switch (t->account->verdict.cause) {
+	case ACL_CAUSE_GUARD_DESIRED:
+		printf("no rule can allow it: give the client a user name; or, if this topic is no "
+		       "command, take it out of desired_topics in %s\n",
+		       house_acl_name(t->house));
+		return;
+	case ACL_CAUSE_GUARD_SYSTEM:
+		puts("no rule can allow it: topics that begin with $ are the broker's own (a "
+		     "bridge announces itself below $SYS/broker/connection/, where a rule names "
+		     "that)");
+		return;
+	case ACL_CAUSE_RULE:
+	case ACL_CAUSE_NO_RULE:
+		break;
+	}
+	for (size_t i = 0; i < t->account->count; i++)
+		print_misses(t, &t->account->answers[i]);
+	print_change(t);
+}
+
+/* ---- all of it ---- */
+
+static void print_notes(const struct talk *t)
+{
+	if (t->account->lacks_client_id)
+		puts("note: there are rules with %c, and no client id was given (--client-id)");
+	if (t->house->conf->password_file == NULL && !t->q->anonymous)
+		printf("note: there is no password_file; the roles are those of %s alone\n",
+		       house_acl_name(t->house));
+}
+
+int explain(const struct house *h, const struct question *q)
+{
+	struct talk t = {
+	    .house = h,
+	    .q = q,
+	    .who = {.anonymous = q->anonymous,
+	            .user = slice_of_str(q->user),
+	            .client_id = slice_of_str(q->client_id)},
+	    .name = q->anonymous ? "anonymous" : q->user,
+	    .no_login = house_why_no_login(h, q->anonymous, q->user),
+	};
+	const struct user *user = q->anonymous ? NULL : users_find(h->users, t.who.user);
+	struct acl_account *account;
+	int status;
+
+	if (user != NULL) {
+		t.who.roles = user->roles;
+		t.who.role_count = user->role_count;
+	}
+	account = acl_account_new(h->acl, &t.who, &q->request);
+	t.account = account;
+	print_verdict(&t);
+	print_asked(&t);
+	if (!account->verdict.allowed)
+		print_remedy(&t);
+	print_notes(&t);
+	status = allowed(&t) ? 0 : EXIT_DENIED;
+	acl_account_free(account);
+	free(t.no_login);
+	return status;
+}

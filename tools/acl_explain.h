@@ -1,0 +1,18 @@
+/* The answer of `broker-acl explain` on standard output.  Thread: main. */
+#ifndef TOOLS_ACL_EXPLAIN_H
+#define TOOLS_ACL_EXPLAIN_H
+
+#include "acl_house.h"
+
+struct question {
+	bool anonymous;
+	const char *user;
+	const char *client_id; /* NULL: not given */
+	const char *topic;     /* as given, $share and all */
+	struct acl_request request;
+};
+
+/* The exit status: 0 allow, EXIT_DENIED. */
+int explain(const struct house *h, const struct question *q);
+
+#endif

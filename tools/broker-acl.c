@@ -1,0 +1,264 @@
+/* broker-acl: the policy asked and tested from the command line, see its manual.  It judges with
+ * the broker's own code and reads the files that the broker reads. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "acl/account.h"
+#include "acl_explain.h"
+#include "base/hash.h"
+#include "proto/topic.h"
+
+struct order {
+	const char *conf_path;
+	const struct command *command;
+	struct question question;
+	bool asks; /* an option of explain was given */
+};
+
+struct command {
+	const char *name;
+	int (*take)(struct order *o, int count, char **words); /* what stands behind the name */
+	int (*run)(const struct house *h, const struct order *o);
+};
+
+static const char usage_text[] =
+    "usage: broker-acl explain -c broker.yaml --user USER | --anonymous [--client-id ID]\n"
+    "                  publish | subscribe | receive | will TOPIC\n"
+    "                  [--retain] [--qos N] [--payload TEXT]\n"
+    "       broker-acl test -c broker.yaml\n"
+    "\n"
+    "  -c, --config FILE  the broker's configuration\n"
+    "  --user USER        explain: who asks\n"
+    "  --anonymous        explain: a client without a user name asks\n"
+    "  --client-id ID     explain: the client id, for %c in rules\n"
+    "  --retain           explain: the message is retained\n"
+    "  --qos N            explain: its QoS, 0 if left out\n"
+    "  --payload TEXT     explain: its payload, empty if left out\n";
+
+static int usage_error(const char *text)
+{
+	(void)complain("%s", text);
+	fprintf(stderr, "\n%s", usage_text);
+	return EXIT_WRONG;
+}
+
+/* ---- explain ---- */
+
+static int take_action(struct question *q, const char *word)
+{
+	static const enum acl_action actions[] = {ACL_PUBLISH, ACL_SUBSCRIBE, ACL_RECEIVE,
+	                                          ACL_WILL};
+
+	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
+		if (strcmp(word, acl_action_name(actions[i])) == 0) {
+			q->request.action = actions[i];
+			return 0;
+		}
+	}
+	return complain("'%s' cannot be asked; it is publish, subscribe, receive or will", word);
+}
+
+/* $share/group/FILTER is judged as FILTER. */
+static int take_filter(struct question *q)
+{
+	struct slice group, filter = q->request.topic;
+
+	if (topic_filter_share(q->request.topic, &group, &filter) == SHARE_INVALID)
+		return complain("'%s' is not $share/GROUP/FILTER", q->topic);
+	if (!topic_filter_valid(filter))
+		return complain("'%s' is not a topic filter: + and # stand alone in their level, # "
+		                "only at the end",
+		                q->topic);
+	q->request.topic = filter;
+	return 0;
+}
+
+static int take_explain(struct order *o, int count, char **words)
+{
+	struct question *q = &o->question;
+	const char *why;
+
+	if (count != 2)
+		return usage_error("explain wants an action and a topic");
+	if ((q->user != NULL) == q->anonymous)
+		return usage_error("explain wants either --user or --anonymous");
+	if (q->user != NULL && !identity_name_valid(slice_of_str(q->user), &why))
+		return complain("nobody is called that: %s", why);
+	if (take_action(q, words[0]) != 0)
+		return EXIT_WRONG;
+	q->topic = words[1];
+	q->request.topic = slice_of_str(words[1]);
+	if (q->request.action == ACL_SUBSCRIBE)
+		return take_filter(q);
+	if (!topic_name_valid(q->request.topic))
+		return complain("'%s' is not a topic name: it is not empty and has no + and #",
+		                q->topic);
+	return 0;
+}
+
+static int run_explain(const struct house *h, const struct order *o)
+{
+	return explain(h, &o->question);
+}
+
+/* ---- test ---- */
+
+struct tally {
+	const struct house *house;
+	size_t passed, failed, skipped;
+};
+
+static void print_test(void *arg, const struct acl_test_result *r)
+{
+	struct tally *t = arg;
+	char why[1024];
+
+	printf("%s:%u:%u: %s %s %s %s: ", t->house->conf->acl_file, r->line, r->column,
+	       r->skipped  ? "skipped"
+	       : r->passed ? "passed"
+	                   : "FAILED",
+	       r->user == NULL ? "anonymous" : r->user, acl_action_name(r->action), r->topic);
+	if (r->skipped) {
+		t->skipped++;
+		puts("the user is missing or locked");
+		return;
+	}
+	acl_verdict_text(t->house->acl, &r->verdict, why, sizeof(why));
+	t->passed += r->passed;
+	t->failed += !r->passed;
+	if (r->passed)
+		printf("%s (%s)\n", r->expect_allow ? "allow" : "deny", why);
+	else
+		printf("expected %s, the policy says %s (%s)\n", r->expect_allow ? "allow" : "deny",
+		       r->verdict.allowed ? "allow" : "deny", why);
+}
+
+static int take_test(struct order *o, int count, char **words)
+{
+	(void)words;
+	if (count != 0 || o->asks)
+		return usage_error("test wants nothing but the configuration; its questions stand "
+		                   "in the ACL file under tests:");
+	return 0;
+}
+
+static int run_test(const struct house *h, const struct order *o)
+{
+	struct tally t = {.house = h};
+	struct house house = *h;
+
+	(void)o;
+	acl_each_test(h->acl, house_roles_of, &house, print_test, &t);
+	if (t.passed + t.failed + t.skipped == 0)
+		printf("%s has no tests; they stand under tests:, like { user: anna, publish: a/b, "
+		       "expect: allow }\n",
+		       house_acl_name(h));
+	else
+		printf("%zu passed, %zu failed, %zu skipped\n", t.passed, t.failed, t.skipped);
+	return t.failed == 0 ? 0 : 1;
+}
+
+/* ---- the command line ---- */
+
+static const struct command commands[] = {
+    {"explain", take_explain, run_explain},
+    {"test", take_test, run_test},
+};
+
+static const struct option long_options[] = {
+    {"config", required_argument, NULL, 'c'},  {"user", required_argument, NULL, 'u'},
+    {"anonymous", no_argument, NULL, 'a'},     {"client-id", required_argument, NULL, 'i'},
+    {"retain", no_argument, NULL, 'r'},        {"qos", required_argument, NULL, 'q'},
+    {"payload", required_argument, NULL, 'p'}, {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},       {0},
+};
+
+static int take_qos(struct question *q, const char *text)
+{
+	if (strlen(text) != 1 || text[0] < '0' || text[0] > '2')
+		return complain("--qos is 0, 1 or 2");
+	q->request.qos = (uint8_t)(text[0] - '0');
+	return 0;
+}
+
+static int take_option(struct order *o, int letter)
+{
+	struct question *q = &o->question;
+
+	o->asks |= letter != 'c';
+	if (letter == 'c')
+		o->conf_path = optarg;
+	else if (letter == 'u')
+		q->user = optarg;
+	else if (letter == 'a')
+		q->anonymous = true;
+	else if (letter == 'i')
+		q->client_id = optarg;
+	else if (letter == 'r')
+		q->request.retain = true;
+	else if (letter == 'p')
+		q->request.payload = slice_of_str(optarg);
+	else
+		return take_qos(q, optarg);
+	return 0;
+}
+
+/* -1: go on; otherwise the exit status. */
+static int take_options(struct order *o, int argc, char **argv)
+{
+	int letter;
+
+	while ((letter = getopt_long(argc, argv, "c:h", long_options, NULL)) != -1) {
+		if (letter == 'h') {
+			fputs(usage_text, stdout);
+			return 0;
+		}
+		if (letter == 'V') {
+			puts("broker-acl " VAKT_VERSION);
+			return 0;
+		}
+		if (letter == '?') {
+			fprintf(stderr, "\n%s", usage_text);
+			return EXIT_WRONG;
+		}
+		if (take_option(o, letter) != 0)
+			return EXIT_WRONG;
+	}
+	return -1;
+}
+
+static int take_words(struct order *o, int count, char **words)
+{
+	if (count == 0)
+		return usage_error("a command is needed: explain or test");
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strcmp(words[0], commands[i].name) == 0)
+			o->command = &commands[i];
+	}
+	if (o->command == NULL)
+		return usage_error("there is no such command");
+	if (o->conf_path == NULL)
+		return usage_error("name the configuration with -c broker.yaml");
+	return o->command->take(o, count - 1, words + 1);
+}
+
+int main(int argc, char **argv)
+{
+	struct order o = {0};
+	struct house house;
+	int status = take_options(&o, argc, argv);
+
+	if (status != -1)
+		return status;
+	status = take_words(&o, argc - optind, argv + optind);
+	if (status != 0)
+		return status;
+	hash_init();
+	status = house_open(&house, o.conf_path) ? o.command->run(&house, &o) : EXIT_WRONG;
+	house_close(&house);
+	if (fflush(stdout) != 0)
+		return complain("cannot write to standard output");
+	return status;
+}
