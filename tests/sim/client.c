@@ -291,6 +291,7 @@ static void forget_session(struct client *c)
 	}
 }
 
+/* With `manual` a test sends by itself, and knows of identifiers that we do not. */
 static struct pending *pending_find(struct client *c, uint16_t packet_id)
 {
 	struct pending *p;
@@ -299,7 +300,8 @@ static struct pending *pending_find(struct client *c, uint16_t packet_id)
 		if (p->stage != PENDING_QUEUED && p->packet_id == packet_id)
 			return p;
 	}
-	fail_msg("%s: acknowledgement of %u, which is not in use", c->id, packet_id);
+	if (!c->manual)
+		fail_msg("%s: acknowledgement of %u, which is not in use", c->id, packet_id);
 	return NULL;
 }
 

@@ -153,6 +153,11 @@ static size_t some_bytes(struct world *w)
 	return world_random(w, 3) == 0 ? 1 + world_random(w, 40) : 1 + world_random(w, 20000);
 }
 
+static bool is_frozen(const struct world *w, unsigned home)
+{
+	return (w->frozen >> home & 1) != 0;
+}
+
 static bool run_wire(struct world *w, struct wire *wire)
 {
 	bool moved = false;
@@ -160,6 +165,8 @@ static bool run_wire(struct world *w, struct wire *wire)
 	for (unsigned i = 0; i < w->workers; i++) {
 		struct home *home = &w->server->workers[i]->home;
 
+		if (is_frozen(w, i))
+			continue;
 		home_enter(home);
 		home_update_now(home);
 		moved |= memory_run(wire->peer, some_bytes(w));
@@ -168,19 +175,34 @@ static bool run_wire(struct world *w, struct wire *wire)
 	return moved;
 }
 
-static bool run_home(struct home *home)
-{
-	bool had = !inbox_is_empty(&home->inbox);
-
-	home_enter(home);
-	had |= home_turn(home) == 0;
-	home_leave();
-	return had;
-}
-
 static struct home *home_at(struct world *w, uint64_t i)
 {
 	return i == w->workers ? &w->main_home : &w->server->workers[i]->home;
+}
+
+static bool has_posts(struct world *w, unsigned i)
+{
+	return !is_frozen(w, i) && !inbox_is_empty(&home_at(w, i)->inbox);
+}
+
+static bool run_home(struct world *w, unsigned i)
+{
+	bool moved = has_posts(w, i);
+
+	if (is_frozen(w, i))
+		return false;
+	home_enter(home_at(w, i));
+	moved |= home_turn(home_at(w, i)) == 0;
+	home_leave();
+	return moved;
+}
+
+/* Some groups come back from the disk, or fail. */
+static bool let_go(struct world *w)
+{
+	bool fails = w->fail_one_in > 0 && world_random(w, w->fail_one_in) == 0;
+
+	return w->held && !w->hold && world_release(w, 1 + world_random(w, 3), fails ? -5 : 0) > 0;
 }
 
 static void one_step(struct world *w)
@@ -191,7 +213,7 @@ static void one_step(struct world *w)
 	size_t n;
 
 	if (kind < 3) {
-		run_home(home_at(w, world_random(w, w->workers + 1)));
+		run_home(w, (unsigned)world_random(w, w->workers + 1));
 	} else if (kind < 6) {
 		LL_COUNT(w->wires, wire, n);
 		n = n == 0 ? 0 : world_random(w, n < 16 ? n : 16);
@@ -207,8 +229,8 @@ static void one_step(struct world *w)
 		if (c != NULL)
 			client_turn(c);
 	}
-	if (w->held && !w->hold && world_random(w, 4) == 0)
-		world_release(w, 0);
+	if (world_random(w, 4) == 0)
+		let_go(w);
 }
 
 void world_steps(struct world *w, unsigned count)
@@ -228,14 +250,13 @@ static bool sweep(struct world *w)
 		moved |= run_wire(w, wire);
 	}
 	for (unsigned i = 0; i <= w->workers; i++)
-		moved |= run_home(home_at(w, (i + w->seed) % (w->workers + 1)));
+		moved |= run_home(w, (unsigned)((i + w->seed) % (w->workers + 1)));
 	LL_FOREACH (w->clients, c) {
 		moved |= client_turn(c);
 	}
-	if (w->held && !w->hold)
-		moved |= world_release(w, 0) > 0;
+	moved |= let_go(w);
 	for (unsigned i = 0; i <= w->workers; i++)
-		moved |= !inbox_is_empty(&home_at(w, i)->inbox);
+		moved |= has_posts(w, i);
 	return moved;
 }
 
@@ -271,10 +292,11 @@ void world_advance(struct world *w, uint64_t ms)
 	}
 }
 
-size_t world_release(struct world *w, int status)
+size_t world_release(struct world *w, size_t max, int status)
 {
 	size_t count = journal_held_count(w->journal);
 
+	count = count < max ? count : max;
 	/* The oldest first: completions of one home keep their order. What is out of step between
 	 * homes is when their turns come. */
 	for (size_t i = 0; i < count; i++)
@@ -289,6 +311,8 @@ static void stop_broker(struct world *w)
 	unsigned rounds = 0;
 
 	w->hold = false;
+	w->fail_one_in = 0;
+	w->frozen = 0;
 	w->stop = stop_start(w->server, &w->main_home, NULL);
 	world_run(w);
 	while (!stop_is_done(w->stop)) {

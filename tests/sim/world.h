@@ -27,7 +27,9 @@ struct world {
 	struct server *server;
 	struct journal *journal; /* the server's */
 	bool held;
-	bool hold; /* a held journal's groups stay until a test lets them go */
+	bool hold;            /* a held journal's groups stay until a test lets them go */
+	unsigned fail_one_in; /* of the groups let go by chance, so many fail; 0: none */
+	unsigned frozen;      /* a bit per home whose thread stands still */
 	struct home main_home;
 	struct stop *stop;
 	struct client *clients; /* utlist LL */
@@ -48,9 +50,8 @@ void world_run(struct world *w);
 /* Time goes on; every timer fires at its moment. */
 void world_advance(struct world *w, uint64_t ms);
 
-/* A held journal: complete the groups that are held now, in a random order that keeps each home's
- * own. Returns how many. */
-size_t world_release(struct world *w, int status);
+/* A held journal: complete the oldest groups, at most `max`. Returns how many. */
+size_t world_release(struct world *w, size_t max, int status);
 
 /* A connection that arrives at a random worker. */
 struct wire *world_connect(struct world *w, const char *name, const char *certificate_name);
