@@ -84,6 +84,8 @@ struct trie {
 
 static inline uint32_t trie_edge_hash(uint32_t node, uint32_t level)
 {
+	/* the analyzer does not see that node_new has written the grown array
+	 * NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult) */
 	return (uint32_t)((((uint64_t)node << 32 | level) * 0x9e3779b97f4a7c15U) >> 32);
 }
 

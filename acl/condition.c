@@ -79,7 +79,7 @@ static void parse_payload(struct acl_rule *rule, struct rule_source *source,
 static bool size_parse(struct slice value, uint64_t *out)
 {
 	static const struct {
-		char unit;
+		uint8_t unit;
 		unsigned shift;
 	} units[] = {{'k', 10}, {'M', 20}, {'G', 30}};
 	unsigned shift = 0;

@@ -48,7 +48,7 @@ static void unknown_key(struct loader *l, const struct yaml_node *key, const str
 static void load_keys(struct loader *l, const struct yaml_node *node, const struct key *keys,
                       size_t count)
 {
-	if (yaml_is_null(node))
+	if (node == NULL || yaml_is_null(node))
 		return;
 	if (node->kind != YAML_MAPPING) {
 		complain(l, node, "expected keys and values, 'key: value'");

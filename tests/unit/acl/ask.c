@@ -127,8 +127,9 @@ static const char *answer_of(const struct acl *acl, const struct acl_verdict *ve
 
 	if (verdict->cause == ACL_CAUSE_RULE) {
 		acl_verdict_text(acl, verdict, text, sizeof(text));
-		snprintf(answer, sizeof(answer), "%s %d%s", verdict->allowed ? "allow" : "deny",
-		         atoi(text + strlen("acl.yaml:")), verdict->by_own ? " own" : "");
+		snprintf(answer, sizeof(answer), "%s %lu%s", verdict->allowed ? "allow" : "deny",
+		         strtoul(text + strlen("acl.yaml:"), NULL, 10),
+		         verdict->by_own ? " own" : "");
 		return answer;
 	}
 	assert_false(verdict->allowed);

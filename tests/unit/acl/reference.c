@@ -188,23 +188,23 @@ static char *print_policy(struct policy *p)
 
 /* The one who asks, and what. */
 struct asker {
-	bool anonymous;
 	const char *user; /* NULL: anonymous */
 	const char *client;
 	const char *user_in_filter, *client_in_filter; /* NULL: no value */
 	unsigned given;                                /* roles of the password file */
+	bool anonymous;
 };
 
 static const struct asker askers[] = {
-    {false, "anna", "c1", "anna", "c1", 0},
-    {false, "anna", "a/b", "anna", NULL, 1},
-    {false, "anna", "$s", "anna", NULL, 4},
-    {false, "anna", "+", "anna", NULL, 6},
-    {false, "b", "a", "b", "a", 7},
-    {false, "b", "", "b", NULL, 3},
-    {false, "anna", "c\x7f", "anna", NULL, 2},
-    {true, NULL, "c1", NULL, "c1", 0},
-    {true, NULL, "#", NULL, NULL, 0},
+    {"anna", "c1", "anna", "c1", 0, false},
+    {"anna", "a/b", "anna", NULL, 1, false},
+    {"anna", "$s", "anna", NULL, 4, false},
+    {"anna", "+", "anna", NULL, 6, false},
+    {"b", "a", "b", "a", 7, false},
+    {"b", "", "b", NULL, 3, false},
+    {"anna", "c\x7f", "anna", NULL, 2, false},
+    {NULL, "c1", NULL, "c1", 0, true},
+    {NULL, "#", NULL, NULL, 0, true},
 };
 
 struct question {
@@ -270,11 +270,11 @@ static bool expand(const char *text, const char *user, const char *client, bool 
 /* In a rule's filter `+` stands only alone: it is a hole. */
 static bool expand_filter(const char *filter, const struct asker *asker, bool deny, char *out)
 {
-	char holed[TEXT_MAX];
+	char holed[TEXT_MAX] = "";
 
 	snprintf(holed, sizeof(holed), "%s", filter);
 	for (char *p = holed; *p != '\0'; p++)
-		*p = *p == '+' ? HOLE : *p;
+		*p = (char)(*p == '+' ? HOLE : *p);
 	return expand(holed, asker->user_in_filter, asker->client_in_filter, deny, out);
 }
 
@@ -315,6 +315,7 @@ struct topics {
 	const char *outer;
 	char words[20][TEXT_MAX];
 	unsigned word_count;
+	bool first;     /* no level stands yet */
 	bool overlap;   /* asked for `some` too */
 	bool all, some; /* does outer match all, some? */
 };
@@ -370,50 +371,59 @@ static void on_topic(struct topics *t, const char *topic)
 	t->some = t->some || match;
 }
 
-/* `topic` so far, `inner` still to come; `more` levels for a '#'. */
-static void each_topic(struct topics *t, const char *inner, char *topic, bool first, unsigned more)
+static void each_topic(struct topics *t, const char *inner, char *topic, unsigned more);
+
+/* One level more on `topic`, then what follows in `inner`, then the level is gone again. */
+static void with_level(struct topics *t, const char *inner, char *topic, unsigned more,
+                       const char *word, size_t word_len)
 {
 	size_t at = strlen(topic);
 	size_t len = strcspn(inner, "/");
-	bool hash = strcmp(inner, "#") == 0;
 
+	snprintf(topic + at, TEXT_MAX - at, "%s%.*s", t->first ? "" : "/", (int)word_len, word);
+	t->first = false;
+	if (strcmp(inner, "#") == 0)
+		each_topic(t, inner, topic, more - 1);
+	else if (inner[len] == '/')
+		each_topic(t, inner + len + 1, topic, more > 0 ? more - 1 : 0);
+	else
+		on_topic(t, topic);
+	topic[at] = '\0';
+}
+
+/* `topic` so far, `inner` still to come; `more` levels for a '#'. */
+static void each_topic(struct topics *t, const char *inner, char *topic, unsigned more)
+{
+	size_t len = strcspn(inner, "/");
+	bool hash = strcmp(inner, "#") == 0;
+	bool first = t->first;
+
+	if (!hash && !(len == 1 && *inner == '+')) {
+		with_level(t, inner, topic, more, inner, len);
+		t->first = first;
+		return;
+	}
 	if (hash && !first)
 		on_topic(t, topic);
-	if (hash && (more == 0 || is_decided(t)))
+	if (hash && more == 0)
 		return;
 	for (unsigned i = 0; i < t->word_count && !is_decided(t); i++) {
-		bool literal = !hash && !(len == 1 && *inner == '+');
-		const char *word = t->words[i];
-
-		if (!literal && first && word[0] == '$')
-			continue;
-		if (literal)
-			snprintf(topic + at, TEXT_MAX - at, "%s%.*s", first ? "" : "/", (int)len,
-			         inner);
-		else
-			snprintf(topic + at, TEXT_MAX - at, "%s%s", first ? "" : "/", word);
-		if (hash)
-			each_topic(t, inner, topic, false, more - 1);
-		else if (inner[len] == '/')
-			each_topic(t, inner + len + 1, topic, false, more > 0 ? more - 1 : 0);
-		else
-			on_topic(t, topic);
-		topic[at] = '\0';
-		if (literal)
-			return;
+		if (!first || t->words[i][0] != '$')
+			with_level(t, inner, topic, more, t->words[i], strlen(t->words[i]));
+		t->first = first;
 	}
 }
 
 static struct topics try_topics(const char *outer, const char *inner, bool overlap)
 {
-	struct topics t = {.outer = outer, .overlap = overlap, .all = true};
+	struct topics t = {.outer = outer, .first = true, .overlap = overlap, .all = true};
 	char topic[TEXT_MAX] = "";
 	unsigned levels = 2;
 
 	for (const char *p = outer; *p != '\0'; p++)
 		levels += *p == '/';
 	collect_words(&t, outer);
-	each_topic(&t, inner, topic, true, levels);
+	each_topic(&t, inner, topic, levels);
 	return t;
 }
 
@@ -450,7 +460,7 @@ static bool payload_counts(const struct rule *r, const struct question *q)
 
 	snprintf(list, sizeof(list), "%s", r->payload);
 	while ((one = strsep(&rest, ",")) != NULL) {
-		char want[TEXT_MAX];
+		char want[TEXT_MAX] = "";
 		size_t len = strlen(one);
 		bool open = one[len - 1] == '*';
 
@@ -571,7 +581,7 @@ static struct answer ask(const struct acl *acl, const struct question *q)
 	answer = (struct answer){verdict.allowed, verdict.by_own, verdict.cause, 0};
 	acl_verdict_text(acl, &verdict, text, sizeof(text));
 	if (verdict.cause == ACL_CAUSE_RULE)
-		sscanf(text, "p:%u:", &answer.line);
+		answer.line = (unsigned)strtoul(text + strlen("p:"), NULL, 10);
 	return answer;
 }
 
