@@ -99,4 +99,12 @@ typedef bool acl_roles_fn(void *arg, struct slice user, char *const **roles, siz
 size_t acl_run_tests(const struct acl *acl, acl_roles_fn *roles_of, void *arg,
                      struct errors *errors); /* tests run */
 
+/* What `after` says differently: "rule added", "rule removed" (of a role, a user, anonymous,
+ * desired_topics), "role added", "role removed", "role given", "role taken". */
+struct acl_diff_sink {
+	void (*fn)(void *arg, const char *what, const char *whose, const char *text);
+	void *arg;
+};
+void acl_diff(const struct acl *before, const struct acl *after, struct acl_diff_sink *sink);
+
 #endif

@@ -75,7 +75,7 @@ static int dump(const char *path)
 static struct policy *load(const char *path, struct tls_tickets *tickets)
 {
 	struct errors errors = {0};
-	struct policy *policy = policy_load(path, tickets, 1, &errors);
+	struct policy *policy = policy_load(path, tickets, NULL, &errors);
 
 	print_errors(&errors);
 	if (policy == NULL)
@@ -122,7 +122,7 @@ static int run(const char *path)
 	int status = 2;
 
 	if (policy != NULL && open_log(policy->conf))
-		status = server_run(policy);
+		status = server_run(policy, tickets);
 	log_audit_close();
 	policy_unref(&policy);
 	tls_tickets_free(tickets);

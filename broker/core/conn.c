@@ -19,6 +19,9 @@
 
 static void write_out(struct conn *c)
 {
+	if (c->out.len == 0)
+		return;
+	count_by(&c->worker->counters.bytes_sent, c->out.len);
 	stream_write(c->stream, buf_slice(&c->out));
 	buf_clear(&c->out);
 }
@@ -45,8 +48,7 @@ size_t conn_backlog(struct conn *c)
 
 void conn_flush(struct conn *c)
 {
-	if (c->out.len > 0)
-		stream_write(c->stream, buf_slice(&c->out));
+	write_out(c);
 	worker_give_buf(c->worker, &c->out);
 	if (c->state == CONN_ACCEPTED && stream_backlog(c->stream) > CONN_BACKLOG_MAX)
 		conn_pause(c, CONN_PAUSE_BACKLOG);
@@ -79,6 +81,14 @@ static void log_disconnected(struct conn *c, enum reason reason, const char *cau
 	    F_STR("reason", reason_name(reason)), F_STR("cause", cause));
 }
 
+static const char *listener_name(const struct conn *c)
+{
+	const struct conf_listener *l =
+	    policy_listener(c->worker->policy, stream_listener(c->stream));
+
+	return l == NULL ? "" : l->bind;
+}
+
 static void log_dropped(struct conn *c, enum reason reason, const char *cause)
 {
 	char peer[STREAM_PEER_TEXT];
@@ -88,8 +98,7 @@ static void log_dropped(struct conn *c, enum reason reason, const char *cause)
 	if (!log_limit_pass(&w->dropped_limit, w->home.now_ms, 10000, 20, &suppressed))
 		return;
 	stream_peer_text(c->stream, peer, sizeof(peer));
-	LOG(CONNECTION_DROPPED, F_STR("peer", peer),
-	    F_STR("listener", worker_listener(w, stream_listener(c->stream))->bind),
+	LOG(CONNECTION_DROPPED, F_STR("peer", peer), F_STR("listener", listener_name(c)),
 	    F_STR("reason", reason_name(reason)), F_STR("cause", cause),
 	    F_NUM("suppressed", suppressed));
 }
@@ -133,8 +142,7 @@ void conn_end(struct conn *c, enum reason reason, const char *cause)
 void conn_close(struct conn *c)
 {
 	conn_let_go(c);
-	if (c->out.len > 0)
-		stream_write(c->stream, buf_slice(&c->out));
+	write_out(c);
 	worker_give_buf(c->worker, &c->out);
 	stream_close(c->stream, FLUSH_MS);
 }
@@ -153,8 +161,10 @@ void conn_fail(struct conn *c, enum reason reason, const char *cause)
 
 	if (c->state == CONN_CLOSING)
 		return;
-	if (is_welcomed(c) && c->version == MQTT_5_0)
+	if (is_welcomed(c) && c->version == MQTT_5_0) {
 		disconnect_encode(conn_out(c), reason, text, SLICE_EMPTY);
+		count(&c->worker->counters.packets_sent);
+	}
 	conn_end(c, reason, cause);
 }
 
@@ -222,9 +232,11 @@ static enum reason on_pingreq(struct conn *c, const struct frame *f)
 {
 	enum reason why = pingreq_decode(f);
 
-	if (why == REASON_OK)
-		pingresp_encode(conn_out(c)); /* [MQTT-3.12.4-1] */
-	return why;
+	if (why != REASON_OK)
+		return why;
+	pingresp_encode(conn_out(c)); /* [MQTT-3.12.4-1] */
+	count(&c->worker->counters.packets_sent);
+	return REASON_OK;
 }
 
 static enum reason on_disconnect(struct conn *c, const struct frame *f)
@@ -267,6 +279,7 @@ static void dispatch(struct conn *c, const struct frame *f)
 	enum reason why;
 
 	c->last_packet_ms = c->worker->home.now_ms;
+	count(&c->worker->counters.packets_received);
 	if (handler == NULL) {
 		conn_fail(c, REASON_PROTOCOL_ERROR, "a client must not send this packet type");
 		return;
@@ -354,6 +367,7 @@ static void on_bytes(void *arg, struct slice bytes)
 
 	if (c->state == CONN_CLOSING)
 		return;
+	count_by(&c->worker->counters.bytes_received, bytes.len);
 	if (c->state != CONN_ACCEPTED || c->in.len > 0) {
 		buf_put_slice(&c->in, bytes);
 		conn_continue(c);
@@ -481,6 +495,9 @@ static void on_arrival(struct post *post, void *home_arg)
 	stream_attach(c->stream, w->loop, &conn_events, c);
 	if (w->stopping)
 		conn_end(c, REASON_SERVER_SHUTTING_DOWN, "the broker stops");
+	else if (policy_listener(w->policy, stream_listener(c->stream)) == NULL)
+		conn_end(c, REASON_ADMINISTRATIVE_ACTION,
+		         "the listener was taken out of the configuration");
 	else
 		conn_resume(c, CONN_PAUSE_MOVE);
 }

@@ -58,6 +58,7 @@ struct conn {
 	uint64_t arrival;          /* order of CONNECTs at this home */
 	uint64_t last_packet_ms;
 	uint64_t deadline_ms;       /* for CONNECT */
+	uint64_t since_ms;          /* when it was accepted */
 	uint64_t policy_generation; /* by which the login was judged */
 	uint32_t max_packet_bytes;  /* the client's; UINT32_MAX: none */
 	unsigned holding;           /* receipts that deliveries wait for */

@@ -43,8 +43,10 @@ static void refuse(struct conn *c, const struct connect *packet, enum reason rea
 		return;
 	log_refused(c, packet, reason, cause);
 	/* 3.1.1 has five codes; for anything else it is closed without one. [MQTT3-3.2.2-4, -5] */
-	if (packet->version == MQTT_5_0 || reason_connack_v3(reason) != 0)
+	if (packet->version == MQTT_5_0 || reason_connack_v3(reason) != 0) {
 		connack_encode(conn_out(c), &ack);
+		count(&c->worker->counters.packets_sent);
+	}
 	conn_close(c);
 }
 
@@ -309,9 +311,11 @@ static void go_live(struct conn *c)
 	c->unauthenticated = false;
 	c->counted = true;
 	atomic_fetch_sub(&w->server->unauthenticated, 1);
-	atomic_fetch_add(&w->server->connections, 1);
+	server_count_connection(w->server);
+	count(&w->counters.clients_accepted);
 	atomic_fetch_add(&w->server->listener_connections[stream_listener(c->stream)], 1);
 	c->last_packet_ms = w->home.now_ms;
+	c->since_ms = w->home.now_ms;
 	home_timer_disarm(&w->home, &c->timer);
 	if (c->keep_alive_s > 0)
 		home_timer_arm(&w->home, &c->timer, (uint64_t)c->keep_alive_s * 1500);

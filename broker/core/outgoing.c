@@ -10,18 +10,28 @@
 
 /* --- lists and packet identifiers --- */
 
-static void list_append(struct outgoing_list *list, struct outgoing *o)
+static void list_append(struct session *s, struct outgoing_list *list, struct outgoing *o)
 {
+	struct counters *counters = &s->worker->counters;
+	size_t bytes = o->msg == NULL ? 0 : msg_bytes(o->msg);
+
 	DL_APPEND(list->head, o);
 	list->count++;
-	list->bytes += o->msg == NULL ? 0 : msg_bytes(o->msg);
+	list->bytes += bytes;
+	count(&counters->held);
+	count_by(&counters->held_bytes, bytes);
 }
 
-static void list_delete(struct outgoing_list *list, struct outgoing *o)
+static void list_delete(struct session *s, struct outgoing_list *list, struct outgoing *o)
 {
+	struct counters *counters = &s->worker->counters;
+	size_t bytes = o->msg == NULL ? 0 : msg_bytes(o->msg);
+
 	DL_DELETE(list->head, o);
 	list->count--;
-	list->bytes -= o->msg == NULL ? 0 : msg_bytes(o->msg);
+	list->bytes -= bytes;
+	uncount(&counters->held, 1);
+	uncount(&counters->held_bytes, bytes);
 }
 
 static void outgoing_free(struct outgoing *o)
@@ -73,7 +83,7 @@ static void sent_remove(struct session *s, struct outgoing *o)
 		s->resend = o->next;
 	if (o->on_wire)
 		s->wire_count--;
-	list_delete(&s->sent, o);
+	list_delete(s, &s->sent, o);
 	outgoing_free(o);
 }
 
@@ -134,6 +144,7 @@ static void write_publish(struct session *s, struct msg *msg, const struct publi
 	struct worker *w = s->worker;
 
 	count(&w->counters.messages_sent);
+	count_by(&w->counters.payload_sent, msg->payload.len);
 	if (w->fan_out && !p->dup && p->subscription_id_count == 0)
 		write_cached(w, s->conn, msg, p);
 	else
@@ -231,7 +242,7 @@ static void send_new(struct session *s, struct outgoing *o)
 		p.packet_id = o->packet_id;
 		o->on_wire = true;
 		s->wire_count++;
-		list_append(&s->sent, o);
+		list_append(s, &s->sent, o);
 	}
 	write_publish(s, o->msg, &p);
 	if (o->qos == 0)
@@ -263,7 +274,7 @@ static bool enqueue(struct session *s, struct msg *msg, const struct delivery *d
 		drop(s, "limits.queue_bytes is reached");
 		return true;
 	}
-	list_append(&s->waiting, outgoing_new(msg, d, qos));
+	list_append(s, &s->waiting, outgoing_new(msg, d, qos));
 	return true;
 }
 
@@ -337,7 +348,7 @@ static void send_waiting(struct session *s)
 {
 	struct outgoing *o = s->waiting.head;
 
-	list_delete(&s->waiting, o);
+	list_delete(s, &s->waiting, o);
 	if (msg_is_expired(o->msg, s->worker->home.now_ms) ||
 	    !receive_permitted(s, o->msg)) /* [MQTT5-3.3.2-5] */
 		outgoing_free(o);
@@ -381,7 +392,7 @@ static void give_list_away(struct session *s, struct outgoing_list *list, bool e
 		if (list == &s->sent) {
 			sent_remove(s, o);
 		} else {
-			list_delete(list, o);
+			list_delete(s, list, o);
 			outgoing_free(o);
 		}
 	}
@@ -393,10 +404,12 @@ void session_give_shared_away(struct session *s, bool ending)
 	give_list_away(s, &s->waiting, ending);
 }
 
-static void drop_list(struct outgoing_list *list)
+static void drop_list(struct session *s, struct outgoing_list *list)
 {
 	struct outgoing *o, *next;
 
+	uncount(&s->worker->counters.held, list->count);
+	uncount(&s->worker->counters.held_bytes, list->bytes);
 	DL_FOREACH_SAFE (list->head, o, next) {
 		outgoing_free(o);
 	}
@@ -407,8 +420,8 @@ void session_drop_outgoing(struct session *s, bool give_away)
 {
 	if (give_away)
 		session_give_shared_away(s, true);
-	drop_list(&s->sent);
-	drop_list(&s->waiting);
+	drop_list(s, &s->sent);
+	drop_list(s, &s->waiting);
 	s->resend = NULL;
 }
 
@@ -458,6 +471,7 @@ enum reason on_pubrec(struct conn *c, const struct frame *f)
 	if (!o->released) {
 		o->released = true;
 		s->sent.bytes -= msg_bytes(o->msg);
+		uncount(&s->worker->counters.held_bytes, msg_bytes(o->msg));
 		msg_unref(&o->msg);
 	}
 	send_release(s, o->packet_id, REASON_SUCCESS);

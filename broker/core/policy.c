@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/check.h"
 
 static bool roles_of_user(void *arg, struct slice name, char *const **roles, size_t *role_count)
 {
@@ -49,15 +50,95 @@ static struct acl *load_acl(const struct conf *conf, struct errors *errors)
 	return acl_load(conf->acl_file, conf->partial_subscriptions, errors);
 }
 
-static void load_tls(struct policy *p, struct tls_tickets *tickets, struct errors *errors)
+static void free_tls(const struct conf *conf, struct tls_context **tls)
 {
-	for (size_t i = 0; i < p->conf->listener_count; i++) {
-		const struct conf_listener *l = &p->conf->listeners[i];
+	for (size_t i = 0; tls != NULL && i < conf->listener_count; i++)
+		tls_context_unref(&tls[i]);
+	free(tls);
+}
+
+struct tls_context **policy_load_tls(const struct conf *conf, struct tls_tickets *tickets,
+                                     struct errors *errors)
+{
+	struct tls_context **tls = xcalloc(conf->listener_count, sizeof(*tls));
+	size_t before = errors->error_count;
+
+	for (size_t i = 0; i < conf->listener_count; i++) {
+		const struct conf_listener *l = &conf->listeners[i];
 
 		if (!l->is_unix)
-			p->tls[i] =
-			    tls_context_new(&l->tls, p->conf->path, (unsigned)i, tickets, errors);
+			tls[i] = tls_context_new(&l->tls, conf->path, (unsigned)i, tickets, errors);
 	}
+	if (errors->error_count == before)
+		return tls;
+	free_tls(conf, tls);
+	return NULL;
+}
+
+struct tls_context **policy_renew_clients(const struct policy *p, struct errors *errors)
+{
+	struct tls_context **tls = xcalloc(p->conf->listener_count, sizeof(*tls));
+	bool any = false, ok = true;
+
+	for (size_t i = 0; i < p->conf->listener_count && ok; i++) {
+		const struct conf_listener *l = &p->conf->listeners[i];
+
+		if (p->tls[i] == NULL)
+			continue;
+		any |= l->tls.client_crl != NULL;
+		tls[i] = tls_context_renew_clients(p->tls[i], &l->tls, p->conf->path, (unsigned)i,
+		                                   errors);
+		ok = tls[i] != NULL;
+	}
+	if (any && ok)
+		return tls;
+	free_tls(p->conf, tls);
+	return NULL;
+}
+
+/* --- slots --- */
+
+static int slot_of(const struct policy *before, const struct conf_listener *l)
+{
+	for (unsigned slot = 0; before != NULL && slot < before->slot_count; slot++) {
+		const struct conf_listener *old = policy_listener(before, slot);
+
+		if (old != NULL && strcmp(old->bind, l->bind) == 0)
+			return (int)slot;
+	}
+	return -1;
+}
+
+/* A listener keeps its slot; a new one gets a slot that nobody ever had. */
+static bool assign_slots(struct policy *p, const struct policy *before, struct errors *errors)
+{
+	unsigned next = before == NULL ? 0 : before->slot_count;
+
+	p->slots = xcalloc(POLICY_SLOTS_MAX, sizeof(*p->slots));
+	for (unsigned i = 0; i < POLICY_SLOTS_MAX; i++)
+		p->slots[i] = -1;
+	for (size_t i = 0; i < p->conf->listener_count; i++) {
+		int slot = slot_of(before, &p->conf->listeners[i]);
+
+		if (slot < 0)
+			slot = (int)next++;
+		if (slot >= POLICY_SLOTS_MAX) {
+			errors_add(
+			    errors, p->conf->path, p->conf->listeners[i].line, 0,
+			    "too many listeners came and went since the start: restart the broker");
+			return false;
+		}
+		p->slots[slot] = (int)i;
+	}
+	p->slot_count = next;
+	return true;
+}
+
+const struct conf_listener *policy_listener(const struct policy *p, unsigned slot)
+{
+	if (slot >= p->slot_count || p->slots[slot] < 0)
+		return NULL;
+	return &p->conf->listeners[p->slots[slot]];
 }
 
 static void run_tests(const struct policy *p, struct errors *errors)
@@ -67,20 +148,26 @@ static void run_tests(const struct policy *p, struct errors *errors)
 	              errors);
 }
 
-struct policy *policy_load(const char *conf_path, struct tls_tickets *tickets, uint64_t generation,
-                           struct errors *errors)
+static struct policy *policy_new(uint64_t generation)
 {
 	struct policy *p = xnew(p);
 
 	atomic_store(&p->refs, 1);
 	p->generation = generation;
+	return p;
+}
+
+struct policy *policy_load(const char *conf_path, struct tls_tickets *tickets,
+                           const struct policy *before, struct errors *errors)
+{
+	struct policy *p = policy_new(before == NULL ? 1 : before->generation + 1);
+
 	p->conf = conf_load(conf_path, errors);
-	if (p->conf == NULL)
+	if (p->conf == NULL || !assign_slots(p, before, errors))
 		goto fail;
-	p->tls = xcalloc(p->conf->listener_count, sizeof(*p->tls));
 	p->users = users_load(p->conf->password_file, errors);
 	p->acl = load_acl(p->conf, errors);
-	load_tls(p, tickets, errors);
+	p->tls = policy_load_tls(p->conf, tickets, errors);
 	if (p->users != NULL && p->acl != NULL) {
 		warn_unknown_roles(p, errors);
 		run_tests(p, errors);
@@ -95,14 +182,34 @@ fail:
 struct policy *policy_of(struct conf *conf, struct users *users, struct acl *acl,
                          uint64_t generation)
 {
-	struct policy *p = xnew(p);
+	struct policy *p = policy_new(generation);
+	struct errors errors = {0};
 
-	atomic_store(&p->refs, 1);
-	p->generation = generation;
 	p->conf = conf;
 	p->users = users;
 	p->acl = acl;
 	p->tls = xcalloc(conf->listener_count, sizeof(*p->tls));
+	REQUIRE(assign_slots(p, NULL, &errors));
+	return p;
+}
+
+struct policy *policy_renew(struct policy *now, struct users *users, struct tls_context **tls)
+{
+	struct policy *p = policy_new(now->generation + 1);
+
+	p->base = policy_ref(now->base != NULL ? now->base : now);
+	p->conf = now->conf;
+	p->acl = now->acl;
+	p->users = users != NULL ? users : users_ref(now->users);
+	p->slots = xcalloc(POLICY_SLOTS_MAX, sizeof(*p->slots));
+	memcpy(p->slots, now->slots, POLICY_SLOTS_MAX * sizeof(*p->slots));
+	p->slot_count = now->slot_count;
+	p->tls = tls;
+	if (tls != NULL)
+		return p;
+	p->tls = xcalloc(p->conf->listener_count, sizeof(*p->tls));
+	for (size_t i = 0; i < p->conf->listener_count; i++)
+		p->tls[i] = now->tls[i] == NULL ? NULL : tls_context_ref(now->tls[i]);
 	return p;
 }
 
@@ -119,12 +226,15 @@ void policy_unref(struct policy **ref)
 	*ref = NULL;
 	if (p == NULL || atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) != 1)
 		return;
-	for (size_t i = 0; p->tls != NULL && i < p->conf->listener_count; i++)
-		tls_context_unref(&p->tls[i]);
-	free(p->tls);
-	acl_free(p->acl);
+	if (p->conf != NULL)
+		free_tls(p->conf, p->tls);
+	free(p->slots);
 	users_unref(&p->users);
-	conf_free(p->conf);
+	if (p->base == NULL) {
+		acl_free(p->acl);
+		conf_free(p->conf);
+	}
+	policy_unref(&p->base);
 	free(p);
 }
 

@@ -17,11 +17,33 @@ struct policy {
 	struct users *users;
 	struct acl *acl;
 	struct tls_context **tls; /* one per listener; NULL for a Unix socket */
+	/* Where conf and acl come from when only users or TLS contexts were renewed: it owns them.
+	 * NULL: they are its own. */
+	struct policy *base;
+	/* Connections know their listener by a slot that stays the same over reloads: slot to index
+	 * in conf->listeners, -1: gone. */
+	int *slots;
+	unsigned slot_count;
 };
 
-/* Load everything the file names. NULL when there are errors: all of them are in *errors. */
-struct policy *policy_load(const char *conf_path, struct tls_tickets *tickets, uint64_t generation,
-                           struct errors *errors);
+#define POLICY_SLOTS_MAX 256
+
+/* Load everything the file names. NULL when there are errors: all of them are in *errors. `before`:
+ * the policy in force, whose listeners keep their slots; NULL at the start. */
+struct policy *policy_load(const char *conf_path, struct tls_tickets *tickets,
+                           const struct policy *before, struct errors *errors);
+/* The policy in force with other users (a reference is taken over), or with TLS contexts made anew
+ * (its certificates, CA and CRL read again); NULL leaves that part as it is. tls:
+ * conf->listener_count of them, taken over with the array. */
+struct policy *policy_renew(struct policy *now, struct users *users, struct tls_context **tls);
+/* The TLS contexts of a policy's configuration, read again; NULL when there are errors. */
+struct tls_context **policy_load_tls(const struct conf *conf, struct tls_tickets *tickets,
+                                     struct errors *errors);
+/* The same for client CAs and revocation lists alone; NULL when nothing of them can be taken, or
+ * none has any. */
+struct tls_context **policy_renew_clients(const struct policy *p, struct errors *errors);
+/* The listener of a slot, NULL: it is gone. */
+const struct conf_listener *policy_listener(const struct policy *p, unsigned slot);
 /* From parts, for tests without files; takes over all of them (tls: all NULL). */
 struct policy *policy_of(struct conf *conf, struct users *users, struct acl *acl,
                          uint64_t generation);

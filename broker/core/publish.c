@@ -259,6 +259,7 @@ enum reason on_publish(struct conn *c, const struct frame *f)
 	if ((why = check_limits(c, &pub)) != REASON_OK)
 		return why;
 	count(&c->worker->counters.messages_received);
+	count_by(&c->worker->counters.payload_received, pub.payload.len);
 	if (answer_again(c, &pub))
 		return REASON_OK;
 	if (pub.qos > 0 && c->version == MQTT_5_0 &&

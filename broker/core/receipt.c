@@ -62,6 +62,7 @@ static void write_ack(struct conn *c, enum packet_type type, uint16_t packet_id,
                       struct slice text)
 {
 	ack_encode(conn_out(c), c->version, type, packet_id, reason, text);
+	count(&c->worker->counters.packets_sent);
 	credit(c, type, reason);
 }
 
@@ -78,6 +79,7 @@ static void release(struct conn *c)
 			c->receipts_tail = &c->receipts;
 		if (r->bytes.len > 0)
 			buf_put_slice(conn_out(c), buf_slice(&r->bytes));
+		count(&c->worker->counters.packets_sent);
 		if (r->holds_deliveries && --c->holding == 0)
 			pump = true;
 		else if (!r->holds_deliveries)

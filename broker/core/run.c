@@ -11,6 +11,7 @@
 #include "base/container.h"
 #include "base/thread.h"
 #include "core/notify.h"
+#include "core/reload.h"
 #include "core/server.h"
 #include "core/stop.h"
 #include "net/listener.h"
@@ -21,50 +22,21 @@
 struct worker_thread {
 	struct thread thread;
 	struct worker *worker;
-	struct post open; /* its listeners */
-	int *fds;         /* one per listener, -1: none here */
-	struct run *run;
 };
 
 struct run {
 	struct home home;
 	struct loop *loop;
 	struct server *server;
-	struct policy *policy;
+	struct reloader *reloader;
 	struct worker_thread *threads;
 	struct timer expiry_timer;
 	struct stop *stop;
-	struct post opened;
-	_Atomic unsigned still_opening;
-	int status;
+	bool opened; /* all workers listen */
+	bool stop_asked;
 };
 
 /* --- listeners --- */
-
-static void on_accept(void *arg, struct stream *stream)
-{
-	conn_accept(arg, stream);
-}
-
-static void on_open(struct post *post, void *home_arg)
-{
-	struct worker_thread *t = container_of(post, struct worker_thread, open);
-	struct worker *w = home_arg;
-	const struct conf *conf = w->policy->conf;
-
-	w->listener_count = conf->listener_count;
-	w->listeners = xcalloc(conf->listener_count, sizeof(struct listener *));
-	for (size_t i = 0; i < conf->listener_count; i++) {
-		struct listener_settings settings = {
-		    .conf = &conf->listeners[i], .index = (unsigned)i, .tls = w->policy->tls[i]};
-
-		if (t->fds[i] >= 0)
-			w->listeners[i] =
-			    listener_open(w->loop, t->fds[i], &settings, on_accept, w);
-	}
-	if (atomic_fetch_sub(&t->run->still_opening, 1) == 1)
-		home_post(&t->run->home, &t->run->opened);
-}
 
 static void log_listening(const struct conf *conf)
 {
@@ -78,44 +50,24 @@ static void log_listening(const struct conf *conf)
 	}
 }
 
-static void on_opened(struct post *post, void *home_arg)
+static void begin_stop(struct run *run)
 {
-	struct run *run = home_arg;
-
-	(void)post;
-	log_listening(run->policy->conf);
-	LOG(READY, F_NUM("listeners", run->policy->conf->listener_count));
-	notify_ready();
+	run->stop = stop_start(run->server, &run->home, run->loop);
 }
 
-/* All sockets are bound before anything runs: one that cannot be is an error of the start. */
-static bool bind_one(struct run *run, size_t index, struct errors *errors)
+static void on_opened(void *arg)
 {
-	const struct conf *conf = run->policy->conf;
-	const struct conf_listener *l = &conf->listeners[index];
-	unsigned sockets = l->is_unix ? 1 : run->server->worker_count;
-	uint16_t port = l->port;
+	struct run *run = arg;
+	const struct conf *conf = reloader_policy(run->reloader)->conf;
 
-	for (unsigned w = 0; w < sockets; w++) {
-		int fd = listener_bind(l, &port, w == 0, errors, conf->path);
-
-		if (fd < 0)
-			return false;
-		run->threads[w].fds[index] = fd;
+	run->opened = true;
+	if (run->stop_asked) {
+		begin_stop(run);
+		return;
 	}
-	return true;
-}
-
-static bool bind_all(struct run *run)
-{
-	struct errors errors = {0};
-	bool ok = true;
-
-	for (size_t i = 0; i < run->policy->conf->listener_count; i++)
-		ok = bind_one(run, i, &errors) && ok;
-	errors_log(&errors);
-	errors_fini(&errors);
-	return ok;
+	log_listening(conf);
+	LOG(READY, F_NUM("listeners", conf->listener_count));
+	notify_ready();
 }
 
 /* --- threads --- */
@@ -128,7 +80,7 @@ static void *worker_main(void *arg)
 	return NULL;
 }
 
-static int start_threads(struct run *run)
+static int make_loops(struct run *run)
 {
 	int failed = 0;
 
@@ -137,27 +89,18 @@ static int start_threads(struct run *run)
 
 		w->loop = loop_new(&w->home, &failed);
 	}
-	for (unsigned i = 0; i < run->server->worker_count && failed == 0; i++) {
+	return failed;
+}
+
+static void start_threads(struct run *run)
+{
+	for (unsigned i = 0; i < run->server->worker_count; i++) {
 		struct worker_thread *t = &run->threads[i];
 		char name[24];
 
 		t->worker = run->server->workers[i];
 		snprintf(name, sizeof(name), "worker-%u", i);
-		failed = thread_start(&t->thread, name, worker_main, t);
-	}
-	return failed;
-}
-
-static void open_listeners(struct run *run)
-{
-	atomic_store(&run->still_opening, run->server->worker_count);
-	run->opened.run = on_opened;
-	for (unsigned i = 0; i < run->server->worker_count; i++) {
-		struct worker_thread *t = &run->threads[i];
-
-		t->run = run;
-		t->open.run = on_open;
-		home_post(&t->worker->home, &t->open);
+		REQUIRE(thread_start(&t->thread, name, worker_main, t) == 0);
 	}
 }
 
@@ -167,13 +110,24 @@ static void on_stop_signal(void *arg, int signum)
 {
 	struct run *run = arg;
 
-	if (run->stop != NULL)
+	if (run->stop_asked)
 		return;
+	run->stop_asked = true;
 	LOG(STOPPING, F_STR("signal", strsignal(signum)));
 	notify_stopping();
+	reloader_stop(run->reloader);
 	home_timer_disarm(&run->home, &run->expiry_timer);
 	loop_signals_close(run->loop);
-	run->stop = stop_start(run->server, &run->home, run->loop);
+	if (run->opened)
+		begin_stop(run);
+}
+
+static void on_reload_signal(void *arg, int signum)
+{
+	struct run *run = arg;
+
+	(void)signum;
+	reloader_reload(run->reloader, RELOAD_ASKED);
 }
 
 static void on_audit_signal(void *arg, int signum)
@@ -189,10 +143,11 @@ static void on_audit_signal(void *arg, int signum)
 static void on_expiry_timer(struct timer *timer, void *home_arg)
 {
 	struct run *run = home_arg;
+	const struct policy *policy = reloader_policy(run->reloader);
 
-	for (size_t i = 0; i < run->policy->conf->listener_count; i++) {
-		if (run->policy->tls[i] != NULL)
-			tls_context_log_expiry(run->policy->tls[i]);
+	for (size_t i = 0; i < policy->conf->listener_count; i++) {
+		if (policy->tls[i] != NULL)
+			tls_context_log_expiry(policy->tls[i]);
 	}
 	home_timer_arm(&run->home, timer, DAY_MS);
 }
@@ -204,25 +159,21 @@ static int watch_signals(struct run *run)
 	if (failed == 0)
 		failed = loop_on_signal(run->loop, SIGINT, on_stop_signal, run);
 	if (failed == 0)
+		failed = loop_on_signal(run->loop, SIGHUP, on_reload_signal, run);
+	if (failed == 0)
 		failed = loop_on_signal(run->loop, SIGUSR1, on_audit_signal, run);
 	return failed;
 }
 
-static struct run *run_new(struct policy *policy)
+static struct run *run_new(struct policy *policy, struct tls_tickets *tickets)
 {
 	struct run *run = xnew(run);
 	unsigned workers = policy->conf->workers;
 
-	run->policy = policy;
 	run->server = server_new(policy, workers, journal_memory_new());
 	run->threads = xcalloc(workers, sizeof(*run->threads));
-	for (unsigned i = 0; i < workers; i++) {
-		run->threads[i].fds =
-		    xrealloc_array(NULL, policy->conf->listener_count, sizeof(int));
-		for (size_t l = 0; l < policy->conf->listener_count; l++)
-			run->threads[i].fds[l] = -1;
-	}
 	home_init(&run->home, workers, NULL, run);
+	run->reloader = reloader_new(run->server, &run->home, policy, tickets);
 	run->expiry_timer.fire = on_expiry_timer;
 	return run;
 }
@@ -235,46 +186,54 @@ static void run_free(struct run *run)
 	for (unsigned i = 0; i < workers; i++) {
 		if (run->server->workers[i]->loop != NULL)
 			loop_free(run->server->workers[i]->loop);
-		free(run->threads[i].fds);
 	}
 	if (run->loop != NULL)
 		loop_free(run->loop);
-	home_fini(&run->home);
+	reloader_free(run->reloader);
 	server_free(run->server);
+	home_fini(&run->home);
 	free(run->threads);
 	free(run);
+}
+
+/* Before any worker runs. */
+static void drop_start(struct run *run)
+{
+	loop_signals_close(run->loop);
+	run_free(run);
 }
 
 static int fail_start(struct run *run, const char *what, int error)
 {
 	LOG(LISTEN_FAILED, F_STR("bind", what), F_STR("error", strerror(-error)),
 	    F_STR("remedy", "see the limits of this process (ulimit -a)"));
-	run_free(run);
+	drop_start(run);
 	return 1;
 }
 
-int server_run(struct policy *policy)
+int server_run(struct policy *policy, struct tls_tickets *tickets)
 {
 	struct run *run;
 	int failed = 0;
 
 	net_raise_file_limit();
-	run = run_new(policy);
+	run = run_new(policy, tickets);
 	LOG(STARTING, F_STR("version", VAKT_VERSION), F_NUM("workers", run->server->worker_count),
 	    F_STR("config", policy->conf->path));
-	if (!bind_all(run)) {
-		run_free(run);
-		return 2;
-	}
 	run->loop = loop_new(&run->home, &failed);
 	if (run->loop == NULL || (failed = watch_signals(run)) != 0)
 		return fail_start(run, "event loop", failed);
+	failed = make_loops(run);
+	if (failed != 0)
+		return fail_start(run, "event loop of a worker", failed);
 	run->server->authenticator = authenticator_new(run->server->worker_count > 1 ? 2 : 1);
 	if (run->server->authenticator == NULL)
 		return fail_start(run, "hash threads", -EAGAIN);
-	failed = start_threads(run);
-	REQUIRE(failed == 0);
-	open_listeners(run);
+	if (!reloader_open(run->reloader, on_opened, run)) {
+		drop_start(run);
+		return 2;
+	}
+	start_threads(run);
 	home_update_now(&run->home);
 	home_timer_arm(&run->home, &run->expiry_timer, 0);
 	loop_run(run->loop);

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/hash.h"
+#include "core/sys.h"
 
 /* How many sessions are kept for one user, over all workers. */
 struct user_sessions {
@@ -23,8 +24,7 @@ struct server *server_new(struct policy *policy, unsigned workers, struct journa
 	s->route = route_new(workers);
 	s->retain = retain_new(workers);
 	s->journal = journal;
-	s->listener_connections =
-	    xcalloc(policy->conf->listener_count, sizeof(*s->listener_connections));
+	s->listener_connections = xcalloc(POLICY_SLOTS_MAX, sizeof(*s->listener_connections));
 	mutex_init(&s->user_lock);
 	s->workers = xcalloc(workers, sizeof(struct worker *));
 	for (unsigned i = 0; i < workers; i++)
@@ -36,6 +36,7 @@ void server_free(struct server *s)
 {
 	if (s == NULL)
 		return;
+	sys_free(s->sys);
 	for (unsigned i = 0; i < s->worker_count; i++)
 		worker_free(s->workers[i]);
 	free(s->workers);
@@ -52,6 +53,15 @@ void server_free(struct server *s)
 struct worker *server_home_of(struct server *s, struct slice client_id)
 {
 	return s->workers[hash_bytes(client_id.data, client_id.len) % s->worker_count];
+}
+
+void server_count_connection(struct server *s)
+{
+	uint64_t now = atomic_fetch_add(&s->connections, 1) + 1;
+	uint64_t most = atomic_load(&s->connections_most);
+
+	while (now > most && !atomic_compare_exchange_weak(&s->connections_most, &most, now))
+		;
 }
 
 static struct user_sessions *user_find(struct server *s, struct slice user_key)

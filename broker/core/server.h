@@ -11,6 +11,7 @@
 #include "store/route.h"
 
 struct user_sessions;
+struct sys;
 
 struct server {
 	struct route *route;
@@ -21,10 +22,12 @@ struct server {
 	struct worker **workers;
 	unsigned worker_count;
 	_Atomic uint64_t connections;
+	_Atomic uint64_t connections_most; /* that there ever were at one time */
 	_Atomic uint64_t unauthenticated;
 	_Atomic uint64_t *listener_connections; /* per listener */
 	struct mutex user_lock;
 	struct user_sessions *user_sessions; /* kept sessions per user, under the lock */
+	struct sys *sys;                     /* NULL: nobody publishes $SYS */
 };
 
 /* The shared state and the workers, without threads and sockets: a simulation drives these itself.
@@ -35,6 +38,9 @@ void server_free(struct server *s);
 /* The home of a client id. */
 struct worker *server_home_of(struct server *s, struct slice client_id);
 
+/* One more client is connected. */
+void server_count_connection(struct server *s);
+
 /* May this user keep one more session? Counted when true; give back with server_session_gone. */
 bool server_session_kept(struct server *s, struct slice user_key, uint32_t max);
 void server_session_gone(struct server *s, struct slice user_key);
@@ -42,6 +48,6 @@ void server_session_gone(struct server *s, struct slice user_key);
 /* Run until SIGTERM or SIGINT: threads, listeners, stop in the order of design.md section 6.
  * Returns the exit status: 0; 2 where a listener could not be had; 1 for what the machine refused.
  */
-int server_run(struct policy *policy);
+int server_run(struct policy *policy, struct tls_tickets *tickets);
 
 #endif

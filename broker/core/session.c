@@ -9,6 +9,8 @@
 #include "core/deliver.h"
 #include "core/server.h"
 
+#define REMOVED_KEPT_MS ((uint64_t)24 * 3600 * 1000)
+
 /* user key, a zero byte, client id: no user key has a zero byte. */
 static size_t key_put(uint8_t *out, struct slice user_key, struct slice client_id)
 {
@@ -43,6 +45,7 @@ static void on_expiry(struct timer *timer, void *home_arg)
 	struct session *s = container_of(timer, struct session, expiry_timer);
 
 	(void)home_arg;
+	count(&s->worker->counters.sessions_expired);
 	session_end(s); /* [MQTT5-3.1.2-23] */
 }
 
@@ -70,6 +73,7 @@ struct session *session_new(struct worker *w, struct identity *identity, struct 
 	s->key_len = key_put(s->key, identity->key, client_id);
 	HASH_ADD(hh_key, w->sessions, key, s->key_len, s);
 	HASH_ADD(hh_id, w->sessions_by_id, id, sizeof(s->id), s);
+	count(&w->counters.sessions);
 	return s;
 }
 
@@ -156,6 +160,21 @@ static void leave_will(struct session *s)
 		home_timer_arm(&s->worker->home, &s->will_timer, (uint64_t)s->will->delay_s * 1000);
 }
 
+/* When it ends by itself: its interval, or a day after its user was removed, whichever is first. */
+static void arm_expiry(struct session *s)
+{
+	uint64_t due = s->expiry_s == EXPIRY_NEVER
+	                   ? UINT64_MAX
+	                   : s->away_since_ms + (uint64_t)s->expiry_s * 1000;
+
+	if (s->removed && s->removed_since_ms + REMOVED_KEPT_MS < due)
+		due = s->removed_since_ms + REMOVED_KEPT_MS;
+	if (due == UINT64_MAX)
+		home_timer_disarm(&s->worker->home, &s->expiry_timer);
+	else
+		timer_arm(&s->worker->home.timers, &s->expiry_timer, due);
+}
+
 void session_detach(struct session *s, bool publish_will)
 {
 	REQUIRE_OWNER(s);
@@ -170,8 +189,31 @@ void session_detach(struct session *s, bool publish_will)
 	mark_off_wire(s);
 	subscriptions_online(s, false);
 	session_give_shared_away(s, false);
-	if (s->expiry_s != EXPIRY_NEVER)
-		home_timer_arm(&s->worker->home, &s->expiry_timer, (uint64_t)s->expiry_s * 1000);
+	s->away_since_ms = s->worker->home.now_ms;
+	arm_expiry(s);
+}
+
+static bool user_is_removed(const struct session *s)
+{
+	const struct policy *policy = s->worker->policy;
+	const struct user *entry;
+
+	if (s->identity->kind != IDENTITY_PASSWORD)
+		return false;
+	entry = users_find(policy->users, s->identity->name);
+	return entry == NULL || entry->entry_id != s->identity->entry_id;
+}
+
+void session_judge_removal(struct session *s)
+{
+	bool removed = user_is_removed(s);
+
+	if (removed == s->removed)
+		return;
+	s->removed = removed;
+	s->removed_since_ms = s->worker->home.now_ms;
+	if (s->conn == NULL)
+		arm_expiry(s);
 }
 
 static void drop_subscriptions(struct session *s)
@@ -207,6 +249,7 @@ static void release_all(struct session *s)
 		server_session_gone(w->server, s->identity->key);
 	HASH_DELETE(hh_key, w->sessions, s);
 	HASH_DELETE(hh_id, w->sessions_by_id, s);
+	uncount(&w->counters.sessions, 1);
 	acl_subject_free(s->subject);
 	origin_unref(&s->origin);
 	identity_unref(&s->identity);

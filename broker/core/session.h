@@ -93,6 +93,9 @@ struct session {
 	uint64_t arrival;            /* of the newest CONNECT that was attached */
 	uint32_t expiry_s; /* Session Expiry Interval; 0: ends with the connection; EXPIRY_NEVER */
 	bool durable;
+	bool removed;           /* its user is not in the password file any more */
+	uint64_t away_since_ms; /* while conn is NULL */
+	uint64_t removed_since_ms;
 	bool in_replay; /* in worker->replaying */
 	uint16_t next_packet_id;
 	struct session *replay_next;
@@ -135,6 +138,10 @@ const struct acl_subject *session_subject(struct session *s);
 
 /* A new Session Expiry Interval, within limits.max_session_expiry. */
 void session_set_expiry(struct session *s, uint32_t expiry_s, const struct conf_limits *limits);
+
+/* Is its user still in the password file? Sessions of a removed user go a day later, unless the
+ * same entry comes back. */
+void session_judge_removal(struct session *s);
 
 /* The connection has gone: the session ends, or waits for its client. Its will is published,
  * delayed, or dropped. */

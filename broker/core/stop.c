@@ -48,7 +48,7 @@ static void stage_quiet(struct step *step)
 	struct conn *c, *next;
 
 	w->stopping = true;
-	for (size_t i = 0; i < w->listener_count; i++) {
+	for (size_t i = 0; i < POLICY_SLOTS_MAX; i++) {
 		if (w->listeners[i] != NULL)
 			listener_close(w->listeners[i]);
 		w->listeners[i] = NULL;

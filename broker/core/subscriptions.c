@@ -107,6 +107,9 @@ static struct subscription *subscription_new(struct session *s, struct slice who
 		sub->share_skip = (uint32_t)(whole.len - filter.len);
 	}
 	HASH_ADD(hh, s->subscriptions, filter, whole.len, sub);
+	count(&s->worker->counters.subscriptions);
+	if (sub->shared)
+		count(&s->worker->counters.shared_subscriptions);
 	return sub;
 }
 
@@ -141,6 +144,9 @@ void subscription_remove(struct subscription *sub)
 		route_target_remove(server->route, filter, s->id);
 	}
 	HASH_DEL(s->subscriptions, sub);
+	uncount(&s->worker->counters.subscriptions, 1);
+	if (sub->shared)
+		uncount(&s->worker->counters.shared_subscriptions, 1);
 	free(sub);
 }
 

@@ -55,6 +55,7 @@ struct worker *worker_new(struct server *server, unsigned index, struct policy *
 
 	w->server = server;
 	w->policy = policy_ref(policy);
+	w->listeners = xcalloc(POLICY_SLOTS_MAX, sizeof(struct listener *));
 	w->outbox = xcalloc(server->worker_count, sizeof(*w->outbox));
 	w->flows = aligned_alloc(64, server->worker_count * sizeof(*w->flows));
 	REQUIRE(w->flows != NULL);
@@ -131,10 +132,12 @@ void worker_stall(struct worker *w, struct conn *c)
 		conn_pause(c, CONN_PAUSE_PRESSURE);
 }
 
-const struct conf_listener *worker_listener(const struct worker *w, unsigned index)
+const struct conf_listener *worker_listener(const struct worker *w, unsigned slot)
 {
-	REQUIRE(index < w->policy->conf->listener_count);
-	return &w->policy->conf->listeners[index];
+	const struct conf_listener *l = policy_listener(w->policy, slot);
+
+	REQUIRE(l != NULL); /* connections of a listener that is gone end with it (adopt.c) */
+	return l;
 }
 
 const struct conf_limits *worker_limits(const struct worker *w, const struct conn *c)

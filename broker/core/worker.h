@@ -36,19 +36,44 @@ struct flow {
 #define FLOW_HIGH ((size_t)8 << 20)
 #define FLOW_LOW  ((size_t)2 << 20)
 
+/* Since the start; summed over the workers by whoever reads them. */
 struct counters {
-	_Atomic uint64_t messages_received;
+	_Atomic uint64_t messages_received; /* PUBLISH packets */
 	_Atomic uint64_t messages_sent;
 	_Atomic uint64_t messages_dropped;
+	_Atomic uint64_t payload_received; /* bytes in them */
+	_Atomic uint64_t payload_sent;
+	_Atomic uint64_t packets_received; /* of all kinds, without CONNECT */
+	_Atomic uint64_t packets_sent;     /* of all kinds but PUBLISH */
+	_Atomic uint64_t bytes_received;   /* of MQTT: inside TLS */
+	_Atomic uint64_t bytes_sent;
 	_Atomic uint64_t connections_total;
+	_Atomic uint64_t clients_accepted; /* CONNECTs that were answered with success */
+	_Atomic uint64_t sessions_expired;
 	_Atomic uint64_t denials;
+	/* What there is now. */
+	_Atomic uint64_t sessions;
+	_Atomic uint64_t subscriptions;
+	_Atomic uint64_t shared_subscriptions; /* among them */
+	_Atomic uint64_t held;                 /* messages queued or in flight */
+	_Atomic uint64_t held_bytes;
 };
+
+/* One writer: no read-modify-write needed. */
+static inline void count_by(_Atomic uint64_t *counter, uint64_t n)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+	                      memory_order_relaxed);
+}
 
 static inline void count(_Atomic uint64_t *counter)
 {
-	/* One writer: no read-modify-write needed. */
-	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
-	                      memory_order_relaxed);
+	count_by(counter, 1);
+}
+
+static inline void uncount(_Atomic uint64_t *counter, uint64_t n)
+{
+	count_by(counter, (uint64_t)0 - n);
 }
 
 /* The bytes of the PUBLISH encoded last: equal for every subscriber with the same options. */
@@ -79,8 +104,7 @@ struct worker {
 	struct conn *leaving; /* move to another home at the end of the turn */
 	struct buf spare[16]; /* output buffers to use again */
 	unsigned spare_count;
-	struct listener **listeners;
-	size_t listener_count;
+	struct listener **listeners; /* by slot, POLICY_SLOTS_MAX of them */
 	struct route_match match;
 	struct merge *merges; /* scratch of deliver.c */
 	size_t merge_count, merge_cap;
@@ -124,6 +148,6 @@ void worker_give_buf(struct worker *w, struct buf *b);
 void worker_stall(struct worker *w, struct conn *c);
 
 const struct conf_limits *worker_limits(const struct worker *w, const struct conn *c);
-const struct conf_listener *worker_listener(const struct worker *w, unsigned index);
+const struct conf_listener *worker_listener(const struct worker *w, unsigned slot);
 
 #endif

@@ -1,0 +1,212 @@
+/* Taking over a policy.  Connections of a listener that is gone end before the swap; behind it
+ * everybody who is connected is judged anew, and nothing else needs a sweep: each publish, delivery
+ * and will is judged by the rules of its moment.  S3, S7, design.md section 6. */
+#include "core/adopt.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/container.h"
+#include "base/list.h"
+#include "core/publish.h"
+#include "net/listener.h"
+
+struct adoption_step {
+	struct post post;
+	struct adoption *adoption;
+	struct worker *worker;
+	int *fds; /* by slot */
+};
+
+struct adoption {
+	struct home *main_home;
+	struct policy *policy;
+	unsigned waiting;
+	adopt_done_fn *done;
+	void *arg;
+	struct adoption_step steps[];
+};
+
+/* --- sockets --- */
+
+struct adopt_sockets adopt_sockets_new(unsigned workers)
+{
+	struct adopt_sockets s = {.workers = workers};
+
+	s.fds = xcalloc(workers, sizeof(int *));
+	for (unsigned w = 0; w < workers; w++) {
+		s.fds[w] = xrealloc_array(NULL, POLICY_SLOTS_MAX, sizeof(int));
+		for (unsigned slot = 0; slot < POLICY_SLOTS_MAX; slot++)
+			s.fds[w][slot] = -1;
+	}
+	return s;
+}
+
+void adopt_sockets_close(struct adopt_sockets *s)
+{
+	for (unsigned w = 0; s->fds != NULL && w < s->workers; w++) {
+		for (unsigned slot = 0; s->fds[w] != NULL && slot < POLICY_SLOTS_MAX; slot++) {
+			if (s->fds[w][slot] >= 0)
+				close(s->fds[w][slot]);
+		}
+		free(s->fds[w]);
+	}
+	free(s->fds);
+	s->fds = NULL;
+}
+
+/* --- on the worker: before the swap --- */
+
+static void end_gone(struct worker *w, const struct policy *next)
+{
+	struct conn *c, *after;
+
+	DL_FOREACH_SAFE (w->conns, c, after) {
+		if (policy_listener(next, stream_listener(c->stream)) == NULL)
+			conn_fail(c, REASON_ADMINISTRATIVE_ACTION,
+			          "the listener was taken out of the configuration");
+	}
+}
+
+/* --- behind it: listeners --- */
+
+static void on_accept(void *arg, struct stream *stream)
+{
+	conn_accept(arg, stream);
+}
+
+static void adopt_listener(struct worker *w, unsigned slot, int fd)
+{
+	const struct conf_listener *l = policy_listener(w->policy, slot);
+	struct listener_settings settings = {.conf = l, .index = slot};
+
+	if (l == NULL) {
+		listener_close(w->listeners[slot]);
+		w->listeners[slot] = NULL;
+		return;
+	}
+	settings.tls = w->policy->tls[w->policy->slots[slot]];
+	if (fd >= 0) {
+		w->listeners[slot] = listener_open(w->loop, fd, &settings, on_accept, w);
+	} else if (w->listeners[slot] != NULL) {
+		listener_set_conf(w->listeners[slot], l);
+		if (settings.tls != NULL)
+			listener_set_tls(w->listeners[slot], settings.tls);
+	}
+}
+
+/* --- the sweep --- */
+
+static bool may_stay(struct conn *c, const char **why)
+{
+	const struct policy *policy = c->worker->policy;
+	unsigned slot = stream_listener(c->stream);
+	const struct conf_listener *l = policy_listener(policy, slot);
+	const struct tls_context *tls = policy->tls[policy->slots[slot]];
+
+	return login_still_valid(c->session->identity, &l->authentication,
+	                         policy->conf->password_file != NULL, policy->users, why) &&
+	       (tls == NULL || stream_certificate_valid(c->stream, tls, why));
+}
+
+static void sweep_connections(struct worker *w)
+{
+	struct conn *c, *next;
+	const char *why = "";
+
+	DL_FOREACH_SAFE (w->conns, c, next) {
+		if (c->state == CONN_ACCEPTED && !may_stay(c, &why))
+			conn_fail(c, REASON_NOT_AUTHORIZED, why);
+	}
+}
+
+/* A will that is denied now is told now; it stays, for the rules may be mended before it fires. */
+static void sweep_will(struct session *s)
+{
+	struct acl_request request;
+	struct acl_verdict verdict;
+
+	if (s->will == NULL)
+		return;
+	request = publish_request(ACL_WILL, s->will->msg);
+	verdict = acl_check(session_subject(s), &request);
+	if (!verdict.allowed)
+		session_log_denial(s, DENIAL_WILL, s->will->msg->topic, &verdict);
+}
+
+static void sweep_sessions(struct worker *w)
+{
+	struct session *s, *next;
+
+	HASH_ITER (hh_key, w->sessions, s, next) {
+		sweep_will(s);
+		session_judge_removal(s);
+	}
+}
+
+static void answer(struct adoption_step *step);
+
+static void on_adopt(struct post *post, void *home_arg)
+{
+	struct adoption_step *step = container_of(post, struct adoption_step, post);
+	struct worker *w = home_arg;
+	struct policy *before = w->policy;
+
+	if (!w->stopping) {
+		end_gone(w, step->adoption->policy);
+		w->policy = policy_ref(step->adoption->policy);
+		for (unsigned slot = 0; slot < w->policy->slot_count; slot++)
+			adopt_listener(w, slot, step->fds == NULL ? -1 : step->fds[slot]);
+		sweep_connections(w);
+		sweep_sessions(w);
+		policy_unref(&before);
+	}
+	answer(step);
+}
+
+/* --- on main --- */
+
+static void on_answer(struct post *post, void *home_arg)
+{
+	struct adoption_step *step = container_of(post, struct adoption_step, post);
+	struct adoption *a = step->adoption;
+
+	(void)home_arg;
+	free(step->fds);
+	if (--a->waiting > 0)
+		return;
+	a->done(a->arg);
+	policy_unref(&a->policy);
+	free(a);
+}
+
+static void answer(struct adoption_step *step)
+{
+	step->post.run = on_answer;
+	home_post(step->adoption->main_home, &step->post);
+}
+
+void adopt_start(struct server *server, struct home *main_home, struct policy *policy,
+                 struct adopt_sockets *sockets, adopt_done_fn *done, void *arg)
+{
+	struct adoption *a = xcalloc(1, sizeof(*a) + server->worker_count * sizeof(a->steps[0]));
+
+	a->main_home = main_home;
+	a->policy = policy_ref(policy);
+	a->waiting = server->worker_count;
+	a->done = done;
+	a->arg = arg;
+	for (unsigned i = 0; i < server->worker_count; i++) {
+		struct adoption_step *step = &a->steps[i];
+
+		step->adoption = a;
+		step->worker = server->workers[i];
+		step->post.run = on_adopt;
+		step->fds = sockets->fds == NULL ? NULL : sockets->fds[i];
+	}
+	free(sockets->fds);
+	sockets->fds = NULL;
+	for (unsigned i = 0; i < server->worker_count; i++)
+		home_post(&server->workers[i]->home, &a->steps[i].post);
+}

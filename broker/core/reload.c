@@ -1,0 +1,294 @@
+/* Two phases: read, check, bind; then swap by posts.  What changed is told line by line. */
+#include "core/reload.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/container.h"
+#include "core/change.h"
+#include "core/watchlist.h"
+#include "net/listener.h"
+
+#define WATCH_MS 1000
+
+struct reloader {
+	struct server *server;
+	struct home *home;
+	struct policy *policy;
+	struct tls_tickets *tickets;
+	char *conf_path;
+	struct watchlist watchlist;
+	struct timer watch_timer;
+	bool under_way, again, stopped;
+	enum reload_cause again_cause;
+	adopt_done_fn *opened;
+	void *opened_arg;
+};
+
+/* --- sockets of new listeners --- */
+
+static bool bind_slot(struct reloader *r, const struct policy *next, unsigned slot,
+                      struct adopt_sockets *sockets, struct errors *errors)
+{
+	const struct conf_listener *l = policy_listener(next, slot);
+	unsigned count = l->is_unix ? 1 : r->server->worker_count;
+	uint16_t port = l->port;
+
+	for (unsigned w = 0; w < count; w++) {
+		int fd = listener_bind(l, &port, w == 0, errors, next->conf->path);
+
+		if (fd < 0)
+			return false;
+		sockets->fds[w][slot] = fd;
+	}
+	return true;
+}
+
+/* Slots that `before` (NULL: nobody) does not have. */
+static bool bind_new(struct reloader *r, const struct policy *before, const struct policy *next,
+                     struct adopt_sockets *sockets, struct errors *errors)
+{
+	bool ok = true;
+
+	for (unsigned slot = 0; slot < next->slot_count; slot++) {
+		bool there = before != NULL && policy_listener(before, slot) != NULL;
+
+		if (policy_listener(next, slot) != NULL && !there)
+			ok = bind_slot(r, next, slot, sockets, errors) && ok;
+	}
+	return ok;
+}
+
+/* --- the swap --- */
+
+static void on_adopted(void *arg)
+{
+	struct reloader *r = arg;
+
+	r->under_way = false;
+	LOG(RELOADED, F_NUM("generation", r->policy->generation),
+	    F_NUM("users", users_count(r->policy->users)),
+	    F_NUM("roles", acl_role_count(r->policy->acl)),
+	    F_NUM("rules", acl_rule_count(r->policy->acl)),
+	    F_NUM("listeners", r->policy->conf->listener_count));
+	if (!r->again || r->stopped)
+		return;
+	r->again = false;
+	reloader_reload(r, r->again_cause);
+}
+
+static void disown_removed(struct reloader *r, const struct policy *next)
+{
+	for (size_t i = 0; i < users_count(r->policy->users); i++) {
+		const struct user *old = users_at(r->policy->users, i);
+		const struct user *now = users_find(next->users, slice_of_str(old->name));
+		struct identity *id;
+
+		if (now != NULL && now->entry_id == old->entry_id)
+			continue;
+		id = identity_new(IDENTITY_PASSWORD, slice_of_str(old->name), old->entry_id, 0);
+		retain_disown(r->server->retain, id->key);
+		identity_unref(&id);
+	}
+}
+
+/* Takes over `next`. */
+static void adopt(struct reloader *r, struct policy *next, struct adopt_sockets *sockets)
+{
+	change_log(r->policy, next);
+	disown_removed(r, next);
+	log_set_level(next->conf->log_level);
+	log_set_json(next->conf->log_json);
+	policy_unref(&r->policy);
+	r->policy = next;
+	watchlist_take(&r->watchlist, next);
+	r->under_way = true;
+	adopt_start(r->server, r->home, next, sockets, on_adopted, r);
+}
+
+/* --- what never waits: users and revocations, with the ACL in force --- */
+
+static struct users *changed_users(struct reloader *r)
+{
+	struct errors errors = {0};
+	struct users *users = users_load(r->policy->conf->password_file, &errors);
+
+	errors_fini(&errors); /* told already, with the errors of the whole */
+	if (users != NULL && change_users_equal(r->policy->users, users))
+		users_unref(&users);
+	return users;
+}
+
+static bool revocations_changed(struct reloader *r)
+{
+	const struct conf *conf = r->policy->conf;
+
+	for (size_t i = 0; i < conf->listener_count; i++) {
+		const char *crl = conf->listeners[i].tls.client_crl;
+
+		if (crl != NULL && watchlist_has_changed(&r->watchlist, crl))
+			return true;
+	}
+	return false;
+}
+
+static struct tls_context **changed_revocations(struct reloader *r)
+{
+	struct errors errors = {0};
+	struct tls_context **tls =
+	    revocations_changed(r) ? policy_renew_clients(r->policy, &errors) : NULL;
+
+	errors_fini(&errors);
+	return tls;
+}
+
+static bool adopt_parts(struct reloader *r)
+{
+	struct users *users = changed_users(r);
+	struct tls_context **tls = changed_revocations(r);
+	struct adopt_sockets none = {0};
+
+	if (users == NULL && tls == NULL)
+		return false;
+	LOG(RELOAD_PARTLY, F_STR("what", users == NULL ? "client_ca and client_crl"
+	                                 : tls == NULL ? "users"
+	                                               : "users, client_ca and client_crl"));
+	adopt(r, policy_renew(r->policy, users, tls), &none);
+	return true;
+}
+
+/* --- one reload --- */
+
+static void warn_restart(const struct policy *before, const struct policy *next,
+                         struct errors *errors)
+{
+	if (before->conf->workers != next->conf->workers)
+		errors_warn(errors, next->conf->path, 0, 0,
+		            "workers: takes effect when the broker is restarted");
+}
+
+static bool reload_all(struct reloader *r, struct errors *errors)
+{
+	struct policy *next = policy_load(r->conf_path, r->tickets, r->policy, errors);
+	struct adopt_sockets sockets;
+
+	if (next == NULL)
+		return false;
+	sockets = adopt_sockets_new(r->server->worker_count);
+	if (!bind_new(r, r->policy, next, &sockets, errors)) {
+		adopt_sockets_close(&sockets);
+		policy_unref(&next);
+		return false;
+	}
+	warn_restart(r->policy, next, errors);
+	adopt(r, next, &sockets);
+	return true;
+}
+
+bool reloader_reload(struct reloader *r, enum reload_cause cause)
+{
+	struct errors errors = {0};
+	bool ok;
+
+	if (r->stopped)
+		return false;
+	if (r->under_way) {
+		r->again = true;
+		r->again_cause = cause;
+		return true;
+	}
+	watchlist_look(&r->watchlist);
+	LOG(RELOADING, F_STR("cause", cause == RELOAD_ASKED ? "asked" : "a file changed"));
+	ok = (cause == RELOAD_ASKED || watchlist_is_sound(&r->watchlist, &errors)) &&
+	     reload_all(r, &errors);
+	errors_log(&errors);
+	if (!ok) {
+		LOG(RELOAD_FAILED, F_NUM("errors", errors.error_count),
+		    F_STR("remedy", "nothing else was changed: mend what stands above, then reload "
+		                    "again (SIGHUP)"));
+		adopt_parts(r);
+		watchlist_forget(&r->watchlist);
+	}
+	errors_fini(&errors);
+	return ok;
+}
+
+/* --- noticing --- */
+
+static void on_watch(struct timer *timer, void *home_arg)
+{
+	struct reloader *r = container_of(timer, struct reloader, watch_timer);
+
+	(void)home_arg;
+	if (!r->under_way && watchlist_changed_and_rested(&r->watchlist))
+		reloader_reload(r, RELOAD_NOTICED);
+	home_timer_arm(r->home, timer, WATCH_MS);
+}
+
+/* --- life --- */
+
+struct reloader *reloader_new(struct server *server, struct home *main_home, struct policy *first,
+                              struct tls_tickets *tickets)
+{
+	struct reloader *r = xnew(r);
+
+	r->server = server;
+	r->home = main_home;
+	r->policy = policy_ref(first);
+	r->tickets = tickets;
+	r->conf_path = xstrdup(first->conf->path);
+	r->watch_timer.fire = on_watch;
+	watchlist_take(&r->watchlist, first);
+	return r;
+}
+
+void reloader_free(struct reloader *r)
+{
+	if (r == NULL)
+		return;
+	watchlist_fini(&r->watchlist);
+	policy_unref(&r->policy);
+	free(r->conf_path);
+	free(r);
+}
+
+void reloader_stop(struct reloader *r)
+{
+	r->stopped = true;
+	home_timer_disarm(r->home, &r->watch_timer);
+}
+
+static void on_first_adopted(void *arg)
+{
+	struct reloader *r = arg;
+
+	r->under_way = false;
+	r->opened(r->opened_arg);
+	if (!r->stopped)
+		home_timer_arm(r->home, &r->watch_timer, WATCH_MS);
+}
+
+bool reloader_open(struct reloader *r, adopt_done_fn *done, void *arg)
+{
+	struct adopt_sockets sockets = adopt_sockets_new(r->server->worker_count);
+	struct errors errors = {0};
+	bool ok = bind_new(r, NULL, r->policy, &sockets, &errors);
+
+	errors_log(&errors);
+	errors_fini(&errors);
+	if (!ok) {
+		adopt_sockets_close(&sockets);
+		return false;
+	}
+	r->opened = done;
+	r->opened_arg = arg;
+	r->under_way = true;
+	adopt_start(r->server, r->home, r->policy, &sockets, on_first_adopted, r);
+	return true;
+}
+
+struct policy *reloader_policy(struct reloader *r)
+{
+	return r->policy;
+}

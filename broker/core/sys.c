@@ -1,0 +1,225 @@
+/* A table of names and numbers; what differs from the last time is published. */
+#include "core/sys.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/container.h"
+#include "core/load.h"
+#include "core/publish.h"
+#include "core/server.h"
+#include "core/totals.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define PREFIX       "$SYS/broker/"
+#define VALUE_MAX    48
+#define TOPIC_MAX    80
+
+struct number {
+	const char *name;
+	size_t offset; /* in struct totals */
+};
+
+#define NUMBER(name, field)                                                                        \
+	{                                                                                          \
+		name, offsetof(struct totals, field)                                               \
+	}
+
+static const struct number numbers[] = {
+    NUMBER("clients/total", clients_total),
+    NUMBER("clients/connected", clients_connected),
+    NUMBER("clients/active", clients_connected),
+    NUMBER("clients/disconnected", clients_disconnected),
+    NUMBER("clients/inactive", clients_disconnected),
+    NUMBER("clients/maximum", clients_maximum),
+    NUMBER("clients/expired", clients_expired),
+    NUMBER("messages/received", packets_received),
+    NUMBER("messages/sent", packets_sent),
+    NUMBER("messages/stored", stored),
+    NUMBER("store/messages/count", stored),
+    NUMBER("store/messages/bytes", stored_bytes),
+    NUMBER("publish/messages/received", messages_received),
+    NUMBER("publish/messages/sent", messages_sent),
+    NUMBER("publish/messages/dropped", messages_dropped),
+    NUMBER("publish/bytes/received", payload_received),
+    NUMBER("publish/bytes/sent", payload_sent),
+    NUMBER("bytes/received", bytes_received),
+    NUMBER("bytes/sent", bytes_sent),
+    NUMBER("subscriptions/count", subscriptions),
+    NUMBER("shared_subscriptions/count", shared_subscriptions),
+    NUMBER("retained messages/count", retained),
+};
+
+static const struct number loads[] = {
+    NUMBER("messages/received", packets_received),
+    NUMBER("messages/sent", packets_sent),
+    NUMBER("publish/received", messages_received),
+    NUMBER("publish/sent", messages_sent),
+    NUMBER("publish/dropped", messages_dropped),
+    NUMBER("bytes/received", bytes_received),
+    NUMBER("bytes/sent", bytes_sent),
+    NUMBER("sockets", sockets),
+    NUMBER("connections", clients_accepted),
+};
+
+static const char *const spans[LOAD_SPANS] = {"1min", "5min", "15min"};
+
+enum {
+	VALUE_VERSION,
+	VALUE_TIMESTAMP,
+	VALUE_UPTIME,
+	VALUE_NUMBERS,
+	VALUE_LOADS = VALUE_NUMBERS + COUNT(numbers),
+	VALUE_COUNT = VALUE_LOADS + COUNT(loads) * LOAD_SPANS,
+};
+
+struct sys {
+	struct post start;
+	struct worker *worker;
+	struct timer timer;
+	struct origin *origin;
+	uint64_t started_ms, updated_ms;
+	struct load loads[COUNT(loads)];
+	char last[VALUE_COUNT][VALUE_MAX]; /* as published */
+};
+
+bool sys_wrote(const struct msg *msg)
+{
+	return msg->origin->session_id == 0 && slice_starts_with(msg->topic, SLICE(PREFIX));
+}
+
+static void publish(struct sys *sys, const char *name, const char *value)
+{
+	struct publish_job job = {.verdict = {.allowed = true}};
+	char topic[TOPIC_MAX];
+	int len = snprintf(topic, sizeof(topic), PREFIX "%s", name);
+	struct msg_parts parts = {.retain = true,
+	                          .expires_ms = MSG_NEVER,
+	                          .topic = slice_of(topic, (size_t)len),
+	                          .payload = slice_of_str(value)};
+
+	job.msg = msg_new(sys->origin, &parts);
+	publish_route(sys->worker, &job);
+	msg_unref(&job.msg);
+}
+
+static void tell(struct sys *sys, size_t index, const char *name, const char *value)
+{
+	if (strcmp(sys->last[index], value) == 0)
+		return;
+	snprintf(sys->last[index], VALUE_MAX, "%s", value);
+	publish(sys, name, value);
+}
+
+static uint64_t total_at(const struct totals *totals, size_t offset)
+{
+	uint64_t value;
+
+	memcpy(&value, (const char *)totals + offset, sizeof(value));
+	return value;
+}
+
+static void tell_numbers(struct sys *sys, const struct totals *totals)
+{
+	char text[VALUE_MAX];
+
+	for (size_t i = 0; i < COUNT(numbers); i++) {
+		snprintf(text, sizeof(text), "%" PRIu64, total_at(totals, numbers[i].offset));
+		tell(sys, VALUE_NUMBERS + i, numbers[i].name, text);
+	}
+}
+
+static void tell_load(struct sys *sys, size_t index)
+{
+	char name[TOPIC_MAX], text[VALUE_MAX];
+
+	for (size_t span = 0; span < LOAD_SPANS; span++) {
+		snprintf(name, sizeof(name), "load/%s/%s", loads[index].name, spans[span]);
+		snprintf(text, sizeof(text), "%.2f", sys->loads[index].per_minute[span]);
+		tell(sys, VALUE_LOADS + index * LOAD_SPANS + span, name, text);
+	}
+}
+
+static void tell_loads(struct sys *sys, const struct totals *totals)
+{
+	uint64_t now_ms = sys->worker->home.now_ms;
+
+	for (size_t i = 0; i < COUNT(loads); i++) {
+		load_update(&sys->loads[i], total_at(totals, loads[i].offset),
+		            now_ms - sys->updated_ms);
+		tell_load(sys, i);
+	}
+	sys->updated_ms = now_ms;
+}
+
+static void tell_uptime(struct sys *sys)
+{
+	char text[VALUE_MAX];
+
+	snprintf(text, sizeof(text), "%" PRIu64 " seconds",
+	         (sys->worker->home.now_ms - sys->started_ms) / 1000);
+	tell(sys, VALUE_UPTIME, "uptime", text);
+}
+
+static void on_timer(struct timer *timer, void *home_arg)
+{
+	struct sys *sys = container_of(timer, struct sys, timer);
+	struct worker *w = home_arg;
+	struct totals totals;
+
+	if (w->stopping)
+		return;
+	totals_take(w->server, &totals);
+	tell_uptime(sys);
+	tell_numbers(sys, &totals);
+	tell_loads(sys, &totals);
+	home_timer_arm(&w->home, timer, SYS_INTERVAL_MS);
+}
+
+static void tell_start(struct sys *sys)
+{
+	time_t now = (time_t)(clock_wall_ms() / 1000);
+	char text[VALUE_MAX];
+	struct tm tm;
+
+	gmtime_r(&now, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	tell(sys, VALUE_VERSION, "version", "vakt version " VAKT_VERSION);
+	tell(sys, VALUE_TIMESTAMP, "timestamp", text);
+}
+
+static void on_start(struct post *post, void *home_arg)
+{
+	struct sys *sys = container_of(post, struct sys, start);
+	struct worker *w = home_arg;
+
+	sys->started_ms = sys->updated_ms = w->home.now_ms;
+	tell_start(sys);
+	on_timer(&sys->timer, w);
+}
+
+void sys_start(struct server *server)
+{
+	struct sys *sys = xnew(sys);
+
+	sys->worker = server->workers[0];
+	sys->origin = origin_new(false, 0, SLICE_EMPTY, SLICE_EMPTY, SLICE_EMPTY);
+	sys->timer.fire = on_timer;
+	sys->start.run = on_start;
+	server->sys = sys;
+	home_post(&sys->worker->home, &sys->start);
+}
+
+void sys_free(struct sys *sys)
+{
+	if (sys == NULL)
+		return;
+	origin_unref(&sys->origin);
+	free(sys);
+}

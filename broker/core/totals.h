@@ -1,0 +1,27 @@
+/* The broker in numbers: what its workers and its shared state count, summed at one moment, for
+ * $SYS and for broker-ctl.  Thread: any. */
+#ifndef CORE_TOTALS_H
+#define CORE_TOTALS_H
+
+#include <stdint.h>
+
+struct server;
+
+/* All uint64_t: sys.c finds them by their offset. */
+struct totals {
+	uint64_t clients_total, clients_connected, clients_disconnected;
+	uint64_t clients_maximum; /* connected at one time since the start */
+	uint64_t clients_expired; /* sessions that ended by their expiry interval */
+	uint64_t packets_received, packets_sent;
+	uint64_t messages_received, messages_sent, messages_dropped;
+	uint64_t payload_received, payload_sent;
+	uint64_t bytes_received, bytes_sent;
+	uint64_t sockets, clients_accepted, denials;
+	uint64_t subscriptions, shared_subscriptions;
+	uint64_t retained, retained_bytes;
+	uint64_t stored, stored_bytes; /* retained, queued or in flight */
+};
+
+void totals_take(struct server *server, struct totals *out);
+
+#endif

@@ -1,0 +1,39 @@
+/* The files whose change is noticed by itself: certificates, keys, CA, CRL, users, ACL.  They are
+ * looked at once a second by stat(2): that sees renames and swapped symbolic links alike, on every
+ * file system.  Thread: main's. */
+#ifndef CORE_WATCHLIST_H
+#define CORE_WATCHLIST_H
+
+#include <sys/stat.h>
+
+#include "core/policy.h"
+
+struct watched {
+	char *path;
+	struct timespec mtime;
+	off_t size;
+	ino_t inode;
+	dev_t device;
+	bool there;
+};
+
+/* Zero-initialised. */
+struct watchlist {
+	struct watched *loaded; /* as they were when they were read */
+	struct watched *seen;   /* as they were at the last look */
+	size_t count;
+};
+
+/* The files of this policy; those that were on the list already as they were at the last look. */
+void watchlist_take(struct watchlist *w, const struct policy *p);
+void watchlist_fini(struct watchlist *w);
+/* Some file is not as it was loaded, and all are as they were a look ago: they have rested. */
+bool watchlist_changed_and_rested(struct watchlist *w);
+void watchlist_look(struct watchlist *w);
+bool watchlist_has_changed(const struct watchlist *w, const char *path);
+/* What is there now was looked at and not taken: wait for the next change. */
+void watchlist_forget(struct watchlist *w);
+/* No changed file is missing, empty, or without its last newline. */
+bool watchlist_is_sound(const struct watchlist *w, struct errors *errors);
+
+#endif
