@@ -246,7 +246,7 @@ def test_a_revoked_certificate_goes_at_once(new_house, pki):
 def test_a_will_is_judged_when_it_fires(house, topic):
     with Wire(house) as reader:
         reader.subscribe(topic + "/#")
-        dying = Wire(house, user="bertil", will=dict(topic=topic + "/gone", payload=b"dead"))
+        dying = Wire(house, user="bertil", will=mqtt.Will(topic + "/gone", b"dead"))
         dying.settle()
         mark = house.mark()
         write_acl(house, {"roles": {"all": [f"deny will {topic}/gone", "allow all #"]}})
