@@ -68,8 +68,6 @@ static const char *character_refused(uint32_t c)
 {
 	if (c == '/' || c == '+' || c == '#')
 		return "a user name must not have '/', '+' or '#': they mean something in topics";
-	if (c == ':')
-		return "a user name must not have ':': it divides the fields of the password file";
 	if (utf8_is_control(c))
 		return "a user name must not have control characters";
 	return NULL;

@@ -33,7 +33,7 @@ struct identity *identity_new(enum identity_kind kind, struct slice name, uint64
 struct identity *identity_ref(struct identity *id);
 void identity_unref(struct identity **id); /* NULL is fine; *id becomes NULL */
 
-/* What a user may be called: 1..256 bytes, UTF-8, none of / + # : and no control characters, no
+/* What a user may be called: 1..256 bytes, UTF-8, none of / + # and no control characters, no
  * leading '$'; and not beginning with '#' (a comment of the password file). On false *why is a text
  * for a person. */
 bool identity_name_valid(struct slice name, const char **why);

@@ -49,6 +49,16 @@ struct line {
 	                             (unsigned)((at) - (l)->text.data) + 1, __VA_ARGS__))
 
 /* What stands before the first `stop`; *rest is what follows it, NULL data where nothing does. */
+bool users_name_valid(struct slice name, const char **why)
+{
+	if (!identity_name_valid(name, why))
+		return false;
+	if (memchr(name.data, ':', name.len) == NULL)
+		return true;
+	*why = "a user name must not have ':': it divides the fields of the password file";
+	return false;
+}
+
 static struct slice cut(struct slice s, char stop, struct slice *rest)
 {
 	size_t len = 0;

@@ -22,6 +22,10 @@ struct user {
 
 struct users;
 
+/* What a user of the password file may be called: identity_name_valid, and no ':', which divides
+ * the fields. */
+bool users_name_valid(struct slice name, const char **why);
+
 /* `path` NULL gives an empty table. NULL when there are errors. Checks the mode
  * (conf_check_private). */
 struct users *users_load(const char *path, struct errors *errors);

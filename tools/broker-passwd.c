@@ -478,7 +478,7 @@ static int take_words(struct order *o, int count, char **words)
 		return usage_error(o->command->has_user ? "this command wants one user"
 		                                        : "this command wants no user");
 	o->user = words[2];
-	if (o->command->has_user && !identity_name_valid(slice_of_str(o->user), &why))
+	if (o->command->has_user && !users_name_valid(slice_of_str(o->user), &why))
 		return complain(EXIT_WRONG, "%s", why);
 	return check_options(o);
 }

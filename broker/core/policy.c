@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "net/listener.h"
 
 static bool roles_of_user(void *arg, struct slice name, char *const **roles, size_t *role_count)
 {
@@ -148,6 +149,22 @@ static void run_tests(const struct policy *p, struct errors *errors)
 	              errors);
 }
 
+static void check_listeners(const struct conf *conf, struct errors *errors)
+{
+	for (size_t i = 0; i < conf->listener_count; i++) {
+		const struct conf_listener *l = &conf->listeners[i];
+
+		(void)listener_check(l, errors, conf->path);
+		if (l->authentication.certificate_user == CERTIFICATE_USER_SAN_URI &&
+		    conf->password_file != NULL)
+			errors_add(errors, conf->path, l->line, l->column,
+			           "certificate_user: san_uri does not go with a password_file: "
+			           "every URI has a ':', which no "
+			           "name in that file can have; leave the password_file out, or "
+			           "take san_dns, san_email or cn");
+	}
+}
+
 static struct policy *policy_new(uint64_t generation)
 {
 	struct policy *p = xnew(p);
@@ -168,6 +185,7 @@ struct policy *policy_load(const char *conf_path, struct tls_tickets *tickets,
 	p->users = users_load(p->conf->password_file, errors);
 	p->acl = load_acl(p->conf, errors);
 	p->tls = policy_load_tls(p->conf, tickets, errors);
+	check_listeners(p->conf, errors);
 	if (p->users != NULL && p->acl != NULL) {
 		warn_unknown_roles(p, errors);
 		run_tests(p, errors);

@@ -427,3 +427,21 @@ int listener_bind(const struct conf_listener *conf, uint16_t *port, bool probe,
 
 	return conf->is_unix ? bind_unix(&b) : bind_tcp(&b, port, probe);
 }
+
+int listener_check(const struct conf_listener *conf, struct errors *errors, const char *conf_path)
+{
+	struct binding b = {.conf = conf, .errors = errors, .conf_path = conf_path};
+	struct sockaddr_un address;
+	uid_t uid;
+	gid_t gid;
+	int failed;
+
+	if (!conf->is_unix)
+		return 0;
+	failed = check_directory(&b);
+	if (failed == 0)
+		failed = unix_address(&b, &address);
+	if (failed == 0)
+		failed = find_owner(&b, &uid);
+	return failed == 0 ? find_group(&b, &gid) : failed;
+}

@@ -27,6 +27,10 @@ typedef void listener_accept_fn(void *arg, struct stream *stream);
 int listener_bind(const struct conf_listener *conf, uint16_t *port, bool probe,
                   struct errors *errors, const char *conf_path);
 
+/* What a start would find wrong with it, without binding: the directory of a Unix socket, its owner
+ * and group. 0 or -errno. */
+int listener_check(const struct conf_listener *conf, struct errors *errors, const char *conf_path);
+
 /* Take over the descriptor and accept on this loop. While descriptors are out (EMFILE, ENFILE) it
  * pauses, says so once, and goes on when some are free again; no spinning. At most a few accepts
  * per turn. */

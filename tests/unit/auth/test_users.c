@@ -50,7 +50,7 @@ static void user_name_vectors(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		if (identity_name_valid(rows[i].user, &why) != rows[i].valid)
+		if (users_name_valid(rows[i].user, &why) != rows[i].valid)
 			fail_msg("%s", rows[i].name);
 		assert_int_equal(why == NULL, rows[i].valid);
 	}
