@@ -106,6 +106,19 @@ static void start_threads(struct run *run)
 
 /* --- main's own loop --- */
 
+/* A second signal does not make it faster: without its watcher it would kill. */
+static void ignore_more_signals(void)
+{
+	sigset_t stops;
+
+	sigemptyset(&stops);
+	sigaddset(&stops, SIGTERM);
+	sigaddset(&stops, SIGINT);
+	sigaddset(&stops, SIGHUP);
+	sigaddset(&stops, SIGUSR1);
+	REQUIRE(pthread_sigmask(SIG_BLOCK, &stops, NULL) == 0);
+}
+
 static void on_stop_signal(void *arg, int signum)
 {
 	struct run *run = arg;
@@ -117,6 +130,7 @@ static void on_stop_signal(void *arg, int signum)
 	notify_stopping();
 	reloader_stop(run->reloader);
 	home_timer_disarm(&run->home, &run->expiry_timer);
+	ignore_more_signals();
 	loop_signals_close(run->loop);
 	if (run->opened)
 		begin_stop(run);
