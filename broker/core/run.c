@@ -14,6 +14,7 @@
 #include "core/reload.h"
 #include "core/server.h"
 #include "core/stop.h"
+#include "core/sys.h"
 #include "net/listener.h"
 #include "net/loop.h"
 
@@ -247,6 +248,7 @@ int server_run(struct policy *policy, struct tls_tickets *tickets)
 		drop_start(run);
 		return 2;
 	}
+	sys_start(run->server);
 	start_threads(run);
 	home_update_now(&run->home);
 	home_timer_arm(&run->home, &run->expiry_timer, 0);

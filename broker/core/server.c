@@ -36,9 +36,9 @@ void server_free(struct server *s)
 {
 	if (s == NULL)
 		return;
-	sys_free(s->sys);
 	for (unsigned i = 0; i < s->worker_count; i++)
 		worker_free(s->workers[i]);
+	sys_free(s->sys); /* its timer was worker 0's */
 	free(s->workers);
 	journal_free(s->journal);
 	authenticator_free(s->authenticator);
