@@ -205,6 +205,7 @@ static const struct asker askers[] = {
     {"anna", "c\x7f", "anna", NULL, 2, false},
     {NULL, "c1", NULL, "c1", 0, true},
     {NULL, "#", NULL, NULL, 0, true},
+    {"$s", "c1", NULL, "c1", 7, false},
 };
 
 struct question {

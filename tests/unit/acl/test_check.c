@@ -156,8 +156,8 @@ static void names(void **state)
 	    {"client id with +, deny", "deny publish a/x-%c-y\nallow publish #", "anna as +",
 	     "publish a/x-zz-y", "deny 1"},
 	    {"no client id", "allow publish a/%c", "anna", "publish a/", "deny none"},
-	    {"user with a slash (should never be)", "allow publish a/%u/#\ndeny publish #",
-	     "anna/x", "publish a/anna/x", "deny none"},
+	    {"user with leading $, should one ever get in", "roles: {r: [allow publish a/%u]}",
+	     "$x with r", "publish a/$x", "deny none"},
 	};
 
 	(void)state;
