@@ -24,8 +24,8 @@ void pool_init(struct pool *p, const struct options *o)
 		die("cannot load the CA %s", o->ca);
 	SSL_CTX_set_verify(p->tls, SSL_VERIFY_PEER, NULL);
 	if (SSL_CTX_set_min_proto_version(p->tls, TLS1_3_VERSION) != 1 ||
-	    SSL_CTX_set_ciphersuites(p->tls, "TLS_AES_128_GCM_SHA256") != 1 ||
-	    SSL_CTX_set1_groups_list(p->tls, "X25519") != 1)
+	    SSL_CTX_set_ciphersuites(p->tls, LOAD_CIPHER) != 1 ||
+	    SSL_CTX_set1_groups_list(p->tls, load_group) != 1)
 		die("the TLS library does not have what is measured");
 	SSL_CTX_set_mode(p->tls, SSL_MODE_ENABLE_PARTIAL_WRITE |
 	                             SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |

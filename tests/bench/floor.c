@@ -33,8 +33,8 @@ static SSL_CTX *client_context(void)
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 
 	if (ctx == NULL || SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) != 1 ||
-	    SSL_CTX_set_ciphersuites(ctx, "TLS_AES_128_GCM_SHA256") != 1 ||
-	    SSL_CTX_set1_groups_list(ctx, "X25519") != 1)
+	    SSL_CTX_set_ciphersuites(ctx, LOAD_CIPHER) != 1 ||
+	    SSL_CTX_set1_groups_list(ctx, load_group) != 1)
 		die("the TLS library does not have what is measured");
 	return ctx;
 }

@@ -23,6 +23,10 @@ struct options {
 	uint64_t rounds;                  /* repetitions of something short */
 };
 
+/* Everything is measured with the same TLS 1.3. */
+#define LOAD_CIPHER "TLS_AES_128_GCM_SHA256"
+extern char load_group[];
+
 _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* CPU time of all threads of the broker, user and system. */

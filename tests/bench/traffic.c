@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/check.h"
 #include "base/clock.h"
 #include "client.h"
 #include "proto/ack.h"
@@ -46,6 +47,7 @@ static void encode_bunch(struct flow *f)
 		payload[i] = (uint8_t)('a' + i % 26);
 	for (uint64_t i = 0; i < o->bunch; i++)
 		f->packet_id_at = publish_encode(&f->bunch, &p);
+	REQUIRE(o->bunch > 0);
 	f->packet_bytes = f->bunch.len / o->bunch;
 	free(payload);
 }
