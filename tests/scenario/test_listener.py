@@ -113,6 +113,14 @@ def test_more_connections_than_allowed(new_house):
             client.close()
 
 
+def test_after_a_long_silence(new_house):
+    """A new connection's time is counted from its beginning, not from when the loop fell asleep."""
+    with new_house(config={"limits": {"connect_timeout": "1s"}}) as house:
+        time.sleep(1.5)  # the silence is what is tested
+        with Wire(house) as client:
+            client.settle()
+
+
 def cpu_seconds(pid):
     with open(f"/proc/{pid}/stat", encoding="ascii") as f:
         fields = f.read().rsplit(")", 1)[1].split()
