@@ -150,7 +150,11 @@ def test_not_asked_for_means_not_looked_at(new_house, certificates):
                                          ("san_email", "porch@house.example")])
 def test_names_of_the_alternative_name(new_house, certificates, which, user):
     house = new_house(config=settings(certificates, certificate_user=which), users={})
-    house.add_user(user, ["all"], password=False)
+    if which == "san_uri":  # its colon has no place in a password file
+        del house.config["authentication"]["password_file"]
+        house.write()
+    else:
+        house.add_user(user, ["all"], password=False)
     with house:
         mark = house.mark()
         with connect(house, "san") as client:
