@@ -152,6 +152,7 @@ void loop_free(struct loop *loop)
 {
 	if (loop == NULL)
 		return;
+	REQUIRE(loop->open == 0); /* streams, listeners, signals */
 	home_set_wake(loop->home, NULL, NULL);
 	uv_close((uv_handle_t *)&loop->wake, NULL);
 	uv_close((uv_handle_t *)&loop->check, NULL);

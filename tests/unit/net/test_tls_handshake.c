@@ -337,6 +337,70 @@ static void renegotiation_is_refused(void **state)
 	house_stop(&h);
 }
 
+/* RFC 7507: who comes with less than it could, because something broke its first attempt. */
+static void a_fallback_is_refused(void **state)
+{
+	struct house h;
+	struct client c = {.ctx = SSL_CTX_new(TLS_client_method())};
+
+	(void)state;
+	start(&h, &(struct server_wish){.identities = {&p.ec}});
+	c.fd = client_dial(h.port);
+	SSL_CTX_set_max_proto_version(c.ctx, TLS1_2_VERSION);
+	SSL_CTX_set_mode(c.ctx, SSL_MODE_SEND_FALLBACK_SCSV);
+	c.ssl = SSL_new(c.ctx);
+	SSL_set_fd(c.ssl, c.fd);
+	assert_int_equal(SSL_connect(c.ssl), -1);
+	(void)house_log_wait(EVENT_HANDSHAKE_FAILED, "fell back to an older TLS version");
+	client_close(&c);
+	house_stop(&h);
+}
+
+static void note_record(int write, int version, int type, const void *bytes, size_t len, SSL *ssl,
+                        void *largest)
+{
+	const uint8_t *header = bytes;
+	unsigned size;
+
+	(void)version;
+	(void)ssl;
+	if (write || type != SSL3_RT_HEADER || len < 5)
+		return;
+	size = (unsigned)header[3] << 8 | header[4];
+	if (size > *(unsigned *)largest)
+		*(unsigned *)largest = size;
+}
+
+/* RFC 6066 4: a microcontroller with little memory asks for small records, and gets them. */
+static void small_records_for_small_devices(void **state)
+{
+	static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+	struct house h;
+
+	(void)state;
+	start(&h, &(struct server_wish){.identities = {&p.rsa}});
+	h.rules.on_bytes = house_echo;
+	for (size_t i = 0; i < 2; i++) {
+		struct client c = {.ctx = SSL_CTX_new(TLS_client_method())};
+		uint8_t bytes[6000] = {0};
+		unsigned largest = 0;
+
+		c.fd = client_dial(h.port);
+		SSL_CTX_set_max_proto_version(c.ctx, versions[i]);
+		SSL_CTX_set_tlsext_max_fragment_length(c.ctx, TLSEXT_max_fragment_length_512);
+		SSL_CTX_set_msg_callback(c.ctx, note_record);
+		SSL_CTX_set_msg_callback_arg(c.ctx, &largest);
+		c.ssl = SSL_new(c.ctx);
+		SSL_set_fd(c.ssl, c.fd);
+		assert_int_equal(SSL_connect(c.ssl), 1);
+		assert_true(client_send(&c, bytes, sizeof(bytes)));
+		assert_true(client_recv(&c, bytes, sizeof(bytes)));
+		assert_in_range(largest, 1, 0x218);
+		client_close(&c);
+	}
+	house_stop(&h);
+}
+
 /* --- certificates of ours --- */
 
 static int key_type_seen(struct house *h, const struct client_wish *wish)
@@ -713,6 +777,8 @@ int main(void)
 	    cmocka_unit_test(alpn_is_answered),
 	    cmocka_unit_test(min_version_13),
 	    cmocka_unit_test(renegotiation_is_refused),
+	    cmocka_unit_test(a_fallback_is_refused),
+	    cmocka_unit_test(small_records_for_small_devices),
 	    cmocka_unit_test(certificates_side_by_side_and_by_name),
 	    cmocka_unit_test(plaintext_is_refused),
 	    cmocka_unit_test(garbage_behind_a_record_header),
