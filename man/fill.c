@@ -1,0 +1,92 @@
+/* Fills a manual page: a line `.\" fill: NAME` gives way to what the program's own tables say, so
+ * that the page cannot say anything else.  Run when the pages are built. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "conf/conf.h"
+
+#define FILL ".\\\" fill: "
+
+static int put_options(void)
+{
+	char *text = conf_manual();
+
+	fputs(text, stdout);
+	free(text);
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	const char *level;
+	bool audit;
+	const char *text;
+	const char *fields; /* with blanks between */
+} events[] = {
+#define EVENT(id, name, level, audit, text, fields) {name, #level, audit, text, fields},
+#include "base/events.def"
+#undef EVENT
+};
+
+static void put_lower(const char *s)
+{
+	for (; *s != '\0'; s++)
+		putchar(*s >= 'A' && *s <= 'Z' ? *s - 'A' + 'a' : *s);
+}
+
+static int put_events(void)
+{
+	puts(".Bl -tag -width Ds");
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+		printf(".It Ic %s Pq ", events[i].name);
+		put_lower(events[i].level);
+		printf("%s\n%c%s.\n", events[i].audit ? ", audit" : "",
+		       events[i].text[0] >= 'a' && events[i].text[0] <= 'z'
+		           ? events[i].text[0] - 'a' + 'A'
+		           : events[i].text[0],
+		       events[i].text + 1);
+		if (events[i].fields[0] != '\0')
+			printf("Fields: %s.\n", events[i].fields);
+	}
+	puts(".El");
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	int (*put)(void);
+} fills[] = {{"options", put_options}, {"events", put_events}};
+
+static int put_line(char *line)
+{
+	if (strncmp(line, FILL, strlen(FILL)) != 0) {
+		fputs(line, stdout);
+		return 0;
+	}
+	line[strcspn(line, "\n")] = '\0';
+	for (size_t i = 0; i < sizeof(fills) / sizeof(fills[0]); i++) {
+		if (strcmp(line + strlen(FILL), fills[i].name) == 0)
+			return fills[i].put();
+	}
+	fprintf(stderr, "fill: nothing is called '%s'\n", line + strlen(FILL));
+	return 1;
+}
+
+int main(int argc, char **argv)
+{
+	char line[1024];
+	FILE *page = argc == 2 ? fopen(argv[1], "re") : NULL;
+	int status = 0;
+
+	if (page == NULL) {
+		fprintf(stderr, "usage: fill PAGE.in\n");
+		return 1;
+	}
+	while (status == 0 && fgets(line, sizeof(line), page) != NULL)
+		status = put_line(line);
+	if (ferror(page) || fclose(page) != 0 || fflush(stdout) != 0)
+		status = 1;
+	return status;
+}
