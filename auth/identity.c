@@ -51,6 +51,13 @@ struct identity *identity_new(enum identity_kind kind, struct slice name, uint64
 	return id;
 }
 
+struct slice identity_key_name(struct slice key)
+{
+	size_t before = key.len > 0 && key.data[0] == 'u' ? 1 + sizeof(uint64_t) : 1;
+
+	return key.len <= before ? SLICE_EMPTY : slice_skip(key, before);
+}
+
 struct identity *identity_ref(struct identity *id)
 {
 	id->refs++;

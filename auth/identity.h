@@ -33,6 +33,9 @@ struct identity *identity_new(enum identity_kind kind, struct slice name, uint64
 struct identity *identity_ref(struct identity *id);
 void identity_unref(struct identity **id); /* NULL is fine; *id becomes NULL */
 
+/* The name inside a key; empty: anonymous. */
+struct slice identity_key_name(struct slice key);
+
 /* What a user may be called: 1..256 bytes, UTF-8, none of / + # and no control characters, no
  * leading '$'; and not beginning with '#' (a comment of the password file). On false *why is a text
  * for a person. */

@@ -116,6 +116,7 @@ struct conf {
 	enum log_level log_level;
 	bool log_json;
 	char *log_audit;
+	char *control_socket;
 };
 
 /* Parse and check the file by itself: syntax, keys, types, ranges, combinations (TCP needs

@@ -204,6 +204,19 @@ static const struct schema_section log_section = {
     .help = "The log goes to stderr.",
 };
 
+static const struct schema_key control_keys[] = {
+    {"socket", SCHEMA_PATH, 0, AT(struct conf, control_socket),
+     .help = "A unix socket for broker-ctl(1). It is made for the broker's own user alone, with "
+             "mode 0600, in a directory that others cannot write. A change takes effect at the "
+             "next start."},
+};
+static const struct schema_section control_section = {
+    "control",
+    SECTION(control_keys),
+    sizeof(struct conf),
+    .help = "Watching and steering a broker that runs.",
+};
+
 static const struct schema_key listener_keys[] = {
     {"bind", SCHEMA_BIND, KEY_REQUIRED, .offset = 0, .width = sizeof(struct conf_listener),
      .help = "A numeric address with a port, or unix: with the path of a socket. [::] takes IPv4 "
@@ -255,6 +268,8 @@ static const struct schema_key root_keys[] = {
      .section = &limits_section, .help = "How much."},
     {"log", SCHEMA_MAPPING, 0, .offset = 0, .section = &log_section,
      .help = "What is written down."},
+    {"control", SCHEMA_MAPPING, 0, .offset = 0, .section = &control_section,
+     .help = "Watching and steering it."},
 };
 const struct schema_section schema_root = {
     "broker.yaml",
@@ -272,5 +287,6 @@ const struct schema_section *const schema_sections[] = {
     &authorization_section,
     &limits_section,
     &log_section,
+    &control_section,
 };
 const size_t schema_section_count = COUNT(schema_sections);

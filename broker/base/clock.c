@@ -48,3 +48,14 @@ int64_t clock_wall_ms(void)
 {
 	return current->wall_ms(current->arg);
 }
+
+const char *clock_text(int64_t wall_ms, char out[CLOCK_TEXT_MAX])
+{
+	time_t seconds = (time_t)(wall_ms / 1000);
+	struct tm tm;
+
+	if (gmtime_r(&seconds, &tm) == NULL ||
+	    strftime(out, CLOCK_TEXT_MAX, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+		out[0] = '\0';
+	return out;
+}

@@ -16,4 +16,8 @@ uint64_t clock_monotonic_ns(void);
 uint64_t clock_monotonic_ms(void);
 int64_t clock_wall_ms(void);
 
+/* "2026-11-21T01:41:31Z" */
+#define CLOCK_TEXT_MAX 32
+const char *clock_text(int64_t wall_ms, char out[CLOCK_TEXT_MAX]);
+
 #endif

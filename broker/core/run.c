@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/container.h"
 #include "base/thread.h"
+#include "core/control.h"
 #include "core/notify.h"
 #include "core/reload.h"
 #include "core/server.h"
@@ -32,6 +33,7 @@ struct run {
 	struct reloader *reloader;
 	struct worker_thread *threads;
 	struct timer expiry_timer;
+	struct control *control; /* NULL: not configured */
 	struct stop *stop;
 	bool opened; /* all workers listen */
 	bool stop_asked;
@@ -130,6 +132,7 @@ static void on_stop_signal(void *arg, int signum)
 	LOG(STOPPING, F_STR("signal", strsignal(signum)));
 	notify_stopping();
 	reloader_stop(run->reloader);
+	control_stop(run->control);
 	home_timer_disarm(&run->home, &run->expiry_timer);
 	ignore_more_signals();
 	loop_signals_close(run->loop);
@@ -180,6 +183,34 @@ static int watch_signals(struct run *run)
 	return failed;
 }
 
+/* --- the control socket --- */
+
+static const struct policy *policy_in_force(void *arg)
+{
+	struct run *run = arg;
+
+	return reloader_policy(run->reloader);
+}
+
+static bool reload_asked(void *arg)
+{
+	struct run *run = arg;
+
+	return reloader_reload(run->reloader, RELOAD_ASKED);
+}
+
+static bool open_control(struct run *run)
+{
+	struct control_hooks hooks = {
+	    .arg = run, .policy = policy_in_force, .reload = reload_asked};
+	struct errors errors = {0};
+	bool ok = control_start(run->loop, run->server, &hooks, &errors, &run->control);
+
+	errors_log(&errors);
+	errors_fini(&errors);
+	return ok;
+}
+
 static struct run *run_new(struct policy *policy, struct tls_tickets *tickets)
 {
 	struct run *run = xnew(run);
@@ -204,6 +235,7 @@ static void run_free(struct run *run)
 	}
 	if (run->loop != NULL)
 		loop_free(run->loop);
+	control_free(run->control);
 	reloader_free(run->reloader);
 	server_free(run->server);
 	home_fini(&run->home);
@@ -214,6 +246,7 @@ static void run_free(struct run *run)
 /* Before any worker runs. */
 static void drop_start(struct run *run)
 {
+	control_stop(run->control);
 	loop_signals_close(run->loop);
 	run_free(run);
 }
@@ -244,7 +277,7 @@ int server_run(struct policy *policy, struct tls_tickets *tickets)
 	run->server->authenticator = authenticator_new(run->server->worker_count > 1 ? 2 : 1);
 	if (run->server->authenticator == NULL)
 		return fail_start(run, "hash threads", -EAGAIN);
-	if (!reloader_open(run->reloader, on_opened, run)) {
+	if (!open_control(run) || !reloader_open(run->reloader, on_opened, run)) {
 		drop_start(run);
 		return 2;
 	}

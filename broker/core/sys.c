@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -184,14 +183,10 @@ static void on_timer(struct timer *timer, void *home_arg)
 
 static void tell_start(struct sys *sys)
 {
-	time_t now = (time_t)(clock_wall_ms() / 1000);
-	char text[VALUE_MAX];
-	struct tm tm;
+	char text[CLOCK_TEXT_MAX];
 
-	gmtime_r(&now, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	tell(sys, VALUE_VERSION, "version", "vakt version " VAKT_VERSION);
-	tell(sys, VALUE_TIMESTAMP, "timestamp", text);
+	tell(sys, VALUE_TIMESTAMP, "timestamp", clock_text(clock_wall_ms(), text));
 }
 
 static void on_start(struct post *post, void *home_arg)

@@ -279,6 +279,7 @@ static struct slice key_of(enum identity_kind kind, const char *name, uint64_t e
 	struct slice key = slice_of(slice_dup(id->key), id->key.len);
 
 	assert_true(slice_equal(id->name, slice_of_str(name)));
+	assert_true(slice_equal(identity_key_name(key), slice_of_str(name)));
 	identity_unref(&id);
 	assert_null(id);
 	return key;

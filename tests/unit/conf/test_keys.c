@@ -220,6 +220,9 @@ static const struct row rows[] = {
     {"log", "format", "xml", NULL},
     {"log", "audit", "audit.log", "\"audit.log\""},
     NO_PATH("log", "audit"),
+
+    {"control", "socket", "control.sock", "\"control.sock\""},
+    NO_PATH("control", "socket"),
 };
 
 /* A whole file around one line. */

@@ -1,0 +1,75 @@
+/* The inside of the control socket, for the files that answer its commands.
+ *
+ * A query goes from home to home as a post: main sends it to the home that is to tell something,
+ * which adds lines and sends it back; main writes them, and sends it out again while there is more
+ * to tell and the reader keeps up.  Nobody waits.  Whoever holds the post owns everything but
+ * `conn`, which is main's. */
+#ifndef CORE_CONTROL_INSIDE_H
+#define CORE_CONTROL_INSIDE_H
+
+#include "base/json.h"
+#include "core/control.h"
+#include "core/server.h"
+
+struct control_conn;
+struct query;
+
+/* Lines told at a time: enough when there are so many bytes of them. */
+#define QUERY_SLICE_BYTES ((size_t)65536)
+
+/* Add lines for some more of what is to be told; true: there is more. */
+typedef bool query_tell_fn(struct query *q);
+
+enum query_scope {
+	QUERY_MAIN,    /* told by main */
+	QUERY_WORKERS, /* by each worker */
+	QUERY_HOME,    /* by the home of the client that "id" names */
+};
+
+struct command {
+	const char *name;
+	const char *members[2]; /* besides "command"; the first is needed where there is one */
+	enum query_scope scope;
+	bool changes; /* something: it is logged */
+	query_tell_fn *tell;
+};
+
+struct query {
+	struct post post;
+	struct control *control;
+	struct control_conn *conn; /* NULL: it has gone */
+	const struct command *command;
+	struct json_object request;
+	struct worker *worker; /* who is asked; NULL: main */
+	unsigned next_worker;
+	struct buf out;
+	const char *error;
+	bool more;
+	bool travels; /* out of main's hands */
+	bool waits;   /* for the reader */
+	/* what is to be told by the one who is asked */
+	uint64_t *ids;
+	size_t id_count, id_cap, id_at;
+	struct retain_cursor *cursor;
+};
+
+struct control {
+	struct loop *loop;
+	struct home *home;
+	struct server *server;
+	struct control_hooks hooks;
+	struct conf_listener address;
+	struct listener *listener;
+	struct control_conn *conns; /* utlist DL */
+	unsigned conn_count;
+	uint64_t started_ms;
+};
+
+query_tell_fn control_tell_clients;
+query_tell_fn control_tell_sessions;
+query_tell_fn control_tell_retained;
+query_tell_fn control_tell_status;
+query_tell_fn control_kick;
+query_tell_fn control_reload;
+
+#endif

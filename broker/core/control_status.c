@@ -1,0 +1,182 @@
+/* What main tells by itself: the broker as a whole, retained values; and a reload.  Thread: main's.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "auth/identity.h"
+#include "base/clock.h"
+#include "core/control_inside.h"
+#include "core/sys.h"
+#include "core/totals.h"
+#include "proto/topic.h"
+
+#define SLICE_VALUES 128
+
+/* --- retained --- */
+
+struct values {
+	struct msg *messages[SLICE_VALUES];
+	size_t count;
+	size_t topic_bytes;
+};
+
+/* Under the tree's lock: collect only. */
+static bool on_value(void *arg, struct msg *msg, _Atomic uint32_t *writer_generation)
+{
+	struct values *values = arg;
+
+	(void)writer_generation;
+	values->messages[values->count++] = msg_ref(msg);
+	values->topic_bytes += msg->topic.len;
+	return values->count < SLICE_VALUES && values->topic_bytes < QUERY_SLICE_BYTES;
+}
+
+static void put_user(struct buf *out, const char *name, struct slice user)
+{
+	if (user.len == 0)
+		json_str(out, name, NULL);
+	else
+		json_text(out, name, user);
+}
+
+static void put_owner(struct query *q, const struct msg *msg)
+{
+	const struct home *home = q->control->home;
+	struct buf key = {0};
+
+	retain_owner(q->control->server->retain, home->index, msg->topic, home->now_ms, &key);
+	put_user(&q->out, "owner", identity_key_name(buf_slice(&key)));
+	buf_fini(&key);
+}
+
+static void put_value(struct query *q, const struct msg *msg)
+{
+	struct buf *out = &q->out;
+
+	json_open(out);
+	json_text(out, "topic", msg->topic);
+	json_number(out, "size", msg->payload.len);
+	json_number(out, "qos", msg->qos);
+	if (sys_wrote(msg))
+		json_str(out, "writer", "$SYS"); /* no user may be called so */
+	else
+		put_user(out, "writer", msg->origin->user_name);
+	json_text(out, "client_id", msg->origin->client_id);
+	put_owner(q, msg);
+	if (msg->expires_ms == MSG_NEVER)
+		json_str(out, "expires_in_s", NULL);
+	else
+		json_number(out, "expires_in_s", msg_expiry_left_s(msg, q->control->home->now_ms));
+	json_close(out);
+}
+
+static bool begin_retained(struct query *q)
+{
+	struct retain *retain = q->control->server->retain;
+	struct slice filter = json_text_of(&q->request, "filter");
+
+	if (!topic_filter_valid(filter)) {
+		q->error = "this is not a topic filter";
+		return false;
+	}
+	q->cursor = retain_cursor_new(retain, filter, atomic_load(retain_clock(retain)));
+	return true;
+}
+
+bool control_tell_retained(struct query *q)
+{
+	const struct home *home = q->control->home;
+	struct values values = {.count = 0};
+	bool more;
+
+	if (q->cursor == NULL && !begin_retained(q))
+		return false;
+	more = retain_replay(q->cursor, home->index, home->now_ms, SLICE_VALUES, on_value, &values);
+	for (size_t i = 0; i < values.count; i++) {
+		put_value(q, values.messages[i]);
+		msg_unref(&values.messages[i]);
+	}
+	return more;
+}
+
+/* --- status --- */
+
+/* Of the whole process, as the kernel counts it. 0: not known. */
+static uint64_t memory_bytes(void)
+{
+	FILE *f = fopen("/proc/self/statm", "re");
+	unsigned long long pages = 0;
+
+	if (f == NULL)
+		return 0;
+	if (fscanf(f, "%*u %llu", &pages) != 1) /* NOLINT(cert-err34-c): the kernel wrote it */
+		pages = 0;
+	(void)fclose(f);
+	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void put_totals(struct buf *out, const struct totals *t)
+{
+	json_number(out, "clients", t->clients_connected);
+	json_number(out, "clients_most", t->clients_maximum);
+	json_number(out, "sessions", t->clients_total);
+	json_number(out, "subscriptions", t->subscriptions);
+	json_number(out, "retained", t->retained);
+	json_number(out, "retained_bytes", t->retained_bytes);
+	json_number(out, "queued", t->stored - t->retained);
+	json_number(out, "queued_bytes", t->stored_bytes - t->retained_bytes);
+	json_number(out, "messages_received", t->messages_received);
+	json_number(out, "messages_sent", t->messages_sent);
+	json_number(out, "messages_dropped", t->messages_dropped);
+	json_number(out, "denials", t->denials);
+}
+
+static void put_listener(struct buf *out, const struct conf_listener *l)
+{
+	json_open(out);
+	json_str(out, "listener", l->bind);
+	json_str(out, "tls", l->is_unix ? "none" : l->tls.min_version == 13 ? "1.3" : "1.2 and up");
+	json_close(out);
+}
+
+bool control_tell_status(struct query *q)
+{
+	struct control *c = q->control;
+	const struct policy *policy = c->hooks.policy(c->hooks.arg);
+	uint64_t up_ms = clock_monotonic_ms() - c->started_ms;
+	struct totals totals;
+	char since[CLOCK_TEXT_MAX];
+
+	totals_take(c->server, &totals);
+	clock_text(clock_wall_ms() - (int64_t)up_ms, since);
+	json_open(&q->out);
+	json_str(&q->out, "version", VAKT_VERSION);
+	json_number(&q->out, "process", (uint64_t)getpid());
+	json_str(&q->out, "since", since);
+	json_number(&q->out, "uptime_s", up_ms / 1000);
+	json_number(&q->out, "workers", c->server->worker_count);
+	json_str(&q->out, "config", policy->conf->path);
+	json_number(&q->out, "policy_generation", policy->generation);
+	put_totals(&q->out, &totals);
+	json_number(&q->out, "memory_bytes", memory_bytes());
+	json_close(&q->out);
+	for (size_t i = 0; i < policy->conf->listener_count; i++)
+		put_listener(&q->out, &policy->conf->listeners[i]);
+	return false;
+}
+
+/* --- reload --- */
+
+bool control_reload(struct query *q)
+{
+	const struct control_hooks *hooks = &q->control->hooks;
+
+	if (hooks->reload == NULL)
+		q->error = "a reload is not available";
+	else if (!hooks->reload(hooks->arg))
+		q->error =
+		    "there are errors, and nothing was changed; the broker's log says what to "
+		    "mend, and so does 'broker --check'";
+	return false;
+}
