@@ -6,6 +6,7 @@
 
 #include "acl/policy.h"
 #include "base/alloc.h"
+#include "base/check.h"
 
 /* ---- who has which role, and from where ---- */
 
@@ -159,6 +160,7 @@ static void on_answer(void *arg, const struct rule_list *list, const struct acl_
 	struct acl_answer *answer =
 	    list->name == NULL ? &c->account->answers[0] : find_answer(c->account, list->name);
 
+	REQUIRE(answer != NULL);
 	answer->rule = first;
 	list_misses(c, answer, list);
 	if (list_uses_client(list, ACTION_BIT(c->request->action)) &&

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "acl/account.h"
 #include "base/alloc.h"
 
 static char *yaml_of_rules(const char *rules, bool for_anonymous)
@@ -139,6 +140,43 @@ static const char *answer_of(const struct acl *acl, const struct acl_verdict *ve
 	                                                   : "deny system";
 }
 
+/* The order, over what each list answers by itself. */
+static const struct acl_rule *decider_of(const struct acl_account *a)
+{
+	const struct acl_rule *denied = NULL;
+
+	if (a->answers[0].rule != NULL)
+		return a->answers[0].rule;
+	for (size_t i = 1; i < a->count; i++) {
+		const struct acl_rule *rule = a->answers[i].rule;
+
+		if (rule != NULL && !acl_rule_denies(rule))
+			return rule;
+		if (denied == NULL)
+			denied = rule;
+	}
+	return denied;
+}
+
+/* Whatever is asked, the account of it says the same as the gate. */
+static void account_agrees(const struct acl *acl, const struct acl_who *who,
+                           const struct acl_request *request, const struct acl_verdict *verdict)
+{
+	struct acl_account *a = acl_account_new(acl, who, request);
+
+	assert_int_equal(a->verdict.allowed, verdict->allowed);
+	assert_ptr_equal(a->verdict.rule, verdict->rule);
+	if (verdict->cause == ACL_CAUSE_RULE || verdict->cause == ACL_CAUSE_NO_RULE)
+		assert_ptr_equal(decider_of(a), verdict->rule);
+	for (size_t i = 0; i < a->count; i++) {
+		for (size_t m = 0; m < a->answers[i].miss_count; m++) {
+			assert_false(acl_rule_denies(a->answers[i].misses[m].rule));
+			assert_ptr_not_equal(a->answers[i].misses[m].rule, a->answers[i].rule);
+		}
+	}
+	acl_account_free(a);
+}
+
 const char *policy_ask(const struct acl *acl, const char *who, const char *what)
 {
 	char text[256];
@@ -159,5 +197,6 @@ const char *policy_ask(const struct acl *acl, const char *who, const char *what)
 	subject = acl_subject_new(acl, &asker.who);
 	verdict = acl_check(subject, &request);
 	acl_subject_free(subject);
+	account_agrees(acl, &asker.who, &request, &verdict);
 	return answer_of(acl, &verdict);
 }
