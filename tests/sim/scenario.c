@@ -28,8 +28,9 @@ void scenario_test(void **state)
 	static const unsigned workers[] = {1, 2, 4};
 	const struct scenario *scenario = *state;
 	unsigned long first = number_from_environment("VAKT_SIM_SEED", 1);
+	unsigned long usual = scenario->settings.seeds == 0 ? SEEDS : scenario->settings.seeds;
 	unsigned long count =
-	    number_from_environment("VAKT_SIM_SEEDS", getenv("VAKT_SIM_SEED") == NULL ? SEEDS : 1);
+	    number_from_environment("VAKT_SIM_SEEDS", getenv("VAKT_SIM_SEED") == NULL ? usual : 1);
 
 	log_set_level(LOG_LEVEL_ERROR);
 	for (unsigned long seed = first; seed < first + count; seed++) {

@@ -150,7 +150,9 @@ struct memory_peer *wire_peer(const struct wire *wire)
 
 static size_t some_bytes(struct world *w)
 {
-	return world_random(w, 3) == 0 ? 1 + world_random(w, 40) : 1 + world_random(w, 20000);
+	static const size_t most[] = {40, 5000, 20000, 4000000};
+
+	return 1 + world_random(w, most[world_random(w, 4)]);
 }
 
 static bool is_frozen(const struct world *w, unsigned home)
@@ -180,16 +182,21 @@ static struct home *home_at(struct world *w, uint64_t i)
 	return i == w->workers ? &w->main_home : &w->server->workers[i]->home;
 }
 
+static bool has_turns(const struct world *w, unsigned home)
+{
+	return ((w->frozen | w->reading) >> home & 1) == 0;
+}
+
 static bool has_posts(struct world *w, unsigned i)
 {
-	return !is_frozen(w, i) && !inbox_is_empty(&home_at(w, i)->inbox);
+	return has_turns(w, i) && !inbox_is_empty(&home_at(w, i)->inbox);
 }
 
 static bool run_home(struct world *w, unsigned i)
 {
 	bool moved = has_posts(w, i);
 
-	if (is_frozen(w, i))
+	if (!has_turns(w, i))
 		return false;
 	home_enter(home_at(w, i));
 	moved |= home_turn(home_at(w, i)) == 0;
@@ -312,7 +319,7 @@ static void stop_broker(struct world *w)
 
 	w->hold = false;
 	w->fail_one_in = 0;
-	w->frozen = 0;
+	w->frozen = w->reading = 0;
 	w->stop = stop_start(w->server, &w->main_home, NULL);
 	world_run(w);
 	while (!stop_is_done(w->stop)) {

@@ -16,7 +16,8 @@ struct world_settings {
 	uint64_t seed;
 	unsigned workers;
 	const char *conf, *acl, *users;
-	bool held; /* a journal that holds every group until world_release */
+	unsigned seeds; /* how many a scenario runs; 0: as many as usual */
+	bool held;      /* a journal that holds every group until world_release */
 };
 
 struct world {
@@ -30,6 +31,8 @@ struct world {
 	bool hold;            /* a held journal's groups stay until a test lets them go */
 	unsigned fail_one_in; /* of the groups let go by chance, so many fail; 0: none */
 	unsigned frozen;      /* a bit per home whose thread stands still */
+	unsigned
+	    reading; /* a bit per home whose turn takes long: it reads, and its end never comes */
 	struct home main_home;
 	struct stop *stop;
 	struct client *clients; /* utlist LL */

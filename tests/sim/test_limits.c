@@ -1,0 +1,367 @@
+/* Limits, both ways: keep alive, Receive Maximum, queues, packet sizes, and readers and homes that
+ * stand still.  R1, R2, R3 */
+#include <utlist.h>
+
+#include "base/alloc.h"
+#include "proto/publish.h"
+#include "scenario.h"
+
+static const struct connect_options clean = {0};
+static const struct connect_options kept = {.keep = true, .expiry_s = 100000};
+
+static struct client *join(struct world *w, const char *name, const struct connect_options *options)
+{
+	struct client *c = client_new(w, name, MQTT_5_0);
+
+	client_join(c, options);
+	return c;
+}
+
+/* One and a half intervals of silence. [MQTT3-3.1.2-24] [MQTT5-3.1.2-22] */
+static void keep_alive(struct world *w)
+{
+	struct connect_options ten = {.keep_alive_s = 10,
+	                              .will = {.topic = "gone", .payload = "x"}};
+	struct client *watch = join(w, "watch", &clean), *c = join(w, "c", &ten);
+
+	client_subscribe(watch, "gone", 0);
+	world_advance(w, 14000);
+	client_ping(c);
+	world_run(w);
+	assert_int_equal(client_answers(c, PACKET_PINGRESP, NULL), 1);
+	world_advance(w, 14900);
+	assert_false(c->closed);
+	world_advance(w, 101);
+	assert_true(c->closed);
+	assert_int_equal(c->disconnect_reason, REASON_KEEP_ALIVE_TIMEOUT);
+	assert_int_equal(watch->received_count, 1);
+	assert_false(watch->closed);
+}
+
+/* No CONNECT within limits.connect_timeout; half a CONNECT is none. S2 */
+static void connect_timeout(struct world *w)
+{
+	struct client *silent = client_new(w, "silent", MQTT_5_0);
+
+	client_connect(silent, &clean);
+	buf_clear(&silent->out);
+	if (world_random(w, 2) == 0)
+		client_send(silent, SLICE("\x10\x10\x00\x04MQ"));
+	world_advance(w, 9900);
+	assert_false(silent->closed);
+	world_advance(w, 200);
+	assert_true(silent->closed);
+	assert_int_equal(atomic_load(&w->server->unauthenticated), 0);
+}
+
+/* Not more in flight than the client takes; PUBREC is not the end of a flow. [MQTT5-3.3.4-9] */
+static void receive_maximum_of_client(struct world *w)
+{
+	struct connect_options five = {.keep = true, .expiry_s = 1000, .receive_maximum = 5};
+	struct client *sub = join(w, "sub", &five), *pub = join(w, "pub", &clean);
+	uint8_t qos = (uint8_t)(1 + world_random(w, 2));
+
+	sub->manual = true;
+	client_subscribe(sub, "x", 2);
+	world_run(w);
+	for (unsigned n = 1; n <= 12; n++)
+		publish_numbered(pub, "x", qos, n);
+	world_run(w);
+	assert_int_equal(sub->received_count, 5);
+	if (world_random(w, 2) == 0) { /* the same window after a reconnect */
+		client_join(sub, &five);
+		assert_true(sub->session_present);
+		assert_int_equal(sub->received_count, qos == 1 ? 10 : 5);
+		client_forget(sub);
+	}
+	client_ack(sub, qos == 1 ? PACKET_PUBACK : PACKET_PUBREC, 1, REASON_SUCCESS);
+	client_ack(sub, qos == 1 ? PACKET_PUBACK : PACKET_PUBREC, 2, REASON_SUCCESS);
+	client_send(sub, SLICE_EMPTY);
+	world_run(w); /* PUBREL is answered with PUBCOMP by itself */
+	assert_int_equal(client_answers(sub, PACKET_PUBREL, NULL), qos == 2 ? 2 : 0);
+	assert_int_equal(number_of(&sub->received[sub->received_count - 1], "pub"), 7);
+}
+
+static void send_publish(struct client *c, uint16_t packet_id, uint8_t qos, struct slice payload)
+{
+	struct publish_out p = {.version = c->version,
+	                        .qos = qos,
+	                        .packet_id = packet_id,
+	                        .topic = SLICE("x"),
+	                        .payload = payload};
+	struct buf bytes = {0};
+
+	publish_encode(&bytes, &p);
+	client_send(c, buf_slice(&bytes));
+	buf_fini(&bytes);
+}
+
+/* One more than the broker said it takes. [MQTT5-3.3.4-8] */
+static void receive_maximum_of_broker(struct world *w)
+{
+	struct client *c = join(w, "c", &clean);
+
+	assert_int_equal(c->server_receive_maximum, 20);
+	c->manual = true; /* never sends PUBREL */
+	for (uint16_t id = 1; id <= 20; id++)
+		send_publish(c, id, 2, SLICE("v"));
+	world_run(w);
+	assert_false(c->closed);
+	assert_int_equal(client_answers(c, PACKET_PUBREC, NULL), 20);
+	send_publish(c, 7, 2, SLICE("v")); /* again: not one more */
+	world_run(w);
+	assert_false(c->closed);
+	assert_int_equal(client_answers(c, PACKET_PUBREC, NULL), 21);
+	send_publish(c, 21, (uint8_t)(1 + world_random(w, 2)), SLICE("v"));
+	world_run(w);
+	assert_true(c->closed);
+	assert_int_equal(c->disconnect_reason, REASON_RECEIVE_MAXIMUM_EXCEEDED);
+}
+
+/* A full queue drops the newest, and counts it. */
+static void queue_limit(struct world *w)
+{
+	struct client *sub = join(w, "sub", &kept), *pub = join(w, "pub", &clean);
+	uint64_t dropped = 0;
+
+	client_subscribe(sub, "x", 1);
+	world_run(w);
+	client_drop(sub);
+	world_run(w);
+	for (unsigned n = 1; n <= 30; n++)
+		publish_numbered(pub, "x", 1, n);
+	world_run(w);
+	assert_true(client_is_done(pub));
+	client_join(sub, &kept);
+	require_exactly(sub, "pub", "x", 1, 10);
+	for (unsigned i = 0; i < w->workers; i++)
+		dropped += atomic_load(&w->server->workers[i]->counters.messages_dropped);
+	assert_int_equal(dropped, 20);
+	publish_numbered(pub, "x", 1, 11);
+	world_run(w);
+	require_exactly(sub, "pub", "x", 1, 11);
+}
+
+/* Larger than the client takes: left out, the others come. [MQTT5-3.1.2-24] [MQTT5-3.1.2-25] */
+static void packet_size(struct world *w)
+{
+	struct connect_options small = {.max_packet_bytes = 100};
+	struct client *sub = join(w, "sub", &small), *pub = join(w, "pub", &clean);
+	char large[200];
+
+	memset(large, 'x', sizeof(large) - 1);
+	large[sizeof(large) - 1] = '\0';
+	client_subscribe(sub, "#", 1);
+	world_run(w);
+	client_publish(pub, "x", (uint8_t)world_random(w, 3), "one");
+	client_publish(pub, "x", (uint8_t)world_random(w, 3), large);
+	client_publish(pub, "x", 1, "two");
+	world_run(w);
+	assert_int_equal(sub->received_count, 2);
+	assert_string_equal(last_received(sub, "x"), "two");
+}
+
+static struct conn *conn_of(struct world *w, const struct client *c)
+{
+	struct conn *conn;
+
+	for (unsigned i = 0; i < w->workers; i++) {
+		DL_FOREACH (w->server->workers[i]->conns, conn) {
+			if (conn->session != NULL &&
+			    slice_equal(session_client_id(conn->session), slice_of_str(c->id)))
+				return conn;
+		}
+	}
+	fail_msg("%s has no connection", c->id);
+	return NULL;
+}
+
+#define LARGE ((size_t)20000)
+
+/* One who does not read: what waits for it is bounded, the others get everything, and afterwards it
+ * goes on. */
+static void stalled_reader(struct world *w)
+{
+	struct client *slow = join(w, "slow", &clean), *fast = join(w, "fast", &clean);
+	struct client *pub = join(w, "pub", &clean);
+	char *payload = xcalloc(1, LARGE + 1);
+	uint8_t qos = (uint8_t)world_random(w, 3);
+	const struct conn *conn;
+
+	memset(payload, 'x', LARGE);
+	client_subscribe(slow, "#", qos);
+	client_subscribe(fast, "#", qos);
+	world_run(w);
+	client_stall(slow, true);
+	for (unsigned n = 0; n < 200; n++)
+		client_publish(pub, "x", 2, payload);
+	free(payload);
+	world_run(w);
+	assert_true(client_is_done(pub));
+	assert_int_equal(fast->received_count, 200);
+	conn = conn_of(w, slow);
+	assert_true(stream_backlog(conn->stream) + conn->out.len <= CONN_BACKLOG_MAX + 2 * LARGE);
+	assert_true(conn->session->waiting.bytes <= 16 << 20);
+	client_stall(slow, false);
+	world_run(w);
+	client_forget(slow);
+	client_publish(pub, "x", 2, "afterwards");
+	world_run(w);
+	assert_int_equal(slow->received_count, 1);
+}
+
+/* One who asks and does not read the answers: it is not read either. */
+static void stalled_asker(struct world *w)
+{
+	struct client *c = join(w, "c", &clean);
+	const unsigned pings = 700000;
+	const struct conn *conn;
+	unsigned answers;
+
+	client_stall(c, true);
+	for (unsigned i = 0; i < pings; i++)
+		client_ping(c);
+	world_run(w);
+	conn = conn_of(w, c);
+	assert_true(stream_backlog(conn->stream) + conn->out.len <= 2 * CONN_BACKLOG_MAX);
+	assert_true((conn->pauses & CONN_PAUSE_BACKLOG) != 0);
+	client_stall(c, false);
+	world_run(w);
+	answers = (unsigned)client_answers(c, PACKET_PINGRESP, NULL);
+	assert_int_equal(answers, pings);
+}
+
+static size_t bytes_in_flight(const struct world *w, unsigned to)
+{
+	size_t bytes = 0;
+
+	for (unsigned i = 0; i < w->workers; i++)
+		bytes += atomic_load(&w->server->workers[i]->flows[to].bytes);
+	return bytes;
+}
+
+static struct client *client_at(struct world *w, unsigned home, const char *prefix, unsigned n)
+{
+	char name[32];
+
+	for (unsigned i = 0;; i++) {
+		snprintf(name, sizeof(name), "%s%u-%u", prefix, n, i);
+		if (server_home_of(w->server, slice_of_str(name)) == w->server->workers[home])
+			return join(w, name, &clean);
+	}
+}
+
+#define PUBLISHERS 8
+#define HUGE_BYTES ((size_t)1500000)
+/* Below the mark, everybody publishes once in the turn that passes it, and once more to be paused.
+ */
+#define IN_FLIGHT_MAX (FLOW_HIGH + (2 * PUBLISHERS + 1) * (HUGE_BYTES + 1000))
+
+/* A home that stands still: those who publish to it are not read, what is in flight is bounded, and
+ * when it wakes up everything arrives. */
+static void stalled_home(struct world *w)
+{
+	struct client *pubs[PUBLISHERS], *sub;
+	char *payload = xcalloc(1, HUGE_BYTES + 1);
+	unsigned last = w->workers - 1, sent = 0;
+
+	memset(payload, 'x', HUGE_BYTES);
+	sub = client_at(w, last, "sub", 0);
+	for (unsigned i = 0; i < PUBLISHERS; i++)
+		pubs[i] = client_at(w, 0, "pub", i);
+	client_subscribe(sub, "#", 0);
+	world_run(w);
+	w->frozen = last == 0 ? 0 : 1u << last;
+	for (unsigned n = 0; n < 3; n++) {
+		for (unsigned i = 0; i < PUBLISHERS; i++, sent++) {
+			if (w->seed % 2 == 0)
+				client_publish(pubs[i], "x", 1, payload);
+			else
+				client_publish_retained(pubs[i], "x", 1, payload);
+		}
+		world_steps(w, (unsigned)world_random(w, 400));
+		if (world_random(w, 3) == 0)
+			w->frozen ^= last == 0 ? 0 : 1u << last;
+		assert_true(bytes_in_flight(w, last) <= IN_FLIGHT_MAX);
+	}
+	free(payload);
+	if (last != 0) {
+		w->frozen = 1u << last;
+		world_run(w);
+		assert_true(bytes_in_flight(w, last) <= IN_FLIGHT_MAX);
+	}
+	w->frozen = 0;
+	world_run(w);
+	for (unsigned i = 0; i < PUBLISHERS; i++)
+		assert_true(client_is_done(pubs[i]));
+	assert_int_equal(bytes_in_flight(w, last), 0);
+	assert_int_equal(w->server->workers[0]->stalled, 0);
+	if (last != 0)
+		assert_int_equal(sub->received_count, sent);
+}
+
+/* All of it is on its way before the other home looks. */
+static void publish_huge(struct world *w, struct client **pubs, const char *payload)
+{
+	unsigned last = w->workers - 1;
+
+	w->frozen = last == 0 ? 0 : 1u << last;
+	for (unsigned i = 0; i < PUBLISHERS; i++)
+		client_publish_retained(pubs[i], "x", 1, payload);
+	world_run(w);
+	w->frozen = 0;
+	world_run(w);
+}
+
+/* While the fact that there is room again is on its way, others fill it again: one fact at a time.
+ */
+static void stalled_twice(struct world *w)
+{
+	struct client *first[PUBLISHERS], *second[PUBLISHERS], *sub;
+	char *payload = xcalloc(1, HUGE_BYTES + 1);
+	unsigned last = w->workers - 1;
+
+	memset(payload, 'x', HUGE_BYTES);
+	sub = client_at(w, last, "sub", 0);
+	for (unsigned i = 0; i < PUBLISHERS; i++) {
+		first[i] = client_at(w, 0, "a", i);
+		second[i] = client_at(w, 0, "b", i);
+	}
+	client_subscribe(sub, "#", 0);
+	world_run(w);
+	w->reading = last == 0 ? 0 : 1;
+	publish_huge(w, first, payload);
+	publish_huge(w, second, payload);
+	w->reading = 0;
+	world_run(w);
+	publish_huge(w, first, payload);
+	free(payload);
+	assert_int_equal(sub->received_count, (size_t)3 * PUBLISHERS);
+	assert_int_equal(w->server->workers[0]->stalled, 0);
+	for (unsigned i = 0; i < PUBLISHERS; i++)
+		assert_true(client_is_done(first[i]) && client_is_done(second[i]));
+}
+
+static const char small_queue[] = "listeners:\n"
+				  "  - bind: unix:/run/sim.sock\n"
+				  "authentication: { anonymous: true, anonymous_sessions: true }\n"
+				  "limits: { queue_messages: 10 }\n";
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    SCENARIO(keep_alive),
+	    SCENARIO(connect_timeout),
+	    SCENARIO(receive_maximum_of_client),
+	    SCENARIO(receive_maximum_of_broker),
+	    SCENARIO_WITH(queue_limit, .conf = small_queue),
+	    SCENARIO(packet_size),
+	    SCENARIO_WITH(stalled_reader, .seeds = 6),
+	    SCENARIO_WITH(stalled_asker, .seeds = 2),
+	    SCENARIO_WITH(stalled_home, .seeds = 3),
+	    SCENARIO_WITH(stalled_twice, .seeds = 2),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
