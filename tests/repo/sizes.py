@@ -1,5 +1,6 @@
-"""The sizes of the style: no file above 900 lines, no function above 100. Reads the C sources by their
-layout (clang-format puts a function's braces into the first column)."""
+"""The sizes of the style: no file above 900 lines, no function above 100 or nested deeper than three levels.
+Reads the C sources by their layout: clang-format puts a function's braces into the first column and indents
+with one tab a level."""
 
 import re
 import statistics
@@ -7,7 +8,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()
-FILE_LINES, FUNCTION_LINES = 900, 100
+FILE_LINES, FUNCTION_LINES, NESTING = 900, 100, 3
 C_TREES = ("broker", "conf", "auth", "acl", "tools", "tests")
 
 
@@ -23,6 +24,21 @@ def functions(lines):
         elif text == "}" and opened is not None:
             yield name, opened, number - opened + 1
             opened = None
+
+
+def deepest(lines):
+    """(levels that an if or a loop opens within others, line offset)"""
+    opened = ((re.match(r"(\t+)(?:\} else )?(?:if|for|while|switch|do|HASH_ITER)\b", text), offset)
+              for offset, text in enumerate(lines))
+    return max(((len(found[1]), offset) for found, offset in opened if found), default=(0, 0))
+
+
+def check_function(where, lines, name, line, length, errors):
+    if length > FUNCTION_LINES:
+        errors.append(f"{where}:{line}: {name} has {length} lines, at most {FUNCTION_LINES}")
+    depth, offset = deepest(lines[line - 1:line + length - 1])
+    if depth > NESTING:
+        errors.append(f"{where}:{line + offset}: {name} nests {depth} levels deep, at most {NESTING}")
 
 
 def c_files():
@@ -49,8 +65,7 @@ def main():
             continue
         for name, line, length in functions(lines):
             lengths.append(length)
-            if length > FUNCTION_LINES:
-                errors.append(f"{where}:{line}: {name} has {length} lines, at most {FUNCTION_LINES}")
+            check_function(where, lines, name, line, length, errors)
     if not lengths:
         errors.append(f"no function found below {ROOT}: is this the repository?")
     else:
