@@ -42,6 +42,11 @@ static void parcel_free(struct parcel *p)
 	free(p);
 }
 
+static bool flow_turns(struct flow *flow, int from, int to)
+{
+	return atomic_compare_exchange_strong(&flow->state, &from, to);
+}
+
 static void account_arrival(struct parcel *p)
 {
 	struct flow *flow = &p->from->flows[p->to->home.index];
@@ -49,7 +54,7 @@ static void account_arrival(struct parcel *p)
 
 	if (p->from == p->to)
 		p->from->own_in_flight--;
-	if (left < FLOW_LOW && atomic_exchange(&flow->stalled, false))
+	if (left < FLOW_LOW && flow_turns(flow, FLOW_STALLED, FLOW_WAKING))
 		home_post(&p->from->home, &flow->low);
 }
 
@@ -171,17 +176,23 @@ void handover_target(struct worker *w, struct msg *msg, const struct target_item
 }
 
 /* Above the mark: whoever publishes here is not read until the receiver says that there is room. */
-static void account_departure(struct worker *w, struct parcel *p)
+void handover_stall(struct worker *w, struct flow *flow)
 {
-	struct flow *flow = &w->flows[p->to->home.index];
-	size_t bytes = atomic_fetch_add(&flow->bytes, p->bytes) + p->bytes;
-
-	if (p->from == p->to || bytes <= FLOW_HIGH || atomic_exchange(&flow->stalled, true))
+	if (atomic_load(&flow->bytes) <= FLOW_HIGH || !flow_turns(flow, FLOW_OPEN, FLOW_STALLED))
 		return;
 	w->stalled++;
 	/* The receiver may have emptied it between the two: then nobody else will say so. */
-	if (atomic_load(&flow->bytes) < FLOW_LOW && atomic_exchange(&flow->stalled, false))
+	if (atomic_load(&flow->bytes) < FLOW_LOW && flow_turns(flow, FLOW_STALLED, FLOW_OPEN))
 		w->stalled--;
+}
+
+static void account_departure(struct worker *w, struct parcel *p)
+{
+	struct flow *flow = &w->flows[p->to->home.index];
+
+	atomic_fetch_add(&flow->bytes, p->bytes);
+	if (p->from != p->to)
+		handover_stall(w, flow);
 }
 
 void handover_flush(struct worker *w)

@@ -66,6 +66,8 @@ void handover_target(struct worker *w, struct msg *msg, const struct target_item
 /* Send all parcels that were begun; before the stripe of a retained change is released, and at the
  * end of each turn. */
 void handover_flush(struct worker *w);
+/* Stalled, where it is above its mark and not so already. */
+void handover_stall(struct worker *w, struct flow *flow);
 /* Is another member of the group online? */
 bool handover_share_has_online(struct worker *w, uint64_t group_id, uint64_t but);
 /* Another member of the group, for a message that its member did not take. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/container.h"
 #include "base/list.h"
 #include "base/random.h"
 #include "core/deliver.h"
@@ -37,11 +38,14 @@ static bool worker_turn_end(void *arg)
 
 static void on_low(struct post *post, void *home_arg)
 {
+	struct flow *flow = container_of(post, struct flow, low);
 	struct worker *w = home_arg;
 	struct conn *c, *next;
 
-	(void)post;
-	if (--w->stalled > 0)
+	atomic_store(&flow->state, FLOW_OPEN);
+	w->stalled--;
+	handover_stall(w, flow); /* filled again while this was on its way */
+	if (w->stalled > 0)
 		return;
 	DL_FOREACH_SAFE (w->conns, c, next) {
 		if ((c->pauses & CONN_PAUSE_PRESSURE) != 0)

@@ -25,13 +25,19 @@ struct filter_home {
 	char filter[];
 };
 
+enum flow_state {
+	FLOW_OPEN,
+	FLOW_STALLED, /* above the high mark; counted in worker->stalled */
+	FLOW_WAKING,  /* `low` is on its way back, still counted */
+};
+
 /* Bytes on their way from one home to another: above the high mark the sender stops reading from
  * those who publish. */
 struct flow {
 	struct post low; /* the fact that goes back: there is room again */
 	struct worker *from;
 	_Atomic size_t bytes;
-	_Atomic bool stalled;
+	_Atomic int state; /* enum flow_state */
 } __attribute__((aligned(64)));
 #define FLOW_HIGH ((size_t)8 << 20)
 #define FLOW_LOW  ((size_t)2 << 20)
@@ -116,7 +122,7 @@ struct worker {
 	struct parcel **outbox; /* one per home: built during the turn */
 	struct flow *flows;     /* to each home */
 	size_t own_in_flight;   /* parcels of ours in our own inbox */
-	unsigned stalled;       /* flows above their high mark */
+	unsigned stalled;       /* flows that are not open */
 	uint64_t next_session;
 	uint64_t next_arrival;
 	struct acl_subject *writer_subject; /* of the last writer checked during a replay */
