@@ -40,6 +40,17 @@ static void put_user(struct buf *out, const char *name, struct slice user)
 		json_text(out, name, user);
 }
 
+static void put_writer(struct buf *out, const struct msg *msg)
+{
+	if (sys_wrote(msg)) {
+		json_str(out, "writer", "$SYS"); /* no user may be called so */
+		json_str(out, "client_id", NULL);
+		return;
+	}
+	put_user(out, "writer", msg->origin->user_name);
+	json_text(out, "client_id", msg->origin->client_id);
+}
+
 static void put_owner(struct query *q, const struct msg *msg)
 {
 	const struct home *home = q->control->home;
@@ -58,11 +69,7 @@ static void put_value(struct query *q, const struct msg *msg)
 	json_text(out, "topic", msg->topic);
 	json_number(out, "size", msg->payload.len);
 	json_number(out, "qos", msg->qos);
-	if (sys_wrote(msg))
-		json_str(out, "writer", "$SYS"); /* no user may be called so */
-	else
-		put_user(out, "writer", msg->origin->user_name);
-	json_text(out, "client_id", msg->origin->client_id);
+	put_writer(out, msg);
 	put_owner(q, msg);
 	if (msg->expires_ms == MSG_NEVER)
 		json_str(out, "expires_in_s", NULL);

@@ -1,0 +1,417 @@
+/* broker-ctl: looks into a broker that runs, and steers it, over its control socket; see its
+ * manual. */
+#include <errno.h>
+#include <getopt.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/utf8.h"
+#include "conf/conf.h"
+#include "ctl_table.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define EXIT_FAILED  1
+#define EXIT_WRONG   2
+#define PATIENCE_S   60
+#define ARGUMENT_MAX 65535
+
+struct order;
+
+struct command {
+	const char *name;
+	const char *member; /* that its argument becomes; NULL: it has none */
+	const char *what;   /* that argument */
+	bool has_user;
+	const struct column *columns;
+	size_t column_count;
+	void (*on_line)(struct table *t, const struct json_object *line);
+	const char *done; /* said at the end; NULL: nothing */
+};
+
+struct order {
+	const struct command *command;
+	const char *config;
+	const char *argument;
+	const char *user;
+	bool json;
+};
+
+static const char usage_text[] =
+    "usage: broker-ctl -c broker.yaml [--json] clients | sessions | status | reload\n"
+    "       broker-ctl -c broker.yaml [--json] retained FILTER\n"
+    "       broker-ctl -c broker.yaml [--json] kick CLIENT_ID [--user USER]\n"
+    "\n"
+    "  clients    who is connected\n"
+    "  sessions   who is connected, and whose session waits for them\n"
+    "  retained   the retained values that the topic filter matches\n"
+    "  kick       end a client's connection\n"
+    "  status     the broker in numbers\n"
+    "  reload     read configuration, certificates, users and rules again\n"
+    "  --user     kick: the client of this user ('' is anonymous)\n"
+    "  --json     print JSON, a line for each thing\n";
+
+__attribute__((format(printf, 2, 3))) static int complain(int status, const char *format, ...)
+{
+	va_list args;
+
+	fputs("broker-ctl: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	return status;
+}
+
+/* ---- tables ---- */
+
+static const struct column client_columns[] = {
+    {"client_id", "CLIENT ID", COLUMN_TEXT},
+    {"user", "USER", COLUMN_TEXT},
+    {"peer", "PEER", COLUMN_TEXT},
+    {"version", "MQTT", COLUMN_TEXT},
+    {"since", "SINCE", COLUMN_TEXT},
+    {"keep_alive_s", "KEEP ALIVE", COLUMN_SECONDS},
+    {"subscriptions", "SUBSCRIPTIONS", COLUMN_NUMBER},
+    {"queued", "QUEUED", COLUMN_NUMBER},
+    {"in_flight", "IN FLIGHT", COLUMN_NUMBER},
+    {"dropped", "DROPPED", COLUMN_NUMBER},
+};
+
+static const struct column session_columns[] = {
+    {"client_id", "CLIENT ID", COLUMN_TEXT},   {"user", "USER", COLUMN_TEXT},
+    {"connected", "CONNECTED", COLUMN_TEXT},   {"expiry_s", "EXPIRY", COLUMN_SECONDS},
+    {"ends_in_s", "ENDS IN", COLUMN_SECONDS},  {"subscriptions", "SUBSCRIPTIONS", COLUMN_NUMBER},
+    {"queued", "QUEUED", COLUMN_NUMBER},       {"queued_bytes", "BYTES", COLUMN_NUMBER},
+    {"in_flight", "IN FLIGHT", COLUMN_NUMBER}, {"dropped", "DROPPED", COLUMN_NUMBER},
+};
+
+static const struct column retained_columns[] = {
+    {"topic", "TOPIC", COLUMN_TEXT},         {"size", "SIZE", COLUMN_NUMBER},
+    {"qos", "QOS", COLUMN_NUMBER},           {"expires_in_s", "EXPIRES", COLUMN_SECONDS},
+    {"owner", "OWNER", COLUMN_TEXT},         {"writer", "WRITER", COLUMN_TEXT},
+    {"client_id", "CLIENT ID", COLUMN_TEXT},
+};
+
+static const struct column pair_columns[] = {
+    {"", "", COLUMN_TEXT},
+    {"", "", COLUMN_TEXT},
+};
+
+/* "uptime_s" becomes "uptime s". */
+static void add_pairs(struct table *t, const struct json_object *line)
+{
+	t->no_titles = true;
+	for (size_t i = 0; i < line->count; i++) {
+		char *name = slice_dup(line->members[i].name);
+
+		for (char *c = name; *c != '\0'; c++)
+			*c = *c == '_' ? ' ' : *c;
+		table_add_pair(t, name, &line->members[i]);
+		free(name);
+	}
+}
+
+#define COLUMNS(table) table, COUNT(table)
+
+static const struct command commands[] = {
+    {"clients", NULL, NULL, false, COLUMNS(client_columns), table_add, NULL},
+    {"sessions", NULL, NULL, false, COLUMNS(session_columns), table_add, NULL},
+    {"retained", "filter", "a topic filter; '#' is all", false, COLUMNS(retained_columns),
+     table_add, NULL},
+    {"kick", "id", "a client id", true, COLUMNS(pair_columns), add_pairs, NULL},
+    {"status", NULL, NULL, false, COLUMNS(pair_columns), add_pairs, NULL},
+    {"reload", NULL, NULL, false, COLUMNS(pair_columns), add_pairs, "the new policy is in force"},
+};
+
+/* ---- the socket ---- */
+
+static char *socket_path(const char *config, int *status)
+{
+	struct errors errors = {0};
+	struct conf *conf = conf_load(config, &errors);
+	char *text = errors_text(&errors), *path = NULL;
+
+	if (conf == NULL) {
+		fputs(text, stderr);
+		*status = complain(EXIT_WRONG, "%s is not used: mend what stands above", config);
+	} else if (conf->control_socket == NULL) {
+		*status = complain(EXIT_WRONG,
+		                   "%s names no control socket: add 'control: { socket: "
+		                   "/run/broker/control.sock }' and start the broker again",
+		                   config);
+	} else {
+		path = xstrdup(conf->control_socket);
+	}
+	free(text);
+	errors_fini(&errors);
+	conf_free(conf);
+	return path;
+}
+
+static int no_permission(const char *path)
+{
+	const struct passwd *owner;
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return complain(EXIT_FAILED,
+		                "no permission for %s: run this as the user that the broker runs "
+		                "as, or as root",
+		                path);
+	owner = getpwuid(st.st_uid); /* NOLINT(concurrency-mt-unsafe): there is one thread */
+	if (owner != NULL)
+		return complain(EXIT_FAILED,
+		                "%s is for the user %s and root only: run this as one of them",
+		                path, owner->pw_name);
+	return complain(EXIT_FAILED,
+	                "%s is for the user id %u and root only: run this as one of them", path,
+	                (unsigned)st.st_uid);
+}
+
+static int cannot_connect(const char *path, int error)
+{
+	if (error == ENOENT || error == ECONNREFUSED)
+		return complain(EXIT_FAILED,
+		                "nobody listens at %s: the broker does not run, or was started "
+		                "before control.socket was set",
+		                path);
+	if (error == EACCES || error == EPERM)
+		return no_permission(path);
+	return complain(EXIT_FAILED, "%s: %s", path, strerror(error));
+}
+
+static int connect_to(const char *path, int *status)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct timeval patience = {.tv_sec = PATIENCE_S};
+	int fd;
+
+	if (strlen(path) >= sizeof(address.sun_path)) {
+		*status = complain(EXIT_WRONG, "%s: the path is too long for a unix socket", path);
+		return -1;
+	}
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
+		return fd;
+	*status = cannot_connect(path, errno);
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static bool send_request(int fd, const struct order *o)
+{
+	struct buf line = {0};
+	struct slice left;
+
+	json_open(&line);
+	json_str(&line, "command", o->command->name);
+	if (o->command->member != NULL)
+		json_str(&line, o->command->member, o->argument);
+	if (o->user != NULL)
+		json_str(&line, "user", o->user);
+	json_close(&line);
+	left = buf_slice(&line);
+	while (left.len > 0) {
+		ssize_t n = send(fd, left.data, left.len, MSG_NOSIGNAL);
+
+		if (n < 0 && errno != EINTR)
+			break;
+		left = slice_skip(left, n < 0 ? 0 : (size_t)n);
+	}
+	buf_fini(&line);
+	return left.len == 0;
+}
+
+/* ---- the answer ---- */
+
+enum answer {
+	ANSWER_GOES_ON,
+	ANSWER_DONE,
+	ANSWER_ERROR,
+};
+
+static enum answer take_line(const struct order *o, struct table *t, const char *text, size_t len)
+{
+	enum answer answer = ANSWER_GOES_ON;
+	struct json_object line;
+	struct slice error;
+
+	if (len == 0 || text[len - 1] != '\n' || !json_parse(slice_of(text, len - 1), &line)) {
+		(void)complain(
+		    0, "the answer makes no sense: are broker and broker-ctl of one version?");
+		return ANSWER_ERROR;
+	}
+	error = json_text_of(&line, "error");
+	if (error.len > 0) {
+		(void)complain(0, "%.*s", (int)error.len, (const char *)error.data);
+		answer = ANSWER_ERROR;
+	} else if (json_find(&line, "done") != NULL) {
+		answer = ANSWER_DONE;
+	} else if (o->json) {
+		fwrite(text, 1, len, stdout);
+	} else {
+		o->command->on_line(t, &line);
+	}
+	json_fini(&line);
+	return answer;
+}
+
+static enum answer read_answer(const struct order *o, struct table *t, FILE *in)
+{
+	enum answer answer = ANSWER_GOES_ON;
+	char *text = NULL;
+	size_t cap = 0;
+	ssize_t len;
+
+	while (answer == ANSWER_GOES_ON && (len = getline(&text, &cap, in)) >= 0)
+		answer = take_line(o, t, text, (size_t)len);
+	free(text);
+	if (answer == ANSWER_GOES_ON)
+		(void)complain(0,
+		               "the broker closed the connection before its answer was complete");
+	return answer;
+}
+
+static void print_answer(const struct order *o, const struct table *t)
+{
+	struct buf out = {0};
+
+	if (t->cell_count > 0 || t->columns != pair_columns)
+		table_print(t, &out);
+	if (out.len > 0)
+		fwrite(out.data, 1, out.len, stdout);
+	buf_fini(&out);
+	if (o->command->done != NULL)
+		puts(o->command->done);
+}
+
+static int talk(const struct order *o, int fd)
+{
+	struct table t = {.columns = o->command->columns, .column_count = o->command->column_count};
+	enum answer answer = ANSWER_ERROR;
+	FILE *in;
+
+	if (!send_request(fd, o)) {
+		close(fd);
+		return complain(EXIT_FAILED, "the broker takes no request: too many at a time?");
+	}
+	in = fdopen(fd, "r");
+	if (in != NULL) {
+		answer = read_answer(o, &t, in);
+		(void)fclose(in);
+	}
+	if (answer == ANSWER_DONE && !o->json)
+		print_answer(o, &t);
+	table_fini(&t);
+	if (fflush(stdout) != 0)
+		return complain(EXIT_FAILED, "cannot write: %s", strerror(errno));
+	return answer == ANSWER_DONE ? 0 : EXIT_FAILED;
+}
+
+/* ---- the command line ---- */
+
+static int wrong_use(const char *what)
+{
+	(void)complain(0, "%s", what);
+	fputs(usage_text, stderr);
+	return EXIT_WRONG;
+}
+
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < COUNT(commands); i++) {
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	}
+	return NULL;
+}
+
+static int check_text(const char *what, const char *text)
+{
+	if (text == NULL || (strlen(text) <= ARGUMENT_MAX && utf8_valid(slice_of_str(text))))
+		return 0;
+	return complain(EXIT_WRONG, "%s must be UTF-8, at most %d bytes", what, ARGUMENT_MAX);
+}
+
+static int read_words(struct order *o, char **words, int count)
+{
+	if (o->config == NULL)
+		return wrong_use("name the broker's configuration with -c broker.yaml");
+	if (count == 0)
+		return wrong_use("say what to do");
+	o->command = find_command(words[0]);
+	if (o->command == NULL)
+		return wrong_use("there is no such command");
+	if (o->command->member != NULL && count < 2) {
+		(void)complain(0, "%s wants %s", o->command->name, o->command->what);
+		return wrong_use("there is an argument missing");
+	}
+	if (count > (o->command->member != NULL ? 2 : 1))
+		return wrong_use("there is an argument too many");
+	if (o->user != NULL && !o->command->has_user)
+		return wrong_use("--user goes with kick");
+	o->argument = words[1];
+	if (check_text(o->command->what, o->argument) != 0 || check_text("--user", o->user) != 0)
+		return EXIT_WRONG;
+	return 0;
+}
+
+static int run(const struct order *o)
+{
+	int status = EXIT_FAILED, fd;
+	char *path = socket_path(o->config, &status);
+
+	if (path == NULL)
+		return status;
+	fd = connect_to(path, &status);
+	free(path);
+	return fd < 0 ? status : talk(o, fd);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+	    {"config", required_argument, NULL, 'c'}, {"user", required_argument, NULL, 'u'},
+	    {"json", no_argument, NULL, 'j'},         {"version", no_argument, NULL, 'v'},
+	    {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
+	struct order o = {.config = NULL};
+	int option, status;
+
+	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			o.config = optarg;
+			break;
+		case 'u':
+			o.user = optarg;
+			break;
+		case 'j':
+			o.json = true;
+			break;
+		case 'v':
+			printf("broker-ctl %s\n", VAKT_VERSION);
+			return 0;
+		case 'h':
+			fputs(usage_text, stdout);
+			return 0;
+		default:
+			fputs(usage_text, stderr);
+			return EXIT_WRONG;
+		}
+	}
+	status = read_words(&o, argv + optind, argc - optind);
+	return status != 0 ? status : run(&o);
+}

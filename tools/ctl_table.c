@@ -1,0 +1,158 @@
+/* Cells are kept as they will be shown, so that widths are known when all rows are here. */
+#include "ctl_table.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "base/utf8.h"
+
+/* What steers a terminal, or turns the direction of the line. */
+static bool is_unsafe(uint32_t cp)
+{
+	return cp == 0 || utf8_is_control(cp) || cp == 0x61c || cp == 0x200e || cp == 0x200f ||
+	       (cp >= 0x2028 && cp <= 0x202e) || (cp >= 0x2066 && cp <= 0x2069) || cp == 0xfeff;
+}
+
+void table_put_text(struct buf *out, struct slice s)
+{
+	uint32_t cp = 0;
+
+	while (s.len > 0) {
+		size_t len = utf8_decode(s, &cp);
+
+		if (len == 0)
+			buf_printf(out, "\\x%02x", (unsigned)s.data[0]);
+		else if (is_unsafe(cp))
+			buf_printf(out, cp < 0x100 ? "\\x%02x" : "\\u%04x", (unsigned)cp);
+		else if (cp == '\\')
+			buf_put_slice(out, SLICE("\\\\"));
+		else
+			buf_put(out, s.data, len);
+		s = slice_skip(s, len == 0 ? 1 : len);
+	}
+}
+
+static void put_seconds(struct buf *out, uint64_t s)
+{
+	if (s < 120)
+		buf_printf(out, "%" PRIu64 "s", s);
+	else if (s < (uint64_t)120 * 60)
+		buf_printf(out, "%" PRIu64 "m", s / 60);
+	else if (s < (uint64_t)48 * 3600)
+		buf_printf(out, "%" PRIu64 "h", s / 3600);
+	else
+		buf_printf(out, "%" PRIu64 "d", s / 86400);
+}
+
+static struct buf *new_cell(struct table *t)
+{
+	if (t->cell_count == t->cell_cap) {
+		t->cell_cap = t->cell_cap == 0 ? 64 : t->cell_cap * 2;
+		t->cells = xrealloc_array(t->cells, t->cell_cap, sizeof(*t->cells));
+	}
+	t->cells[t->cell_count] = (struct buf){0};
+	return &t->cells[t->cell_count++];
+}
+
+static void fill_cell(struct buf *cell, const struct json_member *m, enum column_kind kind)
+{
+	if (m == NULL || m->kind == JSON_NULL)
+		buf_put_u8(cell, '-');
+	else if (m->kind == JSON_TEXT)
+		table_put_text(cell, m->text);
+	else if (m->kind == JSON_BOOL)
+		buf_put_slice(cell, m->number != 0 ? SLICE("yes") : SLICE("no"));
+	else if (kind == COLUMN_SECONDS)
+		put_seconds(cell, m->number);
+	else
+		buf_printf(cell, "%" PRIu64, m->number);
+}
+
+void table_add(struct table *t, const struct json_object *row)
+{
+	for (size_t i = 0; i < t->column_count; i++) {
+		const struct column *column = &t->columns[i];
+
+		fill_cell(new_cell(t), json_find(row, column->member), column->kind);
+	}
+}
+
+void table_add_pair(struct table *t, const char *name, const struct json_member *value)
+{
+	REQUIRE(t->column_count == 2);
+	table_put_text(new_cell(t), slice_of_str(name));
+	fill_cell(new_cell(t), value, t->columns[1].kind);
+}
+
+/* --- printing --- */
+
+/* Characters; wide and combining ones are taken for one. */
+static size_t width_of(struct slice s)
+{
+	size_t width = 0;
+
+	for (size_t i = 0; i < s.len; i++)
+		width += (s.data[i] & 0xc0) != 0x80;
+	return width;
+}
+
+static void put_blanks(struct buf *out, size_t count)
+{
+	buf_printf(out, "%*s", (int)count, "");
+}
+
+static void put_row(const struct table *t, const struct slice *cells, const size_t *widths,
+                    struct buf *out)
+{
+	for (size_t i = 0; i < t->column_count; i++) {
+		size_t blanks = widths[i] - width_of(cells[i]);
+		bool last = i + 1 == t->column_count;
+
+		if (t->columns[i].kind != COLUMN_TEXT)
+			put_blanks(out, blanks);
+		buf_put_slice(out, cells[i]);
+		if (t->columns[i].kind == COLUMN_TEXT && !last)
+			put_blanks(out, blanks);
+		buf_put_slice(out, last ? SLICE("\n") : SLICE("  "));
+	}
+}
+
+static void read_row(const struct table *t, size_t row, struct slice *cells)
+{
+	for (size_t i = 0; i < t->column_count; i++)
+		cells[i] = row == 0 ? slice_of_str(t->columns[i].title)
+		                    : buf_slice(&t->cells[(row - 1) * t->column_count + i]);
+}
+
+void table_print(const struct table *t, struct buf *out)
+{
+	struct slice cells[TABLE_COLUMNS_MAX];
+	size_t widths[TABLE_COLUMNS_MAX] = {0};
+	size_t rows, first = t->no_titles ? 1 : 0;
+
+	REQUIRE(t->column_count > 0 && t->column_count <= TABLE_COLUMNS_MAX);
+	rows = 1 + t->cell_count / t->column_count; /* the titles are row 0 */
+	for (size_t row = first; row < rows; row++) {
+		read_row(t, row, cells);
+		for (size_t i = 0; i < t->column_count; i++) {
+			size_t width = width_of(cells[i]);
+
+			widths[i] = width > widths[i] ? width : widths[i];
+		}
+	}
+	for (size_t row = first; row < rows; row++) {
+		read_row(t, row, cells);
+		put_row(t, cells, widths, out);
+	}
+}
+
+void table_fini(struct table *t)
+{
+	for (size_t i = 0; i < t->cell_count; i++)
+		buf_fini(&t->cells[i]);
+	free(t->cells);
+	t->cells = NULL;
+	t->cell_count = t->cell_cap = 0;
+}

@@ -1,0 +1,40 @@
+/* Tables for people: lines of JSON in, aligned columns out.  Whatever a name holds, no control
+ * character reaches the terminal. */
+#ifndef TOOLS_CTL_TABLE_H
+#define TOOLS_CTL_TABLE_H
+
+#include "base/json.h"
+
+enum column_kind {
+	COLUMN_TEXT,
+	COLUMN_NUMBER,  /* to the right */
+	COLUMN_SECONDS, /* 90s, 45m, 30d; to the right */
+};
+
+struct column {
+	const char *member; /* of the JSON object */
+	const char *title;
+	enum column_kind kind;
+};
+
+#define TABLE_COLUMNS_MAX 12
+
+struct table {
+	const struct column *columns;
+	size_t column_count;
+	bool no_titles;
+	struct buf *cells; /* row by row */
+	size_t cell_count, cell_cap;
+};
+
+/* Append `s` as it may be shown: control characters, direction marks and what is no UTF-8 escaped.
+ */
+void table_put_text(struct buf *out, struct slice s);
+/* A row of what the object has; what it lacks, and null, is "-". */
+void table_add(struct table *t, const struct json_object *row);
+/* A row of a name and a value. */
+void table_add_pair(struct table *t, const char *name, const struct json_member *value);
+void table_print(const struct table *t, struct buf *out);
+void table_fini(struct table *t);
+
+#endif
