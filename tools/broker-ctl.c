@@ -113,8 +113,8 @@ static void add_pairs(struct table *t, const struct json_object *line)
 	for (size_t i = 0; i < line->count; i++) {
 		char *name = slice_dup(line->members[i].name);
 
-		for (char *c = name; *c != '\0'; c++)
-			*c = *c == '_' ? ' ' : *c;
+		for (char *c = name; (c = strchr(c, '_')) != NULL;)
+			*c = ' ';
 		table_add_pair(t, name, &line->members[i]);
 		free(name);
 	}

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import select
 import shlex
 import socket
 import stat
@@ -65,6 +66,13 @@ def ask(house, data, size=1 << 20):
         except ConnectionResetError:
             pass
         return said
+
+
+def hung_up(connection):
+    """The other end closed, told without reading."""
+    poll = select.poll()
+    poll.register(connection, select.POLLRDHUP)
+    return bool(poll.poll(PATIENCE_S * 1000))
 
 
 # $SYS
@@ -241,6 +249,7 @@ def test_many_come_in_slices(new_house):
                 topics = [r["topic"] for r in rows(house, "retained", "many/#")]
                 assert len(topics) == 3000 == len(set(topics))
                 client.settle()
+                assert hung_up(idle)
             away = [Wire(house, client_id=f"away-{n}", props={"session_expiry_interval": 600}) for n in range(300)]
             for one in away:
                 one.disconnect()
