@@ -26,3 +26,19 @@ void crypto_hmac_sha256(struct slice key, struct slice data, uint8_t out[32])
 	REQUIRE(HMAC(EVP_sha256(), key.data, (int)key.len, data.data, data.len, out, &len) != NULL);
 	REQUIRE(len == 32);
 }
+
+void crypto_sha256(struct slice data, uint8_t out[32])
+{
+	unsigned len = 32;
+
+	REQUIRE(EVP_Digest(data.data, data.len, out, &len, EVP_sha256(), NULL) == 1);
+	REQUIRE(len == 32);
+}
+
+void crypto_pbkdf2_sha256(struct slice password, struct slice salt, uint32_t iterations,
+                          uint8_t out[32])
+{
+	REQUIRE(password.len <= INT32_MAX && salt.len <= INT32_MAX && iterations <= INT32_MAX);
+	REQUIRE(PKCS5_PBKDF2_HMAC((const char *)password.data, (int)password.len, salt.data,
+	                          (int)salt.len, (int)iterations, EVP_sha256(), 32, out) == 1);
+}

@@ -1,5 +1,5 @@
-/* The little cryptography that is not TLS: comparison in constant time, wiping, HMAC-SHA256.  Any
- * thread. */
+/* The little cryptography that is not TLS: comparison in constant time, wiping, SHA-256 and its
+ * kin.  Any thread. */
 #ifndef BASE_CRYPTO_H
 #define BASE_CRYPTO_H
 
@@ -13,5 +13,9 @@ bool crypto_equal(struct slice a, struct slice b); /* time depends on the length
 void crypto_wipe(void *data, size_t len);          /* not optimised away */
 /* HMAC-SHA256 (RFC 2104, FIPS 180-4). Aborts where the library cannot. */
 void crypto_hmac_sha256(struct slice key, struct slice data, uint8_t out[32]);
+void crypto_sha256(struct slice data, uint8_t out[32]);
+/* PBKDF2-HMAC-SHA256 (RFC 8018), 32 bytes of it. Slow on purpose: never on a loop. */
+void crypto_pbkdf2_sha256(struct slice password, struct slice salt, uint32_t iterations,
+                          uint8_t out[32]);
 
 #endif
