@@ -95,7 +95,10 @@ struct conf_listener {
 	unsigned mode; /* unix, default 0660 */
 	char *owner;   /* unix: user name or number; NULL: leave */
 	char *group;
-	struct conf_tls tls;                       /* merged with the global one */
+	char *server_reference; /* clients are sent there instead of being accepted; NULL: they are
+	                           accepted */
+	bool server_moved;      /* for good (0x9D), or for now (0x9C) */
+	struct conf_tls tls;    /* merged with the global one */
 	struct conf_authentication authentication; /* likewise */
 	struct conf_limits limits;                 /* likewise */
 	bool own_connections;                      /* limits.connections was overridden here */

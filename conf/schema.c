@@ -232,6 +232,13 @@ static const struct schema_key listener_keys[] = {
      .help = "User, name or number, to whom the unix socket is given."},
     {"group", SCHEMA_STRING, KEY_UNIX, AT(struct conf_listener, group),
      .help = "Group, name or number, to which the unix socket is given."},
+    {"server_reference", SCHEMA_STRING, 0, AT(struct conf_listener, server_reference),
+     .help = "Clients are not accepted here but sent to this server, for example "
+             "\"other.example:8883\": MQTT 5.0 clients are told, older ones are refused."},
+    {"server_moved", SCHEMA_BOOL, 0, AT(struct conf_listener, server_moved),
+     .default_text = "false",
+     .help = "Whether the server_reference is for good (Server moved) or for now (Use another "
+             "server)."},
     {"tls", SCHEMA_MAPPING, KEY_TCP, .offset = offsetof(struct conf_listener, tls), INHERITS(tls),
      .section = &tls_section, .help = "Overrides tls: for this listener, key by key."},
     {"authentication", SCHEMA_MAPPING, 0, .offset = offsetof(struct conf_listener, authentication),

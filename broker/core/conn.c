@@ -201,9 +201,8 @@ static void conn_free(struct conn *c)
 	conn_unlink(c);
 	buf_fini(&c->in);
 	worker_give_buf(w, &c->out);
-	for (size_t i = 0; i < c->alias_count; i++)
-		free((void *)(uintptr_t)c->aliases[i].data);
-	free(c->aliases);
+	alias_table_fini(&c->aliases);
+	alias_table_fini(&c->aliases_out);
 	identity_unref(&c->identity);
 	free(c);
 	if (w->stopping && w->conns == NULL)

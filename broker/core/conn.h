@@ -6,6 +6,7 @@
 
 #include "auth/authenticator.h"
 #include "base/home.h"
+#include "core/alias.h"
 #include "core/receipt.h"
 #include "net/stream.h"
 #include "proto/connect.h"
@@ -53,9 +54,10 @@ struct conn {
 	struct timer timer; /* CONNECT deadline, then keep alive */
 	struct receipt *receipts, **receipts_tail;
 	struct login_wait *login;
-	struct identity *identity; /* until the session has it */
-	struct slice *aliases;     /* topic aliases the client has set; alias_count of them */
-	uint64_t arrival;          /* order of CONNECTs at this home */
+	struct identity *identity;      /* until the session has it */
+	struct alias_table aliases;     /* those the client has set */
+	struct alias_table aliases_out; /* those it was given */
+	uint64_t arrival;               /* order of CONNECTs at this home */
 	uint64_t last_packet_ms;
 	uint64_t deadline_ms;       /* for CONNECT */
 	uint64_t since_ms;          /* when it was accepted */
@@ -65,14 +67,14 @@ struct conn {
 	uint16_t keep_alive_s;
 	uint16_t receive_maximum; /* the client's */
 	uint16_t inbound_unacked; /* QoS 1 and 2 received and not yet acknowledged */
-	uint16_t alias_count;
-	uint8_t pauses; /* enum conn_pause bits */
+	uint8_t pauses;           /* enum conn_pause bits */
 	enum conn_state state;
 	enum mqtt_version version;
 	bool dirty;
 	bool counted;         /* among server's connections */
 	bool unauthenticated; /* among server's unauthenticated */
 	bool no_problem_information;
+	bool bridge; /* another broker: no-local and retain as published for all it subscribes */
 	bool clean_disconnect; /* DISCONNECT 0x00 came: no will */
 };
 

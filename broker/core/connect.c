@@ -12,6 +12,8 @@
 #include "proto/topic.h"
 
 #define TEXT_MAX 256
+#define ALIASES_OUT_MAX                                                                            \
+	16 /* what a client is given at most; more would cost memory and a longer search */
 
 /* --- refusal --- */
 
@@ -31,6 +33,18 @@ static void log_refused(struct conn *c, const struct connect *packet, enum reaso
 	    F_NUM("suppressed", suppressed));
 }
 
+static void refuse_with(struct conn *c, const struct connect *packet, const char *cause,
+                        const struct connack *ack)
+{
+	if (c->state == CONN_CLOSING)
+		return;
+	log_refused(c, packet, ack->reason, cause);
+	/* 3.1.1 has five codes; for anything else it is closed without one. [MQTT3-3.2.2-4, -5] */
+	if (packet->version == MQTT_5_0 || reason_connack_v3(ack->reason) != 0)
+		connack_encode(conn_out(c), ack);
+	conn_close(c);
+}
+
 static void refuse(struct conn *c, const struct connect *packet, enum reason reason,
                    const char *cause, struct slice reason_string)
 {
@@ -39,15 +53,23 @@ static void refuse(struct conn *c, const struct connect *packet, enum reason rea
 	                      .max_qos = 2,
 	                      .reason_string = reason_string};
 
-	if (c->state == CONN_CLOSING)
-		return;
-	log_refused(c, packet, reason, cause);
-	/* 3.1.1 has five codes; for anything else it is closed without one. [MQTT3-3.2.2-4, -5] */
-	if (packet->version == MQTT_5_0 || reason_connack_v3(reason) != 0) {
-		connack_encode(conn_out(c), &ack);
-		count(&c->worker->counters.packets_sent);
-	}
-	conn_close(c);
+	refuse_with(c, packet, cause, &ack);
+}
+
+/* This listener only says where to go. True: it was said. [MQTT5-4.13.2] */
+static bool send_elsewhere(struct conn *c, const struct connect *packet)
+{
+	const struct conf_listener *l = worker_listener(c->worker, stream_listener(c->stream));
+	struct connack ack = {.version = packet->version,
+	                      .reason =
+	                          l->server_moved ? REASON_SERVER_MOVED : REASON_USE_ANOTHER_SERVER,
+	                      .max_qos = 2,
+	                      .server_reference = slice_of_str(l->server_reference)};
+
+	if (l->server_reference == NULL)
+		return false;
+	refuse_with(c, packet, "clients of this listener are sent to its server_reference", &ack);
+	return true;
 }
 
 void connect_refuse(struct conn *c, enum reason reason, const char *cause)
@@ -258,6 +280,10 @@ static void take_properties(struct conn *c, const struct connect *packet)
 	    properties_have(p, PROPERTY_RECEIVE_MAXIMUM) ? p->receive_maximum : UINT16_MAX;
 	c->max_packet_bytes =
 	    properties_have(p, PROPERTY_MAXIMUM_PACKET_SIZE) ? p->max_packet_bytes : UINT32_MAX;
+	c->aliases.max = limits->topic_alias_maximum;
+	c->aliases_out.max =
+	    p->topic_alias_maximum < ALIASES_OUT_MAX ? p->topic_alias_maximum : ALIASES_OUT_MAX;
+	c->bridge = packet->bridge;
 	c->no_problem_information =
 	    properties_have(p, PROPERTY_REQUEST_PROBLEM) && p->request_problem == 0;
 }
@@ -545,6 +571,10 @@ enum reason on_connect(struct conn *c, const struct frame *f)
 		return why;
 	if (packet.properties.user_count > worker_limits(c->worker, c)->user_properties)
 		return REASON_QUOTA_EXCEEDED;
+	if (send_elsewhere(c, &packet)) {
+		drop_kept(c);
+		return REASON_OK;
+	}
 	if (properties_have(&packet.properties, PROPERTY_AUTH_METHOD))
 		return REASON_BAD_AUTHENTICATION_METHOD; /* [MQTT5-4.12.0-1] */
 	c->arrival = ++c->worker->next_arrival;

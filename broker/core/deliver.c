@@ -13,11 +13,8 @@ struct merge {
 	struct session *session;
 	uint8_t qos;
 	bool retain_as_published;
-	uint32_t id_count;
-	uint32_t ids[4];
+	struct subids ids;
 };
-
-#define MERGED_IDS_MAX (sizeof(((struct merge *)0)->ids) / sizeof(uint32_t))
 
 /* Does this subscription take this message at all? */
 static bool wants(const struct subscription *sub, const struct msg *msg)
@@ -37,8 +34,7 @@ static void deliver_to_subscription(const struct subscription *sub, struct msg *
 {
 	struct delivery d = {.qos = sub->options.qos,
 	                     .retain = retain_flag(sub->options.retain_as_published, msg),
-	                     .ids = &sub->id,
-	                     .id_count = sub->id == 0 ? 0 : 1};
+	                     .ids = {.one = sub->id}};
 
 	session_deliver(sub->session, msg, &d);
 }
@@ -83,8 +79,7 @@ static void merge_filter(struct worker *w, const struct msg *msg, const struct f
 		if (sub->options.qos > m->qos)
 			m->qos = sub->options.qos; /* [MQTT-3.3.5-1] */
 		m->retain_as_published |= sub->options.retain_as_published;
-		if (sub->id != 0 && m->id_count < MERGED_IDS_MAX)
-			m->ids[m->id_count++] = sub->id; /* [MQTT5-3.3.4-3] */
+		subids_add(&m->ids, sub->id); /* [MQTT5-3.3.4-3] */
 	}
 }
 
@@ -92,13 +87,13 @@ static void deliver_merged(struct worker *w, struct msg *msg)
 {
 	w->fan_out = w->merge_count > 1;
 	for (size_t i = 0; i < w->merge_count; i++) {
-		const struct merge *m = &w->merges[i];
+		struct merge *m = &w->merges[i];
 		struct delivery d = {.qos = m->qos,
 		                     .retain = retain_flag(m->retain_as_published, msg),
-		                     .ids = m->ids,
-		                     .id_count = m->id_count};
+		                     .ids = m->ids};
 
 		session_deliver(m->session, msg, &d);
+		subids_fini(&m->ids);
 	}
 }
 
@@ -140,8 +135,7 @@ void deliver_target(struct worker *w, struct msg *msg, const struct target_item 
 	struct delivery d = {.qos = item->qos,
 	                     .retain = retain_flag(item->retain_as_published, msg),
 	                     .group_id = item->group_id,
-	                     .ids = item->ids,
-	                     .id_count = item->id_count};
+	                     .ids = item->ids};
 
 	w->fan_out = false;
 	if (item->group_id == 0) {

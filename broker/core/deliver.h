@@ -13,8 +13,7 @@ struct delivery {
 	bool
 	    paced; /* of a replay, which waits for room itself: the queue's limits are for others */
 	uint64_t group_id;
-	const uint32_t *ids;
-	uint32_t id_count;
+	struct subids ids; /* borrowed */
 };
 
 /* Deliver to every live subscriber of these filters at this home. */

@@ -60,10 +60,12 @@ static void account_arrival(struct parcel *p)
 
 static void open_item(struct worker *w, const struct parcel *p, struct parcel_item *item)
 {
-	if (item->kind == ITEM_LIVE)
+	if (item->kind == ITEM_LIVE) {
 		deliver_live(w, item->msg, p->ids + item->first, item->count);
-	else
+	} else {
 		deliver_target(w, item->msg, &p->targets[item->first]);
+		subids_fini(&p->targets[item->first].ids);
+	}
 	msg_unref(&item->msg);
 }
 
@@ -172,7 +174,8 @@ void handover_target(struct worker *w, struct msg *msg, const struct target_item
 	entry = parcel_add(p, item->group_id == 0 ? ITEM_TARGET : ITEM_SHARE, msg);
 	p->targets = grow(p->targets, p->target_count, &p->target_cap, sizeof(*p->targets));
 	entry->first = (uint32_t)p->target_count;
-	p->targets[p->target_count++] = *item;
+	p->targets[p->target_count] = *item;
+	p->targets[p->target_count++].ids = subids_ref(&item->ids);
 }
 
 /* Above the mark: whoever publishes here is not read until the receiver says that there is room. */
@@ -234,7 +237,6 @@ void handover_share_again(struct worker *w, struct msg *msg, struct target_item 
 	again.qos = next.options.qos;
 	again.retain_as_published = next.options.retain_as_published;
 	again.durable = next.durable;
-	again.id_count = next.subscription_id == 0 ? 0 : 1;
-	again.ids[0] = next.subscription_id;
+	again.ids = (struct subids){.one = next.subscription_id};
 	handover_target(w, msg, &again, true);
 }

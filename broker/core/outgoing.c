@@ -37,7 +37,7 @@ static void list_delete(struct session *s, struct outgoing_list *list, struct ou
 static void outgoing_free(struct outgoing *o)
 {
 	msg_unref(&o->msg);
-	free(o->more_ids);
+	subids_fini(&o->ids);
 	free(o);
 }
 
@@ -100,8 +100,8 @@ static void fill_packet(const struct session *s, const struct msg *msg, const st
 	if (out->version != MQTT_5_0)
 		return;
 	out->forwarded = msg->forwarded;
-	out->subscription_ids = d->ids;
-	out->subscription_id_count = d->id_count;
+	out->subscription_ids = subids_all(&d->ids);
+	out->subscription_id_count = subids_count(&d->ids);
 	if (msg->expires_ms != MSG_NEVER) {
 		out->has_expiry = true; /* what is left of it [MQTT5-3.3.2-6] */
 		out->expiry_s = msg_expiry_left_s(msg, s->worker->home.now_ms);
@@ -139,26 +139,36 @@ static void write_cached(struct worker *w, struct conn *c, struct msg *msg,
 	}
 }
 
-static void write_publish(struct session *s, struct msg *msg, const struct publish_out *p)
-{
-	struct worker *w = s->worker;
-
-	count(&w->counters.messages_sent);
-	count_by(&w->counters.payload_sent, msg->payload.len);
-	if (w->fan_out && !p->dup && p->subscription_id_count == 0)
-		write_cached(w, s->conn, msg, p);
-	else
-		publish_encode(conn_out(s->conn), p);
-}
-
 /* Within the client's Maximum Packet Size, and within what a packet can be at all. */
-static bool fits(const struct session *s, const struct publish_out *p)
+static size_t max_packet(const struct session *s)
 {
 	uint32_t max = s->conn->max_packet_bytes;
 
-	if (max == UINT32_MAX && p->payload.len < FRAME_SIZE_MAX / 2)
+	return max < FRAME_SIZE_MAX ? max : FRAME_SIZE_MAX;
+}
+
+static bool fits(const struct session *s, const struct publish_out *p)
+{
+	if (s->conn->max_packet_bytes == UINT32_MAX && p->payload.len < FRAME_SIZE_MAX / 2)
 		return true;
-	return publish_size(p) <= (max < FRAME_SIZE_MAX ? max : FRAME_SIZE_MAX);
+	return publish_size(p) <= max_packet(s);
+}
+
+static void write_publish(struct session *s, struct msg *msg, struct publish_out *p)
+{
+	struct worker *w = s->worker;
+	struct conn *c = s->conn;
+
+	count(&w->counters.messages_sent);
+	count_by(&w->counters.payload_sent, msg->payload.len);
+	if (c->aliases_out.max > 0) {
+		alias_use(&c->aliases_out, p, max_packet(s));
+		publish_encode(conn_out(c), p);
+	} else if (w->fan_out && !p->dup && p->subscription_id_count == 0) {
+		write_cached(w, c, msg, p);
+	} else {
+		publish_encode(conn_out(c), p);
+	}
 }
 
 /* --- dropping, always counted --- */
@@ -192,8 +202,7 @@ static struct delivery delivery_of(const struct outgoing *o)
 {
 	struct delivery d = {.qos = o->qos, .retain = o->retain, .group_id = o->group_id};
 
-	d.ids = o->more_ids != NULL ? o->more_ids + 1 : &o->subscription_id;
-	d.id_count = o->more_ids != NULL ? o->more_ids[0] : o->subscription_id == 0 ? 0 : 1;
+	d.ids = o->ids;
 	return d;
 }
 
@@ -215,12 +224,7 @@ static struct outgoing *outgoing_new(struct msg *msg, const struct delivery *d, 
 	o->qos = qos;
 	o->retain = d->retain;
 	o->group_id = d->group_id;
-	o->subscription_id = d->id_count > 0 ? d->ids[0] : 0;
-	if (d->id_count > 1) {
-		o->more_ids = xalloc((d->id_count + 1) * sizeof(*o->more_ids));
-		o->more_ids[0] = d->id_count;
-		memcpy(o->more_ids + 1, d->ids, d->id_count * sizeof(*o->more_ids));
-	}
+	o->ids = subids_ref(&d->ids);
 	return o;
 }
 

@@ -12,38 +12,6 @@
 
 #define TEXT_MAX 256
 
-/* --- topic aliases [MQTT5-3.3.2-7 to -12] --- */
-
-/* A well-formed alias is remembered whatever the ACL then says of the message: the client may rely
- * on it. */
-static enum reason resolve_alias(struct conn *c, struct publish *pub)
-{
-	uint16_t alias = pub->properties.topic_alias;
-	uint16_t max = worker_limits(c->worker, c)->topic_alias_maximum;
-	struct slice *known;
-
-	if (!properties_have(&pub->properties, PROPERTY_TOPIC_ALIAS))
-		return REASON_OK;
-	if (alias == 0 || alias > max)
-		return REASON_TOPIC_ALIAS_INVALID;
-	if (c->aliases == NULL) {
-		c->aliases = xcalloc(max, sizeof(*c->aliases));
-		c->alias_count = max;
-	}
-	if (alias > c->alias_count)
-		return REASON_TOPIC_ALIAS_INVALID;
-	known = &c->aliases[alias - 1];
-	if (pub->topic.len == 0) {
-		if (known->len == 0)
-			return REASON_PROTOCOL_ERROR;
-		pub->topic = *known;
-		return REASON_OK;
-	}
-	free((void *)(uintptr_t)known->data);
-	*known = slice_of(slice_dup(pub->topic), pub->topic.len);
-	return REASON_OK;
-}
-
 static enum reason check_limits(struct conn *c, const struct publish *pub)
 {
 	const struct conf_limits *limits = worker_limits(c->worker, c);
@@ -254,7 +222,7 @@ enum reason on_publish(struct conn *c, const struct frame *f)
 
 	if ((why = publish_decode(f, c->version, &pub)) != REASON_OK)
 		return why;
-	if ((why = resolve_alias(c, &pub)) != REASON_OK)
+	if ((why = alias_resolve(&c->aliases, &pub)) != REASON_OK)
 		return why;
 	if ((why = check_limits(c, &pub)) != REASON_OK)
 		return why;

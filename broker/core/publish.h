@@ -3,6 +3,7 @@
 #ifndef CORE_PUBLISH_H
 #define CORE_PUBLISH_H
 
+#include "core/subids.h"
 #include "core/worker.h"
 
 enum publish_outcome {
@@ -50,9 +51,8 @@ struct target_item {
 	uint8_t qos;
 	bool retain_as_published;
 	bool durable;
-	uint32_t id_count;
-	uint32_t ids[4]; /* Subscription Identifiers; those of more than four overlapping
-	                    subscriptions are left out */
+	struct subids
+	    ids; /* owned by whoever holds the item: subids_ref where it is copied to stay */
 	uint32_t tried_count;
 	uint64_t tried[8];
 };

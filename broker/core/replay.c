@@ -3,13 +3,17 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/list.h"
 #include "core/deliver.h"
 #include "core/server.h"
 #include "core/sys.h"
+#include "proto/topic.h"
 
 #define SLICE_VALUES 256
-#define SLICE_BYTES  (CONN_BACKLOG_MAX / 4) /* two of them stay below what a backlog may be */
-#define WAITING_MAX  64
+/* What a cursor costs at least, in values: its steps cost time where it finds nothing too. */
+#define CURSOR_VALUES 16
+#define SLICE_BYTES   (CONN_BACKLOG_MAX / 4) /* two of them stay below what a backlog may be */
+#define WAITING_MAX   64
 
 struct slice_of_values {
 	struct worker *worker;
@@ -88,8 +92,9 @@ static bool on_value(void *arg, struct msg *msg, _Atomic uint32_t *writer_genera
 
 /* --- slices --- */
 
-static void replay_free(struct replay *r)
+static void replay_free(struct session *s, struct replay *r)
 {
+	DL_DELETE(s->replays, r);
 	retain_cursor_free(&r->cursor);
 	free(r);
 }
@@ -100,7 +105,8 @@ static bool may_go_on(const struct session *s)
 	       conn_backlog(s->conn) < CONN_BACKLOG_MAX / 4;
 }
 
-static void one_slice(struct session *s)
+/* At most `budget` values of the first cursor; what it cost. */
+static size_t one_slice(struct session *s, size_t budget)
 {
 	struct worker *w = s->worker;
 	struct replay *r = s->replays;
@@ -108,19 +114,30 @@ static void one_slice(struct session *s)
 	struct delivery d = {.qos = r->qos,
 	                     .retain = true,
 	                     .paced = true,
-	                     .ids = &r->subscription_id,
-	                     .id_count = r->subscription_id == 0 ? 0 : 1}; /* [MQTT-3.3.1-8] */
+	                     .ids = {.one = r->subscription_id}}; /* [MQTT-3.3.1-8] */
 	bool more =
-	    retain_replay(r->cursor, w->home.index, w->home.now_ms, SLICE_VALUES, on_value, &slice);
+	    retain_replay(r->cursor, w->home.index, w->home.now_ms, budget, on_value, &slice);
 
 	w->fan_out = false;
 	for (size_t i = 0; i < slice.count; i++) {
 		session_deliver(s, slice.messages[i], &d);
 		msg_unref(&slice.messages[i]);
 	}
-	if (!more) {
-		s->replays = r->next;
-		replay_free(r);
+	if (more)
+		return budget;
+	replay_free(s, r);
+	return slice.count > CURSOR_VALUES ? slice.count : CURSOR_VALUES;
+}
+
+/* Several filters of one SUBSCRIBE share a turn where they have little to give. */
+static void slices_of_turn(struct session *s)
+{
+	size_t left = SLICE_VALUES;
+
+	while (left > 0 && s->replays != NULL && may_go_on(s)) {
+		size_t cost = one_slice(s, left);
+
+		left -= cost < left ? cost : left;
 	}
 }
 
@@ -135,9 +152,7 @@ bool replay_turn(struct worker *w)
 
 		list = s->replay_next;
 		s->in_replay = false;
-		if (s->replays == NULL || !may_go_on(s))
-			continue;
-		one_slice(s);
+		slices_of_turn(s);
 		replay_wake(s);
 		more |= s->in_replay;
 	}
@@ -155,16 +170,25 @@ void replay_wake(struct session *s)
 	w->replaying = s;
 }
 
+/* A filter that is one topic is mostly one without a value: then there is nothing to begin. */
+static bool gives_nothing(const struct worker *w, struct slice filter, uint64_t until)
+{
+	return !topic_has_wildcard(filter) &&
+	       !retain_has(w->server->retain, w->home.index, filter, until);
+}
+
 void replay_start(struct session *s, const struct subscription *sub, uint64_t until)
 {
-	struct replay *r = xnew(r), **at = &s->replays;
+	struct slice filter = subscription_filter(sub);
+	struct replay *r;
 
-	r->cursor = retain_cursor_new(s->worker->server->retain, subscription_filter(sub), until);
+	if (gives_nothing(s->worker, filter, until))
+		return;
+	r = xnew(r);
+	r->cursor = retain_cursor_new(s->worker->server->retain, filter, until);
 	r->subscription_id = sub->id;
 	r->qos = sub->options.qos;
-	while (*at != NULL)
-		at = &(*at)->next;
-	*at = r;
+	DL_APPEND(s->replays, r);
 	replay_wake(s);
 }
 
@@ -178,10 +202,6 @@ void replays_free(struct session *s)
 		*at = s->replay_next;
 		s->in_replay = false;
 	}
-	while (s->replays != NULL) {
-		struct replay *r = s->replays;
-
-		s->replays = r->next;
-		replay_free(r);
-	}
+	while (s->replays != NULL)
+		replay_free(s, s->replays);
 }

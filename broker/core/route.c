@@ -39,10 +39,9 @@ static struct target_item item_of(const struct route_target *t, uint64_t group_i
 	                           .home = t->home,
 	                           .qos = t->options.qos,
 	                           .retain_as_published = t->options.retain_as_published,
-	                           .durable = t->durable};
+	                           .durable = t->durable,
+	                           .ids = {.one = t->subscription_id}};
 
-	if (t->subscription_id != 0)
-		item.ids[item.id_count++] = t->subscription_id;
 	return item;
 }
 
@@ -55,8 +54,7 @@ static void item_merge(struct target_item *into, const struct target_item *more)
 	if (more->since < into->since)
 		into->since = more->since;
 	into->retain_as_published |= more->retain_as_published;
-	if (more->id_count > 0 && into->id_count < sizeof(into->ids) / sizeof(into->ids[0]))
-		into->ids[into->id_count++] = more->ids[0];
+	subids_add(&into->ids, more->ids.one);
 }
 
 static int by_session(const void *a, const void *b)
@@ -114,6 +112,8 @@ static void commit_free(struct commit *commit)
 {
 	msg_unref(&commit->msg);
 	route_match_fini(&commit->live);
+	for (size_t i = 0; i < commit->item_count; i++)
+		subids_fini(&commit->items[i].ids);
 	free(commit->items);
 	free(commit);
 }
@@ -210,10 +210,12 @@ static void hand_over_unkept(struct worker *w, struct publish_job *job, struct c
 	size_t kept = 0;
 
 	for (size_t i = 0; i < commit->item_count; i++) {
-		if (waits_for_commit(w, &commit->items[i], job->msg))
+		if (waits_for_commit(w, &commit->items[i], job->msg)) {
 			commit->items[kept++] = commit->items[i];
-		else
-			handover_target(w, job->msg, &commit->items[i], job->msg->retain);
+			continue;
+		}
+		handover_target(w, job->msg, &commit->items[i], job->msg->retain);
+		subids_fini(&commit->items[i].ids);
 	}
 	commit->item_count = kept;
 }

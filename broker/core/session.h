@@ -7,6 +7,7 @@
 #include "auth/identity.h"
 #include "base/hash.h"
 #include "base/home.h"
+#include "core/subids.h"
 #include "proto/subscribe.h"
 #include "store/msg.h"
 #include "store/retain.h"
@@ -38,11 +39,10 @@ struct subscription {
 struct outgoing {
 	struct outgoing *prev, *next;
 	struct msg *msg;
-	uint64_t group_id;        /* of the $share group that it came by, 0: none */
-	uint32_t subscription_id; /* the first; more are in `more_ids` */
-	uint32_t *more_ids;       /* count in front; NULL: none */
-	uint16_t packet_id;       /* 0: not sent yet */
-	uint8_t qos;              /* effective */
+	uint64_t group_id; /* of the $share group that it came by, 0: none */
+	struct subids ids;
+	uint16_t packet_id; /* 0: not sent yet */
+	uint8_t qos;        /* effective */
 	bool retain;
 	bool on_wire;  /* sent on the present connection */
 	bool released; /* QoS 2: PUBREC is here, PUBREL is owed or sent */
@@ -63,7 +63,7 @@ struct inbound {
 };
 
 struct replay {
-	struct replay *next;
+	struct replay *prev, *next;
 	struct retain_cursor *cursor;
 	uint32_t subscription_id;
 	uint8_t qos;

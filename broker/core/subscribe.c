@@ -61,6 +61,10 @@ static uint8_t subscribe_one(struct conn *c, struct slice whole,
 		return (uint8_t)why;
 	if (options.qos > max_qos)
 		options.qos = max_qos;
+	if (c->bridge) {
+		options.no_local = share == SHARE_NONE;
+		options.retain_as_published = true;
+	}
 	sub = subscription_put(c->session, whole, &options, id, &is_new);
 	start_replay(c->session, sub, is_new);
 	return options.qos; /* granted [MQTT-3.8.4-7] */

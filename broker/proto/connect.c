@@ -14,13 +14,15 @@ enum connect_flag {
 	FLAG_USER_NAME = 0x80,
 };
 
+#define BRIDGE_BIT 0x80 /* mosquitto's bridges: 0x83, 0x84 */
+
 /* Protocol name and level. [MQTT-3.1.2-1] [MQTT-3.1.2-2] Some bridges set the top bit of the level:
- * the rest of it says which CONNACK they understand. */
-static enum reason read_protocol(struct reader *r, enum mqtt_version *version)
+ * the rest of it says which CONNACK they understand; one with 3.1.1 is taken. */
+static enum reason read_protocol(struct reader *r, enum mqtt_version *version, bool *bridge)
 {
 	struct slice name = read_string(r);
 	uint8_t level = read_u8(r);
-	uint8_t plain_level = level & 0x7f;
+	uint8_t plain_level = level & (uint8_t)~BRIDGE_BIT;
 
 	*version = MQTT_3_1_1;
 	if (r->bad)
@@ -31,7 +33,9 @@ static enum reason read_protocol(struct reader *r, enum mqtt_version *version)
 		return REASON_MALFORMED;
 	if (plain_level >= MQTT_5_0)
 		*version = MQTT_5_0;
-	return level == MQTT_3_1_1 || level == MQTT_5_0 ? REASON_OK : REASON_UNSUPPORTED_VERSION;
+	*bridge = level == (MQTT_3_1_1 | BRIDGE_BIT);
+	return *bridge || level == MQTT_3_1_1 || level == MQTT_5_0 ? REASON_OK
+	                                                           : REASON_UNSUPPORTED_VERSION;
 }
 
 static bool flags_are_valid(uint8_t flags, enum mqtt_version version)
@@ -114,7 +118,7 @@ enum reason connect_decode(const struct frame *frame, struct connect *out)
 	uint8_t flags;
 
 	*out = (struct connect){0};
-	if ((why = read_protocol(&r, &out->version)) != REASON_OK)
+	if ((why = read_protocol(&r, &out->version, &out->bridge)) != REASON_OK)
 		return why;
 	flags = read_u8(&r);
 	out->keep_alive_s = read_u16(&r);
@@ -136,8 +140,9 @@ bool connect_peek_client_id(struct slice body, struct slice *client_id)
 {
 	struct reader r = reader_of(body);
 	enum mqtt_version version;
+	bool bridge;
 
-	if (read_protocol(&r, &version) != REASON_OK)
+	if (read_protocol(&r, &version, &bridge) != REASON_OK)
 		return false;
 	read_bytes(&r, 3); /* flags, keep alive */
 	if (version == MQTT_5_0)

@@ -20,6 +20,7 @@ struct will {
 
 struct connect {
 	enum mqtt_version version;
+	bool bridge;      /* another broker, by the top bit of the level (0x84): taken as 3.1.1 */
 	bool clean_start; /* 3.1.1: Clean Session */
 	bool has_user_name;
 	bool has_password;

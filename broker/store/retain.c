@@ -313,6 +313,24 @@ struct msg *retain_find(struct retain *r, unsigned slot, struct slice topic, uin
 	return found;
 }
 
+bool retain_has(struct retain *r, unsigned slot, struct slice topic, uint64_t until)
+{
+	struct level_node *level;
+	bool has = false;
+
+	slots_read_lock(&r->slots, slot);
+	level = levels_find(&r->tree, topic);
+	if (level != NULL) {
+		const struct retain_node *n = retain_node_of(level);
+
+		retain_stripe_lock(r, n);
+		has = n->value != NULL && n->value->number <= until;
+		retain_stripe_unlock(r, n);
+	}
+	slots_read_unlock(&r->slots, slot);
+	return has;
+}
+
 void retain_sweep(struct retain *r, uint64_t now_ms, size_t budget)
 {
 	size_t slots, at;

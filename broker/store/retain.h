@@ -65,6 +65,8 @@ bool retain_replay(struct retain_cursor *c, unsigned slot, uint64_t now_ms, size
 
 /* The value of one topic, NULL: none (a new reference otherwise). */
 struct msg *retain_find(struct retain *r, unsigned slot, struct slice topic, uint64_t now_ms);
+/* Would a replay up to `until` give a value of this one topic? (It may have expired.) */
+bool retain_has(struct retain *r, unsigned slot, struct slice topic, uint64_t until);
 /* Drop values that expired and tombstones that are done, a bounded number of nodes per call; call
  * it now and then. */
 void retain_sweep(struct retain *r, uint64_t now_ms, size_t budget);

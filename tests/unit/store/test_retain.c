@@ -373,6 +373,23 @@ static void replay_skips_what_is_newer_and_what_expired(void **state)
 	retain_free(r);
 }
 
+static void one_topic_is_asked_without_a_cursor(void **state)
+{
+	struct retain *r = retain_new(HOMES);
+
+	(void)state;
+	put(r, "t/1", "one");
+	put(r, "t/2", "two");
+	assert_true(retain_has(r, 0, SLICE("t/1"), 1));
+	assert_false(retain_has(r, 0, SLICE("t/2"), 1)); /* it comes live */
+	assert_true(retain_has(r, 0, SLICE("t/2"), 2));
+	assert_false(retain_has(r, 0, SLICE("t"), 2));
+	assert_false(retain_has(r, 0, SLICE("t/3"), 2));
+	erase(r, "t/1", 0);
+	assert_false(retain_has(r, 0, SLICE("t/1"), 3));
+	retain_free(r);
+}
+
 static void replay_stops_when_told_and_keeps_the_generation(void **state)
 {
 	struct retain *r = retain_new(HOMES);
@@ -637,6 +654,7 @@ int main(void)
 	    cmocka_unit_test(removed_user_owns_nothing),
 	    cmocka_unit_test(replay_vectors),
 	    cmocka_unit_test(replay_skips_what_is_newer_and_what_expired),
+	    cmocka_unit_test(one_topic_is_asked_without_a_cursor),
 	    cmocka_unit_test(replay_stops_when_told_and_keeps_the_generation),
 	    cmocka_unit_test(replay_is_bounded_without_matches),
 	    cmocka_unit_test(cursor_survives_deletion_of_everything),
