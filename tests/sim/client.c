@@ -65,6 +65,7 @@ static void reset_connection(struct client *c)
 	c->wire = NULL;
 	c->accepted = c->closed = c->session_present = c->stalled = false;
 	c->connack_reason = c->disconnect_reason = 0;
+	c->subscribes = 0;
 	buf_clear(&c->in);
 	buf_clear(&c->out);
 }
@@ -161,6 +162,7 @@ uint16_t client_subscribe_with(struct client *c, const struct subscribe_request 
 {
 	uint16_t id = packet_id_take(c);
 
+	c->subscribes++;
 	packets_put_subscribe(&c->out, c->version, id, request);
 	return id;
 }

@@ -75,9 +75,10 @@ struct client {
 	struct wire *wire; /* NULL: not connected */
 	enum mqtt_version version;
 	char *id;
-	unsigned life; /* connections so far */
-	bool accepted; /* CONNACK 0 came */
-	bool closed;   /* the broker ended it */
+	unsigned life;       /* connections so far */
+	unsigned subscribes; /* SUBSCRIBE packets on the present one */
+	bool accepted;       /* CONNACK 0 came */
+	bool closed;         /* the broker ended it */
 	bool session_present;
 	bool manual;  /* PUBLISH is not acknowledged by itself */
 	bool stalled; /* does not read */

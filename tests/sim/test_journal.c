@@ -113,6 +113,32 @@ static void break_now_and_then(struct world *w, struct client *c)
 		client_drop(c);
 }
 
+/* Resent while its group is held: not routed again, and its PUBREC waits too. [MQTT-4.3.3-2] */
+static void resent_while_held(struct world *w)
+{
+	struct client *sub = client_new(w, "sub", MQTT_5_0),
+		      *pub = client_new(w, "pub", MQTT_3_1_1);
+	const struct slice publish = SLICE("\x34\x06\x00\x01x\x00\x09v");
+	const struct slice again = SLICE("\x3c\x06\x00\x01x\x00\x09v");
+	unsigned times = 1 + (unsigned)world_random(w, 3);
+
+	join_held(w, sub, &kept);
+	client_subscribe(sub, "x", 2);
+	release_all(w, 0);
+	join_held(w, pub, world_random(w, 2) == 0 ? &clean : &kept);
+	pub->manual = true;
+	client_send(pub, publish);
+	for (unsigned i = 0; i < times; i++)
+		client_send(pub, again);
+	world_run(w);
+	assert_int_equal(client_answers(pub, PACKET_PUBREC, NULL), 0);
+	release_all(w, 0);
+	assert_int_equal(client_answers(pub, PACKET_PUBREC, NULL),
+	                 2); /* one for all that came again */
+	assert_false(pub->closed);
+	assert_int_equal(sub->received_count, 1);
+}
+
 static unsigned times_received(const struct client *c, const char *topic, long number)
 {
 	unsigned times = 0;
@@ -190,6 +216,7 @@ int main(void)
 	    SCENARIO_WITH(promises_wait, .held = true),
 	    SCENARIO_WITH(acknowledgements_wait, .held = true),
 	    SCENARIO_WITH(failure_closes, .held = true),
+	    SCENARIO_WITH(resent_while_held, .held = true),
 	    SCENARIO_WITH(late_and_failing, .held = true),
 	    SCENARIO_WITH(stop_while_held, .held = true),
 	};
