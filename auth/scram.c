@@ -1,0 +1,335 @@
+/* SCRAM-SHA-256.  Messages are attributes divided by ',', each a letter, '=' and a value; cut()
+ * tells the end of a message by the NULL data of the rest. */
+#include "auth/scram.h"
+
+#include <inttypes.h>
+
+#include "base/base64.h"
+#include "base/crypto.h"
+#include "base/random.h"
+#include "base/utf8.h"
+
+#define HASH_NAME    SLICE("SHA-256")
+#define USER_MAX     256
+#define NONCE_MAX    256
+#define NUMBER_BYTES 8 /* digits of an iteration count */
+
+static struct slice cut(struct slice s, char stop, struct slice *rest)
+{
+	size_t len = 0;
+
+	while (len < s.len && s.data[len] != (uint8_t)stop)
+		len++;
+	*rest = len == s.len ? SLICE_EMPTY : slice_of(s.data + len + 1, s.len - len - 1);
+	return slice_of(s.data, len);
+}
+
+/* --- the verifier --- */
+
+/* Base64 of min to max bytes; their number, 0 where it is not that. */
+static size_t read_base64(struct slice text, size_t min, size_t max, uint8_t *out)
+{
+	struct buf bytes = {0};
+	size_t len = 0;
+
+	if (text.len <= (max + 2) / 3 * 4 && base64_decode(&bytes, text) && bytes.len >= min &&
+	    bytes.len <= max) {
+		len = bytes.len;
+		memcpy(out, bytes.data, len);
+	}
+	crypto_wipe(bytes.data, bytes.len);
+	buf_fini(&bytes);
+	return len;
+}
+
+/* A count without a sign and without leading zeros; 0 where it is none that we take. */
+static uint32_t read_iterations(struct slice text)
+{
+	uint32_t value = 0;
+
+	if (text.len == 0 || text.len > NUMBER_BYTES || text.data[0] == '0')
+		return 0;
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.data[i] < '0' || text.data[i] > '9')
+			return 0;
+		value = value * 10 + (uint32_t)(text.data[i] - '0');
+	}
+	return value < SCRAM_ITERATIONS_MIN || value > SCRAM_ITERATIONS_MAX ? 0 : value;
+}
+
+bool scram_verifier_parse(struct slice text, struct scram_verifier *out)
+{
+	struct slice rest;
+
+	*out = (struct scram_verifier){0};
+	if (!slice_equal(cut(text, '$', &rest), HASH_NAME))
+		return false;
+	out->iterations = read_iterations(cut(rest, '$', &rest));
+	out->salt_len =
+	    (uint8_t)read_base64(cut(rest, '$', &rest), SCRAM_SALT_MIN, SCRAM_SALT_MAX, out->salt);
+	return out->iterations > 0 && out->salt_len > 0 &&
+	       read_base64(cut(rest, '$', &rest), 32, 32, out->stored_key) > 0 &&
+	       read_base64(rest, 32, 32, out->server_key) > 0;
+}
+
+static void put_key(struct buf *out, const uint8_t key[32])
+{
+	buf_put_u8(out, '$');
+	base64_encode(out, slice_of(key, 32));
+}
+
+void scram_verifier_format(const struct scram_verifier *v, struct buf *out)
+{
+	buf_put_slice(out, HASH_NAME);
+	buf_printf(out, "$%" PRIu32 "$", v->iterations);
+	base64_encode(out, slice_of(v->salt, v->salt_len));
+	put_key(out, v->stored_key);
+	put_key(out, v->server_key);
+}
+
+static bool has_controls(struct slice s)
+{
+	for (size_t at = 0; at < s.len;) {
+		uint32_t c;
+
+		at += utf8_decode(slice_skip(s, at), &c);
+		if (utf8_is_control(c))
+			return true;
+	}
+	return false;
+}
+
+const char *scram_password_refused(struct slice password)
+{
+	if (!utf8_valid(password))
+		return "SCRAM wants a password in valid UTF-8";
+	if (has_controls(password))
+		return "SCRAM wants a password without control characters";
+	return NULL;
+}
+
+void scram_verifier_derive(struct scram_verifier *v, struct slice password)
+{
+	uint8_t salted[32], client_key[32];
+
+	crypto_pbkdf2_sha256(password, slice_of(v->salt, v->salt_len), v->iterations, salted);
+	crypto_hmac_sha256(slice_of(salted, 32), SLICE("Client Key"), client_key);
+	crypto_sha256(slice_of(client_key, 32), v->stored_key);
+	crypto_hmac_sha256(slice_of(salted, 32), SLICE("Server Key"), v->server_key);
+	crypto_wipe(salted, sizeof(salted));
+	crypto_wipe(client_key, sizeof(client_key));
+}
+
+void scram_verifier_decoy(const struct scram_verifier *like, struct slice key, struct slice user,
+                          struct scram_verifier *out)
+{
+	*out = (struct scram_verifier){.iterations = like->iterations, .salt_len = like->salt_len};
+	_Static_assert(SCRAM_SALT_MAX == 32, "one HMAC fills it");
+	crypto_hmac_sha256(key, user, out->salt);
+	random_bytes(out->stored_key, sizeof(out->stored_key));
+	random_bytes(out->server_key, sizeof(out->server_key));
+}
+
+/* --- the messages --- */
+
+void scram_fini(struct scram *s)
+{
+	buf_fini(&s->user);
+	buf_fini(&s->binding);
+	buf_fini(&s->nonce);
+	buf_fini(&s->text);
+	crypto_wipe(&s->verifier, sizeof(s->verifier));
+}
+
+/* The value of an attribute; NULL data where it is another attribute or has no value. */
+static struct slice value_of(struct slice attribute, char name)
+{
+	if (attribute.len < 3 || attribute.data[0] != (uint8_t)name || attribute.data[1] != '=')
+		return SLICE_EMPTY;
+	return slice_skip(attribute, 2);
+}
+
+static bool is_attribute(struct slice s)
+{
+	return s.len >= 3 && s.data[1] == '=' &&
+	       ((s.data[0] >= 'a' && s.data[0] <= 'z') || (s.data[0] >= 'A' && s.data[0] <= 'Z'));
+}
+
+/* saslname: '=' and ',' are written =3D and =2C, and nothing else begins with '='. */
+static bool decode_name(struct slice text, struct buf *out)
+{
+	while (text.len > 0) {
+		size_t taken = 1;
+		uint8_t c = text.data[0];
+
+		if (slice_starts_with(text, SLICE("=2C")))
+			c = ',';
+		if (c == '=' && !slice_starts_with(text, SLICE("=3D")))
+			return false;
+		if (text.data[0] == '=')
+			taken = 3;
+		buf_put_u8(out, c);
+		text = slice_skip(text, taken);
+	}
+	return out->len > 0 && out->len <= USER_MAX && !has_controls(buf_slice(out));
+}
+
+static bool is_nonce(struct slice s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.data[i] < 0x21 || s.data[i] > 0x7e)
+			return false;
+	}
+	return s.len > 0 && s.len <= NONCE_MAX;
+}
+
+/* What comes of the name that the client wants to act as: nothing, or its own. */
+static bool may_act_as(const struct scram *s, struct slice attribute)
+{
+	struct buf name = {0};
+	struct slice value = value_of(attribute, 'a');
+	bool same;
+
+	if (attribute.len == 0)
+		return true;
+	same = value.data != NULL && decode_name(value, &name) &&
+	       slice_equal(buf_slice(&name), buf_slice(&s->user));
+	buf_fini(&name);
+	return same;
+}
+
+/* client-first-message-bare: n=, r=, and extensions, which are passed over. */
+static const char *read_bare(struct scram *s, struct slice bare)
+{
+	struct slice rest, name, nonce;
+
+	buf_put_slice(&s->text, bare);
+	name = cut(bare, ',', &rest);
+	if (value_of(name, 'm').data != NULL)
+		return "SCRAM: a mandatory extension is not known here";
+	name = value_of(name, 'n');
+	if (name.data == NULL || !decode_name(name, &s->user))
+		return "SCRAM: the user name is not valid";
+	nonce = value_of(cut(rest, ',', &rest), 'r');
+	if (!is_nonce(nonce))
+		return "SCRAM: the nonce is not valid";
+	buf_put_slice(&s->nonce, nonce);
+	while (rest.data != NULL) {
+		if (!is_attribute(cut(rest, ',', &rest)))
+			return "SCRAM: the first message is malformed";
+	}
+	return NULL;
+}
+
+const char *scram_client_first(struct scram *s, struct slice message)
+{
+	struct slice rest, flag, authzid;
+	const char *wrong;
+
+	if (message.len == 0 || message.len > SCRAM_MESSAGE_MAX || !utf8_valid(message))
+		return "SCRAM: the first message is malformed";
+	flag = cut(message, ',', &rest);
+	if (slice_starts_with(flag, SLICE("p=")))
+		return "SCRAM: channel binding is not offered";
+	authzid = cut(rest, ',', &rest);
+	if ((!slice_equal(flag, SLICE("n")) && !slice_equal(flag, SLICE("y"))) || rest.data == NULL)
+		return "SCRAM: the first message is malformed";
+	base64_encode(&s->binding, slice_of(message.data, (size_t)(rest.data - message.data)));
+	wrong = read_bare(s, rest);
+	if (wrong == NULL && !may_act_as(s, authzid))
+		return "SCRAM: nobody may act as somebody else";
+	return wrong;
+}
+
+void scram_nonce(char out[SCRAM_NONCE])
+{
+	uint8_t bytes[SCRAM_NONCE / 4 * 3];
+	struct buf text = {0};
+
+	random_bytes(bytes, sizeof(bytes));
+	base64_encode(&text, slice_of(bytes, sizeof(bytes)));
+	memcpy(out, text.data, SCRAM_NONCE);
+	buf_fini(&text);
+}
+
+void scram_server_first(struct scram *s, const struct scram_verifier *verifier, struct slice nonce,
+                        struct buf *out)
+{
+	size_t start = out->len;
+
+	s->verifier = *verifier;
+	buf_put_slice(&s->nonce, nonce);
+	buf_put_slice(out, SLICE("r="));
+	buf_put_slice(out, buf_slice(&s->nonce));
+	buf_put_slice(out, SLICE(",s="));
+	base64_encode(out, slice_of(verifier->salt, verifier->salt_len));
+	buf_printf(out, ",i=%" PRIu32, verifier->iterations);
+	buf_put_u8(&s->text, ',');
+	buf_put_slice(&s->text, slice_skip(buf_slice(out), start));
+}
+
+/* Is the hash of what the proof hides the key that is stored? */
+static bool proof_is_right(const struct scram *s, const uint8_t proof[32])
+{
+	uint8_t signature[32], client_key[32], hash[32];
+	bool right;
+
+	crypto_hmac_sha256(slice_of(s->verifier.stored_key, 32), buf_slice(&s->text), signature);
+	for (size_t i = 0; i < sizeof(client_key); i++)
+		client_key[i] = proof[i] ^ signature[i];
+	crypto_sha256(slice_of(client_key, 32), hash);
+	right = crypto_equal(slice_of(hash, 32), slice_of(s->verifier.stored_key, 32));
+	crypto_wipe(client_key, sizeof(client_key));
+	return right;
+}
+
+static void put_server_final(const struct scram *s, struct buf *out)
+{
+	uint8_t signature[32];
+
+	crypto_hmac_sha256(slice_of(s->verifier.server_key, 32), buf_slice(&s->text), signature);
+	buf_put_slice(out, SLICE("v="));
+	base64_encode(out, slice_of(signature, 32));
+}
+
+/* The value of p=, which is the last attribute; what stands before it is the client's part of the
+ * text that is signed. */
+static struct slice read_proof(struct slice message, struct slice rest, struct slice *before)
+{
+	while (rest.data != NULL) {
+		struct slice attribute = cut(rest, ',', &rest);
+		struct slice proof = value_of(attribute, 'p');
+
+		if (!is_attribute(attribute) || (proof.data != NULL && rest.data != NULL))
+			return SLICE_EMPTY;
+		*before = slice_of(message.data, (size_t)(attribute.data - message.data) - 1);
+		if (proof.data != NULL)
+			return proof;
+	}
+	return SLICE_EMPTY;
+}
+
+const char *scram_client_final(struct scram *s, struct slice message, bool *right, struct buf *out)
+{
+	struct slice rest, binding, nonce, proof, before = SLICE_EMPTY;
+	uint8_t bytes[32];
+
+	*right = false;
+	if (message.len == 0 || message.len > SCRAM_MESSAGE_MAX || !utf8_valid(message))
+		return "SCRAM: the final message is malformed";
+	binding = value_of(cut(message, ',', &rest), 'c');
+	if (!crypto_equal(binding, buf_slice(&s->binding)))
+		return "SCRAM: the channel binding is not that of the first message";
+	nonce = value_of(cut(rest, ',', &rest), 'r');
+	if (!crypto_equal(nonce, buf_slice(&s->nonce)))
+		return "SCRAM: the nonce is not the one of this exchange";
+	proof = read_proof(message, rest, &before);
+	if (proof.data == NULL || read_base64(proof, 32, 32, bytes) == 0)
+		return "SCRAM: the final message is malformed";
+	buf_put_u8(&s->text, ',');
+	buf_put_slice(&s->text, before);
+	*right = proof_is_right(s, bytes);
+	if (*right)
+		put_server_final(s, out);
+	return NULL;
+}
