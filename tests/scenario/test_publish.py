@@ -235,3 +235,44 @@ def test_topic_name_invalid(broker, version, name):
         client.send(mqtt.publish(version, name, b"x"))
         said = client.expect_close()
         assert version == 4 or said.reason in (0x81, 0x82, 0x90)
+
+
+def test_topic_aliases_for_the_client(broker, topic):
+    """Given to those who allow them: the topic once, the alias from then on, and never more than they allow."""
+    with Wire(broker) as pub, Wire(broker, props={"topic_alias_maximum": 2}, ack=True) as sub, Wire(broker) as plain:
+        sub.subscribe(f"{topic}/#", qos=1)
+        plain.subscribe(f"{topic}/#", qos=1)
+        seen = []
+        for name in ("a", "b", "c", "a", "c", "b"):
+            pub.publish(f"{topic}/{name}", name.encode(), qos=1)
+            message = sub.message()
+            assert message.payload == name.encode()
+            seen.append((message.topic.rsplit("/", 1)[-1], message.props.get("topic_alias")))
+            full = plain.message()
+            assert full.topic == f"{topic}/{name}" and "topic_alias" not in full.props
+        assert seen == [("a", 1), ("b", 2), ("c", None), ("", 1), ("c", None), ("", 2)]
+
+
+def test_many_subscription_identifiers(broker, topic):
+    filters = [f"{topic}/x", f"{topic}/+", f"{topic}/#", "t/+/x", "t/+/+", "t/#", "+/+/x"]
+    with Wire(broker) as client:
+        for number, name in enumerate(filters, 1):
+            client.subscribe(name, props={"subscription_identifier": number})
+        client.publish(f"{topic}/x", b"once", qos=1)
+        message = client.message()
+        found = message.props["subscription_identifier"]
+        assert sorted(found) == list(range(1, len(filters) + 1))
+        client.publish(f"{topic}/end", b"end", qos=1)
+        assert client.message().payload == b"end"
+
+
+@pytest.mark.parametrize("moved, code", [(False, 0x9C), (True, 0x9D)], ids=["for-now", "for-good"])
+def test_a_listener_that_sends_elsewhere(new_house, moved, code):
+    house = new_house()
+    house.config["listeners"][0].update(server_reference="other.example:8883", server_moved=moved)
+    house.write()
+    with house:
+        client = Wire(house, expect=code)
+        assert client.connack.props["server_reference"] == "other.example:8883"
+        client.expect_close()
+        Wire(house, version=4, expect=3).expect_close()

@@ -1,0 +1,103 @@
+"""Debian's mosquitto as a bridge: with the level 0x84 that it sends first, with plain 3.1.1, and with 5.0."""
+
+import getpass
+import subprocess
+
+import pytest
+from house import free_port
+from process import PATIENCE_S, LineProcess
+from wire import Wire
+
+ACL = {"roles": {"all": ["allow all #"],
+                 "bridge": ["allow all #", "allow publish $SYS/broker/connection/#", "allow subscribe $SYS/broker/connection/#"]}}
+KINDS = {"0x84": ["bridge_protocol_version mqttv311"],
+         "3.1.1": ["bridge_protocol_version mqttv311", "try_private false"],
+         "5.0": ["bridge_protocol_version mqttv50"]}
+
+
+@pytest.fixture(scope="module")
+def house(new_house):
+    with new_house(users={"anna": ["all"], "other-house": ["bridge"]}, acl=ACL) as h:
+        yield h
+
+
+class Neighbour:
+    """A mosquitto that bridges `home/#` both ways; its own clients come without TLS, as is its way on the loopback."""
+
+    def __init__(self, directory, house, kind):
+        self.port = free_port()
+        port = house.addresses[0][1]
+        (directory / "mosquitto.conf").write_text("\n".join([
+            f"listener {self.port} 127.0.0.1", "allow_anonymous true", "log_type all",
+            f"user {getpass.getuser()}",
+            "connection house", f"address localhost:{port}", "topic home/# both 1", f"remote_clientid neighbour-{kind}",
+            "remote_username other-house", f"remote_password {house.password('other-house')}",
+            f"bridge_cafile {house.pki.path('ca.crt')}", "restart_timeout 1", "notifications true", *KINDS[kind], ""]))
+        self.process = LineProcess(["mosquitto", "-c", str(directory / "mosquitto.conf")], stdin=subprocess.DEVNULL)
+
+    def say(self, topic, text, *options):
+        subprocess.run(["mosquitto_pub", "-p", str(self.port), "-t", topic, "-m", text, "-q", "1", *options], check=True,
+                       timeout=PATIENCE_S, stdin=subprocess.DEVNULL)
+
+    def hear(self, topic, count):
+        return LineProcess(["stdbuf", "-oL", "mosquitto_sub", "-p", str(self.port), "-t", topic, "-q", "1", "-C", str(count), "-d",
+                            "-F", "MESSAGE %r %t %p"], stdin=subprocess.DEVNULL)
+
+
+@pytest.fixture(params=KINDS)
+def neighbour(request, house, tmp_path):
+    mark = house.mark()
+    n = Neighbour(tmp_path, house, request.param)
+    try:
+        connected = house.wait_log("client-connected", mark, client_id=f"neighbour-{request.param}")
+        n.kind, n.version = request.param, connected["version"]
+        n.process.wait_line("Received SUBACK")
+        yield n
+    finally:
+        n.process.signal(15)
+        n.process.wait()
+        n.process.kill()
+
+
+def test_both_ways_and_no_echo(house, neighbour, topic):
+    topic = topic.replace("t/", "home/")
+    with Wire(house) as client:
+        client.subscribe("home/#", qos=1)
+        neighbour.say(f"{topic}/there", "from the neighbour")
+        assert client.message().payload == b"from the neighbour"
+        listener = neighbour.hear("home/#", 2)
+        try:
+            listener.wait_line("Subscribed")
+            client.publish(f"{topic}/here", b"from the house", qos=1)
+            listener.wait_line(f"MESSAGE 0 {topic}/here from the house")
+            assert client.message().payload == b"from the house"
+            # An echo of either would come before this.
+            neighbour.say(f"{topic}/last", "last")
+            assert client.message().payload == b"last"
+            listener.wait_line(f"MESSAGE 0 {topic}/last last")
+        finally:
+            listener.kill()
+
+
+def test_a_retained_value_stays_retained(house, neighbour, topic):
+    """A bridge is told that a live change was retained, else it could not keep it on its side; a plain client is not."""
+    topic = topic.replace("t/", "home/kept-")
+    with Wire(house) as client:
+        live = neighbour.hear(topic, 1)
+        try:
+            live.wait_line("Subscribed")
+            client.publish(topic, b"kept", qos=1, retain=True)
+            live.wait_line(f"MESSAGE 0 {topic} kept")
+        finally:
+            live.kill()
+        if neighbour.kind != "3.1.1":
+            late = neighbour.hear(topic, 1)
+            try:
+                late.wait_line(f"MESSAGE 1 {topic} kept")
+            finally:
+                late.kill()
+        client.publish(topic, b"", qos=1, retain=True)
+
+
+def test_the_level_is_what_was_asked_for(neighbour):
+    assert neighbour.version == ("5.0" if neighbour.kind == "5.0" else "3.1.1")
