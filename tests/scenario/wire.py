@@ -45,6 +45,7 @@ def open_stream(broker, *, context=None, listener=0, session=None, source=None):
         stream.connect(address)
         return stream
     stream = socket.create_connection(address, timeout=PATIENCE_S, source_address=source and (source, 0))
+    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
         context = context or tls_context(broker.pki)
         return context.wrap_socket(stream, server_hostname="localhost", session=session)
