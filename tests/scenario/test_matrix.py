@@ -1,0 +1,176 @@
+"""The house's table of who may do what, version 1 of the topics, against the template that is shipped. What stands
+here was written from the table, not from the template: where they differ, one of them is wrong."""
+
+import json
+import signal
+
+import matrix
+import mqtt
+import pytest
+from wire import Wire
+
+WHO = {"provider": "porch", "actor": "anna", "both": "bridge", "janitor": "sweeper", "observer": "wall",
+       "monitor": "meter", "admin": "owner", "none": "stranger", "anonymous": None}
+
+EVERY = "prdwWD"
+# p publish, r retained, d delete; w will, W will retained, D will that deletes. Not named: nothing.
+WRITES = [
+    ("current/{me}/lamp/on", "1", {"provider": EVERY, "both": EVERY, "admin": EVERY}),
+    ("current/cellar/lamp/on", "1", {"admin": EVERY}),
+    ("current/{me}/lamp/reachable", "0", {"provider": EVERY, "both": EVERY, "admin": EVERY, "janitor": "r"}),
+    ("current/cellar/lamp/reachable", "0", {"admin": EVERY, "janitor": "r"}),
+    ("current/cellar/a/lamp/reachable", "0", {"admin": EVERY, "janitor": "r"}),
+    ("current/cellar/b/a/lamp/reachable", "0", {"admin": EVERY, "janitor": "r"}),
+    ("current/cellar/c/b/a/lamp/reachable", "0", {"admin": EVERY}),
+    ("current/cellar/fan/reachable", "1", {"admin": EVERY}),
+    ("desired/{me}/lamp/on", "1", {"actor": "pdw", "both": "pdw", "admin": EVERY}),
+    ("desired/cellar/lamp/on", "1", {"actor": "pdw", "both": "pdw", "admin": EVERY}),
+    ("desired", "1", {"admin": EVERY}),
+    ("device/{me}-lamp", "{}", {"provider": EVERY, "both": EVERY, "admin": EVERY, "janitor": "d"}),
+    ("device/cellar-lamp", "{}", {"admin": EVERY, "janitor": "d"}),
+    ("device/{me}-lamp/more", "{}", {"admin": EVERY}),
+    ("provider/{me}", "{}", {"provider": EVERY, "both": EVERY, "admin": EVERY, "janitor": "d"}),
+    ("provider/cellar", "{}", {"admin": EVERY, "janitor": "d"}),
+    ("house/desired/lamp", "1", {"admin": EVERY}),
+    ("weather", "rain", {"admin": EVERY}),
+    ("$SYS/broker/uptime", "1", {}),
+    ("$CONTROL/users", "1", {}),
+]
+OWNED = ("device/cellar-lamp", "provider/cellar")
+
+LOOKERS = "actor both observer monitor admin anonymous"
+READS = [
+    ("desired/{me}/lamp/on", "desired/{me}/lamp/on", "provider actor both admin"),
+    ("desired/{me}/+/on", "desired/{me}/lamp/on", "provider actor both admin"),
+    ("desired/{me}/#", "desired/{me}/lamp/on", "provider actor both admin"),
+    ("$share/crew/desired/{me}/#", "desired/{me}/lamp/on", "provider actor both admin"),
+    ("desired/cellar/lamp/on", "desired/cellar/lamp/on", "actor both admin"),
+    ("desired/+/lamp/on", "desired/cellar/lamp/on", "actor both admin"),
+    ("desired/#", "desired/cellar/lamp/on", "actor both admin"),
+    ("$share/crew/desired/#", "desired/cellar/lamp/on", "actor both admin"),
+    ("current/{me}/lamp/on", "current/{me}/lamp/on", f"janitor {LOOKERS}"),
+    ("current/{me}/#", "current/{me}/lamp/on", f"janitor {LOOKERS}"),
+    ("current/+/+/on", "current/cellar/lamp/on", f"janitor {LOOKERS}"),
+    ("current/+/#", "current/cellar/lamp/on", f"janitor {LOOKERS}"),
+    ("current/#", "current/cellar/lamp/on", LOOKERS),
+    ("$share/crew/current/#", "current/cellar/lamp/on", LOOKERS),
+    ("device/{me}-lamp", "device/{me}-lamp", f"janitor {LOOKERS}"),
+    ("device/cellar-lamp", "device/cellar-lamp", f"janitor {LOOKERS}"),
+    ("device/+", "device/cellar-lamp", f"janitor {LOOKERS}"),
+    ("device/#", "device/cellar-lamp", "admin"),
+    ("provider/cellar", "provider/cellar", f"janitor {LOOKERS}"),
+    ("provider/+", "provider/cellar", f"janitor {LOOKERS}"),
+    ("provider/#", "provider/cellar", "admin"),
+    ("weather", "weather", "admin"),
+    ("#", "current/cellar/lamp/on", "admin"),
+    ("+/#", "current/cellar/lamp/on", "admin"),
+    ("+/cellar/lamp/on", "current/cellar/lamp/on", "admin"),
+    ("$share/crew/#", "current/cellar/lamp/on", "admin"),
+    ("$SYS/broker/version", "$SYS/broker/version", "monitor admin"),
+    ("$SYS/broker/+", "$SYS/broker/version", "monitor admin"),
+    ("$SYS/#", "$SYS/broker/version", "monitor admin"),
+    ("$CONTROL/#", "", "admin"),
+]
+TABLE = matrix.Table(WHO, WRITES, READS, OWNED)
+ROLES = pytest.mark.parametrize("role", WHO)
+VERSIONS = pytest.mark.parametrize("version", [4, 5], ids=["3.1.1", "5.0"])
+
+
+@pytest.fixture(scope="module")
+def policy(new_house):
+    made = matrix.Policy(new_house, "hemtjanst.yaml", TABLE)
+    with made.house:
+        yield made
+
+
+@ROLES
+@VERSIONS
+def test_publish(policy, role, version):
+    matrix.try_publishes(policy, role, version)
+
+
+@ROLES
+@VERSIONS
+def test_will(policy, role, version):
+    matrix.try_wills(policy, role, version)
+
+
+@ROLES
+@VERSIONS
+def test_subscribe_and_receive(policy, role, version):
+    matrix.try_reads(policy, role, version)
+
+
+def test_explain_names_the_same_rule(policy):
+    for cell in matrix.one_of_each_rule(policy):
+        assert policy.explain(cell) == (cell.allowed, policy.rules[cell]), cell
+
+
+# What each role may receive, one topic of a kind; a queue is judged by these, whatever it was filled under.
+RECEIVES = {
+    "provider": {"desired/guest/lamp/on"},
+    "actor": {"desired/guest/lamp/on", "desired/cellar/lamp/on", "current/cellar/lamp/on", "device/cellar-lamp",
+              "provider/cellar"},
+    "janitor": {"current/cellar/lamp/on", "device/cellar-lamp", "provider/cellar"},
+    "observer": {"current/cellar/lamp/on", "device/cellar-lamp", "provider/cellar"},
+    "admin": {"desired/guest/lamp/on", "desired/cellar/lamp/on", "current/cellar/lamp/on", "device/cellar-lamp",
+              "provider/cellar", "weather"},
+}
+
+
+def give_role(policy, role):
+    """The guest's role is written into the file; the rules are in force when this returns."""
+    mark = policy.house.mark()
+    holds = f"roles: {json.dumps([role] if role else [])}"
+    policy.house.write_file("acl.yaml", policy.with_user(policy.text, "guest", holds))
+    policy.house.process.signal(signal.SIGHUP)
+    policy.house.wait_log("reloaded", mark)
+
+
+@pytest.fixture
+def guest(policy):
+    if "guest:" not in (policy.house.directory / "users.passwd").read_text(encoding="utf-8"):
+        policy.house.add_user("guest")
+    yield lambda role: give_role(policy, role)
+    give_role(policy, None)
+
+
+@pytest.mark.parametrize("role", RECEIVES)
+@VERSIONS
+def test_a_queue_filled_under_other_rules(policy, guest, role, version):
+    guest("admin")
+    policy.sweep()
+    session = {"clean": False, "client_id": f"guest-{role}-{version}",
+               "props": {"session_expiry_interval": 600} if version == 5 else None}
+    with Wire(policy.house, version, user="guest", **session) as away:
+        away.subscribe("#", qos=1)
+    with Wire(policy.house, user="watcher") as watcher:
+        for topic in sorted(RECEIVES["admin"]):
+            watcher.publish(topic, b"queued", qos=1)
+        guest(role)
+        with Wire(policy.house, version, user="guest", **session) as back:
+            assert back.connack.session_present
+            for topic in sorted(RECEIVES["admin"]):
+                watcher.publish(topic, b"live", qos=1)
+            watcher.publish(sorted(RECEIVES[role])[0], b"end", qos=1)
+            got = [(m.topic, m.payload) for m in back.until(b"end")]
+            assert got == [(topic, payload) for payload in (b"queued", b"live") for topic in sorted(RECEIVES[role])]
+            guest("admin")
+            watcher.publish("weather", b"again", qos=1)
+            assert back.message().topic == "weather"
+            back.unsubscribe("#")
+
+
+@VERSIONS
+def test_a_will_is_judged_again_when_it_fires(policy, guest, version):
+    guest("provider")
+    with policy.watcher() as watcher:
+        client = Wire(policy.house, version, user="guest", will=mqtt.Will("current/guest/lamp/reachable", b"0", 2, True))
+        watcher.messages.clear()
+        mark = policy.house.mark()
+        guest("actor")
+        client.kill()
+        denied = policy.house.wait_log("will-denied", mark, user="guest", topic="current/guest/lamp/reachable")
+        assert "deny publish current/#" in denied["rule"]
+        watcher.publish("end", b"end", qos=1)
+        assert watcher.until(b"end") == []
