@@ -57,7 +57,7 @@ static void put_who(struct buf *out, const struct session *s)
 
 static void put_load(struct buf *out, const struct session *s)
 {
-	json_number(out, "subscriptions", HASH_COUNT(s->subscriptions));
+	json_number(out, "subscriptions", s->subscriptions.count);
 	json_number(out, "queued", s->waiting.count);
 	json_number(out, "queued_bytes", s->waiting.bytes);
 	json_number(out, "in_flight", s->sent.count);

@@ -39,12 +39,12 @@ static void deliver_to_subscription(const struct subscription *sub, struct msg *
 	session_deliver(sub->session, msg, &d);
 }
 
-static void deliver_to_filter(struct worker *w, struct msg *msg, const struct filter_home *f)
+static void deliver_to_filter(struct worker *w, struct msg *msg, const struct subscription *first)
 {
-	struct subscription *sub;
+	const struct subscription *sub;
 
-	w->fan_out = f->subscribers != NULL && f->subscribers->next != NULL;
-	DL_FOREACH (f->subscribers, sub) {
+	w->fan_out = first != NULL && first->next != NULL;
+	DL_FOREACH (first, sub) {
 		if (wants(sub, msg))
 			deliver_to_subscription(sub, msg);
 	}
@@ -66,11 +66,11 @@ static struct merge *merge_of(struct worker *w, struct session *s)
 	return &w->merges[w->merge_count++];
 }
 
-static void merge_filter(struct worker *w, const struct msg *msg, const struct filter_home *f)
+static void merge_filter(struct worker *w, const struct msg *msg, const struct subscription *first)
 {
-	struct subscription *sub;
+	const struct subscription *sub;
 
-	DL_FOREACH (f->subscribers, sub) {
+	DL_FOREACH (first, sub) {
 		struct merge *m;
 
 		if (!wants(sub, msg))
@@ -97,32 +97,25 @@ static void deliver_merged(struct worker *w, struct msg *msg)
 	}
 }
 
-static const struct filter_home *filter_home_of(struct worker *w, uint64_t id)
+/* NULL: the last one has left meanwhile. */
+static const struct subscription *subscribers_of(const struct worker *w, uint64_t filter_id)
 {
-	struct filter_home *f;
+	void **first = table_find(&w->filters, hash_id(filter_id), NULL, NULL);
 
-	HASH_FIND(hh_id, w->filters_by_id, &id, sizeof(id), f);
-	return f;
+	return first == NULL ? NULL : *first;
 }
 
 void deliver_live(struct worker *w, struct msg *msg, const uint64_t *filter_ids, size_t count)
 {
-	const struct filter_home *f;
-
 	w->encoded.msg = NULL; /* borrowed: another message may have its address by now */
 	if (count == 1) {
-		f = filter_home_of(w, filter_ids[0]);
-		if (f != NULL)
-			deliver_to_filter(w, msg, f);
+		deliver_to_filter(w, msg, subscribers_of(w, filter_ids[0]));
 		return;
 	}
 	w->merge_serial++;
 	w->merge_count = 0;
-	for (size_t i = 0; i < count; i++) {
-		f = filter_home_of(w, filter_ids[i]);
-		if (f != NULL)
-			merge_filter(w, msg, f);
-	}
+	for (size_t i = 0; i < count; i++)
+		merge_filter(w, msg, subscribers_of(w, filter_ids[i]));
 	deliver_merged(w, msg);
 }
 

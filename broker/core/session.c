@@ -216,15 +216,6 @@ void session_judge_removal(struct session *s)
 		arm_expiry(s);
 }
 
-static void drop_subscriptions(struct session *s)
-{
-	struct subscription *sub, *next;
-
-	HASH_ITER (hh, s->subscriptions, sub, next) {
-		subscription_remove(sub);
-	}
-}
-
 static void drop_inbound(struct session *s)
 {
 	struct inbound *in, *next;
@@ -262,7 +253,7 @@ void session_end(struct session *s)
 {
 	REQUIRE_OWNER(s);
 	REQUIRE(s->conn == NULL);
-	drop_subscriptions(s);
+	subscriptions_free(s);
 	session_drop_outgoing(s, true);
 	will_fire(s);
 	release_all(s);
@@ -270,7 +261,7 @@ void session_end(struct session *s)
 
 void session_free(struct session *s)
 {
-	drop_subscriptions(s);
+	subscriptions_free(s);
 	session_drop_outgoing(s, false);
 	will_drop(s);
 	release_all(s);

@@ -7,6 +7,7 @@
 #include "auth/identity.h"
 #include "base/hash.h"
 #include "base/home.h"
+#include "base/table.h"
 #include "core/subids.h"
 #include "proto/subscribe.h"
 #include "store/msg.h"
@@ -18,20 +19,18 @@ struct receipt;
 
 #define EXPIRY_NEVER UINT32_MAX
 
-/* One subscription of one session. */
+/* One subscription of one session: in its table by the whole filter as the client wrote it. */
 struct subscription {
-	UT_hash_handle
-	    hh; /* in session->subscriptions, by the whole filter as the client wrote it */
 	struct subscription *prev,
 	    *next; /* among the live subscribers of the filter at this home */
 	struct session *session;
-	struct filter_home *live; /* NULL: durable, or shared */
-	uint64_t since;           /* clock at its beginning */
-	uint32_t id;              /* Subscription Identifier, 0: none */
+	uint64_t filter_id;  /* of the filter whose live subscribers it is among; 0: durable, or
+	                        shared */
+	uint64_t since;      /* clock at its beginning */
+	uint32_t id;         /* Subscription Identifier, 0: none */
+	uint16_t share_skip; /* length of "$share/GROUP/", 0: not shared */
+	uint16_t filter_len;
 	struct subscription_options options;
-	bool shared;
-	uint32_t share_skip; /* length of "$share/GROUP/" */
-	uint32_t filter_len;
 	char filter[];
 };
 
@@ -99,7 +98,7 @@ struct session {
 	bool in_replay; /* in worker->replaying */
 	uint16_t next_packet_id;
 	struct session *replay_next;
-	struct subscription *subscriptions;
+	struct table subscriptions;
 	struct inbound *inbound;
 	struct outgoing_list waiting; /* not sent */
 	struct outgoing_list sent;    /* sent, in order; window */
@@ -162,7 +161,12 @@ struct subscription *subscription_put(struct session *s, struct slice filter,
                                       bool *is_new);
 void subscription_remove(struct subscription *sub);
 void subscriptions_online(struct session *s, bool online);        /* its $share groups learn it */
+void subscriptions_free(struct session *s);                       /* all of them */
 struct slice subscription_filter(const struct subscription *sub); /* without $share/GROUP/ */
+static inline bool subscription_is_shared(const struct subscription *sub)
+{
+	return sub->share_skip > 0;
+}
 
 /* --- denials (denial.c) --- */
 enum denial_kind {

@@ -26,7 +26,7 @@ static enum reason judge(struct conn *c, struct slice whole, struct slice filter
 		acl_verdict_text(c->worker->policy->acl, &verdict, text, TEXT_MAX);
 		return REASON_NOT_AUTHORIZED;
 	}
-	if (HASH_COUNT(s->subscriptions) >= worker_limits(c->worker, c)->subscriptions &&
+	if (s->subscriptions.count >= worker_limits(c->worker, c)->subscriptions &&
 	    subscription_find(s, whole) == NULL)
 		return REASON_QUOTA_EXCEEDED;
 	return REASON_SUCCESS;
@@ -36,7 +36,7 @@ static void start_replay(struct session *s, const struct subscription *sub, bool
 {
 	uint8_t handling = sub->options.retain_handling;
 
-	if (sub->shared || handling == 2 || (handling == 1 && !is_new))
+	if (subscription_is_shared(sub) || handling == 2 || (handling == 1 && !is_new))
 		return; /* [MQTT5-3.3.1-10, -11] [MQTT5-4.8.2] */
 	replay_start(s, sub,
 	             is_new ? sub->since : atomic_load(retain_clock(s->worker->server->retain)));

@@ -8,12 +8,22 @@
 #include "core/session.h"
 #include "proto/topic.h"
 
+static struct slice whole_filter(const struct subscription *sub)
+{
+	return slice_of(sub->filter, sub->filter_len);
+}
+
+static bool is_filter(const void *item, const void *key)
+{
+	return slice_equal(whole_filter(item), *(const struct slice *)key);
+}
+
 struct subscription *subscription_find(struct session *s, struct slice filter)
 {
-	struct subscription *sub;
+	uint64_t hash = hash_bytes(filter.data, filter.len);
+	void **place = table_find(&s->subscriptions, hash, is_filter, &filter);
 
-	HASH_FIND(hh, s->subscriptions, filter.data, filter.len, sub);
-	return sub;
+	return place == NULL ? NULL : *place;
 }
 
 struct slice subscription_filter(const struct subscription *sub)
@@ -44,30 +54,33 @@ static struct route_target target_of(const struct subscription *sub)
 
 /* --- live subscribers of this home --- */
 
-static struct filter_home *join(struct worker *w, struct slice filter)
+static void join(struct subscription *sub)
 {
-	struct filter_home *f;
+	struct worker *w = sub->session->worker;
+	struct subscription *first;
+	void **place;
 
-	HASH_FIND(hh_filter, w->filters, filter.data, filter.len, f);
-	if (f != NULL)
-		return f;
-	f = xcalloc(1, sizeof(*f) + filter.len);
-	f->filter_len = (uint32_t)filter.len;
-	memcpy(f->filter, filter.data, filter.len);
-	f->id = route_join(w->server->route, w->home.index, filter);
-	HASH_ADD(hh_filter, w->filters, filter, filter.len, f);
-	HASH_ADD(hh_id, w->filters_by_id, id, sizeof(f->id), f);
-	return f;
+	sub->filter_id = route_join(w->server->route, w->home.index, subscription_filter(sub));
+	place = table_find(&w->filters, hash_id(sub->filter_id), NULL, NULL);
+	first = place == NULL ? NULL : *place;
+	DL_APPEND(first, sub);
+	if (place == NULL)
+		table_add(&w->filters, hash_id(sub->filter_id), sub);
 }
 
-static void leave(struct worker *w, struct filter_home *f)
+static void leave(struct subscription *sub)
 {
-	if (f->subscribers != NULL)
+	struct worker *w = sub->session->worker;
+	void **place = table_find(&w->filters, hash_id(sub->filter_id), NULL, NULL);
+	struct subscription *first = *place;
+
+	DL_DELETE(first, sub);
+	if (first != NULL) {
+		*place = first;
 		return;
-	route_leave(w->server->route, w->home.index, slice_of(f->filter, f->filter_len));
-	HASH_DELETE(hh_filter, w->filters, f);
-	HASH_DELETE(hh_id, w->filters_by_id, f);
-	free(f);
+	}
+	table_remove(&w->filters, hash_id(sub->filter_id), sub);
+	route_leave(w->server->route, w->home.index, subscription_filter(sub));
 }
 
 /* --- in the shared tree --- */
@@ -80,14 +93,13 @@ static void enter_tree(struct subscription *sub, bool is_new)
 	struct slice filter = subscription_filter(sub);
 	struct route_target target = target_of(sub);
 
-	if (sub->shared) {
+	if (subscription_is_shared(sub)) {
 		route_share_put(server->route, share_group(sub), filter, &target, s->conn != NULL);
 	} else if (s->durable) {
 		route_target_put(server->route, filter, &target, clock);
 		sub->since = target.since;
 	} else if (is_new) {
-		sub->live = join(s->worker, filter);
-		DL_APPEND(sub->live->subscribers, sub);
+		join(sub);
 		/* Read behind the joining: what was stored before is replayed, what comes later
 		 * comes live. */
 		sub->since = atomic_load(clock);
@@ -96,19 +108,18 @@ static void enter_tree(struct subscription *sub, bool is_new)
 
 static struct subscription *subscription_new(struct session *s, struct slice whole)
 {
-	struct subscription *sub = xcalloc(1, sizeof(*sub) + whole.len);
+	struct subscription *sub = xcalloc(1, offsetof(struct subscription, filter) + whole.len);
 	struct slice group, filter;
 
+	REQUIRE(whole.len <= UINT16_MAX); /* as every string of MQTT */
 	sub->session = s;
-	sub->filter_len = (uint32_t)whole.len;
+	sub->filter_len = (uint16_t)whole.len;
 	memcpy(sub->filter, whole.data, whole.len);
-	if (topic_filter_share(whole, &group, &filter) == SHARE_OK) {
-		sub->shared = true;
-		sub->share_skip = (uint32_t)(whole.len - filter.len);
-	}
-	HASH_ADD(hh, s->subscriptions, filter, whole.len, sub);
+	if (topic_filter_share(whole, &group, &filter) == SHARE_OK)
+		sub->share_skip = (uint16_t)(whole.len - filter.len);
+	table_add(&s->subscriptions, hash_bytes(whole.data, whole.len), sub);
 	count(&s->worker->counters.subscriptions);
-	if (sub->shared)
+	if (subscription_is_shared(sub))
 		count(&s->worker->counters.shared_subscriptions);
 	return sub;
 }
@@ -129,33 +140,50 @@ struct subscription *subscription_put(struct session *s, struct slice filter,
 	return sub;
 }
 
-void subscription_remove(struct subscription *sub)
+/* What the table of its session points to no more, or soon. */
+static void subscription_free(struct subscription *sub)
 {
 	struct session *s = sub->session;
 	struct server *server = s->worker->server;
 	struct slice filter = subscription_filter(sub);
 
-	if (sub->shared) {
+	if (subscription_is_shared(sub)) {
 		route_share_remove(server->route, share_group(sub), filter, s->id);
-	} else if (sub->live != NULL) {
-		DL_DELETE(sub->live->subscribers, sub);
-		leave(s->worker, sub->live);
+		uncount(&s->worker->counters.shared_subscriptions, 1);
+	} else if (sub->filter_id != 0) {
+		leave(sub);
 	} else {
 		route_target_remove(server->route, filter, s->id);
 	}
-	HASH_DEL(s->subscriptions, sub);
 	uncount(&s->worker->counters.subscriptions, 1);
-	if (sub->shared)
-		uncount(&s->worker->counters.shared_subscriptions, 1);
 	free(sub);
+}
+
+void subscription_remove(struct subscription *sub)
+{
+	struct slice whole = whole_filter(sub);
+
+	table_remove(&sub->session->subscriptions, hash_bytes(whole.data, whole.len), sub);
+	subscription_free(sub);
+}
+
+void subscriptions_free(struct session *s)
+{
+	struct table_walk walk = table_walk_of(&s->subscriptions);
+	struct subscription *sub;
+
+	while ((sub = table_walk_next(&walk)) != NULL)
+		subscription_free(sub);
+	table_fini(&s->subscriptions);
 }
 
 void subscriptions_online(struct session *s, bool online)
 {
-	struct subscription *sub, *next;
+	struct table_walk walk = table_walk_of(&s->subscriptions);
+	struct subscription *sub;
 
-	HASH_ITER (hh, s->subscriptions, sub, next) {
-		if (sub->shared)
+	while ((sub = table_walk_next(&walk)) != NULL) {
+		if (subscription_is_shared(sub))
 			route_share_online(s->worker->server->route, share_group(sub),
 			                   subscription_filter(sub), s->id, online);
 	}

@@ -79,7 +79,7 @@ static void free_tables(struct worker *w)
 	HASH_ITER (hh_key, w->sessions, s, next) {
 		session_free(s);
 	}
-	REQUIRE(w->filters == NULL && w->filters_by_id == NULL);
+	REQUIRE(w->filters.count == 0);
 }
 
 void worker_free(struct worker *w)

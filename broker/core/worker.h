@@ -15,16 +15,6 @@ struct server;
 struct loop;
 struct listener;
 
-/* Live subscribers of one filter at this home. */
-struct filter_home {
-	UT_hash_handle hh_id;
-	UT_hash_handle hh_filter;
-	uint64_t id;
-	struct subscription *subscribers; /* utlist DL */
-	uint32_t filter_len;
-	char filter[];
-};
-
 enum flow_state {
 	FLOW_OPEN,
 	FLOW_STALLED, /* above the high mark; counted in worker->stalled */
@@ -103,9 +93,8 @@ struct worker {
 	struct session *sessions;
 	struct session *sessions_by_id;
 	struct session *replaying;
-	struct filter_home *filters_by_id;
-	struct filter_home *filters;
-	struct conn *conns; /* utlist DL, in order of arrival here */
+	struct table filters; /* by id: the first of its live subscribers here (utlist DL) */
+	struct conn *conns;   /* utlist DL, in order of arrival here */
 	struct conn *dirty;
 	struct conn *leaving; /* move to another home at the end of the turn */
 	struct buf spare[16]; /* output buffers to use again */

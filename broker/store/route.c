@@ -127,18 +127,33 @@ void route_node_settle(struct route *r, struct route_node *node)
 		at = levels_remove(&r->tree, at);
 }
 
+/* Has the home joined already? Nobody but itself could change that. */
+static uint64_t joined(struct route *r, unsigned home, struct slice filter)
+{
+	const struct route_node *node;
+	uint64_t id = 0;
+
+	slots_read_lock(&r->slots, home);
+	node = route_node_find(r, filter);
+	if (node != NULL && (node->homes >> home & 1) != 0)
+		id = node->id;
+	slots_read_unlock(&r->slots, home);
+	return id;
+}
+
 uint64_t route_join(struct route *r, unsigned home, struct slice filter)
 {
 	struct route_node *node;
-	uint64_t bit, id;
+	uint64_t id;
 
 	REQUIRE(home < r->homes);
-	bit = (uint64_t)1 << home;
+	id = joined(r, home, filter);
+	if (id != 0)
+		return id;
 	slots_write_lock(&r->slots);
 	node = route_node_make(r, filter);
-	if ((node->homes & bit) == 0)
-		r->counts.homes_joined++;
-	node->homes |= bit;
+	node->homes |= (uint64_t)1 << home;
+	r->counts.homes_joined++;
 	id = node->id;
 	slots_write_unlock(&r->slots);
 	return id;

@@ -34,8 +34,8 @@ struct route_target {
 
 /* --- writers; slot: of the calling home, not locked by it --- */
 
-/* The first non-durable subscriber of `home` joins: the filter's id. Joining again is the same id.
- */
+/* The first non-durable subscriber of `home` joins: the filter's id. Joining again is the same id,
+ * and holds nobody up. From the home itself only. */
 uint64_t route_join(struct route *r, unsigned home, struct slice filter);
 /* The last one leaves. A filter without anybody is forgotten, its id with it. */
 void route_leave(struct route *r, unsigned home, struct slice filter);

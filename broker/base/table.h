@@ -1,0 +1,52 @@
+/* A table of pointers by 64-bit hash: 16 bytes a slot, where uthash takes 56 in every entry.  For
+ * what there are a hundred thousand of.  The hash is the caller's: hash_bytes() where peers choose
+ * the key, hash_id() for ids that are our own.  Thread: the owner's. */
+#ifndef BASE_TABLE_H
+#define BASE_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct table_slot {
+	uint64_t hash;
+	void *item; /* NULL: free */
+};
+
+/* Zero-initialised is empty. */
+struct table {
+	struct table_slot *slots;
+	uint32_t slot_count; /* a power of two, or 0 */
+	uint32_t count;
+};
+
+void table_fini(struct table *t); /* not what the items are */
+
+/* Is this the item of that key? */
+typedef bool table_same_fn(const void *item, const void *key);
+
+/* Where the pointer to the item stands, until something is added or removed; NULL: nowhere. `same`
+ * NULL: the hash is the key, as hash_id's is. */
+void **table_find(const struct table *t, uint64_t hash, table_same_fn *same, const void *key);
+/* Must not be there yet. */
+void table_add(struct table *t, uint64_t hash, void *item);
+/* Must be there. */
+void table_remove(struct table *t, uint64_t hash, const void *item);
+
+/* All items, in any order. Meanwhile nothing may be added; of those in the table the one given last
+ * may be removed. */
+struct table_walk {
+	const struct table *table;
+	uint32_t at, left;
+};
+struct table_walk table_walk_of(const struct table *t);
+void *table_walk_next(struct table_walk *walk); /* NULL: that was all */
+
+/* Of an id that no peer can choose. No two ids have the same. */
+static inline uint64_t hash_id(uint64_t id)
+{
+	id *= 0x9e3779b97f4a7c15u;
+	return id ^ (id >> 32);
+}
+
+#endif
