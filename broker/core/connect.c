@@ -187,7 +187,7 @@ static bool will_is_admitted(struct conn *c, const struct connect *packet,
 		       "the will's topic has more levels than limits.topic_levels", SLICE_EMPTY);
 		return false;
 	}
-	verdict = acl_check(subject, &request);
+	verdict = publish_judge(c->worker, subject, c->identity->key, &request);
 	if (verdict.allowed)
 		return true;
 	refuse_will(c, packet, &verdict);

@@ -166,29 +166,37 @@ enum reason on_pubrel(struct conn *c, const struct frame *f)
 
 /* --- the way in --- */
 
-/* `own` of a message that is not retained: the owner is looked up; a retained one is judged under
- * its topic's lock. */
+struct acl_verdict publish_judge(struct worker *w, const struct acl_subject *subject,
+                                 struct slice user_key, const struct acl_request *request)
+{
+	struct acl_verdict verdict = acl_check(subject, request);
+	struct acl_request foreign = *request;
+	struct buf owner = {0};
+
+	if (!verdict.by_own)
+		return verdict;
+	retain_owner(w->server->retain, w->home.index, request->topic, w->home.now_ms, &owner);
+	if (owner.len > 0 && !slice_equal(buf_slice(&owner), user_key)) {
+		foreign.owner = ACL_OWNER_OTHER;
+		verdict = acl_check(subject, &foreign);
+	}
+	buf_fini(&owner);
+	return verdict;
+}
+
+/* A retained one is judged about ownership under its topic's lock. */
 static struct acl_verdict judge(struct conn *c, const struct publish *pub)
 {
 	struct session *s = c->session;
-	struct worker *w = c->worker;
 	struct acl_request request = {.action = ACL_PUBLISH,
 	                              .topic = pub->topic,
 	                              .retain = pub->retain,
 	                              .qos = pub->qos,
 	                              .payload = pub->payload};
-	struct acl_verdict verdict = acl_check(session_subject(s), &request);
-	struct buf owner = {0};
 
-	if (!verdict.by_own || pub->retain)
-		return verdict;
-	retain_owner(w->server->retain, w->home.index, pub->topic, w->home.now_ms, &owner);
-	if (owner.len > 0 && !slice_equal(buf_slice(&owner), s->origin->user_key)) {
-		request.owner = ACL_OWNER_OTHER;
-		verdict = acl_check(session_subject(s), &request);
-	}
-	buf_fini(&owner);
-	return verdict;
+	if (pub->retain)
+		return acl_check(session_subject(s), &request);
+	return publish_judge(c->worker, session_subject(s), s->origin->user_key, &request);
 }
 
 static void route_accepted(struct conn *c, const struct publish *pub,

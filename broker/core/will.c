@@ -53,7 +53,7 @@ void will_fire(struct session *s)
 	msg = begin_life(s, will);
 	request = publish_request(ACL_WILL, msg);
 	job.msg = msg;
-	job.verdict = acl_check(session_subject(s), &request);
+	job.verdict = publish_judge(s->worker, session_subject(s), s->origin->user_key, &request);
 	if (!job.verdict.allowed || publish_route(s->worker, &job) == PUBLISH_DENIED)
 		session_log_denial(s, DENIAL_WILL, msg->topic, &job.verdict);
 	msg_unref(&msg);
