@@ -109,7 +109,7 @@ def test_instead_of_connect(broker, data):
         client.expect_close()
 
 
-@pytest.mark.parametrize("level", [0, 3, 6, 0x84])
+@pytest.mark.parametrize("level", [0, 3, 6, 0x7F])
 def test_another_version(broker, level):
     """[MQTT3-3.1.2-2], [MQTT5-3.1.2-2]: code 1 for those below 5, 0x84 for those above, or nothing"""
     with Wire(broker, 4, connect=False) as client:
