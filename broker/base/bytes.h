@@ -35,7 +35,9 @@ static inline struct slice slice_of_str(const char *s)
 
 static inline bool slice_equal(struct slice a, struct slice b)
 {
-	return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+	if (a.len != b.len || a.data == NULL || b.data == NULL)
+		return a.len == 0 && b.len == 0;
+	return memcmp(a.data, b.data, a.len) == 0;
 }
 
 static inline bool slice_starts_with(struct slice s, struct slice prefix)
