@@ -225,3 +225,21 @@ void authenticator_cancel(struct authenticator *a, struct auth_question *q)
 	if (was_waiting)
 		post_answer(q, false);
 }
+
+bool authenticator_pass(struct authenticator *a, struct slice address, uint64_t *wait_ms)
+{
+	bool may;
+
+	mutex_lock(&a->lock);
+	may = queue_pass(&a->queue, address, clock_monotonic_ms(), wait_ms);
+	mutex_unlock(&a->lock);
+	return may;
+}
+
+void authenticator_note(struct authenticator *a, struct slice address, bool accepted)
+{
+	mutex_lock(&a->lock);
+	queue_note(&a->queue, address, accepted ? QUEUE_RIGHT : QUEUE_WRONG, clock_monotonic_ms());
+	condition_signal(&a->work);
+	mutex_unlock(&a->lock);
+}

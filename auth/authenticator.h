@@ -49,6 +49,14 @@ bool authenticator_submit(struct authenticator *a, struct auth_question *q);
  * soon. The post still comes. */
 void authenticator_cancel(struct authenticator *a, struct auth_question *q);
 
+/* For a check that is cheap enough for a loop (SCRAM), and whose outcome is known already: may this
+ * address be told now? False: ask again in *wait_ms, for it has guessed wrong before. Any thread.
+ */
+bool authenticator_pass(struct authenticator *a, struct slice address, uint64_t *wait_ms);
+/* What it was told. A failure delays what this address asks next, by password too; a success ends
+ * that. */
+void authenticator_note(struct authenticator *a, struct slice address, bool accepted);
+
 /* Blocking; for tools: a new hash of the method ("yescrypt", "sha512crypt", "bcrypt"), NULL where
  * it is unknown, and for a password that could never log in (empty, over 256 bytes, over 72 with
  * bcrypt, with a NUL). The caller frees. */

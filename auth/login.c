@@ -1,6 +1,7 @@
 /* Who is who: what a connection brings, held against the configuration and the password file.
  * Answers that are alike for the peer are alike in what they cost: whoever gives a user name and
- * has no certificate waits for a hash, be it a dummy. */
+ * has no certificate waits for a hash, be it a dummy (with SCRAM: gets a challenge, be it
+ * nobody's). */
 #include "auth/login.h"
 
 #include "base/check.h"
@@ -69,14 +70,16 @@ static enum login_verdict decide_certificate(const struct login *l, struct ident
 	return LOGIN_ACCEPTED;
 }
 
-/* Why this entry can never log in by password; NULL where it can. */
-static const char *no_password_login(const struct user *entry)
+/* Why this entry can never log in by password (or by SCRAM); NULL where it can. */
+static const char *no_password_login(const struct user *entry, bool scram)
 {
 	if (entry == NULL)
 		return "no such user";
 	if (entry->locked)
 		return "the user is locked";
-	if (entry->hash == NULL)
+	if (scram && entry->scram == NULL)
+		return "the user has no SCRAM verifier";
+	if (!scram && entry->hash == NULL)
 		return "the user has no password";
 	return NULL;
 }
@@ -88,8 +91,8 @@ static enum login_verdict decide_password(const struct login *l, struct identity
 
 	if (!client_id_fits(l, l->user_name))
 		return refuse(LOGIN_BAD_CLIENT_ID, "the client id does not fit the user", why);
-	*why = no_password_login(entry);
-	if (*why == NULL && (!l->has_password || l->password.len == 0))
+	*why = no_password_login(entry, l->scram);
+	if (*why == NULL && !l->scram && (!l->has_password || l->password.len == 0))
 		*why = "a user name without a password";
 	if (*why == NULL) {
 		*why = "wrong password";
@@ -125,6 +128,16 @@ static const char *entry_changed(const struct identity *id, bool has_password_fi
 	return NULL;
 }
 
+/* Hash and verifier are one: whoever came in by either goes when it is another. */
+static const char *credential_changed(const struct identity *id, const struct user *entry)
+{
+	if (entry == NULL)
+		return "no such user";
+	if (entry->hash == NULL && entry->scram == NULL)
+		return "the user has no password";
+	return user_credential(entry) == id->credential ? NULL : "the password was changed";
+}
+
 static const char *now_invalid(const struct identity *id, const struct conf_authentication *conf,
                                bool has_password_file, const struct user *entry)
 {
@@ -140,9 +153,7 @@ static const char *now_invalid(const struct identity *id, const struct conf_auth
 	case IDENTITY_PASSWORD:
 		changed = entry_changed(id, has_password_file, entry);
 		if (changed == NULL)
-			changed = no_password_login(entry);
-		if (changed == NULL && user_credential(entry) != id->credential)
-			changed = "the password was changed";
+			changed = credential_changed(id, entry);
 		return changed;
 	}
 	UNREACHABLE();

@@ -14,6 +14,7 @@ struct login {
 	const struct users *users;
 	bool has_user_name;
 	bool has_password;
+	bool scram; /* the user name is SCRAM's, which proves itself in place of a password */
 	struct slice user_name;
 	struct slice password;
 	struct slice client_id;
@@ -27,9 +28,9 @@ struct login {
 
 enum login_verdict {
 	LOGIN_ACCEPTED,        /* *identity is a new reference */
-	LOGIN_NEEDS_PASSWORD,  /* ask the authenticator; *identity is who it will be if that
-	                          succeeds (a new reference), NULL for nobody: ask with a NULL
-	                          entry, for the time it takes */
+	LOGIN_NEEDS_PASSWORD,  /* ask the authenticator, or go through with SCRAM; *identity is
+	                          who it will be if that succeeds (a new reference), NULL for
+	                          nobody: ask with a NULL entry, for the time it takes */
 	LOGIN_BAD_CREDENTIALS, /* 0x86, 3.1.1 code 4: wrong, unknown, locked, all alike */
 	LOGIN_NOT_AUTHORIZED,  /* 0x87, 3.1.1 code 5: anonymous not allowed, certificate missing */
 	LOGIN_BAD_CLIENT_ID,   /* 0x85, 3.1.1 code 2: bind_client_id */

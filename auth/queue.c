@@ -78,13 +78,20 @@ static struct auth_source *source_new(struct queue *queue, struct slice address)
 	return s;
 }
 
-void queue_put(struct queue *queue, struct auth_question *q, struct slice address, uint64_t now_ms)
+static struct auth_source *source_find(struct queue *queue, struct slice address)
 {
 	static const uint8_t nothing[1];
 	const void *key = address.len == 0 ? nothing : address.data;
 	struct auth_source *s;
 
 	HASH_FIND(hh, queue->sources, key, address.len, s);
+	return s;
+}
+
+void queue_put(struct queue *queue, struct auth_question *q, struct slice address, uint64_t now_ms)
+{
+	struct auth_source *s = source_find(queue, address);
+
 	if (s == NULL)
 		s = source_new(queue, address);
 	touch(queue, s, now_ms);
@@ -166,19 +173,53 @@ static uint64_t next_delay(uint64_t delay_ms)
 	return delay_ms * 2 < DELAY_LAST_MS ? delay_ms * 2 : DELAY_LAST_MS;
 }
 
-void queue_done(struct queue *queue, struct auth_source *source, enum queue_outcome outcome,
-                uint64_t now_ms)
+static void judge(struct auth_source *source, enum queue_outcome outcome, uint64_t now_ms)
 {
-	REQUIRE(source->hashing > 0);
-	source->hashing--;
 	if (outcome == QUEUE_WRONG) {
 		source->delay_ms = next_delay(source->delay_ms);
 		source->not_before_ms = now_ms + source->delay_ms;
 	} else if (outcome == QUEUE_RIGHT) {
 		source->delay_ms = 0;
 	}
+}
+
+void queue_done(struct queue *queue, struct auth_source *source, enum queue_outcome outcome,
+                uint64_t now_ms)
+{
+	REQUIRE(source->hashing > 0);
+	source->hashing--;
+	judge(source, outcome, now_ms);
 	touch(queue, source, now_ms);
 	settle(queue, source);
+}
+
+bool queue_pass(struct queue *queue, struct slice address, uint64_t now_ms, uint64_t *wait_ms)
+{
+	struct auth_source *s = source_find(queue, address);
+
+	if (s == NULL || s->delay_ms == 0)
+		return true;
+	*wait_ms = s->not_before_ms > now_ms ? s->not_before_ms - now_ms : 0;
+	if (*wait_ms > 0)
+		return false;
+	s->not_before_ms = now_ms + s->delay_ms;
+	return true;
+}
+
+void queue_note(struct queue *queue, struct slice address, enum queue_outcome outcome,
+                uint64_t now_ms)
+{
+	struct auth_source *s = source_find(queue, address);
+
+	if (s == NULL && outcome == QUEUE_RIGHT)
+		return;
+	if (s == NULL)
+		s = source_new(queue, address);
+	judge(s, outcome, now_ms);
+	touch(queue, s, now_ms);
+	if (is_idle(s) && s->delay_ms == 0)
+		source_free(queue, s);
+	forget_quiet(queue, now_ms);
 }
 
 bool queue_remove(struct queue *queue, struct auth_question *q)

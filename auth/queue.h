@@ -37,6 +37,12 @@ void queue_done(struct queue *queue, struct auth_source *source, enum queue_outc
 bool queue_remove(struct queue *queue, struct auth_question *q);
 /* Any question that waits, whatever its delay; NULL where there is none. */
 struct auth_question *queue_pop(struct queue *queue);
+/* For checks that need no thread and no turn: may this address have its answer now? False: try
+ * again in *wait_ms. One that has guessed is let through once per delay. */
+bool queue_pass(struct queue *queue, struct slice address, uint64_t now_ms, uint64_t *wait_ms);
+/* How such a check ended; counts as one of a hash. */
+void queue_note(struct queue *queue, struct slice address, enum queue_outcome outcome,
+                uint64_t now_ms);
 bool queue_is_empty(const struct queue *queue);
 size_t queue_source_count(const struct queue *queue);
 

@@ -31,6 +31,7 @@ struct users {
 	size_t count, cap;
 	struct entry *names;
 	struct entry *ids;
+	const struct scram_verifier *first_scram; /* NULL: nobody has one */
 };
 
 /* The line at hand. */
@@ -77,6 +78,16 @@ static void read_hash(struct line *l, struct slice value)
 		    l, value.data,
 		    "this is no hash of an accepted method (yescrypt, gost-yescrypt, scrypt, "
 		    "bcrypt $2b$, sha512crypt); make a new one with 'broker-passwd FILE set'");
+}
+
+static void read_scram(struct line *l, struct slice value)
+{
+	l->user->scram = xnew(l->user->scram);
+	if (!scram_verifier_parse(value, l->user->scram))
+		LINE_ERROR(l, value.data,
+		           "this is no SCRAM verifier (SHA-256$ITERATIONS$SALT$KEY$KEY, at least "
+		           "%d iterations); make a new one with 'broker-passwd FILE set --scram'",
+		           SCRAM_ITERATIONS_MIN);
 }
 
 bool users_role_valid(struct slice role)
@@ -163,10 +174,8 @@ static const struct key {
 	bool has_value;
 	void (*read)(struct line *l, struct slice value);
 } keys[] = {
-    {"hash", true, read_hash},
-    {"roles", true, read_roles},
-    {"id", true, read_id},
-    {"locked", false, read_locked},
+    {"hash", true, read_hash}, {"scram", true, read_scram},    {"roles", true, read_roles},
+    {"id", true, read_id},     {"locked", false, read_locked},
 };
 #define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))
 
@@ -186,7 +195,8 @@ static void key_unknown(struct line *l, struct slice key)
 	word = slice_dup(key);
 	if (key.len == 0 || key.len > 12 ||
 	    strspn(word, "abcdefghijklmnopqrstuvwxyz_-") != key.len) {
-		LINE_ERROR(l, l->text.data, "a field is neither hash=, roles=, id= nor locked");
+		LINE_ERROR(l, l->text.data,
+		           "a field is neither hash=, scram=, roles=, id= nor locked");
 		free(word);
 		return;
 	}
@@ -247,6 +257,9 @@ static void entry_free(struct entry *e)
 {
 	free(e->user.name);
 	free(e->user.hash);
+	if (e->user.scram != NULL)
+		crypto_wipe(e->user.scram, sizeof(*e->user.scram));
+	free(e->user.scram);
 	for (size_t i = 0; i < e->user.role_count; i++)
 		free(e->user.roles[i]);
 	free(e->user.roles);
@@ -285,6 +298,8 @@ static void add(struct users *users, struct entry *e)
 		users->entries = xrealloc_array(users->entries, users->cap, sizeof(struct entry *));
 	}
 	users->entries[users->count++] = e;
+	if (users->first_scram == NULL)
+		users->first_scram = e->user.scram;
 	HASH_ADD_KEYPTR(by_name, users->names, e->user.name, strlen(e->user.name), e);
 	HASH_ADD(by_id, users->ids, user.entry_id, sizeof(e->user.entry_id), e);
 }
@@ -401,17 +416,54 @@ const struct user *users_at(const struct users *users, size_t index)
 	return &users->entries[index]->user;
 }
 
+static void put_scram(const struct user *user, struct buf *out)
+{
+	if (user->scram == NULL)
+		return;
+	buf_put_slice(out, SLICE(":scram="));
+	scram_verifier_format(user->scram, out);
+}
+
 uint64_t user_credential(const struct user *user)
 {
 	uint8_t digest[32];
+	struct buf text = {0};
 	uint64_t out = 0;
 
-	if (user->hash == NULL)
+	if (user->hash == NULL && user->scram == NULL)
 		return 0;
-	crypto_hmac_sha256(SLICE("vakt credential"), slice_of_str(user->hash), digest);
+	buf_put_slice(&text, slice_of_str(user->hash));
+	put_scram(user, &text);
+	crypto_hmac_sha256(SLICE("vakt credential"), buf_slice(&text), digest);
+	crypto_wipe(text.data, text.len);
+	buf_fini(&text);
 	for (int i = 0; i < 8; i++)
 		out = out << 8 | digest[i];
 	return out;
+}
+
+bool users_have_scram(const struct users *users)
+{
+	return users->first_scram != NULL;
+}
+
+bool users_scram(const struct users *users, struct slice name, struct scram_verifier *out)
+{
+	const struct user *user = users_find(users, name);
+	uint8_t key[32];
+
+	if (!users_have_scram(users))
+		return false;
+	/* Made in any case: it takes the same time whether there is such a user. */
+	crypto_hmac_sha256(
+	    SLICE("vakt scram decoy"),
+	    slice_of(&users->entries[0]->user.entry_id, sizeof(users->entries[0]->user.entry_id)),
+	    key);
+	scram_verifier_decoy(users->first_scram, slice_of(key, sizeof(key)), name, out);
+	crypto_wipe(key, sizeof(key));
+	if (user != NULL && user->scram != NULL)
+		*out = *user->scram;
+	return true;
 }
 
 void user_format(const struct user *user, struct buf *out)
@@ -419,6 +471,7 @@ void user_format(const struct user *user, struct buf *out)
 	buf_printf(out, "%s:id=%016" PRIx64, user->name, user->entry_id);
 	if (user->hash != NULL)
 		buf_printf(out, ":hash=%s", user->hash);
+	put_scram(user, out);
 	for (size_t i = 0; i < user->role_count; i++)
 		buf_printf(out, "%s%s", i == 0 ? ":roles=" : ",", user->roles[i]);
 	buf_printf(out, "%s\n", user->locked ? ":locked" : "");

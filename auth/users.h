@@ -1,18 +1,20 @@
-/* The password file: one line a user, NAME:key=value:key=value...  (hash=, roles=a,b, id=, locked).
- * Every line has an id; empty lines and lines that begin with '#' are passed over.
+/* The password file: one line a user, NAME:key=value:key=value...  (hash=, scram=, roles=a,b, id=,
+ * locked). Every line has an id; empty lines and lines that begin with '#' are passed over.
  * A malformed line, a duplicate or a hash of a method that is not accepted is an error with its
  * line.  A loaded table is immutable and shared by reference. */
 #ifndef AUTH_USERS_H
 #define AUTH_USERS_H
 
 #include "auth/identity.h"
+#include "auth/scram.h"
 #include "conf/errors.h"
 
 #define USERS_FILE_MAX (16U << 20)
 
 struct user {
 	char *name;
-	char *hash; /* crypt(5) string; NULL: never logs in by password */
+	char *hash;                   /* crypt(5) string; NULL: never logs in by password */
+	struct scram_verifier *scram; /* NULL: never logs in by SCRAM */
 	uint64_t entry_id;
 	bool locked;
 	char **roles;
@@ -36,8 +38,17 @@ size_t users_count(const struct users *users);
 const struct user *users_find(const struct users *users,
                               struct slice name);                     /* NULL: no such user */
 const struct user *users_at(const struct users *users, size_t index); /* in file order */
-uint64_t
-user_credential(const struct user *user); /* digest of the hash: changes with the password */
+/* A digest of hash and verifier: changes with the password. 0 where there is neither. */
+uint64_t user_credential(const struct user *user);
+
+/* What SCRAM shows to somebody of that name: the user's own verifier, or, where there is no such
+ * user or none with a verifier, one that fits no password: with iterations and the length of the
+ * salt as of the first verifier in the file, and a salt that depends on the name and on the id of
+ * the first user in the file. It is so the same over restarts and reloads, and only who may read
+ * the file can tell it from a true one. False where the file has no verifier at all: then SCRAM is
+ * not offered. */
+bool users_scram(const struct users *users, struct slice name, struct scram_verifier *out);
+bool users_have_scram(const struct users *users);
 
 /* For broker-passwd. Append the entry's line, newline and all. */
 void user_format(const struct user *user, struct buf *out);

@@ -109,6 +109,40 @@ static void delays_double_and_end_with_a_success(void **state)
 	queue_fini(&queue);
 }
 
+/* SCRAM's failures and those of hashes are one count, and what waits is let through one by one. */
+static void checks_without_a_hash_wait_too(void **state)
+{
+	struct queue queue = {0};
+	struct auth_question q;
+	uint64_t wait_ms = 0;
+
+	(void)state;
+	assert_true(queue_pass(&queue, A, 0, &wait_ms));
+	queue_note(&queue, A, QUEUE_RIGHT, 0);
+	assert_int_equal(queue_source_count(&queue), 0);
+	queue_note(&queue, A, QUEUE_WRONG, 0);
+	assert_true(queue_pass(&queue, B, 0, &wait_ms));
+	assert_false(queue_pass(&queue, A, 100, &wait_ms));
+	assert_int_equal(wait_ms, 150);
+	assert_true(queue_pass(&queue, A, 250, &wait_ms));
+	assert_false(queue_pass(&queue, A, 250, &wait_ms)); /* the next of a crowd */
+	assert_int_equal(wait_ms, 250);
+	queue_note(&queue, A, QUEUE_WRONG, 250);
+	assert_false(queue_pass(&queue, A, 250, &wait_ms));
+	assert_int_equal(wait_ms, 500);
+
+	queue_put(&queue, &q, A, 250);
+	assert_null(queue_take(&queue, 250, &wait_ms));
+	assert_int_equal(wait_ms, 500);
+	queue_note(&queue, A, QUEUE_RIGHT, 300);
+	finish(&queue, queue_take(&queue, 300, &wait_ms), QUEUE_WRONG, 300);
+	assert_false(queue_pass(&queue, A, 300, &wait_ms));
+	assert_int_equal(wait_ms, 250);
+	queue_note(&queue, A, QUEUE_RIGHT, 600);
+	assert_int_equal(queue_source_count(&queue), 0);
+	queue_fini(&queue);
+}
+
 static void a_delay_holds_back_nobody_else(void **state)
 {
 	struct auth_question a[2] = {0}, b = {0};
@@ -615,6 +649,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(sources_take_turns),
 	    cmocka_unit_test(delays_double_and_end_with_a_success),
+	    cmocka_unit_test(checks_without_a_hash_wait_too),
 	    cmocka_unit_test(a_delay_holds_back_nobody_else),
 	    cmocka_unit_test(who_guessed_has_one_hash_at_a_time),
 	    cmocka_unit_test(removal_keeps_the_rest_in_order),

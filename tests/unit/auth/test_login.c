@@ -13,6 +13,10 @@
 #define HASH  "$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"
 #define HASH2 "$2b$04$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"
 
+#define SCRAM                                                                                      \
+	"scram=SHA-256$4096$W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=" \
+	"$wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
+
 static struct users *users_of(struct slice bytes)
 {
 	struct errors errors = {0};
@@ -27,7 +31,10 @@ static struct users *house(void)
 	return users_of(SLICE("anna:id=00000000000000a1:hash=" HASH "\n"
 	                      "locked:id=00000000000000a2:hash=" HASH ":locked\n"
 	                      "card:id=00000000000000a3\n"
-	                      "lost:id=00000000000000a4:locked\n"));
+	                      "lost:id=00000000000000a4:locked\n"
+	                      "both:id=00000000000000a5:hash=" HASH ":" SCRAM "\n"
+	                      "proof:id=00000000000000a6:" SCRAM "\n"
+	                      "gone:id=00000000000000a7:" SCRAM ":locked\n"));
 }
 
 enum somebody { NOBODY, ANONYMOUS, PASSWORD, CERTIFICATE };
@@ -37,7 +44,7 @@ enum somebody { NOBODY, ANONYMOUS, PASSWORD, CERTIFICATE };
 struct row {
 	const char *name;
 	const char *user, *password, *certificate, *client_id;
-	bool anonymous, no_file, no_certificate_user, certificate_required, assigned;
+	bool anonymous, no_file, no_certificate_user, certificate_required, assigned, scram;
 	enum conf_bind_client_id bind;
 	enum login_verdict want;
 	enum somebody who;
@@ -79,6 +86,27 @@ static const struct row rows[] = {
     {"wildcard as user name", .user = "#", .password = "x", .want = HASHED},
     {"other case", .user = "Anna", .password = "x", .want = HASHED},
     {"no password file", .user = "anna", .password = "x", .no_file = true, .want = HASHED},
+
+    /* SCRAM: the same, with the verifier in place of the hash and no password */
+    {"scram", .user = "both", .scram = true, .want = HASHED, .who = PASSWORD, .entry_id = 0xa5},
+    {"scram alone", .user = "proof", .scram = true, .want = HASHED, .who = PASSWORD,
+     .entry_id = 0xa6},
+    {"scram, a password that counts for nothing", .user = "both", .password = "x", .scram = true,
+     .want = HASHED, .who = PASSWORD, .entry_id = 0xa5},
+    {"scram, no verifier", .user = "anna", .scram = true, .want = HASHED},
+    {"scram, locked", .user = "gone", .scram = true, .want = HASHED},
+    {"scram, unknown", .user = "eve", .scram = true, .anonymous = true, .want = HASHED},
+    {"scram, client id", .user = "both", .scram = true, .client_id = "bo", .bind = EQUAL,
+     .want = BAD_ID},
+    {"scram, unknown, client id", .user = "eve", .scram = true, .client_id = "bo", .bind = EQUAL,
+     .want = BAD_ID},
+    {"scram, certificate of another", .user = "both", .scram = true, .certificate = "anna",
+     .want = BAD},
+    {"scram, certificate of the same", .user = "both", .scram = true, .certificate = "both",
+     .want = ACCEPTED, .who = CERTIFICATE, .entry_id = 0xa5},
+    {"scram, certificate missing", .user = "both", .scram = true, .certificate_required = true,
+     .want = DENIED},
+    {"by password with a verifier only", .user = "proof", .password = "x", .want = HASHED},
 
     /* bind_client_id: judged before it is known whether there is such a user */
     {"equal, fits", .user = "anna", .password = "x", .client_id = "anna", .bind = EQUAL,
@@ -175,6 +203,7 @@ static void run_row(const struct row *row, const struct users *users)
 	    .users = row->no_file ? NULL : users,
 	    .has_user_name = row->user != NULL,
 	    .has_password = row->password != NULL,
+	    .scram = row->scram,
 	    .user_name = slice_of_str(row->user),
 	    .password = slice_of_str(row->password),
 	    .client_id = slice_of_str(row->client_id),
@@ -241,6 +270,10 @@ static void reload_table(void **state)
 	     .file = SLICE_INIT(A1 ":hash=" HASH ":locked\n")},
 	    {"new password", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
 	     .file = SLICE_INIT(A1 ":hash=" HASH2 "\n")},
+	    {"a verifier came", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
+	     .file = SLICE_INIT(A1 ":hash=" HASH ":" SCRAM "\n")},
+	    {"a verifier in its place", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
+	     .file = SLICE_INIT(A1 ":" SCRAM "\n")},
 	    {"password taken away", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
 	     .file = SLICE_INIT(A1 "\n")},
 	    {"no file any more", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1, .no_file = true},

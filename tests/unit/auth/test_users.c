@@ -14,8 +14,11 @@
 #include "base/hash.h"
 
 #define HASH "$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"
-#define ID   "id=00000000000000a1"
-#define ID2  "id=00000000000000a2"
+#define SCRAM                                                                                      \
+	"scram=SHA-256$4096$W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=" \
+	"$wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
+#define ID  "id=00000000000000a1"
+#define ID2 "id=00000000000000a2"
 
 static void user_name_vectors(void **state)
 {
@@ -74,6 +77,8 @@ static void file_vectors(void **state)
 	    {"no hash", SLICE_INIT("anna:" ID "\n"), 1, 0, NULL},
 	    {"comment and empty line", SLICE_INIT("# we\n\nanna:" ID "\n"), 1, 0, NULL},
 	    {"two", SLICE_INIT("anna:" ID "\nbo:" ID2 "\n"), 2, 0, NULL},
+	    {"hash and verifier", SLICE_INIT("anna:" ID ":hash=" HASH ":" SCRAM "\n"), 1, 0, NULL},
+	    {"verifier alone", SLICE_INIT("anna:" SCRAM ":" ID "\n"), 1, 0, NULL},
 	    {"role in utf-8", SLICE_INIT("anna:" ID ":roles=\xc3\xa5\n"), 1, 0, NULL},
 
 	    {"no newline", SLICE_INIT("anna:" ID "\nbo:" ID2), 0, 2, "newline"},
@@ -102,6 +107,12 @@ static void file_vectors(void **state)
 	    {"hash cut short", SLICE_INIT("anna:" ID ":hash=$2b$05$CCCCCCCCCCCC\n"), 0, 1,
 	     "no hash"},
 	    {"nul behind the hash", SLICE_INIT("anna:" ID ":hash=" HASH "\0x\n"), 0, 1, "no hash"},
+	    {"verifier twice", SLICE_INIT("anna:" ID ":" SCRAM ":" SCRAM "\n"), 0, 1, "twice"},
+	    {"empty verifier", SLICE_INIT("anna:" ID ":scram=\n"), 0, 1, "wants a value"},
+	    {"verifier cut short", SLICE_INIT("anna:" ID ":scram=SHA-256$4096$W22Z\n"), 0, 1,
+	     "no SCRAM verifier"},
+	    {"something behind the verifier", SLICE_INIT("anna:" ID ":" SCRAM "=\n"), 0, 1,
+	     "no SCRAM verifier"},
 	    {"mosquitto's line", SLICE_INIT("anna:$7$101$AAAA$BBBB\n"), 0, 1, "another broker's"},
 	    {"empty roles", SLICE_INIT("anna:" ID ":roles=\n"), 0, 1, "wants a value"},
 	    {"empty role", SLICE_INIT("anna:" ID ":roles=a,,b\n"), 0, 1, "divided by ','"},
@@ -153,6 +164,7 @@ static void a_hash_is_never_quoted(void **state)
 	    SLICE_INIT("anna:" ID ":hash=" HASH "x\n"),
 	    SLICE_INIT("anna:" ID ":E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW\n"),
 	    SLICE_INIT("anna:" ID ":hash\n:" HASH "\n"),
+	    SLICE_INIT("anna:" ID ":scram=E5YPO9\n"),
 	};
 
 	(void)state;
@@ -240,6 +252,76 @@ static void the_credential_follows_the_hash(void **state)
 	assert_int_equal(user_credential(&none), 0);
 }
 
+static struct users *parse(struct slice bytes)
+{
+	struct errors errors = {0};
+	struct users *users = users_parse("f", bytes, &errors);
+
+	assert_non_null(users);
+	return users;
+}
+
+static void the_credential_follows_the_verifier(void **state)
+{
+	struct users *users = parse(SLICE("a:id=00000000000000a1:hash=" HASH "\n"
+	                                  "b:id=00000000000000a2:hash=" HASH ":" SCRAM "\n"
+	                                  "c:id=00000000000000a3:" SCRAM "\n"
+	                                  "d:id=00000000000000a4:" SCRAM ":locked\n"));
+	uint64_t hash = user_credential(users_at(users, 0));
+	uint64_t both = user_credential(users_at(users, 1));
+	uint64_t scram = user_credential(users_at(users, 2));
+	struct buf text = {0};
+
+	(void)state;
+	assert_true(hash != both && both != scram && hash != scram);
+	assert_true(hash != 0 && both != 0 && scram != 0);
+	assert_int_equal(user_credential(users_at(users, 3)), scram);
+	user_format(users_at(users, 1), &text);
+	assert_true(slice_equal(buf_slice(&text),
+	                        SLICE("b:id=00000000000000a2:hash=" HASH ":" SCRAM "\n")));
+	buf_fini(&text);
+	users_unref(&users);
+}
+
+#define OTHERS ":id=00000000000000a2:" SCRAM "\nlocked:id=00000000000000a3:" SCRAM ":locked\n"
+
+/* Who is not there looks like who is, before and after somebody else comes or goes. */
+static void scram_shows_nobody(void **state)
+{
+	struct users *users = parse(SLICE("first:id=00000000000000a1\nanna" OTHERS));
+	struct users *again = parse(SLICE("first:id=00000000000000a1:hash=" HASH ":locked\n"
+	                                  "bo:id=00000000000000a9\nanna" OTHERS));
+	struct users *none, *moved;
+	struct scram_verifier anna, eve, eve_again, locked, first;
+
+	(void)state;
+	assert_true(users_have_scram(users));
+	assert_true(users_scram(users, SLICE("anna"), &anna));
+	assert_memory_equal(&anna, users_at(users, 1)->scram, sizeof(anna));
+	assert_true(users_scram(users, SLICE("locked"), &locked));
+	assert_memory_equal(&locked, users_at(users, 2)->scram, sizeof(locked));
+	assert_true(users_scram(users, SLICE("eve"), &eve));
+	assert_true(users_scram(users, SLICE("first"), &first));
+	assert_int_equal(eve.iterations, 4096);
+	assert_int_equal(eve.salt_len, 16);
+	assert_memory_not_equal(eve.salt, anna.salt, 16);
+	assert_memory_not_equal(eve.salt, first.salt, 16);
+	assert_true(users_scram(again, SLICE("eve"), &eve_again));
+	assert_memory_equal(eve.salt, eve_again.salt, 16);
+	assert_memory_not_equal(eve.stored_key, eve_again.stored_key, 32);
+
+	none = parse(SLICE("anna:" ID ":hash=" HASH "\n"));
+	assert_false(users_have_scram(none));
+	assert_false(users_scram(none, SLICE("anna"), &anna));
+	moved = parse(SLICE("other:id=00000000000000b1\nanna" OTHERS));
+	assert_true(users_scram(moved, SLICE("eve"), &eve_again));
+	assert_memory_not_equal(eve.salt, eve_again.salt, 16);
+	users_unref(&moved);
+	users_unref(&none);
+	users_unref(&again);
+	users_unref(&users);
+}
+
 static void load_checks_the_file(void **state)
 {
 	char path[] = "/tmp/vakt-users-XXXXXX";
@@ -324,6 +406,8 @@ int main(void)
 	    cmocka_unit_test(the_roles_are_bounded),
 	    cmocka_unit_test(found_by_name_and_in_order),
 	    cmocka_unit_test(the_credential_follows_the_hash),
+	    cmocka_unit_test(the_credential_follows_the_verifier),
+	    cmocka_unit_test(scram_shows_nobody),
 	    cmocka_unit_test(load_checks_the_file),
 	    cmocka_unit_test(equal_keys_are_the_same_somebody),
 	};
