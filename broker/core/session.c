@@ -221,7 +221,7 @@ static void drop_inbound(struct session *s)
 	struct inbound *in, *next;
 
 	HASH_ITER (hh, s->inbound, in, next) {
-		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): `next` was read before `in` is freed */
+		/* `next` was read before. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 		HASH_DEL(s->inbound, in);
 		if (in->again != NULL)
 			receipt_failed(&in->again);
