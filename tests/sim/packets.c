@@ -154,7 +154,7 @@ void packets_take_connack(struct client *c, const struct frame *f)
 	c->session_present = (flags & 1) != 0;
 	c->accepted = c->connack_reason == 0;
 	if (!c->accepted)
-		assert_int_equal(flags, 0); /* [MQTT-3.2.2-4] */
+		assert_int_equal(flags, 0); /* [MQTT3-3.2.2-4] [MQTT5-3.2.2-6] */
 }
 
 /* The properties a subscriber gets. */

@@ -50,7 +50,7 @@ static void every_qos(struct world *w)
 }
 
 /* One session, several filters: one copy with the highest QoS and all identifiers.
- * [MQTT-3.3.5-1] [MQTT5-3.3.4-2] [MQTT5-3.3.4-3] */
+ * [MQTT3-3.3.5-1] [MQTT5-3.3.4-2] [MQTT5-3.3.4-3] */
 static void overlapping(struct world *w)
 {
 	struct client *sub = client_new(w, "sub", MQTT_5_0), *pub = client_new(w, "pub", MQTT_5_0);

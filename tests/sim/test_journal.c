@@ -113,7 +113,8 @@ static void break_now_and_then(struct world *w, struct client *c)
 		client_drop(c);
 }
 
-/* Resent while its group is held: not routed again, and its PUBREC waits too. [MQTT-4.3.3-2] */
+/* Resent while its group is held: not routed again, and its PUBREC waits too. [MQTT3-4.3.3-2]
+ * [MQTT5-4.3.3-10] */
 static void resent_while_held(struct world *w)
 {
 	struct client *sub = client_new(w, "sub", MQTT_5_0),

@@ -150,7 +150,8 @@ static void live_and_replay_kept(struct world *w)
 	require_all_in_order(witness, readers, 4);
 }
 
-/* A deleted value is not replayed, and does not come back. [MQTT-3.3.1-6] [MQTT5-3.3.1-7] */
+/* A deleted value is not replayed, and does not come back. [MQTT3-3.3.1-10] [MQTT5-3.3.1-6]
+ * [MQTT5-3.3.1-7] */
 static void deletion(struct world *w)
 {
 	struct client *writer = join(w, "writer", 0, &clean), *early = join(w, "early", 0, &clean);
@@ -257,7 +258,7 @@ int main(void)
 	    SCENARIO(live_and_replay_kept),
 	    SCENARIO(deletion),
 	    SCENARIO(options),
-	    SCENARIO_WITH(wide_replay, .conf = small_queue),
+	    SCENARIO_WITH(wide_replay, .conf = small_queue, .seeds = 10),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

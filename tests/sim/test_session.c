@@ -36,11 +36,11 @@ static void queued(struct world *w)
 	}
 	world_steps(w, (unsigned)world_random(w, 200));
 	client_join(sub, &kept);
-	assert_true(sub->session_present); /* [MQTT-3.2.2-2] */
+	assert_true(sub->session_present); /* [MQTT3-3.2.2-2] [MQTT5-3.2.2-3] */
 	world_run(w);
 	require_exactly(sub, "pub", "q/1", 1, MESSAGES);
 	require_exactly(sub, "pub", "q/2", 1, MESSAGES);
-	/* A clean start ends it. [MQTT-3.1.2-6] */
+	/* A clean start ends it. [MQTT3-3.1.2-6] [MQTT5-3.1.2-4] */
 	client_drop(sub);
 	world_run(w);
 	publish_numbered(pub, "q/1", 1, MESSAGES + 1);
@@ -86,7 +86,7 @@ static void breaking(struct world *w, bool breaks_pub, bool breaks_sub)
 	}
 	settle(w, pub, sub);
 	require_at_least(sub, "pub", "b/1", 1, MESSAGES);
-	require_exactly(sub, "pub", "b/2", 1, MESSAGES); /* [MQTT-4.3.3-1] [MQTT-4.3.3-2] */
+	require_exactly(sub, "pub", "b/2", 1, MESSAGES); /* [MQTT3-4.3.3-2] [MQTT5-4.3.3-10] */
 }
 
 static void publisher_breaks(struct world *w)
@@ -137,7 +137,8 @@ static void resend(struct world *w)
 }
 
 /* Connections of one client that arrive at different workers, some at once: the newest that the
- * broker accepts stays, the others are ended, and nothing is lost. [MQTT-3.1.4-3] */
+ * broker accepts stays, the others are ended, and nothing is lost. [MQTT3-3.1.4-2] [MQTT5-3.1.4-3]
+ */
 static void takeover(struct world *w)
 {
 	struct client *subs[3], *pub = join(w, "pub", &clean);
