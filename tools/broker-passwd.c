@@ -2,6 +2,7 @@
  * look whether it makes sense, get the password and hash it, and only then lock, look again and
  * write. */
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,8 +25,11 @@ enum option_bit {
 	OPTION_STDIN = 1 << 3,
 	OPTION_GENERATE = 1 << 4,
 	OPTION_METHOD = 1 << 5,
+	OPTION_SCRAM = 1 << 6,
+	OPTION_ITERATIONS = 1 << 7,
 };
-#define OPTIONS_PASSWORD (OPTION_STDIN | OPTION_GENERATE | OPTION_METHOD)
+#define OPTIONS_PASSWORD                                                                           \
+	(OPTION_STDIN | OPTION_GENERATE | OPTION_METHOD | OPTION_SCRAM | OPTION_ITERATIONS)
 
 struct order {
 	const char *path;
@@ -35,6 +39,13 @@ struct order {
 	char **roles;
 	size_t role_count;
 	const char *method;
+	uint32_t iterations;
+};
+
+/* What the file gets to know of a password. */
+struct credentials {
+	char *hash;
+	struct scram_verifier *scram; /* NULL: not asked for */
 };
 
 struct command {
@@ -55,7 +66,9 @@ static const char usage_text[] =
     "  --no-password    add: the user has no password, only a client certificate\n"
     "  --stdin          add, set, verify: the password is the first line of standard input\n"
     "  --generate       add, set: make a password and print it\n"
-    "  --method METHOD  add, set: yescrypt (if left out), sha512crypt or bcrypt\n";
+    "  --method METHOD  add, set: yescrypt (if left out), sha512crypt or bcrypt\n"
+    "  --scram          add, set: the user may log in by SCRAM-SHA-256 too\n"
+    "  --iterations N   with --scram: how often the client has to hash (if left out, 15000)\n";
 
 /* ---- looking users up ---- */
 
@@ -129,19 +142,43 @@ static int new_secret(const struct order *o, struct secret *s)
 		rc = secret_check(s);
 	if (rc == 0 && strcmp(o->method, "bcrypt") == 0 && s->len > 72)
 		rc = complain(EXIT_WRONG, "bcrypt looks at 72 bytes only; take a shorter password");
+	if (rc == 0 && (o->options & OPTION_SCRAM) != 0 &&
+	    scram_password_refused(secret_slice(s)) != NULL)
+		rc = complain(EXIT_WRONG, "%s", scram_password_refused(secret_slice(s)));
 	return rc;
 }
 
-static int new_hash(const struct order *o, struct secret *s, char **hash)
+static struct scram_verifier *new_verifier(const struct order *o, const struct secret *s)
+{
+	struct scram_verifier *v = xnew(v);
+
+	v->iterations = o->iterations;
+	v->salt_len = SCRAM_SALT_DEFAULT;
+	random_bytes(v->salt, v->salt_len);
+	scram_verifier_derive(v, secret_slice(s));
+	return v;
+}
+
+static int new_credentials(const struct order *o, struct secret *s, struct credentials *c)
 {
 	int rc = new_secret(o, s);
 
 	if (rc != 0)
 		return rc;
-	*hash = password_hash(o->method, secret_slice(s));
-	if (*hash == NULL)
+	c->hash = password_hash(o->method, secret_slice(s));
+	if (c->hash == NULL)
 		return complain(EXIT_FAILED, "the password cannot be hashed with %s", o->method);
+	if ((o->options & OPTION_SCRAM) != 0)
+		c->scram = new_verifier(o, s);
 	return 0;
+}
+
+static void credentials_free(struct credentials *c)
+{
+	free(c->hash);
+	if (c->scram != NULL)
+		crypto_wipe(c->scram, sizeof(*c->scram));
+	free(c->scram);
 }
 
 /* ---- the commands ---- */
@@ -172,8 +209,7 @@ static uint64_t new_id(const struct users *users)
 	return id;
 }
 
-/* A struct user's hash is not const. NOLINTNEXTLINE(readability-non-const-parameter) */
-static int add_locked(const struct order *o, char *hash)
+static int add_locked(const struct order *o, const struct credentials *c)
 {
 	struct passwd_file f;
 	int rc = passwd_file_lock(&f, o->path, (o->options & OPTION_CREATE) != 0);
@@ -183,7 +219,8 @@ static int add_locked(const struct order *o, char *hash)
 	if (rc == 0) {
 		char *name = xstrdup(o->user);
 		const struct user user = {.name = name,
-		                          .hash = hash,
+		                          .hash = c->hash,
+		                          .scram = c->scram,
 		                          .entry_id = new_id(f.users),
 		                          .roles = o->roles,
 		                          .role_count = o->role_count};
@@ -195,7 +232,7 @@ static int add_locked(const struct order *o, char *hash)
 	return rc;
 }
 
-static int set_locked(const struct order *o, char *hash)
+static int set_locked(const struct order *o, const struct credentials *c)
 {
 	struct passwd_file f;
 	int rc = passwd_file_lock(&f, o->path, false);
@@ -204,9 +241,16 @@ static int set_locked(const struct order *o, char *hash)
 		rc = require_user(&f, o);
 	if (rc == 0) {
 		struct user user = *find(&f, o);
+		bool had_scram = user.scram != NULL;
 
-		user.hash = hash;
+		user.hash = c->hash;
+		user.scram = c->scram;
 		rc = write_user(&f, &user);
+		if (rc == 0 && had_scram && user.scram == NULL)
+			(void)complain(0,
+			               "note: '%s' cannot log in by SCRAM any more: set the "
+			               "password again with --scram to make a verifier of it",
+			               o->user);
 		if (rc == 0 && user.locked)
 			(void)complain(0, "note: '%s' is still locked", o->user);
 	}
@@ -215,37 +259,39 @@ static int set_locked(const struct order *o, char *hash)
 }
 
 /* A generated password is printed once it is true. */
-static int with_new_hash(const struct order *o, int (*change)(const struct order *o, char *hash))
+static int with_credentials(const struct order *o,
+                            int (*change)(const struct order *o, const struct credentials *c))
 {
 	struct secret s = {.len = 0};
-	char *hash = NULL;
-	int rc = new_hash(o, &s, &hash);
+	struct credentials c = {0};
+	int rc = new_credentials(o, &s, &c);
 
 	if (rc == 0)
-		rc = change(o, hash);
+		rc = change(o, &c);
 	if (rc == 0 && (o->options & OPTION_GENERATE) != 0)
 		printf("%.*s\n", (int)s.len, (const char *)s.bytes);
 	secret_wipe(&s);
-	free(hash);
+	credentials_free(&c);
 	return rc;
 }
 
 static int run_add(const struct order *o)
 {
+	static const struct credentials none = {0};
 	int rc = look(o, require_no_user);
 
 	if (rc != 0)
 		return rc;
 	if ((o->options & OPTION_NO_PASSWORD) != 0)
-		return add_locked(o, NULL);
-	return with_new_hash(o, add_locked);
+		return add_locked(o, &none);
+	return with_credentials(o, add_locked);
 }
 
 static int run_set(const struct order *o)
 {
 	int rc = look(o, require_user);
 
-	return rc == 0 ? with_new_hash(o, set_locked) : rc;
+	return rc == 0 ? with_credentials(o, set_locked) : rc;
 }
 
 static int run_remove(const struct order *o)
@@ -329,15 +375,20 @@ static int width(const char *s)
 	return n;
 }
 
-static void print_row(int column, const char *name, const char *method, const char *locked)
+static void print_row(int column, const char *name, const char *method, const char *scram,
+                      const char *locked)
 {
-	printf("%s%*s  %-13s  %-6s  ", name, column - width(name), "", method, locked);
+	printf("%s%*s  %-13s  %-5s  %-6s  ", name, column - width(name), "", method, scram, locked);
 }
 
 static void print_user(const struct user *user, int column)
 {
+	char scram[16] = "-"; /* the iterations */
+
+	if (user->scram != NULL)
+		(void)snprintf(scram, sizeof(scram), "%" PRIu32, user->scram->iterations);
 	print_row(column, user->name, user->hash == NULL ? "none" : password_method(user->hash),
-	          user->locked ? "yes" : "no");
+	          scram, user->locked ? "yes" : "no");
 	for (size_t i = 0; i < user->role_count; i++)
 		printf("%s%s", i == 0 ? "" : ",", user->roles[i]);
 	puts(user->role_count == 0 ? "-" : "");
@@ -354,7 +405,7 @@ static int run_list(const struct order *o)
 			column = width(users_at(f.users, i)->name);
 	}
 	if (rc == 0) {
-		print_row(column, "USER", "PASSWORD", "LOCKED");
+		print_row(column, "USER", "PASSWORD", "SCRAM", "LOCKED");
 		puts("ROLES");
 		for (size_t i = 0; i < users_count(f.users); i++)
 			print_user(users_at(f.users, i), column);
@@ -382,6 +433,8 @@ static const struct option long_options[] = {
     {"stdin", no_argument, NULL, 's'},
     {"generate", no_argument, NULL, 'g'},
     {"method", required_argument, NULL, 'm'},
+    {"scram", no_argument, NULL, 'S'},
+    {"iterations", required_argument, NULL, 'i'},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
     {0},
@@ -398,6 +451,8 @@ static const struct {
     {'s', OPTION_STDIN, "--stdin"},
     {'g', OPTION_GENERATE, "--generate"},
     {'m', OPTION_METHOD, "--method"},
+    {'S', OPTION_SCRAM, "--scram"},
+    {'i', OPTION_ITERATIONS, "--iterations"},
 };
 
 static int usage_error(const char *text)
@@ -421,6 +476,19 @@ static int add_role(struct order *o, char *role)
 	return 0;
 }
 
+static int take_iterations(struct order *o, const char *text)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end != '\0' || n < SCRAM_ITERATIONS_MIN ||
+	    n > SCRAM_ITERATIONS_MAX)
+		return complain(EXIT_WRONG, "--iterations is a number from %d to %d",
+		                SCRAM_ITERATIONS_MIN, SCRAM_ITERATIONS_MAX);
+	o->iterations = (uint32_t)n;
+	return 0;
+}
+
 static int take_option(struct order *o, int letter)
 {
 	for (size_t i = 0; i < sizeof(option_bits) / sizeof(option_bits[0]); i++) {
@@ -429,6 +497,8 @@ static int take_option(struct order *o, int letter)
 	}
 	if (letter == 'r')
 		return add_role(o, optarg);
+	if (letter == 'i')
+		return take_iterations(o, optarg);
 	if (letter == 'm')
 		o->method = optarg;
 	return 0;
@@ -453,10 +523,12 @@ static int check_options(const struct order *o)
 			                option_bits[i].name);
 	}
 	if ((o->options & OPTION_NO_PASSWORD) != 0 && (o->options & OPTIONS_PASSWORD) != 0)
-		return complain(EXIT_WRONG, "--no-password goes with none of --stdin, --generate "
-		                            "and --method");
+		return complain(EXIT_WRONG, "--no-password goes with none of --stdin, --generate, "
+		                            "--method and --scram");
 	if ((o->options & OPTION_STDIN) != 0 && (o->options & OPTION_GENERATE) != 0)
 		return complain(EXIT_WRONG, "give --stdin or --generate, not both");
+	if ((o->options & OPTION_ITERATIONS) != 0 && (o->options & OPTION_SCRAM) == 0)
+		return complain(EXIT_WRONG, "--iterations goes with --scram only");
 	return check_method(o);
 }
 
@@ -511,7 +583,7 @@ static int take_options(struct order *o, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	static const struct rlimit no_core = {0, 0};
-	struct order o = {.method = "yescrypt"};
+	struct order o = {.method = "yescrypt", .iterations = SCRAM_ITERATIONS_DEFAULT};
 	int rc;
 
 	(void)setrlimit(RLIMIT_CORE, &no_core);

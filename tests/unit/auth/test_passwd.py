@@ -2,6 +2,9 @@
 
 Usage: test_passwd.py BROKER-PASSWD.  TAP on standard output.
 """
+import base64
+import hashlib
+import hmac
 import os
 import pty
 import re
@@ -18,6 +21,9 @@ import traceback
 
 EXE = os.path.abspath(sys.argv[1])
 HASH = "$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"  # of U*U
+# RFC 7677: password "pencil"
+SCRAM = ("SHA-256$4096$W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY="
+         "$wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=")
 
 
 def run(*args, stdin=None, status=0):
@@ -117,7 +123,9 @@ def test_wrong_use():
                  ("users", "verify", "a", "--generate"), ("users", "set", "a", "--no-password"),
                  ("users", "add", "a", "--stdin", "--generate"), ("users", "add", "a", "--no-password", "--stdin"),
                  ("users", "add", "a", "--no-password", "--generate"), ("users", "add", "a", "--stdin", "--method", "md5"),
-                 ("users", "add", "a", "--method"), ("users", "add", "a", "--frob")):
+                 ("users", "add", "a", "--stdin", "--iterations", "5000"),
+                 ("users", "add", "a", "--no-password", "--scram"), ("users", "list", "--scram"),
+                 ("users", "verify", "a", "--stdin", "--scram"), ("users", "add", "a", "--method"), ("users", "add", "a", "--frob")):
         assert run(*args, stdin=b"x\n", status=2).errors != "", args
     assert read() == ""
     assert "usage" in run("--help").text
@@ -130,6 +138,51 @@ def test_methods():
         assert field("hash", method).startswith("hash=" + prefix)
         run("users", "verify", method, "--stdin", stdin=b"secret\n")
         run("users", "verify", method, "--stdin", stdin=b"secre\n", status=1)
+
+
+def assert_verifier(user, password, iterations):
+    """What is stored is what RFC 5802 says, worked out by another library."""
+    method, count, *keys = field("scram", user)[len("scram="):].split("$")
+    salt, stored, server = (base64.b64decode(k, validate=True) for k in keys)
+    salted = hashlib.pbkdf2_hmac("sha256", password, salt, int(count))
+    assert (method, int(count), len(salt)) == ("SHA-256", iterations, 16)
+    assert stored == hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    assert server == hmac.digest(salted, b"Server Key", "sha256")
+    return salt
+
+
+def test_scram():
+    run("-c", "users", "add", "anna", "--scram", "--stdin", "--role", "a", stdin=b"secret\n")
+    assert re.fullmatch(r"anna:id=[0-9a-f]{16}:hash=[^:]+:scram=[^:]+:roles=a\n", read())
+    first = assert_verifier("anna", b"secret", 15000)
+    run("users", "verify", "anna", "--stdin", stdin=b"secret\n")
+    run("users", "add", "bo", "--scram", "--iterations", "4096", "--stdin", stdin="påssword, p=\n".encode())
+    assert assert_verifier("bo", "påssword, p=".encode(), 4096) != first
+    done = run("users", "set", "anna", "--scram", "--iterations", "5000", "--stdin", stdin=b"new\n")
+    assert done.errors == "" and assert_verifier("anna", b"new", 5000) != first
+    made = run("users", "set", "anna", "--scram", "--generate").text.strip()
+    assert_verifier("anna", made.encode(), 15000)
+    run("users", "lock", "anna")
+    run("users", "unlock", "anna")
+    assert_verifier("anna", made.encode(), 15000)
+
+
+def test_set_without_scram_says_that_the_verifier_goes():
+    run("-c", "users", "add", "anna", "--scram", "--stdin", stdin=b"secret\n")
+    done = run("users", "set", "anna", "--stdin", stdin=b"new\n")
+    assert "SCRAM" in done.errors and "--scram" in done.errors
+    assert field("scram", "anna") is None and field("hash", "anna") is not None
+    assert run("users", "set", "anna", "--stdin", stdin=b"newer\n").errors == ""
+
+
+def test_scram_wants_text():
+    write("# nobody\n")
+    for password, why in ((b"se\tcret\n", "control"), (b"se\xffcret\n", "UTF-8")):
+        assert why in run("users", "add", "anna", "--scram", "--stdin", stdin=password, status=2).errors
+    assert read() == "# nobody\n"
+    for count in ("4095", "0", "-4096", "x", "4096x", "", "10000001", "99999999999999999999"):
+        run("users", "add", "anna", "--scram", "--iterations", count, "--stdin", stdin=b"x\n", status=2)
+    assert read() == "# nobody\n"
 
 
 def test_generate_prints_a_password_that_is_right():
@@ -186,9 +239,10 @@ def test_verify_without_a_password():
 
 
 def test_list():
-    write("# x\nanna:id=00000000000000a1:hash=%s:roles=a,b\nåsa:id=00000000000000a2:locked\n" % HASH)
+    write("# x\nanna:id=00000000000000a1:hash=%s:scram=" % HASH + SCRAM + ":roles=a,b\nåsa:id=00000000000000a2:locked\n")
     assert [l.split() for l in run("users", "list").text.splitlines()] == [
-        ["USER", "PASSWORD", "LOCKED", "ROLES"], ["anna", "bcrypt", "no", "a,b"], ["åsa", "none", "yes", "-"]]
+        ["USER", "PASSWORD", "SCRAM", "LOCKED", "ROLES"], ["anna", "bcrypt", "4096", "no", "a,b"],
+        ["åsa", "none", "-", "yes", "-"]]
     columns = {l.index(w) for l, w in zip(run("users", "list").text.splitlines(), ("PASSWORD", "bcrypt", "none"))}
     assert len(columns) == 1
 
