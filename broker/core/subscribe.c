@@ -16,8 +16,6 @@ static enum reason judge(struct conn *c, struct slice whole, struct slice filter
 	struct acl_request request = {.action = ACL_SUBSCRIBE, .topic = filter};
 	struct acl_verdict verdict;
 
-	if (!topic_filter_valid(filter))
-		return REASON_TOPIC_FILTER_INVALID; /* [MQTT5-4.7.1-1] */
 	if (topic_levels(filter) > worker_limits(c->worker, c)->topic_levels)
 		return REASON_TOPIC_FILTER_INVALID;
 	verdict = acl_check(session_subject(s), &request);
@@ -52,7 +50,7 @@ static uint8_t subscribe_one(struct conn *c, struct slice whole,
 	enum reason why;
 	bool is_new;
 
-	if (share == SHARE_INVALID)
+	if (share == SHARE_INVALID) /* 3.1.1 knows no $share: it conforms and is not accepted */
 		return REASON_TOPIC_FILTER_INVALID;
 	if (share == SHARE_NONE)
 		filter = whole;

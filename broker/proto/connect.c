@@ -104,7 +104,7 @@ static enum reason judge(const struct connect *c)
 	if (!c->will.present)
 		return REASON_OK;
 	if (!topic_name_valid(c->will.topic))
-		return REASON_TOPIC_NAME_INVALID;
+		return REASON_MALFORMED; /* 0x90 is for names that are not malformed */
 	if (!properties_fit_payload(&c->will.properties, c->will.payload))
 		return REASON_PAYLOAD_FORMAT_INVALID;
 	return REASON_OK;

@@ -37,7 +37,7 @@ struct connect {
  * then says which form of CONNACK the client would understand: 3.1.1 for levels below 5, 5.0
  * above; the top bit, which bridges set, does not count); REASON_MALFORMED; REASON_PROTOCOL_ERROR.
  * out->version is set as soon as it is known, else MQTT_3_1_1. The will's topic must be a valid
- * topic name (REASON_TOPIC_NAME_INVALID), a will payload with Payload Format 1 is UTF-8
+ * topic name (else REASON_MALFORMED), a will payload with Payload Format 1 is UTF-8
  * (REASON_PAYLOAD_FORMAT_INVALID). An empty client id with clean_start 0 under 3.1.1 is
  * REASON_CLIENT_ID_NOT_VALID. [MQTT3-3.1.3-8] */
 enum reason connect_decode(const struct frame *frame, struct connect *out);

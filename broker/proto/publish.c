@@ -10,14 +10,13 @@ enum publish_flag {
 	FLAG_DUP = 0x08,
 };
 
-/* A name in UTF-8 that is no topic name has a wildcard, or is empty. */
+/* Not UTF-8 [MQTT-3.3.2-1], or with a wildcard [MQTT-3.3.2-2]: both do not conform. 0x90 is for
+ * names that do and are not accepted. The empty name is judged where the alias is known. */
 static enum reason judge_topic(struct slice topic)
 {
 	if (topic_is_plain(topic))
 		return REASON_OK;
-	if (!utf8_valid(topic)) /* [MQTT-3.3.2-1] */
-		return REASON_MALFORMED;
-	return topic_has_wildcard(topic) ? REASON_TOPIC_NAME_INVALID : REASON_OK;
+	return utf8_valid(topic) && !topic_has_wildcard(topic) ? REASON_OK : REASON_MALFORMED;
 }
 
 static enum reason judge_properties(const struct properties *p)
@@ -40,7 +39,7 @@ static enum reason read_publish_properties(struct reader *r, struct properties *
 static enum reason judge_empty_topic(const struct publish *p, enum mqtt_version version)
 {
 	if (version == MQTT_3_1_1)
-		return REASON_TOPIC_NAME_INVALID;
+		return REASON_MALFORMED;
 	return p->properties.topic_alias == 0 ? REASON_PROTOCOL_ERROR : REASON_OK;
 }
 

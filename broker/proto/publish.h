@@ -14,9 +14,9 @@ struct publish {
 	struct properties properties; /* zeroed in 3.1.1 */
 };
 
-/* REASON_OK, REASON_MALFORMED (QoS 3, DUP with QoS 0, identifier 0, bad UTF-8, truncation),
- * REASON_TOPIC_NAME_INVALID (wildcards), REASON_PROTOCOL_ERROR (properties; empty topic without
- * alias; Subscription Identifier from a client), REASON_TOPIC_ALIAS_INVALID (alias 0),
+/* REASON_OK, REASON_MALFORMED (QoS 3, DUP with QoS 0, identifier 0, bad UTF-8, truncation,
+ * wildcards), REASON_PROTOCOL_ERROR (properties; empty topic without alias; Subscription Identifier
+ * from a client), REASON_TOPIC_ALIAS_INVALID (alias 0),
  * REASON_PAYLOAD_FORMAT_INVALID is not judged here (a caller may).  [MQTT-3.3.1-4] [MQTT-3.3.2-2]
  */
 enum reason publish_decode(const struct frame *frame, enum mqtt_version version,

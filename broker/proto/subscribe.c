@@ -44,12 +44,24 @@ static enum reason judge_options_v5(uint8_t bits, struct slice filter)
 	return REASON_OK;
 }
 
+/* A filter with a wildcard in the wrong place does not conform, and the packet goes with it: 0x8f
+ * is for filters that do conform. [MQTT5-4.7.1-1, -2] [MQTT3-4.7.1-2, -3] [MQTT-4.7.3-1] Only 5.0
+ * knows $share; 3.1.1 has no complaint about a name that is missing there. [MQTT5-4.8.2-1, -2] */
+static bool filter_conforms(struct slice whole, enum mqtt_version version)
+{
+	struct slice group, filter;
+	enum share_result share =
+	    version == MQTT_5_0 ? topic_filter_share(whole, &group, &filter) : SHARE_NONE;
+
+	return share == SHARE_NONE ? topic_filter_valid(whole) : share == SHARE_OK;
+}
+
 static enum reason judge_entry(struct reader *r, enum mqtt_version version)
 {
 	struct slice filter = read_utf8(r); /* [MQTT-3.8.3-1] */
 	uint8_t bits = read_u8(r);
 
-	if (r->bad)
+	if (r->bad || !filter_conforms(filter, version))
 		return REASON_MALFORMED;
 	return version == MQTT_5_0 ? judge_options_v5(bits, filter) : judge_options_v3(bits);
 }
@@ -104,10 +116,12 @@ enum reason unsubscribe_decode(const struct frame *frame, enum mqtt_version vers
 	if ((why = read_head(&r, frame, version, &out->packet_id, &out->properties)) != REASON_OK)
 		return why;
 	out->entries = slice_of(r.at, reader_left(&r));
-	for (; reader_left(&r) > 0; out->count++)
-		read_utf8(&r); /* [MQTT-3.10.3-1] */
-	if (r.bad)
-		return REASON_MALFORMED;
+	for (; reader_left(&r) > 0; out->count++) {
+		struct slice filter = read_utf8(&r); /* [MQTT-3.10.3-1] */
+
+		if (r.bad || !filter_conforms(filter, version))
+			return REASON_MALFORMED;
+	}
 	return out->count > 0 ? REASON_OK : REASON_PROTOCOL_ERROR; /* [MQTT-3.10.3-2] */
 }
 

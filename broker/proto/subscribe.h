@@ -14,14 +14,14 @@ struct subscription_options {
 
 struct subscribe {
 	uint16_t packet_id;
-	size_t count;                 /* entries, at least one [MQTT-3.8.3-3] */
+	size_t count;                 /* entries, at least one [MQTT3-3.8.3-3] [MQTT5-3.8.3-2] */
 	struct properties properties; /* the Subscription Identifier among them */
 	struct slice entries;
 };
 
 /* Checks the whole packet: flags, identifier, UTF-8 of each filter, option bits, at least one
- * entry. Whether a filter is a valid filter is judged per entry by the caller (0x8F in its
- * place; 3.1.1 closes or 0x80). No Local on a `$share` is REASON_PROTOCOL_ERROR. [MQTT5-3.8.3-4] */
+ * entry, every filter one. `$share/` is an ordinary level in 3.1.1: there the caller judges it
+ * (0x80 in its place). No Local on a `$share` is REASON_PROTOCOL_ERROR. [MQTT5-3.8.3-4] */
 enum reason subscribe_decode(const struct frame *frame, enum mqtt_version version,
                              struct subscribe *out);
 /* Next entry off s->entries; false at the end. */

@@ -59,8 +59,8 @@ static const struct {
     {"v3 will topic nul", V3("06", "0003 'a' 00 'b' 0000"), REASON_MALFORMED, MQTT_3_1_1},
     /* [MQTT3-3.1.3-11] */
     {"v3 user not utf-8", V3("82", "0001 c0"), REASON_MALFORMED, MQTT_3_1_1},
-    {"v3 will topic wildcard", V3("06", "0001 '#' 0000"), REASON_TOPIC_NAME_INVALID, MQTT_3_1_1},
-    {"v3 will topic empty", V3("06", "0000 0000"), REASON_TOPIC_NAME_INVALID, MQTT_3_1_1},
+    {"v3 will topic wildcard", V3("06", "0001 '#' 0000"), REASON_MALFORMED, MQTT_3_1_1},
+    {"v3 will topic empty", V3("06", "0000 0000"), REASON_MALFORMED, MQTT_3_1_1},
     /* [MQTT3-3.1.3-7] [MQTT3-3.1.3-8] */
     {"v3 empty id, kept", "0004 'MQTT' 04 00 003c 0000", REASON_CLIENT_ID_NOT_VALID, MQTT_3_1_1},
     {"v3 surplus byte", V3("02", "00"), REASON_MALFORMED, MQTT_3_1_1},
@@ -80,7 +80,7 @@ static const struct {
     {"v5 will text", V5("06", "02 0101 0001 't' 0002 c3a9"), REASON_OK, MQTT_5_0},
     {"v5 will no text", V5("06", "02 0101 0001 't' 0001 ff"), REASON_PAYLOAD_FORMAT_INVALID,
      MQTT_5_0},
-    {"v5 will topic wildcard", V5("06", "00 0003 'a/+' 0000"), REASON_TOPIC_NAME_INVALID, MQTT_5_0},
+    {"v5 will topic wildcard", V5("06", "00 0003 'a/+' 0000"), REASON_MALFORMED, MQTT_5_0},
     /* [MQTT5-3.1.3-11] */
     {"v5 will topic not utf-8", V5("06", "00 0001 ff 0000"), REASON_MALFORMED, MQTT_5_0},
     /* [MQTT5-3.1.3-12] */

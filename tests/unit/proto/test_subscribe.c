@@ -14,9 +14,12 @@ static const struct row subscribes[] = {
     {"v3 one", "0001 0001 'a' 00", MQTT_3_1_1, REASON_OK, 1},
     {"v3 three", "ffff 0001 'a' 00 0003 'b/#' 01 0001 '+' 02", MQTT_3_1_1, REASON_OK, 3},
     {"v3 share", "0001 000a '$share/g/a' 01", MQTT_3_1_1, REASON_OK, 1},
-    {"v3 filter judged later", "0001 0002 '##' 00 0000 00", MQTT_3_1_1, REASON_OK, 2},
-    {"v3 none", "0001", MQTT_3_1_1, REASON_PROTOCOL_ERROR, 0},         /* [MQTT3-3.8.3-3] */
-    {"v3 qos 3", "0001 0001 'a' 03", MQTT_3_1_1, REASON_MALFORMED, 0}, /* [MQTT3-3.8.3-4] */
+    {"v3 share without a name", "0001 0008 '$share//' 01", MQTT_3_1_1, REASON_OK, 1},
+    {"v3 two hashes", "0001 0002 '##' 00", MQTT_3_1_1, REASON_MALFORMED, 0}, /* [MQTT3-4.7.1-2] */
+    {"v3 plus glued", "0001 0002 'a+' 00", MQTT_3_1_1, REASON_MALFORMED, 0}, /* [MQTT3-4.7.1-3] */
+    {"v3 empty filter", "0001 0000 00", MQTT_3_1_1, REASON_MALFORMED, 0},    /* [MQTT-4.7.3-1] */
+    {"v3 none", "0001", MQTT_3_1_1, REASON_PROTOCOL_ERROR, 0},               /* [MQTT3-3.8.3-3] */
+    {"v3 qos 3", "0001 0001 'a' 03", MQTT_3_1_1, REASON_MALFORMED, 0},       /* [MQTT3-3.8.3-4] */
     {"v3 no local", "0001 0001 'a' 04", MQTT_3_1_1, REASON_MALFORMED, 0},
     {"v3 reserved bit", "0001 0001 'a' 80", MQTT_3_1_1, REASON_MALFORMED, 0},
     {"v3 second is bad", "0001 0001 'a' 00 0001 'b' 08", MQTT_3_1_1, REASON_MALFORMED, 0},
@@ -46,12 +49,19 @@ static const struct row subscribes[] = {
     {"v5 no properties", "0001 0001 'a' 00", MQTT_5_0, REASON_MALFORMED, 0},
     {"v5 identifier 0", "0000 00 0001 'a' 00", MQTT_5_0, REASON_MALFORMED, 0}, /* [MQTT5-2.2.1-3] */
     {"v5 filter not utf-8", "0001 00 0002 'a' c3 00", MQTT_5_0, REASON_MALFORMED, 0},
+    {"v5 hash glued", "0001 00 0002 'a#' 00", MQTT_5_0, REASON_MALFORMED, 0}, /* [MQTT5-4.7.1-1] */
+    {"v5 plus glued", "0001 00 0002 '+a' 00", MQTT_5_0, REASON_MALFORMED, 0}, /* [MQTT5-4.7.1-2] */
+    {"v5 share alone", "0001 00 0008 '$share/g' 00", MQTT_5_0, REASON_MALFORMED, 0},
+    /* [MQTT5-4.8.2-1, -2] */
+    {"v5 share without a name", "0001 00 0009 '$share//a' 00", MQTT_5_0, REASON_MALFORMED, 0},
+    {"v5 share name not utf-8", "0001 00 000a '$share/' ff '/a' 00", MQTT_5_0, REASON_MALFORMED, 0},
 };
 
 static const struct row unsubscribes[] = {
     {"v3 one", "0001 0001 'a'", MQTT_3_1_1, REASON_OK, 1},
     {"v3 two", "0001 0001 'a' 0003 'b/#'", MQTT_3_1_1, REASON_OK, 2},
-    {"v3 empty filter", "0001 0000", MQTT_3_1_1, REASON_OK, 1},
+    {"v3 empty filter", "0001 0000", MQTT_3_1_1, REASON_MALFORMED, 0},
+    {"v3 hash inside", "0001 0003 '#/a'", MQTT_3_1_1, REASON_MALFORMED, 0},
     {"v3 none", "0001", MQTT_3_1_1, REASON_PROTOCOL_ERROR, 0}, /* [MQTT-3.10.3-2] */
     {"v3 identifier 0", "0000 0001 'a'", MQTT_3_1_1, REASON_MALFORMED, 0},
     {"v3 surplus", "0001 0001 'a' 00", MQTT_3_1_1, REASON_MALFORMED, 0},
@@ -61,6 +71,7 @@ static const struct row unsubscribes[] = {
     {"v5 subscription id", "0001 02 0b01 0001 'a'", MQTT_5_0, REASON_MALFORMED, 0},
     {"v5 none", "0001 00", MQTT_5_0, REASON_PROTOCOL_ERROR, 0},
     {"v5 no properties", "0001", MQTT_5_0, REASON_MALFORMED, 0},
+    {"v5 share alone", "0001 00 0008 '$share/g'", MQTT_5_0, REASON_MALFORMED, 0},
     {"v5 second not utf-8", "0001 00 0001 'a' 0001 80", MQTT_5_0, REASON_MALFORMED, 0},
 };
 
