@@ -91,13 +91,17 @@ class Table:
 
 
 class Policy:
-    """A template as it is shipped, with one user more: the watcher sees everything and furnishes the house."""
+    """A template as it is shipped, with some users more: the watcher sees everything and furnishes the house;
+    `others` are {name: what the file says of them, None where it does already}."""
 
-    def __init__(self, new_house, template, table, others=()):
+    def __init__(self, new_house, template, table, others):
         self.table = table
-        text = (ROOT / "acl/templates" / template).read_text(encoding="utf-8")
-        self.text = self.with_user(text, "watcher", 'rules: ["allow all #"]')
-        users = {user: [] for user in {"watcher", FOREIGN, *others, *table.who.values()} if user is not None}
+        self.text = (ROOT / "acl/templates" / template).read_text(encoding="utf-8")
+        others = {"watcher": 'rules: ["allow all #"]', **others}
+        for name, holds in others.items():
+            if holds is not None:
+                self.text = self.with_user(self.text, name, holds)
+        users = {user: [] for user in {FOREIGN, *others, *table.who.values()} if user is not None}
         self.house = new_house(users=users, config={"authentication": {"anonymous": True}})
         self.house.write_file("acl.yaml", self.text)
         self.rules = self.ask()

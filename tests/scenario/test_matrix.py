@@ -9,8 +9,8 @@ import mqtt
 import pytest
 from wire import Wire
 
-WHO = {"provider": "porch", "actor": "anna", "both": "bridge", "janitor": "sweeper", "observer": "wall",
-       "monitor": "meter", "admin": "owner", "none": "stranger", "anonymous": None}
+WHO = {"provider": "porch", "actor": "anna", "both": "bridge", "reversed": "egdirb", "janitor": "sweeper",
+       "observer": "wall", "monitor": "meter", "admin": "owner", "none": "stranger", "anonymous": None}
 
 EVERY = "prdwWD"
 # p publish, r retained, d delete; w will, W will retained, D will that deletes. Not named: nothing.
@@ -71,6 +71,9 @@ READS = [
     ("$SYS/#", "$SYS/broker/version", "monitor admin"),
     ("$CONTROL/#", "", "admin"),
 ]
+# The order in which somebody has his roles makes no difference.
+WRITES = [(topic, payload, {**ways, "reversed": ways.get("both", "")}) for topic, payload, ways in WRITES]
+READS = [(topic_filter, sample, roles.replace("both", "both reversed")) for topic_filter, sample, roles in READS]
 TABLE = matrix.Table(WHO, WRITES, READS, OWNED)
 ROLES = pytest.mark.parametrize("role", WHO)
 VERSIONS = pytest.mark.parametrize("version", [4, 5], ids=["3.1.1", "5.0"])
@@ -78,7 +81,7 @@ VERSIONS = pytest.mark.parametrize("version", [4, 5], ids=["3.1.1", "5.0"])
 
 @pytest.fixture(scope="module")
 def policy(new_house):
-    made = matrix.Policy(new_house, "hemtjanst.yaml", TABLE)
+    made = matrix.Policy(new_house, "hemtjanst.yaml", TABLE, {"egdirb": "roles: [actor, provider]"})
     with made.house:
         yield made
 

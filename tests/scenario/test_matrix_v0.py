@@ -75,7 +75,7 @@ VERSIONS = pytest.mark.parametrize("version", [4, 5], ids=["3.1.1", "5.0"])
 
 @pytest.fixture(scope="module")
 def policy(new_house):
-    made = matrix.Policy(new_house, "hemtjanst-v0.yaml", TABLE, others=["kitchen", "tradfri", "sladdlos"])
+    made = matrix.Policy(new_house, "hemtjanst-v0.yaml", TABLE, dict.fromkeys(["kitchen", "tradfri", "sladdlos"]))
     with made.house:
         yield made
 
