@@ -127,7 +127,8 @@ class Policy:
         answers = [(line, ANSWER.match(line)) for line in done.stdout.splitlines()]
         wrong = [line for line, answer in answers if not answer]
         assert wrong[:-1] == [] and done.returncode == 0, wrong  # the last one is the sum
-        found = {cells[int(answer[1]) - first]: answer[2] for _, answer in answers if answer and int(answer[1]) >= first}
+        found = {cells[int(answer[1]) - first]: answer[2] for _, answer in answers
+                 if answer and int(answer[1]) >= first}
         assert len(found) == len(cells), f"{len(cells)} questions, {len(found)} answers"
         return found
 

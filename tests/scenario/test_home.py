@@ -1,5 +1,5 @@
-"""A Hemtjänst house with the policy that is shipped for it, and the clients that live there: two providers, an actor, a
-janitor, somebody who looks, and somebody without a name."""
+"""A Hemtjänst house with the policy that is shipped for it, and the clients that live there: two providers, an actor,
+a janitor, somebody who looks, and somebody without a name."""
 
 import socket
 

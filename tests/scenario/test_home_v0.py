@@ -11,7 +11,8 @@ from process import LineProcess
 from wire import Wire
 
 VERSIONS = pytest.mark.parametrize("version", [4, 5], ids=["3.1.1", "5.0"])
-LAMP = {"name": "Lamp", "type": "lightbulb", "manufacturer": "nobody", "feature": {"on": {}, "brightness": {"max": 100}}}
+LAMP = {"name": "Lamp", "type": "lightbulb", "manufacturer": "nobody",
+        "feature": {"on": {}, "brightness": {"max": 100}}}
 
 
 class Hemtjanst(LineProcess):

@@ -168,7 +168,8 @@ def test_a_queue_filled_under_other_rules(policy, guest, role, version):
 def test_a_will_is_judged_again_when_it_fires(policy, guest, version):
     guest("provider")
     with policy.watcher() as watcher:
-        client = Wire(policy.house, version, user="guest", will=mqtt.Will("current/guest/lamp/reachable", b"0", 2, True))
+        will = mqtt.Will("current/guest/lamp/reachable", b"0", 2, True)
+        client = Wire(policy.house, version, user="guest", will=will)
         watcher.messages.clear()
         mark = policy.house.mark()
         guest("actor")
