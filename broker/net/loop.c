@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "net/loop_inside.h"
 #include "net/socket.h"
+#include "net/tls_stream.h"
 
 struct loop_signal {
 	uv_signal_t handle;
@@ -124,6 +125,8 @@ struct loop *loop_new(struct home *home, int *error)
 		free(loop);
 		return NULL;
 	}
+	loop->bio = tls_bio_new();
+	REQUIRE(loop->bio != NULL); /* at the start only */
 	loop->home = home;
 	loop->due_ms = UINT64_MAX;
 	queue_init(&loop->ready);
@@ -160,6 +163,7 @@ void loop_free(struct loop *loop)
 	uv_close((uv_handle_t *)&loop->timer, NULL);
 	uv_run(&loop->uv, UV_RUN_DEFAULT);
 	REQUIRE(uv_loop_close(&loop->uv) == 0);
+	tls_bio_free(loop->bio);
 	buf_fini(&loop->out);
 	free(loop);
 }

@@ -102,25 +102,38 @@ static void make_method(void)
 	REQUIRE(BIO_meth_set_ctrl(method, bio_ctrl) == 1);
 }
 
-/* OpenSSL's memory can run out: then there is no SSL, and the connection ends. */
-static SSL *new_ssl(struct tls_stream *t)
+struct bio_st *tls_bio_new(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	SSL *ssl = SSL_new(t->ctx->groups[0].ssl_ctx);
 	BIO *bio;
 
 	pthread_once(&once, make_method);
 	bio = BIO_new(method);
-	if (ssl == NULL || bio == NULL) {
-		SSL_free(ssl);
-		BIO_free(bio);
-		return NULL;
-	}
-	BIO_set_data(bio, t);
-	BIO_set_init(bio, 1);
-	SSL_set_bio(ssl, bio, bio);
-	SSL_set_accept_state(ssl);
-	return ssl;
+	if (bio != NULL)
+		BIO_set_init(bio, 1);
+	return bio;
+}
+
+void tls_bio_free(struct bio_st *bio)
+{
+	BIO_free(bio);
+}
+
+/* Nothing stays in a BIO of ours, so that all connections of a loop share one: this says whose it
+ * is. Before anything that makes OpenSSL read or write. (The buffer that OpenSSL puts before it
+ * during a handshake knows of it, and not the other way round.) */
+static void work_on(struct tls_stream *t)
+{
+	BIO_set_data(t->sock.loop->bio, t);
+	ERR_clear_error();
+}
+
+static void use_bio_of_loop(struct tls_stream *t)
+{
+	BIO *bio = t->sock.loop->bio;
+
+	REQUIRE(BIO_up_ref(bio) == 1);
+	SSL_set_bio(t->ssl, bio, bio);
 }
 
 struct tls_hello *tls_stream_hello(SSL *ssl)
@@ -185,7 +198,7 @@ static void op_write(struct stream *stream, struct slice bytes)
 	while (bytes.len > 0 && t->sock.state == SOCK_OPEN) {
 		size_t n = bytes.len < OUT_BYTES_MAX ? bytes.len : OUT_BYTES_MAX;
 
-		ERR_clear_error();
+		work_on(t);
 		if (SSL_write_ex(t->ssl, bytes.data, n, &n) != 1) {
 			fail(t);
 			return;
@@ -223,7 +236,7 @@ static enum fill fill_plain(struct tls_stream *t, size_t *len)
 	while (*len < sizeof(loop->plain)) {
 		int result;
 
-		ERR_clear_error();
+		work_on(t);
 		result = SSL_read_ex(t->ssl, loop->plain + *len, sizeof(loop->plain) - *len, &n);
 		if (result != 1)
 			return fill_stopped(t, result);
@@ -342,11 +355,13 @@ static bool begin(struct tls_stream *t)
 		refuse_plaintext(t);
 		return false;
 	}
-	t->ssl = new_ssl(t);
-	if (t->ssl == NULL) {
+	t->ssl = SSL_new(t->ctx->groups[0].ssl_ctx);
+	if (t->ssl == NULL) { /* OpenSSL's memory is out */
 		fail(t);
 		return false;
 	}
+	use_bio_of_loop(t);
+	SSL_set_accept_state(t->ssl);
 	t->hello = xnew(t->hello);
 	return true;
 }
@@ -374,7 +389,7 @@ static void on_handshake(struct sock *s)
 		sock_update(s);
 		return;
 	}
-	ERR_clear_error();
+	work_on(t);
 	result = SSL_do_handshake(t->ssl);
 	if (result != 1 && SSL_get_error(t->ssl, result) != SSL_ERROR_WANT_READ) {
 		t->in = SLICE_EMPTY;
@@ -433,7 +448,7 @@ static void goodbye(struct sock *s)
 	if (!t->established || t->failed || s->broken)
 		return;
 	t->failed = true;
-	ERR_clear_error();
+	work_on(t);
 	(void)SSL_shutdown(t->ssl);
 	send_out(t);
 }
@@ -500,6 +515,15 @@ static bool op_certificate_valid(const struct stream *stream, const struct tls_c
 	return ctx->client_certificates != CLIENT_CERTIFICATES_REQUIRED;
 }
 
+static void op_attach(struct stream *stream, struct loop *loop)
+{
+	struct tls_stream *t = (struct tls_stream *)stream;
+
+	sock_op_attach(stream, loop);
+	if (t->ssl != NULL)
+		use_bio_of_loop(t);
+}
+
 static const struct stream_ops ops = {
     .write = op_write,
     .backlog = sock_op_backlog,
@@ -508,7 +532,7 @@ static const struct stream_ops ops = {
     .close = sock_op_close,
     .abort = sock_op_abort,
     .detach = sock_op_detach,
-    .attach = sock_op_attach,
+    .attach = op_attach,
     .discard = sock_op_discard,
     .peer_text = sock_op_peer_text,
     .peer_key = sock_op_peer_key,

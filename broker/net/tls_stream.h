@@ -15,4 +15,8 @@ struct stream *tls_stream_new(int fd, unsigned listener, const struct sockaddr *
 /* What the listener is called in the log; the first name given stays. Any thread. */
 void tls_context_name(struct tls_context *ctx, const char *bind);
 
+/* The way between OpenSSL and a loop, made with the loop. NULL: OpenSSL's memory is out. */
+struct bio_st *tls_bio_new(void);
+void tls_bio_free(struct bio_st *bio);
+
 #endif
