@@ -155,9 +155,16 @@ static bool is_welcomed(const struct conn *c)
 	       (c->receipts == NULL || c->receipts->type != PACKET_CONNACK);
 }
 
+struct slice conn_reason_string(const struct conn *c, struct slice text, size_t rest)
+{
+	bool fits = text.len + rest <= c->max_packet_bytes;
+
+	return c->no_problem_information || !fits ? SLICE_EMPTY : text;
+}
+
 void conn_fail(struct conn *c, enum reason reason, const char *cause)
 {
-	struct slice text = c->no_problem_information ? SLICE_EMPTY : slice_of_str(cause);
+	struct slice text = conn_reason_string(c, slice_of_str(cause), REASON_STRING_REST);
 
 	if (c->state == CONN_CLOSING)
 		return;
@@ -230,11 +237,19 @@ typedef enum reason frame_handler(struct conn *c, const struct frame *f);
 static enum reason on_pingreq(struct conn *c, const struct frame *f)
 {
 	enum reason why = pingreq_decode(f);
+	struct receipt *receipt;
+	struct buf bytes = {0};
 
 	if (why != REASON_OK)
 		return why;
-	pingresp_encode(conn_out(c)); /* [MQTT-3.12.4-1] */
-	count(&c->worker->counters.packets_sent);
+	if (is_welcomed(c)) {
+		pingresp_encode(conn_out(c)); /* [MQTT-3.12.4-1] */
+		count(&c->worker->counters.packets_sent);
+		return REASON_OK;
+	}
+	pingresp_encode(&bytes);
+	receipt = receipt_packet(c, PACKET_PINGRESP, &bytes); /* behind CONNACK */
+	receipt_done(&receipt, REASON_SUCCESS, SLICE_EMPTY);
 	return REASON_OK;
 }
 
@@ -248,11 +263,11 @@ static enum reason on_disconnect(struct conn *c, const struct frame *f)
 		return why;
 	if (properties_have(&d.properties, PROPERTY_SESSION_EXPIRY)) {
 		if (s->expiry_s == 0 && d.properties.session_expiry_s != 0)
-			return REASON_PROTOCOL_ERROR; /* [MQTT5-3.14.2-2] */
+			return REASON_PROTOCOL_ERROR; /* section 3.14.2.2.2 */
 		session_set_expiry(s, d.properties.session_expiry_s, worker_limits(c->worker, c));
 	}
-	c->clean_disconnect =
-	    d.reason != REASON_DISCONNECT_WITH_WILL; /* [MQTT5-3.14.4-3] [MQTT3-3.14.4-3] */
+	/* Only 0x00 says that the will is not wanted. [MQTT5-3.14.4-3] [MQTT3-3.14.4-3] */
+	c->clean_disconnect = d.reason == REASON_SUCCESS;
 	conn_end(c, d.reason, "the client said DISCONNECT");
 	return REASON_OK;
 }
@@ -424,7 +439,8 @@ static void on_timer(struct timer *timer, void *home_arg)
 		return;
 	if ((c->pauses & CONN_PAUSE_PRESSURE) != 0)
 		c->last_packet_ms = w->home.now_ms;
-	if (w->home.now_ms - c->last_packet_ms >= allowed_ms) /* [MQTT-3.1.2-24] [MQTT5-3.1.2-22] */
+	/* [MQTT3-3.1.2-24] [MQTT5-3.1.2-22] */
+	if (w->home.now_ms - c->last_packet_ms >= allowed_ms)
 		conn_fail(c, REASON_KEEP_ALIVE_TIMEOUT,
 		          "nothing arrived for one and a half keep alive intervals");
 	else

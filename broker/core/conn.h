@@ -99,6 +99,12 @@ void conn_resume(struct conn *c, enum conn_pause why);
  * side: one log line, one counter, the right DISCONNECT or CONNACK for the version, close. `cause`
  * is for the log and, where the client wants it, the Reason String. */
 void conn_fail(struct conn *c, enum reason reason, const char *cause);
+/* `text` as a Reason String for this client; empty where it wants none [MQTT5-3.1.2-29], or where
+ * the packet, `rest` bytes without it, would be larger than it takes. [MQTT5-3.4.2-2]
+ * [MQTT5-3.5.2-2] [MQTT5-3.9.2-1] [MQTT5-3.14.2-3] */
+struct slice conn_reason_string(const struct conn *c, struct slice text, size_t rest);
+/* Fixed header, packet identifier, reason code and what announces a Reason String, at most. */
+#define REASON_STRING_REST ((size_t)15)
 /* End it without a word (the client said DISCONNECT; a session gone). */
 void conn_end(struct conn *c, enum reason reason, const char *cause);
 /* The same where the reason was logged already. */

@@ -33,6 +33,26 @@ static void log_refused(struct conn *c, const struct connect *packet, enum reaso
 	    F_NUM("suppressed", suppressed));
 }
 
+/* Where the client takes only small packets, a refusal loses its words before its code.
+ * [MQTT5-3.1.2-24] [MQTT5-3.2.2-19] */
+static void put_refusal(struct conn *c, const struct connect *packet, const struct connack *ack)
+{
+	uint32_t asked = packet->properties.max_packet_bytes; /* never 0 */
+	size_t max = asked > 0 ? asked : SIZE_MAX;
+	struct connack plain = *ack;
+	struct buf bytes = {0};
+
+	connack_encode(&bytes, ack);
+	if (bytes.len > max) {
+		buf_clear(&bytes);
+		plain.reason_string = plain.server_reference = SLICE_EMPTY;
+		connack_encode(&bytes, &plain);
+	}
+	if (bytes.len <= max)
+		buf_put_slice(conn_out(c), buf_slice(&bytes));
+	buf_fini(&bytes);
+}
+
 static void refuse_with(struct conn *c, const struct connect *packet, const char *cause,
                         const struct connack *ack)
 {
@@ -41,7 +61,7 @@ static void refuse_with(struct conn *c, const struct connect *packet, const char
 	log_refused(c, packet, ack->reason, cause);
 	/* 3.1.1 has five codes; for anything else it is closed without one. [MQTT3-3.2.2-4, -5] */
 	if (packet->version == MQTT_5_0 || reason_connack_v3(ack->reason) != 0)
-		connack_encode(conn_out(c), ack);
+		put_refusal(c, packet, ack);
 	conn_close(c);
 }
 
@@ -239,7 +259,7 @@ static struct session *attach_session(struct conn *c, const struct connect *pack
 
 	*present = false;
 	if (s != NULL && s->arrival > c->arrival) {
-		refuse(c, packet, REASON_SESSION_TAKEN_OVER,
+		refuse(c, packet, REASON_IMPLEMENTATION_SPECIFIC,
 		       "a later CONNECT of the same client came first", SLICE_EMPTY);
 		return NULL;
 	}
@@ -313,6 +333,13 @@ static void send_connack(struct conn *c, const struct connect *packet, bool pres
 	struct receipt *receipt;
 
 	connack_encode(&bytes, &ack);
+	if (bytes.len > c->max_packet_bytes) { /* [MQTT5-3.1.2-24] */
+		buf_fini(&bytes);
+		c->clean_disconnect = true; /* it was never accepted */
+		conn_end(c, REASON_PACKET_TOO_LARGE,
+		         "CONNACK is larger than the client's Maximum Packet Size");
+		return;
+	}
 	receipt = receipt_packet(c, PACKET_CONNACK, &bytes);
 	session_commit(s, &receipt);
 }
@@ -409,6 +436,8 @@ static void accept_connect(struct conn *c, const struct connect *packet)
 	go_live(c);
 	log_connected(c, packet, present);
 	send_connack(c, packet, present, packet->client_id.len == 0 ? client_id : SLICE_EMPTY);
+	if (c->state == CONN_CLOSING)
+		return;
 	if (present)
 		session_resend(s);
 	session_pump(s);

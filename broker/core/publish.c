@@ -32,8 +32,7 @@ static void acknowledge(struct conn *c, const struct publish *pub, enum reason r
 {
 	if (pub->qos == 0)
 		return;
-	if (c->no_problem_information)
-		text = SLICE_EMPTY;
+	text = conn_reason_string(c, text, REASON_STRING_REST);
 	receipt_send(c, pub->qos == 1 ? PACKET_PUBACK : PACKET_PUBREC, pub->packet_id, reason,
 	             text);
 }
