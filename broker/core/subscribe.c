@@ -35,7 +35,7 @@ static void start_replay(struct session *s, const struct subscription *sub, bool
 	uint8_t handling = sub->options.retain_handling;
 
 	if (subscription_is_shared(sub) || handling == 2 || (handling == 1 && !is_new))
-		return; /* [MQTT5-3.3.1-10, -11] [MQTT5-4.8.2] */
+		return; /* [MQTT5-3.3.1-10, -11], section 4.8.2 */
 	replay_start(s, sub,
 	             is_new ? sub->since : atomic_load(retain_clock(s->worker->server->retain)));
 }
@@ -65,14 +65,22 @@ static uint8_t subscribe_one(struct conn *c, struct slice whole,
 	}
 	sub = subscription_put(c->session, whole, &options, id, &is_new);
 	start_replay(c->session, sub, is_new);
-	return options.qos; /* granted [MQTT-3.8.4-7] */
+	return options.qos; /* granted [MQTT5-3.8.4-7] [MQTT3-3.8.4-5] */
 }
 
-static void answer(struct conn *c, enum packet_type type, struct buf *bytes)
+/* One that the client does not take cannot be sent [MQTT5-3.1.2-24], and without it there is no
+ * going on. */
+static enum reason answer(struct conn *c, enum packet_type type, struct buf *bytes)
 {
-	struct receipt *receipt = receipt_packet(c, type, bytes);
+	struct receipt *receipt;
 
+	if (bytes->len > c->max_packet_bytes) {
+		buf_fini(bytes);
+		return REASON_PACKET_TOO_LARGE;
+	}
+	receipt = receipt_packet(c, type, bytes);
 	session_commit(c->session, &receipt);
+	return REASON_OK;
 }
 
 enum reason on_subscribe(struct conn *c, const struct frame *f)
@@ -96,15 +104,15 @@ enum reason on_subscribe(struct conn *c, const struct frame *f)
 	while (subscribe_next(&packet, &filter, &options))
 		buf_put_u8(&reasons, subscribe_one(c, filter, options, id, text));
 	suback_encode(&bytes, c->version, packet.packet_id, reasons.data, reasons.len,
-	              c->no_problem_information ? SLICE_EMPTY : slice_of_str(text));
+	              conn_reason_string(c, slice_of_str(text), REASON_STRING_REST + reasons.len));
 	buf_fini(&reasons);
-	answer(c, PACKET_SUBACK, &bytes);
+	why = answer(c, PACKET_SUBACK, &bytes);
 	c->holding--;
-	if (c->holding == 0) {
+	if (why == REASON_OK && c->holding == 0) {
 		session_pump(c->session);
 		replay_wake(c->session);
 	}
-	return REASON_OK;
+	return why;
 }
 
 enum reason on_unsubscribe(struct conn *c, const struct frame *f)
@@ -126,6 +134,5 @@ enum reason on_unsubscribe(struct conn *c, const struct frame *f)
 	unsuback_encode(&bytes, c->version, packet.packet_id, reasons.data, reasons.len,
 	                SLICE_EMPTY);
 	buf_fini(&reasons);
-	answer(c, PACKET_UNSUBACK, &bytes);
-	return REASON_OK;
+	return answer(c, PACKET_UNSUBACK, &bytes);
 }
