@@ -110,7 +110,7 @@ static size_t encode_one(struct buf *out, struct slice s, bool json)
 	uint32_t cp;
 	size_t len = utf8_decode(s, &cp);
 
-	REQUIRE(s.len > 0);
+	REQUIRE(s.len > 0 && s.data != NULL);
 	if (len == 0) {
 		if (json)
 			buf_put_slice(out, SLICE("\xef\xbf\xbd")); /* U+FFFD: JSON has no bytes */

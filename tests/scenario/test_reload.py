@@ -25,7 +25,8 @@ def reload(house, want="reloaded", **fields):
 
 
 def write_acl(house, acl):
-    house.write_file("acl.yaml", acl if isinstance(acl, str) else json.dumps(acl) + "\n")
+    """Whole or not at all, as an editor does it: a reload under way must not find it half-written."""
+    house.write_file("acl.yaml.new", acl if isinstance(acl, str) else json.dumps(acl) + "\n").rename(house.directory / "acl.yaml")
 
 
 def test_a_rule_taken_away_applies_to_who_is_connected(house, topic):
