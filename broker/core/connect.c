@@ -232,7 +232,8 @@ static uint32_t wanted_expiry(struct conn *c, const struct connect *packet)
 	return wanted > limits->max_session_expiry_s ? limits->max_session_expiry_s : wanted;
 }
 
-/* The same user's older connection with this id gives way. [MQTT-3.1.4-3] */
+/* The same user's older connection with this id gives way.
+ * [MQTT3-3.1.4-2] [MQTT5-3.1.4-3] */
 static void take_over(struct conn *c, struct session *s)
 {
 	struct conn *old = s->conn;
@@ -438,8 +439,6 @@ static void accept_connect(struct conn *c, const struct connect *packet)
 	send_connack(c, packet, present, packet->client_id.len == 0 ? client_id : SLICE_EMPTY);
 	if (c->state == CONN_CLOSING)
 		return;
-	if (present)
-		session_resend(s);
 	session_pump(s);
 }
 

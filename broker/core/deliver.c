@@ -77,7 +77,7 @@ static void merge_filter(struct worker *w, const struct msg *msg, const struct s
 			continue;
 		m = merge_of(w, sub->session);
 		if (sub->options.qos > m->qos)
-			m->qos = sub->options.qos; /* [MQTT-3.3.5-1] */
+			m->qos = sub->options.qos; /* [MQTT3-3.3.5-1] */
 		m->retain_as_published |= sub->options.retain_as_published;
 		subids_add(&m->ids, sub->id); /* [MQTT5-3.3.4-3] */
 	}

@@ -25,11 +25,9 @@ void deliver_target(struct worker *w, struct msg *msg, const struct target_item 
  * [MQTT-4.5.0-1] Borrows msg (takes its own reference). Never fails: a full queue drops by policy.
  * False: it was not permitted or not possible (a $share message then goes to another member). */
 bool session_deliver(struct session *s, struct msg *msg, const struct delivery *d);
-/* Send what waits, as far as the window and the backlog allow. */
+/* Send what waits, as far as the window and the backlog allow: what was on the wire before a
+ * reconnect first, in order, then what was never sent. [MQTT-4.4.0-1] */
 void session_pump(struct session *s);
-/* A client is back: what was sent and not acknowledged goes again, in order, then what waits.
- * [MQTT-4.4.0-1] */
-void session_resend(struct session *s);
 /* Free all that waits and is on the wire; shared messages go to other members where the standard
  * says so. */
 void session_drop_outgoing(struct session *s, bool give_away);

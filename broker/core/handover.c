@@ -219,19 +219,33 @@ bool handover_share_has_online(struct worker *w, uint64_t group_id, uint64_t but
 	       next.online;
 }
 
+/* Nobody of the group takes it: it is lost to the group, and that is told. */
+static void lost_to_group(struct worker *w)
+{
+	uint32_t suppressed;
+
+	count(&w->counters.messages_dropped);
+	if (log_limit_pass(&w->share_limit, w->home.now_ms + 1, 10000, 1, &suppressed))
+		LOG(MESSAGE_DROPPED, F_STR("client_id", ""), F_STR("user", ""),
+		    F_STR("cause", "no member of a shared subscription may have it, or has room"),
+		    F_NUM("dropped", suppressed + 1));
+}
+
+/* The next member is asked; after TRIED_MAX of them the message is given up. */
 void handover_share_again(struct worker *w, struct msg *msg, struct target_item *item,
                           uint64_t tried)
 {
-	const size_t max = sizeof(item->tried) / sizeof(item->tried[0]);
 	struct route_target next;
 	struct target_item again = *item;
 
-	if (again.tried_count == max)
+	if (again.tried_count < TRIED_MAX)
+		again.tried[again.tried_count++] = tried;
+	if (again.tried_count == TRIED_MAX ||
+	    !route_share_pick(w->server->route, w->home.index, item->group_id, again.tried,
+	                      again.tried_count, &next)) {
+		lost_to_group(w);
 		return;
-	again.tried[again.tried_count++] = tried;
-	if (!route_share_pick(w->server->route, w->home.index, item->group_id, again.tried,
-	                      again.tried_count, &next))
-		return;
+	}
 	again.session_id = next.session_id;
 	again.home = next.home;
 	again.qos = next.options.qos;

@@ -265,20 +265,30 @@ static bool send_qos0(struct session *s, struct msg *msg, const struct delivery 
 	return true;
 }
 
-static bool enqueue(struct session *s, struct msg *msg, const struct delivery *d, uint8_t qos)
+/* What is full, NULL: there is room. */
+static const char *queue_full(const struct session *s, const struct msg *msg)
 {
 	const struct conf_limits *limits =
 	    s->conn != NULL ? worker_limits(s->worker, s->conn) : &s->worker->policy->conf->limits;
 
-	if (!d->paced && s->waiting.count >= limits->queue_messages) {
-		drop(s, "limits.queue_messages is reached");
-		return true;
-	}
-	if (!d->paced && s->waiting.bytes + msg_bytes(msg) > limits->queue_bytes) {
-		drop(s, "limits.queue_bytes is reached");
-		return true;
-	}
-	list_append(s, &s->waiting, outgoing_new(msg, d, qos));
+	if (s->waiting.count >= limits->queue_messages)
+		return "limits.queue_messages is reached";
+	if (s->waiting.bytes + msg_bytes(msg) > limits->queue_bytes)
+		return "limits.queue_bytes is reached";
+	return NULL;
+}
+
+/* False: no room, and another member of the group may have some. */
+static bool enqueue(struct session *s, struct msg *msg, const struct delivery *d, uint8_t qos)
+{
+	const char *full = d->paced ? NULL : queue_full(s, msg);
+
+	if (full == NULL)
+		list_append(s, &s->waiting, outgoing_new(msg, d, qos));
+	else if (d->group_id != 0)
+		return false;
+	else
+		drop(s, full);
 	return true;
 }
 
@@ -341,11 +351,6 @@ static void resend_one(struct session *s, struct outgoing *o)
 	o->on_wire = true;
 	s->wire_count++;
 	write_publish(s, o->msg, &p);
-}
-
-void session_resend(struct session *s)
-{
-	s->resend = s->sent.head;
 }
 
 static void send_waiting(struct session *s)

@@ -122,7 +122,7 @@ void inbound_stored(struct session *s, uint16_t packet_id, bool kept)
 }
 
 /* The same identifier again before PUBREL: not routed again; PUBREC waits for what it waits for.
- * [MQTT-4.3.3-2] */
+ * [MQTT3-4.3.3-2] [MQTT5-4.3.3-10] */
 static bool answer_again(struct conn *c, const struct publish *pub)
 {
 	struct inbound *in = pub->qos == 2 ? inbound_find(c->session, pub->packet_id) : NULL;
@@ -159,7 +159,7 @@ enum reason on_pubrel(struct conn *c, const struct frame *f)
 	HASH_DEL(c->session->inbound, in);
 	free(in);
 	receipt_send(c, PACKET_PUBCOMP, ack.packet_id, REASON_SUCCESS,
-	             SLICE_EMPTY); /* [MQTT-4.3.3-2] */
+	             SLICE_EMPTY); /* [MQTT3-4.3.3-2] [MQTT5-4.3.3-10] */
 	return REASON_OK;
 }
 

@@ -45,6 +45,8 @@ enum item_kind {
 	ITEM_SHARE,  /* one member of a group */
 };
 
+#define TRIED_MAX 16
+
 /* One session a message goes to, with what its subscriptions asked for, merged. */
 struct target_item {
 	uint64_t session_id;
@@ -57,7 +59,7 @@ struct target_item {
 	struct subids
 	    ids; /* owned by whoever holds the item: subids_ref where it is copied to stay */
 	uint32_t tried_count;
-	uint64_t tried[8];
+	uint64_t tried[TRIED_MAX]; /* members of the group that did not take it */
 };
 
 /* Give the live part of a match to all homes: the own one at once where the order permits, others

@@ -46,7 +46,7 @@ static struct target_item item_of(const struct route_target *t, uint64_t group_i
 }
 
 /* Overlapping subscriptions of one session: one copy, the highest QoS, all identifiers.
- * [MQTT-3.3.5-1] [MQTT5-3.3.4-2, -3] */
+ * [MQTT3-3.3.5-1] [MQTT5-3.3.4-2, -3] */
 static void item_merge(struct target_item *into, const struct target_item *more)
 {
 	if (more->qos > into->qos)

@@ -117,7 +117,7 @@ struct worker {
 	struct acl_subject *writer_subject; /* of the last writer checked during a replay */
 	struct origin *writer_origin;
 	uint64_t writer_generation;
-	struct log_limit refusal_limit, dropped_limit;
+	struct log_limit refusal_limit, dropped_limit, share_limit;
 	struct counters counters;
 	bool stopping;
 	struct step *stop_step; /* to answer when the last connection has gone */
