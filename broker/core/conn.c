@@ -8,6 +8,7 @@
 #include "base/container.h"
 #include "base/list.h"
 #include "core/deliver.h"
+#include "core/exchange.h"
 #include "core/server.h"
 #include "core/stop.h"
 #include "proto/control.h"
@@ -112,6 +113,7 @@ static void conn_let_go(struct conn *c)
 	c->state = CONN_CLOSING;
 	home_timer_disarm(&c->worker->home, &c->timer);
 	connect_cancel_login(c);
+	exchange_cancel(c);
 	receipts_forget(c);
 	if (c->unauthenticated)
 		atomic_fetch_sub(&server->unauthenticated, 1);
@@ -149,7 +151,7 @@ void conn_close(struct conn *c)
 
 /* CONNACK is the first packet it gets: while that one waits, it gets none.
  * [MQTT3-3.2.0-1] [MQTT5-3.2.0-1] */
-static bool is_welcomed(const struct conn *c)
+bool conn_is_welcomed(const struct conn *c)
 {
 	return c->state == CONN_ACCEPTED &&
 	       (c->receipts == NULL || c->receipts->type != PACKET_CONNACK);
@@ -168,7 +170,7 @@ void conn_fail(struct conn *c, enum reason reason, const char *cause)
 
 	if (c->state == CONN_CLOSING)
 		return;
-	if (is_welcomed(c) && c->version == MQTT_5_0) {
+	if (conn_is_welcomed(c) && c->version == MQTT_5_0) {
 		disconnect_encode(conn_out(c), reason, text, SLICE_EMPTY);
 		count(&c->worker->counters.packets_sent);
 	}
@@ -242,7 +244,7 @@ static enum reason on_pingreq(struct conn *c, const struct frame *f)
 
 	if (why != REASON_OK)
 		return why;
-	if (is_welcomed(c)) {
+	if (conn_is_welcomed(c)) {
 		pingresp_encode(conn_out(c)); /* [MQTT-3.12.4-1] */
 		count(&c->worker->counters.packets_sent);
 		return REASON_OK;
@@ -280,11 +282,17 @@ static enum reason on_second_connect(struct conn *c, const struct frame *f)
 }
 
 static frame_handler *const handlers[16] = {
-    [PACKET_CONNECT] = on_second_connect, [PACKET_PUBLISH] = on_publish,
-    [PACKET_PUBACK] = on_puback,          [PACKET_PUBREC] = on_pubrec,
-    [PACKET_PUBREL] = on_pubrel,          [PACKET_PUBCOMP] = on_pubcomp,
-    [PACKET_SUBSCRIBE] = on_subscribe,    [PACKET_UNSUBSCRIBE] = on_unsubscribe,
-    [PACKET_PINGREQ] = on_pingreq,        [PACKET_DISCONNECT] = on_disconnect,
+    [PACKET_CONNECT] = on_second_connect,
+    [PACKET_PUBLISH] = on_publish,
+    [PACKET_PUBACK] = on_puback,
+    [PACKET_PUBREC] = on_pubrec,
+    [PACKET_PUBREL] = on_pubrel,
+    [PACKET_PUBCOMP] = on_pubcomp,
+    [PACKET_SUBSCRIBE] = on_subscribe,
+    [PACKET_UNSUBSCRIBE] = on_unsubscribe,
+    [PACKET_PINGREQ] = on_pingreq,
+    [PACKET_DISCONNECT] = on_disconnect,
+    [PACKET_AUTH] = on_auth,
 };
 
 static void dispatch(struct conn *c, const struct frame *f)
@@ -366,6 +374,7 @@ void conn_continue(struct conn *c)
 
 	if (c->state == CONN_NEW && c->in.len > 0)
 		handle_first(c);
+	exchange_continue(c);
 	if (c->state != CONN_ACCEPTED || c->in.len == 0)
 		return;
 	in = buf_slice(&c->in);

@@ -11,6 +11,7 @@
 #include "net/stream.h"
 #include "proto/connect.h"
 
+struct exchange;
 struct worker;
 struct session;
 
@@ -18,7 +19,7 @@ struct session;
 
 enum conn_state {
 	CONN_NEW,            /* waits for CONNECT */
-	CONN_AUTHENTICATING, /* CONNECT is here; the password is being checked */
+	CONN_AUTHENTICATING, /* CONNECT is here; the password is being checked, or proved */
 	CONN_ACCEPTED,
 	CONN_CLOSING, /* nothing is read any more; on_closed will come */
 };
@@ -54,6 +55,7 @@ struct conn {
 	struct timer timer; /* CONNECT deadline, then keep alive */
 	struct receipt *receipts, **receipts_tail;
 	struct login_wait *login;
+	struct exchange *exchange;      /* AUTH packets come and go */
 	struct identity *identity;      /* until the session has it */
 	struct alias_table aliases;     /* those the client has set */
 	struct alias_table aliases_out; /* those it was given */
@@ -74,7 +76,8 @@ struct conn {
 	bool counted;         /* among server's connections */
 	bool unauthenticated; /* among server's unauthenticated */
 	bool no_problem_information;
-	bool bridge; /* another broker: no-local and retain as published for all it subscribes */
+	bool enhanced; /* it came in by SCRAM, and may authenticate anew */
+	bool bridge;   /* another broker: no-local and retain as published for all it subscribes */
 	bool clean_disconnect; /* DISCONNECT 0x00 came: no will */
 };
 
@@ -91,6 +94,9 @@ void conn_flush(struct conn *c);
 /* Bytes that wait to be taken by the peer. */
 size_t conn_backlog(struct conn *c);
 #define CONN_BACKLOG_MAX ((size_t)1 << 20)
+
+/* Has it got its CONNACK? */
+bool conn_is_welcomed(const struct conn *c);
 
 void conn_pause(struct conn *c, enum conn_pause why);
 void conn_resume(struct conn *c, enum conn_pause why);

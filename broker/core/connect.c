@@ -7,7 +7,9 @@
 #include "base/container.h"
 #include "base/crypto.h"
 #include "base/random.h"
+#include "core/connect_inside.h"
 #include "core/deliver.h"
+#include "core/exchange.h"
 #include "core/server.h"
 #include "proto/topic.h"
 
@@ -65,8 +67,8 @@ static void refuse_with(struct conn *c, const struct connect *packet, const char
 	conn_close(c);
 }
 
-static void refuse(struct conn *c, const struct connect *packet, enum reason reason,
-                   const char *cause, struct slice reason_string)
+void connect_refuse_packet(struct conn *c, const struct connect *packet, enum reason reason,
+                           const char *cause, struct slice reason_string)
 {
 	struct connack ack = {.version = packet->version,
 	                      .reason = reason,
@@ -105,25 +107,27 @@ void connect_refuse(struct conn *c, enum reason reason, const char *cause)
 		/* Names of a packet that is not valid are not for the log. */
 		packet.client_id = packet.user_name = SLICE_EMPTY;
 	}
-	refuse(c, &packet, reason, cause, SLICE_EMPTY);
+	connect_refuse_packet(c, &packet, reason, cause, SLICE_EMPTY);
 }
 
 /* What the peer may know of a refusal: nothing about names and passwords. */
-static void refuse_login(struct conn *c, const struct connect *packet, enum login_verdict verdict,
-                         const char *why)
+void connect_refuse_login(struct conn *c, const struct connect *packet, enum login_verdict verdict,
+                          const char *why)
 {
 	switch (verdict) {
 	case LOGIN_NOT_AUTHORIZED:
-		refuse(c, packet, REASON_NOT_AUTHORIZED, why, SLICE_EMPTY);
+		connect_refuse_packet(c, packet, REASON_NOT_AUTHORIZED, why, SLICE_EMPTY);
 		break;
 	case LOGIN_BAD_CLIENT_ID:
-		refuse(c, packet, REASON_CLIENT_ID_NOT_VALID, why,
-		       SLICE("the client id must be the user name, or begin with it"));
+		connect_refuse_packet(
+		    c, packet, REASON_CLIENT_ID_NOT_VALID, why,
+		    SLICE("the client id must be the user name, or begin with it"));
 		break;
 	case LOGIN_BAD_CREDENTIALS:
 	case LOGIN_NEEDS_PASSWORD:
 	case LOGIN_ACCEPTED:
-		refuse(c, packet, REASON_BAD_USER_NAME_OR_PASSWORD, why, SLICE_EMPTY);
+		connect_refuse_packet(c, packet, REASON_BAD_USER_NAME_OR_PASSWORD, why,
+		                      SLICE_EMPTY);
 		break;
 	}
 }
@@ -177,8 +181,8 @@ static void refuse_will(struct conn *c, const struct connect *packet,
 	           (const char *)packet->will.topic.data, rule);
 	buf_put_u8(&text, 0);
 	count(&c->worker->counters.denials);
-	refuse(c, packet, REASON_NOT_AUTHORIZED, (const char *)text.data,
-	       silent ? SLICE_EMPTY : slice_of_str((const char *)text.data));
+	connect_refuse_packet(c, packet, REASON_NOT_AUTHORIZED, (const char *)text.data,
+	                      silent ? SLICE_EMPTY : slice_of_str((const char *)text.data));
 	buf_fini(&text);
 }
 
@@ -193,18 +197,19 @@ static bool will_is_admitted(struct conn *c, const struct connect *packet,
 	if (!packet->will.present)
 		return true;
 	if (packet->will.qos > limits->max_qos) { /* [MQTT5-3.2.2-12] */
-		refuse(c, packet, REASON_QOS_NOT_SUPPORTED,
-		       "the will's QoS is above limits.max_qos", SLICE_EMPTY);
+		connect_refuse_packet(c, packet, REASON_QOS_NOT_SUPPORTED,
+		                      "the will's QoS is above limits.max_qos", SLICE_EMPTY);
 		return false;
 	}
 	if (packet->will.retain && !limits->retain_available) { /* [MQTT5-3.2.2-13] */
-		refuse(c, packet, REASON_RETAIN_NOT_SUPPORTED, "retained messages are switched off",
-		       SLICE_EMPTY);
+		connect_refuse_packet(c, packet, REASON_RETAIN_NOT_SUPPORTED,
+		                      "retained messages are switched off", SLICE_EMPTY);
 		return false;
 	}
 	if (topic_levels(packet->will.topic) > limits->topic_levels) {
-		refuse(c, packet, REASON_TOPIC_NAME_INVALID,
-		       "the will's topic has more levels than limits.topic_levels", SLICE_EMPTY);
+		connect_refuse_packet(c, packet, REASON_TOPIC_NAME_INVALID,
+		                      "the will's topic has more levels than limits.topic_levels",
+		                      SLICE_EMPTY);
 		return false;
 	}
 	verdict = publish_judge(c->worker, subject, c->identity->key, &request);
@@ -260,8 +265,8 @@ static struct session *attach_session(struct conn *c, const struct connect *pack
 
 	*present = false;
 	if (s != NULL && s->arrival > c->arrival) {
-		refuse(c, packet, REASON_IMPLEMENTATION_SPECIFIC,
-		       "a later CONNECT of the same client came first", SLICE_EMPTY);
+		connect_refuse_packet(c, packet, REASON_IMPLEMENTATION_SPECIFIC,
+		                      "a later CONNECT of the same client came first", SLICE_EMPTY);
 		return NULL;
 	}
 	if (s != NULL) {
@@ -277,8 +282,8 @@ static struct session *attach_session(struct conn *c, const struct connect *pack
 	} else {
 		if (expiry > 0 &&
 		    !server_session_kept(w->server, c->identity->key, limits->sessions_per_user)) {
-			refuse(c, packet, REASON_QUOTA_EXCEEDED,
-			       "limits.sessions_per_user is reached", SLICE_EMPTY);
+			connect_refuse_packet(c, packet, REASON_QUOTA_EXCEEDED,
+			                      "limits.sessions_per_user is reached", SLICE_EMPTY);
 			return NULL;
 		}
 		s = session_new(w, c->identity, client_id, expiry > 0); /* [MQTT5-3.1.2-6] */
@@ -310,7 +315,7 @@ static void take_properties(struct conn *c, const struct connect *packet)
 }
 
 static void send_connack(struct conn *c, const struct connect *packet, bool present,
-                         struct slice assigned)
+                         struct slice assigned, struct slice auth_data)
 {
 	const struct conf_limits *limits = worker_limits(c->worker, c);
 	struct session *s = c->session;
@@ -329,6 +334,8 @@ static void send_connack(struct conn *c, const struct connect *packet, bool pres
 	    .topic_alias_maximum = limits->topic_alias_maximum,
 	    .max_packet_bytes = limits->max_packet_size,
 	    .assigned_client_id = assigned,
+	    .auth_method = c->enhanced ? SCRAM_METHOD : SLICE_EMPTY, /* [MQTT5-4.12.0-5, -6] */
+	    .auth_data = auth_data,
 	};
 	struct buf bytes = {0};
 	struct receipt *receipt;
@@ -399,8 +406,7 @@ static size_t assign_client_id(struct worker *w, char out[48])
 	return (size_t)n;
 }
 
-/* The login has succeeded; the rest of CONNECT in its order. [MQTT-3.1.4] */
-static void accept_connect(struct conn *c, const struct connect *packet)
+void connect_accept(struct conn *c, const struct connect *packet, struct slice auth_data)
 {
 	struct worker *w = c->worker;
 	char assigned[48];
@@ -410,7 +416,8 @@ static void accept_connect(struct conn *c, const struct connect *packet)
 	struct session *s;
 
 	if (connections_full(c)) {
-		refuse(c, packet, REASON_SERVER_BUSY, "limits.connections is reached", SLICE_EMPTY);
+		connect_refuse_packet(c, packet, REASON_SERVER_BUSY,
+		                      "limits.connections is reached", SLICE_EMPTY);
 		return;
 	}
 	if (client_id.len == 0)
@@ -436,7 +443,8 @@ static void accept_connect(struct conn *c, const struct connect *packet)
 		             : 0);
 	go_live(c);
 	log_connected(c, packet, present);
-	send_connack(c, packet, present, packet->client_id.len == 0 ? client_id : SLICE_EMPTY);
+	send_connack(c, packet, present, packet->client_id.len == 0 ? client_id : SLICE_EMPTY,
+	             auth_data);
 	if (c->state == CONN_CLOSING)
 		return;
 	session_pump(s);
@@ -444,8 +452,8 @@ static void accept_connect(struct conn *c, const struct connect *packet)
 
 /* --- the login --- */
 
-static void fill_login(struct conn *c, const struct connect *packet, struct buf *name,
-                       struct login *out)
+void connect_fill_login(struct conn *c, const struct connect *packet, struct buf *name,
+                        struct login *out)
 {
 	const struct policy *policy = c->worker->policy;
 	const struct conf_listener *l = worker_listener(c->worker, stream_listener(c->stream));
@@ -523,15 +531,15 @@ static void drop_kept(struct conn *c)
 		buf_fini(&c->in);
 }
 
-/* Judged by the rules of this moment, should they have changed while the hash ran. */
-static bool still_valid(struct conn *c, const char **why)
+bool connect_still_valid(struct conn *c, const struct identity *id, uint64_t generation,
+                         const char **why)
 {
 	const struct policy *policy = c->worker->policy;
 
-	if (c->policy_generation == policy->generation)
+	if (generation == policy->generation)
 		return true;
 	return login_still_valid(
-	    c->identity, &worker_listener(c->worker, stream_listener(c->stream))->authentication,
+	    id, &worker_listener(c->worker, stream_listener(c->stream))->authentication,
 	    policy->conf->password_file != NULL, policy->users, why);
 }
 
@@ -551,10 +559,12 @@ static void on_password_answer(struct post *post, void *home_arg)
 	c->login = NULL;
 	c->state = CONN_NEW;
 	decode_kept(c, &packet);
-	if (accepted && c->identity != NULL && still_valid(c, &why))
-		accept_connect(c, &packet);
+	if (accepted && c->identity != NULL &&
+	    connect_still_valid(c, c->identity, c->policy_generation, &why))
+		connect_accept(c, &packet, SLICE_EMPTY);
 	else
-		refuse(c, &packet, REASON_BAD_USER_NAME_OR_PASSWORD, why, SLICE_EMPTY);
+		connect_refuse_packet(c, &packet, REASON_BAD_USER_NAME_OR_PASSWORD, why,
+		                      SLICE_EMPTY);
 	drop_kept(c);
 	if ((c->pauses & CONN_PAUSE_LOGIN) != 0)
 		conn_resume(c, CONN_PAUSE_LOGIN);
@@ -604,10 +614,10 @@ enum reason on_connect(struct conn *c, const struct frame *f)
 		return REASON_OK;
 	}
 	if (properties_have(&packet.properties, PROPERTY_AUTH_METHOD))
-		return REASON_BAD_AUTHENTICATION_METHOD; /* [MQTT5-4.12.0-1] */
+		return exchange_begin(c, f, &packet);
 	c->arrival = ++c->worker->next_arrival;
 	c->policy_generation = c->worker->policy->generation;
-	fill_login(c, &packet, &name, &login);
+	connect_fill_login(c, &packet, &name, &login);
 	verdict = login_decide(&login, &c->identity, &why_refused);
 	buf_fini(&name);
 	if (verdict == LOGIN_NEEDS_PASSWORD) {
@@ -615,9 +625,9 @@ enum reason on_connect(struct conn *c, const struct frame *f)
 		return REASON_OK;
 	}
 	if (verdict == LOGIN_ACCEPTED)
-		accept_connect(c, &packet);
+		connect_accept(c, &packet, SLICE_EMPTY);
 	else
-		refuse_login(c, &packet, verdict, why_refused);
+		connect_refuse_login(c, &packet, verdict, why_refused);
 	drop_kept(c);
 	return REASON_OK;
 }

@@ -1,0 +1,23 @@
+/* Enhanced authentication (MQTT 5.0, section 4.12) by SCRAM-SHA-256: the AUTH packets between
+ * CONNECT and CONNACK, and the same again later, when the client authenticates anew.  Thread: the
+ * connection's home. */
+#ifndef CORE_EXCHANGE_H
+#define CORE_EXCHANGE_H
+
+#include "core/conn.h"
+
+/* One exchange; exists only while it is under way. */
+struct exchange;
+
+/* A CONNECT with an Authentication Method, at the head of c->in: it is taken from there. A reason
+ * other than REASON_OK: nothing was begun, the CONNECT is to be refused with it. */
+enum reason exchange_begin(struct conn *c, const struct frame *f, const struct connect *packet);
+/* Handle what has arrived in c->in before CONNACK. */
+void exchange_continue(struct conn *c);
+/* The connection ends. */
+void exchange_cancel(struct conn *c);
+
+/* AUTH after CONNACK: the client authenticates anew, while everything else goes on. */
+enum reason on_auth(struct conn *c, const struct frame *f);
+
+#endif
