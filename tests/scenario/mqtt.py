@@ -126,6 +126,10 @@ def disconnect(version, reason=0, props=None):
     return packet(DISCONNECT, 0, u8(reason) + properties(props) if version == 5 and (reason or props) else b"")
 
 
+def auth(reason, props=None):
+    return packet(AUTH, 0, u8(reason) + properties(props))
+
+
 class Reader:
     """What is left of a packet's body; running past its end raises."""
 
@@ -246,7 +250,7 @@ def read_suback(p, r, version):
 
 READERS = {CONNACK: read_connack, PUBLISH: read_publish, PUBACK: read_ack, PUBREC: read_ack, PUBREL: read_ack,
            PUBCOMP: read_ack, SUBACK: read_suback, UNSUBACK: read_suback, PINGRESP: lambda p, r, v: None,
-           DISCONNECT: read_reason}
+           DISCONNECT: read_reason, AUTH: read_reason}
 
 
 def parse(version, first, body):
