@@ -137,9 +137,10 @@ static void sweep_will(struct session *s)
 
 static void sweep_sessions(struct worker *w)
 {
-	struct session *s, *next;
+	struct table_walk walk = table_walk_of(&w->sessions);
+	struct session *s;
 
-	HASH_ITER (hh_key, w->sessions, s, next) {
+	while ((s = table_walk_next(&walk)) != NULL) {
 		sweep_will(s);
 		session_judge_removal(s);
 	}

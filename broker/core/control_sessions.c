@@ -37,11 +37,11 @@ static void note_clients(struct query *q)
 
 static void note_sessions(struct query *q)
 {
-	const struct session *s, *next;
+	struct table_walk walk = table_walk_of(&q->worker->sessions_by_id);
+	const struct session *s;
 
-	HASH_ITER (hh_id, q->worker->sessions_by_id, s, next) {
+	while ((s = table_walk_next(&walk)) != NULL)
 		add_id(q, s->id);
-	}
 }
 
 /* --- what of each --- */

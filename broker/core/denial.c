@@ -4,15 +4,20 @@
 
 #define WINDOW_MS 10000
 
+struct told *session_told(struct session *s)
+{
+	if (s->told == NULL)
+		s->told = xnew(s->told);
+	return s->told;
+}
+
 static struct log_limit *limit_of(struct session *s, uint32_t rule)
 {
-	struct denial *oldest;
+	struct told *told = session_told(s);
+	struct denial *oldest = &told->denials[0];
 
-	if (s->denials == NULL)
-		s->denials = xcalloc(SESSION_DENIALS, sizeof(*s->denials));
-	oldest = &s->denials[0];
 	for (size_t i = 0; i < SESSION_DENIALS; i++) {
-		struct denial *d = &s->denials[i];
+		struct denial *d = &told->denials[i];
 
 		if (d->rule == rule && d->limit.window_start_ms != 0)
 			return &d->limit;

@@ -11,33 +11,39 @@
 
 #define REMOVED_KEPT_MS ((uint64_t)24 * 3600 * 1000)
 
-/* user key, a zero byte, client id: no user key has a zero byte. */
-static size_t key_put(uint8_t *out, struct slice user_key, struct slice client_id)
+/* Both halves are secret, so that nobody can choose keys that meet. */
+static uint64_t key_hash(struct slice user_key, struct slice client_id)
 {
-	memcpy(out, user_key.data, user_key.len);
-	out[user_key.len] = 0;
-	if (client_id.len > 0)
-		memcpy(out + user_key.len + 1, client_id.data, client_id.len);
-	return user_key.len + 1 + client_id.len;
+	return hash_id(hash_bytes(user_key.data, user_key.len)) ^
+	       hash_bytes(client_id.data, client_id.len);
+}
+
+struct session_key {
+	struct slice user_key, client_id;
+};
+
+static bool has_key(const void *item, const void *key)
+{
+	const struct origin *origin = ((const struct session *)item)->origin;
+	const struct session_key *wanted = key;
+
+	return slice_equal(origin->user_key, wanted->user_key) &&
+	       slice_equal(origin->client_id, wanted->client_id);
 }
 
 struct session *session_find(struct worker *w, struct slice user_key, struct slice client_id)
 {
-	uint8_t *key = xalloc(user_key.len + 1 + client_id.len);
-	size_t len = key_put(key, user_key, client_id);
-	struct session *s;
+	struct session_key key = {.user_key = user_key, .client_id = client_id};
+	void **place = table_find(&w->sessions, key_hash(user_key, client_id), has_key, &key);
 
-	HASH_FIND(hh_key, w->sessions, key, len, s);
-	free(key);
-	return s;
+	return place == NULL ? NULL : *place;
 }
 
 struct session *session_find_by_id(struct worker *w, uint64_t id)
 {
-	struct session *s;
+	void **place = table_find(&w->sessions_by_id, hash_id(id), NULL, NULL);
 
-	HASH_FIND(hh_id, w->sessions_by_id, &id, sizeof(id), s);
-	return s;
+	return place == NULL ? NULL : *place;
 }
 
 static void on_expiry(struct timer *timer, void *home_arg)
@@ -49,19 +55,11 @@ static void on_expiry(struct timer *timer, void *home_arg)
 	session_end(s); /* [MQTT5-3.1.2-23] */
 }
 
-static void on_will_delay(struct timer *timer, void *home_arg)
-{
-	struct session *s = container_of(timer, struct session, will_timer);
-
-	(void)home_arg;
-	will_fire(s);
-}
-
 struct session *session_new(struct worker *w, struct identity *identity, struct slice client_id,
                             bool durable)
 {
 	bool anonymous = identity->kind == IDENTITY_ANONYMOUS;
-	struct session *s = xcalloc(1, sizeof(*s) + identity->key.len + 1 + client_id.len);
+	struct session *s = xnew(s);
 
 	s->id = w->next_session++;
 	s->worker = w;
@@ -69,10 +67,8 @@ struct session *session_new(struct worker *w, struct identity *identity, struct 
 	s->origin = origin_new(anonymous, s->id, identity->key, identity->name, client_id);
 	s->durable = durable;
 	s->expiry_timer.fire = on_expiry;
-	s->will_timer.fire = on_will_delay;
-	s->key_len = key_put(s->key, identity->key, client_id);
-	HASH_ADD(hh_key, w->sessions, key, s->key_len, s);
-	HASH_ADD(hh_id, w->sessions_by_id, id, sizeof(s->id), s);
+	table_add(&w->sessions, key_hash(identity->key, client_id), s);
+	table_add(&w->sessions_by_id, hash_id(s->id), s);
 	count(&w->counters.sessions);
 	return s;
 }
@@ -108,10 +104,7 @@ void session_set_expiry(struct session *s, uint32_t expiry_s, const struct conf_
 
 void session_attach(struct session *s)
 {
-	struct home *home = &s->worker->home;
-
-	home_timer_disarm(home, &s->expiry_timer);
-	home_timer_disarm(home, &s->will_timer);
+	home_timer_disarm(&s->worker->home, &s->expiry_timer);
 	will_drop(s); /* back before its delay ended [MQTT5-3.1.3-9] */
 	subscriptions_online(s, true);
 }
@@ -157,7 +150,8 @@ static void leave_will(struct session *s)
 	if (s->will->delay_s == 0 || s->expiry_s == 0)
 		will_fire(s);
 	else
-		home_timer_arm(&s->worker->home, &s->will_timer, (uint64_t)s->will->delay_s * 1000);
+		home_timer_arm(&s->worker->home, &s->will->delay,
+		               (uint64_t)s->will->delay_s * 1000);
 }
 
 /* When it ends by itself: its interval, or a day after its user was removed, whichever is first. */
@@ -234,18 +228,17 @@ static void release_all(struct session *s)
 	struct worker *w = s->worker;
 
 	home_timer_disarm(&w->home, &s->expiry_timer);
-	home_timer_disarm(&w->home, &s->will_timer);
 	replays_free(s);
 	drop_inbound(s);
 	if (s->durable)
 		server_session_gone(w->server, s->identity->key);
-	HASH_DELETE(hh_key, w->sessions, s);
-	HASH_DELETE(hh_id, w->sessions_by_id, s);
+	table_remove(&w->sessions, key_hash(s->origin->user_key, s->origin->client_id), s);
+	table_remove(&w->sessions_by_id, hash_id(s->id), s);
 	uncount(&w->counters.sessions, 1);
 	acl_subject_free(s->subject);
 	origin_unref(&s->origin);
 	identity_unref(&s->identity);
-	free(s->denials);
+	free(s->told);
 	free(s->slots);
 	free(s);
 }

@@ -74,14 +74,22 @@ struct denial {
 };
 #define SESSION_DENIALS 8
 
+/* What the log was told of a session lately, so that it is not told too often. */
+struct told {
+	struct denial denials[SESSION_DENIALS];
+	struct log_limit dropped;
+};
+
 struct pending_will {
+	struct session *session;
 	struct msg *msg;
+	struct timer delay;
 	uint32_t delay_s;
 };
 
+/* In worker->sessions by user key and client id, in worker->sessions_by_id by id. One per client,
+ * most of them idle: what few sessions need is made when they do. */
 struct session {
-	UT_hash_handle hh_key; /* worker->sessions, by key */
-	UT_hash_handle hh_id;  /* worker->sessions_by_id */
 	uint64_t id;
 	struct worker *worker;
 	struct conn *conn; /* NULL: away */
@@ -90,36 +98,32 @@ struct session {
 	struct acl_subject *subject;
 	uint64_t subject_generation; /* of the policy it was made from */
 	uint64_t arrival;            /* of the newest CONNECT that was attached */
-	uint32_t expiry_s; /* Session Expiry Interval; 0: ends with the connection; EXPIRY_NEVER */
-	bool durable;
-	bool removed;           /* its user is not in the password file any more */
-	uint64_t away_since_ms; /* while conn is NULL */
+	uint64_t away_since_ms;      /* while conn is NULL */
 	uint64_t removed_since_ms;
-	bool in_replay; /* in worker->replaying */
-	uint16_t next_packet_id;
 	struct session *replay_next;
 	struct table subscriptions;
 	struct inbound *inbound;
 	struct outgoing_list waiting; /* not sent */
 	struct outgoing_list sent;    /* sent, in order; window */
 	struct outgoing **slots;      /* sent, by packet id & (slot_count - 1) */
-	uint32_t slot_count;
 	struct outgoing
-	    *resend;         /* in `sent`: the next to go out again after a reconnect; NULL: none */
-	uint32_t wire_count; /* of `sent`, on the present connection: within the client's Receive
-	                        Maximum */
-	uint32_t merge_index; /* deliver.c: place in worker->merges, valid while merge_serial is the
-	                         worker's */
-	uint64_t merge_serial;
+	    *resend; /* in `sent`: the next to go out again after a reconnect; NULL: none */
 	struct replay *replays;
 	struct pending_will *will;
 	struct timer expiry_timer;
-	struct timer will_timer;
-	struct denial *denials; /* SESSION_DENIALS of them, once one was denied */
+	struct told *told; /* made with the first denial or drop */
 	uint64_t dropped;
-	struct log_limit drop_limit;
-	size_t key_len;
-	uint8_t key[]; /* user key, then client id */
+	uint64_t merge_serial;
+	uint32_t merge_index; /* deliver.c: place in worker->merges, valid while merge_serial is the
+	                         worker's */
+	uint32_t slot_count;
+	uint32_t wire_count; /* of `sent`, on the present connection: within the client's Receive
+	                        Maximum */
+	uint32_t expiry_s; /* Session Expiry Interval; 0: ends with the connection; EXPIRY_NEVER */
+	uint16_t next_packet_id;
+	bool durable;
+	bool removed;   /* its user is not in the password file any more */
+	bool in_replay; /* in worker->replaying */
 };
 
 struct session *session_find(struct worker *w, struct slice user_key, struct slice client_id);
@@ -175,6 +179,7 @@ enum denial_kind {
 	DENIAL_WILL,
 	DENIAL_RECEIVE,
 };
+struct told *session_told(struct session *s);
 /* One warning with the rule, limited per client and rule. */
 void session_log_denial(struct session *s, enum denial_kind kind, struct slice topic,
                         const struct acl_verdict *verdict);

@@ -2,13 +2,22 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/container.h"
 #include "core/deliver.h"
+
+static void on_delay(struct timer *timer, void *home_arg)
+{
+	(void)home_arg;
+	will_fire(container_of(timer, struct pending_will, delay)->session);
+}
 
 void will_set(struct session *s, struct msg *msg, uint32_t delay_s)
 {
 	REQUIRE(s->will == NULL);
 	s->will = xnew(s->will);
+	s->will->session = s;
 	s->will->msg = msg;
+	s->will->delay.fire = on_delay;
 	s->will->delay_s = delay_s;
 }
 
@@ -16,6 +25,7 @@ void will_drop(struct session *s)
 {
 	if (s->will == NULL)
 		return;
+	home_timer_disarm(&s->worker->home, &s->will->delay);
 	msg_unref(&s->will->msg);
 	free(s->will);
 	s->will = NULL;

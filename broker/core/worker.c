@@ -74,11 +74,11 @@ struct worker *worker_new(struct server *server, unsigned index, struct policy *
 
 static void free_tables(struct worker *w)
 {
-	struct session *s, *next;
+	struct table_walk walk = table_walk_of(&w->sessions);
+	struct session *s;
 
-	HASH_ITER (hh_key, w->sessions, s, next) {
+	while ((s = table_walk_next(&walk)) != NULL)
 		session_free(s);
-	}
 	REQUIRE(w->filters.count == 0);
 }
 

@@ -90,8 +90,8 @@ struct worker {
 	struct server *server;
 	struct loop *loop; /* NULL: driven by a simulation */
 	struct policy *policy;
-	struct session *sessions;
-	struct session *sessions_by_id;
+	struct table sessions; /* by user key and client id */
+	struct table sessions_by_id;
 	struct session *replaying;
 	struct table filters; /* by id: the first of its live subscribers here (utlist DL) */
 	struct conn *conns;   /* utlist DL, in order of arrival here */

@@ -5,32 +5,37 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/container.h"
 #include "net/loop_inside.h"
 
+/* One per connection: libuv's own fields are used for the loop and the owner. */
 struct watch {
 	uv_poll_t poll;
-	struct loop *loop;
 	watch_fn *fn;
-	void *owner;
 	int armed;
 };
 
 _Static_assert((int)WATCH_READ == (int)UV_READABLE, "libuv's own numbers");
 _Static_assert((int)WATCH_WRITE == (int)UV_WRITABLE, "libuv's own numbers");
 
+static struct loop *loop_of(const struct watch *w)
+{
+	return container_of(w->poll.loop, struct loop, uv);
+}
+
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
-	struct watch *w = poll->data;
+	struct watch *w = container_of(poll, struct watch, poll);
 
-	home_update_now(w->loop->home); /* the poll may have slept for long */
+	home_update_now(loop_of(w)->home); /* the poll may have slept for long */
 	if (status < 0)
 		w->armed = 0; /* libuv has stopped it */
-	w->fn(w->owner, events, status < 0);
+	w->fn(poll->data, events, status < 0);
 }
 
 static void on_closed(uv_handle_t *handle)
 {
-	free(handle->data);
+	free(container_of((uv_poll_t *)handle, struct watch, poll));
 }
 
 struct watch *watch_new(struct loop *loop, int fd, watch_fn *fn, void *owner, int *error)
@@ -42,10 +47,8 @@ struct watch *watch_new(struct loop *loop, int fd, watch_fn *fn, void *owner, in
 		free(w);
 		return NULL;
 	}
-	w->poll.data = w;
-	w->loop = loop;
+	w->poll.data = owner;
 	w->fn = fn;
-	w->owner = owner;
 	loop->open++;
 	return w;
 }
@@ -67,6 +70,6 @@ void watch_free(struct watch *w)
 {
 	if (w == NULL)
 		return;
-	w->loop->open--;
+	loop_of(w)->open--;
 	uv_close((uv_handle_t *)&w->poll, on_closed);
 }
