@@ -275,8 +275,8 @@ def test_somebody_else_gets_no_answer(broker):
     outside = broker.directory
     program = ("import socket, sys\ns = socket.socket(socket.AF_UNIX)\ns.settimeout(20)\n"
                "try:\n s.connect(sys.argv[1])\nexcept PermissionError:\n sys.exit(77)\n"
-               "s.sendall(b'{\"command\":\"status\"}\\n')\n"
-               "try:\n sys.exit(len(s.recv(100)))\nexcept OSError:\n sys.exit(0)\n")
+               "try:\n s.sendall(b'{\"command\":\"status\"}\\n')\n sys.exit(len(s.recv(100)))\n"
+               "except OSError:\n sys.exit(0)\n")
 
     def as_nobody():
         return subprocess.run([*AS_NOBODY, "/usr/bin/python3", "-c", program, str(path)], check=False,
