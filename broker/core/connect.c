@@ -445,8 +445,9 @@ void connect_accept(struct conn *c, const struct connect *packet, struct slice a
 	log_connected(c, packet, present);
 	send_connack(c, packet, present, packet->client_id.len == 0 ? client_id : SLICE_EMPTY,
 	             auth_data);
-	if (c->state == CONN_CLOSING)
+	if (c->state != CONN_ACCEPTED)
 		return;
+	session_release_again(s);
 	session_pump(s);
 }
 

@@ -28,6 +28,9 @@ bool session_deliver(struct session *s, struct msg *msg, const struct delivery *
 /* Send what waits, as far as the window and the backlog allow: what was on the wire before a
  * reconnect first, in order, then what was never sent. [MQTT-4.4.0-1] */
 void session_pump(struct session *s);
+/* A client is back: the PUBRELs that it did not answer, at once, whatever the window says.
+ * [MQTT5-3.3.4-10] [MQTT-4.4.0-1] */
+void session_release_again(struct session *s);
 /* Free all that waits and is on the wire; shared messages go to other members where the standard
  * says so. */
 void session_drop_outgoing(struct session *s, bool give_away);

@@ -336,13 +336,11 @@ static void resend_one(struct session *s, struct outgoing *o)
 	struct delivery d = delivery_of(o);
 	struct publish_out p;
 
-	if (o->released) {
-		o->on_wire = true;
-		s->wire_count++;
-		send_release(s, o->packet_id, REASON_SUCCESS);
-		return;
-	}
+	if (o->released)
+		return; /* PUBREL went ahead */
 	fill_packet(s, o->msg, &d, o->qos, &p);
+	if (!fits(s, &p)) /* [MQTT5-3.1.2-25] */
+		drop(s, "larger than the client's Maximum Packet Size");
 	if (!receive_permitted(s, o->msg) || !fits(s, &p)) {
 		sent_remove(s, o);
 		return;
@@ -366,10 +364,23 @@ static void send_waiting(struct session *s)
 		send_new(s, o);
 }
 
+void session_release_again(struct session *s)
+{
+	struct outgoing *o;
+
+	DL_FOREACH (s->sent.head, o) {
+		if (!o->released)
+			continue;
+		o->on_wire = true;
+		s->wire_count++;
+		send_release(s, o->packet_id, REASON_SUCCESS);
+	}
+}
+
 void session_pump(struct session *s)
 {
 	s->worker->fan_out = false;
-	while (s->resend != NULL && may_send(s) && window_open(s)) {
+	while (s->resend != NULL && may_send(s) && (s->resend->released || window_open(s))) {
 		struct outgoing *o = s->resend;
 
 		s->resend = o->next;
