@@ -172,7 +172,8 @@ def test_wildcards_in_a_response_topic(broker, topic):
 FILTERS = {"empty": "", "hash inside": "a/#/b", "hash glued": "a#", "hash glued in front": "#a", "plus glued": "a/b+",
            "plus glued in front": "+a", "two hashes": "##"}
 SHARES = {"no filter": "$share/g", "no name": "$share//x", "empty filter": "$share/g/",
-          "plus in the name": "$share/g+/x", "hash as name": "$share/#/x", "plus as name": "$share/+/x", "bad filter": "$share/g/a#"}
+          "plus in the name": "$share/g+/x", "hash as name": "$share/#/x", "plus as name": "$share/+/x",
+          "bad filter": "$share/g/a#"}
 FILTER_CASES = [pytest.param(version, name, id=f"{label}-{version}") for version in (4, 5)
                 for label, name in [*FILTERS.items(), *(SHARES.items() if version == 5 else ())]]
 
