@@ -165,8 +165,8 @@ static const struct schema_key limits_keys[] = {
      .default_text = "16M", .help = "The same in bytes. At least max_packet_size."},
     {"connect_timeout", SCHEMA_MILLISECONDS, 0, LIMIT(connect_timeout_ms), .min = 100,
      .max = 600000, .default_text = "10s",
-     .help =
-         "From the accepted connection to the complete CONNECT packet, TLS handshake included."},
+     .help = "From the accepted connection to the complete CONNECT packet, TLS handshake included. "
+             "And as long again for the AUTH packets of enhanced authentication."},
     {"unauthenticated", SCHEMA_INTEGER, 0, LIMIT(unauthenticated), .min = 1, .max = 1000000,
      .default_text = "1000",
      .help = "Connections that have not got their CONNACK yet, all together."},
