@@ -53,18 +53,24 @@ void home_update_now(struct home *h)
 	h->now_ms = clock_monotonic_ms();
 }
 
+void home_woken(struct home *h)
+{
+	inbox_awake(&h->inbox);
+	home_update_now(h);
+}
+
 uint64_t home_turn(struct home *h)
 {
 	bool more;
 	uint64_t next;
 
 	REQUIRE_HOME(h);
-	home_update_now(h);
+	home_woken(h);
 	more = inbox_drain(&h->inbox, POSTS_PER_TURN, h->arg);
 	timers_run(&h->timers, h->now_ms, h->arg);
 	if (h->turn_end != NULL && h->turn_end(h->arg))
 		more = true;
-	if (more || !inbox_is_empty(&h->inbox))
+	if (more || !inbox_sleep(&h->inbox))
 		return 0;
 	next = timers_next(&h->timers);
 	if (next == UINT64_MAX)

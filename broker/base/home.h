@@ -39,6 +39,9 @@ struct home *home_current(void); /* NULL outside of any */
 void home_post(struct home *h, struct post *post);
 
 void home_update_now(struct home *h);
+/* Something else than a post has woken the driver, and home_turn will follow: the time is read, and
+ * until then a post need not wake it. */
+void home_woken(struct home *h);
 /* Drain the inbox (within a budget), fire timers, end the turn. Returns ms until it must be called
  * again even if nothing arrives: 0 at once, UINT64_MAX never. Call entered. */
 uint64_t home_turn(struct home *h);

@@ -1,4 +1,5 @@
-/* One list swap under a mutex per drain; the wake-up only when the list was empty. */
+/* One list swap under a mutex per drain; the wake-up only where the receiver sleeps: whoever goes
+ * to sleep says so first and looks then, whoever posts looks for sleepers last. */
 #include "base/inbox.h"
 
 #include "base/check.h"
@@ -9,6 +10,7 @@ void inbox_init(struct inbox *in, inbox_wake_fn *wake, void *wake_arg)
 	in->head = NULL;
 	in->tail = &in->head;
 	in->taken = NULL;
+	atomic_init(&in->asleep, true);
 	in->wake = wake;
 	in->wake_arg = wake_arg;
 }
@@ -21,17 +23,14 @@ void inbox_fini(struct inbox *in)
 
 void inbox_post(struct inbox *in, struct post *post, bool wake)
 {
-	bool was_empty;
-
 	REQUIRE(!post->in_flight);
 	post->in_flight = true;
 	post->next = NULL;
 	mutex_lock(&in->lock);
-	was_empty = in->head == NULL;
 	*in->tail = post;
 	in->tail = &post->next;
 	mutex_unlock(&in->lock);
-	if (wake && was_empty && in->wake != NULL)
+	if (wake && atomic_exchange(&in->asleep, false) && in->wake != NULL)
 		in->wake(in->wake_arg);
 }
 
@@ -71,4 +70,15 @@ bool inbox_is_empty(struct inbox *in)
 	empty = in->head == NULL;
 	mutex_unlock(&in->lock);
 	return empty;
+}
+
+bool inbox_sleep(struct inbox *in)
+{
+	atomic_store(&in->asleep, true);
+	return inbox_is_empty(in);
+}
+
+void inbox_awake(struct inbox *in)
+{
+	atomic_store_explicit(&in->asleep, false, memory_order_relaxed);
 }

@@ -3,6 +3,7 @@
 #ifndef BASE_INBOX_H
 #define BASE_INBOX_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -20,13 +21,14 @@ struct post {
 	bool in_flight;
 };
 
-/* Wakes the receiver; called outside the lock, from any thread, only when the inbox was empty. */
+/* Wakes the receiver; called outside the lock, from any thread, once for each sleep. */
 typedef void inbox_wake_fn(void *arg);
 
 struct inbox {
 	struct mutex lock;
 	struct post *head, **tail; /* under the lock */
 	struct post *taken;        /* receiver's: swapped out, not yet run */
+	atomic_bool asleep;        /* the next post wakes */
 	inbox_wake_fn *wake;
 	void *wake_arg;
 };
@@ -39,5 +41,9 @@ void inbox_post(struct inbox *in, struct post *post, bool wake);
 /* Receiver only: run at most `budget` posts, in order; true where more wait. */
 bool inbox_drain(struct inbox *in, size_t budget, void *home_arg);
 bool inbox_is_empty(struct inbox *in); /* receiver only */
+/* Receiver only: from here on a post wakes it. False: something waits already. */
+bool inbox_sleep(struct inbox *in);
+/* Receiver only: it is up, and will look before it sleeps. */
+void inbox_awake(struct inbox *in);
 
 #endif

@@ -6,7 +6,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "net/loop_inside.h"
@@ -26,9 +28,16 @@ static void on_idle(uv_idle_t *handle)
 	(void)handle; /* being started is what it does: poll returns at once */
 }
 
-static void on_wake(uv_async_t *handle)
+/* The check behind this poll drains the inbox. */
+static void on_wake(uv_poll_t *handle, int status, int events)
 {
-	(void)handle; /* the check behind this poll drains the inbox */
+	struct loop *loop = handle->data;
+	uint64_t count;
+
+	(void)status;
+	(void)events;
+	(void)!read(loop->wake_fd, &count,
+	            sizeof(count)); /* it counts down to zero, or was there */
 }
 
 void loop_kick(struct loop *loop)
@@ -36,12 +45,22 @@ void loop_kick(struct loop *loop)
 	REQUIRE(uv_idle_start(&loop->idle, on_idle) == 0);
 }
 
+static void wake_up(struct loop *loop)
+{
+	const uint64_t one = 1;
+	ssize_t n;
+
+	do {
+		n = write(loop->wake_fd, &one, sizeof(one));
+	} while (n < 0 && errno == EINTR);
+}
+
 /* Any other thread: what the loop's own posts is seen at the end of its turn. */
 static void wake(void *arg)
 {
 	struct loop *loop = arg;
 
-	REQUIRE(uv_async_send(&loop->wake) == 0);
+	wake_up(loop);
 }
 
 /* libuv's clock may be a little ahead of the home's: come round once more rather than miss it. */
@@ -94,13 +113,21 @@ static void queue_init(struct sock_queue *q)
 	q->count = 0;
 }
 
-/* Once the loop is there these cannot fail, except the first one for want of a descriptor. */
+/* Once the loop is there these cannot fail, except the first ones for want of a descriptor. */
 static int handles_init(struct loop *loop)
 {
-	int failed = uv_async_init(&loop->uv, &loop->wake, on_wake);
+	int failed;
 
-	if (failed != 0)
+	loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (loop->wake_fd < 0)
+		return -errno;
+	failed = uv_poll_init(&loop->uv, &loop->wake, loop->wake_fd);
+	if (failed != 0) {
+		close(loop->wake_fd);
 		return failed;
+	}
+	REQUIRE(uv_poll_start(&loop->wake, UV_READABLE, on_wake) == 0);
+	loop->wake.data = loop;
 	REQUIRE(uv_check_init(&loop->uv, &loop->check) == 0);
 	REQUIRE(uv_idle_init(&loop->uv, &loop->idle) == 0);
 	REQUIRE(uv_timer_init(&loop->uv, &loop->timer) == 0);
@@ -148,7 +175,7 @@ void loop_run(struct loop *loop)
 void loop_stop(struct loop *loop)
 {
 	atomic_store(&loop->stopping, true);
-	REQUIRE(uv_async_send(&loop->wake) == 0);
+	wake_up(loop);
 }
 
 void loop_free(struct loop *loop)
@@ -163,6 +190,7 @@ void loop_free(struct loop *loop)
 	uv_close((uv_handle_t *)&loop->timer, NULL);
 	uv_run(&loop->uv, UV_RUN_DEFAULT);
 	REQUIRE(uv_loop_close(&loop->uv) == 0);
+	close(loop->wake_fd);
 	tls_bio_free(loop->bio);
 	buf_fini(&loop->out);
 	free(loop);

@@ -26,7 +26,9 @@ struct loop_signal;
 
 struct loop {
 	uv_loop_t uv;
-	uv_async_t wake;
+	uv_poll_t wake; /* of wake_fd */
+	int wake_fd;    /* an eventfd: uv_async_t does the same, and may spin until its sender is
+	                   back from the kernel */
 	uv_check_t check;
 	uv_idle_t idle;   /* started: the next poll does not wait */
 	uv_timer_t timer; /* the home's next due time */
