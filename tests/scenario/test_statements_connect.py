@@ -179,7 +179,7 @@ def test_properties_that_are_a_protocol_error(broker, props):
     assert say(broker, 5, mqtt.connect(5, "x", props=props)).reason == 0x82
 
 
-def test_a_level_that_is_refused_may_look_like_anything(broker):
+def test_what_has_no_return_code(broker):
     """[MQTT3-3.2.2-6]: for what has no return code there is no CONNACK"""
     for will in (mqtt.Will("a/#", b"x"), mqtt.Will("", b"x")):
         assert say(broker, 4, mqtt.connect(4, "x", will=will)) is None
