@@ -80,6 +80,9 @@ struct acl_who {
 
 struct acl_subject *acl_subject_new(const struct acl *acl, const struct acl_who *who);
 void acl_subject_free(struct acl_subject *subject);
+/* Do both get the same verdict, whatever they subscribe to or receive? Two sessions of one user do,
+ * unless a rule has %c. False may be said of others who would. */
+bool acl_reads_alike(const struct acl_subject *a, const struct acl_subject *b);
 
 /* The one gate. */
 struct acl_verdict acl_check(const struct acl_subject *subject, const struct acl_request *request);

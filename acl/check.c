@@ -11,6 +11,7 @@
 struct acl_subject {
 	const struct acl *acl;
 	bool anonymous;
+	bool reads_by_client;     /* %c in a rule for reading */
 	struct names in_filters;  /* without those that must not stand in a filter */
 	struct names in_payloads; /* as they are */
 	const struct rule_list *own;
@@ -67,6 +68,15 @@ static void subject_set_names(struct acl_subject *s, const struct acl_who *who, 
 		s->in_filters.user = s->in_payloads.user;
 }
 
+static bool reads_by_client(const struct acl_subject *s)
+{
+	bool by_client = s->own != NULL && s->own->read.by_client;
+
+	for (size_t i = 0; i < s->role_count; i++)
+		by_client |= s->roles[i]->read.by_client;
+	return by_client;
+}
+
 struct acl_subject *acl_subject_new(const struct acl *acl, const struct acl_who *who)
 {
 	const struct holder *holder =
@@ -84,7 +94,19 @@ struct acl_subject *acl_subject_new(const struct acl *acl, const struct acl_who 
 		subject_add_role(s, slice_of_str(who->roles[i]));
 	for (size_t i = 0; i < added; i++)
 		subject_add_role(s, slice_of_str(holder->roles[i].name));
+	s->reads_by_client = reads_by_client(s);
 	return s;
+}
+
+bool acl_reads_alike(const struct acl_subject *a, const struct acl_subject *b)
+{
+	if (a == b)
+		return true;
+	return a->acl == b->acl && !a->reads_by_client && a->own == b->own &&
+	       a->role_count == b->role_count &&
+	       memcmp(a->roles, b->roles, a->role_count * sizeof(struct rule_list *)) == 0 &&
+	       a->anonymous == b->anonymous &&
+	       slice_equal(a->in_payloads.user, b->in_payloads.user);
 }
 
 void acl_subject_free(struct acl_subject *subject)

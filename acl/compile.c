@@ -140,6 +140,7 @@ static uint32_t child_pattern(struct trie *t, uint32_t node, const struct level 
 	p = &t->patterns[t->pattern_count++];
 	*p = (struct trie_pattern){level, deny, child, t->nodes[node].patterns};
 	t->nodes[node].patterns = t->pattern_count;
+	t->by_client |= pattern_has_client(&level->pattern);
 	return child;
 }
 

@@ -80,6 +80,7 @@ struct trie {
 	struct trie_pattern *patterns;
 	struct trie_ref *refs;
 	uint32_t node_count, edge_count, edge_mask, pattern_count, ref_count;
+	bool by_client; /* a level of it has %c */
 };
 
 static inline uint32_t trie_edge_hash(uint32_t node, uint32_t level)

@@ -59,6 +59,15 @@ bool pattern_is_text(const struct pattern *p, struct slice *text)
 	return p->count == 0 || (p->count == 1 && p->parts[0].kind == PART_TEXT);
 }
 
+bool pattern_has_client(const struct pattern *p)
+{
+	for (size_t i = 0; i < p->count; i++) {
+		if (p->parts[i].kind == PART_CLIENT)
+			return true;
+	}
+	return false;
+}
+
 static bool part_value(const struct part *part, const struct names *names, struct slice *value)
 {
 	*value = part->kind == PART_TEXT   ? part->text

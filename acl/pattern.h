@@ -44,6 +44,7 @@ size_t pattern_parse(struct pattern *p, struct slice raw);
 void pattern_fini(struct pattern *p);
 /* No name in it: *text is what it says. */
 bool pattern_is_text(const struct pattern *p, struct slice *text);
+bool pattern_has_client(const struct pattern *p);
 /* Every name in it has a value. */
 bool pattern_is_known(const struct pattern *p, const struct names *names);
 /* Nothing but names without a value: like a `+`. */

@@ -107,7 +107,9 @@ static const struct subscription *subscribers_of(const struct worker *w, uint64_
 
 void deliver_live(struct worker *w, struct msg *msg, const uint64_t *filter_ids, size_t count)
 {
-	w->encoded.msg = NULL; /* borrowed: another message may have its address by now */
+	/* Borrowed: another message may have its address by now. */
+	w->encoded.msg = NULL;
+	w->receive_answer.msg = NULL;
 	if (count == 1) {
 		deliver_to_filter(w, msg, subscribers_of(w, filter_ids[0]));
 		return;

@@ -207,10 +207,24 @@ static struct delivery delivery_of(const struct outgoing *o)
 	return d;
 }
 
-static bool receive_permitted(struct session *s, const struct msg *msg)
+/* Of a message that goes to several, those are asked for only once who are alike. S3 */
+static struct acl_verdict receive_verdict(struct session *s, const struct msg *msg)
 {
 	struct acl_request request = {.action = ACL_RECEIVE, .topic = msg->topic};
-	struct acl_verdict verdict = acl_check(session_subject(s), &request);
+	const struct acl_subject *subject = session_subject(s);
+	struct worker *w = s->worker;
+
+	if (!w->fan_out)
+		return acl_check(subject, &request);
+	if (w->receive_answer.msg != msg || !acl_reads_alike(subject, w->receive_answer.subject))
+		w->receive_answer = (struct receive_answer){
+		    .msg = msg, .subject = subject, .verdict = acl_check(subject, &request)};
+	return w->receive_answer.verdict;
+}
+
+static bool receive_permitted(struct session *s, const struct msg *msg)
+{
+	struct acl_verdict verdict = receive_verdict(s, msg);
 
 	if (!verdict.allowed)
 		session_log_denial(s, DENIAL_RECEIVE, msg->topic, &verdict);

@@ -11,7 +11,8 @@
 #include "core/deliver.h"
 #include "core/server.h"
 
-#define SPARE_BUF_MAX ((size_t)65536)
+#define SPARE_BUF_MAX  ((size_t)65536)
+#define SPARE_BUFS_MAX ((size_t)1 << 20) /* of all of them */
 
 static bool worker_turn_end(void *arg)
 {
@@ -115,18 +116,26 @@ void worker_mark_dirty(struct worker *w, struct conn *c)
 
 struct buf worker_take_buf(struct worker *w)
 {
+	struct buf b = {0};
+
 	if (w->spare_count > 0)
-		return w->spare[--w->spare_count];
-	return (struct buf){0};
+		b = w->spare[--w->spare_count];
+	w->spare_bytes -= b.cap;
+	return b;
 }
 
 void worker_give_buf(struct worker *w, struct buf *b)
 {
+	const size_t max = sizeof(w->spare) / sizeof(w->spare[0]);
+
 	buf_clear(b);
-	if (b->cap > SPARE_BUF_MAX || w->spare_count == sizeof(w->spare) / sizeof(w->spare[0]))
+	if (b->cap > SPARE_BUF_MAX || w->spare_bytes + b->cap > SPARE_BUFS_MAX ||
+	    w->spare_count == max) {
 		buf_fini(b);
-	else if (b->cap > 0)
+	} else if (b->cap > 0) {
 		w->spare[w->spare_count++] = *b;
+		w->spare_bytes += b->cap;
+	}
 	*b = (struct buf){0};
 }
 

@@ -83,6 +83,13 @@ struct encoded {
 	struct buf bytes;
 };
 
+/* The last answer about receiving the message at hand: the next subscriber's is often the same. */
+struct receive_answer {
+	const struct msg *msg;             /* NULL: none */
+	const struct acl_subject *subject; /* whose it was; borrowed while it is at hand */
+	struct acl_verdict verdict;
+};
+
 struct parcel;
 
 struct worker {
@@ -96,9 +103,10 @@ struct worker {
 	struct table filters; /* by id: the first of its live subscribers here (utlist DL) */
 	struct conn *conns;   /* utlist DL, in order of arrival here */
 	struct conn *dirty;
-	struct conn *leaving; /* move to another home at the end of the turn */
-	struct buf spare[16]; /* output buffers to use again */
+	struct conn *leaving;  /* move to another home at the end of the turn */
+	struct buf spare[128]; /* output buffers to use again */
 	unsigned spare_count;
+	size_t spare_bytes;
 	struct listener **listeners; /* by slot, POLICY_SLOTS_MAX of them */
 	struct route_match match;
 	struct merge *merges; /* scratch of deliver.c */
@@ -108,6 +116,7 @@ struct worker {
 	uint64_t *ids; /* scratch of handover.c: filter ids of one home */
 	size_t id_cap;
 	struct encoded encoded;
+	struct receive_answer receive_answer;
 	struct parcel **outbox; /* one per home: built during the turn */
 	struct flow *flows;     /* to each home */
 	size_t own_in_flight;   /* parcels of ours in our own inbox */

@@ -443,6 +443,78 @@ static void subscribe_partial(void **state)
 	}
 }
 
+/* Whoever is said to be alike gets the same answers; two sessions of one user are, without %c. */
+static void alike(void **state)
+{
+	static char provider_name[] = "provider", actor_name[] = "actor";
+	static char *provider[] = {provider_name}, *both[] = {provider_name, actor_name};
+	static const struct {
+		const char *name, *rules;
+		struct acl_who a, b;
+		bool want;
+	} rows[] = {
+	    {"the same user",
+	     "allow subscribe a/%u/#",
+	     {.user = SLICE_INIT("anna"), .client_id = SLICE_INIT("x")},
+	     {.user = SLICE_INIT("anna"), .client_id = SLICE_INIT("y")},
+	     true},
+	    {"%c for reading",
+	     "allow subscribe a/%c/#",
+	     {.user = SLICE_INIT("anna"), .client_id = SLICE_INIT("x")},
+	     {.user = SLICE_INIT("anna"), .client_id = SLICE_INIT("y")},
+	     false},
+	    {"%c in the middle of a level, for both",
+	     "allow all a/dev-%c",
+	     {.user = SLICE_INIT("anna"), .client_id = SLICE_INIT("x")},
+	     {.user = SLICE_INIT("anna"), .client_id = SLICE_INIT("y")},
+	     false},
+	    {"%c for writing only",
+	     "allow publish a/%c/#",
+	     {.user = SLICE_INIT("anna"), .client_id = SLICE_INIT("x")},
+	     {.user = SLICE_INIT("anna"), .client_id = SLICE_INIT("y")},
+	     true},
+	    {"another user",
+	     "allow subscribe a/%u/#",
+	     {.user = SLICE_INIT("anna")},
+	     {.user = SLICE_INIT("bert")},
+	     false},
+	    {"another user with the same roles",
+	     "roles:\n  provider: ['allow subscribe a/%u']\n",
+	     {.user = SLICE_INIT("carl"), .roles = provider, .role_count = 1},
+	     {.user = SLICE_INIT("bert"), .roles = provider, .role_count = 1},
+	     false},
+	    {"one role more",
+	     "roles:\n  provider: ['allow subscribe a']\n  actor: ['allow subscribe b']\n",
+	     {.user = SLICE_INIT("carl"), .roles = provider, .role_count = 1},
+	     {.user = SLICE_INIT("carl"), .roles = both, .role_count = 2},
+	     false},
+	    {"%c in a role",
+	     "roles:\n  provider: ['allow receive %c/a']\n",
+	     {.user = SLICE_INIT("carl"), .roles = provider, .role_count = 1},
+	     {.user = SLICE_INIT("carl"), .roles = provider, .role_count = 1},
+	     false},
+	    {"anonymous and not",
+	     "allow subscribe a",
+	     {.user = SLICE_INIT("carl")},
+	     {.anonymous = true},
+	     false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct acl *acl = policy_of(rows[i].rules, false);
+		struct acl_subject *a = acl_subject_new(acl, &rows[i].a);
+		struct acl_subject *b = acl_subject_new(acl, &rows[i].b);
+
+		if (acl_reads_alike(a, b) != rows[i].want || acl_reads_alike(b, a) != rows[i].want)
+			fail_msg("%s", rows[i].name);
+		assert_true(acl_reads_alike(a, a));
+		acl_subject_free(a);
+		acl_subject_free(b);
+		acl_free(acl);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -450,6 +522,7 @@ int main(void)
 	    cmocka_unit_test(names),     cmocka_unit_test(conditions),
 	    cmocka_unit_test(order),     cmocka_unit_test(guards),
 	    cmocka_unit_test(subscribe), cmocka_unit_test(subscribe_partial),
+	    cmocka_unit_test(alike),
 	};
 
 	hash_init();
