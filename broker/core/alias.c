@@ -13,6 +13,7 @@ static void forget(struct slice *topic)
 	*topic = SLICE_EMPTY;
 }
 
+/* [MQTT5-3.3.2-7] */
 void alias_table_fini(struct alias_table *t)
 {
 	for (size_t i = 0; t->topics != NULL && i < t->max; i++)
@@ -30,7 +31,7 @@ static void remember(struct alias_table *t, uint16_t alias, struct slice topic)
 }
 
 /* A well-formed alias is remembered whatever the ACL then says of the message: the client may rely
- * on it. */
+ * on it. [MQTT5-3.2.2-17, -18] [MQTT5-3.3.2-12] */
 enum reason alias_resolve(struct alias_table *t, struct publish *pub)
 {
 	uint16_t alias = pub->properties.topic_alias;
@@ -58,6 +59,7 @@ static uint16_t known_alias(const struct alias_table *t, struct slice topic)
 	return 0;
 }
 
+/* [MQTT5-3.1.2-26, -27] [MQTT5-3.3.2-11] */
 void alias_use(struct alias_table *t, struct publish_out *p, size_t max_bytes)
 {
 	uint16_t alias;

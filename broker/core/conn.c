@@ -150,13 +150,14 @@ void conn_close(struct conn *c)
 }
 
 /* CONNACK is the first packet it gets: while that one waits, it gets none.
- * [MQTT3-3.2.0-1] [MQTT5-3.2.0-1] */
+ * [MQTT3-3.2.0-1] [MQTT5-3.2.0-1] [MQTT5-3.14.0-1] */
 bool conn_is_welcomed(const struct conn *c)
 {
 	return c->state == CONN_ACCEPTED &&
 	       (c->receipts == NULL || c->receipts->type != PACKET_CONNACK);
 }
 
+/* [MQTT5-3.1.2-24, -29] */
 struct slice conn_reason_string(const struct conn *c, struct slice text, size_t rest)
 {
 	bool fits = text.len + rest <= c->max_packet_bytes;
@@ -164,6 +165,7 @@ struct slice conn_reason_string(const struct conn *c, struct slice text, size_t 
 	return c->no_problem_information || !fits ? SLICE_EMPTY : text;
 }
 
+/* [MQTT5-3.14.2-3] [MQTT5-3.14.4-1, -2] [MQTT5-4.13.2-1] */
 void conn_fail(struct conn *c, enum reason reason, const char *cause)
 {
 	struct slice text = conn_reason_string(c, slice_of_str(cause), REASON_STRING_REST);
@@ -274,6 +276,7 @@ static enum reason on_disconnect(struct conn *c, const struct frame *f)
 	return REASON_OK;
 }
 
+/* [MQTT5-3.2.0-2] */
 static enum reason on_second_connect(struct conn *c, const struct frame *f)
 {
 	(void)c;
@@ -295,6 +298,7 @@ static frame_handler *const handlers[16] = {
     [PACKET_AUTH] = on_auth,
 };
 
+/* [MQTT3-4.8.0-1] [MQTT5-4.13.1-1] */
 static void dispatch(struct conn *c, const struct frame *f)
 {
 	frame_handler *handler = handlers[f->type];
@@ -312,6 +316,7 @@ static void dispatch(struct conn *c, const struct frame *f)
 }
 
 /* Handle what is complete; *in stands behind it then. */
+/* [MQTT3-3.1.4-5] [MQTT5-3.1.4-6] [MQTT5-3.2.2-15] */
 static void handle_packets(struct conn *c, struct slice *in)
 {
 	size_t max = worker_limits(c->worker, c)->max_packet_size;

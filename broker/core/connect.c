@@ -55,6 +55,7 @@ static void put_refusal(struct conn *c, const struct connect *packet, const stru
 	buf_fini(&bytes);
 }
 
+/* [MQTT5-3.1.4-2] [MQTT5-3.2.2-7, -8] */
 static void refuse_with(struct conn *c, const struct connect *packet, const char *cause,
                         const struct connack *ack)
 {
@@ -78,7 +79,7 @@ void connect_refuse_packet(struct conn *c, const struct connect *packet, enum re
 	refuse_with(c, packet, cause, &ack);
 }
 
-/* This listener only says where to go. True: it was said. [MQTT5-4.13.2] */
+/* This listener only says where to go. True: it was said. Section 4.13.2. */
 static bool send_elsewhere(struct conn *c, const struct connect *packet)
 {
 	const struct conf_listener *l = worker_listener(c->worker, stream_listener(c->stream));
@@ -143,6 +144,7 @@ static struct acl_request will_request(const struct will *will)
 	                            .payload = will->payload};
 }
 
+/* [MQTT3-3.1.2-16, -17] [MQTT5-3.1.2-14, -15] */
 static struct msg *will_message(struct session *s, const struct connect *packet)
 {
 	const struct will *will = &packet->will;
@@ -186,7 +188,7 @@ static void refuse_will(struct conn *c, const struct connect *packet,
 	buf_fini(&text);
 }
 
-/* Refused will: the CONNECT is refused. Judged before the session is touched. [MQTT5-3.1.2] */
+/* Refused will: the CONNECT is refused. Judged before the session is touched. */
 static bool will_is_admitted(struct conn *c, const struct connect *packet,
                              const struct acl_subject *subject)
 {
@@ -254,7 +256,8 @@ static void take_over(struct conn *c, struct session *s)
 	          "the same user connected again with this client id");
 }
 
-/* The session this CONNECT continues, or a new one. NULL: refused. */
+/* The session this CONNECT continues, or a new one. NULL: refused. [MQTT3-3.1.4-3] [MQTT3-3.2.2-1,
+ * -2, -3] [MQTT5-3.1.4-4] [MQTT5-3.2.2-2, -3] */
 static struct session *attach_session(struct conn *c, const struct connect *packet,
                                       struct slice client_id, bool *present)
 {
@@ -292,6 +295,7 @@ static struct session *attach_session(struct conn *c, const struct connect *pack
 	return s;
 }
 
+/* [MQTT5-3.2.2-22] [MQTT5-4.9.0-1] */
 static void take_properties(struct conn *c, const struct connect *packet)
 {
 	const struct conf_limits *limits = worker_limits(c->worker, c);
@@ -314,6 +318,7 @@ static void take_properties(struct conn *c, const struct connect *packet)
 	    properties_have(p, PROPERTY_REQUEST_PROBLEM) && p->request_problem == 0;
 }
 
+/* [MQTT3-3.1.4-4] [MQTT5-3.1.2-28] [MQTT5-3.1.4-5] */
 static void send_connack(struct conn *c, const struct connect *packet, bool present,
                          struct slice assigned, struct slice auth_data)
 {
@@ -394,7 +399,8 @@ static bool connections_full(struct conn *c)
 	       atomic_load(&server->listener_connections[index]) >= l->limits.connections;
 }
 
-/* "auto-" and 128 random bits, drawn again until its home is here. */
+/* "auto-" and 128 random bits, drawn again until its home is here. [MQTT5-3.1.3-7] [MQTT5-3.2.2-16]
+ */
 static size_t assign_client_id(struct worker *w, char out[48])
 {
 	int n;
@@ -406,6 +412,7 @@ static size_t assign_client_id(struct worker *w, char out[48])
 	return (size_t)n;
 }
 
+/* [MQTT-3.1.3-5] [MQTT3-7.0.0-2] */
 void connect_accept(struct conn *c, const struct connect *packet, struct slice auth_data)
 {
 	struct worker *w = c->worker;

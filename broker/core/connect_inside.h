@@ -23,7 +23,7 @@ bool connect_still_valid(struct conn *c, const struct identity *id, uint64_t gen
                          const char **why);
 
 /* The login has succeeded, c->identity says for whom; the rest of CONNECT in its order. CONNACK
- * carries `auth_data` where the login was an exchange. [MQTT-3.1.4] */
+ * carries `auth_data` where the login was an exchange. Section 3.1.4. */
 void connect_accept(struct conn *c, const struct connect *packet, struct slice auth_data);
 
 #endif

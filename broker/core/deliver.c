@@ -66,6 +66,7 @@ static struct merge *merge_of(struct worker *w, struct session *s)
 	return &w->merges[w->merge_count++];
 }
 
+/* [MQTT5-3.3.4-2] */
 static void merge_filter(struct worker *w, const struct msg *msg, const struct subscription *first)
 {
 	const struct subscription *sub;
@@ -105,6 +106,7 @@ static const struct subscription *subscribers_of(const struct worker *w, uint64_
 	return first == NULL ? NULL : *first;
 }
 
+/* [MQTT3-4.6.0-5, -6] [MQTT5-4.6.0-5, -6] */
 void deliver_live(struct worker *w, struct msg *msg, const uint64_t *filter_ids, size_t count)
 {
 	/* Borrowed: another message may have its address by now. */

@@ -63,7 +63,7 @@ static void slots_grow(struct session *s)
 }
 
 /* An identifier not in use, whose slot is free; ids go round, so that a late acknowledgement seldom
- * meets a new owner. [MQTT-2.3.1-4] [MQTT5-2.2.1-4] */
+ * meets a new owner. [MQTT3-2.3.1-4] [MQTT5-2.2.1-4] [MQTT5-4.3.2-1] [MQTT5-4.3.3-1] */
 static uint16_t packet_id_take(struct session *s, struct outgoing *o)
 {
 	if (s->sent.count * 2 >= s->slot_count && s->slot_count < 131072)
@@ -89,6 +89,7 @@ static void sent_remove(struct session *s, struct outgoing *o)
 
 /* --- encoding --- */
 
+/* [MQTT-3.3.1-3] */
 static void fill_packet(const struct session *s, const struct msg *msg, const struct delivery *d,
                         uint8_t qos, struct publish_out *out)
 {
@@ -194,6 +195,7 @@ static bool may_send(const struct session *s)
 	       conn_backlog(s->conn) < CONN_BACKLOG_MAX;
 }
 
+/* [MQTT5-4.9.0-2] */
 static bool window_open(const struct session *s)
 {
 	return s->wire_count < s->conn->receive_maximum; /* [MQTT5-3.3.4-9] */
@@ -244,7 +246,7 @@ static struct outgoing *outgoing_new(struct msg *msg, const struct delivery *d, 
 }
 
 /* Onto the wire, with a packet identifier of its own: it stays until it is acknowledged. Takes over
- * o. */
+ * o. [MQTT3-4.3.2-1] [MQTT5-4.3.2-2] [MQTT5-4.3.3-2] */
 static void send_new(struct session *s, struct outgoing *o)
 {
 	struct delivery d = delivery_of(o);
@@ -268,6 +270,7 @@ static void send_new(struct session *s, struct outgoing *o)
 		outgoing_free(o);
 }
 
+/* [MQTT-4.3.1-1] */
 static bool send_qos0(struct session *s, struct msg *msg, const struct delivery *d)
 {
 	struct publish_out p;
@@ -293,7 +296,7 @@ static const char *queue_full(const struct session *s, const struct msg *msg)
 	return NULL;
 }
 
-/* False: no room, and another member of the group may have some. */
+/* False: no room, and another member of the group may have some. [MQTT3-3.1.2-5] */
 static bool enqueue(struct session *s, struct msg *msg, const struct delivery *d, uint8_t qos)
 {
 	const char *full = d->paced ? NULL : queue_full(s, msg);
@@ -307,9 +310,10 @@ static bool enqueue(struct session *s, struct msg *msg, const struct delivery *d
 	return true;
 }
 
+/* [MQTT3-3.8.4-6] */
 bool session_deliver(struct session *s, struct msg *msg, const struct delivery *d)
 {
-	uint8_t qos = msg->qos < d->qos ? msg->qos : d->qos; /* [MQTT-3.8.4-8] */
+	uint8_t qos = msg->qos < d->qos ? msg->qos : d->qos; /* [MQTT5-3.8.4-8] */
 
 	REQUIRE_OWNER(s);
 	if (!receive_permitted(s, msg))
@@ -333,6 +337,7 @@ bool session_deliver(struct session *s, struct msg *msg, const struct delivery *
 
 /* --- what waits --- */
 
+/* [MQTT5-3.6.2-2, -3] */
 static void send_release(struct session *s, uint16_t packet_id, enum reason reason)
 {
 	struct buf bytes = {0};
@@ -344,7 +349,7 @@ static void send_release(struct session *s, uint16_t packet_id, enum reason reas
 }
 
 /* One that was on the wire before the connection broke. Judged anew: what may no longer be read is
- * not sent again. */
+ * not sent again. [MQTT5-4.3.3-6, -7] */
 static void resend_one(struct session *s, struct outgoing *o)
 {
 	struct delivery d = delivery_of(o);
@@ -378,6 +383,7 @@ static void send_waiting(struct session *s)
 		send_new(s, o);
 }
 
+/* [MQTT5-3.3.4-10] */
 void session_release_again(struct session *s)
 {
 	struct outgoing *o;
@@ -391,6 +397,7 @@ void session_release_again(struct session *s)
 	}
 }
 
+/* [MQTT-4.4.0-1] [MQTT-4.6.0-1] [MQTT5-4.9.0-3] */
 void session_pump(struct session *s)
 {
 	s->worker->fan_out = false;
@@ -462,6 +469,7 @@ void session_drop_outgoing(struct session *s, bool give_away)
 
 /* --- acknowledgements from the client --- */
 
+/* [MQTT5-4.3.2-3] [MQTT5-4.8.2-6] */
 enum reason on_puback(struct conn *c, const struct frame *f)
 {
 	struct session *s = c->session;
@@ -481,6 +489,7 @@ enum reason on_puback(struct conn *c, const struct frame *f)
 	return REASON_OK;
 }
 
+/* [MQTT3-4.3.3-1] [MQTT5-4.3.3-3] [MQTT5-4.4.0-2] */
 enum reason on_pubrec(struct conn *c, const struct frame *f)
 {
 	struct session *s = c->session;
@@ -513,6 +522,7 @@ enum reason on_pubrec(struct conn *c, const struct frame *f)
 	return REASON_OK;
 }
 
+/* [MQTT5-4.3.3-5] */
 enum reason on_pubcomp(struct conn *c, const struct frame *f)
 {
 	struct session *s = c->session;

@@ -27,6 +27,7 @@ static enum reason check_limits(struct conn *c, const struct publish *pub)
 	return REASON_OK;
 }
 
+/* [MQTT-3.3.4-1] [MQTT3-2.3.1-6] [MQTT3-4.3.2-2] [MQTT5-2.2.1-5] [MQTT5-3.4.2-2] [MQTT5-3.5.2-2] */
 static void acknowledge(struct conn *c, const struct publish *pub, enum reason reason,
                         struct slice text)
 {
@@ -104,6 +105,7 @@ static struct inbound *inbound_new(struct session *s, uint16_t packet_id)
 	return in;
 }
 
+/* [MQTT5-4.3.3-9] */
 void inbound_stored(struct session *s, uint16_t packet_id, bool kept)
 {
 	struct inbound *in = inbound_find(s, packet_id);
@@ -122,7 +124,7 @@ void inbound_stored(struct session *s, uint16_t packet_id, bool kept)
 }
 
 /* The same identifier again before PUBREL: not routed again; PUBREC waits for what it waits for.
- * [MQTT3-4.3.3-2] [MQTT5-4.3.3-10] */
+ * [MQTT3-4.3.3-2] [MQTT5-4.3.3-10] [MQTT5-4.3.2-5] */
 static bool answer_again(struct conn *c, const struct publish *pub)
 {
 	struct inbound *in = pub->qos == 2 ? inbound_find(c->session, pub->packet_id) : NULL;
@@ -139,6 +141,7 @@ static bool answer_again(struct conn *c, const struct publish *pub)
 	return true;
 }
 
+/* [MQTT5-3.7.2-2, -3] [MQTT5-4.3.3-11, -12, -13] */
 enum reason on_pubrel(struct conn *c, const struct frame *f)
 {
 	struct ack ack;
@@ -221,6 +224,7 @@ static void route_accepted(struct conn *c, const struct publish *pub,
 	worker_stall(w, c);
 }
 
+/* [MQTT5-3.3.4-7] */
 enum reason on_publish(struct conn *c, const struct frame *f)
 {
 	struct publish pub;

@@ -122,6 +122,7 @@ void receipt_send(struct conn *c, enum packet_type type, uint16_t packet_id, enu
 	receipt_done(&r, reason, text);
 }
 
+/* [MQTT3-4.8.0-2] */
 void receipt_failed(struct receipt **ref)
 {
 	struct receipt *r = *ref;

@@ -114,7 +114,7 @@ static size_t one_slice(struct session *s, size_t budget)
 	struct delivery d = {.qos = r->qos,
 	                     .retain = true,
 	                     .paced = true,
-	                     .ids = {.one = r->subscription_id}}; /* [MQTT-3.3.1-8] */
+	                     .ids = {.one = r->subscription_id}}; /* [MQTT3-3.3.1-8] */
 	bool more =
 	    retain_replay(r->cursor, w->home.index, w->home.now_ms, budget, on_value, &slice);
 

@@ -31,6 +31,7 @@ static struct target_item *item_add(struct commit *commit)
 	return &commit->items[commit->item_count++];
 }
 
+/* [MQTT5-4.8.2-3] */
 static struct target_item item_of(const struct route_target *t, uint64_t group_id)
 {
 	struct target_item item = {.session_id = t->session_id,
@@ -164,7 +165,8 @@ static void copy_live(struct commit *commit, const struct route_match *match)
 		       match->filter_count * sizeof(*match->filters));
 }
 
-/* One group: identifier, body, every queue record: all or nothing. */
+/* One group: identifier, body, every queue record: all or nothing. [MQTT5-4.3.2-4] [MQTT5-4.3.3-8]
+ */
 static void append_group(struct worker *w, struct publish_job *job, struct commit *commit)
 {
 	struct journal_group *group = journal_group_new(on_committed, commit);
@@ -227,6 +229,7 @@ static bool keeps_identifier(const struct worker *w, const struct publish_job *j
 	       journal_is_durable(w->server->journal);
 }
 
+/* [MQTT-4.5.0-1] */
 static void hand_over(struct worker *w, struct publish_job *job)
 {
 	struct commit *commit;
@@ -258,7 +261,7 @@ static void hand_over(struct worker *w, struct publish_job *job)
 
 static bool is_delete(const struct msg *msg)
 {
-	return msg->payload.len == 0; /* [MQTT-3.3.1-6] [MQTT3-3.3.1-10] */
+	return msg->payload.len == 0; /* [MQTT5-3.3.1-6] [MQTT3-3.3.1-10] */
 }
 
 /* `own` is decided here, under the topic's lock. */
@@ -310,6 +313,7 @@ static enum publish_outcome route_retained(struct worker *w, struct publish_job 
 	return permitted ? PUBLISH_ROUTED : PUBLISH_DENIED;
 }
 
+/* [MQTT3-3.3.1-12] [MQTT5-3.3.1-8] */
 enum publish_outcome publish_route(struct worker *w, struct publish_job *job)
 {
 	struct server *server = w->server;

@@ -31,6 +31,7 @@ static bool has_key(const void *item, const void *key)
 	       slice_equal(origin->client_id, wanted->client_id);
 }
 
+/* [MQTT-3.1.3-2] */
 struct session *session_find(struct worker *w, struct slice user_key, struct slice client_id)
 {
 	struct session_key key = {.user_key = user_key, .client_id = client_id};
@@ -46,6 +47,7 @@ struct session *session_find_by_id(struct worker *w, uint64_t id)
 	return place == NULL ? NULL : *place;
 }
 
+/* [MQTT5-4.1.0-2] */
 static void on_expiry(struct timer *timer, void *home_arg)
 {
 	struct session *s = container_of(timer, struct session, expiry_timer);
@@ -102,6 +104,7 @@ void session_set_expiry(struct session *s, uint32_t expiry_s, const struct conf_
 	    expiry_s > limits->max_session_expiry_s ? limits->max_session_expiry_s : expiry_s;
 }
 
+/* [MQTT3-4.1.0-2] [MQTT5-4.1.0-1] */
 void session_attach(struct session *s)
 {
 	home_timer_disarm(&s->worker->home, &s->expiry_timer);
@@ -142,7 +145,7 @@ static void mark_off_wire(struct session *s)
 }
 
 /* The will of a connection that broke: at once, or after its delay, or when the session ends,
- * whichever is first. [MQTT5-3.1.3-9] */
+ * whichever is first. [MQTT5-3.1.3-9] [MQTT3-3.1.2-8, -12] [MQTT5-3.1.2-8] */
 static void leave_will(struct session *s)
 {
 	if (s->will == NULL)
@@ -169,13 +172,14 @@ static void arm_expiry(struct session *s)
 		timer_arm(&s->worker->home.timers, &s->expiry_timer, due);
 }
 
+/* [MQTT3-4.1.0-1] */
 void session_detach(struct session *s, bool publish_will)
 {
 	REQUIRE_OWNER(s);
 	if (publish_will)
 		leave_will(s);
 	else
-		will_drop(s); /* [MQTT-3.1.2-10] */
+		will_drop(s); /* [MQTT3-3.1.2-10] [MQTT5-3.1.2-10] */
 	if (s->expiry_s == 0) {
 		session_end(s);
 		return;

@@ -23,6 +23,7 @@ static struct subids_list *list_of(uint32_t first)
 	return list;
 }
 
+/* [MQTT5-3.3.4-4] */
 void subids_add(struct subids *s, uint32_t id)
 {
 	if (id == 0)

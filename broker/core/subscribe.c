@@ -30,6 +30,7 @@ static enum reason judge(struct conn *c, struct slice whole, struct slice filter
 	return REASON_SUCCESS;
 }
 
+/* [MQTT3-3.3.1-6] [MQTT5-3.3.1-9] [MQTT5-3.8.4-4] */
 static void start_replay(struct session *s, const struct subscription *sub, bool is_new)
 {
 	uint8_t handling = sub->options.retain_handling;
@@ -40,6 +41,7 @@ static void start_replay(struct session *s, const struct subscription *sub, bool
 	             is_new ? sub->since : atomic_load(retain_clock(s->worker->server->retain)));
 }
 
+/* [MQTT5-3.2.2-10] [MQTT5-3.9.3-2] */
 static uint8_t subscribe_one(struct conn *c, struct slice whole,
                              struct subscription_options options, uint32_t id, char *text)
 {
@@ -83,6 +85,7 @@ static enum reason answer(struct conn *c, enum packet_type type, struct buf *byt
 	return REASON_OK;
 }
 
+/* [MQTT3-3.8.4-4] [MQTT5-3.8.4-5, -6] [MQTT5-3.9.2-1] */
 enum reason on_subscribe(struct conn *c, const struct frame *f)
 {
 	struct subscribe packet;
@@ -115,6 +118,7 @@ enum reason on_subscribe(struct conn *c, const struct frame *f)
 	return why;
 }
 
+/* [MQTT-3.10.4-1, -3, -6] [MQTT3-3.10.4-4, -5] [MQTT5-3.10.4-4, -5] [MQTT5-3.11.3-2] */
 enum reason on_unsubscribe(struct conn *c, const struct frame *f)
 {
 	struct unsubscribe packet;

@@ -159,6 +159,7 @@ static void subscription_free(struct subscription *sub)
 	free(sub);
 }
 
+/* [MQTT-3.10.4-2] */
 void subscription_remove(struct subscription *sub)
 {
 	struct slice whole = whole_filter(sub);

@@ -11,6 +11,7 @@ static void on_delay(struct timer *timer, void *home_arg)
 	will_fire(container_of(timer, struct pending_will, delay)->session);
 }
 
+/* [MQTT5-3.1.2-7] */
 void will_set(struct session *s, struct msg *msg, uint32_t delay_s)
 {
 	REQUIRE(s->will == NULL);

@@ -40,7 +40,7 @@ struct stream_events {
 
 /* Take all of it: encrypted and written at once as far as the kernel takes it, the rest kept in the
  * output chain. Never fails: where the transport is broken, on_closed comes later. Call once per
- * loop turn with everything there is. */
+ * loop turn with everything there is. [MQTT3-7.1.1-1] [MQTT5-4.2.0-1] */
 void stream_write(struct stream *s, struct slice bytes);
 /* Bytes taken but not yet given to the kernel. */
 size_t stream_backlog(const struct stream *s);

@@ -63,6 +63,7 @@ enum reason ack_decode(const struct frame *frame, enum mqtt_version version, str
 	return wire_is_whole(&r) ? REASON_OK : REASON_MALFORMED;
 }
 
+/* [MQTT5-3.4.2-3] [MQTT5-3.5.2-3] */
 static void put_outcome(struct buf *out, enum reason reason, struct slice reason_string)
 {
 	size_t start;

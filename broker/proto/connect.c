@@ -175,6 +175,7 @@ static void put_connack_limits(struct buf *out, const struct connack *c)
 		property_put_u16(out, PROPERTY_SERVER_KEEP_ALIVE, c->server_keep_alive_s);
 }
 
+/* [MQTT5-3.2.2-20] */
 static void put_connack_properties(struct buf *out, const struct connack *c)
 {
 	size_t start = out->len;

@@ -71,6 +71,7 @@ static void put_string_if_any(struct buf *out, enum property id, struct slice s)
 		property_put_string(out, id, s);
 }
 
+/* [MQTT5-3.14.2-2, -4] */
 void disconnect_encode(struct buf *out, enum reason reason, struct slice reason_string,
                        struct slice server_reference)
 {
@@ -120,6 +121,7 @@ enum reason auth_decode(const struct frame *frame, struct auth *out)
 	                                                               : REASON_PROTOCOL_ERROR;
 }
 
+/* [MQTT5-3.15.2-2, -3] */
 void auth_encode(struct buf *out, enum reason reason, struct slice method, struct slice data)
 {
 	size_t start = out->len;

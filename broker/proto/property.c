@@ -104,6 +104,7 @@ static enum reason take_number(struct reader *r, const struct row *row, struct p
 	return REASON_OK;
 }
 
+/* [MQTT5-3.3.2-13, -14, -19] */
 static enum reason take_bytes(struct reader *r, const struct row *row, struct properties *out)
 {
 	struct slice s = row->type == BINARY ? read_string(r) : read_utf8(r);

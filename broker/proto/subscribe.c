@@ -137,7 +137,8 @@ bool unsubscribe_next(struct unsubscribe *u, struct slice *filter)
 }
 
 /* Packet identifier and, in 5.0, properties: what both acknowledgements begin with. [MQTT-3.8.4-2]
- */
+ * [MQTT3-2.3.1-7] [MQTT5-2.2.1-6] [MQTT5-3.9.2-2] [MQTT5-3.11.2-1, -2] */
+
 static void put_head(struct buf *out, enum mqtt_version version, uint16_t packet_id,
                      struct slice reason_string)
 {

@@ -131,6 +131,7 @@ struct topic_walk topic_walk_of(struct slice s)
 	return (struct topic_walk){.rest = s, .done = false};
 }
 
+/* [MQTT-4.7.3-3] */
 bool topic_walk_next(struct topic_walk *w, struct slice *level)
 {
 	const uint8_t *slash;

@@ -216,6 +216,7 @@ static uint64_t next_number(struct retain *r)
 	return ++r->clock;
 }
 
+/* [MQTT3-3.1.2-7] */
 void retain_put(struct retain_change *c, struct msg *msg)
 {
 	struct retain *r = c->retain;

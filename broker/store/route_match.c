@@ -138,6 +138,7 @@ static void match_wildcards(struct route *r, struct slice topic, struct route_ma
 	arrive(r, m, count);
 }
 
+/* [MQTT-3.3.2-3] */
 void route_match(struct route *r, struct slice topic, struct route_match *out)
 {
 	uint64_t hash = level_hash(topic);
