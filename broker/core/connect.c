@@ -111,7 +111,7 @@ void connect_refuse(struct conn *c, enum reason reason, const char *cause)
 	connect_refuse_packet(c, &packet, reason, cause, SLICE_EMPTY);
 }
 
-/* What the peer may know of a refusal: nothing about names and passwords. */
+/* What the peer may know of a refusal: nothing about names and passwords. [MQTT5-3.1.3-8] */
 void connect_refuse_login(struct conn *c, const struct connect *packet, enum login_verdict verdict,
                           const char *why)
 {
@@ -399,8 +399,8 @@ static bool connections_full(struct conn *c)
 	       atomic_load(&server->listener_connections[index]) >= l->limits.connections;
 }
 
-/* "auto-" and 128 random bits, drawn again until its home is here. [MQTT5-3.1.3-7] [MQTT5-3.2.2-16]
- */
+/* "auto-" and 128 random bits, drawn again until its home is here. [MQTT-3.1.3-6] [MQTT5-3.1.3-7]
+ * [MQTT5-3.2.2-16] */
 static size_t assign_client_id(struct worker *w, char out[48])
 {
 	int n;

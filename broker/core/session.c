@@ -172,7 +172,7 @@ static void arm_expiry(struct session *s)
 		timer_arm(&s->worker->home.timers, &s->expiry_timer, due);
 }
 
-/* [MQTT3-4.1.0-1] */
+/* [MQTT3-4.1.0-1] [MQTT5-3.1.2-23] */
 void session_detach(struct session *s, bool publish_will)
 {
 	REQUIRE_OWNER(s);

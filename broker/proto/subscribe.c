@@ -66,7 +66,8 @@ static enum reason judge_entry(struct reader *r, enum mqtt_version version)
 	return version == MQTT_5_0 ? judge_options_v5(bits, filter) : judge_options_v3(bits);
 }
 
-/* Flags, identifier and, in 5.0, properties: what both requests begin with. */
+/* Flags, identifier and, in 5.0, properties: what both requests begin with. [MQTT-3.8.1-1]
+ * [MQTT-3.10.1-1] */
 static enum reason read_head(struct reader *r, const struct frame *frame, enum mqtt_version version,
                              uint16_t *packet_id, struct properties *properties)
 {
@@ -138,7 +139,6 @@ bool unsubscribe_next(struct unsubscribe *u, struct slice *filter)
 
 /* Packet identifier and, in 5.0, properties: what both acknowledgements begin with. [MQTT-3.8.4-2]
  * [MQTT3-2.3.1-7] [MQTT5-2.2.1-6] [MQTT5-3.9.2-2] [MQTT5-3.11.2-1, -2] */
-
 static void put_head(struct buf *out, enum mqtt_version version, uint16_t packet_id,
                      struct slice reason_string)
 {

@@ -194,6 +194,7 @@ def test_resumption_skips_nothing(new_house, certificates, version):
     ("prefix", "cert-user", True), ("prefix", "cert-user-2", True), ("prefix", "x-cert-user", False),
 ])
 def test_bind_client_id(new_house, certificates, mode, client_id, allowed):
+    """[MQTT5-3.1.3-8]"""
     with with_users(new_house(config=settings(certificates, bind_client_id=mode))) as house:
         connect(house, "cert-user", client_id=client_id, expect=0 if allowed else 0x85).close()
 

@@ -58,6 +58,7 @@ def test_mqttjs(broker, topic, version, qos):
 
 @VERSIONS
 def test_every_client_hears_every_other(broker, topic, version):
+    """[MQTT3-7.0.0-2]: clients that know nothing of this broker"""
     other = 9 - version
     with MosquittoSub(broker, "-t", f"{topic}/#", "-q", "1", version=version) as mosquitto, \
             Paho(broker, other) as python, MqttJs(broker, version) as js:

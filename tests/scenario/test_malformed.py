@@ -130,6 +130,7 @@ def test_second_connect(broker, version):
 
 
 def test_packets_in_single_bytes(broker):
+    """[MQTT3-7.1.1-1], [MQTT5-4.2.0-1]"""
     with Wire(broker) as client:
         client.subscribe("slow/x")
         for byte in mqtt.publish(5, "slow/x", b"in pieces", qos=1, packet_id=1000):

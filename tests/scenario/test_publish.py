@@ -157,7 +157,7 @@ def test_receive_maximum_of_the_client(broker, topic):
 
 
 def test_maximum_packet_size_of_the_broker(broker, topic):
-    """The announcement is enough, it need not come."""
+    """[MQTT5-3.2.2-15]: the announcement is enough, it need not come."""
     for version in (5, 4):
         with Wire(broker, version) as client:
             assert version == 4 or client.connack.props["maximum_packet_size"] == LARGEST

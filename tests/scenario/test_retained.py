@@ -23,7 +23,7 @@ def pub(broker):
 @pytest.mark.parametrize("version", [4, 5], ids=["3.1.1", "5.0"])
 @pytest.mark.parametrize("qos", [0, 1, 2])
 def test_the_newest_is_kept(broker, pub, topic, version, qos):
-    """[MQTT3-3.3.1-5], [MQTT3-3.3.1-8], [MQTT5-3.3.1-5], [MQTT5-3.3.1-8]"""
+    """[MQTT3-3.3.1-5], [MQTT3-3.3.1-7], [MQTT3-3.3.1-8], [MQTT3-3.3.1-12], [MQTT5-3.3.1-5], [MQTT5-3.3.1-8]"""
     for value in (b"old", b"new"):
         pub.publish(topic, value, qos=qos, retain=True)
     pub.publish(topic, b"not kept", qos=1)
@@ -95,6 +95,7 @@ def test_resubscribing_replays_again_in_311(broker, pub, topic):
 
 
 def test_wildcards_replay_everything_below(broker, pub, topic):
+    """[MQTT3-3.3.1-6]"""
     for number in range(200):
         pub.send(mqtt.publish(5, f"{topic}/{number % 7}/{number}", str(number), retain=True))
     pub.settle()

@@ -48,7 +48,7 @@ def reload(house):
 
 @pytest.mark.parametrize("user", ["anna", "åsa", "a=,b"])
 def test_right_password(broker, user):
-    """[MQTT5-4.12.0-2], [MQTT5-4.12.0-5]"""
+    """[MQTT5-4.12.0-2], [MQTT5-4.12.0-5], [MQTT5-3.15.2-2], [MQTT5-3.15.2-3]"""
     mark = broker.mark()
     with ScramWire(broker, user) as client:
         client.settle()

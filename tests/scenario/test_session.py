@@ -193,7 +193,7 @@ def test_a_full_queue_drops_the_newest_and_says_so(broker, pub, topic):
 
 
 def test_keep_alive(broker, topic, version):
-    """[MQTT3-3.1.2-24], [MQTT5-3.1.2-22]: one and a half times, then the will"""
+    """[MQTT3-3.1.2-24], [MQTT5-3.1.2-22], [MQTT5-3.2.2-22]: one and a half times, then the will"""
     with Wire(broker) as watcher, Wire(broker, version, keep_alive=1, will=mqtt.Will(topic, b"silent")) as silent:
         watcher.subscribe(topic)
         assert watcher.message().payload == b"silent"

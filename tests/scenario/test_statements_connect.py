@@ -255,7 +255,7 @@ def test_session_present(broker, topic, version):
 
 
 def test_connack_is_first_and_only(broker, topic, version):
-    """[MQTT-3.2.0-1], [MQTT5-3.2.0-2]: a queue waits, and a request came right behind CONNECT"""
+    """[MQTT3-3.2.0-1], [MQTT5-3.2.0-1], [MQTT5-3.2.0-2]: a queue waits, and a request came right behind CONNECT"""
     with opened(broker, version, topic) as sub:
         sub.subscribe(topic)
     with Wire(broker) as pub:

@@ -262,8 +262,8 @@ def test_pubrec_and_pubrel(broker, pub, topic, version):
 
 
 def test_unacknowledged_until_the_acknowledgement(broker, pub, topic, version):
-    """[MQTT5-4.3.2-3], [MQTT5-4.3.3-3], [MQTT-4.4.0-1], [MQTT-3.3.1-1]: again at each reconnect, never else, DUP
-    and identifier as they must be, in the old order: [MQTT3-4.6.0-1], [MQTT5-4.6.0-1]"""
+    """[MQTT3-4.3.2-1], [MQTT5-4.3.2-3], [MQTT5-4.3.3-3], [MQTT-4.4.0-1], [MQTT-3.3.1-1]: again at each reconnect, never
+    else, DUP and identifier as they must be, in the old order: [MQTT3-4.6.0-1], [MQTT5-4.6.0-1]"""
     with opened(broker, version, topic, ack=False) as sub:
         sub.subscribe(topic)
         for number in range(6):
@@ -467,16 +467,19 @@ SIZES = [16, 17, 20, 24, 40, 80, 300]
 
 def test_acknowledgements_within_the_maximum_packet_size(broker):
     """[MQTT5-3.1.2-24], [MQTT5-3.4.2-2], [MQTT5-3.4.2-3], [MQTT5-3.5.2-2], [MQTT5-3.5.2-3], [MQTT5-3.9.2-1],
-    [MQTT5-3.9.2-2], [MQTT5-3.11.2-1], [MQTT5-3.11.2-2], [MQTT5-3.14.2-3], [MQTT5-3.14.2-4]: words are left out where
-    they do not fit, and never come as User Properties"""
+    [MQTT5-3.6.2-2], [MQTT5-3.6.2-3], [MQTT5-3.7.2-2], [MQTT5-3.7.2-3], [MQTT5-3.9.2-2], [MQTT5-3.11.2-1],
+    [MQTT5-3.11.2-2], [MQTT5-3.14.2-3], [MQTT5-3.14.2-4]: words are left out where they do not fit, and never come as
+    User Properties"""
     spoken = {}
     for most in SIZES:
         with Wire(broker, user="mute", props={"maximum_packet_size": most}) as client:
             client.send(mqtt.publish(5, "mute/x", b"x", qos=1, packet_id=1)
                         + mqtt.publish(5, "mute/x", b"x", qos=2, packet_id=2)
                         + mqtt.subscribe(5, 3, [("mute/x", 0)]) + mqtt.unsubscribe(5, 4, ["mute/x"])
+                        + mqtt.ack(5, mqtt.PUBREC, 98) + mqtt.ack(5, mqtt.PUBREL, 99)
                         + mqtt.publish(5, "mute/x", b"x", qos=3, packet_id=5))
-            for kind in (mqtt.PUBACK, mqtt.PUBREC, mqtt.SUBACK, mqtt.UNSUBACK, mqtt.DISCONNECT):
+            for kind in (mqtt.PUBACK, mqtt.PUBREC, mqtt.SUBACK, mqtt.UNSUBACK, mqtt.PUBREL, mqtt.PUBCOMP,
+                         mqtt.DISCONNECT):
                 packet = client.read()
                 assert packet.kind == kind and packet.size <= most and "user_property" not in packet.props
                 spoken[kind, most] = "reason_string" in packet.props

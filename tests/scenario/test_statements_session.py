@@ -75,6 +75,20 @@ def test_state_of_a_session(broker, pub, topic, version):
         assert client.expect(mqtt.PUBCOMP, 70).reason == 0
 
 
+def test_qos_0_does_not_wait(broker, pub, topic, version):
+    """4.1 of both: it may be kept, here it is not; neither is what was published with more and granted as 0"""
+    with opened(broker, version, topic) as client:
+        client.subscribe(f"{topic}/0", qos=0)
+        client.subscribe(f"{topic}/2")
+        client.kill()
+    for qos in (0, 1, 2):
+        pub.publish(f"{topic}/0", b"x", qos=qos)
+    pub.publish(f"{topic}/2", b"x")
+    with opened(broker, version, topic) as client:
+        pub.publish(f"{topic}/2", b"end", qos=1)
+        assert client.until(b"end") == []
+
+
 def test_nothing_of_it_in_the_next(broker, pub, topic, version):
     """[MQTT3-3.1.2-6], [MQTT5-3.1.2-4]: no subscription, no message, no packet identifier of the old one"""
     with opened(broker, version, topic, ack=False) as client:

@@ -320,3 +320,11 @@ def test_topic_and_filter(broker, pub, topic, version):
             pub.publish(f"{topic}/{name}", b"x", qos=1)
         pub.publish(f"{topic}/end", b"end", qos=1)
         assert [m.topic.removeprefix(f"{topic}/") for m in sub.until(b"end")] == ["x/a", "x/a/b/c", "/a", "x/a/"]
+
+
+def test_share_in_311(broker, pub, topic):
+    """3.1.1, 3.8.3: it knows nothing of $share, so that nothing is wrong with such a filter; here it is not accepted"""
+    with Wire(broker, 4) as client:
+        client.subscribe("$share/g", "$share//x", topic, qos=1, expect=[0x80, 0x80, 1])
+        pub.publish(topic, b"x", qos=1)
+        assert client.message().payload == b"x"

@@ -50,7 +50,7 @@ def test_after_a_killed_client(broker, watcher, topic, version, qos, retain):
 
 
 def test_not_after_a_goodbye(broker, watcher, topic, version):
-    """[MQTT3-3.1.2-10], [MQTT-3.14.4-3]"""
+    """[MQTT3-3.1.2-10], [MQTT3-3.14.4-3], [MQTT5-3.14.4-3]"""
     Wire(broker, version, will=mqtt.Will(topic, b"gone")).disconnect()
     nothing_but(watcher, broker, topic)
 

@@ -78,7 +78,7 @@ static void acknowledgements_wait(struct world *w)
 }
 
 /* It fails: no acknowledgement, the connection ends, nobody got anything; sent again, it arrives
- * once. */
+ * once. [MQTT3-4.8.0-2] */
 static void failure_closes(struct world *w)
 {
 	struct client *sub = client_new(w, "sub", MQTT_5_0), *pub = client_new(w, "pub", MQTT_5_0);

@@ -179,7 +179,7 @@ static void deletion(struct world *w)
 	assert_true(late->received[0].retain);
 }
 
-/* Retain Handling and Retain As Published. [MQTT5-3.3.1-9 to -13] */
+/* Retain Handling and Retain As Published. [MQTT5-3.3.1-9, -10, -11, -12, -13] */
 static void options(struct world *w)
 {
 	struct client *writer = join(w, "writer", 0, &clean);

@@ -22,7 +22,7 @@ static struct connect_options with_will(uint32_t expiry_s, uint32_t delay_s)
 }
 
 /* A broken connection, a peer that closes without DISCONNECT, a packet that is not valid: each
- * publishes it, once. [MQTT-3.1.2-8] */
+ * publishes it, once. [MQTT3-3.1.2-8] [MQTT5-3.1.2-8] */
 static void when_it_breaks(struct world *w)
 {
 	struct client *watch = watcher(w);
@@ -47,7 +47,7 @@ static void when_it_breaks(struct world *w)
 	assert_int_equal(count_received(watch, "will/x"), 1);
 }
 
-/* DISCONNECT 0x00 drops it; 0x04 does not. [MQTT-3.1.2-10] [MQTT5-3.14.4-3] */
+/* DISCONNECT 0x00 drops it; 0x04 does not. [MQTT5-3.1.2-10] [MQTT5-3.14.4-3] */
 static void disconnect(struct world *w)
 {
 	struct client *watch = watcher(w), *c = client_new(w, "c", MQTT_5_0);

@@ -4,9 +4,10 @@ statements-3.1.1.tsv and statements-5.0.tsv have a row for each number of the st
 
     statement  kind  in our words  code  test
 
-kind: `server`; `client`: nothing a server could do, or see done; `untestable: REASON`; `deviation: REASON`, which README.md
-tells too. code is FILE:FUNCTION and test FILE::FUNCTION; the tag of the statement stands in both files. Tags are
-[MQTT3-number] and [MQTT5-number], and [MQTT-number] only where both tables say the same in the same words.
+kind: `server`; `client`: nothing a server could do, or see done; `untestable: REASON`; `deviation: REASON`, which
+README.md lists. code is FILE:FUNCTION and test FILE::FUNCTION; the tag of the statement stands in both functions, or in
+the comment right above. Tags are [MQTT3-number] and [MQTT5-number], and [MQTT-number] only where both tables say the
+same in the same words.
 body.tsv has what the standards' text asks for and gives no number to: version, section, words, code, test.
 
 Exits with 1 when a row lacks something, or when a tag has no row."""
@@ -92,36 +93,54 @@ def check_tag(where, version, number, tables):
         errors.append(f"{where}: [MQTT-{number}], but the two standards do not say the same there")
 
 
-def collect(tables):
-    """path -> its tags, as (version, number)"""
-    found = {}
+def check_tags(tables):
     for path in sources():
         where = str(path.relative_to(ROOT))
         tags = set(tags_of(path.read_text(encoding="utf-8", errors="replace")))
         for version, number in sorted(tags, key=str):
             check_tag(where, version, number, tables)
-        found[where] = {(version[0], number) for version, number in tags if version}
-    return found
 
 
-def defined(path, name):
-    text = (ROOT / path).read_text(encoding="utf-8", errors="replace")
+def c_function(lines, start):
+    """The definition (in a header the declaration) that begins here, with the comment above it; "" is none."""
+    end = start
+    while not lines[end].endswith((";", "{", "}")):
+        end += 1
+    if lines[end] == "{":
+        end = lines.index("}", end)
+    first = start
+    while first > 0 and lines[first - 1].startswith(("/*", " *")):
+        first -= 1
+    return "\n".join(lines[first:end + 1])
+
+
+def python_function(lines, start):
+    end = start + 1
+    while end < len(lines) and not re.match(r"\S", lines[end]):
+        end += 1
+    return "\n".join(lines[start:end])
+
+
+def function(path, name):
+    """Its text; a definition rather than a declaration. None: there is no such function."""
+    lines = (ROOT / path).read_text(encoding="utf-8", errors="replace").splitlines()
     if path.endswith(".py"):
-        return re.search(rf"^def {name}\(", text, re.M)
-    return re.search(rf"^[A-Za-z_].*\b{name}\(", text, re.M)
+        found = [python_function(lines, n) for n, text in enumerate(lines) if text.startswith(f"def {name}(")]
+    else:
+        found = [c_function(lines, n) for n, text in enumerate(lines) if re.match(rf"[A-Za-z_].*\b{name}\(", text)]
+    return found[-1] if found else None
 
 
-def check_place(where, place, separator, tag, tags):
+def check_place(where, place, separator, tag):
     path, _, name = place.rpartition(separator)
-    if not path or not (ROOT / path).is_file():
-        errors.append(f"{where}: {place}: no such file")
-    elif not defined(path, name):
-        errors.append(f"{where}: {path} has no function {name}")
-    elif tag is not None and tag not in tags.get(path, ()):
-        errors.append(f"{where}: {path} has no tag [MQTT{tag[0]}-{tag[1]}]")
+    text = function(path, name) if path and (ROOT / path).is_file() else None
+    if text is None:
+        errors.append(f"{where}: {place} is not there")
+    elif tag is not None and tag not in {(version[0], number) for version, number in tags_of(text) if version}:
+        errors.append(f"{where}: {place} has no tag [MQTT{tag[0]}-{tag[1]}]")
 
 
-def check_row(version, number, row, tags):
+def check_row(version, number, row):
     where, kind, _, code, test = row
     word, _, reason = kind.partition(": ")
     where = f"{where}: {number}"
@@ -130,22 +149,24 @@ def check_row(version, number, row, tags):
     if word not in PROVED or bool(reason) != (word == "deviation"):
         errors.append(f"{where}: {kind!r} is no kind, or its reason, code or test is wrong")
         return
-    check_place(where, code, ":", (version, number), tags)
-    check_place(where, test, "::", (version, number), tags)
+    if word == "deviation" and f"MQTT{version}-{number}" not in (ROOT / "README.md").read_text(encoding="utf-8"):
+        errors.append(f"{where}: README.md does not tell of this deviation")
+    check_place(where, code, ":", (version, number))
+    check_place(where, test, "::", (version, number))
 
 
 def main():
     tables = {version: load(version) for version in VERSIONS}
-    tags = collect(tables)
+    check_tags(tables)
     for version, rows in tables.items():
         for number, row in rows.items():
-            check_row(version, number, row, tags)
+            check_row(version, number, row)
         kinds = [row[1].partition(":")[0] for row in rows.values()]
         print(f"MQTT {VERSIONS[version][0]}: " + ", ".join(f"{kinds.count(k)} {k}" for k in (*PROVED, *UNPROVED)))
     body = list(read("body.tsv", 5))
     for where, (_, _, _, code, test) in body:
-        check_place(where, code, ":", None, tags)
-        check_place(where, test, "::", None, tags)
+        check_place(where, code, ":", None)
+        check_place(where, test, "::", None)
     print(f"beyond the numbers: {len(body)} rows")
     print("\n".join(errors))
     return 1 if errors else 0

@@ -88,7 +88,7 @@ static void every_prefix(void **state)
 	}
 }
 
-/* Tables 3-4 to 3-7 of 5.0. [MQTT5-3.4.2-1] [MQTT5-3.5.2-1] [MQTT5-3.6.2-1] [MQTT5-3.7.2-1] */
+/* Tables 3-4 to 3-7 of 5.0. */
 static bool may_have(enum packet_type type, unsigned code)
 {
 	static const unsigned publish_codes[] = {0x00, 0x10, 0x80, 0x83, 0x87,
@@ -103,6 +103,7 @@ static bool may_have(enum packet_type type, unsigned code)
 	return false;
 }
 
+/* [MQTT5-3.4.2-1] [MQTT5-3.5.2-1] [MQTT5-3.6.2-1] [MQTT5-3.7.2-1] */
 static void every_reason_code(void **state)
 {
 	struct buf b = {0};

@@ -26,12 +26,13 @@ static const struct {
     {"too large is known early", "30 e907", FRAME_TOO_LARGE, 1004, 1003},
     {"five bytes", "30 8080808001", FRAME_MALFORMED, 0, 1000},
     {"five bytes, known after four", "30 ffffffff", FRAME_MALFORMED, 0, 1000},
-    {"not minimal", "30 8000", FRAME_MALFORMED, 0, 1000}, /* [MQTT5-1.5.5-1] */
+    {"not minimal", "30 8000", FRAME_MALFORMED, 0, 1000},
     {"not minimal in three", "30 ff8000", FRAME_MALFORMED, 0, 1000},
     {"not minimal in four", "30 ffff8000", FRAME_MALFORMED, 0, 1000},
     {"reserved type is framed", "00 00", FRAME_COMPLETE, 2, 1000},
 };
 
+/* [MQTT5-1.5.5-1] */
 static void frame_vectors(void **state)
 {
 	(void)state;
