@@ -132,7 +132,7 @@ static void sweep_will(struct session *s)
 	request = publish_request(ACL_WILL, s->will->msg);
 	verdict = acl_check(session_subject(s), &request);
 	if (!verdict.allowed)
-		session_log_denial(s, DENIAL_WILL, s->will->msg->topic, &verdict);
+		session_log_denial(s, DENIAL_WILL, msg_topic(s->will->msg), &verdict);
 }
 
 static void sweep_sessions(struct worker *w)

@@ -28,7 +28,7 @@ static bool on_value(void *arg, struct msg *msg, _Atomic uint32_t *writer_genera
 
 	(void)writer_generation;
 	values->messages[values->count++] = msg_ref(msg);
-	values->topic_bytes += msg->topic.len;
+	values->topic_bytes += msg_topic(msg).len;
 	return values->count < SLICE_VALUES && values->topic_bytes < QUERY_SLICE_BYTES;
 }
 
@@ -56,7 +56,7 @@ static void put_owner(struct query *q, const struct msg *msg)
 	const struct home *home = q->control->home;
 	struct buf key = {0};
 
-	retain_owner(q->control->server->retain, home->index, msg->topic, home->now_ms, &key);
+	retain_owner(q->control->server->retain, home->index, msg_topic(msg), home->now_ms, &key);
 	put_user(&q->out, "owner", identity_key_name(buf_slice(&key)));
 	buf_fini(&key);
 }
@@ -66,8 +66,8 @@ static void put_value(struct query *q, const struct msg *msg)
 	struct buf *out = &q->out;
 
 	json_open(out);
-	json_text(out, "topic", msg->topic);
-	json_number(out, "size", msg->payload.len);
+	json_text(out, "topic", msg_topic(msg));
+	json_number(out, "size", msg_payload(msg).len);
 	json_number(out, "qos", msg->qos);
 	put_writer(out, msg);
 	put_owner(q, msg);

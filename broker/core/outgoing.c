@@ -96,11 +96,11 @@ static void fill_packet(const struct session *s, const struct msg *msg, const st
 	*out = (struct publish_out){.version = s->conn->version,
 	                            .retain = d->retain,
 	                            .qos = qos,
-	                            .topic = msg->topic,
-	                            .payload = msg->payload};
+	                            .topic = msg_topic(msg),
+	                            .payload = msg_payload(msg)};
 	if (out->version != MQTT_5_0)
 		return;
-	out->forwarded = msg->forwarded;
+	out->forwarded = msg_forwarded(msg);
 	out->subscription_ids = subids_all(&d->ids);
 	out->subscription_id_count = subids_count(&d->ids);
 	if (msg->expires_ms != MSG_NEVER) {
@@ -161,7 +161,7 @@ static void write_publish(struct session *s, struct msg *msg, struct publish_out
 	struct conn *c = s->conn;
 
 	count(&w->counters.messages_sent);
-	count_by(&w->counters.payload_sent, msg->payload.len);
+	count_by(&w->counters.payload_sent, msg_payload(msg).len);
 	if (c->aliases_out.max > 0) {
 		alias_use(&c->aliases_out, p, max_packet(s));
 		publish_encode(conn_out(c), p);
@@ -212,7 +212,7 @@ static struct delivery delivery_of(const struct outgoing *o)
 /* Of a message that goes to several, those are asked for only once who are alike. S3 */
 static struct acl_verdict receive_verdict(struct session *s, const struct msg *msg)
 {
-	struct acl_request request = {.action = ACL_RECEIVE, .topic = msg->topic};
+	struct acl_request request = {.action = ACL_RECEIVE, .topic = msg_topic(msg)};
 	const struct acl_subject *subject = session_subject(s);
 	struct worker *w = s->worker;
 
@@ -229,7 +229,7 @@ static bool receive_permitted(struct session *s, const struct msg *msg)
 	struct acl_verdict verdict = receive_verdict(s, msg);
 
 	if (!verdict.allowed)
-		session_log_denial(s, DENIAL_RECEIVE, msg->topic, &verdict);
+		session_log_denial(s, DENIAL_RECEIVE, msg_topic(msg), &verdict);
 	return verdict.allowed;
 }
 

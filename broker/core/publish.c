@@ -56,10 +56,10 @@ static void refuse_publish(struct conn *c, const struct publish *pub,
 struct acl_request publish_request(enum acl_action action, const struct msg *msg)
 {
 	return (struct acl_request){.action = action,
-	                            .topic = msg->topic,
+	                            .topic = msg_topic(msg),
 	                            .retain = msg->retain,
 	                            .qos = msg->qos,
-	                            .payload = msg->payload};
+	                            .payload = msg_payload(msg)};
 }
 
 static struct msg *message_of(struct conn *c, const struct publish *pub)

@@ -261,7 +261,7 @@ static void hand_over(struct worker *w, struct publish_job *job)
 
 static bool is_delete(const struct msg *msg)
 {
-	return msg->payload.len == 0; /* [MQTT5-3.3.1-6] [MQTT3-3.3.1-10] */
+	return msg_payload(msg).len == 0; /* [MQTT5-3.3.1-6] [MQTT3-3.3.1-10] */
 }
 
 /* `own` is decided here, under the topic's lock. */
@@ -300,11 +300,11 @@ static enum publish_outcome route_retained(struct worker *w, struct publish_job 
 	bool permitted;
 
 	route_read_begin(server->route, w->home.index);
-	retain_begin(server->retain, w->home.index, job->msg->topic, w->home.now_ms, &change);
+	retain_begin(server->retain, w->home.index, msg_topic(job->msg), w->home.now_ms, &change);
 	permitted = owner_permits(job, &change);
 	if (permitted) {
 		change_retained(w, job, &change);
-		route_match(server->route, job->msg->topic, &w->match);
+		route_match(server->route, msg_topic(job->msg), &w->match);
 		hand_over(w, job);
 		handover_flush(w);
 	}
@@ -321,7 +321,7 @@ enum publish_outcome publish_route(struct worker *w, struct publish_job *job)
 	if (job->msg->retain)
 		return route_retained(w, job);
 	route_read_begin(server->route, w->home.index);
-	route_match(server->route, job->msg->topic, &w->match);
+	route_match(server->route, msg_topic(job->msg), &w->match);
 	route_read_end(server->route, w->home.index);
 	hand_over(w, job);
 	return PUBLISH_ROUTED;

@@ -90,7 +90,7 @@ struct sys {
 
 bool sys_wrote(const struct msg *msg)
 {
-	return msg->origin->session_id == 0 && slice_starts_with(msg->topic, SLICE(PREFIX));
+	return msg->origin->session_id == 0 && slice_starts_with(msg_topic(msg), SLICE(PREFIX));
 }
 
 static void publish(struct sys *sys, const char *name, const char *value)

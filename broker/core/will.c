@@ -38,9 +38,9 @@ static struct msg *begin_life(struct session *s, const struct msg *will)
 	struct msg_parts parts = {.qos = will->qos,
 	                          .retain = will->retain,
 	                          .expires_ms = will->expires_ms,
-	                          .topic = will->topic,
-	                          .forwarded = will->forwarded,
-	                          .payload = will->payload};
+	                          .topic = msg_topic(will),
+	                          .forwarded = msg_forwarded(will),
+	                          .payload = msg_payload(will)};
 
 	if (parts.expires_ms != MSG_NEVER)
 		parts.expires_ms += s->worker->home.now_ms;
@@ -66,7 +66,7 @@ void will_fire(struct session *s)
 	job.msg = msg;
 	job.verdict = publish_judge(s->worker, session_subject(s), s->origin->user_key, &request);
 	if (!job.verdict.allowed || publish_route(s->worker, &job) == PUBLISH_DENIED)
-		session_log_denial(s, DENIAL_WILL, msg->topic, &job.verdict);
+		session_log_denial(s, DENIAL_WILL, msg_topic(msg), &job.verdict);
 	msg_unref(&msg);
 	will_drop(s);
 }

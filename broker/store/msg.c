@@ -68,17 +68,23 @@ struct msg *msg_new(struct origin *origin, const struct msg_parts *parts)
 {
 	struct msg *m =
 	    xalloc(sizeof(*m) + parts->topic.len + parts->forwarded.len + parts->payload.len);
-	uint8_t *at = (uint8_t *)(m + 1);
+	uint8_t *at = m->bytes;
 
+	/* As in every packet of MQTT. */
+	REQUIRE(parts->topic.len <= UINT16_MAX && parts->forwarded.len <= UINT32_MAX &&
+	        parts->payload.len <= UINT32_MAX);
 	atomic_init(&m->refs, 1);
 	m->qos = parts->qos;
 	m->retain = parts->retain;
+	m->topic_len = (uint16_t)parts->topic.len;
+	m->forwarded_len = (uint32_t)parts->forwarded.len;
+	m->payload_len = (uint32_t)parts->payload.len;
 	m->number = 0;
 	m->expires_ms = parts->expires_ms;
 	m->origin = origin == NULL ? NULL : origin_ref(origin);
-	m->topic = put_behind(&at, parts->topic);
-	m->forwarded = put_behind(&at, parts->forwarded);
-	m->payload = put_behind(&at, parts->payload);
+	put_behind(&at, parts->topic);
+	put_behind(&at, parts->forwarded);
+	put_behind(&at, parts->payload);
 	return m;
 }
 
@@ -101,7 +107,7 @@ void msg_unref(struct msg **m)
 
 size_t msg_bytes(const struct msg *m)
 {
-	return sizeof(*m) + m->topic.len + m->forwarded.len + m->payload.len;
+	return sizeof(*m) + m->topic_len + m->forwarded_len + m->payload_len;
 }
 
 uint32_t msg_expiry_left_s(const struct msg *m, uint64_t now_ms)

@@ -27,17 +27,34 @@ void origin_unref(struct origin **o);
 
 #define MSG_NEVER UINT64_MAX
 
+/* Queues and the retained tree are full of them: lengths instead of slices. */
 struct msg {
 	_Atomic uint32_t refs;
-	uint8_t qos;         /* as published */
-	bool retain;         /* as published */
+	uint8_t qos; /* as published */
+	bool retain; /* as published */
+	uint16_t topic_len;
+	uint32_t forwarded_len, payload_len;
 	uint64_t number;     /* of a retained change, 0 for others; set once, before it is shared */
 	uint64_t expires_ms; /* monotonic; MSG_NEVER */
 	struct origin *origin;
-	struct slice topic;
-	struct slice forwarded; /* properties for subscribers (properties_put_forwarded) */
-	struct slice payload;
+	uint8_t bytes[]; /* topic, forwarded, payload */
 };
+
+static inline struct slice msg_topic(const struct msg *m)
+{
+	return slice_of(m->bytes, m->topic_len);
+}
+
+/* Properties for subscribers (properties_put_forwarded). */
+static inline struct slice msg_forwarded(const struct msg *m)
+{
+	return slice_of(m->bytes + m->topic_len, m->forwarded_len);
+}
+
+static inline struct slice msg_payload(const struct msg *m)
+{
+	return slice_of(m->bytes + m->topic_len + m->forwarded_len, m->payload_len);
+}
 
 struct msg_parts {
 	uint8_t qos;

@@ -223,7 +223,7 @@ void retain_put(struct retain_change *c, struct msg *msg)
 	struct retain_node *n = c->node;
 	uint64_t more = msg_bytes(msg); /* modulo 2^64: it may be less */
 
-	REQUIRE(msg->payload.len > 0); /* [MQTT3-3.3.1-11] [MQTT5-3.3.1-7] */
+	REQUIRE(msg_payload(msg).len > 0); /* [MQTT3-3.3.1-11] [MQTT5-3.3.1-7] */
 	c->number = msg->number = next_number(r);
 	if (n->value == NULL)
 		r->values++;

@@ -203,11 +203,11 @@ static void bench_retain(void)
 	       (double)(used_bytes() - before - counts.bytes) / VALUES);
 	start = clock_monotonic_ns();
 	for (unsigned i = 0; i < PUTS; i++)
-		put(r, old[i % VALUES]->topic, old[i % VALUES]);
+		put(r, msg_topic(old[i % VALUES]), old[i % VALUES]);
 	printf("%-44s %8.0f ns\n", "retained put, the topic exists", since_ns(start, PUTS));
 	start = clock_monotonic_ns();
 	for (unsigned i = 0; i < PUTS; i++) {
-		struct msg *m = retain_find(r, 0, old[i % VALUES]->topic, 0);
+		struct msg *m = retain_find(r, 0, msg_topic(old[i % VALUES]), 0);
 
 		msg_unref(&m);
 	}

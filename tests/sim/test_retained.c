@@ -142,7 +142,7 @@ static void live_and_replay_kept(struct world *w)
 
 		bool same =
 		    now == NULL ||
-		    slice_equal(now->payload, slice_of_str(last_received(witness, topics[t])));
+		    slice_equal(msg_payload(now), slice_of_str(last_received(witness, topics[t])));
 
 		msg_unref(&now);
 		assert_true(same);

@@ -36,9 +36,9 @@ static void message_owns_what_it_was_given(void **state)
 	msg_unref(&m);
 	assert_null(m);
 	msg_unref(&m);
-	assert_true(slice_equal(second->topic, SLICE("a/b")));
-	assert_true(slice_equal(second->payload, SLICE("on")));
-	assert_true(slice_equal(second->forwarded, SLICE("\x01\x00")));
+	assert_true(slice_equal(msg_topic(second), SLICE("a/b")));
+	assert_true(slice_equal(msg_payload(second), SLICE("on")));
+	assert_true(slice_equal(msg_forwarded(second), SLICE("\x01\x00")));
 	assert_true(slice_equal(second->origin->client_id, SLICE("c1")));
 	assert_true(slice_equal(second->origin->user_name, SLICE("anna")));
 	assert_int_equal(second->origin->session_id, 7);
@@ -53,7 +53,7 @@ static void message_of_the_broker_has_no_origin(void **state)
 
 	(void)state;
 	assert_null(m->origin);
-	assert_int_equal(m->payload.len, 0);
+	assert_int_equal(msg_payload(m).len, 0);
 	msg_unref(&m);
 }
 
@@ -137,7 +137,7 @@ static void records_are_copied(void **state)
 	assert_true(slice_equal(r->name, SLICE("a/+")));
 	assert_true(slice_equal(r->value, SLICE("\x01\x02")));
 	r = journal_group_at(g, 1);
-	assert_true(slice_equal(r->msg->payload, SLICE("on")));
+	assert_true(slice_equal(msg_payload(r->msg), SLICE("on")));
 	assert_int_equal(journal_group_at(g, 11)->number, 9);
 	journal_group_free(g);
 }

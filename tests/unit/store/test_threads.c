@@ -144,7 +144,7 @@ static void *run_publisher(void *arg)
 
 static void see(struct subscriber *s, struct msg *msg, uint64_t number, bool deleted)
 {
-	unsigned topic = topic_index(msg->topic);
+	unsigned topic = topic_index(msg_topic(msg));
 
 	if (number <= s->seen[topic])
 		s->wrong++; /* backwards, or twice */
@@ -158,11 +158,11 @@ static void on_delivery(struct post *post, void *home_arg)
 	struct subscriber *s = home_arg;
 
 	if (d->number > s->since) {
-		uint64_t seen = s->seen[topic_index(d->msg->topic)];
+		uint64_t seen = s->seen[topic_index(msg_topic(d->msg))];
 
 		if (seen != 0 ? d->before != seen : d->before > s->since)
 			s->wrong++; /* one is missing */
-		see(s, d->msg, d->number, d->msg->payload.len == 0);
+		see(s, d->msg, d->number, msg_payload(d->msg).len == 0);
 	}
 	msg_unref(&d->msg);
 	free(d);
