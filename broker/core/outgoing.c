@@ -37,7 +37,9 @@ static void list_delete(struct session *s, struct outgoing_list *list, struct ou
 static void outgoing_free(struct outgoing *o)
 {
 	msg_unref(&o->msg);
-	subids_fini(&o->ids);
+	if (o->way != NULL)
+		subids_fini(&o->way->ids);
+	free(o->way);
 	free(o);
 }
 
@@ -203,9 +205,12 @@ static bool window_open(const struct session *s)
 
 static struct delivery delivery_of(const struct outgoing *o)
 {
-	struct delivery d = {.qos = o->qos, .retain = o->retain, .group_id = o->group_id};
+	struct delivery d = {.qos = o->qos, .retain = o->retain};
 
-	d.ids = o->ids;
+	if (o->way != NULL) {
+		d.group_id = o->way->group_id;
+		d.ids = o->way->ids;
+	}
 	return d;
 }
 
@@ -233,6 +238,18 @@ static bool receive_permitted(struct session *s, const struct msg *msg)
 	return verdict.allowed;
 }
 
+static struct outgoing_way *way_new(const struct delivery *d)
+{
+	struct outgoing_way *way;
+
+	if (d->group_id == 0 && subids_count(&d->ids) == 0)
+		return NULL;
+	way = xnew(way);
+	way->group_id = d->group_id;
+	way->ids = subids_ref(&d->ids);
+	return way;
+}
+
 static struct outgoing *outgoing_new(struct msg *msg, const struct delivery *d, uint8_t qos)
 {
 	struct outgoing *o = xnew(o);
@@ -240,8 +257,7 @@ static struct outgoing *outgoing_new(struct msg *msg, const struct delivery *d, 
 	o->msg = msg_ref(msg);
 	o->qos = qos;
 	o->retain = d->retain;
-	o->group_id = d->group_id;
-	o->ids = subids_ref(&d->ids);
+	o->way = way_new(d);
 	return o;
 }
 
@@ -423,12 +439,12 @@ static void give_list_away(struct session *s, struct outgoing_list *list, bool e
 	struct outgoing *o, *next;
 
 	DL_FOREACH_SAFE (list->head, o, next) {
-		struct target_item item = {.group_id = o->group_id};
+		struct target_item item = {.group_id = o->way == NULL ? 0 : o->way->group_id};
 		bool sent_qos2 = list == &s->sent && o->qos == 2; /* [MQTT5-4.8.2-4, -5] */
 
-		if (o->group_id == 0 || o->msg == NULL || sent_qos2)
+		if (item.group_id == 0 || o->msg == NULL || sent_qos2)
 			continue;
-		if (!ending && !handover_share_has_online(s->worker, o->group_id, s->id))
+		if (!ending && !handover_share_has_online(s->worker, item.group_id, s->id))
 			continue;
 		handover_share_again(s->worker, o->msg, &item, s->id);
 		if (list == &s->sent) {

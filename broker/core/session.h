@@ -34,14 +34,19 @@ struct subscription {
 	char filter[];
 };
 
+/* By which subscriptions a message came, where there is something to say of them. */
+struct outgoing_way {
+	uint64_t group_id; /* of the $share group, 0: none */
+	struct subids ids;
+};
+
 /* A message that waits for, or is on, the wire to this session. */
 struct outgoing {
 	struct outgoing *prev, *next;
 	struct msg *msg;
-	uint64_t group_id; /* of the $share group that it came by, 0: none */
-	struct subids ids;
-	uint16_t packet_id; /* 0: not sent yet */
-	uint8_t qos;        /* effective */
+	struct outgoing_way *way; /* NULL: neither a group nor identifiers */
+	uint16_t packet_id;       /* 0: not sent yet */
+	uint8_t qos;              /* effective */
 	bool retain;
 	bool on_wire;  /* sent on the present connection */
 	bool released; /* QoS 2: PUBREC is here, PUBREL is owed or sent */
