@@ -238,11 +238,13 @@ static void do_connect(const struct command *c)
 	listen_to(client);
 	set_options(c);
 	set_will(c);
-	check(mosquitto_connect_bind_v5(client, "localhost", command_number(c, "port", 0),
-	                                command_number(c, "keep_alive", 60),
-	                                command_text(c, "source"), props));
+	int rc = mosquitto_connect_bind_v5(client, "localhost", command_number(c, "port", 0),
+	                                   command_number(c, "keep_alive", 60), NULL, props);
 	mosquitto_property_free_all(&props);
-	check(mosquitto_loop_start(client));
+	if (rc == MOSQ_ERR_SUCCESS)
+		check(mosquitto_loop_start(client));
+	else
+		say_failure("connack", rc);
 }
 
 static void do_publish(const struct command *c)

@@ -1,13 +1,18 @@
 'use strict';
-// One MQTT.js client: a JSON command on each line of stdin, a JSON event on each line of stdout.
+// MQTT.js clients: a JSON command on each line of stdin, a JSON event on each line of stdout. Where there are several
+// clients, each has an id, and its commands and events carry it.
 const fs = require('fs');
 const readline = require('readline');
 const mqtt = require('mqtt');
 
-let client;
+const clients = {};
 
 function say(event, fields) {
   process.stdout.write(JSON.stringify({ event, ...fields }) + '\n');
+}
+
+function sayOf(id) {
+  return (event, fields) => say(event, { id, ...fields });
 }
 
 function failure(error) {
@@ -22,37 +27,45 @@ function bytes(properties) {
 }
 
 const commands = {
-  connect({ url, cafile, options }) {
+  connect({ id, url, cafile, options }) {
+    const say = sayOf(id);
     if (options.will) {
       options.will.payload = Buffer.from(options.will.payload);
       bytes(options.will.properties);
     }
-    client = mqtt.connect(url, { ca: fs.readFileSync(cafile), reconnectPeriod: 0, connectTimeout: 15000, ...options });
+    const client = mqtt.connect(url, { ca: fs.readFileSync(cafile), reconnectPeriod: 0, connectTimeout: 15000,
+                                       ...options });
+    clients[id] = client;
     client.on('connect', (connack) => say('connect', { connack }));
     client.on('error', (error) => say('error', failure(error)));
     client.on('close', () => say('close'));
-    client.on('disconnect', (packet) => say('disconnect', { reason: packet.reasonCode,
-                                                                  properties: packet.properties }));
+    client.on('disconnect', (packet) =>
+      say('disconnect', { reason: packet.reasonCode, properties: packet.properties }));
     client.on('message', (topic, payload, packet) =>
       say('message', { topic, payload: payload.toString('base64'), qos: packet.qos, retain: packet.retain,
                        properties: packet.properties }));
   },
-  subscribe({ filter, options }) {
-    client.subscribe(filter, options, (error, granted, packet) =>
-      say('subscribed', { error: failure(error), granted: packet ? packet.granted : (granted || []).map((g) => g.qos),
-                          properties: packet && packet.properties }));
+  subscribe({ id, filter, options }) {
+    clients[id].subscribe(filter, options, (error, granted, packet) =>
+      sayOf(id)('subscribed', { error: failure(error), properties: packet && packet.properties,
+                                granted: packet ? packet.granted : (granted || []).map((g) => g.qos) }));
   },
-  publish({ topic, payload, options }) {
+  publish({ id, topic, payload, options }) {
     bytes(options.properties);
-    client.publish(topic, payload, options, (error, packet) =>
-      say('published', { error: failure(error), reason: packet && packet.reasonCode,
-                         properties: packet && packet.properties }));
+    clients[id].publish(topic, payload, options, (error, packet) =>
+      sayOf(id)('published', { error: failure(error), reason: packet && packet.reasonCode,
+                               properties: packet && packet.properties }));
   },
-  unsubscribe({ filter }) {
-    client.unsubscribe(filter, (error) => say('unsubscribed', { error: failure(error) }));
+  unsubscribe({ id, filter }) {
+    clients[id].unsubscribe(filter, (error) => sayOf(id)('unsubscribed', { error: failure(error) }));
   },
-  end({ options }) {
-    client.end(false, options || {}, () => say('ended'));
+  end({ id, options }) {
+    clients[id].end(false, options || {}, () => sayOf(id)('ended'));
+  },
+  // The network goes, and nothing is said.
+  lose({ id }) {
+    clients[id].end(true);
+    delete clients[id];
   },
 };
 
