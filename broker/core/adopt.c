@@ -110,14 +110,27 @@ static bool may_stay(struct conn *c, const char **why)
 	       (tls == NULL || stream_certificate_valid(c->stream, tls, why));
 }
 
+static void sweep_connection(struct conn *c)
+{
+	const struct conf_listener *l =
+	    policy_listener(c->worker->policy, stream_listener(c->stream));
+	const char *why = "";
+
+	if (!may_stay(c, &why))
+		conn_fail(c, REASON_NOT_AUTHORIZED, why);
+	else if (l->server_reference != NULL)
+		conn_fail_to(c, l->server_moved ? REASON_SERVER_MOVED : REASON_USE_ANOTHER_SERVER,
+		             "clients of this listener are sent to its server_reference",
+		             slice_of_str(l->server_reference));
+}
+
 static void sweep_connections(struct worker *w)
 {
 	struct conn *c, *next;
-	const char *why = "";
 
 	DL_FOREACH_SAFE (w->conns, c, next) {
-		if (c->state == CONN_ACCEPTED && !may_stay(c, &why))
-			conn_fail(c, REASON_NOT_AUTHORIZED, why);
+		if (c->state == CONN_ACCEPTED)
+			sweep_connection(c);
 	}
 }
 

@@ -168,12 +168,18 @@ struct slice conn_reason_string(const struct conn *c, struct slice text, size_t 
 /* [MQTT5-3.14.2-3] [MQTT5-3.14.4-1, -2] [MQTT5-4.13.2-1] */
 void conn_fail(struct conn *c, enum reason reason, const char *cause)
 {
+	conn_fail_to(c, reason, cause, SLICE_EMPTY);
+}
+
+void conn_fail_to(struct conn *c, enum reason reason, const char *cause,
+                  struct slice server_reference)
+{
 	struct slice text = conn_reason_string(c, slice_of_str(cause), REASON_STRING_REST);
 
 	if (c->state == CONN_CLOSING)
 		return;
 	if (conn_is_welcomed(c) && c->version == MQTT_5_0) {
-		disconnect_encode(conn_out(c), reason, text, SLICE_EMPTY);
+		disconnect_encode(conn_out(c), reason, text, server_reference);
 		count(&c->worker->counters.packets_sent);
 	}
 	conn_end(c, reason, cause);

@@ -225,6 +225,17 @@ static void route_accepted(struct conn *c, const struct publish *pub,
 }
 
 /* [MQTT5-3.3.4-7] */
+/* It says that it is text, and is not. The standard (5.0, 3.3.2.3.2) says MAY; subscribers that
+ * believe the indicator are spared. */
+static enum reason refuse_payload(struct conn *c, const struct publish *pub)
+{
+	if (pub->qos == 0)
+		return REASON_PAYLOAD_FORMAT_INVALID;
+	acknowledge(c, pub, REASON_PAYLOAD_FORMAT_INVALID,
+	            SLICE("the Payload Format Indicator says UTF-8"));
+	return REASON_OK;
+}
+
 enum reason on_publish(struct conn *c, const struct frame *f)
 {
 	struct publish pub;
@@ -246,6 +257,8 @@ enum reason on_publish(struct conn *c, const struct frame *f)
 		return REASON_RECEIVE_MAXIMUM_EXCEEDED; /* [MQTT5-3.3.4-8] */
 	if (pub.qos > 0)
 		c->inbound_unacked++;
+	if (!properties_fit_payload(&pub.properties, pub.payload))
+		return refuse_payload(c, &pub);
 	verdict = judge(c, &pub);
 	if (verdict.allowed)
 		route_accepted(c, &pub, &verdict);

@@ -276,3 +276,18 @@ def test_a_listener_that_sends_elsewhere(new_house, moved, code):
         assert client.connack.props["server_reference"] == "other.example:8883"
         client.expect_close()
         Wire(house, version=4, expect=3).expect_close()
+
+
+def test_a_payload_that_is_not_the_text_it_says(broker, topic):
+    """0x99 in the acknowledgement, or in DISCONNECT where there is none; what fits goes on."""
+    with Wire(broker) as sub, Wire(broker) as pub:
+        sub.subscribe(topic)
+        for qos in (1, 2):
+            assert pub.publish(topic, b"\xff\xfe", qos=qos, props={"payload_format_indicator": 1}).reason == 0x99
+        pub.publish(topic, "å".encode(), qos=1, props={"payload_format_indicator": 1})
+        pub.publish(topic, b"\xff", qos=1, props={"payload_format_indicator": 0})
+        assert [sub.message().payload, sub.message().payload] == ["å".encode(), b"\xff"]
+    bad = Wire(broker)
+    bad.send(mqtt.publish(5, topic, b"\xff", props={"payload_format_indicator": 1}))
+    assert bad.expect(mqtt.DISCONNECT).reason == 0x99
+    bad.expect_close()

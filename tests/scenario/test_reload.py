@@ -277,3 +277,14 @@ def test_many_reloads_in_a_row(house, topic):
             os.kill(house.process.child.pid, signal.SIGHUP)
             client.publish(topic, str(i).encode(), qos=1)
             assert client.message().payload == str(i).encode()
+
+
+def test_a_listener_that_sends_elsewhere_from_now_on(house):
+    client, old = Wire(house), Wire(house, version=4)
+    house.config["listeners"][0].update(server_reference="other.example:8883", server_moved=True)
+    house.write()
+    reload(house)
+    told = client.expect(mqtt.DISCONNECT)
+    assert told.reason == 0x9D and told.props["server_reference"] == "other.example:8883"
+    client.expect_close()
+    old.expect_close()
