@@ -111,7 +111,7 @@ void conn_fail(struct conn *c, enum reason reason, const char *cause);
 struct slice conn_reason_string(const struct conn *c, struct slice text, size_t rest);
 /* Fixed header, packet identifier, reason code and what announces a Reason String, at most. */
 #define REASON_STRING_REST ((size_t)15)
-/* The same, with another server to go to. [MQTT5-4.13.2] */
+/* The same, with another server to go to. (5.0, section 4.11) */
 void conn_fail_to(struct conn *c, enum reason reason, const char *cause,
                   struct slice server_reference);
 /* End it without a word (the client said DISCONNECT; a session gone). */

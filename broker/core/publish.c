@@ -224,7 +224,6 @@ static void route_accepted(struct conn *c, const struct publish *pub,
 	worker_stall(w, c);
 }
 
-/* [MQTT5-3.3.4-7] */
 /* It says that it is text, and is not. The standard (5.0, 3.3.2.3.2) says MAY; subscribers that
  * believe the indicator are spared. */
 static enum reason refuse_payload(struct conn *c, const struct publish *pub)
@@ -236,6 +235,7 @@ static enum reason refuse_payload(struct conn *c, const struct publish *pub)
 	return REASON_OK;
 }
 
+/* [MQTT5-3.3.4-7] */
 enum reason on_publish(struct conn *c, const struct frame *f)
 {
 	struct publish pub;
