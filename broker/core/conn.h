@@ -9,6 +9,7 @@
 #include "core/alias.h"
 #include "core/receipt.h"
 #include "net/stream.h"
+#include "proto/ack.h"
 #include "proto/connect.h"
 
 struct exchange;
@@ -114,6 +115,10 @@ struct slice conn_reason_string(const struct conn *c, struct slice text, size_t 
 /* The same, with another server to go to. (5.0, section 4.11) */
 void conn_fail_to(struct conn *c, enum reason reason, const char *cause,
                   struct slice server_reference);
+/* REASON_OK, or that a packet has more User Properties than limits.user_properties. */
+enum reason conn_judge_properties(const struct conn *c, const struct properties *properties);
+/* PUBACK, PUBREC, PUBREL, PUBCOMP, decoded and judged. */
+enum reason conn_read_ack(const struct conn *c, const struct frame *f, struct ack *out);
 /* End it without a word (the client said DISCONNECT; a session gone). */
 void conn_end(struct conn *c, enum reason reason, const char *cause);
 /* The same where the reason was logged already. */

@@ -615,8 +615,9 @@ enum reason on_connect(struct conn *c, const struct frame *f)
 	why = connect_decode(f, &packet);
 	if (why != REASON_OK)
 		return why;
-	if (packet.properties.user_count > worker_limits(c->worker, c)->user_properties)
-		return REASON_QUOTA_EXCEEDED;
+	if ((why = conn_judge_properties(c, &packet.properties)) != REASON_OK ||
+	    (why = conn_judge_properties(c, &packet.will.properties)) != REASON_OK)
+		return why;
 	if (send_elsewhere(c, &packet)) {
 		drop_kept(c);
 		return REASON_OK;

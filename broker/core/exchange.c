@@ -285,9 +285,10 @@ static void on_final(struct exchange *e, struct slice message)
 static enum reason on_auth_packet(struct conn *c, const struct auth *auth)
 {
 	struct exchange *e = c->exchange;
+	enum reason why = conn_judge_properties(c, &auth->properties);
 
-	if (auth->properties.user_count > worker_limits(c->worker, c)->user_properties)
-		return REASON_QUOTA_EXCEEDED;
+	if (why != REASON_OK)
+		return why;
 	if (e->step == EXCHANGE_FIRST)
 		on_first(e, auth->properties.auth_data);
 	else if (e->step == EXCHANGE_FINAL)

@@ -490,7 +490,7 @@ enum reason on_puback(struct conn *c, const struct frame *f)
 {
 	struct session *s = c->session;
 	struct ack ack;
-	enum reason why = ack_decode(f, c->version, &ack);
+	enum reason why = conn_read_ack(c, f, &ack);
 	struct outgoing *o;
 
 	if (why != REASON_OK)
@@ -510,7 +510,7 @@ enum reason on_pubrec(struct conn *c, const struct frame *f)
 {
 	struct session *s = c->session;
 	struct ack ack;
-	enum reason why = ack_decode(f, c->version, &ack);
+	enum reason why = conn_read_ack(c, f, &ack);
 	struct outgoing *o;
 
 	if (why != REASON_OK)
@@ -543,7 +543,7 @@ enum reason on_pubcomp(struct conn *c, const struct frame *f)
 {
 	struct session *s = c->session;
 	struct ack ack;
-	enum reason why = ack_decode(f, c->version, &ack);
+	enum reason why = conn_read_ack(c, f, &ack);
 	struct outgoing *o;
 
 	if (why != REASON_OK)

@@ -145,7 +145,7 @@ static bool answer_again(struct conn *c, const struct publish *pub)
 enum reason on_pubrel(struct conn *c, const struct frame *f)
 {
 	struct ack ack;
-	enum reason why = ack_decode(f, c->version, &ack);
+	enum reason why = conn_read_ack(c, f, &ack);
 	struct inbound *in;
 
 	if (why != REASON_OK)

@@ -98,8 +98,8 @@ enum reason on_subscribe(struct conn *c, const struct frame *f)
 
 	if (why != REASON_OK)
 		return why;
-	if (packet.properties.user_count > worker_limits(c->worker, c)->user_properties)
-		return REASON_QUOTA_EXCEEDED;
+	if ((why = conn_judge_properties(c, &packet.properties)) != REASON_OK)
+		return why;
 	id = properties_have(&packet.properties, PROPERTY_SUBSCRIPTION_ID)
 	         ? packet.properties.subscription_id
 	         : 0;
@@ -126,7 +126,7 @@ enum reason on_unsubscribe(struct conn *c, const struct frame *f)
 	struct buf reasons = {0}, bytes = {0};
 	struct slice filter;
 
-	if (why != REASON_OK)
+	if (why != REASON_OK || (why = conn_judge_properties(c, &packet.properties)) != REASON_OK)
 		return why;
 	while (unsubscribe_next(&packet, &filter)) {
 		struct subscription *sub = subscription_find(c->session, filter);

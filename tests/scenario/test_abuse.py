@@ -1,0 +1,175 @@
+"""Hundreds of packets that are wrong or too much (abuse.py): each ends as the standard says, nobody else notices, and
+the broker's memory stays where it was."""
+
+import os
+import socket
+from pathlib import Path
+
+import abuse
+import mqtt
+import pytest
+from wire import Closed, Wire, tls_context
+
+MB = 1 << 20
+PAGE = os.sysconf("SC_PAGESIZE")
+# A sanitizer keeps what was freed for a while: little of it here, or memory says nothing.
+ENVIRONMENT = {"ASAN_OPTIONS": "halt_on_error=1:detect_leaks=1:quarantine_size_mb=4:thread_local_quarantine_size_kb=64"}
+
+
+@pytest.fixture(scope="module")
+def broker(new_house):
+    with new_house(config={"limits": {"connections": 300}}, environment=ENVIRONMENT) as house:
+        house.context = tls_context(house.pki)
+        yield house
+
+
+def memory(broker):
+    """Resident, in bytes."""
+    return int(Path(f"/proc/{broker.process.pid}/statm").read_text().split()[1]) * PAGE
+
+
+@pytest.fixture(scope="module")
+def bystander(broker):
+    with Wire(broker, context=broker.context, keep_alive=0) as client:
+        client.subscribe("bystander")
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def nobody_else_notices(bystander):
+    yield
+    bystander.publish("bystander", b"alive", qos=1)
+    assert bystander.message().payload == b"alive"
+
+
+@pytest.fixture(scope="module")
+def patient(broker):
+    """One connection for each version, for rows that do not end it; a new one where one did."""
+    clients = {}
+
+    def of(version):
+        if version not in clients or clients[version].stream.fileno() < 0:
+            clients[version] = Wire(broker, version, context=broker.context, ack=False)
+        return clients[version]
+    yield of
+    for client in clients.values():
+        client.close()
+
+
+@pytest.fixture(scope="module")
+def flat(broker, bystander):
+    """What the table leaves behind is little, whatever it sends."""
+    before = memory(broker)
+    yield
+    bystander.settle()
+    grown = memory(broker) - before
+    assert grown < 64 * MB, f"the broker grew by {grown / MB:.1f} MB"
+
+
+def outcome(client, data):
+    """Whether it lives on, and the reason of a DISCONNECT. Whatever else it is told does not matter here."""
+    said = None
+    try:
+        client.send(data + mqtt.packet(mqtt.PINGREQ, 0, b""))
+    except Closed:
+        pass  # there may be something to read
+    try:
+        while (packet := client.take()).kind != mqtt.PINGRESP:
+            if packet.kind == mqtt.DISCONNECT:
+                said = packet.reason
+    except Closed:
+        client.close()
+        return False, said
+    return True, said
+
+
+@pytest.mark.parametrize("row", abuse.ROWS, ids=str)
+def test_row(broker, patient, flat, row):
+    """[MQTT5-4.13.1-1], [MQTT3-4.8.0-1]"""
+    lives, said = outcome(patient(row.version), row.data)
+    if row.ends is abuse.UNDECIDED:
+        return
+    if lives or row.version == 4 or row.ends == abuse.LIVES:
+        assert (lives, said) == (row.ends == abuse.LIVES, None)
+    else:
+        assert said in row.ends
+
+
+def said_before_the_end(client):
+    with pytest.raises(Closed):
+        while True:
+            client.fill()
+    return client.buffer
+
+
+@pytest.mark.parametrize("name, data", abuse.CONNECTS, ids=[name for name, data in abuse.CONNECTS])
+def test_instead_of_connect(broker, flat, name, data):
+    """[MQTT-3.1.0-1], [MQTT-3.1.4-1]: at most a CONNACK that refuses, and the end"""
+    with Wire(broker, connect=False, context=broker.context) as client:
+        client.send(data)
+        said = said_before_the_end(client)
+    if said:
+        assert said[0] == 0x20 and said[2] == 0
+        assert said[3] in (abuse.CODES_311 if len(said) == 4 else abuse.CODES_5)
+
+
+def refused_with_a_will(broker, number):
+    will = mqtt.Will("abuse/will", b"x" * 50_000, props={"user_property": [("a", "b")] * 20})
+    with Wire(broker, 5 - number % 2, connect=False, context=broker.context) as client:
+        client.send(mqtt.connect(client.version, f"refused-{number}", will=will))
+        client.expect_close()
+
+
+def malformed(broker, number):
+    with Wire(broker, connect=False, context=broker.context) as client:
+        name, data = abuse.CONNECTS[number % len(abuse.CONNECTS)]
+        client.send(data)
+        client.kill()
+
+
+def half_open(broker, number):
+    """Gone after the TCP handshake, in the middle of TLS, behind it, in the middle of CONNECT."""
+    if number % 4 < 2:
+        with socket.create_connection(broker.addresses[0]) as stream:
+            stream.sendall(b"\x16\x03\x01\x02\0\x01\0\x01\xfc"[:number % 4 * 9])
+            return
+    with Wire(broker, connect=False, context=broker.context) as client:
+        client.send(mqtt.connect(5, "half", will=mqtt.Will("abuse/will", b"x" * 60_000))[:number % 4 % 2 * 50_000])
+        client.kill()
+
+
+def taken_over(broker, number):
+    """A session with a will, a subscription and something that waits, ended by the next one."""
+    will = mqtt.Will("abuse/will", b"x" * 50_000, props={"will_delay_interval": 100})
+    with Wire(broker, client_id="taken", context=broker.context, will=will, clean=number % 3 == 0,
+              props={"session_expiry_interval": 100}) as client:
+        client.subscribe("abuse/taken/#")
+        client.publish("abuse/taken/x", b"x" * 10_000, qos=1)
+
+
+@pytest.mark.parametrize("abuser", [refused_with_a_will, malformed, half_open, taken_over])
+def test_again_and_again(broker, bystander, abuser):
+    """What the first rounds leave behind may stay (buffers, tables); later ones leave nothing."""
+    for number in range(60):
+        abuser(broker, number)
+    bystander.settle()
+    before = memory(broker)
+    for number in range(240):
+        abuser(broker, number)
+    bystander.settle()
+    assert memory(broker) - before < 12 * MB
+
+
+def test_half_open_all_at_once(broker, bystander):
+    """Two hundred that wait in the middle of their CONNECT, with all that they may make the broker keep."""
+    data = mqtt.connect(5, "half", will=mqtt.Will("abuse/will", b"x" * 60_000))[:-1]
+    before = memory(broker)
+    waiting = []
+    for _ in range(200):
+        client = Wire(broker, connect=False, context=broker.context)
+        client.send(data)
+        waiting.append(client)
+    bystander.settle()
+    assert memory(broker) - before < 200 * len(data) * 4 + 24 * MB
+    for client in waiting:
+        client.kill()
