@@ -1,8 +1,10 @@
-/* One client of mosquitto's library, told what to do line by line (line.h). The library's own
- * thread runs the network and says the events; the main thread reads the commands. */
+/* One client of mosquitto's library, told what to do line by line (line.h). A thread runs the
+ * library's network loop and says the events; the main thread reads the commands. */
 
 #include <mosquitto.h>
 #include <mqtt_protocol.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +12,9 @@
 #include "line.h"
 
 static struct mosquitto *client;
+static pthread_t network;
 static bool reconnects;
+static atomic_bool answered; /* CONNACK came */
 
 static void take_property(const struct property *p, void *arg)
 {
@@ -110,6 +114,7 @@ static void on_connect(struct mosquitto *m, void *arg, int reason, int flags,
                        const mosquitto_property *props)
 {
 	(void)arg;
+	answered = true;
 	say_start("connack");
 	say_number("reason", reason);
 	say_number("session_present", flags & 1);
@@ -228,6 +233,22 @@ static void set_options(const struct command *c)
 	check(mosquitto_reconnect_delay_set(client, 1, 1, false));
 }
 
+/* The library's own thread (mosquitto_loop_start) would not tell of a handshake that failed. */
+static void *run_network(void *arg)
+{
+	int rc = mosquitto_loop_forever(client, -1, 1);
+
+	if (!answered)
+		say_failure("connack", rc);
+	return arg;
+}
+
+static void start_network(void)
+{
+	if (pthread_create(&network, NULL, run_network, NULL) != 0)
+		abort();
+}
+
 static void do_connect(const struct command *c)
 {
 	const char *id = command_text(c, "client_id");
@@ -235,6 +256,7 @@ static void do_connect(const struct command *c)
 
 	reconnects = command_number(c, "reconnect", 0);
 	client = mosquitto_new(*id != '\0' ? id : NULL, command_number(c, "clean", 1), NULL);
+	mosquitto_threaded_set(client, true);
 	listen_to(client);
 	set_options(c);
 	set_will(c);
@@ -242,7 +264,7 @@ static void do_connect(const struct command *c)
 	                                   command_number(c, "keep_alive", 60), NULL, props);
 	mosquitto_property_free_all(&props);
 	if (rc == MOSQ_ERR_SUCCESS)
-		check(mosquitto_loop_start(client));
+		start_network();
 	else
 		say_failure("connack", rc);
 }
@@ -285,14 +307,13 @@ static void do_disconnect(const struct command *c)
 	mosquitto_property_free_all(&props);
 }
 
-/* After a DISCONNECT of the broker the library's thread has ended, and does not try again by
- * itself. Connecting waits in the new thread until the broker is there. */
+/* After a DISCONNECT of the broker the loop has ended: the library does not try again by itself. */
 static void do_reconnect(const struct command *c)
 {
 	(void)c;
-	check(mosquitto_loop_stop(client, false));
-	mosquitto_reconnect_async(client);
-	check(mosquitto_loop_start(client));
+	pthread_join(network, NULL);
+	check(mosquitto_reconnect(client));
+	start_network();
 }
 
 static const struct verb verbs[] = {
