@@ -162,7 +162,10 @@ static const struct schema_key limits_keys[] = {
      .help = "QoS 1 and 2 messages that wait for one session. When it is full the newest is "
              "dropped, counted and logged."},
     {"queue_bytes", SCHEMA_SIZE, 0, LIMIT(queue_bytes), .min = 1 << 10, .max = (uint64_t)64 << 30,
-     .default_text = "16M", .help = "The same in bytes. At least max_packet_size."},
+     .default_text = "16M",
+     .help =
+         "The same in bytes, and once more for those that were sent and are not acknowledged. At "
+         "least max_packet_size."},
     {"connect_timeout", SCHEMA_MILLISECONDS, 0, LIMIT(connect_timeout_ms), .min = 100,
      .max = 600000, .default_text = "10s",
      .help = "From the accepted connection to the complete CONNECT packet, TLS handshake included. "

@@ -203,6 +203,13 @@ static bool window_open(const struct session *s)
 	return s->wire_count < s->conn->receive_maximum; /* [MQTT5-3.3.4-9] */
 }
 
+/* Nor may one who acknowledges nothing, and said no Receive Maximum, make us keep 65,535 messages.
+ */
+static bool window_takes_new(const struct session *s)
+{
+	return window_open(s) && s->sent.bytes < worker_limits(s->worker, s->conn)->queue_bytes;
+}
+
 static struct delivery delivery_of(const struct outgoing *o)
 {
 	struct delivery d = {.qos = o->qos, .retain = o->retain};
@@ -335,7 +342,8 @@ bool session_deliver(struct session *s, struct msg *msg, const struct delivery *
 	if (!receive_permitted(s, msg))
 		return false;
 	if (qos > 0) {
-		if (!may_send(s) || s->waiting.count > 0 || s->resend != NULL || !window_open(s))
+		if (!may_send(s) || s->waiting.count > 0 || s->resend != NULL ||
+		    !window_takes_new(s))
 			return enqueue(s, msg, d, qos);
 		send_new(s, outgoing_new(msg, d, qos));
 		return true;
@@ -426,7 +434,7 @@ void session_pump(struct session *s)
 	if (s->resend != NULL)
 		return;
 	while (s->waiting.head != NULL && may_send(s) &&
-	       (s->waiting.head->qos == 0 || window_open(s)))
+	       (s->waiting.head->qos == 0 || window_takes_new(s)))
 		send_waiting(s);
 	if (s->replays != NULL)
 		replay_wake(s);
