@@ -1,6 +1,6 @@
 """Packets that no client should send, and what becomes of them, as the standards say it (mqtt.py's own reading of
-them, nothing of the broker's). A row is said by an accepted client: it ends the connection, with one of these codes where
-it is 5.0 and silently in 3.1.1, or the connection lives on."""
+them, nothing of the broker's). A row is said by an accepted client: it ends the connection, with one of these codes
+where it is 5.0 and silently in 3.1.1, or the connection lives on."""
 
 from dataclasses import dataclass
 
