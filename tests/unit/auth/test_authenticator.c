@@ -370,7 +370,8 @@ static void await(const struct asked *asked)
 		t.wake = false;
 		mutex_unlock(&t.lock);
 		home_enter(&t.home);
-		home_turn(&t.home);
+		while (home_turn(&t.home) == 0)
+			; /* more came meanwhile: nobody wakes who is not asleep */
 		home_leave();
 	}
 }
