@@ -152,8 +152,9 @@ static const struct schema_key limits_keys[] = {
      .help = "Whether retained messages are accepted."},
     {"max_keepalive", SCHEMA_SECONDS, 0, LIMIT(max_keepalive_s), .min = 0, .max = UINT16_MAX,
      .default_text = "0",
-     .help = "The longest keep alive; a client that asks for more, or for none, gets this one. 0 "
-             "leaves the choice to the client."},
+     .help = "The longest keep alive; an MQTT 5.0 client that asks for more, or for none, is given "
+             "this one. MQTT 3.1.1 has no way to tell a client, which so keeps its own. 0 leaves "
+             "the choice to all."},
     {"max_session_expiry", SCHEMA_SECONDS, 0, LIMIT(max_session_expiry_s), .min = 0,
      .max = (uint64_t)36500 * 86400, .default_text = "30d",
      .help = "How long a session is kept at most after its client went away. 0: not at all."},
