@@ -27,7 +27,7 @@ def test_clients_are_told(new_house, number, workers):
 
 def test_in_the_middle_of_everything(new_house):
     """Handshakes half done, passwords being checked, messages under way."""
-    house = new_house(config={"workers": 2}).start()
+    house = new_house(config={"workers": 2, "limits": {"receive_maximum": 200}}).start()
     sub = Wire(house)
     sub.subscribe("t/#")
     pub = Wire(house)
