@@ -182,7 +182,7 @@ static void append_group(struct worker *w, struct publish_job *job, struct commi
 	if (job->conn != NULL && job->msg->qos > 0)
 		commit->receipt = receipt_ack(
 		    job->conn, job->msg->qos == 1 ? PACKET_PUBACK : PACKET_PUBREC, job->packet_id);
-	journal_append(w->server->journal, &w->home, &group);
+	journal_append(w->server->journal, &w->home, &group, JOURNAL_NOW, NULL);
 }
 
 /* --- handing over --- */

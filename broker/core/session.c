@@ -133,7 +133,7 @@ void session_commit(struct session *s, struct receipt **receipt)
 	}
 	group = journal_group_new(on_committed, *receipt);
 	*receipt = NULL;
-	journal_append(s->worker->server->journal, &s->worker->home, &group);
+	journal_append(s->worker->server->journal, &s->worker->home, &group, JOURNAL_NOW, NULL);
 }
 
 static void mark_off_wire(struct session *s)

@@ -115,7 +115,8 @@ static void on_complete(struct post *post, void *home_arg)
 {
 	struct journal_group *g = (struct journal_group *)post;
 
-	g->done(g, g->status, home_arg);
+	if (g->done != NULL)
+		g->done(g, g->status, home_arg);
 	journal_group_free(g);
 }
 
@@ -126,12 +127,16 @@ static void complete(struct home *home, struct journal_group *g, int status)
 	home_post(home, &g->post);
 }
 
-void journal_append(struct journal *j, struct home *home, struct journal_group **group)
+void journal_append(struct journal *j, struct home *home, struct journal_group **group,
+                    enum journal_urgency urgency, uint64_t *first_position)
 {
 	struct journal_group *g = *group;
 
+	(void)urgency;
 	REQUIRE_HOME(home);
 	*group = NULL;
+	if (first_position != NULL)
+		*first_position = 0;
 	j->append(j, home, g);
 }
 

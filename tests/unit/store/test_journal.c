@@ -159,7 +159,7 @@ static void memory_completes_after_the_append_and_in_order(void **state)
 		if (i != 2) /* an empty one completes too */
 			journal_group_add(
 			    g, &(struct record){.kind = RECORD_WILL_DONE, .name = SLICE("x")});
-		journal_append(j, &home, &g);
+		journal_append(j, &home, &g, JOURNAL_NOW, NULL);
 		assert_null(g);
 		assert_int_equal(seen.count, 0);
 	}
@@ -191,7 +191,7 @@ static void held_completes_when_told_out_of_step_with_other_homes(void **state)
 		struct journal_group *g = group(&numbers[i]);
 
 		home_enter(&homes[i % 2]);
-		journal_append(j, &homes[i % 2], &g);
+		journal_append(j, &homes[i % 2], &g, JOURNAL_NOW, NULL);
 		home_turn(&homes[i % 2]);
 		home_leave();
 	}
