@@ -183,6 +183,31 @@ static void check_collision(const struct check *c, size_t listener)
 	}
 }
 
+#define STORE_BYTES_MIN ((uint64_t)1 << 20)
+
+/* What is said about a store that there is none. A directory that is switched off in so many words
+ * is not forgotten. */
+static void check_persistence(const struct check *c)
+{
+	const struct yaml_node *node = yaml_get(c->root, "persistence");
+	const struct yaml_node *size = yaml_get(node, "max_size");
+	uint64_t max_bytes = c->conf->persistence_max_bytes;
+
+	if (max_bytes != 0 && max_bytes < STORE_BYTES_MIN)
+		errors_add(c->errors, c->name, size->line, size->column,
+		           "max_size is too small for any store: 1M at least, or 0 for no limit");
+	if (node == NULL || node->kind != YAML_MAPPING || yaml_get(node, "directory") != NULL)
+		return;
+	for (size_t i = 0; i < node->count; i++) {
+		const struct yaml_node *key = node->entries[i].key;
+
+		errors_warn(c->errors, c->name, key->line, key->column,
+		            "%s does nothing without persistence.directory: add the directory, or "
+		            "remove it",
+		            key->text);
+	}
+}
+
 void conf_check(const struct conf *conf, const char *name, const struct yaml_node *root,
                 struct errors *errors)
 {
@@ -196,6 +221,7 @@ void conf_check(const struct conf *conf, const char *name, const struct yaml_nod
 	               .limits = conf->limits},
 	};
 
+	check_persistence(&c);
 	for (size_t i = 0; i < conf->listener_count; i++) {
 		if (conf->listeners[i].bind == NULL) /* told already */
 			continue;

@@ -42,6 +42,19 @@ enum conf_protocol {
 	CONF_PROTOCOL_MQTT,
 };
 
+/* What an acknowledgement of the broker says about its disk. */
+enum conf_durability {
+	DURABILITY_ACK,      /* acknowledged means on disk */
+	DURABILITY_INTERVAL, /* on disk after persistence_interval_ms at the latest */
+	DURABILITY_NONE,     /* not kept over a restart */
+};
+
+/* Messages of these topics; the first one whose filter matches decides. */
+struct conf_durable_topic {
+	char *filter; /* valid, never $share/... */
+	enum conf_durability durability;
+};
+
 struct conf_certificate {
 	char *certificate; /* PEM, leaf first, chain behind it */
 	char *key;
@@ -116,6 +129,12 @@ struct conf {
 	char *password_file;
 	char *acl_file;
 	enum conf_partial_subscriptions partial_subscriptions;
+	char *persistence_directory;     /* NULL: nothing is kept over a restart */
+	enum conf_durability durability; /* of what no row of persistence_topics matches */
+	struct conf_durable_topic *persistence_topics;
+	size_t persistence_topic_count;
+	uint32_t persistence_interval_ms;
+	uint64_t persistence_max_bytes; /* 0: no limit of ours */
 	enum log_level log_level;
 	bool log_json;
 	char *log_audit;
@@ -142,5 +161,7 @@ char *conf_manual(void);
  * must not let others read. Writable: nor write. Missing files are -ENOENT and an error. */
 int conf_check_private(const char *path, const char *what, struct errors *errors);
 int conf_check_unwritable(const char *path, const char *what, struct errors *errors);
+/* The same for a directory, which may be missing: it is made by whoever needs it. */
+int conf_check_directory(const char *path, const char *what, struct errors *errors);
 
 #endif

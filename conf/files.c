@@ -142,6 +142,19 @@ static int check_mode(const char *path, const char *what, mode_t bad, struct err
 	return -EACCES;
 }
 
+int conf_check_directory(const char *path, const char *what, struct errors *errors)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0 && errno == ENOENT)
+		return 0;
+	if (stat(path, &st) == 0 && !S_ISDIR(st.st_mode)) {
+		errors_add(errors, path, 0, 0, "%s: this is not a directory, one is wanted", what);
+		return -ENOTDIR;
+	}
+	return check_mode(path, what, S_IWOTH, errors);
+}
+
 int conf_check_private(const char *path, const char *what, struct errors *errors)
 {
 	return check_mode(path, what, OTHERS_READ_WRITE, errors);

@@ -40,6 +40,11 @@ static const struct schema_word level_words[] = {
     {"info", LOG_LEVEL_INFO},
     {"debug", LOG_LEVEL_DEBUG},
 };
+static const struct schema_word durability_words[] = {
+    {"ack", DURABILITY_ACK},
+    {"interval", DURABILITY_INTERVAL},
+    {"none", DURABILITY_NONE},
+};
 static const struct schema_word format_words[] = {{"text", false}, {"json", true}};
 
 static const struct schema_key certificate_keys[] = {
@@ -124,6 +129,52 @@ static const struct schema_section authorization_section = {
     SECTION(authorization_keys),
     sizeof(struct conf),
     .help = "What those who are connected may do.",
+};
+
+static const struct schema_key durable_topic_keys[] = {
+    {"filter", SCHEMA_FILTER, KEY_REQUIRED, AT(struct conf_durable_topic, filter),
+     .help = "The topics it is about."},
+    {"durability", SCHEMA_ENUM, KEY_REQUIRED, AT(struct conf_durable_topic, durability),
+     WORDS(durability_words), .help = "As above, for these."},
+};
+static const struct schema_section durable_topic_section = {
+    "topics",
+    SECTION(durable_topic_keys),
+    sizeof(struct conf_durable_topic),
+    .help = "Each item gives the messages of some topics a durability of their own: states that "
+	    "come again in a minute may be lazy where commands are durable.",
+};
+
+static const struct schema_key persistence_keys[] = {
+    {"directory", SCHEMA_PATH, KEY_DIRECTORY, AT(struct conf, persistence_directory),
+     .help = "Where sessions, their queues and retained values are kept over a restart. It is made "
+             "with mode 0700 where it is missing, and refused when others may write it. What lies "
+             "there is not encrypted. A change takes effect at the next start."},
+    {"durability", SCHEMA_ENUM, 0, AT(struct conf, durability), .default_text = "ack",
+     WORDS(durability_words),
+     .help = "When a message is kept. With ack an acknowledgement means that it is on disk: "
+             "neither a crash nor a power cut loses it. With interval it is acknowledged at once "
+             "and on disk after the interval, so that a crash loses at most that. With none "
+             "messages are not kept; sessions and their subscriptions still are."},
+    {"interval", SCHEMA_MILLISECONDS, 0, AT(struct conf, persistence_interval_ms), .min = 10,
+     .max = 600000, .default_text = "1s",
+     .help = "How long what nobody waits for may rest in memory before it is written: messages of "
+             "durability interval, and small changes like the end of a delivery. A change takes "
+             "effect at the next start."},
+    {"max_size", SCHEMA_SIZE, 0, AT(struct conf, persistence_max_bytes), .min = 0,
+     .max = (uint64_t)16 << 40, .default_text = "8G",
+     .help = "How far the store's file may grow, 1M at least; 0 is as far as the machine lets it. "
+             "A change takes effect at the next start."},
+    {"topics", SCHEMA_LIST, 0, .offset = offsetof(struct conf, persistence_topics),
+     .count_offset = offsetof(struct conf, persistence_topic_count), .min = 1, .max = 256,
+     .section = &durable_topic_section,
+     .help = "A durability for some topics; the first item whose filter matches decides."},
+};
+static const struct schema_section persistence_section = {
+    "persistence",
+    SECTION(persistence_keys),
+    sizeof(struct conf),
+    .help = "What outlives a restart. Without a directory that is nothing.",
 };
 
 #define LIMIT(field) AT(struct conf_limits, field)
@@ -275,6 +326,8 @@ static const struct schema_key root_keys[] = {
      .section = &authentication_section, .help = "Who may connect."},
     {"authorization", SCHEMA_MAPPING, 0, .offset = 0, .section = &authorization_section,
      .help = "Who may do what."},
+    {"persistence", SCHEMA_MAPPING, 0, .offset = 0, .section = &persistence_section,
+     .help = "What outlives a restart."},
     {"limits", SCHEMA_MAPPING, 0, .offset = offsetof(struct conf, limits),
      .section = &limits_section, .help = "How much."},
     {"log", SCHEMA_MAPPING, 0, .offset = 0, .section = &log_section,
@@ -290,14 +343,9 @@ const struct schema_section schema_root = {
 };
 
 const struct schema_section *const schema_sections[] = {
-    &schema_root,
-    &schema_listener,
-    &tls_section,
-    &certificate_section,
-    &authentication_section,
-    &authorization_section,
-    &limits_section,
-    &log_section,
-    &control_section,
+    &schema_root,         &schema_listener,        &tls_section,
+    &certificate_section, &authentication_section, &authorization_section,
+    &persistence_section, &durable_topic_section,  &limits_section,
+    &log_section,         &control_section,
 };
 const size_t schema_section_count = COUNT(schema_sections);

@@ -19,8 +19,9 @@ enum schema_kind {
 	SCHEMA_ENUM,         /* one of `words` */
 	SCHEMA_MODE,         /* octal */
 	SCHEMA_STRING,
-	SCHEMA_PATH, /* resolved against the file's directory */
-	SCHEMA_BIND, /* into the whole struct conf_listener */
+	SCHEMA_PATH,   /* resolved against the file's directory */
+	SCHEMA_FILTER, /* a topic filter, $share/... is none */
+	SCHEMA_BIND,   /* into the whole struct conf_listener */
 	SCHEMA_MAPPING,
 	SCHEMA_LIST, /* of mappings */
 	SCHEMA_KIND_COUNT
@@ -28,10 +29,11 @@ enum schema_kind {
 
 enum schema_flags {
 	KEY_REQUIRED = 1 << 0,
-	KEY_GLOBAL = 1 << 1, /* never in a listener; its field is in struct conf itself */
-	KEY_LAST = 1 << 2,   /* read when everything else of its mapping is known */
-	KEY_UNIX = 1 << 3,   /* of a listener: unix sockets only */
-	KEY_TCP = 1 << 4,    /* of a listener: TCP only */
+	KEY_GLOBAL = 1 << 1,    /* never in a listener; its field is in struct conf itself */
+	KEY_LAST = 1 << 2,      /* read when everything else of its mapping is known */
+	KEY_UNIX = 1 << 3,      /* of a listener: unix sockets only */
+	KEY_TCP = 1 << 4,       /* of a listener: TCP only */
+	KEY_DIRECTORY = 1 << 5, /* the path of a directory */
 };
 
 struct schema_word {

@@ -125,6 +125,12 @@ void *schema_list_new(const struct schema_key *key, const struct scope *scope, s
 	return items;
 }
 
+/* The field is a string of its own. */
+static bool is_text(const struct schema_key *key)
+{
+	return key->kind == SCHEMA_STRING || key->kind == SCHEMA_PATH || key->kind == SCHEMA_FILTER;
+}
+
 static void copy_string(void *to, const void *from)
 {
 	char *text;
@@ -168,7 +174,7 @@ static void copy(const struct schema_section *section, struct scope to, const vo
 			continue;
 		if (key->kind == SCHEMA_LIST)
 			copy_list(key, &to, from);
-		else if (key->kind == SCHEMA_STRING || key->kind == SCHEMA_PATH)
+		else if (is_text(key))
 			copy_string(field, (const char *)from + key->offset);
 		else
 			memcpy(field, (const char *)from + key->offset, key->width);
@@ -213,7 +219,7 @@ void schema_clear(const struct schema_section *section, struct scope scope)
 			schema_clear(key->section, schema_inner(key, &scope));
 		else if (key->kind == SCHEMA_LIST)
 			list_clear(key, &scope);
-		else if (key->kind == SCHEMA_STRING || key->kind == SCHEMA_PATH)
+		else if (is_text(key))
 			free_string(field);
 		else if (key->kind == SCHEMA_BIND)
 			bind_clear(field);

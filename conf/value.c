@@ -285,6 +285,44 @@ static bool parse_path(const struct schema_key *key, struct value_input *in, voi
 	return true;
 }
 
+/* "+" and "#" alone in their level, "#" in the last one. [MQTT-4.7.1-2] [MQTT-4.7.1-3] */
+static bool is_level(const char *level, size_t len, bool last)
+{
+	return memchr(level, '#', len) == NULL ? memchr(level, '+', len) == NULL || len == 1
+	                                       : len == 1 && last;
+}
+
+static bool is_filter(const char *text)
+{
+	const char *level = text;
+
+	for (const char *p = text;; p++) {
+		if (*p != '/' && *p != '\0')
+			continue;
+		if (!is_level(level, (size_t)(p - level), *p == '\0'))
+			return false;
+		if (*p == '\0')
+			return true;
+		level = p + 1;
+	}
+}
+
+static bool parse_filter(const struct schema_key *key, struct value_input *in, void *field)
+{
+	(void)key;
+	if (in->text[0] == '\0' || strlen(in->text) > UINT16_MAX || !is_plain_text(in->text) ||
+	    !is_filter(in->text))
+		return false;
+	if (strncmp(in->text, "$share/", 7) == 0) {
+		in->why =
+		    xstrdup("a shared subscription is no filter of topics: write what follows "
+		            "its group");
+		return false;
+	}
+	set_string(field, xstrdup(in->text));
+	return true;
+}
+
 static void format_string(const struct schema_key *key, const void *field, struct buf *out)
 {
 	const char *text;
@@ -305,8 +343,14 @@ static void expect_string(const struct schema_key *key, struct buf *out)
 
 static void expect_path(const struct schema_key *key, struct buf *out)
 {
+	buf_printf(out, "the path of a %s",
+	           (key->flags & KEY_DIRECTORY) != 0 ? "directory" : "file");
+}
+
+static void expect_filter(const struct schema_key *key, struct buf *out)
+{
 	(void)key;
-	buf_printf(out, "the path of a file");
+	buf_printf(out, "a topic filter, like \"home/+/state/#\"");
 }
 
 static bool parse_bind(const struct schema_key *key, struct value_input *in, void *field)
@@ -357,6 +401,7 @@ static const struct value_type types[] = {
     [SCHEMA_MODE] = {parse_mode, format_mode, expect_mode},
     [SCHEMA_STRING] = {parse_string, format_string, expect_string},
     [SCHEMA_PATH] = {parse_path, format_string, expect_path},
+    [SCHEMA_FILTER] = {parse_filter, format_string, expect_filter},
     [SCHEMA_BIND] = {parse_bind, format_bind, expect_bind},
     [SCHEMA_MAPPING] = {NULL, NULL, expect_mapping},
     [SCHEMA_LIST] = {NULL, NULL, expect_list},

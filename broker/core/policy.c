@@ -165,6 +165,13 @@ static void check_listeners(const struct conf *conf, struct errors *errors)
 	}
 }
 
+static void check_persistence(const struct conf *conf, struct errors *errors)
+{
+	if (conf->persistence_directory != NULL)
+		(void)conf_check_directory(conf->persistence_directory, "persistence.directory",
+		                           errors);
+}
+
 static struct policy *policy_new(uint64_t generation)
 {
 	struct policy *p = xnew(p);
@@ -186,6 +193,7 @@ struct policy *policy_load(const char *conf_path, struct tls_tickets *tickets,
 	p->acl = load_acl(p->conf, errors);
 	p->tls = policy_load_tls(p->conf, tickets, errors);
 	check_listeners(p->conf, errors);
+	check_persistence(p->conf, errors);
 	if (p->users != NULL && p->acl != NULL) {
 		warn_unknown_roles(p, errors);
 		run_tests(p, errors);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/container.h"
@@ -160,12 +161,30 @@ static bool adopt_parts(struct reloader *r)
 
 /* --- one reload --- */
 
+static bool differs(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a != b : strcmp(a, b) != 0;
+}
+
 static void warn_restart(const struct policy *before, const struct policy *next,
                          struct errors *errors)
 {
-	if (before->conf->workers != next->conf->workers)
-		errors_warn(errors, next->conf->path, 0, 0,
-		            "workers: takes effect when the broker is restarted");
+	const struct conf *old = before->conf, *new = next->conf;
+	const struct {
+		const char *key;
+		bool differs;
+	} rows[] = {
+	    {"workers", old->workers != new->workers},
+	    {"persistence.directory",
+	     differs(old->persistence_directory, new->persistence_directory)},
+	    {"persistence.interval", old->persistence_interval_ms != new->persistence_interval_ms},
+	    {"persistence.max_size", old->persistence_max_bytes != new->persistence_max_bytes},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rows[i].differs)
+			errors_warn(errors, new->path, 0, 0,
+			            "%s: takes effect when the broker is restarted", rows[i].key);
 }
 
 static bool reload_all(struct reloader *r, struct errors *errors)

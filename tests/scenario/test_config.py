@@ -115,6 +115,30 @@ def test_files_that_others_may_read_or_write(house, name, mode):
         assert done.returncode == 2 and name in said and "chmod" in said, said
 
 
+@pytest.mark.parametrize("options", [["--check"], []], ids=["check", "start"])
+def test_a_store_that_others_may_write(house, options):
+    write(house, GOOD + "persistence: {{ directory: store }}\n")
+    assert house.command("--check").returncode == 0  # it is made by the start
+    assert not (house.directory / "store").exists()
+    (house.directory / "store").mkdir()
+    (house.directory / "store").chmod(0o702)
+    done = house.command(*options)
+    assert done.returncode == 2 and "store: error: " in done.stderr and "chmod o-w" in done.stderr, done.stderr
+    (house.directory / "store").rmdir()
+    house.write_file("store", "")
+    done = house.command(*options)
+    assert done.returncode == 2 and "not a directory" in done.stderr, done.stderr
+
+
+def test_persistence_without_a_directory_is_a_warning(house):
+    write(house, GOOD + "persistence: {{ durability: none }}\n")
+    done = house.command("--check")
+    assert done.returncode == 0 and "broker.yaml:10:16: warning: durability does nothing" in done.stderr, done.stderr
+    write(house, GOOD + "persistence:\n  topics: [{{ filter: $share/g/a, durability: lazy }}]\n")
+    done = house.command("--check")
+    assert done.returncode == 2 and done.stderr.count("broker.yaml:11:") == 3, done.stderr
+
+
 def test_a_key_of_another_certificate(house):
     text = GOOD.format(pki=house.pki.directory)
     house.write_file("broker.yaml", text.replace("server-ec.key", "server-rsa.key"))

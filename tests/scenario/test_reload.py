@@ -47,6 +47,17 @@ def test_a_rule_taken_away_applies_to_who_is_connected(house, topic):
         assert reader.message().payload == b"after"
 
 
+def test_what_waits_for_a_restart_is_told(new_house):
+    with new_house() as house:
+        mark = house.mark()
+        house.config["persistence"] = {"directory": "store", "max_size": "1G", "interval": "2s", "durability": "none"}
+        house.config["workers"] = 2
+        house.write()
+        reload(house)
+        told = {w["warning"].split(":")[0] for w in house.logged("config-warning", mark) if "restarted" in w["warning"]}
+        assert told == {"workers", "persistence.directory", "persistence.max_size", "persistence.interval"}
+
+
 def test_a_queue_is_judged_by_the_rules_of_its_delivery(house, topic):
     away = Wire(house, user="bertil", client_id="away-" + topic, clean=True, props={"session_expiry_interval": 600})
     away.subscribe(topic + "/#", qos=1)

@@ -274,7 +274,7 @@ static const struct {
      TCP "tls: {" CERTS "}\nworkers: 1\nworkers: 2\nx: 1\n",
      "f:4:1: error: duplicate key 'workers': it stands on line 3 already; remove one\n"
      "f:5:1: error: unknown key 'x'; known are workers, listeners, tls, authentication, "
-     "authorization, limits, log, control\n"},
+     "authorization, persistence, limits, log, control\n"},
 };
 
 static void errors_have_place_and_remedy(void **state)
@@ -319,7 +319,7 @@ static void all_errors_come_at_once(void **state)
 				   "  certificates:\n"
 				   "    - certificate: server.crt\n"
 				   "  min_version: \"1.0\"\n"
-				   "persistence:\n"
+				   "websockets:\n"
 				   "  directory: /var/lib/broker\n"
 				   "limits:\n"
 				   "  max_keepalive: 60\n"
@@ -341,8 +341,8 @@ static void all_errors_come_at_once(void **state)
 	    "of a file\n"
 	    "/etc/broker/broker.yaml:11:16: error: min_version must be 1.2 or 1.3, not '1.0'; what "
 	    "is older than TLS 1.2 is broken and cannot be switched on\n"
-	    "/etc/broker/broker.yaml:12:1: error: unknown key 'persistence'; known are workers, "
-	    "listeners, tls, authentication, authorization, limits, log, control\n"
+	    "/etc/broker/broker.yaml:12:1: error: unknown key 'websockets'; known are workers, "
+	    "listeners, tls, authentication, authorization, persistence, limits, log, control\n"
 	    "/etc/broker/broker.yaml:15:18: error: max_keepalive must be a duration from 0 to "
 	    "65535s (with its unit: s, m, h or d), not '60'\n"
 	    "/etc/broker/broker.yaml:16:12: error: max_qos must be a whole number from 0 to 2, not "

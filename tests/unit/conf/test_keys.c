@@ -113,6 +113,28 @@ static const struct row rows[] = {
     {"authorization", "partial_subscriptions", "filter", "filter"},
     {"authorization", "partial_subscriptions", "allow", NULL},
 
+    {"persistence", "directory", "store", "\"store\""},
+    NO_PATH("persistence", "directory"),
+    {"persistence", "durability", "ack", "ack"},
+    {"persistence", "durability", "interval", "interval"},
+    {"persistence", "durability", "none", "none"},
+    {"persistence", "durability", "always", NULL},
+    {"persistence", "durability", "true", NULL},
+    {"persistence", "durability", "", NULL},
+    {"persistence", "interval", "10ms", "10ms"},
+    {"persistence", "interval", "10m", "10m"},
+    {"persistence", "interval", "9ms", NULL},
+    {"persistence", "interval", "601s", NULL},
+    {"persistence", "interval", "0", NULL},
+    {"persistence", "interval", "5", NULL},
+    NO_NUMBER("persistence", "interval"),
+    {"persistence", "max_size", "0", "0"},
+    {"persistence", "max_size", "1M", "1M"},
+    {"persistence", "max_size", "1048575", NULL},
+    {"persistence", "max_size", "16384G", "16384G"},
+    {"persistence", "max_size", "16385G", NULL},
+    NO_NUMBER("persistence", "max_size"),
+
     {"limits", "connections", "1", "1"},
     {"limits", "connections", "1000000", "1000000"},
     {"limits", "connections", "0", NULL},
@@ -354,6 +376,12 @@ static void defaults_are_those_of_the_interface(void **state)
 						 "  bind_client_id: none\n"
 						 "authorization:\n"
 						 "  partial_subscriptions: refuse\n"
+						 "persistence:\n"
+						 "  directory: ~\n"
+						 "  durability: ack\n"
+						 "  interval: 1s\n"
+						 "  max_size: 8G\n"
+						 "  topics: ~\n"
 						 "limits:\n"
 						 "  connections: 10000\n"
 						 "  max_packet_size: 2M\n"
@@ -399,6 +427,11 @@ static void defaults_in_their_units(void **state)
 	assert_null(conf->tls.client_crl);
 	assert_null(conf->password_file);
 	assert_null(conf->acl_file);
+	assert_null(conf->persistence_directory);
+	assert_int_equal(conf->durability, DURABILITY_ACK);
+	assert_int_equal(conf->persistence_interval_ms, 1000);
+	assert_int_equal(conf->persistence_max_bytes, (uint64_t)8 << 30);
+	assert_int_equal(conf->persistence_topic_count, 0);
 	assert_null(conf->log_audit);
 	assert_false(conf->log_json);
 	assert_int_equal(conf->log_level, LOG_LEVEL_INFO);
