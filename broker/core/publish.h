@@ -8,6 +8,7 @@
 
 enum publish_outcome {
 	PUBLISH_ROUTED,
+	PUBLISH_FULL,   /* to be retained, and a limit is reached; told already */
 	PUBLISH_DENIED, /* another user owns the topic, and no other rule allows it */
 };
 
@@ -19,6 +20,7 @@ struct publish_job {
 	                               comes back denied */
 	struct conn *conn;          /* whom the acknowledgement is owed; NULL: nobody */
 	uint16_t packet_id;
+	const char *full;        /* with PUBLISH_FULL: which limit */
 	struct inbound *inbound; /* the QoS 2 identifier to keep with it; NULL: none */
 };
 
