@@ -332,6 +332,10 @@ static void dispatch(struct conn *c, const struct frame *f)
 		conn_fail(c, REASON_PROTOCOL_ERROR, "a client must not send this packet type");
 		return;
 	}
+	if (f->padded && c->version == MQTT_5_0) { /* [MQTT5-1.5.5-1] */
+		conn_fail(c, REASON_MALFORMED, "the Remaining Length is not in its shortest form");
+		return;
+	}
 	why = handler(c, f);
 	if (why != REASON_OK)
 		conn_fail(c, why, packet_type_name(f->type));

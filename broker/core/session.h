@@ -107,6 +107,7 @@ struct session {
 	uint64_t removed_since_ms;
 	struct session *replay_next;
 	struct table subscriptions;
+	size_t subscription_bytes; /* of their filters */
 	struct inbound *inbound;
 	struct outgoing_list waiting; /* not sent */
 	struct outgoing_list sent;    /* sent, in order; window */

@@ -118,6 +118,7 @@ static struct subscription *subscription_new(struct session *s, struct slice who
 	if (topic_filter_share(whole, &group, &filter) == SHARE_OK)
 		sub->share_skip = (uint16_t)(whole.len - filter.len);
 	table_add(&s->subscriptions, hash_bytes(whole.data, whole.len), sub);
+	s->subscription_bytes += whole.len;
 	count(&s->worker->counters.subscriptions);
 	if (subscription_is_shared(sub))
 		count(&s->worker->counters.shared_subscriptions);
@@ -155,6 +156,7 @@ static void subscription_free(struct subscription *sub)
 	} else {
 		route_target_remove(server->route, filter, s->id);
 	}
+	s->subscription_bytes -= sub->filter_len;
 	uncount(&s->worker->counters.subscriptions, 1);
 	free(sub);
 }
