@@ -282,6 +282,9 @@ static struct session *attach_session(struct conn *c, const struct connect *pack
 	}
 	if (s != NULL) {
 		*present = true; /* [MQTT5-3.1.2-5] [MQTT3-3.1.2-4] */
+		/* How they got in this time: a reload judges by it. */
+		identity_unref(&s->identity);
+		s->identity = identity_ref(c->identity);
 	} else {
 		if (expiry > 0 &&
 		    !server_session_kept(w->server, c->identity->key, limits->sessions_per_user)) {
