@@ -238,6 +238,8 @@ void handover_share_again(struct worker *w, struct msg *msg, struct target_item 
 	struct route_target next;
 	struct target_item again = *item;
 
+	if (msg_is_expired(msg, w->home.now_ms)) /* [MQTT5-3.3.2-5] */
+		return;
 	if (again.tried_count < TRIED_MAX)
 		again.tried[again.tried_count++] = tried;
 	if (again.tried_count == TRIED_MAX ||
