@@ -432,6 +432,11 @@ void connect_accept(struct conn *c, const struct connect *packet, struct slice a
 	}
 	if (client_id.len == 0)
 		client_id = slice_of(assigned, assign_client_id(w, assigned)); /* [MQTT-3.1.3-6] */
+	if (!quota_user_take(c, client_id)) {
+		connect_refuse_packet(c, packet, REASON_QUOTA_EXCEEDED,
+		                      "limits.connections_per_user is reached", SLICE_EMPTY);
+		return;
+	}
 	subject = policy_subject(w->policy, c->identity->kind == IDENTITY_ANONYMOUS,
 	                         c->identity->name, client_id);
 	admitted = will_is_admitted(c, packet, subject);

@@ -271,6 +271,8 @@ enum reason on_publish(struct conn *c, const struct frame *f)
 		return why;
 	if ((why = check_limits(c, &pub)) != REASON_OK)
 		return why;
+	if (worker_limits(c->worker, c)->message_rate != 0)
+		conn_spend(c, worker_limits(c->worker, c)->message_rate);
 	count(&c->worker->counters.messages_received);
 	count_by(&c->worker->counters.payload_received, pub.payload.len);
 	if (answer_again(c, &pub))
