@@ -220,7 +220,7 @@ class Peer:
             self.world.surprise(f"{self.name}: {packet} acknowledges nothing")
         elif packet.reason < 0x80:
             self.world.feed("ack", self.life, entry[0].id)
-            self.world.acked(self)
+            self.world.acked(entry[0].id)
 
     def on_pubrec(self, packet):
         entry = self.inflight.get(packet.packet_id)
@@ -232,7 +232,7 @@ class Peer:
             return
         if entry[1] == SENT:
             self.world.feed("ack", self.life, entry[0].id)
-            self.world.acked(self)
+            self.world.acked(entry[0].id)
             entry[1] = RELEASED
         self.put(mqtt.ack(self.version, mqtt.PUBREL, packet.packet_id))
 

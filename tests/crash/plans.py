@@ -1,8 +1,11 @@
 """When the broker dies: while it starts, as soon as it is ready, at a moment, at an acknowledgement, while it stops."""
 
+import doctor
+from facts import Violation
 from round import Died
 
 LIFE_S = 0.7
+CURES_EACH = 4
 
 
 class Plan:
@@ -81,7 +84,7 @@ def last_day(house):
     house.stop()
 
 
-def kills(house, count):
+def kills(house, count, _):
     """A whole round."""
     boot_s = 0.2
     for _ in range(count):
@@ -89,8 +92,8 @@ def kills(house, count):
     last_day(house)
 
 
-def peace(house, seconds):
-    """No deaths: the oracle itself is on trial."""
+def peace(house, seconds, _):
+    """No deaths: the oracle itself is on trial, and its eyes: what happened is doctored, and it must see that."""
     house.start()
     house.come_in()
     end = house.now() + seconds
@@ -100,3 +103,6 @@ def peace(house, seconds):
             house.live()
         house.check()
     house.stop()
+    house.tried, missed = doctor.unnoticed(house.history, house.rng, CURES_EACH)
+    if missed:
+        raise Violation("oracle", f"doctored histories that it believes: {missed}", [])

@@ -33,7 +33,8 @@ class World:
         self.tls_context = ssl.create_default_context(cafile=str(broker.directory / "ca.crt"))
         self.is_reached = False
         self.tolerant = False  # the broker may close connections and be silent: its disk fails
-        self.acknowledged = self.delivered = 0
+        self.acknowledged = self.delivered = self.lazy_delivered = 0
+        self.promises = []  # the numbers of the messages acknowledged while the disk fails
         self.pings = set()
 
     def now(self):
@@ -60,6 +61,7 @@ class World:
         if message is None or message.payload() != packet.payload:
             raise Violation("D1", f"{peer.name} got {packet}: nobody sent this", [])
         self.delivered += 1
+        self.lazy_delivered += message.qos == 0
         return message.id
 
     # what peers ask
@@ -86,8 +88,10 @@ class World:
         if not self.tolerant and not self.broker.is_dying():
             raise Violation("peace", text, self.broker.said().splitlines()[-20:])
 
-    def acked(self, _):
+    def acked(self, number):
         self.acknowledged += 1
+        if self.tolerant:
+            self.promises.append(number)
 
     def pinged(self, peer):
         self.pings.discard(peer)
@@ -121,7 +125,8 @@ class Round(World):
         self.trigger = None
         self.environment = environment
         self.killed_by_itself = False  # the power-loss library does it
-        self.reloads = self.readers = self.checks = 0
+        self.reloads = self.readers = self.checks = self.refusals = 0
+        self.tried, self.damages = 0, {}  # doctored histories; kinds of damage to the store
         self.gate = True
 
     # the broker's life
@@ -141,7 +146,10 @@ class Round(World):
 
     def die_by_itself(self):
         status = self.broker.reap()
+        was_reached = self.is_reached
         self.bury(f"ended with {status}")
+        if status == 2 and not was_reached:
+            raise self.broker.refused()
         if status == -9 and self.killed_by_itself:
             raise Died
         raise Violation("life", f"the broker ended with {status}", self.broker.said().splitlines()[-40:])
