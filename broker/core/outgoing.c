@@ -17,6 +17,7 @@ static void list_append(struct session *s, struct outgoing_list *list, struct ou
 
 	DL_APPEND(list->head, o);
 	list->count++;
+	list->qos0_count += o->qos == 0;
 	list->bytes += bytes;
 	count(&counters->held);
 	count_by(&counters->held_bytes, bytes);
@@ -29,6 +30,7 @@ static void list_delete(struct session *s, struct outgoing_list *list, struct ou
 
 	DL_DELETE(list->head, o);
 	list->count--;
+	list->qos0_count -= o->qos == 0;
 	list->bytes -= bytes;
 	uncount(&counters->held, 1);
 	uncount(&counters->held_bytes, bytes);
@@ -395,10 +397,8 @@ static void resend_one(struct session *s, struct outgoing *o)
 	write_publish(s, o->msg, &p);
 }
 
-static void send_waiting(struct session *s)
+static void send_waiting(struct session *s, struct outgoing *o)
 {
-	struct outgoing *o = s->waiting.head;
-
 	list_delete(s, &s->waiting, o);
 	if (msg_is_expired(o->msg, s->worker->home.now_ms) ||
 	    !receive_permitted(s, o->msg)) /* [MQTT5-3.3.2-5] */
@@ -421,10 +421,27 @@ void session_release_again(struct session *s)
 	}
 }
 
+/* QoS 0 that came before a SUBACK needs no window: the next one, which is sent at once, must not
+ * overtake it. [MQTT3-4.6.0-5, -6] [MQTT5-4.6.0-5, -6] */
+static void send_waiting_qos0(struct session *s)
+{
+	struct outgoing *o, *next;
+
+	if (s->waiting.qos0_count == 0)
+		return;
+	DL_FOREACH_SAFE (s->waiting.head, o, next) {
+		if (!may_send(s))
+			return;
+		if (o->qos == 0)
+			send_waiting(s, o);
+	}
+}
+
 /* [MQTT-4.4.0-1] [MQTT-4.6.0-1] [MQTT5-4.9.0-3] */
 void session_pump(struct session *s)
 {
 	s->worker->fan_out = false;
+	send_waiting_qos0(s);
 	while (s->resend != NULL && may_send(s) && (s->resend->released || window_open(s))) {
 		struct outgoing *o = s->resend;
 
@@ -433,9 +450,8 @@ void session_pump(struct session *s)
 	}
 	if (s->resend != NULL)
 		return;
-	while (s->waiting.head != NULL && may_send(s) &&
-	       (s->waiting.head->qos == 0 || window_takes_new(s)))
-		send_waiting(s);
+	while (s->waiting.head != NULL && may_send(s) && window_takes_new(s))
+		send_waiting(s, s->waiting.head);
 	if (s->replays != NULL)
 		replay_wake(s);
 }

@@ -55,6 +55,7 @@ struct outgoing {
 struct outgoing_list {
 	struct outgoing *head; /* utlist DL */
 	size_t count;
+	size_t qos0_count; /* among them */
 	size_t bytes;
 };
 
