@@ -13,7 +13,7 @@
 static bool has_room(struct session *s, struct slice whole, const struct conf_limits *limits)
 {
 	bool room = s->subscriptions.count < limits->subscriptions &&
-	            s->subscription_bytes + whole.len <= limits->subscription_bytes;
+	            s->subscription_bytes + subscription_cost(whole) <= limits->subscription_bytes;
 
 	return room || subscription_find(s, whole) != NULL;
 }

@@ -69,7 +69,7 @@ def test_retained_of_one_user(new_house):
 
 
 def test_retained_bytes(new_house):
-    with house_with(new_house, retained_bytes="100k") as house:
+    with house_with(new_house, retained_bytes="120k") as house:
         with Wire(house) as client:
             client.publish("r/1", b"x" * 60_000, qos=1, retain=True)
             assert client.publish("r/2", b"x" * 60_000, qos=1, retain=True).reason == QUOTA
