@@ -115,16 +115,18 @@ class Deliveries:
             session.twice.add(message.id)
 
     def is_in_order(self, session, life, message, qos, is_new):
-        """New ones in the order of their first sending; repeated ones as the publisher repeated them."""
+        """New ones in the order of their first sending (where the subscription is older than that); repeated ones as
+        the publisher repeated them."""
         if message.will is not None or message.topic.startswith("s/") or qos < ORDERED_FROM:
             return
         key = (message.by, message.qos, qos)
         if is_new:
             last = session.last.get(key)
-            if last is not None and message.seq < last[0]:
+            if last is not None and message.seq < last[0] and session.granted(message, message.first_n) >= 0:
                 self.fail("D3", f"{message!r} (its publisher's {message.seq}th) came to {session.client} after the "
                           f"{last[0]}th (message {last[1]})", message.story + self.story_of(last[1]))
-            session.last[key] = (message.seq, message.id)
+            if last is None or message.seq > last[0]:
+                session.last[key] = (message.seq, message.id)
         at = life.places.get(key, -1)
         place = next((place for place in message.places if place > at), None)
         if place is None:

@@ -3,17 +3,48 @@ QoS 2 identifiers it holds. It tells the oracle everything. One thread, sockets 
 
 import socket
 import ssl
+import zlib
 from collections import OrderedDict
 
 import broker as _  # puts tests/scenario into the path
 import mqtt
 from broker import PASSWORD
+from facts import Violation, matches, shared
 
 GONE = (ConnectionResetError, BrokenPipeError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 AGAIN = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 SENT, RELEASED = 0, 1
 WINDOW = 20
+EXPIRY_S, LATE_S = 3600, 900
 HANDSHAKE_S = 10
+
+
+def properties_of(message):
+    """Some messages have some: they must survive too."""
+    props = {}
+    if message.id % 4 == 0:
+        props["message_expiry_interval"] = EXPIRY_S
+    if message.id % 5 == 0:
+        props["user_property"] = [("n", str(message.id)), ("n", message.by)]
+    return props
+
+
+def identifier_of(topic_filter):
+    return 1 + zlib.crc32(topic_filter.encode()) % 1000000
+
+
+def check_properties(peer, packet, message, by_version):
+    """What a 5.0 subscriber sees besides the bytes."""
+    ids = packet.props.get("subscription_identifier", [])
+    names = [name for name in peer.filters if identifier_of(name) in ids]
+    if len(names) != len(ids) or not ids or not all(matches(shared(name)[1], packet.topic) for name in names):
+        raise Violation("D5", f"{peer.name} got {packet} with the identifiers {ids}: of {names}", message.story)
+    if message.will is not None or by_version != 5:
+        return
+    wanted = properties_of(message)
+    left = packet.props.get("message_expiry_interval", EXPIRY_S if "message_expiry_interval" not in wanted else 0)
+    if packet.props.get("user_property") != wanted.get("user_property") or not EXPIRY_S - LATE_S < left <= EXPIRY_S:
+        raise Violation("D1", f"{peer.name} got {packet} of {message!r}: its properties are not its own", message.story)
 
 
 def split(buffer, at):
@@ -39,7 +70,7 @@ class Peer:
         self.up = self.leaving = False
         self.out, self.buffer = bytearray(), bytearray()
         self.inflight, self.held, self.asked = OrderedDict(), set(), {}
-        self.granted, self.wanted = set(), {}
+        self.granted, self.wanted, self.filters = set(), {}, set()
         self.next_id, self.window, self.present = 1, WINDOW, False
         self.acks, self.lazy = [], False
         self.doubtful = False
@@ -208,6 +239,8 @@ class Peer:
             return
         if packet.retain and self.seen is not None:
             self.seen.append((packet.topic, number))
+        if self.version == 5:
+            self.world.check_properties(self, packet, number)
         self.world.feed("deliver", self.life, number, packet.topic, packet.qos, packet.retain, packet.dup)
 
     def on_pubrel(self, packet):
@@ -272,7 +305,7 @@ class Peer:
     def send_publish(self, message, packet_id, dup):
         self.world.feed("publish", self.life, message)
         self.put(mqtt.publish(self.version, message.topic, message.payload(), qos=message.qos, retain=message.retain,
-                              dup=dup, packet_id=packet_id))
+                              dup=dup, packet_id=packet_id, props=properties_of(message)))
 
     def fresh_id(self):
         while self.next_id in self.inflight or self.next_id in self.asked:
@@ -283,11 +316,19 @@ class Peer:
     def subscribe(self, *filters):
         if not filters:
             return
-        packet_id = self.fresh_id()
-        self.asked[packet_id] = ("subscribe", filters)
+        self.filters.update(filters)
         for one in filters:
             self.world.feed("subscribe", self.life, one, self.wanted[one])
-        self.put(mqtt.subscribe(self.version, packet_id, [(one, self.wanted[one]) for one in filters]))
+        if self.version == 5:
+            for one in filters:
+                self.put_subscribe([one], {"subscription_identifier": identifier_of(one)})
+        else:
+            self.put_subscribe(filters, None)
+
+    def put_subscribe(self, filters, props):
+        packet_id = self.fresh_id()
+        self.asked[packet_id] = ("subscribe", filters)
+        self.put(mqtt.subscribe(self.version, packet_id, [(one, self.wanted[one]) for one in filters], props))
 
     def unsubscribe(self, *filters):
         packet_id = self.fresh_id()

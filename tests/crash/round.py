@@ -10,7 +10,7 @@ from broker import Refused
 from facts import Message, Violation
 from oracle import Oracle
 from people import move_in
-from peer import Peer
+from peer import Peer, check_properties
 
 START_S, DRAIN_S, QUIET_TURNS = 60, 40, 3
 
@@ -63,6 +63,10 @@ class World:
         self.delivered += 1
         self.lazy_delivered += message.qos == 0
         return message.id
+
+    def check_properties(self, peer, packet, number):
+        message = self.messages[number]
+        check_properties(peer, packet, message, self.versions.get(message.by))
 
     # what peers ask
 
@@ -122,6 +126,7 @@ class Round(World):
     def __init__(self, broker, seed, *, record=False, environment=None):
         super().__init__(broker, seed, record=record)
         self.people = move_in(self)
+        self.versions = {person.peer.name: person.peer.version for person in self.people}
         self.trigger = None
         self.environment = environment
         self.killed_by_itself = False  # the power-loss library does it
