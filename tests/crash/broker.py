@@ -64,10 +64,10 @@ class Template:
 class Broker:
     """One directory, and one process after the other."""
 
-    def __init__(self, template, directory, *, workers=2, persistent=True, store=None, more=None):
+    def __init__(self, template, directory, *, workers=2, durability="ack"):
         self.template, self.directory = template, Path(directory)
         self.directory.mkdir(mode=0o700, exist_ok=True)
-        self.store = Path(store) if store else self.directory / "store"
+        self.store = self.directory / "store"
         self.port = free_port()
         self.socket = str(self.directory / "s")
         self.log = self.directory / "broker.log"
@@ -82,9 +82,8 @@ class Broker:
             "authorization": {"acl_file": "acl.yaml"},
             "limits": {"queue_messages": 1000000, "queue_bytes": "1G", "sessions_per_user": 100000},
         }
-        if persistent:
-            self.config["persistence"] = {"directory": str(self.store), "durability": "ack"}
-        self.config.update(more or {})
+        if durability is not None:
+            self.config["persistence"] = {"directory": str(self.store), "durability": durability}
         self.write("broker.yaml", self.config)
         self.write_acl(True, 0)
 
