@@ -319,8 +319,7 @@ static void resend_pending(struct client *c)
 	}
 }
 
-/* The broker has no session: ours begins anew. */
-static void forget_session(struct client *c)
+void client_forget_session(struct client *c)
 {
 	struct pending *p, *next;
 
@@ -365,7 +364,7 @@ static void take_connack(struct client *c, const struct frame *f)
 	if (c->session_present)
 		resend_pending(c);
 	else
-		forget_session(c);
+		client_forget_session(c);
 }
 
 static bool inbound_seen(const struct client *c, uint16_t id)

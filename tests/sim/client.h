@@ -8,7 +8,7 @@
 #include "proto/subscribe.h"
 #include "world.h"
 
-#define IDS_MAX 8
+#define IDS_MAX 24
 
 /* An application message that arrived: of QoS 2 once, however often it was sent. */
 struct received {
@@ -184,6 +184,8 @@ void client_send(struct client *c, struct slice bytes);
  */
 size_t client_answers(const struct client *c, enum packet_type type, struct answer *out);
 void client_forget(struct client *c); /* what was received so far */
+/* The session has ended, as the client knows, or hears: ours begins anew. */
+void client_forget_session(struct client *c);
 
 /* From world.c: give and take some bytes. True: something moved. */
 bool client_turn(struct client *c);

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/random.h"
+#include "chance.h"
 #include "client.h"
 #include "core/stop.h"
 
@@ -50,28 +51,18 @@ static int64_t wall_ms(void *arg)
 	return (int64_t)w->now_ms + 1700000000000;
 }
 
-/* splitmix64 (Steele, Lea, Flood 2014). */
-static uint64_t next_random(uint64_t *state)
-{
-	uint64_t z = *state += 0x9e3779b97f4a7c15u;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-	return z ^ z >> 31;
-}
-
 static void broker_random(void *arg, void *out, size_t len)
 {
 	struct world *w = arg;
 	uint8_t *at = out;
 
 	for (size_t i = 0; i < len; i++)
-		at[i] = (uint8_t)(next_random(&w->broker_random_state) >> 32);
+		at[i] = (uint8_t)(chance_next(&w->broker_random_state) >> 32);
 }
 
 uint64_t world_random(struct world *w, uint64_t below)
 {
-	return next_random(&w->random_state) % below;
+	return chance_below(&w->random_state, below);
 }
 
 /* --- beginning --- */
@@ -114,6 +105,7 @@ struct world *world_new(const struct world_settings *settings)
 	w->seed = w->random_state = settings->seed;
 	w->broker_random_state = ~settings->seed;
 	w->workers = settings->workers;
+	w->texts = (struct world_settings){.conf = settings->conf};
 	w->held = w->hold = settings->held;
 	w->now_ms = 1000000;
 	clock.arg = w;

@@ -1,0 +1,182 @@
+/* See model.h: time, policy, filters, and the order of a quiet point. */
+#include "model.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+
+/* The way the process ends tells one kind of difference from another, roughly. */
+static int exit_status_of(const char *kind)
+{
+	unsigned hash = 5381;
+
+	for (; *kind != '\0'; kind++)
+		hash = hash * 33 + (unsigned char)*kind;
+	return (int)(16 + hash % 200);
+}
+
+void model_fail_as(const struct model *m, const char *kind, const char *format, ...)
+{
+	va_list args;
+
+	fflush(stdout);
+	fprintf(stderr, "DIFFERENCE at %llu ms: ", (unsigned long long)model_now(m));
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fprintf(stderr, "\n");
+	fflush(stderr);
+	_Exit(exit_status_of(kind));
+}
+
+uint64_t model_now(const struct model *m)
+{
+	return m->world->now_ms;
+}
+
+void model_init(struct model *m, struct world *w, struct coverage *coverage)
+{
+	*m = (struct model){.world = w, .coverage = coverage, .tick = 1};
+}
+
+static void pub_free(struct pub *pub)
+{
+	struct copy *copy, *next;
+
+	for (copy = pub->copies; copy != NULL; copy = next) {
+		next = copy->next;
+		free(copy);
+	}
+	free(pub->payload);
+	free(pub);
+}
+
+static void person_fini(struct person *p)
+{
+	for (size_t i = 0; i < p->sub_count; i++)
+		free(p->subs[i]);
+	free(p->subs);
+	free(p->owed);
+	free(p->unsettled);
+}
+
+void model_fini(struct model *m)
+{
+	for (unsigned i = 0; i < m->people_count; i++)
+		person_fini(&m->people[i]);
+	for (size_t i = 0; i < m->pub_count; i++)
+		pub_free(m->pubs[i]);
+	free(m->pubs);
+	free(m->open);
+	free(m->policies);
+}
+
+/* --- policy --- */
+
+void model_begin_policy(struct model *m, const struct rules *rules)
+{
+	m->policies = xrealloc_array(m->policies, m->policy_count + 1, sizeof(*m->policies));
+	m->policies[m->policy_count++] = (struct policy_version){
+	    .rules = *rules, .from = ++m->tick, .done = m->policy_count == 0 ? m->tick : NEVER};
+}
+
+void model_end_policy(struct model *m)
+{
+	m->policies[m->policy_count - 1].done = ++m->tick;
+}
+
+const struct rules *model_rules(const struct model *m)
+{
+	return &m->policies[m->policy_count - 1].rules;
+}
+
+/* The oldest that some worker may still have gone by at that tick. */
+static unsigned oldest_since(const struct model *m, uint64_t since)
+{
+	unsigned i = m->policy_count - 1;
+
+	while (i > 0 && m->policies[i].done > since)
+		i--;
+	return i;
+}
+
+static enum sure both(bool any, bool all)
+{
+	return all ? YES : any ? MAYBE : NO;
+}
+
+enum sure model_may(const struct model *m, uint64_t since, unsigned user, unsigned may,
+                    const char *topic)
+{
+	bool any = false, all = true;
+
+	for (unsigned i = oldest_since(m, since); i < m->policy_count; i++) {
+		bool allowed = rules_allow(&m->policies[i].rules, user, may, topic);
+
+		any |= allowed;
+		all &= allowed;
+	}
+	return both(any, all);
+}
+
+enum sure model_may_filter(const struct model *m, uint64_t since, unsigned user, const char *filter)
+{
+	bool any = false, all = true;
+
+	for (unsigned i = oldest_since(m, since); i < m->policy_count; i++) {
+		bool allowed = rules_allow_filter(&m->policies[i].rules, user, filter);
+
+		any |= allowed;
+		all &= allowed;
+	}
+	return both(any, all);
+}
+
+static bool rules_allow_writer(const struct rules *rules, unsigned user, const char *topic)
+{
+	if (user != USER_ANONYMOUS && rules->locked[user])
+		return false;
+	return rules_allow(rules, user, MAY_PUBLISH, topic) ||
+	       rules_allow(rules, user, MAY_WILL, topic);
+}
+
+enum sure model_writer_may(const struct model *m, uint64_t since, unsigned user, const char *topic)
+{
+	bool any = false, all = true;
+
+	for (unsigned i = oldest_since(m, since); i < m->policy_count; i++) {
+		bool allowed = rules_allow_writer(&m->policies[i].rules, user, topic);
+
+		any |= allowed;
+		all &= allowed;
+	}
+	return both(any, all);
+}
+
+/* Section 4.7, level by level. */
+bool filter_takes(const char *filter, const char *topic)
+{
+	size_t filter_len = strcspn(filter, "/"), topic_len = strcspn(topic, "/");
+
+	if (strcmp(filter, "#") == 0)
+		return true;
+	if (strncmp(filter, "+", filter_len) != 0 &&
+	    (filter_len != topic_len || strncmp(filter, topic, topic_len) != 0))
+		return false;
+	if (topic[topic_len] == '\0')
+		return filter[filter_len] == '\0' || strcmp(filter + filter_len, "/#") == 0;
+	return filter[filter_len] == '/' &&
+	       filter_takes(filter + filter_len + 1, topic + topic_len + 1);
+}
+
+void model_quiet(struct model *m)
+{
+	m->tick++;
+	m->coverage->quiets++;
+	model_quiet_people(m);
+	model_quiet_publications(m);
+	model_quiet_deliveries(m);
+	m->tick++;
+}

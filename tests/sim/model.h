@@ -1,0 +1,229 @@
+/* What MQTT and our policy promise, as plainly as it can be said: who must have received what by
+ * the time the world is quiet, who may, and who must not.  It sees what the clients send and what
+ * they get, nothing of the broker's inside.
+ *
+ * Time is a tick for each thing that happened.  What a client asks for takes effect at some moment
+ * between asking and answer: whatever overlaps with that may go either way, and nothing else.  At
+ * quiet points everything that was under way has an end, so that the next round begins sure.
+ *
+ * A difference is the end: model_fail prints it and leaves the process. */
+#ifndef SIM_MODEL_H
+#define SIM_MODEL_H
+
+#include "client.h"
+#include "coverage.h"
+#include "names.h"
+#include "rules.h"
+
+#define NEVER            UINT64_MAX
+#define SHARE_IDS        1000 /* Subscription Identifiers from here on are those of $share */
+#define PEOPLE_MAX       50
+#define COMBINATIONS_MAX 10
+
+enum sure { NO, MAYBE, YES };
+enum link { LINK_NONE, LINK_CALLING, LINK_UP };
+
+/* One version of one subscription: a SUBSCRIBE makes a new one and ends the one before. */
+struct sub {
+	const char *filter; /* whole */
+	const char *match;  /* without $share/GROUP/ */
+	bool shared;
+	struct subscribe_request with;
+	uint16_t packet_id;
+	uint64_t asked, granted;       /* SUBSCRIBE sent, SUBACK received */
+	uint64_t ended, gone;          /* what ends it was sent, is certainly done */
+	uint16_t unsubscribe_id;       /* of the last UNSUBSCRIBE for it */
+	uint64_t unsubscribed;         /* when that was sent */
+	const struct sub *replaced_by; /* asked for, not granted yet */
+	enum sure was_new;
+	bool refused;
+	bool dead; /* its session has ended */
+	bool replay_judged;
+};
+
+/* A publication: of a client, or a will. */
+struct pub {
+	unsigned id;
+	struct person *person;
+	bool is_will, empty;
+	const char *topic;
+	char *payload;
+	uint8_t qos;
+	bool retain, has_expiry;
+	uint32_t expiry_s;
+	unsigned transmissions;
+	unsigned order; /* of the first transmission, among those of its person */
+	uint64_t first_sent, last_sent, closed; /* NEVER: not yet */
+	unsigned life;                          /* of the last transmission */
+	uint64_t expires_min_ms, expires_max_ms;
+	uint64_t will_due_ms; /* of a will that waits; NEVER: it does not */
+	uint32_t will_delay_s;
+	bool acked;
+	uint64_t acked_at;
+	enum sure fires;         /* a will */
+	enum sure routed;        /* MAYBE while it is open */
+	enum sure matched;       /* what the acknowledgement said of subscribers */
+	uint64_t retained_until; /* tick since which it certainly is not the retained value */
+	struct copy *copies;
+	bool shared_judged;
+};
+
+/* One publication at one person's session. */
+struct copy {
+	struct copy *next;
+	struct pub *pub;
+	struct person *person;
+	unsigned incarnation;
+	/* Sent for the first time: by a subscription, as a retained value, one of the two, to a
+	 * member of a group. */
+	unsigned live, replays, either, shared[SHARE_NAMES];
+	unsigned of_qos2;          /* of all these */
+	unsigned again, again_now; /* sent again; on the last connection */
+	unsigned settled;          /* acknowledged, and the broker knows it */
+	unsigned life;             /* of the last one */
+	bool unsettled;            /* in person->unsettled */
+	bool must, must_at_most_once;
+};
+
+struct person {
+	struct model *model;
+	struct client *client;
+	char name[24]; /* anna/c0 */
+	unsigned index, user;
+	enum link link;
+	bool doomed;  /* the broker must end this connection */
+	bool leaving; /* one of ours ends; not again before it is quiet */
+	bool over;    /* CONNECT while the older connection was up */
+	bool bad_password;
+	bool wants_clean; /* hung up on a clean start: will not do with less the next time */
+	struct connect_options options;
+	uint64_t called, up_since, broken;
+	uint64_t last_packet_ms;
+	size_t given_seen;
+	uint64_t drained, drained_ms; /* when it was last sure that nothing was on its way here */
+	unsigned asked;               /* SUBSCRIBE, UNSUBSCRIBE and PINGREQ not answered */
+	struct pub *will, *late_will; /* of this connection; one that waits for its delay */
+	unsigned orders;
+	/* The newest that came */
+	unsigned last_order[PEOPLE_MAX][3][3]; /* seen of whom: published QoS, effective QoS */
+	/* session */
+	enum sure exists;
+	unsigned incarnation;
+	uint32_t expiry_s;
+	uint64_t ends_ms; /* while away */
+	struct sub **subs;
+	size_t sub_count, sub_cap;
+	struct copy **owed; /* must come, has not */
+	size_t owed_count, owed_cap;
+	struct copy **unsettled;
+	size_t unsettled_count, unsettled_cap;
+};
+
+/* A change that may be the retained value of its topic. */
+struct write {
+	struct pub *pub; /* NULL: nothing is retained */
+	uint64_t sent;
+};
+
+struct cell {
+	const char *topic;
+	struct write writes[64];
+	unsigned count;
+};
+
+struct policy_version {
+	struct rules rules;
+	uint64_t from, done; /* ticks: begun, in force everywhere */
+};
+
+struct model {
+	struct world *world;
+	struct coverage *coverage;
+	uint64_t tick;
+	struct person people[PEOPLE_MAX];
+	unsigned people_count;
+	struct policy_version *policies;
+	unsigned policy_count;
+	struct pub **pubs;
+	size_t pub_count, pub_cap;
+	struct pub **open;
+	size_t open_count, open_cap;
+	struct cell cells[64];
+	unsigned cell_count;
+};
+
+_Noreturn void model_fail_as(const struct model *m, const char *kind, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+#define model_fail(m, format, ...) model_fail_as((m), (format), (format), __VA_ARGS__)
+
+void model_init(struct model *m, struct world *w, struct coverage *coverage);
+void model_fini(struct model *m);
+uint64_t model_now(const struct model *m);
+
+/* --- policy (model.c) --- */
+
+void model_begin_policy(struct model *m, const struct rules *rules);
+void model_end_policy(struct model *m);                 /* the newest is in force everywhere */
+const struct rules *model_rules(const struct model *m); /* the newest */
+/* By the rules that may have been in force from then until now. */
+enum sure model_may(const struct model *m, uint64_t since, unsigned user, unsigned may,
+                    const char *topic);
+/* Might the one who wrote a retained value write it now? */
+enum sure model_writer_may(const struct model *m, uint64_t since, unsigned user, const char *topic);
+enum sure model_may_filter(const struct model *m, uint64_t since, unsigned user,
+                           const char *filter);
+bool filter_takes(const char *filter, const char *topic);
+
+/* --- connections and sessions (model_session.c) --- */
+
+struct person *model_add_person(struct model *m, struct client *c, unsigned user);
+enum ending {
+	ENDING_BROKEN, /* without DISCONNECT */
+	ENDING_CLEAN,  /* DISCONNECT: no will */
+	ENDING_WITH_WILL,
+};
+void model_calls(struct person *p, const struct connect_options *options, bool bad_password);
+void model_connack(struct person *p);
+void model_hangs_up(struct person *p); /* before CONNACK */
+void model_ends(struct person *p, enum ending ending);
+void model_expiry(struct person *p, uint32_t expiry_s); /* said with DISCONNECT */
+/* The world's clock has moved: what is due happens. */
+void model_time(struct model *m);
+uint64_t model_next_due(const struct model *m);
+void model_quiet_people(struct model *m);
+
+void model_subscribes(struct person *p, uint16_t packet_id,
+                      const struct subscribe_request *requests, size_t count);
+void model_unsubscribes(struct person *p, uint16_t packet_id, const char *const *filters,
+                        size_t count);
+void model_answered(struct person *p, const struct answer *a);
+
+/* --- publications (model_publish.c) --- */
+
+struct pub *model_pub(struct person *p, const char *topic, const char *payload);
+void model_sent(struct person *p, struct pub *pub);
+void model_acked(struct person *p, struct pub *pub, enum packet_type type, enum reason reason);
+void model_fires(struct pub *will, enum sure sure);
+/* It may have, but did not: the CONNECT that would have ended its session was refused. */
+void model_unfires(struct pub *will);
+void model_quiet_publications(struct model *m);
+/* What a newcomer to everything was given. */
+void model_retained(struct model *m, const struct received *values, size_t count);
+struct cell *model_cell(struct model *m, const char *topic);
+/* Would it be given to who subscribes, by what was in force since then? */
+enum sure model_is_shown(const struct model *m, const struct pub *pub, uint64_t since);
+
+/* --- deliveries (model_deliver.c) --- */
+
+void model_received(struct person *p, const struct received *r);
+void model_again(struct person *p, const struct received *r);
+void model_quiet_deliveries(struct model *m);
+void model_forget_owed(struct person *p, bool qos0_only);
+bool person_is_blocked(const struct person *p); /* does not take what it gets */
+
+/* --- */
+
+/* The world has come to rest: everybody has what is due. */
+void model_quiet(struct model *m);
+
+#endif

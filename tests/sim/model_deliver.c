@@ -1,0 +1,756 @@
+/* Deliveries: what each session may get, must get, and how often.  D1, D2, D3, S3 */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "model.h"
+
+/* --- which subscriptions --- */
+
+struct matches {
+	const struct sub *sure[64];
+	const struct sub *possible[64]; /* besides those */
+	unsigned sure_count, possible_count;
+};
+
+static bool is_own(const struct person *p, const struct pub *pub)
+{
+	return pub->person == p;
+}
+
+/* Was it in force while the publication was on its way? */
+static enum sure in_force(const struct sub *sub, const struct pub *pub)
+{
+	if (sub->refused || sub->asked > pub->closed || sub->gone < pub->first_sent)
+		return NO;
+	if (sub->granted < pub->first_sent && (sub->ended == NEVER || sub->ended > pub->closed))
+		return YES;
+	return MAYBE;
+}
+
+static void find_matches(const struct person *p, const struct pub *pub, bool shared,
+                         struct matches *out)
+{
+	out->sure_count = out->possible_count = 0;
+	for (size_t i = 0; i < p->sub_count; i++) {
+		const struct sub *sub = p->subs[i];
+		enum sure in = in_force(sub, pub);
+
+		if (in == NO || sub->shared != shared || !filter_takes(sub->match, pub->topic))
+			continue;
+		if (sub->with.no_local && is_own(p, pub)) {
+			COVER(p->model, NO_LOCAL);
+			continue; /* [MQTT5-3.8.3-3] */
+		}
+		if (in == YES && out->sure_count < 64)
+			out->sure[out->sure_count++] = sub;
+		else if (out->possible_count < 64)
+			out->possible[out->possible_count++] = sub;
+	}
+}
+
+/* --- does a delivery look as its subscriptions ask? --- */
+
+struct look {
+	uint8_t qos;
+	bool retain;
+	uint32_t ids[IDS_MAX];
+	unsigned id_count;
+};
+
+static uint8_t lower(uint8_t a, uint8_t b)
+{
+	return a < b ? a : b;
+}
+
+static void look_add(struct look *look, const struct sub *sub, const struct pub *pub, bool v5)
+{
+	if (sub->with.qos > look->qos)
+		look->qos = sub->with.qos;
+	look->retain |= sub->with.retain_as_published && pub->retain && v5;
+	if (!v5 || sub->with.id == 0)
+		return;
+	/* The same one as often as it was given: section 3.3.4. */
+	if (look->id_count < IDS_MAX)
+		look->ids[look->id_count++] = sub->with.id;
+}
+
+static unsigned times_id(const uint32_t *ids, unsigned count, uint32_t id)
+{
+	unsigned times = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		times += ids[i] == id;
+	return times;
+}
+
+static bool same_ids(const struct look *look, const struct received *r)
+{
+	if (look->id_count != r->id_count)
+		return false;
+	for (unsigned i = 0; i < look->id_count; i++) {
+		if (times_id(r->ids, r->id_count, look->ids[i]) !=
+		    times_id(look->ids, look->id_count, look->ids[i]))
+			return false;
+	}
+	return true;
+}
+
+static bool is_look(const struct look *look, const struct pub *pub, const struct received *r)
+{
+	return lower(look->qos, pub->qos) == r->qos && look->retain == r->retain &&
+	       same_ids(look, r);
+}
+
+/* Some choice among the possible ones, with all that are sure. [MQTT5-3.3.4-2, -3]
+ * [MQTT3-3.3.5-1] */
+static bool looks_live(const struct person *p, const struct pub *pub, const struct received *r)
+{
+	bool v5 = p->client->version == MQTT_5_0;
+	struct matches all;
+	unsigned bits;
+
+	find_matches(p, pub, false, &all);
+	bits = all.possible_count < COMBINATIONS_MAX ? all.possible_count : COMBINATIONS_MAX;
+	for (unsigned choice = 0; choice < 1u << bits; choice++) {
+		struct look look = {0};
+
+		if (choice == 0 && all.sure_count == 0)
+			continue;
+		for (unsigned i = 0; i < all.sure_count; i++)
+			look_add(&look, all.sure[i], pub, v5);
+		for (unsigned i = 0; i < bits; i++) {
+			if ((choice >> i & 1) != 0)
+				look_add(&look, all.possible[i], pub, v5);
+		}
+		if (is_look(&look, pub, r))
+			return true;
+	}
+	return false;
+}
+
+/* What its member did not take, another one gets, even one who came later. */
+static bool looks_shared(const struct person *p, const struct pub *pub, const struct received *r)
+{
+	for (size_t i = 0; i < p->sub_count; i++) {
+		const struct sub *sub = p->subs[i];
+		struct look look = {0};
+
+		if (!sub->shared || sub->refused || sub->gone < pub->first_sent ||
+		    !filter_takes(sub->match, pub->topic))
+			continue;
+		look_add(&look, sub, pub, true);
+		if (is_look(&look, pub, r))
+			return true;
+	}
+	return false;
+}
+
+/* --- replays --- */
+
+/* [MQTT3-3.3.1-6] [MQTT5-3.3.1-9, -10, -11] */
+static enum sure asks_replay(const struct sub *sub)
+{
+	if (sub->refused || sub->shared || sub->with.retain_handling == 2)
+		return NO;
+	return sub->with.retain_handling == 0 ? YES : sub->was_new;
+}
+
+/* How many of its subscriptions may give it this retained value? r NULL: whatever it looks like. */
+static unsigned replays_possible(const struct person *p, const struct pub *pub,
+                                 const struct received *r)
+{
+	unsigned count = 0;
+
+	if (!pub->retain || pub->empty || (r != NULL && !r->retain))
+		return 0;
+	for (size_t i = 0; i < p->sub_count; i++) {
+		const struct sub *sub = p->subs[i];
+		struct look look = {0};
+
+		if (asks_replay(sub) == NO || sub->asked > pub->retained_until ||
+		    !filter_takes(sub->match, pub->topic))
+			continue;
+		look_add(&look, sub, pub, p->client->version == MQTT_5_0);
+		look.retain = true;
+		count += r == NULL || is_look(&look, pub, r);
+	}
+	return count;
+}
+
+/* --- copies --- */
+
+static struct copy *copy_of(struct person *p, struct pub *pub)
+{
+	struct copy *copy;
+
+	for (copy = pub->copies; copy != NULL; copy = copy->next) {
+		if (copy->person == p && copy->incarnation == p->incarnation)
+			return copy;
+	}
+	copy = xnew(copy);
+	copy->pub = pub;
+	copy->person = p;
+	copy->incarnation = p->incarnation;
+	copy->next = pub->copies;
+	pub->copies = copy;
+	return copy;
+}
+
+static void append(struct copy ***list, size_t *count, size_t *cap, struct copy *copy)
+{
+	if (*count == *cap) {
+		*cap = *cap == 0 ? 16 : *cap * 2;
+		*list = xrealloc_array(*list, *cap, sizeof(struct copy *));
+	}
+	(*list)[(*count)++] = copy;
+}
+
+static unsigned shared_times(const struct copy *copy)
+{
+	unsigned times = 0;
+
+	for (unsigned i = 0; i < SHARE_NAMES; i++)
+		times += copy->shared[i];
+	return times;
+}
+
+static unsigned first_times(const struct copy *copy)
+{
+	return copy->live + copy->replays + copy->either + shared_times(copy);
+}
+
+static unsigned routings(const struct pub *pub)
+{
+	return pub->qos == 2 ? 1 : pub->transmissions;
+}
+
+/* --- whose message is it? --- */
+
+struct delivery_at {
+	struct person *person;
+	struct pub *pub;
+	struct copy *copy;
+	const struct received *r;
+};
+
+/* NULL: nothing. [MQTT5-3.3.2-5, -6] */
+static const char *wrong_with_expiry(const struct delivery_at *d)
+{
+	const struct pub *pub = d->pub;
+	const struct person *p = d->person;
+	uint64_t now = model_now(p->model);
+	uint64_t since = p->drained_ms;
+
+	if (p->client->version == MQTT_5_0 && d->r->has_expiry != pub->has_expiry)
+		return "its Message Expiry Interval came or went";
+	if (!pub->has_expiry)
+		return NULL;
+	if (!d->r->dup && since >= pub->expires_max_ms && pub->last_sent < p->drained)
+		return "it has expired";
+	if (p->client->version != MQTT_5_0 || pub->expires_min_ms < now)
+		return NULL;
+	COVER(p->model, EXPIRY_COUNTED);
+	if (d->r->expiry_s < (pub->expires_min_ms - now + 999) / 1000 ||
+	    d->r->expiry_s > (pub->expires_max_ms - since + 999) / 1000)
+		return "its Message Expiry Interval is wrong";
+	return NULL;
+}
+
+static bool is_candidate(struct person *p, struct pub *pub, const struct received *r)
+{
+	const struct delivery_at d = {.person = p, .pub = pub, .r = r};
+
+	return pub->empty && pub->first_sent != NEVER && pub->routed != NO &&
+	       strcmp(pub->topic, r->topic) == 0 &&
+	       (looks_live(p, pub, r) || looks_shared(p, pub, r)) && wrong_with_expiry(&d) == NULL;
+}
+
+static bool is_shared(const struct received *r)
+{
+	return r->id_count == 1 && r->ids[0] >= SHARE_IDS;
+}
+
+static bool has_room(const struct copy *copy, const struct received *r)
+{
+	unsigned came = is_shared(r) ? shared_times(copy) : copy->live + copy->either;
+
+	return came < routings(copy->pub);
+}
+
+/* Deletions have no name: the oldest that fits and did not come yet. */
+static struct pub *find_empty(struct person *p, const struct received *r)
+{
+	struct model *m = p->model;
+	struct pub *last = NULL;
+
+	for (size_t i = 0; i < m->pub_count; i++) {
+		struct pub *pub = m->pubs[i];
+
+		if (!is_candidate(p, pub, r))
+			continue;
+		last = pub;
+		if (!r->dup && has_room(copy_of(p, pub), r))
+			return pub;
+	}
+	return last;
+}
+
+static struct pub *find_pub(struct person *p, const struct received *r)
+{
+	struct model *m = p->model;
+	unsigned long id;
+
+	if (r->payload_len == 0)
+		return find_empty(p, r);
+	id = strtoul(r->payload, NULL, 10);
+	if (id >= m->pub_count || strcmp(m->pubs[id]->payload, r->payload) != 0 ||
+	    strcmp(m->pubs[id]->topic, r->topic) != 0)
+		return NULL;
+	return m->pubs[id];
+}
+
+/* --- judging one --- */
+
+_Noreturn static void refuse(const struct delivery_at *d, const char *why)
+{
+	const struct received *r = d->r;
+
+	model_fail_as(
+	    d->person->model, why,
+	    "%s got %s = %.20s (QoS %u%s%s, %u ids, first %u; published by %s with QoS %u%s): "
+	    "%s",
+	    d->person->name, r->topic, r->payload, r->qos, r->dup ? ", dup" : "",
+	    r->retain ? ", retain" : "", r->id_count, r->id_count > 0 ? r->ids[0] : 0,
+	    d->pub->person->name, d->pub->qos, d->pub->retain ? ", retained" : "", why);
+}
+
+/* Per publisher, published and effective QoS. [MQTT3-4.6.0-5, -6] [MQTT5-4.6.0-5, -6] */
+static void judge_order(const struct delivery_at *d)
+{
+	struct pub *pub = d->pub;
+	unsigned *last = &d->person->last_order[pub->person->index][pub->qos][d->r->qos];
+
+	if (pub->is_will || pub->empty || (pub->qos == 1 && pub->transmissions > 1))
+		return;
+	COVER(d->person->model, ORDER);
+	if (pub->order < *last)
+		refuse(d, "a later one of the same publisher came before");
+	*last = pub->order;
+}
+
+/* How many copies of it there may be at the most, each of which may be sent again. */
+static unsigned copies_at_most(const struct delivery_at *d)
+{
+	struct matches shared;
+
+	find_matches(d->person, d->pub, true, &shared);
+	return routings(d->pub) * (1 + shared.sure_count + shared.possible_count) +
+	       replays_possible(d->person, d->pub, NULL);
+}
+
+/* Only what was sent on an earlier connection, and whose acknowledgement the broker may not have
+ * seen. [MQTT-4.4.0-1] */
+static void judge_again(const struct delivery_at *d, bool ordered)
+{
+	struct copy *copy = d->copy;
+	unsigned most = copies_at_most(d);
+
+	COVER(d->person->model, DUPLICATE);
+	if (d->r->qos == 0)
+		refuse(d, "DUP with QoS 0");
+	if (d->pub->first_sent > d->person->up_since || !d->person->client->session_present)
+		refuse(d, "DUP, and it was not sent on an earlier connection");
+	if (d->pub->empty)
+		return; /* which of them it is, nobody knows */
+	if (copy->settled >= most)
+		refuse(d, "it was acknowledged, and comes again");
+	if (d->r->qos == 2 && copy->of_qos2 >= most)
+		refuse(d, "QoS 2, and it comes a second time");
+	copy->again_now = copy->life == d->person->client->life ? copy->again_now + 1 : 1;
+	if (copy->again_now > most)
+		refuse(d, "DUP twice on one connection");
+	if (first_times(copy) + copy->again == 0 && ordered)
+		judge_order(d);
+	copy->again++;
+}
+
+static void judge_first(const struct delivery_at *d, bool live, unsigned replays)
+{
+	struct copy *copy = d->copy;
+	unsigned replays_most = replays_possible(d->person, d->pub, NULL);
+
+	if (live && replays > 0)
+		copy->either++;
+	else if (live)
+		copy->live++;
+	else
+		copy->replays++;
+	if (copy->live > routings(d->pub) ||
+	    copy->live + copy->replays + copy->either > routings(d->pub) + replays_most)
+		refuse(d, "it comes twice");
+	if (copy->replays > replays_most)
+		refuse(d, "it is replayed twice");
+	if (replays > 0)
+		COVER(d->person->model, REPLAY);
+	if (live && replays == 0)
+		judge_order(d);
+}
+
+static void note(const struct delivery_at *d)
+{
+	struct copy *copy = d->copy;
+	struct person *p = d->person;
+
+	copy->life = p->client->life;
+	copy->of_qos2 += d->r->qos == 2;
+	if (d->pub->is_will)
+		COVER(p->model, WILL_RECEIVED);
+	if (d->r->id_count > 1)
+		COVER(p->model, SUBSCRIPTION_IDS);
+	if (copy->unsettled)
+		return;
+	copy->unsettled = true;
+	append(&p->unsettled, &p->unsettled_count, &p->unsettled_cap, copy);
+}
+
+/* Everything that makes it right, or the end. */
+static void judge(struct delivery_at *d)
+{
+	struct person *p = d->person;
+	const struct received *r = d->r;
+	bool live = looks_live(p, d->pub, r);
+	unsigned replays = replays_possible(p, d->pub, r);
+	bool shared = is_shared(r) && looks_shared(p, d->pub, r);
+
+	if (d->pub->first_sent == NEVER)
+		refuse(d, d->pub->is_will ? "a will that is not due" : "it was never sent");
+	if (d->pub->routed == NO)
+		refuse(d, "it was not permitted, or cancelled");
+	if (model_may(p->model, p->drained, p->user, MAY_RECEIVE, r->topic) == NO)
+		refuse(d, "S3: he may not receive it");
+	if (!live && replays == 0 && !shared)
+		refuse(d, "no subscription of his gives it like that");
+	if (wrong_with_expiry(d) != NULL)
+		refuse(d, wrong_with_expiry(d));
+	d->copy = copy_of(p, d->pub);
+	if (r->dup)
+		judge_again(d, live && replays == 0);
+	else if (shared)
+		d->copy->shared[r->ids[0] - SHARE_IDS]++;
+	else
+		judge_first(d, live, replays);
+	note(d);
+}
+
+static void judge_window(struct person *p, const struct received *r)
+{
+	const struct client *c = p->client;
+	uint16_t most = p->options.receive_maximum;
+
+	if (r->qos == 0)
+		return;
+	for (size_t i = 0; i < c->unacked_count; i++) {
+		if (c->unacked[i].packet_id == r->packet_id)
+			model_fail(p->model, "%s: packet identifier %u is in use", p->name,
+			           r->packet_id);
+	}
+	if (c->version == MQTT_5_0 && most != 0 && c->unacked_count + 1 > most)
+		model_fail(p->model, "%s: more than Receive Maximum",
+		           p->name); /* [MQTT5-3.3.4-9] */
+}
+
+void model_received(struct person *p, const struct received *r)
+{
+	struct model *m = p->model;
+	struct delivery_at d = {.person = p, .r = r};
+
+	m->tick++;
+	m->coverage->received[PACKET_PUBLISH]++;
+	judge_window(p, r);
+	d.pub = find_pub(p, r);
+	if (d.pub == NULL)
+		model_fail(m, "%s got %s = %.20s, which nobody published", p->name, r->topic,
+		           r->payload);
+	judge(&d);
+}
+
+void model_again(struct person *p, const struct received *r)
+{
+	p->model->tick++;
+	COVER(p->model, AGAIN_QOS2);
+	if (!r->dup)
+		model_fail(p->model, "%s: packet identifier %u is in use (QoS 2, %s)", p->name,
+		           r->packet_id, r->payload);
+}
+
+/* --- what must come --- */
+
+bool person_is_blocked(const struct person *p)
+{
+	return p->link != LINK_UP || p->doomed || p->client->stalled ||
+	       p->client->unacked_count > 0;
+}
+
+static bool was_up(const struct person *p, uint64_t since)
+{
+	return p->link == LINK_UP && !p->doomed && p->up_since < since;
+}
+
+static void owe(struct person *p, struct pub *pub, bool at_most_once)
+{
+	struct copy *copy = copy_of(p, pub);
+
+	if (copy->must || pub->empty || copy->live + copy->either + copy->again > 0)
+		return;
+	copy->must = true;
+	copy->must_at_most_once = at_most_once;
+	append(&p->owed, &p->owed_count, &p->owed_cap, copy);
+}
+
+void model_forget_owed(struct person *p, bool qos0_only)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < p->owed_count; i++) {
+		struct copy *copy = p->owed[i];
+
+		if (qos0_only && !copy->must_at_most_once)
+			p->owed[kept++] = copy;
+		else
+			copy->must = false;
+	}
+	p->owed_count = kept;
+}
+
+/* The QoS it surely has at least. */
+static uint8_t sure_qos(const struct matches *all, const struct pub *pub)
+{
+	uint8_t qos = 0;
+
+	for (unsigned i = 0; i < all->sure_count; i++) {
+		if (all->sure[i]->with.qos > qos)
+			qos = all->sure[i]->with.qos;
+	}
+	return lower(qos, pub->qos);
+}
+
+static void judge_debt(struct person *p, struct pub *pub)
+{
+	struct matches all;
+	uint8_t qos;
+	enum sure may;
+
+	if (p->exists != YES)
+		return;
+	find_matches(p, pub, false, &all);
+	if (all.sure_count == 0)
+		return;
+	if (all.sure_count > 1)
+		COVER(p->model, OVERLAP);
+	qos = sure_qos(&all, pub);
+	if ((qos == 0 || p->expiry_s == 0) && !was_up(p, pub->first_sent))
+		return;
+	may = model_may(p->model, pub->first_sent, p->user, MAY_RECEIVE, pub->topic);
+	if (may == NO)
+		COVER(p->model, DENIED_RECEIVE);
+	if (may == YES)
+		owe(p, pub, qos == 0);
+}
+
+/* --- $share --- */
+
+struct group_state {
+	unsigned got;
+	bool steady;    /* somebody was there all the time, and may have it */
+	bool unsettled; /* somebody may have had it and gone */
+};
+
+static void look_at_member(struct person *p, struct pub *pub, const struct sub *sub,
+                           struct group_state *out)
+{
+	enum sure in = in_force(sub, pub);
+	enum sure may = model_may(p->model, pub->first_sent, p->user, MAY_RECEIVE, pub->topic);
+
+	if (in == NO || may == NO)
+		return;
+	if (in == YES && may == YES && was_up(p, pub->first_sent) && !person_is_blocked(p))
+		out->steady = true;
+	else
+		out->unsettled = true;
+}
+
+/* One member and no more, where all of them were there all the time. [MQTT5-4.8.2-3] */
+static void judge_group(struct model *m, struct pub *pub, unsigned share)
+{
+	struct group_state group = {0};
+
+	for (unsigned i = 0; i < m->people_count; i++) {
+		struct person *p = &m->people[i];
+
+		for (size_t k = 0; k < p->sub_count; k++) {
+			if (strcmp(p->subs[k]->filter, share_names[share]) == 0 &&
+			    filter_takes(p->subs[k]->match, pub->topic))
+				look_at_member(p, pub, p->subs[k], &group);
+		}
+	}
+	if (!group.steady || group.unsettled)
+		return;
+	for (struct copy *copy = pub->copies; copy != NULL; copy = copy->next)
+		group.got += copy->shared[share];
+	COVER(m, MUST_SHARED);
+	if (group.got < 1 || group.got > routings(pub))
+		model_fail(m, "%s = %.20s came %u times to the members of %s", pub->topic,
+		           pub->payload, group.got, share_names[share]);
+}
+
+static void judge_groups(struct model *m, struct pub *pub)
+{
+	if (pub->routed != YES || pub->empty)
+		return;
+	for (unsigned share = 0; share < SHARE_NAMES; share++)
+		judge_group(m, pub, share);
+}
+
+/* --- 0x10 or not --- */
+
+/* [MQTT5-3.4.2-1]: No matching subscribers. */
+static void judge_matched(struct model *m, const struct pub *pub)
+{
+	bool sure = false, possible = false;
+
+	if (pub->matched == MAYBE)
+		return;
+	for (unsigned i = 0; i < m->people_count; i++) {
+		for (size_t k = 0; k < m->people[i].sub_count; k++) {
+			const struct sub *sub = m->people[i].subs[k];
+			enum sure in =
+			    filter_takes(sub->match, pub->topic) ? in_force(sub, pub) : NO;
+
+			possible |= in != NO;
+			sure |= in == YES && !(sub->with.no_local && is_own(&m->people[i], pub));
+		}
+	}
+	if (pub->matched == NO ? sure : !possible)
+		model_fail(m, "%.20s to %s was acknowledged with%s subscribers", pub->payload,
+		           pub->topic, pub->matched == NO ? "out" : "");
+}
+
+/* --- replays that must come --- */
+
+static void judge_replay_of(struct person *p, const struct sub *sub, struct pub *pub)
+{
+	struct model *m = p->model;
+	const struct copy *copy;
+
+	if (pub == NULL || pub->empty || pub->routed != YES || pub->closed == NEVER ||
+	    !filter_takes(sub->match, pub->topic) || model_is_shown(m, pub, sub->asked) != YES ||
+	    model_may(m, sub->asked, p->user, MAY_RECEIVE, pub->topic) != YES)
+		return;
+	if (sub->with.no_local && is_own(p, pub) && pub->last_sent > sub->asked)
+		return;
+	copy = copy_of(p, pub);
+	COVER(m, MUST_REPLAY);
+	if (first_times(copy) + copy->again == 0)
+		model_fail(m, "%s: the retained %s = %.20s was not given to %s", p->name,
+		           pub->topic, pub->payload, sub->filter);
+}
+
+static void judge_replays(struct person *p)
+{
+	struct model *m = p->model;
+
+	for (size_t i = 0; i < p->sub_count; i++) {
+		struct sub *sub = p->subs[i];
+
+		if (sub->replay_judged || sub->granted == NEVER)
+			continue;
+		sub->replay_judged = true;
+		if (asks_replay(sub) != YES || sub->ended != NEVER || sub->asked < p->up_since)
+			continue;
+		for (unsigned k = 0; k < m->cell_count; k++) {
+			if (m->cells[k].count == 1)
+				judge_replay_of(p, sub, m->cells[k].writes[0].pub);
+		}
+	}
+}
+
+/* --- quiet --- */
+
+static bool is_excused(const struct person *p, const struct copy *copy)
+{
+	const struct pub *pub = copy->pub;
+
+	if (pub->expires_min_ms <= model_now(p->model)) {
+		COVER(p->model, EXPIRED_QUEUED);
+		return true;
+	}
+	return model_may(p->model, pub->first_sent, p->user, MAY_RECEIVE, pub->topic) != YES;
+}
+
+static void judge_owed(struct person *p)
+{
+	for (size_t i = 0; i < p->owed_count; i++) {
+		struct copy *copy = p->owed[i];
+
+		if (copy->live + copy->either + copy->again == 0 && !is_excused(p, copy))
+			model_fail(p->model, "%s never got %s = %.20s (QoS %u of %s)", p->name,
+			           copy->pub->topic, copy->pub->payload, copy->pub->qos,
+			           copy->pub->person->name);
+		if (copy->must_at_most_once)
+			COVER(p->model, MUST_LIVE);
+		else if (copy->pub->first_sent < p->called)
+			COVER(p->model, MUST_AFTER_AWAY);
+		else
+			COVER(p->model, MUST_QUEUED);
+		copy->must = false;
+	}
+	p->owed_count = 0;
+}
+
+/* What it acknowledged on a connection that still stands, the broker knows. */
+static void settle(struct person *p)
+{
+	for (size_t i = 0; i < p->unsettled_count; i++) {
+		struct copy *copy = p->unsettled[i];
+
+		copy->unsettled = false;
+		if (!person_is_blocked(p) && copy->life == p->client->life)
+			copy->settled = first_times(copy) > 0 ? first_times(copy) : 1;
+	}
+	p->unsettled_count = 0;
+}
+
+static void quiet_person(struct person *p)
+{
+	if (!person_is_blocked(p)) {
+		judge_owed(p);
+		judge_replays(p);
+	}
+	settle(p);
+	if (p->client->stalled)
+		return;
+	p->drained = p->model->tick;
+	p->drained_ms = model_now(p->model);
+}
+
+void model_quiet_deliveries(struct model *m)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < m->open_count; i++) {
+		struct pub *pub = m->open[i];
+
+		if (pub->closed == NEVER) {
+			m->open[kept++] = pub;
+			continue;
+		}
+		judge_matched(m, pub);
+		judge_groups(m, pub);
+		for (unsigned k = 0; pub->routed == YES && k < m->people_count; k++)
+			judge_debt(&m->people[k], pub);
+	}
+	m->open_count = kept;
+	for (unsigned i = 0; i < m->people_count; i++)
+		quiet_person(&m->people[i]);
+}

@@ -1,0 +1,579 @@
+/* Connections, sessions, subscriptions, and when a will is due.  D5, D6, S5 */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "model.h"
+
+#define EXPIRY_MAX_S ((uint32_t)30 * 86400) /* limits.max_session_expiry */
+
+struct person *model_add_person(struct model *m, struct client *c, unsigned user)
+{
+	struct person *p = &m->people[m->people_count];
+
+	*p = (struct person){
+	    .model = m, .client = c, .index = m->people_count++, .user = user, .ends_ms = NEVER};
+	snprintf(p->name, sizeof(p->name), "%s/%s", user_names[user], c->id);
+	c->watch_arg = p;
+	return p;
+}
+
+static uint32_t expiry_of(const struct client *c, const struct connect_options *options)
+{
+	uint32_t wanted = options->expiry_s;
+
+	if (c->version == MQTT_3_1_1)
+		wanted = options->keep ? UINT32_MAX : 0;
+	return wanted > EXPIRY_MAX_S ? EXPIRY_MAX_S : wanted;
+}
+
+/* --- subscriptions --- */
+
+static bool is_over(const struct sub *sub)
+{
+	return sub->ended != NEVER;
+}
+
+static void end_subs(struct person *p, bool dead)
+{
+	for (size_t i = 0; i < p->sub_count; i++) {
+		if (!is_over(p->subs[i]))
+			p->subs[i]->ended = p->model->tick;
+		p->subs[i]->dead |= dead;
+	}
+}
+
+/* The CONNECT that would have ended them was refused. */
+static void revive_subs(struct person *p)
+{
+	for (size_t i = 0; i < p->sub_count; i++) {
+		if (p->subs[i]->ended == p->called)
+			p->subs[i]->ended = NEVER;
+	}
+}
+
+static void bury_subs(struct person *p)
+{
+	for (size_t i = 0; i < p->sub_count; i++) {
+		if (p->subs[i]->dead && p->subs[i]->gone == NEVER)
+			p->subs[i]->gone = p->model->tick;
+	}
+}
+
+static const char *without_share(const char *filter, bool *shared)
+{
+	*shared = strncmp(filter, "$share/", 7) == 0;
+	return *shared ? strchr(filter + 7, '/') + 1 : filter;
+}
+
+/* Is there a subscription of this filter? */
+static enum sure has_sub(const struct person *p, const char *filter)
+{
+	enum sure has = NO;
+
+	for (size_t i = 0; i < p->sub_count; i++) {
+		const struct sub *sub = p->subs[i];
+
+		if (strcmp(sub->filter, filter) != 0 || sub->gone != NEVER)
+			continue;
+		if (sub->granted != NEVER && !is_over(sub))
+			return YES;
+		has = MAYBE;
+	}
+	return has;
+}
+
+static void end_sub(struct person *p, const char *filter, uint16_t packet_id)
+{
+	for (size_t i = 0; i < p->sub_count; i++) {
+		struct sub *sub = p->subs[i];
+
+		if (strcmp(sub->filter, filter) != 0 || sub->gone != NEVER)
+			continue;
+		if (!is_over(sub))
+			sub->ended = p->model->tick;
+		sub->replaced_by = NULL;
+		sub->unsubscribe_id = packet_id;
+		sub->unsubscribed = p->model->tick;
+	}
+}
+
+static void replace_sub(struct person *p, const struct sub *by)
+{
+	for (size_t i = 0; i < p->sub_count; i++) {
+		struct sub *sub = p->subs[i];
+
+		if (sub == by || strcmp(sub->filter, by->filter) != 0 || is_over(sub))
+			continue;
+		sub->ended = p->model->tick;
+		sub->replaced_by = by;
+	}
+}
+
+static struct sub *sub_new(struct person *p, const struct subscribe_request *with)
+{
+	struct sub *sub = xnew(sub);
+
+	if (p->sub_count == p->sub_cap) {
+		p->sub_cap = p->sub_cap == 0 ? 16 : p->sub_cap * 2;
+		p->subs = xrealloc_array(p->subs, p->sub_cap, sizeof(struct sub *));
+	}
+	p->subs[p->sub_count++] = sub;
+	sub->filter = with->filter;
+	sub->match = without_share(with->filter, &sub->shared);
+	sub->with = *with;
+	sub->asked = p->model->tick;
+	sub->granted = sub->ended = sub->gone = NEVER;
+	return sub;
+}
+
+void model_subscribes(struct person *p, uint16_t packet_id,
+                      const struct subscribe_request *requests, size_t count)
+{
+	p->model->tick++;
+	p->asked++;
+	for (size_t i = 0; i < count; i++) {
+		enum sure before = has_sub(p, requests[i].filter);
+		struct sub *sub = sub_new(p, &requests[i]);
+
+		sub->packet_id = packet_id;
+		sub->was_new = before == NO ? YES : before == YES ? NO : MAYBE;
+		replace_sub(p, sub);
+	}
+}
+
+void model_unsubscribes(struct person *p, uint16_t packet_id, const char *const *filters,
+                        size_t count)
+{
+	p->model->tick++;
+	p->asked++;
+	for (size_t i = 0; i < count; i++)
+		end_sub(p, filters[i], packet_id);
+}
+
+static void refuse_sub(struct person *p, struct sub *sub, uint8_t code)
+{
+	struct model *m = p->model;
+	uint8_t want = p->client->version == MQTT_5_0 ? (uint8_t)REASON_NOT_AUTHORIZED : 0x80;
+
+	if (code != want)
+		model_fail(m, "%s: SUBACK 0x%02x for %s", p->name, code, sub->filter);
+	COVER(m, DENIED_SUBSCRIBE);
+	sub->refused = true;
+	sub->ended = sub->gone = m->tick;
+	for (size_t i = 0; i < p->sub_count; i++) {
+		if (p->subs[i]->replaced_by != sub)
+			continue;
+		p->subs[i]->replaced_by = NULL;
+		p->subs[i]->ended = NEVER;
+	}
+}
+
+static void grant_sub(struct person *p, struct sub *sub)
+{
+	for (size_t i = 0; i < p->sub_count; i++) {
+		struct sub *before = p->subs[i];
+
+		if (before == sub || strcmp(before->filter, sub->filter) != 0 ||
+		    before->asked > sub->asked || before->gone != NEVER)
+			continue;
+		if (!is_over(before))
+			before->ended = sub->asked;
+		before->gone = p->model->tick;
+	}
+	sub->granted = p->model->tick;
+}
+
+/* Refused, it changes nothing; granted, it takes the place of the one before.
+ * [MQTT5-3.8.4-3] [MQTT3-3.8.4-3] */
+static void judge_suback(struct person *p, struct sub *sub, uint8_t code)
+{
+	struct model *m = p->model;
+	enum sure may = model_may_filter(m, sub->asked, p->user, sub->match);
+
+	if (code >= 0x80 ? may == YES : may == NO)
+		model_fail(m, "%s: SUBACK 0x%02x for %s, which is %s", p->name, code, sub->filter,
+		           may == NO ? "denied" : "allowed");
+	if (code >= 0x80) {
+		refuse_sub(p, sub, code);
+		return;
+	}
+	if (code != sub->with.qos)
+		model_fail(m, "%s: SUBACK 0x%02x for %s, asked was QoS %u", p->name, code,
+		           sub->filter, sub->with.qos);
+	grant_sub(p, sub);
+}
+
+static void on_suback(struct person *p, const struct answer *a)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->sub_count; i++) {
+		struct sub *sub = p->subs[i];
+
+		if (sub->packet_id != a->packet_id || sub->granted != NEVER || sub->refused ||
+		    sub->asked < p->called)
+			continue;
+		if (n == a->reason_count)
+			model_fail(p->model, "%s: SUBACK is too short", p->name);
+		judge_suback(p, sub, a->reasons[n++]);
+		sub->packet_id = 0;
+	}
+	if (n != a->reason_count)
+		model_fail(p->model, "%s: SUBACK with %zu codes, asked was for %zu", p->name,
+		           a->reason_count, n);
+}
+
+static void on_unsuback(struct person *p, const struct answer *a)
+{
+	for (size_t i = 0; i < p->sub_count; i++) {
+		struct sub *sub = p->subs[i];
+
+		if (sub->unsubscribe_id == a->packet_id && sub->gone == NEVER &&
+		    sub->unsubscribed >= p->called)
+			sub->gone = p->model->tick;
+	}
+}
+
+void model_answered(struct person *p, const struct answer *a)
+{
+	struct model *m = p->model;
+
+	m->tick++;
+	m->coverage->received[a->type]++;
+	for (size_t i = 0; i < a->reason_count; i++)
+		m->coverage->reasons[a->type][a->reasons[i]]++;
+	if (a->type == PACKET_SUBACK)
+		on_suback(p, a);
+	else if (a->type == PACKET_UNSUBACK)
+		on_unsuback(p, a);
+	if (a->type != PACKET_DISCONNECT && p->asked > 0)
+		p->asked--;
+}
+
+/* --- wills --- */
+
+static void cancel(struct pub **will)
+{
+	if (*will != NULL)
+		(*will)->will_due_ms = NEVER;
+	*will = NULL;
+}
+
+/* Nobody knows: it may fire until it is due. */
+static void doubt(struct pub **will, uint64_t now_ms)
+{
+	if (*will == NULL)
+		return;
+	if ((*will)->will_due_ms == NEVER && (*will)->will_delay_s > 0)
+		(*will)->will_due_ms = now_ms + (uint64_t)(*will)->will_delay_s * 1000;
+	model_fires(*will, MAYBE);
+	*will = NULL;
+}
+
+static void fire(struct pub **will)
+{
+	if (*will == NULL)
+		return;
+	(*will)->will_due_ms = NEVER;
+	model_fires(*will, YES);
+	*will = NULL;
+}
+
+/* --- the session --- */
+
+static void session_ends(struct person *p)
+{
+	if (p->late_will != NULL)
+		COVER(p->model, WILL_BY_END);
+	fire(&p->late_will);
+	end_subs(p, true);
+	model_forget_owed(p, false);
+	p->exists = NO;
+	p->ends_ms = NEVER;
+}
+
+static void goes_away(struct person *p)
+{
+	p->ends_ms = model_now(p->model) + (uint64_t)p->expiry_s * 1000;
+}
+
+/* [MQTT5-3.1.2-8] [MQTT5-3.1.3-9] */
+void model_ends(struct person *p, enum ending ending)
+{
+	struct model *m = p->model;
+	bool delayed = p->will != NULL && p->will->will_delay_s > 0 && p->expiry_s > 0;
+
+	m->tick++;
+	p->link = LINK_NONE;
+	p->broken = m->tick;
+	p->asked = 0;
+	model_forget_owed(p, true);
+	if (ending == ENDING_CLEAN) {
+		if (p->will != NULL)
+			COVER(m, WILL_CANCELLED);
+		cancel(&p->will);
+	} else if (delayed) {
+		COVER(m, WILL_DELAYED);
+		p->will->will_due_ms = model_now(m) + (uint64_t)p->will->will_delay_s * 1000;
+		p->late_will = p->will;
+		p->will = NULL;
+	} else {
+		if (p->will != NULL)
+			COVER(m, WILL_FIRED);
+		fire(&p->will);
+	}
+	goes_away(p);
+	if (p->expiry_s == 0)
+		session_ends(p);
+}
+
+void model_expiry(struct person *p, uint32_t expiry_s)
+{
+	p->expiry_s = expiry_s > EXPIRY_MAX_S ? EXPIRY_MAX_S : expiry_s;
+}
+
+/* --- CONNECT --- */
+
+static struct pub *will_of(struct person *p, const struct connect_options *options)
+{
+	const struct will_options *with = &options->will;
+	struct pub *will;
+
+	if (with->topic == NULL)
+		return NULL;
+	will = model_pub(p, with->topic, with->payload);
+	will->is_will = true;
+	will->qos = with->qos;
+	will->retain = with->retain;
+	will->has_expiry = p->client->version == MQTT_5_0 && with->expiry_s > 0;
+	will->expiry_s = with->expiry_s;
+	will->will_delay_s = p->client->version == MQTT_5_0 ? with->delay_s : 0;
+	return will;
+}
+
+/* The older connection, if it is up, breaks with this. */
+void model_calls(struct person *p, const struct connect_options *options, bool bad_password)
+{
+	struct model *m = p->model;
+
+	p->over = p->link == LINK_UP;
+	if (p->over) {
+		COVER(m, TAKEN_OVER);
+		model_ends(p, ENDING_BROKEN);
+	}
+	m->coverage->sent[PACKET_CONNECT]++;
+	p->called = p->drained = ++m->tick;
+	p->drained_ms = model_now(m);
+	p->link = LINK_CALLING;
+	p->options = *options;
+	p->bad_password = bad_password;
+	p->doomed = false;
+	p->given_seen = 0;
+	p->asked = 0;
+	p->will = will_of(p, options);
+	if (options->keep)
+		return;
+	end_subs(p, false);
+	if (p->late_will != NULL)
+		model_fires(p->late_will, MAYBE);
+}
+
+static enum sure is_welcome(const struct person *p)
+{
+	if (p->bad_password)
+		return NO;
+	if (p->options.will.topic == NULL)
+		return YES;
+	return model_may(p->model, p->called, p->user, MAY_WILL, p->options.will.topic);
+}
+
+static void judge_refusal(struct person *p)
+{
+	struct model *m = p->model;
+	bool v5 = p->client->version == MQTT_5_0;
+	uint8_t code = p->client->connack_reason;
+	uint8_t want = v5 ? (p->bad_password ? 0x86 : 0x87) : (p->bad_password ? 4 : 5);
+
+	if (is_welcome(p) == YES)
+		model_fail(m, "%s: refused with 0x%02x", p->name, code);
+	if (code != want)
+		model_fail(m, "%s: CONNACK 0x%02x instead of 0x%02x", p->name, code, want);
+	if (p->bad_password)
+		COVER(m, REFUSED_LOGIN);
+	else
+		COVER(m, REFUSED_WILL);
+	cancel(&p->will);
+	p->link = LINK_NONE;
+	p->doomed = true;
+	revive_subs(p);
+	if (!p->options.keep && p->late_will != NULL)
+		model_unfires(p->late_will);
+}
+
+/* [MQTT5-3.2.2-2, -3] [MQTT3-3.2.2-1, -2, -3] */
+static void judge_present(struct person *p)
+{
+	bool present = p->client->session_present;
+	enum sure want = p->options.keep ? p->exists : NO;
+
+	if (present ? want == NO : want == YES)
+		model_fail(p->model, "%s: session present %d", p->name, present);
+	if (present)
+		COVER(p->model, PRESENT_YES);
+	else
+		COVER(p->model, PRESENT_NO);
+}
+
+void model_connack(struct person *p)
+{
+	struct model *m = p->model;
+	struct client *c = p->client;
+
+	m->tick++;
+	m->coverage->received[PACKET_CONNACK]++;
+	m->coverage->reasons[PACKET_CONNACK][c->connack_reason]++;
+	if (!c->accepted) {
+		judge_refusal(p);
+		return;
+	}
+	if (is_welcome(p) == NO)
+		model_fail(m, "%s: accepted", p->name);
+	judge_present(p);
+	if (!c->session_present) {
+		if (p->exists != NO)
+			session_ends(p);
+		bury_subs(p);
+		p->incarnation++;
+		memset(p->last_order, 0, sizeof(p->last_order));
+	} else if (p->late_will != NULL) {
+		COVER(m, WILL_RESUMED);
+		cancel(&p->late_will);
+	}
+	p->exists = YES;
+	p->ends_ms = NEVER;
+	p->expiry_s = expiry_of(c, &p->options);
+	p->link = LINK_UP;
+	p->wants_clean = false;
+	p->up_since = m->tick;
+	p->last_packet_ms = model_now(m);
+}
+
+/* Whether the broker ever saw it, nobody knows. */
+void model_hangs_up(struct person *p)
+{
+	struct model *m = p->model;
+
+	m->tick++;
+	COVER(m, HUNG_UP);
+	p->link = LINK_NONE;
+	p->broken = m->tick;
+	p->leaving = true;
+	p->wants_clean |= !p->options.keep;
+	doubt(&p->will, model_now(m));
+	doubt(&p->late_will, model_now(m));
+	end_subs(p, false);
+	model_forget_owed(p, false);
+	p->exists = MAYBE;
+	p->ends_ms = NEVER;
+}
+
+/* --- time --- */
+
+static uint64_t keep_alive_end(const struct person *p)
+{
+	if (p->link != LINK_UP || p->doomed || p->options.keep_alive_s == 0)
+		return NEVER;
+	return p->last_packet_ms + (uint64_t)p->options.keep_alive_s * 1500;
+}
+
+static uint64_t will_end(const struct person *p)
+{
+	return p->late_will == NULL ? NEVER : p->late_will->will_due_ms;
+}
+
+uint64_t model_next_due(const struct model *m)
+{
+	uint64_t due = NEVER;
+
+	for (unsigned i = 0; i < m->people_count; i++) {
+		const struct person *p = &m->people[i];
+		uint64_t at[] = {keep_alive_end(p), will_end(p), p->ends_ms};
+
+		for (unsigned k = 0; k < 3; k++)
+			due = at[k] < due ? at[k] : due;
+	}
+	return due;
+}
+
+static void person_time(struct person *p)
+{
+	struct model *m = p->model;
+	uint64_t now = model_now(m);
+
+	if (keep_alive_end(p) <= now) { /* [MQTT5-3.1.2-22] [MQTT3-3.1.2-24] */
+		COVER(m, KEEP_ALIVE);
+		model_ends(p, ENDING_BROKEN);
+		p->doomed = true;
+	}
+	if (will_end(p) <= now) {
+		COVER(m, WILL_LATE);
+		fire(&p->late_will);
+	}
+	if (p->ends_ms <= now) { /* [MQTT5-3.1.2-23] */
+		COVER(m, SESSION_EXPIRED);
+		session_ends(p);
+	}
+}
+
+void model_time(struct model *m)
+{
+	m->tick++;
+	for (unsigned i = 0; i < m->people_count; i++)
+		person_time(&m->people[i]);
+}
+
+/* --- quiet --- */
+
+static void require_answers(struct person *p)
+{
+	const struct client *c = p->client;
+
+	if (c->stalled || p->doomed)
+		return;
+	if (p->asked > 0)
+		model_fail(p->model, "%s: %u requests without an answer", p->name, p->asked);
+	if (!client_is_done(c))
+		model_fail(p->model, "%s: %.20s is not acknowledged", p->name, c->pending->payload);
+}
+
+static void quiet_person(struct person *p)
+{
+	struct client *c = p->client;
+
+	if (p->doomed) {
+		if (c->wire != NULL && !c->closed && !c->stalled)
+			model_fail(p->model, "%s: the connection was not ended", p->name);
+		client_drop(c);
+		p->doomed = false;
+	}
+	if (p->link == LINK_CALLING)
+		model_fail(p->model, "%s: no CONNACK", p->name);
+	if (p->link == LINK_UP && c->closed)
+		model_fail(p->model, "%s: the broker ended the connection (0x%02x)", p->name,
+		           c->disconnect_reason);
+	if (p->link == LINK_UP) {
+		require_answers(p);
+		if (c->given != p->given_seen)
+			p->last_packet_ms = model_now(p->model);
+		p->given_seen = c->given;
+	}
+	bury_subs(p);
+	p->leaving = false;
+}
+
+void model_quiet_people(struct model *m)
+{
+	for (unsigned i = 0; i < m->people_count; i++)
+		quiet_person(&m->people[i]);
+}

@@ -1,0 +1,624 @@
+/* See people.h.  A step that makes no sense at its moment is passed over: so every part of a plan
+ * is a plan. */
+#include "people.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "model.h"
+#include "proto/publish.h"
+
+struct town {
+	struct world *world;
+	struct model model;
+	struct coverage *coverage;
+	struct rules rules;
+	struct client *probe;
+	bool reloading;
+};
+
+/* --- what the model hears --- */
+
+static void on_connack(struct client *c)
+{
+	model_connack(c->watch_arg);
+}
+
+static void on_sent(struct client *c, const struct pending *p, bool dup)
+{
+	struct person *person = c->watch_arg;
+
+	(void)dup;
+	model_sent(person, person->model->pubs[p->tag]);
+}
+
+static void on_acked(struct client *c, const struct pending *p, enum packet_type type,
+                     enum reason reason)
+{
+	struct person *person = c->watch_arg;
+
+	model_acked(person, person->model->pubs[p->tag], type, reason);
+}
+
+static void on_received(struct client *c, const struct received *r)
+{
+	model_received(c->watch_arg, r);
+}
+
+static void on_again(struct client *c, const struct received *r)
+{
+	model_again(c->watch_arg, r);
+}
+
+static void on_answered(struct client *c, const struct answer *a)
+{
+	model_answered(c->watch_arg, a);
+}
+
+static const struct client_watch watch = {
+    .connack = on_connack,
+    .sent = on_sent,
+    .acked = on_acked,
+    .received = on_received,
+    .again = on_again,
+    .answered = on_answered,
+};
+
+/* --- quiet --- */
+
+static void settle(struct town *t)
+{
+	t->world->frozen = 0;
+	world_run(t->world);
+	model_quiet(&t->model);
+}
+
+static bool is_up(const struct person *p)
+{
+	return p->link == LINK_UP && !p->doomed && !p->client->closed;
+}
+
+static void do_reckon(struct town *t)
+{
+	for (unsigned i = 0; i < t->model.people_count; i++) {
+		struct client *c = t->model.people[i].client;
+
+		if (c->stalled && c->wire != NULL)
+			client_stall(c, false);
+		c->slow = false;
+		client_catch_up(c, c->unacked_count);
+	}
+	settle(t);
+}
+
+/* Somebody new who wants to know everything. */
+static void probe(struct town *t)
+{
+	struct client *c = t->probe;
+	size_t kept = 0;
+
+	client_subscribe(c, "#", 0);
+	world_run(t->world);
+	client_unsubscribe(c, "#");
+	world_run(t->world);
+	for (size_t i = 0; i < c->received_count; i++) {
+		if (c->received[i].retain)
+			kept++;
+	}
+	if (kept != c->received_count)
+		model_fail(&t->model, "a newcomer got %zu live at a quiet moment",
+		           c->received_count - kept);
+	model_retained(&t->model, c->received, c->received_count);
+	client_forget(c);
+}
+
+/* --- connecting --- */
+
+static struct person *person_of(struct town *t, const struct step *s)
+{
+	return &t->model.people[s->who];
+}
+
+static struct connect_options options_of(const struct town *t, const struct step *s,
+                                         const struct person *p, char password[16], char will[16])
+{
+	struct connect_options o = {.keep = s->keep && !p->wants_clean,
+	                            .expiry_s = s->session_expiry_s,
+	                            .keep_alive_s = s->keep_alive_s,
+	                            .receive_maximum = s->receive_maximum};
+
+	if (p->user != USER_ANONYMOUS) {
+		rules_password(p->user, t->rules.password[p->user], password);
+		o.user = user_names[p->user];
+		o.password = s->bad_password ? "wrong" : password;
+	}
+	if (!s->will)
+		return o;
+	snprintf(will, 16, "%zu:will", t->model.pub_count);
+	o.will = (struct will_options){.topic = topic_names[s->will_topic],
+	                               .payload = will,
+	                               .qos = s->will_qos,
+	                               .retain = s->will_retain,
+	                               .delay_s = s->will_delay_s,
+	                               .expiry_s = s->expiry_s};
+	return o;
+}
+
+static bool is_refused(const struct town *t, const struct step *s, const struct person *p)
+{
+	return p->user != USER_ANONYMOUS && (s->bad_password || t->rules.locked[p->user]);
+}
+
+/* Who knows that his session has ended does not go on with it. */
+static void forget_ended(struct person *p)
+{
+	if (p->exists == NO)
+		client_forget_session(p->client);
+}
+
+static void do_connect(struct town *t, const struct step *s)
+{
+	struct person *p = person_of(t, s);
+	char password[16], will[16];
+	struct connect_options o = options_of(t, s, p, password, will);
+
+	if (p->link != LINK_NONE || p->leaving || p->doomed)
+		return;
+	forget_ended(p);
+	model_calls(p, &o, is_refused(t, s, p));
+	client_connect(p->client, &o);
+}
+
+static void do_take_over(struct town *t, const struct step *s)
+{
+	struct person *p = person_of(t, s);
+	char password[16], will[16];
+	struct connect_options o = options_of(t, s, p, password, will);
+
+	if (!is_up(p) || p->leaving || is_refused(t, s, p))
+		return;
+	model_calls(p, &o, false);
+	forget_ended(p);
+	client_connect_over(p->client, &o);
+}
+
+static void do_drop(struct town *t, const struct step *s)
+{
+	struct person *p = person_of(t, s);
+
+	if (p->link == LINK_CALLING) {
+		client_drop(p->client);
+		model_hangs_up(p);
+	} else if (is_up(p)) {
+		client_drop(p->client);
+		model_ends(p, ENDING_BROKEN);
+	}
+}
+
+static void do_hang_up(struct town *t, const struct step *s)
+{
+	do_connect(t, s);
+	world_steps(t->world, s->turns);
+	if (person_of(t, s)->link == LINK_CALLING)
+		do_drop(t, s);
+}
+
+/* Ready to say the last word? */
+static bool may_leave(const struct person *p)
+{
+	return is_up(p) && !p->leaving;
+}
+
+static void leaves(struct person *p, enum ending ending)
+{
+	if (p->client->stalled)
+		client_stall(p->client, false);
+	p->leaving = true;
+	model_ends(p, ending);
+}
+
+static void do_finish(struct town *t, const struct step *s)
+{
+	struct person *p = person_of(t, s);
+
+	if (!may_leave(p))
+		return;
+	leaves(p, ENDING_BROKEN);
+	client_finish(p->client);
+}
+
+static void do_leave(struct town *t, const struct step *s)
+{
+	struct person *p = person_of(t, s);
+
+	if (!may_leave(p))
+		return;
+	t->coverage->sent[PACKET_DISCONNECT]++;
+	leaves(p, ENDING_CLEAN);
+	client_leave(p->client, REASON_SUCCESS);
+}
+
+static void do_leave_with_will(struct town *t, const struct step *s)
+{
+	struct person *p = person_of(t, s);
+
+	if (!may_leave(p) || p->client->version != MQTT_5_0)
+		return;
+	t->coverage->sent[PACKET_DISCONNECT]++;
+	leaves(p, ENDING_WITH_WILL);
+	client_leave(p->client, REASON_DISCONNECT_WITH_WILL);
+}
+
+static void do_leave_expiry(struct town *t, const struct step *s)
+{
+	struct person *p = person_of(t, s);
+
+	if (!may_leave(p) || p->client->version != MQTT_5_0 || p->expiry_s == 0)
+		return;
+	t->coverage->sent[PACKET_DISCONNECT]++;
+	model_expiry(p, s->session_expiry_s);
+	leaves(p, ENDING_CLEAN);
+	client_leave_expiry(p->client, s->session_expiry_s);
+}
+
+/* --- subscribing, publishing --- */
+
+static bool v5_of(const struct person *p)
+{
+	return p->client->version == MQTT_5_0;
+}
+
+static void do_subscribe(struct town *t, const struct step *s)
+{
+	struct person *p = person_of(t, s);
+	struct subscribe_request requests[STEP_FILTERS] = {0};
+
+	if (!is_up(p))
+		return;
+	for (unsigned i = 0; i < s->filter_count; i++)
+		requests[i] =
+		    (struct subscribe_request){.filter = filter_names[s->filters[i]],
+		                               .qos = s->filter_qos[i],
+		                               .no_local = v5_of(p) && s->no_local,
+		                               .retain_as_published = v5_of(p) && s->as_published,
+		                               .retain_handling = v5_of(p) ? s->handling : 0,
+		                               .id = v5_of(p) ? s->id : 0};
+	t->coverage->sent[PACKET_SUBSCRIBE]++;
+	model_subscribes(p, client_subscribe_all(p->client, requests, s->filter_count), requests,
+	                 s->filter_count);
+}
+
+static void do_share(struct town *t, const struct step *s)
+{
+	struct person *p = person_of(t, s);
+	struct subscribe_request request = {.filter = share_names[s->share],
+	                                    .qos = s->filter_qos[0],
+	                                    .id = SHARE_IDS + (uint32_t)s->share};
+
+	/* By its identifier the model knows what a group was given. */
+	if (!is_up(p) || !v5_of(p))
+		return;
+	t->coverage->sent[PACKET_SUBSCRIBE]++;
+	model_subscribes(p, client_subscribe_with(p->client, &request), &request, 1);
+}
+
+static void do_unsubscribe(struct town *t, const struct step *s)
+{
+	struct person *p = person_of(t, s);
+	const char *filters[STEP_FILTERS + 1];
+	size_t count = s->filter_count;
+
+	if (!is_up(p))
+		return;
+	for (unsigned i = 0; i < s->filter_count; i++)
+		filters[i] = filter_names[s->filters[i]];
+	if (s->no_local)
+		filters[count++] = share_names[s->share];
+	t->coverage->sent[PACKET_UNSUBSCRIBE]++;
+	model_unsubscribes(p, client_unsubscribe_all(p->client, filters, count), filters, count);
+}
+
+static void publish_one(struct town *t, const struct step *s, struct person *p)
+{
+	char payload[4000];
+	struct pub *pub;
+	struct pending *pending;
+	int n = snprintf(payload, sizeof(payload), "%zu:", t->model.pub_count);
+
+	if (s->large)
+		memset(payload + n, 'x', sizeof(payload) - (size_t)n);
+	payload[s->large ? sizeof(payload) - 1 : (size_t)n] = '\0';
+	if (s->empty)
+		payload[0] = '\0';
+	pub = model_pub(p, topic_names[s->topic], payload);
+	pub->qos = s->qos;
+	pub->retain = s->retain;
+	pub->has_expiry = v5_of(p) && s->expiry_s != 0;
+	pub->expiry_s = s->expiry_s;
+	pending = client_publish_with(p->client, pub->topic, pub->qos, payload);
+	pending->tag = pub->id;
+	pending->retain = pub->retain;
+	pending->has_expiry = pub->has_expiry;
+	pending->expiry_s = pub->expiry_s;
+}
+
+static void do_publish(struct town *t, const struct step *s)
+{
+	struct person *p = person_of(t, s);
+
+	if (!is_up(p))
+		return;
+	for (unsigned i = 0; i < s->count; i++)
+		publish_one(t, s, p);
+}
+
+static void do_ping(struct town *t, const struct step *s)
+{
+	struct person *p = person_of(t, s);
+
+	if (!is_up(p))
+		return;
+	t->coverage->sent[PACKET_PINGREQ]++;
+	p->asked++;
+	client_ping(p->client);
+}
+
+static void do_stall(struct town *t, const struct step *s)
+{
+	struct person *p = person_of(t, s);
+
+	if (!is_up(p))
+		return;
+	COVER(&t->model, STALLED);
+	client_stall(p->client, !p->client->stalled);
+}
+
+static void do_slow(struct town *t, const struct step *s)
+{
+	struct client *c = person_of(t, s)->client;
+
+	if (!is_up(person_of(t, s)))
+		return;
+	COVER(&t->model, SLOW);
+	c->slow = !c->slow;
+	if (!c->slow)
+		client_catch_up(c, c->unacked_count);
+}
+
+static void do_catch_up(struct town *t, const struct step *s)
+{
+	if (is_up(person_of(t, s)))
+		client_catch_up(person_of(t, s)->client, s->count);
+}
+
+/* --- illegal --- */
+
+static const struct slice illegal_packets[ILLEGAL_KINDS] = {
+    SLICE_INIT("\x10\x0c\x00\x04MQTT\x04\x02\x00\x00\x00\x00"), /* a second CONNECT */
+    SLICE_INIT("\x30\x05\x00\x03"
+               "a/#"), /* a topic with a wildcard */
+    SLICE_INIT("\x36\x05\x00\x01"
+               "a\x00\x01"),                /* QoS 3 */
+    SLICE_INIT("\x00\x00"),                 /* a reserved packet type */
+    SLICE_INIT("\x30\xff\xff\xff\xff\x7f"), /* a Remaining Length of five bytes */
+    SLICE_INIT("\x82\x02\x00\x01"),         /* SUBSCRIBE for nothing */
+    SLICE_INIT("\x80\x02\x00\x01"),         /* SUBSCRIBE with wrong flags */
+    SLICE_INIT("\x90\x03\x00\x01\x00"),     /* SUBACK */
+    SLICE_INIT("\x32\x05\x00\x01"
+               "a\x00\x00"),                /* packet identifier 0 */
+    SLICE_INIT("\x30\x04\x00\x02\xc0\x80"), /* a topic that is not UTF-8 */
+};
+
+static void do_illegal(struct town *t, const struct step *s)
+{
+	struct person *p = person_of(t, s);
+
+	if (!is_up(p) || p->client->stalled)
+		return;
+	COVER(&t->model, ILLEGAL);
+	client_send(p->client, illegal_packets[s->illegal]);
+	model_ends(p, ENDING_BROKEN);
+	p->doomed = true;
+}
+
+/* --- the world's --- */
+
+static void on_reloaded(void *arg)
+{
+	struct town *t = arg;
+
+	t->reloading = false;
+	model_end_policy(&t->model);
+}
+
+static void reload(struct town *t, const struct rules *rules)
+{
+	char *acl = rules_acl(rules), *users = rules_users(rules);
+	struct world_settings texts = t->world->texts;
+
+	texts.acl = acl;
+	texts.users = users;
+	COVER(&t->model, RELOADS);
+	t->rules = *rules;
+	t->reloading = true;
+	model_begin_policy(&t->model, rules);
+	world_reload(t->world, &texts, on_reloaded, t);
+	free(acl);
+	free(users);
+}
+
+static void do_reload(struct town *t, const struct step *s)
+{
+	struct rules rules = t->rules;
+
+	if (t->reloading)
+		return;
+	rules_draw(&rules, s->seed, false);
+	reload(t, &rules);
+}
+
+static void kick(struct town *t, const struct rules *before)
+{
+	for (unsigned i = 0; i < t->model.people_count; i++) {
+		struct person *p = &t->model.people[i];
+
+		if (p->link != LINK_UP || rules_keep_user(before, &t->rules, p->user))
+			continue;
+		COVER(&t->model, KICKED);
+		model_ends(p, ENDING_BROKEN);
+		p->doomed = true;
+	}
+}
+
+static void do_reload_users(struct town *t, const struct step *s)
+{
+	struct rules before, rules;
+
+	settle(t);
+	before = rules = t->rules;
+	rules_draw(&rules, s->seed, true);
+	reload(t, &rules);
+	kick(t, &before);
+	settle(t);
+}
+
+static void do_advance(struct town *t, const struct step *s)
+{
+	struct world *w = t->world;
+	uint64_t until = w->now_ms + s->ms;
+
+	settle(t);
+	while (w->now_ms < until) {
+		uint64_t broker = world_next_due(w), model = model_next_due(&t->model);
+		uint64_t due = broker < model ? broker : model;
+
+		w->now_ms = due > w->now_ms && due < until ? due : until;
+		model_time(&t->model);
+		settle(t);
+	}
+}
+
+static void do_freeze(struct town *t, const struct step *s)
+{
+	t->world->frozen = (unsigned)(s->seed >> 8) & (unsigned)(s->seed >> 16) & 15u;
+}
+
+static void do_quiet(struct town *t, const struct step *s)
+{
+	settle(t);
+	if (s->count > 1)
+		probe(t);
+}
+
+static void do_reckon_all(struct town *t, const struct step *s)
+{
+	(void)s;
+	do_reckon(t);
+	probe(t);
+}
+
+typedef void step_fn(struct town *t, const struct step *s);
+
+static step_fn *const doers[STEP_KINDS] = {
+    [STEP_CONNECT] = do_connect,
+    [STEP_TAKE_OVER] = do_take_over,
+    [STEP_HANG_UP] = do_hang_up,
+    [STEP_DROP] = do_drop,
+    [STEP_FINISH] = do_finish,
+    [STEP_LEAVE] = do_leave,
+    [STEP_LEAVE_WITH_WILL] = do_leave_with_will,
+    [STEP_LEAVE_EXPIRY] = do_leave_expiry,
+    [STEP_SUBSCRIBE] = do_subscribe,
+    [STEP_SHARE] = do_share,
+    [STEP_UNSUBSCRIBE] = do_unsubscribe,
+    [STEP_PUBLISH] = do_publish,
+    [STEP_PING] = do_ping,
+    [STEP_STALL] = do_stall,
+    [STEP_SLOW] = do_slow,
+    [STEP_CATCH_UP] = do_catch_up,
+    [STEP_ILLEGAL] = do_illegal,
+    [STEP_RELOAD] = do_reload,
+    [STEP_RELOAD_USERS] = do_reload_users,
+    [STEP_ADVANCE] = do_advance,
+    [STEP_FREEZE] = do_freeze,
+    [STEP_QUIET] = do_quiet,
+    [STEP_RECKON] = do_reckon_all,
+};
+
+/* --- a life --- */
+
+static const char conf[] = "listeners:\n"
+			   "  - bind: unix:/run/sim.sock\n"
+			   "authentication:\n"
+			   "  anonymous: true\n"
+			   "  anonymous_sessions: true\n"
+			   "  password_file: users.passwd\n"
+			   "authorization:\n"
+			   "  acl_file: acl.yaml\n";
+
+static void begin(struct town *t, const struct plan *plan)
+{
+	struct world_settings settings = {.seed = plan->seed,
+	                                  .workers = plan->workers,
+	                                  .conf = conf,
+	                                  .held = plan->journal == JOURNAL_HELD,
+	                                  .hashes = true};
+	char *acl, *users;
+
+	rules_draw(&t->rules, 0, false);
+	settings.acl = acl = rules_acl(&t->rules);
+	settings.users = users = rules_users(&t->rules);
+	t->world = world_new(&settings);
+	t->world->hold = false;
+	free(acl);
+	free(users);
+	model_init(&t->model, t->world, t->coverage);
+	model_begin_policy(&t->model, &t->rules);
+}
+
+static void invite(struct town *t, const struct plan *plan)
+{
+	const struct connect_options options = {.user = "probe", .password = "probe"};
+
+	for (unsigned i = 0; i < plan->people; i++) {
+		bool v3 = (plan->v3 >> i % 32 & 1) != 0;
+		char id[16];
+		struct client *c;
+
+		snprintf(id, sizeof(id), "c%u", i / USERS);
+		c = client_new(t->world, id, v3 ? MQTT_3_1_1 : MQTT_5_0);
+		c->watch = &watch;
+		model_add_person(&t->model, c, i % USERS);
+	}
+	t->probe = client_new(t->world, "probe", MQTT_5_0);
+	client_join(t->probe, &options);
+}
+
+void people_live(const struct plan *plan, struct coverage *coverage, bool tell)
+{
+	struct town t = {.coverage = coverage};
+
+	log_set_level(tell ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR);
+	begin(&t, plan);
+	invite(&t, plan);
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct step *s = &plan->steps[i];
+
+		if (tell) {
+			printf("%4zu  ", i + 1);
+			step_print(stdout, s);
+		}
+		t.world->random_state = s->seed;
+		doers[s->kind](&t, s);
+		world_steps(t.world, s->turns);
+		coverage->steps++;
+	}
+	do_reckon(&t);
+	probe(&t);
+	coverage->worlds++;
+	coverage->turns += t.world->turns;
+	t.world->frozen = 0;
+	world_free(t.world);
+	model_fini(&t.model);
+}

@@ -1,0 +1,12 @@
+/* The people carry out a plan in a world, and the model looks on. */
+#ifndef SIM_PEOPLE_H
+#define SIM_PEOPLE_H
+
+#include "coverage.h"
+#include "plan.h"
+
+/* Returns where broker and model agree to the end; leaves the process otherwise. `tell`: each step
+ * is printed before it is done. */
+void people_live(const struct plan *plan, struct coverage *coverage, bool tell);
+
+#endif

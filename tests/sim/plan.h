@@ -1,0 +1,78 @@
+/* What people are going to do: drawn from a seed before anything happens, so that steps can be left
+ * out and the rest means the same. */
+#ifndef SIM_PLAN_H
+#define SIM_PLAN_H
+
+#include <stdio.h>
+
+#include "names.h"
+
+enum step_kind {
+	STEP_CONNECT,
+	STEP_TAKE_OVER,
+	STEP_HANG_UP,
+	STEP_DROP,
+	STEP_FINISH,
+	STEP_LEAVE,
+	STEP_LEAVE_WITH_WILL,
+	STEP_LEAVE_EXPIRY,
+	STEP_SUBSCRIBE,
+	STEP_SHARE,
+	STEP_UNSUBSCRIBE,
+	STEP_PUBLISH,
+	STEP_PING,
+	STEP_STALL,
+	STEP_SLOW,
+	STEP_CATCH_UP,
+	STEP_ILLEGAL,
+	STEP_RELOAD,
+	STEP_RELOAD_USERS,
+	STEP_ADVANCE,
+	STEP_FREEZE,
+	STEP_QUIET,
+	STEP_RECKON,
+	STEP_CRASH,
+	STEP_STOP,
+	STEP_DISK_FULL,
+	STEP_KINDS,
+};
+
+#define STEP_FILTERS  3
+#define ILLEGAL_KINDS 10
+
+/* A step of one person, or of the world; what a kind does not need is there all the same. */
+struct step {
+	enum step_kind kind;
+	uint8_t who;
+	uint8_t qos, count;
+	uint8_t topic;
+	uint8_t filters[STEP_FILTERS], filter_qos[STEP_FILTERS], filter_count;
+	uint8_t handling, share, illegal;
+	bool keep, bad_password, retain, empty, large, no_local, as_published;
+	bool will, will_retain;
+	uint8_t will_qos, will_topic;
+	uint16_t receive_maximum, keep_alive_s, id;
+	uint32_t session_expiry_s, will_delay_s, expiry_s; /* expiry: of a message or a will */
+	uint32_t ms;
+	uint32_t turns; /* of the world behind it */
+	uint64_t seed;  /* of the order in that */
+};
+
+enum journal_choice { JOURNAL_MEMORY, JOURNAL_HELD, JOURNAL_DISK };
+
+struct plan {
+	uint64_t seed;
+	unsigned workers, people;
+	enum journal_choice journal;
+	uint32_t v3; /* a bit per person, modulo 32: speaks 3.1.1 */
+	struct step *steps;
+	size_t count;
+};
+
+struct plan plan_draw(uint64_t seed, size_t count, bool crashes);
+void plan_free(struct plan *plan);
+void plan_print(FILE *out, const struct plan *plan);
+void step_print(FILE *out, const struct step *step);
+const char *step_name(enum step_kind kind);
+
+#endif

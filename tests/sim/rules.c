@@ -1,0 +1,137 @@
+/* See rules.h. */
+#include "rules.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "chance.h"
+
+const char *const user_names[USERS] = {"anna", "bert", "carl", "dora", "anonymous"};
+static const char *const root_names[ROOTS] = {"a", "b", "r", "s", "desired"};
+
+void rules_draw(struct rules *rules, uint64_t seed, bool people)
+{
+	uint64_t chance = seed;
+
+	memset(rules->may, 1, sizeof(rules->may));
+	memset(rules->wide, 1, sizeof(rules->wide));
+	if (seed == 0)
+		return;
+	for (unsigned n = (unsigned)chance_below(&chance, 12); n > 0; n--) {
+		unsigned user = (unsigned)chance_below(&chance, USERS);
+		unsigned root = (unsigned)chance_below(&chance, ROOTS);
+
+		rules->may[user][root][chance_below(&chance, MAYS)] = false;
+	}
+	if (chance_below(&chance, 4) == 0)
+		rules->wide[chance_below(&chance, USERS)] = false;
+	if (!people)
+		return;
+	for (unsigned user = 0; user < USER_ANONYMOUS; user++) {
+		rules->locked[user] = chance_below(&chance, 8) == 0;
+		if (chance_below(&chance, 6) == 0)
+			rules->password[user]++;
+	}
+}
+
+/* Of the first level; ROOTS: it is none of ours. */
+static unsigned root_of(const char *topic)
+{
+	size_t len = strcspn(topic, "/");
+	unsigned root = 0;
+
+	while (root < ROOTS &&
+	       (strlen(root_names[root]) != len || strncmp(root_names[root], topic, len) != 0))
+		root++;
+	return root;
+}
+
+bool rules_allow(const struct rules *rules, unsigned user, unsigned may, const char *topic)
+{
+	unsigned root = root_of(topic);
+
+	if (root == ROOTS)
+		return false;
+	if (user == USER_ANONYMOUS && root == ROOT_DESIRED &&
+	    (may == MAY_PUBLISH || may == MAY_WILL))
+		return false; /* S4 */
+	return rules->may[user][root][may];
+}
+
+bool rules_allow_filter(const struct rules *rules, unsigned user, const char *filter)
+{
+	if (filter[0] == '+' || filter[0] == '#')
+		return rules->wide[user];
+	return rules_allow(rules, user, MAY_SUBSCRIBE, filter);
+}
+
+bool rules_keep_user(const struct rules *before, const struct rules *after, unsigned user)
+{
+	return user == USER_ANONYMOUS ||
+	       (!after->locked[user] && before->password[user] == after->password[user]);
+}
+
+void rules_password(unsigned user, unsigned which, char out[16])
+{
+	snprintf(out, 16, "%s%u", user_names[user], which);
+}
+
+/* The narrow word before the wide one: `publish` says something of wills too, `subscribe` of
+ * receiving. */
+static void put_rules(struct buf *out, const struct rules *rules, unsigned user)
+{
+	static const struct {
+		unsigned may;
+		const char *word;
+	} order[] = {{MAY_WILL, "will"},
+	             {MAY_PUBLISH, "publish"},
+	             {MAY_RECEIVE, "receive"},
+	             {MAY_SUBSCRIBE, "subscribe"}};
+
+	for (unsigned root = 0; root < ROOTS; root++) {
+		for (unsigned i = 0; i < MAYS; i++)
+			buf_printf(out, "'%s %s %s/#', ",
+			           rules->may[user][root][order[i].may] ? "allow" : "deny",
+			           order[i].word, root_names[root]);
+	}
+	buf_printf(out, "'%s subscribe #'", rules->wide[user] ? "allow" : "deny");
+}
+
+char *rules_acl(const struct rules *rules)
+{
+	struct buf out = {0};
+
+	buf_printf(&out, "users:\n  probe: { rules: ['allow all #'] }\n");
+	for (unsigned user = 0; user < USERS; user++) {
+		buf_printf(&out, user == USER_ANONYMOUS ? "%s: { rules: [" : "  %s: { rules: [",
+		           user_names[user]);
+		put_rules(&out, rules, user);
+		buf_printf(&out, "] }\n");
+	}
+	buf_put_u8(&out, 0);
+	return (char *)out.data;
+}
+
+static void put_user(struct buf *out, const char *name, unsigned id, const char *password,
+                     bool locked)
+{
+	static const char digest[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+				     "aaaaaaaaaaaaaaaaaaaaaaaaa";
+
+	buf_printf(out, "%s:id=%016x:hash=$6$%s$%s%s\n", name, id, password, digest,
+	           locked ? ":locked" : "");
+}
+
+char *rules_users(const struct rules *rules)
+{
+	struct buf out = {0};
+	char password[16];
+
+	put_user(&out, "probe", 1, "probe", false);
+	for (unsigned user = 0; user < USER_ANONYMOUS; user++) {
+		rules_password(user, rules->password[user], password);
+		put_user(&out, user_names[user], user + 2, password, rules->locked[user]);
+	}
+	buf_put_u8(&out, 0);
+	return (char *)out.data;
+}

@@ -1,0 +1,37 @@
+/* A policy as the model sees it: a table of who may do what under which first level, and the two
+ * files that say the same to the broker.  Nobody reads the files back. */
+#ifndef SIM_RULES_H
+#define SIM_RULES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+
+enum { USER_ANNA, USER_BERT, USER_CARL, USER_DORA, USER_ANONYMOUS, USERS };
+enum { ROOT_A, ROOT_B, ROOT_R, ROOT_S, ROOT_DESIRED, ROOTS };
+enum { MAY_PUBLISH, MAY_WILL, MAY_SUBSCRIBE, MAY_RECEIVE, MAYS };
+
+struct rules {
+	bool may[USERS][ROOTS][MAYS];
+	bool wide[USERS]; /* filters that begin with a wildcard */
+	bool locked[USER_ANONYMOUS];
+	uint8_t password[USER_ANONYMOUS]; /* which one */
+};
+
+extern const char *const user_names[USERS];
+
+/* Everything, to everybody; drawn from `seed`: nearly everything. With `people`, users are locked
+ * or get another password now and then. */
+void rules_draw(struct rules *rules, uint64_t seed, bool people);
+bool rules_allow(const struct rules *rules, unsigned user, unsigned may, const char *topic);
+/* $share/GROUP/ already taken off. */
+bool rules_allow_filter(const struct rules *rules, unsigned user, const char *filter);
+/* May somebody who logged in under `before` stay? */
+bool rules_keep_user(const struct rules *before, const struct rules *after, unsigned user);
+void rules_password(unsigned user, unsigned which, char out[16]);
+/* NUL-terminated; the caller's to free. */
+char *rules_acl(const struct rules *rules);
+char *rules_users(const struct rules *rules);
+
+#endif

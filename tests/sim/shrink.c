@@ -1,0 +1,149 @@
+/* See shrink.h: steps are left out in ever smaller ranges, then each that is left is made plainer.
+ * (Zeller and Hildebrandt's delta debugging, without its refinements.) */
+#include "shrink.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "people.h"
+
+#define TRIES_MAX 3000
+
+static unsigned tries;
+
+static void be_silent(void)
+{
+	int null = open("/dev/null", O_WRONLY);
+
+	dup2(null, STDOUT_FILENO);
+	dup2(null, STDERR_FILENO);
+}
+
+/* How a life of it ends: 0 well. */
+static int outcome(const struct plan *plan, bool silent)
+{
+	static struct coverage coverage;
+	int status = 0;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		alarm(60);
+		if (silent)
+			be_silent();
+		setlinebuf(stdout);
+		people_live(plan, &coverage, !silent);
+		_Exit(0);
+	}
+	waitpid(pid, &status, 0);
+	return status;
+}
+
+static bool still_fails(const struct plan *plan, int as)
+{
+	return tries++ < TRIES_MAX && outcome(plan, true) == as;
+}
+
+/* Without `count` steps from `at` on, if that fails too. */
+static bool leave_out(struct plan *plan, size_t at, size_t count, int as)
+{
+	struct plan less = *plan;
+
+	less.count = plan->count - count;
+	less.steps = xcalloc(less.count + 1, sizeof(*less.steps));
+	memcpy(less.steps, plan->steps, at * sizeof(*less.steps));
+	memcpy(less.steps + at, plan->steps + at + count, (less.count - at) * sizeof(*less.steps));
+	if (!still_fails(&less, as)) {
+		free(less.steps);
+		return false;
+	}
+	free(plan->steps);
+	*plan = less;
+	return true;
+}
+
+static void leave_out_ranges(struct plan *plan, int as)
+{
+	for (size_t range = plan->count / 2; range > 0; range /= 2) {
+		size_t at = 0;
+
+		while (at + range <= plan->count) {
+			if (!leave_out(plan, at, range, as))
+				at += range;
+		}
+	}
+}
+
+static bool takes(struct plan *plan, struct step *at, const struct step *plainer, int as)
+{
+	struct step before = *at;
+
+	if (memcmp(at, plainer, sizeof(*at)) == 0)
+		return false;
+	*at = *plainer;
+	if (still_fails(plan, as))
+		return true;
+	*at = before;
+	return false;
+}
+
+static void make_plain(struct plan *plan, int as)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		struct step *s = &plan->steps[i], plain;
+
+		plain = *s;
+		plain.turns = 0;
+		takes(plan, s, &plain, as);
+		plain = *s;
+		plain.will = plain.large = false;
+		plain.receive_maximum = plain.keep_alive_s = 0;
+		takes(plan, s, &plain, as);
+		plain = *s;
+		plain.filter_count = plain.count = 1;
+		takes(plan, s, &plain, as);
+		plain = *s;
+		plain.expiry_s = 0;
+		plain.no_local = plain.as_published = false;
+		plain.handling = 0;
+		plain.id = 0;
+		takes(plan, s, &plain, as);
+	}
+}
+
+static void fewer_workers(struct plan *plan, int as)
+{
+	unsigned workers = plan->workers;
+
+	for (plan->workers = 1; plan->workers < workers; plan->workers++) {
+		if (still_fails(plan, as))
+			return;
+	}
+}
+
+void shrink(struct plan *plan)
+{
+	int as = outcome(plan, true);
+	size_t before;
+
+	if (as == 0) {
+		fprintf(stderr, "it does not fail again\n");
+		return;
+	}
+	tries = 0;
+	do {
+		before = plan->count;
+		leave_out_ranges(plan, as);
+		fewer_workers(plan, as);
+		make_plain(plan, as);
+	} while (plan->count < before && tries < TRIES_MAX);
+}
+
+void shrink_show(const struct plan *plan)
+{
+	outcome(plan, false);
+}
