@@ -265,6 +265,7 @@ static struct session *attach_session(struct conn *c, const struct connect *pack
 	const struct conf_limits *limits = worker_limits(w, c);
 	uint32_t expiry = wanted_expiry(c, packet);
 	struct session *s = session_find(w, c->identity->key, client_id);
+	bool ended_another = false;
 
 	*present = false;
 	if (s != NULL && s->arrival > c->arrival) {
@@ -277,6 +278,7 @@ static struct session *attach_session(struct conn *c, const struct connect *pack
 		s = session_find(w, c->identity->key, client_id);
 	}
 	if (s != NULL && packet->clean_start) { /* [MQTT5-3.1.2-4] [MQTT3-3.1.2-6] */
+		ended_another = s->durable;
 		session_end(s);
 		s = NULL;
 	}
@@ -290,6 +292,7 @@ static struct session *attach_session(struct conn *c, const struct connect *pack
 			return NULL;
 		}
 		s = session_new(w, c->identity, client_id, expiry > 0); /* [MQTT5-3.1.2-6] */
+		s->ended_another = ended_another;
 	}
 	s->expiry_s = expiry;
 	return s;

@@ -8,7 +8,7 @@
 #include "base/container.h"
 #include "base/list.h"
 #include "base/random.h"
-#include "core/deliver.h"
+#include "core/keep.h"
 #include "core/server.h"
 
 #define SPARE_BUF_MAX  ((size_t)65536)
@@ -19,6 +19,7 @@ static bool worker_turn_end(void *arg)
 	struct worker *w = arg;
 	bool more = replay_turn(w);
 
+	keep_flush(w);
 	handover_flush(w);
 	w->encoded.msg = NULL;
 	while (w->dirty != NULL) {
@@ -91,6 +92,7 @@ void worker_free(struct worker *w)
 	free_tables(w);
 	for (unsigned i = 0; i < w->spare_count; i++)
 		buf_fini(&w->spare[i]);
+	journal_group_free(w->facts);
 	buf_fini(&w->encoded.bytes);
 	route_match_fini(&w->match);
 	free(w->merges);

@@ -49,6 +49,8 @@ void disk_close(struct disk *d); /* NULL is fine; unlocks */
 
 /* --- one transaction at a time; reads are part of it and see its own changes --- */
 int disk_begin(struct disk *d);
+/* Keys have 1 to 511 bytes; those of TABLE_META do not begin with '~', and "format" and "commit"
+ * are taken. */
 int disk_put(struct disk *d, enum disk_table table, struct slice key, struct slice value);
 int disk_get(struct disk *d, enum disk_table table, struct slice key,
              struct slice *value); /* -ENOENT; borrowed until the next change */
@@ -66,8 +68,10 @@ int disk_scan(struct disk *d, enum disk_table table, struct slice from, disk_vis
  *   anything else      the disk fails: disk_is_failed() is true from now on, and nothing is tried
  *                      again, a failed fsync least of all. */
 int disk_commit(struct disk *d);
-void disk_abort(struct disk *d);
+void disk_abort(struct disk *d); /* fine where none is open */
 bool disk_is_failed(const struct disk *d);
+/* The time of this commit, if it is later than the wall clock's; left out: that. */
+void disk_stamp(struct disk *d, uint64_t time_ms);
 
 struct disk_status {
 	uint64_t map_bytes, used_bytes, max_bytes;
@@ -87,8 +91,10 @@ void disk_note_time(struct disk *d, uint64_t wall_ms);
 struct disk_image; /* outlives the disk: the committed rows */
 struct disk_image *disk_image_new(void);
 void disk_image_free(struct disk_image *image);
-struct disk *disk_memory_open(struct disk_image *image);
+struct disk *disk_memory_open(struct disk_image *image); /* one at a time */
 /* The next `count` commits fail with `error` (-ENOSPC, -EIO, ...). */
 void disk_image_fail(struct disk_image *image, unsigned count, int error);
+/* Break the seal of that row; false: there is none. */
+bool disk_image_damage(struct disk_image *image, enum disk_table table, struct slice key);
 
 #endif

@@ -114,6 +114,8 @@ struct journal_page {
 	uint64_t read_to; /* everything of this session up to this position is in the page, or was
 	                     done, or lay before `from` */
 	bool more;        /* there is more behind read_to */
+	int status;       /* 0; -ECANCELED: the journal has failed or was stopped, nothing was
+	                     read and nothing will be */
 };
 void journal_read(struct journal *j, struct journal_page *page);
 void journal_page_fini(struct journal_page *page); /* items and their messages */
@@ -145,7 +147,7 @@ struct journal_health {
 	uint64_t commit_us_sum, commit_us_max; /* of disk_commit */
 };
 /* Any thread. */
-void journal_health(const struct journal *j, struct journal_health *out);
+void journal_health(struct journal *j, struct journal_health *out);
 
 /* --- life --- */
 
