@@ -243,6 +243,11 @@ bool memory_is_closed(const struct memory_peer *peer)
 	return peer->stream == NULL || (peer->stream->ended && peer->stream->backlog.len == 0);
 }
 
+bool memory_is_gone(const struct memory_peer *peer)
+{
+	return peer->stream == NULL;
+}
+
 static bool run_output(struct memory_peer *peer, struct memory *m)
 {
 	if (m->backlog.len == 0 || peer->stalled || m->ended)

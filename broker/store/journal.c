@@ -1,35 +1,15 @@
-/* Journal groups, and the two implementations that touch no disk: one keeps nothing, one (for
- * tests) holds every group until it is told.  A completion is always a post: it never runs inside
+/* Journal groups, what is posted about them, and the doors to the implementations
+ * (journal_memory.c, keeper.c).  A completion is always a post: it never runs inside
  * journal_append.  Any home appends. */
 #include "store/journal.h"
 
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
+#include "store/journal_inside.h"
 
-struct journal_group {
-	struct post post; /* first: the completion on its way home */
-	journal_done_fn *done;
-	void *context;
-	int status;
-	struct record *records;
-	size_t count, cap;
-};
-
-struct held_group {
-	struct journal_group *group;
-	struct home *home;
-};
-
-struct journal {
-	bool durable;
-	void (*append)(struct journal *j, struct home *home, struct journal_group *group);
-	/* held_append's, under the lock, oldest first */
-	struct mutex lock;
-	struct held_group *held;
-	_Atomic size_t held_count;
-	size_t held_cap;
-};
+/* --- groups --- */
 
 struct journal_group *journal_group_new(journal_done_fn *done, void *context)
 {
@@ -37,6 +17,8 @@ struct journal_group *journal_group_new(journal_done_fn *done, void *context)
 
 	g->done = done;
 	g->context = context;
+	g->bytes = sizeof(*g);
+	atomic_init(&g->uses, 1); /* the completion's */
 	return g;
 }
 
@@ -58,19 +40,31 @@ static void copy_bytes(struct record *r)
 	r->value = slice_of(block + r->name.len, r->value.len);
 }
 
+/* A message that several records name one after the other is there once. */
+static size_t cost_of(const struct journal_group *g, const struct record *r)
+{
+	size_t bytes = sizeof(struct entry) + r->name.len + r->value.len;
+	bool again = g->count > 1 && g->entries[g->count - 2].record.msg == r->msg;
+
+	return r->msg == NULL || again ? bytes : bytes + msg_bytes(r->msg);
+}
+
 void journal_group_add(struct journal_group *g, const struct record *record)
 {
-	struct record *r;
+	struct entry *e;
 
 	if (g->count == g->cap) {
 		g->cap = g->cap == 0 ? 4 : g->cap * 2;
-		g->records = xrealloc_array(g->records, g->cap, sizeof(*g->records));
+		g->entries = xrealloc_array(g->entries, g->cap, sizeof(*g->entries));
 	}
-	r = &g->records[g->count++];
-	*r = *record;
-	copy_bytes(r);
-	if (r->msg != NULL)
-		msg_ref(r->msg);
+	e = &g->entries[g->count++];
+	*e = (struct entry){.record = *record};
+	copy_bytes(&e->record);
+	if (record->msg != NULL)
+		msg_ref(record->msg);
+	g->left++;
+	g->queued += record->kind == RECORD_QUEUE;
+	g->bytes += cost_of(g, &e->record);
 }
 
 void *journal_group_context(const struct journal_group *g)
@@ -86,7 +80,7 @@ size_t journal_group_count(const struct journal_group *g)
 const struct record *journal_group_at(const struct journal_group *g, size_t i)
 {
 	REQUIRE(i < g->count);
-	return &g->records[i];
+	return &g->entries[i].record;
 }
 
 static void record_fini(struct record *r)
@@ -106,9 +100,17 @@ void journal_group_free(struct journal_group *g)
 		return;
 	REQUIRE(!g->post.in_flight);
 	for (size_t i = 0; i < g->count; i++)
-		record_fini(&g->records[i]);
-	free(g->records);
+		record_fini(&g->entries[i].record);
+	free(g->entries);
 	free(g);
+}
+
+/* --- posts --- */
+
+static void let_go(struct journal_group *g)
+{
+	if (atomic_fetch_sub(&g->uses, 1) == 1)
+		journal_group_free(g);
 }
 
 static void on_complete(struct post *post, void *home_arg)
@@ -117,14 +119,158 @@ static void on_complete(struct post *post, void *home_arg)
 
 	if (g->done != NULL)
 		g->done(g, g->status, home_arg);
-	journal_group_free(g);
+	let_go(g);
 }
 
-static void complete(struct home *home, struct journal_group *g, int status)
+void journal_complete(struct journal_group *g, int status)
 {
 	g->status = status;
 	g->post.run = on_complete;
-	home_post(home, &g->post);
+	home_post(g->home, &g->post);
+}
+
+struct notice {
+	struct journal_group *group;
+	size_t index;
+};
+
+struct notices {
+	struct post post; /* first */
+	struct notices *next;
+	struct home *home;
+	journal_queued_fn *queued;
+	struct notice *items;
+	size_t count, cap;
+};
+
+static void on_notices(struct post *post, void *home_arg)
+{
+	struct notices *n = (struct notices *)post;
+
+	for (size_t i = 0; i < n->count; i++) {
+		struct journal_group *g = n->items[i].group;
+		const struct entry *e = &g->entries[n->items[i].index];
+
+		n->queued(home_arg, &e->record, e->kept);
+		if (i + 1 == n->count || n->items[i + 1].group != g)
+			let_go(g);
+	}
+	free(n->items);
+	free(n);
+}
+
+static struct notices *notices_for(struct notices **list, struct journal *j, struct home *home)
+{
+	struct notices *n = *list;
+
+	while (n != NULL && n->home != home)
+		n = n->next;
+	if (n != NULL)
+		return n;
+	n = xnew(n);
+	n->post.run = on_notices;
+	n->home = home;
+	n->queued = j->queued;
+	n->next = *list;
+	*list = n;
+	return n;
+}
+
+/* What goes to one home of one group lies together, and is one use. */
+static void notice_add(struct notices *n, struct journal_group *g, size_t index)
+{
+	if (n->count == 0 || n->items[n->count - 1].group != g)
+		atomic_fetch_add(&g->uses, 1);
+	if (n->count == n->cap) {
+		n->cap = n->cap == 0 ? 8 : n->cap * 2;
+		n->items = xrealloc_array(n->items, n->cap, sizeof(*n->items));
+	}
+	n->items[n->count++] = (struct notice){.group = g, .index = index};
+}
+
+void notices_add(struct notices **list, struct journal *j, struct journal_group *g)
+{
+	if (g->queued == 0 || j->queued == NULL || g->urgency != JOURNAL_NOW)
+		return;
+	for (size_t i = 0; i < g->count; i++) {
+		const struct record *r = &g->entries[i].record;
+
+		if (r->kind == RECORD_QUEUE && r->home != NULL)
+			notice_add(notices_for(list, j, r->home), g, i);
+	}
+}
+
+void notices_post(struct notices **list)
+{
+	while (*list != NULL) {
+		struct notices *n = *list;
+
+		*list = n->next;
+		home_post(n->home, &n->post);
+	}
+}
+
+static void on_room(struct post *post, void *home_arg)
+{
+	struct room *room = (struct room *)post;
+
+	atomic_store(&room->on_its_way, false);
+	room->run(home_arg);
+}
+
+/* --- pages --- */
+
+void journal_answer_empty(struct journal *j, struct journal_page *page, int status)
+{
+	page->status = status;
+	page->more = status != 0;
+	page->read_to = status == 0 ? j->next_position - 1 : page->from - (page->from > 0);
+	home_post(page->home, &page->post);
+}
+
+void journal_page_fini(struct journal_page *page)
+{
+	for (size_t i = 0; i < page->count; i++)
+		msg_unref(&page->items[i].msg);
+	free(page->items);
+	page->items = NULL;
+	page->count = 0;
+	buf_fini(&page->bytes);
+}
+
+/* --- what all kinds have --- */
+
+void journal_init(struct journal *j, const struct journal_kind *kind, uint64_t last_time_ms)
+{
+	int64_t wall_ms = clock_wall_ms();
+	uint64_t now_ms = wall_ms > 0 ? (uint64_t)wall_ms : 0;
+
+	j->kind = kind;
+	mutex_init(&j->lock);
+	atomic_init(&j->next_position, 1);
+	atomic_init(&j->waiting_bytes, 0);
+	j->last_time_ms = last_time_ms;
+	j->time_ms = now_ms > last_time_ms ? now_ms : last_time_ms;
+	j->zero_ms = clock_monotonic_ms();
+}
+
+void journal_fini(struct journal *j)
+{
+	free(j->rooms);
+	mutex_fini(&j->lock);
+}
+
+void journal_number(struct journal *j, struct journal_group *g, uint64_t *first_position)
+{
+	uint64_t position =
+	    g->queued == 0 ? 0 : atomic_fetch_add(&j->next_position, (uint64_t)g->queued);
+
+	if (first_position != NULL)
+		*first_position = position;
+	for (size_t i = 0; g->queued > 0 && i < g->count; i++) {
+		if (g->entries[i].record.kind == RECORD_QUEUE)
+			g->entries[i].record.number = position++;
+	}
 }
 
 void journal_append(struct journal *j, struct home *home, struct journal_group **group,
@@ -132,86 +278,115 @@ void journal_append(struct journal *j, struct home *home, struct journal_group *
 {
 	struct journal_group *g = *group;
 
-	(void)urgency;
 	REQUIRE_HOME(home);
 	*group = NULL;
-	if (first_position != NULL)
-		*first_position = 0;
-	j->append(j, home, g);
+	g->home = home;
+	g->urgency = urgency;
+	j->kind->append(j, g, first_position);
 }
 
 bool journal_is_durable(const struct journal *j)
 {
-	return j->durable;
+	return j->kind->durable;
 }
 
-static void memory_append(struct journal *j, struct home *home, struct journal_group *g)
+void journal_on_queued(struct journal *j, journal_queued_fn *queued)
 {
-	(void)j;
-	complete(home, g, 0);
+	j->queued = queued;
 }
 
-static void held_append(struct journal *j, struct home *home, struct journal_group *g)
+void journal_read(struct journal *j, struct journal_page *page)
 {
-	mutex_lock(&j->lock);
-	if (j->held_count == j->held_cap) {
-		j->held_cap = j->held_cap == 0 ? 16 : j->held_cap * 2;
-		j->held = xrealloc_array(j->held, j->held_cap, sizeof(*j->held));
+	REQUIRE_HOME(page->home);
+	page->items = NULL;
+	page->count = 0;
+	page->bytes = (struct buf){0};
+	page->read_to = 0;
+	page->more = false;
+	page->status = 0;
+	j->kind->read(j, page);
+}
+
+bool journal_is_full(const struct journal *j)
+{
+	return j->waiting_bytes > JOURNAL_HIGH;
+}
+
+void journal_on_room(struct journal *j, struct home *const *homes, unsigned count,
+                     journal_room_fn *room)
+{
+	REQUIRE(j->rooms == NULL);
+	j->rooms = xcalloc(count > 0 ? count : 1, sizeof(*j->rooms));
+	j->room_count = count;
+	for (unsigned i = 0; i < count; i++) {
+		j->rooms[i].post.run = on_room;
+		j->rooms[i].home = homes[i];
+		j->rooms[i].run = room;
+		atomic_init(&j->rooms[i].on_its_way, false);
 	}
-	j->held[j->held_count++] = (struct held_group){.group = g, .home = home};
-	mutex_unlock(&j->lock);
 }
 
-static struct journal *journal_new(void)
+void journal_health(struct journal *j, struct journal_health *out)
 {
-	struct journal *j = xnew(j);
-
-	mutex_init(&j->lock);
-	return j;
+	*out = (struct journal_health){.state = JOURNAL_WORKS};
+	if (j->kind->health != NULL)
+		j->kind->health(j, out);
 }
 
-struct journal *journal_memory_new(void)
-{
-	struct journal *j = journal_new();
+/* --- time --- */
 
-	j->append = memory_append;
-	return j;
+uint64_t journal_time_ms(const struct journal *j, uint64_t monotonic_ms)
+{
+	uint64_t time_ms = j->time_ms + (monotonic_ms - j->zero_ms);
+
+	if (monotonic_ms == MSG_NEVER)
+		return MSG_NEVER;
+	/* Later than any clock can say is as good as the last moment. */
+	return monotonic_ms > j->zero_ms && time_ms < j->time_ms ? MSG_NEVER - 1 : time_ms;
 }
 
-struct journal *journal_held_new(void)
+uint64_t journal_last_time_ms(const struct journal *j)
 {
-	struct journal *j = journal_new();
-
-	j->append = held_append;
-	j->durable = true;
-	return j;
+	return j->last_time_ms;
 }
 
-size_t journal_held_count(const struct journal *j)
+uint64_t journal_monotonic_ms(const struct journal *j, uint64_t time_ms)
 {
-	return j->held_count;
+	if (time_ms == MSG_NEVER)
+		return MSG_NEVER;
+	if (time_ms < j->time_ms)
+		return j->time_ms - time_ms < j->zero_ms ? j->zero_ms - (j->time_ms - time_ms) : 0;
+	time_ms -= j->time_ms;
+	return time_ms < MSG_NEVER - 1 - j->zero_ms ? j->zero_ms + time_ms : MSG_NEVER - 1;
 }
 
-void journal_held_release(struct journal *j, size_t index, int status)
-{
-	struct held_group held;
+/* --- life --- */
 
-	mutex_lock(&j->lock);
-	REQUIRE(index < j->held_count);
-	held = j->held[index];
-	j->held_count--;
-	memmove(&j->held[index], &j->held[index + 1], (j->held_count - index) * sizeof(*j->held));
-	mutex_unlock(&j->lock);
-	complete(held.home, held.group, status);
+int journal_restore(struct journal *j, const struct journal_visitor *visitor, void *arg,
+                    char text[DISK_ERROR_TEXT])
+{
+	text[0] = '\0';
+	return j->kind->restore == NULL ? 0 : j->kind->restore(j, visitor, arg, text);
+}
+
+int journal_start(struct journal *j)
+{
+	return j->kind->start == NULL ? 0 : j->kind->start(j);
+}
+
+bool journal_turn(struct journal *j, uint64_t now_ms)
+{
+	return j->kind->turn != NULL && j->kind->turn(j, now_ms);
+}
+
+void journal_stop(struct journal *j)
+{
+	if (j->kind->stop != NULL)
+		j->kind->stop(j);
 }
 
 void journal_free(struct journal *j)
 {
-	if (j == NULL)
-		return;
-	for (size_t i = 0; i < j->held_count; i++)
-		journal_group_free(j->held[i].group);
-	free(j->held);
-	mutex_fini(&j->lock);
-	free(j);
+	if (j != NULL)
+		j->kind->free(j);
 }

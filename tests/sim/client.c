@@ -43,6 +43,7 @@ void client_free(struct client *c)
 	client_forget(c);
 	free(c->received);
 	free(c->answers);
+	free(c->unacked);
 	buf_fini(&c->in);
 	buf_fini(&c->out);
 	free(c->id);
@@ -66,20 +67,35 @@ static void reset_connection(struct client *c)
 	c->accepted = c->closed = c->session_present = c->stalled = false;
 	c->connack_reason = c->disconnect_reason = 0;
 	c->subscribes = 0;
+	c->unacked_count = 0;
+	c->given = 0;
 	buf_clear(&c->in);
 	buf_clear(&c->out);
 }
 
-void client_connect(struct client *c, const struct connect_options *options)
+static void begin_connection(struct client *c, const struct connect_options *options)
 {
 	char name[64];
 
-	client_drop(c);
 	reset_connection(c);
 	c->life++;
 	snprintf(name, sizeof(name), "%s-%u", c->id, c->life);
 	c->wire = world_connect(c->world, name, options->certificate);
 	packets_put_connect(&c->out, c, options);
+}
+
+void client_connect(struct client *c, const struct connect_options *options)
+{
+	client_drop(c);
+	begin_connection(c, options);
+}
+
+void client_connect_over(struct client *c, const struct connect_options *options)
+{
+	if (c->wire != NULL)
+		memory_stall(wire_peer(c->wire), false);
+	c->old_wire = c->wire;
+	begin_connection(c, options);
 }
 
 void client_join(struct client *c, const struct connect_options *options)
@@ -92,8 +108,17 @@ void client_join(struct client *c, const struct connect_options *options)
 		fail_msg("%s: not accepted, CONNACK 0x%02x", c->id, c->connack_reason);
 }
 
+/* One that was to be taken over goes too. */
+static void drop_old(struct client *c)
+{
+	if (c->old_wire != NULL)
+		memory_send_end(wire_peer(c->old_wire), STREAM_END_RESET);
+	c->old_wire = NULL;
+}
+
 void client_drop(struct client *c)
 {
+	drop_old(c);
 	if (c->wire == NULL)
 		return;
 	memory_stall(wire_peer(c->wire), false);
@@ -158,13 +183,19 @@ static uint16_t packet_id_take(struct client *c)
 	return c->next_packet_id;
 }
 
-uint16_t client_subscribe_with(struct client *c, const struct subscribe_request *request)
+uint16_t client_subscribe_all(struct client *c, const struct subscribe_request *requests,
+                              size_t count)
 {
 	uint16_t id = packet_id_take(c);
 
 	c->subscribes++;
-	packets_put_subscribe(&c->out, c->version, id, request);
+	packets_put_subscribe(&c->out, c->version, id, requests, count);
 	return id;
+}
+
+uint16_t client_subscribe_with(struct client *c, const struct subscribe_request *request)
+{
+	return client_subscribe_all(c, request, 1);
 }
 
 uint16_t client_subscribe(struct client *c, const char *filter, uint8_t qos)
@@ -174,12 +205,17 @@ uint16_t client_subscribe(struct client *c, const char *filter, uint8_t qos)
 	return client_subscribe_with(c, &request);
 }
 
-uint16_t client_unsubscribe(struct client *c, const char *filter)
+uint16_t client_unsubscribe_all(struct client *c, const char *const *filters, size_t count)
 {
 	uint16_t id = packet_id_take(c);
 
-	packets_put_unsubscribe(&c->out, c->version, id, filter);
+	packets_put_unsubscribe(&c->out, c->version, id, filters, count);
 	return id;
+}
+
+uint16_t client_unsubscribe(struct client *c, const char *filter)
+{
+	return client_unsubscribe_all(c, &filter, 1);
 }
 
 void client_ping(struct client *c)
@@ -189,8 +225,8 @@ void client_ping(struct client *c)
 
 /* --- publishing --- */
 
-static struct pending *publish(struct client *c, const char *topic, uint8_t qos,
-                               const char *payload)
+struct pending *client_publish_with(struct client *c, const char *topic, uint8_t qos,
+                                    const char *payload)
 {
 	struct pending *p = xnew(p);
 
@@ -203,18 +239,18 @@ static struct pending *publish(struct client *c, const char *topic, uint8_t qos,
 
 void client_publish(struct client *c, const char *topic, uint8_t qos, const char *payload)
 {
-	publish(c, topic, qos, payload);
+	client_publish_with(c, topic, qos, payload);
 }
 
 void client_publish_retained(struct client *c, const char *topic, uint8_t qos, const char *payload)
 {
-	publish(c, topic, qos, payload)->retain = true;
+	client_publish_with(c, topic, qos, payload)->retain = true;
 }
 
 void client_publish_expiring(struct client *c, const char *topic, uint8_t qos, const char *payload,
                              uint32_t expiry_s)
 {
-	struct pending *p = publish(c, topic, qos, payload);
+	struct pending *p = client_publish_with(c, topic, qos, payload);
 
 	p->has_expiry = true;
 	p->expiry_s = expiry_s;
@@ -238,6 +274,8 @@ static void put_publish(struct client *c, const struct pending *p, bool dup)
 	                          .payload = slice_of_str(p->payload)};
 
 	publish_encode(&c->out, &out);
+	if (c->watch != NULL && c->watch->sent != NULL)
+		c->watch->sent(c, p, dup);
 }
 
 static bool send_pending(struct client *c)
@@ -317,6 +355,11 @@ void client_ack(struct client *c, enum packet_type type, uint16_t packet_id, enu
 static void take_connack(struct client *c, const struct frame *f)
 {
 	packets_take_connack(c, f);
+	if (c->accepted)
+		c->old_wire = NULL; /* the broker ends it */
+	drop_old(c);
+	if (c->watch != NULL && c->watch->connack != NULL)
+		c->watch->connack(c);
 	if (!c->accepted)
 		return;
 	if (c->session_present)
@@ -346,22 +389,74 @@ static void keep_received(struct client *c, const struct received *r)
 	c->received[c->received_count++] = *r;
 }
 
+static void received_free(struct received *r)
+{
+	free(r->topic);
+	free(r->payload);
+}
+
+/* A watcher sees it and it is not kept. */
+static void hand_on(struct client *c, struct received *r)
+{
+	if (c->watch == NULL || c->watch->received == NULL) {
+		keep_received(c, r);
+		return;
+	}
+	c->watch->received(c, r);
+	received_free(r);
+}
+
+static void owe_ack(struct client *c, enum packet_type type, uint16_t packet_id)
+{
+	if (!c->slow) {
+		client_ack(c, type, packet_id, REASON_SUCCESS);
+		return;
+	}
+	if (c->unacked_count == c->unacked_cap) {
+		c->unacked_cap = c->unacked_cap == 0 ? 16 : c->unacked_cap * 2;
+		c->unacked = xrealloc_array(c->unacked, c->unacked_cap, sizeof(*c->unacked));
+	}
+	c->unacked[c->unacked_count++] = (struct unacked){.type = type, .packet_id = packet_id};
+}
+
+void client_catch_up(struct client *c, size_t count)
+{
+	count = count < c->unacked_count ? count : c->unacked_count;
+	if (count == 0)
+		return;
+	for (size_t i = 0; i < count; i++)
+		client_ack(c, c->unacked[i].type, c->unacked[i].packet_id, REASON_SUCCESS);
+	c->unacked_count -= count;
+	memmove(c->unacked, c->unacked + count, c->unacked_count * sizeof(*c->unacked));
+}
+
 static void take_publish(struct client *c, const struct frame *f)
 {
 	struct received r = {.life = c->life};
+	uint16_t id;
+	uint8_t qos;
 
 	packets_take_publish(c, f, &r);
-	if (r.qos == 2 && inbound_seen(c, r.packet_id)) {
-		free(r.topic);
-		free(r.payload);
+	id = r.packet_id;
+	qos = r.qos;
+	if (qos == 2 && inbound_seen(c, id)) {
+		if (c->watch != NULL && c->watch->again != NULL)
+			c->watch->again(c, &r);
+		received_free(&r);
 	} else {
-		keep_received(c, &r);
-		if (r.qos == 2)
-			inbound_set(c, r.packet_id, true);
+		if (qos == 2)
+			inbound_set(c, id, true);
+		hand_on(c, &r);
 	}
-	if (r.qos > 0 && !c->manual)
-		client_ack(c, r.qos == 1 ? PACKET_PUBACK : PACKET_PUBREC, r.packet_id,
-		           REASON_SUCCESS);
+	if (qos > 0 && !c->manual)
+		owe_ack(c, qos == 1 ? PACKET_PUBACK : PACKET_PUBREC, id);
+}
+
+static void tell_acked(struct client *c, const struct pending *p, enum packet_type type,
+                       enum reason reason)
+{
+	if (c->watch != NULL && c->watch->acked != NULL)
+		c->watch->acked(c, p, type, reason);
 }
 
 static void take_puback(struct client *c, const struct ack *ack)
@@ -371,6 +466,7 @@ static void take_puback(struct client *c, const struct ack *ack)
 	if (p == NULL)
 		return;
 	assert_int_equal(p->qos, 1);
+	tell_acked(c, p, PACKET_PUBACK, ack->reason);
 	pending_free(c, p);
 }
 
@@ -381,6 +477,7 @@ static void take_pubrec(struct client *c, const struct ack *ack)
 	if (p == NULL)
 		return;
 	assert_int_equal(p->qos, 2);
+	tell_acked(c, p, PACKET_PUBREC, ack->reason);
 	if (ack->reason >= REASON_UNSPECIFIED) {
 		pending_free(c, p);
 		return;
@@ -396,6 +493,7 @@ static void take_pubcomp(struct client *c, const struct ack *ack)
 	if (p == NULL)
 		return;
 	assert_int_equal(p->stage, PENDING_RELEASED);
+	tell_acked(c, p, PACKET_PUBCOMP, ack->reason);
 	pending_free(c, p);
 }
 
@@ -407,6 +505,10 @@ static void take_pubrel(struct client *c, const struct ack *ack)
 
 static void keep_answer(struct client *c, const struct answer *a)
 {
+	if (c->watch != NULL && c->watch->answered != NULL) {
+		c->watch->answered(c, a);
+		return;
+	}
 	if (c->answer_count == c->answer_cap) {
 		c->answer_cap = c->answer_cap == 0 ? 16 : c->answer_cap * 2;
 		c->answers = xrealloc_array(c->answers, c->answer_cap, sizeof(*c->answers));
@@ -495,6 +597,7 @@ static bool give_bytes(struct client *c)
 		n = 1 + world_random(c->world, n);
 	memory_send(wire_peer(c->wire), slice_of(c->out.data, n));
 	buf_consume(&c->out, n);
+	c->given += n;
 	return true;
 }
 
@@ -505,6 +608,8 @@ bool client_turn(struct client *c)
 	if (c->wire == NULL)
 		return false;
 	moved = take_bytes(c);
+	if (c->wire == NULL)
+		return true;
 	moved |= send_pending(c);
 	moved |= give_bytes(c);
 	if (memory_is_closed(wire_peer(c->wire)) && memory_received(wire_peer(c->wire))->len == 0)

@@ -42,6 +42,7 @@ enum pending_stage {
 /* A message of ours on its way to the broker. */
 struct pending {
 	struct pending *prev, *next;
+	uint32_t tag; /* the watcher's */
 	char *topic, *payload;
 	uint8_t qos;
 	bool retain, has_expiry;
@@ -61,18 +62,43 @@ struct will_options {
 struct connect_options {
 	bool keep; /* not clean_start */
 	bool has_name;
-	const char *certificate; /* name of the client certificate, NULL: none */
-	uint32_t expiry_s;       /* Session Expiry Interval (5.0) */
+	const char *certificate;     /* name of the client certificate, NULL: none */
+	const char *user, *password; /* NULL: none */
+	uint32_t expiry_s;           /* Session Expiry Interval (5.0) */
 	uint16_t keep_alive_s;
 	uint16_t receive_maximum; /* 0: not said */
 	uint32_t max_packet_bytes;
 	struct will_options will;
 };
 
+struct client;
+
+/* Somebody who looks over a client's shoulder; functions may be NULL. */
+struct client_watch {
+	void (*connack)(struct client *c);
+	void (*sent)(struct client *c, const struct pending *p, bool dup);
+	/* Before it is forgotten, or released. */
+	void (*acked)(struct client *c, const struct pending *p, enum packet_type type,
+	              enum reason reason);
+	void (*received)(struct client *c, const struct received *r);
+	/* A PUBLISH of QoS 2 that the client has already. */
+	void (*again)(struct client *c, const struct received *r);
+	void (*answered)(struct client *c, const struct answer *a);
+};
+
+/* A PUBLISH that a slow client has not acknowledged yet. */
+struct unacked {
+	enum packet_type type;
+	uint16_t packet_id;
+};
+
 struct client {
 	struct client *next;
 	struct world *world;
-	struct wire *wire; /* NULL: not connected */
+	const struct client_watch *watch; /* NULL: nobody */
+	void *watch_arg;
+	struct wire *old_wire; /* taken over by our own next connection, unless that is refused */
+	struct wire *wire;     /* NULL: not connected */
 	enum mqtt_version version;
 	char *id;
 	unsigned life;       /* connections so far */
@@ -82,6 +108,10 @@ struct client {
 	bool session_present;
 	bool manual;  /* PUBLISH is not acknowledged by itself */
 	bool stalled; /* does not read */
+	bool slow;    /* acknowledges when told: client_catch_up */
+	struct unacked *unacked;
+	size_t unacked_count, unacked_cap;
+	size_t given; /* bytes on the present connection */
 	uint8_t connack_reason;
 	bool has_session_expiry;
 	uint32_t session_expiry_s;
@@ -102,6 +132,8 @@ void client_free(struct client *c);
 
 /* Send CONNECT on a new connection; an old one is dropped. */
 void client_connect(struct client *c, const struct connect_options *options);
+/* The same, but the old connection stays as it is: the broker hears of the new one first. */
+void client_connect_over(struct client *c, const struct connect_options *options);
 /* Connect and wait until it is accepted; fails the test otherwise. */
 void client_join(struct client *c, const struct connect_options *options);
 void client_leave(struct client *c, enum reason reason);       /* DISCONNECT, and the end */
@@ -122,7 +154,11 @@ struct subscribe_request {
 /* Returns the packet identifier. */
 uint16_t client_subscribe(struct client *c, const char *filter, uint8_t qos);
 uint16_t client_subscribe_with(struct client *c, const struct subscribe_request *request);
+/* Several in one packet; the identifier is that of the first. */
+uint16_t client_subscribe_all(struct client *c, const struct subscribe_request *requests,
+                              size_t count);
 uint16_t client_unsubscribe(struct client *c, const char *filter);
+uint16_t client_unsubscribe_all(struct client *c, const char *const *filters, size_t count);
 void client_ping(struct client *c);
 
 /* Sent as soon as the broker's Receive Maximum permits; again after a reconnect. */
@@ -130,11 +166,17 @@ void client_publish(struct client *c, const char *topic, uint8_t qos, const char
 void client_publish_retained(struct client *c, const char *topic, uint8_t qos, const char *payload);
 void client_publish_expiring(struct client *c, const char *topic, uint8_t qos, const char *payload,
                              uint32_t expiry_s);
+/* What else it may be: tag, expiry, retain are the caller's to set, before anything else happens.
+ */
+struct pending *client_publish_with(struct client *c, const char *topic, uint8_t qos,
+                                    const char *payload);
 /* Everything of ours is acknowledged. */
 bool client_is_done(const struct client *c);
 
 /* With `manual`: one acknowledgement. */
 void client_ack(struct client *c, enum packet_type type, uint16_t packet_id, enum reason reason);
+/* With `slow`: the oldest of what was not acknowledged. */
+void client_catch_up(struct client *c, size_t count);
 /* Raw bytes, for those who break the rules. */
 void client_send(struct client *c, struct slice bytes);
 

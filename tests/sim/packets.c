@@ -66,6 +66,7 @@ void packets_put_connect(struct buf *out, const struct client *c, const struct c
 
 	if (o->will.topic != NULL)
 		flags |= 4u | (unsigned)o->will.qos << 3 | (o->will.retain ? 32u : 0u);
+	flags |= (o->user != NULL ? 128u : 0u) | (o->password != NULL ? 64u : 0u);
 	buf_put_string(&body, SLICE("MQTT"));
 	buf_put_u8(&body, (uint8_t)c->version);
 	buf_put_u8(&body, (uint8_t)flags);
@@ -73,6 +74,10 @@ void packets_put_connect(struct buf *out, const struct client *c, const struct c
 	put_connect_properties(&body, c->version, o);
 	buf_put_string(&body, slice_of_str(c->id));
 	put_will(&body, c->version, &o->will);
+	if (o->user != NULL)
+		buf_put_string(&body, slice_of_str(o->user));
+	if (o->password != NULL)
+		buf_put_string(&body, slice_of_str(o->password));
 	put_packet(out, PACKET_CONNECT, 0, &body);
 }
 
@@ -91,33 +96,42 @@ void packets_put_disconnect(struct buf *out, enum mqtt_version version, enum rea
 	put_packet(out, PACKET_DISCONNECT, 0, &body);
 }
 
-void packets_put_subscribe(struct buf *out, enum mqtt_version version, uint16_t packet_id,
-                           const struct subscribe_request *r)
+static uint8_t options_of(enum mqtt_version version, const struct subscribe_request *r)
 {
-	struct buf body = {0}, p = {0};
 	unsigned options = r->qos;
 
-	if (r->id != 0)
-		property_put_varint(&p, PROPERTY_SUBSCRIPTION_ID, r->id);
 	if (version == MQTT_5_0)
 		options |= (r->no_local ? 4u : 0u) | (r->retain_as_published ? 8u : 0u) |
 		           (unsigned)r->retain_handling << 4;
+	return (uint8_t)options;
+}
+
+void packets_put_subscribe(struct buf *out, enum mqtt_version version, uint16_t packet_id,
+                           const struct subscribe_request *requests, size_t count)
+{
+	struct buf body = {0}, p = {0};
+
+	if (requests[0].id != 0)
+		property_put_varint(&p, PROPERTY_SUBSCRIPTION_ID, requests[0].id);
 	buf_put_u16(&body, packet_id);
 	put_block(&body, version, &p);
 	buf_fini(&p);
-	buf_put_string(&body, slice_of_str(r->filter));
-	buf_put_u8(&body, (uint8_t)options);
+	for (size_t i = 0; i < count; i++) {
+		buf_put_string(&body, slice_of_str(requests[i].filter));
+		buf_put_u8(&body, options_of(version, &requests[i]));
+	}
 	put_packet(out, PACKET_SUBSCRIBE, 2, &body);
 }
 
 void packets_put_unsubscribe(struct buf *out, enum mqtt_version version, uint16_t packet_id,
-                             const char *filter)
+                             const char *const *filters, size_t count)
 {
 	struct buf body = {0}, p = {0};
 
 	buf_put_u16(&body, packet_id);
 	put_block(&body, version, &p);
-	buf_put_string(&body, slice_of_str(filter));
+	for (size_t i = 0; i < count; i++)
+		buf_put_string(&body, slice_of_str(filters[i]));
 	put_packet(out, PACKET_UNSUBSCRIBE, 2, &body);
 }
 

@@ -9,9 +9,9 @@ void packets_put_connect(struct buf *out, const struct client *c, const struct c
 void packets_put_disconnect(struct buf *out, enum mqtt_version version, enum reason reason,
                             const uint32_t *expiry_s);
 void packets_put_subscribe(struct buf *out, enum mqtt_version version, uint16_t packet_id,
-                           const struct subscribe_request *request);
+                           const struct subscribe_request *requests, size_t count);
 void packets_put_unsubscribe(struct buf *out, enum mqtt_version version, uint16_t packet_id,
-                             const char *filter);
+                             const char *const *filters, size_t count);
 
 /* A packet that is not valid fails the test. */
 void packets_take_connack(struct client *c, const struct frame *f);

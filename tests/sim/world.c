@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <utlist.h>
 
+#include "authenticator.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/hash.h"
@@ -87,7 +88,7 @@ static void *parsed(void *what, struct errors *errors)
 	return what;
 }
 
-static struct policy *make_policy(const struct world_settings *s)
+static struct policy *make_policy(const struct world_settings *s, uint64_t generation)
 {
 	struct errors errors = {0};
 	struct conf *conf = parsed(
@@ -101,7 +102,7 @@ static struct policy *make_policy(const struct world_settings *s)
 	                     conf->partial_subscriptions, &errors),
 	           &errors);
 
-	return policy_of(conf, users, acl, 1);
+	return policy_of(conf, users, acl, generation);
 }
 
 struct world *world_new(const struct world_settings *settings)
@@ -119,12 +120,25 @@ struct world *world_new(const struct world_settings *settings)
 	clock_use(&clock);
 	random_use(broker_random, w);
 	hash_init();
-	policy = make_policy(settings);
+	w->generation = 1;
+	policy = make_policy(settings, w->generation);
 	w->journal = settings->held ? journal_held_new() : journal_memory_new();
 	w->server = server_new(policy, w->workers, w->journal);
+	if (settings->hashes)
+		w->server->authenticator = authenticator_new(1);
 	policy_unref(&policy);
 	home_init(&w->main_home, w->workers, NULL, w);
 	return w;
+}
+
+void world_reload(struct world *w, const struct world_settings *texts, adopt_done_fn *done,
+                  void *arg)
+{
+	struct policy *policy = make_policy(texts, ++w->generation);
+	struct adopt_sockets none = {.workers = w->workers};
+
+	adopt_start(w->server, &w->main_home, policy, &none, done, arg);
+	policy_unref(&policy);
 }
 
 struct wire *world_connect(struct world *w, const char *name, const char *certificate_name)
@@ -212,6 +226,17 @@ static bool let_go(struct world *w)
 	return w->held && !w->hold && world_release(w, 1 + world_random(w, 3), fails ? -5 : 0) > 0;
 }
 
+/* Some hash is ready. */
+static bool hash_one(struct world *w)
+{
+	struct authenticator *a = w->server->authenticator;
+	size_t waiting = a == NULL ? 0 : authenticator_waiting(a);
+
+	if (waiting > 0)
+		authenticator_answer(a, world_random(w, waiting));
+	return waiting > 0;
+}
+
 static void one_step(struct world *w)
 {
 	struct client *c;
@@ -219,6 +244,7 @@ static void one_step(struct world *w)
 	uint64_t kind = world_random(w, 8);
 	size_t n;
 
+	w->turns++;
 	if (kind < 3) {
 		run_home(w, (unsigned)world_random(w, w->workers + 1));
 	} else if (kind < 6) {
@@ -238,12 +264,35 @@ static void one_step(struct world *w)
 	}
 	if (world_random(w, 4) == 0)
 		let_go(w);
+	if (world_random(w, 4) == 0)
+		hash_one(w);
 }
 
 void world_steps(struct world *w, unsigned count)
 {
 	while (count-- > 0)
 		one_step(w);
+}
+
+/* Wires that both ends have left. */
+static void reap(struct world *w)
+{
+	struct wire *wire, *next;
+	struct client *c;
+
+	LL_FOREACH_SAFE (w->wires, wire, next) {
+		if (!memory_is_gone(wire->peer))
+			continue;
+		LL_SEARCH_SCALAR(w->clients, c, wire, wire);
+		if (c != NULL)
+			continue;
+		LL_SEARCH_SCALAR(w->clients, c, old_wire, wire);
+		if (c != NULL)
+			c->old_wire = NULL;
+		LL_DELETE(w->wires, wire);
+		memory_peer_free(wire->peer);
+		free(wire);
+	}
 }
 
 /* Everybody once. */
@@ -262,6 +311,8 @@ static bool sweep(struct world *w)
 		moved |= client_turn(c);
 	}
 	moved |= let_go(w);
+	moved |= hash_one(w);
+	w->turns++;
 	for (unsigned i = 0; i <= w->workers; i++)
 		moved |= has_posts(w, i);
 	return moved;
@@ -272,9 +323,10 @@ void world_run(struct world *w)
 	do {
 		world_steps(w, 20);
 	} while (sweep(w));
+	reap(w);
 }
 
-static uint64_t next_due(struct world *w)
+uint64_t world_next_due(struct world *w)
 {
 	uint64_t due = UINT64_MAX;
 
@@ -292,7 +344,7 @@ void world_advance(struct world *w, uint64_t ms)
 
 	world_run(w);
 	while (w->now_ms < until) {
-		uint64_t due = next_due(w);
+		uint64_t due = world_next_due(w);
 
 		w->now_ms = due > w->now_ms && due < until ? due : until;
 		world_run(w);

@@ -4,6 +4,7 @@
 #ifndef SIM_WORLD_H
 #define SIM_WORLD_H
 
+#include "core/adopt.h"
 #include "core/server.h"
 #include "net/memory.h"
 
@@ -18,6 +19,7 @@ struct world_settings {
 	const char *conf, *acl, *users;
 	unsigned seeds; /* how many a scenario runs; 0: as many as usual */
 	bool held;      /* a journal that holds every group until world_release */
+	bool hashes;    /* passwords are checked, late and in any order */
 };
 
 struct world {
@@ -33,6 +35,8 @@ struct world {
 	unsigned frozen;      /* a bit per home whose thread stands still */
 	unsigned
 	    reading; /* a bit per home whose turn takes long: it reads, and its end never comes */
+	uint64_t generation; /* of the newest policy */
+	uint64_t turns;      /* what one thread did between two others, so far */
 	struct home main_home;
 	struct stop *stop;
 	struct client *clients; /* utlist LL */
@@ -52,6 +56,12 @@ void world_steps(struct world *w, unsigned count);
 void world_run(struct world *w);
 /* Time goes on; every timer fires at its moment. */
 void world_advance(struct world *w, uint64_t ms);
+
+/* The next time at which something happens by itself. */
+uint64_t world_next_due(struct world *w);
+/* Other texts are in force, worker by worker; NULL: those of world.c. `done` when all have them. */
+void world_reload(struct world *w, const struct world_settings *texts, adopt_done_fn *done,
+                  void *arg);
 
 /* A held journal: complete the oldest groups, at most `max`. Returns how many. */
 size_t world_release(struct world *w, size_t max, int status);

@@ -220,6 +220,183 @@ static void held_completes_when_told_out_of_step_with_other_homes(void **state)
 	home_fini(&homes[1]);
 }
 
+/* --- queue records are told to their homes --- */
+
+struct told {
+	unsigned count;
+	uint64_t position[16];
+	bool kept[16];
+	unsigned done_at; /* how many were told when the group completed */
+	unsigned pages;
+};
+
+static void on_queued(void *home_arg, const struct record *record, bool kept)
+{
+	struct told *told = home_arg;
+
+	told->position[told->count] = record->number;
+	told->kept[told->count++] = kept;
+}
+
+static void on_told_done(struct journal_group *g, int status, void *home_arg)
+{
+	struct told *told = home_arg;
+
+	(void)g;
+	(void)status;
+	told->done_at = 100 + told->count;
+}
+
+static void on_page(struct post *post, void *home_arg)
+{
+	struct told *told = home_arg;
+
+	(void)post;
+	told->pages++;
+}
+
+static void turn(struct home *home)
+{
+	home_enter(home);
+	home_turn(home);
+	home_leave();
+}
+
+/* Two for the first home, one for the second, one for nobody. */
+static struct journal_group *four_queues(struct home *homes)
+{
+	struct journal_group *g = journal_group_new(on_told_done, NULL);
+	struct msg *m = message("a", "b");
+	struct home *to[] = {&homes[0], &homes[1], NULL, &homes[0]};
+
+	for (unsigned i = 0; i < 4; i++) {
+		struct record r = {.kind = RECORD_QUEUE, .session_id = i, .msg = m, .home = to[i]};
+
+		journal_group_add(g, &r);
+		r.kind = RECORD_INBOUND; /* no position for these */
+		journal_group_add(g, &r);
+	}
+	msg_unref(&m);
+	return g;
+}
+
+static uint64_t append(struct journal *j, struct home *home, struct journal_group *g,
+                       enum journal_urgency urgency)
+{
+	uint64_t first = 0;
+
+	home_enter(home);
+	journal_append(j, home, &g, urgency, &first);
+	home_leave();
+	return first;
+}
+
+static void queues_are_told_before_the_completion(void **state)
+{
+	struct journal *journals[] = {journal_memory_new(), journal_held_new()};
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct journal *j = journals[i];
+		struct told told[2] = {{0}, {0}};
+		struct home homes[2];
+
+		home_init(&homes[0], 0, NULL, &told[0]);
+		home_init(&homes[1], 1, NULL, &told[1]);
+		journal_on_queued(j, on_queued);
+		assert_int_equal(append(j, &homes[1], four_queues(homes), JOURNAL_NOW), 1);
+		if (i == 1)
+			journal_held_release(j, 0, 0);
+		turn(&homes[1]);
+		turn(&homes[0]);
+		assert_int_equal(told[0].count, 2);
+		assert_int_equal(told[0].position[0], 1);
+		assert_int_equal(told[0].position[1], 4);
+		assert_true(told[0].kept[0] && told[1].kept[0]);
+		assert_int_equal(told[1].count, 1);
+		assert_int_equal(told[1].position[0], 2);
+		assert_int_equal(told[1].done_at, 101);
+
+		/* Nobody is told of the others. */
+		assert_int_equal(append(j, &homes[0], four_queues(homes), JOURNAL_NEXT), 5);
+		if (i == 1)
+			journal_held_release(j, 0, 0);
+		turn(&homes[0]);
+		turn(&homes[1]);
+		assert_int_equal(told[0].count, 2);
+		assert_int_equal(told[1].count, 1);
+		assert_int_equal(told[0].done_at, 102);
+		home_fini(&homes[0]);
+		home_fini(&homes[1]);
+		journal_free(j);
+	}
+}
+
+static void failed_queues_are_not_told(void **state)
+{
+	struct journal *j = journal_held_new();
+	struct told told[2] = {{0}, {0}};
+	struct home homes[2];
+
+	(void)state;
+	home_init(&homes[0], 0, NULL, &told[0]);
+	home_init(&homes[1], 1, NULL, &told[1]);
+	journal_on_queued(j, on_queued);
+	append(j, &homes[0], four_queues(homes), JOURNAL_NOW);
+	journal_held_release(j, 0, -5);
+	turn(&homes[0]);
+	turn(&homes[1]);
+	assert_int_equal(told[0].count + told[1].count, 0);
+	assert_int_equal(told[0].done_at, 100);
+	home_fini(&homes[0]);
+	home_fini(&homes[1]);
+	journal_free(j);
+}
+
+static void without_a_disk_pages_are_empty(void **state)
+{
+	struct journal *j = journal_held_new();
+	struct told told[2] = {{0}, {0}};
+	struct journal_page page = {.session_id = 3, .from = 1, .max_count = 10, .max_bytes = 1000};
+	struct home homes[2];
+
+	(void)state;
+	home_init(&homes[0], 0, NULL, &told[0]);
+	home_init(&homes[1], 1, NULL, &told[1]);
+	append(j, &homes[0], four_queues(homes), JOURNAL_NOW);
+	page.home = &homes[0];
+	page.post.run = on_page;
+	home_enter(&homes[0]);
+	journal_read(j, &page);
+	home_leave();
+	turn(&homes[0]);
+	assert_int_equal(told[0].pages, 1);
+	assert_int_equal(page.count, 0);
+	assert_int_equal(page.read_to, 4);
+	assert_false(page.more);
+	journal_page_fini(&page);
+	home_fini(&homes[0]);
+	home_fini(&homes[1]);
+	journal_free(j);
+}
+
+/* Store time and back; before the start of the machine is 0. */
+static void store_time_goes_both_ways(void **state)
+{
+	struct journal *j = journal_memory_new();
+	static const uint64_t some[] = {0, 1, 1000, 123456789, (uint64_t)1 << 40, MSG_NEVER};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(some) / sizeof(some[0]); i++)
+		assert_int_equal(journal_monotonic_ms(j, journal_time_ms(j, some[i])), some[i]);
+	assert_int_equal(journal_time_ms(j, MSG_NEVER), MSG_NEVER);
+	assert_int_equal(journal_time_ms(j, MSG_NEVER - 1), MSG_NEVER - 1);
+	assert_int_equal(journal_monotonic_ms(j, 0), 0);
+	assert_int_equal(journal_monotonic_ms(j, 5), 0);
+	assert_int_equal(journal_time_ms(j, 70000) - journal_time_ms(j, 50000), 20000);
+	journal_free(j);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +406,10 @@ int main(void)
 	    cmocka_unit_test(records_are_copied),
 	    cmocka_unit_test(memory_completes_after_the_append_and_in_order),
 	    cmocka_unit_test(held_completes_when_told_out_of_step_with_other_homes),
+	    cmocka_unit_test(queues_are_told_before_the_completion),
+	    cmocka_unit_test(failed_queues_are_not_told),
+	    cmocka_unit_test(without_a_disk_pages_are_empty),
+	    cmocka_unit_test(store_time_goes_both_ways),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

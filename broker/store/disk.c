@@ -1,0 +1,228 @@
+/* The rules of disk.h that hold whatever keeps the rows: each row is sealed, an error ends the
+ * transaction, and a disk that failed is left alone. */
+#include "store/disk.h"
+
+#include <errno.h>
+#include <xxhash.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "store/disk_inside.h"
+
+static const char *const table_names[] = {
+    [TABLE_META] = "meta",           [TABLE_SESSION] = "session",
+    [TABLE_ENDING] = "ending",       [TABLE_SUBSCRIPTION] = "subscription",
+    [TABLE_INBOUND] = "inbound",     [TABLE_QUEUE] = "queue",
+    [TABLE_SENT] = "sent",           [TABLE_BODY] = "body",
+    [TABLE_BODY_REFS] = "body-refs", [TABLE_RETAINED] = "retained",
+    [TABLE_WILL] = "will",           [TABLE_REPLAY] = "replay",
+};
+_Static_assert(sizeof(table_names) / sizeof(table_names[0]) == TABLES, "each table has a name");
+
+const char *disk_table_name(enum disk_table table)
+{
+	return table_names[table];
+}
+
+/* ---- seals ---- */
+
+uint64_t disk_seal_seed(enum disk_table table, struct slice key)
+{
+	return XXH3_64bits_withSeed(key.data, key.len, (uint64_t)table);
+}
+
+uint64_t disk_seal(enum disk_table table, struct slice key, struct slice value)
+{
+	return XXH3_64bits_withSeed(value.data, value.len, disk_seal_seed(table, key));
+}
+
+bool disk_unseal(enum disk_table table, struct slice key, struct slice row, struct slice *value)
+{
+	struct reader r;
+
+	if (row.len < DISK_SEAL_BYTES)
+		return false;
+	*value = slice_of(row.data, row.len - DISK_SEAL_BYTES);
+	r = reader_of(slice_skip(row, value->len));
+	return read_u64(&r) == disk_seal(table, key, *value);
+}
+
+/* ---- transactions ---- */
+
+static bool passes(int rc)
+{
+	return rc == -EAGAIN || rc == -ENOSPC || rc == -EDQUOT || rc == -EBADMSG;
+}
+
+/* The transaction goes on after success and where a row is not there, and ends otherwise. */
+static int outcome(struct disk *d, int rc)
+{
+	if (rc == 0 || rc == -ENOENT)
+		return rc;
+	disk_abort(d);
+	if (!passes(rc))
+		d->failed = true;
+	return rc;
+}
+
+int disk_begin(struct disk *d)
+{
+	int rc;
+
+	REQUIRE(!d->open);
+	if (d->failed)
+		return -EIO;
+	rc = d->ops->begin(d);
+	d->open = rc == 0;
+	d->changed = false;
+	if (rc != 0 && !passes(rc))
+		d->failed = true;
+	return rc;
+}
+
+int disk_put(struct disk *d, enum disk_table table, struct slice key, struct slice value)
+{
+	REQUIRE(d->open && table < TABLES && key.len > 0 && key.len <= DISK_KEY_MAX);
+	d->changed = true;
+	return outcome(d, d->ops->put(d, table, key, value, disk_seal(table, key, value)));
+}
+
+int disk_get(struct disk *d, enum disk_table table, struct slice key, struct slice *value)
+{
+	struct slice row;
+	int rc;
+
+	REQUIRE(d->open && table < TABLES && key.len > 0);
+	rc = d->ops->get(d, table, key, &row);
+	if (rc == 0 && !disk_unseal(table, key, row, value))
+		rc = -EBADMSG;
+	return outcome(d, rc);
+}
+
+int disk_delete(struct disk *d, enum disk_table table, struct slice key)
+{
+	int rc;
+
+	REQUIRE(d->open && table < TABLES && key.len > 0);
+	rc = d->ops->remove(d, table, key);
+	if (rc == 0)
+		d->changed = true;
+	return outcome(d, rc);
+}
+
+struct scan {
+	enum disk_table table;
+	disk_visit_fn *visit;
+	void *arg;
+	bool broken;
+};
+
+static bool scan_row(void *arg, struct slice key, struct slice row)
+{
+	struct scan *s = arg;
+	struct slice value;
+
+	if (!disk_unseal(s->table, key, row, &value)) {
+		s->broken = true;
+		return false;
+	}
+	return s->visit(s->arg, key, value);
+}
+
+int disk_scan(struct disk *d, enum disk_table table, struct slice from, disk_visit_fn *visit,
+              void *arg)
+{
+	struct scan s = {.table = table, .visit = visit, .arg = arg};
+	int rc;
+
+	REQUIRE(d->open && table < TABLES);
+	rc = d->ops->scan(d, table, from, scan_row, &s);
+	return outcome(d, s.broken ? -EBADMSG : rc);
+}
+
+static void learn_time(struct disk *d, uint64_t time_ms)
+{
+	if (time_ms > d->time_ms)
+		d->time_ms = time_ms;
+}
+
+void disk_stamp(struct disk *d, uint64_t time_ms)
+{
+	REQUIRE(d->open);
+	learn_time(d, time_ms);
+}
+
+static int put_commit_row(struct disk *d)
+{
+	int64_t wall_ms = clock_wall_ms();
+	struct buf row = {0};
+	int rc;
+
+	if (wall_ms > 0)
+		learn_time(d, (uint64_t)wall_ms);
+	buf_put_u64(&row, d->ops->number(d));
+	buf_put_u64(&row, d->time_ms);
+	rc = disk_put(d, TABLE_META, DISK_ROW_COMMIT, buf_slice(&row));
+	buf_fini(&row);
+	return rc;
+}
+
+int disk_commit(struct disk *d)
+{
+	int rc;
+
+	REQUIRE(d->open);
+	if (!d->changed) {
+		disk_abort(d);
+		return 0;
+	}
+	rc = put_commit_row(d);
+	if (rc != 0)
+		return rc;
+	rc = d->ops->commit(d);
+	d->open = false;
+	if (rc == 0)
+		d->ops->note(d, d->time_ms);
+	return outcome(d, rc);
+}
+
+void disk_abort(struct disk *d)
+{
+	if (d->open)
+		d->ops->abort(d);
+	d->open = false;
+}
+
+bool disk_is_failed(const struct disk *d)
+{
+	return d->failed;
+}
+
+/* ---- beside them ---- */
+
+void disk_status(struct disk *d, struct disk_status *out)
+{
+	REQUIRE(!d->open);
+	*out = (struct disk_status){0};
+	d->ops->status(d, out);
+}
+
+uint64_t disk_time_ms(const struct disk *d)
+{
+	return d->time_ms;
+}
+
+void disk_note_time(struct disk *d, uint64_t wall_ms)
+{
+	REQUIRE(!d->open);
+	learn_time(d, wall_ms);
+	d->ops->note(d, d->time_ms);
+}
+
+void disk_close(struct disk *d)
+{
+	if (d == NULL)
+		return;
+	disk_abort(d);
+	d->ops->close(d);
+}

@@ -1,0 +1,64 @@
+/* Between the files of the disk layer: disk.c seals rows and keeps the rules of a transaction, an
+ * implementation keeps the sealed rows.  Nobody else includes this, but their tests. */
+#ifndef STORE_DISK_INSIDE_H
+#define STORE_DISK_INSIDE_H
+
+#include "store/disk.h"
+
+#define DISK_SEAL_BYTES 8
+#define DISK_KEY_MAX    511 /* what LMDB takes */
+
+/* Rows of TABLE_META that are this layer's own. */
+#define DISK_ROW_FORMAT SLICE("format") /* four bytes: DISK_FORMAT */
+#define DISK_ROW_COMMIT                                                                            \
+	SLICE("commit") /* written by each: its number, its time; eight bytes each */
+
+/* An implementation.  0 or -errno; -ENOENT where there is no such row; the rest as in disk.h.  An
+ * error ends nothing: disk.c calls `abort`.  Only `commit` ends the transaction, in any case. */
+struct disk_ops {
+	int (*begin)(struct disk *d);
+	uint64_t (*number)(struct disk *d); /* of the open transaction */
+	/* The row is value, then the seal, big endian. */
+	int (*put)(struct disk *d, enum disk_table table, struct slice key, struct slice value,
+	           uint64_t seal);
+	int (*get)(struct disk *d, enum disk_table table, struct slice key, struct slice *row);
+	int (*remove)(struct disk *d, enum disk_table table, struct slice key);
+	int (*scan)(struct disk *d, enum disk_table table, struct slice from, disk_visit_fn *visit,
+	            void *arg);
+	int (*commit)(struct disk *d);
+	void (*abort)(struct disk *d);
+	void (*status)(struct disk *d, struct disk_status *out);
+	void (*note)(struct disk *d, uint64_t time_ms); /* not in a transaction */
+	void (*close)(struct disk *d);                  /* frees it */
+};
+
+/* The first member of an implementation's own. */
+struct disk {
+	const struct disk_ops *ops;
+	uint64_t time_ms; /* the newest known */
+	bool open;        /* a transaction */
+	bool changed;     /* by it */
+	bool failed;
+};
+
+/* The checksum of a row. */
+uint64_t disk_seal(enum disk_table table, struct slice key, struct slice value);
+/* The same, where the value comes in pieces: XXH3 of the value with this seed. */
+uint64_t disk_seal_seed(enum disk_table table, struct slice key);
+/* Value of a stored row; false: the seal is broken. */
+bool disk_unseal(enum disk_table table, struct slice key, struct slice row, struct slice *value);
+
+/* --- disk_format.c --- */
+
+/* From format n to n + 1, in one transaction with the new number. 0 or -errno. */
+typedef int disk_upgrade_fn(struct disk *d);
+/* After opening: the format is ours, or can be made so, or is written into an empty store; the time
+ * is known.  `upgrades[n - 1]`: from n to n + 1; `format` - 1 of them. */
+int disk_format_settle(struct disk *d, disk_upgrade_fn *const *upgrades, uint32_t format,
+                       char text[DISK_ERROR_TEXT]);
+/* With what this version of the broker knows. */
+int disk_settle(struct disk *d, char text[DISK_ERROR_TEXT]);
+
+const char *disk_table_name(enum disk_table table);
+
+#endif

@@ -1,0 +1,86 @@
+/* What the implementations of the journal share: groups as they lie in it, and what is posted to
+ * homes.  Only the store's own files include this. */
+#ifndef STORE_JOURNAL_INSIDE_H
+#define STORE_JOURNAL_INSIDE_H
+
+#include <stdatomic.h>
+
+#include "store/journal.h"
+
+struct entry {
+	struct record record;
+	bool cancelled; /* keeper: nothing is to be written of it */
+	bool kept;      /* RECORD_QUEUE: it was stored */
+};
+
+struct journal_group {
+	struct post post;                  /* first: the completion on its way home */
+	struct journal_group *prev, *next; /* of the list that has it */
+	struct home *home;
+	journal_done_fn *done;
+	void *context;
+	int status;
+	enum journal_urgency urgency;
+	uint64_t serial;       /* order of appending */
+	_Atomic unsigned uses; /* posts to come: it is freed behind the last */
+	struct entry *entries;
+	size_t count, cap;
+	size_t left;   /* entries that are not cancelled */
+	size_t queued; /* of them RECORD_QUEUE */
+	size_t bytes;  /* what it costs in memory */
+};
+
+/* Something that waits to be posted to a home again and again, at most once at a time. */
+struct room {
+	struct post post; /* first */
+	struct home *home;
+	journal_room_fn *run;
+	atomic_bool on_its_way;
+};
+
+/* Each implementation is a struct that begins with a struct journal. NULL: nothing to do. */
+struct journal_kind {
+	bool durable;
+	void (*append)(struct journal *j, struct journal_group *g, uint64_t *first_position);
+	void (*read)(struct journal *j, struct journal_page *page);
+	void (*health)(struct journal *j, struct journal_health *out);
+	int (*restore)(struct journal *j, const struct journal_visitor *visitor, void *arg,
+	               char *text);
+	int (*start)(struct journal *j);
+	bool (*turn)(struct journal *j, uint64_t now_ms);
+	void (*stop)(struct journal *j);
+	void (*free)(struct journal *j);
+};
+
+struct journal {
+	const struct journal_kind *kind;
+	struct mutex lock; /* of what homes touch; what, says the kind */
+	_Atomic uint64_t next_position;
+	journal_queued_fn *queued;
+	struct room *rooms;
+	unsigned room_count;
+	_Atomic size_t waiting_bytes;
+	/* store time: time_ms when the monotonic clock said zero_ms */
+	uint64_t time_ms, zero_ms, last_time_ms;
+};
+
+/* last_time_ms: what the store knows of the time before, 0: nothing. */
+void journal_init(struct journal *j, const struct journal_kind *kind, uint64_t last_time_ms);
+void journal_fini(struct journal *j);
+
+/* Give its queue records their positions. Where positions must have the order of appending, under
+ * the lock. */
+void journal_number(struct journal *j, struct journal_group *g, uint64_t *first_position);
+/* Post the completion; the group may be gone at once. */
+void journal_complete(struct journal_group *g, int status);
+/* Answer with nothing read. status 0: because there is nothing. */
+void journal_answer_empty(struct journal *j, struct journal_page *page, int status);
+
+/* --- what is told to sessions' homes: one post for each home --- */
+
+struct notices;
+/* Put down what the queue records of `g` became. */
+void notices_add(struct notices **list, struct journal *j, struct journal_group *g);
+void notices_post(struct notices **list); /* all; the list is empty again */
+
+#endif

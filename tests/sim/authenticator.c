@@ -1,0 +1,122 @@
+/* The simulation's authenticator, in place of the real one: no thread and no hash.  Questions wait
+ * until the world answers one of them, whichever it likes.  A password is right where it is the
+ * salt of the stored hash: $6$SALT$... */
+#include "authenticator.h"
+
+#include <stdlib.h>
+
+#include <utlist.h>
+
+#include "base/alloc.h"
+
+struct authenticator {
+	struct auth_question *waiting; /* utlist LL */
+	bool stopping;
+};
+
+struct authenticator *authenticator_new(unsigned threads)
+{
+	struct authenticator *a = xnew(a);
+
+	(void)threads;
+	return a;
+}
+
+static bool is_right(const struct auth_question *q)
+{
+	const char *salt = q->hash == NULL ? NULL : q->hash + sizeof("$6$") - 1;
+	size_t len = salt == NULL ? 0 : strcspn(salt, "$");
+
+	return salt != NULL &&
+	       slice_equal(slice_of(q->password, q->password_len), slice_of(salt, len));
+}
+
+static void answer(struct auth_question *q, bool accepted)
+{
+	q->accepted = accepted;
+	home_post(q->home, &q->post);
+}
+
+size_t authenticator_waiting(const struct authenticator *a)
+{
+	const struct auth_question *q;
+	size_t count;
+
+	LL_COUNT(a->waiting, q, count);
+	return count;
+}
+
+void authenticator_answer(struct authenticator *a, size_t index)
+{
+	struct auth_question *q = a->waiting;
+
+	while (index-- > 0)
+		q = q->next;
+	LL_DELETE(a->waiting, q);
+	answer(q, is_right(q));
+}
+
+void authenticator_stop(struct authenticator *a)
+{
+	struct auth_question *q, *next;
+
+	a->stopping = true;
+	LL_FOREACH_SAFE (a->waiting, q, next) {
+		LL_DELETE(a->waiting, q);
+		answer(q, false);
+	}
+}
+
+void authenticator_free(struct authenticator *a)
+{
+	free(a);
+}
+
+void auth_question_fill(struct auth_question *q, struct slice user, const struct user *entry,
+                        struct slice password)
+{
+	bool may = entry != NULL && !entry->locked && entry->hash != NULL;
+
+	q->user = slice_dup(user);
+	q->hash = may ? xstrdup(entry->hash) : NULL;
+	q->password = (uint8_t *)slice_dup(password);
+	q->password_len = password.len;
+}
+
+void auth_question_fini(struct auth_question *q)
+{
+	free(q->user);
+	free(q->hash);
+	free(q->password);
+}
+
+bool authenticator_submit(struct authenticator *a, struct auth_question *q)
+{
+	if (a->stopping)
+		answer(q, false);
+	else
+		LL_APPEND(a->waiting, q);
+	return false;
+}
+
+/* One whose hash has begun is answered all the same. */
+void authenticator_cancel(struct authenticator *a, struct auth_question *q)
+{
+	(void)a;
+	(void)q;
+}
+
+bool authenticator_pass(struct authenticator *a, struct slice address, uint64_t *wait_ms)
+{
+	(void)a;
+	(void)address;
+	*wait_ms = 0;
+	return true;
+}
+
+void authenticator_note(struct authenticator *a, struct slice address, bool accepted)
+{
+	(void)a;
+	(void)address;
+	(void)accepted;
+}
