@@ -1,6 +1,7 @@
-/* The part of a kept session's queue that is on disk only: an offline session with a million waiting
- * messages costs disk, not memory.  What is in memory has lower positions than what is not; a client
- * that comes back is given the rest in pages, read off the loops.  Thread: the session's home. */
+/* The part of a kept session's queue that is on disk only: an offline session with a million
+ * waiting messages costs disk, not memory.  What is in memory has lower positions than what is not;
+ * a client that comes back is given the rest in pages, read off the loops.  Thread: the session's
+ * home. */
 #ifndef CORE_BACKLOG_H
 #define CORE_BACKLOG_H
 

@@ -62,8 +62,8 @@ struct commit *commit_new(struct worker *w, const struct publish_job *job)
 		commit->session_id = job->session->id;
 	if (keeps_identifier(commit, job))
 		commit->packet_id = job->packet_id;
-	commit->holds_live = commit->durability == DURABILITY_ACK &&
-	                     (commit->packet_id != 0 || job->ends_will);
+	commit->holds_live =
+	    commit->durability == DURABILITY_ACK && (commit->packet_id != 0 || job->ends_will);
 	if (commit->holds_live)
 		copy_live(commit, &w->match);
 	return commit;
@@ -134,8 +134,8 @@ static void add_retained(struct worker *w, struct journal_group *group,
 	struct buf value = {0};
 
 	if (change->current == NULL && change->owner.len > 0)
-		kept.owned_until_ms = journal_time_ms(w->server->journal,
-		                                      change->now_ms + RETAIN_OWNED_AFTER_MS);
+		kept.owned_until_ms =
+		    journal_time_ms(w->server->journal, change->now_ms + RETAIN_OWNED_AFTER_MS);
 	if (change->current != NULL || change->owner.len > 0)
 		kept_retained_put(&value, &kept);
 	record.value = buf_slice(&value);
@@ -155,7 +155,7 @@ static struct journal_group *group_of(struct worker *w, const struct publish_job
                                       struct commit *commit)
 {
 	bool waits = commit->durability == DURABILITY_ACK;
-	struct journal_group *group = journal_group_new(waits ? on_committed : NULL, commit);
+	struct journal_group *group = journal_group_new(NULL, NULL);
 
 	if (commit->packet_id != 0)
 		add_plain(group, RECORD_INBOUND, commit->session_id, commit->packet_id);
@@ -193,8 +193,8 @@ static void wait_for_it(struct worker *w, struct publish_job *job, struct commit
 		job->session->groups_pending++;
 	if (job->conn == NULL || job->msg->qos == 0)
 		return;
-	commit->receipt = receipt_ack(
-	    job->conn, job->msg->qos == 1 ? PACKET_PUBACK : PACKET_PUBREC, job->packet_id);
+	commit->receipt = receipt_ack(job->conn, job->msg->qos == 1 ? PACKET_PUBACK : PACKET_PUBREC,
+	                              job->packet_id);
 	if (journal_is_full(w->server->journal))
 		conn_pause(job->conn, CONN_PAUSE_STORE);
 }
@@ -223,12 +223,12 @@ bool commit_append(struct worker *w, struct publish_job *job, struct commit **co
 		hand_over(w, job, c, 0);
 		wait_for_it(w, job, c);
 		*commit = NULL;
+		journal_group_await(group, on_committed, c);
 		keep_append(w, &group, JOURNAL_NOW, NULL);
 		return true;
 	}
-	journal_group_forget(group);
-	keep_append(w, &group,
-	            c->durability == DURABILITY_ACK ? JOURNAL_NEXT : JOURNAL_INTERVAL, &position);
+	keep_append(w, &group, c->durability == DURABILITY_ACK ? JOURNAL_NEXT : JOURNAL_INTERVAL,
+	            &position);
 	hand_over(w, job, c, position);
 	return false;
 }

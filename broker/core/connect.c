@@ -256,6 +256,15 @@ static void take_over(struct conn *c, struct session *s)
 	          "the same user connected again with this client id");
 }
 
+/* D7 */
+static bool journal_is_broken(const struct worker *w)
+{
+	struct journal_health health;
+
+	journal_health(w->server->journal, &health);
+	return health.state == JOURNAL_FAILED;
+}
+
 /* The session this CONNECT continues, or a new one. NULL: refused. [MQTT3-3.1.4-3] [MQTT3-3.2.2-1,
  * -2, -3] [MQTT5-3.1.4-4] [MQTT5-3.2.2-2, -3] */
 static struct session *attach_session(struct conn *c, const struct connect *packet,
@@ -285,6 +294,12 @@ static struct session *attach_session(struct conn *c, const struct connect *pack
 	if (s != NULL) {
 		*present = true; /* [MQTT5-3.1.2-5] [MQTT3-3.1.2-4] */
 	} else {
+		if (expiry > 0 && journal_is_broken(w)) {
+			connect_refuse_packet(c, packet, REASON_SERVER_UNAVAILABLE,
+			                      "the store has failed: no session can be kept",
+			                      SLICE_EMPTY);
+			return NULL;
+		}
 		if (expiry > 0 &&
 		    !server_session_kept(w->server, c->identity->key, limits->sessions_per_user)) {
 			connect_refuse_packet(c, packet, REASON_QUOTA_EXCEEDED,

@@ -235,9 +235,8 @@ static void lost_to_group(struct worker *w)
 static void move_kept(struct worker *w, struct msg *msg, const struct target_item *from,
                       const struct target_item *to)
 {
-	struct record done = {.kind = RECORD_QUEUE_DONE,
-	                      .session_id = from->session_id,
-	                      .number = from->position};
+	struct record done = {
+	    .kind = RECORD_QUEUE_DONE, .session_id = from->session_id, .number = from->position};
 	struct journal_group *group = journal_group_new(NULL, NULL);
 
 	if (from->position != 0)

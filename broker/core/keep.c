@@ -76,16 +76,15 @@ static void bound_queue(const struct session *s, struct record *record)
 	const struct conf_limits *limits = session_limits(s);
 	bool here = s->conn != NULL;
 
-	record->number = (uint64_t)limits->queue_messages +
-	                 (here ? s->conn->receive_maximum : s->sent.count);
+	record->number =
+	    (uint64_t)limits->queue_messages + (here ? s->conn->receive_maximum : s->sent.count);
 	record->bound_bytes = limits->queue_bytes + (here ? limits->queue_bytes : s->sent.bytes);
 }
 
 void keep_session(struct session *s)
 {
-	struct kept_session kept = {.user = user_of(s),
-	                            .client_id = session_client_id(s),
-	                            .expiry_s = s->expiry_s};
+	struct kept_session kept = {
+	    .user = user_of(s), .client_id = session_client_id(s), .expiry_s = s->expiry_s};
 	struct record record = {.kind = RECORD_SESSION};
 	struct buf value = {0};
 
@@ -110,8 +109,9 @@ void keep_session_end(struct session *s)
 
 void keep_subscription(const struct subscription *sub)
 {
-	struct kept_subscription kept = {
-	    .filter = slice_of(sub->filter, sub->filter_len), .options = sub->options, .id = sub->id};
+	struct kept_subscription kept = {.filter = slice_of(sub->filter, sub->filter_len),
+	                                 .options = sub->options,
+	                                 .id = sub->id};
 	struct record record = {.kind = RECORD_SUBSCRIPTION, .number = sub->number};
 	struct buf value = {0};
 
@@ -201,11 +201,9 @@ void keep_add_queue(struct worker *w, struct journal_group *group, const struct 
 void keep_will(struct session *s, uint64_t due_ms)
 {
 	struct worker *w = s->worker;
-	struct kept_will kept = {.user = user_of(s),
-	                         .client_id = session_client_id(s),
-	                         .delay_s = s->will->delay_s};
-	struct record record = {
-	    .kind = RECORD_WILL, .session_id = s->id, .msg = s->will->msg};
+	struct kept_will kept = {
+	    .user = user_of(s), .client_id = session_client_id(s), .delay_s = s->will->delay_s};
+	struct record record = {.kind = RECORD_WILL, .session_id = s->id, .msg = s->will->msg};
 	struct buf value = {0};
 
 	if (!keep_is_on(w))

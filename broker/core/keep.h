@@ -1,7 +1,7 @@
 /* What must survive is written down here: records of a home gather in one group, which leaves with
- * the next promise made (keep_commit), before the next message is journaled (keep_append), or at the
- * end of the turn.  Where no journal keeps anything, all of this does nothing.  D1 to D6, design.md
- * section 5.  Thread: the home of what is kept. */
+ * the next promise made (keep_commit), before the next message is journaled (keep_append), or at
+ * the end of the turn.  Where no journal keeps anything, all of this does nothing.  D1 to D6,
+ * design.md section 5.  Thread: the home of what is kept. */
 #ifndef CORE_KEEP_H
 #define CORE_KEEP_H
 
@@ -40,8 +40,8 @@ void keep_add_queue(struct worker *w, struct journal_group *group, const struct 
 /* Append a group of the caller's; the facts gathered so far go before it. */
 void keep_append(struct worker *w, struct journal_group **group, enum journal_urgency urgency,
                  uint64_t *first_position);
-/* The facts gathered so far are promised by this packet: it leaves when they are durable. Takes over
- * the receipt. */
+/* The facts gathered so far are promised by this packet: it leaves when they are durable. Takes
+ * over the receipt. */
 void keep_commit(struct worker *w, struct receipt **receipt);
 /* Somebody else waits for the facts gathered so far. */
 void keep_commit_for(struct worker *w, journal_done_fn *done, void *context);

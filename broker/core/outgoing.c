@@ -1,4 +1,7 @@
-/* What goes to a session: permitted? window open? send, or queue; resend after a reconnect. design.md section 5, points 10 to 12. */
+/* What goes to a session: permitted? window open? send, or queue; resend after a reconnect.
+ * design.md section 5, points 10 to 12. */
+#include "core/outgoing.h"
+
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -6,7 +9,6 @@
 #include "core/backlog.h"
 #include "core/keep.h"
 #include "core/kept.h"
-#include "core/outgoing.h"
 #include "core/server.h"
 #include "proto/publish.h"
 
@@ -298,8 +300,8 @@ static void drop(struct session *s, struct outgoing *o, const char *cause)
 
 #define TOO_LARGE "larger than the client's Maximum Packet Size"
 
-/* Judged anew each time: what may no longer be read is not sent again; what was sent before says so.
- * [MQTT5-4.3.3-6, -7] */
+/* Judged anew each time: what may no longer be read is not sent again; what was sent before says
+ * so. [MQTT5-4.3.3-6, -7] */
 static void write_sent(struct session *s, struct outgoing *o)
 {
 	struct delivery d = outgoing_delivery(o);
@@ -340,8 +342,7 @@ static void on_sent_kept(struct journal_group *group, int status, void *home_arg
 static void store_identifier(struct session *s, struct outgoing *o)
 {
 	struct kept_sent kept = {.packet_id = o->packet_id};
-	struct record record = {
-	    .kind = RECORD_SENT, .session_id = s->id, .number = o->position};
+	struct record record = {.kind = RECORD_SENT, .session_id = s->id, .number = o->position};
 	struct journal_group *group = journal_group_new(on_sent_kept, NULL);
 	struct buf value = {0};
 

@@ -21,6 +21,8 @@ void sent_remove(struct session *s, struct outgoing *o);
 /* One that was sent before the broker started: with the identifier it had. Takes over o. */
 void sent_restore(struct session *s, struct outgoing *o, uint16_t packet_id);
 
+/* PUBREC is here: the message itself is not needed any more. */
+void outgoing_release(struct session *s, struct outgoing *o);
 /* PUBREL, behind what it promises where that is kept. [MQTT5-3.6.2-2, -3] */
 void send_release(struct session *s, uint16_t packet_id, enum reason reason, bool kept);
 

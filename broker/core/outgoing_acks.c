@@ -32,15 +32,12 @@ enum reason on_puback(struct conn *c, const struct frame *f)
 	return REASON_OK;
 }
 
-static void release(struct session *s, struct outgoing *o)
+void outgoing_release(struct session *s, struct outgoing *o)
 {
-	if (o->released)
-		return;
 	o->released = true;
 	s->sent.bytes -= msg_bytes(o->msg);
 	uncount(&s->worker->counters.held_bytes, msg_bytes(o->msg));
 	msg_unref(&o->msg);
-	keep_sent(s, o);
 }
 
 /* [MQTT3-4.3.3-1] [MQTT5-4.3.3-3] [MQTT5-4.4.0-2] */
@@ -64,7 +61,10 @@ enum reason on_pubrec(struct conn *c, const struct frame *f)
 		session_pump(s);
 		return REASON_OK;
 	}
-	release(s, o);
+	if (!o->released) {
+		outgoing_release(s, o);
+		keep_sent(s, o);
+	}
 	send_release(s, o->packet_id, REASON_SUCCESS, o->position != 0);
 	return REASON_OK;
 }

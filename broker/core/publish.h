@@ -22,7 +22,8 @@ struct publish_job {
 	uint16_t packet_id;
 	struct inbound *inbound; /* the QoS 2 identifier to keep with it; NULL: none */
 	bool ends_will;          /* the session's will is kept: with this message it is no more */
-	struct retain_change *change; /* of a retained one, made, its stripe still held; else NULL */
+	struct retain_change
+	    *change; /* of a retained one, made, its stripe still held; else NULL */
 };
 
 /* Route it: to everybody who wants it, with its acknowledgement behind everything that it promises.

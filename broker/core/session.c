@@ -167,15 +167,24 @@ static void leave_will(struct session *s)
 	}
 }
 
+/* `since` may lie before the beginning of the clock (restore.c): modulo 2^64. */
+static uint64_t due_after(const struct session *s, uint64_t since, uint64_t ms)
+{
+	uint64_t now = s->worker->home.now_ms;
+
+	return now - since >= ms ? now : since + ms;
+}
+
 /* When it ends by itself: its interval, or a day after its user was removed, whichever is first. */
 void session_arm_expiry(struct session *s)
 {
 	uint64_t due = s->expiry_s == EXPIRY_NEVER
 	                   ? UINT64_MAX
-	                   : s->away_since_ms + (uint64_t)s->expiry_s * 1000;
+	                   : due_after(s, s->away_since_ms, (uint64_t)s->expiry_s * 1000);
+	uint64_t removed_due = due_after(s, s->removed_since_ms, REMOVED_KEPT_MS);
 
-	if (s->removed && s->removed_since_ms + REMOVED_KEPT_MS < due)
-		due = s->removed_since_ms + REMOVED_KEPT_MS;
+	if (s->removed && removed_due < due)
+		due = removed_due;
 	if (due == UINT64_MAX)
 		home_timer_disarm(&s->worker->home, &s->expiry_timer);
 	else

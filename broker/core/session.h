@@ -67,9 +67,9 @@ struct outgoing_list {
 struct inbound {
 	UT_hash_handle hh;
 	uint16_t packet_id;
-	bool pending;          /* its group is not yet durable */
+	bool pending;                    /* its group is not yet durable */
 	enum conf_durability durability; /* of its message */
-	struct receipt *again; /* PUBREC of a resent PUBLISH that waits for the group */
+	struct receipt *again;           /* PUBREC of a resent PUBLISH that waits for the group */
 };
 
 struct replay {
@@ -122,8 +122,8 @@ struct session {
 	struct outgoing_list waiting; /* not sent */
 	struct outgoing_list sent;    /* sent, in order; window */
 	struct outgoing **slots;      /* sent, by packet id & (slot_count - 1) */
-	struct outgoing *unwritten; /* in `sent`: the first that the present connection has not seen;
-	                               NULL: none */
+	struct outgoing *unwritten;   /* in `sent`: the first that the present connection has not
+	                                 seen;   NULL: none */
 	struct backlog *backlog; /* the part of its queue that is on disk only; NULL: there never
 	                            was one */
 	struct replay *replays;
@@ -142,9 +142,10 @@ struct session {
 	uint32_t groups_pending;    /* of its messages, not yet durable */
 	uint16_t next_packet_id;
 	bool durable;
-	bool ended_another; /* by Clean Start, one that was kept: its CONNACK says that that is gone */
-	bool removed;   /* its user is not in the password file any more */
-	bool in_replay; /* in worker->replaying */
+	bool ended_another; /* by Clean Start, one that was kept: its CONNACK says that that is gone
+	                     */
+	bool removed;       /* its user is not in the password file any more */
+	bool in_replay;     /* in worker->replaying */
 };
 
 struct session *session_find(struct worker *w, struct slice user_key, struct slice client_id);
@@ -192,6 +193,10 @@ struct subscription *subscription_find(struct session *s, struct slice filter);
 struct subscription *subscription_put(struct session *s, struct slice filter,
                                       const struct subscription_options *options, uint32_t id,
                                       bool *is_new);
+/* One that was kept. */
+void subscription_restore(struct session *s, uint64_t number, struct slice filter,
+                          const struct subscription_options *options, uint32_t id);
+struct subscription *subscription_numbered(struct session *s, uint64_t number); /* or NULL */
 void subscription_remove(struct subscription *sub);
 void subscriptions_online(struct session *s, bool online);        /* its $share groups learn it */
 void subscriptions_free(struct session *s);                       /* all of them */

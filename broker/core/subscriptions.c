@@ -143,6 +143,29 @@ struct subscription *subscription_put(struct session *s, struct slice filter,
 	return sub;
 }
 
+void subscription_restore(struct session *s, uint64_t number, struct slice filter,
+                          const struct subscription_options *options, uint32_t id)
+{
+	struct subscription *sub = subscription_new(s, filter);
+
+	sub->number = number;
+	if (s->next_subscription < number)
+		s->next_subscription = (uint32_t)number;
+	sub->options = *options;
+	sub->id = id;
+	enter_tree(sub, true);
+}
+
+struct subscription *subscription_numbered(struct session *s, uint64_t number)
+{
+	struct table_walk walk = table_walk_of(&s->subscriptions);
+	struct subscription *sub;
+
+	while ((sub = table_walk_next(&walk)) != NULL && sub->number != number)
+		;
+	return sub;
+}
+
 /* What the table of its session points to no more, or soon. */
 static void subscription_free(struct subscription *sub)
 {

@@ -70,7 +70,10 @@ static struct msg *begin_life(struct session *s, const struct msg *will)
 
 void will_fire(struct session *s)
 {
-	struct publish_job job = {.session = s, .action = ACL_WILL, };
+	struct publish_job job = {
+	    .session = s,
+	    .action = ACL_WILL,
+	};
 	struct msg *will, *msg;
 	struct acl_request request;
 

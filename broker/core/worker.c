@@ -38,21 +38,31 @@ static bool worker_turn_end(void *arg)
 	return more;
 }
 
+static void resume_all(struct worker *w, enum conn_pause why)
+{
+	struct conn *c, *next;
+
+	DL_FOREACH_SAFE (w->conns, c, next) {
+		if ((c->pauses & why) != 0)
+			conn_resume(c, why);
+	}
+}
+
 static void on_low(struct post *post, void *home_arg)
 {
 	struct flow *flow = container_of(post, struct flow, low);
 	struct worker *w = home_arg;
-	struct conn *c, *next;
 
 	atomic_store(&flow->state, FLOW_OPEN);
 	w->stalled--;
 	handover_stall(w, flow); /* filled again while this was on its way */
-	if (w->stalled > 0)
-		return;
-	DL_FOREACH_SAFE (w->conns, c, next) {
-		if ((c->pauses & CONN_PAUSE_PRESSURE) != 0)
-			conn_resume(c, CONN_PAUSE_PRESSURE);
-	}
+	if (w->stalled == 0)
+		resume_all(w, CONN_PAUSE_PRESSURE);
+}
+
+void worker_on_room(void *home_arg)
+{
+	resume_all(home_arg, CONN_PAUSE_STORE);
 }
 
 struct worker *worker_new(struct server *server, unsigned index, struct policy *policy)
