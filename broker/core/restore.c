@@ -254,7 +254,13 @@ static void settle_home(struct worker *w)
 	free(ids);
 }
 
-int restore_run(struct server *server, struct restored *out, char text[DISK_ERROR_TEXT])
+void restore_settle(struct server *server)
+{
+	for (unsigned i = 0; i < server->worker_count; i++)
+		settle_home(server->workers[i]);
+}
+
+int restore_load(struct server *server, struct restored *out, char text[DISK_ERROR_TEXT])
 {
 	static const struct journal_visitor visitor = {
 	    .retained = on_retained,
@@ -267,15 +273,11 @@ int restore_run(struct server *server, struct restored *out, char text[DISK_ERRO
 	    .will = on_will,
 	};
 	struct restore r = {.server = server, .counts = out};
-	int failed;
 
 	*out = (struct restored){0};
 	for (unsigned i = 0; i < server->worker_count; i++)
 		home_update_now(&server->workers[i]->home);
 	r.last_ms = journal_last_time_ms(server->journal);
 	r.now_ms = journal_time_ms(server->journal, server->workers[0]->home.now_ms);
-	failed = journal_restore(server->journal, &visitor, &r, text);
-	for (unsigned i = 0; failed == 0 && i < server->worker_count; i++)
-		settle_home(server->workers[i]);
-	return failed;
+	return journal_restore(server->journal, &visitor, &r, text);
 }

@@ -10,7 +10,9 @@ struct restored {
 	uint64_t sessions, subscriptions, queued, retained, wills;
 };
 
-/* 0 or -errno; *text says what to do. */
-int restore_run(struct server *server, struct restored *out, char text[DISK_ERROR_TEXT]);
+/* Everything is there again. Nothing is posted. 0 or -errno; *text says what to do. */
+int restore_load(struct server *server, struct restored *out, char text[DISK_ERROR_TEXT]);
+/* What came due meanwhile happens: sessions end, wills go out. Nobody may have connected yet. */
+void restore_settle(struct server *server);
 
 #endif
