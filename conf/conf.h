@@ -96,6 +96,18 @@ struct conf_limits {
 	uint32_t sessions_per_user;
 	uint32_t topic_levels;
 	uint32_t user_properties;
+	uint32_t subscription_bytes;
+	uint32_t message_rate;            /* PUBLISH packets a second; 0: any */
+	uint32_t connections_per_address; /* 0: any */
+	uint32_t connections_per_user;    /* 0: any */
+};
+
+/* Limits of what all clients share: not a listener's. */
+struct conf_shared_limits {
+	uint32_t retained_messages;
+	uint32_t retained_per_user;
+	uint64_t retained_bytes;
+	uint64_t memory_bytes; /* 0: any */
 };
 
 struct conf_listener {
@@ -126,6 +138,7 @@ struct conf {
 	struct conf_tls tls;
 	struct conf_authentication authentication;
 	struct conf_limits limits;
+	struct conf_shared_limits shared;
 	char *password_file;
 	char *acl_file;
 	enum conf_partial_subscriptions partial_subscriptions;

@@ -177,12 +177,24 @@ static const struct schema_section persistence_section = {
     .help = "What outlives a restart. Without a directory that is nothing.",
 };
 
-#define LIMIT(field) AT(struct conf_limits, field)
+#define LIMIT(field)  AT(struct conf_limits, field)
+#define SHARED(field) AT(struct conf, shared.field)
+#define SHARED_HINT   "it is about what all clients share; set it in limits: at the top level"
 static const struct schema_key limits_keys[] = {
     {"connections", SCHEMA_INTEGER, 0, LIMIT(connections), .min = 1, .max = 1000000,
      .default_text = "10000", LISTENER_FLAG(own_connections),
      .help = "Connections at a time. The global value counts all; in a listener it counts that "
              "listener's."},
+    {"connections_per_address", SCHEMA_INTEGER, 0, LIMIT(connections_per_address), .min = 0,
+     .max = 1000000, .default_text = "5000",
+     .help =
+         "Connections at a time from one IPv4 address, or from one IPv6 network (/64), over all "
+         "listeners; one more is closed before its TLS handshake. It is generous because many "
+         "devices may come through one gateway. Unix sockets do not count. 0: any number."},
+    {"connections_per_user", SCHEMA_INTEGER, 0, LIMIT(connections_per_user), .min = 0,
+     .max = 1000000, .default_text = "0",
+     .help = "Clients of one user that are connected at a time; all anonymous clients are one "
+             "user. One that takes over its own older connection always may. 0: any number."},
     {"max_packet_size", SCHEMA_SIZE, 0, LIMIT(max_packet_size), .min = 1 << 10, .max = 256 << 20,
      .default_text = "2M",
      .help = "The largest packet accepted; MQTT 5.0 clients are told. Bounds the memory a client's "
@@ -193,7 +205,17 @@ static const struct schema_key limits_keys[] = {
              "keep. At most max_packet_size."},
     {"receive_maximum", SCHEMA_INTEGER, 0, LIMIT(receive_maximum), .min = 1, .max = UINT16_MAX,
      .default_text = "20",
-     .help = "QoS 1 and 2 messages that a client may have sent without their acknowledgement."},
+     .help = "QoS 1 and 2 messages that a client may have sent without their acknowledgement. Of "
+             "QoS 2 messages that it left unfinished on earlier connections the session keeps "
+             "four times as many, and queue_messages of an MQTT 3.1.1 client, which cannot be "
+             "told a number; one more ends the connection (Receive Maximum exceeded)."},
+    {"message_rate", SCHEMA_INTEGER, 0, LIMIT(message_rate), .min = 0, .max = 1000000,
+     .default_text = "0",
+     .help = "PUBLISH packets a second from one connection; what it saved up in three seconds of "
+             "silence it may send at once. Who sends faster is not disconnected (that would be "
+             "reason code 0x96, and a loop of reconnections) but read more slowly: its own "
+             "connection fills, and nothing is lost. 0: as fast as the broker can, which "
+             "stops reading publishers too while their subscribers' threads cannot keep up."},
     {"topic_alias_maximum", SCHEMA_INTEGER, 0, LIMIT(topic_alias_maximum), .min = 0,
      .max = UINT16_MAX, .default_text = "10",
      .help = "Topic aliases that an MQTT 5.0 client may set."},
@@ -201,6 +223,24 @@ static const struct schema_key limits_keys[] = {
      .help = "The highest QoS that clients may publish with."},
     {"retain_available", SCHEMA_BOOL, 0, LIMIT(retain_available), .default_text = "true",
      .help = "Whether retained messages are accepted."},
+    {"retained_messages", SCHEMA_INTEGER, KEY_GLOBAL, SHARED(retained_messages), .min = 1,
+     .max = 100000000, .default_text = "100000", .hint = SHARED_HINT,
+     .help = "Retained messages, of all users together. A message for a topic that has none is "
+             "refused above it: MQTT 5.0 clients are told (Quota exceeded), for others and at QoS "
+             "0 it is acknowledged and dropped. What is there can always be replaced and "
+             "deleted."},
+    {"retained_bytes", SCHEMA_SIZE, KEY_GLOBAL, SHARED(retained_bytes), .min = 1 << 10,
+     .max = (uint64_t)1 << 40, .default_text = "256M", .hint = SHARED_HINT,
+     .help = "The memory that retained messages take, all together. Above it they cannot grow."},
+    {"retained_per_user", SCHEMA_INTEGER, KEY_GLOBAL, SHARED(retained_per_user), .min = 1,
+     .max = 100000000, .default_text = "50000", .hint = SHARED_HINT,
+     .help = "Retained messages that were written by clients of one user."},
+    {"memory", SCHEMA_SIZE, KEY_GLOBAL, SHARED(memory_bytes), .min = 0, .max = (uint64_t)1 << 40,
+     .default_text = "1G", .hint = SHARED_HINT,
+     .help = "What all messages may take that are kept in memory: retained, queued, and sent but "
+             "not acknowledged. Above it nothing new is retained, and what would have to wait "
+             "for its subscriber is dropped, counted and logged, as with a full queue; who reads "
+             "and acknowledges gets everything. 0: as much as the single limits allow."},
     {"max_keepalive", SCHEMA_SECONDS, 0, LIMIT(max_keepalive_s), .min = 0, .max = UINT16_MAX,
      .default_text = "0",
      .help = "The longest keep alive; an MQTT 5.0 client that asks for more, or for none, is given "
@@ -227,6 +267,9 @@ static const struct schema_key limits_keys[] = {
      .help = "Connections that have not got their CONNACK yet, all together."},
     {"subscriptions", SCHEMA_INTEGER, 0, LIMIT(subscriptions), .min = 1, .max = 1000000,
      .default_text = "10000", .help = "Subscriptions of one client."},
+    {"subscription_bytes", SCHEMA_SIZE, 0, LIMIT(subscription_bytes), .min = 1 << 10,
+     .max = 1 << 30, .default_text = "1M",
+     .help = "The same in bytes of their topic filters, all together."},
     {"sessions_per_user", SCHEMA_INTEGER, 0, LIMIT(sessions_per_user), .min = 0, .max = 1000000,
      .default_text = "1000",
      .help = "Sessions that are kept for the clients of one user while they are away."},

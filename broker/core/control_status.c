@@ -137,6 +137,7 @@ static void put_totals(struct buf *out, const struct totals *t)
 	json_number(out, "messages_sent", t->messages_sent);
 	json_number(out, "messages_dropped", t->messages_dropped);
 	json_number(out, "denials", t->denials);
+	json_number(out, "retained_refused", t->retained_refused);
 }
 
 static void put_listener(struct buf *out, const struct conf_listener *l)

@@ -411,7 +411,7 @@ static const char *queue_full(const struct session *s, const struct msg *msg)
 		return "limits.queue_messages is reached";
 	if (s->waiting.bytes + backlog_bytes(s) + msg_bytes(msg) > limits->queue_bytes)
 		return "limits.queue_bytes is reached";
-	return NULL;
+	return quota_memory(s->worker, msg_bytes(msg));
 }
 
 /* False: no room, and another member of the group may have some. [MQTT3-3.1.2-5] */

@@ -54,6 +54,15 @@ static void refuse_publish(struct conn *c, const struct publish *pub,
 		acknowledge(c, pub, REASON_SUCCESS, SLICE_EMPTY);
 }
 
+/* No room to retain it: nobody gets it, so that all see the same. */
+static void refuse_full(struct conn *c, const struct publish *pub, const char *limit)
+{
+	if (c->version == MQTT_5_0)
+		acknowledge(c, pub, REASON_QUOTA_EXCEEDED, slice_of_str(limit));
+	else
+		acknowledge(c, pub, REASON_SUCCESS, SLICE_EMPTY);
+}
+
 struct acl_request publish_request(enum acl_action action, const struct msg *msg)
 {
 	return (struct acl_request){.action = action,
@@ -242,11 +251,12 @@ static void route_accepted(struct conn *c, const struct publish *pub,
 	job.conn = c;
 	job.packet_id = pub->packet_id;
 	outcome = publish_route(w, &job);
-	if (outcome == PUBLISH_DENIED) {
-		if (pub->qos == 2)
-			inbound_stored(c->session, pub->packet_id, false);
+	if (outcome != PUBLISH_ROUTED && pub->qos == 2)
+		inbound_stored(c->session, pub->packet_id, false);
+	if (outcome == PUBLISH_DENIED)
 		refuse_publish(c, pub, &job.verdict);
-	}
+	else if (outcome == PUBLISH_FULL)
+		refuse_full(c, pub, job.full);
 	msg_unref(&job.msg);
 	worker_stall(w, c);
 }

@@ -9,6 +9,7 @@
 
 enum publish_outcome {
 	PUBLISH_ROUTED,
+	PUBLISH_FULL,   /* to be retained, and a limit is reached; told already */
 	PUBLISH_DENIED, /* another user owns the topic, and no other rule allows it */
 };
 
@@ -20,6 +21,7 @@ struct publish_job {
 	                               comes back denied */
 	struct conn *conn;          /* whom the acknowledgement is owed; NULL: nobody */
 	uint16_t packet_id;
+	const char *full;        /* with PUBLISH_FULL: which limit */
 	struct inbound *inbound; /* the QoS 2 identifier to keep with it; NULL: none */
 	bool ends_will;          /* the session's will is kept: with this message it is no more */
 	struct retain_change

@@ -142,6 +142,17 @@ static bool owner_permits(struct publish_job *job, const struct retain_change *c
 	return job->verdict.allowed;
 }
 
+/* May it be done, and is there room? The broker's own values are few, and always find some. */
+static enum publish_outcome judge_retained(struct worker *w, struct publish_job *job,
+                                           const struct retain_change *change)
+{
+	if (!owner_permits(job, change))
+		return PUBLISH_DENIED;
+	if (!is_delete(job->msg) && job->session != NULL)
+		job->full = quota_retained(w, change, job->msg);
+	return job->full == NULL ? PUBLISH_ROUTED : PUBLISH_FULL;
+}
+
 static void change_retained(struct worker *w, struct publish_job *job, struct retain_change *change)
 {
 	if (job->verdict.by_own && change->owner.len == 0)
@@ -161,12 +172,12 @@ static enum publish_outcome route_retained(struct worker *w, struct publish_job 
 {
 	struct server *server = w->server;
 	struct retain_change change;
-	bool permitted;
+	enum publish_outcome outcome;
 
 	route_read_begin(server->route, w->home.index);
 	retain_begin(server->retain, w->home.index, msg_topic(job->msg), w->home.now_ms, &change);
-	permitted = owner_permits(job, &change);
-	if (permitted) {
+	outcome = judge_retained(w, job, &change);
+	if (outcome == PUBLISH_ROUTED) {
 		change_retained(w, job, &change);
 		job->change = &change;
 		route_match(server->route, msg_topic(job->msg), &w->match);
@@ -176,7 +187,9 @@ static enum publish_outcome route_retained(struct worker *w, struct publish_job 
 	}
 	retain_end(&change);
 	route_read_end(server->route, w->home.index);
-	return permitted ? PUBLISH_ROUTED : PUBLISH_DENIED;
+	if (outcome == PUBLISH_FULL)
+		quota_tell_refused(job->session, msg_topic(job->msg), job->full);
+	return outcome;
 }
 
 /* [MQTT3-3.3.1-12] [MQTT5-3.3.1-8] */

@@ -27,6 +27,7 @@ static void add_worker(struct totals *t, const struct counters *c)
 	add(&t->sockets, &c->connections_total);
 	add(&t->clients_accepted, &c->clients_accepted);
 	add(&t->denials, &c->denials);
+	add(&t->retained_refused, &c->retained_refused);
 	add(&t->subscriptions, &c->subscriptions);
 	add(&t->shared_subscriptions, &c->shared_subscriptions);
 	add(&t->stored, &c->held);

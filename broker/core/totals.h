@@ -16,7 +16,7 @@ struct totals {
 	uint64_t messages_received, messages_sent, messages_dropped;
 	uint64_t payload_received, payload_sent;
 	uint64_t bytes_received, bytes_sent;
-	uint64_t sockets, clients_accepted, denials;
+	uint64_t sockets, clients_accepted, denials, retained_refused;
 	uint64_t subscriptions, shared_subscriptions;
 	uint64_t retained, retained_bytes;
 	uint64_t stored, stored_bytes; /* retained, queued or in flight */

@@ -6,6 +6,7 @@
 
 #include "core/conn.h"
 #include "core/policy.h"
+#include "core/quota.h"
 #include "core/session.h"
 #include "store/journal.h"
 #include "store/retain.h"
@@ -47,6 +48,7 @@ struct counters {
 	_Atomic uint64_t clients_accepted; /* CONNECTs that were answered with success */
 	_Atomic uint64_t sessions_expired;
 	_Atomic uint64_t denials;
+	_Atomic uint64_t retained_refused; /* for a limit */
 	/* What there is now. */
 	_Atomic uint64_t sessions;
 	_Atomic uint64_t subscriptions;
@@ -128,7 +130,8 @@ struct worker {
 	struct acl_subject *writer_subject; /* of the last writer checked during a replay */
 	struct origin *writer_origin;
 	uint64_t writer_generation;
-	struct log_limit refusal_limit, dropped_limit, share_limit;
+	struct log_limit refusal_limit, dropped_limit, share_limit, quota_limit;
+	struct quota_room room;
 	struct counters counters;
 	bool stopping;
 	struct step *stop_step; /* to answer when the last connection has gone */

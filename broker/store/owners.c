@@ -59,6 +59,18 @@ void owners_unref(struct owners *o, struct owner **owner)
 	mutex_unlock(&o->lock);
 }
 
+uint32_t owners_values(struct owners *o, struct slice key)
+{
+	struct owner *owner;
+	uint32_t values;
+
+	mutex_lock(&o->lock);
+	HASH_FIND(hh, o->by_key, key.data, key.len, owner);
+	values = owner == NULL ? 0 : owner->values;
+	mutex_unlock(&o->lock);
+	return values;
+}
+
 void owners_disown(struct owners *o, struct slice key)
 {
 	struct owner *owner;

@@ -1,6 +1,6 @@
-/* Who owns topics: one shared record per user, so that a topic's owner costs a pointer and a
- * removed user is forgotten everywhere at once.  A lock of its own, always the innermost; any
- * thread. */
+/* Who owns topics and who wrote their values: one shared record per user, so that either costs a
+ * pointer and a removed user is forgotten everywhere at once.  A lock of its own, always the
+ * innermost; any thread. */
 #ifndef STORE_OWNERS_H
 #define STORE_OWNERS_H
 
@@ -15,6 +15,7 @@
 struct owner {
 	uint32_t refs; /* under the lock */
 	_Atomic bool gone;
+	_Atomic uint32_t values; /* retained values that this user wrote */
 	UT_hash_handle hh;
 	size_t key_len;
 	uint8_t key[];
@@ -31,6 +32,9 @@ struct owner *owners_ref(struct owners *o, struct slice key); /* a new reference
 void owners_unref(struct owners *o, struct owner **owner);    /* NULL is fine */
 /* Whoever holds a reference sees it gone; the same key begins anew. */
 void owners_disown(struct owners *o, struct slice key);
+
+/* Retained values of this user; 0 where nobody has a record of it. */
+uint32_t owners_values(struct owners *o, struct slice key);
 
 static inline struct slice owner_key(const struct owner *owner)
 {

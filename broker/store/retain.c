@@ -37,6 +37,7 @@ void retain_free(struct retain *r)
 		REQUIRE(retain_node_of(level)->pins == 0);
 		msg_unref(&retain_node_of(level)->value);
 		owners_unref(&r->owners, &retain_node_of(level)->owner);
+		retain_writer_drop(r, retain_node_of(level));
 	}
 	levels_fini(&r->tree);
 	owners_fini(&r->owners);
@@ -159,6 +160,7 @@ static void value_drop(struct retain *r, struct retain_node *n)
 {
 	r->values--;
 	r->bytes -= msg_bytes(n->value);
+	retain_writer_drop(r, n);
 	msg_unref(&n->value);
 }
 
@@ -230,6 +232,7 @@ static void put_numbered(struct retain_change *c, struct msg *msg, uint64_t numb
 		r->bytes += more;
 	msg_unref(&n->value);    /* [MQTT3-3.3.1-7] [MQTT5-3.3.1-5] */
 	n->value = msg_ref(msg); /* [MQTT3-3.3.1-5] [MQTT5-3.3.1-5] */
+	retain_writer_set(r, n, msg->origin);
 	n->writer_generation = 0;
 	c->current = msg;
 }

@@ -35,6 +35,13 @@ struct retain_change {
 
 void retain_begin(struct retain *r, unsigned slot, struct slice topic, uint64_t now_ms,
                   struct retain_change *out);
+/* What there may be of them. */
+struct retain_limits {
+	uint64_t values, values_per_user, bytes;
+};
+/* Which limit would retain_put of this value pass? NULL: none. [MQTT5-3.4.2-1] */
+const char *retain_exceeds(const struct retain_change *c, const struct msg *msg,
+                           const struct retain_limits *limits);
 /* Store a value (takes its own reference; sets msg->number). */
 void retain_put(struct retain_change *c, struct msg *msg);
 /* Delete: a tombstone stays as long as it is needed (owner: 7 days; else until nobody replays it).

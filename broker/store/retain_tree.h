@@ -19,6 +19,7 @@ struct retain_node {
 	struct retain_node **link; /* the pointer that points here */
 	struct msg *value;
 	struct owner *owner;
+	struct owner *writer;    /* for whom the value counts; NULL: nobody */
 	uint64_t owned_until_ms; /* where there is no value */
 	_Atomic uint32_t writer_generation;
 	uint32_t pins; /* cursors that rest here */
@@ -32,6 +33,7 @@ struct retain {
 	unsigned shared_slot; /* of threads that are no workers */
 	_Atomic uint64_t clock;
 	_Atomic uint64_t values, bytes;
+	_Atomic uint64_t written; /* values of somebody: the broker's own do not count */
 	_Atomic size_t sweep_at;
 
 	struct mutex garbage_lock;
@@ -49,6 +51,9 @@ void retain_stripe_lock(struct retain *r, const struct retain_node *n);
 void retain_stripe_unlock(struct retain *r, const struct retain_node *n);
 /* Let go of a value that expired and of an owner whose time is over. Under the stripe. */
 void retain_node_settle(struct retain *r, struct retain_node *n, uint64_t now_ms);
+/* For whom the value counts: `origin`, or nobody any more. Under the stripe. */
+void retain_writer_set(struct retain *r, struct retain_node *n, const struct origin *origin);
+void retain_writer_drop(struct retain *r, struct retain_node *n);
 /* List it where it holds nothing and nobody needs it: freed by a later retain_collect. Under the
  * stripe. */
 void retain_node_discard(struct retain *r, struct retain_node *n);

@@ -234,6 +234,45 @@ static const struct row rows[] = {
     {"limits", "user_properties", "10000", "10000"},
     {"limits", "user_properties", "10001", NULL},
     NO_NUMBER("limits", "user_properties"),
+    {"limits", "connections_per_address", "0", "0"},
+    {"limits", "connections_per_address", "1000000", "1000000"},
+    {"limits", "connections_per_address", "1000001", NULL},
+    {"limits", "connections_per_address", "10k", NULL},
+    NO_NUMBER("limits", "connections_per_address"),
+    {"limits", "connections_per_user", "0", "0"},
+    {"limits", "connections_per_user", "1000000", "1000000"},
+    {"limits", "connections_per_user", "1000001", NULL},
+    NO_NUMBER("limits", "connections_per_user"),
+    {"limits", "message_rate", "0", "0"},
+    {"limits", "message_rate", "1000000", "1000000"},
+    {"limits", "message_rate", "1000001", NULL},
+    {"limits", "message_rate", "10/s", NULL},
+    NO_NUMBER("limits", "message_rate"),
+    {"limits", "retained_messages", "1", "1"},
+    {"limits", "retained_messages", "100000000", "100000000"},
+    {"limits", "retained_messages", "0", NULL},
+    {"limits", "retained_messages", "100000001", NULL},
+    NO_NUMBER("limits", "retained_messages"),
+    {"limits", "retained_per_user", "1", "1"},
+    {"limits", "retained_per_user", "100000000", "100000000"},
+    {"limits", "retained_per_user", "0", NULL},
+    {"limits", "retained_per_user", "100000001", NULL},
+    NO_NUMBER("limits", "retained_per_user"),
+    {"limits", "retained_bytes", "1k", "1k"},
+    {"limits", "retained_bytes", "1024G", "1024G"},
+    {"limits", "retained_bytes", "1023", NULL},
+    {"limits", "retained_bytes", "1025G", NULL},
+    NO_NUMBER("limits", "retained_bytes"),
+    {"limits", "memory", "0", "0"},
+    {"limits", "memory", "1024G", "1024G"},
+    {"limits", "memory", "1025G", NULL},
+    {"limits", "memory", "1G5", NULL},
+    NO_NUMBER("limits", "memory"),
+    {"limits", "subscription_bytes", "1k", "1k"},
+    {"limits", "subscription_bytes", "1G", "1G"},
+    {"limits", "subscription_bytes", "1023", NULL},
+    {"limits", "subscription_bytes", "2G", NULL},
+    NO_NUMBER("limits", "subscription_bytes"),
 
     {"log", "level", "error", "error"},
     {"log", "level", "warning", "warning"},
@@ -384,12 +423,19 @@ static void defaults_are_those_of_the_interface(void **state)
 						 "  topics: ~\n"
 						 "limits:\n"
 						 "  connections: 10000\n"
+						 "  connections_per_address: 5000\n"
+						 "  connections_per_user: 0\n"
 						 "  max_packet_size: 2M\n"
 						 "  max_connect_size: 64k\n"
 						 "  receive_maximum: 20\n"
+						 "  message_rate: 0\n"
 						 "  topic_alias_maximum: 10\n"
 						 "  max_qos: 2\n"
 						 "  retain_available: true\n"
+						 "  retained_messages: 100000\n"
+						 "  retained_bytes: 256M\n"
+						 "  retained_per_user: 50000\n"
+						 "  memory: 1G\n"
 						 "  max_keepalive: 0\n"
 						 "  max_session_expiry: 30d\n"
 						 "  queue_messages: 1000\n"
@@ -397,6 +443,7 @@ static void defaults_are_those_of_the_interface(void **state)
 						 "  connect_timeout: 10s\n"
 						 "  unauthenticated: 1000\n"
 						 "  subscriptions: 10000\n"
+						 "  subscription_bytes: 1M\n"
 						 "  sessions_per_user: 1000\n"
 						 "  topic_levels: 128\n"
 						 "  user_properties: 64\n"
@@ -452,6 +499,14 @@ static void defaults_in_their_units(void **state)
 	assert_int_equal(l->sessions_per_user, 1000);
 	assert_int_equal(l->topic_levels, 128);
 	assert_int_equal(l->user_properties, 64);
+	assert_int_equal(l->subscription_bytes, 1048576);
+	assert_int_equal(l->message_rate, 0);
+	assert_int_equal(l->connections_per_address, 5000);
+	assert_int_equal(l->connections_per_user, 0);
+	assert_int_equal(conf->shared.retained_messages, 100000);
+	assert_int_equal(conf->shared.retained_bytes, 268435456);
+	assert_int_equal(conf->shared.retained_per_user, 50000);
+	assert_int_equal(conf->shared.memory_bytes, 1073741824);
 	conf_free(conf);
 }
 

@@ -1,0 +1,59 @@
+/* How much is retained, and by whom: each value counts for its writer, in the record that names
+ * owners too.  What is already there may always be replaced by something that is not larger.  Under
+ * the topic's stripe; two stripes that change at the same time may pass a limit by one. */
+#include "store/retain_tree.h"
+
+static bool writes_still(const struct owner *writer, struct slice key)
+{
+	return writer != NULL && !writer->gone && slice_equal(owner_key(writer), key);
+}
+
+void retain_writer_drop(struct retain *r, struct retain_node *n)
+{
+	if (n->writer == NULL)
+		return;
+	n->writer->values--;
+	r->written--;
+	owners_unref(&r->owners, &n->writer);
+}
+
+void retain_writer_set(struct retain *r, struct retain_node *n, const struct origin *origin)
+{
+	struct slice key = origin == NULL ? SLICE_EMPTY : origin->user_key;
+
+	if (writes_still(n->writer, key))
+		return;
+	retain_writer_drop(r, n);
+	if (key.len == 0) /* the broker itself */
+		return;
+	n->writer = owners_ref(&r->owners, key);
+	n->writer->values++;
+	r->written++;
+}
+
+static const char *one_more(const struct retain_change *c, struct slice user_key,
+                            const struct retain_limits *limits)
+{
+	struct retain *r = c->retain;
+
+	if (user_key.len == 0)
+		return NULL;
+	if (r->written >= limits->values)
+		return "limits.retained_messages is reached";
+	if (owners_values(&r->owners, user_key) >= limits->values_per_user)
+		return "limits.retained_per_user is reached";
+	return NULL;
+}
+
+const char *retain_exceeds(const struct retain_change *c, const struct msg *msg,
+                           const struct retain_limits *limits)
+{
+	size_t before = c->current == NULL ? 0 : msg_bytes(c->current);
+	size_t bytes = msg_bytes(msg);
+
+	if (bytes > before && c->retain->bytes + (bytes - before) > limits->bytes)
+		return "limits.retained_bytes is reached";
+	if (c->current != NULL || msg->origin == NULL)
+		return NULL;
+	return one_more(c, msg->origin->user_key, limits);
+}

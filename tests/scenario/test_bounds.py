@@ -1,0 +1,121 @@
+"""What all clients share has its bounds too: retained messages, memory, connections of one address or user; and the rate
+at which one may publish. (What a single client may have: test_limits.py.)"""
+
+import time
+
+import mqtt
+import pytest
+from wire import Closed, Wire, fresh_address, tls_context
+
+BOTH = pytest.mark.parametrize("version", [4, 5], ids=["3.1.1", "5.0"])
+KEEP = {"session_expiry_interval": 100}
+QUOTA = 0x97
+
+
+def house_with(new_house, **limits):
+    return new_house(config={"limits": limits}, users={"anna": ["all"], "bertil": ["all"]})
+
+
+def retained(house, topic):
+    """What a new subscriber is given."""
+    with Wire(house) as reader, Wire(house) as writer:
+        reader.subscribe(topic, qos=1)
+        reader.settle()
+        writer.publish("end/of/it", b"", qos=1)
+        reader.subscribe("end/of/it")
+        writer.publish("end/of/it", b"end", qos=1)
+        return sorted(m.topic for m in reader.until(b"end"))
+
+
+@BOTH
+@pytest.mark.parametrize("qos", [0, 1, 2])
+def test_retained_messages(new_house, version, qos):
+    """[MQTT5-3.4.2-1] [MQTT5-3.5.2-1]: the fourth is refused; what is there is replaced and deleted; others are told
+    nothing of what was refused."""
+    with house_with(new_house, retained_messages=3, retained_per_user=3) as house:
+        mark = house.mark()
+        with Wire(house, version) as client, Wire(house) as witness:
+            witness.subscribe("r/#", qos=1)
+            for number in range(3):
+                client.publish(f"r/{number}", b"1", qos=1, retain=True)
+            client.settle()
+            said = client.publish("r/3", b"1", qos=qos, retain=True)
+            if qos > 0:
+                assert said.reason == (QUOTA if version == 5 else 0)
+            client.publish("r/3", b"live", qos=qos)
+            client.publish("r/0", b"a longer one", qos=qos, retain=True)
+            client.publish("r/1", b"", qos=qos, retain=True)
+            client.publish("r/3", b"last", qos=1, retain=True)
+            assert [m.payload for m in witness.until(b"last")] == [b"1", b"1", b"1", b"live", b"a longer one", b""]
+        assert retained(house, "r/#") == ["r/0", "r/2", "r/3"]
+        told = house.wait_log("retain-refused", mark, topic="r/3")
+        assert told["user"] == "anna" and told["cause"] == "limits.retained_messages is reached"
+
+
+def test_retained_of_one_user(new_house):
+    with house_with(new_house, retained_messages=100, retained_per_user=2) as house:
+        with Wire(house) as anna, Wire(house) as anna_again, Wire(house, user="bertil") as bertil:
+            anna.publish("r/1", b"1", qos=1, retain=True)
+            anna_again.publish("r/2", b"1", qos=1, retain=True)
+            refused = anna.publish("r/3", b"1", qos=1, retain=True)
+            assert refused.reason == QUOTA
+            assert "retained_per_user" in refused.props["reason_string"]
+            bertil.publish("r/3", b"1", qos=1, retain=True)
+            anna.publish("r/3", b"2", qos=1, retain=True)  # what is there is replaced, whoever wrote it
+            anna.publish("r/1", b"", qos=1, retain=True)
+            anna.publish("r/2", b"", qos=1, retain=True)
+            anna.publish("r/4", b"1", qos=1, retain=True)
+        assert retained(house, "r/#") == ["r/3", "r/4"]
+
+
+def test_retained_bytes(new_house):
+    with house_with(new_house, retained_bytes="100k") as house:
+        with Wire(house) as client:
+            client.publish("r/1", b"x" * 60_000, qos=1, retain=True)
+            assert client.publish("r/2", b"x" * 60_000, qos=1, retain=True).reason == QUOTA
+            assert client.publish("r/1", b"x" * 110_000, qos=2, retain=True).reason == QUOTA
+            client.publish("r/1", b"x" * 59_000, qos=1, retain=True)
+            client.publish("r/2", b"x" * 30_000, qos=1, retain=True)
+            client.publish("r/1", b"", qos=1, retain=True)
+            client.publish("r/3", b"x" * 60_000, qos=1, retain=True)
+        assert retained(house, "r/#") == ["r/2", "r/3"]
+
+
+def test_a_retained_will_that_is_refused(new_house):
+    """Its limit is told; a will on a topic that has a value, as every device's, replaces it."""
+    with house_with(new_house, retained_messages=1) as house:
+        mark = house.mark()
+        with Wire(house) as witness:
+            witness.subscribe("state/#", qos=1)
+            with Wire(house) as pub:
+                pub.publish("state/lamp", b"online", qos=1, retain=True)
+            for name in ("fan", "lamp"):
+                dies = Wire(house, will=mqtt.Will(f"state/{name}", b"offline " + name.encode(), retain=True))
+                dies.kill()
+            house.wait_log("retain-refused", mark, topic="state/fan")
+            assert [m.topic for m in witness.until(b"offline lamp")] == ["state/lamp"]
+
+
+def test_memory(new_house):
+    """What would wait is dropped above it, and nothing more is retained; who is there gets everything."""
+    limits = {"memory": "1M", "queue_messages": 1000, "queue_bytes": "8M", "retained_bytes": "8M"}
+    with house_with(new_house, **limits) as house:
+        mark = house.mark()
+        away = Wire(house, client_id="away", props=KEEP)
+        away.subscribe("m/#", qos=1)
+        away.disconnect()
+        with Wire(house) as here, Wire(house) as pub:
+            here.subscribe("m/#", qos=1)
+            for number in range(30):
+                pub.publish("m/t", b"%03d" % number + b"x" * 50_000, qos=1)
+                assert here.message().payload.startswith(b"%03d" % number)
+                here.settle()
+            assert pub.publish("m/r", b"x" * 100_000, qos=1, retain=True).reason == QUOTA
+            dropped = house.wait_log("message-dropped", mark, client_id="away")
+            assert dropped["cause"] == "limits.memory is reached"
+            with Wire(house, client_id="away", clean=False) as back:
+                back.subscribe("other")
+                pub.publish("other", b"last", qos=1)
+                got = [m.payload[:3] for m in back.until(b"last")]
+                assert 15 <= len(got) <= 25 and got[:15] == [b"%03d" % n for n in range(15)]
+            pub.publish("m/r", b"x" * 100_000, qos=1, retain=True)
