@@ -285,7 +285,7 @@ static bool parse_path(const struct schema_key *key, struct value_input *in, voi
 	return true;
 }
 
-/* "+" and "#" alone in their level, "#" in the last one. [MQTT-4.7.1-2] [MQTT-4.7.1-3] */
+/* "+" and "#" alone in their level, "#" in the last one. */
 static bool is_level(const char *level, size_t len, bool last)
 {
 	return memchr(level, '#', len) == NULL ? memchr(level, '+', len) == NULL || len == 1

@@ -115,6 +115,7 @@ static void conn_let_go(struct conn *c)
 	connect_cancel_login(c);
 	exchange_cancel(c);
 	receipts_forget(c);
+	quota_user_give(c);
 	if (c->unauthenticated)
 		atomic_fetch_sub(&server->unauthenticated, 1);
 	if (c->counted) {
@@ -216,6 +217,8 @@ static void conn_free(struct conn *c)
 	struct worker *w = c->worker;
 
 	conn_unlink(c);
+	if (c->address_counted)
+		quota_address_give(w, c->stream);
 	buf_fini(&c->in);
 	worker_give_buf(w, &c->out);
 	alias_table_fini(&c->aliases);
@@ -330,6 +333,10 @@ static void dispatch(struct conn *c, const struct frame *f)
 	count(&c->worker->counters.packets_received);
 	if (handler == NULL) {
 		conn_fail(c, REASON_PROTOCOL_ERROR, "a client must not send this packet type");
+		return;
+	}
+	if (f->padded && c->version == MQTT_5_0) { /* [MQTT5-1.5.5-1] */
+		conn_fail(c, REASON_MALFORMED, "the Remaining Length is not in its shortest form");
 		return;
 	}
 	why = handler(c, f);
@@ -460,6 +467,28 @@ void conn_resume(struct conn *c, enum conn_pause why)
 
 /* --- time --- */
 
+void conn_spend(struct conn *c, uint32_t per_second)
+{
+	struct worker *w = c->worker;
+	uint64_t wait_ms = rate_spend(&c->rate, per_second, w->home.now_ms);
+
+	if (wait_ms == 0)
+		return;
+	conn_pause(c, CONN_PAUSE_RATE);
+	home_timer_arm(&w->home, &c->timer, wait_ms);
+}
+
+/* Nobody judged its keep alive meanwhile: that begins anew. */
+static void go_on_reading(struct conn *c)
+{
+	struct worker *w = c->worker;
+
+	c->last_packet_ms = w->home.now_ms;
+	if (c->keep_alive_s > 0)
+		home_timer_arm(&w->home, &c->timer, (uint64_t)c->keep_alive_s * 1500);
+	conn_resume(c, CONN_PAUSE_RATE);
+}
+
 static void on_timer(struct timer *timer, void *home_arg)
 {
 	struct conn *c = container_of(timer, struct conn, timer);
@@ -469,6 +498,10 @@ static void on_timer(struct timer *timer, void *home_arg)
 	if (c->state == CONN_NEW) {
 		conn_end(c, REASON_MAXIMUM_CONNECT_TIME,
 		         "no CONNECT within limits.connect_timeout");
+		return;
+	}
+	if (c->state == CONN_ACCEPTED && (c->pauses & CONN_PAUSE_RATE) != 0) {
+		go_on_reading(c);
 		return;
 	}
 	if (c->state != CONN_ACCEPTED || c->keep_alive_s == 0)
@@ -510,16 +543,28 @@ static bool make_room(struct worker *w, struct stream *stream, uint32_t max)
 	return true;
 }
 
+static bool is_admitted(struct worker *w, struct stream *stream, const struct conf_listener *l)
+{
+	if (w->stopping || (!l->is_unix && !quota_address_take(w, stream, l)))
+		return false;
+	if (make_room(w, stream, l->limits.unauthenticated))
+		return true;
+	if (!l->is_unix)
+		quota_address_give(w, stream);
+	return false;
+}
+
 void conn_accept(struct worker *w, struct stream *stream)
 {
-	const struct conf_limits *limits = &worker_listener(w, stream_listener(stream))->limits;
+	const struct conf_listener *l = worker_listener(w, stream_listener(stream));
 	struct conn *c;
 
-	if (w->stopping || !make_room(w, stream, limits->unauthenticated)) {
+	if (!is_admitted(w, stream, l)) {
 		stream_discard(stream);
 		return;
 	}
 	c = xnew(c);
+	c->address_counted = !l->is_unix;
 	c->worker = w;
 	c->stream = stream;
 	c->receipts_tail = &c->receipts;
@@ -530,7 +575,7 @@ void conn_accept(struct worker *w, struct stream *stream)
 	atomic_fetch_add(&w->server->unauthenticated, 1);
 	count(&w->counters.connections_total);
 	DL_APPEND(w->conns, c);
-	c->deadline_ms = w->home.now_ms + limits->connect_timeout_ms;
+	c->deadline_ms = w->home.now_ms + l->limits.connect_timeout_ms;
 	timer_arm(&w->home.timers, &c->timer, c->deadline_ms);
 	stream_attach(stream, w->loop, &conn_events, c);
 }

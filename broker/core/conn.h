@@ -7,6 +7,7 @@
 #include "auth/authenticator.h"
 #include "base/home.h"
 #include "core/alias.h"
+#include "core/rate.h"
 #include "core/receipt.h"
 #include "net/stream.h"
 #include "proto/ack.h"
@@ -32,7 +33,8 @@ enum conn_pause {
 	CONN_PAUSE_BACKLOG = 4,  /* it does not read what it is sent */
 	CONN_PAUSE_STOP = 8,
 	CONN_PAUSE_MOVE = 16,
-	CONN_PAUSE_STORE = 32, /* what it published waits for the disk, and much with it */
+	CONN_PAUSE_RATE = 32,  /* limits.message_rate */
+	CONN_PAUSE_STORE = 64, /* what it published waits for the disk, and much with it */
 };
 
 /* A login that waits for a hash: outlives the connection until its answer comes. */
@@ -54,13 +56,14 @@ struct conn {
 	    *moving_to;     /* its home, where that is another: it leaves at the end of the turn */
 	struct buf in;      /* an incomplete packet; the CONNECT while it is being judged */
 	struct buf out;     /* written in this turn */
-	struct timer timer; /* CONNECT deadline, then keep alive */
+	struct timer timer; /* CONNECT deadline, then keep alive, or the end of a rate's pause */
 	struct receipt *receipts, **receipts_tail;
 	struct login_wait *login;
 	struct exchange *exchange;      /* AUTH packets come and go */
 	struct identity *identity;      /* until the session has it */
 	struct alias_table aliases;     /* those the client has set */
 	struct alias_table aliases_out; /* those it was given */
+	struct rate rate;               /* of its PUBLISH packets */
 	uint64_t arrival;               /* order of CONNECTs at this home */
 	uint64_t last_packet_ms;
 	uint64_t deadline_ms;       /* for CONNECT */
@@ -77,6 +80,8 @@ struct conn {
 	bool dirty;
 	bool counted;         /* among server's connections */
 	bool unauthenticated; /* among server's unauthenticated */
+	bool address_counted; /* among those of its address */
+	bool user_counted;    /* among those of its user */
 	bool no_problem_information;
 	bool enhanced; /* it came in by SCRAM, and may authenticate anew */
 	bool bridge;   /* another broker: no-local and retain as published for all it subscribes */
@@ -102,6 +107,8 @@ bool conn_is_welcomed(const struct conn *c);
 
 void conn_pause(struct conn *c, enum conn_pause why);
 void conn_resume(struct conn *c, enum conn_pause why);
+/* One more PUBLISH, where they have a rate: nothing is read for a while when it is one too many. */
+void conn_spend(struct conn *c, uint32_t per_second);
 
 /* The one exit for what the peer did wrong, and for everything else that ends a connection from our
  * side: one log line, one counter, the right DISCONNECT or CONNACK for the version, close. `cause`

@@ -293,6 +293,9 @@ static struct session *attach_session(struct conn *c, const struct connect *pack
 	}
 	if (s != NULL) {
 		*present = true; /* [MQTT5-3.1.2-5] [MQTT3-3.1.2-4] */
+		/* How they got in this time: a reload judges by it. */
+		identity_unref(&s->identity);
+		s->identity = identity_ref(c->identity);
 	} else {
 		if (expiry > 0 && journal_is_broken(w)) {
 			connect_refuse_packet(c, packet, REASON_SERVER_UNAVAILABLE,
@@ -447,6 +450,11 @@ void connect_accept(struct conn *c, const struct connect *packet, struct slice a
 	}
 	if (client_id.len == 0)
 		client_id = slice_of(assigned, assign_client_id(w, assigned)); /* [MQTT-3.1.3-6] */
+	if (!quota_user_take(c, client_id)) {
+		connect_refuse_packet(c, packet, REASON_QUOTA_EXCEEDED,
+		                      "limits.connections_per_user is reached", SLICE_EMPTY);
+		return;
+	}
 	subject = policy_subject(w->policy, c->identity->kind == IDENTITY_ANONYMOUS,
 	                         c->identity->name, client_id);
 	admitted = will_is_admitted(c, packet, subject);

@@ -361,6 +361,10 @@ static void on_early_packet(struct conn *c, const struct frame *f)
 	enum reason why = REASON_PROTOCOL_ERROR;
 
 	count(&c->worker->counters.packets_received);
+	if (f->padded) { /* [MQTT5-1.5.5-1] */
+		fail(c->exchange, REASON_MALFORMED, "the Remaining Length is not valid", NULL);
+		return;
+	}
 	if (f->type == PACKET_DISCONNECT) {
 		leave(c, f);
 		return;

@@ -260,6 +260,10 @@ void handover_share_again(struct worker *w, struct msg *msg, struct target_item 
 	struct target_item again = *item;
 	bool found;
 
+	if (msg_is_expired(msg, w->home.now_ms)) { /* [MQTT5-3.3.2-5] */
+		keep_queue_done(w, item->session_id, item->position);
+		return;
+	}
 	if (again.tried_count < KEPT_TRIED_MAX)
 		again.tried[again.tried_count++] = tried;
 	found = again.tried_count < KEPT_TRIED_MAX &&

@@ -21,6 +21,7 @@ void outgoing_append(struct session *s, struct outgoing_list *list, struct outgo
 
 	DL_APPEND(list->head, o);
 	list->count++;
+	list->qos0_count += o->qos == 0;
 	list->bytes += bytes;
 	count(&counters->held);
 	count_by(&counters->held_bytes, bytes);
@@ -33,6 +34,7 @@ void outgoing_delete(struct session *s, struct outgoing_list *list, struct outgo
 
 	DL_DELETE(list->head, o);
 	list->count--;
+	list->qos0_count -= o->qos == 0;
 	list->bytes -= bytes;
 	uncount(&counters->held, 1);
 	uncount(&counters->held_bytes, bytes);
@@ -484,10 +486,8 @@ void send_release(struct session *s, uint16_t packet_id, enum reason reason, boo
 		receipt_done(&receipt, REASON_SUCCESS, SLICE_EMPTY);
 }
 
-static void send_waiting(struct session *s)
+static void send_waiting(struct session *s, struct outgoing *o)
 {
-	struct outgoing *o = s->waiting.head;
-
 	outgoing_delete(s, &s->waiting, o);
 	if (!msg_is_expired(o->msg, s->worker->home.now_ms) &&
 	    receive_permitted(s, o->msg)) { /* [MQTT5-3.3.2-5] */
@@ -527,15 +527,31 @@ static bool write_unwritten(struct session *s)
 	return true;
 }
 
+/* QoS 0 that came before a SUBACK needs no window: the next one, which is sent at once, must not
+ * overtake it. [MQTT3-4.6.0-5, -6] [MQTT5-4.6.0-5, -6] */
+static void send_waiting_qos0(struct session *s)
+{
+	struct outgoing *o, *next;
+
+	if (s->waiting.qos0_count == 0)
+		return;
+	DL_FOREACH_SAFE (s->waiting.head, o, next) {
+		if (!may_send(s))
+			return;
+		if (o->qos == 0)
+			send_waiting(s, o);
+	}
+}
+
 /* [MQTT-4.4.0-1] [MQTT-4.6.0-1] [MQTT5-4.9.0-3] */
 void session_pump(struct session *s)
 {
 	s->worker->fan_out = false;
+	send_waiting_qos0(s);
 	if (!write_unwritten(s))
 		return;
-	while (s->waiting.head != NULL && may_send(s) &&
-	       (s->waiting.head->qos == 0 || window_takes_new(s)))
-		send_waiting(s);
+	while (s->waiting.head != NULL && may_send(s) && window_takes_new(s))
+		send_waiting(s, s->waiting.head);
 	backlog_pump(s);
 	if (s->replays != NULL)
 		replay_wake(s);

@@ -272,6 +272,19 @@ static enum reason refuse_payload(struct conn *c, const struct publish *pub)
 	return REASON_OK;
 }
 
+/* The Receive Maximum counts anew with each connection, identifiers stay with the session: one that
+ * never sends PUBREL would collect them all. 3.1.1 cannot be told a number and may send many at
+ * once. */
+static bool too_many_inbound(const struct conn *c)
+{
+	const struct conf_limits *limits = worker_limits(c->worker, c);
+	uint32_t max = (uint32_t)limits->receive_maximum * 4;
+
+	if (c->version != MQTT_5_0 && max < limits->queue_messages)
+		max = limits->queue_messages;
+	return HASH_COUNT(c->session->inbound) >= max;
+}
+
 /* [MQTT5-3.3.4-7] */
 enum reason on_publish(struct conn *c, const struct frame *f)
 {
@@ -285,6 +298,8 @@ enum reason on_publish(struct conn *c, const struct frame *f)
 		return why;
 	if ((why = check_limits(c, &pub)) != REASON_OK)
 		return why;
+	if (worker_limits(c->worker, c)->message_rate != 0)
+		conn_spend(c, worker_limits(c->worker, c)->message_rate);
 	count(&c->worker->counters.messages_received);
 	count_by(&c->worker->counters.payload_received, pub.payload.len);
 	if (answer_again(c, &pub))
@@ -292,6 +307,8 @@ enum reason on_publish(struct conn *c, const struct frame *f)
 	if (pub.qos > 0 && c->version == MQTT_5_0 &&
 	    c->inbound_unacked >= worker_limits(c->worker, c)->receive_maximum)
 		return REASON_RECEIVE_MAXIMUM_EXCEEDED; /* [MQTT5-3.3.4-8] */
+	if (pub.qos == 2 && too_many_inbound(c))
+		return REASON_RECEIVE_MAXIMUM_EXCEEDED;
 	if (pub.qos > 0)
 		c->inbound_unacked++;
 	if (!properties_fit_payload(&pub.properties, pub.payload))

@@ -59,6 +59,57 @@ const char *quota_retained(struct worker *w, const struct retain_change *change,
 	return quota_memory(w, msg_bytes(msg) - before);
 }
 
+/* --- connections --- */
+
+static uint32_t max_of(uint32_t limit)
+{
+	return limit == 0 ? UINT32_MAX - 1 : limit;
+}
+
+bool quota_address_take(struct worker *w, struct stream *stream, const struct conf_listener *l)
+{
+	char peer[STREAM_PEER_TEXT];
+	uint32_t suppressed;
+
+	if (tally_take(&w->server->address_connections, stream_peer_key(stream),
+	               max_of(l->limits.connections_per_address)))
+		return true;
+	if (!log_limit_pass(&w->quota_limit, w->home.now_ms + 1, 10000, 5, &suppressed))
+		return false;
+	stream_peer_text(stream, peer, sizeof(peer));
+	LOG(CONNECTION_DROPPED, F_STR("peer", peer), F_STR("listener", l->bind),
+	    F_STR("reason", reason_name(REASON_QUOTA_EXCEEDED)),
+	    F_STR("cause", "limits.connections_per_address is reached"),
+	    F_NUM("suppressed", suppressed));
+	return false;
+}
+
+void quota_address_give(struct worker *w, const struct stream *stream)
+{
+	tally_give(&w->server->address_connections, stream_peer_key(stream));
+}
+
+bool quota_user_take(struct conn *c, struct slice client_id)
+{
+	struct worker *w = c->worker;
+	const struct session *s = session_find(w, c->identity->key, client_id);
+	uint32_t max = max_of(worker_limits(w, c)->connections_per_user);
+
+	if (s != NULL && s->conn != NULL)
+		max++;
+	c->user_counted = tally_take(&w->server->user_connections, c->identity->key, max);
+	return c->user_counted;
+}
+
+void quota_user_give(struct conn *c)
+{
+	if (c->user_counted)
+		tally_give(&c->worker->server->user_connections, c->identity->key);
+	c->user_counted = false;
+}
+
+/* --- retained --- */
+
 void quota_tell_refused(const struct session *s, struct slice topic, const char *cause)
 {
 	struct worker *w = s->worker;

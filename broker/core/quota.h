@@ -1,5 +1,5 @@
-/* Limits of what all clients share: retained messages, and the memory of all messages.  Refused is
- * what is new; what is there stays.  Thread: the worker's own. */
+/* Limits of what all clients share: retained messages, the memory of all messages, connections of
+ * one address or user.  Refused is what is new; what is there stays.  Thread: the worker's own. */
 #ifndef CORE_QUOTA_H
 #define CORE_QUOTA_H
 
@@ -8,8 +8,11 @@
 
 #include "base/bytes.h"
 
+struct conf_listener;
+struct conn;
 struct worker;
 struct session;
+struct stream;
 struct msg;
 struct retain_change;
 
@@ -27,5 +30,14 @@ const char *quota_retained(struct worker *w, const struct retain_change *change,
 const char *quota_memory(struct worker *w, size_t bytes);
 /* Count and tell a retained message that was refused: a line for several, not for each. */
 void quota_tell_refused(const struct session *s, struct slice topic, const char *cause);
+
+/* One more connection of this address: counted when true, given back with quota_address_give; else
+ * it is told. Unix sockets are let through by the caller. */
+bool quota_address_take(struct worker *w, struct stream *stream, const struct conf_listener *l);
+void quota_address_give(struct worker *w, const struct stream *stream);
+/* One more accepted client of c's user, with this client id; what it takes over does not count.
+ * Given back with quota_user_give, which is fine for one that was not counted. */
+bool quota_user_take(struct conn *c, struct slice client_id);
+void quota_user_give(struct conn *c);
 
 #endif

@@ -8,14 +8,6 @@
 #include "core/deliver.h"
 #include "core/sys.h"
 
-/* How many sessions are kept for one user, over all workers. */
-struct user_sessions {
-	UT_hash_handle hh;
-	uint32_t count;
-	uint32_t key_len;
-	uint8_t key[];
-};
-
 static void hear_of_journal(struct server *s)
 {
 	struct home *homes[ROUTE_HOMES_MAX];
@@ -36,7 +28,9 @@ struct server *server_new(struct policy *policy, unsigned workers, struct journa
 	s->retain = retain_new(workers);
 	s->journal = journal;
 	s->listener_connections = xcalloc(POLICY_SLOTS_MAX, sizeof(*s->listener_connections));
-	mutex_init(&s->user_lock);
+	tally_init(&s->user_sessions);
+	tally_init(&s->user_connections);
+	tally_init(&s->address_connections);
 	s->workers = xcalloc(workers, sizeof(struct worker *));
 	for (unsigned i = 0; i < workers; i++)
 		s->workers[i] = worker_new(s, i, policy);
@@ -56,8 +50,9 @@ void server_free(struct server *s)
 	authenticator_free(s->authenticator);
 	retain_free(s->retain);
 	route_free(s->route);
-	REQUIRE(s->user_sessions == NULL);
-	mutex_fini(&s->user_lock);
+	tally_fini(&s->user_sessions);
+	tally_fini(&s->user_connections);
+	tally_fini(&s->address_connections);
 	free(s->listener_connections);
 	free(s);
 }
@@ -76,51 +71,12 @@ void server_count_connection(struct server *s)
 		;
 }
 
-static struct user_sessions *user_find(struct server *s, struct slice user_key)
-{
-	struct user_sessions *u;
-
-	HASH_FIND(hh, s->user_sessions, user_key.data, user_key.len, u);
-	return u;
-}
-
-static struct user_sessions *user_make(struct server *s, struct slice user_key)
-{
-	struct user_sessions *u = user_find(s, user_key);
-
-	if (u != NULL)
-		return u;
-	u = xcalloc(1, sizeof(*u) + user_key.len);
-	u->key_len = (uint32_t)user_key.len;
-	memcpy(u->key, user_key.data, user_key.len);
-	HASH_ADD(hh, s->user_sessions, key, user_key.len, u);
-	return u;
-}
-
 bool server_session_kept(struct server *s, struct slice user_key, uint32_t max)
 {
-	struct user_sessions *u;
-	bool kept;
-
-	mutex_lock(&s->user_lock);
-	u = user_find(s, user_key);
-	kept = u == NULL ? max > 0 : u->count < max;
-	if (kept)
-		user_make(s, user_key)->count++;
-	mutex_unlock(&s->user_lock);
-	return kept;
+	return tally_take(&s->user_sessions, user_key, max);
 }
 
 void server_session_gone(struct server *s, struct slice user_key)
 {
-	struct user_sessions *u;
-
-	mutex_lock(&s->user_lock);
-	u = user_find(s, user_key);
-	REQUIRE(u != NULL && u->count > 0);
-	if (--u->count == 0) {
-		HASH_DEL(s->user_sessions, u);
-		free(u);
-	}
-	mutex_unlock(&s->user_lock);
+	tally_give(&s->user_sessions, user_key);
 }

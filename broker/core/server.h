@@ -5,12 +5,12 @@
 
 #include "auth/authenticator.h"
 #include "core/policy.h"
+#include "core/tally.h"
 #include "core/worker.h"
 #include "store/journal.h"
 #include "store/retain.h"
 #include "store/route.h"
 
-struct user_sessions;
 struct sys;
 
 struct server {
@@ -25,9 +25,10 @@ struct server {
 	_Atomic uint64_t connections_most; /* that there ever were at one time */
 	_Atomic uint64_t unauthenticated;
 	_Atomic uint64_t *listener_connections; /* per listener */
-	struct mutex user_lock;
-	struct user_sessions *user_sessions; /* kept sessions per user, under the lock */
-	struct sys *sys;                     /* NULL: nobody publishes $SYS */
+	struct tally user_sessions;             /* kept ones, by user key */
+	struct tally user_connections;          /* accepted ones, by user key */
+	struct tally address_connections;       /* by stream_peer_key */
+	struct sys *sys;                        /* NULL: nobody publishes $SYS */
 };
 
 /* The shared state and the workers, without threads and sockets: a simulation drives these itself.

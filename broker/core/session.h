@@ -60,6 +60,7 @@ struct outgoing {
 struct outgoing_list {
 	struct outgoing *head; /* utlist DL */
 	size_t count;
+	size_t qos0_count; /* among them */
 	size_t bytes;
 };
 
@@ -118,6 +119,7 @@ struct session {
 	uint64_t removed_since_ms;
 	struct session *replay_next;
 	struct table subscriptions;
+	size_t subscription_bytes; /* what their filters take */
 	struct inbound *inbound;
 	struct outgoing_list waiting; /* not sent */
 	struct outgoing_list sent;    /* sent, in order; window */
@@ -189,6 +191,8 @@ struct slice session_user(const struct session *s);
 
 /* --- subscriptions (subscriptions.c) --- */
 struct subscription *subscription_find(struct session *s, struct slice filter);
+/* What a filter takes: itself, and its levels in the shared tree. */
+size_t subscription_cost(struct slice filter);
 /* Subscribe, or replace. *is_new says which. The filter is valid and permitted. */
 struct subscription *subscription_put(struct session *s, struct slice filter,
                                       const struct subscription_options *options, uint32_t id,

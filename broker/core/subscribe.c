@@ -9,14 +9,24 @@
 
 #define TEXT_MAX 256
 
+/* One that is replaced needs no room. */
+static bool has_room(struct session *s, struct slice whole, const struct conf_limits *limits)
+{
+	bool room = s->subscriptions.count < limits->subscriptions &&
+	            s->subscription_bytes + subscription_cost(whole) <= limits->subscription_bytes;
+
+	return room || subscription_find(s, whole) != NULL;
+}
+
 /* One entry's judgement; `text` gets the rule for a Reason String. */
 static enum reason judge(struct conn *c, struct slice whole, struct slice filter, char *text)
 {
+	const struct conf_limits *limits = worker_limits(c->worker, c);
 	struct session *s = c->session;
 	struct acl_request request = {.action = ACL_SUBSCRIBE, .topic = filter};
 	struct acl_verdict verdict;
 
-	if (topic_levels(filter) > worker_limits(c->worker, c)->topic_levels)
+	if (topic_levels(filter) > limits->topic_levels)
 		return REASON_TOPIC_FILTER_INVALID;
 	verdict = acl_check(session_subject(s), &request);
 	if (!verdict.allowed) {
@@ -24,10 +34,7 @@ static enum reason judge(struct conn *c, struct slice whole, struct slice filter
 		acl_verdict_text(c->worker->policy->acl, &verdict, text, TEXT_MAX);
 		return REASON_NOT_AUTHORIZED;
 	}
-	if (s->subscriptions.count >= worker_limits(c->worker, c)->subscriptions &&
-	    subscription_find(s, whole) == NULL)
-		return REASON_QUOTA_EXCEEDED;
-	return REASON_SUCCESS;
+	return has_room(s, whole, limits) ? REASON_SUCCESS : REASON_QUOTA_EXCEEDED;
 }
 
 /* [MQTT3-3.3.1-6] [MQTT5-3.3.1-9] [MQTT5-3.8.4-4] */

@@ -9,6 +9,8 @@
 #include "core/session.h"
 #include "proto/topic.h"
 
+#define LEVEL_BYTES ((size_t)64) /* of a level that no other filter has */
+
 static struct slice whole_filter(const struct subscription *sub)
 {
 	return slice_of(sub->filter, sub->filter_len);
@@ -17,6 +19,11 @@ static struct slice whole_filter(const struct subscription *sub)
 static bool is_filter(const void *item, const void *key)
 {
 	return slice_equal(whole_filter(item), *(const struct slice *)key);
+}
+
+size_t subscription_cost(struct slice filter)
+{
+	return filter.len + topic_levels(filter) * LEVEL_BYTES;
 }
 
 struct subscription *subscription_find(struct session *s, struct slice filter)
@@ -120,6 +127,7 @@ static struct subscription *subscription_new(struct session *s, struct slice who
 	if (topic_filter_share(whole, &group, &filter) == SHARE_OK)
 		sub->share_skip = (uint16_t)(whole.len - filter.len);
 	table_add(&s->subscriptions, hash_bytes(whole.data, whole.len), sub);
+	s->subscription_bytes += subscription_cost(whole);
 	count(&s->worker->counters.subscriptions);
 	if (subscription_is_shared(sub))
 		count(&s->worker->counters.shared_subscriptions);
@@ -181,6 +189,7 @@ static void subscription_free(struct subscription *sub)
 	} else {
 		route_target_remove(server->route, filter, s->id);
 	}
+	s->subscription_bytes -= subscription_cost(whole_filter(sub));
 	uncount(&s->worker->counters.subscriptions, 1);
 	free(sub);
 }

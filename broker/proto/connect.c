@@ -122,6 +122,8 @@ enum reason connect_decode(const struct frame *frame, struct connect *out)
 		return why;
 	flags = read_u8(&r);
 	out->keep_alive_s = read_u16(&r);
+	if (frame->padded && out->version == MQTT_5_0) /* [MQTT5-1.5.5-1] */
+		return REASON_MALFORMED;
 	/* [MQTT3-2.2.2-1, -2] [MQTT5-2.1.3-1] */
 	if (r.bad || frame->flags != 0 || !flags_are_valid(flags, out->version))
 		return REASON_MALFORMED;

@@ -12,8 +12,7 @@ enum length_result {
 };
 
 /* Remaining Length behind the first byte; *bytes: how many it took. Written out instead of a reader
- * because "not yet" and "never" are different answers. The version is unknown before CONNECT is
- * decoded: the shortest form is asked of both, though only 5.0 does. [MQTT5-1.5.5-1] */
+ * because "not yet" and "never" are different answers. */
 static enum length_result remaining_length(struct slice in, size_t *bytes, uint32_t *length)
 {
 	uint32_t value = 0;
@@ -29,7 +28,7 @@ static enum length_result remaining_length(struct slice in, size_t *bytes, uint3
 			continue;
 		*bytes = i + 1;
 		*length = value;
-		return byte == 0 && i > 0 ? LENGTH_MALFORMED : LENGTH_KNOWN;
+		return LENGTH_KNOWN;
 	}
 	return LENGTH_MALFORMED;
 }
@@ -54,6 +53,7 @@ enum frame_result frame_next(struct slice *in, size_t max_bytes, struct frame *o
 	*out = (struct frame){
 	    .type = (enum packet_type)(in->data[0] >> 4),
 	    .flags = in->data[0] & 0x0f,
+	    .padded = length_bytes > 1 && in->data[length_bytes] == 0,
 	    .body = slice_of(in->data + 1 + length_bytes, length),
 	    .size_bytes = size,
 	};

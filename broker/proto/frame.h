@@ -25,7 +25,9 @@ enum packet_type {
 
 struct frame {
 	enum packet_type type;
-	uint8_t flags;     /* the low four bits of the first byte */
+	uint8_t flags; /* the low four bits of the first byte */
+	bool padded;   /* Remaining Length in more bytes than it needs: 5.0 forbids it, 3.1.1 does
+	                  not.   For those who know the version. [MQTT5-1.5.5-1] */
 	struct slice body; /* everything behind the Remaining Length; borrowed */
 	size_t size_bytes; /* of the whole packet, header included */
 };
@@ -38,9 +40,7 @@ enum frame_result {
 	FRAME_COMPLETE,   /* *out is filled and *in stands behind it */
 	FRAME_INCOMPLETE, /* nothing consumed; *needed_bytes says how long the packet is, 0 while
 	                     unknown */
-	FRAME_MALFORMED,  /* Remaining Length of five bytes, or not minimal: forbidden by 5.0, and
-	                     refused in 3.1.1 too because a CONNECT is framed before its version is
-	                     known. [MQTT5-1.5.5-1] */
+	FRAME_MALFORMED,  /* Remaining Length of five bytes */
 	FRAME_TOO_LARGE,  /* the whole packet is larger than max_bytes; known as soon as its length
 	                     is */
 };

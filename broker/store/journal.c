@@ -58,7 +58,7 @@ void journal_group_add(struct journal_group *g, const struct record *record)
 		g->entries = xrealloc_array(g->entries, g->cap, sizeof(*g->entries));
 	}
 	e = &g->entries[g->count++];
-	*e = (struct entry){.record = *record};
+	*e = (struct entry){.record = *record, .group = g};
 	copy_bytes(&e->record);
 	if (record->msg != NULL)
 		msg_ref(record->msg);

@@ -108,7 +108,8 @@ struct journal_page {
 	uint64_t session_id;
 	uint64_t from; /* position of the first wanted */
 	uint32_t max_count;
-	size_t max_bytes; /* of messages; one is always given */
+	size_t max_bytes;                 /* of messages; one is always given */
+	struct journal_page *prev, *next; /* the journal's */
 	/* --- the answer --- */
 	struct journal_page_item *items;
 	size_t count;

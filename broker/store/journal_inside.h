@@ -9,6 +9,7 @@
 
 struct entry {
 	struct record record;
+	struct journal_group *group;
 	bool cancelled; /* keeper: nothing is to be written of it */
 	bool kept;      /* RECORD_QUEUE: it was stored */
 };

@@ -159,7 +159,7 @@ void retain_leave(struct retain *r, unsigned slot)
 static void value_drop(struct retain *r, struct retain_node *n)
 {
 	r->values--;
-	r->bytes -= msg_bytes(n->value);
+	r->bytes -= retain_cost(n->value);
 	retain_writer_drop(r, n);
 	msg_unref(&n->value);
 }
@@ -221,13 +221,12 @@ static void put_numbered(struct retain_change *c, struct msg *msg, uint64_t numb
 {
 	struct retain *r = c->retain;
 	struct retain_node *n = c->node;
-	uint64_t more = msg_bytes(msg); /* modulo 2^64: it may be less */
+	uint64_t more = n->value == NULL ? retain_cost(msg) /* modulo 2^64: it may be less */
+	                                 : msg_bytes(msg) - msg_bytes(n->value);
 
 	c->number = msg->number = number;
 	if (n->value == NULL)
 		r->values++;
-	else
-		more -= msg_bytes(n->value);
 	if (more != 0) /* shared by all workers: leave it alone where nothing changes */
 		r->bytes += more;
 	msg_unref(&n->value);    /* [MQTT3-3.3.1-7] [MQTT5-3.3.1-5] */

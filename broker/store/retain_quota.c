@@ -1,7 +1,13 @@
 /* How much is retained, and by whom: each value counts for its writer, in the record that names
  * owners too.  What is already there may always be replaced by something that is not larger.  Under
  * the topic's stripe; two stripes that change at the same time may pass a limit by one. */
+#include "proto/topic.h"
 #include "store/retain_tree.h"
+
+size_t retain_cost(const struct msg *msg)
+{
+	return msg_bytes(msg) + topic_levels(msg_topic(msg)) * sizeof(struct retain_node);
+}
 
 static bool writes_still(const struct owner *writer, struct slice key)
 {
@@ -48,8 +54,8 @@ static const char *one_more(const struct retain_change *c, struct slice user_key
 const char *retain_exceeds(const struct retain_change *c, const struct msg *msg,
                            const struct retain_limits *limits)
 {
-	size_t before = c->current == NULL ? 0 : msg_bytes(c->current);
-	size_t bytes = msg_bytes(msg);
+	size_t before = c->current == NULL ? 0 : retain_cost(c->current);
+	size_t bytes = retain_cost(msg);
 
 	if (bytes > before && c->retain->bytes + (bytes - before) > limits->bytes)
 		return "limits.retained_bytes is reached";

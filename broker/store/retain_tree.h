@@ -47,6 +47,9 @@ static inline struct retain_node *retain_node_of(struct level_node *level)
 	return (struct retain_node *)level;
 }
 
+/* What a value takes: itself, and the levels of its topic. */
+size_t retain_cost(const struct msg *msg);
+
 void retain_stripe_lock(struct retain *r, const struct retain_node *n);
 void retain_stripe_unlock(struct retain *r, const struct retain_node *n);
 /* Let go of a value that expired and of an owner whose time is over. Under the stripe. */

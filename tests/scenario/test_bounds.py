@@ -69,7 +69,7 @@ def test_retained_of_one_user(new_house):
 
 
 def test_retained_bytes(new_house):
-    with house_with(new_house, retained_bytes="100k") as house:
+    with house_with(new_house, retained_bytes="120k") as house:
         with Wire(house) as client:
             client.publish("r/1", b"x" * 60_000, qos=1, retain=True)
             assert client.publish("r/2", b"x" * 60_000, qos=1, retain=True).reason == QUOTA
@@ -119,3 +119,70 @@ def test_memory(new_house):
                 got = [m.payload[:3] for m in back.until(b"last")]
                 assert 15 <= len(got) <= 25 and got[:15] == [b"%03d" % n for n in range(15)]
             pub.publish("m/r", b"x" * 100_000, qos=1, retain=True)
+
+
+def test_connections_of_an_address(new_house):
+    """One more is closed before its handshake; other addresses are not touched, and a place that is free is taken
+    again."""
+    with house_with(new_house, connections_per_address=3) as house:
+        context, source, mark = tls_context(house.pki), fresh_address(), house.mark()
+        clients = [Wire(house, context=context, source=source) for _ in range(3)]
+        with pytest.raises((Closed, OSError)):
+            Wire(house, context=context, source=source)
+        dropped = house.wait_log("connection-dropped", mark)
+        assert dropped["cause"] == "limits.connections_per_address is reached"
+        with Wire(house, context=context, source=fresh_address()) as other:
+            other.settle()
+        clients.pop().disconnect()
+        deadline = time.monotonic() + 10
+        while len(clients) < 3:
+            try:
+                clients.append(Wire(house, context=context, source=source))
+            except (Closed, OSError):
+                assert time.monotonic() < deadline
+        for client in clients:
+            client.settle()
+            client.close()
+
+
+@BOTH
+def test_connections_of_a_user(new_house, version):
+    """[MQTT5-3.1.4-2]: refused with a code of each version; a client that comes again takes its own place."""
+    with house_with(new_house, connections_per_user=2) as house:
+        with Wire(house, version, client_id="one") as one, Wire(house, version, client_id="two") as two:
+            Wire(house, version, client_id="three", expect=QUOTA if version == 5 else 3).close()
+            with Wire(house, version, user="bertil", client_id="three") as other:
+                other.settle()
+            with Wire(house, version, client_id="two") as again:
+                two.expect_close()
+                Wire(house, version, client_id="three", expect=QUOTA if version == 5 else 3).close()
+                one.disconnect()
+                with Wire(house, version, client_id="three") as three:
+                    three.settle()
+                    again.settle()
+
+
+@BOTH
+def test_message_rate(new_house, version):
+    """Who sends faster is read more slowly, and loses nothing; others are not touched."""
+    with house_with(new_house, message_rate=100) as house:
+        with Wire(house, version) as client, Wire(house) as other, Wire(house) as reader:
+            reader.subscribe("rate/#", qos=0)
+            started = time.monotonic()
+            client.send(b"".join(mqtt.publish(version, "rate/t", b"%d" % n) for n in range(450)))
+            client.send(mqtt.publish(version, "rate/t", b"last"))
+            other.publish("elsewhere", b"", qos=1)
+            assert time.monotonic() - started < 1
+            assert [m.payload for m in reader.until(b"last")] == [b"%d" % n for n in range(450)]
+            assert time.monotonic() - started >= 1.4
+            client.settle()
+
+
+def test_a_slow_rate_is_no_missing_keep_alive(new_house):
+    """While it is not read, its silence is not its own."""
+    with house_with(new_house, message_rate=1) as house:
+        with Wire(house, keep_alive=1) as client:
+            for number in range(6):
+                client.send(mqtt.publish(5, "rate/t", b"%d" % number))
+            client.settle()
+            client.publish("rate/t", b"", qos=1)

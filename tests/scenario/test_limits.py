@@ -9,7 +9,7 @@ from wire import Closed, Wire, fresh_address, tls_context
 
 LIMITS = {"connections": 30, "max_packet_size": "8k", "max_connect_size": "1k", "receive_maximum": 4,
           "topic_alias_maximum": 3, "max_qos": 1, "retain_available": False, "max_keepalive": "100s",
-          "max_session_expiry": "10m", "subscriptions": 5, "sessions_per_user": 3, "topic_levels": 6}
+          "max_session_expiry": "10m", "subscriptions": 5, "subscription_bytes": "1300", "sessions_per_user": 3, "topic_levels": 6}
 ANNOUNCED = {"maximum_packet_size": 8192, "receive_maximum": 4, "topic_alias_maximum": 3, "maximum_qos": 1,
              "retain_available": 0, "server_keep_alive": 100}
 KEEP = {"session_expiry_interval": 100}
@@ -95,6 +95,17 @@ def test_subscriptions(client, version):
 
 
 @BOTH
+def test_bytes_of_subscriptions(client, version):
+    """[MQTT5-3.9.3-2], [MQTT3-3.9.3-2]"""
+    refused = 0x97 if version == 5 else 0x80
+    first, second, third = ("limits/" + letter * 400 for letter in "abc")
+    client.subscribe(first, second, third, "limits/small", qos=1, expect=[1, 1, refused, 1])
+    client.subscribe(first, qos=0)  # one that is replaced needs no room
+    client.unsubscribe(first)
+    client.subscribe(third, qos=1)
+
+
+@BOTH
 def test_levels_of_a_filter(client, version):
     client.subscribe("1/2/3/4/5/6/#", "+/+/+/+/+/+/+", "ok", qos=1,
                      expect=[0x8F, 0x8F, 1] if version == 5 else [0x80, 0x80, 1])
@@ -167,6 +178,35 @@ def test_connections(broker):
             assert len(clients) == 30
             for client in clients:
                 client.close()
+
+
+@BOTH
+def test_identifiers_that_are_never_released(new_house, version):
+    """[MQTT5-3.3.4-8]: the Receive Maximum counts anew with each connection, what a session keeps does not."""
+    limits = {"receive_maximum": 2, "queue_messages": 12}
+    most, batch = (8, 2) if version == 5 else (12, 5)
+    with new_house(config={"limits": limits}) as house:
+        def connect():
+            return Wire(house, version, client_id="hoards", clean=False, props=KEEP if version == 5 else None)
+
+        def send(client, number):
+            client.send(mqtt.publish(version, "limits/t", b"x", qos=2, packet_id=number))
+            client.expect(mqtt.PUBREC, number)
+
+        for first in range(1, most + 1, batch):
+            with connect() as client:
+                for number in range(first, min(first + batch, most + 1)):
+                    send(client, number)
+                client.kill()
+        with connect() as client:
+            assert client.connack.session_present
+            send(client, most)  # again: it is known
+            client.send(mqtt.publish(version, "limits/t", b"x", qos=2, packet_id=most + 1))
+            ends_with(client, 0x93)
+        with connect() as client:
+            client.send(mqtt.ack(version, mqtt.PUBREL, 1))
+            client.expect(mqtt.PUBCOMP, 1)
+            send(client, most + 1)
 
 
 @BOTH

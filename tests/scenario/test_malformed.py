@@ -129,6 +129,36 @@ def test_second_connect(broker, version):
         assert version == 4 or said.reason == 0x82
 
 
+def padded(data):
+    """The same packet, its Remaining Length in four bytes."""
+    at = 1
+    while data[at] & 0x80:
+        at += 1
+    return data[:at] + bytes([data[at] | 0x80]) + b"\x80" * (3 - at) + b"\0" + data[at + 1:]
+
+
+@pytest.mark.parametrize("version", BOTH, ids=["3.1.1", "5.0"])
+def test_a_length_that_is_not_the_shortest(broker, version):
+    """[MQTT5-1.5.5-1]: 5.0 forbids it, in CONNECT and in AUTH too; 3.1.1 does not."""
+    connect = padded(mqtt.connect(version, f"padded-{version}", user="anna", password=broker.password("anna")))
+    client = Wire(broker, version, connect=False)
+    client.send(connect)
+    if version == 5:
+        assert client.expect(mqtt.CONNACK).reason == 0x81
+        client.expect_close()
+        return
+    assert client.expect(mqtt.CONNACK).reason == 0
+    client.send(padded(mqtt.subscribe(4, 7, [("padded/x", 1)])))
+    assert client.expect(mqtt.SUBACK, 7).reasons == [1]
+    client.send(padded(mqtt.publish(4, "padded/x", b"x" * 200, qos=1, packet_id=8)))
+    client.expect(mqtt.PUBACK, 8)
+    assert client.message().payload == b"x" * 200
+    client.send(b"\xc0\x80\x80\x80\0")
+    client.expect(mqtt.PINGRESP)
+    client.send(padded(mqtt.disconnect(4)))
+    assert client.expect_close() is None
+
+
 def test_packets_in_single_bytes(broker):
     """[MQTT3-7.1.1-1], [MQTT5-4.2.0-1]"""
     with Wire(broker) as client:

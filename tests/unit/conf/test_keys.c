@@ -443,7 +443,7 @@ static void defaults_are_those_of_the_interface(void **state)
 						 "  connect_timeout: 10s\n"
 						 "  unauthenticated: 1000\n"
 						 "  subscriptions: 10000\n"
-						 "  subscription_bytes: 1M\n"
+						 "  subscription_bytes: 8M\n"
 						 "  sessions_per_user: 1000\n"
 						 "  topic_levels: 128\n"
 						 "  user_properties: 64\n"
@@ -499,7 +499,7 @@ static void defaults_in_their_units(void **state)
 	assert_int_equal(l->sessions_per_user, 1000);
 	assert_int_equal(l->topic_levels, 128);
 	assert_int_equal(l->user_properties, 64);
-	assert_int_equal(l->subscription_bytes, 1048576);
+	assert_int_equal(l->subscription_bytes, 8388608);
 	assert_int_equal(l->message_rate, 0);
 	assert_int_equal(l->connections_per_address, 5000);
 	assert_int_equal(l->connections_per_user, 0);

@@ -132,7 +132,7 @@ static void the_broker_counts_for_nobody(void **state)
 static void what_exceeds(void **state)
 {
 	struct msg *m = message("anna", "a", "value", MSG_NEVER);
-	const uint64_t size = msg_bytes(m), full = 3 * size;
+	const uint64_t size = retain_cost(m), full = 3 * size;
 	const struct {
 		const char *name, *user, *topic, *payload;
 		struct retain_limits limits;

@@ -1,0 +1,21 @@
+/* So many a second and no more, with what was saved up in a few seconds of silence (a leaking
+ * bucket, kept as the time at which everything so far would have been due).  Pure. */
+#ifndef CORE_RATE_H
+#define CORE_RATE_H
+
+#include <stdint.h>
+
+#define RATE_BURST_MS 3000
+#define RATE_PAUSE_MS 50 /* at least: a timer for several, not for each */
+
+/* Zero-initialised. */
+struct rate {
+	uint64_t due_ns;
+};
+
+/* One more at this moment: for how long nothing more may come, 0: go on. per_second: 1 to
+ * 1,000,000.
+ */
+uint64_t rate_spend(struct rate *r, uint32_t per_second, uint64_t now_ms);
+
+#endif

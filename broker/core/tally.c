@@ -1,0 +1,76 @@
+/* Counts by key. */
+#include "core/tally.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/hash.h"
+
+struct tally_entry {
+	UT_hash_handle hh;
+	uint32_t count;
+	size_t key_len;
+	uint8_t key[];
+};
+
+void tally_init(struct tally *t)
+{
+	*t = (struct tally){0};
+	mutex_init(&t->lock);
+}
+
+void tally_fini(struct tally *t)
+{
+	REQUIRE(t->entries == NULL);
+	mutex_fini(&t->lock);
+}
+
+static struct tally_entry *find(struct tally *t, struct slice key)
+{
+	const void *data = key.len > 0 ? (const void *)key.data : "";
+	struct tally_entry *e;
+
+	HASH_FIND(hh, t->entries, data, key.len, e);
+	return e;
+}
+
+static struct tally_entry *make(struct tally *t, struct slice key)
+{
+	struct tally_entry *e = xcalloc(1, sizeof(*e) + key.len);
+
+	e->key_len = key.len;
+	if (key.len > 0)
+		memcpy(e->key, key.data, key.len);
+	HASH_ADD_KEYPTR(hh, t->entries, e->key, e->key_len, e);
+	return e;
+}
+
+bool tally_take(struct tally *t, struct slice key, uint32_t max)
+{
+	struct tally_entry *e;
+	bool taken;
+
+	mutex_lock(&t->lock);
+	e = find(t, key);
+	taken = e == NULL ? max > 0 : e->count < max;
+	if (taken && e == NULL)
+		e = make(t, key);
+	if (taken)
+		e->count++;
+	mutex_unlock(&t->lock);
+	return taken;
+}
+
+void tally_give(struct tally *t, struct slice key)
+{
+	struct tally_entry *e;
+
+	mutex_lock(&t->lock);
+	e = find(t, key);
+	REQUIRE(e != NULL && e->count > 0);
+	if (--e->count == 0) {
+		HASH_DEL(t->entries, e);
+		free(e);
+	}
+	mutex_unlock(&t->lock);
+}

@@ -1,0 +1,501 @@
+/* The journal on disk: what homes give it, and the turn of the keeper: gather, apply in one
+ * transaction, tell.  See keeper.h. */
+#include "store/keeper.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/log.h"
+
+#define RETRY_MS   1000
+#define NOTE_MS    60000
+#define STATUS_MS  500
+#define GROW_TIMES 64 /* a map that grows so often has grown enough */
+/* What waits for the interval is written before it makes the journal full. */
+#define HELD_MOST ((size_t)4 << 20)
+
+static struct keeper *keeper_of(struct journal *j)
+{
+	return (struct keeper *)j;
+}
+
+/* --- for the other files --- */
+
+int keeper_put(struct keeper *k, enum disk_table table, struct slice key, struct slice value)
+{
+	k->wrote = true;
+	return disk_put(k->disk, table, key, value);
+}
+
+int keeper_remove(struct keeper *k, enum disk_table table, struct slice key)
+{
+	int rc = disk_delete(k->disk, table, key);
+
+	if (rc == 0)
+		k->wrote = true;
+	return rc == -ENOENT ? 0 : rc;
+}
+
+void keeper_complete(struct keeper *k, struct journal_group *g)
+{
+	k->gone_bytes += g->bytes;
+	k->gone_groups++;
+	journal_complete(g, 0);
+}
+
+/* --- homes --- */
+
+static void note_append(struct keeper *k, struct journal_group *g)
+{
+	uint64_t deadline_ms = g->home->now_ms + k->interval_ms;
+	size_t bytes = atomic_fetch_add(&k->j.waiting_bytes, g->bytes) + g->bytes;
+
+	g->serial = k->serial++;
+	k->pending_bytes += g->bytes;
+	k->pending_groups++;
+	k->all_groups++;
+	if (bytes > JOURNAL_HIGH)
+		k->was_full = true;
+	if (g->urgency == JOURNAL_NOW)
+		k->urgent = true;
+	else if (k->deadline_ms == KEEPER_NEVER)
+		k->deadline_ms = deadline_ms;
+}
+
+/* Has the thread something to do, or something to wait for, that it did not know of? */
+static bool must_wake(const struct keeper *k, bool urgent, uint64_t deadline_ms)
+{
+	return k->asleep && (k->urgent != urgent || k->deadline_ms != deadline_ms ||
+	                     k->pending_bytes > KEEPER_GATHER);
+}
+
+static void append(struct journal *j, struct journal_group *g, uint64_t *first_position)
+{
+	struct keeper *k = keeper_of(j);
+	bool needless, urgent;
+	uint64_t deadline_ms;
+
+	mutex_lock(&j->lock);
+	journal_number(j, g, first_position);
+	/* Nobody waits for it, and it will never be written. */
+	needless = k->failed && g->done == NULL && g->urgency != JOURNAL_NOW;
+	if (!needless) {
+		urgent = k->urgent;
+		deadline_ms = k->deadline_ms;
+		note_append(k, g);
+		DL_APPEND(k->pending, g);
+		if (must_wake(k, urgent, deadline_ms))
+			condition_signal(&k->wake);
+	}
+	mutex_unlock(&j->lock);
+	if (needless)
+		journal_group_free(g);
+}
+
+static void read_page(struct journal *j, struct journal_page *page)
+{
+	struct keeper *k = keeper_of(j);
+	bool stopped;
+
+	mutex_lock(&j->lock);
+	stopped = k->stopped;
+	if (!stopped) {
+		DL_APPEND(k->asked, page);
+		if (k->asleep)
+			condition_signal(&k->wake);
+	}
+	mutex_unlock(&j->lock);
+	if (stopped)
+		journal_answer_empty(j, page, -ECANCELED);
+}
+
+static void health(struct journal *j, struct journal_health *out)
+{
+	struct keeper *k = keeper_of(j);
+
+	mutex_lock(&j->lock);
+	*out = k->health;
+	out->pending_groups = k->all_groups;
+	out->pending_bytes = j->waiting_bytes;
+	mutex_unlock(&j->lock);
+}
+
+/* --- gathering --- */
+
+static void gather(struct keeper *k)
+{
+	struct journal_group *groups, *g, *next;
+
+	mutex_lock(&k->j.lock);
+	groups = k->pending;
+	k->pending = NULL;
+	DL_CONCAT(k->pages, k->asked);
+	k->asked = NULL;
+	k->urgent = false;
+	k->pending_bytes = k->pending_groups = 0;
+	if (k->deadline_ms < k->flush_ms)
+		k->flush_ms = k->deadline_ms;
+	k->deadline_ms = KEEPER_NEVER;
+	k->taken_position = k->j.next_position - 1;
+	mutex_unlock(&k->j.lock);
+	DL_FOREACH_SAFE (groups, g, next) {
+		DL_DELETE(groups, g);
+		held_gather(k, g);
+	}
+	if (k->soon == NULL && k->later == NULL)
+		k->flush_ms = KEEPER_NEVER;
+}
+
+static bool must_flush(const struct keeper *k, bool final)
+{
+	return final || k->pages != NULL || k->now_ms >= k->flush_ms || k->held_bytes > HELD_MOST;
+}
+
+static bool is_due(const struct keeper *k, bool final)
+{
+	return must_flush(k, final) || k->soon_urgent > 0 || k->batch != NULL || k->ending ||
+	       k->drop_count > 0;
+}
+
+/* --- the transaction --- */
+
+static int put_position(struct keeper *k)
+{
+	struct row_key value;
+
+	if (!k->wrote_queue)
+		return 0;
+	return keeper_put(k, TABLE_META, KEEPER_ROW_POSITION,
+	                  row_key_id(&value, k->taken_position));
+}
+
+static int apply_all(struct keeper *k)
+{
+	struct journal_group *g;
+	int rc = sweep_drops(k);
+
+	DL_FOREACH (k->batch, g) {
+		if (rc == 0)
+			rc = keeper_apply(k, g);
+	}
+	return rc;
+}
+
+static int read_pages(struct keeper *k)
+{
+	struct journal_page *page;
+	int rc = 0;
+
+	DL_FOREACH (k->pages, page) {
+		if (rc == 0)
+			rc = queue_read_page(k, page);
+	}
+	return rc;
+}
+
+static int commit(struct keeper *k)
+{
+	uint64_t start_ns = clock_monotonic_ns();
+	int rc;
+
+	if (!k->wrote) {
+		disk_abort(k->disk);
+		return 0;
+	}
+	disk_stamp(k->disk, journal_time_ms(&k->j, k->now_ms));
+	rc = disk_commit(k->disk);
+	k->commit_us = (clock_monotonic_ns() - start_ns) / 1000;
+	return rc;
+}
+
+static int transact(struct keeper *k)
+{
+	int rc = disk_begin(k->disk);
+
+	k->wrote = k->wrote_queue = false;
+	k->wrote_messages = 0;
+	if (rc == 0)
+		rc = apply_all(k);
+	if (rc == 0)
+		rc = read_pages(k);
+	if (rc == 0)
+		rc = sweep_ending(k);
+	if (rc == 0 && k->wrote)
+		rc = sweep_retained(k);
+	if (rc == 0)
+		rc = put_position(k);
+	return rc == 0 ? commit(k) : rc;
+}
+
+static void take_back(struct keeper *k, bool ending)
+{
+	struct journal_page *page;
+
+	disk_abort(k->disk);
+	sessions_take_back(k);
+	k->ending = ending;
+	DL_FOREACH (k->pages, page) {
+		journal_page_fini(page);
+	}
+}
+
+static int transact_until_it_fits(struct keeper *k)
+{
+	int rc = 0;
+
+	for (unsigned times = 0; times < GROW_TIMES; times++) {
+		bool ending = k->ending;
+
+		rc = transact(k);
+		if (rc == 0)
+			return 0;
+		take_back(k, ending);
+		if (rc != -EAGAIN)
+			return rc;
+	}
+	return rc;
+}
+
+/* --- afterwards --- */
+
+static void answer_pages(struct keeper *k)
+{
+	struct journal_page *page, *next;
+
+	DL_FOREACH_SAFE (k->pages, page, next) {
+		DL_DELETE(k->pages, page);
+		home_post(page->home, &page->post);
+	}
+}
+
+/* First what was queued, then the completions, then the pages. */
+static void tell(struct keeper *k)
+{
+	struct notices *notices = NULL;
+	struct journal_group *g, *next;
+
+	DL_FOREACH (k->batch, g) {
+		notices_add(&notices, &k->j, g);
+	}
+	notices_post(&notices);
+	DL_FOREACH_SAFE (k->batch, g, next) {
+		DL_DELETE(k->batch, g);
+		keeper_complete(k, g);
+	}
+	answer_pages(k);
+}
+
+static void tell_room(struct keeper *k)
+{
+	for (unsigned i = 0; i < k->j.room_count; i++) {
+		struct room *room = &k->j.rooms[i];
+
+		if (!atomic_exchange(&room->on_its_way, true))
+			home_post(room->home, &room->post);
+	}
+}
+
+/* What is done with does not wait any more. */
+static void settle_waiting(struct keeper *k)
+{
+	bool has_room;
+	size_t left;
+
+	mutex_lock(&k->j.lock);
+	left = atomic_fetch_sub(&k->j.waiting_bytes, k->gone_bytes) - k->gone_bytes;
+	k->all_groups -= k->gone_groups;
+	k->health.groups += k->gone_groups;
+	k->health.cancelled = k->cancelled;
+	has_room = k->was_full && left < JOURNAL_LOW;
+	if (has_room)
+		k->was_full = false;
+	mutex_unlock(&k->j.lock);
+	k->gone_bytes = k->gone_groups = 0;
+	if (has_room)
+		tell_room(k);
+}
+
+static void count_commit(struct keeper *k)
+{
+	struct journal_health *h = &k->health;
+	struct disk_status status;
+	bool look = k->now_ms >= k->status_ms;
+
+	if (look) {
+		disk_status(k->disk, &status);
+		k->status_ms = k->now_ms + STATUS_MS;
+	}
+	mutex_lock(&k->j.lock);
+	if (k->wrote) {
+		h->commits++;
+		h->messages += k->wrote_messages;
+		h->commit_us_sum += k->commit_us;
+		if (k->commit_us > h->commit_us_max)
+			h->commit_us_max = k->commit_us;
+	}
+	if (look) {
+		h->map_bytes = status.map_bytes;
+		h->used_bytes = status.used_bytes;
+		h->max_bytes = status.max_bytes;
+	}
+	mutex_unlock(&k->j.lock);
+}
+
+static void set_state(struct keeper *k, enum journal_state state, int error)
+{
+	enum journal_state before = k->state;
+
+	k->state = state;
+	mutex_lock(&k->j.lock);
+	k->health.state = state;
+	if (error != 0)
+		k->health.error = error;
+	k->failed = state == JOURNAL_FAILED;
+	mutex_unlock(&k->j.lock);
+	if (state == before)
+		return;
+	if (state == JOURNAL_WORKS)
+		LOG(STORE_RESUMED, F_NONE);
+	else if (state == JOURNAL_WAITS)
+		LOG(STORE_FULL, F_STR("error", strerrordesc_np(-error)),
+		    F_STR("remedy", "make room on its file system, or raise its limit"));
+	else
+		LOG(STORE_FAILED, F_STR("error", strerrordesc_np(-error)),
+		    F_STR("remedy",
+		          "nothing is acknowledged any more; see to the disk, then restart"));
+}
+
+static void on_success(struct keeper *k)
+{
+	sessions_settle(k);
+	k->drop_count = 0;
+	if (k->wrote)
+		k->note_ms = k->now_ms + NOTE_MS;
+	count_commit(k);
+	tell(k);
+	settle_waiting(k);
+	if (k->state != JOURNAL_WORKS)
+		set_state(k, JOURNAL_WORKS, 0);
+}
+
+static void on_error(struct keeper *k, int error)
+{
+	bool full = error == -ENOSPC || error == -EDQUOT;
+
+	k->retry_ms = k->now_ms + RETRY_MS;
+	settle_waiting(k);
+	set_state(k, full ? JOURNAL_WAITS : JOURNAL_FAILED, error);
+}
+
+static void note_time(struct keeper *k)
+{
+	if (k->now_ms < k->note_ms)
+		return;
+	disk_note_time(k->disk, journal_time_ms(&k->j, k->now_ms));
+	k->note_ms = k->now_ms + NOTE_MS;
+}
+
+bool keeper_turn(struct keeper *k, uint64_t now_ms, bool final)
+{
+	bool flush;
+	int rc;
+
+	k->now_ms = now_ms;
+	if (k->state == JOURNAL_FAILED)
+		return false;
+	note_time(k);
+	gather(k);
+	flush = must_flush(k, final) || k->flush;
+	if (!is_due(k, final) || (k->state == JOURNAL_WAITS && now_ms < k->retry_ms && !final)) {
+		settle_waiting(k);
+		return false;
+	}
+	held_release(k, flush);
+	rc = transact_until_it_fits(k);
+	if (rc == 0)
+		on_success(k);
+	else
+		on_error(k, rc);
+	return rc == 0;
+}
+
+/* --- life --- */
+
+static bool turn(struct journal *j, uint64_t now_ms)
+{
+	struct keeper *k = keeper_of(j);
+
+	REQUIRE(!k->started);
+	return !k->stopped && keeper_turn(k, now_ms, false);
+}
+
+/* Who still waits for a page learns that none will come. */
+static void cancel_pages(struct keeper *k)
+{
+	struct journal_page *page, *next;
+
+	mutex_lock(&k->j.lock);
+	k->stopped = true;
+	DL_CONCAT(k->pages, k->asked);
+	k->asked = NULL;
+	mutex_unlock(&k->j.lock);
+	DL_FOREACH_SAFE (k->pages, page, next) {
+		DL_DELETE(k->pages, page);
+		journal_answer_empty(&k->j, page, -ECANCELED);
+	}
+}
+
+static void stop(struct journal *j)
+{
+	struct keeper *k = keeper_of(j);
+
+	if (k->stopped)
+		return;
+	if (k->started)
+		keeper_join(k);
+	keeper_turn(k, clock_monotonic_ms(), true);
+	cancel_pages(k);
+}
+
+static void keeper_free(struct journal *j)
+{
+	struct keeper *k = keeper_of(j);
+
+	REQUIRE(!k->started);
+	held_fini(k);
+	sessions_fini(k);
+	buf_fini(&k->row);
+	buf_fini(&k->message);
+	free(k->drops);
+	disk_close(k->disk);
+	condition_fini(&k->wake);
+	journal_fini(j);
+	free(k);
+}
+
+static const struct journal_kind kind = {
+    .durable = true,
+    .append = append,
+    .read = read_page,
+    .health = health,
+    .restore = keeper_restore,
+    .start = keeper_start,
+    .turn = turn,
+    .stop = stop,
+    .free = keeper_free,
+};
+
+struct journal *journal_disk_new(struct disk *disk, const struct journal_options *options)
+{
+	struct keeper *k = xnew(k);
+
+	journal_init(&k->j, &kind, disk_time_ms(disk));
+	condition_init(&k->wake);
+	k->disk = disk;
+	k->interval_ms = options->interval_ms;
+	k->deadline_ms = k->flush_ms = KEEPER_NEVER;
+	return &k->j;
+}

@@ -1,0 +1,287 @@
+/* Groups that wait for the next commit, or for the end of the interval, and what becomes needless
+ * meanwhile: a queue record that is done, a retained change that a newer one follows.  All this is
+ * memory only: what cancels out has never been. */
+#include "base/hash.h"
+#include "base/list.h"
+#include "store/keeper.h"
+
+/* --- the tables of what is held --- */
+
+static uint64_t inbound_hash(const struct record *r)
+{
+	return hash_id(r->session_id ^ r->number << 48);
+}
+
+static bool is_same_inbound(const void *item, const void *key)
+{
+	const struct record *a = &((const struct entry *)item)->record, *b = key;
+
+	return a->session_id == b->session_id && a->number == b->number;
+}
+
+static uint64_t topic_hash(const struct record *r)
+{
+	return hash_bytes(r->name.data, r->name.len);
+}
+
+static bool is_same_topic(const void *item, const void *key)
+{
+	const struct record *a = &((const struct entry *)item)->record, *b = key;
+
+	return slice_equal(a->name, b->name);
+}
+
+static struct entry *found(void **at)
+{
+	return at == NULL ? NULL : *at;
+}
+
+static struct entry *find_queue(const struct keeper *k, uint64_t position)
+{
+	return found(table_find(&k->held_queue, hash_id(position), NULL, NULL));
+}
+
+static struct entry *find_inbound(const struct keeper *k, const struct record *r)
+{
+	return found(table_find(&k->held_inbound, inbound_hash(r), is_same_inbound, r));
+}
+
+static struct entry *find_retained(const struct keeper *k, const struct record *r)
+{
+	return found(table_find(&k->held_retained, topic_hash(r), is_same_topic, r));
+}
+
+static void unlist(struct keeper *k, struct entry *e)
+{
+	const struct record *r = &e->record;
+
+	if (r->kind == RECORD_QUEUE)
+		table_remove(&k->held_queue, hash_id(r->number), e);
+	else if (r->kind == RECORD_INBOUND)
+		table_remove(&k->held_inbound, inbound_hash(r), e);
+	else if (r->kind == RECORD_RETAINED)
+		table_remove(&k->held_retained, topic_hash(r), e);
+}
+
+/* --- cancelling --- */
+
+static void cancel(struct entry *e)
+{
+	e->cancelled = true;
+	e->group->left--;
+}
+
+/* Nobody waits for a commit where nothing is left to commit. */
+static void leave(struct keeper *k, struct journal_group *g)
+{
+	if (g->urgency == JOURNAL_NEXT)
+		DL_DELETE(k->soon, g);
+	else
+		DL_DELETE(k->later, g);
+	k->held_bytes -= g->bytes;
+	keeper_complete(k, g);
+}
+
+/* `by`: the group at hand, which is in no list yet. */
+static void cancel_held(struct keeper *k, struct entry *e, const struct journal_group *by)
+{
+	unlist(k, e);
+	cancel(e);
+	if (e->group->left == 0 && e->group != by)
+		leave(k, e->group);
+}
+
+static bool is_held(const struct journal_group *g)
+{
+	return g->urgency == JOURNAL_INTERVAL;
+}
+
+/* The end of the interval must come first for what refers to something that waits for it. */
+static void need_flush(struct keeper *k, const struct entry *e)
+{
+	if (!is_held(e->group))
+		k->flush = true;
+}
+
+static void on_queue_done(struct keeper *k, struct entry *e)
+{
+	struct entry *held = find_queue(k, e->record.number);
+
+	if (held == NULL)
+		return;
+	cancel_held(k, held, e->group);
+	cancel(e);
+	k->cancelled++;
+}
+
+static void on_inbound_done(struct keeper *k, struct entry *e)
+{
+	struct entry *held = find_inbound(k, &e->record);
+
+	if (held == NULL)
+		return;
+	if (is_held(e->group))
+		cancel_held(k, held, e->group);
+	else
+		k->flush = true;
+}
+
+static void on_sent(struct keeper *k, struct entry *e)
+{
+	if (find_queue(k, e->record.number) != NULL)
+		need_flush(k, e);
+}
+
+/* One that hastens nothing is held, and at most one of a topic. One that is written now, although a
+ * newer one is held, is written: its acknowledgement promises that. */
+static void on_retained(struct keeper *k, struct entry *e)
+{
+	struct entry *held = find_retained(k, &e->record);
+	bool waits = e->group->urgency != JOURNAL_NOW;
+
+	if (held != NULL && held->record.number > e->record.number) {
+		if (waits)
+			cancel(e);
+		return;
+	}
+	if (held != NULL)
+		cancel_held(k, held, e->group);
+	if (waits)
+		table_add(&k->held_retained, topic_hash(&e->record), e);
+}
+
+static void on_queue(struct keeper *k, struct entry *e)
+{
+	if (is_held(e->group))
+		table_add(&k->held_queue, hash_id(e->record.number), e);
+}
+
+static void on_inbound(struct keeper *k, struct entry *e)
+{
+	const struct entry *held = find_inbound(k, &e->record);
+
+	if (is_held(e->group) && held == NULL)
+		table_add(&k->held_inbound, inbound_hash(&e->record), e);
+}
+
+typedef void gather_fn(struct keeper *k, struct entry *e);
+
+static gather_fn *const gatherers[RECORD_KINDS] = {
+    [RECORD_QUEUE] = on_queue,
+    [RECORD_QUEUE_DONE] = on_queue_done,
+    [RECORD_SENT] = on_sent,
+    [RECORD_INBOUND] = on_inbound,
+    [RECORD_INBOUND_DONE] = on_inbound_done,
+    [RECORD_RETAINED] = on_retained,
+};
+
+/* Of one session, what is no matter of positions is written in the order in which it was appended:
+ * while some of it is held, all else of that session waits for that. */
+static void keep_order(struct keeper *k, struct entry *e)
+{
+	const struct record *r = &e->record;
+	bool known;
+
+	if (r->kind == RECORD_QUEUE_DONE || r->kind == RECORD_RETAINED)
+		return;
+	known = table_find(&k->held_sessions, hash_id(r->session_id), NULL, NULL) != NULL;
+	if (known)
+		need_flush(k, e);
+	else if (is_held(e->group) && r->kind != RECORD_QUEUE)
+		table_add(&k->held_sessions, hash_id(r->session_id), k);
+}
+
+void held_gather(struct keeper *k, struct journal_group *g)
+{
+	for (size_t i = 0; i < g->count; i++) {
+		struct entry *e = &g->entries[i];
+
+		if (gatherers[e->record.kind] != NULL)
+			gatherers[e->record.kind](k, e);
+		keep_order(k, e);
+	}
+	if (g->urgency == JOURNAL_NOW) {
+		DL_APPEND(k->soon, g);
+		k->soon_urgent++;
+	} else if (g->left == 0 && g->count > 0) {
+		keeper_complete(k, g);
+	} else {
+		k->held_bytes += g->bytes;
+		if (is_held(g))
+			DL_APPEND(k->later, g);
+		else
+			DL_APPEND(k->soon, g);
+	}
+}
+
+/* --- going --- */
+
+static void unlist_retained(struct keeper *k, struct journal_group *g)
+{
+	for (size_t i = 0; i < g->count; i++) {
+		struct entry *e = &g->entries[i];
+
+		if (e->record.kind == RECORD_RETAINED && !e->cancelled)
+			unlist(k, e);
+	}
+}
+
+static int by_serial(const struct journal_group *a, const struct journal_group *b)
+{
+	return a->serial < b->serial ? -1 : a->serial > b->serial;
+}
+
+static void forget_all(struct keeper *k)
+{
+	table_fini(&k->held_queue);
+	table_fini(&k->held_inbound);
+	table_fini(&k->held_retained);
+	table_fini(&k->held_sessions);
+	k->held_bytes = 0;
+}
+
+void held_release(struct keeper *k, bool everything)
+{
+	struct journal_group *g;
+
+	if (!everything) {
+		DL_FOREACH (k->soon, g) {
+			if (g->urgency != JOURNAL_NEXT)
+				continue;
+			k->held_bytes -= g->bytes;
+			unlist_retained(k, g);
+		}
+	}
+	DL_CONCAT(k->batch, k->soon);
+	k->soon = NULL;
+	k->soon_urgent = 0;
+	if (everything) {
+		forget_all(k);
+		if (k->later != NULL) {
+			DL_CONCAT(k->batch, k->later);
+			DL_SORT(k->batch, by_serial);
+		}
+		k->later = NULL;
+		k->flush = false;
+	}
+	if (k->later == NULL)
+		k->flush_ms = KEEPER_NEVER;
+}
+
+static void free_list(struct journal_group *list)
+{
+	struct journal_group *g, *next;
+
+	DL_FOREACH_SAFE (list, g, next) {
+		journal_group_free(g);
+	}
+}
+
+void held_fini(struct keeper *k)
+{
+	forget_all(k);
+	free_list(k->pending);
+	free_list(k->batch);
+	free_list(k->soon);
+	free_list(k->later);
+}

@@ -1,0 +1,197 @@
+"""D1, D2, D3: what was acknowledged arrives, QoS 2 once, in order; and nobody gets what he is not subscribed to."""
+
+from facts import Group, Sub, matches
+
+ORDERED_FROM = 1
+
+
+class Deliveries:
+    """Part of the oracle (oracle.py)."""
+
+    # what publishers do
+
+    def on_publish(self, life, message):
+        """A PUBLISH left, for the first time or again."""
+        own = self.messages.get(message.id)
+        client = self.client(message.by)
+        if own is None:
+            own = self.messages[message.id] = message
+            client.seq += 1
+            own.seq, own.first_n = client.seq, self.n
+        own.sends += 1
+        own.epoch, own.over_n, own.sent_n = self.epoch, None, self.n
+        own.places.append(client.places)
+        client.places += 1
+        self.lives[life].open[own.id] = own
+        self.tell(own, f"sent by {message.by} on connection {life}")
+        if own.retain:
+            self.retained_sent(self.lives[life], own)
+
+    def on_ack(self, life, number):
+        """PUBACK or PUBREC came: it is the broker's now."""
+        message = self.messages[number]
+        self.lives[life].open.pop(number, None)
+        self.tell(message, f"acknowledged on connection {life}")
+        if message.retain:
+            self.retained_acked(self.lives[life], message)
+        self.retained_seen(self.lives[life], message.sent_n)
+        if message.acked_n is not None:
+            return
+        message.acked_n = message.over_n = self.n
+        if self.owe(message, message.first_n):
+            self.wills_are_kept(message.first_n)
+
+    def owe(self, message, since):
+        """Every session that surely matched must get it; True where there is one."""
+        groups, anybody = set(), False
+        if message.empty or message.topic.startswith("g/"):
+            return False  # a deletion has no bytes to know it by; g/ is allowed today and not tomorrow
+        for client in self.clients.values():
+            session = client.session
+            if session.state != "sure":
+                continue
+            if session.expiry is None and session.granted(message, since) > 0:
+                anybody = True
+                if message.id not in session.got:
+                    session.owed[message.id] = message
+            groups |= {sub.group for sub in session.subs.values() if sub.group is not None and message.qos > 0
+                       and sub.qos > 0 and sub.is_sure(since) and matches(sub.bare, message.topic)}
+        for name in groups:
+            group = self.group(name)
+            if message.id not in group.got:
+                group.owed[message.id] = message
+        return anybody or bool(groups)
+
+    def group(self, name):
+        return self.groups.setdefault(name, Group(name))
+
+    # what subscribers see
+
+    def on_deliver(self, life, number, topic, qos, retain, dup):
+        """A PUBLISH came; one of QoS 2 that the client holds already is not told here."""
+        life = self.lives[life]
+        message = self.messages.get(number)
+        if message is None:
+            self.fail("D2", f"{life.client} got message {number} on {topic}, QoS {qos}{' DUP' if dup else ''}, which "
+                      "was never sent, or was settled long ago", self.client(life.client).tale[-30:])
+        self.tell(message, f"came to {life.client} on connection {life.id}, QoS {qos}{' DUP' if dup else ''}"
+                  f"{' retained' if retain else ''}")
+        if topic != message.topic or qos > message.qos:
+            self.fail("D1", f"{message!r} came to {life.client} as {topic}, QoS {qos}", message.story)
+        if retain:
+            return
+        session = self.client(life.client).session
+        if message.will is not None:
+            self.will_came(message, life)
+        self.is_subscribed(session, message)
+        is_new = message.id not in session.got
+        self.is_once(session, life, message, qos)
+        self.is_in_order(session, life, message, qos, is_new)
+        session.owed.pop(number, None)
+
+    def is_subscribed(self, session, message):
+        """Also a shared subscription's member."""
+        takers = [sub for sub in [*session.subs.values(), *session.past] if sub.may_take(message)]
+        if not takers:
+            self.fail("D5", f"{session.client} got {message!r} without a subscription that could match it",
+                      message.story + self.client(session.client).tale[-30:])
+        for name in {sub.group for sub in takers if sub.group is not None}:
+            group = self.group(name)
+            group.owed.pop(message.id, None)
+            before = group.got.setdefault(message.id, session.client)
+            if before != session.client and message.qos == 2:
+                self.fail("D2", f"{message!r} came to {before} and to {session.client} of the group {name}",
+                          message.story)
+
+    def is_once(self, session, life, message, qos):
+        copies = life.counts[message.id] = life.counts.get(message.id, 0) + 1
+        in_all = session.got[message.id] = session.got.get(message.id, 0) + 1
+        if message.id in session.twice or qos == 2 and in_all > 1:
+            self.fail("D2", f"{message!r} came to {session.client} twice", message.story)
+        if (in_all if qos == 0 else copies) > (message.sends if message.qos == 1 and message.will is None else 1):
+            self.fail("D2", f"{message!r} came {copies} times on connection {life.id}, {in_all} times in all, but was "
+                      f"sent {message.sends} times", message.story)
+        if qos == 2:
+            session.twice.add(message.id)
+
+    def is_in_order(self, session, life, message, qos, is_new):
+        """New ones in the order of their first sending (where the subscription is older than that); repeated ones as
+        the publisher repeated them."""
+        if message.will is not None or message.topic.startswith("s/") or qos < ORDERED_FROM:
+            return
+        key = (message.by, message.qos, qos)
+        if is_new:
+            last = session.last.get(key)
+            if last is not None and message.seq < last[0] and session.granted(message, message.first_n) >= 0:
+                self.fail("D3", f"{message!r} (its publisher's {message.seq}th) came to {session.client} after the "
+                          f"{last[0]}th (message {last[1]})", message.story + self.story_of(last[1]))
+            if last is None or message.seq > last[0]:
+                session.last[key] = (message.seq, message.id)
+        at = life.places.get(key, -1)
+        place = next((place for place in message.places if place > at), None)
+        if place is None:
+            self.fail("D3", f"{message!r} came to {session.client} on connection {life.id} behind one that was sent "
+                      "after every sending of it", message.story)
+        life.places[key] = place
+
+    # subscriptions
+
+    def on_subscribe(self, life, topic_filter, qos):
+        session = self.client(self.lives[life].client).session
+        self.say(session.client, f"SUBSCRIBE {topic_filter} QoS {qos} on connection {life}")
+        sub = session.subs.get(topic_filter)
+        if sub is None:
+            session.subs[topic_filter] = Sub(topic_filter, qos, self.n)
+        sub = session.subs[topic_filter]
+        if sub.leaving_n is not None:
+            sub.leaving_n = sub.sure_n = None
+
+    def on_suback(self, life, topic_filter):
+        session = self.client(self.lives[life].client).session
+        self.say(session.client, f"SUBACK {topic_filter}")
+        sub = session.subs.get(topic_filter)
+        if sub is not None and sub.leaving_n is None and sub.sure_n is None:
+            sub.sure_n = self.n
+
+    def on_unsubscribe(self, life, topic_filter):
+        session = self.client(self.lives[life].client).session
+        self.say(session.client, f"UNSUBSCRIBE {topic_filter} on connection {life}")
+        if topic_filter in session.subs:
+            session.subs[topic_filter].leaving_n = self.n
+
+    def on_unsuback(self, life, topic_filter):
+        session = self.client(self.lives[life].client).session
+        self.say(session.client, f"UNSUBACK {topic_filter}")
+        sub = session.subs.get(topic_filter)
+        if sub is not None and sub.leaving_n is not None:
+            del session.subs[topic_filter]
+            sub.gone_n = self.n
+            session.past.append(sub)
+
+    # the end of a phase
+
+    def missing(self):
+        """[(who, message)] of what must still come."""
+        return [(client.name, message) for client in self.clients.values()
+                for message in client.session.owed.values()] + [
+                    (f"the group {group.name}", message) for group in self.groups.values()
+                    for message in group.owed.values()]
+
+    def check_deliveries(self):
+        for who, message in self.missing():
+            rule = "D6" if message.will is not None else "D1"
+            self.fail(rule, f"{message!r} never came to {who}",
+                      message.story + (self.client(who).tale[-30:] if who in self.clients else []))
+
+    def forget_deliveries(self):
+        """What was settled before the last but one check is no longer expected from anybody."""
+        values = self.values()
+        for number, message in list(self.messages.items()):
+            if message.epoch <= self.epoch - 3 and message.over_n is not None and number not in values:
+                del self.messages[number]
+        for client in self.clients.values():
+            session = client.session
+            session.past = [sub for sub in session.past if sub.gone_n > self.epoch_ns[0]]
+            session.got = {number: count for number, count in session.got.items() if number in self.messages}
+        for group in self.groups.values():
+            group.got = {number: who for number, who in group.got.items() if number in self.messages}

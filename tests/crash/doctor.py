@@ -1,0 +1,157 @@
+"""A history that really happened, doctored: each cure below must make the oracle speak. What it says first may be
+another rule's word (a message that is gone may first be missed by its group), so only that it speaks is asked."""
+
+from facts import Message, Violation
+from oracle import Oracle
+
+STEADY = ("watch", "sub1", "sub3")
+
+
+def judge(history):
+    """What the oracle says, None: nothing."""
+    oracle = Oracle()
+    try:
+        for event in history:
+            oracle.feed(*(one.copy() if isinstance(one, Message) else one for one in event))
+    except Violation as wrong:
+        return wrong
+    return None
+
+
+class Doctor:
+    """Cures of one history; each gives a doctored one, or None where there is nothing to be cured."""
+
+    def __init__(self, history, rng):
+        self.history, self.rng = history, rng
+        self.names = {event[2]: event[3] for event in history if event[0] == "connect"}
+        self.sent, self.acked, self.given = {}, set(), {}
+        for at, event in enumerate(history):
+            if event[0] == "publish":
+                self.sent.setdefault(event[3].id, event[3])
+            elif event[0] == "ack":
+                self.acked.add(event[3])
+            elif event[0] == "deliver" and not event[6]:
+                self.given.setdefault((self.names[event[2]], event[3]), []).append(at)
+
+    def pick(self, found):
+        found = list(found)
+        return self.rng.choice(found) if found else None
+
+    def without(self, places):
+        gone = set(places)
+        return [event for at, event in enumerate(self.history) if at not in gone]
+
+    def lost_message(self):
+        """One of a steady subscriber's, all its copies."""
+        key = self.pick(key for key, places in self.given.items() if key[0] in STEADY and key[1] in self.acked
+                        and self.history[places[0]][5] > 0)
+        return key and self.without(self.given[key])
+
+    def second_copy(self):
+        at = self.pick(places[0] for places in self.given.values() if self.history[places[0]][5] == 2)
+        return at and self.history[:at + 1] + self.history[at:]
+
+    def other_order(self):
+        """Two neighbours of one publisher, to one connection."""
+        last, found = {}, []
+        for at, event in enumerate(self.history):
+            message = self.sent.get(event[3]) if event[0] == "deliver" and not event[6] else None
+            if message is None or event[5] == 0 or message.topic.startswith("s/"):
+                continue
+            key = (event[2], message.by, message.qos, event[5])
+            if key in last and self.is_first(at) and self.is_first(last[key]):
+                found.append((last[key], at))
+            last[key] = at
+        pair = self.pick(found)
+        return pair and self.exchanged(*pair)
+
+    def is_first(self, at):
+        event = self.history[at]
+        return self.given[self.names[event[2]], event[3]][0] == at
+
+    def exchanged(self, first, second):
+        done = list(self.history)
+        done[first], done[second] = (*done[first][:2], *done[second][2:]), (*done[second][:2], *done[first][2:])
+        return done
+
+    def older_value(self):
+        """A reader is given what its writer had replaced, or deleted, with an acknowledgement."""
+        at = self.pick(at for at, event in enumerate(self.history) if event[0] == "values")
+        if not at:
+            return None
+        topic = f"r/{self.rng.randrange(4)}"  # topics of one writer
+        old = [event[3].id for event in self.history[:at] if event[0] == "publish" and event[3].topic == topic]
+        settled = [number for number in old if number in self.acked]
+        if len(settled) < 2:
+            return None
+        older = [number for number in old[:old.index(settled[-1])] if number != settled[-1]
+                 and not self.sent[number].empty]
+        return older and self.with_value(at, topic, self.rng.choice(older))
+
+    def with_value(self, at, topic, number):
+        kind, t, reader, values = self.history[at]
+        return [*self.history[:at], (kind, t, reader, {**values, topic: number}), *self.history[at + 1:]]
+
+    def lost_value(self):
+        places = [at for at, event in enumerate(self.history) if event[0] == "values" and event[3]]
+        at = self.pick(places)
+        if not at:
+            return None
+        kind, t, reader, values = self.history[at]
+        topic = self.rng.choice(sorted(values))
+        message = self.sent.get(values[topic])
+        if message is None or message.id not in self.acked:
+            return None
+        return [*self.history[:at], (kind, t, reader, {name: value for name, value in values.items() if name != topic}),
+                *self.history[at + 1:]]
+
+    def lost_session(self):
+        at = self.pick(at for at, event in enumerate(self.history) if event[0] == "connack" and event[3]
+                       and self.names[event[2]] in STEADY)
+        return at and [*self.history[:at], (*self.history[at][:3], False), *self.history[at + 1:]]
+
+    def ghost_session(self):
+        at = self.pick(at for at, event in enumerate(self.history) if event[0] == "connack" and not event[3])
+        return at and [*self.history[:at], (*self.history[at][:3], True), *self.history[at + 1:]]
+
+    def lost_subscription(self):
+        """It was acknowledged, and then the messages for it stay away."""
+        place = self.pick(at for at, event in enumerate(self.history) if event[0] == "suback"
+                          and self.names[event[2]] == "sub1" and event[3] == "t/#")
+        gone = [at for (name, number), places in self.given.items() for at in places
+                if name == "sub1" and number in self.sent and self.sent[number].topic.startswith("t/")]
+        return self.without(gone) if place is not None and len(gone) > 10 else None
+
+    def will_of_the_living(self):
+        """It comes as soon as its client is accepted."""
+        watch = self.pick(at for at, event in enumerate(self.history) if event[0] == "connect" and event[7] is not None
+                          and any(later[0] == "connack" and later[2] == event[2]
+                                  for later in self.history[at:at + 50]))
+        if watch is None:
+            return None
+        life, will = self.history[watch][2], self.history[watch][7]
+        accepted = next(at for at in range(watch, len(self.history)) if self.history[at][0] == "connack"
+                        and self.history[at][2] == life)
+        reader = next((event[2] for event in reversed(self.history[:accepted]) if event[0] == "connack"
+                       and self.names[event[2]] == "watch"), None)
+        return reader and [*self.history[:accepted + 1],
+                           ("deliver", self.history[accepted][1], reader, will.id, will.topic, will.qos, False, False),
+                           *self.history[accepted + 1:]]
+
+
+CURES = [name for name in vars(Doctor) if name.split("_")[0] in ("lost", "second", "other", "older", "ghost", "will")]
+
+
+def unnoticed(history, rng, each):
+    """(how many were tried, {cure: how many nobody noticed})"""
+    assert judge(history) is None
+    doctor, tried, missed = Doctor(history, rng), 0, {}
+    for name in CURES:
+        for _ in range(each):
+            doctored = getattr(doctor, name)()
+            if not doctored:
+                continue
+            tried += 1
+            if judge(doctored) is None:
+                missed[name] = missed.get(name, 0) + 1
+    return tried, missed

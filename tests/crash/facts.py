@@ -1,0 +1,149 @@
+"""What the oracle knows things by: messages, connections, subscriptions, sessions. Time is the number of the
+event (`n`): the driver has one thread, so what it sent it knew before what it received afterwards."""
+
+from functools import lru_cache
+
+FOREVER = 1 << 60
+
+
+@lru_cache(maxsize=1 << 16)
+def matches(topic_filter, topic):
+    """Does this filter (without $share) match this name? Only what the driver uses."""
+    if topic_filter == topic:
+        return True
+    levels, names = topic_filter.split("/"), topic.split("/")
+    for at, level in enumerate(levels):
+        if level == "#":
+            return True
+        if at >= len(names) or level not in ("+", names[at]):
+            return False
+    return len(levels) == len(names)
+
+
+def shared(topic_filter):
+    """(group, filter): group None where it is an ordinary one."""
+    if topic_filter.startswith("$share/"):
+        _, group, rest = topic_filter.split("/", 2)
+        return f"{group}/{rest}", rest
+    return None, topic_filter
+
+
+class Message:
+    """One application message; `by` is the client, or the client's will. Empty: a retained value's deletion."""
+
+    __slots__ = ("id", "by", "topic", "qos", "retain", "size", "will", "seq", "sends", "places", "first_n", "sent_n",
+                 "acked_n", "over_n", "epoch", "story")
+
+    def __init__(self, number, by, topic, qos, *, retain=False, size=0, will=None):
+        self.id, self.by, self.topic, self.qos, self.retain, self.size = number, by, topic, qos, retain, size
+        self.will = will
+        self.seq = self.epoch = self.sends = 0
+        self.places, self.story = [], []
+        self.first_n = self.sent_n = self.acked_n = self.over_n = None
+
+    @property
+    def empty(self):
+        return self.size < 0
+
+    def payload(self):
+        return b"" if self.empty else b"%d:" % self.id + b"x" * self.size
+
+    def copy(self):
+        return Message(self.id, self.by, self.topic, self.qos, retain=self.retain, size=self.size, will=self.will)
+
+    def __repr__(self):
+        kind = "deletion" if self.empty else "will" if self.will is not None else "message"
+        return (f"{kind} {self.id} of {self.by} to {self.topic} QoS {self.qos}{' retained' if self.retain else ''}"
+                f" ({self.size} bytes)")
+
+
+class Life:
+    """One network connection, from its CONNECT on."""
+
+    __slots__ = ("id", "client", "version", "clean", "keeps", "expiry", "will", "delay", "start_n", "start_t", "ack_n",
+                 "ack_t", "end_n", "end_t", "how", "reason", "left_t", "over", "will_state", "will_op", "will_kept",
+                 "counts", "places", "open", "kept", "doubts")
+
+    def __init__(self, number, client, version, clean, expiry, will, delay):
+        self.id, self.client, self.version, self.clean, self.expiry = number, client, version, clean, expiry
+        self.will, self.delay = will, delay
+        self.keeps = not clean if version == 4 else expiry > 0
+        self.start_n = self.start_t = self.ack_n = self.ack_t = self.end_n = self.end_t = None
+        self.how = self.reason = self.left_t = self.will_op = None
+        self.over = self.will_kept = self.doubts = False
+        self.kept = self.keeps
+        self.will_state = "armed" if will is not None else None
+        self.counts, self.places, self.open = {}, {}, {}
+
+
+class Sub:
+    """A subscription of a session: asked for, acknowledged (sure), perhaps being left."""
+
+    __slots__ = ("filter", "group", "bare", "qos", "asked_n", "sure_n", "leaving_n", "gone_n")
+
+    def __init__(self, topic_filter, qos, n):
+        self.filter, self.qos, self.asked_n = topic_filter, qos, n
+        self.group, self.bare = shared(topic_filter)
+        self.sure_n = self.leaving_n = self.gone_n = None
+
+    def is_sure(self, since):
+        return self.sure_n is not None and self.sure_n < since and self.leaving_n is None
+
+    def may_take(self, message):
+        """Was there a moment at which the broker may have routed this message to it?"""
+        over = FOREVER if message.over_n is None else message.over_n
+        return (self.asked_n <= over and (self.gone_n is None or self.gone_n >= message.first_n)
+                and matches(self.bare, message.topic))
+
+
+class Session:
+    """What the broker keeps for a client, as far as the client can know."""
+
+    __slots__ = ("client", "state", "subs", "past", "owed", "got", "twice", "last", "expiry", "left_t", "crash_t")
+
+    def __init__(self, client, state="none"):
+        self.client, self.state = client, state
+        self.subs, self.past, self.owed, self.got, self.twice, self.last = {}, [], {}, {}, set(), {}
+        self.expiry, self.left_t, self.crash_t = None, None, None
+
+    def doubt(self):
+        """It may have ended: nothing can be asked of it any more, until it is sure again. The client has forgotten
+        its part of it."""
+        self.state = "maybe"
+        for known in (self.owed, self.got, self.twice, self.last):
+            known.clear()
+        for sub in self.subs.values():
+            sub.sure_n = None
+
+    def granted(self, message, since):
+        """The QoS at which this message must arrive, -1: it need not."""
+        return max((min(sub.qos, message.qos) for sub in self.subs.values()
+                    if sub.group is None and sub.is_sure(since) and matches(sub.bare, message.topic)), default=-1)
+
+
+class Client:
+    """A client id: its session, its connections, and what it published."""
+
+    __slots__ = ("name", "session", "life", "seq", "places", "tale", "waiting")
+
+    def __init__(self, name):
+        self.name, self.session, self.life = name, Session(name), None
+        self.seq, self.places = 0, 0
+        self.tale, self.waiting = [], []
+
+
+class Group:
+    """A $share group. Its members keep their sessions for the whole round."""
+
+    __slots__ = ("name", "owed", "got")
+
+    def __init__(self, name):
+        self.name, self.owed, self.got = name, {}, {}
+
+
+class Violation(Exception):
+    """An invariant does not hold."""
+
+    def __init__(self, rule, text, story=()):
+        super().__init__(f"{rule}: {text}")
+        self.rule, self.text, self.story = rule, text, list(story)

@@ -1,0 +1,87 @@
+"""Judges a history: feed it what happened, in order; it raises Violation with the story of what went wrong. It allows
+what the protocol leaves open (QoS 1 twice, what was on its way at the crash) and nothing more.
+
+Its parts: deliveries.py (D1 to D3, subscriptions), retained.py (D4), sessions.py (D5), wills.py (D6)."""
+
+from facts import Client, Violation
+from deliveries import Deliveries
+from retained import Retained
+from sessions import Sessions
+from wills import Wills
+
+
+class Oracle(Deliveries, Retained, Sessions, Wills):
+    """Events are (kind, time in s, arguments): the methods on_KIND say which."""
+
+    def __init__(self):
+        self.n, self.t, self.epoch = 0, 0.0, 0
+        self.epoch_ns = [0, 0, 0]
+        self.messages, self.lives, self.clients, self.groups = {}, {}, {}, {}
+        self.topics, self.readings, self.lazy = {}, {}, {}
+        self.connected_wills = set()
+        self.crash_n, self.start_n, self.ready_t = -1, 0, 0.0
+
+    def feed(self, kind, t, *arguments):
+        self.n += 1
+        self.t = t
+        getattr(self, "on_" + kind)(*arguments)
+
+    # the broker's own life
+
+    def on_crash(self, how):
+        """It is dead; the connections' ends were told before."""
+        self.crash_n = self.n
+        for client in self.clients.values():
+            client.tale.append(f"{self.t:.3f} the broker is gone: {how}")
+            for life in client.waiting:
+                self.life_over(life)
+            if client.session.left_t is not None and client.session.crash_t is None:
+                client.session.crash_t = self.t
+        self.retained_crash()
+
+    def on_ready(self):
+        """The first client may connect."""
+        self.start_n, self.ready_t = self.n, self.t
+        for client in self.clients.values():
+            client.tale.append(f"{self.t:.3f} the broker is ready")
+        self.wills_at_ready()
+
+    def on_tick(self):
+        self.wills_by_now()
+
+    def on_check(self):
+        """Everything is quiet: what must have come has come."""
+        self.check_deliveries()
+        self.epoch += 1
+        self.epoch_ns = [*self.epoch_ns[1:], self.n]
+        self.forget_retained()
+        self.forget_deliveries()
+        self.forget_lives()
+
+    def forget_lives(self):
+        kept = {life.id for client in self.clients.values() for life in (*client.waiting, client.life)
+                if life is not None}
+        kept |= {message.will for message in self.messages.values() if message.will is not None}
+        self.lives = {number: life for number, life in self.lives.items() if number in kept or not life.over}
+        for client in self.clients.values():
+            del client.tale[:-100]
+
+    # bookkeeping
+
+    def client(self, name):
+        if name not in self.clients:
+            self.clients[name] = Client(name)
+        return self.clients[name]
+
+    def tell(self, message, text):
+        message.story.append(f"{self.t:.3f} #{self.n} message {message.id}: {text}")
+
+    def say(self, name, text):
+        self.client(name).tale.append(f"{self.t:.3f} #{self.n} {name}: {text}")
+
+    def story_of(self, number):
+        message = self.messages.get(number)
+        return [] if message is None else [repr(message), *message.story]
+
+    def fail(self, rule, text, story=()):
+        raise Violation(rule, text, story)

@@ -1,0 +1,144 @@
+/* See faulty.h: it stands below disk.c, where the rows are sealed already. */
+#include "faulty.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "store/disk_inside.h"
+
+struct faulty {
+	struct disk disk; /* first */
+	struct disk *inner;
+	unsigned calls, times;
+	int error;
+};
+
+static struct disk *inner_of(struct disk *d)
+{
+	return ((struct faulty *)d)->inner;
+}
+
+static int trip(struct disk *d)
+{
+	struct faulty *f = (struct faulty *)d;
+
+	if (f->times == 0)
+		return 0;
+	if (f->calls > 0) {
+		f->calls--;
+		return 0;
+	}
+	f->times--;
+	return f->error;
+}
+
+static int faulty_begin(struct disk *d)
+{
+	int rc = trip(d);
+
+	return rc != 0 ? rc : inner_of(d)->ops->begin(inner_of(d));
+}
+
+static uint64_t faulty_number(struct disk *d)
+{
+	return inner_of(d)->ops->number(inner_of(d));
+}
+
+static int faulty_put(struct disk *d, enum disk_table table, struct slice key, struct slice value,
+                      uint64_t seal)
+{
+	int rc = trip(d);
+
+	return rc != 0 ? rc : inner_of(d)->ops->put(inner_of(d), table, key, value, seal);
+}
+
+static int faulty_get(struct disk *d, enum disk_table table, struct slice key, struct slice *row)
+{
+	int rc = trip(d);
+
+	return rc != 0 ? rc : inner_of(d)->ops->get(inner_of(d), table, key, row);
+}
+
+static int faulty_remove(struct disk *d, enum disk_table table, struct slice key)
+{
+	int rc = trip(d);
+
+	return rc != 0 ? rc : inner_of(d)->ops->remove(inner_of(d), table, key);
+}
+
+static int faulty_scan(struct disk *d, enum disk_table table, struct slice from,
+                       disk_visit_fn *visit, void *arg)
+{
+	int rc = trip(d);
+
+	return rc != 0 ? rc : inner_of(d)->ops->scan(inner_of(d), table, from, visit, arg);
+}
+
+static void faulty_abort(struct disk *d)
+{
+	inner_of(d)->ops->abort(inner_of(d));
+}
+
+static int faulty_commit(struct disk *d)
+{
+	int rc = trip(d);
+
+	if (rc == 0)
+		return inner_of(d)->ops->commit(inner_of(d));
+	faulty_abort(d);
+	return rc;
+}
+
+static void faulty_status(struct disk *d, struct disk_status *out)
+{
+	inner_of(d)->ops->status(inner_of(d), out);
+}
+
+static void faulty_note(struct disk *d, uint64_t time_ms)
+{
+	inner_of(d)->ops->note(inner_of(d), time_ms);
+}
+
+static void faulty_close(struct disk *d)
+{
+	disk_close(inner_of(d));
+	free(d);
+}
+
+static const struct disk_ops faulty_ops = {
+    .begin = faulty_begin,
+    .number = faulty_number,
+    .put = faulty_put,
+    .get = faulty_get,
+    .remove = faulty_remove,
+    .scan = faulty_scan,
+    .commit = faulty_commit,
+    .abort = faulty_abort,
+    .status = faulty_status,
+    .note = faulty_note,
+    .close = faulty_close,
+};
+
+struct disk *faulty_new(struct disk *inner)
+{
+	struct faulty *f = xnew(f);
+
+	f->disk.ops = &faulty_ops;
+	f->disk.time_ms = inner->time_ms;
+	f->inner = inner;
+	return &f->disk;
+}
+
+void faulty_fail(struct disk *d, unsigned calls, unsigned times, int error)
+{
+	struct faulty *f = (struct faulty *)d;
+
+	f->calls = calls;
+	f->times = times;
+	f->error = error;
+}
+
+bool faulty_is_spent(const struct disk *d)
+{
+	return ((const struct faulty *)d)->times == 0;
+}

@@ -1,0 +1,57 @@
+/* What the tests of the keeper share: a journal on a disk in memory that can be crashed, two homes
+ * that write down what they are told, and what a restore shows, as lines of text. */
+#ifndef TESTS_STORE_KEEPING_H
+#define TESTS_STORE_KEEPING_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "store/journal.h"
+
+#define HOMES       2
+#define INTERVAL_MS 1000
+
+struct keeping {
+	struct disk_image *image;
+	struct disk *disk;
+	struct journal *journal;
+	struct home homes[HOMES];
+	struct buf told[HOMES]; /* "+5 " position 5 kept, "-5 " not; "done=0 " a completion, ... */
+	unsigned rooms;
+	uint64_t now_ms;
+	uint64_t session_gone; /* the restore refuses this one */
+	struct buf shown;      /* by the restore, a line each */
+};
+
+void keeping_open(struct keeping *t); /* zeroed, or crashed before */
+void keeping_crash(struct keeping *t);
+void keeping_stop(struct keeping *t); /* as it should be; keeping_open again */
+void keeping_fini(struct keeping *t);
+
+struct msg *message_of(const char *topic, size_t payload_len);
+/* One record, its message's reference given away. */
+void add(struct journal_group *g, struct record record, struct msg *msg);
+struct journal_group *group_new(const char *name); /* "name=status " is told at its completion */
+/* First position. */
+uint64_t append_to(struct keeping *t, unsigned home, struct journal_group *g,
+                   enum journal_urgency urgency);
+/* One record, one group, JOURNAL_NOW, and the turn. */
+void keep(struct keeping *t, struct record record, struct msg *msg);
+void session(struct keeping *t, uint64_t id);
+/* Gives its position. */
+uint64_t queue(struct keeping *t, uint64_t session_id, const char *value);
+bool turn(struct keeping *t); /* of the journal, then of the homes */
+void run_homes(struct keeping *t);
+void require_told(struct keeping *t, unsigned home, const char *want); /* and forget it */
+
+/* Open again and show all. */
+void restart(struct keeping *t);
+void require_shown(struct keeping *t, const char *want);
+bool is_shown(struct keeping *t, const char *line);
+uint64_t rows_in(struct keeping *t, enum disk_table table);
+
+#endif

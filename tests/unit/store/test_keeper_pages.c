@@ -1,0 +1,424 @@
+/* Pages of queues: what they show, how they are cut, and what they wait for. */
+#include <errno.h>
+#include <inttypes.h>
+
+#include "base/log.h"
+#include "faulty.h"
+#include "keeping.h"
+
+static unsigned logged[EVENT_COUNT];
+
+static void on_line(void *arg, enum event e, struct slice line)
+{
+	(void)arg;
+	(void)line;
+	logged[e]++;
+}
+
+struct asked {
+	struct journal_page page; /* first */
+	struct keeping *t;
+	unsigned answers;
+};
+
+static void on_page(struct post *post, void *home_arg)
+{
+	struct asked *a = (struct asked *)post;
+
+	assert_ptr_equal(home_current(), a->page.home);
+	buf_printf(home_arg, "page ");
+	a->answers++;
+}
+
+static void ask(struct keeping *t, struct asked *a, uint64_t session_id, uint64_t from,
+                uint32_t max_count, size_t max_bytes)
+{
+	*a = (struct asked){
+	    .page.post.run = on_page,
+	    .page.home = &t->homes[0],
+	    .page.session_id = session_id,
+	    .page.from = from,
+	    .page.max_count = max_count,
+	    .page.max_bytes = max_bytes,
+	};
+	home_enter(&t->homes[0]);
+	journal_read(t->journal, &a->page);
+	home_leave();
+}
+
+static void read_now(struct keeping *t, struct asked *a, uint64_t session_id, uint64_t from,
+                     uint32_t max_count, size_t max_bytes)
+{
+	ask(t, a, session_id, from, max_count, max_bytes);
+	turn(t);
+	assert_int_equal(a->answers, 1);
+	assert_int_equal(a->page.status, 0);
+}
+
+static void put_to(struct keeping *t, unsigned home, const uint64_t *sessions, size_t count,
+                   size_t payload, enum journal_urgency urgency)
+{
+	struct journal_group *g = group_new("g");
+	struct msg *m = message_of("topic", payload);
+
+	for (size_t i = 0; i < count; i++)
+		add(g,
+		    (struct record){.kind = RECORD_QUEUE,
+		                    .session_id = sessions[i],
+		                    .home = &t->homes[0],
+		                    .value = sessions[i] % 2 == 0 ? SLICE_EMPTY : SLICE("value")},
+		    msg_ref(m));
+	msg_unref(&m);
+	append_to(t, home, g, urgency);
+}
+
+/* Inline, large, shared; with and without a value. */
+static void a_page_shows_what_is_there(void **state)
+{
+	struct keeping t = {0};
+	struct asked a;
+	static const uint64_t both[] = {4, 5}, five[] = {5}, four[] = {4};
+
+	(void)state;
+	keeping_open(&t);
+	session(&t, 4);
+	session(&t, 5);
+	put_to(&t, 0, both, 2, 10, JOURNAL_NOW);   /* 1, 2 */
+	put_to(&t, 0, five, 1, 5000, JOURNAL_NOW); /* 3 */
+	put_to(&t, 0, four, 1, 20, JOURNAL_NOW);   /* 4 */
+	put_to(&t, 0, five, 1, 0, JOURNAL_NOW);    /* 5 */
+	read_now(&t, &a, 5, 0, 100, SIZE_MAX);
+	assert_int_equal(a.page.count, 3);
+	assert_false(a.page.more);
+	assert_int_equal(a.page.read_to, 5);
+	for (size_t i = 0; i < 3; i++) {
+		static const uint64_t positions[] = {2, 3, 5};
+		static const size_t payloads[] = {10, 5000, 0};
+		const struct journal_page_item *item = &a.page.items[i];
+
+		assert_int_equal(item->position, positions[i]);
+		assert_int_equal(msg_payload(item->msg).len, payloads[i]);
+		assert_true(slice_equal(msg_topic(item->msg), SLICE("topic")));
+		assert_true(slice_equal(item->msg->origin->user_key, SLICE("key")));
+		assert_ptr_equal(item->msg->origin, a.page.items[0].msg->origin);
+		assert_true(slice_equal(item->value, SLICE("value")));
+	}
+	journal_page_fini(&a.page);
+
+	read_now(&t, &a, 4, 2, 100, SIZE_MAX);
+	assert_int_equal(a.page.count, 1);
+	assert_int_equal(a.page.items[0].position, 4);
+	assert_int_equal(a.page.items[0].value.len, 0);
+	journal_page_fini(&a.page);
+
+	read_now(&t, &a, 6, 0, 100, SIZE_MAX); /* no such session */
+	assert_int_equal(a.page.count, 0);
+	assert_int_equal(a.page.read_to, 5);
+	assert_false(a.page.more);
+	journal_page_fini(&a.page);
+	keeping_fini(&t);
+}
+
+static void a_page_is_cut(void **state)
+{
+	struct keeping t = {0};
+	struct asked a;
+	static const uint64_t five[] = {5};
+	struct msg *m = message_of("topic", 100);
+	size_t each = msg_bytes(m);
+	static const struct {
+		const char *name;
+		uint64_t from;
+		uint32_t max_count;
+		size_t messages; /* max_bytes: of so many */
+		size_t count;
+		bool more;
+		uint64_t read_to;
+	} rows[] = {
+	    {"all", 0, 100, 100, 10, false, 10},
+	    {"just all", 0, 10, 10, 10, false, 10},
+	    {"by count", 0, 4, 100, 4, true, 4},
+	    {"by bytes", 0, 100, 6, 6, true, 6},
+	    {"the rest", 7, 100, 100, 4, false, 10},
+	    {"one is always given", 3, 100, 0, 1, true, 3},
+	    {"the last one", 10, 1, 0, 1, false, 10},
+	    {"behind the last", 11, 5, 5, 0, false, 10},
+	};
+
+	(void)state;
+	msg_unref(&m);
+	keeping_open(&t);
+	session(&t, 5);
+	for (unsigned i = 0; i < 10; i++)
+		put_to(&t, 0, five, 1, 100, JOURNAL_NOW);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		read_now(&t, &a, 5, rows[i].from, rows[i].max_count, rows[i].messages * each);
+		if (a.page.count != rows[i].count || a.page.more != rows[i].more ||
+		    a.page.read_to != rows[i].read_to)
+			fail_msg("%s: %zu, %d, %" PRIu64, rows[i].name, a.page.count, a.page.more,
+			         a.page.read_to);
+		journal_page_fini(&a.page);
+	}
+	keeping_fini(&t);
+}
+
+/* It comes behind what was appended before, which is held until then or not. */
+static void a_page_waits_for_what_came_before(void **state)
+{
+	struct keeping t = {0};
+	struct asked a;
+	static const uint64_t five[] = {5};
+
+	(void)state;
+	keeping_open(&t);
+	session(&t, 5);
+	put_to(&t, 1, five, 1, 1, JOURNAL_INTERVAL);
+	put_to(&t, 0, five, 1, 2, JOURNAL_NOW);
+	put_to(&t, 0, five, 1, 3, JOURNAL_NEXT);
+	read_now(&t, &a, 5, 1, 10, SIZE_MAX);
+	require_told(&t, 0, "+2 g=0 g=0 page ");
+	require_told(&t, 1, "g=0 ");
+	assert_int_equal(a.page.count, 3);
+	journal_page_fini(&a.page);
+	keeping_fini(&t);
+}
+
+/* Failing at each call in turn, the batch with its pages is done anew, and nothing twice. */
+static void a_batch_is_done_anew(void **state)
+{
+	static const uint64_t all[] = {4, 5, 6};
+	unsigned failures = 0;
+
+	(void)state;
+	for (unsigned at = 0, spent = 1; spent != 0; at++) {
+		struct keeping t = {0};
+		struct journal_health health;
+		struct asked a;
+
+		keeping_open(&t);
+		for (uint64_t id = 4; id <= 6; id++)
+			session(&t, id);
+		put_to(&t, 0, all, 3, 10, JOURNAL_NOW);
+		turn(&t);
+		keep(&t, (struct record){.kind = RECORD_SESSION_END, .session_id = 6}, NULL);
+		buf_clear(&t.told[0]);
+		put_to(&t, 0, all, 3, 2000, JOURNAL_NOW);
+		put_to(&t, 0, all + 1, 1, 5, JOURNAL_NOW);
+		for (uint64_t id = 4; id <= 5; id++) {
+			struct journal_group *g = group_new("done");
+
+			add(g,
+			    (struct record){
+				.kind = RECORD_QUEUE_DONE, .session_id = id, .number = id - 3},
+			    NULL);
+			add(g,
+			    (struct record){.kind = RECORD_SESSION_END,
+			                    .session_id = 4 + 100 * (id - 4)},
+			    NULL);
+			append_to(&t, 0, g, JOURNAL_NOW);
+		}
+		ask(&t, &a, 5, 0, 10, SIZE_MAX);
+		faulty_fail(t.disk, at, 1 + at % 3, -EAGAIN);
+		turn(&t);
+		spent = faulty_is_spent(t.disk);
+		failures += spent;
+		faulty_fail(t.disk, 0, 0, 0);
+		while (turn(&t))
+			;
+		require_told(&t, 0, "+4 +5 -6 +7 g=0 g=0 done=0 done=0 page ");
+		assert_int_equal(a.page.count, 2);
+		assert_int_equal(a.page.items[1].position, 7);
+		journal_page_fini(&a.page);
+		journal_health(t.journal, &health);
+		assert_int_equal(health.messages, 3 + 3);
+		assert_int_equal(rows_in(&t, TABLE_QUEUE), 2);
+		assert_int_equal(rows_in(&t, TABLE_BODY), 1);
+		assert_int_equal(rows_in(&t, TABLE_BODY_REFS), 1);
+		assert_int_equal(rows_in(&t, TABLE_ENDING), 0);
+		restart(&t);
+		require_shown(&t, "session 5 state\nqueue 5 2 from 5\n");
+		keeping_fini(&t);
+	}
+	assert_true(failures > 30);
+}
+
+/* --- disk trouble: D7 --- */
+
+static void a_full_disk_is_waited_for(void **state)
+{
+	static const uint64_t five[] = {5};
+	static const int errors[] = {-ENOSPC, -EDQUOT};
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct keeping t = {0};
+		struct journal_health health;
+		struct asked a;
+
+		keeping_open(&t);
+		session(&t, 5);
+		memset(logged, 0, sizeof(logged));
+		faulty_fail(t.disk, i * 4, 2, errors[i]);
+		put_to(&t, 0, five, 1, 1, JOURNAL_NOW);
+		ask(&t, &a, 5, 0, 10, SIZE_MAX);
+		assert_false(turn(&t));
+		require_told(&t, 0, "");
+		journal_health(t.journal, &health);
+		assert_int_equal(health.state, JOURNAL_WAITS);
+		assert_int_equal(health.error, errors[i]);
+		assert_int_equal(health.pending_groups, 1);
+		put_to(&t, 0, five, 1, 1, JOURNAL_NOW); /* joins */
+		assert_false(turn(&t));                 /* not yet */
+		t.now_ms += 999;
+		assert_false(turn(&t));
+		assert_false(faulty_is_spent(t.disk));
+		t.now_ms += 1;
+		assert_false(turn(&t)); /* tried, and still full */
+		assert_true(faulty_is_spent(t.disk));
+		t.now_ms += 1000;
+		assert_true(turn(&t));
+		require_told(&t, 0, "+1 +2 g=0 g=0 page ");
+		assert_int_equal(a.page.count, 2);
+		journal_page_fini(&a.page);
+		journal_health(t.journal, &health);
+		assert_int_equal(health.state, JOURNAL_WORKS);
+		assert_int_equal(logged[EVENT_STORE_FULL], 1);
+		assert_int_equal(logged[EVENT_STORE_RESUMED], 1);
+		assert_int_equal(health.pending_groups, 0);
+		keeping_fini(&t);
+	}
+}
+
+/* Nothing completes any more; who waits for a page learns it at the stop. */
+static void a_failed_disk_is_left_alone(void **state)
+{
+	static const uint64_t five[] = {5};
+
+	(void)state;
+	for (unsigned at = 0; at < 10; at++) {
+		struct keeping t = {0};
+		struct journal_health health;
+		struct asked a, late;
+		struct journal_group *g;
+
+		keeping_open(&t);
+		session(&t, 5);
+		put_to(&t, 0, five, 1, 1, JOURNAL_NOW);
+		put_to(&t, 0, five, 1, 2000, JOURNAL_NOW);
+		ask(&t, &a, 5, 0, 10, SIZE_MAX);
+		faulty_fail(t.disk, at, 1, -EIO);
+		assert_false(turn(&t));
+		assert_true(faulty_is_spent(t.disk));
+		put_to(&t, 0, five, 1, 3, JOURNAL_NOW);
+		put_to(&t, 0, five, 1, 4, JOURNAL_INTERVAL);
+		g = group_new(NULL); /* nobody waits for it: not even kept */
+		add(g, (struct record){.kind = RECORD_RETAINED, .number = 1, .name = SLICE("r")},
+		    message_of("r", 1000));
+		append_to(&t, 0, g, JOURNAL_NEXT);
+		t.now_ms += 100000;
+		assert_false(turn(&t));
+		journal_health(t.journal, &health);
+		assert_int_equal(health.state, JOURNAL_FAILED);
+		assert_int_equal(logged[EVENT_STORE_FAILED], at + 1);
+		assert_int_equal(health.error, -EIO);
+		assert_int_equal(health.pending_groups, 4);
+		require_told(&t, 0, "");
+		journal_stop(t.journal);
+		run_homes(&t);
+		require_told(&t, 0, "page ");
+		assert_int_equal(a.page.status, -ECANCELED);
+		assert_int_equal(a.page.count, 0);
+		journal_page_fini(&a.page);
+		ask(&t, &late, 5, 0, 10, SIZE_MAX);
+		run_homes(&t);
+		assert_int_equal(late.page.status, -ECANCELED);
+		journal_page_fini(&late.page);
+		restart(&t);
+		require_shown(&t, "session 5 state\n");
+		keeping_fini(&t);
+	}
+}
+
+static void damage_is_told(void **state)
+{
+	struct keeping t = {0};
+	struct journal_visitor nothing = {0};
+	const uint8_t key[] = {0, 0, 0, 0, 0, 0, 0, 5};
+	char text[DISK_ERROR_TEXT];
+
+	(void)state;
+	keeping_open(&t);
+	session(&t, 5);
+	keeping_crash(&t);
+	assert_true(disk_image_damage(t.image, TABLE_SESSION, slice_of(key, sizeof(key))));
+	keeping_open(&t);
+	assert_int_equal(journal_restore(t.journal, &nothing, NULL, text), -EBADMSG);
+	assert_non_null(strstr(text, "table session"));
+	assert_non_null(strstr(text, "broker-store check"));
+	keeping_fini(&t);
+}
+
+/* --- back-pressure --- */
+
+static void room_is_told_once_it_was_full(void **state)
+{
+	static const uint64_t five[] = {5};
+	struct keeping t = {0};
+
+	(void)state;
+	keeping_open(&t);
+	session(&t, 5);
+	for (unsigned i = 0; i < 7; i++)
+		put_to(&t, 0, five, 1, (size_t)1 << 20, JOURNAL_NOW);
+	assert_false(journal_is_full(t.journal));
+	turn(&t);
+	assert_int_equal(t.rooms, 0); /* it was not */
+	for (unsigned i = 0; i < 9; i++)
+		put_to(&t, 0, five, 1, (size_t)1 << 20, JOURNAL_NOW);
+	assert_true(journal_is_full(t.journal));
+	turn(&t);
+	assert_false(journal_is_full(t.journal));
+	assert_int_equal(t.rooms, HOMES);
+	turn(&t);
+	assert_int_equal(t.rooms, HOMES);
+	keeping_fini(&t);
+}
+
+/* What waits for the interval is written before it makes the journal full. */
+static void held_groups_do_not_fill_it(void **state)
+{
+	static const uint64_t five[] = {5};
+	struct keeping t = {0};
+	struct journal_health health;
+
+	(void)state;
+	keeping_open(&t);
+	session(&t, 5);
+	for (unsigned i = 0; i < 40; i++) {
+		put_to(&t, 0, five, 1, (size_t)1 << 18, JOURNAL_INTERVAL);
+		turn(&t);
+		assert_false(journal_is_full(t.journal));
+	}
+	journal_health(t.journal, &health);
+	assert_in_range(health.commits, 2, 5);
+	keeping_fini(&t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_page_shows_what_is_there),
+	    cmocka_unit_test(a_page_is_cut),
+	    cmocka_unit_test(a_page_waits_for_what_came_before),
+	    cmocka_unit_test(a_batch_is_done_anew),
+	    cmocka_unit_test(a_full_disk_is_waited_for),
+	    cmocka_unit_test(a_failed_disk_is_left_alone),
+	    cmocka_unit_test(damage_is_told),
+	    cmocka_unit_test(room_is_told_once_it_was_full),
+	    cmocka_unit_test(held_groups_do_not_fill_it),
+	};
+
+	log_set_sink(on_line, NULL);
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
