@@ -506,7 +506,7 @@ static void on_timer(struct timer *timer, void *home_arg)
 	}
 	if (c->state != CONN_ACCEPTED || c->keep_alive_s == 0)
 		return;
-	if ((c->pauses & CONN_PAUSE_PRESSURE) != 0)
+	if ((c->pauses & (CONN_PAUSE_PRESSURE | CONN_PAUSE_STORE)) != 0)
 		c->last_packet_ms = w->home.now_ms;
 	/* [MQTT3-3.1.2-24] [MQTT5-3.1.2-22] */
 	if (w->home.now_ms - c->last_packet_ms >= allowed_ms)

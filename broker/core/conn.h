@@ -33,7 +33,8 @@ enum conn_pause {
 	CONN_PAUSE_BACKLOG = 4,  /* it does not read what it is sent */
 	CONN_PAUSE_STOP = 8,
 	CONN_PAUSE_MOVE = 16,
-	CONN_PAUSE_RATE = 32, /* limits.message_rate */
+	CONN_PAUSE_RATE = 32,  /* limits.message_rate */
+	CONN_PAUSE_STORE = 64, /* what it published waits for the disk, and much with it */
 };
 
 /* A login that waits for a hash: outlives the connection until its answer comes. */

@@ -256,6 +256,15 @@ static void take_over(struct conn *c, struct session *s)
 	          "the same user connected again with this client id");
 }
 
+/* D7 */
+static bool journal_is_broken(const struct worker *w)
+{
+	struct journal_health health;
+
+	journal_health(w->server->journal, &health);
+	return health.state == JOURNAL_FAILED;
+}
+
 /* The session this CONNECT continues, or a new one. NULL: refused. [MQTT3-3.1.4-3] [MQTT3-3.2.2-1,
  * -2, -3] [MQTT5-3.1.4-4] [MQTT5-3.2.2-2, -3] */
 static struct session *attach_session(struct conn *c, const struct connect *packet,
@@ -265,6 +274,7 @@ static struct session *attach_session(struct conn *c, const struct connect *pack
 	const struct conf_limits *limits = worker_limits(w, c);
 	uint32_t expiry = wanted_expiry(c, packet);
 	struct session *s = session_find(w, c->identity->key, client_id);
+	bool ended_another = false;
 
 	*present = false;
 	if (s != NULL && s->arrival > c->arrival) {
@@ -277,6 +287,7 @@ static struct session *attach_session(struct conn *c, const struct connect *pack
 		s = session_find(w, c->identity->key, client_id);
 	}
 	if (s != NULL && packet->clean_start) { /* [MQTT5-3.1.2-4] [MQTT3-3.1.2-6] */
+		ended_another = s->durable;
 		session_end(s);
 		s = NULL;
 	}
@@ -286,6 +297,12 @@ static struct session *attach_session(struct conn *c, const struct connect *pack
 		identity_unref(&s->identity);
 		s->identity = identity_ref(c->identity);
 	} else {
+		if (expiry > 0 && journal_is_broken(w)) {
+			connect_refuse_packet(c, packet, REASON_SERVER_UNAVAILABLE,
+			                      "the store has failed: no session can be kept",
+			                      SLICE_EMPTY);
+			return NULL;
+		}
 		if (expiry > 0 &&
 		    !server_session_kept(w->server, c->identity->key, limits->sessions_per_user)) {
 			connect_refuse_packet(c, packet, REASON_QUOTA_EXCEEDED,
@@ -293,6 +310,7 @@ static struct session *attach_session(struct conn *c, const struct connect *pack
 			return NULL;
 		}
 		s = session_new(w, c->identity, client_id, expiry > 0); /* [MQTT5-3.1.2-6] */
+		s->ended_another = ended_another;
 	}
 	s->expiry_s = expiry;
 	return s;

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/list.h"
+#include "core/kept.h"
 #include "core/server.h"
 
 /* One session's overlapping subscriptions, merged into one delivery. */
@@ -132,14 +133,46 @@ void deliver_target(struct worker *w, struct msg *msg, const struct target_item 
 	struct delivery d = {.qos = item->qos,
 	                     .retain = retain_flag(item->retain_as_published, msg),
 	                     .group_id = item->group_id,
+	                     .position = item->position,
 	                     .ids = item->ids};
 
 	w->fan_out = false;
-	if (item->group_id == 0) {
-		if (s != NULL && (msg->number == 0 || msg->number > item->since))
-			session_deliver(s, msg, &d);
+	if (s != NULL && session_deliver(s, msg, &d))
 		return;
-	}
-	if (s == NULL || !session_deliver(s, msg, &d))
+	if (item->group_id != 0)
 		handover_share_again(w, msg, &again, item->session_id);
+}
+
+/* The queue on disk was full: the member's loss, or another member's turn. */
+static void deliver_refused(struct worker *w, const struct record *record, struct target_item *item)
+{
+	struct session *s = session_find_by_id(w, record->session_id);
+
+	if (record->group_id != 0)
+		handover_share_again(w, record->msg, item, record->session_id);
+	else if (s != NULL)
+		session_count_drop(s, "the session's queue is full (limits.queue_messages, "
+		                      "limits.queue_bytes)");
+}
+
+/* design.md section 5, point 10. D1 */
+void deliver_queued(void *home_arg, const struct record *record, bool kept)
+{
+	struct worker *w = home_arg;
+	struct target_item item = {.session_id = record->session_id,
+	                           .group_id = record->group_id,
+	                           .position = kept ? record->number : 0};
+	struct kept_way way;
+
+	REQUIRE(kept_way_read(record->value, &way)); /* we wrote it */
+	item.qos = way.qos;
+	item.retain_as_published = way.retain;
+	item.ids = way.ids;
+	item.tried_count = way.tried_count;
+	memcpy(item.tried, way.tried, sizeof(way.tried));
+	if (kept)
+		deliver_target(w, record->msg, &item);
+	else
+		deliver_refused(w, record, &item);
+	subids_fini(&item.ids);
 }

@@ -13,6 +13,7 @@ struct delivery {
 	bool
 	    paced; /* of a replay, which waits for room itself: the queue's limits are for others */
 	uint64_t group_id;
+	uint64_t position; /* in the session's queue on disk, 0: it is not there */
 	struct subids ids; /* borrowed */
 };
 
@@ -20,6 +21,8 @@ struct delivery {
 void deliver_live(struct worker *w, struct msg *msg, const uint64_t *filter_ids, size_t count);
 /* Deliver to one session by id. */
 void deliver_target(struct worker *w, struct msg *msg, const struct target_item *item);
+/* A queue record is durable, or was refused (journal_queued_fn). */
+void deliver_queued(void *home_arg, const struct record *record, bool kept);
 
 /* Deliver `msg` to this session, now or later: receive ACL of this moment, window, queue.
  * [MQTT-4.5.0-1] Borrows msg (takes its own reference). Never fails: a full queue drops by policy.
@@ -31,6 +34,8 @@ void session_pump(struct session *s);
 /* A client is back: the PUBRELs that it did not answer, at once, whatever the window says.
  * [MQTT5-3.3.4-10] [MQTT-4.4.0-1] */
 void session_release_again(struct session *s);
+/* A dropped message is counted, and told. */
+void session_count_drop(struct session *s, const char *cause);
 /* Free all that waits and is on the wire; shared messages go to other members where the standard
  * says so. */
 void session_drop_outgoing(struct session *s, bool give_away);
@@ -47,6 +52,8 @@ enum reason on_unsubscribe(struct conn *c, const struct frame *f);
 void replay_start(struct session *s, const struct subscription *sub, uint64_t until);
 /* One slice of each session that is in a replay; true: some have more to do and may. */
 bool replay_turn(struct worker *w);
+/* One that was kept: from its beginning. */
+void replay_restore(struct session *s, const struct subscription *sub, uint64_t until);
 /* There is room again: go on with it at the turn's end. */
 void replay_wake(struct session *s);
 void replays_free(struct session *s);
@@ -54,6 +61,10 @@ void replays_free(struct session *s);
 /* --- wills (will.c) --- */
 void will_set(struct session *s, struct msg *msg, uint32_t delay_s);
 void will_drop(struct session *s);
+/* The broker stops: forgotten here, published by the next start. */
+void will_leave(struct session *s);
+/* One that was kept; due_ms: monotonic. Takes over msg. */
+void will_restore(struct session *s, struct msg *msg, uint32_t delay_s, uint64_t due_ms);
 /* Publish it now, if it is (still) permitted. */
 void will_fire(struct session *s);
 

@@ -5,7 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/container.h"
-#include "core/deliver.h"
+#include "core/keep.h"
 #include "core/server.h"
 
 struct parcel_item {
@@ -231,28 +231,60 @@ static void lost_to_group(struct worker *w)
 		    F_NUM("dropped", suppressed + 1));
 }
 
-/* The next member is asked; after TRIED_MAX of them the message is given up. */
+/* Another durable member's queue: from one to the other in one group. D1 */
+static void move_kept(struct worker *w, struct msg *msg, const struct target_item *from,
+                      const struct target_item *to)
+{
+	struct record done = {
+	    .kind = RECORD_QUEUE_DONE, .session_id = from->session_id, .number = from->position};
+	struct journal_group *group = journal_group_new(NULL, NULL);
+
+	if (from->position != 0)
+		journal_group_add(group, &done);
+	keep_add_queue(w, group, to, msg, true);
+	keep_append(w, &group, JOURNAL_NOW, NULL);
+}
+
+static bool is_to_keep(const struct worker *w, const struct target_item *item,
+                       const struct msg *msg)
+{
+	return item->durable && item->qos > 0 && msg->qos > 0 && keep_is_on(w) &&
+	       keep_durability(w, msg_topic(msg)) == DURABILITY_ACK;
+}
+
+/* The next member is asked; after KEPT_TRIED_MAX of them the message is given up. */
 void handover_share_again(struct worker *w, struct msg *msg, struct target_item *item,
                           uint64_t tried)
 {
 	struct route_target next;
 	struct target_item again = *item;
+	bool found;
 
-	if (msg_is_expired(msg, w->home.now_ms)) /* [MQTT5-3.3.2-5] */
+	if (msg_is_expired(msg, w->home.now_ms)) { /* [MQTT5-3.3.2-5] */
+		keep_queue_done(w, item->session_id, item->position);
 		return;
-	if (again.tried_count < TRIED_MAX)
+	}
+	if (again.tried_count < KEPT_TRIED_MAX)
 		again.tried[again.tried_count++] = tried;
-	if (again.tried_count == TRIED_MAX ||
-	    !route_share_pick(w->server->route, w->home.index, item->group_id, again.tried,
-	                      again.tried_count, &next)) {
+	found = again.tried_count < KEPT_TRIED_MAX &&
+	        route_share_pick(w->server->route, w->home.index, item->group_id, again.tried,
+	                         again.tried_count, &next);
+	if (!found) {
 		lost_to_group(w);
+		keep_queue_done(w, item->session_id, item->position);
 		return;
 	}
 	again.session_id = next.session_id;
+	again.position = 0;
 	again.home = next.home;
 	again.qos = next.options.qos;
 	again.retain_as_published = next.options.retain_as_published;
 	again.durable = next.durable;
 	again.ids = (struct subids){.one = next.subscription_id};
+	if (is_to_keep(w, &again, msg)) {
+		move_kept(w, msg, item, &again);
+		return;
+	}
+	keep_queue_done(w, item->session_id, item->position);
 	handover_target(w, msg, &again, true);
 }

@@ -1,16 +1,20 @@
-/* What goes to a session: permitted? window open? send, or queue; acknowledgements; resend after a
- * reconnect. design.md section 5, points 10 to 12. */
+/* What goes to a session: permitted? window open? send, or queue; resend after a reconnect.
+ * design.md section 5, points 10 to 12. */
+#include "core/outgoing.h"
+
 #include <stdlib.h>
 
 #include "base/alloc.h"
 #include "base/list.h"
-#include "core/deliver.h"
+#include "core/backlog.h"
+#include "core/keep.h"
+#include "core/kept.h"
 #include "core/server.h"
 #include "proto/publish.h"
 
 /* --- lists and packet identifiers --- */
 
-static void list_append(struct session *s, struct outgoing_list *list, struct outgoing *o)
+void outgoing_append(struct session *s, struct outgoing_list *list, struct outgoing *o)
 {
 	struct counters *counters = &s->worker->counters;
 	size_t bytes = o->msg == NULL ? 0 : msg_bytes(o->msg);
@@ -23,7 +27,7 @@ static void list_append(struct session *s, struct outgoing_list *list, struct ou
 	count_by(&counters->held_bytes, bytes);
 }
 
-static void list_delete(struct session *s, struct outgoing_list *list, struct outgoing *o)
+void outgoing_delete(struct session *s, struct outgoing_list *list, struct outgoing *o)
 {
 	struct counters *counters = &s->worker->counters;
 	size_t bytes = o->msg == NULL ? 0 : msg_bytes(o->msg);
@@ -36,7 +40,7 @@ static void list_delete(struct session *s, struct outgoing_list *list, struct ou
 	uncount(&counters->held_bytes, bytes);
 }
 
-static void outgoing_free(struct outgoing *o)
+void outgoing_free(struct outgoing *o)
 {
 	msg_unref(&o->msg);
 	if (o->way != NULL)
@@ -45,7 +49,7 @@ static void outgoing_free(struct outgoing *o)
 	free(o);
 }
 
-static struct outgoing *sent_find(const struct session *s, uint16_t packet_id)
+struct outgoing *sent_find(const struct session *s, uint16_t packet_id)
 {
 	struct outgoing *o = s->slot_count == 0 ? NULL : s->slots[packet_id & (s->slot_count - 1)];
 
@@ -66,12 +70,17 @@ static void slots_grow(struct session *s)
 	s->slot_count = count;
 }
 
+static void slots_grow_for(struct session *s)
+{
+	if (s->sent.count * 2 >= s->slot_count && s->slot_count < 131072)
+		slots_grow(s);
+}
+
 /* An identifier not in use, whose slot is free; ids go round, so that a late acknowledgement seldom
  * meets a new owner. [MQTT3-2.3.1-4] [MQTT5-2.2.1-4] [MQTT5-4.3.2-1] [MQTT5-4.3.3-1] */
 static uint16_t packet_id_take(struct session *s, struct outgoing *o)
 {
-	if (s->sent.count * 2 >= s->slot_count && s->slot_count < 131072)
-		slots_grow(s);
+	slots_grow_for(s);
 	do {
 		s->next_packet_id++;
 	} while (s->next_packet_id == 0 ||
@@ -80,14 +89,26 @@ static uint16_t packet_id_take(struct session *s, struct outgoing *o)
 	return s->next_packet_id;
 }
 
-static void sent_remove(struct session *s, struct outgoing *o)
+void sent_restore(struct session *s, struct outgoing *o, uint16_t packet_id)
 {
+	slots_grow_for(s);
+	while (s->slots[packet_id & (s->slot_count - 1)] != NULL)
+		slots_grow(s);
+	o->packet_id = packet_id;
+	s->slots[packet_id & (s->slot_count - 1)] = o;
+	outgoing_append(s, &s->sent, o);
+	s->next_packet_id = packet_id;
+}
+
+void sent_remove(struct session *s, struct outgoing *o)
+{
+	keep_queue_done(s->worker, s->id, o->position);
 	s->slots[o->packet_id & (s->slot_count - 1)] = NULL;
-	if (s->resend == o)
-		s->resend = o->next;
+	if (s->unwritten == o)
+		s->unwritten = o->next;
 	if (o->on_wire)
 		s->wire_count--;
-	list_delete(s, &s->sent, o);
+	outgoing_delete(s, &s->sent, o);
 	outgoing_free(o);
 }
 
@@ -178,7 +199,7 @@ static void write_publish(struct session *s, struct msg *msg, struct publish_out
 
 /* --- dropping, always counted --- */
 
-static void drop(struct session *s, const char *cause)
+void session_count_drop(struct session *s, const char *cause)
 {
 	uint32_t suppressed;
 
@@ -212,9 +233,9 @@ static bool window_takes_new(const struct session *s)
 	return window_open(s) && s->sent.bytes < worker_limits(s->worker, s->conn)->queue_bytes;
 }
 
-static struct delivery delivery_of(const struct outgoing *o)
+struct delivery outgoing_delivery(const struct outgoing *o)
 {
-	struct delivery d = {.qos = o->qos, .retain = o->retain};
+	struct delivery d = {.qos = o->qos, .retain = o->retain, .position = o->position};
 
 	if (o->way != NULL) {
 		d.group_id = o->way->group_id;
@@ -259,40 +280,113 @@ static struct outgoing_way *way_new(const struct delivery *d)
 	return way;
 }
 
-static struct outgoing *outgoing_new(struct msg *msg, const struct delivery *d, uint8_t qos)
+struct outgoing *outgoing_new(struct msg *msg, const struct delivery *d, uint8_t qos)
 {
 	struct outgoing *o = xnew(o);
 
 	o->msg = msg_ref(msg);
 	o->qos = qos;
 	o->retain = d->retain;
+	o->position = d->position;
 	o->way = way_new(d);
 	return o;
 }
 
-/* Onto the wire, with a packet identifier of its own: it stays until it is acknowledged. Takes over
- * o. [MQTT3-4.3.2-1] [MQTT5-4.3.2-2] [MQTT5-4.3.3-2] */
+/* What it was to be kept for will not happen. */
+static void drop(struct session *s, struct outgoing *o, const char *cause)
+{
+	session_count_drop(s, cause);
+	keep_queue_done(s->worker, s->id, o->position);
+	outgoing_free(o);
+}
+
+#define TOO_LARGE "larger than the client's Maximum Packet Size"
+
+/* Judged anew each time: what may no longer be read is not sent again; what was sent before says
+ * so. [MQTT5-4.3.3-6, -7] */
+static void write_sent(struct session *s, struct outgoing *o)
+{
+	struct delivery d = outgoing_delivery(o);
+	struct publish_out p;
+
+	fill_packet(s, o->msg, &d, o->qos, &p);
+	if (!fits(s, &p)) /* [MQTT5-3.1.2-25] */
+		session_count_drop(s, TOO_LARGE);
+	if (!fits(s, &p) || !receive_permitted(s, o->msg)) {
+		sent_remove(s, o);
+		return;
+	}
+	p.dup = o->sent; /* [MQTT-3.3.1-1] */
+	p.packet_id = o->packet_id;
+	if (!o->on_wire)
+		s->wire_count++;
+	o->on_wire = o->sent = true;
+	write_publish(s, o->msg, &p);
+}
+
+static void on_sent_kept(struct journal_group *group, int status, void *home_arg)
+{
+	const struct record *record = journal_group_at(group, 0);
+	struct session *s = session_find_by_id(home_arg, record->session_id);
+	struct kept_sent kept;
+	struct outgoing *o;
+
+	if (s == NULL || status != 0 || !kept_sent_read(record->value, &kept))
+		return;
+	o = sent_find(s, kept.packet_id);
+	if (o == NULL || o->position != record->number)
+		return;
+	o->storing = false;
+	session_pump(s);
+}
+
+/* Its packet identifier is durable before it is used. D2 */
+static void store_identifier(struct session *s, struct outgoing *o)
+{
+	struct kept_sent kept = {.packet_id = o->packet_id};
+	struct record record = {.kind = RECORD_SENT, .session_id = s->id, .number = o->position};
+	struct journal_group *group = journal_group_new(on_sent_kept, NULL);
+	struct buf value = {0};
+
+	kept_sent_put(&value, &kept);
+	record.value = buf_slice(&value);
+	journal_group_add(group, &record);
+	buf_fini(&value);
+	o->storing = true;
+	keep_append(s->worker, &group, JOURNAL_NOW, NULL);
+}
+
+/* It gets a packet identifier and a place in the window, and stays until it is acknowledged; it is
+ * written behind those that wait for the journal. Takes over o.
+ * [MQTT3-4.3.2-1] [MQTT5-4.3.2-2] [MQTT5-4.3.3-2] */
 static void send_new(struct session *s, struct outgoing *o)
 {
-	struct delivery d = delivery_of(o);
+	struct delivery d = outgoing_delivery(o);
 	struct publish_out p;
 
 	fill_packet(s, o->msg, &d, o->qos, &p);
 	if (!fits(s, &p)) { /* [MQTT5-3.1.2-25] */
-		drop(s, "larger than the client's Maximum Packet Size");
+		drop(s, o, TOO_LARGE);
+		return;
+	}
+	if (o->qos == 0) {
+		write_publish(s, o->msg, &p);
 		outgoing_free(o);
 		return;
 	}
-	if (o->qos > 0) {
-		o->packet_id = packet_id_take(s, o);
-		p.packet_id = o->packet_id;
-		o->on_wire = true;
-		s->wire_count++;
-		list_append(s, &s->sent, o);
-	}
+	o->packet_id = packet_id_take(s, o);
+	p.packet_id = o->packet_id;
+	o->on_wire = true;
+	s->wire_count++;
+	outgoing_append(s, &s->sent, o);
+	if (o->qos == 2 && o->position != 0)
+		store_identifier(s, o);
+	if (o->storing && s->unwritten == NULL)
+		s->unwritten = o;
+	if (s->unwritten != NULL)
+		return;
+	o->sent = true;
 	write_publish(s, o->msg, &p);
-	if (o->qos == 0)
-		outgoing_free(o);
 }
 
 /* [MQTT-4.3.1-1] */
@@ -302,21 +396,22 @@ static bool send_qos0(struct session *s, struct msg *msg, const struct delivery 
 
 	fill_packet(s, msg, d, 0, &p);
 	if (!fits(s, &p))
-		drop(s, "larger than the client's Maximum Packet Size");
+		session_count_drop(s, TOO_LARGE);
 	else
 		write_publish(s, msg, &p);
 	return true;
 }
 
+/* --- queueing --- */
+
 /* What is full, NULL: there is room. */
 static const char *queue_full(const struct session *s, const struct msg *msg)
 {
-	const struct conf_limits *limits =
-	    s->conn != NULL ? worker_limits(s->worker, s->conn) : &s->worker->policy->conf->limits;
+	const struct conf_limits *limits = session_limits(s);
 
-	if (s->waiting.count >= limits->queue_messages)
+	if (s->waiting.count + backlog_count(s) >= limits->queue_messages)
 		return "limits.queue_messages is reached";
-	if (s->waiting.bytes + msg_bytes(msg) > limits->queue_bytes)
+	if (s->waiting.bytes + backlog_bytes(s) + msg_bytes(msg) > limits->queue_bytes)
 		return "limits.queue_bytes is reached";
 	return quota_memory(s->worker, msg_bytes(msg));
 }
@@ -326,13 +421,24 @@ static bool enqueue(struct session *s, struct msg *msg, const struct delivery *d
 {
 	const char *full = d->paced ? NULL : queue_full(s, msg);
 
-	if (full == NULL)
-		list_append(s, &s->waiting, outgoing_new(msg, d, qos));
-	else if (d->group_id != 0)
+	if (full != NULL && d->group_id != 0)
 		return false;
-	else
-		drop(s, full);
+	if (full != NULL) {
+		session_count_drop(s, full);
+		keep_queue_done(s->worker, s->id, d->position);
+	} else if (d->position == 0 || !backlog_leave(s, d->position, msg)) {
+		outgoing_append(s, &s->waiting, outgoing_new(msg, d, qos));
+	}
 	return true;
+}
+
+/* May it overtake nobody? */
+static bool goes_at_once(const struct session *s)
+{
+	bool resending = s->unwritten != NULL && !s->unwritten->storing;
+
+	return may_send(s) && s->waiting.count == 0 && backlog_count(s) == 0 && !resending &&
+	       window_takes_new(s);
 }
 
 /* [MQTT3-3.8.4-6] */
@@ -341,11 +447,15 @@ bool session_deliver(struct session *s, struct msg *msg, const struct delivery *
 	uint8_t qos = msg->qos < d->qos ? msg->qos : d->qos; /* [MQTT5-3.8.4-8] */
 
 	REQUIRE_OWNER(s);
-	if (!receive_permitted(s, msg))
+	if (d->position != 0 && backlog_has_given(s, d->position))
+		return true;
+	if (!receive_permitted(s, msg)) {
+		if (d->group_id == 0)
+			keep_queue_done(s->worker, s->id, d->position);
 		return false;
+	}
 	if (qos > 0) {
-		if (!may_send(s) || s->waiting.count > 0 || s->resend != NULL ||
-		    !window_takes_new(s))
+		if (!goes_at_once(s))
 			return enqueue(s, msg, d, qos);
 		send_new(s, outgoing_new(msg, d, qos));
 		return true;
@@ -355,7 +465,7 @@ bool session_deliver(struct session *s, struct msg *msg, const struct delivery *
 	if (s->conn->holding > 0)
 		return enqueue(s, msg, d, 0);
 	if (conn_backlog(s->conn) >= CONN_BACKLOG_MAX) {
-		drop(s, "the client does not read fast enough");
+		session_count_drop(s, "the client does not read fast enough");
 		return true;
 	}
 	return send_qos0(s, msg, d);
@@ -363,48 +473,29 @@ bool session_deliver(struct session *s, struct msg *msg, const struct delivery *
 
 /* --- what waits --- */
 
-/* [MQTT5-3.6.2-2, -3] */
-static void send_release(struct session *s, uint16_t packet_id, enum reason reason)
+void send_release(struct session *s, uint16_t packet_id, enum reason reason, bool kept)
 {
 	struct buf bytes = {0};
 	struct receipt *receipt;
 
 	ack_encode(&bytes, s->conn->version, PACKET_PUBREL, packet_id, reason, SLICE_EMPTY);
 	receipt = receipt_packet(s->conn, PACKET_PUBREL, &bytes);
-	session_commit(s, &receipt);
-}
-
-/* One that was on the wire before the connection broke. Judged anew: what may no longer be read is
- * not sent again. [MQTT5-4.3.3-6, -7] */
-static void resend_one(struct session *s, struct outgoing *o)
-{
-	struct delivery d = delivery_of(o);
-	struct publish_out p;
-
-	if (o->released)
-		return; /* PUBREL went ahead */
-	fill_packet(s, o->msg, &d, o->qos, &p);
-	if (!fits(s, &p)) /* [MQTT5-3.1.2-25] */
-		drop(s, "larger than the client's Maximum Packet Size");
-	if (!receive_permitted(s, o->msg) || !fits(s, &p)) {
-		sent_remove(s, o);
-		return;
-	}
-	p.dup = true; /* [MQTT-3.3.1-1] */
-	p.packet_id = o->packet_id;
-	o->on_wire = true;
-	s->wire_count++;
-	write_publish(s, o->msg, &p);
+	if (kept)
+		keep_commit(s->worker, &receipt);
+	else
+		receipt_done(&receipt, REASON_SUCCESS, SLICE_EMPTY);
 }
 
 static void send_waiting(struct session *s, struct outgoing *o)
 {
-	list_delete(s, &s->waiting, o);
-	if (msg_is_expired(o->msg, s->worker->home.now_ms) ||
-	    !receive_permitted(s, o->msg)) /* [MQTT5-3.3.2-5] */
-		outgoing_free(o);
-	else
+	outgoing_delete(s, &s->waiting, o);
+	if (!msg_is_expired(o->msg, s->worker->home.now_ms) &&
+	    receive_permitted(s, o->msg)) { /* [MQTT5-3.3.2-5] */
 		send_new(s, o);
+		return;
+	}
+	keep_queue_done(s->worker, s->id, o->position);
+	outgoing_free(o);
 }
 
 /* [MQTT5-3.3.4-10] */
@@ -417,8 +508,23 @@ void session_release_again(struct session *s)
 			continue;
 		o->on_wire = true;
 		s->wire_count++;
-		send_release(s, o->packet_id, REASON_SUCCESS);
+		send_release(s, o->packet_id, REASON_SUCCESS, o->position != 0);
 	}
+}
+
+/* In order: what the present connection has not seen. True: nothing of it has to wait for room. */
+static bool write_unwritten(struct session *s)
+{
+	while (s->unwritten != NULL && !s->unwritten->storing) {
+		struct outgoing *o = s->unwritten;
+
+		if (!may_send(s) || !(o->released || o->on_wire || window_open(s)))
+			return false;
+		s->unwritten = o->next;
+		if (!o->released) /* else PUBREL went ahead */
+			write_sent(s, o);
+	}
+	return true;
 }
 
 /* QoS 0 that came before a SUBACK needs no window: the next one, which is sent at once, must not
@@ -442,16 +548,11 @@ void session_pump(struct session *s)
 {
 	s->worker->fan_out = false;
 	send_waiting_qos0(s);
-	while (s->resend != NULL && may_send(s) && (s->resend->released || window_open(s))) {
-		struct outgoing *o = s->resend;
-
-		s->resend = o->next;
-		resend_one(s, o);
-	}
-	if (s->resend != NULL)
+	if (!write_unwritten(s))
 		return;
 	while (s->waiting.head != NULL && may_send(s) && window_takes_new(s))
 		send_waiting(s, s->waiting.head);
+	backlog_pump(s);
 	if (s->replays != NULL)
 		replay_wake(s);
 }
@@ -463,7 +564,9 @@ static void give_list_away(struct session *s, struct outgoing_list *list, bool e
 	struct outgoing *o, *next;
 
 	DL_FOREACH_SAFE (list->head, o, next) {
-		struct target_item item = {.group_id = o->way == NULL ? 0 : o->way->group_id};
+		struct target_item item = {.session_id = s->id,
+		                           .group_id = o->way == NULL ? 0 : o->way->group_id,
+		                           .position = o->position};
 		bool sent_qos2 = list == &s->sent && o->qos == 2; /* [MQTT5-4.8.2-4, -5] */
 
 		if (item.group_id == 0 || o->msg == NULL || sent_qos2)
@@ -471,10 +574,11 @@ static void give_list_away(struct session *s, struct outgoing_list *list, bool e
 		if (!ending && !handover_share_has_online(s->worker, item.group_id, s->id))
 			continue;
 		handover_share_again(s->worker, o->msg, &item, s->id);
+		o->position = 0; /* done, or another's now */
 		if (list == &s->sent) {
 			sent_remove(s, o);
 		} else {
-			list_delete(s, list, o);
+			outgoing_delete(s, list, o);
 			outgoing_free(o);
 		}
 	}
@@ -504,80 +608,6 @@ void session_drop_outgoing(struct session *s, bool give_away)
 		session_give_shared_away(s, true);
 	drop_list(s, &s->sent);
 	drop_list(s, &s->waiting);
-	s->resend = NULL;
-}
-
-/* --- acknowledgements from the client --- */
-
-/* [MQTT5-4.3.2-3] [MQTT5-4.8.2-6] */
-enum reason on_puback(struct conn *c, const struct frame *f)
-{
-	struct session *s = c->session;
-	struct ack ack;
-	enum reason why = conn_read_ack(c, f, &ack);
-	struct outgoing *o;
-
-	if (why != REASON_OK)
-		return why;
-	o = sent_find(s, ack.packet_id);
-	if (o == NULL)
-		return REASON_OK; /* of an earlier life: nothing waits for it */
-	if (o->qos != 1)
-		return REASON_PROTOCOL_ERROR;
-	sent_remove(s, o);
-	session_pump(s);
-	return REASON_OK;
-}
-
-/* [MQTT3-4.3.3-1] [MQTT5-4.3.3-3] [MQTT5-4.4.0-2] */
-enum reason on_pubrec(struct conn *c, const struct frame *f)
-{
-	struct session *s = c->session;
-	struct ack ack;
-	enum reason why = conn_read_ack(c, f, &ack);
-	struct outgoing *o;
-
-	if (why != REASON_OK)
-		return why;
-	o = sent_find(s, ack.packet_id);
-	if (o == NULL) {
-		send_release(s, ack.packet_id,
-		             c->version == MQTT_5_0 ? REASON_PACKET_ID_NOT_FOUND : REASON_SUCCESS);
-		return REASON_OK;
-	}
-	if (o->qos != 2)
-		return REASON_PROTOCOL_ERROR;
-	if (ack.reason >= REASON_UNSPECIFIED) { /* [MQTT5-4.3.3-4] */
-		sent_remove(s, o);
-		session_pump(s);
-		return REASON_OK;
-	}
-	if (!o->released) {
-		o->released = true;
-		s->sent.bytes -= msg_bytes(o->msg);
-		uncount(&s->worker->counters.held_bytes, msg_bytes(o->msg));
-		msg_unref(&o->msg);
-	}
-	send_release(s, o->packet_id, REASON_SUCCESS);
-	return REASON_OK;
-}
-
-/* [MQTT5-4.3.3-5] */
-enum reason on_pubcomp(struct conn *c, const struct frame *f)
-{
-	struct session *s = c->session;
-	struct ack ack;
-	enum reason why = conn_read_ack(c, f, &ack);
-	struct outgoing *o;
-
-	if (why != REASON_OK)
-		return why;
-	o = sent_find(s, ack.packet_id);
-	if (o == NULL)
-		return REASON_OK;
-	if (o->qos != 2 || !o->released)
-		return REASON_PROTOCOL_ERROR;
-	sent_remove(s, o);
-	session_pump(s);
-	return REASON_OK;
+	s->unwritten = NULL;
+	backlog_free(s);
 }

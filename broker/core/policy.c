@@ -319,3 +319,21 @@ char *policy_exposure(const struct policy *p)
 	buf_put_u8(&out, '\0');
 	return (char *)out.data;
 }
+
+bool policy_owner_exists(const struct policy *p, struct slice user_key)
+{
+	struct slice name = identity_key_name(user_key);
+	const struct user *entry;
+	struct identity *now;
+	bool same;
+
+	if (name.len == 0 || p->conf->password_file == NULL)
+		return true;
+	entry = users_find(p->users, name);
+	if (entry == NULL)
+		return false;
+	now = identity_new(IDENTITY_PASSWORD, name, entry->entry_id, 0);
+	same = slice_equal(now->key, user_key);
+	identity_unref(&now);
+	return same;
+}

@@ -55,6 +55,9 @@ void policy_unref(struct policy **p);
 struct acl_subject *policy_subject(const struct policy *p, bool anonymous, struct slice user,
                                    struct slice client_id);
 
+/* Is the one with this identity key (empty: nobody in particular) still somebody? */
+bool policy_owner_exists(const struct policy *p, struct slice user_key);
+
 /* What is reachable by whom, in plain words, a line per listener. The caller frees. */
 char *policy_exposure(const struct policy *p);
 

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "core/deliver.h"
+#include "core/keep.h"
 #include "core/server.h"
 #include "proto/publish.h"
 #include "proto/topic.h"
@@ -132,6 +133,14 @@ void inbound_stored(struct session *s, uint16_t packet_id, bool kept)
 	}
 }
 
+void inbound_restore(struct session *s, uint16_t packet_id)
+{
+	struct inbound *in = inbound_new(s, packet_id);
+
+	in->pending = false;
+	in->durability = DURABILITY_ACK;
+}
+
 /* The same identifier again before PUBREL: not routed again; PUBREC waits for what it waits for.
  * [MQTT3-4.3.3-2] [MQTT5-4.3.3-10] [MQTT5-4.3.2-5] */
 static bool answer_again(struct conn *c, const struct publish *pub)
@@ -148,6 +157,27 @@ static bool answer_again(struct conn *c, const struct publish *pub)
 		in->again = receipt_ack(c, PACKET_PUBREC, pub->packet_id);
 	}
 	return true;
+}
+
+/* PUBCOMP leaves when the identifier is free on disk too: used anew, it must not be taken for the
+ * old one. [MQTT3-4.3.3-2] [MQTT5-4.3.3-10] */
+static void complete_inbound(struct conn *c, struct inbound *in)
+{
+	struct session *s = c->session;
+	bool waits = in->durability == DURABILITY_ACK && s->durable && keep_is_on(c->worker);
+	uint16_t packet_id = in->packet_id;
+	struct receipt *receipt;
+
+	if (in->durability != DURABILITY_NONE)
+		keep_inbound_done(s, packet_id, waits);
+	HASH_DEL(s->inbound, in);
+	free(in);
+	if (!waits) {
+		receipt_send(c, PACKET_PUBCOMP, packet_id, REASON_SUCCESS, SLICE_EMPTY);
+		return;
+	}
+	receipt = receipt_ack(c, PACKET_PUBCOMP, packet_id);
+	keep_commit(c->worker, &receipt);
 }
 
 /* [MQTT5-3.7.2-2, -3] [MQTT5-4.3.3-11, -12, -13] */
@@ -168,10 +198,7 @@ enum reason on_pubrel(struct conn *c, const struct frame *f)
 		             SLICE_EMPTY);
 		return REASON_OK;
 	}
-	HASH_DEL(c->session->inbound, in);
-	free(in);
-	receipt_send(c, PACKET_PUBCOMP, ack.packet_id, REASON_SUCCESS,
-	             SLICE_EMPTY); /* [MQTT3-4.3.3-2] [MQTT5-4.3.3-10] */
+	complete_inbound(c, in);
 	return REASON_OK;
 }
 

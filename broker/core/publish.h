@@ -3,6 +3,7 @@
 #ifndef CORE_PUBLISH_H
 #define CORE_PUBLISH_H
 
+#include "core/kept.h"
 #include "core/subids.h"
 #include "core/worker.h"
 
@@ -22,6 +23,9 @@ struct publish_job {
 	uint16_t packet_id;
 	const char *full;        /* with PUBLISH_FULL: which limit */
 	struct inbound *inbound; /* the QoS 2 identifier to keep with it; NULL: none */
+	bool ends_will;          /* the session's will is kept: with this message it is no more */
+	struct retain_change
+	    *change; /* of a retained one, made, its stripe still held; else NULL */
 };
 
 /* Route it: to everybody who wants it, with its acknowledgement behind everything that it promises.
@@ -35,6 +39,8 @@ struct acl_verdict publish_judge(struct worker *w, const struct acl_subject *sub
                                  struct slice user_key, const struct acl_request *request);
 /* The group of a QoS 2 identifier is durable (or failed): PUBRECs that wait go out. */
 void inbound_stored(struct session *s, uint16_t packet_id, bool kept);
+/* One that was received before the broker started. */
+void inbound_restore(struct session *s, uint16_t packet_id);
 
 enum reason on_publish(struct conn *c, const struct frame *f);
 enum reason on_pubrel(struct conn *c, const struct frame *f);
@@ -47,13 +53,11 @@ enum item_kind {
 	ITEM_SHARE,  /* one member of a group */
 };
 
-#define TRIED_MAX 16
-
 /* One session a message goes to, with what its subscriptions asked for, merged. */
 struct target_item {
 	uint64_t session_id;
 	uint64_t group_id; /* ITEM_SHARE */
-	uint64_t since;    /* the oldest subscription's */
+	uint64_t position; /* in the session's queue on disk, 0: not there */
 	uint16_t home;
 	uint8_t qos;
 	bool retain_as_published;
@@ -61,7 +65,7 @@ struct target_item {
 	struct subids
 	    ids; /* owned by whoever holds the item: subids_ref where it is copied to stay */
 	uint32_t tried_count;
-	uint64_t tried[TRIED_MAX]; /* members of the group that did not take it */
+	uint64_t tried[KEPT_TRIED_MAX]; /* members of the group that did not take it */
 };
 
 /* Give the live part of a match to all homes: the own one at once where the order permits, others

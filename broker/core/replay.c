@@ -4,7 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/list.h"
-#include "core/deliver.h"
+#include "core/keep.h"
 #include "core/server.h"
 #include "core/sys.h"
 #include "proto/topic.h"
@@ -28,18 +28,11 @@ struct slice_of_values {
 static bool writer_exists(const struct policy *policy, const struct origin *origin)
 {
 	const struct user *entry;
-	struct identity *now;
-	bool same;
 
 	if (origin->anonymous || policy->conf->password_file == NULL)
 		return true;
 	entry = users_find(policy->users, origin->user_name);
-	if (entry == NULL || entry->locked)
-		return false;
-	now = identity_new(IDENTITY_PASSWORD, origin->user_name, entry->entry_id, 0);
-	same = slice_equal(now->key, origin->user_key);
-	identity_unref(&now);
-	return same;
+	return entry != NULL && !entry->locked && policy_owner_exists(policy, origin->user_key);
 }
 
 static const struct acl_subject *writer_subject(struct worker *w, struct origin *origin)
@@ -96,7 +89,50 @@ static void replay_free(struct session *s, struct replay *r)
 {
 	DL_DELETE(s->replays, r);
 	retain_cursor_free(&r->cursor);
+	for (size_t i = 0; i < r->value_count; i++)
+		msg_unref(&r->values[i]);
+	free(r->values);
 	free(r);
+}
+
+static void gather(struct replay *r, struct msg *msg)
+{
+	if (r->value_count == r->value_cap) {
+		r->value_cap = r->value_cap == 0 ? 64 : r->value_cap * 2;
+		r->values = xrealloc_array(r->values, r->value_cap, sizeof(struct msg *));
+	}
+	r->values[r->value_count++] = msg_ref(msg);
+}
+
+static struct delivery delivery_of(const struct replay *r)
+{
+	return (struct delivery){.qos = r->qos,
+	                         .retain = true,
+	                         .paced = true,
+	                         .ids = {.one = r->subscription_id}}; /* [MQTT3-3.3.1-8] */
+}
+
+/* What was gathered enters the queue on disk all together, and with it the replay is no more: after
+ * a crash either all of it is given, or none was. D2, D5 */
+static void finish_kept(struct session *s, struct replay *r)
+{
+	struct record done = {
+	    .kind = RECORD_REPLAY_DONE, .session_id = s->id, .number = r->kept_number};
+	struct target_item item = {.session_id = s->id,
+	                           .qos = r->qos,
+	                           .retain_as_published = true,
+	                           .ids = {.one = r->subscription_id}};
+	struct journal_group *group = journal_group_new(NULL, NULL);
+	struct delivery d = delivery_of(r);
+
+	for (size_t i = 0; i < r->value_count; i++)
+		keep_add_queue(s->worker, group, &item, r->values[i], false);
+	journal_group_add(group, &done);
+	keep_append(s->worker, &group, JOURNAL_NEXT, &d.position);
+	for (size_t i = 0; i < r->value_count; i++) {
+		session_deliver(s, r->values[i], &d);
+		d.position++;
+	}
 }
 
 static bool may_go_on(const struct session *s)
@@ -111,20 +147,22 @@ static size_t one_slice(struct session *s, size_t budget)
 	struct worker *w = s->worker;
 	struct replay *r = s->replays;
 	struct slice_of_values slice = {.worker = w};
-	struct delivery d = {.qos = r->qos,
-	                     .retain = true,
-	                     .paced = true,
-	                     .ids = {.one = r->subscription_id}}; /* [MQTT3-3.3.1-8] */
+	struct delivery d = delivery_of(r);
 	bool more =
 	    retain_replay(r->cursor, w->home.index, w->home.now_ms, budget, on_value, &slice);
 
 	w->fan_out = false;
 	for (size_t i = 0; i < slice.count; i++) {
-		session_deliver(s, slice.messages[i], &d);
+		if (r->kept_number != 0 && slice.messages[i]->qos > 0)
+			gather(r, slice.messages[i]);
+		else
+			session_deliver(s, slice.messages[i], &d);
 		msg_unref(&slice.messages[i]);
 	}
 	if (more)
 		return budget;
+	if (r->kept_number != 0)
+		finish_kept(s, r);
 	replay_free(s, r);
 	return slice.count > CURSOR_VALUES ? slice.count : CURSOR_VALUES;
 }
@@ -177,19 +215,43 @@ static bool gives_nothing(const struct worker *w, struct slice filter, uint64_t 
 	       !retain_has(w->server->retain, w->home.index, filter, until);
 }
 
-void replay_start(struct session *s, const struct subscription *sub, uint64_t until)
+/* The same subscription anew: what it gave so far is given again. */
+static void drop_unfinished(struct session *s, const struct subscription *sub)
 {
-	struct slice filter = subscription_filter(sub);
-	struct replay *r;
+	struct replay *r, *next;
 
-	if (gives_nothing(s->worker, filter, until))
-		return;
-	r = xnew(r);
-	r->cursor = retain_cursor_new(s->worker->server->retain, filter, until);
+	DL_FOREACH_SAFE (s->replays, r, next) {
+		if (r->kept_number == sub->number)
+			replay_free(s, r);
+	}
+}
+
+static void start(struct session *s, const struct subscription *sub, uint64_t until)
+{
+	struct replay *r = xnew(r);
+
+	drop_unfinished(s, sub);
+	r->cursor = retain_cursor_new(s->worker->server->retain, subscription_filter(sub), until);
 	r->subscription_id = sub->id;
 	r->qos = sub->options.qos;
+	if (s->durable && r->qos > 0 && keep_is_on(s->worker))
+		r->kept_number = sub->number;
 	DL_APPEND(s->replays, r);
+}
+
+void replay_start(struct session *s, const struct subscription *sub, uint64_t until)
+{
+	if (gives_nothing(s->worker, subscription_filter(sub), until))
+		return;
+	start(s, sub, until);
+	if (s->replays->prev->kept_number != 0) /* the one just appended */
+		keep_replay(sub, until);
 	replay_wake(s);
+}
+
+void replay_restore(struct session *s, const struct subscription *sub, uint64_t until)
+{
+	start(s, sub, until);
 }
 
 void replays_free(struct session *s)

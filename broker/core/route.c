@@ -1,42 +1,18 @@
-/* Store, match, number, journal: the one read section of a publish.  design.md sections 4 and 5,
- * points 6 to 9. */
+/* Store, match, number: the one read section of a publish.  What of it has to be durable first is
+ * commit.c's.  design.md sections 4 and 5, points 6 to 9. */
 #include <stdlib.h>
 
-#include "base/alloc.h"
+#include "core/commit.h"
 #include "core/publish.h"
 #include "core/server.h"
 
-/* What waits for a group: whom to hand the message to once it is durable. */
-struct commit {
-	struct msg *msg;
-	struct receipt *receipt;
-	enum reason reason;      /* of the acknowledgement */
-	uint64_t session_id;     /* with packet_id: the inbound identifier */
-	uint16_t packet_id;      /* 0: none */
-	bool holds_live;         /* live subscribers wait for the commit too */
-	struct route_match live; /* filters only */
-	size_t item_count, item_cap;
-	struct target_item *items;
-};
-
 /* --- whom: targets of one match, merged by session --- */
-
-static struct target_item *item_add(struct commit *commit)
-{
-	if (commit->item_count == commit->item_cap) {
-		commit->item_cap = commit->item_cap == 0 ? 8 : commit->item_cap * 2;
-		commit->items =
-		    xrealloc_array(commit->items, commit->item_cap, sizeof(*commit->items));
-	}
-	return &commit->items[commit->item_count++];
-}
 
 /* [MQTT5-4.8.2-3] */
 static struct target_item item_of(const struct route_target *t, uint64_t group_id)
 {
 	struct target_item item = {.session_id = t->session_id,
 	                           .group_id = group_id,
-	                           .since = t->since,
 	                           .home = t->home,
 	                           .qos = t->options.qos,
 	                           .retain_as_published = t->options.retain_as_published,
@@ -52,8 +28,6 @@ static void item_merge(struct target_item *into, const struct target_item *more)
 {
 	if (more->qos > into->qos)
 		into->qos = more->qos;
-	if (more->since < into->since)
-		into->since = more->since;
 	into->retain_as_published |= more->retain_as_published;
 	subids_add(&into->ids, more->ids.one);
 }
@@ -79,6 +53,14 @@ static void merge_items(struct commit *commit)
 	commit->item_count = kept + 1;
 }
 
+/* Not a change that its replay gives, or gave. */
+static bool wants(const struct route_target *t, const struct msg *msg)
+{
+	if (t->options.no_local && t->session_id == msg->origin->session_id)
+		return false; /* [MQTT5-3.8.3-3] */
+	return msg->number == 0 || msg->number > t->since;
+}
+
 static void collect_items(const struct route_match *match, const struct msg *msg,
                           struct commit *commit)
 {
@@ -88,101 +70,13 @@ static void collect_items(const struct route_match *match, const struct msg *msg
 		const struct route_target *t = &match->targets[i].target;
 
 		several |= match->targets[i].filter_id != match->targets[0].filter_id;
-		if (!t->options.no_local ||
-		    t->session_id != msg->origin->session_id) /* [MQTT5-3.8.3-3] */
-			*item_add(commit) = item_of(t, 0);
+		if (wants(t, msg))
+			*commit_add(commit) = item_of(t, 0);
 	}
 	if (several && commit->item_count > 1)
 		merge_items(commit);
 	for (size_t i = 0; i < match->share_count; i++)
-		*item_add(commit) = item_of(&match->shares[i].member, match->shares[i].group_id);
-}
-
-/* Where nothing survives there is nothing to wait for: it goes at once, and a retained one in the
- * order of its topic's numbers. D4 */
-static bool waits_for_commit(const struct worker *w, const struct target_item *item,
-                             const struct msg *msg)
-{
-	return item->durable && item->qos > 0 && msg->qos > 0 &&
-	       journal_is_durable(w->server->journal);
-}
-
-/* --- the group --- */
-
-static void commit_free(struct commit *commit)
-{
-	msg_unref(&commit->msg);
-	route_match_fini(&commit->live);
-	for (size_t i = 0; i < commit->item_count; i++)
-		subids_fini(&commit->items[i].ids);
-	free(commit->items);
-	free(commit);
-}
-
-static void carry_out(struct worker *w, struct commit *commit)
-{
-	for (size_t i = 0; i < commit->item_count; i++)
-		handover_target(w, commit->msg, &commit->items[i], false);
-	if (commit->holds_live)
-		handover_live(w, commit->msg, &commit->live, false);
-	if (commit->receipt != NULL)
-		receipt_done(&commit->receipt, commit->reason, SLICE_EMPTY);
-}
-
-static void on_committed(struct journal_group *group, int status, void *home_arg)
-{
-	struct worker *w = home_arg;
-	struct commit *commit = journal_group_context(group);
-	struct session *s =
-	    commit->packet_id == 0 ? NULL : session_find_by_id(w, commit->session_id);
-
-	if (s != NULL)
-		inbound_stored(s, commit->packet_id, status == 0);
-	if (status == 0)
-		carry_out(w, commit);
-	else if (commit->receipt != NULL)
-		receipt_failed(&commit->receipt);
-	commit_free(commit);
-}
-
-static void add_record(struct journal_group *group, enum record_kind kind, uint64_t session_id,
-                       uint64_t number, struct msg *msg)
-{
-	struct record record = {
-	    .kind = kind, .session_id = session_id, .number = number, .msg = msg};
-
-	journal_group_add(group, &record);
-}
-
-static void copy_live(struct commit *commit, const struct route_match *match)
-{
-	commit->holds_live = true;
-	commit->live.homes = match->homes;
-	commit->live.filter_count = commit->live.filter_cap = match->filter_count;
-	commit->live.filters = xrealloc_array(NULL, match->filter_count, sizeof(*match->filters));
-	if (match->filter_count > 0)
-		memcpy(commit->live.filters, match->filters,
-		       match->filter_count * sizeof(*match->filters));
-}
-
-/* One group: identifier, body, every queue record: all or nothing. [MQTT5-4.3.2-4] [MQTT5-4.3.3-8]
- */
-static void append_group(struct worker *w, struct publish_job *job, struct commit *commit)
-{
-	struct journal_group *group = journal_group_new(on_committed, commit);
-
-	commit->msg = msg_ref(job->msg);
-	if (job->inbound != NULL) {
-		commit->session_id = job->session->id;
-		commit->packet_id = job->packet_id;
-		add_record(group, RECORD_INBOUND, commit->session_id, commit->packet_id, NULL);
-	}
-	for (size_t i = 0; i < commit->item_count; i++)
-		add_record(group, RECORD_QUEUE, commit->items[i].session_id, 0, job->msg);
-	if (job->conn != NULL && job->msg->qos > 0)
-		commit->receipt = receipt_ack(
-		    job->conn, job->msg->qos == 1 ? PACKET_PUBACK : PACKET_PUBREC, job->packet_id);
-	journal_append(w->server->journal, &w->home, &group, JOURNAL_NOW, NULL);
+		*commit_add(commit) = item_of(&match->shares[i].member, match->shares[i].group_id);
 }
 
 /* --- handing over --- */
@@ -206,54 +100,24 @@ static void acknowledge_now(struct publish_job *job, enum reason reason)
 	             reason, SLICE_EMPTY);
 }
 
-/* Those that need no commit go at once; what remains in `commit` waits for it. */
-static void hand_over_unkept(struct worker *w, struct publish_job *job, struct commit *commit)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < commit->item_count; i++) {
-		if (waits_for_commit(w, &commit->items[i], job->msg)) {
-			commit->items[kept++] = commit->items[i];
-			continue;
-		}
-		handover_target(w, job->msg, &commit->items[i], job->msg->retain);
-		subids_fini(&commit->items[i].ids);
-	}
-	commit->item_count = kept;
-}
-
-/* An inbound identifier of a session that survives a crash is kept with what it stands for. */
-static bool keeps_identifier(const struct worker *w, const struct publish_job *job)
-{
-	return job->inbound != NULL && job->session->durable &&
-	       journal_is_durable(w->server->journal);
-}
-
 /* [MQTT-4.5.0-1] */
 static void hand_over(struct worker *w, struct publish_job *job)
 {
 	struct commit *commit;
-	bool keeps = keeps_identifier(w, job);
 
-	if (w->match.target_count == 0 && w->match.share_count == 0 && !keeps) {
+	if (w->match.target_count == 0 && w->match.share_count == 0 && !commit_is_wanted(w, job)) {
 		handover_live(w, job->msg, &w->match, job->msg->retain);
 		acknowledge_now(job, reason_of(w));
 		return;
 	}
-	commit = xnew(commit);
+	commit = commit_new(w, job);
+	collect_items(&w->match, job->msg, commit);
+	if (!commit->holds_live)
+		handover_live(w, job->msg, &w->match, job->msg->retain);
 	commit->reason =
 	    job->conn != NULL && job->conn->version == MQTT_5_0 ? reason_of(w) : REASON_SUCCESS;
-	collect_items(&w->match, job->msg, commit);
-	if (keeps)
-		copy_live(commit, &w->match);
-	else
-		handover_live(w, job->msg, &w->match, job->msg->retain);
-	hand_over_unkept(w, job, commit);
-	if (commit->item_count > 0 || keeps) {
-		append_group(w, job, commit);
-		return;
-	}
-	acknowledge_now(job, commit->reason);
+	if (!commit_append(w, job, &commit))
+		acknowledge_now(job, commit->reason);
 	commit_free(commit);
 }
 
@@ -315,9 +179,11 @@ static enum publish_outcome route_retained(struct worker *w, struct publish_job 
 	outcome = judge_retained(w, job, &change);
 	if (outcome == PUBLISH_ROUTED) {
 		change_retained(w, job, &change);
+		job->change = &change;
 		route_match(server->route, msg_topic(job->msg), &w->match);
 		hand_over(w, job);
 		handover_flush(w);
+		job->change = NULL;
 	}
 	retain_end(&change);
 	route_read_end(server->route, w->home.index);

@@ -8,11 +8,13 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/container.h"
 #include "base/thread.h"
 #include "core/control.h"
 #include "core/notify.h"
 #include "core/reload.h"
+#include "core/restore.h"
 #include "core/server.h"
 #include "core/stop.h"
 #include "core/sys.h"
@@ -211,12 +213,41 @@ static bool open_control(struct run *run)
 	return ok;
 }
 
-static struct run *run_new(struct policy *policy, struct tls_tickets *tickets)
+/* --- the store --- */
+
+static struct journal *open_journal(const struct conf *conf)
+{
+	(void)conf;
+	return journal_memory_new();
+}
+
+static bool restore(struct run *run, const struct conf *conf)
+{
+	uint64_t start_ms = clock_monotonic_ms();
+	char text[DISK_ERROR_TEXT];
+	struct restored restored;
+
+	if (!journal_is_durable(run->server->journal))
+		return true;
+	if (restore_load(run->server, &restored, text) != 0) {
+		LOG(STORE_REFUSED, F_STR("directory", conf->persistence_directory),
+		    F_STR("error", text));
+		return false;
+	}
+	LOG(STORE_RESTORED, F_STR("directory", conf->persistence_directory),
+	    F_NUM("sessions", restored.sessions), F_NUM("subscriptions", restored.subscriptions),
+	    F_NUM("queued", restored.queued), F_NUM("retained", restored.retained),
+	    F_NUM("wills", restored.wills), F_NUM("ms", clock_monotonic_ms() - start_ms));
+	return true;
+}
+
+static struct run *run_new(struct policy *policy, struct tls_tickets *tickets,
+                           struct journal *journal)
 {
 	struct run *run = xnew(run);
 	unsigned workers = policy->conf->workers;
 
-	run->server = server_new(policy, workers, journal_memory_new());
+	run->server = server_new(policy, workers, journal);
 	run->threads = xcalloc(workers, sizeof(*run->threads));
 	home_init(&run->home, workers, NULL, run);
 	run->reloader = reloader_new(run->server, &run->home, policy, tickets);
@@ -248,6 +279,7 @@ static void drop_start(struct run *run)
 {
 	control_stop(run->control);
 	loop_signals_close(run->loop);
+	journal_stop(run->server->journal);
 	run_free(run);
 }
 
@@ -261,13 +293,17 @@ static int fail_start(struct run *run, const char *what, int error)
 
 int server_run(struct policy *policy, struct tls_tickets *tickets)
 {
+	struct journal *journal;
 	struct run *run;
 	int failed = 0;
 
 	net_raise_file_limit();
-	run = run_new(policy, tickets);
-	LOG(STARTING, F_STR("version", VAKT_VERSION), F_NUM("workers", run->server->worker_count),
+	LOG(STARTING, F_STR("version", VAKT_VERSION), F_NUM("workers", policy->conf->workers),
 	    F_STR("config", policy->conf->path));
+	journal = open_journal(policy->conf);
+	if (journal == NULL)
+		return 2;
+	run = run_new(policy, tickets, journal);
 	run->loop = loop_new(&run->home, &failed);
 	if (run->loop == NULL || (failed = watch_signals(run)) != 0)
 		return fail_start(run, "event loop", failed);
@@ -277,10 +313,18 @@ int server_run(struct policy *policy, struct tls_tickets *tickets)
 	run->server->authenticator = authenticator_new(run->server->worker_count > 1 ? 2 : 1);
 	if (run->server->authenticator == NULL)
 		return fail_start(run, "hash threads", -EAGAIN);
+	if (!restore(run, policy->conf)) {
+		drop_start(run);
+		return 2;
+	}
+	failed = journal_start(run->server->journal);
+	if (failed != 0)
+		return fail_start(run, "journal thread", failed);
 	if (!open_control(run) || !reloader_open(run->reloader, on_opened, run)) {
 		drop_start(run);
 		return 2;
 	}
+	restore_settle(run->server);
 	sys_start(run->server);
 	start_threads(run);
 	home_update_now(&run->home);

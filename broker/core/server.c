@@ -5,7 +5,18 @@
 
 #include "base/alloc.h"
 #include "base/hash.h"
+#include "core/deliver.h"
 #include "core/sys.h"
+
+static void hear_of_journal(struct server *s)
+{
+	struct home *homes[ROUTE_HOMES_MAX];
+
+	for (unsigned i = 0; i < s->worker_count; i++)
+		homes[i] = &s->workers[i]->home;
+	journal_on_queued(s->journal, deliver_queued);
+	journal_on_room(s->journal, homes, s->worker_count, worker_on_room);
+}
 
 struct server *server_new(struct policy *policy, unsigned workers, struct journal *journal)
 {
@@ -23,6 +34,7 @@ struct server *server_new(struct policy *policy, unsigned workers, struct journa
 	s->workers = xcalloc(workers, sizeof(struct worker *));
 	for (unsigned i = 0; i < workers; i++)
 		s->workers[i] = worker_new(s, i, policy);
+	hear_of_journal(s);
 	return s;
 }
 

@@ -6,7 +6,9 @@
 
 #include "base/alloc.h"
 #include "base/container.h"
+#include "core/backlog.h"
 #include "core/deliver.h"
+#include "core/keep.h"
 #include "core/server.h"
 
 #define REMOVED_KEPT_MS ((uint64_t)24 * 3600 * 1000)
@@ -57,13 +59,13 @@ static void on_expiry(struct timer *timer, void *home_arg)
 	session_end(s); /* [MQTT5-3.1.2-23] */
 }
 
-struct session *session_new(struct worker *w, struct identity *identity, struct slice client_id,
-                            bool durable)
+static struct session *make(struct worker *w, uint64_t id, struct identity *identity,
+                            struct slice client_id, bool durable)
 {
 	bool anonymous = identity->kind == IDENTITY_ANONYMOUS;
 	struct session *s = xnew(s);
 
-	s->id = w->next_session++;
+	s->id = id;
 	s->worker = w;
 	s->identity = identity_ref(identity);
 	s->origin = origin_new(anonymous, s->id, identity->key, identity->name, client_id);
@@ -75,6 +77,18 @@ struct session *session_new(struct worker *w, struct identity *identity, struct 
 	return s;
 }
 
+struct session *session_new(struct worker *w, struct identity *identity, struct slice client_id,
+                            bool durable)
+{
+	return make(w, w->next_session++, identity, client_id, durable);
+}
+
+struct session *session_restore(struct worker *w, uint64_t id, struct identity *identity,
+                                struct slice client_id)
+{
+	return make(w, id, identity, client_id, true);
+}
+
 struct slice session_client_id(const struct session *s)
 {
 	return s->origin->client_id;
@@ -83,6 +97,12 @@ struct slice session_client_id(const struct session *s)
 struct slice session_user(const struct session *s)
 {
 	return s->origin->user_name;
+}
+
+const struct conf_limits *session_limits(const struct session *s)
+{
+	return s->conn != NULL ? worker_limits(s->worker, s->conn)
+	                       : &s->worker->policy->conf->limits;
 }
 
 const struct acl_subject *session_subject(struct session *s)
@@ -110,30 +130,16 @@ void session_attach(struct session *s)
 	home_timer_disarm(&s->worker->home, &s->expiry_timer);
 	will_drop(s); /* back before its delay ended [MQTT5-3.1.3-9] */
 	subscriptions_online(s, true);
-}
-
-static void on_committed(struct journal_group *group, int status, void *home_arg)
-{
-	struct receipt *receipt = journal_group_context(group);
-
-	(void)home_arg;
-	if (status == 0)
-		receipt_done(&receipt, REASON_SUCCESS, SLICE_EMPTY);
-	else
-		receipt_failed(&receipt);
+	keep_session(s);
 }
 
 void session_commit(struct session *s, struct receipt **receipt)
 {
-	struct journal_group *group;
-
-	if (!s->durable) {
+	if (s->worker->facts != NULL && (s->durable || s->ended_another))
+		keep_commit(s->worker, receipt);
+	else
 		receipt_done(receipt, REASON_SUCCESS, SLICE_EMPTY);
-		return;
-	}
-	group = journal_group_new(on_committed, *receipt);
-	*receipt = NULL;
-	journal_append(s->worker->server->journal, &s->worker->home, &group, JOURNAL_NOW, NULL);
+	s->ended_another = false;
 }
 
 static void mark_off_wire(struct session *s)
@@ -141,7 +147,7 @@ static void mark_off_wire(struct session *s)
 	for (struct outgoing *o = s->sent.head; o != NULL; o = o->next)
 		o->on_wire = false;
 	s->wire_count = 0;
-	s->resend = s->sent.head;
+	s->unwritten = s->sent.head;
 }
 
 /* The will of a connection that broke: at once, or after its delay, or when the session ends,
@@ -150,22 +156,35 @@ static void leave_will(struct session *s)
 {
 	if (s->will == NULL)
 		return;
-	if (s->will->delay_s == 0 || s->expiry_s == 0)
+	if (s->worker->stopping) {
+		will_leave(s);
+	} else if (s->will->delay_s == 0 || s->expiry_s == 0) {
 		will_fire(s);
-	else
+	} else {
 		home_timer_arm(&s->worker->home, &s->will->delay,
 		               (uint64_t)s->will->delay_s * 1000);
+		keep_will(s, s->will->delay.due_ms);
+	}
+}
+
+/* `since` may lie before the beginning of the clock (restore.c): modulo 2^64. */
+static uint64_t due_after(const struct session *s, uint64_t since, uint64_t ms)
+{
+	uint64_t now = s->worker->home.now_ms;
+
+	return now - since >= ms ? now : since + ms;
 }
 
 /* When it ends by itself: its interval, or a day after its user was removed, whichever is first. */
-static void arm_expiry(struct session *s)
+void session_arm_expiry(struct session *s)
 {
 	uint64_t due = s->expiry_s == EXPIRY_NEVER
 	                   ? UINT64_MAX
-	                   : s->away_since_ms + (uint64_t)s->expiry_s * 1000;
+	                   : due_after(s, s->away_since_ms, (uint64_t)s->expiry_s * 1000);
+	uint64_t removed_due = due_after(s, s->removed_since_ms, REMOVED_KEPT_MS);
 
-	if (s->removed && s->removed_since_ms + REMOVED_KEPT_MS < due)
-		due = s->removed_since_ms + REMOVED_KEPT_MS;
+	if (s->removed && removed_due < due)
+		due = removed_due;
 	if (due == UINT64_MAX)
 		home_timer_disarm(&s->worker->home, &s->expiry_timer);
 	else
@@ -187,8 +206,10 @@ void session_detach(struct session *s, bool publish_will)
 	mark_off_wire(s);
 	subscriptions_online(s, false);
 	session_give_shared_away(s, false);
+	backlog_page_out(s);
 	s->away_since_ms = s->worker->home.now_ms;
-	arm_expiry(s);
+	keep_session(s);
+	session_arm_expiry(s);
 }
 
 static bool user_is_removed(const struct session *s)
@@ -210,8 +231,9 @@ void session_judge_removal(struct session *s)
 		return;
 	s->removed = removed;
 	s->removed_since_ms = s->worker->home.now_ms;
+	keep_session(s);
 	if (s->conn == NULL)
-		arm_expiry(s);
+		session_arm_expiry(s);
 }
 
 static void drop_inbound(struct session *s)
@@ -254,6 +276,7 @@ void session_end(struct session *s)
 	subscriptions_free(s);
 	session_drop_outgoing(s, true);
 	will_fire(s);
+	keep_session_end(s);
 	release_all(s);
 }
 
@@ -261,6 +284,6 @@ void session_free(struct session *s)
 {
 	subscriptions_free(s);
 	session_drop_outgoing(s, false);
-	will_drop(s);
+	will_leave(s);
 	release_all(s);
 }

@@ -16,6 +16,7 @@
 struct conn;
 struct worker;
 struct receipt;
+struct backlog;
 
 #define EXPIRY_NEVER UINT32_MAX
 
@@ -27,6 +28,7 @@ struct subscription {
 	uint64_t filter_id;  /* of the filter whose live subscribers it is among; 0: durable, or
 	                        shared */
 	uint64_t since;      /* clock at its beginning */
+	uint64_t number;     /* what the journal calls it; 0: not kept */
 	uint32_t id;         /* Subscription Identifier, 0: none */
 	uint16_t share_skip; /* length of "$share/GROUP/", 0: not shared */
 	uint16_t filter_len;
@@ -45,10 +47,13 @@ struct outgoing {
 	struct outgoing *prev, *next;
 	struct msg *msg;
 	struct outgoing_way *way; /* NULL: neither a group nor identifiers */
+	uint64_t position;        /* in the session's queue on disk; 0: it is not there */
 	uint16_t packet_id;       /* 0: not sent yet */
 	uint8_t qos;              /* effective */
 	bool retain;
-	bool on_wire;  /* sent on the present connection */
+	bool on_wire;  /* counts in the window of the present connection */
+	bool storing;  /* QoS 2: leaves when its packet identifier is durable */
+	bool sent;     /* was written to a connection, this one or an earlier one */
 	bool released; /* QoS 2: PUBREC is here, PUBREL is owed or sent */
 };
 
@@ -63,8 +68,9 @@ struct outgoing_list {
 struct inbound {
 	UT_hash_handle hh;
 	uint16_t packet_id;
-	bool pending;          /* its group is not yet durable */
-	struct receipt *again; /* PUBREC of a resent PUBLISH that waits for the group */
+	bool pending;                    /* its group is not yet durable */
+	enum conf_durability durability; /* of its message */
+	struct receipt *again;           /* PUBREC of a resent PUBLISH that waits for the group */
 };
 
 struct replay {
@@ -72,6 +78,10 @@ struct replay {
 	struct retain_cursor *cursor;
 	uint32_t subscription_id;
 	uint8_t qos;
+	/* For a session that is kept: values gather here, and enter its queue all together. */
+	uint64_t kept_number; /* of the subscription; 0: it is not kept */
+	struct msg **values;
+	size_t value_count, value_cap;
 };
 
 struct denial {
@@ -91,6 +101,7 @@ struct pending_will {
 	struct msg *msg;
 	struct timer delay;
 	uint32_t delay_s;
+	bool kept; /* the journal has it */
 };
 
 /* In worker->sessions by user key and client id, in worker->sessions_by_id by id. One per client,
@@ -113,8 +124,10 @@ struct session {
 	struct outgoing_list waiting; /* not sent */
 	struct outgoing_list sent;    /* sent, in order; window */
 	struct outgoing **slots;      /* sent, by packet id & (slot_count - 1) */
-	struct outgoing
-	    *resend; /* in `sent`: the next to go out again after a reconnect; NULL: none */
+	struct outgoing *unwritten;   /* in `sent`: the first that the present connection has not
+	                                 seen;   NULL: none */
+	struct backlog *backlog; /* the part of its queue that is on disk only; NULL: there never
+	                            was one */
 	struct replay *replays;
 	struct pending_will *will;
 	struct timer expiry_timer;
@@ -127,16 +140,26 @@ struct session {
 	uint32_t wire_count; /* of `sent`, on the present connection: within the client's Receive
 	                        Maximum */
 	uint32_t expiry_s; /* Session Expiry Interval; 0: ends with the connection; EXPIRY_NEVER */
+	uint32_t next_subscription; /* number of the newest */
+	uint32_t groups_pending;    /* of its messages, not yet durable */
 	uint16_t next_packet_id;
 	bool durable;
-	bool removed;   /* its user is not in the password file any more */
-	bool in_replay; /* in worker->replaying */
+	bool ended_another; /* by Clean Start, one that was kept: its CONNACK says that that is gone
+	                     */
+	bool removed;       /* its user is not in the password file any more */
+	bool in_replay;     /* in worker->replaying */
 };
 
 struct session *session_find(struct worker *w, struct slice user_key, struct slice client_id);
 struct session *session_find_by_id(struct worker *w, uint64_t id);
 struct session *session_new(struct worker *w, struct identity *identity, struct slice client_id,
                             bool durable);
+
+/* One that was kept, under the id it had; in the tables, away, with nothing in it yet. */
+struct session *session_restore(struct worker *w, uint64_t id, struct identity *identity,
+                                struct slice client_id);
+/* The limits it lives by at this moment. */
+const struct conf_limits *session_limits(const struct session *s);
 
 /* A connection has come: timers stop, its groups learn it. */
 void session_attach(struct session *s);
@@ -153,6 +176,8 @@ void session_set_expiry(struct session *s, uint32_t expiry_s, const struct conf_
  * same entry comes back. */
 void session_judge_removal(struct session *s);
 
+/* It is away: it ends by itself when its time has come. */
+void session_arm_expiry(struct session *s);
 /* The connection has gone: the session ends, or waits for its client. Its will is published,
  * delayed, or dropped. */
 void session_detach(struct session *s, bool publish_will);
@@ -172,6 +197,10 @@ size_t subscription_cost(struct slice filter);
 struct subscription *subscription_put(struct session *s, struct slice filter,
                                       const struct subscription_options *options, uint32_t id,
                                       bool *is_new);
+/* One that was kept. */
+void subscription_restore(struct session *s, uint64_t number, struct slice filter,
+                          const struct subscription_options *options, uint32_t id);
+struct subscription *subscription_numbered(struct session *s, uint64_t number); /* or NULL */
 void subscription_remove(struct subscription *sub);
 void subscriptions_online(struct session *s, bool online);        /* its $share groups learn it */
 void subscriptions_free(struct session *s);                       /* all of them */

@@ -6,13 +6,16 @@
 
 #include "base/alloc.h"
 #include "base/list.h"
-#include "core/deliver.h"
+#include "core/keep.h"
 #include "net/listener.h"
 #include "net/loop.h"
 
 /* A message may be handed on as often as a $share group has members to try; each round lets it go
  * one home further. */
 #define FACT_ROUNDS 10
+/* Behind these rounds nothing more has to be kept: the last commit. Its completions have the other
+ * rounds. */
+#define JOURNAL_STAGE 5
 
 struct step {
 	struct post post;
@@ -65,6 +68,7 @@ static void stage_quiet(struct step *step)
 /* What is on its way arrives. */
 static void stage_facts(struct step *step)
 {
+	keep_flush(step->worker);
 	handover_flush(step->worker);
 	answer(step);
 }
@@ -128,6 +132,8 @@ static void on_answer(struct post *post, void *home_arg)
 		return;
 	if (stop->stage == 0 && stop->server->authenticator != NULL)
 		authenticator_stop(stop->server->authenticator);
+	if (stop->stage == JOURNAL_STAGE)
+		journal_stop(stop->server->journal);
 	stop->stage++;
 	if (stage_of(stop->stage) != NULL) {
 		post_stage(stop);

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/list.h"
+#include "core/keep.h"
 #include "core/server.h"
 #include "core/session.h"
 #include "proto/topic.h"
@@ -120,6 +121,7 @@ static struct subscription *subscription_new(struct session *s, struct slice who
 
 	REQUIRE(whole.len <= UINT16_MAX); /* as every string of MQTT */
 	sub->session = s;
+	sub->number = ++s->next_subscription;
 	sub->filter_len = (uint16_t)whole.len;
 	memcpy(sub->filter, whole.data, whole.len);
 	if (topic_filter_share(whole, &group, &filter) == SHARE_OK)
@@ -145,6 +147,30 @@ struct subscription *subscription_put(struct session *s, struct slice filter,
 	sub->options = *options; /* replaced [MQTT5-3.8.4-3] [MQTT3-3.8.4-3] */
 	sub->id = id;
 	enter_tree(sub, *is_new);
+	keep_subscription(sub);
+	return sub;
+}
+
+void subscription_restore(struct session *s, uint64_t number, struct slice filter,
+                          const struct subscription_options *options, uint32_t id)
+{
+	struct subscription *sub = subscription_new(s, filter);
+
+	sub->number = number;
+	if (s->next_subscription < number)
+		s->next_subscription = (uint32_t)number;
+	sub->options = *options;
+	sub->id = id;
+	enter_tree(sub, true);
+}
+
+struct subscription *subscription_numbered(struct session *s, uint64_t number)
+{
+	struct table_walk walk = table_walk_of(&s->subscriptions);
+	struct subscription *sub;
+
+	while ((sub = table_walk_next(&walk)) != NULL && sub->number != number)
+		;
 	return sub;
 }
 
@@ -173,6 +199,7 @@ void subscription_remove(struct subscription *sub)
 {
 	struct slice whole = whole_filter(sub);
 
+	keep_unsubscription(sub);
 	table_remove(&sub->session->subscriptions, hash_bytes(whole.data, whole.len), sub);
 	subscription_free(sub);
 }

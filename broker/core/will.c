@@ -3,7 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/container.h"
-#include "core/deliver.h"
+#include "core/keep.h"
 
 static void on_delay(struct timer *timer, void *home_arg)
 {
@@ -11,8 +11,7 @@ static void on_delay(struct timer *timer, void *home_arg)
 	will_fire(container_of(timer, struct pending_will, delay)->session);
 }
 
-/* [MQTT5-3.1.2-7] */
-void will_set(struct session *s, struct msg *msg, uint32_t delay_s)
+static void make(struct session *s, struct msg *msg, uint32_t delay_s)
 {
 	REQUIRE(s->will == NULL);
 	s->will = xnew(s->will);
@@ -22,7 +21,21 @@ void will_set(struct session *s, struct msg *msg, uint32_t delay_s)
 	s->will->delay_s = delay_s;
 }
 
-void will_drop(struct session *s)
+/* [MQTT5-3.1.2-7] */
+void will_set(struct session *s, struct msg *msg, uint32_t delay_s)
+{
+	make(s, msg, delay_s);
+	keep_will(s, 0);
+}
+
+void will_restore(struct session *s, struct msg *msg, uint32_t delay_s, uint64_t due_ms)
+{
+	make(s, msg, delay_s);
+	s->will->kept = true;
+	timer_arm(&s->worker->home.timers, &s->will->delay, due_ms);
+}
+
+void will_leave(struct session *s)
 {
 	if (s->will == NULL)
 		return;
@@ -30,6 +43,14 @@ void will_drop(struct session *s)
 	msg_unref(&s->will->msg);
 	free(s->will);
 	s->will = NULL;
+}
+
+void will_drop(struct session *s)
+{
+	if (s->will == NULL)
+		return;
+	keep_will_done(s);
+	will_leave(s);
 }
 
 /* Its lifetime begins now: until here expires_ms was an interval. [MQTT5-3.1.3-11] */
@@ -49,24 +70,30 @@ static struct msg *begin_life(struct session *s, const struct msg *will)
 
 void will_fire(struct session *s)
 {
-	struct publish_job job = {.session = s, .action = ACL_WILL};
+	struct publish_job job = {
+	    .session = s,
+	    .action = ACL_WILL,
+	};
 	struct msg *will, *msg;
 	struct acl_request request;
 
 	if (s->will == NULL)
 		return;
-	if (s->worker->stopping) { /* nobody is left to hear it; the stop of the broker is no death
-		                      of the client */
-		will_drop(s);
+	if (s->worker->stopping) { /* nobody is left to hear it: where it is kept, the next start
+		                      publishes it */
+		will_leave(s);
 		return;
 	}
 	will = s->will->msg;
 	msg = begin_life(s, will);
 	request = publish_request(ACL_WILL, msg);
 	job.msg = msg;
+	job.ends_will = s->will->kept;
 	job.verdict = publish_judge(s->worker, session_subject(s), s->origin->user_key, &request);
 	if (!job.verdict.allowed || publish_route(s->worker, &job) == PUBLISH_DENIED)
 		session_log_denial(s, DENIAL_WILL, msg_topic(msg), &job.verdict);
+	else
+		s->will->kept = false; /* its end went with the message */
 	msg_unref(&msg);
 	will_drop(s);
 }

@@ -8,7 +8,7 @@
 #include "base/container.h"
 #include "base/list.h"
 #include "base/random.h"
-#include "core/deliver.h"
+#include "core/keep.h"
 #include "core/server.h"
 
 #define SPARE_BUF_MAX  ((size_t)65536)
@@ -19,6 +19,7 @@ static bool worker_turn_end(void *arg)
 	struct worker *w = arg;
 	bool more = replay_turn(w);
 
+	keep_flush(w);
 	handover_flush(w);
 	w->encoded.msg = NULL;
 	while (w->dirty != NULL) {
@@ -37,21 +38,31 @@ static bool worker_turn_end(void *arg)
 	return more;
 }
 
+static void resume_all(struct worker *w, enum conn_pause why)
+{
+	struct conn *c, *next;
+
+	DL_FOREACH_SAFE (w->conns, c, next) {
+		if ((c->pauses & why) != 0)
+			conn_resume(c, why);
+	}
+}
+
 static void on_low(struct post *post, void *home_arg)
 {
 	struct flow *flow = container_of(post, struct flow, low);
 	struct worker *w = home_arg;
-	struct conn *c, *next;
 
 	atomic_store(&flow->state, FLOW_OPEN);
 	w->stalled--;
 	handover_stall(w, flow); /* filled again while this was on its way */
-	if (w->stalled > 0)
-		return;
-	DL_FOREACH_SAFE (w->conns, c, next) {
-		if ((c->pauses & CONN_PAUSE_PRESSURE) != 0)
-			conn_resume(c, CONN_PAUSE_PRESSURE);
-	}
+	if (w->stalled == 0)
+		resume_all(w, CONN_PAUSE_PRESSURE);
+}
+
+void worker_on_room(void *home_arg)
+{
+	resume_all(home_arg, CONN_PAUSE_STORE);
 }
 
 struct worker *worker_new(struct server *server, unsigned index, struct policy *policy)
@@ -91,6 +102,7 @@ void worker_free(struct worker *w)
 	free_tables(w);
 	for (unsigned i = 0; i < w->spare_count; i++)
 		buf_fini(&w->spare[i]);
+	journal_group_free(w->facts);
 	buf_fini(&w->encoded.bytes);
 	route_match_fini(&w->match);
 	free(w->merges);

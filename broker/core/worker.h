@@ -119,10 +119,12 @@ struct worker {
 	size_t id_cap;
 	struct encoded encoded;
 	struct receive_answer receive_answer;
-	struct parcel **outbox; /* one per home: built during the turn */
-	struct flow *flows;     /* to each home */
-	size_t own_in_flight;   /* parcels of ours in our own inbox */
-	unsigned stalled;       /* flows that are not open */
+	struct parcel **outbox;      /* one per home: built during the turn */
+	struct flow *flows;          /* to each home */
+	size_t own_in_flight;        /* parcels of ours in our own inbox */
+	unsigned stalled;            /* flows that are not open */
+	struct journal_group *facts; /* keep.c: written down since the last group; NULL: none */
+	bool facts_hasten;
 	uint64_t next_session;
 	uint64_t next_arrival;
 	struct acl_subject *writer_subject; /* of the last writer checked during a replay */
@@ -151,6 +153,8 @@ void worker_mark_dirty(struct worker *w, struct conn *c);
 struct buf worker_take_buf(struct worker *w);
 void worker_give_buf(struct worker *w, struct buf *b);
 
+/* The journal has room again (journal_room_fn). */
+void worker_on_room(void *home_arg);
 /* Pause everybody who publishes while some flow is above its mark. */
 void worker_stall(struct worker *w, struct conn *c);
 

@@ -67,6 +67,12 @@ void journal_group_add(struct journal_group *g, const struct record *record)
 	g->bytes += cost_of(g, &e->record);
 }
 
+void journal_group_await(struct journal_group *g, journal_done_fn *done, void *context)
+{
+	g->done = done;
+	g->context = context;
+}
+
 void *journal_group_context(const struct journal_group *g)
 {
 	return g->context;

@@ -59,6 +59,8 @@ typedef void journal_done_fn(struct journal_group *group, int status, void *home
  * at completion. */
 struct journal_group *journal_group_new(journal_done_fn *done, void *context);
 void journal_group_add(struct journal_group *g, const struct record *record);
+/* Somebody waits for it after all. */
+void journal_group_await(struct journal_group *g, journal_done_fn *done, void *context);
 void *journal_group_context(const struct journal_group *g);
 size_t journal_group_count(const struct journal_group *g);
 const struct record *journal_group_at(const struct journal_group *g, size_t i);

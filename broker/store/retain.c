@@ -10,7 +10,6 @@
 #include "proto/topic.h"
 #include "store/retain_tree.h"
 
-#define OWNED_AFTER_MS  ((uint64_t)7 * 24 * 3600 * 1000)
 #define GARBAGE_ALLOWED 64 /* empty nodes that may wait for the sweep */
 
 struct retain *retain_new(unsigned homes)
@@ -168,7 +167,7 @@ static void value_drop(struct retain *r, struct retain_node *n)
 void retain_node_settle(struct retain *r, struct retain_node *n, uint64_t now_ms)
 {
 	if (n->value != NULL && msg_is_expired(n->value, now_ms)) {
-		n->owned_until_ms = n->value->expires_ms + OWNED_AFTER_MS;
+		n->owned_until_ms = n->value->expires_ms + RETAIN_OWNED_AFTER_MS;
 		value_drop(r, n);
 	}
 	if (n->owner == NULL)
@@ -218,16 +217,14 @@ static uint64_t next_number(struct retain *r)
 	return ++r->clock;
 }
 
-/* [MQTT3-3.1.2-7] */
-void retain_put(struct retain_change *c, struct msg *msg)
+static void put_numbered(struct retain_change *c, struct msg *msg, uint64_t number)
 {
 	struct retain *r = c->retain;
 	struct retain_node *n = c->node;
 	uint64_t more = n->value == NULL ? retain_cost(msg) /* modulo 2^64: it may be less */
 	                                 : msg_bytes(msg) - msg_bytes(n->value);
 
-	REQUIRE(msg_payload(msg).len > 0); /* [MQTT3-3.3.1-11] [MQTT5-3.3.1-7] */
-	c->number = msg->number = next_number(r);
+	c->number = msg->number = number;
 	if (n->value == NULL)
 		r->values++;
 	if (more != 0) /* shared by all workers: leave it alone where nothing changes */
@@ -239,13 +236,20 @@ void retain_put(struct retain_change *c, struct msg *msg)
 	c->current = msg;
 }
 
+/* [MQTT3-3.1.2-7] */
+void retain_put(struct retain_change *c, struct msg *msg)
+{
+	REQUIRE(msg_payload(msg).len > 0); /* [MQTT3-3.3.1-11] [MQTT5-3.3.1-7] */
+	put_numbered(c, msg, next_number(c->retain));
+}
+
 void retain_delete(struct retain_change *c, uint64_t now_ms)
 {
 	c->number = next_number(c->retain);
 	if (c->node->value == NULL)
 		return;
 	value_drop(c->retain, c->node); /* [MQTT3-3.3.1-10] [MQTT5-3.3.1-6] */
-	c->node->owned_until_ms = now_ms + OWNED_AFTER_MS;
+	c->node->owned_until_ms = now_ms + RETAIN_OWNED_AFTER_MS;
 	c->current = NULL;
 }
 
@@ -258,7 +262,7 @@ void retain_own(struct retain_change *c, struct slice owner)
 	n->owner = owner.len == 0 ? NULL : owners_ref(owners, owner);
 	owners_unref(owners, &before);
 	if (n->value == NULL)
-		n->owned_until_ms = c->now_ms + OWNED_AFTER_MS;
+		n->owned_until_ms = c->now_ms + RETAIN_OWNED_AFTER_MS;
 	c->owner = owner_key(n->owner);
 }
 
@@ -270,6 +274,30 @@ void retain_end(struct retain_change *c)
 	retain_stripe_unlock(r, c->node);
 	retain_leave(r, c->slot);
 	*c = (struct retain_change){.number = c->number};
+}
+
+/* --- what was kept --- */
+
+void retain_advance(struct retain *r, uint64_t number)
+{
+	if (r->clock < number)
+		r->clock = number;
+}
+
+void retain_restore(struct retain *r, struct slice topic, uint64_t number, struct msg *msg,
+                    struct slice owner, uint64_t owned_until_ms)
+{
+	struct retain_change c;
+
+	retain_begin(r, r->shared_slot, topic, 0, &c);
+	if (owner.len > 0)
+		retain_own(&c, owner);
+	if (msg != NULL)
+		put_numbered(&c, msg, number);
+	else
+		c.node->owned_until_ms = owned_until_ms;
+	retain_end(&c);
+	retain_advance(r, number);
 }
 
 /* --- questions --- */

@@ -11,6 +11,9 @@
 
 struct retain;
 
+/* A topic's owner outlives its value by this. */
+#define RETAIN_OWNED_AFTER_MS ((uint64_t)7 * 24 * 3600 * 1000)
+
 struct retain *retain_new(unsigned homes);
 void retain_free(struct retain *r);
 /* The clock, for route_target_put and for every other subscription: the number of the newest
@@ -47,6 +50,13 @@ void retain_delete(struct retain_change *c, uint64_t now_ms);
 void retain_own(struct retain_change *c,
                 struct slice owner); /* make the owner; empty: give up ownership at once */
 void retain_end(struct retain_change *c);
+
+/* One that was kept: with the number it had (the clock is never below it), its value (NULL:
+ * deleted, owned until then, monotonic) and its owner. Before anybody else is there. */
+void retain_restore(struct retain *r, struct slice topic, uint64_t number, struct msg *msg,
+                    struct slice owner, uint64_t owned_until_ms);
+/* The clock is at least this. */
+void retain_advance(struct retain *r, uint64_t number);
 
 /* Who owns this topic, appended to *key (nothing: nobody). For publishes that are not retained. */
 void retain_owner(struct retain *r, unsigned slot, struct slice topic, uint64_t now_ms,

@@ -1,0 +1,248 @@
+/* Positions below `from` are, or were, in memory; from there on they are on disk only, while
+ * `behind`. A page moves `from` on.  Messages that were handed over before the journal knew them
+ * (durability: interval) may arrive behind a page that holds them: `given` tells. */
+#include "core/backlog.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/container.h"
+#include "base/list.h"
+#include "core/keep.h"
+#include "core/kept.h"
+#include "core/outgoing.h"
+#include "core/server.h"
+
+#define MEMORY_MESSAGES 128 /* that wait in memory for a client that is there */
+#define MEMORY_BYTES    ((size_t)512 << 10)
+#define PAGE_MESSAGES   256
+#define PAGE_BYTES      ((size_t)512 << 10)
+#define LOW_MESSAGES    64 /* fewer than these in memory: the next page */
+
+struct backlog {
+	bool behind;
+	uint64_t from;  /* the next page begins here */
+	uint64_t last;  /* the highest position left on disk */
+	uint64_t count; /* messages on disk only */
+	uint64_t bytes;
+	uint64_t given_from, given_to; /* by pages */
+	struct journal_page *page;     /* asked for; NULL: none */
+	bool restored; /* QoS 2 messages sent before the start are among what pages give */
+};
+
+static struct backlog *backlog_of(struct session *s)
+{
+	if (s->backlog == NULL)
+		s->backlog = xnew(s->backlog);
+	return s->backlog;
+}
+
+static bool is_behind(const struct session *s)
+{
+	return s->backlog != NULL && s->backlog->behind;
+}
+
+uint64_t backlog_count(const struct session *s)
+{
+	return s->backlog == NULL ? 0 : s->backlog->count;
+}
+
+uint64_t backlog_bytes(const struct session *s)
+{
+	return s->backlog == NULL ? 0 : s->backlog->bytes;
+}
+
+bool backlog_has_given(const struct session *s, uint64_t position)
+{
+	const struct backlog *b = s->backlog;
+
+	return b != NULL && position >= b->given_from && position <= b->given_to;
+}
+
+/* --- to disk --- */
+
+static uint64_t highest_of(const struct outgoing_list *list)
+{
+	const struct outgoing *o;
+	uint64_t highest = 0;
+
+	DL_FOREACH (list->head, o) {
+		if (o->position > highest)
+			highest = o->position;
+	}
+	return highest;
+}
+
+static bool memory_has_room(const struct session *s)
+{
+	return s->conn != NULL && s->waiting.count < MEMORY_MESSAGES &&
+	       s->waiting.bytes < MEMORY_BYTES;
+}
+
+/* Not where something later is in memory: pages would give that a second time. */
+static bool may_begin(const struct session *s, uint64_t position)
+{
+	return position > highest_of(&s->waiting) && position > highest_of(&s->sent);
+}
+
+static void leave(struct session *s, uint64_t position, struct msg *msg)
+{
+	struct backlog *b = backlog_of(s);
+
+	if (!b->behind)
+		b->from = position;
+	b->behind = true;
+	if (position > b->last)
+		b->last = position;
+	b->count++;
+	b->bytes += msg_bytes(msg);
+	count(&s->worker->counters.held);
+}
+
+bool backlog_leave(struct session *s, uint64_t position, struct msg *msg)
+{
+	bool to_disk = is_behind(s) ? position >= s->backlog->from
+	                            : !memory_has_room(s) && may_begin(s, position);
+
+	if (to_disk)
+		leave(s, position, msg);
+	return to_disk;
+}
+
+/* Those behind everything that is on the wire: the page that brings them back then brings nothing
+ * twice. */
+void backlog_page_out(struct session *s)
+{
+	uint64_t highest = highest_of(&s->sent);
+	struct outgoing *o, *next;
+
+	if (s->backlog != NULL)
+		s->backlog->page = NULL; /* its answer is for nobody */
+	DL_FOREACH_SAFE (s->waiting.head, o, next) {
+		if (o->position == 0 || o->position <= highest ||
+		    (o->way != NULL && o->way->group_id != 0)) {
+			highest = o->position > highest ? o->position : highest;
+			continue;
+		}
+		if (is_behind(s) && o->position < s->backlog->from)
+			s->backlog->from = o->position;
+		leave(s, o->position, o->msg);
+		outgoing_delete(s, &s->waiting, o);
+		outgoing_free(o);
+	}
+}
+
+void backlog_restore(struct session *s, uint64_t count, uint64_t bytes, uint64_t first)
+{
+	struct backlog *b = backlog_of(s);
+
+	b->behind = b->restored = true;
+	b->from = first;
+	b->count = count;
+	b->bytes = bytes;
+	count_by(&s->worker->counters.held, count);
+}
+
+void backlog_free(struct session *s)
+{
+	uncount(&s->worker->counters.held, backlog_count(s));
+	free(s->backlog);
+	s->backlog = NULL;
+}
+
+/* --- and back --- */
+
+static void forget_some(struct session *s, uint64_t count, uint64_t bytes)
+{
+	struct backlog *b = s->backlog;
+
+	if (count > b->count)
+		count = b->count;
+	b->count -= count;
+	b->bytes -= bytes < b->bytes ? bytes : b->bytes;
+	uncount(&s->worker->counters.held, count);
+}
+
+/* A QoS 2 message that was sent before a restart is in memory already. */
+static bool is_sent(const struct session *s, uint64_t position)
+{
+	const struct outgoing *o;
+
+	DL_FOREACH (s->sent.head, o) {
+		if (o->position == position)
+			return true;
+	}
+	return false;
+}
+
+static void take_item(struct session *s, const struct journal_page_item *item)
+{
+	struct kept_way way;
+	struct delivery d = {.position = item->position};
+	uint8_t qos;
+
+	forget_some(s, 1, msg_bytes(item->msg));
+	if (!kept_way_read(item->value, &way)) {
+		keep_queue_done(s->worker, s->id, item->position);
+		return;
+	}
+	d.qos = way.qos;
+	d.retain = way.retain;
+	d.ids = way.ids;
+	qos = item->msg->qos < way.qos ? item->msg->qos : way.qos;
+	outgoing_append(s, &s->waiting, outgoing_new(item->msg, &d, qos));
+	subids_fini(&way.ids);
+}
+
+static void take_page(struct session *s, const struct journal_page *page)
+{
+	struct backlog *b = s->backlog;
+
+	for (size_t i = 0; i < page->count; i++) {
+		if (!b->restored || !is_sent(s, page->items[i].position))
+			take_item(s, &page->items[i]);
+	}
+	if (page->from != b->given_to + 1)
+		b->given_from = page->from;
+	b->given_to = page->read_to;
+	b->from = page->read_to + 1;
+	b->behind = page->more || b->last > page->read_to;
+	if (b->behind)
+		return;
+	b->restored = false;
+	forget_some(s, b->count, b->bytes);
+}
+
+static void on_page(struct post *post, void *home_arg)
+{
+	struct journal_page *page = container_of(post, struct journal_page, post);
+	struct session *s = session_find_by_id(home_arg, page->session_id);
+
+	if (s != NULL && s->backlog != NULL && s->backlog->page == page) {
+		s->backlog->page = NULL;
+		take_page(s, page);
+		session_pump(s);
+	}
+	journal_page_fini(page);
+	free(page);
+}
+
+void backlog_pump(struct session *s)
+{
+	struct worker *w = s->worker;
+	struct journal_page *page;
+
+	if (!is_behind(s) || s->backlog->page != NULL || s->conn == NULL ||
+	    s->waiting.count >= LOW_MESSAGES)
+		return;
+	page = xnew(page);
+	page->post.run = on_page;
+	page->home = &w->home;
+	page->session_id = s->id;
+	page->from = s->backlog->from;
+	page->max_count = PAGE_MESSAGES;
+	page->max_bytes = PAGE_BYTES;
+	s->backlog->page = page;
+	keep_flush(w);
+	journal_read(w->server->journal, page);
+}

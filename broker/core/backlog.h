@@ -1,0 +1,25 @@
+/* The part of a kept session's queue that is on disk only: an offline session with a million
+ * waiting messages costs disk, not memory.  What is in memory has lower positions than what is not;
+ * a client that comes back is given the rest in pages, read off the loops.  Thread: the session's
+ * home. */
+#ifndef CORE_BACKLOG_H
+#define CORE_BACKLOG_H
+
+#include "core/session.h"
+
+/* A message with this position waits: leave it on disk? False: it is for memory. */
+bool backlog_leave(struct session *s, uint64_t position, struct msg *msg);
+/* A page gave it already. */
+bool backlog_has_given(const struct session *s, uint64_t position);
+/* The client has gone: what waits in memory and is on disk is let go. */
+void backlog_page_out(struct session *s);
+/* There is room in memory: the next page. */
+void backlog_pump(struct session *s);
+/* Messages that are on disk only. */
+uint64_t backlog_count(const struct session *s);
+uint64_t backlog_bytes(const struct session *s);
+/* At the start: this many are there, from this position on. */
+void backlog_restore(struct session *s, uint64_t count, uint64_t bytes, uint64_t first);
+void backlog_free(struct session *s);
+
+#endif

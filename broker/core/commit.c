@@ -1,0 +1,234 @@
+/* What waits for a group, and how it goes on behind it. */
+#include "core/commit.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "core/keep.h"
+#include "core/kept.h"
+#include "core/server.h"
+#include "core/sys.h"
+
+/* --- what has to be kept --- */
+
+bool commit_is_wanted(const struct worker *w, const struct publish_job *job)
+{
+	if (!keep_is_on(w))
+		return false;
+	return job->msg->retain || job->ends_will ||
+	       (job->inbound != NULL && job->session->durable);
+}
+
+/* A publisher's message does not overtake an earlier one of its own that waits for the disk. D3 */
+static enum conf_durability durability_of(const struct worker *w, const struct publish_job *job)
+{
+	enum conf_durability durability;
+
+	if (!keep_is_on(w) || sys_wrote(job->msg))
+		return DURABILITY_NONE;
+	if (job->ends_will)
+		return DURABILITY_ACK;
+	durability = keep_durability(w, msg_topic(job->msg));
+	if (durability == DURABILITY_INTERVAL && job->session->groups_pending > 0)
+		return DURABILITY_ACK;
+	return durability;
+}
+
+static bool keeps_identifier(const struct commit *commit, const struct publish_job *job)
+{
+	return job->inbound != NULL && job->session->durable &&
+	       commit->durability != DURABILITY_NONE;
+}
+
+static void copy_live(struct commit *commit, const struct route_match *match)
+{
+	commit->live.homes = match->homes;
+	commit->live.filter_count = commit->live.filter_cap = match->filter_count;
+	commit->live.filters = xrealloc_array(NULL, match->filter_count, sizeof(*match->filters));
+	if (match->filter_count > 0)
+		memcpy(commit->live.filters, match->filters,
+		       match->filter_count * sizeof(*match->filters));
+}
+
+struct commit *commit_new(struct worker *w, const struct publish_job *job)
+{
+	struct commit *commit = xnew(commit);
+
+	commit->msg = msg_ref(job->msg);
+	commit->durability = durability_of(w, job);
+	if (job->inbound != NULL)
+		job->inbound->durability = commit->durability;
+	if (job->session != NULL)
+		commit->session_id = job->session->id;
+	if (keeps_identifier(commit, job))
+		commit->packet_id = job->packet_id;
+	commit->holds_live =
+	    commit->durability == DURABILITY_ACK && (commit->packet_id != 0 || job->ends_will);
+	if (commit->holds_live)
+		copy_live(commit, &w->match);
+	return commit;
+}
+
+struct target_item *commit_add(struct commit *commit)
+{
+	if (commit->item_count == commit->item_cap) {
+		commit->item_cap = commit->item_cap == 0 ? 8 : commit->item_cap * 2;
+		commit->items =
+		    xrealloc_array(commit->items, commit->item_cap, sizeof(*commit->items));
+	}
+	return &commit->items[commit->item_count++];
+}
+
+void commit_free(struct commit *commit)
+{
+	if (commit == NULL)
+		return;
+	msg_unref(&commit->msg);
+	route_match_fini(&commit->live);
+	for (size_t i = 0; i < commit->item_count; i++)
+		subids_fini(&commit->items[i].ids);
+	free(commit->items);
+	free(commit);
+}
+
+/* --- behind the commit --- */
+
+static void on_committed(struct journal_group *group, int status, void *home_arg)
+{
+	struct worker *w = home_arg;
+	struct commit *commit = journal_group_context(group);
+	struct session *s = session_find_by_id(w, commit->session_id);
+
+	if (s != NULL && s->groups_pending > 0)
+		s->groups_pending--;
+	if (s != NULL && commit->packet_id != 0)
+		inbound_stored(s, commit->packet_id, status == 0);
+	if (status == 0 && commit->holds_live)
+		handover_live(w, commit->msg, &commit->live, false);
+	if (commit->receipt != NULL && status == 0)
+		receipt_done(&commit->receipt, commit->reason, SLICE_EMPTY);
+	else if (commit->receipt != NULL)
+		receipt_failed(&commit->receipt);
+	commit_free(commit);
+}
+
+/* --- the group --- */
+
+static void add_plain(struct journal_group *group, enum record_kind kind, uint64_t session_id,
+                      uint64_t number)
+{
+	struct record record = {.kind = kind, .session_id = session_id, .number = number};
+
+	journal_group_add(group, &record);
+}
+
+static void add_retained(struct worker *w, struct journal_group *group,
+                         const struct publish_job *job)
+{
+	const struct retain_change *change = job->change;
+	struct kept_retained kept = {.owner = change->owner};
+	struct record record = {.kind = RECORD_RETAINED,
+	                        .number = change->number,
+	                        .name = msg_topic(job->msg),
+	                        .msg = change->current};
+	struct buf value = {0};
+
+	if (change->current == NULL && change->owner.len > 0)
+		kept.owned_until_ms =
+		    journal_time_ms(w->server->journal, change->now_ms + RETAIN_OWNED_AFTER_MS);
+	if (change->current != NULL || change->owner.len > 0)
+		kept_retained_put(&value, &kept);
+	record.value = buf_slice(&value);
+	journal_group_add(group, &record);
+	buf_fini(&value);
+}
+
+static bool is_kept(const struct commit *commit, const struct target_item *item)
+{
+	return item->durable && item->qos > 0 && commit->msg->qos > 0 &&
+	       commit->durability != DURABILITY_NONE;
+}
+
+/* Identifier, will, retained change, every queue record: all or nothing. [MQTT5-4.3.2-4]
+ * [MQTT5-4.3.3-8] */
+static struct journal_group *group_of(struct worker *w, const struct publish_job *job,
+                                      struct commit *commit)
+{
+	bool waits = commit->durability == DURABILITY_ACK;
+	struct journal_group *group = journal_group_new(NULL, NULL);
+
+	if (commit->packet_id != 0)
+		add_plain(group, RECORD_INBOUND, commit->session_id, commit->packet_id);
+	if (job->ends_will)
+		add_plain(group, RECORD_WILL_DONE, commit->session_id, 0);
+	if (job->change != NULL && commit->durability != DURABILITY_NONE)
+		add_retained(w, group, job);
+	for (size_t i = 0; i < commit->item_count; i++) {
+		if (is_kept(commit, &commit->items[i]))
+			keep_add_queue(w, group, &commit->items[i], job->msg, waits);
+	}
+	return group;
+}
+
+/* At once: those that are not kept, and where nobody waits for the disk those that are, by the
+ * positions they got. */
+static void hand_over(struct worker *w, struct publish_job *job, struct commit *commit,
+                      uint64_t position)
+{
+	for (size_t i = 0; i < commit->item_count; i++) {
+		struct target_item *item = &commit->items[i];
+
+		if (is_kept(commit, item)) {
+			if (commit->durability == DURABILITY_ACK)
+				continue; /* deliver_queued, at its home */
+			item->position = position++;
+		}
+		handover_target(w, job->msg, item, job->msg->retain);
+	}
+}
+
+static void wait_for_it(struct worker *w, struct publish_job *job, struct commit *commit)
+{
+	if (job->session != NULL)
+		job->session->groups_pending++;
+	if (job->conn == NULL || job->msg->qos == 0)
+		return;
+	commit->receipt = receipt_ack(job->conn, job->msg->qos == 1 ? PACKET_PUBACK : PACKET_PUBREC,
+	                              job->packet_id);
+	if (journal_is_full(w->server->journal))
+		conn_pause(job->conn, CONN_PAUSE_STORE);
+}
+
+/* Nobody waits for a retained change of QoS 0 alone: it goes with the next commit. */
+static bool hastens(const struct journal_group *group, const struct publish_job *job,
+                    const struct commit *commit)
+{
+	bool retained_alone = journal_group_count(group) == 1 && job->change != NULL;
+
+	return commit->durability == DURABILITY_ACK && !(retained_alone && job->msg->qos == 0);
+}
+
+bool commit_append(struct worker *w, struct publish_job *job, struct commit **commit)
+{
+	struct commit *c = *commit;
+	struct journal_group *group = group_of(w, job, c);
+	uint64_t position = 0;
+
+	if (journal_group_count(group) == 0) {
+		journal_group_free(group);
+		hand_over(w, job, c, 0);
+		return false;
+	}
+	if (hastens(group, job, c)) {
+		hand_over(w, job, c, 0);
+		wait_for_it(w, job, c);
+		*commit = NULL;
+		journal_group_await(group, on_committed, c);
+		keep_append(w, &group, JOURNAL_NOW, NULL);
+		return true;
+	}
+	keep_append(w, &group, c->durability == DURABILITY_ACK ? JOURNAL_NEXT : JOURNAL_INTERVAL,
+	            &position);
+	hand_over(w, job, c, position);
+	return false;
+}

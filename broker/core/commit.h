@@ -1,0 +1,32 @@
+/* The part of a publish that has to be durable: one journal group with everything that its
+ * acknowledgement promises, and what waits for it.  design.md section 5, points 7 to 9; D1, D2, D4,
+ * D6.  Thread: the publisher's home. */
+#ifndef CORE_COMMIT_H
+#define CORE_COMMIT_H
+
+#include "conf/conf.h"
+#include "core/publish.h"
+
+struct commit {
+	struct msg *msg;
+	struct receipt *receipt; /* NULL: nobody is owed one, or has it already */
+	enum reason reason;      /* of the acknowledgement */
+	enum conf_durability durability;
+	uint64_t session_id;     /* the publisher's */
+	uint16_t packet_id;      /* the inbound identifier that is kept with it; 0: none */
+	bool holds_live;         /* live subscribers wait for the commit too */
+	struct route_match live; /* filters only */
+	size_t item_count, item_cap;
+	struct target_item *items; /* whom it goes to by name */
+};
+
+/* Is there something to keep besides what waits for sessions? */
+bool commit_is_wanted(const struct worker *w, const struct publish_job *job);
+struct commit *commit_new(struct worker *w, const struct publish_job *job);
+void commit_free(struct commit *commit); /* NULL is fine */
+struct target_item *commit_add(struct commit *commit);
+/* Keep what is to be kept and hand over what waits for nothing. True: the acknowledgement waits
+ * with the rest, and *commit is the journal's now (NULL). */
+bool commit_append(struct worker *w, struct publish_job *job, struct commit **commit);
+
+#endif

@@ -1,0 +1,202 @@
+/* Encoding and decoding of what is kept. */
+#include "core/kept.h"
+
+#define FORMAT 1
+
+static struct reader begin(struct slice bytes)
+{
+	struct reader r = reader_of(bytes);
+
+	if (read_u8(&r) != FORMAT)
+		r.bad = true;
+	return r;
+}
+
+static bool ended(const struct reader *r)
+{
+	return !r->bad && reader_left(r) == 0;
+}
+
+/* --- users --- */
+
+static void put_user(struct buf *out, const struct kept_user *k)
+{
+	buf_put_u8(out, (uint8_t)k->kind);
+	buf_put_string(out, k->name);
+	buf_put_u64(out, k->entry_id);
+	buf_put_u64(out, k->credential);
+}
+
+static struct kept_user read_user(struct reader *r)
+{
+	uint8_t kind = read_u8(r);
+	struct kept_user k = {.kind = (enum identity_kind)kind};
+
+	k.name = read_string(r);
+	k.entry_id = read_u64(r);
+	k.credential = read_u64(r);
+	if (kind > IDENTITY_CERTIFICATE)
+		r->bad = true;
+	return k;
+}
+
+/* --- sessions --- */
+
+void kept_session_put(struct buf *out, const struct kept_session *k)
+{
+	buf_put_u8(out, FORMAT);
+	put_user(out, &k->user);
+	buf_put_string(out, k->client_id);
+	buf_put_u32(out, k->expiry_s);
+	buf_put_u64(out, k->away_since_ms);
+	buf_put_u64(out, k->removed_since_ms);
+}
+
+bool kept_session_read(struct slice bytes, struct kept_session *out)
+{
+	struct reader r = begin(bytes);
+
+	out->user = read_user(&r);
+	out->client_id = read_string(&r);
+	out->expiry_s = read_u32(&r);
+	out->away_since_ms = read_u64(&r);
+	out->removed_since_ms = read_u64(&r);
+	return ended(&r);
+}
+
+/* --- subscriptions --- */
+
+void kept_subscription_put(struct buf *out, const struct kept_subscription *k)
+{
+	buf_put_u8(out, FORMAT);
+	buf_put_string(out, k->filter);
+	buf_put_u8(out, k->options.qos);
+	buf_put_u8(out, k->options.no_local);
+	buf_put_u8(out, k->options.retain_as_published);
+	buf_put_u8(out, k->options.retain_handling);
+	buf_put_u32(out, k->id);
+}
+
+bool kept_subscription_read(struct slice bytes, struct kept_subscription *out)
+{
+	struct reader r = begin(bytes);
+
+	out->filter = read_string(&r);
+	out->options.qos = read_u8(&r);
+	out->options.no_local = read_u8(&r) != 0;
+	out->options.retain_as_published = read_u8(&r) != 0;
+	out->options.retain_handling = read_u8(&r);
+	out->id = read_u32(&r);
+	return ended(&r) && out->options.qos <= 2 && out->options.retain_handling <= 2;
+}
+
+/* --- messages on their way --- */
+
+void kept_way_put(struct buf *out, const struct kept_way *k)
+{
+	size_t count = subids_count(&k->ids);
+
+	buf_put_u8(out, FORMAT);
+	buf_put_u8(out, (uint8_t)(k->qos | (k->retain ? 4 : 0)));
+	buf_put_u32(out, (uint32_t)count);
+	for (size_t i = 0; i < count; i++)
+		buf_put_u32(out, subids_all(&k->ids)[i]);
+	buf_put_u8(out, (uint8_t)k->tried_count);
+	for (uint32_t i = 0; i < k->tried_count; i++)
+		buf_put_u64(out, k->tried[i]);
+}
+
+static void read_tried(struct reader *r, struct kept_way *out)
+{
+	out->tried_count = read_u8(r);
+	if (out->tried_count > KEPT_TRIED_MAX)
+		r->bad = true;
+	for (uint32_t i = 0; i < out->tried_count && !r->bad; i++)
+		out->tried[i] = read_u64(r);
+}
+
+bool kept_way_read(struct slice bytes, struct kept_way *out)
+{
+	struct reader r = begin(bytes);
+	uint8_t flags = read_u8(&r);
+	uint32_t count = read_u32(&r);
+
+	*out = (struct kept_way){.qos = flags & 3, .retain = (flags & 4) != 0};
+	for (uint32_t i = 0; i < count && !r.bad; i++)
+		subids_add(&out->ids, read_u32(&r));
+	read_tried(&r, out);
+	if (ended(&r) && out->qos <= 2 && flags <= 7)
+		return true;
+	subids_fini(&out->ids);
+	return false;
+}
+
+void kept_sent_put(struct buf *out, const struct kept_sent *k)
+{
+	buf_put_u8(out, FORMAT);
+	buf_put_u16(out, k->packet_id);
+	buf_put_u8(out, k->released);
+}
+
+bool kept_sent_read(struct slice bytes, struct kept_sent *out)
+{
+	struct reader r = begin(bytes);
+
+	out->packet_id = read_u16(&r);
+	out->released = read_u8(&r) != 0;
+	return ended(&r) && out->packet_id != 0;
+}
+
+/* --- retained values and their replay --- */
+
+void kept_retained_put(struct buf *out, const struct kept_retained *k)
+{
+	buf_put_u8(out, FORMAT);
+	buf_put_u64(out, k->owned_until_ms);
+	buf_put_slice(out, k->owner);
+}
+
+bool kept_retained_read(struct slice bytes, struct kept_retained *out)
+{
+	struct reader r = begin(bytes);
+
+	out->owned_until_ms = read_u64(&r);
+	out->owner = read_rest(&r);
+	return ended(&r);
+}
+
+void kept_replay_put(struct buf *out, const struct kept_replay *k)
+{
+	buf_put_u8(out, FORMAT);
+	buf_put_u64(out, k->until);
+}
+
+bool kept_replay_read(struct slice bytes, struct kept_replay *out)
+{
+	struct reader r = begin(bytes);
+
+	out->until = read_u64(&r);
+	return ended(&r);
+}
+
+/* --- wills --- */
+
+void kept_will_put(struct buf *out, const struct kept_will *k)
+{
+	buf_put_u8(out, FORMAT);
+	put_user(out, &k->user);
+	buf_put_string(out, k->client_id);
+	buf_put_u32(out, k->delay_s);
+	buf_put_u64(out, k->due_ms);
+}
+
+bool kept_will_read(struct slice bytes, struct kept_will *out)
+{
+	struct reader r = begin(bytes);
+
+	out->user = read_user(&r);
+	out->client_id = read_string(&r);
+	out->delay_s = read_u32(&r);
+	out->due_ms = read_u64(&r);
+	return ended(&r);
+}

@@ -1,0 +1,283 @@
+/* From rows to objects, in the order in which the journal shows them. */
+#include "core/restore.h"
+
+#include "base/alloc.h"
+#include "core/backlog.h"
+#include "core/keep.h"
+#include "core/kept.h"
+#include "core/outgoing.h"
+
+struct restore {
+	struct server *server;
+	struct restored *counts;
+	uint64_t last_ms; /* store time: when the broker was last known to run */
+	uint64_t now_ms;  /* store time */
+};
+
+static struct session *find(const struct restore *r, uint64_t session_id)
+{
+	struct session *s = NULL;
+
+	for (unsigned i = 0; i < r->server->worker_count && s == NULL; i++)
+		s = session_find_by_id(r->server->workers[i], session_id);
+	return s;
+}
+
+static uint64_t monotonic(const struct restore *r, uint64_t time_ms)
+{
+	return journal_monotonic_ms(r->server->journal, time_ms);
+}
+
+/* On the monotonic clock, which may not have begun then: modulo 2^64. */
+static uint64_t since(const struct restore *r, const struct worker *w, uint64_t time_ms)
+{
+	return w->home.now_ms - (r->now_ms - time_ms);
+}
+
+/* --- retained values --- */
+
+static bool on_retained(void *arg, struct slice topic, uint64_t number, struct msg *msg,
+                        struct slice value)
+{
+	struct restore *r = arg;
+	struct worker *w = r->server->workers[0];
+	struct kept_retained kept = {0};
+
+	if (value.len > 0 && !kept_retained_read(value, &kept))
+		return false;
+	if (!policy_owner_exists(w->policy, kept.owner))
+		kept.owner = SLICE_EMPTY; /* ownership ends with the user */
+	retain_advance(r->server->retain, number);
+	if (msg == NULL && (kept.owner.len == 0 || kept.owned_until_ms <= r->now_ms))
+		return false;
+	if (keep_durability(w, topic) == DURABILITY_NONE)
+		return false; /* since the configuration changed: it would stay old for ever */
+	retain_restore(r->server->retain, topic, number, msg, kept.owner,
+	               monotonic(r, kept.owned_until_ms));
+	r->counts->retained += msg != NULL;
+	return true;
+}
+
+/* --- sessions --- */
+
+static struct identity *identity_of(const struct kept_user *user)
+{
+	return identity_new(user->kind, user->name, user->entry_id, user->credential);
+}
+
+static bool on_session(void *arg, uint64_t session_id, struct slice value)
+{
+	struct restore *r = arg;
+	struct kept_session kept;
+	struct identity *identity;
+	struct session *s;
+	struct worker *w;
+
+	if (!kept_session_read(value, &kept))
+		return false;
+	identity = identity_of(&kept.user);
+	w = server_home_of(r->server, kept.client_id);
+	if (session_find(w, identity->key, kept.client_id) != NULL) {
+		identity_unref(&identity);
+		return false;
+	}
+	s = session_restore(w, session_id, identity, kept.client_id);
+	identity_unref(&identity);
+	s->expiry_s = kept.expiry_s;
+	s->away_since_ms = since(r, w, kept.away_since_ms != 0 ? kept.away_since_ms : r->last_ms);
+	s->removed = kept.removed_since_ms != 0;
+	s->removed_since_ms = since(r, w, kept.removed_since_ms);
+	(void)server_session_kept(r->server, s->identity->key, UINT32_MAX);
+	r->counts->sessions++;
+	return true;
+}
+
+static bool on_subscription(void *arg, uint64_t session_id, uint64_t number, struct slice value)
+{
+	struct restore *r = arg;
+	struct session *s = find(r, session_id);
+	struct kept_subscription kept;
+
+	if (s == NULL || !kept_subscription_read(value, &kept))
+		return false;
+	home_enter(&s->worker->home);
+	subscription_restore(s, number, kept.filter, &kept.options, kept.id);
+	home_leave();
+	r->counts->subscriptions++;
+	return true;
+}
+
+static bool on_inbound(void *arg, uint64_t session_id, uint16_t packet_id)
+{
+	struct session *s = find(arg, session_id);
+
+	if (s == NULL)
+		return false;
+	inbound_restore(s, packet_id);
+	return true;
+}
+
+/* --- queues --- */
+
+static void on_queue(void *arg, uint64_t session_id, uint64_t count, uint64_t bytes,
+                     uint64_t first_position)
+{
+	struct restore *r = arg;
+	struct session *s = find(r, session_id);
+
+	if (s == NULL)
+		return;
+	backlog_restore(s, count, bytes, first_position);
+	r->counts->queued += count;
+}
+
+/* A QoS 2 message that was sent, or was about to be: its packet identifier is taken. */
+static bool on_sent(void *arg, uint64_t session_id, uint64_t position, struct msg *msg,
+                    struct slice queue_value, struct slice sent_value)
+{
+	struct session *s = find(arg, session_id);
+	struct delivery d = {.position = position};
+	struct kept_sent sent;
+	struct kept_way way;
+	struct outgoing *o;
+
+	if (s == NULL || !kept_sent_read(sent_value, &sent) ||
+	    sent_find(s, sent.packet_id) != NULL || !kept_way_read(queue_value, &way))
+		return false;
+	d.retain = way.retain;
+	d.ids = way.ids;
+	o = outgoing_new(msg, &d, 2);
+	subids_fini(&way.ids);
+	o->sent = true;
+	sent_restore(s, o, sent.packet_id);
+	if (sent.released)
+		outgoing_release(s, o);
+	return true;
+}
+
+static bool on_replay(void *arg, uint64_t session_id, uint64_t number, struct slice value)
+{
+	struct restore *r = arg;
+	struct session *s = find(r, session_id);
+	const struct subscription *sub = s == NULL ? NULL : subscription_numbered(s, number);
+	struct kept_replay kept;
+
+	if (sub == NULL || !kept_replay_read(value, &kept))
+		return false;
+	retain_advance(r->server->retain, kept.until);
+	home_enter(&s->worker->home);
+	replay_restore(s, sub, kept.until);
+	home_leave();
+	return true;
+}
+
+/* --- wills --- */
+
+/* Of a session that was not kept: one comes back for as long as its will takes. */
+static struct session *session_for_will(struct restore *r, uint64_t session_id,
+                                        const struct kept_will *kept)
+{
+	struct worker *w = server_home_of(r->server, kept->client_id);
+	struct identity *identity = identity_of(&kept->user);
+	struct session *s = NULL;
+
+	if (session_find(w, identity->key, kept->client_id) == NULL) {
+		s = session_restore(w, session_id, identity, kept->client_id);
+		s->durable = false;
+	}
+	identity_unref(&identity);
+	return s;
+}
+
+static bool on_will(void *arg, uint64_t session_id, struct msg *msg, struct slice value)
+{
+	struct restore *r = arg;
+	struct session *s = find(r, session_id);
+	struct kept_will kept;
+	uint64_t due_ms;
+
+	if (!kept_will_read(value, &kept))
+		return false;
+	if (s == NULL)
+		s = session_for_will(r, session_id, &kept);
+	if (s == NULL || s->will != NULL)
+		return false;
+	due_ms = kept.due_ms != 0 ? kept.due_ms : r->last_ms + (uint64_t)kept.delay_s * 1000;
+	home_enter(&s->worker->home);
+	will_restore(s, msg_ref(msg), kept.delay_s, monotonic(r, due_ms));
+	home_leave();
+	r->counts->wills++;
+	return true;
+}
+
+/* --- behind the last row --- */
+
+static bool is_over(const struct session *s)
+{
+	uint64_t away_ms = s->worker->home.now_ms - s->away_since_ms;
+
+	if (!s->durable || s->expiry_s == 0)
+		return true;
+	return s->expiry_s != EXPIRY_NEVER && away_ms >= (uint64_t)s->expiry_s * 1000;
+}
+
+/* An old "offline" never overwrites a device's new "online": what is due goes out before anybody
+ * can connect. D6 */
+static void settle(struct session *s)
+{
+	if (is_over(s)) {
+		session_end(s);
+		return;
+	}
+	if (s->will != NULL &&
+	    (s->will->delay_s == 0 || s->will->delay.due_ms <= s->worker->home.now_ms))
+		will_fire(s);
+	session_judge_removal(s);
+	session_arm_expiry(s);
+}
+
+static void settle_home(struct worker *w)
+{
+	struct table_walk walk = table_walk_of(&w->sessions_by_id);
+	size_t count = w->sessions_by_id.count;
+	uint64_t *ids = xcalloc(count + 1, sizeof(*ids));
+	const struct session *s;
+
+	for (size_t i = 0; (s = table_walk_next(&walk)) != NULL; i++)
+		ids[i] = s->id;
+	home_enter(&w->home);
+	for (size_t i = 0; i < count; i++)
+		settle(session_find_by_id(w, ids[i]));
+	keep_flush(w);
+	handover_flush(w);
+	home_leave();
+	free(ids);
+}
+
+void restore_settle(struct server *server)
+{
+	for (unsigned i = 0; i < server->worker_count; i++)
+		settle_home(server->workers[i]);
+}
+
+int restore_load(struct server *server, struct restored *out, char text[DISK_ERROR_TEXT])
+{
+	static const struct journal_visitor visitor = {
+	    .retained = on_retained,
+	    .session = on_session,
+	    .subscription = on_subscription,
+	    .inbound = on_inbound,
+	    .queue = on_queue,
+	    .sent = on_sent,
+	    .replay = on_replay,
+	    .will = on_will,
+	};
+	struct restore r = {.server = server, .counts = out};
+
+	*out = (struct restored){0};
+	for (unsigned i = 0; i < server->worker_count; i++)
+		home_update_now(&server->workers[i]->home);
+	r.last_ms = journal_last_time_ms(server->journal);
+	r.now_ms = journal_time_ms(server->journal, server->workers[0]->home.now_ms);
+	return journal_restore(server->journal, &visitor, &r, text);
+}
