@@ -321,26 +321,28 @@ static void settle_waiting(struct keeper *k)
 static void count_commit(struct keeper *k)
 {
 	struct journal_health *h = &k->health;
-	struct disk_status status;
-	bool look = k->now_ms >= k->status_ms;
 
-	if (look) {
-		disk_status(k->disk, &status);
-		k->status_ms = k->now_ms + STATUS_MS;
-	}
 	mutex_lock(&k->j.lock);
-	if (k->wrote) {
-		h->commits++;
-		h->messages += k->wrote_messages;
-		h->commit_us_sum += k->commit_us;
-		if (k->commit_us > h->commit_us_max)
-			h->commit_us_max = k->commit_us;
-	}
-	if (look) {
-		h->map_bytes = status.map_bytes;
-		h->used_bytes = status.used_bytes;
-		h->max_bytes = status.max_bytes;
-	}
+	h->commits++;
+	h->messages += k->wrote_messages;
+	h->commit_us_sum += k->commit_us;
+	if (k->commit_us > h->commit_us_max)
+		h->commit_us_max = k->commit_us;
+	mutex_unlock(&k->j.lock);
+}
+
+static void look_at_disk(struct keeper *k)
+{
+	struct disk_status status;
+
+	if (k->now_ms < k->status_ms)
+		return;
+	k->status_ms = k->now_ms + STATUS_MS;
+	disk_status(k->disk, &status);
+	mutex_lock(&k->j.lock);
+	k->health.map_bytes = status.map_bytes;
+	k->health.used_bytes = status.used_bytes;
+	k->health.max_bytes = status.max_bytes;
 	mutex_unlock(&k->j.lock);
 }
 
@@ -372,9 +374,11 @@ static void on_success(struct keeper *k)
 {
 	sessions_settle(k);
 	k->drop_count = 0;
-	if (k->wrote)
+	if (k->wrote) {
 		k->note_ms = k->now_ms + NOTE_MS;
-	count_commit(k);
+		count_commit(k);
+		look_at_disk(k);
+	}
 	tell(k);
 	settle_waiting(k);
 	if (k->state != JOURNAL_WORKS)
@@ -497,5 +501,6 @@ struct journal *journal_disk_new(struct disk *disk, const struct journal_options
 	k->disk = disk;
 	k->interval_ms = options->interval_ms;
 	k->deadline_ms = k->flush_ms = KEEPER_NEVER;
+	look_at_disk(k);
 	return &k->j;
 }

@@ -243,6 +243,52 @@ static void an_ended_session_never_returns(void **state)
 	keeping_fini(&t);
 }
 
+/* A map that grows while the last rows go: they are found again. */
+static void an_ending_is_done_anew(void **state)
+{
+	bool spent = true;
+
+	(void)state;
+	for (unsigned at = 0; spent; at++) {
+		struct keeping t = {0};
+		struct journal_group *g = group_new(NULL);
+
+		keeping_open(&t);
+		session(&t, 5);
+		for (uint64_t i = 0; i < 1010; i++)
+			add(g, R(SUBSCRIPTION, .session_id = 5, .number = i), NULL);
+		append_to(&t, 0, g, JOURNAL_NOW);
+		turn(&t);
+		keep(&t, R(SESSION_END, .session_id = 5), NULL);
+		assert_int_equal(rows_in(&t, TABLE_SUBSCRIPTION), 10);
+		faulty_fail(t.disk, at, 1, -EAGAIN);
+		while (turn(&t))
+			;
+		spent = faulty_is_spent(t.disk);
+		assert_int_equal(rows_in(&t, TABLE_SUBSCRIPTION) + rows_in(&t, TABLE_ENDING), 0);
+		keeping_fini(&t);
+	}
+}
+
+/* Whatever became of them. */
+static void positions_are_not_given_twice(void **state)
+{
+	struct keeping t = {0};
+
+	(void)state;
+	keeping_open(&t);
+	session(&t, 5);
+	for (uint64_t i = 1; i <= 3; i++)
+		assert_int_equal(queue(&t, 5, ""), i);
+	keep(&t, R(QUEUE_DONE, .session_id = 5, .number = 3), NULL);
+	restart(&t);
+	assert_int_equal(queue(&t, 5, ""), 4);
+	keep(&t, R(SESSION_END, .session_id = 5), NULL);
+	restart(&t);
+	assert_int_equal(queue(&t, 5, ""), 5);
+	keeping_fini(&t);
+}
+
 static void the_restore_drops_what_is_refused(void **state)
 {
 	struct keeping t = {.session_gone = 5};
@@ -547,6 +593,8 @@ int main(void)
 	    cmocka_unit_test(a_body_is_there_once_and_goes_with_the_last),
 	    cmocka_unit_test(queues_have_bounds),
 	    cmocka_unit_test(an_ended_session_never_returns),
+	    cmocka_unit_test(an_ending_is_done_anew),
+	    cmocka_unit_test(positions_are_not_given_twice),
 	    cmocka_unit_test(the_restore_drops_what_is_refused),
 	    cmocka_unit_test(retained_never_goes_back),
 	    cmocka_unit_test(of_held_changes_the_newest_is_written),
