@@ -13,10 +13,8 @@
 
 #define TEXT_MAX 256
 
-static enum reason check_limits(struct conn *c, const struct publish *pub)
+static enum reason check_limits(const struct conf_limits *limits, const struct publish *pub)
 {
-	const struct conf_limits *limits = worker_limits(c->worker, c);
-
 	if (pub->qos > limits->max_qos) /* [MQTT5-3.2.2-11] */
 		return REASON_QOS_NOT_SUPPORTED;
 	if (pub->retain && !limits->retain_available) /* [MQTT5-3.2.2-14] */
@@ -275,9 +273,8 @@ static enum reason refuse_payload(struct conn *c, const struct publish *pub)
 /* The Receive Maximum counts anew with each connection, identifiers stay with the session: one that
  * never sends PUBREL would collect them all. 3.1.1 cannot be told a number and may send many at
  * once. */
-static bool too_many_inbound(const struct conn *c)
+static bool too_many_inbound(const struct conn *c, const struct conf_limits *limits)
 {
-	const struct conf_limits *limits = worker_limits(c->worker, c);
 	uint32_t max = (uint32_t)limits->receive_maximum * 4;
 
 	if (c->version != MQTT_5_0 && max < limits->queue_messages)
@@ -288,6 +285,7 @@ static bool too_many_inbound(const struct conn *c)
 /* [MQTT5-3.3.4-7] */
 enum reason on_publish(struct conn *c, const struct frame *f)
 {
+	const struct conf_limits *limits = worker_limits(c->worker, c);
 	struct publish pub;
 	struct acl_verdict verdict;
 	enum reason why;
@@ -296,18 +294,17 @@ enum reason on_publish(struct conn *c, const struct frame *f)
 		return why;
 	if ((why = alias_resolve(&c->aliases, &pub)) != REASON_OK)
 		return why;
-	if ((why = check_limits(c, &pub)) != REASON_OK)
+	if ((why = check_limits(limits, &pub)) != REASON_OK)
 		return why;
-	if (worker_limits(c->worker, c)->message_rate != 0)
-		conn_spend(c, worker_limits(c->worker, c)->message_rate);
+	if (limits->message_rate != 0)
+		conn_spend(c, limits->message_rate);
 	count(&c->worker->counters.messages_received);
 	count_by(&c->worker->counters.payload_received, pub.payload.len);
 	if (answer_again(c, &pub))
 		return REASON_OK;
-	if (pub.qos > 0 && c->version == MQTT_5_0 &&
-	    c->inbound_unacked >= worker_limits(c->worker, c)->receive_maximum)
+	if (pub.qos > 0 && c->version == MQTT_5_0 && c->inbound_unacked >= limits->receive_maximum)
 		return REASON_RECEIVE_MAXIMUM_EXCEEDED; /* [MQTT5-3.3.4-8] */
-	if (pub.qos == 2 && too_many_inbound(c))
+	if (pub.qos == 2 && too_many_inbound(c, limits))
 		return REASON_RECEIVE_MAXIMUM_EXCEEDED;
 	if (pub.qos > 0)
 		c->inbound_unacked++;

@@ -114,6 +114,7 @@ authorization:
   acl_file: acl.yaml
 limits:
   connections: 50000
+  connections_per_address: 0
   receive_maximum: 10000
   queue_messages: 1000000
   queue_bytes: 4G
