@@ -60,10 +60,11 @@ struct commit *commit_new(struct worker *w, const struct publish_job *job)
 		job->inbound->durability = commit->durability;
 	if (job->session != NULL)
 		commit->session_id = job->session->id;
-	if (keeps_identifier(commit, job))
+	if (job->inbound != NULL)
 		commit->packet_id = job->packet_id;
-	commit->holds_live =
-	    commit->durability == DURABILITY_ACK && (commit->packet_id != 0 || job->ends_will);
+	commit->keeps_identifier = keeps_identifier(commit, job);
+	commit->holds_live = commit->durability == DURABILITY_ACK &&
+	                     (commit->keeps_identifier || job->ends_will);
 	if (commit->holds_live)
 		copy_live(commit, &w->match);
 	return commit;
@@ -157,7 +158,7 @@ static struct journal_group *group_of(struct worker *w, const struct publish_job
 	bool waits = commit->durability == DURABILITY_ACK;
 	struct journal_group *group = journal_group_new(NULL, NULL);
 
-	if (commit->packet_id != 0)
+	if (commit->keeps_identifier)
 		add_plain(group, RECORD_INBOUND, commit->session_id, commit->packet_id);
 	if (job->ends_will)
 		add_plain(group, RECORD_WILL_DONE, commit->session_id, 0);

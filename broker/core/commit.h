@@ -13,7 +13,8 @@ struct commit {
 	enum reason reason;      /* of the acknowledgement */
 	enum conf_durability durability;
 	uint64_t session_id;     /* the publisher's */
-	uint16_t packet_id;      /* the inbound identifier that is kept with it; 0: none */
+	uint16_t packet_id;      /* the inbound identifier that waits for it; 0: none */
+	bool keeps_identifier;   /* and is kept with it */
 	bool holds_live;         /* live subscribers wait for the commit too */
 	struct route_match live; /* filters only */
 	size_t item_count, item_cap;
