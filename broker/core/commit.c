@@ -63,8 +63,8 @@ struct commit *commit_new(struct worker *w, const struct publish_job *job)
 	if (job->inbound != NULL)
 		commit->packet_id = job->packet_id;
 	commit->keeps_identifier = keeps_identifier(commit, job);
-	commit->holds_live = commit->durability == DURABILITY_ACK &&
-	                     (commit->keeps_identifier || job->ends_will);
+	commit->holds_live =
+	    commit->durability == DURABILITY_ACK && (commit->keeps_identifier || job->ends_will);
 	if (commit->holds_live)
 		copy_live(commit, &w->match);
 	return commit;
