@@ -48,10 +48,14 @@ struct keeper {
 	struct journal_health health;
 	struct condition wake;
 	struct thread thread;
-	bool started;
 	uint64_t interval_ms;
 
 	/* From here on: the keeper's alone. */
+	enum journal_state state;
+	bool started;
+	bool flush;              /* the next commit takes everything */
+	bool ending;             /* TABLE_ENDING may have rows */
+	bool wrote, wrote_queue; /* the transaction that is open */
 	struct disk *disk;
 	uint64_t now_ms;
 	struct journal_group *soon;  /* gathered: for the next commit, in order */
@@ -59,7 +63,6 @@ struct keeper {
 	size_t soon_urgent;          /* of `soon`: JOURNAL_NOW */
 	size_t held_bytes;           /* of both: that are not */
 	uint64_t flush_ms;           /* when the interval ends; KEEPER_NEVER */
-	bool flush;                  /* the next commit takes everything */
 	struct table held_queue;     /* position -> entry of `later` */
 	struct table held_inbound;   /* session, packet identifier -> entry of `later` */
 	struct table held_retained;  /* topic -> the newest entry that hastens nothing */
@@ -68,17 +71,13 @@ struct keeper {
 	struct journal_group *batch;
 	struct journal_page *pages;
 	uint64_t taken_position; /* the highest given out when the batch was taken */
-	enum journal_state state;
 	uint64_t retry_ms, note_ms, status_ms;
 
 	struct table sessions;
 	struct kept_session *touched;
-	bool ending; /* TABLE_ENDING may have rows */
 	struct drop *drops;
 	size_t drop_count, drop_cap;
 
-	/* of the transaction that is open */
-	bool wrote, wrote_queue;
 	uint64_t wrote_messages, commit_us;
 	struct buf row, message; /* to encode into */
 	struct row_key retained_at;

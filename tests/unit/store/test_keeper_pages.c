@@ -130,19 +130,19 @@ static void a_page_is_cut(void **state)
 		const char *name;
 		uint64_t from;
 		uint32_t max_count;
+		bool more;
 		size_t messages; /* max_bytes: of so many */
 		size_t count;
-		bool more;
 		uint64_t read_to;
 	} rows[] = {
-	    {"all", 0, 100, 100, 10, false, 10},
-	    {"just all", 0, 10, 10, 10, false, 10},
-	    {"by count", 0, 4, 100, 4, true, 4},
-	    {"by bytes", 0, 100, 6, 6, true, 6},
-	    {"the rest", 7, 100, 100, 4, false, 10},
-	    {"one is always given", 3, 100, 0, 1, true, 3},
-	    {"the last one", 10, 1, 0, 1, false, 10},
-	    {"behind the last", 11, 5, 5, 0, false, 10},
+	    {"all", 0, 100, false, 100, 10, 10},
+	    {"just all", 0, 10, false, 10, 10, 10},
+	    {"by count", 0, 4, true, 100, 4, 4},
+	    {"by bytes", 0, 100, true, 6, 6, 6},
+	    {"the rest", 7, 100, false, 100, 4, 10},
+	    {"one is always given", 3, 100, true, 0, 1, 3},
+	    {"the last one", 10, 1, false, 0, 1, 10},
+	    {"behind the last", 11, 5, false, 5, 0, 10},
 	};
 
 	(void)state;

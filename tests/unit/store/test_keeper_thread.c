@@ -14,8 +14,8 @@
 #include "dice.h"
 #include "store/journal.h"
 
-#define HOMES  4
-#define GROUPS 1500
+#define HOMES  4u
+#define GROUPS 1500u
 #define WINDOW 50
 
 struct worker {
@@ -162,7 +162,7 @@ static void act(struct worker *w)
 
 static bool is_done(const struct worker *w)
 {
-	return w->completed == GROUPS && w->done == 2 * GROUPS &&
+	return w->completed == GROUPS && w->done == (size_t)2 * GROUPS &&
 	       w->pages_answered == w->pages_asked;
 }
 
@@ -228,7 +228,7 @@ static void worker_init(struct worker *w, unsigned index, struct journal *j, str
 	w->all = all;
 	w->dice.state = index + 1;
 	w->session_id = index + 100;
-	w->positions = xcalloc(2 * GROUPS, sizeof(*w->positions));
+	w->positions = xcalloc((size_t)2 * GROUPS, sizeof(*w->positions));
 	w->msg = make_message();
 }
 
@@ -267,7 +267,7 @@ static void check_after(struct journal *j)
 
 	journal_health(j, &health);
 	assert_int_equal(health.state, JOURNAL_WORKS);
-	assert_int_equal(health.messages, 2 * HOMES * GROUPS);
+	assert_int_equal(health.messages, (size_t)2 * HOMES * GROUPS);
 	assert_int_equal(health.pending_groups, 0);
 	assert_int_equal(health.pending_bytes, 0);
 	assert_true(health.commits > 0 && health.commits < health.groups);
