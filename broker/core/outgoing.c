@@ -413,7 +413,7 @@ static const char *queue_full(const struct session *s, const struct msg *msg)
 		return "limits.queue_messages is reached";
 	if (s->waiting.bytes + backlog_bytes(s) + msg_bytes(msg) > limits->queue_bytes)
 		return "limits.queue_bytes is reached";
-	return quota_memory(s->worker, msg_bytes(msg));
+	return NULL;
 }
 
 /* False: no room, and another member of the group may have some. [MQTT3-3.1.2-5] */
@@ -421,12 +421,16 @@ static bool enqueue(struct session *s, struct msg *msg, const struct delivery *d
 {
 	const char *full = d->paced ? NULL : queue_full(s, msg);
 
+	if (full == NULL && d->position != 0 && backlog_leave(s, d->position, msg))
+		return true; /* on disk only: it takes no memory */
+	if (full == NULL && !d->paced)
+		full = quota_memory(s->worker, msg_bytes(msg));
 	if (full != NULL && d->group_id != 0)
 		return false;
 	if (full != NULL) {
 		session_count_drop(s, full);
 		keep_queue_done(s->worker, s->id, d->position);
-	} else if (d->position == 0 || !backlog_leave(s, d->position, msg)) {
+	} else {
 		outgoing_append(s, &s->waiting, outgoing_new(msg, d, qos));
 	}
 	return true;
