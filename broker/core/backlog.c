@@ -27,7 +27,6 @@ struct backlog {
 	uint64_t bytes;
 	uint64_t given_from, given_to; /* by pages */
 	struct journal_page *page;     /* asked for; NULL: none */
-	bool restored; /* QoS 2 messages sent before the start are among what pages give */
 };
 
 static struct backlog *backlog_of(struct session *s)
@@ -136,7 +135,7 @@ void backlog_restore(struct session *s, uint64_t count, uint64_t bytes, uint64_t
 {
 	struct backlog *b = backlog_of(s);
 
-	b->behind = b->restored = true;
+	b->behind = true;
 	b->from = first;
 	b->count = count;
 	b->bytes = bytes;
@@ -163,18 +162,6 @@ static void forget_some(struct session *s, uint64_t count, uint64_t bytes)
 	uncount(&s->worker->counters.held, count);
 }
 
-/* A QoS 2 message that was sent before a restart is in memory already. */
-static bool is_sent(const struct session *s, uint64_t position)
-{
-	const struct outgoing *o;
-
-	DL_FOREACH (s->sent.head, o) {
-		if (o->position == position)
-			return true;
-	}
-	return false;
-}
-
 static void take_item(struct session *s, const struct journal_page_item *item)
 {
 	struct kept_way way;
@@ -199,7 +186,7 @@ static void take_page(struct session *s, const struct journal_page *page)
 	struct backlog *b = s->backlog;
 
 	for (size_t i = 0; i < page->count; i++) {
-		if (!b->restored || !is_sent(s, page->items[i].position))
+		if (!page->items[i].sent) /* else it is in memory since the start */
 			take_item(s, &page->items[i]);
 	}
 	if (page->from != b->given_to + 1)
@@ -207,10 +194,8 @@ static void take_page(struct session *s, const struct journal_page *page)
 	b->given_to = page->read_to;
 	b->from = page->read_to + 1;
 	b->behind = page->more || b->last > page->read_to;
-	if (b->behind)
-		return;
-	b->restored = false;
-	forget_some(s, b->count, b->bytes);
+	if (!b->behind)
+		forget_some(s, b->count, b->bytes);
 }
 
 static void on_page(struct post *post, void *home_arg)

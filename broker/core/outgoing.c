@@ -97,6 +97,8 @@ void sent_restore(struct session *s, struct outgoing *o, uint16_t packet_id)
 	o->packet_id = packet_id;
 	s->slots[packet_id & (s->slot_count - 1)] = o;
 	outgoing_append(s, &s->sent, o);
+	if (s->unwritten == NULL)
+		s->unwritten = o;
 	s->next_packet_id = packet_id;
 }
 

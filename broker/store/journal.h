@@ -100,6 +100,7 @@ struct journal_page_item {
 	uint64_t position;
 	struct msg *msg;    /* a reference; the reader's to give back */
 	struct slice value; /* in `bytes` of the page */
+	bool sent;          /* with a RECORD_SENT */
 };
 
 struct journal_page {
@@ -163,7 +164,9 @@ uint64_t journal_last_time_ms(const struct journal *j);
 uint64_t journal_monotonic_ms(const struct journal *j, uint64_t time_ms);
 
 struct journal_options {
-	uint64_t interval_ms; /* of JOURNAL_INTERVAL and _NEXT */
+	uint64_t interval_ms;     /* of JOURNAL_INTERVAL and _NEXT */
+	uint64_t expired_keep_ms; /* how long a retained row outlives its message, for what else is
+	                             in it; shown until then, with the expired message */
 };
 
 /* On these tables (taken over). */
@@ -201,8 +204,9 @@ int journal_start(struct journal *j);
  * commit. False: there was nothing to do. */
 bool journal_turn(struct journal *j, uint64_t now_ms);
 /* One last commit, of everything; then the thread ends. Completions are posted; what could not be
- * kept is never completed, and freed with the journal. */
+ * kept completes with -ECANCELED. */
 void journal_stop(struct journal *j);
+/* Without a stop (a crash): what waits is freed, and nobody is told. */
 void journal_free(struct journal *j);
 
 #endif

@@ -80,8 +80,8 @@ static void append(struct journal *j, struct journal_group *g, uint64_t *first_p
 
 	mutex_lock(&j->lock);
 	journal_number(j, g, first_position);
-	/* Nobody waits for it, and it will never be written. */
-	needless = k->failed && g->done == NULL && g->urgency != JOURNAL_NOW;
+	/* It will never be written. */
+	needless = k->stopped || (k->failed && g->done == NULL && g->urgency != JOURNAL_NOW);
 	if (!needless) {
 		urgent = k->urgent;
 		deadline_ms = k->deadline_ms;
@@ -92,7 +92,7 @@ static void append(struct journal *j, struct journal_group *g, uint64_t *first_p
 	}
 	mutex_unlock(&j->lock);
 	if (needless)
-		journal_group_free(g);
+		held_cancel(g);
 }
 
 static void read_page(struct journal *j, struct journal_page *page)
@@ -462,6 +462,10 @@ static void stop(struct journal *j)
 		keeper_join(k);
 	keeper_turn(k, clock_monotonic_ms(), true);
 	cancel_pages(k);
+	mutex_lock(&k->j.lock);
+	held_cancel_all(k);
+	k->j.waiting_bytes = k->all_groups = 0;
+	mutex_unlock(&k->j.lock);
 }
 
 static void keeper_free(struct journal *j)
@@ -500,6 +504,7 @@ struct journal *journal_disk_new(struct disk *disk, const struct journal_options
 	condition_init(&k->wake);
 	k->disk = disk;
 	k->interval_ms = options->interval_ms;
+	k->expired_keep_ms = options->expired_keep_ms;
 	k->deadline_ms = k->flush_ms = KEEPER_NEVER;
 	look_at_disk(k);
 	return &k->j;

@@ -48,7 +48,7 @@ struct keeper {
 	struct journal_health health;
 	struct condition wake;
 	struct thread thread;
-	uint64_t interval_ms;
+	uint64_t interval_ms, expired_keep_ms;
 
 	/* From here on: the keeper's alone. */
 	enum journal_state state;
@@ -102,6 +102,9 @@ void keeper_complete(struct keeper *k, struct journal_group *g);
 void held_gather(struct keeper *k, struct journal_group *g);
 /* Move what is due into the batch. `everything`: what waits for the end of the interval, too. */
 void held_release(struct keeper *k, bool everything);
+/* It will never be written: who waits for it learns so. */
+void held_cancel(struct journal_group *g);
+void held_cancel_all(struct keeper *k);
 void held_fini(struct keeper *k);
 
 /* --- keeper_sessions.c --- */
@@ -129,6 +132,7 @@ int queue_read_page(struct keeper *k, struct journal_page *page);
 
 /* Some rows of sessions that have ended; some retained values that have expired; what the restore
  * dropped. */
+bool sweep_is_over(const struct keeper *k, const struct row_retained *r, uint64_t time_ms);
 int sweep_ending(struct keeper *k);
 int sweep_retained(struct keeper *k);
 int sweep_drops(struct keeper *k);

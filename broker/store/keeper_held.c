@@ -1,6 +1,8 @@
 /* Groups that wait for the next commit, or for the end of the interval, and what becomes needless
  * meanwhile: a queue record that is done, a retained change that a newer one follows.  All this is
  * memory only: what cancels out has never been. */
+#include <errno.h>
+
 #include "base/hash.h"
 #include "base/list.h"
 #include "store/keeper.h"
@@ -268,20 +270,41 @@ void held_release(struct keeper *k, bool everything)
 		k->flush_ms = KEEPER_NEVER;
 }
 
-static void free_list(struct journal_group *list)
+void held_cancel(struct journal_group *g)
+{
+	if (g->done != NULL)
+		journal_complete(g, -ECANCELED);
+	else
+		journal_group_free(g);
+}
+
+typedef void leave_fn(struct journal_group *g);
+
+static void empty_list(struct journal_group **list, leave_fn *leaves)
 {
 	struct journal_group *g, *next;
 
-	DL_FOREACH_SAFE (list, g, next) {
-		journal_group_free(g);
+	DL_FOREACH_SAFE (*list, g, next) {
+		DL_DELETE(*list, g);
+		leaves(g);
 	}
+}
+
+static void empty_all(struct keeper *k, leave_fn *leaves)
+{
+	forget_all(k);
+	empty_list(&k->batch, leaves);
+	empty_list(&k->soon, leaves);
+	empty_list(&k->later, leaves);
+	empty_list(&k->pending, leaves);
+}
+
+void held_cancel_all(struct keeper *k)
+{
+	empty_all(k, held_cancel);
 }
 
 void held_fini(struct keeper *k)
 {
-	forget_all(k);
-	free_list(k->pending);
-	free_list(k->batch);
-	free_list(k->soon);
-	free_list(k->later);
+	empty_all(k, journal_group_free);
 }

@@ -260,6 +260,11 @@ static int complete_items(struct reading *reading)
 
 		if (item->value.len > 0)
 			item->value.data = page->bytes.data + reading->value_at[i];
+		rc = disk_get(reading->k->disk, TABLE_SENT,
+		              row_key_pair(&key, page->session_id, item->position), &row);
+		if (rc != 0 && rc != -ENOENT)
+			return rc;
+		item->sent = rc == 0;
 		if (item->msg != NULL)
 			continue;
 		rc = disk_get(reading->k->disk, TABLE_BODY, row_key_id(&key, reading->body_ids[i]),

@@ -1,5 +1,8 @@
-/* A journal that answers late, or that fails: nothing is acknowledged that is not kept, and what
- * was not acknowledged comes again and is delivered once.  D1, D2, D7 */
+/* A journal that answers late, has no room, or fails, and a broker that dies: nothing is
+ * acknowledged that is not kept, and what was not acknowledged comes again and is delivered once.
+ * D1 to D7 */
+#include <errno.h>
+
 #include "scenario.h"
 
 #define MESSAGES 30
@@ -7,10 +10,10 @@
 static const struct connect_options clean = {0};
 static const struct connect_options kept = {.keep = true, .expiry_s = 100000};
 
-static void release_all(struct world *w, int status)
+static void commit_all(struct world *w)
 {
 	world_run(w);
-	while (world_release(w, SIZE_MAX, status) > 0)
+	while (world_commit(w))
 		world_run(w);
 }
 
@@ -18,7 +21,7 @@ static void join_held(struct world *w, struct client *c, const struct connect_op
 {
 	client_connect(c, options);
 	world_run(w);
-	release_all(w, 0);
+	commit_all(w);
 	assert_true(c->accepted);
 }
 
@@ -34,17 +37,17 @@ static void promises_wait(struct world *w)
 	assert_true(other->accepted);
 	assert_int_equal(client_answers(other, PACKET_SUBACK, NULL), 1);
 	assert_false(c->accepted);
-	release_all(w, 0);
+	commit_all(w);
 	assert_true(c->accepted);
 	client_subscribe(c, "x", 2);
 	world_run(w);
 	assert_int_equal(client_answers(c, PACKET_SUBACK, NULL), 0);
-	release_all(w, 0);
+	commit_all(w);
 	assert_int_equal(client_answers(c, PACKET_SUBACK, NULL), 1);
 	client_unsubscribe(c, "x");
 	world_run(w);
 	assert_int_equal(client_answers(c, PACKET_UNSUBACK, NULL), 0);
-	release_all(w, 0);
+	commit_all(w);
 	assert_int_equal(client_answers(c, PACKET_UNSUBACK, NULL), 1);
 }
 
@@ -52,11 +55,10 @@ static void promises_wait(struct world *w)
 static void acknowledgements_wait(struct world *w)
 {
 	struct client *sub = client_new(w, "sub", MQTT_5_0), *pub = client_new(w, "pub", MQTT_5_0);
-	size_t acknowledged;
 
 	join_held(w, sub, &kept);
 	client_subscribe(sub, "x", 2);
-	release_all(w, 0);
+	commit_all(w);
 	client_drop(sub);
 	join_held(w, pub, world_random(w, 2) == 0 ? &clean : &kept);
 	for (unsigned n = 1; n <= 5; n++) {
@@ -66,20 +68,15 @@ static void acknowledgements_wait(struct world *w)
 	world_run(w);
 	assert_int_equal(client_answers(pub, PACKET_PUBACK, NULL), 0);
 	assert_int_equal(client_answers(pub, PACKET_PUBREC, NULL), 0);
-	assert_int_equal(world_release(w, 3, 0), 3);
-	world_run(w);
-	acknowledged =
-	    client_answers(pub, PACKET_PUBACK, NULL) + client_answers(pub, PACKET_PUBREC, NULL);
-	assert_int_equal(acknowledged, 3);
-	release_all(w, 0);
+	commit_all(w);
 	assert_true(client_is_done(pub));
 	join_held(w, sub, &kept);
 	assert_int_equal(sub->received_count, 10);
 }
 
-/* It fails: no acknowledgement, the connection ends, nobody got anything; sent again, it arrives
- * once. [MQTT3-4.8.0-2] */
-static void failure_closes(struct world *w)
+/* No room: nothing is acknowledged, nobody who waits for it gets anything, everything else goes on;
+ * and all of it is made good when there is room again. */
+static void full_disk_waits(struct world *w)
 {
 	struct client *sub = client_new(w, "sub", MQTT_5_0), *pub = client_new(w, "pub", MQTT_5_0);
 	struct client *live = client_new(w, "live", MQTT_5_0);
@@ -88,21 +85,92 @@ static void failure_closes(struct world *w)
 	join_held(w, pub, &kept);
 	join_held(w, live, &clean);
 	client_subscribe(sub, "x", 2);
-	client_subscribe(live, "x", 2);
-	release_all(w, 0);
+	client_subscribe(live, "#", 2);
+	commit_all(w);
+	disk_image_fail(w->image, 2, -ENOSPC);
 	publish_numbered(pub, "x", 2, 1);
+	publish_numbered(pub, "y", 0, 2);
 	world_run(w);
-	assert_int_equal(live->received_count + sub->received_count, 0);
-	release_all(w, -28);
-	assert_true(pub->closed);
+	assert_false(world_commit(w));
+	world_advance(w, 1000);
+	assert_false(world_commit(w));
 	assert_int_equal(client_answers(pub, PACKET_PUBREC, NULL), 0);
-	assert_int_equal(live->received_count + sub->received_count, 0);
-	join_held(w, pub, &kept);
-	assert_true(pub->session_present);
-	release_all(w, 0);
+	assert_int_equal(sub->received_count, 0);
+	require_exactly(live, "pub", "y", 2, 2);
+	world_advance(w, 1000);
+	commit_all(w);
+	assert_false(pub->closed);
 	assert_true(client_is_done(pub));
 	require_exactly(sub, "pub", "x", 1, 1);
 	require_exactly(live, "pub", "x", 1, 1);
+}
+
+/* It fails for good: nothing more is acknowledged, whoever wants a session is told so, others go
+ * on. The next start has what was acknowledged, and the rest comes again. */
+static void failed_disk_keeps_silent(struct world *w)
+{
+	struct client *sub = client_new(w, "sub", MQTT_5_0), *pub = client_new(w, "pub", MQTT_5_0);
+	struct client *late = client_new(w, "late", MQTT_5_0);
+
+	join_held(w, sub, &kept);
+	join_held(w, pub, &kept);
+	client_subscribe(sub, "x", 2);
+	commit_all(w);
+	disk_image_fail(w->image, 1, -EIO);
+	publish_numbered(pub, "x", 2, 1);
+	world_run(w);
+	assert_false(world_commit(w));
+	world_advance(w, 10000);
+	assert_false(world_commit(w));
+	assert_int_equal(client_answers(pub, PACKET_PUBREC, NULL), 0);
+	client_connect(late, &kept);
+	world_run(w);
+	assert_false(late->accepted);
+	assert_int_equal(late->connack_reason, REASON_SERVER_UNAVAILABLE);
+	client_connect(late, &clean);
+	client_subscribe(late, "y", 1);
+	publish_numbered(late, "y", 1, 1);
+	world_run(w);
+	require_exactly(late, "late", "y", 1, 1);
+	world_crash(w);
+	join_held(w, sub, &kept);
+	assert_true(sub->session_present);
+	join_held(w, pub, &kept);
+	assert_true(pub->session_present);
+	commit_all(w);
+	assert_true(client_is_done(pub));
+	require_exactly(sub, "pub", "x", 1, 1);
+}
+
+/* Dies now and then, at any moment: QoS 1 at least once, QoS 2 exactly once. */
+static void dies_now_and_then(struct world *w)
+{
+	struct client *sub = client_new(w, "sub", MQTT_5_0),
+		      *pub = client_new(w, "pub", MQTT_3_1_1);
+
+	w->hold = false;
+	client_join(sub, &kept);
+	client_join(pub, &kept);
+	client_subscribe(sub, "#", 2);
+	world_run(w);
+	for (unsigned n = 1; n <= MESSAGES; n++) {
+		publish_numbered(pub, "b/1", 1, n);
+		publish_numbered(pub, "b/2", 2, n);
+		world_steps(w, (unsigned)world_random(w, 60));
+		if (world_random(w, 5) == 0)
+			world_crash(w);
+		if (sub->wire == NULL || sub->closed)
+			client_connect(sub, &kept);
+		if (pub->wire == NULL || pub->closed)
+			client_connect(pub, &kept);
+	}
+	world_run(w);
+	client_join(sub, &kept);
+	client_join(pub, &kept);
+	assert_true(sub->session_present && pub->session_present);
+	assert_true(client_is_done(pub));
+	require_at_least(sub, "pub", "b/1", 1, MESSAGES);
+	require_exactly(sub, "pub", "b/2", 1, MESSAGES);
 }
 
 static void break_now_and_then(struct world *w, struct client *c)
@@ -125,7 +193,7 @@ static void resent_while_held(struct world *w)
 
 	join_held(w, sub, &kept);
 	client_subscribe(sub, "x", 2);
-	release_all(w, 0);
+	commit_all(w);
 	join_held(w, pub, world_random(w, 2) == 0 ? &clean : &kept);
 	pub->manual = true;
 	client_send(pub, publish);
@@ -133,40 +201,16 @@ static void resent_while_held(struct world *w)
 		client_send(pub, again);
 	world_run(w);
 	assert_int_equal(client_answers(pub, PACKET_PUBREC, NULL), 0);
-	release_all(w, 0);
+	commit_all(w);
 	assert_int_equal(client_answers(pub, PACKET_PUBREC, NULL),
 	                 2); /* one for all that came again */
 	assert_false(pub->closed);
 	assert_int_equal(sub->received_count, 1);
 }
 
-static unsigned times_received(const struct client *c, const char *topic, long number)
-{
-	unsigned times = 0;
-
-	for (size_t i = 0; i < c->received_count; i++)
-		times += strcmp(c->received[i].topic, topic) == 0 &&
-		         number_of(&c->received[i], "pub") == number;
-	return times;
-}
-
-/* A group that failed comes again behind those that did not: then only the number of times counts.
- */
-static void require_all(const struct client *sub, bool in_order)
-{
-	if (in_order) {
-		require_at_least(sub, "pub", "b/1", 1, MESSAGES);
-		require_exactly(sub, "pub", "b/2", 1, MESSAGES);
-		return;
-	}
-	for (long n = 1; n <= MESSAGES; n++) {
-		assert_true(times_received(sub, "b/1", n) > 0);
-		assert_int_equal(times_received(sub, "b/2", n), 1);
-	}
-}
-
-/* A slow disk that fails now and then, under connections that break: exactly once all the same. */
-static void late_and_failing(struct world *w)
+/* A slow disk that has no room now and then, under connections that break: exactly once all the
+ * same, and in order. */
+static void late_and_full(struct world *w)
 {
 	struct client *sub = client_new(w, "sub", MQTT_5_0),
 		      *pub = client_new(w, "pub", MQTT_3_1_1);
@@ -182,15 +226,19 @@ static void late_and_failing(struct world *w)
 		publish_numbered(pub, "b/1", 1, n);
 		publish_numbered(pub, "b/2", 2, n);
 		world_steps(w, (unsigned)world_random(w, 30));
+		if (world_random(w, 8) == 0)
+			world_advance(w, 1000);
 		break_now_and_then(w, pub);
 		break_now_and_then(w, sub);
 	}
 	w->fail_one_in = 0;
-	world_run(w);
+	disk_image_fail(w->image, 0, 0);
+	world_advance(w, 1000);
 	client_join(sub, &kept);
 	client_join(pub, &kept);
 	assert_true(client_is_done(pub));
-	require_all(sub, !fails);
+	require_at_least(sub, "pub", "b/1", 1, MESSAGES);
+	require_exactly(sub, "pub", "b/2", 1, MESSAGES);
 }
 
 /* Stopped while groups are held: world_free completes and frees them. */
@@ -200,9 +248,9 @@ static void stop_while_held(struct world *w)
 
 	join_held(w, sub, &kept);
 	client_subscribe(sub, "#", 2);
-	release_all(w, 0);
+	commit_all(w);
 	client_connect(pub, &kept);
-	release_all(w, 0);
+	commit_all(w);
 	for (unsigned n = 1; n <= 10; n++)
 		publish_numbered(pub, "x", (uint8_t)(n % 3), n);
 	world_steps(w, (unsigned)world_random(w, 100));
@@ -216,9 +264,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    SCENARIO_WITH(promises_wait, .held = true),
 	    SCENARIO_WITH(acknowledgements_wait, .held = true),
-	    SCENARIO_WITH(failure_closes, .held = true),
+	    SCENARIO_WITH(full_disk_waits, .held = true),
+	    SCENARIO_WITH(failed_disk_keeps_silent, .held = true),
+	    SCENARIO_WITH(dies_now_and_then, .held = true),
 	    SCENARIO_WITH(resent_while_held, .held = true),
-	    SCENARIO_WITH(late_and_failing, .held = true),
+	    SCENARIO_WITH(late_and_full, .held = true),
 	    SCENARIO_WITH(stop_while_held, .held = true),
 	};
 

@@ -2,6 +2,8 @@
  * home's turn, or a client's reading and writing. */
 #include "world.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -17,9 +19,11 @@
 #include "base/random.h"
 #include "chance.h"
 #include "client.h"
+#include "core/restore.h"
 #include "core/stop.h"
 
-#define STOP_ROUNDS 200
+#define STOP_ROUNDS         200
+#define JOURNAL_INTERVAL_MS 1000
 
 struct wire {
 	struct wire *next;
@@ -96,6 +100,21 @@ static struct policy *make_policy(const struct world_settings *s, uint64_t gener
 	return policy_of(conf, users, acl, generation);
 }
 
+static void start_broker(struct world *w, struct policy *policy, bool hashes)
+{
+	struct journal_options options = {.interval_ms = JOURNAL_INTERVAL_MS};
+	char text[DISK_ERROR_TEXT];
+	struct restored restored;
+
+	w->journal =
+	    w->held ? journal_disk_new(disk_memory_open(w->image), &options) : journal_memory_new();
+	w->server = server_new(policy, w->workers, w->journal);
+	if (hashes)
+		w->server->authenticator = authenticator_new(1);
+	assert_int_equal(restore_load(w->server, &restored, text), 0);
+	restore_settle(w->server);
+}
+
 struct world *world_new(const struct world_settings *settings)
 {
 	struct world *w = xnew(w);
@@ -114,10 +133,9 @@ struct world *world_new(const struct world_settings *settings)
 	hash_init();
 	w->generation = 1;
 	policy = make_policy(settings, w->generation);
-	w->journal = settings->held ? journal_held_new() : journal_memory_new();
-	w->server = server_new(policy, w->workers, w->journal);
-	if (settings->hashes)
-		w->server->authenticator = authenticator_new(1);
+	if (settings->held)
+		w->image = disk_image_new();
+	start_broker(w, policy, settings->hashes);
 	policy_unref(&policy);
 	home_init(&w->main_home, w->workers, NULL, w);
 	return w;
@@ -210,12 +228,14 @@ static bool run_home(struct world *w, unsigned i)
 	return moved;
 }
 
-/* Some groups come back from the disk, or fail. */
+/* The disk takes its time, and may have no room. */
 static bool let_go(struct world *w)
 {
-	bool fails = w->fail_one_in > 0 && world_random(w, w->fail_one_in) == 0;
-
-	return w->held && !w->hold && world_release(w, 1 + world_random(w, 3), fails ? -5 : 0) > 0;
+	if (!w->held || w->hold)
+		return false;
+	if (w->fail_one_in > 0 && world_random(w, w->fail_one_in) == 0)
+		disk_image_fail(w->image, 1, -ENOSPC);
+	return world_commit(w);
 }
 
 /* Some hash is ready. */
@@ -327,6 +347,8 @@ uint64_t world_next_due(struct world *w)
 
 		due = next < due ? next : due;
 	}
+	if (w->held && due > w->now_ms + JOURNAL_INTERVAL_MS)
+		due = w->now_ms + JOURNAL_INTERVAL_MS;
 	return due;
 }
 
@@ -343,16 +365,9 @@ void world_advance(struct world *w, uint64_t ms)
 	}
 }
 
-size_t world_release(struct world *w, size_t max, int status)
+bool world_commit(struct world *w)
 {
-	size_t count = journal_held_count(w->journal);
-
-	count = count < max ? count : max;
-	/* The oldest first: completions of one home keep their order. What is out of step between
-	 * homes is when their turns come. */
-	for (size_t i = 0; i < count; i++)
-		journal_held_release(w->journal, 0, status);
-	return count;
+	return journal_turn(w->journal, w->now_ms);
 }
 
 /* --- end --- */
@@ -371,6 +386,28 @@ static void stop_broker(struct world *w)
 		world_advance(w, 100);
 	}
 	stop_free(w->stop);
+	w->stop = NULL;
+}
+
+void world_crash(struct world *w)
+{
+	struct policy *policy = policy_ref(w->server->workers[0]->policy);
+	bool hold = w->hold, hashes = w->server->authenticator != NULL;
+	unsigned fail_one_in = w->fail_one_in;
+	struct client *c;
+
+	REQUIRE(w->held);
+	disk_image_fail(w->image, UINT_MAX, -EIO); /* from here on nothing is kept */
+	LL_FOREACH (w->clients, c) {
+		client_drop(c);
+	}
+	stop_broker(w);
+	server_free(w->server);
+	disk_image_fail(w->image, 0, 0);
+	w->hold = hold;
+	w->fail_one_in = fail_one_in;
+	start_broker(w, policy, hashes);
+	policy_unref(&policy);
 }
 
 void world_free(struct world *w)
@@ -387,6 +424,7 @@ void world_free(struct world *w)
 		memory_peer_free(wire->peer);
 		free(wire);
 	}
+	disk_image_free(w->image);
 	home_fini(&w->main_home);
 	random_use(NULL, NULL);
 	clock_use(NULL);

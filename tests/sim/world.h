@@ -18,7 +18,7 @@ struct world_settings {
 	unsigned workers;
 	const char *conf, *acl, *users;
 	unsigned seeds; /* how many a scenario runs; 0: as many as usual */
-	bool held;      /* a journal that holds every group until world_release */
+	bool held;      /* a journal on tables in memory, which keeps: its turns come late */
 	bool hashes;    /* passwords are checked, late and in any order */
 };
 
@@ -31,9 +31,10 @@ struct world {
 	struct server *server;
 	struct journal *journal; /* the server's */
 	bool held;
-	bool hold;            /* a held journal's groups stay until a test lets them go */
-	unsigned fail_one_in; /* of the groups let go by chance, so many fail; 0: none */
-	unsigned frozen;      /* a bit per home whose thread stands still */
+	bool hold;                /* the journal's turns come only when a test says so */
+	unsigned fail_one_in;     /* of its turns by chance, so many find no room; 0: none */
+	struct disk_image *image; /* what it keeps; NULL: nothing */
+	unsigned frozen;          /* a bit per home whose thread stands still */
 	unsigned
 	    reading; /* a bit per home whose turn takes long: it reads, and its end never comes */
 	uint64_t generation; /* of the newest policy */
@@ -64,8 +65,11 @@ uint64_t world_next_due(struct world *w);
 void world_reload(struct world *w, const struct world_settings *texts, adopt_done_fn *done,
                   void *arg);
 
-/* A held journal: complete the oldest groups, at most `max`. Returns how many. */
-size_t world_release(struct world *w, size_t max, int status);
+/* One turn of the journal: one commit. False: there was nothing to do, or it could not be done. */
+bool world_commit(struct world *w);
+/* The broker dies, and another starts on what was committed. Its clients see a broken connection.
+ */
+void world_crash(struct world *w);
 
 /* A connection that arrives at a random worker. */
 struct wire *world_connect(struct world *w, const char *name, const char *certificate_name);
