@@ -204,7 +204,7 @@ int journal_start(struct journal *j);
  * commit. False: there was nothing to do. */
 bool journal_turn(struct journal *j, uint64_t now_ms);
 /* One last commit, of everything; then the thread ends. Completions are posted; what could not be
- * kept completes with -ECANCELED. */
+ * kept, and what is appended from now on, completes with -ECANCELED. */
 void journal_stop(struct journal *j);
 /* Without a stop (a crash): what waits is freed, and nobody is told. */
 void journal_free(struct journal *j);

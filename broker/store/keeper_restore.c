@@ -81,20 +81,19 @@ static struct msg *make_message(struct restore *r, const struct row_msg *m)
 
 /* --- tables --- */
 
-/* Of an expired value only what else is known of its topic is left. */
 static bool on_retained(void *arg, struct slice key, struct slice value)
 {
 	struct restore *r = arg;
 	struct row_retained row;
 	struct msg *m = NULL;
-	bool stays = false;
+	bool stays;
 
 	if (!row_read_retained(value, &row))
 		return unreadable(r, key);
-	if (row.has_msg && r->time_ms < row.msg.expires_ms)
+	if (row.has_msg)
 		m = make_message(r, &row.msg);
-	if (m != NULL || row.value.len > 0)
-		stays = r->visitor->retained(r->arg, row.topic, row.number, m, row.value);
+	stays = !sweep_is_over(r->k, &row, r->time_ms) &&
+	        r->visitor->retained(r->arg, row.topic, row.number, m, row.value);
 	drop_unless(r, stays, key);
 	msg_unref(&m);
 	return true;

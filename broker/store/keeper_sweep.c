@@ -132,18 +132,19 @@ int sweep_ending(struct keeper *k)
 
 /* --- retained values that have expired --- */
 
-struct expired {
-	struct row_key key;
-	bool stays; /* something else is known of the topic */
-};
-
 struct expiry {
 	struct keeper *k;
 	uint64_t time_ms;
 	size_t looked_at, count;
 	bool bad, cut;
-	struct expired rows[RETAINED_ROWS];
+	struct row_key keys[RETAINED_ROWS];
 };
+
+bool sweep_is_over(const struct keeper *k, const struct row_retained *r, uint64_t time_ms)
+{
+	return r->has_msg && time_ms >= r->msg.expires_ms &&
+	       time_ms - r->msg.expires_ms >= k->expired_keep_ms;
+}
 
 static bool look_at(void *arg, struct slice key, struct slice value)
 {
@@ -151,7 +152,7 @@ static bool look_at(void *arg, struct slice key, struct slice value)
 	struct keeper *k = x->k;
 	struct row_retained r;
 
-	if (key.len > sizeof(k->retained_at.bytes) || !row_read_retained(value, &r)) {
+	if (key.len != ROW_KEY_BYTES || !row_read_retained(value, &r)) {
 		x->bad = true;
 		return false;
 	}
@@ -161,28 +162,9 @@ static bool look_at(void *arg, struct slice key, struct slice value)
 		x->cut = true;
 		return false;
 	}
-	if (r.has_msg && x->time_ms >= r.msg.expires_ms) {
-		memcpy(x->rows[x->count].key.bytes, key.data, key.len);
-		x->rows[x->count++].stays = r.value.len > 0;
-	}
+	if (sweep_is_over(k, &r, x->time_ms))
+		memcpy(x->keys[x->count++].bytes, key.data, key.len);
 	return true;
-}
-
-/* The message goes, what the core knows of the topic stays. */
-static int strip(struct keeper *k, struct slice key)
-{
-	struct row_retained r;
-	struct slice row;
-	int rc = disk_get(k->disk, TABLE_RETAINED, key, &row);
-
-	if (rc != 0)
-		return rc;
-	if (!row_read_retained(row, &r))
-		return -EBADMSG;
-	r.has_msg = false;
-	buf_clear(&k->row);
-	row_put_retained(&k->row, &r);
-	return keeper_put(k, TABLE_RETAINED, key, buf_slice(&k->row));
 }
 
 int sweep_retained(struct keeper *k)
@@ -196,11 +178,8 @@ int sweep_retained(struct keeper *k)
 		rc = -EBADMSG;
 	if (!x.cut)
 		k->retained_at_len = 0;
-	for (size_t i = 0; rc == 0 && i < x.count; i++) {
-		struct slice key = slice_of(x.rows[i].key.bytes, sizeof(x.rows[i].key.bytes));
-
-		rc = x.rows[i].stays ? strip(k, key) : keeper_remove(k, TABLE_RETAINED, key);
-	}
+	for (size_t i = 0; rc == 0 && i < x.count; i++)
+		rc = keeper_remove(k, TABLE_RETAINED, slice_of(x.keys[i].bytes, ROW_KEY_BYTES));
 	return rc;
 }
 

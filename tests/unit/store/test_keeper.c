@@ -405,23 +405,37 @@ static struct msg *expiring(struct keeping *t, const char *topic, uint64_t in_ms
 
 static void expired_values_go(void **state)
 {
-	struct keeping t = {0};
+	struct keeping t = {.expired_keep_ms = 5000};
 
 	(void)state;
 	keeping_open(&t);
-	keep(&t, R(RETAINED, .number = 1, .name = SLICE("a")), expiring(&t, "a", 1000));
+	keep(&t, R(RETAINED, .number = 1, .name = SLICE("a"), .value = SLICE("own")),
+	     expiring(&t, "a", 1000));
 	keep(&t, R(RETAINED, .number = 2, .name = SLICE("b"), .value = SLICE("own")),
-	     expiring(&t, "b", 1000));
+	     expiring(&t, "b", 2000));
 	keep(&t, R(RETAINED, .number = 3, .name = SLICE("c")),
 	     expiring(&t, "c", (uint64_t)1 << 50));
+	keep(&t, R(RETAINED, .number = 4, .name = SLICE("d"), .value = SLICE("own")), NULL);
+	t.now_ms += 5999; /* what else is known of the topic lasts longer than the message */
+	session(&t, 1);
+	assert_int_equal(rows_in(&t, TABLE_RETAINED), 4);
+	restart(&t);
+	assert_true(is_shown(&t, "retained a 1 a+1 own\n"));
+	t.now_ms += 1;
+	turn(&t); /* the time is noted */
+	restart(&t);
+	assert_false(is_shown(&t, "retained a"));
+	assert_true(is_shown(&t, "retained b 2 b+1 own\n"));
+	assert_int_equal(rows_in(&t, TABLE_RETAINED), 4);
+	turn(&t);
 	assert_int_equal(rows_in(&t, TABLE_RETAINED), 3);
 	t.now_ms += 1000;
 	session(&t, 1);
 	session(&t, 1);
 	assert_int_equal(rows_in(&t, TABLE_RETAINED), 2);
 	restart(&t);
-	assert_true(is_shown(&t, "retained b 2 deleted own\n"));
 	assert_true(is_shown(&t, "retained c 3 c+1 \n"));
+	assert_true(is_shown(&t, "retained d 4 deleted own\n"));
 	keeping_fini(&t);
 }
 

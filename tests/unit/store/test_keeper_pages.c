@@ -87,6 +87,10 @@ static void a_page_shows_what_is_there(void **state)
 	put_to(&t, 0, five, 1, 5000, JOURNAL_NOW); /* 3 */
 	put_to(&t, 0, four, 1, 20, JOURNAL_NOW);   /* 4 */
 	put_to(&t, 0, five, 1, 0, JOURNAL_NOW);    /* 5 */
+	keep(
+	    &t,
+	    (struct record){.kind = RECORD_SENT, .session_id = 5, .number = 3, .value = SLICE("p")},
+	    NULL);
 	read_now(&t, &a, 5, 0, 100, SIZE_MAX);
 	assert_int_equal(a.page.count, 3);
 	assert_false(a.page.more);
@@ -97,6 +101,7 @@ static void a_page_shows_what_is_there(void **state)
 		const struct journal_page_item *item = &a.page.items[i];
 
 		assert_int_equal(item->position, positions[i]);
+		assert_int_equal(item->sent, positions[i] == 3);
 		assert_int_equal(msg_payload(item->msg).len, payloads[i]);
 		assert_true(slice_equal(msg_topic(item->msg), SLICE("topic")));
 		assert_true(slice_equal(item->msg->origin->user_key, SLICE("key")));
@@ -289,7 +294,7 @@ static void a_full_disk_is_waited_for(void **state)
 	}
 }
 
-/* Nothing completes any more; who waits for a page learns it at the stop. */
+/* Nothing completes any more; who waits learns it at the stop. */
 static void a_failed_disk_is_left_alone(void **state)
 {
 	static const uint64_t five[] = {5};
@@ -325,14 +330,16 @@ static void a_failed_disk_is_left_alone(void **state)
 		require_told(&t, 0, "");
 		journal_stop(t.journal);
 		run_homes(&t);
-		require_told(&t, 0, "page ");
+		require_told(&t, 0, "page g=-125 g=-125 g=-125 g=-125 ");
 		assert_int_equal(a.page.status, -ECANCELED);
 		assert_int_equal(a.page.count, 0);
 		journal_page_fini(&a.page);
 		ask(&t, &late, 5, 0, 10, SIZE_MAX);
+		put_to(&t, 0, five, 1, 5, JOURNAL_NOW);
 		run_homes(&t);
 		assert_int_equal(late.page.status, -ECANCELED);
 		journal_page_fini(&late.page);
+		require_told(&t, 0, "page g=-125 ");
 		restart(&t);
 		require_shown(&t, "session 5 state\n");
 		keeping_fini(&t);
