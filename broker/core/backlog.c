@@ -108,21 +108,35 @@ bool backlog_leave(struct session *s, uint64_t position, struct msg *msg)
 	return to_disk;
 }
 
-/* Those behind everything that is on the wire: the page that brings them back then brings nothing
- * twice. */
+static bool is_of_group(const struct outgoing *o)
+{
+	return o->way != NULL && o->way->group_id != 0;
+}
+
+/* Behind this there is nothing on the wire, and nothing of a $share group, which stays in memory to
+ * be given to another member: a page from there on brings nothing twice. */
+static uint64_t end_of_memory(const struct session *s)
+{
+	uint64_t end = highest_of(&s->sent);
+	const struct outgoing *o;
+
+	DL_FOREACH (s->waiting.head, o) {
+		if (is_of_group(o) && o->position > end)
+			end = o->position;
+	}
+	return end;
+}
+
 void backlog_page_out(struct session *s)
 {
-	uint64_t highest = highest_of(&s->sent);
+	uint64_t end = end_of_memory(s);
 	struct outgoing *o, *next;
 
 	if (s->backlog != NULL)
 		s->backlog->page = NULL; /* its answer is for nobody */
 	DL_FOREACH_SAFE (s->waiting.head, o, next) {
-		if (o->position == 0 || o->position <= highest ||
-		    (o->way != NULL && o->way->group_id != 0)) {
-			highest = o->position > highest ? o->position : highest;
+		if (o->position <= end)
 			continue;
-		}
 		if (is_behind(s) && o->position < s->backlog->from)
 			s->backlog->from = o->position;
 		leave(s, o->position, o->msg);
