@@ -70,6 +70,7 @@ void model_fini(struct model *m)
 		pub_free(m->pubs[i]);
 	free(m->pubs);
 	free(m->open);
+	free(m->young);
 	free(m->policies);
 }
 
@@ -178,5 +179,16 @@ void model_quiet(struct model *m)
 	model_quiet_people(m);
 	model_quiet_publications(m);
 	model_quiet_deliveries(m);
+	m->last_quiet = m->tick++;
+}
+
+void model_crash(struct model *m, uint64_t crashed_ms)
+{
 	m->tick++;
+	COVER(m, CRASHES);
+	model_crash_people(m, crashed_ms);
+	model_crash_publications(m);
+	model_crash_deliveries(m, crashed_ms);
+	m->tick++;
+	model_time(m);
 }

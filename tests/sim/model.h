@@ -15,10 +15,11 @@
 #include "names.h"
 #include "rules.h"
 
-#define NEVER            UINT64_MAX
-#define SHARE_IDS        1000 /* Subscription Identifiers from here on are those of $share */
-#define PEOPLE_MAX       50
-#define COMBINATIONS_MAX 10
+#define NEVER               UINT64_MAX
+#define JOURNAL_INTERVAL_MS 1000
+#define SHARE_IDS           1000 /* Subscription Identifiers from here on are those of $share */
+#define PEOPLE_MAX          50
+#define COMBINATIONS_MAX    10
 
 enum sure { NO, MAYBE, YES };
 enum link { LINK_NONE, LINK_CALLING, LINK_UP };
@@ -54,9 +55,11 @@ struct pub {
 	unsigned transmissions;
 	unsigned order; /* of the first transmission, among those of its person */
 	uint64_t first_sent, last_sent, closed; /* NEVER: not yet */
-	unsigned life;                          /* of the last transmission */
+	uint64_t last_sent_ms;
+	unsigned life; /* of the last transmission */
 	uint64_t expires_min_ms, expires_max_ms;
-	uint64_t will_due_ms; /* of a will that waits; NEVER: it does not */
+	uint64_t will_may_ms; /* after a crash: it may be published from here on ... */
+	uint64_t will_due_ms; /* ... and must be here; of a will that waits; NEVER: it does not */
 	uint32_t will_delay_s;
 	bool acked;
 	uint64_t acked_at;
@@ -77,7 +80,9 @@ struct copy {
 	/* Sent for the first time: by a subscription, as a retained value, one of the two, to a
 	 * member of a group. */
 	unsigned live, replays, either, shared[SHARE_NAMES];
-	unsigned of_qos2;          /* of all these */
+	unsigned of_qos[3]; /* of all these */
+	unsigned extra;     /* crashes that may have forgotten an acknowledgement */
+	uint64_t settled_ms;
 	unsigned again, again_now; /* sent again; on the last connection */
 	unsigned settled;          /* acknowledged, and the broker knows it */
 	unsigned life;             /* of the last one */
@@ -110,7 +115,8 @@ struct person {
 	enum sure exists;
 	unsigned incarnation;
 	uint32_t expiry_s;
-	uint64_t ends_ms; /* while away */
+	uint64_t may_end_ms, ends_ms; /* while away: from here on it may, here it has */
+	uint64_t settled_ms, up_since_ms;
 	struct sub **subs;
 	size_t sub_count, sub_cap;
 	struct copy **owed; /* must come, has not */
@@ -125,10 +131,17 @@ struct write {
 	uint64_t sent;
 };
 
+#define WRITES_MAX 256
+
+struct writes {
+	struct write at[WRITES_MAX];
+	unsigned count;
+};
+
 struct cell {
 	const char *topic;
-	struct write writes[64];
-	unsigned count;
+	struct writes now;
+	struct writes kept; /* it would be one of these after a crash */
 };
 
 struct policy_version {
@@ -139,7 +152,8 @@ struct policy_version {
 struct model {
 	struct world *world;
 	struct coverage *coverage;
-	uint64_t tick;
+	bool tells; /* what everybody gets */
+	uint64_t tick, last_quiet;
 	struct person people[PEOPLE_MAX];
 	unsigned people_count;
 	struct policy_version *policies;
@@ -148,7 +162,9 @@ struct model {
 	size_t pub_count, pub_cap;
 	struct pub **open;
 	size_t open_count, open_cap;
-	struct cell cells[64];
+	struct pub **young; /* retained changes of QoS 0 that a crash may lose */
+	size_t young_count, young_cap;
+	struct cell cells[TOPIC_NAMES];
 	unsigned cell_count;
 };
 
@@ -191,6 +207,7 @@ void model_expiry(struct person *p, uint32_t expiry_s); /* said with DISCONNECT 
 void model_time(struct model *m);
 uint64_t model_next_due(const struct model *m);
 void model_quiet_people(struct model *m);
+void model_crash_people(struct model *m, uint64_t crashed_ms);
 
 void model_subscribes(struct person *p, uint16_t packet_id,
                       const struct subscribe_request *requests, size_t count);
@@ -207,17 +224,28 @@ void model_fires(struct pub *will, enum sure sure);
 /* It may have, but did not: the CONNECT that would have ended its session was refused. */
 void model_unfires(struct pub *will);
 void model_quiet_publications(struct model *m);
-/* What a newcomer to everything was given. */
-void model_retained(struct model *m, const struct received *values, size_t count);
+void model_crash_publications(struct model *m);
+
+/* --- retained values (model_retain.c) --- */
+
 struct cell *model_cell(struct model *m, const char *topic);
+void value_add(struct model *m, struct pub *pub); /* it may be the value from now on */
+bool value_has(struct model *m, const struct pub *pub);
+void value_remove(struct model *m, const struct pub *pub); /* it never was */
+void value_settle(struct model *m, struct pub *pub); /* it was: what is older is not any more */
+void values_quiet(struct model *m);
+void values_crash(struct model *m);
 /* Would it be given to who subscribes, by what was in force since then? */
 enum sure model_is_shown(const struct model *m, const struct pub *pub, uint64_t since);
+/* What a newcomer to everything was given. */
+void model_retained(struct model *m, const struct received *values, size_t count);
 
 /* --- deliveries (model_deliver.c) --- */
 
 void model_received(struct person *p, const struct received *r);
 void model_again(struct person *p, const struct received *r);
 void model_quiet_deliveries(struct model *m);
+void model_crash_deliveries(struct model *m, uint64_t crashed_ms);
 void model_forget_owed(struct person *p, bool qos0_only);
 bool person_is_blocked(const struct person *p); /* does not take what it gets */
 
@@ -225,5 +253,7 @@ bool person_is_blocked(const struct person *p); /* does not take what it gets */
 
 /* The world has come to rest: everybody has what is due. */
 void model_quiet(struct model *m);
+/* The broker crashed then, and another has just begun on what it left. */
+void model_crash(struct model *m, uint64_t crashed_ms);
 
 #endif

@@ -28,15 +28,14 @@ static enum sure in_force(const struct sub *sub, const struct pub *pub)
 	return MAYBE;
 }
 
-static void find_matches(const struct person *p, const struct pub *pub, bool shared,
-                         struct matches *out)
+static void find_matches(const struct person *p, const struct pub *pub, struct matches *out)
 {
 	out->sure_count = out->possible_count = 0;
 	for (size_t i = 0; i < p->sub_count; i++) {
 		const struct sub *sub = p->subs[i];
 		enum sure in = in_force(sub, pub);
 
-		if (in == NO || sub->shared != shared || !filter_takes(sub->match, pub->topic))
+		if (in == NO || sub->shared || !filter_takes(sub->match, pub->topic))
 			continue;
 		if (sub->with.no_local && is_own(p, pub)) {
 			COVER(p->model, NO_LOCAL);
@@ -110,7 +109,7 @@ static bool looks_live(const struct person *p, const struct pub *pub, const stru
 	struct matches all;
 	unsigned bits;
 
-	find_matches(p, pub, false, &all);
+	find_matches(p, pub, &all);
 	bits = all.possible_count < COMBINATIONS_MAX ? all.possible_count : COMBINATIONS_MAX;
 	for (unsigned choice = 0; choice < 1u << bits; choice++) {
 		struct look look = {0};
@@ -129,9 +128,13 @@ static bool looks_live(const struct person *p, const struct pub *pub, const stru
 	return false;
 }
 
-/* What its member did not take, another one gets, even one who came later. */
-static bool looks_shared(const struct person *p, const struct pub *pub, const struct received *r)
+/* What its member did not take, another one gets, even one who came later. r NULL: whatever it
+ * looks like. */
+static unsigned shares_possible(const struct person *p, const struct pub *pub,
+                                const struct received *r)
 {
+	unsigned count = 0;
+
 	for (size_t i = 0; i < p->sub_count; i++) {
 		const struct sub *sub = p->subs[i];
 		struct look look = {0};
@@ -140,10 +143,14 @@ static bool looks_shared(const struct person *p, const struct pub *pub, const st
 		    !filter_takes(sub->match, pub->topic))
 			continue;
 		look_add(&look, sub, pub, true);
-		if (is_look(&look, pub, r))
-			return true;
+		count += r == NULL || is_look(&look, pub, r);
 	}
-	return false;
+	return count;
+}
+
+static bool looks_shared(const struct person *p, const struct pub *pub, const struct received *r)
+{
+	return shares_possible(p, pub, r) > 0;
 }
 
 /* --- replays --- */
@@ -190,6 +197,7 @@ static struct copy *copy_of(struct person *p, struct pub *pub)
 	}
 	copy = xnew(copy);
 	copy->pub = pub;
+	copy->settled_ms = NEVER;
 	copy->person = p;
 	copy->incarnation = p->incarnation;
 	copy->next = pub->copies;
@@ -273,7 +281,8 @@ static bool is_shared(const struct received *r)
 
 static bool has_room(const struct copy *copy, const struct received *r)
 {
-	unsigned came = is_shared(r) ? shared_times(copy) : copy->live + copy->either;
+	unsigned came =
+	    is_shared(r) ? copy->shared[r->ids[0] - SHARE_IDS] : copy->live + copy->either;
 
 	return came < routings(copy->pub);
 }
@@ -325,13 +334,24 @@ _Noreturn static void refuse(const struct delivery_at *d, const char *why)
 	    d->pub->person->name, d->pub->qos, d->pub->retain ? ", retained" : "", why);
 }
 
+/* Its publisher sent it again, and the first time it may have been routed before somebody
+ * subscribed, or denied. */
+static bool may_come_late(const struct delivery_at *d)
+{
+	const struct pub *pub = d->pub;
+
+	return pub->transmissions > 1 &&
+	       (pub->qos == 1 || model_may(d->person->model, pub->first_sent, pub->person->user,
+	                                   MAY_PUBLISH, pub->topic) != YES);
+}
+
 /* Per publisher, published and effective QoS. [MQTT3-4.6.0-5, -6] [MQTT5-4.6.0-5, -6] */
 static void judge_order(const struct delivery_at *d)
 {
 	struct pub *pub = d->pub;
 	unsigned *last = &d->person->last_order[pub->person->index][pub->qos][d->r->qos];
 
-	if (pub->is_will || pub->empty || (pub->qos == 1 && pub->transmissions > 1))
+	if (pub->is_will || pub->empty || may_come_late(d))
 		return;
 	COVER(d->person->model, ORDER);
 	if (pub->order < *last)
@@ -342,10 +362,7 @@ static void judge_order(const struct delivery_at *d)
 /* How many copies of it there may be at the most, each of which may be sent again. */
 static unsigned copies_at_most(const struct delivery_at *d)
 {
-	struct matches shared;
-
-	find_matches(d->person, d->pub, true, &shared);
-	return routings(d->pub) * (1 + shared.sure_count + shared.possible_count) +
+	return routings(d->pub) * (1 + shares_possible(d->person, d->pub, NULL)) +
 	       replays_possible(d->person, d->pub, NULL);
 }
 
@@ -359,16 +376,16 @@ static void judge_again(const struct delivery_at *d, bool ordered)
 	COVER(d->person->model, DUPLICATE);
 	if (d->r->qos == 0)
 		refuse(d, "DUP with QoS 0");
-	if (d->pub->first_sent > d->person->up_since || !d->person->client->session_present)
-		refuse(d, "DUP, and it was not sent on an earlier connection");
 	if (d->pub->empty)
 		return; /* which of them it is, nobody knows */
-	if (copy->settled >= most)
+	if (d->pub->first_sent > d->person->up_since || !d->person->client->session_present)
+		refuse(d, "DUP, and it was not sent on an earlier connection");
+	if (copy->settled >= most + copy->extra)
 		refuse(d, "it was acknowledged, and comes again");
-	if (d->r->qos == 2 && copy->of_qos2 >= most)
+	if (d->r->qos == 2 && copy->of_qos[2] >= most)
 		refuse(d, "QoS 2, and it comes a second time");
 	copy->again_now = copy->life == d->person->client->life ? copy->again_now + 1 : 1;
-	if (copy->again_now > most)
+	if (copy->again_now > most + copy->extra)
 		refuse(d, "DUP twice on one connection");
 	if (first_times(copy) + copy->again == 0 && ordered)
 		judge_order(d);
@@ -386,14 +403,17 @@ static void judge_first(const struct delivery_at *d, bool live, unsigned replays
 		copy->live++;
 	else
 		copy->replays++;
-	if (copy->live > routings(d->pub) ||
-	    copy->live + copy->replays + copy->either > routings(d->pub) + replays_most)
+	if (copy->live > routings(d->pub) + copy->extra ||
+	    copy->live + copy->replays + copy->either >
+	        routings(d->pub) + replays_most + copy->extra)
 		refuse(d, "it comes twice");
-	if (copy->replays > replays_most)
+	if (d->r->qos != 1 && copy->of_qos[d->r->qos] >= copies_at_most(d))
+		refuse(d, "it comes twice, and not for the crash");
+	if (copy->replays > replays_most + copy->extra)
 		refuse(d, "it is replayed twice");
 	if (replays > 0)
 		COVER(d->person->model, REPLAY);
-	if (live && replays == 0)
+	if (live && replays == 0 && copy->live == 1 && copy->again == 0)
 		judge_order(d);
 }
 
@@ -403,7 +423,7 @@ static void note(const struct delivery_at *d)
 	struct person *p = d->person;
 
 	copy->life = p->client->life;
-	copy->of_qos2 += d->r->qos == 2;
+	copy->of_qos[d->r->qos]++;
 	if (d->pub->is_will)
 		COVER(p->model, WILL_RECEIVED);
 	if (d->r->id_count > 1)
@@ -460,6 +480,13 @@ static void judge_window(struct person *p, const struct received *r)
 		           p->name); /* [MQTT5-3.3.4-9] */
 }
 
+static void tell(const struct person *p, const struct received *r)
+{
+	printf("        %s gets %s = %.20s, QoS %u, packet identifier %u%s%s\n", p->name, r->topic,
+	       r->payload, r->qos, r->packet_id, r->dup ? ", dup" : "",
+	       r->retain ? ", retain" : "");
+}
+
 void model_received(struct person *p, const struct received *r)
 {
 	struct model *m = p->model;
@@ -467,6 +494,8 @@ void model_received(struct person *p, const struct received *r)
 
 	m->tick++;
 	m->coverage->received[PACKET_PUBLISH]++;
+	if (m->tells)
+		tell(p, r);
 	judge_window(p, r);
 	d.pub = find_pub(p, r);
 	if (d.pub == NULL)
@@ -543,7 +572,7 @@ static void judge_debt(struct person *p, struct pub *pub)
 
 	if (p->exists != YES)
 		return;
-	find_matches(p, pub, false, &all);
+	find_matches(p, pub, &all);
 	if (all.sure_count == 0)
 		return;
 	if (all.sure_count > 1)
@@ -669,8 +698,8 @@ static void judge_replays(struct person *p)
 		if (asks_replay(sub) != YES || sub->ended != NEVER || sub->asked < p->up_since)
 			continue;
 		for (unsigned k = 0; k < m->cell_count; k++) {
-			if (m->cells[k].count == 1)
-				judge_replay_of(p, sub, m->cells[k].writes[0].pub);
+			if (m->cells[k].now.count == 1)
+				judge_replay_of(p, sub, m->cells[k].now.at[0].pub);
 		}
 	}
 }
@@ -715,8 +744,10 @@ static void settle(struct person *p)
 		struct copy *copy = p->unsettled[i];
 
 		copy->unsettled = false;
-		if (!person_is_blocked(p) && copy->life == p->client->life)
-			copy->settled = first_times(copy) > 0 ? first_times(copy) : 1;
+		if (person_is_blocked(p) || copy->life != p->client->life)
+			continue;
+		copy->settled = first_times(copy) > 0 ? first_times(copy) : 1;
+		copy->settled_ms = model_now(p->model);
 	}
 	p->unsettled_count = 0;
 }
@@ -734,7 +765,8 @@ static void quiet_person(struct person *p)
 	p->drained_ms = model_now(p->model);
 }
 
-void model_quiet_deliveries(struct model *m)
+/* Those that are closed are judged, and leave the list. */
+static void judge_closed(struct model *m)
 {
 	size_t kept = 0;
 
@@ -751,6 +783,45 @@ void model_quiet_deliveries(struct model *m)
 			judge_debt(&m->people[k], pub);
 	}
 	m->open_count = kept;
+}
+
+void model_quiet_deliveries(struct model *m)
+{
+	judge_closed(m);
 	for (unsigned i = 0; i < m->people_count; i++)
 		quiet_person(&m->people[i]);
+}
+
+/* --- a crash --- */
+
+/* That it was acknowledged is written with the next commit, or after the interval: QoS 1 may come
+ * again, and as if for the first time. */
+static void allow_again(struct copy *copy, uint64_t crashed_ms)
+{
+	unsigned times = first_times(copy) > 0 ? first_times(copy) : 1;
+
+	if (copy->of_qos[1] == 0)
+		return;
+	if (copy->settled_ms != NEVER && copy->settled_ms + JOURNAL_INTERVAL_MS <= crashed_ms)
+		return;
+	copy->extra += times;
+}
+
+void model_crash_deliveries(struct model *m, uint64_t crashed_ms)
+{
+	judge_closed(m);
+	for (unsigned i = 0; i < m->people_count; i++) {
+		struct person *p = &m->people[i];
+
+		model_forget_owed(p, true);
+		p->unsettled_count = 0;
+		if (p->owed_count > 0)
+			COVER(m, CRASH_QUEUED);
+	}
+	for (size_t i = 0; i < m->pub_count; i++) {
+		for (struct copy *copy = m->pubs[i]->copies; copy != NULL; copy = copy->next) {
+			copy->unsettled = false;
+			allow_again(copy, crashed_ms);
+		}
+	}
 }

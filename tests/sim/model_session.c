@@ -265,7 +265,7 @@ static void doubt(struct pub **will, uint64_t now_ms)
 {
 	if (*will == NULL)
 		return;
-	if ((*will)->will_due_ms == NEVER && (*will)->will_delay_s > 0)
+	if ((*will)->will_due_ms == NEVER)
 		(*will)->will_due_ms = now_ms + (uint64_t)(*will)->will_delay_s * 1000;
 	model_fires(*will, MAYBE);
 	*will = NULL;
@@ -290,12 +290,12 @@ static void session_ends(struct person *p)
 	end_subs(p, true);
 	model_forget_owed(p, false);
 	p->exists = NO;
-	p->ends_ms = NEVER;
+	p->may_end_ms = p->ends_ms = NEVER;
 }
 
 static void goes_away(struct person *p)
 {
-	p->ends_ms = model_now(p->model) + (uint64_t)p->expiry_s * 1000;
+	p->may_end_ms = p->ends_ms = model_now(p->model) + (uint64_t)p->expiry_s * 1000;
 }
 
 /* [MQTT5-3.1.2-8] [MQTT5-3.1.3-9] */
@@ -316,6 +316,7 @@ void model_ends(struct person *p, enum ending ending)
 	} else if (delayed) {
 		COVER(m, WILL_DELAYED);
 		p->will->will_due_ms = model_now(m) + (uint64_t)p->will->will_delay_s * 1000;
+		p->will->will_may_ms = p->will->will_due_ms;
 		p->late_will = p->will;
 		p->will = NULL;
 	} else {
@@ -451,11 +452,12 @@ void model_connack(struct person *p)
 		cancel(&p->late_will);
 	}
 	p->exists = YES;
-	p->ends_ms = NEVER;
+	p->may_end_ms = p->ends_ms = NEVER;
 	p->expiry_s = expiry_of(c, &p->options);
 	p->link = LINK_UP;
 	p->wants_clean = false;
 	p->up_since = m->tick;
+	p->up_since_ms = model_now(m);
 	p->last_packet_ms = model_now(m);
 }
 
@@ -475,7 +477,7 @@ void model_hangs_up(struct person *p)
 	end_subs(p, false);
 	model_forget_owed(p, false);
 	p->exists = MAYBE;
-	p->ends_ms = NEVER;
+	p->may_end_ms = p->ends_ms = NEVER;
 }
 
 /* --- time --- */
@@ -498,12 +500,25 @@ uint64_t model_next_due(const struct model *m)
 
 	for (unsigned i = 0; i < m->people_count; i++) {
 		const struct person *p = &m->people[i];
-		uint64_t at[] = {keep_alive_end(p), will_end(p), p->ends_ms};
+		uint64_t at[] = {keep_alive_end(p), will_end(p), p->ends_ms, p->may_end_ms,
+		                 p->late_will == NULL ? NEVER : p->late_will->will_may_ms};
 
-		for (unsigned k = 0; k < 3; k++)
-			due = at[k] < due ? at[k] : due;
+		for (unsigned k = 0; k < sizeof(at) / sizeof(at[0]); k++) {
+			if (at[k] > model_now(m) && at[k] < due)
+				due = at[k];
+		}
 	}
 	return due;
+}
+
+/* After a crash nobody knows to the millisecond when it began to be away. */
+static void session_may_end(struct person *p)
+{
+	doubt(&p->late_will, model_now(p->model));
+	end_subs(p, false);
+	model_forget_owed(p, false);
+	p->exists = MAYBE;
+	p->may_end_ms = NEVER;
 }
 
 static void person_time(struct person *p)
@@ -520,6 +535,10 @@ static void person_time(struct person *p)
 		COVER(m, WILL_LATE);
 		fire(&p->late_will);
 	}
+	if (p->late_will != NULL && p->late_will->will_may_ms <= now)
+		model_fires(p->late_will, MAYBE);
+	if (p->may_end_ms <= now && p->may_end_ms < p->ends_ms)
+		session_may_end(p);
 	if (p->ends_ms <= now) { /* [MQTT5-3.1.2-23] */
 		COVER(m, SESSION_EXPIRED);
 		session_ends(p);
@@ -576,4 +595,81 @@ void model_quiet_people(struct model *m)
 {
 	for (unsigned i = 0; i < m->people_count; i++)
 		quiet_person(&m->people[i]);
+}
+
+/* --- a crash --- */
+
+/* Since when it was known to be in use: the store notes the time with each commit, and about once
+ * a minute besides. */
+static uint64_t last_known(uint64_t crashed_ms)
+{
+	return crashed_ms - 61000;
+}
+
+static void crash_will(struct person *p, uint64_t crashed_ms)
+{
+	struct model *m = p->model;
+	bool written = p->expiry_s > 0 || p->up_since_ms + JOURNAL_INTERVAL_MS <= crashed_ms;
+	uint64_t delay_ms;
+
+	if (p->will == NULL)
+		return;
+	COVER(m, CRASH_WILL);
+	delay_ms = (uint64_t)p->will->will_delay_s * 1000;
+	if (!written) {
+		model_fires(p->will, MAYBE);
+	} else if (delay_ms == 0 || p->expiry_s == 0) {
+		model_fires(p->will, YES);
+	} else {
+		p->late_will = p->will;
+		p->late_will->will_may_ms = last_known(crashed_ms) + delay_ms;
+		p->late_will->will_due_ms = model_now(m) + delay_ms;
+	}
+	p->will = NULL;
+}
+
+static void crash_session(struct person *p, uint64_t crashed_ms)
+{
+	uint64_t expiry_ms = (uint64_t)p->expiry_s * 1000;
+
+	if (p->expiry_s == 0) {
+		session_ends(p);
+		return;
+	}
+	p->may_end_ms = last_known(crashed_ms) + expiry_ms;
+	p->ends_ms = model_now(p->model) + expiry_ms;
+}
+
+/* It broke so shortly before that the broker may not have known. */
+static void crash_broken(struct person *p, uint64_t crashed_ms)
+{
+	if (p->exists == YES)
+		crash_session(p, crashed_ms);
+	if (p->late_will != NULL)
+		p->late_will->will_due_ms =
+		    model_now(p->model) + (uint64_t)p->late_will->will_delay_s * 1000;
+}
+
+static void crash_person(struct person *p, uint64_t crashed_ms)
+{
+	if (p->link == LINK_CALLING) {
+		COVER(p->model, CRASH_CALLING);
+		model_hangs_up(p);
+	} else if (p->link == LINK_UP) {
+		p->link = LINK_NONE;
+		p->broken = p->model->tick;
+		crash_will(p, crashed_ms);
+		crash_session(p, crashed_ms);
+	} else if (p->broken > p->model->last_quiet) {
+		crash_broken(p, crashed_ms);
+	}
+	p->asked = 0;
+	p->doomed = p->leaving = false;
+	bury_subs(p);
+}
+
+void model_crash_people(struct model *m, uint64_t crashed_ms)
+{
+	for (unsigned i = 0; i < m->people_count; i++)
+		crash_person(&m->people[i], crashed_ms);
 }

@@ -2,6 +2,7 @@
  * is a plan. */
 #include "people.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -518,6 +519,88 @@ static void do_reckon_all(struct town *t, const struct step *s)
 	probe(t);
 }
 
+/* --- when the broker dies --- */
+
+static void join_probe(struct town *t)
+{
+	const struct connect_options options = {.user = "probe", .password = "probe"};
+
+	client_join(t->probe, &options);
+}
+
+/* Somebody's last words are on their way: whether they were heard, the model cannot say. */
+static bool is_leaving(const struct town *t)
+{
+	for (unsigned i = 0; i < t->model.people_count; i++) {
+		if (t->model.people[i].leaving)
+			return true;
+	}
+	return false;
+}
+
+static void crash(struct town *t)
+{
+	uint64_t crashed_ms = t->world->now_ms;
+
+	world_crash(t->world);
+	model_crash(&t->model, crashed_ms);
+	join_probe(t);
+	settle(t);
+}
+
+static void do_crash(struct town *t, const struct step *s)
+{
+	if (t->reloading || is_leaving(t))
+		settle(t);
+	crash(t);
+	if (s->count > 1)
+		probe(t);
+}
+
+static void publish_all(struct town *t, const struct step *s)
+{
+	struct step each = *s;
+
+	each.count = 1;
+	for (unsigned i = 0; i < t->model.people_count; i++) {
+		each.who = (uint8_t)i;
+		each.topic = (uint8_t)((s->topic + i) % TOPIC_NAMES);
+		each.qos = (uint8_t)((s->qos + i) % 3);
+		do_publish(t, &each);
+	}
+}
+
+/* Every second it is tried again. */
+static void outlast(struct town *t, unsigned seconds)
+{
+	for (unsigned i = 0; i <= seconds; i++) {
+		t->world->now_ms += 1000;
+		model_time(&t->model);
+		world_run(t->world);
+	}
+	settle(t);
+}
+
+/* Nothing is acknowledged that is not kept: whoever crashes now has lost nothing that he promised.
+ * D7 */
+static void do_disk_full(struct town *t, const struct step *s)
+{
+	bool fails = s->illegal % 4 == 0;
+
+	settle(t);
+	disk_image_fail(t->world->image, s->count, fails ? -EIO : -ENOSPC);
+	publish_all(t, s);
+	world_run(t->world);
+	if (fails)
+		COVER(&t->model, DISK_FAILED);
+	else
+		COVER(&t->model, DISK_FULL);
+	if (fails || s->illegal % 4 == 1)
+		crash(t);
+	else
+		outlast(t, s->count);
+}
+
 typedef void step_fn(struct town *t, const struct step *s);
 
 static step_fn *const doers[STEP_KINDS] = {
@@ -544,6 +627,9 @@ static step_fn *const doers[STEP_KINDS] = {
     [STEP_FREEZE] = do_freeze,
     [STEP_QUIET] = do_quiet,
     [STEP_RECKON] = do_reckon_all,
+    [STEP_CRASH] = do_crash,
+    [STEP_STOP] = do_crash,
+    [STEP_DISK_FULL] = do_disk_full,
 };
 
 /* --- a life --- */
@@ -562,7 +648,7 @@ static void begin(struct town *t, const struct plan *plan)
 	struct world_settings settings = {.seed = plan->seed,
 	                                  .workers = plan->workers,
 	                                  .conf = conf,
-	                                  .held = plan->journal == JOURNAL_HELD,
+	                                  .held = plan->journal != JOURNAL_MEMORY,
 	                                  .hashes = true};
 	char *acl, *users;
 
@@ -579,8 +665,6 @@ static void begin(struct town *t, const struct plan *plan)
 
 static void invite(struct town *t, const struct plan *plan)
 {
-	const struct connect_options options = {.user = "probe", .password = "probe"};
-
 	for (unsigned i = 0; i < plan->people; i++) {
 		bool v3 = (plan->v3 >> i % 32 & 1) != 0;
 		char id[16];
@@ -592,7 +676,7 @@ static void invite(struct town *t, const struct plan *plan)
 		model_add_person(&t->model, c, i % USERS);
 	}
 	t->probe = client_new(t->world, "probe", MQTT_5_0);
-	client_join(t->probe, &options);
+	join_probe(t);
 }
 
 void people_live(const struct plan *plan, struct coverage *coverage, bool tell)
@@ -601,6 +685,7 @@ void people_live(const struct plan *plan, struct coverage *coverage, bool tell)
 
 	log_set_level(tell ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR);
 	begin(&t, plan);
+	t.model.tells = tell;
 	invite(&t, plan);
 	for (size_t i = 0; i < plan->count; i++) {
 		const struct step *s = &plan->steps[i];

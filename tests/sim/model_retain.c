@@ -1,0 +1,246 @@
+/* What may be retained: for each topic the changes of which one is its value, now, and the ones of
+ * which one would be its value if the broker crashed now.  D4 */
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "model.h"
+#include "names.h"
+
+struct cell *model_cell(struct model *m, const char *topic)
+{
+	for (unsigned i = 0; i < m->cell_count; i++) {
+		if (strcmp(m->cells[i].topic, topic) == 0)
+			return &m->cells[i];
+	}
+	m->cells[m->cell_count] =
+	    (struct cell){.topic = topic, .now = {.count = 1}, .kept = {.count = 1}};
+	return &m->cells[m->cell_count++];
+}
+
+static void writes_add(struct model *m, struct writes *writes, struct pub *pub)
+{
+	if (writes->count == WRITES_MAX)
+		model_fail(m, "the model has no room for more candidates of %s", pub->topic);
+	writes->at[writes->count++] = (struct write){.pub = pub, .sent = m->tick};
+}
+
+static bool writes_have(const struct writes *writes, const struct pub *pub)
+{
+	for (unsigned i = 0; i < writes->count; i++) {
+		if (writes->at[i].pub == pub)
+			return true;
+	}
+	return false;
+}
+
+static void writes_remove(struct writes *writes, const struct pub *pub)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < writes->count; i++) {
+		if (writes->at[i].pub != pub)
+			writes->at[kept++] = writes->at[i];
+	}
+	writes->count = kept;
+}
+
+void value_add(struct model *m, struct pub *pub)
+{
+	struct cell *cell = model_cell(m, pub->topic);
+
+	pub->retained_until = NEVER;
+	writes_add(m, &cell->now, pub);
+	writes_add(m, &cell->kept, pub);
+}
+
+bool value_has(struct model *m, const struct pub *pub)
+{
+	return writes_have(&model_cell(m, pub->topic)->now, pub);
+}
+
+void value_remove(struct model *m, const struct pub *pub)
+{
+	struct cell *cell = model_cell(m, pub->topic);
+
+	writes_remove(&cell->now, pub);
+	writes_remove(&cell->kept, pub);
+}
+
+/* --- what is older --- */
+
+/* Is this candidate certainly older than a write sent at `sent`? */
+static bool is_older(const struct write *w, const struct pub *than, uint64_t sent)
+{
+	if (w->pub == NULL)
+		return true;
+	if (w->pub == than)
+		return w->sent < sent;
+	/* Of QoS 2 any of its transmissions may have been the one that counted. */
+	if (w->pub->person == than->person && !w->pub->is_will && !than->is_will)
+		return (w->pub->qos == 2 ? w->pub->last_sent : w->sent) < sent;
+	return (w->pub->acked_at < w->pub->closed ? w->pub->acked_at : w->pub->closed) < sent;
+}
+
+static void writes_settle(struct writes *writes, const struct pub *pub)
+{
+	uint64_t sent = pub->qos == 2 ? pub->first_sent : pub->last_sent;
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < writes->count; i++) {
+		if (!is_older(&writes->at[i], pub, sent))
+			writes->at[kept++] = writes->at[i];
+	}
+	writes->count = kept;
+}
+
+/* Those that are no candidates any more were the value until now at the latest. */
+static void end_others(struct model *m, const struct writes *before, const struct writes *after)
+{
+	for (unsigned i = 0; i < before->count; i++) {
+		struct pub *pub = before->at[i].pub;
+
+		if (pub != NULL && !writes_have(after, pub))
+			pub->retained_until = m->tick;
+	}
+}
+
+/* QoS 0 is written with the next commit, or after the interval. */
+static bool is_lasting(const struct model *m, const struct pub *pub)
+{
+	return pub->qos > 0 || pub->last_sent_ms + JOURNAL_INTERVAL_MS <= model_now(m);
+}
+
+void value_settle(struct model *m, struct pub *pub)
+{
+	struct cell *cell = model_cell(m, pub->topic);
+	struct writes before = cell->now;
+
+	writes_settle(&cell->now, pub);
+	end_others(m, &before, &cell->now);
+	if (is_lasting(m, pub)) {
+		writes_settle(&cell->kept, pub);
+		return;
+	}
+	if (m->young_count == m->young_cap) {
+		m->young_cap = m->young_cap == 0 ? 64 : m->young_cap * 2;
+		m->young = xrealloc_array(m->young, m->young_cap, sizeof(struct pub *));
+	}
+	m->young[m->young_count++] = pub;
+}
+
+void values_quiet(struct model *m)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < m->young_count; i++) {
+		if (is_lasting(m, m->young[i]))
+			writes_settle(&model_cell(m, m->young[i]->topic)->kept, m->young[i]);
+		else
+			m->young[kept++] = m->young[i];
+	}
+	m->young_count = kept;
+}
+
+void values_crash(struct model *m)
+{
+	for (unsigned i = 0; i < m->cell_count; i++) {
+		struct writes before = m->cells[i].now;
+
+		m->cells[i].now = m->cells[i].kept;
+		end_others(m, &before, &m->cells[i].now);
+		for (unsigned k = 0; k < m->cells[i].now.count; k++) {
+			if (m->cells[i].now.at[k].pub != NULL)
+				m->cells[i].now.at[k].pub->retained_until = NEVER;
+		}
+	}
+	m->young_count = 0;
+}
+
+/* --- looking --- */
+
+static const struct received *value_of(const char *topic, const struct received *values,
+                                       size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(values[i].topic, topic) == 0)
+			return &values[i];
+	}
+	return NULL;
+}
+
+enum sure model_is_shown(const struct model *m, const struct pub *pub, uint64_t since)
+{
+	uint64_t now = model_now(m);
+
+	if (pub == NULL || pub->empty || pub->expires_max_ms <= now)
+		return NO;
+	if (pub->expires_min_ms <= now)
+		return MAYBE;
+	return model_writer_may(m, since, pub->person->user, pub->topic);
+}
+
+static bool fits(const struct model *m, const struct pub *pub, const struct received *seen)
+{
+	enum sure shown = model_is_shown(m, pub, m->tick);
+
+	if (seen == NULL)
+		return shown != YES;
+	return shown != NO && strcmp(pub->payload, seen->payload) == 0;
+}
+
+/* What it is not was overwritten by what it is: also for who comes after a crash, where that
+ * lasts. */
+static void rule_out(struct model *m, struct cell *cell, const struct writes *before,
+                     const struct received *seen)
+{
+	const struct pub *value = seen == NULL ? NULL : cell->now.at[0].pub;
+
+	if (value == NULL || cell->now.count != 1 || !is_lasting(m, value))
+		return;
+	for (unsigned i = 0; i < before->count; i++) {
+		if (before->at[i].pub != value)
+			writes_remove(&cell->kept, before->at[i].pub);
+	}
+}
+
+/* One topic: a candidate that fits, and from now on none that does not. */
+static void probe_cell(struct model *m, struct cell *cell, const struct received *seen)
+{
+	struct writes before = cell->now;
+	const struct pub *first = before.at[0].pub;
+	unsigned fitting = 0;
+
+	COVER(m, RETAINED_PROBED);
+	if (seen == NULL && first != NULL)
+		COVER(m, RETAINED_GONE);
+	cell->now.count = 0;
+	for (unsigned i = 0; i < before.count; i++) {
+		const struct pub *pub = before.at[i].pub;
+		bool may_come = pub != NULL && pub->closed == NEVER;
+
+		fitting += fits(m, pub, seen);
+		if (fits(m, pub, seen) || may_come)
+			cell->now.at[cell->now.count++] = before.at[i];
+	}
+	if (fitting == 0)
+		model_fail(m, "retained of %s is %.20s, which it cannot be (%.20s%s)", cell->topic,
+		           seen == NULL ? "nothing" : seen->payload,
+		           first == NULL ? "nothing" : first->payload,
+		           before.count > 1 ? ", ..." : "");
+	end_others(m, &before, &cell->now);
+	rule_out(m, cell, &before, seen);
+}
+
+void model_retained(struct model *m, const struct received *values, size_t count)
+{
+	m->tick++;
+	for (size_t i = 0; i < count; i++) {
+		const char *topic = names_topic(values[i].topic);
+
+		if (topic == NULL)
+			model_fail(m, "retained of %s, where nobody wrote", values[i].topic);
+		model_cell(m, topic);
+	}
+	for (unsigned i = 0; i < m->cell_count; i++)
+		probe_cell(m, &m->cells[i], value_of(m->cells[i].topic, values, count));
+}
