@@ -309,12 +309,13 @@ static void drop(struct session *s, struct outgoing *o, const char *cause)
 static void write_sent(struct session *s, struct outgoing *o)
 {
 	struct delivery d = outgoing_delivery(o);
+	bool expired = !o->sent && msg_is_expired(o->msg, s->worker->home.now_ms);
 	struct publish_out p;
 
 	fill_packet(s, o->msg, &d, o->qos, &p);
 	if (!fits(s, &p)) /* [MQTT5-3.1.2-25] */
 		session_count_drop(s, TOO_LARGE);
-	if (!fits(s, &p) || !receive_permitted(s, o->msg)) {
+	if (expired || !fits(s, &p) || !receive_permitted(s, o->msg)) { /* [MQTT5-3.3.2-5] */
 		sent_remove(s, o);
 		return;
 	}
