@@ -403,6 +403,8 @@ static void judge_first(const struct delivery_at *d, bool live, unsigned replays
 		copy->live++;
 	else
 		copy->replays++;
+	if (d->pub->empty)
+		return; /* which of them it is, is a guess */
 	if (copy->live > routings(d->pub) + copy->extra ||
 	    copy->live + copy->replays + copy->either >
 	        routings(d->pub) + replays_most + copy->extra)
