@@ -219,8 +219,10 @@ static void on_page(struct post *post, void *home_arg)
 
 	if (s != NULL && s->backlog != NULL && s->backlog->page == page) {
 		s->backlog->page = NULL;
-		take_page(s, page);
-		session_pump(s);
+		if (page->status == 0) {
+			take_page(s, page);
+			session_pump(s);
+		}
 	}
 	journal_page_fini(page);
 	free(page);

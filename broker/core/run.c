@@ -215,10 +215,22 @@ static bool open_control(struct run *run)
 
 /* --- the store --- */
 
+/* NULL: it cannot be opened, and why is told. */
 static struct journal *open_journal(const struct conf *conf)
 {
-	(void)conf;
-	return journal_memory_new();
+	struct disk_options options = {.directory = conf->persistence_directory,
+	                               .max_bytes = conf->persistence_max_bytes};
+	struct journal_options timing = {.interval_ms = conf->persistence_interval_ms,
+	                                 .expired_keep_ms = RETAIN_OWNED_AFTER_MS};
+	char text[DISK_ERROR_TEXT];
+	struct disk *disk;
+
+	if (conf->persistence_directory == NULL)
+		return journal_memory_new();
+	if (disk_open(&options, text, &disk) == 0)
+		return journal_disk_new(disk, &timing);
+	LOG(STORE_REFUSED, F_STR("directory", conf->persistence_directory), F_STR("error", text));
+	return NULL;
 }
 
 static bool restore(struct run *run, const struct conf *conf)

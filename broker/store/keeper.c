@@ -191,7 +191,7 @@ static int read_pages(struct keeper *k)
 
 	DL_FOREACH (k->pages, page) {
 		if (rc == 0)
-			rc = queue_read_page(k, page);
+			rc = keeper_queue_read_page(k, page);
 	}
 	return rc;
 }

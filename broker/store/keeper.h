@@ -123,10 +123,10 @@ int keeper_apply(struct keeper *k, struct journal_group *g);
 /* --- keeper_queue.c --- */
 
 /* The queue records from `at` on that carry the same message; *at moves behind them. */
-int queue_apply(struct keeper *k, struct journal_group *g, size_t *at);
-int queue_done(struct keeper *k, uint64_t session_id, uint64_t position);
-int queue_drop_body(struct keeper *k, uint64_t body_id); /* one reference */
-int queue_read_page(struct keeper *k, struct journal_page *page);
+int keeper_queue_apply(struct keeper *k, struct journal_group *g, size_t *at);
+int keeper_queue_done(struct keeper *k, uint64_t session_id, uint64_t position);
+int keeper_queue_drop_body(struct keeper *k, uint64_t body_id); /* one reference */
+int keeper_queue_read_page(struct keeper *k, struct journal_page *page);
 
 /* --- keeper_sweep.c --- */
 

@@ -69,7 +69,7 @@ static int apply_inbound_done(struct keeper *k, const struct record *r)
 
 static int apply_queue_done(struct keeper *k, const struct record *r)
 {
-	return queue_done(k, r->session_id, r->number);
+	return keeper_queue_done(k, r->session_id, r->number);
 }
 
 /* Only of what is in the queue. */
@@ -155,7 +155,7 @@ static int apply_replay_done(struct keeper *k, const struct record *r)
 	return remove_pair(k, TABLE_REPLAY, r);
 }
 
-/* RECORD_QUEUE is queue_apply's: several share a message. */
+/* RECORD_QUEUE is keeper_queue_apply's: several share a message. */
 static apply_fn *const appliers[RECORD_KINDS] = {
     [RECORD_SESSION] = apply_session,           [RECORD_SESSION_END] = apply_session_end,
     [RECORD_SUBSCRIPTION] = apply_subscription, [RECORD_UNSUBSCRIPTION] = apply_unsubscription,
@@ -174,7 +174,7 @@ int keeper_apply(struct keeper *k, struct journal_group *g)
 		const struct entry *e = &g->entries[i];
 
 		if (e->record.kind == RECORD_QUEUE) {
-			rc = queue_apply(k, g, &i);
+			rc = keeper_queue_apply(k, g, &i);
 			continue;
 		}
 		if (!e->cancelled)

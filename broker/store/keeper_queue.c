@@ -112,7 +112,7 @@ static int put_rows(struct keeper *k, struct run *run)
 	return rc;
 }
 
-int queue_apply(struct keeper *k, struct journal_group *g, size_t *at)
+int keeper_queue_apply(struct keeper *k, struct journal_group *g, size_t *at)
 {
 	struct run run = run_at(g, *at);
 	struct row_msg message;
@@ -130,7 +130,7 @@ int queue_apply(struct keeper *k, struct journal_group *g, size_t *at)
 
 /* --- done --- */
 
-int queue_drop_body(struct keeper *k, uint64_t body_id)
+int keeper_queue_drop_body(struct keeper *k, uint64_t body_id)
 {
 	struct row_key key;
 	struct slice id = row_key_id(&key, body_id), row;
@@ -159,7 +159,7 @@ static void uncount(struct keeper *k, uint64_t session_id, uint32_t bytes)
 }
 
 /* Of a session that has ended all goes anyway; of a position that is not there nothing does. */
-int queue_done(struct keeper *k, uint64_t session_id, uint64_t position)
+int keeper_queue_done(struct keeper *k, uint64_t session_id, uint64_t position)
 {
 	struct row_key key;
 	struct slice at = row_key_pair(&key, session_id, position), row;
@@ -177,7 +177,7 @@ int queue_done(struct keeper *k, uint64_t session_id, uint64_t position)
 	rc = keeper_remove(k, TABLE_QUEUE, at);
 	if (rc == 0)
 		rc = keeper_remove(k, TABLE_SENT, at);
-	return rc == 0 && q.has_body ? queue_drop_body(k, q.body_id) : rc;
+	return rc == 0 && q.has_body ? keeper_queue_drop_body(k, q.body_id) : rc;
 }
 
 /* --- pages --- */
@@ -290,7 +290,7 @@ static int read_rows(struct reading *reading)
 	return rc == 0 ? complete_items(reading) : rc;
 }
 
-int queue_read_page(struct keeper *k, struct journal_page *page)
+int keeper_queue_read_page(struct keeper *k, struct journal_page *page)
 {
 	struct reading reading = {.k = k, .page = page};
 	int rc = 0;

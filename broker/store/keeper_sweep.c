@@ -55,7 +55,7 @@ static int remove_collected(struct keeper *k, const struct sweep *s)
 
 		rc = keeper_remove(k, s->table, row_key_pair(&key, s->session_id, row->number));
 		if (rc == 0 && row->has_body)
-			rc = queue_drop_body(k, row->body_id);
+			rc = keeper_queue_drop_body(k, row->body_id);
 	}
 	return rc;
 }

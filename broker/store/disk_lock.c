@@ -1,0 +1,154 @@
+/* Directory, lock and note: files "broker.lock" (the process that holds it) and "note". */
+#include "store/disk_lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#define NOTE_BYTES 24
+
+static int explain(char text[DISK_ERROR_TEXT], int error, const char *directory, const char *what)
+{
+	(void)snprintf(text, DISK_ERROR_TEXT, "%s: %s: %s", directory, what, strerror(error));
+	return -error;
+}
+
+static int check_directory(const char *directory, char text[DISK_ERROR_TEXT])
+{
+	struct stat st;
+
+	if (mkdir(directory, 0700) != 0 && errno != EEXIST)
+		return explain(text, errno, directory, "the directory cannot be made");
+	if (stat(directory, &st) != 0)
+		return explain(text, errno, directory, "the directory cannot be read");
+	if (!S_ISDIR(st.st_mode))
+		return explain(text, ENOTDIR, directory, "name a directory for the store");
+	if ((st.st_mode & S_IWOTH) == 0)
+		return 0;
+	(void)snprintf(text, DISK_ERROR_TEXT, "others may write %s: chmod 0700 %s", directory,
+	               directory);
+	return -EPERM;
+}
+
+static int open_at(int directory, const char *name)
+{
+	return openat(directory, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+static int refuse_second(int fd, const char *directory, char text[DISK_ERROR_TEXT])
+{
+	char pid[24] = {0};
+
+	if (pread(fd, pid, sizeof(pid) - 1, 0) <= 0 || strtol(pid, NULL, 10) <= 0)
+		strcpy(pid, "unknown");
+	pid[strcspn(pid, "\n")] = 0;
+	(void)snprintf(text, DISK_ERROR_TEXT,
+	               "%s is in use by process %s: stop that one, or give this one a directory of "
+	               "its own",
+	               directory, pid);
+	return -EBUSY;
+}
+
+static void write_pid(int fd)
+{
+	char pid[24];
+	int n = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
+
+	if (ftruncate(fd, 0) != 0 || pwrite(fd, pid, (size_t)n, 0) != n)
+		return; /* it is for the message alone */
+}
+
+int disk_lock_take(const char *directory, struct disk_lock *out, char text[DISK_ERROR_TEXT])
+{
+	int failed = check_directory(directory, text);
+	int dir;
+
+	*out = (struct disk_lock){.fd = -1, .note_fd = -1};
+	if (failed != 0)
+		return failed;
+	dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return explain(text, errno, directory, "the directory cannot be opened");
+	out->fd = open_at(dir, "broker.lock");
+	out->note_fd = open_at(dir, "note");
+	failed = out->fd < 0 || out->note_fd < 0 ? errno : 0;
+	close(dir);
+	if (failed != 0)
+		failed =
+		    explain(text, failed, directory,
+		            "its files cannot be opened; they must belong to the broker's user");
+	else if (flock(out->fd, LOCK_EX | LOCK_NB) != 0)
+		failed = refuse_second(out->fd, directory, text);
+	else
+		write_pid(out->fd);
+	if (failed != 0)
+		disk_lock_drop(out);
+	return failed;
+}
+
+static int sync_directory(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int failed = fd < 0 || fsync(fd) != 0 ? errno : 0;
+
+	if (fd >= 0)
+		close(fd);
+	return failed;
+}
+
+int disk_lock_sync(const char *directory, char text[DISK_ERROR_TEXT])
+{
+	char *copy = slice_dup(slice_of_str(directory));
+	int failed = sync_directory(directory);
+
+	if (failed == 0)
+		failed = sync_directory(dirname(copy));
+	free(copy);
+	/* Above a mount point, or where we may not read: its names are somebody else's care. */
+	if (failed == EACCES || failed == 0)
+		return 0;
+	return explain(text, failed, directory, "the directory cannot be flushed to disk");
+}
+
+void disk_lock_drop(struct disk_lock *lock)
+{
+	if (lock->note_fd >= 0)
+		close(lock->note_fd);
+	if (lock->fd >= 0)
+		close(lock->fd);
+	*lock = (struct disk_lock){.fd = -1, .note_fd = -1};
+}
+
+void disk_note_read(const struct disk_lock *lock, struct disk_note *out)
+{
+	uint8_t bytes[NOTE_BYTES] = {0};
+	struct reader r = reader_of(slice_of(bytes, sizeof(bytes)));
+
+	*out = (struct disk_note){0};
+	if (pread(lock->note_fd, bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
+		return;
+	out->transaction = read_u64(&r);
+	out->time_ms = read_u64(&r);
+	if (read_u64(&r) != XXH3_64bits(bytes, NOTE_BYTES - 8))
+		*out = (struct disk_note){0};
+}
+
+void disk_note_write(const struct disk_lock *lock, const struct disk_note *note)
+{
+	struct buf b = {0};
+
+	buf_put_u64(&b, note->transaction);
+	buf_put_u64(&b, note->time_ms);
+	buf_put_u64(&b, XXH3_64bits(b.data, b.len));
+	if (pwrite(lock->note_fd, b.data, b.len, 0) != (ssize_t)b.len) {
+		/* An old note is none that lies: it says less. */
+	}
+	buf_fini(&b);
+}

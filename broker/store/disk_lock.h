@@ -1,0 +1,31 @@
+/* The store's directory: ours alone while the broker runs, and beside the tables a note of the last
+ * commit, written without waiting for the disk.  After a crash of the process the note is exact;
+ * after a power cut it may be old, never new.  So tables that are older than the note have lost
+ * something that was acknowledged.  Thread: as disk.h says. */
+#ifndef STORE_DISK_LOCK_H
+#define STORE_DISK_LOCK_H
+
+#include "store/disk.h"
+
+#define DISK_DATA_FILE "data.mdb" /* LMDB's name for it */
+
+struct disk_note {
+	uint64_t transaction, time_ms;
+};
+
+struct disk_lock {
+	int fd, note_fd; /* -1: none */
+};
+
+/* Make the directory where it is missing, and lock it. 0 or -errno and what to do. */
+int disk_lock_take(const char *directory, struct disk_lock *out, char text[DISK_ERROR_TEXT]);
+void disk_lock_drop(struct disk_lock *lock);
+
+/* The names of the files, and of the directory, are on disk. 0 or -errno. */
+int disk_lock_sync(const char *directory, char text[DISK_ERROR_TEXT]);
+
+/* Zeros where there is none that can be read. */
+void disk_note_read(const struct disk_lock *lock, struct disk_note *out);
+void disk_note_write(const struct disk_lock *lock, const struct disk_note *note);
+
+#endif
