@@ -88,6 +88,8 @@ static bool on_session(void *arg, uint64_t session_id, struct slice value)
 	s->removed = kept.removed_since_ms != 0;
 	s->removed_since_ms = since(r, w, kept.removed_since_ms);
 	(void)server_session_kept(r->server, s->identity->key, UINT32_MAX);
+	if (kept.away_since_ms == 0)
+		keep_session(s); /* or the next crash would begin its time anew */
 	r->counts->sessions++;
 	return true;
 }
@@ -194,7 +196,7 @@ static bool on_will(void *arg, uint64_t session_id, struct msg *msg, struct slic
 	struct restore *r = arg;
 	struct session *s = find(r, session_id);
 	struct kept_will kept;
-	uint64_t due_ms;
+	uint64_t due_ms, monotonic_ms;
 
 	if (!kept_will_read(value, &kept))
 		return false;
@@ -203,8 +205,11 @@ static bool on_will(void *arg, uint64_t session_id, struct msg *msg, struct slic
 	if (s == NULL || s->will != NULL)
 		return false;
 	due_ms = kept.due_ms != 0 ? kept.due_ms : r->last_ms + (uint64_t)kept.delay_s * 1000;
+	monotonic_ms = monotonic(r, due_ms);
 	home_enter(&s->worker->home);
-	will_restore(s, msg_ref(msg), kept.delay_s, monotonic(r, due_ms));
+	will_restore(s, msg_ref(msg), kept.delay_s, monotonic_ms);
+	if (kept.due_ms == 0 && monotonic_ms > 0)
+		keep_will(s, monotonic_ms); /* the same */
 	home_leave();
 	r->counts->wills++;
 	return true;
