@@ -94,6 +94,22 @@ void commit_free(struct commit *commit)
 
 /* --- behind the commit --- */
 
+static bool is_kept(const struct commit *commit, const struct target_item *item)
+{
+	return item->durable && item->qos > 0 && commit->msg->qos > 0 &&
+	       commit->durability != DURABILITY_NONE;
+}
+
+/* Those who had to wait, for a crash would let them have it twice. */
+static void hand_over_held(struct worker *w, struct commit *commit)
+{
+	for (size_t i = 0; i < commit->item_count; i++) {
+		if (!is_kept(commit, &commit->items[i]))
+			handover_target(w, commit->msg, &commit->items[i], false);
+	}
+	handover_live(w, commit->msg, &commit->live, false);
+}
+
 static void on_committed(struct journal_group *group, int status, void *home_arg)
 {
 	struct worker *w = home_arg;
@@ -105,7 +121,7 @@ static void on_committed(struct journal_group *group, int status, void *home_arg
 	if (s != NULL && commit->packet_id != 0)
 		inbound_stored(s, commit->packet_id, status == 0);
 	if (status == 0 && commit->holds_live)
-		handover_live(w, commit->msg, &commit->live, false);
+		hand_over_held(w, commit);
 	if (commit->receipt != NULL && status == 0)
 		receipt_done(&commit->receipt, commit->reason, SLICE_EMPTY);
 	else if (commit->receipt != NULL)
@@ -142,12 +158,6 @@ static void add_retained(struct worker *w, struct journal_group *group,
 	record.value = buf_slice(&value);
 	journal_group_add(group, &record);
 	buf_fini(&value);
-}
-
-static bool is_kept(const struct commit *commit, const struct target_item *item)
-{
-	return item->durable && item->qos > 0 && commit->msg->qos > 0 &&
-	       commit->durability != DURABILITY_NONE;
 }
 
 /* Identifier, will, retained change, every queue record: all or nothing. [MQTT5-4.3.2-4]
@@ -221,7 +231,8 @@ bool commit_append(struct worker *w, struct publish_job *job, struct commit **co
 		return false;
 	}
 	if (hastens(group, job, c)) {
-		hand_over(w, job, c, 0);
+		if (!c->holds_live)
+			hand_over(w, job, c, 0);
 		wait_for_it(w, job, c);
 		*commit = NULL;
 		journal_group_await(group, on_committed, c);
