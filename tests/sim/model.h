@@ -80,8 +80,9 @@ struct copy {
 	/* Sent for the first time: by a subscription, as a retained value, one of the two, to a
 	 * member of a group. */
 	unsigned live, replays, either, shared[SHARE_NAMES];
-	unsigned of_qos[3]; /* of all these */
-	unsigned extra;     /* crashes that may have forgotten an acknowledgement */
+	unsigned of_qos[3];    /* of all these */
+	unsigned extra;        /* crashes that may have forgotten an acknowledgement */
+	unsigned replays_anew; /* ... or that it was replayed */
 	uint64_t settled_ms;
 	unsigned again, again_now; /* sent again; on the last connection */
 	unsigned settled;          /* acknowledged, and the broker knows it */
@@ -206,6 +207,7 @@ void model_expiry(struct person *p, uint32_t expiry_s); /* said with DISCONNECT 
 /* The world's clock has moved: what is due happens. */
 void model_time(struct model *m);
 uint64_t model_next_due(const struct model *m);
+void model_note_packets(struct model *m); /* before time goes on: who has said something */
 void model_quiet_people(struct model *m);
 void model_crash_people(struct model *m, uint64_t crashed_ms);
 

@@ -363,7 +363,7 @@ static void judge_order(const struct delivery_at *d)
 static unsigned copies_at_most(const struct delivery_at *d)
 {
 	return routings(d->pub) * (1 + shares_possible(d->person, d->pub, NULL)) +
-	       replays_possible(d->person, d->pub, NULL);
+	       replays_possible(d->person, d->pub, NULL) + d->copy->replays_anew;
 }
 
 /* Only what was sent on an earlier connection, and whose acknowledgement the broker may not have
@@ -395,7 +395,7 @@ static void judge_again(const struct delivery_at *d, bool ordered)
 static void judge_first(const struct delivery_at *d, bool live, unsigned replays)
 {
 	struct copy *copy = d->copy;
-	unsigned replays_most = replays_possible(d->person, d->pub, NULL);
+	unsigned replays_most = replays_possible(d->person, d->pub, NULL) + copy->replays_anew;
 
 	if (live && replays > 0)
 		copy->either++;
@@ -425,6 +425,7 @@ static void note(const struct delivery_at *d)
 	struct person *p = d->person;
 
 	copy->life = p->client->life;
+	copy->settled_ms = NEVER;
 	copy->of_qos[d->r->qos]++;
 	if (d->pub->is_will)
 		COVER(p->model, WILL_RECEIVED);
@@ -637,7 +638,7 @@ static void judge_group(struct model *m, struct pub *pub, unsigned share)
 
 static void judge_groups(struct model *m, struct pub *pub)
 {
-	if (pub->routed != YES || pub->empty)
+	if (pub->routed != YES || pub->empty || pub->expires_min_ms <= model_now(m))
 		return;
 	for (unsigned share = 0; share < SHARE_NAMES; share++)
 		judge_group(m, pub, share);
@@ -802,11 +803,11 @@ static void allow_again(struct copy *copy, uint64_t crashed_ms)
 {
 	unsigned times = first_times(copy) > 0 ? first_times(copy) : 1;
 
-	if (copy->of_qos[1] == 0)
-		return;
 	if (copy->settled_ms != NEVER && copy->settled_ms + JOURNAL_INTERVAL_MS <= crashed_ms)
 		return;
-	copy->extra += times;
+	if (copy->of_qos[1] > 0)
+		copy->extra += times;
+	copy->replays_anew += copy->replays + copy->either; /* as is that they were given */
 }
 
 void model_crash_deliveries(struct model *m, uint64_t crashed_ms)

@@ -92,8 +92,8 @@ void model_acked(struct person *p, struct pub *pub, enum packet_type type, enum 
 	m->coverage->received[type]++;
 	m->coverage->reasons[type][reason]++;
 	if (m->tells)
-		printf("        %s hears %s 0x%02x of %.20s\n", p->name, packet_type_name(type), reason,
-		       pub->payload);
+		printf("        %s hears %s 0x%02x of %.20s\n", p->name, packet_type_name(type),
+		       reason, pub->payload);
 	if (type == PACKET_PUBCOMP)
 		return;
 	pub->acked = true;

@@ -583,16 +583,25 @@ static void quiet_person(struct person *p)
 		           c->disconnect_reason);
 	if (p->link == LINK_UP) {
 		require_answers(p);
-		if (c->given != p->given_seen)
-			p->last_packet_ms = model_now(p->model);
-		p->given_seen = c->given;
 	}
 	bury_subs(p);
 	p->leaving = false;
 }
 
+void model_note_packets(struct model *m)
+{
+	for (unsigned i = 0; i < m->people_count; i++) {
+		struct person *p = &m->people[i];
+
+		if (p->link == LINK_UP && p->client->given != p->given_seen)
+			p->last_packet_ms = model_now(m);
+		p->given_seen = p->client->given;
+	}
+}
+
 void model_quiet_people(struct model *m)
 {
+	model_note_packets(m);
 	for (unsigned i = 0; i < m->people_count; i++)
 		quiet_person(&m->people[i]);
 }

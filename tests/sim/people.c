@@ -570,10 +570,13 @@ static void publish_all(struct town *t, const struct step *s)
 	}
 }
 
-/* Every second it is tried again. */
+/* Every second it is tried again; in the end there is room. */
 static void outlast(struct town *t, unsigned seconds)
 {
-	for (unsigned i = 0; i <= seconds; i++) {
+	for (unsigned i = 0; i <= seconds + 2; i++) {
+		if (i == seconds)
+			disk_image_fail(t->world->image, 0, 0);
+		model_note_packets(&t->model);
 		t->world->now_ms += 1000;
 		model_time(&t->model);
 		world_run(t->world);
@@ -679,11 +682,19 @@ static void invite(struct town *t, const struct plan *plan)
 	join_probe(t);
 }
 
+static void forget_line(void *arg, enum event e, struct slice line)
+{
+	(void)arg;
+	(void)e;
+	(void)line;
+}
+
 void people_live(const struct plan *plan, struct coverage *coverage, bool tell)
 {
 	struct town t = {.coverage = coverage};
 
 	log_set_level(tell ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR);
+	log_set_sink(tell ? NULL : forget_line, NULL);
 	begin(&t, plan);
 	t.model.tells = tell;
 	invite(&t, plan);
