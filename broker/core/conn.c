@@ -9,6 +9,7 @@
 #include "base/list.h"
 #include "core/deliver.h"
 #include "core/exchange.h"
+#include "core/farewell.h"
 #include "core/server.h"
 #include "core/stop.h"
 #include "proto/control.h"
@@ -147,7 +148,8 @@ void conn_close(struct conn *c)
 	conn_let_go(c);
 	write_out(c);
 	worker_give_buf(c->worker, &c->out);
-	stream_close(c->stream, FLUSH_MS);
+	if (!farewell_begin(c, FLUSH_MS))
+		stream_close(c->stream, FLUSH_MS);
 }
 
 /* CONNACK is the first packet it gets: while that one waits, it gets none.
@@ -217,6 +219,7 @@ static void conn_free(struct conn *c)
 	struct worker *w = c->worker;
 
 	conn_unlink(c);
+	farewell_forget(c);
 	if (c->address_counted)
 		quota_address_give(w, c->stream);
 	buf_fini(&c->in);
@@ -297,6 +300,7 @@ static enum reason on_disconnect(struct conn *c, const struct frame *f)
 	}
 	/* Only 0x00 says that the will is not wanted. [MQTT5-3.14.4-3] [MQTT3-3.14.4-3] */
 	c->clean_disconnect = d.reason == REASON_SUCCESS;
+	c->said_disconnect = true;
 	conn_end(c, d.reason, "the client said DISCONNECT");
 	return REASON_OK;
 }
@@ -495,6 +499,8 @@ static void on_timer(struct timer *timer, void *home_arg)
 	struct worker *w = home_arg;
 	uint64_t allowed_ms = (uint64_t)c->keep_alive_s * 1500;
 
+	if (farewell_is_late(c))
+		return;
 	if (c->state == CONN_NEW) {
 		conn_end(c, REASON_MAXIMUM_CONNECT_TIME,
 		         "no CONNECT within limits.connect_timeout");

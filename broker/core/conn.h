@@ -14,6 +14,7 @@
 #include "proto/connect.h"
 
 struct exchange;
+struct farewell;
 struct worker;
 struct session;
 
@@ -60,6 +61,7 @@ struct conn {
 	struct receipt *receipts, **receipts_tail;
 	struct login_wait *login;
 	struct exchange *exchange;      /* AUTH packets come and go */
+	struct farewell *farewell;      /* it closes when what it ended is gone on disk too */
 	struct identity *identity;      /* until the session has it */
 	struct alias_table aliases;     /* those the client has set */
 	struct alias_table aliases_out; /* those it was given */
@@ -86,6 +88,7 @@ struct conn {
 	bool enhanced; /* it came in by SCRAM, and may authenticate anew */
 	bool bridge;   /* another broker: no-local and retain as published for all it subscribes */
 	bool clean_disconnect; /* DISCONNECT 0x00 came: no will */
+	bool said_disconnect;
 };
 
 /* A new connection of a listener of this worker. Takes the stream (detached). */

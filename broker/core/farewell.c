@@ -1,0 +1,61 @@
+/* A connection whose end waits for the journal. */
+#include "core/farewell.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "core/keep.h"
+
+/* Outlives the connection until its group completes. */
+struct farewell {
+	struct conn *conn; /* NULL: it has gone */
+	uint64_t flush_ms;
+};
+
+void farewell_forget(struct conn *c)
+{
+	if (c->farewell == NULL)
+		return;
+	c->farewell->conn = NULL;
+	c->farewell = NULL;
+	home_timer_disarm(&c->worker->home, &c->timer);
+}
+
+static void close_now(struct conn *c, uint64_t flush_ms)
+{
+	farewell_forget(c);
+	stream_close(c->stream, flush_ms);
+}
+
+static void on_gone(struct journal_group *group, int status, void *home_arg)
+{
+	struct farewell *f = journal_group_context(group);
+
+	(void)status;
+	(void)home_arg;
+	if (f->conn != NULL)
+		close_now(f->conn, f->flush_ms);
+	free(f);
+}
+
+bool farewell_begin(struct conn *c, uint64_t timeout_ms)
+{
+	struct worker *w = c->worker;
+
+	if (!c->said_disconnect || w->facts == NULL || !w->facts_hasten || w->stopping)
+		return false;
+	c->farewell = xnew(c->farewell);
+	c->farewell->conn = c;
+	c->farewell->flush_ms = timeout_ms;
+	home_timer_arm(&w->home, &c->timer, timeout_ms);
+	keep_commit_for(w, on_gone, c->farewell);
+	return true;
+}
+
+bool farewell_is_late(struct conn *c)
+{
+	if (c->farewell == NULL)
+		return false;
+	close_now(c, c->farewell->flush_ms);
+	return true;
+}
