@@ -187,7 +187,7 @@ void model_crash(struct model *m, uint64_t crashed_ms)
 	m->tick++;
 	COVER(m, CRASHES);
 	model_crash_people(m, crashed_ms);
-	model_crash_publications(m);
+	model_crash_publications(m, crashed_ms);
 	model_crash_deliveries(m, crashed_ms);
 	m->tick++;
 	model_time(m);

@@ -61,6 +61,7 @@ struct pub {
 	uint64_t will_may_ms; /* after a crash: it may be published from here on ... */
 	uint64_t will_due_ms; /* ... and must be here; of a will that waits; NEVER: it does not */
 	uint32_t will_delay_s;
+	uint64_t written_ms; /* a crash before then may lose it */
 	bool acked;
 	uint64_t acked_at;
 	enum sure fires;         /* a will */
@@ -103,6 +104,7 @@ struct person {
 	bool bad_password;
 	bool wants_clean; /* hung up on a clean start: will not do with less the next time */
 	struct connect_options options;
+	bool fired_by_call; /* a late will, by a clean start that may be refused */
 	uint64_t called, up_since, broken;
 	uint64_t last_packet_ms;
 	size_t given_seen;
@@ -117,7 +119,6 @@ struct person {
 	unsigned incarnation;
 	uint32_t expiry_s;
 	uint64_t may_end_ms, ends_ms; /* while away: from here on it may, here it has */
-	uint64_t settled_ms, up_since_ms;
 	struct sub **subs;
 	size_t sub_count, sub_cap;
 	struct copy **owed; /* must come, has not */
@@ -226,7 +227,7 @@ void model_fires(struct pub *will, enum sure sure);
 /* It may have, but did not: the CONNECT that would have ended its session was refused. */
 void model_unfires(struct pub *will);
 void model_quiet_publications(struct model *m);
-void model_crash_publications(struct model *m);
+void model_crash_publications(struct model *m, uint64_t crashed_ms);
 
 /* --- retained values (model_retain.c) --- */
 

@@ -220,18 +220,22 @@ static void crash_pub(struct model *m, struct pub *pub)
 	close_pub(m, pub);
 }
 
-/* Wills of connections that broke just before go out when the broker is there again. */
-void model_crash_publications(struct model *m)
+/* One that was about to be published goes out when the broker is there again, if it was kept. */
+static void crash_open_will(const struct model *m, struct pub *will, uint64_t crashed_ms)
 {
-	uint64_t now = model_now(m);
+	if (will->written_ms > crashed_ms && will->fires == YES)
+		will->fires = MAYBE;
+	if (will->has_expiry && will->will_due_ms == NEVER)
+		will->expires_max_ms = model_now(m) + (uint64_t)will->expiry_s * 1000;
+}
 
+void model_crash_publications(struct model *m, uint64_t crashed_ms)
+{
 	for (size_t i = 0; i < m->open_count; i++) {
-		struct pub *pub = m->open[i];
-
-		if (!pub->is_will)
-			crash_pub(m, pub);
-		else if (pub->has_expiry && pub->will_due_ms == NEVER)
-			pub->expires_max_ms = now + (uint64_t)pub->expiry_s * 1000;
+		if (m->open[i]->is_will)
+			crash_open_will(m, m->open[i], crashed_ms);
+		else
+			crash_pub(m, m->open[i]);
 	}
 	values_crash(m);
 }

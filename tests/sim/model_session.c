@@ -376,6 +376,7 @@ void model_calls(struct person *p, const struct connect_options *options, bool b
 	if (options->keep)
 		return;
 	end_subs(p, false);
+	p->fired_by_call = p->late_will != NULL && p->late_will->first_sent == NEVER;
 	if (p->late_will != NULL)
 		model_fires(p->late_will, MAYBE);
 }
@@ -408,7 +409,7 @@ static void judge_refusal(struct person *p)
 	p->link = LINK_NONE;
 	p->doomed = true;
 	revive_subs(p);
-	if (!p->options.keep && p->late_will != NULL)
+	if (!p->options.keep && p->late_will != NULL && p->fired_by_call)
 		model_unfires(p->late_will);
 }
 
@@ -457,8 +458,9 @@ void model_connack(struct person *p)
 	p->link = LINK_UP;
 	p->wants_clean = false;
 	p->up_since = m->tick;
-	p->up_since_ms = model_now(m);
 	p->last_packet_ms = model_now(m);
+	if (p->will != NULL && p->expiry_s == 0) /* the CONNACK did not wait for it */
+		p->will->written_ms = model_now(m) + JOURNAL_INTERVAL_MS;
 }
 
 /* Whether the broker ever saw it, nobody knows. */
@@ -615,24 +617,31 @@ static uint64_t last_known(uint64_t crashed_ms)
 	return crashed_ms - 61000;
 }
 
+/* From when on, nobody knows to the millisecond. */
+static void crash_late_will(struct person *p, uint64_t crashed_ms)
+{
+	uint64_t delay_ms = (uint64_t)p->late_will->will_delay_s * 1000;
+
+	p->late_will->will_may_ms = last_known(crashed_ms) + delay_ms;
+	p->late_will->will_due_ms = model_now(p->model) + delay_ms;
+}
+
 static void crash_will(struct person *p, uint64_t crashed_ms)
 {
 	struct model *m = p->model;
-	bool written = p->expiry_s > 0 || p->up_since_ms + JOURNAL_INTERVAL_MS <= crashed_ms;
 	uint64_t delay_ms;
 
 	if (p->will == NULL)
 		return;
 	COVER(m, CRASH_WILL);
 	delay_ms = (uint64_t)p->will->will_delay_s * 1000;
-	if (!written) {
+	if (p->will->written_ms > crashed_ms) {
 		model_fires(p->will, MAYBE);
 	} else if (delay_ms == 0 || p->expiry_s == 0) {
 		model_fires(p->will, YES);
 	} else {
 		p->late_will = p->will;
-		p->late_will->will_may_ms = last_known(crashed_ms) + delay_ms;
-		p->late_will->will_due_ms = model_now(m) + delay_ms;
+		crash_late_will(p, crashed_ms);
 	}
 	p->will = NULL;
 }
@@ -655,8 +664,7 @@ static void crash_broken(struct person *p, uint64_t crashed_ms)
 	if (p->exists == YES)
 		crash_session(p, crashed_ms);
 	if (p->late_will != NULL)
-		p->late_will->will_due_ms =
-		    model_now(p->model) + (uint64_t)p->late_will->will_delay_s * 1000;
+		crash_late_will(p, crashed_ms);
 }
 
 static void crash_person(struct person *p, uint64_t crashed_ms)
