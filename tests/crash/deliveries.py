@@ -3,6 +3,7 @@
 from facts import Group, Sub, matches
 
 ORDERED_FROM = 1
+SETTLED_S = 20
 
 
 class Deliveries:
@@ -19,7 +20,7 @@ class Deliveries:
             client.seq += 1
             own.seq, own.first_n = client.seq, self.n
         own.sends += 1
-        own.epoch, own.over_n, own.sent_n = self.epoch, None, self.n
+        own.epoch, own.over_n, own.sent_n, own.sent_t = self.epoch, None, self.n, self.t
         own.places.append(client.places)
         client.places += 1
         self.lives[life].open[own.id] = own
@@ -39,7 +40,7 @@ class Deliveries:
             return
         message.acked_n = message.over_n = self.n
         if self.owe(message, message.first_n):
-            self.wills_are_kept(message.first_n)
+            self.committed(message.first_n)
 
     def owe(self, message, since):
         """Every session that surely matched must get it; True where there is one."""
@@ -184,10 +185,14 @@ class Deliveries:
                       message.story + (self.client(who).tale[-30:] if who in self.clients else []))
 
     def forget_deliveries(self):
-        """What was settled before the last but one check is no longer expected from anybody."""
+        """What was settled some checks and some time ago is no longer expected from anybody: sessions of those who
+        do not come to be checked have ended since, or were emptied."""
         values = self.values()
         for number, message in list(self.messages.items()):
-            if message.epoch <= self.epoch - 3 and message.over_n is not None and number not in values:
+            settled = message.over_n is not None and (message.acked_n is not None or message.qos == 0
+                                                      or message.will is not None)
+            if (settled and message.epoch <= self.epoch - 3 and message.sent_t < self.t - SETTLED_S
+                    and number not in values):
                 del self.messages[number]
         for client in self.clients.values():
             session = client.session

@@ -32,12 +32,13 @@ class Message:
     """One application message; `by` is the client, or the client's will. Empty: a retained value's deletion."""
 
     __slots__ = ("id", "by", "topic", "qos", "retain", "size", "will", "seq", "sends", "places", "first_n", "sent_n",
-                 "acked_n", "over_n", "epoch", "story")
+                 "sent_t", "acked_n", "over_n", "epoch", "story")
 
     def __init__(self, number, by, topic, qos, *, retain=False, size=0, will=None):
         self.id, self.by, self.topic, self.qos, self.retain, self.size = number, by, topic, qos, retain, size
         self.will = will
         self.seq = self.epoch = self.sends = 0
+        self.sent_t = 0.0
         self.places, self.story = [], []
         self.first_n = self.sent_n = self.acked_n = self.over_n = None
 
@@ -90,7 +91,10 @@ class Sub:
         return self.sure_n is not None and self.sure_n < since and self.leaving_n is None
 
     def may_take(self, message):
-        """Was there a moment at which the broker may have routed this message to it?"""
+        """Was there a moment at which the broker may have routed this message to it? A group's message may come to a
+        member that joined later: when another one leaves."""
+        if self.group is not None:
+            return self.gone_n is None and matches(self.bare, message.topic)
         over = FOREVER if message.over_n is None else message.over_n
         return (self.asked_n <= over and (self.gone_n is None or self.gone_n >= message.first_n)
                 and matches(self.bare, message.topic))

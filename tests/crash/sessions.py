@@ -48,6 +48,12 @@ class Sessions:
         client.session = Session(name)
         self.say(name, "its session has ended")
 
+    def session_doubted(self, client, old, ended):
+        """It was ended, but the crash came before anything proved that this was on disk."""
+        if client.session is ended:
+            client.session = old
+            old.doubt()
+
     def on_connack(self, life, present):
         life = self.lives[life]
         client = self.client(life.client)
@@ -91,10 +97,11 @@ class Sessions:
         """eof: the broker closed it and is alive; dead: it died; closed: the client did."""
         life = self.lives[life]
         self.say(life.client, f"the end of connection {life.id}: {how}")
-        if life.end_n is None:
-            self.close_life(life, how)
-        if how in ("eof", "dead"):
-            self.life_over(life)
+        for one in self.client(life.client).waiting:  # one that it was taking over too
+            if one.end_n is None:
+                self.close_life(one, how)
+            if how in ("eof", "dead"):
+                self.life_over(one)
 
     def close_life(self, life, how):
         life.end_n, life.end_t, life.how = self.n, self.t, how
@@ -108,9 +115,11 @@ class Sessions:
                 session.doubt()
         elif not life.keeps and (not life.kept or how == "eof"):
             self.end_session(life.client)
-        session = client.session
-        session.left_t = life.end_t if life.left_t is None else life.left_t
-        session.crash_t = self.t if how == "dead" else None
+            if life.kept:
+                ended = client.session
+                self.unproven.append((self.n, lambda: self.session_doubted(client, session, ended)))
+        client.session.left_t = life.end_t if life.left_t is None else life.left_t
+        client.session.crash_t = self.t if how == "dead" else None
 
     def life_over(self, life):
         """What it sent and was not acknowledged is carried out now or never."""

@@ -25,16 +25,22 @@ class Wills:
             state = "maybe"
         elif life.reason == 0:
             state = "forbidden" if life.how == "eof" else "maybe"
+            self.unproven.append((self.n, lambda: self.will_doubted(life)))
         elif life.how == "dead" and not life.keeps and not life.will_kept:
             state = "maybe"
         else:
             state = "due" if life.delay == 0 or not life.keeps else "waiting"
         self.will_becomes(life, state)
 
+    def will_doubted(self, life):
+        """Its cancelling was seen, but the crash came before anything proved that it was on disk."""
+        if life.will_state == "forbidden":
+            self.will_becomes(life, "maybe")
+
     def will_becomes(self, life, state):
         will = life.will
         life.will_state = state
-        will.epoch = self.epoch
+        will.epoch, will.sent_t = self.epoch, self.t
         self.tell(will, f"is {state}")
         if state in ("due", "maybe", "waiting") and will.retain and life.will_op is None:
             life.will_op = Change(will, None, self.n)
