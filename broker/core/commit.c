@@ -36,7 +36,7 @@ static enum conf_durability durability_of(const struct worker *w, const struct p
 
 static bool keeps_identifier(const struct commit *commit, const struct publish_job *job)
 {
-	return job->inbound != NULL && job->session->durable &&
+	return job->inbound != NULL && job->session != NULL && job->session->durable &&
 	       commit->durability != DURABILITY_NONE;
 }
 

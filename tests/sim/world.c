@@ -293,7 +293,7 @@ static void reap(struct world *w)
 	struct client *c;
 
 	LL_FOREACH_SAFE (w->wires, wire, next) {
-		if (!memory_is_gone(wire->peer))
+		if (w->wires_stay || !memory_is_gone(wire->peer))
 			continue;
 		LL_SEARCH_SCALAR(w->clients, c, wire, wire);
 		if (c != NULL)

@@ -37,6 +37,7 @@ struct world {
 	unsigned frozen;          /* a bit per home whose thread stands still */
 	unsigned
 	    reading; /* a bit per home whose turn takes long: it reads, and its end never comes */
+	bool wires_stay;     /* a test holds wires of its own: none is freed before the end */
 	uint64_t generation; /* of the newest policy */
 	uint64_t turns;      /* what one thread did between two others, so far */
 	struct home main_home;
