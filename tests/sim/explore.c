@@ -2,8 +2,10 @@
  * difference ends the process.  A plan that fails is shrunk to the steps that it needs, and printed
  * as a story.
  *
- *   explore [--seed N] [--count N] [--for SECONDS] [--steps N] [--jobs N] [--crashes] [--quiet]
- *   explore --seed N --replay      that one, told step by step
+ *   explore [--seed N] [--count N] [--for TIME] [--steps N] [--jobs N] [--crashes]
+ *           [--quiet] [--unshrunk]
+ *   --for: 90, 20m or 8h; --quiet: tell only what never happened; --unshrunk: of a failure only the
+ * seed explore --seed N --replay      that one, told step by step
  */
 #include <getopt.h>
 #include <signal.h>
@@ -24,7 +26,7 @@ struct options {
 	size_t steps;
 	double seconds;
 	unsigned jobs;
-	bool crashes, replay, quiet;
+	bool crashes, replay, quiet, unshrunk;
 };
 
 /* What a worker tells its parent, in shared memory. */
@@ -111,10 +113,10 @@ static void tell_failure(const struct options *o, uint64_t seed)
 {
 	struct plan plan = plan_draw(seed, o->steps, o->crashes);
 
-	printf("FAILED with --seed %llu --steps %zu%s; made smaller:\n", (unsigned long long)seed,
-	       o->steps, o->crashes ? " --crashes" : "");
+	printf("FAILED with --seed %llu --steps %zu%s:\n", (unsigned long long)seed, o->steps,
+	       o->crashes ? " --crashes" : "");
 	fflush(stdout);
-	if (!o->quiet) {
+	if (!o->unshrunk) {
 		shrink(&plan);
 		plan_print(stdout, &plan);
 		shrink_show(&plan);
@@ -165,15 +167,11 @@ static double seconds_of(const char *text)
 static bool parse(int argc, char **argv, struct options *o)
 {
 	static const struct option known[] = {
-	    {"seed", required_argument, NULL, 's'},
-	    {"count", required_argument, NULL, 'c'},
-	    {"for", required_argument, NULL, 'f'},
-	    {"steps", required_argument, NULL, 'n'},
-	    {"jobs", required_argument, NULL, 'j'},
-	    {"crashes", no_argument, NULL, 'x'},
-	    {"replay", no_argument, NULL, 'r'},
-	    {"quiet", no_argument, NULL, 'q'},
-	    {NULL, 0, NULL, 0},
+	    {"seed", required_argument, NULL, 's'}, {"count", required_argument, NULL, 'c'},
+	    {"for", required_argument, NULL, 'f'},  {"steps", required_argument, NULL, 'n'},
+	    {"jobs", required_argument, NULL, 'j'}, {"crashes", no_argument, NULL, 'x'},
+	    {"replay", no_argument, NULL, 'r'},     {"quiet", no_argument, NULL, 'q'},
+	    {"unshrunk", no_argument, NULL, 'u'},   {NULL, 0, NULL, 0},
 	};
 	int c;
 
@@ -202,6 +200,9 @@ static bool parse(int argc, char **argv, struct options *o)
 			break;
 		case 'q':
 			o->quiet = true;
+			break;
+		case 'u':
+			o->unshrunk = true;
 			break;
 		default:
 			return false;

@@ -104,6 +104,7 @@ struct person {
 	bool bad_password;
 	bool wants_clean; /* hung up on a clean start: will not do with less the next time */
 	struct connect_options options;
+	bool crashed;       /* the broker, since its last connection */
 	bool fired_by_call; /* a late will, by a clean start that may be refused */
 	uint64_t called, up_since, broken;
 	uint64_t last_packet_ms;

@@ -163,9 +163,10 @@ static enum sure asks_replay(const struct sub *sub)
 	return sub->with.retain_handling == 0 ? YES : sub->was_new;
 }
 
-/* How many of its subscriptions may give it this retained value? r NULL: whatever it looks like. */
-static unsigned replays_possible(const struct person *p, const struct pub *pub,
-                                 const struct received *r)
+/* How many of its subscriptions may give it this retained value? r NULL: whatever it looks like.
+ * `anew`: of a replay that a crash has begun anew, by the subscription as it is now. */
+static unsigned count_replays(const struct person *p, const struct pub *pub,
+                              const struct received *r, bool anew)
 {
 	unsigned count = 0;
 
@@ -175,14 +176,20 @@ static unsigned replays_possible(const struct person *p, const struct pub *pub,
 		const struct sub *sub = p->subs[i];
 		struct look look = {0};
 
-		if (asks_replay(sub) == NO || sub->asked > pub->retained_until ||
-		    !filter_takes(sub->match, pub->topic))
+		if ((asks_replay(sub) == NO && !(anew && !sub->refused)) ||
+		    sub->asked > pub->retained_until || !filter_takes(sub->match, pub->topic))
 			continue;
 		look_add(&look, sub, pub, p->client->version == MQTT_5_0);
 		look.retain = true;
 		count += r == NULL || is_look(&look, pub, r);
 	}
 	return count;
+}
+
+static unsigned replays_possible(const struct person *p, const struct pub *pub,
+                                 const struct received *r)
+{
+	return count_replays(p, pub, r, false);
 }
 
 /* --- copies --- */
@@ -392,6 +399,24 @@ static void judge_again(const struct delivery_at *d, bool ordered)
 	copy->again++;
 }
 
+/* Of one new subscription alone, each change comes live or replayed and never both. */
+static bool has_one_new(const struct person *p, const struct pub *pub)
+{
+	const struct sub *only = NULL;
+
+	for (size_t i = 0; i < p->sub_count; i++) {
+		const struct sub *sub = p->subs[i];
+
+		if (sub->refused || sub->shared || sub->gone < pub->first_sent ||
+		    !filter_takes(sub->match, pub->topic))
+			continue;
+		if (only != NULL)
+			return false;
+		only = sub;
+	}
+	return only != NULL && only->was_new == YES;
+}
+
 static void judge_first(const struct delivery_at *d, bool live, unsigned replays)
 {
 	struct copy *copy = d->copy;
@@ -411,12 +436,22 @@ static void judge_first(const struct delivery_at *d, bool live, unsigned replays
 		refuse(d, "it comes twice");
 	if (d->r->qos != 1 && copy->of_qos[d->r->qos] >= copies_at_most(d))
 		refuse(d, "it comes twice, and not for the crash");
+	if (has_one_new(d->person, d->pub) &&
+	    copy->live + copy->replays + copy->either >
+	        routings(d->pub) + copy->extra + copy->replays_anew)
+		refuse(d, "it comes live, and is replayed too");
 	if (copy->replays > replays_most + copy->extra)
 		refuse(d, "it is replayed twice");
 	if (replays > 0)
 		COVER(d->person->model, REPLAY);
 	if (live && replays == 0 && copy->live == 1 && copy->again == 0)
 		judge_order(d);
+}
+
+static void judge_shared(const struct delivery_at *d)
+{
+	COVER(d->person->model, SHARED);
+	d->copy->shared[d->r->ids[0] - SHARE_IDS]++;
 }
 
 static void note(const struct delivery_at *d)
@@ -452,6 +487,8 @@ static void judge(struct delivery_at *d)
 		refuse(d, "it was not permitted, or cancelled");
 	if (model_may(p->model, p->drained, p->user, MAY_RECEIVE, r->topic) == NO)
 		refuse(d, "S3: he may not receive it");
+	if (replays == 0 && copy_of(p, d->pub)->replays_anew > 0)
+		replays = count_replays(p, d->pub, r, true);
 	if (!live && replays == 0 && !shared)
 		refuse(d, "no subscription of his gives it like that");
 	if (wrong_with_expiry(d) != NULL)
@@ -460,7 +497,7 @@ static void judge(struct delivery_at *d)
 	if (r->dup)
 		judge_again(d, live && replays == 0);
 	else if (shared)
-		d->copy->shared[r->ids[0] - SHARE_IDS]++;
+		judge_shared(d);
 	else
 		judge_first(d, live, replays);
 	note(d);

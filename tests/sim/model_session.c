@@ -421,6 +421,9 @@ static void judge_present(struct person *p)
 
 	if (present ? want == NO : want == YES)
 		model_fail(p->model, "%s: session present %d", p->name, present);
+	if (present && p->crashed)
+		COVER(p->model, RESTORED);
+	p->crashed = false;
 	if (present)
 		COVER(p->model, PRESENT_YES);
 	else
@@ -473,7 +476,8 @@ void model_hangs_up(struct person *p)
 	p->link = LINK_NONE;
 	p->broken = m->tick;
 	p->leaving = true;
-	p->wants_clean |= !p->options.keep;
+	/* Or a session may be made that he does not know of, which would meet what he remembers. */
+	p->wants_clean |= !p->options.keep || p->exists == MAYBE;
 	doubt(&p->will, model_now(m));
 	doubt(&p->late_will, model_now(m));
 	end_subs(p, false);
@@ -682,6 +686,7 @@ static void crash_person(struct person *p, uint64_t crashed_ms)
 	}
 	p->asked = 0;
 	p->doomed = p->leaving = false;
+	p->crashed = true;
 	bury_subs(p);
 }
 

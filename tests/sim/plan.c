@@ -188,6 +188,7 @@ struct plan plan_draw(uint64_t seed, size_t count, bool crashes)
 
 	plan.people = sizes[DRAW(8)];
 	plan.workers = workers[DRAW(4)];
+	crashes = crashes && seed % 4 != 0;
 	plan.journal = crashes ? JOURNAL_DISK : (enum journal_choice)DRAW(2);
 	plan.v3 = (uint32_t)(chance_next(chance) & chance_next(chance));
 	plan.steps = xcalloc(count, sizeof(*plan.steps));

@@ -1,0 +1,112 @@
+#!/usr/bin/python3
+"""Bugs planted on purpose: each is a real source of the broker with a few words changed, built into
+an explorer of its own, which has to find it within a minute.  The product knows nothing of them.
+
+  planted.py mutate NAME SOURCE OUTPUT     write the changed source
+  planted.py test NAME=EXPLORER...         run them all (TAP)
+"""
+import re
+import subprocess
+import sys
+import time
+
+SECONDS = 60
+
+# name: what it breaks; the file; the words and what stands there instead; needs crashes
+BUGS = {
+    'early_ack': ('D1: acknowledged before the commit', 'broker/core/commit.c', [
+        ('if (hastens(group, job, c)) {', 'if (hastens(group, job, c) && job->conn == NULL) {')], True),
+    'stale_retained': ('D4: after a restart a retained value is an old one', 'broker/core/commit.c', [
+        ('.number = change->number,', '.number = 1000000 - change->number,')], True),
+    'replay_and_live': ('D4: a retained change is replayed, and comes live too', 'broker/core/subscribe.c', [
+        ('is_new ? sub->since :', 'is_new ? UINT64_MAX :')], False),
+    'lost_will': ('D6: the will of who was connected is lost in a crash', 'broker/core/will.c', [
+        ('	make(s, msg, delay_s);\n	keep_will(s, 0);', '	make(s, msg, delay_s);')], True),
+    'will_twice': ('D6: a will published before a crash is published behind it too', 'broker/core/will.c', [
+        ('job.ends_will = s->will->kept;', 'job.ends_will = false;')], True),
+    'will_in_spite': ('D6: DISCONNECT does not cancel the will', 'broker/core/conn.c', [
+        ('c->clean_disconnect = d.reason == REASON_SUCCESS;', 'c->clean_disconnect = false;')], False),
+    'right_kept': ('S3: what was queued is sent though the rules have changed', 'broker/core/outgoing.c', [
+        ('	    receive_permitted(s, o->msg)) { /* [MQTT5-3.3.2-5] */', '	    true) {')], False),
+    'qos2_again': ('D2: a PUBLISH that comes again is routed again after a crash', 'broker/core/commit.c', [
+        ('if (commit->keeps_identifier)\n		add_plain', 'if (false)\n		add_plain')], True),
+    'qos2_new_identifier': ('D2: a QoS 2 message sent before a crash comes again as a new one', 'broker/core/outgoing.c', [
+        ('if (o->qos == 2 && o->position != 0)\n		store_identifier', 'if (false)\n		store_identifier')], True),
+    'subscription_lost': ('D5: a SUBACK does not outlast a crash', 'broker/core/keep.c', [
+        ('	if (!is_kept(sub->session))\n		return;\n	kept_subscription_put',
+         '	if (is_kept(sub->session))\n		return;\n	kept_subscription_put')], True),
+    'ended_returns': ('D5: a session that was ended returns after a crash', 'broker/core/keep.c', [
+        ('		add_plain(s, RECORD_SESSION_END, 0, true);', '		add_plain(s, RECORD_INBOUND_DONE, 1, true);')],
+        True),
+    'own_messages': ('[MQTT5-3.8.3-3]: No Local is ignored', 'broker/core/deliver.c', [
+        ('if (sub->options.no_local &&', 'if (false && sub->options.no_local &&')], False),
+    'session_present': ('[MQTT5-3.2.2-3]: Session Present is not what it says', 'broker/core/connect.c', [
+        ('		*present = true; /*', '		*present = s->subscriptions.count > 0; /*')], False),
+    'expired_sent': ('[MQTT5-3.3.2-5]: what expired in the queue is sent', 'broker/core/outgoing.c', [
+        ('if (!msg_is_expired(o->msg, s->worker->home.now_ms) &&', 'if (true &&')], False),
+    'order': ('D3: a message overtakes those that wait', 'broker/core/outgoing.c', [
+        ('	DL_APPEND(list->head, o);', '	if (list == &s->waiting && list->count == 2)\n		DL_PREPEND(list->head, o);\n'
+         '	else\n		DL_APPEND(list->head, o);')], False),
+    'queue_of_another': ('S5: the session of another user of the same client id', 'broker/core/session.c', [
+        ('	return hash_id(hash_bytes(user_key.data, user_key.len)) ^\n	       hash_bytes',
+         '	(void)user_key;\n	return hash_bytes'),
+        ('return slice_equal(origin->user_key, wanted->user_key) &&', 'return true &&')], False),
+    'window': ('[MQTT5-3.3.4-9]: Receive Maximum is ignored by one', 'broker/core/outgoing.c', [
+        ('s->wire_count < s->conn->receive_maximum;', 's->wire_count <= s->conn->receive_maximum;')], False),
+    'shared_twice': ('[MQTT5-4.8.2-3]: two members of a group get it', 'broker/core/handover.c', [
+        ('	if (goes_directly(w, item->home, through_inbox)) {\n		deliver_target(w, msg, item);',
+         '	if (goes_directly(w, item->home, through_inbox)) {\n		deliver_target(w, msg, item);\n'
+         '		if (item->group_id != 0)\n			deliver_target(w, msg, item);')], False),
+    'keep_alive': ('[MQTT5-3.1.2-22]: two keep alive intervals instead of one and a half', 'broker/core/conn.c', [
+        ('(uint64_t)c->keep_alive_s * 1500;\n\n', '(uint64_t)c->keep_alive_s * 2000;\n\n')], False),
+    'expiry_kept': ('[MQTT5-3.1.2-23]: a session outlives its interval', 'broker/core/session.c', [
+        ('(uint64_t)s->expiry_s * 1000);', '(uint64_t)s->expiry_s * 1001);')],
+        False),
+}
+
+
+def mutate(name, source, output):
+    with open(source) as f:
+        text = f.read()
+    for before, after in BUGS[name][2]:
+        if text.count(before) < 1:
+            # Not an error of the build: the test says that nothing was found.
+            print(f'planted bug {name}: these words are not in {source} any more: {before!r}', file=sys.stderr)
+        text = text.replace(before, after)
+    with open(output, 'w') as f:
+        f.write(text)
+
+
+def run(name, explorer):
+    began = time.monotonic()
+    arguments = [explorer, '--for', str(SECONDS), '--unshrunk'] + (['--crashes'] if BUGS[name][3] else [])
+    done = subprocess.run(arguments, capture_output=True, text=True)
+    took = time.monotonic() - began
+    said = re.search(r'^DIFFERENCE.*$', done.stderr, re.M)
+    return done.returncode == 1, took, said.group(0)[:160] if said else done.stderr[-160:]
+
+
+def test(rows):
+    print(f'1..{len(rows)}')
+    failed = 0
+    for number, row in enumerate(rows, 1):
+        name, explorer = row.split('=', 1)
+        found, took, said = run(name, explorer)
+        failed += not found
+        print(f"{'ok' if found else 'not ok'} {number} - {name}: {BUGS[name][0]}")
+        print(f'# {took:.1f} s: {said}', flush=True)
+    return 1 if failed else 0
+
+
+def main():
+    if sys.argv[1] == 'mutate':
+        mutate(*sys.argv[2:])
+        return 0
+    if sys.argv[1] == 'list':
+        for name, (_, source, _, _) in BUGS.items():
+            print(name, source)
+        return 0
+    return test(sys.argv[2:])
+
+
+sys.exit(main())
