@@ -6,6 +6,8 @@
 #include "base/alloc.h"
 #include "core/keep.h"
 
+#define WAIT_MS 60000
+
 /* Outlives the connection until its group completes. */
 struct farewell {
 	struct conn *conn; /* NULL: it has gone */
@@ -38,7 +40,7 @@ static void on_gone(struct journal_group *group, int status, void *home_arg)
 	free(f);
 }
 
-bool farewell_begin(struct conn *c, uint64_t timeout_ms)
+bool farewell_begin(struct conn *c, uint64_t flush_ms)
 {
 	struct worker *w = c->worker;
 
@@ -46,8 +48,8 @@ bool farewell_begin(struct conn *c, uint64_t timeout_ms)
 		return false;
 	c->farewell = xnew(c->farewell);
 	c->farewell->conn = c;
-	c->farewell->flush_ms = timeout_ms;
-	home_timer_arm(&w->home, &c->timer, timeout_ms);
+	c->farewell->flush_ms = flush_ms;
+	home_timer_arm(&w->home, &c->timer, WAIT_MS);
 	keep_commit_for(w, on_gone, c->farewell);
 	return true;
 }
@@ -56,6 +58,7 @@ bool farewell_is_late(struct conn *c)
 {
 	if (c->farewell == NULL)
 		return false;
-	close_now(c, c->farewell->flush_ms);
+	farewell_forget(c);
+	stream_abort(c->stream);
 	return true;
 }

@@ -1,14 +1,14 @@
 /* To a client that said DISCONNECT, the end of its connection is the only answer there is: it comes
  * when its session, or its will, is gone for good, so that neither can return after a crash. A slow
- * disk is waited for no longer than the timeout.  D5, D6.  Thread: the connection's home. */
+ * disk is waited for, for a minute.  D5, D6.  Thread: the connection's home. */
 #ifndef CORE_FAREWELL_H
 #define CORE_FAREWELL_H
 
 #include "core/conn.h"
 
 /* The connection has let go of everything: does its end wait? Then it is closed later. */
-bool farewell_begin(struct conn *c, uint64_t timeout_ms);
-/* It took too long. False: nothing waits here. */
+bool farewell_begin(struct conn *c, uint64_t flush_ms);
+/* It took too long: closed, without a last word. False: nothing waits here. */
 bool farewell_is_late(struct conn *c);
 /* The connection is being freed. */
 void farewell_forget(struct conn *c);
