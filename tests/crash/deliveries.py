@@ -40,7 +40,7 @@ class Deliveries:
             return
         message.acked_n = message.over_n = self.n
         if self.owe(message, message.first_n):
-            self.committed(message.first_n)
+            self.wills_are_kept(message.first_n)
 
     def owe(self, message, since):
         """Every session that surely matched must get it; True where there is one."""
@@ -118,8 +118,8 @@ class Deliveries:
     def is_in_order(self, session, life, message, qos, is_new):
         """New ones in the order of their first sending (where the subscription is older than that); repeated ones as
         the publisher repeated them."""
-        if message.will is not None or message.topic.startswith("s/") or qos < ORDERED_FROM:
-            return
+        if message.will is not None or message.topic.startswith(("s/", "g/")) or qos < ORDERED_FROM:
+            return  # a will has its own time; a group makes no order; g/ may be refused first and allowed when resent
         key = (message.by, message.qos, qos)
         if is_new:
             last = session.last.get(key)

@@ -52,7 +52,7 @@ class CutPlan(Plan):
     def __init__(self, house, shim):
         super().__init__(house)
         self.shim = shim
-        shim.cut = int(2 ** house.rng.uniform(0, 11))
+        shim.cut = int(2 ** house.rng.uniform(0, 15))
 
     def live_on(self):
         house = self.house

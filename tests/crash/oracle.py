@@ -18,8 +18,7 @@ class Oracle(Deliveries, Retained, Sessions, Wills):
         self.epoch_ns = [0, 0, 0]
         self.messages, self.lives, self.clients, self.groups = {}, {}, {}, {}
         self.topics, self.readings, self.lazy = {}, {}, {}
-        self.connected_wills = set()
-        self.unproven = []  # (n, what a crash makes of it): endings that nobody acknowledged
+        self.unkept = []  # connections whose wills may not be on disk yet
         self.crash_n, self.start_n, self.ready_t = -1, 0, 0.0
 
     def feed(self, kind, t, *arguments):
@@ -32,15 +31,13 @@ class Oracle(Deliveries, Retained, Sessions, Wills):
     def on_crash(self, how):
         """It is dead; the connections' ends were told before."""
         self.crash_n = self.n
-        for _, doubt in self.unproven:
-            doubt()
-        self.unproven.clear()
         for client in self.clients.values():
             client.tale.append(f"{self.t:.3f} the broker is gone: {how}")
             for life in client.waiting:
                 self.life_over(life)
             if client.session.left_t is not None and client.session.crash_t is None:
                 client.session.crash_t = self.t
+        self.wills_at_crash()
         self.retained_crash()
 
     def on_ready(self):
@@ -49,11 +46,6 @@ class Oracle(Deliveries, Retained, Sessions, Wills):
         for client in self.clients.values():
             client.tale.append(f"{self.t:.3f} the broker is ready")
         self.wills_at_ready()
-
-    def committed(self, since):
-        """A group that was asked for at `since` is on disk, and what was decided before."""
-        self.wills_are_kept(since)
-        self.unproven = [one for one in self.unproven if one[0] >= since]
 
     def on_tick(self):
         self.wills_by_now()

@@ -178,10 +178,13 @@ class Peer:
             del self.buffer[:at]
 
     def on_eof(self):
-        how = "dead" if self.world.broker.is_dying() else "eof"
-        if how == "eof" and not self.leaving:
+        """A broker whose disk fails closes without having kept what it heard."""
+        if self.world.broker.is_dying():
+            self.end("dead")
+            return
+        if not self.leaving:
             self.world.surprise(f"{self.name}: the broker closed connection {self.life}")
-        self.end(how)
+        self.end("closed" if self.world.tolerant else "eof")
 
     def end(self, how):
         """The connection is over; how: see the oracle's on_end."""

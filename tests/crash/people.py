@@ -67,11 +67,10 @@ class Publisher(Person):
             super().be_there()
             return
         for _ in range(self.rng.choice([1, 1, 2, 4, 8])):
-            if self.peer.fits():
-                self.peer.publish(self.message())
+            self.peer.publish(self.message(self.rng.choice([0, 1, 1, 2, 2]) if self.peer.fits() else 0))
 
-    def message(self):
-        chance, qos = self.rng.random(), self.rng.choice([0, 1, 1, 2, 2])
+    def message(self, qos):
+        chance = self.rng.random()
         size = self.rng.choice(SIZES)
         if chance < 0.6:
             return self.world.message(self.peer.name, f"t/{self.rng.randrange(TOPICS)}", qos, size=size)

@@ -47,7 +47,9 @@ class Retained:
                 if change.message is message:
                     change.end_n = None
             return
-        changes.append(Change(message, life.id, self.n))
+        # The broker may have carried it out when it first came, and know it now.
+        again = message.qos == 2 and message.sends > 1
+        changes.append(Change(message, None if again else life.id, message.first_n if again else self.n))
         if message.qos == 0:
             self.lazy.setdefault(life.id, set()).add(message.topic)
 

@@ -20,7 +20,6 @@ class Sessions:
             client.seq += 1
             will.seq, will.first_n, will.epoch = client.seq, self.n, self.epoch
             self.messages[will.id] = will
-            self.connected_wills.add(name)
         if client.life is not None and client.life.end_n is None and not client.life.kept:
             self.end_session(name)  # it goes with its connection [MQTT3-3.1.2-6]
         session = client.session
@@ -48,12 +47,6 @@ class Sessions:
         client.session = Session(name)
         self.say(name, "its session has ended")
 
-    def session_doubted(self, client, old, ended):
-        """It was ended, but the crash came before anything proved that this was on disk."""
-        if client.session is ended:
-            client.session = old
-            old.doubt()
-
     def on_connack(self, life, present):
         life = self.lives[life]
         client = self.client(life.client)
@@ -72,6 +65,9 @@ class Sessions:
         session.expiry = life.expiry if 0 < life.expiry < LONG_S else None
         session.left_t = session.crash_t = None
         life.ack_n, life.ack_t = self.n, self.t
+        life.will_kept = life.keeps
+        if life.will is not None and not life.keeps:
+            self.unkept.append(life)
         self.earlier_are_over(client, life)
 
     def earlier_are_over(self, client, life):
@@ -115,9 +111,6 @@ class Sessions:
                 session.doubt()
         elif not life.keeps and (not life.kept or how == "eof"):
             self.end_session(life.client)
-            if life.kept:
-                ended = client.session
-                self.unproven.append((self.n, lambda: self.session_doubted(client, session, ended)))
         client.session.left_t = life.end_t if life.left_t is None else life.left_t
         client.session.crash_t = self.t if how == "dead" else None
 

@@ -127,8 +127,8 @@ def right():
     yield "a will that waits", Tale(delayed).add("end", 2, "closed").add("check")
     yield "a will of a session that starts anew", Tale(delayed).add("end", 2, "closed").joins(
         3, "w", clean=True).gives(1, late).add("check")
-    yield "an end that was not on disk", Tale().joins(1, "e").add("disconnect", 1, 0, 0).add(
-        "end", 1, "eof").crashes().joins(2, "e", present=True)
+    yield "an end that the crash met", Tale().joins(1, "e").add("disconnect", 1, 0, 0).crashes(1).joins(
+        2, "e", present=True)
     yield "a session that has expired", Tale().joins(1, "e", expiry=2).add("end", 1, "eof").joins(2, "e", at=9.0)
     yield "a session that may have started clean", Tale().joins(1, "e").add("end", 1, "eof").add(
         "connect", 2, "e", 5, True, None, None, 0).crashes(2).joins(3, "e", present=True)
@@ -163,8 +163,7 @@ def wrong():
         2, "e", present=True)
     ended = Tale().joins(1, "e").add("disconnect", 1, 0, 0).add("end", 1, "eof")
     yield "a ghost of an ended session", "D5", Tale(ended).joins(2, "e", present=True)
-    yield "a ghost whose end was on disk", "D5", Tale(ended).joins(3, "sub").subscribes(3, "t/#").joins(
-        4, "pub").sends(4, message(1)).crashes(3, 4).joins(2, "e", present=True)
+    yield "a ghost whom a crash brings back", "D5", Tale(ended).crashes().joins(2, "e", present=True)
     yield "a ghost of an expired session", "D5", Tale().joins(1, "e", expiry=2).add("end", 1, "eof").joins(
         2, "e", present=True, at=9.0)
     yield "a ghost of a subscription", "D5", Tale().joins(1, "sub").subscribes(1, "t/#").add(

@@ -11,31 +11,33 @@ class Wills:
     the client cannot know."""
 
     def wills_are_kept(self, since):
-        """A group was committed: the wills of those who connected before it was asked for are on disk too."""
-        for name in self.connected_wills:
-            life = self.clients[name].life
-            if life.ack_n is not None and life.ack_n < since:
-                life.will_kept = True
+        """A group was committed: the wills of those who connected before it was asked for are on disk too. (Nobody
+        without a session waits for the disk when he connects.)"""
+        for life in self.unkept:
+            life.will_kept = life.ack_n < since
+        self.unkept = [life for life in self.unkept if not life.will_kept]
+
+    def wills_at_crash(self):
+        """Those that were not on disk may be lost, published or not."""
+        for life in self.unkept:
+            if life.will_state == "due":
+                self.will_becomes(life, "maybe")
+                for client in self.clients.values():
+                    client.session.owed.pop(life.will.id, None)
+        self.unkept.clear()
 
     def will_at_end(self, life):
         if life.will is None or life.will_state != "armed":
             return
-        self.connected_wills.discard(life.client)
         if life.ack_n is None:
             state = "maybe"
         elif life.reason == 0:
             state = "forbidden" if life.how == "eof" else "maybe"
-            self.unproven.append((self.n, lambda: self.will_doubted(life)))
         elif life.how == "dead" and not life.keeps and not life.will_kept:
             state = "maybe"
         else:
             state = "due" if life.delay == 0 or not life.keeps else "waiting"
         self.will_becomes(life, state)
-
-    def will_doubted(self, life):
-        """Its cancelling was seen, but the crash came before anything proved that it was on disk."""
-        if life.will_state == "forbidden":
-            self.will_becomes(life, "maybe")
 
     def will_becomes(self, life, state):
         will = life.will
@@ -76,7 +78,7 @@ class Wills:
     def will_change_ends(self, life):
         life.will_op.end_n = self.n
         if life.will_state == "due":
-            life.will_op.sure_n, life.will_op.durable = self.n, True
+            life.will_op.sure_n, life.will_op.durable = self.n, life.will_kept
 
     def wills_at_ready(self):
         """Those whose clients the crash took were published before the first could connect."""
