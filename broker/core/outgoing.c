@@ -304,6 +304,22 @@ static void drop(struct session *s, struct outgoing *o, const char *cause)
 
 #define TOO_LARGE "larger than the client's Maximum Packet Size"
 
+/* It is not sent, or not again. A client that may have it remembers the identifier of QoS 2 until
+ * PUBREL, and would take the next message with that one for this: so it gets PUBREL, unasked. D2 */
+static void withdraw(struct session *s, struct outgoing *o)
+{
+	if (o->qos != 2 || !o->sent) {
+		sent_remove(s, o);
+		return;
+	}
+	if (!o->on_wire)
+		s->wire_count++;
+	o->on_wire = true;
+	outgoing_release(s, o);
+	keep_sent(s, o);
+	send_release(s, o->packet_id, REASON_SUCCESS, o->position != 0);
+}
+
 /* Judged anew each time: what may no longer be read is not sent again; what was sent before says
  * so. [MQTT5-4.3.3-6, -7] */
 static void write_sent(struct session *s, struct outgoing *o)
@@ -316,7 +332,7 @@ static void write_sent(struct session *s, struct outgoing *o)
 	if (!fits(s, &p)) /* [MQTT5-3.1.2-25] */
 		session_count_drop(s, TOO_LARGE);
 	if (expired || !fits(s, &p) || !receive_permitted(s, o->msg)) { /* [MQTT5-3.3.2-5] */
-		sent_remove(s, o);
+		withdraw(s, o);
 		return;
 	}
 	p.dup = o->sent; /* [MQTT-3.3.1-1] */
