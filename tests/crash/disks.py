@@ -9,7 +9,7 @@ import time
 from broker import Refused
 from facts import Violation
 from plans import Plan, last_day
-from round import Died
+from round import Died, GaveUp
 
 CUT_S = 2.0
 RESUME_S = 30
@@ -203,15 +203,20 @@ def fill_up(house, store):
 # --- bytes that change ---
 
 def flips(house, count, _):
-    """The store is damaged between two lives: the start refuses and says what to do, or nothing is missing."""
+    """The store is damaged between two lives: the start refuses and says what to do, or nothing is missing; or it
+    notices later and says so, and the round ends, for there is no way back from there."""
     for _ in range(count):
         Plan(house, "time").live(0.2)
         whole = house.broker.directory / "whole"
         shutil.rmtree(whole, ignore_errors=True)
         shutil.copytree(house.broker.store, whole)
         what = damage(house.rng, house.broker.store / "data.mdb")
-        house.damages[what.split()[0]] = house.damages.get(what.split()[0], 0) + 1
-        if not survives(house, what):
+        end = survives(house, what)
+        kind = f"{what.split()[0]} {end}"
+        house.damages[kind] = house.damages.get(kind, 0) + 1
+        if end == "noticed":
+            return
+        if end == "refused":
             shutil.rmtree(house.broker.store)
             shutil.copytree(whole, house.broker.store)
     last_day(house)
@@ -236,30 +241,29 @@ def damage(rng, path):
 
 
 def survives(house, what):
-    """False: it was refused, at the start or later, in plain words."""
+    """How it took it."""
     house.trigger = None
     try:
-        house.tolerant = True
+        house.is_damaged = house.tolerant = True
         house.start()
         house.come_in()
         house.tolerant = False
         house.read_values()
         house.check()
+        end = "survived"
     except Refused as refused:
-        return refuses_well(house, what, refused)
+        if refused.status != 2 or "broker-store" not in refused.said:
+            raise Violation("damage", f"({what}) {refused}", []) from refused
+        return "refused"
+    except GaveUp:
+        end = "noticed"
     except Violation as wrong:
-        if house.broker.is_alive() and "event=store-failed" in house.broker.said():
-            house.broker.kill()
-            house.bury("killed: its store is damaged, as it says")
-            return False
-        raise Violation(wrong.rule, f"after damage ({what}): {wrong.text}", wrong.story) from wrong
+        if "event=store-failed" not in house.broker.said():
+            raise Violation(wrong.rule, f"after damage ({what}): {wrong.text}", wrong.story) from wrong
+        end = "noticed"
+    finally:
+        house.is_damaged = house.tolerant = False
     house.broker.kill()
-    house.bury("killed")
-    return True
-
-
-def refuses_well(house, what, refused):
-    if refused.status != 2 or "broker-store" not in refused.said:
-        raise Violation("damage", f"({what}) {refused}", [])
-    house.refusals += 1
-    return False
+    if end == "survived":
+        house.bury("killed")
+    return end

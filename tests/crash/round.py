@@ -19,6 +19,10 @@ class Died(Exception):
     """The broker is gone, as was meant."""
 
 
+class GaveUp(Exception):
+    """Its store is damaged, and it says so."""
+
+
 class World:
     """The clients' side: sockets, numbers, the oracle's ear."""
 
@@ -130,7 +134,8 @@ class Round(World):
         self.trigger = None
         self.environment = environment
         self.killed_by_itself = False  # the power-loss library does it
-        self.reloads = self.readers = self.checks = self.refusals = 0
+        self.is_damaged, self.look_at = False, 0.0
+        self.reloads = self.readers = self.checks = 0
         self.tried, self.damages = 0, {}  # doctored histories; kinds of damage to the store
         self.gate = True
 
@@ -144,6 +149,10 @@ class Round(World):
         self.turn(timeout_ms)
         if not self.broker.is_alive():
             self.die_by_itself()
+        if self.is_damaged and self.now() > self.look_at:
+            self.look_at = self.now() + 0.1
+            if "event=store-failed" in self.broker.said():
+                raise GaveUp
         if self.trigger is not None and self.trigger():
             self.broker.kill()
             self.bury("killed")
