@@ -83,6 +83,7 @@ int disk_begin(struct disk *d)
 int disk_put(struct disk *d, enum disk_table table, struct slice key, struct slice value)
 {
 	REQUIRE(d->open && table < TABLES && key.len > 0 && key.len <= DISK_KEY_MAX);
+	REQUIRE(table != TABLE_META || key.data[0] != DISK_TABLE_MARK);
 	d->changed = true;
 	return outcome(d, d->ops->put(d, table, key, value, disk_seal(table, key, value)));
 }

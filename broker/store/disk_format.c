@@ -66,6 +66,15 @@ static int step(struct disk *d, disk_upgrade_fn *const *table, uint32_t wanted, 
 	return rc == 0 ? disk_commit(d) : rc;
 }
 
+int disk_format_refuse(uint32_t format, uint32_t wanted, char text[DISK_ERROR_TEXT])
+{
+	(void)snprintf(text, DISK_ERROR_TEXT,
+	               "the store is of format %" PRIu32 ", this version reads up to %" PRIu32
+	               "; install the version of the broker that wrote it, or a later one",
+	               format, wanted);
+	return -EPROTONOSUPPORT;
+}
+
 int disk_format_settle(struct disk *d, disk_upgrade_fn *const *table, uint32_t wanted,
                        char text[DISK_ERROR_TEXT])
 {
@@ -77,12 +86,8 @@ int disk_format_settle(struct disk *d, disk_upgrade_fn *const *table, uint32_t w
 	while (rc == -EAGAIN || (rc == 0 && format != wanted));
 	disk_abort(d);
 	if (rc == -EPROTONOSUPPORT)
-		(void)snprintf(text, DISK_ERROR_TEXT,
-		               "the store is of format %" PRIu32
-		               ", this version reads up to %" PRIu32
-		               "; install the version of the broker that wrote it, or a later one",
-		               format, wanted);
-	else if (rc != 0)
+		return disk_format_refuse(format, wanted, text);
+	if (rc != 0)
 		(void)snprintf(text, DISK_ERROR_TEXT,
 		               "the store's format cannot be read or brought up to date (error %d)",
 		               -rc);

@@ -7,6 +7,7 @@
 
 #define DISK_SEAL_BYTES 8
 #define DISK_KEY_MAX    511 /* what LMDB takes */
+#define DISK_TABLE_MARK '~' /* before the name of a table, among the rows of TABLE_META */
 
 /* Rows of TABLE_META that are this layer's own. */
 #define DISK_ROW_FORMAT SLICE("format") /* four bytes: DISK_FORMAT */
@@ -56,6 +57,8 @@ typedef int disk_upgrade_fn(struct disk *d);
  * is known.  `upgrades[n - 1]`: from n to n + 1; `format` - 1 of them. */
 int disk_format_settle(struct disk *d, disk_upgrade_fn *const *upgrades, uint32_t format,
                        char text[DISK_ERROR_TEXT]);
+/* Say that this version cannot read that format. -EPROTONOSUPPORT. */
+int disk_format_refuse(uint32_t format, uint32_t wanted, char text[DISK_ERROR_TEXT]);
 /* With what this version of the broker knows. */
 int disk_settle(struct disk *d, char text[DISK_ERROR_TEXT]);
 

@@ -1,26 +1,21 @@
 /* Tables in LMDB, with its strongest promises: data pages are flushed before the meta page is
- * written through a descriptor that waits for the disk.  The map grows between transactions; this
- * thread is the only one here, so nobody stands in the way. */
+ * written through a descriptor that waits for the disk.  TABLE_META is LMDB's main tree, where the
+ * records of the other tables stand too: a page that every commit writes in any case.  The map
+ * grows between transactions; this thread is the only one here, so nobody stands in the way. */
+#include "store/disk_lmdb.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <unistd.h>
 
 #include <lmdb.h>
 
 #include "base/alloc.h"
 #include "store/disk_inside.h"
-#include "store/disk_lock.h"
 
-#define DISK_PATH_MAX 320 /* what its messages have room for */
-#define FIRST_MAP     ((size_t)64 << 20)
-/* Where the machine's addresses end before its disk does. */
-#define MAP_MOST (sizeof(void *) == 4 ? (uint64_t)1 << 30 : (uint64_t)1 << 46)
 /* LMDB calls a short write an I/O error; on a file system as full as this it was for want of room.
  */
 #define FULL_BYTES ((uint64_t)4 << 20)
@@ -29,11 +24,14 @@ struct lmdb {
 	struct disk disk; /* first */
 	struct disk_lock lock;
 	struct disk_note note;
-	char *directory;
+	char *path;
 	MDB_env *env;
 	MDB_txn *txn;
 	MDB_dbi tables[TABLES];
+	bool opened[TABLES];
+	bool read_only;
 	uint64_t map_bytes, max_bytes;
+	struct buf row; /* being put: what was borrowed from a page may move with it */
 };
 
 static struct lmdb *lmdb_of(struct disk *d)
@@ -62,7 +60,7 @@ static bool file_system_is_full(const struct lmdb *l)
 {
 	struct statvfs fs;
 
-	return statvfs(l->directory, &fs) == 0 && (uint64_t)fs.f_bavail * fs.f_frsize < FULL_BYTES;
+	return statvfs(l->path, &fs) == 0 && (uint64_t)fs.f_bavail * fs.f_frsize < FULL_BYTES;
 }
 
 static int error_of(const struct lmdb *l, int rc)
@@ -73,9 +71,9 @@ static int error_of(const struct lmdb *l, int rc)
 		return -ENOENT;
 	if (rc == MDB_CORRUPTED || rc == MDB_PAGE_NOTFOUND || rc == MDB_INVALID)
 		return -EBADMSG;
-	if (rc == EIO && file_system_is_full(l))
+	if (rc == EFBIG || (rc == EIO && file_system_is_full(l)))
 		return -ENOSPC;
-	return rc > 0 ? -rc : -EIO; /* MDB_PANIC, MDB_BAD_TXN, ... */
+	return rc > 0 && rc != EAGAIN ? -rc : -EIO; /* MDB_PANIC, MDB_BAD_TXN, ... */
 }
 
 /* The open transaction is aborted by disk.c, and the map grown when the next begins. */
@@ -93,16 +91,42 @@ static int full_of(struct lmdb *l, int rc)
 
 /* --- transactions --- */
 
-static int lmdb_begin(struct disk *d)
+/* LMDB gives the old map back before it asks for the new one: better to know that there is room. */
+static bool has_addresses(uint64_t bytes)
 {
-	struct lmdb *l = lmdb_of(d);
+	void *at = (size_t)bytes == bytes ? mmap(NULL, (size_t)bytes, PROT_NONE,
+	                                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+	                                  : MAP_FAILED;
+
+	return at != MAP_FAILED && munmap(at, (size_t)bytes) == 0;
+}
+
+static int grow(struct lmdb *l)
+{
 	MDB_envinfo info;
 	int rc = mdb_env_info(l->env, &info);
 
-	if (rc == 0 && info.me_mapsize < l->map_bytes)
-		rc = mdb_env_set_mapsize(l->env, l->map_bytes);
+	if (rc != 0 || info.me_mapsize >= l->map_bytes)
+		return rc;
+	if (has_addresses(l->map_bytes))
+		return mdb_env_set_mapsize(l->env, (size_t)l->map_bytes);
+	l->map_bytes = info.me_mapsize;
+	return ENOSPC;
+}
+
+static int lmdb_begin(struct disk *d)
+{
+	struct lmdb *l = lmdb_of(d);
+	unsigned flags = l->read_only ? MDB_RDONLY : 0;
+	int rc = l->read_only ? 0 : grow(l);
+
 	if (rc == 0)
-		rc = mdb_txn_begin(l->env, NULL, 0, &l->txn);
+		rc = mdb_txn_begin(l->env, NULL, flags, &l->txn);
+	if (rc == MDB_MAP_RESIZED) { /* by the broker, beside which we read */
+		rc = mdb_env_set_mapsize(l->env, 0);
+		if (rc == 0)
+			rc = mdb_txn_begin(l->env, NULL, flags, &l->txn);
+	}
 	return error_of(l, rc);
 }
 
@@ -115,17 +139,13 @@ static int lmdb_put(struct disk *d, enum disk_table table, struct slice key, str
                     uint64_t seal)
 {
 	struct lmdb *l = lmdb_of(d);
-	MDB_val k = val_of(key), v = {.mv_size = value.len + DISK_SEAL_BYTES};
-	int rc = mdb_put(l->txn, l->tables[table], &k, &v, MDB_RESERVE);
-	uint8_t *at = v.mv_data;
+	MDB_val k = val_of(key), v;
 
-	if (rc != 0)
-		return full_of(l, rc);
-	if (value.len > 0)
-		memcpy(at, value.data, value.len);
-	for (unsigned i = 0; i < DISK_SEAL_BYTES; i++)
-		at[value.len + i] = (uint8_t)(seal >> (56 - 8 * i));
-	return 0;
+	buf_clear(&l->row);
+	buf_put_slice(&l->row, value);
+	buf_put_u64(&l->row, seal);
+	v = val_of(buf_slice(&l->row));
+	return full_of(l, mdb_put(l->txn, l->tables[table], &k, &v, 0));
 }
 
 static int lmdb_get(struct disk *d, enum disk_table table, struct slice key, struct slice *row)
@@ -147,18 +167,27 @@ static int lmdb_remove(struct disk *d, enum disk_table table, struct slice key)
 	return full_of(l, mdb_del(l->txn, l->tables[table], &k, NULL));
 }
 
+/* No row, but the record of a table. */
+static bool is_table(enum disk_table table, const MDB_val *key)
+{
+	return table == TABLE_META && *(const uint8_t *)key->mv_data == DISK_TABLE_MARK;
+}
+
 static int lmdb_scan(struct disk *d, enum disk_table table, struct slice from, disk_visit_fn *visit,
                      void *arg)
 {
 	struct lmdb *l = lmdb_of(d);
 	MDB_val k = val_of(from), v;
 	MDB_cursor *cursor;
-	int rc = mdb_cursor_open(l->txn, l->tables[table], &cursor);
+	int rc;
 
+	if (!l->opened[table]) /* only where we may not make it */
+		return 0;
+	rc = mdb_cursor_open(l->txn, l->tables[table], &cursor);
 	if (rc != 0)
 		return error_of(l, rc);
 	rc = mdb_cursor_get(cursor, &k, &v, from.len == 0 ? MDB_FIRST : MDB_SET_RANGE);
-	while (rc == 0 && visit(arg, slice_of_val(&k), slice_of_val(&v)))
+	while (rc == 0 && (is_table(table, &k) || visit(arg, slice_of_val(&k), slice_of_val(&v))))
 		rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
 	mdb_cursor_close(cursor);
 	return rc == MDB_NOTFOUND ? 0 : error_of(l, rc);
@@ -185,25 +214,44 @@ static void lmdb_abort(struct disk *d)
 	l->txn = NULL;
 }
 
+static uint64_t tree_pages(const MDB_stat *stat)
+{
+	return (uint64_t)stat->ms_branch_pages + stat->ms_leaf_pages + stat->ms_overflow_pages;
+}
+
+static void status_of_tables(struct lmdb *l, MDB_txn *txn, struct disk_status *out)
+{
+	uint64_t pages = 2;
+	unsigned others = 0;
+	MDB_stat stat = {0};
+
+	for (unsigned i = 0; i < TABLES; i++) {
+		if (!l->opened[i] || mdb_stat(txn, l->tables[i], &stat) != 0)
+			continue;
+		out->rows[i] = stat.ms_entries;
+		pages += tree_pages(&stat);
+		others += i != TABLE_META;
+	}
+	out->rows[TABLE_META] -= others;
+	if (mdb_stat(txn, 0, &stat) == 0) /* the list of free pages */
+		pages += tree_pages(&stat);
+	out->used_bytes = pages * stat.ms_psize;
+}
+
 static void lmdb_status(struct disk *d, struct disk_status *out)
 {
 	struct lmdb *l = lmdb_of(d);
 	MDB_envinfo info;
 	MDB_txn *txn;
-	MDB_stat stat;
 
-	if (mdb_env_info(l->env, &info) != 0 || mdb_env_stat(l->env, &stat) != 0)
+	if (mdb_env_info(l->env, &info) != 0)
 		return;
 	out->map_bytes = info.me_mapsize;
-	out->used_bytes = (info.me_last_pgno + 1) * (uint64_t)stat.ms_psize;
 	out->max_bytes = l->max_bytes;
 	out->transaction = info.me_last_txnid;
 	if (mdb_txn_begin(l->env, NULL, MDB_RDONLY, &txn) != 0)
 		return;
-	for (unsigned i = 0; i < TABLES; i++) {
-		if (mdb_stat(txn, l->tables[i], &stat) == 0)
-			out->rows[i] = stat.ms_entries;
-	}
+	status_of_tables(l, txn, out);
 	mdb_txn_abort(txn);
 }
 
@@ -222,7 +270,8 @@ static void lmdb_close(struct disk *d)
 	if (l->env != NULL)
 		mdb_env_close(l->env);
 	disk_lock_drop(&l->lock);
-	free(l->directory);
+	buf_fini(&l->row);
+	free(l->path);
 	free(l);
 }
 
@@ -242,132 +291,127 @@ static const struct disk_ops lmdb_ops = {
 
 /* --- opening --- */
 
-static int refuse(const struct lmdb *l, int rc, const char *what, char text[DISK_ERROR_TEXT])
+static int refuse(const char *path, int rc, char text[DISK_ERROR_TEXT])
 {
-	(void)snprintf(text, DISK_ERROR_TEXT, "%s: %s: %s", l->directory, what,
-	               rc == MDB_VERSION_MISMATCH || rc < -30700 ? mdb_strerror(rc) : strerror(rc));
-	return error_of(l, rc) == 0 ? -EIO : error_of(l, rc);
+	(void)snprintf(text, DISK_ERROR_TEXT, "%s cannot be opened: %s", path, mdb_strerror(rc));
+	return rc > 0 ? -rc : -EIO;
 }
 
-/* Before LMDB maps it. */
-static int verify(struct lmdb *l, char text[DISK_ERROR_TEXT])
+static int open_table(struct lmdb *l, enum disk_table table)
 {
-	struct {
-		uint64_t transaction;
-	} verified = {.transaction = UINT64_MAX};
-	char path[DISK_PATH_MAX];
-	struct stat st;
-	bool there;
+	char name[32] = {DISK_TABLE_MARK};
+	bool is_main = table == TABLE_META;
 	int rc;
 
-	(void)snprintf(path, sizeof(path), "%s/%s", l->directory, DISK_DATA_FILE);
-	there = stat(path, &st) == 0;
-	/* The first commit never came: two meta pages, or less of them. */
-	if (there && l->note.transaction == 0 && st.st_size <= 2 * sysconf(_SC_PAGESIZE)) {
-		(void)unlink(path);
-		there = false;
+	(void)snprintf(name + 1, sizeof(name) - 1, "%s", disk_table_name(table));
+	rc = mdb_dbi_open(l->txn, is_main ? NULL : name, 0, &l->tables[table]);
+	if (rc == MDB_NOTFOUND && l->read_only)
+		return 0;
+	if (rc == MDB_NOTFOUND) {
+		l->disk.changed = true;
+		rc = mdb_dbi_open(l->txn, name, MDB_CREATE, &l->tables[table]);
 	}
-	if (!there && l->note.transaction == 0)
-		return 0; /* a new one */
-	rc = there ? 0 : -ENOENT;
-	if (!there)
-		(void)snprintf(text, DISK_ERROR_TEXT, "%s is missing, and there was one", path);
-	if (rc == 0 && verified.transaction < l->note.transaction) {
-		(void)snprintf(text, DISK_ERROR_TEXT,
-		               "%s is older than what was acknowledged (transaction %llu, there "
-		               "were %llu)",
-		               path, (unsigned long long)verified.transaction,
-		               (unsigned long long)l->note.transaction);
-		rc = -EBADMSG;
-	}
-	return rc;
+	l->opened[table] = rc == 0;
+	return full_of(l, rc);
 }
 
-static void add_remedy(const struct lmdb *l, char text[DISK_ERROR_TEXT])
+/* What an aborted transaction has opened is closed with it. */
+static int end_with_tables(struct lmdb *l)
 {
-	size_t len = strlen(text);
+	int rc;
 
-	(void)snprintf(text + len, DISK_ERROR_TEXT - len,
-	               "; see `broker-store %s check`, restore a backup with `broker-store %s "
-	               "restore FROM`, or move the directory away to begin anew",
-	               l->directory, l->directory);
+	if (l->disk.changed)
+		return disk_commit(&l->disk);
+	rc = mdb_txn_commit(l->txn);
+	l->txn = NULL;
+	l->disk.open = false;
+	return error_of(l, rc);
 }
 
 static int open_tables(struct lmdb *l)
 {
-	int rc = mdb_txn_begin(l->env, NULL, 0, &l->txn);
+	int rc;
 
-	for (unsigned i = 0; rc == 0 && i < TABLES; i++)
-		rc = mdb_dbi_open(l->txn, disk_table_name(i), MDB_CREATE, &l->tables[i]);
-	if (rc != 0) {
-		lmdb_abort(&l->disk);
-		return rc;
-	}
-	rc = mdb_txn_commit(l->txn);
-	l->txn = NULL;
-	return rc;
+	do {
+		rc = disk_begin(&l->disk);
+		for (unsigned i = 0; rc == 0 && i < TABLES; i++)
+			rc = open_table(l, i);
+		if (rc == 0)
+			rc = end_with_tables(l);
+		disk_abort(&l->disk);
+	} while (rc == -EAGAIN);
+	return -rc;
 }
 
-static uint64_t first_map(const struct lmdb *l, const struct disk_options *options)
+static int open_environment(struct lmdb *l, uint64_t map_bytes)
 {
-	uint64_t bytes = options->first_map > 0 ? options->first_map : FIRST_MAP;
-
-	return bytes < l->max_bytes ? bytes : l->max_bytes;
-}
-
-static int open_environment(struct lmdb *l, const struct disk_options *options,
-                            char text[DISK_ERROR_TEXT])
-{
-	MDB_envinfo info;
+	unsigned flags = MDB_NOSUBDIR | MDB_NOTLS | (l->read_only ? MDB_RDONLY : 0);
 	int dead, rc = mdb_env_create(&l->env);
 
 	if (rc == 0)
-		rc = mdb_env_set_maxdbs(l->env, TABLES + 4);
+		rc = mdb_env_set_maxdbs(l->env, TABLES);
+	if (rc == 0 && !l->read_only)
+		rc = mdb_env_set_mapsize(l->env, (size_t)map_bytes);
 	if (rc == 0)
-		rc = mdb_env_set_mapsize(l->env, first_map(l, options));
-	if (rc == 0)
-		rc = mdb_env_open(l->env, l->directory, MDB_NOTLS, 0600);
+		rc = mdb_env_open(l->env, l->path, flags, 0600);
 	if (rc == 0)
 		rc = mdb_reader_check(l->env, &dead);
-	if (rc == 0)
-		rc = open_tables(l);
-	if (rc == 0)
-		rc = mdb_env_info(l->env, &info);
-	if (rc != 0)
-		return refuse(l, rc, "the store cannot be opened", text);
-	l->map_bytes = info.me_mapsize;
-	l->note.transaction = info.me_last_txnid;
-	return 0;
+	return rc;
 }
 
-int disk_open(const struct disk_options *options, char text[DISK_ERROR_TEXT], struct disk **out)
+int disk_lmdb_open(const struct lmdb_options *options, char text[DISK_ERROR_TEXT],
+                   struct disk **out)
 {
 	struct lmdb *l = xnew(l);
+	MDB_envinfo info;
 	int rc;
 
 	*out = NULL;
 	l->disk.ops = &lmdb_ops;
-	l->directory = slice_dup(slice_of_str(options->directory));
-	l->max_bytes =
-	    options->max_bytes > 0 && options->max_bytes < MAP_MOST ? options->max_bytes : MAP_MOST;
-	rc = disk_lock_take(l->directory, &l->lock, text);
+	l->lock = (struct disk_lock){.fd = -1, .note_fd = -1};
+	l->path = xstrdup(options->path);
+	l->read_only = options->read_only;
+	l->max_bytes = options->max_bytes;
+	rc = open_environment(l, options->first_map);
+	if (rc == 0)
+		rc = mdb_env_info(l->env, &info);
 	if (rc == 0) {
-		disk_note_read(&l->lock, &l->note);
-		l->disk.time_ms = l->note.time_ms;
-		rc = verify(l, text);
-		if (rc != 0)
-			add_remedy(l, text);
+		l->map_bytes = info.me_mapsize;
+		rc = open_tables(l);
 	}
 	if (rc == 0)
-		rc = open_environment(l, options, text);
-	if (rc == 0)
-		rc = disk_settle(&l->disk, text);
-	if (rc == 0)
-		rc = disk_lock_sync(l->directory, text);
+		rc = mdb_env_info(l->env, &info);
 	if (rc != 0) {
 		lmdb_close(&l->disk);
-		return rc;
+		return refuse(options->path, rc, text);
 	}
+	l->note.transaction = info.me_last_txnid;
 	*out = &l->disk;
 	return 0;
+}
+
+void disk_lmdb_keep_notes(struct disk *d, struct disk_lock *lock)
+{
+	struct lmdb *l = lmdb_of(d);
+
+	l->lock = *lock;
+	*lock = (struct disk_lock){.fd = -1, .note_fd = -1};
+	lmdb_note(d, d->time_ms);
+}
+
+int disk_lmdb_copy(const char *path, int to, char text[DISK_ERROR_TEXT])
+{
+	MDB_env *env = NULL;
+	int rc = mdb_env_create(&env);
+
+	if (rc == 0)
+		rc = mdb_env_open(env, path, MDB_NOSUBDIR | MDB_NOTLS | MDB_RDONLY, 0600);
+	if (rc == 0)
+		rc = mdb_env_copyfd2(env, to, MDB_CP_COMPACT);
+	if (env != NULL)
+		mdb_env_close(env);
+	if (rc == 0)
+		return 0;
+	(void)snprintf(text, DISK_ERROR_TEXT, "%s cannot be copied: %s", path, mdb_strerror(rc));
+	return rc > 0 ? -rc : -EIO;
 }

@@ -37,9 +37,22 @@ static int check_directory(const char *directory, char text[DISK_ERROR_TEXT])
 	return -EPERM;
 }
 
+void disk_give_away(int directory, int fd)
+{
+	struct stat st;
+
+	if (geteuid() == 0 && fstat(directory, &st) == 0 && fchown(fd, st.st_uid, st.st_gid) != 0) {
+		/* The broker will say that it cannot open it. */
+	}
+}
+
 static int open_at(int directory, const char *name)
 {
-	return openat(directory, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = openat(directory, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd >= 0)
+		disk_give_away(directory, fd);
+	return fd;
 }
 
 static int refuse_second(int fd, const char *directory, char text[DISK_ERROR_TEXT])
@@ -130,14 +143,14 @@ void disk_note_read(const struct disk_lock *lock, struct disk_note *out)
 {
 	uint8_t bytes[NOTE_BYTES] = {0};
 	struct reader r = reader_of(slice_of(bytes, sizeof(bytes)));
+	ssize_t n = pread(lock->note_fd, bytes, sizeof(bytes), 0);
+	uint64_t transaction = read_u64(&r), time_ms = read_u64(&r);
 
-	*out = (struct disk_note){0};
-	if (pread(lock->note_fd, bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
+	*out = (struct disk_note){.written = n > 0};
+	if (n != (ssize_t)sizeof(bytes) || read_u64(&r) != XXH3_64bits(bytes, NOTE_BYTES - 8))
 		return;
-	out->transaction = read_u64(&r);
-	out->time_ms = read_u64(&r);
-	if (read_u64(&r) != XXH3_64bits(bytes, NOTE_BYTES - 8))
-		*out = (struct disk_note){0};
+	out->transaction = transaction;
+	out->time_ms = time_ms;
 }
 
 void disk_note_write(const struct disk_lock *lock, const struct disk_note *note)

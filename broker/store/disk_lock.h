@@ -7,10 +7,11 @@
 
 #include "store/disk.h"
 
-#define DISK_DATA_FILE "data.mdb" /* LMDB's name for it */
+#define DISK_DATA_FILE "data.mdb"
 
 struct disk_note {
 	uint64_t transaction, time_ms;
+	bool written; /* something once was */
 };
 
 struct disk_lock {
@@ -20,6 +21,9 @@ struct disk_lock {
 /* Make the directory where it is missing, and lock it. 0 or -errno and what to do. */
 int disk_lock_take(const char *directory, struct disk_lock *out, char text[DISK_ERROR_TEXT]);
 void disk_lock_drop(struct disk_lock *lock);
+
+/* A file that root made belongs to whom the directory belongs: the broker's user. */
+void disk_give_away(int directory, int fd);
 
 /* The names of the files, and of the directory, are on disk. 0 or -errno. */
 int disk_lock_sync(const char *directory, char text[DISK_ERROR_TEXT]);

@@ -1,43 +1,44 @@
-/* Where a disk of a test lives: in memory.  A test is written once and runs in each. */
+/* Where a disk of a test lives: in memory, or in a directory of its own.  A test is written once
+ * and runs in both. */
 #ifndef TEST_DISK_PLACES_H
 #define TEST_DISK_PLACES_H
 
 #include "store/disk.h"
 
+#define PLACE_MAP ((uint32_t)1 << 16) /* so small that it has to grow */
+
 struct place {
 	struct disk *disk;
-	struct disk_image *image;
+	struct disk_image *image; /* NULL: in a directory */
+	char *directory;
+	uint64_t max_bytes;
 };
 
-static inline struct disk *place_open(struct place *p)
-{
-	p->disk = disk_memory_open(p->image);
-	return p->disk;
-}
+/* An empty directory below the temporary one. */
+char *place_directory(void);
+/* With all that is in it, and the name. */
+void place_remove(char **directory);
+/* "directory/name" */
+char *place_path(const char *directory, const char *name);
 
+struct disk *place_open(struct place *p);
 /* As after a crash. */
-static inline struct disk *place_reopen(struct place *p)
-{
-	disk_close(p->disk);
-	p->disk = NULL;
-	return place_open(p);
-}
+struct disk *place_reopen(struct place *p);
 
-static inline void place_memory(void (*test)(struct place *p))
-{
-	struct place p = {.image = disk_image_new()};
-
-	test(&p);
-	disk_close(p.disk);
-	disk_image_free(p.image);
-}
+void place_memory(void (*test)(struct place *p));
+void place_file(void (*test)(struct place *p));
 
 #define PLACE_WRAP(test)                                                                           \
 	static void test##_in_memory(void **state)                                                 \
 	{                                                                                          \
 		(void)state;                                                                       \
 		place_memory(test);                                                                \
+	}                                                                                          \
+	static void test##_in_a_file(void **state)                                                 \
+	{                                                                                          \
+		(void)state;                                                                       \
+		place_file(test);                                                                  \
 	}
-#define PLACE_TESTS(test) cmocka_unit_test(test##_in_memory)
+#define PLACE_TESTS(test) cmocka_unit_test(test##_in_memory), cmocka_unit_test(test##_in_a_file)
 
 #endif

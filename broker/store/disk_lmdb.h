@@ -1,0 +1,23 @@
+/* A file of LMDB as a disk, once somebody has looked that it is fine (disk_verify.h): LMDB believes
+ * whatever is in it. */
+#ifndef STORE_DISK_LMDB_H
+#define STORE_DISK_LMDB_H
+
+#include "store/disk.h"
+#include "store/disk_lock.h"
+
+struct lmdb_options {
+	const char *path; /* of the file; LMDB's own lock is beside it, in PATH-lock */
+	uint64_t first_map, max_bytes;
+	bool read_only; /* beside a broker that writes */
+};
+
+/* Open the file; make it and its tables where there are none. The caller settles the format. */
+int disk_lmdb_open(const struct lmdb_options *options, char text[DISK_ERROR_TEXT],
+                   struct disk **out);
+/* From now on each commit is noted there; the lock is dropped with the close. */
+void disk_lmdb_keep_notes(struct disk *d, struct disk_lock *lock);
+/* The state of one moment, without free pages, into this empty file; not flushed. */
+int disk_lmdb_copy(const char *path, int to, char text[DISK_ERROR_TEXT]);
+
+#endif

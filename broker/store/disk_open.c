@@ -1,0 +1,185 @@
+/* Opening a store: lock the directory, look at the file before LMDB does, make a new one where
+ * there never was one.  A new file comes under its name when it is complete, so that a crash leaves
+ * all of it or nothing. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "store/disk_inside.h"
+#include "store/disk_lmdb.h"
+#include "store/disk_verify.h"
+
+#define FIRST_MAP ((uint64_t)64 << 20)
+#define LEAST_MAP ((uint64_t)1 << 16)
+/* Where the machine's addresses end before its disk does. */
+#define MAP_MOST (sizeof(void *) == 4 ? (uint64_t)1 << 30 : (uint64_t)1 << 46)
+#define NEW_FILE DISK_DATA_FILE ".new"
+
+static void add_remedy(const char *directory, char text[DISK_ERROR_TEXT])
+{
+	size_t len = strlen(text);
+
+	(void)snprintf(text + len, DISK_ERROR_TEXT - len,
+	               "; see `broker-store %s check`, restore a backup with `broker-store %s "
+	               "restore FROM`, or move the directory away to begin anew",
+	               directory, directory);
+}
+
+static int explain(char text[DISK_ERROR_TEXT], int error, const char *path, const char *what)
+{
+	(void)snprintf(text, DISK_ERROR_TEXT, "%s %s: %s", path, what, strerror(error));
+	return -error;
+}
+
+/* ---- the file that is there ---- */
+
+static int judge(const char *path, const struct disk_note *note, const struct verify_report *report,
+                 char text[DISK_ERROR_TEXT])
+{
+	if (report->format > DISK_FORMAT)
+		return disk_format_refuse(report->format, DISK_FORMAT, text);
+	if (report->transaction >= note->transaction)
+		return 0;
+	(void)snprintf(text, DISK_ERROR_TEXT,
+	               "%s is older than what was acknowledged: it ends with transaction %" PRIu64
+	               ", there were %" PRIu64,
+	               path, report->transaction, note->transaction);
+	return -EBADMSG;
+}
+
+static int look_at(const char *path, int fd, const struct disk_note *note,
+                   char text[DISK_ERROR_TEXT])
+{
+	struct verify_report report;
+	int rc = disk_verify_file(fd, NULL, NULL, &report);
+
+	if (rc == 0)
+		return judge(path, note, &report, text);
+	(void)snprintf(text, DISK_ERROR_TEXT, "%s is damaged: %.200s", path, report.text);
+	return rc;
+}
+
+/* *there false: nothing is, and nothing ever was. */
+static int look(const char *path, const struct disk_note *note, bool *there,
+                char text[DISK_ERROR_TEXT])
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	struct stat st = {0};
+	int rc;
+
+	*there = fd >= 0;
+	if (fd < 0 && errno != ENOENT)
+		return explain(text, errno, path, "cannot be opened");
+	if (fd >= 0 && fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)) {
+		close(fd);
+		return explain(text, EINVAL, path, "is no file");
+	}
+	if (fd >= 0 && st.st_size > 0) {
+		rc = look_at(path, fd, note, text);
+		close(fd);
+		return rc;
+	}
+	if (fd >= 0)
+		close(fd);
+	*there = false;
+	if (!note->written)
+		return 0;
+	(void)snprintf(text, DISK_ERROR_TEXT, "%s is %s, and there was one", path,
+	               fd < 0 ? "missing" : "empty");
+	return -EBADMSG;
+}
+
+/* ---- a new one ---- */
+
+static void remove_lock_of(const char *path)
+{
+	char *lock = xasprintf("%s-lock", path);
+
+	(void)unlink(lock);
+	free(lock);
+}
+
+static int make(const char *directory, const char *path, struct lmdb_options options,
+                char text[DISK_ERROR_TEXT])
+{
+	char *new_path = xasprintf("%s/%s", directory, NEW_FILE);
+	struct disk *d = NULL;
+	int rc;
+
+	(void)unlink(new_path); /* of a start that ended too early */
+	remove_lock_of(new_path);
+	options.path = new_path;
+	rc = disk_lmdb_open(&options, text, &d);
+	if (rc == 0)
+		rc = disk_settle(d, text);
+	disk_close(d);
+	if (rc == 0 && rename(new_path, path) != 0)
+		rc = explain(text, errno, path, "cannot be made");
+	remove_lock_of(new_path);
+	free(new_path);
+	return rc != 0 ? rc : disk_lock_sync(directory, text);
+}
+
+/* ---- all of it ---- */
+
+static struct lmdb_options map_options(const struct disk_options *o, const char *path)
+{
+	uint64_t max = o->max_bytes > 0 && o->max_bytes < MAP_MOST ? o->max_bytes : MAP_MOST;
+	uint64_t first = o->first_map > 0 ? o->first_map : FIRST_MAP;
+
+	max = max < LEAST_MAP ? LEAST_MAP : max;
+	first = first < LEAST_MAP ? LEAST_MAP : first;
+	return (struct lmdb_options){
+	    .path = path, .first_map = first < max ? first : max, .max_bytes = max};
+}
+
+static int open_locked(const struct disk_options *options, struct disk_lock *lock,
+                       char text[DISK_ERROR_TEXT], struct disk **out)
+{
+	char *path = xasprintf("%s/%s", options->directory, DISK_DATA_FILE);
+	struct lmdb_options lmdb = map_options(options, path);
+	struct disk_note note;
+	bool there;
+	int rc;
+
+	disk_note_read(lock, &note);
+	rc = look(path, &note, &there, text);
+	if (rc != 0 && rc != -EPROTONOSUPPORT)
+		add_remedy(options->directory, text);
+	if (rc == 0 && !there)
+		rc = make(options->directory, path, lmdb, text);
+	if (rc == 0)
+		rc = disk_lmdb_open(&lmdb, text, out);
+	if (rc == 0) {
+		(*out)->time_ms = note.time_ms;
+		rc = disk_settle(*out, text);
+	}
+	free(path);
+	return rc;
+}
+
+int disk_open(const struct disk_options *options, char text[DISK_ERROR_TEXT], struct disk **out)
+{
+	struct disk_lock lock;
+	int rc = disk_lock_take(options->directory, &lock, text);
+
+	*out = NULL;
+	if (rc == 0)
+		rc = open_locked(options, &lock, text, out);
+	if (rc == 0)
+		rc = disk_lock_sync(options->directory, text);
+	if (rc == 0) {
+		disk_lmdb_keep_notes(*out, &lock);
+		return 0;
+	}
+	disk_close(*out);
+	*out = NULL;
+	disk_lock_drop(&lock);
+	return rc;
+}
