@@ -527,7 +527,7 @@ void session_release_again(struct session *s)
 	struct outgoing *o;
 
 	DL_FOREACH (s->sent.head, o) {
-		if (!o->released)
+		if (!o->released || o->on_wire)
 			continue;
 		o->on_wire = true;
 		s->wire_count++;
