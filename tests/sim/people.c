@@ -682,20 +682,14 @@ static void invite(struct town *t, const struct plan *plan)
 	join_probe(t);
 }
 
-static void forget_line(void *arg, enum event e, struct slice line)
-{
-	(void)arg;
-	(void)e;
-	(void)line;
-}
-
 void people_live(const struct plan *plan, struct coverage *coverage, bool tell)
 {
 	struct town t = {.coverage = coverage};
 
 	log_set_level(tell ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR);
-	log_set_sink(tell ? NULL : forget_line, NULL);
 	begin(&t, plan);
+	if (!tell)
+		world_be_silent(t.world);
 	t.model.tells = tell;
 	invite(&t, plan);
 	for (size_t i = 0; i < plan->count; i++) {

@@ -16,6 +16,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/random.h"
 #include "chance.h"
 #include "client.h"
@@ -389,6 +390,24 @@ static void stop_broker(struct world *w)
 	w->stop = NULL;
 }
 
+static void forget_line(void *arg, enum event e, struct slice line)
+{
+	(void)arg;
+	(void)e;
+	(void)line;
+}
+
+static void hear_log(bool silent)
+{
+	log_set_sink(silent ? forget_line : NULL, NULL);
+}
+
+void world_be_silent(struct world *w)
+{
+	w->silent = true;
+	hear_log(true);
+}
+
 void world_crash(struct world *w)
 {
 	struct policy *policy = policy_ref(w->server->workers[0]->policy);
@@ -397,6 +416,7 @@ void world_crash(struct world *w)
 	struct client *c;
 
 	REQUIRE(w->held);
+	hear_log(true);                            /* of the dying broker's troubles */
 	disk_image_fail(w->image, UINT_MAX, -EIO); /* from here on nothing is kept */
 	LL_FOREACH (w->clients, c) {
 		client_drop(c);
@@ -406,6 +426,7 @@ void world_crash(struct world *w)
 	disk_image_fail(w->image, 0, 0);
 	w->hold = hold;
 	w->fail_one_in = fail_one_in;
+	hear_log(w->silent);
 	start_broker(w, policy, hashes);
 	policy_unref(&policy);
 }

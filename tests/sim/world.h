@@ -30,6 +30,7 @@ struct world {
 	struct world_settings texts; /* conf is the caller's and stays */
 	struct server *server;
 	struct journal *journal; /* the server's */
+	bool silent;             /* the log goes nowhere */
 	bool held;
 	bool hold;                /* the journal's turns come only when a test says so */
 	unsigned fail_one_in;     /* of its turns by chance, so many find no room; 0: none */
@@ -50,6 +51,8 @@ struct world *world_new(const struct world_settings *settings);
 /* The orderly stop of the broker, wherever it stands, and everything freed. */
 void world_free(struct world *w);
 
+/* The log goes nowhere, as long as this process lives. */
+void world_be_silent(struct world *w);
 /* Below `below`, which is not 0. */
 uint64_t world_random(struct world *w, uint64_t below);
 

@@ -1,0 +1,277 @@
+/* What the explorer found, each as the few steps it came down to. */
+#include "scenario.h"
+
+static const struct connect_options clean = {0};
+static const struct connect_options kept = {.keep = true, .expiry_s = 100000};
+
+static const char open_acl[] = "users: { anna: { rules: ['allow all #'] } }\n"
+			       "anonymous: { rules: ['allow all #'] }\n";
+static const char closed_acl[] = "users: { anna: { rules: ['allow all #'] } }\n"
+				 "anonymous: { rules: ['deny receive x', 'allow all #'] }\n";
+
+static const char conf[] = "listeners:\n"
+			   "  - bind: unix:/run/sim.sock\n"
+			   "authentication:\n"
+			   "  anonymous: true\n"
+			   "  anonymous_sessions: true\n"
+			   "  password_file: users.passwd\n"
+			   "authorization:\n"
+			   "  acl_file: acl.yaml\n";
+
+#define DIGEST                                                                                     \
+	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+static const char first_password[] = "anna:id=0000000000000001:hash=$6$first$" DIGEST "\n";
+static const char second_password[] = "anna:id=0000000000000001:hash=$6$second$" DIGEST "\n";
+
+static void on_done(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+static void reload(struct world *w, const char *acl, const char *users)
+{
+	struct world_settings texts = w->texts;
+	bool done = false;
+
+	texts.acl = acl;
+	texts.users = users;
+	world_reload(w, &texts, on_done, &done);
+	world_run(w);
+	assert_true(done);
+}
+
+/* A session that was made under the old password goes on under the new one: the next reload must
+ * not judge it by the old. */
+static void new_password(struct world *w)
+{
+	struct client *c = client_new(w, "c", MQTT_5_0);
+	struct connect_options options = {
+	    .keep = true, .expiry_s = 1000, .user = "anna", .password = "first"};
+
+	client_join(c, &options);
+	reload(w, open_acl, second_password);
+	assert_true(c->closed);
+	options.password = "second";
+	client_join(c, &options);
+	assert_true(c->session_present);
+	reload(w, open_acl, second_password);
+	assert_false(c->closed);
+}
+
+/* What expired in the queue of a member that does not come back goes to nobody. [MQTT5-3.3.2-5] */
+static void expired_shared(struct world *w)
+{
+	struct client *away = client_new(w, "away", MQTT_5_0), *here = client_new(w, "m", MQTT_5_0);
+	struct client *pub = client_new(w, "pub", MQTT_5_0);
+	const struct connect_options brief = {.keep = true, .expiry_s = 60};
+
+	client_join(away, &brief);
+	client_subscribe(away, "$share/g/x", 1);
+	world_run(w);
+	client_drop(away);
+	client_join(pub, &clean);
+	client_publish_expiring(pub, "x", 1, "old", 5);
+	world_run(w);
+	client_join(here, &clean);
+	client_subscribe(here, "$share/g/x", 1);
+	world_advance(w, 100000);
+	assert_int_equal(here->received_count, 0);
+}
+
+/* QoS 0 that came while a SUBACK waited is not overtaken by what comes behind it, though the window
+ * is closed. [MQTT3-4.6.0-5] [MQTT5-4.6.0-5] */
+static void qos0_behind_the_window(struct world *w)
+{
+	const struct connect_options narrow = {
+	    .keep = true, .expiry_s = 1000, .receive_maximum = 1};
+	struct client *c = client_new(w, "c", MQTT_5_0), *pub = client_new(w, "pub", MQTT_5_0);
+
+	client_join(pub, &clean);
+	client_join(c, &narrow);
+	c->slow = true;
+	client_subscribe(c, "q/1", 1);
+	client_subscribe(c, "q/0", 0);
+	world_run(w);
+	publish_numbered(pub, "q/1", 1, 1);
+	publish_numbered(pub, "q/1", 1, 2);
+	world_run(w);
+	for (unsigned n = 1; n <= 20; n++) {
+		client_subscribe(c, "other", 1);
+		publish_numbered(pub, "q/0", 0, n);
+		world_steps(w, (unsigned)world_random(w, 20));
+	}
+	world_run(w);
+	require_exactly(c, "pub", "q/0", 1, 20);
+}
+
+/* A QoS 2 message that its receiver may not have any more, and perhaps has: the identifier is
+ * released, and the next message of that one is not taken for it. D2 */
+static void withdrawn(struct world *w)
+{
+	struct client *c = client_new(w, "c", MQTT_5_0), *pub = client_new(w, "pub", MQTT_5_0);
+	const struct connect_options narrow = {
+	    .keep = true, .expiry_s = 1000, .receive_maximum = 1};
+
+	client_join(pub, &clean);
+	client_join(c, &narrow);
+	client_subscribe(c, "#", 2);
+	world_run(w);
+	c->slow = true;
+	publish_numbered(pub, "x", 2, 1);
+	world_run(w);
+	assert_int_equal(c->received_count, 1);
+	client_drop(c);
+	reload(w, closed_acl, first_password);
+	publish_numbered(pub, "y", 2, 1);
+	world_run(w);
+	c->slow = false;
+	if (w->held && world_random(w, 2) == 0) {
+		world_crash(w);
+		client_join(pub, &clean);
+	}
+	client_join(c, &narrow);
+	for (unsigned n = 2; n <= 5; n++)
+		publish_numbered(pub, "y", 2, n);
+	world_run(w);
+	require_exactly(c, "pub", "y", 1, 5);
+}
+
+/* QoS 2 from somebody whose session is not kept, to a queue that is: PUBREL is taken. */
+static void clean_publisher(struct world *w)
+{
+	struct client *c = client_new(w, "c", MQTT_5_0), *pub = client_new(w, "pub", MQTT_5_0);
+
+	client_join(c, &kept);
+	client_subscribe(c, "x", 2);
+	client_join(pub, &clean);
+	client_publish_retained(pub, "x", 2, "pub:1");
+	publish_numbered(pub, "x", 2, 2);
+	world_run(w);
+	assert_true(client_is_done(pub));
+	assert_false(pub->closed);
+	require_exactly(c, "pub", "x", 1, 2);
+}
+
+/* A $share message that stays in memory, behind one that goes to disk while its client is away,
+ * comes once. */
+static void shared_behind_a_page(struct world *w)
+{
+	const struct connect_options narrow = {
+	    .keep = true, .expiry_s = 1000, .receive_maximum = 1};
+	struct client *c = client_new(w, "c", MQTT_5_0), *pub = client_new(w, "pub", MQTT_5_0);
+
+	client_join(c, &narrow);
+	client_subscribe(c, "x", 1);
+	client_subscribe(c, "$share/g/x", 1);
+	client_join(pub, &clean);
+	world_run(w);
+	c->slow = true;
+	for (unsigned n = 1; n <= 3; n++)
+		publish_numbered(pub, "x", 1, n);
+	world_run(w);
+	client_drop(c);
+	world_run(w);
+	c->slow = false;
+	client_forget(c);
+	client_join(c, &narrow);
+	world_run(w);
+	assert_int_equal(c->received_count, 6);
+}
+
+/* It had its identifier, and waited for the disk, when its client left: expired, it is not sent.
+ * [MQTT5-3.3.2-5] */
+static void expired_unsent(struct world *w)
+{
+	struct client *c = client_new(w, "c", MQTT_5_0), *pub = client_new(w, "pub", MQTT_5_0);
+
+	client_join(c, &kept);
+	client_subscribe(c, "x", 2);
+	client_join(pub, &clean);
+	client_publish_expiring(pub, "x", 2, "old", 5);
+	world_steps(w, (unsigned)world_random(w, 60));
+	client_drop(c);
+	world_run(w);
+	world_advance(w, 10000);
+	c->next_packet_id = 0;
+	client_join(c, &kept);
+	for (size_t i = 0; i < c->received_count; i++)
+		assert_true(c->received[i].life == 1 || c->received[i].dup);
+}
+
+/* However often the broker crashes: a session ends when its time has come since its client left. */
+static void crash_after_crash(struct world *w)
+{
+	const struct connect_options brief = {.keep = true, .expiry_s = 50};
+	struct client *c = client_new(w, "c", MQTT_5_0);
+
+	client_join(c, &brief);
+	for (unsigned n = 0; n < 5; n++) {
+		world_crash(w);
+		world_advance(w, 20000);
+	}
+	client_join(c, &brief);
+	assert_false(c->session_present);
+}
+
+/* QoS 2, and nothing of it is on disk yet: nobody has it, be it with QoS 0. D2 */
+static void qos0_of_qos2(struct world *w)
+{
+	struct client *c = client_new(w, "c", MQTT_5_0), *pub = client_new(w, "pub", MQTT_5_0);
+
+	client_join(c, &kept);
+	client_subscribe(c, "x", 0);
+	client_join(pub, &kept);
+	world_run(w);
+	for (unsigned n = 1; n <= 10; n++) {
+		publish_numbered(pub, "x", 2, n);
+		world_steps(w, (unsigned)world_random(w, 30));
+		if (world_random(w, 3) == 0) {
+			world_crash(w);
+			client_join(c, &kept);
+			client_join(pub, &kept);
+		}
+	}
+	world_run(w);
+	for (size_t i = 1; i < c->received_count; i++)
+		assert_true(number_of(&c->received[i], "pub") >
+		            number_of(&c->received[i - 1], "pub"));
+}
+
+#define WITH_USERS .hashes = true, .conf = conf, .acl = open_acl, .users = first_password
+
+static void hold_nothing(struct world *w)
+{
+	w->hold = false;
+}
+
+#define ON_DISK(fn)                                                                                \
+	static void fn##_on_disk(struct world *w)                                                  \
+	{                                                                                          \
+		hold_nothing(w);                                                                   \
+		fn(w);                                                                             \
+	}
+ON_DISK(withdrawn)
+ON_DISK(clean_publisher)
+ON_DISK(shared_behind_a_page)
+ON_DISK(expired_unsent)
+ON_DISK(crash_after_crash)
+ON_DISK(qos0_of_qos2)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    SCENARIO_WITH(new_password, WITH_USERS),
+	    SCENARIO(expired_shared),
+	    SCENARIO(qos0_behind_the_window),
+	    SCENARIO_WITH(withdrawn, WITH_USERS),
+	    SCENARIO_WITH(withdrawn_on_disk, WITH_USERS, .held = true),
+	    SCENARIO_WITH(clean_publisher_on_disk, .held = true),
+	    SCENARIO_WITH(shared_behind_a_page_on_disk, .held = true),
+	    SCENARIO_WITH(expired_unsent_on_disk, .held = true),
+	    SCENARIO_WITH(crash_after_crash_on_disk, .held = true),
+	    SCENARIO_WITH(qos0_of_qos2_on_disk, .held = true),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
