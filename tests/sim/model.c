@@ -182,13 +182,17 @@ void model_quiet(struct model *m)
 	m->last_quiet = m->tick++;
 }
 
-void model_crash(struct model *m, uint64_t crashed_ms)
+void model_crash(struct model *m, uint64_t crashed_ms, bool in_order)
 {
 	m->tick++;
-	COVER(m, CRASHES);
+	m->written_ms = in_order ? crashed_ms : crashed_ms - JOURNAL_INTERVAL_MS;
+	if (in_order)
+		COVER(m, STOPS);
+	else
+		COVER(m, CRASHES);
 	model_crash_people(m, crashed_ms);
-	model_crash_publications(m, crashed_ms);
-	model_crash_deliveries(m, crashed_ms);
+	model_crash_publications(m);
+	model_crash_deliveries(m);
 	m->tick++;
 	model_time(m);
 }

@@ -61,7 +61,7 @@ struct pub {
 	uint64_t will_may_ms; /* after a crash: it may be published from here on ... */
 	uint64_t will_due_ms; /* ... and must be here; of a will that waits; NEVER: it does not */
 	uint32_t will_delay_s;
-	uint64_t written_ms; /* a crash before then may lose it */
+	uint64_t armed_ms; /* of a session that is not kept: a crash soon behind may lose it */
 	bool acked;
 	uint64_t acked_at;
 	enum sure fires;         /* a will */
@@ -155,7 +155,8 @@ struct policy_version {
 struct model {
 	struct world *world;
 	struct coverage *coverage;
-	bool tells; /* what everybody gets */
+	bool tells;          /* what everybody gets */
+	uint64_t written_ms; /* at a crash: what was done until then is surely on disk */
 	uint64_t tick, last_quiet;
 	struct person people[PEOPLE_MAX];
 	unsigned people_count;
@@ -228,7 +229,7 @@ void model_fires(struct pub *will, enum sure sure);
 /* It may have, but did not: the CONNECT that would have ended its session was refused. */
 void model_unfires(struct pub *will);
 void model_quiet_publications(struct model *m);
-void model_crash_publications(struct model *m, uint64_t crashed_ms);
+void model_crash_publications(struct model *m);
 
 /* --- retained values (model_retain.c) --- */
 
@@ -249,7 +250,7 @@ void model_retained(struct model *m, const struct received *values, size_t count
 void model_received(struct person *p, const struct received *r);
 void model_again(struct person *p, const struct received *r);
 void model_quiet_deliveries(struct model *m);
-void model_crash_deliveries(struct model *m, uint64_t crashed_ms);
+void model_crash_deliveries(struct model *m);
 void model_forget_owed(struct person *p, bool qos0_only);
 bool person_is_blocked(const struct person *p); /* does not take what it gets */
 
@@ -257,7 +258,8 @@ bool person_is_blocked(const struct person *p); /* does not take what it gets */
 
 /* The world has come to rest: everybody has what is due. */
 void model_quiet(struct model *m);
-/* The broker crashed then, and another has just begun on what it left. */
-void model_crash(struct model *m, uint64_t crashed_ms);
+/* The broker crashed then (or was stopped, in order), and another has just begun on what it left.
+ */
+void model_crash(struct model *m, uint64_t crashed_ms, bool in_order);
 
 #endif

@@ -836,18 +836,18 @@ void model_quiet_deliveries(struct model *m)
 
 /* That it was acknowledged is written with the next commit, or after the interval: QoS 1 may come
  * again, and as if for the first time. */
-static void allow_again(struct copy *copy, uint64_t crashed_ms)
+static void allow_again(struct copy *copy, uint64_t written_ms)
 {
 	unsigned times = first_times(copy) > 0 ? first_times(copy) : 1;
 
-	if (copy->settled_ms != NEVER && copy->settled_ms + JOURNAL_INTERVAL_MS <= crashed_ms)
+	if (copy->settled_ms <= written_ms)
 		return;
 	if (copy->of_qos[1] > 0)
 		copy->extra += times;
 	copy->replays_anew += copy->replays + copy->either; /* as is that they were given */
 }
 
-void model_crash_deliveries(struct model *m, uint64_t crashed_ms)
+void model_crash_deliveries(struct model *m)
 {
 	judge_closed(m);
 	for (unsigned i = 0; i < m->people_count; i++) {
@@ -861,7 +861,7 @@ void model_crash_deliveries(struct model *m, uint64_t crashed_ms)
 	for (size_t i = 0; i < m->pub_count; i++) {
 		for (struct copy *copy = m->pubs[i]->copies; copy != NULL; copy = copy->next) {
 			copy->unsettled = false;
-			allow_again(copy, crashed_ms);
+			allow_again(copy, m->written_ms);
 		}
 	}
 }

@@ -221,19 +221,19 @@ static void crash_pub(struct model *m, struct pub *pub)
 }
 
 /* One that was about to be published goes out when the broker is there again, if it was kept. */
-static void crash_open_will(const struct model *m, struct pub *will, uint64_t crashed_ms)
+static void crash_open_will(const struct model *m, struct pub *will)
 {
-	if (will->written_ms > crashed_ms && will->fires == YES)
+	if (will->armed_ms > m->written_ms && will->fires == YES)
 		will->fires = MAYBE;
 	if (will->has_expiry && will->will_due_ms == NEVER)
 		will->expires_max_ms = model_now(m) + (uint64_t)will->expiry_s * 1000;
 }
 
-void model_crash_publications(struct model *m, uint64_t crashed_ms)
+void model_crash_publications(struct model *m)
 {
 	for (size_t i = 0; i < m->open_count; i++) {
 		if (m->open[i]->is_will)
-			crash_open_will(m, m->open[i], crashed_ms);
+			crash_open_will(m, m->open[i]);
 		else
 			crash_pub(m, m->open[i]);
 	}

@@ -143,6 +143,10 @@ void values_quiet(struct model *m)
 
 void values_crash(struct model *m)
 {
+	for (size_t i = 0; i < m->young_count; i++) {
+		if (m->young[i]->last_sent_ms <= m->written_ms)
+			writes_settle(&model_cell(m, m->young[i]->topic)->kept, m->young[i]);
+	}
 	for (unsigned i = 0; i < m->cell_count; i++) {
 		struct writes before = m->cells[i].now;
 

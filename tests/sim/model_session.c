@@ -463,7 +463,7 @@ void model_connack(struct person *p)
 	p->up_since = m->tick;
 	p->last_packet_ms = model_now(m);
 	if (p->will != NULL && p->expiry_s == 0) /* the CONNACK did not wait for it */
-		p->will->written_ms = model_now(m) + JOURNAL_INTERVAL_MS;
+		p->will->armed_ms = model_now(m);
 }
 
 /* Whether the broker ever saw it, nobody knows. */
@@ -639,7 +639,7 @@ static void crash_will(struct person *p, uint64_t crashed_ms)
 		return;
 	COVER(m, CRASH_WILL);
 	delay_ms = (uint64_t)p->will->will_delay_s * 1000;
-	if (p->will->written_ms > crashed_ms) {
+	if (p->will->armed_ms > m->written_ms) {
 		model_fires(p->will, MAYBE);
 	} else if (delay_ms == 0 || p->expiry_s == 0) {
 		model_fires(p->will, YES);

@@ -543,7 +543,7 @@ static void crash(struct town *t)
 	uint64_t crashed_ms = t->world->now_ms;
 
 	world_crash(t->world);
-	model_crash(&t->model, crashed_ms);
+	model_crash(&t->model, crashed_ms, false);
 	join_probe(t);
 	settle(t);
 }
@@ -555,6 +555,23 @@ static void do_crash(struct town *t, const struct step *s)
 	crash(t);
 	if (s->count > 1)
 		probe(t);
+}
+
+/* Nothing is lost. */
+static void do_stop(struct town *t, const struct step *s)
+{
+	uint64_t stopped_ms;
+
+	(void)s;
+	settle(t);
+	stopped_ms = t->world->now_ms;
+	world_restart(t->world);
+	for (unsigned i = 0; i < t->model.people_count; i++)
+		client_drop(t->model.people[i].client);
+	model_crash(&t->model, stopped_ms, true);
+	join_probe(t);
+	settle(t);
+	probe(t);
 }
 
 static void publish_all(struct town *t, const struct step *s)
@@ -631,7 +648,7 @@ static step_fn *const doers[STEP_KINDS] = {
     [STEP_QUIET] = do_quiet,
     [STEP_RECKON] = do_reckon_all,
     [STEP_CRASH] = do_crash,
-    [STEP_STOP] = do_crash,
+    [STEP_STOP] = do_stop,
     [STEP_DISK_FULL] = do_disk_full,
 };
 

@@ -408,11 +408,31 @@ void world_be_silent(struct world *w)
 	hear_log(true);
 }
 
-void world_crash(struct world *w)
+/* Another broker, on what the one before has left. */
+static void begin_again(struct world *w, struct policy **policy, bool hashes)
+{
+	server_free(w->server);
+	disk_image_fail(w->image, 0, 0);
+	hear_log(w->silent);
+	start_broker(w, *policy, hashes);
+	policy_unref(policy);
+}
+
+void world_restart(struct world *w)
 {
 	struct policy *policy = policy_ref(w->server->workers[0]->policy);
 	bool hold = w->hold, hashes = w->server->authenticator != NULL;
 	unsigned fail_one_in = w->fail_one_in;
+
+	REQUIRE(w->held);
+	stop_broker(w);
+	w->hold = hold;
+	w->fail_one_in = fail_one_in;
+	begin_again(w, &policy, hashes);
+}
+
+void world_crash(struct world *w)
+{
 	struct client *c;
 
 	REQUIRE(w->held);
@@ -421,14 +441,7 @@ void world_crash(struct world *w)
 	LL_FOREACH (w->clients, c) {
 		client_drop(c);
 	}
-	stop_broker(w);
-	server_free(w->server);
-	disk_image_fail(w->image, 0, 0);
-	w->hold = hold;
-	w->fail_one_in = fail_one_in;
-	hear_log(w->silent);
-	start_broker(w, policy, hashes);
-	policy_unref(&policy);
+	world_restart(w);
 }
 
 void world_free(struct world *w)

@@ -74,6 +74,8 @@ bool world_commit(struct world *w);
 /* The broker dies, and another starts on what was committed. Its clients see a broken connection.
  */
 void world_crash(struct world *w);
+/* It is stopped as one should, and another starts. Its clients hear of it. */
+void world_restart(struct world *w);
 
 /* A connection that arrives at a random worker. */
 struct wire *world_connect(struct world *w, const char *name, const char *certificate_name);
