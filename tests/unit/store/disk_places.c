@@ -43,8 +43,10 @@ void place_remove(char **directory)
 
 struct disk *place_open(struct place *p)
 {
-	const struct disk_options options = {
-	    .directory = p->directory, .first_map = PLACE_MAP, .max_bytes = p->max_bytes};
+	const struct disk_options options = {.directory = p->directory,
+	                                     .first_map =
+	                                         p->first_map > 0 ? p->first_map : PLACE_MAP,
+	                                     .max_bytes = p->max_bytes};
 	char text[DISK_ERROR_TEXT] = "";
 
 	if (p->image != NULL) {

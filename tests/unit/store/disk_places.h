@@ -11,6 +11,7 @@ struct place {
 	struct disk *disk;
 	struct disk_image *image; /* NULL: in a directory */
 	char *directory;
+	uint32_t first_map; /* 0: PLACE_MAP */
 	uint64_t max_bytes;
 };
 
