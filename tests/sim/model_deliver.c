@@ -3,193 +3,22 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "model.h"
-
-/* --- which subscriptions --- */
-
-struct matches {
-	const struct sub *sure[64];
-	const struct sub *possible[64]; /* besides those */
-	unsigned sure_count, possible_count;
-};
-
-static bool is_own(const struct person *p, const struct pub *pub)
-{
-	return pub->person == p;
-}
-
-/* Was it in force while the publication was on its way? */
-static enum sure in_force(const struct sub *sub, const struct pub *pub)
-{
-	if (sub->refused || sub->asked > pub->closed || sub->gone < pub->first_sent)
-		return NO;
-	if (sub->granted < pub->first_sent && (sub->ended == NEVER || sub->ended > pub->closed))
-		return YES;
-	return MAYBE;
-}
-
-static void find_matches(const struct person *p, const struct pub *pub, struct matches *out)
-{
-	out->sure_count = out->possible_count = 0;
-	for (size_t i = 0; i < p->sub_count; i++) {
-		const struct sub *sub = p->subs[i];
-		enum sure in = in_force(sub, pub);
-
-		if (in == NO || sub->shared || !filter_takes(sub->match, pub->topic))
-			continue;
-		if (sub->with.no_local && is_own(p, pub)) {
-			COVER(p->model, NO_LOCAL);
-			continue; /* [MQTT5-3.8.3-3] */
-		}
-		if (in == YES && out->sure_count < 64)
-			out->sure[out->sure_count++] = sub;
-		else if (out->possible_count < 64)
-			out->possible[out->possible_count++] = sub;
-	}
-}
-
-/* --- does a delivery look as its subscriptions ask? --- */
-
-struct look {
-	uint8_t qos;
-	bool retain;
-	uint32_t ids[IDS_MAX];
-	unsigned id_count;
-};
+#include "match.h"
 
 static uint8_t lower(uint8_t a, uint8_t b)
 {
 	return a < b ? a : b;
 }
 
-static void look_add(struct look *look, const struct sub *sub, const struct pub *pub, bool v5)
-{
-	if (sub->with.qos > look->qos)
-		look->qos = sub->with.qos;
-	look->retain |= sub->with.retain_as_published && pub->retain && v5;
-	if (!v5 || sub->with.id == 0)
-		return;
-	/* The same one as often as it was given: section 3.3.4. */
-	if (look->id_count < IDS_MAX)
-		look->ids[look->id_count++] = sub->with.id;
-}
-
-static unsigned times_id(const uint32_t *ids, unsigned count, uint32_t id)
-{
-	unsigned times = 0;
-
-	for (unsigned i = 0; i < count; i++)
-		times += ids[i] == id;
-	return times;
-}
-
-static bool same_ids(const struct look *look, const struct received *r)
-{
-	if (look->id_count != r->id_count)
-		return false;
-	for (unsigned i = 0; i < look->id_count; i++) {
-		if (times_id(r->ids, r->id_count, look->ids[i]) !=
-		    times_id(look->ids, look->id_count, look->ids[i]))
-			return false;
-	}
-	return true;
-}
-
-static bool is_look(const struct look *look, const struct pub *pub, const struct received *r)
-{
-	return lower(look->qos, pub->qos) == r->qos && look->retain == r->retain &&
-	       same_ids(look, r);
-}
-
-/* Some choice among the possible ones, with all that are sure. [MQTT5-3.3.4-2, -3]
- * [MQTT3-3.3.5-1] */
-static bool looks_live(const struct person *p, const struct pub *pub, const struct received *r)
-{
-	bool v5 = p->client->version == MQTT_5_0;
-	struct matches all;
-	unsigned bits;
-
-	find_matches(p, pub, &all);
-	bits = all.possible_count < COMBINATIONS_MAX ? all.possible_count : COMBINATIONS_MAX;
-	for (unsigned choice = 0; choice < 1u << bits; choice++) {
-		struct look look = {0};
-
-		if (choice == 0 && all.sure_count == 0)
-			continue;
-		for (unsigned i = 0; i < all.sure_count; i++)
-			look_add(&look, all.sure[i], pub, v5);
-		for (unsigned i = 0; i < bits; i++) {
-			if ((choice >> i & 1) != 0)
-				look_add(&look, all.possible[i], pub, v5);
-		}
-		if (is_look(&look, pub, r))
-			return true;
-	}
-	return false;
-}
-
-/* What its member did not take, another one gets, even one who came later. r NULL: whatever it
- * looks like. */
-static unsigned shares_possible(const struct person *p, const struct pub *pub,
-                                const struct received *r)
-{
-	unsigned count = 0;
-
-	for (size_t i = 0; i < p->sub_count; i++) {
-		const struct sub *sub = p->subs[i];
-		struct look look = {0};
-
-		if (!sub->shared || sub->refused || sub->gone < pub->first_sent ||
-		    !filter_takes(sub->match, pub->topic))
-			continue;
-		look_add(&look, sub, pub, true);
-		count += r == NULL || is_look(&look, pub, r);
-	}
-	return count;
-}
-
 static bool looks_shared(const struct person *p, const struct pub *pub, const struct received *r)
 {
-	return shares_possible(p, pub, r) > 0;
-}
-
-/* --- replays --- */
-
-/* [MQTT3-3.3.1-6] [MQTT5-3.3.1-9, -10, -11] */
-static enum sure asks_replay(const struct sub *sub)
-{
-	if (sub->refused || sub->shared || sub->with.retain_handling == 2)
-		return NO;
-	return sub->with.retain_handling == 0 ? YES : sub->was_new;
-}
-
-/* How many of its subscriptions may give it this retained value? r NULL: whatever it looks like.
- * `anew`: of a replay that a crash has begun anew, by the subscription as it is now. */
-static unsigned count_replays(const struct person *p, const struct pub *pub,
-                              const struct received *r, bool anew)
-{
-	unsigned count = 0;
-
-	if (!pub->retain || pub->empty || (r != NULL && !r->retain))
-		return 0;
-	for (size_t i = 0; i < p->sub_count; i++) {
-		const struct sub *sub = p->subs[i];
-		struct look look = {0};
-
-		if ((asks_replay(sub) == NO && !(anew && !sub->refused)) ||
-		    sub->asked > pub->retained_until || !filter_takes(sub->match, pub->topic))
-			continue;
-		look_add(&look, sub, pub, p->client->version == MQTT_5_0);
-		look.retain = true;
-		count += r == NULL || is_look(&look, pub, r);
-	}
-	return count;
+	return match_shares(p, pub, r) > 0;
 }
 
 static unsigned replays_possible(const struct person *p, const struct pub *pub,
                                  const struct received *r)
 {
-	return count_replays(p, pub, r, false);
+	return match_replays(p, pub, r, false);
 }
 
 /* --- copies --- */
@@ -278,7 +107,8 @@ static bool is_candidate(struct person *p, struct pub *pub, const struct receive
 
 	return pub->empty && pub->first_sent != NEVER && pub->routed != NO &&
 	       strcmp(pub->topic, r->topic) == 0 &&
-	       (looks_live(p, pub, r) || looks_shared(p, pub, r)) && wrong_with_expiry(&d) == NULL;
+	       (match_looks_live(p, pub, r) || looks_shared(p, pub, r)) &&
+	       wrong_with_expiry(&d) == NULL;
 }
 
 static bool is_shared(const struct received *r)
@@ -369,7 +199,7 @@ static void judge_order(const struct delivery_at *d)
 /* How many copies of it there may be at the most, each of which may be sent again. */
 static unsigned copies_at_most(const struct delivery_at *d)
 {
-	return routings(d->pub) * (1 + shares_possible(d->person, d->pub, NULL)) +
+	return routings(d->pub) * (1 + match_shares(d->person, d->pub, NULL)) +
 	       replays_possible(d->person, d->pub, NULL) + d->copy->replays_anew;
 }
 
@@ -477,7 +307,7 @@ static void judge(struct delivery_at *d)
 {
 	struct person *p = d->person;
 	const struct received *r = d->r;
-	bool live = looks_live(p, d->pub, r);
+	bool live = match_looks_live(p, d->pub, r);
 	unsigned replays = replays_possible(p, d->pub, r);
 	bool shared = is_shared(r) && looks_shared(p, d->pub, r);
 
@@ -488,7 +318,7 @@ static void judge(struct delivery_at *d)
 	if (model_may(p->model, p->drained, p->user, MAY_RECEIVE, r->topic) == NO)
 		refuse(d, "S3: he may not receive it");
 	if (replays == 0 && copy_of(p, d->pub)->replays_anew > 0)
-		replays = count_replays(p, d->pub, r, true);
+		replays = match_replays(p, d->pub, r, true);
 	if (!live && replays == 0 && !shared)
 		refuse(d, "no subscription of his gives it like that");
 	if (wrong_with_expiry(d) != NULL)
@@ -612,7 +442,7 @@ static void judge_debt(struct person *p, struct pub *pub)
 
 	if (p->exists != YES)
 		return;
-	find_matches(p, pub, &all);
+	match_find(p, pub, &all);
 	if (all.sure_count == 0)
 		return;
 	if (all.sure_count > 1)
@@ -638,7 +468,7 @@ struct group_state {
 static void look_at_member(struct person *p, struct pub *pub, const struct sub *sub,
                            struct group_state *out)
 {
-	enum sure in = in_force(sub, pub);
+	enum sure in = match_in_force(sub, pub);
 	enum sure may = model_may(p->model, pub->first_sent, p->user, MAY_RECEIVE, pub->topic);
 
 	if (in == NO || may == NO)
@@ -694,10 +524,11 @@ static void judge_matched(struct model *m, const struct pub *pub)
 		for (size_t k = 0; k < m->people[i].sub_count; k++) {
 			const struct sub *sub = m->people[i].subs[k];
 			enum sure in =
-			    filter_takes(sub->match, pub->topic) ? in_force(sub, pub) : NO;
+			    filter_takes(sub->match, pub->topic) ? match_in_force(sub, pub) : NO;
 
 			possible |= in != NO;
-			sure |= in == YES && !(sub->with.no_local && is_own(&m->people[i], pub));
+			sure |=
+			    in == YES && !(sub->with.no_local && match_is_own(&m->people[i], pub));
 		}
 	}
 	if (pub->matched == NO ? sure : !possible)
@@ -716,7 +547,7 @@ static void judge_replay_of(struct person *p, const struct sub *sub, struct pub 
 	    !filter_takes(sub->match, pub->topic) || model_is_shown(m, pub, sub->asked) != YES ||
 	    model_may(m, sub->asked, p->user, MAY_RECEIVE, pub->topic) != YES)
 		return;
-	if (sub->with.no_local && is_own(p, pub) && pub->last_sent > sub->asked)
+	if (sub->with.no_local && match_is_own(p, pub) && pub->last_sent > sub->asked)
 		return;
 	copy = copy_of(p, pub);
 	COVER(m, MUST_REPLAY);
@@ -735,7 +566,8 @@ static void judge_replays(struct person *p)
 		if (sub->replay_judged || sub->granted == NEVER)
 			continue;
 		sub->replay_judged = true;
-		if (asks_replay(sub) != YES || sub->ended != NEVER || sub->asked < p->up_since)
+		if (match_asks_replay(sub) != YES || sub->ended != NEVER ||
+		    sub->asked < p->up_since)
 			continue;
 		for (unsigned k = 0; k < m->cell_count; k++) {
 			if (m->cells[k].now.count == 1)

@@ -1,0 +1,168 @@
+/* See match.h. */
+#include "match.h"
+
+/* --- which subscriptions --- */
+
+bool match_is_own(const struct person *p, const struct pub *pub)
+{
+	return pub->person == p;
+}
+
+enum sure match_in_force(const struct sub *sub, const struct pub *pub)
+{
+	if (sub->refused || sub->asked > pub->closed || sub->gone < pub->first_sent)
+		return NO;
+	if (sub->granted < pub->first_sent && (sub->ended == NEVER || sub->ended > pub->closed))
+		return YES;
+	return MAYBE;
+}
+
+void match_find(const struct person *p, const struct pub *pub, struct matches *out)
+{
+	out->sure_count = out->possible_count = 0;
+	for (size_t i = 0; i < p->sub_count; i++) {
+		const struct sub *sub = p->subs[i];
+		enum sure in = match_in_force(sub, pub);
+
+		if (in == NO || sub->shared || !filter_takes(sub->match, pub->topic))
+			continue;
+		if (sub->with.no_local && match_is_own(p, pub)) {
+			COVER(p->model, NO_LOCAL);
+			continue; /* [MQTT5-3.8.3-3] */
+		}
+		if (in == YES && out->sure_count < 64)
+			out->sure[out->sure_count++] = sub;
+		else if (out->possible_count < 64)
+			out->possible[out->possible_count++] = sub;
+	}
+}
+
+/* --- does a delivery look as its subscriptions ask? --- */
+
+struct look {
+	uint8_t qos;
+	bool retain;
+	uint32_t ids[IDS_MAX];
+	unsigned id_count;
+};
+
+static uint8_t lower(uint8_t a, uint8_t b)
+{
+	return a < b ? a : b;
+}
+
+static void look_add(struct look *look, const struct sub *sub, const struct pub *pub, bool v5)
+{
+	if (sub->with.qos > look->qos)
+		look->qos = sub->with.qos;
+	look->retain |= sub->with.retain_as_published && pub->retain && v5;
+	if (!v5 || sub->with.id == 0)
+		return;
+	/* The same one as often as it was given: section 3.3.4. */
+	if (look->id_count < IDS_MAX)
+		look->ids[look->id_count++] = sub->with.id;
+}
+
+static unsigned times_id(const uint32_t *ids, unsigned count, uint32_t id)
+{
+	unsigned times = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		times += ids[i] == id;
+	return times;
+}
+
+static bool same_ids(const struct look *look, const struct received *r)
+{
+	if (look->id_count != r->id_count)
+		return false;
+	for (unsigned i = 0; i < look->id_count; i++) {
+		if (times_id(r->ids, r->id_count, look->ids[i]) !=
+		    times_id(look->ids, look->id_count, look->ids[i]))
+			return false;
+	}
+	return true;
+}
+
+static bool is_look(const struct look *look, const struct pub *pub, const struct received *r)
+{
+	return lower(look->qos, pub->qos) == r->qos && look->retain == r->retain &&
+	       same_ids(look, r);
+}
+
+/* Some choice among the possible ones, with all that are sure. [MQTT5-3.3.4-2, -3]
+ * [MQTT3-3.3.5-1] */
+bool match_looks_live(const struct person *p, const struct pub *pub, const struct received *r)
+{
+	bool v5 = p->client->version == MQTT_5_0;
+	struct matches all;
+	unsigned bits;
+
+	match_find(p, pub, &all);
+	bits = all.possible_count < COMBINATIONS_MAX ? all.possible_count : COMBINATIONS_MAX;
+	for (unsigned choice = 0; choice < 1u << bits; choice++) {
+		struct look look = {0};
+
+		if (choice == 0 && all.sure_count == 0)
+			continue;
+		for (unsigned i = 0; i < all.sure_count; i++)
+			look_add(&look, all.sure[i], pub, v5);
+		for (unsigned i = 0; i < bits; i++) {
+			if ((choice >> i & 1) != 0)
+				look_add(&look, all.possible[i], pub, v5);
+		}
+		if (is_look(&look, pub, r))
+			return true;
+	}
+	return false;
+}
+
+/* What its member did not take, another one gets, even one who came later. r NULL: whatever it
+ * looks like. */
+unsigned match_shares(const struct person *p, const struct pub *pub, const struct received *r)
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; i < p->sub_count; i++) {
+		const struct sub *sub = p->subs[i];
+		struct look look = {0};
+
+		if (!sub->shared || sub->refused || sub->gone < pub->first_sent ||
+		    !filter_takes(sub->match, pub->topic))
+			continue;
+		look_add(&look, sub, pub, true);
+		count += r == NULL || is_look(&look, pub, r);
+	}
+	return count;
+}
+
+/* --- replays --- */
+
+/* [MQTT3-3.3.1-6] [MQTT5-3.3.1-9, -10, -11] */
+enum sure match_asks_replay(const struct sub *sub)
+{
+	if (sub->refused || sub->shared || sub->with.retain_handling == 2)
+		return NO;
+	return sub->with.retain_handling == 0 ? YES : sub->was_new;
+}
+
+unsigned match_replays(const struct person *p, const struct pub *pub, const struct received *r,
+                       bool anew)
+{
+	unsigned count = 0;
+
+	if (!pub->retain || pub->empty || (r != NULL && !r->retain))
+		return 0;
+	for (size_t i = 0; i < p->sub_count; i++) {
+		const struct sub *sub = p->subs[i];
+		struct look look = {0};
+
+		if ((match_asks_replay(sub) == NO && !(anew && !sub->refused)) ||
+		    sub->asked > pub->retained_until || !filter_takes(sub->match, pub->topic))
+			continue;
+		look_add(&look, sub, pub, p->client->version == MQTT_5_0);
+		look.retain = true;
+		count += r == NULL || is_look(&look, pub, r);
+	}
+	return count;
+}
