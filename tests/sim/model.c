@@ -24,6 +24,7 @@ void model_fail_as(const struct model *m, const char *kind, const char *format, 
 	fflush(stdout);
 	fprintf(stderr, "DIFFERENCE at %llu ms: ", (unsigned long long)model_now(m));
 	va_start(args, format);
+	/* It was, one line above. NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized) */
 	vfprintf(stderr, format, args);
 	va_end(args);
 	fprintf(stderr, "\n");

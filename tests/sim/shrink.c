@@ -51,19 +51,22 @@ static bool still_fails(const struct plan *plan, int as)
 /* Without `count` steps from `at` on, if that fails too. */
 static bool leave_out(struct plan *plan, size_t at, size_t count, int as)
 {
+	size_t left = plan->count - count;
+	struct step *steps = xcalloc(left + 1, sizeof(*steps));
 	struct plan less = *plan;
+	bool fails;
 
-	less.count = plan->count - count;
-	less.steps = xcalloc(less.count + 1, sizeof(*less.steps));
-	memcpy(less.steps, plan->steps, at * sizeof(*less.steps));
-	memcpy(less.steps + at, plan->steps + at + count, (less.count - at) * sizeof(*less.steps));
-	if (!still_fails(&less, as)) {
-		free(less.steps);
-		return false;
+	memcpy(steps, plan->steps, at * sizeof(*steps));
+	memcpy(steps + at, plan->steps + at + count, (left - at) * sizeof(*steps));
+	less.steps = steps;
+	less.count = left;
+	fails = still_fails(&less, as);
+	if (fails) {
+		memcpy(plan->steps, steps, left * sizeof(*steps));
+		plan->count = left;
 	}
-	free(plan->steps);
-	*plan = less;
-	return true;
+	free(steps);
+	return fails;
 }
 
 static void leave_out_ranges(struct plan *plan, int as)
@@ -82,8 +85,6 @@ static bool takes(struct plan *plan, struct step *at, const struct step *plainer
 {
 	struct step before = *at;
 
-	if (memcmp(at, plainer, sizeof(*at)) == 0)
-		return false;
 	*at = *plainer;
 	if (still_fails(plan, as))
 		return true;
