@@ -94,6 +94,35 @@ int disk_format_settle(struct disk *d, disk_upgrade_fn *const *table, uint32_t w
 	return rc;
 }
 
+int disk_format_peek(struct disk *d, uint32_t *format)
+{
+	int rc = disk_begin(d);
+
+	if (rc == 0)
+		rc = get_format(d, format);
+	if (rc == 0)
+		rc = get_time(d);
+	disk_abort(d);
+	return rc;
+}
+
+int disk_restamp(struct disk *d)
+{
+	int rc;
+
+	do {
+		rc = disk_begin(d);
+		if (rc == 0)
+			rc = get_time(d);
+		if (rc == 0) {
+			d->changed = true;
+			rc = disk_commit(d);
+		}
+		disk_abort(d);
+	} while (rc == -EAGAIN);
+	return rc;
+}
+
 int disk_settle(struct disk *d, char text[DISK_ERROR_TEXT])
 {
 	_Static_assert(sizeof(upgrades) / sizeof(upgrades[0]) >= DISK_FORMAT - 1,

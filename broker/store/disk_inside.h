@@ -62,6 +62,11 @@ int disk_format_refuse(uint32_t format, uint32_t wanted, char text[DISK_ERROR_TE
 /* With what this version of the broker knows. */
 int disk_settle(struct disk *d, char text[DISK_ERROR_TEXT]);
 
+/* Of one that is only read: its format, and d knows the time of its last commit. 0 or -errno. */
+int disk_format_peek(struct disk *d, uint32_t *format);
+/* A copy begins to count its transactions anew: let the commit row say so. 0 or -errno. */
+int disk_restamp(struct disk *d);
+
 const char *disk_table_name(enum disk_table table);
 
 #endif

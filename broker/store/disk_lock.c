@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,8 @@
 #include <xxhash.h>
 
 #define NOTE_BYTES 24
+#define LOCK_FILE  "broker.lock"
+#define NOTE_FILE  "note"
 
 static int explain(char text[DISK_ERROR_TEXT], int error, const char *directory, const char *what)
 {
@@ -55,17 +58,28 @@ static int open_at(int directory, const char *name)
 	return fd;
 }
 
+/* -1: not known. */
+static long read_pid(int fd)
+{
+	char text[24] = {0};
+	long pid = pread(fd, text, sizeof(text) - 1, 0) <= 0 ? 0 : strtol(text, NULL, 10);
+
+	return pid > 0 ? pid : -1;
+}
+
 static int refuse_second(int fd, const char *directory, char text[DISK_ERROR_TEXT])
 {
-	char pid[24] = {0};
+	long pid = read_pid(fd);
 
-	if (pread(fd, pid, sizeof(pid) - 1, 0) <= 0 || strtol(pid, NULL, 10) <= 0)
-		strcpy(pid, "unknown");
-	pid[strcspn(pid, "\n")] = 0;
-	(void)snprintf(text, DISK_ERROR_TEXT,
-	               "%s is in use by process %s: stop that one, or give this one a directory of "
-	               "its own",
-	               directory, pid);
+	if (pid > 0 && kill((pid_t)pid, 0) != 0 && errno == ESRCH)
+		(void)snprintf(text, DISK_ERROR_TEXT,
+		               "%s is being read by broker-store: try again when that has ended",
+		               directory);
+	else
+		(void)snprintf(text, DISK_ERROR_TEXT,
+		               "%s is in use by process %ld: stop that one, or give this one a "
+		               "directory of its own",
+		               directory, pid);
 	return -EBUSY;
 }
 
@@ -89,8 +103,8 @@ int disk_lock_take(const char *directory, struct disk_lock *out, char text[DISK_
 	dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return explain(text, errno, directory, "the directory cannot be opened");
-	out->fd = open_at(dir, "broker.lock");
-	out->note_fd = open_at(dir, "note");
+	out->fd = open_at(dir, LOCK_FILE);
+	out->note_fd = open_at(dir, NOTE_FILE);
 	failed = out->fd < 0 || out->note_fd < 0 ? errno : 0;
 	close(dir);
 	if (failed != 0)
@@ -104,6 +118,28 @@ int disk_lock_take(const char *directory, struct disk_lock *out, char text[DISK_
 	if (failed != 0)
 		disk_lock_drop(out);
 	return failed;
+}
+
+static int open_to_read(const char *directory, const char *name)
+{
+	int dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = dir < 0 ? -1 : openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (dir >= 0)
+		close(dir);
+	return fd;
+}
+
+int disk_lock_share(const char *directory, long *pid)
+{
+	int fd = open_to_read(directory, LOCK_FILE);
+
+	*pid = 0;
+	if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) == 0)
+		return fd;
+	*pid = read_pid(fd);
+	close(fd);
+	return -1;
 }
 
 static int sync_directory(const char *path)
@@ -151,6 +187,14 @@ void disk_note_read(const struct disk_lock *lock, struct disk_note *out)
 		return;
 	out->transaction = transaction;
 	out->time_ms = time_ms;
+}
+
+void disk_note_peek(const char *directory, struct disk_note *out)
+{
+	struct disk_lock lock = {.fd = -1, .note_fd = open_to_read(directory, NOTE_FILE)};
+
+	disk_note_read(&lock, out);
+	disk_lock_drop(&lock);
 }
 
 void disk_note_write(const struct disk_lock *lock, const struct disk_note *note)

@@ -22,6 +22,10 @@ struct disk_lock {
 int disk_lock_take(const char *directory, struct disk_lock *out, char text[DISK_ERROR_TEXT]);
 void disk_lock_drop(struct disk_lock *lock);
 
+/* Keep others from taking it, while it is read: the descriptor to close.  -1: a broker runs there
+ * (*pid is its process, -1: not known), or there is nothing to lock (*pid 0). */
+int disk_lock_share(const char *directory, long *pid);
+
 /* A file that root made belongs to whom the directory belongs: the broker's user. */
 void disk_give_away(int directory, int fd);
 
@@ -30,6 +34,7 @@ int disk_lock_sync(const char *directory, char text[DISK_ERROR_TEXT]);
 
 /* Zeros where there is none that can be read. */
 void disk_note_read(const struct disk_lock *lock, struct disk_note *out);
+void disk_note_peek(const char *directory, struct disk_note *out); /* without the lock */
 void disk_note_write(const struct disk_lock *lock, const struct disk_note *note);
 
 #endif

@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "store/disk_inside.h"
+#include "store/disk_judge.h"
 #include "store/disk_lmdb.h"
 #include "store/disk_verify.h"
 
@@ -19,7 +20,6 @@
 #define LEAST_MAP ((uint64_t)1 << 16)
 /* Where the machine's addresses end before its disk does. */
 #define MAP_MOST (sizeof(void *) == 4 ? (uint64_t)1 << 30 : (uint64_t)1 << 46)
-#define NEW_FILE DISK_DATA_FILE ".new"
 
 static void add_remedy(const char *directory, char text[DISK_ERROR_TEXT])
 {
@@ -31,7 +31,7 @@ static void add_remedy(const char *directory, char text[DISK_ERROR_TEXT])
 	               directory, directory);
 }
 
-static int explain(char text[DISK_ERROR_TEXT], int error, const char *path, const char *what)
+int disk_explain(char text[DISK_ERROR_TEXT], int error, const char *path, const char *what)
 {
 	(void)snprintf(text, DISK_ERROR_TEXT, "%s %s: %s", path, what, strerror(error));
 	return -error;
@@ -39,8 +39,15 @@ static int explain(char text[DISK_ERROR_TEXT], int error, const char *path, cons
 
 /* ---- the file that is there ---- */
 
-static int judge(const char *path, const struct disk_note *note, const struct verify_report *report,
-                 char text[DISK_ERROR_TEXT])
+int disk_say_damaged(int rc, const char *path, const struct verify_report *report,
+                     char text[DISK_ERROR_TEXT])
+{
+	(void)snprintf(text, DISK_ERROR_TEXT, "%s is damaged: %.200s", path, report->text);
+	return rc;
+}
+
+int disk_judge(const char *path, const struct disk_note *note, const struct verify_report *report,
+               char text[DISK_ERROR_TEXT])
 {
 	if (report->format > DISK_FORMAT)
 		return disk_format_refuse(report->format, DISK_FORMAT, text);
@@ -53,16 +60,13 @@ static int judge(const char *path, const struct disk_note *note, const struct ve
 	return -EBADMSG;
 }
 
-static int look_at(const char *path, int fd, const struct disk_note *note,
-                   char text[DISK_ERROR_TEXT])
+int disk_look_at(const char *path, int fd, const struct disk_note *note, char text[DISK_ERROR_TEXT])
 {
 	struct verify_report report;
 	int rc = disk_verify_file(fd, NULL, NULL, &report);
 
-	if (rc == 0)
-		return judge(path, note, &report, text);
-	(void)snprintf(text, DISK_ERROR_TEXT, "%s is damaged: %.200s", path, report.text);
-	return rc;
+	return rc == 0 ? disk_judge(path, note, &report, text)
+	               : disk_say_damaged(rc, path, &report, text);
 }
 
 /* *there false: nothing is, and nothing ever was. */
@@ -75,13 +79,13 @@ static int look(const char *path, const struct disk_note *note, bool *there,
 
 	*there = fd >= 0;
 	if (fd < 0 && errno != ENOENT)
-		return explain(text, errno, path, "cannot be opened");
+		return disk_explain(text, errno, path, "cannot be opened");
 	if (fd >= 0 && fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)) {
 		close(fd);
-		return explain(text, EINVAL, path, "is no file");
+		return disk_explain(text, EINVAL, path, "is no file");
 	}
 	if (fd >= 0 && st.st_size > 0) {
-		rc = look_at(path, fd, note, text);
+		rc = disk_look_at(path, fd, note, text);
 		close(fd);
 		return rc;
 	}
@@ -97,7 +101,7 @@ static int look(const char *path, const struct disk_note *note, bool *there,
 
 /* ---- a new one ---- */
 
-static void remove_lock_of(const char *path)
+void disk_remove_lock(const char *path)
 {
 	char *lock = xasprintf("%s-lock", path);
 
@@ -108,20 +112,20 @@ static void remove_lock_of(const char *path)
 static int make(const char *directory, const char *path, struct lmdb_options options,
                 char text[DISK_ERROR_TEXT])
 {
-	char *new_path = xasprintf("%s/%s", directory, NEW_FILE);
+	char *new_path = xasprintf("%s/%s", directory, DISK_NEW_FILE);
 	struct disk *d = NULL;
 	int rc;
 
 	(void)unlink(new_path); /* of a start that ended too early */
-	remove_lock_of(new_path);
+	disk_remove_lock(new_path);
 	options.path = new_path;
 	rc = disk_lmdb_open(&options, text, &d);
 	if (rc == 0)
 		rc = disk_settle(d, text);
 	disk_close(d);
 	if (rc == 0 && rename(new_path, path) != 0)
-		rc = explain(text, errno, path, "cannot be made");
-	remove_lock_of(new_path);
+		rc = disk_explain(text, errno, path, "cannot be made");
+	disk_remove_lock(new_path);
 	free(new_path);
 	return rc != 0 ? rc : disk_lock_sync(directory, text);
 }

@@ -1,0 +1,340 @@
+/* Copies of stores.  Each is made beside its place under another name, flushed, checked, and only
+ * then renamed: at any moment there is a whole one, the old or the new.  A copy counts its
+ * transactions anew, so the note of the directory is set to "there is one, of any number" before it
+ * takes its place. */
+#include "store/disk_files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "store/disk_inside.h"
+#include "store/disk_judge.h"
+#include "store/disk_lmdb.h"
+#include "store/disk_lock.h"
+
+#define STAMP_MAP ((uint64_t)1 << 20) /* more than the file has */
+
+static bool is_directory(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static char *data_path(const char *path)
+{
+	return is_directory(path) ? xasprintf("%s/%s", path, DISK_DATA_FILE) : xstrdup(path);
+}
+
+static char *directory_of(const char *file)
+{
+	char *copy = xstrdup(file), *directory = xstrdup(dirname(copy));
+
+	free(copy);
+	return directory;
+}
+
+static int busy(char text[DISK_ERROR_TEXT], const char *path, long pid)
+{
+	(void)snprintf(text, DISK_ERROR_TEXT,
+	               "a broker runs in %s (process %ld): stop it, or make a backup and use that",
+	               path, pid);
+	return -EBUSY;
+}
+
+bool disk_files_hold(const char *path, int *fd, long *pid)
+{
+	*pid = 0;
+	*fd = disk_lock_share(path, pid);
+	return *fd >= 0 || *pid == 0;
+}
+
+/* ---- checking and reading ---- */
+
+static int check_file(const char *file, const struct disk_note *note, verify_row_fn *row, void *arg,
+                      struct verify_report *report, char text[DISK_ERROR_TEXT])
+{
+	int fd = open(file, O_RDONLY | O_CLOEXEC), rc;
+
+	*report = (struct verify_report){0};
+	if (fd < 0)
+		return disk_explain(text, errno, file, "cannot be opened");
+	rc = disk_verify_file(fd, row, arg, report);
+	rc = rc == 0 ? disk_judge(file, note, report, text)
+	             : disk_say_damaged(rc, file, report, text);
+	close(fd);
+	return rc;
+}
+
+int disk_files_check(const char *path, verify_row_fn *row, void *arg, struct verify_report *report,
+                     char text[DISK_ERROR_TEXT])
+{
+	char *file = data_path(path);
+	struct disk_note note = {0};
+	int rc;
+
+	if (is_directory(path))
+		disk_note_peek(path, &note);
+	rc = check_file(file, &note, row, arg, report, text);
+	free(file);
+	return rc;
+}
+
+int disk_files_read(const char *path, uint32_t *format, char text[DISK_ERROR_TEXT],
+                    struct disk **out)
+{
+	char *file = data_path(path);
+	struct lmdb_options options = {.path = file, .read_only = true};
+	int rc = disk_lmdb_open(&options, text, out);
+
+	if (rc == 0) {
+		rc = disk_format_peek(*out, format);
+		if (rc != 0)
+			rc = disk_explain(text, -rc, file, "cannot be read");
+		else if (*format > DISK_FORMAT)
+			rc = disk_format_refuse(*format, DISK_FORMAT, text);
+	}
+	if (rc != 0) {
+		disk_close(*out);
+		*out = NULL;
+	}
+	free(file);
+	return rc;
+}
+
+/* ---- copying ---- */
+
+static int stamp(const char *file, char text[DISK_ERROR_TEXT])
+{
+	struct stat st;
+	struct lmdb_options options = {.path = file};
+	struct disk *d;
+	int rc;
+
+	if (stat(file, &st) != 0)
+		return disk_explain(text, errno, file, "cannot be read");
+	options.first_map = (uint64_t)st.st_size + STAMP_MAP;
+	options.max_bytes = options.first_map * 2;
+	rc = disk_lmdb_open(&options, text, &d);
+	if (rc != 0)
+		return rc;
+	rc = disk_restamp(d);
+	disk_close(d);
+	return rc == 0 ? 0 : disk_explain(text, -rc, file, "cannot be written");
+}
+
+static int copy_into(const char *from, const char *to, char text[DISK_ERROR_TEXT])
+{
+	int fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600), rc;
+	char *directory = directory_of(to);
+	int dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	free(directory);
+	if (fd >= 0 && dir >= 0)
+		disk_give_away(dir, fd);
+	rc = fd < 0 ? disk_explain(text, errno, to, "cannot be made")
+	            : disk_lmdb_copy(from, fd, text);
+	if (rc == 0 && fsync(fd) != 0)
+		rc = disk_explain(text, errno, to, "cannot be flushed to disk");
+	if (fd >= 0)
+		close(fd);
+	if (dir >= 0)
+		close(dir);
+	return rc;
+}
+
+/* `to` is whole, or not there. */
+static int copy(const char *from, const char *to, char text[DISK_ERROR_TEXT])
+{
+	static const struct disk_note none = {0};
+	struct verify_report report;
+	int rc;
+
+	(void)unlink(to);
+	rc = copy_into(from, to, text);
+	if (rc == 0)
+		rc = stamp(to, text);
+	if (rc == 0)
+		rc = check_file(to, &none, NULL, NULL, &report, text);
+	disk_remove_lock(to);
+	if (rc != 0)
+		(void)unlink(to);
+	return rc;
+}
+
+/* Of what LMDB may read. */
+static int copy_checked(const char *path, const char *to, char text[DISK_ERROR_TEXT])
+{
+	char *file = data_path(path);
+	struct verify_report report;
+	long pid;
+	int lock, rc = 0;
+
+	if (disk_files_hold(path, &lock, &pid))
+		rc = disk_files_check(path, NULL, NULL, &report, text);
+	if (rc == 0)
+		rc = copy(file, to, text);
+	if (lock >= 0)
+		close(lock);
+	free(file);
+	return rc;
+}
+
+static int put_in_place(const char *new_file, const char *file, char text[DISK_ERROR_TEXT])
+{
+	char *directory;
+	int rc;
+
+	if (rename(new_file, file) != 0)
+		return disk_explain(text, errno, file, "cannot be replaced");
+	directory = directory_of(file);
+	rc = disk_lock_sync(directory, text);
+	free(directory);
+	return rc;
+}
+
+int disk_files_backup(const char *path, const char *to, char text[DISK_ERROR_TEXT])
+{
+	char *file = data_path(to), *part = xasprintf("%s.part", file);
+	int rc = 0;
+
+	if (access(file, F_OK) == 0)
+		rc = disk_explain(text, EEXIST, file, "would be overwritten; name a new file");
+	if (rc == 0)
+		rc = copy_checked(path, part, text);
+	if (rc == 0)
+		rc = put_in_place(part, file, text);
+	if (rc == 0)
+		(void)snprintf(text, DISK_ERROR_TEXT, "%s", file);
+	free(part);
+	free(file);
+	return rc;
+}
+
+/* ---- replacing what a directory has ---- */
+
+/* Any number of transactions is right from now on, but a file there must be. */
+static int forget_number(const struct disk_lock *lock, const char *directory,
+                         char text[DISK_ERROR_TEXT])
+{
+	struct disk_note note;
+
+	disk_note_read(lock, &note);
+	note.transaction = 0;
+	disk_note_write(lock, &note);
+	if (fsync(lock->note_fd) == 0)
+		return 0;
+	return disk_explain(text, errno, directory, "cannot be written");
+}
+
+static int compact_locked(const char *directory, const struct disk_lock *lock,
+                          char text[DISK_ERROR_TEXT])
+{
+	char *file = xasprintf("%s/%s", directory, DISK_DATA_FILE);
+	char *new_file = xasprintf("%s/%s", directory, DISK_NEW_FILE);
+	struct verify_report report;
+	int rc = disk_files_check(directory, NULL, NULL, &report, text);
+
+	if (rc == 0)
+		rc = copy(file, new_file, text);
+	if (rc == 0)
+		rc = forget_number(lock, directory, text);
+	if (rc == 0)
+		rc = put_in_place(new_file, file, text);
+	disk_remove_lock(file);
+	free(new_file);
+	free(file);
+	return rc;
+}
+
+int disk_files_compact(const char *directory, char text[DISK_ERROR_TEXT])
+{
+	struct disk_lock lock;
+	int rc;
+
+	if (!is_directory(directory))
+		return disk_explain(text, ENOTDIR, directory, "is no store");
+	rc = disk_lock_take(directory, &lock, text);
+	if (rc == 0)
+		rc = compact_locked(directory, &lock, text);
+	disk_lock_drop(&lock);
+	return rc;
+}
+
+/* A name that is free, and the file under both. NULL: there is no file, or *rc is an error. */
+static char *keep_old(const char *file, int *rc, char text[DISK_ERROR_TEXT])
+{
+	char *kept = xasprintf("%s.replaced", file);
+
+	for (unsigned i = 2; access(kept, F_OK) == 0; i++) {
+		free(kept);
+		kept = xasprintf("%s.replaced-%u", file, i);
+	}
+	if (link(file, kept) == 0)
+		return kept;
+	if (errno != ENOENT && rename(file, kept) == 0) /* no links on this file system */
+		return kept;
+	if (errno != ENOENT)
+		*rc = disk_explain(text, errno, file, "cannot be kept under another name");
+	free(kept);
+	return NULL;
+}
+
+static int restore_locked(const char *directory, const char *from, const struct disk_lock *lock,
+                          char text[DISK_ERROR_TEXT])
+{
+	char *file = xasprintf("%s/%s", directory, DISK_DATA_FILE);
+	char *new_file = xasprintf("%s/%s", directory, DISK_NEW_FILE);
+	char *kept = NULL;
+	int rc = copy_checked(from, new_file, text);
+
+	if (rc == 0)
+		rc = forget_number(lock, directory, text);
+	if (rc == 0)
+		kept = keep_old(file, &rc, text);
+	if (rc == 0)
+		rc = put_in_place(new_file, file, text);
+	disk_remove_lock(file);
+	if (rc == 0)
+		(void)snprintf(text, DISK_ERROR_TEXT, "%s", kept == NULL ? "" : kept);
+	free(kept);
+	free(new_file);
+	free(file);
+	return rc;
+}
+
+static bool is_same(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+int disk_files_restore(const char *directory, const char *from, char text[DISK_ERROR_TEXT])
+{
+	struct disk_lock lock;
+	long pid = 0;
+	int fd, rc;
+
+	if (access(from, F_OK) != 0)
+		return disk_explain(text, errno, from, "cannot be opened");
+	if (is_same(directory, from))
+		return disk_explain(text, EINVAL, from, "is the store itself");
+	if (!disk_files_hold(from, &fd, &pid))
+		return busy(text, from, pid);
+	rc = disk_lock_take(directory, &lock, text);
+	if (rc == 0)
+		rc = restore_locked(directory, from, &lock, text);
+	disk_lock_drop(&lock);
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}

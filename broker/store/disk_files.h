@@ -1,0 +1,30 @@
+/* The files of a store as broker-store handles them.  A path is that of a store's directory, or of
+ * a file: a backup.  0 or -errno, and *text says what is wrong and what to do.  Thread: any; these
+ * block. */
+#ifndef STORE_DISK_FILES_H
+#define STORE_DISK_FILES_H
+
+#include "store/disk.h"
+#include "store/disk_verify.h"
+
+/* Keep brokers away from it, until *fd is closed (-1: there is nothing to lock). False: a broker
+ * runs there; *pid is its process, 0: not known. */
+bool disk_files_hold(const char *path, int *fd, long *pid);
+
+/* Verify what no broker writes to: the file, and that it is not older than what was acknowledged.
+ */
+int disk_files_check(const char *path, verify_row_fn *row, void *arg, struct verify_report *report,
+                     char text[DISK_ERROR_TEXT]);
+/* Open to read beside a broker that runs. */
+int disk_files_read(const char *path, uint32_t *format, char text[DISK_ERROR_TEXT],
+                    struct disk **out);
+
+/* The state of one moment, checked and on disk, into a new file `to`, or into a data.mdb where that
+ * is a directory. *text: where it is. */
+int disk_files_backup(const char *path, const char *to, char text[DISK_ERROR_TEXT]);
+/* These want the directory for themselves. */
+int disk_files_compact(const char *directory, char text[DISK_ERROR_TEXT]);
+/* *text: where what was there is kept; empty: nothing was. */
+int disk_files_restore(const char *directory, const char *from, char text[DISK_ERROR_TEXT]);
+
+#endif

@@ -1,0 +1,25 @@
+/* What disk_open and broker-store agree on: when a file will do, and how it is said that it does
+ * not. (disk_open.c) */
+#ifndef STORE_DISK_JUDGE_H
+#define STORE_DISK_JUDGE_H
+
+#include "store/disk_lock.h"
+#include "store/disk_verify.h"
+
+#define DISK_NEW_FILE DISK_DATA_FILE ".new" /* one that is not complete yet */
+
+/* "PATH WHAT: the error". -error. */
+int disk_explain(char text[DISK_ERROR_TEXT], int error, const char *path, const char *what);
+/* rc as it is. */
+int disk_say_damaged(int rc, const char *path, const struct verify_report *report,
+                     char text[DISK_ERROR_TEXT]);
+/* One that is not damaged: of a format that we know, and not older than the note. */
+int disk_judge(const char *path, const struct disk_note *note, const struct verify_report *report,
+               char text[DISK_ERROR_TEXT]);
+/* Verify and judge. */
+int disk_look_at(const char *path, int fd, const struct disk_note *note,
+                 char text[DISK_ERROR_TEXT]);
+/* The file that LMDB makes beside each. */
+void disk_remove_lock(const char *path);
+
+#endif

@@ -1,0 +1,277 @@
+"""broker-store from outside: what it says of a store, at rest, beside a running broker and damaged; copies and back.
+
+Usage: test_store.py BROKER BROKER-STORE.  TAP on standard output.
+"""
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+BROKER, STORE = (os.path.abspath(path) for path in sys.argv[1:3])
+PATIENCE_S = 60
+
+CONFIG = """\
+listeners: [{ bind: unix:broker.sock }]
+authentication: { anonymous: true, anonymous_sessions: true }
+authorization: { acl_file: acl.yaml }
+persistence: { directory: store }
+"""
+POLICY = """\
+anonymous: { rules: ["allow all home/#"] }
+"""
+
+WRONG_USE = [
+    ([], "a path and a command are needed"),
+    (["store"], "a path and a command are needed"),
+    (["store", "mend"], "there is no such command"),
+    (["store", "check", "twice"], "this command wants nothing behind it"),
+    (["store", "backup"], "this command wants one path behind it"),
+    (["store", "restore", "a", "b"], "this command wants one path behind it"),
+    (["--frobnicate"], "unrecognized option"),
+]
+
+
+def run(*command, status=None):
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE_S,
+                          check=False)
+    assert status is None or done.returncode == status, (command, done)
+    assert "Sanitizer" not in done.stderr and "runtime error" not in done.stderr, done.stderr
+    return done
+
+
+def store(*words, status=0):
+    return run(STORE, *words, status=status)
+
+
+class Broker:
+    """One that runs, with a store in ./store."""
+
+    def __enter__(self):
+        for name, text in (("broker.yaml", CONFIG), ("acl.yaml", POLICY)):
+            Path(name).write_text(text, encoding="utf-8")
+            os.chmod(name, 0o600)
+        self.process = subprocess.Popen([BROKER, "-c", "broker.yaml"], stdin=subprocess.DEVNULL,
+                                        stderr=subprocess.PIPE, text=True)
+        self.said = []
+        for line in self.process.stderr:
+            self.said.append(line)
+            if "event=ready" in line:
+                return self
+        raise AssertionError(f"the broker did not start: {self.said}")
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        said = self.process.communicate(timeout=PATIENCE_S)[1]
+        assert self.process.returncode == 0 and "Sanitizer" not in said, (self.process.returncode, said)
+
+
+def connect():
+    stream = socket.socket(socket.AF_UNIX)
+    stream.settimeout(PATIENCE_S)
+    stream.connect("broker.sock")
+    stream.sendall(bytes.fromhex("10 0e 0004 4d515454 04 00 003c 0002 6331"))  # client c1, its session is kept
+    answer(stream, 4)
+    return stream
+
+
+def answer(stream, length):
+    got = b""
+    while len(got) < length:
+        piece = stream.recv(length - len(got))
+        assert piece, got
+        got += piece
+    return got
+
+
+def publish(stream, topic, payload):
+    """QoS 1, retained."""
+    topic, payload = topic.encode(), payload.encode()
+    body = len(topic).to_bytes(2, "big") + topic + b"\x00\x07" + payload
+    assert len(body) < 128
+    stream.sendall(b"\x33" + bytes([len(body)]) + body)
+    assert answer(stream, 4) == b"\x40\x02\x00\x07"
+
+
+def fill(count=3):
+    stream = connect()
+    for i in range(count):
+        publish(stream, f"home/lamp/{i}", f"value {i}")
+    stream.close()
+
+
+def make_store():
+    with Broker():
+        fill()
+
+
+def retained(path="store"):
+    lines = [json.loads(line) for line in store(path, "dump").stdout.splitlines()]
+    return {line["topic"] for line in lines if line["table"] == "retained"}
+
+
+LAMPS = {f"home/lamp/{i}" for i in range(3)}
+
+
+def test_at_rest():
+    make_store()
+    info = store("store", "info").stdout
+    assert re.search(r"^format +1$", info, re.M) and re.search(r"^retained +3 rows$", info, re.M), info
+    assert re.search(r"^session +1 rows$", info, re.M) and "broker " not in info, info
+    assert re.search(r"^last commit +20\d\d-\d\d-\d\dT[\d:]+Z$", info, re.M), info
+    assert re.fullmatch(r"fine: \d+ rows in \d+ pages\n", store("store", "check").stdout)
+    assert retained() == LAMPS
+
+
+def test_beside_a_broker():
+    with Broker() as broker:
+        fill()
+        info = store("store", "info").stdout
+        assert f"process {broker.process.pid}" in info and re.search(r"^retained +3 rows$", info, re.M), info
+        assert retained() == LAMPS
+        said = store("store", "check", status=1).stderr
+        assert f"a broker runs in store (process {broker.process.pid})" in said, said
+        assert store("store", "backup", "copy").stdout == "copy\n"
+        fill(5)
+        for command in (["compact"], ["restore", "copy"]):
+            said = store("store", *command, status=1).stderr
+            assert f"store is in use by process {broker.process.pid}" in said, said
+        said = store("elsewhere", "restore", "store", status=1).stderr
+        assert "a broker runs in store" in said, said
+        refused = run(BROKER, "-c", "broker.yaml", status=2)
+        assert f"in use by process {broker.process.pid}" in refused.stderr, refused
+    assert retained("copy") == LAMPS and len(retained()) == 5
+    assert store("copy", "check").stdout.startswith("fine: ")
+
+
+def test_backup_and_restore():
+    make_store()
+    store("store", "backup", "copy")
+    assert os.stat("copy").st_mode & 0o777 == 0o600
+    assert "copy would be overwritten" in store("store", "backup", "copy", status=1).stderr
+    os.mkdir("copies")
+    assert store("store", "backup", "copies").stdout == "copies/data.mdb\n"
+    assert sorted(os.listdir("copies")) == ["data.mdb"] and "copy.part" not in os.listdir(".")
+    with Broker():
+        fill(5)
+    assert store("store", "restore", "copy").stdout == "what was there is now store/data.mdb.replaced\n"
+    assert retained() == LAMPS and len(retained("store/data.mdb.replaced")) == 5
+    assert store("store", "restore", "copies").stdout == "what was there is now store/data.mdb.replaced-2\n"
+    with Broker():
+        fill(4)
+    assert len(retained()) == 4
+    assert store("new", "restore", "store").stdout == ""
+    assert len(retained("new")) == 4
+    assert "is the store itself" in store("store", "restore", "store", status=1).stderr
+
+
+def test_compact():
+    make_store()
+    with Broker():
+        for _ in range(5):
+            fill(20)
+    before = os.stat("store/data.mdb").st_size
+    assert store("store", "compact").stdout == ""
+    assert os.stat("store/data.mdb").st_size < before
+    assert len(retained()) == 20 and store("store", "check").stdout.startswith("fine: ")
+    with Broker():
+        fill(21)
+    assert len(retained()) == 21
+
+
+def damage():
+    data = bytearray(Path("store/data.mdb").read_bytes())
+    at = data.rindex(b"home/lamp/1")
+    while at >= 0:
+        data[at] ^= 0x20
+        at = data.rfind(b"home/lamp/1", 0, at)
+    Path("store/data.mdb").write_bytes(data)
+
+
+def test_damage():
+    make_store()
+    store("store", "backup", "copy")
+    damage()
+    said = store("store", "check", status=1).stderr
+    assert re.search(r"data\.mdb is damaged: table 'retained', page \d+ \(offset \d+\): "
+                     r"the checksum of a row is wrong", said), said
+    done = store("store", "dump", status=1)
+    kept = {line["topic"] for line in map(json.loads, done.stdout.splitlines()) if line["table"] == "retained"}
+    assert kept == LAMPS - {"home/lamp/1"} and "is damaged" in done.stderr, done
+    for command in (["info"], ["compact"], ["backup", "other"]):
+        assert "is damaged" in store("store", *command, status=1).stderr
+    assert not os.path.exists("other") and "data.mdb.new" not in os.listdir("store")
+    refused = run(BROKER, "-c", "broker.yaml", status=2).stderr
+    assert "is damaged" in refused and "broker-store store check" in refused.replace("./", ""), refused
+    os.truncate("copy", 9000)
+    assert "is damaged" in store("store", "restore", "copy", status=1).stderr
+    assert "data.mdb.replaced" not in os.listdir("store")
+
+
+def test_after_damage():
+    make_store()
+    store("store", "backup", "copy")
+    damage()
+    store("store", "restore", "copy")
+    with Broker():
+        pass
+    assert retained() == LAMPS
+
+
+def test_a_store_that_is_older_than_it_was():
+    make_store()
+    shutil.copy("store/data.mdb", "old")
+    with Broker():
+        fill(5)
+    os.replace("old", "store/data.mdb")
+    said = store("store", "check", status=1).stderr
+    assert "older than what was acknowledged" in said, said
+
+
+def test_what_is_no_store():
+    assert "cannot be opened" in store("nowhere", "check", status=1).stderr
+    assert "is no store" in store("nowhere", "compact", status=1).stderr
+    assert "cannot be opened" in store("nowhere", "backup", "copy", status=1).stderr
+    os.mkdir("empty")
+    assert "cannot be opened" in store("empty", "info", status=1).stderr
+    Path("text").write_text("not a store at all, but some text\n" * 99, encoding="utf-8")
+    assert "not an LMDB file" in store("text", "check", status=1).stderr
+    assert "not an LMDB file" in store("empty", "restore", "text", status=1).stderr
+    assert "cannot be opened" in store("empty", "restore", "nowhere", status=1).stderr
+
+
+def test_wrong_use():
+    for words, said in WRONG_USE:
+        done = store(*words, status=2)
+        assert said in done.stderr and "usage: broker-store" in done.stderr, (words, done)
+    assert store("--help").stdout.startswith("usage: broker-store")
+    assert re.fullmatch(r"broker-store \d+\.\d+\.\d+\n", store("--version").stdout)
+
+
+def main():
+    tests = [(name, f) for name, f in globals().items() if name.startswith("test_")]
+    failed = 0
+    print(f"1..{len(tests)}")
+    for number, (name, test) in enumerate(tests, 1):
+        directory = tempfile.mkdtemp(prefix="vakt-store-")
+        os.chdir(directory)
+        try:
+            test()
+            print(f"ok {number} - {name}")
+        except Exception:  # pylint: disable=broad-except
+            failed += 1
+            print(f"not ok {number} - {name}\n# " + traceback.format_exc().replace("\n", "\n# "))
+        finally:
+            os.chdir("/")
+            shutil.rmtree(directory)
+        sys.stdout.flush()
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,346 @@
+/* broker-store: looks into the store that a broker keeps on disk, and copies it; see its manual. */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "store/disk_files.h"
+#include "store/rows.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define EXIT_FAILED  1
+#define EXIT_WRONG   2
+
+static const char usage_text[] =
+    "usage: broker-store PATH info | check | dump\n"
+    "       broker-store PATH backup TO\n"
+    "       broker-store DIRECTORY compact\n"
+    "       broker-store DIRECTORY restore FROM\n"
+    "\n"
+    "  PATH     a store's directory, or a file: a backup\n"
+    "  info     how large it is, and how many rows its tables have\n"
+    "  check    read everything and say what is damaged\n"
+    "  dump     all rows, a line of JSON for each\n"
+    "  backup   a copy, checked and on disk, to a new file or into a directory;\n"
+    "           also while the broker runs\n"
+    "  compact  give the space of what is gone back; the broker may not run\n"
+    "  restore  put a backup in the place of the store, which is kept beside it;\n"
+    "           the broker may not run\n";
+
+__attribute__((format(printf, 2, 3))) static int complain(int status, const char *format, ...)
+{
+	va_list args;
+
+	fputs("broker-store: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	return status;
+}
+
+/* ---- what may be read ---- */
+
+/* A store at rest is read as the verifier reads it, which needs no trust; one beside a running
+ * broker through LMDB, in one transaction. */
+struct source {
+	const char *path;
+	int lock;          /* at rest; -1: nothing to lock */
+	long pid;          /* of the broker that runs */
+	struct disk *disk; /* beside a broker */
+	uint32_t format;   /* then */
+	struct verify_report report;
+};
+
+static void source_close(struct source *s)
+{
+	disk_close(s->disk);
+	if (s->lock >= 0)
+		close(s->lock);
+}
+
+/* At rest: all rows, then 0 or how it is damaged. */
+static int read_at_rest(struct source *s, verify_row_fn *row, void *arg)
+{
+	char text[DISK_ERROR_TEXT] = "";
+
+	if (disk_files_check(s->path, row, arg, &s->report, text) == 0)
+		return 0;
+	if (s->report.damages > 1)
+		return complain(EXIT_FAILED, "%s; and there is more, %" PRIu64 " in all", text,
+		                s->report.damages);
+	return complain(EXIT_FAILED, "%s", text);
+}
+
+static int open_beside(struct source *s)
+{
+	char text[DISK_ERROR_TEXT];
+
+	if (disk_files_read(s->path, &s->format, text, &s->disk) != 0)
+		return complain(EXIT_FAILED, "%s", text);
+	return 0;
+}
+
+static bool source_open(struct source *s, const char *path)
+{
+	*s = (struct source){.path = path};
+	return disk_files_hold(path, &s->lock, &s->pid);
+}
+
+/* ---- info ---- */
+
+struct info {
+	uint32_t format;
+	uint64_t time_ms, transaction, file_bytes, used_bytes;
+	const uint64_t *rows; /* of each table */
+};
+
+static void print_info(const struct source *s, const struct info *i)
+{
+	char when[CLOCK_TEXT_MAX];
+
+	printf("format        %" PRIu32 "\n", i->format);
+	printf("last commit   %s\n", clock_text((int64_t)i->time_ms, when));
+	printf("transaction   %" PRIu64 "\n", i->transaction);
+	printf("file          %" PRIu64 " bytes\n", i->file_bytes);
+	printf("in use        %" PRIu64 " bytes\n", i->used_bytes);
+	if (s->pid != 0)
+		printf("broker        process %ld\n", s->pid);
+	for (unsigned t = 0; t < TABLES; t++)
+		printf("%-13s %" PRIu64 " rows\n", store_table_name(t), i->rows[t]);
+}
+
+static int info_beside(struct source *s)
+{
+	struct disk_status status;
+	struct stat st = {0};
+	char file[4096];
+	int rc = open_beside(s);
+
+	if (rc != 0)
+		return rc;
+	disk_status(s->disk, &status);
+	(void)snprintf(file, sizeof(file), "%s/data.mdb", s->path);
+	(void)stat(file, &st);
+	print_info(s, &(struct info){.format = s->format,
+	                             .time_ms = disk_time_ms(s->disk),
+	                             .transaction = status.transaction,
+	                             .file_bytes = (uint64_t)st.st_size,
+	                             .used_bytes = status.used_bytes,
+	                             .rows = status.rows});
+	return 0;
+}
+
+static int info_at_rest(struct source *s)
+{
+	const struct verify_report *r = &s->report;
+	int rc = read_at_rest(s, NULL, NULL);
+
+	if (rc != 0)
+		return rc;
+	print_info(s, &(struct info){.format = r->format,
+	                             .time_ms = r->time_ms,
+	                             .transaction = r->transaction,
+	                             .file_bytes = r->file_bytes,
+	                             .used_bytes =
+	                                 (r->pages - r->pages_free - r->pages_lost) * r->page_bytes,
+	                             .rows = r->rows});
+	return 0;
+}
+
+static int run_info(const char *path, const char *argument)
+{
+	struct source s;
+	int rc;
+
+	(void)argument;
+	rc = source_open(&s, path) ? info_at_rest(&s) : info_beside(&s);
+	source_close(&s);
+	return rc;
+}
+
+/* ---- check and dump ---- */
+
+static int run_check(const char *path, const char *argument)
+{
+	uint64_t rows = 0;
+	struct source s;
+	int rc;
+
+	(void)argument;
+	if (!source_open(&s, path))
+		return complain(EXIT_FAILED,
+		                "a broker runs in %s (process %ld), which checked it when it "
+		                "started; make a backup and check that, or stop the broker",
+		                path, s.pid);
+	rc = read_at_rest(&s, NULL, NULL);
+	for (unsigned i = 0; i < TABLES; i++)
+		rows += s.report.rows[i];
+	if (rc == 0)
+		printf("fine: %" PRIu64 " rows in %" PRIu64 " pages\n", rows, s.report.pages);
+	if (rc == 0 && s.report.pages_lost > 0)
+		printf("%" PRIu64 " pages are in no list: no harm, 'compact' brings them back\n",
+		       s.report.pages_lost);
+	source_close(&s);
+	return rc;
+}
+
+static void dump_row(void *arg, enum disk_table table, struct slice key, struct slice value)
+{
+	struct buf *line = arg;
+
+	buf_clear(line);
+	store_row_json(line, table, key, value);
+	(void)fwrite(line->data, 1, line->len, stdout);
+}
+
+struct visit {
+	struct buf *line;
+	enum disk_table table;
+};
+
+static bool dump_visited(void *arg, struct slice key, struct slice value)
+{
+	struct visit *v = arg;
+
+	dump_row(v->line, v->table, key, value);
+	return !ferror(stdout);
+}
+
+static int dump_beside(struct source *s, struct buf *line)
+{
+	int rc = open_beside(s);
+
+	if (rc != 0)
+		return rc;
+	rc = disk_begin(s->disk);
+	for (unsigned i = 0; rc == 0 && i < TABLES; i++) {
+		struct visit v = {.line = line, .table = i};
+
+		rc = disk_scan(s->disk, i, SLICE_EMPTY, dump_visited, &v);
+	}
+	disk_abort(s->disk);
+	return rc == 0 ? 0 : complain(EXIT_FAILED, "%s: %s", s->path, strerror(-rc));
+}
+
+static int run_dump(const char *path, const char *argument)
+{
+	struct buf line = {0};
+	struct source s;
+	int rc;
+
+	(void)argument;
+	if (source_open(&s, path))
+		rc = read_at_rest(&s, dump_row, &line);
+	else
+		rc = dump_beside(&s, &line);
+	source_close(&s);
+	buf_fini(&line);
+	return rc;
+}
+
+/* ---- copies ---- */
+
+static int run_backup(const char *path, const char *to)
+{
+	char text[DISK_ERROR_TEXT];
+
+	if (disk_files_backup(path, to, text) != 0)
+		return complain(EXIT_FAILED, "%s", text);
+	printf("%s\n", text);
+	return 0;
+}
+
+static int run_compact(const char *directory, const char *argument)
+{
+	char text[DISK_ERROR_TEXT];
+
+	(void)argument;
+	return disk_files_compact(directory, text) == 0 ? 0 : complain(EXIT_FAILED, "%s", text);
+}
+
+static int run_restore(const char *directory, const char *from)
+{
+	char text[DISK_ERROR_TEXT];
+
+	if (disk_files_restore(directory, from, text) != 0)
+		return complain(EXIT_FAILED, "%s", text);
+	if (text[0] != '\0')
+		printf("what was there is now %s\n", text);
+	return 0;
+}
+
+/* ---- the command line ---- */
+
+static const struct command {
+	const char *name;
+	const char *argument; /* NULL: it has none */
+	int (*run)(const char *path, const char *argument);
+} commands[] = {
+    {"info", NULL, run_info},       {"check", NULL, run_check},
+    {"dump", NULL, run_dump},       {"backup", "where to", run_backup},
+    {"compact", NULL, run_compact}, {"restore", "from where", run_restore},
+};
+
+static const struct option long_options[] = {
+    {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {0}};
+
+static int usage_error(const char *text)
+{
+	(void)complain(EXIT_WRONG, "%s", text);
+	fprintf(stderr, "\n%s", usage_text);
+	return EXIT_WRONG;
+}
+
+static int run_words(int count, char **words)
+{
+	const struct command *command = NULL;
+
+	if (count < 2)
+		return usage_error("a path and a command are needed");
+	for (size_t i = 0; i < COUNT(commands); i++) {
+		if (strcmp(words[1], commands[i].name) == 0)
+			command = &commands[i];
+	}
+	if (command == NULL)
+		return usage_error("there is no such command");
+	if (command->argument == NULL && count > 2)
+		return usage_error("this command wants nothing behind it");
+	if (command->argument != NULL && count != 3)
+		return usage_error("this command wants one path behind it");
+	return command->run(words[0], words[2]);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct rlimit no_core = {0, 0};
+	int letter, rc;
+
+	(void)setrlimit(RLIMIT_CORE, &no_core);
+	umask(077);
+	hash_init();
+	while ((letter = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
+		if (letter == 'h') {
+			fputs(usage_text, stdout);
+			return 0;
+		}
+		if (letter == 'V') {
+			puts("broker-store " VAKT_VERSION);
+			return 0;
+		}
+		fprintf(stderr, "\n%s", usage_text);
+		return EXIT_WRONG;
+	}
+	rc = run_words(argc - optind, argv + optind);
+	if (fflush(stdout) != 0 && rc == 0)
+		rc = complain(EXIT_FAILED, "cannot write to standard output");
+	return rc;
+}
