@@ -2,7 +2,6 @@
 
 from facts import Group, Sub, matches
 
-ORDERED_FROM = 1
 SETTLED_S = 20
 
 
@@ -118,10 +117,10 @@ class Deliveries:
     def is_in_order(self, session, life, message, qos, is_new):
         """New ones in the order of their first sending (where the subscription is older than that); repeated ones as
         the publisher repeated them."""
-        if message.will is not None or message.topic.startswith(("s/", "g/")) or qos < ORDERED_FROM:
+        if message.will is not None or message.topic.startswith(("s/", "g/")):
             return  # a will has its own time; a group makes no order; g/ may be refused first and allowed when resent
         key = (message.by, message.qos, qos)
-        if is_new:
+        if is_new and (message.qos != 1 or qos > 0):  # QoS 0 is lost to who is away, and sent again
             last = session.last.get(key)
             if last is not None and message.seq < last[0] and session.granted(message, message.first_n) >= 0:
                 self.fail("D3", f"{message!r} (its publisher's {message.seq}th) came to {session.client} after the "

@@ -24,14 +24,20 @@ class Doctor:
     def __init__(self, history, rng):
         self.history, self.rng = history, rng
         self.names = {event[2]: event[3] for event in history if event[0] == "connect"}
-        self.sent, self.acked, self.given = {}, set(), {}
+        self.sent, self.acked, self.given, self.early = {}, set(), {}, set()
         for at, event in enumerate(history):
             if event[0] == "publish":
                 self.sent.setdefault(event[3].id, event[3])
+            elif event[0] == "suback" and self.names[event[2]] in STEADY:
+                self.early = set(self.sent)
             elif event[0] == "ack":
                 self.acked.add(event[3])
             elif event[0] == "deliver" and not event[6]:
                 self.given.setdefault((self.names[event[2]], event[3]), []).append(at)
+
+    def is_owed(self, number):
+        """Sent when the steady had all their subscriptions, to where nobody may refuse it."""
+        return number not in self.early and number in self.sent and not self.sent[number].topic.startswith("g/")
 
     def pick(self, found):
         found = list(found)
@@ -44,7 +50,7 @@ class Doctor:
     def lost_message(self):
         """One of a steady subscriber's, all its copies."""
         key = self.pick(key for key, places in self.given.items() if key[0] in STEADY and key[1] in self.acked
-                        and self.history[places[0]][5] > 0)
+                        and self.is_owed(key[1]) and self.history[places[0]][5] > 0)
         return key and self.without(self.given[key])
 
     def second_copy(self):
@@ -56,7 +62,8 @@ class Doctor:
         last, found = {}, []
         for at, event in enumerate(self.history):
             message = self.sent.get(event[3]) if event[0] == "deliver" and not event[6] else None
-            if message is None or event[5] == 0 or message.topic.startswith("s/"):
+            if (message is None or event[5] == 0 or not self.is_owed(event[3])
+                    or self.names[event[2]] not in STEADY):
                 continue
             key = (event[2], message.by, message.qos, event[5])
             if key in last and self.is_first(at) and self.is_first(last[key]):
