@@ -94,6 +94,7 @@ class Broker:
 
 class Vakt(Broker):
     workers = 1
+    more = ""    # of its configuration
 
     def prepare(self):
         others = [f"    - allow {'publish' if i % 2 else 'subscribe'} house/room{i}/+/state"
@@ -121,7 +122,7 @@ limits:
   subscriptions: 1000000
 log:
   level: warning
-""")
+{self.more}""")
         subprocess.run([self.options.passwd, "users.passwd", "add", USER, "--role", "bench", "--stdin", "-c"],
                        cwd=self.directory, input=PASSWORD + "\n", text=True, check=True, capture_output=True)
         return [*self.options.wrap, self.options.broker, "-c", "broker.yaml"]

@@ -51,6 +51,8 @@ static const struct word words[] = {
     NUMBER("count", count, "connects, values, subscriptions or messages in all"),
     NUMBER("at_once", at_once, "connections on their way at a time"),
     NUMBER("clients", clients, "connections in all"),
+    NUMBER("rate", rate, "messages a second, 0: as many as go"),
+    TEXT("note", note, "the store's note; disk: a file to write"),
     NUMBER("rounds", rounds, "repetitions; the median is reported"),
 };
 
@@ -94,6 +96,11 @@ static const struct scenario scenarios[] = {
      run_queue,
      {.count = 50000, .payload_bytes = 128},
      "memory of messages for a client that is away"},
+    {"kept",
+     run_kept,
+     {TRAFFIC, .clients = 100, .subscribers = 1, .depth = 1},
+     "QoS 1 to a session that is kept (subscribers=0: and away), acknowledged from the disk"},
+    {"disk", run_disk, {0}, "no broker: commits a second that the disk gives"},
     {"floor", run_floor, {.count = 1000}, "no broker: OpenSSL's own CPU for a server's handshake"},
 };
 
@@ -206,7 +213,7 @@ int main(int argc, char **argv)
 	for (int i = 2; i < argc; i++)
 		take_word(&o, argv[i]);
 	set_defaults(&o);
-	if (found->run != run_floor && !is_told_the_broker(&o))
+	if (found->run != run_floor && found->run != run_disk && !is_told_the_broker(&o))
 		usage();
 	(void)signal(SIGPIPE, SIG_IGN);
 	raise_descriptors();

@@ -21,6 +21,8 @@ struct options {
 	uint64_t warm_ms, measure_ms;     /* of continuous traffic */
 	uint64_t count, at_once, clients; /* things made in all; of them at a time; by how many */
 	uint64_t rounds;                  /* repetitions of something short */
+	uint64_t rate;                    /* messages a second, of all; 0: as many as go */
+	const char *note;                 /* the store's; of `disk`: a file to write */
 };
 
 /* Everything is measured with the same TLS 1.3. */
@@ -47,5 +49,7 @@ void run_retained(const struct options *o);
 void run_subscriptions(const struct options *o);
 void run_queue(const struct options *o);
 void run_floor(const struct options *o);
+void run_kept(const struct options *o);
+void run_disk(const struct options *o);
 
 #endif
