@@ -123,8 +123,9 @@ limits:
 log:
   level: warning
 {self.more}""")
-        subprocess.run([self.options.passwd, "users.passwd", "add", USER, "--role", "bench", "--stdin", "-c"],
-                       cwd=self.directory, input=PASSWORD + "\n", text=True, check=True, capture_output=True)
+        if not (self.directory / "users.passwd").exists():    # a second start has the same users
+            subprocess.run([self.options.passwd, "users.passwd", "add", USER, "--role", "bench", "--stdin", "-c"],
+                           cwd=self.directory, input=PASSWORD + "\n", text=True, check=True, capture_output=True)
         return [*self.options.wrap, self.options.broker, "-c", "broker.yaml"]
 
 
