@@ -220,6 +220,13 @@ void disk_note_time(struct disk *d, uint64_t wall_ms)
 	d->ops->note(d, d->time_ms);
 }
 
+void disk_let_go(struct disk *d)
+{
+	REQUIRE(!d->open);
+	if (d->ops->let_go != NULL)
+		d->ops->let_go(d);
+}
+
 void disk_close(struct disk *d)
 {
 	if (d == NULL)

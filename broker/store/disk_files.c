@@ -59,17 +59,24 @@ bool disk_files_hold(const char *path, int *fd, long *pid)
 
 /* ---- checking and reading ---- */
 
-static int check_file(const char *file, const struct disk_note *note, verify_row_fn *row, void *arg,
-                      struct verify_report *report, char text[DISK_ERROR_TEXT])
+/* What the verifier wants besides the file. */
+struct reading {
+	struct disk_note note;
+	verify_row_fn *row;
+	void *arg;
+	struct verify_report *report;
+};
+
+static int check_file(const char *file, const struct reading *r, char text[DISK_ERROR_TEXT])
 {
 	int fd = open(file, O_RDONLY | O_CLOEXEC), rc;
 
-	*report = (struct verify_report){0};
+	*r->report = (struct verify_report){0};
 	if (fd < 0)
 		return disk_explain(text, errno, file, "cannot be opened");
-	rc = disk_verify_file(fd, row, arg, report);
-	rc = rc == 0 ? disk_judge(file, note, report, text)
-	             : disk_say_damaged(rc, file, report, text);
+	rc = disk_verify_file(fd, r->row, r->arg, r->report);
+	rc = rc == 0 ? disk_judge(file, &r->note, r->report, text)
+	             : disk_say_damaged(rc, file, r->report, text);
 	close(fd);
 	return rc;
 }
@@ -78,12 +85,12 @@ int disk_files_check(const char *path, verify_row_fn *row, void *arg, struct ver
                      char text[DISK_ERROR_TEXT])
 {
 	char *file = data_path(path);
-	struct disk_note note = {0};
+	struct reading r = {.row = row, .arg = arg, .report = report};
 	int rc;
 
 	if (is_directory(path))
-		disk_note_peek(path, &note);
-	rc = check_file(file, &note, row, arg, report, text);
+		disk_note_peek(path, &r.note);
+	rc = check_file(file, &r, text);
 	free(file);
 	return rc;
 }
@@ -154,8 +161,8 @@ static int copy_into(const char *from, const char *to, char text[DISK_ERROR_TEXT
 /* `to` is whole, or not there. */
 static int copy(const char *from, const char *to, char text[DISK_ERROR_TEXT])
 {
-	static const struct disk_note none = {0};
 	struct verify_report report;
+	struct reading r = {.report = &report};
 	int rc;
 
 	(void)unlink(to);
@@ -163,7 +170,7 @@ static int copy(const char *from, const char *to, char text[DISK_ERROR_TEXT])
 	if (rc == 0)
 		rc = stamp(to, text);
 	if (rc == 0)
-		rc = check_file(to, &none, NULL, NULL, &report, text);
+		rc = check_file(to, &r, text);
 	disk_remove_lock(to);
 	if (rc != 0)
 		(void)unlink(to);

@@ -30,6 +30,7 @@ struct disk_ops {
 	void (*abort)(struct disk *d);
 	void (*status)(struct disk *d, struct disk_status *out);
 	void (*note)(struct disk *d, uint64_t time_ms); /* not in a transaction */
+	void (*let_go)(struct disk *d);                 /* NULL: there is nothing */
 	void (*close)(struct disk *d);                  /* frees it */
 };
 

@@ -263,6 +263,13 @@ static void lmdb_note(struct disk *d, uint64_t time_ms)
 	disk_note_write(&l->lock, &l->note);
 }
 
+static void lmdb_let_go(struct disk *d)
+{
+	struct lmdb *l = lmdb_of(d);
+
+	(void)mdb_env_set_mapsize(l->env, l->map_bytes); /* it maps the file anew */
+}
+
 static void lmdb_close(struct disk *d)
 {
 	struct lmdb *l = lmdb_of(d);
@@ -286,6 +293,7 @@ static const struct disk_ops lmdb_ops = {
     .abort = lmdb_abort,
     .status = lmdb_status,
     .note = lmdb_note,
+    .let_go = lmdb_let_go,
     .close = lmdb_close,
 };
 
