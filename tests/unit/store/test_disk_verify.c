@@ -274,7 +274,7 @@ static void sectors_zeroed_and_swapped(void **state)
 
 static struct page_meta *meta_of(struct store *s, unsigned number)
 {
-	return (struct page_meta *)(void *)(s->bytes + number * 4096u + PAGE_HEADER);
+	return (struct page_meta *)(void *)(s->bytes + (size_t)number * 4096 + PAGE_HEADER);
 }
 
 static void older_meta(struct store *s) /* one bit makes the older page the newer */
