@@ -396,12 +396,33 @@ static bool was_up(const struct person *p, uint64_t since)
 	return p->link == LINK_UP && !p->doomed && p->up_since < since;
 }
 
+static bool has_come(const struct copy *copy)
+{
+	return copy->live + copy->either + copy->again > 0;
+}
+
+static void cover_must(const struct copy *copy, bool at_most_once)
+{
+	struct model *m = copy->person->model;
+
+	if (at_most_once)
+		COVER(m, MUST_LIVE);
+	else if (copy->pub->first_sent < copy->person->called)
+		COVER(m, MUST_AFTER_AWAY);
+	else
+		COVER(m, MUST_QUEUED);
+}
+
 static void owe(struct person *p, struct pub *pub, bool at_most_once)
 {
 	struct copy *copy = copy_of(p, pub);
 
-	if (copy->must || pub->empty || copy->live + copy->either + copy->again > 0)
+	if (copy->must || pub->empty)
 		return;
+	if (has_come(copy)) {
+		cover_must(copy, at_most_once);
+		return;
+	}
 	copy->must = true;
 	copy->must_at_most_once = at_most_once;
 	append(&p->owed, &p->owed_count, &p->owed_cap, copy);
@@ -594,16 +615,12 @@ static void judge_owed(struct person *p)
 	for (size_t i = 0; i < p->owed_count; i++) {
 		struct copy *copy = p->owed[i];
 
-		if (copy->live + copy->either + copy->again == 0 && !is_excused(p, copy))
+		if (has_come(copy))
+			cover_must(copy, copy->must_at_most_once);
+		else if (!is_excused(p, copy))
 			model_fail(p->model, "%s never got %s = %.20s (QoS %u of %s)", p->name,
 			           copy->pub->topic, copy->pub->payload, copy->pub->qos,
 			           copy->pub->person->name);
-		if (copy->must_at_most_once)
-			COVER(p->model, MUST_LIVE);
-		else if (copy->pub->first_sent < p->called)
-			COVER(p->model, MUST_AFTER_AWAY);
-		else
-			COVER(p->model, MUST_QUEUED);
 		copy->must = false;
 	}
 	p->owed_count = 0;
