@@ -496,6 +496,7 @@ bool session_deliver(struct session *s, struct msg *msg, const struct delivery *
 
 /* --- what waits --- */
 
+/* [MQTT5-3.6.2-2, -3] */
 void send_release(struct session *s, uint16_t packet_id, enum reason reason, bool kept)
 {
 	struct buf bytes = {0};

@@ -104,6 +104,7 @@ static void gather(struct replay *r, struct msg *msg)
 	r->values[r->value_count++] = msg_ref(msg);
 }
 
+/* [MQTT3-3.3.1-8] */
 static struct delivery delivery_of(const struct replay *r)
 {
 	return (struct delivery){.qos = r->qos,

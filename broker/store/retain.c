@@ -217,6 +217,7 @@ static uint64_t next_number(struct retain *r)
 	return ++r->clock;
 }
 
+/* [MQTT3-3.3.1-5, -7] [MQTT5-3.3.1-5] */
 static void put_numbered(struct retain_change *c, struct msg *msg, uint64_t number)
 {
 	struct retain *r = c->retain;

@@ -106,7 +106,8 @@ static void full_disk_waits(struct world *w)
 }
 
 /* It fails for good: nothing more is acknowledged, whoever wants a session is told so, others go
- * on. The next start has what was acknowledged, and the rest comes again. */
+ * on. The next start has what was acknowledged, and the rest comes again.
+ * [MQTT3-4.8.0-2] */
 static void failed_disk_keeps_silent(struct world *w)
 {
 	struct client *sub = client_new(w, "sub", MQTT_5_0), *pub = client_new(w, "pub", MQTT_5_0);
