@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/list.h"
+#include "core/backlog.h"
 #include "core/control_inside.h"
 
 #define SLICE_SESSIONS 128
@@ -58,8 +59,8 @@ static void put_who(struct buf *out, const struct session *s)
 static void put_load(struct buf *out, const struct session *s)
 {
 	json_number(out, "subscriptions", s->subscriptions.count);
-	json_number(out, "queued", s->waiting.count);
-	json_number(out, "queued_bytes", s->waiting.bytes);
+	json_number(out, "queued", s->waiting.count + backlog_count(s));
+	json_number(out, "queued_bytes", s->waiting.bytes + backlog_bytes(s));
 	json_number(out, "in_flight", s->sent.count);
 	json_number(out, "dropped", s->dropped);
 }
