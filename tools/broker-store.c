@@ -129,7 +129,8 @@ static int info_beside(struct source *s)
 		return rc;
 	disk_status(s->disk, &status);
 	(void)snprintf(file, sizeof(file), "%s/data.mdb", s->path);
-	(void)stat(file, &st);
+	if (stat(file, &st) != 0)
+		(void)stat(s->path, &st); /* it is the file */
 	print_info(s, &(struct info){.format = s->format,
 	                             .time_ms = disk_time_ms(s->disk),
 	                             .transaction = status.transaction,
@@ -187,7 +188,7 @@ static int run_check(const char *path, const char *argument)
 	if (rc == 0)
 		printf("fine: %" PRIu64 " rows in %" PRIu64 " pages\n", rows, s.report.pages);
 	if (rc == 0 && s.report.pages_lost > 0)
-		printf("%" PRIu64 " pages are in no list: no harm, 'compact' brings them back\n",
+		printf("%" PRIu64 " pages are in no list: no harm, they are only not used\n",
 		       s.report.pages_lost);
 	source_close(&s);
 	return rc;

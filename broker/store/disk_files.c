@@ -42,6 +42,21 @@ static char *directory_of(const char *file)
 	return directory;
 }
 
+/* The directory whose lock and note go for that path: a store's data.mdb is as good as the store.
+ * Where it is a backup of that name, it has neither. */
+static char *store_directory(const char *path)
+{
+	char *real = realpath(path, NULL), *directory;
+	const char *name = real == NULL ? NULL : strrchr(real, '/');
+
+	if (is_directory(path) || name == NULL || strcmp(name + 1, DISK_DATA_FILE) != 0)
+		directory = xstrdup(path);
+	else
+		directory = directory_of(real);
+	free(real);
+	return directory;
+}
+
 static int busy(char text[DISK_ERROR_TEXT], const char *path, long pid)
 {
 	(void)snprintf(text, DISK_ERROR_TEXT,
@@ -52,8 +67,11 @@ static int busy(char text[DISK_ERROR_TEXT], const char *path, long pid)
 
 bool disk_files_hold(const char *path, int *fd, long *pid)
 {
+	char *directory = store_directory(path);
+
 	*pid = 0;
-	*fd = disk_lock_share(path, pid);
+	*fd = disk_lock_share(directory, pid);
+	free(directory);
 	return *fd >= 0 || *pid == 0;
 }
 
@@ -84,13 +102,13 @@ static int check_file(const char *file, const struct reading *r, char text[DISK_
 int disk_files_check(const char *path, verify_row_fn *row, void *arg, struct verify_report *report,
                      char text[DISK_ERROR_TEXT])
 {
-	char *file = data_path(path);
+	char *file = data_path(path), *directory = store_directory(path);
 	struct reading r = {.row = row, .arg = arg, .report = report};
 	int rc;
 
-	if (is_directory(path))
-		disk_note_peek(path, &r.note);
+	disk_note_peek(directory, &r.note);
 	rc = check_file(file, &r, text);
+	free(directory);
 	free(file);
 	return rc;
 }
@@ -138,7 +156,7 @@ static int stamp(const char *file, char text[DISK_ERROR_TEXT])
 	return rc == 0 ? 0 : disk_explain(text, -rc, file, "cannot be written");
 }
 
-static int copy_into(const char *from, const char *to, char text[DISK_ERROR_TEXT])
+static int copy_into(const char *from, bool at_rest, const char *to, char text[DISK_ERROR_TEXT])
 {
 	int fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600), rc;
 	char *directory = directory_of(to);
@@ -148,7 +166,7 @@ static int copy_into(const char *from, const char *to, char text[DISK_ERROR_TEXT
 	if (fd >= 0 && dir >= 0)
 		disk_give_away(dir, fd);
 	rc = fd < 0 ? disk_explain(text, errno, to, "cannot be made")
-	            : disk_lmdb_copy(from, fd, text);
+	            : disk_lmdb_copy(from, at_rest, fd, text);
 	if (rc == 0 && fsync(fd) != 0)
 		rc = disk_explain(text, errno, to, "cannot be flushed to disk");
 	if (fd >= 0)
@@ -159,14 +177,14 @@ static int copy_into(const char *from, const char *to, char text[DISK_ERROR_TEXT
 }
 
 /* `to` is whole, or not there. */
-static int copy(const char *from, const char *to, char text[DISK_ERROR_TEXT])
+static int copy(const char *from, bool at_rest, const char *to, char text[DISK_ERROR_TEXT])
 {
 	struct verify_report report;
 	struct reading r = {.report = &report};
 	int rc;
 
 	(void)unlink(to);
-	rc = copy_into(from, to, text);
+	rc = copy_into(from, at_rest, to, text);
 	if (rc == 0)
 		rc = stamp(to, text);
 	if (rc == 0)
@@ -184,11 +202,12 @@ static int copy_checked(const char *path, const char *to, char text[DISK_ERROR_T
 	struct verify_report report;
 	long pid;
 	int lock, rc = 0;
+	bool at_rest = disk_files_hold(path, &lock, &pid);
 
-	if (disk_files_hold(path, &lock, &pid))
+	if (at_rest)
 		rc = disk_files_check(path, NULL, NULL, &report, text);
 	if (rc == 0)
-		rc = copy(file, to, text);
+		rc = copy(file, at_rest, to, text);
 	if (lock >= 0)
 		close(lock);
 	free(file);
@@ -251,7 +270,7 @@ static int compact_locked(const char *directory, const struct disk_lock *lock,
 	int rc = disk_files_check(directory, NULL, NULL, &report, text);
 
 	if (rc == 0)
-		rc = copy(file, new_file, text);
+		rc = copy(file, true, new_file, text);
 	if (rc == 0)
 		rc = forget_number(lock, directory, text);
 	if (rc == 0)
@@ -320,9 +339,14 @@ static int restore_locked(const char *directory, const char *from, const struct 
 
 static bool is_same(const char *a, const char *b)
 {
+	char *file_a = data_path(a), *file_b = data_path(b);
 	struct stat x, y;
+	bool same = stat(file_a, &x) == 0 && stat(file_b, &y) == 0 && x.st_dev == y.st_dev &&
+	            x.st_ino == y.st_ino;
 
-	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+	free(file_a);
+	free(file_b);
+	return same;
 }
 
 int disk_files_restore(const char *directory, const char *from, char text[DISK_ERROR_TEXT])

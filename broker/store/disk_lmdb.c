@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <lmdb.h>
 
@@ -76,6 +77,14 @@ static int error_of(const struct lmdb *l, int rc)
 	return rc > 0 && rc != EAGAIN ? -rc : -EIO; /* MDB_PANIC, MDB_BAD_TXN, ... */
 }
 
+/* A reader that was killed keeps all that it could see from being used again: forget it. */
+static bool freed_from_readers(struct lmdb *l)
+{
+	int dead = 0;
+
+	return mdb_reader_check(l->env, &dead) == 0 && dead > 0;
+}
+
 /* The open transaction is aborted by disk.c, and the map grown when the next begins. */
 static int full_of(struct lmdb *l, int rc)
 {
@@ -83,6 +92,8 @@ static int full_of(struct lmdb *l, int rc)
 
 	if (rc != MDB_MAP_FULL)
 		return error_of(l, rc);
+	if (freed_from_readers(l))
+		return -EAGAIN;
 	if (l->map_bytes >= l->max_bytes)
 		return -ENOSPC;
 	l->map_bytes = bytes < l->max_bytes ? bytes : l->max_bytes;
@@ -407,15 +418,33 @@ void disk_lmdb_keep_notes(struct disk *d, struct disk_lock *lock)
 	lmdb_note(d, d->time_ms);
 }
 
-int disk_lmdb_copy(const char *path, int to, char text[DISK_ERROR_TEXT])
+static int copy_to(MDB_env *env, int to)
 {
+	int rc = mdb_env_copyfd2(env, to, MDB_CP_COMPACT);
+
+	if (rc == MDB_MAP_RESIZED) { /* by the broker, beside which we read */
+		rc = mdb_env_set_mapsize(env, 0);
+		if (rc == 0)
+			rc = mdb_env_copyfd2(env, to, MDB_CP_COMPACT);
+	}
+	if (rc != MDB_INCOMPATIBLE)
+		return rc;
+	/* LMDB does not compact where pages are in no list: they come along. */
+	if (ftruncate(to, 0) != 0 || lseek(to, 0, SEEK_SET) != 0)
+		return errno;
+	return mdb_env_copyfd2(env, to, 0);
+}
+
+int disk_lmdb_copy(const char *path, bool at_rest, int to, char text[DISK_ERROR_TEXT])
+{
+	unsigned flags = MDB_NOSUBDIR | MDB_NOTLS | MDB_RDONLY | (at_rest ? MDB_NOLOCK : 0);
 	MDB_env *env = NULL;
 	int rc = mdb_env_create(&env);
 
 	if (rc == 0)
-		rc = mdb_env_open(env, path, MDB_NOSUBDIR | MDB_NOTLS | MDB_RDONLY, 0600);
+		rc = mdb_env_open(env, path, flags, 0600);
 	if (rc == 0)
-		rc = mdb_env_copyfd2(env, to, MDB_CP_COMPACT);
+		rc = copy_to(env, to);
 	if (env != NULL)
 		mdb_env_close(env);
 	if (rc == 0)

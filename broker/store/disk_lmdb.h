@@ -17,7 +17,8 @@ int disk_lmdb_open(const struct lmdb_options *options, char text[DISK_ERROR_TEXT
                    struct disk **out);
 /* From now on each commit is noted there; the lock is dropped with the close. */
 void disk_lmdb_keep_notes(struct disk *d, struct disk_lock *lock);
-/* The state of one moment, without free pages, into this empty file; not flushed. */
-int disk_lmdb_copy(const char *path, int to, char text[DISK_ERROR_TEXT]);
+/* The state of one moment, without free pages, into this empty file; not flushed.  `at_rest`:
+ * nobody writes to it, and LMDB leaves no file of its own beside it. */
+int disk_lmdb_copy(const char *path, bool at_rest, int to, char text[DISK_ERROR_TEXT]);
 
 #endif

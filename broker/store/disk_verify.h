@@ -27,7 +27,7 @@ struct verify_report {
 	uint32_t format;            /* 0: not found */
 	uint64_t transaction, time_ms;
 	uint64_t page_bytes, pages, pages_free, file_bytes;
-	uint64_t pages_lost; /* in no list: no harm, compacting brings them back */
+	uint64_t pages_lost; /* in no list: no harm, they are only not used */
 	uint64_t rows[TABLES];
 };
 

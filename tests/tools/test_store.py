@@ -133,9 +133,11 @@ def test_beside_a_broker():
         fill()
         info = store("store", "info").stdout
         assert f"process {broker.process.pid}" in info and re.search(r"^retained +3 rows$", info, re.M), info
-        assert retained() == LAMPS
-        said = store("store", "check", status=1).stderr
-        assert f"a broker runs in store (process {broker.process.pid})" in said, said
+        assert store("store/data.mdb", "info").stdout == info
+        assert retained() == LAMPS == retained("store/data.mdb")
+        for path in ("store", "store/data.mdb"):
+            said = store(path, "check", status=1).stderr
+            assert f"a broker runs in {path} (process {broker.process.pid})" in said, said
         assert store("store", "backup", "copy").stdout == "copy\n"
         fill(5)
         for command in (["compact"], ["restore", "copy"]):
@@ -167,7 +169,19 @@ def test_backup_and_restore():
     assert len(retained()) == 4
     assert store("new", "restore", "store").stdout == ""
     assert len(retained("new")) == 4
-    assert "is the store itself" in store("store", "restore", "store", status=1).stderr
+    for path in ("store", "store/data.mdb"):
+        assert "is the store itself" in store("store", "restore", path, status=1).stderr
+    assert sorted(os.listdir("copies")) == ["data.mdb"] and not os.path.exists("copy-lock")
+
+
+def test_nothing_of_ours_stays_in_a_store():
+    """LMDB's own file would belong to who made the backup, and the broker could not open it."""
+    make_store()
+    store("store", "compact")
+    assert "data.mdb-lock" not in os.listdir("store")
+    store("store", "backup", "copy")
+    assert "data.mdb-lock" not in os.listdir("store")
+
 
 
 def test_compact():
@@ -211,6 +225,27 @@ def test_damage():
     os.truncate("copy", 9000)
     assert "is damaged" in store("store", "restore", "copy", status=1).stderr
     assert "data.mdb.replaced" not in os.listdir("store")
+
+
+def lose_a_page():
+    """Both meta pages count one more than the file's trees and lists have."""
+    data = bytearray(Path("store/data.mdb").read_bytes())
+    at = 16 + 24 + 2 * 48  # header, numbers, the records of two trees
+    for page in (0, 4096):
+        last = int.from_bytes(data[page + at:page + at + 8], sys.byteorder) + 1
+        data[page + at:page + at + 8] = last.to_bytes(8, sys.byteorder)
+    data.extend(bytes(max(0, (last + 1) * 4096 - len(data))))
+    Path("store/data.mdb").write_bytes(data)
+
+
+def test_lost_pages():
+    make_store()
+    lose_a_page()
+    assert "1 pages are in no list: no harm" in store("store", "check").stdout
+    store("store", "backup", "copy")
+    assert retained("copy") == LAMPS
+    store("store", "compact")
+    assert retained() == LAMPS
 
 
 def test_after_damage():

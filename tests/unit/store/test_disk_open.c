@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -15,7 +17,7 @@
 #include "base/alloc.h"
 #include "disk_places.h"
 #include "store/disk_inside.h"
-#include "store/disk_lock.h"
+#include "store/disk_lmdb.h"
 
 static void write_row(struct disk *d, const char *value)
 {
@@ -321,6 +323,41 @@ static void stops_at_the_bound_and_goes_on_below_it(void **state)
 	place_remove(&p.directory);
 }
 
+/* Its own process: it reads, and is killed before it is done. */
+static void read_and_die(const char *data)
+{
+	const struct lmdb_options options = {.path = data, .read_only = true};
+	char text[DISK_ERROR_TEXT];
+	struct disk *d;
+	pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (disk_lmdb_open(&options, text, &d) == 0 && disk_begin(d) == 0)
+			(void)raise(SIGKILL);
+		_exit(1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+}
+
+static void a_reader_that_was_killed_keeps_no_room(void **state)
+{
+	struct place p = {.directory = place_directory(), .max_bytes = 1u << 20};
+	char *data = place_path(p.directory, "data.mdb");
+	unsigned growths = 0;
+
+	(void)state;
+	place_open(&p);
+	read_and_die(data);
+	for (unsigned i = 0; i < 100; i++)
+		assert_int_equal(fill(p.disk, 50, &growths), 50);
+	disk_close(p.disk);
+	free(data);
+	place_remove(&p.directory);
+}
+
 static void damage_behind_its_back_is_told(void **state)
 {
 	uint8_t bytes[65536];
@@ -359,6 +396,7 @@ int main(void)
 	    cmocka_unit_test(something_else_is_refused),
 	    cmocka_unit_test(grows_without_stopping),
 	    cmocka_unit_test(stops_at_the_bound_and_goes_on_below_it),
+	    cmocka_unit_test(a_reader_that_was_killed_keeps_no_room),
 	    cmocka_unit_test(damage_behind_its_back_is_told),
 	};
 
