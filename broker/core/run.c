@@ -17,6 +17,7 @@
 #include "core/restore.h"
 #include "core/server.h"
 #include "core/stop.h"
+#include "core/sweep.h"
 #include "core/sys.h"
 #include "net/listener.h"
 #include "net/loop.h"
@@ -338,6 +339,7 @@ int server_run(struct policy *policy, struct tls_tickets *tickets)
 	}
 	restore_settle(run->server);
 	sys_start(run->server);
+	sweep_start(run->server);
 	start_threads(run);
 	home_update_now(&run->home);
 	home_timer_arm(&run->home, &run->expiry_timer, 0);

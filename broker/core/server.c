@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/hash.h"
 #include "core/deliver.h"
+#include "core/sweep.h"
 #include "core/sys.h"
 
 static void hear_of_journal(struct server *s)
@@ -45,6 +46,7 @@ void server_free(struct server *s)
 	for (unsigned i = 0; i < s->worker_count; i++)
 		worker_free(s->workers[i]);
 	sys_free(s->sys); /* its timer was worker 0's */
+	sweep_free(s->sweep);
 	free(s->workers);
 	journal_free(s->journal);
 	authenticator_free(s->authenticator);

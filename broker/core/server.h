@@ -11,6 +11,7 @@
 #include "store/retain.h"
 #include "store/route.h"
 
+struct sweep;
 struct sys;
 
 struct server {
@@ -29,6 +30,7 @@ struct server {
 	struct tally user_connections;          /* accepted ones, by user key */
 	struct tally address_connections;       /* by stream_peer_key */
 	struct sys *sys;                        /* NULL: nobody publishes $SYS */
+	struct sweep *sweep;                    /* NULL: what expired stays until asked for */
 };
 
 /* The shared state and the workers, without threads and sockets: a simulation drives these itself.

@@ -1,5 +1,6 @@
 /* Retained values: replay and live together never go backwards, deletion, the options of
  * SUBSCRIBE.  D4 */
+#include "core/sweep.h"
 #include "scenario.h"
 
 #define TOPICS  3
@@ -246,6 +247,42 @@ static void wide_replay(struct world *w)
 	assert_int_equal(reader->received_count, values);
 }
 
+static uint64_t values_in_memory(struct world *w)
+{
+	struct retain_counts counts;
+
+	retain_count(w->server->retain, &counts);
+	return counts.values;
+}
+
+/* What has expired leaves memory, though nobody asks for it; what has not, stays. */
+static void sweep_of_expired(struct world *w)
+{
+	struct client *writer = client_new(w, "writer", MQTT_5_0), *reader;
+	char topic[24];
+
+	sweep_start(w->server);
+	client_join(writer, &clean);
+	for (unsigned i = 0; i < 300; i++) {
+		struct pending *value;
+
+		snprintf(topic, sizeof(topic), "wide/%u", i);
+		value = client_publish_with(writer, topic, 1, "x");
+		value->retain = true;
+		value->has_expiry = i % 3 == 0;
+		value->expiry_s = 60;
+	}
+	world_advance(w, 30000);
+	assert_true(client_is_done(writer));
+	assert_int_equal(values_in_memory(w), 300);
+	world_advance(w, 60000);
+	assert_int_equal(values_in_memory(w), 200);
+	reader = join(w, "reader", 0, &clean);
+	client_subscribe(reader, "wide/#", 1);
+	world_run(w);
+	assert_int_equal(reader->received_count, 200);
+}
+
 static const char small_queue[] = "listeners:\n"
 				  "  - bind: unix:/run/sim.sock\n"
 				  "authentication: { anonymous: true, anonymous_sessions: true }\n"
@@ -258,6 +295,7 @@ int main(void)
 	    SCENARIO(live_and_replay_kept),
 	    SCENARIO(deletion),
 	    SCENARIO(options),
+	    SCENARIO_WITH(sweep_of_expired, .seeds = 5),
 	    SCENARIO_WITH(wide_replay, .conf = small_queue, .seeds = 10),
 	};
 
