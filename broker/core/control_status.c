@@ -2,6 +2,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "auth/identity.h"
@@ -140,6 +141,26 @@ static void put_totals(struct buf *out, const struct totals *t)
 	json_number(out, "retained_refused", t->retained_refused);
 }
 
+static void put_store(struct buf *out, const struct server *server, const struct totals *t)
+{
+	const struct journal_health *h = &t->store;
+
+	json_str(out, "store", totals_store_state(server, t));
+	if (!journal_is_durable(server->journal))
+		return;
+	json_str(out, "store_error", totals_store_error(t));
+	json_number(out, "store_commits", h->commits);
+	json_number(out, "store_commit_mean_us",
+	            h->commits == 0 ? 0 : h->commit_us_sum / h->commits);
+	json_number(out, "store_commit_longest_us", h->commit_us_max);
+	json_number(out, "store_messages", h->messages);
+	json_number(out, "store_pending", h->pending_groups);
+	json_number(out, "store_pending_bytes", h->pending_bytes);
+	json_number(out, "store_used_bytes", h->used_bytes);
+	json_number(out, "store_map_bytes", h->map_bytes);
+	json_number(out, "store_max_bytes", h->max_bytes);
+}
+
 static void put_listener(struct buf *out, const struct conf_listener *l)
 {
 	json_open(out);
@@ -167,6 +188,7 @@ bool control_tell_status(struct query *q)
 	json_str(&q->out, "config", policy->conf->path);
 	json_number(&q->out, "policy_generation", policy->generation);
 	put_totals(&q->out, &totals);
+	put_store(&q->out, c->server, &totals);
 	json_number(&q->out, "memory_bytes", memory_bytes());
 	json_close(&q->out);
 	for (size_t i = 0; i < policy->conf->listener_count; i++)

@@ -300,6 +300,27 @@ static const char *means_of_login(const struct policy *p, const struct conf_list
 	return password ? "password" : "nobody can log in by name (no password_file)";
 }
 
+static void put_kept(struct buf *out, const struct conf *conf)
+{
+	if (conf->persistence_directory == NULL) {
+		buf_printf(out, "nothing is kept over a restart (no persistence.directory)\n");
+		return;
+	}
+	buf_printf(out, "kept in %s: ", conf->persistence_directory);
+	if (conf->durability == DURABILITY_ACK)
+		buf_printf(out, "sessions, and each message before it is acknowledged");
+	else if (conf->durability == DURABILITY_INTERVAL)
+		buf_printf(out, "sessions, and messages within %u ms",
+		           conf->persistence_interval_ms);
+	else
+		buf_printf(out, "sessions, no messages");
+	if (conf->persistence_topic_count > 0)
+		buf_printf(out, "; persistence.topics say otherwise of %zu %s",
+		           conf->persistence_topic_count,
+		           conf->persistence_topic_count == 1 ? "filter" : "filters");
+	buf_printf(out, "\n");
+}
+
 char *policy_exposure(const struct policy *p)
 {
 	struct buf out = {0};
@@ -314,6 +335,7 @@ char *policy_exposure(const struct policy *p)
 		buf_printf(&out, "%s; anonymous: %s\n", means_of_login(p, l),
 		           l->authentication.anonymous ? "yes" : "no");
 	}
+	put_kept(&out, p->conf);
 	buf_printf(&out, "%zu users, %zu roles, %zu rules", users_count(p->users),
 	           acl_role_count(p->acl), acl_rule_count(p->acl));
 	buf_put_u8(&out, '\0');

@@ -55,6 +55,17 @@ static const struct number numbers[] = {
     NUMBER("retained messages/count", retained),
 };
 
+/* Where there is a store on disk. */
+static const struct number store_numbers[] = {
+    NUMBER("store/commits", store.commits),
+    NUMBER("store/messages/written", store.messages),
+    NUMBER("store/pending/groups", store.pending_groups),
+    NUMBER("store/pending/bytes", store.pending_bytes),
+    NUMBER("store/bytes/used", store.used_bytes),
+    NUMBER("store/bytes/map", store.map_bytes),
+    NUMBER("store/bytes/max", store.max_bytes),
+};
+
 static const struct number loads[] = {
     NUMBER("messages/received", packets_received),
     NUMBER("messages/sent", packets_sent),
@@ -73,8 +84,11 @@ enum {
 	VALUE_VERSION,
 	VALUE_TIMESTAMP,
 	VALUE_UPTIME,
+	VALUE_STORE_STATE,
+	VALUE_STORE_ERROR,
 	VALUE_NUMBERS,
-	VALUE_LOADS = VALUE_NUMBERS + COUNT(numbers),
+	VALUE_STORE_NUMBERS = VALUE_NUMBERS + COUNT(numbers),
+	VALUE_LOADS = VALUE_STORE_NUMBERS + COUNT(store_numbers),
 	VALUE_COUNT = VALUE_LOADS + COUNT(loads) * LOAD_SPANS,
 };
 
@@ -124,14 +138,32 @@ static uint64_t total_at(const struct totals *totals, size_t offset)
 	return value;
 }
 
-static void tell_numbers(struct sys *sys, const struct totals *totals)
+static void tell_number(struct sys *sys, size_t index, const struct number *number,
+                        const struct totals *totals)
 {
 	char text[VALUE_MAX];
 
-	for (size_t i = 0; i < COUNT(numbers); i++) {
-		snprintf(text, sizeof(text), "%" PRIu64, total_at(totals, numbers[i].offset));
-		tell(sys, VALUE_NUMBERS + i, numbers[i].name, text);
-	}
+	snprintf(text, sizeof(text), "%" PRIu64, total_at(totals, number->offset));
+	tell(sys, index, number->name, text);
+}
+
+static void tell_numbers(struct sys *sys, const struct totals *totals)
+{
+	for (size_t i = 0; i < COUNT(numbers); i++)
+		tell_number(sys, VALUE_NUMBERS + i, &numbers[i], totals);
+}
+
+static void tell_store(struct sys *sys, const struct totals *totals)
+{
+	const struct server *server = sys->worker->server;
+	const char *error = totals_store_error(totals);
+
+	tell(sys, VALUE_STORE_STATE, "store/state", totals_store_state(server, totals));
+	if (!journal_is_durable(server->journal))
+		return;
+	tell(sys, VALUE_STORE_ERROR, "store/error", error == NULL ? "none" : error);
+	for (size_t i = 0; i < COUNT(store_numbers); i++)
+		tell_number(sys, VALUE_STORE_NUMBERS + i, &store_numbers[i], totals);
 }
 
 static void tell_load(struct sys *sys, size_t index)
@@ -177,6 +209,7 @@ static void on_timer(struct timer *timer, void *home_arg)
 	totals_take(w->server, &totals);
 	tell_uptime(sys);
 	tell_numbers(sys, &totals);
+	tell_store(sys, &totals);
 	tell_loads(sys, &totals);
 	home_timer_arm(&w->home, timer, SYS_INTERVAL_MS);
 }

@@ -2,6 +2,8 @@
  * slightly different moments. */
 #include "core/totals.h"
 
+#include <string.h>
+
 #include "core/server.h"
 
 static void add(uint64_t *sum, const _Atomic uint64_t *counter)
@@ -50,4 +52,18 @@ void totals_take(struct server *server, struct totals *out)
 	out->retained_bytes = retained.bytes;
 	out->stored += retained.values;
 	out->stored_bytes += retained.bytes;
+	journal_health(server->journal, &out->store);
+}
+
+const char *totals_store_state(const struct server *server, const struct totals *t)
+{
+	static const char *const states[] = {
+	    [JOURNAL_WORKS] = "works", [JOURNAL_WAITS] = "full", [JOURNAL_FAILED] = "failed"};
+
+	return journal_is_durable(server->journal) ? states[t->store.state] : "off";
+}
+
+const char *totals_store_error(const struct totals *t)
+{
+	return t->store.error == 0 ? NULL : strerrordesc_np(-t->store.error);
 }

@@ -3,11 +3,11 @@
 #ifndef CORE_TOTALS_H
 #define CORE_TOTALS_H
 
-#include <stdint.h>
+#include "store/journal.h"
 
 struct server;
 
-/* All uint64_t: sys.c finds them by their offset. */
+/* Numbers are uint64_t: sys.c finds them by their offset. */
 struct totals {
 	uint64_t clients_total, clients_connected, clients_disconnected;
 	uint64_t clients_maximum; /* connected at one time since the start */
@@ -20,7 +20,13 @@ struct totals {
 	uint64_t subscriptions, shared_subscriptions;
 	uint64_t retained, retained_bytes;
 	uint64_t stored, stored_bytes; /* retained, queued or in flight */
+	struct journal_health store;
 };
+
+/* The state of the store in a word: "works", "full", "failed"; "off" where nothing is kept. */
+const char *totals_store_state(const struct server *server, const struct totals *t);
+/* What went wrong with it last: "No space left on device". NULL: nothing did. */
+const char *totals_store_error(const struct totals *t);
 
 void totals_take(struct server *server, struct totals *out);
 

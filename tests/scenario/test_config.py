@@ -48,6 +48,20 @@ def test_check_says_who_can_come_in(house):
     assert "18883" in said and "anonymous: no" in said and "1 user" in said and "1 role" in said
 
 
+@pytest.mark.parametrize("text, says", [
+    ("", "nothing is kept over a restart (no persistence.directory)"),
+    ("persistence: { directory: store }\n", "store: sessions, and each message before it is acknowledged"),
+    ("persistence: { directory: store, durability: interval, interval: 2s }\n",
+     "store: sessions, and messages within 2000 ms"),
+    ("persistence: { directory: store, durability: none, topics: [{ filter: home/#, durability: ack }] }\n",
+     "store: sessions, no messages; persistence.topics say otherwise of 1 filter"),
+], ids=["off", "ack", "interval", "topics"])
+def test_check_says_what_is_kept(house, text, says):
+    house.write_file("broker.yaml", GOOD.format(pki=house.pki.directory) + text)
+    done = house.command("--check")
+    assert done.returncode == 0 and says + "\n" in done.stdout, done.stdout
+
+
 def test_dump_shows_defaults_and_reads_back(house):
     write(house, GOOD)
     done = house.command("--dump")

@@ -20,6 +20,8 @@ SYS = "$SYS/broker/"
 NAMES = """version timestamp uptime clients/total clients/connected clients/disconnected clients/maximum clients/expired
 messages/received messages/sent messages/stored publish/messages/received publish/messages/sent
 publish/messages/dropped bytes/received bytes/sent subscriptions/count store/messages/count store/messages/bytes
+store/commits store/messages/written store/pending/groups store/pending/bytes store/bytes/used store/bytes/map
+store/bytes/max store/state store/error
 load/messages/received/1min load/publish/sent/5min load/bytes/received/15min load/connections/1min""".split()
 ACL = {
     "roles": {"all": ["allow all #"], "watch": ["allow subscribe $SYS/#", "allow all home/#"],
@@ -33,6 +35,7 @@ AS_NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 @pytest.fixture(scope="module")
 def broker(new_house):
     with new_house(acl=ACL, users=USERS, config={"workers": 2, "control": {"socket": "control.sock"},
+                                                 "persistence": {"directory": "store", "max_size": "100M"},
                                                  "authentication": {"anonymous": True}}) as house:
         yield house
 
@@ -89,8 +92,11 @@ def test_the_names_are_there_for_who_may_read_them(broker):
     assert re.fullmatch(r"\d+ seconds", found[SYS + "uptime"])
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", found[SYS + "timestamp"])
     assert re.fullmatch(r"\d+\.\d\d", found[SYS + "load/messages/received/1min"])
-    for name in NAMES[3:19]:
+    for name in NAMES[3:NAMES.index("store/state")]:
         assert found[SYS + name].isdigit(), name
+    assert (found[SYS + "store/state"], found[SYS + "store/error"]) == ("works", "none")
+    assert 0 < int(found[SYS + "store/bytes/used"]) < int(found[SYS + "store/bytes/map"])
+    assert int(found[SYS + "store/bytes/max"]) == 100 << 20
 
 
 def test_nobody_else_reads_them(broker, topic):
@@ -207,6 +213,34 @@ def test_status(broker):
         assert status["policy_generation"] >= 1
         assert listener["listener"] == f"127.0.0.1:{broker.port}"
         assert "policy generation" in ctl(broker, "status").stdout
+
+
+def test_status_of_the_store(broker, topic):
+    """Commits are counted, and messages that were written."""
+    before, _ = rows(broker, "status")
+    assert (before["store"], before["store_error"]) == ("works", None)
+    with Wire(broker, client_id="status-away", props={"session_expiry_interval": 600}) as away:
+        away.subscribe(topic, qos=1)
+        away.disconnect()
+    with Wire(broker) as client:
+        for number in range(3):
+            client.publish(topic, str(number), qos=1)
+    after, _ = rows(broker, "status")
+    assert after["store_messages"] == before["store_messages"] + 3
+    assert before["store_commits"] + 2 <= after["store_commits"]
+    assert 0 < after["store_commit_mean_us"] <= after["store_commit_longest_us"]
+    assert (after["store_pending"], after["store_pending_bytes"]) == (0, 0)
+    assert 0 < after["store_used_bytes"] < after["store_map_bytes"] <= after["store_max_bytes"] == 100 << 20
+    assert row(broker, "status-away", "sessions")["queued"] == 3
+
+
+def test_status_without_a_store(new_house):
+    with new_house(config={"control": {"socket": "control.sock"}}, acl=ACL, users=USERS) as house:
+        status, _ = rows(house, "status")
+        assert status["store"] == "off" and "store_commits" not in status
+        with Wire(house, user="watcher") as client:
+            client.subscribe(SYS + "store/state")
+            assert client.message().payload == b"off"
 
 
 def test_reload(broker):
