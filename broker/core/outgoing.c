@@ -485,8 +485,8 @@ bool session_deliver(struct session *s, struct msg *msg, const struct delivery *
 	}
 	if (s->conn == NULL)
 		return false; /* QoS 0 is not kept for who is away */
-	if (s->conn->holding > 0)
-		return enqueue(s, msg, d, 0);
+	if (s->conn->holding > 0 || s->waiting.qos0_count > 0)
+		return enqueue(s, msg, d, 0); /* behind those of its kind */
 	if (conn_backlog(s->conn) >= CONN_BACKLOG_MAX) {
 		session_count_drop(s, "the client does not read fast enough");
 		return true;
