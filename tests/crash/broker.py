@@ -96,7 +96,7 @@ class Broker:
 
     def write_acl(self, gate_open, number):
         """A valid policy; the gate is a topic space that comes and goes."""
-        rules = [] if gate_open else ["deny all 'g/#'"]
+        rules = [] if gate_open else ["deny publish 'g/#'", "deny receive 'g/#'"]
         self.write("acl.yaml", {"roles": {"all": [*rules, f"allow publish x/{number}", "allow all '#'"]}})
 
     # its life

@@ -278,8 +278,12 @@ class Round(World):
         self.readers += 1
         reader = Peer(self, f"reader{self.readers}", 5)
         reader.seen, reader.wanted = [], {}
-        if not self.wait(lambda: reader.up or reader.sock is None and not reader.connect(clean=True, expiry=0),
-                         START_S) or not reader.up:
+
+        def knock():
+            if reader.sock is None:
+                reader.connect(clean=True, expiry=0)
+            return reader.up
+        if not self.wait(knock, START_S):
             raise Violation("peace", "a reader cannot connect", [])
         self.feed("read", reader.name)
         since = self.oracle.n

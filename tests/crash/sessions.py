@@ -24,7 +24,7 @@ class Sessions:
             self.end_session(name)  # it goes with its connection [MQTT3-3.1.2-6]
         session = client.session
         if session.state == "sure":
-            self.expire(session, self.t)
+            self.expire(session, surely=True)
         if session.state != "none" and (clean or not new.keeps):
             new.doubts = True
             if clean:
@@ -32,14 +32,14 @@ class Sessions:
         client.life = new
         client.waiting.append(new)
 
-    def expire(self, session, now):
-        """A finite expiry interval that may have, or surely has, passed."""
+    def expire(self, session, surely):
+        """A finite expiry interval that may have passed; or surely has, when CONNECT is sent."""
         if session.expiry is None or session.left_t is None:
             return
         latest = max(session.left_t, session.crash_t or 0)
-        if now - latest > session.expiry + SLACK_S:
+        if surely and self.t - latest > session.expiry + SLACK_S:
             self.end_session(session.client)
-        elif now - session.left_t > session.expiry - SLACK_S / 3 or session.crash_t is not None:
+        elif self.t - session.left_t > session.expiry - SLACK_S / 3 or session.crash_t is not None:
             session.doubt()
 
     def end_session(self, name):
@@ -52,7 +52,7 @@ class Sessions:
         client = self.client(life.client)
         self.say(life.client, f"CONNACK on connection {life.id}, session present {present}")
         if client.session.state == "sure":
-            self.expire(client.session, self.t)
+            self.expire(client.session, surely=False)
         state = client.session.state
         if present and (life.clean or state == "none"):
             self.fail("D5", f"{life.client} has a session on connection {life.id}: it was ended", client.tale[-30:])
