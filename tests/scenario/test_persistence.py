@@ -1,0 +1,680 @@
+"""What outlives the broker: killed or stopped, it is started again on the same directory. "What is kept, and when" in
+broker(8), sentence by sentence."""
+
+import itertools
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import mqtt
+import pytest
+from clients import MosquittoSub, MqttJs, Paho, mosquitto_pub
+from house import BROKER
+from process import PATIENCE_S
+from test_watch import AS_NOBODY, rows
+from wire import Wire
+
+HOUR = {"session_expiry_interval": 3600}
+NO_LOCAL, RETAIN_AS_PUBLISHED = 0x04, 0x08
+serial = itertools.count(1)
+
+
+def config(**persistence):
+    return {"control": {"socket": "control.sock"}, "persistence": {"directory": "store", **persistence}}
+
+
+@pytest.fixture(scope="module")
+def broker(new_house):
+    with new_house(config=config(), users={"anna": ["all"], "bert": ["all"]}) as house:
+        yield house
+
+
+def killed(house):
+    house.crash()
+    house.start()
+
+
+def stopped(house):
+    house.stop()
+    house.start()
+
+
+@pytest.fixture(params=[killed, stopped], ids=["killed", "stopped"])
+def again(request):
+    """again(house): it ends, and is there again."""
+    return request.param
+
+
+@pytest.fixture(params=[4, 5], ids=["3.1.1", "5.0"])
+def version(request):
+    return request.param
+
+
+@pytest.fixture
+def name():
+    """A client id of this test's own."""
+    return f"kept-{next(serial)}"
+
+
+def kept(house, client_id, version=5, *, present=None, props=None, **options):
+    """A connection whose session outlives it."""
+    props = {**HOUR, **(props or {})} if version == 5 else None
+    client = Wire(house, version, client_id=client_id, clean=False, props=props, **options)
+    assert present is None or client.connack.session_present == present, client.connack
+    return client
+
+
+def publish(house, topic, *payloads, qos=1, **options):
+    with Wire(house) as pub:
+        return [pub.publish(topic, payload, qos=qos, **options) for payload in payloads]
+
+
+def commit(house):
+    """A promise: when it is given, everything before it is on disk too, also what nobody waited for."""
+    publish(house, f"commit/{next(serial)}", b"x", retain=True)
+
+
+def retained(house, topic):
+    with Wire(house) as client:
+        client.subscribe(topic)
+        client.settle()
+        return client.messages
+
+
+def wait_until(moment):
+    """For what the clock alone decides: an interval that has to be over."""
+    while (left := moment - time.monotonic()) > 0:
+        time.sleep(left)
+
+
+# sessions and queues
+
+def test_queue(broker, again, version, topic, name):
+    with kept(broker, name, version, present=False) as sub:
+        sub.subscribe(topic)
+        sub.disconnect()
+    with Wire(broker) as pub:
+        for number in range(20):
+            pub.publish(topic, str(number), qos=1 + number % 2)
+    again(broker)
+    with kept(broker, name, version, present=True) as sub:
+        publish(broker, topic, b"end", qos=2)
+        got = sub.until(b"end")
+        for qos in (1, 2):
+            assert [int(m.payload) for m in got if m.qos == qos] == [n for n in range(20) if 1 + n % 2 == qos]
+        sub.disconnect()
+    commit(broker)
+    again(broker)  # what was acknowledged does not come again
+    with kept(broker, name, version, present=True) as sub:
+        publish(broker, topic, b"end", qos=1)
+        assert not sub.until(b"end")
+
+
+def test_properties_of_what_waits(broker, again, topic, name):
+    props = {"payload_format_indicator": 1, "message_expiry_interval": 1000, "content_type": "text/plain",
+             "response_topic": "answer/here", "correlation_data": b"\x00\x01", "user_property": [("a", "1"), ("a", "2")]}
+    with kept(broker, name) as sub:
+        sub.subscribe(topic)
+        sub.disconnect()
+    publish(broker, topic, b"x", props=props)
+    again(broker)
+    with kept(broker, name, present=True) as sub:
+        got = sub.message().props
+        assert 0 < got.pop("message_expiry_interval") <= props.pop("message_expiry_interval")
+        assert got == props
+
+
+def test_a_message_that_expires_while_the_broker_is_down(broker, topic, name):
+    with kept(broker, name) as sub:
+        sub.subscribe(topic)
+        sub.disconnect()
+    publish(broker, topic, b"short", props={"message_expiry_interval": 2})
+    publish(broker, topic, b"long", props={"message_expiry_interval": 600})
+    over = time.monotonic() + 2
+    broker.crash()
+    wait_until(over)
+    broker.start()
+    with kept(broker, name, present=True) as sub:
+        got = sub.message()
+        assert got.payload == b"long" and got.props["message_expiry_interval"] <= 598
+
+
+def test_subscriptions(broker, again, topic, name):
+    """Options and identifiers; what was unsubscribed stays so."""
+    with kept(broker, name) as sub:
+        sub.subscribe(f"{topic}/rap", options=RETAIN_AS_PUBLISHED, props={"subscription_identifier": 268435455})
+        sub.subscribe(f"{topic}/own", options=NO_LOCAL)
+        sub.subscribe(f"{topic}/once", qos=1)
+        sub.subscribe(f"{topic}/gone")
+        assert sub.unsubscribe(f"{topic}/gone").reasons == [0]
+    again(broker)
+    with kept(broker, name, present=True) as sub:
+        sub.publish(f"{topic}/own", b"own", qos=2)
+        publish(broker, f"{topic}/gone", b"gone")
+        publish(broker, f"{topic}/rap", b"rap", retain=True)
+        publish(broker, f"{topic}/once", b"once", qos=2)
+        publish(broker, f"{topic}/own", b"end", qos=2)
+        one, two = sub.until(b"end")
+        assert (one.payload, one.qos, one.retain, one.props) == (
+            b"rap", 1, True, {"subscription_identifier": [268435455]})
+        assert (two.payload, two.qos, two.retain, two.props) == (b"once", 1, False, {})
+        assert sub.unsubscribe(f"{topic}/own", f"{topic}/gone").reasons == [0, 0x11]
+
+
+@pytest.mark.parametrize("qos", [1, 2])
+def test_what_was_on_the_wire(broker, again, version, topic, name, qos):
+    """What a client did not acknowledge comes again; of QoS 2 with DUP and the same packet identifier, of QoS 1 the
+    broker has forgotten that it was sent. [MQTT-4.4.0-1]"""
+    with kept(broker, name, version, ack=False) as sub:
+        sub.subscribe(topic)
+        publish(broker, topic, b"one", b"two", qos=qos)
+        first = [sub.message() for _ in range(2)]
+    again(broker)
+    with kept(broker, name, version, present=True) as sub:
+        second = [sub.message() for _ in range(2)]
+        assert [m.payload for m in second] == [b"one", b"two"] == [m.payload for m in first]
+        if qos == 2:
+            assert all(m.dup for m in second) and [m.packet_id for m in first] == [m.packet_id for m in second]
+        publish(broker, topic, b"end", qos=qos)
+        assert not sub.until(b"end")
+
+
+def test_between_pubrec_and_pubcomp(broker, again, version, topic, name):
+    """PUBREL comes again with its packet identifier, the message does not. [MQTT-4.4.0-1]"""
+    with kept(broker, name, version, ack=False) as sub:
+        sub.subscribe(topic)
+        publish(broker, topic, b"one", qos=2)
+        first = sub.message()
+        sub.send(mqtt.ack(version, mqtt.PUBREC, first.packet_id))
+        assert sub.expect(mqtt.PUBREL).packet_id == first.packet_id
+    again(broker)
+    with kept(broker, name, version, present=True) as sub:
+        assert sub.read().kind == mqtt.PUBREL
+        sub.send(mqtt.ack(version, mqtt.PUBCOMP, first.packet_id))
+        publish(broker, topic, b"end", qos=2)
+        assert not sub.until(b"end")
+
+
+def test_between_publish_and_pubrel(broker, again, version, topic, name):
+    """The publisher sends it again, and it is the same message until PUBREL. [MQTT3-4.3.3-2], [MQTT5-4.3.3-10]"""
+    with kept(broker, f"{name}-away") as sub:
+        sub.subscribe(topic)
+        sub.disconnect()
+    with kept(broker, name, version) as pub:
+        pub.send(mqtt.publish(version, topic, b"one", qos=2, packet_id=77))
+        pub.expect(mqtt.PUBREC, 77)
+    again(broker)
+    with kept(broker, name, version, present=True) as pub:
+        pub.send(mqtt.publish(version, topic, b"one", qos=2, packet_id=77, dup=True))
+        pub.expect(mqtt.PUBREC, 77)
+        pub.send(mqtt.ack(version, mqtt.PUBREL, 77))
+        pub.expect(mqtt.PUBCOMP, 77)
+    again(broker)
+    with kept(broker, name, version, present=True) as pub:
+        pub.send(mqtt.ack(version, mqtt.PUBREL, 77))  # the PUBCOMP was lost
+        pub.expect(mqtt.PUBCOMP, 77)
+        pub.publish(topic, b"two", qos=2, packet_id=77)
+    with kept(broker, f"{name}-away", present=True) as sub:
+        publish(broker, topic, b"end", qos=2)
+        assert [m.payload for m in sub.until(b"end")] == [b"one", b"two"]
+
+
+def test_clean_start_ends_a_session_for_good(broker, again, version, topic, name):
+    with kept(broker, name, version) as sub:
+        sub.subscribe(topic)
+        sub.disconnect()
+    publish(broker, topic, b"old")
+    with Wire(broker, version, client_id=name):
+        pass
+    again(broker)
+    with kept(broker, name, version, present=False) as sub:
+        publish(broker, topic, b"new")
+        sub.settle()
+        assert not sub.messages
+
+
+def test_disconnect_ends_a_session_for_good(broker, again, name):
+    with kept(broker, name) as sub:
+        sub.disconnect(props={"session_expiry_interval": 0})
+    again(broker)
+    kept(broker, name, present=False).close()
+
+
+def test_sessions_that_are_not_kept(broker, again, name):
+    """Of a client that was connected: MQTT 5.0 without an expiry, 3.1.1 with a clean session."""
+    client = Wire(broker, client_id=name, clean=False)
+    other = Wire(broker, 4, client_id=f"{name}-311")
+    again(broker)
+    client.close()
+    other.close()
+    kept(broker, name, present=False).close()
+    kept(broker, f"{name}-311", 4, present=False).close()
+
+
+def test_expiry_goes_on_while_the_broker_is_down(broker, name):
+    kept(broker, f"{name}-short", props={"session_expiry_interval": 2}).disconnect()
+    kept(broker, f"{name}-long", props={"session_expiry_interval": 600}).disconnect()
+    in_use = kept(broker, f"{name}-in-use", props={"session_expiry_interval": 600})
+    over = time.monotonic() + 2.5  # store time may be a little behind
+    broker.crash()
+    in_use.close()
+    wait_until(over)
+    broker.start()
+    shown = {r["client_id"]: r for r in rows(broker, "sessions")}
+    assert f"{name}-short" not in shown
+    assert shown[f"{name}-long"]["ends_in_s"] <= 598 and 0 < shown[f"{name}-in-use"]["ends_in_s"] <= 600
+    kept(broker, f"{name}-short", present=False).close()
+    kept(broker, f"{name}-long", present=True).close()
+
+
+def test_another_number_of_workers(new_house, again):
+    """Sessions live where their client id does, wherever that is now."""
+    with new_house(config={"workers": 1, **config()}) as house:
+        for number in range(12):
+            with kept(house, f"away-{number}") as sub:
+                sub.subscribe(f"all/{number % 3}")
+        publish(house, "all/0", b"zero", retain=True)
+        for workers in (3, 2):
+            publish(house, "all/1", str(workers))
+            house.config["workers"] = workers
+            house.write()
+            again(house)
+        publish(house, "all/1", b"end")
+        publish(house, "all/0", b"end")
+        for number in range(12):
+            with kept(house, f"away-{number}", present=True) as sub:
+                want = {0: [b"zero"], 1: [b"3", b"2"]}.get(number % 3)
+                assert want is None or [m.payload for m in sub.until(b"end")] == want
+
+
+def test_a_shared_subscription(broker, again, topic, name):
+    """What waits for a member stays with it."""
+    with kept(broker, name) as sub:
+        sub.subscribe(f"$share/group/{topic}")
+        sub.disconnect()
+    publish(broker, topic, b"one", b"two")
+    again(broker)
+    with kept(broker, name, present=True) as sub, Wire(broker) as other:
+        assert [sub.message().payload for _ in range(2)] == [b"one", b"two"]
+        other.subscribe(f"$share/group/{topic}")
+        publish(broker, topic, *(str(n) for n in range(8)))
+        sub.settle()
+        other.settle()
+        assert len(sub.messages) + len(other.messages) == 8
+
+
+def test_more_waits_than_memory_takes(new_house, again):
+    """It is on disk alone, and comes in pages."""
+    count = 1500
+    with new_house(config=config(durability="interval") | {"limits": {"queue_messages": 5000}}) as house:
+        with kept(house, "away") as sub:
+            sub.subscribe("many", qos=1)
+        with Wire(house) as pub:
+            for number in range(count):
+                pub.send(mqtt.publish(5, "many", str(number), qos=1, packet_id=number % 10 + 1))
+                pub.expect(mqtt.PUBACK, number % 10 + 1)
+        stopped(house)
+        again(house)
+        assert [r["queued"] for r in rows(house, "sessions") if r["client_id"] == "away"] == [count]
+        with kept(house, "away", present=True) as sub:
+            assert [int(sub.message().payload) for _ in range(count)] == list(range(count))
+
+
+# retained values
+
+def test_retained_value(broker, again, topic):
+    props = {"payload_format_indicator": 1, "message_expiry_interval": 1000, "content_type": "application/json",
+             "response_topic": "ask/here", "correlation_data": b"42", "user_property": [("room", "hall"), ("x", "ü")]}
+    publish(broker, topic, b'{"on":true}', retain=True, qos=2, props=props)
+    publish(broker, f"{topic}/deleted", b"old", b"", retain=True)
+    publish(broker, f"{topic}/changed", b"old", b"new", retain=True)
+    again(broker)
+    value, = retained(broker, topic)
+    assert (value.payload, value.qos, value.retain) == (b'{"on":true}', 2, True)
+    assert 0 < value.props.pop("message_expiry_interval") <= props.pop("message_expiry_interval")
+    assert value.props == props
+    assert not retained(broker, f"{topic}/deleted")
+    assert [m.payload for m in retained(broker, f"{topic}/changed")] == [b"new"]
+
+
+def test_a_value_that_expires_while_the_broker_is_down(broker, topic):
+    publish(broker, f"{topic}/short", b"x", retain=True, props={"message_expiry_interval": 2})
+    publish(broker, f"{topic}/long", b"x", retain=True, props={"message_expiry_interval": 600})
+    over = time.monotonic() + 2
+    broker.crash()
+    wait_until(over)
+    broker.start()
+    assert not retained(broker, f"{topic}/short")
+    assert retained(broker, f"{topic}/long")[0].props["message_expiry_interval"] <= 598
+
+
+def test_a_value_of_qos_0(broker, topic):
+    """Nobody waits for it: it goes with the next commit, which the QoS 1 message is."""
+    with Wire(broker) as pub:
+        pub.publish(topic, b"zero", retain=True)
+        pub.publish(f"{topic}/next", b"x", qos=1, retain=True)
+    killed(broker)
+    assert [m.payload for m in retained(broker, topic)] == [b"zero"]
+
+
+# wills
+
+@pytest.mark.parametrize("clean", [True, False], ids=["clean", "kept"])
+def test_a_will_goes_out_before_anybody_comes(broker, again, version, topic, name, clean):
+    """Of a client that was connected when the broker ended."""
+    will = mqtt.Will(topic, b"offline", 1, True)
+    with kept(broker, f"{name}-watcher") as watcher:
+        watcher.subscribe(topic)
+        watcher.disconnect()
+    if clean:
+        client = Wire(broker, version, client_id=name, will=will)
+        commit(broker)  # its CONNACK did not wait for the disk
+    else:
+        client = kept(broker, name, version, will=will)
+    again(broker)
+    client.close()
+    assert [m.payload for m in retained(broker, topic)] == [b"offline"]
+    with kept(broker, f"{name}-watcher", present=True) as watcher:
+        publish(broker, topic, b"end")
+        assert [m.payload for m in watcher.until(b"end")] == [b"offline"]
+    commit(broker)
+    killed(broker)  # not again
+    assert [m.payload for m in retained(broker, topic)] == [b"offline"]
+    with kept(broker, f"{name}-watcher", present=True) as watcher:
+        watcher.settle()
+        assert not watcher.messages
+
+
+def test_a_delayed_will_goes_on(broker, again, topic, name):
+    """It is neither early, nor begun anew."""
+    will = mqtt.Will(topic, b"offline", 1, True, {"will_delay_interval": 3})
+    client = kept(broker, name, will=will)
+    late = kept(broker, f"{name}-late", will=mqtt.Will(topic, b"late", 1, True, {"will_delay_interval": 600}))
+    client.kill()
+    since = time.monotonic()
+    again(broker)
+    late.close()
+    with Wire(broker) as watcher:
+        watcher.subscribe(topic)
+        assert watcher.message().payload == b"offline"
+        assert 2.5 < time.monotonic() - since < PATIENCE_S
+        watcher.settle()
+        assert not watcher.messages
+
+
+def test_a_delayed_will_of_who_comes_back_in_time(broker, again, topic, name):
+    client = kept(broker, name, will=mqtt.Will(topic, b"offline", 1, True, {"will_delay_interval": 600}))
+    again(broker)
+    client.close()
+    kept(broker, name, present=True).disconnect()
+    killed(broker)
+    assert not retained(broker, topic)
+
+
+def test_a_cancelled_will(broker, again, version, topic, name):
+    client = kept(broker, name, version, will=mqtt.Will(topic, b"offline", 1, True))
+    client.disconnect()  # returns when the broker has closed: the cancelling is on disk
+    again(broker)
+    assert not retained(broker, topic)
+
+
+# who is who
+
+def test_a_user_removed_meanwhile(new_house):
+    """The session goes a day later; a namesake made later never gets it."""
+    with new_house(config=config(), users={"anna": ["all"], "bert": ["all"]}) as house:
+        for user in ("anna", "bert"):
+            with kept(house, "phone", user=user) as sub:
+                sub.subscribe("x")
+        publish(house, "x", b"for them")
+        house.crash()
+        house.passwd("remove", "bert")
+        house.start()
+        ends = {r["user"]: r["ends_in_s"] for r in rows(house, "sessions")}
+        assert ends["anna"] <= 3600 and ends["bert"] <= 3600
+        house.crash()
+        house.add_user("bert", ["all"])
+        house.start()
+        kept(house, "phone", user="bert", present=False).close()
+        with kept(house, "phone", user="anna", present=True) as sub:
+            assert sub.message().payload == b"for them"
+
+
+# how lasting
+
+def away(house, *filters):
+    with kept(house, "away") as sub:
+        sub.subscribe(*filters)
+        sub.disconnect()
+
+
+def waiting(house):
+    with kept(house, "away", present=True) as sub:
+        publish(house, "end", b"end", qos=2)
+        return [(m.topic, m.payload) for m in sub.until(b"end")]
+
+
+def test_durability_none(new_house, again):
+    """Messages and values are lost, even by a stop; the session and its subscriptions are not."""
+    with new_house(config=config(durability="none")) as house:
+        away(house, "x", "end")
+        publish(house, "x", b"1", retain=True)
+        again(house)
+        assert waiting(house) == [] and not retained(house, "x")
+
+
+def test_durability_interval(new_house):
+    """What a crash takes is what came since the last commit; a stop takes nothing."""
+    with new_house(config=config(durability="interval", interval="10m")) as house:
+        away(house, "x", "end")
+        publish(house, "x", b"1", retain=True)
+        stopped(house)
+        publish(house, "x", b"2", retain=True)
+        killed(house)
+        assert waiting(house) == [("x", b"1")]
+        assert [m.payload for m in retained(house, "x")] == [b"1"]
+
+
+def test_the_interval_ends(new_house):
+    with new_house(config=config(durability="interval", interval="50ms")) as house:
+        away(house, "x", "end")
+        publish(house, "x", b"1")
+        deadline = time.monotonic() + PATIENCE_S
+        while rows(house, "status")[0]["store_messages"] == 0:
+            assert time.monotonic() < deadline
+        killed(house)
+        assert waiting(house) == [("x", b"1")]
+
+
+def test_durability_by_topic(new_house):
+    """The first filter that matches decides."""
+    topics = [{"filter": "home/+/temperature", "durability": "none"}, {"filter": "debug/#", "durability": "interval"},
+              {"filter": "#", "durability": "ack"}]
+    with new_house(config=config(durability="none", interval="10m", topics=topics)) as house:
+        away(house, "#")
+        with Wire(house) as pub:
+            pub.publish("debug/x", b"lazy", qos=1)
+            for topic in ("home/hall/temperature", "home/hall/alarm"):
+                pub.publish(topic, b"x", qos=1, retain=True)
+        killed(house)
+        assert [topic for topic, _ in waiting(house)] == ["home/hall/alarm"]
+        assert [m.topic for m in retained(house, "#") if m.topic != "end"] == ["home/hall/alarm"]
+
+
+def test_a_topic_that_is_kept_no_more(new_house):
+    """Its value would stay old for ever: it is gone with the next start."""
+    with new_house(config=config()) as house:
+        publish(house, "x", b"1", retain=True)
+        house.config["persistence"]["topics"] = [{"filter": "x", "durability": "none"}]
+        house.write()
+        stopped(house)
+        assert not retained(house, "x")
+        house.config["persistence"].pop("topics")
+        house.write()
+        stopped(house)
+        assert not retained(house, "x")
+
+
+def test_without_a_directory(new_house, again):
+    with new_house() as house:
+        with kept(house, "away") as sub:
+            sub.subscribe("x")
+        publish(house, "x", b"1", retain=True)
+        again(house)
+        kept(house, "away", present=False).close()
+        assert not retained(house, "x")
+
+
+# the disk
+
+def test_no_room(new_house):
+    """Nothing is acknowledged that cannot be kept; the rest goes on; with more room it is made good."""
+    def payload(number):
+        return f"{number} {'x' * 20000}"
+
+    with new_house(config=config(max_size="1M") | {"limits": {"queue_messages": 1000}}) as house:
+        away(house, "big", "end")
+        mark, pub = house.mark(), kept(house, "pub")
+        sent, acknowledged = 0, set()
+        while not house.logged("store-full", mark):
+            sent += 1
+            assert sent < 200
+            pub.send(mqtt.publish(5, "big", payload(sent), qos=1, packet_id=sent))
+            try:
+                pub.stream.settimeout(1)
+                pub.expect(mqtt.PUBACK, sent)
+                acknowledged.add(sent)
+            except TimeoutError:
+                pass
+        assert 0 < len(acknowledged) < sent
+        assert house.logged("store-full", mark)[0]["error"] == "No space left on device"
+        status = rows(house, "status")[0]
+        assert (status["store"], status["store_error"]) == ("full", "No space left on device")
+        assert status["store_pending"] > 0
+        with Wire(house) as live:
+            live.subscribe("y", qos=0)
+            live.publish("y", b"goes on")
+            assert live.message().payload == b"goes on"
+        house.config["persistence"]["max_size"] = "100M"
+        house.write()
+        killed(house)
+        pub.close()
+        with kept(house, "pub", present=True) as pub:
+            for number in sorted({*range(1, sent + 1)} - acknowledged):
+                pub.publish("big", payload(number), qos=1, packet_id=number, dup=True)
+        got = [int(m.split(b" ")[0]) for _, m in waiting(house)]
+        assert set(got) == {*range(1, sent + 1)} and got[:len(acknowledged)] == sorted(acknowledged)
+
+
+# real clients
+
+def test_mosquitto(broker, again, version, topic, name):
+    keep = ["-c", "-q", "2", "-t", topic] + (["-x", "3600"] if version == 5 else [])
+    with MosquittoSub(broker, *keep, version=version, client_id=name) as sub:
+        sub.signal(signal.SIGTERM)
+        sub.wait()
+    for qos in ("1", "2"):
+        done = mosquitto_pub(broker, "-t", topic, "-m", f"waits {qos}", "-q", qos, "-r", version=version)
+        assert done.returncode == 0, done.stderr
+    again(broker)
+    with MosquittoSub(broker, *keep, version=version, client_id=name, subscribed=False) as sub:
+        for qos in ("1", "2"):
+            sub.message(f"{qos} 0 {topic} waits {qos}")
+    with MosquittoSub(broker, "-t", topic, "-q", "2", version=version) as sub:
+        sub.message(f"2 1 {topic} waits 2")
+
+
+def test_paho(broker, again, version, topic, name):
+    options = {"client_id": name, "clean": False, "expiry": 3600 if version == 5 else None}
+    with Paho(broker, version, **options) as sub:
+        sub.subscribe(topic, 1)
+    with Paho(broker, version) as pub:
+        pub.publish(topic, b"waits", 1)
+        pub.publish(f"{topic}/state", b"on", 1, retain=True)
+    again(broker)
+    with Paho(broker, version, **options) as sub:
+        present = sub.flags.session_present if hasattr(sub.flags, "session_present") else sub.flags["session present"]
+        assert present and sub.message().payload == b"waits"
+        sub.subscribe(f"{topic}/state", 1)
+        assert sub.message().payload == b"on"
+
+
+def test_mqtt_js_reconnects_by_itself(broker, again, version, topic, name):
+    """It was connected all the time, as far as it knows: what it is sent meanwhile reaches it."""
+    options = {"clean": False, "reconnectPeriod": 200}
+    if version == 5:
+        options["properties"] = {"sessionExpiryInterval": 3600}
+    with MqttJs(broker, version, client_id=name, **options) as client:
+        client.subscribe(topic, qos=1)
+        again(broker)
+        publish(broker, topic, b"meanwhile")
+        assert client.event("connect")["connack"]["sessionPresent"]
+        assert client.message()["payload"] == b"meanwhile"
+        client.publish(f"{topic}/back", "here", qos=2, retain=True)
+    assert [m.payload for m in retained(broker, f"{topic}/back")] == [b"here"]
+
+
+# mistakes
+
+def test_a_second_broker(broker, new_house):
+    """On the same directory: refused, with the process that has it."""
+    other = new_house(config={"persistence": {"directory": str(broker.directory / "store")}})
+    done = other.command()
+    assert done.returncode == 2 and "event=store-refused" in done.stderr, done.stderr
+    assert f"in use by process {broker.process.pid}: stop that one" in done.stderr
+    publish(broker, "after/all", b"x")
+
+
+@pytest.mark.parametrize("place, says", [
+    ("no/such/place", "No such file or directory"), ("broker.yaml/store", "ot a directory")])
+def test_a_directory_that_cannot_be_made(new_house, place, says):
+    house = new_house(config={"persistence": {"directory": place}})
+    done = house.command()
+    assert done.returncode == 2 and f"{place}" in done.stderr and says in done.stderr, done.stderr
+    assert len(done.stderr.splitlines()) <= 4, done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.parametrize("owner, mode, says", [
+    (0, 0o700, "Permission denied"), (0, 0o755, "must belong to the broker's user"),
+    (65534, 0o500, "must belong to the broker's user")], ids=["closed", "readable", "read-only"])
+def test_a_directory_of_somebody_else(new_house, owner, mode, says):
+    house = new_house(config=config())
+    with tempfile.TemporaryDirectory() as place:
+        for file in (*house.directory.iterdir(), *(house.pki.path(f"server-{k}.{s}") for k in ("ec", "rsa")
+                                                   for s in ("crt", "key"))):
+            copy = Path(place, file.name)
+            copy.write_text(file.read_text().replace(str(house.pki.directory), place))
+            copy.chmod(0o600)
+            os.chown(copy, 65534, 65534)
+        os.chown(place, 65534, 65534)
+        store = Path(place, "store")
+        store.mkdir()
+        os.chown(store, owner, owner)
+        store.chmod(mode)
+        done = subprocess.run([*AS_NOBODY, BROKER, "-c", "broker.yaml"], cwd=place, env=house.environment, text=True,
+                              capture_output=True, check=False, stdin=subprocess.DEVNULL, timeout=PATIENCE_S)
+        assert done.returncode == 2 and "store" in done.stderr and says in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("persistence, line, says", [
+    ({"durability": "akc"}, 3, "ack"), ({"durabilty": "ack"}, 3, "did you mean 'durability'"),
+    ({"interval": "5"}, 3, "interval"), ({"interval": "1ms"}, 3, "10ms"),
+    ({"topics": [{"filter": "a/#/b", "durability": "none"}]}, 5, "a/#/b"),
+    ({"topics": [{"filter": "a"}]}, 4, "durability"), ({"max_size": "10k"}, 3, "1M at least"),
+], ids=["word", "key", "unit", "range", "filter", "missing", "size"])
+def test_a_typo(new_house, persistence, line, says):
+    """Every one is told with its place and what would be right."""
+    house = new_house()
+    text = {"persistence": {"directory": "store", **persistence}}
+    house.config.update(text)
+    house.write()
+    content = (house.directory / "broker.yaml").read_text()
+    at = next(n for n, one in enumerate(content.splitlines()) if '"persistence"' in one)
+    done = house.command("--check")
+    assert done.returncode == 2 and says in done.stderr, done.stderr
+    assert f"broker.yaml:{at + line}:" in done.stderr, done.stderr
+    assert not (house.directory / "store").exists()
