@@ -40,15 +40,12 @@ class Retained:
         return self.topics[topic]
 
     def retained_sent(self, life, message):
-        """Resent with QoS 2 it is the same change."""
+        """Resent with QoS 2 it is the same change: the broker carried it out when it first came, and knows it, or
+        does it now. So its place among those of its connection tells nothing."""
         changes = self.changes(message.topic)
-        if message.qos == 2 and any(change.message is message for change in changes):
-            for change in changes:
-                if change.message is message:
-                    change.end_n = None
-            return
-        # The broker may have carried it out when it first came, and know it now.
         again = message.qos == 2 and message.sends > 1
+        if again:
+            changes[:] = [change for change in changes if change.message is not message]
         changes.append(Change(message, None if again else life.id, message.first_n if again else self.n))
         if message.qos == 0:
             self.lazy.setdefault(life.id, set()).add(message.topic)
