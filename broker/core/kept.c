@@ -12,6 +12,16 @@ static struct reader begin(struct slice bytes)
 	return r;
 }
 
+/* As it is written, and nothing else. */
+static bool read_bool(struct reader *r)
+{
+	uint8_t value = read_u8(r);
+
+	if (value > 1)
+		r->bad = true;
+	return value == 1;
+}
+
 static bool ended(const struct reader *r)
 {
 	return !r->bad && reader_left(r) == 0;
@@ -83,8 +93,8 @@ bool kept_subscription_read(struct slice bytes, struct kept_subscription *out)
 
 	out->filter = read_string(&r);
 	out->options.qos = read_u8(&r);
-	out->options.no_local = read_u8(&r) != 0;
-	out->options.retain_as_published = read_u8(&r) != 0;
+	out->options.no_local = read_bool(&r);
+	out->options.retain_as_published = read_bool(&r);
 	out->options.retain_handling = read_u8(&r);
 	out->id = read_u32(&r);
 	return ended(&r) && out->options.qos <= 2 && out->options.retain_handling <= 2;
@@ -106,6 +116,19 @@ void kept_way_put(struct buf *out, const struct kept_way *k)
 		buf_put_u64(out, k->tried[i]);
 }
 
+static void read_ids(struct reader *r, struct kept_way *out)
+{
+	uint32_t count = read_u32(r);
+
+	for (uint32_t i = 0; i < count && !r->bad; i++) {
+		uint32_t id = read_u32(r);
+
+		if (id == 0)
+			r->bad = true;
+		subids_add(&out->ids, id);
+	}
+}
+
 static void read_tried(struct reader *r, struct kept_way *out)
 {
 	out->tried_count = read_u8(r);
@@ -119,11 +142,9 @@ bool kept_way_read(struct slice bytes, struct kept_way *out)
 {
 	struct reader r = begin(bytes);
 	uint8_t flags = read_u8(&r);
-	uint32_t count = read_u32(&r);
 
 	*out = (struct kept_way){.qos = flags & 3, .retain = (flags & 4) != 0};
-	for (uint32_t i = 0; i < count && !r.bad; i++)
-		subids_add(&out->ids, read_u32(&r));
+	read_ids(&r, out);
 	read_tried(&r, out);
 	if (ended(&r) && out->qos <= 2 && flags <= 7)
 		return true;
@@ -143,7 +164,7 @@ bool kept_sent_read(struct slice bytes, struct kept_sent *out)
 	struct reader r = begin(bytes);
 
 	out->packet_id = read_u16(&r);
-	out->released = read_u8(&r) != 0;
+	out->released = read_bool(&r);
 	return ended(&r) && out->packet_id != 0;
 }
 

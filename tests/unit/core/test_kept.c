@@ -1,0 +1,311 @@
+/* What the journal keeps of sessions: the bytes are those of the format, what is written is read
+ * again, and what was not written by us is refused. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "core/kept.h"
+
+/* --- vectors: the format is for ever --- */
+
+#define ZERO "\x00\x00\x00\x00\x00\x00\x00\x00"
+#define TIME "\x00\x00\x01\x8f\x00\x00\x00\x07"
+#define ANNA                                                                                       \
+	"\x01\x00\x04"                                                                             \
+	"anna"                                                                                     \
+	"\x00\x00\x00\x00\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00\x06"
+#define NOBODY  "\x00\x00\x00" ZERO ZERO
+#define FOREVER "\xff\xff\xff\xff"
+
+enum kind { SESSION, SUBSCRIPTION, WAY, SENT, RETAINED, WILL, REPLAY };
+
+static bool way_again(struct slice bytes, struct buf *out)
+{
+	struct kept_way way;
+
+	if (!kept_way_read(bytes, &way))
+		return false;
+	kept_way_put(out, &way);
+	subids_fini(&way.ids);
+	return true;
+}
+
+/* Read and written again into `out`. */
+static bool again(enum kind kind, struct slice bytes, struct buf *out)
+{
+	struct kept_session session;
+	struct kept_subscription subscription;
+	struct kept_sent sent;
+	struct kept_retained retained;
+	struct kept_will will;
+	struct kept_replay replay;
+
+	switch (kind) {
+	case SESSION:
+		return kept_session_read(bytes, &session) &&
+		       (kept_session_put(out, &session), true);
+	case SUBSCRIPTION:
+		return kept_subscription_read(bytes, &subscription) &&
+		       (kept_subscription_put(out, &subscription), true);
+	case WAY:
+		return way_again(bytes, out);
+	case SENT:
+		return kept_sent_read(bytes, &sent) && (kept_sent_put(out, &sent), true);
+	case RETAINED:
+		return kept_retained_read(bytes, &retained) &&
+		       (kept_retained_put(out, &retained), true);
+	case WILL:
+		return kept_will_read(bytes, &will) && (kept_will_put(out, &will), true);
+	case REPLAY:
+		return kept_replay_read(bytes, &replay) && (kept_replay_put(out, &replay), true);
+	}
+	return false;
+}
+
+static const struct {
+	const char *name;
+	enum kind kind;
+	struct slice bytes;
+	bool good;
+} vectors[] = {
+    {"a session in use", SESSION, SLICE_INIT("\x01" ANNA "\x00\x05phone\x00\x00\x0e\x10" ZERO ZERO),
+     true},
+    {"a session away, its user removed", SESSION,
+     SLICE_INIT("\x01" ANNA "\x00\x05phone" FOREVER TIME TIME), true},
+    {"an anonymous session", SESSION, SLICE_INIT("\x01" NOBODY "\x00\x01x" FOREVER TIME ZERO),
+     true},
+    {"a session by certificate", SESSION,
+     SLICE_INIT("\x01\x02\x00\x01u" ZERO TIME "\x00\x01x" FOREVER TIME ZERO), true},
+    {"a session of a fourth kind", SESSION,
+     SLICE_INIT("\x01\x03\x00\x01u" ZERO ZERO "\x00\x01x" FOREVER TIME ZERO), false},
+    {"a session of a later format", SESSION,
+     SLICE_INIT("\x02" ANNA "\x00\x05phone\x00\x00\x0e\x10" ZERO ZERO), false},
+    {"a session and a byte", SESSION,
+     SLICE_INIT("\x01" ANNA "\x00\x05phone\x00\x00\x0e\x10" ZERO ZERO "x"), false},
+    {"a client id past the end", SESSION,
+     SLICE_INIT("\x01" ANNA "\xff\xffphone\x00\x00\x0e\x10" ZERO ZERO), false},
+
+    {"a subscription", SUBSCRIPTION,
+     SLICE_INIT("\x01\x00\x03"
+                "a/#\x01\x00\x00\x00\x00\x00\x00\x00"),
+     true},
+    {"one with everything", SUBSCRIPTION,
+     SLICE_INIT("\x01\x00\x0c$share/g/a/+\x02\x01\x01\x02\x0f\xff\xff\xff"), true},
+    {"one with QoS 3", SUBSCRIPTION,
+     SLICE_INIT("\x01\x00\x01"
+                "a\x03\x00\x00\x00\x00\x00\x00\x00"),
+     false},
+    {"one with a third retain handling", SUBSCRIPTION,
+     SLICE_INIT("\x01\x00\x01"
+                "a\x01\x00\x00\x03\x00\x00\x00\x00"),
+     false},
+    {"one whose no-local is 2", SUBSCRIPTION,
+     SLICE_INIT("\x01\x00\x01"
+                "a\x01\x02\x00\x00\x00\x00\x00\x00"),
+     false},
+    {"one whose retain as published is 255", SUBSCRIPTION,
+     SLICE_INIT("\x01\x00\x01"
+                "a\x01\x00\xff\x00\x00\x00\x00\x00"),
+     false},
+
+    {"a way", WAY, SLICE_INIT("\x01\x01\x00\x00\x00\x00\x00"), true},
+    {"a way with an identifier", WAY, SLICE_INIT("\x01\x06\x00\x00\x00\x01\x00\x00\x00\x07\x00"),
+     true},
+    {"a way with several, and members that were tried", WAY,
+     SLICE_INIT(
+	 "\x01\x02\x00\x00\x00\x03\x00\x00\x00\x07\x00\x00\x00\x07\x0f\xff\xff\xff\x02" TIME TIME),
+     true},
+    {"a way with QoS 3", WAY, SLICE_INIT("\x01\x03\x00\x00\x00\x00\x00"), false},
+    {"a way with a flag that is none", WAY, SLICE_INIT("\x01\x09\x00\x00\x00\x00\x00"), false},
+    {"a way with identifier 0", WAY,
+     SLICE_INIT("\x01\x01\x00\x00\x00\x02\x00\x00\x00\x07\x00\x00\x00\x00\x00"), false},
+    {"a way with more identifiers than bytes", WAY,
+     SLICE_INIT("\x01\x01\xff\xff\xff\xff\x00\x00\x00\x07\x00"), false},
+    {"a way with 17 members", WAY,
+     SLICE_INIT("\x01\x01\x00\x00\x00\x00\x11" TIME TIME TIME TIME TIME TIME TIME TIME TIME TIME
+                    TIME TIME TIME TIME TIME TIME TIME),
+     false},
+
+    {"sent", SENT, SLICE_INIT("\x01\x00\x01\x00"), true},
+    {"released", SENT, SLICE_INIT("\x01\xff\xff\x01"), true},
+    {"sent with packet identifier 0", SENT, SLICE_INIT("\x01\x00\x00\x00"), false},
+    {"neither sent nor released", SENT, SLICE_INIT("\x01\x00\x01\x02"), false},
+
+    {"retained", RETAINED, SLICE_INIT("\x01" ZERO), true},
+    {"retained and owned", RETAINED, SLICE_INIT("\x01" ZERO "upporch"), true},
+    {"deleted and owned", RETAINED, SLICE_INIT("\x01" TIME "upporch"), true},
+
+    {"a will", WILL, SLICE_INIT("\x01" ANNA "\x00\x05phone\x00\x00\x00\x00" ZERO), true},
+    {"a will that waits", WILL, SLICE_INIT("\x01" NOBODY "\x00\x05phone\x00\x00\x00\x09" TIME),
+     true},
+    {"a will and a byte", WILL, SLICE_INIT("\x01" ANNA "\x00\x05phone\x00\x00\x00\x00" ZERO "\x00"),
+     false},
+
+    {"a replay", REPLAY, SLICE_INIT("\x01" TIME), true},
+    {"a replay of format 0", REPLAY, SLICE_INIT("\x00" TIME), false},
+};
+
+static void each_vector(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
+		struct buf out = {0};
+		bool good = again(vectors[i].kind, vectors[i].bytes, &out);
+
+		if (good != vectors[i].good ||
+		    (good && !slice_equal(buf_slice(&out), vectors[i].bytes)))
+			fail_msg("%s", vectors[i].name);
+		buf_fini(&out);
+	}
+}
+
+/* What is cut is refused; but an owner is as long as it is. */
+static void each_prefix(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
+		size_t end = vectors[i].bytes.len;
+
+		if (vectors[i].kind == RETAINED)
+			end = 1 + sizeof(uint64_t);
+		for (size_t len = 0; vectors[i].good && len < end; len++) {
+			uint8_t *bytes = xrealloc_array(NULL, len + (len == 0), 1);
+			struct buf out = {0};
+
+			memcpy(bytes, vectors[i].bytes.data, len);
+			if (again(vectors[i].kind, slice_of(bytes, len), &out))
+				fail_msg("%s, %zu bytes", vectors[i].name, len);
+			buf_fini(&out);
+			free(bytes);
+		}
+	}
+}
+
+/* --- what the fields are --- */
+
+static void a_session_comes_back(void **state)
+{
+	struct kept_session k = {.user = {.kind = IDENTITY_PASSWORD,
+	                                  .name = SLICE("anna"),
+	                                  .entry_id = 5,
+	                                  .credential = 6},
+	                         .client_id = SLICE("phone"),
+	                         .expiry_s = UINT32_MAX,
+	                         .away_since_ms = 0x18f00000007,
+	                         .removed_since_ms = 0x18f00000007};
+	struct kept_session back = {0};
+	struct buf out = {0};
+
+	(void)state;
+	kept_session_put(&out, &k);
+	assert_true(slice_equal(buf_slice(&out), vectors[1].bytes));
+	assert_true(kept_session_read(buf_slice(&out), &back));
+	assert_int_equal(back.user.kind, IDENTITY_PASSWORD);
+	assert_true(slice_equal(back.user.name, SLICE("anna")));
+	assert_int_equal(back.user.entry_id, 5);
+	assert_int_equal(back.user.credential, 6);
+	assert_true(slice_equal(back.client_id, SLICE("phone")));
+	assert_int_equal(back.expiry_s, UINT32_MAX);
+	assert_int_equal(back.away_since_ms, k.away_since_ms);
+	assert_int_equal(back.removed_since_ms, k.removed_since_ms);
+	buf_fini(&out);
+}
+
+static void a_subscription_comes_back(void **state)
+{
+	struct kept_subscription k = {.filter = SLICE("$share/g/a/+"),
+	                              .options = {.qos = 2,
+	                                          .no_local = true,
+	                                          .retain_as_published = false,
+	                                          .retain_handling = 1},
+	                              .id = 300};
+	struct kept_subscription back = {0};
+	struct buf out = {0};
+
+	(void)state;
+	kept_subscription_put(&out, &k);
+	assert_true(kept_subscription_read(buf_slice(&out), &back));
+	assert_true(slice_equal(back.filter, k.filter));
+	assert_int_equal(back.options.qos, 2);
+	assert_true(back.options.no_local);
+	assert_false(back.options.retain_as_published);
+	assert_int_equal(back.options.retain_handling, 1);
+	assert_int_equal(back.id, 300);
+	buf_fini(&out);
+}
+
+static void a_way_comes_back(void **state)
+{
+	struct kept_way k = {.qos = 1, .retain = true, .tried_count = KEPT_TRIED_MAX}, back;
+	struct buf out = {0};
+
+	(void)state;
+	subids_add(&k.ids, 9);
+	subids_add(&k.ids, 8);
+	for (uint64_t i = 0; i < KEPT_TRIED_MAX; i++)
+		k.tried[i] = i + 1;
+	kept_way_put(&out, &k);
+	assert_true(kept_way_read(buf_slice(&out), &back));
+	assert_int_equal(back.qos, 1);
+	assert_true(back.retain);
+	assert_int_equal(subids_count(&back.ids), 2);
+	assert_int_equal(subids_all(&back.ids)[0], 9);
+	assert_int_equal(subids_all(&back.ids)[1], 8);
+	assert_int_equal(back.tried_count, KEPT_TRIED_MAX);
+	assert_memory_equal(back.tried, k.tried, sizeof(k.tried));
+	subids_fini(&back.ids);
+	subids_fini(&k.ids);
+	buf_fini(&out);
+}
+
+static void the_others_come_back(void **state)
+{
+	struct kept_sent sent = {.packet_id = 0x1234, .released = true};
+	struct kept_retained retained = {.owner = SLICE("upporch"), .owned_until_ms = 77};
+	struct kept_replay replay = {.until = 99};
+	struct kept_will will = {.user = {.kind = IDENTITY_CERTIFICATE, .name = SLICE("u")},
+	                         .client_id = SLICE("c"),
+	                         .delay_s = 9,
+	                         .due_ms = 88};
+	struct buf out = {0};
+
+	(void)state;
+	kept_sent_put(&out, &sent);
+	sent = (struct kept_sent){0};
+	assert_true(kept_sent_read(buf_slice(&out), &sent));
+	assert_int_equal(sent.packet_id, 0x1234);
+	assert_true(sent.released);
+	buf_clear(&out);
+	kept_retained_put(&out, &retained);
+	assert_true(kept_retained_read(buf_slice(&out), &retained));
+	assert_true(slice_equal(retained.owner, SLICE("upporch")));
+	assert_int_equal(retained.owned_until_ms, 77);
+	buf_fini(&out);
+	kept_replay_put(&out, &replay);
+	assert_true(kept_replay_read(buf_slice(&out), &replay));
+	assert_int_equal(replay.until, 99);
+	buf_clear(&out);
+	kept_will_put(&out, &will);
+	assert_true(kept_will_read(buf_slice(&out), &will));
+	assert_int_equal(will.user.kind, IDENTITY_CERTIFICATE);
+	assert_true(slice_equal(will.client_id, SLICE("c")));
+	assert_int_equal(will.delay_s, 9);
+	assert_int_equal(will.due_ms, 88);
+	buf_fini(&out);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(each_vector),          cmocka_unit_test(each_prefix),
+	    cmocka_unit_test(a_session_comes_back), cmocka_unit_test(a_subscription_comes_back),
+	    cmocka_unit_test(a_way_comes_back),     cmocka_unit_test(the_others_come_back),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
