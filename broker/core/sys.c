@@ -58,6 +58,8 @@ static const struct number numbers[] = {
 /* Where there is a store on disk. */
 static const struct number store_numbers[] = {
     NUMBER("store/commits", store.commits),
+    NUMBER("store/commits/mean", commit_us_mean),
+    NUMBER("store/commits/longest", store.commit_us_max),
     NUMBER("store/messages/written", store.messages),
     NUMBER("store/pending/groups", store.pending_groups),
     NUMBER("store/pending/bytes", store.pending_bytes),

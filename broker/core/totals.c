@@ -53,6 +53,8 @@ void totals_take(struct server *server, struct totals *out)
 	out->stored += retained.values;
 	out->stored_bytes += retained.bytes;
 	journal_health(server->journal, &out->store);
+	if (out->store.commits > 0)
+		out->commit_us_mean = out->store.commit_us_sum / out->store.commits;
 }
 
 const char *totals_store_state(const struct server *server, const struct totals *t)

@@ -21,6 +21,7 @@ struct totals {
 	uint64_t retained, retained_bytes;
 	uint64_t stored, stored_bytes; /* retained, queued or in flight */
 	struct journal_health store;
+	uint64_t commit_us_mean;
 };
 
 /* The state of the store in a word: "works", "full", "failed"; "off" where nothing is kept. */

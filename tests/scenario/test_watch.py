@@ -20,8 +20,8 @@ SYS = "$SYS/broker/"
 NAMES = """version timestamp uptime clients/total clients/connected clients/disconnected clients/maximum clients/expired
 messages/received messages/sent messages/stored publish/messages/received publish/messages/sent
 publish/messages/dropped bytes/received bytes/sent subscriptions/count store/messages/count store/messages/bytes
-store/commits store/messages/written store/pending/groups store/pending/bytes store/bytes/used store/bytes/map
-store/bytes/max store/state store/error
+store/commits store/commits/mean store/commits/longest store/messages/written store/pending/groups store/pending/bytes
+store/bytes/used store/bytes/map store/bytes/max store/state store/error
 load/messages/received/1min load/publish/sent/5min load/bytes/received/15min load/connections/1min""".split()
 ACL = {
     "roles": {"all": ["allow all #"], "watch": ["allow subscribe $SYS/#", "allow all home/#"],
@@ -97,6 +97,7 @@ def test_the_names_are_there_for_who_may_read_them(broker):
     assert (found[SYS + "store/state"], found[SYS + "store/error"]) == ("works", "none")
     assert 0 < int(found[SYS + "store/bytes/used"]) < int(found[SYS + "store/bytes/map"])
     assert int(found[SYS + "store/bytes/max"]) == 100 << 20
+    assert int(found[SYS + "store/commits/mean"]) <= int(found[SYS + "store/commits/longest"])
 
 
 def test_nobody_else_reads_them(broker, topic):
