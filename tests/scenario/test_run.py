@@ -27,7 +27,7 @@ def made(tmp_path_factory):
 
 
 def snapshot(directory):
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in directory.iterdir()}
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in directory.iterdir() if path.is_file()}
 
 
 def openssl(*arguments, cwd):
@@ -74,6 +74,7 @@ def test_its_lines_work(made):
         assert second.returncode == 1 and f"port {port}" in second.stderr
         broker.signal(signal.SIGTERM)
         assert broker.wait() == 0
+        assert (directory / "store" / "data.mdb").stat().st_size > 0
     finally:
         broker.kill()
 
