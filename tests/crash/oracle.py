@@ -19,6 +19,7 @@ class Oracle(Deliveries, Retained, Sessions, Wills):
         self.messages, self.lives, self.clients, self.groups = {}, {}, {}, {}
         self.topics, self.readings, self.lazy = {}, {}, {}
         self.unkept = []  # connections whose wills may not be on disk yet
+        self.old_wills = []  # wills of clients that have come back
         self.crash_n, self.start_n, self.ready_t = -1, 0, 0.0
 
     def feed(self, kind, t, *arguments):
@@ -38,6 +39,7 @@ class Oracle(Deliveries, Retained, Sessions, Wills):
             if client.session.left_t is not None and client.session.crash_t is None:
                 client.session.crash_t = self.t
         self.wills_at_crash()
+        self.wills_are_over()
         self.retained_crash()
 
     def on_ready(self):
@@ -53,6 +55,7 @@ class Oracle(Deliveries, Retained, Sessions, Wills):
     def on_check(self):
         """Everything is quiet: what must have come has come."""
         self.check_deliveries()
+        self.wills_are_over()
         self.epoch += 1
         self.epoch_ns = [*self.epoch_ns[1:], self.n]
         self.forget_retained()

@@ -62,7 +62,7 @@ class Wills:
             self.will_becomes(old, self.delayed_state(old, new) if sure else "maybe")
         if old.will_op is not None and old.will_op.end_n is None:
             self.will_change_ends(old)
-        old.will.over_n = self.n
+        self.old_wills.append(old.will)
 
     def delayed_state(self, old, new):
         """[MQTT5-3.1.3-9], [MQTT5-3.1.2-8]"""
@@ -74,6 +74,12 @@ class Wills:
         if self.t - old.end_t < old.delay - SLACK_S / 3 and not crashed:
             return "forbidden"
         return "maybe"
+
+    def wills_are_over(self):
+        """Nobody who subscribes from now on can get those: they are through the journal, or lost."""
+        for will in self.old_wills:
+            will.over_n = self.n
+        self.old_wills.clear()
 
     def will_change_ends(self, life):
         life.will_op.end_n = self.n
