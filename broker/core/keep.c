@@ -81,6 +81,7 @@ static void bound_queue(const struct session *s, struct record *record)
 	record->bound_bytes = limits->queue_bytes + (here ? limits->queue_bytes : s->sent.bytes);
 }
 
+/* [MQTT3-4.1.0-1] [MQTT5-3.1.2-23] */
 void keep_session(struct session *s)
 {
 	struct kept_session kept = {

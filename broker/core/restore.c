@@ -133,7 +133,8 @@ static void on_queue(void *arg, uint64_t session_id, uint64_t count, uint64_t by
 	r->counts->queued += count;
 }
 
-/* A QoS 2 message that was sent, or was about to be: its packet identifier is taken. */
+/* A QoS 2 message that was sent, or was about to be: its packet identifier is taken.
+ * [MQTT-4.4.0-1] */
 static bool on_sent(void *arg, uint64_t session_id, uint64_t position, struct msg *msg,
                     struct slice queue_value, struct slice sent_value)
 {
@@ -217,6 +218,7 @@ static bool on_will(void *arg, uint64_t session_id, struct msg *msg, struct slic
 
 /* --- behind the last row --- */
 
+/* [MQTT5-4.1.0-2] */
 static bool is_over(const struct session *s)
 {
 	uint64_t away_ms = s->worker->home.now_ms - s->away_since_ms;
@@ -227,7 +229,7 @@ static bool is_over(const struct session *s)
 }
 
 /* An old "offline" never overwrites a device's new "online": what is due goes out before anybody
- * can connect. D6 */
+ * can connect. D6 [MQTT3-3.1.2-8] [MQTT5-3.1.2-8] */
 static void settle(struct session *s)
 {
 	if (is_over(s)) {

@@ -93,6 +93,7 @@ def wait_until(moment):
 # sessions and queues
 
 def test_queue(broker, again, version, topic, name):
+    """[MQTT3-4.1.0-1], [MQTT5-3.1.2-23]"""
     with kept(broker, name, version, present=False) as sub:
         sub.subscribe(topic)
         sub.disconnect()
@@ -223,6 +224,7 @@ def test_between_publish_and_pubrel(broker, again, version, topic, name):
 
 
 def test_clean_start_ends_a_session_for_good(broker, again, version, topic, name):
+    """[MQTT3-3.1.2-6], [MQTT5-3.1.2-4]"""
     with kept(broker, name, version) as sub:
         sub.subscribe(topic)
         sub.disconnect()
@@ -255,6 +257,7 @@ def test_sessions_that_are_not_kept(broker, again, name):
 
 
 def test_expiry_goes_on_while_the_broker_is_down(broker, name):
+    """[MQTT5-4.1.0-2]"""
     kept(broker, f"{name}-short", props={"session_expiry_interval": 2}).disconnect()
     kept(broker, f"{name}-long", props={"session_expiry_interval": 600}).disconnect()
     in_use = kept(broker, f"{name}-in-use", props={"session_expiry_interval": 600})
@@ -326,6 +329,7 @@ def test_more_waits_than_memory_takes(new_house, again):
 # retained values
 
 def test_retained_value(broker, again, topic):
+    """[MQTT3-3.3.1-5], [MQTT5-3.3.1-5]"""
     props = {"payload_format_indicator": 1, "message_expiry_interval": 1000, "content_type": "application/json",
              "response_topic": "ask/here", "correlation_data": b"42", "user_property": [("room", "hall"), ("x", "ü")]}
     publish(broker, topic, b'{"on":true}', retain=True, qos=2, props=props)
@@ -364,7 +368,7 @@ def test_a_value_of_qos_0(broker, topic):
 
 @pytest.mark.parametrize("clean", [True, False], ids=["clean", "kept"])
 def test_a_will_goes_out_before_anybody_comes(broker, again, version, topic, name, clean):
-    """Of a client that was connected when the broker ended."""
+    """Of a client that was connected when the broker ended. [MQTT3-3.1.2-8], [MQTT5-3.1.2-8]"""
     will = mqtt.Will(topic, b"offline", 1, True)
     with kept(broker, f"{name}-watcher") as watcher:
         watcher.subscribe(topic)
