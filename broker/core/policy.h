@@ -58,8 +58,8 @@ struct acl_subject *policy_subject(const struct policy *p, bool anonymous, struc
 /* Is the one with this identity key (empty: nobody in particular) still somebody? */
 bool policy_owner_exists(const struct policy *p, struct slice user_key);
 
-/* What is reachable by whom, in plain words, a line per listener; and what is kept where. The caller
- * frees. */
+/* What is reachable by whom, in plain words, a line per listener; and what is kept where. The
+ * caller frees. */
 char *policy_exposure(const struct policy *p);
 
 #endif
