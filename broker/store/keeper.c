@@ -120,6 +120,7 @@ static void health(struct journal *j, struct journal_health *out)
 	*out = k->health;
 	out->pending_groups = k->all_groups;
 	out->pending_bytes = j->waiting_bytes;
+	out->commit_us_p99 = histogram_percentile(&k->commit_us_all, 99);
 	mutex_unlock(&j->lock);
 }
 
@@ -326,6 +327,7 @@ static void count_commit(struct keeper *k)
 	h->commits++;
 	h->messages += k->wrote_messages;
 	h->commit_us_sum += k->commit_us;
+	histogram_add(&k->commit_us_all, k->commit_us);
 	if (k->commit_us > h->commit_us_max)
 		h->commit_us_max = k->commit_us;
 	mutex_unlock(&k->j.lock);

@@ -5,6 +5,7 @@
 #ifndef STORE_KEEPER_H
 #define STORE_KEEPER_H
 
+#include "base/histogram.h"
 #include "base/table.h"
 #include "store/journal_inside.h"
 #include "store/rows.h"
@@ -46,6 +47,7 @@ struct keeper {
 	size_t pending_bytes, pending_groups, all_groups;
 	bool urgent, asleep, stopping, stopped, failed, was_full;
 	struct journal_health health;
+	struct histogram commit_us_all;
 	struct condition wake;
 	struct thread thread;
 	uint64_t interval_ms, expired_keep_ms;

@@ -17,8 +17,14 @@ enum { TOPIC_SIZE = 48, DEPTH_MAX = 1024, FLOOR_ROUNDS = 1000, FLOOR_BYTES = 163
 struct writer {
 	struct client client;
 	struct kept *kept;
-	uint64_t sent, sent_ns[DEPTH_MAX]; /* by packet identifier */
+	uint64_t sent;
+	uint64_t sent_ns[DEPTH_MAX], due_ns[DEPTH_MAX]; /* by packet identifier */
 	char topic[TOPIC_SIZE];
+};
+
+struct latencies {
+	uint64_t *ns;
+	size_t count, cap;
 };
 
 struct kept {
@@ -30,8 +36,7 @@ struct kept {
 	uint8_t *payload;
 	uint64_t acked, subscribed;
 	bool measuring;
-	uint64_t *latencies_ns;
-	size_t count, cap;
+	struct latencies from_sent, from_due;
 };
 
 /* --- numbers --- */
@@ -51,15 +56,25 @@ static double percentile_us(uint64_t *ns, size_t count, unsigned percent)
 	return (double)ns[count * percent / 100] / 1000;
 }
 
-static void note_latency(struct kept *k, uint64_t ns)
+static void add_latency(struct latencies *l, uint64_t ns)
 {
+	if (l->count == l->cap) {
+		l->cap = l->cap == 0 ? 65536 : l->cap * 2;
+		l->ns = xrealloc_array(l->ns, l->cap, sizeof(*l->ns));
+	}
+	l->ns[l->count++] = ns;
+}
+
+static void note_latency(struct writer *w, uint16_t packet_id)
+{
+	uint64_t now_ns = clock_monotonic_ns();
+	struct kept *k = w->kept;
+
 	if (!k->measuring)
 		return;
-	if (k->count == k->cap) {
-		k->cap = k->cap == 0 ? 65536 : k->cap * 2;
-		k->latencies_ns = xrealloc_array(k->latencies_ns, k->cap, sizeof(*k->latencies_ns));
-	}
-	k->latencies_ns[k->count++] = ns;
+	add_latency(&k->from_sent, now_ns - w->sent_ns[packet_id - 1]);
+	if (k->options->rate > 0)
+		add_latency(&k->from_due, now_ns - w->due_ns[packet_id - 1]);
 }
 
 static uint64_t transactions(const struct options *o)
@@ -92,7 +107,8 @@ static void on_subscriber_packet(struct client *c, const struct frame *f)
 	client_touch(c);
 }
 
-static void publish(struct writer *w)
+/* due_ns: when it should have been sent. */
+static void publish(struct writer *w, uint64_t due_ns)
 {
 	struct kept *k = w->kept;
 	const struct options *o = k->options;
@@ -104,6 +120,7 @@ static void publish(struct writer *w)
 	                        .payload = slice_of(k->payload, o->payload_bytes)};
 
 	w->sent_ns[at] = clock_monotonic_ns();
+	w->due_ns[at] = due_ns;
 	publish_encode(&w->client.out, &p);
 	client_touch(&w->client);
 }
@@ -115,11 +132,11 @@ static void on_writer_packet(struct client *c, const struct frame *f)
 
 	if (f->type != PACKET_PUBACK)
 		return;
-	note_latency(w->kept, clock_monotonic_ns() - w->sent_ns[read_u16(&r) - 1]);
+	note_latency(w, read_u16(&r));
 	c->acked++;
 	w->kept->acked++;
 	if (w->kept->options->rate == 0)
-		publish(w);
+		publish(w, 0);
 }
 
 /* --- phases --- */
@@ -134,7 +151,7 @@ static void publish_due(struct kept *k, uint64_t start_ns, uint64_t *published)
 
 		if (w->sent - w->client.acked >= k->options->depth)
 			continue;
-		publish(w);
+		publish(w, start_ns + *published * 1000000000 / k->options->rate);
 		++*published;
 	}
 }
@@ -200,8 +217,10 @@ static void measure(struct kept *k)
 	report("commits_per_s", (double)commits / seconds);
 	report("messages_per_commit",
 	       commits == 0 ? 0 : (double)(k->acked - before) / (double)commits);
-	report("ack_p50_us", percentile_us(k->latencies_ns, k->count, 50));
-	report("ack_p99_us", percentile_us(k->latencies_ns, k->count, 99));
+	report("ack_p50_us", percentile_us(k->from_sent.ns, k->from_sent.count, 50));
+	report("ack_p99_us", percentile_us(k->from_sent.ns, k->from_sent.count, 99));
+	if (o->rate > 0)
+		report("due_p99_us", percentile_us(k->from_due.ns, k->from_due.count, 99));
 }
 
 void run_kept(const struct options *o)
@@ -216,7 +235,7 @@ void run_kept(const struct options *o)
 	begin(&k);
 	for (size_t i = 0; o->rate == 0 && i < o->clients; i++) {
 		for (uint64_t n = 0; n < o->depth; n++)
-			publish(&k.writers[i]);
+			publish(&k.writers[i], 0);
 	}
 	run_for(&k, o->warm_ms);
 	measure(&k);
@@ -225,7 +244,8 @@ void run_kept(const struct options *o)
 	client_fini(&k.subscriber);
 	free(k.writers);
 	free(k.payload);
-	free(k.latencies_ns);
+	free(k.from_sent.ns);
+	free(k.from_due.ns);
 	pool_fini(&k.pool);
 }
 

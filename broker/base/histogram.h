@@ -1,0 +1,20 @@
+/* How often which magnitude came: buckets whose width is a sixteenth of what they count, from zero
+ * to the largest number, in a few kilobytes.  Zeroed is empty. */
+#ifndef BASE_HISTOGRAM_H
+#define BASE_HISTOGRAM_H
+
+#include <stdint.h>
+
+#define HISTOGRAM_BUCKETS 976
+
+struct histogram {
+	uint64_t total;
+	uint64_t counts[HISTOGRAM_BUCKETS];
+};
+
+void histogram_add(struct histogram *h, uint64_t value);
+/* So many percent (1 to 100) of what came was at most this: the middle of a bucket, at most a
+ * thirty-second part beside the truth. 0: nothing came. */
+uint64_t histogram_percentile(const struct histogram *h, unsigned percent);
+
+#endif
