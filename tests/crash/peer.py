@@ -67,7 +67,7 @@ class Peer:
     def __init__(self, world, name, version, *, tls=False):
         self.world, self.name, self.version, self.tls = world, name, version, tls
         self.sock = self.old = self.life = None
-        self.up = self.leaving = False
+        self.up = self.leaving = self.ends_session = False
         self.out, self.buffer = bytearray(), bytearray()
         self.inflight, self.held, self.asked = OrderedDict(), set(), {}
         self.granted, self.wanted, self.filters = set(), {}, set()
@@ -105,6 +105,7 @@ class Peer:
             self.world.unregister(self)
             self.old = self.sock
         self.sock, self.up, self.leaving = fresh, False, False
+        self.ends_session = self.version == 5 and expiry == 0
         self.out.clear()
         self.buffer.clear()
         self.acks.clear()
@@ -196,6 +197,9 @@ class Peer:
                 stream.close()
         self.sock = self.old = None
         self.up = False
+        if self.ends_session and how == "eof":  # ours too: the next CONNACK may never come
+            self.inflight.clear()
+            self.held.clear()
         self.world.feed("end", self.life, how)
 
     # what comes
@@ -349,7 +353,7 @@ class Peer:
         self.world.feed("disconnect", self.life, reason, expiry)
         props = {} if expiry is None else {"session_expiry_interval": expiry}
         if expiry == 0:
-            self.doubtful = True
+            self.doubtful = self.ends_session = True
         self.put(mqtt.disconnect(self.version, reason, props))
 
     def is_busy(self):
