@@ -133,6 +133,25 @@ class Vakt1(Vakt):
     name = "vakt-1"
 
 
+class VaktStore(Vakt1):
+    """With a store, whatever the load makes of it."""
+
+    name, more = "vakt-store", "persistence:\n  directory: store\n"
+
+
+class Before(Vakt1):
+    """Vakt of another build, which may not know all of today's keys; none of these changes what is measured."""
+
+    name = "before"
+    later = ("connections_per_address",)
+
+    def prepare(self):
+        command = super().prepare()
+        lines = (self.directory / "broker.yaml").read_text().splitlines(keepends=True)
+        self.write("broker.yaml", "".join(line for line in lines if line.split(":")[0].strip() not in self.later))
+        return [self.options.before if word == self.options.broker else word for word in command]
+
+
 class Vakt2(Vakt):
     name, workers = "vakt-2", 2
 
@@ -170,4 +189,4 @@ set_tcp_nodelay true
         return [self.options.mosquitto, "-c", "mosquitto.conf"]
 
 
-BROKERS = {kind.name: kind for kind in (Vakt1, Mosquitto, Vakt2)}
+BROKERS = {kind.name: kind for kind in (Vakt1, Mosquitto, Vakt2, VaktStore, Before)}
