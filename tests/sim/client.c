@@ -11,6 +11,7 @@
 #include <utlist.h>
 
 #include "base/alloc.h"
+#include "extras.h"
 #include "packets.h"
 #include "proto/publish.h"
 
@@ -35,12 +36,29 @@ static void pending_free(struct client *c, struct pending *p)
 	free(p);
 }
 
+static void received_free(struct received *r)
+{
+	free(r->topic);
+	free(r->payload);
+	free(r->extras);
+}
+
+static void forget_aliases(struct client *c)
+{
+	for (unsigned i = 0; i <= ALIASES_MAX; i++) {
+		free(c->aliases_in[i]);
+		free(c->aliases_out[i]);
+		c->aliases_in[i] = c->aliases_out[i] = NULL;
+	}
+}
+
 void client_free(struct client *c)
 {
 	LL_DELETE(c->world->clients, c);
 	while (c->pending != NULL)
 		pending_free(c, c->pending);
 	client_forget(c);
+	forget_aliases(c);
 	free(c->received);
 	free(c->answers);
 	free(c->unacked);
@@ -52,10 +70,8 @@ void client_free(struct client *c)
 
 void client_forget(struct client *c)
 {
-	for (size_t i = 0; i < c->received_count; i++) {
-		free(c->received[i].topic);
-		free(c->received[i].payload);
-	}
+	for (size_t i = 0; i < c->received_count; i++)
+		received_free(&c->received[i]);
 	c->received_count = 0;
 }
 
@@ -69,6 +85,7 @@ static void reset_connection(struct client *c)
 	c->subscribes = 0;
 	c->unacked_count = 0;
 	c->given = 0;
+	forget_aliases(c);
 	buf_clear(&c->in);
 	buf_clear(&c->out);
 }
@@ -79,6 +96,7 @@ static void begin_connection(struct client *c, const struct connect_options *opt
 
 	reset_connection(c);
 	c->life++;
+	c->topic_alias_maximum = options->topic_alias_maximum;
 	snprintf(name, sizeof(name), "%s-%u", c->id, c->life);
 	c->wire = world_connect(c->world, name, options->certificate);
 	packets_put_connect(&c->out, c, options);
@@ -261,8 +279,27 @@ bool client_is_done(const struct client *c)
 	return c->pending == NULL;
 }
 
-static void put_publish(struct client *c, const struct pending *p, bool dup)
+/* What the alias stands for already goes without its topic; otherwise it does from here on. */
+static void use_alias(struct client *c, struct pending *p, struct publish_out *out)
 {
+	char **known = &c->aliases_out[p->topic_alias];
+
+	p->aliased = false;
+	if (p->topic_alias == 0 || p->topic_alias > c->server_topic_alias_maximum)
+		return;
+	out->topic_alias = p->topic_alias;
+	if (*known != NULL && strcmp(*known, p->topic) == 0) {
+		out->topic = SLICE_EMPTY;
+		p->aliased = true;
+		return;
+	}
+	free(*known);
+	*known = xstrdup(p->topic);
+}
+
+static void put_publish(struct client *c, struct pending *p, bool dup)
+{
+	struct buf extras = {0};
 	struct publish_out out = {.version = c->version,
 	                          .dup = dup,
 	                          .retain = p->retain,
@@ -273,7 +310,11 @@ static void put_publish(struct client *c, const struct pending *p, bool dup)
 	                          .topic = slice_of_str(p->topic),
 	                          .payload = slice_of_str(p->payload)};
 
+	extras_draw(&extras, p->extras);
+	out.forwarded = buf_slice(&extras);
+	use_alias(c, p, &out);
 	publish_encode(&c->out, &out);
+	buf_fini(&extras);
 	if (c->watch != NULL && c->watch->sent != NULL)
 		c->watch->sent(c, p, dup);
 }
@@ -386,12 +427,6 @@ static void keep_received(struct client *c, const struct received *r)
 		c->received = xrealloc_array(c->received, c->received_cap, sizeof(*c->received));
 	}
 	c->received[c->received_count++] = *r;
-}
-
-static void received_free(struct received *r)
-{
-	free(r->topic);
-	free(r->payload);
 }
 
 /* A watcher sees it and it is not kept. */

@@ -8,7 +8,8 @@
 #include "proto/subscribe.h"
 #include "world.h"
 
-#define IDS_MAX 24
+#define IDS_MAX     24
+#define ALIASES_MAX 8
 
 /* An application message that arrived: of QoS 2 once, however often it was sent. */
 struct received {
@@ -21,6 +22,8 @@ struct received {
 	uint32_t expiry_s;
 	uint32_t ids[IDS_MAX];
 	unsigned id_count;
+	char *extras;  /* see extras.h */
+	bool aliased;  /* its topic was empty, and is what the alias stands for */
 	unsigned life; /* the connection it came by, from 1 */
 };
 
@@ -47,6 +50,9 @@ struct pending {
 	uint8_t qos;
 	bool retain, has_expiry;
 	uint32_t expiry_s;
+	uint32_t extras;      /* seed of extras_draw */
+	uint16_t topic_alias; /* 0: none; where the broker takes so many */
+	bool aliased;         /* sent without its topic, the last time */
 	uint16_t packet_id;
 	enum pending_stage stage;
 };
@@ -57,6 +63,7 @@ struct will_options {
 	bool retain;
 	uint32_t delay_s;
 	uint32_t expiry_s; /* 0: none */
+	uint32_t extras;   /* seed of extras_draw */
 };
 
 struct connect_options {
@@ -66,7 +73,8 @@ struct connect_options {
 	const char *user, *password; /* NULL: none */
 	uint32_t expiry_s;           /* Session Expiry Interval (5.0) */
 	uint16_t keep_alive_s;
-	uint16_t receive_maximum; /* 0: not said */
+	uint16_t receive_maximum;     /* 0: not said */
+	uint16_t topic_alias_maximum; /* at most ALIASES_MAX */
 	uint32_t max_packet_bytes;
 	struct will_options will;
 };
@@ -116,7 +124,10 @@ struct client {
 	bool has_session_expiry;
 	uint32_t session_expiry_s;
 	uint8_t disconnect_reason; /* the broker's; 0: none came */
-	uint16_t server_receive_maximum;
+	uint16_t server_receive_maximum, server_topic_alias_maximum;
+	uint16_t topic_alias_maximum; /* ours */
+	/* What they stand for on the present connection: ours, and the broker's. NULL: nothing. */
+	char *aliases_out[ALIASES_MAX + 1], *aliases_in[ALIASES_MAX + 1];
 	uint16_t next_packet_id;
 	struct buf out, in;
 	struct pending *pending; /* utlist DL */

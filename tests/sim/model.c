@@ -51,6 +51,7 @@ static void pub_free(struct pub *pub)
 		free(copy);
 	}
 	free(pub->payload);
+	free(pub->extras);
 	free(pub);
 }
 

@@ -49,6 +49,7 @@ struct pub {
 	bool is_will, empty;
 	const char *topic;
 	char *payload;
+	char *extras; /* what is forwarded with it, as text */
 	uint8_t qos;
 	bool retain, has_expiry;
 	uint32_t expiry_s;
@@ -222,7 +223,8 @@ void model_answered(struct person *p, const struct answer *a);
 
 /* --- publications (model_publish.c) --- */
 
-struct pub *model_pub(struct person *p, const char *topic, const char *payload);
+/* `extras`: seed of extras_draw. */
+struct pub *model_pub(struct person *p, const char *topic, const char *payload, uint32_t extras);
 void model_sent(struct person *p, struct pub *pub);
 void model_acked(struct person *p, struct pub *pub, enum packet_type type, enum reason reason);
 void model_fires(struct pub *will, enum sure sure);

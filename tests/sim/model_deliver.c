@@ -101,12 +101,18 @@ static const char *wrong_with_expiry(const struct delivery_at *d)
 	return NULL;
 }
 
+/* [MQTT5-3.3.2-4, -15, -16, -17, -18] */
+static bool has_extras(const struct person *p, const struct pub *pub, const struct received *r)
+{
+	return strcmp(r->extras, p->client->version == MQTT_5_0 ? pub->extras : "") == 0;
+}
+
 static bool is_candidate(struct person *p, struct pub *pub, const struct received *r)
 {
 	const struct delivery_at d = {.person = p, .pub = pub, .r = r};
 
 	return pub->empty && pub->first_sent != NEVER && pub->routed != NO &&
-	       strcmp(pub->topic, r->topic) == 0 &&
+	       strcmp(pub->topic, r->topic) == 0 && has_extras(p, pub, r) &&
 	       (match_looks_live(p, pub, r) || looks_shared(p, pub, r)) &&
 	       wrong_with_expiry(&d) == NULL;
 }
@@ -294,6 +300,10 @@ static void note(const struct delivery_at *d)
 	copy->of_qos[d->r->qos]++;
 	if (d->pub->is_will)
 		COVER(p->model, WILL_RECEIVED);
+	if (d->r->extras[0] != '\0')
+		COVER(p->model, EXTRAS);
+	if (d->r->aliased)
+		COVER(p->model, ALIAS_RESOLVED);
 	if (d->r->id_count > 1)
 		COVER(p->model, SUBSCRIPTION_IDS);
 	if (copy->unsettled)
@@ -323,6 +333,8 @@ static void judge(struct delivery_at *d)
 		refuse(d, "no subscription of his gives it like that");
 	if (wrong_with_expiry(d) != NULL)
 		refuse(d, wrong_with_expiry(d));
+	if (!has_extras(p, d->pub, r))
+		refuse(d, "its properties are not those it was published with");
 	d->copy = copy_of(p, d->pub);
 	if (r->dup)
 		judge_again(d, live && replays == 0);

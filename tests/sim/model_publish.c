@@ -4,9 +4,10 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "extras.h"
 #include "model.h"
 
-struct pub *model_pub(struct person *p, const char *topic, const char *payload)
+struct pub *model_pub(struct person *p, const char *topic, const char *payload, uint32_t extras)
 {
 	struct model *m = p->model;
 	struct pub *pub = xnew(pub);
@@ -20,6 +21,7 @@ struct pub *model_pub(struct person *p, const char *topic, const char *payload)
 	pub->person = p;
 	pub->topic = topic;
 	pub->payload = xstrdup(payload);
+	pub->extras = extras_expected(extras);
 	pub->empty = payload[0] == '\0';
 	pub->first_sent = pub->last_sent = pub->closed = pub->retained_until = NEVER;
 	pub->expires_min_ms = pub->expires_max_ms = pub->will_due_ms = NEVER;

@@ -189,7 +189,8 @@ static bool fits(const struct model *m, const struct pub *pub, const struct rece
 
 	if (seen == NULL)
 		return shown != YES;
-	return shown != NO && strcmp(pub->payload, seen->payload) == 0;
+	return shown != NO && strcmp(pub->payload, seen->payload) == 0 &&
+	       strcmp(pub->extras, seen->extras) == 0;
 }
 
 /* What it is not was overwritten by what it is: also for who comes after a crash, where that

@@ -343,7 +343,8 @@ static struct pub *will_of(struct person *p, const struct connect_options *optio
 
 	if (with->topic == NULL)
 		return NULL;
-	will = model_pub(p, with->topic, with->payload);
+	will = model_pub(p, with->topic, with->payload,
+	                 p->client->version == MQTT_5_0 ? with->extras : 0);
 	will->is_will = true;
 	will->qos = with->qos;
 	will->retain = with->retain;

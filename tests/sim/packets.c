@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "extras.h"
 #include "proto/property.h"
 
 /* --- to the broker --- */
@@ -37,6 +38,8 @@ static void put_connect_properties(struct buf *body, enum mqtt_version version,
 		property_put_u32(&p, PROPERTY_SESSION_EXPIRY, o->expiry_s);
 	if (o->receive_maximum != 0)
 		property_put_u16(&p, PROPERTY_RECEIVE_MAXIMUM, o->receive_maximum);
+	if (o->topic_alias_maximum != 0)
+		property_put_u16(&p, PROPERTY_TOPIC_ALIAS_MAXIMUM, o->topic_alias_maximum);
 	if (o->max_packet_bytes != 0)
 		property_put_u32(&p, PROPERTY_MAXIMUM_PACKET_SIZE, o->max_packet_bytes);
 	put_block(body, version, &p);
@@ -53,6 +56,7 @@ static void put_will(struct buf *body, enum mqtt_version version, const struct w
 		property_put_u32(&p, PROPERTY_WILL_DELAY, will->delay_s);
 	if (will->expiry_s != 0)
 		property_put_u32(&p, PROPERTY_MESSAGE_EXPIRY, will->expiry_s);
+	extras_draw(&p, will->extras);
 	put_block(body, version, &p);
 	buf_fini(&p);
 	buf_put_string(body, slice_of_str(will->topic));
@@ -149,6 +153,7 @@ static void take_limits(struct client *c, const struct properties *p)
 	c->session_expiry_s = p->session_expiry_s;
 	c->server_receive_maximum =
 	    properties_have(p, PROPERTY_RECEIVE_MAXIMUM) ? p->receive_maximum : UINT16_MAX;
+	c->server_topic_alias_maximum = p->topic_alias_maximum;
 }
 
 void packets_take_connack(struct client *c, const struct frame *f)
@@ -160,6 +165,7 @@ void packets_take_connack(struct client *c, const struct frame *f)
 	assert_false(c->accepted);
 	c->connack_reason = read_u8(&r);
 	c->server_receive_maximum = 20; /* 3.1.1 knows none */
+	c->server_topic_alias_maximum = 0;
 	if (c->version == MQTT_5_0) {
 		assert_int_equal(properties_read(&r, PACKET_CONNACK, &p), REASON_OK);
 		take_limits(c, &p);
@@ -172,14 +178,20 @@ void packets_take_connack(struct client *c, const struct frame *f)
 }
 
 /* The properties a subscriber gets. */
-static void take_property(struct reader *r, struct received *out)
+struct publish_properties {
+	struct received *out;
+	struct extras extras;
+	uint16_t topic_alias;
+};
+
+static void take_property(struct reader *r, struct publish_properties *to)
 {
+	struct received *out = to->out;
 	uint32_t id = read_varint(r);
 
+	if (extras_take(&to->extras, id, r))
+		return;
 	switch (id) {
-	case PROPERTY_PAYLOAD_FORMAT:
-		read_u8(r);
-		break;
 	case PROPERTY_MESSAGE_EXPIRY:
 		out->has_expiry = true;
 		out->expiry_s = read_u32(r);
@@ -188,25 +200,40 @@ static void take_property(struct reader *r, struct received *out)
 		assert_true(out->id_count < IDS_MAX);
 		out->ids[out->id_count++] = read_varint(r);
 		break;
-	case PROPERTY_USER:
-		read_string(r);
-		read_string(r);
-		break;
-	case PROPERTY_CONTENT_TYPE:
-	case PROPERTY_RESPONSE_TOPIC:
-	case PROPERTY_CORRELATION_DATA:
-		read_string(r);
+	case PROPERTY_TOPIC_ALIAS:
+		to->topic_alias = read_u16(r);
+		assert_true(to->topic_alias > 0); /* [MQTT5-3.3.2-8] */
 		break;
 	default:
 		fail_msg("the broker sent the property %u in a PUBLISH", id);
 	}
 }
 
-void packets_take_publish(const struct client *c, const struct frame *f, struct received *out)
+/* [MQTT5-3.1.2-26] [MQTT5-3.1.2-27] */
+static void resolve_alias(struct client *c, uint16_t alias, struct received *out)
 {
-	struct reader r = reader_of(f->body);
+	if (alias == 0)
+		return;
+	if (alias > c->topic_alias_maximum)
+		fail_msg("%s: Topic Alias %u, the maximum is %u", c->id, alias,
+		         c->topic_alias_maximum);
+	if (out->topic[0] != '\0') {
+		free(c->aliases_in[alias]);
+		c->aliases_in[alias] = xstrdup(out->topic);
+		return;
+	}
+	if (c->aliases_in[alias] == NULL)
+		fail_msg("%s: Topic Alias %u stands for nothing", c->id, alias);
+	free(out->topic);
+	out->topic = xstrdup(c->aliases_in[alias]);
+	out->aliased = true;
+}
+
+void packets_take_publish(struct client *c, const struct frame *f, struct received *out)
+{
+	struct reader r = reader_of(f->body), block;
 	struct slice topic = read_string(&r), payload;
-	struct reader block;
+	struct publish_properties properties = {.out = out};
 
 	out->qos = f->flags >> 1 & 3;
 	out->dup = (f->flags & 8) != 0;
@@ -216,15 +243,18 @@ void packets_take_publish(const struct client *c, const struct frame *f, struct 
 	if (c->version == MQTT_5_0) {
 		block = reader_of(read_bytes(&r, read_varint(&r)));
 		while (reader_left(&block) > 0 && !block.bad)
-			take_property(&block, out);
+			take_property(&block, &properties);
 		r.bad |= block.bad;
 	}
 	payload = read_rest(&r);
 	require_whole(&r, f);
-	assert_true(out->qos < 3 && topic.len > 0 && (out->qos == 0 || out->packet_id != 0));
 	out->topic = slice_dup(topic);
 	out->payload = slice_dup(payload);
 	out->payload_len = payload.len;
+	out->extras = extras_text(&properties.extras);
+	resolve_alias(c, properties.topic_alias, out);
+	assert_true(out->qos < 3 && out->topic[0] != '\0' &&
+	            (out->qos == 0 || out->packet_id != 0));
 }
 
 static void take_suback(const struct client *c, struct reader *r, const struct frame *f,

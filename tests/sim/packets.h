@@ -15,7 +15,7 @@ void packets_put_unsubscribe(struct buf *out, enum mqtt_version version, uint16_
 
 /* A packet that is not valid fails the test. */
 void packets_take_connack(struct client *c, const struct frame *f);
-void packets_take_publish(const struct client *c, const struct frame *f, struct received *out);
+void packets_take_publish(struct client *c, const struct frame *f, struct received *out);
 /* SUBACK, UNSUBACK, PINGRESP, DISCONNECT. */
 void packets_take_answer(struct client *c, const struct frame *f, struct answer *out);
 

@@ -31,6 +31,10 @@ static void on_sent(struct client *c, const struct pending *p, bool dup)
 	struct person *person = c->watch_arg;
 
 	(void)dup;
+	if (p->aliased)
+		COVER(person->model, ALIAS_USED);
+	else if (p->topic_alias != 0)
+		COVER(person->model, ALIAS_SET);
 	model_sent(person, person->model->pubs[p->tag]);
 }
 
@@ -121,13 +125,19 @@ static struct person *person_of(struct town *t, const struct step *s)
 	return &t->model.people[s->who];
 }
 
+static bool v5_of(const struct person *p)
+{
+	return p->client->version == MQTT_5_0;
+}
+
 static struct connect_options options_of(const struct town *t, const struct step *s,
                                          const struct person *p, char password[16], char will[16])
 {
 	struct connect_options o = {.keep = s->keep && !p->wants_clean,
 	                            .expiry_s = s->session_expiry_s,
 	                            .keep_alive_s = s->keep_alive_s,
-	                            .receive_maximum = s->receive_maximum};
+	                            .receive_maximum = s->receive_maximum,
+	                            .topic_alias_maximum = v5_of(p) ? s->alias_maximum : 0};
 
 	if (p->user != USER_ANONYMOUS) {
 		rules_password(p->user, t->rules.password[p->user], password);
@@ -142,7 +152,8 @@ static struct connect_options options_of(const struct town *t, const struct step
 	                               .qos = s->will_qos,
 	                               .retain = s->will_retain,
 	                               .delay_s = s->will_delay_s,
-	                               .expiry_s = s->expiry_s};
+	                               .expiry_s = s->expiry_s,
+	                               .extras = s->extras};
 	return o;
 }
 
@@ -265,11 +276,6 @@ static void do_leave_expiry(struct town *t, const struct step *s)
 
 /* --- subscribing, publishing --- */
 
-static bool v5_of(const struct person *p)
-{
-	return p->client->version == MQTT_5_0;
-}
-
 static void do_subscribe(struct town *t, const struct step *s)
 {
 	struct person *p = person_of(t, s);
@@ -332,7 +338,7 @@ static void publish_one(struct town *t, const struct step *s, struct person *p)
 	payload[s->large ? sizeof(payload) - 1 : (size_t)n] = '\0';
 	if (s->empty)
 		payload[0] = '\0';
-	pub = model_pub(p, topic_names[s->topic], payload);
+	pub = model_pub(p, topic_names[s->topic], payload, v5_of(p) ? s->extras : 0);
 	pub->qos = s->qos;
 	pub->retain = s->retain;
 	pub->has_expiry = v5_of(p) && s->expiry_s != 0;
@@ -342,6 +348,8 @@ static void publish_one(struct town *t, const struct step *s, struct person *p)
 	pending->retain = pub->retain;
 	pending->has_expiry = pub->has_expiry;
 	pending->expiry_s = pub->expiry_s;
+	pending->extras = v5_of(p) ? s->extras : 0;
+	pending->topic_alias = v5_of(p) ? s->alias : 0;
 }
 
 static void do_publish(struct town *t, const struct step *s)
@@ -409,13 +417,18 @@ static const struct slice illegal_packets[ILLEGAL_KINDS] = {
     SLICE_INIT("\x32\x05\x00\x01"
                "a\x00\x00"),                /* packet identifier 0 */
     SLICE_INIT("\x30\x04\x00\x02\xc0\x80"), /* a topic that is not UTF-8 */
+    SLICE_INIT("\x30\x07\x00\x01"
+               "a\x03\x23\x00\x0b"),                /* a topic alias above the maximum */
+    SLICE_INIT("\x30\x06\x00\x00\x03\x23\x00\x09"), /* one that stands for nothing */
+    SLICE_INIT("\x30\x07\x00\x01"
+               "a\x03\x23\x00\x00"), /* alias 0 */
 };
 
 static void do_illegal(struct town *t, const struct step *s)
 {
 	struct person *p = person_of(t, s);
 
-	if (!is_up(p) || p->client->stalled)
+	if (!is_up(p) || p->client->stalled || (s->illegal >= ILLEGAL_V5 && !v5_of(p)))
 		return;
 	COVER(&t->model, ILLEGAL);
 	client_send(p->client, illegal_packets[s->illegal]);
@@ -523,7 +536,8 @@ static void do_reckon_all(struct town *t, const struct step *s)
 
 static void join_probe(struct town *t)
 {
-	const struct connect_options options = {.user = "probe", .password = "probe"};
+	const struct connect_options options = {
+	    .user = "probe", .password = "probe", .topic_alias_maximum = ALIASES_MAX};
 
 	client_join(t->probe, &options);
 }

@@ -104,6 +104,7 @@ static void draw_connect(uint64_t *chance, struct step *s)
 	s->will_retain = DRAW(3) == 0;
 	s->will_topic = (uint8_t)DRAW(TOPIC_NAMES);
 	s->will_delay_s = draw_of(chance, delays, 5);
+	s->alias_maximum = (uint16_t)(DRAW(2) == 0 ? 1 + DRAW(4) : 0);
 }
 
 static void draw_subscribe(uint64_t *chance, struct step *s)
@@ -136,6 +137,8 @@ static void draw_publish(uint64_t *chance, struct step *s)
 	s->large = DRAW(20) == 0;
 	s->expiry_s = draw_of(chance, expiries, 6);
 	s->illegal = (uint8_t)DRAW(ILLEGAL_KINDS);
+	s->extras = DRAW(3) == 0 ? (uint32_t)chance_next(chance) : 0;
+	s->alias = (uint16_t)(DRAW(3) == 0 ? 1 + DRAW(3) : 0);
 }
 
 static void draw_step(uint64_t *chance, struct step *s)
@@ -223,6 +226,8 @@ static void print_connect(FILE *out, const struct step *s)
 		fprintf(out, ", keep alive %u s", s->keep_alive_s);
 	if (s->bad_password)
 		fprintf(out, ", wrong password");
+	if (s->alias_maximum != 0)
+		fprintf(out, ", topic alias maximum %u", s->alias_maximum);
 	if (s->will)
 		fprintf(out, ", will to %s QoS %u%s delay %u s expiry %u s",
 		        topic_names[s->will_topic], s->will_qos, s->will_retain ? " retained" : "",
@@ -243,6 +248,10 @@ static void print_publish(FILE *out, const struct step *s)
 	        s->retain ? " retained" : "", s->empty ? " empty" : "", s->large ? " large" : "");
 	if (s->expiry_s != 0)
 		fprintf(out, " expiry %u s", s->expiry_s);
+	if (s->alias != 0)
+		fprintf(out, " alias %u", s->alias);
+	if (s->extras != 0)
+		fprintf(out, " with properties");
 }
 
 void step_print(FILE *out, const struct step *s)

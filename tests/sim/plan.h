@@ -38,7 +38,8 @@ enum step_kind {
 };
 
 #define STEP_FILTERS  3
-#define ILLEGAL_KINDS 10
+#define ILLEGAL_KINDS 13
+#define ILLEGAL_V5    10 /* from here on they are only in 5.0 */
 
 /* A step of one person, or of the world; what a kind does not need is there all the same. */
 struct step {
@@ -52,6 +53,8 @@ struct step {
 	bool will, will_retain;
 	uint8_t will_qos, will_topic;
 	uint16_t receive_maximum, keep_alive_s, id;
+	uint16_t alias, alias_maximum;                     /* of topics */
+	uint32_t extras;                                   /* seed; 0: none */
 	uint32_t session_expiry_s, will_delay_s, expiry_s; /* expiry: of a message or a will */
 	uint32_t ms;
 	uint32_t turns; /* of the world behind it */

@@ -112,6 +112,8 @@ static void make_plain(struct plan *plan, int as)
 		plain.no_local = plain.as_published = false;
 		plain.handling = 0;
 		plain.id = 0;
+		plain.extras = 0;
+		plain.alias = plain.alias_maximum = 0;
 		takes(plan, s, &plain, as);
 	}
 }
