@@ -552,10 +552,19 @@ static bool is_leaving(const struct town *t)
 	return false;
 }
 
-static void crash(struct town *t)
+static void prepare_workers(struct town *t, const struct step *s)
+{
+	if (s->workers == 0 || s->workers == t->world->workers)
+		return;
+	COVER(&t->model, WORKERS);
+	t->world->next_workers = s->workers;
+}
+
+static void crash(struct town *t, const struct step *s)
 {
 	uint64_t crashed_ms = t->world->now_ms;
 
+	prepare_workers(t, s);
 	world_crash(t->world);
 	model_crash(&t->model, crashed_ms, false);
 	join_probe(t);
@@ -566,7 +575,7 @@ static void do_crash(struct town *t, const struct step *s)
 {
 	if (t->reloading || is_leaving(t))
 		settle(t);
-	crash(t);
+	crash(t, s);
 	if (s->count > 1)
 		probe(t);
 }
@@ -576,9 +585,9 @@ static void do_stop(struct town *t, const struct step *s)
 {
 	uint64_t stopped_ms;
 
-	(void)s;
 	settle(t);
 	stopped_ms = t->world->now_ms;
+	prepare_workers(t, s);
 	world_restart(t->world);
 	for (unsigned i = 0; i < t->model.people_count; i++)
 		client_drop(t->model.people[i].client);
@@ -630,7 +639,7 @@ static void do_disk_full(struct town *t, const struct step *s)
 	else
 		COVER(&t->model, DISK_FULL);
 	if (fails || s->illegal % 4 == 1)
-		crash(t);
+		crash(t, s);
 	else
 		outlast(t, s->count);
 }

@@ -150,6 +150,7 @@ static void draw_step(uint64_t *chance, struct step *s)
 	draw_subscribe(chance, s);
 	draw_publish(chance, s);
 	s->ms = draw_of(chance, jumps_ms, 6);
+	s->workers = (uint8_t)(DRAW(2) == 0 ? 1 + DRAW(4) : 0);
 	s->turns = draw_of(chance, turns, 5);
 	s->seed = chance_next(chance);
 }
@@ -273,6 +274,8 @@ void step_print(FILE *out, const struct step *s)
 		fprintf(out, " %u ms", s->ms);
 	else if (s->kind == STEP_ILLEGAL)
 		fprintf(out, " (%u)", s->illegal);
+	if (s->kind >= STEP_CRASH && s->workers != 0)
+		fprintf(out, ", then %u workers", s->workers);
 	fprintf(out, "; %u turns\n", s->turns);
 }
 

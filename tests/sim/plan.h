@@ -49,6 +49,7 @@ struct step {
 	uint8_t topic;
 	uint8_t filters[STEP_FILTERS], filter_qos[STEP_FILTERS], filter_count;
 	uint8_t handling, share, illegal;
+	uint8_t workers; /* after a crash or stop; 0: as many as before */
 	bool keep, bad_password, retain, empty, large, no_local, as_published;
 	bool will, will_retain;
 	uint8_t will_qos, will_topic;

@@ -102,6 +102,7 @@ static void make_plain(struct plan *plan, int as)
 		takes(plan, s, &plain, as);
 		plain = *s;
 		plain.will = plain.large = false;
+		plain.workers = 0;
 		plain.receive_maximum = plain.keep_alive_s = 0;
 		takes(plan, s, &plain, as);
 		plain = *s;

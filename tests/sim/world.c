@@ -414,6 +414,12 @@ static void begin_again(struct world *w, struct policy **policy, bool hashes)
 	server_free(w->server);
 	disk_image_fail(w->image, 0, 0);
 	hear_log(w->silent);
+	if (w->next_workers != 0) {
+		home_fini(&w->main_home);
+		w->workers = w->next_workers;
+		w->next_workers = 0;
+		home_init(&w->main_home, w->workers, NULL, w);
+	}
 	start_broker(w, *policy, hashes);
 	policy_unref(policy);
 }

@@ -27,6 +27,7 @@ struct world {
 	uint64_t random_state, broker_random_state;
 	uint64_t now_ms;
 	unsigned workers;
+	unsigned next_workers;       /* after the next restart or crash; 0: as many as now */
 	struct world_settings texts; /* conf is the caller's and stays */
 	struct server *server;
 	struct journal *journal; /* the server's */
