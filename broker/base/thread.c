@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 
 void mutex_init(struct mutex *m)
 {
@@ -48,15 +49,14 @@ void condition_wait(struct condition *c, struct mutex *m)
 
 void condition_wait_for(struct condition *c, struct mutex *m, uint64_t timeout_ms)
 {
-	struct timespec until;
+	condition_wait_until(c, m, clock_monotonic_ns() + timeout_ms * 1000000);
+}
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += (time_t)(timeout_ms / 1000);
-	until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
+void condition_wait_until(struct condition *c, struct mutex *m, uint64_t monotonic_ns)
+{
+	struct timespec until = {.tv_sec = (time_t)(monotonic_ns / 1000000000),
+	                         .tv_nsec = (long)(monotonic_ns % 1000000000)};
+
 	(void)pthread_cond_timedwait(&c->c, &m->m, &until);
 }
 

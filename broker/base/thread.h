@@ -30,6 +30,8 @@ void condition_fini(struct condition *c);
 void condition_wait(struct condition *c, struct mutex *m);
 /* Wake at the latest after timeout_ms. */
 void condition_wait_for(struct condition *c, struct mutex *m, uint64_t timeout_ms);
+/* Wake at the latest when the monotonic clock says so. */
+void condition_wait_until(struct condition *c, struct mutex *m, uint64_t monotonic_ns);
 void condition_signal(struct condition *c);
 void condition_broadcast(struct condition *c);
 

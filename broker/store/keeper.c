@@ -60,23 +60,26 @@ static void note_append(struct keeper *k, struct journal_group *g)
 	if (bytes > JOURNAL_HIGH)
 		k->was_full = true;
 	if (g->urgency == JOURNAL_NOW)
-		k->urgent = true;
+		k->urgent++;
 	else if (k->deadline_ms == KEEPER_NEVER)
 		k->deadline_ms = deadline_ms;
 }
 
 /* Has the thread something to do, or something to wait for, that it did not know of? */
-static bool must_wake(const struct keeper *k, bool urgent, uint64_t deadline_ms)
+static bool must_wake(const struct keeper *k, size_t urgent, uint64_t deadline_ms)
 {
-	return k->asleep && (k->urgent != urgent || k->deadline_ms != deadline_ms ||
+	bool sooner = k->deadline_ms != deadline_ms && !k->pausing;
+
+	return k->asleep && ((urgent < k->enough && k->urgent >= k->enough) || sooner ||
 	                     k->pending_bytes > KEEPER_GATHER);
 }
 
 static void append(struct journal *j, struct journal_group *g, uint64_t *first_position)
 {
 	struct keeper *k = keeper_of(j);
-	bool needless, urgent;
 	uint64_t deadline_ms;
+	size_t urgent;
+	bool needless;
 
 	mutex_lock(&j->lock);
 	journal_number(j, g, first_position);
@@ -135,7 +138,8 @@ static void gather(struct keeper *k)
 	k->pending = NULL;
 	DL_CONCAT(k->pages, k->asked);
 	k->asked = NULL;
-	k->urgent = false;
+	k->taken_urgent = k->urgent;
+	k->urgent = 0;
 	k->pending_bytes = k->pending_groups = 0;
 	if (k->deadline_ms < k->flush_ms)
 		k->flush_ms = k->deadline_ms;
@@ -505,6 +509,7 @@ struct journal *journal_disk_new(struct disk *disk, const struct journal_options
 	journal_init(&k->j, &kind, disk_time_ms(disk));
 	condition_init(&k->wake);
 	k->disk = disk;
+	k->enough = 1;
 	k->interval_ms = options->interval_ms;
 	k->expired_keep_ms = options->expired_keep_ms;
 	k->deadline_ms = k->flush_ms = KEEPER_NEVER;

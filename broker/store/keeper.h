@@ -45,7 +45,9 @@ struct keeper {
 	uint64_t serial;
 	uint64_t deadline_ms; /* of what is pending; KEEPER_NEVER */
 	size_t pending_bytes, pending_groups, all_groups;
-	bool urgent, asleep, stopping, stopped, failed, was_full;
+	size_t urgent; /* of what is pending: groups with JOURNAL_NOW */
+	size_t enough; /* so many of them wake the thread */
+	bool asleep, pausing, stopping, stopped, failed, was_full;
 	struct journal_health health;
 	struct histogram commit_us_all;
 	struct condition wake;
@@ -73,6 +75,7 @@ struct keeper {
 	struct journal_group *batch;
 	struct journal_page *pages;
 	uint64_t taken_position; /* the highest given out when the batch was taken */
+	size_t taken_urgent;     /* groups with JOURNAL_NOW that were gathered with it */
 	uint64_t retry_ms, note_ms, status_ms;
 
 	struct table sessions;

@@ -1,11 +1,29 @@
 /* The journal's thread: sleeps until there is something to commit, an interval has ended, or a full
- * disk may be tried again. */
+ * disk may be tried again.  Between commits that several wait for it leaves the processor to those
+ * who would come along: a short pause, from which most of them leave sooner. */
 #include "base/clock.h"
 #include "store/keeper.h"
+
+/* The pause, in sixteenths of what the last commit took.  It grows with the square of how many
+ * groups waited for that: the fewer, the more the wait itself counts; the more, the more a commit
+ * less is worth.  It is over when as many wait as can: those who were told, and those who had come
+ * meanwhile. A client who waits for each acknowledgement, alone, never meets it. */
+#define PAUSE_LEAST   4
+#define PAUSE_MOST    32
+#define PAUSE_SQUARES 32 /* so many for a sixteenth */
+#define PAUSE_GROUPS  ((size_t)64)
+#define PAUSE_MAX_NS  ((uint64_t)1000000)
 
 static uint64_t sooner(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
+}
+
+/* Is there more to do than to commit what homes hasten? */
+static bool is_pressed(const struct keeper *k)
+{
+	return k->asked != NULL || k->pending_bytes > KEEPER_GATHER || k->ending ||
+	       k->drop_count > 0;
 }
 
 /* When to turn next, under the lock. */
@@ -15,20 +33,44 @@ static uint64_t due_ms(const struct keeper *k)
 		return KEEPER_NEVER;
 	if (k->state == JOURNAL_WAITS)
 		return k->retry_ms;
-	if (k->urgent || k->asked != NULL || k->pending_bytes > KEEPER_GATHER || k->ending ||
-	    k->drop_count > 0)
+	if (k->urgent > 0 || is_pressed(k))
 		return 0;
 	return sooner(sooner(k->deadline_ms, k->flush_ms), k->note_ms);
 }
 
-static void sleep_until(struct keeper *k, uint64_t due_at_ms, uint64_t now_ms)
+static void sleep_until(struct keeper *k, uint64_t due_at_ms)
 {
 	k->asleep = true;
 	if (due_at_ms == KEEPER_NEVER)
 		condition_wait(&k->wake, &k->j.lock);
 	else
-		condition_wait_for(&k->wake, &k->j.lock, due_at_ms - now_ms);
+		condition_wait_until(&k->wake, &k->j.lock, due_at_ms * 1000000);
 	k->asleep = false;
+}
+
+static uint64_t pause_ns(const struct keeper *k)
+{
+	size_t waited = k->taken_urgent < PAUSE_GROUPS ? k->taken_urgent : PAUSE_GROUPS;
+	size_t sixteenths = waited * waited / PAUSE_SQUARES;
+
+	if (sixteenths < PAUSE_LEAST)
+		sixteenths = PAUSE_LEAST;
+	if (sixteenths > PAUSE_MOST)
+		sixteenths = PAUSE_MOST;
+	return sooner(k->commit_us * 1000 * sixteenths / 16, PAUSE_MAX_NS);
+}
+
+static void pause_for_others(struct keeper *k)
+{
+	uint64_t until_ns = clock_monotonic_ns() + pause_ns(k);
+
+	k->enough = k->urgent + k->taken_urgent;
+	k->asleep = k->pausing = true;
+	while (!k->stopping && !is_pressed(k) && k->urgent < k->enough &&
+	       clock_monotonic_ns() < until_ns)
+		condition_wait_until(&k->wake, &k->j.lock, until_ns);
+	k->asleep = k->pausing = false;
+	k->enough = 1;
 }
 
 static void *run(void *arg)
@@ -38,14 +80,17 @@ static void *run(void *arg)
 	mutex_lock(&k->j.lock);
 	while (!k->stopping) {
 		uint64_t now_ms = clock_monotonic_ms(), due = due_ms(k);
+		bool committed;
 
 		if (due > now_ms) {
-			sleep_until(k, due, now_ms);
+			sleep_until(k, due);
 			continue;
 		}
 		mutex_unlock(&k->j.lock);
-		keeper_turn(k, now_ms, false);
+		committed = keeper_turn(k, now_ms, false);
 		mutex_lock(&k->j.lock);
+		if (committed && k->taken_urgent > 0)
+			pause_for_others(k);
 	}
 	mutex_unlock(&k->j.lock);
 	return NULL;
