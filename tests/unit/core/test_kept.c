@@ -187,6 +187,41 @@ static void each_prefix(void **state)
 	}
 }
 
+/* Nor is what somebody added to; but an owner is as long as it is. */
+static void each_with_a_byte_more(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
+		struct buf more = {0}, out = {0};
+
+		buf_put_slice(&more, vectors[i].bytes);
+		buf_put_u8(&more, 0);
+		if (vectors[i].good && vectors[i].kind != RETAINED &&
+		    again(vectors[i].kind, buf_slice(&more), &out))
+			fail_msg("%s", vectors[i].name);
+		buf_fini(&out);
+		buf_fini(&more);
+	}
+}
+
+static void each_of_another_format(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
+		for (unsigned format = 0; format <= UINT8_MAX; format++) {
+			struct buf other = {0}, out = {0};
+
+			buf_put_u8(&other, (uint8_t)format);
+			buf_put_slice(&other, slice_skip(vectors[i].bytes, 1));
+			if (vectors[i].good &&
+			    again(vectors[i].kind, buf_slice(&other), &out) != (format == 1))
+				fail_msg("%s, format %u", vectors[i].name, format);
+			buf_fini(&out);
+			buf_fini(&other);
+		}
+	}
+}
+
 /* --- what the fields are --- */
 
 static void a_session_comes_back(void **state)
@@ -303,9 +338,10 @@ static void the_others_come_back(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(each_vector),          cmocka_unit_test(each_prefix),
-	    cmocka_unit_test(a_session_comes_back), cmocka_unit_test(a_subscription_comes_back),
-	    cmocka_unit_test(a_way_comes_back),     cmocka_unit_test(the_others_come_back),
+	    cmocka_unit_test(each_vector),           cmocka_unit_test(each_prefix),
+	    cmocka_unit_test(each_with_a_byte_more), cmocka_unit_test(each_of_another_format),
+	    cmocka_unit_test(a_session_comes_back),  cmocka_unit_test(a_subscription_comes_back),
+	    cmocka_unit_test(a_way_comes_back),      cmocka_unit_test(the_others_come_back),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
