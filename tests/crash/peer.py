@@ -67,13 +67,12 @@ class Peer:
     def __init__(self, world, name, version, *, tls=False):
         self.world, self.name, self.version, self.tls = world, name, version, tls
         self.sock = self.old = self.life = None
-        self.up = self.leaving = self.ends_session = False
+        self.up = self.leaving = False
         self.out, self.buffer = bytearray(), bytearray()
         self.inflight, self.held, self.asked = OrderedDict(), set(), {}
         self.granted, self.wanted, self.filters = set(), {}, set()
         self.next_id, self.window, self.present = 1, WINDOW, False
         self.acks, self.lazy = [], False
-        self.doubtful = False
         self.seen = None  # a list: what came with the retain flag, for readers
 
     # connecting
@@ -105,7 +104,6 @@ class Peer:
             self.world.unregister(self)
             self.old = self.sock
         self.sock, self.up, self.leaving = fresh, False, False
-        self.ends_session = self.version == 5 and expiry == 0
         self.out.clear()
         self.buffer.clear()
         self.acks.clear()
@@ -116,10 +114,6 @@ class Peer:
         return True
 
     def say_connect(self, clean, expiry, will, delay):
-        if clean:
-            for state in (self.granted, self.inflight, self.held):
-                state.clear()
-            self.doubtful = True
         props, will_said = {}, None
         if self.version == 5:
             props = {"session_expiry_interval": 0xFFFFFFFF if expiry is None else expiry}
@@ -130,6 +124,8 @@ class Peer:
             will_props = {"will_delay_interval": delay} if delay else {}
             will_said = mqtt.Will(will.topic, will.payload(), will.qos, will.retain, will_props)
         self.world.feed("connect", self.life, self.name, self.version, clean, expiry, will, delay)
+        if not self.world.session_is_sure(self):  # its own half may belong to one that has ended
+            self.forget()
         self.put(mqtt.connect(self.version, self.name, user="house", password=PASSWORD, clean=clean, keep_alive=0,
                               will=will_said, props=props))
 
@@ -197,9 +193,6 @@ class Peer:
                 stream.close()
         self.sock = self.old = None
         self.up = False
-        if self.ends_session and how == "eof":  # ours too: the next CONNACK may never come
-            self.inflight.clear()
-            self.held.clear()
         self.world.feed("end", self.life, how)
 
     # what comes
@@ -216,13 +209,13 @@ class Peer:
         self.up, self.present = True, packet.session_present
         self.window = min(WINDOW, packet.props.get("receive_maximum", WINDOW))
         if not packet.session_present:
-            self.inflight.clear()
-            self.held.clear()
-        if not packet.session_present or self.doubtful:
-            self.granted.clear()
-        self.doubtful = False
+            self.forget()
         self.resend()
         self.subscribe(*[one for one in self.wanted if one not in self.granted])
+
+    def forget(self):
+        for state in (self.granted, self.inflight, self.held):
+            state.clear()
 
     def resend(self):
         """[MQTT-4.4.0-1]"""
@@ -352,8 +345,6 @@ class Peer:
         self.leaving = True
         self.world.feed("disconnect", self.life, reason, expiry)
         props = {} if expiry is None else {"session_expiry_interval": expiry}
-        if expiry == 0:
-            self.doubtful = self.ends_session = True
         self.put(mqtt.disconnect(self.version, reason, props))
 
     def is_busy(self):

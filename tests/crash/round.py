@@ -74,6 +74,10 @@ class World:
 
     # what peers ask
 
+    def session_is_sure(self, peer):
+        """Is the broker's session surely the one that the client knows? Where a CONNACK was lost nobody can tell."""
+        return self.oracle.client(peer.name).session.state == "sure"
+
     def next_life(self):
         self.lives += 1
         return self.lives

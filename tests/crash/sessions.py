@@ -25,6 +25,8 @@ class Sessions:
         session = client.session
         if session.state == "sure":
             self.expire(session, surely=True)
+        if session.state == "maybe":
+            session.doubt()  # whatever came since: the client forgets its half now
         if session.state != "none" and (clean or not new.keeps):
             new.doubts = True
             if clean:
