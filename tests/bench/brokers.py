@@ -120,6 +120,10 @@ limits:
   queue_messages: 1000000
   queue_bytes: 4G
   subscriptions: 1000000
+  retained_messages: 1000000
+  retained_bytes: 4G
+  retained_per_user: 1000000
+  memory: 16G
 log:
   level: warning
 {self.more}""")
@@ -143,7 +147,7 @@ class Before(Vakt1):
     """Vakt of another build, which may not know all of today's keys; none of these changes what is measured."""
 
     name = "before"
-    later = ("connections_per_address",)
+    later = ("connections_per_address", "retained_messages", "retained_bytes", "retained_per_user", "memory")
 
     def prepare(self):
         command = super().prepare()
