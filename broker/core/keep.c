@@ -49,7 +49,7 @@ static void add_value(struct session *s, struct record *record, struct buf *valu
 	buf_fini(value);
 }
 
-static bool is_kept(const struct session *s)
+bool keep_is_kept(const struct session *s)
 {
 	return s->durable && keep_is_on(s->worker);
 }
@@ -89,7 +89,7 @@ void keep_session(struct session *s)
 	struct record record = {.kind = RECORD_SESSION};
 	struct buf value = {0};
 
-	if (!is_kept(s))
+	if (!keep_is_kept(s))
 		return;
 	if (s->conn == NULL)
 		kept.away_since_ms = store_time(s->worker, s->away_since_ms);
@@ -102,7 +102,7 @@ void keep_session(struct session *s)
 
 void keep_session_end(struct session *s)
 {
-	if (is_kept(s))
+	if (keep_is_kept(s))
 		add_plain(s, RECORD_SESSION_END, 0, true);
 }
 
@@ -116,7 +116,7 @@ void keep_subscription(const struct subscription *sub)
 	struct record record = {.kind = RECORD_SUBSCRIPTION, .number = sub->number};
 	struct buf value = {0};
 
-	if (!is_kept(sub->session))
+	if (!keep_is_kept(sub->session))
 		return;
 	kept_subscription_put(&value, &kept);
 	add_value(sub->session, &record, &value);
@@ -124,7 +124,7 @@ void keep_subscription(const struct subscription *sub)
 
 void keep_unsubscription(const struct subscription *sub)
 {
-	if (is_kept(sub->session))
+	if (keep_is_kept(sub->session))
 		add_plain(sub->session, RECORD_UNSUBSCRIPTION, sub->number, true);
 }
 
@@ -134,7 +134,7 @@ void keep_replay(const struct subscription *sub, uint64_t until)
 	struct record record = {.kind = RECORD_REPLAY, .number = sub->number};
 	struct buf value = {0};
 
-	if (!is_kept(sub->session))
+	if (!keep_is_kept(sub->session))
 		return;
 	kept_replay_put(&value, &kept);
 	add_value(sub->session, &record, &value);
@@ -142,7 +142,7 @@ void keep_replay(const struct subscription *sub, uint64_t until)
 
 void keep_replay_done(struct session *s, uint64_t subscription_number)
 {
-	if (is_kept(s))
+	if (keep_is_kept(s))
 		add_plain(s, RECORD_REPLAY_DONE, subscription_number, false);
 }
 
@@ -150,7 +150,7 @@ void keep_replay_done(struct session *s, uint64_t subscription_number)
 
 void keep_inbound_done(struct session *s, uint16_t packet_id, bool hastens)
 {
-	if (is_kept(s))
+	if (keep_is_kept(s))
 		add_plain(s, RECORD_INBOUND_DONE, packet_id, hastens);
 }
 
@@ -163,15 +163,21 @@ void keep_queue_done(struct worker *w, uint64_t session_id, uint64_t position)
 		add_fact(w, &record, false);
 }
 
-void keep_sent(struct session *s, const struct outgoing *o)
+static void put_sent(struct buf *value, const struct outgoing *o)
 {
 	struct kept_sent kept = {.packet_id = o->packet_id, .released = o->released};
+
+	kept_sent_put(value, &kept);
+}
+
+void keep_sent(struct session *s, const struct outgoing *o)
+{
 	struct record record = {.kind = RECORD_SENT, .number = o->position};
 	struct buf value = {0};
 
 	if (o->position == 0)
 		return;
-	kept_sent_put(&value, &kept);
+	put_sent(&value, o);
 	add_value(s, &record, &value);
 }
 
@@ -191,6 +197,34 @@ void keep_add_queue(struct worker *w, struct journal_group *group, const struct 
 
 	memcpy(way.tried, item->tried, sizeof(way.tried));
 	kept_way_put(&value, &way);
+	record.value = buf_slice(&value);
+	journal_group_add(group, &record);
+	buf_fini(&value);
+}
+
+static void add_queue_of(struct journal_group *group, const struct session *s,
+                         const struct outgoing *o)
+{
+	struct kept_way way = {.qos = o->qos, .retain = o->retain};
+	struct record record = {.kind = RECORD_QUEUE, .session_id = s->id, .msg = o->msg};
+	struct buf value = {0};
+
+	if (o->way != NULL)
+		way.ids = o->way->ids;
+	kept_way_put(&value, &way);
+	record.value = buf_slice(&value);
+	journal_group_add(group, &record);
+	buf_fini(&value);
+}
+
+void keep_add_sent(struct journal_group *group, const struct session *s, const struct outgoing *o)
+{
+	struct record record = {.kind = RECORD_SENT, .session_id = s->id, .number = o->position};
+	struct buf value = {0};
+
+	if (o->position == 0)
+		add_queue_of(group, s, o);
+	put_sent(&value, o);
 	record.value = buf_slice(&value);
 	journal_group_add(group, &record);
 	buf_fini(&value);

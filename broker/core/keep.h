@@ -12,6 +12,7 @@
 
 /* Does anything survive at all? */
 bool keep_is_on(const struct worker *w);
+bool keep_is_kept(const struct session *s);
 /* How lasting messages of this topic are. */
 enum conf_durability keep_durability(const struct worker *w, struct slice topic);
 
@@ -36,6 +37,10 @@ void keep_replay_done(struct session *s, uint64_t subscription_number);
 /* The message waits for this session: a RECORD_QUEUE. `tell`: deliver_queued hears of it. */
 void keep_add_queue(struct worker *w, struct journal_group *group, const struct target_item *item,
                     struct msg *msg, bool tell);
+
+/* A message that is in no queue on disk goes out with QoS 2: with its packet identifier it is kept
+ * from now on, as long as it takes. Of one that is in a queue, the identifier. */
+void keep_add_sent(struct journal_group *group, const struct session *s, const struct outgoing *o);
 
 /* Append a group of the caller's; the facts gathered so far go before it. */
 void keep_append(struct worker *w, struct journal_group **group, enum journal_urgency urgency,

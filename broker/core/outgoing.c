@@ -345,7 +345,7 @@ static void write_sent(struct session *s, struct outgoing *o)
 
 static void on_sent_kept(struct journal_group *group, int status, void *home_arg)
 {
-	const struct record *record = journal_group_at(group, 0);
+	const struct record *record = journal_group_at(group, journal_group_count(group) - 1);
 	struct session *s = session_find_by_id(home_arg, record->session_id);
 	struct kept_sent kept;
 	struct outgoing *o;
@@ -359,20 +359,15 @@ static void on_sent_kept(struct journal_group *group, int status, void *home_arg
 	session_pump(s);
 }
 
-/* Its packet identifier is durable before it is used. D2 */
+/* Its packet identifier is durable before it is used, however little the message is: the client of
+ * a session that is resumed would take another one with that identifier for this. D2 */
 static void store_identifier(struct session *s, struct outgoing *o)
 {
-	struct kept_sent kept = {.packet_id = o->packet_id};
-	struct record record = {.kind = RECORD_SENT, .session_id = s->id, .number = o->position};
 	struct journal_group *group = journal_group_new(on_sent_kept, NULL);
-	struct buf value = {0};
 
-	kept_sent_put(&value, &kept);
-	record.value = buf_slice(&value);
-	journal_group_add(group, &record);
-	buf_fini(&value);
+	keep_add_sent(group, s, o);
 	o->storing = true;
-	keep_append(s->worker, &group, JOURNAL_NOW, NULL);
+	keep_append(s->worker, &group, JOURNAL_NOW, o->position == 0 ? &o->position : NULL);
 }
 
 /* It gets a packet identifier and a place in the window, and stays until it is acknowledged; it is
@@ -398,7 +393,7 @@ static void send_new(struct session *s, struct outgoing *o)
 	o->on_wire = true;
 	s->wire_count++;
 	outgoing_append(s, &s->sent, o);
-	if (o->qos == 2 && o->position != 0)
+	if (o->qos == 2 && keep_is_kept(s))
 		store_identifier(s, o);
 	if (o->storing && s->unwritten == NULL)
 		s->unwritten = o;

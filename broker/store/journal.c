@@ -274,8 +274,12 @@ void journal_number(struct journal *j, struct journal_group *g, uint64_t *first_
 	if (first_position != NULL)
 		*first_position = position;
 	for (size_t i = 0; g->queued > 0 && i < g->count; i++) {
-		if (g->entries[i].record.kind == RECORD_QUEUE)
-			g->entries[i].record.number = position++;
+		struct record *r = &g->entries[i].record;
+
+		if (r->kind == RECORD_QUEUE)
+			r->number = position++;
+		else if (r->kind == RECORD_SENT && r->number == 0)
+			r->number = position - 1;
 	}
 }
 

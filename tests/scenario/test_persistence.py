@@ -483,6 +483,47 @@ def test_durability_none(new_house, again):
         assert waiting(house) == [] and not retained(house, "x")
 
 
+@pytest.mark.parametrize("received", [False, True], ids=["on the wire", "received"])
+def test_a_packet_identifier_lasts_with_durability_none(new_house, again, version, received):
+    """What goes out with QoS 2 to a session that is kept is kept from then on: its client would take another message with
+    that identifier for it. [MQTT-4.4.0-1]"""
+    with new_house(config=config(topics=[{"filter": "lazy", "durability": "none"}])) as house:
+        with kept(house, "sub", version, ack=False) as sub:
+            sub.subscribe("lazy", "precious")
+            publish(house, "lazy", b"one", qos=2)
+            first = sub.message()
+            if received:
+                sub.send(mqtt.ack(version, mqtt.PUBREC, first.packet_id))
+                sub.expect(mqtt.PUBREL, first.packet_id)
+        again(house)
+        with kept(house, "sub", version, present=True) as sub:
+            if received:
+                sub.expect(mqtt.PUBREL, first.packet_id)
+            else:
+                second = sub.message()
+                assert second.dup and (second.packet_id, second.payload) == (first.packet_id, b"one")
+            publish(house, "precious", b"two", qos=2)
+            third = sub.message()
+            assert third.payload == b"two" and not third.dup and third.packet_id != first.packet_id
+
+
+def test_a_packet_identifier_of_a_retained_value_lasts(broker, again, version, topic, name):
+    publish(broker, topic, b"one", retain=True)
+    with kept(broker, name, version, ack=False) as sub:
+        publish(broker, topic, b"one", qos=2, retain=True)
+        sub.subscribe(topic)
+        first = sub.message()
+        assert first.retain and first.qos == 2
+    again(broker)
+    with kept(broker, name, version, present=True, ack=False) as sub:
+        publish(broker, topic, b"two", qos=2)
+        got = []
+        while not got or got[-1].payload != b"two":
+            got.append(sub.message())
+        assert got[0].dup and got[0].packet_id == first.packet_id and got[0].payload == b"one"
+        assert len({m.packet_id for m in got}) == len(got), got
+
+
 def test_durability_interval(new_house):
     """What a crash takes is what came since the last commit; a stop takes nothing."""
     with new_house(config=config(durability="interval", interval="10m")) as house:
