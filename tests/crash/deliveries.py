@@ -83,6 +83,7 @@ class Deliveries:
         session = self.client(life.client).session
         if message.will is not None:
             self.will_came(message, life)
+            message.acked_n = message.acked_n or self.n  # the broker has published it
         self.is_subscribed(session, message)
         is_new = message.id not in session.got
         self.is_once(session, life, message, qos)
@@ -158,6 +159,13 @@ class Deliveries:
         self.say(session.client, f"UNSUBSCRIBE {topic_filter} on connection {life}")
         if topic_filter in session.subs:
             session.subs[topic_filter].leaving_n = self.n
+            self.wills_may_be_late(session, topic_filter)
+
+    def wills_may_be_late(self, session, topic_filter):
+        """The broker may hear of the end of a connection behind what others said after it."""
+        for number, will in list(session.owed.items()):
+            if will.will is not None and will.acked_n is None and matches(topic_filter, will.topic):
+                del session.owed[number]
 
     def on_unsuback(self, life, topic_filter):
         session = self.client(self.lives[life].client).session

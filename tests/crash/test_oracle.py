@@ -124,6 +124,9 @@ def right():
     yield "a will that was cancelled", Tale(will).add("disconnect", 2, 0, None).add("end", 2, "eof").add("check")
     yield "a will whose cancelling the crash met", Tale(will).add("disconnect", 2, 0, None).crashes(1, 2).joins(
         3, "watch", present=True).gives(3, last).add("check")
+    leaves = Tale(will).add("end", 2, "closed")
+    yield "a will that came behind the end of a subscription", Tale(leaves).add("unsubscribe", 1, "w/#").add(
+        "unsuback", 1, "w/#").add("check")
     yield "a will that waits", Tale(delayed).add("end", 2, "closed").add("check")
     yield "a will of a session that starts anew", Tale(delayed).add("end", 2, "closed").joins(
         3, "w", clean=True).gives(1, late).add("check")
@@ -169,6 +172,9 @@ def wrong():
     yield "a ghost of a subscription", "D5", Tale().joins(1, "sub").subscribes(1, "t/#").add(
         "unsubscribe", 1, "t/#").add("unsuback", 1, "t/#").joins(2, "pub").sends(2, message(1)).gives(1, message(1))
     yield "a lost will", "D6", Tale(back).add("check")
+    seen = Tale(will).joins(3, "other").subscribes(3, "w/#").add("end", 2, "closed").gives(3, last)
+    yield "a lost will that another one had got", "D6", seen.add("unsubscribe", 1, "w/#").add("unsuback", 1, "w/#").add(
+        "check")
     yield "a will twice", "D2", Tale(back).gives(3, last).gives(3, last)
     yield "a will that was cancelled", "D6", Tale(will).add("disconnect", 2, 0, None).add("end", 2, "eof").gives(1, last)
     yield "a will of one who is alive", "D6", Tale(will).gives(1, last)
