@@ -90,26 +90,51 @@ static bool is_look(const struct look *look, const struct pub *pub, const struct
 	       same_ids(look, r);
 }
 
-/* Some choice among the possible ones, with all that are sure. [MQTT5-3.3.4-2, -3]
- * [MQTT3-3.3.5-1] */
+/* Does nothing that it adds speak against this delivery? */
+static bool may_be_in(const struct sub *sub, const struct pub *pub, const struct received *r,
+                      bool v5)
+{
+	struct look look = {0};
+
+	look_add(&look, sub, pub, v5);
+	return lower(look.qos, pub->qos) <= r->qos && (!look.retain || r->retain) &&
+	       (look.id_count == 0 || times_id(r->ids, r->id_count, look.ids[0]) > 0);
+}
+
+/* With all that are sure, and of the possible ones those without an identifier that do not speak
+ * against it; among those with one, some choice. [MQTT5-3.3.4-2, -3] [MQTT3-3.3.5-1] */
 bool match_looks_live(const struct person *p, const struct pub *pub, const struct received *r)
 {
 	bool v5 = p->client->version == MQTT_5_0;
+	const struct sub *choices[COMBINATIONS_MAX];
+	struct look sure = {0};
 	struct matches all;
-	unsigned bits;
+	unsigned bits = 0, taken;
 
 	match_find(p, pub, &all);
-	bits = all.possible_count < COMBINATIONS_MAX ? all.possible_count : COMBINATIONS_MAX;
-	for (unsigned choice = 0; choice < 1u << bits; choice++) {
-		struct look look = {0};
+	taken = all.sure_count;
+	for (unsigned i = 0; i < all.sure_count; i++)
+		look_add(&sure, all.sure[i], pub, v5);
+	for (unsigned i = 0; i < all.possible_count; i++) {
+		const struct sub *sub = all.possible[i];
 
-		if (choice == 0 && all.sure_count == 0)
+		if (!may_be_in(sub, pub, r, v5))
 			continue;
-		for (unsigned i = 0; i < all.sure_count; i++)
-			look_add(&look, all.sure[i], pub, v5);
+		if (v5 && sub->with.id != 0 && bits < COMBINATIONS_MAX) {
+			choices[bits++] = sub;
+			continue;
+		}
+		look_add(&sure, sub, pub, v5);
+		taken++;
+	}
+	for (unsigned choice = 0; choice < 1u << bits; choice++) {
+		struct look look = sure;
+
+		if (choice == 0 && taken == 0)
+			continue;
 		for (unsigned i = 0; i < bits; i++) {
 			if ((choice >> i & 1) != 0)
-				look_add(&look, all.possible[i], pub, v5);
+				look_add(&look, choices[i], pub, v5);
 		}
 		if (is_look(&look, pub, r))
 			return true;

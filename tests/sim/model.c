@@ -187,6 +187,7 @@ void model_quiet(struct model *m)
 void model_crash(struct model *m, uint64_t crashed_ms, bool in_order)
 {
 	m->tick++;
+	m->crashed = m->tick;
 	m->written_ms = in_order ? crashed_ms : crashed_ms - JOURNAL_INTERVAL_MS;
 	if (in_order)
 		COVER(m, STOPS);

@@ -11,6 +11,7 @@
 #define SIM_MODEL_H
 
 #include "client.h"
+#include "conf/conf.h"
 #include "coverage.h"
 #include "names.h"
 #include "rules.h"
@@ -50,6 +51,7 @@ struct pub {
 	const char *topic;
 	char *payload;
 	char *extras; /* what is forwarded with it, as text */
+	enum conf_durability durability;
 	uint8_t qos;
 	bool retain, has_expiry;
 	uint32_t expiry_s;
@@ -83,6 +85,7 @@ struct copy {
 	 * member of a group. */
 	unsigned live, replays, either, shared[SHARE_NAMES];
 	unsigned of_qos[3];    /* of all these */
+	unsigned replays_qos2; /* of `replays` and `either`: no crash gives them anew */
 	unsigned extra;        /* crashes that may have forgotten an acknowledgement */
 	unsigned replays_anew; /* ... or that it was replayed */
 	uint64_t settled_ms;
@@ -115,7 +118,8 @@ struct person {
 	struct pub *will, *late_will; /* of this connection; one that waits for its delay */
 	unsigned orders;
 	/* The newest that came */
-	unsigned last_order[PEOPLE_MAX][3][3]; /* seen of whom: published QoS, effective QoS */
+	unsigned last_order[PEOPLE_MAX][3][3]
+			   [3]; /* seen of whom: published QoS, effective QoS, durability */
 	/* session */
 	enum sure exists;
 	unsigned incarnation;
@@ -142,6 +146,12 @@ struct writes {
 	unsigned count;
 };
 
+/* One that is the value, or what it was before: a crash decides. */
+struct young {
+	struct pub *pub;
+	uint64_t sent, sent_ms;
+};
+
 struct cell {
 	const char *topic;
 	struct writes now;
@@ -156,7 +166,9 @@ struct policy_version {
 struct model {
 	struct world *world;
 	struct coverage *coverage;
-	bool tells;          /* what everybody gets */
+	bool tells; /* what everybody gets */
+	enum conf_durability durability[ROOTS];
+	uint64_t crashed;    /* tick */
 	uint64_t written_ms; /* at a crash: what was done until then is surely on disk */
 	uint64_t tick, last_quiet;
 	struct person people[PEOPLE_MAX];
@@ -167,7 +179,7 @@ struct model {
 	size_t pub_count, pub_cap;
 	struct pub **open;
 	size_t open_count, open_cap;
-	struct pub **young; /* retained changes of QoS 0 that a crash may lose */
+	struct young *young; /* retained changes that a crash may lose */
 	size_t young_count, young_cap;
 	struct cell cells[TOPIC_NAMES];
 	unsigned cell_count;
@@ -242,6 +254,8 @@ void value_remove(struct model *m, const struct pub *pub); /* it never was */
 void value_settle(struct model *m, struct pub *pub); /* it was: what is older is not any more */
 void values_quiet(struct model *m);
 void values_crash(struct model *m);
+/* Would a crash that has just been have lost it? */
+bool pub_is_lost(const struct model *m, const struct pub *pub);
 /* Would it be given to who subscribes, by what was in force since then? */
 enum sure model_is_shown(const struct model *m, const struct pub *pub, uint64_t since);
 /* What a newcomer to everything was given. */

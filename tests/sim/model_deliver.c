@@ -66,7 +66,7 @@ static unsigned first_times(const struct copy *copy)
 
 static unsigned routings(const struct pub *pub)
 {
-	return pub->qos == 2 ? 1 : pub->transmissions;
+	return pub->qos == 2 && pub->durability == DURABILITY_ACK ? 1 : pub->transmissions;
 }
 
 /* --- whose message is it? --- */
@@ -184,15 +184,17 @@ static bool may_come_late(const struct delivery_at *d)
 	const struct pub *pub = d->pub;
 
 	return pub->transmissions > 1 &&
-	       (pub->qos == 1 || model_may(d->person->model, pub->first_sent, pub->person->user,
-	                                   MAY_PUBLISH, pub->topic) != YES);
+	       (pub->qos == 1 || pub->durability != DURABILITY_ACK ||
+	        model_may(d->person->model, pub->first_sent, pub->person->user, MAY_PUBLISH,
+	                  pub->topic) != YES);
 }
 
 /* Per publisher, published and effective QoS. [MQTT3-4.6.0-5, -6] [MQTT5-4.6.0-5, -6] */
 static void judge_order(const struct delivery_at *d)
 {
 	struct pub *pub = d->pub;
-	unsigned *last = &d->person->last_order[pub->person->index][pub->qos][d->r->qos];
+	unsigned *last =
+	    &d->person->last_order[pub->person->index][pub->qos][d->r->qos][pub->durability];
 
 	if (pub->is_will || pub->empty || may_come_late(d))
 		return;
@@ -264,6 +266,7 @@ static void judge_first(const struct delivery_at *d, bool live, unsigned replays
 		copy->live++;
 	else
 		copy->replays++;
+	copy->replays_qos2 += replays > 0 && d->r->qos == 2;
 	if (d->pub->empty)
 		return; /* which of them it is, is a guess */
 	if (copy->live > routings(d->pub) + copy->extra ||
@@ -695,6 +698,27 @@ void model_quiet_deliveries(struct model *m)
 
 /* --- a crash --- */
 
+/* What was on disk yet, for who is away. */
+static void forget_lost(struct person *p)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < p->owed_count; i++) {
+		struct copy *copy = p->owed[i];
+
+		if (!pub_is_lost(p->model, copy->pub)) {
+			p->owed[kept++] = copy;
+			continue;
+		}
+		copy->must = false;
+		if (copy->pub->durability == DURABILITY_NONE)
+			COVER(p->model, LOST_NONE);
+		else
+			COVER(p->model, LOST_INTERVAL);
+	}
+	p->owed_count = kept;
+}
+
 /* That it was acknowledged is written with the next commit, or after the interval: QoS 1 may come
  * again, and as if for the first time. */
 static void allow_again(struct copy *copy, uint64_t written_ms)
@@ -705,7 +729,8 @@ static void allow_again(struct copy *copy, uint64_t written_ms)
 		return;
 	if (copy->of_qos[1] > 0)
 		copy->extra += times;
-	copy->replays_anew += copy->replays + copy->either; /* as is that they were given */
+	/* As is that they were given, but of QoS 2 that is committed before they are. */
+	copy->replays_anew += copy->replays + copy->either - copy->replays_qos2;
 }
 
 void model_crash_deliveries(struct model *m)
@@ -715,6 +740,7 @@ void model_crash_deliveries(struct model *m)
 		struct person *p = &m->people[i];
 
 		model_forget_owed(p, true);
+		forget_lost(p);
 		p->unsettled_count = 0;
 		if (p->owed_count > 0)
 			COVER(m, CRASH_QUEUED);

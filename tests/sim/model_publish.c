@@ -22,6 +22,7 @@ struct pub *model_pub(struct person *p, const char *topic, const char *payload, 
 	pub->topic = topic;
 	pub->payload = xstrdup(payload);
 	pub->extras = extras_expected(extras);
+	pub->durability = m->durability[rules_root(topic)];
 	pub->empty = payload[0] == '\0';
 	pub->first_sent = pub->last_sent = pub->closed = pub->retained_until = NEVER;
 	pub->expires_min_ms = pub->expires_max_ms = pub->will_due_ms = NEVER;
@@ -227,8 +228,18 @@ static void crash_open_will(const struct model *m, struct pub *will)
 {
 	if (will->armed_ms > m->written_ms && will->fires == YES)
 		will->fires = MAYBE;
+	/* Published before, its retained value is dropped at the start. */
+	if (will->retain && will->first_sent < m->crashed && will->fires == YES &&
+	    m->durability[rules_root(will->topic)] == DURABILITY_NONE)
+		will->fires = MAYBE;
 	if (will->has_expiry && will->will_due_ms == NEVER)
 		will->expires_max_ms = model_now(m) + (uint64_t)will->expiry_s * 1000;
+}
+
+bool pub_is_lost(const struct model *m, const struct pub *pub)
+{
+	return pub->durability == DURABILITY_NONE ||
+	       (pub->durability == DURABILITY_INTERVAL && pub->last_sent_ms > m->written_ms);
 }
 
 void model_crash_publications(struct model *m)

@@ -81,9 +81,8 @@ static bool is_older(const struct write *w, const struct pub *than, uint64_t sen
 	return (w->pub->acked_at < w->pub->closed ? w->pub->acked_at : w->pub->closed) < sent;
 }
 
-static void writes_settle(struct writes *writes, const struct pub *pub)
+static void writes_settle(struct writes *writes, const struct pub *pub, uint64_t sent)
 {
-	uint64_t sent = pub->qos == 2 ? pub->first_sent : pub->last_sent;
 	unsigned kept = 0;
 
 	for (unsigned i = 0; i < writes->count; i++) {
@@ -104,28 +103,38 @@ static void end_others(struct model *m, const struct writes *before, const struc
 	}
 }
 
-/* QoS 0 is written with the next commit, or after the interval. */
-static bool is_lasting(const struct model *m, const struct pub *pub)
+/* QoS 0, and what is not acknowledged from the disk, is written with the next commit, or after the
+ * interval. */
+static bool is_lasting(const struct model *m, const struct pub *pub, uint64_t sent_ms)
 {
-	return pub->qos > 0 || pub->last_sent_ms + JOURNAL_INTERVAL_MS <= model_now(m);
+	return (pub->qos > 0 && pub->durability == DURABILITY_ACK) ||
+	       sent_ms + JOURNAL_INTERVAL_MS <= model_now(m);
 }
 
 void value_settle(struct model *m, struct pub *pub)
 {
+	struct young settled = {.pub = pub,
+	                        .sent = pub->qos == 2 ? pub->first_sent : pub->last_sent,
+	                        .sent_ms = pub->last_sent_ms};
 	struct cell *cell = model_cell(m, pub->topic);
 	struct writes before = cell->now;
 
-	writes_settle(&cell->now, pub);
+	writes_settle(&cell->now, pub, settled.sent);
 	end_others(m, &before, &cell->now);
-	if (is_lasting(m, pub)) {
-		writes_settle(&cell->kept, pub);
+	if (is_lasting(m, pub, settled.sent_ms)) {
+		writes_settle(&cell->kept, pub, settled.sent);
 		return;
 	}
 	if (m->young_count == m->young_cap) {
 		m->young_cap = m->young_cap == 0 ? 64 : m->young_cap * 2;
-		m->young = xrealloc_array(m->young, m->young_cap, sizeof(struct pub *));
+		m->young = xrealloc_array(m->young, m->young_cap, sizeof(*m->young));
 	}
-	m->young[m->young_count++] = pub;
+	m->young[m->young_count++] = settled;
+}
+
+static void settle_kept(struct model *m, const struct young *y)
+{
+	writes_settle(&model_cell(m, y->pub->topic)->kept, y->pub, y->sent);
 }
 
 void values_quiet(struct model *m)
@@ -133,23 +142,40 @@ void values_quiet(struct model *m)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < m->young_count; i++) {
-		if (is_lasting(m, m->young[i]))
-			writes_settle(&model_cell(m, m->young[i]->topic)->kept, m->young[i]);
+		if (is_lasting(m, m->young[i].pub, m->young[i].sent_ms))
+			settle_kept(m, &m->young[i]);
 		else
 			m->young[kept++] = m->young[i];
 	}
 	m->young_count = kept;
 }
 
+/* Durability none: what had been kept is dropped. Wills that are published at the start are not
+ * among that. */
+static void forget_values(struct writes *writes)
+{
+	struct writes left = {.count = 1};
+
+	for (unsigned i = 0; i < writes->count; i++) {
+		const struct pub *pub = writes->at[i].pub;
+
+		if (pub != NULL && pub->is_will && pub->closed == NEVER && left.count < WRITES_MAX)
+			left.at[left.count++] = writes->at[i];
+	}
+	*writes = left;
+}
+
 void values_crash(struct model *m)
 {
 	for (size_t i = 0; i < m->young_count; i++) {
-		if (m->young[i]->last_sent_ms <= m->written_ms)
-			writes_settle(&model_cell(m, m->young[i]->topic)->kept, m->young[i]);
+		if (m->young[i].sent_ms <= m->written_ms)
+			settle_kept(m, &m->young[i]);
 	}
 	for (unsigned i = 0; i < m->cell_count; i++) {
 		struct writes before = m->cells[i].now;
 
+		if (m->durability[rules_root(m->cells[i].topic)] == DURABILITY_NONE)
+			forget_values(&m->cells[i].kept);
 		m->cells[i].now = m->cells[i].kept;
 		end_others(m, &before, &m->cells[i].now);
 		for (unsigned k = 0; k < m->cells[i].now.count; k++) {
@@ -200,7 +226,7 @@ static void rule_out(struct model *m, struct cell *cell, const struct writes *be
 {
 	const struct pub *value = seen == NULL ? NULL : cell->now.at[0].pub;
 
-	if (value == NULL || cell->now.count != 1 || !is_lasting(m, value))
+	if (value == NULL || cell->now.count != 1 || !is_lasting(m, value, value->last_sent_ms))
 		return;
 	for (unsigned i = 0; i < before->count; i++) {
 		if (before->at[i].pub != value)

@@ -346,6 +346,7 @@ static struct pub *will_of(struct person *p, const struct connect_options *optio
 	will = model_pub(p, with->topic, with->payload,
 	                 p->client->version == MQTT_5_0 ? with->extras : 0);
 	will->is_will = true;
+	will->durability = DURABILITY_ACK; /* wills are kept whatever their topics are */
 	will->qos = with->qos;
 	will->retain = with->retain;
 	will->has_expiry = p->client->version == MQTT_5_0 && with->expiry_s > 0;

@@ -15,6 +15,7 @@ struct town {
 	struct model model;
 	struct coverage *coverage;
 	struct rules rules;
+	char *conf;
 	struct client *probe;
 	bool reloading;
 };
@@ -677,20 +678,33 @@ static step_fn *const doers[STEP_KINDS] = {
 
 /* --- a life --- */
 
-static const char conf[] = "listeners:\n"
-			   "  - bind: unix:/run/sim.sock\n"
-			   "authentication:\n"
-			   "  anonymous: true\n"
-			   "  anonymous_sessions: true\n"
-			   "  password_file: users.passwd\n"
-			   "authorization:\n"
-			   "  acl_file: acl.yaml\n";
+static const char conf_text[] = "listeners:\n"
+				"  - bind: unix:/run/sim.sock\n"
+				"authentication:\n"
+				"  anonymous: true\n"
+				"  anonymous_sessions: true\n"
+				"  password_file: users.passwd\n"
+				"authorization:\n"
+				"  acl_file: acl.yaml\n";
+
+/* durability: by the first level of the topic. */
+static char *conf_of(const struct plan *plan)
+{
+	struct buf out = {0};
+
+	buf_printf(&out, "%spersistence:\n  topics:\n", conf_text);
+	for (unsigned i = 0; i < ROOTS; i++)
+		buf_printf(&out, "    - { filter: '%s/#', durability: %s }\n", root_names[i],
+		           plan_durability_name(plan->durability[i]));
+	buf_put_u8(&out, 0);
+	return (char *)out.data;
+}
 
 static void begin(struct town *t, const struct plan *plan)
 {
 	struct world_settings settings = {.seed = plan->seed,
 	                                  .workers = plan->workers,
-	                                  .conf = conf,
+	                                  .conf = t->conf = conf_of(plan),
 	                                  .held = plan->journal != JOURNAL_MEMORY,
 	                                  .hashes = true};
 	char *acl, *users;
@@ -703,6 +717,7 @@ static void begin(struct town *t, const struct plan *plan)
 	free(acl);
 	free(users);
 	model_init(&t->model, t->world, t->coverage);
+	memcpy(t->model.durability, plan->durability, sizeof(t->model.durability));
 	model_begin_policy(&t->model, &t->rules);
 }
 
@@ -751,4 +766,5 @@ void people_live(const struct plan *plan, struct coverage *coverage, bool tell)
 	t.world->frozen = 0;
 	world_free(t.world);
 	model_fini(&t.model);
+	free(t.conf);
 }

@@ -187,6 +187,8 @@ struct plan plan_draw(uint64_t seed, size_t count, bool crashes)
 {
 	static const uint8_t sizes[] = {2, 3, 4, 6, 8, 12, 20, 50};
 	static const uint8_t workers[] = {1, 2, 3, 4};
+	static const uint8_t durabilities[] = {DURABILITY_ACK, DURABILITY_INTERVAL,
+	                                       DURABILITY_INTERVAL, DURABILITY_NONE};
 	uint64_t state = seed, *chance = &state;
 	struct plan plan = {.seed = seed, .count = count};
 
@@ -195,6 +197,8 @@ struct plan plan_draw(uint64_t seed, size_t count, bool crashes)
 	crashes = crashes && seed % 4 != 0;
 	plan.journal = crashes ? JOURNAL_DISK : (enum journal_choice)DRAW(2);
 	plan.v3 = (uint32_t)(chance_next(chance) & chance_next(chance));
+	for (unsigned i = 0; plan.journal == JOURNAL_DISK && seed % 2 == 0 && i < ROOTS; i++)
+		plan.durability[i] = durabilities[DRAW(4)];
 	plan.steps = xcalloc(count, sizeof(*plan.steps));
 	draw_steps(chance, &plan, crashes);
 	return plan;
@@ -210,6 +214,15 @@ void plan_free(struct plan *plan)
 const char *step_name(enum step_kind kind)
 {
 	return kind_names[kind];
+}
+
+const char *plan_durability_name(enum conf_durability durability)
+{
+	static const char *const names[] = {[DURABILITY_ACK] = "ack",
+	                                    [DURABILITY_INTERVAL] = "interval",
+	                                    [DURABILITY_NONE] = "none"};
+
+	return names[durability];
 }
 
 static bool is_worlds(enum step_kind kind)
@@ -286,6 +299,11 @@ void plan_print(FILE *out, const struct plan *plan)
 	fprintf(out, "seed %llu: %u workers, %u people, %s journal, %zu steps\n",
 	        (unsigned long long)plan->seed, plan->workers, plan->people,
 	        journals[plan->journal], plan->count);
+	for (unsigned i = 0; i < ROOTS; i++) {
+		if (plan->durability[i] != DURABILITY_ACK)
+			fprintf(out, "durability of %s/#: %s\n", root_names[i],
+			        plan_durability_name(plan->durability[i]));
+	}
 	for (size_t i = 0; i < plan->count; i++) {
 		fprintf(out, "%4zu  ", i + 1);
 		step_print(out, &plan->steps[i]);

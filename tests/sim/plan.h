@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "conf/conf.h"
 #include "names.h"
 
 enum step_kind {
@@ -68,7 +69,8 @@ struct plan {
 	uint64_t seed;
 	unsigned workers, people;
 	enum journal_choice journal;
-	uint32_t v3; /* a bit per person, modulo 32: speaks 3.1.1 */
+	enum conf_durability durability[ROOTS]; /* of the topics below each */
+	uint32_t v3;                            /* a bit per person, modulo 32: speaks 3.1.1 */
 	struct step *steps;
 	size_t count;
 };
@@ -77,6 +79,7 @@ struct plan plan_draw(uint64_t seed, size_t count, bool crashes);
 void plan_free(struct plan *plan);
 void plan_print(FILE *out, const struct plan *plan);
 void step_print(FILE *out, const struct step *step);
+const char *plan_durability_name(enum conf_durability durability);
 const char *step_name(enum step_kind kind);
 
 #endif

@@ -32,10 +32,12 @@ BUGS = {
     'qos2_again': ('D2: a PUBLISH that comes again is routed again after a crash', 'broker/core/commit.c', [
         ('if (commit->keeps_identifier)\n		add_plain', 'if (false)\n		add_plain')], True),
     'qos2_new_identifier': ('D2: a QoS 2 message sent before a crash comes again as a new one', 'broker/core/outgoing.c', [
-        ('if (o->qos == 2 && o->position != 0)\n		store_identifier', 'if (false)\n		store_identifier')], True),
+        ('if (o->qos == 2 && keep_is_kept(s))\n		store_identifier', 'if (false)\n		store_identifier')], True),
+    'lazy_identifier': ('D2: durability none: an identifier that the client holds is given again', 'broker/core/outgoing.c', [
+        ('if (o->qos == 2 && keep_is_kept(s))', 'if (o->qos == 2 && o->position != 0)')], True),
     'subscription_lost': ('D5: a SUBACK does not outlast a crash', 'broker/core/keep.c', [
-        ('	if (!is_kept(sub->session))\n		return;\n	kept_subscription_put',
-         '	if (is_kept(sub->session))\n		return;\n	kept_subscription_put')], True),
+        ('	if (!keep_is_kept(sub->session))\n		return;\n	kept_subscription_put',
+         '	if (keep_is_kept(sub->session))\n		return;\n	kept_subscription_put')], True),
     'ended_returns': ('D5: a session that was ended returns after a crash', 'broker/core/keep.c', [
         ('		add_plain(s, RECORD_SESSION_END, 0, true);', '		add_plain(s, RECORD_INBOUND_DONE, 1, true);')],
         True),

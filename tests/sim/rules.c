@@ -7,7 +7,7 @@
 #include "chance.h"
 
 const char *const user_names[USERS] = {"anna", "bert", "carl", "dora", "anonymous"};
-static const char *const root_names[ROOTS] = {"a", "b", "r", "s", "desired"};
+const char *const root_names[ROOTS] = {"a", "b", "r", "s", "desired"};
 
 void rules_draw(struct rules *rules, uint64_t seed, bool people)
 {
@@ -34,8 +34,7 @@ void rules_draw(struct rules *rules, uint64_t seed, bool people)
 	}
 }
 
-/* Of the first level; ROOTS: it is none of ours. */
-static unsigned root_of(const char *topic)
+unsigned rules_root(const char *topic)
 {
 	size_t len = strcspn(topic, "/");
 	unsigned root = 0;
@@ -48,7 +47,7 @@ static unsigned root_of(const char *topic)
 
 bool rules_allow(const struct rules *rules, unsigned user, unsigned may, const char *topic)
 {
-	unsigned root = root_of(topic);
+	unsigned root = rules_root(topic);
 
 	if (root == ROOTS)
 		return false;

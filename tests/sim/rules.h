@@ -20,10 +20,13 @@ struct rules {
 };
 
 extern const char *const user_names[USERS];
+extern const char *const root_names[ROOTS];
 
 /* Everything, to everybody; drawn from `seed`: nearly everything. With `people`, users are locked
  * or get another password now and then. */
 void rules_draw(struct rules *rules, uint64_t seed, bool people);
+/* Of the first level; ROOTS: it is none of ours. */
+unsigned rules_root(const char *topic);
 bool rules_allow(const struct rules *rules, unsigned user, unsigned may, const char *topic);
 /* $share/GROUP/ already taken off. */
 bool rules_allow_filter(const struct rules *rules, unsigned user, const char *filter);
