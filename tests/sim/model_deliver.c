@@ -189,19 +189,22 @@ static bool may_come_late(const struct delivery_at *d)
 	                  pub->topic) != YES);
 }
 
-/* Per publisher, published and effective QoS. [MQTT3-4.6.0-5, -6] [MQTT5-4.6.0-5, -6] */
+/* Per publisher, published and effective QoS; what may be late does not overtake what may not.
+ * [MQTT3-4.6.0-5, -6] [MQTT5-4.6.0-5, -6] */
 static void judge_order(const struct delivery_at *d)
 {
 	struct pub *pub = d->pub;
-	unsigned *last =
-	    &d->person->last_order[pub->person->index][pub->qos][d->r->qos][pub->durability];
+	unsigned *last = d->person->last_order[pub->person->index][pub->qos][d->r->qos];
+	unsigned newest = last[pub->durability];
 
 	if (pub->is_will || pub->empty || may_come_late(d))
 		return;
 	COVER(d->person->model, ORDER);
-	if (pub->order < *last)
+	if (pub->durability == DURABILITY_ACK && last[DURABILITY_INTERVAL] > newest)
+		newest = last[DURABILITY_INTERVAL];
+	if (pub->order < newest)
 		refuse(d, "a later one of the same publisher came before");
-	*last = pub->order;
+	last[pub->durability] = pub->order;
 }
 
 /* How many copies of it there may be at the most, each of which may be sent again. */

@@ -50,6 +50,8 @@ BUGS = {
     'order': ('D3: a message overtakes those that wait', 'broker/core/outgoing.c', [
         ('	DL_APPEND(list->head, o);', '	if (list == &s->waiting && list->count == 2)\n		DL_PREPEND(list->head, o);\n'
          '	else\n		DL_APPEND(list->head, o);')], False),
+    'late_overtakes': ('D3: a message that may be late overtakes one that may not', 'broker/core/commit.c', [
+        ('if (durability == DURABILITY_INTERVAL && job->session->groups_pending > 0)', 'if (false)')], True),
     'queue_of_another': ('S5: the session of another user of the same client id', 'broker/core/session.c', [
         ('	return hash_id(hash_bytes(user_key.data, user_key.len)) ^\n	       hash_bytes',
          '	(void)user_key;\n	return hash_bytes'),
