@@ -84,15 +84,16 @@ class Deliveries:
         if message.will is not None:
             self.will_came(message, life)
             message.acked_n = message.acked_n or self.n  # the broker has published it
-        self.is_subscribed(session, message)
+        self.is_subscribed(session, life, message)
         is_new = message.id not in session.got
         self.is_once(session, life, message, qos)
         self.is_in_order(session, life, message, qos, is_new)
         session.owed.pop(number, None)
 
-    def is_subscribed(self, session, message):
+    def is_subscribed(self, session, life, message):
         """Also a shared subscription's member."""
-        takers = [sub for sub in [*session.subs.values(), *session.past] if sub.may_take(message)]
+        takers = [sub for sub in [*session.subs.values(), *session.past]
+                  if sub.may_take(message, is_kept=life.keeps)]
         if not takers:
             self.fail("D5", f"{session.client} got {message!r} without a subscription that could match it",
                       message.story + self.client(session.client).tale[-30:])
@@ -142,7 +143,7 @@ class Deliveries:
         self.say(session.client, f"SUBSCRIBE {topic_filter} QoS {qos} on connection {life}")
         sub = session.subs.get(topic_filter)
         if sub is None:
-            session.subs[topic_filter] = Sub(topic_filter, qos, self.n)
+            session.subs[topic_filter] = Sub(topic_filter, qos, self.n, self.t)
         sub = session.subs[topic_filter]
         if sub.leaving_n is not None:
             sub.leaving_n = sub.sure_n = None

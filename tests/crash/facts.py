@@ -4,6 +4,7 @@ event (`n`): the driver has one thread, so what it sent it knew before what it r
 from functools import lru_cache
 
 FOREVER = 1 << 60
+ON_ITS_WAY_S = 0.5
 
 
 @lru_cache(maxsize=1 << 16)
@@ -80,23 +81,25 @@ class Life:
 class Sub:
     """A subscription of a session: asked for, acknowledged (sure), perhaps being left."""
 
-    __slots__ = ("filter", "group", "bare", "qos", "asked_n", "sure_n", "leaving_n", "gone_n")
+    __slots__ = ("filter", "group", "bare", "qos", "asked_n", "asked_t", "sure_n", "leaving_n", "gone_n")
 
-    def __init__(self, topic_filter, qos, n):
-        self.filter, self.qos, self.asked_n = topic_filter, qos, n
+    def __init__(self, topic_filter, qos, n, t):
+        self.filter, self.qos, self.asked_n, self.asked_t = topic_filter, qos, n, t
         self.group, self.bare = shared(topic_filter)
         self.sure_n = self.leaving_n = self.gone_n = None
 
     def is_sure(self, since):
         return self.sure_n is not None and self.sure_n < since and self.leaving_n is None
 
-    def may_take(self, message):
+    def may_take(self, message, *, is_kept=True):
         """Was there a moment at which the broker may have routed this message to it? A group's message may come to a
-        member that joined later: when another one leaves."""
+        member that joined later: when another one leaves. To sessions that are not kept it goes by their filters: who
+        subscribes while it is on its way there may meet it."""
         if self.group is not None:
             return self.gone_n is None and matches(self.bare, message.topic)
         over = FOREVER if message.over_n is None else message.over_n
-        return (self.asked_n <= over and (self.gone_n is None or self.gone_n >= message.first_n)
+        met = not is_kept and self.asked_t - message.sent_t < ON_ITS_WAY_S
+        return ((self.asked_n <= over or met) and (self.gone_n is None or self.gone_n >= message.first_n)
                 and matches(self.bare, message.topic))
 
 

@@ -120,6 +120,8 @@ def right():
     yield "a deleted value", Tale(deleted).reads()
     yield "a later value that nobody acknowledged", without(value, "ack", 1).reads(a=two)
     yield "nor kept", without(value, "ack", 1).reads(a=one)
+    meets = Tale().add("ready").joins(1, "pub").sends(1, message(1)).joins(2, "new", clean=True, expiry=0)
+    yield "a message on its way to whom is not kept", meets.subscribes(2, "t/#").gives(2, message(1))
     yield "a will after a crash", Tale(will).crashes(1, 2).joins(3, "watch", present=True).gives(3, last).add("check")
     yield "a will that was cancelled", Tale(will).add("disconnect", 2, 0, None).add("end", 2, "eof").add("check")
     yield "a will whose cancelling the crash met", Tale(will).add("disconnect", 2, 0, None).crashes(1, 2).joins(
@@ -171,6 +173,10 @@ def wrong():
         2, "e", present=True, at=9.0)
     yield "a ghost of a subscription", "D5", Tale().joins(1, "sub").subscribes(1, "t/#").add(
         "unsubscribe", 1, "t/#").add("unsuback", 1, "t/#").joins(2, "pub").sends(2, message(1)).gives(1, message(1))
+    early = Tale().add("ready").joins(1, "pub").sends(1, message(1)).joins(2, "new").subscribes(2, "t/#")
+    yield "a message from before the subscription", "D5", early.gives(2, message(1))
+    yield "a message from long before", "D5", Tale().add("ready").joins(1, "pub").sends(1, message(1)).joins(
+        2, "new", clean=True, expiry=0, at=9.0).subscribes(2, "t/#").gives(2, message(1))
     yield "a lost will", "D6", Tale(back).add("check")
     seen = Tale(will).joins(3, "other").subscribes(3, "w/#").add("end", 2, "closed").gives(3, last)
     yield "a lost will that another one had got", "D6", seen.add("unsubscribe", 1, "w/#").add("unsuback", 1, "w/#").add(
