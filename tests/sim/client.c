@@ -10,9 +10,11 @@
 #include <cmocka.h>
 #include <utlist.h>
 
+#include "auth/scram.h"
 #include "base/alloc.h"
 #include "extras.h"
 #include "packets.h"
+#include "proto/control.h"
 #include "proto/publish.h"
 
 #define SEND_WINDOW 20 /* where the broker says nothing (3.1.1) */
@@ -59,6 +61,7 @@ void client_free(struct client *c)
 		pending_free(c, c->pending);
 	client_forget(c);
 	forget_aliases(c);
+	prover_free(c->scram);
 	free(c->received);
 	free(c->answers);
 	free(c->unacked);
@@ -85,6 +88,8 @@ static void reset_connection(struct client *c)
 	c->subscribes = 0;
 	c->unacked_count = 0;
 	c->given = 0;
+	prover_free(c->scram);
+	c->scram = NULL;
 	forget_aliases(c);
 	buf_clear(&c->in);
 	buf_clear(&c->out);
@@ -97,6 +102,9 @@ static void begin_connection(struct client *c, const struct connect_options *opt
 	reset_connection(c);
 	c->life++;
 	c->topic_alias_maximum = options->topic_alias_maximum;
+	if (options->method != NULL)
+		c->scram = prover_new(options->user, options->password,
+		                      world_random(c->world, UINT64_MAX));
 	snprintf(name, sizeof(name), "%s-%u", c->id, c->life);
 	c->wire = world_connect(c->world, name, options->certificate);
 	packets_put_connect(&c->out, c, options);
@@ -239,6 +247,16 @@ uint16_t client_unsubscribe(struct client *c, const char *filter)
 void client_ping(struct client *c)
 {
 	frame_put_header(&c->out, PACKET_PINGREQ, 0, 0);
+}
+
+void client_reauthenticate(struct client *c, const char *user, const char *password)
+{
+	struct buf first = {0};
+
+	c->scram = prover_new(user, password, world_random(c->world, UINT64_MAX));
+	prover_first(c->scram, &first);
+	auth_encode(&c->out, REASON_REAUTHENTICATE, SCRAM_METHOD, buf_slice(&first));
+	buf_fini(&first);
 }
 
 /* --- publishing --- */
@@ -579,6 +597,37 @@ static void take_other(struct client *c, const struct frame *f)
 	keep_answer(c, &a);
 }
 
+static void answer_challenge(struct client *c, struct slice challenge)
+{
+	struct buf final = {0};
+
+	if (c->scram == NULL || !prover_final(c->scram, challenge, &final))
+		fail_msg("%s: AUTH with a challenge that is none", c->id);
+	auth_encode(&c->out, REASON_CONTINUE_AUTHENTICATION, SCRAM_METHOD, buf_slice(&final));
+	buf_fini(&final);
+}
+
+/* [MQTT5-4.12.0-2] [MQTT5-4.12.0-5] */
+static void take_auth(struct client *c, const struct frame *f)
+{
+	struct answer a = {.type = PACKET_AUTH, .life = c->life, .reason_count = 1};
+	struct auth auth;
+
+	assert_int_equal(auth_decode(f, &auth), REASON_OK);
+	assert_true(slice_equal(auth.properties.auth_method, SCRAM_METHOD));
+	if (auth.reason == REASON_CONTINUE_AUTHENTICATION) {
+		answer_challenge(c, auth.properties.auth_data);
+		return;
+	}
+	assert_int_equal(auth.reason, REASON_SUCCESS);
+	if (!c->accepted || c->scram == NULL ||
+	    !prover_is_proven(c->scram, auth.properties.auth_data))
+		fail_msg("%s: AUTH without a proof", c->id);
+	prover_free(c->scram);
+	c->scram = NULL;
+	keep_answer(c, &a);
+}
+
 typedef void take_fn(struct client *c, const struct frame *f);
 
 static take_fn *const takers[16] = {
@@ -587,13 +636,14 @@ static take_fn *const takers[16] = {
     [PACKET_PUBREL] = take_ack,      [PACKET_PUBCOMP] = take_ack,
     [PACKET_SUBACK] = take_other,    [PACKET_UNSUBACK] = take_other,
     [PACKET_PINGRESP] = take_other,  [PACKET_DISCONNECT] = take_other,
+    [PACKET_AUTH] = take_auth,
 };
 
 static void take_packet(struct client *c, const struct frame *f)
 {
 	if (takers[f->type] == NULL)
 		fail_msg("%s: the broker sent a %s", c->id, packet_type_name(f->type));
-	if (f->type != PACKET_CONNACK && !c->accepted)
+	if (f->type != PACKET_CONNACK && f->type != PACKET_AUTH && !c->accepted)
 		fail_msg("%s: %s before CONNACK", c->id, packet_type_name(f->type));
 	takers[f->type](c, f);
 }

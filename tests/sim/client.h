@@ -6,6 +6,7 @@
 
 #include "proto/ack.h"
 #include "proto/subscribe.h"
+#include "prover.h"
 #include "world.h"
 
 #define IDS_MAX     24
@@ -71,7 +72,9 @@ struct connect_options {
 	bool has_name;
 	const char *certificate;     /* name of the client certificate, NULL: none */
 	const char *user, *password; /* NULL: none */
-	uint32_t expiry_s;           /* Session Expiry Interval (5.0) */
+	/* Enhanced authentication: the password is proven, not sent; NULL: with a wrong proof. */
+	const char *method; /* NULL: none */
+	uint32_t expiry_s;  /* Session Expiry Interval (5.0) */
 	uint16_t keep_alive_s;
 	uint16_t receive_maximum;     /* 0: not said */
 	uint16_t topic_alias_maximum; /* at most ALIASES_MAX */
@@ -129,6 +132,7 @@ struct client {
 	/* What they stand for on the present connection: ours, and the broker's. NULL: nothing. */
 	char *aliases_out[ALIASES_MAX + 1], *aliases_in[ALIASES_MAX + 1];
 	uint16_t next_packet_id;
+	struct prover *scram; /* an exchange under way; NULL: none */
 	struct buf out, in;
 	struct pending *pending; /* utlist DL */
 	uint8_t inbound[65536 / 8];
@@ -171,6 +175,8 @@ uint16_t client_subscribe_all(struct client *c, const struct subscribe_request *
 uint16_t client_unsubscribe(struct client *c, const char *filter);
 uint16_t client_unsubscribe_all(struct client *c, const char *const *filters, size_t count);
 void client_ping(struct client *c);
+/* AUTH: the same user once more, in an exchange of its own. password NULL: a wrong proof. */
+void client_reauthenticate(struct client *c, const char *user, const char *password);
 
 /* Sent as soon as the broker's Receive Maximum permits; again after a reconnect. */
 void client_publish(struct client *c, const char *topic, uint8_t qos, const char *payload);

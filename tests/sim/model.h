@@ -68,6 +68,7 @@ struct pub {
 	bool acked;
 	uint64_t acked_at;
 	enum sure fires;         /* a will */
+	bool value_dropped;      /* perhaps: a will published before a crash */
 	enum sure routed;        /* MAYBE while it is open */
 	enum sure matched;       /* what the acknowledgement said of subscribers */
 	uint64_t retained_until; /* tick since which it certainly is not the retained value */
@@ -105,7 +106,8 @@ struct person {
 	bool doomed;  /* the broker must end this connection */
 	bool leaving; /* one of ours ends; not again before it is quiet */
 	bool over;    /* CONNECT while the older connection was up */
-	bool bad_password;
+	uint8_t
+	    refusal; /* what the login must be refused with (5.0); 0: nothing is wrong with it */
 	bool wants_clean; /* hung up on a clean start: will not do with less the next time */
 	struct connect_options options;
 	bool crashed;       /* the broker, since its last connection */
@@ -117,9 +119,8 @@ struct person {
 	unsigned asked;               /* SUBSCRIBE, UNSUBSCRIBE and PINGREQ not answered */
 	struct pub *will, *late_will; /* of this connection; one that waits for its delay */
 	unsigned orders;
-	/* The newest that came */
-	unsigned last_order[PEOPLE_MAX][3][3]
-			   [3]; /* seen of whom: published QoS, effective QoS, durability */
+	/* The newest that came, of whom: published QoS, effective QoS, durability */
+	unsigned last_order[PEOPLE_MAX][3][3][3];
 	/* session */
 	enum sure exists;
 	unsigned incarnation;
@@ -215,7 +216,7 @@ enum ending {
 	ENDING_CLEAN,  /* DISCONNECT: no will */
 	ENDING_WITH_WILL,
 };
-void model_calls(struct person *p, const struct connect_options *options, bool bad_password);
+void model_calls(struct person *p, const struct connect_options *options, uint8_t refusal);
 void model_connack(struct person *p);
 void model_hangs_up(struct person *p); /* before CONNACK */
 void model_ends(struct person *p, enum ending ending);

@@ -192,7 +192,7 @@ static void close_pub(struct model *m, struct pub *pub)
 		return;
 	if (pub->routed == NO)
 		value_remove(m, pub);
-	else if (pub->routed == YES)
+	else if (pub->routed == YES && !pub->value_dropped)
 		value_settle(m, pub);
 }
 
@@ -229,9 +229,8 @@ static void crash_open_will(const struct model *m, struct pub *will)
 	if (will->armed_ms > m->written_ms && will->fires == YES)
 		will->fires = MAYBE;
 	/* Published before, its retained value is dropped at the start. */
-	if (will->retain && will->first_sent < m->crashed && will->fires == YES &&
-	    m->durability[rules_root(will->topic)] == DURABILITY_NONE)
-		will->fires = MAYBE;
+	will->value_dropped |= will->first_sent < m->crashed &&
+	                       m->durability[rules_root(will->topic)] == DURABILITY_NONE;
 	if (will->has_expiry && will->will_due_ms == NEVER)
 		will->expires_max_ms = model_now(m) + (uint64_t)will->expiry_s * 1000;
 }

@@ -356,7 +356,7 @@ static struct pub *will_of(struct person *p, const struct connect_options *optio
 }
 
 /* The older connection, if it is up, breaks with this. */
-void model_calls(struct person *p, const struct connect_options *options, bool bad_password)
+void model_calls(struct person *p, const struct connect_options *options, uint8_t refusal)
 {
 	struct model *m = p->model;
 
@@ -370,7 +370,7 @@ void model_calls(struct person *p, const struct connect_options *options, bool b
 	p->drained_ms = model_now(m);
 	p->link = LINK_CALLING;
 	p->options = *options;
-	p->bad_password = bad_password;
+	p->refusal = refusal;
 	p->doomed = false;
 	p->given_seen = 0;
 	p->asked = 0;
@@ -385,7 +385,7 @@ void model_calls(struct person *p, const struct connect_options *options, bool b
 
 static enum sure is_welcome(const struct person *p)
 {
-	if (p->bad_password)
+	if (p->refusal != 0)
 		return NO;
 	if (p->options.will.topic == NULL)
 		return YES;
@@ -397,13 +397,16 @@ static void judge_refusal(struct person *p)
 	struct model *m = p->model;
 	bool v5 = p->client->version == MQTT_5_0;
 	uint8_t code = p->client->connack_reason;
-	uint8_t want = v5 ? (p->bad_password ? 0x86 : 0x87) : (p->bad_password ? 4 : 5);
+	uint8_t refusal = p->refusal != 0 ? p->refusal : REASON_NOT_AUTHORIZED;
+	uint8_t want = v5 ? refusal : (p->refusal != 0 ? 4 : 5);
 
 	if (is_welcome(p) == YES)
 		model_fail(m, "%s: refused with 0x%02x", p->name, code);
 	if (code != want)
 		model_fail(m, "%s: CONNACK 0x%02x instead of 0x%02x", p->name, code, want);
-	if (p->bad_password)
+	if (p->refusal == REASON_BAD_AUTHENTICATION_METHOD)
+		COVER(m, REFUSED_METHOD);
+	else if (p->refusal != 0)
 		COVER(m, REFUSED_LOGIN);
 	else
 		COVER(m, REFUSED_WILL);
@@ -457,6 +460,8 @@ void model_connack(struct person *p)
 		COVER(m, WILL_RESUMED);
 		cancel(&p->late_will);
 	}
+	if (p->options.method != NULL)
+		COVER(m, PROVEN);
 	p->exists = YES;
 	p->may_end_ms = p->ends_ms = NEVER;
 	p->expiry_s = expiry_of(c, &p->options);

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "auth/scram.h"
 #include "base/alloc.h"
 #include "extras.h"
 #include "proto/property.h"
@@ -29,7 +30,18 @@ static void put_packet(struct buf *out, enum packet_type type, uint8_t flags, st
 	buf_fini(body);
 }
 
-static void put_connect_properties(struct buf *body, enum mqtt_version version,
+static void put_authentication(struct buf *p, const struct client *c,
+                               const struct connect_options *o)
+{
+	struct buf first = {0};
+
+	property_put_string(p, PROPERTY_AUTH_METHOD, slice_of_str(o->method));
+	prover_first(c->scram, &first);
+	property_put_string(p, PROPERTY_AUTH_DATA, buf_slice(&first)); /* binary looks alike */
+	buf_fini(&first);
+}
+
+static void put_connect_properties(struct buf *body, const struct client *c,
                                    const struct connect_options *o)
 {
 	struct buf p = {0};
@@ -42,7 +54,9 @@ static void put_connect_properties(struct buf *body, enum mqtt_version version,
 		property_put_u16(&p, PROPERTY_TOPIC_ALIAS_MAXIMUM, o->topic_alias_maximum);
 	if (o->max_packet_bytes != 0)
 		property_put_u32(&p, PROPERTY_MAXIMUM_PACKET_SIZE, o->max_packet_bytes);
-	put_block(body, version, &p);
+	if (o->method != NULL)
+		put_authentication(&p, c, o);
+	put_block(body, c->version, &p);
 	buf_fini(&p);
 }
 
@@ -66,21 +80,22 @@ static void put_will(struct buf *body, enum mqtt_version version, const struct w
 void packets_put_connect(struct buf *out, const struct client *c, const struct connect_options *o)
 {
 	struct buf body = {0};
+	bool says_password = o->password != NULL && o->method == NULL;
 	unsigned flags = o->keep ? 0 : 2;
 
 	if (o->will.topic != NULL)
 		flags |= 4u | (unsigned)o->will.qos << 3 | (o->will.retain ? 32u : 0u);
-	flags |= (o->user != NULL ? 128u : 0u) | (o->password != NULL ? 64u : 0u);
+	flags |= (o->user != NULL ? 128u : 0u) | (says_password ? 64u : 0u);
 	buf_put_string(&body, SLICE("MQTT"));
 	buf_put_u8(&body, (uint8_t)c->version);
 	buf_put_u8(&body, (uint8_t)flags);
 	buf_put_u16(&body, o->keep_alive_s);
-	put_connect_properties(&body, c->version, o);
+	put_connect_properties(&body, c, o);
 	buf_put_string(&body, slice_of_str(c->id));
 	put_will(&body, c->version, &o->will);
 	if (o->user != NULL)
 		buf_put_string(&body, slice_of_str(o->user));
-	if (o->password != NULL)
+	if (says_password)
 		buf_put_string(&body, slice_of_str(o->password));
 	put_packet(out, PACKET_CONNECT, 0, &body);
 }
@@ -147,6 +162,18 @@ static void require_whole(const struct reader *r, const struct frame *f)
 		fail_msg("the broker sent a %s that is not valid", packet_type_name(f->type));
 }
 
+/* [MQTT5-4.12.0-5] */
+static void take_proof(struct client *c, const struct properties *p)
+{
+	if (c->connack_reason != 0 || c->scram == NULL)
+		return;
+	assert_true(slice_equal(p->auth_method, SCRAM_METHOD));
+	if (!prover_is_proven(c->scram, p->auth_data))
+		fail_msg("%s: CONNACK without a proof", c->id);
+	prover_free(c->scram);
+	c->scram = NULL;
+}
+
 static void take_limits(struct client *c, const struct properties *p)
 {
 	c->has_session_expiry = properties_have(p, PROPERTY_SESSION_EXPIRY);
@@ -169,6 +196,7 @@ void packets_take_connack(struct client *c, const struct frame *f)
 	if (c->version == MQTT_5_0) {
 		assert_int_equal(properties_read(&r, PACKET_CONNACK, &p), REASON_OK);
 		take_limits(c, &p);
+		take_proof(c, &p);
 	}
 	require_whole(&r, f);
 	c->session_present = (flags & 1) != 0;

@@ -131,6 +131,20 @@ static bool v5_of(const struct person *p)
 	return p->client->version == MQTT_5_0;
 }
 
+static bool knows_password(const struct step *s, const struct person *p)
+{
+	return !s->bad_password && rules_has_verifier(p->user);
+}
+
+static void say_method(const struct step *s, const struct person *p, struct connect_options *o)
+{
+	if (!s->enhanced || !v5_of(p))
+		return;
+	o->method = s->bad_method ? "SCRAM-SHA-1" : "SCRAM-SHA-256";
+	if (!knows_password(s, p))
+		o->password = NULL;
+}
+
 static struct connect_options options_of(const struct town *t, const struct step *s,
                                          const struct person *p, char password[16], char will[16])
 {
@@ -144,6 +158,7 @@ static struct connect_options options_of(const struct town *t, const struct step
 		rules_password(p->user, t->rules.password[p->user], password);
 		o.user = user_names[p->user];
 		o.password = s->bad_password ? "wrong" : password;
+		say_method(s, p, &o);
 	}
 	if (!s->will)
 		return o;
@@ -158,9 +173,19 @@ static struct connect_options options_of(const struct town *t, const struct step
 	return o;
 }
 
-static bool is_refused(const struct town *t, const struct step *s, const struct person *p)
+/* What the login is refused with, 0: nothing. [MQTT5-4.12.0-1] */
+static uint8_t refusal_of(const struct town *t, const struct step *s, const struct person *p)
 {
-	return p->user != USER_ANONYMOUS && (s->bad_password || t->rules.locked[p->user]);
+	bool enhanced = s->enhanced && v5_of(p);
+
+	if (p->user == USER_ANONYMOUS)
+		return 0;
+	if (enhanced && s->bad_method)
+		return REASON_BAD_AUTHENTICATION_METHOD;
+	if (s->bad_password || t->rules.locked[p->user] ||
+	    (enhanced && !rules_has_verifier(p->user)))
+		return REASON_BAD_USER_NAME_OR_PASSWORD;
+	return 0;
 }
 
 /* Who knows that his session has ended does not go on with it. */
@@ -179,7 +204,7 @@ static void do_connect(struct town *t, const struct step *s)
 	if (p->link != LINK_NONE || p->leaving || p->doomed)
 		return;
 	forget_ended(p);
-	model_calls(p, &o, is_refused(t, s, p));
+	model_calls(p, &o, refusal_of(t, s, p));
 	client_connect(p->client, &o);
 }
 
@@ -189,9 +214,9 @@ static void do_take_over(struct town *t, const struct step *s)
 	char password[16], will[16];
 	struct connect_options o = options_of(t, s, p, password, will);
 
-	if (!is_up(p) || p->leaving || is_refused(t, s, p))
+	if (!is_up(p) || p->leaving || refusal_of(t, s, p) != 0)
 		return;
-	model_calls(p, &o, false);
+	model_calls(p, &o, 0);
 	forget_ended(p);
 	client_connect_over(p->client, &o);
 }
@@ -374,11 +399,34 @@ static void do_ping(struct town *t, const struct step *s)
 	client_ping(p->client);
 }
 
+/* [MQTT5-4.12.1-1] [MQTT5-4.12.1-2] */
+static void do_reauthenticate(struct town *t, const struct step *s)
+{
+	struct person *p = person_of(t, s);
+	char password[16];
+
+	if (!is_up(p) || p->options.method == NULL || p->client->scram != NULL ||
+	    p->client->stalled)
+		return;
+	t->coverage->sent[PACKET_AUTH]++;
+	rules_password(p->user, t->rules.password[p->user], password);
+	client_reauthenticate(p->client, user_names[p->user], s->bad_proof ? NULL : password);
+	if (s->bad_proof) {
+		COVER(&t->model, REAUTH_REFUSED);
+		model_ends(p, ENDING_BROKEN);
+		p->doomed = true;
+		return;
+	}
+	COVER(&t->model, REAUTH);
+	p->asked++;
+}
+
 static void do_stall(struct town *t, const struct step *s)
 {
 	struct person *p = person_of(t, s);
 
-	if (!is_up(p))
+	/* Who authenticates and does not read is thrown out in time. */
+	if (!is_up(p) || p->client->scram != NULL)
 		return;
 	COVER(&t->model, STALLED);
 	client_stall(p->client, !p->client->stalled);
@@ -418,11 +466,14 @@ static const struct slice illegal_packets[ILLEGAL_KINDS] = {
     SLICE_INIT("\x32\x05\x00\x01"
                "a\x00\x00"),                /* packet identifier 0 */
     SLICE_INIT("\x30\x04\x00\x02\xc0\x80"), /* a topic that is not UTF-8 */
+    SLICE_INIT("\xf0\x00"), /* AUTH: 3.1.1 has none, and success is the broker's word */
     SLICE_INIT("\x30\x07\x00\x01"
                "a\x03\x23\x00\x0b"),                /* a topic alias above the maximum */
     SLICE_INIT("\x30\x06\x00\x00\x03\x23\x00\x09"), /* one that stands for nothing */
     SLICE_INIT("\x30\x07\x00\x01"
-               "a\x03\x23\x00\x00"), /* alias 0 */
+               "a\x03\x23\x00\x00"),                         /* alias 0 */
+    SLICE_INIT("\xf0\x02\x19\x00"),                          /* AUTH without a method */
+    SLICE_INIT("\xf0\x12\x18\x10\x15\x00\x0dSCRAM-SHA-256"), /* AUTH unasked */
 };
 
 static void do_illegal(struct town *t, const struct step *s)
@@ -661,6 +712,7 @@ static step_fn *const doers[STEP_KINDS] = {
     [STEP_UNSUBSCRIBE] = do_unsubscribe,
     [STEP_PUBLISH] = do_publish,
     [STEP_PING] = do_ping,
+    [STEP_REAUTHENTICATE] = do_reauthenticate,
     [STEP_STALL] = do_stall,
     [STEP_SLOW] = do_slow,
     [STEP_CATCH_UP] = do_catch_up,

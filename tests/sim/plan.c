@@ -20,6 +20,7 @@ static const char *const kind_names[STEP_KINDS] = {
     [STEP_UNSUBSCRIBE] = "unsubscribes",
     [STEP_PUBLISH] = "publishes",
     [STEP_PING] = "pings",
+    [STEP_REAUTHENTICATE] = "authenticates again",
     [STEP_STALL] = "stops or begins to read",
     [STEP_SLOW] = "acknowledges late, or not any more",
     [STEP_CATCH_UP] = "acknowledges",
@@ -48,6 +49,7 @@ static const uint8_t weights_up[STEP_KINDS] = {
     [STEP_UNSUBSCRIBE] = 4,
     [STEP_PUBLISH] = 40,
     [STEP_PING] = 1,
+    [STEP_REAUTHENTICATE] = 3,
     [STEP_STALL] = 2,
     [STEP_SLOW] = 2,
     [STEP_CATCH_UP] = 4,
@@ -96,6 +98,9 @@ static void draw_connect(uint64_t *chance, struct step *s)
 
 	s->keep = DRAW(3) != 0;
 	s->bad_password = DRAW(30) == 0;
+	s->enhanced = DRAW(3) == 0;
+	s->bad_method = DRAW(20) == 0;
+	s->bad_proof = DRAW(5) == 0;
 	s->session_expiry_s = draw_of(chance, expiries, 6);
 	s->keep_alive_s = (uint16_t)draw_of(chance, alive, 5);
 	s->receive_maximum = (uint16_t)(DRAW(3) == 0 ? 1 + DRAW(3) : 0);
@@ -160,8 +165,8 @@ static bool stays_up(enum step_kind kind)
 {
 	return kind == STEP_CONNECT || kind == STEP_TAKE_OVER || kind == STEP_SUBSCRIBE ||
 	       kind == STEP_SHARE || kind == STEP_UNSUBSCRIBE || kind == STEP_PUBLISH ||
-	       kind == STEP_PING || kind == STEP_STALL || kind == STEP_SLOW ||
-	       kind == STEP_CATCH_UP;
+	       kind == STEP_PING || kind == STEP_REAUTHENTICATE || kind == STEP_STALL ||
+	       kind == STEP_SLOW || kind == STEP_CATCH_UP;
 }
 
 static void draw_steps(uint64_t *chance, struct plan *plan, bool crashes)
@@ -240,6 +245,8 @@ static void print_connect(FILE *out, const struct step *s)
 		fprintf(out, ", keep alive %u s", s->keep_alive_s);
 	if (s->bad_password)
 		fprintf(out, ", wrong password");
+	if (s->enhanced)
+		fprintf(out, ", %s", s->bad_method ? "with a method that is none" : "with SCRAM");
 	if (s->alias_maximum != 0)
 		fprintf(out, ", topic alias maximum %u", s->alias_maximum);
 	if (s->will)
@@ -281,6 +288,8 @@ void step_print(FILE *out, const struct step *s)
 		fprintf(out, " %s QoS %u", share_names[s->share], s->filter_qos[0]);
 	else if (s->kind == STEP_PUBLISH)
 		print_publish(out, s);
+	else if (s->kind == STEP_REAUTHENTICATE && s->bad_proof)
+		fprintf(out, " with a wrong proof");
 	else if (s->kind == STEP_LEAVE_EXPIRY)
 		fprintf(out, " %u s", s->session_expiry_s);
 	else if (s->kind == STEP_ADVANCE)

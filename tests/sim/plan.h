@@ -22,6 +22,7 @@ enum step_kind {
 	STEP_UNSUBSCRIBE,
 	STEP_PUBLISH,
 	STEP_PING,
+	STEP_REAUTHENTICATE,
 	STEP_STALL,
 	STEP_SLOW,
 	STEP_CATCH_UP,
@@ -39,8 +40,8 @@ enum step_kind {
 };
 
 #define STEP_FILTERS  3
-#define ILLEGAL_KINDS 13
-#define ILLEGAL_V5    10 /* from here on they are only in 5.0 */
+#define ILLEGAL_KINDS 16
+#define ILLEGAL_V5    11 /* from here on they are only in 5.0 */
 
 /* A step of one person, or of the world; what a kind does not need is there all the same. */
 struct step {
@@ -51,7 +52,8 @@ struct step {
 	uint8_t filters[STEP_FILTERS], filter_qos[STEP_FILTERS], filter_count;
 	uint8_t handling, share, illegal;
 	uint8_t workers; /* after a crash or stop; 0: as many as before */
-	bool keep, bad_password, retain, empty, large, no_local, as_published;
+	bool keep, bad_password, enhanced, bad_method, bad_proof, retain, empty, large, no_local,
+	    as_published;
 	bool will, will_retain;
 	uint8_t will_qos, will_topic;
 	uint16_t receive_maximum, keep_alive_s, id;

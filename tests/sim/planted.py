@@ -45,6 +45,9 @@ BUGS = {
         ('if (sub->options.no_local &&', 'if (false && sub->options.no_local &&')], False),
     'session_present': ('[MQTT5-3.2.2-3]: Session Present is not what it says', 'broker/core/connect.c', [
         ('		*present = true; /*', '		*present = s->subscriptions.count > 0; /*')], False),
+    'wrong_proof': ('[MQTT5-4.12.1-2]: a wrong proof is enough to authenticate again', 'broker/core/exchange.c', [
+        ('accepted = e->right && e->identity != NULL &&', 'accepted = (e->right || !is_first_login(e)) && e->identity != NULL &&')],
+        False),
     'expired_sent': ('[MQTT5-3.3.2-5]: what expired in the queue is sent', 'broker/core/outgoing.c', [
         ('if (!msg_is_expired(o->msg, s->worker->home.now_ms) &&', 'if (true &&')], False),
     'order': ('D3: a message overtakes those that wait', 'broker/core/outgoing.c', [

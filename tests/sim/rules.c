@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "chance.h"
+#include "prover.h"
 
 const char *const user_names[USERS] = {"anna", "bert", "carl", "dora", "anonymous"};
 const char *const root_names[ROOTS] = {"a", "b", "r", "s", "desired"};
@@ -111,14 +112,22 @@ char *rules_acl(const struct rules *rules)
 	return (char *)out.data;
 }
 
+bool rules_has_verifier(unsigned user)
+{
+	return user != USER_CARL;
+}
+
 static void put_user(struct buf *out, const char *name, unsigned id, const char *password,
-                     bool locked)
+                     bool verifier)
 {
 	static const char digest[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 				     "aaaaaaaaaaaaaaaaaaaaaaaaa";
 
-	buf_printf(out, "%s:id=%016x:hash=$6$%s$%s%s\n", name, id, password, digest,
-	           locked ? ":locked" : "");
+	buf_printf(out, "%s:id=%016x:hash=$6$%s$%s", name, id, password, digest);
+	if (!verifier)
+		return;
+	buf_printf(out, ":scram=");
+	prover_verifier(name, password, out);
 }
 
 char *rules_users(const struct rules *rules)
@@ -126,10 +135,14 @@ char *rules_users(const struct rules *rules)
 	struct buf out = {0};
 	char password[16];
 
-	put_user(&out, "probe", 1, "probe", false);
+	put_user(&out, "probe", 1, "probe", true);
+	buf_put_u8(&out, '\n');
 	for (unsigned user = 0; user < USER_ANONYMOUS; user++) {
 		rules_password(user, rules->password[user], password);
-		put_user(&out, user_names[user], user + 2, password, rules->locked[user]);
+		put_user(&out, user_names[user], user + 2, password, rules_has_verifier(user));
+		if (rules->locked[user])
+			buf_printf(&out, ":locked");
+		buf_put_u8(&out, '\n');
 	}
 	buf_put_u8(&out, 0);
 	return (char *)out.data;

@@ -32,6 +32,8 @@ bool rules_allow(const struct rules *rules, unsigned user, unsigned may, const c
 bool rules_allow_filter(const struct rules *rules, unsigned user, const char *filter);
 /* May somebody who logged in under `before` stay? */
 bool rules_keep_user(const struct rules *before, const struct rules *after, unsigned user);
+/* Is there a SCRAM verifier beside the hash? */
+bool rules_has_verifier(unsigned user);
 void rules_password(unsigned user, unsigned which, char out[16]);
 /* NUL-terminated; the caller's to free. */
 char *rules_acl(const struct rules *rules);
