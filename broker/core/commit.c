@@ -193,6 +193,7 @@ static void hand_over(struct worker *w, struct publish_job *job, struct commit *
 			if (commit->durability == DURABILITY_ACK)
 				continue; /* deliver_queued, at its home */
 			item->position = position++;
+			w->outbox_kept = true;
 		}
 		handover_target(w, job->msg, item, job->msg->retain);
 	}
@@ -236,6 +237,8 @@ bool commit_append(struct worker *w, struct publish_job *job, struct commit **co
 		wait_for_it(w, job, c);
 		*commit = NULL;
 		journal_group_await(group, on_committed, c);
+		if (w->outbox_kept) /* the journal may be faster than the end of the turn */
+			handover_flush(w);
 		keep_append(w, &group, JOURNAL_NOW, NULL);
 		return true;
 	}

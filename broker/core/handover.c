@@ -200,6 +200,7 @@ static void account_departure(struct worker *w, struct parcel *p)
 
 void handover_flush(struct worker *w)
 {
+	w->outbox_kept = false;
 	for (unsigned home = 0; home < w->server->worker_count; home++) {
 		struct parcel *p = w->outbox[home];
 

@@ -120,6 +120,7 @@ struct worker {
 	struct encoded encoded;
 	struct receive_answer receive_answer;
 	struct parcel **outbox;      /* one per home: built during the turn */
+	bool outbox_kept;            /* with messages of queues, which went ahead of the disk */
 	struct flow *flows;          /* to each home */
 	size_t own_in_flight;        /* parcels of ours in our own inbox */
 	unsigned stalled;            /* flows that are not open */

@@ -237,6 +237,34 @@ static void qos0_of_qos2(struct world *w)
 		            number_of(&c->received[i - 1], "pub"));
 }
 
+/* What went ahead of the disk goes before what comes by way of the disk, if a commit ends before
+ * the turn does. D3 [MQTT5-4.6.0-5] */
+static void lazy_before_durable(struct world *w)
+{
+	struct client *c = client_new(w, "c", MQTT_5_0), *pub = client_new(w, "pub", MQTT_5_0);
+
+	client_join(c, &kept);
+	client_subscribe(c, "#", 1);
+	client_join(pub, &clean);
+	world_run(w);
+	for (unsigned n = 1; n <= 30; n += 3) {
+		publish_numbered(pub, "lazy", 1, n);
+		publish_numbered(pub, "durable", 1, n + 1);
+		publish_numbered(pub, "lazy", 1, n + 2);
+		world_steps(w, (unsigned)world_random(w, 30));
+	}
+	world_run(w);
+	assert_int_equal(c->received_count, 30);
+	for (size_t i = 0; i < c->received_count; i++)
+		assert_int_equal(number_of(&c->received[i], "pub"), i + 1);
+}
+
+static const char lazy_conf[] = "listeners:\n"
+				"  - bind: unix:/run/sim.sock\n"
+				"authentication: { anonymous: true, anonymous_sessions: true }\n"
+				"persistence:\n"
+				"  topics: [{ filter: lazy, durability: interval }]\n";
+
 #define WITH_USERS .hashes = true, .conf = conf, .acl = open_acl, .users = first_password
 
 static void hold_nothing(struct world *w)
@@ -256,6 +284,7 @@ ON_DISK(shared_behind_a_page)
 ON_DISK(expired_unsent)
 ON_DISK(crash_after_crash)
 ON_DISK(qos0_of_qos2)
+ON_DISK(lazy_before_durable)
 
 int main(void)
 {
@@ -270,6 +299,7 @@ int main(void)
 	    SCENARIO_WITH(expired_unsent_on_disk, .held = true),
 	    SCENARIO_WITH(crash_after_crash_on_disk, .held = true),
 	    SCENARIO_WITH(qos0_of_qos2_on_disk, .held = true),
+	    SCENARIO_WITH(lazy_before_durable_on_disk, .held = true, .conf = lazy_conf),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
