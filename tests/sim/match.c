@@ -5,7 +5,7 @@
 
 bool match_is_own(const struct person *p, const struct pub *pub)
 {
-	return pub->person == p;
+	return pub->person == p && pub->entry == p->entry; /* a namesake is another client */
 }
 
 enum sure match_in_force(const struct sub *sub, const struct pub *pub)

@@ -137,20 +137,23 @@ enum sure model_may_filter(const struct model *m, uint64_t since, unsigned user,
 	return both(any, all);
 }
 
-static bool rules_allow_writer(const struct rules *rules, unsigned user, const char *topic)
+static bool rules_allow_writer(const struct rules *rules, const struct pub *pub)
 {
-	if (user != USER_ANONYMOUS && rules->locked[user])
+	unsigned user = pub->person->user;
+
+	if (user != USER_ANONYMOUS &&
+	    (!rules_let_in(rules, user) || rules->entry[user] != pub->entry))
 		return false;
-	return rules_allow(rules, user, MAY_PUBLISH, topic) ||
-	       rules_allow(rules, user, MAY_WILL, topic);
+	return rules_allow(rules, user, MAY_PUBLISH, pub->topic) ||
+	       rules_allow(rules, user, MAY_WILL, pub->topic);
 }
 
-enum sure model_writer_may(const struct model *m, uint64_t since, unsigned user, const char *topic)
+enum sure model_writer_may(const struct model *m, uint64_t since, const struct pub *pub)
 {
 	bool any = false, all = true;
 
 	for (unsigned i = oldest_since(m, since); i < m->policy_count; i++) {
-		bool allowed = rules_allow_writer(&m->policies[i].rules, user, topic);
+		bool allowed = rules_allow_writer(&m->policies[i].rules, pub);
 
 		any |= allowed;
 		all &= allowed;

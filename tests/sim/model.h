@@ -52,6 +52,7 @@ struct pub {
 	char *payload;
 	char *extras; /* what is forwarded with it, as text */
 	enum conf_durability durability;
+	uint8_t entry; /* of its user */
 	uint8_t qos;
 	bool retain, has_expiry;
 	uint32_t expiry_s;
@@ -68,6 +69,7 @@ struct pub {
 	bool acked;
 	uint64_t acked_at;
 	enum sure fires;         /* a will */
+	bool fires_at_last;      /* ... it may until it is due, and must then */
 	bool value_dropped;      /* perhaps: a will published before a crash */
 	enum sure routed;        /* MAYBE while it is open */
 	enum sure matched;       /* what the acknowledgement said of subscribers */
@@ -102,6 +104,7 @@ struct person {
 	struct client *client;
 	char name[24]; /* anna/c0 */
 	unsigned index, user;
+	uint8_t entry; /* of the user, as who he last connected */
 	enum link link;
 	bool doomed;  /* the broker must end this connection */
 	bool leaving; /* one of ours ends; not again before it is quiet */
@@ -126,6 +129,7 @@ struct person {
 	unsigned incarnation;
 	uint32_t expiry_s;
 	uint64_t may_end_ms, ends_ms; /* while away: from here on it may, here it has */
+	uint64_t removed_ms; /* the user: the session goes a day later. NEVER: he is there */
 	struct sub **subs;
 	size_t sub_count, sub_cap;
 	struct copy **owed; /* must come, has not */
@@ -170,6 +174,7 @@ struct model {
 	bool tells; /* what everybody gets */
 	enum conf_durability durability[ROOTS];
 	uint64_t crashed;    /* tick */
+	uint64_t ghosts_ms;  /* until then there may be sessions whose user is somebody else */
 	uint64_t written_ms; /* at a crash: what was done until then is surely on disk */
 	uint64_t tick, last_quiet;
 	struct person people[PEOPLE_MAX];
@@ -203,7 +208,7 @@ const struct rules *model_rules(const struct model *m); /* the newest */
 enum sure model_may(const struct model *m, uint64_t since, unsigned user, unsigned may,
                     const char *topic);
 /* Might the one who wrote a retained value write it now? */
-enum sure model_writer_may(const struct model *m, uint64_t since, unsigned user, const char *topic);
+enum sure model_writer_may(const struct model *m, uint64_t since, const struct pub *pub);
 enum sure model_may_filter(const struct model *m, uint64_t since, unsigned user,
                            const char *filter);
 bool filter_takes(const char *filter, const char *topic);
@@ -223,6 +228,8 @@ void model_ends(struct person *p, enum ending ending);
 void model_expiry(struct person *p, uint32_t expiry_s); /* said with DISCONNECT */
 /* The world's clock has moved: what is due happens. */
 void model_time(struct model *m);
+/* Other users are in force, and the world has come to rest: sessions of who is gone. */
+void model_users(struct model *m, const struct rules *before);
 uint64_t model_next_due(const struct model *m);
 void model_note_packets(struct model *m); /* before time goes on: who has said something */
 void model_quiet_people(struct model *m);

@@ -532,7 +532,7 @@ static void judge_group(struct model *m, struct pub *pub, unsigned share)
 				look_at_member(p, pub, p->subs[k], &group);
 		}
 	}
-	if (!group.steady || group.unsettled)
+	if (!group.steady || group.unsettled || model_now(m) <= m->ghosts_ms)
 		return;
 	for (struct copy *copy = pub->copies; copy != NULL; copy = copy->next)
 		group.got += copy->shared[share];
@@ -555,7 +555,7 @@ static void judge_groups(struct model *m, struct pub *pub)
 /* [MQTT5-3.4.2-1]: No matching subscribers. */
 static void judge_matched(struct model *m, const struct pub *pub)
 {
-	bool sure = false, possible = false;
+	bool sure = false, possible = model_now(m) <= m->ghosts_ms;
 
 	if (pub->matched == MAYBE)
 		return;

@@ -23,6 +23,7 @@ struct pub *model_pub(struct person *p, const char *topic, const char *payload, 
 	pub->payload = xstrdup(payload);
 	pub->extras = extras_expected(extras);
 	pub->durability = m->durability[rules_root(topic)];
+	pub->entry = p->entry;
 	pub->empty = payload[0] == '\0';
 	pub->first_sent = pub->last_sent = pub->closed = pub->retained_until = NEVER;
 	pub->expires_min_ms = pub->expires_max_ms = pub->will_due_ms = NEVER;
@@ -76,6 +77,7 @@ void model_sent(struct person *p, struct pub *pub)
 	}
 	pub->last_sent = m->tick;
 	pub->last_sent_ms = model_now(m);
+	pub->entry = p->entry;
 	pub->routed = MAYBE;
 	pub->life = p->client->life;
 	begin_life(m, pub);
@@ -170,7 +172,7 @@ static void close_will(struct model *m, struct pub *will)
 {
 	enum sure may = model_may(m, will->first_sent, will->person->user, MAY_WILL, will->topic);
 
-	will->routed = will->fires == YES || may == NO ? may : MAYBE;
+	will->routed = will->fires == YES || will->fires_at_last || may == NO ? may : MAYBE;
 }
 
 static void close_publish(struct model *m, struct pub *pub)
@@ -226,6 +228,7 @@ static void crash_pub(struct model *m, struct pub *pub)
 /* One that was about to be published goes out when the broker is there again, if it was kept. */
 static void crash_open_will(const struct model *m, struct pub *will)
 {
+	will->fires_at_last = false;
 	if (will->armed_ms > m->written_ms && will->fires == YES)
 		will->fires = MAYBE;
 	/* Published before, its retained value is dropped at the start. */

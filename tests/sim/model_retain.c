@@ -206,7 +206,7 @@ enum sure model_is_shown(const struct model *m, const struct pub *pub, uint64_t 
 		return NO;
 	if (pub->expires_min_ms <= now)
 		return MAYBE;
-	return model_writer_may(m, since, pub->person->user, pub->topic);
+	return model_writer_may(m, since, pub);
 }
 
 static bool fits(const struct model *m, const struct pub *pub, const struct received *seen)

@@ -6,6 +6,7 @@
 #include "model.h"
 
 #define EXPIRY_MAX_S ((uint32_t)30 * 86400) /* limits.max_session_expiry */
+#define REMOVED_MS   ((uint64_t)86400 * 1000)
 
 struct person *model_add_person(struct model *m, struct client *c, unsigned user)
 {
@@ -13,6 +14,7 @@ struct person *model_add_person(struct model *m, struct client *c, unsigned user
 
 	*p = (struct person){
 	    .model = m, .client = c, .index = m->people_count++, .user = user, .ends_ms = NEVER};
+	p->removed_ms = NEVER;
 	snprintf(p->name, sizeof(p->name), "%s/%s", user_names[user], c->id);
 	c->watch_arg = p;
 	return p;
@@ -290,7 +292,7 @@ static void session_ends(struct person *p)
 	end_subs(p, true);
 	model_forget_owed(p, false);
 	p->exists = NO;
-	p->may_end_ms = p->ends_ms = NEVER;
+	p->may_end_ms = p->ends_ms = p->removed_ms = NEVER;
 }
 
 static void goes_away(struct person *p)
@@ -355,6 +357,11 @@ static struct pub *will_of(struct person *p, const struct connect_options *optio
 	return will;
 }
 
+static uint8_t entry_of(const struct model *m, unsigned user)
+{
+	return user == USER_ANONYMOUS ? 0 : model_rules(m)->entry[user];
+}
+
 /* The older connection, if it is up, breaks with this. */
 void model_calls(struct person *p, const struct connect_options *options, uint8_t refusal)
 {
@@ -371,6 +378,7 @@ void model_calls(struct person *p, const struct connect_options *options, uint8_
 	p->link = LINK_CALLING;
 	p->options = *options;
 	p->refusal = refusal;
+	p->entry = entry_of(m, p->user);
 	p->doomed = false;
 	p->given_seen = 0;
 	p->asked = 0;
@@ -502,6 +510,21 @@ static uint64_t keep_alive_end(const struct person *p)
 	return p->last_packet_ms + (uint64_t)p->options.keep_alive_s * 1500;
 }
 
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint64_t removed_end(const struct person *p)
+{
+	return p->removed_ms == NEVER ? NEVER : p->removed_ms + REMOVED_MS;
+}
+
+static uint64_t session_end_of(const struct person *p)
+{
+	return sooner(p->ends_ms, removed_end(p));
+}
+
 static uint64_t will_end(const struct person *p)
 {
 	return p->late_will == NULL ? NEVER : p->late_will->will_due_ms;
@@ -513,7 +536,7 @@ uint64_t model_next_due(const struct model *m)
 
 	for (unsigned i = 0; i < m->people_count; i++) {
 		const struct person *p = &m->people[i];
-		uint64_t at[] = {keep_alive_end(p), will_end(p), p->ends_ms, p->may_end_ms,
+		uint64_t at[] = {keep_alive_end(p), will_end(p), session_end_of(p), p->may_end_ms,
 		                 p->late_will == NULL ? NEVER : p->late_will->will_may_ms};
 
 		for (unsigned k = 0; k < sizeof(at) / sizeof(at[0]); k++) {
@@ -550,10 +573,13 @@ static void person_time(struct person *p)
 	}
 	if (p->late_will != NULL && p->late_will->will_may_ms <= now)
 		model_fires(p->late_will, MAYBE);
-	if (p->may_end_ms <= now && p->may_end_ms < p->ends_ms)
+	if (p->may_end_ms <= now && p->may_end_ms < session_end_of(p))
 		session_may_end(p);
-	if (p->ends_ms <= now) { /* [MQTT5-3.1.2-23] */
-		COVER(m, SESSION_EXPIRED);
+	if (session_end_of(p) <= now) { /* [MQTT5-3.1.2-23] */
+		if (removed_end(p) <= now)
+			COVER(m, REMOVED_EXPIRED);
+		else
+			COVER(m, SESSION_EXPIRED);
 		session_ends(p);
 	}
 }
@@ -563,6 +589,59 @@ void model_time(struct model *m)
 	m->tick++;
 	for (unsigned i = 0; i < m->people_count; i++)
 		person_time(&m->people[i]);
+}
+
+/* --- users --- */
+
+/* Nobody can come back before this will is due, or before its session ends. */
+static void orphan_will(struct person *p, uint64_t end_ms)
+{
+	struct pub *will = p->late_will;
+
+	if (will == NULL)
+		return;
+	COVER(p->model, WILL_ORPHANED);
+	will->will_due_ms = sooner(will->will_due_ms, end_ms);
+	will->fires_at_last = true;
+	doubt(&p->late_will, model_now(p->model));
+}
+
+/* Somebody else has the name: what there is goes on without anybody, for a day at the most. */
+static void disown(struct person *p)
+{
+	struct model *m = p->model;
+	uint64_t removed_ms = p->removed_ms == NEVER ? model_now(m) : p->removed_ms;
+
+	COVER(m, NAMESAKE);
+	if (m->ghosts_ms < removed_ms + REMOVED_MS)
+		m->ghosts_ms = removed_ms + REMOVED_MS;
+	orphan_will(p, sooner(p->ends_ms, removed_ms + REMOVED_MS));
+	end_subs(p, true);
+	bury_subs(p);
+	model_forget_owed(p, false);
+	p->exists = NO;
+	p->may_end_ms = p->ends_ms = p->removed_ms = NEVER;
+}
+
+void model_users(struct model *m, const struct rules *before)
+{
+	const struct rules *now = model_rules(m);
+
+	m->tick++;
+	for (unsigned i = 0; i < m->people_count; i++) {
+		struct person *p = &m->people[i];
+
+		if (p->user == USER_ANONYMOUS || p->exists == NO)
+			continue;
+		if (now->entry[p->user] != before->entry[p->user])
+			disown(p);
+		else if (!now->removed[p->user])
+			p->removed_ms = NEVER;
+		else if (p->removed_ms == NEVER)
+			p->removed_ms = model_now(m);
+		if (p->removed_ms == model_now(m))
+			COVER(m, REMOVED);
+	}
 }
 
 /* --- quiet --- */

@@ -10,6 +10,8 @@
 #include "model.h"
 #include "proto/publish.h"
 
+#define INTERVALS_ENOUGH 125
+
 struct town {
 	struct world *world;
 	struct model model;
@@ -182,7 +184,7 @@ static uint8_t refusal_of(const struct town *t, const struct step *s, const stru
 		return 0;
 	if (enhanced && s->bad_method)
 		return REASON_BAD_AUTHENTICATION_METHOD;
-	if (s->bad_password || t->rules.locked[p->user] ||
+	if (s->bad_password || !rules_let_in(&t->rules, p->user) ||
 	    (enhanced && !rules_has_verifier(p->user)))
 		return REASON_BAD_USER_NAME_OR_PASSWORD;
 	return 0;
@@ -547,17 +549,37 @@ static void do_reload_users(struct town *t, const struct step *s)
 	reload(t, &rules);
 	kick(t, &before);
 	settle(t);
+	model_users(&t->model, &before);
+}
+
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* When nothing has happened for some intervals, the journal has nothing to write either. */
+static uint64_t next_due(struct town *t, unsigned *intervals)
+{
+	uint64_t due = sooner(world_next_timer(t->world), model_next_due(&t->model));
+	uint64_t interval = world_next_due(t->world);
+
+	if (due <= interval || *intervals == INTERVALS_ENOUGH) {
+		*intervals = 0;
+		return due;
+	}
+	(*intervals)++;
+	return interval;
 }
 
 static void do_advance(struct town *t, const struct step *s)
 {
 	struct world *w = t->world;
 	uint64_t until = w->now_ms + s->ms;
+	unsigned intervals = 0;
 
 	settle(t);
 	while (w->now_ms < until) {
-		uint64_t broker = world_next_due(w), model = model_next_due(&t->model);
-		uint64_t due = broker < model ? broker : model;
+		uint64_t due = next_due(t, &intervals);
 
 		w->now_ms = due > w->now_ms && due < until ? due : until;
 		model_time(&t->model);

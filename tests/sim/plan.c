@@ -60,7 +60,7 @@ static const uint8_t weights_away[STEP_KINDS] = {
     [STEP_HANG_UP] = 1,
 };
 static const uint8_t weights_world[STEP_KINDS] = {
-    [STEP_RELOAD] = 4, [STEP_RELOAD_USERS] = 1, [STEP_ADVANCE] = 10,
+    [STEP_RELOAD] = 4, [STEP_RELOAD_USERS] = 2, [STEP_ADVANCE] = 10,
     [STEP_FREEZE] = 8, [STEP_QUIET] = 30,       [STEP_RECKON] = 5,
 };
 static const uint8_t weights_crashes[STEP_KINDS] = {
@@ -83,6 +83,7 @@ static enum step_kind draw_kind(uint64_t *chance, const uint8_t *a, const uint8_
 	return (enum step_kind)kind;
 }
 
+#define DAY_MS      86400000u
 #define DRAW(below) chance_below(chance, (below))
 
 static uint32_t draw_of(uint64_t *chance, const uint32_t *choices, unsigned count)
@@ -154,7 +155,7 @@ static void draw_step(uint64_t *chance, struct step *s)
 	draw_connect(chance, s);
 	draw_subscribe(chance, s);
 	draw_publish(chance, s);
-	s->ms = draw_of(chance, jumps_ms, 6);
+	s->ms = DRAW(50) == 0 ? DAY_MS + 1 : draw_of(chance, jumps_ms, 6);
 	s->workers = (uint8_t)(DRAW(2) == 0 ? 1 + DRAW(4) : 0);
 	s->turns = draw_of(chance, turns, 5);
 	s->seed = chance_next(chance);

@@ -10,6 +10,16 @@
 const char *const user_names[USERS] = {"anna", "bert", "carl", "dora", "anonymous"};
 const char *const root_names[ROOTS] = {"a", "b", "r", "s", "desired"};
 
+/* Gone; back; or in between somebody else was given the name. */
+static void draw_entry(struct rules *rules, uint64_t *chance, unsigned user)
+{
+	bool was_removed = rules->removed[user];
+
+	rules->removed[user] = chance_below(chance, was_removed ? 2 : 8) == 0;
+	if (chance_below(chance, was_removed ? 3 : 24) == 0)
+		rules->entry[user]++;
+}
+
 void rules_draw(struct rules *rules, uint64_t seed, bool people)
 {
 	uint64_t chance = seed;
@@ -32,6 +42,7 @@ void rules_draw(struct rules *rules, uint64_t seed, bool people)
 		rules->locked[user] = chance_below(&chance, 8) == 0;
 		if (chance_below(&chance, 6) == 0)
 			rules->password[user]++;
+		draw_entry(rules, &chance, user);
 	}
 }
 
@@ -65,10 +76,16 @@ bool rules_allow_filter(const struct rules *rules, unsigned user, const char *fi
 	return rules_allow(rules, user, MAY_SUBSCRIBE, filter);
 }
 
+bool rules_let_in(const struct rules *rules, unsigned user)
+{
+	return user == USER_ANONYMOUS || (!rules->locked[user] && !rules->removed[user]);
+}
+
 bool rules_keep_user(const struct rules *before, const struct rules *after, unsigned user)
 {
 	return user == USER_ANONYMOUS ||
-	       (!after->locked[user] && before->password[user] == after->password[user]);
+	       (rules_let_in(after, user) && before->entry[user] == after->entry[user] &&
+	        before->password[user] == after->password[user]);
 }
 
 void rules_password(unsigned user, unsigned which, char out[16])
@@ -138,8 +155,12 @@ char *rules_users(const struct rules *rules)
 	put_user(&out, "probe", 1, "probe", true);
 	buf_put_u8(&out, '\n');
 	for (unsigned user = 0; user < USER_ANONYMOUS; user++) {
+		unsigned id = user + 2 + rules->entry[user] * 16u;
+
+		if (rules->removed[user])
+			continue;
 		rules_password(user, rules->password[user], password);
-		put_user(&out, user_names[user], user + 2, password, rules_has_verifier(user));
+		put_user(&out, user_names[user], id, password, rules_has_verifier(user));
 		if (rules->locked[user])
 			buf_printf(&out, ":locked");
 		buf_put_u8(&out, '\n');

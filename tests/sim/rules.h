@@ -16,20 +16,24 @@ struct rules {
 	bool may[USERS][ROOTS][MAYS];
 	bool wide[USERS]; /* filters that begin with a wildcard */
 	bool locked[USER_ANONYMOUS];
+	bool removed[USER_ANONYMOUS];
+	uint8_t entry[USER_ANONYMOUS];    /* which one: a namesake is another */
 	uint8_t password[USER_ANONYMOUS]; /* which one */
 };
 
 extern const char *const user_names[USERS];
 extern const char *const root_names[ROOTS];
 
-/* Everything, to everybody; drawn from `seed`: nearly everything. With `people`, users are locked
- * or get another password now and then. */
+/* Everything, to everybody; drawn from `seed`: nearly everything. With `people`, users are locked,
+ * removed, come back or get another password now and then. */
 void rules_draw(struct rules *rules, uint64_t seed, bool people);
 /* Of the first level; ROOTS: it is none of ours. */
 unsigned rules_root(const char *topic);
 bool rules_allow(const struct rules *rules, unsigned user, unsigned may, const char *topic);
 /* $share/GROUP/ already taken off. */
 bool rules_allow_filter(const struct rules *rules, unsigned user, const char *filter);
+/* Could he log in? */
+bool rules_let_in(const struct rules *rules, unsigned user);
 /* May somebody who logged in under `before` stay? */
 bool rules_keep_user(const struct rules *before, const struct rules *after, unsigned user);
 /* Is there a SCRAM verifier beside the hash? */

@@ -339,7 +339,7 @@ void world_run(struct world *w)
 	reap(w);
 }
 
-uint64_t world_next_due(struct world *w)
+uint64_t world_next_timer(struct world *w)
 {
 	uint64_t due = UINT64_MAX;
 
@@ -348,6 +348,13 @@ uint64_t world_next_due(struct world *w)
 
 		due = next < due ? next : due;
 	}
+	return due;
+}
+
+uint64_t world_next_due(struct world *w)
+{
+	uint64_t due = world_next_timer(w);
+
 	if (w->held && due > w->now_ms + JOURNAL_INTERVAL_MS)
 		due = w->now_ms + JOURNAL_INTERVAL_MS;
 	return due;

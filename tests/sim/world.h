@@ -64,7 +64,9 @@ void world_run(struct world *w);
 /* Time goes on; every timer fires at its moment. */
 void world_advance(struct world *w, uint64_t ms);
 
-/* The next time at which something happens by itself. */
+/* The next time at which something happens by itself: a timer, or what the journal has waits no
+ * longer. */
+uint64_t world_next_timer(struct world *w);
 uint64_t world_next_due(struct world *w);
 /* Other texts are in force, worker by worker; NULL: those of world.c. `done` when all have them. */
 void world_reload(struct world *w, const struct world_settings *texts, adopt_done_fn *done,
