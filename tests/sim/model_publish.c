@@ -234,7 +234,7 @@ static void crash_open_will(const struct model *m, struct pub *will)
 	/* Published before, its retained value is dropped at the start. */
 	will->value_dropped |= will->first_sent < m->crashed &&
 	                       m->durability[rules_root(will->topic)] == DURABILITY_NONE;
-	if (will->has_expiry && will->will_due_ms == NEVER)
+	if (will->has_expiry && (will->will_due_ms == NEVER || will->will_due_ms <= model_now(m)))
 		will->expires_max_ms = model_now(m) + (uint64_t)will->expiry_s * 1000;
 }
 

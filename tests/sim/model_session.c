@@ -757,6 +757,15 @@ static void crash_broken(struct person *p, uint64_t crashed_ms)
 		crash_late_will(p, crashed_ms);
 }
 
+/* Due while the broker was down: it is published at the start, and lives from then on. */
+static void crash_due(struct person *p)
+{
+	uint64_t now_ms = model_now(p->model);
+
+	if (p->late_will != NULL && p->late_will->will_due_ms < now_ms)
+		p->late_will->will_due_ms = now_ms;
+}
+
 static void crash_person(struct person *p, uint64_t crashed_ms)
 {
 	if (p->link == LINK_CALLING) {
@@ -770,6 +779,7 @@ static void crash_person(struct person *p, uint64_t crashed_ms)
 	} else if (p->broken > p->model->last_quiet) {
 		crash_broken(p, crashed_ms);
 	}
+	crash_due(p);
 	p->asked = 0;
 	p->doomed = p->leaving = false;
 	p->crashed = true;
