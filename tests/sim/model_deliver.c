@@ -189,6 +189,16 @@ static bool may_come_late(const struct delivery_at *d)
 	                  pub->topic) != YES);
 }
 
+/* He was not to have it when it was its turn; that it was dropped then, the crash may have undone,
+ * and today he may have it. */
+static bool was_held_back(const struct delivery_at *d)
+{
+	const struct model *m = d->person->model;
+
+	return m->crashed > d->pub->first_sent &&
+	       model_may(m, d->pub->first_sent, d->person->user, MAY_RECEIVE, d->pub->topic) != YES;
+}
+
 /* Per publisher, published and effective QoS; what may be late does not overtake what may not.
  * [MQTT3-4.6.0-5, -6] [MQTT5-4.6.0-5, -6] */
 static void judge_order(const struct delivery_at *d)
@@ -197,7 +207,7 @@ static void judge_order(const struct delivery_at *d)
 	unsigned *last = d->person->last_order[pub->person->index][pub->qos][d->r->qos];
 	unsigned newest = last[pub->durability];
 
-	if (pub->is_will || pub->empty || may_come_late(d))
+	if (pub->is_will || pub->empty || may_come_late(d) || was_held_back(d))
 		return;
 	COVER(d->person->model, ORDER);
 	if (pub->durability == DURABILITY_ACK && last[DURABILITY_INTERVAL] > newest)
