@@ -111,6 +111,7 @@ struct person {
 	bool over;    /* CONNECT while the older connection was up */
 	uint8_t
 	    refusal; /* what the login must be refused with (5.0); 0: nothing is wrong with it */
+	bool ousted; /* a reload will not have him, whatever his CONNECT is answered with */
 	bool wants_clean; /* hung up on a clean start: will not do with less the next time */
 	struct connect_options options;
 	bool crashed;       /* the broker, since its last connection */
@@ -224,6 +225,8 @@ enum ending {
 void model_calls(struct person *p, const struct connect_options *options, uint8_t refusal);
 void model_connack(struct person *p);
 void model_hangs_up(struct person *p); /* before CONNACK */
+void model_is_kicked(struct person *p);
+void model_is_ousted(struct person *p); /* while his login is under way */
 void model_ends(struct person *p, enum ending ending);
 void model_expiry(struct person *p, uint32_t expiry_s); /* said with DISCONNECT */
 /* The world's clock has moved: what is due happens. */

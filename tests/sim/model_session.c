@@ -379,7 +379,7 @@ void model_calls(struct person *p, const struct connect_options *options, uint8_
 	p->options = *options;
 	p->refusal = refusal;
 	p->entry = entry_of(m, p->user);
-	p->doomed = false;
+	p->doomed = p->ousted = false;
 	p->given_seen = 0;
 	p->asked = 0;
 	p->will = will_of(p, options);
@@ -400,15 +400,27 @@ static enum sure is_welcome(const struct person *p)
 	return model_may(p->model, p->called, p->user, MAY_WILL, p->options.will.topic);
 }
 
+/* For the one who is kicked it may be his login, and his will too. */
+static uint8_t refusal_for(const struct person *p)
+{
+	if (p->refusal != 0)
+		return p->refusal;
+	if (p->ousted && (is_welcome(p) == YES ||
+	                  p->client->connack_reason !=
+	                      (p->client->version == MQTT_5_0 ? REASON_NOT_AUTHORIZED : 5)))
+		return REASON_BAD_USER_NAME_OR_PASSWORD;
+	return REASON_NOT_AUTHORIZED;
+}
+
 static void judge_refusal(struct person *p)
 {
 	struct model *m = p->model;
 	bool v5 = p->client->version == MQTT_5_0;
 	uint8_t code = p->client->connack_reason;
-	uint8_t refusal = p->refusal != 0 ? p->refusal : REASON_NOT_AUTHORIZED;
-	uint8_t want = v5 ? refusal : (p->refusal != 0 ? 4 : 5);
+	uint8_t refusal = refusal_for(p);
+	uint8_t want = v5 ? refusal : (refusal != REASON_NOT_AUTHORIZED ? 4 : 5);
 
-	if (is_welcome(p) == YES)
+	if (is_welcome(p) == YES && !p->ousted)
 		model_fail(m, "%s: refused with 0x%02x", p->name, code);
 	if (code != want)
 		model_fail(m, "%s: CONNACK 0x%02x instead of 0x%02x", p->name, code, want);
@@ -418,6 +430,8 @@ static void judge_refusal(struct person *p)
 		COVER(m, REFUSED_LOGIN);
 	else
 		COVER(m, REFUSED_WILL);
+	if (p->ousted && p->will != NULL)
+		model_unfires(p->will);
 	cancel(&p->will);
 	p->link = LINK_NONE;
 	p->doomed = true;
@@ -479,6 +493,25 @@ void model_connack(struct person *p)
 	p->last_packet_ms = model_now(m);
 	if (p->will != NULL && p->expiry_s == 0) /* the CONNACK did not wait for it */
 		p->will->armed_ms = model_now(m);
+	if (p->ousted)
+		model_is_kicked(p);
+}
+
+void model_is_kicked(struct person *p)
+{
+	COVER(p->model, KICKED);
+	model_ends(p, ENDING_BROKEN);
+	p->doomed = true;
+}
+
+/* Accepted and kicked, he leaves a will behind before he hears of it. */
+void model_is_ousted(struct person *p)
+{
+	COVER(p->model, OUSTED);
+	p->ousted = true;
+	if (p->will != NULL &&
+	    (p->will->will_delay_s == 0 || expiry_of(p->client, &p->options) == 0))
+		model_fires(p->will, MAYBE);
 }
 
 /* Whether the broker ever saw it, nobody knows. */
@@ -623,24 +656,28 @@ static void disown(struct person *p)
 	p->may_end_ms = p->ends_ms = p->removed_ms = NEVER;
 }
 
+static void judge_user(struct person *p, const struct rules *before)
+{
+	const struct rules *now = model_rules(p->model);
+
+	if (rules_is_namesake(before, now, p->user))
+		disown(p);
+	else if (!now->removed[p->user])
+		p->removed_ms = NEVER;
+	else if (p->removed_ms == NEVER)
+		p->removed_ms = model_now(p->model);
+	if (p->removed_ms == model_now(p->model))
+		COVER(p->model, REMOVED);
+}
+
 void model_users(struct model *m, const struct rules *before)
 {
-	const struct rules *now = model_rules(m);
-
 	m->tick++;
 	for (unsigned i = 0; i < m->people_count; i++) {
 		struct person *p = &m->people[i];
 
-		if (p->user == USER_ANONYMOUS || p->exists == NO)
-			continue;
-		if (now->entry[p->user] != before->entry[p->user])
-			disown(p);
-		else if (!now->removed[p->user])
-			p->removed_ms = NEVER;
-		else if (p->removed_ms == NEVER)
-			p->removed_ms = model_now(m);
-		if (p->removed_ms == model_now(m))
-			COVER(m, REMOVED);
+		if (p->user != USER_ANONYMOUS && p->exists != NO)
+			judge_user(p, before);
 	}
 }
 
@@ -667,6 +704,10 @@ static void quiet_person(struct person *p)
 			model_fail(p->model, "%s: the connection was not ended", p->name);
 		client_drop(c);
 		p->doomed = false;
+	}
+	if (p->link == LINK_CALLING && p->ousted && c->closed) {
+		client_drop(c);
+		model_hangs_up(p);
 	}
 	if (p->link == LINK_CALLING)
 		model_fail(p->model, "%s: no CONNACK", p->name);

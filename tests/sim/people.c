@@ -500,20 +500,29 @@ static void on_reloaded(void *arg)
 	model_end_policy(&t->model);
 }
 
-static void reload(struct town *t, const struct rules *rules)
+/* For the world, now or at its next start. */
+static void publish_rules(struct town *t, const struct rules *rules, bool at_start)
 {
 	char *acl = rules_acl(rules), *users = rules_users(rules);
 	struct world_settings texts = t->world->texts;
 
 	texts.acl = acl;
 	texts.users = users;
-	COVER(&t->model, RELOADS);
 	t->rules = *rules;
-	t->reloading = true;
 	model_begin_policy(&t->model, rules);
-	world_reload(t->world, &texts, on_reloaded, t);
+	if (at_start)
+		world_prepare(t->world, &texts);
+	else
+		world_reload(t->world, &texts, on_reloaded, t);
 	free(acl);
 	free(users);
+}
+
+static void reload(struct town *t, const struct rules *rules)
+{
+	COVER(&t->model, RELOADS);
+	t->reloading = true;
+	publish_rules(t, rules, false);
 }
 
 static void do_reload(struct town *t, const struct step *s)
@@ -526,26 +535,61 @@ static void do_reload(struct town *t, const struct step *s)
 	reload(t, &rules);
 }
 
+/* His login is under way: it is judged by the users from before or by the new ones, and those it
+ * must please in the end.  Who is let in only now hangs up. */
+static void oust(struct person *p)
+{
+	if (p->refusal == 0) {
+		model_is_ousted(p);
+		return;
+	}
+	client_drop(p->client);
+	model_hangs_up(p);
+}
+
 static void kick(struct town *t, const struct rules *before)
 {
 	for (unsigned i = 0; i < t->model.people_count; i++) {
 		struct person *p = &t->model.people[i];
+		bool stays = rules_keep_user(before, &t->rules, p->user);
 
-		if (p->link != LINK_UP || rules_keep_user(before, &t->rules, p->user))
-			continue;
-		COVER(&t->model, KICKED);
-		model_ends(p, ENDING_BROKEN);
-		p->doomed = true;
+		if (p->link == LINK_UP && !stays)
+			model_is_kicked(p);
+		else if (p->link == LINK_CALLING && (!stays || p->refusal != 0))
+			oust(p);
 	}
+}
+
+/* Somebody's last words are on their way: whether they were heard, the model cannot say. */
+static bool is_leaving(const struct town *t)
+{
+	for (unsigned i = 0; i < t->model.people_count; i++) {
+		if (t->model.people[i].leaving)
+			return true;
+	}
+	return false;
+}
+
+/* As who he came in, the model could not say. */
+static bool meets_namesake(const struct town *t, const struct rules *next)
+{
+	for (unsigned i = 0; i < t->model.people_count; i++) {
+		const struct person *p = &t->model.people[i];
+
+		if (p->link == LINK_CALLING && rules_is_namesake(&t->rules, next, p->user))
+			return true;
+	}
+	return false;
 }
 
 static void do_reload_users(struct town *t, const struct step *s)
 {
 	struct rules before, rules;
 
-	settle(t);
 	before = rules = t->rules;
 	rules_draw(&rules, s->seed, true);
+	if (t->reloading || s->count > 1 || is_leaving(t) || meets_namesake(t, &rules))
+		settle(t);
 	reload(t, &rules);
 	kick(t, &before);
 	settle(t);
@@ -616,31 +660,32 @@ static void join_probe(struct town *t)
 	client_join(t->probe, &options);
 }
 
-/* Somebody's last words are on their way: whether they were heard, the model cannot say. */
-static bool is_leaving(const struct town *t)
+/* With other workers, and other users in the file. */
+static void prepare(struct town *t, const struct step *s)
 {
-	for (unsigned i = 0; i < t->model.people_count; i++) {
-		if (t->model.people[i].leaving)
-			return true;
-	}
-	return false;
-}
+	struct rules rules = t->rules;
 
-static void prepare_workers(struct town *t, const struct step *s)
-{
-	if (s->workers == 0 || s->workers == t->world->workers)
+	if (s->workers != 0 && s->workers != t->world->workers) {
+		COVER(&t->model, WORKERS);
+		t->world->next_workers = s->workers;
+	}
+	if (!s->other_users)
 		return;
-	COVER(&t->model, WORKERS);
-	t->world->next_workers = s->workers;
+	COVER(&t->model, OTHER_USERS);
+	rules_draw(&rules, s->seed, true);
+	publish_rules(t, &rules, true);
+	model_end_policy(&t->model);
 }
 
 static void crash(struct town *t, const struct step *s)
 {
 	uint64_t crashed_ms = t->world->now_ms;
+	struct rules before = t->rules;
 
-	prepare_workers(t, s);
+	prepare(t, s);
 	world_crash(t->world);
 	model_crash(&t->model, crashed_ms, false);
+	model_users(&t->model, &before);
 	join_probe(t);
 	settle(t);
 }
@@ -657,15 +702,17 @@ static void do_crash(struct town *t, const struct step *s)
 /* Nothing is lost. */
 static void do_stop(struct town *t, const struct step *s)
 {
+	struct rules before = t->rules;
 	uint64_t stopped_ms;
 
 	settle(t);
 	stopped_ms = t->world->now_ms;
-	prepare_workers(t, s);
+	prepare(t, s);
 	world_restart(t->world);
 	for (unsigned i = 0; i < t->model.people_count; i++)
 		client_drop(t->model.people[i].client);
 	model_crash(&t->model, stopped_ms, true);
+	model_users(&t->model, &before);
 	join_probe(t);
 	settle(t);
 	probe(t);

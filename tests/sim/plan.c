@@ -157,6 +157,7 @@ static void draw_step(uint64_t *chance, struct step *s)
 	draw_publish(chance, s);
 	s->ms = DRAW(50) == 0 ? DAY_MS + 1 : draw_of(chance, jumps_ms, 6);
 	s->workers = (uint8_t)(DRAW(2) == 0 ? 1 + DRAW(4) : 0);
+	s->other_users = DRAW(3) == 0;
 	s->turns = draw_of(chance, turns, 5);
 	s->seed = chance_next(chance);
 }
@@ -299,6 +300,8 @@ void step_print(FILE *out, const struct step *s)
 		fprintf(out, " (%u)", s->illegal);
 	if (s->kind >= STEP_CRASH && s->workers != 0)
 		fprintf(out, ", then %u workers", s->workers);
+	if (s->kind >= STEP_CRASH && s->other_users)
+		fprintf(out, ", and other users");
 	fprintf(out, "; %u turns\n", s->turns);
 }
 

@@ -51,7 +51,8 @@ struct step {
 	uint8_t topic;
 	uint8_t filters[STEP_FILTERS], filter_qos[STEP_FILTERS], filter_count;
 	uint8_t handling, share, illegal;
-	uint8_t workers; /* after a crash or stop; 0: as many as before */
+	uint8_t workers;  /* after a crash or stop; 0: as many as before */
+	bool other_users; /* then */
 	bool keep, bad_password, enhanced, bad_method, bad_proof, retain, empty, large, no_local,
 	    as_published;
 	bool will, will_retain;

@@ -81,10 +81,15 @@ bool rules_let_in(const struct rules *rules, unsigned user)
 	return user == USER_ANONYMOUS || (!rules->locked[user] && !rules->removed[user]);
 }
 
+bool rules_is_namesake(const struct rules *before, const struct rules *after, unsigned user)
+{
+	return user != USER_ANONYMOUS && before->entry[user] != after->entry[user];
+}
+
 bool rules_keep_user(const struct rules *before, const struct rules *after, unsigned user)
 {
 	return user == USER_ANONYMOUS ||
-	       (rules_let_in(after, user) && before->entry[user] == after->entry[user] &&
+	       (rules_let_in(after, user) && !rules_is_namesake(before, after, user) &&
 	        before->password[user] == after->password[user]);
 }
 

@@ -34,6 +34,8 @@ bool rules_allow(const struct rules *rules, unsigned user, unsigned may, const c
 bool rules_allow_filter(const struct rules *rules, unsigned user, const char *filter);
 /* Could he log in? */
 bool rules_let_in(const struct rules *rules, unsigned user);
+/* Is it somebody else now? */
+bool rules_is_namesake(const struct rules *before, const struct rules *after, unsigned user);
 /* May somebody who logged in under `before` stay? */
 bool rules_keep_user(const struct rules *before, const struct rules *after, unsigned user);
 /* Is there a SCRAM verifier beside the hash? */

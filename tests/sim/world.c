@@ -142,6 +142,11 @@ struct world *world_new(const struct world_settings *settings)
 	return w;
 }
 
+void world_prepare(struct world *w, const struct world_settings *texts)
+{
+	w->next_policy = make_policy(texts, ++w->generation);
+}
+
 void world_reload(struct world *w, const struct world_settings *texts, adopt_done_fn *done,
                   void *arg)
 {
@@ -433,11 +438,13 @@ static void begin_again(struct world *w, struct policy **policy, bool hashes)
 
 void world_restart(struct world *w)
 {
-	struct policy *policy = policy_ref(w->server->workers[0]->policy);
+	struct policy *policy =
+	    w->next_policy != NULL ? w->next_policy : policy_ref(w->server->workers[0]->policy);
 	bool hold = w->hold, hashes = w->server->authenticator != NULL;
 	unsigned fail_one_in = w->fail_one_in;
 
 	REQUIRE(w->held);
+	w->next_policy = NULL;
 	stop_broker(w);
 	w->hold = hold;
 	w->fail_one_in = fail_one_in;

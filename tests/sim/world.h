@@ -28,6 +28,7 @@ struct world {
 	uint64_t now_ms;
 	unsigned workers;
 	unsigned next_workers;       /* after the next restart or crash; 0: as many as now */
+	struct policy *next_policy;  /* of the next broker; NULL: that of the one before */
 	struct world_settings texts; /* conf is the caller's and stays */
 	struct server *server;
 	struct journal *journal; /* the server's */
@@ -68,6 +69,8 @@ void world_advance(struct world *w, uint64_t ms);
  * longer. */
 uint64_t world_next_timer(struct world *w);
 uint64_t world_next_due(struct world *w);
+/* The next broker will find other texts. */
+void world_prepare(struct world *w, const struct world_settings *texts);
 /* Other texts are in force, worker by worker; NULL: those of world.c. `done` when all have them. */
 void world_reload(struct world *w, const struct world_settings *texts, adopt_done_fn *done,
                   void *arg);
