@@ -8,6 +8,8 @@
 
 #include "base/check.h"
 
+#define SMALL_MAX 1024
+
 static void *alive(void *p)
 {
 	if (p == NULL) {
@@ -27,6 +29,14 @@ void *xalloc(size_t size_bytes)
 void *xcalloc(size_t count, size_t size_bytes)
 {
 	return alive(calloc(count == 0 ? 1 : count, size_bytes == 0 ? 1 : size_bytes));
+}
+
+/* Small ones by malloc: glibc's calloc passes by the cache that each thread has of them. */
+void *xzalloc(size_t size_bytes)
+{
+	if (size_bytes > SMALL_MAX)
+		return xcalloc(1, size_bytes);
+	return memset(xalloc(size_bytes), 0, size_bytes);
 }
 
 void *xrealloc(void *p, size_t size_bytes)

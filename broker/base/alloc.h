@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 void *xalloc(size_t size_bytes);                /* uninitialised */
+void *xzalloc(size_t size_bytes);               /* zeroed */
 void *xcalloc(size_t count, size_t size_bytes); /* zeroed; aborts on overflow of the product */
 void *xrealloc(void *p, size_t size_bytes);
 /* Grow an array: `count` elements of `size_bytes` each; aborts on overflow of the product. */
@@ -15,6 +16,6 @@ char *xstrndup(const char *s, size_t len);
 char *xasprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Zeroed object of the pointer's own type: `p = xnew(p);` */
-#define xnew(p) xcalloc(1, sizeof(*(p)))
+#define xnew(p) xzalloc(sizeof(*(p)))
 
 #endif
