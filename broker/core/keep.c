@@ -154,13 +154,18 @@ void keep_inbound_done(struct session *s, uint16_t packet_id, bool hastens)
 		add_plain(s, RECORD_INBOUND_DONE, packet_id, hastens);
 }
 
-void keep_queue_done(struct worker *w, uint64_t session_id, uint64_t position)
+static void add_queue_done(struct worker *w, uint64_t session_id, uint64_t position)
 {
 	struct record record = {
 	    .kind = RECORD_QUEUE_DONE, .session_id = session_id, .number = position};
 
+	add_fact(w, &record, false);
+}
+
+void keep_queue_done(struct worker *w, uint64_t session_id, uint64_t position)
+{
 	if (position != 0)
-		add_fact(w, &record, false);
+		add_queue_done(w, session_id, position);
 }
 
 static void put_sent(struct buf *value, const struct outgoing *o)
