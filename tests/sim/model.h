@@ -214,7 +214,7 @@ enum sure model_may_filter(const struct model *m, uint64_t since, unsigned user,
                            const char *filter);
 bool filter_takes(const char *filter, const char *topic);
 
-/* --- connections and sessions (model_session.c) --- */
+/* --- connections, sessions, users (model_session.c) --- */
 
 struct person *model_add_person(struct model *m, struct client *c, unsigned user);
 enum ending {
@@ -238,6 +238,11 @@ void model_note_packets(struct model *m); /* before time goes on: who has said s
 void model_quiet_people(struct model *m);
 void model_crash_people(struct model *m, uint64_t crashed_ms);
 
+/* --- subscriptions (model_subscribe.c) --- */
+
+void subs_end(struct person *p, bool dead); /* dead: for good, else a CONNECT may be refused */
+void subs_revive(struct person *p);         /* it was */
+void subs_bury(struct person *p);           /* the dead ones are gone by now */
 void model_subscribes(struct person *p, uint16_t packet_id,
                       const struct subscribe_request *requests, size_t count);
 void model_unsubscribes(struct person *p, uint16_t packet_id, const char *const *filters,

@@ -1,8 +1,6 @@
-/* Connections, sessions, subscriptions, and when a will is due.  D5, D6, S5 */
+/* Connections, sessions, and when a will is due.  D5, D6, S5 */
 #include <stdio.h>
-#include <stdlib.h>
 
-#include "base/alloc.h"
 #include "model.h"
 
 #define EXPIRY_MAX_S ((uint32_t)30 * 86400) /* limits.max_session_expiry */
@@ -27,230 +25,6 @@ static uint32_t expiry_of(const struct client *c, const struct connect_options *
 	if (c->version == MQTT_3_1_1)
 		wanted = options->keep ? UINT32_MAX : 0;
 	return wanted > EXPIRY_MAX_S ? EXPIRY_MAX_S : wanted;
-}
-
-/* --- subscriptions --- */
-
-static bool is_over(const struct sub *sub)
-{
-	return sub->ended != NEVER;
-}
-
-static void end_subs(struct person *p, bool dead)
-{
-	for (size_t i = 0; i < p->sub_count; i++) {
-		if (!is_over(p->subs[i]))
-			p->subs[i]->ended = p->model->tick;
-		p->subs[i]->dead |= dead;
-	}
-}
-
-/* The CONNECT that would have ended them was refused. */
-static void revive_subs(struct person *p)
-{
-	for (size_t i = 0; i < p->sub_count; i++) {
-		if (p->subs[i]->ended == p->called)
-			p->subs[i]->ended = NEVER;
-	}
-}
-
-static void bury_subs(struct person *p)
-{
-	for (size_t i = 0; i < p->sub_count; i++) {
-		if (p->subs[i]->dead && p->subs[i]->gone == NEVER)
-			p->subs[i]->gone = p->model->tick;
-	}
-}
-
-static const char *without_share(const char *filter, bool *shared)
-{
-	*shared = strncmp(filter, "$share/", 7) == 0;
-	return *shared ? strchr(filter + 7, '/') + 1 : filter;
-}
-
-/* Is there a subscription of this filter? */
-static enum sure has_sub(const struct person *p, const char *filter)
-{
-	enum sure has = NO;
-
-	for (size_t i = 0; i < p->sub_count; i++) {
-		const struct sub *sub = p->subs[i];
-
-		if (strcmp(sub->filter, filter) != 0 || sub->gone != NEVER)
-			continue;
-		if (sub->granted != NEVER && !is_over(sub))
-			return YES;
-		has = MAYBE;
-	}
-	return has;
-}
-
-static void end_sub(struct person *p, const char *filter, uint16_t packet_id)
-{
-	for (size_t i = 0; i < p->sub_count; i++) {
-		struct sub *sub = p->subs[i];
-
-		if (strcmp(sub->filter, filter) != 0 || sub->gone != NEVER)
-			continue;
-		if (!is_over(sub))
-			sub->ended = p->model->tick;
-		sub->replaced_by = NULL;
-		sub->unsubscribe_id = packet_id;
-		sub->unsubscribed = p->model->tick;
-	}
-}
-
-static void replace_sub(struct person *p, const struct sub *by)
-{
-	for (size_t i = 0; i < p->sub_count; i++) {
-		struct sub *sub = p->subs[i];
-
-		if (sub == by || strcmp(sub->filter, by->filter) != 0 || is_over(sub))
-			continue;
-		sub->ended = p->model->tick;
-		sub->replaced_by = by;
-	}
-}
-
-static struct sub *sub_new(struct person *p, const struct subscribe_request *with)
-{
-	struct sub *sub = xnew(sub);
-
-	if (p->sub_count == p->sub_cap) {
-		p->sub_cap = p->sub_cap == 0 ? 16 : p->sub_cap * 2;
-		p->subs = xrealloc_array(p->subs, p->sub_cap, sizeof(struct sub *));
-	}
-	p->subs[p->sub_count++] = sub;
-	sub->filter = with->filter;
-	sub->match = without_share(with->filter, &sub->shared);
-	sub->with = *with;
-	sub->asked = p->model->tick;
-	sub->granted = sub->ended = sub->gone = NEVER;
-	return sub;
-}
-
-void model_subscribes(struct person *p, uint16_t packet_id,
-                      const struct subscribe_request *requests, size_t count)
-{
-	p->model->tick++;
-	p->asked++;
-	for (size_t i = 0; i < count; i++) {
-		enum sure before = has_sub(p, requests[i].filter);
-		struct sub *sub = sub_new(p, &requests[i]);
-
-		sub->packet_id = packet_id;
-		sub->was_new = before == NO ? YES : before == YES ? NO : MAYBE;
-		replace_sub(p, sub);
-	}
-}
-
-void model_unsubscribes(struct person *p, uint16_t packet_id, const char *const *filters,
-                        size_t count)
-{
-	p->model->tick++;
-	p->asked++;
-	for (size_t i = 0; i < count; i++)
-		end_sub(p, filters[i], packet_id);
-}
-
-static void refuse_sub(struct person *p, struct sub *sub, uint8_t code)
-{
-	struct model *m = p->model;
-	uint8_t want = p->client->version == MQTT_5_0 ? (uint8_t)REASON_NOT_AUTHORIZED : 0x80;
-
-	if (code != want)
-		model_fail(m, "%s: SUBACK 0x%02x for %s", p->name, code, sub->filter);
-	COVER(m, DENIED_SUBSCRIBE);
-	sub->refused = true;
-	sub->ended = sub->gone = m->tick;
-	for (size_t i = 0; i < p->sub_count; i++) {
-		if (p->subs[i]->replaced_by != sub)
-			continue;
-		p->subs[i]->replaced_by = NULL;
-		p->subs[i]->ended = NEVER;
-	}
-}
-
-static void grant_sub(struct person *p, struct sub *sub)
-{
-	for (size_t i = 0; i < p->sub_count; i++) {
-		struct sub *before = p->subs[i];
-
-		if (before == sub || strcmp(before->filter, sub->filter) != 0 ||
-		    before->asked > sub->asked || before->gone != NEVER)
-			continue;
-		if (!is_over(before))
-			before->ended = sub->asked;
-		before->gone = p->model->tick;
-	}
-	sub->granted = p->model->tick;
-}
-
-/* Refused, it changes nothing; granted, it takes the place of the one before.
- * [MQTT5-3.8.4-3] [MQTT3-3.8.4-3] */
-static void judge_suback(struct person *p, struct sub *sub, uint8_t code)
-{
-	struct model *m = p->model;
-	enum sure may = model_may_filter(m, sub->asked, p->user, sub->match);
-
-	if (code >= 0x80 ? may == YES : may == NO)
-		model_fail(m, "%s: SUBACK 0x%02x for %s, which is %s", p->name, code, sub->filter,
-		           may == NO ? "denied" : "allowed");
-	if (code >= 0x80) {
-		refuse_sub(p, sub, code);
-		return;
-	}
-	if (code != sub->with.qos)
-		model_fail(m, "%s: SUBACK 0x%02x for %s, asked was QoS %u", p->name, code,
-		           sub->filter, sub->with.qos);
-	grant_sub(p, sub);
-}
-
-static void on_suback(struct person *p, const struct answer *a)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < p->sub_count; i++) {
-		struct sub *sub = p->subs[i];
-
-		if (sub->packet_id != a->packet_id || sub->granted != NEVER || sub->refused ||
-		    sub->asked < p->called)
-			continue;
-		if (n == a->reason_count)
-			model_fail(p->model, "%s: SUBACK is too short", p->name);
-		judge_suback(p, sub, a->reasons[n++]);
-		sub->packet_id = 0;
-	}
-	if (n != a->reason_count)
-		model_fail(p->model, "%s: SUBACK with %zu codes, asked was for %zu", p->name,
-		           a->reason_count, n);
-}
-
-static void on_unsuback(struct person *p, const struct answer *a)
-{
-	for (size_t i = 0; i < p->sub_count; i++) {
-		struct sub *sub = p->subs[i];
-
-		if (sub->unsubscribe_id == a->packet_id && sub->gone == NEVER &&
-		    sub->unsubscribed >= p->called)
-			sub->gone = p->model->tick;
-	}
-}
-
-void model_answered(struct person *p, const struct answer *a)
-{
-	struct model *m = p->model;
-
-	m->tick++;
-	m->coverage->received[a->type]++;
-	for (size_t i = 0; i < a->reason_count; i++)
-		m->coverage->reasons[a->type][a->reasons[i]]++;
-	if (a->type == PACKET_SUBACK)
-		on_suback(p, a);
-	else if (a->type == PACKET_UNSUBACK)
-		on_unsuback(p, a);
-	if (a->type != PACKET_DISCONNECT && p->asked > 0)
-		p->asked--;
 }
 
 /* --- wills --- */
@@ -289,7 +63,7 @@ static void session_ends(struct person *p)
 	if (p->late_will != NULL)
 		COVER(p->model, WILL_BY_END);
 	fire(&p->late_will);
-	end_subs(p, true);
+	subs_end(p, true);
 	model_forget_owed(p, false);
 	p->exists = NO;
 	p->may_end_ms = p->ends_ms = p->removed_ms = NEVER;
@@ -385,7 +159,7 @@ void model_calls(struct person *p, const struct connect_options *options, uint8_
 	p->will = will_of(p, options);
 	if (options->keep)
 		return;
-	end_subs(p, false);
+	subs_end(p, false);
 	p->fired_by_call = p->late_will != NULL && p->late_will->first_sent == NEVER;
 	if (p->late_will != NULL)
 		model_fires(p->late_will, MAYBE);
@@ -435,7 +209,7 @@ static void judge_refusal(struct person *p)
 	cancel(&p->will);
 	p->link = LINK_NONE;
 	p->doomed = true;
-	revive_subs(p);
+	subs_revive(p);
 	if (!p->options.keep && p->late_will != NULL && p->fired_by_call)
 		model_unfires(p->late_will);
 }
@@ -475,7 +249,7 @@ void model_connack(struct person *p)
 	if (!c->session_present) {
 		if (p->exists != NO)
 			session_ends(p);
-		bury_subs(p);
+		subs_bury(p);
 		p->incarnation++;
 		memset(p->last_order, 0, sizeof(p->last_order));
 	} else if (p->late_will != NULL) {
@@ -528,7 +302,7 @@ void model_hangs_up(struct person *p)
 	p->wants_clean |= !p->options.keep || p->exists == MAYBE;
 	doubt(&p->will, model_now(m));
 	doubt(&p->late_will, model_now(m));
-	end_subs(p, false);
+	subs_end(p, false);
 	model_forget_owed(p, false);
 	p->exists = MAYBE;
 	p->may_end_ms = p->ends_ms = NEVER;
@@ -584,7 +358,7 @@ uint64_t model_next_due(const struct model *m)
 static void session_may_end(struct person *p)
 {
 	doubt(&p->late_will, model_now(p->model));
-	end_subs(p, false);
+	subs_end(p, false);
 	model_forget_owed(p, false);
 	p->exists = MAYBE;
 	p->may_end_ms = NEVER;
@@ -649,8 +423,8 @@ static void disown(struct person *p)
 	if (m->ghosts_ms < removed_ms + REMOVED_MS)
 		m->ghosts_ms = removed_ms + REMOVED_MS;
 	orphan_will(p, sooner(p->ends_ms, removed_ms + REMOVED_MS));
-	end_subs(p, true);
-	bury_subs(p);
+	subs_end(p, true);
+	subs_bury(p);
 	model_forget_owed(p, false);
 	p->exists = NO;
 	p->may_end_ms = p->ends_ms = p->removed_ms = NEVER;
@@ -717,7 +491,7 @@ static void quiet_person(struct person *p)
 	if (p->link == LINK_UP) {
 		require_answers(p);
 	}
-	bury_subs(p);
+	subs_bury(p);
 	p->leaving = false;
 }
 
@@ -824,7 +598,7 @@ static void crash_person(struct person *p, uint64_t crashed_ms)
 	p->asked = 0;
 	p->doomed = p->leaving = false;
 	p->crashed = true;
-	bury_subs(p);
+	subs_bury(p);
 }
 
 void model_crash_people(struct model *m, uint64_t crashed_ms)
