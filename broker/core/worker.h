@@ -107,25 +107,20 @@ struct worker {
 	struct conn *dirty;
 	struct conn *leaving;  /* move to another home at the end of the turn */
 	struct buf spare[128]; /* output buffers to use again */
-	unsigned spare_count;
 	size_t spare_bytes;
 	struct listener **listeners; /* by slot, POLICY_SLOTS_MAX of them */
 	struct route_match match;
 	struct merge *merges; /* scratch of deliver.c */
 	size_t merge_count, merge_cap;
 	uint64_t merge_serial;
-	bool fan_out;  /* the message at hand goes to several: encode once */
 	uint64_t *ids; /* scratch of handover.c: filter ids of one home */
 	size_t id_cap;
 	struct encoded encoded;
 	struct receive_answer receive_answer;
 	struct parcel **outbox;      /* one per home: built during the turn */
-	bool outbox_kept;            /* with messages of queues, which went ahead of the disk */
 	struct flow *flows;          /* to each home */
 	size_t own_in_flight;        /* parcels of ours in our own inbox */
-	unsigned stalled;            /* flows that are not open */
 	struct journal_group *facts; /* keep.c: written down since the last group; NULL: none */
-	bool facts_hasten;
 	uint64_t next_session;
 	uint64_t next_arrival;
 	struct acl_subject *writer_subject; /* of the last writer checked during a replay */
@@ -134,6 +129,11 @@ struct worker {
 	struct log_limit refusal_limit, dropped_limit, share_limit, quota_limit;
 	struct quota_room room;
 	struct counters counters;
+	unsigned spare_count;
+	unsigned stalled; /* flows that are not open */
+	bool fan_out;     /* the message at hand goes to several: encode once */
+	bool outbox_kept; /* the outbox has messages of queues, which went ahead of the disk */
+	bool facts_hasten;
 	bool stopping;
 	struct step *stop_step; /* to answer when the last connection has gone */
 };
