@@ -56,8 +56,11 @@ static void terminal_quiet(struct terminal *t)
 	for (size_t i = 0; i < SIGNAL_COUNT; i++)
 		sigaddset(&block, signals[i]);
 	sigprocmask(SIG_BLOCK, &block, &t->mask);
-	for (size_t i = 0; i < SIGNAL_COUNT; i++)
-		sigaction(signals[i], &action, &t->actions[i]);
+	for (size_t i = 0; i < SIGNAL_COUNT; i++) {
+		sigaction(signals[i], NULL, &t->actions[i]);
+		if (t->actions[i].sa_handler != SIG_IGN) /* as nohup(1) does */
+			sigaction(signals[i], &action, NULL);
+	}
 	caught = 0;
 	quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
 	(void)tcsetattr(t->fd, TCSAFLUSH, &quiet);

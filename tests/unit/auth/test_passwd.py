@@ -314,9 +314,11 @@ TIOCGPTN = 0x80045430  # the number of a terminal, from its master: linux/tty.h
 class Terminal:
     """A run of broker-passwd on a terminal of its own."""
 
-    def __init__(self, *args):
+    def __init__(self, *args, hangup=signal.SIG_DFL):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # whatever who runs the tests ignores
+                signal.signal(number, hangup if number == signal.SIGHUP else signal.SIG_DFL)
             os.execv(EXE, [EXE, *args])
         # Held open: where its last user closes a terminal, the kernel may tell so before it has handed over what was written.
         number = struct.unpack("I", fcntl.ioctl(self.fd, TIOCGPTN, bytes(4)))[0]
@@ -399,6 +401,16 @@ def test_terminal_signals_restore_the_echo():
         os.close(t.held)
         os.close(t.fd)
     assert os.listdir(".") == []
+
+
+def test_terminal_leaves_ignored_signals_alone():
+    t = Terminal("-c", "users", "add", "anna", hangup=signal.SIG_IGN)
+    t.expect("anna: ")
+    os.kill(t.pid, signal.SIGHUP)
+    t.type("secret\n")
+    t.expect("again: ")
+    t.type("secret\n")
+    assert t.status() == 0
 
 
 def test_terminal_stopped_and_continued():
