@@ -59,8 +59,10 @@ void totals_take(struct server *server, struct totals *out)
 
 const char *totals_store_state(const struct server *server, const struct totals *t)
 {
-	static const char *const states[] = {
-	    [JOURNAL_WORKS] = "works", [JOURNAL_WAITS] = "full", [JOURNAL_FAILED] = "failed"};
+	static const char *const states[] = {[JOURNAL_WORKS] = "works",
+	                                     [JOURNAL_TIGHT] = "full",
+	                                     [JOURNAL_WAITS] = "full",
+	                                     [JOURNAL_FAILED] = "failed"};
 
 	return journal_is_durable(server->journal) ? states[t->store.state] : "off";
 }

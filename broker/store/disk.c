@@ -208,6 +208,27 @@ void disk_status(struct disk *d, struct disk_status *out)
 	d->ops->status(d, out);
 }
 
+static uint64_t reserve_of(uint64_t max_bytes)
+{
+	return max_bytes / 8 < DISK_RESERVE ? max_bytes / 8 : DISK_RESERVE;
+}
+
+uint64_t disk_room(struct disk *d, const struct disk_status *status, enum disk_bound *bound)
+{
+	uint64_t reserve = reserve_of(status->max_bytes);
+	uint64_t most = status->max_bytes - reserve;
+
+	REQUIRE(!d->open);
+	*bound = DISK_BOUND_NONE;
+	if (status->max_bytes == 0)
+		return UINT64_MAX;
+	*bound = DISK_BOUND_FILE_SYSTEM;
+	if (d->ops->reserve != NULL && !d->ops->reserve(d, status, reserve))
+		return 0;
+	*bound = DISK_BOUND_SIZE;
+	return status->used_bytes < most ? most - status->used_bytes : 0;
+}
+
 uint64_t disk_time_ms(const struct disk *d)
 {
 	return d->time_ms;

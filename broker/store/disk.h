@@ -74,11 +74,23 @@ bool disk_is_failed(const struct disk *d);
 void disk_stamp(struct disk *d, uint64_t time_ms);
 
 struct disk_status {
-	uint64_t map_bytes, used_bytes, max_bytes;
+	uint64_t map_bytes, file_bytes, used_bytes, max_bytes;
 	uint64_t transaction; /* number of the last one committed */
 	uint64_t rows[TABLES];
 };
 void disk_status(struct disk *d, struct disk_status *out); /* outside of a transaction */
+
+/* To take rows away needs room, too: so much is kept for that, an eighth of max_bytes where that is
+ * less. */
+#define DISK_RESERVE ((uint64_t)4 << 20)
+enum disk_bound {
+	DISK_BOUND_NONE,
+	DISK_BOUND_SIZE,        /* max_bytes */
+	DISK_BOUND_FILE_SYSTEM, /* which cannot give the reserve any more */
+};
+/* How many bytes may be added and leave the reserve alone, UINT64_MAX: no end is known; *bound:
+ * what says so. Outside of a transaction. */
+uint64_t disk_room(struct disk *d, const struct disk_status *status, enum disk_bound *bound);
 
 /* The newest of: the time in the last commit, and the last time noted without one.  ms since 1970;
  * 0: never. */
@@ -95,6 +107,9 @@ struct disk_image; /* outlives the disk: the committed rows */
 struct disk_image *disk_image_new(void);
 void disk_image_free(struct disk_image *image);
 struct disk *disk_memory_open(struct disk_image *image); /* one at a time */
+/* As with max_bytes; 0: no bound. */
+void disk_image_bound(struct disk_image *image, uint64_t max_bytes);
+uint64_t disk_image_bytes(const struct disk_image *image);
 /* The next `count` commits fail with `error` (-ENOSPC, -EIO, ...). */
 void disk_image_fail(struct disk_image *image, unsigned count, int error);
 /* Break the seal of that row; false: there is none. */

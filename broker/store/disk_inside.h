@@ -29,6 +29,8 @@ struct disk_ops {
 	int (*commit)(struct disk *d);
 	void (*abort)(struct disk *d);
 	void (*status)(struct disk *d, struct disk_status *out);
+	/* Can the file grow by that much? NULL: always. */
+	bool (*reserve)(struct disk *d, const struct disk_status *status, uint64_t bytes);
 	void (*note)(struct disk *d, uint64_t time_ms); /* not in a transaction */
 	void (*let_go)(struct disk *d);                 /* NULL: there is nothing */
 	void (*close)(struct disk *d);                  /* frees it */

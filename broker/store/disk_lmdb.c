@@ -5,6 +5,7 @@
 #include "store/disk_lmdb.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +33,8 @@ struct lmdb {
 	bool opened[TABLES];
 	bool read_only;
 	uint64_t map_bytes, max_bytes;
-	struct buf row; /* being put: what was borrowed from a page may move with it */
+	uint64_t reserved_to; /* the file has blocks up to here, at least */
+	struct buf row;       /* being put: what was borrowed from a page may move with it */
 };
 
 static struct lmdb *lmdb_of(struct disk *d)
@@ -247,6 +249,7 @@ static void status_of_tables(struct lmdb *l, MDB_txn *txn, struct disk_status *o
 	if (mdb_stat(txn, 0, &stat) == 0) /* the list of free pages */
 		pages += tree_pages(&stat);
 	out->used_bytes = pages * stat.ms_psize;
+	out->file_bytes *= stat.ms_psize;
 }
 
 static void lmdb_status(struct disk *d, struct disk_status *out)
@@ -258,12 +261,53 @@ static void lmdb_status(struct disk *d, struct disk_status *out)
 	if (mdb_env_info(l->env, &info) != 0)
 		return;
 	out->map_bytes = info.me_mapsize;
+	out->file_bytes = info.me_last_pgno + 1; /* pages, until their size is known */
 	out->max_bytes = l->max_bytes;
 	out->transaction = info.me_last_txnid;
 	if (mdb_txn_begin(l->env, NULL, MDB_RDONLY, &txn) != 0)
 		return;
 	status_of_tables(l, txn, out);
 	mdb_txn_abort(txn);
+}
+
+static int allocate(int fd, uint64_t from, uint64_t to)
+{
+	int rc;
+
+	do {
+		rc = fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)from, (off_t)(to - from)) == 0
+		         ? 0
+		         : errno;
+	} while (rc == EINTR);
+	return rc;
+}
+
+/* Blocks behind the end of the file, some more than asked for where there is room. */
+static bool reserve_to(struct lmdb *l, uint64_t from, uint64_t to, uint64_t more)
+{
+	mdb_filehandle_t fd;
+	int rc = mdb_env_get_fd(l->env, &fd);
+
+	if (rc == 0)
+		rc = allocate(fd, from, to + more);
+	if (rc == ENOSPC || rc == EDQUOT || rc == EFBIG)
+		return more > 0 && reserve_to(l, from, to, 0);
+	l->reserved_to = rc == 0 ? to + more : UINT64_MAX; /* not every file system can be asked */
+	return true;
+}
+
+/* Free pages of the file count, then what can be had behind it. */
+static bool lmdb_reserve(struct disk *d, const struct disk_status *status, uint64_t bytes)
+{
+	struct lmdb *l = lmdb_of(d);
+	uint64_t end = status->file_bytes, free_bytes = end - status->used_bytes;
+	uint64_t to = free_bytes < bytes ? end + bytes - free_bytes : 0;
+
+	if (to > l->max_bytes)
+		to = l->max_bytes;
+	if (bytes > l->max_bytes - to)
+		bytes = l->max_bytes - to;
+	return to <= l->reserved_to || reserve_to(l, end, to, bytes);
 }
 
 static void lmdb_note(struct disk *d, uint64_t time_ms)
@@ -303,6 +347,7 @@ static const struct disk_ops lmdb_ops = {
     .commit = lmdb_commit,
     .abort = lmdb_abort,
     .status = lmdb_status,
+    .reserve = lmdb_reserve,
     .note = lmdb_note,
     .let_go = lmdb_let_go,
     .close = lmdb_close,

@@ -255,6 +255,8 @@ void journal_init(struct journal *j, const struct journal_kind *kind, uint64_t l
 	mutex_init(&j->lock);
 	atomic_init(&j->next_position, 1);
 	atomic_init(&j->waiting_bytes, 0);
+	atomic_init(&j->room_bytes, UINT64_MAX);
+	atomic_init(&j->tight, false);
 	j->last_time_ms = last_time_ms;
 	j->time_ms = now_ms > last_time_ms ? now_ms : last_time_ms;
 	j->zero_ms = clock_monotonic_ms();
@@ -320,6 +322,22 @@ void journal_read(struct journal *j, struct journal_page *page)
 bool journal_is_full(const struct journal *j)
 {
 	return j->waiting_bytes > JOURNAL_HIGH;
+}
+
+uint64_t journal_room(const struct journal *j)
+{
+	uint64_t room_bytes = j->room_bytes;
+	size_t waiting_bytes = j->waiting_bytes;
+
+	return !j->tight && waiting_bytes < room_bytes ? room_bytes - waiting_bytes : 0;
+}
+
+bool journal_is_tight(struct journal *j, size_t bytes)
+{
+	if (!j->tight && j->waiting_bytes + bytes <= j->room_bytes)
+		return false;
+	j->kind->tighten(j, bytes);
+	return true;
 }
 
 void journal_on_room(struct journal *j, struct home *const *homes, unsigned count,

@@ -44,6 +44,7 @@ struct journal_kind {
 	bool durable;
 	void (*append)(struct journal *j, struct journal_group *g, uint64_t *first_position);
 	void (*read)(struct journal *j, struct journal_page *page);
+	void (*tighten)(struct journal *j, size_t bytes); /* there was no room for these */
 	void (*health)(struct journal *j, struct journal_health *out);
 	int (*restore)(struct journal *j, const struct journal_visitor *visitor, void *arg,
 	               char *text);
@@ -61,6 +62,8 @@ struct journal {
 	struct room *rooms;
 	unsigned room_count;
 	_Atomic size_t waiting_bytes;
+	_Atomic uint64_t room_bytes; /* so many may be added to what is on disk */
+	atomic_bool tight;
 	/* store time: time_ms when the monotonic clock said zero_ms */
 	uint64_t time_ms, zero_ms, last_time_ms;
 };

@@ -12,7 +12,6 @@
 
 #define RETRY_MS   1000
 #define NOTE_MS    60000
-#define STATUS_MS  500
 #define GROW_TIMES 64 /* a map that grows so often has grown enough */
 /* What waits for the interval is written before it makes the journal full. */
 #define HELD_MOST ((size_t)4 << 20)
@@ -189,11 +188,14 @@ static int apply_all(struct keeper *k)
 	return rc;
 }
 
+/* Not before everything is there that they have to show. */
 static int read_pages(struct keeper *k)
 {
 	struct journal_page *page;
 	int rc = 0;
 
+	if (k->rest != NULL)
+		return 0;
 	DL_FOREACH (k->pages, page) {
 		if (rc == 0)
 			rc = keeper_queue_read_page(k, page);
@@ -214,6 +216,11 @@ static int commit(struct keeper *k)
 	rc = disk_commit(k->disk);
 	k->commit_us = (clock_monotonic_ns() - start_ns) / 1000;
 	return rc;
+}
+
+static bool is_full(int error)
+{
+	return error == -ENOSPC || error == -EDQUOT;
 }
 
 static int transact(struct keeper *k)
@@ -247,9 +254,45 @@ static void take_back(struct keeper *k, bool ending)
 	}
 }
 
+/* Leave `count` groups in the batch; the others are for the next turn. */
+static void cut_batch(struct keeper *k, size_t count)
+{
+	struct journal_group *g = k->batch, *last;
+
+	while (g != NULL && count-- > 0)
+		g = g->next;
+	if (g == NULL)
+		return;
+	last = k->batch->prev;
+	g->prev->next = NULL;
+	k->batch->prev = g->prev;
+	g->prev = last;
+	DL_CONCAT(g, k->rest);
+	k->rest = g;
+}
+
+/* No room for all: perhaps for half of it, which may make some. */
+static bool take_less(struct keeper *k)
+{
+	struct journal_group *g;
+	size_t count = 0;
+
+	DL_FOREACH (k->batch, g) {
+		count++;
+	}
+	if (count < 2)
+		return false;
+	k->portion = count / 2;
+	cut_batch(k, k->portion);
+	return true;
+}
+
 static int transact_until_it_fits(struct keeper *k)
 {
 	int rc = 0;
+
+	if (k->portion > 0)
+		cut_batch(k, k->portion);
 
 	for (unsigned times = 0; times < GROW_TIMES; times++) {
 		bool ending = k->ending;
@@ -258,7 +301,7 @@ static int transact_until_it_fits(struct keeper *k)
 		if (rc == 0)
 			return 0;
 		take_back(k, ending);
-		if (rc != -EAGAIN)
+		if (rc != -EAGAIN && (!is_full(rc) || !take_less(k)))
 			return rc;
 	}
 	return rc;
@@ -290,17 +333,8 @@ static void tell(struct keeper *k)
 		DL_DELETE(k->batch, g);
 		keeper_complete(k, g);
 	}
-	answer_pages(k);
-}
-
-static void tell_room(struct keeper *k)
-{
-	for (unsigned i = 0; i < k->j.room_count; i++) {
-		struct room *room = &k->j.rooms[i];
-
-		if (!atomic_exchange(&room->on_its_way, true))
-			home_post(room->home, &room->post);
-	}
+	if (k->rest == NULL)
+		answer_pages(k);
 }
 
 /* What is done with does not wait any more. */
@@ -320,7 +354,7 @@ static void settle_waiting(struct keeper *k)
 	mutex_unlock(&k->j.lock);
 	k->gone_bytes = k->gone_groups = 0;
 	if (has_room)
-		tell_room(k);
+		keeper_tell_room(k);
 }
 
 static void count_commit(struct keeper *k)
@@ -337,45 +371,6 @@ static void count_commit(struct keeper *k)
 	mutex_unlock(&k->j.lock);
 }
 
-static void look_at_disk(struct keeper *k)
-{
-	struct disk_status status;
-
-	if (k->now_ms < k->status_ms)
-		return;
-	k->status_ms = k->now_ms + STATUS_MS;
-	disk_status(k->disk, &status);
-	mutex_lock(&k->j.lock);
-	k->health.map_bytes = status.map_bytes;
-	k->health.used_bytes = status.used_bytes;
-	k->health.max_bytes = status.max_bytes;
-	mutex_unlock(&k->j.lock);
-}
-
-static void set_state(struct keeper *k, enum journal_state state, int error)
-{
-	enum journal_state before = k->state;
-
-	k->state = state;
-	mutex_lock(&k->j.lock);
-	k->health.state = state;
-	if (error != 0)
-		k->health.error = error;
-	k->failed = state == JOURNAL_FAILED;
-	mutex_unlock(&k->j.lock);
-	if (state == before)
-		return;
-	if (state == JOURNAL_WORKS)
-		LOG(STORE_RESUMED, F_NONE);
-	else if (state == JOURNAL_WAITS)
-		LOG(STORE_FULL, F_STR("error", strerrordesc_np(-error)),
-		    F_STR("remedy", "make room on its file system, or raise its limit"));
-	else
-		LOG(STORE_FAILED, F_STR("error", strerrordesc_np(-error)),
-		    F_STR("remedy",
-		          "nothing is acknowledged any more; see to the disk, then restart"));
-}
-
 static void on_success(struct keeper *k)
 {
 	sessions_settle(k);
@@ -383,21 +378,24 @@ static void on_success(struct keeper *k)
 	if (k->wrote) {
 		k->note_ms = k->now_ms + NOTE_MS;
 		count_commit(k);
-		look_at_disk(k);
 	}
 	tell(k);
 	settle_waiting(k);
-	if (k->state != JOURNAL_WORKS)
-		set_state(k, JOURNAL_WORKS, 0);
+	k->portion = k->rest == NULL ? 0 : k->portion * 2;
+	k->batch = k->rest;
+	k->rest = NULL;
+	if (k->wrote || k->state == JOURNAL_WAITS)
+		keeper_look_at_room(k);
 }
 
 static void on_error(struct keeper *k, int error)
 {
-	bool full = error == -ENOSPC || error == -EDQUOT;
-
 	k->retry_ms = k->now_ms + RETRY_MS;
+	DL_CONCAT(k->batch, k->rest);
+	k->rest = NULL;
+	k->portion = 0;
 	settle_waiting(k);
-	set_state(k, full ? JOURNAL_WAITS : JOURNAL_FAILED, error);
+	keeper_set_state(k, is_full(error) ? JOURNAL_WAITS : JOURNAL_FAILED, error);
 }
 
 static void note_time(struct keeper *k)
@@ -417,6 +415,7 @@ bool keeper_turn(struct keeper *k, uint64_t now_ms, bool final)
 	if (k->state == JOURNAL_FAILED)
 		return false;
 	note_time(k);
+	keeper_look_again(k);
 	gather(k);
 	flush = must_flush(k, final) || k->flush;
 	if (!is_due(k, final) || (k->state == JOURNAL_WAITS && now_ms < k->retry_ms && !final)) {
@@ -466,7 +465,8 @@ static void stop(struct journal *j)
 		return;
 	if (k->started)
 		keeper_join(k);
-	keeper_turn(k, clock_monotonic_ms(), true);
+	while (keeper_turn(k, clock_monotonic_ms(), true) && k->batch != NULL)
+		;
 	cancel_pages(k);
 	mutex_lock(&k->j.lock);
 	held_cancel_all(k);
@@ -494,6 +494,7 @@ static const struct journal_kind kind = {
     .durable = true,
     .append = append,
     .read = read_page,
+    .tighten = keeper_tighten,
     .health = health,
     .restore = keeper_restore,
     .start = keeper_start,
@@ -513,6 +514,6 @@ struct journal *journal_disk_new(struct disk *disk, const struct journal_options
 	k->interval_ms = options->interval_ms;
 	k->expired_keep_ms = options->expired_keep_ms;
 	k->deadline_ms = k->flush_ms = KEEPER_NEVER;
-	look_at_disk(k);
+	keeper_look_at_room(k);
 	return &k->j;
 }

@@ -44,6 +44,8 @@ struct keeper {
 	struct journal_page *asked;
 	uint64_t serial;
 	uint64_t deadline_ms; /* of what is pending; KEEPER_NEVER */
+	uint64_t room_ms;     /* while it is tight: when to look again */
+	uint64_t room_wanted; /* for the largest that waits */
 	size_t pending_bytes, pending_groups, all_groups;
 	size_t urgent; /* of what is pending: groups with JOURNAL_NOW */
 	size_t enough; /* so many of them wake the thread */
@@ -56,6 +58,7 @@ struct keeper {
 
 	/* From here on: the keeper's alone. */
 	enum journal_state state;
+	enum disk_bound bound; /* what its room was measured by */
 	bool started;
 	bool flush;              /* the next commit takes everything */
 	bool ending;             /* TABLE_ENDING may have rows */
@@ -73,10 +76,12 @@ struct keeper {
 	struct table held_sessions;  /* sessions of which `later` has more than their queues */
 
 	struct journal_group *batch;
+	struct journal_group *rest; /* behind the batch, where there is no room for all at once */
+	size_t portion;             /* so many groups may find room at once; 0: all */
 	struct journal_page *pages;
 	uint64_t taken_position; /* the highest given out when the batch was taken */
 	size_t taken_urgent;     /* groups with JOURNAL_NOW that were gathered with it */
-	uint64_t retry_ms, note_ms, status_ms;
+	uint64_t retry_ms, note_ms;
 
 	struct table sessions;
 	struct kept_session *touched;
@@ -146,6 +151,16 @@ void sweep_add_drop(struct keeper *k, enum disk_table table, struct slice key, b
 /* --- keeper_restore.c --- */
 
 int keeper_restore(struct journal *j, const struct journal_visitor *visitor, void *arg, char *text);
+
+/* --- keeper_state.c --- */
+
+/* error: -errno, 0: none. */
+void keeper_set_state(struct keeper *k, enum journal_state state, int error);
+void keeper_tell_room(struct keeper *k);
+/* How much room is there? It works, or is tight, accordingly. */
+void keeper_look_at_room(struct keeper *k);
+void keeper_look_again(struct keeper *k); /* where it is tight, and was a second ago */
+void keeper_tighten(struct journal *j, size_t bytes);
 
 /* --- keeper_thread.c --- */
 

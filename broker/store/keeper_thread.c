@@ -29,13 +29,16 @@ static bool is_pressed(const struct keeper *k)
 /* When to turn next, under the lock. */
 static uint64_t due_ms(const struct keeper *k)
 {
+	uint64_t due_at_ms;
+
 	if (k->state == JOURNAL_FAILED)
 		return KEEPER_NEVER;
 	if (k->state == JOURNAL_WAITS)
 		return k->retry_ms;
-	if (k->urgent > 0 || is_pressed(k))
+	if (k->urgent > 0 || k->batch != NULL || is_pressed(k))
 		return 0;
-	return sooner(sooner(k->deadline_ms, k->flush_ms), k->note_ms);
+	due_at_ms = sooner(sooner(k->deadline_ms, k->flush_ms), k->note_ms);
+	return k->j.tight ? sooner(due_at_ms, k->room_ms) : due_at_ms;
 }
 
 static void sleep_until(struct keeper *k, uint64_t due_at_ms)

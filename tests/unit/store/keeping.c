@@ -361,3 +361,56 @@ uint64_t rows_in(struct keeping *t, enum disk_table table)
 	disk_status(t->disk, &status);
 	return status.rows[table];
 }
+
+/* --- pages, and groups for several --- */
+
+static void on_page(struct post *post, void *home_arg)
+{
+	struct asked *a = (struct asked *)post;
+
+	assert_ptr_equal(home_current(), a->page.home);
+	buf_printf(home_arg, "page ");
+	a->answers++;
+}
+
+void ask(struct keeping *t, struct asked *a, uint64_t session_id, uint64_t from, uint32_t max_count,
+         size_t max_bytes)
+{
+	*a = (struct asked){
+	    .page.post.run = on_page,
+	    .page.home = &t->homes[0],
+	    .page.session_id = session_id,
+	    .page.from = from,
+	    .page.max_count = max_count,
+	    .page.max_bytes = max_bytes,
+	};
+	home_enter(&t->homes[0]);
+	journal_read(t->journal, &a->page);
+	home_leave();
+}
+
+void read_now(struct keeping *t, struct asked *a, uint64_t session_id, uint64_t from,
+              uint32_t max_count, size_t max_bytes)
+{
+	ask(t, a, session_id, from, max_count, max_bytes);
+	turn(t);
+	assert_int_equal(a->answers, 1);
+	assert_int_equal(a->page.status, 0);
+}
+
+void put_to(struct keeping *t, unsigned home, const uint64_t *sessions, size_t count,
+            size_t payload, enum journal_urgency urgency)
+{
+	struct journal_group *g = group_new("g");
+	struct msg *m = message_of("topic", payload);
+
+	for (size_t i = 0; i < count; i++)
+		add(g,
+		    (struct record){.kind = RECORD_QUEUE,
+		                    .session_id = sessions[i],
+		                    .home = &t->homes[0],
+		                    .value = sessions[i] % 2 == 0 ? SLICE_EMPTY : SLICE("value")},
+		    msg_ref(m));
+	msg_unref(&m);
+	append_to(t, home, g, urgency);
+}

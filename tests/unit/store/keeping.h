@@ -49,6 +49,21 @@ bool turn(struct keeping *t); /* of the journal, then of the homes */
 void run_homes(struct keeping *t);
 void require_told(struct keeping *t, unsigned home, const char *want); /* and forget it */
 
+/* A page of a queue, asked for by the first home. */
+struct asked {
+	struct journal_page page; /* first */
+	struct keeping *t;
+	unsigned answers;
+};
+
+void ask(struct keeping *t, struct asked *a, uint64_t session_id, uint64_t from, uint32_t max_count,
+         size_t max_bytes);
+void read_now(struct keeping *t, struct asked *a, uint64_t session_id, uint64_t from,
+              uint32_t max_count, size_t max_bytes);
+/* A group "g": one message for each of the sessions; a value for odd ones. */
+void put_to(struct keeping *t, unsigned home, const uint64_t *sessions, size_t count,
+            size_t payload, enum journal_urgency urgency);
+
 /* Open again and show all. */
 void restart(struct keeping *t);
 void require_shown(struct keeping *t, const char *want);

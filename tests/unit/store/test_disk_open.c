@@ -323,6 +323,56 @@ static void stops_at_the_bound_and_goes_on_below_it(void **state)
 	place_remove(&p.directory);
 }
 
+static uint64_t room(struct disk *d)
+{
+	struct disk_status status;
+	enum disk_bound bound;
+	uint64_t bytes;
+
+	disk_status(d, &status);
+	bytes = disk_room(d, &status, &bound);
+	assert_int_equal(bound, DISK_BOUND_SIZE);
+	return bytes;
+}
+
+/* Where there is no room for more, each row can still be taken away, one after the other; and the
+ * blocks for that are the store's already. */
+static void keeps_a_reserve_for_taking_away(void **state)
+{
+	struct place p = {.directory = place_directory(), .max_bytes = 4u << 20};
+	char *data = place_path(p.directory, "data.mdb");
+	unsigned count = 0;
+	uint64_t before;
+	struct stat st;
+
+	(void)state;
+	place_open(&p);
+	before = room(p.disk);
+	assert_in_range(before, 3u << 20, (4u << 20) - (512u << 10));
+	while (room(p.disk) > 0) {
+		int rc = put_some(p.disk, count);
+
+		assert_true(rc == 0 || rc == -EAGAIN);
+		count += rc == 0 ? AT_ONCE : 0;
+	}
+	assert_in_range(count, 500, 1000);
+	assert_int_equal(stat(data, &st), 0);
+	assert_in_range(st.st_size, 3u << 20, 4u << 20);
+	assert_in_range((uint64_t)st.st_blocks * 512, (uint64_t)st.st_size, 4u << 20);
+	assert_true((uint64_t)st.st_blocks * 512 >= (uint64_t)st.st_size + (128u << 10));
+	for (unsigned i = count; i-- > 0;) {
+		uint8_t key[2] = {(uint8_t)(i >> 8), (uint8_t)i};
+
+		assert_int_equal(disk_begin(p.disk), 0);
+		assert_int_equal(disk_delete(p.disk, TABLE_BODY, slice_of(key, sizeof(key))), 0);
+		assert_int_equal(disk_commit(p.disk), 0);
+	}
+	assert_in_range(room(p.disk), before - 65536, before);
+	disk_close(p.disk);
+	free(data);
+	place_remove(&p.directory);
+}
+
 /* Its own process: it reads, and is killed before it is done. */
 static void read_and_die(const char *data)
 {
@@ -396,6 +446,7 @@ int main(void)
 	    cmocka_unit_test(something_else_is_refused),
 	    cmocka_unit_test(grows_without_stopping),
 	    cmocka_unit_test(stops_at_the_bound_and_goes_on_below_it),
+	    cmocka_unit_test(keeps_a_reserve_for_taking_away),
 	    cmocka_unit_test(a_reader_that_was_killed_keeps_no_room),
 	    cmocka_unit_test(damage_behind_its_back_is_told),
 	};

@@ -2,75 +2,8 @@
 #include <errno.h>
 #include <inttypes.h>
 
-#include "base/log.h"
 #include "faulty.h"
 #include "keeping.h"
-
-static unsigned logged[EVENT_COUNT];
-
-static void on_line(void *arg, enum event e, struct slice line)
-{
-	(void)arg;
-	(void)line;
-	logged[e]++;
-}
-
-struct asked {
-	struct journal_page page; /* first */
-	struct keeping *t;
-	unsigned answers;
-};
-
-static void on_page(struct post *post, void *home_arg)
-{
-	struct asked *a = (struct asked *)post;
-
-	assert_ptr_equal(home_current(), a->page.home);
-	buf_printf(home_arg, "page ");
-	a->answers++;
-}
-
-static void ask(struct keeping *t, struct asked *a, uint64_t session_id, uint64_t from,
-                uint32_t max_count, size_t max_bytes)
-{
-	*a = (struct asked){
-	    .page.post.run = on_page,
-	    .page.home = &t->homes[0],
-	    .page.session_id = session_id,
-	    .page.from = from,
-	    .page.max_count = max_count,
-	    .page.max_bytes = max_bytes,
-	};
-	home_enter(&t->homes[0]);
-	journal_read(t->journal, &a->page);
-	home_leave();
-}
-
-static void read_now(struct keeping *t, struct asked *a, uint64_t session_id, uint64_t from,
-                     uint32_t max_count, size_t max_bytes)
-{
-	ask(t, a, session_id, from, max_count, max_bytes);
-	turn(t);
-	assert_int_equal(a->answers, 1);
-	assert_int_equal(a->page.status, 0);
-}
-
-static void put_to(struct keeping *t, unsigned home, const uint64_t *sessions, size_t count,
-                   size_t payload, enum journal_urgency urgency)
-{
-	struct journal_group *g = group_new("g");
-	struct msg *m = message_of("topic", payload);
-
-	for (size_t i = 0; i < count; i++)
-		add(g,
-		    (struct record){.kind = RECORD_QUEUE,
-		                    .session_id = sessions[i],
-		                    .home = &t->homes[0],
-		                    .value = sessions[i] % 2 == 0 ? SLICE_EMPTY : SLICE("value")},
-		    msg_ref(m));
-	msg_unref(&m);
-	append_to(t, home, g, urgency);
-}
 
 /* Inline, large, shared; with and without a value. */
 static void a_page_shows_what_is_there(void **state)
@@ -247,105 +180,6 @@ static void a_batch_is_done_anew(void **state)
 	assert_true(failures > 30);
 }
 
-/* --- disk trouble: D7 --- */
-
-static void a_full_disk_is_waited_for(void **state)
-{
-	static const uint64_t five[] = {5};
-	static const int errors[] = {-ENOSPC, -EDQUOT};
-
-	(void)state;
-	for (unsigned i = 0; i < 2; i++) {
-		struct keeping t = {0};
-		struct journal_health health;
-		struct asked a;
-
-		keeping_open(&t);
-		session(&t, 5);
-		memset(logged, 0, sizeof(logged));
-		faulty_fail(t.disk, i * 4, 2, errors[i]);
-		put_to(&t, 0, five, 1, 1, JOURNAL_NOW);
-		ask(&t, &a, 5, 0, 10, SIZE_MAX);
-		assert_false(turn(&t));
-		require_told(&t, 0, "");
-		journal_health(t.journal, &health);
-		assert_int_equal(health.state, JOURNAL_WAITS);
-		assert_int_equal(health.error, errors[i]);
-		assert_int_equal(health.pending_groups, 1);
-		put_to(&t, 0, five, 1, 1, JOURNAL_NOW); /* joins */
-		assert_false(turn(&t));                 /* not yet */
-		t.now_ms += 999;
-		assert_false(turn(&t));
-		assert_false(faulty_is_spent(t.disk));
-		t.now_ms += 1;
-		assert_false(turn(&t)); /* tried, and still full */
-		assert_true(faulty_is_spent(t.disk));
-		t.now_ms += 1000;
-		assert_true(turn(&t));
-		require_told(&t, 0, "+1 +2 g=0 g=0 page ");
-		assert_int_equal(a.page.count, 2);
-		journal_page_fini(&a.page);
-		journal_health(t.journal, &health);
-		assert_int_equal(health.state, JOURNAL_WORKS);
-		assert_int_equal(logged[EVENT_STORE_FULL], 1);
-		assert_int_equal(logged[EVENT_STORE_RESUMED], 1);
-		assert_int_equal(health.pending_groups, 0);
-		keeping_fini(&t);
-	}
-}
-
-/* Nothing completes any more; who waits learns it at the stop. */
-static void a_failed_disk_is_left_alone(void **state)
-{
-	static const uint64_t five[] = {5};
-
-	(void)state;
-	for (unsigned at = 0; at < 10; at++) {
-		struct keeping t = {0};
-		struct journal_health health;
-		struct asked a, late;
-		struct journal_group *g;
-
-		keeping_open(&t);
-		session(&t, 5);
-		put_to(&t, 0, five, 1, 1, JOURNAL_NOW);
-		put_to(&t, 0, five, 1, 2000, JOURNAL_NOW);
-		ask(&t, &a, 5, 0, 10, SIZE_MAX);
-		faulty_fail(t.disk, at, 1, -EIO);
-		assert_false(turn(&t));
-		assert_true(faulty_is_spent(t.disk));
-		put_to(&t, 0, five, 1, 3, JOURNAL_NOW);
-		put_to(&t, 0, five, 1, 4, JOURNAL_INTERVAL);
-		g = group_new(NULL); /* nobody waits for it: not even kept */
-		add(g, (struct record){.kind = RECORD_RETAINED, .number = 1, .name = SLICE("r")},
-		    message_of("r", 1000));
-		append_to(&t, 0, g, JOURNAL_NEXT);
-		t.now_ms += 100000;
-		assert_false(turn(&t));
-		journal_health(t.journal, &health);
-		assert_int_equal(health.state, JOURNAL_FAILED);
-		assert_int_equal(logged[EVENT_STORE_FAILED], at + 1);
-		assert_int_equal(health.error, -EIO);
-		assert_int_equal(health.pending_groups, 4);
-		require_told(&t, 0, "");
-		journal_stop(t.journal);
-		run_homes(&t);
-		require_told(&t, 0, "page g=-125 g=-125 g=-125 g=-125 ");
-		assert_int_equal(a.page.status, -ECANCELED);
-		assert_int_equal(a.page.count, 0);
-		journal_page_fini(&a.page);
-		ask(&t, &late, 5, 0, 10, SIZE_MAX);
-		put_to(&t, 0, five, 1, 5, JOURNAL_NOW);
-		run_homes(&t);
-		assert_int_equal(late.page.status, -ECANCELED);
-		journal_page_fini(&late.page);
-		require_told(&t, 0, "page g=-125 ");
-		restart(&t);
-		require_shown(&t, "session 5 state\n");
-		keeping_fini(&t);
-	}
-}
-
 static void damage_is_told(void **state)
 {
 	struct keeping t = {0};
@@ -365,52 +199,6 @@ static void damage_is_told(void **state)
 	keeping_fini(&t);
 }
 
-/* --- back-pressure --- */
-
-static void room_is_told_once_it_was_full(void **state)
-{
-	static const uint64_t five[] = {5};
-	struct keeping t = {0};
-
-	(void)state;
-	keeping_open(&t);
-	session(&t, 5);
-	for (unsigned i = 0; i < 7; i++)
-		put_to(&t, 0, five, 1, (size_t)1 << 20, JOURNAL_NOW);
-	assert_false(journal_is_full(t.journal));
-	turn(&t);
-	assert_int_equal(t.rooms, 0); /* it was not */
-	for (unsigned i = 0; i < 9; i++)
-		put_to(&t, 0, five, 1, (size_t)1 << 20, JOURNAL_NOW);
-	assert_true(journal_is_full(t.journal));
-	turn(&t);
-	assert_false(journal_is_full(t.journal));
-	assert_int_equal(t.rooms, HOMES);
-	turn(&t);
-	assert_int_equal(t.rooms, HOMES);
-	keeping_fini(&t);
-}
-
-/* What waits for the interval is written before it makes the journal full. */
-static void held_groups_do_not_fill_it(void **state)
-{
-	static const uint64_t five[] = {5};
-	struct keeping t = {0};
-	struct journal_health health;
-
-	(void)state;
-	keeping_open(&t);
-	session(&t, 5);
-	for (unsigned i = 0; i < 40; i++) {
-		put_to(&t, 0, five, 1, (size_t)1 << 18, JOURNAL_INTERVAL);
-		turn(&t);
-		assert_false(journal_is_full(t.journal));
-	}
-	journal_health(t.journal, &health);
-	assert_in_range(health.commits, 2, 5);
-	keeping_fini(&t);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -418,14 +206,9 @@ int main(void)
 	    cmocka_unit_test(a_page_is_cut),
 	    cmocka_unit_test(a_page_waits_for_what_came_before),
 	    cmocka_unit_test(a_batch_is_done_anew),
-	    cmocka_unit_test(a_full_disk_is_waited_for),
-	    cmocka_unit_test(a_failed_disk_is_left_alone),
 	    cmocka_unit_test(damage_is_told),
-	    cmocka_unit_test(room_is_told_once_it_was_full),
-	    cmocka_unit_test(held_groups_do_not_fill_it),
 	};
 
-	log_set_sink(on_line, NULL);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,129 @@
+/* What the disk allows: everything, only what takes away, nothing for now, nothing any more; and
+ * who is told when that changes. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "store/keeper.h"
+
+#define LOOK_AGAIN_MS 1000
+/* More than this has to be free before it is tight no more: not one message in, one out. */
+#define ROOM_AGAIN ((uint64_t)64 << 10)
+
+static const char *remedy_of(enum disk_bound bound)
+{
+	return bound == DISK_BOUND_SIZE
+	           ? "let clients take what waits for them, or raise persistence.max_size"
+	           : "make room on its file system";
+}
+
+static void log_state(const struct keeper *k, enum journal_state before, int error)
+{
+	enum journal_state state = k->state;
+
+	if (state == JOURNAL_WORKS)
+		LOG(STORE_RESUMED, F_NONE);
+	else if (state == JOURNAL_TIGHT && before == JOURNAL_WORKS)
+		LOG(STORE_FULL, F_STR("error", strerrordesc_np(-error)),
+		    F_STR("remedy", remedy_of(k->bound)));
+	else if (state == JOURNAL_WAITS)
+		LOG(STORE_FULL, F_STR("error", strerrordesc_np(-error)),
+		    F_STR("remedy", "make room on its file system, or raise its limit"));
+	else if (state == JOURNAL_FAILED)
+		LOG(STORE_FAILED, F_STR("error", strerrordesc_np(-error)),
+		    F_STR("remedy",
+		          "nothing is acknowledged any more; see to the disk, then restart"));
+}
+
+void keeper_set_state(struct keeper *k, enum journal_state state, int error)
+{
+	enum journal_state before = k->state;
+
+	k->state = state;
+	mutex_lock(&k->j.lock);
+	k->health.state = state;
+	if (error != 0)
+		k->health.error = error;
+	k->failed = state == JOURNAL_FAILED;
+	mutex_unlock(&k->j.lock);
+	if (state != before)
+		log_state(k, before, error);
+}
+
+void keeper_tell_room(struct keeper *k)
+{
+	for (unsigned i = 0; i < k->j.room_count; i++) {
+		struct room *room = &k->j.rooms[i];
+
+		if (!atomic_exchange(&room->on_its_way, true))
+			home_post(room->home, &room->post);
+	}
+}
+
+/* Room for the largest that waits, but never more than half of the whole. */
+static uint64_t wanted(const struct keeper *k, uint64_t max_bytes)
+{
+	uint64_t bytes = k->room_wanted > ROOM_AGAIN ? k->room_wanted : ROOM_AGAIN;
+
+	return max_bytes > 0 && bytes > max_bytes / 2 ? max_bytes / 2 : bytes;
+}
+
+/* Under the lock: whoever finds it tight until here is told afterwards. */
+static bool loosen(struct keeper *k, uint64_t max_bytes)
+{
+	if (!k->j.tight || k->j.waiting_bytes + wanted(k, max_bytes) > k->j.room_bytes)
+		return false;
+	k->j.tight = false;
+	k->room_wanted = 0;
+	return true;
+}
+
+void keeper_look_at_room(struct keeper *k)
+{
+	struct journal_health *h = &k->health;
+	struct disk_status status;
+	bool loosened;
+
+	disk_status(k->disk, &status);
+	k->j.room_bytes = disk_room(k->disk, &status, &k->bound);
+	mutex_lock(&k->j.lock);
+	h->map_bytes = status.map_bytes;
+	h->used_bytes = status.used_bytes;
+	h->max_bytes = status.max_bytes;
+	k->room_ms = k->now_ms + LOOK_AGAIN_MS;
+	loosened = loosen(k, status.max_bytes);
+	mutex_unlock(&k->j.lock);
+	if (k->j.tight)
+		keeper_set_state(k, JOURNAL_TIGHT, -ENOSPC);
+	else
+		keeper_set_state(k, JOURNAL_WORKS, 0);
+	if (loosened)
+		keeper_tell_room(k);
+}
+
+void keeper_look_again(struct keeper *k)
+{
+	bool again;
+
+	mutex_lock(&k->j.lock);
+	again = k->j.tight && k->now_ms >= k->room_ms;
+	mutex_unlock(&k->j.lock);
+	if (again && k->state != JOURNAL_WAITS)
+		keeper_look_at_room(k);
+}
+
+void keeper_tighten(struct journal *j, size_t bytes)
+{
+	struct keeper *k = (struct keeper *)j;
+
+	mutex_lock(&j->lock);
+	if (bytes > k->room_wanted)
+		k->room_wanted = bytes;
+	if (!j->tight) {
+		j->tight = true;
+		k->room_ms = 0;
+		if (k->asleep)
+			condition_signal(&k->wake);
+	}
+	mutex_unlock(&j->lock);
+}
