@@ -34,6 +34,38 @@ static enum conf_durability durability_of(const struct worker *w, const struct p
 	return durability;
 }
 
+#define ROW_BYTES 256 /* with its part of a page */
+
+/* A value in the place of another that is not much smaller takes nothing: a thermometer's. */
+static size_t retained_adds(const struct publish_job *job)
+{
+	size_t bytes = msg_bytes(job->msg) + ROW_BYTES, before = 0;
+
+	if (!job->msg->retain || msg_payload(job->msg).len == 0)
+		return 0;
+	if (job->change->current != NULL)
+		before = msg_bytes(job->change->current) + ROW_BYTES + ROW_BYTES;
+	return bytes > before ? bytes - before : 0;
+}
+
+static size_t queues_add(const struct worker *w, const struct publish_job *job)
+{
+	size_t rows = 0;
+
+	for (size_t i = 0; i < w->match.target_count; i++)
+		rows += w->match.targets[i].target.durable;
+	for (size_t i = 0; i < w->match.share_count; i++)
+		rows += w->match.shares[i].member.durable;
+	return rows == 0 || job->msg->qos == 0 ? 0 : msg_bytes(job->msg) + rows * ROW_BYTES;
+}
+
+size_t commit_adds(const struct worker *w, const struct publish_job *job)
+{
+	if (!keep_is_on(w) || keep_durability(w, msg_topic(job->msg)) == DURABILITY_NONE)
+		return 0;
+	return retained_adds(job) + queues_add(w, job);
+}
+
 static bool keeps_identifier(const struct commit *commit, const struct publish_job *job)
 {
 	return job->inbound != NULL && job->session != NULL && job->session->durable &&

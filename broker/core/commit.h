@@ -23,6 +23,9 @@ struct commit {
 
 /* Is there something to keep besides what waits for sessions? */
 bool commit_is_wanted(const struct worker *w, const struct publish_job *job);
+/* By how many bytes, about, it would make the store larger. Its match is at hand; a retained one's
+ * change is begun. */
+size_t commit_adds(const struct worker *w, const struct publish_job *job);
 struct commit *commit_new(struct worker *w, const struct publish_job *job);
 void commit_free(struct commit *commit); /* NULL is fine */
 struct target_item *commit_add(struct commit *commit);

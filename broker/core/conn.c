@@ -10,6 +10,7 @@
 #include "core/deliver.h"
 #include "core/exchange.h"
 #include "core/farewell.h"
+#include "core/parked.h"
 #include "core/server.h"
 #include "core/stop.h"
 #include "proto/control.h"
@@ -223,6 +224,7 @@ static void conn_free(struct conn *c)
 	if (c->address_counted)
 		quota_address_give(w, c->stream);
 	buf_fini(&c->in);
+	parked_free(c);
 	worker_give_buf(w, &c->out);
 	alias_table_fini(&c->aliases);
 	alias_table_fini(&c->aliases_out);
@@ -348,18 +350,35 @@ static void dispatch(struct conn *c, const struct frame *f)
 		conn_fail(c, why, packet_type_name(f->type));
 }
 
+bool conn_handle(struct conn *c, const struct frame *f)
+{
+	c->puts_by = false;
+	dispatch(c, f);
+	if (c->puts_by)
+		uncount(&c->worker->counters.packets_received, 1);
+	return !c->puts_by;
+}
+
+static void handle_or_park(struct conn *c, const struct frame *f, struct slice packet)
+{
+	if (parked_is_behind(c, f) || !conn_handle(c, f))
+		parked_add(c, packet);
+}
+
 /* Handle what is complete; *in stands behind it then. */
 /* [MQTT3-3.1.4-5] [MQTT5-3.1.4-6] [MQTT5-3.2.2-15] */
 static void handle_packets(struct conn *c, struct slice *in)
 {
 	size_t max = worker_limits(c->worker, c)->max_packet_size;
+	struct slice from;
 	struct frame f;
 	size_t needed;
 
 	while (c->state == CONN_ACCEPTED && c->pauses == 0 && in->len > 0) {
+		from = *in;
 		switch (frame_next(in, max, &f, &needed)) {
 		case FRAME_COMPLETE:
-			dispatch(c, &f);
+			handle_or_park(c, &f, slice_of(from.data, from.len - in->len));
 			break;
 		case FRAME_INCOMPLETE:
 			return;
@@ -413,6 +432,7 @@ void conn_continue(struct conn *c)
 	if (c->state == CONN_NEW && c->in.len > 0)
 		handle_first(c);
 	exchange_continue(c);
+	parked_continue(c);
 	if (c->state != CONN_ACCEPTED || c->in.len == 0)
 		return;
 	in = buf_slice(&c->in);
@@ -512,7 +532,7 @@ static void on_timer(struct timer *timer, void *home_arg)
 	}
 	if (c->state != CONN_ACCEPTED || c->keep_alive_s == 0)
 		return;
-	if ((c->pauses & (CONN_PAUSE_PRESSURE | CONN_PAUSE_STORE)) != 0)
+	if ((c->pauses & (CONN_PAUSE_PRESSURE | CONN_PAUSE_STORE | CONN_PAUSE_ROOM)) != 0)
 		c->last_packet_ms = w->home.now_ms;
 	/* [MQTT3-3.1.2-24] [MQTT5-3.1.2-22] */
 	if (w->home.now_ms - c->last_packet_ms >= allowed_ms)

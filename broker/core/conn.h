@@ -36,6 +36,7 @@ enum conn_pause {
 	CONN_PAUSE_MOVE = 16,
 	CONN_PAUSE_RATE = 32,  /* limits.message_rate */
 	CONN_PAUSE_STORE = 64, /* what it published waits for the disk, and much with it */
+	CONN_PAUSE_ROOM = 128, /* much of what it sent is put by: the store has no room */
 };
 
 /* A login that waits for a hash: outlives the connection until its answer comes. */
@@ -55,6 +56,7 @@ struct conn {
 	struct conn *next_leaving;
 	struct worker
 	    *moving_to;     /* its home, where that is another: it leaves at the end of the turn */
+	struct buf *parked; /* parked.c; NULL: nothing */
 	struct buf in;      /* an incomplete packet; the CONNECT while it is being judged */
 	struct buf out;     /* written in this turn */
 	struct timer timer; /* CONNECT deadline, then keep alive, or the end of a rate's pause */
@@ -89,6 +91,7 @@ struct conn {
 	bool bridge;   /* another broker: no-local and retain as published for all it subscribes */
 	bool clean_disconnect; /* DISCONNECT 0x00 came: no will */
 	bool said_disconnect;
+	bool puts_by; /* there was no room for the PUBLISH that was being handled */
 };
 
 /* A new connection of a listener of this worker. Takes the stream (detached). */
@@ -135,6 +138,8 @@ void conn_end(struct conn *c, enum reason reason, const char *cause);
 /* The same where the reason was logged already. */
 void conn_close(struct conn *c);
 
+/* Handle a packet. False: it is a PUBLISH that finds no room in the store, and nothing was done. */
+bool conn_handle(struct conn *c, const struct frame *f);
 /* Go on with packets that were read but not handled while it was paused. */
 void conn_continue(struct conn *c);
 

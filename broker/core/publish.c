@@ -235,6 +235,16 @@ static struct acl_verdict judge(struct conn *c, const struct publish *pub)
 	return publish_judge(c->worker, session_subject(s), s->origin->user_key, &request);
 }
 
+/* As if it had not been read. */
+static void put_by(struct conn *c, const struct publish *pub)
+{
+	if (pub->qos > 0)
+		c->inbound_unacked--;
+	uncount(&c->worker->counters.messages_received, 1);
+	uncount(&c->worker->counters.payload_received, pub->payload.len);
+	c->puts_by = true;
+}
+
 static void route_accepted(struct conn *c, const struct publish *pub,
                            const struct acl_verdict *verdict)
 {
@@ -255,6 +265,8 @@ static void route_accepted(struct conn *c, const struct publish *pub,
 		refuse_publish(c, pub, &job.verdict);
 	else if (outcome == PUBLISH_FULL)
 		refuse_full(c, pub, job.full);
+	else if (outcome == PUBLISH_LATER)
+		put_by(c, pub);
 	msg_unref(&job.msg);
 	worker_stall(w, c);
 }

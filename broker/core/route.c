@@ -121,6 +121,21 @@ static void hand_over(struct worker *w, struct publish_job *job)
 	commit_free(commit);
 }
 
+#define ROOM_PLENTY ((uint64_t)16 << 20) /* more than one message ever takes */
+
+/* There is no room for what it adds. Only clients wait: nobody else can. Inside a read section. */
+static bool has_to_wait(struct worker *w, const struct publish_job *job)
+{
+	struct journal *journal = w->server->journal;
+	size_t bytes;
+
+	if (job->conn == NULL || journal_room(journal) > ROOM_PLENTY)
+		return false;
+	route_match(w->server->route, msg_topic(job->msg), &w->match);
+	bytes = commit_adds(w, job);
+	return bytes > 0 && journal_is_tight(journal, bytes);
+}
+
 /* --- retained --- */
 
 static bool is_delete(const struct msg *msg)
@@ -166,6 +181,14 @@ static void change_retained(struct worker *w, struct publish_job *job, struct re
 		retain_own(change, SLICE_EMPTY);
 }
 
+static void change_and_hand_over(struct worker *w, struct publish_job *job)
+{
+	change_retained(w, job, job->change);
+	route_match(w->server->route, msg_topic(job->msg), &w->match);
+	hand_over(w, job);
+	handover_flush(w);
+}
+
 /* While the topic's stripe is held, everything is posted: inboxes see a topic's values in number
  * order. */
 static enum publish_outcome route_retained(struct worker *w, struct publish_job *job)
@@ -178,11 +201,11 @@ static enum publish_outcome route_retained(struct worker *w, struct publish_job 
 	retain_begin(server->retain, w->home.index, msg_topic(job->msg), w->home.now_ms, &change);
 	outcome = judge_retained(w, job, &change);
 	if (outcome == PUBLISH_ROUTED) {
-		change_retained(w, job, &change);
 		job->change = &change;
-		route_match(server->route, msg_topic(job->msg), &w->match);
-		hand_over(w, job);
-		handover_flush(w);
+		if (has_to_wait(w, job))
+			outcome = PUBLISH_LATER;
+		else
+			change_and_hand_over(w, job);
 		job->change = NULL;
 	}
 	retain_end(&change);
@@ -196,12 +219,17 @@ static enum publish_outcome route_retained(struct worker *w, struct publish_job 
 enum publish_outcome publish_route(struct worker *w, struct publish_job *job)
 {
 	struct server *server = w->server;
+	bool waits;
 
 	if (job->msg->retain)
 		return route_retained(w, job);
 	route_read_begin(server->route, w->home.index);
-	route_match(server->route, msg_topic(job->msg), &w->match);
+	waits = has_to_wait(w, job);
+	if (!waits)
+		route_match(server->route, msg_topic(job->msg), &w->match);
 	route_read_end(server->route, w->home.index);
+	if (waits)
+		return PUBLISH_LATER;
 	hand_over(w, job);
 	return PUBLISH_ROUTED;
 }

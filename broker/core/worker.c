@@ -9,6 +9,7 @@
 #include "base/list.h"
 #include "base/random.h"
 #include "core/keep.h"
+#include "core/parked.h"
 #include "core/server.h"
 
 #define SPARE_BUF_MAX  ((size_t)65536)
@@ -62,7 +63,13 @@ static void on_low(struct post *post, void *home_arg)
 
 void worker_on_room(void *home_arg)
 {
-	resume_all(home_arg, CONN_PAUSE_STORE);
+	struct worker *w = home_arg;
+	struct conn *c, *next;
+
+	resume_all(w, CONN_PAUSE_STORE);
+	DL_FOREACH_SAFE (w->conns, c, next) {
+		parked_continue(c);
+	}
 }
 
 struct worker *worker_new(struct server *server, unsigned index, struct policy *policy)

@@ -588,43 +588,97 @@ def test_without_a_directory(new_house, again):
 
 # the disk
 
-def test_no_room(new_house):
-    """Nothing is acknowledged that cannot be kept; the rest goes on; with more room it is made good."""
-    def payload(number):
-        return f"{number} {'x' * 20000}"
+def large(number):
+    return f"{number} {'x' * 20000}"
 
-    with new_house(config=config(max_size="1M") | {"limits": {"queue_messages": 1000}}) as house:
-        away(house, "big", "end")
-        mark, pub = house.mark(), kept(house, "pub")
-        sent, acknowledged = 0, set()
-        while not house.logged("store-full", mark):
-            sent += 1
-            assert sent < 200
-            pub.send(mqtt.publish(5, "big", payload(sent), qos=1, packet_id=sent))
+
+def fill(house, pub, topic):
+    """Messages until the store has no room for another; how many were acknowledged, without a gap."""
+    mark = house.mark()
+    for number in range(1, 200):
+        pub.send(mqtt.publish(5, topic, large(number), qos=1, packet_id=number))
+        while True:  # until one of the two
             try:
-                pub.stream.settimeout(1)
-                pub.expect(mqtt.PUBACK, sent)
-                acknowledged.add(sent)
+                pub.stream.settimeout(0.1)
+                pub.expect(mqtt.PUBACK, number)
+                break
             except TimeoutError:
-                pass
-        assert 0 < len(acknowledged) < sent
-        assert house.logged("store-full", mark)[0]["error"] == "No space left on device"
+                if house.logged("store-full", mark):
+                    pub.stream.settimeout(PATIENCE_S)
+                    assert house.logged("store-full", mark)[0]["error"] == "No space left on device"
+                    return number - 1
+    raise AssertionError("it is never full")
+
+
+def numbers(messages):
+    return [int(m.payload.split(b" ")[0]) for m in messages]
+
+
+SMALL = config(max_size="1M") | {"limits": {"queue_messages": 1000}}
+
+
+def test_no_room(new_house):
+    """Nothing is acknowledged that cannot be kept; the rest goes on; what is taken away makes room again."""
+    with new_house(config=SMALL) as house:
+        away(house, "big", "end")
+        pub = kept(house, "pub")
+        publish(house, "value", b"21.5", retain=True)
+        kept_count = fill(house, pub, "big")
+        assert kept_count > 10
         status = rows(house, "status")[0]
         assert (status["store"], status["store_error"]) == ("full", "No space left on device")
-        assert status["store_pending"] > 0
         with Wire(house) as live:
-            live.subscribe("y", qos=0)
+            live.subscribe("y", qos=1)
             live.publish("y", b"goes on")
-            assert live.message().payload == b"goes on"
+            live.publish("y", b"and on", qos=1)  # nobody's queue is kept
+            assert [live.message().payload for _ in "12"] == [b"goes on", b"and on"]
+            live.publish("value", b"21.6", qos=1, retain=True)  # takes the place of another
+        pub.settle()  # its connection is read as before
+        mark = house.mark()
+        with kept(house, "away", present=True) as sub:
+            got = [sub.message() for _ in range(kept_count)]
+            pub.expect(mqtt.PUBACK, kept_count + 1)
+            got.append(sub.message())
+            assert numbers(got) == list(range(1, kept_count + 2))
+        house.wait_log("store-resumed", mark)
+        assert rows(house, "status")[0]["store"] == "works"
+        assert [m.payload for m in retained(house, "value")] == [b"21.6"]
+        pub.close()
+
+
+def test_no_room_for_its_own(new_house):
+    """Who sends and receives on one connection: its acknowledgements are read, and make room."""
+    with new_house(config=SMALL) as house:
+        with kept(house, "both", props={"receive_maximum": 1}) as both:
+            both.subscribe("big", qos=1)
+            both.acks = False
+            kept_count = fill(house, both, "big")
+            first = both.message()
+            both.acks = True
+            both.acknowledge(first)
+            got = [first] + [both.message() for _ in range(kept_count)]
+            both.expect(mqtt.PUBACK, kept_count + 1)
+            assert numbers(got) == list(range(1, kept_count + 2))
+            both.publish("big", large(999), qos=1)
+
+
+@pytest.mark.parametrize("end", ["disconnect", "kill"])
+def test_no_room_and_gone(new_house, end):
+    """What had no room is dropped with its connection, and sent again; with a larger store there is some."""
+    with new_house(config=SMALL) as house:
+        away(house, "big", "end")
+        pub = kept(house, "pub")
+        kept_count = fill(house, pub, "big")
+        getattr(pub, end)()
+        pub = kept(house, "pub", present=True)
+        pub.send(mqtt.publish(5, "big", large(kept_count + 1), qos=1, packet_id=1, dup=True))
         house.config["persistence"]["max_size"] = "100M"
         house.write()
         killed(house)
         pub.close()
         with kept(house, "pub", present=True) as pub:
-            for number in sorted({*range(1, sent + 1)} - acknowledged):
-                pub.publish("big", payload(number), qos=1, packet_id=number, dup=True)
-        got = [int(m.split(b" ")[0]) for _, m in waiting(house)]
-        assert set(got) == {*range(1, sent + 1)} and got[:len(acknowledged)] == sorted(acknowledged)
+            pub.publish("big", large(kept_count + 1), qos=1, packet_id=1, dup=True)
+        assert [int(m.split(b" ")[0]) for _, m in waiting(house)] == list(range(1, kept_count + 2))
 
 
 # real clients

@@ -1,0 +1,85 @@
+/* What is put by until the store has room. */
+#include "core/parked.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "core/worker.h"
+
+#define BEHIND_MAX ((size_t)16 << 10) /* behind the first packet */
+
+bool parked_is_behind(const struct conn *c, const struct frame *f)
+{
+	return c->parked != NULL && f->type == PACKET_PUBLISH;
+}
+
+static struct frame take(struct slice *in)
+{
+	struct frame f;
+	size_t needed;
+	enum frame_result result = frame_next(in, SIZE_MAX, &f, &needed);
+
+	REQUIRE(result == FRAME_COMPLETE);
+	return f;
+}
+
+static size_t bytes_behind(const struct conn *c)
+{
+	struct slice in = buf_slice(c->parked);
+
+	if (in.len > 0)
+		(void)take(&in);
+	return in.len;
+}
+
+void parked_add(struct conn *c, struct slice packet)
+{
+	if (c->state == CONN_CLOSING)
+		return;
+	if (c->parked == NULL)
+		c->parked = xnew(c->parked);
+	buf_put_slice(c->parked, packet);
+	c->last_packet_ms = c->worker->home.now_ms;
+	if (bytes_behind(c) > BEHIND_MAX)
+		conn_pause(c, CONN_PAUSE_ROOM);
+}
+
+static bool may_go_on(const struct conn *c)
+{
+	return c->state == CONN_ACCEPTED && (c->pauses & ~CONN_PAUSE_ROOM) == 0;
+}
+
+/* How many bytes of them were handled. */
+static size_t handle(struct conn *c)
+{
+	struct slice in = buf_slice(c->parked), left = in;
+
+	while (left.len > 0 && may_go_on(c)) {
+		struct frame f = take(&in);
+
+		if (!conn_handle(c, &f))
+			break;
+		left = in;
+	}
+	return c->parked->len - left.len;
+}
+
+void parked_continue(struct conn *c)
+{
+	if (c->parked == NULL || !may_go_on(c))
+		return;
+	buf_consume(c->parked, handle(c));
+	if (bytes_behind(c) <= BEHIND_MAX)
+		conn_resume(c, CONN_PAUSE_ROOM);
+	if (c->parked != NULL && c->parked->len == 0)
+		parked_free(c);
+}
+
+void parked_free(struct conn *c)
+{
+	if (c->parked == NULL)
+		return;
+	buf_fini(c->parked);
+	free(c->parked);
+	c->parked = NULL;
+}

@@ -1,0 +1,18 @@
+/* PUBLISH packets for which the store has no room, and those that came behind them: as if they had
+ * not been read yet, in their order.  Meanwhile the client's other packets are handled: what it
+ * acknowledges is what makes room. design.md section 5. Thread: the connection's home. */
+#ifndef CORE_PARKED_H
+#define CORE_PARKED_H
+
+#include "core/conn.h"
+
+/* Has this packet to wait for others? */
+bool parked_is_behind(const struct conn *c, const struct frame *f);
+/* Put a whole packet by (copied); the connection is not read while these are many bytes. */
+void parked_add(struct conn *c, struct slice packet);
+/* Handle them, as far as there is room. */
+void parked_continue(struct conn *c);
+/* They are dropped with the connection: nobody was told that they are kept. */
+void parked_free(struct conn *c);
+
+#endif
