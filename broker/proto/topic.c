@@ -76,13 +76,11 @@ bool topic_filter_valid(struct slice filter)
 
 size_t topic_levels(struct slice s)
 {
-	struct topic_walk w = topic_walk_of(s);
-	struct slice level;
-	size_t count = 0;
+	uint32_t separators = 0;
 
-	while (topic_walk_next(&w, &level))
-		count++;
-	return count;
+	for (size_t i = 0; i < s.len; i++)
+		separators += s.data[i] == '/';
+	return (size_t)separators + 1;
 }
 
 bool topic_has_wildcard(struct slice s)
