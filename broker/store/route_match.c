@@ -1,7 +1,7 @@
 /* Readers of the route tree: who wants this topic.  A filter without wildcards is found in one
  * look.  Those with wildcards breadth first, level by level: a node is reached by one path only, so
- * that the work is bounded by the nodes there are, and a level is hashed once, and only while
- * somebody may still want it.  Inside a read section, any thread. */
+ * that the work is bounded by the nodes there are, and a level is hashed once, and only where
+ * somebody names it.  Inside a read section, any thread. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -86,7 +86,7 @@ static void collect(struct route_match *m, struct level_node *level)
 static size_t descend(const struct route *r, struct route_match *m, size_t count,
                       struct slice level, bool wildcards)
 {
-	uint64_t hash = level_hash(level);
+	uint64_t hash = 0; /* not known yet */
 	struct level_node **next = m->frontier[1];
 	size_t reached = 0;
 
@@ -97,7 +97,11 @@ static size_t descend(const struct route *r, struct route_match *m, size_t count
 			collect(m, child);
 		if (wildcards && (child = levels_plus(&r->tree, n)) != NULL)
 			next[reached++] = child;
-		if (level_has_exact(n) && (child = levels_child(&r->tree, n, level, hash)) != NULL)
+		if (!level_has_exact(n))
+			continue;
+		if (hash == 0)
+			hash = level_hash(level);
+		if ((child = levels_child(&r->tree, n, level, hash)) != NULL)
 			next[reached++] = child;
 	}
 	return reached;
