@@ -125,7 +125,7 @@ static void match_wildcards(struct route *r, struct slice topic, struct route_ma
 	/* A wildcard in the first level does not match "$SYS" and its like. [MQTT-4.7.2-1] */
 	bool wildcards = topic.len > 0 && topic.data[0] != '$';
 	struct slice level;
-	size_t count = 1;
+	size_t count = r->tree.root->children > 0 ? 1 : 0;
 
 	reserve_frontier(m, 2);
 	m->frontier[0][0] = r->tree.root;
