@@ -117,35 +117,6 @@ void buf_printf(struct buf *b, const char *format, ...)
 	b->len += (size_t)n;
 }
 
-struct slice read_bytes(struct reader *r, size_t n)
-{
-	struct slice s;
-
-	if (r->bad || reader_left(r) < n) {
-		r->bad = true;
-		r->at = r->end;
-		return SLICE_EMPTY;
-	}
-	s = slice_of(r->at, n);
-	if (n > 0)
-		r->at += n;
-	return s;
-}
-
-uint8_t read_u8(struct reader *r)
-{
-	struct slice s = read_bytes(r, 1);
-
-	return r->bad ? 0 : s.data[0];
-}
-
-uint16_t read_u16(struct reader *r)
-{
-	struct slice s = read_bytes(r, 2);
-
-	return r->bad ? 0 : (uint16_t)((s.data[0] << 8) | s.data[1]);
-}
-
 uint32_t read_u32(struct reader *r)
 {
 	uint32_t high = read_u16(r);
@@ -176,14 +147,4 @@ uint32_t read_varint(struct reader *r)
 	}
 	r->bad = true;
 	return 0;
-}
-
-struct slice read_string(struct reader *r)
-{
-	return read_bytes(r, read_u16(r));
-}
-
-struct slice read_rest(struct reader *r)
-{
-	return read_bytes(r, reader_left(r));
 }

@@ -130,15 +130,49 @@ static inline size_t reader_left(const struct reader *r)
 	return r->at == NULL ? 0 : (size_t)(r->end - r->at);
 }
 
-struct slice read_bytes(struct reader *r, size_t n);
-uint8_t read_u8(struct reader *r);
-uint16_t read_u16(struct reader *r);
+static inline struct slice read_bytes(struct reader *r, size_t n)
+{
+	struct slice s;
+
+	if (r->bad || reader_left(r) < n) {
+		r->bad = true;
+		r->at = r->end;
+		return SLICE_EMPTY;
+	}
+	s = slice_of(r->at, n);
+	if (n > 0)
+		r->at += n;
+	return s;
+}
+
+static inline uint8_t read_u8(struct reader *r)
+{
+	struct slice s = read_bytes(r, 1);
+
+	return r->bad ? 0 : s.data[0];
+}
+
+static inline uint16_t read_u16(struct reader *r)
+{
+	struct slice s = read_bytes(r, 2);
+
+	return r->bad ? 0 : (uint16_t)((s.data[0] << 8) | s.data[1]);
+}
+
 uint32_t read_u32(struct reader *r);
 uint64_t read_u64(struct reader *r);
 uint32_t
 read_varint(struct reader *r); /* at most four bytes and minimal, else bad [MQTT5-1.5.5-1] */
-struct slice
-read_string(struct reader *r); /* two-byte length, then the bytes; UTF-8 is not checked here */
-struct slice read_rest(struct reader *r);
+
+/* Two-byte length, then the bytes; UTF-8 is not checked here. */
+static inline struct slice read_string(struct reader *r)
+{
+	return read_bytes(r, read_u16(r));
+}
+
+static inline struct slice read_rest(struct reader *r)
+{
+	return read_bytes(r, reader_left(r));
+}
 
 #endif
