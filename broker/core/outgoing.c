@@ -284,13 +284,13 @@ static struct outgoing_way *way_new(const struct delivery *d)
 
 struct outgoing *outgoing_new(struct msg *msg, const struct delivery *d, uint8_t qos)
 {
-	struct outgoing *o = xnew(o);
+	struct outgoing *o = xalloc(sizeof(*o));
 
-	o->msg = msg_ref(msg);
-	o->qos = qos;
-	o->retain = d->retain;
-	o->position = d->position;
-	o->way = way_new(d);
+	*o = (struct outgoing){.msg = msg_ref(msg),
+	                       .way = way_new(d),
+	                       .position = d->position,
+	                       .qos = qos,
+	                       .retain = d->retain};
 	return o;
 }
 
