@@ -6,6 +6,7 @@
 
 #include "acl/policy.h"
 #include "base/alloc.h"
+#include "base/scratch.h"
 #include "base/utf8.h"
 
 struct acl_subject {
@@ -119,15 +120,6 @@ struct topic_level {
 	struct slice text;
 	uint32_t id;
 };
-
-#if defined(__has_attribute)
-#if __has_attribute(uninitialized)
-#define UNINITIALIZED __attribute__((uninitialized))
-#endif
-#endif
-#ifndef UNINITIALIZED
-#define UNINITIALIZED
-#endif
 
 struct query {
 	const struct acl_subject *subject;

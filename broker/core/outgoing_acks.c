@@ -1,4 +1,5 @@
 /* What a client says of the messages it was sent: PUBACK, PUBREC, PUBCOMP. */
+#include "base/scratch.h"
 #include "core/keep.h"
 #include "core/outgoing.h"
 
@@ -22,7 +23,7 @@ enum reason on_puback(struct conn *c, const struct frame *f)
 {
 	struct session *s = c->session;
 	struct outgoing *o = NULL;
-	struct ack ack;
+	struct ack ack UNINITIALIZED;
 	enum reason why = read_and_find(c, f, 1, &ack, &o);
 
 	if (why != REASON_OK || o == NULL)
@@ -45,7 +46,7 @@ enum reason on_pubrec(struct conn *c, const struct frame *f)
 {
 	struct session *s = c->session;
 	struct outgoing *o = NULL;
-	struct ack ack;
+	struct ack ack UNINITIALIZED;
 	enum reason why = read_and_find(c, f, 2, &ack, &o);
 
 	if (why != REASON_OK)
@@ -74,7 +75,7 @@ enum reason on_pubcomp(struct conn *c, const struct frame *f)
 {
 	struct session *s = c->session;
 	struct outgoing *o = NULL;
-	struct ack ack;
+	struct ack ack UNINITIALIZED;
 	enum reason why = read_and_find(c, f, 2, &ack, &o);
 
 	if (why != REASON_OK || o == NULL)

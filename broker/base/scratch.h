@@ -1,0 +1,15 @@
+/* Scratch of the hot paths that is always written before it is read: without the zeroes that
+ * -ftrivial-auto-var-init puts everywhere else. */
+#ifndef BASE_SCRATCH_H
+#define BASE_SCRATCH_H
+
+#if defined(__has_attribute)
+#if __has_attribute(uninitialized)
+#define UNINITIALIZED __attribute__((uninitialized))
+#endif
+#endif
+#ifndef UNINITIALIZED
+#define UNINITIALIZED
+#endif
+
+#endif
