@@ -206,11 +206,12 @@ struct acl_verdict publish_judge(struct worker *w, const struct acl_subject *sub
                                  struct slice user_key, const struct acl_request *request)
 {
 	struct acl_verdict verdict = acl_check(subject, request);
-	struct acl_request foreign = *request;
+	struct acl_request foreign;
 	struct buf owner = {0};
 
 	if (!verdict.by_own)
 		return verdict;
+	foreign = *request;
 	retain_owner(w->server->retain, w->home.index, request->topic, w->home.now_ms, &owner);
 	if (owner.len > 0 && !slice_equal(buf_slice(&owner), user_key)) {
 		foreign.owner = ACL_OWNER_OTHER;
