@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/scratch.h"
 #include "core/deliver.h"
 #include "core/keep.h"
 #include "core/server.h"
@@ -299,7 +300,7 @@ static bool too_many_inbound(const struct conn *c, const struct conf_limits *lim
 enum reason on_publish(struct conn *c, const struct frame *f)
 {
 	const struct conf_limits *limits = worker_limits(c->worker, c);
-	struct publish pub;
+	struct publish pub UNINITIALIZED;
 	struct acl_verdict verdict;
 	enum reason why;
 
