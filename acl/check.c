@@ -238,6 +238,8 @@ static void search_node(struct search *s, uint32_t index, uint32_t depth)
 		return;
 	if (wild)
 		search_refs(s, node->hash);
+	if (node->least >= s->best) /* nothing below comes before what fits */
+		return;
 	level = query_level(s->q, depth);
 	if (level == NULL) {
 		search_refs(s, node->here);
