@@ -335,7 +335,6 @@ static void dispatch(struct conn *c, const struct frame *f)
 	frame_handler *handler = handlers[f->type];
 	enum reason why;
 
-	c->last_packet_ms = c->worker->home.now_ms;
 	count(&c->worker->counters.packets_received);
 	if (handler == NULL) {
 		conn_fail(c, REASON_PROTOCOL_ERROR, "a client must not send this packet type");
@@ -350,9 +349,10 @@ static void dispatch(struct conn *c, const struct frame *f)
 		conn_fail(c, why, packet_type_name(f->type));
 }
 
-bool conn_handle(struct conn *c, const struct frame *f)
+bool conn_handle(struct conn *c, const struct frame *f, uint64_t received_ms)
 {
 	c->puts_by = false;
+	c->worker->received_ms = received_ms;
 	dispatch(c, f);
 	if (c->puts_by)
 		uncount(&c->worker->counters.packets_received, 1);
@@ -361,7 +361,10 @@ bool conn_handle(struct conn *c, const struct frame *f)
 
 static void handle_or_park(struct conn *c, const struct frame *f, struct slice packet)
 {
-	if (parked_is_behind(c, f) || !conn_handle(c, f))
+	uint64_t now_ms = c->worker->home.now_ms;
+
+	c->last_packet_ms = now_ms;
+	if (parked_is_behind(c, f) || !conn_handle(c, f, now_ms))
 		parked_add(c, packet);
 }
 

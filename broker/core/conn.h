@@ -138,8 +138,9 @@ void conn_end(struct conn *c, enum reason reason, const char *cause);
 /* The same where the reason was logged already. */
 void conn_close(struct conn *c);
 
-/* Handle a packet. False: it is a PUBLISH that finds no room in the store, and nothing was done. */
-bool conn_handle(struct conn *c, const struct frame *f);
+/* Handle a packet that came then. False: it is a PUBLISH that finds no room in the store, and
+ * nothing was done. */
+bool conn_handle(struct conn *c, const struct frame *f, uint64_t received_ms);
 /* Go on with packets that were read but not handled while it was paused. */
 void conn_continue(struct conn *c);
 

@@ -13,14 +13,23 @@ bool parked_is_behind(const struct conn *c, const struct frame *f)
 	return c->parked != NULL && f->type == PACKET_PUBLISH;
 }
 
-static struct frame take(struct slice *in)
-{
-	struct frame f;
-	size_t needed;
-	enum frame_result result = frame_next(in, SIZE_MAX, &f, &needed);
+/* As it lies there. */
+struct parked {
+	uint64_t received_ms;
+	struct frame frame;
+};
 
+static struct parked take(struct slice *in)
+{
+	struct reader r = reader_of(*in);
+	struct parked p = {.received_ms = read_u64(&r)};
+	size_t needed;
+	enum frame_result result;
+
+	*in = slice_skip(*in, sizeof(p.received_ms));
+	result = frame_next(in, SIZE_MAX, &p.frame, &needed);
 	REQUIRE(result == FRAME_COMPLETE);
-	return f;
+	return p;
 }
 
 static size_t bytes_behind(const struct conn *c)
@@ -38,8 +47,8 @@ void parked_add(struct conn *c, struct slice packet)
 		return;
 	if (c->parked == NULL)
 		c->parked = xnew(c->parked);
+	buf_put_u64(c->parked, c->worker->home.now_ms);
 	buf_put_slice(c->parked, packet);
-	c->last_packet_ms = c->worker->home.now_ms;
 	if (bytes_behind(c) > BEHIND_MAX)
 		conn_pause(c, CONN_PAUSE_ROOM);
 }
@@ -55,9 +64,9 @@ static size_t handle(struct conn *c)
 	struct slice in = buf_slice(c->parked), left = in;
 
 	while (left.len > 0 && may_go_on(c)) {
-		struct frame f = take(&in);
+		struct parked p = take(&in);
 
-		if (!conn_handle(c, &f))
+		if (!conn_handle(c, &p.frame, p.received_ms))
 			break;
 		left = in;
 	}

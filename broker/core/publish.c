@@ -86,7 +86,7 @@ static struct msg *message_of(struct conn *c, const struct publish *pub)
 		properties_put_forwarded(&forwarded, p->raw);
 		if (properties_have(p, PROPERTY_MESSAGE_EXPIRY))
 			parts.expires_ms =
-			    c->worker->home.now_ms + (uint64_t)p->message_expiry_s * 1000;
+			    c->worker->received_ms + (uint64_t)p->message_expiry_s * 1000;
 	}
 	parts.forwarded = buf_slice(&forwarded);
 	msg = msg_new(c->session->origin, &parts);

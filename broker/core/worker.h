@@ -121,6 +121,7 @@ struct worker {
 	struct flow *flows;          /* to each home */
 	size_t own_in_flight;        /* parcels of ours in our own inbox */
 	struct journal_group *facts; /* keep.c: written down since the last group; NULL: none */
+	uint64_t received_ms; /* when the packet at hand came */
 	uint64_t next_session;
 	uint64_t next_arrival;
 	struct acl_subject *writer_subject; /* of the last writer checked during a replay */

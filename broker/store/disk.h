@@ -107,8 +107,9 @@ struct disk_image; /* outlives the disk: the committed rows */
 struct disk_image *disk_image_new(void);
 void disk_image_free(struct disk_image *image);
 struct disk *disk_memory_open(struct disk_image *image); /* one at a time */
-/* As with max_bytes; 0: no bound. */
-void disk_image_bound(struct disk_image *image, uint64_t max_bytes);
+/* As with max_bytes, 0: no bound; and as if there were so many bytes more. */
+void disk_image_bound(struct disk_image *image, uint64_t max_bytes, uint64_t ballast_bytes);
+bool disk_image_is_bound(const struct disk_image *image);
 uint64_t disk_image_bytes(const struct disk_image *image);
 /* The next `count` commits fail with `error` (-ENOSPC, -EIO, ...). */
 void disk_image_fail(struct disk_image *image, unsigned count, int error);

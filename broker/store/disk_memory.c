@@ -35,7 +35,7 @@ struct disk_image {
 	struct rows tables[TABLES];
 	uint64_t transaction;
 	uint64_t noted_ms;
-	uint64_t bytes, max_bytes;
+	uint64_t bytes, max_bytes, ballast_bytes;
 	uint64_t dice; /* for heights: the same in each run */
 	unsigned fail_count;
 	int fail_error;
@@ -198,6 +198,11 @@ static uint64_t memory_number(struct disk *d)
 	return memory_of(d)->image->transaction + 1;
 }
 
+static uint64_t used_bytes(const struct disk_image *image)
+{
+	return image->bytes + image->ballast_bytes;
+}
+
 static int memory_put(struct disk *d, enum disk_table table, struct slice key, struct slice value,
                       uint64_t seal)
 {
@@ -205,7 +210,8 @@ static int memory_put(struct disk *d, enum disk_table table, struct slice key, s
 	struct row **links[HEIGHT_MAX];
 	struct buf seal_bytes = {0};
 
-	if (m->image->max_bytes != 0 && m->image->bytes + key.len + value.len > m->image->max_bytes)
+	if (m->image->max_bytes != 0 &&
+	    used_bytes(m->image) + key.len + value.len > m->image->max_bytes)
 		return -ENOSPC;
 	buf_put_u64(&seal_bytes, seal);
 	remember(m, table, key, rows_find(&m->image->tables[table], key, links));
@@ -276,7 +282,7 @@ static void memory_status(struct disk *d, struct disk_status *out)
 {
 	const struct disk_image *image = memory_of(d)->image;
 
-	out->used_bytes = out->map_bytes = out->file_bytes = image->bytes;
+	out->used_bytes = out->map_bytes = out->file_bytes = used_bytes(image);
 	out->max_bytes = image->max_bytes;
 	out->transaction = image->transaction;
 	for (unsigned i = 0; i < TABLES; i++)
@@ -355,9 +361,15 @@ void disk_image_free(struct disk_image *image)
 	free(image);
 }
 
-void disk_image_bound(struct disk_image *image, uint64_t max_bytes)
+void disk_image_bound(struct disk_image *image, uint64_t max_bytes, uint64_t ballast_bytes)
 {
 	image->max_bytes = max_bytes;
+	image->ballast_bytes = ballast_bytes;
+}
+
+bool disk_image_is_bound(const struct disk_image *image)
+{
+	return image->max_bytes != 0;
 }
 
 uint64_t disk_image_bytes(const struct disk_image *image)

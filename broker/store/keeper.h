@@ -46,6 +46,7 @@ struct keeper {
 	uint64_t deadline_ms; /* of what is pending; KEEPER_NEVER */
 	uint64_t room_ms;     /* while it is tight: when to look again */
 	uint64_t room_wanted; /* for the largest that waits */
+	uint64_t tight_ms;    /* when it was tight last */
 	size_t pending_bytes, pending_groups, all_groups;
 	size_t urgent; /* of what is pending: groups with JOURNAL_NOW */
 	size_t enough; /* so many of them wake the thread */
@@ -159,7 +160,10 @@ void keeper_set_state(struct keeper *k, enum journal_state state, int error);
 void keeper_tell_room(struct keeper *k);
 /* How much room is there? It works, or is tight, accordingly. */
 void keeper_look_at_room(struct keeper *k);
-void keeper_look_again(struct keeper *k); /* where it is tight, and was a second ago */
+/* When to look without a commit: while it is tight, and for a while after, every second.  Under the
+ * lock. */
+uint64_t keeper_look_due_ms(const struct keeper *k);
+void keeper_look_again(struct keeper *k); /* where it is due */
 void keeper_tighten(struct journal *j, size_t bytes);
 
 /* --- keeper_thread.c --- */

@@ -7,7 +7,9 @@
 #include "store/keeper.h"
 
 #define LOOK_AGAIN_MS 1000
-/* More than this has to be free before it is tight no more: not one message in, one out. */
+#define CALM_MS       5000 /* without want of room, before it is said that there is some again */
+/* So much has to be free before it is tight no more, or a sixteenth of all: not one message in, one
+ * out. */
 #define ROOM_AGAIN ((uint64_t)64 << 10)
 
 static const char *remedy_of(enum disk_bound bound)
@@ -63,9 +65,10 @@ void keeper_tell_room(struct keeper *k)
 /* Room for the largest that waits, but never more than half of the whole. */
 static uint64_t wanted(const struct keeper *k, uint64_t max_bytes)
 {
-	uint64_t bytes = k->room_wanted > ROOM_AGAIN ? k->room_wanted : ROOM_AGAIN;
+	uint64_t again = max_bytes / 16 < ROOM_AGAIN ? max_bytes / 16 : ROOM_AGAIN;
+	uint64_t largest = k->room_wanted < max_bytes / 2 ? k->room_wanted : max_bytes / 2;
 
-	return max_bytes > 0 && bytes > max_bytes / 2 ? max_bytes / 2 : bytes;
+	return largest > again ? largest : again;
 }
 
 /* Under the lock: whoever finds it tight until here is told afterwards. */
@@ -76,6 +79,16 @@ static bool loosen(struct keeper *k, uint64_t max_bytes)
 	k->j.tight = false;
 	k->room_wanted = 0;
 	return true;
+}
+
+static void say_room(struct keeper *k, bool is_tight)
+{
+	if (is_tight) {
+		k->tight_ms = k->now_ms;
+		keeper_set_state(k, JOURNAL_TIGHT, -ENOSPC);
+	} else if (k->state != JOURNAL_TIGHT || k->now_ms >= k->tight_ms + CALM_MS) {
+		keeper_set_state(k, JOURNAL_WORKS, 0);
+	}
 }
 
 void keeper_look_at_room(struct keeper *k)
@@ -93,12 +106,16 @@ void keeper_look_at_room(struct keeper *k)
 	k->room_ms = k->now_ms + LOOK_AGAIN_MS;
 	loosened = loosen(k, status.max_bytes);
 	mutex_unlock(&k->j.lock);
-	if (k->j.tight)
-		keeper_set_state(k, JOURNAL_TIGHT, -ENOSPC);
-	else
-		keeper_set_state(k, JOURNAL_WORKS, 0);
+	say_room(k, loosened || k->j.tight);
 	if (loosened)
 		keeper_tell_room(k);
+}
+
+uint64_t keeper_look_due_ms(const struct keeper *k)
+{
+	if (k->state == JOURNAL_TIGHT)
+		return k->room_ms;
+	return k->j.tight ? 0 : KEEPER_NEVER;
 }
 
 void keeper_look_again(struct keeper *k)
@@ -106,7 +123,7 @@ void keeper_look_again(struct keeper *k)
 	bool again;
 
 	mutex_lock(&k->j.lock);
-	again = k->j.tight && k->now_ms >= k->room_ms;
+	again = k->now_ms >= keeper_look_due_ms(k);
 	mutex_unlock(&k->j.lock);
 	if (again && k->state != JOURNAL_WAITS)
 		keeper_look_at_room(k);
@@ -119,11 +136,8 @@ void keeper_tighten(struct journal *j, size_t bytes)
 	mutex_lock(&j->lock);
 	if (bytes > k->room_wanted)
 		k->room_wanted = bytes;
-	if (!j->tight) {
-		j->tight = true;
-		k->room_ms = 0;
-		if (k->asleep)
-			condition_signal(&k->wake);
-	}
+	if (!j->tight && k->asleep)
+		condition_signal(&k->wake);
+	j->tight = true;
 	mutex_unlock(&j->lock);
 }

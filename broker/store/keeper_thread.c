@@ -38,7 +38,7 @@ static uint64_t due_ms(const struct keeper *k)
 	if (k->urgent > 0 || k->batch != NULL || is_pressed(k))
 		return 0;
 	due_at_ms = sooner(sooner(k->deadline_ms, k->flush_ms), k->note_ms);
-	return k->j.tight ? sooner(due_at_ms, k->room_ms) : due_at_ms;
+	return sooner(due_at_ms, keeper_look_due_ms(k));
 }
 
 static void sleep_until(struct keeper *k, uint64_t due_at_ms)

@@ -596,7 +596,8 @@ static void judge_replay_of(struct person *p, const struct sub *sub, struct pub 
 	    !filter_takes(sub->match, pub->topic) || model_is_shown(m, pub, sub->asked) != YES ||
 	    model_may(m, sub->asked, p->user, MAY_RECEIVE, pub->topic) != YES)
 		return;
-	if (sub->with.no_local && match_is_own(p, pub) && pub->last_sent > sub->asked)
+	if (sub->with.no_local && match_is_own(p, pub) &&
+	    (pub->last_sent > sub->asked || (m->tight && !(pub->acked_at < sub->asked))))
 		return;
 	copy = copy_of(p, pub);
 	COVER(m, MUST_REPLAY);

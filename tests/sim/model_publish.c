@@ -56,7 +56,8 @@ static void begin_life(struct model *m, struct pub *pub)
 		return;
 	if (pub->expires_min_ms == NEVER)
 		pub->expires_min_ms = end;
-	pub->expires_max_ms = end;
+	pub->expires_max_ms =
+	    m->tight ? end + 1000 : end; /* it may not even be read until there is room */
 }
 
 void model_sent(struct person *p, struct pub *pub)
@@ -86,6 +87,13 @@ void model_sent(struct person *p, struct pub *pub)
 		value_add(m, pub);
 }
 
+uint64_t model_taken(const struct model *m, struct pub *pub)
+{
+	if (m->tight)
+		pub->last_sent_ms = model_now(m);
+	return pub->last_sent_ms;
+}
+
 /* [MQTT3-3.3.5-2]: 3.1.1 hears nothing of a denial. */
 void model_acked(struct person *p, struct pub *pub, enum packet_type type, enum reason reason)
 {
@@ -103,6 +111,7 @@ void model_acked(struct person *p, struct pub *pub, enum packet_type type, enum 
 		return;
 	pub->acked = true;
 	pub->acked_at = m->tick;
+	(void)model_taken(m, pub);
 	if (reason >= 0x80 && !denied)
 		model_fail(m, "%s: %s 0x%02x for %.20s", p->name, packet_type_name(type), reason,
 		           pub->payload);

@@ -75,11 +75,30 @@ static const struct client_watch watch = {
 
 /* --- quiet --- */
 
+/* There is room again: within a second, that is seen. */
+static void make_room(struct town *t)
+{
+	struct world *w = t->world;
+
+	if (w->image == NULL || !disk_image_is_bound(w->image))
+		return;
+	disk_image_bound(w->image, 0, 0);
+	COVER(&t->model, DISK_TIGHT);
+	if (world_has_parked(w))
+		COVER(&t->model, DISK_PARKED);
+	model_note_packets(&t->model);
+	w->now_ms += 1000;
+	model_time(&t->model);
+}
+
 static void settle(struct town *t)
 {
 	t->world->frozen = 0;
 	world_run(t->world);
+	make_room(t);
+	world_run(t->world);
 	model_quiet(&t->model);
+	t->model.tight = false;
 }
 
 static bool is_up(const struct person *p)
@@ -484,6 +503,8 @@ static void do_illegal(struct town *t, const struct step *s)
 
 	if (!is_up(p) || p->client->stalled || (s->illegal >= ILLEGAL_V5 && !v5_of(p)))
 		return;
+	if (t->model.tight) /* it may wait */
+		return;
 	COVER(&t->model, ILLEGAL);
 	client_send(p->client, illegal_packets[s->illegal]);
 	model_ends(p, ENDING_BROKEN);
@@ -765,6 +786,21 @@ static void do_disk_full(struct town *t, const struct step *s)
 		outlast(t, s->count);
 }
 
+#define TIGHT_BYTES ((uint64_t)512 << 10)
+
+/* Room for a little more, and the reserve. */
+static void do_tight(struct town *t, const struct step *s)
+{
+	uint64_t most = TIGHT_BYTES - TIGHT_BYTES / 8 - (uint64_t)s->count * 500;
+	uint64_t bytes = disk_image_bytes(t->world->image);
+
+	if (bytes >= most)
+		return;
+	disk_image_bound(t->world->image, TIGHT_BYTES, most - bytes);
+	t->model.tight = true;
+	publish_all(t, s);
+}
+
 typedef void step_fn(struct town *t, const struct step *s);
 
 static step_fn *const doers[STEP_KINDS] = {
@@ -795,6 +831,7 @@ static step_fn *const doers[STEP_KINDS] = {
     [STEP_CRASH] = do_crash,
     [STEP_STOP] = do_stop,
     [STEP_DISK_FULL] = do_disk_full,
+    [STEP_TIGHT] = do_tight,
 };
 
 /* --- a life --- */

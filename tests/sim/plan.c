@@ -34,6 +34,7 @@ static const char *const kind_names[STEP_KINDS] = {
     [STEP_CRASH] = "the broker crashes",
     [STEP_STOP] = "the broker is stopped and started",
     [STEP_DISK_FULL] = "the disk is full for a while",
+    [STEP_TIGHT] = "the store has no room for more until it is quiet",
 };
 
 /* How often, for who is connected, for who is not, and of the world itself. */
@@ -67,6 +68,7 @@ static const uint8_t weights_crashes[STEP_KINDS] = {
     [STEP_CRASH] = 3,
     [STEP_STOP] = 1,
     [STEP_DISK_FULL] = 1,
+    [STEP_TIGHT] = 2,
 };
 
 static enum step_kind draw_kind(uint64_t *chance, const uint8_t *a, const uint8_t *b)

@@ -36,6 +36,7 @@ enum step_kind {
 	STEP_CRASH,
 	STEP_STOP,
 	STEP_DISK_FULL,
+	STEP_TIGHT,
 	STEP_KINDS,
 };
 

@@ -21,6 +21,11 @@ BUGS = {
         ('.number = change->number,', '.number = 1000000 - change->number,')], True),
     'replay_and_live': ('D4: a retained change is replayed, and comes live too', 'broker/core/subscribe.c', [
         ('is_new ? sub->since :', 'is_new ? UINT64_MAX :')], False),
+    'parked_lost': ('D1: what waits for room in the store is dropped', 'broker/core/parked.c', [
+        ('		if (!conn_handle(c, &p.frame, p.received_ms))\n			break;',
+         '		(void)conn_handle(c, &p.frame, p.received_ms);')], True),
+    'parked_overtaken': ('D3: what comes behind a message that waits for room overtakes it', 'broker/core/parked.c', [
+        ('f->type == PACKET_PUBLISH', 'f->type == PACKET_CONNECT')], True),
     'lost_will': ('D6: the will of who was connected is lost in a crash', 'broker/core/will.c', [
         ('	make(s, msg, delay_s);\n	keep_will(s, 0);', '	make(s, msg, delay_s);')], True),
     'will_twice': ('D6: a will published before a crash is published behind it too', 'broker/core/will.c', [

@@ -402,6 +402,19 @@ static void stop_broker(struct world *w)
 	w->stop = NULL;
 }
 
+bool world_has_parked(const struct world *w)
+{
+	const struct conn *c;
+
+	for (unsigned i = 0; i < w->server->worker_count; i++) {
+		DL_FOREACH (w->server->workers[i]->conns, c) {
+			if (c->parked != NULL)
+				return true;
+		}
+	}
+	return false;
+}
+
 static void forget_line(void *arg, enum event e, struct slice line)
 {
 	(void)arg;
