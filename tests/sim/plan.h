@@ -40,9 +40,7 @@ enum step_kind {
 	STEP_KINDS,
 };
 
-#define STEP_FILTERS  3
-#define ILLEGAL_KINDS 16
-#define ILLEGAL_V5    11 /* from here on they are only in 5.0 */
+#define STEP_FILTERS 3
 
 /* A step of one person, or of the world; what a kind does not need is there all the same. */
 struct step {
