@@ -11,6 +11,7 @@
 #include "proto/publish.h"
 
 #define INTERVALS_ENOUGH 125
+#define TURNS_ENOUGH     500
 
 struct town {
 	struct world *world;
@@ -687,10 +688,20 @@ static void crash(struct town *t, const struct step *s)
 	settle(t);
 }
 
+/* Until so much more was said or heard. */
+static void await_events(struct town *t, unsigned count)
+{
+	uint64_t until = t->model.tick + count;
+
+	for (unsigned i = 0; i < TURNS_ENOUGH && t->model.tick < until; i++)
+		world_steps(t->world, 1);
+}
+
 static void do_crash(struct town *t, const struct step *s)
 {
 	if (t->reloading || is_leaving(t))
 		settle(t);
+	await_events(t, s->soon);
 	crash(t, s);
 	if (s->count > 1)
 		probe(t);

@@ -2,6 +2,7 @@
 #include "plan.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "chance.h"
@@ -164,6 +165,11 @@ static void draw_step(uint64_t *chance, struct step *s)
 	s->seed = chance_next(chance);
 }
 
+static bool is_worlds(enum step_kind kind)
+{
+	return kind >= STEP_RELOAD;
+}
+
 /* Roughly: who should be connected by now. */
 static bool stays_up(enum step_kind kind)
 {
@@ -171,6 +177,17 @@ static bool stays_up(enum step_kind kind)
 	       kind == STEP_SHARE || kind == STEP_UNSUBSCRIBE || kind == STEP_PUBLISH ||
 	       kind == STEP_PING || kind == STEP_REAUTHENTICATE || kind == STEP_STALL ||
 	       kind == STEP_SLOW || kind == STEP_CATCH_UP;
+}
+
+/* What a SUBSCRIBE or PUBLISH has begun is over soon. */
+static bool crashes_soon(uint64_t *chance, struct step *before, struct step *s)
+{
+	if ((before->kind != STEP_SUBSCRIBE || DRAW(20) != 0) &&
+	    (before->kind != STEP_PUBLISH || DRAW(100) != 0))
+		return false;
+	before->turns = 0;
+	s->soon = (uint8_t)(1 + DRAW(6));
+	return true;
 }
 
 static void draw_steps(uint64_t *chance, struct plan *plan, bool crashes)
@@ -182,13 +199,17 @@ static void draw_steps(uint64_t *chance, struct plan *plan, bool crashes)
 
 		s->who = (uint8_t)DRAW(plan->people);
 		draw_step(chance, s);
-		if (DRAW(6) == 0) {
+		if (crashes && i > 0 && crashes_soon(chance, s - 1, s))
+			s->kind = STEP_CRASH;
+		else if (DRAW(6) == 0)
 			s->kind =
 			    draw_kind(chance, weights_world, crashes ? weights_crashes : NULL);
-			continue;
-		}
-		s->kind = draw_kind(chance, up[s->who] ? weights_up : weights_away, NULL);
-		up[s->who] = stays_up(s->kind);
+		else
+			s->kind = draw_kind(chance, up[s->who] ? weights_up : weights_away, NULL);
+		if (s->kind == STEP_CRASH || s->kind == STEP_STOP)
+			memset(up, 0, sizeof(up));
+		else if (!is_worlds(s->kind))
+			up[s->who] = stays_up(s->kind);
 	}
 }
 
@@ -232,11 +253,6 @@ const char *plan_durability_name(enum conf_durability durability)
 	                                    [DURABILITY_NONE] = "none"};
 
 	return names[durability];
-}
-
-static bool is_worlds(enum step_kind kind)
-{
-	return kind >= STEP_RELOAD;
 }
 
 static void print_connect(FILE *out, const struct step *s)
@@ -300,6 +316,8 @@ void step_print(FILE *out, const struct step *s)
 		fprintf(out, " %u ms", s->ms);
 	else if (s->kind == STEP_ILLEGAL)
 		fprintf(out, " (%u)", s->illegal);
+	if (s->soon > 0)
+		fprintf(out, " %u events later", s->soon);
 	if (s->kind >= STEP_CRASH && s->workers != 0)
 		fprintf(out, ", then %u workers", s->workers);
 	if (s->kind >= STEP_CRASH && s->other_users)

@@ -52,6 +52,7 @@ struct step {
 	uint8_t handling, share, illegal;
 	uint8_t workers;  /* after a crash or stop; 0: as many as before */
 	bool other_users; /* then */
+	uint8_t soon;     /* a crash: when so much more was said or heard */
 	bool keep, bad_password, enhanced, bad_method, bad_proof, retain, empty, large, no_local,
 	    as_published;
 	bool will, will_retain;
