@@ -61,7 +61,7 @@ static size_t queues_add(const struct worker *w, const struct publish_job *job)
 
 size_t commit_adds(const struct worker *w, const struct publish_job *job)
 {
-	if (!keep_is_on(w) || keep_durability(w, msg_topic(job->msg)) == DURABILITY_NONE)
+	if (keep_durability(w, msg_topic(job->msg)) == DURABILITY_NONE)
 		return 0;
 	return retained_adds(job) + queues_add(w, job);
 }

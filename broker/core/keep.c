@@ -5,11 +5,6 @@
 #include "core/server.h"
 #include "proto/topic.h"
 
-bool keep_is_on(const struct worker *w)
-{
-	return journal_is_durable(w->server->journal);
-}
-
 enum conf_durability keep_durability(const struct worker *w, struct slice topic)
 {
 	const struct conf *conf = w->policy->conf;

@@ -11,7 +11,10 @@
 #include "core/worker.h"
 
 /* Does anything survive at all? */
-bool keep_is_on(const struct worker *w);
+static inline bool keep_is_on(const struct worker *w)
+{
+	return w->keeps;
+}
 bool keep_is_kept(const struct session *s);
 /* How lasting messages of this topic are. */
 enum conf_durability keep_durability(const struct worker *w, struct slice topic);

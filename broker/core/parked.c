@@ -8,11 +8,6 @@
 
 #define BEHIND_MAX ((size_t)16 << 10) /* behind the first packet */
 
-bool parked_is_behind(const struct conn *c, const struct frame *f)
-{
-	return c->parked != NULL && f->type == PACKET_PUBLISH;
-}
-
 /* As it lies there. */
 struct parked {
 	uint64_t received_ms;

@@ -7,7 +7,10 @@
 #include "core/conn.h"
 
 /* Has this packet to wait for others? */
-bool parked_is_behind(const struct conn *c, const struct frame *f);
+static inline bool parked_is_behind(const struct conn *c, const struct frame *f)
+{
+	return c->parked != NULL && f->type == PACKET_PUBLISH;
+}
 /* Put a whole packet by (copied); the connection is not read while these are many bytes. */
 void parked_add(struct conn *c, struct slice packet);
 /* Handle them, as far as there is room. */

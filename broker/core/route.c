@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "core/commit.h"
+#include "core/keep.h"
 #include "core/publish.h"
 #include "core/server.h"
 
@@ -129,7 +130,7 @@ static bool has_to_wait(struct worker *w, const struct publish_job *job)
 	struct journal *journal = w->server->journal;
 	size_t bytes;
 
-	if (job->conn == NULL || journal_room(journal) > ROOM_PLENTY)
+	if (!keep_is_on(w) || job->conn == NULL || journal_room(journal) > ROOM_PLENTY)
 		return false;
 	route_match(w->server->route, msg_topic(job->msg), &w->match);
 	bytes = commit_adds(w, job);

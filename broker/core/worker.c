@@ -77,6 +77,7 @@ struct worker *worker_new(struct server *server, unsigned index, struct policy *
 	struct worker *w = xnew(w);
 
 	w->server = server;
+	w->keeps = journal_is_durable(server->journal);
 	w->policy = policy_ref(policy);
 	w->listeners = xcalloc(POLICY_SLOTS_MAX, sizeof(struct listener *));
 	w->outbox = xcalloc(server->worker_count, sizeof(*w->outbox));

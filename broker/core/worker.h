@@ -121,7 +121,7 @@ struct worker {
 	struct flow *flows;          /* to each home */
 	size_t own_in_flight;        /* parcels of ours in our own inbox */
 	struct journal_group *facts; /* keep.c: written down since the last group; NULL: none */
-	uint64_t received_ms; /* when the packet at hand came */
+	uint64_t received_ms;        /* when the packet at hand came */
 	uint64_t next_session;
 	uint64_t next_arrival;
 	struct acl_subject *writer_subject; /* of the last writer checked during a replay */
@@ -135,6 +135,7 @@ struct worker {
 	bool fan_out;     /* the message at hand goes to several: encode once */
 	bool outbox_kept; /* the outbox has messages of queues, which went ahead of the disk */
 	bool facts_hasten;
+	bool keeps; /* the journal is durable */
 	bool stopping;
 	struct step *stop_step; /* to answer when the last connection has gone */
 };

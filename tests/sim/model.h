@@ -59,8 +59,8 @@ struct pub {
 	unsigned transmissions;
 	unsigned order; /* of the first transmission, among those of its person */
 	uint64_t first_sent, last_sent, closed; /* NEVER: not yet */
-	uint64_t last_sent_ms; /* or later: where it may have waited for room */
-	unsigned life; /* of the last transmission */
+	uint64_t last_sent_ms;                  /* or later: where it may have waited for room */
+	unsigned life;                          /* of the last transmission */
 	uint64_t expires_min_ms, expires_max_ms;
 	uint64_t will_may_ms; /* after a crash: it may be published from here on ... */
 	uint64_t will_due_ms; /* ... and must be here; of a will that waits; NEVER: it does not */
@@ -178,8 +178,8 @@ struct model {
 	uint64_t ghosts_ms;  /* until then there may be sessions whose user is somebody else */
 	uint64_t written_ms; /* at a crash: what was done until then is surely on disk */
 	uint64_t tick, last_quiet;
-	bool tight; /* the store is without room, or was since then: a PUBLISH may wait, and what its
-	               client sends behind it goes first */
+	bool tight; /* the store is without room, or was since then: a PUBLISH may wait, and what
+	               its client sends behind it goes first */
 	struct person people[PEOPLE_MAX];
 	unsigned people_count;
 	struct policy_version *policies;

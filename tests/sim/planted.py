@@ -24,8 +24,8 @@ BUGS = {
     'parked_lost': ('D1: what waits for room in the store is dropped', 'broker/core/parked.c', [
         ('		if (!conn_handle(c, &p.frame, p.received_ms))\n			break;',
          '		(void)conn_handle(c, &p.frame, p.received_ms);')], True),
-    'parked_overtaken': ('D3: what comes behind a message that waits for room overtakes it', 'broker/core/parked.c', [
-        ('f->type == PACKET_PUBLISH', 'f->type == PACKET_CONNECT')], True),
+    'parked_overtaken': ('D3: what comes behind a message that waits for room overtakes it', 'broker/core/conn.c', [
+        ('if (parked_is_behind(c, f) || !conn_handle', 'if (!conn_handle')], True),
     'lost_will': ('D6: the will of who was connected is lost in a crash', 'broker/core/will.c', [
         ('	make(s, msg, delay_s);\n	keep_will(s, 0);', '	make(s, msg, delay_s);')], True),
     'will_twice': ('D6: a will published before a crash is published behind it too', 'broker/core/will.c', [
