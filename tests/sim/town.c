@@ -1,0 +1,372 @@
+/* See town.h. */
+#include "town.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+
+#define INTERVALS_ENOUGH 125
+#define TURNS_ENOUGH     500
+
+/* --- quiet --- */
+
+/* There is room again: within a second, that is seen. */
+static void make_room(struct town *t)
+{
+	struct world *w = t->world;
+
+	if (w->image == NULL || !disk_image_is_bound(w->image))
+		return;
+	disk_image_bound(w->image, 0, 0);
+	COVER(&t->model, DISK_TIGHT);
+	if (world_has_parked(w))
+		COVER(&t->model, DISK_PARKED);
+	model_note_packets(&t->model);
+	w->now_ms += 1000;
+	model_time(&t->model);
+}
+
+void town_settle(struct town *t)
+{
+	t->world->frozen = 0;
+	world_run(t->world);
+	make_room(t);
+	world_run(t->world);
+	model_quiet(&t->model);
+	t->model.tight = false;
+}
+
+void town_reckon(struct town *t)
+{
+	for (unsigned i = 0; i < t->model.people_count; i++) {
+		struct client *c = t->model.people[i].client;
+
+		if (c->stalled && c->wire != NULL)
+			client_stall(c, false);
+		c->slow = false;
+		client_catch_up(c, c->unacked_count);
+	}
+	town_settle(t);
+}
+
+/* Somebody new who wants to know everything. */
+void town_probe(struct town *t)
+{
+	struct client *c = t->probe;
+	size_t kept = 0;
+
+	client_subscribe(c, "#", 0);
+	world_run(t->world);
+	client_unsubscribe(c, "#");
+	world_run(t->world);
+	for (size_t i = 0; i < c->received_count; i++) {
+		if (c->received[i].retain)
+			kept++;
+	}
+	if (kept != c->received_count)
+		model_fail(&t->model, "a newcomer got %zu live at a quiet moment",
+		           c->received_count - kept);
+	model_retained(&t->model, c->received, c->received_count);
+	client_forget(c);
+}
+
+/* --- the world's --- */
+
+static void on_reloaded(void *arg)
+{
+	struct town *t = arg;
+
+	t->reloading = false;
+	model_end_policy(&t->model);
+}
+
+/* For the world, now or at its next start. */
+static void publish_rules(struct town *t, const struct rules *rules, bool at_start)
+{
+	char *acl = rules_acl(rules), *users = rules_users(rules);
+	struct world_settings texts = t->world->texts;
+
+	texts.acl = acl;
+	texts.users = users;
+	t->rules = *rules;
+	model_begin_policy(&t->model, rules);
+	if (at_start)
+		world_prepare(t->world, &texts);
+	else
+		world_reload(t->world, &texts, on_reloaded, t);
+	free(acl);
+	free(users);
+}
+
+static void reload(struct town *t, const struct rules *rules)
+{
+	COVER(&t->model, RELOADS);
+	t->reloading = true;
+	publish_rules(t, rules, false);
+}
+
+void town_reload(struct town *t, const struct step *s)
+{
+	struct rules rules = t->rules;
+
+	if (t->reloading)
+		return;
+	rules_draw(&rules, s->seed, false);
+	reload(t, &rules);
+}
+
+/* His login is under way: it is judged by the users from before or by the new ones, and those it
+ * must please in the end.  Who is let in only now hangs up. */
+static void oust(struct person *p)
+{
+	if (p->refusal == 0) {
+		model_is_ousted(p);
+		return;
+	}
+	client_drop(p->client);
+	model_hangs_up(p);
+}
+
+static void kick(struct town *t, const struct rules *before)
+{
+	for (unsigned i = 0; i < t->model.people_count; i++) {
+		struct person *p = &t->model.people[i];
+		bool stays = rules_keep_user(before, &t->rules, p->user);
+
+		if (p->link == LINK_UP && !stays)
+			model_is_kicked(p);
+		else if (p->link == LINK_CALLING && (!stays || p->refusal != 0))
+			oust(p);
+	}
+}
+
+/* Somebody's last words are on their way: whether they were heard, the model cannot say. */
+static bool is_leaving(const struct town *t)
+{
+	for (unsigned i = 0; i < t->model.people_count; i++) {
+		if (t->model.people[i].leaving)
+			return true;
+	}
+	return false;
+}
+
+/* As who he came in, the model could not say. */
+static bool meets_namesake(const struct town *t, const struct rules *next)
+{
+	for (unsigned i = 0; i < t->model.people_count; i++) {
+		const struct person *p = &t->model.people[i];
+
+		if (p->link == LINK_CALLING && rules_is_namesake(&t->rules, next, p->user))
+			return true;
+	}
+	return false;
+}
+
+void town_reload_users(struct town *t, const struct step *s)
+{
+	struct rules before, rules;
+
+	before = rules = t->rules;
+	rules_draw(&rules, s->seed, true);
+	if (t->reloading || s->count > 1 || is_leaving(t) || meets_namesake(t, &rules))
+		town_settle(t);
+	reload(t, &rules);
+	kick(t, &before);
+	town_settle(t);
+	model_users(&t->model, &before);
+}
+
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* When nothing has happened for some intervals, the journal has nothing to write either. */
+static uint64_t next_due(struct town *t, unsigned *intervals)
+{
+	uint64_t due = sooner(world_next_timer(t->world), model_next_due(&t->model));
+	uint64_t interval = world_next_due(t->world);
+
+	if (due <= interval || *intervals == INTERVALS_ENOUGH) {
+		*intervals = 0;
+		return due;
+	}
+	(*intervals)++;
+	return interval;
+}
+
+void town_advance(struct town *t, const struct step *s)
+{
+	struct world *w = t->world;
+	uint64_t until = w->now_ms + s->ms;
+	unsigned intervals = 0;
+
+	town_settle(t);
+	while (w->now_ms < until) {
+		uint64_t due = next_due(t, &intervals);
+
+		w->now_ms = due > w->now_ms && due < until ? due : until;
+		model_time(&t->model);
+		town_settle(t);
+	}
+}
+
+void town_freeze(struct town *t, const struct step *s)
+{
+	t->world->frozen = (unsigned)(s->seed >> 8) & (unsigned)(s->seed >> 16) & 15u;
+}
+
+void town_quiet(struct town *t, const struct step *s)
+{
+	town_settle(t);
+	if (s->count > 1)
+		town_probe(t);
+}
+
+void town_reckon_all(struct town *t, const struct step *s)
+{
+	(void)s;
+	town_reckon(t);
+	town_probe(t);
+}
+
+/* --- when the broker dies --- */
+
+void town_join_probe(struct town *t)
+{
+	const struct connect_options options = {
+	    .user = "probe", .password = "probe", .topic_alias_maximum = ALIASES_MAX};
+
+	client_join(t->probe, &options);
+}
+
+/* With other workers, and other users in the file. */
+static void prepare(struct town *t, const struct step *s)
+{
+	struct rules rules = t->rules;
+
+	if (s->workers != 0 && s->workers != t->world->workers) {
+		COVER(&t->model, WORKERS);
+		t->world->next_workers = s->workers;
+	}
+	if (!s->other_users)
+		return;
+	COVER(&t->model, OTHER_USERS);
+	rules_draw(&rules, s->seed, true);
+	publish_rules(t, &rules, true);
+	model_end_policy(&t->model);
+}
+
+static void crash(struct town *t, const struct step *s)
+{
+	uint64_t crashed_ms = t->world->now_ms;
+	struct rules before = t->rules;
+
+	prepare(t, s);
+	world_crash(t->world);
+	model_crash(&t->model, crashed_ms, false);
+	model_users(&t->model, &before);
+	town_join_probe(t);
+	town_settle(t);
+}
+
+/* Until so much more was said or heard. */
+static void await_events(struct town *t, unsigned count)
+{
+	uint64_t until = t->model.tick + count;
+
+	for (unsigned i = 0; i < TURNS_ENOUGH && t->model.tick < until; i++)
+		world_steps(t->world, 1);
+}
+
+void town_crash(struct town *t, const struct step *s)
+{
+	if (t->reloading || is_leaving(t))
+		town_settle(t);
+	await_events(t, s->soon);
+	crash(t, s);
+	if (s->count > 1)
+		town_probe(t);
+}
+
+/* Nothing is lost. */
+void town_stop(struct town *t, const struct step *s)
+{
+	struct rules before = t->rules;
+	uint64_t stopped_ms;
+
+	town_settle(t);
+	stopped_ms = t->world->now_ms;
+	prepare(t, s);
+	world_restart(t->world);
+	for (unsigned i = 0; i < t->model.people_count; i++)
+		client_drop(t->model.people[i].client);
+	model_crash(&t->model, stopped_ms, true);
+	model_users(&t->model, &before);
+	town_join_probe(t);
+	town_settle(t);
+	town_probe(t);
+}
+
+static void publish_all(struct town *t, const struct step *s)
+{
+	struct step each = *s;
+
+	each.count = 1;
+	for (unsigned i = 0; i < t->model.people_count; i++) {
+		each.who = (uint8_t)i;
+		each.topic = (uint8_t)((s->topic + i) % TOPIC_NAMES);
+		each.qos = (uint8_t)((s->qos + i) % 3);
+		people_publish(t, &each);
+	}
+}
+
+/* Every second it is tried again; in the end there is room. */
+static void outlast(struct town *t, unsigned seconds)
+{
+	for (unsigned i = 0; i <= seconds + 2; i++) {
+		if (i == seconds)
+			disk_image_fail(t->world->image, 0, 0);
+		model_note_packets(&t->model);
+		t->world->now_ms += 1000;
+		model_time(&t->model);
+		world_run(t->world);
+	}
+	town_settle(t);
+}
+
+/* Nothing is acknowledged that is not kept: whoever crashes now has lost nothing that he promised.
+ * D7 */
+void town_disk_full(struct town *t, const struct step *s)
+{
+	bool fails = s->illegal % 4 == 0;
+
+	town_settle(t);
+	disk_image_fail(t->world->image, s->count, fails ? -EIO : -ENOSPC);
+	publish_all(t, s);
+	world_run(t->world);
+	if (fails)
+		COVER(&t->model, DISK_FAILED);
+	else
+		COVER(&t->model, DISK_FULL);
+	if (fails || s->illegal % 4 == 1)
+		crash(t, s);
+	else
+		outlast(t, s->count);
+}
+
+#define TIGHT_BYTES ((uint64_t)512 << 10)
+
+/* Room for a little more, and the reserve. */
+void town_tight(struct town *t, const struct step *s)
+{
+	uint64_t most = TIGHT_BYTES - TIGHT_BYTES / 8 - (uint64_t)s->count * 500;
+	uint64_t bytes = disk_image_bytes(t->world->image);
+
+	if (bytes >= most)
+		return;
+	disk_image_bound(t->world->image, TIGHT_BYTES, most - bytes);
+	t->model.tight = true;
+	publish_all(t, s);
+}
