@@ -304,6 +304,17 @@ static void drop(struct session *s, struct outgoing *o, const char *cause)
 
 #define TOO_LARGE "larger than the client's Maximum Packet Size"
 
+void outgoing_note_sent(struct session *s)
+{
+	struct outgoing *o;
+
+	DL_FOREACH (s->sent.head, o) {
+		if (o->qos == 1 && !o->noted)
+			keep_sent(s, o);
+		o->noted = true;
+	}
+}
+
 /* It is not sent, or not again. A client that may have it remembers the identifier of QoS 2 until
  * PUBREL, and would take the next message with that one for this: so it gets PUBREL, unasked. D2 */
 static void withdraw(struct session *s, struct outgoing *o)

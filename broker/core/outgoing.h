@@ -21,6 +21,10 @@ void sent_remove(struct session *s, struct outgoing *o);
 /* One that was sent before the broker started: with the identifier it had. Takes over o. */
 void sent_restore(struct session *s, struct outgoing *o, uint16_t packet_id);
 
+/* Its connection ends, or the broker: what was sent is sent again with the identifier it had, after
+ * a restart too. [MQTT-4.4.0-1] (Of QoS 2 that is on disk since before it was sent.) */
+void outgoing_note_sent(struct session *s);
+
 /* PUBREC is here: the message itself is not needed any more. */
 void outgoing_release(struct session *s, struct outgoing *o);
 /* PUBREL, behind what it promises where that is kept. [MQTT5-3.6.2-2, -3] */

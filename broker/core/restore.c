@@ -133,7 +133,7 @@ static void on_queue(void *arg, uint64_t session_id, uint64_t count, uint64_t by
 	r->counts->queued += count;
 }
 
-/* A QoS 2 message that was sent, or was about to be: its packet identifier is taken.
+/* A message that was sent, or was about to be: its packet identifier is taken.
  * [MQTT-4.4.0-1] */
 static bool on_sent(void *arg, uint64_t session_id, uint64_t position, struct msg *msg,
                     struct slice queue_value, struct slice sent_value)
@@ -149,9 +149,9 @@ static bool on_sent(void *arg, uint64_t session_id, uint64_t position, struct ms
 		return false;
 	d.retain = way.retain;
 	d.ids = way.ids;
-	o = outgoing_new(msg, &d, 2);
+	o = outgoing_new(msg, &d, msg->qos < way.qos ? msg->qos : way.qos);
 	subids_fini(&way.ids);
-	o->sent = true;
+	o->sent = o->noted = true;
 	sent_restore(s, o, sent.packet_id);
 	if (sent.released)
 		outgoing_release(s, o);

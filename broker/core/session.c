@@ -9,6 +9,7 @@
 #include "core/backlog.h"
 #include "core/deliver.h"
 #include "core/keep.h"
+#include "core/outgoing.h"
 #include "core/server.h"
 
 #define REMOVED_KEPT_MS ((uint64_t)24 * 3600 * 1000)
@@ -207,6 +208,7 @@ void session_detach(struct session *s, bool publish_will)
 	subscriptions_online(s, false);
 	session_give_shared_away(s, false);
 	backlog_page_out(s);
+	outgoing_note_sent(s);
 	s->away_since_ms = s->worker->home.now_ms;
 	keep_session(s);
 	session_arm_expiry(s);

@@ -54,6 +54,7 @@ struct outgoing {
 	bool on_wire;  /* counts in the window of the present connection */
 	bool storing;  /* QoS 2: leaves when its packet identifier is durable */
 	bool sent;     /* was written to a connection, this one or an earlier one */
+	bool noted;    /* QoS 1: on disk, its packet identifier is taken */
 	bool released; /* QoS 2: PUBREC is here, PUBREL is owed or sent */
 };
 

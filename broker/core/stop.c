@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/list.h"
 #include "core/keep.h"
+#include "core/outgoing.h"
 #include "net/listener.h"
 #include "net/loop.h"
 
@@ -68,6 +69,12 @@ static void stage_quiet(struct step *step)
 /* What is on its way arrives. */
 static void stage_facts(struct step *step)
 {
+	struct conn *c;
+
+	DL_FOREACH (step->worker->conns, c) {
+		if (c->session != NULL)
+			outgoing_note_sent(c->session);
+	}
 	keep_flush(step->worker);
 	handover_flush(step->worker);
 	answer(step);

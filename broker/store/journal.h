@@ -24,7 +24,7 @@ enum record_kind {
 	                      home: where the session lives; group_id is told on, not kept */
 	RECORD_QUEUE_DONE, /* session_id, number: position: acknowledged or dropped */
 	RECORD_SENT,       /* session_id, number: position (0: of the RECORD_QUEUE before it in its
-	                      group); value: of a QoS 2 message sent */
+	                      group); value: of a message sent */
 	RECORD_RETAINED,   /* name: topic; number: of the change; msg (NULL: deleted); value.  One
 	                      with   a lower number than what is known of the topic changes nothing.
 	                      NULL and   an empty value: nothing is kept of it */

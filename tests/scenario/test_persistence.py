@@ -167,8 +167,8 @@ def test_subscriptions(broker, again, topic, name):
 
 @pytest.mark.parametrize("qos", [1, 2])
 def test_what_was_on_the_wire(broker, again, version, topic, name, qos):
-    """What a client did not acknowledge comes again; of QoS 2 with DUP and the same packet identifier, of QoS 1 the
-    broker has forgotten that it was sent. [MQTT-4.4.0-1]"""
+    """What a client did not acknowledge comes again; of QoS 2 with DUP and the same packet identifier whenever the broker
+    died. [MQTT-4.4.0-1]"""
     with kept(broker, name, version, ack=False) as sub:
         sub.subscribe(topic)
         publish(broker, topic, b"one", b"two", qos=qos)
@@ -181,6 +181,35 @@ def test_what_was_on_the_wire(broker, again, version, topic, name, qos):
             assert all(m.dup for m in second) and [m.packet_id for m in first] == [m.packet_id for m in second]
         publish(broker, topic, b"end", qos=qos)
         assert not sub.until(b"end")
+
+
+@pytest.mark.parametrize("left", [True, False], ids=["left", "connected"])
+def test_qos_1_on_its_way(broker, again, version, topic, name, left):
+    """[MQTT-4.4.0-1], [MQTT-3.3.1-1]: again with DUP and its identifier; in a crash the broker forgets them of who is
+    connected."""
+    with kept(broker, name, version, ack=False) as sub:
+        sub.subscribe(topic, qos=1)
+        publish(broker, topic, *(b"%d" % number for number in range(5)))
+        first = [sub.message() for _ in range(5)]
+        if left:
+            mark = broker.mark()
+            sub.kill()
+            broker.wait_log("client-disconnected", mark, client_id=name)
+            commit(broker)
+        again(broker)
+    for _ in "12":
+        with kept(broker, name, version, present=True, ack=False) as sub:
+            second = [sub.message() for _ in range(5)]
+            sub.settle()
+            assert not sub.messages and [m.payload for m in second] == [m.payload for m in first]
+            if left or again is stopped:
+                assert all(m.dup for m in second) and [m.packet_id for m in first] == [m.packet_id for m in second]
+            sub.kill()
+    with kept(broker, name, version, present=True) as sub:
+        assert len([sub.message() for _ in range(5)]) == 5
+        publish(broker, topic, b"end")
+        assert sub.until(b"end") == []
+        sub.disconnect()
 
 
 def test_between_pubrec_and_pubcomp(broker, again, version, topic, name):

@@ -201,8 +201,6 @@ _Noreturn void model_fail_as(const struct model *m, const char *kind, const char
 void model_init(struct model *m, struct world *w, struct coverage *coverage);
 void model_fini(struct model *m);
 uint64_t model_now(const struct model *m);
-/* By now the broker has it, where it may have waited for room: pub->last_sent_ms. */
-uint64_t model_taken(const struct model *m, struct pub *pub);
 
 /* --- policy (model.c) --- */
 

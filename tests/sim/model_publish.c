@@ -87,11 +87,11 @@ void model_sent(struct person *p, struct pub *pub)
 		value_add(m, pub);
 }
 
-uint64_t model_taken(const struct model *m, struct pub *pub)
+/* By now the broker has it, where it may have waited for room. */
+static void note_taken(const struct model *m, struct pub *pub)
 {
 	if (m->tight)
 		pub->last_sent_ms = model_now(m);
-	return pub->last_sent_ms;
 }
 
 /* [MQTT3-3.3.5-2]: 3.1.1 hears nothing of a denial. */
@@ -111,7 +111,7 @@ void model_acked(struct person *p, struct pub *pub, enum packet_type type, enum 
 		return;
 	pub->acked = true;
 	pub->acked_at = m->tick;
-	(void)model_taken(m, pub);
+	note_taken(m, pub);
 	if (reason >= 0x80 && !denied)
 		model_fail(m, "%s: %s 0x%02x for %.20s", p->name, packet_type_name(type), reason,
 		           pub->payload);
@@ -195,6 +195,7 @@ static void close_publish(struct model *m, struct pub *pub)
 static void close_pub(struct model *m, struct pub *pub)
 {
 	pub->closed = m->tick;
+	note_taken(m, pub);
 	if (pub->is_will)
 		close_will(m, pub);
 	else

@@ -115,7 +115,7 @@ void value_settle(struct model *m, struct pub *pub)
 {
 	struct young settled = {.pub = pub,
 	                        .sent = pub->qos == 2 ? pub->first_sent : pub->last_sent,
-	                        .sent_ms = model_taken(m, pub)};
+	                        .sent_ms = pub->last_sent_ms};
 	struct cell *cell = model_cell(m, pub->topic);
 	struct writes before = cell->now;
 
