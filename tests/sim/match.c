@@ -171,6 +171,31 @@ enum sure match_asks_replay(const struct sub *sub)
 	return sub->with.retain_handling == 0 ? YES : sub->was_new;
 }
 
+/* After a crash a replay that was not written down as done begins anew, as its subscription asks by
+ * now: one of QoS 1 or 2, or that was.  `given`: some of it was before. */
+static bool begins_anew(const struct person *p, const struct sub *sub, bool given)
+{
+	for (size_t i = 0; i < p->sub_count; i++) {
+		const struct sub *before = p->subs[i];
+
+		if (before->asked <= sub->asked && before->with.qos > 0 &&
+		    match_asks_replay(before) != NO && strcmp(before->filter, sub->filter) == 0 &&
+		    (given || (!before->replay_judged && sub->asked < p->model->crashed)))
+			return true;
+	}
+	return false;
+}
+
+static bool is_replayed(const struct person *p, const struct sub *sub, const struct received *r,
+                        bool anew)
+{
+	if (sub->refused)
+		return false;
+	if (anew)
+		return begins_anew(p, sub, true);
+	return match_asks_replay(sub) != NO || (r != NULL && begins_anew(p, sub, false));
+}
+
 unsigned match_replays(const struct person *p, const struct pub *pub, const struct received *r,
                        bool anew)
 {
@@ -182,8 +207,8 @@ unsigned match_replays(const struct person *p, const struct pub *pub, const stru
 		const struct sub *sub = p->subs[i];
 		struct look look = {0};
 
-		if ((match_asks_replay(sub) == NO && !(anew && !sub->refused)) ||
-		    sub->asked > pub->retained_until || !filter_takes(sub->match, pub->topic))
+		if (!is_replayed(p, sub, r, anew) || sub->asked > pub->retained_until ||
+		    !filter_takes(sub->match, pub->topic))
 			continue;
 		look_add(&look, sub, pub, p->client->version == MQTT_5_0);
 		look.retain = true;

@@ -76,6 +76,21 @@ void model_fini(struct model *m)
 	free(m->policies);
 }
 
+/* --- commits --- */
+
+void model_commits(struct model *m, uint64_t asked, uint64_t asked_ms)
+{
+	if (asked <= m->committed)
+		return;
+	m->committed = asked;
+	m->committed_ms = asked_ms;
+}
+
+bool model_is_written(const struct model *m, uint64_t at, uint64_t at_ms)
+{
+	return at_ms <= m->written_ms || at < m->committed;
+}
+
 /* --- policy --- */
 
 void model_begin_policy(struct model *m, const struct rules *rules)

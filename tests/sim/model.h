@@ -32,7 +32,8 @@ struct sub {
 	bool shared;
 	struct subscribe_request with;
 	uint16_t packet_id;
-	uint64_t asked, granted;       /* SUBSCRIBE sent, SUBACK received */
+	uint64_t asked, asked_ms;      /* SUBSCRIBE sent */
+	uint64_t granted;              /* SUBACK received */
 	uint64_t ended, gone;          /* what ends it was sent, is certainly done */
 	uint16_t unsubscribe_id;       /* of the last UNSUBSCRIBE for it */
 	uint64_t unsubscribed;         /* when that was sent */
@@ -65,7 +66,7 @@ struct pub {
 	uint64_t will_may_ms; /* after a crash: it may be published from here on ... */
 	uint64_t will_due_ms; /* ... and must be here; of a will that waits; NEVER: it does not */
 	uint32_t will_delay_s;
-	uint64_t armed_ms; /* of a session that is not kept: a crash soon behind may lose it */
+	uint64_t armed_at, armed_ms; /* of a session that is not kept: who waits for no commit */
 	bool acked;
 	uint64_t acked_at;
 	enum sure fires;         /* a will */
@@ -87,15 +88,15 @@ struct copy {
 	/* Sent for the first time: by a subscription, as a retained value, one of the two, to a
 	 * member of a group. */
 	unsigned live, replays, either, shared[SHARE_NAMES];
-	unsigned of_qos[3];    /* of all these */
-	unsigned replays_qos2; /* of `replays` and `either`: no crash gives them anew */
-	unsigned extra;        /* crashes that may have forgotten an acknowledgement */
-	unsigned replays_anew; /* ... or that it was replayed */
-	uint64_t settled_ms;
-	unsigned again, again_now; /* sent again; on the last connection */
-	unsigned settled;          /* acknowledged, and the broker knows it */
-	unsigned life;             /* of the last one */
-	bool unsettled;            /* in person->unsettled */
+	unsigned of_qos[3];              /* of all these */
+	unsigned replays_qos2;           /* of `replays` and `either`: no crash gives them anew */
+	unsigned extra;                  /* crashes that may have forgotten an acknowledgement */
+	unsigned replays_anew;           /* ... or that it was replayed */
+	uint64_t settled_at, settled_ms; /* NEVER: it is not */
+	unsigned again, again_now;       /* sent again; on the last connection */
+	unsigned settled;                /* acknowledged, and the broker knows it */
+	unsigned life;                   /* of the last one */
+	bool unsettled;                  /* in person->unsettled */
 	bool must, must_at_most_once;
 };
 
@@ -162,6 +163,7 @@ struct cell {
 	const char *topic;
 	struct writes now;
 	struct writes kept; /* it would be one of these after a crash */
+	uint64_t reverted;  /* a crash that may have brought an older one back */
 };
 
 struct policy_version {
@@ -177,6 +179,7 @@ struct model {
 	uint64_t crashed;    /* tick */
 	uint64_t ghosts_ms;  /* until then there may be sessions whose user is somebody else */
 	uint64_t written_ms; /* at a crash: what was done until then is surely on disk */
+	uint64_t committed, committed_ms; /* what was done by then, too: there was a commit since */
 	uint64_t tick, last_quiet;
 	bool tight; /* the store is without room, or was since then: a PUBLISH may wait, and what
 	               its client sends behind it goes first */
@@ -201,6 +204,11 @@ _Noreturn void model_fail_as(const struct model *m, const char *kind, const char
 void model_init(struct model *m, struct world *w, struct coverage *coverage);
 void model_fini(struct model *m);
 uint64_t model_now(const struct model *m);
+
+/* What was asked for then is answered, from the disk. */
+void model_commits(struct model *m, uint64_t asked, uint64_t asked_ms);
+/* What goes with the next commit, or after the interval: was it on disk at the crash? */
+bool model_is_written(const struct model *m, uint64_t at, uint64_t at_ms);
 
 /* --- policy (model.c) --- */
 

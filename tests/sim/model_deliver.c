@@ -33,7 +33,7 @@ static struct copy *copy_of(struct person *p, struct pub *pub)
 	}
 	copy = xnew(copy);
 	copy->pub = pub;
-	copy->settled_ms = NEVER;
+	copy->settled_at = copy->settled_ms = NEVER;
 	copy->person = p;
 	copy->incarnation = p->incarnation;
 	copy->next = pub->copies;
@@ -312,7 +312,7 @@ static void note(const struct delivery_at *d)
 	struct person *p = d->person;
 
 	copy->life = p->client->life;
-	copy->settled_ms = NEVER;
+	copy->settled_at = copy->settled_ms = NEVER;
 	copy->of_qos[d->r->qos]++;
 	if (d->pub->is_will)
 		COVER(p->model, WILL_RECEIVED);
@@ -599,6 +599,8 @@ static void judge_replay_of(struct person *p, const struct sub *sub, struct pub 
 	if (sub->with.no_local && match_is_own(p, pub) &&
 	    (pub->last_sent > sub->asked || (m->tight && !(pub->acked_at < sub->asked))))
 		return;
+	if (sub->asked < p->up_since && (sub->with.qos == 0 || pub->qos == 0))
+		return; /* it went with the connection */
 	copy = copy_of(p, pub);
 	COVER(m, MUST_REPLAY);
 	if (first_times(copy) + copy->again == 0)
@@ -616,11 +618,12 @@ static void judge_replays(struct person *p)
 		if (sub->replay_judged || sub->granted == NEVER)
 			continue;
 		sub->replay_judged = true;
-		if (match_asks_replay(sub) != YES || sub->ended != NEVER ||
-		    sub->asked < p->up_since)
+		if (match_asks_replay(sub) != YES || sub->ended != NEVER)
 			continue;
+		if (sub->asked < p->up_since)
+			COVER(m, REPLAY_RESUMED);
 		for (unsigned k = 0; k < m->cell_count; k++) {
-			if (m->cells[k].now.count == 1)
+			if (m->cells[k].now.count == 1 && m->cells[k].reverted < sub->asked)
 				judge_replay_of(p, sub, m->cells[k].now.at[0].pub);
 		}
 	}
@@ -665,6 +668,7 @@ static void settle(struct person *p)
 		if (person_is_blocked(p) || copy->life != p->client->life)
 			continue;
 		copy->settled = first_times(copy) > 0 ? first_times(copy) : 1;
+		copy->settled_at = p->model->tick;
 		copy->settled_ms = model_now(p->model);
 	}
 	p->unsettled_count = 0;
@@ -735,16 +739,17 @@ static void forget_lost(struct person *p)
 
 /* That it was acknowledged is written with the next commit, or after the interval: QoS 1 may come
  * again, and as if for the first time. */
-static void allow_again(struct copy *copy, uint64_t written_ms)
+static void allow_again(const struct model *m, struct copy *copy)
 {
 	unsigned times = first_times(copy) > 0 ? first_times(copy) : 1;
 
-	if (copy->settled_ms <= written_ms)
+	if (model_is_written(m, copy->settled_at, copy->settled_ms))
 		return;
 	if (copy->of_qos[1] > 0)
-		copy->extra += times;
+		copy->extra += times < copy->of_qos[1] ? times : copy->of_qos[1];
 	/* As is that they were given, but of QoS 2 that is committed before they are. */
-	copy->replays_anew += copy->replays + copy->either - copy->replays_qos2;
+	if (match_replays(copy->person, copy->pub, NULL, true) > 0)
+		copy->replays_anew += copy->replays + copy->either - copy->replays_qos2;
 }
 
 void model_crash_deliveries(struct model *m)
@@ -762,7 +767,7 @@ void model_crash_deliveries(struct model *m)
 	for (size_t i = 0; i < m->pub_count; i++) {
 		for (struct copy *copy = m->pubs[i]->copies; copy != NULL; copy = copy->next) {
 			copy->unsettled = false;
-			allow_again(copy, m->written_ms);
+			allow_again(m, copy);
 		}
 	}
 }

@@ -94,6 +94,13 @@ static void note_taken(const struct model *m, struct pub *pub)
 		pub->last_sent_ms = model_now(m);
 }
 
+/* Its acknowledgement waits for a commit, whoever has subscribed. */
+static bool is_from_disk(const struct pub *pub)
+{
+	return pub->routed == YES && pub->transmissions == 1 && pub->durability == DURABILITY_ACK &&
+	       ((pub->retain && !pub->empty) || (pub->qos == 2 && pub->person->expiry_s > 0));
+}
+
 /* [MQTT3-3.3.5-2]: 3.1.1 hears nothing of a denial. */
 void model_acked(struct person *p, struct pub *pub, enum packet_type type, enum reason reason)
 {
@@ -111,7 +118,6 @@ void model_acked(struct person *p, struct pub *pub, enum packet_type type, enum 
 		return;
 	pub->acked = true;
 	pub->acked_at = m->tick;
-	note_taken(m, pub);
 	if (reason >= 0x80 && !denied)
 		model_fail(m, "%s: %s 0x%02x for %.20s", p->name, packet_type_name(type), reason,
 		           pub->payload);
@@ -127,6 +133,9 @@ void model_acked(struct person *p, struct pub *pub, enum packet_type type, enum 
 		pub->routed = !denied ? YES : pub->transmissions > 1 ? MAYBE : NO;
 	if (pub->routed == NO && pub->retain)
 		value_remove(m, pub);
+	if (is_from_disk(pub))
+		model_commits(m, pub->first_sent, pub->last_sent_ms);
+	note_taken(m, pub);
 	if (p->client->version == MQTT_5_0 && !denied && pub->transmissions == 1)
 		pub->matched = reason == REASON_NO_MATCHING_SUBSCRIBERS ? NO : YES;
 }
@@ -239,7 +248,7 @@ static void crash_pub(struct model *m, struct pub *pub)
 static void crash_open_will(const struct model *m, struct pub *will)
 {
 	will->fires_at_last = false;
-	if (will->armed_ms > m->written_ms && will->fires == YES)
+	if (!model_is_written(m, will->armed_at, will->armed_ms) && will->fires == YES)
 		will->fires = MAYBE;
 	/* Published before, its retained value is dropped at the start. */
 	will->value_dropped |= will->first_sent < m->crashed &&

@@ -103,12 +103,16 @@ static void end_others(struct model *m, const struct writes *before, const struc
 	}
 }
 
-/* QoS 0, and what is not acknowledged from the disk, is written with the next commit, or after the
- * interval. */
+/* It was acknowledged from the disk, or there was a commit since. */
+static bool is_committed(const struct model *m, const struct pub *pub)
+{
+	return pub->durability == DURABILITY_ACK && (pub->qos > 0 || pub->closed < m->committed);
+}
+
+/* All else is written after the interval. */
 static bool is_lasting(const struct model *m, const struct pub *pub, uint64_t sent_ms)
 {
-	return (pub->qos > 0 && pub->durability == DURABILITY_ACK) ||
-	       sent_ms + JOURNAL_INTERVAL_MS <= model_now(m);
+	return is_committed(m, pub) || sent_ms + JOURNAL_INTERVAL_MS <= model_now(m);
 }
 
 void value_settle(struct model *m, struct pub *pub)
@@ -165,25 +169,31 @@ static void forget_values(struct writes *writes)
 	*writes = left;
 }
 
+static void cell_crash(struct model *m, struct cell *cell)
+{
+	struct writes before = cell->now;
+
+	if (m->durability[rules_root(cell->topic)] == DURABILITY_NONE)
+		forget_values(&cell->kept);
+	cell->now = cell->kept;
+	end_others(m, &before, &cell->now);
+	if (before.count != 1 || before.at[0].pub != cell->now.at[0].pub)
+		cell->reverted = m->tick;
+	for (unsigned i = 0; i < cell->now.count; i++) {
+		if (cell->now.at[i].pub != NULL)
+			cell->now.at[i].pub->retained_until = NEVER;
+	}
+}
+
 void values_crash(struct model *m)
 {
 	for (size_t i = 0; i < m->young_count; i++) {
-		if (m->young[i].sent_ms <= m->written_ms)
+		if (m->young[i].sent_ms <= m->written_ms || is_committed(m, m->young[i].pub))
 			settle_kept(m, &m->young[i]);
 	}
-	for (unsigned i = 0; i < m->cell_count; i++) {
-		struct writes before = m->cells[i].now;
-
-		if (m->durability[rules_root(m->cells[i].topic)] == DURABILITY_NONE)
-			forget_values(&m->cells[i].kept);
-		m->cells[i].now = m->cells[i].kept;
-		end_others(m, &before, &m->cells[i].now);
-		for (unsigned k = 0; k < m->cells[i].now.count; k++) {
-			if (m->cells[i].now.at[k].pub != NULL)
-				m->cells[i].now.at[k].pub->retained_until = NEVER;
-		}
-	}
 	m->young_count = 0;
+	for (unsigned i = 0; i < m->cell_count; i++)
+		cell_crash(m, &m->cells[i]);
 }
 
 /* --- looking --- */

@@ -265,8 +265,12 @@ void model_connack(struct person *p)
 	p->wants_clean = false;
 	p->up_since = m->tick;
 	p->last_packet_ms = model_now(m);
-	if (p->will != NULL && p->expiry_s == 0) /* the CONNACK did not wait for it */
+	if (!c->session_present && p->expiry_s > 0)
+		model_commits(m, p->called, p->drained_ms);
+	if (p->will != NULL && p->expiry_s == 0) { /* the CONNACK did not wait for it */
+		p->will->armed_at = m->tick;
 		p->will->armed_ms = model_now(m);
+	}
 	if (p->ousted)
 		model_is_kicked(p);
 }
@@ -517,9 +521,9 @@ void model_quiet_people(struct model *m)
 
 /* Since when it was known to be in use: the store notes the time with each commit, and about once
  * a minute besides. */
-static uint64_t last_known(uint64_t crashed_ms)
+static uint64_t last_known(const struct model *m, uint64_t crashed_ms)
 {
-	return crashed_ms - 61000;
+	return m->committed_ms > crashed_ms - 61000 ? m->committed_ms : crashed_ms - 61000;
 }
 
 /* From when on, nobody knows to the millisecond. */
@@ -527,7 +531,7 @@ static void crash_late_will(struct person *p, uint64_t crashed_ms)
 {
 	uint64_t delay_ms = (uint64_t)p->late_will->will_delay_s * 1000;
 
-	p->late_will->will_may_ms = last_known(crashed_ms) + delay_ms;
+	p->late_will->will_may_ms = last_known(p->model, crashed_ms) + delay_ms;
 	p->late_will->will_due_ms = model_now(p->model) + delay_ms;
 }
 
@@ -540,7 +544,7 @@ static void crash_will(struct person *p, uint64_t crashed_ms)
 		return;
 	COVER(m, CRASH_WILL);
 	delay_ms = (uint64_t)p->will->will_delay_s * 1000;
-	if (p->will->armed_ms > m->written_ms) {
+	if (!model_is_written(m, p->will->armed_at, p->will->armed_ms)) {
 		model_fires(p->will, MAYBE);
 	} else if (delay_ms == 0 || p->expiry_s == 0) {
 		model_fires(p->will, YES);
@@ -559,7 +563,7 @@ static void crash_session(struct person *p, uint64_t crashed_ms)
 		session_ends(p);
 		return;
 	}
-	p->may_end_ms = last_known(crashed_ms) + expiry_ms;
+	p->may_end_ms = last_known(p->model, crashed_ms) + expiry_ms;
 	p->ends_ms = model_now(p->model) + expiry_ms;
 }
 

@@ -98,6 +98,7 @@ static struct sub *sub_new(struct person *p, const struct subscribe_request *wit
 	sub->match = without_share(with->filter, &sub->shared);
 	sub->with = *with;
 	sub->asked = p->model->tick;
+	sub->asked_ms = model_now(p->model);
 	sub->granted = sub->ended = sub->gone = NEVER;
 	return sub;
 }
@@ -177,6 +178,8 @@ static void judge_suback(struct person *p, struct sub *sub, uint8_t code)
 		model_fail(m, "%s: SUBACK 0x%02x for %s, asked was QoS %u", p->name, code,
 		           sub->filter, sub->with.qos);
 	grant_sub(p, sub);
+	if (sub->was_new == YES && p->expiry_s > 0)
+		model_commits(m, sub->asked, sub->asked_ms);
 }
 
 static void on_suback(struct person *p, const struct answer *a)
