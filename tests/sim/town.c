@@ -19,6 +19,7 @@ static void make_room(struct town *t)
 	if (w->image == NULL || !disk_image_is_bound(w->image))
 		return;
 	disk_image_bound(w->image, 0, 0);
+	t->roomy = t->model.tick;
 	COVER(&t->model, DISK_TIGHT);
 	if (world_has_parked(w))
 		COVER(&t->model, DISK_PARKED);
@@ -34,7 +35,8 @@ void town_settle(struct town *t)
 	make_room(t);
 	world_run(t->world);
 	model_quiet(&t->model);
-	t->model.tight = false;
+	if (t->model.committed > t->roomy) /* the broker looked, too */
+		t->model.tight = false;
 }
 
 void town_reckon(struct town *t)

@@ -14,6 +14,7 @@ struct town {
 	char *conf;
 	struct client *probe; /* sees everything */
 	bool reloading;
+	uint64_t roomy; /* tick: since then the store has room again */
 };
 
 /* Everything that was begun comes to its end, and is judged. */
