@@ -186,6 +186,13 @@ bool kept_retained_read(struct slice bytes, struct kept_retained *out)
 	return ended(&r);
 }
 
+bool kept_retained_is_over(struct slice bytes, uint64_t time_ms)
+{
+	struct kept_retained k;
+
+	return kept_retained_read(bytes, &k) && k.owned_until_ms <= time_ms;
+}
+
 void kept_replay_put(struct buf *out, const struct kept_replay *k)
 {
 	buf_put_u8(out, FORMAT);

@@ -77,6 +77,8 @@ bool kept_session_read(struct slice bytes, struct kept_session *out);
 bool kept_subscription_read(struct slice bytes, struct kept_subscription *out);
 bool kept_way_read(struct slice bytes, struct kept_way *out);
 bool kept_sent_read(struct slice bytes, struct kept_sent *out);
+/* Is what was known of a deleted value of no use any more? (journal_over_fn) */
+bool kept_retained_is_over(struct slice bytes, uint64_t time_ms);
 bool kept_retained_read(struct slice bytes, struct kept_retained *out);
 bool kept_will_read(struct slice bytes, struct kept_will *out);
 bool kept_replay_read(struct slice bytes, struct kept_replay *out);

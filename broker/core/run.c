@@ -12,6 +12,7 @@
 #include "base/container.h"
 #include "base/thread.h"
 #include "core/control.h"
+#include "core/kept.h"
 #include "core/notify.h"
 #include "core/reload.h"
 #include "core/restore.h"
@@ -222,7 +223,8 @@ static struct journal *open_journal(const struct conf *conf)
 	struct disk_options options = {.directory = conf->persistence_directory,
 	                               .max_bytes = conf->persistence_max_bytes};
 	struct journal_options timing = {.interval_ms = conf->persistence_interval_ms,
-	                                 .expired_keep_ms = RETAIN_OWNED_AFTER_MS};
+	                                 .expired_keep_ms = RETAIN_OWNED_AFTER_MS,
+	                                 .deleted_is_over = kept_retained_is_over};
 	char text[DISK_ERROR_TEXT];
 	struct disk *disk;
 

@@ -173,10 +173,15 @@ uint64_t journal_last_time_ms(const struct journal *j);
 /* The monotonic time of a store time, which may have passed: 0 then. */
 uint64_t journal_monotonic_ms(const struct journal *j, uint64_t time_ms);
 
+/* Is a RECORD_RETAINED without a message, but with this value, of no use any more at that store
+ * time? On the journal's thread. */
+typedef bool journal_over_fn(struct slice value, uint64_t time_ms);
+
 struct journal_options {
 	uint64_t interval_ms;     /* of JOURNAL_INTERVAL and _NEXT */
 	uint64_t expired_keep_ms; /* how long a retained row outlives its message, for what else is
 	                             in it; shown until then, with the expired message */
+	journal_over_fn *deleted_is_over; /* NULL: never */
 };
 
 /* On these tables (taken over). */

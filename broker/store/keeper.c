@@ -513,6 +513,7 @@ struct journal *journal_disk_new(struct disk *disk, const struct journal_options
 	k->enough = 1;
 	k->interval_ms = options->interval_ms;
 	k->expired_keep_ms = options->expired_keep_ms;
+	k->deleted_is_over = options->deleted_is_over;
 	k->deadline_ms = k->flush_ms = KEEPER_NEVER;
 	keeper_look_at_room(k);
 	return &k->j;

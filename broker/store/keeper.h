@@ -56,6 +56,7 @@ struct keeper {
 	struct condition wake;
 	struct thread thread;
 	uint64_t interval_ms, expired_keep_ms;
+	journal_over_fn *deleted_is_over;
 
 	/* From here on: the keeper's alone. */
 	enum journal_state state;

@@ -142,8 +142,9 @@ struct expiry {
 
 bool sweep_is_over(const struct keeper *k, const struct row_retained *r, uint64_t time_ms)
 {
-	return r->has_msg && time_ms >= r->msg.expires_ms &&
-	       time_ms - r->msg.expires_ms >= k->expired_keep_ms;
+	if (!r->has_msg)
+		return k->deleted_is_over != NULL && k->deleted_is_over(r->value, time_ms);
+	return time_ms >= r->msg.expires_ms && time_ms - r->msg.expires_ms >= k->expired_keep_ms;
 }
 
 static bool look_at(void *arg, struct slice key, struct slice value)

@@ -20,6 +20,7 @@
 #include "base/random.h"
 #include "chance.h"
 #include "client.h"
+#include "core/kept.h"
 #include "core/restore.h"
 #include "core/stop.h"
 
@@ -103,7 +104,9 @@ static struct policy *make_policy(const struct world_settings *s, uint64_t gener
 
 static void start_broker(struct world *w, struct policy *policy, bool hashes)
 {
-	struct journal_options options = {.interval_ms = JOURNAL_INTERVAL_MS};
+	struct journal_options options = {.interval_ms = JOURNAL_INTERVAL_MS,
+	                                  .expired_keep_ms = RETAIN_OWNED_AFTER_MS,
+	                                  .deleted_is_over = kept_retained_is_over};
 	char text[DISK_ERROR_TEXT];
 	struct restored restored;
 

@@ -54,7 +54,8 @@ static int64_t wall_ms(void *arg)
 void keeping_open(struct keeping *t)
 {
 	struct journal_options options = {.interval_ms = INTERVAL_MS,
-	                                  .expired_keep_ms = t->expired_keep_ms};
+	                                  .expired_keep_ms = t->expired_keep_ms,
+	                                  .deleted_is_over = t->deleted_is_over};
 	struct home *homes[HOMES];
 	static struct clock_source clock = {.monotonic_ns = monotonic_ns, .wall_ms = wall_ms};
 

@@ -24,6 +24,7 @@ struct keeping {
 	unsigned rooms;
 	uint64_t now_ms;
 	uint64_t expired_keep_ms;
+	journal_over_fn *deleted_is_over;
 	uint64_t session_gone; /* the restore refuses this one */
 	struct buf shown;      /* by the restore, a line each */
 };

@@ -578,6 +578,37 @@ static void stop_writes_everything(void **state)
 
 /* --- time --- */
 
+static uint64_t over_at_ms;
+
+static bool deleted_is_over(struct slice value, uint64_t time_ms)
+{
+	return slice_equal(value, SLICE("owner")) && time_ms >= over_at_ms;
+}
+
+/* What was known of deleted values goes without a restart, when whoever wrote it says so. */
+static void deleted_values_go(void **state)
+{
+	struct keeping t = {.deleted_is_over = deleted_is_over};
+
+	(void)state;
+	keeping_open(&t);
+	over_at_ms = journal_time_ms(t.journal, t.now_ms) + 1000;
+	keep(&t, R(RETAINED, .number = 1, .name = SLICE("a"), .value = SLICE("owner")), NULL);
+	keep(&t, R(RETAINED, .number = 2, .name = SLICE("b"), .value = SLICE("other")), NULL);
+	keep(&t, R(RETAINED, .number = 3, .name = SLICE("c"), .value = SLICE("owner")),
+	     message_of("c", 1));
+	t.now_ms += 999;
+	session(&t, 1);
+	assert_int_equal(rows_in(&t, TABLE_RETAINED), 3);
+	t.now_ms += 1;
+	session(&t, 2); /* with some commit */
+	assert_int_equal(rows_in(&t, TABLE_RETAINED), 2);
+	restart(&t);
+	assert_true(is_shown(&t, "retained c"));
+	assert_false(is_shown(&t, "retained a"));
+	keeping_fini(&t);
+}
+
 static void store_time_never_goes_back(void **state)
 {
 	struct keeping t = {0};
@@ -617,6 +648,7 @@ int main(void)
 	    cmocka_unit_test(done_before_it_was_written_costs_nothing),
 	    cmocka_unit_test(held_comes_first_where_it_must),
 	    cmocka_unit_test(stop_writes_everything),
+	    cmocka_unit_test(deleted_values_go),
 	    cmocka_unit_test(store_time_never_goes_back),
 	};
 
