@@ -164,7 +164,8 @@ static const struct schema_key persistence_keys[] = {
     {"max_size", SCHEMA_SIZE, 0, AT(struct conf, persistence_max_bytes), .min = 0,
      .max = (uint64_t)16 << 40, .default_text = "8G",
      .help = "How far the store's file may grow, 1M at least; 0 is as far as the machine lets it. "
-             "A change takes effect at the next start."},
+             "An eighth of it, 4M at most, is left to what takes messages out of it. A change "
+             "takes effect at the next start."},
     {"topics", SCHEMA_LIST, 0, .offset = offsetof(struct conf, persistence_topics),
      .count_offset = offsetof(struct conf, persistence_topic_count), .min = 1, .max = 256,
      .section = &durable_topic_section,
