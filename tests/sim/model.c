@@ -213,7 +213,7 @@ void model_crash(struct model *m, uint64_t crashed_ms, bool in_order)
 		COVER(m, CRASHES);
 	model_crash_people(m, crashed_ms);
 	model_crash_publications(m);
-	model_crash_deliveries(m);
+	model_crash_deliveries(m, in_order);
 	m->tick++;
 	model_time(m);
 }

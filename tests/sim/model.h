@@ -292,7 +292,7 @@ void model_retained(struct model *m, const struct received *values, size_t count
 void model_received(struct person *p, const struct received *r);
 void model_again(struct person *p, const struct received *r);
 void model_quiet_deliveries(struct model *m);
-void model_crash_deliveries(struct model *m);
+void model_crash_deliveries(struct model *m, bool in_order);
 void model_forget_owed(struct person *p, bool qos0_only);
 bool person_is_blocked(const struct person *p); /* does not take what it gets */
 

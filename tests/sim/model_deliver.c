@@ -737,22 +737,28 @@ static void forget_lost(struct person *p)
 	p->owed_count = kept;
 }
 
+/* What is written when a connection ends: which packet identifiers it leaves in use. */
+static bool has_ended(const struct model *m, const struct person *p, bool in_order)
+{
+	return in_order || p->broken < m->last_quiet;
+}
+
 /* That it was acknowledged is written with the next commit, or after the interval: QoS 1 may come
  * again, and as if for the first time. */
-static void allow_again(const struct model *m, struct copy *copy)
+static void allow_again(const struct model *m, struct copy *copy, bool in_order)
 {
 	unsigned times = first_times(copy) > 0 ? first_times(copy) : 1;
 
 	if (model_is_written(m, copy->settled_at, copy->settled_ms))
 		return;
-	if (copy->of_qos[1] > 0)
+	if (copy->of_qos[1] > 0 && !has_ended(m, copy->person, in_order))
 		copy->extra += times < copy->of_qos[1] ? times : copy->of_qos[1];
 	/* As is that they were given, but of QoS 2 that is committed before they are. */
 	if (match_replays(copy->person, copy->pub, NULL, true) > 0)
 		copy->replays_anew += copy->replays + copy->either - copy->replays_qos2;
 }
 
-void model_crash_deliveries(struct model *m)
+void model_crash_deliveries(struct model *m, bool in_order)
 {
 	judge_closed(m);
 	for (unsigned i = 0; i < m->people_count; i++) {
@@ -767,7 +773,7 @@ void model_crash_deliveries(struct model *m)
 	for (size_t i = 0; i < m->pub_count; i++) {
 		for (struct copy *copy = m->pubs[i]->copies; copy != NULL; copy = copy->next) {
 			copy->unsettled = false;
-			allow_again(m, copy);
+			allow_again(m, copy, in_order);
 		}
 	}
 }

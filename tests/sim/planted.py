@@ -42,6 +42,10 @@ BUGS = {
         ('if (commit->keeps_identifier)\n		add_plain', 'if (false)\n		add_plain')], True),
     'qos2_new_identifier': ('D2: a QoS 2 message sent before a crash comes again as a new one', 'broker/core/outgoing.c', [
         ('if (o->qos == 2 && keep_is_kept(s))\n		store_identifier', 'if (false)\n		store_identifier')], True),
+    'qos1_anew_stop': ('D2: QoS 1 on its way comes without DUP behind a stop', 'broker/core/stop.c', [
+        ('			outgoing_note_sent(c->session);', '			(void)outgoing_note_sent;')], True),
+    'qos1_anew_away': ('D2: so it does where its client left long before a crash', 'broker/core/session.c', [
+        ('	outgoing_note_sent(s);', '	(void)outgoing_note_sent;')], True),
     'lazy_identifier': ('D2: durability none: an identifier that the client holds is given again', 'broker/core/outgoing.c', [
         ('if (o->qos == 2 && keep_is_kept(s))', 'if (o->qos == 2 && o->position != 0)')], True),
     'subscription_lost': ('D5: a SUBACK does not outlast a crash', 'broker/core/keep.c', [
