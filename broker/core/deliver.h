@@ -52,8 +52,8 @@ enum reason on_unsubscribe(struct conn *c, const struct frame *f);
 void replay_start(struct session *s, const struct subscription *sub, uint64_t until);
 /* One slice of each session that is in a replay; true: some have more to do and may. */
 bool replay_turn(struct worker *w);
-/* One that was kept: from its beginning. */
-void replay_restore(struct session *s, const struct subscription *sub, uint64_t until);
+/* One that was kept: from its beginning. False: its subscription asks for none that is kept. */
+bool replay_restore(struct session *s, const struct subscription *sub, uint64_t until);
 /* There is room again: go on with it at the turn's end. */
 void replay_wake(struct session *s);
 void replays_free(struct session *s);

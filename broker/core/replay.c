@@ -216,26 +216,36 @@ static bool gives_nothing(const struct worker *w, struct slice filter, uint64_t 
 	       !retain_has(w->server->retain, w->home.index, filter, until);
 }
 
-/* The same subscription anew: what it gave so far is given again. */
-static void drop_unfinished(struct session *s, const struct subscription *sub)
+/* The same subscription anew: what it gave so far is given again. Was there one that is kept? */
+static bool drop_unfinished(struct session *s, const struct subscription *sub)
 {
 	struct replay *r, *next;
+	bool dropped = false;
 
 	DL_FOREACH_SAFE (s->replays, r, next) {
-		if (r->kept_number == sub->number)
-			replay_free(s, r);
+		if (r->kept_number != sub->number)
+			continue;
+		replay_free(s, r);
+		dropped = true;
 	}
+	return dropped;
+}
+
+static bool is_to_be_kept(const struct session *s, const struct subscription *sub)
+{
+	return s->durable && sub->options.qos > 0 && keep_is_on(s->worker);
 }
 
 static void start(struct session *s, const struct subscription *sub, uint64_t until)
 {
 	struct replay *r = xnew(r);
 
-	drop_unfinished(s, sub);
+	if (drop_unfinished(s, sub) && !is_to_be_kept(s, sub))
+		keep_replay_done(s, sub->number);
 	r->cursor = retain_cursor_new(s->worker->server->retain, subscription_filter(sub), until);
 	r->subscription_id = sub->id;
 	r->qos = sub->options.qos;
-	if (s->durable && r->qos > 0 && keep_is_on(s->worker))
+	if (is_to_be_kept(s, sub))
 		r->kept_number = sub->number;
 	DL_APPEND(s->replays, r);
 }
@@ -250,9 +260,12 @@ void replay_start(struct session *s, const struct subscription *sub, uint64_t un
 	replay_wake(s);
 }
 
-void replay_restore(struct session *s, const struct subscription *sub, uint64_t until)
+bool replay_restore(struct session *s, const struct subscription *sub, uint64_t until)
 {
+	if (!is_to_be_kept(s, sub)) /* it was, before it was subscribed anew */
+		return false;
 	start(s, sub, until);
+	return true;
 }
 
 void replays_free(struct session *s)

@@ -164,14 +164,15 @@ static bool on_replay(void *arg, uint64_t session_id, uint64_t number, struct sl
 	struct session *s = find(r, session_id);
 	const struct subscription *sub = s == NULL ? NULL : subscription_numbered(s, number);
 	struct kept_replay kept;
+	bool stays;
 
 	if (sub == NULL || !kept_replay_read(value, &kept))
 		return false;
 	retain_advance(r->server->retain, kept.until);
 	home_enter(&s->worker->home);
-	replay_restore(s, sub, kept.until);
+	stays = replay_restore(s, sub, kept.until);
 	home_leave();
-	return true;
+	return stays;
 }
 
 /* --- wills --- */

@@ -259,6 +259,37 @@ static void lazy_before_durable(struct world *w)
 		assert_int_equal(number_of(&c->received[i], "pub"), i + 1);
 }
 
+/* A replay that was kept, of a subscription that is QoS 0 by now: over one crash it may begin anew,
+ * but not over each start from then on. D4 */
+static void replay_that_was_kept(struct world *w)
+{
+	struct client *c = client_new(w, "c", MQTT_5_0), *pub = client_new(w, "pub", MQTT_5_0);
+
+	client_join(pub, &clean);
+	client_publish_retained(pub, "b/1", 1, "x");
+	client_join(c, &kept);
+	world_run(w);
+	client_subscribe(c, "+/1/#", 1);
+	client_subscribe(c, "+/1/#", 0);
+	world_steps(w, (unsigned)world_random(w, 30));
+	world_crash(w);
+	client_join(c, &kept);
+	if (!c->session_present)
+		return;
+	world_run(w);
+	for (unsigned n = 0; n < 3; n++) {
+		size_t before = c->received_count;
+
+		if (n % 2 == 0)
+			world_restart(w);
+		else
+			world_crash(w);
+		client_join(c, &kept);
+		world_run(w);
+		assert_int_equal(c->received_count, before);
+	}
+}
+
 static const char lazy_conf[] = "listeners:\n"
 				"  - bind: unix:/run/sim.sock\n"
 				"authentication: { anonymous: true, anonymous_sessions: true }\n"
@@ -285,6 +316,7 @@ ON_DISK(expired_unsent)
 ON_DISK(crash_after_crash)
 ON_DISK(qos0_of_qos2)
 ON_DISK(lazy_before_durable)
+ON_DISK(replay_that_was_kept)
 
 int main(void)
 {
@@ -300,6 +332,7 @@ int main(void)
 	    SCENARIO_WITH(crash_after_crash_on_disk, .held = true),
 	    SCENARIO_WITH(qos0_of_qos2_on_disk, .held = true),
 	    SCENARIO_WITH(lazy_before_durable_on_disk, .held = true, .conf = lazy_conf),
+	    SCENARIO_WITH(replay_that_was_kept_on_disk, .held = true),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
