@@ -293,7 +293,6 @@ static int transact_until_it_fits(struct keeper *k)
 
 	if (k->portion > 0)
 		cut_batch(k, k->portion);
-
 	for (unsigned times = 0; times < GROW_TIMES; times++) {
 		bool ending = k->ending;
 
