@@ -737,7 +737,7 @@ static void forget_lost(struct person *p)
 	p->owed_count = kept;
 }
 
-/* What is written when a connection ends: which packet identifiers it leaves in use. */
+/* Then it is written which packet identifiers it leaves in use, and what it was given. */
 static bool has_ended(const struct model *m, const struct person *p, bool in_order)
 {
 	return in_order || p->broken < m->last_quiet;
@@ -749,9 +749,10 @@ static void allow_again(const struct model *m, struct copy *copy, bool in_order)
 {
 	unsigned times = first_times(copy) > 0 ? first_times(copy) : 1;
 
-	if (model_is_written(m, copy->settled_at, copy->settled_ms))
+	if (has_ended(m, copy->person, in_order) ||
+	    model_is_written(m, copy->settled_at, copy->settled_ms))
 		return;
-	if (copy->of_qos[1] > 0 && !has_ended(m, copy->person, in_order))
+	if (copy->of_qos[1] > 0)
 		copy->extra += times < copy->of_qos[1] ? times : copy->of_qos[1];
 	/* As is that they were given, but of QoS 2 that is committed before they are. */
 	if (match_replays(copy->person, copy->pub, NULL, true) > 0)
