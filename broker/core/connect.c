@@ -256,11 +256,13 @@ static void take_over(struct conn *c, struct session *s)
 	          "the same user connected again with this client id");
 }
 
-/* D7 */
-static bool journal_is_broken(const struct worker *w)
+/* Its CONNACK would wait for a disk that has failed: for a session to keep, or to end. D7 */
+static bool needs_lost_store(const struct worker *w, const struct session *s, uint32_t expiry_s)
 {
 	struct journal_health health;
 
+	if (expiry_s == 0 && (s == NULL || !s->durable))
+		return false;
 	journal_health(w->server->journal, &health);
 	return health.state == JOURNAL_FAILED;
 }
@@ -282,6 +284,11 @@ static struct session *attach_session(struct conn *c, const struct connect *pack
 		                      "a later CONNECT of the same client came first", SLICE_EMPTY);
 		return NULL;
 	}
+	if (needs_lost_store(w, s, expiry)) {
+		connect_refuse_packet(c, packet, REASON_SERVER_UNAVAILABLE,
+		                      "the store has failed: no session can be kept", SLICE_EMPTY);
+		return NULL;
+	}
 	if (s != NULL) {
 		take_over(c, s); /* a session that ends with its connection is gone now */
 		s = session_find(w, c->identity->key, client_id);
@@ -297,12 +304,6 @@ static struct session *attach_session(struct conn *c, const struct connect *pack
 		identity_unref(&s->identity);
 		s->identity = identity_ref(c->identity);
 	} else {
-		if (expiry > 0 && journal_is_broken(w)) {
-			connect_refuse_packet(c, packet, REASON_SERVER_UNAVAILABLE,
-			                      "the store has failed: no session can be kept",
-			                      SLICE_EMPTY);
-			return NULL;
-		}
 		if (expiry > 0 &&
 		    !server_session_kept(w->server, c->identity->key, limits->sessions_per_user)) {
 			connect_refuse_packet(c, packet, REASON_QUOTA_EXCEEDED,

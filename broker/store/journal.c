@@ -100,11 +100,45 @@ static void record_fini(struct record *r)
 	msg_unref(&r->msg);
 }
 
+/* --- how much waits --- */
+
+void journal_count_waiting(struct journal *j, struct journal_group *g)
+{
+	size_t bytes = atomic_fetch_add(&j->waiting_bytes, g->bytes) + g->bytes;
+
+	g->counted = j;
+	if (bytes > JOURNAL_HIGH)
+		j->was_full = true;
+}
+
+void journal_tell_room(struct journal *j)
+{
+	for (unsigned i = 0; i < j->room_count; i++) {
+		struct room *room = &j->rooms[i];
+
+		if (!atomic_exchange(&room->on_its_way, true))
+			home_post(room->home, &room->post);
+	}
+}
+
+static void count_gone(const struct journal_group *g)
+{
+	struct journal *j = g->counted;
+	size_t left;
+
+	if (j == NULL)
+		return;
+	left = atomic_fetch_sub(&j->waiting_bytes, g->bytes) - g->bytes;
+	if (left < JOURNAL_LOW && j->was_full && atomic_exchange(&j->was_full, false))
+		journal_tell_room(j);
+}
+
 void journal_group_free(struct journal_group *g)
 {
 	if (g == NULL)
 		return;
 	REQUIRE(!g->post.in_flight);
+	count_gone(g);
 	for (size_t i = 0; i < g->count; i++)
 		record_fini(&g->entries[i].record);
 	free(g->entries);
@@ -255,6 +289,7 @@ void journal_init(struct journal *j, const struct journal_kind *kind, uint64_t l
 	mutex_init(&j->lock);
 	atomic_init(&j->next_position, 1);
 	atomic_init(&j->waiting_bytes, 0);
+	atomic_init(&j->was_full, false);
 	atomic_init(&j->room_bytes, UINT64_MAX);
 	atomic_init(&j->tight, false);
 	j->last_time_ms = last_time_ms;

@@ -127,7 +127,8 @@ void journal_page_fini(struct journal_page *page); /* items and their messages *
 
 /* --- when it cannot keep up, or cannot keep at all --- */
 
-/* More than this waits for the disk: whoever has a group pending should not be read. */
+/* More than this waits for the disk, or for a home that has to be told: whoever has a group pending
+ * should not be read. */
 #define JOURNAL_HIGH ((size_t)8 << 20)
 #define JOURNAL_LOW  ((size_t)2 << 20)
 bool journal_is_full(const struct journal *j); /* above the high mark */

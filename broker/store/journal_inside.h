@@ -26,9 +26,10 @@ struct journal_group {
 	_Atomic unsigned uses; /* posts to come: it is freed behind the last */
 	struct entry *entries;
 	size_t count, cap;
-	size_t left;   /* entries that are not cancelled */
-	size_t queued; /* of them RECORD_QUEUE */
-	size_t bytes;  /* what it costs in memory */
+	size_t left;             /* entries that are not cancelled */
+	size_t queued;           /* of them RECORD_QUEUE */
+	size_t bytes;            /* what it costs in memory */
+	struct journal *counted; /* among whose waiting_bytes these are, until it is freed */
 };
 
 /* Something that waits to be posted to a home again and again, at most once at a time. */
@@ -61,7 +62,8 @@ struct journal {
 	journal_queued_fn *queued;
 	struct room *rooms;
 	unsigned room_count;
-	_Atomic size_t waiting_bytes;
+	_Atomic size_t waiting_bytes; /* of groups that are not done with at every home */
+	atomic_bool was_full;
 	_Atomic uint64_t room_bytes; /* so many may be added to what is on disk */
 	atomic_bool tight;
 	/* store time: time_ms when the monotonic clock said zero_ms */
@@ -75,6 +77,10 @@ void journal_fini(struct journal *j);
 /* Give its queue records their positions. Where positions must have the order of appending, under
  * the lock. */
 void journal_number(struct journal *j, struct journal_group *g, uint64_t *first_position);
+/* It waits from now on. */
+void journal_count_waiting(struct journal *j, struct journal_group *g);
+/* Homes may go on. Any thread. */
+void journal_tell_room(struct journal *j);
 /* Post the completion; the group may be gone at once. */
 void journal_complete(struct journal_group *g, int status);
 /* Answer with nothing read. status 0: because there is nothing. */

@@ -40,7 +40,6 @@ int keeper_remove(struct keeper *k, enum disk_table table, struct slice key)
 
 void keeper_complete(struct keeper *k, struct journal_group *g)
 {
-	k->gone_bytes += g->bytes;
 	k->gone_groups++;
 	journal_complete(g, 0);
 }
@@ -50,14 +49,12 @@ void keeper_complete(struct keeper *k, struct journal_group *g)
 static void note_append(struct keeper *k, struct journal_group *g)
 {
 	uint64_t deadline_ms = g->home->now_ms + k->interval_ms;
-	size_t bytes = atomic_fetch_add(&k->j.waiting_bytes, g->bytes) + g->bytes;
 
+	journal_count_waiting(&k->j, g);
 	g->serial = k->serial++;
 	k->pending_bytes += g->bytes;
 	k->pending_groups++;
 	k->all_groups++;
-	if (bytes > JOURNAL_HIGH)
-		k->was_full = true;
 	if (g->urgency == JOURNAL_NOW)
 		k->urgent++;
 	else if (k->deadline_ms == KEEPER_NEVER)
@@ -336,24 +333,14 @@ static void tell(struct keeper *k)
 		answer_pages(k);
 }
 
-/* What is done with does not wait any more. */
-static void settle_waiting(struct keeper *k)
+static void settle_counts(struct keeper *k)
 {
-	bool has_room;
-	size_t left;
-
 	mutex_lock(&k->j.lock);
-	left = atomic_fetch_sub(&k->j.waiting_bytes, k->gone_bytes) - k->gone_bytes;
 	k->all_groups -= k->gone_groups;
 	k->health.groups += k->gone_groups;
 	k->health.cancelled = k->cancelled;
-	has_room = k->was_full && left < JOURNAL_LOW;
-	if (has_room)
-		k->was_full = false;
 	mutex_unlock(&k->j.lock);
-	k->gone_bytes = k->gone_groups = 0;
-	if (has_room)
-		keeper_tell_room(k);
+	k->gone_groups = 0;
 }
 
 static void count_commit(struct keeper *k)
@@ -379,7 +366,7 @@ static void on_success(struct keeper *k)
 		count_commit(k);
 	}
 	tell(k);
-	settle_waiting(k);
+	settle_counts(k);
 	k->portion = k->rest == NULL ? 0 : k->portion * 2;
 	k->batch = k->rest;
 	k->rest = NULL;
@@ -393,7 +380,7 @@ static void on_error(struct keeper *k, int error)
 	DL_CONCAT(k->batch, k->rest);
 	k->rest = NULL;
 	k->portion = 0;
-	settle_waiting(k);
+	settle_counts(k);
 	keeper_set_state(k, is_full(error) ? JOURNAL_WAITS : JOURNAL_FAILED, error);
 }
 
@@ -418,7 +405,7 @@ bool keeper_turn(struct keeper *k, uint64_t now_ms, bool final)
 	gather(k);
 	flush = must_flush(k, final) || k->flush;
 	if (!is_due(k, final) || (k->state == JOURNAL_WAITS && now_ms < k->retry_ms && !final)) {
-		settle_waiting(k);
+		settle_counts(k);
 		return false;
 	}
 	held_release(k, flush);
@@ -469,7 +456,7 @@ static void stop(struct journal *j)
 	cancel_pages(k);
 	mutex_lock(&k->j.lock);
 	held_cancel_all(k);
-	k->j.waiting_bytes = k->all_groups = 0;
+	k->all_groups = 0;
 	mutex_unlock(&k->j.lock);
 }
 
@@ -478,6 +465,7 @@ static void keeper_free(struct journal *j)
 	struct keeper *k = keeper_of(j);
 
 	REQUIRE(!k->started);
+	j->room_count = 0; /* nobody is there any more */
 	held_fini(k);
 	sessions_fini(k);
 	buf_fini(&k->row);

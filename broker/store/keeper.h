@@ -50,7 +50,7 @@ struct keeper {
 	size_t pending_bytes, pending_groups, all_groups;
 	size_t urgent; /* of what is pending: groups with JOURNAL_NOW */
 	size_t enough; /* so many of them wake the thread */
-	bool asleep, pausing, stopping, stopped, failed, was_full;
+	bool asleep, pausing, stopping, stopped, failed;
 	struct journal_health health;
 	struct histogram commit_us_all;
 	struct condition wake;
@@ -96,7 +96,7 @@ struct keeper {
 	size_t retained_at_len; /* the sweep has come to here */
 
 	/* done with since the counts under the lock were brought up to date */
-	size_t gone_bytes, gone_groups;
+	size_t gone_groups;
 	uint64_t cancelled;
 };
 
@@ -158,7 +158,6 @@ int keeper_restore(struct journal *j, const struct journal_visitor *visitor, voi
 
 /* error: -errno, 0: none. */
 void keeper_set_state(struct keeper *k, enum journal_state state, int error);
-void keeper_tell_room(struct keeper *k);
 /* How much room is there? It works, or is tight, accordingly. */
 void keeper_look_at_room(struct keeper *k);
 /* When to look without a commit: while it is tight, and for a while after, every second.  Under the

@@ -52,16 +52,6 @@ void keeper_set_state(struct keeper *k, enum journal_state state, int error)
 		log_state(k, before, error);
 }
 
-void keeper_tell_room(struct keeper *k)
-{
-	for (unsigned i = 0; i < k->j.room_count; i++) {
-		struct room *room = &k->j.rooms[i];
-
-		if (!atomic_exchange(&room->on_its_way, true))
-			home_post(room->home, &room->post);
-	}
-}
-
 /* Room for the largest that waits, but never more than half of the whole. */
 static uint64_t wanted(const struct keeper *k, uint64_t max_bytes)
 {
@@ -108,7 +98,7 @@ void keeper_look_at_room(struct keeper *k)
 	mutex_unlock(&k->j.lock);
 	say_room(k, loosened || k->j.tight);
 	if (loosened)
-		keeper_tell_room(k);
+		journal_tell_room(&k->j);
 }
 
 uint64_t keeper_look_due_ms(const struct keeper *k)

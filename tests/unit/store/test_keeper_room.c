@@ -268,6 +268,31 @@ static void room_is_told_once_it_was_full(void **state)
 	keeping_fini(&t);
 }
 
+/* A home that stands still holds up those who publish to its sessions. */
+static void what_nobody_took_still_waits(void **state)
+{
+	static const uint64_t five[] = {5};
+	struct keeping t = {0};
+
+	(void)state;
+	keeping_open(&t);
+	session(&t, 5);
+	for (unsigned i = 0; i < 9; i++)
+		put_to(&t, 1, five, 1, (size_t)1 << 20, JOURNAL_NOW);
+	assert_true(journal_turn(t.journal, t.now_ms));
+	assert_true(journal_is_full(t.journal));
+	home_enter(&t.homes[1]); /* the completions, not what the session's home is told */
+	while (inbox_drain(&t.homes[1].inbox, 100, &t.told[1]))
+		;
+	home_leave();
+	assert_true(journal_is_full(t.journal));
+	assert_int_equal(t.rooms, 0);
+	run_homes(&t);
+	assert_false(journal_is_full(t.journal));
+	assert_int_equal(t.rooms, HOMES);
+	keeping_fini(&t);
+}
+
 /* What waits for the interval is written before it makes the journal full. */
 static void held_groups_do_not_fill_it(void **state)
 {
@@ -297,6 +322,7 @@ int main(void)
 	    cmocka_unit_test(it_is_tight_until_there_is_room),
 	    cmocka_unit_test(a_failed_disk_is_left_alone),
 	    cmocka_unit_test(room_is_told_once_it_was_full),
+	    cmocka_unit_test(what_nobody_took_still_waits),
 	    cmocka_unit_test(held_groups_do_not_fill_it),
 	};
 
