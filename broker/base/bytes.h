@@ -149,14 +149,14 @@ static inline uint8_t read_u8(struct reader *r)
 {
 	struct slice s = read_bytes(r, 1);
 
-	return r->bad ? 0 : s.data[0];
+	return s.data == NULL ? 0 : s.data[0];
 }
 
 static inline uint16_t read_u16(struct reader *r)
 {
 	struct slice s = read_bytes(r, 2);
 
-	return r->bad ? 0 : (uint16_t)((s.data[0] << 8) | s.data[1]);
+	return s.data == NULL ? 0 : (uint16_t)((s.data[0] << 8) | s.data[1]);
 }
 
 uint32_t read_u32(struct reader *r);
