@@ -1,0 +1,332 @@
+"""The disk under the store fails, is full, or takes half of what it is given, while clients are connected. It is
+tests/crash/powerloss.c that plays it, preloaded. The last two paragraphs of "What is kept, and when" in broker(8)."""
+
+import errno
+import itertools
+import os
+import signal
+import time
+
+import pytest
+from clients import MosquittoSub, Paho, mosquitto_options, mosquitto_pub
+from house import ROOT, House
+from process import PATIENCE_S, LineProcess
+from test_watch import SYS, ctl, rows
+
+LIBRARY = os.environ.get("VAKT_POWERLOSS", str(ROOT / "build/tests/crash/powerloss.so"))
+TEXT = {errno.EIO: "Input/output error", errno.ENOSPC: "No space left on device"}
+CONFIG = {"workers": 2, "control": {"socket": "control.sock"}, "persistence": {"directory": "store"}}
+ACL = {"roles": {"all": ["allow all #", "allow subscribe $SYS/#"]}}
+serial = itertools.count(1)
+
+
+class Disk:
+    """What the preloaded library is told, while the broker runs."""
+
+    def __init__(self, house):
+        self.trouble = house.directory / "trouble"
+        house.environment.update(
+            LD_PRELOAD=LIBRARY, VAKT_DISK=str(house.directory.resolve() / "store"), VAKT_DISK_TROUBLE=str(self.trouble),
+            ASAN_OPTIONS=f"{house.environment['ASAN_OPTIONS']}:verify_asan_link_order=0")
+
+    def begin(self, kind, error):
+        fresh = self.trouble.with_suffix(".new")
+        fresh.write_text(f"{kind} {error}")
+        fresh.rename(self.trouble)
+
+    def heal(self):
+        self.trouble.unlink(missing_ok=True)
+
+
+class Publisher(LineProcess):
+    """mosquitto_pub with one message, that has sent it when made, and waits for its acknowledgement."""
+
+    def __init__(self, broker, topic, payload, *, qos=1, version=5, retain=False):
+        options = mosquitto_options(broker, version, "anna", None, None, None) + (["-r"] if retain else [])
+        super().__init__(["stdbuf", "-oL", "mosquitto_pub", *options, "-d", "-t", topic, "-m", payload, "-q", str(qos)])
+        self.wait_line("sending PUBLISH")
+
+    def has(self, packet):
+        return any(f"received {packet}" in line for line in self.lines)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.kill()
+
+
+@pytest.fixture(scope="module")
+def made(new_house):
+    house = new_house(config=CONFIG, acl=ACL)
+    return house, Disk(house)
+
+
+@pytest.fixture
+def disk(made):
+    return made[1]
+
+
+@pytest.fixture
+def broker(made, disk):
+    """Runs, on a disk that is well."""
+    house, _ = made
+    disk.heal()
+    house.environment["VAKT_DISK_SEED"] = str(next(serial))
+    with house:
+        yield house
+        disk.heal()
+
+
+@pytest.fixture(params=[4, 5], ids=["3.1.1", "5.0"])
+def version(request):
+    return request.param
+
+
+@pytest.fixture
+def name():
+    return f"kept-{next(serial)}"
+
+
+def session_of(name, version):
+    return ["-c", "-i", name, *(["-x", "3600"] if version == 5 else [])]
+
+
+def leave_session(broker, name, version, topic):
+    """A session that is kept, wants this topic, and whose client is away."""
+    with MosquittoSub(broker, *session_of(name, version), "-q", "1", "-t", topic, "-E", version=version) as sub:
+        assert sub.wait() == 0  # with the SUBACK
+
+
+def waiting(broker, name, version, topic):
+    """What waits for it, in order: its client is back."""
+    with MosquittoSub(broker, *session_of(name, version), "-q", "1", "-t", topic, version=version,
+                      subscribed=False) as sub:
+        assert mosquitto_pub(broker, "-t", topic, "-m", "end", "-q", "1").returncode == 0
+        sub.message(f"1 0 {topic} end")
+        head = f"MESSAGE 1 0 {topic} "
+        got = [line.removeprefix(head) for line in sub.lines if line.startswith(head)]
+        return got[:got.index("end")]
+
+
+def acknowledged(broker, topic, *payloads, retain=False, **options):
+    for payload in payloads:
+        done = mosquitto_pub(broker, "-t", topic, "-m", payload, "-q", "1", *(["-r"] if retain else []), **options)
+        assert done.returncode == 0, done.stderr
+
+
+def retained(broker, topic):
+    with Paho(broker) as client:
+        client.subscribe(topic)
+        return client.message().payload
+
+
+def says(broker, state, error):
+    status = rows(broker, "status")[0]
+    assert (status["store"], status["store_error"]) == (state, error)
+    assert any(line.startswith("store ") and state in line for line in ctl(broker, "status").stdout.splitlines())
+
+
+def goes_on(broker, topic, version):
+    """Who needs no disk, sees nothing of it: QoS 0, and what no kept session wants."""
+    with Paho(broker, version) as sub, Paho(broker, version) as pub:
+        assert sub.subscribe(f"{topic}/live", 1) == [1]
+        for qos in (0, 1):
+            pub.publish(f"{topic}/live", f"live {qos}", qos)
+            assert sub.message().payload == b"live %d" % qos
+
+
+# the disk fails
+
+FAILS = {"sync": ("sync", errno.EIO), "write": ("write", errno.EIO), "short": ("short", errno.EIO)}
+
+
+def fails(broker, disk, kind, begin):
+    """begin() is what meets it; returned when the broker has said so."""
+    mark = broker.mark()
+    disk.begin(*FAILS[kind])
+    begun = begin()
+    said = broker.wait_log("store-failed", mark)
+    assert said["error"] == TEXT[errno.EIO] and said["level"] == "error"
+    assert "see to the disk, then restart" in said["remedy"]
+    return begun
+
+
+def ends(broker):
+    """Within the patience of a service manager, with status 0."""
+    since = time.monotonic()
+    broker.stop()
+    assert time.monotonic() - since < PATIENCE_S
+
+
+@pytest.mark.parametrize("kind", FAILS)
+def test_it_fails(broker, disk, version, topic, name, kind):
+    """No acknowledgement for what is not kept, neither then nor at the stop; what was acknowledged outlives it."""
+    leave_session(broker, name, version, topic)
+    acknowledged(broker, topic, "one", "two", version=version)
+    with MosquittoSub(broker, "-t", topic, "-q", "1", version=version) as live, \
+            fails(broker, disk, kind, lambda: Publisher(broker, topic, "lost?", version=version)) as pub:
+        says(broker, "failed", TEXT[errno.EIO])
+        disk.heal()  # too late
+        assert mosquitto_pub(broker, "-t", topic, "-m", "zero", version=version).returncode == 0
+        live.message(f"0 0 {topic} zero")
+        goes_on(broker, topic, version)
+        says(broker, "failed", TEXT[errno.EIO])
+        assert pub.child.poll() is None
+        ends(broker)
+        assert pub.wait() != 0 and not pub.has("PUBACK"), pub.lines
+    broker.start()
+    says(broker, "works", None)
+    assert waiting(broker, name, version, topic) in (["one", "two"], ["one", "two", "lost?"])
+
+
+@pytest.mark.parametrize("end", ["stop", "crash"])
+def test_it_fails_with_more_under_way(broker, disk, topic, name, end):
+    """QoS 2, a retained value, and what comes only after the failure, which nothing waits for in vain at the end."""
+    leave_session(broker, name, 5, topic)
+    acknowledged(broker, f"{topic}/value", "old", retain=True)
+    with fails(broker, disk, "sync", lambda: Publisher(broker, topic, "twice?", qos=2)) as first, \
+            Publisher(broker, f"{topic}/value", "new", retain=True) as second, \
+            Publisher(broker, topic, "late", version=4) as third:
+        goes_on(broker, topic, 5)
+        assert all(pub.child.poll() is None for pub in (first, second, third))
+        {"stop": ends, "crash": House.crash}[end](broker)
+        assert all(pub.wait() != 0 for pub in (first, second, third))
+        assert not any(pub.has(packet) for pub in (first, second, third) for packet in ("PUBACK", "PUBREC"))
+    disk.heal()
+    broker.start()
+    assert retained(broker, f"{topic}/value") in (b"old", b"new")
+    assert set(waiting(broker, name, 5, topic)) <= {"twice?", "late"}
+
+
+def refused(broker, version, client_id, **options):
+    Paho(broker, version, client_id=client_id, expect=0x88 if version == 5 else 3, **options).client.loop_stop()
+
+
+def test_who_wants_a_session_is_refused(broker, disk, version, topic, name):
+    """A new one, or one that is kept, of whose end nobody could be sure either. Who is connected stays so."""
+    keep = {"clean": False, "expiry": 3600 if version == 5 else None}
+    leave_session(broker, name, version, topic)
+    with MosquittoSub(broker, *session_of(f"{name}-here", version), "-t", topic, version=version) as here:
+        with fails(broker, disk, "sync", lambda: Publisher(broker, topic, "lost?")):
+            mark = broker.mark()
+            for client_id in (f"{name}-new", name, f"{name}-here"):
+                refused(broker, version, client_id, **keep)
+            refused(broker, version, name, clean=True)
+            assert len(broker.logged("connect-refused", mark)) == 4
+            assert "the store has failed" in broker.logged("connect-refused", mark)[0]["cause"]
+            with Paho(broker, version, client_id=f"{name}-clean") as client:
+                client.publish(topic, "zero")
+            here.message(f"0 0 {topic} zero")
+    broker.stop()
+    disk.heal()
+    broker.start()
+    with MosquittoSub(broker, *session_of(name, version), "-t", topic, version=version):
+        assert broker.logged("client-connected")[-1]["session_present"] == "1"
+
+
+# there is no room
+
+NO_ROOM = ["write", "sync"]
+
+
+def full(broker, disk, kind, begin):
+    """begin() is what finds no room; returned when the broker has said so."""
+    mark = broker.mark()
+    disk.begin(kind, errno.ENOSPC)
+    begun = begin()
+    said = broker.wait_log("store-full", mark)
+    assert said["error"] == TEXT[errno.ENOSPC] and said["level"] == "error"
+    assert "make room on its file system" in said["remedy"]
+    says(broker, "full", TEXT[errno.ENOSPC])
+    return begun
+
+
+def resumes(broker, disk, mark):
+    disk.heal()
+    broker.wait_log("store-resumed", mark)
+    says(broker, "works", TEXT[errno.ENOSPC])
+    assert len(broker.logged("store-full", mark)) == len(broker.logged("store-resumed", mark)) == 1
+
+
+def cut(broker, disk, topic):
+    """The power goes: what was written and not synced, may be on the disk or not."""
+    disk.begin("cut", 0)
+    mosquitto_pub(broker, "-t", topic, "-m", "cut", "-q", "1")
+    assert broker.process.wait() == -signal.SIGKILL
+    broker.crash()
+    disk.heal()
+    broker.start()
+
+
+@pytest.mark.parametrize("kind", NO_ROOM)
+@pytest.mark.parametrize("qos", [1, 2])
+def test_no_room(broker, disk, version, topic, name, kind, qos):
+    """Publishers wait, and get their acknowledgements by themselves; nothing is lost, nothing is there twice."""
+    packet = "PUBACK" if qos == 1 else "PUBREC"
+    leave_session(broker, name, version, topic)
+    acknowledged(broker, topic, "one", version=version)
+    mark = broker.mark()
+    with full(broker, disk, kind, lambda: Publisher(broker, topic, "two", qos=qos, version=version)) as pub, \
+            Publisher(broker, f"{topic}/value", "new", retain=True, version=version) as other:
+        goes_on(broker, topic, version)
+        assert not pub.has(packet) and not other.has("PUBACK")
+        assert pub.child.poll() is None and other.child.poll() is None
+        resumes(broker, disk, mark)
+        assert pub.wait() == 0 and other.wait() == 0
+        assert pub.has(packet) and other.has("PUBACK")
+    acknowledged(broker, topic, "three", version=version)
+    cut(broker, disk, topic)
+    assert retained(broker, f"{topic}/value") == b"new"
+    assert [one for one in waiting(broker, name, version, topic) if one != "cut"] == ["one", "two", "three"]
+
+
+def test_no_room_for_a_session(broker, disk, version, topic, name):
+    """Its CONNACK waits as an acknowledgement does; who wants none is not kept waiting."""
+    leave_session(broker, f"{name}-away", version, topic)
+    mark = broker.mark()
+    with full(broker, disk, "write", lambda: Publisher(broker, topic, "one", version=version)) as pub, \
+            MosquittoSub(broker, *session_of(name, version), "-q", "1", "-t", topic, version=version,
+                         subscribed=False) as sub:
+        broker.wait_log("client-connected", mark, client_id=name)
+        goes_on(broker, topic, version)
+        assert not any("CONNACK" in line for line in sub.lines)
+        resumes(broker, disk, mark)
+        sub.wait_line("Subscribed (")
+        assert pub.wait() == 0
+        acknowledged(broker, topic, "two", version=version)
+        sub.message(f"1 0 {topic} two")
+        cut(broker, disk, f"{topic}/other")
+    assert waiting(broker, f"{name}-away", version, topic) == ["one", "two"]
+
+
+@pytest.mark.parametrize("end", ["stop", "crash"])
+def test_the_end_while_there_is_no_room(broker, disk, version, topic, name, end):
+    """In time, with status 0, and without an acknowledgement."""
+    leave_session(broker, name, version, topic)
+    acknowledged(broker, topic, "one", version=version)
+    with full(broker, disk, "write", lambda: Publisher(broker, topic, "lost?", version=version)) as pub:
+        {"stop": ends, "crash": House.crash}[end](broker)
+        assert pub.wait() != 0 and not pub.has("PUBACK"), pub.lines
+    disk.heal()
+    broker.start()
+    acknowledged(broker, topic, "two", version=version)
+    assert waiting(broker, name, version, topic) in (["one", "two"], ["one", "lost?", "two"])
+
+
+# and $SYS tells
+
+def test_who_watches_is_told(broker, disk, topic, name):
+    leave_session(broker, name, 5, topic)
+    mark = broker.mark()
+    with MosquittoSub(broker, "-t", f"{SYS}store/state", "-t", f"{SYS}store/error") as watcher:
+        watcher.message(f"0 1 {SYS}store/state works")
+        with full(broker, disk, "write", lambda: Publisher(broker, topic, "one")) as pub:
+            watcher.message(f"0 0 {SYS}store/state full")
+            watcher.message(f"0 0 {SYS}store/error {TEXT[errno.ENOSPC]}")
+            resumes(broker, disk, mark)
+            assert pub.wait() == 0
+        watcher.message(f"0 0 {SYS}store/state works")
+        with fails(broker, disk, "sync", lambda: Publisher(broker, topic, "lost?")):
+            watcher.message(f"0 0 {SYS}store/state failed")
+            watcher.message(f"0 0 {SYS}store/error {TEXT[errno.EIO]}")
