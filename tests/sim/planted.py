@@ -27,7 +27,7 @@ BUGS = {
     'parked_overtaken': ('D3: what comes behind a message that waits for room overtakes it', 'broker/core/conn.c', [
         ('if (parked_is_behind(c, f) || !conn_handle', 'if (!conn_handle')], True),
     'replay_lost': ('D4: a replay that a crash interrupts does not go on', 'broker/core/restore.c', [
-        ('	replay_restore(s, sub, kept.until);', '	(void)replay_restore;')], True),
+        ('stays = replay_restore(s, sub, kept.until);', 'stays = true;')], True),
     'replay_again': ('D4: a replay that was given long before a crash begins anew', 'broker/core/replay.c', [
         ('.number = r->kept_number};', '.number = r->kept_number + 1000000};')], True),
     'lost_will': ('D6: the will of who was connected is lost in a crash', 'broker/core/will.c', [
