@@ -41,6 +41,7 @@ int keeper_remove(struct keeper *k, enum disk_table table, struct slice key)
 void keeper_complete(struct keeper *k, struct journal_group *g)
 {
 	k->gone_groups++;
+	k->written_bytes += g->bytes;
 	journal_complete(g, 0);
 }
 
@@ -370,7 +371,7 @@ static void on_success(struct keeper *k)
 	k->portion = k->rest == NULL ? 0 : k->portion * 2;
 	k->batch = k->rest;
 	k->rest = NULL;
-	if (k->wrote || k->state == JOURNAL_WAITS)
+	if (keeper_room_may_differ(k))
 		keeper_look_at_room(k);
 }
 

@@ -43,10 +43,11 @@ struct keeper {
 	struct journal_group *pending;
 	struct journal_page *asked;
 	uint64_t serial;
-	uint64_t deadline_ms; /* of what is pending; KEEPER_NEVER */
-	uint64_t room_ms;     /* while it is tight: when to look again */
-	uint64_t room_wanted; /* for the largest that waits */
-	uint64_t tight_ms;    /* when it was tight last */
+	uint64_t deadline_ms;   /* of what is pending; KEEPER_NEVER */
+	uint64_t room_ms;       /* when to look again */
+	uint64_t room_wanted;   /* for the largest that waits */
+	uint64_t tight_ms;      /* when it was tight last */
+	uint64_t written_bytes; /* since somebody looked how much room there is, about */
 	size_t pending_bytes, pending_groups, all_groups;
 	size_t urgent; /* of what is pending: groups with JOURNAL_NOW */
 	size_t enough; /* so many of them wake the thread */
@@ -83,6 +84,8 @@ struct keeper {
 	struct journal_page *pages;
 	uint64_t taken_position; /* the highest given out when the batch was taken */
 	size_t taken_urgent;     /* groups with JOURNAL_NOW that were gathered with it */
+	size_t told_before;      /* groups with JOURNAL_NOW of the commit before */
+	size_t usual_urgent;     /* as many as lately, on average; keeper_thread.c */
 	uint64_t retry_ms, note_ms;
 
 	struct table sessions;
@@ -158,6 +161,8 @@ int keeper_restore(struct journal *j, const struct journal_visitor *visitor, voi
 
 /* error: -errno, 0: none. */
 void keeper_set_state(struct keeper *k, enum journal_state state, int error);
+/* Since somebody looked; to look costs something. */
+bool keeper_room_may_differ(const struct keeper *k);
 /* How much room is there? It works, or is tight, accordingly. */
 void keeper_look_at_room(struct keeper *k);
 /* When to look without a commit: while it is tight, and for a while after, every second.  Under the

@@ -94,11 +94,18 @@ void keeper_look_at_room(struct keeper *k)
 	h->used_bytes = status.used_bytes;
 	h->max_bytes = status.max_bytes;
 	k->room_ms = k->now_ms + LOOK_AGAIN_MS;
+	k->written_bytes = 0;
 	loosened = loosen(k, status.max_bytes);
 	mutex_unlock(&k->j.lock);
 	say_room(k, loosened || k->j.tight);
 	if (loosened)
 		journal_tell_room(&k->j);
+}
+
+bool keeper_room_may_differ(const struct keeper *k)
+{
+	return k->state != JOURNAL_WORKS || k->j.tight || k->now_ms >= k->room_ms ||
+	       k->written_bytes > k->j.room_bytes / 4;
 }
 
 uint64_t keeper_look_due_ms(const struct keeper *k)

@@ -13,6 +13,8 @@
 #define PAUSE_SQUARES 32 /* so many for a sixteenth */
 #define PAUSE_GROUPS  ((size_t)64)
 #define PAUSE_MAX_NS  ((uint64_t)1000000)
+#define MANY          16
+#define USUAL_ONE     16 /* of keeper.usual_urgent */
 
 static uint64_t sooner(uint64_t a, uint64_t b)
 {
@@ -51,9 +53,18 @@ static void sleep_until(struct keeper *k, uint64_t due_at_ms)
 	k->asleep = false;
 }
 
-static uint64_t pause_ns(const struct keeper *k)
+/* How many groups usually wait for a commit.  Not only for the last one: a large batch and a small
+ * one would follow each other for ever. */
+static size_t usual_groups(struct keeper *k)
 {
-	size_t waited = k->taken_urgent < PAUSE_GROUPS ? k->taken_urgent : PAUSE_GROUPS;
+	k->usual_urgent = (k->usual_urgent * 3 + k->taken_urgent * USUAL_ONE) / 4;
+	return k->usual_urgent / USUAL_ONE;
+}
+
+static uint64_t pause_ns(struct keeper *k)
+{
+	size_t usual = usual_groups(k);
+	size_t waited = usual < PAUSE_GROUPS ? usual : PAUSE_GROUPS;
 	size_t sixteenths = waited * waited / PAUSE_SQUARES;
 
 	if (sixteenths < PAUSE_LEAST)
@@ -63,11 +74,23 @@ static uint64_t pause_ns(const struct keeper *k)
 	return sooner(k->commit_us * 1000 * sixteenths / 16, PAUSE_MAX_NS);
 }
 
+/* Those who were just told, and those who came meanwhile; where many come and go, also those who
+ * were told before and are still on their way: else they would be a crowd of their own for ever. */
+static size_t all_who_come(struct keeper *k)
+{
+	size_t others = k->urgent;
+
+	if (k->taken_urgent >= MANY && k->told_before > others)
+		others = k->told_before;
+	k->told_before = k->taken_urgent;
+	return k->taken_urgent + others;
+}
+
 static void pause_for_others(struct keeper *k)
 {
 	uint64_t until_ns = clock_monotonic_ns() + pause_ns(k);
 
-	k->enough = k->urgent + k->taken_urgent;
+	k->enough = all_who_come(k);
 	k->asleep = k->pausing = true;
 	while (!k->stopping && !is_pressed(k) && k->urgent < k->enough &&
 	       clock_monotonic_ns() < until_ns)
