@@ -185,6 +185,17 @@ static void check_collision(const struct check *c, size_t listener)
 
 #define STORE_BYTES_MIN ((uint64_t)1 << 20)
 
+static uint64_t largest_packet(const struct conf *conf)
+{
+	uint64_t largest = 0;
+
+	for (size_t i = 0; i < conf->listener_count; i++) {
+		if (conf->listeners[i].limits.max_packet_size > largest)
+			largest = conf->listeners[i].limits.max_packet_size;
+	}
+	return largest;
+}
+
 /* What is said about a store that there is none. A directory that is switched off in so many words
  * is not forgotten. */
 static void check_persistence(const struct check *c)
@@ -196,6 +207,12 @@ static void check_persistence(const struct check *c)
 	if (max_bytes != 0 && max_bytes < STORE_BYTES_MIN)
 		errors_add(c->errors, c->name, size->line, size->column,
 		           "max_size is too small for any store: 1M at least, or 0 for no limit");
+	else if (max_bytes != 0 && size != NULL && max_bytes / 4 < largest_packet(c->conf))
+		errors_warn(
+		    c->errors, c->name, size->line, size->column,
+		    "max_size is less than four times limits.max_packet_size: a message that "
+		    "large may wait for room for ever, and hold up others; raise it, or lower "
+		    "max_packet_size");
 	if (node == NULL || node->kind != YAML_MAPPING || yaml_get(node, "directory") != NULL)
 		return;
 	for (size_t i = 0; i < node->count; i++) {

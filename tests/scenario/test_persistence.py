@@ -643,7 +643,7 @@ def numbers(messages):
     return [int(m.payload.split(b" ")[0]) for m in messages]
 
 
-SMALL = config(max_size="1M") | {"limits": {"queue_messages": 1000}}
+SMALL = config(max_size="1M") | {"limits": {"queue_messages": 1000, "max_packet_size": "256k"}}
 
 
 def test_no_room(new_house):

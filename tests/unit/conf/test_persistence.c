@@ -93,6 +93,13 @@ static void mistakes(void **state)
 	    {"small", "  directory: d\n  max_size: 4k\n",
 	     "broker.yaml:7:13: error: max_size is too small for any store: 1M at least, or 0 for "
 	     "no limit\n"},
+	    {"smaller than messages", "  directory: d\n  max_size: 7M\n",
+	     "broker.yaml:7:13: warning: max_size is less than four times "
+	     "limits.max_packet_size: a message that large may wait for room for ever, and hold "
+	     "up others; raise it, or lower max_packet_size\n"},
+	    {"large enough", "  directory: d\n  max_size: 8M\n", ""},
+	    {"small packets", "  directory: d\n  max_size: 1M\nlimits: {max_packet_size: 256k}\n",
+	     ""},
 	    {"forgotten", "  durability: none\n",
 	     "broker.yaml:6:3: warning: durability does nothing without persistence.directory: add "
 	     "the directory, or remove it\n"},
