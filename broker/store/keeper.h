@@ -84,7 +84,6 @@ struct keeper {
 	struct journal_page *pages;
 	uint64_t taken_position; /* the highest given out when the batch was taken */
 	size_t taken_urgent;     /* groups with JOURNAL_NOW that were gathered with it */
-	size_t told_before;      /* groups with JOURNAL_NOW of the commit before */
 	size_t usual_urgent;     /* as many as lately, on average; keeper_thread.c */
 	uint64_t retry_ms, note_ms;
 

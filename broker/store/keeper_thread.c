@@ -13,7 +13,6 @@
 #define PAUSE_SQUARES 32 /* so many for a sixteenth */
 #define PAUSE_GROUPS  ((size_t)64)
 #define PAUSE_MAX_NS  ((uint64_t)1000000)
-#define MANY          16
 #define USUAL_ONE     16 /* of keeper.usual_urgent */
 
 static uint64_t sooner(uint64_t a, uint64_t b)
@@ -74,23 +73,11 @@ static uint64_t pause_ns(struct keeper *k)
 	return sooner(k->commit_us * 1000 * sixteenths / 16, PAUSE_MAX_NS);
 }
 
-/* Those who were just told, and those who came meanwhile; where many come and go, also those who
- * were told before and are still on their way: else they would be a crowd of their own for ever. */
-static size_t all_who_come(struct keeper *k)
-{
-	size_t others = k->urgent;
-
-	if (k->taken_urgent >= MANY && k->told_before > others)
-		others = k->told_before;
-	k->told_before = k->taken_urgent;
-	return k->taken_urgent + others;
-}
-
 static void pause_for_others(struct keeper *k)
 {
 	uint64_t until_ns = clock_monotonic_ns() + pause_ns(k);
 
-	k->enough = all_who_come(k);
+	k->enough = k->urgent + k->taken_urgent;
 	k->asleep = k->pausing = true;
 	while (!k->stopping && !is_pressed(k) && k->urgent < k->enough &&
 	       clock_monotonic_ns() < until_ns)
