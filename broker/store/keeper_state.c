@@ -7,6 +7,7 @@
 #include "store/keeper.h"
 
 #define LOOK_AGAIN_MS 1000
+#define LOOK_BYTES    (DISK_RESERVE / 4) /* a full file system must not take the reserve unseen */
 #define CALM_MS       5000 /* without want of room, before it is said that there is some again */
 /* So much has to be free before it is tight no more, or a sixteenth of all: not one message in, one
  * out. */
@@ -105,7 +106,7 @@ void keeper_look_at_room(struct keeper *k)
 bool keeper_room_may_differ(const struct keeper *k)
 {
 	return k->state != JOURNAL_WORKS || k->j.tight || k->now_ms >= k->room_ms ||
-	       k->written_bytes > k->j.room_bytes / 4;
+	       k->written_bytes > LOOK_BYTES || k->written_bytes > k->j.room_bytes / 4;
 }
 
 uint64_t keeper_look_due_ms(const struct keeper *k)

@@ -368,7 +368,11 @@ void town_tight(struct town *t, const struct step *s)
 
 	if (bytes >= most)
 		return;
+	town_settle(t);
 	disk_image_bound(t->world->image, TIGHT_BYTES, most - bytes);
+	t->world->now_ms += 1000; /* within a second, that is seen */
+	model_time(&t->model);
+	world_run(t->world);
 	t->model.tight = true;
 	publish_all(t, s);
 }
