@@ -6,6 +6,29 @@ import house as house_module
 import pytest
 
 
+def pytest_addoption(parser):
+    parser.addoption("--full", action="store_true", help="run the long tests, too: those marked `full`")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "full: takes long or measures time; runs only with --full")
+
+
+def pytest_collection_modifyitems(config, items):
+    """The long tests are not part of a short run: they are left out, not skipped, unless --full is given."""
+    if config.getoption("--full"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("full")]
+    items[:] = [item for item in items if not item.get_closest_marker("full")]
+    config.hook.pytest_deselected(items=left_out)
+
+
+def pytest_sessionfinish(session, exitstatus):
+    """A file of long tests only has nothing to do in a short run; that is no failure."""
+    if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and not session.config.getoption("--full"):
+        session.exitstatus = pytest.ExitCode.OK
+
+
 @pytest.fixture(scope="session")
 def pki(tmp_path_factory):
     return house_module.Pki(tmp_path_factory.mktemp("pki"))
