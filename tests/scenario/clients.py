@@ -20,7 +20,7 @@ MOSQUITTO_VERSION = {4: "mqttv311", 5: "mqttv5"}
 
 def mosquitto_options(broker, version, user, password, client_id, certificate):
     host, port = broker.addresses[0]
-    options = ["-h", "localhost" if host == "127.0.0.1" else host, "-p", str(port), "-V", MOSQUITTO_VERSION[version],
+    options = ["-h", host, "-p", str(port), "-V", MOSQUITTO_VERSION[version],
                "--cafile", str(broker.pki.path("ca.crt")), "-i", client_id or f"mosquitto-{next(serial)}"]
     if user is not None:
         options += ["-u", user, "-P", broker.password(user) if password is None else password]
@@ -207,4 +207,4 @@ def s_client(broker, *options, send="", listener=0):
 def sslscan(broker):
     host, port = broker.addresses[0]
     return subprocess.run(["sslscan", "--no-colour", "--xml=-", "--sni-name=localhost", f"{host}:{port}"],
-                          capture_output=True, text=True, check=True, timeout=60).stdout
+                          capture_output=True, text=True, check=True, timeout=3 * PATIENCE_S).stdout

@@ -226,7 +226,7 @@ class PahoPython(Paho, Library):
             self.client.will_set(will.topic, will.payload, will.qos, will.retain,
                                  self.named("WILLMESSAGE", will.props))
         self.hear()
-        self.client.connect("localhost", broker.addresses[0][1], keep_alive, clean_start=clean,
+        self.client.connect(*broker.addresses[0], keep_alive, clean_start=clean,
                             properties=self.named("CONNECT", props))
         self.client.loop_start()
         self.connack = self.again()

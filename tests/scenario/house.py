@@ -158,7 +158,7 @@ class House:
         self.process = LineProcess(command, env=self.environment, stdin=subprocess.DEVNULL, preexec_fn=self.limit)
         running.append(self)
         try:
-            self.wait_log("ready", timeout_s=60)
+            self.wait_log("ready", timeout_s=3 * PATIENCE_S)
         except BaseException:
             self.process.kill()
             running.remove(self)
@@ -174,7 +174,7 @@ class House:
         if number is not None and process.child.poll() is None:
             process.signal(number)
         try:
-            status = process.wait(60)
+            status = process.wait(3 * PATIENCE_S)
         finally:
             process.kill()
         said = "\n".join(line for line in process.lines if not logfmt(line))

@@ -4,7 +4,9 @@ import subprocess
 import threading
 import time
 
-PATIENCE_S = 20
+from patience import patience
+
+PATIENCE_S = patience(20)
 
 
 class LineProcess:

@@ -1,10 +1,12 @@
 """Debian's mosquitto as a bridge: with the level 0x84 that it sends first, with plain 3.1.1, and with 5.0."""
 
 import getpass
+import os
+import shutil
 import subprocess
 
 import pytest
-from house import free_port
+from house import ROOT, free_port
 from process import PATIENCE_S, LineProcess
 from wire import Wire
 
@@ -13,6 +15,10 @@ ACL = {"roles": {"all": ["allow all #"],
 KINDS = {"0x84": ["bridge_protocol_version mqttv311"],
          "3.1.1": ["bridge_protocol_version mqttv311", "try_private false"],
          "5.0": ["bridge_protocol_version mqttv50"]}
+
+# The package installs it where only root's PATH looks; tools/dependencies unpacks it into a build directory.
+MOSQUITTO = (shutil.which("mosquitto", path=os.environ.get("PATH", os.defpath) + ":/usr/sbin")
+             or str(ROOT / "build-check/mosquitto/usr/sbin/mosquitto"))
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +36,10 @@ class Neighbour:
         (directory / "mosquitto.conf").write_text("\n".join([
             f"listener {self.port} 127.0.0.1", "allow_anonymous true", "log_type all",
             f"user {getpass.getuser()}",
-            "connection house", f"address localhost:{port}", "topic home/# both 1", f"remote_clientid neighbour-{kind}",
+            "connection house", f"address 127.0.0.1:{port}", "topic home/# both 1", f"remote_clientid neighbour-{kind}",
             "remote_username other-house", f"remote_password {house.password('other-house')}",
             f"bridge_cafile {house.pki.path('ca.crt')}", "restart_timeout 1", "notifications true", *KINDS[kind], ""]))
-        self.process = LineProcess(["mosquitto", "-c", str(directory / "mosquitto.conf")], stdin=subprocess.DEVNULL)
+        self.process = LineProcess([MOSQUITTO, "-c", str(directory / "mosquitto.conf")], stdin=subprocess.DEVNULL)
 
     def say(self, topic, text, *options):
         subprocess.run(["mosquitto_pub", "-p", str(self.port), "-t", topic, "-m", text, "-q", "1", *options], check=True,

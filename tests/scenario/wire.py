@@ -6,8 +6,9 @@ import ssl
 import struct
 
 import mqtt
+from patience import patience
 
-PATIENCE_S = 20
+PATIENCE_S = patience(20)
 ANY = object()
 GONE = (ConnectionResetError, BrokenPipeError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 serial = itertools.count(1)

@@ -1,16 +1,17 @@
 #!/usr/bin/python3
 """Bugs planted on purpose: each is a real source of the broker with a few words changed, built into
-an explorer of its own, which has to find it within a minute.  The product knows nothing of them.
+an explorer of its own, which has to find it within a minute (of a machine that has time).  The product knows nothing of them.
 
   planted.py mutate NAME SOURCE OUTPUT     write the changed source
   planted.py test NAME=EXPLORER...         run them all (TAP)
 """
+import os
 import re
 import subprocess
 import sys
 import time
 
-SECONDS = 60
+SECONDS = 60 * max(1.0, min(os.getloadavg()[0] / (os.cpu_count() or 1), 8.0))
 
 # name: what it breaks; the file; the words and what stands there instead; needs crashes
 BUGS = {

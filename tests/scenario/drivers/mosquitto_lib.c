@@ -260,7 +260,7 @@ static void do_connect(const struct command *c)
 	listen_to(client);
 	set_options(c);
 	set_will(c);
-	int rc = mosquitto_connect_bind_v5(client, "localhost", command_number(c, "port", 0),
+	int rc = mosquitto_connect_bind_v5(client, "127.0.0.1", command_number(c, "port", 0),
 	                                   command_number(c, "keep_alive", 60), NULL, props);
 	mosquitto_property_free_all(&props);
 	if (rc == MOSQ_ERR_SUCCESS)

@@ -217,7 +217,7 @@ static void create(const struct command *c)
 	char uri[64];
 
 	options.MQTTVersion = version == 5 ? MQTTVERSION_5 : MQTTVERSION_3_1_1;
-	snprintf(uri, sizeof(uri), "ssl://localhost:%d", command_number(c, "port", 0));
+	snprintf(uri, sizeof(uri), "ssl://127.0.0.1:%d", command_number(c, "port", 0));
 	check(MQTTAsync_createWithOptions(&client, uri, command_text(c, "client_id"),
 	                                  MQTTCLIENT_PERSISTENCE_NONE, NULL, &options));
 	check(MQTTAsync_setCallbacks(client, NULL, on_lost, on_message, NULL));

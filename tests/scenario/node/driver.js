@@ -33,8 +33,9 @@ const commands = {
       options.will.payload = Buffer.from(options.will.payload);
       bytes(options.will.properties);
     }
-    const client = mqtt.connect(url, { ca: fs.readFileSync(cafile), reconnectPeriod: 0, connectTimeout: 15000,
-                                       ...options });
+    // The brokers listen on 127.0.0.1, and Node.js 18 dials the first address of a name only, which may be ::1.
+    const client = mqtt.connect(url, { ca: fs.readFileSync(cafile), reconnectPeriod: 0, connectTimeout: 60000,
+                                       family: 4, ...options });
     clients[id] = client;
     client.on('connect', (connack) => say('connect', { connack }));
     client.on('error', (error) => say('error', failure(error)));

@@ -26,7 +26,7 @@ function watch(device) {
 
 const commands = {
   connect({ role, url, cafile, options }) {
-    client = mqtt.connect(url, { ca: fs.readFileSync(cafile), reconnectPeriod: 0, connectTimeout: 15000, ...options,
+    client = mqtt.connect(url, { ca: fs.readFileSync(cafile), reconnectPeriod: 0, connectTimeout: 60000, family: 4, ...options,
                                  will: { topic: 'leave', payload: Buffer.from(options.clientId), qos: 1 } });
     client.on('connect', () => say('connect'));
     client.on('error', (error) => say('error', { message: error.message, code: error.code }));
