@@ -109,6 +109,8 @@ struct conf_shared_limits {
 	uint64_t retained_bytes;
 	uint64_t memory_bytes; /* 0: any */
 };
+/* A user's share of something: a quarter of the whole. */
+#define CONF_SHARE_AUTO UINT64_MAX
 
 struct conf_listener {
 	char *bind; /* "[::]:8883", "unix:/run/broker/broker.sock" (path resolved) */

@@ -167,12 +167,15 @@ static bool parse_size(const struct schema_key *key, struct value_input *in, voi
 {
 	uint64_t value;
 
-	return read_with_unit(in->text, sizes, COUNT(sizes), &value) &&
-	       store_in_range(key, value, field);
+	if (!read_with_unit(in->text, sizes, COUNT(sizes), &value))
+		return parse_word(key, in, field);
+	return store_in_range(key, value, field);
 }
 
 static void format_size(const struct schema_key *key, const void *field, struct buf *out)
 {
+	if (format_word(key, field, out))
+		return;
 	put_with_unit(schema_load(key, field), sizes, COUNT(sizes), out);
 }
 
@@ -183,6 +186,9 @@ static void expect_size(const struct schema_key *key, struct buf *out)
 	buf_printf(out, " to ");
 	put_with_unit(key->max, sizes, COUNT(sizes), out);
 	buf_printf(out, " (bytes, or with the unit k, M or G)");
+	if (key->word_count > 0)
+		buf_printf(out, ", or ");
+	expect_words(key, out);
 }
 
 static uint64_t unit_ms(const struct schema_key *key)
