@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "base/descriptors.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "core/policy.h"
@@ -139,6 +140,7 @@ int main(int argc, char **argv)
 	const char *path = NULL;
 	int option;
 
+	descriptors_reserve_standard();
 	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
 		switch (option) {
 		case 'c':

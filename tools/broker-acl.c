@@ -7,6 +7,7 @@
 
 #include "acl/account.h"
 #include "acl_explain.h"
+#include "base/descriptors.h"
 #include "base/hash.h"
 #include "proto/topic.h"
 
@@ -248,8 +249,10 @@ int main(int argc, char **argv)
 {
 	struct order o = {0};
 	struct house house;
-	int status = take_options(&o, argc, argv);
+	int status;
 
+	descriptors_reserve_standard();
+	status = take_options(&o, argc, argv);
 	if (status != -1)
 		return status;
 	status = take_words(&o, argc - optind, argv + optind);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/descriptors.h"
 #include "base/utf8.h"
 #include "conf/conf.h"
 #include "ctl_table.h"
@@ -390,6 +391,7 @@ int main(int argc, char **argv)
 	struct order o = {.config = NULL};
 	int option, status;
 
+	descriptors_reserve_standard();
 	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
 		switch (option) {
 		case 'c':

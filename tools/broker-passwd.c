@@ -13,6 +13,7 @@
 #include "auth/password.h"
 #include "base/alloc.h"
 #include "base/crypto.h"
+#include "base/descriptors.h"
 #include "base/hash.h"
 #include "base/random.h"
 #include "passwd_file.h"
@@ -586,6 +587,7 @@ int main(int argc, char **argv)
 	struct order o = {.method = "yescrypt", .iterations = SCRAM_ITERATIONS_DEFAULT};
 	int rc;
 
+	descriptors_reserve_standard();
 	(void)setrlimit(RLIMIT_CORE, &no_core);
 	umask(077);
 	hash_init();

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/descriptors.h"
 #include "base/hash.h"
 #include "store/disk_files.h"
 #include "store/rows.h"
@@ -325,6 +326,7 @@ int main(int argc, char **argv)
 	static const struct rlimit no_core = {0, 0};
 	int letter, rc;
 
+	descriptors_reserve_standard();
 	(void)setrlimit(RLIMIT_CORE, &no_core);
 	umask(077);
 	hash_init();

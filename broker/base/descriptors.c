@@ -1,0 +1,24 @@
+/* A program may be started with descriptors 0, 1 or 2 closed (`2>&-`).  The next file that it opens
+ * then gets that number, and every message for people is written into that file. */
+#include "base/descriptors.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+/* Opened the wrong way round: who reads from a closed standard input, or writes to a closed
+ * standard output, goes on to get an error. */
+static int open_null(int fd)
+{
+	return open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
+void descriptors_reserve_standard(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF)
+			continue;
+		if (open_null(fd) != fd) /* the lowest free number is this one */
+			_exit(2);
+	}
+}
