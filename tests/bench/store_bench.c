@@ -1,6 +1,6 @@
 /* What the shared trees cost: matching, joining, storing, replaying; time and memory.  Built with
  * the tests, run by hand on a release build without sanitizers:
- *     meson setup release --buildtype=release && ninja -C release &&
+ *     meson setup release --buildtype=release -Dtests=enabled && ninja -C release &&
  * release/tests/bench/store_bench
  */
 #include <inttypes.h>

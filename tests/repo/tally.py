@@ -1,69 +1,115 @@
-"""Count what the meson tests of a build directory found: "PASSED FAILED SKIPPED", and the name of each
-failure. TAP tests and pytest files count case by case, others as one.
+"""Count what tests found, and name what failed and what was skipped. TAP tests and pytest files count case by
+case, others as one.
 
-usage: tally.py BUILD-DIRECTORY LOGBASE   (LOGBASE as given to meson test --logbase)"""
+usage: tally.py meson BUILD-DIRECTORY LOGBASE    of a `meson test --logbase LOGBASE`
+       tally.py pytest FILE                      of a `pytest --junitxml FILE`
+
+The first line is "PASSED FAILED SKIPPED"; then a line for each: "failed NAME" or "skipped NAME: REASON"."""
 
 import json
 import sys
 import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass, field
 from pathlib import Path
 
-LOGS = Path(sys.argv[1]) / "meson-logs"
-LOGBASE = sys.argv[2]
+
+@dataclass
+class Found:
+    passed: int = 0
+    failed: list = field(default_factory=list)
+    skipped: list = field(default_factory=list)
+
+    def add(self, other, name=""):
+        self.passed += other.passed
+        self.failed += [f"{name}{one}" for one in other.failed]
+        self.skipped += [f"{name}{one}" for one in other.skipped]
+
+    def __len__(self):
+        return self.passed + len(self.failed) + len(self.skipped)
+
+    def __str__(self):
+        lines = [f"{self.passed} {len(self.failed)} {len(self.skipped)}", *(f"failed {one}" for one in self.failed),
+                 *(f"skipped {one}" for one in self.skipped)]
+        return "\n".join(line.replace("\n", " ") for line in lines)
 
 
-def cases(suite):
-    """[passed, failed, skipped], [names of failures] of a junit <testsuite>"""
-    counts, failures = [0, 0, 0], []
+def of_suite(suite):
+    """What a junit <testsuite> tells."""
+    found = Found()
     for case in suite.iter("testcase"):
-        kinds = {child.tag for child in case}
-        kind = 1 if kinds & {"failure", "error"} else 2 if "skipped" in kinds else 0
-        counts[kind] += 1
-        if kind == 1:
-            failures.append(case.get("name"))
-    return counts, failures
+        kinds = {child.tag: child for child in case}
+        name = case.get("name")
+        if kinds.keys() & {"failure", "error"}:
+            found.failed.append(name)
+        elif "skipped" in kinds:
+            reason = kinds["skipped"].get("message")
+            found.skipped.append(f"{name}: {reason}" if reason else name)
+        else:
+            found.passed += 1
+    return found
 
 
-def junit_of(name):
-    """What a test wrote itself: pytest."""
-    own = LOGS / f"pytest-{name.replace(' ', '-')}.xml"
-    if own.exists():
-        return [suite for suite in ElementTree.parse(own).getroot().iter("testsuite")]
-    return []
+def of_pytest(path):
+    found = Found()
+    try:
+        suites = ElementTree.parse(path).getroot()
+    except (OSError, ElementTree.ParseError):
+        return found
+    for suite in suites.iter("testsuite"):
+        found.add(of_suite(suite))
+    return found
 
 
-def tap_suites():
-    path = LOGS / f"{LOGBASE}.junit.xml"
+def tap_suites(path):
+    """{name of the meson test: its <testsuite>}"""
     if not path.exists():
         return {}
     suites = ElementTree.parse(path).getroot().iter("testsuite")
     return {suite.get("name").split(" / ")[1]: suite for suite in suites if " / " in suite.get("name")}
 
 
+def of_test(test, logs, taps):
+    """What one meson test found: case by case, where it tells them."""
+    name = test["name"].split(" / ")[-1].split(":")[-1]
+    own = logs / f"pytest-{name.replace(' ', '-')}.xml"
+    found, cases = Found(), Found()
+    if own.exists():
+        cases = of_pytest(own)
+    elif name in taps:
+        cases = of_suite(taps[name])
+    found.add(cases, f"{name}: ")
+    result = test["result"]
+    if result in ("SKIP", "IGNORED"):
+        if len(found) == 0:
+            found.skipped.append(name)
+    elif result not in ("OK", "EXPECTEDFAIL"):
+        if not found.failed:  # it says that something is wrong, and not what
+            found.failed.append(f"{name}: {result.lower()}")
+    elif len(found) == 0 and not own.exists():  # a file of pytest may have nothing to do
+        found.passed += 1
+    return found
+
+
+def of_meson(build, logbase):
+    logs = Path(build) / "meson-logs"
+    record = logs / f"{logbase}.json"
+    if not record.exists():
+        return Found(failed=["the tests did not run"])
+    found, taps = Found(), tap_suites(logs / f"{logbase}.junit.xml")
+    for line in record.read_text().splitlines():
+        found.add(of_test(json.loads(line), logs, taps))
+    return found
+
+
 def main():
-    if not (LOGS / f"{LOGBASE}.json").exists():
-        print("0 1 0\nthe tests did not run")
-        return
-    total, failures, taps = [0, 0, 0], [], tap_suites()
-    for line in (LOGS / f"{LOGBASE}.json").read_text().splitlines():
-        test = json.loads(line)
-        name = test["name"].split(" / ")[-1].split(":")[-1]
-        suites = junit_of(name) or ([taps[name]] if name in taps else [])
-        counts, bad = [0, 0, 0], []
-        for suite in suites:
-            one, names = cases(suite)
-            counts = [a + b for a, b in zip(counts, one)]
-            bad += [f"{name}: {n}" for n in names]
-        ok = test["result"] in ("OK", "EXPECTEDFAIL")
-        skipped = test["result"] in ("SKIP", "IGNORED")
-        if not ok and not skipped and counts[1] == 0:
-            counts[1], bad = counts[1] + 1, [f"{name}: {test['result'].lower()}"]
-        elif sum(counts) == 0:
-            counts = [0, 0, 1] if skipped else [1, 0, 0]
-        total = [a + b for a, b in zip(total, counts)]
-        failures += bad
-    print(*total)
-    print("\n".join(failures), end="\n" if failures else "")
+    if sys.argv[1] == "meson":
+        found = of_meson(sys.argv[2], sys.argv[3])
+    else:
+        found = of_pytest(sys.argv[2])
+        if len(found) == 0:
+            found.failed.append("the tests did not run")
+    print(found)
 
 
-main()
+if __name__ == "__main__":
+    main()

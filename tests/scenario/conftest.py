@@ -24,8 +24,10 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_sessionfinish(session, exitstatus):
-    """A file of long tests only has nothing to do in a short run; that is no failure."""
-    if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and not session.config.getoption("--full"):
+    """A file of long tests only has nothing to do in a short run, nor has another one in a run of the long tests
+    (-m full); that is no failure."""
+    asked = session.config.getoption("--full") and not session.config.getoption("markexpr")
+    if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and not asked:
         session.exitstatus = pytest.ExitCode.OK
 
 
