@@ -1,4 +1,4 @@
-"""What must not land: paths of somebody's machine, notes to oneself, lines that end in blanks, a lock file
+"""What must not land: paths of somebody's machine, notes to oneself, files at the top that nobody expects,lines that end in blanks, a lock file
 that says where its packages came from."""
 
 import re
@@ -15,6 +15,10 @@ RULES = [
     ("a note to oneself", re.compile(r"\b(?:TO" r"DO|FIX" r"ME|XX" r"X)\b(?!XX)"), set()),
     ("a blank at the end of a line", re.compile(r"[ \t]+$"), set()),
 ]
+
+# What people expect at the top of a repository, and nothing else.
+TOP = {".ci", ".clang-format", ".clang-tidy", ".gitignore", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md",
+       "SECURITY.md", "acl", "auth", "broker", "conf", "debian", "man", "meson.build", "meson_options.txt", "tests", "tools"}
 
 
 def tracked():
@@ -41,6 +45,8 @@ def check_text(name, text, errors):
 def main():
     errors, count = [], 0
     for name, path in tracked():
+        if name.split("/")[0] not in TOP:
+            errors.append(f"{name}: does not belong at the top of the repository")
         try:
             text = path.read_text(encoding="utf-8")
         except UnicodeDecodeError:
