@@ -138,32 +138,43 @@ static const char *credential_changed(const struct identity *id, const struct us
 	return user_credential(entry) == id->credential ? NULL : "the password was changed";
 }
 
-static const char *now_invalid(const struct identity *id, const struct conf_authentication *conf,
-                               bool has_password_file, const struct user *entry)
+static const char *password_changed(const struct identity *id, bool has_password_file,
+                                    const struct user *entry)
 {
-	const char *changed;
+	const char *changed = entry_changed(id, has_password_file, entry);
 
-	switch (id->kind) {
-	case IDENTITY_ANONYMOUS:
-		return conf->anonymous ? NULL : "anonymous is not allowed";
-	case IDENTITY_CERTIFICATE:
-		if (conf->certificate_user == CERTIFICATE_USER_NONE)
-			return "certificates name no users";
-		return entry_changed(id, has_password_file, entry);
-	case IDENTITY_PASSWORD:
-		changed = entry_changed(id, has_password_file, entry);
-		if (changed == NULL)
-			changed = credential_changed(id, entry);
-		return changed;
-	}
-	UNREACHABLE();
+	return changed != NULL ? changed : credential_changed(id, entry);
 }
 
-bool login_still_valid(const struct identity *id, const struct conf_authentication *conf,
-                       bool has_password_file, const struct users *users, const char **why)
+/* A certificate that names a user decides alone who somebody is, however they got in. */
+static bool certificate_decides(const struct login *l)
 {
-	const struct user *entry = entry_of(has_password_file, users, id->name);
+	return l->has_certificate && l->conf->certificate_user != CERTIFICATE_USER_NONE;
+}
 
-	*why = now_invalid(id, conf, has_password_file, entry);
+static const char *now_invalid(const struct identity *id, const struct login *now)
+{
+	const struct user *entry = entry_of(now->has_password_file, now->users, id->name);
+
+	if (now->certificate_required && !now->has_certificate)
+		return "a client certificate is required";
+	if (certificate_decides(now) && id->kind == IDENTITY_ANONYMOUS)
+		return "the certificate names a user now";
+	if (certificate_decides(now) && !slice_equal(now->certificate_name, id->name))
+		return "the certificate does not name this user any more";
+	if (id->kind == IDENTITY_ANONYMOUS)
+		return now->conf->anonymous ? NULL : "anonymous is not allowed";
+	if (!client_id_fits(now, id->name))
+		return "the client id does not fit the user";
+	if (certificate_decides(now))
+		return entry_changed(id, now->has_password_file, entry);
+	if (id->kind == IDENTITY_CERTIFICATE)
+		return "certificates name no users";
+	return password_changed(id, now->has_password_file, entry);
+}
+
+bool login_still_valid(const struct identity *id, const struct login *now, const char **why)
+{
+	*why = now_invalid(id, now);
 	return *why == NULL;
 }

@@ -40,9 +40,10 @@ enum login_verdict {
 enum login_verdict login_decide(const struct login *l, struct identity **identity,
                                 const char **why);
 
-/* Could this identity, seen from a reload, still log in? False: removed, locked, new password,
- * anonymous switched off, ... `why` as above. */
-bool login_still_valid(const struct identity *id, const struct conf_authentication *conf,
-                       bool has_password_file, const struct users *users, const char **why);
+/* Could this identity log in now, after a reload, with what its connection brought? `now` is what
+ * login_decide would be asked, of which user name and password are not looked at. False: removed,
+ * locked, new password, anonymous switched off, a certificate that names somebody else now, ...
+ * `why` as above. */
+bool login_still_valid(const struct identity *id, const struct login *now, const char **why);
 
 #endif

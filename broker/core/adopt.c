@@ -1,6 +1,6 @@
-/* Taking over a policy.  Connections of a listener that is gone end before the swap; behind it
- * everybody who is connected is judged anew, and nothing else needs a sweep: each publish, delivery
- * and will is judged by the rules of its moment.  S3, S7, design.md section 6. */
+/* Taking over a policy.  After the swap every connection is checked anew (admission.h), and nothing
+ * else needs a sweep: each publish, delivery and will is judged by the rules of its moment.  S3,
+ * S7, design.md section 6. */
 #include "core/adopt.h"
 
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/container.h"
-#include "base/list.h"
+#include "core/admission.h"
 #include "core/publish.h"
 #include "net/listener.h"
 
@@ -56,20 +56,7 @@ void adopt_sockets_close(struct adopt_sockets *s)
 	s->fds = NULL;
 }
 
-/* --- on the worker: before the swap --- */
-
-static void end_gone(struct worker *w, const struct policy *next)
-{
-	struct conn *c, *after;
-
-	DL_FOREACH_SAFE (w->conns, c, after) {
-		if (policy_listener(next, stream_listener(c->stream)) == NULL)
-			conn_fail(c, REASON_ADMINISTRATIVE_ACTION,
-			          "the listener was taken out of the configuration");
-	}
-}
-
-/* --- behind it: listeners --- */
+/* --- on the worker: listeners --- */
 
 static void on_accept(void *arg, struct stream *stream)
 {
@@ -96,43 +83,7 @@ static void adopt_listener(struct worker *w, unsigned slot, int fd)
 	}
 }
 
-/* --- the sweep --- */
-
-static bool may_stay(struct conn *c, const char **why)
-{
-	const struct policy *policy = c->worker->policy;
-	unsigned slot = stream_listener(c->stream);
-	const struct conf_listener *l = policy_listener(policy, slot);
-	const struct tls_context *tls = policy->tls[policy->slots[slot]];
-
-	return login_still_valid(c->session->identity, &l->authentication,
-	                         policy->conf->password_file != NULL, policy->users, why) &&
-	       (tls == NULL || stream_certificate_valid(c->stream, tls, why));
-}
-
-static void sweep_connection(struct conn *c)
-{
-	const struct conf_listener *l =
-	    policy_listener(c->worker->policy, stream_listener(c->stream));
-	const char *why = "";
-
-	if (!may_stay(c, &why))
-		conn_fail(c, REASON_NOT_AUTHORIZED, why);
-	else if (l->server_reference != NULL)
-		conn_fail_to(c, l->server_moved ? REASON_SERVER_MOVED : REASON_USE_ANOTHER_SERVER,
-		             "clients of this listener are sent to its server_reference",
-		             slice_of_str(l->server_reference));
-}
-
-static void sweep_connections(struct worker *w)
-{
-	struct conn *c, *next;
-
-	DL_FOREACH_SAFE (w->conns, c, next) {
-		if (c->state == CONN_ACCEPTED)
-			sweep_connection(c);
-	}
-}
+/* --- sessions --- */
 
 /* A will that is denied now is told now; it stays, for the rules may be mended before it fires. */
 static void sweep_will(struct session *s)
@@ -161,22 +112,27 @@ static void sweep_sessions(struct worker *w)
 
 static void answer(struct adoption_step *step);
 
+static void on_checked(void *arg)
+{
+	answer(arg);
+}
+
 static void on_adopt(struct post *post, void *home_arg)
 {
 	struct adoption_step *step = container_of(post, struct adoption_step, post);
 	struct worker *w = home_arg;
 	struct policy *before = w->policy;
 
-	if (!w->stopping) {
-		end_gone(w, step->adoption->policy);
-		w->policy = policy_ref(step->adoption->policy);
-		for (unsigned slot = 0; slot < w->policy->slot_count; slot++)
-			adopt_listener(w, slot, step->fds == NULL ? -1 : step->fds[slot]);
-		sweep_connections(w);
-		sweep_sessions(w);
-		policy_unref(&before);
+	if (w->stopping) {
+		answer(step);
+		return;
 	}
-	answer(step);
+	w->policy = policy_ref(step->adoption->policy);
+	for (unsigned slot = 0; slot < w->policy->slot_count; slot++)
+		adopt_listener(w, slot, step->fds == NULL ? -1 : step->fds[slot]);
+	sweep_sessions(w);
+	policy_unref(&before);
+	admission_start(w, on_checked, step);
 }
 
 /* --- on main --- */

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/container.h"
 #include "base/list.h"
+#include "core/admission.h"
 #include "core/deliver.h"
 #include "core/exchange.h"
 #include "core/farewell.h"
@@ -208,6 +209,7 @@ static void conn_unlink(struct conn *c)
 {
 	struct worker *w = c->worker;
 
+	admission_forget(c);
 	DL_DELETE(w->conns, c);
 	if (c->dirty)
 		LL_DELETE2(w->dirty, c, next_dirty);
@@ -406,6 +408,10 @@ static void handle_first(struct conn *c)
 
 	if (c->pauses != 0)
 		return;
+	if (!admission_holds(c)) {
+		admission_close(c);
+		return;
+	}
 	if (c->in.data[0] >> 4 != PACKET_CONNECT) {
 		conn_end(c, REASON_PROTOCOL_ERROR, "the first packet was not CONNECT");
 		return;
@@ -428,10 +434,23 @@ static void handle_first(struct conn *c)
 	}
 }
 
+/* One that is refused now is not read any more; admission_turn closes it. */
+static bool may_read(struct conn *c)
+{
+	if (c->state == CONN_CLOSING)
+		return false;
+	if (c->state == CONN_NEW || admission_holds(c)) /* handle_first looks for itself */
+		return true;
+	conn_pause(c, CONN_PAUSE_STOP);
+	return false;
+}
+
 void conn_continue(struct conn *c)
 {
 	struct slice in;
 
+	if (!may_read(c))
+		return;
 	if (c->state == CONN_NEW && c->in.len > 0)
 		handle_first(c);
 	exchange_continue(c);
@@ -449,7 +468,7 @@ static void on_bytes(void *arg, struct slice bytes)
 {
 	struct conn *c = arg;
 
-	if (c->state == CONN_CLOSING)
+	if (!may_read(c))
 		return;
 	count_by(&c->worker->counters.bytes_received, bytes.len);
 	if (c->state != CONN_ACCEPTED || c->in.len > 0) {
@@ -620,10 +639,14 @@ static void on_arrival(struct post *post, void *home_arg)
 	stream_attach(c->stream, w->loop, &conn_events, c);
 	if (w->stopping)
 		conn_end(c, REASON_SERVER_SHUTTING_DOWN, "the broker stops");
-	else if (policy_listener(w->policy, stream_listener(c->stream)) == NULL)
-		conn_end(c, REASON_ADMINISTRATIVE_ACTION,
-		         "the listener was taken out of the configuration");
-	else
+	else if (c->admitted_by <= w->policy->generation)
+		conn_resume(c, CONN_PAUSE_MOVE);
+	/* else an older configuration must not decide: conn_arrive */
+}
+
+void conn_arrive(struct conn *c)
+{
+	if (c->state == CONN_NEW && c->moving_to == NULL)
 		conn_resume(c, CONN_PAUSE_MOVE);
 }
 
@@ -645,6 +668,7 @@ void conn_leave(struct conn *c)
 		return;
 	REQUIRE(!c->dirty && c->session == NULL && c->receipts == NULL);
 	home_timer_disarm(&w->home, &c->timer);
+	admission_forget(c);
 	DL_DELETE(w->conns, c);
 	worker_give_buf(w, &c->out);
 	stream_detach(c->stream);

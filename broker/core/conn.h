@@ -39,6 +39,17 @@ enum conn_pause {
 	CONN_PAUSE_ROOM = 128, /* much of what it sent is put by: the store has no room */
 };
 
+/* Why it would not be admitted by the configuration in force; see admission.h. */
+enum refusal {
+	REFUSED_NOT,
+	REFUSED_LISTENER, /* it is gone */
+	REFUSED_TLS_VERSION,
+	REFUSED_CERTIFICATE, /* or none where one is required */
+	REFUSED_ANONYMOUS,
+	REFUSED_CREDENTIALS, /* user locked, removed, changed */
+	REFUSED_ELSEWHERE,   /* the listener has a server_reference now */
+};
+
 /* A login that waits for a hash: outlives the connection until its answer comes. */
 struct login_wait {
 	struct auth_question question;
@@ -73,8 +84,11 @@ struct conn {
 	uint64_t deadline_ms;       /* for CONNECT */
 	uint64_t since_ms;          /* when it was accepted */
 	uint64_t policy_generation; /* by which the login was judged */
-	uint32_t max_packet_bytes;  /* the client's; UINT32_MAX: none */
-	unsigned holding;           /* receipts that deliveries wait for */
+	uint64_t admitted_by;       /* the newest generation that admits it; 0: none was asked */
+	const char *refused_why;
+	enum refusal refusal;      /* not REFUSED_NOT: it is to be closed */
+	uint32_t max_packet_bytes; /* the client's; UINT32_MAX: none */
+	unsigned holding;          /* receipts that deliveries wait for */
 	uint16_t keep_alive_s;
 	uint16_t receive_maximum; /* the client's */
 	uint16_t inbound_unacked; /* QoS 1 and 2 received and not yet acknowledged */
@@ -87,8 +101,9 @@ struct conn {
 	bool address_counted; /* among those of its address */
 	bool user_counted;    /* among those of its user */
 	bool no_problem_information;
-	bool enhanced; /* it came in by SCRAM, and may authenticate anew */
-	bool bridge;   /* another broker: no-local and retain as published for all it subscribes */
+	bool assigned_client_id; /* the broker chose it */
+	bool enhanced;           /* it came in by SCRAM, and may authenticate anew */
+	bool bridge; /* another broker: no-local and retain as published for all it subscribes */
 	bool clean_disconnect; /* DISCONNECT 0x00 came: no will */
 	bool said_disconnect;
 	bool puts_by; /* there was no room for the PUBLISH that was being handled */
@@ -100,6 +115,9 @@ void conn_accept(struct worker *w, struct stream *stream);
 /* Give it, whole, to the home of its client id, at the end of the turn; it goes on there. */
 void conn_move(struct conn *c, struct worker *home);
 void conn_leave(struct conn *c); /* the turn's end */
+
+/* It came from a worker with a newer configuration than was in force here: now it goes on. */
+void conn_arrive(struct conn *c);
 
 /* Write: append to what leaves at the end of the turn. */
 struct buf *conn_out(struct conn *c);

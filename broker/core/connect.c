@@ -7,6 +7,7 @@
 #include "base/container.h"
 #include "base/crypto.h"
 #include "base/random.h"
+#include "core/admission.h"
 #include "core/connect_inside.h"
 #include "core/deliver.h"
 #include "core/exchange.h"
@@ -79,8 +80,7 @@ void connect_refuse_packet(struct conn *c, const struct connect *packet, enum re
 	refuse_with(c, packet, cause, &ack);
 }
 
-/* This listener only says where to go. True: it was said. Section 4.13.2. */
-static bool send_elsewhere(struct conn *c, const struct connect *packet)
+bool connect_send_elsewhere(struct conn *c, const struct connect *packet)
 {
 	const struct conf_listener *l = worker_listener(c->worker, stream_listener(c->stream));
 	struct connack ack = {.version = packet->version,
@@ -444,6 +444,8 @@ void connect_accept(struct conn *c, const struct connect *packet, struct slice a
 	bool admitted, present;
 	struct session *s;
 
+	if (connect_send_elsewhere(c, packet))
+		return;
 	if (connections_full(c)) {
 		connect_refuse_packet(c, packet, REASON_SERVER_BUSY,
 		                      "limits.connections is reached", SLICE_EMPTY);
@@ -451,6 +453,7 @@ void connect_accept(struct conn *c, const struct connect *packet, struct slice a
 	}
 	if (client_id.len == 0)
 		client_id = slice_of(assigned, assign_client_id(w, assigned)); /* [MQTT-3.1.3-6] */
+	c->assigned_client_id = packet->client_id.len == 0;
 	if (!quota_user_take(c, client_id)) {
 		connect_refuse_packet(c, packet, REASON_QUOTA_EXCEEDED,
 		                      "limits.connections_per_user is reached", SLICE_EMPTY);
@@ -504,7 +507,8 @@ void connect_fill_login(struct conn *c, const struct connect *packet, struct buf
 	    .password = packet->password,
 	    .client_id = packet->client_id,
 	    .assigned_client_id = packet->client_id.len == 0,
-	    .has_certificate = stream_has_certificate(c->stream),
+	    .has_certificate = l->tls.client_certificates != CLIENT_CERTIFICATES_NONE &&
+	                       stream_has_certificate(c->stream),
 	    .certificate_required = l->tls.client_certificates == CLIENT_CERTIFICATES_REQUIRED,
 	};
 	/* A certificate names a user only where it has exactly one name of that kind. */
@@ -558,6 +562,8 @@ static void drop_kept(struct conn *c)
 	size_t size = in.len, needed;
 	struct frame f;
 
+	if (in.len == 0)
+		return;
 	if (frame_next(&in, SIZE_MAX, &f, &needed) == FRAME_COMPLETE)
 		size = f.size_bytes;
 	crypto_wipe(c->in.data, size);
@@ -566,16 +572,35 @@ static void drop_kept(struct conn *c)
 		buf_fini(&c->in);
 }
 
-bool connect_still_valid(struct conn *c, const struct identity *id, uint64_t generation,
-                         const char **why)
+bool connect_still_valid(struct conn *c, const struct connect *packet, const struct identity *id,
+                         uint64_t generation, const char **why)
 {
 	const struct policy *policy = c->worker->policy;
+	struct buf name = {0};
+	struct login now;
+	bool valid;
 
 	if (generation == policy->generation)
 		return true;
-	return login_still_valid(
-	    id, &worker_listener(c->worker, stream_listener(c->stream))->authentication,
-	    policy->conf->password_file != NULL, policy->users, why);
+	connect_fill_login(c, packet, &name, &now);
+	valid = login_still_valid(id, &now, why);
+	buf_fini(&name);
+	return valid;
+}
+
+/* The hash has an answer: held against the rules of this moment, not of its beginning. */
+static void finish_login(struct conn *c, bool accepted)
+{
+	const char *why = "wrong user name or password";
+	struct connect packet;
+
+	decode_kept(c, &packet);
+	if (accepted && c->identity != NULL &&
+	    connect_still_valid(c, &packet, c->identity, c->policy_generation, &why))
+		connect_accept(c, &packet, SLICE_EMPTY);
+	else
+		connect_refuse_packet(c, &packet, REASON_BAD_USER_NAME_OR_PASSWORD, why,
+		                      SLICE_EMPTY);
 }
 
 static void on_password_answer(struct post *post, void *home_arg)
@@ -583,8 +608,6 @@ static void on_password_answer(struct post *post, void *home_arg)
 	struct login_wait *wait = container_of(post, struct login_wait, question.post);
 	struct conn *c = wait->conn;
 	bool accepted = wait->question.accepted;
-	const char *why = "wrong user name or password";
-	struct connect packet;
 
 	(void)home_arg;
 	auth_question_fini(&wait->question);
@@ -593,16 +616,64 @@ static void on_password_answer(struct post *post, void *home_arg)
 		return;
 	c->login = NULL;
 	c->state = CONN_NEW;
-	decode_kept(c, &packet);
-	if (accepted && c->identity != NULL &&
-	    connect_still_valid(c, c->identity, c->policy_generation, &why))
-		connect_accept(c, &packet, SLICE_EMPTY);
+	if (admission_holds(c))
+		finish_login(c, accepted);
 	else
-		connect_refuse_packet(c, &packet, REASON_BAD_USER_NAME_OR_PASSWORD, why,
-		                      SLICE_EMPTY);
+		admission_close(c);
 	drop_kept(c);
 	if ((c->pauses & CONN_PAUSE_LOGIN) != 0)
 		conn_resume(c, CONN_PAUSE_LOGIN);
+}
+
+/* It was accepted, and its CONNACK waits for the journal: nobody was told. */
+static void refuse_accepted(struct conn *c, enum reason reason, const char *cause,
+                            struct slice server_reference)
+{
+	struct connack ack = {.version = c->version,
+	                      .reason = reason,
+	                      .max_qos = 2,
+	                      .server_reference = server_reference};
+	struct buf bytes = {0};
+
+	connack_encode(&bytes, &ack);
+	if (bytes.len <= c->max_packet_bytes &&
+	    (c->version == MQTT_5_0 || reason_connack_v3(reason) != 0))
+		buf_put_slice(conn_out(c), buf_slice(&bytes));
+	buf_fini(&bytes);
+	c->clean_disconnect = true; /* no will of one that never was in */
+	conn_end(c, reason, cause);
+}
+
+/* The CONNECT at the head of c->in, where it is there as a whole. */
+static bool refuse_kept(struct conn *c, enum reason reason, const char *cause,
+                        struct slice server_reference)
+{
+	struct slice in = buf_slice(&c->in);
+	struct connect packet = {0};
+	struct connack ack = {.reason = reason, .max_qos = 2, .server_reference = server_reference};
+	struct frame f;
+	size_t needed;
+
+	if (frame_next(&in, worker_limits(c->worker, c)->max_connect_size, &f, &needed) !=
+	        FRAME_COMPLETE ||
+	    f.type != PACKET_CONNECT || connect_decode(&f, &packet) != REASON_OK)
+		return false;
+	ack.version = packet.version;
+	refuse_with(c, &packet, cause, &ack);
+	drop_kept(c);
+	return true;
+}
+
+bool connect_refuse_waiting(struct conn *c, enum reason reason, const char *cause,
+                            struct slice server_reference)
+{
+	if (c->state == CONN_ACCEPTED)
+		refuse_accepted(c, reason, cause, server_reference);
+	else if (c->exchange != NULL)
+		exchange_refuse(c, reason, cause);
+	else
+		return c->in.len > 0 && refuse_kept(c, reason, cause, server_reference);
+	return true;
 }
 
 void connect_cancel_login(struct conn *c)
@@ -645,7 +716,7 @@ enum reason on_connect(struct conn *c, const struct frame *f)
 	if ((why = conn_judge_properties(c, &packet.properties)) != REASON_OK ||
 	    (why = conn_judge_properties(c, &packet.will.properties)) != REASON_OK)
 		return why;
-	if (send_elsewhere(c, &packet)) {
+	if (connect_send_elsewhere(c, &packet)) {
 		drop_kept(c);
 		return REASON_OK;
 	}

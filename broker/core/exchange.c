@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/container.h"
 #include "base/crypto.h"
+#include "core/admission.h"
 #include "core/connect_inside.h"
 #include "core/server.h"
 #include "proto/control.h"
@@ -97,6 +98,11 @@ static void fail_login(struct exchange *e, const char *cause, const char *text)
 	     text);
 }
 
+void exchange_refuse(struct conn *c, enum reason reason, const char *cause)
+{
+	fail(c->exchange, reason, cause, NULL);
+}
+
 static void succeed(struct exchange *e)
 {
 	struct conn *c = e->conn;
@@ -115,6 +121,15 @@ static void succeed(struct exchange *e)
 	exchange_free(e);
 }
 
+static bool is_still_valid(struct exchange *e, const char **why)
+{
+	struct connect packet = {.client_id = SLICE_EMPTY};
+
+	if (is_first_login(e))
+		decode_kept(e, &packet);
+	return connect_still_valid(e->conn, &packet, e->identity, e->generation, why);
+}
+
 /* An address that guessed wrong waits before it is told, as one does for its next hash. */
 static void tell(struct exchange *e)
 {
@@ -129,8 +144,11 @@ static void tell(struct exchange *e)
 		home_timer_arm(&c->worker->home, &e->timer, wait_ms);
 		return;
 	}
-	accepted = e->right && e->identity != NULL &&
-	           connect_still_valid(c, e->identity, e->generation, &why);
+	if (!admission_holds(c)) {
+		admission_close(c);
+		return;
+	}
+	accepted = e->right && e->identity != NULL && is_still_valid(e, &why);
 	if (a != NULL)
 		authenticator_note(a, address, accepted);
 	if (accepted)

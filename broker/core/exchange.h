@@ -14,6 +14,8 @@ struct exchange;
 enum reason exchange_begin(struct conn *c, const struct frame *f, const struct connect *packet);
 /* Handle what has arrived in c->in before CONNACK. */
 void exchange_continue(struct conn *c);
+/* Its first login ends with a CONNACK with this reason. `cause` is for the log. */
+void exchange_refuse(struct conn *c, enum reason reason, const char *cause);
 /* The connection ends. */
 void exchange_cancel(struct conn *c);
 

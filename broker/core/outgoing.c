@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/list.h"
+#include "core/admission.h"
 #include "core/backlog.h"
 #include "core/keep.h"
 #include "core/kept.h"
@@ -219,7 +220,7 @@ void session_count_drop(struct session *s, const char *cause)
 static bool may_send(const struct session *s)
 {
 	return s->conn != NULL && s->conn->state == CONN_ACCEPTED && s->conn->holding == 0 &&
-	       conn_backlog(s->conn) < CONN_BACKLOG_MAX;
+	       admission_holds(s->conn) && conn_backlog(s->conn) < CONN_BACKLOG_MAX;
 }
 
 /* [MQTT5-4.9.0-2] */
@@ -489,7 +490,7 @@ bool session_deliver(struct session *s, struct msg *msg, const struct delivery *
 		send_new(s, outgoing_new(msg, d, qos));
 		return true;
 	}
-	if (s->conn == NULL)
+	if (s->conn == NULL || !admission_holds(s->conn))
 		return false; /* QoS 0 is not kept for who is away */
 	if (s->conn->holding > 0 || s->waiting.qos0_count > 0)
 		return enqueue(s, msg, d, 0); /* behind those of its kind */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "core/worker.h"
+#include "core/admission.h"
 
 #define BEHIND_MAX ((size_t)16 << 10) /* behind the first packet */
 
@@ -70,7 +70,7 @@ static size_t handle(struct conn *c)
 
 void parked_continue(struct conn *c)
 {
-	if (c->parked == NULL || !may_go_on(c))
+	if (c->parked == NULL || !may_go_on(c) || !admission_holds(c))
 		return;
 	buf_consume(c->parked, handle(c));
 	if (bytes_behind(c) <= BEHIND_MAX)

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "core/conn.h"
+#include "core/admission.h"
 #include "core/deliver.h"
 
 static void unref(struct receipt *r)
@@ -71,6 +71,8 @@ static void release(struct conn *c)
 {
 	bool pump = false;
 
+	if (!admission_holds(c))
+		return;
 	while (c->receipts != NULL && c->receipts->ready) {
 		struct receipt *r = c->receipts;
 

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/list.h"
+#include "core/admission.h"
 #include "core/keep.h"
 #include "core/server.h"
 #include "core/sys.h"
@@ -139,7 +140,7 @@ static void finish_kept(struct session *s, struct replay *r)
 static bool may_go_on(const struct session *s)
 {
 	return s->conn != NULL && s->conn->holding == 0 && s->waiting.count < WAITING_MAX &&
-	       conn_backlog(s->conn) < CONN_BACKLOG_MAX / 4;
+	       admission_holds(s->conn) && conn_backlog(s->conn) < CONN_BACKLOG_MAX / 4;
 }
 
 /* At most `budget` values of the first cursor; what it cost. */

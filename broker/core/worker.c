@@ -8,6 +8,7 @@
 #include "base/container.h"
 #include "base/list.h"
 #include "base/random.h"
+#include "core/admission.h"
 #include "core/keep.h"
 #include "core/parked.h"
 #include "core/server.h"
@@ -18,7 +19,9 @@
 static bool worker_turn_end(void *arg)
 {
 	struct worker *w = arg;
-	bool more = replay_turn(w);
+	bool more = admission_turn(w);
+
+	more |= replay_turn(w);
 
 	keep_flush(w);
 	handover_flush(w);
@@ -169,11 +172,13 @@ const struct conf_listener *worker_listener(const struct worker *w, unsigned slo
 {
 	const struct conf_listener *l = policy_listener(w->policy, slot);
 
-	REQUIRE(l != NULL); /* connections of a listener that is gone end with it (adopt.c) */
+	REQUIRE(l != NULL); /* connections of a listener that is gone are refused (admission.c) */
 	return l;
 }
 
 const struct conf_limits *worker_limits(const struct worker *w, const struct conn *c)
 {
-	return &worker_listener(w, stream_listener(c->stream))->limits;
+	const struct conf_listener *l = policy_listener(w->policy, stream_listener(c->stream));
+
+	return l == NULL ? &w->policy->conf->limits : &l->limits;
 }

@@ -94,6 +94,13 @@ struct receive_answer {
 
 struct parcel;
 
+/* Connections are being checked against a new configuration (admission.h). */
+struct admission {
+	struct conn *next;       /* the first that was not checked yet */
+	void (*done)(void *arg); /* NULL: all are */
+	void *arg;
+};
+
 struct worker {
 	struct home home;
 	struct server *server;
@@ -104,6 +111,7 @@ struct worker {
 	struct session *replaying;
 	struct table filters; /* by id: the first of its live subscribers here (utlist DL) */
 	struct conn *conns;   /* utlist DL, in order of arrival here */
+	struct admission admission;
 	struct conn *dirty;
 	struct conn *leaving;  /* move to another home at the end of the turn */
 	struct buf spare[128]; /* output buffers to use again */

@@ -24,7 +24,8 @@
 struct listener {
 	struct loop *loop;
 	struct watch *watch;
-	struct listener_settings settings;
+	struct listener_settings settings; /* its tls is not used: see source */
+	struct tls_source *source;         /* NULL for unix */
 	listener_accept_fn *on_accept;
 	void *arg;
 	struct timer retry;
@@ -81,9 +82,9 @@ static void descriptors_are_back(struct listener *l)
 
 static struct stream *new_stream(struct listener *l, int fd, const struct sockaddr *address)
 {
-	if (l->settings.tls == NULL)
+	if (l->source == NULL)
 		return unix_stream_new(fd, l->settings.index);
-	return tls_stream_new(fd, l->settings.index, address, l->settings.tls);
+	return tls_stream_new(fd, l->settings.index, address, l->source);
 }
 
 /* True: there may be more. */
@@ -191,11 +192,11 @@ void listener_set_conf(struct listener *l, const struct conf_listener *conf)
 
 void listener_set_tls(struct listener *l, struct tls_context *tls)
 {
-	struct tls_context *before = l->settings.tls;
-
-	l->settings.tls = tls_context_ref(tls);
+	if (l->source == NULL)
+		l->source = tls_source_new(tls);
+	else
+		tls_source_set(l->source, tls);
 	tls_context_name(tls, l->settings.conf->bind);
-	tls_context_unref(&before);
 }
 
 void listener_close(struct listener *l)
@@ -207,7 +208,9 @@ void listener_close(struct listener *l)
 	l->watch = NULL;
 	remove_file(l);
 	close(l->fd);
-	tls_context_unref(&l->settings.tls);
+	if (l->source != NULL)
+		tls_source_set(l->source, NULL);
+	tls_source_unref(&l->source);
 	if (l->accepting)
 		l->closed = true;
 	else

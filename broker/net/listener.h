@@ -42,9 +42,10 @@ void listener_resume(struct listener *l);
 /* Reload: the same listener's place in the new configuration (borrowed until closed, or replaced).
  */
 void listener_set_conf(struct listener *l, const struct conf_listener *conf);
-void listener_set_tls(struct listener *l,
-                      struct tls_context *tls); /* reload: for connections from now on */
-/* Closes; freed once the loop let go of it. A unix socket's file is removed. */
+/* Reload: for every handshake that begins from now on, of connections accepted before too. */
+void listener_set_tls(struct listener *l, struct tls_context *tls);
+/* Closes; connections whose handshake has not begun will not begin one. Freed once the loop let go
+ * of it. A unix socket's file is removed. */
 void listener_close(struct listener *l);
 
 #endif

@@ -86,8 +86,8 @@ size_t stream_certificate_names(const struct stream *s, enum conf_certificate_us
 	return s->ops->certificate_names(s, kind, out);
 }
 
-bool stream_certificate_valid(const struct stream *s, const struct tls_context *ctx,
-                              const char **why)
+enum stream_fit stream_fits(const struct stream *s, const struct tls_context *ctx, bool connected,
+                            const char **why)
 {
-	return s->ops->certificate_valid == NULL || s->ops->certificate_valid(s, ctx, why);
+	return s->ops->fits == NULL ? STREAM_FITS : s->ops->fits(s, ctx, connected, why);
 }

@@ -77,10 +77,19 @@ struct slice stream_peer_key(const struct stream *s);
 const char *stream_tls_version(const struct stream *s); /* "TLSv1.3", or "none" */
 bool stream_has_certificate(
     const struct stream *s); /* the client gave one and it was verified, this time too */
-/* Would the client's certificate be accepted by this (newer) context: dates, chain, CRL? True where
- * it gave none and none is required. On false *why says it in plain words. */
-bool stream_certificate_valid(const struct stream *s, const struct tls_context *ctx,
-                              const char **why);
+/* Would its handshake succeed with this (newer) context? Looked at are the TLS version and the
+ * client's certificate: its chain, dates and the CRL, or that there is one where one is required.
+ * What was verified with the same CAs and CRL is not verified again, except for its dates.
+ * `connected`: an expired CRL is no reason any more. Where it does not fit *why says so in plain
+ * words. */
+enum stream_fit {
+	STREAM_FITS,
+	STREAM_NOT_READY, /* its handshake is not done: nothing is known yet */
+	STREAM_VERSION_TOO_OLD,
+	STREAM_CERTIFICATE_BAD,
+};
+enum stream_fit stream_fits(const struct stream *s, const struct tls_context *ctx, bool connected,
+                            const char **why);
 /* Names of that kind in the client's certificate: how many there are; the first is appended to
  * *out. Only values that are UTF-8 without U+0000 count; one that is not gives 0. */
 size_t stream_certificate_names(const struct stream *s, enum conf_certificate_user kind,
@@ -103,9 +112,9 @@ struct stream_ops {
 	size_t (*certificate_names)(const struct stream *s, enum conf_certificate_user kind,
 	                            struct buf *out);
 	bool (*has_certificate)(const struct stream *s);
-	/* NULL: there are none */
-	bool (*certificate_valid)(const struct stream *s, const struct tls_context *ctx,
-	                          const char **why);
+	/* NULL: it always fits */
+	enum stream_fit (*fits)(const struct stream *s, const struct tls_context *ctx,
+	                        bool connected, const char **why);
 };
 
 struct stream {

@@ -1,6 +1,6 @@
 /* TLS contexts: what security.md section 1 demands, and nothing configurable below it.  One context
- * per listener, shared by all workers; immutable, reference counted: a reload makes new ones, old
- * connections keep theirs.  Thread: any. */
+ * per listener, shared by all workers; immutable, reference counted: a reload makes new ones, and a
+ * connection keeps the one by which its handshake began.  Thread: any. */
 #ifndef NET_TLS_H
 #define NET_TLS_H
 

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "base/crypto.h"
 #include "net/tls_inside.h"
 #include "net/tls_stream.h"
 
@@ -374,6 +375,16 @@ static void warn_about_crl(const struct building *b, const X509_CRL *crl)
 		            "certificate of its CA is accepted");
 }
 
+/* The files one after the other: a digest over the digests. */
+static void add_trust(struct tls_context *ctx, struct slice file)
+{
+	uint8_t both[2 * sizeof(ctx->trust)];
+
+	memcpy(both, ctx->trust, sizeof(ctx->trust));
+	crypto_sha256(file, both + sizeof(ctx->trust));
+	crypto_sha256(slice_of(both, sizeof(both)), ctx->trust);
+}
+
 static bool add_crls(const struct building *b, X509_STORE *store, STACK_OF(X509) * cas)
 {
 	struct buf bytes = {0};
@@ -390,6 +401,7 @@ static bool add_crls(const struct building *b, X509_STORE *store, STACK_OF(X509)
 		goto done;
 	}
 	ok = true;
+	add_trust(b->ctx, buf_slice(&bytes));
 	for (int i = 0; i < sk_X509_CRL_num(crls); i++) {
 		ok = ok && X509_STORE_add_crl(store, sk_X509_CRL_value(crls, i)) == 1;
 		warn_about_crl(b, sk_X509_CRL_value(crls, i));
@@ -418,6 +430,7 @@ static bool load_client_ca(const struct building *b)
 		           "this is not a certificate in PEM (-----BEGIN CERTIFICATE-----) or DER");
 		goto done;
 	}
+	add_trust(b->ctx, buf_slice(&bytes));
 	ok = add_client_ca(b, store, cas) &&
 	     (b->conf->client_crl == NULL || add_crls(b, store, cas));
 done:
@@ -470,6 +483,7 @@ static struct tls_context *build(struct building *b, struct tls_tickets *tickets
 	atomic_init(&ctx->refs, 1);
 	mutex_init(&ctx->lock);
 	ctx->client_certificates = b->conf->client_certificates;
+	ctx->min_version = b->conf->min_version;
 	ctx->tickets = tls_tickets_ref(tickets);
 	load_clients(b);
 	load_certificates(b);

@@ -65,6 +65,8 @@ struct tls_context {
 	size_t group_count;
 	X509_STORE *client_store; /* NULL: no client certificates */
 	enum conf_client_certificates client_certificates;
+	unsigned min_version; /* 12, 13 */
+	uint8_t trust[32];    /* digest of what clients are verified by: CAs and CRL */
 	struct tls_tickets *tickets;
 	char *description;
 	struct mutex lock; /* for what is below */
@@ -122,9 +124,12 @@ void tls_log_plaintext(const struct peer *peer, struct tls_context *ctx, const c
 
 #define TLS_CLIENT_DEPTH 4
 
-/* `chain`: what the client sent behind it, may be NULL. On false *why is OpenSSL's own text. */
+/* `chain`: what the client sent with it, may be NULL. `connected`: an expired CRL is passed over.
+ * On false *why is OpenSSL's own text. */
 bool tls_client_still_good(const struct tls_context *ctx, X509 *certificate, STACK_OF(X509) * chain,
-                           const char **why);
+                           bool connected, const char **why);
+/* Is every certificate of a chain that was verified before in its dates now? */
+bool tls_client_in_date(STACK_OF(X509) * verified);
 
 /* --- names in a client's certificate (tls_names.c) --- */
 

@@ -33,14 +33,15 @@ enum fill {
 
 struct tls_stream {
 	struct sock sock;
-	struct tls_context *ctx;
-	SSL *ssl;                /* NULL until the first bytes came */
-	struct tls_hello *hello; /* during the handshake */
-	struct slice in;         /* ciphertext at hand: in the loop's buffer, or in `pending` */
-	struct buf pending;      /* ciphertext kept while paused or on its way home */
-	uint64_t sealed;         /* bytes written under the key in use */
-	uint32_t barren;         /* bytes read since the owner got some */
-	enum fill stopped;       /* END or FAILED: the owner, who has paused, does not know yet */
+	struct tls_source *source; /* until the first bytes came */
+	struct tls_context *ctx;   /* from then on: the one that was in force */
+	SSL *ssl;                  /* NULL until the first bytes came */
+	struct tls_hello *hello;   /* during the handshake */
+	struct slice in;           /* ciphertext at hand: in the loop's buffer, or in `pending` */
+	struct buf pending;        /* ciphertext kept while paused or on its way home */
+	uint64_t sealed;           /* bytes written under the key in use */
+	uint32_t barren;           /* bytes read since the owner got some */
+	enum fill stopped;         /* END or FAILED: the owner, who has paused, does not know yet */
 	bool established;
 	bool failed; /* OpenSSL must not be asked any more: no SSL_shutdown */
 };
@@ -351,6 +352,13 @@ static void gone_in_handshake(struct tls_stream *t)
 /* False: it ends here. */
 static bool begin(struct tls_stream *t)
 {
+	t->ctx = tls_source_context(t->source);
+	tls_source_unref(&t->source);
+	if (t->ctx == NULL) { /* the listener is closed */
+		t->in = SLICE_EMPTY;
+		sock_close(&t->sock, STREAM_END_TLS, 0);
+		return false;
+	}
 	if (!tls_looks_like_tls(t->in)) {
 		refuse_plaintext(t);
 		return false;
@@ -458,6 +466,7 @@ static void free_it(struct sock *s)
 	struct tls_stream *t = tls_of(s);
 
 	SSL_free(t->ssl);
+	tls_source_unref(&t->source);
 	tls_context_unref(&t->ctx);
 	free(t->hello);
 	buf_fini(&t->pending);
@@ -503,16 +512,45 @@ static size_t op_certificate_names(const struct stream *stream, enum conf_certif
 	return certificate == NULL ? 0 : tls_certificate_names(certificate, kind, out);
 }
 
-static bool op_certificate_valid(const struct stream *stream, const struct tls_context *ctx,
-                                 const char **why)
+/* Verified by the same CAs and CRL before: only the dates may have come to an end. */
+static bool verified_alike(const struct tls_stream *t, const struct tls_context *ctx)
 {
+	STACK_OF(X509) *verified = SSL_get0_verified_chain(t->ssl);
+
+	return memcmp(t->ctx->trust, ctx->trust, sizeof(ctx->trust)) == 0 && verified != NULL &&
+	       tls_client_in_date(verified);
+}
+
+/* Where no certificates are asked for any more, one that was given counts as none. */
+static bool certificate_fits(const struct stream *stream, const struct tls_context *ctx,
+                             bool connected, const char **why)
+{
+	const struct tls_stream *t = tls_of_stream(stream);
 	X509 *certificate = certificate_of(stream);
 
-	if (certificate != NULL)
-		return tls_client_still_good(
-		    ctx, certificate, SSL_get_peer_cert_chain(tls_of_stream(stream)->ssl), why);
-	*why = "a client certificate is required now";
-	return ctx->client_certificates != CLIENT_CERTIFICATES_REQUIRED;
+	if (ctx->client_certificates == CLIENT_CERTIFICATES_NONE)
+		return true;
+	if (certificate == NULL) {
+		*why = "a client certificate is required now";
+		return ctx->client_certificates != CLIENT_CERTIFICATES_REQUIRED;
+	}
+	return verified_alike(t, ctx) ||
+	       tls_client_still_good(ctx, certificate, SSL_get_peer_cert_chain(t->ssl), connected,
+	                             why);
+}
+
+static enum stream_fit op_fits(const struct stream *stream, const struct tls_context *ctx,
+                               bool connected, const char **why)
+{
+	const struct tls_stream *t = tls_of_stream(stream);
+
+	if (!t->established)
+		return STREAM_NOT_READY;
+	if (ctx->min_version == 13 && SSL_version(t->ssl) < TLS1_3_VERSION) {
+		*why = "the TLS version is below tls.min_version now";
+		return STREAM_VERSION_TOO_OLD;
+	}
+	return certificate_fits(stream, ctx, connected, why) ? STREAM_FITS : STREAM_CERTIFICATE_BAD;
 }
 
 static void op_attach(struct stream *stream, struct loop *loop)
@@ -539,16 +577,16 @@ static const struct stream_ops ops = {
     .tls_version = op_tls_version,
     .certificate_names = op_certificate_names,
     .has_certificate = op_has_certificate,
-    .certificate_valid = op_certificate_valid,
+    .fits = op_fits,
 };
 
 struct stream *tls_stream_new(int fd, unsigned listener, const struct sockaddr *peer,
-                              struct tls_context *ctx)
+                              struct tls_source *source)
 {
 	struct tls_stream *t = xnew(t);
 
 	sock_init(&t->sock, &ops, &layer, fd, listener);
 	t->sock.peer = peer_of_address(peer);
-	t->ctx = tls_context_ref(ctx);
+	t->source = tls_source_ref(source);
 	return &t->sock.stream;
 }

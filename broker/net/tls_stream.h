@@ -7,10 +7,12 @@
 
 #include "net/stream.h"
 #include "net/tls.h"
+#include "net/tls_source.h"
 
-/* Takes the connected descriptor, and a reference of the context. Detached. */
+/* Takes the connected descriptor, and a reference of the source, where it finds its context when
+ * the handshake begins. Detached. */
 struct stream *tls_stream_new(int fd, unsigned listener, const struct sockaddr *peer,
-                              struct tls_context *ctx);
+                              struct tls_source *source);
 
 /* What the listener is called in the log; the first name given stays. Any thread. */
 void tls_context_name(struct tls_context *ctx, const char *bind);

@@ -177,7 +177,7 @@ static bool may_resume(const struct tls_context *ctx, SSL_SESSION *session)
 		return false;
 	if (certificate == NULL)
 		return ctx->client_certificates != CLIENT_CERTIFICATES_REQUIRED;
-	return tls_client_still_good(ctx, certificate, NULL, &why);
+	return tls_client_still_good(ctx, certificate, NULL, false, &why);
 }
 
 static SSL_TICKET_RETURN on_ticket_back(SSL *ssl, SSL_SESSION *session, const unsigned char *name,

@@ -213,7 +213,7 @@ def test_listeners_come_and_go(house):
     del house.config["listeners"][1]
     house.write()
     reload(house)
-    assert second.expect(mqtt.DISCONNECT).reason == 0x98
+    assert second.expect(mqtt.DISCONNECT).reason == 0x8B
     second.expect_close()
     with pytest.raises(OSError):
         import socket

@@ -226,7 +226,7 @@ static void run_row(const struct row *row, const struct users *users)
 	    !slice_equal(id->name, row->user != NULL ? login.user_name : login.certificate_name))
 		fail_msg("%s: name", row->name);
 	/* Whoever may log in by this could do so at a reload that changed nothing. */
-	if (id != NULL && !login_still_valid(id, &conf, !row->no_file, login.users, &why))
+	if (id != NULL && !login_still_valid(id, &login, &why))
 		fail_msg("%s: not valid any more: %s", row->name, why);
 	identity_unref(&id);
 }
@@ -244,79 +244,128 @@ static void decision_table(void **state)
 #define A1 "anna:id=00000000000000a1"
 #define B1 "anna:id=00000000000000b1"
 
+static const struct reload_case {
+	const char *name;
+	enum identity_kind kind;
+	uint64_t entry_id;
+	struct slice file;
+	bool no_file, no_anonymous, no_certificate_user;
+	bool certificate_required;
+	bool has_certificate;    /* a password user's; one of kind CERTIFICATE has one */
+	const char *certificate; /* names now; NULL: anna */
+	const char *client_id;   /* NULL: the broker chose it */
+	enum conf_bind_client_id bind;
+	bool valid;
+} reload_cases[] = {
+    {"anonymous stays", .kind = IDENTITY_ANONYMOUS, .valid = true},
+    {"anonymous off", .kind = IDENTITY_ANONYMOUS, .no_anonymous = true},
+
+    {"nothing changed", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 ":hash=" HASH "\n"), .valid = true},
+    {"roles changed", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 ":hash=" HASH ":roles=a\n"), .valid = true},
+    {"anonymous off is no matter", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 ":hash=" HASH "\n"), .no_anonymous = true, .valid = true},
+    {"removed", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1, .file = SLICE_INIT("")},
+    {"a namesake", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
+     .file = SLICE_INIT(B1 ":hash=" HASH "\n")},
+    {"locked", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 ":hash=" HASH ":locked\n")},
+    {"new password", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 ":hash=" HASH2 "\n")},
+    {"a verifier came", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 ":hash=" HASH ":" SCRAM "\n")},
+    {"a verifier in its place", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 ":" SCRAM "\n")},
+    {"password taken away", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 "\n")},
+    {"no file any more", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1, .no_file = true},
+
+    {"certificate stays", .kind = IDENTITY_CERTIFICATE, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 "\n"), .valid = true},
+    {"its password changed", .kind = IDENTITY_CERTIFICATE, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 ":hash=" HASH2 "\n"), .valid = true},
+    {"certificate user locked", .kind = IDENTITY_CERTIFICATE, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 ":locked\n")},
+    {"certificate user removed", .kind = IDENTITY_CERTIFICATE, .entry_id = 0xa1,
+     .file = SLICE_INIT("")},
+    {"certificate user's namesake", .kind = IDENTITY_CERTIFICATE, .entry_id = 0xa1,
+     .file = SLICE_INIT(B1 "\n")},
+    {"certificates name nobody now", .kind = IDENTITY_CERTIFICATE, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 "\n"), .no_certificate_user = true},
+    {"certificate without file", .kind = IDENTITY_CERTIFICATE, .entry_id = 0, .no_file = true,
+     .valid = true},
+    {"a file came", .kind = IDENTITY_CERTIFICATE, .entry_id = 0, .file = SLICE_INIT("")},
+    {"a file with the name came", .kind = IDENTITY_CERTIFICATE, .entry_id = 0,
+     .file = SLICE_INIT(A1 "\n")},
+    {"the file went", .kind = IDENTITY_CERTIFICATE, .entry_id = 0xa1, .no_file = true},
+    {"another part of it names the user", .kind = IDENTITY_CERTIFICATE, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 "\n"), .certificate = "anna.example"},
+    {"that part names nobody", .kind = IDENTITY_CERTIFICATE, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 "\n"), .certificate = ""},
+
+    {"certificates are required now", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 ":hash=" HASH "\n"), .certificate_required = true},
+    {"and this one has one", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 ":hash=" HASH "\n"), .certificate_required = true,
+     .has_certificate = true, .no_certificate_user = true, .valid = true},
+    {"of anonymous too", .kind = IDENTITY_ANONYMOUS, .certificate_required = true},
+    {"its certificate names the same user now", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 ":hash=" HASH "\n"), .has_certificate = true, .valid = true},
+    {"its certificate names another user now", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 ":hash=" HASH "\n"), .has_certificate = true, .certificate = "bertil"},
+    {"anonymous with a certificate that names a user now", .kind = IDENTITY_ANONYMOUS,
+     .has_certificate = true},
+
+    {"the client id begins with the name", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 ":hash=" HASH "\n"), .client_id = "anna-1",
+     .bind = BIND_CLIENT_ID_PREFIX, .valid = true},
+    {"the client id does not fit any more", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 ":hash=" HASH "\n"), .client_id = "lamp", .bind = BIND_CLIENT_ID_PREFIX},
+    {"nor that of a certificate user", .kind = IDENTITY_CERTIFICATE, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 "\n"), .client_id = "lamp", .bind = BIND_CLIENT_ID_EQUAL},
+    {"one that the broker chose fits", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 ":hash=" HASH "\n"), .bind = BIND_CLIENT_ID_EQUAL, .valid = true},
+    {"of anonymous none is asked", .kind = IDENTITY_ANONYMOUS, .client_id = "lamp",
+     .bind = BIND_CLIENT_ID_EQUAL, .valid = true},
+};
+
 static void reload_table(void **state)
 {
-	static const struct {
-		const char *name;
-		enum identity_kind kind;
-		uint64_t entry_id;
-		struct slice file;
-		bool no_file, no_anonymous, no_certificate_user;
-		bool valid;
-	} cases[] = {
-	    {"anonymous stays", .kind = IDENTITY_ANONYMOUS, .valid = true},
-	    {"anonymous off", .kind = IDENTITY_ANONYMOUS, .no_anonymous = true},
-
-	    {"nothing changed", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
-	     .file = SLICE_INIT(A1 ":hash=" HASH "\n"), .valid = true},
-	    {"roles changed", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
-	     .file = SLICE_INIT(A1 ":hash=" HASH ":roles=a\n"), .valid = true},
-	    {"anonymous off is no matter", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
-	     .file = SLICE_INIT(A1 ":hash=" HASH "\n"), .no_anonymous = true, .valid = true},
-	    {"removed", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1, .file = SLICE_INIT("")},
-	    {"a namesake", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
-	     .file = SLICE_INIT(B1 ":hash=" HASH "\n")},
-	    {"locked", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
-	     .file = SLICE_INIT(A1 ":hash=" HASH ":locked\n")},
-	    {"new password", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
-	     .file = SLICE_INIT(A1 ":hash=" HASH2 "\n")},
-	    {"a verifier came", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
-	     .file = SLICE_INIT(A1 ":hash=" HASH ":" SCRAM "\n")},
-	    {"a verifier in its place", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
-	     .file = SLICE_INIT(A1 ":" SCRAM "\n")},
-	    {"password taken away", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
-	     .file = SLICE_INIT(A1 "\n")},
-	    {"no file any more", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1, .no_file = true},
-
-	    {"certificate stays", .kind = IDENTITY_CERTIFICATE, .entry_id = 0xa1,
-	     .file = SLICE_INIT(A1 "\n"), .valid = true},
-	    {"its password changed", .kind = IDENTITY_CERTIFICATE, .entry_id = 0xa1,
-	     .file = SLICE_INIT(A1 ":hash=" HASH2 "\n"), .valid = true},
-	    {"certificate user locked", .kind = IDENTITY_CERTIFICATE, .entry_id = 0xa1,
-	     .file = SLICE_INIT(A1 ":locked\n")},
-	    {"certificate user removed", .kind = IDENTITY_CERTIFICATE, .entry_id = 0xa1,
-	     .file = SLICE_INIT("")},
-	    {"certificate user's namesake", .kind = IDENTITY_CERTIFICATE, .entry_id = 0xa1,
-	     .file = SLICE_INIT(B1 "\n")},
-	    {"certificates name nobody now", .kind = IDENTITY_CERTIFICATE, .entry_id = 0xa1,
-	     .file = SLICE_INIT(A1 "\n"), .no_certificate_user = true},
-	    {"certificate without file", .kind = IDENTITY_CERTIFICATE, .entry_id = 0,
-	     .no_file = true, .valid = true},
-	    {"a file came", .kind = IDENTITY_CERTIFICATE, .entry_id = 0, .file = SLICE_INIT("")},
-	    {"a file with the name came", .kind = IDENTITY_CERTIFICATE, .entry_id = 0,
-	     .file = SLICE_INIT(A1 "\n")},
-	    {"the file went", .kind = IDENTITY_CERTIFICATE, .entry_id = 0xa1, .no_file = true},
-	};
 	char hash[] = HASH;
 	const struct user before = {.hash = hash};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < sizeof(reload_cases) / sizeof(reload_cases[0]); i++) {
+		const struct reload_case *c = &reload_cases[i];
 		struct conf_authentication conf = {
-		    .anonymous = !cases[i].no_anonymous,
-		    .certificate_user = cases[i].no_certificate_user ? CERTIFICATE_USER_NONE
-		                                                     : CERTIFICATE_USER_SAN_DNS,
+		    .anonymous = !c->no_anonymous,
+		    .certificate_user =
+			c->no_certificate_user ? CERTIFICATE_USER_NONE : CERTIFICATE_USER_SAN_DNS,
+		    .bind_client_id = c->bind,
 		};
-		struct users *users = cases[i].no_file ? NULL : users_of(cases[i].file);
-		bool anonymous = cases[i].kind == IDENTITY_ANONYMOUS;
-		struct identity *id = identity_new(
-		    cases[i].kind, anonymous ? SLICE_EMPTY : SLICE("anna"), cases[i].entry_id,
-		    cases[i].kind == IDENTITY_PASSWORD ? user_credential(&before) : 0);
+		struct users *users = c->no_file ? NULL : users_of(c->file);
+		bool anonymous = c->kind == IDENTITY_ANONYMOUS;
+		struct identity *id =
+		    identity_new(c->kind, anonymous ? SLICE_EMPTY : SLICE("anna"), c->entry_id,
+		                 c->kind == IDENTITY_PASSWORD ? user_credential(&before) : 0);
+		const char *named = c->certificate == NULL ? "anna" : c->certificate;
+		struct login now = {
+		    .conf = &conf,
+		    .has_password_file = !c->no_file,
+		    .users = users,
+		    .client_id = slice_of_str(c->client_id),
+		    .assigned_client_id = c->client_id == NULL,
+		    .has_certificate = c->has_certificate || c->kind == IDENTITY_CERTIFICATE,
+		    .certificate_required = c->certificate_required,
+		};
 		const char *why;
 
-		if (login_still_valid(id, &conf, !cases[i].no_file, users, &why) != cases[i].valid)
-			fail_msg("%s", cases[i].name);
-		assert_int_equal(why == NULL, cases[i].valid);
+		if (now.has_certificate && !c->no_certificate_user)
+			now.certificate_name = slice_of_str(named);
+		if (login_still_valid(id, &now, &why) != c->valid)
+			fail_msg("%s", c->name);
+		assert_int_equal(why == NULL, c->valid);
 		identity_unref(&id);
 		users_unref(&users);
 	}
