@@ -1,6 +1,7 @@
 /* The command line, the process around the broker, and its exit status: 0 fine, 1 failed while
  * running, 2 wrong use or configuration. */
 #include <getopt.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include "base/log.h"
 #include "core/policy.h"
 #include "core/server.h"
+#include "store/disk_files.h"
 
 enum command {
 	COMMAND_RUN,
@@ -84,13 +86,34 @@ static struct policy *load(const char *path, struct tls_tickets *tickets)
 	return policy;
 }
 
+/* Can a start read what is kept? */
+static bool check_store(const struct conf *conf)
+{
+	const char *directory = conf->persistence_directory;
+	char text[DISK_ERROR_TEXT];
+	struct errors errors = {0};
+	uint32_t format;
+
+	if (directory == NULL)
+		return true;
+	if (disk_files_format(directory, &format, text) != 0) {
+		errors_add(&errors, directory, 0, 0, "persistence.directory: %s", text);
+		print_errors(&errors);
+		return false;
+	}
+	disk_files_foretell(format, DISK_FORMAT, text);
+	if (text[0] != '\0')
+		printf("%s: the store is of format %" PRIu32 ": %s\n", directory, format, text);
+	return true;
+}
+
 static int check(const char *path)
 {
 	struct tls_tickets *tickets = tls_tickets_new();
 	struct policy *policy = load(path, tickets);
-	int status = policy == NULL ? 2 : 0;
+	int status = policy == NULL || !check_store(policy->conf) ? 2 : 0;
 
-	if (policy != NULL) {
+	if (status == 0) {
 		char *text = policy_exposure(policy);
 
 		printf("%s is fine. What it opens:\n%s\n", path, text);

@@ -106,9 +106,10 @@ struct info {
 
 static void print_info(const struct source *s, const struct info *i)
 {
-	char when[CLOCK_TEXT_MAX];
+	char when[CLOCK_TEXT_MAX], text[DISK_ERROR_TEXT];
 
-	printf("format        %" PRIu32 "\n", i->format);
+	disk_files_foretell(i->format, DISK_FORMAT, text);
+	printf("format        %" PRIu32 "%s%s\n", i->format, text[0] == '\0' ? "" : ": ", text);
 	printf("last commit   %s\n", clock_text((int64_t)i->time_ms, when));
 	printf("transaction   %" PRIu64 "\n", i->transaction);
 	printf("file          %" PRIu64 " bytes\n", i->file_bytes);
@@ -173,6 +174,7 @@ static int run_info(const char *path, const char *argument)
 
 static int run_check(const char *path, const char *argument)
 {
+	char text[DISK_ERROR_TEXT];
 	uint64_t rows = 0;
 	struct source s;
 	int rc;
@@ -188,6 +190,9 @@ static int run_check(const char *path, const char *argument)
 		rows += s.report.rows[i];
 	if (rc == 0)
 		printf("fine: %" PRIu64 " rows in %" PRIu64 " pages\n", rows, s.report.pages);
+	disk_files_foretell(s.report.format, DISK_FORMAT, text);
+	if (rc == 0 && text[0] != '\0')
+		printf("its format is %" PRIu32 ": %s\n", s.report.format, text);
 	if (rc == 0 && s.report.pages_lost > 0)
 		printf("%" PRIu64 " pages are in no list: no harm, they are only not used\n",
 		       s.report.pages_lost);

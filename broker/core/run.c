@@ -230,8 +230,12 @@ static struct journal *open_journal(const struct conf *conf)
 
 	if (conf->persistence_directory == NULL)
 		return journal_memory_new();
-	if (disk_open(&options, text, &disk) == 0)
+	if (disk_open(&options, text, &disk) == 0) {
+		if (disk_upgraded_from(disk) != 0)
+			LOG(STORE_UPGRADED, F_STR("directory", conf->persistence_directory),
+			    F_NUM("from", disk_upgraded_from(disk)), F_NUM("to", DISK_FORMAT));
 		return journal_disk_new(disk, &timing);
+	}
 	LOG(STORE_REFUSED, F_STR("directory", conf->persistence_directory), F_STR("error", text));
 	return NULL;
 }

@@ -9,21 +9,6 @@
 #include "base/clock.h"
 #include "store/disk_inside.h"
 
-static const char *const table_names[] = {
-    [TABLE_META] = "meta",           [TABLE_SESSION] = "session",
-    [TABLE_ENDING] = "ending",       [TABLE_SUBSCRIPTION] = "subscription",
-    [TABLE_INBOUND] = "inbound",     [TABLE_QUEUE] = "queue",
-    [TABLE_SENT] = "sent",           [TABLE_BODY] = "body",
-    [TABLE_BODY_REFS] = "body-refs", [TABLE_RETAINED] = "retained",
-    [TABLE_WILL] = "will",           [TABLE_REPLAY] = "replay",
-};
-_Static_assert(sizeof(table_names) / sizeof(table_names[0]) == TABLES, "each table has a name");
-
-const char *disk_table_name(enum disk_table table)
-{
-	return table_names[table];
-}
-
 /* ---- seals ---- */
 
 uint64_t disk_seal_seed(enum disk_table table, struct slice key)
@@ -48,6 +33,11 @@ bool disk_unseal(enum disk_table table, struct slice key, struct slice row, stru
 }
 
 /* ---- transactions ---- */
+
+static bool is_table(const struct disk *d, enum disk_table table)
+{
+	return (unsigned)table < disk_format_tables(d->formats, d->formats->newest);
+}
 
 static bool passes(int rc)
 {
@@ -82,7 +72,7 @@ int disk_begin(struct disk *d)
 
 int disk_put(struct disk *d, enum disk_table table, struct slice key, struct slice value)
 {
-	REQUIRE(d->open && table < TABLES && key.len > 0 && key.len <= DISK_KEY_MAX);
+	REQUIRE(d->open && is_table(d, table) && key.len > 0 && key.len <= DISK_KEY_MAX);
 	REQUIRE(table != TABLE_META || key.data[0] != DISK_TABLE_MARK);
 	d->changed = true;
 	return outcome(d, d->ops->put(d, table, key, value, disk_seal(table, key, value)));
@@ -93,7 +83,7 @@ int disk_get(struct disk *d, enum disk_table table, struct slice key, struct sli
 	struct slice row;
 	int rc;
 
-	REQUIRE(d->open && table < TABLES && key.len > 0);
+	REQUIRE(d->open && is_table(d, table) && key.len > 0);
 	rc = d->ops->get(d, table, key, &row);
 	if (rc == 0 && !disk_unseal(table, key, row, value))
 		rc = -EBADMSG;
@@ -104,7 +94,7 @@ int disk_delete(struct disk *d, enum disk_table table, struct slice key)
 {
 	int rc;
 
-	REQUIRE(d->open && table < TABLES && key.len > 0);
+	REQUIRE(d->open && is_table(d, table) && key.len > 0);
 	rc = d->ops->remove(d, table, key);
 	if (rc == 0)
 		d->changed = true;
@@ -136,7 +126,7 @@ int disk_scan(struct disk *d, enum disk_table table, struct slice from, disk_vis
 	struct scan s = {.table = table, .visit = visit, .arg = arg};
 	int rc;
 
-	REQUIRE(d->open && table < TABLES);
+	REQUIRE(d->open && is_table(d, table));
 	rc = d->ops->scan(d, table, from, scan_row, &s);
 	return outcome(d, s.broken ? -EBADMSG : rc);
 }
@@ -197,6 +187,11 @@ void disk_abort(struct disk *d)
 bool disk_is_failed(const struct disk *d)
 {
 	return d->failed;
+}
+
+uint32_t disk_upgraded_from(const struct disk *d)
+{
+	return d->upgraded_from;
 }
 
 /* ---- beside them ---- */

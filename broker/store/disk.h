@@ -13,7 +13,8 @@
 #include "base/bytes.h"
 
 /* Keys are fixed-size numbers (big endian, so that their order is the table's) or hashes; names are
- * values.  The names and numbers of tables are part of the format. */
+ * values.  The names and numbers of tables are part of the format: a new one stands at the end and
+ * makes a new format (disk_format.c). */
 enum disk_table {
 	TABLE_META,
 	TABLE_SESSION,      /* session id */
@@ -30,7 +31,12 @@ enum disk_table {
 	TABLES,
 };
 
+/* Tables of any format that is to come have numbers below it. */
+#define DISK_TABLES_MAX 32
+_Static_assert(TABLES <= DISK_TABLES_MAX, "all tables have a number");
+
 struct disk;
+struct disk_formats; /* disk_inside.h */
 
 #define DISK_ERROR_TEXT 512
 #define DISK_FORMAT     1
@@ -39,13 +45,18 @@ struct disk_options {
 	const char *directory; /* made with mode 0700 where it is missing */
 	uint64_t max_bytes;    /* how far the file may grow; 0: as far as the machine lets it */
 	uint32_t first_map;    /* bytes of the first map, 0: the default (tests make it small) */
+	/* NULL: those that this version knows (a test knows one more). */
+	const struct disk_formats *formats;
 };
 
 /* Lock the directory, verify the file that is there (disk_verify.h), open it.  0 or -errno; *text
  * says what is wrong and what to do: in use by process N, damaged, not ours, of a later version,
- * not writable. Nothing is ever emptied or repaired silently. */
+ * not writable. Nothing is ever emptied or repaired silently.  A store of an older format is
+ * upgraded, in one transaction: where that fails, it is what it was. */
 int disk_open(const struct disk_options *options, char text[DISK_ERROR_TEXT], struct disk **out);
 void disk_close(struct disk *d); /* NULL is fine; unlocks */
+/* The format it had before it was opened, where that was an older one; 0: it was ours, or new. */
+uint32_t disk_upgraded_from(const struct disk *d);
 
 /* --- one transaction at a time; reads are part of it and see its own changes --- */
 int disk_begin(struct disk *d);
@@ -76,7 +87,7 @@ void disk_stamp(struct disk *d, uint64_t time_ms);
 struct disk_status {
 	uint64_t map_bytes, file_bytes, used_bytes, max_bytes;
 	uint64_t transaction; /* number of the last one committed */
-	uint64_t rows[TABLES];
+	uint64_t rows[DISK_TABLES_MAX];
 };
 void disk_status(struct disk *d, struct disk_status *out); /* outside of a transaction */
 

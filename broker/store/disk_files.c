@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,8 +93,8 @@ static int check_file(const char *file, const struct reading *r, char text[DISK_
 	*r->report = (struct verify_report){0};
 	if (fd < 0)
 		return disk_explain(text, errno, file, "cannot be opened");
-	rc = disk_verify_file(fd, r->row, r->arg, r->report);
-	rc = rc == 0 ? disk_judge(file, &r->note, r->report, text)
+	rc = disk_verify_file(fd, NULL, r->row, r->arg, r->report);
+	rc = rc == 0 ? disk_judge(file, &r->note, &disk_formats, r->report, text)
 	             : disk_say_damaged(rc, file, r->report, text);
 	close(fd);
 	return rc;
@@ -133,6 +134,59 @@ int disk_files_read(const char *path, uint32_t *format, char text[DISK_ERROR_TEX
 	}
 	free(file);
 	return rc;
+}
+
+static int format_at_rest(const char *file, uint32_t *format, char text[DISK_ERROR_TEXT])
+{
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	struct verify_report report;
+	struct stat st;
+	int rc;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : disk_explain(text, errno, file, "cannot be opened");
+	if (fstat(fd, &st) == 0 && st.st_size == 0) {
+		close(fd);
+		return 0;
+	}
+	rc = disk_verify_format(fd, &report);
+	close(fd);
+	*format = report.format;
+	if (rc != 0)
+		return disk_say_damaged(rc, file, &report, text);
+	return *format > DISK_FORMAT ? disk_format_refuse(*format, DISK_FORMAT, text) : 0;
+}
+
+int disk_files_format(const char *path, uint32_t *format, char text[DISK_ERROR_TEXT])
+{
+	struct disk *d = NULL;
+	char *file;
+	long pid;
+	int lock, rc;
+
+	*format = 0;
+	if (!disk_files_hold(path, &lock, &pid)) {
+		rc = disk_files_read(path, format, text, &d);
+		disk_close(d);
+		return rc;
+	}
+	file = data_path(path);
+	rc = format_at_rest(file, format, text);
+	if (lock >= 0)
+		close(lock);
+	free(file);
+	return rc;
+}
+
+void disk_files_foretell(uint32_t format, uint32_t newest, char text[DISK_ERROR_TEXT])
+{
+	text[0] = '\0';
+	if (format != 0 && format < newest)
+		(void)snprintf(text, DISK_ERROR_TEXT,
+		               "the broker upgrades it to format %" PRIu32
+		               " when it starts, and older versions cannot read it then: make a "
+		               "backup first if you may want to go back",
+		               newest);
 }
 
 /* ---- copying ---- */

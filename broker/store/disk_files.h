@@ -19,6 +19,12 @@ int disk_files_check(const char *path, verify_row_fn *row, void *arg, struct ver
 int disk_files_read(const char *path, uint32_t *format, char text[DISK_ERROR_TEXT],
                     struct disk **out);
 
+/* The format of what is there, without reading the rest; 0: there is nothing yet. -EPROTONOSUPPORT:
+ * a newer one. */
+int disk_files_format(const char *path, uint32_t *format, char text[DISK_ERROR_TEXT]);
+/* What a broker that knows formats up to `newest` will do to it when it starts; empty: nothing. */
+void disk_files_foretell(uint32_t format, uint32_t newest, char text[DISK_ERROR_TEXT]);
+
 /* The state of one moment, checked and on disk, into a new file `to`, or into a data.mdb where that
  * is a directory. *text: where it is. */
 int disk_files_backup(const char *path, const char *to, char text[DISK_ERROR_TEXT]);

@@ -1,12 +1,52 @@
-/* The format of the rows: a number in TABLE_META.  An older store is brought up step by step, each
- * a transaction; a newer one is refused.  A format that changes gets a row in `upgrades`. */
+/* The formats of the rows: a number in TABLE_META, and for each the tables that it has.  A store is
+ * verified by the tables of its own format.  An older one is upgraded at the start, through all the
+ * formats between, in one transaction: an error, a full disk or a kill at any point leaves the
+ * store of the old format, and the next start tries again.  A newer one is refused.
+ *
+ * A change of what is on disk is a new format: give DISK_FORMAT (disk.h) its number, FORMATS a row,
+ * and write upgrade_to_NUMBER, which makes rows of the format before into such of this one.  A new
+ * table stands at the end of enum disk_table and is there, empty, when the upgrade begins; a table
+ * that is no longer used stays in the list and is emptied. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "store/disk_inside.h"
 
-static disk_upgrade_fn *const upgrades[] = {NULL}; /* [0]: from 1 to 2, and so on */
+/* Number, and the last of its tables. */
+#define FORMATS(ROW) ROW(1, TABLE_REPLAY)
+
+#define upgrade_to_1 NULL /* there is none before it */
+
+/* What follows does not compile where a format has no row, a row no upgrade, or a table no format.
+ */
+#define COUNT_TABLES(number, last) TABLES_OF_##number = (last) + 1,
+#define FORMAT(number, last)       {.tables = TABLES_OF_##number, .upgrade = upgrade_to_##number},
+#define TABLES_OF(number)          TABLES_OF_##number
+#define TABLES_OF_FORMAT(number)   TABLES_OF(number)
+enum { FORMATS(COUNT_TABLES) };
+static const struct disk_format list[] = {FORMATS(FORMAT)};
+_Static_assert(sizeof(list) / sizeof(list[0]) == DISK_FORMAT, "a row for each format");
+_Static_assert(TABLES_OF_FORMAT(DISK_FORMAT) == (int)TABLES, "a new table makes a new format");
+
+static const char *const table_names[] = {
+    [TABLE_META] = "meta",           [TABLE_SESSION] = "session",
+    [TABLE_ENDING] = "ending",       [TABLE_SUBSCRIPTION] = "subscription",
+    [TABLE_INBOUND] = "inbound",     [TABLE_QUEUE] = "queue",
+    [TABLE_SENT] = "sent",           [TABLE_BODY] = "body",
+    [TABLE_BODY_REFS] = "body-refs", [TABLE_RETAINED] = "retained",
+    [TABLE_WILL] = "will",           [TABLE_REPLAY] = "replay",
+};
+_Static_assert(sizeof(table_names) / sizeof(table_names[0]) == TABLES, "each table has a name");
+
+const struct disk_formats disk_formats = {
+    .list = list, .newest = DISK_FORMAT, .table_names = table_names};
+
+unsigned disk_format_tables(const struct disk_formats *formats, uint32_t format)
+{
+	return format == 0 || format > formats->newest ? 0 : formats->list[format - 1].tables;
+}
 
 static int put_format(struct disk *d, uint32_t format)
 {
@@ -46,8 +86,21 @@ static int get_time(struct disk *d)
 	return r.bad ? -EBADMSG : 0;
 }
 
-/* One transaction: a step, or nothing where the format is the one wanted. */
-static int step(struct disk *d, disk_upgrade_fn *const *table, uint32_t wanted, uint32_t *format)
+/* From `format` to the newest, step by step; an empty store has nothing to upgrade. */
+static int upgrade(struct disk *d, uint32_t format)
+{
+	const struct disk_formats *f = d->formats;
+	int rc = 0;
+
+	if (d->ops->make_tables != NULL)
+		rc = d->ops->make_tables(d, disk_format_tables(f, f->newest));
+	for (uint32_t n = format; rc == 0 && format > 0 && n < f->newest; n++)
+		rc = f->list[n].upgrade == NULL ? -ENOTSUP : f->list[n].upgrade(d);
+	return rc == 0 ? put_format(d, f->newest) : rc;
+}
+
+/* One transaction: all of it, or nothing where the format is the newest. */
+static int settle(struct disk *d, uint32_t *format)
 {
 	int rc = disk_begin(d);
 
@@ -55,42 +108,63 @@ static int step(struct disk *d, disk_upgrade_fn *const *table, uint32_t wanted, 
 		rc = get_format(d, format);
 	if (rc == 0)
 		rc = get_time(d);
-	if (rc == 0 && *format > wanted)
+	if (rc == 0 && *format > d->formats->newest)
 		rc = -EPROTONOSUPPORT;
-	if (rc == 0 && *format > 0 && *format < wanted)
-		rc = table[*format - 1](d);
-	if (rc == 0 && *format != wanted) {
-		*format = *format == 0 ? wanted : *format + 1;
-		rc = put_format(d, *format);
-	}
-	return rc == 0 ? disk_commit(d) : rc;
+	if (rc == 0 && *format < d->formats->newest)
+		rc = upgrade(d, *format);
+	if (rc == 0)
+		rc = disk_commit(d);
+	disk_abort(d);
+	return rc;
 }
 
-int disk_format_refuse(uint32_t format, uint32_t wanted, char text[DISK_ERROR_TEXT])
+int disk_format_refuse(uint32_t format, uint32_t newest, char text[DISK_ERROR_TEXT])
 {
 	(void)snprintf(text, DISK_ERROR_TEXT,
-	               "the store is of format %" PRIu32 ", this version reads up to %" PRIu32
-	               "; install the version of the broker that wrote it, or a later one",
-	               format, wanted);
+	               "the store is of format %" PRIu32
+	               ", and this version of the broker knows formats up to %" PRIu32
+	               ": install the version that wrote it, or a later one, or restore a backup "
+	               "that was made before it was upgraded; nothing was changed",
+	               format, newest);
 	return -EPROTONOSUPPORT;
 }
 
-int disk_format_settle(struct disk *d, disk_upgrade_fn *const *table, uint32_t wanted,
-                       char text[DISK_ERROR_TEXT])
+static const char *remedy_of(int rc)
 {
-	uint32_t format = 0;
+	if (rc == -ENOSPC || rc == -EDQUOT)
+		return "free some space on its file system, or raise persistence.max_size, and "
+		       "start again";
+	if (rc == -ENOTSUP)
+		return "this version of the broker lacks that step: install another one";
+	return "look at the disk, and start again; the version that wrote it still reads it";
+}
+
+static int explain_upgrade(int rc, uint32_t format, uint32_t newest, char text[DISK_ERROR_TEXT])
+{
+	(void)snprintf(text, DISK_ERROR_TEXT,
+	               "the store is of format %" PRIu32 " and could not be upgraded to %" PRIu32
+	               " (%s): %s; nothing was changed",
+	               format, newest, strerror(-rc), remedy_of(rc));
+	return rc;
+}
+
+int disk_settle(struct disk *d, char text[DISK_ERROR_TEXT])
+{
+	uint32_t format = 0, newest = d->formats->newest;
 	int rc;
 
 	do
-		rc = step(d, table, wanted, &format);
-	while (rc == -EAGAIN || (rc == 0 && format != wanted));
-	disk_abort(d);
+		rc = settle(d, &format);
+	while (rc == -EAGAIN);
 	if (rc == -EPROTONOSUPPORT)
-		return disk_format_refuse(format, wanted, text);
+		return disk_format_refuse(format, newest, text);
+	if (rc != 0 && format > 0)
+		return explain_upgrade(rc, format, newest, text);
 	if (rc != 0)
 		(void)snprintf(text, DISK_ERROR_TEXT,
-		               "the store's format cannot be read or brought up to date (error %d)",
-		               -rc);
+		               "the store's format cannot be read or written: %s", strerror(-rc));
+	else if (format < newest)
+		d->upgraded_from = format;
 	return rc;
 }
 
@@ -121,11 +195,4 @@ int disk_restamp(struct disk *d)
 		disk_abort(d);
 	} while (rc == -EAGAIN);
 	return rc;
-}
-
-int disk_settle(struct disk *d, char text[DISK_ERROR_TEXT])
-{
-	_Static_assert(sizeof(upgrades) / sizeof(upgrades[0]) >= DISK_FORMAT - 1,
-	               "a way from each format to the next");
-	return disk_format_settle(d, upgrades, DISK_FORMAT, text);
 }

@@ -28,6 +28,9 @@ struct disk_ops {
 	            void *arg);
 	int (*commit)(struct disk *d);
 	void (*abort)(struct disk *d);
+	/* Let there be all tables below `count`; with this transaction, or not at all. NULL: there
+	 * are. */
+	int (*make_tables)(struct disk *d, unsigned count);
 	void (*status)(struct disk *d, struct disk_status *out);
 	/* Can the file grow by that much? NULL: always. */
 	bool (*reserve)(struct disk *d, const struct disk_status *status, uint64_t bytes);
@@ -39,6 +42,8 @@ struct disk_ops {
 /* The first member of an implementation's own. */
 struct disk {
 	const struct disk_ops *ops;
+	const struct disk_formats *formats;
+	uint32_t upgraded_from;
 	uint64_t time_ms; /* the newest known */
 	bool open;        /* a transaction */
 	bool changed;     /* by it */
@@ -54,22 +59,34 @@ bool disk_unseal(enum disk_table table, struct slice key, struct slice row, stru
 
 /* --- disk_format.c --- */
 
-/* From format n to n + 1, in one transaction with the new number. 0 or -errno. */
+/* From the format before to this one, within the transaction of the whole upgrade; the tables of
+ * the newest format are there. 0 or -errno, which takes everything back. */
 typedef int disk_upgrade_fn(struct disk *d);
-/* After opening: the format is ours, or can be made so, or is written into an empty store; the time
- * is known.  `upgrades[n - 1]`: from n to n + 1; `format` - 1 of them. */
-int disk_format_settle(struct disk *d, disk_upgrade_fn *const *upgrades, uint32_t format,
-                       char text[DISK_ERROR_TEXT]);
-/* Say that this version cannot read that format. -EPROTONOSUPPORT. */
-int disk_format_refuse(uint32_t format, uint32_t wanted, char text[DISK_ERROR_TEXT]);
-/* With what this version of the broker knows. */
+
+struct disk_format {
+	unsigned tables;          /* it has those with a number below it */
+	disk_upgrade_fn *upgrade; /* NULL: it is the first */
+};
+
+struct disk_formats {
+	const struct disk_format *list; /* [n - 1]: format n */
+	uint32_t newest;
+	const char *const *table_names; /* of the newest */
+};
+/* What this version of the broker knows. */
+extern const struct disk_formats disk_formats;
+
+/* How many tables that format has; 0: there is no such format, or it is not known. */
+unsigned disk_format_tables(const struct disk_formats *formats, uint32_t format);
+/* After opening: the format is the newest, or is made so, or is written into an empty store; the
+ * time is known.  All of an upgrade is one transaction. */
 int disk_settle(struct disk *d, char text[DISK_ERROR_TEXT]);
+/* Say that this version cannot read that format. -EPROTONOSUPPORT. */
+int disk_format_refuse(uint32_t format, uint32_t newest, char text[DISK_ERROR_TEXT]);
 
 /* Of one that is only read: its format, and d knows the time of its last commit. 0 or -errno. */
 int disk_format_peek(struct disk *d, uint32_t *format);
 /* A copy begins to count its transactions anew: let the commit row say so. 0 or -errno. */
 int disk_restamp(struct disk *d);
-
-const char *disk_table_name(enum disk_table table);
 
 #endif

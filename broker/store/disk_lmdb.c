@@ -29,8 +29,9 @@ struct lmdb {
 	char *path;
 	MDB_env *env;
 	MDB_txn *txn;
-	MDB_dbi tables[TABLES];
-	bool opened[TABLES];
+	MDB_dbi tables[DISK_TABLES_MAX];
+	bool opened[DISK_TABLES_MAX];
+	bool made[DISK_TABLES_MAX]; /* by the open transaction */
 	bool read_only;
 	uint64_t map_bytes, max_bytes;
 	uint64_t reserved_to; /* the file has blocks up to here, at least */
@@ -165,8 +166,11 @@ static int lmdb_get(struct disk *d, enum disk_table table, struct slice key, str
 {
 	struct lmdb *l = lmdb_of(d);
 	MDB_val k = val_of(key), v;
-	int rc = mdb_get(l->txn, l->tables[table], &k, &v);
+	int rc;
 
+	if (!l->opened[table])
+		return -ENOENT;
+	rc = mdb_get(l->txn, l->tables[table], &k, &v);
 	if (rc == 0)
 		*row = slice_of_val(&v);
 	return error_of(l, rc);
@@ -194,7 +198,7 @@ static int lmdb_scan(struct disk *d, enum disk_table table, struct slice from, d
 	MDB_cursor *cursor;
 	int rc;
 
-	if (!l->opened[table]) /* only where we may not make it */
+	if (!l->opened[table]) /* of an older format that is only read */
 		return 0;
 	rc = mdb_cursor_open(l->txn, l->tables[table], &cursor);
 	if (rc != 0)
@@ -206,6 +210,16 @@ static int lmdb_scan(struct disk *d, enum disk_table table, struct slice from, d
 	return rc == MDB_NOTFOUND ? 0 : error_of(l, rc);
 }
 
+/* LMDB closes the tables that a transaction made with it, where that comes to nothing. */
+static void settle_made(struct lmdb *l, bool committed)
+{
+	for (unsigned i = 0; i < DISK_TABLES_MAX; i++) {
+		if (l->made[i] && !committed)
+			l->opened[i] = false;
+		l->made[i] = false;
+	}
+}
+
 static int lmdb_commit(struct disk *d)
 {
 	struct lmdb *l = lmdb_of(d);
@@ -213,6 +227,7 @@ static int lmdb_commit(struct disk *d)
 	int rc = mdb_txn_commit(l->txn);
 
 	l->txn = NULL;
+	settle_made(l, rc == 0);
 	if (rc == 0)
 		l->note.transaction = number;
 	return full_of(l, rc);
@@ -225,6 +240,33 @@ static void lmdb_abort(struct disk *d)
 	if (l->txn != NULL)
 		mdb_txn_abort(l->txn);
 	l->txn = NULL;
+	settle_made(l, false);
+}
+
+static int open_table(struct lmdb *l, enum disk_table table, unsigned flags)
+{
+	char name[32] = {DISK_TABLE_MARK};
+	int rc;
+
+	(void)snprintf(name + 1, sizeof(name) - 1, "%s", l->disk.formats->table_names[table]);
+	rc = mdb_dbi_open(l->txn, table == TABLE_META ? NULL : name, flags, &l->tables[table]);
+	l->opened[table] = rc == 0;
+	return rc;
+}
+
+static int lmdb_make_tables(struct disk *d, unsigned count)
+{
+	struct lmdb *l = lmdb_of(d);
+	int rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < count; i++) {
+		if (l->opened[i])
+			continue;
+		rc = open_table(l, i, MDB_CREATE);
+		l->made[i] = rc == 0;
+		d->changed = true;
+	}
+	return full_of(l, rc);
 }
 
 static uint64_t tree_pages(const MDB_stat *stat)
@@ -238,7 +280,7 @@ static void status_of_tables(struct lmdb *l, MDB_txn *txn, struct disk_status *o
 	unsigned others = 0;
 	MDB_stat stat = {0};
 
-	for (unsigned i = 0; i < TABLES; i++) {
+	for (unsigned i = 0; i < DISK_TABLES_MAX; i++) {
 		if (!l->opened[i] || mdb_stat(txn, l->tables[i], &stat) != 0)
 			continue;
 		out->rows[i] = stat.ms_entries;
@@ -346,6 +388,7 @@ static const struct disk_ops lmdb_ops = {
     .scan = lmdb_scan,
     .commit = lmdb_commit,
     .abort = lmdb_abort,
+    .make_tables = lmdb_make_tables,
     .status = lmdb_status,
     .reserve = lmdb_reserve,
     .note = lmdb_note,
@@ -361,59 +404,41 @@ static int refuse(const char *path, int rc, char text[DISK_ERROR_TEXT])
 	return rc > 0 ? -rc : -EIO;
 }
 
-static int open_table(struct lmdb *l, enum disk_table table)
+/* Those that are there: which there must be, the format says. */
+static int open_all(struct lmdb *l)
 {
-	char name[32] = {DISK_TABLE_MARK};
-	bool is_main = table == TABLE_META;
-	int rc;
+	unsigned count = disk_format_tables(l->disk.formats, l->disk.formats->newest);
+	int rc = 0;
 
-	(void)snprintf(name + 1, sizeof(name) - 1, "%s", disk_table_name(table));
-	rc = mdb_dbi_open(l->txn, is_main ? NULL : name, 0, &l->tables[table]);
-	if (rc == MDB_NOTFOUND && l->read_only)
-		return 0;
-	if (rc == MDB_NOTFOUND) {
-		l->disk.changed = true;
-		rc = mdb_dbi_open(l->txn, name, MDB_CREATE, &l->tables[table]);
-	}
-	l->opened[table] = rc == 0;
-	return full_of(l, rc);
+	for (unsigned i = 0; i < count && (rc == 0 || rc == MDB_NOTFOUND); i++)
+		rc = open_table(l, i, 0);
+	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-/* What an aborted transaction has opened is closed with it. */
-static int end_with_tables(struct lmdb *l)
-{
-	int rc;
-
-	if (l->disk.changed)
-		return disk_commit(&l->disk);
-	rc = mdb_txn_commit(l->txn);
-	l->txn = NULL;
-	l->disk.open = false;
-	return error_of(l, rc);
-}
-
+/* In a transaction of its own: what an aborted one has opened is closed with it. */
 static int open_tables(struct lmdb *l)
 {
-	int rc;
+	int rc = -lmdb_begin(&l->disk);
 
-	do {
-		rc = disk_begin(&l->disk);
-		for (unsigned i = 0; rc == 0 && i < TABLES; i++)
-			rc = open_table(l, i);
-		if (rc == 0)
-			rc = end_with_tables(l);
-		disk_abort(&l->disk);
-	} while (rc == -EAGAIN);
-	return -rc;
+	if (rc != 0)
+		return rc;
+	rc = open_all(l);
+	if (rc == 0)
+		rc = mdb_txn_commit(l->txn);
+	else
+		mdb_txn_abort(l->txn);
+	l->txn = NULL;
+	return rc;
 }
 
 static int open_environment(struct lmdb *l, uint64_t map_bytes)
 {
 	unsigned flags = MDB_NOSUBDIR | MDB_NOTLS | (l->read_only ? MDB_RDONLY : 0);
+	const struct disk_formats *f = l->disk.formats;
 	int dead, rc = mdb_env_create(&l->env);
 
 	if (rc == 0)
-		rc = mdb_env_set_maxdbs(l->env, TABLES);
+		rc = mdb_env_set_maxdbs(l->env, disk_format_tables(f, f->newest));
 	if (rc == 0 && !l->read_only)
 		rc = mdb_env_set_mapsize(l->env, (size_t)map_bytes);
 	if (rc == 0)
@@ -432,6 +457,7 @@ int disk_lmdb_open(const struct lmdb_options *options, char text[DISK_ERROR_TEXT
 
 	*out = NULL;
 	l->disk.ops = &lmdb_ops;
+	l->disk.formats = options->formats == NULL ? &disk_formats : options->formats;
 	l->lock = (struct disk_lock){.fd = -1, .note_fd = -1};
 	l->path = xstrdup(options->path);
 	l->read_only = options->read_only;

@@ -9,10 +9,12 @@
 struct lmdb_options {
 	const char *path; /* of the file; LMDB's own lock is beside it, in PATH-lock */
 	uint64_t first_map, max_bytes;
-	bool read_only; /* beside a broker that writes */
+	bool read_only;                     /* beside a broker that writes */
+	const struct disk_formats *formats; /* NULL: those that this version knows */
 };
 
-/* Open the file; make it and its tables where there are none. The caller settles the format. */
+/* Open the file, and make an empty one where there is none. The caller settles the format, which
+ * makes the tables that it has not. */
 int disk_lmdb_open(const struct lmdb_options *options, char text[DISK_ERROR_TEXT],
                    struct disk **out);
 /* From now on each commit is noted there; the lock is dropped with the close. */

@@ -32,7 +32,7 @@ struct undo {
 };
 
 struct disk_image {
-	struct rows tables[TABLES];
+	struct rows tables[DISK_TABLES_MAX];
 	uint64_t transaction;
 	uint64_t noted_ms;
 	uint64_t bytes, max_bytes, ballast_bytes;
@@ -285,7 +285,7 @@ static void memory_status(struct disk *d, struct disk_status *out)
 	out->used_bytes = out->map_bytes = out->file_bytes = used_bytes(image);
 	out->max_bytes = image->max_bytes;
 	out->transaction = image->transaction;
-	for (unsigned i = 0; i < TABLES; i++)
+	for (unsigned i = 0; i < DISK_TABLES_MAX; i++)
 		out->rows[i] = image->tables[i].count;
 }
 
@@ -326,6 +326,7 @@ struct disk *disk_memory_open(struct disk_image *image)
 	REQUIRE(!image->used);
 	image->used = true;
 	m->disk.ops = &memory_ops;
+	m->disk.formats = &disk_formats;
 	m->disk.time_ms = image->noted_ms;
 	m->image = image;
 	rc = disk_settle(&m->disk, text);
@@ -348,7 +349,7 @@ void disk_image_free(struct disk_image *image)
 	if (image == NULL)
 		return;
 	REQUIRE(!image->used);
-	for (unsigned i = 0; i < TABLES; i++) {
+	for (unsigned i = 0; i < DISK_TABLES_MAX; i++) {
 		struct row *r = image->tables[i].head[0];
 
 		while (r != NULL) {

@@ -46,11 +46,11 @@ int disk_say_damaged(int rc, const char *path, const struct verify_report *repor
 	return rc;
 }
 
-int disk_judge(const char *path, const struct disk_note *note, const struct verify_report *report,
-               char text[DISK_ERROR_TEXT])
+int disk_judge(const char *path, const struct disk_note *note, const struct disk_formats *formats,
+               const struct verify_report *report, char text[DISK_ERROR_TEXT])
 {
-	if (report->format > DISK_FORMAT)
-		return disk_format_refuse(report->format, DISK_FORMAT, text);
+	if (report->format > formats->newest)
+		return disk_format_refuse(report->format, formats->newest, text);
 	if (report->transaction >= note->transaction)
 		return 0;
 	(void)snprintf(text, DISK_ERROR_TEXT,
@@ -60,18 +60,19 @@ int disk_judge(const char *path, const struct disk_note *note, const struct veri
 	return -EBADMSG;
 }
 
-int disk_look_at(const char *path, int fd, const struct disk_note *note, char text[DISK_ERROR_TEXT])
+static int look_at(const char *path, int fd, const struct disk_note *note,
+                   const struct disk_formats *formats, char text[DISK_ERROR_TEXT])
 {
 	struct verify_report report;
-	int rc = disk_verify_file(fd, NULL, NULL, &report);
+	int rc = disk_verify_file(fd, formats, NULL, NULL, &report);
 
-	return rc == 0 ? disk_judge(path, note, &report, text)
+	return rc == 0 ? disk_judge(path, note, formats, &report, text)
 	               : disk_say_damaged(rc, path, &report, text);
 }
 
 /* *there false: nothing is, and nothing ever was. */
-static int look(const char *path, const struct disk_note *note, bool *there,
-                char text[DISK_ERROR_TEXT])
+static int look(const char *path, const struct disk_note *note, const struct disk_formats *formats,
+                bool *there, char text[DISK_ERROR_TEXT])
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	struct stat st = {0};
@@ -85,7 +86,7 @@ static int look(const char *path, const struct disk_note *note, bool *there,
 		return disk_explain(text, EINVAL, path, "is no file");
 	}
 	if (fd >= 0 && st.st_size > 0) {
-		rc = disk_look_at(path, fd, note, text);
+		rc = look_at(path, fd, note, formats, text);
 		close(fd);
 		return rc;
 	}
@@ -139,8 +140,10 @@ static struct lmdb_options map_options(const struct disk_options *o, const char 
 
 	max = max < LEAST_MAP ? LEAST_MAP : max;
 	first = first < LEAST_MAP ? LEAST_MAP : first;
-	return (struct lmdb_options){
-	    .path = path, .first_map = first < max ? first : max, .max_bytes = max};
+	return (struct lmdb_options){.path = path,
+	                             .first_map = first < max ? first : max,
+	                             .max_bytes = max,
+	                             .formats = o->formats == NULL ? &disk_formats : o->formats};
 }
 
 static int open_locked(const struct disk_options *options, struct disk_lock *lock,
@@ -153,7 +156,7 @@ static int open_locked(const struct disk_options *options, struct disk_lock *loc
 	int rc;
 
 	disk_note_read(lock, &note);
-	rc = look(path, &note, &there, text);
+	rc = look(path, &note, lmdb.formats, &there, text);
 	if (rc != 0 && rc != -EPROTONOSUPPORT)
 		add_remedy(options->directory, text);
 	if (rc == 0 && !there)

@@ -29,13 +29,16 @@ struct verify {
 	int error; /* of reading: ends everything */
 	struct page_meta meta;
 	uint32_t page_bytes;
-	size_t page_count;            /* by the meta page; those in the file may be fewer */
-	uint8_t *seen;                /* a bit for each page */
-	uint8_t *buffer[PAGE_DEPTH];  /* a page of each level */
-	uint8_t *chunk;               /* of a value on overflow pages */
-	struct page_tree sub[TABLES]; /* of the tables, as the main tree has them */
-	bool found[TABLES];
-	bool strange; /* there is a table that this version does not know */
+	size_t page_count;           /* by the meta page; those in the file may be fewer */
+	uint8_t *seen;               /* a bit for each page */
+	uint8_t *buffer[PAGE_DEPTH]; /* a page of each level */
+	uint8_t *chunk;              /* of a value on overflow pages */
+	const struct disk_formats *formats;
+	bool format_only;
+	/* Of the tables, as the main tree has them. */
+	struct page_tree sub[DISK_TABLES_MAX];
+	bool found[DISK_TABLES_MAX];
+	bool strange; /* there is a table that its format has not */
 	XXH3_state_t *hash;
 	struct page_map map;
 };
@@ -236,6 +239,11 @@ static void on_table_row(struct verify *v, struct walk *w, size_t page, const st
 		damage_page(v, w, page, "the checksum of a row is wrong");
 }
 
+static unsigned all_tables(const struct verify *v)
+{
+	return disk_format_tables(v->formats, v->formats->newest);
+}
+
 static void on_table(struct verify *v, const struct walk *w, size_t page, const struct node *node)
 {
 	struct slice name = slice_skip(node->key, 1); /* '~' */
@@ -244,8 +252,8 @@ static void on_table(struct verify *v, const struct walk *w, size_t page, const 
 		damage_page(v, w, page, "a table's record is not one");
 		return;
 	}
-	for (unsigned i = TABLE_META + 1; i < TABLES; i++) {
-		if (slice_equal(name, slice_of_str(disk_table_name(i)))) {
+	for (unsigned i = TABLE_META + 1; i < all_tables(v); i++) {
+		if (slice_equal(name, slice_of_str(v->formats->table_names[i]))) {
 			v->sub[i] = page_tree_read(node->data);
 			v->found[i] = true;
 			return;
@@ -449,7 +457,7 @@ static void walk_tree(struct verify *v, struct walk *w)
 
 static void walk_table(struct verify *v, enum disk_table table)
 {
-	struct walk w = {.name = disk_table_name(table),
+	struct walk w = {.name = v->formats->table_names[table],
 	                 .tree = &v->sub[table],
 	                 .table = table,
 	                 .on_row = on_table_row};
@@ -462,23 +470,37 @@ static void walk_table(struct verify *v, enum disk_table table)
 		walk_tree(v, &w);
 }
 
+/* Those of its format must be there, others may not; where the format is not known, what is there
+ * is read. */
+static void walk_tables(struct verify *v)
+{
+	unsigned count = disk_format_tables(v->formats, v->report->format);
+
+	for (unsigned i = TABLE_META + 1; i < all_tables(v); i++) {
+		if (i < count || (count == 0 && v->found[i]))
+			walk_table(v, i);
+		else if (v->found[i])
+			v->strange = true;
+	}
+}
+
 static void walk_all(struct verify *v)
 {
-	struct walk main = {.name = disk_table_name(TABLE_META),
+	struct walk main = {.name = v->formats->table_names[TABLE_META],
 	                    .tree = &v->meta.main,
 	                    .table = TABLE_META,
 	                    .on_row = on_main_row};
 	struct walk list = {.name = "free pages",
 	                    .tree = &v->meta.free_list,
-	                    .table = TABLES,
+	                    .table = DISK_TABLES_MAX,
 	                    .numbers = true,
 	                    .on_row = on_free_row};
 
 	walk_tree(v, &main);
-	if (v->report->format <= DISK_FORMAT) {
-		for (unsigned i = TABLE_META + 1; i < TABLES; i++)
-			walk_table(v, i);
-	}
+	if (v->format_only)
+		return;
+	if (v->report->format <= v->formats->newest)
+		walk_tables(v);
 	walk_tree(v, &list);
 }
 
@@ -533,18 +555,18 @@ static void check_whole(struct verify *v)
 	struct verify_report *r = v->report;
 	uint64_t seen = 0;
 
-	if (r->format > DISK_FORMAT)
+	if (r->format > v->formats->newest)
 		return;
 	if (r->format == 0)
 		damage(v, "its format row is missing: it is not a store of the broker, or damaged");
 	else if (r->transaction != v->meta.transaction)
 		damage(v, "the newest commit is %" PRIu64 ", but the meta page is that of %zu",
 		       r->transaction, v->meta.transaction);
-	else if (v->strange)
+	else if (v->strange && !v->format_only)
 		damage(v, "there is a table that does not belong in a store of this format");
 	for (size_t i = 0; i < v->page_count / 8 + 1; i++)
 		seen += (unsigned)__builtin_popcount(v->seen[i]);
-	if (r->damages == 0)
+	if (r->damages == 0 && !v->format_only)
 		r->pages_lost = v->page_count - PAGE_METAS - seen;
 }
 
@@ -564,7 +586,8 @@ static void verify_all(struct verify *v)
 		return;
 	v->report->page_bytes = v->page_bytes;
 	v->report->pages = v->page_count;
-	fetch_all(v);
+	if (!v->format_only)
+		fetch_all(v);
 	v->seen = xcalloc(v->page_count / 8 + 1, 1);
 	v->chunk = xalloc(CHUNK);
 	v->hash = XXH3_createState();
@@ -576,17 +599,14 @@ static void verify_all(struct verify *v)
 		check_whole(v);
 }
 
-int disk_verify(const struct verify_source *source, verify_row_fn *row, void *arg,
-                struct verify_report *report)
+static int verify(struct verify *v)
 {
-	struct verify *v = xnew(v);
+	const struct verify_source *source = v->source;
+	struct verify_report *report = v->report;
 	int rc;
 
 	*report = (struct verify_report){.file_bytes = source->size_bytes};
-	v->source = source;
-	v->report = report;
-	v->row = row;
-	v->arg = arg;
+	v->formats = source->formats == NULL ? &disk_formats : source->formats;
 	verify_all(v);
 	rc = v->error != 0 ? v->error : report->damages > 0 ? -EBADMSG : 0;
 	if (v->error != 0)
@@ -599,6 +619,18 @@ int disk_verify(const struct verify_source *source, verify_row_fn *row, void *ar
 	free(v->seen);
 	free(v);
 	return rc;
+}
+
+int disk_verify(const struct verify_source *source, verify_row_fn *row, void *arg,
+                struct verify_report *report)
+{
+	struct verify *v = xnew(v);
+
+	v->source = source;
+	v->report = report;
+	v->row = row;
+	v->arg = arg;
+	return verify(v);
 }
 
 /* ---- files ---- */
@@ -632,19 +664,42 @@ static void fetch_file(void *arg, uint64_t bytes)
 		(void)posix_fadvise(*fd, (off_t)at, AHEAD, POSIX_FADV_WILLNEED);
 }
 
-int disk_verify_file(int fd, verify_row_fn *row, void *arg, struct verify_report *report)
+static int size_of(int fd, uint64_t *size_bytes, struct verify_report *report)
 {
-	struct verify_source source = {.read = read_file, .fetch = fetch_file, .arg = &fd};
 	struct stat st;
+	int rc;
 
 	*report = (struct verify_report){0};
-	if (fstat(fd, &st) != 0 || st.st_size < 0) {
-		int rc = -errno;
-
-		(void)snprintf(report->text, sizeof(report->text), "it cannot be read: %s",
-		               strerror(-rc));
-		return rc;
+	if (fstat(fd, &st) == 0 && st.st_size >= 0) {
+		*size_bytes = (uint64_t)st.st_size;
+		return 0;
 	}
-	source.size_bytes = (uint64_t)st.st_size;
-	return disk_verify(&source, row, arg, report);
+	rc = -errno;
+	(void)snprintf(report->text, sizeof(report->text), "it cannot be read: %s", strerror(-rc));
+	return rc;
+}
+
+int disk_verify_file(int fd, const struct disk_formats *formats, verify_row_fn *row, void *arg,
+                     struct verify_report *report)
+{
+	struct verify_source source = {
+	    .read = read_file, .fetch = fetch_file, .arg = &fd, .formats = formats};
+	int rc = size_of(fd, &source.size_bytes, report);
+
+	return rc == 0 ? disk_verify(&source, row, arg, report) : rc;
+}
+
+int disk_verify_format(int fd, struct verify_report *report)
+{
+	struct verify_source source = {.read = read_file, .arg = &fd};
+	int rc = size_of(fd, &source.size_bytes, report);
+	struct verify *v;
+
+	if (rc != 0)
+		return rc;
+	v = xnew(v);
+	v->source = &source;
+	v->report = report;
+	v->format_only = true;
+	return verify(v);
 }

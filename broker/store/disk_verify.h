@@ -18,6 +18,9 @@ struct verify_source {
 	/* So many from the beginning will be read, in another order. NULL: fine. */
 	void (*fetch)(void *arg, uint64_t bytes);
 	void *arg;
+	/* By these it is judged: the tables of its own format.  NULL: those that this version
+	 * knows. */
+	const struct disk_formats *formats;
 };
 
 /* Each row that is fine, in order within its table, of damaged files too. NULL: not wanted. */
@@ -30,12 +33,15 @@ struct verify_report {
 	uint64_t transaction, time_ms;
 	uint64_t page_bytes, pages, pages_free, file_bytes;
 	uint64_t pages_lost; /* in no list: no harm, they are only not used */
-	uint64_t rows[TABLES];
+	uint64_t rows[DISK_TABLES_MAX];
 };
 
 /* 0; -EBADMSG: damaged; or what reading failed with (report->text says so). */
 int disk_verify(const struct verify_source *source, verify_row_fn *row, void *arg,
                 struct verify_report *report);
-int disk_verify_file(int fd, verify_row_fn *row, void *arg, struct verify_report *report);
+int disk_verify_file(int fd, const struct disk_formats *formats, verify_row_fn *row, void *arg,
+                     struct verify_report *report);
+/* Only far enough to know its format: the rest is not read. */
+int disk_verify_format(int fd, struct verify_report *report);
 
 #endif

@@ -128,12 +128,20 @@ def test_at_rest():
     assert retained() == LAMPS
 
 
+def info_by_either_path():
+    """Of one moment: the broker may still note that a client has left."""
+    while True:
+        before, file, after = (store(path, "info").stdout for path in ("store", "store/data.mdb", "store"))
+        if before == after:
+            assert file == after
+            return file
+
+
 def test_beside_a_broker():
     with Broker() as broker:
         fill()
-        info = store("store", "info").stdout
+        info = info_by_either_path()
         assert f"process {broker.process.pid}" in info and re.search(r"^retained +3 rows$", info, re.M), info
-        assert store("store/data.mdb", "info").stdout == info
         assert retained() == LAMPS == retained("store/data.mdb")
         for path in ("store", "store/data.mdb"):
             said = store(path, "check", status=1).stderr

@@ -126,6 +126,7 @@ struct disk *faulty_new(struct disk *inner)
 	f->disk.ops = &faulty_ops;
 	f->disk.time_ms = inner->time_ms;
 	f->inner = inner;
+	f->disk.formats = inner->formats;
 	return &f->disk;
 }
 

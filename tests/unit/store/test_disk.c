@@ -329,25 +329,65 @@ static int upgrade_not(struct disk *d)
 	return -EDOM;
 }
 
-static void formats_go_up_step_by_step(struct place *p)
+static int settle_as(struct disk *d, disk_upgrade_fn *second, uint32_t newest, char *said)
 {
-	static disk_upgrade_fn *const good[] = {upgrade_one, upgrade_two};
-	static disk_upgrade_fn *const bad[] = {upgrade_one, upgrade_not};
+	static const char *const names[TABLES] = {"meta"}; /* the rest is there already */
+	const struct disk_format list[] = {
+	    {.tables = TABLES},
+	    {.tables = TABLES, .upgrade = upgrade_one},
+	    {.tables = TABLES, .upgrade = second},
+	};
+	const struct disk_formats formats = {.list = list, .newest = newest, .table_names = names};
+	int rc;
+
+	d->formats = &formats;
+	rc = disk_settle(d, said);
+	d->formats = &disk_formats;
+	return rc;
+}
+
+static void formats_go_up_together(struct place *p)
+{
 	char said[DISK_ERROR_TEXT] = "";
 	struct disk *d = place_open(p);
 
-	assert_int_equal(disk_format_settle(d, bad, 3, said), -EDOM);
-	assert_non_null(strstr(said, "cannot be"));
-	begin(d); /* the step that failed did nothing, the one before it is done */
-	assert_rows(d, TABLE_SESSION, "", 9, "one=1");
+	assert_int_equal(disk_upgraded_from(d), 0);
+	assert_int_equal(settle_as(d, upgrade_not, 3, said), -EDOM);
+	assert_non_null(strstr(said, "of format 1 and could not be upgraded to 3"));
+	assert_int_equal(settle_as(d, NULL, 3, said), -ENOTSUP); /* no crash */
+	assert_non_null(strstr(said, "lacks that step"));
+	begin(d); /* no step did anything, not even the first */
+	assert_rows(d, TABLE_SESSION, "", 9, "");
 	disk_abort(d);
-	assert_int_equal(disk_format_settle(d, good, 3, said), 0);
+	assert_int_equal(disk_upgraded_from(d), 0);
+	assert_int_equal(settle_as(d, upgrade_two, 3, said), 0);
+	assert_int_equal(disk_upgraded_from(d), 1);
 	begin(d);
 	assert_rows(d, TABLE_SESSION, "", 9, "two=2");
 	disk_abort(d);
-	assert_int_equal(disk_format_settle(d, good, 3, said), 0);
-	assert_int_equal(disk_format_settle(d, good, 2, said), -EPROTONOSUPPORT);
-	assert_non_null(strstr(said, "format 3"));
+	assert_int_equal(settle_as(d, upgrade_two, 3, said), 0);
+	assert_int_equal(settle_as(d, upgrade_two, 2, said), -EPROTONOSUPPORT);
+	assert_non_null(
+	    strstr(said, "of format 3, and this version of the broker knows formats up to 2"));
+}
+
+/* Of this version: a row for each format, a step to each but the first, and tables never go. */
+static void the_way_to_the_newest_format_is_whole(void **state)
+{
+	(void)state;
+	assert_int_equal(disk_formats.newest, DISK_FORMAT);
+	assert_int_equal(disk_format_tables(&disk_formats, DISK_FORMAT), TABLES);
+	assert_int_equal(disk_format_tables(&disk_formats, DISK_FORMAT + 1), 0);
+	assert_int_equal(disk_format_tables(&disk_formats, 0), 0);
+	/* houses have stores of it */
+	assert_int_equal(disk_format_tables(&disk_formats, 1), TABLE_REPLAY + 1);
+	for (uint32_t n = 2; n <= DISK_FORMAT; n++) {
+		assert_non_null(disk_formats.list[n - 1].upgrade);
+		assert_true(disk_format_tables(&disk_formats, n) >=
+		            disk_format_tables(&disk_formats, n - 1));
+	}
+	for (unsigned i = 0; i < TABLES; i++)
+		assert_non_null(disk_formats.table_names[i]);
 }
 
 /* ---- memory's own ---- */
@@ -423,7 +463,7 @@ PLACE_WRAP(uncommitted_is_gone)
 PLACE_WRAP(tells_its_status)
 PLACE_WRAP(its_time_never_goes_back)
 PLACE_WRAP(random_changes_are_those_of_a_model)
-PLACE_WRAP(formats_go_up_step_by_step)
+PLACE_WRAP(formats_go_up_together)
 
 int main(void)
 {
@@ -433,7 +473,8 @@ int main(void)
 	    PLACE_TESTS(tells_its_status),
 	    PLACE_TESTS(its_time_never_goes_back),
 	    PLACE_TESTS(random_changes_are_those_of_a_model),
-	    PLACE_TESTS(formats_go_up_step_by_step),
+	    PLACE_TESTS(formats_go_up_together),
+	    cmocka_unit_test(the_way_to_the_newest_format_is_whole),
 	    cmocka_unit_test(fails_when_it_is_told),
 	    cmocka_unit_test(broken_seals_are_told),
 	    cmocka_unit_test(seals_are_of_table_key_and_value),

@@ -232,7 +232,8 @@ static void a_later_format_is_refused(void **state)
 	    disk_put(s.place.disk, TABLE_META, DISK_ROW_FORMAT, slice_of(later, sizeof(later))), 0);
 	assert_int_equal(disk_commit(s.place.disk), 0);
 	shut(&s);
-	assert_refused(s.place.directory, -EPROTONOSUPPORT, "reads up to 1; install");
+	assert_refused(s.place.directory, -EPROTONOSUPPORT,
+	               "of format 2, and this version of the broker knows formats up to 1");
 	teardown(&s);
 }
 
