@@ -145,6 +145,26 @@ void backlog_page_out(struct session *s)
 	}
 }
 
+bool backlog_leave_rest(struct session *s, uint64_t first, uint64_t count, uint64_t bytes)
+{
+	struct backlog *b;
+
+	if (count == 0)
+		return true;
+	if (first <= end_of_memory(s))
+		return false;
+	b = backlog_of(s);
+	if (!b->behind || first < b->from)
+		b->from = first;
+	b->behind = true;
+	if (first + count - 1 > b->last)
+		b->last = first + count - 1;
+	b->count += count;
+	b->bytes += bytes;
+	count_by(&s->worker->counters.held, count);
+	return true;
+}
+
 void backlog_restore(struct session *s, uint64_t count, uint64_t bytes, uint64_t first)
 {
 	struct backlog *b = backlog_of(s);

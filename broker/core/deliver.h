@@ -49,13 +49,22 @@ enum reason on_subscribe(struct conn *c, const struct frame *f);
 enum reason on_unsubscribe(struct conn *c, const struct frame *f);
 
 /* --- retained replay (replay.c) --- */
-void replay_start(struct session *s, const struct subscription *sub, uint64_t until);
-/* One slice of each session that is in a replay; true: some have more to do and may. */
-bool replay_turn(struct worker *w);
+/* From its beginning, whatever the subscription was given before. */
+void replay_start(struct session *s, struct subscription *sub, uint64_t until);
+/* It was replaced, and asks for no replay: an unfinished one goes on under its new options. */
+void replay_go_on(struct session *s, struct subscription *sub);
+/* It is unsubscribed. */
+void replay_end(struct subscription *sub);
+/* It goes with its session: nothing of it is written down. */
+void replay_drop(struct subscription *sub);
+/* A slice of the session's replays: how many steps it took. */
+size_t replay_slice(struct session *s);
 /* One that was kept: from its beginning. False: its subscription asks for none that is kept. */
-bool replay_restore(struct session *s, const struct subscription *sub, uint64_t until);
+bool replay_restore(struct session *s, struct subscription *sub, uint64_t until);
 /* There is room again: go on with it at the turn's end. */
 void replay_wake(struct session *s);
+/* The client goes away: what is in the queue on disk is left there. */
+void replays_page_out(struct session *s);
 void replays_free(struct session *s);
 
 /* --- wills (will.c) --- */

@@ -1,12 +1,16 @@
-/* Retained values for a new subscription: in slices, a cursor per subscription, never more than the
- * client takes.  A value is given only while the one who wrote it could still write it. */
+/* Retained values for a new subscription: in slices, one replay per subscription, never more than
+ * the client takes.  A value is given only while the one who wrote it could still write it.  Of a
+ * session that is kept the values are gathered first, then put into its queue on disk all together,
+ * then given from there. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
 #include "base/list.h"
 #include "core/admission.h"
+#include "core/backlog.h"
 #include "core/keep.h"
 #include "core/server.h"
+#include "core/session_work.h"
 #include "core/sys.h"
 #include "proto/topic.h"
 
@@ -15,6 +19,24 @@
 #define CURSOR_VALUES 16
 #define SLICE_BYTES   (CONN_BACKLOG_MAX / 4) /* two of them stay below what a backlog may be */
 #define WAITING_MAX   64
+
+struct replay {
+	struct replay *prev, *next;
+	struct subscription *sub; /* NULL: all of it is in the queue on disk, and is being given */
+	struct retain_cursor *cursor; /* NULL: its end was reached */
+	uint64_t until;
+	bool kept; /* the journal has it: values gather here, and enter the queue all together */
+	struct msg **values;
+	size_t value_count, value_cap, given;
+	size_t bytes; /* of those that are not given yet */
+	/* What enters the queue, while it is being built. */
+	struct journal_group *group;
+	size_t grouped;
+	/* By what options it entered the queue: sub NULL. */
+	uint64_t position; /* of the next value to be given */
+	uint32_t subscription_id;
+	uint8_t qos;
+};
 
 struct slice_of_values {
 	struct worker *worker;
@@ -84,15 +106,35 @@ static bool on_value(void *arg, struct msg *msg, _Atomic uint32_t *writer_genera
 	return slice->count < SLICE_VALUES && slice->bytes < SLICE_BYTES;
 }
 
-/* --- slices --- */
+/* --- its parts --- */
+
+/* The values that are not given are given back. */
+static void forget_values(struct replay *r)
+{
+	for (size_t i = r->given; i < r->value_count; i++)
+		msg_unref(&r->values[i]);
+	free(r->values);
+	r->values = NULL;
+	r->value_count = r->value_cap = r->given = 0;
+	r->bytes = 0;
+}
+
+/* What was prepared for the queue is made anew, by other options. */
+static void forget_group(struct replay *r)
+{
+	journal_group_free(r->group);
+	r->group = NULL;
+	r->grouped = r->given;
+}
 
 static void replay_free(struct session *s, struct replay *r)
 {
+	if (r->sub != NULL)
+		r->sub->replay = NULL;
 	DL_DELETE(s->replays, r);
 	retain_cursor_free(&r->cursor);
-	for (size_t i = 0; i < r->value_count; i++)
-		msg_unref(&r->values[i]);
-	free(r->values);
+	forget_group(r);
+	forget_values(r);
 	free(r);
 }
 
@@ -103,15 +145,63 @@ static void gather(struct replay *r, struct msg *msg)
 		r->values = xrealloc_array(r->values, r->value_cap, sizeof(struct msg *));
 	}
 	r->values[r->value_count++] = msg_ref(msg);
+	r->bytes += msg_bytes(msg);
 }
 
-/* [MQTT3-3.3.1-8] */
+/* [MQTT3-3.3.1-8] [MQTT5-3.8.4-4] */
 static struct delivery delivery_of(const struct replay *r)
 {
-	return (struct delivery){.qos = r->qos,
-	                         .retain = true,
-	                         .paced = true,
-	                         .ids = {.one = r->subscription_id}}; /* [MQTT3-3.3.1-8] */
+	const struct subscription *sub = r->sub;
+
+	return (struct delivery){
+	    .qos = sub != NULL ? sub->options.qos : r->qos,
+	    .retain = true,
+	    .paced = true,
+	    .position = r->position,
+	    .ids = {.one = sub != NULL ? sub->id : r->subscription_id}}; /* [MQTT3-3.3.1-8] */
+}
+
+/* --- slices --- */
+
+/* Values that were gathered go to the client. */
+static size_t give_slice(struct session *s, struct replay *r, size_t budget)
+{
+	struct delivery d = delivery_of(r);
+	size_t count = r->value_count - r->given, bytes = 0;
+
+	if (count > budget)
+		count = budget;
+	s->worker->fan_out = false;
+	for (size_t i = 0; i < count && bytes < SLICE_BYTES; i++) {
+		struct msg **msg = &r->values[r->given++];
+
+		bytes += msg_bytes(*msg);
+		session_deliver(s, *msg, &d);
+		msg_unref(msg);
+		if (d.position != 0)
+			d.position++;
+	}
+	r->bytes -= bytes;
+	r->position = d.position;
+	return count;
+}
+
+/* Values that were gathered are prepared for the queue. */
+static size_t group_slice(struct session *s, struct replay *r, size_t budget)
+{
+	struct target_item item = {.session_id = s->id,
+	                           .qos = r->sub->options.qos,
+	                           .retain_as_published = true,
+	                           .ids = {.one = r->sub->id}};
+	size_t count = r->value_count - r->grouped;
+
+	if (count > budget)
+		count = budget;
+	if (r->group == NULL)
+		r->group = journal_group_new(NULL, NULL);
+	for (size_t i = 0; i < count; i++)
+		keep_add_queue(s->worker, r->group, &item, r->values[r->grouped++], false);
+	return count;
 }
 
 /* What was gathered enters the queue on disk all together, and with it the replay is no more: after
@@ -119,22 +209,17 @@ static struct delivery delivery_of(const struct replay *r)
 static void finish_kept(struct session *s, struct replay *r)
 {
 	struct record done = {
-	    .kind = RECORD_REPLAY_DONE, .session_id = s->id, .number = r->kept_number};
-	struct target_item item = {.session_id = s->id,
-	                           .qos = r->qos,
-	                           .retain_as_published = true,
-	                           .ids = {.one = r->subscription_id}};
-	struct journal_group *group = journal_group_new(NULL, NULL);
+	    .kind = RECORD_REPLAY_DONE, .session_id = s->id, .number = r->sub->number};
 	struct delivery d = delivery_of(r);
 
-	for (size_t i = 0; i < r->value_count; i++)
-		keep_add_queue(s->worker, group, &item, r->values[i], false);
-	journal_group_add(group, &done);
-	keep_append(s->worker, &group, JOURNAL_NEXT, &d.position);
-	for (size_t i = 0; i < r->value_count; i++) {
-		session_deliver(s, r->values[i], &d);
-		d.position++;
-	}
+	if (r->group == NULL)
+		r->group = journal_group_new(NULL, NULL);
+	journal_group_add(r->group, &done);
+	r->qos = d.qos;
+	r->subscription_id = d.ids.one;
+	keep_append(s->worker, &r->group, JOURNAL_NEXT, &r->position);
+	r->sub->replay = NULL;
+	r->sub = NULL;
 }
 
 static bool may_go_on(const struct session *s)
@@ -143,11 +228,10 @@ static bool may_go_on(const struct session *s)
 	       admission_holds(s->conn) && conn_backlog(s->conn) < CONN_BACKLOG_MAX / 4;
 }
 
-/* At most `budget` values of the first cursor; what it cost. */
-static size_t one_slice(struct session *s, size_t budget)
+/* At most `budget` values from the tree; what it cost. */
+static size_t read_slice(struct session *s, struct replay *r, size_t budget)
 {
 	struct worker *w = s->worker;
-	struct replay *r = s->replays;
 	struct slice_of_values slice = {.worker = w};
 	struct delivery d = delivery_of(r);
 	bool more =
@@ -155,7 +239,7 @@ static size_t one_slice(struct session *s, size_t budget)
 
 	w->fan_out = false;
 	for (size_t i = 0; i < slice.count; i++) {
-		if (r->kept_number != 0 && slice.messages[i]->qos > 0)
+		if (r->kept && slice.messages[i]->qos > 0)
 			gather(r, slice.messages[i]);
 		else
 			session_deliver(s, slice.messages[i], &d);
@@ -163,14 +247,31 @@ static size_t one_slice(struct session *s, size_t budget)
 	}
 	if (more)
 		return budget;
-	if (r->kept_number != 0)
-		finish_kept(s, r);
-	replay_free(s, r);
+	retain_cursor_free(&r->cursor);
 	return slice.count > CURSOR_VALUES ? slice.count : CURSOR_VALUES;
 }
 
+/* A slice of the first one: what it cost. */
+static size_t one_slice(struct session *s, size_t budget)
+{
+	struct replay *r = s->replays;
+
+	if (r->value_count > r->given && !(r->kept && r->sub != NULL))
+		return give_slice(s, r, budget);
+	if (r->cursor != NULL)
+		return read_slice(s, r, budget);
+	if (r->sub == NULL || !r->kept) {
+		replay_free(s, r);
+		return 1;
+	}
+	if (r->grouped < r->value_count)
+		return group_slice(s, r, budget);
+	finish_kept(s, r);
+	return 1;
+}
+
 /* Several filters of one SUBSCRIBE share a turn where they have little to give. */
-static void slices_of_turn(struct session *s)
+size_t replay_slice(struct session *s)
 {
 	size_t left = SLICE_VALUES;
 
@@ -179,36 +280,17 @@ static void slices_of_turn(struct session *s)
 
 		left -= cost < left ? cost : left;
 	}
-}
-
-bool replay_turn(struct worker *w)
-{
-	struct session *list = w->replaying;
-	bool more = false;
-
-	w->replaying = NULL;
-	while (list != NULL) {
-		struct session *s = list;
-
-		list = s->replay_next;
-		s->in_replay = false;
-		slices_of_turn(s);
-		replay_wake(s);
-		more |= s->in_replay;
-	}
-	return more;
+	replay_wake(s);
+	return SLICE_VALUES - left;
 }
 
 void replay_wake(struct session *s)
 {
-	struct worker *w = s->worker;
-
-	if (s->in_replay || s->replays == NULL || !may_go_on(s))
-		return;
-	s->in_replay = true;
-	s->replay_next = w->replaying;
-	w->replaying = s;
+	if (s->replays != NULL && may_go_on(s))
+		session_work_add(s, SESSION_WORK_REPLAY);
 }
+
+/* --- beginning and end --- */
 
 /* A filter that is one topic is mostly one without a value: then there is nothing to begin. */
 static bool gives_nothing(const struct worker *w, struct slice filter, uint64_t until)
@@ -217,51 +299,70 @@ static bool gives_nothing(const struct worker *w, struct slice filter, uint64_t 
 	       !retain_has(w->server->retain, w->home.index, filter, until);
 }
 
-/* The same subscription anew: what it gave so far is given again. Was there one that is kept? */
-static bool drop_unfinished(struct session *s, const struct subscription *sub)
-{
-	struct replay *r, *next;
-	bool dropped = false;
-
-	DL_FOREACH_SAFE (s->replays, r, next) {
-		if (r->kept_number != sub->number)
-			continue;
-		replay_free(s, r);
-		dropped = true;
-	}
-	return dropped;
-}
-
 static bool is_to_be_kept(const struct session *s, const struct subscription *sub)
 {
 	return s->durable && sub->options.qos > 0 && keep_is_on(s->worker);
 }
 
-static void start(struct session *s, const struct subscription *sub, uint64_t until)
+static void start(struct session *s, struct subscription *sub, uint64_t until)
 {
 	struct replay *r = xnew(r);
 
-	if (drop_unfinished(s, sub) && !is_to_be_kept(s, sub))
-		keep_replay_done(s, sub->number);
+	replay_drop(sub);
 	r->cursor = retain_cursor_new(s->worker->server->retain, subscription_filter(sub), until);
-	r->subscription_id = sub->id;
-	r->qos = sub->options.qos;
-	if (is_to_be_kept(s, sub))
-		r->kept_number = sub->number;
+	r->until = until;
+	r->kept = is_to_be_kept(s, sub);
+	r->sub = sub;
+	sub->replay = r;
 	DL_APPEND(s->replays, r);
 }
 
-void replay_start(struct session *s, const struct subscription *sub, uint64_t until)
+/* The same subscription anew: what it gave so far is given again. [MQTT5-3.8.4-4] */
+void replay_start(struct session *s, struct subscription *sub, uint64_t until)
 {
-	if (gives_nothing(s->worker, subscription_filter(sub), until))
+	if (gives_nothing(s->worker, subscription_filter(sub), until)) {
+		replay_end(sub);
 		return;
+	}
+	if (!is_to_be_kept(s, sub))
+		replay_end(sub);
 	start(s, sub, until);
-	if (s->replays->prev->kept_number != 0) /* the one just appended */
+	if (sub->replay->kept)
 		keep_replay(sub, until);
 	replay_wake(s);
 }
 
-bool replay_restore(struct session *s, const struct subscription *sub, uint64_t until)
+/* [MQTT5-3.8.4-4] */
+void replay_go_on(struct session *s, struct subscription *sub)
+{
+	struct replay *r = sub->replay;
+	bool kept = is_to_be_kept(s, sub);
+
+	if (r == NULL)
+		return;
+	forget_group(r);
+	if (r->kept && !kept)
+		keep_replay_done(s, sub->number);
+	else if (!r->kept && kept)
+		keep_replay(sub, r->until);
+	r->kept = kept;
+	replay_wake(s);
+}
+
+void replay_drop(struct subscription *sub)
+{
+	if (sub->replay != NULL)
+		replay_free(sub->session, sub->replay);
+}
+
+void replay_end(struct subscription *sub)
+{
+	if (sub->replay != NULL && sub->replay->kept)
+		keep_replay_done(sub->session, sub->number);
+	replay_drop(sub);
+}
+
+bool replay_restore(struct session *s, struct subscription *sub, uint64_t until)
 {
 	if (!is_to_be_kept(s, sub)) /* it was, before it was subscribed anew */
 		return false;
@@ -269,16 +370,28 @@ bool replay_restore(struct session *s, const struct subscription *sub, uint64_t 
 	return true;
 }
 
+/* Where something behind it is in memory too, so must it be. */
+static void page_out(struct session *s, struct replay *r)
+{
+	size_t count = r->value_count - r->given;
+
+	if (!backlog_leave_rest(s, r->position, count, r->bytes))
+		give_slice(s, r, count);
+	replay_free(s, r);
+}
+
+void replays_page_out(struct session *s)
+{
+	struct replay *r, *next;
+
+	DL_FOREACH_SAFE (s->replays, r, next) {
+		if (r->sub == NULL)
+			page_out(s, r);
+	}
+}
+
 void replays_free(struct session *s)
 {
-	if (s->in_replay) {
-		struct session **at = &s->worker->replaying;
-
-		while (*at != s)
-			at = &(*at)->replay_next;
-		*at = s->replay_next;
-		s->in_replay = false;
-	}
 	while (s->replays != NULL)
 		replay_free(s, s->replays);
 }

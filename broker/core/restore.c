@@ -162,7 +162,7 @@ static bool on_replay(void *arg, uint64_t session_id, uint64_t number, struct sl
 {
 	struct restore *r = arg;
 	struct session *s = find(r, session_id);
-	const struct subscription *sub = s == NULL ? NULL : subscription_numbered(s, number);
+	struct subscription *sub = s == NULL ? NULL : subscription_numbered(s, number);
 	struct kept_replay kept;
 	bool stays;
 

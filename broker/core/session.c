@@ -11,6 +11,7 @@
 #include "core/keep.h"
 #include "core/outgoing.h"
 #include "core/server.h"
+#include "core/session_work.h"
 
 #define REMOVED_KEPT_MS ((uint64_t)24 * 3600 * 1000)
 
@@ -207,6 +208,7 @@ void session_detach(struct session *s, bool publish_will)
 	mark_off_wire(s);
 	subscriptions_online(s, false);
 	session_give_shared_away(s, false);
+	replays_page_out(s);
 	backlog_page_out(s);
 	outgoing_note_sent(s);
 	s->away_since_ms = s->worker->home.now_ms;
@@ -257,6 +259,7 @@ static void release_all(struct session *s)
 
 	home_timer_disarm(&w->home, &s->expiry_timer);
 	replays_free(s);
+	session_work_forget(s);
 	drop_inbound(s);
 	if (s->durable)
 		server_session_gone(w->server, s->identity->key);

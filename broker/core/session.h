@@ -25,12 +25,13 @@ struct subscription {
 	struct subscription *prev,
 	    *next; /* among the live subscribers of the filter at this home */
 	struct session *session;
-	uint64_t filter_id;  /* of the filter whose live subscribers it is among; 0: durable, or
-	                        shared */
-	uint64_t since;      /* clock at its beginning */
-	uint64_t number;     /* what the journal calls it; 0: not kept */
-	uint32_t id;         /* Subscription Identifier, 0: none */
-	uint16_t share_skip; /* length of "$share/GROUP/", 0: not shared */
+	struct replay *replay; /* of its retained values, unfinished; NULL: none */
+	uint64_t filter_id;    /* of the filter whose live subscribers it is among; 0: durable, or
+	                          shared */
+	uint64_t since;        /* clock at its beginning */
+	uint64_t number;       /* what the journal calls it; 0: not kept */
+	uint32_t id;           /* Subscription Identifier, 0: none */
+	uint16_t share_skip;   /* length of "$share/GROUP/", 0: not shared */
 	uint16_t filter_len;
 	struct subscription_options options;
 	char filter[];
@@ -74,16 +75,7 @@ struct inbound {
 	struct receipt *again;           /* PUBREC of a resent PUBLISH that waits for the group */
 };
 
-struct replay {
-	struct replay *prev, *next;
-	struct retain_cursor *cursor;
-	uint32_t subscription_id;
-	uint8_t qos;
-	/* For a session that is kept: values gather here, and enter its queue all together. */
-	uint64_t kept_number; /* of the subscription; 0: it is not kept */
-	struct msg **values;
-	size_t value_count, value_cap;
-};
+struct replay;
 
 struct denial {
 	uint32_t rule;
@@ -118,7 +110,7 @@ struct session {
 	uint64_t arrival;            /* of the newest CONNECT that was attached */
 	uint64_t away_since_ms;      /* while conn is NULL */
 	uint64_t removed_since_ms;
-	struct session *replay_next;
+	struct session *work_prev, *work_next; /* in worker->working, while there is work */
 	struct table subscriptions;
 	size_t subscription_bytes; /* what their filters take */
 	struct inbound *inbound;
@@ -129,7 +121,7 @@ struct session {
 	                                 seen;   NULL: none */
 	struct backlog *backlog; /* the part of its queue that is on disk only; NULL: there never
 	                            was one */
-	struct replay *replays;
+	struct replay *replays;  /* utlist DL */
 	struct pending_will *will;
 	struct timer expiry_timer;
 	struct told *told; /* made with the first denial or drop */
@@ -148,7 +140,7 @@ struct session {
 	bool ended_another; /* by Clean Start, one that was kept: its CONNACK says that that is gone
 	                     */
 	bool removed;       /* its user is not in the password file any more */
-	bool in_replay;     /* in worker->replaying */
+	uint8_t work;       /* enum session_work bits */
 };
 
 struct session *session_find(struct worker *w, struct slice user_key, struct slice client_id);

@@ -38,12 +38,16 @@ static enum reason judge(struct conn *c, struct slice whole, struct slice filter
 }
 
 /* [MQTT3-3.3.1-6] [MQTT5-3.3.1-9] [MQTT5-3.8.4-4] */
-static void start_replay(struct session *s, const struct subscription *sub, bool is_new)
+static void start_replay(struct session *s, struct subscription *sub, bool is_new)
 {
 	uint8_t handling = sub->options.retain_handling;
 
-	if (subscription_is_shared(sub) || handling == 2 || (handling == 1 && !is_new))
-		return; /* [MQTT5-3.3.1-10, -11], section 4.8.2 */
+	if (subscription_is_shared(sub))
+		return;                                    /* section 4.8.2 */
+	if (handling == 2 || (handling == 1 && !is_new)) { /* [MQTT5-3.3.1-10, -11] */
+		replay_go_on(s, sub);
+		return;
+	}
 	replay_start(s, sub,
 	             is_new ? sub->since : atomic_load(retain_clock(s->worker->server->retain)));
 }

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/list.h"
+#include "core/deliver.h"
 #include "core/keep.h"
 #include "core/server.h"
 #include "core/session.h"
@@ -181,6 +182,7 @@ static void subscription_free(struct subscription *sub)
 	struct server *server = s->worker->server;
 	struct slice filter = subscription_filter(sub);
 
+	replay_drop(sub);
 	if (subscription_is_shared(sub)) {
 		route_share_remove(server->route, share_group(sub), filter, s->id);
 		uncount(&s->worker->counters.shared_subscriptions, 1);
@@ -199,6 +201,7 @@ void subscription_remove(struct subscription *sub)
 {
 	struct slice whole = whole_filter(sub);
 
+	replay_end(sub);
 	keep_unsubscription(sub);
 	table_remove(&sub->session->subscriptions, hash_bytes(whole.data, whole.len), sub);
 	subscription_free(sub);

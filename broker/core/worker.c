@@ -12,6 +12,7 @@
 #include "core/keep.h"
 #include "core/parked.h"
 #include "core/server.h"
+#include "core/session_work.h"
 
 #define SPARE_BUF_MAX  ((size_t)65536)
 #define SPARE_BUFS_MAX ((size_t)1 << 20) /* of all of them */
@@ -21,7 +22,7 @@ static bool worker_turn_end(void *arg)
 	struct worker *w = arg;
 	bool more = admission_turn(w);
 
-	more |= replay_turn(w);
+	more |= session_work_turn(w);
 
 	keep_flush(w);
 	handover_flush(w);

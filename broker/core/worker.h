@@ -108,9 +108,9 @@ struct worker {
 	struct policy *policy;
 	struct table sessions; /* by user key and client id */
 	struct table sessions_by_id;
-	struct session *replaying;
-	struct table filters; /* by id: the first of its live subscribers here (utlist DL) */
-	struct conn *conns;   /* utlist DL, in order of arrival here */
+	struct session *working; /* session_work.c; utlist DL */
+	struct table filters;    /* by id: the first of its live subscribers here (utlist DL) */
+	struct conn *conns;      /* utlist DL, in order of arrival here */
 	struct admission admission;
 	struct conn *dirty;
 	struct conn *leaving;  /* move to another home at the end of the turn */

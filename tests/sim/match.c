@@ -178,9 +178,23 @@ static bool begins_anew(const struct person *p, const struct sub *sub, bool give
 	for (size_t i = 0; i < p->sub_count; i++) {
 		const struct sub *before = p->subs[i];
 
-		if (before->asked <= sub->asked && before->with.qos > 0 &&
+		if (before->asked <= sub->asked && (before->with.qos > 0 || sub->with.qos > 0) &&
 		    match_asks_replay(before) != NO && strcmp(before->filter, sub->filter) == 0 &&
 		    (given || (!before->replay_judged && sub->asked < p->model->crashed)))
+			return true;
+	}
+	return false;
+}
+
+/* One that asks for none goes on with what the one it replaces has not given yet. [MQTT5-3.8.4-4]
+ */
+static bool goes_on(const struct person *p, const struct sub *sub)
+{
+	for (size_t i = 0; i < p->sub_count; i++) {
+		const struct sub *before = p->subs[i];
+
+		if (before != sub && before->asked <= sub->asked && !before->replay_judged &&
+		    match_asks_replay(before) != NO && strcmp(before->filter, sub->filter) == 0)
 			return true;
 	}
 	return false;
@@ -193,7 +207,8 @@ static bool is_replayed(const struct person *p, const struct sub *sub, const str
 		return false;
 	if (anew)
 		return begins_anew(p, sub, true);
-	return match_asks_replay(sub) != NO || (r != NULL && begins_anew(p, sub, false));
+	return match_asks_replay(sub) != NO ||
+	       (r != NULL && (goes_on(p, sub) || begins_anew(p, sub, false)));
 }
 
 unsigned match_replays(const struct person *p, const struct pub *pub, const struct received *r,

@@ -30,7 +30,7 @@ BUGS = {
     'replay_lost': ('D4: a replay that a crash interrupts does not go on', 'broker/core/restore.c', [
         ('stays = replay_restore(s, sub, kept.until);', 'stays = true;')], True),
     'replay_again': ('D4: a replay that was given long before a crash begins anew', 'broker/core/replay.c', [
-        ('.number = r->kept_number};', '.number = r->kept_number + 1000000};')], True),
+        ('.number = r->sub->number};', '.number = r->sub->number + 1000000};')], True),
     'lost_will': ('D6: the will of who was connected is lost in a crash', 'broker/core/will.c', [
         ('	make(s, msg, delay_s);\n	keep_will(s, 0);', '	make(s, msg, delay_s);')], True),
     'will_twice': ('D6: a will published before a crash is published behind it too', 'broker/core/will.c', [

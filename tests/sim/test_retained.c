@@ -247,6 +247,107 @@ static void wide_replay(struct world *w)
 	assert_int_equal(reader->received_count, values);
 }
 
+#define WIDE 120
+
+/* A reader who stands still in the middle of a replay, and subscribes again. */
+static struct client *half_way(struct world *w, uint8_t qos)
+{
+	struct client *writer = join(w, "writer", 0, &clean);
+	struct client *reader = client_new(w, "reader", MQTT_5_0);
+	struct subscribe_request request = {.filter = "wide/#", .qos = qos, .id = 1};
+	static char large[20001];
+	char topic[16];
+
+	w->hold = false;
+	memset(large, 'x', sizeof(large) - 1);
+	for (unsigned i = 0; i < WIDE; i++) {
+		snprintf(topic, sizeof(topic), "wide/%u", i);
+		client_publish_retained(writer, topic, 1, large);
+	}
+	world_run(w);
+	client_join(reader, world_random(w, 2) == 0 ? &clean : &kept);
+	client_stall(reader, true);
+	client_subscribe_with(reader, &request);
+	world_run(w);
+	return reader;
+}
+
+static unsigned count_with_id(const struct client *c, uint32_t id)
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; i < c->received_count; i++)
+		count += c->received[i].id_count == 1 && c->received[i].ids[0] == id;
+	return count;
+}
+
+static unsigned count_topics(const struct client *c)
+{
+	unsigned count = 0;
+	char topic[16];
+
+	for (unsigned i = 0; i < WIDE; i++) {
+		snprintf(topic, sizeof(topic), "wide/%u", i);
+		count += count_received(c, topic) > 0;
+	}
+	return count;
+}
+
+/* [MQTT5-3.8.4-4] Replaced, with Retain Handling 1 or 2: each value once, from then on by the new
+ * identifier and QoS. */
+static void replay_goes_on(struct world *w)
+{
+	uint8_t qos = (uint8_t)world_random(w, 3), then = (uint8_t)world_random(w, 3);
+	struct client *reader = half_way(w, qos);
+	struct subscribe_request again = {.filter = "wide/#",
+	                                  .qos = then,
+	                                  .id = 2,
+	                                  .retain_handling = (uint8_t)(1 + world_random(w, 2))};
+
+	client_subscribe_with(reader, &again);
+	client_stall(reader, false);
+	world_run(w);
+	assert_int_equal(count_topics(reader), WIDE);
+	assert_int_equal(reader->received_count, WIDE);
+	assert_int_equal(count_with_id(reader, 1) + count_with_id(reader, 2), WIDE);
+	for (unsigned i = 1; i < WIDE; i++)
+		assert_true(reader->received[i].ids[0] >= reader->received[i - 1].ids[0]);
+	for (unsigned i = 0; i < WIDE; i++)
+		assert_int_equal(reader->received[i].qos, reader->received[i].ids[0] == 2
+		                                              ? (then > 1 ? 1 : then)
+		                                              : (qos > 1 ? 1 : qos));
+}
+
+/* [MQTT5-3.8.4-4] With Retain Handling 0: from the beginning, and the other one is no more. */
+static void replay_begins_again(struct world *w)
+{
+	struct client *reader = half_way(w, 0);
+	struct subscribe_request again[5];
+
+	for (unsigned i = 0; i < 5; i++)
+		again[i] = (struct subscribe_request){.filter = "wide/#", .qos = 1, .id = 2};
+	client_subscribe_all(reader, again, 5);
+	world_run(w);
+	client_stall(reader, false);
+	world_run(w);
+	assert_true(count_with_id(reader, 1) < WIDE);
+	assert_int_equal(count_with_id(reader, 2), WIDE);
+}
+
+/* Nothing is given of a filter that is not subscribed to any more. */
+static void replay_ends(struct world *w)
+{
+	struct client *reader = half_way(w, 0);
+
+	client_unsubscribe(reader, "wide/#");
+	world_run(w);
+	client_stall(reader, false);
+	world_run(w);
+	assert_int_equal(client_answers(reader, PACKET_UNSUBACK, NULL), 1);
+	assert_true(reader->received_count < WIDE / 2);
+	assert_int_equal(count_with_id(reader, 1), reader->received_count);
+}
+
 static uint64_t values_in_memory(struct world *w)
 {
 	struct retain_counts counts;
@@ -296,6 +397,11 @@ int main(void)
 	    SCENARIO(deletion),
 	    SCENARIO(options),
 	    SCENARIO_WITH(sweep_of_expired, .seeds = 5),
+	    SCENARIO_WITH(replay_goes_on, .seeds = 10),
+	    SCENARIO_WITH(replay_goes_on, .seeds = 10, .held = true),
+	    SCENARIO_WITH(replay_begins_again, .seeds = 5),
+	    SCENARIO_WITH(replay_ends, .seeds = 5),
+	    SCENARIO_WITH(replay_ends, .seeds = 5, .held = true),
 	    SCENARIO_WITH(wide_replay, .conf = small_queue, .seeds = 10),
 	};
 
