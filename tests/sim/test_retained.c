@@ -332,6 +332,7 @@ static void replay_begins_again(struct world *w)
 	world_run(w);
 	assert_true(count_with_id(reader, 1) < WIDE);
 	assert_int_equal(count_with_id(reader, 2), WIDE);
+	assert_int_equal(count_with_id(reader, 1) + WIDE, reader->received_count);
 }
 
 /* Nothing is given of a filter that is not subscribed to any more. */
