@@ -106,3 +106,27 @@ def test_wrong_use(tmp_path):
     for options in (["--port", "many"], ["--nonsense"]):
         assert run(tmp_path / "dev", *options).returncode != 0
     assert not (tmp_path / "dev").exists()
+
+
+def test_nothing_is_written_through_a_link(tmp_path):
+    """What an earlier owner of the directory left there is replaced, not followed."""
+    directory, precious = tmp_path / "dev", tmp_path / "precious"
+    directory.mkdir(mode=0o700)
+    precious.write_text("mine")
+    for name in (".new", "broker.yaml", "acl.yaml", "password", "server.names"):
+        (directory / name).symlink_to(precious if name in (".new", "server.names") else tmp_path / f"{name}-elsewhere")
+    done = run(directory, "--port", str(free_port()), "--no-start")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert precious.read_text() == "mine" and not list(tmp_path.glob("*-elsewhere"))
+    made_here = {path.name for path in directory.iterdir() if path.is_file() and not path.is_symlink()}
+    assert {"broker.yaml", "acl.yaml", "password", "server.names"} <= made_here
+
+
+def test_a_directory_that_others_can_write_is_refused(tmp_path):
+    directory = tmp_path / "dev"
+    directory.mkdir()
+    directory.chmod(0o777)
+    (directory / ".new").symlink_to(tmp_path / "precious")
+    done = run(directory, "--no-start")
+    assert done.returncode == 1 and "chmod go-w" in done.stderr and "keys and passwords" in done.stderr, done.stderr
+    assert [path.name for path in directory.iterdir()] == [".new"] and not (tmp_path / "precious").exists()
