@@ -107,7 +107,9 @@ struct conf_shared_limits {
 	uint32_t retained_messages;
 	uint32_t retained_per_user;
 	uint64_t retained_bytes;
-	uint64_t memory_bytes; /* 0: any */
+	uint64_t retained_bytes_per_user; /* CONF_SHARE_AUTO: a quarter of it; 0: any part */
+	uint64_t memory_bytes;            /* 0: any */
+	uint64_t memory_per_user;         /* as above */
 };
 /* A user's share of something: a quarter of the whole. */
 #define CONF_SHARE_AUTO UINT64_MAX

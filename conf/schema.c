@@ -13,6 +13,7 @@
 #define SECTION(table)       .keys = (table), .count = COUNT(table)
 
 static const struct schema_word worker_words[] = {{"auto", 0}};
+static const struct schema_word share_words[] = {{"auto", CONF_SHARE_AUTO}};
 static const struct schema_word protocol_words[] = {{"mqtt", CONF_PROTOCOL_MQTT}};
 static const struct schema_word version_words[] = {{"1.2", 12}, {"1.3", 13}};
 static const struct schema_word client_certificate_words[] = {
@@ -237,12 +238,27 @@ static const struct schema_key limits_keys[] = {
     {"retained_per_user", SCHEMA_INTEGER, KEY_GLOBAL, SHARED(retained_per_user), .min = 1,
      .max = 100000000, .default_text = "50000", .hint = SHARED_HINT,
      .help = "Retained messages that were written by clients of one user."},
+    {"retained_bytes_per_user", SCHEMA_SIZE, KEY_GLOBAL, SHARED(retained_bytes_per_user), .min = 0,
+     .max = (uint64_t)1 << 40, .default_text = "auto", WORDS(share_words), .hint = SHARED_HINT,
+     .help = "A user's share of retained_bytes: auto is a quarter of it, 0 any part. Shares count "
+             "when more than three quarters of the whole are in use: then who would have more than "
+             "his share is refused, everybody else goes on. What a user has already stays."},
     {"memory", SCHEMA_SIZE, KEY_GLOBAL, SHARED(memory_bytes), .min = 0, .max = (uint64_t)1 << 40,
      .default_text = "1G", .hint = SHARED_HINT,
-     .help = "What all messages may take that are kept in memory: retained, queued, and sent but "
-             "not acknowledged. Above it nothing new is retained, and what would have to wait "
-             "for its subscriber is dropped, counted and logged, as with a full queue; who reads "
-             "and acknowledges gets everything. 0: as much as the single limits allow."},
+     .help = "What clients may make the broker keep in memory, all together: retained and queued "
+             "messages, what was sent and is not acknowledged or not read, unfinished packets, "
+             "subscriptions, wills, topic aliases, QoS 2 identifiers, the sessions that hold them. "
+             "Below three quarters of it nobody is refused; above it whoever has more than "
+             "memory_per_user is; at the whole everybody, but for acknowledgements and clients "
+             "that come back to a kept session, for which a sixteenth is left (4M at most). MQTT "
+             "5.0 clients are told (Quota exceeded). The fixed part of a connection is not in it: "
+             "see connections. 0: as much as the single limits allow."},
+    {"memory_per_user", SCHEMA_SIZE, KEY_GLOBAL, SHARED(memory_per_user), .min = 0,
+     .max = (uint64_t)1 << 40, .default_text = "auto", WORDS(share_words), .hint = SHARED_HINT,
+     .help = "A user's share of memory: auto is a quarter of it, 0 any part. Clients that have not "
+             "logged in, and anonymous ones, share by their address; what is kept for anonymous "
+             "clients counts for all of them as one user. Where only one user can log in there are "
+             "no shares."},
     {"max_keepalive", SCHEMA_SECONDS, 0, LIMIT(max_keepalive_s), .min = 0, .max = UINT16_MAX,
      .default_text = "0",
      .help = "The longest keep alive; an MQTT 5.0 client that asks for more, or for none, is given "

@@ -38,7 +38,7 @@ enum schema_flags {
 
 struct schema_word {
 	const char *name;
-	unsigned value;
+	uint64_t value;
 };
 
 struct schema_section;

@@ -8,6 +8,8 @@
 #include "base/alloc.h"
 #include "base/check.h"
 
+#define BUF_TRIM_ABOVE ((size_t)16384)
+
 int slice_compare(struct slice a, struct slice b)
 {
 	size_t common = a.len < b.len ? a.len : b.len;
@@ -62,6 +64,16 @@ void buf_consume(struct buf *b, size_t n)
 	b->len -= n;
 	if (b->len > 0 && n > 0)
 		memmove(b->data, b->data + n, b->len);
+}
+
+void buf_trim(struct buf *b)
+{
+	if (b->len == 0) {
+		buf_fini(b);
+	} else if (b->cap > BUF_TRIM_ABOVE && b->len < b->cap / 4) {
+		b->data = xrealloc(b->data, b->len);
+		b->cap = b->len;
+	}
 }
 
 void buf_put_u16(struct buf *b, uint16_t v)

@@ -10,6 +10,7 @@
 #include "base/list.h"
 #include "core/keep.h"
 #include "core/kept.h"
+#include "core/memory_wait.h"
 #include "core/outgoing.h"
 #include "core/server.h"
 
@@ -18,6 +19,15 @@
 #define PAGE_MESSAGES   256
 #define PAGE_BYTES      ((size_t)512 << 10)
 #define LOW_MESSAGES    64 /* fewer than these in memory: the next page */
+
+#define PAGE_FREE ((size_t)8192) /* that is read even where memory is short */
+
+/* A page that is on its way, and what it may hold. */
+struct asked_page {
+	struct journal_page page;
+	struct charge charge;
+	bool alone; /* it has worker->page_asked */
+};
 
 struct backlog {
 	bool behind;
@@ -96,6 +106,15 @@ static void leave(struct session *s, uint64_t position, struct msg *msg)
 	b->count++;
 	b->bytes += msg_bytes(msg);
 	count(&s->worker->counters.held);
+}
+
+bool backlog_leave_behind(struct session *s, uint64_t position, struct msg *msg)
+{
+	bool to_disk = is_behind(s) ? position >= s->backlog->from : may_begin(s, position);
+
+	if (to_disk)
+		leave(s, position, msg);
+	return to_disk;
 }
 
 bool backlog_leave(struct session *s, uint64_t position, struct msg *msg)
@@ -232,11 +251,22 @@ static void take_page(struct session *s, const struct journal_page *page)
 		forget_some(s, b->count, b->bytes);
 }
 
+static void page_free(struct worker *w, struct asked_page *asked)
+{
+	if (asked->alone)
+		w->page_asked = false;
+	charge_fini(w, &asked->charge);
+	journal_page_fini(&asked->page);
+	free(asked);
+}
+
 static void on_page(struct post *post, void *home_arg)
 {
 	struct journal_page *page = container_of(post, struct journal_page, post);
+	struct asked_page *asked = container_of(page, struct asked_page, page);
 	struct session *s = session_find_by_id(home_arg, page->session_id);
 
+	charge_set(home_arg, &asked->charge, 0); /* it is counted as the session's now */
 	if (s != NULL && s->backlog != NULL && s->backlog->page == page) {
 		s->backlog->page = NULL;
 		if (page->status == 0) {
@@ -244,26 +274,62 @@ static void on_page(struct post *post, void *home_arg)
 			session_pump(s);
 		}
 	}
-	journal_page_fini(page);
-	free(page);
+	page_free(home_arg, asked);
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* How much there may be in the next page; 0: there is no memory for any. Where it is short a little
+ * is read all the same, by one session of the worker at a time, for it is to be drained. */
+static size_t memory_for_page(struct session *s, bool *alone)
+{
+	struct worker *w = s->worker;
+	const struct backlog *b = s->backlog;
+	size_t bytes = (size_t)least(b->bytes, PAGE_BYTES);
+	size_t each = b->count == 0 ? 0 : (size_t)(b->bytes / b->count);
+
+	bytes += (size_t)least(b->count, PAGE_MESSAGES) * (sizeof(struct outgoing) + CHARGE_ALLOC);
+	if (bytes <= PAGE_FREE || quota_memory(w, s->charge.payer, bytes) == NULL)
+		return bytes + 1;
+	*alone = true;
+	if (w->page_asked || s->waiting.count + s->sent.count > 0)
+		return 0;
+	if (each > PAGE_FREE && quota_memory_drain(w, s->charge.payer, each) != NULL)
+		return 0;
+	return each > PAGE_FREE ? each : PAGE_FREE;
 }
 
 void backlog_pump(struct session *s)
 {
 	struct worker *w = s->worker;
-	struct journal_page *page;
+	struct asked_page *asked;
+	bool alone = false;
+	size_t bytes;
 
 	if (!is_behind(s) || s->backlog->page != NULL || s->conn == NULL ||
 	    s->waiting.count >= LOW_MESSAGES)
 		return;
-	page = xnew(page);
-	page->post.run = on_page;
-	page->home = &w->home;
-	page->session_id = s->id;
-	page->from = s->backlog->from;
-	page->max_count = PAGE_MESSAGES;
-	page->max_bytes = PAGE_BYTES;
-	s->backlog->page = page;
+	bytes = memory_for_page(s, &alone);
+	if (bytes == 0) {
+		memory_wait(s);
+		return;
+	}
+	asked = xnew(asked);
+	asked->alone = alone;
+	if (alone)
+		w->page_asked = true;
+	charge_init(&asked->charge, payer_ref(&w->server->payers, s->charge.payer));
+	charge_add(w, &asked->charge, bytes);
+	asked->page.post.run = on_page;
+	asked->page.home = &w->home;
+	asked->page.session_id = s->id;
+	asked->page.from = s->backlog->from;
+	asked->page.max_count = PAGE_MESSAGES;
+	asked->page.max_bytes = alone ? PAGE_FREE : PAGE_BYTES;
+	s->backlog->page = &asked->page;
 	keep_flush(w);
-	journal_read(w->server->journal, page);
+	journal_read(w->server->journal, &asked->page);
 }

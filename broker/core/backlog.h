@@ -12,6 +12,8 @@ bool backlog_leave(struct session *s, uint64_t position, struct msg *msg);
 /* The client has gone: so many from this position on, none of which it was given, are on disk.
  * False: they must be in memory, for something behind them is. */
 bool backlog_leave_rest(struct session *s, uint64_t first, uint64_t count, uint64_t bytes);
+/* The same where there is no memory for it. False: something later is in memory. */
+bool backlog_leave_behind(struct session *s, uint64_t position, struct msg *msg);
 /* A page gave it already. */
 bool backlog_has_given(const struct session *s, uint64_t position);
 /* The client has gone: what waits in memory and is on disk is let go. */

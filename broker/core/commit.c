@@ -142,14 +142,24 @@ static void hand_over_held(struct worker *w, struct commit *commit)
 	handover_live(w, commit->msg, &commit->live, false);
 }
 
+/* While it waits for the disk. */
+static size_t memory_of(const struct commit *commit)
+{
+	return sizeof(*commit) + msg_bytes(commit->msg) +
+	       commit->item_count * sizeof(*commit->items) + 3 * CHARGE_ALLOC;
+}
+
 static void on_committed(struct journal_group *group, int status, void *home_arg)
 {
 	struct worker *w = home_arg;
 	struct commit *commit = journal_group_context(group);
 	struct session *s = session_find_by_id(w, commit->session_id);
 
-	if (s != NULL && s->groups_pending > 0)
+	if (s != NULL && s->groups_pending > 0) {
 		s->groups_pending--;
+		s->pending_bytes -= memory_of(commit);
+		charge_sub(w, &s->charge, memory_of(commit));
+	}
 	if (s != NULL && commit->packet_id != 0)
 		inbound_stored(s, commit->packet_id, status == 0);
 	if (status == 0 && commit->holds_live)
@@ -233,8 +243,11 @@ static void hand_over(struct worker *w, struct publish_job *job, struct commit *
 
 static void wait_for_it(struct worker *w, struct publish_job *job, struct commit *commit)
 {
-	if (job->session != NULL)
+	if (job->session != NULL) {
 		job->session->groups_pending++;
+		job->session->pending_bytes += memory_of(commit);
+		charge_add(w, &job->session->charge, memory_of(commit));
+	}
 	if (job->conn == NULL || job->msg->qos == 0)
 		return;
 	commit->receipt = receipt_ack(job->conn, job->msg->qos == 1 ? PACKET_PUBACK : PACKET_PUBREC,

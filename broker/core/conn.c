@@ -8,6 +8,7 @@
 #include "base/container.h"
 #include "base/list.h"
 #include "core/admission.h"
+#include "core/conn_memory.h"
 #include "core/deliver.h"
 #include "core/exchange.h"
 #include "core/farewell.h"
@@ -30,6 +31,11 @@ static void write_out(struct conn *c)
 	buf_clear(&c->out);
 }
 
+void conn_write_now(struct conn *c)
+{
+	write_out(c);
+}
+
 struct buf *conn_out(struct conn *c)
 {
 	if (!c->dirty) {
@@ -50,11 +56,24 @@ size_t conn_backlog(struct conn *c)
 	return c->out.len + stream_backlog(c->stream);
 }
 
+/* Does it read so slowly that it is not read either? Where memory is short that is soon. */
+static bool reads_too_slowly(struct conn *c)
+{
+	size_t backlog = stream_backlog(c->stream);
+
+	if (backlog <= STREAM_BACKLOG_LOW)
+		return false;
+	return backlog > CONN_BACKLOG_MAX ||
+	       quota_memory(c->worker, c->charge.payer, CONN_OUTPUT_FREE) != NULL;
+}
+
 void conn_flush(struct conn *c)
 {
 	write_out(c);
 	worker_give_buf(c->worker, &c->out);
-	if (c->state == CONN_ACCEPTED && stream_backlog(c->stream) > CONN_BACKLOG_MAX)
+	if (c->output_counted != stream_backlog(c->stream))
+		conn_memory_count(c);
+	if (c->state == CONN_ACCEPTED && reads_too_slowly(c))
 		conn_pause(c, CONN_PAUSE_BACKLOG);
 }
 
@@ -62,6 +81,7 @@ static void on_drained(void *arg)
 {
 	struct conn *c = arg;
 
+	conn_memory_count(c);
 	if (c->state != CONN_ACCEPTED)
 		return;
 	conn_resume(c, CONN_PAUSE_BACKLOG);
@@ -225,6 +245,7 @@ static void conn_free(struct conn *c)
 	farewell_forget(c);
 	if (c->address_counted)
 		quota_address_give(w, c->stream);
+	conn_memory_end(c);
 	buf_fini(&c->in);
 	parked_free(c);
 	worker_give_buf(w, &c->out);
@@ -455,13 +476,13 @@ void conn_continue(struct conn *c)
 		handle_first(c);
 	exchange_continue(c);
 	parked_continue(c);
-	if (c->state != CONN_ACCEPTED || c->in.len == 0)
-		return;
-	in = buf_slice(&c->in);
-	handle_packets(c, &in);
-	buf_consume(&c->in, c->in.len - in.len);
-	if (c->in.len == 0)
-		buf_fini(&c->in);
+	if (c->state == CONN_ACCEPTED && c->in.len > 0) {
+		in = buf_slice(&c->in);
+		handle_packets(c, &in);
+		buf_consume(&c->in, c->in.len - in.len);
+		buf_trim(&c->in);
+	}
+	conn_memory_count(c);
 }
 
 static void on_bytes(void *arg, struct slice bytes)
@@ -472,13 +493,13 @@ static void on_bytes(void *arg, struct slice bytes)
 		return;
 	count_by(&c->worker->counters.bytes_received, bytes.len);
 	if (c->state != CONN_ACCEPTED || c->in.len > 0) {
-		buf_put_slice(&c->in, bytes);
-		conn_continue(c);
+		if (conn_memory_keep_input(c, bytes))
+			conn_continue(c);
 		return;
 	}
 	handle_packets(c, &bytes);
 	if (c->state != CONN_CLOSING && bytes.len > 0)
-		buf_put_slice(&c->in, bytes);
+		(void)conn_memory_keep_input(c, bytes);
 }
 
 const struct stream_events conn_events = {
@@ -620,6 +641,7 @@ void conn_accept(struct worker *w, struct stream *stream)
 	c->unauthenticated = true;
 	c->max_packet_bytes = UINT32_MAX;
 	c->timer.fire = on_timer;
+	conn_memory_begin(c);
 	atomic_fetch_add(&w->server->unauthenticated, 1);
 	count(&w->counters.connections_total);
 	DL_APPEND(w->conns, c);
@@ -634,6 +656,7 @@ static void on_arrival(struct post *post, void *home_arg)
 	struct worker *w = home_arg;
 
 	REQUIRE(c->worker == w);
+	conn_memory_resume(c);
 	DL_APPEND(w->conns, c);
 	timer_arm(&w->home.timers, &c->timer, c->deadline_ms);
 	stream_attach(c->stream, w->loop, &conn_events, c);
@@ -671,6 +694,7 @@ void conn_leave(struct conn *c)
 	admission_forget(c);
 	DL_DELETE(w->conns, c);
 	worker_give_buf(w, &c->out);
+	conn_memory_suspend(c);
 	stream_detach(c->stream);
 	c->worker = home;
 	c->post.run = on_arrival;

@@ -7,6 +7,7 @@
 #include "auth/authenticator.h"
 #include "base/home.h"
 #include "core/alias.h"
+#include "core/charge.h"
 #include "core/rate.h"
 #include "core/receipt.h"
 #include "net/stream.h"
@@ -78,6 +79,8 @@ struct conn {
 	struct identity *identity;      /* until the session has it */
 	struct alias_table aliases;     /* those the client has set */
 	struct alias_table aliases_out; /* those it was given */
+	struct charge charge;           /* conn_memory.c */
+	size_t output_counted;          /* in it */
 	struct rate rate;               /* of its PUBLISH packets */
 	uint64_t arrival;               /* order of CONNECTs at this home */
 	uint64_t last_packet_ms;
@@ -125,6 +128,10 @@ void conn_flush(struct conn *c);
 /* Bytes that wait to be taken by the peer. */
 size_t conn_backlog(struct conn *c);
 #define CONN_BACKLOG_MAX ((size_t)1 << 20)
+/* Why nothing more is written to it, then. */
+#define CONN_READS_SLOWLY "the client does not read fast enough"
+/* Do not wait for the end of the turn. */
+void conn_write_now(struct conn *c);
 
 /* Has it got its CONNACK? */
 bool conn_is_welcomed(const struct conn *c);

@@ -8,6 +8,7 @@
 #include "base/crypto.h"
 #include "base/random.h"
 #include "core/admission.h"
+#include "core/conn_memory.h"
 #include "core/connect_inside.h"
 #include "core/deliver.h"
 #include "core/exchange.h"
@@ -218,6 +219,32 @@ static bool will_is_admitted(struct conn *c, const struct connect *packet,
 	if (verdict.allowed)
 		return true;
 	refuse_will(c, packet, &verdict);
+	return false;
+}
+
+/* Is there memory for its will and, where it is new, for its session? Who comes back to a session
+ * comes to drain it. */
+static bool memory_admits(struct conn *c, const struct connect *packet, struct slice client_id)
+{
+	struct worker *w = c->worker;
+	const struct will *will = &packet->will;
+	bool is_new = session_find(w, c->identity->key, client_id) == NULL;
+	struct payer *payer = payers_find(&w->server->payers, PAYER_USER, c->identity->key);
+	size_t bytes = is_new ? session_cost(c->identity, client_id) : 0;
+	const char *exceeds = NULL;
+
+	if (will->present)
+		bytes += will_cost(sizeof(struct msg) + will->topic.len + will->payload.len +
+		                   will->properties.raw.len);
+	if (is_new)
+		exceeds = quota_memory(w, payer, bytes);
+	else if (bytes > 0)
+		exceeds = quota_memory_drain(w, payer, bytes);
+	payer_unref(&w->server->payers, &payer);
+	if (exceeds == NULL)
+		return true;
+	count(&w->counters.memory_refused);
+	connect_refuse_packet(c, packet, REASON_QUOTA_EXCEEDED, exceeds, slice_of_str(exceeds));
 	return false;
 }
 
@@ -461,7 +488,8 @@ void connect_accept(struct conn *c, const struct connect *packet, struct slice a
 	}
 	subject = policy_subject(w->policy, c->identity->kind == IDENTITY_ANONYMOUS,
 	                         c->identity->name, client_id);
-	admitted = will_is_admitted(c, packet, subject);
+	conn_memory_login(c);
+	admitted = will_is_admitted(c, packet, subject) && memory_admits(c, packet, client_id);
 	acl_subject_free(subject);
 	if (!admitted)
 		return;

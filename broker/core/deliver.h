@@ -68,6 +68,8 @@ void replays_page_out(struct session *s);
 void replays_free(struct session *s);
 
 /* --- wills (will.c) --- */
+/* What one takes of memory with such a message (msg_bytes). */
+size_t will_cost(size_t message_bytes);
 void will_set(struct session *s, struct msg *msg, uint32_t delay_s);
 void will_drop(struct session *s);
 /* The broker stops: forgotten here, published by the next start. */

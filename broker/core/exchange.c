@@ -58,6 +58,16 @@ void exchange_cancel(struct conn *c)
 	c->exchange = NULL;
 }
 
+size_t exchange_memory(const struct conn *c)
+{
+	const struct exchange *e = c->exchange;
+
+	if (e == NULL)
+		return 0;
+	return sizeof(*e) + e->connect.cap + e->answer.cap + e->scram.user.cap +
+	       e->scram.binding.cap + e->scram.nonce.cap + e->scram.text.cap;
+}
+
 /* The CONNECT again; its user is the one that the exchange is about. */
 static void decode_kept(const struct exchange *e, struct connect *packet)
 {

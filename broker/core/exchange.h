@@ -16,6 +16,8 @@ enum reason exchange_begin(struct conn *c, const struct frame *f, const struct c
 void exchange_continue(struct conn *c);
 /* Its first login ends with a CONNACK with this reason. `cause` is for the log. */
 void exchange_refuse(struct conn *c, enum reason reason, const char *cause);
+/* What it takes of memory; 0: there is none. */
+size_t exchange_memory(const struct conn *c);
 /* The connection ends. */
 void exchange_cancel(struct conn *c);
 

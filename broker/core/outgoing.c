@@ -8,12 +8,31 @@
 #include "base/list.h"
 #include "core/admission.h"
 #include "core/backlog.h"
+#include "core/conn_memory.h"
 #include "core/keep.h"
 #include "core/kept.h"
+#include "core/memory_wait.h"
 #include "core/server.h"
 #include "proto/publish.h"
 
 /* --- lists and packet identifiers --- */
+
+size_t outgoing_cost(const struct msg *msg, const struct subids *ids)
+{
+	size_t way = subids_count(ids) == 0 ? 0 : sizeof(struct outgoing_way) + CHARGE_ALLOC;
+
+	if (ids->list != NULL)
+		way += sizeof(*ids->list) + ids->list->cap * sizeof(uint32_t) + CHARGE_ALLOC;
+	return sizeof(struct outgoing) + CHARGE_ALLOC + way +
+	       (msg == NULL ? 0 : msg_bytes(msg) + CHARGE_ALLOC);
+}
+
+static size_t cost_of(const struct outgoing *o)
+{
+	static const struct subids none;
+
+	return outgoing_cost(o->msg, o->way == NULL ? &none : &o->way->ids);
+}
 
 void outgoing_append(struct session *s, struct outgoing_list *list, struct outgoing *o)
 {
@@ -24,6 +43,7 @@ void outgoing_append(struct session *s, struct outgoing_list *list, struct outgo
 	list->count++;
 	list->qos0_count += o->qos == 0;
 	list->bytes += bytes;
+	charge_add(s->worker, &s->charge, cost_of(o));
 	count(&counters->held);
 	count_by(&counters->held_bytes, bytes);
 }
@@ -37,6 +57,7 @@ void outgoing_delete(struct session *s, struct outgoing_list *list, struct outgo
 	list->count--;
 	list->qos0_count -= o->qos == 0;
 	list->bytes -= bytes;
+	charge_sub(s->worker, &s->charge, cost_of(o));
 	uncount(&counters->held, 1);
 	uncount(&counters->held_bytes, bytes);
 }
@@ -67,6 +88,7 @@ static void slots_grow(struct session *s)
 		slots[o->packet_id & (count - 1)] = o;
 	}
 	free(s->slots);
+	charge_add(s->worker, &s->charge, (count - s->slot_count) * sizeof(*slots));
 	s->slots = slots;
 	s->slot_count = count;
 }
@@ -191,13 +213,15 @@ static void write_publish(struct session *s, struct msg *msg, struct publish_out
 	count(&w->counters.messages_sent);
 	count_by(&w->counters.payload_sent, msg_payload(msg).len);
 	if (c->aliases_out.max > 0) {
-		alias_use(&c->aliases_out, p, max_packet(s));
+		alias_use(&c->aliases_out, p, max_packet(s), conn_memory_admits_alias, c);
 		publish_encode(conn_out(c), p);
 	} else if (w->fan_out && !p->dup && p->subscription_id_count == 0) {
 		write_cached(w, c, msg, p);
 	} else {
 		publish_encode(conn_out(c), p);
 	}
+	if (c->out.len >= c->output_counted + CONN_OUTPUT_FREE)
+		conn_memory_count(c);
 }
 
 /* --- dropping, always counted --- */
@@ -223,6 +247,15 @@ static bool may_send(const struct session *s)
 	       admission_holds(s->conn) && conn_backlog(s->conn) < CONN_BACKLOG_MAX;
 }
 
+/* Is there memory for its bytes, until the client has read them? What waits is to be drained. */
+static bool output_has_memory(struct session *s, const struct msg *msg)
+{
+	if (msg == NULL || conn_memory_output_exceeds(s->conn, msg_bytes(msg), true) == NULL)
+		return true;
+	memory_wait(s);
+	return false;
+}
+
 /* [MQTT5-4.9.0-2] */
 static bool window_open(const struct session *s)
 {
@@ -234,6 +267,24 @@ static bool window_open(const struct session *s)
 static bool window_takes_new(const struct session *s)
 {
 	return window_open(s) && s->sent.bytes < worker_limits(s->worker, s->conn)->queue_bytes;
+}
+
+/* So much may be in flight whatever the limit: who acknowledges goes on. */
+#define FLIGHT_FREE ((size_t)8192)
+
+/* Until it is acknowledged, and until it is read. */
+static bool flight_has_memory(const struct session *s, const struct msg *msg,
+                              const struct delivery *d)
+{
+	size_t cost = outgoing_cost(msg, &d->ids);
+
+	if (s->sent.bytes + cost <= FLIGHT_FREE)
+		return true;
+	if (s->sent.count == 0) /* a client that acknowledges is to be drained, too */
+		return quota_memory_drain(s->worker, s->charge.payer, cost) == NULL &&
+		       conn_memory_output_exceeds(s->conn, msg_bytes(msg), true) == NULL;
+	return quota_memory(s->worker, s->charge.payer, cost) == NULL &&
+	       conn_memory_output_exceeds(s->conn, msg_bytes(msg), false) == NULL;
 }
 
 struct delivery outgoing_delivery(const struct outgoing *o)
@@ -442,6 +493,16 @@ static const char *queue_full(const struct session *s, const struct msg *msg)
 	return NULL;
 }
 
+/* There is no memory for it: then it waits on the disk, where it is already, and nothing is lost.
+ */
+static bool leave_on_disk(struct session *s, struct msg *msg, const struct delivery *d)
+{
+	if (!backlog_leave_behind(s, d->position, msg))
+		return false;
+	memory_wait(s);
+	return true;
+}
+
 /* False: no room, and another member of the group may have some. [MQTT3-3.1.2-5] */
 static bool enqueue(struct session *s, struct msg *msg, const struct delivery *d, uint8_t qos)
 {
@@ -449,8 +510,14 @@ static bool enqueue(struct session *s, struct msg *msg, const struct delivery *d
 
 	if (full == NULL && d->position != 0 && backlog_leave(s, d->position, msg))
 		return true; /* on disk only: it takes no memory */
-	if (full == NULL && !d->paced)
-		full = quota_memory(s->worker, msg_bytes(msg));
+	if (full == NULL && !d->paced) {
+		full = quota_memory(s->worker, s->charge.payer, outgoing_cost(msg, &d->ids));
+		if (full != NULL && d->position != 0) {
+			if (leave_on_disk(s, msg, d))
+				return true;
+			full = NULL; /* something later is in memory: so must this be */
+		}
+	}
 	if (full != NULL && d->group_id != 0)
 		return false;
 	if (full != NULL) {
@@ -475,6 +542,7 @@ static bool goes_at_once(const struct session *s)
 bool session_deliver(struct session *s, struct msg *msg, const struct delivery *d)
 {
 	uint8_t qos = msg->qos < d->qos ? msg->qos : d->qos; /* [MQTT5-3.8.4-8] */
+	const char *full;
 
 	REQUIRE_OWNER(s);
 	if (d->position != 0 && backlog_has_given(s, d->position))
@@ -485,7 +553,7 @@ bool session_deliver(struct session *s, struct msg *msg, const struct delivery *
 		return false;
 	}
 	if (qos > 0) {
-		if (!goes_at_once(s))
+		if (!goes_at_once(s) || !flight_has_memory(s, msg, d))
 			return enqueue(s, msg, d, qos);
 		send_new(s, outgoing_new(msg, d, qos));
 		return true;
@@ -494,11 +562,11 @@ bool session_deliver(struct session *s, struct msg *msg, const struct delivery *
 		return false; /* QoS 0 is not kept for who is away */
 	if (s->conn->holding > 0 || s->waiting.qos0_count > 0)
 		return enqueue(s, msg, d, 0); /* behind those of its kind */
-	if (conn_backlog(s->conn) >= CONN_BACKLOG_MAX) {
-		session_count_drop(s, "the client does not read fast enough");
-		return true;
-	}
-	return send_qos0(s, msg, d);
+	full = conn_memory_output_exceeds(s->conn, msg_bytes(msg), false);
+	if (full == NULL)
+		return send_qos0(s, msg, d);
+	session_count_drop(s, full);
+	return true;
 }
 
 /* --- what waits --- */
@@ -549,7 +617,8 @@ static bool write_unwritten(struct session *s)
 	while (s->unwritten != NULL && !s->unwritten->storing) {
 		struct outgoing *o = s->unwritten;
 
-		if (!may_send(s) || !(o->released || o->on_wire || window_open(s)))
+		if (!may_send(s) || !(o->released || o->on_wire || window_open(s)) ||
+		    !output_has_memory(s, o->msg))
 			return false;
 		s->unwritten = o->next;
 		if (!o->released) /* else PUBREL went ahead */
@@ -567,7 +636,7 @@ static void send_waiting_qos0(struct session *s)
 	if (s->waiting.qos0_count == 0)
 		return;
 	DL_FOREACH_SAFE (s->waiting.head, o, next) {
-		if (!may_send(s))
+		if (!may_send(s) || !output_has_memory(s, o->msg))
 			return;
 		if (o->qos == 0)
 			send_waiting(s, o);
@@ -581,7 +650,8 @@ void session_pump(struct session *s)
 	send_waiting_qos0(s);
 	if (!write_unwritten(s))
 		return;
-	while (s->waiting.head != NULL && may_send(s) && window_takes_new(s))
+	while (s->waiting.head != NULL && may_send(s) && window_takes_new(s) &&
+	       output_has_memory(s, s->waiting.head->msg))
 		send_waiting(s, s->waiting.head);
 	backlog_pump(s);
 	if (s->replays != NULL)
@@ -628,6 +698,7 @@ static void drop_list(struct session *s, struct outgoing_list *list)
 	uncount(&s->worker->counters.held, list->count);
 	uncount(&s->worker->counters.held_bytes, list->bytes);
 	DL_FOREACH_SAFE (list->head, o, next) {
+		charge_sub(s->worker, &s->charge, cost_of(o));
 		outgoing_free(o);
 	}
 	*list = (struct outgoing_list){0};

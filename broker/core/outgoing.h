@@ -9,6 +9,8 @@
 /* Takes its own reference of msg. */
 struct outgoing *outgoing_new(struct msg *msg, const struct delivery *d, uint8_t qos);
 void outgoing_free(struct outgoing *o);
+/* What one takes of memory, the message included. */
+size_t outgoing_cost(const struct msg *msg, const struct subids *ids);
 void outgoing_append(struct session *s, struct outgoing_list *list, struct outgoing *o);
 void outgoing_delete(struct session *s, struct outgoing_list *list, struct outgoing *o);
 /* How it was to be delivered; borrows. */

@@ -38,6 +38,7 @@ void outgoing_release(struct session *s, struct outgoing *o)
 	o->released = true;
 	s->sent.bytes -= msg_bytes(o->msg);
 	uncount(&s->worker->counters.held_bytes, msg_bytes(o->msg));
+	charge_sub(s->worker, &s->charge, msg_bytes(o->msg) + CHARGE_ALLOC);
 	msg_unref(&o->msg);
 }
 

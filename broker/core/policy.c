@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "core/conn_memory.h"
 #include "net/listener.h"
 
 static bool roles_of_user(void *arg, struct slice name, char *const **roles, size_t *role_count)
@@ -181,6 +182,31 @@ static struct policy *policy_new(uint64_t generation)
 	return p;
 }
 
+/* A certificate names anybody where there is no password file. */
+static bool names_anybody(const struct policy *p, const struct conf_listener *l)
+{
+	return l->authentication.certificate_user != CERTIFICATE_USER_NONE &&
+	       p->conf->password_file == NULL;
+}
+
+/* Shares are for several: there are none where only one identity can log in. Addresses have some
+ * before a login all the same, where that one needs a login. */
+static void decide_shares(struct policy *p)
+{
+	bool anonymous = false;
+	size_t count = 0;
+
+	for (size_t i = 0; i < p->conf->listener_count; i++) {
+		anonymous |= p->conf->listeners[i].authentication.anonymous;
+		if (names_anybody(p, &p->conf->listeners[i]))
+			count = 2;
+	}
+	for (size_t i = 0; i < users_count(p->users) && count < 2; i++)
+		count += !users_at(p->users, i)->locked;
+	p->has_shares = count + anonymous > 1;
+	p->has_address_shares = p->has_shares || !anonymous;
+}
+
 struct policy *policy_load(const char *conf_path, struct tls_tickets *tickets,
                            const struct policy *before, struct errors *errors)
 {
@@ -198,8 +224,10 @@ struct policy *policy_load(const char *conf_path, struct tls_tickets *tickets,
 		warn_unknown_roles(p, errors);
 		run_tests(p, errors);
 	}
-	if (errors->error_count == 0)
+	if (errors->error_count == 0) {
+		decide_shares(p);
 		return p;
+	}
 fail:
 	policy_unref(&p);
 	return NULL;
@@ -216,6 +244,7 @@ struct policy *policy_of(struct conf *conf, struct users *users, struct acl *acl
 	p->acl = acl;
 	p->tls = xcalloc(conf->listener_count, sizeof(*p->tls));
 	REQUIRE(assign_slots(p, NULL, &errors));
+	decide_shares(p);
 	return p;
 }
 
@@ -230,6 +259,7 @@ struct policy *policy_renew(struct policy *now, struct users *users, struct tls_
 	p->slots = xcalloc(POLICY_SLOTS_MAX, sizeof(*p->slots));
 	memcpy(p->slots, now->slots, POLICY_SLOTS_MAX * sizeof(*p->slots));
 	p->slot_count = now->slot_count;
+	decide_shares(p);
 	p->tls = tls;
 	if (tls != NULL)
 		return p;
@@ -321,6 +351,39 @@ static void put_kept(struct buf *out, const struct conf *conf)
 	buf_printf(out, "\n");
 }
 
+static void put_size(struct buf *out, uint64_t bytes)
+{
+	const uint64_t mega = (uint64_t)1 << 20;
+
+	if (bytes >= mega << 10)
+		buf_printf(out, "%.1fG", (double)bytes / (double)(mega << 10));
+	else
+		buf_printf(out, "%.1fM", (double)bytes / (double)mega);
+}
+
+/* What clients may make the process take, all together: what is counted, and what is not. */
+static void put_memory(struct buf *out, const struct conf *conf)
+{
+	uint64_t connections = (uint64_t)conf->limits.connections + conf->limits.unauthenticated;
+	uint64_t fixed = connections * CONN_FIXED_BYTES;
+
+	buf_printf(out, "memory: ");
+	if (conf->shared.memory_bytes == 0) {
+		buf_printf(out, "any (limits.memory is 0), and ");
+	} else {
+		buf_printf(out, "at most ");
+		put_size(out, conf->shared.memory_bytes + fixed);
+		buf_printf(out, ": ");
+		put_size(out, conf->shared.memory_bytes);
+		buf_printf(out, " for what clients make the broker keep (limits.memory), and ");
+	}
+	put_size(out, fixed);
+	buf_printf(out,
+	           " for the fixed part of %llu connections (limits.connections, "
+	           "limits.unauthenticated), %zuk each; about 20k while one is idle\n",
+	           (unsigned long long)connections, CONN_FIXED_BYTES >> 10);
+}
+
 char *policy_exposure(const struct policy *p)
 {
 	struct buf out = {0};
@@ -336,6 +399,7 @@ char *policy_exposure(const struct policy *p)
 		           l->authentication.anonymous ? "yes" : "no");
 	}
 	put_kept(&out, p->conf);
+	put_memory(&out, p->conf);
 	buf_printf(&out, "%zu users, %zu roles, %zu rules", users_count(p->users),
 	           acl_role_count(p->acl), acl_rule_count(p->acl));
 	buf_put_u8(&out, '\0');

@@ -24,6 +24,8 @@ struct policy {
 	 * in conf->listeners, -1: gone. */
 	int *slots;
 	unsigned slot_count;
+	bool has_shares;         /* more than one identity can log in */
+	bool has_address_shares; /* or somebody may come who is not it */
 };
 
 #define POLICY_SLOTS_MAX 256

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/scratch.h"
+#include "core/conn_memory.h"
 #include "core/deliver.h"
 #include "core/keep.h"
 #include "core/server.h"
@@ -53,7 +54,7 @@ static void refuse_publish(struct conn *c, const struct publish *pub,
 		acknowledge(c, pub, REASON_SUCCESS, SLICE_EMPTY);
 }
 
-/* No room to retain it: nobody gets it, so that all see the same. */
+/* No room for it: nobody gets it, so that all see the same. */
 static void refuse_full(struct conn *c, const struct publish *pub, const char *limit)
 {
 	if (c->version == MQTT_5_0)
@@ -104,6 +105,13 @@ static struct inbound *inbound_find(struct session *s, uint16_t packet_id)
 	return in;
 }
 
+static void inbound_free(struct session *s, struct inbound *in)
+{
+	HASH_DEL(s->inbound, in);
+	charge_sub(s->worker, &s->charge, INBOUND_COST);
+	free(in);
+}
+
 static struct inbound *inbound_new(struct session *s, uint16_t packet_id)
 {
 	struct inbound *in = xnew(in);
@@ -111,6 +119,7 @@ static struct inbound *inbound_new(struct session *s, uint16_t packet_id)
 	in->packet_id = packet_id;
 	in->pending = true;
 	HASH_ADD(hh, s->inbound, packet_id, sizeof(in->packet_id), in);
+	charge_add(s->worker, &s->charge, INBOUND_COST);
 	return in;
 }
 
@@ -126,10 +135,8 @@ void inbound_stored(struct session *s, uint16_t packet_id, bool kept)
 		receipt_done(&in->again, REASON_SUCCESS, SLICE_EMPTY);
 	else if (in->again != NULL)
 		receipt_failed(&in->again);
-	if (!kept) {
-		HASH_DEL(s->inbound, in);
-		free(in);
-	}
+	if (!kept)
+		inbound_free(s, in);
 }
 
 void inbound_restore(struct session *s, uint16_t packet_id)
@@ -169,8 +176,7 @@ static void complete_inbound(struct conn *c, struct inbound *in)
 
 	if (in->durability != DURABILITY_NONE)
 		keep_inbound_done(s, packet_id, waits);
-	HASH_DEL(s->inbound, in);
-	free(in);
+	inbound_free(s, in);
 	if (!waits) {
 		receipt_send(c, PACKET_PUBCOMP, packet_id, REASON_SUCCESS, SLICE_EMPTY);
 		return;
@@ -273,6 +279,31 @@ static void route_accepted(struct conn *c, const struct publish *pub,
 	worker_stall(w, c);
 }
 
+/* Is there memory for what it makes wait here: its identifier, and itself while the disk is slow?
+ * NULL: there is. */
+static const char *waiting_exceeds(const struct conn *c, const struct publish *pub)
+{
+	size_t bytes = pub->qos == 2 ? INBOUND_COST : 0;
+
+	if (pub->qos > 0 && keep_is_on(c->worker))
+		bytes += sizeof(struct msg) + pub->topic.len + pub->payload.len;
+	return bytes == 0 ? NULL : quota_memory(c->worker, c->session->charge.payer, bytes);
+}
+
+static void route_or_refuse(struct conn *c, const struct publish *pub,
+                            const struct acl_verdict *verdict)
+{
+	const char *exceeds = waiting_exceeds(c, pub);
+
+	if (exceeds == NULL) {
+		route_accepted(c, pub, verdict);
+		return;
+	}
+	quota_tell_memory(c, "a message", exceeds);
+	count(&c->worker->counters.messages_dropped);
+	refuse_full(c, pub, exceeds);
+}
+
 /* It says that it is text, and is not. The standard (5.0, 3.3.2.3.2) says MAY; subscribers that
  * believe the indicator are spared. */
 static enum reason refuse_payload(struct conn *c, const struct publish *pub)
@@ -296,18 +327,41 @@ static bool too_many_inbound(const struct conn *c, const struct conf_limits *lim
 	return HASH_COUNT(c->session->inbound) >= max;
 }
 
+static enum reason resolve_alias(struct conn *c, struct publish *pub)
+{
+	size_t before = c->aliases.bytes;
+	enum reason why = alias_resolve(&c->aliases, pub, conn_memory_admits_alias, c);
+
+	if (c->aliases.bytes != before)
+		conn_memory_count(c);
+	return why;
+}
+
+/* Nobody knows any more to what topic it was. */
+static void refuse_alias(struct conn *c, const struct publish *pub)
+{
+	const char *cause = "there was no memory for its topic alias (limits.memory_per_user, "
+			    "limits.memory)";
+
+	quota_tell_memory(c, "a message to a topic alias", cause);
+	if (pub->qos == 0)
+		count(&c->worker->counters.messages_dropped);
+	acknowledge(c, pub, REASON_QUOTA_EXCEEDED, slice_of_str(cause));
+}
+
 /* [MQTT5-3.3.4-7] */
 enum reason on_publish(struct conn *c, const struct frame *f)
 {
 	const struct conf_limits *limits = worker_limits(c->worker, c);
 	struct publish pub UNINITIALIZED;
 	struct acl_verdict verdict;
-	enum reason why;
+	enum reason why, alias;
 
 	if ((why = publish_decode(f, c->version, &pub)) != REASON_OK)
 		return why;
-	if ((why = alias_resolve(&c->aliases, &pub)) != REASON_OK)
-		return why;
+	alias = resolve_alias(c, &pub);
+	if (alias != REASON_OK && alias != REASON_QUOTA_EXCEEDED)
+		return alias;
 	if ((why = check_limits(limits, &pub)) != REASON_OK)
 		return why;
 	if (limits->message_rate != 0)
@@ -322,11 +376,15 @@ enum reason on_publish(struct conn *c, const struct frame *f)
 		return REASON_RECEIVE_MAXIMUM_EXCEEDED;
 	if (pub.qos > 0)
 		c->inbound_unacked++;
+	if (alias == REASON_QUOTA_EXCEEDED) {
+		refuse_alias(c, &pub);
+		return REASON_OK;
+	}
 	if (!properties_fit_payload(&pub.properties, pub.payload))
 		return refuse_payload(c, &pub);
 	verdict = judge(c, &pub);
 	if (verdict.allowed)
-		route_accepted(c, &pub, &verdict);
+		route_or_refuse(c, &pub, &verdict);
 	else
 		refuse_publish(c, &pub, &verdict);
 	return REASON_OK;

@@ -1,10 +1,13 @@
-/* What all workers hold is summed only when a worker has used up its part of what was left: until
- * then a message costs one comparison. */
+/* What all workers have is summed only when a worker has used up its part of what is left below the
+ * threshold: until then a message costs one comparison. */
 #include "core/quota.h"
 
+#include "core/quota_rule.h"
 #include "core/server.h"
 
-static uint64_t bytes_held(const struct server *server)
+/* --- memory --- */
+
+uint64_t quota_memory_used(const struct server *server)
 {
 	struct retain_counts retained;
 	uint64_t sum;
@@ -12,51 +15,153 @@ static uint64_t bytes_held(const struct server *server)
 	retain_count(server->retain, &retained);
 	sum = retained.bytes;
 	for (unsigned i = 0; i < server->worker_count; i++)
-		sum += atomic_load_explicit(&server->workers[i]->counters.held_bytes,
+		sum += atomic_load_explicit(&server->workers[i]->counters.memory_bytes,
 		                            memory_order_relaxed);
 	return sum;
 }
 
-/* The parts of all workers together are at most half of what is left; close to the limit they are
- * too small for a message, and each is asked for. */
-static bool take_part(struct worker *w, uint64_t limit, size_t bytes)
+uint64_t quota_memory_paid(const struct server *server, const struct payer *payer)
 {
-	uint64_t held = bytes_held(w->server);
-	uint64_t left = held < limit ? limit - held : 0;
+	uint64_t paid = payer_memory(payer);
 
-	w->room = (struct quota_room){.limit = limit, .bytes = left / 2 / w->server->worker_count};
-	if (w->room.bytes < bytes)
-		return bytes <= left;
+	if (payer->kind == PAYER_USER)
+		paid += retain_user_bytes(server->retain, payer_key(payer));
+	return paid;
+}
+
+static uint64_t share_of(const struct policy *policy, enum payer_kind kind, uint64_t configured,
+                         uint64_t whole)
+{
+	bool has = kind == PAYER_USER ? policy->has_shares : policy->has_address_shares;
+
+	return has ? quota_rule_share(configured, whole) : 0;
+}
+
+/* The parts of all workers together are at most half of what is left below the threshold. */
+static void refill(struct worker *w, const struct quota_rule *rule)
+{
+	uint64_t threshold = quota_rule_threshold(rule->whole);
+	uint64_t left = rule->used < threshold ? threshold - rule->used : 0;
+
+	w->room =
+	    (struct quota_room){.whole = rule->whole, .bytes = left / 2 / w->server->worker_count};
+}
+
+static const char *verdict_text(enum quota_verdict verdict, const char *share, const char *whole)
+{
+	switch (verdict) {
+	case QUOTA_ALLOWED:
+		break;
+	case QUOTA_OVER_SHARE:
+		return share;
+	case QUOTA_FULL:
+		return whole;
+	}
+	return NULL;
+}
+
+static const char *judge_memory(struct worker *w, const struct payer *payer, size_t bytes,
+                                bool drains)
+{
+	const struct conf_shared_limits *shared = &w->policy->conf->shared;
+	struct quota_rule rule = {.whole = shared->memory_bytes,
+	                          .reserve = quota_rule_reserve(shared->memory_bytes)};
+
+	rule.share = share_of(w->policy, payer->kind, shared->memory_per_user, rule.whole);
+	if (rule.whole == 0 && rule.share == 0)
+		return NULL;
+	rule.used = quota_memory_used(w->server);
+	refill(w, &rule);
+	return verdict_text(
+	    quota_rule_judge(&rule, quota_memory_paid(w->server, payer), bytes, drains),
+	    "limits.memory_per_user is reached", "limits.memory is reached");
+}
+
+static bool take_room(struct worker *w, size_t bytes)
+{
+	if (w->room.bytes < bytes || w->room.whole != w->policy->conf->shared.memory_bytes)
+		return false;
 	w->room.bytes -= bytes;
 	return true;
 }
 
-const char *quota_memory(struct worker *w, size_t bytes)
+const char *quota_memory(struct worker *w, const struct payer *payer, size_t bytes)
 {
-	uint64_t limit = w->policy->conf->shared.memory_bytes;
-
-	if (limit == 0)
-		return NULL;
-	if (w->room.limit == limit && w->room.bytes >= bytes) {
-		w->room.bytes -= bytes;
-		return NULL;
-	}
-	return take_part(w, limit, bytes) ? NULL : "limits.memory is reached";
+	return take_room(w, bytes) ? NULL : judge_memory(w, payer, bytes, false);
 }
 
-const char *quota_retained(struct worker *w, const struct retain_change *change,
-                           const struct msg *msg)
+const char *quota_memory_drain(struct worker *w, const struct payer *payer, size_t bytes)
+{
+	return take_room(w, bytes) ? NULL : judge_memory(w, payer, bytes, true);
+}
+
+static void tell_memory(struct worker *w, const struct session *s, const char *peer,
+                        const char *what, const char *cause)
+{
+	uint32_t suppressed;
+
+	count(&w->counters.memory_refused);
+	if (log_limit_pass(&w->memory_limit, w->home.now_ms + 1, 10000, 5, &suppressed))
+		LOG(MEMORY_REFUSED,
+		    F_TEXT("client_id", s == NULL ? SLICE_EMPTY : session_client_id(s)),
+		    F_TEXT("user", s == NULL ? SLICE_EMPTY : session_user(s)), F_STR("peer", peer),
+		    F_STR("what", what), F_STR("cause", cause), F_NUM("suppressed", suppressed));
+}
+
+void quota_tell_memory(struct conn *c, const char *what, const char *cause)
+{
+	char peer[STREAM_PEER_TEXT];
+
+	stream_peer_text(c->stream, peer, sizeof(peer));
+	tell_memory(c->worker, c->session, peer, what, cause);
+}
+
+void quota_tell_session(const struct session *s, const char *what, const char *cause)
+{
+	if (s->conn != NULL)
+		quota_tell_memory(s->conn, what, cause);
+	else
+		tell_memory(s->worker, s, "", what, cause);
+}
+
+/* --- retained --- */
+
+/* The share of retained_bytes: the whole is judged by retain_exceeds, with its own words. */
+static const char *judge_retained_share(struct worker *w, const struct payer *writer, uint64_t more,
+                                        uint64_t more_of_writer)
+{
+	const struct conf_shared_limits *shared = &w->policy->conf->shared;
+	struct quota_rule rule = {.whole = shared->retained_bytes};
+	struct retain_counts retained;
+	uint64_t paid;
+
+	rule.share = share_of(w->policy, PAYER_USER, shared->retained_bytes_per_user, rule.whole);
+	if (rule.share == 0)
+		return NULL;
+	retain_count(w->server->retain, &retained);
+	rule.used = retained.bytes;
+	paid = retain_user_bytes(w->server->retain, payer_key(writer));
+	return verdict_text(quota_rule_judge(&rule, paid + more_of_writer - more, more, false),
+	                    "limits.retained_bytes_per_user is reached",
+	                    "limits.retained_bytes is reached");
+}
+
+const char *quota_retained(struct worker *w, const struct payer *writer,
+                           const struct retain_change *change, const struct msg *msg)
 {
 	const struct conf_shared_limits *shared = &w->policy->conf->shared;
 	struct retain_limits limits = {.values = shared->retained_messages,
 	                               .values_per_user = shared->retained_per_user,
 	                               .bytes = shared->retained_bytes};
-	size_t before = change->current == NULL ? 0 : msg_bytes(change->current);
 	const char *exceeds = retain_exceeds(change, msg, &limits);
+	uint64_t more, more_of_writer;
 
-	if (exceeds != NULL || msg_bytes(msg) <= before)
-		return exceeds;
-	return quota_memory(w, msg_bytes(msg) - before);
+	retain_growth(change, msg, &more, &more_of_writer);
+	if (exceeds == NULL && more > 0)
+		exceeds = judge_retained_share(w, writer, more, more_of_writer);
+	if (exceeds == NULL && more > 0)
+		exceeds = quota_memory(w, writer, more);
+	return exceeds;
 }
 
 /* --- connections --- */

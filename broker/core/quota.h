@@ -1,5 +1,5 @@
-/* Limits of what all clients share: retained messages, the memory of all messages, connections of
- * one address or user.  Refused is what is new; what is there stays.  Thread: the worker's own. */
+/* Limits of what all clients share: retained messages, memory, connections of one address or user.
+ * Refused is what is new; what is there stays.  Thread: the worker's own. */
 #ifndef CORE_QUOTA_H
 #define CORE_QUOTA_H
 
@@ -14,20 +14,33 @@ struct worker;
 struct session;
 struct stream;
 struct msg;
+struct payer;
 struct retain_change;
+struct server;
 
-/* What a worker may still take without asking the others. */
+/* What a worker may still take without asking the others: nobody is refused below the threshold. */
 struct quota_room {
-	uint64_t limit; /* of which it is a part */
+	uint64_t whole; /* limits.memory, of whose threshold it is a part */
 	uint64_t bytes;
 };
 
-/* May this be retained in the place of what the topic has? NULL: it may; else what it exceeds.
+/* May `writer` retain this in the place of what the topic has? NULL: it may; else what it exceeds.
  * Under the topic's stripe. */
-const char *quota_retained(struct worker *w, const struct retain_change *change,
-                           const struct msg *msg);
-/* May this many bytes more wait in memory? NULL: they may; else what they exceed. */
-const char *quota_memory(struct worker *w, size_t bytes);
+const char *quota_retained(struct worker *w, const struct payer *writer,
+                           const struct retain_change *change, const struct msg *msg);
+/* May the broker keep so many bytes more for this payer? NULL: it may; else which limit they
+ * exceed. Nothing is counted by asking. */
+const char *quota_memory(struct worker *w, const struct payer *payer, size_t bytes);
+/* The same for those who come to drain: see quota_rule.h. */
+const char *quota_memory_drain(struct worker *w, const struct payer *payer, size_t bytes);
+/* All that is kept for clients, and what one payer has of it. */
+uint64_t quota_memory_used(const struct server *server);
+uint64_t quota_memory_paid(const struct server *server, const struct payer *payer);
+/* Something of this client was refused for a limit of memory: counted; a line for several. `what`
+ * is in plain words: "a subscription". */
+void quota_tell_memory(struct conn *c, const char *what, const char *cause);
+/* The same of a session, whether its client is there or not. */
+void quota_tell_session(const struct session *s, const char *what, const char *cause);
 /* Count and tell a retained message that was refused: a line for several, not for each. */
 void quota_tell_refused(const struct session *s, struct slice topic, const char *cause);
 

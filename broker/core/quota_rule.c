@@ -28,13 +28,14 @@ uint64_t quota_rule_share(uint64_t configured, uint64_t whole)
 enum quota_verdict quota_rule_judge(const struct quota_rule *rule, uint64_t paid, uint64_t bytes,
                                     bool drains)
 {
-	uint64_t limit = drains ? rule->whole : rule->whole - rule->reserve;
+	bool within = rule->share == 0 || fits(rule->share, paid, bytes);
+	uint64_t limit = rule->whole - rule->reserve;
 
+	if (drains)
+		limit = within ? rule->whole : rule->whole - 2 * rule->reserve;
 	if (rule->whole != 0 && fits(quota_rule_threshold(rule->whole), rule->used, bytes))
 		return QUOTA_ALLOWED;
 	if (rule->whole != 0 && !fits(limit, rule->used, bytes))
 		return QUOTA_FULL;
-	if (rule->share != 0 && !drains && !fits(rule->share, paid, bytes))
-		return QUOTA_OVER_SHARE;
-	return QUOTA_ALLOWED;
+	return within || drains ? QUOTA_ALLOWED : QUOTA_OVER_SHARE;
 }

@@ -1,8 +1,9 @@
 /* The one rule of refusing what all share (memory, the store, retained bytes).  Below three
  * quarters of the whole nobody is refused.  Above it whoever would exceed his share is.  At the
- * whole everybody is, except those who come to drain (acknowledgements, and the CONNECT of a client
- * whose session is kept): for them a reserve is left.  What is there already is never taken away:
- * it only cannot grow.  Pure; any thread. */
+ * whole everybody is; a reserve is left for those who come to drain: acknowledgements, and the
+ * CONNECT of a client whose session is kept.  These may exceed their share, as long as they leave
+ * as much again to the others.  What is there already is never taken away: it only cannot grow.
+ * Pure; any thread. */
 #ifndef CORE_QUOTA_RULE_H
 #define CORE_QUOTA_RULE_H
 
@@ -22,7 +23,7 @@ struct quota_rule {
 	uint64_t reserve; /* of the whole, left for those who drain */
 };
 
-/* May this payer, who has `paid` of rule->used, take `bytes` more? `drains`: into the reserve too.
+/* May this payer, who has `paid` of rule->used, take `bytes` more? `drains`: see above.
  * Where the whole is unlimited a share counts at all times. */
 enum quota_verdict quota_rule_judge(const struct quota_rule *rule, uint64_t paid, uint64_t bytes,
                                     bool drains);

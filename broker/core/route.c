@@ -165,7 +165,7 @@ static enum publish_outcome judge_retained(struct worker *w, struct publish_job 
 	if (!owner_permits(job, change))
 		return PUBLISH_DENIED;
 	if (!is_delete(job->msg) && job->session != NULL)
-		job->full = quota_retained(w, change, job->msg);
+		job->full = quota_retained(w, job->session->charge.payer, change, job->msg);
 	return job->full == NULL ? PUBLISH_ROUTED : PUBLISH_FULL;
 }
 

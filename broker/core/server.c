@@ -32,6 +32,7 @@ struct server *server_new(struct policy *policy, unsigned workers, struct journa
 	tally_init(&s->user_sessions);
 	tally_init(&s->user_connections);
 	tally_init(&s->address_connections);
+	payers_init(&s->payers, workers);
 	s->workers = xcalloc(workers, sizeof(struct worker *));
 	for (unsigned i = 0; i < workers; i++)
 		s->workers[i] = worker_new(s, i, policy);
@@ -55,6 +56,7 @@ void server_free(struct server *s)
 	tally_fini(&s->user_sessions);
 	tally_fini(&s->user_connections);
 	tally_fini(&s->address_connections);
+	payers_fini(&s->payers);
 	free(s->listener_connections);
 	free(s);
 }

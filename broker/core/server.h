@@ -4,6 +4,7 @@
 #define CORE_SERVER_H
 
 #include "auth/authenticator.h"
+#include "core/payer.h"
 #include "core/policy.h"
 #include "core/tally.h"
 #include "core/worker.h"
@@ -29,6 +30,7 @@ struct server {
 	struct tally user_sessions;             /* kept ones, by user key */
 	struct tally user_connections;          /* accepted ones, by user key */
 	struct tally address_connections;       /* by stream_peer_key */
+	struct payers payers;                   /* of memory: users and addresses */
 	struct sys *sys;                        /* NULL: nobody publishes $SYS */
 	struct sweep *sweep;                    /* NULL: what expired stays until asked for */
 };

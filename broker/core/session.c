@@ -9,6 +9,7 @@
 #include "core/backlog.h"
 #include "core/deliver.h"
 #include "core/keep.h"
+#include "core/memory_wait.h"
 #include "core/outgoing.h"
 #include "core/server.h"
 #include "core/session_work.h"
@@ -61,6 +62,15 @@ static void on_expiry(struct timer *timer, void *home_arg)
 	session_end(s); /* [MQTT5-3.1.2-23] */
 }
 
+/* Itself; its origin, its subject of the rules and its identity with the names in them; its places
+ * in tables of the worker and in the journal's; what the log was told. */
+size_t session_cost(const struct identity *identity, struct slice client_id)
+{
+	return sizeof(struct session) + sizeof(struct origin) + sizeof(struct identity) +
+	       sizeof(struct told) + 12 * CHARGE_ALLOC + 512 +
+	       2 * (identity->key.len + identity->name.len + client_id.len);
+}
+
 static struct session *make(struct worker *w, uint64_t id, struct identity *identity,
                             struct slice client_id, bool durable)
 {
@@ -73,6 +83,8 @@ static struct session *make(struct worker *w, uint64_t id, struct identity *iden
 	s->origin = origin_new(anonymous, s->id, identity->key, identity->name, client_id);
 	s->durable = durable;
 	s->expiry_timer.fire = on_expiry;
+	charge_init(&s->charge, payers_find(&w->server->payers, PAYER_USER, identity->key));
+	charge_add(w, &s->charge, session_cost(identity, client_id));
 	table_add(&w->sessions, key_hash(identity->key, client_id), s);
 	table_add(&w->sessions_by_id, hash_id(s->id), s);
 	count(&w->counters.sessions);
@@ -247,6 +259,7 @@ static void drop_inbound(struct session *s)
 	HASH_ITER (hh, s->inbound, in, next) {
 		/* `next` was read before. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 		HASH_DEL(s->inbound, in);
+		charge_sub(s->worker, &s->charge, INBOUND_COST);
 		if (in->again != NULL)
 			receipt_failed(&in->again);
 		free(in);
@@ -260,12 +273,18 @@ static void release_all(struct session *s)
 	home_timer_disarm(&w->home, &s->expiry_timer);
 	replays_free(s);
 	session_work_forget(s);
+	memory_wait_forget(s);
 	drop_inbound(s);
 	if (s->durable)
 		server_session_gone(w->server, s->identity->key);
 	table_remove(&w->sessions, key_hash(s->origin->user_key, s->origin->client_id), s);
 	table_remove(&w->sessions_by_id, hash_id(s->id), s);
 	uncount(&w->counters.sessions, 1);
+	charge_sub(w, &s->charge, session_cost(s->identity, s->origin->client_id));
+	charge_sub(w, &s->charge, s->slot_count * sizeof(struct outgoing *));
+	charge_sub(w, &s->charge, s->pending_bytes);
+	REQUIRE(s->charge.bytes == 0); /* what it had is freed, and was given back */
+	charge_fini(w, &s->charge);
 	acl_subject_free(s->subject);
 	origin_unref(&s->origin);
 	identity_unref(&s->identity);

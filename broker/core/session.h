@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/home.h"
 #include "base/table.h"
+#include "core/charge.h"
 #include "core/subids.h"
 #include "proto/subscribe.h"
 #include "store/msg.h"
@@ -75,6 +76,9 @@ struct inbound {
 	struct receipt *again;           /* PUBREC of a resent PUBLISH that waits for the group */
 };
 
+/* What one takes, with its part of the hash table. */
+#define INBOUND_COST (sizeof(struct inbound) + CHARGE_ALLOC + 40)
+
 struct replay;
 
 struct denial {
@@ -111,8 +115,11 @@ struct session {
 	uint64_t away_since_ms;      /* while conn is NULL */
 	uint64_t removed_since_ms;
 	struct session *work_prev, *work_next; /* in worker->working, while there is work */
+	struct session *memory_prev, *memory_next;
+	struct charge charge; /* what it takes of memory; its user pays */
 	struct table subscriptions;
 	size_t subscription_bytes; /* what their filters take */
+	size_t pending_bytes;      /* what its groups_pending take */
 	struct inbound *inbound;
 	struct outgoing_list waiting; /* not sent */
 	struct outgoing_list sent;    /* sent, in order; window */
@@ -141,6 +148,7 @@ struct session {
 	                     */
 	bool removed;       /* its user is not in the password file any more */
 	uint8_t work;       /* enum session_work bits */
+	bool waits_for_memory; /* in worker->memory_waits */
 };
 
 struct session *session_find(struct worker *w, struct slice user_key, struct slice client_id);
@@ -179,6 +187,9 @@ void session_end(struct session *s);
 /* Everything is freed and nothing is published: the broker stops. */
 void session_free(struct session *s);
 
+/* What a session takes with nothing in it. */
+size_t session_cost(const struct identity *identity, struct slice client_id);
+
 struct slice session_client_id(const struct session *s);
 struct slice session_user(const struct session *s);
 
@@ -186,6 +197,8 @@ struct slice session_user(const struct session *s);
 struct subscription *subscription_find(struct session *s, struct slice filter);
 /* What a filter takes: itself, and its levels in the shared tree. */
 size_t subscription_cost(struct slice filter);
+/* What a subscription takes of memory, where nobody else has the same filter. */
+size_t subscription_memory(struct slice filter);
 /* Subscribe, or replace. *is_new says which. The filter is valid and permitted. */
 struct subscription *subscription_put(struct session *s, struct slice filter,
                                       const struct subscription_options *options, uint32_t id,

@@ -1,5 +1,6 @@
 /* SUBSCRIBE and UNSUBSCRIBE: judged entry by entry, answered in the same order, replay behind the
  * answer. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -18,6 +19,20 @@ static bool has_room(struct session *s, struct slice whole, const struct conf_li
 	return room || subscription_find(s, whole) != NULL;
 }
 
+static enum reason judge_memory(struct session *s, struct slice whole, char *text)
+{
+	const char *exceeds;
+
+	if (subscription_find(s, whole) != NULL)
+		return REASON_SUCCESS;
+	exceeds = quota_memory(s->worker, s->charge.payer, subscription_memory(whole));
+	if (exceeds == NULL)
+		return REASON_SUCCESS;
+	quota_tell_session(s, "a subscription", exceeds);
+	(void)snprintf(text, TEXT_MAX, "%s", exceeds);
+	return REASON_QUOTA_EXCEEDED;
+}
+
 /* One entry's judgement; `text` gets the rule for a Reason String. */
 static enum reason judge(struct conn *c, struct slice whole, struct slice filter, char *text)
 {
@@ -34,7 +49,7 @@ static enum reason judge(struct conn *c, struct slice whole, struct slice filter
 		acl_verdict_text(c->worker->policy->acl, &verdict, text, TEXT_MAX);
 		return REASON_NOT_AUTHORIZED;
 	}
-	return has_room(s, whole, limits) ? REASON_SUCCESS : REASON_QUOTA_EXCEEDED;
+	return has_room(s, whole, limits) ? judge_memory(s, whole, text) : REASON_QUOTA_EXCEEDED;
 }
 
 /* [MQTT3-3.3.1-6] [MQTT5-3.3.1-9] [MQTT5-3.8.4-4] */

@@ -27,6 +27,18 @@ size_t subscription_cost(struct slice filter)
 	return filter.len + topic_levels(filter) * LEVEL_BYTES;
 }
 
+/* Of one level in the tree of filters, with its places in the tree's table; of what a filter's node
+ * carries besides: the target or the member, the group with its name, and places in three tables.
+ */
+#define NODE_BYTES   ((size_t)112)
+#define FILTER_BYTES ((size_t)320)
+
+size_t subscription_memory(struct slice filter)
+{
+	return sizeof(struct subscription) + 3 * filter.len + topic_levels(filter) * NODE_BYTES +
+	       FILTER_BYTES;
+}
+
 struct subscription *subscription_find(struct session *s, struct slice filter)
 {
 	uint64_t hash = hash_bytes(filter.data, filter.len);
@@ -129,6 +141,7 @@ static struct subscription *subscription_new(struct session *s, struct slice who
 		sub->share_skip = (uint16_t)(whole.len - filter.len);
 	table_add(&s->subscriptions, hash_bytes(whole.data, whole.len), sub);
 	s->subscription_bytes += subscription_cost(whole);
+	charge_add(s->worker, &s->charge, subscription_memory(whole));
 	count(&s->worker->counters.subscriptions);
 	if (subscription_is_shared(sub))
 		count(&s->worker->counters.shared_subscriptions);
@@ -192,6 +205,7 @@ static void subscription_free(struct subscription *sub)
 		route_target_remove(server->route, filter, s->id);
 	}
 	s->subscription_bytes -= subscription_cost(whole_filter(sub));
+	charge_sub(s->worker, &s->charge, subscription_memory(whole_filter(sub)));
 	uncount(&s->worker->counters.subscriptions, 1);
 	free(sub);
 }

@@ -11,6 +11,11 @@ static void on_delay(struct timer *timer, void *home_arg)
 	will_fire(container_of(timer, struct pending_will, delay)->session);
 }
 
+size_t will_cost(size_t message_bytes)
+{
+	return sizeof(struct pending_will) + message_bytes + 2 * CHARGE_ALLOC;
+}
+
 static void make(struct session *s, struct msg *msg, uint32_t delay_s)
 {
 	REQUIRE(s->will == NULL);
@@ -19,6 +24,7 @@ static void make(struct session *s, struct msg *msg, uint32_t delay_s)
 	s->will->msg = msg;
 	s->will->delay.fire = on_delay;
 	s->will->delay_s = delay_s;
+	charge_add(s->worker, &s->charge, will_cost(msg_bytes(msg)));
 }
 
 /* [MQTT5-3.1.2-7] */
@@ -40,6 +46,7 @@ void will_leave(struct session *s)
 	if (s->will == NULL)
 		return;
 	home_timer_disarm(&s->worker->home, &s->will->delay);
+	charge_sub(s->worker, &s->charge, will_cost(msg_bytes(s->will->msg)));
 	msg_unref(&s->will->msg);
 	free(s->will);
 	s->will = NULL;

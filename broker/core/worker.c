@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "core/admission.h"
 #include "core/keep.h"
+#include "core/memory_wait.h"
 #include "core/parked.h"
 #include "core/server.h"
 #include "core/session_work.h"
@@ -92,6 +93,7 @@ struct worker *worker_new(struct server *server, unsigned index, struct policy *
 	/* Session ids are never used again, not even by the next process: they begin at a random
 	 * place. */
 	w->next_session = ((uint64_t)(index + 1) << 56) | (random_u64() >> 12);
+	memory_wait_init(w);
 	home_init(&w->home, index, worker_turn_end, w);
 	return w;
 }

@@ -55,6 +55,8 @@ struct counters {
 	_Atomic uint64_t shared_subscriptions; /* among them */
 	_Atomic uint64_t held;                 /* messages queued or in flight */
 	_Atomic uint64_t held_bytes;
+	_Atomic uint64_t memory_bytes;   /* charged to connections and sessions */
+	_Atomic uint64_t memory_refused; /* times that something was refused for it; ever */
 };
 
 /* One writer: no read-modify-write needed. */
@@ -112,6 +114,9 @@ struct worker {
 	struct table filters;    /* by id: the first of its live subscribers here (utlist DL) */
 	struct conn *conns;      /* utlist DL, in order of arrival here */
 	struct admission admission;
+	struct session *memory_waits; /* memory_wait.c */
+	struct timer memory_timer;
+	unsigned memory_wait_count;
 	struct conn *dirty;
 	struct conn *leaving;  /* move to another home at the end of the turn */
 	struct buf spare[128]; /* output buffers to use again */
@@ -135,7 +140,7 @@ struct worker {
 	struct acl_subject *writer_subject; /* of the last writer checked during a replay */
 	struct origin *writer_origin;
 	uint64_t writer_generation;
-	struct log_limit refusal_limit, dropped_limit, share_limit, quota_limit;
+	struct log_limit refusal_limit, dropped_limit, share_limit, quota_limit, memory_limit;
 	struct quota_room room;
 	struct counters counters;
 	unsigned spare_count;
@@ -143,7 +148,8 @@ struct worker {
 	bool fan_out;     /* the message at hand goes to several: encode once */
 	bool outbox_kept; /* the outbox has messages of queues, which went ahead of the disk */
 	bool facts_hasten;
-	bool keeps; /* the journal is durable */
+	bool keeps;      /* the journal is durable */
+	bool page_asked; /* by a session for which there was hardly memory: one at a time */
 	bool stopping;
 	struct step *stop_step; /* to answer when the last connection has gone */
 };

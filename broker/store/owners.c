@@ -71,6 +71,18 @@ uint32_t owners_values(struct owners *o, struct slice key)
 	return values;
 }
 
+uint64_t owners_bytes(struct owners *o, struct slice key)
+{
+	struct owner *owner;
+	uint64_t bytes;
+
+	mutex_lock(&o->lock);
+	HASH_FIND(hh, o->by_key, key.data, key.len, owner);
+	bytes = owner == NULL ? 0 : owner->bytes;
+	mutex_unlock(&o->lock);
+	return bytes;
+}
+
 void owners_disown(struct owners *o, struct slice key)
 {
 	struct owner *owner;

@@ -16,6 +16,7 @@ struct owner {
 	uint32_t refs; /* under the lock */
 	_Atomic bool gone;
 	_Atomic uint32_t values; /* retained values that this user wrote */
+	_Atomic uint64_t bytes;  /* that they take */
 	UT_hash_handle hh;
 	size_t key_len;
 	uint8_t key[];
@@ -35,6 +36,7 @@ void owners_disown(struct owners *o, struct slice key);
 
 /* Retained values of this user; 0 where nobody has a record of it. */
 uint32_t owners_values(struct owners *o, struct slice key);
+uint64_t owners_bytes(struct owners *o, struct slice key);
 
 static inline struct slice owner_key(const struct owner *owner)
 {

@@ -35,9 +35,9 @@ void retain_free(struct retain *r)
 		if (level == NULL)
 			continue;
 		REQUIRE(retain_node_of(level)->pins == 0);
-		msg_unref(&retain_node_of(level)->value);
 		owners_unref(&r->owners, &retain_node_of(level)->owner);
 		retain_writer_drop(r, retain_node_of(level));
+		msg_unref(&retain_node_of(level)->value);
 	}
 	levels_fini(&r->tree);
 	owners_fini(&r->owners);
@@ -230,9 +230,9 @@ static void put_numbered(struct retain_change *c, struct msg *msg, uint64_t numb
 		r->values++;
 	if (more != 0) /* shared by all workers: leave it alone where nothing changes */
 		r->bytes += more;
+	retain_writer_set(r, n, msg);
 	msg_unref(&n->value);    /* [MQTT3-3.3.1-7] [MQTT5-3.3.1-5] */
 	n->value = msg_ref(msg); /* [MQTT3-3.3.1-5] [MQTT5-3.3.1-5] */
-	retain_writer_set(r, n, msg->origin);
 	n->writer_generation = 0;
 	c->current = msg;
 }

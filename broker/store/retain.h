@@ -42,6 +42,9 @@ struct retain_limits {
 /* Which limit would retain_put of this value pass? NULL: none. [MQTT5-3.4.2-1] */
 const char *retain_exceeds(const struct retain_change *c, const struct msg *msg,
                            const struct retain_limits *limits);
+/* How many bytes more it would take, of all that is retained and of what its writer has of that. */
+void retain_growth(const struct retain_change *c, const struct msg *msg, uint64_t *more,
+                   uint64_t *more_of_writer);
 /* Store a value (takes its own reference; sets msg->number). */
 void retain_put(struct retain_change *c, struct msg *msg);
 /* Delete: a tombstone stays as long as it is needed (owner: 7 days; else until nobody replays it).
@@ -92,5 +95,7 @@ struct retain_counts {
 	uint64_t values, bytes;
 };
 void retain_count(const struct retain *r, struct retain_counts *out);
+/* What the values take that this user wrote. */
+uint64_t retain_user_bytes(struct retain *r, struct slice user_key);
 
 #endif

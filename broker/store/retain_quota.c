@@ -19,22 +19,49 @@ void retain_writer_drop(struct retain *r, struct retain_node *n)
 	if (n->writer == NULL)
 		return;
 	n->writer->values--;
+	n->writer->bytes -= retain_cost(n->value);
 	r->written--;
 	owners_unref(&r->owners, &n->writer);
 }
 
-void retain_writer_set(struct retain *r, struct retain_node *n, const struct origin *origin)
+static struct slice writer_key(const struct msg *msg)
 {
-	struct slice key = origin == NULL ? SLICE_EMPTY : origin->user_key;
+	return msg->origin == NULL ? SLICE_EMPTY : msg->origin->user_key;
+}
 
-	if (writes_still(n->writer, key))
+void retain_writer_set(struct retain *r, struct retain_node *n, const struct msg *msg)
+{
+	struct slice key = writer_key(msg);
+
+	if (writes_still(n->writer, key)) {
+		uint64_t more = msg_bytes(msg) - msg_bytes(n->value); /* modulo 2^64 */
+
+		if (more != 0)
+			n->writer->bytes += more;
 		return;
+	}
 	retain_writer_drop(r, n);
 	if (key.len == 0) /* the broker itself */
 		return;
 	n->writer = owners_ref(&r->owners, key);
 	n->writer->values++;
+	n->writer->bytes += retain_cost(msg);
 	r->written++;
+}
+
+void retain_growth(const struct retain_change *c, const struct msg *msg, uint64_t *more,
+                   uint64_t *more_of_writer)
+{
+	size_t before = c->current == NULL ? 0 : retain_cost(c->current);
+	size_t bytes = retain_cost(msg);
+
+	*more = bytes > before ? bytes - before : 0;
+	*more_of_writer = writes_still(c->node->writer, writer_key(msg)) ? *more : bytes;
+}
+
+uint64_t retain_user_bytes(struct retain *r, struct slice user_key)
+{
+	return owners_bytes(&r->owners, user_key);
 }
 
 static const char *one_more(const struct retain_change *c, struct slice user_key,

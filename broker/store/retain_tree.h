@@ -54,8 +54,9 @@ void retain_stripe_lock(struct retain *r, const struct retain_node *n);
 void retain_stripe_unlock(struct retain *r, const struct retain_node *n);
 /* Let go of a value that expired and of an owner whose time is over. Under the stripe. */
 void retain_node_settle(struct retain *r, struct retain_node *n, uint64_t now_ms);
-/* For whom the value counts: `origin`, or nobody any more. Under the stripe. */
-void retain_writer_set(struct retain *r, struct retain_node *n, const struct origin *origin);
+/* For whom the value counts: the writer of `msg`, which takes the place of the one that is still
+ * there; or nobody any more. Under the stripe. */
+void retain_writer_set(struct retain *r, struct retain_node *n, const struct msg *msg);
 void retain_writer_drop(struct retain *r, struct retain_node *n);
 /* List it where it holds nothing and nobody needs it: freed by a later retain_collect. Under the
  * stripe. */

@@ -268,6 +268,15 @@ static const struct row rows[] = {
     {"limits", "memory", "1025G", NULL},
     {"limits", "memory", "1G5", NULL},
     NO_NUMBER("limits", "memory"),
+    {"limits", "memory_per_user", "auto", "auto"},
+    {"limits", "memory_per_user", "0", "0"},
+    {"limits", "memory_per_user", "3M", "3M"},
+    {"limits", "memory_per_user", "1025G", NULL},
+    {"limits", "memory_per_user", "half", NULL},
+    {"limits", "retained_bytes_per_user", "auto", "auto"},
+    {"limits", "retained_bytes_per_user", "0", "0"},
+    {"limits", "retained_bytes_per_user", "1024G", "1024G"},
+    {"limits", "retained_bytes_per_user", "1025G", NULL},
     {"limits", "subscription_bytes", "1k", "1k"},
     {"limits", "subscription_bytes", "1G", "1G"},
     {"limits", "subscription_bytes", "1023", NULL},
@@ -435,7 +444,9 @@ static void defaults_are_those_of_the_interface(void **state)
 						 "  retained_messages: 100000\n"
 						 "  retained_bytes: 256M\n"
 						 "  retained_per_user: 50000\n"
+						 "  retained_bytes_per_user: auto\n"
 						 "  memory: 1G\n"
+						 "  memory_per_user: auto\n"
 						 "  max_keepalive: 0\n"
 						 "  max_session_expiry: 30d\n"
 						 "  queue_messages: 1000\n"

@@ -1,0 +1,45 @@
+/* Three counters, one writer each. */
+#include "core/charge.h"
+
+#include "core/server.h"
+
+void charge_init(struct charge *c, struct payer *payer)
+{
+	*c = (struct charge){.payer = payer};
+}
+
+void charge_add(struct worker *w, struct charge *c, uint64_t bytes)
+{
+	c->bytes += bytes;
+	payer_add(c->payer, w->home.index, bytes);
+	count_by(&w->counters.memory_bytes, bytes);
+}
+
+void charge_sub(struct worker *w, struct charge *c, uint64_t bytes)
+{
+	REQUIRE(bytes <= c->bytes);
+	charge_add(w, c, (uint64_t)0 - bytes);
+}
+
+void charge_set(struct worker *w, struct charge *c, uint64_t bytes)
+{
+	if (bytes != c->bytes)
+		charge_add(w, c, bytes - c->bytes);
+}
+
+void charge_move(struct worker *w, struct charge *c, struct payer *payer)
+{
+	uint64_t bytes = c->bytes;
+
+	charge_fini(w, c);
+	charge_init(c, payer);
+	charge_set(w, c, bytes);
+}
+
+void charge_fini(struct worker *w, struct charge *c)
+{
+	if (c->payer == NULL)
+		return;
+	charge_set(w, c, 0);
+	payer_unref(&w->server->payers, &c->payer);
+}

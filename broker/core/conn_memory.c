@@ -1,0 +1,112 @@
+/* One sum, one charge: what a connection has is added up anew whenever some of it changed, so that
+ * nothing can be forgotten. */
+#include "core/conn_memory.h"
+
+#include "core/exchange.h"
+#include "core/server.h"
+
+static void count_connections(struct conn *c, uint64_t n)
+{
+	count_by(&c->charge.payer->parts[c->worker->home.index].connections, n);
+}
+
+void conn_memory_begin(struct conn *c)
+{
+	struct slice address = stream_peer_key(c->stream);
+
+	charge_init(&c->charge, payers_find(&c->worker->server->payers, PAYER_ADDRESS, address));
+	conn_memory_resume(c);
+}
+
+void conn_memory_suspend(struct conn *c)
+{
+	charge_set(c->worker, &c->charge, 0);
+	count_connections(c, (uint64_t)0 - 1);
+}
+
+void conn_memory_resume(struct conn *c)
+{
+	count_connections(c, 1);
+	conn_memory_count(c);
+}
+
+void conn_memory_login(struct conn *c)
+{
+	struct payers *payers = &c->worker->server->payers;
+
+	if (c->identity->kind == IDENTITY_ANONYMOUS)
+		return;
+	count_connections(c, (uint64_t)0 - 1);
+	charge_move(c->worker, &c->charge, payers_find(payers, PAYER_USER, c->identity->key));
+	count_connections(c, 1);
+}
+
+void conn_memory_end(struct conn *c)
+{
+	count_connections(c, (uint64_t)0 - 1);
+	charge_fini(c->worker, &c->charge);
+}
+
+void conn_memory_count(struct conn *c)
+{
+	size_t waiting = c->parked == NULL ? 0 : c->parked->cap;
+
+	c->output_counted = c->out.len + stream_backlog(c->stream);
+	charge_set(c->worker, &c->charge,
+	           c->in.cap + waiting + c->output_counted + c->aliases.bytes +
+	               c->aliases_out.bytes + exchange_memory(c));
+}
+
+/* Acknowledgements give memory back, and CONNECT may be that of a kept session. */
+static bool drains(const struct conn *c)
+{
+	const unsigned types = 1u << PACKET_CONNECT | 1u << PACKET_PUBACK | 1u << PACKET_PUBREC |
+	                       1u << PACKET_PUBREL | 1u << PACKET_PUBCOMP | 1u << PACKET_DISCONNECT;
+
+	return (types >> (c->in.data[0] >> 4) & 1) != 0;
+}
+
+bool conn_memory_keep_input(struct conn *c, struct slice bytes)
+{
+	size_t before = c->in.cap, more;
+	const char *exceeds = NULL;
+
+	buf_put_slice(&c->in, bytes);
+	more = c->in.cap - before;
+	if (more > 0 && c->in.cap > CONN_INPUT_FREE)
+		exceeds = drains(c) ? quota_memory_drain(c->worker, c->charge.payer, more)
+		                    : quota_memory(c->worker, c->charge.payer, more);
+	conn_memory_count(c);
+	if (exceeds == NULL)
+		return true;
+	quota_tell_memory(c, "an unfinished packet", exceeds);
+	conn_fail(c, REASON_QUOTA_EXCEEDED, exceeds);
+	return false;
+}
+
+bool conn_memory_admits_alias(void *arg, size_t bytes)
+{
+	struct conn *c = arg;
+
+	return quota_memory(c->worker, c->charge.payer, bytes) == NULL;
+}
+
+const char *conn_memory_output_exceeds(struct conn *c, size_t bytes, bool drains_queue)
+{
+	size_t backlog = conn_backlog(c);
+	const char *exceeds;
+
+	if (backlog >= CONN_BACKLOG_MAX)
+		return CONN_READS_SLOWLY;
+	if (backlog + bytes <= CONN_OUTPUT_FREE)
+		return NULL;
+	exceeds = drains_queue ? quota_memory_drain(c->worker, c->charge.payer, bytes)
+	                       : quota_memory(c->worker, c->charge.payer, bytes);
+	/* What a client that reads is given is gone in a moment. */
+	if (exceeds != NULL && stream_backlog(c->stream) == 0 && bytes <= CONN_OUTPUT_READER) {
+		conn_write_now(c);
+		if (stream_backlog(c->stream) == 0)
+			return NULL;
+	}
+	return exceeds;
+}
