@@ -8,12 +8,15 @@ import time
 
 from broker import Refused
 from facts import Violation
+from patience import patience
+from people import Publisher, Subscriber
 from plans import Plan, last_day
 from round import Died, GaveUp
 
 CUT_S = 2.0
-RESUME_S = 30
+RESUME_S = patience(30)
 FILL = 256 << 10
+HOARDED = 60000
 
 
 class Skipped(Exception):
@@ -131,13 +134,14 @@ def suffer(house, shim, kind, error):
     house.bury("killed after its trouble")
 
 
-def wait_said(house, *events):
+def wait_said(house, *events, meanwhile=lambda: None):
     """Live until the broker has logged one of these."""
     end = time.monotonic() + RESUME_S
     while not any(event in house.broker.said() for event in events):
         if time.monotonic() > end:
             raise Violation("D7", f"the broker does not say {' or '.join(events)}",
                             house.broker.said().splitlines()[-20:])
+        meanwhile()
         live_for(house, 0.05)
 
 
@@ -155,7 +159,9 @@ def no_promises(house):
 # --- a real file system that is full ---
 
 def full(house, megabytes, _):
-    """Queues fill a small file system; a file is deleted, and everything goes on."""
+    """A queue fills a small file system; a file is deleted, and everything goes on. The file alone would not do: the
+    broker has set blocks aside and pages that are free, and what the others send may be taken as fast as it comes. So
+    messages are sent to somebody who is away, until it is full."""
     store = house.broker.store
     mount(store, megabytes)
     try:
@@ -170,23 +176,37 @@ def mount(store, megabytes):
     store.mkdir(mode=0o700, exist_ok=True)
     if os.geteuid() != 0:
         raise Skipped("a small file system needs root")
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={int(megabytes) + 8}m,mode=0700", "vakt", str(store)],
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={int(megabytes) + 12}m,mode=0700", "vakt", str(store)],
                           check=False, capture_output=True, text=True)
     if done.returncode != 0:
         raise Skipped(f"no small file system: {done.stderr.strip()}")
 
 
+def hoard(house):
+    """More for the one who is away."""
+    for person in house.people:
+        if isinstance(person, Publisher) and person.peer.up and not person.peer.leaving and person.peer.fits():
+            person.peer.publish(house.message(person.peer.name, "h/0", 1, size=HOARDED))
+
+
 def fill_up(house, store):
+    hoarder = Subscriber(house, "hoarder", 5, wanted={"h/0": 1})
+    hoarder.rate = 0  # it comes and goes only where that is written here
+    house.people.append(hoarder)
+    house.versions["hoarder"] = 5
     house.start()
     house.come_in()
     house.check()
+    hoarder.peer.disconnect()
+    if not house.wait(lambda: hoarder.peer.sock is None, RESUME_S):
+        raise Violation("peace", "a client cannot leave", house.broker.said().splitlines()[-20:])
     filler = store / "filler"
     with open(filler, "wb") as out:
         while shutil.disk_usage(store).free > FILL:
             out.write(b"x" * (FILL // 2))
             out.flush()
     house.tolerant = True
-    wait_said(house, "event=store-full")
+    wait_said(house, "event=store-full", meanwhile=lambda: hoard(house))
     lazy = house.lazy_delivered
     live_for(house, 2)
     if house.lazy_delivered == lazy:

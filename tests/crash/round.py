@@ -9,10 +9,11 @@ import time
 from broker import Refused
 from facts import Message, Violation
 from oracle import Oracle
+from patience import patience
 from people import move_in
 from peer import Peer, check_properties
 
-START_S, DRAIN_S, QUIET_TURNS = 60, 40, 3
+START_S, DRAIN_S, QUIET_TURNS = patience(60), patience(40), 3
 
 
 class Died(Exception):
