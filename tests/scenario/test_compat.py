@@ -5,6 +5,7 @@ import lzma
 import os
 import re
 import shutil
+import signal
 import subprocess
 
 import house as house_module
@@ -19,6 +20,7 @@ from wire import Wire
 OLD = COMPAT / COMMIT
 STORE = os.environ.get("VAKT_STORE", str(house_module.ROOT / "build/tools/broker-store"))
 ACL = os.environ.get("VAKT_ACL", str(house_module.ROOT / "build/tools/broker-acl"))
+POWERLOSS = os.environ.get("VAKT_POWERLOSS", str(house_module.ROOT / "build/tests/crash/powerloss.so"))
 NEXT_FORMAT = os.environ.get("VAKT_NEXT_FORMAT", str(house_module.ROOT / "build/tests/compat/next_format"))
 SESSIONS, SUBSCRIPTIONS, WILLS = 14, 16, 3
 # Keys of a broker.yaml of that time that are not taken any more, and what today's broker says of each.
@@ -292,7 +294,7 @@ def test_what_run_made(tmp_path, pki):
 def test_the_tools_read_it(old):
     store = old.directory / "store"
     info = run(STORE, store, "info").stdout
-    assert re.search(r"^format +1$", info, re.M) and re.search(rf"^session +{SESSIONS} rows$", info, re.M), info
+    assert re.search(r"^format +1\b", info, re.M) and re.search(rf"^session +{SESSIONS} rows$", info, re.M), info
     assert run(STORE, store, "check").stdout.startswith("fine: ")
     rows = run(STORE, store, "dump").stdout
     run(STORE, store, "backup", old.directory / "copy")
@@ -319,17 +321,43 @@ def test_an_upgrade_keeps_all(old):
     before = show(old)
     after = show(old, "upgrade")
     assert before["next"] == "0" and after["next"] == after["sessions"] == str(SESSIONS)
-    assert int(after["format"]) == int(before["format"]) + 1
+    assert int(after["format"]) > int(before["format"])
     assert after["rows"] == before["rows"]
     assert show(old, "upgrade") == after
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_power_goes_during_an_upgrade(old, seed):
+    """At any call to the disk: all of the old store is there or all of the new one, and the next start makes the new one."""
+    store, before = old.directory / "store", show(old)
+    whole = {name: (store / name).read_bytes() for name in ("data.mdb", "note")}
+    newer = show(old, "upgrade")["format"]
+    command = [NEXT_FORMAT, str(store), "upgrade"]
+    formats, status, cut = [], -signal.SIGKILL, 0
+    while status != 0:
+        for name, data in whole.items():
+            (store / name).write_bytes(data)
+        cut += 1
+        status = subprocess.run(command, env={
+            **house_module.ENVIRONMENT, "LD_PRELOAD": POWERLOSS, "VAKT_DISK": str(store), "VAKT_DISK_SEED": str(seed),
+            "VAKT_DISK_CUT": str(cut), "VAKT_DISK_TROUBLE": str(old.directory / "trouble"),
+            "ASAN_OPTIONS": "verify_asan_link_order=0"}, stdout=subprocess.DEVNULL, check=False,
+            timeout=PATIENCE_S).returncode
+        assert status in (0, -signal.SIGKILL)
+        found = show(old)
+        assert found["rows"] == before["rows"]
+        assert (found["format"], found["next"]) in ((before["format"], "0"), (newer, str(SESSIONS)))
+        formats.append(found["format"])
+        assert show(old, "upgrade")["format"] == newer
+    assert formats[0] == before["format"] and formats[-1] == newer and len(formats) > 3
 
 
 def test_a_newer_store_is_refused_in_words(old):
     """By all that read one, and it stays what it is; a backup of before brings everything back."""
     store, backup = old.directory / "store", old.directory / "copy"
     run(STORE, store, "backup", backup)
-    newer, known = int(show(old, "upgrade")["format"]), int(show(old)["format"]) - 1
-    words = [f"the store is of format {newer}", f"this version of the broker knows formats up to {known}",
+    newer = int(show(old, "upgrade")["format"])
+    words = [f"the store is of format {newer}", f"this version of the broker knows formats up to {newer - 1}",
              "install the version that wrote it, or a later one, or restore a backup"]
     data = (store / "data.mdb").read_bytes()
     said = [old.command("--check"), old.command()]

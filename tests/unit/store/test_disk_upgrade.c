@@ -21,6 +21,7 @@
 #include "disk_trouble.h"
 #include "next_format.h"
 #include "store/disk_files.h"
+#include "store/disk_lmdb.h"
 #include "store/disk_verify.h"
 
 #define SESSIONS 400
@@ -253,6 +254,75 @@ static void tables_and_format_go_together(void **state)
 	drop(&s);
 }
 
+static struct disk *open_file(const struct store *s, bool read_only)
+{
+	const struct lmdb_options options = {.path = s->data,
+	                                     .first_map = 1u << 22,
+	                                     .max_bytes = 1u << 24,
+	                                     .read_only = read_only,
+	                                     .formats = next_formats()};
+	char said[DISK_ERROR_TEXT];
+	struct disk *d;
+
+	if (disk_lmdb_open(&options, said, &d) != 0)
+		fail_msg("%s", said);
+	return d;
+}
+
+static bool count_row(void *arg, struct slice key, struct slice value)
+{
+	unsigned *count = arg;
+
+	(void)key;
+	(void)value;
+	++*count;
+	return true;
+}
+
+/* As a newer broker-store does, beside an older broker that runs. */
+static void an_older_store_can_be_read(void **state)
+{
+	unsigned sessions = 0, next = 0;
+	struct slice value;
+	struct store s;
+	struct disk *d;
+
+	(void)state;
+	make(&s);
+	d = open_file(&s, true);
+	assert_int_equal(disk_begin(d), 0);
+	assert_int_equal(disk_scan(d, TABLE_SESSION, SLICE_EMPTY, count_row, &sessions), 0);
+	assert_int_equal(disk_scan(d, TABLE_NEXT, SLICE_EMPTY, count_row, &next), 0);
+	assert_int_equal(disk_get(d, TABLE_NEXT, SLICE("x"), &value), -ENOENT);
+	assert_int_equal(sessions, SESSIONS);
+	assert_int_equal(next, 0);
+	disk_close(d);
+	assert_bytes(s.data, &s.data_bytes);
+	drop(&s);
+}
+
+/* And as it does with a backup, whose transactions it counts anew. */
+static void what_opens_a_store_to_write_changes_no_format(void **state)
+{
+	struct verify_report report;
+	struct store s;
+	struct disk *d;
+	uint64_t hash;
+
+	(void)state;
+	make(&s);
+	d = open_file(&s, false);
+	assert_int_equal(disk_restamp(d), 0);
+	disk_close(d);
+	if (verify(&s, next_formats(), &hash, &report) != 0)
+		fail_msg("%s", report.text);
+	assert_int_equal(report.format, DISK_FORMAT);
+	assert_int_equal(report.transaction, s.transaction + 1);
+	assert_int_equal(hash, s.rows_hash);
+	disk_close(open_fine(&s, NULL));
+	drop(&s);
+}
+
 /* ---- all or nothing ---- */
 
 static void an_upgrade_keeps_all(void **state)
@@ -278,6 +348,7 @@ static void a_newer_store_is_refused_in_words(void **state)
 {
 	char said[DISK_ERROR_TEXT];
 	struct buf upgraded = {0};
+	uint32_t format;
 	struct store s;
 	struct disk *d;
 
@@ -290,6 +361,11 @@ static void a_newer_store_is_refused_in_words(void **state)
 	assert_says(said, "the store is of format 2");
 	assert_says(said, "this version of the broker knows formats up to 1");
 	assert_says(said, "install the version that wrote it, or a later one, or restore a backup");
+	assert_bytes(s.data, &upgraded);
+	/* as beside a broker that runs */
+	assert_int_equal(disk_files_read(s.directory, &format, said, &d), -EPROTONOSUPPORT);
+	assert_null(d);
+	assert_says(said, "the store is of format 2");
 	assert_bytes(s.data, &upgraded);
 	buf_fini(&upgraded);
 	drop(&s);
@@ -538,6 +614,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(an_older_store_is_verified_by_its_own_tables),
 	    cmocka_unit_test(tables_and_format_go_together),
+	    cmocka_unit_test(an_older_store_can_be_read),
+	    cmocka_unit_test(what_opens_a_store_to_write_changes_no_format),
 	    cmocka_unit_test(an_upgrade_keeps_all),
 	    cmocka_unit_test(a_newer_store_is_refused_in_words),
 	    cmocka_unit_test(a_failed_upgrade_leaves_the_file_as_it_was),
