@@ -82,7 +82,7 @@ static const struct schema_key tls_keys[] = {
              "never used for clients."},
     {"client_crl", SCHEMA_PATH, 0, AT(struct conf_tls, client_crl),
      .help = "PEM file with the revocation lists of the client CAs. A list that has expired "
-             "refuses every certificate."},
+             "refuses every certificate of a new connection."},
 };
 static const struct schema_section tls_section = {
     "tls",

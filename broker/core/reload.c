@@ -17,6 +17,7 @@ struct reloader {
 	struct server *server;
 	struct home *home;
 	struct policy *policy;
+	struct policy *replaced; /* until all workers have the new one */
 	struct tls_tickets *tickets;
 	char *conf_path;
 	struct watchlist watchlist;
@@ -61,13 +62,58 @@ static bool bind_new(struct reloader *r, const struct policy *before, const stru
 	return ok;
 }
 
+/* --- Unix sockets that stay --- */
+
+static bool differs(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a != b : strcmp(a, b) != 0;
+}
+
+/* Who may connect to one is decided by its owner, group and mode: these do not wait for a restart.
+ */
+static bool permit_anew(const struct policy *before, const struct policy *next,
+                        struct errors *errors)
+{
+	bool ok = true;
+
+	for (unsigned slot = 0; slot < before->slot_count; slot++) {
+		const struct conf_listener *old = policy_listener(before, slot);
+		const struct conf_listener *now = policy_listener(next, slot);
+
+		if (old == NULL || now == NULL || !now->is_unix)
+			continue;
+		if (old->mode != now->mode || differs(old->owner, now->owner) ||
+		    differs(old->group, now->group))
+			ok = listener_permit(now, errors, next->conf->path) == 0 && ok;
+	}
+	return ok;
+}
+
 /* --- the swap --- */
+
+/* When all workers have the new policy: until then a removed user may still write, and own it. */
+static void disown_removed(struct reloader *r)
+{
+	for (size_t i = 0; i < users_count(r->replaced->users); i++) {
+		const struct user *old = users_at(r->replaced->users, i);
+		const struct user *now = users_find(r->policy->users, slice_of_str(old->name));
+		struct identity *id;
+
+		if (now != NULL && now->entry_id == old->entry_id)
+			continue;
+		id = identity_new(IDENTITY_PASSWORD, slice_of_str(old->name), old->entry_id, 0);
+		retain_disown(r->server->retain, id->key);
+		identity_unref(&id);
+	}
+}
 
 static void on_adopted(void *arg)
 {
 	struct reloader *r = arg;
 
 	r->under_way = false;
+	disown_removed(r);
+	policy_unref(&r->replaced);
 	LOG(RELOADED, F_NUM("generation", r->policy->generation),
 	    F_NUM("users", users_count(r->policy->users)),
 	    F_NUM("roles", acl_role_count(r->policy->acl)),
@@ -79,29 +125,13 @@ static void on_adopted(void *arg)
 	reloader_reload(r, r->again_cause);
 }
 
-static void disown_removed(struct reloader *r, const struct policy *next)
-{
-	for (size_t i = 0; i < users_count(r->policy->users); i++) {
-		const struct user *old = users_at(r->policy->users, i);
-		const struct user *now = users_find(next->users, slice_of_str(old->name));
-		struct identity *id;
-
-		if (now != NULL && now->entry_id == old->entry_id)
-			continue;
-		id = identity_new(IDENTITY_PASSWORD, slice_of_str(old->name), old->entry_id, 0);
-		retain_disown(r->server->retain, id->key);
-		identity_unref(&id);
-	}
-}
-
 /* Takes over `next`. */
 static void adopt(struct reloader *r, struct policy *next, struct adopt_sockets *sockets)
 {
 	change_log(r->policy, next);
-	disown_removed(r, next);
 	log_set_level(next->conf->log_level);
 	log_set_json(next->conf->log_json);
-	policy_unref(&r->policy);
+	r->replaced = r->policy;
 	r->policy = next;
 	watchlist_take(&r->watchlist, next);
 	r->under_way = true;
@@ -161,11 +191,6 @@ static bool adopt_parts(struct reloader *r)
 
 /* --- one reload --- */
 
-static bool differs(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a != b : strcmp(a, b) != 0;
-}
-
 static void warn_restart(const struct policy *before, const struct policy *next,
                          struct errors *errors)
 {
@@ -175,6 +200,7 @@ static void warn_restart(const struct policy *before, const struct policy *next,
 		bool differs;
 	} rows[] = {
 	    {"workers", old->workers != new->workers},
+	    {"control.socket", differs(old->control_socket, new->control_socket)},
 	    {"persistence.directory",
 	     differs(old->persistence_directory, new->persistence_directory)},
 	    {"persistence.interval", old->persistence_interval_ms != new->persistence_interval_ms},
@@ -195,7 +221,8 @@ static bool reload_all(struct reloader *r, struct errors *errors)
 	if (next == NULL)
 		return false;
 	sockets = adopt_sockets_new(r->server->worker_count);
-	if (!bind_new(r, r->policy, next, &sockets, errors)) {
+	if (!bind_new(r, r->policy, next, &sockets, errors) ||
+	    !permit_anew(r->policy, next, errors)) {
 		adopt_sockets_close(&sockets);
 		policy_unref(&next);
 		return false;
@@ -268,6 +295,7 @@ void reloader_free(struct reloader *r)
 		return;
 	watchlist_fini(&r->watchlist);
 	policy_unref(&r->policy);
+	policy_unref(&r->replaced);
 	free(r->conf_path);
 	free(r);
 }

@@ -428,6 +428,25 @@ int listener_bind(const struct conf_listener *conf, uint16_t *port, bool probe,
 	return conf->is_unix ? bind_unix(&b) : bind_tcp(&b, port, probe);
 }
 
+int listener_permit(const struct conf_listener *conf, struct errors *errors, const char *conf_path)
+{
+	struct binding b = {.conf = conf, .errors = errors, .conf_path = conf_path};
+	struct stat st;
+	uid_t uid;
+	gid_t gid;
+	int failed = find_owner(&b, &uid);
+
+	if (failed == 0)
+		failed = find_group(&b, &gid);
+	if (failed != 0)
+		return failed;
+	if (lstat(conf->path, &st) != 0 || !S_ISSOCK(st.st_mode)) {
+		TELL(&b, "%s: the socket is gone; restart the broker", conf->bind);
+		return -ENOENT;
+	}
+	return set_permissions(&b, uid, gid);
+}
+
 int listener_check(const struct conf_listener *conf, struct errors *errors, const char *conf_path)
 {
 	struct binding b = {.conf = conf, .errors = errors, .conf_path = conf_path};

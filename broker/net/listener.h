@@ -27,6 +27,10 @@ typedef void listener_accept_fn(void *arg, struct stream *stream);
 int listener_bind(const struct conf_listener *conf, uint16_t *port, bool probe,
                   struct errors *errors, const char *conf_path);
 
+/* The Unix socket that is bound already gets the owner, group and mode of this configuration. 0 or
+ * -errno. */
+int listener_permit(const struct conf_listener *conf, struct errors *errors, const char *conf_path);
+
 /* What a start would find wrong with it, without binding: the directory of a Unix socket, its owner
  * and group. 0 or -errno. */
 int listener_check(const struct conf_listener *conf, struct errors *errors, const char *conf_path);

@@ -3,6 +3,7 @@
 import grp
 import os
 import resource
+import signal
 import socket
 import stat
 import subprocess
@@ -42,6 +43,17 @@ def test_unix_socket(new_house, short_path):
         Wire(house, listener=1, password="wrong", expect=0x86).expect_close()
         Wire(house, listener=1, user=None, expect=0x87).expect_close()
     assert not path.exists()
+
+
+def test_a_reload_changes_who_may_connect_to_a_unix_socket(new_house, short_path):
+    house, path = unix_house(new_house, short_path, mode="0666")
+    with house:
+        house.config["listeners"][1]["mode"] = "0600"
+        house.write()
+        mark = house.mark()
+        house.process.signal(signal.SIGHUP)
+        house.wait_log("reloaded", mark)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_a_socket_left_behind_is_replaced(new_house, short_path):
