@@ -234,16 +234,16 @@ fail:
 }
 
 struct policy *policy_of(struct conf *conf, struct users *users, struct acl *acl,
-                         uint64_t generation)
+                         const struct policy *before)
 {
-	struct policy *p = policy_new(generation);
+	struct policy *p = policy_new(before == NULL ? 1 : before->generation + 1);
 	struct errors errors = {0};
 
 	p->conf = conf;
 	p->users = users;
 	p->acl = acl;
 	p->tls = xcalloc(conf->listener_count, sizeof(*p->tls));
-	REQUIRE(assign_slots(p, NULL, &errors));
+	REQUIRE(assign_slots(p, before, &errors));
 	decide_shares(p);
 	return p;
 }

@@ -46,9 +46,10 @@ struct tls_context **policy_load_tls(const struct conf *conf, struct tls_tickets
 struct tls_context **policy_renew_clients(const struct policy *p, struct errors *errors);
 /* The listener of a slot, NULL: it is gone. */
 const struct conf_listener *policy_listener(const struct policy *p, unsigned slot);
-/* From parts, for tests without files; takes over all of them (tls: all NULL). */
+/* From parts, for tests without files; takes over all of them (tls: all NULL). `before` as above.
+ */
 struct policy *policy_of(struct conf *conf, struct users *users, struct acl *acl,
-                         uint64_t generation);
+                         const struct policy *before);
 struct policy *policy_ref(struct policy *p);
 void policy_unref(struct policy **p);
 

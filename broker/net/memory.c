@@ -26,6 +26,7 @@ struct memory_peer {
 	struct memory *stream; /* NULL once it is gone */
 	struct buf to_broker, from_broker;
 	enum stream_end send_end;
+	enum stream_fit fit;
 	bool has_end, stalled;
 };
 
@@ -172,6 +173,17 @@ static bool op_has_certificate(const struct stream *stream)
 	return memory_of_const(stream)->certificate_name != NULL;
 }
 
+static enum stream_fit op_fits(const struct stream *stream, const struct tls_context *ctx,
+                               bool connected, const char **why)
+{
+	const struct memory *m = memory_of_const(stream);
+
+	(void)ctx;
+	(void)connected;
+	*why = "the test says so";
+	return m->peer == NULL ? STREAM_FITS : m->peer->fit;
+}
+
 static const struct stream_ops ops = {
     .write = op_write,
     .backlog = op_backlog,
@@ -187,6 +199,7 @@ static const struct stream_ops ops = {
     .tls_version = op_tls_version,
     .certificate_names = op_certificate_names,
     .has_certificate = op_has_certificate,
+    .fits = op_fits,
 };
 
 struct stream *memory_stream_new(unsigned listener, const char *name, const char *certificate_name,
@@ -214,6 +227,11 @@ void memory_peer_free(struct memory_peer *peer)
 	buf_fini(&peer->to_broker);
 	buf_fini(&peer->from_broker);
 	free(peer);
+}
+
+void memory_set_fit(struct memory_peer *peer, enum stream_fit fit)
+{
+	peer->fit = fit;
 }
 
 void memory_send(struct memory_peer *peer, struct slice bytes)

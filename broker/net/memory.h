@@ -14,6 +14,8 @@ struct stream *memory_stream_new(unsigned listener, const char *name, const char
                                  struct memory_peer **peer);
 void memory_peer_free(struct memory_peer *peer);
 
+/* What stream_fits answers for it; STREAM_FITS at first. */
+void memory_set_fit(struct memory_peer *peer, enum stream_fit fit);
 /* The far end sends; bytes wait until memory_run hands them over, at most `max` per call of
  * on_bytes. */
 void memory_send(struct memory_peer *peer, struct slice bytes);

@@ -3,11 +3,12 @@
 import json
 import os
 import signal
+import ssl
 import subprocess
 
 import mqtt
 import pytest
-from wire import Wire, tls_context
+from wire import Closed, Wire, tls_context
 
 ALL = {"roles": {"all": ["allow all #"]}}
 
@@ -253,6 +254,85 @@ def test_a_revoked_certificate_goes_at_once(new_house, pki):
         bad.expect_close()
         good.settle()
         good.close()
+
+
+def certificate_house(new_house, pki, **options):
+    """A client whose certificate names good, or other.example; anna has a password."""
+    ca = pki.authority("reload-more")
+    pki.client("reload-more", "reload-more-good", "good", "DNS:other.example")
+    crl = pki.revoke("reload-more", "reload-more.crl")
+    config = {"tls": {"client_certificates": "optional", "client_ca": str(ca), "client_crl": str(crl)},
+              "authentication": {"certificate_user": "cn"}}
+    return new_house(users={"good": ["all"], "anna": ["all"], "other.example": ["all"]}, acl=ALL, config=config, **options)
+
+
+def with_certificate(house, version=5, **options):
+    return Wire(house, version, user=None, password=None, context=tls_context(house.pki, certificate="reload-more-good"),
+                **options)
+
+
+def test_a_revocation_list_that_expired_ends_no_connection(new_house, pki):
+    with certificate_house(new_house, pki) as house:
+        good = with_certificate(house)
+        pki.revoke("reload-more", "reload-more.crl", ended=True)
+        reload(house)
+        good.settle()
+        mark = house.mark()
+        with pytest.raises((ssl.SSLError, Closed, ConnectionError)):
+            with_certificate(house)
+        assert "crl" in house.wait_log("handshake-failed", mark)["cause"].lower()
+        reload(house)
+        good.settle()
+        good.close()
+
+
+def test_a_certificate_that_names_another_user_now(new_house, pki):
+    with certificate_house(new_house, pki) as house:
+        good, anna = with_certificate(house), Wire(house)
+        house.config["authentication"]["certificate_user"] = "san_dns"
+        house.write()
+        reload(house)
+        assert good.expect(mqtt.DISCONNECT).reason == 0x87
+        good.expect_close()
+        anna.settle()
+        anna.close()
+        mark = house.mark()
+        with_certificate(house).close()
+        assert house.wait_log("client-connected", mark)["user"] == "other.example"
+
+
+def test_certificates_that_are_not_asked_for_any_more(new_house, pki):
+    """Whoever has a password beside the certificate could log in by that, and stays."""
+    house = certificate_house(new_house, pki)
+    house.config["authentication"]["certificate_user"] = "none"
+    house.write()
+    with house:
+        anna = Wire(house, context=tls_context(pki, certificate="reload-more-good"))
+        house.config["tls"]["client_certificates"] = "none"
+        house.write()
+        reload(house)
+        anna.settle()
+        anna.close()
+
+
+@pytest.mark.parametrize("version", [4, 5])
+def test_client_ids_that_do_not_fit_any_more(house, version):
+    fits, given, not_now = (Wire(house, version, client_id=name) for name in ("anna", "", "lamp"))
+    house.config["authentication"]["bind_client_id"] = "equal"
+    house.write()
+    reload(house)
+    said = not_now.expect_close()
+    assert version == 4 or said.reason == 0x87
+    fits.settle()
+    given.settle()
+
+
+def test_the_control_socket_waits_for_a_restart(house):
+    mark = house.mark()
+    house.config["control"] = {"socket": f"{house.directory}/control"}
+    house.write()
+    reload(house)
+    assert any(w["warning"].startswith("control.socket") for w in house.logged("config-warning", mark))
 
 
 def test_a_will_is_judged_when_it_fires(house, topic):

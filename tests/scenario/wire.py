@@ -55,18 +55,62 @@ def open_stream(broker, *, context=None, listener=0, session=None, source=None):
         raise
 
 
+class SteppedTls:
+    """TLS over a connected socket, one flight at a time; after that it can be read and written like a socket."""
+
+    def __init__(self, stream, context):
+        self.stream, self.incoming, self.outgoing = stream, ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.incoming, self.outgoing, server_hostname="localhost")
+
+    def step(self, operation, *arguments):
+        """None: it needs more of what the broker sends."""
+        try:
+            return operation(*arguments)
+        except ssl.SSLWantReadError:
+            return None
+        finally:
+            if self.outgoing.pending:
+                self.stream.sendall(self.outgoing.read())
+
+    def receive(self):
+        data = self.stream.recv(65536)
+        if not data:
+            raise ConnectionResetError
+        self.incoming.write(data)
+
+    def say_hello(self):
+        """Our ClientHello goes out, and the first of the broker's answer is here."""
+        self.step(self.tls.do_handshake)
+        self.receive()
+
+    def shake_hands(self):
+        while self.step(lambda: self.tls.do_handshake() or True) is None:
+            self.receive()
+
+    def sendall(self, data):
+        self.step(self.tls.write, data)
+
+    def recv(self, size):
+        while (data := self.step(self.tls.read, size)) is None:
+            self.receive()
+        return data
+
+    def close(self):
+        self.stream.close()
+
+
 class Wire:
     """One connection. Messages that arrive while something else is awaited wait in `messages`."""
 
     def __init__(self, broker, version=5, *, client_id=ANY, user="anna", password=ANY, clean=True, keep_alive=60,
                  will=None, props=None, context=None, listener=0, session=None, connect=True, expect=0, ack=True,
-                 source=None):
+                 source=None, stream=None):
         self.version, self.broker, self.acks = version, broker, ack
         self.client_id = f"wire-{next(serial)}" if client_id is ANY else client_id
         self.messages, self.held, self.buffer = [], set(), b""
         self.packet_ids = itertools.count(1)
         source = source or (None if expect == 0 else fresh_address())
-        self.stream = open_stream(broker, context=context, listener=listener, session=session, source=source)
+        self.stream = stream or open_stream(broker, context=context, listener=listener, session=session, source=source)
         self.connack = None
         if connect:
             password = broker.password(user) if password is ANY and user is not None else password

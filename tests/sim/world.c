@@ -85,7 +85,8 @@ static void *parsed(void *what, struct errors *errors)
 	return what;
 }
 
-static struct policy *make_policy(const struct world_settings *s, uint64_t generation)
+/* `before`: the newest until now; NULL: there is none. */
+static struct policy *make_policy(const struct world_settings *s, const struct policy *before)
 {
 	struct errors errors = {0};
 	struct conf *conf = parsed(
@@ -99,7 +100,7 @@ static struct policy *make_policy(const struct world_settings *s, uint64_t gener
 	                     conf->partial_subscriptions, &errors),
 	           &errors);
 
-	return policy_of(conf, users, acl, generation);
+	return policy_of(conf, users, acl, before);
 }
 
 static void start_broker(struct world *w, struct policy *policy, bool hashes)
@@ -135,29 +136,28 @@ struct world *world_new(const struct world_settings *settings)
 	clock_use(&clock);
 	random_use(broker_random, w);
 	hash_init();
-	w->generation = 1;
-	policy = make_policy(settings, w->generation);
+	policy = w->newest = make_policy(settings, NULL);
 	if (settings->held)
 		w->image = disk_image_new();
 	start_broker(w, policy, settings->hashes);
-	policy_unref(&policy);
 	home_init(&w->main_home, w->workers, NULL, w);
 	return w;
 }
 
 void world_prepare(struct world *w, const struct world_settings *texts)
 {
-	w->next_policy = make_policy(texts, ++w->generation);
+	w->next_policy = make_policy(texts, w->newest);
 }
 
 void world_reload(struct world *w, const struct world_settings *texts, adopt_done_fn *done,
                   void *arg)
 {
-	struct policy *policy = make_policy(texts, ++w->generation);
+	struct policy *policy = make_policy(texts, w->newest);
 	struct adopt_sockets none = {.workers = w->workers};
 
 	adopt_start(w->server, &w->main_home, policy, &none, done, arg);
-	policy_unref(&policy);
+	policy_unref(&w->newest);
+	w->newest = policy;
 }
 
 struct wire *world_connect(struct world *w, const char *name, const char *certificate_name)
@@ -251,7 +251,7 @@ static bool let_go(struct world *w)
 static bool hash_one(struct world *w)
 {
 	struct authenticator *a = w->server->authenticator;
-	size_t waiting = a == NULL ? 0 : authenticator_waiting(a);
+	size_t waiting = a == NULL || w->no_hashes ? 0 : authenticator_waiting(a);
 
 	if (waiting > 0)
 		authenticator_answer(a, world_random(w, waiting));
@@ -449,7 +449,8 @@ static void begin_again(struct world *w, struct policy **policy, bool hashes)
 		home_init(&w->main_home, w->workers, NULL, w);
 	}
 	start_broker(w, *policy, hashes);
-	policy_unref(policy);
+	policy_unref(&w->newest);
+	w->newest = *policy;
 }
 
 void world_restart(struct world *w)
@@ -495,6 +496,7 @@ void world_free(struct world *w)
 		free(wire);
 	}
 	disk_image_free(w->image);
+	policy_unref(&w->newest);
 	home_fini(&w->main_home);
 	random_use(NULL, NULL);
 	clock_use(NULL);

@@ -1,0 +1,469 @@
+/* A reload while connections are on their way in: at every moment, and between two workers. Whoever
+ * the new configuration does not admit is out, and from the swap on hears nothing and is not heard.
+ * S7 */
+#include <utlist.h>
+
+#include "authenticator.h"
+#include "scenario.h"
+
+static const struct connect_options clean = {0};
+
+#define CONF(anonymous, more)                                                                      \
+	"listeners:\n"                                                                             \
+	"  - bind: unix:/run/sim.sock\n" more "authentication:\n"                                  \
+	"  anonymous: " anonymous "\n"                                                             \
+	"  anonymous_sessions: true\n"                                                             \
+	"  password_file: users.passwd\n"                                                          \
+	"authorization:\n"                                                                         \
+	"  acl_file: acl.yaml\n"
+static const char conf[] = CONF("true", "");
+static const char conf_named[] = CONF("false", "");
+static const char conf_elsewhere[] = CONF("true", "    server_reference: other.example\n");
+static const char conf_moved[] =
+    "listeners:\n"
+    "  - bind: unix:/run/other.sock\n"
+    "authentication: { anonymous: true, password_file: users.passwd }\n"
+    "authorization: { acl_file: acl.yaml }\n";
+
+static const char acl[] = "users: { anna: { rules: ['allow all #'] }, "
+			  "bert: { rules: ['allow all #'] } }\n"
+			  "anonymous: { rules: ['allow all #'] }\n";
+
+#define DIGEST                                                                                     \
+	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define ANNA "anna:id=0000000000000001:hash=$6$right$" DIGEST "\n"
+#define BERT "bert:id=0000000000000002:hash=$6$right$" DIGEST
+static const char users[] = ANNA BERT "\n";
+static const char users_locked[] = ANNA BERT ":locked\n";
+static const char users_removed[] = ANNA;
+static const char users_changed[] = ANNA "bert:id=0000000000000002:hash=$6$other$" DIGEST "\n";
+
+static const struct connect_options bert = {.user = "bert", .password = "right"};
+static const struct connect_options bert_kept = {
+    .user = "bert", .password = "right", .keep = true, .expiry_s = 1000};
+static const struct connect_options anna = {.user = "anna", .password = "right"};
+
+/* What a reload may bring, and what a client is told of it in 5.0. */
+static const struct change {
+	const char *name;
+	const char *conf, *users;
+	enum stream_fit fit;
+	bool anonymous; /* it concerns those */
+	bool for_all;   /* nobody stays */
+	enum reason connack, disconnect;
+} changes[] = {
+    {"certificate", conf, users, .fit = STREAM_CERTIFICATE_BAD, .connack = REASON_NOT_AUTHORIZED,
+     .disconnect = REASON_NOT_AUTHORIZED},
+    {"TLS version", conf, users, .fit = STREAM_VERSION_TOO_OLD,
+     .disconnect = REASON_ADMINISTRATIVE_ACTION},
+    {"listener", conf_moved, users, .for_all = true, .connack = REASON_SERVER_UNAVAILABLE,
+     .disconnect = REASON_SERVER_SHUTTING_DOWN},
+    {"server reference", conf_elsewhere, users, .for_all = true,
+     .connack = REASON_USE_ANOTHER_SERVER, .disconnect = REASON_USE_ANOTHER_SERVER},
+    {"locked", conf, users_locked, .connack = REASON_BAD_USER_NAME_OR_PASSWORD,
+     .disconnect = REASON_NOT_AUTHORIZED},
+    {"removed", conf, users_removed, .connack = REASON_BAD_USER_NAME_OR_PASSWORD,
+     .disconnect = REASON_NOT_AUTHORIZED},
+    {"changed", conf, users_changed, .connack = REASON_BAD_USER_NAME_OR_PASSWORD,
+     .disconnect = REASON_NOT_AUTHORIZED},
+    {"anonymous", conf_named, users, .anonymous = true, .connack = REASON_NOT_AUTHORIZED,
+     .disconnect = REASON_NOT_AUTHORIZED},
+};
+#define CHANGES (sizeof(changes) / sizeof(changes[0]))
+
+static void on_done(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+/* The client's stream does not fit from here on, where the event is about that. */
+static void begin_reload(struct world *w, const struct change *e, struct client *c, bool *done)
+{
+	struct world_settings texts = {.conf = e->conf, .users = e->users, .acl = acl};
+
+	*done = false;
+	if (c != NULL && c->wire != NULL)
+		memory_set_fit(wire_peer(c->wire), e->fit);
+	world_reload(w, &texts, on_done, done);
+}
+
+static uint8_t connack_code(const struct client *c, enum reason reason)
+{
+	return c->version == MQTT_5_0 ? (uint8_t)reason : reason_connack_v3(reason);
+}
+
+/* It is out; the codes are those of the event, or it was told nothing. */
+static void require_out(const struct client *c, const struct change *e)
+{
+	if (!c->closed)
+		fail_msg("%s: it stays", e->name);
+	if (c->connack_reason != 0 && c->connack_reason != connack_code(c, e->connack))
+		fail_msg("%s: CONNACK 0x%02x", e->name, c->connack_reason);
+	if (c->disconnect_reason != 0 && c->disconnect_reason != e->disconnect)
+		fail_msg("%s: DISCONNECT 0x%02x", e->name, c->disconnect_reason);
+	if (c->version == MQTT_5_0 && c->accepted && c->disconnect_reason == 0)
+		fail_msg("%s: no DISCONNECT", e->name);
+}
+
+static const struct connect_options *options_of(struct world *w, const struct change *e)
+{
+	if (e->anonymous)
+		return &clean;
+	return world_random(w, 2) == 0 ? &bert : &bert_kept;
+}
+
+static enum mqtt_version any_version(struct world *w)
+{
+	return world_random(w, 2) == 0 ? MQTT_3_1_1 : MQTT_5_0;
+}
+
+/* --- at any moment --- */
+
+/* CONNECT is half read, on its way to another worker, its password is being hashed, its CONNACK
+ * waits for the journal: the seed decides, and the order in which workers take the configuration.
+ */
+static void any_moment(struct world *w)
+{
+	const struct change *e = &changes[w->seed % CHANGES];
+	struct client *c = client_new(w, "c", any_version(w));
+	bool done;
+
+	w->hold = world_random(w, 2) == 0;
+	client_connect(c, options_of(w, e));
+	world_steps(w, (unsigned)world_random(w, 60));
+	begin_reload(w, e, c, &done);
+	world_run(w);
+	assert_true(done);
+	require_out(c, e);
+	if (strcmp(e->name, "listener") == 0)
+		return;
+	client_connect(c, options_of(w, e)); /* a new one finds the new configuration */
+	memory_set_fit(wire_peer(c->wire), e->fit);
+	world_run(w);
+	assert_false(c->accepted);
+}
+
+/* --- between two workers --- */
+
+static void turn(struct worker *worker)
+{
+	home_enter(&worker->home);
+	(void)home_turn(&worker->home);
+	home_leave();
+}
+
+/* What a client has sent is read, all of it, and handled; the worker's inbox has to wait. */
+static void read_all(struct worker *worker, struct client *c)
+{
+	bool moved;
+
+	do {
+		moved = client_turn(c);
+		home_enter(&worker->home);
+		home_update_now(&worker->home);
+		moved |= memory_run(wire_peer(c->wire), SIZE_MAX);
+		home_leave();
+	} while (moved);
+}
+
+/* A client whose connection is at another worker than its own; NULL: there is one only. */
+static struct client *stranger(struct world *w, const struct connect_options *options,
+                               struct worker **at, struct worker **own)
+{
+	struct client *c = client_new(w, "c", any_version(w));
+
+	if (w->workers == 1)
+		return NULL;
+	*own = server_home_of(w->server, slice_of_str(c->id));
+	do {
+		client_connect(c, options);
+		*at = NULL;
+		for (unsigned i = 0; i < w->workers; i++) {
+			if (w->server->workers[i]->conns != NULL)
+				*at = w->server->workers[i];
+		}
+		if (*at == *own) {
+			client_drop(c);
+			world_run(w);
+		}
+	} while (*at == *own);
+	return c;
+}
+
+/* One worker has not got the new configuration yet: main is between two of them. */
+static struct post *hold_back(struct worker *worker)
+{
+	struct inbox *in = &worker->home.inbox;
+	struct post *post = in->head;
+
+	assert_non_null(post);
+	assert_null(post->next);
+	in->head = NULL;
+	in->tail = &in->head;
+	post->in_flight = false;
+	return post;
+}
+
+/* The connection is in flight when both workers get it. */
+static void moving(struct world *w)
+{
+	const struct change *e = &changes[w->seed % CHANGES];
+	struct worker *at, *own;
+	struct client *c = stranger(w, options_of(w, e), &at, &own);
+	bool done;
+
+	if (c == NULL)
+		return;
+	read_all(at, c);
+	turn(at); /* it leaves */
+	assert_null(at->conns);
+	begin_reload(w, e, c, &done);
+	world_run(w);
+	assert_true(done);
+	require_out(c, e);
+}
+
+/* It leaves a worker with the old configuration for one that has the new one already. */
+static void moving_to_the_new(struct world *w)
+{
+	const struct change *e = &changes[w->seed % CHANGES];
+	struct worker *at, *own;
+	struct client *c = stranger(w, options_of(w, e), &at, &own);
+	struct post *held;
+	bool done;
+
+	if (c == NULL)
+		return;
+	begin_reload(w, e, NULL, &done);
+	held = hold_back(at);
+	turn(own);
+	read_all(at, c);
+	memory_set_fit(wire_peer(c->wire), e->fit);
+	turn(at);
+	assert_null(at->conns);
+	world_run(w);
+	require_out(c, e);
+	assert_false(c->accepted);
+	home_post(&at->home, held);
+	world_run(w);
+	assert_true(done);
+}
+
+/* And the other way round: what the worker of its own has in force must not decide any more. */
+static void moving_to_the_old(struct world *w)
+{
+	struct world_settings locked = {.conf = conf, .users = users_locked, .acl = acl};
+	const struct change unlock = {"unlocked", conf, users, .fit = STREAM_FITS};
+	struct worker *at, *own;
+	struct client *c;
+	struct post *held;
+	bool done;
+
+	world_reload(w, &locked, on_done, &done);
+	world_run(w);
+	c = stranger(w, &bert, &at, &own);
+	if (c == NULL)
+		return;
+	begin_reload(w, &unlock, c, &done);
+	held = hold_back(own);
+	turn(at);
+	read_all(at, c);
+	turn(at);
+	assert_null(at->conns);
+	world_run(w);
+	assert_false(c->closed);
+	assert_false(c->accepted);
+	home_post(&own->home, held);
+	world_run(w);
+	assert_true(done);
+	assert_true(c->accepted);
+}
+
+/* --- between CONNECT and CONNACK --- */
+
+/* CONNACK waits for the journal, which stands still. */
+static void connack_waits(struct world *w)
+{
+	const struct change *e = &changes[w->seed % CHANGES];
+	struct connect_options options = bert_kept;
+	struct client *c = client_new(w, "c", any_version(w));
+	bool done;
+
+	if (e->anonymous)
+		options.user = options.password = NULL;
+	options.will = (struct will_options){.topic = "gone", .payload = "x"};
+	w->hold = true;
+	client_connect(c, &options);
+	world_run(w);
+	assert_false(c->accepted);
+	assert_false(c->closed);
+	begin_reload(w, e, c, &done);
+	world_run(w);
+	assert_true(done);
+	require_out(c, e);
+	assert_false(c->accepted);
+	if (e->connack != REASON_OK) /* without a code it is closed without one */
+		assert_int_equal(c->connack_reason, connack_code(c, e->connack));
+	w->hold = false;
+	world_run(w);
+}
+
+/* A password in the hands of a hashing thread; the answer comes behind the reload. */
+static void in_hashing(struct world *w)
+{
+	const struct change *e = &changes[w->seed % (CHANGES - 1)]; /* anonymous has no password */
+	struct client *c = client_new(w, "c", any_version(w));
+	bool about_user = e->connack == REASON_BAD_USER_NAME_OR_PASSWORD;
+	bool done;
+
+	w->no_hashes = true;
+	client_connect(c, &bert);
+	world_run(w);
+	begin_reload(w, e, c, &done);
+	world_run(w);
+	assert_true(done);
+	/* Where the user is the reason, the answer is no earlier than that of any failed login; a
+	 * server_reference is told then, too. */
+	assert_int_equal(c->closed, !about_user && strcmp(e->name, "server reference") != 0);
+	w->no_hashes = false;
+	world_run(w);
+	require_out(c, e);
+	assert_false(c->accepted);
+	if (e->connack != REASON_OK)
+		assert_int_equal(c->connack_reason, connack_code(c, e->connack));
+}
+
+/* --- at once --- */
+
+#define MANY 120
+
+struct crowd {
+	struct client *anna, *many[MANY];
+	struct client *hashed; /* its password is being checked */
+	struct client *stored; /* its CONNACK waits for the journal */
+};
+
+/* The last two stand at the end of the worker's list. */
+static void gather(struct world *w, struct crowd *crowd)
+{
+	char name[8];
+
+	w->hold = false;
+	crowd->anna = client_new(w, "anna", MQTT_5_0);
+	client_join(crowd->anna, &anna);
+	client_subscribe(crowd->anna, "from", 1);
+	for (unsigned i = 0; i < MANY; i++) {
+		struct client *c;
+
+		snprintf(name, sizeof(name), "b%u", i);
+		c = crowd->many[i] = client_new(w, name, any_version(w));
+		client_connect(c, i == 0 ? &bert_kept : &bert);
+		client_subscribe(c, "to", (uint8_t)(i % 2 == 0 ? 1 : 0));
+	}
+	world_run(w);
+	w->hold = true;
+	crowd->stored = client_new(w, "stored", any_version(w));
+	client_connect(crowd->stored, &bert_kept);
+	world_run(w);
+	w->no_hashes = true;
+	crowd->hashed = client_new(w, "hashed", any_version(w));
+	client_connect(crowd->hashed, &bert);
+	world_run(w);
+	assert_false(crowd->stored->accepted);
+	assert_int_equal(authenticator_waiting(w->server->authenticator), 1);
+}
+
+/* The worker takes the configuration, and has closed only the first. Everything that could give
+ * somebody something happens now. */
+static void between(struct world *w, struct crowd *crowd)
+{
+	struct worker *worker = w->server->workers[0];
+	unsigned turns = 0, open;
+
+	turn(worker);
+	read_all(worker, crowd->anna);
+	for (unsigned i = 0; i < MANY; i++)
+		read_all(worker, crowd->many[i]);
+	w->hold = false;
+	while (world_commit(w)) {
+	}
+	if (authenticator_waiting(w->server->authenticator) > 0)
+		authenticator_answer(w->server->authenticator, 0);
+	do {
+		turn(worker);
+		turns++;
+		open = 0;
+		for (unsigned i = 0; i < MANY; i++)
+			open += !memory_is_closed(wire_peer(crowd->many[i]->wire));
+	} while (open > 0);
+	assert_true(turns > 2);
+	w->no_hashes = false;
+	world_run(w);
+}
+
+static void require_silence(const struct crowd *crowd, const struct change *e)
+{
+	assert_int_equal(crowd->anna->received_count, 0);
+	for (unsigned i = 0; i < MANY; i++) {
+		require_out(crowd->many[i], e);
+		assert_int_equal(crowd->many[i]->received_count, 0);
+	}
+	require_out(crowd->hashed, e);
+	assert_false(crowd->hashed->accepted);
+	require_out(crowd->stored, e);
+	assert_false(crowd->stored->accepted);
+}
+
+/* Those who are refused are more than a turn closes. Meanwhile nothing reaches them, and nothing
+ * comes from them; what a kept session is to have is kept. */
+static void at_once(struct world *w)
+{
+	const struct change *e = &changes[w->seed % (CHANGES - 1)];
+	const struct change back = {"as before", conf, users, .fit = STREAM_FITS};
+	struct crowd crowd;
+	bool done;
+
+	if (w->workers > 1 || e->for_all)
+		return; /* anna would go too */
+	gather(w, &crowd);
+	begin_reload(w, e, NULL, &done);
+	memory_set_fit(wire_peer(crowd.hashed->wire), e->fit);
+	memory_set_fit(wire_peer(crowd.stored->wire), e->fit);
+	for (unsigned i = 0; i < MANY; i++) {
+		assert_true(crowd.many[i]->accepted);
+		memory_set_fit(wire_peer(crowd.many[i]->wire), e->fit);
+		publish_numbered(crowd.many[i], "from", 1, i);
+	}
+	client_publish(crowd.anna, "to", 1, "secret");
+	between(w, &crowd);
+	assert_true(done);
+	require_silence(&crowd, e);
+	begin_reload(w, &back, NULL, &done);
+	world_run(w);
+	client_join(crowd.many[0], &bert_kept);
+	if (!crowd.many[0]->session_present)
+		fail_msg("%s: the session is gone", e->name);
+	world_run(w);
+	assert_string_equal(last_received(crowd.many[0], "to"), "secret");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    SCENARIO_WITH(any_moment, .conf = conf, .acl = acl, .users = users, .hashes = true,
+	                  .held = true, .seeds = 400),
+	    SCENARIO_WITH(moving, .conf = conf, .acl = acl, .users = users, .hashes = true),
+	    SCENARIO_WITH(moving_to_the_new, .conf = conf, .acl = acl, .users = users,
+	                  .hashes = true),
+	    SCENARIO_WITH(moving_to_the_old, .conf = conf, .acl = acl, .users = users,
+	                  .hashes = true),
+	    SCENARIO_WITH(connack_waits, .conf = conf, .acl = acl, .users = users, .hashes = true,
+	                  .held = true),
+	    SCENARIO_WITH(in_hashing, .conf = conf, .acl = acl, .users = users, .hashes = true),
+	    SCENARIO_WITH(at_once, .conf = conf, .acl = acl, .users = users, .hashes = true,
+	                  .held = true, .seeds = 16),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
