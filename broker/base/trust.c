@@ -1,0 +1,499 @@
+/* The way to a file, walked name by name: each directory is opened beneath the one before and
+ * judged by what the descriptor says; symbolic links are read and followed here.  So nothing that
+ * is put in the place of another thing meanwhile is taken for what was judged. */
+#include "base/trust.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/trust_internal.h"
+
+#define LINKS_MAX 40 /* as the kernel */
+#define NOBODY    ((uid_t)-1)
+
+/* --- who is trusted --- */
+
+static uid_t *owners;
+static size_t owner_count;
+static gid_t *groups;
+static size_t group_count;
+static bool as_tool;
+
+static bool parse_id(const char *text, unsigned *out)
+{
+	char *end;
+	unsigned long n;
+
+	errno = 0;
+	n = strtoul(text, &end, 10);
+	*out = (unsigned)n;
+	return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && n < UINT32_MAX;
+}
+
+/* NOLINTBEGIN(concurrency-mt-unsafe): nobody but main asks the system for users and groups */
+
+bool trust_owner(const char *text)
+{
+	const struct passwd *user = NULL;
+	unsigned uid;
+
+	if (!parse_id(text, &uid)) {
+		user = getpwnam(text);
+		if (user == NULL)
+			return false;
+		uid = user->pw_uid;
+	}
+	owners = xrealloc_array(owners, owner_count + 1, sizeof(*owners));
+	owners[owner_count++] = uid;
+	return true;
+}
+
+bool trust_group(const char *text)
+{
+	const struct group *group = NULL;
+	unsigned gid;
+
+	if (!parse_id(text, &gid)) {
+		group = getgrnam(text);
+		if (group == NULL)
+			return false;
+		gid = group->gr_gid;
+	}
+	groups = xrealloc_array(groups, group_count + 1, sizeof(*groups));
+	groups[group_count++] = gid;
+	return true;
+}
+
+/* NOLINTEND(concurrency-mt-unsafe) */
+
+void trust_as_tool(void)
+{
+	as_tool = true;
+}
+
+bool trust_is_owner(uid_t uid)
+{
+	if (uid == 0 || uid == geteuid())
+		return true;
+	for (size_t i = 0; i < owner_count; i++) {
+		if (owners[i] == uid)
+			return true;
+	}
+	return false;
+}
+
+static bool is_group(gid_t gid)
+{
+	if (gid == 0)
+		return true;
+	for (size_t i = 0; i < group_count; i++) {
+		if (groups[i] == gid)
+			return true;
+	}
+	return false;
+}
+
+/* --- judging one file, directory or link --- */
+
+struct walk {
+	const struct trust_request *request;
+	struct buf *why;
+	int dir; /* -1: nowhere yet */
+	struct stat dir_st;
+	struct buf at; /* its path; empty: the root */
+	char *rest;    /* to be walked */
+	unsigned links;
+	uid_t shared; /* for trust_as_tool(): who owns file and directory, we suppose */
+	struct trust_finding supposed; /* the first that was believed for it */
+};
+
+/* What is judged. */
+struct subject {
+	int fd;
+	const char *name; /* beneath w->dir; NULL: it is w->dir */
+	bool is_itself;
+	struct stat st;
+};
+
+static char *path_of(const struct walk *w, const struct subject *s)
+{
+	if (s->is_itself && w->links == 0)
+		return xstrdup(w->request->path);
+	return xasprintf("%.*s%s%s", (int)w->at.len, w->at.len == 0 ? "" : (const char *)w->at.data,
+	                 s->name != NULL || w->at.len == 0 ? "/" : "",
+	                 s->name == NULL ? "" : s->name);
+}
+
+static struct trust_finding find(const struct walk *w, const struct subject *s,
+                                 enum trust_fault fault)
+{
+	return (struct trust_finding){.fault = fault,
+	                              .path = path_of(w, s),
+	                              .is_itself = s->is_itself && w->links == 0,
+	                              .is_secret = s->is_itself && w->request->is_secret,
+	                              .st = s->st};
+}
+
+static int refuse(const struct walk *w, const struct subject *s, enum trust_fault fault)
+{
+	struct trust_finding f = find(w, s, fault);
+
+	trust_describe(&f, w->why);
+	free(f.path);
+	return -EACCES;
+}
+
+static int refuse_writer(const struct walk *w, const struct subject *s, struct trust_writer writer)
+{
+	struct trust_finding f = find(w, s, TRUST_FAULT_LIST);
+
+	f.writer = writer;
+	trust_describe(&f, w->why);
+	free(f.path);
+	return -EACCES;
+}
+
+static bool accepts_owner(struct walk *w, const struct subject *s, uid_t uid,
+                          enum trust_fault fault)
+{
+	if (trust_is_owner(uid) || uid == w->shared)
+		return true;
+	if (!as_tool || geteuid() != 0 || w->shared != NOBODY)
+		return false;
+	w->shared = uid;
+	w->supposed = find(w, s, fault);
+	return true;
+}
+
+static bool accepts_group(struct walk *w, const struct subject *s, gid_t gid)
+{
+	const struct trust_members *members;
+
+	if (is_group(gid))
+		return true;
+	members = trust_members_of(gid);
+	for (size_t i = 0; i < members->count; i++) {
+		if (!accepts_owner(w, s, members->uids[i], TRUST_FAULT_GROUP))
+			return false;
+	}
+	return members->is_known;
+}
+
+static int judge_list(struct walk *w, const struct subject *s)
+{
+	struct trust_writer writer;
+
+	for (size_t index = 0; trust_next_writer(s->fd, &index, &writer);) {
+		if (writer.is_group ? !accepts_group(w, s, writer.id)
+		                    : !accepts_owner(w, s, writer.id, TRUST_FAULT_OWNER))
+			return refuse_writer(w, s, writer);
+	}
+	return 0;
+}
+
+static int judge(struct walk *w, const struct subject *s, bool sticky_is_fine)
+{
+	bool is_shared = sticky_is_fine && S_ISDIR(s->st.st_mode) && (s->st.st_mode & S_ISVTX) != 0;
+	mode_t mode = s->st.st_mode;
+
+	if (!accepts_owner(w, s, s->st.st_uid, TRUST_FAULT_OWNER))
+		return refuse(w, s, TRUST_FAULT_OWNER);
+	if (s->is_itself && w->request->is_secret && (mode & S_IROTH) != 0)
+		return refuse(w, s, TRUST_FAULT_OTHERS_READ);
+	if (is_shared)
+		return 0;
+	if ((mode & S_IWOTH) != 0)
+		return refuse(w, s, TRUST_FAULT_OTHERS_WRITE);
+	if ((mode & S_IWGRP) == 0)
+		return 0;
+	if (!accepts_group(w, s, s->st.st_gid))
+		return refuse(w, s, TRUST_FAULT_GROUP);
+	return judge_list(w, s);
+}
+
+/* The link was made by whoever may write there. */
+static int judge_link(struct walk *w, const struct subject *s)
+{
+	bool is_shared =
+	    (w->dir_st.st_mode & S_ISVTX) != 0 && (w->dir_st.st_mode & (S_IWOTH | S_IWGRP)) != 0;
+
+	if (!is_shared || accepts_owner(w, s, s->st.st_uid, TRUST_FAULT_LINK))
+		return 0;
+	return refuse(w, s, TRUST_FAULT_LINK);
+}
+
+/* A tool of root: what was believed for its owner is right if file and directory are his. */
+static int judge_shared(const struct walk *w, const struct stat *file)
+{
+	if (w->shared == NOBODY ||
+	    (w->dir_st.st_uid == w->shared && (file == NULL || file->st_uid == w->shared)))
+		return 0;
+	trust_describe(&w->supposed, w->why);
+	return -EACCES;
+}
+
+/* --- walking --- */
+
+static void name_directory(struct walk *w, const char *name)
+{
+	if (name[0] == '/') {
+		buf_clear(&w->at);
+		return;
+	}
+	if (strcmp(name, "..") == 0) {
+		while (w->at.len > 0 && w->at.data[--w->at.len] != '/')
+			;
+		return;
+	}
+	if (strcmp(name, ".") != 0)
+		buf_put_u8(&w->at, '/');
+	buf_put_slice(&w->at, slice_of_str(name));
+}
+
+/* Takes over fd. `name`: beneath where we are, or "/", or "." where no path leads. */
+static int enter(struct walk *w, int fd, const char *name)
+{
+	struct subject s = {.fd = fd};
+
+	if (fd < 0)
+		return -errno;
+	if (w->dir >= 0)
+		close(w->dir);
+	w->dir = fd;
+	name_directory(w, name);
+	if (fstat(fd, &s.st) != 0)
+		return -errno;
+	w->dir_st = s.st;
+	return judge(w, &s, true);
+}
+
+static int enter_root(struct walk *w)
+{
+	return enter(w, open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), "/");
+}
+
+static void put_target(struct walk *w, const char *target)
+{
+	char *rest = xasprintf("%s/%s", target, w->rest == NULL ? "" : w->rest);
+
+	free(w->rest);
+	w->rest = rest;
+}
+
+static int read_link(int fd, char out[PATH_MAX])
+{
+	ssize_t n = readlinkat(fd, "", out, PATH_MAX - 1);
+
+	if (n <= 0)
+		return n == 0 ? -ENOENT : -errno;
+	out[n] = '\0';
+	return 0;
+}
+
+static int follow(struct walk *w, const char *name)
+{
+	struct subject s = {.fd = openat(w->dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC),
+	                    .name = name};
+	char target[PATH_MAX];
+	int rc = 0;
+
+	if (s.fd < 0 || fstat(s.fd, &s.st) != 0)
+		rc = -errno;
+	else if (!S_ISLNK(s.st.st_mode))
+		rc = -ENOTDIR;
+	else if (++w->links > LINKS_MAX)
+		rc = -ELOOP;
+	if (rc == 0)
+		rc = judge_link(w, &s);
+	if (rc == 0)
+		rc = read_link(s.fd, target);
+	if (s.fd >= 0)
+		close(s.fd);
+	if (rc != 0)
+		return rc;
+	put_target(w, target);
+	return target[0] == '/' ? enter_root(w) : 0;
+}
+
+/* The next name, "." where there is none; the caller frees. */
+static char *next_name(struct walk *w, bool *is_last)
+{
+	char *start, *name, *rest;
+	size_t len;
+
+	do {
+		start = w->rest + strspn(w->rest, "/");
+		len = strcspn(start, "/");
+		name = xstrndup(start, len);
+		rest = xstrdup(start + len + strspn(start + len, "/"));
+		free(w->rest);
+		w->rest = rest;
+		if (strcmp(name, ".") != 0 || *rest == '\0')
+			break;
+		free(name);
+	} while (true);
+	*is_last = *rest == '\0' && strcmp(name, "..") != 0;
+	if (len == 0) {
+		free(name);
+		name = xstrdup(".");
+	}
+	return name;
+}
+
+static int step(struct walk *w, const char *name)
+{
+	int fd = openat(w->dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0 && errno == ENOTDIR)
+		return follow(w, name);
+	return enter(w, fd, name);
+}
+
+/* All of w->rest but its last name, which the caller frees; NULL with *rc. */
+static char *walk_to_last(struct walk *w, int *rc)
+{
+	for (;;) {
+		bool is_last;
+		char *name = next_name(w, &is_last);
+
+		if (is_last)
+			return name;
+		*rc = step(w, name);
+		free(name);
+		if (*rc != 0)
+			return NULL;
+	}
+}
+
+/* A path that is not absolute begins at the working directory, which is walked to as well. Where no
+ * path leads there that we may walk, it is judged alone. */
+static int enter_working_directory(struct walk *w)
+{
+	char *path = getcwd(NULL, 0), *rest = w->rest, *last;
+	int rc = enter_root(w);
+
+	if (rc == 0 && path != NULL && path[0] == '/') {
+		w->rest = xasprintf("%s/.", path);
+		last = walk_to_last(w, &rc);
+		free(last);
+		free(w->rest);
+	} else if (rc == 0) {
+		rc = -ENOENT;
+	}
+	free(path);
+	w->rest = rest;
+	if (rc == 0 || w->why->len > 0)
+		return rc;
+	buf_clear(&w->at);
+	return enter(w, open(".", O_PATH | O_DIRECTORY | O_CLOEXEC), ".");
+}
+
+static bool is_link(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISLNK(st.st_mode);
+}
+
+/* The descriptor, -ELOOP: it is a link. */
+static int open_last(const struct walk *w, const char *name)
+{
+	int fd = openat(w->dir, name,
+	                w->request->flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	int error = errno, probe;
+
+	if (fd >= 0 && (w->request->flags & O_PATH) != 0 && is_link(fd)) {
+		close(fd);
+		return -ELOOP;
+	}
+	if (fd >= 0 || error != ENOTDIR)
+		return fd >= 0 ? fd : -error;
+	probe = openat(w->dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (probe >= 0 && is_link(probe))
+		error = ELOOP;
+	if (probe >= 0)
+		close(probe);
+	return -error;
+}
+
+/* `fd`: opened, or -errno. */
+static int judge_last(struct walk *w, const char *name, int fd)
+{
+	struct subject s = {
+	    .fd = fd, .name = strcmp(name, ".") == 0 ? NULL : name, .is_itself = true};
+	int rc = fd < 0 ? 0 : fstat(fd, &s.st) == 0 ? 0 : -errno;
+
+	if (fd >= 0 && rc == 0 && !S_ISREG(s.st.st_mode) && !S_ISDIR(s.st.st_mode))
+		return -EINVAL;
+	if (fd >= 0 && rc == 0)
+		rc = judge(w, &s, !w->request->refuse_sticky);
+	if (fd >= 0 && rc == 0 && S_ISDIR(s.st.st_mode))
+		w->dir_st.st_uid = s.st.st_uid; /* its files are what counts */
+	if (rc == 0 && (fd >= 0 || fd == -ENOENT))
+		rc = judge_shared(w, fd < 0 ? NULL : &s.st);
+	return rc;
+}
+
+static int walk_all(struct walk *w)
+{
+	int rc = w->request->path[0] == '/' ? enter_root(w) : enter_working_directory(w);
+
+	while (rc == 0) {
+		char *name = walk_to_last(w, &rc);
+		int fd = name == NULL ? rc : open_last(w, name);
+
+		if (name != NULL && fd == -ELOOP && !w->request->refuse_link) {
+			rc = follow(w, name);
+			free(name);
+			continue;
+		}
+		if (name != NULL)
+			rc = judge_last(w, name, fd);
+		free(name);
+		if (rc == 0)
+			return fd;
+		if (fd >= 0)
+			close(fd);
+	}
+	return rc;
+}
+
+int trust_open(const struct trust_request *request, struct buf *why)
+{
+	struct walk w = {.request = request,
+	                 .why = why,
+	                 .dir = -1,
+	                 .rest = xstrdup(request->path),
+	                 .shared = NOBODY};
+	int fd;
+
+	buf_clear(why);
+	fd = request->path[0] == '\0' ? -ENOENT : walk_all(&w);
+	if (request->directory != NULL) {
+		*request->directory = -1;
+		if (fd >= 0 || (fd == -ENOENT && *w.rest == '\0'))
+			*request->directory =
+			    openat(w.dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
+	if (w.dir >= 0)
+		close(w.dir);
+	free(w.supposed.path);
+	free(w.rest);
+	buf_fini(&w.at);
+	return fd;
+}
+
+int trust_check(const struct trust_request *request, struct buf *why)
+{
+	int fd = trust_open(request, why);
+
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 ? fd : 0;
+}

@@ -1,0 +1,164 @@
+/* What is said of a file that is not believed: what is wrong with which file or directory, its mode
+ * and owner, and the command or the option that cures it. */
+#include <grp.h>
+#include <pwd.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/trust_internal.h"
+
+/* NOLINTBEGIN(concurrency-mt-unsafe): nobody but main asks the system for users and groups */
+
+static void put_user(struct buf *out, uid_t uid)
+{
+	const struct passwd *user = getpwuid(uid);
+
+	if (user != NULL)
+		buf_printf(out, "%s", user->pw_name);
+	else
+		buf_printf(out, "%u", (unsigned)uid);
+}
+
+static void put_group(struct buf *out, gid_t gid)
+{
+	const struct group *group = getgrgid(gid);
+
+	if (group != NULL)
+		buf_printf(out, "%s", group->gr_name);
+	else
+		buf_printf(out, "%u", (unsigned)gid);
+}
+
+/* NOLINTEND(concurrency-mt-unsafe) */
+
+void trust_put_word(struct buf *out, const char *path)
+{
+	if (path[0] != '-' &&
+	    path[strspn(path, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	                      "abcdefghijklmnopqrstuvwxyz0123456789_./-+@:,")] == '\0') {
+		buf_printf(out, "%s", path);
+		return;
+	}
+	buf_printf(out, "%s'", path[0] == '-' ? "./" : "");
+	for (const char *p = path; *p != '\0'; p++) {
+		if (*p == '\'')
+			buf_put_slice(out, SLICE("'\\''"));
+		else
+			buf_put(out, p, 1);
+	}
+	buf_put_slice(out, SLICE("'"));
+}
+
+static void put_subject(const struct trust_finding *f, struct buf *out)
+{
+	if (f->is_itself)
+		buf_printf(out, "it");
+	else
+		buf_printf(out, "the %s %s",
+		           S_ISDIR(f->st.st_mode)   ? "directory"
+		           : S_ISLNK(f->st.st_mode) ? "symbolic link"
+		                                    : "file",
+		           f->path);
+}
+
+static void put_mode(const struct trust_finding *f, struct buf *out)
+{
+	buf_printf(out, " (mode %04o, owner ", (unsigned)(f->st.st_mode & 07777));
+	put_user(out, f->st.st_uid);
+	buf_printf(out, ")");
+}
+
+static void put_trusted(struct buf *out)
+{
+	if (geteuid() == 0) {
+		buf_printf(out, "root alone is");
+		return;
+	}
+	buf_printf(out, "only root and ");
+	put_user(out, geteuid());
+	buf_printf(out, " are");
+}
+
+static void describe_owner(const struct trust_finding *f, struct buf *out)
+{
+	put_subject(f, out);
+	buf_printf(out, " belongs to ");
+	put_user(out, f->st.st_uid);
+	buf_printf(out, " (mode %04o), and ", (unsigned)(f->st.st_mode & 07777));
+	put_trusted(out);
+	buf_printf(out, " trusted%s; run: chown%s ",
+	           f->fault == TRUST_FAULT_LINK ? " where others may make links" : "",
+	           f->fault == TRUST_FAULT_LINK ? " -h" : "");
+	put_user(out, geteuid());
+	buf_printf(out, " ");
+	trust_put_word(out, f->path);
+	buf_printf(out, ", or give --trust-owner ");
+	put_user(out, f->st.st_uid);
+}
+
+static void describe_others(const struct trust_finding *f, struct buf *out)
+{
+	bool is_read = f->fault == TRUST_FAULT_OTHERS_READ;
+
+	buf_printf(out, "others may %s ", is_read ? "read" : "write");
+	put_subject(f, out);
+	put_mode(f, out);
+	if (S_ISDIR(f->st.st_mode) && (f->st.st_mode & S_ISVTX) != 0) {
+		buf_printf(out, "; %s is for everybody: name a directory of the broker's own",
+		           f->path);
+		return;
+	}
+	buf_printf(out, "; run: chmod %s ", f->is_secret ? "o-rwx" : "o-w");
+	trust_put_word(out, f->path);
+}
+
+static void describe_group(const struct trust_finding *f, struct buf *out)
+{
+	buf_printf(out, "the group ");
+	put_group(out, f->st.st_gid);
+	buf_printf(out, " may write ");
+	put_subject(f, out);
+	put_mode(f, out);
+	buf_printf(out, "; run: chmod g-w ");
+	trust_put_word(out, f->path);
+	buf_printf(out, ", or give --trust-group ");
+	put_group(out, f->st.st_gid);
+}
+
+static void describe_list(const struct trust_finding *f, struct buf *out)
+{
+	void (*put)(struct buf *, unsigned) = f->writer.is_group ? put_group : put_user;
+
+	buf_printf(out, "its access control list lets the %s ",
+	           f->writer.is_group ? "group" : "user");
+	put(out, f->writer.id);
+	buf_printf(out, " write ");
+	put_subject(f, out);
+	put_mode(f, out);
+	buf_printf(out, "; run: setfacl -x %s:", f->writer.is_group ? "g" : "u");
+	put(out, f->writer.id);
+	buf_printf(out, " ");
+	trust_put_word(out, f->path);
+	buf_printf(out, ", or give --trust-%s ", f->writer.is_group ? "group" : "owner");
+	put(out, f->writer.id);
+}
+
+void trust_describe(const struct trust_finding *f, struct buf *out)
+{
+	switch (f->fault) {
+	case TRUST_FAULT_OWNER:
+	case TRUST_FAULT_LINK:
+		describe_owner(f, out);
+		return;
+	case TRUST_FAULT_OTHERS_WRITE:
+	case TRUST_FAULT_OTHERS_READ:
+		describe_others(f, out);
+		return;
+	case TRUST_FAULT_GROUP:
+		describe_group(f, out);
+		return;
+	case TRUST_FAULT_LIST:
+		describe_list(f, out);
+		return;
+	}
+}
