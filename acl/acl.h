@@ -55,7 +55,7 @@ struct acl;
 
 /* Load and compile. `path` NULL: denies everything. A missing file is an error of its own kind: the
  * caller decides (errors gets it, and errno is ENOENT). An empty one denies everything. One that
- * others may write is an error. NULL when there are errors. */
+ * is not to be believed (base/trust.h) is an error. NULL when there are errors. */
 struct acl *acl_load(const char *path, enum conf_partial_subscriptions partial,
                      struct errors *errors);
 struct acl *acl_parse(const char *name, struct slice bytes, enum conf_partial_subscriptions partial,

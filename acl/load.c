@@ -366,17 +366,17 @@ struct acl *acl_load(const char *path, enum conf_partial_subscriptions partial,
                      struct errors *errors)
 {
 	size_t before = errors->error_count;
-	int rc;
+	struct yaml_node *root;
+	struct acl *acl;
+	int error;
 
 	if (path == NULL)
 		return acl_build("", NULL, partial, errors, before);
-	rc = conf_check_unwritable(path, "ACL file", errors);
-	if (rc != 0) {
-		errno = -rc;
-		return NULL;
-	}
-	errno = 0;
-	return acl_finish(path, yaml_load_file(path, errors), partial, errors, before);
+	root = yaml_load_file(path, "ACL file", errors);
+	error = errno;
+	acl = acl_finish(path, root, partial, errors, before);
+	errno = error;
+	return acl;
 }
 
 static void holder_fini(struct holder *holder)

@@ -362,13 +362,14 @@ struct users *users_parse(const char *name, struct slice bytes, struct errors *e
 struct users *users_load(const char *path, struct errors *errors)
 {
 	size_t before = errors->error_count;
+	struct conf_file file = {
+	    .path = path, .what = "password file", .max_bytes = USERS_FILE_MAX, .is_secret = true};
 	struct buf bytes = {0};
 	struct users *users = NULL;
 
 	if (path == NULL)
 		return users_new();
-	if (conf_check_private(path, "password file", errors) != -ENOENT &&
-	    conf_read_file(path, USERS_FILE_MAX, &bytes, errors) == 0)
+	if (conf_read_file(&file, &bytes, errors) == 0)
 		users = users_parse(path, buf_slice(&bytes), errors);
 	if (errors->error_count != before)
 		users_unref(&users);

@@ -28,8 +28,8 @@ struct users;
  * the fields. */
 bool users_name_valid(struct slice name, const char **why);
 
-/* `path` NULL gives an empty table. NULL when there are errors. Checks the mode
- * (conf_check_private). */
+/* `path` NULL gives an empty table. NULL when there are errors. One that others may read, or that
+ * is not to be believed (base/trust.h), is an error. */
 struct users *users_load(const char *path, struct errors *errors);
 struct users *users_parse(const char *name, struct slice bytes, struct errors *errors);
 struct users *users_ref(struct users *users);

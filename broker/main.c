@@ -1,5 +1,6 @@
 /* The command line, the process around the broker, and its exit status: 0 fine, 1 failed while
  * running, 2 wrong use or configuration. */
+#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -13,6 +14,7 @@
 #include "base/descriptors.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/trust.h"
 #include "core/policy.h"
 #include "core/server.h"
 #include "store/disk_files.h"
@@ -28,11 +30,22 @@ static const char usage[] =
     "       broker --check -c broker.yaml    check everything a start would, and say who can reach "
     "it\n"
     "       broker --dump -c broker.yaml     print the effective configuration\n"
-    "       broker --version\n";
+    "       broker --version\n"
+    "\n"
+    "  --trust-owner USER   believe files that belong to this user (name or number), too\n"
+    "  --trust-group GROUP  believe files that this group may write, too; both may be given "
+    "again\n";
 
 static int wrong_use(const char *what)
 {
 	fprintf(stderr, "broker: %s\n%s", what, usage);
+	return 2;
+}
+
+static int wrong_name(const char *kind, const char *name)
+{
+	fprintf(stderr, "broker: --trust-%s: this machine has no %s '%s'; its number will do\n",
+	        strcmp(kind, "user") == 0 ? "owner" : kind, kind, name);
 	return 2;
 }
 
@@ -131,7 +144,12 @@ static bool open_log(const struct conf *conf)
 	log_set_level(conf->log_level);
 	log_set_json(conf->log_json);
 	failed = log_audit_open(conf->log_audit);
-	if (failed != 0)
+	if (failed == -EPERM)
+		fprintf(stderr,
+		        "%s: the audit file belongs to somebody else, or others may write it; run: "
+		        "chown and chmod o-w, or move it away\n",
+		        conf->log_audit);
+	else if (failed != 0)
 		fprintf(stderr,
 		        "%s: cannot open the audit file: %s; make its directory writable for this "
 		        "user, or leave log.audit out\n",
@@ -155,10 +173,14 @@ static int run(const char *path)
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-	    {"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'k'},
-	    {"dump", no_argument, NULL, 'd'},         {"version", no_argument, NULL, 'v'},
-	    {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
+	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+	                                        {"check", no_argument, NULL, 'k'},
+	                                        {"dump", no_argument, NULL, 'd'},
+	                                        {"version", no_argument, NULL, 'v'},
+	                                        {"help", no_argument, NULL, 'h'},
+	                                        {"trust-owner", required_argument, NULL, 'o'},
+	                                        {"trust-group", required_argument, NULL, 'g'},
+	                                        {NULL, 0, NULL, 0}};
 	enum command command = COMMAND_RUN;
 	const char *path = NULL;
 	int option;
@@ -181,6 +203,14 @@ int main(int argc, char **argv)
 		case 'h':
 			fputs(usage, stdout);
 			return 0;
+		case 'o':
+			if (!trust_owner(optarg))
+				return wrong_name("user", optarg);
+			break;
+		case 'g':
+			if (!trust_group(optarg))
+				return wrong_name("group", optarg);
+			break;
 		default:
 			fputs(usage, stderr);
 			return 2;

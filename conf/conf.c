@@ -40,12 +40,11 @@ struct conf *conf_load(const char *path, struct errors *errors)
 {
 	size_t errors_before = errors->error_count;
 	struct conf *conf = NULL;
+	struct conf_file file = {.path = path, .what = "configuration", .max_bytes = YAML_SIZE_MAX};
 	struct buf bytes = {0};
 
-	if (conf_read_file(path, YAML_SIZE_MAX, &bytes, errors) == 0) {
-		conf_check_unwritable(path, "configuration", errors);
+	if (conf_read_file(&file, &bytes, errors) == 0)
 		conf = conf_parse(path, buf_slice(&bytes), errors);
-	}
 	buf_fini(&bytes);
 	if (errors->error_count == errors_before)
 		return conf;

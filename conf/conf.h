@@ -159,8 +159,8 @@ struct conf {
 };
 
 /* Parse and check the file by itself: syntax, keys, types, ranges, combinations (TCP needs
- * certificates, certificate_user needs client_certificates, ...) and the mode of the file (not
- * writable for others). Files it names are judged by those who read them. NULL when there are
+ * certificates, certificate_user needs client_certificates, ...) and who can change it
+ * (base/trust.h). Files it names are judged by those who read them. NULL when there are
  * errors. */
 struct conf *conf_load(const char *path, struct errors *errors);
 struct conf *conf_parse(const char *name, struct slice bytes,
@@ -173,12 +173,9 @@ char *conf_dump(const struct conf *conf);
 /* The option section of broker.yaml(5) in mdoc, from the schema table. The caller frees. */
 char *conf_manual(void);
 
-/* Is this file safe from others? `what` is "private key", "password file" ...: 0, or an error in
- * *errors that says the mode and the chmod to run, and -EACCES. Readable: the mode's last digit
- * must not let others read. Writable: nor write. Missing files are -ENOENT and an error. */
-int conf_check_private(const char *path, const char *what, struct errors *errors);
-int conf_check_unwritable(const char *path, const char *what, struct errors *errors);
-/* The same for a directory, which may be missing: it is made by whoever needs it. */
+/* Can nobody but those who are trusted (base/trust.h) make files in this directory, or put another
+ * one in its place? It may be missing: it is made by whoever needs it. 0, or -errno with an error
+ * that says the mode, the owner and what to run; `what` is "persistence.directory". */
 int conf_check_directory(const char *path, const char *what, struct errors *errors);
 
 #endif

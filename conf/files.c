@@ -1,5 +1,4 @@
-/* Files by name: reading them whole, and judging who else may read or write them.  Thread: the
- * caller's. */
+/* Files by name: reading them whole, from the descriptor that was judged.  Thread: main. */
 #include "conf/files.h"
 
 #include <errno.h>
@@ -10,9 +9,10 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/trust.h"
 #include "conf/conf.h"
 
-#define OTHERS_READ_WRITE (S_IROTH | S_IWOTH)
+#define BLOCK ((size_t)4096)
 
 static const char *error_remedy(int error)
 {
@@ -36,10 +36,14 @@ static const char *error_remedy(int error)
 	return strerrordesc_np(error);
 }
 
-static int cannot_read(const char *path, int error, struct errors *errors)
+static void cannot_read(const char *path, const char *what, int rc, const struct buf *why,
+                        struct errors *errors)
 {
-	errors_add(errors, path, 0, 0, "cannot be read: %s", error_remedy(error));
-	return -error;
+	if (why->len > 0)
+		errors_add(errors, path, 0, 0, "%s: %.*s", what, (int)why->len,
+		           (const char *)why->data);
+	else
+		errors_add(errors, path, 0, 0, "%s: cannot be read: %s", what, error_remedy(-rc));
 }
 
 /* Its size is a hint only: it may change while we read. */
@@ -50,8 +54,8 @@ static int read_all(int fd, size_t max_bytes, struct buf *out)
 	for (;;) {
 		ssize_t n;
 
-		buf_reserve(out, 4096);
-		n = read(fd, out->data + out->len, 4096);
+		buf_reserve(out, BLOCK);
+		n = read(fd, out->data + out->len, BLOCK);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -64,28 +68,37 @@ static int read_all(int fd, size_t max_bytes, struct buf *out)
 	}
 }
 
-int conf_read_file(const char *path, size_t max_bytes, struct buf *out, struct errors *errors)
+static int read_regular(int fd, size_t max_bytes, struct buf *out)
 {
-	/* Nonblocking: a pipe without a writer must not hold up the start. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct stat st;
-	int rc;
 
-	if (fd < 0)
-		return cannot_read(path, errno, errors);
 	if (fstat(fd, &st) != 0)
-		rc = -errno;
-	else if (!S_ISREG(st.st_mode))
-		rc = S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
-	else
-		rc = read_all(fd, max_bytes, out);
-	close(fd);
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
+	/* At once, so that a secret leaves no copies behind as the buffer grows. */
+	buf_reserve(out, (size_t)st.st_size < max_bytes ? (size_t)st.st_size + BLOCK : BLOCK);
+	return read_all(fd, max_bytes, out);
+}
+
+int conf_read_file(const struct conf_file *file, struct buf *out, struct errors *errors)
+{
+	struct trust_request request = {
+	    .path = file->path, .flags = O_RDONLY, .is_secret = file->is_secret};
+	struct buf why = {0};
+	int fd = trust_open(&request, &why);
+	int rc = fd < 0 ? fd : read_regular(fd, file->max_bytes, out);
+
+	if (fd >= 0)
+		close(fd);
 	if (rc == -EINVAL)
-		errors_add(errors, path, 0, 0, "this is not a regular file");
+		errors_add(errors, file->path, 0, 0, "%s: this is not a regular file", file->what);
 	else if (rc == -EFBIG)
-		errors_add(errors, path, 0, 0, "larger than the limit of %zu bytes", max_bytes);
+		errors_add(errors, file->path, 0, 0, "%s: larger than the limit of %zu bytes",
+		           file->what, file->max_bytes);
 	else if (rc != 0)
-		cannot_read(path, -rc, errors);
+		cannot_read(file->path, file->what, rc, &why, errors);
+	buf_fini(&why);
 	return rc;
 }
 
@@ -98,69 +111,19 @@ char *conf_resolve_path(const char *file, const char *path)
 	return xasprintf("%.*s%s", (int)(slash - file + 1), file, path);
 }
 
-/* The path as a word of a shell command. */
-static char *shell_word(const char *path)
-{
-	struct buf out = {0};
-
-	if (path[0] != '-' &&
-	    path[strspn(path, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	                      "abcdefghijklmnopqrstuvwxyz0123456789_./-+@:,")] == '\0')
-		return xstrdup(path);
-	buf_printf(&out, "%s'", path[0] == '-' ? "./" : "");
-	for (const char *p = path; *p != '\0'; p++) {
-		if (*p == '\'')
-			buf_put_slice(&out, SLICE("'\\''"));
-		else
-			buf_put(&out, p, 1);
-	}
-	buf_put_slice(&out, SLICE("'"));
-	buf_put_u8(&out, '\0');
-	return (char *)out.data;
-}
-
-/* `bad`: the mode bits that others must not have; `remedy`: what chmod takes away. */
-static int check_mode(const char *path, const char *what, mode_t bad, struct errors *errors)
-{
-	bool private = (bad & S_IROTH) != 0;
-	struct stat st;
-	char *word;
-
-	if (stat(path, &st) != 0) {
-		int error = errno;
-
-		errors_add(errors, path, 0, 0, "%s: cannot be read: %s", what, error_remedy(error));
-		return -error;
-	}
-	if ((st.st_mode & bad) == 0)
-		return 0;
-	word = shell_word(path);
-	errors_add(errors, path, 0, 0, "%s: others may %s it (mode %04o); run: chmod %s %s", what,
-	           (st.st_mode & bad & S_IROTH) != 0 ? "read" : "write",
-	           (unsigned)(st.st_mode & 07777), private ? "o-rwx" : "o-w", word);
-	free(word);
-	return -EACCES;
-}
-
 int conf_check_directory(const char *path, const char *what, struct errors *errors)
 {
-	struct stat st;
+	struct trust_request request = {
+	    .path = path, .flags = O_PATH | O_DIRECTORY, .refuse_sticky = true};
+	struct buf why = {0};
+	int rc = trust_check(&request, &why);
 
-	if (stat(path, &st) != 0 && errno == ENOENT)
-		return 0;
-	if (stat(path, &st) == 0 && !S_ISDIR(st.st_mode)) {
+	if (rc == -ENOENT)
+		rc = 0;
+	else if (rc == -ENOTDIR)
 		errors_add(errors, path, 0, 0, "%s: this is not a directory, one is wanted", what);
-		return -ENOTDIR;
-	}
-	return check_mode(path, what, S_IWOTH, errors);
-}
-
-int conf_check_private(const char *path, const char *what, struct errors *errors)
-{
-	return check_mode(path, what, OTHERS_READ_WRITE, errors);
-}
-
-int conf_check_unwritable(const char *path, const char *what, struct errors *errors)
-{
-	return check_mode(path, what, S_IWOTH, errors);
+	else if (rc != 0)
+		cannot_read(path, what, rc, &why, errors);
+	buf_fini(&why);
+	return rc;
 }

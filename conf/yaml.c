@@ -2,6 +2,7 @@
  * knows libyaml.  Thread: the caller's. */
 #include "conf/yaml.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -330,12 +331,14 @@ static bool is_loadable(struct builder *b)
 	return false;
 }
 
-struct yaml_node *yaml_load_file(const char *path, struct errors *e)
+struct yaml_node *yaml_load_file(const char *path, const char *what, struct errors *e)
 {
+	struct conf_file file = {.path = path, .what = what, .max_bytes = YAML_SIZE_MAX};
 	struct yaml_node *node = NULL;
 	struct buf bytes = {0};
 
-	if (conf_read_file(path, YAML_SIZE_MAX, &bytes, e) == 0)
+	errno = -conf_read_file(&file, &bytes, e);
+	if (errno == 0)
 		node = yaml_load(path, buf_slice(&bytes), e);
 	buf_fini(&bytes);
 	return node;

@@ -30,9 +30,10 @@ struct yaml_entry {
 	struct yaml_node *value;
 };
 
-/* Parse a file, or bytes with a name for the messages. NULL: an empty document, or errors (then
- * e->error_count grew). The caller frees. */
-struct yaml_node *yaml_load_file(const char *path, struct errors *e);
+/* Parse a file (`what`: "ACL file"), or bytes with a name for the messages. NULL: an empty
+ * document, or errors (then e->error_count grew; errno is 0 where the file was read). The caller
+ * frees. */
+struct yaml_node *yaml_load_file(const char *path, const char *what, struct errors *e);
 struct yaml_node *yaml_load(const char *name, struct slice bytes, struct errors *e);
 /* The same, but a tree that is whole is given in spite of errors (duplicate keys, of which the
  * first stays, anchors, tags), so that its reader can add his own: whether there were any is told

@@ -9,6 +9,7 @@
 #include "acl_explain.h"
 #include "base/descriptors.h"
 #include "base/hash.h"
+#include "base/trust.h"
 #include "proto/topic.h"
 
 struct order {
@@ -36,7 +37,9 @@ static const char usage_text[] =
     "  --client-id ID     explain: the client id, for %c in rules\n"
     "  --retain           explain: the message is retained\n"
     "  --qos N            explain: its QoS, 0 if left out\n"
-    "  --payload TEXT     explain: its payload, empty if left out\n";
+    "  --payload TEXT     explain: its payload, empty if left out\n"
+    "  --trust-owner USER, --trust-group GROUP\n"
+    "                     believe their files, too, as the broker's option of that name\n";
 
 static int usage_error(const char *text)
 {
@@ -169,11 +172,18 @@ static const struct command commands[] = {
 };
 
 static const struct option long_options[] = {
-    {"config", required_argument, NULL, 'c'},  {"user", required_argument, NULL, 'u'},
-    {"anonymous", no_argument, NULL, 'a'},     {"client-id", required_argument, NULL, 'i'},
-    {"retain", no_argument, NULL, 'r'},        {"qos", required_argument, NULL, 'q'},
-    {"payload", required_argument, NULL, 'p'}, {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'V'},       {0},
+    {"config", required_argument, NULL, 'c'},
+    {"user", required_argument, NULL, 'u'},
+    {"anonymous", no_argument, NULL, 'a'},
+    {"client-id", required_argument, NULL, 'i'},
+    {"retain", no_argument, NULL, 'r'},
+    {"qos", required_argument, NULL, 'q'},
+    {"payload", required_argument, NULL, 'p'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {"trust-owner", required_argument, NULL, 'O'},
+    {"trust-group", required_argument, NULL, 'G'},
+    {0},
 };
 
 static int take_qos(struct question *q, const char *text)
@@ -184,10 +194,21 @@ static int take_qos(struct question *q, const char *text)
 	return 0;
 }
 
+static int take_trust(int letter)
+{
+	bool is_owner = letter == 'O';
+
+	if (is_owner ? trust_owner(optarg) : trust_group(optarg))
+		return 0;
+	return complain("there is no %s '%s'", is_owner ? "user" : "group", optarg);
+}
+
 static int take_option(struct order *o, int letter)
 {
 	struct question *q = &o->question;
 
+	if (letter == 'O' || letter == 'G')
+		return take_trust(letter);
 	o->asks |= letter != 'c';
 	if (letter == 'c')
 		o->conf_path = optarg;
@@ -252,6 +273,7 @@ int main(int argc, char **argv)
 	int status;
 
 	descriptors_reserve_standard();
+	trust_as_tool();
 	status = take_options(&o, argc, argv);
 	if (status != -1)
 		return status;

@@ -1,6 +1,7 @@
 /* broker-ctl: looks into a broker that runs, and steers it, over its control socket; see its
  * manual. */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <pwd.h>
 #include <stdarg.h>
@@ -15,6 +16,7 @@
 
 #include "base/alloc.h"
 #include "base/descriptors.h"
+#include "base/trust.h"
 #include "base/utf8.h"
 #include "conf/conf.h"
 #include "ctl_table.h"
@@ -58,7 +60,9 @@ static const char usage_text[] =
     "  status     the broker in numbers\n"
     "  reload     read configuration, certificates, users and rules again\n"
     "  --user     kick: the client of this user ('' is anonymous)\n"
-    "  --json     print JSON, a line for each thing\n";
+    "  --json     print JSON, a line for each thing\n"
+    "  --trust-owner USER, --trust-group GROUP\n"
+    "             believe their files, too, as the broker's option of that name\n";
 
 __attribute__((format(printf, 2, 3))) static int complain(int status, const char *format, ...)
 {
@@ -190,10 +194,60 @@ static int cannot_connect(const char *path, int error)
 	return complain(EXIT_FAILED, "%s: %s", path, strerror(error));
 }
 
+/* A copy of the path, up to its last slash; the caller frees. */
+static char *directory_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (slash == NULL)
+		return xstrdup(".");
+	return slash == path ? xstrdup("/") : xstrndup(path, (size_t)(slash - path));
+}
+
+/* Nobody else could put a socket there. *owner: of the directory. */
+static bool believes_directory(const char *path, uid_t *owner)
+{
+	char *directory = directory_of(path);
+	struct trust_request request = {
+	    .path = directory, .flags = O_PATH | O_DIRECTORY, .refuse_sticky = true};
+	struct buf why = {0};
+	struct stat st = {0};
+	int fd = trust_open(&request, &why);
+
+	if (fd >= 0 && fstat(fd, &st) == 0)
+		*owner = st.st_uid;
+	if (fd >= 0)
+		close(fd);
+	if (why.len > 0)
+		(void)complain(0, "the directory of %s: %.*s", path, (int)why.len,
+		               (const char *)why.data);
+	free(directory);
+	buf_fini(&why);
+	return fd >= 0 || fd != -EACCES;
+}
+
+/* And whoever listens is the broker's user: root, who looks at the broker of another user, believes
+ * the owner of the directory. */
+static bool believes_listener(const char *path, int fd, uid_t directory_owner)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+	    (trust_is_owner(peer.uid) || (geteuid() == 0 && peer.uid == directory_owner)))
+		return true;
+	(void)complain(0,
+	               "somebody else listens at %s (user id %u); if that is the broker, give "
+	               "--trust-owner %u",
+	               path, (unsigned)peer.uid, (unsigned)peer.uid);
+	return false;
+}
+
 static int connect_to(const char *path, int *status)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct timeval patience = {.tv_sec = PATIENCE_S};
+	uid_t owner = 0;
 	int fd;
 
 	if (strlen(path) >= sizeof(address.sun_path)) {
@@ -201,12 +255,18 @@ static int connect_to(const char *path, int *status)
 		return -1;
 	}
 	memcpy(address.sun_path, path, strlen(path) + 1);
+	*status = EXIT_FAILED;
+	if (!believes_directory(path, &owner))
+		return -1;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd >= 0)
 		(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
-		return fd;
-	*status = cannot_connect(path, errno);
+	if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0) {
+		if (believes_listener(path, fd, owner))
+			return fd;
+	} else {
+		*status = cannot_connect(path, errno);
+	}
 	if (fd >= 0)
 		close(fd);
 	return -1;
@@ -384,14 +444,19 @@ static int run(const struct order *o)
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-	    {"config", required_argument, NULL, 'c'}, {"user", required_argument, NULL, 'u'},
-	    {"json", no_argument, NULL, 'j'},         {"version", no_argument, NULL, 'v'},
-	    {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
+	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+	                                        {"user", required_argument, NULL, 'u'},
+	                                        {"json", no_argument, NULL, 'j'},
+	                                        {"version", no_argument, NULL, 'v'},
+	                                        {"help", no_argument, NULL, 'h'},
+	                                        {"trust-owner", required_argument, NULL, 'O'},
+	                                        {"trust-group", required_argument, NULL, 'G'},
+	                                        {NULL, 0, NULL, 0}};
 	struct order o = {.config = NULL};
 	int option, status;
 
 	descriptors_reserve_standard();
+	trust_as_tool();
 	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
 		switch (option) {
 		case 'c':
@@ -402,6 +467,14 @@ int main(int argc, char **argv)
 			break;
 		case 'j':
 			o.json = true;
+			break;
+		case 'O':
+			if (!trust_owner(optarg))
+				return complain(EXIT_WRONG, "there is no user '%s'", optarg);
+			break;
+		case 'G':
+			if (!trust_group(optarg))
+				return complain(EXIT_WRONG, "there is no group '%s'", optarg);
 			break;
 		case 'v':
 			printf("broker-ctl %s\n", VAKT_VERSION);

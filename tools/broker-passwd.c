@@ -16,6 +16,7 @@
 #include "base/descriptors.h"
 #include "base/hash.h"
 #include "base/random.h"
+#include "base/trust.h"
 #include "passwd_file.h"
 #include "passwd_prompt.h"
 
@@ -69,7 +70,9 @@ static const char usage_text[] =
     "  --generate       add, set: make a password and print it\n"
     "  --method METHOD  add, set: yescrypt (if left out), sha512crypt or bcrypt\n"
     "  --scram          add, set: the user may log in by SCRAM-SHA-256 too\n"
-    "  --iterations N   with --scram: how often the client has to hash (if left out, 15000)\n";
+    "  --iterations N   with --scram: how often the client has to hash (if left out, 15000)\n"
+    "  --trust-owner USER, --trust-group GROUP\n"
+    "                   believe their files, too, as the broker's option of that name\n";
 
 /* ---- looking users up ---- */
 
@@ -438,6 +441,8 @@ static const struct option long_options[] = {
     {"iterations", required_argument, NULL, 'i'},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
+    {"trust-owner", required_argument, NULL, 'O'},
+    {"trust-group", required_argument, NULL, 'G'},
     {0},
 };
 
@@ -490,12 +495,23 @@ static int take_iterations(struct order *o, const char *text)
 	return 0;
 }
 
+static int take_trust(int letter)
+{
+	bool is_owner = letter == 'O';
+
+	if (is_owner ? trust_owner(optarg) : trust_group(optarg))
+		return 0;
+	return complain(EXIT_WRONG, "there is no %s '%s'", is_owner ? "user" : "group", optarg);
+}
+
 static int take_option(struct order *o, int letter)
 {
 	for (size_t i = 0; i < sizeof(option_bits) / sizeof(option_bits[0]); i++) {
 		if (option_bits[i].letter == letter)
 			o->options |= option_bits[i].bit;
 	}
+	if (letter == 'O' || letter == 'G')
+		return take_trust(letter);
 	if (letter == 'r')
 		return add_role(o, optarg);
 	if (letter == 'i')
@@ -588,6 +604,7 @@ int main(int argc, char **argv)
 	int rc;
 
 	descriptors_reserve_standard();
+	trust_as_tool();
 	(void)setrlimit(RLIMIT_CORE, &no_core);
 	umask(077);
 	hash_init();

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/descriptors.h"
 #include "base/hash.h"
+#include "base/trust.h"
 #include "store/disk_files.h"
 #include "store/rows.h"
 
@@ -34,7 +35,9 @@ static const char usage_text[] =
     "           also while the broker runs\n"
     "  compact  give the space of what is gone back; the broker may not run\n"
     "  restore  put a backup in the place of the store, which is kept beside it;\n"
-    "           the broker may not run\n";
+    "           the broker may not run\n"
+    "  --trust-owner USER, --trust-group GROUP\n"
+    "           believe their files, too, as the broker's option of that name\n";
 
 __attribute__((format(printf, 2, 3))) static int complain(int status, const char *format, ...)
 {
@@ -297,14 +300,28 @@ static const struct command {
     {"compact", NULL, run_compact}, {"restore", "from where", run_restore},
 };
 
-static const struct option long_options[] = {
-    {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {0}};
+static const struct option long_options[] = {{"help", no_argument, NULL, 'h'},
+                                             {"version", no_argument, NULL, 'V'},
+                                             {"trust-owner", required_argument, NULL, 'O'},
+                                             {"trust-group", required_argument, NULL, 'G'},
+                                             {0}};
 
 static int usage_error(const char *text)
 {
 	(void)complain(EXIT_WRONG, "%s", text);
 	fprintf(stderr, "\n%s", usage_text);
 	return EXIT_WRONG;
+}
+
+/* What is read becomes the truth, and what is written must reach the file it was meant for. */
+static bool believe(const char *path)
+{
+	char text[DISK_ERROR_TEXT] = "";
+
+	if (disk_files_believe(path, text) == 0)
+		return true;
+	(void)complain(EXIT_FAILED, "%s", text);
+	return false;
 }
 
 static int run_words(int count, char **words)
@@ -323,6 +340,8 @@ static int run_words(int count, char **words)
 		return usage_error("this command wants nothing behind it");
 	if (command->argument != NULL && count != 3)
 		return usage_error("this command wants one path behind it");
+	if (!believe(words[0]) || (count == 3 && !believe(words[2])))
+		return EXIT_FAILED;
 	return command->run(words[0], words[2]);
 }
 
@@ -332,6 +351,7 @@ int main(int argc, char **argv)
 	int letter, rc;
 
 	descriptors_reserve_standard();
+	trust_as_tool();
 	(void)setrlimit(RLIMIT_CORE, &no_core);
 	umask(077);
 	hash_init();
@@ -344,8 +364,12 @@ int main(int argc, char **argv)
 			puts("broker-store " VAKT_VERSION);
 			return 0;
 		}
-		fprintf(stderr, "\n%s", usage_text);
-		return EXIT_WRONG;
+		if (letter != 'O' && letter != 'G') {
+			fprintf(stderr, "\n%s", usage_text);
+			return EXIT_WRONG;
+		}
+		if (letter == 'O' ? !trust_owner(optarg) : !trust_group(optarg))
+			return complain(EXIT_WRONG, "there is no user or group '%s'", optarg);
 	}
 	rc = run_words(argc - optind, argv + optind);
 	if (fflush(stdout) != 0 && rc == 0)

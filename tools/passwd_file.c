@@ -16,6 +16,7 @@
 #include "base/alloc.h"
 #include "base/crypto.h"
 #include "base/random.h"
+#include "base/trust.h"
 
 int complain(int status, const char *format, ...)
 {
@@ -29,35 +30,78 @@ int complain(int status, const char *format, ...)
 	return status;
 }
 
-static int open_directory(struct passwd_file *f, const char *path)
+static void start(struct passwd_file *f, const char *path)
 {
 	const char *slash = strrchr(path, '/');
-	char *directory = slash == NULL   ? xstrdup(".")
-	                  : slash == path ? xstrdup("/")
-	                                  : xstrndup(path, (size_t)(slash - path));
+
+	*f = (struct passwd_file){.path = path, .fd = -1, .dir_fd = -1};
+	f->name = xstrdup(slash == NULL ? path : slash + 1);
+}
+
+static void close_both(struct passwd_file *f)
+{
+	if (f->fd >= 0)
+		close(f->fd);
+	if (f->dir_fd >= 0)
+		close(f->dir_fd);
+	f->fd = f->dir_fd = -1;
+}
+
+/* -ENOENT, when the directory is there, is for the caller to judge. */
+static int open_file(struct passwd_file *f)
+{
+	struct trust_request request = {
+	    .path = f->path, .flags = O_RDONLY, .refuse_link = true, .directory = &f->dir_fd};
+	struct buf why = {0};
 	int rc = 0;
 
-	*f = (struct passwd_file){.path = path, .fd = -1};
-	f->name = xstrdup(slash == NULL ? path : slash + 1);
-	f->dir_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (f->dir_fd < 0)
-		rc = complain(EXIT_WRONG, "%s: %s", directory, strerror(errno));
-	free(directory);
+	close_both(f);
+	f->fd = trust_open(&request, &why);
+	if (f->fd >= 0)
+		rc = fstat(f->fd, &f->st) == 0
+		         ? 0
+		         : complain(EXIT_WRONG, "%s: %s", f->path, strerror(errno));
+	else if (why.len > 0)
+		rc =
+		    complain(EXIT_WRONG, "%s: %.*s", f->path, (int)why.len, (const char *)why.data);
+	else if (f->fd == -ENOENT && f->dir_fd >= 0)
+		rc = -ENOENT;
+	else if (f->fd == -EINVAL)
+		rc = complain(EXIT_WRONG, "%s is not a regular file", f->path);
+	else if (f->fd == -ELOOP)
+		rc = complain(EXIT_WRONG, "%s is a symbolic link; name the file itself", f->path);
+	else
+		rc = complain(EXIT_WRONG, "%s: %s", f->path, strerror(-f->fd));
+	buf_fini(&why);
 	return rc;
 }
 
-/* -ENOENT is for the caller to judge. */
-static int open_file(struct passwd_file *f, int flags)
+/* What root makes belongs to whom the directory belongs: the broker's user. */
+static int create_file(struct passwd_file *f)
 {
-	f->fd = openat(f->dir_fd, f->name,
-	               O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | flags, 0600);
-	if (f->fd >= 0 && fstat(f->fd, &f->st) == 0)
-		return 0;
-	if (errno == ENOENT)
-		return -ENOENT;
-	if (errno == ELOOP)
-		return complain(EXIT_WRONG, "%s is a symbolic link; name the file itself", f->path);
-	return complain(EXIT_WRONG, "%s: %s", f->path, strerror(errno));
+	int fd = openat(f->dir_fd, f->name,
+	                O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC, 0600);
+	struct stat directory;
+	int rc = 0;
+
+	if (fd < 0)
+		return errno == EEXIST ? 0
+		                       : complain(EXIT_WRONG, "%s: %s", f->path, strerror(errno));
+	if (geteuid() == 0 && fstat(f->dir_fd, &directory) == 0 && directory.st_uid != 0 &&
+	    fchown(fd, directory.st_uid, directory.st_gid) != 0)
+		rc = complain(EXIT_FAILED, "%s: %s", f->path, strerror(errno));
+	close(fd);
+	return rc;
+}
+
+static int open_or_create(struct passwd_file *f, bool create)
+{
+	int rc = open_file(f);
+
+	if (rc != -ENOENT || !create)
+		return rc;
+	rc = create_file(f);
+	return rc == 0 ? open_file(f) : rc;
 }
 
 static int missing(const struct passwd_file *f)
@@ -110,10 +154,10 @@ static int load(struct passwd_file *f)
 
 int passwd_file_read(struct passwd_file *f, const char *path, bool missing_ok)
 {
-	int rc = open_directory(f, path);
+	int rc;
 
-	if (rc == 0)
-		rc = open_file(f, 0);
+	start(f, path);
+	rc = open_file(f);
 	if (rc == -ENOENT)
 		rc = missing_ok ? 0 : missing(f);
 	return rc == 0 ? load(f) : rc;
@@ -130,20 +174,18 @@ static bool is_current(const struct passwd_file *f)
 
 int passwd_file_lock(struct passwd_file *f, const char *path, bool create)
 {
-	int rc = open_directory(f, path);
+	int rc;
 
-	while (rc == 0) {
-		rc = open_file(f, create ? O_CREAT : 0);
+	start(f, path);
+	for (;;) {
+		rc = open_or_create(f, create);
 		if (rc != 0)
 			return rc == -ENOENT ? missing(f) : rc;
 		if (flock(f->fd, LOCK_EX) != 0)
 			return complain(EXIT_FAILED, "cannot lock %s: %s", path, strerror(errno));
 		if (is_current(f))
 			return load(f);
-		close(f->fd);
-		f->fd = -1;
 	}
-	return rc;
 }
 
 static int write_all(int fd, struct slice bytes)
@@ -257,9 +299,6 @@ void passwd_file_close(struct passwd_file *f)
 	users_unref(&f->users);
 	crypto_wipe(f->bytes.data, f->bytes.len);
 	buf_fini(&f->bytes);
-	if (f->fd >= 0)
-		close(f->fd);
-	if (f->dir_fd >= 0)
-		close(f->dir_fd);
+	close_both(f);
 	free(f->name);
 }

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/thread.h"
+#include "base/trust.h"
 #include "base/utf8.h"
 
 #define VALUE_MAX 512
@@ -275,9 +277,19 @@ static void audit_swap(int fd, char *path)
 
 static int audit_fd_open(const char *path)
 {
-	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+	int fd =
+	    open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0640);
+	struct stat st;
 
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	/* Somebody else may have put the file there, to read it or to have it written to. */
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	    (!trust_is_owner(st.st_uid) || (st.st_mode & S_IWOTH) != 0)) {
+		close(fd);
+		return -EPERM;
+	}
+	return fd;
 }
 
 int log_audit_open(const char *path)

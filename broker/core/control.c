@@ -359,6 +359,20 @@ static int bind_socket(struct control *c, const struct conf *conf, struct errors
 	return listener_bind(&c->address, &port, true, errors, conf->path);
 }
 
+/* The directory may be made later, by the service manager. */
+void control_check(const struct conf *conf, struct errors *errors)
+{
+	const char *path = conf->control_socket;
+	const char *slash = path == NULL ? NULL : strrchr(path, '/');
+	char *directory;
+
+	if (path == NULL)
+		return;
+	directory = slash == NULL ? xstrdup(".") : xstrndup(path, (size_t)(slash - path) + 1);
+	(void)conf_check_directory(directory, "control.socket", errors);
+	free(directory);
+}
+
 bool control_start(struct loop *loop, struct server *server, const struct control_hooks *hooks,
                    struct errors *errors, struct control **out)
 {

@@ -13,6 +13,7 @@
 
 #include "conf/errors.h"
 
+struct conf;
 struct control;
 struct loop;
 struct policy;
@@ -28,6 +29,8 @@ struct control_hooks {
  * cannot be had, told in *errors. *out is NULL where none is configured. */
 bool control_start(struct loop *loop, struct server *server, const struct control_hooks *hooks,
                    struct errors *errors, struct control **out);
+/* What a start would find wrong with it, without binding. */
+void control_check(const struct conf *conf, struct errors *errors);
 /* No more requests; connections end as soon as their last answer is read, or a second later. NULL
  * is fine. */
 void control_stop(struct control *c);

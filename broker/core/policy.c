@@ -8,8 +8,11 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "base/trust.h"
 #include "core/conn_memory.h"
+#include "core/control.h"
 #include "net/listener.h"
+#include "store/disk_lock.h"
 
 static bool roles_of_user(void *arg, struct slice name, char *const **roles, size_t *role_count)
 {
@@ -46,9 +49,6 @@ static struct acl *load_acl(const struct conf *conf, struct errors *errors)
 		            "there is no such file: everything is denied; write rules into it");
 		return acl_load(NULL, conf->partial_subscriptions, errors);
 	}
-	if (conf->acl_file != NULL &&
-	    conf_check_unwritable(conf->acl_file, "ACL file", errors) != 0)
-		return NULL;
 	return acl_load(conf->acl_file, conf->partial_subscriptions, errors);
 }
 
@@ -168,9 +168,13 @@ static void check_listeners(const struct conf *conf, struct errors *errors)
 
 static void check_persistence(const struct conf *conf, struct errors *errors)
 {
-	if (conf->persistence_directory != NULL)
-		(void)conf_check_directory(conf->persistence_directory, "persistence.directory",
-		                           errors);
+	const char *directory = conf->persistence_directory;
+	char text[DISK_ERROR_TEXT];
+
+	if (directory != NULL &&
+	    conf_check_directory(directory, "persistence.directory", errors) == 0 &&
+	    disk_lock_check_files(directory, text) != 0)
+		errors_add(errors, directory, 0, 0, "persistence.directory: %s", text);
 }
 
 static struct policy *policy_new(uint64_t generation)
@@ -212,6 +216,7 @@ struct policy *policy_load(const char *conf_path, struct tls_tickets *tickets,
 {
 	struct policy *p = policy_new(before == NULL ? 1 : before->generation + 1);
 
+	trust_forget_groups();
 	p->conf = conf_load(conf_path, errors);
 	if (p->conf == NULL || !assign_slots(p, before, errors))
 		goto fail;
@@ -219,6 +224,7 @@ struct policy *policy_load(const char *conf_path, struct tls_tickets *tickets,
 	p->acl = load_acl(p->conf, errors);
 	p->tls = policy_load_tls(p->conf, tickets, errors);
 	check_listeners(p->conf, errors);
+	control_check(p->conf, errors);
 	check_persistence(p->conf, errors);
 	if (p->users != NULL && p->acl != NULL) {
 		warn_unknown_roles(p, errors);

@@ -19,13 +19,22 @@ static void look(struct watched *f)
 	f->size = st.st_size;
 	f->inode = st.st_ino;
 	f->device = st.st_dev;
+	f->mode = st.st_mode;
+	f->uid = st.st_uid;
+	f->gid = st.st_gid;
 }
 
-static bool same(const struct watched *a, const struct watched *b)
+static bool same_content(const struct watched *a, const struct watched *b)
 {
 	return a->there == b->there && a->size == b->size && a->inode == b->inode &&
 	       a->device == b->device && a->mtime.tv_sec == b->mtime.tv_sec &&
 	       a->mtime.tv_nsec == b->mtime.tv_nsec;
+}
+
+/* Also who may change it: so a wrong mode is told when it is made, and its cure noticed. */
+static bool same(const struct watched *a, const struct watched *b)
+{
+	return same_content(a, b) && a->mode == b->mode && a->uid == b->uid && a->gid == b->gid;
 }
 
 static void free_list(struct watched *list, size_t count)
@@ -139,7 +148,7 @@ void watchlist_forget(struct watchlist *w)
 
 static bool ends_well(const struct watched *f)
 {
-	int fd = open(f->path, O_RDONLY | O_CLOEXEC);
+	int fd = open(f->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	char first = 0, last = 0;
 	bool read_it;
 
@@ -158,7 +167,7 @@ bool watchlist_is_sound(const struct watchlist *w, struct errors *errors)
 		const struct watched *f = &w->seen[i];
 		const char *what = NULL;
 
-		if (same(f, &w->loaded[i]))
+		if (same_content(f, &w->loaded[i]))
 			continue;
 		if (!f->there)
 			what = "has gone";

@@ -14,6 +14,9 @@ struct watched {
 	off_t size;
 	ino_t inode;
 	dev_t device;
+	mode_t mode;
+	uid_t uid;
+	gid_t gid;
 	bool there;
 };
 

@@ -2,6 +2,7 @@
  * are dropped and before threads are started (it changes the umask). */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/trust.h"
 #include "net/listener.h"
 
 #define BACKLOG      1024
@@ -209,26 +211,25 @@ static char *directory_of(const char *path)
 	return slash == path ? xstrdup("/") : xstrndup(path, (size_t)(slash - path));
 }
 
+/* Whoever may make files there could put a socket of his own under this name, so the sticky bit
+ * does not help. */
 static int check_directory(const struct binding *b)
 {
 	char *dir = directory_of(b->conf->path);
-	struct stat st;
-	int failed = 0;
+	struct trust_request request = {
+	    .path = dir, .flags = O_PATH | O_DIRECTORY, .refuse_sticky = true};
+	struct buf why = {0};
+	int failed = trust_check(&request, &why);
 
-	if (stat(dir, &st) != 0) {
-		failed = -errno;
-		TELL(b, "%s: cannot use the directory %s: %s; make it: 'install -d -m 0750 %s'",
-		     b->conf->bind, dir, strerror(errno), dir);
-	} else if (!S_ISDIR(st.st_mode)) {
-		failed = -ENOTDIR;
+	if (why.len > 0)
+		TELL(b, "%s: the directory of the socket: %.*s", b->conf->bind, (int)why.len,
+		     (const char *)why.data);
+	else if (failed == -ENOTDIR)
 		TELL(b, "%s: %s is not a directory", b->conf->bind, dir);
-	} else if ((st.st_mode & S_IWOTH) != 0) {
-		failed = -EACCES;
-		TELL(b,
-		     "%s: the directory %s is writable by others (mode %04o), who could put their "
-		     "own socket there; 'chmod o-w %s', or use a directory of the broker's own",
-		     b->conf->bind, dir, (unsigned)(st.st_mode & 07777), dir);
-	}
+	else if (failed != 0)
+		TELL(b, "%s: cannot use the directory %s: %s; make it: 'install -d -m 0750 %s'",
+		     b->conf->bind, dir, strerror(-failed), dir);
+	buf_fini(&why);
 	free(dir);
 	return failed;
 }

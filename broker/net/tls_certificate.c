@@ -11,8 +11,6 @@
 #include "base/alloc.h"
 #include "net/tls_inside.h"
 
-#define FILE_BYTES_MAX ((size_t)4 * 1024 * 1024)
-
 /* Where errors of a pair are told. */
 struct place {
 	const struct conf_certificate *conf;
@@ -27,31 +25,13 @@ struct place {
 
 /* --- files --- */
 
-static bool read_all(FILE *file, struct buf *out)
+bool tls_read_file(const struct conf_file *file, struct buf *out, struct errors *errors)
 {
-	uint8_t block[4096];
-	size_t n;
-
-	while ((n = fread(block, 1, sizeof(block), file)) > 0 && out->len < FILE_BYTES_MAX)
-		buf_put(out, block, n);
-	OPENSSL_cleanse(block, sizeof(block));
-	return ferror(file) == 0 && feof(file) != 0;
-}
-
-bool tls_read_file(const char *path, const char *what, struct buf *out, struct errors *errors)
-{
-	FILE *file = fopen(path, "re");
-	bool ok = file != NULL && read_all(file, out);
-	int error = errno;
-
-	if (file != NULL)
-		fclose(file);
-	if (!ok)
-		errors_add(errors, path, 0, 0, "cannot read the %s: %s", what,
-		           file != NULL && error == 0 ? "the file is too long" : strerror(error));
-	else if (out->len == 0)
-		errors_add(errors, path, 0, 0, "the %s is empty", what);
-	return ok && out->len > 0;
+	if (conf_read_file(file, out, errors) != 0)
+		return false;
+	if (out->len == 0)
+		errors_add(errors, file->path, 0, 0, "the %s is empty", file->what);
+	return out->len > 0;
 }
 
 static bool is_der(struct slice bytes)
@@ -122,10 +102,12 @@ static void drop_roots(STACK_OF(X509) * chain)
 
 static bool load_chain(struct tls_certificate *c, const struct place *p)
 {
+	struct conf_file file = {
+	    .path = c->path, .what = "certificate", .max_bytes = TLS_FILE_BYTES_MAX};
 	struct buf bytes = {0};
 	STACK_OF(X509) *all = NULL;
 
-	if (!tls_read_file(c->path, "certificate", &bytes, p->errors)) {
+	if (!tls_read_file(&file, &bytes, p->errors)) {
 		buf_fini(&bytes);
 		return false;
 	}
@@ -162,14 +144,16 @@ static void wipe_buf(struct buf *b)
 
 static bool load_key(struct tls_certificate *c, const struct place *p)
 {
+	struct conf_file file = {.path = c->key_path,
+	                         .what = "private key",
+	                         .max_bytes = TLS_FILE_BYTES_MAX,
+	                         .is_secret = true};
 	struct buf bytes = {0};
 	bool encrypted = false;
 	BIO *bio;
 
-	if (conf_check_private(c->key_path, "private key", p->errors) != 0)
-		return false;
-	if (!tls_read_file(c->key_path, "private key", &bytes, p->errors)) {
-		buf_fini(&bytes);
+	if (!tls_read_file(&file, &bytes, p->errors)) {
+		wipe_buf(&bytes);
 		return false;
 	}
 	bio = BIO_new_mem_buf(bytes.data, (int)bytes.len);

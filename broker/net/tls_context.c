@@ -387,11 +387,14 @@ static void add_trust(struct tls_context *ctx, struct slice file)
 
 static bool add_crls(const struct building *b, X509_STORE *store, STACK_OF(X509) * cas)
 {
+	struct conf_file file = {.path = b->conf->client_crl,
+	                         .what = "revocation list",
+	                         .max_bytes = TLS_FILE_BYTES_MAX};
 	struct buf bytes = {0};
 	STACK_OF(X509_CRL) *crls = NULL;
 	bool ok = false;
 
-	if (!tls_read_file(b->conf->client_crl, "revocation list", &bytes, b->errors))
+	if (!tls_read_file(&file, &bytes, b->errors))
 		goto done;
 	crls = tls_parse_crls(buf_slice(&bytes));
 	if (crls == NULL) {
@@ -417,12 +420,14 @@ done:
 
 static bool load_client_ca(const struct building *b)
 {
+	struct conf_file file = {
+	    .path = b->conf->client_ca, .what = "client CA", .max_bytes = TLS_FILE_BYTES_MAX};
 	X509_STORE *store = X509_STORE_new();
 	struct buf bytes = {0};
 	STACK_OF(X509) *cas = NULL;
 	bool ok = false;
 
-	if (store == NULL || !tls_read_file(b->conf->client_ca, "client CA", &bytes, b->errors))
+	if (store == NULL || !tls_read_file(&file, &bytes, b->errors))
 		goto done;
 	cas = tls_parse_certificates(buf_slice(&bytes));
 	if (cas == NULL) {

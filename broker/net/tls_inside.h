@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/thread.h"
+#include "conf/files.h"
 #include "net/peer.h"
 #include "net/tls.h"
 
@@ -37,8 +38,10 @@ bool tls_certificate_not_yet_valid(const struct tls_certificate *c);
 /* Do they share a name (SAN dns and ip, or CN), so that they stand side by side? */
 bool tls_certificate_shares_name(const struct tls_certificate *a, const struct tls_certificate *b);
 
+#define TLS_FILE_BYTES_MAX ((size_t)4 * 1024 * 1024)
+
 /* PEM (several) or DER (one); false with an error that names the file. */
-bool tls_read_file(const char *path, const char *what, struct buf *out, struct errors *errors);
+bool tls_read_file(const struct conf_file *file, struct buf *out, struct errors *errors);
 STACK_OF(X509) * tls_parse_certificates(struct slice bytes);
 STACK_OF(X509_CRL) * tls_parse_crls(struct slice bytes);
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/trust.h"
 #include "store/disk_inside.h"
 #include "store/disk_judge.h"
 #include "store/disk_lmdb.h"
@@ -74,6 +75,24 @@ bool disk_files_hold(const char *path, int *fd, long *pid)
 	*fd = disk_lock_share(directory, pid);
 	free(directory);
 	return *fd >= 0 || *pid == 0;
+}
+
+/* ---- believing ---- */
+
+int disk_files_believe(const char *path, char text[DISK_ERROR_TEXT])
+{
+	bool is_store = is_directory(path);
+	struct trust_request request = {.path = path, .flags = O_PATH, .refuse_sticky = is_store};
+	struct buf why = {0};
+	int rc = trust_check(&request, &why);
+
+	if (why.len > 0)
+		(void)snprintf(text, DISK_ERROR_TEXT, "%s: %.*s", path, (int)why.len,
+		               (const char *)why.data);
+	buf_fini(&why);
+	if (rc == -EACCES && text[0] != '\0')
+		return rc;
+	return is_store ? disk_lock_check_files(path, text) : 0;
 }
 
 /* ---- checking and reading ---- */
@@ -194,7 +213,7 @@ void disk_files_foretell(uint32_t format, uint32_t newest, char text[DISK_ERROR_
 static int stamp(const char *file, char text[DISK_ERROR_TEXT])
 {
 	struct stat st;
-	struct lmdb_options options = {.path = file};
+	struct lmdb_options options = {.path = file, .is_alone = true};
 	struct disk *d;
 	int rc;
 

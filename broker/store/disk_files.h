@@ -7,6 +7,10 @@
 #include "store/disk.h"
 #include "store/disk_verify.h"
 
+/* May this store, backup or directory be believed (base/trust.h)? What is missing may, where nobody
+ * else can make it. */
+int disk_files_believe(const char *path, char text[DISK_ERROR_TEXT]);
+
 /* Keep brokers away from it, until *fd is closed (-1: there is nothing to lock). False: a broker
  * runs there; *pid is its process, 0: not known. */
 bool disk_files_hold(const char *path, int *fd, long *pid);

@@ -431,16 +431,17 @@ static int open_tables(struct lmdb *l)
 	return rc;
 }
 
-static int open_environment(struct lmdb *l, uint64_t map_bytes)
+static int open_environment(struct lmdb *l, const struct lmdb_options *options)
 {
-	unsigned flags = MDB_NOSUBDIR | MDB_NOTLS | (l->read_only ? MDB_RDONLY : 0);
+	unsigned flags = MDB_NOSUBDIR | MDB_NOTLS | (l->read_only ? MDB_RDONLY : 0) |
+	                 (options->is_alone ? MDB_NOLOCK : 0);
 	const struct disk_formats *f = l->disk.formats;
 	int dead, rc = mdb_env_create(&l->env);
 
 	if (rc == 0)
 		rc = mdb_env_set_maxdbs(l->env, disk_format_tables(f, f->newest));
 	if (rc == 0 && !l->read_only)
-		rc = mdb_env_set_mapsize(l->env, (size_t)map_bytes);
+		rc = mdb_env_set_mapsize(l->env, (size_t)options->first_map);
 	if (rc == 0)
 		rc = mdb_env_open(l->env, l->path, flags, 0600);
 	if (rc == 0)
@@ -462,7 +463,7 @@ int disk_lmdb_open(const struct lmdb_options *options, char text[DISK_ERROR_TEXT
 	l->path = xstrdup(options->path);
 	l->read_only = options->read_only;
 	l->max_bytes = options->max_bytes;
-	rc = open_environment(l, options->first_map);
+	rc = open_environment(l, options);
 	if (rc == 0)
 		rc = mdb_env_info(l->env, &info);
 	if (rc == 0) {

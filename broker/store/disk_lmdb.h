@@ -9,7 +9,10 @@
 struct lmdb_options {
 	const char *path; /* of the file; LMDB's own lock is beside it, in PATH-lock */
 	uint64_t first_map, max_bytes;
-	bool read_only;                     /* beside a broker that writes */
+	bool read_only; /* beside a broker that writes */
+	/* Nobody else opens it: it needs no lock, in whose place others could have put something.
+	 */
+	bool is_alone;
 	const struct disk_formats *formats; /* NULL: those that this version knows */
 };
 

@@ -13,6 +13,9 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "base/alloc.h"
+#include "base/trust.h"
+
 #define NOTE_BYTES 24
 #define LOCK_FILE  "broker.lock"
 #define NOTE_FILE  "note"
@@ -23,21 +26,76 @@ static int explain(char text[DISK_ERROR_TEXT], int error, const char *directory,
 	return -error;
 }
 
-static int check_directory(const char *directory, char text[DISK_ERROR_TEXT])
+static int say(char text[DISK_ERROR_TEXT], int rc, const char *path, const struct buf *why)
 {
-	struct stat st;
+	if (why->len == 0)
+		return explain(text, -rc, path, "cannot be opened");
+	(void)snprintf(text, DISK_ERROR_TEXT, "%s: %.*s", path, (int)why->len,
+	               (const char *)why->data);
+	return rc;
+}
 
-	if (mkdir(directory, 0700) != 0 && errno != EEXIST)
-		return explain(text, errno, directory, "the directory cannot be made");
-	if (stat(directory, &st) != 0)
-		return explain(text, errno, directory, "the directory cannot be read");
-	if (!S_ISDIR(st.st_mode))
-		return explain(text, ENOTDIR, directory, "name a directory for the store");
-	if ((st.st_mode & S_IWOTH) == 0)
-		return 0;
-	(void)snprintf(text, DISK_ERROR_TEXT, "others may write %s: chmod 0700 %s", directory,
-	               directory);
-	return -EPERM;
+/* The descriptor, or -errno; where it is missing, *text is not touched. */
+static int open_believed(const char *directory, char text[DISK_ERROR_TEXT])
+{
+	struct trust_request request = {
+	    .path = directory, .flags = O_RDONLY | O_DIRECTORY, .refuse_sticky = true};
+	struct buf why = {0};
+	int fd = trust_open(&request, &why);
+
+	if (fd == -ENOTDIR)
+		(void)explain(text, ENOTDIR, directory, "name a directory for the store");
+	else if (fd < 0 && fd != -ENOENT)
+		(void)say(text, fd, directory, &why);
+	buf_fini(&why);
+	return fd;
+}
+
+static int check_file(const char *path, char text[DISK_ERROR_TEXT])
+{
+	struct trust_request request = {.path = path, .flags = O_PATH, .refuse_link = true};
+	struct buf why = {0};
+	int rc = trust_check(&request, &why);
+
+	if (rc == -ENOENT)
+		rc = 0;
+	else if (rc != 0)
+		rc = say(text, rc, path, &why);
+	buf_fini(&why);
+	return rc;
+}
+
+int disk_lock_check_files(const char *directory, char text[DISK_ERROR_TEXT])
+{
+	static const char *const names[] = {DISK_DATA_FILE, DISK_DATA_FILE "-lock", LOCK_FILE,
+	                                    NOTE_FILE};
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < sizeof(names) / sizeof(names[0]); i++) {
+		char *path = xasprintf("%s/%s", directory, names[i]);
+
+		rc = check_file(path, text);
+		free(path);
+	}
+	return rc;
+}
+
+/* Made where it is missing: the directory above was believed. */
+static int open_directory(const char *directory, char text[DISK_ERROR_TEXT])
+{
+	int fd = open_believed(directory, text), rc;
+
+	if (fd == -ENOENT) {
+		if (mkdir(directory, 0700) != 0 && errno != EEXIST)
+			return explain(text, errno, directory, "the directory cannot be made");
+		fd = open_believed(directory, text);
+		if (fd == -ENOENT)
+			return explain(text, ENOENT, directory, "the directory cannot be read");
+	}
+	rc = fd < 0 ? fd : disk_lock_check_files(directory, text);
+	if (fd >= 0 && rc != 0)
+		close(fd);
+	return rc == 0 ? fd : rc;
 }
 
 void disk_give_away(int directory, int fd)
@@ -94,15 +152,11 @@ static void write_pid(int fd)
 
 int disk_lock_take(const char *directory, struct disk_lock *out, char text[DISK_ERROR_TEXT])
 {
-	int failed = check_directory(directory, text);
-	int dir;
+	int dir = open_directory(directory, text), failed;
 
 	*out = (struct disk_lock){.fd = -1, .note_fd = -1};
-	if (failed != 0)
-		return failed;
-	dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
-		return explain(text, errno, directory, "the directory cannot be opened");
+		return dir;
 	out->fd = open_at(dir, LOCK_FILE);
 	out->note_fd = open_at(dir, NOTE_FILE);
 	failed = out->fd < 0 || out->note_fd < 0 ? errno : 0;

@@ -18,9 +18,13 @@ struct disk_lock {
 	int fd, note_fd; /* -1: none */
 };
 
-/* Make the directory where it is missing, and lock it. 0 or -errno and what to do. */
+/* Make the directory where it is missing, see that it and its files may be believed (base/trust.h),
+ * and lock it. 0 or -errno and what to do. */
 int disk_lock_take(const char *directory, struct disk_lock *out, char text[DISK_ERROR_TEXT]);
 void disk_lock_drop(struct disk_lock *lock);
+
+/* May the files of this store be believed? Those that are missing may. */
+int disk_lock_check_files(const char *directory, char text[DISK_ERROR_TEXT]);
 
 /* Keep others from taking it, while it is read: the descriptor to close.  -1: a broker runs there
  * (*pid is its process, -1: not known), or there is nothing to lock (*pid 0). */

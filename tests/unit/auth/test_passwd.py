@@ -260,16 +260,39 @@ def test_a_bad_file_is_left_alone():
 
 
 def test_mode_and_owner_are_kept():
-    for before, after in ((0o640, 0o640), (0o660, 0o660), (0o600, 0o600), (0o644, 0o640), (0o666, 0o660)):
+    for before, after in ((0o640, 0o640), (0o600, 0o600), (0o644, 0o640)):
         write("", mode=before)
         done = run("users", "add", "anna", "--no-password")
         assert mode() == after, oct(mode())
         assert ("note:" in done.errors) == (before & 7 != 0)
+    write("", mode=0o666)
+    assert "run: chmod o-w users" in run("users", "add", "bert", "--no-password", status=2).errors
+    assert read() == ""
+    os.chmod("users", 0o640)
     if os.geteuid() == 0:
+        run("users", "add", "anna", "--no-password")
         os.chown("users", 12345, 23456)
-        run("users", "lock", "anna")
-        assert (os.stat("users").st_uid, os.stat("users").st_gid, mode()) == (12345, 23456, 0o660)
+        assert "--trust-owner 12345" in run("users", "lock", "anna", status=2).errors
+        run("--trust-owner", "12345", "users", "lock", "anna")
+        assert (os.stat("users").st_uid, os.stat("users").st_gid, mode()) == (12345, 23456, 0o640)
     only_the_file()
+
+
+def test_root_works_on_the_files_of_their_owner():
+    """File and directory are of one owner, whom root's tool trusts, and who gets the file."""
+    if os.geteuid() != 0:
+        return
+    os.mkdir("house", 0o755)
+    os.chown("house", 12345, 23456)
+    run("-c", "house/users", "add", "anna", "--no-password")
+    assert (os.stat("house/users").st_uid, os.stat("house/users").st_gid) == (12345, 23456)
+    run("house/users", "lock", "anna")
+    assert (os.stat("house/users").st_uid, os.stat("house/users").st_gid, mode("house/users")) == (12345, 23456, 0o600)
+    os.chown("house/users", 0, 0)
+    assert "belongs to 12345" in run("house/users", "unlock", "anna", status=2).errors
+    os.chown("house/users", 12346, 23456)
+    assert "run: chown root" in run("house/users", "unlock", "anna", status=2).errors
+    assert ":locked" in read("house/users")
 
 
 def test_links_and_others_are_refused():

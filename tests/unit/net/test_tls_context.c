@@ -114,7 +114,7 @@ static void pairs_that_are_refused(void **state)
 		const char *name, *certificate, *key, *text;
 	} rows[] = {
 	    {"no such certificate", "/nonexistent.crt", key,
-	     "/nonexistent.crt: error: cannot read"},
+	     "/nonexistent.crt: error: certificate: cannot be read"},
 	    {"no such key", crt, "/nonexistent.key", "/nonexistent.key"},
 	    {"empty certificate", pki_write_text("empty.crt", ""), key, "is empty"},
 	    {"not PEM", pki_write_text("text.crt", "hello\n"), key, "is not a certificate in PEM"},
@@ -229,12 +229,12 @@ static void client_files(void **state)
 		bool taken;
 	} rows[] = {
 	    {"no CA", NULL, NULL, "needs client_ca", false},
-	    {"missing CA", "/nonexistent", NULL, "cannot read the client CA", false},
+	    {"missing CA", "/nonexistent", NULL, "client CA: cannot be read", false},
 	    {"empty CA", pki_write_text("e.crt", ""), NULL, "is empty", false},
 	    {"no certificate", pki_write_text("t.crt", "x"), NULL, "not a certificate", false},
 	    {"no CA certificate", crt, NULL, "not one of a CA", false},
 	    {"fine", ca_file, NULL, "", true},
-	    {"missing list", ca_file, "/nonexistent", "cannot read the revocation list", false},
+	    {"missing list", ca_file, "/nonexistent", "revocation list: cannot be read", false},
 	    {"no list", ca_file, ca_file, "not a revocation list", false},
 	    {"list", ca_file, pki_write_crl("x.crl", &crl, 1), "", true},
 	    {"expired list", ca_file, pki_write_crl("y.crl", &old, 1), "EXPIRED", true},

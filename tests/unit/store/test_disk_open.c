@@ -138,7 +138,11 @@ static void others_may_not_write_there(void **state)
 	setup(&s);
 	shut(&s);
 	assert_int_equal(chmod(s.place.directory, 0707), 0);
-	assert_refused(s.place.directory, -EPERM, "chmod 0700");
+	assert_refused(s.place.directory, -EACCES, "chmod o-w");
+	assert_int_equal(chmod(s.place.directory, 0700), 0);
+	assert_int_equal(chmod(s.note, 0602), 0);
+	assert_refused(s.place.directory, -EACCES, "note: others may write it (mode 0602");
+	assert_int_equal(chmod(s.note, 0600), 0);
 	assert_refused(s.data, -ENOTDIR, "name a directory");
 	teardown(&s);
 }
