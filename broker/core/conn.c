@@ -387,6 +387,7 @@ static void handle_or_park(struct conn *c, const struct frame *f, struct slice p
 	uint64_t now_ms = c->worker->home.now_ms;
 
 	c->last_packet_ms = now_ms;
+	stream_note_packet(c->stream);
 	if (parked_is_behind(c, f) || !conn_handle(c, f, now_ms))
 		parked_add(c, packet);
 }
@@ -439,6 +440,7 @@ static void handle_first(struct conn *c)
 	}
 	switch (frame_next(&in, worker_limits(c->worker, c)->max_connect_size, &f, &needed)) {
 	case FRAME_COMPLETE:
+		stream_note_packet(c->stream);
 		why = on_connect(c, &f);
 		if (why != REASON_OK)
 			connect_refuse(c, why, "the CONNECT packet is not valid");

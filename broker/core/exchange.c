@@ -420,6 +420,7 @@ void exchange_continue(struct conn *c)
 		switch (
 		    frame_next(&in, worker_limits(c->worker, c)->max_connect_size, &f, &needed)) {
 		case FRAME_COMPLETE:
+			stream_note_packet(c->stream);
 			on_early_packet(c, &f);
 			drop_packet(c, f.size_bytes);
 			break;

@@ -158,6 +158,7 @@ struct loop *loop_new(struct home *home, int *error)
 	loop->due_ms = UINT64_MAX;
 	queue_init(&loop->ready);
 	queue_init(&loop->handshakes);
+	queue_init(&loop->later);
 	queue_init(&loop->ended);
 	home_set_wake(home, wake, loop);
 	*error = 0;

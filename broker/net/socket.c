@@ -15,9 +15,11 @@
 
 /* Handshakes may take this much of a turn; those who are in already do not wait longer. */
 #define HANDSHAKE_NS_PER_TURN ((uint64_t)2000000)
-#define LINGER_BYTES_MAX      (1024 * 1024)
-#define LINGER_MS_MAX         2000
-#define SEND_PIECES           16
+/* So may those who had their share of the last turn already. */
+#define LATER_NS_PER_TURN ((uint64_t)1000000)
+#define LINGER_BYTES_MAX  (1024 * 1024)
+#define LINGER_MS_MAX     2000
+#define SEND_PIECES       16
 
 void sock_init(struct sock *s, const struct stream_ops *ops, const struct sock_layer *layer, int fd,
                unsigned listener)
@@ -32,6 +34,8 @@ static struct sock_queue *queue_of(struct loop *loop, unsigned place)
 {
 	if (place == PLACE_READY)
 		return &loop->ready;
+	if (place == PLACE_LATER)
+		return &loop->later;
 	return place == PLACE_HANDSHAKES ? &loop->handshakes : &loop->ended;
 }
 
@@ -62,7 +66,8 @@ void sock_queue(struct sock *s, enum sock_place place)
 
 bool sock_queues_wait(const struct loop *loop)
 {
-	return loop->ready.count + loop->handshakes.count + loop->ended.count > 0;
+	return loop->ready.count + loop->handshakes.count + loop->later.count + loop->ended.count >
+	       0;
 }
 
 static struct sock *queue_take(struct sock_queue *q)
@@ -86,27 +91,45 @@ static void tell_ended(struct sock *s)
 	free_sock(s);
 }
 
+static void go_on_reading(struct sock *s)
+{
+	if (sock_reads(s)) /* it may have paused since */
+		s->layer->readable(s);
+}
+
+static void go_on_shaking(struct sock *s)
+{
+	s->layer->handshake(s);
+}
+
+/* The first `count` of them, for at most so long. Who comes back is last. */
+static void run_some(struct sock_queue *q, size_t count, uint64_t ns, void (*run)(struct sock *s))
+{
+	uint64_t until;
+	struct sock *s;
+
+	if (count == 0)
+		return;
+	until = clock_monotonic_ns() + ns;
+	do {
+		s = queue_take(q);
+		if (s == NULL)
+			break;
+		run(s);
+	} while (--count > 0 && clock_monotonic_ns() < until);
+}
+
 /* Only those that wait now: what these callbacks add has its turn next time. */
 void sock_run_queues(struct loop *loop)
 {
 	size_t ready = loop->ready.count, handshakes = loop->handshakes.count;
-	size_t ended = loop->ended.count;
+	size_t later = loop->later.count, ended = loop->ended.count;
 	struct sock *s;
 
-	for (; ready > 0 && (s = queue_take(&loop->ready)) != NULL; ready--) {
-		if (sock_reads(s)) /* it may have paused since */
-			s->layer->readable(s);
-	}
-	if (handshakes > 0) {
-		uint64_t until = clock_monotonic_ns() + HANDSHAKE_NS_PER_TURN;
-
-		do {
-			s = queue_take(&loop->handshakes);
-			if (s == NULL)
-				break;
-			s->layer->handshake(s);
-		} while (--handshakes > 0 && clock_monotonic_ns() < until);
-	}
+	for (; ready > 0 && (s = queue_take(&loop->ready)) != NULL; ready--)
+		go_on_reading(s);
+	run_some(&loop->handshakes, handshakes, HANDSHAKE_NS_PER_TURN, go_on_shaking);
+	run_some(&loop->later, later, LATER_NS_PER_TURN, go_on_reading);
 	for (; ended > 0 && (s = queue_take(&loop->ended)) != NULL; ended--)
 		tell_ended(s);
 }
@@ -118,6 +141,7 @@ void sock_end(struct sock *s, enum stream_end end)
 	if (s->state == SOCK_ENDED)
 		return;
 	home_timer_disarm(s->loop->home, &s->deadline);
+	s->delayed = false;
 	watch_free(s->watch);
 	s->watch = NULL;
 	if (s->fd >= 0)
@@ -141,6 +165,14 @@ static void arm_deadline(struct sock *s, uint64_t in_ms)
 {
 	s->deadline.fire = on_deadline;
 	home_timer_arm(s->loop->home, &s->deadline, in_ms);
+}
+
+static void end_delay(struct sock *s)
+{
+	if (!s->delayed)
+		return;
+	s->delayed = false;
+	home_timer_disarm(s->loop->home, &s->deadline);
 }
 
 /* What has come in since is thrown away: true while the peer goes on. */
@@ -176,6 +208,7 @@ void sock_close(struct sock *s, enum stream_end end, uint64_t flush_ms)
 	if (s->state != SOCK_OPEN)
 		return;
 	unqueue(s);
+	end_delay(s);
 	s->end = (uint8_t)end;
 	s->layer->goodbye(s);
 	if (s->state != SOCK_OPEN)
@@ -197,7 +230,7 @@ void sock_close(struct sock *s, enum stream_end end, uint64_t flush_ms)
 
 bool sock_reads(const struct sock *s)
 {
-	return s->state == SOCK_OPEN && !s->paused;
+	return s->state == SOCK_OPEN && !s->paused && !s->delayed;
 }
 
 /* Reading is switched on where it is wanted, but off only when it bothers (on_event). */
@@ -323,7 +356,7 @@ static bool on_writable(struct sock *s)
 static void on_readable(struct sock *s)
 {
 	/* Not wanted: from here on the kernel is not asked any more. */
-	if (!sock_reads(s) || s->place == PLACE_HANDSHAKES) {
+	if (!sock_reads(s) || s->place == PLACE_HANDSHAKES || s->place == PLACE_LATER) {
 		if (s->watch != NULL)
 			watch_arm(s->watch, watch_armed(s->watch) & ~WATCH_READ);
 		return;
@@ -383,6 +416,23 @@ static void go_on(struct sock *s)
 		sock_queue(s, PLACE_READY);
 }
 
+static void on_delay(struct timer *timer, void *home_arg)
+{
+	struct sock *s = container_of(timer, struct sock, deadline);
+
+	(void)home_arg;
+	s->delayed = false;
+	go_on(s);
+	sock_update(s);
+}
+
+void sock_delay(struct sock *s, uint64_t ms)
+{
+	s->delayed = true;
+	s->deadline.fire = on_delay;
+	home_timer_arm(s->loop->home, &s->deadline, ms);
+}
+
 void sock_op_resume(struct stream *stream)
 {
 	struct sock *s = sock_of(stream);
@@ -419,6 +469,7 @@ void sock_op_detach(struct stream *stream)
 
 	REQUIRE(s->loop != NULL);
 	REQUIRE_HOME(s->loop->home);
+	end_delay(s);
 	if (s->state == SOCK_OPEN) {
 		s->layer->keep_rest(s);
 		watch_free(s->watch);

@@ -40,6 +40,7 @@ enum sock_place {
 	PLACE_NONE,
 	PLACE_READY,
 	PLACE_HANDSHAKES,
+	PLACE_LATER,
 	PLACE_ENDED,
 };
 
@@ -51,12 +52,13 @@ struct sock {
 	TAILQ_ENTRY(sock) queued;
 	struct chain out;
 	size_t drain_mark; /* on_drained when the backlog has fallen to this; 0: no backlog */
-	struct timer deadline;
+	struct timer deadline; /* of its output, or the end of a delay */
 	uint32_t lingered; /* bytes thrown away */
 	int fd;
 	struct peer peer;
 	uint8_t state, place, end;
 	bool paused;
+	bool delayed; /* by its layer: as paused, until a timer says otherwise */
 	bool broken; /* cannot be written to any more; what is there to read is read first */
 };
 
@@ -70,7 +72,8 @@ bool sock_call_done(struct loop *loop, struct sock *s);
 /* Bytes read, 0: none now, -1: it has ended (or said goodbye). */
 ssize_t sock_recv(struct sock *s, void *out, size_t cap);
 void sock_send(struct sock *s, struct slice bytes); /* now, or into the chain */
-bool sock_reads(const struct sock *s);              /* open, and not paused */
+bool sock_reads(const struct sock *s);              /* open, not paused, not delayed */
+void sock_delay(struct sock *s, uint64_t ms);       /* an open one reads nothing for so long */
 void sock_queue(struct sock *s, enum sock_place place);
 void sock_update(struct sock *s); /* arm the watch for what is wanted */
 /* End it: with what is unsent flushed for at most flush_ms, or at once. on_closed comes later. */

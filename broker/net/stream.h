@@ -122,6 +122,14 @@ struct stream {
 	const struct stream_events *events;
 	void *arg;
 	unsigned listener;
+	bool moved; /* stream_note_packet */
 };
+
+/* The owner got a whole packet out of what it was given: what is counted against a peer that only
+ * makes work (net/tls_work.h) is counted anew. */
+static inline void stream_note_packet(struct stream *s)
+{
+	s->moved = true;
+}
 
 #endif

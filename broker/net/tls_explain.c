@@ -284,6 +284,21 @@ void tls_log_broken(const struct tls_report *report, uint64_t now_ms)
 	    F_STR("openssl", raw_reason(report->failure.error)), F_NUM("suppressed", suppressed));
 }
 
+void tls_log_excess(const struct tls_report *report, const struct tls_excess *excess,
+                    uint64_t now_ms)
+{
+	char peer[PEER_TEXT_MAX];
+	uint32_t suppressed;
+
+	if (!log_wants(EVENT_TLS_EXCESS) ||
+	    !may_log(report->ctx, &report->ctx->failures, now_ms, &suppressed))
+		return;
+	(void)peer_text(report->peer, peer, sizeof(peer));
+	LOG(TLS_EXCESS, F_STR("peer", peer), F_STR("listener", name_of(report->ctx)),
+	    F_STR("counted", excess->counted), F_NUM("number", excess->number),
+	    F_NUM("bound", excess->bound), F_NUM("suppressed", suppressed));
+}
+
 void tls_log_plaintext(const struct peer *peer, struct tls_context *ctx, const char *cause,
                        uint64_t now_ms)
 {

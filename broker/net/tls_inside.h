@@ -12,6 +12,7 @@
 #include "conf/files.h"
 #include "net/peer.h"
 #include "net/tls.h"
+#include "net/tls_work.h"
 
 /* --- certificates of ours (tls_certificate.c) --- */
 
@@ -120,6 +121,8 @@ struct tls_report {
 /* One line each, limited per listener. */
 void tls_log_handshake_failed(const struct tls_report *report, uint64_t now_ms);
 void tls_log_broken(const struct tls_report *report, uint64_t now_ms);
+void tls_log_excess(const struct tls_report *report, const struct tls_excess *excess,
+                    uint64_t now_ms);
 void tls_log_plaintext(const struct peer *peer, struct tls_context *ctx, const char *cause,
                        uint64_t now_ms);
 

@@ -15,19 +15,22 @@
 #include "net/loop_inside.h"
 #include "net/socket.h"
 #include "net/tls_inside.h"
+#include "net/tls_work.h"
 
 /* An AES-GCM key is good for 2^24.5 full records (RFC 8446 5.5); half of that is enough. */
 #define BYTES_PER_KEY ((uint64_t)1 << 37)
 /* More output than this is given to the kernel before more is encrypted. */
-#define OUT_BYTES_MAX ((size_t)262144)
-/* A peer may not make us work without ever saying anything: key updates, empty records. */
-#define BARREN_BYTES_MAX 65536
-#define ALERT_FLUSH_MS   1000
+#define OUT_BYTES_MAX  ((size_t)262144)
+#define ALERT_FLUSH_MS 1000
+/* One read, until the first packet and while there is more than a turn's share: what cannot be
+ * worked off in this turn stays in the kernel. */
+#define CAREFUL_READ_BYTES 8192
 
 enum fill {
-	FILL_DRY,  /* all ciphertext is used up */
-	FILL_MORE, /* the buffer is full first */
-	FILL_END,  /* close_notify */
+	FILL_DRY,   /* all ciphertext is used up */
+	FILL_MORE,  /* the buffer is full first */
+	FILL_LATER, /* the share of this turn is used up */
+	FILL_END,   /* close_notify */
 	FILL_FAILED,
 };
 
@@ -40,9 +43,11 @@ struct tls_stream {
 	struct slice in;           /* ciphertext at hand: in the loop's buffer, or in `pending` */
 	struct buf pending;        /* ciphertext kept while paused or on its way home */
 	uint64_t sealed;           /* bytes written under the key in use */
-	uint32_t barren;           /* bytes read since the owner got some */
-	enum fill stopped;         /* END or FAILED: the owner, who has paused, does not know yet */
+	struct tls_work work;
+	enum fill stopped; /* END or FAILED: the owner, who has paused, does not know yet */
 	bool established;
+	bool proven; /* a whole packet came */
+	bool behind; /* its last turn was not enough */
 	bool failed; /* OpenSSL must not be asked any more: no SSL_shutdown */
 };
 
@@ -61,7 +66,7 @@ static const struct tls_stream *tls_of_stream(const struct stream *stream)
 static int bio_read(BIO *bio, char *out, size_t cap, size_t *len)
 {
 	struct tls_stream *t = BIO_get_data(bio);
-	size_t n = t->in.len < cap ? t->in.len : cap;
+	size_t n = tls_work_take(&t->work, t->in, cap);
 
 	BIO_clear_retry_flags(bio);
 	if (n == 0) {
@@ -178,6 +183,16 @@ static void fail(struct tls_stream *t)
 	sock_close(&t->sock, STREAM_END_TLS, ALERT_FLUSH_MS);
 }
 
+/* It made work and moved nothing. */
+static void fail_for_excess(struct tls_stream *t, const struct tls_excess *excess)
+{
+	struct tls_report report = report_of(t);
+
+	t->failed = true;
+	tls_log_excess(&report, excess, t->sock.loop->home->now_ms);
+	sock_end(&t->sock, STREAM_END_TLS); /* nothing is owed to it: no alert, no lingering */
+}
+
 /* TLS 1.3 takes a new key in passing; TLS 1.2 could only renegotiate, which is off: the client
  * comes again. */
 static void renew_key(struct tls_stream *t)
@@ -218,7 +233,7 @@ static enum fill fill_stopped(struct tls_stream *t, int result)
 {
 	switch (SSL_get_error(t->ssl, result)) {
 	case SSL_ERROR_WANT_READ:
-		return FILL_DRY;
+		return t->in.len > 0 ? FILL_LATER : FILL_DRY;
 	case SSL_ERROR_ZERO_RETURN:
 		return FILL_END;
 	default:
@@ -226,8 +241,8 @@ static enum fill fill_stopped(struct tls_stream *t, int result)
 	}
 }
 
-/* Decrypt until the ciphertext ends or the buffer is full: many small records make one call of the
- * owner. */
+/* Decrypt until the ciphertext ends, the buffer is full or the share of the turn is used up: many
+ * small records make one call of the owner. */
 static enum fill fill_plain(struct tls_stream *t, size_t *len)
 {
 	struct loop *loop = t->sock.loop;
@@ -237,8 +252,12 @@ static enum fill fill_plain(struct tls_stream *t, size_t *len)
 	while (*len < sizeof(loop->plain)) {
 		int result;
 
+		if (!tls_work_begin(&t->work))
+			return FILL_LATER;
 		work_on(t);
+		n = 0;
 		result = SSL_read_ex(t->ssl, loop->plain + *len, sizeof(loop->plain) - *len, &n);
+		tls_work_end(&t->work, n);
 		if (result != 1)
 			return fill_stopped(t, result);
 		*len += n;
@@ -280,32 +299,68 @@ static bool hand_over(struct tls_stream *t, size_t len)
 {
 	struct loop *loop = t->sock.loop;
 
-	t->barren = 0;
 	sock_call_begin(&t->sock);
 	t->sock.stream.events->on_bytes(t->sock.stream.arg, slice_of(loop->plain, len));
 	return sock_call_done(loop, &t->sock);
 }
 
-/* Behind it all ciphertext is used up, or kept, or the stream is gone. */
+/* After what the owner was given: false where the peer makes too much work. */
+static bool judge_work(struct tls_stream *t)
+{
+	struct tls_excess excess;
+
+	if (t->sock.stream.moved) {
+		t->sock.stream.moved = false;
+		t->proven = true;
+		tls_work_moved(&t->work);
+	}
+	excess = tls_work_excess(&t->work);
+	if (excess.counted == NULL)
+		return true;
+	if (t->sock.state == SOCK_OPEN)
+		fail_for_excess(t, &excess);
+	return false;
+}
+
+/* There may be more than this turn had time for, or than this second has. */
+static void go_on_later(struct tls_stream *t, enum fill how)
+{
+	uint64_t delay_ms = tls_work_delay_ms(&t->work, t->sock.loop->home->now_ms);
+
+	t->behind = how == FILL_LATER;
+	if (delay_ms > 0)
+		sock_delay(&t->sock, delay_ms);
+	else if (t->behind && (t->in.len > 0 || SSL_has_pending(t->ssl) != 0))
+		sock_queue(&t->sock, PLACE_LATER);
+}
+
+/* After it all ciphertext is used up, or kept, or the stream is gone. */
 static void feed(struct tls_stream *t)
 {
 	enum fill how = t->stopped == FILL_DRY ? FILL_MORE : t->stopped;
 	size_t len;
 
-	t->barren += (uint32_t)t->in.len;
+	tls_work_turn(&t->work, t->sock.loop->home->now_ms);
 	while (how == FILL_MORE && sock_reads(&t->sock)) {
 		how = fill_plain(t, &len);
 		send_out(t);
 		if (len > 0 && !hand_over(t, len))
 			return;
+		if (!judge_work(t))
+			break;
 	}
-	if (how == FILL_DRY && t->barren > BARREN_BYTES_MAX)
-		how = FILL_FAILED;
 	if (how == FILL_END || how == FILL_FAILED)
 		input_stopped(t, how);
+	else if (sock_reads(&t->sock))
+		go_on_later(t, how);
 	keep_rest(t);
 	if (t->sock.state == SOCK_OPEN)
 		sock_update(&t->sock);
+}
+
+static size_t read_size(const struct tls_stream *t)
+{
+	return t->proven && !t->behind ? LOOP_READ_BYTES : CAREFUL_READ_BYTES;
 }
 
 /* Ciphertext at hand: what was kept, else what the kernel has. False: the stream has ended. */
@@ -318,7 +373,7 @@ static bool take_input(struct tls_stream *t)
 		t->in = buf_slice(&t->pending);
 		return true;
 	}
-	n = sock_recv(&t->sock, loop->in, sizeof(loop->in));
+	n = sock_recv(&t->sock, loop->in, read_size(t));
 	if (n < 0)
 		return false;
 	t->in = slice_of(loop->in, (size_t)n);
@@ -382,6 +437,24 @@ static void established(struct tls_stream *t)
 	feed(t);
 }
 
+/* It wants more bytes, or has had its share of the turn. */
+static void shake_on(struct tls_stream *t)
+{
+	struct tls_excess excess = tls_work_handshake_excess(&t->work);
+
+	if (t->sock.state != SOCK_OPEN)
+		return;
+	if (excess.counted != NULL) {
+		t->in = SLICE_EMPTY;
+		fail_for_excess(t, &excess);
+		return;
+	}
+	if (t->in.len > 0)
+		sock_queue(&t->sock, PLACE_HANDSHAKES);
+	keep_rest(t);
+	sock_update(&t->sock);
+}
+
 static void on_handshake(struct sock *s)
 {
 	struct tls_stream *t = tls_of(s);
@@ -398,19 +471,19 @@ static void on_handshake(struct sock *s)
 		return;
 	}
 	work_on(t);
+	tls_work_begin_handshake(&t->work);
 	result = SSL_do_handshake(t->ssl);
+	tls_work_end_handshake(&t->work, t->hello->seen);
 	if (result != 1 && SSL_get_error(t->ssl, result) != SSL_ERROR_WANT_READ) {
 		t->in = SLICE_EMPTY;
 		fail(t);
 		return;
 	}
 	send_out(t);
-	if (result == 1) {
+	if (result == 1)
 		established(t);
-		return;
-	}
-	keep_rest(t);
-	sock_update(s);
+	else
+		shake_on(t);
 }
 
 /* --- the layer and the stream --- */

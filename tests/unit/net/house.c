@@ -161,6 +161,7 @@ void house_move(struct house_conn *c)
 
 void house_echo(struct house_conn *c, struct slice bytes)
 {
+	stream_note_packet(c->stream); /* whatever it says is understood */
 	stream_write(c->stream, bytes);
 }
 
@@ -471,6 +472,8 @@ bool client_open(struct client *c, uint16_t port, const struct client_wish *wish
 
 	*c = (struct client){.ctx = SSL_CTX_new(TLS_client_method()), .fd = client_dial(port)};
 	configure(c->ctx, wish);
+	if (wish->prepare != NULL)
+		wish->prepare(c->ctx);
 	c->ssl = SSL_new(c->ctx);
 	SSL_set_app_data(c->ssl, c);
 	SSL_set_fd(c->ssl, c->fd);

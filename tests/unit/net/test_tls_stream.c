@@ -519,31 +519,6 @@ static void the_end_behind_a_pause(void **state)
 	house_stop(&h);
 }
 
-/* Key updates that never say anything are a way to make us work: not for long. */
-static void key_updates_without_end(void **state)
-{
-	struct house h;
-	struct client c;
-	struct client_wish wish = {.min_version = TLS1_3_VERSION};
-	bool alive = true;
-
-	(void)state;
-	house_start(&h, &(struct house_rules){0}, context, NULL);
-	assert_true(client_open(&c, h.port, &wish));
-	for (int i = 0; i < 40; i++) { /* some are fine */
-		assert_int_equal(SSL_key_update(c.ssl, SSL_KEY_UPDATE_REQUESTED), 1);
-		assert_true(client_echoes(&c));
-	}
-	for (int i = 0; i < 100000 && alive; i++)
-		alive = SSL_key_update(c.ssl, SSL_KEY_UPDATE_NOT_REQUESTED) == 1 &&
-		        SSL_do_handshake(c.ssl) == 1;
-	assert_false(alive);
-	house_wait(&h, &h.ended, 1);
-	assert_int_equal(h.last_end, STREAM_END_TLS);
-	client_close(&c);
-	house_stop(&h);
-}
-
 /* --- what a moved stream takes along when it has ended on its way --- */
 
 static void abort_in_flight(struct house_conn *c, struct slice bytes)
@@ -619,7 +594,6 @@ int main(void)
 	    cmocka_unit_test(a_reset_ends_it),
 	    cmocka_unit_test(forged_bytes_end_it),
 	    cmocka_unit_test(the_end_behind_a_pause),
-	    cmocka_unit_test(key_updates_without_end),
 	    cmocka_unit_test(an_ended_stream_is_told_at_its_new_home),
 	    cmocka_unit_test(facts_of_a_stream),
 	};

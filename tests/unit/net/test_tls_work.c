@@ -1,0 +1,566 @@
+/* Input that costs TLS much and moves nothing: what is counted, by the pure counter and by a real
+ * connection that is sent records no library would send. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "house.h"
+#include "net/tls_work.h"
+#include "pki.h"
+#include "raw_tls.h"
+
+static struct tls_tickets *tickets;
+static struct tls_context *context;
+
+static char *certificate_file, *key_file;
+
+static int set_up(void **state)
+{
+	struct pki_identity ca = pki_make(&(struct pki_wish){.common_name = "test CA", .ca = true});
+	struct pki_identity id = pki_make(&(struct pki_wish){.common_name = "localhost",
+	                                                     .alternatives = "DNS:localhost",
+	                                                     .usage = "serverAuth",
+	                                                     .issuer = &ca});
+
+	(void)state;
+	signal(SIGPIPE, SIG_IGN);
+	certificate_file = xstrdup(pki_write("server.crt", id.certificate));
+	key_file = xstrdup(pki_write_key("server.key", id.key));
+	tickets = tls_tickets_new();
+	pki_drop(&id);
+	pki_drop(&ca);
+	house_log_start();
+	return 0;
+}
+
+/* Of each test, and with it the number of its lines in the log. */
+static int new_context(void **state)
+{
+	struct conf_certificate pair = {.certificate = certificate_file, .key = key_file};
+	struct conf_tls conf = {.certificates = &pair, .certificate_count = 1, .min_version = 12};
+	struct errors errors = {0};
+
+	(void)state;
+	tls_context_unref(&context);
+	context = tls_context_new(&conf, "test.yaml", 1, tickets, &errors);
+	errors_fini(&errors);
+	house_log_clear();
+	return context == NULL;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	house_log_stop();
+	tls_context_unref(&context);
+	tls_tickets_free(tickets);
+	free(certificate_file);
+	free(key_file);
+	pki_cleanup();
+	return 0;
+}
+
+/* --- the counter --- */
+
+/* `count` records of `body` bytes each, taken as OpenSSL does, from input in pieces of `piece`:
+ * how many were let through. */
+static unsigned take_records(struct tls_work *w, unsigned count, size_t body, size_t piece)
+{
+	struct buf all = {0};
+	struct slice left;
+	unsigned finished;
+
+	for (unsigned i = 0; i < count; i++) {
+		const uint8_t header[] = {23, 3, 3, (uint8_t)(body >> 8), (uint8_t)body};
+
+		buf_put(&all, header, sizeof(header));
+		for (size_t k = 0; k < body; k++)
+			buf_put_u8(&all, 0xff);
+	}
+	left = buf_slice(&all);
+	finished = w->finished;
+	for (;;) {
+		struct slice in = slice_of(left.data, left.len < piece ? left.len : piece);
+		size_t n = tls_work_take(w, in, 5 + body);
+
+		if (n == 0)
+			break;
+		left = slice_skip(left, n);
+	}
+	buf_fini(&all);
+	return w->finished - finished;
+}
+
+static void records_are_counted_whatever_their_pieces(void **state)
+{
+	static const struct {
+		size_t body, piece;
+	} rows[] = {{1, 1},     {1, 100},       {17, 3}, {300, 7},
+	            {16640, 5}, {16640, 65536}, {0, 1},  {0, 99}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct tls_work w = {.may_begin = 7};
+
+		assert_int_equal(take_records(&w, 20, rows[i].body, rows[i].piece), 7);
+		assert_int_equal(w.may_begin, 0);
+		assert_int_equal(w.header_len, 0);
+		assert_int_equal(w.body_left, 0);
+	}
+}
+
+/* One call of OpenSSL: `idle` records, then one with `got` bytes (0: none). */
+static bool call(struct tls_work *w, unsigned idle, size_t got)
+{
+	if (!tls_work_begin(w))
+		return false;
+	(void)take_records(w, idle + (got > 0), 20, 65536);
+	tls_work_end(w, got);
+	return true;
+}
+
+static void a_turn_has_so_many_records(void **state)
+{
+	struct tls_work w = {0};
+	unsigned n = 0;
+
+	(void)state;
+	tls_work_turn(&w, 1000);
+	while (call(&w, 0, 100))
+		n++;
+	assert_int_equal(n, TLS_RECORDS_PER_TURN);
+	tls_work_turn(&w, 1000);
+	assert_true(call(&w, 1000, 0)); /* offered: only some are taken */
+	assert_int_equal(w.idle, TLS_IDLE_PER_TURN + 1);
+	assert_false(tls_work_begin(&w));
+	tls_work_turn(&w, 1000);
+	assert_true(tls_work_begin(&w));
+}
+
+static void idle_records_are_too_much(void **state)
+{
+	struct tls_work w = {0};
+	unsigned n = 0;
+
+	(void)state;
+	while (tls_work_excess(&w).counted == NULL) {
+		tls_work_turn(&w, 1000 + 100000 * n++); /* slowly */
+		assert_true(call(&w, 1, 50));           /* data that makes no packet */
+	}
+	assert_int_equal(n, TLS_IDLE_MAX + 1);
+	assert_int_equal(tls_work_excess(&w).number, TLS_IDLE_MAX + 1);
+	assert_int_equal(tls_work_excess(&w).bound, TLS_IDLE_MAX);
+	tls_work_moved(&w);
+	assert_null(tls_work_excess(&w).counted);
+
+	w = (struct tls_work){0};
+	for (n = 0; tls_work_excess(&w).counted == NULL; n++) {
+		tls_work_turn(&w, 1000 + n);
+		assert_true(call(&w, 1, 50));
+		tls_work_moved(&w); /* each time a packet */
+	}
+	assert_int_equal(n, TLS_IDLE_PER_SECOND + 1);
+	tls_work_turn(&w, 3000);
+	assert_null(tls_work_excess(&w).counted);
+}
+
+static void data_is_never_too_much(void **state)
+{
+	struct tls_work w = {0};
+	uint64_t now_ms = 1000;
+	unsigned delays = 0;
+
+	(void)state;
+	for (unsigned n = 0; n < 10 * TLS_SMALL_PER_SECOND; n++) {
+		tls_work_turn(&w, now_ms);
+		assert_true(call(&w, 0, 1));
+		assert_null(tls_work_excess(&w).counted);
+		if (tls_work_delay_ms(&w, now_ms) > 0) {
+			now_ms += tls_work_delay_ms(&w, now_ms);
+			delays++;
+		}
+	}
+	assert_int_equal(delays, 10);
+	w = (struct tls_work){0};
+	for (unsigned n = 0; n < 10 * TLS_SMALL_PER_SECOND; n++) {
+		tls_work_turn(&w, now_ms);
+		assert_true(call(&w, 0, n % 2 == 0 ? 1 : TLS_SMALL_BYTES));
+		if (n % 100 == 0)
+			tls_work_moved(&w);
+		assert_int_equal(tls_work_delay_ms(&w, now_ms), 0);
+	}
+}
+
+static void a_handshake_has_bounds(void **state)
+{
+	struct tls_work w = {0};
+	unsigned turns = 0;
+
+	(void)state;
+	while (tls_work_handshake_excess(&w).counted == NULL) {
+		tls_work_begin_handshake(&w);
+		assert_int_equal(take_records(&w, 1000, 1, 65536), TLS_HANDSHAKE_PER_TURN);
+		tls_work_end_handshake(&w, false);
+		turns++;
+	}
+	assert_int_equal(turns, TLS_HANDSHAKE_RECORDS_MAX / TLS_HANDSHAKE_PER_TURN + 1);
+
+	for (int seen = 0; seen < 2; seen++) {
+		uint32_t max = TLS_HELLO_BYTES_MAX + (seen ? TLS_HANDSHAKE_BYTES_MAX : 0);
+
+		w = (struct tls_work){.hello_seen = seen};
+		tls_work_begin_handshake(&w);
+		(void)take_records(&w, 16, 16000, 1000);
+		tls_work_end_handshake(&w, seen);
+		assert_int_equal(tls_work_handshake_excess(&w).bound, max);
+		assert_in_range(w.handshake_bytes, max + 1, max + 1000);
+	}
+	assert_string_equal(tls_work_handshake_excess(&w).counted, "bytes of a handshake");
+}
+
+/* --- attacks on a connection --- */
+
+#define FLOOD_BYTES 65536
+
+typedef void put_fn(struct raw_tls *r, struct buf *out);
+
+static void put_key_update(struct raw_tls *r, struct buf *out)
+{
+	raw_tls_put_key_update(r, out, true, 1);
+}
+
+static void put_quiet_key_update(struct raw_tls *r, struct buf *out)
+{
+	raw_tls_put_key_update(r, out, false, 1);
+}
+
+static void put_key_update_in_pieces(struct raw_tls *r, struct buf *out)
+{
+	raw_tls_put_key_update(r, out, true, 5);
+}
+
+static void put_data(struct raw_tls *r, struct buf *out)
+{
+	raw_tls_put(r, out, RAW_DATA, SLICE("x"), 0);
+}
+
+static void put_empty(struct raw_tls *r, struct buf *out)
+{
+	raw_tls_put(r, out, RAW_DATA, SLICE_EMPTY, 0);
+}
+
+/* OpenSSL itself ends it after 32 in a row. */
+static void put_empties_and_data(struct raw_tls *r, struct buf *out)
+{
+	for (int i = 0; i < 10; i++)
+		put_empty(r, out);
+	put_data(r, out);
+}
+
+static void put_padded_empty(struct raw_tls *r, struct buf *out)
+{
+	raw_tls_put(r, out, RAW_DATA, SLICE_EMPTY, 1000);
+	put_data(r, out);
+}
+
+/* user_canceled is what TLS 1.3 still takes as a warning; five in a row are OpenSSL's own bound. */
+static void put_warning_and_data(struct raw_tls *r, struct buf *out)
+{
+	raw_tls_put(r, out, RAW_ALERT, SLICE("\x01\x5a"), 0);
+	put_data(r, out);
+}
+
+static void put_warnings(struct raw_tls *r, struct buf *out)
+{
+	raw_tls_put(r, out, RAW_ALERT, SLICE("\x01\x5a"), 0);
+}
+
+/* As far as anybody reads it: it is refused by its type. */
+static void put_hello(struct raw_tls *r, struct buf *out)
+{
+	raw_tls_put(r, out, RAW_HANDSHAKE, SLICE("\x01\0\0\x04\x03\x03\0\0"), 0);
+	put_data(r, out);
+}
+
+static void put_messages_of_servers(struct raw_tls *r, struct buf *out)
+{
+	raw_tls_put(r, out, RAW_HANDSHAKE, SLICE("\x04\0\0\x01\0"), 0); /* NewSessionTicket */
+}
+
+/* Nothing that it says is a whole packet. */
+static void only_listen(struct house_conn *c, struct slice bytes)
+{
+	mutex_lock(&c->house->lock);
+	c->house->facts[0] += bytes.len;
+	if (c->house->facts[1] < bytes.len)
+		c->house->facts[1] = bytes.len; /* the most in a turn */
+	condition_broadcast(&c->house->changed);
+	mutex_unlock(&c->house->lock);
+}
+
+static void open_raw(struct client *c, struct raw_tls *raw, const struct house *h, int version)
+{
+	struct client_wish wish = {.min_version = version,
+	                           .max_version = version,
+	                           .suites_12 = RAW_SUITE_12,
+	                           .suites_13 = RAW_SUITE_13,
+	                           .prepare = raw_tls_watch};
+
+	assert_true(client_open(c, h->port, &wish));
+	assert_true(raw_tls_init(raw, c->ssl));
+}
+
+static void send_flood(const struct client *c, struct raw_tls *raw, put_fn *put)
+{
+	struct buf out = {0};
+	size_t sent = 0;
+
+	while (out.len < FLOOD_BYTES)
+		put(raw, &out);
+	while (sent < out.len) {
+		ssize_t n = send(c->fd, out.data + sent, out.len - sent, MSG_NOSIGNAL);
+
+		if (n <= 0)
+			break; /* it was closed */
+		sent += (size_t)n;
+	}
+	buf_fini(&out);
+}
+
+static unsigned number_in(const char *line, const char *field)
+{
+	const char *at = strstr(line, field);
+
+	assert_non_null(at);
+	return (unsigned)strtoul(at + strlen(field), NULL, 10);
+}
+
+struct attack {
+	const char *name;
+	int version;
+	put_fn *put;
+	enum event event;
+	const char *text; /* in its line */
+};
+
+static void check_attack(const struct attack *a)
+{
+	struct house h;
+	struct client c;
+	struct raw_tls raw;
+	const char *line;
+
+	house_start(&h, &(struct house_rules){.on_bytes = only_listen}, context, NULL);
+	open_raw(&c, &raw, &h, a->version);
+	send_flood(&c, &raw, a->put);
+	line = house_log_wait(a->event, a->text);
+	if (a->event == EVENT_TLS_EXCESS) {
+		assert_non_null(strstr(line, "peer=127.0.0.1:"));
+		assert_int_equal(number_in(line, "bound="), TLS_IDLE_MAX);
+		assert_in_range(number_in(line, "number="), TLS_IDLE_MAX + 1,
+		                TLS_IDLE_MAX + 1 + TLS_IDLE_PER_TURN);
+	}
+	house_wait(&h, &h.ended, 1);
+	assert_int_equal(h.last_end, STREAM_END_TLS);
+	client_close(&c);
+	house_stop(&h);
+}
+
+static void what_moves_nothing_is_ended(void **state)
+{
+	static const char idle[] =
+	    "counted=\"records without data since the last whole MQTT packet\"";
+	static const struct attack rows[] = {
+	    {"key updates", TLS1_3_VERSION, put_key_update, EVENT_TLS_EXCESS, idle},
+	    {"without answer", TLS1_3_VERSION, put_quiet_key_update, EVENT_TLS_EXCESS, idle},
+	    {"in pieces", TLS1_3_VERSION, put_key_update_in_pieces, EVENT_TLS_EXCESS, idle},
+	    {"empty", TLS1_3_VERSION, put_empty, EVENT_TLS_BROKEN, "record too small"},
+	    {"empty and data", TLS1_3_VERSION, put_empties_and_data, EVENT_TLS_EXCESS, idle},
+	    {"padded", TLS1_3_VERSION, put_padded_empty, EVENT_TLS_EXCESS, idle},
+	    {"warnings", TLS1_3_VERSION, put_warnings, EVENT_TLS_BROKEN, "too many warn alerts"},
+	    {"warnings, data", TLS1_3_VERSION, put_warning_and_data, EVENT_TLS_EXCESS, idle},
+	    {"ClientHello", TLS1_3_VERSION, put_hello, EVENT_TLS_BROKEN, "unexpected message"},
+	    {"ticket", TLS1_3_VERSION, put_messages_of_servers, EVENT_TLS_BROKEN,
+	     "unexpected message"},
+	    {"1.2: empty", TLS1_2_VERSION, put_empty, EVENT_TLS_BROKEN, "record too small"},
+	    {"1.2: empty and data", TLS1_2_VERSION, put_empties_and_data, EVENT_TLS_EXCESS, idle},
+	    {"1.2: warnings", TLS1_2_VERSION, put_warnings, EVENT_TLS_BROKEN,
+	     "too many warn alerts"},
+	    {"1.2: warnings, data", TLS1_2_VERSION, put_warning_and_data, EVENT_TLS_EXCESS, idle},
+	    {"1.2: renegotiation", TLS1_2_VERSION, put_hello, EVENT_TLS_EXCESS, idle},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		print_message("# %s\n", rows[i].name);
+		check_attack(&rows[i]);
+	}
+}
+
+/* With a packet between them they may come, but not so many in a second. */
+static void packets_between_do_not_help_for_long(void **state)
+{
+	struct house h;
+	struct client c;
+	const char *line;
+
+	(void)state;
+	house_start(&h, &(struct house_rules){0}, context, NULL);
+	assert_true(client_open(&c, h.port, &(struct client_wish){.min_version = TLS1_3_VERSION}));
+	for (int i = 0; i < 100000; i++) {
+		if (SSL_key_update(c.ssl, SSL_KEY_UPDATE_NOT_REQUESTED) != 1 ||
+		    !client_send(&c, "ping", 4))
+			break;
+	}
+	line = house_log_wait(EVENT_TLS_EXCESS, "counted=\"records without data in a second\"");
+	assert_int_equal(number_in(line, "bound="), TLS_IDLE_PER_SECOND);
+	house_wait(&h, &h.ended, 1);
+	client_close(&c);
+	house_stop(&h);
+}
+
+/* A byte a record: a small device. Its share of a turn, and of a second; it is never closed. */
+static void bytes_in_records_of_their_own(void **state)
+{
+	static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+	enum {
+		BYTES = TLS_SMALL_PER_SECOND + 200,
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct house h;
+		struct client c;
+		struct raw_tls raw;
+		struct buf out = {0};
+
+		house_start(&h, &(struct house_rules){.on_bytes = only_listen}, context, NULL);
+		open_raw(&c, &raw, &h, versions[i]);
+		for (int k = 0; k < BYTES; k++)
+			put_data(&raw, &out);
+		assert_int_equal(send(c.fd, out.data, out.len, MSG_NOSIGNAL), out.len);
+		house_wait_fact(&h, 0, BYTES);
+		assert_in_range(h.facts[1], 1, TLS_RECORDS_PER_TURN);
+		assert_int_equal(house_log_count(EVENT_TLS_EXCESS), 0);
+		assert_int_equal(house_log_count(EVENT_TLS_BROKEN), 0);
+		buf_fini(&out);
+		client_close(&c); /* breaks it: the library knows nothing of these records */
+		house_stop(&h);
+		house_log_clear();
+	}
+}
+
+/* --- handshakes --- */
+
+/* The first flight of a client, without its record header. */
+static void client_hello(struct buf *out)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	SSL *ssl = SSL_new(ctx);
+	BIO *in = BIO_new(BIO_s_mem()), *sent = BIO_new(BIO_s_mem());
+	char *bytes;
+	long len;
+
+	SSL_set_bio(ssl, in, sent);
+	(void)SSL_connect(ssl);
+	len = BIO_get_mem_data(sent, &bytes);
+	assert_true(len > 200);
+	buf_put(out, bytes + 5, (size_t)len - 5);
+	SSL_free(ssl);
+	SSL_CTX_free(ctx);
+}
+
+/* `hello` in records of `piece` bytes: does the server answer it? */
+static bool is_answered(struct house *h, struct slice hello, size_t piece)
+{
+	struct buf out = {0};
+	int fd = client_dial(h->port);
+	uint8_t first = 0;
+
+	while (hello.len > 0) {
+		size_t n = hello.len < piece ? hello.len : piece;
+
+		buf_put(&out, "\x16\x03\x01", 3);
+		buf_put_u16(&out, (uint16_t)n);
+		buf_put(&out, hello.data, n);
+		hello = slice_skip(hello, n);
+	}
+	for (size_t sent = 0; sent < out.len;) {
+		ssize_t n = send(fd, out.data + sent, out.len - sent, MSG_NOSIGNAL);
+
+		if (n <= 0)
+			break;
+		sent += (size_t)n;
+	}
+	(void)!recv(fd, &first, 1, 0);
+	buf_fini(&out);
+	close(fd);
+	return first == 0x16;
+}
+
+static void a_hello_in_pieces(void **state)
+{
+	struct buf hello = {0};
+	struct house h;
+	const char *line;
+
+	(void)state;
+	client_hello(&hello);
+	house_start(&h, &(struct house_rules){0}, context, NULL);
+	assert_true(is_answered(&h, buf_slice(&hello), 16384));
+	assert_true(is_answered(&h, buf_slice(&hello), 64)); /* a small device */
+	assert_true(is_answered(&h, buf_slice(&hello), hello.len / 100));
+	assert_int_equal(house_log_count(EVENT_TLS_EXCESS), 0);
+	assert_false(is_answered(&h, buf_slice(&hello), 1));
+	line = house_log_wait(EVENT_TLS_EXCESS, "counted=\"records of a handshake\"");
+	assert_int_equal(number_in(line, "bound="), TLS_HANDSHAKE_RECORDS_MAX);
+	assert_in_range(number_in(line, "number="), TLS_HANDSHAKE_RECORDS_MAX + 1,
+	                TLS_HANDSHAKE_RECORDS_MAX + TLS_HANDSHAKE_PER_TURN);
+	buf_fini(&hello);
+	house_stop(&h);
+}
+
+/* OpenSSL would take 131,396 bytes, and compare each key share with each group. */
+static void a_hello_that_is_long(void **state)
+{
+	struct buf hello = {0};
+	struct house h;
+	const char *line;
+
+	(void)state;
+	buf_put(&hello, "\x01\x01\xff\0\x03\x03", 6);
+	while (hello.len < 100000)
+		buf_put_u8(&hello, 0);
+	house_start(&h, &(struct house_rules){0}, context, NULL);
+	assert_false(is_answered(&h, buf_slice(&hello), 16000));
+	line = house_log_wait(EVENT_TLS_EXCESS, "counted=\"bytes of a ClientHello\"");
+	assert_int_equal(number_in(line, "bound="), TLS_HELLO_BYTES_MAX);
+	buf_fini(&hello);
+	house_stop(&h);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(records_are_counted_whatever_their_pieces),
+	    cmocka_unit_test(a_turn_has_so_many_records),
+	    cmocka_unit_test(idle_records_are_too_much),
+	    cmocka_unit_test(data_is_never_too_much),
+	    cmocka_unit_test(a_handshake_has_bounds),
+	    cmocka_unit_test_setup(what_moves_nothing_is_ended, new_context),
+	    cmocka_unit_test_setup(packets_between_do_not_help_for_long, new_context),
+	    cmocka_unit_test_setup(bytes_in_records_of_their_own, new_context),
+	    cmocka_unit_test_setup(a_hello_in_pieces, new_context),
+	    cmocka_unit_test_setup(a_hello_that_is_long, new_context),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
