@@ -40,10 +40,10 @@ struct loop {
 
 	struct sock_queue ready;      /* to go on with what was read already */
 	struct sock_queue handshakes; /* in the order of their coming; some each turn */
-	struct sock_queue later;      /* had their share of the turn and have more; some each turn */
-	struct sock_queue ended;      /* on_closed is owed */
-	struct sock *current;         /* the one whose owner is being called */
-	struct bio_st *bio;           /* tls_stream.c: between OpenSSL and the buffers below */
+	struct sock_queue later; /* had their share of the turn and have more; some each turn */
+	struct sock_queue ended; /* on_closed is owed */
+	struct sock *current;    /* the one whose owner is being called */
+	struct bio_st *bio;      /* tls_stream.c: between OpenSSL and the buffers below */
 
 	/* Used from the start to the end of one read or write, never across a callback of another
 	 * stream; `out` is empty whenever an owner is called. */

@@ -51,15 +51,15 @@ struct sock {
 	struct watch *watch;
 	TAILQ_ENTRY(sock) queued;
 	struct chain out;
-	size_t drain_mark; /* on_drained when the backlog has fallen to this; 0: no backlog */
+	size_t drain_mark;     /* on_drained when the backlog has fallen to this; 0: no backlog */
 	struct timer deadline; /* of its output, or the end of a delay */
-	uint32_t lingered; /* bytes thrown away */
+	uint32_t lingered;     /* bytes thrown away */
 	int fd;
 	struct peer peer;
 	uint8_t state, place, end;
 	bool paused;
 	bool delayed; /* by its layer: as paused, until a timer says otherwise */
-	bool broken; /* cannot be written to any more; what is there to read is read first */
+	bool broken;  /* cannot be written to any more; what is there to read is read first */
 };
 
 void sock_init(struct sock *s, const struct stream_ops *ops, const struct sock_layer *layer, int fd,

@@ -94,7 +94,7 @@ struct client_wish {
 	const char *alpn; /* wire format */
 	SSL_SESSION *session;
 	void (*prepare)(SSL_CTX *ctx); /* NULL: nothing more */
-	bool no_security; /* level 0: old versions, short keys */
+	bool no_security;              /* level 0: old versions, short keys */
 };
 
 struct client {
