@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/container.h"
 #include "base/list.h"
 #include "core/admission.h"
@@ -13,8 +14,10 @@
 #include "core/exchange.h"
 #include "core/farewell.h"
 #include "core/parked.h"
+#include "core/request.h"
 #include "core/server.h"
 #include "core/stop.h"
+#include "core/yield.h"
 #include "proto/control.h"
 
 #define FLUSH_MS     2000
@@ -137,7 +140,9 @@ static void conn_let_go(struct conn *c)
 	home_timer_disarm(&c->worker->home, &c->timer);
 	connect_cancel_login(c);
 	exchange_cancel(c);
+	request_forget(c);
 	receipts_forget(c);
+	yield_forget(c);
 	quota_user_give(c);
 	if (c->unauthenticated)
 		atomic_fetch_sub(&server->unauthenticated, 1);
@@ -358,6 +363,7 @@ static void dispatch(struct conn *c, const struct frame *f)
 	frame_handler *handler = handlers[f->type];
 	enum reason why;
 
+	c->worker->work++;
 	count(&c->worker->counters.packets_received);
 	if (handler == NULL) {
 		conn_fail(c, REASON_PROTOCOL_ERROR, "a client must not send this packet type");
@@ -377,7 +383,7 @@ bool conn_handle(struct conn *c, const struct frame *f, uint64_t received_ms)
 	c->puts_by = false;
 	c->worker->received_ms = received_ms;
 	dispatch(c, f);
-	if (c->puts_by)
+	if (c->puts_by || c->request != NULL) /* it comes again */
 		uncount(&c->worker->counters.packets_received, 1);
 	return !c->puts_by;
 }
@@ -392,11 +398,42 @@ static void handle_or_park(struct conn *c, const struct frame *f, struct slice p
 		parked_add(c, packet);
 }
 
-/* Handle what is complete; *in stands behind it then. */
+/* What a connection may take of a turn: the work it causes is counted, and now and then the clock
+ * is asked too. */
+#define LOOK_STEPS 64
+#define SHARE_NS   UINT64_C(4000000)
+
+struct share {
+	uint64_t look, end; /* worker->work */
+	uint64_t begin_ns;  /* 0: not looked yet */
+};
+
+static struct share share_of(const struct worker *w)
+{
+	return (struct share){.look = w->work + LOOK_STEPS, .end = w->work + w->turn_steps};
+}
+
+static bool share_is_used(const struct worker *w, struct share *share)
+{
+	uint64_t now_ns;
+
+	if (w->work >= share->end)
+		return true;
+	if (w->work < share->look)
+		return false;
+	share->look = w->work + LOOK_STEPS;
+	now_ns = clock_monotonic_ns();
+	if (share->begin_ns == 0)
+		share->begin_ns = now_ns;
+	return now_ns - share->begin_ns > SHARE_NS;
+}
+
+/* Handle what is complete; *in stands behind it then. A request under way is handled again. */
 /* [MQTT3-3.1.4-5] [MQTT5-3.1.4-6] [MQTT5-3.2.2-15] */
 static void handle_packets(struct conn *c, struct slice *in)
 {
 	size_t max = worker_limits(c->worker, c)->max_packet_size;
+	struct share share = share_of(c->worker);
 	struct slice from;
 	struct frame f;
 	size_t needed;
@@ -406,6 +443,10 @@ static void handle_packets(struct conn *c, struct slice *in)
 		switch (frame_next(in, max, &f, &needed)) {
 		case FRAME_COMPLETE:
 			handle_or_park(c, &f, slice_of(from.data, from.len - in->len));
+			if (c->request != NULL)
+				*in = from;
+			else if (c->state == CONN_ACCEPTED && share_is_used(c->worker, &share))
+				conn_yield(c); /* mutant: turn_share */
 			break;
 		case FRAME_INCOMPLETE:
 			return;
@@ -516,14 +557,14 @@ void conn_pause(struct conn *c, enum conn_pause why)
 {
 	if (c->pauses == 0)
 		stream_pause(c->stream);
-	c->pauses |= (uint8_t)why;
+	c->pauses |= (uint16_t)why;
 }
 
 void conn_resume(struct conn *c, enum conn_pause why)
 {
 	if ((c->pauses & why) == 0)
 		return;
-	c->pauses &= (uint8_t)~why;
+	c->pauses &= (uint16_t)~why;
 	if (c->pauses != 0)
 		return;
 	/* While we did not read, nothing could arrive: that does not count against the client. */
@@ -577,7 +618,8 @@ static void on_timer(struct timer *timer, void *home_arg)
 	}
 	if (c->state != CONN_ACCEPTED || c->keep_alive_s == 0)
 		return;
-	if ((c->pauses & (CONN_PAUSE_PRESSURE | CONN_PAUSE_STORE | CONN_PAUSE_ROOM)) != 0)
+	if ((c->pauses &
+	     (CONN_PAUSE_PRESSURE | CONN_PAUSE_STORE | CONN_PAUSE_ROOM | CONN_PAUSE_TURN)) != 0)
 		c->last_packet_ms = w->home.now_ms;
 	/* [MQTT3-3.1.2-24] [MQTT5-3.1.2-22] */
 	if (w->home.now_ms - c->last_packet_ms >= allowed_ms)

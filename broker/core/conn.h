@@ -16,6 +16,7 @@
 
 struct exchange;
 struct farewell;
+struct request;
 struct worker;
 struct session;
 
@@ -38,6 +39,7 @@ enum conn_pause {
 	CONN_PAUSE_RATE = 32,  /* limits.message_rate */
 	CONN_PAUSE_STORE = 64, /* what it published waits for the disk, and much with it */
 	CONN_PAUSE_ROOM = 128, /* much of what it sent is put by: the store has no room */
+	CONN_PAUSE_TURN = 256, /* it has had its share of this turn of the loop (yield.h) */
 };
 
 /* Why it would not be admitted by the configuration in force; see admission.h. */
@@ -66,6 +68,8 @@ struct conn {
 	struct conn *prev, *next;
 	struct conn *next_dirty;
 	struct conn *next_leaving;
+	struct conn *yield_prev, *yield_next; /* in worker->yielding */
+	uint64_t yielded_in;                  /* the worker's turn */
 	struct worker
 	    *moving_to;     /* its home, where that is another: it leaves at the end of the turn */
 	struct buf *parked; /* parked.c; NULL: nothing */
@@ -73,6 +77,7 @@ struct conn {
 	struct buf out;     /* written in this turn */
 	struct timer timer; /* CONNECT deadline, then keep alive, or the end of a rate's pause */
 	struct receipt *receipts, **receipts_tail;
+	struct request *request; /* a SUBSCRIBE or UNSUBSCRIBE under way (request.h) */
 	struct login_wait *login;
 	struct exchange *exchange;      /* AUTH packets come and go */
 	struct farewell *farewell;      /* it closes when what it ended is gone on disk too */
@@ -95,10 +100,11 @@ struct conn {
 	uint16_t keep_alive_s;
 	uint16_t receive_maximum; /* the client's */
 	uint16_t inbound_unacked; /* QoS 1 and 2 received and not yet acknowledged */
-	uint8_t pauses;           /* enum conn_pause bits */
+	uint16_t pauses;          /* enum conn_pause bits */
 	enum conn_state state;
 	enum mqtt_version version;
 	bool dirty;
+	bool yielded;
 	bool counted;         /* among server's connections */
 	bool unauthenticated; /* among server's unauthenticated */
 	bool address_counted; /* among those of its address */

@@ -3,6 +3,7 @@
 #include "core/conn_memory.h"
 
 #include "core/exchange.h"
+#include "core/request.h"
 #include "core/server.h"
 
 static void count_connections(struct conn *c, uint64_t n)
@@ -54,7 +55,7 @@ void conn_memory_count(struct conn *c)
 	c->output_counted = c->out.len + stream_backlog(c->stream);
 	charge_set(c->worker, &c->charge,
 	           c->in.cap + waiting + c->output_counted + c->aliases.bytes +
-	               c->aliases_out.bytes + exchange_memory(c));
+	               c->aliases_out.bytes + exchange_memory(c) + request_memory(c));
 }
 
 /* Acknowledgements give memory back, and CONNECT may be that of a kept session. */

@@ -53,6 +53,8 @@ enum reason on_unsubscribe(struct conn *c, const struct frame *f);
 void replay_start(struct session *s, struct subscription *sub, uint64_t until);
 /* It was replaced, and asks for no replay: an unfinished one goes on under its new options. */
 void replay_go_on(struct session *s, struct subscription *sub);
+/* The journal has it, where it is kept. */
+void replay_record(const struct subscription *sub);
 /* It is unsubscribed. */
 void replay_end(struct subscription *sub);
 /* It goes with its session: nothing of it is written down. */

@@ -27,6 +27,7 @@ static void add_fact(struct worker *w, const struct record *record, bool hastens
 		w->facts = journal_group_new(NULL, NULL);
 	journal_group_add(w->facts, record);
 	w->facts_hasten |= hastens;
+	w->work += 2;
 }
 
 static void add_plain(struct session *s, enum record_kind kind, uint64_t number, bool hastens)
@@ -274,6 +275,7 @@ static struct journal_group *take_facts(struct worker *w)
 static void append(struct worker *w, struct journal_group **group, enum journal_urgency urgency,
                    uint64_t *first_position)
 {
+	w->work += 2 + journal_group_count(*group);
 	journal_append(w->server->journal, &w->home, group, urgency, first_position);
 }
 

@@ -545,6 +545,7 @@ bool session_deliver(struct session *s, struct msg *msg, const struct delivery *
 	const char *full;
 
 	REQUIRE_OWNER(s);
+	s->worker->work++;
 	if (d->position != 0 && backlog_has_given(s, d->position))
 		return true;
 	if (!receive_permitted(s, msg)) {

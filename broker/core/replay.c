@@ -327,8 +327,6 @@ void replay_start(struct session *s, struct subscription *sub, uint64_t until)
 	if (!is_to_be_kept(s, sub))
 		replay_end(sub);
 	start(s, sub, until);
-	if (sub->replay->kept)
-		keep_replay(sub, until);
 	replay_wake(s);
 }
 
@@ -343,10 +341,14 @@ void replay_go_on(struct session *s, struct subscription *sub)
 	forget_group(r);
 	if (r->kept && !kept)
 		keep_replay_done(s, sub->number);
-	else if (!r->kept && kept)
-		keep_replay(sub, r->until);
 	r->kept = kept;
 	replay_wake(s);
+}
+
+void replay_record(const struct subscription *sub)
+{
+	if (sub->replay != NULL && sub->replay->kept)
+		keep_replay(sub, sub->replay->until);
 }
 
 void replay_drop(struct subscription *sub)

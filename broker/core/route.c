@@ -122,6 +122,17 @@ static void hand_over(struct worker *w, struct publish_job *job)
 	commit_free(commit);
 }
 
+/* Work of a turn (worker.h): it takes that much longer where the tree is large. */
+#define NODES_PER_STEP 4
+#define RETAINED_STEPS 4
+
+/* Inside a read section. */
+static void match(struct worker *w, const struct msg *msg)
+{
+	route_match(w->server->route, msg_topic(msg), &w->match);
+	w->work += w->match.visited / NODES_PER_STEP;
+}
+
 #define ROOM_PLENTY ((uint64_t)16 << 20) /* more than one message ever takes */
 
 /* There is no room for what it adds. Only clients wait: nobody else can. Inside a read section. */
@@ -132,7 +143,7 @@ static bool has_to_wait(struct worker *w, const struct publish_job *job)
 
 	if (!keep_is_on(w) || job->conn == NULL || journal_room(journal) > ROOM_PLENTY)
 		return false;
-	route_match(w->server->route, msg_topic(job->msg), &w->match);
+	match(w, job->msg);
 	bytes = commit_adds(w, job);
 	return bytes > 0 && journal_is_tight(journal, bytes);
 }
@@ -185,7 +196,8 @@ static void change_retained(struct worker *w, struct publish_job *job, struct re
 static void change_and_hand_over(struct worker *w, struct publish_job *job)
 {
 	change_retained(w, job, job->change);
-	route_match(w->server->route, msg_topic(job->msg), &w->match);
+	match(w, job->msg);
+	w->work += RETAINED_STEPS;
 	hand_over(w, job);
 	handover_flush(w);
 }
@@ -227,7 +239,7 @@ enum publish_outcome publish_route(struct worker *w, struct publish_job *job)
 	route_read_begin(server->route, w->home.index);
 	waits = has_to_wait(w, job);
 	if (!waits)
-		route_match(server->route, msg_topic(job->msg), &w->match);
+		match(w, job->msg);
 	route_read_end(server->route, w->home.index);
 	if (waits)
 		return PUBLISH_LATER;

@@ -32,6 +32,7 @@ struct subscription {
 	uint64_t since;        /* clock at its beginning */
 	uint64_t number;       /* what the journal calls it; 0: not kept */
 	uint32_t id;           /* Subscription Identifier, 0: none */
+	bool changed;          /* since it was written down: by the request at hand */
 	uint16_t share_skip;   /* length of "$share/GROUP/", 0: not shared */
 	uint16_t filter_len;
 	struct subscription_options options;

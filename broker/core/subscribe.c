@@ -1,14 +1,11 @@
 /* SUBSCRIBE and UNSUBSCRIBE: judged entry by entry, answered in the same order, replay behind the
- * answer. */
+ * answer.  Entries are done in slices: request.c. */
 #include <stdio.h>
-#include <stdlib.h>
 
-#include "base/alloc.h"
 #include "core/deliver.h"
+#include "core/request.h"
 #include "core/server.h"
 #include "proto/topic.h"
-
-#define TEXT_MAX 256
 
 /* One that is replaced needs no room. */
 static bool has_room(struct session *s, struct slice whole, const struct conf_limits *limits)
@@ -29,7 +26,7 @@ static enum reason judge_memory(struct session *s, struct slice whole, char *tex
 	if (exceeds == NULL)
 		return REASON_SUCCESS;
 	quota_tell_session(s, "a subscription", exceeds);
-	(void)snprintf(text, TEXT_MAX, "%s", exceeds);
+	(void)snprintf(text, REQUEST_TEXT_MAX, "%s", exceeds);
 	return REASON_QUOTA_EXCEEDED;
 }
 
@@ -46,7 +43,7 @@ static enum reason judge(struct conn *c, struct slice whole, struct slice filter
 	verdict = acl_check(session_subject(s), &request);
 	if (!verdict.allowed) {
 		session_log_denial(s, DENIAL_SUBSCRIBE, whole, &verdict);
-		acl_verdict_text(c->worker->policy->acl, &verdict, text, TEXT_MAX);
+		acl_verdict_text(c->worker->policy->acl, &verdict, text, REQUEST_TEXT_MAX);
 		return REASON_NOT_AUTHORIZED;
 	}
 	return has_room(s, whole, limits) ? judge_memory(s, whole, text) : REASON_QUOTA_EXCEEDED;
@@ -68,8 +65,8 @@ static void start_replay(struct session *s, struct subscription *sub, bool is_ne
 }
 
 /* [MQTT5-3.2.2-10] [MQTT5-3.9.3-2] */
-static uint8_t subscribe_one(struct conn *c, struct slice whole,
-                             struct subscription_options options, uint32_t id, char *text)
+static uint8_t subscribe_one(struct conn *c, struct request *r, struct slice whole,
+                             struct subscription_options options)
 {
 	struct slice group, filter = whole;
 	enum share_result share = topic_filter_share(whole, &group, &filter);
@@ -82,7 +79,7 @@ static uint8_t subscribe_one(struct conn *c, struct slice whole,
 		return REASON_TOPIC_FILTER_INVALID;
 	if (share == SHARE_NONE)
 		filter = whole;
-	why = judge(c, whole, filter, text);
+	why = judge(c, whole, filter, r->text);
 	if (why != REASON_SUCCESS)
 		return (uint8_t)why;
 	if (options.qos > max_qos)
@@ -91,78 +88,109 @@ static uint8_t subscribe_one(struct conn *c, struct slice whole,
 		options.no_local = share == SHARE_NONE;
 		options.retain_as_published = true;
 	}
-	sub = subscription_put(c->session, whole, &options, id, &is_new);
+	sub = subscription_put(c->session, whole, &options, r->subscription_id, &is_new);
 	start_replay(c->session, sub, is_new);
+	request_add_changed(r, sub);
 	return options.qos; /* granted [MQTT5-3.8.4-7] [MQTT3-3.8.4-5] */
 }
 
-/* One that the client does not take cannot be sent [MQTT5-3.1.2-24], and without it there is no
- * going on. */
-static enum reason answer(struct conn *c, enum packet_type type, struct buf *bytes)
+static uint8_t subscribe_to_next(struct conn *c, struct request *r, struct slice *entries)
 {
-	struct receipt *receipt;
+	struct subscribe packet = {.entries = *entries};
+	struct subscription_options options;
+	struct slice filter;
+	bool next = subscribe_next(&packet, &filter, &options);
 
-	if (bytes->len > c->max_packet_bytes) {
-		buf_fini(bytes);
-		return REASON_PACKET_TOO_LARGE;
-	}
-	receipt = receipt_packet(c, type, bytes);
-	session_commit(c->session, &receipt);
+	REQUIRE(next); /* they were checked */
+	*entries = packet.entries;
+	return subscribe_one(c, r, filter, options);
+}
+
+static enum reason begin_subscribe(struct conn *c, const struct frame *f, struct request *r)
+{
+	struct subscribe packet;
+	enum reason why = subscribe_decode_head(f, c->version, &packet);
+
+	if (why != REASON_OK || (why = conn_judge_properties(c, &packet.properties)) != REASON_OK)
+		return why;
+	if (packet.entries.len == 0) /* [MQTT3-3.8.3-3] [MQTT5-3.8.3-2] */
+		return REASON_PROTOCOL_ERROR;
+	r->packet_id = packet.packet_id;
+	r->entries_at = f->body.len - packet.entries.len;
+	if (properties_have(&packet.properties, PROPERTY_SUBSCRIPTION_ID))
+		r->subscription_id = packet.properties.subscription_id;
 	return REASON_OK;
 }
 
-/* [MQTT3-3.8.4-4] [MQTT5-3.8.4-5, -6] [MQTT5-3.9.2-1] */
+static void encode_suback(struct conn *c, struct request *r, struct buf *out)
+{
+	suback_encode(
+	    out, c->version, r->packet_id, r->reasons.data, r->reasons.len,
+	    conn_reason_string(c, slice_of_str(r->text), REASON_STRING_REST + r->reasons.len));
+}
+
+/* [MQTT-3.8.4-1] [MQTT3-3.8.4-4] [MQTT5-3.8.4-5, -6] [MQTT5-3.9.2-1] */
 enum reason on_subscribe(struct conn *c, const struct frame *f)
 {
-	struct subscribe packet;
-	enum reason why = subscribe_decode(f, c->version, &packet);
-	struct subscription_options options;
-	struct slice filter;
-	struct buf reasons = {0}, bytes = {0};
-	char text[TEXT_MAX] = "";
-	uint32_t id;
+	static const struct request_kind kind = {
+	    .answer = PACKET_SUBACK,
+	    .holds_deliveries = true,
+	    .begin = begin_subscribe,
+	    .check = subscribe_check,
+	    .next = subscribe_to_next,
+	    .encode = encode_suback,
+	};
 
-	if (why != REASON_OK)
+	return request_run(c, f, &kind);
+}
+
+static uint8_t unsubscribe_from_next(struct conn *c, struct request *r, struct slice *entries)
+{
+	struct unsubscribe packet = {.entries = *entries};
+	struct subscription *sub;
+	struct slice filter;
+	bool next = unsubscribe_next(&packet, &filter);
+
+	(void)r;
+	REQUIRE(next); /* they were checked */
+	*entries = packet.entries;
+	sub = subscription_find(c->session, filter);
+	if (sub == NULL)
+		return REASON_NO_SUBSCRIPTION_EXISTED;
+	subscription_remove(sub);
+	return REASON_SUCCESS;
+}
+
+static enum reason begin_unsubscribe(struct conn *c, const struct frame *f, struct request *r)
+{
+	struct unsubscribe packet;
+	enum reason why = unsubscribe_decode_head(f, c->version, &packet);
+
+	if (why != REASON_OK || (why = conn_judge_properties(c, &packet.properties)) != REASON_OK)
 		return why;
-	if ((why = conn_judge_properties(c, &packet.properties)) != REASON_OK)
-		return why;
-	id = properties_have(&packet.properties, PROPERTY_SUBSCRIPTION_ID)
-	         ? packet.properties.subscription_id
-	         : 0;
-	c->holding++; /* nothing of it before its SUBACK [MQTT-3.8.4-1] */
-	while (subscribe_next(&packet, &filter, &options))
-		buf_put_u8(&reasons, subscribe_one(c, filter, options, id, text));
-	suback_encode(&bytes, c->version, packet.packet_id, reasons.data, reasons.len,
-	              conn_reason_string(c, slice_of_str(text), REASON_STRING_REST + reasons.len));
-	buf_fini(&reasons);
-	why = answer(c, PACKET_SUBACK, &bytes);
-	c->holding--;
-	if (why == REASON_OK && c->holding == 0) {
-		session_pump(c->session);
-		replay_wake(c->session);
-	}
-	return why;
+	if (packet.entries.len == 0) /* [MQTT-3.10.3-2] */
+		return REASON_PROTOCOL_ERROR;
+	r->packet_id = packet.packet_id;
+	r->entries_at = f->body.len - packet.entries.len;
+	return REASON_OK;
+}
+
+static void encode_unsuback(struct conn *c, struct request *r, struct buf *out)
+{
+	unsuback_encode(out, c->version, r->packet_id, r->reasons.data, r->reasons.len,
+	                SLICE_EMPTY);
 }
 
 /* [MQTT-3.10.4-1, -3, -6] [MQTT3-3.10.4-4, -5] [MQTT5-3.10.4-4, -5] [MQTT5-3.11.3-2] */
 enum reason on_unsubscribe(struct conn *c, const struct frame *f)
 {
-	struct unsubscribe packet;
-	enum reason why = unsubscribe_decode(f, c->version, &packet);
-	struct buf reasons = {0}, bytes = {0};
-	struct slice filter;
+	static const struct request_kind kind = {
+	    .answer = PACKET_UNSUBACK,
+	    .begin = begin_unsubscribe,
+	    .check = unsubscribe_check,
+	    .next = unsubscribe_from_next,
+	    .encode = encode_unsuback,
+	};
 
-	if (why != REASON_OK || (why = conn_judge_properties(c, &packet.properties)) != REASON_OK)
-		return why;
-	while (unsubscribe_next(&packet, &filter)) {
-		struct subscription *sub = subscription_find(c->session, filter);
-
-		buf_put_u8(&reasons, sub == NULL ? REASON_NO_SUBSCRIPTION_EXISTED : REASON_SUCCESS);
-		if (sub != NULL)
-			subscription_remove(sub);
-	}
-	unsuback_encode(&bytes, c->version, packet.packet_id, reasons.data, reasons.len,
-	                SLICE_EMPTY);
-	buf_fini(&reasons);
-	return answer(c, PACKET_UNSUBACK, &bytes);
+	return request_run(c, f, &kind);
 }

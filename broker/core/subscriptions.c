@@ -161,7 +161,6 @@ struct subscription *subscription_put(struct session *s, struct slice filter,
 	sub->options = *options; /* replaced [MQTT5-3.8.4-3] [MQTT3-3.8.4-3] */
 	sub->id = id;
 	enter_tree(sub, *is_new);
-	keep_subscription(sub);
 	return sub;
 }
 

@@ -14,6 +14,7 @@
 #include "core/parked.h"
 #include "core/server.h"
 #include "core/session_work.h"
+#include "core/yield.h"
 
 #define SPARE_BUF_MAX  ((size_t)65536)
 #define SPARE_BUFS_MAX ((size_t)1 << 20) /* of all of them */
@@ -23,6 +24,7 @@ static bool worker_turn_end(void *arg)
 	struct worker *w = arg;
 	bool more = admission_turn(w);
 
+	more |= yield_turn(w);
 	more |= session_work_turn(w);
 
 	keep_flush(w);
@@ -49,8 +51,10 @@ static void resume_all(struct worker *w, enum conn_pause why)
 	struct conn *c, *next;
 
 	DL_FOREACH_SAFE (w->conns, c, next) {
-		if ((c->pauses & why) != 0)
-			conn_resume(c, why);
+		if ((c->pauses & why) == 0)
+			continue;
+		conn_yield(c); /* one after the other */
+		conn_resume(c, why);
 	}
 }
 
@@ -84,6 +88,7 @@ struct worker *worker_new(struct server *server, unsigned index, struct policy *
 	w->server = server;
 	w->keeps = journal_is_durable(server->journal);
 	w->policy = policy_ref(policy);
+	w->turn_steps = WORKER_TURN_STEPS;
 	w->listeners = xcalloc(POLICY_SLOTS_MAX, sizeof(struct listener *));
 	w->outbox = xcalloc(server->worker_count, sizeof(*w->outbox));
 	w->flows = aligned_alloc(64, server->worker_count * sizeof(*w->flows));

@@ -118,6 +118,10 @@ struct worker {
 	struct timer memory_timer;
 	unsigned memory_wait_count;
 	struct conn *dirty;
+	struct conn *yielding; /* yield.c; utlist DL */
+	uint64_t turn;         /* number of the present one */
+	uint64_t work;         /* done so far, in steps of a fraction of a microsecond */
+	unsigned turn_steps;   /* of work that a connection may cause in a turn */
 	struct conn *leaving;  /* move to another home at the end of the turn */
 	struct buf spare[128]; /* output buffers to use again */
 	size_t spare_bytes;
@@ -174,6 +178,9 @@ void worker_give_buf(struct worker *w, struct buf *b);
 void worker_on_room(void *home_arg);
 /* Pause everybody who publishes while some flow is above its mark. */
 void worker_stall(struct worker *w, struct conn *c);
+
+/* About four milliseconds. */
+#define WORKER_TURN_STEPS 16384
 
 const struct conf_limits *worker_limits(const struct worker *w, const struct conn *c);
 const struct conf_listener *worker_listener(const struct worker *w, unsigned slot);

@@ -77,22 +77,69 @@ static enum reason read_head(struct reader *r, const struct frame *frame, enum m
 	return version == MQTT_5_0 ? properties_read(r, frame->type, properties) : REASON_OK;
 }
 
-enum reason subscribe_decode(const struct frame *frame, enum mqtt_version version,
-                             struct subscribe *out)
+typedef enum reason entry_judge(struct reader *r, enum mqtt_version version);
+
+#define STEP_BYTES 64
+
+/* Entries off *entries: how many. */
+static enum reason check_entries(struct slice *entries, enum mqtt_version version,
+                                 entry_judge *judge, size_t *steps, size_t *count)
+{
+	struct reader r = reader_of(*entries);
+	enum reason why = REASON_OK;
+
+	while (reader_left(&r) > 0 && *steps > 0 && why == REASON_OK) {
+		const uint8_t *start = r.at;
+		size_t cost;
+
+		why = judge(&r, version);
+		cost = 1 + (size_t)(r.at - start) / STEP_BYTES;
+		*steps -= cost < *steps ? cost : *steps;
+		(*count)++;
+	}
+	*entries = slice_of(r.at, reader_left(&r));
+	return why;
+}
+
+/* All of them: at least one. */
+static enum reason check_all(struct slice entries, enum mqtt_version version, entry_judge *judge,
+                             size_t *count)
+{
+	size_t steps = SIZE_MAX;
+	enum reason why = check_entries(&entries, version, judge, &steps, count);
+
+	if (why != REASON_OK)
+		return why;
+	/* [MQTT3-3.8.3-3] [MQTT5-3.8.3-2] [MQTT-3.10.3-2] */
+	return *count > 0 ? REASON_OK : REASON_PROTOCOL_ERROR;
+}
+
+enum reason subscribe_decode_head(const struct frame *frame, enum mqtt_version version,
+                                  struct subscribe *out)
 {
 	struct reader r = reader_of(frame->body);
 	enum reason why;
 
 	*out = (struct subscribe){0};
-	if ((why = read_head(&r, frame, version, &out->packet_id, &out->properties)) != REASON_OK)
-		return why;
-	out->entries = slice_of(r.at, reader_left(&r));
-	for (; reader_left(&r) > 0; out->count++) {
-		if ((why = judge_entry(&r, version)) != REASON_OK)
-			return why;
-	}
-	/* [MQTT3-3.8.3-3] [MQTT5-3.8.3-2] */
-	return out->count > 0 ? REASON_OK : REASON_PROTOCOL_ERROR;
+	why = read_head(&r, frame, version, &out->packet_id, &out->properties);
+	if (why == REASON_OK)
+		out->entries = slice_of(r.at, reader_left(&r));
+	return why;
+}
+
+enum reason subscribe_check(struct slice *entries, enum mqtt_version version, size_t *steps)
+{
+	size_t count = 0;
+
+	return check_entries(entries, version, judge_entry, steps, &count);
+}
+
+enum reason subscribe_decode(const struct frame *frame, enum mqtt_version version,
+                             struct subscribe *out)
+{
+	enum reason why = subscribe_decode_head(frame, version, out);
+
+	return why == REASON_OK ? check_all(out->entries, version, judge_entry, &out->count) : why;
 }
 
 bool subscribe_next(struct subscribe *s, struct slice *filter, struct subscription_options *options)
@@ -107,23 +154,39 @@ bool subscribe_next(struct subscribe *s, struct slice *filter, struct subscripti
 	return !r.bad;
 }
 
-enum reason unsubscribe_decode(const struct frame *frame, enum mqtt_version version,
-                               struct unsubscribe *out)
+static enum reason judge_filter(struct reader *r, enum mqtt_version version)
+{
+	struct slice filter = read_utf8(r); /* [MQTT-3.10.3-1] */
+
+	return r->bad || !filter_conforms(filter, version) ? REASON_MALFORMED : REASON_OK;
+}
+
+enum reason unsubscribe_decode_head(const struct frame *frame, enum mqtt_version version,
+                                    struct unsubscribe *out)
 {
 	struct reader r = reader_of(frame->body);
 	enum reason why;
 
 	*out = (struct unsubscribe){0};
-	if ((why = read_head(&r, frame, version, &out->packet_id, &out->properties)) != REASON_OK)
-		return why;
-	out->entries = slice_of(r.at, reader_left(&r));
-	for (; reader_left(&r) > 0; out->count++) {
-		struct slice filter = read_utf8(&r); /* [MQTT-3.10.3-1] */
+	why = read_head(&r, frame, version, &out->packet_id, &out->properties);
+	if (why == REASON_OK)
+		out->entries = slice_of(r.at, reader_left(&r));
+	return why;
+}
 
-		if (r.bad || !filter_conforms(filter, version))
-			return REASON_MALFORMED;
-	}
-	return out->count > 0 ? REASON_OK : REASON_PROTOCOL_ERROR; /* [MQTT-3.10.3-2] */
+enum reason unsubscribe_check(struct slice *entries, enum mqtt_version version, size_t *steps)
+{
+	size_t count = 0;
+
+	return check_entries(entries, version, judge_filter, steps, &count);
+}
+
+enum reason unsubscribe_decode(const struct frame *frame, enum mqtt_version version,
+                               struct unsubscribe *out)
+{
+	enum reason why = unsubscribe_decode_head(frame, version, out);
+
+	return why == REASON_OK ? check_all(out->entries, version, judge_filter, &out->count) : why;
 }
 
 bool unsubscribe_next(struct unsubscribe *u, struct slice *filter)

@@ -82,6 +82,7 @@ struct route_match {
 	size_t filter_count, target_count, share_count;
 	size_t filter_cap, target_cap, share_cap;
 	uint64_t homes; /* union of the bits */
+	size_t visited; /* nodes that were looked at: what it cost */
 	/* route.c's own: the nodes reached, this level's and the next one's */
 	struct level_node **frontier[2];
 	size_t frontier_cap;

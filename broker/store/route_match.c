@@ -71,6 +71,7 @@ static void collect(struct route_match *m, struct level_node *level)
 {
 	const struct route_node *node = route_node_of(level);
 
+	m->visited++;
 	if (node->homes != 0) {
 		m->filters =
 		    reserve(m->filters, &m->filter_cap, m->filter_count + 1, sizeof(*m->filters));
@@ -134,6 +135,7 @@ static void match_wildcards(struct route *r, struct slice topic, struct route_ma
 
 		reserve_frontier(m, 2 * count);
 		left = m->frontier[0];
+		m->visited += count;
 		count = descend(r, m, count, level, wildcards);
 		m->frontier[0] = m->frontier[1];
 		m->frontier[1] = left;
@@ -150,6 +152,7 @@ void route_match(struct route *r, struct slice topic, struct route_match *out)
 
 	out->filter_count = out->target_count = out->share_count = 0;
 	out->homes = 0;
+	out->visited = 0;
 	levels_prefetch(&r->exact, r->exact.root, hash);
 	match_wildcards(r, topic, out);
 	exact = levels_child(&r->exact, r->exact.root, topic, hash);
