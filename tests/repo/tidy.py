@@ -46,12 +46,14 @@ def check(source, marker):
 
 def main():
     CACHE.mkdir(parents=True, exist_ok=True)
-    common, jobs = common_digest(), {}
+    common, jobs, said = common_digest(), {}, {}
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 2) as pool:
         for source, command in sorted(commands().items()):
             key = hashlib.sha256(common + command.encode() + source.read_bytes()).hexdigest()
             jobs[source] = pool.submit(check, source, CACHE / key)
-    said = {source: job.result() for source, job in jobs.items()}
+        for at, source in enumerate(jobs, 1):
+            said[source] = jobs[source].result()
+            print(f"[{at}/{len(jobs)}] {source.relative_to(ROOT)}", flush=True)
     bad = {source: text for source, text in said.items() if text}
     for text in bad.values():
         print(text)
