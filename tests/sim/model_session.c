@@ -179,11 +179,33 @@ static uint8_t refusal_for(const struct person *p)
 {
 	if (p->refusal != 0)
 		return p->refusal;
+	if (p->ousted && p->user == USER_ANONYMOUS)
+		return REASON_NOT_AUTHORIZED;
 	if (p->ousted && (is_welcome(p) == YES ||
 	                  p->client->connack_reason !=
 	                      (p->client->version == MQTT_5_0 ? REASON_NOT_AUTHORIZED : 5)))
 		return REASON_BAD_USER_NAME_OR_PASSWORD;
 	return REASON_NOT_AUTHORIZED;
+}
+
+/* Whether the broker ever saw it, nobody knows. */
+void model_hangs_up(struct person *p)
+{
+	struct model *m = p->model;
+
+	m->tick++;
+	COVER(m, HUNG_UP);
+	p->link = LINK_NONE;
+	p->broken = m->tick;
+	p->leaving = true;
+	/* Or a session may be made that he does not know of, which would meet what he remembers. */
+	p->wants_clean |= !p->options.keep || p->exists == MAYBE;
+	doubt(&p->will, model_now(m));
+	doubt(&p->late_will, model_now(m));
+	subs_end(p, false);
+	model_forget_owed(p, false);
+	p->exists = MAYBE;
+	p->may_end_ms = p->ends_ms = NEVER;
 }
 
 static void judge_refusal(struct person *p)
@@ -207,6 +229,12 @@ static void judge_refusal(struct person *p)
 	if (p->ousted && p->will != NULL)
 		model_unfires(p->will);
 	cancel(&p->will);
+	if (p->ousted && p->client->world->held) {
+		/* His session was made, and the CONNACK that waited for the journal refuses him. */
+		model_hangs_up(p);
+		p->doomed = true;
+		return;
+	}
 	p->link = LINK_NONE;
 	p->doomed = true;
 	subs_revive(p);
@@ -290,26 +318,6 @@ void model_is_ousted(struct person *p)
 	if (p->will != NULL &&
 	    (p->will->will_delay_s == 0 || expiry_of(p->client, &p->options) == 0))
 		model_fires(p->will, MAYBE);
-}
-
-/* Whether the broker ever saw it, nobody knows. */
-void model_hangs_up(struct person *p)
-{
-	struct model *m = p->model;
-
-	m->tick++;
-	COVER(m, HUNG_UP);
-	p->link = LINK_NONE;
-	p->broken = m->tick;
-	p->leaving = true;
-	/* Or a session may be made that he does not know of, which would meet what he remembers. */
-	p->wants_clean |= !p->options.keep || p->exists == MAYBE;
-	doubt(&p->will, model_now(m));
-	doubt(&p->late_will, model_now(m));
-	subs_end(p, false);
-	model_forget_owed(p, false);
-	p->exists = MAYBE;
-	p->may_end_ms = p->ends_ms = NEVER;
 }
 
 /* --- time --- */

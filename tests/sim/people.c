@@ -124,7 +124,7 @@ static uint8_t refusal_of(const struct town *t, const struct step *s, const stru
 	bool enhanced = s->enhanced && v5_of(p);
 
 	if (p->user == USER_ANONYMOUS)
-		return 0;
+		return rules_let_in(&t->rules, p->user) ? 0 : REASON_NOT_AUTHORIZED;
 	if (enhanced && s->bad_method)
 		return REASON_BAD_AUTHENTICATION_METHOD;
 	if (s->bad_password || !rules_let_in(&t->rules, p->user) ||
@@ -445,21 +445,21 @@ static step_fn *const doers[STEP_KINDS] = {
 
 /* --- a life --- */
 
-static const char conf_text[] = "listeners:\n"
+static const char conf_head[] = "listeners:\n"
 				"  - bind: unix:/run/sim.sock\n"
-				"authentication:\n"
-				"  anonymous: true\n"
-				"  anonymous_sessions: true\n"
+				"authentication:\n";
+static const char conf_tail[] = "  anonymous_sessions: true\n"
 				"  password_file: users.passwd\n"
 				"authorization:\n"
 				"  acl_file: acl.yaml\n";
 
 /* durability: by the first level of the topic. */
-static char *conf_of(const struct plan *plan)
+static char *conf_of(const struct plan *plan, bool anonymous)
 {
 	struct buf out = {0};
 
-	buf_printf(&out, "%spersistence:\n  topics:\n", conf_text);
+	buf_printf(&out, "%s  anonymous: %s\n%spersistence:\n  topics:\n", conf_head,
+	           anonymous ? "true" : "false", conf_tail);
 	for (unsigned i = 0; i < ROOTS; i++)
 		buf_printf(&out, "    - { filter: '%s/#', durability: %s }\n", root_names[i],
 		           plan_durability_name(plan->durability[i]));
@@ -471,11 +471,12 @@ static void begin(struct town *t, const struct plan *plan)
 {
 	struct world_settings settings = {.seed = plan->seed,
 	                                  .workers = plan->workers,
-	                                  .conf = t->conf = conf_of(plan),
+	                                  .conf = t->conf = conf_of(plan, true),
 	                                  .held = plan->journal != JOURNAL_MEMORY,
 	                                  .hashes = true};
 	char *acl, *users;
 
+	t->conf_named = conf_of(plan, false);
 	rules_draw(&t->rules, 0, false);
 	settings.acl = acl = rules_acl(&t->rules);
 	settings.users = users = rules_users(&t->rules);
@@ -534,4 +535,5 @@ void people_live(const struct plan *plan, struct coverage *coverage, bool tell)
 	world_free(t.world);
 	model_fini(&t.model);
 	free(t.conf);
+	free(t.conf_named);
 }

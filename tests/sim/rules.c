@@ -44,6 +44,7 @@ void rules_draw(struct rules *rules, uint64_t seed, bool people)
 			rules->password[user]++;
 		draw_entry(rules, &chance, user);
 	}
+	rules->no_anonymous = chance_below(&chance, 8) == 0;
 }
 
 unsigned rules_root(const char *topic)
@@ -78,7 +79,9 @@ bool rules_allow_filter(const struct rules *rules, unsigned user, const char *fi
 
 bool rules_let_in(const struct rules *rules, unsigned user)
 {
-	return user == USER_ANONYMOUS || (!rules->locked[user] && !rules->removed[user]);
+	if (user == USER_ANONYMOUS)
+		return !rules->no_anonymous;
+	return !rules->locked[user] && !rules->removed[user];
 }
 
 bool rules_is_namesake(const struct rules *before, const struct rules *after, unsigned user)
@@ -88,9 +91,8 @@ bool rules_is_namesake(const struct rules *before, const struct rules *after, un
 
 bool rules_keep_user(const struct rules *before, const struct rules *after, unsigned user)
 {
-	return user == USER_ANONYMOUS ||
-	       (rules_let_in(after, user) && !rules_is_namesake(before, after, user) &&
-	        before->password[user] == after->password[user]);
+	return rules_let_in(after, user) && !rules_is_namesake(before, after, user) &&
+	       (user == USER_ANONYMOUS || before->password[user] == after->password[user]);
 }
 
 void rules_password(unsigned user, unsigned which, char out[16])

@@ -15,6 +15,7 @@ enum { MAY_PUBLISH, MAY_WILL, MAY_SUBSCRIBE, MAY_RECEIVE, MAYS };
 struct rules {
 	bool may[USERS][ROOTS][MAYS];
 	bool wide[USERS]; /* filters that begin with a wildcard */
+	bool no_anonymous;
 	bool locked[USER_ANONYMOUS];
 	bool removed[USER_ANONYMOUS];
 	uint8_t entry[USER_ANONYMOUS];    /* which one: a namesake is another */
@@ -25,7 +26,7 @@ extern const char *const user_names[USERS];
 extern const char *const root_names[ROOTS];
 
 /* Everything, to everybody; drawn from `seed`: nearly everything. With `people`, users are locked,
- * removed, come back or get another password now and then. */
+ * removed, come back or get another password now and then, and anonymous is switched off. */
 void rules_draw(struct rules *rules, uint64_t seed, bool people);
 /* Of the first level; ROOTS: it is none of ours. */
 unsigned rules_root(const char *topic);

@@ -89,6 +89,7 @@ static void publish_rules(struct town *t, const struct rules *rules, bool at_sta
 	char *acl = rules_acl(rules), *users = rules_users(rules);
 	struct world_settings texts = t->world->texts;
 
+	texts.conf = rules->no_anonymous ? t->conf_named : t->conf;
 	texts.acl = acl;
 	texts.users = users;
 	t->rules = *rules;

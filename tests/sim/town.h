@@ -11,8 +11,8 @@ struct town {
 	struct model model;
 	struct coverage *coverage;
 	struct rules rules;
-	char *conf;
-	struct client *probe; /* sees everything */
+	char *conf, *conf_named; /* with anonymous, and without */
+	struct client *probe;    /* sees everything */
 	bool reloading;
 	uint64_t roomy; /* tick: since then the store has room again */
 };
