@@ -49,13 +49,14 @@ struct order {
 };
 
 static const char usage_text[] =
-    "usage: broker-ctl -c broker.yaml [--json] clients | sessions | status | reload\n"
+    "usage: broker-ctl -c broker.yaml [--json] clients | sessions | usage | status | reload\n"
     "       broker-ctl -c broker.yaml [--json] retained FILTER\n"
     "       broker-ctl -c broker.yaml [--json] kick CLIENT_ID [--user USER]\n"
     "\n"
     "  clients    who is connected\n"
     "  sessions   who is connected, and whose session waits for them\n"
     "  retained   the retained values that the topic filter matches\n"
+    "  usage      which user and address has how much memory\n"
     "  kick       end a client's connection\n"
     "  status     the broker in numbers\n"
     "  reload     read configuration, certificates, users and rules again\n"
@@ -106,6 +107,14 @@ static const struct column retained_columns[] = {
     {"client_id", "CLIENT ID", COLUMN_TEXT},
 };
 
+static const struct column usage_columns[] = {
+    {"kind", "WHO", COLUMN_TEXT},
+    {"name", "NAME", COLUMN_TEXT},
+    {"memory_bytes", "MEMORY", COLUMN_NUMBER},
+    {"retained_bytes", "RETAINED", COLUMN_NUMBER},
+    {"connections", "CONNECTIONS", COLUMN_NUMBER},
+};
+
 static const struct column pair_columns[] = {
     {"", "", COLUMN_TEXT},
     {"", "", COLUMN_TEXT},
@@ -132,6 +141,7 @@ static const struct command commands[] = {
     {"sessions", NULL, NULL, false, COLUMNS(session_columns), table_add, NULL},
     {"retained", "filter", "a topic filter; '#' is all", false, COLUMNS(retained_columns),
      table_add, NULL},
+    {"usage", NULL, NULL, false, COLUMNS(usage_columns), table_add, NULL},
     {"kick", "id", "a client id", true, COLUMNS(pair_columns), add_pairs, NULL},
     {"status", NULL, NULL, false, COLUMNS(pair_columns), add_pairs, NULL},
     {"reload", NULL, NULL, false, COLUMNS(pair_columns), add_pairs, "the new policy is in force"},

@@ -36,18 +36,26 @@ void buf_fini(struct buf *b)
 	*b = (struct buf){0};
 }
 
-void buf_reserve(struct buf *b, size_t extra)
+size_t buf_growth(const struct buf *b, size_t extra)
 {
-	size_t want, cap;
+	size_t want, cap = b->cap < 64 ? 64 : b->cap;
 
 	if (b->cap - b->len >= extra)
-		return;
+		return 0;
 	REQUIRE(!__builtin_add_overflow(b->len, extra, &want));
-	cap = b->cap < 64 ? 64 : b->cap;
 	while (cap < want)
 		cap += cap / 2;
-	b->data = xrealloc(b->data, cap);
-	b->cap = cap;
+	return cap - b->cap;
+}
+
+void buf_reserve(struct buf *b, size_t extra)
+{
+	size_t more = buf_growth(b, extra);
+
+	if (more == 0)
+		return;
+	b->data = xrealloc(b->data, b->cap + more);
+	b->cap += more;
 }
 
 void buf_put_slow(struct buf *b, const void *data, size_t len)

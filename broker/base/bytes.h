@@ -63,7 +63,9 @@ struct buf {
 	size_t cap;
 };
 
-void buf_fini(struct buf *b);                  /* frees; b is empty and usable again */
+void buf_fini(struct buf *b); /* frees; b is empty and usable again */
+/* By how much the capacity grows to take `extra` more. */
+size_t buf_growth(const struct buf *b, size_t extra);
 void buf_reserve(struct buf *b, size_t extra); /* room for `extra` more bytes */
 /* Give back what is much larger than needed; all of it where nothing is left. */
 void buf_trim(struct buf *b);

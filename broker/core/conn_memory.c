@@ -5,6 +5,7 @@
 #include "core/exchange.h"
 #include "core/request.h"
 #include "core/server.h"
+#include "net/peer.h"
 
 static void count_connections(struct conn *c, uint64_t n)
 {
@@ -13,9 +14,12 @@ static void count_connections(struct conn *c, uint64_t n)
 
 void conn_memory_begin(struct conn *c)
 {
-	struct slice address = stream_peer_key(c->stream);
+	struct payers *payers = &c->worker->server->payers;
+	char address[PEER_TEXT_MAX];
+	size_t len = peer_key_text(stream_peer_key(c->stream), !c->address_counted, address,
+	                           sizeof(address));
 
-	charge_init(&c->charge, payers_find(&c->worker->server->payers, PAYER_ADDRESS, address));
+	charge_init(&c->charge, payers_find(payers, PAYER_ADDRESS, slice_of(address, len)));
 	conn_memory_resume(c);
 }
 
@@ -59,28 +63,30 @@ void conn_memory_count(struct conn *c)
 }
 
 /* Acknowledgements give memory back, and CONNECT may be that of a kept session. */
-static bool drains(const struct conn *c)
+static bool drains(uint8_t first)
 {
 	const unsigned types = 1u << PACKET_CONNECT | 1u << PACKET_PUBACK | 1u << PACKET_PUBREC |
 	                       1u << PACKET_PUBREL | 1u << PACKET_PUBCOMP | 1u << PACKET_DISCONNECT;
 
-	return (types >> (c->in.data[0] >> 4) & 1) != 0;
+	return (types >> (first >> 4) & 1) != 0;
 }
 
 bool conn_memory_keep_input(struct conn *c, struct slice bytes)
 {
-	size_t before = c->in.cap, more;
+	size_t more = buf_growth(&c->in, bytes.len);
+	const uint8_t first = c->in.len > 0 ? c->in.data[0] : bytes.data[0];
 	const char *exceeds = NULL;
 
-	buf_put_slice(&c->in, bytes);
-	more = c->in.cap - before;
-	if (more > 0 && c->in.cap > CONN_INPUT_FREE)
-		exceeds = drains(c) ? quota_memory_drain(c->worker, c->charge.payer, more)
-		                    : quota_memory(c->worker, c->charge.payer, more);
-	conn_memory_count(c);
-	if (exceeds == NULL)
+	if (more > 0 && c->in.len + bytes.len > CONN_INPUT_FREE)
+		exceeds = drains(first) ? quota_memory_drain(c->worker, c->charge.payer, more)
+		                        : quota_memory(c->worker, c->charge.payer, more);
+	if (exceeds == NULL) {
+		buf_put_slice(&c->in, bytes);
+		conn_memory_count(c);
 		return true;
+	}
 	quota_tell_memory(c, "an unfinished packet", exceeds);
+	buf_fini(&c->in);
 	conn_fail(c, REASON_QUOTA_EXCEEDED, exceeds);
 	return false;
 }

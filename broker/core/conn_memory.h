@@ -7,9 +7,9 @@
 
 #include "core/conn.h"
 
-/* So much is never refused: a small packet that came in two pieces, and what a client that reads
- * has not read for a moment. */
-#define CONN_INPUT_FREE  ((size_t)512)
+/* So much is never refused: a packet of a record of TLS that came in two pieces, and what a client
+ * that reads has not read for a moment. */
+#define CONN_INPUT_FREE  ((size_t)16384)
 #define CONN_OUTPUT_FREE ((size_t)16384)
 /* And at one time to a client that has read everything: the kernel will take it. */
 #define CONN_OUTPUT_READER ((size_t)65536)

@@ -34,6 +34,7 @@ static const struct command commands[] = {
     {"kick", {"id", "user"}, QUERY_HOME, true, control_kick},
     {"reload", {NULL, NULL}, QUERY_MAIN, true, control_reload},
     {"status", {NULL, NULL}, QUERY_MAIN, false, control_tell_status},
+    {"usage", {NULL, NULL}, QUERY_MAIN, false, control_tell_usage},
 };
 
 /* --- writing --- */
@@ -73,6 +74,7 @@ static void finish(struct control_conn *conn, const char *error)
 static void query_free(struct query *q)
 {
 	retain_cursor_free(&q->cursor);
+	control_usage_free(q->usage);
 	json_fini(&q->request);
 	buf_fini(&q->out);
 	free(q->ids);

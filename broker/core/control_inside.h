@@ -13,6 +13,7 @@
 
 struct control_conn;
 struct query;
+struct usage;
 
 /* Lines told at a time: enough when there are so many bytes of them. */
 #define QUERY_SLICE_BYTES ((size_t)65536)
@@ -51,6 +52,7 @@ struct query {
 	uint64_t *ids;
 	size_t id_count, id_cap, id_at;
 	struct retain_cursor *cursor;
+	struct usage *usage;
 };
 
 struct control {
@@ -69,6 +71,8 @@ query_tell_fn control_tell_clients;
 query_tell_fn control_tell_sessions;
 query_tell_fn control_tell_retained;
 query_tell_fn control_tell_status;
+query_tell_fn control_tell_usage;
+void control_usage_free(struct usage *u);
 query_tell_fn control_kick;
 query_tell_fn control_reload;
 

@@ -139,6 +139,8 @@ static void put_totals(struct buf *out, const struct totals *t)
 	json_number(out, "messages_dropped", t->messages_dropped);
 	json_number(out, "denials", t->denials);
 	json_number(out, "retained_refused", t->retained_refused);
+	json_number(out, "memory_counted_bytes", t->memory);
+	json_number(out, "memory_refused", t->memory_refused);
 }
 
 static void put_store(struct buf *out, const struct server *server, const struct totals *t)

@@ -15,7 +15,7 @@
 
 enum payer_kind {
 	PAYER_USER,    /* the key is that of the identity */
-	PAYER_ADDRESS, /* stream_peer_key */
+	PAYER_ADDRESS, /* peer_key_text */
 };
 
 struct payer_part {

@@ -30,6 +30,8 @@ static void add_worker(struct totals *t, const struct counters *c)
 	add(&t->clients_accepted, &c->clients_accepted);
 	add(&t->denials, &c->denials);
 	add(&t->retained_refused, &c->retained_refused);
+	add(&t->memory_refused, &c->memory_refused);
+	add(&t->memory, &c->memory_bytes);
 	add(&t->subscriptions, &c->subscriptions);
 	add(&t->shared_subscriptions, &c->shared_subscriptions);
 	add(&t->stored, &c->held);
@@ -52,6 +54,7 @@ void totals_take(struct server *server, struct totals *out)
 	out->retained_bytes = retained.bytes;
 	out->stored += retained.values;
 	out->stored_bytes += retained.bytes;
+	out->memory += retained.bytes;
 	journal_health(server->journal, &out->store);
 	if (out->store.commits > 0)
 		out->commit_us_mean = out->store.commit_us_sum / out->store.commits;

@@ -16,9 +16,10 @@ struct totals {
 	uint64_t messages_received, messages_sent, messages_dropped;
 	uint64_t payload_received, payload_sent;
 	uint64_t bytes_received, bytes_sent;
-	uint64_t sockets, clients_accepted, denials, retained_refused;
+	uint64_t sockets, clients_accepted, denials, retained_refused, memory_refused;
 	uint64_t subscriptions, shared_subscriptions;
 	uint64_t retained, retained_bytes;
+	uint64_t memory;               /* counted in limits.memory */
 	uint64_t stored, stored_bytes; /* retained, queued or in flight */
 	struct journal_health store;
 	uint64_t commit_us_mean;

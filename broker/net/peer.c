@@ -64,6 +64,29 @@ size_t peer_text(const struct peer *p, char *out, size_t cap)
 	return (size_t)n < cap ? (size_t)n : cap - 1;
 }
 
+size_t peer_key_text(struct slice key, bool is_unix, char *out, size_t cap)
+{
+	char address[INET6_ADDRSTRLEN] = "?";
+	uint8_t network[16] = {0};
+	uint32_t uid;
+	int n;
+
+	if (key.len == 8) {
+		memcpy(network, key.data, key.len);
+		(void)inet_ntop(AF_INET6, network, address, sizeof(address));
+		n = snprintf(out, cap, "%s/64", address);
+	} else if (key.len == sizeof(uid) && is_unix) {
+		memcpy(&uid, key.data, sizeof(uid));
+		n = snprintf(out, cap, "unix:uid=%u", uid);
+	} else if (key.len == 4) {
+		(void)inet_ntop(AF_INET, key.data, address, sizeof(address));
+		n = snprintf(out, cap, "%s", address);
+	} else {
+		n = snprintf(out, cap, "%.*s", (int)key.len, (const char *)key.data);
+	}
+	return (size_t)n < cap ? (size_t)n : cap - 1;
+}
+
 struct slice peer_key(const struct peer *p)
 {
 	return slice_of(p->bytes, p->kind == PEER_IP6 ? 8 : 4);

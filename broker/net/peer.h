@@ -2,6 +2,7 @@
 #ifndef NET_PEER_H
 #define NET_PEER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -27,6 +28,9 @@ struct peer peer_of_unix(int fd); /* SO_PEERCRED */
 /* "192.0.2.7:50123", "[2001:db8::1]:50123", "unix:uid=1000"; the length, cut to cap - 1. */
 size_t peer_text(const struct peer *p, char *out, size_t cap);
 struct slice peer_key(const struct peer *p);
+/* A key as text: "192.0.2.7", "2001:db8:0:1::/64", "unix:uid=1000"; what is none of ours, as it is.
+ * The length, cut to cap - 1. */
+size_t peer_key_text(struct slice key, bool is_unix, char *out, size_t cap);
 
 #define PEER_TEXT_MAX 64
 

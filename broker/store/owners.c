@@ -83,6 +83,20 @@ uint64_t owners_bytes(struct owners *o, struct slice key)
 	return bytes;
 }
 
+void owners_visit(struct owners *o, owners_visit_fn *visit, void *arg)
+{
+	struct owner *owner, *next;
+
+	mutex_lock(&o->lock);
+	HASH_ITER (hh, o->by_key, owner, next) {
+		uint64_t bytes = owner->bytes;
+
+		if (bytes > 0)
+			visit(arg, owner_key(owner), bytes);
+	}
+	mutex_unlock(&o->lock);
+}
+
 void owners_disown(struct owners *o, struct slice key)
 {
 	struct owner *owner;

@@ -38,6 +38,10 @@ void owners_disown(struct owners *o, struct slice key);
 uint32_t owners_values(struct owners *o, struct slice key);
 uint64_t owners_bytes(struct owners *o, struct slice key);
 
+/* Those of whom something is retained, under the lock. */
+typedef void owners_visit_fn(void *arg, struct slice key, uint64_t bytes);
+void owners_visit(struct owners *o, owners_visit_fn *visit, void *arg);
+
 static inline struct slice owner_key(const struct owner *owner)
 {
 	return owner == NULL ? SLICE_EMPTY : slice_of(owner->key, owner->key_len);

@@ -95,6 +95,9 @@ struct retain_counts {
 	uint64_t values, bytes;
 };
 void retain_count(const struct retain *r, struct retain_counts *out);
+/* Everybody who wrote some, and what they take: called under a lock, so be short. */
+typedef void retain_writer_fn(void *arg, struct slice user_key, uint64_t bytes);
+void retain_visit_writers(struct retain *r, retain_writer_fn *visit, void *arg);
 /* What the values take that this user wrote. */
 uint64_t retain_user_bytes(struct retain *r, struct slice user_key);
 

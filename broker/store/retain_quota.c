@@ -64,6 +64,11 @@ uint64_t retain_user_bytes(struct retain *r, struct slice user_key)
 	return owners_bytes(&r->owners, user_key);
 }
 
+void retain_visit_writers(struct retain *r, retain_writer_fn *visit, void *arg)
+{
+	owners_visit(&r->owners, visit, arg);
+}
+
 static const char *one_more(const struct retain_change *c, struct slice user_key,
                             const struct retain_limits *limits)
 {

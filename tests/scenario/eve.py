@@ -1,0 +1,152 @@
+"""Eve, who has a login like everybody, takes all that she can get: one attack for each thing that a client can size. Each is
+given a broker, a number of connections, and how many bytes each of them is to take; it returns what has to stay open."""
+
+import contextlib
+import socket
+
+import mqtt
+from wire import Closed, Wire, open_stream, tls_context
+
+KEEP = {"session_expiry_interval": 1000}
+PIECE = 12_000  # arrives whole, in one record
+LONG = 60_000
+
+
+def eves(house, count, **options):
+    context = tls_context(house.pki)
+    for _ in range(count):
+        yield Wire(house, user="eve", context=context, expect=None, **options)
+
+
+def accepted(house, count, **options):
+    """Those who get in."""
+    return [wire for wire in eves(house, count, **options) if wire.connack.reason == 0]
+
+
+def subscriptions(house, count, size):
+    """Filters that nobody else has, level by level."""
+    wires = accepted(house, count)
+    for number, wire in enumerate(wires):
+        for batch in range(0, size // 700, 100):
+            filters = [f"eve/{number}/{n}/" + "/".join(f"{n}.{m}" for m in range(5)) + "/#" for n in range(batch, batch + 100)]
+            wire.send(mqtt.subscribe(5, 1, [(f, 0) for f in filters]))
+            answer = wire.expect(mqtt.SUBACK)
+            assert set(answer.reasons) <= {0, 0x97}, answer
+            if 0x97 in answer.reasons:
+                break
+    return wires
+
+
+def no_reader(wire):
+    wire.acks = False
+    wire.stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    return wire
+
+
+def slow_readers(house, count, size, qos=0):
+    """Messages of QoS 0 for those who do not read; the kernel takes some MB of them."""
+    wires = [no_reader(wire) for wire in accepted(house, count)]
+    for wire in wires:
+        wire.subscribe("eve/flood", qos=qos, expect=[0] if qos == 0 else [qos])
+    [sender] = accepted(house, 1)
+    for _ in range((size + 6_000_000) // PIECE):
+        sender.publish("eve/flood", b"x" * PIECE, qos=1)
+    return [*wires, sender]
+
+
+def in_flight(house, count, size):
+    """Messages that are never acknowledged."""
+    return slow_readers(house, count, size, qos=1)
+
+
+def queues(house, count, size):
+    """Sessions whose client is away, and messages for them."""
+    for number in range(count):
+        for wire in accepted(house, 1, client_id=f"eve-{number}", props=KEEP):
+            wire.subscribe(f"eve/queue/{number}", qos=1)
+            wire.disconnect()
+    wires = accepted(house, 1)
+    for wire in wires:
+        for number in range(count):
+            for n in range(size // PIECE):
+                wire.publish(f"eve/queue/{number}", bytes([n & 255]) * PIECE, qos=1)
+    return wires
+
+
+def unfinished(house, count, size):
+    """A PUBLISH without its end."""
+    wires = accepted(house, count)
+    body = b"\0\3eve\0" + b"x" * min(size, 1_900_000)
+    header = bytes([mqtt.PUBLISH << 4]) + mqtt.varint(len(body) + 1)
+    for wire in wires:
+        with contextlib.suppress(Closed):
+            wire.send(header + body)
+    return wires
+
+
+def unfinished_connects(house, count, size):
+    """The same from those who have not logged in."""
+    wires = []
+    for _ in range(count):
+        wire = Wire(house, connect=False)
+        wires.append(wire)
+        with contextlib.suppress(Closed):
+            wire.send(bytes([mqtt.CONNECT << 4]) + mqtt.varint(65_000) + b"\0\4MQTT\5\2\0\x3c\0" + b"x" * min(size, 64_000))
+    return wires
+
+
+def aliases(house, count, size):
+    """Aliases of long topics, set by messages that are denied as well. Who has too much is disconnected in the middle of one."""
+    wires = accepted(house, count)
+    for wire in wires:
+        with contextlib.suppress(Closed, AssertionError):
+            for n in range(1, 1 + min(10, size // LONG)):
+                wire.publish(f"secret/{n}/" + "a" * (LONG - 20), b"", props={"topic_alias": n})
+            wire.settle()
+    return wires
+
+
+def aliases_out(house, count, size):
+    """The same in the other direction."""
+    wires = accepted(house, count, props={"topic_alias_maximum": 100})
+    for wire in wires:
+        wire.subscribe("alice/+/out", qos=0)
+    with Wire(house, user="alice") as sender:
+        for n in range(min(16, size // LONG)):
+            sender.publish(f"alice/{n}{'a' * (LONG - 20)}/out", b"", qos=1)
+    for wire in wires:
+        wire.settle()
+    return wires
+
+
+def wills(house, count, size):
+    return list(eves(house, count, will=mqtt.Will("eve/will", b"x" * min(size, LONG))))
+
+
+def client_ids(house, count, size):
+    return [wire for n in range(count)
+            for wire in eves(house, 1, client_id=f"{n}-" + "i" * min(size, LONG), props=KEEP)]
+
+
+def identifiers(house, count, size):
+    """QoS 2 messages that are never released."""
+    wires = accepted(house, count)
+    for wire in wires:
+        for packet_id in range(1, 1 + min(80, size // 100)):
+            wire.send(mqtt.publish(5, "eve/2", b"", qos=2, packet_id=packet_id))
+            wire.expect(mqtt.PUBREC)
+            if packet_id % 20 == 0:
+                break
+    return wires
+
+
+def retained(house, count, size):
+    wires = accepted(house, count)
+    for number, wire in enumerate(wires):
+        for n in range(size // PIECE):
+            wire.publish(f"eve/retained/{number}/{n}", b"x" * PIECE, qos=1, retain=True)
+    return wires
+
+
+ATTACKS = [subscriptions, slow_readers, in_flight, queues, unfinished, unfinished_connects, aliases, aliases_out, wills,
+           client_ids, identifiers, retained]

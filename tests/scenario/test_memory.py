@@ -1,0 +1,253 @@
+"""limits.memory bounds what clients make the broker keep, whatever it is, and nobody who stays within a share pays for one
+who does not."""
+
+import contextlib
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import eve
+import mqtt
+import pytest
+from house import ROOT
+from wire import Closed, Wire
+
+CTL = os.environ.get("VAKT_CTL", str(ROOT / "build/tools/broker-ctl"))
+MB = 1 << 20
+KEEP = {"session_expiry_interval": 1000}
+EACH = pytest.mark.parametrize("attack", eve.ATTACKS, ids=[attack.__name__ for attack in eve.ATTACKS])
+ACL = {"roles": {"all": ["deny publish secret/#", "allow all #"]}}
+
+
+def house_with(new_house, memory, **limits):
+    house = new_house(config={"limits": {"memory": memory, "retained_bytes": memory, **limits}}, acl=ACL,
+                      users={"alice": ["all"], "eve": ["all"]})
+    house.config["control"] = {"socket": str(house.directory / "control")}
+    house.write()
+    return house
+
+
+def ctl(house, *words):
+    done = subprocess.run([CTL, "-c", str(house.directory / "broker.yaml"), "--json", *words], text=True, check=True,
+                          capture_output=True, env=house.environment, timeout=60)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def counted(house):
+    return ctl(house, "status")[0]["memory_counted_bytes"]
+
+
+def usage_of(house, name):
+    return next((row for row in ctl(house, "usage") if row["name"] == name), None)
+
+
+def resident(house):
+    return int(Path(f"/proc/{house.process.child.pid}/statm").read_text(encoding="ascii").split()[1]) * 4096
+
+
+def settle(house):
+    """What was sent before is read now."""
+    with Wire(house, user="alice") as last:
+        last.settle()
+
+
+def close_all(wires):
+    for wire in wires:
+        with contextlib.suppress(OSError, Closed):
+            wire.close()
+
+
+def prepare_alice(house):
+    """Her session is kept, with a message in its queue."""
+    with Wire(house, user="alice", client_id="alice-away", props=KEEP) as away, Wire(house, user="alice") as sender:
+        away.subscribe("alice/queue", qos=1)
+        away.disconnect()
+        sender.publish("alice/queue", b"first", qos=1)
+
+
+def alice_is_well(house):
+    """She connects, subscribes, publishes, gets her messages, and her queue is whole."""
+    with Wire(house, user="alice") as client:
+        client.subscribe("alice/live", qos=1)
+        for number in range(20):
+            payload = b"%d" % number + b"x" * 1000
+            assert client.publish("alice/live", payload, qos=1).reason == 0
+            assert client.message().payload == payload
+        assert client.publish("alice/state", b"on" * 500, qos=1, retain=True).reason in (0, 0x10)
+        assert client.publish("alice/queue", b"second", qos=1).reason == 0
+    with Wire(house, user="alice", client_id="alice-away", clean=False, props=KEEP,
+              will=mqtt.Will("alice/will", b"gone")) as back:
+        assert back.connack.session_present
+        assert [back.message().payload for _ in range(2)] == [b"first", b"second"]
+        back.disconnect()
+
+
+@EACH
+def test_eve_costs_alice_nothing(new_house, attack):
+    """Eve tries to take three times all of it. What is counted stays below the limit, and when she has gone nothing is
+    left of her but what is kept."""
+    with house_with(new_house, "4M") as house:
+        prepare_alice(house)
+        before = counted(house)
+        wires = attack(house, 12, MB)
+        settle(house)
+        assert counted(house) <= 4 * MB
+        alice_is_well(house)
+        close_all(wires)
+        if attack not in (eve.queues, eve.client_ids, eve.retained):
+            while counted(house) > before + 20_000:
+                pass
+
+
+@pytest.mark.parametrize("attack", [eve.subscriptions, eve.unfinished, eve.queues, eve.retained, eve.in_flight, eve.slow_readers],
+                         ids=lambda attack: attack.__name__)
+def test_what_is_refused_is_told(new_house, attack):
+    """With the key that was reached: her share, for above three quarters she has more than it."""
+    with house_with(new_house, "2M") as house:
+        mark = house.mark()
+        wires = attack(house, 12, MB)
+        said = [line for event in ("memory-refused", "message-dropped", "retain-refused") for line in house.logged(event, mark)]
+        assert said and all(line["user"] == "eve" for line in said), said
+        assert any("_per_user is reached" in line["cause"] for line in said), said
+        close_all(wires)
+
+
+def test_below_three_quarters_nobody_is_refused(new_house):
+    """A share is no limit while there is plenty."""
+    with house_with(new_house, "4M") as house, Wire(house, user="eve", client_id="eve-away", props=KEEP) as away:
+        mark = house.mark()
+        away.subscribe("eve/#", qos=1)
+        away.disconnect()
+        with Wire(house, user="eve") as sender:
+            for _ in range(28):  # two of the three MB
+                assert sender.publish("eve/queue", b"x" * 75_000, qos=1).reason == 0
+        assert usage_of(house, "eve")["memory_bytes"] > 2 * MB
+        assert not house.logged("message-dropped", mark)
+
+
+def test_one_user_has_no_share(new_house):
+    """Where only one can log in the whole is his."""
+    house = new_house(config={"limits": {"memory": "2M"}}, users={"anna": ["all"]})
+    with house, Wire(house, client_id="away", props=KEEP) as away:
+        mark = house.mark()
+        away.subscribe("a/#", qos=1)
+        away.disconnect()
+        with Wire(house) as sender:
+            for _ in range(30):
+                sender.publish("a/b", b"x" * 75_000, qos=1)
+        assert {line["cause"] for line in house.logged("message-dropped", mark)} == {"limits.memory is reached"}
+
+
+def test_a_will_that_is_refused(new_house):
+    """CONNECT is answered with Quota exceeded; for who comes back to a kept session a reserve is left."""
+    with house_with(new_house, "1M", memory_per_user=0) as house:
+        with Wire(house, user="alice", client_id="kept", props=KEEP) as client:
+            client.disconnect()
+        wires = eve.wills(house, 30, 50_000)
+        assert {wire.connack.reason for wire in wires} == {0, 0x97}
+        with Wire(house, user="alice", client_id="kept", clean=False, props=KEEP, will=mqtt.Will("w", b"x" * 20_000)) as back:
+            assert back.connack.session_present
+        close_all(wires)
+
+
+def test_a_subscription_that_is_refused(new_house):
+    """0x97 for its filter, 0x80 in 3.1.1; others of the same packet that were granted before are kept."""
+    with house_with(new_house, "1M") as house:
+        for version, reason in ((5, 0x97), (4, 0x80)):
+            with Wire(house, version, user="eve") as client:
+                reasons = []
+                while reason not in reasons and len(reasons) < 4000:
+                    client.send(mqtt.subscribe(version, 1, [(f"eve/{len(reasons)}/{n}/" + "f" * 500, 1) for n in range(50)]))
+                    reasons += client.expect(mqtt.SUBACK).reasons
+                first = reasons.index(reason)
+                assert set(reasons[:first]) == {1} and set(reasons[first:]) == {reason}
+                client.subscribe(f"eve/0/0/{'f' * 500}", qos=1)  # one that is replaced needs no memory
+
+
+def test_an_alias_that_is_refused(new_house):
+    """The message that sets it has its topic, and goes on. What uses it is refused, never routed to what the alias was
+    before; set anew when there is memory it works again. A denied message sets its alias like any other."""
+    with house_with(new_house, "1M", topic_alias_maximum=100) as house, Wire(house, user="eve") as client, \
+            Wire(house, user="alice") as witness:
+        witness.subscribe("eve/#", "alias/#", qos=1)
+        client.publish("eve/old", b"1", qos=1, props={"topic_alias": 1})
+        assert client.publish("secret/denied", b"", qos=1, props={"topic_alias": 2}).reason == 0x87
+        assert client.publish("", b"", qos=1, props={"topic_alias": 2}).reason == 0x87
+        for n in range(3, 90):
+            client.publish(f"secret/{n}/" + "a" * 12_000, b"", qos=0, props={"topic_alias": n})
+        mark = house.mark()
+        long = "alias/" + "n" * 12_000
+        assert client.publish(long, b"2", qos=1, props={"topic_alias": 1}).reason == 0
+        refused = client.publish("", b"3", qos=1, props={"topic_alias": 1})
+        assert refused.reason == 0x97 and "alias" in refused.props["reason_string"]
+        client.publish("", b"4", qos=0, props={"topic_alias": 1})
+        house.wait_log("memory-refused", mark, what="a message to a topic alias")
+        client.publish("eve/short", b"5", qos=1, props={"topic_alias": 1})
+        client.publish("", b"end", qos=1, props={"topic_alias": 1})
+        got = [(m.topic[:9], m.payload) for m in witness.until(b"end")]
+        assert got == [("eve/old", b"1"), ("alias/nnn", b"2"), ("eve/short", b"5")]
+
+
+def test_a_queue_on_disk_is_not_dropped(new_house):
+    """There is no memory for it, and there it waits; it is read in small pieces, in order."""
+    house = house_with(new_house, "1M", queue_messages=1000)
+    house.config["persistence"] = {"directory": str(house.directory / "store")}
+    house.write()
+    with house:
+        with Wire(house, user="eve", client_id="eve-away", props=KEEP) as away:
+            away.subscribe("eve/queue", qos=1)
+            away.disconnect()
+        wires = eve.subscriptions(house, 4, MB)
+        with Wire(house, user="alice") as sender:
+            for number in range(60):
+                assert sender.publish("eve/queue", b"%03d" % number + b"x" * 20_000, qos=1).reason == 0
+            with Wire(house, user="eve", client_id="eve-away", clean=False, props=KEEP) as back:
+                got = [back.message().payload[:3] for _ in range(60)]
+        assert got == [b"%03d" % number for number in range(60)]
+        assert counted(house) <= MB
+        close_all(wires)
+
+
+def test_usage(new_house):
+    """Who has what: users, anonymous clients as one, and addresses."""
+    house = house_with(new_house, "64M")
+    house.config["authentication"]["anonymous"] = True
+    house.acl["anonymous"] = {"roles": ["all"]}
+    house.write()
+    with house, Wire(house, user="alice") as alice, Wire(house, user=None) as nobody, Wire(house, user="eve") as client:
+        client.publish("eve/state", b"x" * 10_000, qos=1, retain=True)
+        alice.subscribe("alice/#")
+        nobody.subscribe("some/#")
+        rows = {(row["kind"], row["name"]): row for row in ctl(house, "usage")}
+        assert 10_000 < rows["user", "eve"]["retained_bytes"] < rows["user", "eve"]["memory_bytes"]
+        assert rows["user", "alice"]["connections"] == 1 and rows["user", "alice"]["retained_bytes"] == 0
+        assert rows["anonymous", None]["memory_bytes"] > 0 and rows["anonymous", None]["connections"] == 0
+        assert rows["address", "127.0.0.1"]["connections"] == 1
+        assert next(iter(rows)) == ("user", "eve")
+        table = subprocess.run([CTL, "-c", str(house.directory / "broker.yaml"), "usage"], text=True, check=True,
+                               capture_output=True, env=house.environment, timeout=60).stdout
+        assert table.splitlines()[0].split() == ["WHO", "NAME", "MEMORY", "RETAINED", "CONNECTIONS"]
+
+
+def test_check_prints_the_sum(new_house):
+    house = new_house(config={"limits": {"memory": "16M", "connections": 900, "unauthenticated": 100}})
+    said = house.command("--check").stdout
+    assert "memory: at most 203.5M: 16.0M for what clients make the broker keep (limits.memory)" in said, said
+
+
+@pytest.mark.full
+@EACH
+def test_a_hundred_connections(new_house, attack):
+    """The process itself: 100 connections, each of which tries to take 2 MB, with a limit of 16 MB."""
+    with house_with(new_house, "16M") as house:
+        idle = eve.accepted(house, 101)
+        close_all(idle)
+        before = resident(house)
+        wires = attack(house, 100, 2 * MB)
+        settle(house)
+        grown = resident(house) - before
+        print(f"{attack.__name__}: {grown / MB:.1f} MB more, {counted(house) / MB:.1f} MB counted")
+        assert counted(house) <= 16 * MB
+        assert grown <= 16 * MB + 100 * 192 * 1024, grown
+        close_all(wires)
