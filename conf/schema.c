@@ -210,7 +210,8 @@ static const struct schema_key limits_keys[] = {
      .help = "QoS 1 and 2 messages that a client may have sent without their acknowledgement. Of "
              "QoS 2 messages that it left unfinished on earlier connections the session keeps "
              "four times as many, and queue_messages of an MQTT 3.1.1 client, which cannot be "
-             "told a number; one more ends the connection (Receive Maximum exceeded)."},
+             "told a number; one more ends the connection (Receive Maximum exceeded). An MQTT "
+             "3.1.1 client that sends more is not read until some are acknowledged."},
     {"message_rate", SCHEMA_INTEGER, 0, LIMIT(message_rate), .min = 0, .max = 1000000,
      .default_text = "0",
      .help = "PUBLISH packets a second from one connection; what it saved up in three seconds of "

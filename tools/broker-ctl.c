@@ -90,6 +90,7 @@ static const struct column client_columns[] = {
     {"queued", "QUEUED", COLUMN_NUMBER},
     {"in_flight", "IN FLIGHT", COLUMN_NUMBER},
     {"dropped", "DROPPED", COLUMN_NUMBER},
+    {"owed", "OWED", COLUMN_NUMBER},
 };
 
 static const struct column session_columns[] = {

@@ -252,8 +252,6 @@ static void wait_for_it(struct worker *w, struct publish_job *job, struct commit
 		return;
 	commit->receipt = receipt_ack(job->conn, job->msg->qos == 1 ? PACKET_PUBACK : PACKET_PUBREC,
 	                              job->packet_id);
-	if (journal_is_full(w->server->journal))
-		conn_pause(job->conn, CONN_PAUSE_STORE);
 }
 
 /* Nobody waits for a retained change of QoS 0 alone: it goes with the next commit. */
@@ -263,6 +261,15 @@ static bool hastens(const struct journal_group *group, const struct publish_job 
 	bool retained_alone = journal_group_count(group) == 1 && job->change != NULL;
 
 	return commit->durability == DURABILITY_ACK && !(retained_alone && job->msg->qos == 0);
+}
+
+/* Nobody may fill the memory of a journal that is slow, whether or not he waits for it. */
+static void append_for(struct publish_job *job, struct worker *w, struct journal_group **group,
+                       enum journal_urgency urgency, uint64_t *position)
+{
+	keep_append(w, group, urgency, position);
+	if (job->conn != NULL)
+		input_limit_note_journal(job->conn);
 }
 
 bool commit_append(struct worker *w, struct publish_job *job, struct commit **commit)
@@ -284,11 +291,11 @@ bool commit_append(struct worker *w, struct publish_job *job, struct commit **co
 		journal_group_await(group, on_committed, c);
 		if (w->outbox_kept) /* the journal may be faster than the end of the turn */
 			handover_flush(w);
-		keep_append(w, &group, JOURNAL_NOW, NULL);
+		append_for(job, w, &group, JOURNAL_NOW, NULL);
 		return true;
 	}
-	keep_append(w, &group, c->durability == DURABILITY_ACK ? JOURNAL_NEXT : JOURNAL_INTERVAL,
-	            &position);
+	append_for(job, w, &group,
+	           c->durability == DURABILITY_ACK ? JOURNAL_NEXT : JOURNAL_INTERVAL, &position);
 	hand_over(w, job, c, position);
 	return false;
 }

@@ -78,6 +78,9 @@ void conn_flush(struct conn *c)
 		conn_memory_count(c);
 	if (c->state == CONN_ACCEPTED && reads_too_slowly(c))
 		conn_pause(c, CONN_PAUSE_BACKLOG);
+	/* A delivery: what acknowledges it may have to be read. */
+	if (c->state == CONN_ACCEPTED && (c->pauses & CONN_PAUSE_STORE) != 0)
+		worker_review(c->worker, c);
 }
 
 static void on_drained(void *arg)
@@ -143,6 +146,7 @@ static void conn_let_go(struct conn *c)
 	request_forget(c);
 	receipts_forget(c);
 	yield_forget(c);
+	input_limit_forget(c);
 	quota_user_give(c);
 	if (c->unauthenticated)
 		atomic_fetch_sub(&server->unauthenticated, 1);
@@ -238,6 +242,8 @@ static void conn_unlink(struct conn *c)
 	DL_DELETE(w->conns, c);
 	if (c->dirty)
 		LL_DELETE2(w->dirty, c, next_dirty);
+	if (c->in_review)
+		LL_DELETE2(w->review, c, next_review);
 	if (c->moving_to != NULL)
 		LL_DELETE2(w->leaving, c, next_leaving);
 }
@@ -299,19 +305,10 @@ typedef enum reason frame_handler(struct conn *c, const struct frame *f);
 static enum reason on_pingreq(struct conn *c, const struct frame *f)
 {
 	enum reason why = pingreq_decode(f);
-	struct receipt *receipt;
-	struct buf bytes = {0};
 
 	if (why != REASON_OK)
 		return why;
-	if (conn_is_welcomed(c)) {
-		pingresp_encode(conn_out(c)); /* [MQTT-3.12.4-1] */
-		count(&c->worker->counters.packets_sent);
-		return REASON_OK;
-	}
-	pingresp_encode(&bytes);
-	receipt = receipt_packet(c, PACKET_PINGRESP, &bytes); /* behind CONNACK */
-	receipt_done(&receipt, REASON_SUCCESS, SLICE_EMPTY);
+	receipt_ping(c); /* [MQTT-3.12.4-1] */
 	return REASON_OK;
 }
 
@@ -394,8 +391,12 @@ static void handle_or_park(struct conn *c, const struct frame *f, struct slice p
 
 	c->last_packet_ms = now_ms;
 	stream_note_packet(c->stream);
+	if (!input_limit_admits(c, f))
+		return;
 	if (parked_is_behind(c, f) || !conn_handle(c, f, now_ms))
-		parked_add(c, packet);
+		parked_add(c, f, packet);
+	if (conn_waits(c))
+		input_limit_apply(c);
 }
 
 /* What a connection may take of a turn: the work it causes is counted, and now and then the clock
@@ -519,6 +520,8 @@ void conn_continue(struct conn *c)
 		handle_first(c);
 	exchange_continue(c);
 	parked_continue(c);
+	if (conn_waits(c))
+		input_limit_apply(c);
 	if (c->state == CONN_ACCEPTED && c->in.len > 0) {
 		in = buf_slice(&c->in);
 		handle_packets(c, &in);
@@ -535,6 +538,7 @@ static void on_bytes(void *arg, struct slice bytes)
 	if (!may_read(c))
 		return;
 	count_by(&c->worker->counters.bytes_received, bytes.len);
+	input_limit_heard(c);
 	if (c->state != CONN_ACCEPTED || c->in.len > 0) {
 		if (conn_memory_keep_input(c, bytes))
 			conn_continue(c);
@@ -618,8 +622,7 @@ static void on_timer(struct timer *timer, void *home_arg)
 	}
 	if (c->state != CONN_ACCEPTED || c->keep_alive_s == 0)
 		return;
-	if ((c->pauses &
-	     (CONN_PAUSE_PRESSURE | CONN_PAUSE_STORE | CONN_PAUSE_ROOM | CONN_PAUSE_TURN)) != 0)
+	if ((c->pauses & (CONN_PAUSE_PRESSURE | CONN_PAUSE_STORE | CONN_PAUSE_TURN)) != 0)
 		c->last_packet_ms = w->home.now_ms;
 	/* [MQTT3-3.1.2-24] [MQTT5-3.1.2-22] */
 	if (w->home.now_ms - c->last_packet_ms >= allowed_ms)

@@ -8,6 +8,7 @@
 #include "base/home.h"
 #include "core/alias.h"
 #include "core/charge.h"
+#include "core/input_limit.h"
 #include "core/rate.h"
 #include "core/receipt.h"
 #include "net/stream.h"
@@ -37,8 +38,7 @@ enum conn_pause {
 	CONN_PAUSE_STOP = 8,
 	CONN_PAUSE_MOVE = 16,
 	CONN_PAUSE_RATE = 32,  /* limits.message_rate */
-	CONN_PAUSE_STORE = 64, /* what it published waits for the disk, and much with it */
-	CONN_PAUSE_ROOM = 128, /* much of what it sent is put by: the store has no room */
+	CONN_PAUSE_STORE = 64, /* too much of what it sent waits for the store (input_limit.h) */
 	CONN_PAUSE_TURN = 256, /* it has had its share of this turn of the loop (yield.h) */
 };
 
@@ -70,6 +70,7 @@ struct conn {
 	struct conn *next_leaving;
 	struct conn *yield_prev, *yield_next; /* in worker->yielding */
 	uint64_t yielded_in;                  /* the worker's turn */
+	struct conn *next_review;
 	struct worker
 	    *moving_to;     /* its home, where that is another: it leaves at the end of the turn */
 	struct buf *parked; /* parked.c; NULL: nothing */
@@ -77,7 +78,8 @@ struct conn {
 	struct buf out;     /* written in this turn */
 	struct timer timer; /* CONNECT deadline, then keep alive, or the end of a rate's pause */
 	struct receipt *receipts, **receipts_tail;
-	struct request *request; /* a SUBSCRIBE or UNSUBSCRIBE under way (request.h) */
+	struct request *request;  /* a SUBSCRIBE or UNSUBSCRIBE under way (request.h) */
+	struct input_limit limit; /* of these, and of what else waits for the store */
 	struct login_wait *login;
 	struct exchange *exchange;      /* AUTH packets come and go */
 	struct farewell *farewell;      /* it closes when what it ended is gone on disk too */
@@ -105,6 +107,7 @@ struct conn {
 	enum mqtt_version version;
 	bool dirty;
 	bool yielded;
+	bool in_review;       /* in worker->review */
 	bool counted;         /* among server's connections */
 	bool unauthenticated; /* among server's unauthenticated */
 	bool address_counted; /* among those of its address */
@@ -141,6 +144,12 @@ void conn_write_now(struct conn *c);
 
 /* Has it got its CONNACK? */
 bool conn_is_welcomed(const struct conn *c);
+/* Does something of it wait for the store? */
+static inline bool conn_waits(const struct conn *c)
+{
+	return c->receipts != NULL || c->parked != NULL || c->limit.journal_full ||
+	       c->limit.drain != NULL;
+}
 
 void conn_pause(struct conn *c, enum conn_pause why);
 void conn_resume(struct conn *c, enum conn_pause why);

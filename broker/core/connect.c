@@ -12,6 +12,7 @@
 #include "core/connect_inside.h"
 #include "core/deliver.h"
 #include "core/exchange.h"
+#include "core/keep.h"
 #include "core/server.h"
 #include "proto/topic.h"
 
@@ -294,6 +295,19 @@ static bool needs_lost_store(const struct worker *w, const struct session *s, ui
 	return health.state == JOURNAL_FAILED;
 }
 
+/* What it adds to the store would wait, and much waits already: whoever connects again and again
+ * would fill the memory.  One with a kept session comes to take from the store, so it may exceed
+ * the mark a little. */
+static bool store_is_behind(const struct worker *w, const struct session *s,
+                            const struct connect *packet, uint32_t expiry_s)
+{
+	bool kept = s != NULL && s->durable;
+
+	if (!keep_is_on(w) || (!packet->will.present && !kept && expiry_s == 0))
+		return false;
+	return journal_waiting(w->server->journal) > (kept ? 2 * JOURNAL_HIGH : JOURNAL_HIGH);
+}
+
 /* The session this CONNECT continues, or a new one. NULL: refused. [MQTT3-3.1.4-3] [MQTT3-3.2.2-1,
  * -2, -3] [MQTT5-3.1.4-4] [MQTT5-3.2.2-2, -3] */
 static struct session *attach_session(struct conn *c, const struct connect *packet,
@@ -314,6 +328,11 @@ static struct session *attach_session(struct conn *c, const struct connect *pack
 	if (needs_lost_store(w, s, expiry)) {
 		connect_refuse_packet(c, packet, REASON_SERVER_UNAVAILABLE,
 		                      "the store has failed: no session can be kept", SLICE_EMPTY);
+		return NULL;
+	}
+	if (store_is_behind(w, s, packet, expiry)) {
+		connect_refuse_packet(c, packet, REASON_SERVER_BUSY,
+		                      "the store is slow: too much waits for it", SLICE_EMPTY);
 		return NULL;
 	}
 	if (s != NULL) {

@@ -83,6 +83,7 @@ static void put_client(struct buf *out, const struct session *s)
 	json_str(out, "since", since);
 	json_number(out, "keep_alive_s", c->keep_alive_s);
 	put_load(out, s);
+	json_number(out, "owed", input_limit_owed(c));
 	json_close(out);
 }
 

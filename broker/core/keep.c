@@ -315,6 +315,10 @@ static void on_committed(struct journal_group *group, int status, void *home_arg
 
 void keep_commit(struct worker *w, struct receipt **receipt)
 {
+	struct conn *c = (*receipt)->conn;
+
 	keep_commit_for(w, on_committed, *receipt);
 	*receipt = NULL;
+	if (c != NULL)
+		input_limit_note_journal(c);
 }

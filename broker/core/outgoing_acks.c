@@ -52,6 +52,9 @@ enum reason on_pubrec(struct conn *c, const struct frame *f)
 
 	if (why != REASON_OK)
 		return why;
+	/* While the input limit is reached, only what ends a flow is answered. */
+	if ((o == NULL || o->released) && input_limit_is_reached(c))
+		return REASON_OK;
 	if (o == NULL) {
 		send_release(s, ack.packet_id,
 		             c->version == MQTT_5_0 ? REASON_PACKET_ID_NOT_FOUND : REASON_SUCCESS,

@@ -5,6 +5,8 @@
 
 #include "base/alloc.h"
 #include "core/admission.h"
+#include "core/worker.h"
+#include "proto/publish.h"
 
 #define BEHIND_MAX ((size_t)16 << 10) /* behind the first packet */
 
@@ -36,7 +38,12 @@ static size_t bytes_behind(const struct conn *c)
 	return in.len;
 }
 
-void parked_add(struct conn *c, struct slice packet)
+bool parked_is_many(const struct conn *c)
+{
+	return c->parked != NULL && bytes_behind(c) > BEHIND_MAX;
+}
+
+void parked_add(struct conn *c, const struct frame *f, struct slice packet)
 {
 	if (c->state == CONN_CLOSING)
 		return;
@@ -44,13 +51,13 @@ void parked_add(struct conn *c, struct slice packet)
 		c->parked = xnew(c->parked);
 	buf_put_u64(c->parked, c->worker->home.now_ms);
 	buf_put_slice(c->parked, packet);
-	if (bytes_behind(c) > BEHIND_MAX)
-		conn_pause(c, CONN_PAUSE_ROOM);
+	c->limit.deferred += publish_frame_qos(f) > 0;
 }
 
 static bool may_go_on(const struct conn *c)
 {
-	return c->state == CONN_ACCEPTED && (c->pauses & ~CONN_PAUSE_ROOM) == 0;
+	return c->state == CONN_ACCEPTED && (c->pauses & ~CONN_PAUSE_STORE) == 0 &&
+	       !c->limit.journal_full;
 }
 
 /* How many bytes of them were handled. */
@@ -63,6 +70,8 @@ static size_t handle(struct conn *c)
 
 		if (!conn_handle(c, &p.frame, p.received_ms))
 			break;
+		if (c->state == CONN_ACCEPTED)
+			c->limit.deferred -= publish_frame_qos(&p.frame) > 0;
 		left = in;
 	}
 	return c->parked->len - left.len;
@@ -73,9 +82,7 @@ void parked_continue(struct conn *c)
 	if (c->parked == NULL || !may_go_on(c) || !admission_holds(c))
 		return;
 	buf_consume(c->parked, handle(c));
-	if (bytes_behind(c) <= BEHIND_MAX)
-		conn_resume(c, CONN_PAUSE_ROOM);
-	if (c->parked != NULL && c->parked->len == 0)
+	if (c->parked->len == 0)
 		parked_free(c);
 }
 

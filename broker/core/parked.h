@@ -11,9 +11,11 @@ static inline bool parked_is_behind(const struct conn *c, const struct frame *f)
 {
 	return c->parked != NULL && f->type == PACKET_PUBLISH;
 }
-/* Put a whole packet by (copied); the connection is not read while these are many bytes. */
-void parked_add(struct conn *c, struct slice packet);
-/* Handle them, as far as there is room. */
+/* Put a whole packet by (copied). */
+void parked_add(struct conn *c, const struct frame *f, struct slice packet);
+/* Are these too many bytes to add to? */
+bool parked_is_many(const struct conn *c);
+/* Handle them, as far as there is room. The caller applies the input limit behind it. */
 void parked_continue(struct conn *c);
 /* They are dropped with the connection: nobody was told that they are kept. */
 void parked_free(struct conn *c);

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "core/admission.h"
 #include "core/deliver.h"
+#include "proto/control.h"
 
 static void unref(struct receipt *r)
 {
@@ -25,6 +26,7 @@ static struct receipt *append(struct conn *c, enum packet_type type)
 	r->type = type;
 	*c->receipts_tail = r;
 	c->receipts_tail = &r->next;
+	input_limit_add(c, type);
 	return r;
 }
 
@@ -66,6 +68,27 @@ static void write_ack(struct conn *c, enum packet_type type, uint16_t packet_id,
 	credit(c, type, reason);
 }
 
+static void write_ping(struct conn *c)
+{
+	pingresp_encode(conn_out(c));
+	count(&c->worker->counters.packets_sent);
+}
+
+/* They wait for CONNACK, and for nothing else. */
+static void release_pings(struct conn *c)
+{
+	for (; c->limit.pings > 0; c->limit.pings--)
+		write_ping(c);
+}
+
+void receipt_ping(struct conn *c)
+{
+	if (conn_is_welcomed(c))
+		write_ping(c);
+	else
+		c->limit.pings++;
+}
+
 /* Everything at the head that is ready leaves. [MQTT-4.6.0-2, -3, -4] */
 static void release(struct conn *c)
 {
@@ -79,9 +102,12 @@ static void release(struct conn *c)
 		c->receipts = r->next;
 		if (c->receipts == NULL)
 			c->receipts_tail = &c->receipts;
+		input_limit_remove(c, r->type);
 		if (r->bytes.len > 0)
 			buf_put_slice(conn_out(c), buf_slice(&r->bytes));
 		count(&c->worker->counters.packets_sent);
+		if (r->type == PACKET_CONNACK)
+			release_pings(c);
 		if (r->holds_deliveries && --c->holding == 0)
 			pump = true;
 		else if (!r->holds_deliveries)
@@ -92,6 +118,8 @@ static void release(struct conn *c)
 		session_pump(c->session);
 		replay_wake(c->session);
 	}
+	if ((c->pauses & CONN_PAUSE_STORE) != 0 || c->limit.drain != NULL)
+		worker_review(c->worker, c);
 }
 
 void receipt_done(struct receipt **ref, enum reason reason, struct slice reason_string)

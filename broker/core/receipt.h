@@ -38,6 +38,8 @@ void receipt_done(struct receipt **r, enum reason reason, struct slice reason_st
 /* An acknowledgement that is ready already: leaves behind what is owed before it. */
 void receipt_send(struct conn *c, enum packet_type type, uint16_t packet_id, enum reason reason,
                   struct slice reason_string);
+/* A PINGRESP, which waits for CONNACK only. */
+void receipt_ping(struct conn *c);
 /* It will never be kept: the connection closes without it. Gives up the reference. */
 void receipt_failed(struct receipt **r);
 /* The connection ends: nobody gets what it was still owed. */

@@ -224,8 +224,14 @@ static void finish_kept(struct session *s, struct replay *r)
 
 static bool may_go_on(const struct session *s)
 {
-	return s->conn != NULL && s->conn->holding == 0 && s->waiting.count < WAITING_MAX &&
-	       admission_holds(s->conn) && conn_backlog(s->conn) < CONN_BACKLOG_MAX / 4;
+	if (s->conn == NULL || s->conn->holding > 0 || s->waiting.count >= WAITING_MAX ||
+	    !admission_holds(s->conn))
+		return false;
+	/* Values that enter the queue on disk wait for a journal that is slow; worker_on_room. */
+	if (s->replays->kept && s->replays->sub != NULL &&
+	    journal_is_full(s->worker->server->journal))
+		return false;
+	return conn_backlog(s->conn) < CONN_BACKLOG_MAX / 4;
 }
 
 /* At most `budget` values from the tree; what it cost. */

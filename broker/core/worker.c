@@ -19,6 +19,20 @@
 #define SPARE_BUF_MAX  ((size_t)65536)
 #define SPARE_BUFS_MAX ((size_t)1 << 20) /* of all of them */
 
+/* As many as there are now: those that are added meanwhile may have to wait for the next turn. */
+static void run_reviews(struct worker *w)
+{
+	struct conn *c;
+	size_t n;
+
+	LL_COUNT2(w->review, c, n, next_review);
+	while (n-- > 0 && (c = w->review) != NULL) {
+		w->review = c->next_review;
+		c->in_review = false;
+		input_limit_apply(c);
+	}
+}
+
 static bool worker_turn_end(void *arg)
 {
 	struct worker *w = arg;
@@ -26,7 +40,7 @@ static bool worker_turn_end(void *arg)
 
 	more |= yield_turn(w);
 	more |= session_work_turn(w);
-
+	run_reviews(w);
 	keep_flush(w);
 	handover_flush(w);
 	w->encoded.msg = NULL;
@@ -43,7 +57,7 @@ static bool worker_turn_end(void *arg)
 		w->leaving = c->next_leaving;
 		conn_leave(c);
 	}
-	return more;
+	return more || w->review != NULL || w->yielding != NULL;
 }
 
 static void resume_all(struct worker *w, enum conn_pause why)
@@ -75,9 +89,15 @@ void worker_on_room(void *home_arg)
 	struct worker *w = home_arg;
 	struct conn *c, *next;
 
-	resume_all(w, CONN_PAUSE_STORE);
 	DL_FOREACH_SAFE (w->conns, c, next) {
+		if (c->session != NULL)
+			replay_wake(c->session);
+		if (!conn_waits(c) && (c->pauses & CONN_PAUSE_STORE) == 0)
+			continue;
+		c->limit.journal_full =
+		    c->limit.journal_full && journal_is_full(w->server->journal);
 		parked_continue(c);
+		input_limit_apply(c);
 	}
 }
 
@@ -143,6 +163,14 @@ void worker_mark_dirty(struct worker *w, struct conn *c)
 	c->dirty = true;
 	c->next_dirty = w->dirty;
 	w->dirty = c;
+}
+
+void worker_review(struct worker *w, struct conn *c)
+{
+	if (c->in_review)
+		return;
+	c->in_review = true;
+	LL_PREPEND2(w->review, c, next_review);
 }
 
 struct buf worker_take_buf(struct worker *w)

@@ -122,6 +122,7 @@ struct worker {
 	uint64_t turn;         /* number of the present one */
 	uint64_t work;         /* done so far, in steps of a fraction of a microsecond */
 	unsigned turn_steps;   /* of work that a connection may cause in a turn */
+	struct conn *review;   /* their input limit is applied at the end of the turn */
 	struct conn *leaving;  /* move to another home at the end of the turn */
 	struct buf spare[128]; /* output buffers to use again */
 	size_t spare_bytes;
@@ -171,6 +172,8 @@ static inline struct worker *worker_here(void)
 
 /* Mark for the end of the turn. */
 void worker_mark_dirty(struct worker *w, struct conn *c);
+/* Apply its input limit at the end of the turn: answers have left, or a delivery is on its way. */
+void worker_review(struct worker *w, struct conn *c);
 struct buf worker_take_buf(struct worker *w);
 void worker_give_buf(struct worker *w, struct buf *b);
 

@@ -4,6 +4,12 @@
 
 #include "proto/connect.h"
 
+/* The QoS that its first byte says. */
+static inline uint8_t publish_frame_qos(const struct frame *f)
+{
+	return (uint8_t)(f->flags >> 1) & 3;
+}
+
 struct publish {
 	bool dup;
 	bool retain;

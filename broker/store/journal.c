@@ -292,6 +292,7 @@ void journal_init(struct journal *j, const struct journal_kind *kind, uint64_t l
 	atomic_init(&j->was_full, false);
 	atomic_init(&j->room_bytes, UINT64_MAX);
 	atomic_init(&j->tight, false);
+	atomic_init(&j->lacks_space, false);
 	j->last_time_ms = last_time_ms;
 	j->time_ms = now_ms > last_time_ms ? now_ms : last_time_ms;
 	j->zero_ms = clock_monotonic_ms();
@@ -357,6 +358,16 @@ void journal_read(struct journal *j, struct journal_page *page)
 bool journal_is_full(const struct journal *j)
 {
 	return j->waiting_bytes > JOURNAL_HIGH;
+}
+
+size_t journal_waiting(const struct journal *j)
+{
+	return j->waiting_bytes;
+}
+
+bool journal_lacks_space(const struct journal *j)
+{
+	return j->tight || j->lacks_space;
 }
 
 uint64_t journal_room(const struct journal *j)

@@ -132,14 +132,17 @@ void journal_page_fini(struct journal_page *page); /* items and their messages *
 #define JOURNAL_HIGH ((size_t)8 << 20)
 #define JOURNAL_LOW  ((size_t)2 << 20)
 bool journal_is_full(const struct journal *j); /* above the high mark */
+size_t journal_waiting(const struct journal *j);
+/* It is tight, or waits for space on the disk: what takes from it is what makes some. */
+bool journal_lacks_space(const struct journal *j);
 /* Room for so many bytes more, about; UINT64_MAX: no end is known. */
 uint64_t journal_room(const struct journal *j);
 /* Is there no room for so much more, with all that waits? It should not be read then, nor anything
  * else that adds to the store, until there is room for it; what takes from the store finds some
  * still. */
 bool journal_is_tight(struct journal *j, size_t bytes);
-/* `room` is posted to each of these homes when it falls below the low mark again, and when it is
- * tight no more. Before start. */
+/* `room` is posted to each of these homes when it falls below the low mark again, when it is tight
+ * no more, and when journal_lacks_space changes. Before start. */
 typedef void journal_room_fn(void *home_arg);
 void journal_on_room(struct journal *j, struct home *const *homes, unsigned count,
                      journal_room_fn *room);

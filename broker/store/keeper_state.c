@@ -41,6 +41,7 @@ static void log_state(const struct keeper *k, enum journal_state before, int err
 void keeper_set_state(struct keeper *k, enum journal_state state, int error)
 {
 	enum journal_state before = k->state;
+	bool lacks_space = state == JOURNAL_TIGHT || state == JOURNAL_WAITS;
 
 	k->state = state;
 	mutex_lock(&k->j.lock);
@@ -49,6 +50,8 @@ void keeper_set_state(struct keeper *k, enum journal_state state, int error)
 		k->health.error = error;
 	k->failed = state == JOURNAL_FAILED;
 	mutex_unlock(&k->j.lock);
+	if (atomic_exchange(&k->j.lacks_space, lacks_space) != lacks_space)
+		journal_tell_room(&k->j);
 	if (state != before)
 		log_state(k, before, error);
 }

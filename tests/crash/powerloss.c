@@ -10,8 +10,9 @@
  * VAKT_DISK_SEED    of the choices at the cut
  * VAKT_DISK_CUT     the number of the call (writes, truncations, syncs) at which the power goes
  * VAKT_DISK_TROUBLE a file, looked at with every call: "KIND ERROR [AFTER]", KIND one of write,
- *                   short, sync, cut; ERROR a number. Not there: no trouble. AFTER: so many calls
- *                   later.  "short" writes half, and fails the next time.
+ *                   short, sync, cut, hold; ERROR a number. Not there: no trouble. AFTER: so many
+ *                   calls later.  "short" writes half, and fails the next time.  "hold": a sync
+ *                   does not end while the file says so, as on a disk that is slow.
  *
  * Everything goes to the kernel by syscall(): no other library's idea of a file is in between. */
 #undef _FILE_OFFSET_BITS
@@ -582,6 +583,17 @@ int ftruncate64(int fd, off64_t length)
 
 /* --- syncing --- */
 
+static bool is_held(void)
+{
+	struct trouble t;
+	bool held;
+
+	(void)pthread_mutex_lock(&lock);
+	held = trouble_read(&t) && strcmp(t.kind, "hold") == 0;
+	(void)pthread_mutex_unlock(&lock);
+	return held;
+}
+
 static int sync_any(int fd, long number)
 {
 	struct descriptor *d = ours(fd);
@@ -589,6 +601,8 @@ static int sync_any(int fd, long number)
 
 	if (d == NULL)
 		return (int)syscall(number, fd);
+	while (is_held())
+		(void)usleep(5000);
 	(void)pthread_mutex_lock(&lock);
 	if (call_fails("sync", NULL)) {
 		if (d->file != NULL)

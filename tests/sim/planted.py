@@ -16,7 +16,7 @@ SECONDS = 60 * max(1.0, min(os.getloadavg()[0] / (os.cpu_count() or 1), 8.0))
 # name: what it breaks; the file; the words and what stands there instead; needs crashes
 BUGS = {
     'early_ack': ('D1: acknowledged before the commit', 'broker/core/commit.c', [
-        ('		wait_for_it(w, job, c);\n', '		wait_for_it(w, job, c);\n		if (c->receipt != NULL && job->msg->qos == 1)\n'
+        ('		wait_for_it(w, job, c);\n', '		wait_for_it(job, c);\n		if (c->receipt != NULL && job->msg->qos == 1)\n'
          '			receipt_done(&c->receipt, c->reason, SLICE_EMPTY);\n')], True),
     'stale_retained': ('D4: after a restart a retained value is an old one', 'broker/core/commit.c', [
         ('.number = change->number,', '.number = 1000000 - change->number,')], True),
