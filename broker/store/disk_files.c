@@ -85,6 +85,7 @@ int disk_files_believe(const char *path, char text[DISK_ERROR_TEXT])
 	struct trust_request request = {.path = path, .flags = O_PATH, .refuse_sticky = is_store};
 	struct buf why = {0};
 	int rc = trust_check(&request, &why);
+	char *directory;
 
 	if (why.len > 0)
 		(void)snprintf(text, DISK_ERROR_TEXT, "%s: %.*s", path, (int)why.len,
@@ -92,7 +93,11 @@ int disk_files_believe(const char *path, char text[DISK_ERROR_TEXT])
 	buf_fini(&why);
 	if (rc == -EACCES && text[0] != '\0')
 		return rc;
-	return is_store ? disk_lock_check_files(path, text) : 0;
+	/* A data.mdb has the files of a store beside it, too. */
+	directory = store_directory(path);
+	rc = is_directory(directory) ? disk_lock_check_files(directory, text) : 0;
+	free(directory);
+	return rc;
 }
 
 /* ---- checking and reading ---- */

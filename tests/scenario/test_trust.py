@@ -1,12 +1,15 @@
 """Files that others can change are not believed: each file that the broker trusts, with each thing that can be wrong
 with it, at the start, at a reload and by the tools; and the message says what cures it."""
 
+import fcntl
 import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -341,6 +344,55 @@ def test_root_looks_after_the_files_of_a_user(house, tmp_path):
     assert run(PASSWD, FILES["password_file"], "list").returncode == 2
 
 
+@ROOT_ONLY
+@pytest.mark.parametrize("reachable", [True, False], ids=["reachable", "working-directory-alone"])
+def test_the_group_of_a_user_alone(house, tmp_path, reachable):
+    """As umask 002 makes files where each user has a group. The broker runs as that user, also where it may not walk to
+    its working directory."""
+    with tempfile.TemporaryDirectory() as open_place:
+        place = Path(open_place, "of-daemon") if reachable else tmp_path / "of-daemon"
+        os.chmod(open_place, 0o755)
+        shutil.copytree(house.directory, place)
+        for path in [place, *place.rglob("*")]:
+            os.chown(path, DAEMON, DAEMON)
+            Fault.mode(path, 0o060)
+
+        def check():
+            return subprocess.run(["setpriv", f"--reuid={DAEMON}", f"--regid={DAEMON}", "--clear-groups", BROKER, "--check",
+                                   "-c", "broker.yaml"], cwd=place, env=house.environment, text=True,
+                                  capture_output=True, check=False, stdin=subprocess.DEVNULL, timeout=PATIENCE_S)
+        assert check().returncode == 0, check().stderr
+        os.chown(place / FILES["acl_file"], STRANGER, -1)
+        done = check()
+        assert done.returncode == 2 and "only root and daemon are trusted; run: chown daemon" in done.stderr, done.stderr
+        os.chown(place / FILES["acl_file"], 0, -1)
+        assert check().returncode == 0, check().stderr
+        os.chown(place, -1, STRANGER)
+        assert "--trust-group 54321" in check().stderr
+
+
+@ROOT_ONLY
+def test_what_lies_beside_a_backup(house, tmp_path):
+    """A data.mdb in a directory for everybody: its lock is not opened when somebody else made it."""
+    tmp_path.chmod(0o1777)
+    assert tool(house, STORE, FILES["store"], "backup", str(tmp_path / "data.mdb")).returncode == 0
+    assert tool(house, STORE, str(tmp_path / "data.mdb"), "check").returncode == 0
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (tmp_path / "data.mdb-lock").symlink_to(victim)
+    lock = tmp_path / "broker.lock"
+    lock.write_text("1\n")
+    with lock.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert tool(house, STORE, str(tmp_path / "data.mdb"), "info").returncode == 1
+    assert victim.read_text() == "precious"
+    (tmp_path / "data.mdb-lock").unlink()
+    os.chown(lock, STRANGER, -1)
+    done = tool(house, STORE, str(tmp_path / "data.mdb"), "info")
+    assert done.returncode == 1 and "broker.lock: it belongs to 54321" in done.stderr, done.stderr
+    tmp_path.chmod(0o700)
+
+
 def test_a_backup_does_not_follow_links_of_others(house, tmp_path):
     """In a directory where everybody may write, what stands beside the new file is left alone."""
     sticky = tmp_path / "sticky"
@@ -402,8 +454,17 @@ def test_somebody_else_listens(house):
             s.listen()
             os._exit(0)
         os.waitpid(pid, 0)
+        asked = []
+
+        def listen():
+            with s.accept()[0] as c:
+                asked.append(c.recv(100))
+        listener = threading.Thread(target=listen, daemon=True)
+        listener.start()
         done = ctl(house)
+        listener.join(PATIENCE_S)
         assert done.returncode == 1 and f"user id {STRANGER}" in done.stderr, done.stderr
+        assert asked == [b""], asked
     path.unlink()
 
 
