@@ -4,7 +4,7 @@
  * nobody's). */
 #include "auth/login.h"
 
-#include "base/check.h"
+#include "auth/client_id.h"
 
 static enum login_verdict refuse(enum login_verdict verdict, const char *reason, const char **why)
 {
@@ -14,19 +14,10 @@ static enum login_verdict refuse(enum login_verdict verdict, const char *reason,
 
 /* Judged by what the peer says alone, before it is known whether there is such a user: the answer
  * tells nothing of the password file. */
-static bool client_id_fits(const struct login *l, struct slice name)
+static const char *misfit(const struct login *l, struct slice name)
 {
-	if (l->assigned_client_id)
-		return true;
-	switch (l->conf->bind_client_id) {
-	case BIND_CLIENT_ID_NONE:
-		return true;
-	case BIND_CLIENT_ID_EQUAL:
-		return slice_equal(l->client_id, name);
-	case BIND_CLIENT_ID_PREFIX:
-		return slice_starts_with(l->client_id, name);
-	}
-	UNREACHABLE();
+	return client_id_misfit(l->conf->bind_client_id,
+	                        l->assigned_client_id ? SLICE_EMPTY : l->client_id, name);
 }
 
 static const struct user *entry_of(bool has_password_file, const struct users *users,
@@ -49,7 +40,7 @@ static enum login_verdict decide_certificate(const struct login *l, struct ident
 {
 	struct slice name = l->certificate_name;
 	const struct user *entry = entry_of(l->has_password_file, l->users, name);
-	const char *bad_name;
+	const char *bad_name, *bad_id;
 
 	if (name.len == 0)
 		return refuse(LOGIN_BAD_CREDENTIALS, "the certificate does not name one user", why);
@@ -63,8 +54,9 @@ static enum login_verdict decide_certificate(const struct login *l, struct ident
 		              "the certificate's user is not in the password file", why);
 	if (entry != NULL && entry->locked)
 		return refuse(LOGIN_BAD_CREDENTIALS, "the user is locked", why);
-	if (!client_id_fits(l, name))
-		return refuse(LOGIN_BAD_CLIENT_ID, "the client id does not fit the user", why);
+	bad_id = misfit(l, name);
+	if (bad_id != NULL)
+		return refuse(LOGIN_BAD_CLIENT_ID, bad_id, why);
 	*identity =
 	    identity_new(IDENTITY_CERTIFICATE, name, entry == NULL ? 0 : entry->entry_id, 0);
 	return LOGIN_ACCEPTED;
@@ -88,9 +80,10 @@ static enum login_verdict decide_password(const struct login *l, struct identity
                                           const char **why)
 {
 	const struct user *entry = entry_of(l->has_password_file, l->users, l->user_name);
+	const char *bad_id = misfit(l, l->user_name);
 
-	if (!client_id_fits(l, l->user_name))
-		return refuse(LOGIN_BAD_CLIENT_ID, "the client id does not fit the user", why);
+	if (bad_id != NULL)
+		return refuse(LOGIN_BAD_CLIENT_ID, bad_id, why);
 	*why = no_password_login(entry, l->scram);
 	if (*why == NULL && !l->scram && (!l->has_password || l->password.len == 0))
 		*why = "a user name without a password";
@@ -155,6 +148,7 @@ static bool certificate_decides(const struct login *l)
 static const char *now_invalid(const struct identity *id, const struct login *now)
 {
 	const struct user *entry = entry_of(now->has_password_file, now->users, id->name);
+	const char *bad_id = misfit(now, id->name);
 
 	if (now->certificate_required && !now->has_certificate)
 		return "a client certificate is required";
@@ -164,8 +158,8 @@ static const char *now_invalid(const struct identity *id, const struct login *no
 		return "the certificate does not name this user any more";
 	if (id->kind == IDENTITY_ANONYMOUS)
 		return now->conf->anonymous ? NULL : "anonymous is not allowed";
-	if (!client_id_fits(now, id->name))
-		return "the client id does not fit the user";
+	if (bad_id != NULL)
+		return bad_id;
 	if (certificate_decides(now))
 		return entry_changed(id, now->has_password_file, entry);
 	if (id->kind == IDENTITY_CERTIFICATE)

@@ -18,7 +18,7 @@ struct login {
 	struct slice user_name;
 	struct slice password;
 	struct slice client_id;
-	bool assigned_client_id; /* the broker chose it: bind_client_id does not apply */
+	bool assigned_client_id; /* the broker chose it: of no user, for bind_client_id */
 	bool has_certificate;    /* verified by TLS */
 	/* What the certificate names by certificate_user; empty where it names nobody or more than
 	 * one. */
@@ -33,10 +33,10 @@ enum login_verdict {
 	                          nobody: ask with a NULL entry, for the time it takes */
 	LOGIN_BAD_CREDENTIALS, /* 0x86, 3.1.1 code 4: wrong, unknown, locked, all alike */
 	LOGIN_NOT_AUTHORIZED,  /* 0x87, 3.1.1 code 5: anonymous not allowed, certificate missing */
-	LOGIN_BAD_CLIENT_ID,   /* 0x85, 3.1.1 code 2: bind_client_id */
+	LOGIN_BAD_CLIENT_ID,   /* 0x85, 3.1.1 code 2: bind_client_id; *why may be told */
 };
 
-/* `why` is for our log only, never for the peer. */
+/* `why` is for our log only, never for the peer, but for LOGIN_BAD_CLIENT_ID. */
 enum login_verdict login_decide(const struct login *l, struct identity **identity,
                                 const char **why);
 

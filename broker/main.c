@@ -15,6 +15,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/trust.h"
+#include "core/check_sessions.h"
 #include "core/policy.h"
 #include "core/server.h"
 #include "store/disk_files.h"
@@ -106,6 +107,7 @@ static bool check_store(const struct conf *conf)
 	char text[DISK_ERROR_TEXT];
 	struct errors errors = {0};
 	uint32_t format;
+	bool ok;
 
 	if (directory == NULL)
 		return true;
@@ -117,7 +119,12 @@ static bool check_store(const struct conf *conf)
 	disk_files_foretell(format, DISK_FORMAT, text);
 	if (text[0] != '\0')
 		printf("%s: the store is of format %" PRIu32 ": %s\n", directory, format, text);
-	return true;
+	if (format == 0)
+		return true;
+	check_sessions(conf, &errors);
+	ok = errors.error_count == 0;
+	print_errors(&errors);
+	return ok;
 }
 
 static int check(const char *path)

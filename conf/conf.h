@@ -30,7 +30,8 @@ enum conf_certificate_user {
 enum conf_bind_client_id {
 	BIND_CLIENT_ID_NONE,
 	BIND_CLIENT_ID_EQUAL,
-	BIND_CLIENT_ID_PREFIX,
+	BIND_CLIENT_ID_PREFIX,     /* the name ends where it ends in the client id */
+	BIND_CLIENT_ID_PREFIX_ANY, /* whatever follows the name */
 };
 
 enum conf_partial_subscriptions {

@@ -30,6 +30,7 @@ static const struct schema_word bind_client_id_words[] = {
     {"none", BIND_CLIENT_ID_NONE},
     {"equal", BIND_CLIENT_ID_EQUAL},
     {"prefix", BIND_CLIENT_ID_PREFIX},
+    {"prefix_any", BIND_CLIENT_ID_PREFIX_ANY},
 };
 static const struct schema_word partial_words[] = {
     {"refuse", PARTIAL_SUBSCRIPTIONS_REFUSE},
@@ -107,7 +108,12 @@ static const struct schema_key authentication_keys[] = {
              "than none."},
     {"bind_client_id", SCHEMA_ENUM, 0, AT(struct conf_authentication, bind_client_id),
      .default_text = "none", WORDS(bind_client_id_words),
-     .help = "The client id must be, or start with, the user's name."},
+     .help =
+         "The client id must be the user's name (equal), or that or begin with it: with prefix an "
+         "ASCII character that is neither letter nor digit must follow the name, so that al may "
+         "be al-lamp, but not alice-lamp; with prefix_any anything may. A client that sends no "
+         "id is refused by equal and prefix: the one that the broker assigns is not the "
+         "user's. Anonymous clients may have any."},
 };
 static const struct schema_section authentication_section = {
     "authentication",

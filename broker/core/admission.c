@@ -42,7 +42,6 @@ static enum refusal check_login(struct conn *c, const struct conf_listener *l)
 	bool valid;
 
 	connect_fill_login(c, &packet, &name, &now);
-	now.assigned_client_id = c->assigned_client_id;
 	valid = login_still_valid(id, &now, &c->refused_why);
 	buf_fini(&name);
 	if (!valid && now.certificate_required && !now.has_certificate)

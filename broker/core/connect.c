@@ -122,9 +122,8 @@ void connect_refuse_login(struct conn *c, const struct connect *packet, enum log
 		connect_refuse_packet(c, packet, REASON_NOT_AUTHORIZED, why, SLICE_EMPTY);
 		break;
 	case LOGIN_BAD_CLIENT_ID:
-		connect_refuse_packet(
-		    c, packet, REASON_CLIENT_ID_NOT_VALID, why,
-		    SLICE("the client id must be the user name, or begin with it"));
+		connect_refuse_packet(c, packet, REASON_CLIENT_ID_NOT_VALID, why,
+		                      slice_of_str(why));
 		break;
 	case LOGIN_BAD_CREDENTIALS:
 	case LOGIN_NEEDS_PASSWORD:
@@ -553,7 +552,8 @@ void connect_fill_login(struct conn *c, const struct connect *packet, struct buf
 	    .user_name = packet->user_name,
 	    .password = packet->password,
 	    .client_id = packet->client_id,
-	    .assigned_client_id = packet->client_id.len == 0,
+	    .assigned_client_id =
+		c->session != NULL ? c->assigned_client_id : packet->client_id.len == 0,
 	    .has_certificate = l->tls.client_certificates != CLIENT_CERTIFICATES_NONE &&
 	                       stream_has_certificate(c->stream),
 	    .certificate_required = l->tls.client_certificates == CLIENT_CERTIFICATES_REQUIRED,

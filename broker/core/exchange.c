@@ -131,12 +131,21 @@ static void succeed(struct exchange *e)
 	exchange_free(e);
 }
 
+/* The CONNECT that waits; of one who is connected, what the login is judged by. */
+static void take_packet(const struct exchange *e, struct connect *packet)
+{
+	if (is_first_login(e))
+		decode_kept(e, packet);
+	else
+		*packet = (struct connect){.version = MQTT_5_0,
+		                           .client_id = session_client_id(e->conn->session)};
+}
+
 static bool is_still_valid(struct exchange *e, const char **why)
 {
-	struct connect packet = {.client_id = SLICE_EMPTY};
+	struct connect packet;
 
-	if (is_first_login(e))
-		decode_kept(e, &packet);
+	take_packet(e, &packet);
 	return connect_still_valid(e->conn, &packet, e->identity, e->generation, why);
 }
 
@@ -207,19 +216,16 @@ static void send_auth(struct exchange *e, struct slice data)
 static enum login_verdict decide(struct exchange *e)
 {
 	struct conn *c = e->conn;
-	struct connect packet = {.version = MQTT_5_0};
 	struct buf name = {0};
 	enum login_verdict verdict;
+	struct connect packet;
 	struct login login;
 
-	if (is_first_login(e))
-		decode_kept(e, &packet);
+	take_packet(e, &packet);
 	connect_fill_login(c, &packet, &name, &login);
 	login.scram = true;
 	login.has_user_name = true;
 	login.user_name = buf_slice(&e->scram.user);
-	if (!is_first_login(e)) /* the client id was judged then, and is the same */
-		login.assigned_client_id = true;
 	verdict = login_decide(&login, &e->identity, &e->why);
 	buf_fini(&name);
 	if (e->why == NULL)

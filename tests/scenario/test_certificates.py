@@ -192,6 +192,8 @@ def test_resumption_skips_nothing(new_house, certificates, version):
 @pytest.mark.parametrize("mode, client_id, allowed", [
     ("equal", "cert-user", True), ("equal", "cert-user-2", False), ("equal", "x", False),
     ("prefix", "cert-user", True), ("prefix", "cert-user-2", True), ("prefix", "x-cert-user", False),
+    ("prefix", "cert-user2", False), ("prefix_any", "cert-user2", True), ("prefix_any", "x-cert-user", False),
+    ("equal", "", False), ("prefix", "", False), ("prefix_any", "", True),
 ])
 def test_bind_client_id(new_house, certificates, mode, client_id, allowed):
     """[MQTT5-3.1.3-8]"""

@@ -205,7 +205,34 @@ def test_users_who_do_not(broker):
 def test_a_client_id_that_begins_with_the_user(broker):
     with Wire(broker, client_id="anna-lamp", listener=PREFIX) as client:
         assert client.connack.props["receive_maximum"] == 10 and client.connack.props["maximum_qos"] == 1
-    with Wire(broker, client_id="bert-lamp", listener=PREFIX, expect=0x85):
+    Wire(broker, client_id="bert-lamp", listener=PREFIX, expect=0x85).expect_close()
+
+
+def test_a_client_id_that_goes_on_in_another_name(old):
+    """`prefix` took it then; now the refusal, and --check from what is kept, say which id and what to change."""
+    text = (old.directory / "broker.yaml").read_text(encoding="utf-8")
+    assert text.count("bind_client_id: prefix }") == 1
+    as_then = text.replace("bind_client_id: prefix }", "bind_client_id: prefix_any }")
+    old.write_file("broker.yaml", as_then)
+    with old, Wire(old, client_id="annabell", listener=PREFIX, clean=False, props=FOREVER):
+        pass
+    old.write_file("broker.yaml", text)
+    said = [old.command("--check")]
+    with old:
+        said.append(old.command("--check"))
+        mark = old.mark()
+        refused = Wire(old, client_id="annabell", listener=PREFIX, expect=0x85)
+        assert "prefix_any" in refused.connack.props["reason_string"]
+        logged = old.wait_log("connect-refused", mark, client_id="annabell", user="anna")
+        assert "bind_client_id: prefix" in logged["cause"] and "prefix_any" in logged["cause"]
+    for done in said:
+        assert done.returncode == 0 and "broker.yaml is fine" in done.stdout, done.stderr
+        told = [line for line in done.stderr.splitlines() if "client_id" in line]
+        assert len(told) == 1, done.stderr
+        assert '{"user":"anna","client_id":"annabell"}' in told[0] and "prefix_any" in told[0], told
+    old.write_file("broker.yaml", as_then)
+    assert "annabell" not in old.command("--check").stderr
+    with old, resumed(old, "annabell", listener=PREFIX):
         pass
 
 

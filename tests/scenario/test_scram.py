@@ -466,8 +466,14 @@ def test_the_client_id_must_fit(new_house):
     with house:
         with ScramWire(house, "bo", client_id="bo-1") as client:
             client.authenticate_again()
+            reload(house)  # nothing of the id changed: it may go on
+            client.authenticate_again()
         for user in ("bo", "nobody"):
-            ScramWire(house, user, login=False, client_id="x-1").refused(0x85)
+            for client_id in ("x-1", "boo", ""):
+                ScramWire(house, user, login=False, client_id=client_id).refused(0x85)
+        house.config["authentication"]["bind_client_id"] = "prefix_any"
+        house.write()
+        reload(house)
         with ScramWire(house, "bo", client_id="") as client:
             assert client.connack.props["assigned_client_identifier"]
             client.authenticate_again()

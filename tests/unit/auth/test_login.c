@@ -4,9 +4,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
+#include "auth/client_id.h"
 #include "auth/login.h"
 #include "base/hash.h"
 
@@ -58,6 +60,7 @@ struct row {
 #define BAD_ID   LOGIN_BAD_CLIENT_ID
 #define EQUAL    BIND_CLIENT_ID_EQUAL
 #define PREFIX   BIND_CLIENT_ID_PREFIX
+#define ANY      BIND_CLIENT_ID_PREFIX_ANY
 
 /* clang-format off: a table */
 static const struct row rows[] = {
@@ -125,13 +128,33 @@ static const struct row rows[] = {
      .want = BAD_ID},
     {"unknown, fits", .user = "eve", .password = "x", .client_id = "eve", .bind = EQUAL,
      .want = HASHED},
-    {"assigned client id", .user = "anna", .password = "x", .client_id = "q7", .assigned = true,
-     .bind = EQUAL, .want = HASHED, .who = PASSWORD, .entry_id = 0xa1},
+    {"prefix, a longer name", .user = "anna", .password = "x", .client_id = "annabell",
+     .bind = PREFIX, .want = BAD_ID},
+    {"prefix, unknown, a longer name", .user = "ev", .password = "x", .client_id = "eve-1",
+     .bind = PREFIX, .want = BAD_ID},
+    {"prefix any, a longer name", .user = "anna", .password = "x", .client_id = "annabell",
+     .bind = ANY, .want = HASHED, .who = PASSWORD, .entry_id = 0xa1},
+    {"prefix any, other", .user = "anna", .password = "x", .client_id = "bo-1", .bind = ANY,
+     .want = BAD_ID},
+    {"equal, assigned", .user = "anna", .password = "x", .client_id = "anna", .assigned = true,
+     .bind = EQUAL, .want = BAD_ID},
+    {"equal, assigned, unknown", .user = "eve", .password = "x", .client_id = "", .assigned = true,
+     .bind = EQUAL, .want = BAD_ID},
+    {"prefix, assigned", .user = "anna", .password = "x", .client_id = "anna-1", .assigned = true,
+     .bind = PREFIX, .want = BAD_ID},
+    {"prefix any, assigned", .user = "anna", .password = "x", .client_id = "q7", .assigned = true,
+     .bind = ANY, .want = HASHED, .who = PASSWORD, .entry_id = 0xa1},
+    {"bound to nothing, assigned", .user = "anna", .password = "x", .client_id = "q7",
+     .assigned = true, .want = HASHED, .who = PASSWORD, .entry_id = 0xa1},
+    {"scram, assigned", .user = "both", .scram = true, .assigned = true, .bind = EQUAL,
+     .want = BAD_ID},
+    {"anonymous, assigned", .anonymous = true, .assigned = true, .bind = EQUAL, .want = ACCEPTED,
+     .who = ANONYMOUS},
     {"certificate, fits", .certificate = "anna", .client_id = "anna", .bind = EQUAL,
      .want = ACCEPTED, .who = CERTIFICATE, .entry_id = 0xa1},
     {"certificate, other", .certificate = "anna", .client_id = "bo", .bind = EQUAL, .want = BAD_ID},
     {"certificate, assigned", .certificate = "anna", .client_id = "q7", .assigned = true,
-     .bind = EQUAL, .want = ACCEPTED, .who = CERTIFICATE, .entry_id = 0xa1},
+     .bind = EQUAL, .want = BAD_ID},
 
     /* certificates that name the user, with a password file */
     {"certificate alone", .certificate = "anna", .want = ACCEPTED, .who = CERTIFICATE,
@@ -324,8 +347,10 @@ static const struct reload_case {
      .file = SLICE_INIT(A1 ":hash=" HASH "\n"), .client_id = "lamp", .bind = BIND_CLIENT_ID_PREFIX},
     {"nor that of a certificate user", .kind = IDENTITY_CERTIFICATE, .entry_id = 0xa1,
      .file = SLICE_INIT(A1 "\n"), .client_id = "lamp", .bind = BIND_CLIENT_ID_EQUAL},
-    {"one that the broker chose fits", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
-     .file = SLICE_INIT(A1 ":hash=" HASH "\n"), .bind = BIND_CLIENT_ID_EQUAL, .valid = true},
+    {"one that the broker chose is of nobody", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 ":hash=" HASH "\n"), .bind = BIND_CLIENT_ID_EQUAL},
+    {"and fits where any may follow", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 ":hash=" HASH "\n"), .bind = BIND_CLIENT_ID_PREFIX_ANY, .valid = true},
     {"of anonymous none is asked", .kind = IDENTITY_ANONYMOUS, .client_id = "lamp",
      .bind = BIND_CLIENT_ID_EQUAL, .valid = true},
 };
@@ -371,9 +396,70 @@ static void reload_table(void **state)
 	}
 }
 
+/* User, client id, and by which of the rules it fits. */
+static const struct {
+	const char *user, *client_id;
+	bool equal, prefix, prefix_any;
+} ids[] = {
+    {"al", "al", true, true, true},
+    {"al", "al-lamp", false, true, true},
+    {"al", "al/lamp", false, true, true},
+    {"al", "al.lamp", false, true, true},
+    {"al", "al lamp", false, true, true},
+    {"al", "al_lamp", false, true, true},
+    {"al", "al@", false, true, true},
+    {"al", "al[", false, true, true},
+    {"al", "al`", false, true, true},
+    {"al", "al{", false, true, true},
+    {"al", "al:", false, true, true},
+    {"al", "alice-lamp", false, false, true},
+    {"al", "ala", false, false, true},
+    {"al", "alz", false, false, true},
+    {"al", "alA", false, false, true},
+    {"al", "alZ", false, false, true},
+    {"al", "al0", false, false, true},
+    {"al", "al9", false, false, true},
+    /* letters beyond ASCII, a combining one, and what is no letter but costs a table to know */
+    {"al", "al\xc3\xa9on", false, false, true},
+    {"al", "al\xcc\x81", false, false, true},
+    {"al", "al\xe2\x80\x94lamp", false, false, true},
+    {"\xc3\xa5sa", "\xc3\xa5sa-1", false, true, true},
+    {"\xc3\xa5sa", "\xc3\xa5sa1", false, false, true},
+    {"al", "a", false, false, false},
+    {"al", "Al", false, false, false},
+    {"al", "-al", false, false, false},
+    {"al", "x", false, false, false},
+    {"al", "", false, false, true}, /* the broker assigns one */
+    {"auto", "", false, false, true},
+};
+
+static void which_client_ids_fit(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+		const bool want[] = {[BIND_CLIENT_ID_NONE] = true,
+		                     [BIND_CLIENT_ID_EQUAL] = ids[i].equal,
+		                     [BIND_CLIENT_ID_PREFIX] = ids[i].prefix,
+		                     [BIND_CLIENT_ID_PREFIX_ANY] = ids[i].prefix_any};
+
+		for (unsigned bind = 0; bind < sizeof(want) / sizeof(want[0]); bind++) {
+			const char *why = client_id_misfit(bind, slice_of_str(ids[i].client_id),
+			                                   slice_of_str(ids[i].user));
+
+			if ((why == NULL) != want[bind])
+				fail_msg("%s, %s, %u: %s", ids[i].user, ids[i].client_id, bind,
+				         why == NULL ? "fits" : why);
+		}
+	}
+	/* Whoever would have fitted before is told what does so now. */
+	assert_non_null(strstr(client_id_misfit(BIND_CLIENT_ID_PREFIX, SLICE("alice"), SLICE("al")),
+	                       "prefix_any"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(which_client_ids_fit),
 	    cmocka_unit_test(decision_table),
 	    cmocka_unit_test(reload_table),
 	};

@@ -105,6 +105,8 @@ static const struct row rows[] = {
     {"authentication", "bind_client_id", "none", "none"},
     {"authentication", "bind_client_id", "equal", "equal"},
     {"authentication", "bind_client_id", "prefix", "prefix"},
+    {"authentication", "bind_client_id", "prefix_any", "prefix_any"},
+    {"authentication", "bind_client_id", "prefix-any", NULL},
     {"authentication", "bind_client_id", "true", NULL},
 
     {"authorization", "acl_file", "acl.yaml", "\"acl.yaml\""},
