@@ -6,8 +6,10 @@
 
 struct told *session_told(struct session *s)
 {
-	if (s->told == NULL)
+	if (s->told == NULL) {
 		s->told = xnew(s->told);
+		charge_add(s->worker, &s->charge, sizeof(*s->told));
+	}
 	return s->told;
 }
 

@@ -563,7 +563,7 @@ bool session_deliver(struct session *s, struct msg *msg, const struct delivery *
 		return false; /* QoS 0 is not kept for who is away */
 	if (s->conn->holding > 0 || s->waiting.qos0_count > 0)
 		return enqueue(s, msg, d, 0); /* behind those of its kind */
-	full = conn_memory_output_exceeds(s->conn, msg_bytes(msg), false);
+	full = conn_memory_output_exceeds(s->conn, msg_bytes(msg), d->paced);
 	if (full == NULL)
 		return send_qos0(s, msg, d);
 	session_count_drop(s, full);

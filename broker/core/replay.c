@@ -8,7 +8,9 @@
 #include "base/list.h"
 #include "core/admission.h"
 #include "core/backlog.h"
+#include "core/conn_memory.h"
 #include "core/keep.h"
+#include "core/memory_wait.h"
 #include "core/server.h"
 #include "core/session_work.h"
 #include "core/sys.h"
@@ -28,7 +30,8 @@ struct replay {
 	bool kept; /* the journal has it: values gather here, and enter the queue all together */
 	struct msg **values;
 	size_t value_count, value_cap, given;
-	size_t bytes; /* of those that are not given yet */
+	size_t bytes;   /* of those that are not given yet */
+	size_t charged; /* to the session, of all that it holds */
 	/* What enters the queue, while it is being built. */
 	struct journal_group *group;
 	size_t grouped;
@@ -127,8 +130,16 @@ static void forget_group(struct replay *r)
 	r->grouped = r->given;
 }
 
+/* It has so much of the session's memory now. */
+static void charge(struct session *s, struct replay *r, size_t bytes)
+{
+	charge_add(s->worker, &s->charge, (uint64_t)bytes - r->charged); /* modulo 2^64 */
+	r->charged = bytes;
+}
+
 static void replay_free(struct session *s, struct replay *r)
 {
+	charge(s, r, 0);
 	if (r->sub != NULL)
 		r->sub->replay = NULL;
 	DL_DELETE(s->replays, r);
@@ -276,16 +287,89 @@ static size_t one_slice(struct session *s, size_t budget)
 	return 1;
 }
 
+/* --- memory --- */
+
+/* In what is prepared for the queue. */
+#define RECORD_BYTES ((size_t)256)
+
+/* The values too: they may not be the retained ones any more. */
+static size_t memory_of(const struct replay *r)
+{
+	size_t begun = r->cursor == NULL ? 0 : retain_cursor_bytes(r->cursor);
+
+	return sizeof(*r) + begun + r->value_cap * sizeof(struct msg *) +
+	       (r->group == NULL ? 0 : (r->grouped - r->given) * RECORD_BYTES) + r->bytes;
+}
+
+/* Has nothing of it been given yet? */
+static bool may_gather_again(const struct replay *r)
+{
+	return r->sub != NULL && r->kept && r->given == 0;
+}
+
+/* What was gathered is let go, and gathered once more. */
+static void gather_again(struct session *s, struct replay *r)
+{
+	forget_group(r);
+	forget_values(r);
+	retain_cursor_free(&r->cursor);
+	r->cursor =
+	    retain_cursor_new(s->worker->server->retain, subscription_filter(r->sub), r->until);
+	charge(s, r, memory_of(r));
+}
+
+/* It stands still, for its client does not read or acknowledge: what it holds is held against the
+ * session. Where there is no memory for that it waits on disk, or begins again. */
+static void hold(struct session *s, struct replay *r)
+{
+	size_t bytes = memory_of(r), count = r->value_count - r->given;
+
+	if (bytes <= r->charged ||
+	    quota_memory(s->worker, s->charge.payer, bytes - r->charged) == NULL) {
+		charge(s, r, bytes);
+	} else if (may_gather_again(r)) {
+		gather_again(s, r);
+	} else if (r->sub != NULL) {
+		charge(s, r, bytes);
+	} else if (backlog_leave_rest(s, r->position, count, r->bytes)) {
+		replay_free(s, r);
+		memory_wait(s);
+	}
+}
+
+/* How many values may be read: none where there is no memory for them, one where the client waits
+ * for nothing else. What is gathered is not sent yet, see hold(). */
+static size_t affordable(struct session *s, size_t budget)
+{
+	const struct replay *r = s->replays;
+
+	if ((r->kept && r->sub != NULL) ||
+	    quota_memory(s->worker, s->charge.payer, SLICE_BYTES) == NULL)
+		return budget;
+	return s->waiting.count == 0 && s->sent.count == 0 &&
+	               quota_memory_drain(s->worker, s->charge.payer, CONN_OUTPUT_FREE) == NULL
+	           ? 1
+	           : 0;
+}
+
 /* Several filters of one SUBSCRIBE share a turn where they have little to give. */
 size_t replay_slice(struct session *s)
 {
 	size_t left = SLICE_VALUES;
 
 	while (left > 0 && s->replays != NULL && may_go_on(s)) {
-		size_t cost = one_slice(s, left);
+		size_t budget = affordable(s, left), cost;
 
+		if (budget == 0) {
+			hold(s, s->replays);
+			memory_wait(s);
+			return SLICE_VALUES - left;
+		}
+		cost = one_slice(s, budget);
 		left -= cost < left ? cost : left;
 	}
+	if (s->replays != NULL && !may_go_on(s))
+		hold(s, s->replays);
 	replay_wake(s);
 	return SLICE_VALUES - left;
 }
@@ -320,6 +404,7 @@ static void start(struct session *s, struct subscription *sub, uint64_t until)
 	r->kept = is_to_be_kept(s, sub);
 	r->sub = sub;
 	sub->replay = r;
+	charge(s, r, memory_of(r));
 	DL_APPEND(s->replays, r);
 }
 
@@ -395,6 +480,8 @@ void replays_page_out(struct session *s)
 	DL_FOREACH_SAFE (s->replays, r, next) {
 		if (r->sub == NULL)
 			page_out(s, r);
+		else if (may_gather_again(r) && r->value_count > 0)
+			gather_again(s, r);
 	}
 }
 

@@ -63,11 +63,11 @@ static void on_expiry(struct timer *timer, void *home_arg)
 }
 
 /* Itself; its origin, its subject of the rules and its identity with the names in them; its places
- * in tables of the worker and in the journal's; what the log was told. */
+ * in tables of the worker and in the journal's. */
 size_t session_cost(const struct identity *identity, struct slice client_id)
 {
 	return sizeof(struct session) + sizeof(struct origin) + sizeof(struct identity) +
-	       sizeof(struct told) + 12 * CHARGE_ALLOC + 512 +
+	       8 * CHARGE_ALLOC + 128 +
 	       2 * (identity->key.len + identity->name.len + client_id.len);
 }
 
@@ -283,6 +283,7 @@ static void release_all(struct session *s)
 	charge_sub(w, &s->charge, session_cost(s->identity, s->origin->client_id));
 	charge_sub(w, &s->charge, s->slot_count * sizeof(struct outgoing *));
 	charge_sub(w, &s->charge, s->pending_bytes);
+	charge_sub(w, &s->charge, s->told == NULL ? 0 : sizeof(*s->told));
 	REQUIRE(s->charge.bytes == 0); /* what it had is freed, and was given back */
 	charge_fini(w, &s->charge);
 	acl_subject_free(s->subject);

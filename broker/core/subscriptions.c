@@ -30,13 +30,14 @@ size_t subscription_cost(struct slice filter)
 /* Of one level in the tree of filters, with its places in the tree's table; of what a filter's node
  * carries besides: the target or the member, the group with its name, and places in three tables.
  */
-#define NODE_BYTES   ((size_t)112)
-#define FILTER_BYTES ((size_t)320)
+#define NODE_BYTES   ((size_t)104)
+#define FILTER_BYTES ((size_t)128)
 
 size_t subscription_memory(struct slice filter)
 {
-	return sizeof(struct subscription) + 3 * filter.len + topic_levels(filter) * NODE_BYTES +
-	       FILTER_BYTES;
+	size_t nodes = topic_has_wildcard(filter) ? topic_levels(filter) : 1;
+
+	return sizeof(struct subscription) + 3 * filter.len + nodes * NODE_BYTES + FILTER_BYTES;
 }
 
 struct subscription *subscription_find(struct session *s, struct slice filter)

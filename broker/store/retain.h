@@ -73,6 +73,8 @@ void retain_disown(struct retain *r, struct slice owner);
 struct retain_cursor;
 struct retain_cursor *retain_cursor_new(struct retain *r, struct slice filter, uint64_t until);
 void retain_cursor_free(struct retain_cursor **c);
+/* What it takes of memory. */
+size_t retain_cursor_bytes(const struct retain_cursor *c);
 
 /* `generation` of the policy for which the writer was found (still) permitted, kept per value by
  * the caller: 0 at first. */

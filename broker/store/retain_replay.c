@@ -26,14 +26,16 @@ struct retain_cursor {
 	bool done;
 	bool multi; /* the filter ends in `#`, which is not counted in levels */
 	size_t levels;
+	size_t size_bytes;           /* of all this */
 	struct cursor_level level[]; /* their bytes stand behind the last */
 };
 
 struct retain_cursor *retain_cursor_new(struct retain *r, struct slice filter, uint64_t until)
 {
 	size_t levels = topic_levels(filter);
-	struct retain_cursor *c =
-	    xcalloc(1, sizeof(*c) + levels * sizeof(c->level[0]) + filter.len);
+	size_t size =
+	    sizeof(struct retain_cursor) + levels * sizeof(struct cursor_level) + filter.len;
+	struct retain_cursor *c = xcalloc(1, size);
 	uint8_t *bytes = (uint8_t *)&c->level[levels];
 	struct topic_walk walk = topic_walk_of(slice_of(bytes, filter.len));
 	struct slice name;
@@ -41,6 +43,7 @@ struct retain_cursor *retain_cursor_new(struct retain *r, struct slice filter, u
 	memcpy(bytes, filter.data, filter.len);
 	c->retain = r;
 	c->until = until;
+	c->size_bytes = size;
 	c->at = retain_node_of(r->tree.root);
 	while (topic_walk_next(&walk, &name)) {
 		c->level[c->levels++] = (struct cursor_level){
@@ -53,6 +56,11 @@ struct retain_cursor *retain_cursor_new(struct retain *r, struct slice filter, u
 	if (c->multi)
 		c->levels--;
 	return c;
+}
+
+size_t retain_cursor_bytes(const struct retain_cursor *c)
+{
+	return c->size_bytes;
 }
 
 /* Do all children of a node at this depth match? */

@@ -139,6 +139,18 @@ def test_one_user_has_no_share(new_house):
         assert {line["cause"] for line in house.logged("message-dropped", mark)} == {"limits.memory is reached"}
 
 
+def test_a_share_of_what_is_retained(new_house):
+    """It has a key of its own; what is there can always be replaced by what is not larger."""
+    with house_with(new_house, "64M", retained_bytes="1M") as house, Wire(house, user="eve") as client, \
+            Wire(house, user="alice") as other:
+        answers = [client.publish(f"eve/{n}", b"x" * 10_000, qos=1, retain=True) for n in range(120)]
+        assert {answer.reason for answer in answers} == {0x10, 0x97} and answers[60].reason == 0x10
+        assert "retained_bytes_per_user" in answers[-1].props["reason_string"]
+        assert client.publish("eve/0", b"y" * 10_000, qos=1, retain=True).reason == 0x10
+        for n in range(15):
+            assert other.publish(f"alice/{n}", b"x" * 10_000, qos=1, retain=True).reason == 0x10
+
+
 def test_a_will_that_is_refused(new_house):
     """CONNECT is answered with Quota exceeded; for who comes back to a kept session a reserve is left."""
     with house_with(new_house, "1M", memory_per_user=0) as house:
@@ -146,6 +158,7 @@ def test_a_will_that_is_refused(new_house):
             client.disconnect()
         wires = eve.wills(house, 30, 50_000)
         assert {wire.connack.reason for wire in wires} == {0, 0x97}
+        wires += eve.wills(house, 10, 10_000) + eve.wills(house, 10, 1_000)
         with Wire(house, user="alice", client_id="kept", clean=False, props=KEEP, will=mqtt.Will("w", b"x" * 20_000)) as back:
             assert back.connack.session_present
         close_all(wires)
@@ -195,13 +208,13 @@ def test_a_queue_on_disk_is_not_dropped(new_house):
     house.config["persistence"] = {"directory": str(house.directory / "store")}
     house.write()
     with house:
-        with Wire(house, user="eve", client_id="eve-away", props=KEEP) as away:
-            away.subscribe("eve/queue", qos=1)
-            away.disconnect()
+        slow = Wire(house, user="eve", client_id="eve-away", props={**KEEP, "receive_maximum": 2}, ack=False)
+        slow.subscribe("eve/queue", qos=1)
         wires = eve.subscriptions(house, 4, MB)
         with Wire(house, user="alice") as sender:
             for number in range(60):
-                assert sender.publish("eve/queue", b"%03d" % number + b"x" * 20_000, qos=1).reason == 0
+                assert sender.publish("eve/queue", b"%03d" % number + b"x" * 12_000, qos=1).reason == 0
+            slow.kill()
             with Wire(house, user="eve", client_id="eve-away", clean=False, props=KEEP) as back:
                 got = [back.message().payload[:3] for _ in range(60)]
         assert got == [b"%03d" % number for number in range(60)]

@@ -1,0 +1,324 @@
+/* What is counted of memory: all of it comes back, it is about what is allocated, and where there
+ * is little nothing that is kept is lost.  R1 */
+#include <malloc.h>
+#include <string.h>
+
+#include "core/quota.h"
+#include "proto/publish.h"
+#include "scenario.h"
+
+static const struct connect_options clean = {0};
+static const struct connect_options kept = {.keep = true, .expiry_s = 1000};
+
+static struct client *join(struct world *w, const char *name, const struct connect_options *options)
+{
+	struct client *c = client_new(w, name, MQTT_5_0);
+
+	client_join(c, options);
+	return c;
+}
+
+static uint64_t counted(struct world *w)
+{
+	return quota_memory_used(w->server);
+}
+
+#if VAKT_SANITIZED
+size_t __sanitizer_get_current_allocated_bytes(void);
+static size_t allocated(void)
+{
+	return __sanitizer_get_current_allocated_bytes();
+}
+#else
+static size_t allocated(void)
+{
+	return mallinfo2().uordblks + mallinfo2().hblkhd;
+}
+#endif
+
+/* --- all of it comes back --- */
+
+static void send_part(struct client *c)
+{
+	static uint8_t part[20000] = {PACKET_PUBLISH << 4, 0xc0, 0xb8, 0x02};
+
+	client_send(c, slice_of(part, sizeof(part)));
+}
+
+static void send_identifiers(struct client *c, uint16_t count)
+{
+	struct buf bytes = {0};
+
+	for (uint16_t id = 1; id <= count; id++) {
+		struct publish_out p = {.version = c->version,
+		                        .qos = 2,
+		                        .packet_id = id,
+		                        .topic = SLICE("some/topic"),
+		                        .payload = SLICE("x")};
+
+		publish_encode(&bytes, &p);
+	}
+	c->manual = true;
+	client_send(c, buf_slice(&bytes));
+	buf_fini(&bytes);
+}
+
+/* A bit of everything, and then everybody leaves. */
+static void all_of_it_comes_back(struct world *w)
+{
+	struct connect_options with_will = {
+	    .keep = true,
+	    .expiry_s = 1000,
+	    .topic_alias_maximum = 5,
+	    .will = {.topic = "will", .payload = "gone", .delay_s = 2000}};
+	struct client *a, *b, *pub;
+	struct pending *p;
+
+	w->hold = false;
+	a = join(w, "a", &with_will);
+	b = join(w, "b", &kept);
+	pub = join(w, "pub", &clean);
+	client_subscribe(a, "some/#", 2);
+	client_subscribe(a, "$share/group/some/+", 1);
+	client_subscribe(b, "some/topic", 1);
+	client_subscribe(b, "+/topic", 1);
+	world_run(w);
+	a->manual = true;
+	client_drop(b);
+	for (unsigned i = 0; i < 30; i++)
+		client_publish(pub, "some/topic", (uint8_t)world_random(w, 3), "payload");
+	client_publish_retained(pub, "some/state", 1, "on");
+	p = client_publish_with(pub, "some/topic", 1, "aliased");
+	p->topic_alias = 3;
+	world_run(w);
+	send_identifiers(join(w, "c", &clean), 20);
+	send_part(join(w, "d", &clean));
+	world_run(w);
+	assert_true(counted(w) > 20000);
+	client_publish_retained(pub, "some/state", 1, "");
+	world_run(w);
+	for (struct client *c = w->clients; c != NULL; c = c->next)
+		client_drop(c);
+	world_run(w);
+	world_advance(w, 1001 * 1000);
+	world_run(w);
+	assert_int_equal(counted(w), 0);
+	assert_null(w->server->payers.by_key);
+}
+
+/* --- it is about what is allocated --- */
+
+typedef void take_fn(struct world *w, struct client *c);
+
+struct kind {
+	const char *name;
+	take_fn *take;
+	take_fn *bare; /* the same without what is to be counted; NULL: nothing */
+};
+
+static void take_subscriptions(struct world *w, struct client *c)
+{
+	char filter[64];
+
+	(void)w;
+	for (unsigned i = 0; i < 1500; i++) {
+		snprintf(filter, sizeof(filter), "a/%u/b/%u/+/c", i, i);
+		client_subscribe(c, filter, 1);
+		if (i % 50 == 0)
+			world_run(w);
+	}
+}
+
+static void take_plain_subscriptions(struct world *w, struct client *c)
+{
+	char filter[64];
+
+	for (unsigned i = 0; i < 1500; i++) {
+		snprintf(filter, sizeof(filter), "plain/%u", i);
+		client_subscribe(c, filter, 1);
+		if (i % 50 == 0)
+			world_run(w);
+	}
+}
+
+static void take_queue(struct world *w, struct client *c)
+{
+	struct client *pub = join(w, "pub", &clean);
+
+	client_subscribe(c, "queue", 1);
+	world_run(w);
+	client_drop(c);
+	for (unsigned i = 0; i < 900; i++) {
+		client_publish(pub, "queue", 1, "a payload of forty bytes, more or less.");
+		world_run(w);
+	}
+}
+
+static void take_retained(struct world *w, struct client *c)
+{
+	char topic[32];
+
+	for (unsigned i = 0; i < 1500; i++) {
+		snprintf(topic, sizeof(topic), "retained/%u/state", i);
+		client_publish_retained(c, topic, 1, "a payload of forty bytes, more or less.");
+		world_run(w);
+	}
+}
+
+static void come_and_go(struct world *w, const char *prefix, const struct connect_options *options)
+{
+	char name[32];
+
+	for (unsigned i = 0; i < 300; i++) {
+		snprintf(name, sizeof(name), "%s-%u", prefix, i);
+		client_drop(join(w, name, options));
+		world_run(w);
+	}
+}
+
+static void take_sessions(struct world *w, struct client *c)
+{
+	(void)c;
+	come_and_go(w, "session", &kept);
+}
+
+/* What the clients themselves take. */
+static void take_nothing(struct world *w, struct client *c)
+{
+	(void)c;
+	come_and_go(w, "nothing", &clean);
+}
+
+static const struct kind kinds[] = {
+    {"subscriptions", take_subscriptions, NULL},
+    {"plain subscriptions", take_plain_subscriptions, NULL},
+    {"queue", take_queue, NULL},
+    {"retained", take_retained, NULL},
+    {"sessions", take_sessions, take_nothing},
+};
+
+static size_t memory_for(struct world *w, take_fn *take, struct client *c)
+{
+	size_t before = allocated();
+
+	take(w, c);
+	world_run(w);
+	return allocated() - before;
+}
+
+/* Not less than four fifths of it, not more than twice as much. */
+static void counted_as_allocated(struct world *w)
+{
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		const struct kind *kind = &kinds[i];
+		struct client *c = join(w, kind->name, &kept);
+		size_t memory, bare = 0, by_count;
+		uint64_t before;
+
+		if (kind->bare != NULL)
+			bare = memory_for(w, kind->bare, c);
+		before = counted(w);
+		memory = memory_for(w, kind->take, c) - bare;
+		by_count = (size_t)(counted(w) - before);
+		print_message("# %s: %zu allocated, %zu counted\n", kind->name, memory, by_count);
+		assert_true(by_count * 5 >= memory * 4);
+		assert_true(by_count <= memory * 2);
+	}
+}
+
+/* --- where there is little --- */
+
+#define VALUES 120
+
+/* A replay of a kept session that stands still has no memory for its values: each comes, once. */
+static void replay_with_little_memory(struct world *w)
+{
+	struct client *writer = client_new(w, "writer", MQTT_5_0);
+	struct client *reader = client_new(w, "reader", MQTT_5_0);
+	static char large[20001];
+	char topic[16];
+
+	w->hold = false;
+	memset(large, 'x', sizeof(large) - 1);
+	client_join(writer, &clean);
+	for (unsigned i = 0; i < VALUES; i++) {
+		snprintf(topic, sizeof(topic), "wide/%u", i);
+		client_publish_retained(writer, topic, 1, large);
+		world_run(w);
+	}
+	world_run(w);
+	assert_true(client_is_done(writer));
+	client_join(reader, &kept);
+	client_stall(reader, true);
+	client_subscribe(reader, "wide/#", 1);
+	world_run(w);
+	assert_true(counted(w) <= 3300 << 10);
+	if (world_random(w, 2) == 0) {
+		client_join(reader, &kept);
+		client_stall(reader, true);
+		world_run(w);
+	}
+	client_stall(reader, false);
+	world_run(w);
+	world_advance(w, 10000);
+	world_run(w);
+	for (unsigned i = 0; i < VALUES; i++) {
+		snprintf(topic, sizeof(topic), "wide/%u", i);
+		assert_int_equal(count_received(reader, topic), 1);
+	}
+}
+
+/* A queue on disk that does not fit is read in small pieces, in order. */
+static void queue_with_little_memory(struct world *w)
+{
+	struct connect_options five = {.keep = true, .expiry_s = 1000, .receive_maximum = 5};
+	const struct connect_options *options = world_random(w, 2) == 0 ? &kept : &five;
+	struct client *sub, *pub;
+	static char text[10001];
+
+	w->hold = false;
+	sub = join(w, "sub", options);
+	pub = join(w, "pub", &clean);
+	client_subscribe(sub, "x", 1);
+	world_run(w);
+	client_drop(sub);
+	for (unsigned n = 1; n <= 100; n++) {
+		memset(text, 'x', sizeof(text) - 1);
+		snprintf(text, sizeof(text), "pub:%u ", n);
+		text[strlen(text)] = 'x';
+		client_publish(pub, "x", 1, text);
+		world_run(w);
+	}
+	assert_true(client_is_done(pub));
+	client_join(sub, options);
+	for (unsigned i = 0; i < 100; i++) {
+		assert_true(counted(w) <= 600 << 10);
+		world_advance(w, 200);
+	}
+	require_at_least(sub, "pub", "x", 1, 100);
+	assert_int_equal(sub->received_count, 100);
+}
+
+#define ANONYMOUS                                                                                  \
+	"listeners:\n  - bind: unix:/run/sim.sock\nauthentication:\n  anonymous: true\n"           \
+	"  anonymous_sessions: true\nauthorization:\n  acl_file: acl.yaml\n"
+
+static const char retained_mostly[] = ANONYMOUS "limits: {memory: 3300k, retained_bytes: 8M}\n";
+static const char hardly_a_page[] = ANONYMOUS "limits: {memory: 600k, queue_messages: 1000}\n";
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    SCENARIO_WITH(all_of_it_comes_back, .seeds = 10),
+	    SCENARIO_WITH(all_of_it_comes_back, .seeds = 10, .held = true),
+	    SCENARIO_WITH(counted_as_allocated, .seeds = 1),
+	    SCENARIO_WITH(replay_with_little_memory, .conf = retained_mostly, .seeds = 10),
+	    SCENARIO_WITH(replay_with_little_memory, .conf = retained_mostly, .seeds = 10,
+	                  .held = true),
+	    SCENARIO_WITH(queue_with_little_memory, .conf = hardly_a_page, .seeds = 10,
+	                  .held = true),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
