@@ -289,7 +289,9 @@ static const struct schema_key limits_keys[] = {
              "And as long again for the AUTH packets of enhanced authentication."},
     {"unauthenticated", SCHEMA_INTEGER, 0, LIMIT(unauthenticated), .min = 1, .max = 1000000,
      .default_text = "1000",
-     .help = "Connections that have not got their CONNACK yet, all together."},
+     .help = "Connections that have not got their CONNACK yet, all together; each worker has its "
+             "equal part. When all places are taken, the address with most of them gives one "
+             "away, to an address with fewer, and of its own the one that has come least far."},
     {"subscriptions", SCHEMA_INTEGER, 0, LIMIT(subscriptions), .min = 1, .max = 1000000,
      .default_text = "10000", .help = "Subscriptions of one client."},
     {"subscription_bytes", SCHEMA_SIZE, 0, LIMIT(subscription_bytes), .min = 1 << 10,

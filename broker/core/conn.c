@@ -148,13 +148,11 @@ static void conn_let_go(struct conn *c)
 	yield_forget(c);
 	input_limit_forget(c);
 	quota_user_give(c);
-	if (c->unauthenticated)
-		atomic_fetch_sub(&server->unauthenticated, 1);
+	conn_leave_half_open(c);
 	if (c->counted) {
 		atomic_fetch_sub(&server->connections, 1);
 		atomic_fetch_sub(&server->listener_connections[stream_listener(c->stream)], 1);
 	}
-	c->unauthenticated = false;
 	c->counted = false;
 	c->session = NULL;
 	if (session != NULL) {
@@ -483,6 +481,7 @@ static void handle_first(struct conn *c)
 	switch (frame_next(&in, worker_limits(c->worker, c)->max_connect_size, &f, &needed)) {
 	case FRAME_COMPLETE:
 		stream_note_packet(c->stream);
+		half_open_progress(&c->half_open, HALF_OPEN_CONNECT);
 		why = on_connect(c, &f);
 		if (why != REASON_OK)
 			connect_refuse(c, why, "the CONNECT packet is not valid");
@@ -549,8 +548,18 @@ static void on_bytes(void *arg, struct slice bytes)
 		(void)conn_memory_keep_input(c, bytes);
 }
 
+/* For the places before CONNACK. */
+static void on_stage(void *arg, enum stream_stage stage)
+{
+	struct conn *c = arg;
+
+	half_open_progress(&c->half_open,
+	                   stage == STREAM_STAGE_HELLO ? HALF_OPEN_HELLO : HALF_OPEN_HANDSHAKE);
+}
+
 const struct stream_events conn_events = {
     .on_bytes = on_bytes,
+    .on_stage = on_stage,
     .on_drained = on_drained,
     .on_closed = on_closed,
 };
@@ -634,36 +643,53 @@ static void on_timer(struct timer *timer, void *home_arg)
 
 /* --- the beginning --- */
 
-/* Room for one more that is not yet known? A crowd from one source must not keep the others out:
- * where all places are taken, a source that holds more than a quarter of them is refused, anybody
- * else pushes out the one that has waited longest. */
-static bool make_room(struct worker *w, struct stream *stream, uint32_t max)
+/* Each worker has its part of limits.unauthenticated. False: there is no place for one more of this
+ * address that has come so far. */
+static bool make_room(struct worker *w, struct stream *stream, enum half_open_stage stage)
 {
-	struct slice key = stream_peer_key(stream);
-	struct conn *c, *oldest = NULL;
-	size_t same = 0;
+	const struct conf_listener *l = policy_listener(w->policy, stream_listener(stream));
+	unsigned workers = w->server->worker_count;
+	uint32_t max = l == NULL ? UINT32_MAX : l->limits.unauthenticated; /* it is closed soon */
+	struct half_open_place *victim;
 
-	if (atomic_load(&w->server->unauthenticated) < max)
+	if (w->half_open.count < (max < workers ? 1 : max / workers))
 		return true;
-	DL_FOREACH (w->conns, c) {
-		if (!c->unauthenticated)
-			continue;
-		if (oldest == NULL)
-			oldest = c;
-		same += slice_equal(stream_peer_key(c->stream), key);
-	}
-	if (oldest == NULL || same * 4 > max / w->server->worker_count)
+	victim = half_open_victim(&w->half_open, stream_peer_key(stream), stage);
+	if (victim == NULL)
 		return false;
-	conn_end(oldest, REASON_SERVER_BUSY,
-	         "limits.unauthenticated is reached and this one waited longest");
+	conn_end(container_of(victim, struct conn, half_open), REASON_SERVER_BUSY,
+	         "limits.unauthenticated is reached, and of the address with most of them this "
+	         "one came least far");
 	return true;
+}
+
+static void enter_half_open(struct conn *c, enum half_open_stage stage)
+{
+	atomic_fetch_add(&c->worker->server->unauthenticated, 1);
+	c->unauthenticated = true;
+	half_open_add(&c->worker->half_open, &c->half_open, stream_peer_key(c->stream), stage);
+}
+
+void conn_leave_half_open(struct conn *c)
+{
+	if (!c->unauthenticated)
+		return;
+	atomic_fetch_sub(&c->worker->server->unauthenticated, 1);
+	c->unauthenticated = false;
+	half_open_remove(&c->worker->half_open, &c->half_open);
+}
+
+/* There is no handshake on a Unix socket. */
+static enum half_open_stage first_stage(const struct conf_listener *l)
+{
+	return l->is_unix ? HALF_OPEN_HANDSHAKE : HALF_OPEN_ACCEPTED;
 }
 
 static bool is_admitted(struct worker *w, struct stream *stream, const struct conf_listener *l)
 {
 	if (w->stopping || (!l->is_unix && !quota_address_take(w, stream, l)))
 		return false;
-	if (make_room(w, stream, l->limits.unauthenticated))
+	if (make_room(w, stream, first_stage(l)))
 		return true;
 	if (!l->is_unix)
 		quota_address_give(w, stream);
@@ -685,11 +711,10 @@ void conn_accept(struct worker *w, struct stream *stream)
 	c->stream = stream;
 	c->receipts_tail = &c->receipts;
 	c->version = MQTT_3_1_1;
-	c->unauthenticated = true;
 	c->max_packet_bytes = UINT32_MAX;
 	c->timer.fire = on_timer;
 	conn_memory_begin(c);
-	atomic_fetch_add(&w->server->unauthenticated, 1);
+	enter_half_open(c, first_stage(l));
 	count(&w->counters.connections_total);
 	DL_APPEND(w->conns, c);
 	c->deadline_ms = w->home.now_ms + l->limits.connect_timeout_ms;
@@ -701,14 +726,19 @@ static void on_arrival(struct post *post, void *home_arg)
 {
 	struct conn *c = container_of(post, struct conn, post);
 	struct worker *w = home_arg;
+	bool has_room;
 
 	REQUIRE(c->worker == w);
 	conn_memory_resume(c);
+	has_room = make_room(w, c->stream, HALF_OPEN_CONNECT);
 	DL_APPEND(w->conns, c);
+	enter_half_open(c, HALF_OPEN_CONNECT);
 	timer_arm(&w->home.timers, &c->timer, c->deadline_ms);
 	stream_attach(c->stream, w->loop, &conn_events, c);
 	if (w->stopping)
 		conn_end(c, REASON_SERVER_SHUTTING_DOWN, "the broker stops");
+	else if (!has_room)
+		conn_end(c, REASON_SERVER_BUSY, "limits.unauthenticated is reached");
 	else if (c->admitted_by <= w->policy->generation)
 		conn_resume(c, CONN_PAUSE_MOVE);
 	/* else an older configuration must not decide: conn_arrive */
@@ -739,6 +769,7 @@ void conn_leave(struct conn *c)
 	REQUIRE(!c->dirty && c->session == NULL && c->receipts == NULL);
 	home_timer_disarm(&w->home, &c->timer);
 	admission_forget(c);
+	conn_leave_half_open(c);
 	DL_DELETE(w->conns, c);
 	worker_give_buf(w, &c->out);
 	conn_memory_suspend(c);

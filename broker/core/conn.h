@@ -8,6 +8,7 @@
 #include "base/home.h"
 #include "core/alias.h"
 #include "core/charge.h"
+#include "core/half_open.h"
 #include "core/input_limit.h"
 #include "core/rate.h"
 #include "core/receipt.h"
@@ -76,6 +77,7 @@ struct conn {
 	struct buf *parked; /* parked.c; NULL: nothing */
 	struct buf in;      /* an incomplete packet; the CONNECT while it is being judged */
 	struct buf out;     /* written in this turn */
+	struct half_open_place half_open; /* among those of its worker that have no CONNACK */
 	struct timer timer; /* CONNECT deadline, then keep alive, or the end of a rate's pause */
 	struct receipt *receipts, **receipts_tail;
 	struct request *request;  /* a SUBSCRIBE or UNSUBSCRIBE under way (request.h) */
@@ -183,6 +185,9 @@ void conn_close(struct conn *c);
 bool conn_handle(struct conn *c, const struct frame *f, uint64_t received_ms);
 /* Go on with packets that were read but not handled while it was paused. */
 void conn_continue(struct conn *c);
+
+/* It has got its place among the clients. */
+void conn_leave_half_open(struct conn *c);
 
 /* From connect.c: the CONNECT at its home. */
 enum reason on_connect(struct conn *c, const struct frame *f);

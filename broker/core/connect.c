@@ -441,9 +441,8 @@ static void go_live(struct conn *c)
 	struct worker *w = c->worker;
 
 	c->state = CONN_ACCEPTED;
-	c->unauthenticated = false;
 	c->counted = true;
-	atomic_fetch_sub(&w->server->unauthenticated, 1);
+	conn_leave_half_open(c);
 	server_count_connection(w->server);
 	count(&w->counters.clients_accepted);
 	atomic_fetch_add(&w->server->listener_connections[stream_listener(c->stream)], 1);

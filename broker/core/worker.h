@@ -113,6 +113,7 @@ struct worker {
 	struct session *working; /* session_work.c; utlist DL */
 	struct table filters;    /* by id: the first of its live subscribers here (utlist DL) */
 	struct conn *conns;      /* utlist DL, in order of arrival here */
+	struct half_open half_open;
 	struct admission admission;
 	struct session *memory_waits; /* memory_wait.c */
 	struct timer memory_timer;

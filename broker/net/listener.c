@@ -18,8 +18,11 @@
 #include "net/watch.h"
 
 #define ACCEPTS_PER_TURN 32
-#define RETRY_FIRST_MS   250
-#define RETRY_LAST_MS    1000
+/* With so many handshakes ahead of it the rest of a crowd waits in the kernel's backlog: who is
+ * accepted now only holds a place. */
+#define HANDSHAKES_AHEAD_MAX 64
+#define RETRY_FIRST_MS       250
+#define RETRY_LAST_MS        1000
 
 struct listener {
 	struct loop *loop;
@@ -119,7 +122,8 @@ static void on_event(void *owner, int events, bool failed)
 	(void)events;
 	l->accepting = true;
 	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
-		if (l->closed || l->paused || !accept_one(l))
+		if (l->closed || l->paused || l->loop->handshakes.count >= HANDSHAKES_AHEAD_MAX ||
+		    !accept_one(l))
 			break;
 	}
 	l->accepting = false;

@@ -22,12 +22,21 @@ enum stream_end {
 	STREAM_END_LOCAL, /* stream_close or stream_abort */
 };
 
+/* How far a handshake has come. */
+enum stream_stage {
+	STREAM_STAGE_HELLO, /* the peer's first message is whole */
+	STREAM_STAGE_DONE,
+};
+
 /* None of these is called from inside a stream_* function; on_bytes may call any stream_* function.
  */
 struct stream_events {
 	/* Bytes arrived (TLS: decrypted); borrowed for the call. Not called while paused, detached,
 	 * or after close. The first call means that the handshake is done. */
 	void (*on_bytes)(void *arg, struct slice bytes);
+	/* The handshake came so far: each stage once, in order. For the books only: no stream_*
+	 * function may be called. NULL: it does not matter. */
+	void (*on_stage)(void *arg, enum stream_stage stage);
 	/* The backlog fell to or below half of what it was when stream_backlog() was last over
 	 * STREAM_BACKLOG_LOW, or to zero. */
 	void (*on_drained)(void *arg);

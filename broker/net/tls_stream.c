@@ -429,9 +429,16 @@ static bool begin(struct tls_stream *t)
 	return true;
 }
 
+static void tell_stage(struct tls_stream *t, enum stream_stage stage)
+{
+	if (t->sock.stream.events->on_stage != NULL)
+		t->sock.stream.events->on_stage(t->sock.stream.arg, stage);
+}
+
 static void established(struct tls_stream *t)
 {
 	t->established = true;
+	tell_stage(t, STREAM_STAGE_DONE);
 	free(t->hello);
 	t->hello = NULL;
 	feed(t);
@@ -473,6 +480,8 @@ static void on_handshake(struct sock *s)
 	work_on(t);
 	tls_work_begin_handshake(&t->work);
 	result = SSL_do_handshake(t->ssl);
+	if (t->hello->seen && !t->work.hello_seen)
+		tell_stage(t, STREAM_STAGE_HELLO);
 	tls_work_end_handshake(&t->work, t->hello->seen);
 	if (result != 1 && SSL_get_error(t->ssl, result) != SSL_ERROR_WANT_READ) {
 		t->in = SLICE_EMPTY;
