@@ -4,6 +4,7 @@
 #include "core/admission.h"
 
 #include "core/connect_inside.h"
+#include "core/publish.h"
 #include "core/server.h"
 
 /* What a turn may cost: about a millisecond. */
@@ -11,6 +12,7 @@
 #define COST_CHECK       1
 #define COST_CERTIFICATE 100
 #define COST_CLOSE       50
+#define COST_WILL        10
 
 /* What a refusal is called before CONNACK, and on a connection that got its CONNACK. */
 struct ending {
@@ -128,7 +130,8 @@ void admission_start(struct worker *w, admission_done_fn *done, void *arg)
 {
 	if (w->admission.done != NULL)
 		w->admission.done(w->admission.arg);
-	w->admission = (struct admission){.next = w->conns, .done = done, .arg = arg};
+	w->admission = (struct admission){
+	    .next = w->conns, .next_session = w->all_sessions, .done = done, .arg = arg};
 }
 
 void admission_forget(struct conn *c)
@@ -139,7 +142,15 @@ void admission_forget(struct conn *c)
 		a->next = c->next;
 }
 
-static unsigned check_one(struct conn *c)
+void admission_forget_session(struct session *s)
+{
+	struct admission *a = &s->worker->admission;
+
+	if (a->next_session == s)
+		a->next_session = s->list_next;
+}
+
+static unsigned check_conn(struct conn *c)
 {
 	unsigned cost = stream_has_certificate(c->stream) ? COST_CERTIFICATE : COST_CHECK;
 
@@ -149,6 +160,27 @@ static unsigned check_one(struct conn *c)
 	}
 	admission_close(c);
 	return cost + COST_CLOSE;
+}
+
+/* A will that is denied now is told now; it stays, for the rules may be mended before it fires. */
+static unsigned check_will(struct session *s)
+{
+	struct acl_request request;
+	struct acl_verdict verdict;
+
+	if (s->will == NULL)
+		return COST_CHECK;
+	request = publish_request(ACL_WILL, s->will->msg);
+	verdict = acl_check(session_subject(s), &request);
+	if (!verdict.allowed)
+		session_log_denial(s, DENIAL_WILL, msg_topic(s->will->msg), &verdict);
+	return COST_WILL;
+}
+
+static unsigned check_session(struct session *s)
+{
+	session_judge_removal(s);
+	return check_will(s);
 }
 
 bool admission_turn(struct worker *w)
@@ -163,9 +195,15 @@ bool admission_turn(struct worker *w)
 		struct conn *c = a->next;
 
 		a->next = c->next;
-		spent += check_one(c);
+		spent += check_conn(c);
 	}
-	if (a->next != NULL && !w->stopping)
+	while (a->next_session != NULL && spent < TURN_COST && !w->stopping) {
+		struct session *s = a->next_session;
+
+		a->next_session = s->list_next;
+		spent += check_session(s);
+	}
+	if ((a->next != NULL || a->next_session != NULL) && !w->stopping)
 		return true;
 	over = *a;
 	*a = (struct admission){0};

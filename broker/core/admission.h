@@ -26,13 +26,14 @@ static inline bool admission_holds(struct conn *c)
  * that it waits for, or nothing before its CONNECT is here. */
 void admission_close(struct conn *c);
 
-/* The worker has another configuration: check everybody, beginning with the next turn. `done` runs
- * when everybody was, on the worker. */
+/* The worker has another configuration: check all connections, and then all sessions, whose user
+ * may be removed and whose will may be denied. `done` runs on the worker when that is over. */
 typedef void admission_done_fn(void *arg);
 void admission_start(struct worker *w, admission_done_fn *done, void *arg);
 /* A part of that, at the end of a turn. True: there is more to do. */
 bool admission_turn(struct worker *w);
-/* The connection leaves the worker's list. */
+/* The connection leaves the worker's list; the session does. */
 void admission_forget(struct conn *c);
+void admission_forget_session(struct session *s);
 
 #endif

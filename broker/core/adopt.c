@@ -9,7 +9,6 @@
 #include "base/alloc.h"
 #include "base/container.h"
 #include "core/admission.h"
-#include "core/publish.h"
 #include "net/listener.h"
 
 struct adoption_step {
@@ -83,32 +82,7 @@ static void adopt_listener(struct worker *w, unsigned slot, int fd)
 	}
 }
 
-/* --- sessions --- */
-
-/* A will that is denied now is told now; it stays, for the rules may be mended before it fires. */
-static void sweep_will(struct session *s)
-{
-	struct acl_request request;
-	struct acl_verdict verdict;
-
-	if (s->will == NULL)
-		return;
-	request = publish_request(ACL_WILL, s->will->msg);
-	verdict = acl_check(session_subject(s), &request);
-	if (!verdict.allowed)
-		session_log_denial(s, DENIAL_WILL, msg_topic(s->will->msg), &verdict);
-}
-
-static void sweep_sessions(struct worker *w)
-{
-	struct table_walk walk = table_walk_of(&w->sessions);
-	struct session *s;
-
-	while ((s = table_walk_next(&walk)) != NULL) {
-		sweep_will(s);
-		session_judge_removal(s);
-	}
-}
+/* --- the swap --- */
 
 static void answer(struct adoption_step *step);
 
@@ -130,7 +104,6 @@ static void on_adopt(struct post *post, void *home_arg)
 	w->policy = policy_ref(step->adoption->policy);
 	for (unsigned slot = 0; slot < w->policy->slot_count; slot++)
 		adopt_listener(w, slot, step->fds == NULL ? -1 : step->fds[slot]);
-	sweep_sessions(w);
 	policy_unref(&before);
 	admission_start(w, on_checked, step);
 }

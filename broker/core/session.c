@@ -6,6 +6,8 @@
 
 #include "base/alloc.h"
 #include "base/container.h"
+#include "base/list.h"
+#include "core/admission.h"
 #include "core/backlog.h"
 #include "core/deliver.h"
 #include "core/keep.h"
@@ -87,6 +89,7 @@ static struct session *make(struct worker *w, uint64_t id, struct identity *iden
 	charge_add(w, &s->charge, session_cost(identity, client_id));
 	table_add(&w->sessions, key_hash(identity->key, client_id), s);
 	table_add(&w->sessions_by_id, hash_id(s->id), s);
+	DL_APPEND2(w->all_sessions, s, list_prev, list_next);
 	count(&w->counters.sessions);
 	return s;
 }
@@ -279,6 +282,8 @@ static void release_all(struct session *s)
 		server_session_gone(w->server, s->identity->key);
 	table_remove(&w->sessions, key_hash(s->origin->user_key, s->origin->client_id), s);
 	table_remove(&w->sessions_by_id, hash_id(s->id), s);
+	admission_forget_session(s);
+	DL_DELETE2(w->all_sessions, s, list_prev, list_next);
 	uncount(&w->counters.sessions, 1);
 	charge_sub(w, &s->charge, session_cost(s->identity, s->origin->client_id));
 	charge_sub(w, &s->charge, s->slot_count * sizeof(struct outgoing *));

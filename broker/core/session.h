@@ -117,7 +117,8 @@ struct session {
 	uint64_t removed_since_ms;
 	struct session *work_prev, *work_next; /* in worker->working, while there is work */
 	struct session *memory_prev, *memory_next;
-	struct charge charge; /* what it takes of memory; its user pays */
+	struct session *list_prev, *list_next; /* in worker->all_sessions */
+	struct charge charge;                  /* what it takes of memory; its user pays */
 	struct table subscriptions;
 	size_t subscription_bytes; /* what their filters take */
 	size_t pending_bytes;      /* what its groups_pending take */

@@ -98,7 +98,8 @@ struct parcel;
 
 /* Connections are being checked against a new configuration (admission.h). */
 struct admission {
-	struct conn *next;       /* the first that was not checked yet */
+	struct conn *next; /* the first that was not checked yet */
+	struct session *next_session;
 	void (*done)(void *arg); /* NULL: all are */
 	void *arg;
 };
@@ -110,9 +111,10 @@ struct worker {
 	struct policy *policy;
 	struct table sessions; /* by user key and client id */
 	struct table sessions_by_id;
-	struct session *working; /* session_work.c; utlist DL */
-	struct table filters;    /* by id: the first of its live subscribers here (utlist DL) */
-	struct conn *conns;      /* utlist DL, in order of arrival here */
+	struct session *all_sessions; /* utlist DL, the oldest first */
+	struct session *working;      /* session_work.c; utlist DL */
+	struct table filters; /* by id: the first of its live subscribers here (utlist DL) */
+	struct conn *conns;   /* utlist DL, in order of arrival here */
 	struct half_open half_open;
 	struct admission admission;
 	struct session *memory_waits; /* memory_wait.c */

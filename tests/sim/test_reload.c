@@ -447,6 +447,55 @@ static void at_once(struct world *w)
 	assert_string_equal(last_received(crowd.many[0], "to"), "secret");
 }
 
+#define SESSIONS 2500
+
+static unsigned count_removed(const struct worker *worker)
+{
+	const struct session *s;
+	unsigned removed = 0;
+
+	DL_FOREACH2(worker->all_sessions, s, list_next)
+	{
+		removed += s->removed;
+	}
+	return removed;
+}
+
+/* However many there are, a turn looks at some of them; one that ends meanwhile is passed over. */
+static void many_sessions(struct world *w)
+{
+	const struct change *e = &changes[5];
+	struct worker *worker = w->server->workers[0];
+	struct identity *id = identity_new(IDENTITY_PASSWORD, SLICE("bert"), 2, 0);
+	unsigned turns = 1, first;
+	char name[16];
+	bool done;
+
+	assert_string_equal(e->name, "removed");
+	home_enter(&worker->home);
+	for (unsigned i = 0; i < SESSIONS; i++) {
+		snprintf(name, sizeof(name), "s%u", i);
+		session_new(worker, id, slice_of_str(name), false)->expiry_s = EXPIRY_NEVER;
+	}
+	identity_unref(&id);
+	home_leave();
+	begin_reload(w, e, NULL, &done);
+	turn(worker);
+	first = count_removed(worker);
+	assert_in_range(first, 1, SESSIONS / 2);
+	home_enter(&worker->home);
+	session_end(worker->admission.next_session);
+	home_leave();
+	while (worker->admission.done != NULL) {
+		turn(worker);
+		turns++;
+	}
+	assert_in_range(turns, 3, 10);
+	assert_int_equal(count_removed(worker), SESSIONS - 1);
+	world_run(w);
+	assert_true(done);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -462,6 +511,7 @@ int main(void)
 	    SCENARIO_WITH(in_hashing, .conf = conf, .acl = acl, .users = users, .hashes = true),
 	    SCENARIO_WITH(at_once, .conf = conf, .acl = acl, .users = users, .hashes = true,
 	                  .held = true, .seeds = 16),
+	    SCENARIO_WITH(many_sessions, .conf = conf, .acl = acl, .users = users, .seeds = 1),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
