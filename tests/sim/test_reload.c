@@ -177,7 +177,7 @@ static struct client *stranger(struct world *w, const struct connect_options *op
 	*own = server_home_of(w->server, slice_of_str(c->id));
 	do {
 		client_connect(c, options);
-		*at = NULL;
+		*at = w->server->workers[0];
 		for (unsigned i = 0; i < w->workers; i++) {
 			if (w->server->workers[i]->conns != NULL)
 				*at = w->server->workers[i];
