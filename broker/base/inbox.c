@@ -3,6 +3,7 @@
 #include "base/inbox.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 
 void inbox_init(struct inbox *in, inbox_wake_fn *wake, void *wake_arg)
 {
@@ -46,16 +47,27 @@ static struct post *take_all(struct inbox *in)
 	return all;
 }
 
+/* Of a turn. The clock is asked after some of them, for one may be much. */
+#define DRAIN_NS   UINT64_C(2000000)
+#define LOOK_POSTS 4
+
 bool inbox_drain(struct inbox *in, size_t budget, void *home_arg)
 {
+	uint64_t begin_ns;
+
 	if (in->taken == NULL)
 		in->taken = take_all(in);
-	for (; in->taken != NULL && budget > 0; budget--) {
+	if (in->taken == NULL)
+		return !inbox_is_empty(in);
+	begin_ns = clock_monotonic_ns();
+	for (size_t n = 1; in->taken != NULL && n <= budget; n++) {
 		struct post *post = in->taken;
 
 		in->taken = post->next;
 		post->in_flight = false;
 		post->run(post, home_arg);
+		if (n % LOOK_POSTS == 0 && clock_monotonic_ns() - begin_ns > DRAIN_NS)
+			break;
 	}
 	return in->taken != NULL || !inbox_is_empty(in);
 }

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "base/clock.h"
 
 void timers_fini(struct timers *t)
 {
@@ -88,12 +89,23 @@ void timer_arm(struct timers *t, struct timer *timer, uint64_t due_ms)
 	sift_up(t, t->count++, timer);
 }
 
+/* Of a turn: what is due then is due in the next one still. */
+#define RUN_NS      UINT64_C(2000000)
+#define LOOK_TIMERS 16
+
 void timers_run(struct timers *t, uint64_t now_ms, void *home_arg)
 {
-	for (size_t budget = t->count; budget > 0 && t->count > 0; budget--) {
+	size_t budget = t->count;
+	uint64_t begin_ns = 0;
+
+	for (size_t n = 0; n < budget && t->count > 0; n++) {
 		struct timer *timer = t->heap[0];
 
 		if (timer->due_ms > now_ms)
+			return;
+		if (n == LOOK_TIMERS)
+			begin_ns = clock_monotonic_ns();
+		else if (n % LOOK_TIMERS == 0 && n > 0 && clock_monotonic_ns() - begin_ns > RUN_NS)
 			return;
 		timer_disarm(t, timer);
 		timer->fire(timer, home_arg);

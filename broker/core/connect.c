@@ -529,7 +529,6 @@ void connect_accept(struct conn *c, const struct connect *packet, struct slice a
 	             auth_data);
 	if (c->state != CONN_ACCEPTED)
 		return;
-	session_release_again(s);
 	session_pump(s);
 }
 

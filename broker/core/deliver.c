@@ -20,7 +20,8 @@ struct merge {
 /* Does this subscription take this message at all? */
 static bool wants(const struct subscription *sub, const struct msg *msg)
 {
-	if (sub->options.no_local && msg->origin->session_id == sub->session->id)
+	if (sub->session->ended ||
+	    (sub->options.no_local && msg->origin->session_id == sub->session->id))
 		return false; /* [MQTT5-3.8.3-3] */
 	/* A change that its replay gives, or gave. */
 	return msg->number == 0 || msg->number > sub->since;

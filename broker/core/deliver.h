@@ -31,16 +31,17 @@ bool session_deliver(struct session *s, struct msg *msg, const struct delivery *
 /* Send what waits, as far as the window and the backlog allow: what was on the wire before a
  * reconnect first, in order, then what was never sent. [MQTT-4.4.0-1] */
 void session_pump(struct session *s);
-/* A client is back: the PUBRELs that it did not answer, at once, whatever the window says.
- * [MQTT5-3.3.4-10] [MQTT-4.4.0-1] */
-void session_release_again(struct session *s);
 /* A dropped message is counted, and told. */
 void session_count_drop(struct session *s, const char *cause);
-/* Free all that waits and is on the wire; shared messages go to other members where the standard
- * says so. */
-void session_drop_outgoing(struct session *s, bool give_away);
-/* The connection broke: QoS 1 of a $share group goes to another online member. */
-void session_give_shared_away(struct session *s, bool ending);
+/* The client has gone: what it was sent is written down, QoS 1 of a $share group goes to another
+ * online member; all of it in slices. */
+void session_leave_outgoing(struct session *s);
+/* It is back: nothing more is given away, and PUBRELs are owed again. */
+void session_return_outgoing(struct session *s);
+/* The session ends: shared messages go to other members where the standard says so. */
+void session_give_shared_away(struct session *s);
+/* Free what waits and is on the wire, as far as *steps go. False: there is more. */
+bool session_drop_outgoing(struct session *s, size_t *steps);
 
 enum reason on_puback(struct conn *c, const struct frame *f);
 enum reason on_pubrec(struct conn *c, const struct frame *f);

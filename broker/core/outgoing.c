@@ -13,6 +13,7 @@
 #include "core/kept.h"
 #include "core/memory_wait.h"
 #include "core/server.h"
+#include "core/session_work.h"
 #include "proto/publish.h"
 
 /* --- lists and packet identifiers --- */
@@ -53,6 +54,12 @@ void outgoing_delete(struct session *s, struct outgoing_list *list, struct outgo
 	struct counters *counters = &s->worker->counters;
 	size_t bytes = o->msg == NULL ? 0 : msg_bytes(o->msg);
 
+	if (s->unreleased == o)
+		s->unreleased = o->next;
+	if (s->noting == o)
+		s->noting = o->next;
+	if (s->giving == o)
+		s->giving = o->next;
 	DL_DELETE(list->head, o);
 	list->count--;
 	list->qos0_count -= o->qos == 0;
@@ -356,17 +363,6 @@ static void drop(struct session *s, struct outgoing *o, const char *cause)
 
 #define TOO_LARGE "larger than the client's Maximum Packet Size"
 
-void outgoing_note_sent(struct session *s)
-{
-	struct outgoing *o;
-
-	DL_FOREACH (s->sent.head, o) {
-		if (o->qos == 1 && !o->noted)
-			keep_sent(s, o);
-		o->noted = true;
-	}
-}
-
 /* It is not sent, or not again. A client that may have it remembers the identifier of QoS 2 until
  * PUBREL, and would take the next message with that one for this: so it gets PUBREL, unasked. D2 */
 static void withdraw(struct session *s, struct outgoing *o)
@@ -598,119 +594,101 @@ static void send_waiting(struct session *s, struct outgoing *o)
 	outgoing_free(o);
 }
 
-/* [MQTT5-3.3.4-10] */
-void session_release_again(struct session *s)
-{
-	struct outgoing *o;
+/* In a slice. */
+#define SEND_STEPS(w) ((w)->turn_steps / 32 + 1)
+#define LOOK_STEPS(w) (16 * SEND_STEPS(w))
 
-	DL_FOREACH (s->sent.head, o) {
+/* The PUBRELs that it did not answer on an earlier connection, at once, whatever the window says.
+ * False: there are more. [MQTT5-3.3.4-10] [MQTT-4.4.0-1] */
+static bool release_again(struct session *s, size_t *steps)
+{
+	size_t looks = LOOK_STEPS(s->worker);
+
+	for (; s->unreleased != NULL && *steps > 0 && looks > 0; looks--) {
+		struct outgoing *o = s->unreleased;
+
+		s->unreleased = o->next;
 		if (!o->released || o->on_wire)
 			continue;
+		(*steps)--;
 		o->on_wire = true;
 		s->wire_count++;
 		send_release(s, o->packet_id, REASON_SUCCESS, o->position != 0);
 	}
+	return s->unreleased == NULL;
 }
 
 /* In order: what the present connection has not seen. True: nothing of it has to wait for room. */
-static bool write_unwritten(struct session *s)
+static bool write_unwritten(struct session *s, size_t *steps)
 {
 	while (s->unwritten != NULL && !s->unwritten->storing) {
 		struct outgoing *o = s->unwritten;
+
+		if (*steps == 0)
+			return false;
 
 		if (!may_send(s) || !(o->released || o->on_wire || window_open(s)) ||
 		    !output_has_memory(s, o->msg))
 			return false;
 		s->unwritten = o->next;
-		if (!o->released) /* else PUBREL went ahead */
-			write_sent(s, o);
+		if (o->released) /* PUBREL went ahead */
+			continue;
+		(*steps)--;
+		write_sent(s, o);
 	}
 	return true;
 }
 
 /* QoS 0 that came before a SUBACK needs no window: the next one, which is sent at once, must not
  * overtake it. [MQTT3-4.6.0-5, -6] [MQTT5-4.6.0-5, -6] */
-static void send_waiting_qos0(struct session *s)
+static void send_waiting_qos0(struct session *s, size_t *steps)
 {
 	struct outgoing *o, *next;
 
 	if (s->waiting.qos0_count == 0)
 		return;
 	DL_FOREACH_SAFE (s->waiting.head, o, next) {
-		if (!may_send(s) || !output_has_memory(s, o->msg))
+		if (*steps == 0 || !may_send(s) || !output_has_memory(s, o->msg))
 			return;
-		if (o->qos == 0)
-			send_waiting(s, o);
+		if (o->qos > 0)
+			continue;
+		(*steps)--;
+		send_waiting(s, o);
 	}
 }
 
-/* [MQTT-4.4.0-1] [MQTT-4.6.0-1] [MQTT5-4.9.0-3] */
-void session_pump(struct session *s)
+static void pump(struct session *s, size_t *steps)
 {
-	s->worker->fan_out = false;
-	send_waiting_qos0(s);
-	if (!write_unwritten(s))
+	if (!release_again(s, steps))
 		return;
-	while (s->waiting.head != NULL && may_send(s) && window_takes_new(s) &&
-	       output_has_memory(s, s->waiting.head->msg))
+	send_waiting_qos0(s, steps);
+	if (!write_unwritten(s, steps))
+		return;
+	while (*steps > 0 && s->waiting.head != NULL && may_send(s) && window_takes_new(s) &&
+	       output_has_memory(s, s->waiting.head->msg)) {
+		(*steps)--;
 		send_waiting(s, s->waiting.head);
+	}
 	backlog_pump(s);
 	if (s->replays != NULL)
 		replay_wake(s);
 }
 
-/* --- shared messages of a member that leaves --- */
-
-static void give_list_away(struct session *s, struct outgoing_list *list, bool ending)
+/* [MQTT-4.4.0-1] [MQTT-4.6.0-1] [MQTT5-4.9.0-3] */
+void session_pump(struct session *s)
 {
-	struct outgoing *o, *next;
+	size_t steps = SEND_STEPS(s->worker);
 
-	DL_FOREACH_SAFE (list->head, o, next) {
-		struct target_item item = {.session_id = s->id,
-		                           .group_id = o->way == NULL ? 0 : o->way->group_id,
-		                           .position = o->position};
-		bool sent_qos2 = list == &s->sent && o->qos == 2; /* [MQTT5-4.8.2-4, -5] */
-
-		if (item.group_id == 0 || o->msg == NULL || sent_qos2)
-			continue;
-		if (!ending && !handover_share_has_online(s->worker, item.group_id, s->id))
-			continue;
-		handover_share_again(s->worker, o->msg, &item, s->id);
-		o->position = 0; /* done, or another's now */
-		if (list == &s->sent) {
-			sent_remove(s, o);
-		} else {
-			outgoing_delete(s, list, o);
-			outgoing_free(o);
-		}
-	}
+	s->worker->fan_out = false;
+	if (s->conn == NULL || s->conn->state != CONN_ACCEPTED)
+		return;
+	pump(s, &steps);
+	if (steps == 0 || s->unreleased != NULL)
+		session_work_add(s, SESSION_WORK_SEND);
 }
 
-void session_give_shared_away(struct session *s, bool ending)
+size_t outgoing_send_slice(struct session *s)
 {
-	give_list_away(s, &s->sent, ending);
-	give_list_away(s, &s->waiting, ending);
-}
-
-static void drop_list(struct session *s, struct outgoing_list *list)
-{
-	struct outgoing *o, *next;
-
-	uncount(&s->worker->counters.held, list->count);
-	uncount(&s->worker->counters.held_bytes, list->bytes);
-	DL_FOREACH_SAFE (list->head, o, next) {
-		charge_sub(s->worker, &s->charge, cost_of(o));
-		outgoing_free(o);
-	}
-	*list = (struct outgoing_list){0};
-}
-
-void session_drop_outgoing(struct session *s, bool give_away)
-{
-	if (give_away)
-		session_give_shared_away(s, true);
-	drop_list(s, &s->sent);
-	drop_list(s, &s->waiting);
-	s->unwritten = NULL;
-	backlog_free(s);
+	session_pump(s);
+	return SEND_STEPS(s->worker) / 2;
 }

@@ -27,6 +27,11 @@ void sent_restore(struct session *s, struct outgoing *o, uint16_t packet_id);
  * a restart too. [MQTT-4.4.0-1] (Of QoS 2 that is on disk since before it was sent.) */
 void outgoing_note_sent(struct session *s);
 
+/* Slices of what a session has left to do: how many steps each took. */
+size_t outgoing_send_slice(struct session *s);
+size_t outgoing_note_slice(struct session *s);
+size_t outgoing_give_slice(struct session *s);
+
 /* PUBREC is here: the message itself is not needed any more. */
 void outgoing_release(struct session *s, struct outgoing *o);
 /* PUBREL, behind what it promises where that is kept. [MQTT5-3.6.2-2, -3] */

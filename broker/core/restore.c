@@ -12,6 +12,9 @@ struct restore {
 	struct restored *counts;
 	uint64_t last_ms; /* store time: when the broker was last known to run */
 	uint64_t now_ms;  /* store time */
+	/* Subscriptions by number, of the session whose replays are being shown. */
+	const struct session *numbered_of;
+	struct table numbered;
 };
 
 static struct session *find(const struct restore *r, uint64_t session_id)
@@ -158,11 +161,35 @@ static bool on_sent(void *arg, uint64_t session_id, uint64_t position, struct ms
 	return true;
 }
 
+static void number_subscriptions(struct restore *r, const struct session *s)
+{
+	struct table_walk walk = table_walk_of(&s->subscriptions);
+	struct subscription *sub;
+
+	if (r->numbered_of == s)
+		return;
+	r->numbered_of = s;
+	table_fini(&r->numbered);
+	while ((sub = table_walk_next(&walk)) != NULL)
+		table_add(&r->numbered, hash_id(sub->number), sub);
+}
+
+/* NULL: there is none. */
+static struct subscription *subscription_of(struct restore *r, const struct session *s,
+                                            uint64_t number)
+{
+	void **place;
+
+	number_subscriptions(r, s);
+	place = table_find(&r->numbered, hash_id(number), NULL, NULL);
+	return place == NULL ? NULL : *place;
+}
+
 static bool on_replay(void *arg, uint64_t session_id, uint64_t number, struct slice value)
 {
 	struct restore *r = arg;
 	struct session *s = find(r, session_id);
-	struct subscription *sub = s == NULL ? NULL : subscription_numbered(s, number);
+	struct subscription *sub = s == NULL ? NULL : subscription_of(r, s, number);
 	struct kept_replay kept;
 	bool stays;
 
@@ -281,11 +308,14 @@ int restore_load(struct server *server, struct restored *out, char text[DISK_ERR
 	    .will = on_will,
 	};
 	struct restore r = {.server = server, .counts = out};
+	int rc;
 
 	*out = (struct restored){0};
 	for (unsigned i = 0; i < server->worker_count; i++)
 		home_update_now(&server->workers[i]->home);
 	r.last_ms = journal_last_time_ms(server->journal);
 	r.now_ms = journal_time_ms(server->journal, server->workers[0]->home.now_ms);
-	return journal_restore(server->journal, &visitor, &r, text);
+	rc = journal_restore(server->journal, &visitor, &r, text);
+	table_fini(&r.numbered);
+	return rc;
 }

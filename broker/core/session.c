@@ -147,6 +147,7 @@ void session_attach(struct session *s)
 	home_timer_disarm(&s->worker->home, &s->expiry_timer);
 	will_drop(s); /* back before its delay ended [MQTT5-3.1.3-9] */
 	subscriptions_online(s, true);
+	session_return_outgoing(s);
 	keep_session(s);
 }
 
@@ -222,10 +223,9 @@ void session_detach(struct session *s, bool publish_will)
 	}
 	mark_off_wire(s);
 	subscriptions_online(s, false);
-	session_give_shared_away(s, false);
 	replays_page_out(s);
 	backlog_page_out(s);
-	outgoing_note_sent(s);
+	session_leave_outgoing(s);
 	s->away_since_ms = s->worker->home.now_ms;
 	keep_session(s);
 	session_arm_expiry(s);
@@ -269,15 +269,14 @@ static void drop_inbound(struct session *s)
 	}
 }
 
-static void release_all(struct session *s)
+/* Nobody finds it any more. */
+static void leave_tables(struct session *s)
 {
 	struct worker *w = s->worker;
 
 	home_timer_disarm(&w->home, &s->expiry_timer);
-	replays_free(s);
 	session_work_forget(s);
 	memory_wait_forget(s);
-	drop_inbound(s);
 	if (s->durable)
 		server_session_gone(w->server, s->identity->key);
 	table_remove(&w->sessions, key_hash(s->origin->user_key, s->origin->client_id), s);
@@ -285,6 +284,15 @@ static void release_all(struct session *s)
 	admission_forget_session(s);
 	DL_DELETE2(w->all_sessions, s, list_prev, list_next);
 	uncount(&w->counters.sessions, 1);
+	s->ended = true;
+}
+
+static void release(struct session *s)
+{
+	struct worker *w = s->worker;
+
+	replays_free(s);
+	drop_inbound(s);
 	charge_sub(w, &s->charge, session_cost(s->identity, s->origin->client_id));
 	charge_sub(w, &s->charge, s->slot_count * sizeof(struct outgoing *));
 	charge_sub(w, &s->charge, s->pending_bytes);
@@ -299,21 +307,36 @@ static void release_all(struct session *s)
 	free(s);
 }
 
+bool session_free_some(struct session *s, size_t *steps)
+{
+	if (!subscriptions_free(s, steps) || !session_drop_outgoing(s, steps))
+		return false;
+	release(s);
+	return true;
+}
+
+/* Of one with very much in it the rest is freed in later turns. */
+#define END_STEPS(w) ((w)->turn_steps / 64 + 1)
+
 void session_end(struct session *s)
 {
+	size_t steps = END_STEPS(s->worker);
+
 	REQUIRE_OWNER(s);
 	REQUIRE(s->conn == NULL);
-	subscriptions_free(s);
-	session_drop_outgoing(s, true);
+	leave_tables(s);
+	session_give_shared_away(s);
 	will_fire(s);
 	keep_session_end(s);
-	release_all(s);
+	if (!session_free_some(s, &steps)) /* mutant: session_end_slices */
+		session_work_add_ended(s);
 }
 
 void session_free(struct session *s)
 {
-	subscriptions_free(s);
-	session_drop_outgoing(s, false);
+	size_t steps = SIZE_MAX;
+
 	will_leave(s);
-	release_all(s);
+	leave_tables(s);
+	(void)session_free_some(s, &steps);
 }

@@ -82,6 +82,13 @@ struct inbound {
 
 struct replay;
 
+/* Whose shared messages are being given away; in which list. */
+enum giving_stage {
+	GIVING_NOTHING,
+	GIVING_SENT,
+	GIVING_WAITING,
+};
+
 struct denial {
 	uint32_t rule;
 	struct log_limit limit;
@@ -128,6 +135,11 @@ struct session {
 	struct outgoing **slots;      /* sent, by packet id & (slot_count - 1) */
 	struct outgoing *unwritten;   /* in `sent`: the first that the present connection has not
 	                                 seen;   NULL: none */
+	struct outgoing
+	    *unreleased;         /* in `sent`: from here on PUBRELs are owed again; NULL: none */
+	struct outgoing *noting; /* outgoing_end.c: the next one to be written down */
+	struct outgoing *giving; /* the next one to be given away */
+	enum giving_stage giving_stage;
 	struct backlog *backlog; /* the part of its queue that is on disk only; NULL: there never
 	                            was one */
 	struct replay *replays;  /* utlist DL */
@@ -146,6 +158,7 @@ struct session {
 	uint32_t groups_pending;    /* of its messages, not yet durable */
 	uint16_t next_packet_id;
 	bool durable;
+	bool ended;         /* it is in no table any more, gets nothing, and is being freed */
 	bool ended_another; /* by Clean Start, one that was kept: its CONNACK says that that is gone
 	                     */
 	bool removed;       /* its user is not in the password file any more */
@@ -186,6 +199,8 @@ void session_arm_expiry(struct session *s);
 void session_detach(struct session *s, bool publish_will);
 /* It is over: subscriptions, queues and all. The will, where one is pending, goes out. */
 void session_end(struct session *s);
+/* One that has ended: free as much of it as *steps go. True: it is no more. */
+bool session_free_some(struct session *s, size_t *steps);
 /* Everything is freed and nothing is published: the broker stops. */
 void session_free(struct session *s);
 
@@ -208,10 +223,10 @@ struct subscription *subscription_put(struct session *s, struct slice filter,
 /* One that was kept. */
 void subscription_restore(struct session *s, uint64_t number, struct slice filter,
                           const struct subscription_options *options, uint32_t id);
-struct subscription *subscription_numbered(struct session *s, uint64_t number); /* or NULL */
 void subscription_remove(struct subscription *sub);
-void subscriptions_online(struct session *s, bool online);        /* its $share groups learn it */
-void subscriptions_free(struct session *s);                       /* all of them */
+void subscriptions_online(struct session *s, bool online); /* its $share groups learn it */
+/* All of them, as far as *steps go. False: there are more. */
+bool subscriptions_free(struct session *s, size_t *steps);
 struct slice subscription_filter(const struct subscription *sub); /* without $share/GROUP/ */
 static inline bool subscription_is_shared(const struct subscription *sub)
 {

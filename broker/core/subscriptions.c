@@ -178,16 +178,6 @@ void subscription_restore(struct session *s, uint64_t number, struct slice filte
 	enter_tree(sub, true);
 }
 
-struct subscription *subscription_numbered(struct session *s, uint64_t number)
-{
-	struct table_walk walk = table_walk_of(&s->subscriptions);
-	struct subscription *sub;
-
-	while ((sub = table_walk_next(&walk)) != NULL && sub->number != number)
-		;
-	return sub;
-}
-
 /* What the table of its session points to no more, or soon. */
 static void subscription_free(struct subscription *sub)
 {
@@ -221,14 +211,19 @@ void subscription_remove(struct subscription *sub)
 	subscription_free(sub);
 }
 
-void subscriptions_free(struct session *s)
+bool subscriptions_free(struct session *s, size_t *steps)
 {
 	struct table_walk walk = table_walk_of(&s->subscriptions);
 	struct subscription *sub;
 
-	while ((sub = table_walk_next(&walk)) != NULL)
+	while (*steps > 0 && (sub = table_walk_next(&walk)) != NULL) {
+		struct slice whole = whole_filter(sub);
+
+		(*steps)--;
+		table_remove(&s->subscriptions, hash_bytes(whole.data, whole.len), sub);
 		subscription_free(sub);
-	table_fini(&s->subscriptions);
+	}
+	return s->subscriptions.count == 0;
 }
 
 void subscriptions_online(struct session *s, bool online)

@@ -130,6 +130,7 @@ static void free_tables(struct worker *w)
 
 	while ((s = table_walk_next(&walk)) != NULL)
 		session_free(s);
+	session_work_free_ended(w);
 	REQUIRE(w->filters.count == 0);
 }
 

@@ -113,6 +113,7 @@ struct worker {
 	struct table sessions_by_id;
 	struct session *all_sessions; /* utlist DL, the oldest first */
 	struct session *working;      /* session_work.c; utlist DL */
+	struct session *ended;        /* the same */
 	struct table filters; /* by id: the first of its live subscribers here (utlist DL) */
 	struct conn *conns;   /* utlist DL, in order of arrival here */
 	struct half_open half_open;

@@ -147,7 +147,7 @@ void journal_group_free(struct journal_group *g)
 
 /* --- posts --- */
 
-static void let_go(struct journal_group *g)
+void journal_let_go(struct journal_group *g)
 {
 	if (atomic_fetch_sub(&g->uses, 1) == 1)
 		journal_group_free(g);
@@ -159,7 +159,7 @@ static void on_complete(struct post *post, void *home_arg)
 
 	if (g->done != NULL)
 		g->done(g, g->status, home_arg);
-	let_go(g);
+	journal_let_go(g);
 }
 
 void journal_complete(struct journal_group *g, int status)
@@ -174,13 +174,18 @@ struct notice {
 	size_t index;
 };
 
+/* A post: some of what goes to one home. */
+#define NOTICES_MAX 256
+
 struct notices {
-	struct post post; /* first */
-	struct notices *next;
+	struct post post;     /* first */
+	struct notices *next; /* another home's */
+	struct notices *more; /* to the same home, behind these */
+	struct notices *last; /* of the first: where more go */
 	struct home *home;
 	journal_queued_fn *queued;
-	struct notice *items;
-	size_t count, cap;
+	struct notice items[NOTICES_MAX];
+	size_t count;
 };
 
 static void on_notices(struct post *post, void *home_arg)
@@ -193,10 +198,20 @@ static void on_notices(struct post *post, void *home_arg)
 
 		n->queued(home_arg, &e->record, e->kept);
 		if (i + 1 == n->count || n->items[i + 1].group != g)
-			let_go(g);
+			journal_let_go(g);
 	}
-	free(n->items);
 	free(n);
+}
+
+static struct notices *notices_new(const struct journal *j, struct home *home)
+{
+	struct notices *n = xnew(n);
+
+	n->post.run = on_notices;
+	n->home = home;
+	n->queued = j->queued;
+	n->last = n;
+	return n;
 }
 
 static struct notices *notices_for(struct notices **list, struct journal *j, struct home *home)
@@ -207,24 +222,22 @@ static struct notices *notices_for(struct notices **list, struct journal *j, str
 		n = n->next;
 	if (n != NULL)
 		return n;
-	n = xnew(n);
-	n->post.run = on_notices;
-	n->home = home;
-	n->queued = j->queued;
+	n = notices_new(j, home);
 	n->next = *list;
 	*list = n;
 	return n;
 }
 
-/* What goes to one home of one group lies together, and is one use. */
-static void notice_add(struct notices *n, struct journal_group *g, size_t index)
+/* What goes to one home of one group lies together, and is one use in each post. */
+static void notice_add(struct notices *first, const struct journal *j, struct journal_group *g,
+                       size_t index)
 {
+	struct notices *n = first->last;
+
+	if (n->count == NOTICES_MAX)
+		n = first->last = n->more = notices_new(j, first->home);
 	if (n->count == 0 || n->items[n->count - 1].group != g)
 		atomic_fetch_add(&g->uses, 1);
-	if (n->count == n->cap) {
-		n->cap = n->cap == 0 ? 8 : n->cap * 2;
-		n->items = xrealloc_array(n->items, n->cap, sizeof(*n->items));
-	}
 	n->items[n->count++] = (struct notice){.group = g, .index = index};
 }
 
@@ -236,7 +249,7 @@ void notices_add(struct notices **list, struct journal *j, struct journal_group 
 		const struct record *r = &g->entries[i].record;
 
 		if (r->kind == RECORD_QUEUE && r->home != NULL)
-			notice_add(notices_for(list, j, r->home), g, i);
+			notice_add(notices_for(list, j, r->home), j, g, i);
 	}
 }
 
@@ -246,7 +259,12 @@ void notices_post(struct notices **list)
 		struct notices *n = *list;
 
 		*list = n->next;
-		home_post(n->home, &n->post);
+		while (n != NULL) {
+			struct notices *more = n->more;
+
+			home_post(n->home, &n->post);
+			n = more;
+		}
 	}
 }
 

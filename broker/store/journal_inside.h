@@ -84,6 +84,8 @@ void journal_count_waiting(struct journal *j, struct journal_group *g);
 void journal_tell_room(struct journal *j);
 /* Post the completion; the group may be gone at once. */
 void journal_complete(struct journal_group *g, int status);
+/* It is done and nobody waits for it: freed here, unless a home has yet to be told of it. */
+void journal_let_go(struct journal_group *g);
 /* Answer with nothing read. status 0: because there is nothing. */
 void journal_answer_empty(struct journal *j, struct journal_page *page, int status);
 

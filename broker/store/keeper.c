@@ -42,7 +42,10 @@ void keeper_complete(struct keeper *k, struct journal_group *g)
 {
 	k->gone_groups++;
 	k->written_bytes += g->bytes;
-	journal_complete(g, 0);
+	if (g->done == NULL)
+		journal_let_go(g);
+	else
+		journal_complete(g, 0);
 }
 
 /* --- homes --- */
