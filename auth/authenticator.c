@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "auth/cache.h"
+#include "auth/pace.h"
 #include "auth/password.h"
 #include "auth/queue.h"
 #include "base/alloc.h"
@@ -18,8 +19,10 @@
 struct authenticator {
 	struct mutex lock;
 	struct condition work;
+	struct condition stop; /* who keeps a failure back waits for it */
 	struct queue queue;
 	struct cache cache;
+	struct pace pace;
 	bool stopping;
 	unsigned thread_count;
 	struct thread threads[THREADS_MAX];
@@ -54,25 +57,86 @@ static bool known_by_now(struct authenticator *a, const struct auth_question *q)
 	return found;
 }
 
-static void answer(struct authenticator *a, struct auth_question *q)
+static uint64_t ms_up(uint64_t ns)
+{
+	return (ns + 999999) / 1000000;
+}
+
+/* Under the lock. */
+static void wait_until(struct authenticator *a, uint64_t until_ns)
+{
+	uint64_t now_ns;
+
+	while (!a->stopping && (now_ns = clock_monotonic_ns()) < until_ns)
+		condition_wait_for(&a->stop, &a->lock, ms_up(until_ns - now_ns));
+}
+
+/* The password is gone before anything is waited for. */
+static enum queue_outcome check(struct authenticator *a, struct auth_question *q, const char *dummy)
 {
 	enum queue_outcome outcome = QUEUE_SKIPPED;
-	uint64_t now_ms;
 
 	if (!known_by_now(a, q))
-		outcome = password_verify(q->hash, slice_of(q->password, q->password_len))
+		outcome = password_check(q->hash, slice_of(q->password, q->password_len), dummy)
 		              ? QUEUE_RIGHT
 		              : QUEUE_WRONG;
+	wipe_password(q);
+	return outcome;
+}
+
+/* Under the lock, which is given back for the hash. */
+static void answer(struct authenticator *a, struct auth_question *q)
+{
+	char *dummy = pace_slowest(&a->pace);
+	uint64_t begin_ns = clock_monotonic_ns(), until_ns;
+	enum queue_outcome outcome;
+
+	mutex_unlock(&a->lock);
+	outcome = check(a, q, dummy);
 	mutex_lock(&a->lock);
-	now_ms = clock_monotonic_ms();
+	if (outcome != QUEUE_SKIPPED)
+		pace_learn(&a->pace, q->hash != NULL ? q->hash : dummy,
+		           clock_monotonic_ns() - begin_ns);
+	until_ns = begin_ns + pace_failure_ns(&a->pace);
+	q->refuse_at_ms = ms_up(until_ns);
+	if (outcome == QUEUE_WRONG)
+		wait_until(a, until_ns);
 	if (outcome == QUEUE_RIGHT)
-		cache_put(&a->cache, q->digest, now_ms);
-	queue_done(&a->queue, q->source, outcome, now_ms);
+		cache_put(&a->cache, q->digest, clock_monotonic_ms());
+	queue_done(&a->queue, q, outcome, clock_monotonic_ms());
 	if (!queue_is_empty(&a->queue))
 		condition_signal(&a->work);
 	q->source = NULL;
 	mutex_unlock(&a->lock);
 	post_answer(q, outcome != QUEUE_WRONG);
+	free(dummy);
+	mutex_lock(&a->lock);
+}
+
+/* Under the lock, which is given back for the hash. */
+static void measure(struct authenticator *a, char *hash)
+{
+	uint64_t begin_ns = clock_monotonic_ns();
+
+	mutex_unlock(&a->lock);
+	(void)password_check(NULL, SLICE_EMPTY, hash);
+	mutex_lock(&a->lock);
+	pace_measured(&a->pace, hash, clock_monotonic_ns() - begin_ns);
+	condition_broadcast(&a->work);
+	free(hash);
+}
+
+static void hash_next(struct authenticator *a)
+{
+	uint64_t wait_ms;
+	struct auth_question *q = queue_take(&a->queue, clock_monotonic_ms(), &wait_ms);
+
+	if (q != NULL)
+		answer(a, q);
+	else if (wait_ms == UINT64_MAX)
+		condition_wait(&a->work, &a->lock);
+	else
+		condition_wait_for(&a->work, &a->lock, wait_ms);
 }
 
 static void *run(void *arg)
@@ -81,21 +145,31 @@ static void *run(void *arg)
 
 	mutex_lock(&a->lock);
 	while (!a->stopping) {
-		uint64_t wait_ms;
-		struct auth_question *q = queue_take(&a->queue, clock_monotonic_ms(), &wait_ms);
+		char *hash = pace_take(&a->pace);
 
-		if (q != NULL) {
-			mutex_unlock(&a->lock);
-			answer(a, q);
-			mutex_lock(&a->lock);
-		} else if (wait_ms == UINT64_MAX) {
-			condition_wait(&a->work, &a->lock);
-		} else {
-			condition_wait_for(&a->work, &a->lock, wait_ms);
-		}
+		if (hash != NULL)
+			measure(a, hash);
+		else if (pace_is_known(&a->pace))
+			hash_next(a);
+		else
+			condition_wait(&a->work, &a->lock); /* the other thread measures */
 	}
 	mutex_unlock(&a->lock);
 	return NULL;
+}
+
+void authenticator_use(struct authenticator *a, const struct users *users)
+{
+	mutex_lock(&a->lock);
+	pace_begin(&a->pace);
+	for (size_t i = 0; i < users_count(users); i++) {
+		const char *hash = users_at(users, i)->hash;
+
+		if (hash != NULL)
+			pace_add(&a->pace, hash);
+	}
+	condition_broadcast(&a->work);
+	mutex_unlock(&a->lock);
 }
 
 struct authenticator *authenticator_new(unsigned threads)
@@ -105,6 +179,7 @@ struct authenticator *authenticator_new(unsigned threads)
 	REQUIRE(threads >= 1 && threads <= THREADS_MAX);
 	mutex_init(&a->lock);
 	condition_init(&a->work);
+	condition_init(&a->stop);
 	cache_init(&a->cache);
 	while (a->thread_count < threads &&
 	       thread_start(&a->threads[a->thread_count], "hash", run, a) == 0)
@@ -133,6 +208,7 @@ void authenticator_stop(struct authenticator *a)
 	mutex_lock(&a->lock);
 	a->stopping = true;
 	condition_broadcast(&a->work);
+	condition_broadcast(&a->stop);
 	mutex_unlock(&a->lock);
 	while (a->thread_count > 0)
 		thread_join(&a->threads[--a->thread_count]);
@@ -147,6 +223,8 @@ void authenticator_free(struct authenticator *a)
 	authenticator_stop(a);
 	queue_fini(&a->queue);
 	cache_fini(&a->cache);
+	pace_fini(&a->pace);
+	condition_fini(&a->stop);
 	condition_fini(&a->work);
 	mutex_fini(&a->lock);
 	free(a);
@@ -158,6 +236,7 @@ void auth_question_fill(struct auth_question *q, struct slice user, const struct
 	bool may = entry != NULL && !entry->locked && entry->hash != NULL;
 
 	q->accepted = false;
+	q->refuse_at_ms = 0;
 	q->user = slice_dup(user);
 	q->hash = may ? xstrdup(entry->hash) : NULL;
 	q->password = NULL;
@@ -173,6 +252,8 @@ void auth_question_fini(struct auth_question *q)
 {
 	wipe_password(q);
 	free(q->user);
+	if (q->hash != NULL)
+		crypto_wipe(q->hash, strlen(q->hash));
 	free(q->hash);
 	q->user = NULL;
 	q->hash = NULL;
@@ -197,9 +278,9 @@ bool authenticator_submit(struct authenticator *a, struct auth_question *q)
 
 	q->accepted = false;
 	q->source = NULL;
-	if (q->hash != NULL)
-		cache_digest(&a->cache, slice_of_str(q->user), slice_of_str(q->hash),
-		             slice_of(q->password, q->password_len), q->digest);
+	/* Of nobody too, for the time it takes. */
+	cache_digest(&a->cache, slice_of_str(q->user), slice_of_str(q->hash),
+	             slice_of(q->password, q->password_len), q->digest);
 	mutex_lock(&a->lock);
 	stopping = a->stopping;
 	queued = enqueue(a, q);
@@ -226,20 +307,27 @@ void authenticator_cancel(struct authenticator *a, struct auth_question *q)
 		post_answer(q, false);
 }
 
-bool authenticator_pass(struct authenticator *a, struct slice address, uint64_t *wait_ms)
+static enum queue_outcome outcome_of(bool accepted)
+{
+	return accepted ? QUEUE_RIGHT : QUEUE_WRONG;
+}
+
+bool authenticator_pass(struct authenticator *a, struct slice address, bool accepted,
+                        uint64_t *wait_ms)
 {
 	bool may;
 
 	mutex_lock(&a->lock);
-	may = queue_pass(&a->queue, address, clock_monotonic_ms(), wait_ms);
+	may = queue_pass(&a->queue, address, outcome_of(accepted), clock_monotonic_ms(), wait_ms);
 	mutex_unlock(&a->lock);
 	return may;
 }
 
-void authenticator_note(struct authenticator *a, struct slice address, bool accepted)
+void authenticator_note(struct authenticator *a, struct slice address, struct slice user,
+                        bool accepted)
 {
 	mutex_lock(&a->lock);
-	queue_note(&a->queue, address, accepted ? QUEUE_RIGHT : QUEUE_WRONG, clock_monotonic_ms());
+	queue_note(&a->queue, address, user, outcome_of(accepted), clock_monotonic_ms());
 	condition_signal(&a->work);
 	mutex_unlock(&a->lock);
 }

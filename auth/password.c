@@ -47,6 +47,17 @@ const char *password_method(const char *hash)
 	return m == NULL ? NULL : m->name;
 }
 
+size_t password_kind_len(const char *hash)
+{
+	size_t start = strcspn(hash + 1, "$") + 2; /* behind "$y$" */
+
+	if (strncmp(hash, "$7$", 3) == 0)
+		return 14; /* N, and r and p of five characters each; the salt follows at once */
+	if (strncmp(hash, "$6$", 3) == 0 && strncmp(hash + start, "rounds=", 7) != 0)
+		return start;
+	return start + strcspn(hash + start, "$") + 1;
+}
+
 /* bcrypt's cost is two digits, 04 to 31; libcrypt looks at it only when it hashes. */
 static bool bcrypt_cost_valid(const char *hash)
 {
@@ -124,14 +135,14 @@ static void dummy_make(void)
 	REQUIRE(dummy_setting != NULL);
 }
 
-/* As much work as a check of the default method, for nothing. */
-static void hash_dummy(void)
+/* As much work as a check of this hash, or of the default method, for nothing. */
+static void hash_dummy(const char *dummy)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct crypt_data *data;
 
 	REQUIRE(pthread_once(&once, dummy_make) == 0);
-	(void)hash_with("nobody", dummy_setting, &data);
+	(void)hash_with("nobody", dummy == NULL ? dummy_setting : dummy, &data);
 	data_free(data);
 }
 
@@ -164,6 +175,11 @@ char *password_hash(const char *method, struct slice password)
 
 bool password_verify(const char *hash, struct slice password)
 {
+	return password_check(hash, password, NULL);
+}
+
+bool password_check(const char *hash, struct slice password, const char *dummy)
+{
 	const struct method *m = hash == NULL ? NULL : accepted_method(hash);
 	struct crypt_data *data;
 	const char *result;
@@ -171,7 +187,7 @@ bool password_verify(const char *hash, struct slice password)
 	bool right;
 
 	if (m == NULL || !password_fits(password, m->password_max)) {
-		hash_dummy();
+		hash_dummy(dummy);
 		return false;
 	}
 	phrase = slice_dup(password);

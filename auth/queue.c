@@ -9,17 +9,54 @@
 #include "base/hash.h"
 #include "base/list.h"
 
+#define SHARES_MAX 8
+
+/* Failures with one user name. */
+struct share {
+	uint64_t user_key;
+	uint32_t failures;
+};
+
 struct auth_source {
 	char *address;
 	size_t address_len;
 	struct auth_question *first, **last; /* waiting, oldest first */
 	unsigned hashing;
-	uint64_t delay_ms; /* 0: the last answer was right */
+	uint32_t failures; /* that were not forgiven */
+	/* Whose they are; of those that find no place here nobody knows, and they stay until they
+	 * are forgotten. */
+	struct share shares[SHARES_MAX];
+	uint64_t failed_ms; /* the last of them */
 	uint64_t not_before_ms;
 	uint64_t touched_ms;
 	struct auth_source *prev, *next; /* in turns, while there are questions */
 	UT_hash_handle hh;
 };
+
+static uint64_t delay_of(const struct auth_source *s)
+{
+	uint64_t delay_ms = DELAY_FIRST_MS;
+
+	if (s->failures == 0)
+		return 0;
+	for (uint32_t i = 1; i < s->failures && delay_ms < DELAY_LAST_MS; i++)
+		delay_ms *= 2;
+	return delay_ms;
+}
+
+/* Successes do not keep a delay alive. */
+static void forget_old_failures(struct auth_source *s, uint64_t now_ms)
+{
+	if (s->failures == 0 || now_ms - s->failed_ms < DELAY_FORGOTTEN_MS)
+		return;
+	s->failures = 0;
+	memset(s->shares, 0, sizeof(s->shares));
+}
+
+static uint64_t user_key_of(struct slice user)
+{
+	return user.len == 0 ? 0 : hash_bytes(user.data, user.len);
+}
 
 static bool is_idle(const struct auth_source *s)
 {
@@ -95,11 +132,13 @@ void queue_put(struct queue *queue, struct auth_question *q, struct slice addres
 	if (s == NULL)
 		s = source_new(queue, address);
 	touch(queue, s, now_ms);
+	forget_old_failures(s, now_ms);
 	if (is_idle(s))
 		queue->idle--;
 	if (s->first == NULL)
 		DL_APPEND(queue->turns, s);
 	q->source = s;
+	q->user_key = user_key_of(slice_of_str(q->user));
 	q->next = NULL;
 	*s->last = q;
 	s->last = &q->next;
@@ -109,7 +148,7 @@ void queue_put(struct queue *queue, struct auth_question *q, struct slice addres
 /* How long this source must wait: 0 where it may go. After a failure it has one hash at a time. */
 static uint64_t wait_of(const struct auth_source *s, uint64_t now_ms)
 {
-	if (s->delay_ms == 0)
+	if (s->failures == 0)
 		return 0;
 	if (s->hashing > 0)
 		return UINT64_MAX;
@@ -162,52 +201,78 @@ static void settle(struct queue *queue, struct auth_source *s)
 	if (!is_idle(s))
 		return;
 	queue->idle++;
-	if (s->delay_ms == 0)
+	if (s->failures == 0)
 		source_free(queue, s);
 }
 
-static uint64_t next_delay(uint64_t delay_ms)
+/* The share of this user, or a free one; NULL: there is neither. */
+static struct share *share_of(struct auth_source *s, uint64_t user_key)
 {
-	if (delay_ms == 0)
-		return DELAY_FIRST_MS;
-	return delay_ms * 2 < DELAY_LAST_MS ? delay_ms * 2 : DELAY_LAST_MS;
+	struct share *unused = NULL;
+
+	for (size_t i = 0; i < SHARES_MAX; i++) {
+		struct share *share = &s->shares[i];
+
+		if (share->failures > 0 && share->user_key == user_key)
+			return share;
+		if (share->failures == 0)
+			unused = share;
+	}
+	return unused;
 }
 
-static void judge(struct auth_source *source, enum queue_outcome outcome, uint64_t now_ms)
+static void judge(struct auth_source *s, uint64_t user_key, enum queue_outcome outcome,
+                  uint64_t now_ms)
 {
+	struct share *share = share_of(s, user_key);
+
+	if (outcome == QUEUE_WRONG && s->failures < UINT32_MAX) {
+		s->failures++;
+		if (share != NULL) {
+			share->user_key = user_key;
+			share->failures++;
+		}
+	} else if (outcome == QUEUE_RIGHT && share != NULL) {
+		s->failures -= share->failures; /* mutant: own failures only */
+		share->failures = 0;
+	}
 	if (outcome == QUEUE_WRONG) {
-		source->delay_ms = next_delay(source->delay_ms);
-		source->not_before_ms = now_ms + source->delay_ms;
-	} else if (outcome == QUEUE_RIGHT) {
-		source->delay_ms = 0;
+		s->failed_ms = now_ms;
+		s->not_before_ms = now_ms + delay_of(s);
 	}
 }
 
-void queue_done(struct queue *queue, struct auth_source *source, enum queue_outcome outcome,
+void queue_done(struct queue *queue, struct auth_question *q, enum queue_outcome outcome,
                 uint64_t now_ms)
 {
+	struct auth_source *source = q->source;
+
 	REQUIRE(source->hashing > 0);
 	source->hashing--;
-	judge(source, outcome, now_ms);
+	judge(source, q->user_key, outcome, now_ms);
 	touch(queue, source, now_ms);
 	settle(queue, source);
 }
 
-bool queue_pass(struct queue *queue, struct slice address, uint64_t now_ms, uint64_t *wait_ms)
+bool queue_pass(struct queue *queue, struct slice address, enum queue_outcome outcome,
+                uint64_t now_ms, uint64_t *wait_ms)
 {
 	struct auth_source *s = source_find(queue, address);
 
-	if (s == NULL || s->delay_ms == 0)
+	if (s != NULL)
+		forget_old_failures(s, now_ms);
+	if (s == NULL || s->failures == 0)
 		return true;
 	*wait_ms = s->not_before_ms > now_ms ? s->not_before_ms - now_ms : 0;
 	if (*wait_ms > 0)
 		return false;
-	s->not_before_ms = now_ms + s->delay_ms;
+	if (outcome == QUEUE_WRONG)
+		s->not_before_ms = now_ms + delay_of(s);
 	return true;
 }
 
-void queue_note(struct queue *queue, struct slice address, enum queue_outcome outcome,
-                uint64_t now_ms)
+void queue_note(struct queue *queue, struct slice address, struct slice user,
+                enum queue_outcome outcome, uint64_t now_ms)
 {
 	struct auth_source *s = source_find(queue, address);
 
@@ -215,9 +280,9 @@ void queue_note(struct queue *queue, struct slice address, enum queue_outcome ou
 		return;
 	if (s == NULL)
 		s = source_new(queue, address);
-	judge(s, outcome, now_ms);
+	judge(s, user_key_of(user), outcome, now_ms);
 	touch(queue, s, now_ms);
-	if (is_idle(s) && s->delay_ms == 0)
+	if (is_idle(s) && s->failures == 0)
 		source_free(queue, s);
 	forget_quiet(queue, now_ms);
 }

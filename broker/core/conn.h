@@ -59,6 +59,9 @@ struct login_wait {
 	struct auth_question question;
 	struct conn *conn; /* NULL: it has gone */
 	struct worker *worker;
+	struct timer timer; /* the password was right, and the login fails all the same */
+	const char *refused_why;
+	bool answered;
 };
 
 struct conn {

@@ -563,6 +563,7 @@ void connect_fill_login(struct conn *c, const struct connect *packet, struct buf
 }
 
 static void on_password_answer(struct post *post, void *home_arg);
+static void on_refuse_time(struct timer *timer, void *home_arg);
 
 static void ask_password(struct conn *c, const struct connect *packet)
 {
@@ -573,6 +574,7 @@ static void ask_password(struct conn *c, const struct connect *packet)
 
 	wait->conn = c;
 	wait->worker = w;
+	wait->timer.fire = on_refuse_time;
 	wait->question.post.run = on_password_answer;
 	wait->question.home = &w->home;
 	wait->question.address = stream_peer_key(c->stream);
@@ -633,8 +635,9 @@ bool connect_still_valid(struct conn *c, const struct connect *packet, const str
 	return valid;
 }
 
-/* The hash has an answer: held against the rules of this moment, not of its beginning. */
-static void finish_login(struct conn *c, bool accepted)
+/* The hash has an answer: held against the rules of this moment, not of its beginning. NULL: the
+ * client may come in. */
+static const char *refused_after_hash(struct conn *c, bool accepted)
 {
 	const char *why = "wrong user name or password";
 	struct connect packet;
@@ -642,32 +645,79 @@ static void finish_login(struct conn *c, bool accepted)
 	decode_kept(c, &packet);
 	if (accepted && c->identity != NULL &&
 	    connect_still_valid(c, &packet, c->identity, c->policy_generation, &why))
+		return NULL;
+	return why;
+}
+
+static void finish_login(struct conn *c, const char *refused_why)
+{
+	struct connect packet;
+
+	decode_kept(c, &packet);
+	if (refused_why == NULL)
 		connect_accept(c, &packet, SLICE_EMPTY);
 	else
-		connect_refuse_packet(c, &packet, REASON_BAD_USER_NAME_OR_PASSWORD, why,
+		connect_refuse_packet(c, &packet, REASON_BAD_USER_NAME_OR_PASSWORD, refused_why,
 		                      SLICE_EMPTY);
 }
 
-static void on_password_answer(struct post *post, void *home_arg)
+static void login_wait_free(struct login_wait *wait)
 {
-	struct login_wait *wait = container_of(post, struct login_wait, question.post);
-	struct conn *c = wait->conn;
-	bool accepted = wait->question.accepted;
-
-	(void)home_arg;
+	home_timer_disarm(&wait->worker->home, &wait->timer);
 	auth_question_fini(&wait->question);
 	free(wait);
-	if (c == NULL)
-		return;
+}
+
+static void end_wait(struct login_wait *wait)
+{
+	struct conn *c = wait->conn;
+	const char *why = wait->refused_why;
+
+	login_wait_free(wait);
 	c->login = NULL;
 	c->state = CONN_NEW;
 	if (admission_holds(c))
-		finish_login(c, accepted);
+		finish_login(c, why);
 	else
 		admission_close(c);
 	drop_kept(c);
 	if ((c->pauses & CONN_PAUSE_LOGIN) != 0)
 		conn_resume(c, CONN_PAUSE_LOGIN);
+}
+
+static void on_refuse_time(struct timer *timer, void *home_arg)
+{
+	(void)home_arg;
+	end_wait(container_of(timer, struct login_wait, timer));
+}
+
+/* Where the password was right and the login fails, for the user was locked meanwhile, it fails
+ * when any other would. */
+static bool fails_later(struct login_wait *wait)
+{
+	struct home *home = &wait->worker->home;
+
+	if (wait->refused_why == NULL || !wait->question.accepted ||
+	    wait->question.refuse_at_ms <= home->now_ms)
+		return false;
+	timer_arm(&home->timers, &wait->timer, wait->question.refuse_at_ms);
+	return true;
+}
+
+static void on_password_answer(struct post *post, void *home_arg)
+{
+	struct login_wait *wait = container_of(post, struct login_wait, question.post);
+
+	(void)home_arg;
+	wait->answered = true;
+	if (wait->conn == NULL) {
+		login_wait_free(wait);
+		return;
+	}
+	if (admission_holds(wait->conn))
+		wait->refused_why = refused_after_hash(wait->conn, wait->question.accepted);
+	if (!fails_later(wait))
+		end_wait(wait);
 }
 
 /* It was accepted, and its CONNACK waits for the journal: nobody was told. */
@@ -723,11 +773,16 @@ bool connect_refuse_waiting(struct conn *c, enum reason reason, const char *caus
 
 void connect_cancel_login(struct conn *c)
 {
-	if (c->login == NULL)
-		return;
-	c->login->conn = NULL;
-	authenticator_cancel(c->worker->server->authenticator, &c->login->question);
+	struct login_wait *wait = c->login;
+
 	c->login = NULL;
+	if (wait == NULL)
+		return;
+	wait->conn = NULL;
+	if (wait->answered)
+		login_wait_free(wait);
+	else
+		authenticator_cancel(c->worker->server->authenticator, &wait->question);
 }
 
 static bool moves_home(struct conn *c, const struct frame *f)

@@ -155,11 +155,11 @@ static void tell(struct exchange *e)
 	struct conn *c = e->conn;
 	struct authenticator *a = c->worker->server->authenticator;
 	struct slice address = stream_peer_key(c->stream);
+	bool accepted = e->right && e->identity != NULL;
 	const char *why = e->why;
 	uint64_t wait_ms;
-	bool accepted;
 
-	if (a != NULL && !authenticator_pass(a, address, &wait_ms)) {
+	if (a != NULL && !authenticator_pass(a, address, accepted, &wait_ms)) {
 		home_timer_arm(&c->worker->home, &e->timer, wait_ms);
 		return;
 	}
@@ -167,9 +167,9 @@ static void tell(struct exchange *e)
 		admission_close(c);
 		return;
 	}
-	accepted = e->right && e->identity != NULL && is_still_valid(e, &why);
+	accepted = accepted && is_still_valid(e, &why);
 	if (a != NULL)
-		authenticator_note(a, address, accepted);
+		authenticator_note(a, address, buf_slice(&e->scram.user), accepted);
 	if (accepted)
 		succeed(e);
 	else

@@ -134,6 +134,8 @@ static void adopt(struct reloader *r, struct policy *next, struct adopt_sockets 
 	r->replaced = r->policy;
 	r->policy = next;
 	watchlist_take(&r->watchlist, next);
+	if (r->server->authenticator != NULL)
+		authenticator_use(r->server->authenticator, next->users);
 	r->under_way = true;
 	adopt_start(r->server, r->home, next, sockets, on_adopted, r);
 }

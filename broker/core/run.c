@@ -332,6 +332,7 @@ int server_run(struct policy *policy, struct tls_tickets *tickets)
 	run->server->authenticator = authenticator_new(run->server->worker_count > 1 ? 2 : 1);
 	if (run->server->authenticator == NULL)
 		return fail_start(run, "hash threads", -EAGAIN);
+	authenticator_use(run->server->authenticator, policy->users);
 	if (!restore(run, policy->conf)) {
 		drop_start(run);
 		return 2;

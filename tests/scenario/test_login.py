@@ -1,8 +1,11 @@
 """Who gets in: passwords, anonymous clients, and that every refusal looks alike."""
 
+import statistics
+import time
+
 import mqtt
 import pytest
-from wire import Wire
+from wire import Wire, fresh_address
 
 BAD = {4: 4, 5: 0x86}
 NOT_ALLOWED = {4: 5, 5: 0x87}
@@ -120,6 +123,39 @@ def test_a_client_that_does_not_wait(broker):
         client.kill()
     with Wire(broker, client_id="hasty") as client:
         client.settle()
+
+
+def failure_ms(broker, user, password="wrong"):
+    client = Wire(broker, connect=False, source=fresh_address())
+    client.send(mqtt.connect(5, "late", user=user, password=password))
+    began = time.monotonic()
+    assert client.expect(mqtt.CONNACK).reason == 0x86
+    return (time.monotonic() - began) * 1000
+
+
+@pytest.mark.full
+def test_a_failure_takes_as_long_for_every_name(new_house):
+    """Whatever it fails of, and whichever method the user has; one user is in the success cache. Best of three."""
+    house = new_house(users={})
+    for method in ("yescrypt", "sha512crypt", "bcrypt"):
+        created = [] if (house.directory / "users.passwd").exists() else ["-c"]
+        house.passwd("add", method, *created, "--method", method, "--stdin", stdin="right\n")
+    house.add_user("cached", ["all"])
+    house.add_user("locked", ["all"])
+    house.passwd("lock", "locked")
+    house.add_user("card", password=False)
+    names = ["nobody", "yescrypt", "sha512crypt", "bcrypt", "cached", "locked", "card"]
+    with house:
+        Wire(house, user="cached").close()
+        for last in (False, False, True):
+            found = {name: [] for name in names}
+            for _ in range(25):
+                for name in names:
+                    found[name].append(failure_ms(house, name))
+            medians = [statistics.median(found[name]) for name in names]
+            if max(medians) - min(medians) <= max(4, min(medians) / 20):
+                return
+            assert not last, dict(zip(names, medians))
 
 
 def test_extended_authentication_is_refused(broker):

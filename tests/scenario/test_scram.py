@@ -181,6 +181,26 @@ def test_who_guessed_waits(broker):
     client.close()
 
 
+@pytest.mark.parametrize("own", ["by scram", "by password"])
+@pytest.mark.parametrize("guess", ["by scram", "by password"])
+def test_an_own_success_does_not_help_a_guesser(broker, guess, own):
+    """An account of one's own, used between two guesses, makes them no quicker: 250, 500, 1000 ms."""
+    address = fresh_address()
+    began = time.monotonic()
+    for number in range(4):
+        if number > 0 and own == "by scram":
+            ScramWire(broker, "åsa", address=address).close()
+        elif number > 0:
+            Wire(broker, user="plain", source=address).close()
+        if guess == "by scram":
+            client = ScramWire(broker, password="wrong", login=False, address=address)
+            client.answer_challenge()
+            client.refused()
+        else:
+            Wire(broker, user="anna", password="wrong", source=address, expect=0x86).expect_close()
+    assert time.monotonic() - began >= 1.7
+
+
 def test_gone_while_it_waits(broker):
     address = fresh_address()
     for _ in range(3):

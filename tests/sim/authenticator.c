@@ -11,6 +11,7 @@
 
 struct authenticator {
 	struct auth_question *waiting; /* utlist LL */
+	unsigned failure_ms;
 	bool stopping;
 };
 
@@ -20,6 +21,11 @@ struct authenticator *authenticator_new(unsigned threads)
 
 	(void)threads;
 	return a;
+}
+
+void authenticator_set_failure_ms(struct authenticator *a, unsigned ms)
+{
+	a->failure_ms = ms;
 }
 
 static bool is_right(const struct auth_question *q)
@@ -53,6 +59,7 @@ void authenticator_answer(struct authenticator *a, size_t index)
 	while (index-- > 0)
 		q = q->next;
 	LL_DELETE(a->waiting, q);
+	q->refuse_at_ms = q->home->now_ms + a->failure_ms;
 	answer(q, is_right(q));
 }
 
@@ -77,6 +84,7 @@ void auth_question_fill(struct auth_question *q, struct slice user, const struct
 {
 	bool may = entry != NULL && !entry->locked && entry->hash != NULL;
 
+	q->refuse_at_ms = 0;
 	q->user = slice_dup(user);
 	q->hash = may ? xstrdup(entry->hash) : NULL;
 	q->password = (uint8_t *)slice_dup(password);
@@ -106,17 +114,27 @@ void authenticator_cancel(struct authenticator *a, struct auth_question *q)
 	(void)q;
 }
 
-bool authenticator_pass(struct authenticator *a, struct slice address, uint64_t *wait_ms)
+void authenticator_use(struct authenticator *a, const struct users *users)
+{
+	(void)a;
+	(void)users;
+}
+
+bool authenticator_pass(struct authenticator *a, struct slice address, bool accepted,
+                        uint64_t *wait_ms)
 {
 	(void)a;
 	(void)address;
+	(void)accepted;
 	*wait_ms = 0;
 	return true;
 }
 
-void authenticator_note(struct authenticator *a, struct slice address, bool accepted)
+void authenticator_note(struct authenticator *a, struct slice address, struct slice user,
+                        bool accepted)
 {
 	(void)a;
+	(void)user;
 	(void)address;
 	(void)accepted;
 }

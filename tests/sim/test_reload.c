@@ -308,6 +308,8 @@ static void connack_waits(struct world *w)
 	world_run(w);
 }
 
+#define FAILURE_MS 50
+
 /* A password in the hands of a hashing thread; the answer comes behind the reload. */
 static void in_hashing(struct world *w)
 {
@@ -316,6 +318,7 @@ static void in_hashing(struct world *w)
 	bool about_user = e->connack == REASON_BAD_USER_NAME_OR_PASSWORD;
 	bool done;
 
+	authenticator_set_failure_ms(w->server->authenticator, FAILURE_MS);
 	w->no_hashes = true;
 	client_connect(c, &bert);
 	world_run(w);
@@ -327,10 +330,49 @@ static void in_hashing(struct world *w)
 	assert_int_equal(c->closed, !about_user && strcmp(e->name, "server reference") != 0);
 	w->no_hashes = false;
 	world_run(w);
+	/* The password was right: that is not told by an answer that comes sooner. */
+	if (about_user) {
+		world_advance(w, FAILURE_MS - 1);
+		assert_false(c->closed);
+		world_advance(w, 1);
+	}
 	require_out(c, e);
 	assert_false(c->accepted);
 	if (e->connack != REASON_OK)
 		assert_int_equal(c->connack_reason, connack_code(c, e->connack));
+}
+
+/* The same, and what ends it is something else: nothing of the login is left behind. */
+static void gone_while_a_failure_is_kept_back(struct world *w)
+{
+	static const struct change locked = {"locked", conf, users_locked, .fit = STREAM_FITS};
+	const struct change *more = &changes[w->seed % 3]; /* which do not wait */
+	struct client *c = client_new(w, "c", any_version(w));
+	bool done;
+
+	authenticator_set_failure_ms(w->server->authenticator, FAILURE_MS);
+	w->no_hashes = true;
+	client_connect(c, &bert);
+	world_run(w);
+	begin_reload(w, &locked, c, &done);
+	world_run(w);
+	w->no_hashes = false;
+	world_run(w);
+	assert_false(c->closed);
+	switch (world_random(w, 3)) {
+	case 0:
+		client_drop(c);
+		world_run(w);
+		break;
+	case 1:
+		begin_reload(w, more, c, &done);
+		world_run(w);
+		require_out(c, more);
+		break;
+	default:
+		break; /* the broker stops */
+	}
+	assert_false(c->accepted);
 }
 
 /* --- at once --- */
@@ -509,6 +551,8 @@ int main(void)
 	    SCENARIO_WITH(connack_waits, .conf = conf, .acl = acl, .users = users, .hashes = true,
 	                  .held = true),
 	    SCENARIO_WITH(in_hashing, .conf = conf, .acl = acl, .users = users, .hashes = true),
+	    SCENARIO_WITH(gone_while_a_failure_is_kept_back, .conf = conf, .acl = acl,
+	                  .users = users, .hashes = true),
 	    SCENARIO_WITH(at_once, .conf = conf, .acl = acl, .users = users, .hashes = true,
 	                  .held = true, .seeds = 16),
 	    SCENARIO_WITH(many_sessions, .conf = conf, .acl = acl, .users = users, .seeds = 1),

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,7 +50,7 @@ static void finish(struct queue *queue, struct auth_question *q, enum queue_outc
                    uint64_t now_ms)
 {
 	assert_non_null(q);
-	queue_done(queue, q->source, outcome, now_ms);
+	queue_done(queue, q, outcome, now_ms);
 }
 
 static void sources_take_turns(void **state)
@@ -113,32 +114,140 @@ static void delays_double_and_end_with_a_success(void **state)
 static void checks_without_a_hash_wait_too(void **state)
 {
 	struct queue queue = {0};
-	struct auth_question q;
+	struct auth_question q = {0};
 	uint64_t wait_ms = 0;
 
 	(void)state;
-	assert_true(queue_pass(&queue, A, 0, &wait_ms));
-	queue_note(&queue, A, QUEUE_RIGHT, 0);
+	assert_true(queue_pass(&queue, A, QUEUE_WRONG, 0, &wait_ms));
+	queue_note(&queue, A, SLICE_EMPTY, QUEUE_RIGHT, 0);
 	assert_int_equal(queue_source_count(&queue), 0);
-	queue_note(&queue, A, QUEUE_WRONG, 0);
-	assert_true(queue_pass(&queue, B, 0, &wait_ms));
-	assert_false(queue_pass(&queue, A, 100, &wait_ms));
+	queue_note(&queue, A, SLICE_EMPTY, QUEUE_WRONG, 0);
+	assert_true(queue_pass(&queue, B, QUEUE_WRONG, 0, &wait_ms));
+	assert_false(queue_pass(&queue, A, QUEUE_WRONG, 100, &wait_ms));
 	assert_int_equal(wait_ms, 150);
-	assert_true(queue_pass(&queue, A, 250, &wait_ms));
-	assert_false(queue_pass(&queue, A, 250, &wait_ms)); /* the next of a crowd */
+	assert_true(queue_pass(&queue, A, QUEUE_WRONG, 250, &wait_ms));
+	assert_false(queue_pass(&queue, A, QUEUE_WRONG, 250, &wait_ms)); /* the next of a crowd */
 	assert_int_equal(wait_ms, 250);
-	queue_note(&queue, A, QUEUE_WRONG, 250);
-	assert_false(queue_pass(&queue, A, 250, &wait_ms));
+	queue_note(&queue, A, SLICE_EMPTY, QUEUE_WRONG, 250);
+	assert_false(queue_pass(&queue, A, QUEUE_WRONG, 250, &wait_ms));
 	assert_int_equal(wait_ms, 500);
 
 	queue_put(&queue, &q, A, 250);
 	assert_null(queue_take(&queue, 250, &wait_ms));
 	assert_int_equal(wait_ms, 500);
-	queue_note(&queue, A, QUEUE_RIGHT, 300);
+	queue_note(&queue, A, SLICE_EMPTY, QUEUE_RIGHT, 300);
 	finish(&queue, queue_take(&queue, 300, &wait_ms), QUEUE_WRONG, 300);
-	assert_false(queue_pass(&queue, A, 300, &wait_ms));
+	assert_false(queue_pass(&queue, A, QUEUE_WRONG, 300, &wait_ms));
 	assert_int_equal(wait_ms, 250);
-	queue_note(&queue, A, QUEUE_RIGHT, 600);
+	queue_note(&queue, A, SLICE_EMPTY, QUEUE_RIGHT, 600);
+	assert_int_equal(queue_source_count(&queue), 0);
+	queue_fini(&queue);
+}
+
+/* One hash, or one check without a hash, of `user`. */
+static void try_as(struct queue *queue, bool by_hash, const char *user, enum queue_outcome outcome,
+                   uint64_t now_ms)
+{
+	char name[16];
+	struct auth_question q = {.user = name};
+	uint64_t wait_ms;
+
+	(void)snprintf(name, sizeof(name), "%s", user);
+	if (by_hash) {
+		queue_put(queue, &q, A, now_ms);
+		finish(queue, queue_take(queue, now_ms, &wait_ms), outcome, now_ms);
+		return;
+	}
+	assert_true(queue_pass(queue, A, outcome, now_ms, &wait_ms));
+	queue_note(queue, A, slice_of_str(user), outcome, now_ms);
+}
+
+static uint64_t delay_now(struct queue *queue, uint64_t now_ms)
+{
+	uint64_t wait_ms = 0;
+
+	return queue_pass(queue, A, QUEUE_RIGHT, now_ms, &wait_ms) ? 0 : wait_ms;
+}
+
+/* Who logs in with an account of their own between two guesses at another's password gets no more
+ * guesses, whichever way they log in and guess. */
+static void a_success_forgives_its_own_failures_only(void **state)
+{
+	static const uint64_t delays[] = {250, 500, 1000, 2000, 4000, 8000, 8000};
+
+	(void)state;
+	for (unsigned ways = 0; ways < 4; ways++) {
+		struct queue queue = {0};
+		uint64_t now_ms = 5;
+
+		for (size_t i = 0; i < sizeof(delays) / sizeof(delays[0]); i++) {
+			try_as(&queue, ways & 1, "anna", QUEUE_WRONG, now_ms);
+			assert_int_equal(delay_now(&queue, now_ms), delays[i]);
+			now_ms += delays[i];
+			try_as(&queue, ways & 2, "eve", QUEUE_RIGHT, now_ms);
+			assert_int_equal(delay_now(&queue, now_ms), 0);
+		}
+		/* eve mistyped, too: that is forgiven, and anna's stays */
+		try_as(&queue, ways & 1, "eve", QUEUE_WRONG, now_ms);
+		now_ms += DELAY_LAST_MS;
+		try_as(&queue, ways & 2, "eve", QUEUE_RIGHT, now_ms);
+		try_as(&queue, ways & 1, "anna", QUEUE_WRONG, now_ms);
+		assert_int_equal(delay_now(&queue, now_ms), DELAY_LAST_MS);
+		/* anna herself ends it */
+		now_ms += DELAY_LAST_MS;
+		try_as(&queue, ways & 2, "anna", QUEUE_RIGHT, now_ms);
+		assert_int_equal(queue_source_count(&queue), 0);
+		queue_fini(&queue);
+	}
+}
+
+/* One of a wrong device's neighbours is as quick as the delay lets the first of them, and the rest
+ * follow at once. */
+static void successes_do_not_wait_for_each_other(void **state)
+{
+	struct auth_question good[3] = {0};
+	struct queue queue = {0};
+	uint64_t wait_ms;
+
+	(void)state;
+	for (unsigned i = 0; i < 10; i++)
+		try_as(&queue, false, "wrong", QUEUE_WRONG, i * DELAY_LAST_MS);
+	for (int i = 0; i < 3; i++)
+		queue_put(&queue, &good[i], A, 9 * DELAY_LAST_MS);
+	assert_null(queue_take(&queue, 10 * DELAY_LAST_MS - 1, &wait_ms));
+	for (int i = 0; i < 3; i++)
+		finish(&queue, queue_take(&queue, 10 * DELAY_LAST_MS, &wait_ms), QUEUE_RIGHT,
+		       10 * DELAY_LAST_MS);
+	for (int i = 0; i < 3; i++)
+		assert_true(queue_pass(&queue, A, QUEUE_RIGHT, 10 * DELAY_LAST_MS, &wait_ms));
+	assert_true(queue_pass(&queue, A, QUEUE_WRONG, 10 * DELAY_LAST_MS, &wait_ms));
+	assert_false(queue_pass(&queue, A, QUEUE_RIGHT, 10 * DELAY_LAST_MS, &wait_ms));
+	queue_fini(&queue);
+}
+
+/* With more names than are remembered: none of them is forgiven by mistake, and all are forgotten
+ * in time, successes in between or not. */
+static void many_names_from_one_address(void **state)
+{
+	struct queue queue = {0};
+	uint64_t now_ms = 0;
+	char name[16];
+
+	(void)state;
+	for (unsigned i = 0; i < 50; i++) {
+		(void)snprintf(name, sizeof(name), "user%u", i);
+		try_as(&queue, false, name, QUEUE_WRONG, now_ms);
+		now_ms += DELAY_LAST_MS;
+	}
+	for (unsigned i = 0; i < 50; i++) {
+		(void)snprintf(name, sizeof(name), "user%u", i);
+		try_as(&queue, false, name, QUEUE_RIGHT, now_ms);
+	}
+	try_as(&queue, false, "anna", QUEUE_WRONG, now_ms);
+	assert_int_equal(delay_now(&queue, now_ms), DELAY_LAST_MS);
+	for (unsigned i = 1; i < 10; i++)
+		try_as(&queue, true, "eve", QUEUE_RIGHT, now_ms + i * DELAY_FORGOTTEN_MS / 10);
+	try_as(&queue, true, "eve", QUEUE_RIGHT, now_ms + DELAY_FORGOTTEN_MS);
 	assert_int_equal(queue_source_count(&queue), 0);
 	queue_fini(&queue);
 }
@@ -651,6 +760,9 @@ int main(void)
 	    cmocka_unit_test(sources_take_turns),
 	    cmocka_unit_test(delays_double_and_end_with_a_success),
 	    cmocka_unit_test(checks_without_a_hash_wait_too),
+	    cmocka_unit_test(a_success_forgives_its_own_failures_only),
+	    cmocka_unit_test(successes_do_not_wait_for_each_other),
+	    cmocka_unit_test(many_names_from_one_address),
 	    cmocka_unit_test(a_delay_holds_back_nobody_else),
 	    cmocka_unit_test(who_guessed_has_one_hash_at_a_time),
 	    cmocka_unit_test(removal_keeps_the_rest_in_order),

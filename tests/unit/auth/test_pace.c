@@ -1,0 +1,460 @@
+/* A failed login takes as long for every name.  The linker puts functions of this file in the place
+ * of the hash and of waiting: a hash moves the clock by what its method costs, waiting by what is
+ * waited for, and nothing else moves it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "auth/authenticator.h"
+#include "auth/pace.h"
+#include "auth/password.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/thread.h"
+
+#define SHA                                                                                        \
+	"$6$rounds=1000$abcdefgh$nhYjN017qxiYztzyUpZtPnUQcnLy62KsunSLHNeLahp2EHPlAKmFFlrjEwSXGo2k" \
+	"gY5hR2.peKEg2VGUqIJJu1"
+#define BCRYPT "$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"
+
+#define SHA_MS     24
+#define BCRYPT_MS  55
+#define DEFAULT_MS 70
+#define FAILURE_MS 69 /* a quarter more than bcrypt, in whole milliseconds */
+
+#define MS UINT64_C(1000000)
+
+/* ---- what is known, alone ---- */
+
+static void kinds_are_method_and_cost(void **state)
+{
+	static const struct {
+		const char *hash, *kind;
+	} rows[] = {
+	    {SHA, "$6$rounds=1000$"},
+	    {"$6$abcdefgh$nhYjN017", "$6$"},
+	    {"$6$rounds$nhYjN017", "$6$"},
+	    {BCRYPT, "$2b$05$"},
+	    {"$y$j9T$salt$digest", "$y$j9T$"},
+	    {"$y$jCT$salt$digest", "$y$jCT$"},
+	    {"$gy$j9T$salt$digest", "$gy$j9T$"},
+	    {"$7$CU..../....salt$digest", "$7$CU..../...."},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (password_kind_len(rows[i].hash) != strlen(rows[i].kind))
+			fail_msg("%s", rows[i].hash);
+	}
+}
+
+static void measure(struct pace *p, const char *hash, uint64_t ms)
+{
+	char *taken = pace_take(p);
+
+	assert_non_null(taken);
+	assert_string_equal(taken, hash);
+	assert_false(pace_is_known(p));
+	pace_measured(p, taken, ms * MS);
+	free(taken);
+}
+
+static void the_slowest_kind_decides(void **state)
+{
+	struct pace p = {0};
+	char *slowest;
+
+	(void)state;
+	assert_true(pace_is_known(&p));
+	assert_true(pace_failure_ns(&p) == 0);
+	assert_null(pace_slowest(&p));
+	pace_begin(&p);
+	pace_add(&p, SHA);
+	pace_add(&p, BCRYPT);
+	pace_add(&p, SHA);
+	measure(&p, SHA, 24);
+	measure(&p, BCRYPT, 56);
+	assert_null(pace_take(&p));
+	assert_true(pace_is_known(&p));
+	assert_true(pace_failure_ns(&p) == 70 * MS);
+	slowest = pace_slowest(&p);
+	assert_string_equal(slowest, BCRYPT);
+	free(slowest);
+
+	pace_begin(&p); /* its last user has gone */
+	pace_add(&p, SHA);
+	assert_true(pace_is_known(&p));
+	slowest = pace_slowest(&p);
+	assert_string_equal(slowest, SHA);
+	free(slowest);
+	pace_begin(&p); /* and comes back: nothing is measured again */
+	pace_add(&p, BCRYPT);
+	assert_true(pace_is_known(&p));
+	pace_fini(&p);
+}
+
+static void what_is_learned_in_use(void **state)
+{
+	struct pace p = {0};
+
+	(void)state;
+	pace_begin(&p);
+	pace_add(&p, SHA);
+	pace_add(&p, BCRYPT);
+	measure(&p, SHA, 20);
+	measure(&p, BCRYPT, 40);
+	pace_learn(&p, BCRYPT, 80 * MS); /* the machine is busy */
+	assert_true(pace_failure_ns(&p) == 100 * MS);
+	pace_learn(&p, SHA, 20 * MS); /* says nothing of the slowest kind */
+	assert_true(pace_failure_ns(&p) == 100 * MS);
+	for (int i = 0; i < 1000; i++)
+		pace_learn(&p, BCRYPT, 40 * MS);
+	assert_true(pace_failure_ns(&p) < 51 * MS && pace_failure_ns(&p) >= 50 * MS);
+	pace_learn(&p, SHA, 60 * MS);
+	assert_true(pace_failure_ns(&p) == 75 * MS);
+	pace_learn(&p, BCRYPT, 60000 * MS); /* it slept */
+	assert_true(pace_failure_ns(&p) == 200 * MS);
+	pace_fini(&p);
+}
+
+static void more_kinds_than_there_is_room_for(void **state)
+{
+	char hash[32];
+	struct pace p = {0};
+	char *taken;
+
+	(void)state;
+	for (int round = 0; round < 3; round++) {
+		pace_begin(&p);
+		for (int i = 0; i < PACE_KINDS_MAX + 5; i++) {
+			(void)snprintf(hash, sizeof(hash), "$6$rounds=%d$", 1000 * (round + 1) + i);
+			pace_add(&p, hash);
+		}
+		while ((taken = pace_take(&p)) != NULL) {
+			pace_measured(&p, taken, MS);
+			free(taken);
+		}
+		assert_true(pace_is_known(&p));
+	}
+	pace_fini(&p);
+}
+
+/* ---- the whole ---- */
+
+static _Atomic uint64_t fake_now_ms = 1000000;
+
+static uint64_t fake_monotonic_ns(void *arg)
+{
+	(void)arg;
+	return fake_now_ms * MS;
+}
+
+static int64_t fake_wall_ms(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+struct asked {
+	struct auth_question q;
+	bool answered;
+	uint64_t answered_ms;
+};
+_Static_assert(offsetof(struct asked, q.post) == 0, "a post is cast to what it is in");
+
+static struct {
+	struct home home;
+	struct mutex lock;
+	struct condition woken;
+	bool wake;
+	struct authenticator *a;
+	struct users *users;
+	struct asked *waits;       /* its password must be gone before anything is waited for */
+	_Atomic bool really_waits; /* waiting waits, and the clock stands */
+	_Atomic unsigned hashes;
+} t;
+
+/* The names that the linker gives: --wrap. */
+bool __wrap_password_check(const char *hash, struct slice password, const char *dummy);
+void __wrap_condition_wait_for(struct condition *c, struct mutex *m, uint64_t timeout_ms);
+void __real_condition_wait_for(struct condition *c, struct mutex *m, uint64_t timeout_ms);
+
+static unsigned cost_ms(const char *hash)
+{
+	if (hash == NULL)
+		return DEFAULT_MS;
+	return hash[1] == '6' ? SHA_MS : BCRYPT_MS;
+}
+
+bool __wrap_password_check(const char *hash, struct slice password, const char *dummy)
+{
+	fake_now_ms += cost_ms(hash == NULL || password.len == 0 ? dummy : hash);
+	t.hashes++;
+	return hash != NULL && slice_equal(password, SLICE("secret"));
+}
+
+void __wrap_condition_wait_for(struct condition *c, struct mutex *m, uint64_t timeout_ms)
+{
+	if (t.waits != NULL)
+		assert_null(t.waits->q.password);
+	if (t.really_waits)
+		__real_condition_wait_for(c, m, timeout_ms);
+	else
+		fake_now_ms += timeout_ms;
+}
+
+static void on_wake(void *arg)
+{
+	(void)arg;
+	mutex_lock(&t.lock);
+	t.wake = true;
+	condition_signal(&t.woken);
+	mutex_unlock(&t.lock);
+}
+
+/* Runs whenever the test gets to it: when it was told is what the thread saw last. */
+static void on_answer(struct post *post, void *home_arg)
+{
+	struct asked *asked = (struct asked *)post;
+
+	(void)home_arg;
+	asked->answered = true;
+	asked->answered_ms = fake_now_ms;
+}
+
+static void await(const struct asked *asked)
+{
+	while (!asked->answered) {
+		mutex_lock(&t.lock);
+		while (!t.wake)
+			condition_wait(&t.woken, &t.lock);
+		t.wake = false;
+		mutex_unlock(&t.lock);
+		home_enter(&t.home);
+		while (home_turn(&t.home) == 0)
+			;
+		home_leave();
+	}
+}
+
+/* The address is the name of the row: nobody is delayed by others. */
+static bool ask(struct asked *asked, const char *address, const char *user, struct slice password)
+{
+	*asked = (struct asked){0};
+	asked->q.post.run = on_answer;
+	asked->q.home = &t.home;
+	asked->q.address = slice_of_str(address);
+	auth_question_fill(&asked->q, slice_of_str(user), users_find(t.users, slice_of_str(user)),
+	                   password);
+	return authenticator_submit(t.a, &asked->q);
+}
+
+static int start(void **state)
+{
+	struct errors errors = {0};
+	struct asked first;
+
+	(void)state;
+	memset(&t, 0, sizeof(t));
+	mutex_init(&t.lock);
+	condition_init(&t.woken);
+	home_init(&t.home, 0, NULL, NULL);
+	home_set_wake(&t.home, on_wake, NULL);
+	t.users = users_parse("users",
+	                      SLICE("sha:id=00000000000000a1:hash=" SHA "\n"
+	                            "bcrypt:id=00000000000000a2:hash=" BCRYPT "\n"
+	                            "locked:id=00000000000000a3:hash=" SHA ":locked\n"
+	                            "card:id=00000000000000a4\n"
+	                            "cached:id=00000000000000a5:hash=" SHA "\n"),
+	                      &errors);
+	t.a = authenticator_new(1);
+	if (t.users == NULL || t.a == NULL)
+		return 1;
+	authenticator_use(t.a, t.users);
+	/* When this is answered everything is measured. */
+	assert_false(ask(&first, "first", "cached", SLICE("secret")));
+	await(&first);
+	assert_true(first.q.accepted);
+	auth_question_fini(&first.q);
+	return t.hashes == 3 ? 0 : 1;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	authenticator_free(t.a);
+	users_unref(&t.users);
+	home_fini(&t.home);
+	condition_fini(&t.woken);
+	mutex_fini(&t.lock);
+	return 0;
+}
+
+static const struct {
+	const char *name, *user;
+	struct slice password;
+} failures[] = {
+    {"unknown", "eve", SLICE_INIT("secret")},
+    {"locked", "locked", SLICE_INIT("secret")},
+    {"certificate only", "card", SLICE_INIT("secret")},
+    {"wrong, the fast method", "sha", SLICE_INIT("wrong")},
+    {"wrong, the slow method", "bcrypt", SLICE_INIT("wrong")},
+    {"wrong, in the success cache", "cached", SLICE_INIT("wrong")},
+    {"no password", "sha", SLICE_INIT("")},
+    {"unknown, no password", "eve", SLICE_INIT("")},
+    {"too long a password", "sha",
+     SLICE_INIT("long long long long long long long long long long long long long long long long "
+                "long long long long long long long long long long long long long long long long "
+                "long long long long long long long long long long long long long long long long "
+                "long long long long long long long long long long long long long long long long "
+                "long long long long long long long")},
+};
+
+/* Whoever asks behind them cannot tell either: the thread is busy as long. */
+static void failures_are_answered_at_the_same_time(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
+		uint64_t begin_ms = fake_now_ms;
+		struct asked asked, behind;
+		char other[16];
+
+		(void)snprintf(other, sizeof(other), "behind %zu", i);
+		t.waits = &asked;
+		assert_false(ask(&asked, failures[i].name, failures[i].user, failures[i].password));
+		assert_false(ask(&behind, other, "eve", SLICE("secret")));
+		await(&behind);
+		t.waits = NULL;
+		assert_true(asked.answered);
+		if (asked.q.accepted || asked.q.refuse_at_ms - begin_ms != FAILURE_MS ||
+		    behind.answered_ms - begin_ms != 2 * FAILURE_MS)
+			fail_msg("%s: %d ms, %d ms", failures[i].name,
+			         (int)(asked.q.refuse_at_ms - begin_ms),
+			         (int)(behind.answered_ms - begin_ms));
+		auth_question_fini(&asked.q);
+		auth_question_fini(&behind.q);
+	}
+}
+
+static void successes_are_answered_at_once(void **state)
+{
+	static const struct {
+		const char *user;
+		unsigned ms;
+	} rows[] = {{"sha", SHA_MS}, {"bcrypt", BCRYPT_MS}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint64_t begin_ms = fake_now_ms;
+		struct asked asked;
+
+		assert_false(ask(&asked, rows[i].user, rows[i].user, SLICE("secret")));
+		await(&asked);
+		assert_true(asked.q.accepted);
+		assert_int_equal(asked.answered_ms - begin_ms, rows[i].ms);
+		/* and if it is not let in after all, that is told when a failure is */
+		assert_int_equal(asked.q.refuse_at_ms - begin_ms, FAILURE_MS);
+		auth_question_fini(&asked.q);
+		assert_true(ask(&asked, rows[i].user, rows[i].user, SLICE("secret")));
+		assert_int_equal(asked.q.refuse_at_ms, 0);
+		auth_question_fini(&asked.q);
+	}
+}
+
+/* The delay of an address begins with the answer, which tells nothing. */
+static void the_delay_begins_with_the_answer(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
+		uint64_t begin_ms = fake_now_ms;
+		struct asked asked, again;
+
+		assert_false(ask(&asked, failures[i].name, failures[i].user, failures[i].password));
+		assert_false(ask(&again, failures[i].name, "eve", SLICE("x")));
+		await(&again);
+		if (again.answered_ms - begin_ms != 2 * FAILURE_MS + 250)
+			fail_msg("%s: %d ms", failures[i].name,
+			         (int)(again.answered_ms - begin_ms));
+		auth_question_fini(&asked.q);
+		auth_question_fini(&again.q);
+	}
+}
+
+static void other_users_other_time(void **state)
+{
+	struct errors errors = {0};
+	struct users *fast =
+	    users_parse("users", SLICE("sha:id=00000000000000a1:hash=" SHA "\n"), &errors);
+	struct users *none = users_parse("users", SLICE("card:id=00000000000000a4\n"), &errors);
+	struct asked asked;
+	uint64_t begin_ms;
+
+	(void)state;
+	authenticator_use(t.a, fast);
+	for (unsigned i = 0; i < 200; i++) { /* the time of bcrypt is forgotten bit by bit */
+		char address[16];
+
+		(void)snprintf(address, sizeof(address), "%u", i);
+		begin_ms = fake_now_ms;
+		assert_false(ask(&asked, address, "eve", SLICE("x")));
+		await(&asked);
+		auth_question_fini(&asked.q);
+		assert_true(asked.answered_ms - begin_ms <= FAILURE_MS);
+	}
+	assert_int_equal(asked.answered_ms - begin_ms, SHA_MS + SHA_MS / 4 + 1);
+	authenticator_use(t.a, none);
+	begin_ms = fake_now_ms;
+	assert_false(ask(&asked, "none", "eve", SLICE("x")));
+	await(&asked);
+	assert_int_equal(asked.answered_ms - begin_ms, DEFAULT_MS);
+	auth_question_fini(&asked.q);
+	users_unref(&fast);
+	users_unref(&none);
+}
+
+/* A stop does not wait for what is kept back. */
+static void a_stop_ends_the_waiting(void **state)
+{
+	struct asked asked;
+
+	(void)state;
+	t.really_waits = true;
+	assert_false(ask(&asked, "stop", "sha", SLICE("wrong")));
+	while (t.hashes < 4)
+		;
+	authenticator_cancel(t.a, &asked.q); /* too late: it is answered all the same */
+	authenticator_stop(t.a);
+	await(&asked);
+	assert_false(asked.q.accepted);
+	auth_question_fini(&asked.q);
+}
+
+int main(void)
+{
+	static const struct clock_source fake = {.monotonic_ns = fake_monotonic_ns,
+	                                         .wall_ms = fake_wall_ms};
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(kinds_are_method_and_cost),
+	    cmocka_unit_test(the_slowest_kind_decides),
+	    cmocka_unit_test(what_is_learned_in_use),
+	    cmocka_unit_test(more_kinds_than_there_is_room_for),
+	    cmocka_unit_test_setup_teardown(failures_are_answered_at_the_same_time, start, stop),
+	    cmocka_unit_test_setup_teardown(successes_are_answered_at_once, start, stop),
+	    cmocka_unit_test_setup_teardown(the_delay_begins_with_the_answer, start, stop),
+	    cmocka_unit_test_setup_teardown(other_users_other_time, start, stop),
+	    cmocka_unit_test_setup_teardown(a_stop_ends_the_waiting, start, stop),
+	};
+
+	hash_init();
+	clock_use(&fake);
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
