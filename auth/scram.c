@@ -279,17 +279,23 @@ static bool proof_is_right(const struct scram *s, const uint8_t proof[32])
 		client_key[i] = proof[i] ^ signature[i];
 	crypto_sha256(slice_of(client_key, 32), hash);
 	right = crypto_equal(slice_of(hash, 32), slice_of(s->verifier.stored_key, 32));
+	crypto_wipe(signature, sizeof(signature));
 	crypto_wipe(client_key, sizeof(client_key));
 	return right;
 }
 
-static void put_server_final(const struct scram *s, struct buf *out)
+/* Made of a wrong proof, too, and thrown away: who knows the password of a user that is locked is
+ * not to learn it by the time. */
+static void put_server_final(const struct scram *s, bool right, struct buf *out)
 {
+	size_t before = out->len;
 	uint8_t signature[32];
 
 	crypto_hmac_sha256(slice_of(s->verifier.server_key, 32), buf_slice(&s->text), signature);
 	buf_put_slice(out, SLICE("v="));
 	base64_encode(out, slice_of(signature, 32));
+	if (!right)
+		out->len = before;
 }
 
 /* The value of p=, which is the last attribute; what stands before it is the client's part of the
@@ -329,7 +335,7 @@ const char *scram_client_final(struct scram *s, struct slice message, bool *righ
 	buf_put_u8(&s->text, ',');
 	buf_put_slice(&s->text, before);
 	*right = proof_is_right(s, bytes);
-	if (*right)
-		put_server_final(s, out);
+	crypto_wipe(bytes, sizeof(bytes));
+	put_server_final(s, *right, out);
 	return NULL;
 }

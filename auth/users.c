@@ -31,7 +31,9 @@ struct users {
 	size_t count, cap;
 	struct entry *names;
 	struct entry *ids;
-	const struct scram_verifier *first_scram; /* NULL: nobody has one */
+	/* Everybody's, those of the same iterations and length of the salt beside each other. */
+	const struct scram_verifier **scrams;
+	size_t scram_count;
 };
 
 /* The line at hand. */
@@ -266,6 +268,32 @@ static void entry_free(struct entry *e)
 	free(e);
 }
 
+static void put_scram(const struct user *user, struct buf *out)
+{
+	if (user->scram == NULL)
+		return;
+	buf_put_slice(out, SLICE(":scram="));
+	scram_verifier_format(user->scram, out);
+}
+
+static uint64_t make_credential(const struct user *user)
+{
+	uint8_t digest[32];
+	struct buf text = {0};
+	uint64_t out = 0;
+
+	if (user->hash == NULL && user->scram == NULL)
+		return 0;
+	buf_put_slice(&text, slice_of_str(user->hash));
+	put_scram(user, &text);
+	crypto_hmac_sha256(SLICE("vakt credential"), buf_slice(&text), digest);
+	crypto_wipe(text.data, text.len);
+	buf_fini(&text);
+	for (int i = 0; i < 8; i++)
+		out = out << 8 | digest[i];
+	return out;
+}
+
 /* NOLINTBEGIN(readability-function-size): it counts the nesting inside uthash's macros */
 static struct entry *find_name(const struct users *users, struct slice name)
 {
@@ -297,9 +325,8 @@ static void add(struct users *users, struct entry *e)
 		users->cap = users->cap == 0 ? 16 : users->cap * 2;
 		users->entries = xrealloc_array(users->entries, users->cap, sizeof(struct entry *));
 	}
+	e->user.credential = make_credential(&e->user);
 	users->entries[users->count++] = e;
-	if (users->first_scram == NULL)
-		users->first_scram = e->user.scram;
 	HASH_ADD_KEYPTR(by_name, users->names, e->user.name, strlen(e->user.name), e);
 	HASH_ADD(by_id, users->ids, user.entry_id, sizeof(e->user.entry_id), e);
 }
@@ -345,6 +372,25 @@ static void take_lines(struct users *users, const char *name, struct slice bytes
 	}
 }
 
+static int compare_forms(const void *a, const void *b)
+{
+	const struct scram_verifier *const *va = a, *const *vb = b;
+
+	if ((*va)->iterations != (*vb)->iterations)
+		return (*va)->iterations < (*vb)->iterations ? -1 : 1;
+	return (int)(*va)->salt_len - (int)(*vb)->salt_len;
+}
+
+static void collect_scrams(struct users *users)
+{
+	users->scrams = xcalloc(users->count + 1, sizeof(*users->scrams));
+	for (size_t i = 0; i < users->count; i++) {
+		if (users->entries[i]->user.scram != NULL)
+			users->scrams[users->scram_count++] = users->entries[i]->user.scram;
+	}
+	qsort(users->scrams, users->scram_count, sizeof(*users->scrams), compare_forms);
+}
+
 struct users *users_parse(const char *name, struct slice bytes, struct errors *errors)
 {
 	size_t before = errors->error_count;
@@ -354,6 +400,7 @@ struct users *users_parse(const char *name, struct slice bytes, struct errors *e
 		errors_add(errors, name, 0, 0, "the password file is larger than 16 MiB");
 	else
 		take_lines(users, name, bytes, errors);
+	collect_scrams(users);
 	if (errors->error_count != before)
 		users_unref(&users);
 	return users;
@@ -395,6 +442,7 @@ void users_unref(struct users **users)
 	HASH_CLEAR(by_id, u->ids);
 	for (size_t i = 0; i < u->count; i++)
 		entry_free(u->entries[i]);
+	free(u->scrams);
 	free(u->entries);
 	free(u);
 }
@@ -417,35 +465,38 @@ const struct user *users_at(const struct users *users, size_t index)
 	return &users->entries[index]->user;
 }
 
-static void put_scram(const struct user *user, struct buf *out)
-{
-	if (user->scram == NULL)
-		return;
-	buf_put_slice(out, SLICE(":scram="));
-	scram_verifier_format(user->scram, out);
-}
-
+/* Looked up, in a loaded table: a login must not take longer where there is one. */
 uint64_t user_credential(const struct user *user)
 {
-	uint8_t digest[32];
-	struct buf text = {0};
-	uint64_t out = 0;
-
-	if (user->hash == NULL && user->scram == NULL)
-		return 0;
-	buf_put_slice(&text, slice_of_str(user->hash));
-	put_scram(user, &text);
-	crypto_hmac_sha256(SLICE("vakt credential"), buf_slice(&text), digest);
-	crypto_wipe(text.data, text.len);
-	buf_fini(&text);
-	for (int i = 0; i < 8; i++)
-		out = out << 8 | digest[i];
-	return out;
+	return user->credential != 0 ? user->credential : make_credential(user);
 }
 
 bool users_have_scram(const struct users *users)
 {
-	return users->first_scram != NULL;
+	return users->scram_count > 0;
+}
+
+/* A key of the file's: who may not read it cannot know it. */
+static void decoy_key(const struct users *users, struct slice purpose, uint8_t key[32])
+{
+	const uint64_t *id = &users->entries[0]->user.entry_id;
+
+	crypto_hmac_sha256(purpose, slice_of(id, sizeof(*id)), key);
+}
+
+/* Whose iterations and length of the salt somebody of that name shows: as many names show each form
+ * as users have it, so that a form that is rare, or the usual one, tells nothing. */
+static const struct scram_verifier *decoy_form(const struct users *users, struct slice name)
+{
+	uint8_t key[32], digest[32];
+	uint64_t at = 0;
+
+	decoy_key(users, SLICE("vakt scram decoy form"), key);
+	crypto_hmac_sha256(slice_of(key, sizeof(key)), name, digest);
+	crypto_wipe(key, sizeof(key));
+	for (int i = 0; i < 4; i++)
+		at = at << 8 | digest[i];
+	return users->scrams[at * users->scram_count >> 32];
 }
 
 bool users_scram(const struct users *users, struct slice name, struct scram_verifier *out)
@@ -456,11 +507,8 @@ bool users_scram(const struct users *users, struct slice name, struct scram_veri
 	if (!users_have_scram(users))
 		return false;
 	/* Made in any case: it takes the same time whether there is such a user. */
-	crypto_hmac_sha256(
-	    SLICE("vakt scram decoy"),
-	    slice_of(&users->entries[0]->user.entry_id, sizeof(users->entries[0]->user.entry_id)),
-	    key);
-	scram_verifier_decoy(users->first_scram, slice_of(key, sizeof(key)), name, out);
+	decoy_key(users, SLICE("vakt scram decoy"), key);
+	scram_verifier_decoy(decoy_form(users, name), slice_of(key, sizeof(key)), name, out);
 	crypto_wipe(key, sizeof(key));
 	if (user != NULL && user->scram != NULL)
 		*out = *user->scram;

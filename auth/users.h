@@ -16,6 +16,7 @@ struct user {
 	char *hash;                   /* crypt(5) string; NULL: never logs in by password */
 	struct scram_verifier *scram; /* NULL: never logs in by SCRAM */
 	uint64_t entry_id;
+	uint64_t credential; /* of a loaded table; 0: user_credential makes it */
 	bool locked;
 	char **roles;
 	size_t role_count;
@@ -43,10 +44,10 @@ uint64_t user_credential(const struct user *user);
 
 /* What SCRAM shows to somebody of that name: the user's own verifier, or, where there is no such
  * user or none with a verifier, one that fits no password: with iterations and the length of the
- * salt as of the first verifier in the file, and a salt that depends on the name and on the id of
- * the first user in the file. It is so the same over restarts and reloads, and only who may read
- * the file can tell it from a true one. False where the file has no verifier at all: then SCRAM is
- * not offered. */
+ * salt of some verifier in the file, and a salt, that depend on the name and on the id of the first
+ * user in the file. It is so the same over restarts and reloads (where verifiers of another form
+ * come or go, for nearly all names), and only who may read the file can tell it from a true one.
+ * False where the file has no verifier at all: then SCRAM is not offered. */
 bool users_scram(const struct users *users, struct slice name, struct scram_verifier *out);
 bool users_have_scram(const struct users *users);
 

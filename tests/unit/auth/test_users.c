@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -322,6 +323,54 @@ static void scram_shows_nobody(void **state)
 	users_unref(&users);
 }
 
+/* `count` users with verifiers, every fourth of them with 15000 iterations and a short salt. */
+static struct users *with_two_forms(unsigned count)
+{
+	static const char keys[] = "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=$"
+				   "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
+	struct buf text = {0};
+	struct users *users;
+
+	for (unsigned i = 0; i < count; i++)
+		buf_printf(
+		    &text, "user%u:id=%016x:scram=SHA-256$%s$%s\n", i, i + 1,
+		    i % 4 == 3 ? "15000$W22ZaJ0SNY4=" : "4096$W22ZaJ0SNY7soEsUEjb6gQ==", keys);
+	users = parse(buf_slice(&text));
+	buf_fini(&text);
+	return users;
+}
+
+/* As many names that are nobody's show the rare form as names of users do; each shows the same
+ * always, and nearly each when another user comes. */
+static void scram_shows_each_form(void **state)
+{
+	struct users *users = with_two_forms(40), *again = with_two_forms(40);
+	struct users *more = with_two_forms(41);
+	unsigned rare = 0, other = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 1000; i++) {
+		struct scram_verifier first, same, later;
+		char name[16];
+
+		(void)snprintf(name, sizeof(name), "nobody%u", i);
+		assert_true(users_scram(users, slice_of_str(name), &first));
+		assert_true(users_scram(again, slice_of_str(name), &same));
+		assert_true(users_scram(more, slice_of_str(name), &later));
+		assert_int_equal(first.salt_len, first.iterations == 4096 ? 16 : 8);
+		assert_int_equal(first.iterations, same.iterations);
+		assert_int_equal(first.salt_len, same.salt_len);
+		assert_memory_equal(first.salt, same.salt, first.salt_len);
+		rare += first.iterations == 15000;
+		other += first.iterations != later.iterations;
+	}
+	assert_in_range(rare, 200, 300);
+	assert_true(other < 50);
+	users_unref(&users);
+	users_unref(&again);
+	users_unref(&more);
+}
+
 static void load_checks_the_file(void **state)
 {
 	char path[] = "/tmp/vakt-users-XXXXXX";
@@ -408,6 +457,7 @@ int main(void)
 	    cmocka_unit_test(the_credential_follows_the_hash),
 	    cmocka_unit_test(the_credential_follows_the_verifier),
 	    cmocka_unit_test(scram_shows_nobody),
+	    cmocka_unit_test(scram_shows_each_form),
 	    cmocka_unit_test(load_checks_the_file),
 	    cmocka_unit_test(equal_keys_are_the_same_somebody),
 	};
