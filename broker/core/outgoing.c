@@ -18,21 +18,28 @@
 
 /* --- lists and packet identifiers --- */
 
-size_t outgoing_cost(const struct msg *msg, const struct subids *ids)
+static size_t cost_of_ids(const struct subids *ids)
 {
 	size_t way = subids_count(ids) == 0 ? 0 : sizeof(struct outgoing_way) + CHARGE_ALLOC;
 
 	if (ids->list != NULL)
 		way += sizeof(*ids->list) + ids->list->cap * sizeof(uint32_t) + CHARGE_ALLOC;
-	return sizeof(struct outgoing) + CHARGE_ALLOC + way +
-	       (msg == NULL ? 0 : msg_bytes(msg) + CHARGE_ALLOC);
+	return way;
 }
 
-static size_t cost_of(const struct outgoing *o)
+static size_t cost_alone(const struct subids *ids)
 {
-	static const struct subids none;
+	return sizeof(struct outgoing) + CHARGE_ALLOC + cost_of_ids(ids);
+}
 
-	return outgoing_cost(o->msg, o->way == NULL ? &none : &o->way->ids);
+size_t outgoing_cost(const struct msg *msg, const struct subids *ids)
+{
+	return cost_alone(ids) + msg_bytes(msg) + CHARGE_ALLOC;
+}
+
+static size_t cost_of(const struct outgoing *o, size_t message_bytes)
+{
+	return o->cost + (o->msg == NULL ? 0 : message_bytes + CHARGE_ALLOC);
 }
 
 void outgoing_append(struct session *s, struct outgoing_list *list, struct outgoing *o)
@@ -44,7 +51,7 @@ void outgoing_append(struct session *s, struct outgoing_list *list, struct outgo
 	list->count++;
 	list->qos0_count += o->qos == 0;
 	list->bytes += bytes;
-	charge_add(s->worker, &s->charge, cost_of(o));
+	charge_add(s->worker, &s->charge, cost_of(o, bytes));
 	count(&counters->held);
 	count_by(&counters->held_bytes, bytes);
 }
@@ -64,7 +71,7 @@ void outgoing_delete(struct session *s, struct outgoing_list *list, struct outgo
 	list->count--;
 	list->qos0_count -= o->qos == 0;
 	list->bytes -= bytes;
-	charge_sub(s->worker, &s->charge, cost_of(o));
+	charge_sub(s->worker, &s->charge, cost_of(o, bytes));
 	uncount(&counters->held, 1);
 	uncount(&counters->held_bytes, bytes);
 }
@@ -348,6 +355,7 @@ struct outgoing *outgoing_new(struct msg *msg, const struct delivery *d, uint8_t
 	*o = (struct outgoing){.msg = msg_ref(msg),
 	                       .way = way_new(d),
 	                       .position = d->position,
+	                       .cost = (uint32_t)cost_alone(&d->ids),
 	                       .qos = qos,
 	                       .retain = d->retain};
 	return o;

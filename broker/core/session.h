@@ -51,6 +51,7 @@ struct outgoing {
 	struct msg *msg;
 	struct outgoing_way *way; /* NULL: neither a group nor identifiers */
 	uint64_t position;        /* in the session's queue on disk; 0: it is not there */
+	uint32_t cost;            /* of memory, without the message */
 	uint16_t packet_id;       /* 0: not sent yet */
 	uint8_t qos;              /* effective */
 	bool retain;

@@ -105,11 +105,6 @@ void msg_unref(struct msg **m)
 	free(gone);
 }
 
-size_t msg_bytes(const struct msg *m)
-{
-	return sizeof(*m) + m->topic_len + m->forwarded_len + m->payload_len;
-}
-
 uint32_t msg_expiry_left_s(const struct msg *m, uint64_t now_ms)
 {
 	uint64_t left_ms, left_s;

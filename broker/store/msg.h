@@ -68,7 +68,11 @@ struct msg *msg_new(struct origin *origin, const struct msg_parts *parts);
 struct msg *msg_ref(struct msg *m);
 void msg_unref(struct msg **m); /* NULL is fine; *m becomes NULL */
 /* What it costs in memory: for queue limits. */
-size_t msg_bytes(const struct msg *m);
+static inline size_t msg_bytes(const struct msg *m)
+{
+	return sizeof(*m) + m->topic_len + m->forwarded_len + m->payload_len;
+}
+
 static inline bool msg_is_expired(const struct msg *m, uint64_t now_ms)
 {
 	return now_ms >= m->expires_ms;

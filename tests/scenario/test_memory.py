@@ -11,7 +11,7 @@ import eve
 import mqtt
 import pytest
 from house import ROOT
-from wire import Closed, Wire
+from wire import Closed, Wire, tls_context
 
 CTL = os.environ.get("VAKT_CTL", str(ROOT / "build/tools/broker-ctl"))
 MB = 1 << 20
@@ -222,6 +222,31 @@ def test_a_queue_on_disk_is_not_dropped(new_house):
         close_all(wires)
 
 
+def test_what_is_there_stays(new_house):
+    """After a start with lower keys nothing of what was there is gone: it only cannot grow."""
+    house = house_with(new_house, "64M")
+    house.config["persistence"] = {"directory": str(house.directory / "store")}
+    house.write()
+    with house, Wire(house, user="eve", client_id="kept", props=KEEP) as client:
+        client.subscribe("eve/queue", *(f"eve/{n}/{'f' * 500}" for n in range(500)), qos=1)
+        client.disconnect()
+        with Wire(house, user="eve") as sender:
+            for n in range(40):
+                assert sender.publish(f"eve/retained/{n}", b"x" * 12_000, qos=1, retain=True).reason == 0x10
+                assert sender.publish("eve/queue", b"%d" % n, qos=1).reason == 0
+    house.config["limits"].update(memory="512k", retained_bytes="64k")
+    house.write()
+    with house:
+        assert counted(house) > MB // 2
+        with Wire(house, user="eve", client_id="kept", clean=False, props=KEEP) as back:
+            assert back.connack.session_present
+            assert [back.message().payload for _ in range(40)] == [b"%d" % n for n in range(40)]
+            assert back.publish("eve/retained/40", b"x", qos=1, retain=True).reason == 0x97
+            assert back.publish("eve/retained/1", b"x", qos=1, retain=True).reason == 0x10
+            back.subscribe("eve/1/" + "f" * 500, qos=1)
+            back.subscribe("eve/new", qos=1, expect=[0x97])
+
+
 def test_usage(new_house):
     """Who has what: users, anonymous clients as one, and addresses."""
     house = house_with(new_house, "64M")
@@ -247,6 +272,26 @@ def test_check_prints_the_sum(new_house):
     house = new_house(config={"limits": {"memory": "16M", "connections": 900, "unauthenticated": 100}})
     said = house.command("--check").stdout
     assert "memory: at most 203.5M: 16.0M for what clients make the broker keep (limits.memory)" in said, said
+
+
+@pytest.mark.full
+def test_five_thousand_of_one_address(new_house):
+    """Nobody has to log in, and each sets ten aliases of 60,000 bytes: 3 GB."""
+    house = house_with(new_house, "16M", unauthenticated=6000)
+    house.config["authentication"]["anonymous"] = True
+    house.acl["anonymous"] = {"roles": ["all"]}
+    house.write()
+    with house:
+        context, wires = tls_context(house.pki), []
+        for _ in range(4990):
+            wire = Wire(house, user=None, context=context, expect=None)
+            wires.append(wire)
+            with contextlib.suppress(Closed):
+                for n in range(1, 11):
+                    wire.send(mqtt.publish(5, f"secret/{n}/" + "a" * 60_000, b"", props={"topic_alias": n}))
+        print(f"{resident(house) / MB:.1f} MB in all, {counted(house) / MB:.1f} MB counted")
+        assert resident(house) < 16 * MB + 5000 * 64 * 1024
+        close_all(wires)
 
 
 @pytest.mark.full
