@@ -281,15 +281,22 @@ static void route_accepted(struct conn *c, const struct publish *pub,
 	worker_stall(w, c);
 }
 
+/* So much may wait here whatever the limit: what is there can be replaced and deleted. */
+#define WAITING_FREE ((size_t)8192)
+
 /* Is there memory for what it makes wait here: its identifier, and itself while the disk is slow?
  * NULL: there is. */
 static const char *waiting_exceeds(const struct conn *c, const struct publish *pub)
 {
+	const struct session *s = c->session;
+	size_t waits = s->pending_bytes + HASH_COUNT(s->inbound) * INBOUND_COST;
 	size_t bytes = pub->qos == 2 ? INBOUND_COST : 0;
 
 	if (pub->qos > 0 && keep_is_on(c->worker))
 		bytes += sizeof(struct msg) + pub->topic.len + pub->payload.len;
-	return bytes == 0 ? NULL : quota_memory(c->worker, c->session->charge.payer, bytes);
+	if (bytes == 0 || waits + bytes <= WAITING_FREE)
+		return NULL;
+	return quota_memory(c->worker, s->charge.payer, bytes);
 }
 
 static void route_or_refuse(struct conn *c, const struct publish *pub,

@@ -191,7 +191,7 @@ static void take_nothing(struct world *w, struct client *c)
 
 static const struct kind kinds[] = {
     {"subscriptions", take_subscriptions, NULL},
-    {"plain subscriptions", take_plain_subscriptions, NULL},
+    {"plain", take_plain_subscriptions, NULL},
     {"queue", take_queue, NULL},
     {"retained", take_retained, NULL},
     {"sessions", take_sessions, take_nothing},
