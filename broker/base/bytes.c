@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "base/crypto.h"
 
 #define BUF_TRIM_ABOVE ((size_t)16384)
 
@@ -64,6 +65,28 @@ void buf_put_slow(struct buf *b, const void *data, size_t len)
 	if (len > 0)
 		memcpy(b->data + b->len, data, len);
 	b->len += len;
+}
+
+void buf_fini_secret(struct buf *b)
+{
+	crypto_wipe(b->data, b->len);
+	buf_fini(b);
+}
+
+void buf_put_secret(struct buf *b, struct slice s)
+{
+	size_t more = buf_growth(b, s.len);
+
+	if (more > 0) {
+		struct buf larger = {.data = xalloc(b->cap + more), .len = b->len};
+
+		larger.cap = b->cap + more;
+		if (b->len > 0)
+			memcpy(larger.data, b->data, b->len);
+		buf_fini_secret(b);
+		*b = larger;
+	}
+	buf_put_slice(b, s);
 }
 
 void buf_consume(struct buf *b, size_t n)

@@ -70,6 +70,9 @@ void buf_reserve(struct buf *b, size_t extra); /* room for `extra` more bytes */
 /* Give back what is much larger than needed; all of it where nothing is left. */
 void buf_trim(struct buf *b);
 void buf_consume(struct buf *b, size_t n); /* drop the first n bytes */
+/* For passwords: growing leaves no copy behind, and what is freed was wiped. */
+void buf_put_secret(struct buf *b, struct slice s);
+void buf_fini_secret(struct buf *b);
 void buf_put_slow(struct buf *b, const void *data, size_t len);
 void buf_put_u16(struct buf *b, uint16_t v); /* big endian, as MQTT wants it */
 void buf_put_u32(struct buf *b, uint32_t v);

@@ -255,7 +255,7 @@ static void conn_free(struct conn *c)
 	if (c->address_counted)
 		quota_address_give(w, c->stream);
 	conn_memory_end(c);
-	buf_fini(&c->in);
+	buf_fini_secret(&c->in); /* of a CONNECT that never was whole */
 	parked_free(c);
 	worker_give_buf(w, &c->out);
 	alias_table_fini(&c->aliases);

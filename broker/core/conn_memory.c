@@ -81,12 +81,15 @@ bool conn_memory_keep_input(struct conn *c, struct slice bytes)
 		exceeds = drains(first) ? quota_memory_drain(c->worker, c->charge.payer, more)
 		                        : quota_memory(c->worker, c->charge.payer, more);
 	if (exceeds == NULL) {
-		buf_put_slice(&c->in, bytes);
+		if (c->state == CONN_ACCEPTED)
+			buf_put_slice(&c->in, bytes);
+		else
+			buf_put_secret(&c->in, bytes); /* there may be a password in it */
 		conn_memory_count(c);
 		return true;
 	}
 	quota_tell_memory(c, "an unfinished packet", exceeds);
-	buf_fini(&c->in);
+	buf_fini_secret(&c->in);
 	conn_fail(c, REASON_QUOTA_EXCEEDED, exceeds);
 	return false;
 }

@@ -12,6 +12,7 @@
 #include <openssl/err.h>
 
 #include "base/alloc.h"
+#include "base/crypto.h"
 #include "net/loop_inside.h"
 #include "net/socket.h"
 #include "net/tls_inside.h"
@@ -298,9 +299,12 @@ static void input_stopped(struct tls_stream *t, enum fill how)
 static bool hand_over(struct tls_stream *t, size_t len)
 {
 	struct loop *loop = t->sock.loop;
+	bool may_be_secret = !t->proven; /* the first packet has the password */
 
 	sock_call_begin(&t->sock);
 	t->sock.stream.events->on_bytes(t->sock.stream.arg, slice_of(loop->plain, len));
+	if (may_be_secret) /* t may be another thread's by now */
+		crypto_wipe(loop->plain, len);
 	return sock_call_done(loop, &t->sock);
 }
 
@@ -311,6 +315,8 @@ static bool judge_work(struct tls_stream *t)
 
 	if (t->sock.stream.moved) {
 		t->sock.stream.moved = false;
+		if (!t->proven)
+			SSL_clear_options(t->ssl, SSL_OP_CLEANSE_PLAINTEXT);
 		t->proven = true;
 		tls_work_moved(&t->work);
 	}
@@ -425,6 +431,7 @@ static bool begin(struct tls_stream *t)
 	}
 	use_bio_of_loop(t);
 	SSL_set_accept_state(t->ssl);
+	SSL_set_options(t->ssl, SSL_OP_CLEANSE_PLAINTEXT); /* until the first packet is whole */
 	t->hello = xnew(t->hello);
 	return true;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/crypto.h"
 #include "net/loop_inside.h"
 #include "net/socket.h"
 
@@ -13,8 +14,12 @@ static void on_readable(struct sock *s)
 	ssize_t n = sock_recv(s, loop->in, sizeof(loop->in));
 
 	if (n > 0) {
+		bool may_be_secret = !s->stream.moved; /* the first packet has the password */
+
 		sock_call_begin(s);
 		s->stream.events->on_bytes(s->stream.arg, slice_of(loop->in, (size_t)n));
+		if (may_be_secret) /* s may be another thread's by now */
+			crypto_wipe(loop->in, (size_t)n);
 		if (!sock_call_done(loop, s))
 			return;
 	}
