@@ -270,6 +270,8 @@ static int with_credentials(const struct order *o,
 	struct credentials c = {0};
 	int rc = new_credentials(o, &s, &c);
 
+	if ((o->options & OPTION_GENERATE) == 0)
+		secret_wipe(&s); /* a change may have to wait for the file */
 	if (rc == 0)
 		rc = change(o, &c);
 	if (rc == 0 && (o->options & OPTION_GENERATE) != 0)

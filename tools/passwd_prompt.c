@@ -113,8 +113,10 @@ int secret_ask(struct secret *s, const char *prompt)
 		complete = read_line(&t, s);
 		say(&t, "\n");
 		terminal_restore(&t);
-		if (caught != 0)
+		if (caught != 0) {
+			secret_wipe(s); /* it may be stopped for long */
 			(void)raise(caught);
+		}
 	} while (caught == SIGTSTP); /* continued: ask again */
 	close(t.fd);
 	return complete ? 0 : complain(EXIT_FAILED, "no password was given");

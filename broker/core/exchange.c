@@ -346,8 +346,10 @@ static struct exchange *exchange_new(struct conn *c)
 
 /* --- before CONNACK --- */
 
+/* A password or a proof was in it. */
 static void drop_packet(struct conn *c, size_t size_bytes)
 {
+	crypto_wipe(c->in.data, size_bytes);
 	buf_consume(&c->in, size_bytes);
 	if (c->in.len == 0)
 		buf_fini(&c->in);
@@ -370,7 +372,6 @@ enum reason exchange_begin(struct conn *c, const struct frame *f, const struct c
 	e = exchange_new(c);
 	c->exchange = e;
 	buf_put(&e->connect, c->in.data, f->size_bytes);
-	crypto_wipe(c->in.data, f->size_bytes);
 	drop_packet(c, f->size_bytes);
 	decode_kept(e, &kept);
 	if (properties_have(&kept.properties, PROPERTY_AUTH_DATA))

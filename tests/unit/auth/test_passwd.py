@@ -449,6 +449,63 @@ def test_terminal_stopped_and_continued():
     assert t.status() == 0
 
 
+def memory(pid):
+    """What the process can write, piece by piece; not what a sanitizer alone has."""
+    with open("/proc/%d/maps" % pid, encoding="ascii") as maps:
+        ranges = [line.split()[:2] for line in maps]
+    with open("/proc/%d/mem" % pid, "rb", buffering=0) as file:
+        for where, flags in ranges:
+            start, end = (int(x, 16) for x in where.split("-"))
+            if flags.startswith("rw") and end - start <= 1 << 28:
+                try:
+                    file.seek(start)
+                    yield file.read(end - start)
+                except OSError:
+                    pass
+
+
+def has(pid, secret):
+    return any(secret in piece for piece in memory(pid))
+
+
+def wait_for(what):
+    end = time.monotonic() + 60
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def waits_for_a_lock(pid):
+    with open("/proc/locks", encoding="ascii") as locks:
+        return any("->" in line.split() and str(pid) in line.split() for line in locks)
+
+
+def test_a_password_is_gone_once_it_is_hashed():
+    """The change of the file may have to wait for another, and for long."""
+    run("-c", "users", "add", "held", "--no-password")
+    with open("users", "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        for options in ([], ["--scram", "--iterations", "4096"], ["--method", "bcrypt"], ["--method", "sha512crypt"]):
+            with subprocess.Popen([EXE, "users", "add", "by-name", "--stdin", *options], stdin=subprocess.PIPE) as p:
+                try:
+                    p.stdin.write(b"KingBeneathTheHill\n")
+                    p.stdin.flush()
+                    wait_for(lambda: waits_for_a_lock(p.pid))
+                    assert has(p.pid, b"by-name")
+                    assert not has(p.pid, b"KingBeneathTheHill"), options
+                finally:
+                    p.kill()
+    t = Terminal("users", "add", "anna")
+    t.expect("New password for anna: ")
+    t.type("KingBeneath\x04")  # half a line
+    wait_for(lambda: has(t.pid, b"KingBeneath"))
+    os.kill(t.pid, signal.SIGTSTP)
+    t.expect("New password for anna: ")  # nobody stops this one: see above
+    assert not has(t.pid, b"KingBeneath")
+    os.kill(t.pid, signal.SIGKILL)
+    t.status()
+
+
 def test_no_terminal():
     done = subprocess.run([EXE, "-c", "users", "add", "anna"], stdin=subprocess.DEVNULL, capture_output=True,
                           start_new_session=True, timeout=60)
