@@ -14,6 +14,7 @@ from paho.mqtt.properties import Properties
 from process import PATIENCE_S, LineProcess
 
 HERE = Path(__file__).resolve().parent
+NODE = ["node", "--require", str(HERE / "node/ipv6_first.js")]
 serial = itertools.count(1)
 MOSQUITTO_VERSION = {4: "mqttv311", 5: "mqttv5"}
 
@@ -155,7 +156,7 @@ class MqttJs(LineProcess):
 
     def __init__(self, broker, version=5, *, client_id=None, user="anna", password=None, expect_connect=True,
                  **options):
-        super().__init__(["node", str(HERE / "node/driver.js")], stdin=subprocess.PIPE)
+        super().__init__([*NODE, str(HERE / "node/driver.js")], stdin=subprocess.PIPE)
         host, port = broker.addresses[0]
         options = {"protocolVersion": version, "clientId": client_id or f"js-{next(serial)}", **options}
         if user is not None:

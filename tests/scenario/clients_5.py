@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote_to_bytes
 import mqtt
 import paho.mqtt.client as paho
 import pytest
-from clients import HERE, Paho, number, serial
+from clients import HERE, NODE, Paho, number, serial
 from house import ROOT
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -343,7 +343,7 @@ class MqttJs5(Library):
 
     @classmethod
     def start(cls):
-        cls.node = LineProcess(["node", str(HERE / "node/driver.js")], stdin=subprocess.PIPE)
+        cls.node = LineProcess([*NODE, str(HERE / "node/driver.js")], stdin=subprocess.PIPE)
 
     @classmethod
     def stop(cls):

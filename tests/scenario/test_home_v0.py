@@ -5,7 +5,7 @@ import json
 import subprocess
 
 import pytest
-from clients import HERE, MosquittoSub, mosquitto_pub
+from clients import HERE, NODE, MosquittoSub, mosquitto_pub
 from house import ROOT
 from process import LineProcess
 from wire import Wire
@@ -19,7 +19,7 @@ class Hemtjanst(LineProcess):
     """One program that uses the package, in its own process (node/hemtjanst.js)."""
 
     def __init__(self, house, role, user, client_id, version=4):
-        super().__init__(["node", str(HERE / "node/hemtjanst.js")], stdin=subprocess.PIPE)
+        super().__init__([*NODE, str(HERE / "node/hemtjanst.js")], stdin=subprocess.PIPE)
         host, port = house.addresses[0]
         self.call("connect", role=role, url=f"mqtts://{host}:{port}", cafile=str(house.pki.path("ca.crt")),
                   options={"protocolVersion": version, "clientId": client_id, "username": user,
