@@ -139,7 +139,8 @@ void pace_measured(struct pace *p, const char *hash, uint64_t took_ns)
 {
 	struct pace_kind *k = find(p, hash);
 
-	k->being_measured = false;
+	if (k != NULL) /* the password file may have changed meanwhile */
+		k->being_measured = false;
 	pace_learn(p, hash, took_ns);
 }
 
