@@ -19,7 +19,7 @@ void conn_memory_begin(struct conn *c)
 	size_t len = peer_key_text(stream_peer_key(c->stream), !c->address_counted, address,
 	                           sizeof(address));
 
-	charge_init(&c->charge, payers_find(payers, PAYER_ADDRESS, slice_of(address, len)));
+	charge_init(&c->charge, payers_find(payers, PAYER_UNAUTHENTICATED, slice_of(address, len)));
 	conn_memory_resume(c);
 }
 
@@ -38,11 +38,12 @@ void conn_memory_resume(struct conn *c)
 void conn_memory_login(struct conn *c)
 {
 	struct payers *payers = &c->worker->server->payers;
+	bool anonymous = c->identity->kind == IDENTITY_ANONYMOUS;
 
-	if (c->identity->kind == IDENTITY_ANONYMOUS)
-		return;
 	count_connections(c, (uint64_t)0 - 1);
-	charge_move(c->worker, &c->charge, payers_find(payers, PAYER_USER, c->identity->key));
+	charge_move(c->worker, &c->charge,
+	            anonymous ? payers_find(payers, PAYER_ADDRESS, payer_key(c->charge.payer))
+	                      : payers_find(payers, PAYER_USER, c->identity->key));
 	count_connections(c, 1);
 }
 
@@ -62,11 +63,11 @@ void conn_memory_count(struct conn *c)
 	               c->aliases_out.bytes + exchange_memory(c) + request_memory(c));
 }
 
-/* Acknowledgements give memory back, and CONNECT may be that of a kept session. */
+/* Acknowledgements give memory back. (A CONNECT is short, unless it has a large will.) */
 static bool drains(uint8_t first)
 {
-	const unsigned types = 1u << PACKET_CONNECT | 1u << PACKET_PUBACK | 1u << PACKET_PUBREC |
-	                       1u << PACKET_PUBREL | 1u << PACKET_PUBCOMP | 1u << PACKET_DISCONNECT;
+	const unsigned types = 1u << PACKET_PUBACK | 1u << PACKET_PUBREC | 1u << PACKET_PUBREL |
+	                       1u << PACKET_PUBCOMP | 1u << PACKET_DISCONNECT;
 
 	return (types >> (first >> 4) & 1) != 0;
 }

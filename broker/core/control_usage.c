@@ -114,8 +114,11 @@ static void put_who(struct buf *out, const struct usage_row *row)
 	struct slice key = slice_of(row->key, row->key_len);
 	bool is_user = row->kind == PAYER_USER;
 	struct slice name = is_user ? identity_key_name(key) : SLICE_EMPTY;
+	const char *kind = row->kind == PAYER_ADDRESS ? "address" : "unauthenticated";
 
-	json_str(out, "kind", !is_user ? "address" : name.len == 0 ? "anonymous" : "user");
+	if (is_user)
+		kind = name.len == 0 ? "anonymous" : "user";
+	json_str(out, "kind", kind);
 	if (is_user && name.len == 0)
 		json_str(out, "name", NULL);
 	else

@@ -14,8 +14,9 @@
 #include "base/thread.h"
 
 enum payer_kind {
-	PAYER_USER,    /* the key is that of the identity */
-	PAYER_ADDRESS, /* peer_key_text */
+	PAYER_USER,            /* the key is that of the identity */
+	PAYER_ADDRESS,         /* peer_key_text; of anonymous clients */
+	PAYER_UNAUTHENTICATED, /* the same, of those who have not logged in */
 };
 
 struct payer_part {

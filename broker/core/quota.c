@@ -29,12 +29,22 @@ uint64_t quota_memory_paid(const struct server *server, const struct payer *paye
 	return paid;
 }
 
+/* Who has not logged in needs little, and may be somebody who has much already under a name. */
+static uint64_t unauthenticated_share(uint64_t share, uint64_t whole)
+{
+	uint64_t small = whole / 16;
+
+	return small != 0 && (share == 0 || small < share) ? small : share;
+}
+
 static uint64_t share_of(const struct policy *policy, enum payer_kind kind, uint64_t configured,
                          uint64_t whole)
 {
-	bool has = kind == PAYER_USER ? policy->has_shares : policy->has_address_shares;
+	uint64_t share = quota_rule_share(configured, whole);
 
-	return has ? quota_rule_share(configured, whole) : 0;
+	if (kind == PAYER_UNAUTHENTICATED)
+		return policy->has_address_shares ? unauthenticated_share(share, whole) : 0;
+	return policy->has_shares ? share : 0;
 }
 
 /* The parts of all workers together are at most half of what is left below the threshold. */

@@ -100,6 +100,17 @@ def test_eve_costs_alice_nothing(new_house, attack):
                 pass
 
 
+def test_eve_takes_everything_at_once(new_house):
+    """She has one name, and the address of her connections before their login."""
+    with house_with(new_house, "4M") as house:
+        prepare_alice(house)
+        wires = [wire for attack in eve.ATTACKS for wire in attack(house, 8, MB)]
+        settle(house)
+        assert counted(house) <= 4 * MB
+        alice_is_well(house)
+        close_all(wires)
+
+
 @pytest.mark.parametrize("attack", [eve.subscriptions, eve.unfinished, eve.queues, eve.retained, eve.in_flight, eve.slow_readers],
                          ids=lambda attack: attack.__name__)
 def test_what_is_refused_is_told(new_house, attack):
@@ -107,6 +118,7 @@ def test_what_is_refused_is_told(new_house, attack):
     with house_with(new_house, "2M") as house:
         mark = house.mark()
         wires = attack(house, 12, MB)
+        settle(house)
         said = [line for event in ("memory-refused", "message-dropped", "retain-refused") for line in house.logged(event, mark)]
         assert said and all(line["user"] == "eve" for line in said), said
         assert any("_per_user is reached" in line["cause"] for line in said), said
@@ -156,10 +168,10 @@ def test_a_will_that_is_refused(new_house):
     with house_with(new_house, "1M", memory_per_user=0) as house:
         with Wire(house, user="alice", client_id="kept", props=KEEP) as client:
             client.disconnect()
-        wires = eve.wills(house, 30, 50_000)
+        wires = eve.wills(house, 120, 12_000)
         assert {wire.connack.reason for wire in wires} == {0, 0x97}
-        wires += eve.wills(house, 10, 10_000) + eve.wills(house, 10, 1_000)
-        with Wire(house, user="alice", client_id="kept", clean=False, props=KEEP, will=mqtt.Will("w", b"x" * 20_000)) as back:
+        wires += eve.wills(house, 10, 3_000) + eve.wills(house, 10, 1_000)
+        with Wire(house, user="alice", client_id="kept", clean=False, props=KEEP, will=mqtt.Will("w", b"x" * 10_000)) as back:
             assert back.connack.session_present
         close_all(wires)
 
@@ -257,11 +269,14 @@ def test_usage(new_house):
         client.publish("eve/state", b"x" * 10_000, qos=1, retain=True)
         alice.subscribe("alice/#")
         nobody.subscribe("some/#")
+        stranger = Wire(house, connect=False)
         rows = {(row["kind"], row["name"]): row for row in ctl(house, "usage")}
         assert 10_000 < rows["user", "eve"]["retained_bytes"] < rows["user", "eve"]["memory_bytes"]
         assert rows["user", "alice"]["connections"] == 1 and rows["user", "alice"]["retained_bytes"] == 0
         assert rows["anonymous", None]["memory_bytes"] > 0 and rows["anonymous", None]["connections"] == 0
         assert rows["address", "127.0.0.1"]["connections"] == 1
+        assert rows["unauthenticated", "127.0.0.1"]["connections"] == 1
+        stranger.close()
         assert next(iter(rows)) == ("user", "eve")
         table = subprocess.run([CTL, "-c", str(house.directory / "broker.yaml"), "usage"], text=True, check=True,
                                capture_output=True, env=house.environment, timeout=60).stdout

@@ -292,7 +292,7 @@ static void queue_with_little_memory(struct world *w)
 	assert_true(client_is_done(pub));
 	client_join(sub, options);
 	for (unsigned i = 0; i < 100; i++) {
-		assert_true(counted(w) <= 600 << 10);
+		assert_true(counted(w) <= 400 << 10);
 		world_advance(w, 200);
 	}
 	require_at_least(sub, "pub", "x", 1, 100);
@@ -304,7 +304,7 @@ static void queue_with_little_memory(struct world *w)
 	"  anonymous_sessions: true\nauthorization:\n  acl_file: acl.yaml\n"
 
 static const char retained_mostly[] = ANONYMOUS "limits: {memory: 3300k, retained_bytes: 8M}\n";
-static const char hardly_a_page[] = ANONYMOUS "limits: {memory: 600k, queue_messages: 1000}\n";
+static const char hardly_a_page[] = ANONYMOUS "limits: {memory: 400k, queue_messages: 1000}\n";
 
 int main(void)
 {
