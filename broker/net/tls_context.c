@@ -54,10 +54,13 @@ static int on_client_hello(SSL *ssl, int *alert, void *arg)
 {
 	struct tls_hello *hello = tls_stream_hello(ssl);
 
-	(void)alert;
 	(void)arg;
 	if (hello != NULL)
 		tls_hello_read(hello, ssl);
+	if (!tls_hello_is_bounded(ssl)) {
+		*alert = SSL_AD_ILLEGAL_PARAMETER;
+		return SSL_CLIENT_HELLO_ERROR;
+	}
 	return SSL_CLIENT_HELLO_SUCCESS;
 }
 
@@ -191,6 +194,7 @@ static bool set_client_verification(SSL_CTX *ssl_ctx, const struct building *b)
 	SSL_CTX_set_verify(ssl_ctx, mode, NULL); /* no callback that could forgive */
 	SSL_CTX_set_verify_depth(ssl_ctx, VERIFY_DEPTH);
 	SSL_CTX_set1_cert_store(ssl_ctx, b->ctx->client_store);
+	tls_client_bound(ssl_ctx);
 	return true;
 }
 

@@ -37,6 +37,7 @@ static const struct words by_reason[] = {
      "are not used)"},
     {SSL_R_NO_APPLICATION_PROTOCOL,
      "the client asks for another protocol than mqtt (ALPN); perhaps it means another server"},
+    {SSL_R_CALLBACK_FAILED, "the client names more than 128 key-exchange groups"},
     {SSL_R_MISSING_SUPPORTED_GROUPS_EXTENSION, "the client names no key-exchange groups"},
     {SSL_R_MISSING_SIGALGS_EXTENSION, "the client names no signature algorithms"},
     {SSL_R_NO_RENEGOTIATION, "the client asked to renegotiate, which is switched off"},
@@ -124,6 +125,9 @@ static const struct words by_verify[] = {
     {X509_V_ERR_EE_KEY_TOO_SMALL, "the key of the client's certificate is too short"},
     {X509_V_ERR_CA_KEY_TOO_SMALL, "the key of the client's CA is too short"},
     {X509_V_ERR_CA_MD_TOO_WEAK, "the client's certificate is signed with SHA-1 or MD5"},
+    {X509_V_ERR_APPLICATION_VERIFICATION,
+     "the client sent a certificate with a key above 8192 bits, or with alternative names of more "
+     "than 8 kB"},
 };
 
 static const char *find_words(const struct words *table, size_t count, int code)

@@ -22,6 +22,14 @@ static bool extension(SSL *ssl, unsigned type, struct reader *out)
 	return true;
 }
 
+bool tls_hello_is_bounded(SSL *ssl)
+{
+	struct reader r;
+
+	return !extension(ssl, TLSEXT_TYPE_supported_groups, &r) ||
+	       reader_left(&r) <= 2 + 2 * HELLO_GROUPS_MAX;
+}
+
 static void read_versions(struct tls_hello *hello, SSL *ssl)
 {
 	struct reader r;

@@ -93,6 +93,9 @@ struct tls_hello {
 	char protocols[64]; /* ALPN */
 };
 
+/* OpenSSL compares each key share with each group: not with thousands. */
+#define HELLO_GROUPS_MAX 128
+bool tls_hello_is_bounded(SSL *ssl);                    /* inside the callback, too */
 void tls_hello_read(struct tls_hello *hello, SSL *ssl); /* inside the client-hello callback */
 void tls_hello_versions(const struct tls_hello *hello, struct buf *out);
 void tls_hello_suites(const struct tls_hello *hello, SSL *ssl, struct buf *out);
@@ -130,6 +133,11 @@ void tls_log_plaintext(const struct peer *peer, struct tls_context *ctx, const c
 
 #define TLS_CLIENT_DEPTH 4
 
+/* Bound what the certificates of clients cost, for handshakes of this context. */
+void tls_client_bound(SSL_CTX *ssl_ctx);
+/* Is it small enough to be looked at: its key, its alternative names? */
+bool tls_client_is_bounded(X509 *certificate);
+
 /* `chain`: what the client sent with it, may be NULL. `connected`: an expired CRL is passed over.
  * On false *why is OpenSSL's own text. */
 bool tls_client_still_good(const struct tls_context *ctx, X509 *certificate, STACK_OF(X509) * chain,
@@ -143,6 +151,8 @@ size_t tls_certificate_names(X509 *certificate, enum conf_certificate_user kind,
 
 /* --- the stream (tls_stream.c) --- */
 
+/* The count of what its peer did, during the handshake. */
+struct tls_work *tls_stream_work(SSL *ssl);
 /* The hello of the connection that this SSL belongs to; NULL behind the handshake. */
 struct tls_hello *tls_stream_hello(SSL *ssl);
 

@@ -143,6 +143,13 @@ static void use_bio_of_loop(struct tls_stream *t)
 	SSL_set_bio(t->ssl, bio, bio);
 }
 
+struct tls_work *tls_stream_work(SSL *ssl)
+{
+	struct tls_stream *t = BIO_get_data(SSL_get_rbio(ssl));
+
+	return &t->work;
+}
+
 struct tls_hello *tls_stream_hello(SSL *ssl)
 {
 	struct tls_stream *t = BIO_get_data(SSL_get_rbio(ssl));
@@ -446,6 +453,7 @@ static void established(struct tls_stream *t)
 {
 	t->established = true;
 	tell_stage(t, STREAM_STAGE_DONE);
+	SSL_set_msg_callback(t->ssl, NULL);
 	free(t->hello);
 	t->hello = NULL;
 	feed(t);
@@ -467,6 +475,17 @@ static void shake_on(struct tls_stream *t)
 		sock_queue(&t->sock, PLACE_HANDSHAKES);
 	keep_rest(t);
 	sock_update(&t->sock);
+}
+
+static void handshake_failed(struct tls_stream *t)
+{
+	struct tls_excess excess = tls_work_handshake_excess(&t->work);
+
+	t->in = SLICE_EMPTY;
+	if (excess.counted != NULL)
+		fail_for_excess(t, &excess);
+	else
+		fail(t);
 }
 
 static void on_handshake(struct sock *s)
@@ -491,8 +510,7 @@ static void on_handshake(struct sock *s)
 		tell_stage(t, STREAM_STAGE_HELLO);
 	tls_work_end_handshake(&t->work, t->hello->seen);
 	if (result != 1 && SSL_get_error(t->ssl, result) != SSL_ERROR_WANT_READ) {
-		t->in = SLICE_EMPTY;
-		fail(t);
+		handshake_failed(t);
 		return;
 	}
 	send_out(t);

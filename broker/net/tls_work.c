@@ -116,6 +116,32 @@ void tls_work_moved(struct tls_work *w)
 
 /* --- too much --- */
 
+static uint32_t read_u24(struct reader *r)
+{
+	uint32_t high = read_u8(r);
+
+	return high << 16 | read_u16(r);
+}
+
+/* RFC 8446 4.4.2, RFC 5246 7.4.2 */
+unsigned tls_work_count_certificates(struct slice message, bool is_13)
+{
+	struct reader r = reader_of(message);
+	unsigned n = 0;
+
+	(void)read_u32(&r); /* type and length */
+	if (is_13)
+		(void)read_bytes(&r, read_u8(&r));
+	(void)read_u24(&r);
+	while (reader_left(&r) > 0) {
+		(void)read_bytes(&r, read_u24(&r));
+		if (is_13)
+			(void)read_bytes(&r, read_u16(&r));
+		n++;
+	}
+	return n;
+}
+
 static struct tls_excess above(const char *counted, uint32_t number, uint32_t bound)
 {
 	if (number <= bound)
@@ -139,6 +165,9 @@ struct tls_excess tls_work_handshake_excess(const struct tls_work *w)
 	struct tls_excess e =
 	    above("records of a handshake", w->handshake_records, TLS_HANDSHAKE_RECORDS_MAX);
 
+	if (e.counted == NULL)
+		e = above("certificates in a client's chain", w->certificates,
+		          TLS_CERTIFICATES_MAX);
 	if (e.counted == NULL)
 		e = above(w->hello_seen ? "bytes of a handshake" : "bytes of a ClientHello",
 		          w->handshake_bytes, handshake_bytes_max(w));

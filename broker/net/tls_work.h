@@ -22,6 +22,7 @@
 #define TLS_HANDSHAKE_RECORDS_MAX 256
 #define TLS_HELLO_BYTES_MAX       16384
 #define TLS_HANDSHAKE_BYTES_MAX   65536 /* after the ClientHello */
+#define TLS_CERTIFICATES_MAX      8     /* in a client's chain */
 /* Above this the connection waits for the next second: records with fewer bytes than
  * TLS_SMALL_BYTES that make no packet. */
 #define TLS_SMALL_BYTES      64
@@ -39,7 +40,7 @@ struct tls_work {
 	uint32_t idle;             /* since the last whole packet */
 	uint32_t idle_this_second; /* of the second that began at second_ms */
 	uint32_t small_this_second;
-	uint32_t handshake_records, handshake_bytes;
+	uint32_t handshake_records, handshake_bytes, certificates;
 	uint64_t second_ms;
 };
 
@@ -64,6 +65,9 @@ void tls_work_begin_handshake(struct tls_work *w);
 void tls_work_end_handshake(struct tls_work *w, bool hello_seen);
 /* The owner got a whole packet. */
 void tls_work_moved(struct tls_work *w);
+
+/* How many certificates a Certificate message has, its header included. */
+unsigned tls_work_count_certificates(struct slice message, bool is_13);
 
 struct tls_excess tls_work_excess(const struct tls_work *w);
 struct tls_excess tls_work_handshake_excess(const struct tls_work *w);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include <cmocka.h>
+#include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
@@ -349,6 +350,50 @@ static void names_with_tricks_name_nobody(void **state)
 	}
 }
 
+/* A key of `bits`, of which nobody has the other half. */
+static EVP_PKEY *public_rsa(int bits)
+{
+	OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	BIGNUM *n = BN_new(), *e = BN_new();
+	EVP_PKEY *key = NULL;
+	OSSL_PARAM *params;
+
+	assert_int_equal(BN_rand(n, bits, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ODD), 1);
+	assert_int_equal(BN_set_word(e, 65537), 1);
+	OSSL_PARAM_BLD_push_BN(build, "n", n);
+	OSSL_PARAM_BLD_push_BN(build, "e", e);
+	params = OSSL_PARAM_BLD_to_param(build);
+	assert_int_equal(EVP_PKEY_fromdata_init(ctx), 1);
+	assert_int_equal(EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params), 1);
+	OSSL_PARAM_free(params);
+	OSSL_PARAM_BLD_free(build);
+	EVP_PKEY_CTX_free(ctx);
+	BN_free(n);
+	BN_free(e);
+	return key;
+}
+
+static void keys_of_clients_are_bounded(void **state)
+{
+	static const struct {
+		int bits;
+		bool bounded;
+	} rows[] = {{2048, true}, {4096, true}, {8192, true}, {8256, false}, {16384, false}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		EVP_PKEY *key = public_rsa(rows[i].bits);
+		const char *cn[] = {"x"};
+		X509 *certificate = with_names(cn, 1, NULL);
+
+		assert_int_equal(X509_set_pubkey(certificate, key), 1);
+		assert_int_equal(tls_client_is_bounded(certificate), rows[i].bounded);
+		X509_free(certificate);
+		EVP_PKEY_free(key);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -359,6 +404,7 @@ int main(void)
 	    cmocka_unit_test(client_files),
 	    cmocka_unit_test(names_of_a_certificate),
 	    cmocka_unit_test(names_with_tricks_name_nobody),
+	    cmocka_unit_test(keys_of_clients_are_bounded),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

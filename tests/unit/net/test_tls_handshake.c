@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "house.h"
+#include "net/tls_work.h"
 #include "pki.h"
 
 /* The server's side, the clients' side, and files of each. */
@@ -712,6 +713,93 @@ static void client_certificates(void **state)
 	}
 }
 
+/* The client's own and others that nobody needs, `count` in all. */
+static bool gets_in_with_chain(int count, int version)
+{
+	struct client_wish wish = {.min_version = version, .max_version = version};
+	X509 *chain[TLS_CERTIFICATES_MAX + 1];
+	struct house h;
+	bool in;
+
+	for (int i = 0; i < count; i++)
+		chain[i] = i == 0 ? p.good.certificate : p.client_ca.certificate;
+	wish.certificate = pki_write_chain("chain.crt", chain, count);
+	wish.key = pki_write_key("chain.key", p.good.key);
+	start(&h, &(struct server_wish){.identities = {&p.ec},
+	                                .clients = CLIENT_CERTIFICATES_REQUIRED,
+	                                .client_ca = p.client_ca_file});
+	in = gets_in(&h, &wish);
+	if (!in)
+		(void)house_log_wait(EVENT_TLS_EXCESS, "counted=\"certificates in a client's "
+		                                       "chain\" number=9 bound=8");
+	house_stop(&h);
+	return in;
+}
+
+/* Each would be parsed before anybody asks whom they lead to. */
+static void long_chains_are_not_parsed(void **state)
+{
+	(void)state;
+	assert_true(gets_in_with_chain(TLS_CERTIFICATES_MAX, TLS1_2_VERSION));
+	assert_true(gets_in_with_chain(TLS_CERTIFICATES_MAX, TLS1_3_VERSION));
+	assert_false(gets_in_with_chain(TLS_CERTIFICATES_MAX + 1, TLS1_2_VERSION));
+	assert_false(gets_in_with_chain(TLS_CERTIFICATES_MAX + 1, TLS1_3_VERSION));
+}
+
+static void a_certificate_with_very_many_names(void **state)
+{
+	struct pki_wish wish = {.common_name = "many", .usage = "clientAuth"};
+	struct buf names = {0};
+	struct pki_identity many;
+	struct client_row row = {
+	    .name = "many", .mode = CLIENT_CERTIFICATES_REQUIRED, .ca = p.client_ca_file};
+
+	(void)state;
+	for (unsigned i = 0; i < 700; i++)
+		buf_printf(&names, "%sDNS:name-%06u", i == 0 ? "" : ",", i);
+	buf_put_u8(&names, 0);
+	wish.alternatives = (const char *)names.data;
+	wish.issuer = &p.client_ca;
+	many = pki_make(&wish);
+	row.client = &many;
+	row.log = "alternative names of more than 8 kB";
+	check_client(&row, TLS1_2_VERSION);
+	check_client(&row, TLS1_3_VERSION);
+	pki_drop(&many);
+	buf_fini(&names);
+}
+
+/* It is off: a client that sends some all the same has not read its ticket. */
+static void early_data_is_refused(void **state)
+{
+	struct client_wish wish = {.min_version = TLS1_3_VERSION};
+	struct house h;
+	struct client c;
+	SSL_SESSION *session;
+	size_t n;
+
+	(void)state;
+	start(&h, &(struct server_wish){.identities = {&p.ec}});
+	assert_true(client_open(&c, h.port, &wish));
+	assert_non_null(ask_who(&c));
+	session = SSL_SESSION_dup(c.ticket);
+	assert_int_equal(SSL_SESSION_get_max_early_data(session), 0);
+	assert_int_equal(SSL_SESSION_set_max_early_data(session, 16384), 1);
+	client_close(&c);
+
+	c = (struct client){.ctx = SSL_CTX_new(TLS_client_method()), .fd = client_dial(h.port)};
+	c.ssl = SSL_new(c.ctx);
+	SSL_set_fd(c.ssl, c.fd);
+	assert_int_equal(SSL_set_session(c.ssl, session), 1);
+	assert_int_equal(SSL_write_early_data(c.ssl, "?", 1, &n), 1);
+	if (SSL_connect(c.ssl) == 1)
+		assert_null(ask_who(&c));
+	(void)house_log_wait(EVENT_HANDSHAKE_FAILED, "too much early data");
+	SSL_SESSION_free(session);
+	client_close(&c);
+	house_stop(&h);
+}
+
 /* A ticket does not get anybody in whose certificate would not. */
 static void resumption_asks_again(void **state)
 {
@@ -787,6 +875,9 @@ int main(void)
 	    cmocka_unit_test(tickets_resume),
 	    cmocka_unit_test(no_ticket_without_extended_master_secret),
 	    cmocka_unit_test(client_certificates),
+	    cmocka_unit_test(long_chains_are_not_parsed),
+	    cmocka_unit_test(a_certificate_with_very_many_names),
+	    cmocka_unit_test(early_data_is_refused),
 	    cmocka_unit_test(resumption_asks_again),
 	    cmocka_unit_test(a_resumed_client_is_known),
 	};

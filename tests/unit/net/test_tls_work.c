@@ -546,6 +546,104 @@ static void a_hello_that_is_long(void **state)
 	house_stop(&h);
 }
 
+static void put_extension(struct buf *out, uint16_t type, const struct buf *body)
+{
+	buf_put_u16(out, type);
+	buf_put_u16(out, (uint16_t)body->len);
+	buf_put_slice(out, buf_slice(body));
+}
+
+/* TLS 1.3 with `groups` groups, the last of them X25519, and a share for it. */
+static void hello_with_groups(struct buf *out, unsigned groups)
+{
+	static const uint8_t share[] = {0, 36, 0, 29, 0, 32, 9};
+	struct buf extensions = {0}, b = {0};
+	uint8_t random[32] = {7};
+
+	buf_put(&b, "\x02\x03\x04", 3);
+	put_extension(&extensions, 43, &b);
+	buf_clear(&b);
+	buf_put_u16(&b, (uint16_t)(2 * groups));
+	for (unsigned i = 1; i < groups; i++)
+		buf_put_u16(&b, 0xfe00);
+	buf_put_u16(&b, 29);
+	put_extension(&extensions, 10, &b);
+	buf_clear(&b);
+	buf_put(&b, "\0\x02\x04\x03", 4);
+	put_extension(&extensions, 13, &b);
+	buf_clear(&b);
+	buf_put(&b, share, sizeof(share));
+	while (b.len < 38)
+		buf_put_u8(&b, 1);
+	put_extension(&extensions, 51, &b);
+	buf_clear(&b);
+	buf_put(&b, "\x03\x03", 2);
+	buf_put(&b, random, sizeof(random));
+	buf_put(&b, "\0\0\x02\x13\x01\x01\0", 7);
+	buf_put_u16(&b, (uint16_t)extensions.len);
+	buf_put_slice(&b, buf_slice(&extensions));
+	buf_put(out, "\x01\0", 2);
+	buf_put_u16(out, (uint16_t)b.len);
+	buf_put_slice(out, buf_slice(&b));
+	buf_fini(&extensions);
+	buf_fini(&b);
+}
+
+static void a_hello_with_very_many_groups(void **state)
+{
+	static const struct {
+		unsigned groups;
+		bool answered;
+	} rows[] = {{1, true}, {20, true}, {128, true}, {129, false}, {4000, false}};
+	struct house h;
+
+	(void)state;
+	house_start(&h, &(struct house_rules){0}, context, NULL);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct buf hello = {0};
+
+		hello_with_groups(&hello, rows[i].groups);
+		assert_int_equal(is_answered(&h, buf_slice(&hello), 16384), rows[i].answered);
+		buf_fini(&hello);
+	}
+	(void)house_log_wait(EVENT_HANDSHAKE_FAILED, "more than 128 key-exchange groups");
+	house_stop(&h);
+}
+
+/* A share that the server cannot use, twice: it asks for another one only once. */
+static void the_hello_is_asked_for_again_only_once(void **state)
+{
+	struct buf hello = {0}, flight = {0};
+	struct house h;
+	uint8_t back[512];
+	size_t got = 0;
+	ssize_t n;
+	int fd;
+
+	(void)state;
+	hello_with_groups(&hello, 2);
+	hello.data[hello.len - 35] = 30; /* the share is of X448 */
+	hello.data[hello.len - 54] = 0;  /* which is among the groups */
+	hello.data[hello.len - 53] = 30;
+	house_start(&h, &(struct house_rules){0}, context, NULL);
+	fd = client_dial(h.port);
+	for (int i = 0; i < 5; i++) {
+		buf_put(&flight, "\x16\x03\x01", 3);
+		buf_put_u16(&flight, (uint16_t)hello.len);
+		buf_put_slice(&flight, buf_slice(&hello));
+	}
+	assert_int_equal(send(fd, flight.data, flight.len, MSG_NOSIGNAL), flight.len);
+	while ((n = recv(fd, back + got, sizeof(back) - got, 0)) > 0)
+		got += (size_t)n;
+	assert_true(got > 5);
+	assert_int_equal(back[0], 0x16); /* HelloRetryRequest */
+	(void)house_log_wait(EVENT_HANDSHAKE_FAILED, "bad key share");
+	close(fd);
+	buf_fini(&hello);
+	buf_fini(&flight);
+	house_stop(&h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -559,6 +657,8 @@ int main(void)
 	    cmocka_unit_test_setup(bytes_in_records_of_their_own, new_context),
 	    cmocka_unit_test_setup(a_hello_in_pieces, new_context),
 	    cmocka_unit_test_setup(a_hello_that_is_long, new_context),
+	    cmocka_unit_test_setup(a_hello_with_very_many_groups, new_context),
+	    cmocka_unit_test_setup(the_hello_is_asked_for_again_only_once, new_context),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
