@@ -31,6 +31,7 @@ static void extra_free(struct route_extra *x)
 		free(x->groups[i]);
 	}
 	free(x->groups);
+	table_fini(&x->by_name);
 	free(x);
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/hash.h"
 #include "store/route_tree.h"
 
 static struct slice group_name(const struct route_group *g)
@@ -10,27 +11,39 @@ static struct slice group_name(const struct route_group *g)
 	return slice_of(g->name, g->name_len);
 }
 
-/* Where the group of this name is, or belongs, among those of its filter. */
-static uint32_t group_position(const struct route_extra *x, struct slice name)
+/* So many groups of one filter are found by a table; below the second number it goes again. */
+#define INDEX_FROM  16
+#define INDEX_UNTIL 4
+
+static uint64_t name_hash(struct slice name)
 {
-	uint32_t low = 0, high = x->group_count;
-
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (slice_compare(group_name(x->groups[middle]), name) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return hash_bytes(name.data, name.len);
 }
 
-static struct route_group *group_at(const struct route_extra *x, uint32_t at, struct slice name)
+static bool has_name(const void *item, const void *key)
 {
-	if (at == x->group_count || !slice_equal(group_name(x->groups[at]), name))
-		return NULL;
-	return x->groups[at];
+	return slice_equal(group_name(item), *(const struct slice *)key);
+}
+
+/* The group of this name among those of its filter, NULL: there is none. */
+static struct route_group *group_named(const struct route_extra *x, struct slice name)
+{
+	void **place;
+
+	if (x->by_name.count > 0) {
+		place = table_find(&x->by_name, name_hash(name), has_name, &name);
+		return place == NULL ? NULL : *place;
+	}
+	for (uint32_t i = 0; i < x->group_count; i++) {
+		if (slice_equal(group_name(x->groups[i]), name))
+			return x->groups[i];
+	}
+	return NULL;
+}
+
+static void index_add(struct route_extra *x, struct route_group *g)
+{
+	table_add(&x->by_name, name_hash(group_name(g)), g);
 }
 
 /* NOLINTBEGIN(readability-function-size): it counts the nesting inside uthash's macros */
@@ -49,8 +62,7 @@ static struct route_group *group_new(struct route *r, struct slice name)
 
 static struct route_group *group_make(struct route *r, struct route_extra *x, struct slice name)
 {
-	uint32_t at = group_position(x, name);
-	struct route_group *g = group_at(x, at, name);
+	struct route_group *g = group_named(x, name);
 
 	if (g != NULL)
 		return g;
@@ -58,21 +70,28 @@ static struct route_group *group_make(struct route *r, struct route_extra *x, st
 		x->group_cap = x->group_cap == 0 ? 1 : x->group_cap * 2;
 		x->groups = xrealloc_array(x->groups, x->group_cap, sizeof(struct route_group *));
 	}
-	memmove(&x->groups[at + 1], &x->groups[at],
-	        (x->group_count - at) * sizeof(struct route_group *));
 	g = group_new(r, name);
-	x->groups[at] = g;
-	x->group_count++;
+	g->at = x->group_count;
+	x->groups[x->group_count++] = g;
+	if (x->by_name.count > 0)
+		index_add(x, g);
+	else if (x->group_count == INDEX_FROM) {
+		for (uint32_t i = 0; i < x->group_count; i++)
+			index_add(x, x->groups[i]);
+	}
 	return g;
 }
 
 static void group_forget(struct route *r, struct route_extra *x, struct route_group *g)
 {
-	uint32_t at = group_position(x, group_name(g));
+	struct route_group *last = x->groups[--x->group_count];
 
-	x->group_count--;
-	memmove(&x->groups[at], &x->groups[at + 1],
-	        (x->group_count - at) * sizeof(struct route_group *));
+	x->groups[g->at] = last;
+	last->at = g->at;
+	if (x->by_name.count > 0)
+		table_remove(&x->by_name, name_hash(group_name(g)), g);
+	if (x->group_count < INDEX_UNTIL)
+		table_fini(&x->by_name);
 	HASH_DEL(r->groups, g);
 	free(g);
 }
@@ -122,7 +141,7 @@ static bool group_find(struct route *r, struct slice group, struct slice filter,
 	if (*node == NULL || (*node)->extra == NULL)
 		return false;
 	x = (*node)->extra;
-	*g = group_at(x, group_position(x, group), group);
+	*g = group_named(x, group);
 	return *g != NULL;
 }
 

@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 
+#include "base/table.h"
 #include "store/levels.h"
 #include "store/route.h"
 #include "store/slots.h"
@@ -16,15 +17,17 @@ struct route_group {
 	uint32_t online;       /* that many members at the front are online */
 	struct targets members;
 	UT_hash_handle hh; /* by id */
+	uint32_t at;       /* its place among those of its filter */
 	uint16_t name_len;
 	uint8_t name[];
 };
 
-/* What few filters have: durable targets, and $share groups in the order of their names. */
+/* What few filters have: durable targets, and $share groups, found by name where they are many. */
 struct route_extra {
 	struct targets targets;
 	struct route_group **groups;
 	uint32_t group_count, group_cap;
+	struct table by_name; /* empty while they are few */
 };
 
 struct route_node {

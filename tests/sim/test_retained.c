@@ -401,6 +401,7 @@ int main(void)
 	    SCENARIO_WITH(replay_goes_on, .seeds = 10),
 	    SCENARIO_WITH(replay_goes_on, .seeds = 10, .held = true),
 	    SCENARIO_WITH(replay_begins_again, .seeds = 5),
+	    SCENARIO_WITH(replay_begins_again, .seeds = 5, .held = true),
 	    SCENARIO_WITH(replay_ends, .seeds = 5),
 	    SCENARIO_WITH(replay_ends, .seeds = 5, .held = true),
 	    SCENARIO_WITH(wide_replay, .conf = small_queue, .seeds = 10),

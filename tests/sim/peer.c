@@ -1,0 +1,136 @@
+/* See peer.h. */
+#include "peer.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "base/inbox.h"
+#include "proto/property.h"
+
+#define READ_BYTES 65536 /* what one read of a connection gives, at most */
+#define TURNS_MAX  2000000
+
+#ifdef COUNTED
+static uint64_t steps_taken;
+
+/* Called by every block of the broker's code. */
+void __sanitizer_cov_trace_pc(void);
+__attribute__((no_sanitize_coverage)) void __sanitizer_cov_trace_pc(void)
+{
+	steps_taken++;
+}
+#else
+static const uint64_t steps_taken = 0;
+#endif
+
+uint64_t peer_steps(void)
+{
+	return steps_taken;
+}
+
+static double cpu_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+static void take_output(struct peer *p)
+{
+	struct buf *in = memory_received(wire_peer(p->wire));
+
+	p->got_bytes += in->len;
+	if (p->keeps)
+		buf_put_slice(&p->got, buf_slice(in));
+	buf_clear(in);
+}
+
+/* One turn of the worker's loop. False: nothing happened in it. */
+bool peer_turn(struct world *w, struct peer *p, struct cost *cost)
+{
+	struct home *home = &w->server->workers[0]->home;
+	double begin, ms;
+	uint64_t before = steps_taken;
+	bool moved;
+
+	home_enter(home);
+	home_update_now(home);
+	begin = cpu_ms();
+	moved = p != NULL && memory_run(wire_peer(p->wire), READ_BYTES);
+	moved |= home_turn(home) == 0;
+	ms = cpu_ms() - begin;
+	home_leave();
+	moved |= !inbox_is_empty(&home->inbox);
+	cost->steps += steps_taken - before;
+	cost->total_ms += ms;
+	if (ms > cost->turn_ms)
+		cost->turn_ms = ms;
+	cost->turns++;
+	if (p != NULL)
+		take_output(p);
+	return world_commit(w) || moved;
+}
+
+struct cost peer_run(struct world *w, struct peer *p)
+{
+	struct cost cost = {0};
+	unsigned idle = 0;
+
+	while (idle < 3) { /* what goes on being read is so in the next turn */
+		idle = peer_turn(w, p, &cost) ? 0 : idle + 1;
+		assert_true(cost.turns < TURNS_MAX);
+	}
+	return cost;
+}
+
+static void put_packet(struct buf *out, uint8_t first, struct slice body)
+{
+	buf_put_u8(out, first);
+	buf_put_varint(out, (uint32_t)body.len);
+	buf_put_slice(out, body);
+}
+
+void peer_send(struct peer *p, struct slice bytes)
+{
+	memory_send(wire_peer(p->wire), bytes);
+}
+
+void peer_send_packet(struct peer *p, uint8_t first, struct buf *body)
+{
+	struct buf packet = {0};
+
+	put_packet(&packet, first, buf_slice(body));
+	peer_send(p, buf_slice(&packet));
+	buf_fini(&packet);
+	buf_fini(body);
+}
+
+void peer_connect(struct peer *p, struct world *w, const struct who *who)
+{
+	struct buf body = {0}, properties = {0};
+
+	*p = (struct peer){.w = w, .wire = world_connect(w, "peer", NULL)};
+	buf_put_string(&body, SLICE("MQTT"));
+	buf_put_u8(&body, 5);
+	buf_put_u8(&body, who->resume ? 0 : 2);
+	buf_put_u16(&body, 0);
+	property_put_u32(&properties, PROPERTY_SESSION_EXPIRY, who->expiry_s);
+	property_put_u16(&properties, PROPERTY_RECEIVE_MAXIMUM,
+	                 who->receive_maximum == 0 ? 65535 : who->receive_maximum);
+	property_put_u16(&properties, PROPERTY_TOPIC_ALIAS_MAXIMUM, who->topic_aliases);
+	buf_put_varint(&body, (uint32_t)properties.len);
+	buf_put_slice(&body, buf_slice(&properties));
+	buf_fini(&properties);
+	buf_put_string(&body, slice_of_str(who->id));
+	peer_send_packet(p, 0x10, &body);
+}
+
+void peer_fini(struct peer *p)
+{
+	buf_fini(&p->got);
+}

@@ -1,0 +1,50 @@
+/* A client that is nothing but bytes, and what a broker of one worker spends on it: turn by turn,
+ * in CPU time and, where the broker is compiled so that every block of its code counts itself
+ * (COUNTED), in steps.  For test_work.c. */
+#ifndef SIM_PEER_H
+#define SIM_PEER_H
+
+#include "world.h"
+
+struct peer {
+	struct world *w;
+	struct wire *wire;
+	size_t got_bytes;
+	uint8_t last_type; /* of the packets that came: the first byte of the newest */
+	struct buf got;    /* where it is kept */
+	bool keeps;
+};
+
+struct cost {
+	double total_ms, turn_ms; /* turn: the longest */
+	uint64_t steps;
+	unsigned turns;
+};
+
+struct who {
+	const char *id;
+	uint32_t expiry_s;
+	uint16_t receive_maximum, topic_aliases;
+	bool resume;
+};
+
+#ifdef COUNTED
+#define IS_COUNTED true
+#else
+#define IS_COUNTED false
+#endif
+
+/* So far; 0 where they are not counted. */
+uint64_t peer_steps(void);
+/* One turn of the worker's loop, in which this peer (NULL: nobody) is read. False: nothing
+ * happened. */
+bool peer_turn(struct world *w, struct peer *p, struct cost *cost);
+/* Turns until nothing happens any more. */
+struct cost peer_run(struct world *w, struct peer *p);
+void peer_connect(struct peer *p, struct world *w, const struct who *who);
+void peer_send(struct peer *p, struct slice bytes);
+/* Takes over the body. */
+void peer_send_packet(struct peer *p, uint8_t first, struct buf *body);
+void peer_fini(struct peer *p);
+
+#endif
