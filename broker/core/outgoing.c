@@ -604,7 +604,7 @@ static void send_waiting(struct session *s, struct outgoing *o)
 
 /* In a slice. */
 #define SEND_STEPS(w) ((w)->turn_steps / 32 + 1)
-#define LOOK_STEPS(w) (16 * SEND_STEPS(w))
+#define LOOK_STEPS(w) ((size_t)16 * SEND_STEPS(w))
 
 /* The PUBRELs that it did not answer on an earlier connection, at once, whatever the window says.
  * False: there are more. [MQTT5-3.3.4-10] [MQTT-4.4.0-1] */

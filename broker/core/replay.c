@@ -323,17 +323,16 @@ static void gather_again(struct session *s, struct replay *r)
 static void hold(struct session *s, struct replay *r)
 {
 	size_t bytes = memory_of(r), count = r->value_count - r->given;
+	bool fits = bytes <= r->charged ||
+	            quota_memory(s->worker, s->charge.payer, bytes - r->charged) == NULL;
 
-	if (bytes <= r->charged ||
-	    quota_memory(s->worker, s->charge.payer, bytes - r->charged) == NULL) {
-		charge(s, r, bytes);
-	} else if (may_gather_again(r)) {
+	if (!fits && may_gather_again(r)) {
 		gather_again(s, r);
-	} else if (r->sub != NULL) {
-		charge(s, r, bytes);
-	} else if (backlog_leave_rest(s, r->position, count, r->bytes)) {
+	} else if (!fits && r->sub == NULL && backlog_leave_rest(s, r->position, count, r->bytes)) {
 		replay_free(s, r);
 		memory_wait(s);
+	} else {
+		charge(s, r, bytes);
 	}
 }
 

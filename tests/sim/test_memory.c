@@ -273,15 +273,18 @@ static void queue_with_little_memory(struct world *w)
 {
 	struct connect_options five = {.keep = true, .expiry_s = 1000, .receive_maximum = 5};
 	const struct connect_options *options = world_random(w, 2) == 0 ? &kept : &five;
-	struct client *sub, *pub;
+	struct client *sub, *other, *pub;
 	static char text[10001];
 
 	w->hold = false;
 	sub = join(w, "sub", options);
 	pub = join(w, "pub", &clean);
+	other = join(w, "other", options);
 	client_subscribe(sub, "x", 1);
+	client_subscribe(other, "x", 1);
 	world_run(w);
 	client_drop(sub);
+	client_drop(other);
 	for (unsigned n = 1; n <= 100; n++) {
 		memset(text, 'x', sizeof(text) - 1);
 		snprintf(text, sizeof(text), "pub:%u ", n);
@@ -291,11 +294,13 @@ static void queue_with_little_memory(struct world *w)
 	}
 	assert_true(client_is_done(pub));
 	client_join(sub, options);
-	for (unsigned i = 0; i < 100; i++) {
+	client_join(other, options);
+	for (unsigned i = 0; i < 200; i++) {
 		assert_true(counted(w) <= 400 << 10);
 		world_advance(w, 200);
 	}
 	require_at_least(sub, "pub", "x", 1, 100);
+	require_at_least(other, "pub", "x", 1, 100);
 	assert_int_equal(sub->received_count, 100);
 }
 
