@@ -170,6 +170,26 @@ static struct auth_question *unlink_at(struct queue *queue, struct auth_source *
 	return q;
 }
 
+static bool has_failed(const struct auth_source *s, uint64_t user_key)
+{
+	for (size_t i = 0; i < SHARES_MAX; i++) {
+		if (s->shares[i].failures > 0 && s->shares[i].user_key == user_key)
+			return true;
+	}
+	return false;
+}
+
+/* Whoever has not failed goes first: a device with a wrong password, which tries again and again,
+ * must not take every turn of its address. */
+static struct auth_question **next_of(struct auth_source *s)
+{
+	for (struct auth_question **at = &s->first; *at != NULL; at = &(*at)->next) {
+		if (!has_failed(s, (*at)->user_key))
+			return at;
+	}
+	return &s->first;
+}
+
 struct auth_question *queue_take(struct queue *queue, uint64_t now_ms, uint64_t *wait_ms)
 {
 	struct auth_question *q;
@@ -186,7 +206,7 @@ struct auth_question *queue_take(struct queue *queue, uint64_t now_ms, uint64_t 
 	}
 	if (s == NULL)
 		return NULL;
-	q = unlink_at(queue, s, &s->first);
+	q = unlink_at(queue, s, next_of(s));
 	s->hashing++;
 	if (s->first != NULL) {
 		DL_DELETE(queue->turns, s);

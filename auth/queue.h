@@ -1,6 +1,6 @@
 /* Whose question is hashed next: source addresses take turns, and one that guessed wrong waits
- * before its next hash while the others go on.  No threads and no clock in here: the caller brings
- * its lock and the time. */
+ * before its next hash while the others go on; then those of its users go first who did not.  No
+ * threads and no clock in here: the caller brings its lock and the time. */
 #ifndef AUTH_QUEUE_H
 #define AUTH_QUEUE_H
 

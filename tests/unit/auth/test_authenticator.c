@@ -225,6 +225,34 @@ static void successes_do_not_wait_for_each_other(void **state)
 	queue_fini(&queue);
 }
 
+/* A device with a wrong password that tries again as soon as it was refused: its neighbours get the
+ * next turn, not one of those after it. */
+static void who_failed_goes_last(void **state)
+{
+	char wrong_name[] = "wrong", good_name[] = "good";
+	struct auth_question wrong[2] = {{.user = wrong_name}, {.user = wrong_name}};
+	struct auth_question good[2] = {{.user = good_name}, {.user = good_name}};
+	struct auth_question *want[] = {&good[0], &good[1], &wrong[0], &wrong[1]};
+	struct queue queue = {0};
+	uint64_t wait_ms, now_ms = DELAY_FIRST_MS;
+
+	(void)state;
+	try_as(&queue, true, wrong_name, QUEUE_WRONG, 0);
+	for (int i = 0; i < 2; i++) {
+		queue_put(&queue, &wrong[i], A, 0);
+		queue_put(&queue, &good[i], A, 0);
+	}
+	for (int i = 0; i < 4; i++) {
+		struct auth_question *q = queue_take(&queue, now_ms, &wait_ms);
+
+		assert_ptr_equal(q, want[i]);
+		finish(&queue, q, i < 2 ? QUEUE_RIGHT : QUEUE_WRONG, now_ms);
+		now_ms += i < 2 ? 0 : DELAY_LAST_MS;
+	}
+	assert_true(queue_is_empty(&queue));
+	queue_fini(&queue);
+}
+
 /* With more names than are remembered: none of them is forgiven by mistake, and all are forgotten
  * in time, successes in between or not. */
 static void many_names_from_one_address(void **state)
@@ -762,6 +790,7 @@ int main(void)
 	    cmocka_unit_test(checks_without_a_hash_wait_too),
 	    cmocka_unit_test(a_success_forgives_its_own_failures_only),
 	    cmocka_unit_test(successes_do_not_wait_for_each_other),
+	    cmocka_unit_test(who_failed_goes_last),
 	    cmocka_unit_test(many_names_from_one_address),
 	    cmocka_unit_test(a_delay_holds_back_nobody_else),
 	    cmocka_unit_test(who_guessed_has_one_hash_at_a_time),
