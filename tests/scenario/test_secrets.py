@@ -7,6 +7,8 @@ import socket
 
 import mqtt
 import pytest
+from process import PATIENCE_S
+from scram import CONTINUE, Scram, props
 from wire import Closed, Wire, fresh_address
 
 
@@ -49,7 +51,7 @@ def broker(new_house, tmp_path_factory):
     house.config["listeners"][0]["bind"] = f"127.0.0.1:{house.port}"
     house.write()
     house.secret = secrets.token_hex(20)
-    house.passwd("set", "anna", "--stdin", stdin=house.secret + "\n")
+    house.passwd("set", "anna", "--scram", "--iterations", "4096", "--stdin", stdin=house.secret + "\n")
     with house:
         yield house
 
@@ -95,6 +97,40 @@ def test_no_password_stays(broker, way):
         raise AssertionError("the password is still there")
     for client in clients:
         client.close()
+
+
+def gone(broker, secret):
+    end = time.monotonic() + PATIENCE_S
+    while is_in_memory(broker, secret.encode()):
+        assert time.monotonic() < end, "the password is still there"
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("user", ["anna", "nobody"])
+@pytest.mark.parametrize("when", ["refused", "gone while it is hashed", "gone while it waits for its turn"])
+def test_no_password_of_a_login_that_fails(broker, user, when):
+    """Whether there is such a user or not; in the hands of the threads that hash, and of those who wait for them."""
+    secret, address = secrets.token_hex(20), fresh_address()
+    for _ in range(3 if when == "gone while it waits for its turn" else 1):
+        client = Wire(broker, connect=False, source=address)
+        client.send(mqtt.connect(5, "fails", user=user, password=secret))
+        if when == "refused":
+            assert client.expect(mqtt.CONNACK).reason == 0x86
+        client.close()
+    gone(broker, secret)
+
+
+def test_no_password_beside_scram(broker):
+    """It is not looked at there, and wiped all the same."""
+    secret = secrets.token_hex(20)
+    for user, password in (("anna", broker.secret), ("anna", "wrong"), ("nobody", "wrong")):
+        with Wire(broker, connect=False, source=fresh_address()) as client:
+            exchange = Scram(user, password)
+            client.send(mqtt.connect(5, "scram", user=user, password=secret, props=props(exchange.first())))
+            challenge = client.expect(mqtt.AUTH).props["authentication_data"]
+            client.send(mqtt.auth(CONTINUE, props(exchange.final(challenge))))
+            assert (client.expect(mqtt.CONNACK).reason == 0) == (password == broker.secret)
+            gone(broker, secret)
 
 
 def test_the_search_finds(broker):

@@ -180,12 +180,23 @@ static struct {
 	struct asked *waits;       /* its password must be gone before anything is waited for */
 	_Atomic bool really_waits; /* waiting waits, and the clock stands */
 	_Atomic unsigned hashes;
+	const uint8_t *password; /* of t.waits */
+	_Atomic bool wiped;
 } t;
 
 /* The names that the linker gives: --wrap. */
 bool __wrap_password_check(const char *hash, struct slice password, const char *dummy);
 void __wrap_condition_wait_for(struct condition *c, struct mutex *m, uint64_t timeout_ms);
 void __real_condition_wait_for(struct condition *c, struct mutex *m, uint64_t timeout_ms);
+void __wrap_crypto_wipe(void *data, size_t len);
+void __real_crypto_wipe(void *data, size_t len);
+
+void __wrap_crypto_wipe(void *data, size_t len)
+{
+	__real_crypto_wipe(data, len);
+	if (data == t.password && len > 0)
+		t.wiped = true;
+}
 
 static unsigned cost_ms(const char *hash)
 {
@@ -203,8 +214,10 @@ bool __wrap_password_check(const char *hash, struct slice password, const char *
 
 void __wrap_condition_wait_for(struct condition *c, struct mutex *m, uint64_t timeout_ms)
 {
-	if (t.waits != NULL)
+	if (t.waits != NULL && !t.really_waits) {
 		assert_null(t.waits->q.password);
+		assert_true(t.password == NULL || t.wiped);
+	}
 	if (t.really_waits)
 		__real_condition_wait_for(c, m, timeout_ms);
 	else
@@ -254,6 +267,10 @@ static bool ask(struct asked *asked, const char *address, const char *user, stru
 	asked->q.address = slice_of_str(address);
 	auth_question_fill(&asked->q, slice_of_str(user), users_find(t.users, slice_of_str(user)),
 	                   password);
+	if (t.waits == asked) {
+		t.password = asked->q.password;
+		t.wiped = false;
+	}
 	return authenticator_submit(t.a, &asked->q);
 }
 
@@ -423,7 +440,7 @@ static void other_users_other_time(void **state)
 /* A stop does not wait for what is kept back. */
 static void a_stop_ends_the_waiting(void **state)
 {
-	struct asked asked;
+	struct asked asked, gone, behind;
 
 	(void)state;
 	t.really_waits = true;
@@ -431,10 +448,21 @@ static void a_stop_ends_the_waiting(void **state)
 	while (t.hashes < 4)
 		;
 	authenticator_cancel(t.a, &asked.q); /* too late: it is answered all the same */
+	t.waits = &gone;
+	assert_false(ask(&gone, "gone", "eve", SLICE("wrong")));
+	authenticator_cancel(t.a, &gone.q); /* not hashed: nothing is left of the password */
+	assert_true(t.wiped);
+	await(&gone);
+	t.waits = &behind;
+	assert_false(ask(&behind, "behind", "eve", SLICE("wrong")));
 	authenticator_stop(t.a);
+	assert_true(t.wiped);
 	await(&asked);
-	assert_false(asked.q.accepted);
+	await(&behind);
+	assert_false(asked.q.accepted || gone.q.accepted || behind.q.accepted);
 	auth_question_fini(&asked.q);
+	auth_question_fini(&gone.q);
+	auth_question_fini(&behind.q);
 }
 
 int main(void)
