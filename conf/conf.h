@@ -111,6 +111,7 @@ struct conf_shared_limits {
 	uint64_t retained_bytes_per_user; /* CONF_SHARE_AUTO: a quarter of it; 0: any part */
 	uint64_t memory_bytes;            /* 0: any */
 	uint64_t memory_per_user;         /* as above */
+	uint64_t store_per_user;          /* the same of persistence.max_size */
 };
 /* A user's share of something: a quarter of the whole. */
 #define CONF_SHARE_AUTO UINT64_MAX

@@ -266,6 +266,13 @@ static const struct schema_key limits_keys[] = {
              "logged in, and anonymous ones, share by their address; what is kept for anonymous "
              "clients counts for all of them as one user. Where only one user can log in there are "
              "no shares."},
+    {"store_per_user", SCHEMA_SIZE, KEY_GLOBAL, SHARED(store_per_user), .min = 0,
+     .max = (uint64_t)1 << 40, .default_text = "auto", WORDS(share_words), .hint = SHARED_HINT,
+     .help = "A user's share of persistence.max_size, for the messages in the queues of all his "
+             "sessions: auto is a quarter of it, 0 any part. Above three quarters of the store his "
+             "queues take no more than that; what is in them stays. A publisher is told (Quota "
+             "exceeded) only when nobody takes the message. Where only one user can log in there "
+             "are no shares."},
     {"max_keepalive", SCHEMA_SECONDS, 0, LIMIT(max_keepalive_s), .min = 0, .max = UINT16_MAX,
      .default_text = "0",
      .help = "The longest keep alive; an MQTT 5.0 client that asks for more, or for none, is given "

@@ -113,6 +113,7 @@ static const struct column usage_columns[] = {
     {"name", "NAME", COLUMN_TEXT},
     {"memory_bytes", "MEMORY", COLUMN_NUMBER},
     {"retained_bytes", "RETAINED", COLUMN_NUMBER},
+    {"store_bytes", "STORE", COLUMN_NUMBER},
     {"connections", "CONNECTIONS", COLUMN_NUMBER},
 };
 

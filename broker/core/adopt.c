@@ -102,6 +102,7 @@ static void on_adopt(struct post *post, void *home_arg)
 		return;
 	}
 	w->policy = policy_ref(step->adoption->policy);
+	quota_store_set(w->server, w->policy);
 	for (unsigned slot = 0; slot < w->policy->slot_count; slot++)
 		adopt_listener(w, slot, step->fds == NULL ? -1 : step->fds[slot]);
 	policy_unref(&before);

@@ -95,6 +95,8 @@ struct commit *commit_new(struct worker *w, const struct publish_job *job)
 	if (job->inbound != NULL)
 		commit->packet_id = job->packet_id;
 	commit->keeps_identifier = keeps_identifier(commit, job);
+	commit->tells_reason =
+	    job->conn != NULL && job->conn->version == MQTT_5_0 && job->msg->qos > 0;
 	commit->holds_live =
 	    commit->durability == DURABILITY_ACK && (commit->keeps_identifier || job->ends_will);
 	if (commit->holds_live)
@@ -149,6 +151,85 @@ static size_t memory_of(const struct commit *commit)
 	       commit->item_count * sizeof(*commit->items) + 3 * CHARGE_ALLOC;
 }
 
+/* --- when all queues are full --- */
+
+#define REFUSED_TEXT "no receiver has room for it"
+
+/* A member of a $share group that did not take it: is there another one? */
+static bool another_takes(struct worker *w, const struct record *record)
+{
+	struct route_target next;
+	struct kept_way way;
+
+	if (record->group_id == 0 || !kept_way_read(record->value, &way) ||
+	    way.tried_count + 1 >= KEPT_TRIED_MAX)
+		return false;
+	way.tried[way.tried_count++] = record->session_id;
+	subids_fini(&way.ids);
+	return route_share_pick(w->server->route, w->home.index, record->group_id, way.tried,
+	                        way.tried_count, &next);
+}
+
+/* It was for queues in the store, and none of them took it. */
+static bool is_refused(struct worker *w, const struct journal_group *group,
+                       const struct commit *commit)
+{
+	bool queued = false;
+
+	for (size_t i = 0; !commit->taken && i < journal_group_count(group); i++) {
+		const struct record *record = journal_group_at(group, i);
+
+		if (record->kind != RECORD_QUEUE)
+			continue;
+		if (journal_group_stored(group, i) || another_takes(w, record))
+			return false;
+		queued = true;
+	}
+	return queued;
+}
+
+static void tell_refused(struct commit *commit)
+{
+	struct conn *c = commit->receipt == NULL ? NULL : commit->receipt->conn;
+
+	if (commit->receipt != NULL)
+		receipt_done(&commit->receipt, REASON_QUOTA_EXCEEDED,
+		             c == NULL
+		                 ? SLICE_EMPTY
+		                 : conn_reason_string(c, SLICE(REFUSED_TEXT), REASON_STRING_REST));
+	commit_free(commit);
+}
+
+static void on_identifier_free(struct journal_group *group, int status, void *home_arg)
+{
+	struct commit *commit = journal_group_context(group);
+	struct session *s = session_find_by_id(home_arg, commit->session_id);
+
+	if (s != NULL)
+		inbound_refused(s, commit->packet_id, status == 0);
+	if (status == 0) {
+		tell_refused(commit);
+		return;
+	}
+	if (commit->receipt != NULL)
+		receipt_failed(&commit->receipt);
+	commit_free(commit);
+}
+
+/* The publisher hears of it. The identifier of QoS 2 is his again when he does: so it has to be
+ * free on disk first, or the next message with it were taken for this. [MQTT5-4.3.3-9] */
+static void refuse(struct worker *w, struct session *s, struct commit *commit)
+{
+	if (commit->keeps_identifier && s != NULL) {
+		keep_inbound_done(s, commit->packet_id, true);
+		keep_commit_for(w, on_identifier_free, commit);
+		return;
+	}
+	if (commit->packet_id != 0 && s != NULL)
+		inbound_refused(s, commit->packet_id, true);
+	tell_refused(commit);
+}
+
 static void on_committed(struct journal_group *group, int status, void *home_arg)
 {
 	struct worker *w = home_arg;
@@ -159,6 +240,10 @@ static void on_committed(struct journal_group *group, int status, void *home_arg
 		s->groups_pending--;
 		s->pending_bytes -= memory_of(commit);
 		charge_sub(w, &s->charge, memory_of(commit));
+	}
+	if (status == 0 && commit->tells_reason && is_refused(w, group, commit)) {
+		refuse(w, s, commit);
+		return;
 	}
 	if (s != NULL && commit->packet_id != 0)
 		inbound_stored(s, commit->packet_id, status == 0);
@@ -272,11 +357,26 @@ static void append_for(struct publish_job *job, struct worker *w, struct journal
 		input_limit_note_journal(job->conn);
 }
 
+/* A live subscriber has it when it is in its worker's parcel; so has what is retained. */
+static bool is_taken(const struct worker *w, const struct publish_job *job,
+                     const struct commit *commit)
+{
+	if (w->match.filter_count > 0 || (job->change != NULL && job->change->current != NULL))
+		return true;
+	for (size_t i = 0; i < commit->item_count; i++) {
+		if (!is_kept(commit, &commit->items[i]))
+			return true;
+	}
+	return false;
+}
+
 bool commit_append(struct worker *w, struct publish_job *job, struct commit **commit)
 {
 	struct commit *c = *commit;
 	struct journal_group *group = group_of(w, job, c);
 	uint64_t position = 0;
+
+	c->taken = is_taken(w, job, c);
 
 	if (journal_group_count(group) == 0) {
 		journal_group_free(group);

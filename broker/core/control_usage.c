@@ -12,7 +12,7 @@ struct usage_row {
 	enum payer_kind kind;
 	char *key;
 	size_t key_len;
-	uint64_t charged, retained, connections;
+	uint64_t charged, retained, connections, store;
 };
 
 struct usage {
@@ -37,6 +37,7 @@ static void on_payer(void *arg, struct payer *payer)
 
 	row->charged = payer_memory(payer);
 	row->connections = payer_connections(payer);
+	row->store = atomic_load_explicit(&payer->store_bytes, memory_order_relaxed);
 }
 
 static void on_writer(void *arg, struct slice user_key, uint64_t bytes)
@@ -81,6 +82,7 @@ static void merge(struct usage *u)
 		u->rows[kept].charged += row->charged;
 		u->rows[kept].retained += row->retained;
 		u->rows[kept].connections += row->connections;
+		u->rows[kept].store += row->store;
 		free(row->key);
 	}
 	u->count = kept + 1;
@@ -139,6 +141,7 @@ bool control_tell_usage(struct query *q)
 		put_who(&q->out, row);
 		json_number(&q->out, "memory_bytes", row->charged + row->retained);
 		json_number(&q->out, "retained_bytes", row->retained);
+		json_number(&q->out, "store_bytes", row->store);
 		json_number(&q->out, "connections", row->connections);
 		json_close(&q->out);
 	}

@@ -135,6 +135,7 @@ void deliver_target(struct worker *w, struct msg *msg, const struct target_item 
 	                     .retain = retain_flag(item->retain_as_published, msg),
 	                     .group_id = item->group_id,
 	                     .position = item->position,
+	                     .stored = item->stored,
 	                     .ids = item->ids};
 
 	w->fan_out = false;
@@ -148,12 +149,18 @@ void deliver_target(struct worker *w, struct msg *msg, const struct target_item 
 static void deliver_refused(struct worker *w, const struct record *record, struct target_item *item)
 {
 	struct session *s = session_find_by_id(w, record->session_id);
+	const char *cause = "the session's queue is full (limits.queue_messages, "
+			    "limits.queue_bytes)";
 
-	if (record->group_id != 0)
+	if (record->group_id != 0) {
 		handover_share_again(w, record->msg, item, record->session_id);
-	else if (s != NULL)
-		session_count_drop(s, "the session's queue is full (limits.queue_messages, "
-		                      "limits.queue_bytes)");
+		return;
+	}
+	if (s == NULL)
+		return;
+	if (quota_store(s, msg_bytes(record->msg)) != NULL)
+		cause = "limits.store_per_user is reached";
+	session_count_drop(s, cause);
 }
 
 /* design.md section 5, point 10. D1 */
@@ -162,7 +169,8 @@ void deliver_queued(void *home_arg, const struct record *record, bool kept)
 	struct worker *w = home_arg;
 	struct target_item item = {.session_id = record->session_id,
 	                           .group_id = record->group_id,
-	                           .position = kept ? record->number : 0};
+	                           .position = kept ? record->number : 0,
+	                           .stored = kept};
 	struct kept_way way;
 
 	REQUIRE(kept_way_read(record->value, &way)); /* we wrote it */

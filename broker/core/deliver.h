@@ -14,6 +14,7 @@ struct delivery {
 	    paced; /* of a replay, which waits for room itself: the queue's limits are for others */
 	uint64_t group_id;
 	uint64_t position; /* in the session's queue on disk, 0: it is not there */
+	bool stored;       /* there already: the store has admitted it */
 	struct subids ids; /* borrowed */
 };
 

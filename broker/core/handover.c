@@ -277,6 +277,7 @@ void handover_share_again(struct worker *w, struct msg *msg, struct target_item 
 	}
 	again.session_id = next.session_id;
 	again.position = 0;
+	again.stored = false;
 	again.home = next.home;
 	again.qos = next.options.qos;
 	again.retain_as_published = next.options.retain_as_published;

@@ -512,6 +512,9 @@ static bool enqueue(struct session *s, struct msg *msg, const struct delivery *d
 {
 	const char *full = d->paced ? NULL : queue_full(s, msg);
 
+	/* Nobody waits for the disk, so nobody has asked before (durability: interval). */
+	if (full == NULL && d->position != 0 && !d->stored && !d->paced)
+		full = quota_store(s, msg_bytes(msg));
 	if (full == NULL && d->position != 0 && backlog_leave(s, d->position, msg))
 		return true; /* on disk only: it takes no memory */
 	if (full == NULL && !d->paced) {

@@ -26,7 +26,8 @@ struct payer_part {
 
 struct payer {
 	UT_hash_handle hh;
-	uint32_t refs; /* under the lock of the payers */
+	uint32_t refs;                /* under the lock of the payers */
+	_Atomic uint64_t store_bytes; /* of queues in the store; written by the journal */
 	unsigned part_count;
 	enum payer_kind kind;
 	size_t key_len;

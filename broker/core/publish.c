@@ -139,6 +139,15 @@ void inbound_stored(struct session *s, uint16_t packet_id, bool kept)
 		inbound_free(s, in);
 }
 
+void inbound_refused(struct session *s, uint16_t packet_id, bool kept)
+{
+	struct inbound *in = inbound_find(s, packet_id);
+
+	if (in != NULL && in->again != NULL && kept)
+		receipt_done(&in->again, REASON_QUOTA_EXCEEDED, SLICE_EMPTY);
+	inbound_stored(s, packet_id, false);
+}
+
 void inbound_restore(struct session *s, uint16_t packet_id)
 {
 	struct inbound *in = inbound_new(s, packet_id);

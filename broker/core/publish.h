@@ -40,6 +40,9 @@ struct acl_verdict publish_judge(struct worker *w, const struct acl_subject *sub
                                  struct slice user_key, const struct acl_request *request);
 /* The group of a QoS 2 identifier is durable (or failed): PUBRECs that wait go out. */
 void inbound_stored(struct session *s, uint16_t packet_id, bool kept);
+/* Nobody took the message: its identifier is free (kept: on disk, too), and PUBRECs that wait say
+ * so. */
+void inbound_refused(struct session *s, uint16_t packet_id, bool kept);
 /* One that was received before the broker started. */
 void inbound_restore(struct session *s, uint16_t packet_id);
 
@@ -63,6 +66,7 @@ struct target_item {
 	uint8_t qos;
 	bool retain_as_published;
 	bool durable;
+	bool stored; /* it is in that queue already */
 	struct subids
 	    ids; /* owned by whoever holds the item: subids_ref where it is copied to stay */
 	uint32_t tried_count;

@@ -37,6 +37,8 @@ struct server *server_new(struct policy *policy, unsigned workers, struct journa
 	for (unsigned i = 0; i < workers; i++)
 		s->workers[i] = worker_new(s, i, policy);
 	hear_of_journal(s);
+	quota_store_begin(s);
+	quota_store_set(s, policy);
 	return s;
 }
 

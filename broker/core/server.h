@@ -31,6 +31,7 @@ struct server {
 	struct tally user_connections;          /* accepted ones, by user key */
 	struct tally address_connections;       /* by stream_peer_key */
 	struct payers payers;                   /* of memory: users and addresses */
+	_Atomic uint64_t store_share;           /* of one user, by the policy in force; 0: any */
 	struct sys *sys;                        /* NULL: nobody publishes $SYS */
 	struct sweep *sweep;                    /* NULL: what expired stays until asked for */
 };

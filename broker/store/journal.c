@@ -89,6 +89,12 @@ const struct record *journal_group_at(const struct journal_group *g, size_t i)
 	return &g->entries[i].record;
 }
 
+bool journal_group_stored(const struct journal_group *g, size_t i)
+{
+	REQUIRE(i < g->count);
+	return g->entries[i].kept;
+}
+
 static void record_fini(struct record *r)
 {
 	union {
@@ -311,6 +317,8 @@ void journal_init(struct journal *j, const struct journal_kind *kind, uint64_t l
 	atomic_init(&j->room_bytes, UINT64_MAX);
 	atomic_init(&j->tight, false);
 	atomic_init(&j->lacks_space, false);
+	atomic_init(&j->used_bytes, 0);
+	atomic_init(&j->max_bytes, 0);
 	j->last_time_ms = last_time_ms;
 	j->time_ms = now_ms > last_time_ms ? now_ms : last_time_ms;
 	j->zero_ms = clock_monotonic_ms();
@@ -376,6 +384,17 @@ void journal_read(struct journal *j, struct journal_page *page)
 bool journal_is_full(const struct journal *j)
 {
 	return j->waiting_bytes > JOURNAL_HIGH;
+}
+
+void journal_set_owners(struct journal *j, const struct journal_owners *owners)
+{
+	j->owners = *owners;
+}
+
+void journal_space(const struct journal *j, uint64_t *used, uint64_t *whole)
+{
+	*used = j->used_bytes + j->waiting_bytes;
+	*whole = j->max_bytes;
 }
 
 size_t journal_waiting(const struct journal *j)

@@ -65,6 +65,8 @@ void journal_group_await(struct journal_group *g, journal_done_fn *done, void *c
 void *journal_group_context(const struct journal_group *g);
 size_t journal_group_count(const struct journal_group *g);
 const struct record *journal_group_at(const struct journal_group *g, size_t i);
+/* In its completion: was this RECORD_QUEUE stored? */
+bool journal_group_stored(const struct journal_group *g, size_t i);
 void journal_group_free(struct journal_group *g); /* one that was never appended */
 
 enum journal_urgency {
@@ -166,6 +168,24 @@ struct journal_health {
 };
 /* Any thread. */
 void journal_health(struct journal *j, struct journal_health *out);
+
+/* --- who pays for what queues take --- */
+
+/* Each session's queue belongs to somebody, whom the core knows by the session's value; how much
+ * all queues of one owner hold is counted for him, and a queue record that somebody waits for is
+ * stored only where he is admitted. On the journal's thread, and during the restore. */
+struct journal_owners {
+	void *(*find)(void *arg, struct slice session_value); /* a reference; NULL: nobody */
+	void (*drop)(void *arg, void *owner);
+	void (*add)(void *owner, uint64_t bytes); /* modulo 2^64 */
+	/* `used` of `whole` bytes of the store (0: no end) are in use; may he have so many more? */
+	bool (*admits)(void *arg, const void *owner, uint64_t used, uint64_t whole, uint64_t bytes);
+	void *arg;
+};
+/* Before the restore. */
+void journal_set_owners(struct journal *j, const struct journal_owners *owners);
+/* How much of the store is in use, with what waits for it; whole 0: no end. Any thread. */
+void journal_space(const struct journal *j, uint64_t *used, uint64_t *whole);
 
 /* --- life --- */
 

@@ -66,6 +66,8 @@ struct journal {
 	atomic_bool was_full;
 	_Atomic uint64_t room_bytes; /* so many may be added to what is on disk */
 	atomic_bool tight;
+	struct journal_owners owners;
+	_Atomic uint64_t used_bytes, max_bytes; /* as they were seen last */
 	atomic_bool lacks_space; /* its state says so; it may be so without being tight */
 	/* store time: time_ms when the monotonic clock said zero_ms */
 	uint64_t time_ms, zero_ms, last_time_ms;

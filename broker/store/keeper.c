@@ -229,7 +229,7 @@ static int transact(struct keeper *k)
 	int rc = disk_begin(k->disk);
 
 	k->wrote = k->wrote_queue = false;
-	k->wrote_messages = 0;
+	k->wrote_messages = k->queued_bytes = 0;
 	if (rc == 0)
 		rc = apply_all(k);
 	if (rc == 0)

@@ -25,6 +25,8 @@ struct queue_state {
 
 struct kept_session {
 	uint64_t id;
+	void *owner;                    /* journal_owners; NULL: nobody */
+	uint64_t charged;               /* to him, of now.bytes */
 	struct queue_state now, before; /* before: this transaction */
 	bool touched;
 	struct kept_session *next_touched;
@@ -93,6 +95,7 @@ struct keeper {
 	size_t drop_count, drop_cap;
 
 	uint64_t wrote_messages, commit_us;
+	uint64_t queued_bytes;   /* for queues, in the transaction that is open */
 	struct buf row, message; /* to encode into */
 	struct row_key retained_at;
 	size_t retained_at_len; /* the sweep has come to here */
@@ -123,9 +126,14 @@ void held_fini(struct keeper *k);
 
 /* --- keeper_sessions.c --- */
 
-struct kept_session *sessions_find(struct keeper *k, uint64_t id); /* NULL: there is none */
+struct kept_session *sessions_find(const struct keeper *k, uint64_t id); /* NULL: none */
 /* To be changed; taken back if the transaction is. */
 struct kept_session *sessions_touch(struct keeper *k, uint64_t id);
+/* Whose it is, by its value; where that is not known yet. */
+void sessions_find_owner(struct keeper *k, struct kept_session *s, struct slice value);
+void sessions_charge(struct keeper *k, struct kept_session *s); /* its queue holds now.bytes */
+/* May its owner have so much more? */
+bool sessions_owner_admits(const struct keeper *k, const struct kept_session *s, uint64_t bytes);
 void sessions_settle(struct keeper *k);    /* it was committed */
 void sessions_take_back(struct keeper *k); /* it was not */
 void sessions_fini(struct keeper *k);

@@ -30,6 +30,7 @@ static int apply_session(struct keeper *k, const struct record *r)
 	s->now.exists = true;
 	s->now.bound_count = r->number;
 	s->now.bound_bytes = r->bound_bytes;
+	sessions_find_owner(k, s, r->value);
 	return keeper_put(k, TABLE_SESSION, row_key_id(&key, r->session_id), r->value);
 }
 

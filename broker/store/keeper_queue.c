@@ -8,6 +8,7 @@
 
 /* A larger message is not in the row: who looks at rows reads past it. */
 #define INLINE_MAX 1500
+#define ROW_BYTES  256 /* what a row takes besides, with its part of a page */
 
 /* --- writing --- */
 
@@ -48,12 +49,18 @@ static struct run run_at(struct journal_group *g, size_t at)
 }
 
 /* Only what somebody waits for is refused. */
-static bool is_admitted(const struct run *run, const struct kept_session *s)
+static bool is_admitted(const struct keeper *k, const struct run *run, const struct record *r)
 {
+	const struct kept_session *s = sessions_find(k, r->session_id);
+
 	if (s == NULL)
 		return false;
 	if (run->group->urgency != JOURNAL_NOW)
 		return true;
+	/* Nobody is told: it is on its way to its client, and has to be kept with its identifier.
+	 */
+	if (r->home != NULL && !sessions_owner_admits(k, s, run->bytes))
+		return false;
 	return s->now.count < s->now.bound_count && s->now.bytes <= s->now.bound_bytes &&
 	       run->bytes <= s->now.bound_bytes - s->now.bytes;
 }
@@ -72,6 +79,8 @@ static int put_queue_row(struct keeper *k, const struct run *run, const struct r
 
 	s->now.count++;
 	s->now.bytes += run->bytes;
+	sessions_charge(k, s);
+	k->queued_bytes += ROW_BYTES + (run->has_body ? 0 : run->bytes);
 	k->wrote_queue = true;
 	k->wrote_messages++;
 	buf_clear(&k->row);
@@ -88,6 +97,7 @@ static int put_body(struct keeper *k, const struct run *run)
 
 	if (!run->has_body || run->refs == 0)
 		return 0;
+	k->queued_bytes += run->bytes;
 	rc = keeper_put(k, TABLE_BODY, id, buf_slice(&k->message));
 	if (rc != 0)
 		return rc;
@@ -103,7 +113,7 @@ static int put_rows(struct keeper *k, struct run *run)
 	for (size_t i = run->at; rc == 0 && i < run->end; i++) {
 		struct entry *e = &run->group->entries[i];
 
-		e->kept = !e->cancelled && is_admitted(run, sessions_find(k, e->record.session_id));
+		e->kept = !e->cancelled && is_admitted(k, run, &e->record);
 		if (!e->kept)
 			continue;
 		run->refs++;
@@ -152,10 +162,12 @@ int keeper_queue_drop_body(struct keeper *k, uint64_t body_id)
 
 static void uncount(struct keeper *k, uint64_t session_id, uint32_t bytes)
 {
-	struct queue_state *q = &sessions_touch(k, session_id)->now;
+	struct kept_session *s = sessions_touch(k, session_id);
+	struct queue_state *q = &s->now;
 
 	q->count -= q->count > 0;
 	q->bytes -= bytes < q->bytes ? bytes : q->bytes;
+	sessions_charge(k, s);
 }
 
 /* Of a session that has ended all goes anyway; of a position that is not there nothing does. */

@@ -126,6 +126,7 @@ static bool on_session(void *arg, struct slice key, struct slice value)
 	} else {
 		sessions_touch(r->k, id)->now = (struct queue_state){
 		    .exists = true, .bound_count = UINT64_MAX, .bound_bytes = UINT64_MAX};
+		sessions_find_owner(r->k, sessions_find(r->k, id), value);
 	}
 	return true;
 }
@@ -215,6 +216,7 @@ static bool on_queue(void *arg, struct slice key, struct slice value)
 	s = sessions_find(r->k, id);
 	s->now.count++;
 	s->now.bytes += row.bytes;
+	sessions_charge(r->k, s);
 	return true;
 }
 

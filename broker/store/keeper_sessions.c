@@ -12,7 +12,7 @@ static struct kept_session *find_any(const struct keeper *k, uint64_t id)
 	return at == NULL ? NULL : *at;
 }
 
-struct kept_session *sessions_find(struct keeper *k, uint64_t id)
+struct kept_session *sessions_find(const struct keeper *k, uint64_t id)
 {
 	struct kept_session *s = find_any(k, id);
 
@@ -37,6 +37,41 @@ struct kept_session *sessions_touch(struct keeper *k, uint64_t id)
 	return s;
 }
 
+void sessions_find_owner(struct keeper *k, struct kept_session *s, struct slice value)
+{
+	const struct journal_owners *owners = &k->j.owners;
+
+	if (s->owner == NULL && owners->find != NULL)
+		s->owner = owners->find(owners->arg, value);
+	sessions_charge(k, s);
+}
+
+void sessions_charge(struct keeper *k, struct kept_session *s)
+{
+	if (s->owner == NULL || s->charged == s->now.bytes)
+		return;
+	k->j.owners.add(s->owner, s->now.bytes - s->charged);
+	s->charged = s->now.bytes;
+}
+
+bool sessions_owner_admits(const struct keeper *k, const struct kept_session *s, uint64_t bytes)
+{
+	const struct journal_owners *owners = &k->j.owners;
+	uint64_t used = k->j.used_bytes + k->written_bytes + k->queued_bytes;
+
+	return s->owner == NULL ||
+	       owners->admits(owners->arg, s->owner, used, k->j.max_bytes, bytes);
+}
+
+static void session_free(struct keeper *k, struct kept_session *s)
+{
+	s->now.bytes = 0;
+	sessions_charge(k, s);
+	if (s->owner != NULL)
+		k->j.owners.drop(k->j.owners.arg, s->owner);
+	free(s);
+}
+
 static void end_touch(struct keeper *k, bool committed)
 {
 	struct kept_session *s = k->touched;
@@ -48,9 +83,10 @@ static void end_touch(struct keeper *k, bool committed)
 		s->touched = false;
 		if (!committed)
 			s->now = s->before;
+		sessions_charge(k, s);
 		if (!s->now.exists) {
 			table_remove(&k->sessions, hash_id(s->id), s);
-			free(s);
+			session_free(k, s);
 		}
 		s = next;
 	}
@@ -72,6 +108,6 @@ void sessions_fini(struct keeper *k)
 	struct kept_session *s;
 
 	while ((s = table_walk_next(&walk)) != NULL)
-		free(s);
+		session_free(k, s);
 	table_fini(&k->sessions);
 }

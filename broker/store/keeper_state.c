@@ -93,6 +93,8 @@ void keeper_look_at_room(struct keeper *k)
 
 	disk_status(k->disk, &status);
 	k->j.room_bytes = disk_room(k->disk, &status, &k->bound);
+	k->j.used_bytes = status.used_bytes;
+	k->j.max_bytes = status.max_bytes;
 	mutex_lock(&k->j.lock);
 	h->map_bytes = status.map_bytes;
 	h->used_bytes = status.used_bytes;

@@ -275,6 +275,9 @@ static const struct row rows[] = {
     {"limits", "memory_per_user", "3M", "3M"},
     {"limits", "memory_per_user", "1025G", NULL},
     {"limits", "memory_per_user", "half", NULL},
+    {"limits", "store_per_user", "auto", "auto"},
+    {"limits", "store_per_user", "0", "0"},
+    {"limits", "store_per_user", "1025G", NULL},
     {"limits", "retained_bytes_per_user", "auto", "auto"},
     {"limits", "retained_bytes_per_user", "0", "0"},
     {"limits", "retained_bytes_per_user", "1024G", "1024G"},
@@ -449,6 +452,7 @@ static void defaults_are_those_of_the_interface(void **state)
 						 "  retained_bytes_per_user: auto\n"
 						 "  memory: 1G\n"
 						 "  memory_per_user: auto\n"
+						 "  store_per_user: auto\n"
 						 "  max_keepalive: 0\n"
 						 "  max_session_expiry: 30d\n"
 						 "  queue_messages: 1000\n"
