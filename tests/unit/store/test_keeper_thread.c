@@ -169,6 +169,8 @@ static bool is_done(const struct worker *w)
 /* Will somebody wake it? */
 static bool may_sleep(const struct worker *w)
 {
+	if (w->appended == GROUPS && w->position_count > 0) /* it has something to say itself */
+		return false;
 	return !is_done(w) && (w->completed < w->appended || w->appended == GROUPS);
 }
 
