@@ -47,14 +47,21 @@ static uint64_t share_of(const struct policy *policy, enum payer_kind kind, uint
 	return policy->has_shares ? share : 0;
 }
 
-/* The parts of all workers together are at most half of what is left below the threshold. */
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* The parts of all workers together are at most half of what is left below the threshold, and no
+ * more than the reserve: that much may be taken without asking when the others have filled it. */
 static void refill(struct worker *w, const struct quota_rule *rule)
 {
 	uint64_t threshold = quota_rule_threshold(rule->whole);
 	uint64_t left = rule->used < threshold ? threshold - rule->used : 0;
 
 	w->room =
-	    (struct quota_room){.whole = rule->whole, .bytes = left / 2 / w->server->worker_count};
+	    (struct quota_room){.whole = rule->whole,
+	                        .bytes = least(left / 2, rule->reserve) / w->server->worker_count};
 }
 
 static const char *verdict_text(enum quota_verdict verdict, const char *share, const char *whole)

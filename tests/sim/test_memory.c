@@ -304,6 +304,42 @@ static void queue_with_little_memory(struct world *w)
 	assert_int_equal(sub->received_count, 100);
 }
 
+/* Nothing of the client's own brings it on: it is tried again when others have given memory back.
+ */
+static void memory_comes_back(struct world *w)
+{
+	struct client *sub, *pub;
+	static char large[60001], text[10001];
+	char topic[16];
+
+	w->hold = false;
+	memset(large, 'x', sizeof(large) - 1);
+	memset(text, 'x', sizeof(text) - 1);
+	sub = join(w, "sub", &kept);
+	pub = join(w, "pub", &clean);
+	client_subscribe(sub, "x", 1);
+	world_run(w);
+	client_drop(sub);
+	client_publish(pub, "x", 1, large);
+	world_run(w);
+	for (unsigned i = 0; i < 40; i++) {
+		snprintf(topic, sizeof(topic), "r/%u", i);
+		client_publish_retained(pub, topic, 1, text);
+		world_run(w);
+	}
+	client_join(sub, &kept);
+	world_advance(w, 1000);
+	assert_int_equal(sub->received_count, 0);
+	for (unsigned i = 0; i < 40; i++) {
+		snprintf(topic, sizeof(topic), "r/%u", i);
+		client_publish_retained(pub, topic, 1, "");
+		world_run(w);
+	}
+	world_advance(w, 1000);
+	world_run(w);
+	assert_int_equal(sub->received_count, 1);
+}
+
 #define ANONYMOUS                                                                                  \
 	"listeners:\n  - bind: unix:/run/sim.sock\nauthentication:\n  anonymous: true\n"           \
 	"  anonymous_sessions: true\nauthorization:\n  acl_file: acl.yaml\n"
@@ -320,6 +356,7 @@ int main(void)
 	    SCENARIO_WITH(replay_with_little_memory, .conf = retained_mostly, .seeds = 10),
 	    SCENARIO_WITH(replay_with_little_memory, .conf = retained_mostly, .seeds = 10,
 	                  .held = true),
+	    SCENARIO_WITH(memory_comes_back, .conf = hardly_a_page, .seeds = 5, .held = true),
 	    SCENARIO_WITH(queue_with_little_memory, .conf = hardly_a_page, .seeds = 10,
 	                  .held = true),
 	};
