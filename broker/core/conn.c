@@ -18,10 +18,13 @@
 #include "core/server.h"
 #include "core/stop.h"
 #include "core/yield.h"
+#include "net/listener.h"
 #include "proto/control.h"
 
-#define FLUSH_MS     2000
-#define OUT_FLUSH_AT ((size_t)262144)
+#define FLUSH_MS       2000
+#define CROWD_FRESH_MS 500
+#define CROWD_HOLD_MS  10
+#define OUT_FLUSH_AT   ((size_t)262144)
 
 /* --- writing --- */
 
@@ -643,6 +646,19 @@ static void on_timer(struct timer *timer, void *home_arg)
 
 /* --- the beginning --- */
 
+/* All places are taken, evenly, and the one that would give way has just come: this is a crowd, not
+ * somebody who holds places. It waits in the kernel for places that become free, instead of pushing
+ * itself out. */
+static void slow_down(struct worker *w, const struct stream *stream, struct half_open_place *victim)
+{
+	const struct conn *c = victim == NULL ? NULL : container_of(victim, struct conn, half_open);
+
+	if (c != NULL && w->home.now_ms - c->accepted_ms > CROWD_FRESH_MS)
+		return;
+	if (half_open_is_even(&w->half_open, stream_peer_key(stream)))
+		listener_hold(w->listeners[stream_listener(stream)], CROWD_HOLD_MS);
+}
+
 /* Each worker has its part of limits.unauthenticated. False: there is no place for one more of this
  * address that has come so far. */
 static bool make_room(struct worker *w, struct stream *stream, enum half_open_stage stage)
@@ -655,6 +671,7 @@ static bool make_room(struct worker *w, struct stream *stream, enum half_open_st
 	if (w->half_open.count < (max < workers ? 1 : max / workers))
 		return true;
 	victim = half_open_victim(&w->half_open, stream_peer_key(stream), stage);
+	slow_down(w, stream, victim);
 	if (victim == NULL)
 		return false;
 	conn_end(container_of(victim, struct conn, half_open), REASON_SERVER_BUSY,
@@ -717,7 +734,8 @@ void conn_accept(struct worker *w, struct stream *stream)
 	enter_half_open(c, first_stage(l));
 	count(&w->counters.connections_total);
 	DL_APPEND(w->conns, c);
-	c->deadline_ms = w->home.now_ms + l->limits.connect_timeout_ms;
+	c->accepted_ms = w->home.now_ms;
+	c->deadline_ms = c->accepted_ms + l->limits.connect_timeout_ms;
 	timer_arm(&w->home.timers, &c->timer, c->deadline_ms);
 	stream_attach(stream, w->loop, &conn_events, c);
 }

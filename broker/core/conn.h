@@ -96,6 +96,7 @@ struct conn {
 	struct rate rate;               /* of its PUBLISH packets */
 	uint64_t arrival;               /* order of CONNECTs at this home */
 	uint64_t last_packet_ms;
+	uint64_t accepted_ms;       /* when TCP was */
 	uint64_t deadline_ms;       /* for CONNECT */
 	uint64_t since_ms;          /* when it was accepted */
 	uint64_t policy_generation; /* by which the login was judged */

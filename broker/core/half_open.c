@@ -190,11 +190,21 @@ static struct half_open_place *least_of_bucket(const struct half_open_bucket *b)
 	return NULL;
 }
 
+static size_t count_of(const struct half_open_address *a)
+{
+	return a == NULL ? 0 : a->bucket->each;
+}
+
+bool half_open_is_even(const struct half_open *h, struct slice key)
+{
+	return h->most == NULL || h->most->each <= count_of(find(h, key)) + 1;
+}
+
 struct half_open_place *half_open_victim(const struct half_open *h, struct slice key,
                                          enum half_open_stage stage)
 {
 	const struct half_open_address *own = find(h, key);
-	size_t has = own == NULL ? 0 : own->bucket->each;
+	size_t has = count_of(own);
 	struct half_open_place *p;
 
 	if (h->most != NULL && h->most->each > has) {

@@ -4,6 +4,7 @@
 #ifndef CORE_HALF_OPEN_H
 #define CORE_HALF_OPEN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -49,5 +50,8 @@ void half_open_remove(struct half_open *h, struct half_open_place *p);
  * where it is of one address, who has come further stays. NULL: the newcomer is refused. */
 struct half_open_place *half_open_victim(const struct half_open *h, struct slice key,
                                          enum half_open_stage stage);
+
+/* Does no address have clearly more than `key` has? */
+bool half_open_is_even(const struct half_open *h, struct slice key);
 
 #endif

@@ -19,7 +19,7 @@
 #include "base/trust.h"
 #include "net/listener.h"
 
-#define BACKLOG      1024
+#define BACKLOG      4096
 #define KEEP_IDLE_S  120
 #define KEEP_EVERY_S 30
 #define KEEP_COUNT   4

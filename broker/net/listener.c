@@ -122,8 +122,8 @@ static void on_event(void *owner, int events, bool failed)
 	(void)events;
 	l->accepting = true;
 	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
-		if (l->closed || l->paused || l->loop->handshakes.count >= HANDSHAKES_AHEAD_MAX ||
-		    !accept_one(l))
+		if (l->closed || l->paused || timer_is_armed(&l->retry) ||
+		    l->loop->handshakes.count >= HANDSHAKES_AHEAD_MAX || !accept_one(l))
 			break;
 	}
 	l->accepting = false;
@@ -174,6 +174,15 @@ struct listener *listener_open(struct loop *loop, int fd, const struct listener_
 	remember_file(l);
 	update(l);
 	return l;
+}
+
+void listener_hold(struct listener *l, uint64_t ms)
+{
+	if (l == NULL || timer_is_armed(&l->retry))
+		return;
+	l->retry.fire = on_retry;
+	home_timer_arm(l->loop->home, &l->retry, ms);
+	update(l);
 }
 
 void listener_pause(struct listener *l)

@@ -41,6 +41,8 @@ int listener_check(const struct conf_listener *conf, struct errors *errors, cons
 struct listener *listener_open(struct loop *loop, int fd, const struct listener_settings *settings,
                                listener_accept_fn *on_accept, void *arg);
 /* Stop and resume accepting by decision of the owner (connection limit). */
+/* Accept nothing for so long: the crowd waits in the kernel. NULL: nothing to do. */
+void listener_hold(struct listener *l, uint64_t ms);
 void listener_pause(struct listener *l);
 void listener_resume(struct listener *l);
 /* Reload: the same listener's place in the new configuration (borrowed until closed, or replaced).

@@ -92,6 +92,7 @@ static void check_victim(unsigned address, unsigned stage)
 
 	for (unsigned a = 0; a < ADDRESSES; a++)
 		most = count_of(a) > most ? count_of(a) : most;
+	assert_int_equal(half_open_is_even(&table, key_of(address)), most <= has + 1);
 	if (p == NULL) { /* nobody has clearly more, and nobody has come less far */
 		assert_true(most <= has + 1);
 		for (unsigned i = 0; i < PLACES; i++) {
