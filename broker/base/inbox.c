@@ -53,20 +53,23 @@ static struct post *take_all(struct inbox *in)
 
 bool inbox_drain(struct inbox *in, size_t budget, void *home_arg)
 {
-	uint64_t begin_ns;
+	uint64_t begin_ns = 0; /* not asked yet */
 
 	if (in->taken == NULL)
 		in->taken = take_all(in);
 	if (in->taken == NULL)
 		return !inbox_is_empty(in);
-	begin_ns = clock_monotonic_ns();
 	for (size_t n = 1; in->taken != NULL && n <= budget; n++) {
 		struct post *post = in->taken;
 
 		in->taken = post->next;
 		post->in_flight = false;
 		post->run(post, home_arg);
-		if (n % LOOK_POSTS == 0 && clock_monotonic_ns() - begin_ns > DRAIN_NS)
+		if (n % LOOK_POSTS != 0)
+			continue;
+		if (begin_ns == 0)
+			begin_ns = clock_monotonic_ns();
+		else if (clock_monotonic_ns() - begin_ns > DRAIN_NS)
 			break;
 	}
 	return in->taken != NULL || !inbox_is_empty(in);

@@ -412,17 +412,19 @@ struct share {
 
 static struct share share_of(const struct worker *w)
 {
-	return (struct share){.look = w->work + LOOK_STEPS, .end = w->work + w->turn_steps};
+	unsigned look = w->turn_steps < LOOK_STEPS ? w->turn_steps : LOOK_STEPS;
+
+	return (struct share){.look = w->work + look, .end = w->work + w->turn_steps};
 }
 
 static bool share_is_used(const struct worker *w, struct share *share)
 {
 	uint64_t now_ns;
 
-	if (w->work >= share->end)
-		return true;
 	if (w->work < share->look)
 		return false;
+	if (w->work >= share->end)
+		return true;
 	share->look = w->work + LOOK_STEPS;
 	now_ns = clock_monotonic_ns();
 	if (share->begin_ns == 0)

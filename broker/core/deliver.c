@@ -20,8 +20,7 @@ struct merge {
 /* Does this subscription take this message at all? */
 static bool wants(const struct subscription *sub, const struct msg *msg)
 {
-	if (sub->session->ended ||
-	    (sub->options.no_local && msg->origin->session_id == sub->session->id))
+	if (sub->options.no_local && msg->origin->session_id == sub->session->id)
 		return false; /* [MQTT5-3.8.3-3] */
 	/* A change that its replay gives, or gave. */
 	return msg->number == 0 || msg->number > sub->since;
@@ -44,12 +43,15 @@ static void deliver_to_subscription(const struct subscription *sub, struct msg *
 static void deliver_to_filter(struct worker *w, struct msg *msg, const struct subscription *first)
 {
 	const struct subscription *sub;
+	size_t count = 0;
 
 	w->fan_out = first != NULL && first->next != NULL;
 	DL_FOREACH (first, sub) {
+		count++;
 		if (wants(sub, msg))
 			deliver_to_subscription(sub, msg);
 	}
+	w->work += count;
 }
 
 /* --- several filters match: a session may stand in more than one --- */
@@ -89,6 +91,7 @@ static void merge_filter(struct worker *w, const struct msg *msg, const struct s
 static void deliver_merged(struct worker *w, struct msg *msg)
 {
 	w->fan_out = w->merge_count > 1;
+	w->work += w->merge_count;
 	for (size_t i = 0; i < w->merge_count; i++) {
 		struct merge *m = &w->merges[i];
 		struct delivery d = {.qos = m->qos,
@@ -139,6 +142,7 @@ void deliver_target(struct worker *w, struct msg *msg, const struct target_item 
 	                     .ids = item->ids};
 
 	w->fan_out = false;
+	w->work++;
 	if (s != NULL && session_deliver(s, msg, &d))
 		return;
 	if (item->group_id != 0)

@@ -510,8 +510,11 @@ static bool leave_on_disk(struct session *s, struct msg *msg, const struct deliv
 /* False: no room, and another member of the group may have some. [MQTT3-3.1.2-5] */
 static bool enqueue(struct session *s, struct msg *msg, const struct delivery *d, uint8_t qos)
 {
-	const char *full = d->paced ? NULL : queue_full(s, msg);
+	const char *full;
 
+	if (s->ended) /* its subscriptions are not all gone yet */
+		return false;
+	full = d->paced ? NULL : queue_full(s, msg);
 	/* Nobody waits for the disk, so nobody has asked before (durability: interval). */
 	if (full == NULL && d->position != 0 && !d->stored && !d->paced)
 		full = quota_store(s, msg_bytes(msg));
@@ -552,7 +555,6 @@ bool session_deliver(struct session *s, struct msg *msg, const struct delivery *
 	const char *full;
 
 	REQUIRE_OWNER(s);
-	s->worker->work++;
 	if (d->position != 0 && backlog_has_given(s, d->position))
 		return true;
 	if (!receive_permitted(s, msg)) {
@@ -668,6 +670,13 @@ static void send_waiting_qos0(struct session *s, size_t *steps)
 	}
 }
 
+static void pump_stored(struct session *s)
+{
+	backlog_pump(s);
+	if (s->replays != NULL)
+		replay_wake(s);
+}
+
 static void pump(struct session *s, size_t *steps)
 {
 	if (!release_again(s, steps))
@@ -680,9 +689,7 @@ static void pump(struct session *s, size_t *steps)
 		(*steps)--;
 		send_waiting(s, s->waiting.head);
 	}
-	backlog_pump(s);
-	if (s->replays != NULL)
-		replay_wake(s);
+	pump_stored(s);
 }
 
 /* [MQTT-4.4.0-1] [MQTT-4.6.0-1] [MQTT5-4.9.0-3] */
@@ -693,6 +700,10 @@ void session_pump(struct session *s)
 	s->worker->fan_out = false;
 	if (s->conn == NULL || s->conn->state != CONN_ACCEPTED)
 		return;
+	if (s->unreleased == NULL && s->unwritten == NULL && s->waiting.head == NULL) {
+		pump_stored(s);
+		return;
+	}
 	pump(s, &steps);
 	if (steps == 0 || s->unreleased != NULL)
 		session_work_add(s, SESSION_WORK_SEND);
