@@ -160,16 +160,22 @@ static void *run(void *arg)
 
 void authenticator_use(struct authenticator *a, const struct users *users)
 {
-	mutex_lock(&a->lock);
-	pace_begin(&a->pace);
+	struct pace file = {0};
+
+	/* The file may be large, and loops wait for the lock: under it there are only kinds. */
 	for (size_t i = 0; i < users_count(users); i++) {
 		const char *hash = users_at(users, i)->hash;
 
 		if (hash != NULL)
-			pace_add(&a->pace, hash);
+			pace_add(&file, hash);
 	}
+	mutex_lock(&a->lock);
+	pace_begin(&a->pace);
+	for (size_t i = 0; i < file.count; i++)
+		pace_add(&a->pace, file.kinds[i].hash);
 	condition_broadcast(&a->work);
 	mutex_unlock(&a->lock);
+	pace_fini(&file);
 }
 
 struct authenticator *authenticator_new(unsigned threads)
