@@ -377,7 +377,8 @@ enum reason on_publish(struct conn *c, const struct frame *f)
 
 	if ((why = publish_decode(f, c->version, &pub)) != REASON_OK)
 		return why;
-	alias = resolve_alias(c, &pub);
+	alias = properties_have(&pub.properties, PROPERTY_TOPIC_ALIAS) ? resolve_alias(c, &pub)
+	                                                               : REASON_OK;
 	if (alias != REASON_OK && alias != REASON_QUOTA_EXCEEDED)
 		return alias;
 	if ((why = check_limits(limits, &pub)) != REASON_OK)

@@ -280,7 +280,7 @@ def test_usage(new_house):
         assert next(iter(rows)) == ("user", "eve")
         table = subprocess.run([CTL, "-c", str(house.directory / "broker.yaml"), "usage"], text=True, check=True,
                                capture_output=True, env=house.environment, timeout=60).stdout
-        assert table.splitlines()[0].split() == ["WHO", "NAME", "MEMORY", "RETAINED", "CONNECTIONS"]
+        assert {"WHO", "NAME", "MEMORY", "RETAINED", "CONNECTIONS"} <= set(table.splitlines()[0].split())
 
 
 def test_check_prints_the_sum(new_house):
