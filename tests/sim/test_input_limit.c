@@ -151,7 +151,7 @@ static void require_beginning(const struct flood *f)
 	assert_true(acknowledged < FLOOD);
 	assert_int_equal(count_received(f->live, "mine"), acknowledged);
 	for (size_t i = 0; i < acknowledged; i++)
-		assert_int_equal(atoi(f->live->received[i].payload), (int)i + 1);
+		assert_int_equal(strtol(f->live->received[i].payload, NULL, 10), i + 1);
 }
 
 /* Nobody frees the store by being read: it waits unread, and loses nothing. */
@@ -381,7 +381,7 @@ static void replays_while_slow(struct world *w)
 	world_run(w);
 	journal_health(w->journal, &health);
 	assert_true(health.pending_bytes > JOURNAL_HIGH);
-	assert_true(health.pending_bytes < JOURNAL_HIGH + w->workers * 50 * LARGE);
+	assert_true(health.pending_bytes < JOURNAL_HIGH + (size_t)w->workers * 50 * LARGE);
 	for (unsigned i = 0; i < 2 * READERS; i++) {
 		commit_all(w);
 		world_advance(w, 1000);
