@@ -16,7 +16,7 @@
 
 #include "raw_tls.h"
 
-enum { CHUNK_BYTES = 8192, CONNECTIONS_MAX = 256, PATIENCE_S = 5 };
+enum { CHUNK_BYTES = 2048, CONNECTIONS_MAX = 256, PATIENCE_S = 5 };
 
 struct attacker {
 	int fd; /* -1: not connected */
