@@ -16,7 +16,7 @@ SECONDS = 60 * max(1.0, min(os.getloadavg()[0] / (os.cpu_count() or 1), 8.0))
 # name: what it breaks; the file; the words and what stands there instead; needs crashes
 BUGS = {
     'early_ack': ('D1: acknowledged before the commit', 'broker/core/commit.c', [
-        ('		wait_for_it(w, job, c);\n', '		wait_for_it(job, c);\n		if (c->receipt != NULL && job->msg->qos == 1)\n'
+        ('		wait_for_it(w, job, c);\n', '		wait_for_it(w, job, c);\n		if (c->receipt != NULL && job->msg->qos == 1)\n'
          '			receipt_done(&c->receipt, c->reason, SLICE_EMPTY);\n')], True),
     'stale_retained': ('D4: after a restart a retained value is an old one', 'broker/core/commit.c', [
         ('.number = change->number,', '.number = 1000000 - change->number,')], True),
@@ -45,8 +45,8 @@ BUGS = {
         ('if (o->qos == 2 && keep_is_kept(s))\n		store_identifier', 'if (false)\n		store_identifier')], True),
     'qos1_anew_stop': ('D2: QoS 1 on its way comes without DUP behind a stop', 'broker/core/stop.c', [
         ('			outgoing_note_sent(c->session);', '			(void)outgoing_note_sent;')], True),
-    'qos1_anew_away': ('D2: so it does where its client left long before a crash', 'broker/core/session.c', [
-        ('	outgoing_note_sent(s);', '	(void)outgoing_note_sent;')], True),
+    'qos1_anew_away': ('D2: so it does where its client left long before a crash', 'broker/core/outgoing_end.c', [
+        ('		s->noting = o->next;\n		note_one(s, o);', '		s->noting = o->next;')], True),
     'lazy_identifier': ('D2: durability none: an identifier that the client holds is given again', 'broker/core/outgoing.c', [
         ('if (o->qos == 2 && keep_is_kept(s))', 'if (o->qos == 2 && o->position != 0)')], True),
     'subscription_lost': ('D5: a SUBACK does not outlast a crash', 'broker/core/keep.c', [
@@ -60,7 +60,7 @@ BUGS = {
     'session_present': ('[MQTT5-3.2.2-3]: Session Present is not what it says', 'broker/core/connect.c', [
         ('		*present = true; /*', '		*present = s->subscriptions.count > 0; /*')], False),
     'wrong_proof': ('[MQTT5-4.12.1-2]: a wrong proof is enough to authenticate again', 'broker/core/exchange.c', [
-        ('accepted = e->right && e->identity != NULL &&', 'accepted = (e->right || !is_first_login(e)) && e->identity != NULL &&')],
+        ('accepted = e->right && e->identity != NULL;', 'accepted = (e->right || !is_first_login(e)) && e->identity != NULL;')],
         False),
     'expired_sent': ('[MQTT5-3.3.2-5]: what expired in the queue is sent', 'broker/core/outgoing.c', [
         ('if (!msg_is_expired(o->msg, s->worker->home.now_ms) &&', 'if (true &&')], False),
