@@ -58,7 +58,7 @@ def test_what_moves_nothing_is_ended(new_house, kind):
                 client.settle()
             while not house.logged("tls-excess")[2:]:
                 time.sleep(0.01)
-            assert end()["closed"] >= 3
+            assert end()["sent"] > 0
         assert not house.logged("tls-broken")
 
 
