@@ -3,6 +3,7 @@
 an explorer of its own, which has to find it within a minute (of a machine that has time).  The product knows nothing of them.
 
   planted.py mutate NAME SOURCE OUTPUT     write the changed source
+  planted.py check ROOT                    are the words of all of them still in the sources?
   planted.py test NAME=EXPLORER...         run them all (TAP)
 """
 import os
@@ -56,7 +57,7 @@ BUGS = {
         ('		add_plain(s, RECORD_SESSION_END, 0, true);', '		add_plain(s, RECORD_INBOUND_DONE, 1, true);')],
         True),
     'own_messages': ('[MQTT5-3.8.3-3]: No Local is ignored', 'broker/core/deliver.c', [
-        ('if (sub->options.no_local &&', 'if (false && sub->options.no_local &&')], False),
+        ('(sub->options.no_local &&', '(false && sub->options.no_local &&')], False),
     'session_present': ('[MQTT5-3.2.2-3]: Session Present is not what it says', 'broker/core/connect.c', [
         ('		*present = true; /*', '		*present = s->subscriptions.count > 0; /*')], False),
     'wrong_proof': ('[MQTT5-4.12.1-2]: a wrong proof is enough to authenticate again', 'broker/core/exchange.c', [
@@ -95,16 +96,27 @@ BUGS = {
 }
 
 
-def mutate(name, source, output):
+def changed(name, source):
     with open(source) as f:
         text = f.read()
     for before, after in BUGS[name][2]:
-        if text.count(before) < 1:
-            # Not an error of the build: the test says that nothing was found.
-            print(f'planted bug {name}: these words are not in {source} any more: {before!r}', file=sys.stderr)
+        if before not in text:
+            raise SystemExit(f'planted bug {name}: these words are not in {source} any more: {before!r}')
         text = text.replace(before, after)
+    return text
+
+
+def mutate(name, source, output):
+    text = changed(name, source)
     with open(output, 'w') as f:
         f.write(text)
+
+
+def check(root):
+    """The explorers are built in optimised builds only: whoever changes the words is told in every build."""
+    for name, (_, source, _, _) in BUGS.items():
+        changed(name, f'{root}/{source}')
+    return 0
 
 
 def run(name, explorer):
@@ -132,6 +144,8 @@ def main():
     if sys.argv[1] == 'mutate':
         mutate(*sys.argv[2:])
         return 0
+    if sys.argv[1] == 'check':
+        return check(sys.argv[2])
     if sys.argv[1] == 'list':
         for name, (_, source, _, _) in BUGS.items():
             print(name, source)
