@@ -51,10 +51,11 @@ size_t buf_growth(const struct buf *b, size_t extra)
 
 void buf_reserve(struct buf *b, size_t extra)
 {
-	size_t more = buf_growth(b, extra);
+	size_t more;
 
-	if (more == 0)
+	if (b->cap - b->len >= extra)
 		return;
+	more = buf_growth(b, extra);
 	b->data = xrealloc(b->data, b->cap + more);
 	b->cap += more;
 }

@@ -8,13 +8,6 @@ void charge_init(struct charge *c, struct payer *payer)
 	*c = (struct charge){.payer = payer};
 }
 
-void charge_add(struct worker *w, struct charge *c, uint64_t bytes)
-{
-	c->bytes += bytes;
-	payer_add(c->payer, w->home.index, bytes);
-	count_by(&w->counters.memory_bytes, bytes);
-}
-
 void charge_sub(struct worker *w, struct charge *c, uint64_t bytes)
 {
 	REQUIRE(bytes <= c->bytes);

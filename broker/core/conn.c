@@ -40,6 +40,7 @@ static void write_out(struct conn *c)
 void conn_write_now(struct conn *c)
 {
 	write_out(c);
+	conn_memory_count(c);
 }
 
 struct buf *conn_out(struct conn *c)
@@ -49,7 +50,7 @@ struct buf *conn_out(struct conn *c)
 			c->out = worker_take_buf(c->worker);
 		worker_mark_dirty(c->worker, c);
 	} else if (c->out.len >= OUT_FLUSH_AT) {
-		write_out(c);
+		conn_write_now(c);
 	}
 	return &c->out;
 }
@@ -58,15 +59,13 @@ struct buf *conn_out(struct conn *c)
 size_t conn_backlog(struct conn *c)
 {
 	if (c->out.len >= OUT_FLUSH_AT)
-		write_out(c);
+		conn_write_now(c);
 	return c->out.len + stream_backlog(c->stream);
 }
 
 /* Does it read so slowly that it is not read either? Where memory is short that is soon. */
-static bool reads_too_slowly(struct conn *c)
+static bool reads_too_slowly(struct conn *c, size_t backlog)
 {
-	size_t backlog = stream_backlog(c->stream);
-
 	if (backlog <= STREAM_BACKLOG_LOW)
 		return false;
 	return backlog > CONN_BACKLOG_MAX ||
@@ -75,11 +74,14 @@ static bool reads_too_slowly(struct conn *c)
 
 void conn_flush(struct conn *c)
 {
+	size_t backlog;
+
 	write_out(c);
 	worker_give_buf(c->worker, &c->out);
-	if (c->output_counted != stream_backlog(c->stream))
+	backlog = stream_backlog(c->stream);
+	if (c->output_counted != backlog)
 		conn_memory_count(c);
-	if (c->state == CONN_ACCEPTED && reads_too_slowly(c))
+	if (c->state == CONN_ACCEPTED && reads_too_slowly(c, backlog))
 		conn_pause(c, CONN_PAUSE_BACKLOG);
 	/* A delivery: what acknowledges it may have to be read. */
 	if (c->state == CONN_ACCEPTED && (c->pauses & CONN_PAUSE_STORE) != 0)
@@ -386,22 +388,24 @@ bool conn_handle(struct conn *c, const struct frame *f, uint64_t received_ms)
 	return !c->puts_by;
 }
 
-static void handle_or_park(struct conn *c, const struct frame *f, struct slice packet)
+static void handle_or_park(struct conn *c, const struct frame *f, const uint8_t *packet,
+                           const uint8_t *end)
 {
 	uint64_t now_ms = c->worker->home.now_ms;
 
 	c->last_packet_ms = now_ms;
 	stream_note_packet(c->stream);
-	if (!input_limit_admits(c, f))
+	if (c->limit.drain != NULL && !input_limit_admits(c, f))
 		return;
 	if (parked_is_behind(c, f) || !conn_handle(c, f, now_ms))
-		parked_add(c, f, packet);
+		parked_add(c, f, slice_of(packet, (size_t)(end - packet)));
 	if (conn_waits(c))
 		input_limit_apply(c);
 }
 
 /* What a connection may take of a turn: the work it causes is counted, and now and then the clock
- * is asked too. */
+ * is asked too: that is looked at when so much was done, until then a packet costs one comparison.
+ */
 #define LOOK_STEPS 64
 #define SHARE_NS   UINT64_C(4000000)
 
@@ -410,22 +414,28 @@ struct share {
 	uint64_t begin_ns;  /* 0: not looked yet */
 };
 
+static void look_later(const struct worker *w, struct share *share)
+{
+	share->look = w->work + LOOK_STEPS;
+	if (share->look > share->end)
+		share->look = share->end;
+}
+
 static struct share share_of(const struct worker *w)
 {
-	unsigned look = w->turn_steps < LOOK_STEPS ? w->turn_steps : LOOK_STEPS;
+	struct share share = {.end = w->work + w->turn_steps};
 
-	return (struct share){.look = w->work + look, .end = w->work + w->turn_steps};
+	look_later(w, &share);
+	return share;
 }
 
 static bool share_is_used(const struct worker *w, struct share *share)
 {
 	uint64_t now_ns;
 
-	if (w->work < share->look)
-		return false;
 	if (w->work >= share->end)
 		return true;
-	share->look = w->work + LOOK_STEPS;
+	look_later(w, share);
 	now_ns = clock_monotonic_ns();
 	if (share->begin_ns == 0)
 		share->begin_ns = now_ns;
@@ -437,7 +447,8 @@ static bool share_is_used(const struct worker *w, struct share *share)
 static void handle_packets(struct conn *c, struct slice *in)
 {
 	size_t max = worker_limits(c->worker, c)->max_packet_size;
-	struct share share = share_of(c->worker);
+	struct worker *w = c->worker;
+	struct share share = share_of(w);
 	struct slice from;
 	struct frame f;
 	size_t needed;
@@ -446,10 +457,11 @@ static void handle_packets(struct conn *c, struct slice *in)
 		from = *in;
 		switch (frame_next(in, max, &f, &needed)) {
 		case FRAME_COMPLETE:
-			handle_or_park(c, &f, slice_of(from.data, from.len - in->len));
+			handle_or_park(c, &f, from.data, in->data);
 			if (c->request != NULL)
 				*in = from;
-			else if (c->state == CONN_ACCEPTED && share_is_used(c->worker, &share))
+			else if (w->work >= share.look && c->state == CONN_ACCEPTED &&
+			         share_is_used(w, &share))
 				conn_yield(c); /* mutant: turn_share */
 			break;
 		case FRAME_INCOMPLETE:
@@ -542,7 +554,8 @@ static void on_bytes(void *arg, struct slice bytes)
 	if (!may_read(c))
 		return;
 	count_by(&c->worker->counters.bytes_received, bytes.len);
-	input_limit_heard(c);
+	if (c->limit.drain != NULL)
+		input_limit_heard(c);
 	if (c->state != CONN_ACCEPTED || c->in.len > 0) {
 		if (conn_memory_keep_input(c, bytes))
 			conn_continue(c);

@@ -102,7 +102,7 @@ bool conn_memory_admits_alias(void *arg, size_t bytes)
 	return quota_memory(c->worker, c->charge.payer, bytes) == NULL;
 }
 
-const char *conn_memory_output_exceeds(struct conn *c, size_t bytes, bool drains_queue)
+const char *conn_memory_judge_output(struct conn *c, size_t bytes, bool drains_queue)
 {
 	size_t backlog = conn_backlog(c);
 	const char *exceeds;

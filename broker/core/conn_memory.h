@@ -36,6 +36,15 @@ bool conn_memory_keep_input(struct conn *c, struct slice bytes);
 /* alias_admit_fn, arg: the conn */
 bool conn_memory_admits_alias(void *arg, size_t bytes);
 /* May `bytes` more be written to it? NULL: they may; else why not. `drains`: see quota_rule.h. */
-const char *conn_memory_output_exceeds(struct conn *c, size_t bytes, bool drains);
+const char *conn_memory_judge_output(struct conn *c, size_t bytes, bool drains);
+
+/* The same. What the peer has not taken is at most what was counted last, so nobody has to be asked
+ * while it is little. */
+static inline const char *conn_memory_output_exceeds(struct conn *c, size_t bytes, bool drains)
+{
+	if (c->output_counted + c->out.len + bytes <= CONN_OUTPUT_FREE)
+		return NULL;
+	return conn_memory_judge_output(c, bytes, drains);
+}
 
 #endif

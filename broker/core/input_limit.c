@@ -167,7 +167,7 @@ bool input_limit_admits(struct conn *c, const struct frame *f)
 {
 	const struct drain *d = c->limit.drain;
 
-	if (d == NULL || is_acknowledgement(f->type) || f->type == PACKET_DISCONNECT)
+	if (is_acknowledgement(f->type) || f->type == PACKET_DISCONNECT)
 		return true;
 	if (c->request != NULL) /* it has begun */
 		return true;
@@ -179,8 +179,7 @@ bool input_limit_admits(struct conn *c, const struct frame *f)
 
 void input_limit_heard(struct conn *c)
 {
-	if (c->limit.drain != NULL)
-		c->limit.drain->heard_ms = c->worker->home.now_ms;
+	c->limit.drain->heard_ms = c->worker->home.now_ms;
 }
 
 /* Nothing of its session waits to be sent or acknowledged. */

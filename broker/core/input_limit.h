@@ -37,9 +37,9 @@ bool input_limit_is_reached(const struct conn *c);
 /* Pause reading, drain, or go on reading, as it is now. May close the connection: not from inside a
  * packet's handler. */
 void input_limit_apply(struct conn *c);
-/* False: the connection drains and this packet is skipped. */
+/* Of a connection that drains. False: this packet is skipped. */
 bool input_limit_admits(struct conn *c, const struct frame *f);
-/* Bytes have come. */
+/* Bytes have come to one that drains. */
 void input_limit_heard(struct conn *c);
 /* Answers owed, of all kinds. */
 uint32_t input_limit_owed(const struct conn *c);

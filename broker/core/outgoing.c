@@ -18,7 +18,7 @@
 
 /* --- lists and packet identifiers --- */
 
-static size_t cost_of_ids(const struct subids *ids)
+static inline size_t cost_of_ids(const struct subids *ids)
 {
 	size_t way = subids_count(ids) == 0 ? 0 : sizeof(struct outgoing_way) + CHARGE_ALLOC;
 
@@ -27,14 +27,19 @@ static size_t cost_of_ids(const struct subids *ids)
 	return way;
 }
 
-static size_t cost_alone(const struct subids *ids)
+static inline size_t cost_alone(const struct subids *ids)
 {
 	return sizeof(struct outgoing) + CHARGE_ALLOC + cost_of_ids(ids);
 }
 
-size_t outgoing_cost(const struct msg *msg, const struct subids *ids)
+static inline size_t cost_with(const struct msg *msg, const struct subids *ids)
 {
 	return cost_alone(ids) + msg_bytes(msg) + CHARGE_ALLOC;
+}
+
+size_t outgoing_cost(const struct msg *msg, const struct subids *ids)
+{
+	return cost_with(msg, ids);
 }
 
 static size_t cost_of(const struct outgoing *o, size_t message_bytes)
@@ -290,7 +295,7 @@ static bool window_takes_new(const struct session *s)
 static bool flight_has_memory(const struct session *s, const struct msg *msg,
                               const struct delivery *d)
 {
-	size_t cost = outgoing_cost(msg, &d->ids);
+	size_t cost = cost_with(msg, &d->ids);
 
 	if (s->sent.bytes + cost <= FLIGHT_FREE)
 		return true;
@@ -670,13 +675,6 @@ static void send_waiting_qos0(struct session *s, size_t *steps)
 	}
 }
 
-static void pump_stored(struct session *s)
-{
-	backlog_pump(s);
-	if (s->replays != NULL)
-		replay_wake(s);
-}
-
 static void pump(struct session *s, size_t *steps)
 {
 	if (!release_again(s, steps))
@@ -689,21 +687,29 @@ static void pump(struct session *s, size_t *steps)
 		(*steps)--;
 		send_waiting(s, s->waiting.head);
 	}
-	pump_stored(s);
+	backlog_pump(s);
+	if (s->replays != NULL)
+		replay_wake(s);
+}
+
+/* Most acknowledgements come when nothing waits. */
+static bool has_to_pump(const struct session *s)
+{
+	return s->waiting.head != NULL || s->unwritten != NULL || s->unreleased != NULL ||
+	       s->backlog != NULL || s->replays != NULL;
 }
 
 /* [MQTT-4.4.0-1] [MQTT-4.6.0-1] [MQTT5-4.9.0-3] */
 void session_pump(struct session *s)
 {
-	size_t steps = SEND_STEPS(s->worker);
+	size_t steps;
 
 	s->worker->fan_out = false;
+	if (!has_to_pump(s))
+		return;
+	steps = SEND_STEPS(s->worker);
 	if (s->conn == NULL || s->conn->state != CONN_ACCEPTED)
 		return;
-	if (s->unreleased == NULL && s->unwritten == NULL && s->waiting.head == NULL) {
-		pump_stored(s);
-		return;
-	}
 	pump(s, &steps);
 	if (steps == 0 || s->unreleased != NULL)
 		session_work_add(s, SESSION_WORK_SEND);

@@ -298,12 +298,14 @@ static void route_accepted(struct conn *c, const struct publish *pub,
 static const char *waiting_exceeds(const struct conn *c, const struct publish *pub)
 {
 	const struct session *s = c->session;
-	size_t waits = s->pending_bytes + HASH_COUNT(s->inbound) * INBOUND_COST;
-	size_t bytes = pub->qos == 2 ? INBOUND_COST : 0;
+	size_t waits, bytes = pub->qos == 2 ? INBOUND_COST : 0;
 
 	if (pub->qos > 0 && keep_is_on(c->worker))
 		bytes += sizeof(struct msg) + pub->topic.len + pub->payload.len;
-	if (bytes == 0 || waits + bytes <= WAITING_FREE)
+	if (bytes == 0)
+		return NULL;
+	waits = s->pending_bytes + HASH_COUNT(s->inbound) * INBOUND_COST;
+	if (waits + bytes <= WAITING_FREE)
 		return NULL;
 	return quota_memory(c->worker, s->charge.payer, bytes);
 }

@@ -141,7 +141,7 @@ static bool has_to_wait(struct worker *w, const struct publish_job *job)
 	struct journal *journal = w->server->journal;
 	size_t bytes;
 
-	if (!keep_is_on(w) || job->conn == NULL || journal_room(journal) > ROOM_PLENTY)
+	if (job->conn == NULL || journal_room(journal) > ROOM_PLENTY)
 		return false;
 	match(w, job->msg);
 	bytes = commit_adds(w, job);
@@ -215,7 +215,7 @@ static enum publish_outcome route_retained(struct worker *w, struct publish_job 
 	outcome = judge_retained(w, job, &change);
 	if (outcome == PUBLISH_ROUTED) {
 		job->change = &change;
-		if (has_to_wait(w, job))
+		if (keep_is_on(w) && has_to_wait(w, job))
 			outcome = PUBLISH_LATER;
 		else
 			change_and_hand_over(w, job);
@@ -237,7 +237,7 @@ enum publish_outcome publish_route(struct worker *w, struct publish_job *job)
 	if (job->msg->retain)
 		return route_retained(w, job);
 	route_read_begin(server->route, w->home.index);
-	waits = has_to_wait(w, job);
+	waits = keep_is_on(w) && has_to_wait(w, job);
 	if (!waits)
 		match(w, job->msg);
 	route_read_end(server->route, w->home.index);

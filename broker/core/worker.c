@@ -36,12 +36,17 @@ static void run_reviews(struct worker *w)
 static bool worker_turn_end(void *arg)
 {
 	struct worker *w = arg;
-	bool more = admission_turn(w);
+	bool more = w->admission.done != NULL && admission_turn(w);
 
-	more |= yield_turn(w);
-	more |= session_work_turn(w);
-	run_reviews(w);
-	keep_flush(w);
+	if (w->yielding != NULL)
+		more |= yield_turn(w);
+	w->turn++;
+	if (w->working != NULL || w->ended != NULL)
+		more |= session_work_turn(w);
+	if (w->review != NULL)
+		run_reviews(w);
+	if (w->facts != NULL)
+		keep_flush(w);
 	handover_flush(w);
 	w->encoded.msg = NULL;
 	while (w->dirty != NULL) {

@@ -163,6 +163,14 @@ struct worker {
 	struct step *stop_step; /* to answer when the last connection has gone */
 };
 
+/* See charge.h: here, for each message in flight costs two of them. */
+static inline void charge_add(struct worker *w, struct charge *c, uint64_t bytes)
+{
+	c->bytes += bytes;
+	payer_add(c->payer, w->home.index, bytes);
+	count_by(&w->counters.memory_bytes, bytes);
+}
+
 /* `loop` is set later, by the thread that runs it. */
 struct worker *worker_new(struct server *server, unsigned index, struct policy *policy);
 void worker_free(struct worker *w);

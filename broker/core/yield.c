@@ -30,7 +30,7 @@ void yield_forget(struct conn *c)
 
 bool yield_turn(struct worker *w)
 {
-	uint64_t begin_ns = w->yielding == NULL ? 0 : clock_monotonic_ns();
+	uint64_t begin_ns = clock_monotonic_ns();
 	bool more = false;
 
 	for (unsigned n = 0; n < TURN_MAX; n++) {
@@ -44,6 +44,5 @@ bool yield_turn(struct worker *w)
 		if (clock_monotonic_ns() - begin_ns > TURN_NS)
 			break;
 	}
-	w->turn++;
 	return more || w->yielding != NULL;
 }
