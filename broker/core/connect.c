@@ -7,6 +7,7 @@
 #include "base/container.h"
 #include "base/crypto.h"
 #include "base/random.h"
+#include "base/scratch.h"
 #include "core/admission.h"
 #include "core/conn_memory.h"
 #include "core/connect_inside.h"
@@ -82,18 +83,25 @@ void connect_refuse_packet(struct conn *c, const struct connect *packet, enum re
 	refuse_with(c, packet, cause, &ack);
 }
 
-bool connect_send_elsewhere(struct conn *c, const struct connect *packet)
+static void refuse_elsewhere(struct conn *c, const struct connect *packet,
+                             const struct conf_listener *l)
 {
-	const struct conf_listener *l = worker_listener(c->worker, stream_listener(c->stream));
 	struct connack ack = {.version = packet->version,
 	                      .reason =
 	                          l->server_moved ? REASON_SERVER_MOVED : REASON_USE_ANOTHER_SERVER,
 	                      .max_qos = 2,
 	                      .server_reference = slice_of_str(l->server_reference)};
 
+	refuse_with(c, packet, "clients of this listener are sent to its server_reference", &ack);
+}
+
+bool connect_send_elsewhere(struct conn *c, const struct connect *packet)
+{
+	const struct conf_listener *l = worker_listener(c->worker, stream_listener(c->stream));
+
 	if (l->server_reference == NULL)
 		return false;
-	refuse_with(c, packet, "clients of this listener are sent to its server_reference", &ack);
+	refuse_elsewhere(c, packet, l);
 	return true;
 }
 
@@ -222,14 +230,24 @@ static bool will_is_admitted(struct conn *c, const struct connect *packet,
 	return false;
 }
 
+/* Who pays for its session: for its connection already, unless it is anonymous. */
+static struct payer *session_payer(const struct conn *c)
+{
+	struct payers *payers = &c->worker->server->payers;
+
+	return c->charge.payer->kind == PAYER_USER
+	           ? payer_ref(payers, c->charge.payer)
+	           : payers_find(payers, PAYER_USER, c->identity->key);
+}
+
 /* Is there memory for its will and, where it is new, for its session? Who comes back to a session
  * comes to drain it. */
-static bool memory_admits(struct conn *c, const struct connect *packet, struct slice client_id)
+static bool memory_admits(struct conn *c, const struct connect *packet, struct slice client_id,
+                          bool is_new)
 {
 	struct worker *w = c->worker;
 	const struct will *will = &packet->will;
-	bool is_new = session_find(w, c->identity->key, client_id) == NULL;
-	struct payer *payer = payers_find(&w->server->payers, PAYER_USER, c->identity->key);
+	struct payer *payer = session_payer(c);
 	size_t bytes = is_new ? session_cost(c->identity, client_id) : 0;
 	const char *exceeds = NULL;
 
@@ -307,15 +325,14 @@ static bool store_is_behind(const struct worker *w, const struct session *s,
 	return journal_waiting(w->server->journal) > (kept ? 2 * JOURNAL_HIGH : JOURNAL_HIGH);
 }
 
-/* The session this CONNECT continues, or a new one. NULL: refused. [MQTT3-3.1.4-3] [MQTT3-3.2.2-1,
- * -2, -3] [MQTT5-3.1.4-4] [MQTT5-3.2.2-2, -3] */
+/* The session this CONNECT continues, or a new one; `s`: the one that there is. NULL: refused.
+ * [MQTT3-3.1.4-3] [MQTT3-3.2.2-1, -2, -3] [MQTT5-3.1.4-4] [MQTT5-3.2.2-2, -3] */
 static struct session *attach_session(struct conn *c, const struct connect *packet,
-                                      struct slice client_id, bool *present)
+                                      struct session *s, struct slice client_id, bool *present)
 {
 	struct worker *w = c->worker;
 	const struct conf_limits *limits = worker_limits(w, c);
 	uint32_t expiry = wanted_expiry(c, packet);
-	struct session *s = session_find(w, c->identity->key, client_id);
 	bool ended_another = false;
 
 	*present = false;
@@ -355,7 +372,8 @@ static struct session *attach_session(struct conn *c, const struct connect *pack
 			                      "limits.sessions_per_user is reached", SLICE_EMPTY);
 			return NULL;
 		}
-		s = session_new(w, c->identity, client_id, expiry > 0); /* [MQTT5-3.1.2-6] */
+		s = session_new(w, c->identity, client_id, expiry > 0, /* [MQTT5-3.1.2-6] */
+		                session_payer(c));
 		s->ended_another = ended_another;
 	}
 	s->expiry_s = expiry;
@@ -498,7 +516,8 @@ void connect_accept(struct conn *c, const struct connect *packet, struct slice a
 	if (client_id.len == 0)
 		client_id = slice_of(assigned, assign_client_id(w, assigned)); /* [MQTT-3.1.3-6] */
 	c->assigned_client_id = packet->client_id.len == 0;
-	if (!quota_user_take(c, client_id)) {
+	s = session_find(w, c->identity->key, client_id);
+	if (!quota_user_take(c, s)) {
 		connect_refuse_packet(c, packet, REASON_QUOTA_EXCEEDED,
 		                      "limits.connections_per_user is reached", SLICE_EMPTY);
 		return;
@@ -506,12 +525,13 @@ void connect_accept(struct conn *c, const struct connect *packet, struct slice a
 	subject = policy_subject(w->policy, c->identity->kind == IDENTITY_ANONYMOUS,
 	                         c->identity->name, client_id);
 	conn_memory_login(c);
-	admitted = will_is_admitted(c, packet, subject) && memory_admits(c, packet, client_id);
+	admitted =
+	    will_is_admitted(c, packet, subject) && memory_admits(c, packet, client_id, s == NULL);
 	acl_subject_free(subject);
 	if (!admitted)
 		return;
 	take_properties(c, packet);
-	s = attach_session(c, packet, client_id, &present);
+	s = attach_session(c, packet, s, client_id, &present);
 	if (s == NULL)
 		return;
 	c->session = s;
@@ -635,23 +655,32 @@ bool connect_still_valid(struct conn *c, const struct connect *packet, const str
 	return valid;
 }
 
+/* By a configuration that came while it was hashed. */
+static const char *refused_by_now(struct conn *c, const char *why)
+{
+	struct connect packet;
+
+	decode_kept(c, &packet);
+	return connect_still_valid(c, &packet, c->identity, c->policy_generation, &why) ? NULL
+	                                                                                : why;
+}
+
 /* The hash has an answer: held against the rules of this moment, not of its beginning. NULL: the
  * client may come in. */
 static const char *refused_after_hash(struct conn *c, bool accepted)
 {
 	const char *why = "wrong user name or password";
-	struct connect packet;
 
-	decode_kept(c, &packet);
-	if (accepted && c->identity != NULL &&
-	    connect_still_valid(c, &packet, c->identity, c->policy_generation, &why))
+	if (!accepted || c->identity == NULL)
+		return why;
+	if (c->policy_generation == c->worker->policy->generation)
 		return NULL;
-	return why;
+	return refused_by_now(c, why);
 }
 
 static void finish_login(struct conn *c, const char *refused_why)
 {
-	struct connect packet;
+	struct connect packet UNINITIALIZED;
 
 	decode_kept(c, &packet);
 	if (refused_why == NULL)
@@ -801,7 +830,7 @@ static bool moves_home(struct conn *c, const struct frame *f)
 
 enum reason on_connect(struct conn *c, const struct frame *f)
 {
-	struct connect packet;
+	struct connect packet UNINITIALIZED;
 	struct login login;
 	struct buf name = {0};
 	const char *why_refused = "";

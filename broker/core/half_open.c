@@ -99,16 +99,24 @@ static void move_to(struct half_open *h, struct half_open_address *a, size_t eac
 	bucket_drop_empty(h, from);
 }
 
-static struct half_open_address *find(const struct half_open *h, struct slice key)
+static unsigned hash_of(struct slice key)
+{
+	unsigned hash;
+
+	HASH_VALUE(key.len > 0 ? (const void *)key.data : "", key.len, hash);
+	return hash;
+}
+
+static struct half_open_address *find(const struct half_open *h, struct slice key, unsigned hash)
 {
 	const void *data = key.len > 0 ? (const void *)key.data : "";
 	struct half_open_address *a;
 
-	HASH_FIND(hh, h->addresses, data, key.len, a);
+	HASH_FIND_BYHASHVALUE(hh, h->addresses, data, key.len, hash, a);
 	return a;
 }
 
-static struct half_open_address *address_new(struct half_open *h, struct slice key)
+static struct half_open_address *address_new(struct half_open *h, struct slice key, unsigned hash)
 {
 	struct half_open_address *a = xnew(a);
 
@@ -116,7 +124,7 @@ static struct half_open_address *address_new(struct half_open *h, struct slice k
 	a->key_len = (uint8_t)key.len;
 	if (key.len > 0)
 		memcpy(a->key, key.data, key.len);
-	HASH_ADD_KEYPTR(hh, h->addresses, a->key, a->key_len, a);
+	HASH_ADD_KEYPTR_BYHASHVALUE(hh, h->addresses, a->key, a->key_len, hash, a);
 	return a;
 }
 
@@ -125,12 +133,13 @@ static struct half_open_address *address_new(struct half_open *h, struct slice k
 void half_open_add(struct half_open *h, struct half_open_place *p, struct slice key,
                    enum half_open_stage stage)
 {
-	struct half_open_address *a = find(h, key);
+	const unsigned hash = hash_of(key);
+	struct half_open_address *a = find(h, key, hash);
 	bool is_new = a == NULL;
 
 	REQUIRE(p->address == NULL);
 	if (is_new)
-		a = address_new(h, key);
+		a = address_new(h, key, hash);
 	p->address = a;
 	p->stage = stage;
 	DL_APPEND(a->places[stage], p);
@@ -197,13 +206,13 @@ static size_t count_of(const struct half_open_address *a)
 
 bool half_open_is_even(const struct half_open *h, struct slice key)
 {
-	return h->most == NULL || h->most->each <= count_of(find(h, key)) + 1;
+	return h->most == NULL || h->most->each <= count_of(find(h, key, hash_of(key))) + 1;
 }
 
 struct half_open_place *half_open_victim(const struct half_open *h, struct slice key,
                                          enum half_open_stage stage)
 {
-	const struct half_open_address *own = find(h, key);
+	const struct half_open_address *own = find(h, key, hash_of(key));
 	size_t has = count_of(own);
 	struct half_open_place *p;
 

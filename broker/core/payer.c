@@ -6,6 +6,9 @@
 
 #include "base/alloc.h"
 
+/* For the keys of all but a few. */
+#define KEY_SPACE 256
+
 void payers_init(struct payers *p, unsigned workers)
 {
 	*p = (struct payers){.workers = workers};
@@ -18,41 +21,54 @@ void payers_fini(struct payers *p)
 	mutex_fini(&p->lock);
 }
 
-static struct payer *payer_new(const struct payers *p, enum payer_kind kind, struct slice key)
+static struct payer *payer_new(const struct payers *p, const uint8_t *key, size_t key_len)
 {
 	size_t size = sizeof(struct payer) + p->workers * sizeof(struct payer_part);
 	struct payer *payer = aligned_alloc(_Alignof(struct payer), size);
 
 	REQUIRE(payer != NULL);
 	memset(payer, 0, size);
-	payer->kind = kind;
+	payer->kind = (enum payer_kind)key[0];
 	payer->part_count = p->workers;
-	payer->key_len = key.len + 1;
-	payer->key = xalloc(payer->key_len);
-	payer->key[0] = (uint8_t)kind;
-	if (key.len > 0)
-		memcpy(payer->key + 1, key.data, key.len);
+	payer->key_len = key_len;
+	payer->key = xalloc(key_len);
+	memcpy(payer->key, key, key_len);
 	return payer;
 }
 
 /* NOLINTBEGIN(readability-function-size): it counts the nesting inside uthash's macros */
 
-struct payer *payers_find(struct payers *p, enum payer_kind kind, struct slice key)
+/* Hashed once, and before the lock is taken. */
+static struct payer *find_or_make(struct payers *p, const uint8_t *key, size_t key_len)
 {
-	struct payer *made = payer_new(p, kind, key), *payer;
+	struct payer *payer;
+	unsigned hash;
 
+	HASH_VALUE(key, key_len, hash);
 	mutex_lock(&p->lock);
-	HASH_FIND(hh, p->by_key, made->key, made->key_len, payer);
+	HASH_FIND_BYHASHVALUE(hh, p->by_key, key, key_len, hash, payer);
 	if (payer == NULL) {
-		payer = made;
-		made = NULL;
-		HASH_ADD_KEYPTR(hh, p->by_key, payer->key, payer->key_len, payer);
+		payer = payer_new(p, key, key_len);
+		HASH_ADD_KEYPTR_BYHASHVALUE(hh, p->by_key, payer->key, payer->key_len, hash, payer);
 	}
 	payer->refs++;
 	mutex_unlock(&p->lock);
-	if (made != NULL)
-		free(made->key);
-	free(made);
+	return payer;
+}
+
+struct payer *payers_find(struct payers *p, enum payer_kind kind, struct slice key)
+{
+	uint8_t space[KEY_SPACE], *whole = space;
+	struct payer *payer;
+
+	if (key.len >= sizeof(space))
+		whole = xalloc(key.len + 1);
+	whole[0] = (uint8_t)kind;
+	if (key.len > 0)
+		memcpy(whole + 1, key.data, key.len);
+	payer = find_or_make(p, whole, key.len + 1);
+	if (whole != space)
+		free(whole);
 	return payer;
 }
 

@@ -211,10 +211,9 @@ void quota_address_give(struct worker *w, const struct stream *stream)
 	tally_give(&w->server->address_connections, stream_peer_key(stream));
 }
 
-bool quota_user_take(struct conn *c, struct slice client_id)
+bool quota_user_take(struct conn *c, const struct session *s)
 {
 	struct worker *w = c->worker;
-	const struct session *s = session_find(w, c->identity->key, client_id);
 	uint32_t max = max_of(worker_limits(w, c)->connections_per_user);
 
 	if (s != NULL && s->conn != NULL)

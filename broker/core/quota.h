@@ -54,9 +54,10 @@ void quota_tell_refused(const struct session *s, struct slice topic, const char 
  * it is told. Unix sockets are let through by the caller. */
 bool quota_address_take(struct worker *w, struct stream *stream, const struct conf_listener *l);
 void quota_address_give(struct worker *w, const struct stream *stream);
-/* One more accepted client of c's user, with this client id; what it takes over does not count.
- * Given back with quota_user_give, which is fine for one that was not counted. */
-bool quota_user_take(struct conn *c, struct slice client_id);
+/* One more accepted client of c's user; `s`: the session it will continue, or NULL. What it takes
+ * over does not count. Given back with quota_user_give, which is fine for one that was not counted.
+ */
+bool quota_user_take(struct conn *c, const struct session *s);
 void quota_user_give(struct conn *c);
 
 #endif

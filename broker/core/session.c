@@ -73,8 +73,9 @@ size_t session_cost(const struct identity *identity, struct slice client_id)
 	       2 * (identity->key.len + identity->name.len + client_id.len);
 }
 
+/* Takes over the payer. */
 static struct session *make(struct worker *w, uint64_t id, struct identity *identity,
-                            struct slice client_id, bool durable)
+                            struct slice client_id, bool durable, struct payer *payer)
 {
 	bool anonymous = identity->kind == IDENTITY_ANONYMOUS;
 	struct session *s = xnew(s);
@@ -85,7 +86,7 @@ static struct session *make(struct worker *w, uint64_t id, struct identity *iden
 	s->origin = origin_new(anonymous, s->id, identity->key, identity->name, client_id);
 	s->durable = durable;
 	s->expiry_timer.fire = on_expiry;
-	charge_init(&s->charge, payers_find(&w->server->payers, PAYER_USER, identity->key));
+	charge_init(&s->charge, payer);
 	charge_add(w, &s->charge, session_cost(identity, client_id));
 	table_add(&w->sessions, key_hash(identity->key, client_id), s);
 	table_add(&w->sessions_by_id, hash_id(s->id), s);
@@ -95,15 +96,16 @@ static struct session *make(struct worker *w, uint64_t id, struct identity *iden
 }
 
 struct session *session_new(struct worker *w, struct identity *identity, struct slice client_id,
-                            bool durable)
+                            bool durable, struct payer *payer)
 {
-	return make(w, w->next_session++, identity, client_id, durable);
+	return make(w, w->next_session++, identity, client_id, durable, payer);
 }
 
 struct session *session_restore(struct worker *w, uint64_t id, struct identity *identity,
                                 struct slice client_id)
 {
-	return make(w, id, identity, client_id, true);
+	return make(w, id, identity, client_id, true,
+	            payers_find(&w->server->payers, PAYER_USER, identity->key));
 }
 
 struct slice session_client_id(const struct session *s)

@@ -169,8 +169,9 @@ struct session {
 
 struct session *session_find(struct worker *w, struct slice user_key, struct slice client_id);
 struct session *session_find_by_id(struct worker *w, uint64_t id);
+/* `payer`: that of its user, a reference that it takes over. */
 struct session *session_new(struct worker *w, struct identity *identity, struct slice client_id,
-                            bool durable);
+                            bool durable, struct payer *payer);
 
 /* One that was kept, under the id it had; in the tables, away, with nothing in it yet. */
 struct session *session_restore(struct worker *w, uint64_t id, struct identity *identity,

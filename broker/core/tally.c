@@ -25,36 +25,46 @@ void tally_fini(struct tally *t)
 	mutex_fini(&t->lock);
 }
 
-static struct tally_entry *find(struct tally *t, struct slice key)
+/* Before the lock is taken. */
+static unsigned hash_of(struct slice key)
+{
+	unsigned hash;
+
+	HASH_VALUE(key.len > 0 ? (const void *)key.data : "", key.len, hash);
+	return hash;
+}
+
+static struct tally_entry *find(struct tally *t, struct slice key, unsigned hash)
 {
 	const void *data = key.len > 0 ? (const void *)key.data : "";
 	struct tally_entry *e;
 
-	HASH_FIND(hh, t->entries, data, key.len, e);
+	HASH_FIND_BYHASHVALUE(hh, t->entries, data, key.len, hash, e);
 	return e;
 }
 
-static struct tally_entry *make(struct tally *t, struct slice key)
+static struct tally_entry *make(struct tally *t, struct slice key, unsigned hash)
 {
 	struct tally_entry *e = xcalloc(1, sizeof(*e) + key.len);
 
 	e->key_len = key.len;
 	if (key.len > 0)
 		memcpy(e->key, key.data, key.len);
-	HASH_ADD_KEYPTR(hh, t->entries, e->key, e->key_len, e);
+	HASH_ADD_KEYPTR_BYHASHVALUE(hh, t->entries, e->key, e->key_len, hash, e);
 	return e;
 }
 
 bool tally_take(struct tally *t, struct slice key, uint32_t max)
 {
+	const unsigned hash = hash_of(key);
 	struct tally_entry *e;
 	bool taken;
 
 	mutex_lock(&t->lock);
-	e = find(t, key);
+	e = find(t, key, hash);
 	taken = e == NULL ? max > 0 : e->count < max;
 	if (taken && e == NULL)
-		e = make(t, key);
+		e = make(t, key, hash);
 	if (taken)
 		e->count++;
 	mutex_unlock(&t->lock);
@@ -63,10 +73,11 @@ bool tally_take(struct tally *t, struct slice key, uint32_t max)
 
 void tally_give(struct tally *t, struct slice key)
 {
+	const unsigned hash = hash_of(key);
 	struct tally_entry *e;
 
 	mutex_lock(&t->lock);
-	e = find(t, key);
+	e = find(t, key, hash);
 	REQUIRE(e != NULL && e->count > 0);
 	if (--e->count == 0) {
 		HASH_DEL(t->entries, e);

@@ -517,7 +517,9 @@ static void many_sessions(struct world *w)
 	home_enter(&worker->home);
 	for (unsigned i = 0; i < SESSIONS; i++) {
 		snprintf(name, sizeof(name), "s%u", i);
-		session_new(worker, id, slice_of_str(name), false)->expiry_s = EXPIRY_NEVER;
+		session_new(worker, id, slice_of_str(name), false,
+		            payers_find(&worker->server->payers, PAYER_USER, id->key))
+		    ->expiry_s = EXPIRY_NEVER;
 	}
 	identity_unref(&id);
 	home_leave();
