@@ -8,12 +8,6 @@ void charge_init(struct charge *c, struct payer *payer)
 	*c = (struct charge){.payer = payer};
 }
 
-void charge_sub(struct worker *w, struct charge *c, uint64_t bytes)
-{
-	REQUIRE(bytes <= c->bytes);
-	charge_add(w, c, (uint64_t)0 - bytes);
-}
-
 void charge_set(struct worker *w, struct charge *c, uint64_t bytes)
 {
 	if (bytes != c->bytes)

@@ -21,8 +21,7 @@ struct charge {
 void charge_init(struct charge *c, struct payer *payer);
 /* Give everything back, and the reference. Fine where there was none. */
 void charge_fini(struct worker *w, struct charge *c);
-/* charge_add: in worker.h */
-void charge_sub(struct worker *w, struct charge *c, uint64_t bytes);
+/* charge_add, charge_sub: in worker.h */
 /* It has this much now. */
 void charge_set(struct worker *w, struct charge *c, uint64_t bytes);
 /* Somebody else pays from now on. Takes over the reference. */

@@ -136,13 +136,6 @@ static bool assign_slots(struct policy *p, const struct policy *before, struct e
 	return true;
 }
 
-const struct conf_listener *policy_listener(const struct policy *p, unsigned slot)
-{
-	if (slot >= p->slot_count || p->slots[slot] < 0)
-		return NULL;
-	return &p->conf->listeners[p->slots[slot]];
-}
-
 static void run_tests(const struct policy *p, struct errors *errors)
 {
 	/* Without a password file the roles are those of the ACL file alone. */

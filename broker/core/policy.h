@@ -45,7 +45,12 @@ struct tls_context **policy_load_tls(const struct conf *conf, struct tls_tickets
  * none has any. */
 struct tls_context **policy_renew_clients(const struct policy *p, struct errors *errors);
 /* The listener of a slot, NULL: it is gone. */
-const struct conf_listener *policy_listener(const struct policy *p, unsigned slot);
+static inline const struct conf_listener *policy_listener(const struct policy *p, unsigned slot)
+{
+	if (slot >= p->slot_count || p->slots[slot] < 0)
+		return NULL;
+	return &p->conf->listeners[p->slots[slot]];
+}
 /* From parts, for tests without files; takes over all of them (tls: all NULL). `before` as above.
  */
 struct policy *policy_of(struct conf *conf, struct users *users, struct acl *acl,

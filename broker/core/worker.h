@@ -171,6 +171,12 @@ static inline void charge_add(struct worker *w, struct charge *c, uint64_t bytes
 	count_by(&w->counters.memory_bytes, bytes);
 }
 
+static inline void charge_sub(struct worker *w, struct charge *c, uint64_t bytes)
+{
+	REQUIRE(bytes <= c->bytes);
+	charge_add(w, c, (uint64_t)0 - bytes);
+}
+
 /* `loop` is set later, by the thread that runs it. */
 struct worker *worker_new(struct server *server, unsigned index, struct policy *policy);
 void worker_free(struct worker *w);

@@ -55,11 +55,6 @@ void stream_discard(struct stream *s)
 		s->ops->discard(s);
 }
 
-unsigned stream_listener(const struct stream *s)
-{
-	return s->listener;
-}
-
 size_t stream_peer_text(const struct stream *s, char *out, size_t cap)
 {
 	return s->ops->peer_text(s, out, cap);

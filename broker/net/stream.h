@@ -77,7 +77,6 @@ void stream_attach(struct stream *s, struct loop *loop, const struct stream_even
 void stream_discard(struct stream *s);
 
 /* Facts about it. */
-unsigned stream_listener(const struct stream *s); /* index of the listener that accepted it */
 /* "192.0.2.7:50123", "[2001:db8::1]:50123", "unix:uid=1000", "memory"; returns the length. */
 size_t stream_peer_text(const struct stream *s, char *out, size_t cap);
 /* Opaque bytes that name the source without its port (IPv6: the /64): for fairness and limits on
@@ -133,6 +132,12 @@ struct stream {
 	unsigned listener;
 	bool moved; /* stream_note_packet */
 };
+
+/* Index of the listener that accepted it. */
+static inline unsigned stream_listener(const struct stream *s)
+{
+	return s->listener;
+}
 
 /* The owner got a whole packet out of what it was given: what is counted against a peer that only
  * makes work (net/tls_work.h) is counted anew. */
