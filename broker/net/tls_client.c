@@ -15,6 +15,7 @@
 /* A certificate of 200 bytes with a compressed key takes half a millisecond to parse, 160 of them
  * fit into a chain, and OpenSSL parses all before it asks anybody. It shows the message first: a
  * length that is wrong makes it stop there. */
+/* NOLINTNEXTLINE(readability-function-size): OpenSSL's signature */
 static void on_message(int is_sent, int version, int type, const void *message, size_t len,
                        SSL *ssl, void *arg)
 {

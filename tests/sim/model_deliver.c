@@ -562,6 +562,15 @@ static void judge_groups(struct model *m, struct pub *pub)
 
 /* --- 0x10 or not --- */
 
+/* The subscriptions of an ended session leave over several turns. Until then they may count as
+ * subscribers, though nobody is given anything. */
+static bool may_still_leave(const struct model *m, const struct sub *sub, const struct pub *pub)
+{
+	return world_has_small_slices(m->world) && sub->dead && sub->gone != NEVER &&
+	       sub->gone >= m->last_quiet && sub->asked <= pub->closed &&
+	       filter_takes(sub->match, pub->topic);
+}
+
 /* [MQTT5-3.4.2-1]: No matching subscribers. */
 static void judge_matched(struct model *m, const struct pub *pub)
 {
@@ -575,7 +584,7 @@ static void judge_matched(struct model *m, const struct pub *pub)
 			enum sure in =
 			    filter_takes(sub->match, pub->topic) ? match_in_force(sub, pub) : NO;
 
-			possible |= in != NO;
+			possible |= in != NO || may_still_leave(m, sub, pub);
 			sure |=
 			    in == YES && !(sub->with.no_local && match_is_own(&m->people[i], pub));
 		}

@@ -105,6 +105,11 @@ static struct policy *make_policy(const struct world_settings *s, const struct p
 	return policy_of(conf, users, acl, before);
 }
 
+bool world_has_small_slices(const struct world *w)
+{
+	return w->seed % 4 == 0;
+}
+
 static void start_broker(struct world *w, struct policy *policy, bool hashes)
 {
 	struct journal_options options = {.interval_ms = JOURNAL_INTERVAL_MS,
@@ -116,7 +121,7 @@ static void start_broker(struct world *w, struct policy *policy, bool hashes)
 	w->journal =
 	    w->held ? journal_disk_new(disk_memory_open(w->image), &options) : journal_memory_new();
 	w->server = server_new(policy, w->workers, w->journal);
-	for (unsigned i = 0; i < w->workers && w->seed % 4 == 0; i++)
+	for (unsigned i = 0; i < w->workers && world_has_small_slices(w); i++)
 		w->server->workers[i]->turn_steps = SMALL_TURN;
 	if (hashes)
 		w->server->authenticator = authenticator_new(1);

@@ -54,6 +54,9 @@ struct world *world_new(const struct world_settings *settings);
 /* The orderly stop of the broker, wherever it stands, and everything freed. */
 void world_free(struct world *w);
 
+/* Work that goes over several turns does so there even where it is little. */
+bool world_has_small_slices(const struct world *w);
+
 /* The log goes nowhere, as long as this process lives. */
 void world_be_silent(struct world *w);
 /* Below `below`, which is not 0. */
