@@ -170,7 +170,7 @@ static bool another_takes(struct worker *w, const struct record *record)
 	                        way.tried_count, &next);
 }
 
-/* It was for queues in the store, and none of them took it. */
+/* It was for queues in the store, and those that are still there refused it. */
 static bool is_refused(struct worker *w, const struct journal_group *group,
                        const struct commit *commit)
 {
@@ -183,7 +183,7 @@ static bool is_refused(struct worker *w, const struct journal_group *group,
 			continue;
 		if (journal_group_stored(group, i) || another_takes(w, record))
 			return false;
-		queued = true;
+		queued = queued || journal_group_refused(group, i);
 	}
 	return queued;
 }

@@ -95,6 +95,12 @@ bool journal_group_stored(const struct journal_group *g, size_t i)
 	return g->entries[i].kept;
 }
 
+bool journal_group_refused(const struct journal_group *g, size_t i)
+{
+	REQUIRE(i < g->count);
+	return g->entries[i].refused;
+}
+
 static void record_fini(struct record *r)
 {
 	union {

@@ -65,8 +65,11 @@ void journal_group_await(struct journal_group *g, journal_done_fn *done, void *c
 void *journal_group_context(const struct journal_group *g);
 size_t journal_group_count(const struct journal_group *g);
 const struct record *journal_group_at(const struct journal_group *g, size_t i);
-/* In its completion: was this RECORD_QUEUE stored? */
+/* In its completion: was this RECORD_QUEUE stored? Was it refused, for its queue or its user's
+ * share is full? Neither: its session has ended meanwhile, or the message needs the store no more.
+ */
 bool journal_group_stored(const struct journal_group *g, size_t i);
+bool journal_group_refused(const struct journal_group *g, size_t i);
 void journal_group_free(struct journal_group *g); /* one that was never appended */
 
 enum journal_urgency {

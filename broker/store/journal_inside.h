@@ -12,6 +12,7 @@ struct entry {
 	struct journal_group *group;
 	bool cancelled; /* keeper: nothing is to be written of it */
 	bool kept;      /* RECORD_QUEUE: it was stored */
+	bool refused;   /* RECORD_QUEUE: the queue, or its user's share of the store, is full */
 };
 
 struct journal_group {

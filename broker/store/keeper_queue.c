@@ -114,6 +114,8 @@ static int put_rows(struct keeper *k, struct run *run)
 		struct entry *e = &run->group->entries[i];
 
 		e->kept = !e->cancelled && is_admitted(k, run, &e->record);
+		e->refused =
+		    !e->cancelled && !e->kept && sessions_find(k, e->record.session_id) != NULL;
 		if (!e->kept)
 			continue;
 		run->refs++;

@@ -296,6 +296,38 @@ static const char lazy_conf[] = "listeners:\n"
 				"persistence:\n"
 				"  topics: [{ filter: lazy, durability: interval }]\n";
 
+/* The only member of a group ends its session while a message for it is on its way to the disk: its
+ * queue was not full, so the publisher is not told so. */
+static void ended_member(struct world *w)
+{
+	struct client *member = client_new(w, "member", MQTT_5_0);
+	struct client *publisher = client_new(w, "publisher", MQTT_5_0);
+	struct answer answer;
+
+	client_join(member, &kept);
+	client_join(publisher, &clean);
+	client_subscribe(member, "$share/g/s/#", 1);
+	for (unsigned i = 0; i < 100; i++) {
+		char filter[16];
+
+		(void)snprintf(filter, sizeof(filter), "other/%u", i);
+		client_subscribe(member, filter, 1);
+	}
+	world_run(w);
+	client_drop(member);
+	world_run(w);
+	for (unsigned i = 0; i < w->workers; i++)
+		w->server->workers[i]->turn_steps = 1; /* its subscriptions leave one by one */
+	client_connect(member, &clean);
+	for (unsigned i = 0; i < 40; i++)
+		client_publish(publisher, "s/1", 1, "x");
+	world_run(w);
+	assert_true(client_is_done(publisher));
+	assert_int_equal(client_answers(publisher, PACKET_PUBACK, &answer), 40);
+	for (size_t i = 0; i < publisher->answer_count; i++)
+		assert_int_not_equal(publisher->answers[i].reasons[0], REASON_QUOTA_EXCEEDED);
+}
+
 #define WITH_USERS .hashes = true, .conf = conf, .acl = open_acl, .users = first_password
 
 static void hold_nothing(struct world *w)
@@ -317,6 +349,7 @@ ON_DISK(crash_after_crash)
 ON_DISK(qos0_of_qos2)
 ON_DISK(lazy_before_durable)
 ON_DISK(replay_that_was_kept)
+ON_DISK(ended_member)
 
 int main(void)
 {
@@ -333,6 +366,7 @@ int main(void)
 	    SCENARIO_WITH(qos0_of_qos2_on_disk, .held = true),
 	    SCENARIO_WITH(lazy_before_durable_on_disk, .held = true, .conf = lazy_conf),
 	    SCENARIO_WITH(replay_that_was_kept_on_disk, .held = true),
+	    SCENARIO_WITH(ended_member_on_disk, .held = true),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
