@@ -504,6 +504,7 @@ static struct cost end_in_flight_shared(struct bench *b)
 static struct cost resume(struct bench *b, uint8_t qos, bool released)
 {
 	struct who again = kept;
+	struct cost cost;
 
 	again.resume = true;
 	in_flight(b, &kept, qos, "a");
@@ -513,7 +514,10 @@ static struct cost resume(struct bench *b, uint8_t qos, bool released)
 	memory_send_end(wire_peer(b->one.wire), STREAM_END_RESET);
 	of_one(b);
 	peer_connect(&b->one, b->w, &again);
-	return of_one(b);
+	cost = of_one(b);
+	if (SHRINK == 1) /* not all of it in a few turns, however fast that is */
+		assert_true(cost.turns > b->n / 1000);
+	return cost;
 }
 
 static struct cost resume_1(struct bench *b)
