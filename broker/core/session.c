@@ -257,11 +257,15 @@ void session_judge_removal(struct session *s)
 		session_arm_expiry(s);
 }
 
-static void drop_inbound(struct session *s)
+/* False: some are left. */
+static bool drop_inbound(struct session *s, size_t *steps)
 {
 	struct inbound *in, *next;
 
 	HASH_ITER (hh, s->inbound, in, next) {
+		if (*steps == 0)
+			return false;
+		(*steps)--;
 		/* `next` was read before. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 		HASH_DEL(s->inbound, in);
 		charge_sub(s->worker, &s->charge, INBOUND_COST);
@@ -269,6 +273,7 @@ static void drop_inbound(struct session *s)
 			receipt_failed(&in->again);
 		free(in);
 	}
+	return true;
 }
 
 /* Nobody finds it any more. */
@@ -294,7 +299,6 @@ static void release(struct session *s)
 	struct worker *w = s->worker;
 
 	replays_free(s);
-	drop_inbound(s);
 	charge_sub(w, &s->charge, session_cost(s->identity, s->origin->client_id));
 	charge_sub(w, &s->charge, s->slot_count * sizeof(struct outgoing *));
 	charge_sub(w, &s->charge, s->pending_bytes);
@@ -311,7 +315,8 @@ static void release(struct session *s)
 
 bool session_free_some(struct session *s, size_t *steps)
 {
-	if (!subscriptions_free(s, steps) || !session_drop_outgoing(s, steps))
+	if (!subscriptions_free(s, steps) || !session_drop_outgoing(s, steps) ||
+	    !drop_inbound(s, steps))
 		return false;
 	release(s);
 	return true;

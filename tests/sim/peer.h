@@ -26,6 +26,7 @@ struct who {
 	uint32_t expiry_s;
 	uint16_t receive_maximum, topic_aliases;
 	bool resume;
+	bool is_311; /* MQTT 3.1.1 */
 };
 
 #ifdef COUNTED

@@ -476,6 +476,26 @@ static struct cost end_in_flight(struct bench *b)
 	return of_one(b);
 }
 
+/* Messages of QoS 2 that are never released: only MQTT 3.1.1 knows no Receive Maximum. */
+static struct cost end_unreleased(struct bench *b)
+{
+	const struct who old = {.id = "one", .is_311 = true};
+	const _Atomic uint64_t *bytes = &b->w->server->workers[0]->counters.memory_bytes;
+	struct cost cost = {0};
+
+	begin(b, &old);
+	publish_many(&b->one, "a", b->n, 2, false);
+	of_one(b);
+	assert_int_equal(HASH_COUNT(b->w->server->workers[0]->conns->session->inbound), b->n);
+	memory_send_end(wire_peer(b->one.wire), STREAM_END_RESET);
+	peer_turn(b->w, &b->one, &cost);
+	if (SHRINK == 1) /* not all of them in one turn */
+		assert_true(*bytes > b->n * INBOUND_COST / 2);
+	cost = add(cost, of_one(b));
+	assert_true(*bytes < INBOUND_COST);
+	return cost;
+}
+
 static struct cost end_of_all(struct bench *b)
 {
 	struct cost cost = {0};
@@ -704,6 +724,7 @@ static const struct row {
     {"PUBREL of nothing", pubrels_unknown, 60000, NULL},
     {"the end with messages in flight", end_in_flight, 60000, NULL},
     {"the end with shared messages in flight", end_in_flight_shared, 60000, NULL},
+    {"the end with QoS 2 unreleased", end_unreleased, 60000, NULL},
     {"the end of a session with all of it", end_of_all, 60000, NULL},
     {"resume with QoS 1 in flight", resume_1, 60000, NULL},
     {"resume with QoS 2 in flight", resume_2, 60000, NULL},
