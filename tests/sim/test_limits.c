@@ -118,6 +118,25 @@ static void receive_maximum_of_broker(struct world *w)
 	assert_int_equal(c->disconnect_reason, REASON_RECEIVE_MAXIMUM_EXCEEDED);
 }
 
+/* 3.1.1 knows no Receive Maximum: any number of identifiers may wait for PUBREL. */
+static void unreleased_of_311(struct world *w)
+{
+	struct client *c = client_new(w, "c", MQTT_3_1_1);
+
+	client_join(c, &kept);
+	c->manual = true;
+	for (uint16_t id = 1; id <= 2000; id++)
+		send_publish(c, id, 2, SLICE("v"));
+	world_run(w);
+	assert_false(c->closed);
+	assert_int_equal(client_answers(c, PACKET_PUBREC, NULL), 2000);
+	for (uint16_t id = 1; id <= 2000; id++)
+		client_ack(c, PACKET_PUBREL, id, REASON_SUCCESS);
+	world_run(w);
+	assert_false(c->closed);
+	assert_int_equal(client_answers(c, PACKET_PUBCOMP, NULL), 2000);
+}
+
 /* A full queue drops the newest, and counts it. */
 static void queue_limit(struct world *w)
 {
@@ -354,6 +373,7 @@ int main(void)
 	    SCENARIO(connect_timeout),
 	    SCENARIO(receive_maximum_of_client),
 	    SCENARIO(receive_maximum_of_broker),
+	    SCENARIO_WITH(unreleased_of_311, .seeds = 3, .conf = small_queue),
 	    SCENARIO_WITH(queue_limit, .conf = small_queue),
 	    SCENARIO(packet_size),
 	    SCENARIO_WITH(stalled_reader, .seeds = 6),
