@@ -1,6 +1,6 @@
 /* The hashing threads around the queue and the cache.  One lock over both, held for table look-ups
  * only; a question belongs to the queue while it waits, to a thread while it is hashed, and to its
- * asker again from the post on. */
+ * asker again from the task on. */
 #include "auth/authenticator.h"
 
 #include <stdlib.h>
@@ -37,11 +37,11 @@ static void wipe_password(struct auth_question *q)
 }
 
 /* The last touch: from here on the question may be gone. */
-static void post_answer(struct auth_question *q, bool accepted)
+static void send_answer(struct auth_question *q, bool accepted)
 {
 	wipe_password(q);
 	q->accepted = accepted;
-	home_post(q->home, &q->post);
+	executor_send(q->executor, &q->task);
 }
 
 /* Somebody with the same credentials may have been let in while this one waited. */
@@ -108,7 +108,7 @@ static void answer(struct authenticator *a, struct auth_question *q)
 		condition_signal(&a->work);
 	q->source = NULL;
 	mutex_unlock(&a->lock);
-	post_answer(q, outcome != QUEUE_WRONG);
+	send_answer(q, outcome != QUEUE_WRONG);
 	free(dummy);
 	mutex_lock(&a->lock);
 }
@@ -219,7 +219,7 @@ void authenticator_stop(struct authenticator *a)
 	while (a->thread_count > 0)
 		thread_join(&a->threads[--a->thread_count]);
 	while ((q = pop(a)) != NULL)
-		post_answer(q, false);
+		send_answer(q, false);
 }
 
 void authenticator_free(struct authenticator *a)
@@ -294,7 +294,7 @@ bool authenticator_submit(struct authenticator *a, struct auth_question *q)
 	if (queued)
 		return false;
 	if (stopping) {
-		post_answer(q, false);
+		send_answer(q, false);
 		return false;
 	}
 	wipe_password(q);
@@ -310,7 +310,7 @@ void authenticator_cancel(struct authenticator *a, struct auth_question *q)
 	was_waiting = q->source != NULL && queue_remove(&a->queue, q);
 	mutex_unlock(&a->lock);
 	if (was_waiting)
-		post_answer(q, false);
+		send_answer(q, false);
 }
 
 static enum queue_outcome outcome_of(bool accepted)

@@ -1,6 +1,7 @@
 /* Password checks off the loops: one or two hashing threads, a queue that serves source addresses
  * in turn, a delay for addresses that guess, and a cache of recent successes (security.md 3.1). One
- * authenticator for the process. Thread: any home submits; the answer is a post to that home. */
+ * authenticator for the process. Thread: any executor submits; the answer is a task to that
+ * executor. */
 #ifndef AUTH_AUTHENTICATOR_H
 #define AUTH_AUTHENTICATOR_H
 
@@ -11,8 +12,8 @@ struct authenticator;
 
 /* One question. Lives in an object of the asker's that stays until the answer; may be cancelled. */
 struct auth_question {
-	struct post post; /* the answer: set post.run; runs on `home` with its argument */
-	struct home *home;
+	struct task task; /* the answer: set post.run; runs on `home` with its argument */
+	struct executor *executor;
 	struct slice address; /* opaque bytes that name the source (IP address without port); copied
 	                         at submit */
 	/* set by auth_question_fill, freed by auth_question_fini */
@@ -33,7 +34,7 @@ struct auth_question {
 
 /* threads: 1 or 2. NULL where no thread could be started. */
 struct authenticator *authenticator_new(unsigned threads);
-/* Stop and join the threads; questions not answered by then are posted back as not accepted, and so
+/* Stop and join the threads; questions not answered by then are sent back as not accepted, and so
  * is every one submitted later. */
 void authenticator_stop(struct authenticator *a);
 void authenticator_free(struct authenticator *a);
@@ -48,14 +49,14 @@ void auth_question_fill(struct auth_question *q, struct slice user, const struct
                         struct slice password);
 void auth_question_fini(struct auth_question *q); /* wipes and frees the copies */
 
-/* True: answered at once from the cache (q->accepted is true), no post follows. False: a post
+/* True: answered at once from the cache (q->accepted is true), no post follows. False: a task
  * follows, always exactly one. A password over 256 bytes or with a NUL is hashed as the dummy and
- * refused. A success is posted when it is known; all failures equally long after their hash began,
+ * refused. A success is sent when it is known; all failures equally long after their hash began,
  * and until then they keep the thread, so that neither the answer nor those of others behind it
  * tell what was hashed. */
 bool authenticator_submit(struct authenticator *a, struct auth_question *q);
-/* The peer has gone: where the hash has not begun, it is left out and the answer (no) is posted
- * soon. The post still comes. */
+/* The peer has gone: where the hash has not begun, it is left out and the answer (no) is sent
+ * soon. The task still comes. */
 void authenticator_cancel(struct authenticator *a, struct auth_question *q);
 
 /* For a check that is cheap enough for a loop (SCRAM), and whose outcome is known already: may this

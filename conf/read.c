@@ -68,7 +68,7 @@ static void list_known(const struct schema_section *section, struct buf *out)
 }
 
 /* The section in which a key of this name has its place; NULL: none. */
-static const struct schema_section *find_home(const char *name)
+static const struct schema_section *find_executor(const char *name)
 {
 	for (size_t i = 0; i < schema_section_count; i++)
 		if (schema_find(schema_sections[i], name) != NULL)
@@ -80,7 +80,7 @@ static const struct schema_section *find_home(const char *name)
 static void add_unknown(const struct reading *r, const struct schema_section *section,
                         const struct yaml_node *key)
 {
-	const struct schema_section *home = find_home(key->text);
+	const struct schema_section *executor = find_executor(key->text);
 	const char *names[KEYS_MAX];
 	const char *nearest;
 	struct buf remedy = {0};
@@ -89,10 +89,10 @@ static void add_unknown(const struct reading *r, const struct schema_section *se
 	for (size_t i = 0; i < section->count; i++)
 		names[i] = section->keys[i].name;
 	nearest = errors_nearest(key->text, names, section->count);
-	if (home == &schema_root)
+	if (executor == &schema_root)
 		buf_printf(&remedy, "its place is the top level");
-	else if (home != NULL)
-		buf_printf(&remedy, "its place is in %s:", home->name);
+	else if (executor != NULL)
+		buf_printf(&remedy, "its place is in %s:", executor->name);
 	else if (nearest != NULL)
 		buf_printf(&remedy, "did you mean '%s'?", nearest);
 	else

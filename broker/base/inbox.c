@@ -5,7 +5,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 
-void inbox_init(struct inbox *in, inbox_wake_fn *wake, void *wake_arg)
+void mailbox_init(struct mailbox *in, mailbox_wake_fn *wake, void *wake_arg)
 {
 	mutex_init(&in->lock);
 	in->head = NULL;
@@ -16,28 +16,28 @@ void inbox_init(struct inbox *in, inbox_wake_fn *wake, void *wake_arg)
 	in->wake_arg = wake_arg;
 }
 
-void inbox_fini(struct inbox *in)
+void mailbox_fini(struct mailbox *in)
 {
 	REQUIRE(in->head == NULL && in->taken == NULL);
 	mutex_fini(&in->lock);
 }
 
-void inbox_post(struct inbox *in, struct post *post, bool wake)
+void mailbox_send(struct mailbox *in, struct task *task, bool wake)
 {
-	REQUIRE(!post->in_flight);
-	post->in_flight = true;
-	post->next = NULL;
+	REQUIRE(!task->in_flight);
+	task->in_flight = true;
+	task->next = NULL;
 	mutex_lock(&in->lock);
-	*in->tail = post;
-	in->tail = &post->next;
+	*in->tail = task;
+	in->tail = &task->next;
 	mutex_unlock(&in->lock);
 	if (wake && atomic_exchange(&in->asleep, false) && in->wake != NULL)
 		in->wake(in->wake_arg);
 }
 
-static struct post *take_all(struct inbox *in)
+static struct task *take_all(struct mailbox *in)
 {
-	struct post *all;
+	struct task *all;
 
 	mutex_lock(&in->lock);
 	all = in->head;
@@ -51,20 +51,20 @@ static struct post *take_all(struct inbox *in)
 #define DRAIN_NS   UINT64_C(2000000)
 #define LOOK_POSTS 4
 
-bool inbox_drain(struct inbox *in, size_t budget, void *home_arg)
+bool mailbox_drain(struct mailbox *in, size_t budget, void *executor_arg)
 {
 	uint64_t begin_ns = 0; /* not asked yet */
 
 	if (in->taken == NULL)
 		in->taken = take_all(in);
 	if (in->taken == NULL)
-		return !inbox_is_empty(in);
+		return !mailbox_is_empty(in);
 	for (size_t n = 1; in->taken != NULL && n <= budget; n++) {
-		struct post *post = in->taken;
+		struct task *task = in->taken;
 
-		in->taken = post->next;
-		post->in_flight = false;
-		post->run(post, home_arg);
+		in->taken = task->next;
+		task->in_flight = false;
+		task->run(task, executor_arg);
 		if (n % LOOK_POSTS != 0)
 			continue;
 		if (begin_ns == 0)
@@ -72,10 +72,10 @@ bool inbox_drain(struct inbox *in, size_t budget, void *home_arg)
 		else if (clock_monotonic_ns() - begin_ns > DRAIN_NS)
 			break;
 	}
-	return in->taken != NULL || !inbox_is_empty(in);
+	return in->taken != NULL || !mailbox_is_empty(in);
 }
 
-bool inbox_is_empty(struct inbox *in)
+bool mailbox_is_empty(struct mailbox *in)
 {
 	bool empty;
 
@@ -87,13 +87,13 @@ bool inbox_is_empty(struct inbox *in)
 	return empty;
 }
 
-bool inbox_sleep(struct inbox *in)
+bool mailbox_sleep(struct mailbox *in)
 {
 	atomic_store(&in->asleep, true);
-	return inbox_is_empty(in);
+	return mailbox_is_empty(in);
 }
 
-void inbox_awake(struct inbox *in)
+void mailbox_awake(struct mailbox *in)
 {
 	atomic_store_explicit(&in->asleep, false, memory_order_relaxed);
 }

@@ -91,9 +91,9 @@ static void close_gap(struct table *t, uint32_t gap)
 	uint32_t mask = mask_of(t);
 
 	for (uint32_t i = (gap + 1) & mask; t->slots[i].item != NULL; i = (i + 1) & mask) {
-		uint32_t home = (uint32_t)t->slots[i].hash & mask;
+		uint32_t executor = (uint32_t)t->slots[i].hash & mask;
 
-		if (((i - home) & mask) >= ((i - gap) & mask)) {
+		if (((i - executor) & mask) >= ((i - gap) & mask)) {
 			t->slots[gap] = t->slots[i];
 			gap = i;
 		}

@@ -93,7 +93,7 @@ void timer_arm(struct timers *t, struct timer *timer, uint64_t due_ms)
 #define RUN_NS      UINT64_C(2000000)
 #define LOOK_TIMERS 16
 
-void timers_run(struct timers *t, uint64_t now_ms, void *home_arg)
+void timers_run(struct timers *t, uint64_t now_ms, void *executor_arg)
 {
 	size_t budget = t->count;
 	uint64_t begin_ns = 0;
@@ -108,7 +108,7 @@ void timers_run(struct timers *t, uint64_t now_ms, void *home_arg)
 		else if (n % LOOK_TIMERS == 0 && n > 0 && clock_monotonic_ns() - begin_ns > RUN_NS)
 			return;
 		timer_disarm(t, timer);
-		timer->fire(timer, home_arg);
+		timer->fire(timer, executor_arg);
 	}
 }
 

@@ -1,5 +1,5 @@
-/* Timers of one home: a four-ary heap by due time.  Arming is O(log n); nothing is armed per
- * packet. Thread: the home that owns the heap. */
+/* Timers of one executor: a four-ary heap by due time.  Arming is O(log n); nothing is armed per
+ * packet. Thread: the executor that owns the heap. */
 #ifndef BASE_TIMER_H
 #define BASE_TIMER_H
 
@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 struct timer;
-typedef void timer_fn(struct timer *timer, void *home_arg);
+typedef void timer_fn(struct timer *timer, void *executor_arg);
 
 /* Embedded in what it times. Zero-initialised, then `fire` set. */
 struct timer {
@@ -28,7 +28,7 @@ void timer_arm(struct timers *t, struct timer *timer, uint64_t due_ms);
 void timer_disarm(struct timers *t, struct timer *timer); /* fine when not armed */
 /* Fire all that are due, earliest first; a timer may arm itself again. Bounded: those armed
  * meanwhile for now or earlier wait for the next call. */
-void timers_run(struct timers *t, uint64_t now_ms, void *home_arg);
+void timers_run(struct timers *t, uint64_t now_ms, void *executor_arg);
 /* Due time of the earliest, UINT64_MAX where none is armed. */
 uint64_t timers_next(const struct timers *t);
 

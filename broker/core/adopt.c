@@ -12,14 +12,14 @@
 #include "net/listener.h"
 
 struct adoption_step {
-	struct post post;
+	struct task task;
 	struct adoption *adoption;
 	struct worker *worker;
 	int *fds; /* by slot */
 };
 
 struct adoption {
-	struct home *main_home;
+	struct executor *main_executor;
 	struct policy *policy;
 	unsigned waiting;
 	adopt_done_fn *done;
@@ -91,10 +91,10 @@ static void on_checked(void *arg)
 	answer(arg);
 }
 
-static void on_adopt(struct post *post, void *home_arg)
+static void on_adopt(struct task *task, void *executor_arg)
 {
-	struct adoption_step *step = container_of(post, struct adoption_step, post);
-	struct worker *w = home_arg;
+	struct adoption_step *step = container_of(task, struct adoption_step, task);
+	struct worker *w = executor_arg;
 	struct policy *before = w->policy;
 
 	if (w->stopping) {
@@ -111,12 +111,12 @@ static void on_adopt(struct post *post, void *home_arg)
 
 /* --- on main --- */
 
-static void on_answer(struct post *post, void *home_arg)
+static void on_answer(struct task *task, void *executor_arg)
 {
-	struct adoption_step *step = container_of(post, struct adoption_step, post);
+	struct adoption_step *step = container_of(task, struct adoption_step, task);
 	struct adoption *a = step->adoption;
 
-	(void)home_arg;
+	(void)executor_arg;
 	free(step->fds);
 	if (--a->waiting > 0)
 		return;
@@ -127,16 +127,16 @@ static void on_answer(struct post *post, void *home_arg)
 
 static void answer(struct adoption_step *step)
 {
-	step->post.run = on_answer;
-	home_post(step->adoption->main_home, &step->post);
+	step->task.run = on_answer;
+	executor_send(step->adoption->main_executor, &step->task);
 }
 
-void adopt_start(struct server *server, struct home *main_home, struct policy *policy,
+void adopt_start(struct server *server, struct executor *main_executor, struct policy *policy,
                  struct adopt_sockets *sockets, adopt_done_fn *done, void *arg)
 {
 	struct adoption *a = xcalloc(1, sizeof(*a) + server->worker_count * sizeof(a->steps[0]));
 
-	a->main_home = main_home;
+	a->main_executor = main_executor;
 	a->policy = policy_ref(policy);
 	a->waiting = server->worker_count;
 	a->done = done;
@@ -146,11 +146,11 @@ void adopt_start(struct server *server, struct home *main_home, struct policy *p
 
 		step->adoption = a;
 		step->worker = server->workers[i];
-		step->post.run = on_adopt;
+		step->task.run = on_adopt;
 		step->fds = sockets->fds == NULL ? NULL : sockets->fds[i];
 	}
 	free(sockets->fds);
 	sockets->fds = NULL;
 	for (unsigned i = 0; i < server->worker_count; i++)
-		home_post(&server->workers[i]->home, &a->steps[i].post);
+		executor_send(&server->workers[i]->executor, &a->steps[i].task);
 }

@@ -18,8 +18,8 @@ struct adopt_sockets {
 struct adopt_sockets adopt_sockets_new(unsigned workers);
 void adopt_sockets_close(struct adopt_sockets *sockets); /* those that were not handed over */
 
-/* Post `policy` to every worker; `done` runs on main_home when all have answered. */
-void adopt_start(struct server *server, struct home *main_home, struct policy *policy,
+/* Post `policy` to every worker; `done` runs on main_executor when all have answered. */
+void adopt_start(struct server *server, struct executor *main_executor, struct policy *policy,
                  struct adopt_sockets *sockets, adopt_done_fn *done, void *arg);
 
 #endif

@@ -1,5 +1,5 @@
 /* Topic aliases, both ways [MQTT5-3.3.2-7, -8, -9, -11, -12].  They live as long as the connection.
- * Thread: its home. */
+ * Thread: its executor. */
 #ifndef CORE_ALIAS_H
 #define CORE_ALIAS_H
 

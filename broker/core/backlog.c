@@ -260,13 +260,13 @@ static void page_free(struct worker *w, struct asked_page *asked)
 	free(asked);
 }
 
-static void on_page(struct post *post, void *home_arg)
+static void on_page(struct task *task, void *executor_arg)
 {
-	struct journal_page *page = container_of(post, struct journal_page, post);
+	struct journal_page *page = container_of(task, struct journal_page, task);
 	struct asked_page *asked = container_of(page, struct asked_page, page);
-	struct session *s = session_find_by_id(home_arg, page->session_id);
+	struct session *s = session_find_by_id(executor_arg, page->session_id);
 
-	charge_set(home_arg, &asked->charge, 0); /* it is counted as the session's now */
+	charge_set(executor_arg, &asked->charge, 0); /* it is counted as the session's now */
 	if (s != NULL && s->backlog != NULL && s->backlog->page == page) {
 		s->backlog->page = NULL;
 		if (page->status == 0) {
@@ -274,7 +274,7 @@ static void on_page(struct post *post, void *home_arg)
 			session_pump(s);
 		}
 	}
-	page_free(home_arg, asked);
+	page_free(executor_arg, asked);
 }
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -323,8 +323,8 @@ void backlog_pump(struct session *s)
 		w->page_asked = true;
 	charge_init(&asked->charge, payer_ref(&w->server->payers, s->charge.payer));
 	charge_add(w, &asked->charge, bytes);
-	asked->page.post.run = on_page;
-	asked->page.home = &w->home;
+	asked->page.task.run = on_page;
+	asked->page.executor = &w->executor;
 	asked->page.session_id = s->id;
 	asked->page.from = s->backlog->from;
 	asked->page.max_count = PAGE_MESSAGES;

@@ -74,7 +74,7 @@ static bool keeps_identifier(const struct commit *commit, const struct publish_j
 
 static void copy_live(struct commit *commit, const struct route_match *match)
 {
-	commit->live.homes = match->homes;
+	commit->live.executors = match->executors;
 	commit->live.filter_count = commit->live.filter_cap = match->filter_count;
 	commit->live.filters = xrealloc_array(NULL, match->filter_count, sizeof(*match->filters));
 	if (match->filter_count > 0)
@@ -166,7 +166,7 @@ static bool another_takes(struct worker *w, const struct record *record)
 		return false;
 	way.tried[way.tried_count++] = record->session_id;
 	subids_fini(&way.ids);
-	return route_share_pick(w->server->route, w->home.index, record->group_id, way.tried,
+	return route_share_pick(w->server->route, w->executor.index, record->group_id, way.tried,
 	                        way.tried_count, &next);
 }
 
@@ -200,10 +200,10 @@ static void tell_refused(struct commit *commit)
 	commit_free(commit);
 }
 
-static void on_identifier_free(struct journal_group *group, int status, void *home_arg)
+static void on_identifier_free(struct journal_group *group, int status, void *executor_arg)
 {
 	struct commit *commit = journal_group_context(group);
-	struct session *s = session_find_by_id(home_arg, commit->session_id);
+	struct session *s = session_find_by_id(executor_arg, commit->session_id);
 
 	if (s != NULL)
 		inbound_refused(s, commit->packet_id, status == 0);
@@ -230,9 +230,9 @@ static void refuse(struct worker *w, struct session *s, struct commit *commit)
 	tell_refused(commit);
 }
 
-static void on_committed(struct journal_group *group, int status, void *home_arg)
+static void on_committed(struct journal_group *group, int status, void *executor_arg)
 {
-	struct worker *w = home_arg;
+	struct worker *w = executor_arg;
 	struct commit *commit = journal_group_context(group);
 	struct session *s = session_find_by_id(w, commit->session_id);
 
@@ -318,7 +318,7 @@ static void hand_over(struct worker *w, struct publish_job *job, struct commit *
 
 		if (is_kept(commit, item)) {
 			if (commit->durability == DURABILITY_ACK)
-				continue; /* deliver_queued, at its home */
+				continue; /* deliver_queued, at its executor */
 			item->position = position++;
 			w->outbox_kept = true;
 		}

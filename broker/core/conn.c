@@ -130,7 +130,7 @@ static void log_dropped(struct conn *c, enum reason reason, const char *cause)
 	struct worker *w = c->worker;
 	uint32_t suppressed;
 
-	if (!log_limit_pass(&w->dropped_limit, w->home.now_ms, 10000, 20, &suppressed))
+	if (!log_limit_pass(&w->dropped_limit, w->executor.now_ms, 10000, 20, &suppressed))
 		return;
 	stream_peer_text(c->stream, peer, sizeof(peer));
 	LOG(CONNECTION_DROPPED, F_STR("peer", peer), F_STR("listener", listener_name(c)),
@@ -145,7 +145,7 @@ static void conn_let_go(struct conn *c)
 	struct session *session = c->session;
 
 	c->state = CONN_CLOSING;
-	home_timer_disarm(&c->worker->home, &c->timer);
+	executor_timer_disarm(&c->worker->executor, &c->timer);
 	connect_cancel_login(c);
 	exchange_cancel(c);
 	request_forget(c);
@@ -391,7 +391,7 @@ bool conn_handle(struct conn *c, const struct frame *f, uint64_t received_ms)
 static void handle_or_park(struct conn *c, const struct frame *f, const uint8_t *packet,
                            const uint8_t *end)
 {
-	uint64_t now_ms = c->worker->home.now_ms;
+	uint64_t now_ms = c->worker->executor.now_ms;
 
 	c->last_packet_ms = now_ms;
 	stream_note_packet(c->stream);
@@ -600,7 +600,7 @@ void conn_resume(struct conn *c, enum conn_pause why)
 		return;
 	/* While we did not read, nothing could arrive: that does not count against the client. */
 	if (why != CONN_PAUSE_BACKLOG)
-		c->last_packet_ms = c->worker->home.now_ms;
+		c->last_packet_ms = c->worker->executor.now_ms;
 	conn_continue(c);
 	if (c->pauses == 0 && c->state != CONN_CLOSING)
 		stream_resume(c->stream);
@@ -611,12 +611,12 @@ void conn_resume(struct conn *c, enum conn_pause why)
 void conn_spend(struct conn *c, uint32_t per_second)
 {
 	struct worker *w = c->worker;
-	uint64_t wait_ms = rate_spend(&c->rate, per_second, w->home.now_ms);
+	uint64_t wait_ms = rate_spend(&c->rate, per_second, w->executor.now_ms);
 
 	if (wait_ms == 0)
 		return;
 	conn_pause(c, CONN_PAUSE_RATE);
-	home_timer_arm(&w->home, &c->timer, wait_ms);
+	executor_timer_arm(&w->executor, &c->timer, wait_ms);
 }
 
 /* Nobody judged its keep alive meanwhile: that begins anew. */
@@ -624,16 +624,16 @@ static void go_on_reading(struct conn *c)
 {
 	struct worker *w = c->worker;
 
-	c->last_packet_ms = w->home.now_ms;
+	c->last_packet_ms = w->executor.now_ms;
 	if (c->keep_alive_s > 0)
-		home_timer_arm(&w->home, &c->timer, (uint64_t)c->keep_alive_s * 1500);
+		executor_timer_arm(&w->executor, &c->timer, (uint64_t)c->keep_alive_s * 1500);
 	conn_resume(c, CONN_PAUSE_RATE);
 }
 
-static void on_timer(struct timer *timer, void *home_arg)
+static void on_timer(struct timer *timer, void *executor_arg)
 {
 	struct conn *c = container_of(timer, struct conn, timer);
-	struct worker *w = home_arg;
+	struct worker *w = executor_arg;
 	uint64_t allowed_ms = (uint64_t)c->keep_alive_s * 1500;
 
 	if (farewell_is_late(c))
@@ -650,13 +650,13 @@ static void on_timer(struct timer *timer, void *home_arg)
 	if (c->state != CONN_ACCEPTED || c->keep_alive_s == 0)
 		return;
 	if ((c->pauses & (CONN_PAUSE_PRESSURE | CONN_PAUSE_STORE | CONN_PAUSE_TURN)) != 0)
-		c->last_packet_ms = w->home.now_ms;
+		c->last_packet_ms = w->executor.now_ms;
 	/* [MQTT3-3.1.2-24] [MQTT5-3.1.2-22] */
-	if (w->home.now_ms - c->last_packet_ms >= allowed_ms)
+	if (w->executor.now_ms - c->last_packet_ms >= allowed_ms)
 		conn_fail(c, REASON_KEEP_ALIVE_TIMEOUT,
 		          "nothing arrived for one and a half keep alive intervals");
 	else
-		timer_arm(&w->home.timers, timer, c->last_packet_ms + allowed_ms);
+		timer_arm(&w->executor.timers, timer, c->last_packet_ms + allowed_ms);
 }
 
 /* --- the beginning --- */
@@ -668,7 +668,7 @@ static void slow_down(struct worker *w, const struct stream *stream, struct half
 {
 	const struct conn *c = victim == NULL ? NULL : container_of(victim, struct conn, half_open);
 
-	if (c != NULL && w->home.now_ms - c->accepted_ms > CROWD_FRESH_MS)
+	if (c != NULL && w->executor.now_ms - c->accepted_ms > CROWD_FRESH_MS)
 		return;
 	if (half_open_is_even(&w->half_open, stream_peer_key(stream)))
 		listener_hold(w->listeners[stream_listener(stream)], CROWD_HOLD_MS);
@@ -749,16 +749,16 @@ void conn_accept(struct worker *w, struct stream *stream)
 	enter_half_open(c, first_stage(l));
 	count(&w->counters.connections_total);
 	DL_APPEND(w->conns, c);
-	c->accepted_ms = w->home.now_ms;
+	c->accepted_ms = w->executor.now_ms;
 	c->deadline_ms = c->accepted_ms + l->limits.connect_timeout_ms;
-	timer_arm(&w->home.timers, &c->timer, c->deadline_ms);
+	timer_arm(&w->executor.timers, &c->timer, c->deadline_ms);
 	stream_attach(stream, w->loop, &conn_events, c);
 }
 
-static void on_arrival(struct post *post, void *home_arg)
+static void on_arrival(struct task *task, void *executor_arg)
 {
-	struct conn *c = container_of(post, struct conn, post);
-	struct worker *w = home_arg;
+	struct conn *c = container_of(task, struct conn, task);
+	struct worker *w = executor_arg;
 	bool has_room;
 
 	REQUIRE(c->worker == w);
@@ -766,7 +766,7 @@ static void on_arrival(struct post *post, void *home_arg)
 	has_room = make_room(w, c->stream, HALF_OPEN_CONNECT);
 	DL_APPEND(w->conns, c);
 	enter_half_open(c, HALF_OPEN_CONNECT);
-	timer_arm(&w->home.timers, &c->timer, c->deadline_ms);
+	timer_arm(&w->executor.timers, &c->timer, c->deadline_ms);
 	stream_attach(c->stream, w->loop, &conn_events, c);
 	if (w->stopping)
 		conn_end(c, REASON_SERVER_SHUTTING_DOWN, "the broker stops");
@@ -783,10 +783,10 @@ void conn_arrive(struct conn *c)
 		conn_resume(c, CONN_PAUSE_MOVE);
 }
 
-void conn_move(struct conn *c, struct worker *home)
+void conn_move(struct conn *c, struct worker *executor)
 {
 	REQUIRE_OWNER(c);
-	c->moving_to = home;
+	c->moving_to = executor;
 	c->next_leaving = c->worker->leaving;
 	c->worker->leaving = c;
 	conn_pause(c, CONN_PAUSE_MOVE);
@@ -794,20 +794,20 @@ void conn_move(struct conn *c, struct worker *home)
 
 void conn_leave(struct conn *c)
 {
-	struct worker *w = c->worker, *home = c->moving_to;
+	struct worker *w = c->worker, *executor = c->moving_to;
 
 	c->moving_to = NULL;
 	if (c->state != CONN_NEW)
 		return;
 	REQUIRE(!c->dirty && c->session == NULL && c->receipts == NULL);
-	home_timer_disarm(&w->home, &c->timer);
+	executor_timer_disarm(&w->executor, &c->timer);
 	admission_forget(c);
 	conn_leave_half_open(c);
 	DL_DELETE(w->conns, c);
 	worker_give_buf(w, &c->out);
 	conn_memory_suspend(c);
 	stream_detach(c->stream);
-	c->worker = home;
-	c->post.run = on_arrival;
-	home_post(&home->home, &c->post);
+	c->worker = executor;
+	c->task.run = on_arrival;
+	executor_send(&executor->executor, &c->task);
 }

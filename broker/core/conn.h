@@ -1,6 +1,6 @@
 /* A client's connection, from its first byte to its last: framing, dispatch, the login, keep alive,
- * what it is owed, what is to be written. Thread: its home worker's; before CONNECT is decoded it
- * may move to another home, whole. */
+ * what it is owed, what is to be written. Thread: its executor worker's; before CONNECT is decoded
+ * it may move to another executor, whole. */
 #ifndef CORE_CONN_H
 #define CORE_CONN_H
 
@@ -34,7 +34,7 @@ enum conn_state {
 /* Why reading is paused: it goes on when no reason is left. */
 enum conn_pause {
 	CONN_PAUSE_LOGIN = 1,
-	CONN_PAUSE_PRESSURE = 2, /* another home cannot keep up with what this one publishes */
+	CONN_PAUSE_PRESSURE = 2, /* another executor cannot keep up with what this one publishes */
 	CONN_PAUSE_BACKLOG = 4,  /* it does not read what it is sent */
 	CONN_PAUSE_STOP = 8,
 	CONN_PAUSE_MOVE = 16,
@@ -65,7 +65,7 @@ struct login_wait {
 };
 
 struct conn {
-	struct post post; /* its move to another home */
+	struct task task; /* its move to another executor */
 	struct worker *worker;
 	struct stream *stream;
 	struct session *session; /* once accepted */
@@ -76,7 +76,7 @@ struct conn {
 	uint64_t yielded_in;                  /* the worker's turn */
 	struct conn *next_review;
 	struct worker
-	    *moving_to;     /* its home, where that is another: it leaves at the end of the turn */
+	    *moving_to; /* its executor, where that is another: it leaves at the end of the turn */
 	struct buf *parked; /* parked.c; NULL: nothing */
 	struct buf in;      /* an incomplete packet; the CONNECT while it is being judged */
 	struct buf out;     /* written in this turn */
@@ -94,7 +94,7 @@ struct conn {
 	struct charge charge;           /* conn_memory.c */
 	size_t output_counted;          /* in it */
 	struct rate rate;               /* of its PUBLISH packets */
-	uint64_t arrival;               /* order of CONNECTs at this home */
+	uint64_t arrival;               /* order of CONNECTs at this executor */
 	uint64_t last_packet_ms;
 	uint64_t accepted_ms;       /* when TCP was */
 	uint64_t deadline_ms;       /* for CONNECT */
@@ -130,8 +130,8 @@ struct conn {
 /* A new connection of a listener of this worker. Takes the stream (detached). */
 void conn_accept(struct worker *w, struct stream *stream);
 
-/* Give it, whole, to the home of its client id, at the end of the turn; it goes on there. */
-void conn_move(struct conn *c, struct worker *home);
+/* Give it, whole, to the executor of its client id, at the end of the turn; it goes on there. */
+void conn_move(struct conn *c, struct worker *executor);
 void conn_leave(struct conn *c); /* the turn's end */
 
 /* It came from a worker with a newer configuration than was in force here: now it goes on. */
@@ -193,7 +193,7 @@ void conn_continue(struct conn *c);
 /* It has got its place among the clients. */
 void conn_leave_half_open(struct conn *c);
 
-/* From connect.c: the CONNECT at its home. */
+/* From connect.c: the CONNECT at its executor. */
 enum reason on_connect(struct conn *c, const struct frame *f);
 void connect_cancel_login(struct conn *c);
 /* The CONNACK for a refused CONNECT, written and closed. */

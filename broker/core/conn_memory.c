@@ -9,7 +9,7 @@
 
 static void count_connections(struct conn *c, uint64_t n)
 {
-	count_by(&c->charge.payer->parts[c->worker->home.index].connections, n);
+	count_by(&c->charge.payer->parts[c->worker->executor.index].connections, n);
 }
 
 void conn_memory_begin(struct conn *c)

@@ -30,7 +30,7 @@ static void log_refused(struct conn *c, const struct connect *packet, enum reaso
 	char peer[STREAM_PEER_TEXT];
 	uint32_t suppressed;
 
-	if (!log_limit_pass(&w->refusal_limit, w->home.now_ms, 10000, 50, &suppressed))
+	if (!log_limit_pass(&w->refusal_limit, w->executor.now_ms, 10000, 50, &suppressed))
 		return;
 	stream_peer_text(c->stream, peer, sizeof(peer));
 	LOG(CONNECT_REFUSED, F_TEXT("client_id", packet->client_id),
@@ -464,11 +464,11 @@ static void go_live(struct conn *c)
 	server_count_connection(w->server);
 	count(&w->counters.clients_accepted);
 	atomic_fetch_add(&w->server->listener_connections[stream_listener(c->stream)], 1);
-	c->last_packet_ms = w->home.now_ms;
-	c->since_ms = w->home.now_ms;
-	home_timer_disarm(&w->home, &c->timer);
+	c->last_packet_ms = w->executor.now_ms;
+	c->since_ms = w->executor.now_ms;
+	executor_timer_disarm(&w->executor, &c->timer);
 	if (c->keep_alive_s > 0)
-		home_timer_arm(&w->home, &c->timer, (uint64_t)c->keep_alive_s * 1500);
+		executor_timer_arm(&w->executor, &c->timer, (uint64_t)c->keep_alive_s * 1500);
 }
 
 static bool connections_full(struct conn *c)
@@ -483,8 +483,8 @@ static bool connections_full(struct conn *c)
 	       atomic_load(&server->listener_connections[index]) >= l->limits.connections;
 }
 
-/* "auto-" and 128 random bits, drawn again until its home is here. [MQTT-3.1.3-6] [MQTT5-3.1.3-7]
- * [MQTT5-3.2.2-16] */
+/* "auto-" and 128 random bits, drawn again until its executor is here. [MQTT-3.1.3-6]
+ * [MQTT5-3.1.3-7] [MQTT5-3.2.2-16] */
 static size_t assign_client_id(struct worker *w, char out[48])
 {
 	int n;
@@ -492,7 +492,7 @@ static size_t assign_client_id(struct worker *w, char out[48])
 	do {
 		n = snprintf(out, 48, "auto-%016llx%016llx", (unsigned long long)random_u64(),
 		             (unsigned long long)random_u64());
-	} while (server_home_of(w->server, slice_of(out, (size_t)n)) != w);
+	} while (server_owner_of(w->server, slice_of(out, (size_t)n)) != w);
 	return (size_t)n;
 }
 
@@ -582,8 +582,8 @@ void connect_fill_login(struct conn *c, const struct connect *packet, struct buf
 		out->certificate_name = buf_slice(name);
 }
 
-static void on_password_answer(struct post *post, void *home_arg);
-static void on_refuse_time(struct timer *timer, void *home_arg);
+static void on_password_answer(struct task *task, void *executor_arg);
+static void on_refuse_time(struct timer *timer, void *executor_arg);
 
 static void ask_password(struct conn *c, const struct connect *packet)
 {
@@ -595,17 +595,17 @@ static void ask_password(struct conn *c, const struct connect *packet)
 	wait->conn = c;
 	wait->worker = w;
 	wait->timer.fire = on_refuse_time;
-	wait->question.post.run = on_password_answer;
-	wait->question.home = &w->home;
+	wait->question.task.run = on_password_answer;
+	wait->question.executor = &w->executor;
 	wait->question.address = stream_peer_key(c->stream);
 	auth_question_fill(&wait->question, packet->user_name, entry, packet->password);
 	c->policy_generation = w->policy->generation;
 	c->state = CONN_AUTHENTICATING;
 	c->login = wait;
-	home_timer_disarm(&w->home,
-	                  &c->timer); /* S2: waiting for the hash is not the client's fault */
+	executor_timer_disarm(&w->executor,
+	                      &c->timer); /* S2: waiting for the hash is not the client's fault */
 	if (authenticator_submit(w->server->authenticator, &wait->question)) {
-		on_password_answer(&wait->question.post, w);
+		on_password_answer(&wait->question.task, w);
 		return;
 	}
 	conn_pause(c, CONN_PAUSE_LOGIN);
@@ -692,7 +692,7 @@ static void finish_login(struct conn *c, const char *refused_why)
 
 static void login_wait_free(struct login_wait *wait)
 {
-	home_timer_disarm(&wait->worker->home, &wait->timer);
+	executor_timer_disarm(&wait->worker->executor, &wait->timer);
 	auth_question_fini(&wait->question);
 	free(wait);
 }
@@ -714,9 +714,9 @@ static void end_wait(struct login_wait *wait)
 		conn_resume(c, CONN_PAUSE_LOGIN);
 }
 
-static void on_refuse_time(struct timer *timer, void *home_arg)
+static void on_refuse_time(struct timer *timer, void *executor_arg)
 {
-	(void)home_arg;
+	(void)executor_arg;
 	end_wait(container_of(timer, struct login_wait, timer));
 }
 
@@ -724,20 +724,20 @@ static void on_refuse_time(struct timer *timer, void *home_arg)
  * when any other would. */
 static bool fails_later(struct login_wait *wait)
 {
-	struct home *home = &wait->worker->home;
+	struct executor *executor = &wait->worker->executor;
 
 	if (wait->refused_why == NULL || !wait->question.accepted ||
-	    wait->question.refuse_at_ms <= home->now_ms)
+	    wait->question.refuse_at_ms <= executor->now_ms)
 		return false;
-	timer_arm(&home->timers, &wait->timer, wait->question.refuse_at_ms);
+	timer_arm(&executor->timers, &wait->timer, wait->question.refuse_at_ms);
 	return true;
 }
 
-static void on_password_answer(struct post *post, void *home_arg)
+static void on_password_answer(struct task *task, void *executor_arg)
 {
-	struct login_wait *wait = container_of(post, struct login_wait, question.post);
+	struct login_wait *wait = container_of(task, struct login_wait, question.task);
 
-	(void)home_arg;
+	(void)executor_arg;
 	wait->answered = true;
 	if (wait->conn == NULL) {
 		login_wait_free(wait);
@@ -814,17 +814,17 @@ void connect_cancel_login(struct conn *c)
 		authenticator_cancel(c->worker->server->authenticator, &wait->question);
 }
 
-static bool moves_home(struct conn *c, const struct frame *f)
+static bool moves_to_owner(struct conn *c, const struct frame *f)
 {
 	struct slice client_id;
-	struct worker *home;
+	struct worker *executor;
 
 	if (!connect_peek_client_id(f->body, &client_id) || client_id.len == 0)
 		return false;
-	home = server_home_of(c->worker->server, client_id);
-	if (home == c->worker)
+	executor = server_owner_of(c->worker->server, client_id);
+	if (executor == c->worker)
 		return false;
-	conn_move(c, home);
+	conn_move(c, executor);
 	return true;
 }
 
@@ -837,7 +837,7 @@ enum reason on_connect(struct conn *c, const struct frame *f)
 	enum login_verdict verdict;
 	enum reason why;
 
-	if (moves_home(c, f))
+	if (moves_to_owner(c, f))
 		return REASON_OK;
 	why = connect_decode(f, &packet);
 	if (why != REASON_OK)

@@ -1,4 +1,4 @@
-/* The socket, its connections, requests, and the way of a query through the homes. */
+/* The socket, its connections, requests, and the way of a query through the executors. */
 #include "core/control.h"
 
 #include <stdlib.h>
@@ -41,7 +41,7 @@ static const struct command commands[] = {
 
 static void patience(struct control_conn *conn)
 {
-	home_timer_arm(conn->control->home, &conn->timer, PATIENCE_MS);
+	executor_timer_arm(conn->control->executor, &conn->timer, PATIENCE_MS);
 }
 
 static void close_conn(struct control_conn *conn, uint64_t flush_ms)
@@ -49,7 +49,7 @@ static void close_conn(struct control_conn *conn, uint64_t flush_ms)
 	if (conn->closing)
 		return;
 	conn->closing = true;
-	home_timer_disarm(conn->control->home, &conn->timer);
+	executor_timer_disarm(conn->control->executor, &conn->timer);
 	stream_close(conn->stream, flush_ms);
 }
 
@@ -81,26 +81,26 @@ static void query_free(struct query *q)
 	free(q);
 }
 
-static void on_answer(struct post *post, void *home_arg);
+static void on_answer(struct task *task, void *executor_arg);
 
-static void on_question(struct post *post, void *home_arg)
+static void on_question(struct task *task, void *executor_arg)
 {
-	struct query *q = container_of(post, struct query, post);
+	struct query *q = container_of(task, struct query, task);
 
-	(void)home_arg;
+	(void)executor_arg;
 	q->more = q->command->tell(q);
-	q->post.run = on_answer;
-	home_post(q->control->home, &q->post);
+	q->task.run = on_answer;
+	executor_send(q->control->executor, &q->task);
 }
 
 static void send_out(struct query *q)
 {
-	struct home *to = q->worker == NULL ? q->control->home : &q->worker->home;
+	struct executor *to = q->worker == NULL ? q->control->executor : &q->worker->executor;
 
-	home_timer_disarm(q->control->home, &q->conn->timer);
+	executor_timer_disarm(q->control->executor, &q->conn->timer);
 	q->travels = true;
-	q->post.run = on_question;
-	home_post(to, &q->post);
+	q->task.run = on_question;
+	executor_send(to, &q->task);
 }
 
 /* Whose turn is it? False: all have told. */
@@ -140,12 +140,12 @@ static void go_on(struct control_conn *conn)
 		end_query(conn);
 }
 
-static void on_answer(struct post *post, void *home_arg)
+static void on_answer(struct task *task, void *executor_arg)
 {
-	struct query *q = container_of(post, struct query, post);
+	struct query *q = container_of(task, struct query, task);
 	struct control_conn *conn = q->conn;
 
-	(void)home_arg;
+	(void)executor_arg;
 	q->travels = false;
 	if (conn == NULL) {
 		query_free(q);
@@ -217,7 +217,7 @@ static void start_query(struct control_conn *conn, struct json_object *request,
 	q->request = *request;
 	if (command->scope == QUERY_HOME)
 		q->worker =
-		    server_home_of(q->control->server, json_text_of(request, command->members[0]));
+		    server_owner_of(q->control->server, json_text_of(request, command->members[0]));
 	conn->query = q;
 	q->more = command->scope != QUERY_WORKERS;
 	if (command->changes)
@@ -282,7 +282,7 @@ static void on_closed(void *arg, enum stream_end end)
 	struct control *c = conn->control;
 
 	(void)end;
-	home_timer_disarm(c->home, &conn->timer);
+	executor_timer_disarm(c->executor, &conn->timer);
 	if (conn->query != NULL && conn->query->travels)
 		conn->query->conn = NULL;
 	else if (conn->query != NULL)
@@ -299,9 +299,9 @@ static const struct stream_events events = {
     .on_closed = on_closed,
 };
 
-static void on_timer(struct timer *timer, void *home_arg)
+static void on_timer(struct timer *timer, void *executor_arg)
 {
-	(void)home_arg;
+	(void)executor_arg;
 	close_conn(container_of(timer, struct control_conn, timer), 0);
 }
 
@@ -388,7 +388,7 @@ bool control_start(struct loop *loop, struct server *server, const struct contro
 		return true;
 	c = xnew(c);
 	c->loop = loop;
-	c->home = loop_home(loop);
+	c->executor = loop_executor(loop);
 	c->server = server;
 	c->hooks = *hooks;
 	c->started_ms = clock_monotonic_ms();

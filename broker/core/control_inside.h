@@ -1,9 +1,9 @@
 /* The inside of the control socket, for the files that answer its commands.
  *
- * A query goes from home to home as a post: main sends it to the home that is to tell something,
- * which adds lines and sends it back; main writes them, and sends it out again while there is more
- * to tell and the reader keeps up.  Nobody waits.  Whoever holds the post owns everything but
- * `conn`, which is main's. */
+ * A query goes from home to home as a task: main sends it to the executor that is to tell
+ * something, which adds lines and sends it back; main writes them, and sends it out again while
+ * there is more to tell and the reader keeps up.  Nobody waits.  Whoever holds the task owns
+ * everything but `conn`, which is main's. */
 #ifndef CORE_CONTROL_INSIDE_H
 #define CORE_CONTROL_INSIDE_H
 
@@ -24,7 +24,7 @@ typedef bool query_tell_fn(struct query *q);
 enum query_scope {
 	QUERY_MAIN,    /* told by main */
 	QUERY_WORKERS, /* by each worker */
-	QUERY_HOME,    /* by the home of the client that "id" names */
+	QUERY_HOME,    /* by the executor of the client that "id" names */
 };
 
 struct command {
@@ -36,7 +36,7 @@ struct command {
 };
 
 struct query {
-	struct post post;
+	struct task task;
 	struct control *control;
 	struct control_conn *conn; /* NULL: it has gone */
 	const struct command *command;
@@ -57,7 +57,7 @@ struct query {
 
 struct control {
 	struct loop *loop;
-	struct home *home;
+	struct executor *executor;
 	struct server *server;
 	struct control_hooks hooks;
 	struct conf_listener address;

@@ -68,7 +68,7 @@ static void put_load(struct buf *out, const struct session *s)
 static void put_client(struct buf *out, const struct session *s)
 {
 	const struct conn *c = s->conn;
-	uint64_t now_ms = s->worker->home.now_ms;
+	uint64_t now_ms = s->worker->executor.now_ms;
 	char peer[STREAM_PEER_TEXT], since[CLOCK_TEXT_MAX];
 
 	if (c == NULL || !is_accepted(c))
@@ -90,7 +90,7 @@ static void put_client(struct buf *out, const struct session *s)
 /* Seconds until it ends, where that is certain. */
 static void put_end(struct buf *out, const struct session *s)
 {
-	uint64_t now_ms = s->worker->home.now_ms, due_ms = s->expiry_timer.due_ms;
+	uint64_t now_ms = s->worker->executor.now_ms, due_ms = s->expiry_timer.due_ms;
 
 	if (s->conn != NULL || !timer_is_armed(&s->expiry_timer))
 		json_str(out, "ends_in_s", NULL);

@@ -54,10 +54,11 @@ static void put_writer(struct buf *out, const struct msg *msg)
 
 static void put_owner(struct query *q, const struct msg *msg)
 {
-	const struct home *home = q->control->home;
+	const struct executor *executor = q->control->executor;
 	struct buf key = {0};
 
-	retain_owner(q->control->server->retain, home->index, msg_topic(msg), home->now_ms, &key);
+	retain_owner(q->control->server->retain, executor->index, msg_topic(msg), executor->now_ms,
+	             &key);
 	put_user(&q->out, "owner", identity_key_name(buf_slice(&key)));
 	buf_fini(&key);
 }
@@ -75,7 +76,8 @@ static void put_value(struct query *q, const struct msg *msg)
 	if (msg->expires_ms == MSG_NEVER)
 		json_str(out, "expires_in_s", NULL);
 	else
-		json_number(out, "expires_in_s", msg_expiry_left_s(msg, q->control->home->now_ms));
+		json_number(out, "expires_in_s",
+		            msg_expiry_left_s(msg, q->control->executor->now_ms));
 	json_close(out);
 }
 
@@ -94,13 +96,14 @@ static bool begin_retained(struct query *q)
 
 bool control_tell_retained(struct query *q)
 {
-	const struct home *home = q->control->home;
+	const struct executor *executor = q->control->executor;
 	struct values values = {.count = 0};
 	bool more;
 
 	if (q->cursor == NULL && !begin_retained(q))
 		return false;
-	more = retain_replay(q->cursor, home->index, home->now_ms, SLICE_VALUES, on_value, &values);
+	more = retain_replay(q->cursor, executor->index, executor->now_ms, SLICE_VALUES, on_value,
+	                     &values);
 	for (size_t i = 0; i < values.count; i++) {
 		put_value(q, values.messages[i]);
 		msg_unref(&values.messages[i]);

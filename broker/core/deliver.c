@@ -168,9 +168,9 @@ static void deliver_refused(struct worker *w, const struct record *record, struc
 }
 
 /* design.md section 5, point 10. D1 */
-void deliver_queued(void *home_arg, const struct record *record, bool kept)
+void deliver_queued(void *executor_arg, const struct record *record, bool kept)
 {
-	struct worker *w = home_arg;
+	struct worker *w = executor_arg;
 	struct target_item item = {.session_id = record->session_id,
 	                           .group_id = record->group_id,
 	                           .position = kept ? record->number : 0,

@@ -18,12 +18,12 @@ struct delivery {
 	struct subids ids; /* borrowed */
 };
 
-/* Deliver to every live subscriber of these filters at this home. */
+/* Deliver to every live subscriber of these filters at this executor. */
 void deliver_live(struct worker *w, struct msg *msg, const uint64_t *filter_ids, size_t count);
 /* Deliver to one session by id. */
 void deliver_target(struct worker *w, struct msg *msg, const struct target_item *item);
 /* A queue record is durable, or was refused (journal_queued_fn). */
-void deliver_queued(void *home_arg, const struct record *record, bool kept);
+void deliver_queued(void *executor_arg, const struct record *record, bool kept);
 
 /* Deliver `msg` to this session, now or later: receive ACL of this moment, window, queue.
  * [MQTT-4.5.0-1] Borrows msg (takes its own reference). Never fails: a full queue drops by policy.

@@ -40,7 +40,7 @@ void session_log_denial(struct session *s, enum denial_kind kind, struct slice t
 	size_t len;
 
 	count(&s->worker->counters.denials);
-	if (!log_limit_pass(limit_of(s, rule), s->worker->home.now_ms + 1, WINDOW_MS, 1,
+	if (!log_limit_pass(limit_of(s, rule), s->worker->executor.now_ms + 1, WINDOW_MS, 1,
 	                    &suppressed))
 		return;
 	len = acl_verdict_text(acl, verdict, text, sizeof(text));

@@ -42,7 +42,7 @@ static bool is_first_login(const struct exchange *e)
 
 static void exchange_free(struct exchange *e)
 {
-	home_timer_disarm(&e->conn->worker->home, &e->timer);
+	executor_timer_disarm(&e->conn->worker->executor, &e->timer);
 	crypto_wipe(e->connect.data, e->connect.len);
 	buf_fini(&e->connect);
 	scram_fini(&e->scram);
@@ -160,7 +160,7 @@ static void tell(struct exchange *e)
 	uint64_t wait_ms;
 
 	if (a != NULL && !authenticator_pass(a, address, accepted, &wait_ms)) {
-		home_timer_arm(&c->worker->home, &e->timer, wait_ms);
+		executor_timer_arm(&c->worker->executor, &e->timer, wait_ms);
 		return;
 	}
 	if (!admission_holds(c)) {
@@ -176,12 +176,12 @@ static void tell(struct exchange *e)
 		fail_login(e, why, NULL);
 }
 
-static void on_timer(struct timer *timer, void *home_arg)
+static void on_timer(struct timer *timer, void *executor_arg)
 {
 	struct exchange *e = container_of(timer, struct exchange, timer);
 	struct conn *c = e->conn;
 
-	(void)home_arg;
+	(void)executor_arg;
 	if (e->step == EXCHANGE_TOLD_LATER) {
 		tell(e);
 		conn_continue(c);
@@ -310,7 +310,7 @@ static void on_final(struct exchange *e, struct slice message)
 		fail_login(e, wrong, wrong);
 		return;
 	}
-	home_timer_disarm(&e->conn->worker->home, &e->timer);
+	executor_timer_disarm(&e->conn->worker->executor, &e->timer);
 	e->step = EXCHANGE_TOLD_LATER;
 	tell(e);
 }
@@ -340,7 +340,7 @@ static struct exchange *exchange_new(struct conn *c)
 	e->conn = c;
 	e->timer.fire = on_timer;
 	e->why = "";
-	home_timer_arm(&w->home, &e->timer, worker_limits(w, c)->connect_timeout_ms);
+	executor_timer_arm(&w->executor, &e->timer, worker_limits(w, c)->connect_timeout_ms);
 	return e;
 }
 
@@ -368,7 +368,7 @@ enum reason exchange_begin(struct conn *c, const struct frame *f, const struct c
 		c->max_packet_bytes = p->max_packet_bytes;
 	c->arrival = ++w->next_arrival;
 	c->state = CONN_AUTHENTICATING;
-	home_timer_disarm(&w->home, &c->timer);
+	executor_timer_disarm(&w->executor, &c->timer);
 	e = exchange_new(c);
 	c->exchange = e;
 	buf_put(&e->connect, c->in.data, f->size_bytes);

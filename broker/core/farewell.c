@@ -20,7 +20,7 @@ void farewell_forget(struct conn *c)
 		return;
 	c->farewell->conn = NULL;
 	c->farewell = NULL;
-	home_timer_disarm(&c->worker->home, &c->timer);
+	executor_timer_disarm(&c->worker->executor, &c->timer);
 }
 
 static void close_now(struct conn *c, uint64_t flush_ms)
@@ -29,12 +29,12 @@ static void close_now(struct conn *c, uint64_t flush_ms)
 	stream_close(c->stream, flush_ms);
 }
 
-static void on_gone(struct journal_group *group, int status, void *home_arg)
+static void on_gone(struct journal_group *group, int status, void *executor_arg)
 {
 	struct farewell *f = journal_group_context(group);
 
 	(void)status;
-	(void)home_arg;
+	(void)executor_arg;
 	if (f->conn != NULL)
 		close_now(f->conn, f->flush_ms);
 	free(f);
@@ -49,7 +49,7 @@ bool farewell_begin(struct conn *c, uint64_t flush_ms)
 	c->farewell = xnew(c->farewell);
 	c->farewell->conn = c;
 	c->farewell->flush_ms = flush_ms;
-	home_timer_arm(&w->home, &c->timer, WAIT_MS);
+	executor_timer_arm(&w->executor, &c->timer, WAIT_MS);
 	keep_commit_for(w, on_gone, c->farewell);
 	return true;
 }

@@ -1,6 +1,6 @@
-/* Facts from home to home: parcels of messages, built during a turn, posted at its end (or before a
- * topic's stripe is let go).  The own home gets its share at once, where the order permits.  Bytes
- * in flight are counted per pair of homes: back-pressure.  design.md section 3. */
+/* Facts from home to home: parcels of messages, built during a turn, sent at its end (or before a
+ * topic's stripe is let go).  The own executor gets its share at once, where the order permits.
+ * Bytes in flight are counted per pair of executors: back-pressure.  design.md section 3. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -15,7 +15,7 @@ struct parcel_item {
 };
 
 struct parcel {
-	struct post post;
+	struct task task;
 	struct worker *from, *to;
 	size_t bytes;
 	struct parcel_item *items;
@@ -49,13 +49,13 @@ static bool flow_turns(struct flow *flow, int from, int to)
 
 static void account_arrival(struct parcel *p)
 {
-	struct flow *flow = &p->from->flows[p->to->home.index];
+	struct flow *flow = &p->from->flows[p->to->executor.index];
 	size_t left = atomic_fetch_sub(&flow->bytes, p->bytes) - p->bytes;
 
 	if (p->from == p->to)
 		p->from->own_in_flight--;
 	if (left < FLOW_LOW && flow_turns(flow, FLOW_STALLED, FLOW_WAKING))
-		home_post(&p->from->home, &flow->low);
+		executor_send(&p->from->executor, &flow->low);
 }
 
 static void open_item(struct worker *w, const struct parcel *p, struct parcel_item *item)
@@ -69,10 +69,10 @@ static void open_item(struct worker *w, const struct parcel *p, struct parcel_it
 	msg_unref(&item->msg);
 }
 
-static void on_parcel(struct post *post, void *home_arg)
+static void on_parcel(struct task *task, void *executor_arg)
 {
-	struct parcel *p = container_of(post, struct parcel, post);
-	struct worker *w = home_arg;
+	struct parcel *p = container_of(task, struct parcel, task);
+	struct worker *w = executor_arg;
 
 	for (size_t i = 0; i < p->item_count; i++)
 		open_item(w, p, &p->items[i]);
@@ -82,19 +82,19 @@ static void on_parcel(struct post *post, void *home_arg)
 
 /* --- at the sender --- */
 
-static struct parcel *parcel_to(struct worker *w, unsigned home)
+static struct parcel *parcel_to(struct worker *w, unsigned executor)
 {
-	struct parcel *p = w->outbox[home];
+	struct parcel *p = w->outbox[executor];
 
 	if (p != NULL)
 		return p;
 	p = xnew(p);
-	p->post.run = on_parcel;
+	p->task.run = on_parcel;
 	p->from = w;
-	p->to = w->server->workers[home];
+	p->to = w->server->workers[executor];
 	if (p->from == p->to)
 		w->own_in_flight++;
-	w->outbox[home] = p;
+	w->outbox[executor] = p;
 	return p;
 }
 
@@ -109,18 +109,18 @@ static struct parcel_item *parcel_add(struct parcel *p, enum item_kind kind, str
 	return item;
 }
 
-static bool goes_directly(const struct worker *w, unsigned home, bool through_inbox)
+static bool goes_directly(const struct worker *w, unsigned executor, bool through_mailbox)
 {
-	return home == w->home.index && !through_inbox && w->own_in_flight == 0;
+	return executor == w->executor.index && !through_mailbox && w->own_in_flight == 0;
 }
 
 static void live_to_own(struct worker *w, struct msg *msg, const struct route_match *match)
 {
-	uint64_t bit = (uint64_t)1 << w->home.index;
+	uint64_t bit = (uint64_t)1 << w->executor.index;
 	size_t count = 0;
 
 	for (size_t i = 0; i < match->filter_count; i++) {
-		if ((match->filters[i].homes & bit) == 0)
+		if ((match->filters[i].executors & bit) == 0)
 			continue;
 		w->ids = grow(w->ids, count, &w->id_cap, sizeof(*w->ids));
 		w->ids[count++] = match->filters[i].filter_id;
@@ -128,16 +128,16 @@ static void live_to_own(struct worker *w, struct msg *msg, const struct route_ma
 	deliver_live(w, msg, w->ids, count);
 }
 
-static void live_to_home(struct worker *w, struct msg *msg, const struct route_match *match,
-                         unsigned home)
+static void live_to_worker(struct worker *w, struct msg *msg, const struct route_match *match,
+                           unsigned executor)
 {
-	struct parcel *p = parcel_to(w, home);
+	struct parcel *p = parcel_to(w, executor);
 	struct parcel_item *item = parcel_add(p, ITEM_LIVE, msg);
-	uint64_t bit = (uint64_t)1 << home;
+	uint64_t bit = (uint64_t)1 << executor;
 
 	item->first = (uint32_t)p->id_count;
 	for (size_t i = 0; i < match->filter_count; i++) {
-		if ((match->filters[i].homes & bit) == 0)
+		if ((match->filters[i].executors & bit) == 0)
 			continue;
 		p->ids = grow(p->ids, p->id_count, &p->id_cap, sizeof(*p->ids));
 		p->ids[p->id_count++] = match->filters[i].filter_id;
@@ -146,31 +146,31 @@ static void live_to_home(struct worker *w, struct msg *msg, const struct route_m
 }
 
 void handover_live(struct worker *w, struct msg *msg, const struct route_match *match,
-                   bool through_inbox)
+                   bool through_mailbox)
 {
-	for (uint64_t homes = match->homes; homes != 0; homes &= homes - 1) {
-		unsigned home = (unsigned)__builtin_ctzll(homes);
+	for (uint64_t executors = match->executors; executors != 0; executors &= executors - 1) {
+		unsigned executor = (unsigned)__builtin_ctzll(executors);
 
-		if (!goes_directly(w, home, through_inbox))
-			live_to_home(w, msg, match, home);
+		if (!goes_directly(w, executor, through_mailbox))
+			live_to_worker(w, msg, match, executor);
 	}
 	/* Last: delivering at home may use the match again. */
-	if ((match->homes >> w->home.index & 1) != 0 &&
-	    goes_directly(w, w->home.index, through_inbox))
+	if ((match->executors >> w->executor.index & 1) != 0 &&
+	    goes_directly(w, w->executor.index, through_mailbox))
 		live_to_own(w, msg, match);
 }
 
 void handover_target(struct worker *w, struct msg *msg, const struct target_item *item,
-                     bool through_inbox)
+                     bool through_mailbox)
 {
 	struct parcel *p;
 	struct parcel_item *entry;
 
-	if (goes_directly(w, item->home, through_inbox)) {
+	if (goes_directly(w, item->executor, through_mailbox)) {
 		deliver_target(w, msg, item);
 		return;
 	}
-	p = parcel_to(w, item->home);
+	p = parcel_to(w, item->executor);
 	entry = parcel_add(p, item->group_id == 0 ? ITEM_TARGET : ITEM_SHARE, msg);
 	p->targets = grow(p->targets, p->target_count, &p->target_cap, sizeof(*p->targets));
 	entry->first = (uint32_t)p->target_count;
@@ -191,7 +191,7 @@ void handover_stall(struct worker *w, struct flow *flow)
 
 static void account_departure(struct worker *w, struct parcel *p)
 {
-	struct flow *flow = &w->flows[p->to->home.index];
+	struct flow *flow = &w->flows[p->to->executor.index];
 
 	atomic_fetch_add(&flow->bytes, p->bytes);
 	if (p->from != p->to)
@@ -201,14 +201,14 @@ static void account_departure(struct worker *w, struct parcel *p)
 void handover_flush(struct worker *w)
 {
 	w->outbox_kept = false;
-	for (unsigned home = 0; home < w->server->worker_count; home++) {
-		struct parcel *p = w->outbox[home];
+	for (unsigned executor = 0; executor < w->server->worker_count; executor++) {
+		struct parcel *p = w->outbox[executor];
 
 		if (p == NULL)
 			continue;
-		w->outbox[home] = NULL;
+		w->outbox[executor] = NULL;
 		account_departure(w, p);
-		home_post(&p->to->home, &p->post);
+		executor_send(&p->to->executor, &p->task);
 	}
 }
 
@@ -216,7 +216,7 @@ bool handover_share_has_online(struct worker *w, uint64_t group_id, uint64_t but
 {
 	struct route_target next;
 
-	return route_share_pick(w->server->route, w->home.index, group_id, &but, 1, &next) &&
+	return route_share_pick(w->server->route, w->executor.index, group_id, &but, 1, &next) &&
 	       next.online;
 }
 
@@ -226,7 +226,7 @@ static void lost_to_group(struct worker *w)
 	uint32_t suppressed;
 
 	count(&w->counters.messages_dropped);
-	if (log_limit_pass(&w->share_limit, w->home.now_ms + 1, 10000, 1, &suppressed))
+	if (log_limit_pass(&w->share_limit, w->executor.now_ms + 1, 10000, 1, &suppressed))
 		LOG(MESSAGE_DROPPED, F_STR("client_id", ""), F_STR("user", ""),
 		    F_STR("cause", "no member of a shared subscription may have it, or has room"),
 		    F_NUM("dropped", suppressed + 1));
@@ -261,14 +261,14 @@ void handover_share_again(struct worker *w, struct msg *msg, struct target_item 
 	struct target_item again = *item;
 	bool found;
 
-	if (msg_is_expired(msg, w->home.now_ms)) { /* [MQTT5-3.3.2-5] */
+	if (msg_is_expired(msg, w->executor.now_ms)) { /* [MQTT5-3.3.2-5] */
 		keep_queue_done(w, item->session_id, item->position);
 		return;
 	}
 	if (again.tried_count < KEPT_TRIED_MAX)
 		again.tried[again.tried_count++] = tried;
 	found = again.tried_count < KEPT_TRIED_MAX &&
-	        route_share_pick(w->server->route, w->home.index, item->group_id, again.tried,
+	        route_share_pick(w->server->route, w->executor.index, item->group_id, again.tried,
 	                         again.tried_count, &next);
 	if (!found) {
 		lost_to_group(w);
@@ -278,7 +278,7 @@ void handover_share_again(struct worker *w, struct msg *msg, struct target_item 
 	again.session_id = next.session_id;
 	again.position = 0;
 	again.stored = false;
-	again.home = next.home;
+	again.executor = next.executor;
 	again.qos = next.options.qos;
 	again.retain_as_published = next.options.retain_as_published;
 	again.durable = next.durable;

@@ -90,7 +90,7 @@ static void drain_free(struct conn *c)
 
 	if (d == NULL)
 		return;
-	home_timer_disarm(&c->worker->home, &d->timer);
+	executor_timer_disarm(&c->worker->executor, &d->timer);
 	free(d);
 	c->limit.drain = NULL;
 }
@@ -101,13 +101,13 @@ static void fail(struct conn *c)
 	          "the store is full, and messages were skipped: connect again to send them");
 }
 
-static void on_timer(struct timer *timer, void *home_arg)
+static void on_timer(struct timer *timer, void *executor_arg)
 {
 	struct drain *d = container_of(timer, struct drain, timer);
 	struct conn *c = d->conn;
-	uint64_t now_ms = c->worker->home.now_ms, idle_ms, total_ms;
+	uint64_t now_ms = c->worker->executor.now_ms, idle_ms, total_ms;
 
-	(void)home_arg;
+	(void)executor_arg;
 	if ((c->pauses & ~CONN_PAUSE_BACKLOG) != 0) /* we do not read */
 		d->heard_ms = now_ms;
 	idle_ms = d->heard_ms + DRAIN_IDLE_MS;
@@ -115,7 +115,8 @@ static void on_timer(struct timer *timer, void *home_arg)
 	if (now_ms >= idle_ms || now_ms >= total_ms)
 		fail(c);
 	else
-		timer_arm(&c->worker->home.timers, timer, idle_ms < total_ms ? idle_ms : total_ms);
+		timer_arm(&c->worker->executor.timers, timer,
+		          idle_ms < total_ms ? idle_ms : total_ms);
 }
 
 static void drain_begin(struct conn *c)
@@ -137,8 +138,8 @@ static void skip(struct conn *c, const struct frame *f)
 
 	if (!d->skips) {
 		d->skips = true;
-		d->since_ms = d->heard_ms = w->home.now_ms;
-		home_timer_arm(&w->home, &d->timer, DRAIN_IDLE_MS);
+		d->since_ms = d->heard_ms = w->executor.now_ms;
+		executor_timer_arm(&w->executor, &d->timer, DRAIN_IDLE_MS);
 	}
 	count(&w->counters.packets_received);
 	if (f->type == PACKET_PUBLISH && publish_frame_qos(f) == 0)
@@ -179,7 +180,7 @@ bool input_limit_admits(struct conn *c, const struct frame *f)
 
 void input_limit_heard(struct conn *c)
 {
-	c->limit.drain->heard_ms = c->worker->home.now_ms;
+	c->limit.drain->heard_ms = c->worker->executor.now_ms;
 }
 
 /* Nothing of its session waits to be sent or acknowledged. */

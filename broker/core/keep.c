@@ -1,4 +1,4 @@
-/* Facts of a home, gathered into groups. */
+/* Facts of an executor, gathered into groups. */
 #include "core/keep.h"
 
 #include "core/kept.h"
@@ -192,7 +192,8 @@ void keep_add_queue(struct worker *w, struct journal_group *group, const struct 
 	struct record record = {.kind = RECORD_QUEUE,
 	                        .session_id = item->session_id,
 	                        .group_id = item->group_id,
-	                        .home = tell ? &w->server->workers[item->home]->home : NULL,
+	                        .executor =
+	                            tell ? &w->server->workers[item->executor]->executor : NULL,
 	                        .msg = msg};
 	struct buf value = {0};
 
@@ -276,7 +277,7 @@ static void append(struct worker *w, struct journal_group **group, enum journal_
                    uint64_t *first_position)
 {
 	w->work += 2 + journal_group_count(*group);
-	journal_append(w->server->journal, &w->home, group, urgency, first_position);
+	journal_append(w->server->journal, &w->executor, group, urgency, first_position);
 }
 
 void keep_flush(struct worker *w)
@@ -302,11 +303,11 @@ void keep_commit_for(struct worker *w, journal_done_fn *done, void *context)
 	keep_append(w, &group, JOURNAL_NOW, NULL);
 }
 
-static void on_committed(struct journal_group *group, int status, void *home_arg)
+static void on_committed(struct journal_group *group, int status, void *executor_arg)
 {
 	struct receipt *receipt = journal_group_context(group);
 
-	(void)home_arg;
+	(void)executor_arg;
 	if (status == 0)
 		receipt_done(&receipt, REASON_SUCCESS, SLICE_EMPTY);
 	else

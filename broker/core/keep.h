@@ -1,7 +1,7 @@
-/* What must survive is written down here: records of a home gather in one group, which leaves with
- * the next promise made (keep_commit), before the next message is journaled (keep_append), or at
- * the end of the turn.  Where no journal keeps anything, all of this does nothing.  D1 to D6,
- * design.md section 5.  Thread: the home of what is kept. */
+/* What must survive is written down here: records of an executor gather in one group, which leaves
+ * with the next promise made (keep_commit), before the next message is journaled (keep_append), or
+ * at the end of the turn.  Where no journal keeps anything, all of this does nothing.  D1 to D6,
+ * design.md section 5.  Thread: the executor of what is kept. */
 #ifndef CORE_KEEP_H
 #define CORE_KEEP_H
 

@@ -5,9 +5,9 @@
 #include "core/deliver.h"
 
 /* Those that still wait are behind the others then. */
-static void on_timer(struct timer *timer, void *home_arg)
+static void on_timer(struct timer *timer, void *executor_arg)
 {
-	struct worker *w = home_arg;
+	struct worker *w = executor_arg;
 	unsigned left = w->memory_wait_count;
 
 	while (left-- > 0 && w->memory_waits != NULL) {
@@ -18,7 +18,7 @@ static void on_timer(struct timer *timer, void *home_arg)
 			session_pump(s);
 	}
 	if (w->memory_waits != NULL && !w->stopping)
-		home_timer_arm(&w->home, timer, MEMORY_WAIT_MS);
+		executor_timer_arm(&w->executor, timer, MEMORY_WAIT_MS);
 }
 
 void memory_wait_init(struct worker *w)
@@ -33,7 +33,7 @@ void memory_wait(struct session *s)
 	if (s->waits_for_memory || s->conn == NULL || w->stopping)
 		return;
 	if (!timer_is_armed(&w->memory_timer))
-		home_timer_arm(&w->home, &w->memory_timer, MEMORY_WAIT_MS);
+		executor_timer_arm(&w->executor, &w->memory_timer, MEMORY_WAIT_MS);
 	s->waits_for_memory = true;
 	w->memory_wait_count++;
 	DL_APPEND2(w->memory_waits, s, memory_prev, memory_next);

@@ -174,7 +174,7 @@ static void fill_packet(const struct session *s, const struct msg *msg, const st
 	out->subscription_id_count = subids_count(&d->ids);
 	if (msg->expires_ms != MSG_NEVER) {
 		out->has_expiry = true; /* what is left of it [MQTT5-3.3.2-6] */
-		out->expiry_s = msg_expiry_left_s(msg, s->worker->home.now_ms);
+		out->expiry_s = msg_expiry_left_s(msg, s->worker->executor.now_ms);
 	}
 }
 
@@ -251,7 +251,7 @@ void session_count_drop(struct session *s, const char *cause)
 
 	s->dropped++;
 	count(&s->worker->counters.messages_dropped);
-	if (log_limit_pass(&session_told(s)->dropped, s->worker->home.now_ms + 1, 10000, 1,
+	if (log_limit_pass(&session_told(s)->dropped, s->worker->executor.now_ms + 1, 10000, 1,
 	                   &suppressed))
 		LOG(MESSAGE_DROPPED, F_TEXT("client_id", session_client_id(s)),
 		    F_TEXT("user", session_user(s)), F_STR("cause", cause),
@@ -397,7 +397,7 @@ static void withdraw(struct session *s, struct outgoing *o)
 static void write_sent(struct session *s, struct outgoing *o)
 {
 	struct delivery d = outgoing_delivery(o);
-	bool expired = !o->sent && msg_is_expired(o->msg, s->worker->home.now_ms);
+	bool expired = !o->sent && msg_is_expired(o->msg, s->worker->executor.now_ms);
 	struct publish_out p;
 
 	fill_packet(s, o->msg, &d, o->qos, &p);
@@ -415,10 +415,10 @@ static void write_sent(struct session *s, struct outgoing *o)
 	write_publish(s, o->msg, &p);
 }
 
-static void on_sent_kept(struct journal_group *group, int status, void *home_arg)
+static void on_sent_kept(struct journal_group *group, int status, void *executor_arg)
 {
 	const struct record *record = journal_group_at(group, journal_group_count(group) - 1);
-	struct session *s = session_find_by_id(home_arg, record->session_id);
+	struct session *s = session_find_by_id(executor_arg, record->session_id);
 	struct kept_sent kept;
 	struct outgoing *o;
 
@@ -603,7 +603,7 @@ void send_release(struct session *s, uint16_t packet_id, enum reason reason, boo
 static void send_waiting(struct session *s, struct outgoing *o)
 {
 	outgoing_delete(s, &s->waiting, o);
-	if (!msg_is_expired(o->msg, s->worker->home.now_ms) &&
+	if (!msg_is_expired(o->msg, s->worker->executor.now_ms) &&
 	    receive_permitted(s, o->msg)) { /* [MQTT5-3.3.2-5] */
 		send_new(s, o);
 		return;

@@ -49,7 +49,7 @@ void parked_add(struct conn *c, const struct frame *f, struct slice packet)
 		return;
 	if (c->parked == NULL)
 		c->parked = xnew(c->parked);
-	buf_put_u64(c->parked, c->worker->home.now_ms);
+	buf_put_u64(c->parked, c->worker->executor.now_ms);
 	buf_put_slice(c->parked, packet);
 	c->limit.deferred += publish_frame_qos(f) > 0;
 }

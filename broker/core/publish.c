@@ -230,7 +230,8 @@ struct acl_verdict publish_judge(struct worker *w, const struct acl_subject *sub
 	if (!verdict.by_own)
 		return verdict;
 	foreign = *request;
-	retain_owner(w->server->retain, w->home.index, request->topic, w->home.now_ms, &owner);
+	retain_owner(w->server->retain, w->executor.index, request->topic, w->executor.now_ms,
+	             &owner);
 	if (owner.len > 0 && !slice_equal(buf_slice(&owner), user_key)) {
 		foreign.owner = ACL_OWNER_OTHER;
 		verdict = acl_check(subject, &foreign);

@@ -62,7 +62,7 @@ struct target_item {
 	uint64_t session_id;
 	uint64_t group_id; /* ITEM_SHARE */
 	uint64_t position; /* in the session's queue on disk, 0: not there */
-	uint16_t home;
+	uint16_t executor;
 	uint8_t qos;
 	bool retain_as_published;
 	bool durable;
@@ -73,12 +73,12 @@ struct target_item {
 	uint64_t tried[KEPT_TRIED_MAX]; /* members of the group that did not take it */
 };
 
-/* Give the live part of a match to all homes: the own one at once where the order permits, others
- * with the next parcel. */
+/* Give the live part of a match to all executors: the own one at once where the order permits,
+ * others with the next parcel. */
 void handover_live(struct worker *w, struct msg *msg, const struct route_match *match,
-                   bool through_inbox);
+                   bool through_mailbox);
 void handover_target(struct worker *w, struct msg *msg, const struct target_item *item,
-                     bool through_inbox);
+                     bool through_mailbox);
 /* Send all parcels that were begun; before the stripe of a retained change is released, and at the
  * end of each turn. */
 void handover_flush(struct worker *w);

@@ -118,7 +118,7 @@ static void tell_memory(struct worker *w, const struct session *s, const char *p
 	uint32_t suppressed;
 
 	count(&w->counters.memory_refused);
-	if (log_limit_pass(&w->memory_limit, w->home.now_ms + 1, 10000, 5, &suppressed))
+	if (log_limit_pass(&w->memory_limit, w->executor.now_ms + 1, 10000, 5, &suppressed))
 		LOG(MEMORY_REFUSED,
 		    F_TEXT("client_id", s == NULL ? SLICE_EMPTY : session_client_id(s)),
 		    F_TEXT("user", s == NULL ? SLICE_EMPTY : session_user(s)), F_STR("peer", peer),
@@ -196,7 +196,7 @@ bool quota_address_take(struct worker *w, struct stream *stream, const struct co
 	if (tally_take(&w->server->address_connections, stream_peer_key(stream),
 	               max_of(l->limits.connections_per_address)))
 		return true;
-	if (!log_limit_pass(&w->quota_limit, w->home.now_ms + 1, 10000, 5, &suppressed))
+	if (!log_limit_pass(&w->quota_limit, w->executor.now_ms + 1, 10000, 5, &suppressed))
 		return false;
 	stream_peer_text(stream, peer, sizeof(peer));
 	LOG(CONNECTION_DROPPED, F_STR("peer", peer), F_STR("listener", l->bind),
@@ -238,7 +238,7 @@ void quota_tell_refused(const struct session *s, struct slice topic, const char 
 
 	count(&w->counters.messages_dropped);
 	count(&w->counters.retained_refused);
-	if (log_limit_pass(&w->quota_limit, w->home.now_ms + 1, 10000, 5, &suppressed))
+	if (log_limit_pass(&w->quota_limit, w->executor.now_ms + 1, 10000, 5, &suppressed))
 		LOG(RETAIN_REFUSED, F_TEXT("client_id", session_client_id(s)),
 		    F_TEXT("user", session_user(s)), F_TEXT("topic", topic), F_STR("cause", cause),
 		    F_NUM("suppressed", suppressed));

@@ -15,7 +15,7 @@
 
 struct reloader {
 	struct server *server;
-	struct home *home;
+	struct executor *executor;
 	struct policy *policy;
 	struct policy *replaced; /* until all workers have the new one */
 	struct tls_tickets *tickets;
@@ -137,7 +137,7 @@ static void adopt(struct reloader *r, struct policy *next, struct adopt_sockets 
 	if (r->server->authenticator != NULL)
 		authenticator_use(r->server->authenticator, next->users);
 	r->under_way = true;
-	adopt_start(r->server, r->home, next, sockets, on_adopted, r);
+	adopt_start(r->server, r->executor, next, sockets, on_adopted, r);
 }
 
 /* --- what never waits: users and revocations, with the ACL in force --- */
@@ -264,25 +264,25 @@ bool reloader_reload(struct reloader *r, enum reload_cause cause)
 
 /* --- noticing --- */
 
-static void on_watch(struct timer *timer, void *home_arg)
+static void on_watch(struct timer *timer, void *executor_arg)
 {
 	struct reloader *r = container_of(timer, struct reloader, watch_timer);
 
-	(void)home_arg;
+	(void)executor_arg;
 	if (!r->under_way && watchlist_changed_and_rested(&r->watchlist))
 		reloader_reload(r, RELOAD_NOTICED);
-	home_timer_arm(r->home, timer, WATCH_MS);
+	executor_timer_arm(r->executor, timer, WATCH_MS);
 }
 
 /* --- life --- */
 
-struct reloader *reloader_new(struct server *server, struct home *main_home, struct policy *first,
-                              struct tls_tickets *tickets)
+struct reloader *reloader_new(struct server *server, struct executor *main_executor,
+                              struct policy *first, struct tls_tickets *tickets)
 {
 	struct reloader *r = xnew(r);
 
 	r->server = server;
-	r->home = main_home;
+	r->executor = main_executor;
 	r->policy = policy_ref(first);
 	r->tickets = tickets;
 	r->conf_path = xstrdup(first->conf->path);
@@ -305,7 +305,7 @@ void reloader_free(struct reloader *r)
 void reloader_stop(struct reloader *r)
 {
 	r->stopped = true;
-	home_timer_disarm(r->home, &r->watch_timer);
+	executor_timer_disarm(r->executor, &r->watch_timer);
 }
 
 static void on_first_adopted(void *arg)
@@ -315,7 +315,7 @@ static void on_first_adopted(void *arg)
 	r->under_way = false;
 	r->opened(r->opened_arg);
 	if (!r->stopped)
-		home_timer_arm(r->home, &r->watch_timer, WATCH_MS);
+		executor_timer_arm(r->executor, &r->watch_timer, WATCH_MS);
 }
 
 bool reloader_open(struct reloader *r, adopt_done_fn *done, void *arg)
@@ -333,7 +333,7 @@ bool reloader_open(struct reloader *r, adopt_done_fn *done, void *arg)
 	r->opened = done;
 	r->opened_arg = arg;
 	r->under_way = true;
-	adopt_start(r->server, r->home, r->policy, &sockets, on_first_adopted, r);
+	adopt_start(r->server, r->executor, r->policy, &sockets, on_first_adopted, r);
 	return true;
 }
 

@@ -16,8 +16,8 @@ enum reload_cause {
 };
 
 /* `first`: the policy the server was made with. Begins to watch its files. */
-struct reloader *reloader_new(struct server *server, struct home *main_home, struct policy *first,
-                              struct tls_tickets *tickets);
+struct reloader *reloader_new(struct server *server, struct executor *main_executor,
+                              struct policy *first, struct tls_tickets *tickets);
 void reloader_free(struct reloader *r);
 /* No more reloads: the broker stops. */
 void reloader_stop(struct reloader *r);

@@ -251,8 +251,8 @@ static size_t read_slice(struct session *s, struct replay *r, size_t budget)
 	struct worker *w = s->worker;
 	struct slice_of_values slice = {.worker = w};
 	struct delivery d = delivery_of(r);
-	bool more =
-	    retain_replay(r->cursor, w->home.index, w->home.now_ms, budget, on_value, &slice);
+	bool more = retain_replay(r->cursor, w->executor.index, w->executor.now_ms, budget,
+	                          on_value, &slice);
 
 	w->fan_out = false;
 	for (size_t i = 0; i < slice.count; i++) {
@@ -385,7 +385,7 @@ void replay_wake(struct session *s)
 static bool gives_nothing(const struct worker *w, struct slice filter, uint64_t until)
 {
 	return !topic_has_wildcard(filter) &&
-	       !retain_has(w->server->retain, w->home.index, filter, until);
+	       !retain_has(w->server->retain, w->executor.index, filter, until);
 }
 
 static bool is_to_be_kept(const struct session *s, const struct subscription *sub)

@@ -34,7 +34,7 @@ static uint64_t monotonic(const struct restore *r, uint64_t time_ms)
 /* On the monotonic clock, which may not have begun then: modulo 2^64. */
 static uint64_t since(const struct restore *r, const struct worker *w, uint64_t time_ms)
 {
-	return w->home.now_ms - (r->now_ms - time_ms);
+	return w->executor.now_ms - (r->now_ms - time_ms);
 }
 
 /* --- retained values --- */
@@ -79,7 +79,7 @@ static bool on_session(void *arg, uint64_t session_id, struct slice value)
 	if (!kept_session_read(value, &kept))
 		return false;
 	identity = identity_of(&kept.user);
-	w = server_home_of(r->server, kept.client_id);
+	w = server_owner_of(r->server, kept.client_id);
 	if (session_find(w, identity->key, kept.client_id) != NULL) {
 		identity_unref(&identity);
 		return false;
@@ -105,9 +105,9 @@ static bool on_subscription(void *arg, uint64_t session_id, uint64_t number, str
 
 	if (s == NULL || !kept_subscription_read(value, &kept))
 		return false;
-	home_enter(&s->worker->home);
+	executor_enter(&s->worker->executor);
 	subscription_restore(s, number, kept.filter, &kept.options, kept.id);
-	home_leave();
+	executor_leave();
 	r->counts->subscriptions++;
 	return true;
 }
@@ -196,9 +196,9 @@ static bool on_replay(void *arg, uint64_t session_id, uint64_t number, struct sl
 	if (sub == NULL || !kept_replay_read(value, &kept))
 		return false;
 	retain_advance(r->server->retain, kept.until);
-	home_enter(&s->worker->home);
+	executor_enter(&s->worker->executor);
 	stays = replay_restore(s, sub, kept.until);
-	home_leave();
+	executor_leave();
 	return stays;
 }
 
@@ -208,7 +208,7 @@ static bool on_replay(void *arg, uint64_t session_id, uint64_t number, struct sl
 static struct session *session_for_will(struct restore *r, uint64_t session_id,
                                         const struct kept_will *kept)
 {
-	struct worker *w = server_home_of(r->server, kept->client_id);
+	struct worker *w = server_owner_of(r->server, kept->client_id);
 	struct identity *identity = identity_of(&kept->user);
 	struct session *s = NULL;
 
@@ -235,11 +235,11 @@ static bool on_will(void *arg, uint64_t session_id, struct msg *msg, struct slic
 		return false;
 	due_ms = kept.due_ms != 0 ? kept.due_ms : r->last_ms + (uint64_t)kept.delay_s * 1000;
 	monotonic_ms = monotonic(r, due_ms);
-	home_enter(&s->worker->home);
+	executor_enter(&s->worker->executor);
 	will_restore(s, msg_ref(msg), kept.delay_s, monotonic_ms);
 	if (kept.due_ms == 0 && monotonic_ms > 0)
 		keep_will(s, monotonic_ms); /* the same */
-	home_leave();
+	executor_leave();
 	r->counts->wills++;
 	return true;
 }
@@ -249,7 +249,7 @@ static bool on_will(void *arg, uint64_t session_id, struct msg *msg, struct slic
 /* [MQTT5-4.1.0-2] */
 static bool is_over(const struct session *s)
 {
-	uint64_t away_ms = s->worker->home.now_ms - s->away_since_ms;
+	uint64_t away_ms = s->worker->executor.now_ms - s->away_since_ms;
 
 	if (!s->durable || s->expiry_s == 0)
 		return true;
@@ -265,13 +265,13 @@ static void settle(struct session *s)
 		return;
 	}
 	if (s->will != NULL &&
-	    (s->will->delay_s == 0 || s->will->delay.due_ms <= s->worker->home.now_ms))
+	    (s->will->delay_s == 0 || s->will->delay.due_ms <= s->worker->executor.now_ms))
 		will_fire(s);
 	session_judge_removal(s);
 	session_arm_expiry(s);
 }
 
-static void settle_home(struct worker *w)
+static void settle_executor(struct worker *w)
 {
 	struct table_walk walk = table_walk_of(&w->sessions_by_id);
 	size_t count = w->sessions_by_id.count;
@@ -280,19 +280,19 @@ static void settle_home(struct worker *w)
 
 	for (size_t i = 0; (s = table_walk_next(&walk)) != NULL; i++)
 		ids[i] = s->id;
-	home_enter(&w->home);
+	executor_enter(&w->executor);
 	for (size_t i = 0; i < count; i++)
 		settle(session_find_by_id(w, ids[i]));
 	keep_flush(w);
 	handover_flush(w);
-	home_leave();
+	executor_leave();
 	free(ids);
 }
 
 void restore_settle(struct server *server)
 {
 	for (unsigned i = 0; i < server->worker_count; i++)
-		settle_home(server->workers[i]);
+		settle_executor(server->workers[i]);
 }
 
 int restore_load(struct server *server, struct restored *out, char text[DISK_ERROR_TEXT])
@@ -312,9 +312,9 @@ int restore_load(struct server *server, struct restored *out, char text[DISK_ERR
 
 	*out = (struct restored){0};
 	for (unsigned i = 0; i < server->worker_count; i++)
-		home_update_now(&server->workers[i]->home);
+		executor_update_now(&server->workers[i]->executor);
 	r.last_ms = journal_last_time_ms(server->journal);
-	r.now_ms = journal_time_ms(server->journal, server->workers[0]->home.now_ms);
+	r.now_ms = journal_time_ms(server->journal, server->workers[0]->executor.now_ms);
 	rc = journal_restore(server->journal, &visitor, &r, text);
 	table_fini(&r.numbered);
 	return rc;

@@ -14,7 +14,7 @@ static struct target_item item_of(const struct route_target *t, uint64_t group_i
 {
 	struct target_item item = {.session_id = t->session_id,
 	                           .group_id = group_id,
-	                           .home = t->home,
+	                           .executor = t->executor,
 	                           .qos = t->options.qos,
 	                           .retain_as_published = t->options.retain_as_published,
 	                           .durable = t->durable,
@@ -188,7 +188,7 @@ static void change_retained(struct worker *w, struct publish_job *job, struct re
 		retain_put(change, job->msg);
 		return;
 	}
-	retain_delete(change, w->home.now_ms);
+	retain_delete(change, w->executor.now_ms);
 	if (!job->verdict.by_own)
 		retain_own(change, SLICE_EMPTY);
 }
@@ -202,7 +202,7 @@ static void change_and_hand_over(struct worker *w, struct publish_job *job)
 	handover_flush(w);
 }
 
-/* While the topic's stripe is held, everything is posted: inboxes see a topic's values in number
+/* While the topic's stripe is held, everything is sent: mailboxes see a topic's values in number
  * order. */
 static enum publish_outcome route_retained(struct worker *w, struct publish_job *job)
 {
@@ -210,8 +210,9 @@ static enum publish_outcome route_retained(struct worker *w, struct publish_job 
 	struct retain_change change;
 	enum publish_outcome outcome;
 
-	route_read_begin(server->route, w->home.index);
-	retain_begin(server->retain, w->home.index, msg_topic(job->msg), w->home.now_ms, &change);
+	route_read_begin(server->route, w->executor.index);
+	retain_begin(server->retain, w->executor.index, msg_topic(job->msg), w->executor.now_ms,
+	             &change);
 	outcome = judge_retained(w, job, &change);
 	if (outcome == PUBLISH_ROUTED) {
 		job->change = &change;
@@ -222,7 +223,7 @@ static enum publish_outcome route_retained(struct worker *w, struct publish_job 
 		job->change = NULL;
 	}
 	retain_end(&change);
-	route_read_end(server->route, w->home.index);
+	route_read_end(server->route, w->executor.index);
 	if (outcome == PUBLISH_FULL)
 		quota_tell_refused(job->session, msg_topic(job->msg), job->full);
 	return outcome;
@@ -236,11 +237,11 @@ enum publish_outcome publish_route(struct worker *w, struct publish_job *job)
 
 	if (job->msg->retain)
 		return route_retained(w, job);
-	route_read_begin(server->route, w->home.index);
+	route_read_begin(server->route, w->executor.index);
 	waits = keep_is_on(w) && has_to_wait(w, job);
 	if (!waits)
 		match(w, job->msg);
-	route_read_end(server->route, w->home.index);
+	route_read_end(server->route, w->executor.index);
 	if (waits)
 		return PUBLISH_LATER;
 	hand_over(w, job);

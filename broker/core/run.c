@@ -1,5 +1,5 @@
 /* The broker's life on one page: bind, start the workers, run, and stop in the order of design.md
- * section 6. Each stage of the stop is a post to every worker; main goes on when all have answered.
+ * section 6. Each stage of the stop is a task to every worker; main goes on when all have answered.
  * Thread: main's. */
 #include <errno.h>
 #include <signal.h>
@@ -31,7 +31,7 @@ struct worker_thread {
 };
 
 struct run {
-	struct home home;
+	struct executor executor;
 	struct loop *loop;
 	struct server *server;
 	struct reloader *reloader;
@@ -59,7 +59,7 @@ static void log_listening(const struct conf *conf)
 
 static void begin_stop(struct run *run)
 {
-	run->stop = stop_start(run->server, &run->home, run->loop);
+	run->stop = stop_start(run->server, &run->executor, run->loop);
 }
 
 static void on_opened(void *arg)
@@ -94,7 +94,7 @@ static int make_loops(struct run *run)
 	for (unsigned i = 0; i < run->server->worker_count && failed == 0; i++) {
 		struct worker *w = run->server->workers[i];
 
-		w->loop = loop_new(&w->home, &failed);
+		w->loop = loop_new(&w->executor, &failed);
 	}
 	return failed;
 }
@@ -137,7 +137,7 @@ static void on_stop_signal(void *arg, int signum)
 	notify_stopping();
 	reloader_stop(run->reloader);
 	control_stop(run->control);
-	home_timer_disarm(&run->home, &run->expiry_timer);
+	executor_timer_disarm(&run->executor, &run->expiry_timer);
 	ignore_more_signals();
 	loop_signals_close(run->loop);
 	if (run->opened)
@@ -162,16 +162,16 @@ static void on_audit_signal(void *arg, int signum)
 		LOG(CONFIG_ERROR, F_STR("where", "log.audit"), F_STR("error", strerror(-failed)));
 }
 
-static void on_expiry_timer(struct timer *timer, void *home_arg)
+static void on_expiry_timer(struct timer *timer, void *executor_arg)
 {
-	struct run *run = home_arg;
+	struct run *run = executor_arg;
 	const struct policy *policy = reloader_policy(run->reloader);
 
 	for (size_t i = 0; i < policy->conf->listener_count; i++) {
 		if (policy->tls[i] != NULL)
 			tls_context_log_expiry(policy->tls[i]);
 	}
-	home_timer_arm(&run->home, timer, DAY_MS);
+	executor_timer_arm(&run->executor, timer, DAY_MS);
 }
 
 static int watch_signals(struct run *run)
@@ -268,8 +268,8 @@ static struct run *run_new(struct policy *policy, struct tls_tickets *tickets,
 
 	run->server = server_new(policy, workers, journal);
 	run->threads = xcalloc(workers, sizeof(*run->threads));
-	home_init(&run->home, workers, NULL, run);
-	run->reloader = reloader_new(run->server, &run->home, policy, tickets);
+	executor_init(&run->executor, workers, NULL, run);
+	run->reloader = reloader_new(run->server, &run->executor, policy, tickets);
 	run->expiry_timer.fire = on_expiry_timer;
 	return run;
 }
@@ -288,7 +288,7 @@ static void run_free(struct run *run)
 	control_free(run->control);
 	reloader_free(run->reloader);
 	server_free(run->server);
-	home_fini(&run->home);
+	executor_fini(&run->executor);
 	free(run->threads);
 	free(run);
 }
@@ -323,7 +323,7 @@ int server_run(struct policy *policy, struct tls_tickets *tickets)
 	if (journal == NULL)
 		return 2;
 	run = run_new(policy, tickets, journal);
-	run->loop = loop_new(&run->home, &failed);
+	run->loop = loop_new(&run->executor, &failed);
 	if (run->loop == NULL || (failed = watch_signals(run)) != 0)
 		return fail_start(run, "event loop", failed);
 	failed = make_loops(run);
@@ -348,8 +348,8 @@ int server_run(struct policy *policy, struct tls_tickets *tickets)
 	sys_start(run->server);
 	sweep_start(run->server);
 	start_threads(run);
-	home_update_now(&run->home);
-	home_timer_arm(&run->home, &run->expiry_timer, 0);
+	executor_update_now(&run->executor);
+	executor_timer_arm(&run->executor, &run->expiry_timer, 0);
 	loop_run(run->loop);
 	for (unsigned i = 0; i < run->server->worker_count; i++)
 		thread_join(&run->threads[i].thread);

@@ -11,12 +11,12 @@
 
 static void hear_of_journal(struct server *s)
 {
-	struct home *homes[ROUTE_HOMES_MAX];
+	struct executor *executors[ROUTE_HOMES_MAX];
 
 	for (unsigned i = 0; i < s->worker_count; i++)
-		homes[i] = &s->workers[i]->home;
+		executors[i] = &s->workers[i]->executor;
 	journal_on_queued(s->journal, deliver_queued);
-	journal_on_room(s->journal, homes, s->worker_count, worker_on_room);
+	journal_on_room(s->journal, executors, s->worker_count, worker_on_room);
 }
 
 struct server *server_new(struct policy *policy, unsigned workers, struct journal *journal)
@@ -63,7 +63,7 @@ void server_free(struct server *s)
 	free(s);
 }
 
-struct worker *server_home_of(struct server *s, struct slice client_id)
+struct worker *server_owner_of(struct server *s, struct slice client_id)
 {
 	return s->workers[hash_bytes(client_id.data, client_id.len) % s->worker_count];
 }

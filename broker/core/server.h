@@ -42,7 +42,7 @@ struct server *server_new(struct policy *policy, unsigned workers, struct journa
 void server_free(struct server *s);
 
 /* The home of a client id. */
-struct worker *server_home_of(struct server *s, struct slice client_id);
+struct worker *server_owner_of(struct server *s, struct slice client_id);
 
 /* One more client is connected. */
 void server_count_connection(struct server *s);

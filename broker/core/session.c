@@ -55,11 +55,11 @@ struct session *session_find_by_id(struct worker *w, uint64_t id)
 }
 
 /* [MQTT5-4.1.0-2] */
-static void on_expiry(struct timer *timer, void *home_arg)
+static void on_expiry(struct timer *timer, void *executor_arg)
 {
 	struct session *s = container_of(timer, struct session, expiry_timer);
 
-	(void)home_arg;
+	(void)executor_arg;
 	count(&s->worker->counters.sessions_expired);
 	session_end(s); /* [MQTT5-3.1.2-23] */
 }
@@ -146,7 +146,7 @@ void session_set_expiry(struct session *s, uint32_t expiry_s, const struct conf_
 /* [MQTT3-4.1.0-2] [MQTT5-4.1.0-1] */
 void session_attach(struct session *s)
 {
-	home_timer_disarm(&s->worker->home, &s->expiry_timer);
+	executor_timer_disarm(&s->worker->executor, &s->expiry_timer);
 	will_drop(s); /* back before its delay ended [MQTT5-3.1.3-9] */
 	subscriptions_online(s, true);
 	session_return_outgoing(s);
@@ -181,8 +181,8 @@ static void leave_will(struct session *s)
 	} else if (s->will->delay_s == 0 || s->expiry_s == 0) {
 		will_fire(s);
 	} else {
-		home_timer_arm(&s->worker->home, &s->will->delay,
-		               (uint64_t)s->will->delay_s * 1000);
+		executor_timer_arm(&s->worker->executor, &s->will->delay,
+		                   (uint64_t)s->will->delay_s * 1000);
 		keep_will(s, s->will->delay.due_ms);
 	}
 }
@@ -190,7 +190,7 @@ static void leave_will(struct session *s)
 /* `since` may lie before the beginning of the clock (restore.c): modulo 2^64. */
 static uint64_t due_after(const struct session *s, uint64_t since, uint64_t ms)
 {
-	uint64_t now = s->worker->home.now_ms;
+	uint64_t now = s->worker->executor.now_ms;
 
 	return now - since >= ms ? now : since + ms;
 }
@@ -206,9 +206,9 @@ void session_arm_expiry(struct session *s)
 	if (s->removed && removed_due < due)
 		due = removed_due;
 	if (due == UINT64_MAX)
-		home_timer_disarm(&s->worker->home, &s->expiry_timer);
+		executor_timer_disarm(&s->worker->executor, &s->expiry_timer);
 	else
-		timer_arm(&s->worker->home.timers, &s->expiry_timer, due);
+		timer_arm(&s->worker->executor.timers, &s->expiry_timer, due);
 }
 
 /* [MQTT3-4.1.0-1] [MQTT5-3.1.2-23] */
@@ -228,7 +228,7 @@ void session_detach(struct session *s, bool publish_will)
 	replays_page_out(s);
 	backlog_page_out(s);
 	session_leave_outgoing(s);
-	s->away_since_ms = s->worker->home.now_ms;
+	s->away_since_ms = s->worker->executor.now_ms;
 	keep_session(s);
 	session_arm_expiry(s);
 }
@@ -251,7 +251,7 @@ void session_judge_removal(struct session *s)
 	if (removed == s->removed)
 		return;
 	s->removed = removed;
-	s->removed_since_ms = s->worker->home.now_ms;
+	s->removed_since_ms = s->worker->executor.now_ms;
 	keep_session(s);
 	if (s->conn == NULL)
 		session_arm_expiry(s);
@@ -281,7 +281,7 @@ static void leave_tables(struct session *s)
 {
 	struct worker *w = s->worker;
 
-	home_timer_disarm(&w->home, &s->expiry_timer);
+	executor_timer_disarm(&w->executor, &s->expiry_timer);
 	session_work_forget(s);
 	memory_wait_forget(s);
 	if (s->durable)

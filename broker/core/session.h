@@ -1,5 +1,5 @@
 /* A session: (user, client id) and everything MQTT promises to keep for it.  design.md sections 1
- * and 5. Thread: the home worker of its client id; nobody else touches it. */
+ * and 5. Thread: the executor worker of its client id; nobody else touches it. */
 #ifndef CORE_SESSION_H
 #define CORE_SESSION_H
 
@@ -24,7 +24,7 @@ struct backlog;
 /* One subscription of one session: in its table by the whole filter as the client wrote it. */
 struct subscription {
 	struct subscription *prev,
-	    *next; /* among the live subscribers of the filter at this home */
+	    *next; /* among the live subscribers of the filter at this executor */
 	struct session *session;
 	struct replay *replay; /* of its retained values, unfinished; NULL: none */
 	uint64_t filter_id;    /* of the filter whose live subscribers it is among; 0: durable, or

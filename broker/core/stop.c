@@ -1,4 +1,4 @@
-/* Stages of the stop: each is posted to every worker, and the next begins when all have answered.
+/* Stages of the stop: each is sent to every worker, and the next begins when all have answered.
  */
 #include "core/stop.h"
 
@@ -12,21 +12,21 @@
 #include "net/loop.h"
 
 /* A message may be handed on as often as a $share group has members to try; each round lets it go
- * one home further. */
+ * one executor further. */
 #define FACT_ROUNDS 10
 /* Behind these rounds nothing more has to be kept: the last commit. Its completions have the other
  * rounds. */
 #define JOURNAL_STAGE 5
 
 struct step {
-	struct post post;
+	struct task task;
 	struct stop *stop;
 	struct worker *worker;
 };
 
 struct stop {
 	struct server *server;
-	struct home *home; /* main's */
+	struct executor *executor; /* main's */
 	struct loop *loop;
 	unsigned stage;
 	unsigned waiting;
@@ -36,13 +36,13 @@ struct stop {
 
 typedef void stage_fn(struct step *step);
 
-static void on_step(struct post *post, void *home_arg);
-static void on_answer(struct post *post, void *home_arg);
+static void on_step(struct task *task, void *executor_arg);
+static void on_answer(struct task *task, void *executor_arg);
 
 static void answer(struct step *step)
 {
-	step->post.run = on_answer;
-	home_post(step->stop->home, &step->post);
+	step->task.run = on_answer;
+	executor_send(step->stop->executor, &step->task);
 }
 
 /* Listeners and reading stop. */
@@ -113,28 +113,28 @@ static stage_fn *stage_of(unsigned stage)
 	return stage == FACT_ROUNDS + 1 ? stage_goodbye : NULL;
 }
 
-static void on_step(struct post *post, void *home_arg)
+static void on_step(struct task *task, void *executor_arg)
 {
-	struct step *step = (struct step *)post;
+	struct step *step = (struct step *)task;
 
-	(void)home_arg;
+	(void)executor_arg;
 	stage_of(step->stop->stage)(step);
 }
 
-static void post_stage(struct stop *stop)
+static void send_stage(struct stop *stop)
 {
 	stop->waiting = stop->server->worker_count;
 	for (unsigned i = 0; i < stop->server->worker_count; i++) {
-		stop->steps[i].post.run = on_step;
-		home_post(&stop->server->workers[i]->home, &stop->steps[i].post);
+		stop->steps[i].task.run = on_step;
+		executor_send(&stop->server->workers[i]->executor, &stop->steps[i].task);
 	}
 }
 
-static void on_answer(struct post *post, void *home_arg)
+static void on_answer(struct task *task, void *executor_arg)
 {
-	struct stop *stop = ((struct step *)post)->stop;
+	struct stop *stop = ((struct step *)task)->stop;
 
-	(void)home_arg;
+	(void)executor_arg;
 	if (--stop->waiting > 0)
 		return;
 	if (stop->stage == 0 && stop->server->authenticator != NULL)
@@ -143,7 +143,7 @@ static void on_answer(struct post *post, void *home_arg)
 		journal_stop(stop->server->journal);
 	stop->stage++;
 	if (stage_of(stop->stage) != NULL) {
-		post_stage(stop);
+		send_stage(stop);
 		return;
 	}
 	stop->done = true;
@@ -159,17 +159,17 @@ bool stop_is_done(const struct stop *stop)
 	return stop->done;
 }
 
-struct stop *stop_start(struct server *server, struct home *main_home, struct loop *loop)
+struct stop *stop_start(struct server *server, struct executor *main_executor, struct loop *loop)
 {
 	struct stop *stop = xnew(stop);
 
 	stop->server = server;
-	stop->home = main_home;
+	stop->executor = main_executor;
 	stop->loop = loop;
 	stop->steps = xcalloc(server->worker_count, sizeof(*stop->steps));
 	for (unsigned i = 0; i < server->worker_count; i++)
 		stop->steps[i] = (struct step){.stop = stop, .worker = server->workers[i]};
-	post_stage(stop);
+	send_stage(stop);
 	return stop;
 }
 

@@ -9,7 +9,7 @@ struct stop;
 
 /* Begin. When the last stage is done, every worker's loop and `loop` are told to end; a simulation
  * gives NULL and asks stop_is_done. */
-struct stop *stop_start(struct server *server, struct home *main_home, struct loop *loop);
+struct stop *stop_start(struct server *server, struct executor *main_executor, struct loop *loop);
 bool stop_is_done(const struct stop *stop);
 void stop_free(struct stop *stop);
 

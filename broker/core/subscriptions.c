@@ -67,14 +67,14 @@ static struct route_target target_of(const struct subscription *sub)
 	return (struct route_target){
 	    .session_id = s->id,
 	    .subscription_id = sub->id,
-	    .home = (uint16_t)s->worker->home.index,
+	    .executor = (uint16_t)s->worker->executor.index,
 	    .durable = s->durable,
 	    .options = sub->options,
 	    .since = sub->since,
 	};
 }
 
-/* --- live subscribers of this home --- */
+/* --- live subscribers of this executor --- */
 
 static void join(struct subscription *sub)
 {
@@ -82,7 +82,7 @@ static void join(struct subscription *sub)
 	struct subscription *first;
 	void **place;
 
-	sub->filter_id = route_join(w->server->route, w->home.index, subscription_filter(sub));
+	sub->filter_id = route_join(w->server->route, w->executor.index, subscription_filter(sub));
 	place = table_find(&w->filters, hash_id(sub->filter_id), NULL, NULL);
 	first = place == NULL ? NULL : *place;
 	DL_APPEND(first, sub);
@@ -102,7 +102,7 @@ static void leave(struct subscription *sub)
 		return;
 	}
 	table_remove(&w->filters, hash_id(sub->filter_id), sub);
-	route_leave(w->server->route, w->home.index, subscription_filter(sub));
+	route_leave(w->server->route, w->executor.index, subscription_filter(sub));
 }
 
 /* --- in the shared tree --- */

@@ -8,25 +8,25 @@
 #include "core/server.h"
 
 struct sweep {
-	struct post start;
+	struct task start;
 	struct timer timer;
 };
 
-static void on_timer(struct timer *timer, void *home_arg)
+static void on_timer(struct timer *timer, void *executor_arg)
 {
-	struct worker *w = home_arg;
+	struct worker *w = executor_arg;
 
 	if (w->stopping)
 		return;
-	retain_sweep(w->server->retain, w->home.now_ms, SWEEP_NODES);
-	home_timer_arm(&w->home, timer, SWEEP_INTERVAL_MS);
+	retain_sweep(w->server->retain, w->executor.now_ms, SWEEP_NODES);
+	executor_timer_arm(&w->executor, timer, SWEEP_INTERVAL_MS);
 }
 
-static void on_start(struct post *post, void *home_arg)
+static void on_start(struct task *task, void *executor_arg)
 {
-	struct sweep *sweep = container_of(post, struct sweep, start);
+	struct sweep *sweep = container_of(task, struct sweep, start);
 
-	on_timer(&sweep->timer, home_arg);
+	on_timer(&sweep->timer, executor_arg);
 }
 
 void sweep_start(struct server *server)
@@ -36,7 +36,7 @@ void sweep_start(struct server *server)
 	sweep->timer.fire = on_timer;
 	sweep->start.run = on_start;
 	server->sweep = sweep;
-	home_post(&server->workers[0]->home, &sweep->start);
+	executor_send(&server->workers[0]->executor, &sweep->start);
 }
 
 void sweep_free(struct sweep *sweep)

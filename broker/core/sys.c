@@ -95,7 +95,7 @@ enum {
 };
 
 struct sys {
-	struct post start;
+	struct task start;
 	struct worker *worker;
 	struct timer timer;
 	struct origin *origin;
@@ -181,7 +181,7 @@ static void tell_load(struct sys *sys, size_t index)
 
 static void tell_loads(struct sys *sys, const struct totals *totals)
 {
-	uint64_t now_ms = sys->worker->home.now_ms;
+	uint64_t now_ms = sys->worker->executor.now_ms;
 
 	for (size_t i = 0; i < COUNT(loads); i++) {
 		load_update(&sys->loads[i], total_at(totals, loads[i].offset),
@@ -196,14 +196,14 @@ static void tell_uptime(struct sys *sys)
 	char text[VALUE_MAX];
 
 	snprintf(text, sizeof(text), "%" PRIu64 " seconds",
-	         (sys->worker->home.now_ms - sys->started_ms) / 1000);
+	         (sys->worker->executor.now_ms - sys->started_ms) / 1000);
 	tell(sys, VALUE_UPTIME, "uptime", text);
 }
 
-static void on_timer(struct timer *timer, void *home_arg)
+static void on_timer(struct timer *timer, void *executor_arg)
 {
 	struct sys *sys = container_of(timer, struct sys, timer);
-	struct worker *w = home_arg;
+	struct worker *w = executor_arg;
 	struct totals totals;
 
 	if (w->stopping)
@@ -213,7 +213,7 @@ static void on_timer(struct timer *timer, void *home_arg)
 	tell_numbers(sys, &totals);
 	tell_store(sys, &totals);
 	tell_loads(sys, &totals);
-	home_timer_arm(&w->home, timer, SYS_INTERVAL_MS);
+	executor_timer_arm(&w->executor, timer, SYS_INTERVAL_MS);
 }
 
 static void tell_start(struct sys *sys)
@@ -224,12 +224,12 @@ static void tell_start(struct sys *sys)
 	tell(sys, VALUE_TIMESTAMP, "timestamp", clock_text(clock_wall_ms(), text));
 }
 
-static void on_start(struct post *post, void *home_arg)
+static void on_start(struct task *task, void *executor_arg)
 {
-	struct sys *sys = container_of(post, struct sys, start);
-	struct worker *w = home_arg;
+	struct sys *sys = container_of(task, struct sys, start);
+	struct worker *w = executor_arg;
 
-	sys->started_ms = sys->updated_ms = w->home.now_ms;
+	sys->started_ms = sys->updated_ms = w->executor.now_ms;
 	tell_start(sys);
 	on_timer(&sys->timer, w);
 }
@@ -243,7 +243,7 @@ void sys_start(struct server *server)
 	sys->timer.fire = on_timer;
 	sys->start.run = on_start;
 	server->sys = sys;
-	home_post(&sys->worker->home, &sys->start);
+	executor_send(&sys->worker->executor, &sys->start);
 }
 
 void sys_free(struct sys *sys)

@@ -5,9 +5,9 @@
 #include "base/container.h"
 #include "core/keep.h"
 
-static void on_delay(struct timer *timer, void *home_arg)
+static void on_delay(struct timer *timer, void *executor_arg)
 {
-	(void)home_arg;
+	(void)executor_arg;
 	will_fire(container_of(timer, struct pending_will, delay)->session);
 }
 
@@ -38,14 +38,14 @@ void will_restore(struct session *s, struct msg *msg, uint32_t delay_s, uint64_t
 {
 	make(s, msg, delay_s);
 	s->will->kept = true;
-	timer_arm(&s->worker->home.timers, &s->will->delay, due_ms);
+	timer_arm(&s->worker->executor.timers, &s->will->delay, due_ms);
 }
 
 void will_leave(struct session *s)
 {
 	if (s->will == NULL)
 		return;
-	home_timer_disarm(&s->worker->home, &s->will->delay);
+	executor_timer_disarm(&s->worker->executor, &s->will->delay);
 	charge_sub(s->worker, &s->charge, will_cost(msg_bytes(s->will->msg)));
 	msg_unref(&s->will->msg);
 	free(s->will);
@@ -71,7 +71,7 @@ static struct msg *begin_life(struct session *s, const struct msg *will)
 	                          .payload = msg_payload(will)};
 
 	if (parts.expires_ms != MSG_NEVER)
-		parts.expires_ms += s->worker->home.now_ms;
+		parts.expires_ms += s->worker->executor.now_ms;
 	return msg_new(s->origin, &parts);
 }
 

@@ -77,10 +77,10 @@ static void resume_all(struct worker *w, enum conn_pause why)
 	}
 }
 
-static void on_low(struct post *post, void *home_arg)
+static void on_low(struct task *task, void *executor_arg)
 {
-	struct flow *flow = container_of(post, struct flow, low);
-	struct worker *w = home_arg;
+	struct flow *flow = container_of(task, struct flow, low);
+	struct worker *w = executor_arg;
 
 	atomic_store(&flow->state, FLOW_OPEN);
 	w->stalled--;
@@ -89,9 +89,9 @@ static void on_low(struct post *post, void *home_arg)
 		resume_all(w, CONN_PAUSE_PRESSURE);
 }
 
-void worker_on_room(void *home_arg)
+void worker_on_room(void *executor_arg)
 {
-	struct worker *w = home_arg;
+	struct worker *w = executor_arg;
 	struct conn *c, *next;
 
 	DL_FOREACH_SAFE (w->conns, c, next) {
@@ -124,7 +124,7 @@ struct worker *worker_new(struct server *server, unsigned index, struct policy *
 	 * place. */
 	w->next_session = ((uint64_t)(index + 1) << 56) | (random_u64() >> 12);
 	memory_wait_init(w);
-	home_init(&w->home, index, worker_turn_end, w);
+	executor_init(&w->executor, index, worker_turn_end, w);
 	return w;
 }
 
@@ -158,7 +158,7 @@ void worker_free(struct worker *w)
 	free(w->flows);
 	free(w->listeners);
 	policy_unref(&w->policy);
-	home_fini(&w->home);
+	executor_fini(&w->executor);
 	free(w);
 }
 

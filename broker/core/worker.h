@@ -1,5 +1,5 @@
-/* A worker: one thread's share of the broker.  Its home (inbox, timers, turn), the connections and
- * sessions that live here, the live subscribers of each filter, and what it needs of the shared
+/* A worker: one thread's share of the broker.  Its home (mailbox, timers, turn), the connections
+ * and sessions that live here, the live subscribers of each filter, and what it needs of the shared
  * state.  design.md section 3. Thread: its own; `counters` are read by others. */
 #ifndef CORE_WORKER_H
 #define CORE_WORKER_H
@@ -22,10 +22,10 @@ enum flow_state {
 	FLOW_WAKING,  /* `low` is on its way back, still counted */
 };
 
-/* Bytes on their way from one home to another: above the high mark the sender stops reading from
- * those who publish. */
+/* Bytes on their way from one executor to another: above the high mark the sender stops reading
+ * from those who publish. */
 struct flow {
-	struct post low; /* the fact that goes back: there is room again */
+	struct task low; /* the fact that goes back: there is room again */
 	struct worker *from;
 	_Atomic size_t bytes;
 	_Atomic int state; /* enum flow_state */
@@ -105,7 +105,7 @@ struct admission {
 };
 
 struct worker {
-	struct home home;
+	struct executor executor;
 	struct server *server;
 	struct loop *loop; /* NULL: driven by a simulation */
 	struct policy *policy;
@@ -127,7 +127,7 @@ struct worker {
 	uint64_t work;         /* done so far, in steps of a fraction of a microsecond */
 	unsigned turn_steps;   /* of work that a connection may cause in a turn */
 	struct conn *review;   /* their input limit is applied at the end of the turn */
-	struct conn *leaving;  /* move to another home at the end of the turn */
+	struct conn *leaving;  /* move to another executor at the end of the turn */
 	struct buf spare[128]; /* output buffers to use again */
 	size_t spare_bytes;
 	struct listener **listeners; /* by slot, POLICY_SLOTS_MAX of them */
@@ -135,13 +135,13 @@ struct worker {
 	struct merge *merges; /* scratch of deliver.c */
 	size_t merge_count, merge_cap;
 	uint64_t merge_serial;
-	uint64_t *ids; /* scratch of handover.c: filter ids of one home */
+	uint64_t *ids; /* scratch of handover.c: filter ids of one executor */
 	size_t id_cap;
 	struct encoded encoded;
 	struct receive_answer receive_answer;
 	struct parcel **outbox;      /* one per home: built during the turn */
-	struct flow *flows;          /* to each home */
-	size_t own_in_flight;        /* parcels of ours in our own inbox */
+	struct flow *flows;          /* to each executor */
+	size_t own_in_flight;        /* parcels of ours in our own mailbox */
 	struct journal_group *facts; /* keep.c: written down since the last group; NULL: none */
 	uint64_t received_ms;        /* when the packet at hand came */
 	uint64_t next_session;
@@ -167,7 +167,7 @@ struct worker {
 static inline void charge_add(struct worker *w, struct charge *c, uint64_t bytes)
 {
 	c->bytes += bytes;
-	payer_add(c->payer, w->home.index, bytes);
+	payer_add(c->payer, w->executor.index, bytes);
 	count_by(&w->counters.memory_bytes, bytes);
 }
 
@@ -183,10 +183,10 @@ void worker_free(struct worker *w);
 
 static inline struct worker *worker_here(void)
 {
-	return home_current()->arg;
+	return executor_current()->arg;
 }
 
-#define REQUIRE_OWNER(object) REQUIRE(home_current() == &(object)->worker->home)
+#define REQUIRE_OWNER(object) REQUIRE(executor_current() == &(object)->worker->executor)
 
 /* Mark for the end of the turn. */
 void worker_mark_dirty(struct worker *w, struct conn *c);
@@ -196,7 +196,7 @@ struct buf worker_take_buf(struct worker *w);
 void worker_give_buf(struct worker *w, struct buf *b);
 
 /* The journal has room again (journal_room_fn). */
-void worker_on_room(void *home_arg);
+void worker_on_room(void *executor_arg);
 /* Pause everybody who publishes while some flow is above its mark. */
 void worker_stall(struct worker *w, struct conn *c);
 

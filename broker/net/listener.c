@@ -47,11 +47,11 @@ static void update(struct listener *l)
 		watch_arm(l->watch, l->paused || timer_is_armed(&l->retry) ? 0 : WATCH_READ);
 }
 
-static void on_retry(struct timer *timer, void *home_arg)
+static void on_retry(struct timer *timer, void *executor_arg)
 {
 	struct listener *l = container_of(timer, struct listener, retry);
 
-	(void)home_arg;
+	(void)executor_arg;
 	update(l);
 }
 
@@ -71,7 +71,7 @@ static void wait_for_descriptors(struct listener *l, int error)
 		l->retry_ms *= 2;
 	}
 	l->retry.fire = on_retry;
-	home_timer_arm(l->loop->home, &l->retry, l->retry_ms);
+	executor_timer_arm(l->loop->executor, &l->retry, l->retry_ms);
 	update(l);
 }
 
@@ -181,7 +181,7 @@ void listener_hold(struct listener *l, uint64_t ms)
 	if (l == NULL || timer_is_armed(&l->retry))
 		return;
 	l->retry.fire = on_retry;
-	home_timer_arm(l->loop->home, &l->retry, ms);
+	executor_timer_arm(l->loop->executor, &l->retry, ms);
 	update(l);
 }
 
@@ -216,7 +216,7 @@ void listener_close(struct listener *l)
 {
 	if (l == NULL)
 		return;
-	home_timer_disarm(l->loop->home, &l->retry);
+	executor_timer_disarm(l->loop->executor, &l->retry);
 	watch_free(l->watch);
 	l->watch = NULL;
 	remove_file(l);

@@ -1,7 +1,7 @@
 /* A home driven by libuv.  Each turn: poll (callbacks read and write), then what the streams have
- * left to do, then home_turn().  In the steady state a turn costs the epoll_wait and nothing else:
- * the timer lives in user space and is set anew only when the due time changed; a post from the own
- * thread does not go through the kernel. */
+ * left to do, then executor_turn().  In the steady state a turn costs the epoll_wait and nothing
+ * else: the timer lives in user space and is set anew only when the due time changed; a task from
+ * the own thread does not go through the kernel. */
 #include "net/loop.h"
 
 #include <errno.h>
@@ -28,7 +28,7 @@ static void on_idle(uv_idle_t *handle)
 	(void)handle; /* being started is what it does: poll returns at once */
 }
 
-/* The check behind this poll drains the inbox. */
+/* The check behind this poll drains the mailbox. */
 static void on_wake(uv_poll_t *handle, int status, int events)
 {
 	struct loop *loop = handle->data;
@@ -63,7 +63,8 @@ static void wake(void *arg)
 	wake_up(loop);
 }
 
-/* libuv's clock may be a little ahead of the home's: come round once more rather than miss it. */
+/* libuv's clock may be a little ahead of the executor's: come round once more rather than miss it.
+ */
 static void on_timer(uv_timer_t *handle)
 {
 	struct loop *loop = handle->data;
@@ -74,7 +75,7 @@ static void on_timer(uv_timer_t *handle)
 
 static void set_timer(struct loop *loop, uint64_t wait_ms)
 {
-	uint64_t due = wait_ms == UINT64_MAX ? UINT64_MAX : loop->home->now_ms + wait_ms;
+	uint64_t due = wait_ms == UINT64_MAX ? UINT64_MAX : loop->executor->now_ms + wait_ms;
 
 	if (due == loop->due_ms)
 		return;
@@ -92,10 +93,10 @@ static void on_check(uv_check_t *handle)
 
 	uv_idle_stop(&loop->idle);
 	if (sock_queues_wait(loop)) {
-		home_update_now(loop->home);
+		executor_update_now(loop->executor);
 		sock_run_queues(loop);
 	}
-	wait_ms = home_turn(loop->home);
+	wait_ms = executor_turn(loop->executor);
 	if (sock_queues_wait(loop))
 		wait_ms = 0;
 	if (wait_ms == 0) {
@@ -137,7 +138,7 @@ static int handles_init(struct loop *loop)
 	return 0;
 }
 
-struct loop *loop_new(struct home *home, int *error)
+struct loop *loop_new(struct executor *executor, int *error)
 {
 	struct loop *loop = xnew(loop);
 	int failed = uv_loop_init(&loop->uv);
@@ -154,23 +155,23 @@ struct loop *loop_new(struct home *home, int *error)
 	}
 	loop->bio = tls_bio_new();
 	REQUIRE(loop->bio != NULL); /* at the start only */
-	loop->home = home;
+	loop->executor = executor;
 	loop->due_ms = UINT64_MAX;
 	queue_init(&loop->ready);
 	queue_init(&loop->handshakes);
 	queue_init(&loop->later);
 	queue_init(&loop->ended);
-	home_set_wake(home, wake, loop);
+	executor_set_wake(executor, wake, loop);
 	*error = 0;
 	return loop;
 }
 
 void loop_run(struct loop *loop)
 {
-	home_enter(loop->home);
-	loop_kick(loop); /* what was posted before the loop could be woken */
+	executor_enter(loop->executor);
+	loop_kick(loop); /* what was sent before the loop could be woken */
 	uv_run(&loop->uv, UV_RUN_DEFAULT);
-	home_leave();
+	executor_leave();
 }
 
 void loop_stop(struct loop *loop)
@@ -184,7 +185,7 @@ void loop_free(struct loop *loop)
 	if (loop == NULL)
 		return;
 	REQUIRE(loop->open == 0); /* streams, listeners, signals */
-	home_set_wake(loop->home, NULL, NULL);
+	executor_set_wake(loop->executor, NULL, NULL);
 	uv_close((uv_handle_t *)&loop->wake, NULL);
 	uv_close((uv_handle_t *)&loop->check, NULL);
 	uv_close((uv_handle_t *)&loop->idle, NULL);
@@ -197,16 +198,16 @@ void loop_free(struct loop *loop)
 	free(loop);
 }
 
-struct home *loop_home(struct loop *loop)
+struct executor *loop_executor(struct loop *loop)
 {
-	return loop->home;
+	return loop->executor;
 }
 
 static void on_signal(uv_signal_t *handle, int signum)
 {
 	struct loop_signal *s = handle->data;
 
-	home_update_now(s->loop->home);
+	executor_update_now(s->loop->executor);
 	s->fn(s->arg, signum);
 }
 

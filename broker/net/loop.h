@@ -1,5 +1,5 @@
 /* A worker's event loop: libuv drives a struct home.  The only other files that include uv.h are in
- * this folder. Thread: the loop's own, except loop_stop and what home_post does. */
+ * this folder. Thread: the loop's own, except loop_stop and what executor_send does. */
 #ifndef NET_LOOP_H
 #define NET_LOOP_H
 
@@ -7,17 +7,17 @@
 
 struct loop;
 
-/* A loop that drives `home` (borrowed): its inbox wakes it, its turn runs after each poll. NULL
+/* A loop that drives `home` (borrowed): its mailbox wakes it, its turn runs after each poll. NULL
  * with *error = -errno. */
-struct loop *loop_new(struct home *home, int *error);
-/* Run in the calling thread until loop_stop and until everything on it is closed. Enters the home
- * meanwhile. */
+struct loop *loop_new(struct executor *executor, int *error);
+/* Run in the calling thread until loop_stop and until everything on it is closed. Enters the
+ * executor meanwhile. */
 void loop_run(struct loop *loop);
 /* Any thread: end loop_run once nothing is open any more. */
 void loop_stop(struct loop *loop);
 /* Closes the loop: REQUIREs uv_loop_close() == 0, that is, nothing leaked. */
 void loop_free(struct loop *loop);
-struct home *loop_home(struct loop *loop);
+struct executor *loop_executor(struct loop *loop);
 
 /* Signals for the main loop only: `fn` runs on the loop. Several may be watched. */
 typedef void loop_signal_fn(void *arg, int signum);

@@ -31,9 +31,9 @@ struct loop {
 	                   back from the kernel */
 	uv_check_t check;
 	uv_idle_t idle;   /* started: the next poll does not wait */
-	uv_timer_t timer; /* the home's next due time */
+	uv_timer_t timer; /* the executor's next due time */
 	uint64_t due_ms;  /* what the timer is set to; UINT64_MAX: nothing */
-	struct home *home;
+	struct executor *executor;
 	atomic_bool stopping;
 	size_t open; /* watches and signals: what keeps loop_run going */
 	struct loop_signal *signals;

@@ -13,8 +13,8 @@
 
 struct memory {
 	struct stream stream;
-	struct memory_peer *peer; /* NULL once the test has freed it */
-	struct home *home;        /* NULL: detached */
+	struct memory_peer *peer;  /* NULL once the test has freed it */
+	struct executor *executor; /* NULL: detached */
 	char *name, *certificate_name;
 	struct buf backlog; /* written while stalled */
 	struct timer deadline;
@@ -55,8 +55,8 @@ static void end_it(struct memory *m, enum stream_end end)
 {
 	if (m->ended)
 		return;
-	if (m->home != NULL)
-		home_timer_disarm(m->home, &m->deadline);
+	if (m->executor != NULL)
+		executor_timer_disarm(m->executor, &m->deadline);
 	m->ended = true;
 	m->end = end;
 	buf_clear(&m->backlog);
@@ -90,9 +90,9 @@ static void op_resume(struct stream *stream)
 	memory_of(stream)->paused = false;
 }
 
-static void on_deadline(struct timer *timer, void *home_arg)
+static void on_deadline(struct timer *timer, void *executor_arg)
 {
-	(void)home_arg;
+	(void)executor_arg;
 	end_it(container_of(timer, struct memory, deadline), STREAM_END_LOCAL);
 }
 
@@ -108,7 +108,7 @@ static void op_close(struct stream *stream, uint64_t flush_ms)
 		return;
 	}
 	m->deadline.fire = on_deadline;
-	home_timer_arm(m->home, &m->deadline, flush_ms);
+	executor_timer_arm(m->executor, &m->deadline, flush_ms);
 }
 
 static void op_abort(struct stream *stream)
@@ -120,8 +120,8 @@ static void op_detach(struct stream *stream)
 {
 	struct memory *m = memory_of(stream);
 
-	REQUIRE(m->home != NULL && (!m->flushing || m->ended));
-	m->home = NULL;
+	REQUIRE(m->executor != NULL && (!m->flushing || m->ended));
+	m->executor = NULL;
 }
 
 static void op_attach(struct stream *stream, struct loop *loop)
@@ -129,13 +129,13 @@ static void op_attach(struct stream *stream, struct loop *loop)
 	struct memory *m = memory_of(stream);
 
 	(void)loop;
-	REQUIRE(m->home == NULL && home_current() != NULL);
-	m->home = home_current();
+	REQUIRE(m->executor == NULL && executor_current() != NULL);
+	m->executor = executor_current();
 }
 
 static void op_discard(struct stream *stream)
 {
-	REQUIRE(memory_of(stream)->home == NULL);
+	REQUIRE(memory_of(stream)->executor == NULL);
 	free_stream(memory_of(stream));
 }
 
@@ -221,7 +221,7 @@ void memory_peer_free(struct memory_peer *peer)
 	if (peer == NULL)
 		return;
 	REQUIRE(peer->stream == NULL ||
-	        peer->stream->home == NULL); /* on_closed would never come */
+	        peer->stream->executor == NULL); /* on_closed would never come */
 	if (peer->stream != NULL)
 		peer->stream->peer = NULL;
 	buf_fini(&peer->to_broker);
@@ -281,7 +281,8 @@ static bool run_output(struct memory_peer *peer, struct memory *m)
 
 static bool may_read(const struct memory *m)
 {
-	return m != NULL && m->home == home_current() && !m->paused && !m->flushing && !m->ended;
+	return m != NULL && m->executor == executor_current() && !m->paused && !m->flushing &&
+	       !m->ended;
 }
 
 /* The bytes are taken out first: the callback may detach the stream, even end it. */
@@ -306,7 +307,7 @@ static bool run_end(struct memory_peer *peer)
 
 	if (may_read(m) && peer->has_end && peer->to_broker.len == 0)
 		end_it(m, peer->send_end);
-	if (m == NULL || !m->ended || m->home != home_current())
+	if (m == NULL || !m->ended || m->executor != executor_current())
 		return false;
 	m->stream.events->on_closed(m->stream.arg, m->end);
 	free_stream(m);
@@ -318,8 +319,8 @@ bool memory_run(struct memory_peer *peer, size_t max_bytes)
 	struct memory *m = peer->stream;
 	bool ran;
 
-	REQUIRE(home_current() != NULL && max_bytes > 0);
-	if (m == NULL || m->home != home_current())
+	REQUIRE(executor_current() != NULL && max_bytes > 0);
+	if (m == NULL || m->executor != executor_current())
 		return false;
 	ran = run_output(peer, m);
 	ran |= run_input(peer, max_bytes);

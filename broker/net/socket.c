@@ -140,7 +140,7 @@ void sock_end(struct sock *s, enum stream_end end)
 {
 	if (s->state == SOCK_ENDED)
 		return;
-	home_timer_disarm(s->loop->home, &s->deadline);
+	executor_timer_disarm(s->loop->executor, &s->deadline);
 	s->delayed = false;
 	watch_free(s->watch);
 	s->watch = NULL;
@@ -153,18 +153,18 @@ void sock_end(struct sock *s, enum stream_end end)
 	sock_queue(s, PLACE_ENDED);
 }
 
-static void on_deadline(struct timer *timer, void *home_arg)
+static void on_deadline(struct timer *timer, void *executor_arg)
 {
 	struct sock *s = container_of(timer, struct sock, deadline);
 
-	(void)home_arg;
+	(void)executor_arg;
 	sock_end(s, (enum stream_end)s->end);
 }
 
 static void arm_deadline(struct sock *s, uint64_t in_ms)
 {
 	s->deadline.fire = on_deadline;
-	home_timer_arm(s->loop->home, &s->deadline, in_ms);
+	executor_timer_arm(s->loop->executor, &s->deadline, in_ms);
 }
 
 static void end_delay(struct sock *s)
@@ -172,7 +172,7 @@ static void end_delay(struct sock *s)
 	if (!s->delayed)
 		return;
 	s->delayed = false;
-	home_timer_disarm(s->loop->home, &s->deadline);
+	executor_timer_disarm(s->loop->executor, &s->deadline);
 }
 
 /* What has come in since is thrown away: true while the peer goes on. */
@@ -416,11 +416,11 @@ static void go_on(struct sock *s)
 		sock_queue(s, PLACE_READY);
 }
 
-static void on_delay(struct timer *timer, void *home_arg)
+static void on_delay(struct timer *timer, void *executor_arg)
 {
 	struct sock *s = container_of(timer, struct sock, deadline);
 
-	(void)home_arg;
+	(void)executor_arg;
 	s->delayed = false;
 	go_on(s);
 	sock_update(s);
@@ -430,7 +430,7 @@ void sock_delay(struct sock *s, uint64_t ms)
 {
 	s->delayed = true;
 	s->deadline.fire = on_delay;
-	home_timer_arm(s->loop->home, &s->deadline, ms);
+	executor_timer_arm(s->loop->executor, &s->deadline, ms);
 }
 
 void sock_op_resume(struct stream *stream)
@@ -468,7 +468,7 @@ void sock_op_detach(struct stream *stream)
 	struct sock *s = sock_of(stream);
 
 	REQUIRE(s->loop != NULL);
-	REQUIRE_HOME(s->loop->home);
+	REQUIRE_EXECUTOR(s->loop->executor);
 	end_delay(s);
 	if (s->state == SOCK_OPEN) {
 		s->layer->keep_rest(s);
@@ -476,7 +476,7 @@ void sock_op_detach(struct stream *stream)
 		s->watch = NULL;
 		s->state = SOCK_DETACHED;
 	} else {
-		sock_end(s, (enum stream_end)s->end); /* its new home will be told */
+		sock_end(s, (enum stream_end)s->end); /* its new executor will be told */
 	}
 	unqueue(s);
 	if (s->loop->current == s)
@@ -490,7 +490,7 @@ void sock_op_attach(struct stream *stream, struct loop *loop)
 	int error;
 
 	REQUIRE(s->loop == NULL);
-	REQUIRE_HOME(loop->home);
+	REQUIRE_EXECUTOR(loop->executor);
 	s->loop = loop;
 	if (s->state == SOCK_ENDED) {
 		sock_queue(s, PLACE_ENDED);

@@ -1,8 +1,8 @@
 /* The socket under a stream: what TLS and Unix streams have in common.  The descriptor is ours and
  * not libuv's (uv_poll only tells when it is ready), for two reasons: a connection can leave its
  * loop at any moment without duplicating the descriptor, and a wake-up costs exactly one recv() and
- * one send(), into buffers that all connections of a loop share.  Thread: the home it is attached
- * to. */
+ * one send(), into buffers that all connections of a loop share.  Thread: the executor it is
+ * attached to. */
 #ifndef NET_SOCKET_H
 #define NET_SOCKET_H
 

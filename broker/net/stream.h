@@ -1,6 +1,6 @@
 /* A connection as bytes: TLS over TCP, a Unix socket, or memory (simulation, tests).  The owner
- * sees plain bytes only. Thread: the home of the loop it is attached to; between stream_detach and
- * stream_attach it belongs to whoever holds it. */
+ * sees plain bytes only. Thread: the executor of the loop it is attached to; between stream_detach
+ * and stream_attach it belongs to whoever holds it. */
 #ifndef NET_STREAM_H
 #define NET_STREAM_H
 
@@ -67,9 +67,9 @@ void stream_abort(struct stream *s);
 
 /* Take it off its loop, with the ciphertext still unread, what OpenSSL holds and the output chain;
  * from inside on_bytes too (the rest of the bytes of that call has been handed over already). Then
- * post it, and attach it at its new home, where it first works through what travelled with it
+ * post it, and attach it at its new executor, where it first works through what travelled with it
  * (on_bytes may come before stream_attach returns to the loop, never from inside it). A
- * pause travels too. The end of a stream that ended in between is told at its new home. */
+ * pause travels too. The end of a stream that ended in between is told at its new executor. */
 void stream_detach(struct stream *s);
 void stream_attach(struct stream *s, struct loop *loop, const struct stream_events *events,
                    void *arg);

@@ -358,7 +358,7 @@ static bool stands_above_a_ca(const X509 *ca, STACK_OF(X509) * all)
 }
 
 /* The client's own certificate is looked up always. Those of the CAs above it only where the file
- * has a list of each: else a home with two levels of CA could not log in at all. */
+ * has a list of each: else an executor with two levels of CA could not log in at all. */
 static unsigned long crl_flags(STACK_OF(X509) * cas, STACK_OF(X509_CRL) * crls)
 {
 	for (int i = 0; i < sk_X509_num(cas); i++) {

@@ -184,9 +184,9 @@ static void fail(struct tls_stream *t)
 	report.failure = tls_explain(t->ssl);
 	t->failed = true;
 	if (t->established)
-		tls_log_broken(&report, t->sock.loop->home->now_ms);
+		tls_log_broken(&report, t->sock.loop->executor->now_ms);
 	else
-		tls_log_handshake_failed(&report, t->sock.loop->home->now_ms);
+		tls_log_handshake_failed(&report, t->sock.loop->executor->now_ms);
 	send_out(t);
 	sock_close(&t->sock, STREAM_END_TLS, ALERT_FLUSH_MS);
 }
@@ -197,7 +197,7 @@ static void fail_for_excess(struct tls_stream *t, const struct tls_excess *exces
 	struct tls_report report = report_of(t);
 
 	t->failed = true;
-	tls_log_excess(&report, excess, t->sock.loop->home->now_ms);
+	tls_log_excess(&report, excess, t->sock.loop->executor->now_ms);
 	sock_end(&t->sock, STREAM_END_TLS); /* nothing is owed to it: no alert, no lingering */
 }
 
@@ -338,7 +338,7 @@ static bool judge_work(struct tls_stream *t)
 /* There may be more than this turn had time for, or than this second has. */
 static void go_on_later(struct tls_stream *t, enum fill how)
 {
-	uint64_t delay_ms = tls_work_delay_ms(&t->work, t->sock.loop->home->now_ms);
+	uint64_t delay_ms = tls_work_delay_ms(&t->work, t->sock.loop->executor->now_ms);
 
 	t->behind = how == FILL_LATER;
 	if (delay_ms > 0)
@@ -353,7 +353,7 @@ static void feed(struct tls_stream *t)
 	enum fill how = t->stopped == FILL_DRY ? FILL_MORE : t->stopped;
 	size_t len;
 
-	tls_work_turn(&t->work, t->sock.loop->home->now_ms);
+	tls_work_turn(&t->work, t->sock.loop->executor->now_ms);
 	while (how == FILL_MORE && sock_reads(&t->sock)) {
 		how = fill_plain(t, &len);
 		send_out(t);
@@ -398,7 +398,7 @@ static bool take_input(struct tls_stream *t)
 static void refuse_plaintext(struct tls_stream *t)
 {
 	tls_log_plaintext(&t->sock.peer, t->ctx, tls_explain_plaintext(t->in),
-	                  t->sock.loop->home->now_ms);
+	                  t->sock.loop->executor->now_ms);
 	t->in = SLICE_EMPTY;
 	t->failed = true;
 	sock_close(&t->sock, STREAM_END_TLS, 0);
@@ -414,7 +414,7 @@ static void gone_in_handshake(struct tls_stream *t)
 		return;
 	report.failure.cause = "the client closed the connection in the middle of the handshake; "
 			       "clients that do not trust our certificate often do so";
-	tls_log_handshake_failed(&report, t->sock.loop->home->now_ms);
+	tls_log_handshake_failed(&report, t->sock.loop->executor->now_ms);
 }
 
 /* False: it ends here. */

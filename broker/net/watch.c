@@ -27,7 +27,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 {
 	struct watch *w = container_of(poll, struct watch, poll);
 
-	home_woken(loop_of(w)->home); /* the poll may have slept for long */
+	executor_woken(loop_of(w)->executor); /* the poll may have slept for long */
 	if (status < 0)
 		w->armed = 0; /* libuv has stopped it */
 	w->fn(poll->data, events, status < 0);

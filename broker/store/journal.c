@@ -1,5 +1,5 @@
-/* Journal groups, what is posted about them, and the doors to the implementations
- * (journal_memory.c, keeper.c).  A completion is always a post: it never runs inside
+/* Journal groups, what is sent about them, and the doors to the implementations
+ * (journal_memory.c, keeper.c).  A completion is always a task: it never runs inside
  * journal_append.  Any home appends. */
 #include "store/journal.h"
 
@@ -129,7 +129,7 @@ void journal_tell_room(struct journal *j)
 		struct room *room = &j->rooms[i];
 
 		if (!atomic_exchange(&room->on_its_way, true))
-			home_post(room->home, &room->post);
+			executor_send(room->executor, &room->task);
 	}
 }
 
@@ -149,7 +149,7 @@ void journal_group_free(struct journal_group *g)
 {
 	if (g == NULL)
 		return;
-	REQUIRE(!g->post.in_flight);
+	REQUIRE(!g->task.in_flight);
 	count_gone(g);
 	for (size_t i = 0; i < g->count; i++)
 		record_fini(&g->entries[i].record);
@@ -165,20 +165,20 @@ void journal_let_go(struct journal_group *g)
 		journal_group_free(g);
 }
 
-static void on_complete(struct post *post, void *home_arg)
+static void on_complete(struct task *task, void *executor_arg)
 {
-	struct journal_group *g = (struct journal_group *)post;
+	struct journal_group *g = (struct journal_group *)task;
 
 	if (g->done != NULL)
-		g->done(g, g->status, home_arg);
+		g->done(g, g->status, executor_arg);
 	journal_let_go(g);
 }
 
 void journal_complete(struct journal_group *g, int status)
 {
 	g->status = status;
-	g->post.run = on_complete;
-	home_post(g->home, &g->post);
+	g->task.run = on_complete;
+	executor_send(g->executor, &g->task);
 }
 
 struct notice {
@@ -186,68 +186,69 @@ struct notice {
 	size_t index;
 };
 
-/* A post: some of what goes to one home. */
+/* A task: some of what goes to one executor. */
 #define NOTICES_MAX 256
 
 struct notices {
-	struct post post;     /* first */
-	struct notices *next; /* another home's */
-	struct notices *more; /* to the same home, behind these */
+	struct task task;     /* first */
+	struct notices *next; /* another executor's */
+	struct notices *more; /* to the same executor, behind these */
 	struct notices *last; /* of the first: where more go */
-	struct home *home;
+	struct executor *executor;
 	journal_queued_fn *queued;
 	struct notice items[NOTICES_MAX];
 	size_t count;
 };
 
-static void on_notices(struct post *post, void *home_arg)
+static void on_notices(struct task *task, void *executor_arg)
 {
-	struct notices *n = (struct notices *)post;
+	struct notices *n = (struct notices *)task;
 
 	for (size_t i = 0; i < n->count; i++) {
 		struct journal_group *g = n->items[i].group;
 		const struct entry *e = &g->entries[n->items[i].index];
 
-		n->queued(home_arg, &e->record, e->kept);
+		n->queued(executor_arg, &e->record, e->kept);
 		if (i + 1 == n->count || n->items[i + 1].group != g)
 			journal_let_go(g);
 	}
 	free(n);
 }
 
-static struct notices *notices_new(const struct journal *j, struct home *home)
+static struct notices *notices_new(const struct journal *j, struct executor *executor)
 {
 	struct notices *n = xnew(n);
 
-	n->post.run = on_notices;
-	n->home = home;
+	n->task.run = on_notices;
+	n->executor = executor;
 	n->queued = j->queued;
 	n->last = n;
 	return n;
 }
 
-static struct notices *notices_for(struct notices **list, struct journal *j, struct home *home)
+static struct notices *notices_for(struct notices **list, struct journal *j,
+                                   struct executor *executor)
 {
 	struct notices *n = *list;
 
-	while (n != NULL && n->home != home)
+	while (n != NULL && n->executor != executor)
 		n = n->next;
 	if (n != NULL)
 		return n;
-	n = notices_new(j, home);
+	n = notices_new(j, executor);
 	n->next = *list;
 	*list = n;
 	return n;
 }
 
-/* What goes to one home of one group lies together, and is one use in each post. */
+/* What goes to one executor of one group lies together, and is one use in each post. */
 static void notice_add(struct notices *first, const struct journal *j, struct journal_group *g,
                        size_t index)
 {
 	struct notices *n = first->last;
 
 	if (n->count == NOTICES_MAX)
-		n = first->last = n->more = notices_new(j, first->home);
+		n = first->last = n->more = notices_new(j, first->executor);
 	if (n->count == 0 || n->items[n->count - 1].group != g)
 		atomic_fetch_add(&g->uses, 1);
 	n->items[n->count++] = (struct notice){.group = g, .index = index};
@@ -260,8 +261,8 @@ void notices_add(struct notices **list, struct journal *j, struct journal_group 
 	for (size_t i = 0; i < g->count; i++) {
 		const struct record *r = &g->entries[i].record;
 
-		if (r->kind == RECORD_QUEUE && r->home != NULL)
-			notice_add(notices_for(list, j, r->home), j, g, i);
+		if (r->kind == RECORD_QUEUE && r->executor != NULL)
+			notice_add(notices_for(list, j, r->executor), j, g, i);
 	}
 }
 
@@ -274,18 +275,18 @@ void notices_post(struct notices **list)
 		while (n != NULL) {
 			struct notices *more = n->more;
 
-			home_post(n->home, &n->post);
+			executor_send(n->executor, &n->task);
 			n = more;
 		}
 	}
 }
 
-static void on_room(struct post *post, void *home_arg)
+static void on_room(struct task *task, void *executor_arg)
 {
-	struct room *room = (struct room *)post;
+	struct room *room = (struct room *)task;
 
 	atomic_store(&room->on_its_way, false);
-	room->run(home_arg);
+	room->run(executor_arg);
 }
 
 /* --- pages --- */
@@ -295,7 +296,7 @@ void journal_answer_empty(struct journal *j, struct journal_page *page, int stat
 	page->status = status;
 	page->more = status != 0;
 	page->read_to = status == 0 ? j->next_position - 1 : page->from - (page->from > 0);
-	home_post(page->home, &page->post);
+	executor_send(page->executor, &page->task);
 }
 
 void journal_page_fini(struct journal_page *page)
@@ -353,14 +354,14 @@ void journal_number(struct journal *j, struct journal_group *g, uint64_t *first_
 	}
 }
 
-void journal_append(struct journal *j, struct home *home, struct journal_group **group,
+void journal_append(struct journal *j, struct executor *executor, struct journal_group **group,
                     enum journal_urgency urgency, uint64_t *first_position)
 {
 	struct journal_group *g = *group;
 
-	REQUIRE_HOME(home);
+	REQUIRE_EXECUTOR(executor);
 	*group = NULL;
-	g->home = home;
+	g->executor = executor;
 	g->urgency = urgency;
 	j->kind->append(j, g, first_position);
 }
@@ -377,7 +378,7 @@ void journal_on_queued(struct journal *j, journal_queued_fn *queued)
 
 void journal_read(struct journal *j, struct journal_page *page)
 {
-	REQUIRE_HOME(page->home);
+	REQUIRE_EXECUTOR(page->executor);
 	page->items = NULL;
 	page->count = 0;
 	page->bytes = (struct buf){0};
@@ -429,15 +430,15 @@ bool journal_is_tight(struct journal *j, size_t bytes)
 	return true;
 }
 
-void journal_on_room(struct journal *j, struct home *const *homes, unsigned count,
+void journal_on_room(struct journal *j, struct executor *const *executors, unsigned count,
                      journal_room_fn *room)
 {
 	REQUIRE(j->rooms == NULL);
 	j->rooms = xcalloc(count > 0 ? count : 1, sizeof(*j->rooms));
 	j->room_count = count;
 	for (unsigned i = 0; i < count; i++) {
-		j->rooms[i].post.run = on_room;
-		j->rooms[i].home = homes[i];
+		j->rooms[i].task.run = on_room;
+		j->rooms[i].executor = executors[i];
 		j->rooms[i].run = room;
 		atomic_init(&j->rooms[i].on_its_way, false);
 	}

@@ -1,9 +1,10 @@
 /* The journal: facts that must survive, in groups.  A group is all or nothing, groups are kept in
- * the order in which they were appended, and each is completed exactly once, by a post to the home
- * that appended it: status 0 means durable.  Nothing that a completion promises may leave before
- * it. Three implementations: disk (keeper.c: one thread, all waiting groups of all homes in one
- * commit), memory (persistence off: complete as soon as the turn ends) and one for tests that holds
- * every group until it is told.  Thread: any home appends; start, restore and stop are main's. */
+ * the order in which they were appended, and each is completed exactly once, by a task to the
+ * executor that appended it: status 0 means durable.  Nothing that a completion promises may leave
+ * before it. Three implementations: disk (keeper.c: one thread, all waiting groups of all executors
+ * in one commit), memory (persistence off: complete as soon as the turn ends) and one for tests
+ * that holds every group until it is told.  Thread: any executor appends; start, restore and stop
+ * are main's. */
 #ifndef STORE_JOURNAL_H
 #define STORE_JOURNAL_H
 
@@ -44,17 +45,17 @@ struct record {
 		uint64_t group_id;    /* RECORD_QUEUE: of the $share group, 0: none */
 		uint64_t bound_bytes; /* RECORD_SESSION */
 	};
-	struct home *home;  /* RECORD_QUEUE; NULL: nobody is told */
-	struct slice name;  /* copied by the group */
-	struct slice value; /* copied by the group */
-	struct msg *msg;    /* a reference of the group's own */
+	struct executor *executor; /* RECORD_QUEUE; NULL: nobody is told */
+	struct slice name;         /* copied by the group */
+	struct slice value;        /* copied by the group */
+	struct msg *msg;           /* a reference of the group's own */
 };
 
 struct journal;
 struct journal_group;
 
-/* Runs on the home that appended, entered; frees nothing: the group is freed behind it. */
-typedef void journal_done_fn(struct journal_group *group, int status, void *home_arg);
+/* Runs on the executor that appended, entered; frees nothing: the group is freed behind it. */
+typedef void journal_done_fn(struct journal_group *group, int status, void *executor_arg);
 
 /* One group being built. `done` may be NULL: nobody waits. `context` is the caller's, found again
  * at completion. */
@@ -84,7 +85,7 @@ enum journal_urgency {
 /* Append: never blocks, never fails; the journal owns the group from now on. `home`: the current
  * one.  *first_position (may be NULL): the position of the first RECORD_QUEUE, those after it have
  * the following numbers, in the order they were added. */
-void journal_append(struct journal *j, struct home *home, struct journal_group **group,
+void journal_append(struct journal *j, struct executor *executor, struct journal_group **group,
                     enum journal_urgency urgency, uint64_t *first_position);
 
 /* Does anything survive at all? False: callers may leave out records, and treat what they would
@@ -97,11 +98,11 @@ bool journal_is_durable(const struct journal *j);
  * entered, in the order of the journal, before the completion of any later group.  kept false: the
  * queue is full, or the session is no more; it was not stored (the rest of its group was). record:
  * borrowed. Of JOURNAL_NEXT and _INTERVAL nobody is told. */
-typedef void journal_queued_fn(void *home_arg, const struct record *record, bool kept);
+typedef void journal_queued_fn(void *executor_arg, const struct record *record, bool kept);
 void journal_on_queued(struct journal *j, journal_queued_fn *queued);
 
 /* A page of a session's queue, read off the loops.  It shows everything appended before it was
- * asked for.  Filled in by the asker, posted back to `home`, the asker's again. */
+ * asked for.  Filled in by the asker, sent back to `home`, the asker's again. */
 struct journal_page_item {
 	uint64_t position;
 	struct msg *msg;    /* a reference; the reader's to give back */
@@ -110,8 +111,8 @@ struct journal_page_item {
 };
 
 struct journal_page {
-	struct post post; /* run: the asker's */
-	struct home *home;
+	struct task task; /* run: the asker's */
+	struct executor *executor;
 	uint64_t session_id;
 	uint64_t from; /* position of the first wanted */
 	uint32_t max_count;
@@ -132,8 +133,8 @@ void journal_page_fini(struct journal_page *page); /* items and their messages *
 
 /* --- when it cannot keep up, or cannot keep at all --- */
 
-/* More than this waits for the disk, or for a home that has to be told: whoever has a group pending
- * should not be read. */
+/* More than this waits for the disk, or for an executor that has to be told: whoever has a group
+ * pending should not be read. */
 #define JOURNAL_HIGH ((size_t)8 << 20)
 #define JOURNAL_LOW  ((size_t)2 << 20)
 bool journal_is_full(const struct journal *j); /* above the high mark */
@@ -146,10 +147,10 @@ uint64_t journal_room(const struct journal *j);
  * else that adds to the store, until there is room for it; what takes from the store finds some
  * still. */
 bool journal_is_tight(struct journal *j, size_t bytes);
-/* `room` is posted to each of these homes when it falls below the low mark again, when it is tight
- * no more, and when journal_lacks_space changes. Before start. */
-typedef void journal_room_fn(void *home_arg);
-void journal_on_room(struct journal *j, struct home *const *homes, unsigned count,
+/* `room` is sent to each of these executors when it falls below the low mark again, when it is
+ * tight no more, and when journal_lacks_space changes. Before start. */
+typedef void journal_room_fn(void *executor_arg);
+void journal_on_room(struct journal *j, struct executor *const *executors, unsigned count,
                      journal_room_fn *room);
 
 enum journal_state {
@@ -245,7 +246,7 @@ int journal_start(struct journal *j);
 /* One batch, on the calling thread (only where it was not started): everything that waits, one
  * commit. False: there was nothing to do. */
 bool journal_turn(struct journal *j, uint64_t now_ms);
-/* One last commit, of everything; then the thread ends. Completions are posted; what could not be
+/* One last commit, of everything; then the thread ends. Completions are sent; what could not be
  * kept, and what is appended from now on, completes with -ECANCELED. */
 void journal_stop(struct journal *j);
 /* Without a stop (a crash): what waits is freed, and nobody is told. */

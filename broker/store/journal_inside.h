@@ -1,5 +1,5 @@
-/* What the implementations of the journal share: groups as they lie in it, and what is posted to
- * homes.  Only the store's own files include this. */
+/* What the implementations of the journal share: groups as they lie in it, and what is sent to
+ * executors.  Only the store's own files include this. */
 #ifndef STORE_JOURNAL_INSIDE_H
 #define STORE_JOURNAL_INSIDE_H
 
@@ -16,9 +16,9 @@ struct entry {
 };
 
 struct journal_group {
-	struct post post;                  /* first: the completion on its way home */
+	struct task task;                  /* first: the completion on its way home */
 	struct journal_group *prev, *next; /* of the list that has it */
-	struct home *home;
+	struct executor *executor;
 	journal_done_fn *done;
 	void *context;
 	int status;
@@ -33,10 +33,10 @@ struct journal_group {
 	struct journal *counted; /* among whose waiting_bytes these are, until it is freed */
 };
 
-/* Something that waits to be posted to a home again and again, at most once at a time. */
+/* Something that waits to be sent to an executor again and again, at most once at a time. */
 struct room {
-	struct post post; /* first */
-	struct home *home;
+	struct task task; /* first */
+	struct executor *executor;
 	journal_room_fn *run;
 	atomic_bool on_its_way;
 };
@@ -58,12 +58,12 @@ struct journal_kind {
 
 struct journal {
 	const struct journal_kind *kind;
-	struct mutex lock; /* of what homes touch; what, says the kind */
+	struct mutex lock; /* of what executors touch; what, says the kind */
 	_Atomic uint64_t next_position;
 	journal_queued_fn *queued;
 	struct room *rooms;
 	unsigned room_count;
-	_Atomic size_t waiting_bytes; /* of groups that are not done with at every home */
+	_Atomic size_t waiting_bytes; /* of groups that are not done with at every executor */
 	atomic_bool was_full;
 	_Atomic uint64_t room_bytes; /* so many may be added to what is on disk */
 	atomic_bool tight;
@@ -83,16 +83,16 @@ void journal_fini(struct journal *j);
 void journal_number(struct journal *j, struct journal_group *g, uint64_t *first_position);
 /* It waits from now on. */
 void journal_count_waiting(struct journal *j, struct journal_group *g);
-/* Homes may go on. Any thread. */
+/* Executors may go on. Any thread. */
 void journal_tell_room(struct journal *j);
 /* Post the completion; the group may be gone at once. */
 void journal_complete(struct journal_group *g, int status);
-/* It is done and nobody waits for it: freed here, unless a home has yet to be told of it. */
+/* It is done and nobody waits for it: freed here, unless an executor has yet to be told of it. */
 void journal_let_go(struct journal_group *g);
 /* Answer with nothing read. status 0: because there is nothing. */
 void journal_answer_empty(struct journal *j, struct journal_page *page, int status);
 
-/* --- what is told to sessions' homes: one post for each home --- */
+/* --- what is told to sessions' executors: one post for each executor --- */
 
 struct notices;
 /* Put down what the queue records of `g` became. */

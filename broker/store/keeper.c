@@ -1,4 +1,4 @@
-/* The journal on disk: what homes give it, and the turn of the keeper: gather, apply in one
+/* The journal on disk: what executors give it, and the turn of the keeper: gather, apply in one
  * transaction, tell.  See keeper.h. */
 #include "store/keeper.h"
 
@@ -48,11 +48,11 @@ void keeper_complete(struct keeper *k, struct journal_group *g)
 		journal_complete(g, 0);
 }
 
-/* --- homes --- */
+/* --- executors --- */
 
 static void note_append(struct keeper *k, struct journal_group *g)
 {
-	uint64_t deadline_ms = g->home->now_ms + k->interval_ms;
+	uint64_t deadline_ms = g->executor->now_ms + k->interval_ms;
 
 	journal_count_waiting(&k->j, g);
 	g->serial = k->serial++;
@@ -315,7 +315,7 @@ static void answer_pages(struct keeper *k)
 
 	DL_FOREACH_SAFE (k->pages, page, next) {
 		DL_DELETE(k->pages, page);
-		home_post(page->home, &page->post);
+		executor_send(page->executor, &page->task);
 	}
 }
 

@@ -1,6 +1,6 @@
-/* The journal on disk, inside.  Homes append to a list under the lock; the keeper gathers it (on
- * the journal's thread, or in journal_turn), leaves out what cancels out, and applies all that is
- * due in one transaction of the disk.  What it changes in memory while it applies is taken back
+/* The journal on disk, inside.  Executors append to a list under the lock; the keeper gathers it
+ * (on the journal's thread, or in journal_turn), leaves out what cancels out, and applies all that
+ * is due in one transaction of the disk.  What it changes in memory while it applies is taken back
  * when the transaction is. */
 #ifndef STORE_KEEPER_H
 #define STORE_KEEPER_H

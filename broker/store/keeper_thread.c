@@ -20,7 +20,7 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* Is there more to do than to commit what homes hasten? */
+/* Is there more to do than to commit what executors hasten? */
 static bool is_pressed(const struct keeper *k)
 {
 	return k->asked != NULL || k->pending_bytes > KEEPER_GATHER || k->ending ||

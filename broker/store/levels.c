@@ -98,9 +98,9 @@ static size_t slot_of(const struct level_tree *t, const struct level_node *n)
 static void shift_back(struct level_tree *t, size_t gap)
 {
 	for (size_t i = (gap + 1) & t->mask; t->slots[i].node != NULL; i = (i + 1) & t->mask) {
-		size_t home = t->slots[i].hash & t->mask;
+		size_t executor = t->slots[i].hash & t->mask;
 
-		if (((i - home) & t->mask) >= ((i - gap) & t->mask)) {
+		if (((i - executor) & t->mask) >= ((i - gap) & t->mask)) {
 			t->slots[gap] = t->slots[i];
 			gap = i;
 		}

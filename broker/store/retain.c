@@ -12,16 +12,16 @@
 
 #define GARBAGE_ALLOWED 64 /* empty nodes that may wait for the sweep */
 
-struct retain *retain_new(unsigned homes)
+struct retain *retain_new(unsigned executors)
 {
 	struct retain *r = xnew(r);
 
-	slots_init(&r->slots, homes + 1);
+	slots_init(&r->slots, executors + 1);
 	slots_init(&r->stripes, RETAIN_STRIPES);
 	levels_init(&r->tree, sizeof(struct retain_node));
 	owners_init(&r->owners);
 	mutex_init(&r->garbage_lock);
-	r->shared_slot = homes;
+	r->shared_slot = executors;
 	return r;
 }
 

@@ -1,6 +1,6 @@
 /* Retained values: the tree of topics, shared by all workers.  design.md section 4, invariant D4.
  * One clock (an atomic 64-bit number) counts retained changes.  A change takes its number under the
- * topic's stripe mutex and stores it with the value, so that inboxes and journal see a topic's
+ * topic's stripe mutex and stores it with the value, so that mailboxes and journal see a topic's
  * values in number order. (A deletion's number is for them alone: here nobody asks a tombstone for
  * it.) Owners (`own` rules) live here too: a
  * tombstone keeps its owner for 7 days. */
@@ -14,13 +14,13 @@ struct retain;
 /* A topic's owner outlives its value by this. */
 #define RETAIN_OWNED_AFTER_MS ((uint64_t)7 * 24 * 3600 * 1000)
 
-struct retain *retain_new(unsigned homes);
+struct retain *retain_new(unsigned executors);
 void retain_free(struct retain *r);
 /* The clock, for route_target_put and for every other subscription: the number of the newest
  * change. */
 const _Atomic uint64_t *retain_clock(const struct retain *r);
 
-/* One change of one topic. Between begin and end the topic's stripe is held: what is posted
+/* One change of one topic. Between begin and end the topic's stripe is held: what is sent
  * meanwhile leaves in number order. Keep it short, never block, never begin a second one. Call
  * inside a route read section (or none), slot: of the calling home. */
 struct retain_change {

@@ -1,5 +1,5 @@
-/* Writers of the route tree: homes and durable targets of filters, and the life of its nodes.  Each
- * writer takes all slots for the time of its change; matching is route_match.c, groups are
+/* Writers of the route tree: executors and durable targets of filters, and the life of its nodes.
+ * Each writer takes all slots for the time of its change; matching is route_match.c, groups are
  * route_share.c.  Any thread. */
 #include "store/route.h"
 
@@ -9,13 +9,13 @@
 #include "proto/topic.h"
 #include "store/route_tree.h"
 
-struct route *route_new(unsigned homes)
+struct route *route_new(unsigned executors)
 {
 	struct route *r = xnew(r);
 
-	REQUIRE(homes > 0 && homes <= ROUTE_HOMES_MAX);
-	r->homes = homes;
-	slots_init(&r->slots, homes + 1);
+	REQUIRE(executors > 0 && executors <= ROUTE_HOMES_MAX);
+	r->executors = executors;
+	slots_init(&r->slots, executors + 1);
 	levels_init(&r->exact, sizeof(struct route_node));
 	levels_init(&r->tree, sizeof(struct route_node));
 	return r;
@@ -116,7 +116,7 @@ void route_node_settle(struct route *r, struct route_node *node)
 		extra_free(x);
 		node->extra = NULL;
 	}
-	if (node->homes != 0 || node->extra != NULL)
+	if (node->executors != 0 || node->extra != NULL)
 		return;
 	node->id = 0;
 	r->counts.filters--;
@@ -128,50 +128,50 @@ void route_node_settle(struct route *r, struct route_node *node)
 		at = levels_remove(&r->tree, at);
 }
 
-/* Has the home joined already? Nobody but itself could change that. */
-static uint64_t joined(struct route *r, unsigned home, struct slice filter)
+/* Has the executor joined already? Nobody but itself could change that. */
+static uint64_t joined(struct route *r, unsigned executor, struct slice filter)
 {
 	const struct route_node *node;
 	uint64_t id = 0;
 
-	slots_read_lock(&r->slots, home);
+	slots_read_lock(&r->slots, executor);
 	node = route_node_find(r, filter);
-	if (node != NULL && (node->homes >> home & 1) != 0)
+	if (node != NULL && (node->executors >> executor & 1) != 0)
 		id = node->id;
-	slots_read_unlock(&r->slots, home);
+	slots_read_unlock(&r->slots, executor);
 	return id;
 }
 
-uint64_t route_join(struct route *r, unsigned home, struct slice filter)
+uint64_t route_join(struct route *r, unsigned executor, struct slice filter)
 {
 	struct route_node *node;
 	uint64_t id;
 
-	REQUIRE(home < r->homes);
-	id = joined(r, home, filter);
+	REQUIRE(executor < r->executors);
+	id = joined(r, executor, filter);
 	if (id != 0)
 		return id;
 	slots_write_lock(&r->slots);
 	node = route_node_make(r, filter);
-	node->homes |= (uint64_t)1 << home;
-	r->counts.homes_joined++;
+	node->executors |= (uint64_t)1 << executor;
+	r->counts.executors_joined++;
 	id = node->id;
 	slots_write_unlock(&r->slots);
 	return id;
 }
 
-void route_leave(struct route *r, unsigned home, struct slice filter)
+void route_leave(struct route *r, unsigned executor, struct slice filter)
 {
 	struct route_node *node;
 	uint64_t bit;
 
-	REQUIRE(home < r->homes);
-	bit = (uint64_t)1 << home;
+	REQUIRE(executor < r->executors);
+	bit = (uint64_t)1 << executor;
 	slots_write_lock(&r->slots);
 	node = route_node_find(r, filter);
-	REQUIRE(node != NULL && (node->homes & bit) != 0);
-	node->homes &= ~bit;
-	r->counts.homes_joined--;
+	REQUIRE(node != NULL && (node->executors & bit) != 0);
+	node->executors &= ~bit;
+	r->counts.executors_joined--;
 	route_node_settle(r, node);
 	slots_write_unlock(&r->slots);
 }
@@ -182,7 +182,7 @@ bool route_target_put(struct route *r, struct slice filter, struct route_target 
 	struct targets *set;
 	uint32_t at;
 
-	REQUIRE(target->durable && target->home < r->homes);
+	REQUIRE(target->durable && target->executor < r->executors);
 	slots_write_lock(&r->slots);
 	target->since = *clock;
 	set = &route_node_extra(route_node_make(r, filter))->targets;

@@ -17,14 +17,14 @@ struct level_node;
 
 #define ROUTE_HOMES_MAX 64
 
-struct route *route_new(unsigned homes);
+struct route *route_new(unsigned executors);
 void route_free(struct route *r);
 
 /* Whom a message goes to by name: a durable session, or a member of a $share group. */
 struct route_target {
 	uint64_t session_id;
 	uint32_t subscription_id; /* Subscription Identifier, 0: none */
-	uint16_t home;
+	uint16_t executor;
 	bool durable; /* always true outside of groups */
 	bool online;  /* of a group's member: set when it is picked */
 	struct subscription_options options;
@@ -35,10 +35,10 @@ struct route_target {
 /* --- writers; slot: of the calling home, not locked by it --- */
 
 /* The first non-durable subscriber of `home` joins: the filter's id. Joining again is the same id,
- * and holds nobody up. From the home itself only. */
-uint64_t route_join(struct route *r, unsigned home, struct slice filter);
+ * and holds nobody up. From the executor itself only. */
+uint64_t route_join(struct route *r, unsigned executor, struct slice filter);
 /* The last one leaves. A filter without anybody is forgotten, its id with it. */
-void route_leave(struct route *r, unsigned home, struct slice filter);
+void route_leave(struct route *r, unsigned executor, struct slice filter);
 
 /* A durable session subscribes, or replaces its subscription of this filter (one target per session
  * and filter). True: it was new. target->since is set inside from *clock (see retain.h), while all
@@ -60,7 +60,7 @@ void route_share_online(struct route *r, struct slice group, struct slice filter
 
 struct route_filter_match {
 	uint64_t filter_id;
-	uint64_t homes; /* bit per home */
+	uint64_t executors; /* bit per home */
 };
 
 struct route_target_match {
@@ -81,8 +81,8 @@ struct route_match {
 	struct route_share_match *shares;
 	size_t filter_count, target_count, share_count;
 	size_t filter_cap, target_cap, share_cap;
-	uint64_t homes; /* union of the bits */
-	size_t visited; /* nodes that were looked at: what it cost */
+	uint64_t executors; /* union of the bits */
+	size_t visited;     /* nodes that were looked at: what it cost */
 	/* route.c's own: the nodes reached, this level's and the next one's */
 	struct level_node **frontier[2];
 	size_t frontier_cap;
@@ -103,7 +103,7 @@ bool route_share_pick(struct route *r, unsigned slot, uint64_t group_id, const u
                       size_t tried_count, struct route_target *out);
 
 struct route_counts {
-	uint64_t filters, homes_joined, targets, share_members;
+	uint64_t filters, executors_joined, targets, share_members;
 };
 void route_count(struct route *r, unsigned slot, struct route_counts *out);
 

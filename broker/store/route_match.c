@@ -72,12 +72,12 @@ static void collect(struct route_match *m, struct level_node *level)
 	const struct route_node *node = route_node_of(level);
 
 	m->visited++;
-	if (node->homes != 0) {
+	if (node->executors != 0) {
 		m->filters =
 		    reserve(m->filters, &m->filter_cap, m->filter_count + 1, sizeof(*m->filters));
-		m->filters[m->filter_count++] =
-		    (struct route_filter_match){.filter_id = node->id, .homes = node->homes};
-		m->homes |= node->homes;
+		m->filters[m->filter_count++] = (struct route_filter_match){
+		    .filter_id = node->id, .executors = node->executors};
+		m->executors |= node->executors;
 	}
 	if (node->extra != NULL)
 		collect_extra(m, node);
@@ -151,7 +151,7 @@ void route_match(struct route *r, struct slice topic, struct route_match *out)
 	struct level_node *exact;
 
 	out->filter_count = out->target_count = out->share_count = 0;
-	out->homes = 0;
+	out->executors = 0;
 	out->visited = 0;
 	levels_prefetch(&r->exact, r->exact.root, hash);
 	match_wildcards(r, topic, out);

@@ -114,7 +114,7 @@ bool route_share_put(struct route *r, struct slice group, struct slice filter,
 	uint32_t at;
 	bool is_new;
 
-	REQUIRE((online || member->durable) && member->home < r->homes);
+	REQUIRE((online || member->durable) && member->executor < r->executors);
 	slots_write_lock(&r->slots);
 	g = group_make(r, route_node_extra(route_node_make(r, filter)), group);
 	at = targets_find(&g->members, member->session_id);

@@ -32,8 +32,8 @@ struct route_extra {
 
 struct route_node {
 	struct level_node level;
-	uint64_t id;    /* 0: nobody wants exactly this, a level on the way only */
-	uint64_t homes; /* bit per home */
+	uint64_t id;        /* 0: nobody wants exactly this, a level on the way only */
+	uint64_t executors; /* bit per home */
 	struct route_extra *extra;
 };
 
@@ -44,7 +44,7 @@ struct route {
 	struct route_group *groups; /* by id */
 	uint64_t last_filter_id, last_group_id;
 	struct route_counts counts;
-	unsigned homes;
+	unsigned executors;
 };
 
 static inline struct route_node *route_node_of(struct level_node *level)

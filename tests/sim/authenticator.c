@@ -40,7 +40,7 @@ static bool is_right(const struct auth_question *q)
 static void answer(struct auth_question *q, bool accepted)
 {
 	q->accepted = accepted;
-	home_post(q->home, &q->post);
+	executor_send(q->executor, &q->task);
 }
 
 size_t authenticator_waiting(const struct authenticator *a)
@@ -59,7 +59,7 @@ void authenticator_answer(struct authenticator *a, size_t index)
 	while (index-- > 0)
 		q = q->next;
 	LL_DELETE(a->waiting, q);
-	q->refuse_at_ms = q->home->now_ms + a->failure_ms;
+	q->refuse_at_ms = q->executor->now_ms + a->failure_ms;
 	answer(q, is_right(q));
 }
 

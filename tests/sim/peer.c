@@ -53,19 +53,19 @@ static void take_output(struct peer *p)
 /* One turn of the worker's loop. False: nothing happened in it. */
 bool peer_turn(struct world *w, struct peer *p, struct cost *cost)
 {
-	struct home *home = &w->server->workers[0]->home;
+	struct executor *executor = &w->server->workers[0]->executor;
 	double begin, ms;
 	uint64_t before = steps_taken;
 	bool moved;
 
-	home_enter(home);
-	home_update_now(home);
+	executor_enter(executor);
+	executor_update_now(executor);
 	begin = cpu_ms();
 	moved = p != NULL && memory_run(wire_peer(p->wire), READ_BYTES);
-	moved |= home_turn(home) == 0;
+	moved |= executor_turn(executor) == 0;
 	ms = cpu_ms() - begin;
-	home_leave();
-	moved |= !inbox_is_empty(&home->inbox);
+	executor_leave();
+	moved |= !mailbox_is_empty(&executor->mailbox);
 	cost->steps += steps_taken - before;
 	cost->total_ms += ms;
 	if (ms > cost->turn_ms)

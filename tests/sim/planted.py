@@ -64,7 +64,7 @@ BUGS = {
         ('accepted = e->right && e->identity != NULL;', 'accepted = (e->right || !is_first_login(e)) && e->identity != NULL;')],
         False),
     'expired_sent': ('[MQTT5-3.3.2-5]: what expired in the queue is sent', 'broker/core/outgoing.c', [
-        ('if (!msg_is_expired(o->msg, s->worker->home.now_ms) &&', 'if (true &&')], False),
+        ('if (!msg_is_expired(o->msg, s->worker->executor.now_ms) &&', 'if (true &&')], False),
     'order': ('D3: a message overtakes those that wait', 'broker/core/outgoing.c', [
         ('	DL_APPEND(list->head, o);', '	if (list == &s->waiting && list->count == 2)\n		DL_PREPEND(list->head, o);\n'
          '	else\n		DL_APPEND(list->head, o);')], False),
@@ -77,8 +77,8 @@ BUGS = {
     'window': ('[MQTT5-3.3.4-9]: Receive Maximum is ignored by one', 'broker/core/outgoing.c', [
         ('s->wire_count < s->conn->receive_maximum;', 's->wire_count <= s->conn->receive_maximum;')], False),
     'shared_twice': ('[MQTT5-4.8.2-3]: two members of a group get it', 'broker/core/handover.c', [
-        ('	if (goes_directly(w, item->home, through_inbox)) {\n		deliver_target(w, msg, item);',
-         '	if (goes_directly(w, item->home, through_inbox)) {\n		deliver_target(w, msg, item);\n'
+        ('	if (goes_directly(w, item->executor, through_mailbox)) {\n		deliver_target(w, msg, item);',
+         '	if (goes_directly(w, item->executor, through_mailbox)) {\n		deliver_target(w, msg, item);\n'
          '		if (item->group_id != 0)\n			deliver_target(w, msg, item);')], False),
     'keep_alive': ('[MQTT5-3.1.2-22]: two keep alive intervals instead of one and a half', 'broker/core/conn.c', [
         ('(uint64_t)c->keep_alive_s * 1500;\n\n', '(uint64_t)c->keep_alive_s * 2000;\n\n')], False),

@@ -1,5 +1,5 @@
-/* Limits, both ways: keep alive, Receive Maximum, queues, packet sizes, and readers and homes that
- * stand still.  R1, R2, R3 */
+/* Limits, both ways: keep alive, Receive Maximum, queues, packet sizes, and readers and executors
+ * that stand still.  R1, R2, R3 */
 #include <utlist.h>
 
 #include "base/alloc.h"
@@ -259,13 +259,13 @@ static size_t bytes_in_flight(const struct world *w, unsigned to)
 	return bytes;
 }
 
-static struct client *client_at(struct world *w, unsigned home, const char *prefix, unsigned n)
+static struct client *client_at(struct world *w, unsigned executor, const char *prefix, unsigned n)
 {
 	char name[32];
 
 	for (unsigned i = 0;; i++) {
 		snprintf(name, sizeof(name), "%s%u-%u", prefix, n, i);
-		if (server_home_of(w->server, slice_of_str(name)) == w->server->workers[home])
+		if (server_owner_of(w->server, slice_of_str(name)) == w->server->workers[executor])
 			return join(w, name, &clean);
 	}
 }
@@ -278,7 +278,7 @@ static struct client *client_at(struct world *w, unsigned home, const char *pref
 
 /* A home that stands still: those who publish to it are not read, what is in flight is bounded, and
  * when it wakes up everything arrives. */
-static void stalled_home(struct world *w)
+static void stalled_executor(struct world *w)
 {
 	struct client *pubs[PUBLISHERS], *sub;
 	char *payload = xcalloc(1, HUGE_BYTES + 1);
@@ -319,7 +319,7 @@ static void stalled_home(struct world *w)
 		assert_int_equal(sub->received_count, sent);
 }
 
-/* All of it is on its way before the other home looks. */
+/* All of it is on its way before the other executor looks. */
 static void publish_huge(struct world *w, struct client **pubs, const char *payload)
 {
 	unsigned last = w->workers - 1;
@@ -378,7 +378,7 @@ int main(void)
 	    SCENARIO(packet_size),
 	    SCENARIO_WITH(stalled_reader, .seeds = 6),
 	    SCENARIO_WITH(stalled_asker, .seeds = 2),
-	    SCENARIO_WITH(stalled_home, .seeds = 3),
+	    SCENARIO_WITH(stalled_executor, .seeds = 3),
 	    SCENARIO_WITH(stalled_twice, .seeds = 2),
 	};
 

@@ -147,22 +147,22 @@ static void any_moment(struct world *w)
 
 static void turn(struct worker *worker)
 {
-	home_enter(&worker->home);
-	(void)home_turn(&worker->home);
-	home_leave();
+	executor_enter(&worker->executor);
+	(void)executor_turn(&worker->executor);
+	executor_leave();
 }
 
-/* What a client has sent is read, all of it, and handled; the worker's inbox has to wait. */
+/* What a client has sent is read, all of it, and handled; the worker's mailbox has to wait. */
 static void read_all(struct worker *worker, struct client *c)
 {
 	bool moved;
 
 	do {
 		moved = client_turn(c);
-		home_enter(&worker->home);
-		home_update_now(&worker->home);
+		executor_enter(&worker->executor);
+		executor_update_now(&worker->executor);
 		moved |= memory_run(wire_peer(c->wire), SIZE_MAX);
-		home_leave();
+		executor_leave();
 	} while (moved);
 }
 
@@ -174,7 +174,7 @@ static struct client *stranger(struct world *w, const struct connect_options *op
 
 	if (w->workers == 1)
 		return NULL;
-	*own = server_home_of(w->server, slice_of_str(c->id));
+	*own = server_owner_of(w->server, slice_of_str(c->id));
 	do {
 		client_connect(c, options);
 		*at = w->server->workers[0];
@@ -191,17 +191,17 @@ static struct client *stranger(struct world *w, const struct connect_options *op
 }
 
 /* One worker has not got the new configuration yet: main is between two of them. */
-static struct post *hold_back(struct worker *worker)
+static struct task *hold_back(struct worker *worker)
 {
-	struct inbox *in = &worker->home.inbox;
-	struct post *post = in->head;
+	struct mailbox *in = &worker->executor.mailbox;
+	struct task *task = in->head;
 
-	assert_non_null(post);
-	assert_null(post->next);
+	assert_non_null(task);
+	assert_null(task->next);
 	in->head = NULL;
 	in->tail = &in->head;
-	post->in_flight = false;
-	return post;
+	task->in_flight = false;
+	return task;
 }
 
 /* The connection is in flight when both workers get it. */
@@ -229,7 +229,7 @@ static void moving_to_the_new(struct world *w)
 	const struct change *e = &changes[w->seed % CHANGES];
 	struct worker *at, *own;
 	struct client *c = stranger(w, options_of(w, e), &at, &own);
-	struct post *held;
+	struct task *held;
 	bool done;
 
 	if (c == NULL)
@@ -244,7 +244,7 @@ static void moving_to_the_new(struct world *w)
 	world_run(w);
 	require_out(c, e);
 	assert_false(c->accepted);
-	home_post(&at->home, held);
+	executor_send(&at->executor, held);
 	world_run(w);
 	assert_true(done);
 }
@@ -256,7 +256,7 @@ static void moving_to_the_old(struct world *w)
 	const struct change unlock = {"unlocked", conf, users, .fit = STREAM_FITS};
 	struct worker *at, *own;
 	struct client *c;
-	struct post *held;
+	struct task *held;
 	bool done;
 
 	world_reload(w, &locked, on_done, &done);
@@ -273,7 +273,7 @@ static void moving_to_the_old(struct world *w)
 	world_run(w);
 	assert_false(c->closed);
 	assert_false(c->accepted);
-	home_post(&own->home, held);
+	executor_send(&own->executor, held);
 	world_run(w);
 	assert_true(done);
 	assert_true(c->accepted);
@@ -514,7 +514,7 @@ static void many_sessions(struct world *w)
 	bool done;
 
 	assert_string_equal(e->name, "removed");
-	home_enter(&worker->home);
+	executor_enter(&worker->executor);
 	for (unsigned i = 0; i < SESSIONS; i++) {
 		snprintf(name, sizeof(name), "s%u", i);
 		session_new(worker, id, slice_of_str(name), false,
@@ -522,14 +522,14 @@ static void many_sessions(struct world *w)
 		    ->expiry_s = EXPIRY_NEVER;
 	}
 	identity_unref(&id);
-	home_leave();
+	executor_leave();
 	begin_reload(w, e, NULL, &done);
 	turn(worker);
 	first = count_removed(worker);
 	assert_in_range(first, 1, SESSIONS / 2);
-	home_enter(&worker->home);
+	executor_enter(&worker->executor);
 	session_end(worker->admission.next_session);
-	home_leave();
+	executor_leave();
 	while (worker->admission.done != NULL) {
 		turn(worker);
 		turns++;

@@ -71,7 +71,8 @@ static void change(struct world *w, struct client **writers, unsigned n, uint8_t
 	world_steps(w, (unsigned)world_random(w, 8));
 }
 
-/* Writers at several homes, readers who come at random moments, and one who was there before. */
+/* Writers at several executors, readers who come at random moments, and one who was there before.
+ */
 static void live_and_replay(struct world *w)
 {
 	struct client *witness, *writers[WRITERS], *readers[READERS];
@@ -107,8 +108,8 @@ static void come_or_go(struct world *w, struct client *reader)
 		client_drop(reader);
 }
 
-/* The same with readers whose sessions are kept, who come and go. Within one home: what waits for
- * the journal at several homes may be completed out of step. */
+/* The same with readers whose sessions are kept, who come and go. Within one executor: what waits
+ * for the journal at several executors may be completed out of step. */
 static void live_and_replay_kept(struct world *w)
 {
 	static const char *const names[] = {"reader0", "reader1", "reader2", "reader3"};

@@ -3,7 +3,8 @@
  * the broker compiled so that every block of its code counts itself (COUNTED).  And no turn of the
  * loop takes long, in CPU time; that is asked for only where the build is one that users run.  A
  * turn is what a real loop does between two polls: what one read of a connection gave is handled,
- * then the home's turn.  The journal's turns, and what the far end does, are other threads' time.
+ * then the executor's turn.  The journal's turns, and what the far end does, are other threads'
+ * time.
  */
 #include <time.h>
 

@@ -1,5 +1,5 @@
 /* See world.h.  One step is what one thread could do between two others: a connection's bytes, or a
- * home's turn, or a client's reading and writing. */
+ * executor's turn, or a client's reading and writing. */
 #include "world.h"
 
 #include <errno.h>
@@ -149,7 +149,7 @@ struct world *world_new(const struct world_settings *settings)
 	if (settings->held)
 		w->image = disk_image_new();
 	start_broker(w, policy, settings->hashes);
-	home_init(&w->main_home, w->workers, NULL, w);
+	executor_init(&w->main_executor, w->workers, NULL, w);
 	return w;
 }
 
@@ -164,7 +164,7 @@ void world_reload(struct world *w, const struct world_settings *texts, adopt_don
 	struct policy *policy = make_policy(texts, w->newest);
 	struct adopt_sockets none = {.workers = w->workers};
 
-	adopt_start(w->server, &w->main_home, policy, &none, done, arg);
+	adopt_start(w->server, &w->main_executor, policy, &none, done, arg);
 	policy_unref(&w->newest);
 	w->newest = policy;
 }
@@ -176,10 +176,10 @@ struct wire *world_connect(struct world *w, const char *name, const char *certif
 	struct stream *stream = memory_stream_new(0, name, certificate_name, &wire->peer);
 
 	LL_PREPEND(w->wires, wire);
-	home_enter(&worker->home);
-	home_update_now(&worker->home);
+	executor_enter(&worker->executor);
+	executor_update_now(&worker->executor);
 	conn_accept(worker, stream);
-	home_leave();
+	executor_leave();
 	return wire;
 }
 
@@ -197,9 +197,9 @@ static size_t some_bytes(struct world *w)
 	return 1 + world_random(w, most[world_random(w, 4)]);
 }
 
-static bool is_frozen(const struct world *w, unsigned home)
+static bool is_frozen(const struct world *w, unsigned executor)
 {
-	return (w->frozen >> home & 1) != 0;
+	return (w->frozen >> executor & 1) != 0;
 }
 
 static bool run_wire(struct world *w, struct wire *wire)
@@ -207,42 +207,42 @@ static bool run_wire(struct world *w, struct wire *wire)
 	bool moved = false;
 
 	for (unsigned i = 0; i < w->workers; i++) {
-		struct home *home = &w->server->workers[i]->home;
+		struct executor *executor = &w->server->workers[i]->executor;
 
 		if (is_frozen(w, i))
 			continue;
-		home_enter(home);
-		home_update_now(home);
+		executor_enter(executor);
+		executor_update_now(executor);
 		moved |= memory_run(wire->peer, some_bytes(w));
-		home_leave();
+		executor_leave();
 	}
 	return moved;
 }
 
-static struct home *home_at(struct world *w, uint64_t i)
+static struct executor *executor_at(struct world *w, uint64_t i)
 {
-	return i == w->workers ? &w->main_home : &w->server->workers[i]->home;
+	return i == w->workers ? &w->main_executor : &w->server->workers[i]->executor;
 }
 
-static bool has_turns(const struct world *w, unsigned home)
+static bool has_turns(const struct world *w, unsigned executor)
 {
-	return ((w->frozen | w->reading) >> home & 1) == 0;
+	return ((w->frozen | w->reading) >> executor & 1) == 0;
 }
 
-static bool has_posts(struct world *w, unsigned i)
+static bool has_tasks(struct world *w, unsigned i)
 {
-	return has_turns(w, i) && !inbox_is_empty(&home_at(w, i)->inbox);
+	return has_turns(w, i) && !mailbox_is_empty(&executor_at(w, i)->mailbox);
 }
 
-static bool run_home(struct world *w, unsigned i)
+static bool run_executor(struct world *w, unsigned i)
 {
-	bool moved = has_posts(w, i);
+	bool moved = has_tasks(w, i);
 
 	if (!has_turns(w, i))
 		return false;
-	home_enter(home_at(w, i));
-	moved |= home_turn(home_at(w, i)) == 0;
-	home_leave();
+	executor_enter(executor_at(w, i));
+	moved |= executor_turn(executor_at(w, i)) == 0;
+	executor_leave();
 	return moved;
 }
 
@@ -276,7 +276,7 @@ static void one_step(struct world *w)
 
 	w->turns++;
 	if (kind < 3) {
-		run_home(w, (unsigned)world_random(w, w->workers + 1));
+		run_executor(w, (unsigned)world_random(w, w->workers + 1));
 	} else if (kind < 6) {
 		LL_COUNT(w->wires, wire, n);
 		n = n == 0 ? 0 : world_random(w, n < 16 ? n : 16);
@@ -336,7 +336,7 @@ static bool sweep(struct world *w)
 		moved |= run_wire(w, wire);
 	}
 	for (unsigned i = 0; i <= w->workers; i++)
-		moved |= run_home(w, (unsigned)((i + w->seed) % (w->workers + 1)));
+		moved |= run_executor(w, (unsigned)((i + w->seed) % (w->workers + 1)));
 	LL_FOREACH (w->clients, c) {
 		moved |= client_turn(c);
 	}
@@ -344,7 +344,7 @@ static bool sweep(struct world *w)
 	moved |= hash_one(w);
 	w->turns++;
 	for (unsigned i = 0; i <= w->workers; i++)
-		moved |= has_posts(w, i);
+		moved |= has_tasks(w, i);
 	return moved;
 }
 
@@ -361,7 +361,7 @@ uint64_t world_next_timer(struct world *w)
 	uint64_t due = UINT64_MAX;
 
 	for (unsigned i = 0; i < w->workers; i++) {
-		uint64_t next = timers_next(&w->server->workers[i]->home.timers);
+		uint64_t next = timers_next(&w->server->workers[i]->executor.timers);
 
 		due = next < due ? next : due;
 	}
@@ -404,7 +404,7 @@ static void stop_broker(struct world *w)
 	w->hold = false;
 	w->fail_one_in = 0;
 	w->frozen = w->reading = 0;
-	w->stop = stop_start(w->server, &w->main_home, NULL);
+	w->stop = stop_start(w->server, &w->main_executor, NULL);
 	world_run(w);
 	while (!stop_is_done(w->stop)) {
 		assert_true(rounds++ < STOP_ROUNDS);
@@ -452,10 +452,10 @@ static void begin_again(struct world *w, struct policy **policy, bool hashes)
 	disk_image_fail(w->image, 0, 0);
 	hear_log(w->silent);
 	if (w->next_workers != 0) {
-		home_fini(&w->main_home);
+		executor_fini(&w->main_executor);
 		w->workers = w->next_workers;
 		w->next_workers = 0;
-		home_init(&w->main_home, w->workers, NULL, w);
+		executor_init(&w->main_executor, w->workers, NULL, w);
 	}
 	start_broker(w, *policy, hashes);
 	policy_unref(&w->newest);
@@ -506,7 +506,7 @@ void world_free(struct world *w)
 	}
 	disk_image_free(w->image);
 	policy_unref(&w->newest);
-	home_fini(&w->main_home);
+	executor_fini(&w->main_executor);
 	random_use(NULL, NULL);
 	clock_use(NULL);
 	free(w);

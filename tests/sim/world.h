@@ -44,7 +44,7 @@ struct world {
 	bool wires_stay;       /* a test holds wires of its own: none is freed before the end */
 	struct policy *newest; /* policy of all */
 	uint64_t turns;        /* what one thread did between two others, so far */
-	struct home main_home;
+	struct executor main_executor;
 	struct stop *stop;
 	struct client *clients; /* utlist LL */
 	struct wire *wires;     /* every connection there ever was; utlist LL */

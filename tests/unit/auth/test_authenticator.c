@@ -460,7 +460,7 @@ static void the_cache_forgets(void **state)
 #define ASKED_MAX 64
 
 static struct {
-	struct home home;
+	struct executor executor;
 	struct mutex lock;
 	struct condition woken;
 	bool wake;
@@ -474,7 +474,7 @@ struct asked {
 	const char *name;
 	bool answered;
 };
-_Static_assert(offsetof(struct asked, q.post) == 0, "a post is cast to what it is in");
+_Static_assert(offsetof(struct asked, q.task) == 0, "a post is cast to what it is in");
 
 static void on_wake(void *arg)
 {
@@ -485,11 +485,11 @@ static void on_wake(void *arg)
 	mutex_unlock(&t.lock);
 }
 
-static void on_answer(struct post *post, void *home_arg)
+static void on_answer(struct task *task, void *executor_arg)
 {
-	struct asked *asked = (struct asked *)post;
+	struct asked *asked = (struct asked *)task;
 
-	(void)home_arg;
+	(void)executor_arg;
 	assert_false(asked->answered);
 	assert_null(asked->q.password);
 	assert_true(t.count < ASKED_MAX);
@@ -506,10 +506,10 @@ static void await(const struct asked *asked)
 			condition_wait(&t.woken, &t.lock);
 		t.wake = false;
 		mutex_unlock(&t.lock);
-		home_enter(&t.home);
-		while (home_turn(&t.home) == 0)
+		executor_enter(&t.executor);
+		while (executor_turn(&t.executor) == 0)
 			; /* more came meanwhile: nobody wakes who is not asleep */
-		home_leave();
+		executor_leave();
 	}
 }
 
@@ -519,8 +519,8 @@ static int start(void **state)
 	memset(&t, 0, sizeof(t));
 	mutex_init(&t.lock);
 	condition_init(&t.woken);
-	home_init(&t.home, 0, NULL, NULL);
-	home_set_wake(&t.home, on_wake, NULL);
+	executor_init(&t.executor, 0, NULL, NULL);
+	executor_set_wake(&t.executor, on_wake, NULL);
 	t.a = authenticator_new(1);
 	return t.a == NULL;
 }
@@ -529,7 +529,7 @@ static int stop(void **state)
 {
 	(void)state;
 	authenticator_free(t.a);
-	home_fini(&t.home);
+	executor_fini(&t.executor);
 	condition_fini(&t.woken);
 	mutex_fini(&t.lock);
 	return 0;
@@ -543,8 +543,8 @@ static bool ask(struct asked *asked, const char *name, struct slice address, con
 	const struct user entry = {.hash = hash};
 
 	*asked = (struct asked){.name = name};
-	asked->q.post.run = on_answer;
-	asked->q.home = &t.home;
+	asked->q.task.run = on_answer;
+	asked->q.executor = &t.executor;
 	asked->q.address = address;
 	auth_question_fill(&asked->q, slice_of_str(user), user[0] == '?' ? NULL : &entry, password);
 	return authenticator_submit(t.a, &asked->q);

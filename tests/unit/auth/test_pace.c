@@ -168,10 +168,10 @@ struct asked {
 	bool answered;
 	uint64_t answered_ms;
 };
-_Static_assert(offsetof(struct asked, q.post) == 0, "a post is cast to what it is in");
+_Static_assert(offsetof(struct asked, q.task) == 0, "a post is cast to what it is in");
 
 static struct {
-	struct home home;
+	struct executor executor;
 	struct mutex lock;
 	struct condition woken;
 	bool wake;
@@ -234,11 +234,11 @@ static void on_wake(void *arg)
 }
 
 /* Runs whenever the test gets to it: when it was told is what the thread saw last. */
-static void on_answer(struct post *post, void *home_arg)
+static void on_answer(struct task *task, void *executor_arg)
 {
-	struct asked *asked = (struct asked *)post;
+	struct asked *asked = (struct asked *)task;
 
-	(void)home_arg;
+	(void)executor_arg;
 	asked->answered = true;
 	asked->answered_ms = fake_now_ms;
 }
@@ -251,10 +251,10 @@ static void await(const struct asked *asked)
 			condition_wait(&t.woken, &t.lock);
 		t.wake = false;
 		mutex_unlock(&t.lock);
-		home_enter(&t.home);
-		while (home_turn(&t.home) == 0)
+		executor_enter(&t.executor);
+		while (executor_turn(&t.executor) == 0)
 			;
-		home_leave();
+		executor_leave();
 	}
 }
 
@@ -262,8 +262,8 @@ static void await(const struct asked *asked)
 static bool ask(struct asked *asked, const char *address, const char *user, struct slice password)
 {
 	*asked = (struct asked){0};
-	asked->q.post.run = on_answer;
-	asked->q.home = &t.home;
+	asked->q.task.run = on_answer;
+	asked->q.executor = &t.executor;
 	asked->q.address = slice_of_str(address);
 	auth_question_fill(&asked->q, slice_of_str(user), users_find(t.users, slice_of_str(user)),
 	                   password);
@@ -283,8 +283,8 @@ static int start(void **state)
 	memset(&t, 0, sizeof(t));
 	mutex_init(&t.lock);
 	condition_init(&t.woken);
-	home_init(&t.home, 0, NULL, NULL);
-	home_set_wake(&t.home, on_wake, NULL);
+	executor_init(&t.executor, 0, NULL, NULL);
+	executor_set_wake(&t.executor, on_wake, NULL);
 	t.users = users_parse("users",
 	                      SLICE("sha:id=00000000000000a1:hash=" SHA "\n"
 	                            "bcrypt:id=00000000000000a2:hash=" BCRYPT "\n"
@@ -309,7 +309,7 @@ static int stop(void **state)
 	(void)state;
 	authenticator_free(t.a);
 	users_unref(&t.users);
-	home_fini(&t.home);
+	executor_fini(&t.executor);
 	condition_fini(&t.woken);
 	mutex_fini(&t.lock);
 	return 0;

@@ -110,7 +110,7 @@ static void siphash_reference(void **state)
 
 struct probe {
 	struct timer timer;
-	struct post post;
+	struct task task;
 	int value;
 };
 
@@ -145,33 +145,33 @@ static void timers_fire_in_order(void **state)
 	timers_fini(&t);
 }
 
-static void note_post(struct post *post, void *arg)
+static void note_task(struct task *task, void *arg)
 {
-	struct probe *p = container_of(post, struct probe, post);
+	struct probe *p = container_of(task, struct probe, task);
 
 	(void)arg;
 	order[order_len++] = p->value;
 }
 
-static void posts_keep_their_order(void **state)
+static void tasks_keep_their_order(void **state)
 {
-	struct home home;
+	struct executor executor;
 	struct probe probes[3] = {0};
 
 	(void)state;
 	order_len = 0;
-	home_init(&home, 0, NULL, NULL);
+	executor_init(&executor, 0, NULL, NULL);
 	for (int i = 0; i < 3; i++) {
-		probes[i].post.run = note_post;
+		probes[i].task.run = note_task;
 		probes[i].value = i;
-		home_post(&home, &probes[i].post);
+		executor_send(&executor, &probes[i].task);
 	}
-	home_enter(&home);
-	assert_true(home_turn(&home) == UINT64_MAX);
-	home_leave();
+	executor_enter(&executor);
+	assert_true(executor_turn(&executor) == UINT64_MAX);
+	executor_leave();
 	assert_int_equal(order_len, 3);
 	assert_true(order[0] == 0 && order[1] == 1 && order[2] == 2);
-	home_fini(&home);
+	executor_fini(&executor);
 }
 
 static void log_values_are_one_printable_line(void **state)
@@ -224,7 +224,7 @@ int main(void)
 	    cmocka_unit_test(utf8_vectors),
 	    cmocka_unit_test(siphash_reference),
 	    cmocka_unit_test(timers_fire_in_order),
-	    cmocka_unit_test(posts_keep_their_order),
+	    cmocka_unit_test(tasks_keep_their_order),
 	    cmocka_unit_test(log_values_are_one_printable_line),
 	    cmocka_unit_test(a_limit_counts_what_it_leaves_out),
 	};

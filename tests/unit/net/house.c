@@ -73,7 +73,7 @@ uint64_t house_random(struct house_conn *c)
 
 static void free_conn(struct house_conn *c)
 {
-	home_timer_disarm(&c->at->home, &c->timer);
+	executor_timer_disarm(&c->at->executor, &c->timer);
 	DL_DELETE(c->at->conns, c);
 	free(c);
 }
@@ -82,7 +82,7 @@ static void on_bytes(void *arg, struct slice bytes)
 {
 	struct house_conn *c = arg;
 
-	REQUIRE_HOME(&c->at->home);
+	REQUIRE_EXECUTOR(&c->at->executor);
 	REQUIRE(!c->moving);
 	c->bytes += bytes.len;
 	c->house->rules.on_bytes(c, bytes);
@@ -93,7 +93,7 @@ static void on_drained(void *arg)
 	struct house_conn *c = arg;
 	struct house *h = c->house;
 
-	REQUIRE_HOME(&c->at->home);
+	REQUIRE_EXECUTOR(&c->at->executor);
 	if (h->rules.on_drained != NULL)
 		h->rules.on_drained(c);
 	tell(h, &h->drained);
@@ -104,7 +104,7 @@ static void on_closed(void *arg, enum stream_end end)
 	struct house_conn *c = arg;
 	struct house *h = c->house;
 
-	REQUIRE_HOME(&c->at->home);
+	REQUIRE_EXECUTOR(&c->at->executor);
 	REQUIRE(!c->moving);
 	mutex_lock(&h->lock);
 	h->last_end = end;
@@ -137,26 +137,26 @@ static bool is_stopping(struct house *h)
 	return stopping;
 }
 
-static void on_arrival(struct post *post, void *home_arg)
+static void on_arrival(struct task *task, void *executor_arg)
 {
-	struct house_conn *c = container_of(post, struct house_conn, post);
+	struct house_conn *c = container_of(task, struct house_conn, task);
 
 	c->moving = false;
-	take(home_arg, c);
+	take(executor_arg, c);
 	if (is_stopping(c->house))
 		stream_abort(c->stream);
 }
 
 void house_move(struct house_conn *c)
 {
-	struct house_worker *from = c->at, *to = &c->house->workers[1 - from->home.index];
+	struct house_worker *from = c->at, *to = &c->house->workers[1 - from->executor.index];
 
-	home_timer_disarm(&from->home, &c->timer);
+	executor_timer_disarm(&from->executor, &c->timer);
 	DL_DELETE(from->conns, c);
 	stream_detach(c->stream);
 	c->moving = true;
-	c->post.run = on_arrival;
-	home_post(&to->home, &c->post);
+	c->task.run = on_arrival;
+	executor_send(&to->executor, &c->task);
 }
 
 void house_echo(struct house_conn *c, struct slice bytes)
@@ -195,34 +195,34 @@ static void start_worker(struct house *h, unsigned i)
 	int error;
 
 	w->house = h;
-	home_init(&w->home, i, NULL, w);
-	w->loop = loop_new(&w->home, &error);
+	executor_init(&w->executor, i, NULL, w);
+	w->loop = loop_new(&w->executor, &error);
 	assert_non_null(w->loop);
-	assert_ptr_equal(loop_home(w->loop), &w->home);
+	assert_ptr_equal(loop_executor(w->loop), &w->executor);
 }
 
 struct errand {
-	struct post post;
+	struct task task;
 	struct house *house;
 };
 
-static void open_listener(struct post *post, void *home_arg)
+static void open_listener(struct task *task, void *executor_arg)
 {
-	struct house *h = container_of(post, struct errand, post)->house;
+	struct house *h = container_of(task, struct errand, task)->house;
 	struct listener_settings settings = {.conf = &h->conf, .index = 7, .tls = h->tls};
-	struct house_worker *w = home_arg;
+	struct house_worker *w = executor_arg;
 
 	h->listener = listener_open(w->loop, h->listen_fd, &settings, on_accept, h);
-	free(container_of(post, struct errand, post));
+	free(container_of(task, struct errand, task));
 }
 
-static void shut(struct post *post, void *home_arg)
+static void shut(struct task *task, void *executor_arg)
 {
-	struct errand *errand = container_of(post, struct errand, post);
-	struct house_worker *w = home_arg;
+	struct errand *errand = container_of(task, struct errand, task);
+	struct house_worker *w = executor_arg;
 	struct house_conn *c;
 
-	if (w->home.index == 0) {
+	if (w->executor.index == 0) {
 		listener_close(errand->house->listener);
 		errand->house->listener = NULL;
 	}
@@ -233,13 +233,13 @@ static void shut(struct post *post, void *home_arg)
 	free(errand);
 }
 
-static void send_errand(struct house *h, unsigned worker, post_fn *fn)
+static void send_errand(struct house *h, unsigned worker, task_fn *fn)
 {
 	struct errand *errand = xnew(errand);
 
 	errand->house = h;
-	errand->post.run = fn;
-	home_post(&h->workers[worker].home, &errand->post);
+	errand->task.run = fn;
+	executor_send(&h->workers[worker].executor, &errand->task);
 }
 
 static void make_listener(struct house *h, const char *path)
@@ -285,7 +285,7 @@ void house_stop(struct house *h)
 	unsigned opened;
 
 	mutex_lock(&h->lock);
-	h->stopping = true; /* for those between two homes */
+	h->stopping = true; /* for those between two executors */
 	mutex_unlock(&h->lock);
 	for (unsigned i = 0; i < HOUSE_WORKERS; i++)
 		send_errand(h, i, shut);
@@ -299,7 +299,7 @@ void house_stop(struct house *h)
 	for (unsigned i = 0; i < HOUSE_WORKERS; i++) {
 		thread_join(&h->workers[i].thread);
 		loop_free(h->workers[i].loop);
-		home_fini(&h->workers[i].home);
+		executor_fini(&h->workers[i].executor);
 		assert_null(h->workers[i].conns);
 	}
 	tls_context_unref(&h->tls);

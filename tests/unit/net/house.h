@@ -17,7 +17,7 @@ struct house;
 
 struct house_worker {
 	struct house *house;
-	struct home home;
+	struct executor executor;
 	struct loop *loop;
 	struct thread thread;
 	struct house_conn *conns;
@@ -28,7 +28,7 @@ struct house_conn {
 	struct house_worker *at;
 	struct stream *stream;
 	struct house_conn *prev, *next;
-	struct post post;
+	struct task task;
 	struct timer timer;
 	size_t bytes; /* got */
 	uint64_t random;

@@ -18,10 +18,10 @@
 
 /* Facts of the loop's thread; the test reads them when that has ended. */
 struct world {
-	struct home home;
+	struct executor executor;
 	struct loop *loop;
 	struct thread thread;
-	struct post posts[POSTS];
+	struct task tasks[POSTS];
 	struct timer timer;
 	unsigned ran, turns, more;
 	int signum;
@@ -49,8 +49,8 @@ static int set_up(void **state)
 
 	(void)state;
 	w = (struct world){0};
-	home_init(&w.home, 0, on_turn_end, &w);
-	w.loop = loop_new(&w.home, &error);
+	executor_init(&w.executor, 0, on_turn_end, &w);
+	w.loop = loop_new(&w.executor, &error);
 	assert_int_equal(error, 0);
 	return w.loop == NULL;
 }
@@ -59,7 +59,7 @@ static int tear_down(void **state)
 {
 	(void)state;
 	loop_free(w.loop);
-	home_fini(&w.home);
+	executor_fini(&w.executor);
 	return 0;
 }
 
@@ -74,42 +74,42 @@ static void stop(void)
 	thread_join(&w.thread);
 }
 
-static void on_post(struct post *post, void *arg)
+static void on_task(struct task *task, void *arg)
 {
 	(void)arg;
-	REQUIRE_HOME(&w.home);
-	REQUIRE(post == &w.posts[w.ran]);
+	REQUIRE_EXECUTOR(&w.executor);
+	REQUIRE(task == &w.tasks[w.ran]);
 	w.ran++;
 }
 
 /* Before it runs, while it sleeps, in bursts; all of them before it ends. */
-static void posts_from_elsewhere(void **state)
+static void tasks_from_elsewhere(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < POSTS; i++) {
-		w.posts[i].run = on_post;
+		w.tasks[i].run = on_task;
 		if (i == 10)
 			start();
-		home_post(&w.home, &w.posts[i]);
+		executor_send(&w.executor, &w.tasks[i]);
 	}
 	stop();
 	assert_int_equal(w.ran, POSTS);
 }
 
-static void post_again(struct post *post, void *arg)
+static void send_again(struct task *task, void *arg)
 {
 	(void)arg;
 	if (++w.ran < 5000)
-		home_post(&w.home, post);
+		executor_send(&w.executor, task);
 	else
 		loop_stop(w.loop);
 }
 
-static void posts_to_itself(void **state)
+static void sends_to_itself(void **state)
 {
 	(void)state;
-	w.posts[0].run = post_again;
-	home_post(&w.home, &w.posts[0]);
+	w.tasks[0].run = send_again;
+	executor_send(&w.executor, &w.tasks[0]);
 	start();
 	thread_join(&w.thread);
 	assert_int_equal(w.ran, 5000);
@@ -120,26 +120,26 @@ static void on_fire(struct timer *timer, void *arg)
 	(void)arg;
 	w.fired_ms = clock_monotonic_ms();
 	if (++w.ran < 5)
-		home_timer_arm(&w.home, timer, 3);
+		executor_timer_arm(&w.executor, timer, 3);
 	else
 		loop_stop(w.loop);
 }
 
-static void arm(struct post *post, void *arg)
+static void arm(struct task *task, void *arg)
 {
-	(void)post;
+	(void)task;
 	(void)arg;
 	w.armed_ms = clock_monotonic_ms();
 	w.timer.fire = on_fire;
-	home_timer_arm(&w.home, &w.timer, 3);
+	executor_timer_arm(&w.executor, &w.timer, 3);
 }
 
 static void timers_fire_when_due(void **state)
 {
 	(void)state;
 	start();
-	w.posts[0].run = arm;
-	home_post(&w.home, &w.posts[0]);
+	w.tasks[0].run = arm;
+	executor_send(&w.executor, &w.tasks[0]);
 	thread_join(&w.thread);
 	assert_int_equal(w.ran, 5);
 	assert_true(w.fired_ms - w.armed_ms >= 5 * 3);
@@ -159,7 +159,7 @@ static void a_turn_that_has_more_comes_again(void **state)
 static void on_signal(void *arg, int signum)
 {
 	REQUIRE(arg == &w);
-	REQUIRE_HOME(&w.home);
+	REQUIRE_EXECUTOR(&w.executor);
 	w.signum = signum;
 	loop_signals_close(w.loop);
 	loop_stop(w.loop);
@@ -184,8 +184,8 @@ static void the_file_limit_is_raised(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(posts_from_elsewhere, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(posts_to_itself, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(tasks_from_elsewhere, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(sends_to_itself, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(timers_fire_when_due, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_turn_that_has_more_comes_again, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(signals_come_in_the_loop, set_up, tear_down),

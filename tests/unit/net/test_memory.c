@@ -26,9 +26,9 @@ static int64_t fake_wall(void *arg)
 	return 0;
 }
 
-/* One stream of a home, its far end, and what its owner was told. */
+/* One stream of an executor, its far end, and what its owner was told. */
 struct world {
-	struct home home;
+	struct executor executor;
 	struct stream *stream;
 	struct memory_peer *peer;
 	struct buf got;
@@ -70,8 +70,8 @@ static int set_up(void **state)
 
 	clock_use(&fake);
 	w = (struct world){0};
-	home_init(&w.home, 0, NULL, &w);
-	home_enter(&w.home);
+	executor_init(&w.executor, 0, NULL, &w);
+	executor_enter(&w.executor);
 	w.stream = memory_stream_new(3, "memory:1", "lamp", &w.peer);
 	stream_attach(w.stream, NULL, &events, &w);
 	*state = &w;
@@ -89,8 +89,8 @@ static int tear_down(void **state)
 	}
 	memory_peer_free(w->peer);
 	buf_fini(&w->got);
-	home_leave();
-	home_fini(&w->home);
+	executor_leave();
+	executor_fini(&w->executor);
 	clock_use(NULL);
 	return 0;
 }
@@ -167,7 +167,7 @@ static void close_flushes_or_gives_up(void **state)
 	assert_false(memory_run(w->peer, 10));
 	assert_false(memory_is_closed(w->peer));
 	now_ns += 500 * (uint64_t)1000000;
-	home_turn(&w->home);
+	executor_turn(&w->executor);
 	assert_true(memory_is_closed(w->peer));
 	assert_true(memory_run(w->peer, 10));
 	assert_int_equal(w->closed, 1);
@@ -188,7 +188,7 @@ static void close_waits_for_the_flush(void **state)
 	assert_int_equal(w->closed, 1);
 	assert_int_equal(w->drained, 0);
 	assert_true(slice_equal(buf_slice(memory_received(w->peer)), SLICE("bye")));
-	assert_false(timers_next(&w->home.timers) != UINT64_MAX);
+	assert_false(timers_next(&w->executor.timers) != UINT64_MAX);
 }
 
 static void detach_in(struct world *w)
@@ -199,31 +199,31 @@ static void detach_in(struct world *w)
 static void it_moves_with_what_is_unread(void **state)
 {
 	struct world *w = *state;
-	struct home other;
+	struct executor other;
 
 	w->on_bytes = detach_in;
 	memory_send(w->peer, SLICE("abc"));
 	assert_true(memory_run(w->peer, 1));
 	assert_false(memory_run(w->peer, 1)); /* nobody's */
-	home_leave();
-	home_init(&other, 1, NULL, NULL);
-	home_enter(&other);
+	executor_leave();
+	executor_init(&other, 1, NULL, NULL);
+	executor_enter(&other);
 	w->on_bytes = NULL;
 	stream_attach(w->stream, NULL, &events, w);
 	got(w, "a"); /* nothing from inside attach */
 	assert_true(memory_run(w->peer, 10));
 	got(w, "abc");
-	home_leave();
-	home_enter(&w->home);
-	assert_false(memory_run(w->peer, 10)); /* not this home's any more */
-	home_leave();
-	home_enter(&other);
+	executor_leave();
+	executor_enter(&w->executor);
+	assert_false(memory_run(w->peer, 10)); /* not this executor's any more */
+	executor_leave();
+	executor_enter(&other);
 	memory_send_end(w->peer, STREAM_END_RESET);
 	assert_true(memory_run(w->peer, 10));
 	assert_int_equal(w->end, STREAM_END_RESET);
-	home_leave();
-	home_fini(&other);
-	home_enter(&w->home);
+	executor_leave();
+	executor_fini(&other);
+	executor_enter(&w->executor);
 }
 
 static void facts(void **state)

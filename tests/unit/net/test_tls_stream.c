@@ -1,4 +1,4 @@
-/* Bytes through TLS: both versions, any sizes, pauses, moves between homes in the middle of a
+/* Bytes through TLS: both versions, any sizes, pauses, moves between executors in the middle of a
  * burst, slow readers, and every way to end. Real sockets, a real OpenSSL client. */
 #include <poll.h>
 #include <setjmp.h>
@@ -126,9 +126,9 @@ static void echo_both_versions(void **state)
 	echo_with(&(struct house_rules){0}, TLS1_3_VERSION, BURST);
 }
 
-static void on_resume(struct timer *timer, void *home_arg)
+static void on_resume(struct timer *timer, void *executor_arg)
 {
-	(void)home_arg;
+	(void)executor_arg;
 	stream_resume(container_of(timer, struct house_conn, timer)->stream);
 }
 
@@ -144,7 +144,7 @@ static void echo_and_pause(struct house_conn *c, struct slice bytes)
 		return;
 	}
 	c->timer.fire = on_resume;
-	home_timer_arm(&c->at->home, &c->timer, house_random(c) % 3);
+	executor_timer_arm(&c->at->executor, &c->timer, house_random(c) % 3);
 }
 
 static void echo_with_pauses(void **state)
@@ -170,11 +170,11 @@ static void echo_while_moving(void **state)
 }
 
 /* Paused first, with decrypted bytes and ciphertext inside, then moved by a timer. */
-static void on_move(struct timer *timer, void *home_arg)
+static void on_move(struct timer *timer, void *executor_arg)
 {
 	struct house_conn *c = container_of(timer, struct house_conn, timer);
 
-	(void)home_arg;
+	(void)executor_arg;
 	stream_resume(c->stream);
 	house_move(c);
 }
@@ -186,7 +186,7 @@ static void echo_pause_move(struct house_conn *c, struct slice bytes)
 		return;
 	stream_pause(c->stream);
 	c->timer.fire = on_move;
-	home_timer_arm(&c->at->home, &c->timer, house_random(c) % 2);
+	executor_timer_arm(&c->at->executor, &c->timer, house_random(c) % 2);
 }
 
 static void echo_while_pausing_and_moving(void **state)
@@ -499,7 +499,7 @@ static void pause_and_count(struct house_conn *c, struct slice bytes)
 	(void)bytes;
 	stream_pause(c->stream);
 	c->timer.fire = on_resume;
-	home_timer_arm(&c->at->home, &c->timer, 20);
+	executor_timer_arm(&c->at->executor, &c->timer, 20);
 }
 
 static void the_end_behind_a_pause(void **state)
@@ -528,7 +528,7 @@ static void abort_in_flight(struct house_conn *c, struct slice bytes)
 	house_move(c);
 }
 
-static void an_ended_stream_is_told_at_its_new_home(void **state)
+static void an_ended_stream_is_reported_at_its_new_owner(void **state)
 {
 	struct house h;
 	struct client c;
@@ -594,7 +594,7 @@ int main(void)
 	    cmocka_unit_test(a_reset_ends_it),
 	    cmocka_unit_test(forged_bytes_end_it),
 	    cmocka_unit_test(the_end_behind_a_pause),
-	    cmocka_unit_test(an_ended_stream_is_told_at_its_new_home),
+	    cmocka_unit_test(an_ended_stream_is_reported_at_its_new_owner),
 	    cmocka_unit_test(facts_of_a_stream),
 	};
 

@@ -10,29 +10,29 @@
 
 static struct keeping *current;
 
-static struct buf *told_at(void *home_arg)
+static struct buf *told_at(void *executor_arg)
 {
-	return home_arg;
+	return executor_arg;
 }
 
-static void on_queued(void *home_arg, const struct record *record, bool kept)
+static void on_queued(void *executor_arg, const struct record *record, bool kept)
 {
-	assert_ptr_equal(home_current()->arg, home_arg);
-	assert_ptr_equal(record->home, home_current());
-	buf_printf(told_at(home_arg), "%c%" PRIu64 " ", kept ? '+' : '-', record->number);
+	assert_ptr_equal(executor_current()->arg, executor_arg);
+	assert_ptr_equal(record->executor, executor_current());
+	buf_printf(told_at(executor_arg), "%c%" PRIu64 " ", kept ? '+' : '-', record->number);
 }
 
-static void on_room(void *home_arg)
+static void on_room(void *executor_arg)
 {
-	(void)home_arg;
+	(void)executor_arg;
 	current->rooms++;
 }
 
-static void on_done(struct journal_group *g, int status, void *home_arg)
+static void on_done(struct journal_group *g, int status, void *executor_arg)
 {
 	const char *name = journal_group_context(g);
 
-	buf_printf(told_at(home_arg), "%s=%d ", name, status);
+	buf_printf(told_at(executor_arg), "%s=%d ", name, status);
 }
 
 static uint64_t monotonic_ns(void *arg)
@@ -56,7 +56,7 @@ void keeping_open(struct keeping *t)
 	struct journal_options options = {.interval_ms = INTERVAL_MS,
 	                                  .expired_keep_ms = t->expired_keep_ms,
 	                                  .deleted_is_over = t->deleted_is_over};
-	struct home *homes[HOMES];
+	struct executor *executors[HOMES];
 	static struct clock_source clock = {.monotonic_ns = monotonic_ns, .wall_ms = wall_ms};
 
 	current = t;
@@ -67,33 +67,33 @@ void keeping_open(struct keeping *t)
 		t->now_ms = 1000000;
 	}
 	for (unsigned i = 0; i < HOMES; i++) {
-		home_init(&t->homes[i], i, NULL, &t->told[i]);
-		t->homes[i].now_ms = t->now_ms;
-		homes[i] = &t->homes[i];
+		executor_init(&t->executors[i], i, NULL, &t->told[i]);
+		t->executors[i].now_ms = t->now_ms;
+		executors[i] = &t->executors[i];
 	}
 	t->disk = faulty_new(disk_memory_open(t->image));
 	t->journal = journal_disk_new(t->disk, &options);
 	journal_on_queued(t->journal, on_queued);
-	journal_on_room(t->journal, homes, HOMES, on_room);
+	journal_on_room(t->journal, executors, HOMES, on_room);
 }
 
-void run_homes(struct keeping *t)
+void run_executors(struct keeping *t)
 {
 	for (unsigned i = 0; i < HOMES; i++) {
-		home_enter(&t->homes[i]);
-		while (inbox_drain(&t->homes[i].inbox, 1000, t->homes[i].arg))
+		executor_enter(&t->executors[i]);
+		while (mailbox_drain(&t->executors[i].mailbox, 1000, t->executors[i].arg))
 			;
-		home_leave();
+		executor_leave();
 	}
 }
 
 void keeping_crash(struct keeping *t)
 {
-	run_homes(t);
+	run_executors(t);
 	journal_free(t->journal);
 	t->journal = NULL;
 	for (unsigned i = 0; i < HOMES; i++)
-		home_fini(&t->homes[i]);
+		executor_fini(&t->executors[i]);
 }
 
 void keeping_stop(struct keeping *t)
@@ -153,15 +153,15 @@ struct journal_group *group_new(const char *name)
 	return journal_group_new(name == NULL ? NULL : on_done, context.out);
 }
 
-uint64_t append_to(struct keeping *t, unsigned home, struct journal_group *g,
+uint64_t append_to(struct keeping *t, unsigned executor, struct journal_group *g,
                    enum journal_urgency urgency)
 {
 	uint64_t first = 0;
 
-	t->homes[home].now_ms = t->now_ms;
-	home_enter(&t->homes[home]);
-	journal_append(t->journal, &t->homes[home], &g, urgency, &first);
-	home_leave();
+	t->executors[executor].now_ms = t->now_ms;
+	executor_enter(&t->executors[executor]);
+	journal_append(t->journal, &t->executors[executor], &g, urgency, &first);
+	executor_leave();
 	assert_null(g);
 	return first;
 }
@@ -170,7 +170,7 @@ bool turn(struct keeping *t)
 {
 	bool did = journal_turn(t->journal, t->now_ms);
 
-	run_homes(t);
+	run_executors(t);
 	return did;
 }
 
@@ -208,11 +208,11 @@ uint64_t queue(struct keeping *t, uint64_t session_id, const char *value)
 	return position;
 }
 
-void require_told(struct keeping *t, unsigned home, const char *want)
+void require_told(struct keeping *t, unsigned executor, const char *want)
 {
-	buf_put_u8(&t->told[home], 0);
-	assert_string_equal((const char *)t->told[home].data, want);
-	buf_clear(&t->told[home]);
+	buf_put_u8(&t->told[executor], 0);
+	assert_string_equal((const char *)t->told[executor].data, want);
+	buf_clear(&t->told[executor]);
 }
 
 /* --- what is there --- */
@@ -365,12 +365,12 @@ uint64_t rows_in(struct keeping *t, enum disk_table table)
 
 /* --- pages, and groups for several --- */
 
-static void on_page(struct post *post, void *home_arg)
+static void on_page(struct task *task, void *executor_arg)
 {
-	struct asked *a = (struct asked *)post;
+	struct asked *a = (struct asked *)task;
 
-	assert_ptr_equal(home_current(), a->page.home);
-	buf_printf(home_arg, "page ");
+	assert_ptr_equal(executor_current(), a->page.executor);
+	buf_printf(executor_arg, "page ");
 	a->answers++;
 }
 
@@ -378,16 +378,16 @@ void ask(struct keeping *t, struct asked *a, uint64_t session_id, uint64_t from,
          size_t max_bytes)
 {
 	*a = (struct asked){
-	    .page.post.run = on_page,
-	    .page.home = &t->homes[0],
+	    .page.task.run = on_page,
+	    .page.executor = &t->executors[0],
 	    .page.session_id = session_id,
 	    .page.from = from,
 	    .page.max_count = max_count,
 	    .page.max_bytes = max_bytes,
 	};
-	home_enter(&t->homes[0]);
+	executor_enter(&t->executors[0]);
 	journal_read(t->journal, &a->page);
-	home_leave();
+	executor_leave();
 }
 
 void read_now(struct keeping *t, struct asked *a, uint64_t session_id, uint64_t from,
@@ -399,7 +399,7 @@ void read_now(struct keeping *t, struct asked *a, uint64_t session_id, uint64_t 
 	assert_int_equal(a->page.status, 0);
 }
 
-void put_to(struct keeping *t, unsigned home, const uint64_t *sessions, size_t count,
+void put_to(struct keeping *t, unsigned executor, const uint64_t *sessions, size_t count,
             size_t payload, enum journal_urgency urgency)
 {
 	struct journal_group *g = group_new("g");
@@ -409,9 +409,9 @@ void put_to(struct keeping *t, unsigned home, const uint64_t *sessions, size_t c
 		add(g,
 		    (struct record){.kind = RECORD_QUEUE,
 		                    .session_id = sessions[i],
-		                    .home = &t->homes[0],
+		                    .executor = &t->executors[0],
 		                    .value = sessions[i] % 2 == 0 ? SLICE_EMPTY : SLICE("value")},
 		    msg_ref(m));
 	msg_unref(&m);
-	append_to(t, home, g, urgency);
+	append_to(t, executor, g, urgency);
 }

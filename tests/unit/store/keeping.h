@@ -1,5 +1,5 @@
-/* What the tests of the keeper share: a journal on a disk in memory that can be crashed, two homes
- * that write down what they are told, and what a restore shows, as lines of text. */
+/* What the tests of the keeper share: a journal on a disk in memory that can be crashed, two
+ * executors that write down what they are told, and what a restore shows, as lines of text. */
 #ifndef TESTS_STORE_KEEPING_H
 #define TESTS_STORE_KEEPING_H
 
@@ -19,7 +19,7 @@ struct keeping {
 	struct disk_image *image;
 	struct disk *disk;
 	struct journal *journal;
-	struct home homes[HOMES];
+	struct executor executors[HOMES];
 	struct buf told[HOMES]; /* "+5 " position 5 kept, "-5 " not; "done=0 " a completion, ... */
 	unsigned rooms;
 	uint64_t now_ms;
@@ -39,16 +39,16 @@ struct msg *message_of(const char *topic, size_t payload_len);
 void add(struct journal_group *g, struct record record, struct msg *msg);
 struct journal_group *group_new(const char *name); /* "name=status " is told at its completion */
 /* First position. */
-uint64_t append_to(struct keeping *t, unsigned home, struct journal_group *g,
+uint64_t append_to(struct keeping *t, unsigned executor, struct journal_group *g,
                    enum journal_urgency urgency);
 /* One record, one group, JOURNAL_NOW, and the turn. */
 void keep(struct keeping *t, struct record record, struct msg *msg);
 void session(struct keeping *t, uint64_t id);
 /* Gives its position. */
 uint64_t queue(struct keeping *t, uint64_t session_id, const char *value);
-bool turn(struct keeping *t); /* of the journal, then of the homes */
-void run_homes(struct keeping *t);
-void require_told(struct keeping *t, unsigned home, const char *want); /* and forget it */
+bool turn(struct keeping *t); /* of the journal, then of the executors */
+void run_executors(struct keeping *t);
+void require_told(struct keeping *t, unsigned executor, const char *want); /* and forget it */
 
 /* A page of a queue, asked for by the first home. */
 struct asked {
@@ -62,7 +62,7 @@ void ask(struct keeping *t, struct asked *a, uint64_t session_id, uint64_t from,
 void read_now(struct keeping *t, struct asked *a, uint64_t session_id, uint64_t from,
               uint32_t max_count, size_t max_bytes);
 /* A group "g": one message for each of the sessions; a value for odd ones. */
-void put_to(struct keeping *t, unsigned home, const uint64_t *sessions, size_t count,
+void put_to(struct keeping *t, unsigned executor, const uint64_t *sessions, size_t count,
             size_t payload, enum journal_urgency urgency);
 
 /* Open again and show all. */

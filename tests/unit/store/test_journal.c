@@ -93,9 +93,9 @@ struct seen {
 	int status[16];
 };
 
-static void on_done(struct journal_group *g, int status, void *home_arg)
+static void on_done(struct journal_group *g, int status, void *executor_arg)
 {
-	struct seen *seen = home_arg;
+	struct seen *seen = executor_arg;
 	const int *number = journal_group_context(g);
 
 	seen->number[seen->count] = *number;
@@ -147,11 +147,11 @@ static void memory_completes_after_the_append_and_in_order(void **state)
 	static const int numbers[] = {0, 1, 2, 3};
 	struct journal *j = journal_memory_new();
 	struct seen seen = {0};
-	struct home home;
+	struct executor executor;
 
 	(void)state;
-	home_init(&home, 0, NULL, &seen);
-	home_enter(&home);
+	executor_init(&executor, 0, NULL, &seen);
+	executor_enter(&executor);
 	assert_false(journal_is_durable(j));
 	for (size_t i = 0; i < 4; i++) {
 		struct journal_group *g = group(&numbers[i]);
@@ -159,68 +159,68 @@ static void memory_completes_after_the_append_and_in_order(void **state)
 		if (i != 2) /* an empty one completes too */
 			journal_group_add(
 			    g, &(struct record){.kind = RECORD_WILL_DONE, .name = SLICE("x")});
-		journal_append(j, &home, &g, JOURNAL_NOW, NULL);
+		journal_append(j, &executor, &g, JOURNAL_NOW, NULL);
 		assert_null(g);
 		assert_int_equal(seen.count, 0);
 	}
-	home_turn(&home);
+	executor_turn(&executor);
 	assert_int_equal(seen.count, 4);
-	home_turn(&home);
+	executor_turn(&executor);
 	assert_int_equal(seen.count, 4);
 	for (int i = 0; i < 4; i++) {
 		assert_int_equal(seen.number[i], i);
 		assert_int_equal(seen.status[i], 0);
 	}
-	home_leave();
-	home_fini(&home);
+	executor_leave();
+	executor_fini(&executor);
 	journal_free(j);
 }
 
-static void held_completes_when_told_out_of_step_with_other_homes(void **state)
+static void held_completes_when_told_out_of_step_with_other_executors(void **state)
 {
 	static const int numbers[] = {0, 1, 2};
 	struct journal *j = journal_held_new();
 	struct seen seen[2] = {{0}, {0}};
-	struct home homes[2];
+	struct executor executors[2];
 
 	(void)state;
 	assert_true(journal_is_durable(j));
 	for (unsigned i = 0; i < 2; i++)
-		home_init(&homes[i], i, NULL, &seen[i]);
+		executor_init(&executors[i], i, NULL, &seen[i]);
 	for (unsigned i = 0; i < 3; i++) { /* 0 and 2 at the first home, 1 at the second */
 		struct journal_group *g = group(&numbers[i]);
 
-		home_enter(&homes[i % 2]);
-		journal_append(j, &homes[i % 2], &g, JOURNAL_NOW, NULL);
-		home_turn(&homes[i % 2]);
-		home_leave();
+		executor_enter(&executors[i % 2]);
+		journal_append(j, &executors[i % 2], &g, JOURNAL_NOW, NULL);
+		executor_turn(&executors[i % 2]);
+		executor_leave();
 	}
 	assert_int_equal(journal_held_count(j), 3);
 	assert_int_equal(seen[0].count + seen[1].count, 0);
 
 	journal_held_release(j, 1, -5);
-	home_enter(&homes[1]);
-	home_turn(&homes[1]);
-	home_leave();
+	executor_enter(&executors[1]);
+	executor_turn(&executors[1]);
+	executor_leave();
 	assert_int_equal(seen[1].count, 1);
 	assert_int_equal(seen[1].number[0], 1);
 	assert_int_equal(seen[1].status[0], -5);
 
 	assert_int_equal(journal_held_count(j), 2);
 	journal_held_release(j, 0, 0);
-	home_enter(&homes[0]);
-	home_turn(&homes[0]);
-	home_leave();
+	executor_enter(&executors[0]);
+	executor_turn(&executors[0]);
+	executor_leave();
 	assert_int_equal(seen[0].count, 1);
 	assert_int_equal(seen[0].number[0], 0);
 
 	journal_free(j); /* a crash: what was held is gone, and leaks nothing */
 	assert_int_equal(seen[0].count, 1);
-	home_fini(&homes[0]);
-	home_fini(&homes[1]);
+	executor_fini(&executors[0]);
+	executor_fini(&executors[1]);
 }
 
-/* --- queue records are told to their homes --- */
+/* --- queue records are told to their executors --- */
 
 struct told {
 	unsigned count;
@@ -230,47 +230,48 @@ struct told {
 	unsigned pages;
 };
 
-static void on_queued(void *home_arg, const struct record *record, bool kept)
+static void on_queued(void *executor_arg, const struct record *record, bool kept)
 {
-	struct told *told = home_arg;
+	struct told *told = executor_arg;
 
 	told->position[told->count] = record->number;
 	told->kept[told->count++] = kept;
 }
 
-static void on_told_done(struct journal_group *g, int status, void *home_arg)
+static void on_told_done(struct journal_group *g, int status, void *executor_arg)
 {
-	struct told *told = home_arg;
+	struct told *told = executor_arg;
 
 	(void)g;
 	(void)status;
 	told->done_at = 100 + told->count;
 }
 
-static void on_page(struct post *post, void *home_arg)
+static void on_page(struct task *task, void *executor_arg)
 {
-	struct told *told = home_arg;
+	struct told *told = executor_arg;
 
-	(void)post;
+	(void)task;
 	told->pages++;
 }
 
-static void turn(struct home *home)
+static void turn(struct executor *executor)
 {
-	home_enter(home);
-	home_turn(home);
-	home_leave();
+	executor_enter(executor);
+	executor_turn(executor);
+	executor_leave();
 }
 
 /* Two for the first home, one for the second, one for nobody. */
-static struct journal_group *four_queues(struct home *homes)
+static struct journal_group *four_queues(struct executor *executors)
 {
 	struct journal_group *g = journal_group_new(on_told_done, NULL);
 	struct msg *m = message("a", "b");
-	struct home *to[] = {&homes[0], &homes[1], NULL, &homes[0]};
+	struct executor *to[] = {&executors[0], &executors[1], NULL, &executors[0]};
 
 	for (unsigned i = 0; i < 4; i++) {
-		struct record r = {.kind = RECORD_QUEUE, .session_id = i, .msg = m, .home = to[i]};
+		struct record r = {
+		    .kind = RECORD_QUEUE, .session_id = i, .msg = m, .executor = to[i]};
 
 		journal_group_add(g, &r);
 		r.kind = RECORD_INBOUND; /* no position for these */
@@ -280,14 +281,14 @@ static struct journal_group *four_queues(struct home *homes)
 	return g;
 }
 
-static uint64_t append(struct journal *j, struct home *home, struct journal_group *g,
+static uint64_t append(struct journal *j, struct executor *executor, struct journal_group *g,
                        enum journal_urgency urgency)
 {
 	uint64_t first = 0;
 
-	home_enter(home);
-	journal_append(j, home, &g, urgency, &first);
-	home_leave();
+	executor_enter(executor);
+	journal_append(j, executor, &g, urgency, &first);
+	executor_leave();
 	return first;
 }
 
@@ -299,16 +300,16 @@ static void queues_are_told_before_the_completion(void **state)
 	for (unsigned i = 0; i < 2; i++) {
 		struct journal *j = journals[i];
 		struct told told[2] = {{0}, {0}};
-		struct home homes[2];
+		struct executor executors[2];
 
-		home_init(&homes[0], 0, NULL, &told[0]);
-		home_init(&homes[1], 1, NULL, &told[1]);
+		executor_init(&executors[0], 0, NULL, &told[0]);
+		executor_init(&executors[1], 1, NULL, &told[1]);
 		journal_on_queued(j, on_queued);
-		assert_int_equal(append(j, &homes[1], four_queues(homes), JOURNAL_NOW), 1);
+		assert_int_equal(append(j, &executors[1], four_queues(executors), JOURNAL_NOW), 1);
 		if (i == 1)
 			journal_held_release(j, 0, 0);
-		turn(&homes[1]);
-		turn(&homes[0]);
+		turn(&executors[1]);
+		turn(&executors[0]);
 		assert_int_equal(told[0].count, 2);
 		assert_int_equal(told[0].position[0], 1);
 		assert_int_equal(told[0].position[1], 4);
@@ -318,16 +319,16 @@ static void queues_are_told_before_the_completion(void **state)
 		assert_int_equal(told[1].done_at, 101);
 
 		/* Nobody is told of the others. */
-		assert_int_equal(append(j, &homes[0], four_queues(homes), JOURNAL_NEXT), 5);
+		assert_int_equal(append(j, &executors[0], four_queues(executors), JOURNAL_NEXT), 5);
 		if (i == 1)
 			journal_held_release(j, 0, 0);
-		turn(&homes[0]);
-		turn(&homes[1]);
+		turn(&executors[0]);
+		turn(&executors[1]);
 		assert_int_equal(told[0].count, 2);
 		assert_int_equal(told[1].count, 1);
 		assert_int_equal(told[0].done_at, 102);
-		home_fini(&homes[0]);
-		home_fini(&homes[1]);
+		executor_fini(&executors[0]);
+		executor_fini(&executors[1]);
 		journal_free(j);
 	}
 }
@@ -336,20 +337,20 @@ static void failed_queues_are_not_told(void **state)
 {
 	struct journal *j = journal_held_new();
 	struct told told[2] = {{0}, {0}};
-	struct home homes[2];
+	struct executor executors[2];
 
 	(void)state;
-	home_init(&homes[0], 0, NULL, &told[0]);
-	home_init(&homes[1], 1, NULL, &told[1]);
+	executor_init(&executors[0], 0, NULL, &told[0]);
+	executor_init(&executors[1], 1, NULL, &told[1]);
 	journal_on_queued(j, on_queued);
-	append(j, &homes[0], four_queues(homes), JOURNAL_NOW);
+	append(j, &executors[0], four_queues(executors), JOURNAL_NOW);
 	journal_held_release(j, 0, -5);
-	turn(&homes[0]);
-	turn(&homes[1]);
+	turn(&executors[0]);
+	turn(&executors[1]);
 	assert_int_equal(told[0].count + told[1].count, 0);
 	assert_int_equal(told[0].done_at, 100);
-	home_fini(&homes[0]);
-	home_fini(&homes[1]);
+	executor_fini(&executors[0]);
+	executor_fini(&executors[1]);
 	journal_free(j);
 }
 
@@ -358,25 +359,25 @@ static void without_a_disk_pages_are_empty(void **state)
 	struct journal *j = journal_held_new();
 	struct told told[2] = {{0}, {0}};
 	struct journal_page page = {.session_id = 3, .from = 1, .max_count = 10, .max_bytes = 1000};
-	struct home homes[2];
+	struct executor executors[2];
 
 	(void)state;
-	home_init(&homes[0], 0, NULL, &told[0]);
-	home_init(&homes[1], 1, NULL, &told[1]);
-	append(j, &homes[0], four_queues(homes), JOURNAL_NOW);
-	page.home = &homes[0];
-	page.post.run = on_page;
-	home_enter(&homes[0]);
+	executor_init(&executors[0], 0, NULL, &told[0]);
+	executor_init(&executors[1], 1, NULL, &told[1]);
+	append(j, &executors[0], four_queues(executors), JOURNAL_NOW);
+	page.executor = &executors[0];
+	page.task.run = on_page;
+	executor_enter(&executors[0]);
 	journal_read(j, &page);
-	home_leave();
-	turn(&homes[0]);
+	executor_leave();
+	turn(&executors[0]);
 	assert_int_equal(told[0].pages, 1);
 	assert_int_equal(page.count, 0);
 	assert_int_equal(page.read_to, 4);
 	assert_false(page.more);
 	journal_page_fini(&page);
-	home_fini(&homes[0]);
-	home_fini(&homes[1]);
+	executor_fini(&executors[0]);
+	executor_fini(&executors[1]);
 	journal_free(j);
 }
 
@@ -405,7 +406,7 @@ int main(void)
 	    cmocka_unit_test(expiry_rounds_up),
 	    cmocka_unit_test(records_are_copied),
 	    cmocka_unit_test(memory_completes_after_the_append_and_in_order),
-	    cmocka_unit_test(held_completes_when_told_out_of_step_with_other_homes),
+	    cmocka_unit_test(held_completes_when_told_out_of_step_with_other_executors),
 	    cmocka_unit_test(queues_are_told_before_the_completion),
 	    cmocka_unit_test(failed_queues_are_not_told),
 	    cmocka_unit_test(without_a_disk_pages_are_empty),

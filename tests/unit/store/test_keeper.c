@@ -75,7 +75,7 @@ static void what_is_not_committed_is_not_there(void **state)
 	g = group_new("lost");
 	add(g, R(SUBSCRIPTION, .session_id = 5, .number = 1, .value = SLICE("a")), NULL);
 	append_to(&t, 0, g, JOURNAL_NOW);
-	run_homes(&t);
+	run_executors(&t);
 	require_told(&t, 0, "");
 	restart(&t); /* it was waiting: freed, never completed */
 	require_shown(&t, "session 5 state\n");
@@ -98,9 +98,9 @@ static void one_batch_in_order(void **state)
 	assert_int_equal(health.commits, 2);
 	for (unsigned i = 0; i < 3; i++) {
 		g = group_new("g");
-		add(g, R(QUEUE, .session_id = 5, .home = &t.homes[0]), message_of("x", 1));
-		add(g, R(QUEUE, .session_id = 6, .home = &t.homes[1]), message_of("x", 1));
-		add(g, R(QUEUE, .session_id = 8, .home = &t.homes[1]), message_of("x", 1));
+		add(g, R(QUEUE, .session_id = 5, .executor = &t.executors[0]), message_of("x", 1));
+		add(g, R(QUEUE, .session_id = 6, .executor = &t.executors[1]), message_of("x", 1));
+		add(g, R(QUEUE, .session_id = 8, .executor = &t.executors[1]), message_of("x", 1));
 		append_to(&t, 1, g, JOURNAL_NOW);
 	}
 	append_to(&t, 0, group_new("empty"), JOURNAL_NOW);
@@ -162,8 +162,8 @@ static void queues_have_bounds(void **state)
 	for (unsigned i = 0; i < 4; i++) {
 		g = group_new(NULL);
 		m = message_of("x", 100);
-		add(g, R(QUEUE, .session_id = 1, .home = &t.homes[0]), msg_ref(m));
-		add(g, R(QUEUE, .session_id = 2, .home = &t.homes[1]), m);
+		add(g, R(QUEUE, .session_id = 1, .executor = &t.executors[0]), msg_ref(m));
+		add(g, R(QUEUE, .session_id = 2, .executor = &t.executors[1]), m);
 		append_to(&t, 0, g, JOURNAL_NOW);
 	}
 	turn(&t);
@@ -172,10 +172,10 @@ static void queues_have_bounds(void **state)
 	assert_int_equal(rows_in(&t, TABLE_BODY), 3);
 	keep(&t, R(QUEUE_DONE, .session_id = 2, .number = 2), NULL);
 	g = group_new(NULL);
-	add(g, R(QUEUE, .session_id = 2, .home = &t.homes[1]), message_of("x", 100));
+	add(g, R(QUEUE, .session_id = 2, .executor = &t.executors[1]), message_of("x", 100));
 	append_to(&t, 0, g, JOURNAL_NOW);
 	g = group_new(NULL);
-	add(g, R(QUEUE, .session_id = 1, .home = &t.homes[1]), message_of("x", 100));
+	add(g, R(QUEUE, .session_id = 1, .executor = &t.executors[1]), message_of("x", 100));
 	append_to(&t, 0, g, JOURNAL_NEXT);
 	turn(&t);
 	require_told(&t, 1, "+9 ");
@@ -184,14 +184,14 @@ static void queues_have_bounds(void **state)
 	/* After a restart the bounds come with the session. */
 	restart(&t);
 	g = group_new(NULL);
-	add(g, R(QUEUE, .session_id = 1, .home = &t.homes[0]), message_of("x", 100));
+	add(g, R(QUEUE, .session_id = 1, .executor = &t.executors[0]), message_of("x", 100));
 	append_to(&t, 0, g, JOURNAL_NOW);
 	turn(&t);
 	require_told(&t, 0, "+11 ");
 	keep(&t, R(SESSION, .session_id = 1, .number = 6, .bound_bytes = UINT64_MAX), NULL);
 	for (unsigned i = 0; i < 2; i++) {
 		g = group_new(NULL);
-		add(g, R(QUEUE, .session_id = 1, .home = &t.homes[0]), message_of("x", 1));
+		add(g, R(QUEUE, .session_id = 1, .executor = &t.executors[0]), message_of("x", 1));
 		append_to(&t, 0, g, JOURNAL_NOW);
 		turn(&t);
 	}
@@ -224,14 +224,14 @@ static void an_ended_session_never_returns(void **state)
 	assert_int_equal(rows_in(&t, TABLE_SUBSCRIPTION), 0);
 	assert_in_range(rows_in(&t, TABLE_QUEUE), 300, 500); /* bit by bit */
 	g = group_new(NULL);
-	add(g, R(QUEUE, .session_id = 5, .home = &t.homes[0]), message_of("late", 1));
+	add(g, R(QUEUE, .session_id = 5, .executor = &t.executors[0]), message_of("late", 1));
 	add(g, R(SUBSCRIPTION, .session_id = 5, .number = 9, .value = SLICE("late")), NULL);
 	append_to(&t, 0, g, JOURNAL_NOW);
 
 	restart(&t); /* before that */
 	require_shown(&t, "session 6 \nwill 5 w+1 \n");
 	g = group_new(NULL);
-	add(g, R(QUEUE, .session_id = 5, .home = &t.homes[0]), message_of("late", 1));
+	add(g, R(QUEUE, .session_id = 5, .executor = &t.executors[0]), message_of("late", 1));
 	append_to(&t, 0, g, JOURNAL_NOW);
 	assert_true(turn(&t));
 	require_told(&t, 0, "-701 ");
@@ -445,7 +445,7 @@ static uint64_t hold_queue(struct keeping *t, const char *name, bool with_retain
 {
 	struct journal_group *g = group_new(name);
 
-	add(g, R(QUEUE, .session_id = 5, .home = &t->homes[0]), message_of("x", 1));
+	add(g, R(QUEUE, .session_id = 5, .executor = &t->executors[0]), message_of("x", 1));
 	if (with_retained)
 		add(g, R(RETAINED, .number = 9, .name = SLICE("r")), message_of("r", 2));
 	return append_to(t, 0, g, JOURNAL_INTERVAL);

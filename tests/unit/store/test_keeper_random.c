@@ -70,18 +70,18 @@ static struct walk *current;
 
 /* --- what comes back --- */
 
-static void on_queued(void *home_arg, const struct record *record, bool kept)
+static void on_queued(void *executor_arg, const struct record *record, bool kept)
 {
-	(void)home_arg;
+	(void)executor_arg;
 	if (!kept)
 		current->refused[record->number / 64] |= (uint64_t)1 << record->number % 64;
 }
 
-static void on_done(struct journal_group *g, int status, void *home_arg)
+static void on_done(struct journal_group *g, int status, void *executor_arg)
 {
 	struct sent_group *sent = journal_group_context(g);
 
-	(void)home_arg;
+	(void)executor_arg;
 	assert_int_equal(status, 0);
 	assert_false(sent->completed);
 	sent->completed = true;
@@ -278,25 +278,25 @@ static const struct journal_visitor visitor = {
     .will = show_will,
 };
 
-static void on_page(struct post *post, void *home_arg)
+static void on_page(struct task *task, void *executor_arg)
 {
-	(void)post;
-	(void)home_arg;
+	(void)task;
+	(void)executor_arg;
 }
 
 /* All pages of one session. */
 static void read_queue(struct walk *w, uint64_t id, bool compare)
 {
-	struct journal_page page = {.post.run = on_page,
-	                            .home = &w->t.homes[0],
+	struct journal_page page = {.task.run = on_page,
+	                            .executor = &w->t.executors[0],
 	                            .session_id = id,
 	                            .max_count = 1 + dice_roll(&w->dice, 20),
 	                            .max_bytes = dice_roll(&w->dice, 20000)};
 	do {
 		page.from = page.read_to + 1;
-		home_enter(page.home);
+		executor_enter(page.executor);
 		journal_read(w->t.journal, &page);
-		home_leave();
+		executor_leave();
 		turn(&w->t);
 		for (size_t i = 0; compare && i < page.count; i++)
 			w->shown->rows[page.items[i].position] =
@@ -384,7 +384,7 @@ static struct record some_record(struct walk *w, unsigned value)
 	if (r.kind == RECORD_SESSION)
 		r.bound_bytes = 100000;
 	if (r.kind == RECORD_QUEUE)
-		r.home = &w->t.homes[dice_roll(&w->dice, HOMES)];
+		r.executor = &w->t.executors[dice_roll(&w->dice, HOMES)];
 	if (r.kind == RECORD_QUEUE_DONE || r.kind == RECORD_SENT)
 		r.number = some_position(w, &r.session_id);
 	if (r.kind == RECORD_RETAINED) {

@@ -226,14 +226,14 @@ static void a_failed_disk_is_left_alone(void **state)
 		assert_int_equal(health.pending_groups, 4);
 		require_told(&t, 0, "");
 		journal_stop(t.journal);
-		run_homes(&t);
+		run_executors(&t);
 		require_told(&t, 0, "page g=-125 g=-125 g=-125 g=-125 ");
 		assert_int_equal(a.page.status, -ECANCELED);
 		assert_int_equal(a.page.count, 0);
 		journal_page_fini(&a.page);
 		ask(&t, &late, 5, 0, 10, SIZE_MAX);
 		put_to(&t, 0, five, 1, 5, JOURNAL_NOW);
-		run_homes(&t);
+		run_executors(&t);
 		assert_int_equal(late.page.status, -ECANCELED);
 		journal_page_fini(&late.page);
 		require_told(&t, 0, "page g=-125 ");
@@ -282,13 +282,13 @@ static void what_nobody_took_still_waits(void **state)
 		put_to(&t, 1, five, 1, (size_t)1 << 20, JOURNAL_NOW);
 	assert_true(journal_turn(t.journal, t.now_ms));
 	assert_true(journal_is_full(t.journal));
-	home_enter(&t.homes[1]); /* the completions, not what the session's home is told */
-	while (inbox_drain(&t.homes[1].inbox, 100, &t.told[1]))
+	executor_enter(&t.executors[1]); /* the completions, not what the session's home is told */
+	while (mailbox_drain(&t.executors[1].mailbox, 100, &t.told[1]))
 		;
-	home_leave();
+	executor_leave();
 	assert_true(journal_is_full(t.journal));
 	assert_int_equal(t.rooms, 0);
-	run_homes(&t);
+	run_executors(&t);
 	assert_false(journal_is_full(t.journal));
 	assert_int_equal(t.rooms, HOMES);
 	keeping_fini(&t);

@@ -1,5 +1,5 @@
-/* The journal's thread, and four homes that append, acknowledge and read at the same time.  (Under
- * ThreadSanitizer this is what proves the locking.) */
+/* The journal's thread, and four executors that append, acknowledge and read at the same time.
+ * (Under ThreadSanitizer this is what proves the locking.) */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -19,7 +19,7 @@
 #define WINDOW 50
 
 struct worker {
-	struct home home;
+	struct executor executor;
 	struct thread thread;
 	struct mutex lock; /* of awake */
 	struct condition wake;
@@ -40,9 +40,9 @@ struct asked {
 	struct journal_page page; /* first */
 };
 
-static void on_queued(void *home_arg, const struct record *record, bool kept)
+static void on_queued(void *executor_arg, const struct record *record, bool kept)
 {
-	struct worker *w = home_arg;
+	struct worker *w = executor_arg;
 
 	assert_true(kept);
 	assert_int_equal(record->session_id, w->session_id);
@@ -52,26 +52,26 @@ static void on_queued(void *home_arg, const struct record *record, bool kept)
 	w->told++;
 }
 
-static void on_room(void *home_arg)
+static void on_room(void *executor_arg)
 {
-	struct worker *w = home_arg;
+	struct worker *w = executor_arg;
 
 	w->rooms++;
 }
 
-static void on_done(struct journal_group *g, int status, void *home_arg)
+static void on_done(struct journal_group *g, int status, void *executor_arg)
 {
-	struct worker *w = home_arg;
+	struct worker *w = executor_arg;
 
 	assert_ptr_equal(journal_group_context(g), w);
 	assert_int_equal(status, 0);
 	w->completed++;
 }
 
-static void on_page(struct post *post, void *home_arg)
+static void on_page(struct task *task, void *executor_arg)
 {
-	struct asked *a = (struct asked *)post;
-	struct worker *w = home_arg;
+	struct asked *a = (struct asked *)task;
+	struct worker *w = executor_arg;
 	uint64_t last = 0;
 
 	assert_int_equal(a->page.status, 0);
@@ -98,15 +98,18 @@ static void add(struct journal_group *g, struct record r, struct msg *m)
 static void append_some(struct worker *w)
 {
 	struct journal_group *g = journal_group_new(on_done, w);
-	struct worker *other = &w->all[(w->home.index + 1) % HOMES];
+	struct worker *other = &w->all[(w->executor.index + 1) % HOMES];
 
-	add(g, (struct record){.kind = RECORD_QUEUE, .session_id = w->session_id, .home = &w->home},
-	    w->msg);
 	add(g,
 	    (struct record){
-		.kind = RECORD_QUEUE, .session_id = other->session_id, .home = &other->home},
+		.kind = RECORD_QUEUE, .session_id = w->session_id, .executor = &w->executor},
 	    w->msg);
-	journal_append(w->journal, &w->home, &g, JOURNAL_NOW, NULL);
+	add(g,
+	    (struct record){.kind = RECORD_QUEUE,
+	                    .session_id = other->session_id,
+	                    .executor = &other->executor},
+	    w->msg);
+	journal_append(w->journal, &w->executor, &g, JOURNAL_NOW, NULL);
 	w->appended++;
 }
 
@@ -128,15 +131,15 @@ static void acknowledge(struct worker *w)
 	    (struct record){
 		.kind = RECORD_RETAINED, .number = w->told_last, .name = SLICE("topic")},
 	    w->msg);
-	journal_append(w->journal, &w->home, &g, urgency, NULL);
+	journal_append(w->journal, &w->executor, &g, urgency, NULL);
 }
 
 static void read_page(struct worker *w)
 {
 	struct asked *a = xnew(a);
 
-	a->page.post.run = on_page;
-	a->page.home = &w->home;
+	a->page.task.run = on_page;
+	a->page.executor = &w->executor;
 	a->page.session_id = w->session_id;
 	a->page.max_count = 1 + dice_roll(&w->dice, 20);
 	a->page.max_bytes = SIZE_MAX;
@@ -199,13 +202,13 @@ static void *run(void *arg)
 {
 	struct worker *w = arg;
 
-	home_enter(&w->home);
+	executor_enter(&w->executor);
 	while (!is_done(w)) {
 		act(w);
-		if (home_turn(&w->home) != 0 && may_sleep(w))
+		if (executor_turn(&w->executor) != 0 && may_sleep(w))
 			sleep_until_woken(w);
 	}
-	home_leave();
+	executor_leave();
 	return NULL;
 }
 
@@ -222,8 +225,8 @@ static struct msg *make_message(void)
 
 static void worker_init(struct worker *w, unsigned index, struct journal *j, struct worker *all)
 {
-	home_init(&w->home, index, NULL, w);
-	home_set_wake(&w->home, wake, w);
+	executor_init(&w->executor, index, NULL, w);
+	executor_set_wake(&w->executor, wake, w);
 	mutex_init(&w->lock);
 	condition_init(&w->wake);
 	w->journal = j;
@@ -236,11 +239,11 @@ static void worker_init(struct worker *w, unsigned index, struct journal *j, str
 
 static void worker_fini(struct worker *w)
 {
-	home_enter(&w->home);
-	while (inbox_drain(&w->home.inbox, 100, w))
+	executor_enter(&w->executor);
+	while (mailbox_drain(&w->executor.mailbox, 100, w))
 		;
-	home_leave();
-	home_fini(&w->home);
+	executor_leave();
+	executor_fini(&w->executor);
 	condition_fini(&w->wake);
 	mutex_fini(&w->lock);
 	msg_unref(&w->msg);
@@ -258,9 +261,9 @@ static void make_sessions(struct worker *w)
 		                    .number = 1000000,
 		                    .bound_bytes = UINT64_MAX},
 		    NULL);
-	home_enter(&w[0].home);
-	journal_append(w[0].journal, &w[0].home, &g, JOURNAL_NOW, NULL);
-	home_leave();
+	executor_enter(&w[0].executor);
+	journal_append(w[0].journal, &w[0].executor, &g, JOURNAL_NOW, NULL);
+	executor_leave();
 }
 
 static void check_after(struct journal *j)
@@ -274,24 +277,24 @@ static void check_after(struct journal *j)
 	assert_true(health.commits > 0 && health.commits < health.groups);
 }
 
-static void homes_and_the_thread(void **state)
+static void executors_and_the_thread(void **state)
 {
 	struct disk_image *image = disk_image_new();
 	struct disk *disk = disk_memory_open(image);
 	struct journal_options options = {.interval_ms = 5};
 	struct journal *j = journal_disk_new(disk, &options);
 	struct worker *w = xcalloc(HOMES, sizeof(*w));
-	struct home *homes[HOMES];
+	struct executor *executors[HOMES];
 	struct journal_health health;
 	struct disk_status status;
 
 	(void)state;
 	for (unsigned i = 0; i < HOMES; i++) {
 		worker_init(&w[i], i, j, w);
-		homes[i] = &w[i].home;
+		executors[i] = &w[i].executor;
 	}
 	journal_on_queued(j, on_queued);
-	journal_on_room(j, homes, HOMES, on_room);
+	journal_on_room(j, executors, HOMES, on_room);
 	make_sessions(w);
 	assert_int_equal(journal_start(j), 0);
 	for (unsigned i = 0; i < HOMES; i++)
@@ -326,18 +329,19 @@ static void the_thread_wakes_for_the_interval(void **state)
 	worker_init(w, 0, j, w);
 	assert_int_equal(journal_start(j), 0);
 	for (unsigned i = 0; i < 3; i++) {
-		home_enter(&w->home);
-		home_update_now(&w->home);
+		executor_enter(&w->executor);
+		executor_update_now(&w->executor);
 		g = journal_group_new(on_done, w);
 		add(g,
 		    (struct record){.kind = RECORD_RETAINED, .number = i + 1, .name = SLICE("t")},
 		    w->msg);
-		journal_append(j, &w->home, &g, i % 2 == 0 ? JOURNAL_NEXT : JOURNAL_INTERVAL, NULL);
+		journal_append(j, &w->executor, &g, i % 2 == 0 ? JOURNAL_NEXT : JOURNAL_INTERVAL,
+		               NULL);
 		while (w->completed <= i) {
-			if (home_turn(&w->home) != 0 && w->completed <= i)
+			if (executor_turn(&w->executor) != 0 && w->completed <= i)
 				sleep_until_woken(w);
 		}
-		home_leave();
+		executor_leave();
 	}
 	journal_stop(j);
 	worker_fini(w);
@@ -349,7 +353,7 @@ static void the_thread_wakes_for_the_interval(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(homes_and_the_thread),
+	    cmocka_unit_test(executors_and_the_thread),
 	    cmocka_unit_test(the_thread_wakes_for_the_interval),
 	};
 

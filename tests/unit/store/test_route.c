@@ -16,9 +16,10 @@
 
 static _Atomic uint64_t clock_now = 17;
 
-static struct route_target target_of(uint64_t session_id, uint16_t home)
+static struct route_target target_of(uint64_t session_id, uint16_t executor)
 {
-	return (struct route_target){.session_id = session_id, .home = home, .durable = true};
+	return (struct route_target){
+	    .session_id = session_id, .executor = executor, .durable = true};
 }
 
 static void match(struct route *r, struct slice topic, struct route_match *m)
@@ -34,7 +35,7 @@ static void assert_empty(struct route *r)
 
 	route_count(r, HOMES, &counts);
 	assert_int_equal(counts.filters, 0);
-	assert_int_equal(counts.homes_joined, 0);
+	assert_int_equal(counts.executors_joined, 0);
 	assert_int_equal(counts.targets, 0);
 	assert_int_equal(counts.share_members, 0);
 	assert_int_equal(r->tree.count + r->exact.count, 0);
@@ -94,7 +95,7 @@ static void matching_vectors(void **state)
 
 		route_join(r, 1, rows[i].filter);
 		match(r, rows[i].topic, &m);
-		if ((m.filter_count == 1) != rows[i].want || (m.homes == 2) != rows[i].want)
+		if ((m.filter_count == 1) != rows[i].want || (m.executors == 2) != rows[i].want)
 			fail_msg("row %zu: %.*s", i, (int)rows[i].filter.len,
 			         (const char *)rows[i].filter.data);
 		route_leave(r, 1, rows[i].filter);
@@ -104,7 +105,7 @@ static void matching_vectors(void **state)
 	route_match_fini(&m);
 }
 
-static void homes_join_and_leave(void **state)
+static void executors_join_and_leave(void **state)
 {
 	struct route *r = route_new(HOMES);
 	struct route_match m = {0};
@@ -116,10 +117,10 @@ static void homes_join_and_leave(void **state)
 	match(r, SLICE("a/b"), &m);
 	assert_int_equal(m.filter_count, 1);
 	assert_int_equal(m.filters[0].filter_id, id);
-	assert_int_equal(m.filters[0].homes, 9);
+	assert_int_equal(m.filters[0].executors, 9);
 	route_leave(r, 0, SLICE("a/+"));
 	match(r, SLICE("a/b"), &m);
-	assert_int_equal(m.homes, 8);
+	assert_int_equal(m.executors, 8);
 	route_leave(r, 3, SLICE("a/+"));
 	match(r, SLICE("a/b"), &m);
 	assert_int_equal(m.filter_count, 0);
@@ -224,7 +225,7 @@ static void share_takes_turns(void **state)
 	for (unsigned id = 1; id <= 8; id++)
 		assert_int_equal(picked[id], id <= 3 ? 100 : 0);
 	assert_int_equal(m.filter_count, 0);
-	assert_int_equal(m.homes, 0);
+	assert_int_equal(m.executors, 0);
 	route_match_fini(&m);
 	route_free(r);
 }
@@ -378,7 +379,7 @@ struct plain_filter {
 	char text[32];
 	uint64_t id;      /* 0: not known */
 	uint64_t last_id; /* of an earlier life */
-	uint64_t homes;
+	uint64_t executors;
 	bool session[SESSIONS];
 	uint8_t member[GROUPS][SESSIONS]; /* 1 offline, 2 online */
 };
@@ -426,7 +427,7 @@ static bool plain_is_used(const struct plain_filter *f)
 {
 	static const struct plain_filter nobody;
 
-	return f->homes != 0 || memcmp(f->session, nobody.session, sizeof(f->session)) != 0 ||
+	return f->executors != 0 || memcmp(f->session, nobody.session, sizeof(f->session)) != 0 ||
 	       memcmp(f->member, nobody.member, sizeof(f->member)) != 0;
 }
 
@@ -442,13 +443,14 @@ static void learn_id(struct plain *p, struct plain_filter *f, uint64_t id)
 	assert_int_equal(f->id, id);
 }
 
-static void toggle_home(struct route *r, struct plain *p, struct plain_filter *f, unsigned home)
+static void toggle_executor(struct route *r, struct plain *p, struct plain_filter *f,
+                            unsigned executor)
 {
-	if ((f->homes >> home & 1) != 0)
-		route_leave(r, home, slice_of_str(f->text));
+	if ((f->executors >> executor & 1) != 0)
+		route_leave(r, executor, slice_of_str(f->text));
 	else
-		learn_id(p, f, route_join(r, home, slice_of_str(f->text)));
-	f->homes ^= (uint64_t)1 << home;
+		learn_id(p, f, route_join(r, executor, slice_of_str(f->text)));
+	f->executors ^= (uint64_t)1 << executor;
 }
 
 static void toggle_session(struct route *r, struct plain_filter *f, unsigned session)
@@ -492,7 +494,7 @@ static void change(struct route *r, struct plain *p, struct dice *d)
 
 	switch (dice_roll(d, 3)) {
 	case 0:
-		toggle_home(r, p, f, dice_roll(d, HOMES));
+		toggle_executor(r, p, f, dice_roll(d, HOMES));
 		break;
 	case 1:
 		toggle_session(r, f, dice_roll(d, SESSIONS));
@@ -534,13 +536,13 @@ static const struct plain_filter *by_id(const struct plain *p, uint64_t id)
 
 struct totals {
 	size_t filters, targets, shares;
-	uint64_t homes;
+	uint64_t executors;
 };
 
 static void count_filter(struct totals *want, const struct plain_filter *f)
 {
-	want->homes |= f->homes;
-	want->filters += f->homes != 0;
+	want->executors |= f->executors;
+	want->filters += f->executors != 0;
 	for (unsigned s = 0; s < SESSIONS; s++)
 		want->targets += f->session[s];
 	for (unsigned g = 0; g < GROUPS; g++)
@@ -548,10 +550,10 @@ static void count_filter(struct totals *want, const struct plain_filter *f)
 		                memchr(f->member[g], 1, SESSIONS) != NULL;
 }
 
-static void check_filter(const struct plain_filter *f, struct slice topic, uint64_t homes)
+static void check_filter(const struct plain_filter *f, struct slice topic, uint64_t executors)
 {
 	assert_true(topic_matches(slice_of_str(f->text), topic));
-	assert_int_equal(homes, f->homes);
+	assert_int_equal(executors, f->executors);
 }
 
 /* What is found has the right numbers and each entry is one of the wanted, and none comes twice. */
@@ -567,14 +569,14 @@ static void check(struct route *r, struct plain *p, struct slice topic, struct r
 	assert_int_equal(m->filter_count, want.filters);
 	assert_int_equal(m->target_count, want.targets);
 	assert_int_equal(m->share_count, want.shares);
-	assert_int_equal(m->homes, want.homes);
+	assert_int_equal(m->executors, want.executors);
 	for (size_t i = 0; i < m->filter_count; i++) {
 		const struct plain_filter *f = by_id(p, m->filters[i].filter_id);
 
 		if (f == NULL)
 			fail_msg("an unknown filter id");
 		else
-			check_filter(f, topic, m->filters[i].homes);
+			check_filter(f, topic, m->filters[i].executors);
 		for (size_t j = 0; j < i; j++)
 			assert_int_not_equal(m->filters[i].filter_id, m->filters[j].filter_id);
 	}
@@ -596,7 +598,7 @@ static void check_targets(const struct plain *p, const struct route_match *m)
 			assert_true(f->session[t->session_id - 1]);
 		else
 			assert_true(m->targets[i].filter_id > 0);
-		assert_int_equal(t->home, (t->session_id - 1) % HOMES);
+		assert_int_equal(t->executor, (t->session_id - 1) % HOMES);
 		for (size_t j = 0; j < i; j++)
 			assert_false(m->targets[j].filter_id == m->targets[i].filter_id &&
 			             m->targets[j].target.session_id == t->session_id);
@@ -611,7 +613,7 @@ static void check_counts(struct route *r, const struct plain *p)
 		const struct plain_filter *f = &p->filter[i];
 
 		want.filters += plain_is_used(f);
-		want.homes_joined += (unsigned)__builtin_popcountll(f->homes);
+		want.executors_joined += (unsigned)__builtin_popcountll(f->executors);
 		for (unsigned s = 0; s < SESSIONS; s++)
 			want.targets += f->session[s];
 		for (unsigned s = 0; s < GROUPS * SESSIONS; s++)
@@ -626,8 +628,8 @@ static void clear(struct route *r, struct plain *p, unsigned filter)
 	struct plain_filter *f = &p->filter[filter];
 
 	for (unsigned h = 0; h < HOMES; h++) {
-		if ((f->homes >> h & 1) != 0)
-			toggle_home(r, p, f, h);
+		if ((f->executors >> h & 1) != 0)
+			toggle_executor(r, p, f, h);
 	}
 	for (unsigned s = 0; s < SESSIONS; s++) {
 		if (f->session[s])
@@ -677,7 +679,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(matching_vectors),
-	    cmocka_unit_test(homes_join_and_leave),
+	    cmocka_unit_test(executors_join_and_leave),
 	    cmocka_unit_test(target_is_replaced_not_doubled),
 	    cmocka_unit_test(thousands_of_targets_of_one_filter),
 	    cmocka_unit_test(share_takes_turns),

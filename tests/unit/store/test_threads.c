@@ -27,22 +27,22 @@ enum {
 struct world {
 	struct route *route;
 	struct retain *retain;
-	struct home home[SUBSCRIBERS]; /* of the subscribers */
-	_Atomic unsigned publishing;   /* threads */
+	struct executor executor[SUBSCRIBERS]; /* of the subscribers */
+	_Atomic unsigned publishing;           /* threads */
 	_Atomic bool swept;
 	uint64_t newest[TOPICS]; /* change of each topic, under its stripe */
 };
 
 struct publisher {
 	struct world *world;
-	unsigned home;
+	unsigned executor;
 	struct dice dice;
 	struct thread thread;
 };
 
 struct subscriber {
 	struct world *world;
-	unsigned index, home;
+	unsigned index, executor;
 	struct dice dice;
 	struct thread thread;
 	/* of the subscription at hand */
@@ -56,7 +56,7 @@ struct subscriber {
 };
 
 struct delivery {
-	struct post post;
+	struct task task;
 	uint64_t number, before; /* this change of the topic and the one before it */
 	struct msg *msg;
 };
@@ -77,20 +77,20 @@ static unsigned topic_index(struct slice topic)
 
 /* --- publishers --- */
 
-static void on_delivery(struct post *post, void *home_arg);
+static void on_delivery(struct task *task, void *executor_arg);
 
-static void deliver(struct world *w, uint64_t homes, const struct delivery *delivery)
+static void deliver(struct world *w, uint64_t executors, const struct delivery *delivery)
 {
 	for (unsigned i = 0; i < SUBSCRIBERS; i++) {
 		struct delivery *d;
 
-		if ((homes >> (PUBLISHERS + i) & 1) == 0)
+		if ((executors >> (PUBLISHERS + i) & 1) == 0)
 			continue;
 		d = xnew(d);
 		*d = *delivery;
-		d->post.run = on_delivery;
+		d->task.run = on_delivery;
 		msg_ref(d->msg);
-		home_post(&w->home[i], &d->post);
+		executor_send(&w->executor[i], &d->task);
 	}
 }
 
@@ -101,15 +101,15 @@ static void publish(struct publisher *p, unsigned topic, struct route_match *m)
 	struct msg_parts parts = {.retain = true, .expires_ms = MSG_NEVER};
 	struct msg *msg;
 	char text[32];
-	uint64_t homes;
+	uint64_t executors;
 
 	topic_text(text, topic);
 	parts.topic = slice_of_str(text);
 	parts.payload = dice_roll(&p->dice, 3) == 0 ? SLICE("") : SLICE("on");
 	msg = msg_new(NULL, &parts);
 
-	route_read_begin(w->route, p->home);
-	retain_begin(w->retain, p->home, parts.topic, 0, &c);
+	route_read_begin(w->route, p->executor);
+	retain_begin(w->retain, p->executor, parts.topic, 0, &c);
 	if (parts.payload.len > 0)
 		retain_put(&c, msg);
 	else
@@ -117,14 +117,14 @@ static void publish(struct publisher *p, unsigned topic, struct route_match *m)
 	if (dice_roll(&p->dice, 8) == 0)
 		retain_own(&c, dice_roll(&p->dice, 2) == 0 ? SLICE("anna") : SLICE(""));
 	route_match(w->route, parts.topic, m);
-	homes = m->homes;
+	executors = m->executors;
 	for (size_t i = 0; i < m->target_count; i++)
-		homes |= (uint64_t)1 << m->targets[i].target.home;
-	deliver(w, homes,
+		executors |= (uint64_t)1 << m->targets[i].target.executor;
+	deliver(w, executors,
 	        &(struct delivery){.number = c.number, .before = w->newest[topic], .msg = msg});
 	w->newest[topic] = c.number;
 	retain_end(&c);
-	route_read_end(w->route, p->home);
+	route_read_end(w->route, p->executor);
 	msg_unref(&msg);
 }
 
@@ -152,10 +152,10 @@ static void see(struct subscriber *s, struct msg *msg, uint64_t number, bool del
 	s->deleted[topic] = deleted;
 }
 
-static void on_delivery(struct post *post, void *home_arg)
+static void on_delivery(struct task *task, void *executor_arg)
 {
-	struct delivery *d = (struct delivery *)post;
-	struct subscriber *s = home_arg;
+	struct delivery *d = (struct delivery *)task;
+	struct subscriber *s = executor_arg;
 
 	if (d->number > s->since) {
 		uint64_t seen = s->seen[topic_index(msg_topic(d->msg))];
@@ -183,7 +183,8 @@ static void subscribe(struct subscriber *s)
 {
 	static const char *const filters[] = {"#", "t/#", "t/+/+/x", "t/3/+/#"};
 	struct world *w = s->world;
-	struct route_target t = {.session_id = s->home, .home = (uint16_t)s->home, .durable = true};
+	struct route_target t = {
+	    .session_id = s->executor, .executor = (uint16_t)s->executor, .durable = true};
 
 	memset(s->seen, 0, sizeof(s->seen));
 	memset(s->deleted, 0, sizeof(s->deleted));
@@ -194,7 +195,7 @@ static void subscribe(struct subscriber *s)
 		route_target_put(w->route, s->filter, &t, retain_clock(w->retain));
 		s->since = t.since;
 	} else {
-		route_join(w->route, s->home, s->filter);
+		route_join(w->route, s->executor, s->filter);
 		s->since = *retain_clock(w->retain);
 	}
 	s->cursor = retain_cursor_new(w->retain, s->filter, s->since);
@@ -203,17 +204,18 @@ static void subscribe(struct subscriber *s)
 static void unsubscribe(struct subscriber *s)
 {
 	if (s->durable)
-		route_target_remove(s->world->route, s->filter, s->home);
+		route_target_remove(s->world->route, s->filter, s->executor);
 	else
-		route_leave(s->world->route, s->home, s->filter);
+		route_leave(s->world->route, s->executor, s->filter);
 	retain_cursor_free(&s->cursor);
 	s->rounds++;
 }
 
 static bool slice_step(struct subscriber *s)
 {
-	inbox_drain(&s->world->home[s->index].inbox, 1 + dice_roll(&s->dice, 50), s);
-	return retain_replay(s->cursor, s->home, 0, 1 + dice_roll(&s->dice, 40), on_replayed, s);
+	mailbox_drain(&s->world->executor[s->index].mailbox, 1 + dice_roll(&s->dice, 50), s);
+	return retain_replay(s->cursor, s->executor, 0, 1 + dice_roll(&s->dice, 40), on_replayed,
+	                     s);
 }
 
 /* Nobody publishes any more: what was seen last is what is there. */
@@ -226,7 +228,7 @@ static void check_end(struct subscriber *s)
 		topic_text(text, i);
 		if (slice_equal(s->filter, SLICE("t/3/+/#")) && i % 7 != 3)
 			continue;
-		m = retain_find(s->world->retain, s->home, slice_of_str(text), 0);
+		m = retain_find(s->world->retain, s->executor, slice_of_str(text), 0);
 		if (m != NULL && (s->deleted[i] || s->seen[i] != m->number))
 			s->wrong++;
 		if (m == NULL && s->seen[i] != 0 && !s->deleted[i])
@@ -247,7 +249,7 @@ static void *run_subscriber(void *arg)
 		over = s->world->publishing == 0;
 		while (over && slice_step(s))
 			;
-		while (over && inbox_drain(&s->world->home[s->index].inbox, 1000, s))
+		while (over && mailbox_drain(&s->world->executor[s->index].mailbox, 1000, s))
 			;
 		if (over)
 			check_end(s);
@@ -279,7 +281,7 @@ static void world_end(struct world *w)
 	struct route_counts filters;
 
 	for (unsigned i = 0; i < SUBSCRIBERS; i++)
-		home_fini(&w->home[i]);
+		executor_fini(&w->executor[i]);
 	route_count(w->route, 0, &filters);
 	assert_int_equal(filters.filters, 0);
 	assert_int_equal(w->route->tree.count + w->route->exact.count, 0);
@@ -302,15 +304,15 @@ static void topics_rise_and_none_is_lost(void **state)
 		struct subscriber *s = &subscribers[i];
 
 		*s = (struct subscriber){
-		    .world = &w, .index = i, .home = PUBLISHERS + i, .dice = {i + 100}};
-		home_init(&w.home[i], PUBLISHERS + i, NULL, NULL);
+		    .world = &w, .index = i, .executor = PUBLISHERS + i, .dice = {i + 100}};
+		executor_init(&w.executor[i], PUBLISHERS + i, NULL, NULL);
 	}
 	for (unsigned i = 0; i < SUBSCRIBERS; i++)
 		assert_int_equal(thread_start(&subscribers[i].thread, "subscriber", run_subscriber,
 		                              &subscribers[i]),
 		                 0);
 	for (unsigned i = 0; i < PUBLISHERS; i++) {
-		publishers[i] = (struct publisher){.world = &w, .home = i, .dice = {i + 1}};
+		publishers[i] = (struct publisher){.world = &w, .executor = i, .dice = {i + 1}};
 		assert_int_equal(
 		    thread_start(&publishers[i].thread, "publisher", run_publisher, &publishers[i]),
 		    0);
@@ -332,7 +334,7 @@ static void topics_rise_and_none_is_lost(void **state)
 
 struct churner {
 	struct route *route;
-	unsigned home;
+	unsigned executor;
 	struct thread thread;
 	unsigned wrong;
 };
@@ -342,26 +344,26 @@ enum { ROUNDS = 1500 };
 static void *run_churner(void *arg)
 {
 	struct churner *c = arg;
-	struct dice d = {c->home + 77};
-	struct route_target always, t = {.home = (uint16_t)c->home, .durable = true};
+	struct dice d = {c->executor + 77};
+	struct route_target always, t = {.executor = (uint16_t)c->executor, .durable = true};
 	struct route_match m = {0};
 
 	for (unsigned i = 0; i < ROUNDS; i++) {
-		t.session_id = c->home * 100 + dice_roll(&d, 40) + 1;
+		t.session_id = c->executor * 100 + dice_roll(&d, 40) + 1;
 		route_share_put(c->route, SLICE("g"), SLICE("s/+"), &t, dice_roll(&d, 2) == 0);
-		route_read_begin(c->route, c->home);
+		route_read_begin(c->route, c->executor);
 		route_match(c->route, SLICE("s/1"), &m);
-		route_read_end(c->route, c->home);
+		route_read_end(c->route, c->executor);
 		c->wrong += m.share_count != 1; /* our own is there at least */
-		if (m.share_count == 1 &&
-		    !route_share_pick(c->route, c->home, m.shares[0].group_id, NULL, 0, &always))
+		if (m.share_count == 1 && !route_share_pick(c->route, c->executor,
+		                                            m.shares[0].group_id, NULL, 0, &always))
 			c->wrong++;
 		route_share_online(c->route, SLICE("g"), SLICE("s/+"), t.session_id, true);
-		t.session_id = c->home * 100 + dice_roll(&d, 40) + 1;
+		t.session_id = c->executor * 100 + dice_roll(&d, 40) + 1;
 		route_share_remove(c->route, SLICE("g"), SLICE("s/+"), t.session_id);
 	}
 	for (unsigned i = 1; i <= 40; i++)
-		route_share_remove(c->route, SLICE("g"), SLICE("s/+"), c->home * 100 + i);
+		route_share_remove(c->route, SLICE("g"), SLICE("s/+"), c->executor * 100 + i);
 	route_match_fini(&m);
 	return NULL;
 }
@@ -376,7 +378,7 @@ static void groups_change_while_others_pick(void **state)
 	(void)state;
 	route_share_put(r, SLICE("g"), SLICE("s/+"), &anchor, false);
 	for (unsigned i = 0; i < HOMES; i++) {
-		churners[i] = (struct churner){.route = r, .home = i};
+		churners[i] = (struct churner){.route = r, .executor = i};
 		assert_int_equal(
 		    thread_start(&churners[i].thread, "churner", run_churner, &churners[i]), 0);
 	}
