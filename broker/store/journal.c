@@ -1,5 +1,5 @@
 /* Journal groups, what is sent about them, and the doors to the implementations
- * (journal_memory.c, keeper.c).  A completion is always a task: it never runs inside
+ * (journal_memory.c, writer.c).  A completion is always a task: it never runs inside
  * journal_append.  Any home appends. */
 #include "store/journal.h"
 
@@ -181,7 +181,7 @@ void journal_complete(struct journal_group *g, int status)
 	executor_send(g->executor, &g->task);
 }
 
-struct notice {
+struct notification {
 	struct journal_group *group;
 	size_t index;
 };
@@ -189,20 +189,20 @@ struct notice {
 /* A task: some of what goes to one executor. */
 #define NOTICES_MAX 256
 
-struct notices {
-	struct task task;     /* first */
-	struct notices *next; /* another executor's */
-	struct notices *more; /* to the same executor, behind these */
-	struct notices *last; /* of the first: where more go */
+struct notifications {
+	struct task task;           /* first */
+	struct notifications *next; /* another executor's */
+	struct notifications *more; /* to the same executor, behind these */
+	struct notifications *last; /* of the first: where more go */
 	struct executor *executor;
 	journal_queued_fn *queued;
-	struct notice items[NOTICES_MAX];
+	struct notification items[NOTICES_MAX];
 	size_t count;
 };
 
-static void on_notices(struct task *task, void *executor_arg)
+static void on_notifications(struct task *task, void *executor_arg)
 {
-	struct notices *n = (struct notices *)task;
+	struct notifications *n = (struct notifications *)task;
 
 	for (size_t i = 0; i < n->count; i++) {
 		struct journal_group *g = n->items[i].group;
@@ -215,21 +215,21 @@ static void on_notices(struct task *task, void *executor_arg)
 	free(n);
 }
 
-static struct notices *notices_new(const struct journal *j, struct executor *executor)
+static struct notifications *notices_new(const struct journal *j, struct executor *executor)
 {
-	struct notices *n = xnew(n);
+	struct notifications *n = xnew(n);
 
-	n->task.run = on_notices;
+	n->task.run = on_notifications;
 	n->executor = executor;
 	n->queued = j->queued;
 	n->last = n;
 	return n;
 }
 
-static struct notices *notices_for(struct notices **list, struct journal *j,
-                                   struct executor *executor)
+static struct notifications *notifications_for(struct notifications **list, struct journal *j,
+                                               struct executor *executor)
 {
-	struct notices *n = *list;
+	struct notifications *n = *list;
 
 	while (n != NULL && n->executor != executor)
 		n = n->next;
@@ -242,19 +242,19 @@ static struct notices *notices_for(struct notices **list, struct journal *j,
 }
 
 /* What goes to one executor of one group lies together, and is one use in each post. */
-static void notice_add(struct notices *first, const struct journal *j, struct journal_group *g,
-                       size_t index)
+static void notification_add(struct notifications *first, const struct journal *j,
+                             struct journal_group *g, size_t index)
 {
-	struct notices *n = first->last;
+	struct notifications *n = first->last;
 
 	if (n->count == NOTICES_MAX)
 		n = first->last = n->more = notices_new(j, first->executor);
 	if (n->count == 0 || n->items[n->count - 1].group != g)
 		atomic_fetch_add(&g->uses, 1);
-	n->items[n->count++] = (struct notice){.group = g, .index = index};
+	n->items[n->count++] = (struct notification){.group = g, .index = index};
 }
 
-void notices_add(struct notices **list, struct journal *j, struct journal_group *g)
+void notifications_add(struct notifications **list, struct journal *j, struct journal_group *g)
 {
 	if (g->queued == 0 || j->queued == NULL || g->urgency != JOURNAL_NOW)
 		return;
@@ -262,18 +262,18 @@ void notices_add(struct notices **list, struct journal *j, struct journal_group 
 		const struct record *r = &g->entries[i].record;
 
 		if (r->kind == RECORD_QUEUE && r->executor != NULL)
-			notice_add(notices_for(list, j, r->executor), j, g, i);
+			notification_add(notifications_for(list, j, r->executor), j, g, i);
 	}
 }
 
-void notices_post(struct notices **list)
+void notifications_send(struct notifications **list)
 {
 	while (*list != NULL) {
-		struct notices *n = *list;
+		struct notifications *n = *list;
 
 		*list = n->next;
 		while (n != NULL) {
-			struct notices *more = n->more;
+			struct notifications *more = n->more;
 
 			executor_send(n->executor, &n->task);
 			n = more;

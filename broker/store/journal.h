@@ -1,7 +1,7 @@
 /* The journal: facts that must survive, in groups.  A group is all or nothing, groups are kept in
  * the order in which they were appended, and each is completed exactly once, by a task to the
  * executor that appended it: status 0 means durable.  Nothing that a completion promises may leave
- * before it. Three implementations: disk (keeper.c: one thread, all waiting groups of all executors
+ * before it. Three implementations: disk (writer.c: one thread, all waiting groups of all executors
  * in one commit), memory (persistence off: complete as soon as the turn ends) and one for tests
  * that holds every group until it is told.  Thread: any executor appends; start, restore and stop
  * are main's. */
@@ -75,7 +75,7 @@ void journal_group_free(struct journal_group *g); /* one that was never appended
 
 enum journal_urgency {
 	JOURNAL_NOW,  /* a commit begins at once, or as soon as the one under way has ended */
-	JOURNAL_NEXT, /* goes with the next commit, at the latest after the interval, and hastens
+	JOURNAL_NEXT, /* goes with the next commit, at the latest after the interval, and is urgent
 	               * none
 	               */
 	JOURNAL_INTERVAL, /* at the end of the interval: queue records that are done before then

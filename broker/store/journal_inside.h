@@ -10,7 +10,7 @@
 struct entry {
 	struct record record;
 	struct journal_group *group;
-	bool cancelled; /* keeper: nothing is to be written of it */
+	bool cancelled; /* writer: nothing is to be written of it */
 	bool kept;      /* RECORD_QUEUE: it was stored */
 	bool refused;   /* RECORD_QUEUE: the queue, or its user's share of the store, is full */
 };
@@ -94,9 +94,9 @@ void journal_answer_empty(struct journal *j, struct journal_page *page, int stat
 
 /* --- what is told to sessions' executors: one post for each executor --- */
 
-struct notices;
+struct notifications;
 /* Put down what the queue records of `g` became. */
-void notices_add(struct notices **list, struct journal *j, struct journal_group *g);
-void notices_post(struct notices **list); /* all; the list is empty again */
+void notifications_add(struct notifications **list, struct journal *j, struct journal_group *g);
+void notifications_send(struct notifications **list); /* all; the list is empty again */
 
 #endif

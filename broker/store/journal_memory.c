@@ -9,11 +9,11 @@
 
 static void settle(struct journal *j, struct journal_group *g, int status)
 {
-	struct notices *notices = NULL;
+	struct notifications *notifications = NULL;
 
 	if (status == 0)
-		notices_add(&notices, j, g);
-	notices_post(&notices);
+		notifications_add(&notifications, j, g);
+	notifications_send(&notifications);
 	journal_complete(g, status);
 }
 

@@ -1,5 +1,5 @@
-/* The journal on disk: what executors give it, and the turn of the keeper: gather, apply in one
- * transaction, tell.  See keeper.h. */
+/* The journal on disk: what executors give it, and the turn of the writer: gather, apply in one
+ * transaction, tell.  See writer.h. */
 #include "store/keeper.h"
 
 #include <errno.h>
@@ -14,22 +14,22 @@
 #define NOTE_MS    60000
 #define GROW_TIMES 64 /* a map that grows so often has grown enough */
 /* What waits for the interval is written before it makes the journal full. */
-#define HELD_MOST ((size_t)4 << 20)
+#define COALESCER_MAX ((size_t)4 << 20)
 
-static struct keeper *keeper_of(struct journal *j)
+static struct writer *writer_of(struct journal *j)
 {
-	return (struct keeper *)j;
+	return (struct writer *)j;
 }
 
 /* --- for the other files --- */
 
-int keeper_put(struct keeper *k, enum disk_table table, struct slice key, struct slice value)
+int writer_put(struct writer *k, enum disk_table table, struct slice key, struct slice value)
 {
 	k->wrote = true;
 	return disk_put(k->disk, table, key, value);
 }
 
-int keeper_remove(struct keeper *k, enum disk_table table, struct slice key)
+int writer_remove(struct writer *k, enum disk_table table, struct slice key)
 {
 	int rc = disk_delete(k->disk, table, key);
 
@@ -38,7 +38,7 @@ int keeper_remove(struct keeper *k, enum disk_table table, struct slice key)
 	return rc == -ENOENT ? 0 : rc;
 }
 
-void keeper_complete(struct keeper *k, struct journal_group *g)
+void writer_complete(struct writer *k, struct journal_group *g)
 {
 	k->gone_groups++;
 	k->written_bytes += g->bytes;
@@ -50,7 +50,7 @@ void keeper_complete(struct keeper *k, struct journal_group *g)
 
 /* --- executors --- */
 
-static void note_append(struct keeper *k, struct journal_group *g)
+static void wake_after_append(struct writer *k, struct journal_group *g)
 {
 	uint64_t deadline_ms = g->executor->now_ms + k->interval_ms;
 
@@ -61,22 +61,22 @@ static void note_append(struct keeper *k, struct journal_group *g)
 	k->all_groups++;
 	if (g->urgency == JOURNAL_NOW)
 		k->urgent++;
-	else if (k->deadline_ms == KEEPER_NEVER)
+	else if (k->deadline_ms == WRITER_NEVER)
 		k->deadline_ms = deadline_ms;
 }
 
 /* Has the thread something to do, or something to wait for, that it did not know of? */
-static bool must_wake(const struct keeper *k, size_t urgent, uint64_t deadline_ms)
+static bool must_wake(const struct writer *k, size_t urgent, uint64_t deadline_ms)
 {
 	bool sooner = k->deadline_ms != deadline_ms && !k->pausing;
 
 	return k->asleep && ((urgent < k->enough && k->urgent >= k->enough) || sooner ||
-	                     k->pending_bytes > KEEPER_GATHER);
+	                     k->pending_bytes > WRITER_GATHER);
 }
 
 static void append(struct journal *j, struct journal_group *g, uint64_t *first_position)
 {
-	struct keeper *k = keeper_of(j);
+	struct writer *k = writer_of(j);
 	uint64_t deadline_ms;
 	size_t urgent;
 	bool needless;
@@ -88,19 +88,19 @@ static void append(struct journal *j, struct journal_group *g, uint64_t *first_p
 	if (!needless) {
 		urgent = k->urgent;
 		deadline_ms = k->deadline_ms;
-		note_append(k, g);
+		wake_after_append(k, g);
 		DL_APPEND(k->pending, g);
 		if (must_wake(k, urgent, deadline_ms))
 			condition_signal(&k->wake);
 	}
 	mutex_unlock(&j->lock);
 	if (needless)
-		held_cancel(g);
+		coalescer_cancel(g);
 }
 
 static void read_page(struct journal *j, struct journal_page *page)
 {
-	struct keeper *k = keeper_of(j);
+	struct writer *k = writer_of(j);
 	bool stopped;
 
 	mutex_lock(&j->lock);
@@ -117,7 +117,7 @@ static void read_page(struct journal *j, struct journal_page *page)
 
 static void health(struct journal *j, struct journal_health *out)
 {
-	struct keeper *k = keeper_of(j);
+	struct writer *k = writer_of(j);
 
 	mutex_lock(&j->lock);
 	*out = k->health;
@@ -129,7 +129,7 @@ static void health(struct journal *j, struct journal_health *out)
 
 /* --- gathering --- */
 
-static void gather(struct keeper *k)
+static void gather(struct writer *k)
 {
 	struct journal_group *groups, *g, *next;
 
@@ -143,23 +143,24 @@ static void gather(struct keeper *k)
 	k->pending_bytes = k->pending_groups = 0;
 	if (k->deadline_ms < k->flush_ms)
 		k->flush_ms = k->deadline_ms;
-	k->deadline_ms = KEEPER_NEVER;
+	k->deadline_ms = WRITER_NEVER;
 	k->taken_position = k->j.next_position - 1;
 	mutex_unlock(&k->j.lock);
 	DL_FOREACH_SAFE (groups, g, next) {
 		DL_DELETE(groups, g);
-		held_gather(k, g);
+		coalescer_gather(k, g);
 	}
 	if (k->soon == NULL && k->later == NULL)
-		k->flush_ms = KEEPER_NEVER;
+		k->flush_ms = WRITER_NEVER;
 }
 
-static bool must_flush(const struct keeper *k, bool final)
+static bool must_flush(const struct writer *k, bool final)
 {
-	return final || k->pages != NULL || k->now_ms >= k->flush_ms || k->held_bytes > HELD_MOST;
+	return final || k->pages != NULL || k->now_ms >= k->flush_ms ||
+	       k->coalesced_bytes > COALESCER_MAX;
 }
 
-static bool is_due(const struct keeper *k, bool final)
+static bool is_due(const struct writer *k, bool final)
 {
 	return must_flush(k, final) || k->soon_urgent > 0 || k->batch != NULL || k->ending ||
 	       k->drop_count > 0;
@@ -167,30 +168,30 @@ static bool is_due(const struct keeper *k, bool final)
 
 /* --- the transaction --- */
 
-static int put_position(struct keeper *k)
+static int put_position(struct writer *k)
 {
 	struct row_key value;
 
 	if (!k->wrote_queue)
 		return 0;
-	return keeper_put(k, TABLE_META, KEEPER_ROW_POSITION,
+	return writer_put(k, TABLE_META, WRITER_ROW_POSITION,
 	                  row_key_id(&value, k->taken_position));
 }
 
-static int apply_all(struct keeper *k)
+static int apply_all(struct writer *k)
 {
 	struct journal_group *g;
 	int rc = sweep_drops(k);
 
 	DL_FOREACH (k->batch, g) {
 		if (rc == 0)
-			rc = keeper_apply(k, g);
+			rc = writer_apply(k, g);
 	}
 	return rc;
 }
 
 /* Not before everything is there that they have to show. */
-static int read_pages(struct keeper *k)
+static int read_pages(struct writer *k)
 {
 	struct journal_page *page;
 	int rc = 0;
@@ -199,12 +200,12 @@ static int read_pages(struct keeper *k)
 		return 0;
 	DL_FOREACH (k->pages, page) {
 		if (rc == 0)
-			rc = keeper_queue_read_page(k, page);
+			rc = writer_queue_read_page(k, page);
 	}
 	return rc;
 }
 
-static int commit(struct keeper *k)
+static int commit(struct writer *k)
 {
 	uint64_t start_ns = clock_monotonic_ns();
 	int rc;
@@ -224,7 +225,7 @@ static bool is_full(int error)
 	return error == -ENOSPC || error == -EDQUOT;
 }
 
-static int transact(struct keeper *k)
+static int transact(struct writer *k)
 {
 	int rc = disk_begin(k->disk);
 
@@ -243,7 +244,7 @@ static int transact(struct keeper *k)
 	return rc == 0 ? commit(k) : rc;
 }
 
-static void take_back(struct keeper *k, bool ending)
+static void take_back(struct writer *k, bool ending)
 {
 	struct journal_page *page;
 
@@ -256,7 +257,7 @@ static void take_back(struct keeper *k, bool ending)
 }
 
 /* Leave `count` groups in the batch; the others are for the next turn. */
-static void cut_batch(struct keeper *k, size_t count)
+static void cut_batch(struct writer *k, size_t count)
 {
 	struct journal_group *g = k->batch, *last;
 
@@ -273,7 +274,7 @@ static void cut_batch(struct keeper *k, size_t count)
 }
 
 /* No room for all: perhaps for half of it, which may make some. */
-static bool take_less(struct keeper *k)
+static bool take_less(struct writer *k)
 {
 	struct journal_group *g;
 	size_t count = 0;
@@ -288,7 +289,7 @@ static bool take_less(struct keeper *k)
 	return true;
 }
 
-static int transact_until_it_fits(struct keeper *k)
+static int transact_until_it_fits(struct writer *k)
 {
 	int rc = 0;
 
@@ -309,7 +310,7 @@ static int transact_until_it_fits(struct keeper *k)
 
 /* --- afterwards --- */
 
-static void answer_pages(struct keeper *k)
+static void answer_pages(struct writer *k)
 {
 	struct journal_page *page, *next;
 
@@ -320,24 +321,24 @@ static void answer_pages(struct keeper *k)
 }
 
 /* First what was queued, then the completions, then the pages. */
-static void tell(struct keeper *k)
+static void tell(struct writer *k)
 {
-	struct notices *notices = NULL;
+	struct notifications *notifications = NULL;
 	struct journal_group *g, *next;
 
 	DL_FOREACH (k->batch, g) {
-		notices_add(&notices, &k->j, g);
+		notifications_add(&notifications, &k->j, g);
 	}
-	notices_post(&notices);
+	notifications_send(&notifications);
 	DL_FOREACH_SAFE (k->batch, g, next) {
 		DL_DELETE(k->batch, g);
-		keeper_complete(k, g);
+		writer_complete(k, g);
 	}
 	if (k->rest == NULL)
 		answer_pages(k);
 }
 
-static void settle_counts(struct keeper *k)
+static void settle_counts(struct writer *k)
 {
 	mutex_lock(&k->j.lock);
 	k->all_groups -= k->gone_groups;
@@ -347,7 +348,7 @@ static void settle_counts(struct keeper *k)
 	k->gone_groups = 0;
 }
 
-static void count_commit(struct keeper *k)
+static void count_commit(struct writer *k)
 {
 	struct journal_health *h = &k->health;
 
@@ -361,7 +362,7 @@ static void count_commit(struct keeper *k)
 	mutex_unlock(&k->j.lock);
 }
 
-static void on_success(struct keeper *k)
+static void on_success(struct writer *k)
 {
 	sessions_settle(k);
 	k->drop_count = 0;
@@ -374,21 +375,21 @@ static void on_success(struct keeper *k)
 	k->portion = k->rest == NULL ? 0 : k->portion * 2;
 	k->batch = k->rest;
 	k->rest = NULL;
-	if (keeper_room_may_differ(k))
-		keeper_look_at_room(k);
+	if (writer_space_may_differ(k))
+		writer_check_space(k);
 }
 
-static void on_error(struct keeper *k, int error)
+static void on_error(struct writer *k, int error)
 {
 	k->retry_ms = k->now_ms + RETRY_MS;
 	DL_CONCAT(k->batch, k->rest);
 	k->rest = NULL;
 	k->portion = 0;
 	settle_counts(k);
-	keeper_set_state(k, is_full(error) ? JOURNAL_WAITS : JOURNAL_FAILED, error);
+	writer_set_state(k, is_full(error) ? JOURNAL_WAITS : JOURNAL_FAILED, error);
 }
 
-static void note_time(struct keeper *k)
+static void note_time(struct writer *k)
 {
 	if (k->now_ms < k->note_ms)
 		return;
@@ -396,7 +397,7 @@ static void note_time(struct keeper *k)
 	k->note_ms = k->now_ms + NOTE_MS;
 }
 
-bool keeper_turn(struct keeper *k, uint64_t now_ms, bool final)
+bool writer_turn(struct writer *k, uint64_t now_ms, bool final)
 {
 	bool flush;
 	int rc;
@@ -405,14 +406,14 @@ bool keeper_turn(struct keeper *k, uint64_t now_ms, bool final)
 	if (k->state == JOURNAL_FAILED)
 		return false;
 	note_time(k);
-	keeper_look_again(k);
+	writer_check_again(k);
 	gather(k);
 	flush = must_flush(k, final) || k->flush;
 	if (!is_due(k, final) || (k->state == JOURNAL_WAITS && now_ms < k->retry_ms && !final)) {
 		settle_counts(k);
 		return false;
 	}
-	held_release(k, flush);
+	coalescer_release(k, flush);
 	rc = transact_until_it_fits(k);
 	if (rc == 0)
 		on_success(k);
@@ -425,14 +426,14 @@ bool keeper_turn(struct keeper *k, uint64_t now_ms, bool final)
 
 static bool turn(struct journal *j, uint64_t now_ms)
 {
-	struct keeper *k = keeper_of(j);
+	struct writer *k = writer_of(j);
 
 	REQUIRE(!k->started);
-	return !k->stopped && keeper_turn(k, now_ms, false);
+	return !k->stopped && writer_turn(k, now_ms, false);
 }
 
 /* Who still waits for a page learns that none will come. */
-static void cancel_pages(struct keeper *k)
+static void cancel_pages(struct writer *k)
 {
 	struct journal_page *page, *next;
 
@@ -449,28 +450,28 @@ static void cancel_pages(struct keeper *k)
 
 static void stop(struct journal *j)
 {
-	struct keeper *k = keeper_of(j);
+	struct writer *k = writer_of(j);
 
 	if (k->stopped)
 		return;
 	if (k->started)
-		keeper_join(k);
-	while (keeper_turn(k, clock_monotonic_ms(), true) && k->batch != NULL)
+		writer_join(k);
+	while (writer_turn(k, clock_monotonic_ms(), true) && k->batch != NULL)
 		;
 	cancel_pages(k);
 	mutex_lock(&k->j.lock);
-	held_cancel_all(k);
+	coalescer_cancel_all(k);
 	k->all_groups = 0;
 	mutex_unlock(&k->j.lock);
 }
 
-static void keeper_free(struct journal *j)
+static void writer_free(struct journal *j)
 {
-	struct keeper *k = keeper_of(j);
+	struct writer *k = writer_of(j);
 
 	REQUIRE(!k->started);
 	j->room_count = 0; /* nobody is there any more */
-	held_fini(k);
+	coalescer_fini(k);
 	sessions_fini(k);
 	buf_fini(&k->row);
 	buf_fini(&k->message);
@@ -485,18 +486,18 @@ static const struct journal_kind kind = {
     .durable = true,
     .append = append,
     .read = read_page,
-    .tighten = keeper_tighten,
+    .tighten = writer_lower_space,
     .health = health,
-    .restore = keeper_restore,
-    .start = keeper_start,
+    .restore = writer_restore,
+    .start = writer_start,
     .turn = turn,
     .stop = stop,
-    .free = keeper_free,
+    .free = writer_free,
 };
 
 struct journal *journal_disk_new(struct disk *disk, const struct journal_options *options)
 {
-	struct keeper *k = xnew(k);
+	struct writer *k = xnew(k);
 
 	journal_init(&k->j, &kind, disk_time_ms(disk));
 	condition_init(&k->wake);
@@ -505,7 +506,7 @@ struct journal *journal_disk_new(struct disk *disk, const struct journal_options
 	k->interval_ms = options->interval_ms;
 	k->expired_keep_ms = options->expired_keep_ms;
 	k->deleted_is_over = options->deleted_is_over;
-	k->deadline_ms = k->flush_ms = KEEPER_NEVER;
-	keeper_look_at_room(k);
+	k->deadline_ms = k->flush_ms = WRITER_NEVER;
+	writer_check_space(k);
 	return &k->j;
 }

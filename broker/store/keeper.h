@@ -1,4 +1,4 @@
-/* The journal on disk, inside.  Executors append to a list under the lock; the keeper gathers it
+/* The journal on disk, inside.  Executors append to a list under the lock; the writer gathers it
  * (on the journal's thread, or in journal_turn), leaves out what cancels out, and applies all that
  * is due in one transaction of the disk.  What it changes in memory while it applies is taken back
  * when the transaction is. */
@@ -10,11 +10,11 @@
 #include "store/journal_inside.h"
 #include "store/rows.h"
 
-#define KEEPER_NEVER UINT64_MAX
+#define WRITER_NEVER UINT64_MAX
 /* In TABLE_META: the highest position given out. */
-#define KEEPER_ROW_POSITION SLICE("position")
-/* So much that hastens nothing is gathered all the same: it may cancel out. */
-#define KEEPER_GATHER ((size_t)1 << 20)
+#define WRITER_ROW_POSITION SLICE("position")
+/* So much that is urgent nothing is gathered all the same: it may cancel out. */
+#define WRITER_GATHER ((size_t)1 << 20)
 
 /* What is known of a session's queue. */
 struct queue_state {
@@ -23,13 +23,13 @@ struct queue_state {
 	uint64_t bound_count, bound_bytes;
 };
 
-struct kept_session {
+struct queue_owner {
 	uint64_t id;
 	void *owner;                    /* journal_owners; NULL: nobody */
 	uint64_t charged;               /* to him, of now.bytes */
 	struct queue_state now, before; /* before: this transaction */
 	bool touched;
-	struct kept_session *next_touched;
+	struct queue_owner *next_touched;
 };
 
 /* A row to be dropped, or a session to be marked as ending: found by the restore. */
@@ -40,12 +40,12 @@ struct drop {
 	struct row_key key;
 };
 
-struct keeper {
+struct writer {
 	struct journal j; /* first; its lock is for what comes next */
 	struct journal_group *pending;
 	struct journal_page *asked;
 	uint64_t serial;
-	uint64_t deadline_ms;   /* of what is pending; KEEPER_NEVER */
+	uint64_t deadline_ms;   /* of what is pending; WRITER_NEVER */
 	uint64_t room_ms;       /* when to look again */
 	uint64_t room_wanted;   /* for the largest that waits */
 	uint64_t tight_ms;      /* when it was tight last */
@@ -61,7 +61,7 @@ struct keeper {
 	uint64_t interval_ms, expired_keep_ms;
 	journal_over_fn *deleted_is_over;
 
-	/* From here on: the keeper's alone. */
+	/* From here on: the writer's alone. */
 	enum journal_state state;
 	enum disk_bound bound; /* what its room was measured by */
 	bool started;
@@ -70,15 +70,15 @@ struct keeper {
 	bool wrote, wrote_queue; /* the transaction that is open */
 	struct disk *disk;
 	uint64_t now_ms;
-	struct journal_group *soon;  /* gathered: for the next commit, in order */
-	struct journal_group *later; /* gathered: for the end of the interval, in order */
-	size_t soon_urgent;          /* of `soon`: JOURNAL_NOW */
-	size_t held_bytes;           /* of both: that are not */
-	uint64_t flush_ms;           /* when the interval ends; KEEPER_NEVER */
-	struct table held_queue;     /* position -> entry of `later` */
-	struct table held_inbound;   /* session, packet identifier -> entry of `later` */
-	struct table held_retained;  /* topic -> the newest entry that hastens nothing */
-	struct table held_sessions;  /* sessions of which `later` has more than their queues */
+	struct journal_group *soon;    /* gathered: for the next commit, in order */
+	struct journal_group *later;   /* gathered: for the end of the interval, in order */
+	size_t soon_urgent;            /* of `soon`: JOURNAL_NOW */
+	size_t coalesced_bytes;        /* of both: that are not */
+	uint64_t flush_ms;             /* when the interval ends; WRITER_NEVER */
+	struct table pending_queue;    /* position -> entry of `later` */
+	struct table pending_inbound;  /* session, packet identifier -> entry of `later` */
+	struct table pending_retained; /* topic -> the newest entry that is urgent nothing */
+	struct table pending_sessions; /* sessions of which `later` has more than their queues */
 
 	struct journal_group *batch;
 	struct journal_group *rest; /* behind the batch, where there is no room for all at once */
@@ -86,11 +86,11 @@ struct keeper {
 	struct journal_page *pages;
 	uint64_t taken_position; /* the highest given out when the batch was taken */
 	size_t taken_urgent;     /* groups with JOURNAL_NOW that were gathered with it */
-	size_t usual_urgent;     /* as many as lately, on average; keeper_thread.c */
+	size_t usual_urgent;     /* as many as lately, on average; writer_thread.c */
 	uint64_t retry_ms, note_ms;
 
 	struct table sessions;
-	struct kept_session *touched;
+	struct queue_owner *touched;
 	struct drop *drops;
 	size_t drop_count, drop_cap;
 
@@ -105,82 +105,82 @@ struct keeper {
 	uint64_t cancelled;
 };
 
-/* --- keeper.c --- */
+/* --- writer.c --- */
 
 /* One batch, if something is due. `final`: everything. */
-bool keeper_turn(struct keeper *k, uint64_t now_ms, bool final);
-int keeper_put(struct keeper *k, enum disk_table table, struct slice key, struct slice value);
-int keeper_remove(struct keeper *k, enum disk_table table, struct slice key); /* may be missing */
-void keeper_complete(struct keeper *k, struct journal_group *g);
+bool writer_turn(struct writer *k, uint64_t now_ms, bool final);
+int writer_put(struct writer *k, enum disk_table table, struct slice key, struct slice value);
+int writer_remove(struct writer *k, enum disk_table table, struct slice key); /* may be missing */
+void writer_complete(struct writer *k, struct journal_group *g);
 
-/* --- keeper_held.c --- */
+/* --- coalescer.c --- */
 
 /* Take a group over: cancel what it makes needless, then put it where it waits. */
-void held_gather(struct keeper *k, struct journal_group *g);
+void coalescer_gather(struct writer *k, struct journal_group *g);
 /* Move what is due into the batch. `everything`: what waits for the end of the interval, too. */
-void held_release(struct keeper *k, bool everything);
+void coalescer_release(struct writer *k, bool everything);
 /* It will never be written: who waits for it learns so. */
-void held_cancel(struct journal_group *g);
-void held_cancel_all(struct keeper *k);
-void held_fini(struct keeper *k);
+void coalescer_cancel(struct journal_group *g);
+void coalescer_cancel_all(struct writer *k);
+void coalescer_fini(struct writer *k);
 
-/* --- keeper_sessions.c --- */
+/* --- queue_state.c --- */
 
-struct kept_session *sessions_find(const struct keeper *k, uint64_t id); /* NULL: none */
+struct queue_owner *sessions_find(const struct writer *k, uint64_t id); /* NULL: none */
 /* To be changed; taken back if the transaction is. */
-struct kept_session *sessions_touch(struct keeper *k, uint64_t id);
+struct queue_owner *sessions_touch(struct writer *k, uint64_t id);
 /* Whose it is, by its value; where that is not known yet. */
-void sessions_find_owner(struct keeper *k, struct kept_session *s, struct slice value);
-void sessions_charge(struct keeper *k, struct kept_session *s); /* its queue holds now.bytes */
+void sessions_find_owner(struct writer *k, struct queue_owner *s, struct slice value);
+void sessions_charge(struct writer *k, struct queue_owner *s); /* its queue holds now.bytes */
 /* May its owner have so much more? */
-bool sessions_owner_admits(const struct keeper *k, const struct kept_session *s, uint64_t bytes);
-void sessions_settle(struct keeper *k);    /* it was committed */
-void sessions_take_back(struct keeper *k); /* it was not */
-void sessions_fini(struct keeper *k);
+bool sessions_owner_admits(const struct writer *k, const struct queue_owner *s, uint64_t bytes);
+void sessions_settle(struct writer *k);    /* it was committed */
+void sessions_take_back(struct writer *k); /* it was not */
+void sessions_fini(struct writer *k);
 
-/* --- keeper_apply.c --- */
+/* --- writer_apply.c --- */
 
-int keeper_apply(struct keeper *k, struct journal_group *g);
+int writer_apply(struct writer *k, struct journal_group *g);
 
-/* --- keeper_queue.c --- */
+/* --- writer_queue.c --- */
 
 /* The queue records from `at` on that carry the same message; *at moves behind them. */
-int keeper_queue_apply(struct keeper *k, struct journal_group *g, size_t *at);
-int keeper_queue_done(struct keeper *k, uint64_t session_id, uint64_t position);
-int keeper_queue_drop_body(struct keeper *k, uint64_t body_id); /* one reference */
-int keeper_queue_read_page(struct keeper *k, struct journal_page *page);
+int writer_queue_apply(struct writer *k, struct journal_group *g, size_t *at);
+int writer_queue_done(struct writer *k, uint64_t session_id, uint64_t position);
+int writer_queue_drop_body(struct writer *k, uint64_t body_id); /* one reference */
+int writer_queue_read_page(struct writer *k, struct journal_page *page);
 
-/* --- keeper_sweep.c --- */
+/* --- writer_expire.c --- */
 
 /* Some rows of sessions that have ended; some retained values that have expired; what the restore
  * dropped. */
-bool sweep_is_over(const struct keeper *k, const struct row_retained *r, uint64_t time_ms);
-int sweep_ending(struct keeper *k);
-int sweep_retained(struct keeper *k);
-int sweep_drops(struct keeper *k);
-void sweep_add_drop(struct keeper *k, enum disk_table table, struct slice key, bool mark);
+bool sweep_is_over(const struct writer *k, const struct row_retained *r, uint64_t time_ms);
+int sweep_ending(struct writer *k);
+int sweep_retained(struct writer *k);
+int sweep_drops(struct writer *k);
+void sweep_add_drop(struct writer *k, enum disk_table table, struct slice key, bool mark);
 
-/* --- keeper_restore.c --- */
+/* --- writer_restore.c --- */
 
-int keeper_restore(struct journal *j, const struct journal_visitor *visitor, void *arg, char *text);
+int writer_restore(struct journal *j, const struct journal_visitor *visitor, void *arg, char *text);
 
-/* --- keeper_state.c --- */
+/* --- writer_space.c --- */
 
 /* error: -errno, 0: none. */
-void keeper_set_state(struct keeper *k, enum journal_state state, int error);
+void writer_set_state(struct writer *k, enum journal_state state, int error);
 /* Since somebody looked; to look costs something. */
-bool keeper_room_may_differ(const struct keeper *k);
+bool writer_space_may_differ(const struct writer *k);
 /* How much room is there? It works, or is tight, accordingly. */
-void keeper_look_at_room(struct keeper *k);
+void writer_check_space(struct writer *k);
 /* When to look without a commit: while it is tight, and for a while after, every second.  Under the
  * lock. */
-uint64_t keeper_look_due_ms(const struct keeper *k);
-void keeper_look_again(struct keeper *k); /* where it is due */
-void keeper_tighten(struct journal *j, size_t bytes);
+uint64_t writer_check_due_ms(const struct writer *k);
+void writer_check_again(struct writer *k); /* where it is due */
+void writer_lower_space(struct journal *j, size_t bytes);
 
-/* --- keeper_thread.c --- */
+/* --- writer_thread.c --- */
 
-int keeper_start(struct journal *j);
-void keeper_join(struct keeper *k);
+int writer_start(struct journal *j);
+void writer_join(struct writer *k);
 
 #endif

@@ -3,38 +3,38 @@
 
 #include "store/keeper.h"
 
-typedef int apply_fn(struct keeper *k, const struct record *r);
+typedef int apply_fn(struct writer *k, const struct record *r);
 
-static int put_pair(struct keeper *k, enum disk_table table, const struct record *r)
+static int put_pair(struct writer *k, enum disk_table table, const struct record *r)
 {
 	struct row_key key;
 
 	/* Nothing may outlive its session. */
 	if (sessions_find(k, r->session_id) == NULL)
 		return 0;
-	return keeper_put(k, table, row_key_pair(&key, r->session_id, r->number), r->value);
+	return writer_put(k, table, row_key_pair(&key, r->session_id, r->number), r->value);
 }
 
-static int remove_pair(struct keeper *k, enum disk_table table, const struct record *r)
+static int remove_pair(struct writer *k, enum disk_table table, const struct record *r)
 {
 	struct row_key key;
 
-	return keeper_remove(k, table, row_key_pair(&key, r->session_id, r->number));
+	return writer_remove(k, table, row_key_pair(&key, r->session_id, r->number));
 }
 
-static int apply_session(struct keeper *k, const struct record *r)
+static int apply_session(struct writer *k, const struct record *r)
 {
-	struct kept_session *s = sessions_touch(k, r->session_id);
+	struct queue_owner *s = sessions_touch(k, r->session_id);
 	struct row_key key;
 
 	s->now.exists = true;
 	s->now.bound_count = r->number;
 	s->now.bound_bytes = r->bound_bytes;
 	sessions_find_owner(k, s, r->value);
-	return keeper_put(k, TABLE_SESSION, row_key_id(&key, r->session_id), r->value);
+	return writer_put(k, TABLE_SESSION, row_key_id(&key, r->session_id), r->value);
 }
 
-static int apply_session_end(struct keeper *k, const struct record *r)
+static int apply_session_end(struct writer *k, const struct record *r)
 {
 	struct row_key key;
 	struct slice id = row_key_id(&key, r->session_id);
@@ -44,37 +44,37 @@ static int apply_session_end(struct keeper *k, const struct record *r)
 		return 0;
 	sessions_touch(k, r->session_id)->now = (struct queue_state){0};
 	k->ending = true;
-	rc = keeper_remove(k, TABLE_SESSION, id);
-	return rc == 0 ? keeper_put(k, TABLE_ENDING, id, SLICE_EMPTY) : rc;
+	rc = writer_remove(k, TABLE_SESSION, id);
+	return rc == 0 ? writer_put(k, TABLE_ENDING, id, SLICE_EMPTY) : rc;
 }
 
-static int apply_subscription(struct keeper *k, const struct record *r)
+static int apply_subscription(struct writer *k, const struct record *r)
 {
 	return put_pair(k, TABLE_SUBSCRIPTION, r);
 }
 
-static int apply_unsubscription(struct keeper *k, const struct record *r)
+static int apply_unsubscription(struct writer *k, const struct record *r)
 {
 	return remove_pair(k, TABLE_SUBSCRIPTION, r);
 }
 
-static int apply_inbound(struct keeper *k, const struct record *r)
+static int apply_inbound(struct writer *k, const struct record *r)
 {
 	return put_pair(k, TABLE_INBOUND, r);
 }
 
-static int apply_inbound_done(struct keeper *k, const struct record *r)
+static int apply_inbound_done(struct writer *k, const struct record *r)
 {
 	return remove_pair(k, TABLE_INBOUND, r);
 }
 
-static int apply_queue_done(struct keeper *k, const struct record *r)
+static int apply_queue_done(struct writer *k, const struct record *r)
 {
-	return keeper_queue_done(k, r->session_id, r->number);
+	return writer_queue_done(k, r->session_id, r->number);
 }
 
 /* Only of what is in the queue. */
-static int apply_sent(struct keeper *k, const struct record *r)
+static int apply_sent(struct writer *k, const struct record *r)
 {
 	struct row_key key;
 	struct slice row;
@@ -86,7 +86,7 @@ static int apply_sent(struct keeper *k, const struct record *r)
 }
 
 /* Is a newer change of this topic there already? */
-static int find_newer(struct keeper *k, struct slice key, uint64_t number, bool *newer)
+static int find_newer(struct writer *k, struct slice key, uint64_t number, bool *newer)
 {
 	struct row_retained stored;
 	struct slice row;
@@ -101,7 +101,7 @@ static int find_newer(struct keeper *k, struct slice key, uint64_t number, bool 
 	return 0;
 }
 
-static int apply_retained(struct keeper *k, const struct record *r)
+static int apply_retained(struct writer *k, const struct record *r)
 {
 	struct row_retained row = {
 	    .number = r->number,
@@ -117,16 +117,16 @@ static int apply_retained(struct keeper *k, const struct record *r)
 	if (rc != 0 || newer)
 		return rc;
 	if (r->msg == NULL && r->value.len == 0)
-		return keeper_remove(k, TABLE_RETAINED, key);
+		return writer_remove(k, TABLE_RETAINED, key);
 	if (r->msg != NULL)
 		row.msg = row_msg_of(r->msg, journal_time_ms(&k->j, r->msg->expires_ms));
 	buf_clear(&k->row);
 	row_put_retained(&k->row, &row);
-	return keeper_put(k, TABLE_RETAINED, key, buf_slice(&k->row));
+	return writer_put(k, TABLE_RETAINED, key, buf_slice(&k->row));
 }
 
 /* Its message's expiry is an interval, which begins when the will is published. */
-static int apply_will(struct keeper *k, const struct record *r)
+static int apply_will(struct writer *k, const struct record *r)
 {
 	struct row_will row = {
 	    .value = r->value,
@@ -136,27 +136,27 @@ static int apply_will(struct keeper *k, const struct record *r)
 
 	buf_clear(&k->row);
 	row_put_will(&k->row, &row);
-	return keeper_put(k, TABLE_WILL, row_key_id(&key, r->session_id), buf_slice(&k->row));
+	return writer_put(k, TABLE_WILL, row_key_id(&key, r->session_id), buf_slice(&k->row));
 }
 
-static int apply_will_done(struct keeper *k, const struct record *r)
+static int apply_will_done(struct writer *k, const struct record *r)
 {
 	struct row_key key;
 
-	return keeper_remove(k, TABLE_WILL, row_key_id(&key, r->session_id));
+	return writer_remove(k, TABLE_WILL, row_key_id(&key, r->session_id));
 }
 
-static int apply_replay(struct keeper *k, const struct record *r)
+static int apply_replay(struct writer *k, const struct record *r)
 {
 	return put_pair(k, TABLE_REPLAY, r);
 }
 
-static int apply_replay_done(struct keeper *k, const struct record *r)
+static int apply_replay_done(struct writer *k, const struct record *r)
 {
 	return remove_pair(k, TABLE_REPLAY, r);
 }
 
-/* RECORD_QUEUE is keeper_queue_apply's: several share a message. */
+/* RECORD_QUEUE is writer_queue_apply's: several share a message. */
 static apply_fn *const appliers[RECORD_KINDS] = {
     [RECORD_SESSION] = apply_session,           [RECORD_SESSION_END] = apply_session_end,
     [RECORD_SUBSCRIPTION] = apply_subscription, [RECORD_UNSUBSCRIPTION] = apply_unsubscription,
@@ -167,7 +167,7 @@ static apply_fn *const appliers[RECORD_KINDS] = {
     [RECORD_REPLAY_DONE] = apply_replay_done,
 };
 
-int keeper_apply(struct keeper *k, struct journal_group *g)
+int writer_apply(struct writer *k, struct journal_group *g)
 {
 	int rc = 0;
 
@@ -175,7 +175,7 @@ int keeper_apply(struct keeper *k, struct journal_group *g)
 		const struct entry *e = &g->entries[i];
 
 		if (e->record.kind == RECORD_QUEUE) {
-			rc = keeper_queue_apply(k, g, &i);
+			rc = writer_queue_apply(k, g, &i);
 			continue;
 		}
 		if (!e->cancelled)

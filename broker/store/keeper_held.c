@@ -38,31 +38,31 @@ static struct entry *found(void **at)
 	return at == NULL ? NULL : *at;
 }
 
-static struct entry *find_queue(const struct keeper *k, uint64_t position)
+static struct entry *find_queue(const struct writer *k, uint64_t position)
 {
-	return found(table_find(&k->held_queue, hash_id(position), NULL, NULL));
+	return found(table_find(&k->pending_queue, hash_id(position), NULL, NULL));
 }
 
-static struct entry *find_inbound(const struct keeper *k, const struct record *r)
+static struct entry *find_inbound(const struct writer *k, const struct record *r)
 {
-	return found(table_find(&k->held_inbound, inbound_hash(r), is_same_inbound, r));
+	return found(table_find(&k->pending_inbound, inbound_hash(r), is_same_inbound, r));
 }
 
-static struct entry *find_retained(const struct keeper *k, const struct record *r)
+static struct entry *find_retained(const struct writer *k, const struct record *r)
 {
-	return found(table_find(&k->held_retained, topic_hash(r), is_same_topic, r));
+	return found(table_find(&k->pending_retained, topic_hash(r), is_same_topic, r));
 }
 
-static void unlist(struct keeper *k, struct entry *e)
+static void unlist(struct writer *k, struct entry *e)
 {
 	const struct record *r = &e->record;
 
 	if (r->kind == RECORD_QUEUE)
-		table_remove(&k->held_queue, hash_id(r->number), e);
+		table_remove(&k->pending_queue, hash_id(r->number), e);
 	else if (r->kind == RECORD_INBOUND)
-		table_remove(&k->held_inbound, inbound_hash(r), e);
+		table_remove(&k->pending_inbound, inbound_hash(r), e);
 	else if (r->kind == RECORD_RETAINED)
-		table_remove(&k->held_retained, topic_hash(r), e);
+		table_remove(&k->pending_retained, topic_hash(r), e);
 }
 
 /* --- cancelling --- */
@@ -74,18 +74,18 @@ static void cancel(struct entry *e)
 }
 
 /* Nobody waits for a commit where nothing is left to commit. */
-static void leave(struct keeper *k, struct journal_group *g)
+static void leave(struct writer *k, struct journal_group *g)
 {
 	if (g->urgency == JOURNAL_NEXT)
 		DL_DELETE(k->soon, g);
 	else
 		DL_DELETE(k->later, g);
-	k->held_bytes -= g->bytes;
-	keeper_complete(k, g);
+	k->coalesced_bytes -= g->bytes;
+	writer_complete(k, g);
 }
 
 /* `by`: the group at hand, which is in no list yet. */
-static void cancel_held(struct keeper *k, struct entry *e, const struct journal_group *by)
+static void cancel_pending(struct writer *k, struct entry *e, const struct journal_group *by)
 {
 	unlist(k, e);
 	cancel(e);
@@ -99,44 +99,44 @@ static bool is_held(const struct journal_group *g)
 }
 
 /* The end of the interval must come first for what refers to something that waits for it. */
-static void need_flush(struct keeper *k, const struct entry *e)
+static void need_flush(struct writer *k, const struct entry *e)
 {
 	if (!is_held(e->group))
 		k->flush = true;
 }
 
-static void on_queue_done(struct keeper *k, struct entry *e)
+static void on_queue_done(struct writer *k, struct entry *e)
 {
 	struct entry *held = find_queue(k, e->record.number);
 
 	if (held == NULL)
 		return;
-	cancel_held(k, held, e->group);
+	cancel_pending(k, held, e->group);
 	cancel(e);
 	k->cancelled++;
 }
 
-static void on_inbound_done(struct keeper *k, struct entry *e)
+static void on_inbound_done(struct writer *k, struct entry *e)
 {
 	struct entry *held = find_inbound(k, &e->record);
 
 	if (held == NULL)
 		return;
 	if (is_held(e->group))
-		cancel_held(k, held, e->group);
+		cancel_pending(k, held, e->group);
 	else
 		k->flush = true;
 }
 
-static void on_sent(struct keeper *k, struct entry *e)
+static void on_sent(struct writer *k, struct entry *e)
 {
 	if (find_queue(k, e->record.number) != NULL)
 		need_flush(k, e);
 }
 
-/* One that hastens nothing is held, and at most one of a topic. One that is written now, although a
- * newer one is held, is written: its acknowledgement promises that. */
-static void on_retained(struct keeper *k, struct entry *e)
+/* One that is urgent nothing is held, and at most one of a topic. One that is written now, although
+ * a newer one is held, is written: its acknowledgement promises that. */
+static void on_retained(struct writer *k, struct entry *e)
 {
 	struct entry *held = find_retained(k, &e->record);
 	bool waits = e->group->urgency != JOURNAL_NOW;
@@ -147,26 +147,26 @@ static void on_retained(struct keeper *k, struct entry *e)
 		return;
 	}
 	if (held != NULL)
-		cancel_held(k, held, e->group);
+		cancel_pending(k, held, e->group);
 	if (waits)
-		table_add(&k->held_retained, topic_hash(&e->record), e);
+		table_add(&k->pending_retained, topic_hash(&e->record), e);
 }
 
-static void on_queue(struct keeper *k, struct entry *e)
+static void on_queue(struct writer *k, struct entry *e)
 {
 	if (is_held(e->group))
-		table_add(&k->held_queue, hash_id(e->record.number), e);
+		table_add(&k->pending_queue, hash_id(e->record.number), e);
 }
 
-static void on_inbound(struct keeper *k, struct entry *e)
+static void on_inbound(struct writer *k, struct entry *e)
 {
 	const struct entry *held = find_inbound(k, &e->record);
 
 	if (is_held(e->group) && held == NULL)
-		table_add(&k->held_inbound, inbound_hash(&e->record), e);
+		table_add(&k->pending_inbound, inbound_hash(&e->record), e);
 }
 
-typedef void gather_fn(struct keeper *k, struct entry *e);
+typedef void gather_fn(struct writer *k, struct entry *e);
 
 static gather_fn *const gatherers[RECORD_KINDS] = {
     [RECORD_QUEUE] = on_queue,
@@ -179,21 +179,21 @@ static gather_fn *const gatherers[RECORD_KINDS] = {
 
 /* Of one session, what is no matter of positions is written in the order in which it was appended:
  * while some of it is held, all else of that session waits for that. */
-static void keep_order(struct keeper *k, struct entry *e)
+static void keep_order(struct writer *k, struct entry *e)
 {
 	const struct record *r = &e->record;
 	bool known;
 
 	if (r->kind == RECORD_QUEUE_DONE || r->kind == RECORD_RETAINED)
 		return;
-	known = table_find(&k->held_sessions, hash_id(r->session_id), NULL, NULL) != NULL;
+	known = table_find(&k->pending_sessions, hash_id(r->session_id), NULL, NULL) != NULL;
 	if (known)
 		need_flush(k, e);
 	else if (is_held(e->group) && r->kind != RECORD_QUEUE)
-		table_add(&k->held_sessions, hash_id(r->session_id), k);
+		table_add(&k->pending_sessions, hash_id(r->session_id), k);
 }
 
-void held_gather(struct keeper *k, struct journal_group *g)
+void coalescer_gather(struct writer *k, struct journal_group *g)
 {
 	for (size_t i = 0; i < g->count; i++) {
 		struct entry *e = &g->entries[i];
@@ -206,9 +206,9 @@ void held_gather(struct keeper *k, struct journal_group *g)
 		DL_APPEND(k->soon, g);
 		k->soon_urgent++;
 	} else if (g->left == 0 && g->count > 0) {
-		keeper_complete(k, g);
+		writer_complete(k, g);
 	} else {
-		k->held_bytes += g->bytes;
+		k->coalesced_bytes += g->bytes;
 		if (is_held(g))
 			DL_APPEND(k->later, g);
 		else
@@ -218,7 +218,7 @@ void held_gather(struct keeper *k, struct journal_group *g)
 
 /* --- going --- */
 
-static void unlist_retained(struct keeper *k, struct journal_group *g)
+static void unlist_retained(struct writer *k, struct journal_group *g)
 {
 	for (size_t i = 0; i < g->count; i++) {
 		struct entry *e = &g->entries[i];
@@ -233,16 +233,16 @@ static int by_serial(const struct journal_group *a, const struct journal_group *
 	return a->serial < b->serial ? -1 : a->serial > b->serial;
 }
 
-static void forget_all(struct keeper *k)
+static void forget_all(struct writer *k)
 {
-	table_fini(&k->held_queue);
-	table_fini(&k->held_inbound);
-	table_fini(&k->held_retained);
-	table_fini(&k->held_sessions);
-	k->held_bytes = 0;
+	table_fini(&k->pending_queue);
+	table_fini(&k->pending_inbound);
+	table_fini(&k->pending_retained);
+	table_fini(&k->pending_sessions);
+	k->coalesced_bytes = 0;
 }
 
-void held_release(struct keeper *k, bool everything)
+void coalescer_release(struct writer *k, bool everything)
 {
 	struct journal_group *g;
 
@@ -250,7 +250,7 @@ void held_release(struct keeper *k, bool everything)
 		DL_FOREACH (k->soon, g) {
 			if (g->urgency != JOURNAL_NEXT)
 				continue;
-			k->held_bytes -= g->bytes;
+			k->coalesced_bytes -= g->bytes;
 			unlist_retained(k, g);
 		}
 	}
@@ -267,10 +267,10 @@ void held_release(struct keeper *k, bool everything)
 		k->flush = false;
 	}
 	if (k->later == NULL)
-		k->flush_ms = KEEPER_NEVER;
+		k->flush_ms = WRITER_NEVER;
 }
 
-void held_cancel(struct journal_group *g)
+void coalescer_cancel(struct journal_group *g)
 {
 	if (g->done != NULL)
 		journal_complete(g, -ECANCELED);
@@ -290,7 +290,7 @@ static void empty_list(struct journal_group **list, leave_fn *leaves)
 	}
 }
 
-static void empty_all(struct keeper *k, leave_fn *leaves)
+static void empty_all(struct writer *k, leave_fn *leaves)
 {
 	forget_all(k);
 	empty_list(&k->batch, leaves);
@@ -299,12 +299,12 @@ static void empty_all(struct keeper *k, leave_fn *leaves)
 	empty_list(&k->pending, leaves);
 }
 
-void held_cancel_all(struct keeper *k)
+void coalescer_cancel_all(struct writer *k)
 {
-	empty_all(k, held_cancel);
+	empty_all(k, coalescer_cancel);
 }
 
-void held_fini(struct keeper *k)
+void coalescer_fini(struct writer *k)
 {
 	empty_all(k, journal_group_free);
 }

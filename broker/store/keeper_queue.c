@@ -49,9 +49,9 @@ static struct run run_at(struct journal_group *g, size_t at)
 }
 
 /* Only what somebody waits for is refused. */
-static bool is_admitted(const struct keeper *k, const struct run *run, const struct record *r)
+static bool is_admitted(const struct writer *k, const struct run *run, const struct record *r)
 {
-	const struct kept_session *s = sessions_find(k, r->session_id);
+	const struct queue_owner *s = sessions_find(k, r->session_id);
 
 	if (s == NULL)
 		return false;
@@ -65,7 +65,7 @@ static bool is_admitted(const struct keeper *k, const struct run *run, const str
 	       run->bytes <= s->now.bound_bytes - s->now.bytes;
 }
 
-static int put_queue_row(struct keeper *k, const struct run *run, const struct record *r)
+static int put_queue_row(struct writer *k, const struct run *run, const struct record *r)
 {
 	struct row_queue row = {
 	    .has_body = run->has_body,
@@ -74,7 +74,7 @@ static int put_queue_row(struct keeper *k, const struct run *run, const struct r
 	    .value = r->value,
 	    .message = run->has_body ? SLICE_EMPTY : buf_slice(&k->message),
 	};
-	struct kept_session *s = sessions_touch(k, r->session_id);
+	struct queue_owner *s = sessions_touch(k, r->session_id);
 	struct row_key key;
 
 	s->now.count++;
@@ -85,11 +85,11 @@ static int put_queue_row(struct keeper *k, const struct run *run, const struct r
 	k->wrote_messages++;
 	buf_clear(&k->row);
 	row_put_queue(&k->row, &row);
-	return keeper_put(k, TABLE_QUEUE, row_key_pair(&key, r->session_id, r->number),
+	return writer_put(k, TABLE_QUEUE, row_key_pair(&key, r->session_id, r->number),
 	                  buf_slice(&k->row));
 }
 
-static int put_body(struct keeper *k, const struct run *run)
+static int put_body(struct writer *k, const struct run *run)
 {
 	struct row_key key;
 	struct slice id = row_key_id(&key, run->body_id);
@@ -98,15 +98,15 @@ static int put_body(struct keeper *k, const struct run *run)
 	if (!run->has_body || run->refs == 0)
 		return 0;
 	k->queued_bytes += run->bytes;
-	rc = keeper_put(k, TABLE_BODY, id, buf_slice(&k->message));
+	rc = writer_put(k, TABLE_BODY, id, buf_slice(&k->message));
 	if (rc != 0)
 		return rc;
 	buf_clear(&k->row);
 	row_put_refs(&k->row, run->refs);
-	return keeper_put(k, TABLE_BODY_REFS, id, buf_slice(&k->row));
+	return writer_put(k, TABLE_BODY_REFS, id, buf_slice(&k->row));
 }
 
-static int put_rows(struct keeper *k, struct run *run)
+static int put_rows(struct writer *k, struct run *run)
 {
 	int rc = 0;
 
@@ -124,7 +124,7 @@ static int put_rows(struct keeper *k, struct run *run)
 	return rc;
 }
 
-int keeper_queue_apply(struct keeper *k, struct journal_group *g, size_t *at)
+int writer_queue_apply(struct writer *k, struct journal_group *g, size_t *at)
 {
 	struct run run = run_at(g, *at);
 	struct row_msg message;
@@ -142,7 +142,7 @@ int keeper_queue_apply(struct keeper *k, struct journal_group *g, size_t *at)
 
 /* --- done --- */
 
-int keeper_queue_drop_body(struct keeper *k, uint64_t body_id)
+int writer_queue_drop_body(struct writer *k, uint64_t body_id)
 {
 	struct row_key key;
 	struct slice id = row_key_id(&key, body_id), row;
@@ -156,15 +156,15 @@ int keeper_queue_drop_body(struct keeper *k, uint64_t body_id)
 	if (refs > 1) {
 		buf_clear(&k->row);
 		row_put_refs(&k->row, refs - 1);
-		return keeper_put(k, TABLE_BODY_REFS, id, buf_slice(&k->row));
+		return writer_put(k, TABLE_BODY_REFS, id, buf_slice(&k->row));
 	}
-	rc = keeper_remove(k, TABLE_BODY, id);
-	return rc == 0 ? keeper_remove(k, TABLE_BODY_REFS, id) : rc;
+	rc = writer_remove(k, TABLE_BODY, id);
+	return rc == 0 ? writer_remove(k, TABLE_BODY_REFS, id) : rc;
 }
 
-static void uncount(struct keeper *k, uint64_t session_id, uint32_t bytes)
+static void uncount(struct writer *k, uint64_t session_id, uint32_t bytes)
 {
-	struct kept_session *s = sessions_touch(k, session_id);
+	struct queue_owner *s = sessions_touch(k, session_id);
 	struct queue_state *q = &s->now;
 
 	q->count -= q->count > 0;
@@ -173,7 +173,7 @@ static void uncount(struct keeper *k, uint64_t session_id, uint32_t bytes)
 }
 
 /* Of a session that has ended all goes anyway; of a position that is not there nothing does. */
-int keeper_queue_done(struct keeper *k, uint64_t session_id, uint64_t position)
+int writer_queue_done(struct writer *k, uint64_t session_id, uint64_t position)
 {
 	struct row_key key;
 	struct slice at = row_key_pair(&key, session_id, position), row;
@@ -188,16 +188,16 @@ int keeper_queue_done(struct keeper *k, uint64_t session_id, uint64_t position)
 	if (!row_read_queue(row, &q))
 		return -EBADMSG;
 	uncount(k, session_id, q.bytes);
-	rc = keeper_remove(k, TABLE_QUEUE, at);
+	rc = writer_remove(k, TABLE_QUEUE, at);
 	if (rc == 0)
-		rc = keeper_remove(k, TABLE_SENT, at);
-	return rc == 0 && q.has_body ? keeper_queue_drop_body(k, q.body_id) : rc;
+		rc = writer_remove(k, TABLE_SENT, at);
+	return rc == 0 && q.has_body ? writer_queue_drop_body(k, q.body_id) : rc;
 }
 
 /* --- pages --- */
 
 struct reading {
-	struct keeper *k;
+	struct writer *k;
 	struct journal_page *page;
 	size_t cap, bytes;
 	size_t *value_at;   /* of each item's value in the page's bytes */
@@ -304,7 +304,7 @@ static int read_rows(struct reading *reading)
 	return rc == 0 ? complete_items(reading) : rc;
 }
 
-int keeper_queue_read_page(struct keeper *k, struct journal_page *page)
+int writer_queue_read_page(struct writer *k, struct journal_page *page)
 {
 	struct reading reading = {.k = k, .page = page};
 	int rc = 0;

@@ -1,4 +1,4 @@
-/* After a start: show everything that is there, and learn what the keeper must know of it.  One
+/* After a start: show everything that is there, and learn what the writer must know of it.  One
  * pass over each table; nothing is changed: what is to be dropped goes with the first commit. */
 #include <errno.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@ struct sent_row {
 };
 
 struct restore {
-	struct keeper *k;
+	struct writer *k;
 	const struct journal_visitor *visitor;
 	void *arg;
 	enum disk_table table; /* under way */
@@ -187,7 +187,7 @@ static bool on_will(void *arg, struct slice key, struct slice value)
 
 static void show_queue(struct restore *r)
 {
-	const struct kept_session *s = sessions_find(r->k, r->queue_id);
+	const struct queue_owner *s = sessions_find(r->k, r->queue_id);
 
 	if (r->queue_first != 0)
 		r->visitor->queue(r->arg, s->id, s->now.count, s->now.bytes, r->queue_first);
@@ -197,7 +197,7 @@ static void show_queue(struct restore *r)
 static bool on_queue(void *arg, struct slice key, struct slice value)
 {
 	struct restore *r = arg;
-	struct kept_session *s;
+	struct queue_owner *s;
 	struct row_queue row;
 	uint64_t id, position;
 
@@ -330,7 +330,7 @@ static int restore_position(struct restore *r)
 {
 	struct slice value;
 	uint64_t position;
-	int rc = disk_get(r->k->disk, TABLE_META, KEEPER_ROW_POSITION, &value);
+	int rc = disk_get(r->k->disk, TABLE_META, WRITER_ROW_POSITION, &value);
 
 	r->table = TABLE_META;
 	if (rc != 0)
@@ -389,9 +389,9 @@ static void explain(const struct restore *r, int rc, char *text)
 		         strerrordesc_np(-rc));
 }
 
-int keeper_restore(struct journal *j, const struct journal_visitor *visitor, void *arg, char *text)
+int writer_restore(struct journal *j, const struct journal_visitor *visitor, void *arg, char *text)
 {
-	struct keeper *k = (struct keeper *)j;
+	struct writer *k = (struct writer *)j;
 	struct restore *r = xnew(r);
 	int rc = disk_begin(k->disk);
 

@@ -5,23 +5,23 @@
 #include "base/alloc.h"
 #include "store/keeper.h"
 
-static struct kept_session *find_any(const struct keeper *k, uint64_t id)
+static struct queue_owner *find_any(const struct writer *k, uint64_t id)
 {
 	void **at = table_find(&k->sessions, hash_id(id), NULL, NULL);
 
 	return at == NULL ? NULL : *at;
 }
 
-struct kept_session *sessions_find(const struct keeper *k, uint64_t id)
+struct queue_owner *sessions_find(const struct writer *k, uint64_t id)
 {
-	struct kept_session *s = find_any(k, id);
+	struct queue_owner *s = find_any(k, id);
 
 	return s != NULL && s->now.exists ? s : NULL;
 }
 
-struct kept_session *sessions_touch(struct keeper *k, uint64_t id)
+struct queue_owner *sessions_touch(struct writer *k, uint64_t id)
 {
-	struct kept_session *s = find_any(k, id);
+	struct queue_owner *s = find_any(k, id);
 
 	if (s == NULL) {
 		s = xnew(s);
@@ -37,7 +37,7 @@ struct kept_session *sessions_touch(struct keeper *k, uint64_t id)
 	return s;
 }
 
-void sessions_find_owner(struct keeper *k, struct kept_session *s, struct slice value)
+void sessions_find_owner(struct writer *k, struct queue_owner *s, struct slice value)
 {
 	const struct journal_owners *owners = &k->j.owners;
 
@@ -46,7 +46,7 @@ void sessions_find_owner(struct keeper *k, struct kept_session *s, struct slice 
 	sessions_charge(k, s);
 }
 
-void sessions_charge(struct keeper *k, struct kept_session *s)
+void sessions_charge(struct writer *k, struct queue_owner *s)
 {
 	if (s->owner == NULL || s->charged == s->now.bytes)
 		return;
@@ -54,7 +54,7 @@ void sessions_charge(struct keeper *k, struct kept_session *s)
 	s->charged = s->now.bytes;
 }
 
-bool sessions_owner_admits(const struct keeper *k, const struct kept_session *s, uint64_t bytes)
+bool sessions_owner_admits(const struct writer *k, const struct queue_owner *s, uint64_t bytes)
 {
 	const struct journal_owners *owners = &k->j.owners;
 	uint64_t used = k->j.used_bytes + k->written_bytes + k->queued_bytes;
@@ -63,7 +63,7 @@ bool sessions_owner_admits(const struct keeper *k, const struct kept_session *s,
 	       owners->admits(owners->arg, s->owner, used, k->j.max_bytes, bytes);
 }
 
-static void session_free(struct keeper *k, struct kept_session *s)
+static void session_free(struct writer *k, struct queue_owner *s)
 {
 	s->now.bytes = 0;
 	sessions_charge(k, s);
@@ -72,13 +72,13 @@ static void session_free(struct keeper *k, struct kept_session *s)
 	free(s);
 }
 
-static void end_touch(struct keeper *k, bool committed)
+static void end_touch(struct writer *k, bool committed)
 {
-	struct kept_session *s = k->touched;
+	struct queue_owner *s = k->touched;
 
 	k->touched = NULL;
 	while (s != NULL) {
-		struct kept_session *next = s->next_touched;
+		struct queue_owner *next = s->next_touched;
 
 		s->touched = false;
 		if (!committed)
@@ -92,20 +92,20 @@ static void end_touch(struct keeper *k, bool committed)
 	}
 }
 
-void sessions_settle(struct keeper *k)
+void sessions_settle(struct writer *k)
 {
 	end_touch(k, true);
 }
 
-void sessions_take_back(struct keeper *k)
+void sessions_take_back(struct writer *k)
 {
 	end_touch(k, false);
 }
 
-void sessions_fini(struct keeper *k)
+void sessions_fini(struct writer *k)
 {
 	struct table_walk walk = table_walk_of(&k->sessions);
-	struct kept_session *s;
+	struct queue_owner *s;
 
 	while ((s = table_walk_next(&walk)) != NULL)
 		session_free(k, s);

@@ -20,7 +20,7 @@ static const char *remedy_of(enum disk_bound bound)
 	           : "make room on its file system";
 }
 
-static void log_state(const struct keeper *k, enum journal_state before, int error)
+static void log_state(const struct writer *k, enum journal_state before, int error)
 {
 	enum journal_state state = k->state;
 
@@ -38,7 +38,7 @@ static void log_state(const struct keeper *k, enum journal_state before, int err
 		          "nothing is acknowledged any more; see to the disk, then restart"));
 }
 
-void keeper_set_state(struct keeper *k, enum journal_state state, int error)
+void writer_set_state(struct writer *k, enum journal_state state, int error)
 {
 	enum journal_state before = k->state;
 	bool lacks_space = state == JOURNAL_TIGHT || state == JOURNAL_WAITS;
@@ -57,7 +57,7 @@ void keeper_set_state(struct keeper *k, enum journal_state state, int error)
 }
 
 /* Room for the largest that waits, but never more than half of the whole. */
-static uint64_t wanted(const struct keeper *k, uint64_t max_bytes)
+static uint64_t wanted(const struct writer *k, uint64_t max_bytes)
 {
 	uint64_t again = max_bytes / 16 < ROOM_AGAIN ? max_bytes / 16 : ROOM_AGAIN;
 	uint64_t largest = k->room_wanted < max_bytes / 2 ? k->room_wanted : max_bytes / 2;
@@ -66,7 +66,7 @@ static uint64_t wanted(const struct keeper *k, uint64_t max_bytes)
 }
 
 /* Under the lock: whoever finds it tight until here is told afterwards. */
-static bool loosen(struct keeper *k, uint64_t max_bytes)
+static bool loosen(struct writer *k, uint64_t max_bytes)
 {
 	if (!k->j.tight || k->j.waiting_bytes + wanted(k, max_bytes) > k->j.room_bytes)
 		return false;
@@ -75,17 +75,17 @@ static bool loosen(struct keeper *k, uint64_t max_bytes)
 	return true;
 }
 
-static void say_room(struct keeper *k, bool is_tight)
+static void say_room(struct writer *k, bool is_tight)
 {
 	if (is_tight) {
 		k->tight_ms = k->now_ms;
-		keeper_set_state(k, JOURNAL_TIGHT, -ENOSPC);
+		writer_set_state(k, JOURNAL_TIGHT, -ENOSPC);
 	} else if (k->state != JOURNAL_TIGHT || k->now_ms >= k->tight_ms + CALM_MS) {
-		keeper_set_state(k, JOURNAL_WORKS, 0);
+		writer_set_state(k, JOURNAL_WORKS, 0);
 	}
 }
 
-void keeper_look_at_room(struct keeper *k)
+void writer_check_space(struct writer *k)
 {
 	struct journal_health *h = &k->health;
 	struct disk_status status;
@@ -108,33 +108,33 @@ void keeper_look_at_room(struct keeper *k)
 		journal_tell_room(&k->j);
 }
 
-bool keeper_room_may_differ(const struct keeper *k)
+bool writer_space_may_differ(const struct writer *k)
 {
 	return k->state != JOURNAL_WORKS || k->j.tight || k->now_ms >= k->room_ms ||
 	       k->written_bytes > LOOK_BYTES || k->written_bytes > k->j.room_bytes / 4;
 }
 
-uint64_t keeper_look_due_ms(const struct keeper *k)
+uint64_t writer_check_due_ms(const struct writer *k)
 {
 	if (k->state == JOURNAL_TIGHT)
 		return k->room_ms;
-	return k->j.tight ? 0 : KEEPER_NEVER;
+	return k->j.tight ? 0 : WRITER_NEVER;
 }
 
-void keeper_look_again(struct keeper *k)
+void writer_check_again(struct writer *k)
 {
 	bool again;
 
 	mutex_lock(&k->j.lock);
-	again = k->now_ms >= keeper_look_due_ms(k);
+	again = k->now_ms >= writer_check_due_ms(k);
 	mutex_unlock(&k->j.lock);
 	if (again && k->state != JOURNAL_WAITS)
-		keeper_look_at_room(k);
+		writer_check_space(k);
 }
 
-void keeper_tighten(struct journal *j, size_t bytes)
+void writer_lower_space(struct journal *j, size_t bytes)
 {
-	struct keeper *k = (struct keeper *)j;
+	struct writer *k = (struct writer *)j;
 
 	mutex_lock(&j->lock);
 	if (bytes > k->room_wanted)

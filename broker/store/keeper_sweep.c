@@ -45,7 +45,7 @@ static bool collect(void *arg, struct slice key, struct slice value)
 	return true;
 }
 
-static int remove_collected(struct keeper *k, const struct sweep *s)
+static int remove_collected(struct writer *k, const struct sweep *s)
 {
 	struct row_key key;
 	int rc = 0;
@@ -53,15 +53,15 @@ static int remove_collected(struct keeper *k, const struct sweep *s)
 	for (size_t i = 0; rc == 0 && i < s->count; i++) {
 		const struct swept_row *row = &s->rows[i];
 
-		rc = keeper_remove(k, s->table, row_key_pair(&key, s->session_id, row->number));
+		rc = writer_remove(k, s->table, row_key_pair(&key, s->session_id, row->number));
 		if (rc == 0 && row->has_body)
-			rc = keeper_queue_drop_body(k, row->body_id);
+			rc = writer_queue_drop_body(k, row->body_id);
 	}
 	return rc;
 }
 
 /* At most *left rows of s->table. */
-static int sweep_table(struct keeper *k, struct sweep *s, size_t *left)
+static int sweep_table(struct writer *k, struct sweep *s, size_t *left)
 {
 	struct row_key key;
 	int rc;
@@ -88,13 +88,13 @@ static bool take_id(void *arg, struct slice key, struct slice value)
 }
 
 /* *id: of some session that has ended; 0: there is none. */
-static int find_ended(struct keeper *k, uint64_t *id)
+static int find_ended(struct writer *k, uint64_t *id)
 {
 	*id = 0;
 	return disk_scan(k->disk, TABLE_ENDING, SLICE_EMPTY, take_id, id);
 }
 
-static int sweep_session(struct keeper *k, struct sweep *s, size_t *left)
+static int sweep_session(struct writer *k, struct sweep *s, size_t *left)
 {
 	struct row_key key;
 	int rc = 0;
@@ -107,10 +107,10 @@ static int sweep_session(struct keeper *k, struct sweep *s, size_t *left)
 	if (rc != 0 || *left == 0)
 		return rc;
 	--*left;
-	return keeper_remove(k, TABLE_ENDING, row_key_id(&key, s->session_id));
+	return writer_remove(k, TABLE_ENDING, row_key_id(&key, s->session_id));
 }
 
-int sweep_ending(struct keeper *k)
+int sweep_ending(struct writer *k)
 {
 	struct sweep *s;
 	size_t left = ENDING_ROWS;
@@ -133,14 +133,14 @@ int sweep_ending(struct keeper *k)
 /* --- retained values that have expired --- */
 
 struct expiry {
-	struct keeper *k;
+	struct writer *k;
 	uint64_t time_ms;
 	size_t looked_at, count;
 	bool bad, cut;
 	struct row_key keys[RETAINED_ROWS];
 };
 
-bool sweep_is_over(const struct keeper *k, const struct row_retained *r, uint64_t time_ms)
+bool sweep_is_over(const struct writer *k, const struct row_retained *r, uint64_t time_ms)
 {
 	if (!r->has_msg)
 		return k->deleted_is_over != NULL && k->deleted_is_over(r->value, time_ms);
@@ -150,7 +150,7 @@ bool sweep_is_over(const struct keeper *k, const struct row_retained *r, uint64_
 static bool look_at(void *arg, struct slice key, struct slice value)
 {
 	struct expiry *x = arg;
-	struct keeper *k = x->k;
+	struct writer *k = x->k;
 	struct row_retained r;
 
 	if (key.len != ROW_KEY_BYTES || !row_read_retained(value, &r)) {
@@ -168,7 +168,7 @@ static bool look_at(void *arg, struct slice key, struct slice value)
 	return true;
 }
 
-int sweep_retained(struct keeper *k)
+int sweep_retained(struct writer *k)
 {
 	struct expiry x = {.k = k, .time_ms = journal_time_ms(&k->j, k->now_ms)};
 	struct row_key at = k->retained_at;
@@ -180,13 +180,13 @@ int sweep_retained(struct keeper *k)
 	if (!x.cut)
 		k->retained_at_len = 0;
 	for (size_t i = 0; rc == 0 && i < x.count; i++)
-		rc = keeper_remove(k, TABLE_RETAINED, slice_of(x.keys[i].bytes, ROW_KEY_BYTES));
+		rc = writer_remove(k, TABLE_RETAINED, slice_of(x.keys[i].bytes, ROW_KEY_BYTES));
 	return rc;
 }
 
 /* --- what the restore dropped --- */
 
-void sweep_add_drop(struct keeper *k, enum disk_table table, struct slice key, bool mark)
+void sweep_add_drop(struct writer *k, enum disk_table table, struct slice key, bool mark)
 {
 	struct drop *d;
 
@@ -201,7 +201,7 @@ void sweep_add_drop(struct keeper *k, enum disk_table table, struct slice key, b
 }
 
 /* Once: with the first transaction. */
-int sweep_drops(struct keeper *k)
+int sweep_drops(struct writer *k)
 {
 	int rc = 0;
 
@@ -209,8 +209,8 @@ int sweep_drops(struct keeper *k)
 		const struct drop *d = &k->drops[i];
 		struct slice key = slice_of(d->key.bytes, d->key_len);
 
-		rc = d->mark ? keeper_put(k, d->table, key, SLICE_EMPTY)
-		             : keeper_remove(k, d->table, key);
+		rc = d->mark ? writer_put(k, d->table, key, SLICE_EMPTY)
+		             : writer_remove(k, d->table, key);
 	}
 	return rc;
 }

@@ -13,39 +13,39 @@
 #define PAUSE_SQUARES 32 /* so many for a sixteenth */
 #define PAUSE_GROUPS  ((size_t)64)
 #define PAUSE_MAX_NS  ((uint64_t)1000000)
-#define USUAL_ONE     16 /* of keeper.usual_urgent */
+#define USUAL_ONE     16 /* of writer.usual_urgent */
 
 static uint64_t sooner(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
 }
 
-/* Is there more to do than to commit what executors hasten? */
-static bool is_pressed(const struct keeper *k)
+/* Is there more to do than to commit what executors make urgent? */
+static bool is_pressed(const struct writer *k)
 {
-	return k->asked != NULL || k->pending_bytes > KEEPER_GATHER || k->ending ||
+	return k->asked != NULL || k->pending_bytes > WRITER_GATHER || k->ending ||
 	       k->drop_count > 0;
 }
 
 /* When to turn next, under the lock. */
-static uint64_t due_ms(const struct keeper *k)
+static uint64_t due_ms(const struct writer *k)
 {
 	uint64_t due_at_ms;
 
 	if (k->state == JOURNAL_FAILED)
-		return KEEPER_NEVER;
+		return WRITER_NEVER;
 	if (k->state == JOURNAL_WAITS)
 		return k->retry_ms;
 	if (k->urgent > 0 || k->batch != NULL || is_pressed(k))
 		return 0;
 	due_at_ms = sooner(sooner(k->deadline_ms, k->flush_ms), k->note_ms);
-	return sooner(due_at_ms, keeper_look_due_ms(k));
+	return sooner(due_at_ms, writer_check_due_ms(k));
 }
 
-static void sleep_until(struct keeper *k, uint64_t due_at_ms)
+static void sleep_until(struct writer *k, uint64_t due_at_ms)
 {
 	k->asleep = true;
-	if (due_at_ms == KEEPER_NEVER)
+	if (due_at_ms == WRITER_NEVER)
 		condition_wait(&k->wake, &k->j.lock);
 	else
 		condition_wait_until(&k->wake, &k->j.lock, due_at_ms * 1000000);
@@ -54,13 +54,13 @@ static void sleep_until(struct keeper *k, uint64_t due_at_ms)
 
 /* How many groups usually wait for a commit.  Not only for the last one: a large batch and a small
  * one would follow each other for ever. */
-static size_t usual_groups(struct keeper *k)
+static size_t usual_groups(struct writer *k)
 {
 	k->usual_urgent = (k->usual_urgent * 3 + k->taken_urgent * USUAL_ONE) / 4;
 	return k->usual_urgent / USUAL_ONE;
 }
 
-static uint64_t pause_ns(struct keeper *k)
+static uint64_t pause_ns(struct writer *k)
 {
 	size_t usual = usual_groups(k);
 	size_t waited = usual < PAUSE_GROUPS ? usual : PAUSE_GROUPS;
@@ -73,7 +73,7 @@ static uint64_t pause_ns(struct keeper *k)
 	return sooner(k->commit_us * 1000 * sixteenths / 16, PAUSE_MAX_NS);
 }
 
-static void pause_for_others(struct keeper *k)
+static void pause_for_others(struct writer *k)
 {
 	uint64_t until_ns = clock_monotonic_ns() + pause_ns(k);
 
@@ -88,7 +88,7 @@ static void pause_for_others(struct keeper *k)
 
 static void *run(void *arg)
 {
-	struct keeper *k = arg;
+	struct writer *k = arg;
 
 	mutex_lock(&k->j.lock);
 	while (!k->stopping) {
@@ -100,7 +100,7 @@ static void *run(void *arg)
 			continue;
 		}
 		mutex_unlock(&k->j.lock);
-		committed = keeper_turn(k, now_ms, false);
+		committed = writer_turn(k, now_ms, false);
 		mutex_lock(&k->j.lock);
 		if (committed && k->taken_urgent > 0)
 			pause_for_others(k);
@@ -109,9 +109,9 @@ static void *run(void *arg)
 	return NULL;
 }
 
-int keeper_start(struct journal *j)
+int writer_start(struct journal *j)
 {
-	struct keeper *k = (struct keeper *)j;
+	struct writer *k = (struct writer *)j;
 	int rc;
 
 	REQUIRE(!k->started && !k->stopped);
@@ -120,7 +120,7 @@ int keeper_start(struct journal *j)
 	return rc;
 }
 
-void keeper_join(struct keeper *k)
+void writer_join(struct writer *k)
 {
 	mutex_lock(&k->j.lock);
 	k->stopping = true;

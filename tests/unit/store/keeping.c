@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "faulty.h"
 
-static struct keeping *current;
+static struct writer_fixture *current;
 
 static struct buf *told_at(void *executor_arg)
 {
@@ -37,7 +37,7 @@ static void on_done(struct journal_group *g, int status, void *executor_arg)
 
 static uint64_t monotonic_ns(void *arg)
 {
-	const struct keeping *t = arg;
+	const struct writer_fixture *t = arg;
 
 	return t->now_ms * 1000000;
 }
@@ -51,7 +51,7 @@ static int64_t wall_ms(void *arg)
 
 /* --- life --- */
 
-void keeping_open(struct keeping *t)
+void writer_fixture_open(struct writer_fixture *t)
 {
 	struct journal_options options = {.interval_ms = INTERVAL_MS,
 	                                  .expired_keep_ms = t->expired_keep_ms,
@@ -77,7 +77,7 @@ void keeping_open(struct keeping *t)
 	journal_on_room(t->journal, executors, HOMES, on_room);
 }
 
-void run_executors(struct keeping *t)
+void run_executors(struct writer_fixture *t)
 {
 	for (unsigned i = 0; i < HOMES; i++) {
 		executor_enter(&t->executors[i]);
@@ -87,7 +87,7 @@ void run_executors(struct keeping *t)
 	}
 }
 
-void keeping_crash(struct keeping *t)
+void writer_fixture_crash(struct writer_fixture *t)
 {
 	run_executors(t);
 	journal_free(t->journal);
@@ -96,22 +96,22 @@ void keeping_crash(struct keeping *t)
 		executor_fini(&t->executors[i]);
 }
 
-void keeping_stop(struct keeping *t)
+void writer_fixture_stop(struct writer_fixture *t)
 {
 	journal_stop(t->journal);
-	keeping_crash(t);
+	writer_fixture_crash(t);
 }
 
-void keeping_fini(struct keeping *t)
+void writer_fixture_fini(struct writer_fixture *t)
 {
 	if (t->journal != NULL)
-		keeping_crash(t);
+		writer_fixture_crash(t);
 	disk_image_free(t->image);
 	for (unsigned i = 0; i < HOMES; i++)
 		buf_fini(&t->told[i]);
 	buf_fini(&t->shown);
 	clock_use(NULL);
-	*t = (struct keeping){0};
+	*t = (struct writer_fixture){0};
 }
 
 /* --- groups --- */
@@ -153,7 +153,7 @@ struct journal_group *group_new(const char *name)
 	return journal_group_new(name == NULL ? NULL : on_done, context.out);
 }
 
-uint64_t append_to(struct keeping *t, unsigned executor, struct journal_group *g,
+uint64_t append_to(struct writer_fixture *t, unsigned executor, struct journal_group *g,
                    enum journal_urgency urgency)
 {
 	uint64_t first = 0;
@@ -166,7 +166,7 @@ uint64_t append_to(struct keeping *t, unsigned executor, struct journal_group *g
 	return first;
 }
 
-bool turn(struct keeping *t)
+bool turn(struct writer_fixture *t)
 {
 	bool did = journal_turn(t->journal, t->now_ms);
 
@@ -174,7 +174,7 @@ bool turn(struct keeping *t)
 	return did;
 }
 
-void keep(struct keeping *t, struct record record, struct msg *msg)
+void keep(struct writer_fixture *t, struct record record, struct msg *msg)
 {
 	struct journal_group *g = group_new(NULL);
 
@@ -183,7 +183,7 @@ void keep(struct keeping *t, struct record record, struct msg *msg)
 	turn(t);
 }
 
-void session(struct keeping *t, uint64_t id)
+void session(struct writer_fixture *t, uint64_t id)
 {
 	keep(t,
 	     (struct record){.kind = RECORD_SESSION,
@@ -194,7 +194,7 @@ void session(struct keeping *t, uint64_t id)
 	     NULL);
 }
 
-uint64_t queue(struct keeping *t, uint64_t session_id, const char *value)
+uint64_t queue(struct writer_fixture *t, uint64_t session_id, const char *value)
 {
 	struct journal_group *g = group_new(NULL);
 	uint64_t position;
@@ -208,7 +208,7 @@ uint64_t queue(struct keeping *t, uint64_t session_id, const char *value)
 	return position;
 }
 
-void require_told(struct keeping *t, unsigned executor, const char *want)
+void require_told(struct writer_fixture *t, unsigned executor, const char *want)
 {
 	buf_put_u8(&t->told[executor], 0);
 	assert_string_equal((const char *)t->told[executor].data, want);
@@ -242,7 +242,7 @@ static void show_value(struct buf *out, struct slice value)
 static bool show_retained(void *arg, struct slice topic, uint64_t number, struct msg *msg,
                           struct slice value)
 {
-	struct keeping *t = arg;
+	struct writer_fixture *t = arg;
 
 	buf_printf(&t->shown, "retained %.*s %" PRIu64, (int)topic.len, (const char *)topic.data,
 	           number);
@@ -253,15 +253,15 @@ static bool show_retained(void *arg, struct slice topic, uint64_t number, struct
 
 static bool show_session(void *arg, uint64_t session_id, struct slice value)
 {
-	struct keeping *t = arg;
+	struct writer_fixture *t = arg;
 
 	buf_printf(&t->shown, "session %" PRIu64, session_id);
 	show_value(&t->shown, value);
 	return session_id != t->session_gone;
 }
 
-static bool show_pair(struct keeping *t, const char *what, uint64_t session_id, uint64_t number,
-                      struct slice value)
+static bool show_pair(struct writer_fixture *t, const char *what, uint64_t session_id,
+                      uint64_t number, struct slice value)
 {
 	buf_printf(&t->shown, "%s %" PRIu64 " %" PRIu64, what, session_id, number);
 	show_value(&t->shown, value);
@@ -281,7 +281,7 @@ static bool show_inbound(void *arg, uint64_t session_id, uint16_t packet_id)
 static void show_queue(void *arg, uint64_t session_id, uint64_t count, uint64_t bytes,
                        uint64_t first_position)
 {
-	struct keeping *t = arg;
+	struct writer_fixture *t = arg;
 
 	assert_true(bytes >= count * sizeof(struct msg));
 	buf_printf(&t->shown, "queue %" PRIu64 " %" PRIu64 " from %" PRIu64 "\n", session_id, count,
@@ -291,7 +291,7 @@ static void show_queue(void *arg, uint64_t session_id, uint64_t count, uint64_t 
 static bool show_sent(void *arg, uint64_t session_id, uint64_t position, struct msg *msg,
                       struct slice queue_value, struct slice sent_value)
 {
-	struct keeping *t = arg;
+	struct writer_fixture *t = arg;
 
 	buf_printf(&t->shown, "sent %" PRIu64 " %" PRIu64, session_id, position);
 	show_msg(&t->shown, msg);
@@ -307,7 +307,7 @@ static bool show_replay(void *arg, uint64_t session_id, uint64_t number, struct 
 
 static bool show_will(void *arg, uint64_t session_id, struct msg *msg, struct slice value)
 {
-	struct keeping *t = arg;
+	struct writer_fixture *t = arg;
 
 	buf_printf(&t->shown, "will %" PRIu64, session_id);
 	show_msg(&t->shown, msg);
@@ -326,26 +326,26 @@ static const struct journal_visitor visitor = {
     .will = show_will,
 };
 
-void restart(struct keeping *t)
+void restart(struct writer_fixture *t)
 {
 	char text[DISK_ERROR_TEXT];
 
 	if (t->journal != NULL)
-		keeping_crash(t);
-	keeping_open(t);
+		writer_fixture_crash(t);
+	writer_fixture_open(t);
 	buf_clear(&t->shown);
 	if (journal_restore(t->journal, &visitor, t, text) != 0)
 		fail_msg("%s", text);
 }
 
-void require_shown(struct keeping *t, const char *want)
+void require_shown(struct writer_fixture *t, const char *want)
 {
 	buf_put_u8(&t->shown, 0);
 	assert_string_equal((const char *)t->shown.data, want);
 	t->shown.len--;
 }
 
-bool is_shown(struct keeping *t, const char *line)
+bool is_shown(struct writer_fixture *t, const char *line)
 {
 	bool found;
 
@@ -355,7 +355,7 @@ bool is_shown(struct keeping *t, const char *line)
 	return found;
 }
 
-uint64_t rows_in(struct keeping *t, enum disk_table table)
+uint64_t rows_in(struct writer_fixture *t, enum disk_table table)
 {
 	struct disk_status status;
 
@@ -374,8 +374,8 @@ static void on_page(struct task *task, void *executor_arg)
 	a->answers++;
 }
 
-void ask(struct keeping *t, struct asked *a, uint64_t session_id, uint64_t from, uint32_t max_count,
-         size_t max_bytes)
+void ask(struct writer_fixture *t, struct asked *a, uint64_t session_id, uint64_t from,
+         uint32_t max_count, size_t max_bytes)
 {
 	*a = (struct asked){
 	    .page.task.run = on_page,
@@ -390,7 +390,7 @@ void ask(struct keeping *t, struct asked *a, uint64_t session_id, uint64_t from,
 	executor_leave();
 }
 
-void read_now(struct keeping *t, struct asked *a, uint64_t session_id, uint64_t from,
+void read_now(struct writer_fixture *t, struct asked *a, uint64_t session_id, uint64_t from,
               uint32_t max_count, size_t max_bytes)
 {
 	ask(t, a, session_id, from, max_count, max_bytes);
@@ -399,7 +399,7 @@ void read_now(struct keeping *t, struct asked *a, uint64_t session_id, uint64_t 
 	assert_int_equal(a->page.status, 0);
 }
 
-void put_to(struct keeping *t, unsigned executor, const uint64_t *sessions, size_t count,
+void put_to(struct writer_fixture *t, unsigned executor, const uint64_t *sessions, size_t count,
             size_t payload, enum journal_urgency urgency)
 {
 	struct journal_group *g = group_new("g");

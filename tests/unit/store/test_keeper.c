@@ -9,11 +9,11 @@
 
 static void every_kind_of_record_survives(void **state)
 {
-	struct keeping t = {0};
+	struct writer_fixture t = {0};
 	struct journal_group *g;
 
 	(void)state;
-	keeping_open(&t);
+	writer_fixture_open(&t);
 	session(&t, 5);
 	g = group_new("all");
 	add(g, R(SUBSCRIPTION, .session_id = 5, .number = 1, .value = SLICE("a/#")), NULL);
@@ -61,16 +61,16 @@ static void every_kind_of_record_survives(void **state)
 	                  "queue 5 2 from 1\n");
 	assert_int_equal(
 	    rows_in(&t, TABLE_SENT) + rows_in(&t, TABLE_BODY) + rows_in(&t, TABLE_BODY_REFS), 0);
-	keeping_fini(&t);
+	writer_fixture_fini(&t);
 }
 
 static void what_is_not_committed_is_not_there(void **state)
 {
-	struct keeping t = {0};
+	struct writer_fixture t = {0};
 	struct journal_group *g;
 
 	(void)state;
-	keeping_open(&t);
+	writer_fixture_open(&t);
 	session(&t, 5);
 	g = group_new("lost");
 	add(g, R(SUBSCRIPTION, .session_id = 5, .number = 1, .value = SLICE("a")), NULL);
@@ -80,18 +80,18 @@ static void what_is_not_committed_is_not_there(void **state)
 	restart(&t); /* it was waiting: freed, never completed */
 	require_shown(&t, "session 5 state\n");
 	require_told(&t, 0, "");
-	keeping_fini(&t);
+	writer_fixture_fini(&t);
 }
 
 /* One commit for all; notices first, completions then, the page last. */
 static void one_batch_in_order(void **state)
 {
-	struct keeping t = {0};
+	struct writer_fixture t = {0};
 	struct journal_health health;
 	struct journal_group *g;
 
 	(void)state;
-	keeping_open(&t);
+	writer_fixture_open(&t);
 	session(&t, 5);
 	session(&t, 6);
 	journal_health(t.journal, &health);
@@ -114,17 +114,17 @@ static void one_batch_in_order(void **state)
 	assert_int_equal(health.pending_groups, 0);
 	assert_int_equal(health.pending_bytes, 0);
 	assert_false(turn(&t));
-	keeping_fini(&t);
+	writer_fixture_fini(&t);
 }
 
 static void a_body_is_there_once_and_goes_with_the_last(void **state)
 {
-	struct keeping t = {0};
+	struct writer_fixture t = {0};
 	struct journal_group *g;
 	struct msg *m = message_of("x", 10);
 
 	(void)state;
-	keeping_open(&t);
+	writer_fixture_open(&t);
 	for (uint64_t id = 1; id <= 4; id++)
 		session(&t, id);
 	g = group_new(NULL);
@@ -143,20 +143,20 @@ static void a_body_is_there_once_and_goes_with_the_last(void **state)
 	assert_int_equal(rows_in(&t, TABLE_QUEUE), 0);
 	assert_int_equal(rows_in(&t, TABLE_BODY), 0);
 	assert_int_equal(rows_in(&t, TABLE_BODY_REFS), 0);
-	keeping_fini(&t);
+	writer_fixture_fini(&t);
 }
 
 /* Within one batch, too. Only what somebody waits for is refused. */
 static void queues_have_bounds(void **state)
 {
-	struct keeping t = {0};
+	struct writer_fixture t = {0};
 	struct journal_group *g;
 	struct msg *m = message_of("x", 100);
 	size_t bytes = msg_bytes(m);
 
 	(void)state;
 	msg_unref(&m);
-	keeping_open(&t);
+	writer_fixture_open(&t);
 	keep(&t, R(SESSION, .session_id = 1, .number = 3, .bound_bytes = UINT64_MAX), NULL);
 	keep(&t, R(SESSION, .session_id = 2, .number = 100, .bound_bytes = bytes * 2 + 1), NULL);
 	for (unsigned i = 0; i < 4; i++) {
@@ -196,17 +196,17 @@ static void queues_have_bounds(void **state)
 		turn(&t);
 	}
 	require_told(&t, 0, "+12 -13 ");
-	keeping_fini(&t);
+	writer_fixture_fini(&t);
 }
 
 /* Clean start: the old one ends and the new one is there, in one group. */
 static void an_ended_session_never_returns(void **state)
 {
-	struct keeping t = {0};
+	struct writer_fixture t = {0};
 	struct journal_group *g;
 
 	(void)state;
-	keeping_open(&t);
+	writer_fixture_open(&t);
 	session(&t, 5);
 	for (uint64_t i = 0; i < 700; i++) {
 		keep(&t, R(SUBSCRIPTION, .session_id = 5, .number = i, .value = SLICE("f")), NULL);
@@ -240,7 +240,7 @@ static void an_ended_session_never_returns(void **state)
 	assert_int_equal(
 	    rows_in(&t, TABLE_ENDING) + rows_in(&t, TABLE_QUEUE) + rows_in(&t, TABLE_SENT), 0);
 	assert_int_equal(rows_in(&t, TABLE_WILL), 1);
-	keeping_fini(&t);
+	writer_fixture_fini(&t);
 }
 
 /* A map that grows while the last rows go: they are found again. */
@@ -250,10 +250,10 @@ static void an_ending_is_done_anew(void **state)
 
 	(void)state;
 	for (unsigned at = 0; spent; at++) {
-		struct keeping t = {0};
+		struct writer_fixture t = {0};
 		struct journal_group *g = group_new(NULL);
 
-		keeping_open(&t);
+		writer_fixture_open(&t);
 		session(&t, 5);
 		for (uint64_t i = 0; i < 1010; i++)
 			add(g, R(SUBSCRIPTION, .session_id = 5, .number = i), NULL);
@@ -266,17 +266,17 @@ static void an_ending_is_done_anew(void **state)
 			;
 		spent = faulty_is_spent(t.disk);
 		assert_int_equal(rows_in(&t, TABLE_SUBSCRIPTION) + rows_in(&t, TABLE_ENDING), 0);
-		keeping_fini(&t);
+		writer_fixture_fini(&t);
 	}
 }
 
 /* Whatever became of them. */
 static void positions_are_not_given_twice(void **state)
 {
-	struct keeping t = {0};
+	struct writer_fixture t = {0};
 
 	(void)state;
-	keeping_open(&t);
+	writer_fixture_open(&t);
 	session(&t, 5);
 	for (uint64_t i = 1; i <= 3; i++)
 		assert_int_equal(queue(&t, 5, ""), i);
@@ -286,15 +286,15 @@ static void positions_are_not_given_twice(void **state)
 	keep(&t, R(SESSION_END, .session_id = 5), NULL);
 	restart(&t);
 	assert_int_equal(queue(&t, 5, ""), 5);
-	keeping_fini(&t);
+	writer_fixture_fini(&t);
 }
 
 static void the_restore_drops_what_is_refused(void **state)
 {
-	struct keeping t = {.session_gone = 5};
+	struct writer_fixture t = {.session_gone = 5};
 
 	(void)state;
-	keeping_open(&t);
+	writer_fixture_open(&t);
 	session(&t, 5);
 	session(&t, 6);
 	keep(&t, R(SUBSCRIPTION, .session_id = 5, .number = 1, .value = SLICE("f")), NULL);
@@ -306,12 +306,13 @@ static void the_restore_drops_what_is_refused(void **state)
 	restart(&t);
 	require_shown(&t, "session 6 state\nsubscription 6 1 g\n");
 	assert_int_equal(rows_in(&t, TABLE_QUEUE) + rows_in(&t, TABLE_ENDING), 0);
-	keeping_fini(&t);
+	writer_fixture_fini(&t);
 }
 
 /* --- retained: D4 --- */
 
-static void change(struct keeping *t, uint64_t number, size_t payload, enum journal_urgency urgency)
+static void change(struct writer_fixture *t, uint64_t number, size_t payload,
+                   enum journal_urgency urgency)
 {
 	struct journal_group *g = group_new(urgency == JOURNAL_NOW ? "now" : "later");
 
@@ -322,10 +323,10 @@ static void change(struct keeping *t, uint64_t number, size_t payload, enum jour
 
 static void retained_never_goes_back(void **state)
 {
-	struct keeping t = {0};
+	struct writer_fixture t = {0};
 
 	(void)state;
-	keeping_open(&t);
+	writer_fixture_open(&t);
 	change(&t, 5, 50, JOURNAL_NOW);
 	change(&t, 4, 40, JOURNAL_NOW);
 	turn(&t);
@@ -345,16 +346,16 @@ static void retained_never_goes_back(void **state)
 	require_told(&t, 0, "now=0 ");
 	restart(&t);
 	require_shown(&t, "retained t 7 t+70 \n");
-	keeping_fini(&t);
+	writer_fixture_fini(&t);
 }
 
 static void of_held_changes_the_newest_is_written(void **state)
 {
-	struct keeping t = {0};
+	struct writer_fixture t = {0};
 	struct journal_health health;
 
 	(void)state;
-	keeping_open(&t);
+	writer_fixture_open(&t);
 	for (uint64_t n = 1; n <= 50; n++)
 		change(&t, n, n, n % 2 == 0 ? JOURNAL_NEXT : JOURNAL_INTERVAL);
 	assert_false(turn(&t)); /* nothing is hastened; 49 are needless */
@@ -368,15 +369,15 @@ static void of_held_changes_the_newest_is_written(void **state)
 	assert_int_equal(health.groups, 50);
 	restart(&t);
 	require_shown(&t, "retained t 50 t+50 \n");
-	keeping_fini(&t);
+	writer_fixture_fini(&t);
 }
 
 static void next_goes_with_the_next_commit(void **state)
 {
-	struct keeping t = {0};
+	struct writer_fixture t = {0};
 
 	(void)state;
-	keeping_open(&t);
+	writer_fixture_open(&t);
 	change(&t, 1, 10, JOURNAL_NEXT);
 	assert_false(turn(&t));
 	require_told(&t, 0, "");
@@ -392,10 +393,10 @@ static void next_goes_with_the_next_commit(void **state)
 	require_told(&t, 0, "later=0 ");
 	restart(&t);
 	require_shown(&t, "retained t 2 t+20 \n");
-	keeping_fini(&t);
+	writer_fixture_fini(&t);
 }
 
-static struct msg *expiring(struct keeping *t, const char *topic, uint64_t in_ms)
+static struct msg *expiring(struct writer_fixture *t, const char *topic, uint64_t in_ms)
 {
 	struct msg *m = message_of(topic, 1);
 
@@ -405,10 +406,10 @@ static struct msg *expiring(struct keeping *t, const char *topic, uint64_t in_ms
 
 static void expired_values_go(void **state)
 {
-	struct keeping t = {.expired_keep_ms = 5000};
+	struct writer_fixture t = {.expired_keep_ms = 5000};
 
 	(void)state;
-	keeping_open(&t);
+	writer_fixture_open(&t);
 	keep(&t, R(RETAINED, .number = 1, .name = SLICE("a"), .value = SLICE("own")),
 	     expiring(&t, "a", 1000));
 	keep(&t, R(RETAINED, .number = 2, .name = SLICE("b"), .value = SLICE("own")),
@@ -436,12 +437,12 @@ static void expired_values_go(void **state)
 	restart(&t);
 	assert_true(is_shown(&t, "retained c 3 c+1 \n"));
 	assert_true(is_shown(&t, "retained d 4 deleted own\n"));
-	keeping_fini(&t);
+	writer_fixture_fini(&t);
 }
 
 /* --- held: durability interval --- */
 
-static uint64_t hold_queue(struct keeping *t, const char *name, bool with_retained)
+static uint64_t hold_queue(struct writer_fixture *t, const char *name, bool with_retained)
 {
 	struct journal_group *g = group_new(name);
 
@@ -451,7 +452,7 @@ static uint64_t hold_queue(struct keeping *t, const char *name, bool with_retain
 	return append_to(t, 0, g, JOURNAL_INTERVAL);
 }
 
-static void done(struct keeping *t, uint64_t position, enum journal_urgency urgency)
+static void done(struct writer_fixture *t, uint64_t position, enum journal_urgency urgency)
 {
 	struct journal_group *g = group_new("done");
 
@@ -461,12 +462,12 @@ static void done(struct keeping *t, uint64_t position, enum journal_urgency urge
 
 static void done_before_it_was_written_costs_nothing(void **state)
 {
-	struct keeping t = {0};
+	struct writer_fixture t = {0};
 	struct journal_health health;
 	uint64_t position;
 
 	(void)state;
-	keeping_open(&t);
+	writer_fixture_open(&t);
 	session(&t, 5);
 	for (unsigned i = 0; i < 100; i++) {
 		position = hold_queue(&t, "q", false);
@@ -492,7 +493,7 @@ static void done_before_it_was_written_costs_nothing(void **state)
 	require_told(&t, 0, "both=0 ");
 	restart(&t);
 	require_shown(&t, "retained r 9 r+2 \nsession 5 state\n");
-	keeping_fini(&t);
+	writer_fixture_fini(&t);
 }
 
 /* What refers to something held makes it be written first. */
@@ -537,10 +538,10 @@ static void held_comes_first_where_it_must(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct keeping t = {0};
+		struct writer_fixture t = {0};
 		struct journal_group *g = group_new("held");
 
-		keeping_open(&t);
+		writer_fixture_open(&t);
 		session(&t, 5);
 		add(g, rows[i].held,
 		    rows[i].held.kind == RECORD_QUEUE || rows[i].held.kind == RECORD_WILL
@@ -555,25 +556,25 @@ static void held_comes_first_where_it_must(void **state)
 		require_told(&t, 0, "held=0 now=0 ");
 		restart(&t);
 		require_shown(&t, rows[i].shown);
-		keeping_fini(&t);
+		writer_fixture_fini(&t);
 	}
 }
 
 static void stop_writes_everything(void **state)
 {
-	struct keeping t = {0};
+	struct writer_fixture t = {0};
 
 	(void)state;
-	keeping_open(&t);
+	writer_fixture_open(&t);
 	session(&t, 5);
 	hold_queue(&t, "held", true);
 	change(&t, 1, 10, JOURNAL_NEXT);
-	keeping_stop(&t);
+	writer_fixture_stop(&t);
 	require_told(&t, 0, "held=0 later=0 ");
 	restart(&t);
 	assert_true(is_shown(&t, "queue 5 1 from 1\n"));
 	assert_true(is_shown(&t, "retained t 1 t+10 \n"));
-	keeping_fini(&t);
+	writer_fixture_fini(&t);
 }
 
 /* --- time --- */
@@ -588,10 +589,10 @@ static bool deleted_is_over(struct slice value, uint64_t time_ms)
 /* What was known of deleted values goes without a restart, when whoever wrote it says so. */
 static void deleted_values_go(void **state)
 {
-	struct keeping t = {.deleted_is_over = deleted_is_over};
+	struct writer_fixture t = {.deleted_is_over = deleted_is_over};
 
 	(void)state;
-	keeping_open(&t);
+	writer_fixture_open(&t);
 	over_at_ms = journal_time_ms(t.journal, t.now_ms) + 1000;
 	keep(&t, R(RETAINED, .number = 1, .name = SLICE("a"), .value = SLICE("owner")), NULL);
 	keep(&t, R(RETAINED, .number = 2, .name = SLICE("b"), .value = SLICE("other")), NULL);
@@ -606,17 +607,17 @@ static void deleted_values_go(void **state)
 	restart(&t);
 	assert_true(is_shown(&t, "retained c"));
 	assert_false(is_shown(&t, "retained a"));
-	keeping_fini(&t);
+	writer_fixture_fini(&t);
 }
 
 static void store_time_never_goes_back(void **state)
 {
-	struct keeping t = {0};
+	struct writer_fixture t = {0};
 	struct msg *m;
 	uint64_t before;
 
 	(void)state;
-	keeping_open(&t);
+	writer_fixture_open(&t);
 	t.now_ms += 3600000; /* the machine's clock stands still meanwhile: it was set back */
 	before = journal_time_ms(t.journal, t.now_ms);
 	session(&t, 1);
@@ -626,7 +627,7 @@ static void store_time_never_goes_back(void **state)
 	restart(&t);
 	assert_true(journal_last_time_ms(t.journal) >= before);
 	assert_true(journal_time_ms(t.journal, t.now_ms) >= before);
-	keeping_fini(&t);
+	writer_fixture_fini(&t);
 }
 
 int main(void)

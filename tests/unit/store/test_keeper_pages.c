@@ -8,12 +8,12 @@
 /* Inline, large, shared; with and without a value. */
 static void a_page_shows_what_is_there(void **state)
 {
-	struct keeping t = {0};
+	struct writer_fixture t = {0};
 	struct asked a;
 	static const uint64_t both[] = {4, 5}, five[] = {5}, four[] = {4};
 
 	(void)state;
-	keeping_open(&t);
+	writer_fixture_open(&t);
 	session(&t, 4);
 	session(&t, 5);
 	put_to(&t, 0, both, 2, 10, JOURNAL_NOW);   /* 1, 2 */
@@ -54,12 +54,12 @@ static void a_page_shows_what_is_there(void **state)
 	assert_int_equal(a.page.read_to, 5);
 	assert_false(a.page.more);
 	journal_page_fini(&a.page);
-	keeping_fini(&t);
+	writer_fixture_fini(&t);
 }
 
 static void a_page_is_cut(void **state)
 {
-	struct keeping t = {0};
+	struct writer_fixture t = {0};
 	struct asked a;
 	static const uint64_t five[] = {5};
 	struct msg *m = message_of("topic", 100);
@@ -85,7 +85,7 @@ static void a_page_is_cut(void **state)
 
 	(void)state;
 	msg_unref(&m);
-	keeping_open(&t);
+	writer_fixture_open(&t);
 	session(&t, 5);
 	for (unsigned i = 0; i < 10; i++)
 		put_to(&t, 0, five, 1, 100, JOURNAL_NOW);
@@ -97,18 +97,18 @@ static void a_page_is_cut(void **state)
 			         a.page.read_to);
 		journal_page_fini(&a.page);
 	}
-	keeping_fini(&t);
+	writer_fixture_fini(&t);
 }
 
 /* It comes behind what was appended before, which is held until then or not. */
 static void a_page_waits_for_what_came_before(void **state)
 {
-	struct keeping t = {0};
+	struct writer_fixture t = {0};
 	struct asked a;
 	static const uint64_t five[] = {5};
 
 	(void)state;
-	keeping_open(&t);
+	writer_fixture_open(&t);
 	session(&t, 5);
 	put_to(&t, 1, five, 1, 1, JOURNAL_INTERVAL);
 	put_to(&t, 0, five, 1, 2, JOURNAL_NOW);
@@ -118,7 +118,7 @@ static void a_page_waits_for_what_came_before(void **state)
 	require_told(&t, 1, "g=0 ");
 	assert_int_equal(a.page.count, 3);
 	journal_page_fini(&a.page);
-	keeping_fini(&t);
+	writer_fixture_fini(&t);
 }
 
 /* Failing at each call in turn, the batch with its pages is done anew, and nothing twice. */
@@ -129,11 +129,11 @@ static void a_batch_is_done_anew(void **state)
 
 	(void)state;
 	for (unsigned at = 0, spent = 1; spent != 0; at++) {
-		struct keeping t = {0};
+		struct writer_fixture t = {0};
 		struct journal_health health;
 		struct asked a;
 
-		keeping_open(&t);
+		writer_fixture_open(&t);
 		for (uint64_t id = 4; id <= 6; id++)
 			session(&t, id);
 		put_to(&t, 0, all, 3, 10, JOURNAL_NOW);
@@ -175,28 +175,28 @@ static void a_batch_is_done_anew(void **state)
 		assert_int_equal(rows_in(&t, TABLE_ENDING), 0);
 		restart(&t);
 		require_shown(&t, "session 5 state\nqueue 5 2 from 5\n");
-		keeping_fini(&t);
+		writer_fixture_fini(&t);
 	}
 	assert_true(failures > 30);
 }
 
 static void damage_is_told(void **state)
 {
-	struct keeping t = {0};
+	struct writer_fixture t = {0};
 	struct journal_visitor nothing = {0};
 	const uint8_t key[] = {0, 0, 0, 0, 0, 0, 0, 5};
 	char text[DISK_ERROR_TEXT];
 
 	(void)state;
-	keeping_open(&t);
+	writer_fixture_open(&t);
 	session(&t, 5);
-	keeping_crash(&t);
+	writer_fixture_crash(&t);
 	assert_true(disk_image_damage(t.image, TABLE_SESSION, slice_of(key, sizeof(key))));
-	keeping_open(&t);
+	writer_fixture_open(&t);
 	assert_int_equal(journal_restore(t.journal, &nothing, NULL, text), -EBADMSG);
 	assert_non_null(strstr(text, "table session"));
 	assert_non_null(strstr(text, "broker-store check"));
-	keeping_fini(&t);
+	writer_fixture_fini(&t);
 }
 
 int main(void)

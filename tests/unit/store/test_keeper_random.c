@@ -54,7 +54,7 @@ struct sent_group {
 };
 
 struct walk {
-	struct keeping t;
+	struct writer_fixture t;
 	struct dice dice;
 	struct model *model;
 	struct sent_group *groups, **tail; /* in the order of appending */
@@ -478,7 +478,7 @@ static void learn_position(struct walk *w)
 
 static void begin(struct walk *w)
 {
-	keeping_open(&w->t);
+	writer_fixture_open(&w->t);
 	journal_on_queued(w->t.journal, on_queued);
 }
 
@@ -486,9 +486,9 @@ static void crash(struct walk *w)
 {
 	faulty_fail(w->t.disk, 0, 0, 0);
 	if (dice_roll(&w->dice, 3) == 0)
-		keeping_stop(&w->t);
+		writer_fixture_stop(&w->t);
 	else
-		keeping_crash(&w->t);
+		writer_fixture_crash(&w->t);
 	model_settle(w);
 	begin(w);
 	check_restore(w);
@@ -539,9 +539,9 @@ static void model_equals_restore(void **state)
 			step(w);
 		crash(w);
 		assert_true(w->completed > STEPS / 10);
-		keeping_crash(&w->t);
+		writer_fixture_crash(&w->t);
 		model_settle(w);
-		keeping_fini(&w->t);
+		writer_fixture_fini(&w->t);
 		free(w->model);
 		free(w->shown);
 		free(w);

@@ -1,4 +1,4 @@
-/* What the keeper does where there is no room: a full disk, one that failed, one that is nearly
+/* What the writer does where there is no room: a full disk, one that failed, one that is nearly
  * full, and too much at once. */
 #include <errno.h>
 
@@ -24,11 +24,11 @@ static void a_full_disk_is_waited_for(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 2; i++) {
-		struct keeping t = {0};
+		struct writer_fixture t = {0};
 		struct journal_health health;
 		struct asked a;
 
-		keeping_open(&t);
+		writer_fixture_open(&t);
 		session(&t, 5);
 		memset(logged, 0, sizeof(logged));
 		faulty_fail(t.disk, i * 4, 3, errors[i]);
@@ -58,7 +58,7 @@ static void a_full_disk_is_waited_for(void **state)
 		assert_int_equal(logged[EVENT_STORE_FULL], 1);
 		assert_int_equal(logged[EVENT_STORE_RESUMED], 1);
 		assert_int_equal(health.pending_groups, 0);
-		keeping_fini(&t);
+		writer_fixture_fini(&t);
 	}
 }
 
@@ -67,11 +67,11 @@ static void a_full_disk_is_waited_for(void **state)
 static void half_of_it_finds_room(void **state)
 {
 	static const uint64_t five[] = {5};
-	struct keeping t = {0};
+	struct writer_fixture t = {0};
 	struct asked a;
 
 	(void)state;
-	keeping_open(&t);
+	writer_fixture_open(&t);
 	session(&t, 5);
 	memset(logged, 0, sizeof(logged));
 	for (unsigned i = 0; i < 8; i++)
@@ -90,10 +90,10 @@ static void half_of_it_finds_room(void **state)
 	journal_page_fini(&a.page);
 	assert_false(turn(&t));
 	assert_int_equal(logged[EVENT_STORE_FULL], 0);
-	keeping_fini(&t);
+	writer_fixture_fini(&t);
 }
 
-static void acknowledge(struct keeping *t, uint64_t position)
+static void acknowledge(struct writer_fixture *t, uint64_t position)
 {
 	struct journal_group *g = group_new("a");
 
@@ -103,7 +103,7 @@ static void acknowledge(struct keeping *t, uint64_t position)
 }
 
 /* Messages of 1000 bytes until the journal says that there is no room; how many. */
-static unsigned fill(struct keeping *t)
+static unsigned fill(struct writer_fixture *t)
 {
 	static const uint64_t five[] = {5};
 	unsigned count = 0;
@@ -121,16 +121,16 @@ static unsigned fill(struct keeping *t)
 
 static void what_takes_away_finds_room(void **state)
 {
-	struct keeping t = {0};
+	struct writer_fixture t = {0};
 	struct journal_health health;
 	unsigned count, taken = 0;
 
 	(void)state;
-	keeping_open(&t);
+	writer_fixture_open(&t);
 	session(&t, 5);
-	keeping_crash(&t);
+	writer_fixture_crash(&t);
 	disk_image_bound(t.image, disk_image_bytes(t.image) + 200000, 0);
-	keeping_open(&t);
+	writer_fixture_open(&t);
 	restart(&t);
 	memset(logged, 0, sizeof(logged));
 	count = fill(&t);
@@ -158,16 +158,16 @@ static void what_takes_away_finds_room(void **state)
 	journal_health(t.journal, &health);
 	assert_int_equal(health.state, JOURNAL_WORKS);
 	assert_true(fill(&t) >= taken - 2);
-	keeping_fini(&t);
+	writer_fixture_fini(&t);
 }
 
 /* Room that others made is seen without a commit. */
 static void it_is_tight_until_there_is_room(void **state)
 {
-	struct keeping t = {0};
+	struct writer_fixture t = {0};
 
 	(void)state;
-	keeping_open(&t);
+	writer_fixture_open(&t);
 	session(&t, 5);
 	disk_image_bound(t.image, disk_image_bytes(t.image) + 100000, 0);
 	memset(logged, 0, sizeof(logged));
@@ -188,7 +188,7 @@ static void it_is_tight_until_there_is_room(void **state)
 	t.now_ms += 5000;
 	assert_false(turn(&t));
 	assert_int_equal(logged[EVENT_STORE_RESUMED], 1);
-	keeping_fini(&t);
+	writer_fixture_fini(&t);
 }
 
 /* Nothing completes any more; who waits learns it at the stop. */
@@ -198,12 +198,12 @@ static void a_failed_disk_is_left_alone(void **state)
 
 	(void)state;
 	for (unsigned at = 0; at < 10; at++) {
-		struct keeping t = {0};
+		struct writer_fixture t = {0};
 		struct journal_health health;
 		struct asked a, late;
 		struct journal_group *g;
 
-		keeping_open(&t);
+		writer_fixture_open(&t);
 		session(&t, 5);
 		put_to(&t, 0, five, 1, 1, JOURNAL_NOW);
 		put_to(&t, 0, five, 1, 2000, JOURNAL_NOW);
@@ -239,7 +239,7 @@ static void a_failed_disk_is_left_alone(void **state)
 		require_told(&t, 0, "page g=-125 ");
 		restart(&t);
 		require_shown(&t, "session 5 state\n");
-		keeping_fini(&t);
+		writer_fixture_fini(&t);
 	}
 }
 
@@ -248,10 +248,10 @@ static void a_failed_disk_is_left_alone(void **state)
 static void room_is_told_once_it_was_full(void **state)
 {
 	static const uint64_t five[] = {5};
-	struct keeping t = {0};
+	struct writer_fixture t = {0};
 
 	(void)state;
-	keeping_open(&t);
+	writer_fixture_open(&t);
 	session(&t, 5);
 	for (unsigned i = 0; i < 7; i++)
 		put_to(&t, 0, five, 1, (size_t)1 << 20, JOURNAL_NOW);
@@ -266,17 +266,17 @@ static void room_is_told_once_it_was_full(void **state)
 	assert_int_equal(t.rooms, HOMES);
 	turn(&t);
 	assert_int_equal(t.rooms, HOMES);
-	keeping_fini(&t);
+	writer_fixture_fini(&t);
 }
 
 /* A home that stands still holds up those who publish to its sessions. */
 static void what_nobody_took_still_waits(void **state)
 {
 	static const uint64_t five[] = {5};
-	struct keeping t = {0};
+	struct writer_fixture t = {0};
 
 	(void)state;
-	keeping_open(&t);
+	writer_fixture_open(&t);
 	session(&t, 5);
 	for (unsigned i = 0; i < 9; i++)
 		put_to(&t, 1, five, 1, (size_t)1 << 20, JOURNAL_NOW);
@@ -291,18 +291,18 @@ static void what_nobody_took_still_waits(void **state)
 	run_executors(&t);
 	assert_false(journal_is_full(t.journal));
 	assert_int_equal(t.rooms, HOMES);
-	keeping_fini(&t);
+	writer_fixture_fini(&t);
 }
 
 /* What waits for the interval is written before it makes the journal full. */
 static void held_groups_do_not_fill_it(void **state)
 {
 	static const uint64_t five[] = {5};
-	struct keeping t = {0};
+	struct writer_fixture t = {0};
 	struct journal_health health;
 
 	(void)state;
-	keeping_open(&t);
+	writer_fixture_open(&t);
 	session(&t, 5);
 	for (unsigned i = 0; i < 40; i++) {
 		put_to(&t, 0, five, 1, (size_t)1 << 18, JOURNAL_INTERVAL);
@@ -311,7 +311,7 @@ static void held_groups_do_not_fill_it(void **state)
 	}
 	journal_health(t.journal, &health);
 	assert_in_range(health.commits, 2, 5);
-	keeping_fini(&t);
+	writer_fixture_fini(&t);
 }
 
 int main(void)

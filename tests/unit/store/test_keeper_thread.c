@@ -316,7 +316,7 @@ static void executors_and_the_thread(void **state)
 	free(w);
 }
 
-/* What hastens nothing is written all the same: the thread wakes for the end of the interval. */
+/* What is urgent nothing is written all the same: the thread wakes for the end of the interval. */
 static void the_thread_wakes_for_the_interval(void **state)
 {
 	struct disk_image *image = disk_image_new();
