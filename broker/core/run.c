@@ -223,7 +223,7 @@ static struct journal *open_journal(const struct conf *conf)
 	struct disk_options options = {.directory = conf->persistence_directory,
 	                               .max_bytes = conf->persistence_max_bytes};
 	struct journal_options timing = {.interval_ms = conf->persistence_interval_ms,
-	                                 .expired_keep_ms = RETAIN_OWNED_AFTER_MS,
+	                                 .expired_retention_ms = RETAIN_OWNED_AFTER_MS,
 	                                 .deleted_is_over = kept_retained_is_over};
 	char text[DISK_ERROR_TEXT];
 	struct disk *disk;

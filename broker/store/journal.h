@@ -206,9 +206,9 @@ uint64_t journal_monotonic_ms(const struct journal *j, uint64_t time_ms);
 typedef bool journal_over_fn(struct slice value, uint64_t time_ms);
 
 struct journal_options {
-	uint64_t interval_ms;     /* of JOURNAL_INTERVAL and _NEXT */
-	uint64_t expired_keep_ms; /* how long a retained row outlives its message, for what else is
-	                             in it; shown until then, with the expired message */
+	uint64_t interval_ms;             /* of JOURNAL_INTERVAL and _NEXT */
+	uint64_t expired_retention_ms;    /* how long a retained row outlives its message, for what
+	                                else is    in it; shown until then, with the expired message */
 	journal_over_fn *deleted_is_over; /* NULL: never */
 };
 

@@ -504,7 +504,7 @@ struct journal *journal_disk_new(struct disk *disk, const struct journal_options
 	k->disk = disk;
 	k->enough = 1;
 	k->interval_ms = options->interval_ms;
-	k->expired_keep_ms = options->expired_keep_ms;
+	k->expired_retention_ms = options->expired_retention_ms;
 	k->deleted_is_over = options->deleted_is_over;
 	k->deadline_ms = k->flush_ms = WRITER_NEVER;
 	writer_check_space(k);

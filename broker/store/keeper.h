@@ -58,7 +58,7 @@ struct writer {
 	struct histogram commit_us_all;
 	struct condition wake;
 	struct thread thread;
-	uint64_t interval_ms, expired_keep_ms;
+	uint64_t interval_ms, expired_retention_ms;
 	journal_over_fn *deleted_is_over;
 
 	/* From here on: the writer's alone. */

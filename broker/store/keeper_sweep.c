@@ -144,7 +144,8 @@ bool sweep_is_over(const struct writer *k, const struct row_retained *r, uint64_
 {
 	if (!r->has_msg)
 		return k->deleted_is_over != NULL && k->deleted_is_over(r->value, time_ms);
-	return time_ms >= r->msg.expires_ms && time_ms - r->msg.expires_ms >= k->expired_keep_ms;
+	return time_ms >= r->msg.expires_ms &&
+	       time_ms - r->msg.expires_ms >= k->expired_retention_ms;
 }
 
 static bool look_at(void *arg, struct slice key, struct slice value)

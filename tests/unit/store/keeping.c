@@ -54,7 +54,7 @@ static int64_t wall_ms(void *arg)
 void writer_fixture_open(struct writer_fixture *t)
 {
 	struct journal_options options = {.interval_ms = INTERVAL_MS,
-	                                  .expired_keep_ms = t->expired_keep_ms,
+	                                  .expired_retention_ms = t->expired_retention_ms,
 	                                  .deleted_is_over = t->deleted_is_over};
 	struct executor *executors[HOMES];
 	static struct clock_source clock = {.monotonic_ns = monotonic_ns, .wall_ms = wall_ms};

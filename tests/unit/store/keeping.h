@@ -23,7 +23,7 @@ struct writer_fixture {
 	struct buf told[HOMES]; /* "+5 " position 5 kept, "-5 " not; "done=0 " a completion, ... */
 	unsigned rooms;
 	uint64_t now_ms;
-	uint64_t expired_keep_ms;
+	uint64_t expired_retention_ms;
 	journal_over_fn *deleted_is_over;
 	uint64_t session_gone; /* the restore refuses this one */
 	struct buf shown;      /* by the restore, a line each */

@@ -406,7 +406,7 @@ static struct msg *expiring(struct writer_fixture *t, const char *topic, uint64_
 
 static void expired_values_go(void **state)
 {
-	struct writer_fixture t = {.expired_keep_ms = 5000};
+	struct writer_fixture t = {.expired_retention_ms = 5000};
 
 	(void)state;
 	writer_fixture_open(&t);
