@@ -82,7 +82,7 @@ static uint64_t highest_of(const struct outgoing_list *list)
 	return highest;
 }
 
-static bool memory_has_room(const struct session *s)
+static bool memory_has_space(const struct session *s)
 {
 	return s->conn != NULL && s->waiting.count < MEMORY_MESSAGES &&
 	       s->waiting.bytes < MEMORY_BYTES;
@@ -120,7 +120,7 @@ bool backlog_leave_behind(struct session *s, uint64_t position, struct msg *msg)
 bool backlog_leave(struct session *s, uint64_t position, struct msg *msg)
 {
 	bool to_disk = is_behind(s) ? position >= s->backlog->from
-	                            : !memory_has_room(s) && may_begin(s, position);
+	                            : !memory_has_space(s) && may_begin(s, position);
 
 	if (to_disk)
 		leave(s, position, msg);

@@ -18,7 +18,7 @@ bool backlog_leave_behind(struct session *s, uint64_t position, struct msg *msg)
 bool backlog_has_given(const struct session *s, uint64_t position);
 /* The client has gone: what waits in memory and is on disk is let go. */
 void backlog_page_out(struct session *s);
-/* There is room in memory: the next page. */
+/* There is space in memory: the next page. */
 void backlog_pump(struct session *s);
 /* Messages that are on disk only. */
 uint64_t backlog_count(const struct session *s);

@@ -759,18 +759,18 @@ static void on_arrival(struct task *task, void *executor_arg)
 {
 	struct conn *c = container_of(task, struct conn, task);
 	struct worker *w = executor_arg;
-	bool has_room;
+	bool has_space;
 
 	REQUIRE(c->worker == w);
 	conn_memory_resume(c);
-	has_room = make_room(w, c->stream, HALF_OPEN_CONNECT);
+	has_space = make_room(w, c->stream, HALF_OPEN_CONNECT);
 	DL_APPEND(w->conns, c);
 	enter_half_open(c, HALF_OPEN_CONNECT);
 	timer_arm(&w->executor.timers, &c->timer, c->deadline_ms);
 	stream_attach(c->stream, w->loop, &conn_events, c);
 	if (w->stopping)
 		conn_end(c, REASON_SERVER_SHUTTING_DOWN, "the broker stops");
-	else if (!has_room)
+	else if (!has_space)
 		conn_end(c, REASON_SERVER_BUSY, "limits.unauthenticated is reached");
 	else if (c->admitted_by <= w->policy->generation)
 		conn_resume(c, CONN_PAUSE_MOVE);

@@ -124,7 +124,7 @@ struct conn {
 	bool bridge; /* another broker: no-local and retain as published for all it subscribes */
 	bool clean_disconnect; /* DISCONNECT 0x00 came: no will */
 	bool said_disconnect;
-	bool puts_by; /* there was no room for the PUBLISH that was being handled */
+	bool puts_by; /* there was no space for the PUBLISH that was being handled */
 };
 
 /* A new connection of a listener of this worker. Takes the stream (detached). */
@@ -184,7 +184,7 @@ void conn_end(struct conn *c, enum reason reason, const char *cause);
 /* The same where the reason was logged already. */
 void conn_close(struct conn *c);
 
-/* Handle a packet that came then. False: it is a PUBLISH that finds no room in the store, and
+/* Handle a packet that came then. False: it is a PUBLISH that finds no space in the store, and
  * nothing was done. */
 bool conn_handle(struct conn *c, const struct frame *f, uint64_t received_ms);
 /* Go on with packets that were read but not handled while it was paused. */

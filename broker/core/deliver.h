@@ -65,7 +65,7 @@ void replay_drop(struct subscription *sub);
 size_t replay_slice(struct session *s);
 /* One that was kept: from its beginning. False: its subscription asks for none that is kept. */
 bool replay_restore(struct session *s, struct subscription *sub, uint64_t until);
-/* There is room again: go on with it at the turn's end. */
+/* There is space again: go on with it at the turn's end. */
 void replay_wake(struct session *s);
 /* The client goes away: what is in the queue on disk is left there. */
 void replays_page_out(struct session *s);

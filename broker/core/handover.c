@@ -178,7 +178,8 @@ void handover_target(struct worker *w, struct msg *msg, const struct target_item
 	p->targets[p->target_count++].ids = subids_ref(&item->ids);
 }
 
-/* Above the mark: whoever publishes here is not read until the receiver says that there is room. */
+/* Above the mark: whoever publishes here is not read until the receiver says that there is space.
+ */
 void handover_stall(struct worker *w, struct flow *flow)
 {
 	if (atomic_load(&flow->bytes) <= FLOW_HIGH || !flow_turns(flow, FLOW_OPEN, FLOW_STALLED))

@@ -490,7 +490,7 @@ static bool send_qos0(struct session *s, struct msg *msg, const struct delivery 
 
 /* --- queueing --- */
 
-/* What is full, NULL: there is room. */
+/* What is full, NULL: there is space. */
 static const char *queue_full(const struct session *s, const struct msg *msg)
 {
 	const struct conf_limits *limits = session_limits(s);
@@ -512,7 +512,7 @@ static bool leave_on_disk(struct session *s, struct msg *msg, const struct deliv
 	return true;
 }
 
-/* False: no room, and another member of the group may have some. [MQTT3-3.1.2-5] */
+/* False: no space, and another member of the group may have some. [MQTT3-3.1.2-5] */
 static bool enqueue(struct session *s, struct msg *msg, const struct delivery *d, uint8_t qos)
 {
 	const char *full;

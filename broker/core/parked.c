@@ -1,4 +1,4 @@
-/* What is put by until the store has room. */
+/* What is put by until the store has space. */
 #include "core/parked.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* PUBLISH packets for which the store has no room, and those that came behind them: as if they had
+/* PUBLISH packets for which the store has no space, and those that came behind them: as if they had
  * not been read yet, in their order.  Meanwhile the client's other packets are handled: what it
  * acknowledges is what makes room. design.md section 5. Thread: the connection's home. */
 #ifndef CORE_PARKED_H
@@ -15,7 +15,7 @@ static inline bool parked_is_behind(const struct conn *c, const struct frame *f)
 void parked_add(struct conn *c, const struct frame *f, struct slice packet);
 /* Are these too many bytes to add to? */
 bool parked_is_many(const struct conn *c);
-/* Handle them, as far as there is room. The caller applies the input limit behind it. */
+/* Handle them, as far as there is space. The caller applies the input limit behind it. */
 void parked_continue(struct conn *c);
 /* They are dropped with the connection: nobody was told that they are kept. */
 void parked_free(struct conn *c);

@@ -10,7 +10,7 @@
 enum publish_outcome {
 	PUBLISH_ROUTED,
 	PUBLISH_FULL,   /* to be retained, and a limit is reached; told already */
-	PUBLISH_LATER,  /* the store has no room for it now: nothing was done */
+	PUBLISH_LATER,  /* the store has no space for it now: nothing was done */
 	PUBLISH_DENIED, /* another user owns the topic, and no other rule allows it */
 };
 

@@ -94,7 +94,7 @@ static const char *judge_memory(struct worker *w, const struct payer *payer, siz
 	    "limits.memory_per_user is reached", "limits.memory is reached");
 }
 
-static bool take_room(struct worker *w, size_t bytes)
+static bool take_space(struct worker *w, size_t bytes)
 {
 	if (w->room.bytes < bytes || w->room.whole != w->policy->conf->shared.memory_bytes)
 		return false;
@@ -104,12 +104,12 @@ static bool take_room(struct worker *w, size_t bytes)
 
 const char *quota_memory(struct worker *w, const struct payer *payer, size_t bytes)
 {
-	return take_room(w, bytes) ? NULL : judge_memory(w, payer, bytes, false);
+	return take_space(w, bytes) ? NULL : judge_memory(w, payer, bytes, false);
 }
 
 const char *quota_memory_drain(struct worker *w, const struct payer *payer, size_t bytes)
 {
-	return take_room(w, bytes) ? NULL : judge_memory(w, payer, bytes, true);
+	return take_space(w, bytes) ? NULL : judge_memory(w, payer, bytes, true);
 }
 
 static void tell_memory(struct worker *w, const struct session *s, const char *peer,

@@ -238,7 +238,7 @@ static bool may_go_on(const struct session *s)
 	if (s->conn == NULL || s->conn->holding > 0 || s->waiting.count >= WAITING_MAX ||
 	    !admission_holds(s->conn))
 		return false;
-	/* Values that enter the queue on disk wait for a journal that is slow; worker_on_room. */
+	/* Values that enter the queue on disk wait for a journal that is slow; worker_on_space. */
 	if (s->replays->kept && s->replays->sub != NULL &&
 	    journal_is_full(s->worker->server->journal))
 		return false;

@@ -135,17 +135,17 @@ static void match(struct worker *w, const struct msg *msg)
 
 #define ROOM_PLENTY ((uint64_t)16 << 20) /* more than one message ever takes */
 
-/* There is no room for what it adds. Only clients wait: nobody else can. Inside a read section. */
+/* There is no space for what it adds. Only clients wait: nobody else can. Inside a read section. */
 static bool has_to_wait(struct worker *w, const struct publish_job *job)
 {
 	struct journal *journal = w->server->journal;
 	size_t bytes;
 
-	if (job->conn == NULL || journal_room(journal) > ROOM_PLENTY)
+	if (job->conn == NULL || journal_free_space(journal) > ROOM_PLENTY)
 		return false;
 	match(w, job->msg);
 	bytes = commit_adds(w, job);
-	return bytes > 0 && journal_is_tight(journal, bytes);
+	return bytes > 0 && journal_is_low(journal, bytes);
 }
 
 /* --- retained --- */

@@ -16,7 +16,7 @@ static void hear_of_journal(struct server *s)
 	for (unsigned i = 0; i < s->worker_count; i++)
 		executors[i] = &s->workers[i]->executor;
 	journal_on_queued(s->journal, deliver_queued);
-	journal_on_room(s->journal, executors, s->worker_count, worker_on_room);
+	journal_on_space(s->journal, executors, s->worker_count, worker_on_space);
 }
 
 struct server *server_new(struct policy *policy, unsigned workers, struct journal *journal)

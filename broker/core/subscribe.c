@@ -7,8 +7,8 @@
 #include "core/server.h"
 #include "proto/topic.h"
 
-/* One that is replaced needs no room. */
-static bool has_room(struct session *s, struct slice whole, const struct conf_limits *limits)
+/* One that is replaced needs no space. */
+static bool has_space(struct session *s, struct slice whole, const struct conf_limits *limits)
 {
 	bool room = s->subscriptions.count < limits->subscriptions &&
 	            s->subscription_bytes + subscription_cost(whole) <= limits->subscription_bytes;
@@ -46,7 +46,7 @@ static enum reason judge(struct conn *c, struct slice whole, struct slice filter
 		acl_verdict_text(c->worker->policy->acl, &verdict, text, REQUEST_TEXT_MAX);
 		return REASON_NOT_AUTHORIZED;
 	}
-	return has_room(s, whole, limits) ? judge_memory(s, whole, text) : REASON_QUOTA_EXCEEDED;
+	return has_space(s, whole, limits) ? judge_memory(s, whole, text) : REASON_QUOTA_EXCEEDED;
 }
 
 /* [MQTT3-3.3.1-6] [MQTT5-3.3.1-9] [MQTT5-3.8.4-4] */

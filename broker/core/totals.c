@@ -63,7 +63,7 @@ void totals_take(struct server *server, struct totals *out)
 const char *totals_store_state(const struct server *server, const struct totals *t)
 {
 	static const char *const states[] = {[JOURNAL_WORKS] = "works",
-	                                     [JOURNAL_TIGHT] = "full",
+	                                     [JOURNAL_LOW_SPACE] = "full",
 	                                     [JOURNAL_WAITS] = "full",
 	                                     [JOURNAL_FAILED] = "failed"};
 

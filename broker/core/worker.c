@@ -89,7 +89,7 @@ static void on_low(struct task *task, void *executor_arg)
 		resume_all(w, CONN_PAUSE_PRESSURE);
 }
 
-void worker_on_room(void *executor_arg)
+void worker_on_space(void *executor_arg)
 {
 	struct worker *w = executor_arg;
 	struct conn *c, *next;

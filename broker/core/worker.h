@@ -25,7 +25,7 @@ enum flow_state {
 /* Bytes on their way from one executor to another: above the high mark the sender stops reading
  * from those who publish. */
 struct flow {
-	struct task low; /* the fact that goes back: there is room again */
+	struct task low; /* the fact that goes back: there is space again */
 	struct worker *from;
 	_Atomic size_t bytes;
 	_Atomic int state; /* enum flow_state */
@@ -195,8 +195,8 @@ void worker_review(struct worker *w, struct conn *c);
 struct buf worker_take_buf(struct worker *w);
 void worker_give_buf(struct worker *w, struct buf *b);
 
-/* The journal has room again (journal_room_fn). */
-void worker_on_room(void *executor_arg);
+/* The journal has space again (journal_space_fn). */
+void worker_on_space(void *executor_arg);
 /* Pause everybody who publishes while some flow is above its mark. */
 void worker_stall(struct worker *w, struct conn *c);
 

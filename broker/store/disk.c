@@ -208,7 +208,7 @@ static uint64_t reserve_of(uint64_t max_bytes)
 	return max_bytes / 8 < DISK_RESERVE ? max_bytes / 8 : DISK_RESERVE;
 }
 
-uint64_t disk_room(struct disk *d, const struct disk_status *status, enum disk_bound *bound)
+uint64_t disk_space(struct disk *d, const struct disk_status *status, enum disk_bound *bound)
 {
 	uint64_t reserve = reserve_of(status->max_bytes);
 	uint64_t most = status->max_bytes - reserve;

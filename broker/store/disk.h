@@ -74,7 +74,7 @@ int disk_scan(struct disk *d, enum disk_table table, struct slice from, disk_vis
 /* 0: it is on disk (fsync included).  Errors of any of these end the transaction, nothing of it is
  * kept:
  *   -EAGAIN            the map had to grow: begin again and do everything anew, at once
- *   -ENOSPC, -EDQUOT   no room (or max_bytes is reached): begin again later
+ *   -ENOSPC, -EDQUOT   no space (or max_bytes is reached): begin again later
  *   -EBADMSG           a row's checksum is wrong: the file is damaged
  *   anything else      the disk fails: disk_is_failed() is true from now on, and nothing is tried
  *                      again, a failed fsync least of all. */
@@ -101,7 +101,7 @@ enum disk_bound {
 };
 /* How many bytes may be added and leave the reserve alone, UINT64_MAX: no end is known; *bound:
  * what says so. Outside of a transaction. */
-uint64_t disk_room(struct disk *d, const struct disk_status *status, enum disk_bound *bound);
+uint64_t disk_space(struct disk *d, const struct disk_status *status, enum disk_bound *bound);
 
 /* The newest of: the time in the last commit, and the last time noted without one.  ms since 1970;
  * 0: never. */

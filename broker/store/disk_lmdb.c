@@ -105,7 +105,8 @@ static int full_of(struct lmdb *l, int rc)
 
 /* --- transactions --- */
 
-/* LMDB gives the old map back before it asks for the new one: better to know that there is room. */
+/* LMDB gives the old map back before it asks for the new one: better to know that there is space.
+ */
 static bool has_addresses(uint64_t bytes)
 {
 	void *at = (size_t)bytes == bytes ? mmap(NULL, (size_t)bytes, PROT_NONE,
@@ -324,7 +325,7 @@ static int allocate(int fd, uint64_t from, uint64_t to)
 	return rc;
 }
 
-/* Blocks behind the end of the file, some more than asked for where there is room. */
+/* Blocks behind the end of the file, some more than asked for where there is space. */
 static bool reserve_to(struct lmdb *l, uint64_t from, uint64_t to, uint64_t more)
 {
 	mdb_filehandle_t fd;

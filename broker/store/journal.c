@@ -123,9 +123,9 @@ void journal_count_waiting(struct journal *j, struct journal_group *g)
 		j->was_full = true;
 }
 
-void journal_tell_room(struct journal *j)
+void journal_report_space(struct journal *j)
 {
-	for (unsigned i = 0; i < j->room_count; i++) {
+	for (unsigned i = 0; i < j->space_count; i++) {
 		struct room *room = &j->rooms[i];
 
 		if (!atomic_exchange(&room->on_its_way, true))
@@ -142,7 +142,7 @@ static void count_gone(const struct journal_group *g)
 		return;
 	left = atomic_fetch_sub(&j->waiting_bytes, g->bytes) - g->bytes;
 	if (left < JOURNAL_LOW && j->was_full && atomic_exchange(&j->was_full, false))
-		journal_tell_room(j);
+		journal_report_space(j);
 }
 
 void journal_group_free(struct journal_group *g)
@@ -281,7 +281,7 @@ void notifications_send(struct notifications **list)
 	}
 }
 
-static void on_room(struct task *task, void *executor_arg)
+static void on_space(struct task *task, void *executor_arg)
 {
 	struct room *room = (struct room *)task;
 
@@ -322,7 +322,7 @@ void journal_init(struct journal *j, const struct journal_kind *kind, uint64_t l
 	atomic_init(&j->waiting_bytes, 0);
 	atomic_init(&j->was_full, false);
 	atomic_init(&j->room_bytes, UINT64_MAX);
-	atomic_init(&j->tight, false);
+	atomic_init(&j->low, false);
 	atomic_init(&j->lacks_space, false);
 	atomic_init(&j->used_bytes, 0);
 	atomic_init(&j->max_bytes, 0);
@@ -411,33 +411,33 @@ size_t journal_waiting(const struct journal *j)
 
 bool journal_lacks_space(const struct journal *j)
 {
-	return j->tight || j->lacks_space;
+	return j->low || j->lacks_space;
 }
 
-uint64_t journal_room(const struct journal *j)
+uint64_t journal_free_space(const struct journal *j)
 {
 	uint64_t room_bytes = j->room_bytes;
 	size_t waiting_bytes = j->waiting_bytes;
 
-	return !j->tight && waiting_bytes < room_bytes ? room_bytes - waiting_bytes : 0;
+	return !j->low && waiting_bytes < room_bytes ? room_bytes - waiting_bytes : 0;
 }
 
-bool journal_is_tight(struct journal *j, size_t bytes)
+bool journal_is_low(struct journal *j, size_t bytes)
 {
-	if (!j->tight && j->waiting_bytes + bytes <= j->room_bytes)
+	if (!j->low && j->waiting_bytes + bytes <= j->room_bytes)
 		return false;
-	j->kind->tighten(j, bytes);
+	j->kind->lower_space(j, bytes);
 	return true;
 }
 
-void journal_on_room(struct journal *j, struct executor *const *executors, unsigned count,
-                     journal_room_fn *room)
+void journal_on_space(struct journal *j, struct executor *const *executors, unsigned count,
+                      journal_space_fn *room)
 {
 	REQUIRE(j->rooms == NULL);
 	j->rooms = xcalloc(count > 0 ? count : 1, sizeof(*j->rooms));
-	j->room_count = count;
+	j->space_count = count;
 	for (unsigned i = 0; i < count; i++) {
-		j->rooms[i].task.run = on_room;
+		j->rooms[i].task.run = on_space;
 		j->rooms[i].executor = executors[i];
 		j->rooms[i].run = room;
 		atomic_init(&j->rooms[i].on_its_way, false);

@@ -142,22 +142,22 @@ size_t journal_waiting(const struct journal *j);
 /* It is tight, or waits for space on the disk: what takes from it is what makes some. */
 bool journal_lacks_space(const struct journal *j);
 /* Room for so many bytes more, about; UINT64_MAX: no end is known. */
-uint64_t journal_room(const struct journal *j);
-/* Is there no room for so much more, with all that waits? It should not be read then, nor anything
- * else that adds to the store, until there is room for it; what takes from the store finds some
+uint64_t journal_free_space(const struct journal *j);
+/* Is there no space for so much more, with all that waits? It should not be read then, nor anything
+ * else that adds to the store, until there is space for it; what takes from the store finds some
  * still. */
-bool journal_is_tight(struct journal *j, size_t bytes);
+bool journal_is_low(struct journal *j, size_t bytes);
 /* `room` is sent to each of these executors when it falls below the low mark again, when it is
  * tight no more, and when journal_lacks_space changes. Before start. */
-typedef void journal_room_fn(void *executor_arg);
-void journal_on_room(struct journal *j, struct executor *const *executors, unsigned count,
-                     journal_room_fn *room);
+typedef void journal_space_fn(void *executor_arg);
+void journal_on_space(struct journal *j, struct executor *const *executors, unsigned count,
+                      journal_space_fn *room);
 
 enum journal_state {
 	JOURNAL_WORKS,
-	JOURNAL_TIGHT,  /* no room for more; what takes away goes on */
-	JOURNAL_WAITS,  /* no room on the disk: tried again every second, groups wait */
-	JOURNAL_FAILED, /* the disk failed: nothing completes any more until the next start */
+	JOURNAL_LOW_SPACE, /* no space for more; what takes away goes on */
+	JOURNAL_WAITS,     /* no space on the disk: tried again every second, groups wait */
+	JOURNAL_FAILED,    /* the disk failed: nothing completes any more until the next start */
 };
 
 struct journal_health {

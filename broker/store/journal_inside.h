@@ -37,7 +37,7 @@ struct journal_group {
 struct room {
 	struct task task; /* first */
 	struct executor *executor;
-	journal_room_fn *run;
+	journal_space_fn *run;
 	atomic_bool on_its_way;
 };
 
@@ -46,7 +46,7 @@ struct journal_kind {
 	bool durable;
 	void (*append)(struct journal *j, struct journal_group *g, uint64_t *first_position);
 	void (*read)(struct journal *j, struct journal_page *page);
-	void (*tighten)(struct journal *j, size_t bytes); /* there was no room for these */
+	void (*lower_space)(struct journal *j, size_t bytes); /* there was no space for these */
 	void (*health)(struct journal *j, struct journal_health *out);
 	int (*restore)(struct journal *j, const struct journal_visitor *visitor, void *arg,
 	               char *text);
@@ -62,11 +62,11 @@ struct journal {
 	_Atomic uint64_t next_position;
 	journal_queued_fn *queued;
 	struct room *rooms;
-	unsigned room_count;
+	unsigned space_count;
 	_Atomic size_t waiting_bytes; /* of groups that are not done with at every executor */
 	atomic_bool was_full;
 	_Atomic uint64_t room_bytes; /* so many may be added to what is on disk */
-	atomic_bool tight;
+	atomic_bool low;
 	struct journal_owners owners;
 	_Atomic uint64_t used_bytes, max_bytes; /* as they were seen last */
 	atomic_bool lacks_space; /* its state says so; it may be so without being tight */
@@ -84,7 +84,7 @@ void journal_number(struct journal *j, struct journal_group *g, uint64_t *first_
 /* It waits from now on. */
 void journal_count_waiting(struct journal *j, struct journal_group *g);
 /* Executors may go on. Any thread. */
-void journal_tell_room(struct journal *j);
+void journal_report_space(struct journal *j);
 /* Post the completion; the group may be gone at once. */
 void journal_complete(struct journal_group *g, int status);
 /* It is done and nobody waits for it: freed here, unless an executor has yet to be told of it. */

@@ -470,7 +470,7 @@ static void writer_free(struct journal *j)
 	struct writer *k = writer_of(j);
 
 	REQUIRE(!k->started);
-	j->room_count = 0; /* nobody is there any more */
+	j->space_count = 0; /* nobody is there any more */
 	coalescer_fini(k);
 	sessions_fini(k);
 	buf_fini(&k->row);
@@ -486,7 +486,7 @@ static const struct journal_kind kind = {
     .durable = true,
     .append = append,
     .read = read_page,
-    .tighten = writer_lower_space,
+    .lower_space = writer_lower_space,
     .health = health,
     .restore = writer_restore,
     .start = writer_start,

@@ -46,9 +46,9 @@ struct writer {
 	struct journal_page *asked;
 	uint64_t serial;
 	uint64_t deadline_ms;   /* of what is pending; WRITER_NEVER */
-	uint64_t room_ms;       /* when to look again */
-	uint64_t room_wanted;   /* for the largest that waits */
-	uint64_t tight_ms;      /* when it was tight last */
+	uint64_t space_ms;      /* when to look again */
+	uint64_t space_wanted;  /* for the largest that waits */
+	uint64_t low_space_ms;  /* when it was tight last */
 	uint64_t written_bytes; /* since somebody looked how much room there is, about */
 	size_t pending_bytes, pending_groups, all_groups;
 	size_t urgent; /* of what is pending: groups with JOURNAL_NOW */
@@ -81,7 +81,7 @@ struct writer {
 	struct table pending_sessions; /* sessions of which `later` has more than their queues */
 
 	struct journal_group *batch;
-	struct journal_group *rest; /* behind the batch, where there is no room for all at once */
+	struct journal_group *rest; /* behind the batch, where there is no space for all at once */
 	size_t portion;             /* so many groups may find room at once; 0: all */
 	struct journal_page *pages;
 	uint64_t taken_position; /* the highest given out when the batch was taken */

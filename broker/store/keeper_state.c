@@ -11,7 +11,7 @@
 #define CALM_MS       5000 /* without want of room, before it is said that there is some again */
 /* So much has to be free before it is tight no more, or a sixteenth of all: not one message in, one
  * out. */
-#define ROOM_AGAIN ((uint64_t)64 << 10)
+#define SPACE_AGAIN ((uint64_t)64 << 10)
 
 static const char *remedy_of(enum disk_bound bound)
 {
@@ -26,7 +26,7 @@ static void log_state(const struct writer *k, enum journal_state before, int err
 
 	if (state == JOURNAL_WORKS)
 		LOG(STORE_RESUMED, F_NONE);
-	else if (state == JOURNAL_TIGHT && before == JOURNAL_WORKS)
+	else if (state == JOURNAL_LOW_SPACE && before == JOURNAL_WORKS)
 		LOG(STORE_FULL, F_STR("error", strerrordesc_np(-error)),
 		    F_STR("remedy", remedy_of(k->bound)));
 	else if (state == JOURNAL_WAITS)
@@ -41,7 +41,7 @@ static void log_state(const struct writer *k, enum journal_state before, int err
 void writer_set_state(struct writer *k, enum journal_state state, int error)
 {
 	enum journal_state before = k->state;
-	bool lacks_space = state == JOURNAL_TIGHT || state == JOURNAL_WAITS;
+	bool lacks_space = state == JOURNAL_LOW_SPACE || state == JOURNAL_WAITS;
 
 	k->state = state;
 	mutex_lock(&k->j.lock);
@@ -51,7 +51,7 @@ void writer_set_state(struct writer *k, enum journal_state state, int error)
 	k->failed = state == JOURNAL_FAILED;
 	mutex_unlock(&k->j.lock);
 	if (atomic_exchange(&k->j.lacks_space, lacks_space) != lacks_space)
-		journal_tell_room(&k->j);
+		journal_report_space(&k->j);
 	if (state != before)
 		log_state(k, before, error);
 }
@@ -59,28 +59,28 @@ void writer_set_state(struct writer *k, enum journal_state state, int error)
 /* Room for the largest that waits, but never more than half of the whole. */
 static uint64_t wanted(const struct writer *k, uint64_t max_bytes)
 {
-	uint64_t again = max_bytes / 16 < ROOM_AGAIN ? max_bytes / 16 : ROOM_AGAIN;
-	uint64_t largest = k->room_wanted < max_bytes / 2 ? k->room_wanted : max_bytes / 2;
+	uint64_t again = max_bytes / 16 < SPACE_AGAIN ? max_bytes / 16 : SPACE_AGAIN;
+	uint64_t largest = k->space_wanted < max_bytes / 2 ? k->space_wanted : max_bytes / 2;
 
 	return largest > again ? largest : again;
 }
 
 /* Under the lock: whoever finds it tight until here is told afterwards. */
-static bool loosen(struct writer *k, uint64_t max_bytes)
+static bool raise_space(struct writer *k, uint64_t max_bytes)
 {
-	if (!k->j.tight || k->j.waiting_bytes + wanted(k, max_bytes) > k->j.room_bytes)
+	if (!k->j.low || k->j.waiting_bytes + wanted(k, max_bytes) > k->j.room_bytes)
 		return false;
-	k->j.tight = false;
-	k->room_wanted = 0;
+	k->j.low = false;
+	k->space_wanted = 0;
 	return true;
 }
 
-static void say_room(struct writer *k, bool is_tight)
+static void report_space(struct writer *k, bool is_low)
 {
-	if (is_tight) {
-		k->tight_ms = k->now_ms;
-		writer_set_state(k, JOURNAL_TIGHT, -ENOSPC);
-	} else if (k->state != JOURNAL_TIGHT || k->now_ms >= k->tight_ms + CALM_MS) {
+	if (is_low) {
+		k->low_space_ms = k->now_ms;
+		writer_set_state(k, JOURNAL_LOW_SPACE, -ENOSPC);
+	} else if (k->state != JOURNAL_LOW_SPACE || k->now_ms >= k->low_space_ms + CALM_MS) {
 		writer_set_state(k, JOURNAL_WORKS, 0);
 	}
 }
@@ -89,36 +89,36 @@ void writer_check_space(struct writer *k)
 {
 	struct journal_health *h = &k->health;
 	struct disk_status status;
-	bool loosened;
+	bool raised;
 
 	disk_status(k->disk, &status);
-	k->j.room_bytes = disk_room(k->disk, &status, &k->bound);
+	k->j.room_bytes = disk_space(k->disk, &status, &k->bound);
 	k->j.used_bytes = status.used_bytes;
 	k->j.max_bytes = status.max_bytes;
 	mutex_lock(&k->j.lock);
 	h->map_bytes = status.map_bytes;
 	h->used_bytes = status.used_bytes;
 	h->max_bytes = status.max_bytes;
-	k->room_ms = k->now_ms + LOOK_AGAIN_MS;
+	k->space_ms = k->now_ms + LOOK_AGAIN_MS;
 	k->written_bytes = 0;
-	loosened = loosen(k, status.max_bytes);
+	raised = raise_space(k, status.max_bytes);
 	mutex_unlock(&k->j.lock);
-	say_room(k, loosened || k->j.tight);
-	if (loosened)
-		journal_tell_room(&k->j);
+	report_space(k, raised || k->j.low);
+	if (raised)
+		journal_report_space(&k->j);
 }
 
 bool writer_space_may_differ(const struct writer *k)
 {
-	return k->state != JOURNAL_WORKS || k->j.tight || k->now_ms >= k->room_ms ||
+	return k->state != JOURNAL_WORKS || k->j.low || k->now_ms >= k->space_ms ||
 	       k->written_bytes > LOOK_BYTES || k->written_bytes > k->j.room_bytes / 4;
 }
 
 uint64_t writer_check_due_ms(const struct writer *k)
 {
-	if (k->state == JOURNAL_TIGHT)
-		return k->room_ms;
-	return k->j.tight ? 0 : WRITER_NEVER;
+	if (k->state == JOURNAL_LOW_SPACE)
+		return k->space_ms;
+	return k->j.low ? 0 : WRITER_NEVER;
 }
 
 void writer_check_again(struct writer *k)
@@ -137,10 +137,10 @@ void writer_lower_space(struct journal *j, size_t bytes)
 	struct writer *k = (struct writer *)j;
 
 	mutex_lock(&j->lock);
-	if (bytes > k->room_wanted)
-		k->room_wanted = bytes;
-	if (!j->tight && k->asleep)
+	if (bytes > k->space_wanted)
+		k->space_wanted = bytes;
+	if (!j->low && k->asleep)
 		condition_signal(&k->wake);
-	j->tight = true;
+	j->low = true;
 	mutex_unlock(&j->lock);
 }

@@ -459,7 +459,7 @@ static void end(struct play *p)
 		do_give(&(struct play){.peer = &p->peers[i]});
 	client_publish(p->witness, "witness/x", 2, "well");
 	world_run(w);
-	if (w->held) { /* until a disk that had no room was tried again */
+	if (w->held) { /* until a disk that had no space was tried again */
 		disk_image_fail(w->image, 0, 0);
 		world_advance(w, 1000);
 	}

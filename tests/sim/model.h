@@ -181,7 +181,7 @@ struct model {
 	uint64_t written_ms; /* at a crash: what was done until then is surely on disk */
 	uint64_t committed, committed_ms; /* what was done by then, too: there was a commit since */
 	uint64_t tick, last_quiet;
-	bool tight; /* the store is without room, or was since then: a PUBLISH may wait, and what
+	bool low; /* the store is without room, or was since then: a PUBLISH may wait, and what
 	               its client sends behind it goes first */
 	struct person people[PEOPLE_MAX];
 	unsigned people_count;

@@ -122,7 +122,7 @@ static bool is_shared(const struct received *r)
 	return r->id_count == 1 && r->ids[0] >= SHARE_IDS;
 }
 
-static bool has_room(const struct copy *copy, const struct received *r)
+static bool has_space(const struct copy *copy, const struct received *r)
 {
 	unsigned came =
 	    is_shared(r) ? copy->shared[r->ids[0] - SHARE_IDS] : copy->live + copy->either;
@@ -142,7 +142,7 @@ static struct pub *find_empty(struct person *p, const struct received *r)
 		if (!is_candidate(p, pub, r))
 			continue;
 		last = pub;
-		if (!r->dup && has_room(copy_of(p, pub), r))
+		if (!r->dup && has_space(copy_of(p, pub), r))
 			return pub;
 	}
 	return last;
@@ -606,7 +606,7 @@ static void judge_replay_of(struct person *p, const struct sub *sub, struct pub 
 	    model_may(m, sub->asked, p->user, MAY_RECEIVE, pub->topic) != YES)
 		return;
 	if (sub->with.no_local && match_is_own(p, pub) &&
-	    (pub->last_sent > sub->asked || (m->tight && !(pub->acked_at < sub->asked))))
+	    (pub->last_sent > sub->asked || (m->low && !(pub->acked_at < sub->asked))))
 		return;
 	if (sub->asked < p->up_since && (sub->with.qos == 0 || pub->qos == 0))
 		return; /* it went with the connection */

@@ -57,7 +57,7 @@ static void begin_life(struct model *m, struct pub *pub)
 	if (pub->expires_min_ms == NEVER)
 		pub->expires_min_ms = end;
 	pub->expires_max_ms =
-	    m->tight ? end + 1000 : end; /* it may not even be read until there is room */
+	    m->low ? end + 1000 : end; /* it may not even be read until there is space */
 }
 
 void model_sent(struct person *p, struct pub *pub)
@@ -90,7 +90,7 @@ void model_sent(struct person *p, struct pub *pub)
 /* By now the broker has it, where it may have waited for room. */
 static void note_taken(const struct model *m, struct pub *pub)
 {
-	if (m->tight)
+	if (m->low)
 		pub->last_sent_ms = model_now(m);
 }
 

@@ -403,7 +403,7 @@ static void do_illegal(struct town *t, const struct step *s)
 
 	if (!is_up(p) || p->client->stalled || (s->illegal >= ILLEGAL_V5 && !v5_of(p)))
 		return;
-	if (t->model.tight) /* it may wait */
+	if (t->model.low) /* it may wait */
 		return;
 	COVER(&t->model, ILLEGAL);
 	client_send(p->client, illegal_packets[s->illegal]);

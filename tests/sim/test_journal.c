@@ -1,4 +1,4 @@
-/* A journal that answers late, has no room, or fails, and a broker that dies: nothing is
+/* A journal that answers late, has no space, or fails, and a broker that dies: nothing is
  * acknowledged that is not kept, and what was not acknowledged comes again and is delivered once.
  * D1 to D7 */
 #include <errno.h>
@@ -75,7 +75,7 @@ static void acknowledgements_wait(struct world *w)
 }
 
 /* No room: nothing is acknowledged, nobody who waits for it gets anything, everything else goes on;
- * and all of it is made good when there is room again. */
+ * and all of it is made good when there is space again. */
 static void full_disk_waits(struct world *w)
 {
 	struct client *sub = client_new(w, "sub", MQTT_5_0), *pub = client_new(w, "pub", MQTT_5_0);
@@ -209,7 +209,7 @@ static void resent_while_held(struct world *w)
 	assert_int_equal(sub->received_count, 1);
 }
 
-/* A slow disk that has no room now and then, under connections that break: exactly once all the
+/* A slow disk that has no space now and then, under connections that break: exactly once all the
  * same, and in order. */
 static void late_and_full(struct world *w)
 {

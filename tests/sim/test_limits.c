@@ -332,7 +332,7 @@ static void publish_huge(struct world *w, struct client **pubs, const char *payl
 	world_run(w);
 }
 
-/* While the fact that there is room again is on its way, others fill it again: one fact at a time.
+/* While the fact that there is space again is on its way, others fill it again: one fact at a time.
  */
 static void stalled_twice(struct world *w)
 {

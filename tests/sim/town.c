@@ -11,7 +11,7 @@
 
 /* --- quiet --- */
 
-/* There is room again: within a second, that is seen. */
+/* There is space again: within a second, that is seen. */
 static void make_room(struct town *t)
 {
 	struct world *w = t->world;
@@ -20,7 +20,7 @@ static void make_room(struct town *t)
 		return;
 	disk_image_bound(w->image, 0, 0);
 	t->roomy = t->model.tick;
-	COVER(&t->model, DISK_TIGHT);
+	COVER(&t->model, DISK_LOW_SPACE);
 	if (world_has_parked(w))
 		COVER(&t->model, DISK_PARKED);
 	model_note_packets(&t->model);
@@ -36,7 +36,7 @@ void town_settle(struct town *t)
 	world_run(t->world);
 	model_quiet(&t->model);
 	if (t->model.committed > t->roomy) /* the broker looked, too */
-		t->model.tight = false;
+		t->model.low = false;
 }
 
 void town_reckon(struct town *t)
@@ -325,7 +325,7 @@ static void publish_all(struct town *t, const struct step *s)
 	}
 }
 
-/* Every second it is tried again; in the end there is room. */
+/* Every second it is tried again; in the end there is space. */
 static void outlast(struct town *t, unsigned seconds)
 {
 	for (unsigned i = 0; i <= seconds + 2; i++) {
@@ -359,21 +359,21 @@ void town_disk_full(struct town *t, const struct step *s)
 		outlast(t, s->count);
 }
 
-#define TIGHT_BYTES ((uint64_t)512 << 10)
+#define LOW_SPACE_BYTES ((uint64_t)512 << 10)
 
 /* Room for a little more, and the reserve. */
 void town_tight(struct town *t, const struct step *s)
 {
-	uint64_t most = TIGHT_BYTES - TIGHT_BYTES / 8 - (uint64_t)s->count * 500;
+	uint64_t most = LOW_SPACE_BYTES - LOW_SPACE_BYTES / 8 - (uint64_t)s->count * 500;
 	uint64_t bytes = disk_image_bytes(t->world->image);
 
 	if (bytes >= most)
 		return;
 	town_settle(t);
-	disk_image_bound(t->world->image, TIGHT_BYTES, most - bytes);
+	disk_image_bound(t->world->image, LOW_SPACE_BYTES, most - bytes);
 	t->world->now_ms += 1000; /* within a second, that is seen */
 	model_time(&t->model);
 	world_run(t->world);
-	t->model.tight = true;
+	t->model.low = true;
 	publish_all(t, s);
 }

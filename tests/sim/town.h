@@ -14,7 +14,7 @@ struct town {
 	char *conf, *conf_named; /* with anonymous, and without */
 	struct client *probe;    /* sees everything */
 	bool reloading;
-	uint64_t roomy; /* tick: since then the store has room again */
+	uint64_t roomy; /* tick: since then the store has space again */
 };
 
 /* Everything that was begun comes to its end, and is judged. */

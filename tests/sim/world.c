@@ -246,7 +246,7 @@ static bool run_executor(struct world *w, unsigned i)
 	return moved;
 }
 
-/* The disk takes its time, and may have no room. */
+/* The disk takes its time, and may have no space. */
 static bool let_go(struct world *w)
 {
 	if (!w->held || w->hold)

@@ -36,7 +36,7 @@ struct world {
 	bool held;
 	bool no_hashes;           /* passwords wait until a test says otherwise */
 	bool hold;                /* the journal's turns come only when a test says so */
-	unsigned fail_one_in;     /* of its turns by chance, so many find no room; 0: none */
+	unsigned fail_one_in;     /* of its turns by chance, so many find no space; 0: none */
 	struct disk_image *image; /* what it keeps; NULL: nothing */
 	unsigned frozen;          /* a bit per home whose thread stands still */
 	unsigned

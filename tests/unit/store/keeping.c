@@ -22,7 +22,7 @@ static void on_queued(void *executor_arg, const struct record *record, bool kept
 	buf_printf(told_at(executor_arg), "%c%" PRIu64 " ", kept ? '+' : '-', record->number);
 }
 
-static void on_room(void *executor_arg)
+static void on_space(void *executor_arg)
 {
 	(void)executor_arg;
 	current->rooms++;
@@ -74,7 +74,7 @@ void writer_fixture_open(struct writer_fixture *t)
 	t->disk = faulty_new(disk_memory_open(t->image));
 	t->journal = journal_disk_new(t->disk, &options);
 	journal_on_queued(t->journal, on_queued);
-	journal_on_room(t->journal, executors, HOMES, on_room);
+	journal_on_space(t->journal, executors, HOMES, on_space);
 }
 
 void run_executors(struct writer_fixture *t)

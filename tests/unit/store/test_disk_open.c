@@ -335,12 +335,12 @@ static uint64_t room(struct disk *d)
 	uint64_t bytes;
 
 	disk_status(d, &status);
-	bytes = disk_room(d, &status, &bound);
+	bytes = disk_space(d, &status, &bound);
 	assert_int_equal(bound, DISK_BOUND_SIZE);
 	return bytes;
 }
 
-/* Where there is no room for more, each row can still be taken away, one after the other; and the
+/* Where there is no space for more, each row can still be taken away, one after the other; and the
  * blocks for that are the store's already. */
 static void keeps_a_reserve_for_taking_away(void **state)
 {

@@ -501,7 +501,7 @@ static unsigned fill(struct disk *d, bool leave_reserve)
 		int rc = 0;
 
 		disk_status(d, &status);
-		if (leave_reserve && disk_room(d, &status, &bound) == 0)
+		if (leave_reserve && disk_space(d, &status, &bound) == 0)
 			return i;
 		do {
 			rc = disk_begin(d);

@@ -1,4 +1,4 @@
-/* What the writer does where there is no room: a full disk, one that failed, one that is nearly
+/* What the writer does where there is no space: a full disk, one that failed, one that is nearly
  * full, and too much at once. */
 #include <errno.h>
 
@@ -102,13 +102,13 @@ static void acknowledge(struct writer_fixture *t, uint64_t position)
 	append_to(t, 0, g, JOURNAL_NOW);
 }
 
-/* Messages of 1000 bytes until the journal says that there is no room; how many. */
+/* Messages of 1000 bytes until the journal says that there is no space; how many. */
 static unsigned fill(struct writer_fixture *t)
 {
 	static const uint64_t five[] = {5};
 	unsigned count = 0;
 
-	while (!journal_is_tight(t->journal, 1000)) {
+	while (!journal_is_low(t->journal, 1000)) {
 		put_to(t, 0, five, 1, 1000, JOURNAL_NOW);
 		assert_in_range(++count, 1, 1000);
 		if (count % 3 == 0)
@@ -137,12 +137,12 @@ static void what_takes_away_finds_room(void **state)
 	assert_in_range(count, 100, 199); /* the reserve is whole */
 	assert_int_equal(logged[EVENT_STORE_FULL], 1);
 	journal_health(t.journal, &health);
-	assert_int_equal(health.state, JOURNAL_TIGHT);
+	assert_int_equal(health.state, JOURNAL_LOW_SPACE);
 	assert_int_equal(health.error, -ENOSPC);
 	assert_int_equal(health.pending_groups, 0); /* whoever came in was kept */
 	buf_clear(&t.told[0]);
 	t.rooms = 0;
-	while (journal_room(t.journal) == 0) {
+	while (journal_free_space(t.journal) == 0) {
 		acknowledge(&t, ++taken);
 		assert_true(turn(&t));
 		assert_in_range(taken, 1, count);
@@ -179,10 +179,10 @@ static void it_is_tight_until_there_is_room(void **state)
 	disk_image_bound(t.image, disk_image_bytes(t.image) + 1000000, 0);
 	t.now_ms += 999;
 	assert_false(turn(&t));
-	assert_int_equal(journal_room(t.journal), 0);
+	assert_int_equal(journal_free_space(t.journal), 0);
 	t.now_ms += 1;
 	assert_false(turn(&t));
-	assert_true(journal_room(t.journal) > 0);
+	assert_true(journal_free_space(t.journal) > 0);
 	assert_int_equal(t.rooms, HOMES);
 	assert_int_equal(logged[EVENT_STORE_RESUMED], 0);
 	t.now_ms += 5000;
@@ -245,7 +245,7 @@ static void a_failed_disk_is_left_alone(void **state)
 
 /* --- back-pressure --- */
 
-static void room_is_told_once_it_was_full(void **state)
+static void space_is_reported_once_it_was_full(void **state)
 {
 	static const uint64_t five[] = {5};
 	struct writer_fixture t = {0};
@@ -322,7 +322,7 @@ int main(void)
 	    cmocka_unit_test(what_takes_away_finds_room),
 	    cmocka_unit_test(it_is_tight_until_there_is_room),
 	    cmocka_unit_test(a_failed_disk_is_left_alone),
-	    cmocka_unit_test(room_is_told_once_it_was_full),
+	    cmocka_unit_test(space_is_reported_once_it_was_full),
 	    cmocka_unit_test(what_nobody_took_still_waits),
 	    cmocka_unit_test(held_groups_do_not_fill_it),
 	};

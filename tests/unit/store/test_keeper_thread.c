@@ -52,7 +52,7 @@ static void on_queued(void *executor_arg, const struct record *record, bool kept
 	w->told++;
 }
 
-static void on_room(void *executor_arg)
+static void on_space(void *executor_arg)
 {
 	struct worker *w = executor_arg;
 
@@ -294,7 +294,7 @@ static void executors_and_the_thread(void **state)
 		executors[i] = &w[i].executor;
 	}
 	journal_on_queued(j, on_queued);
-	journal_on_room(j, executors, HOMES, on_room);
+	journal_on_space(j, executors, HOMES, on_space);
 	make_sessions(w);
 	assert_int_equal(journal_start(j), 0);
 	for (unsigned i = 0; i < HOMES; i++)

@@ -136,7 +136,7 @@ static void what_exceeds(void **state)
 	const struct {
 		const char *name, *user, *topic, *payload;
 		struct retain_limits limits;
-		const char *want; /* NULL: there is room */
+		const char *want; /* NULL: there is space */
 	} rows[] = {
 	    {"room", "anna", "d", "x", {4, 3, PLENTY}, NULL},
 	    {"all", "anna", "d", "x", {3, 3, PLENTY}, "limits.retained_messages is reached"},
