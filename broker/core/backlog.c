@@ -217,13 +217,13 @@ static void forget_some(struct session *s, uint64_t count, uint64_t bytes)
 
 static void take_item(struct session *s, const struct journal_page_item *item)
 {
-	struct kept_way way;
+	struct delivery_record way;
 	struct delivery d = {.position = item->position};
 	uint8_t qos;
 
 	forget_some(s, 1, msg_bytes(item->msg));
-	if (!kept_way_read(item->value, &way)) {
-		keep_queue_done(s->worker, s->id, item->position);
+	if (!record_read_delivery(item->value, &way)) {
+		record_queue_done(s->worker, s->id, item->position);
 		return;
 	}
 	d.qos = way.qos;
@@ -330,6 +330,6 @@ void backlog_pump(struct session *s)
 	asked->page.max_count = PAGE_MESSAGES;
 	asked->page.max_bytes = alone ? PAGE_FREE : PAGE_BYTES;
 	s->backlog->page = &asked->page;
-	keep_flush(w);
+	record_batch_flush(w);
 	journal_read(w->server->journal, &asked->page);
 }

@@ -29,19 +29,19 @@ static bool binds(const struct conf *conf)
 	return false;
 }
 
-static const char *misfit_of(const struct conf_listener *l, const struct kept_session *s)
+static const char *misfit_of(const struct conf_listener *l, const struct session_record *s)
 {
 	return client_id_misfit(l->authentication.bind_client_id, s->client_id, s->user.name);
 }
 
-static bool fitted_before(const struct conf_listener *l, const struct kept_session *s)
+static bool fitted_before(const struct conf_listener *l, const struct session_record *s)
 {
 	return l->authentication.bind_client_id == BIND_CLIENT_ID_PREFIX &&
 	       client_id_misfit(BIND_CLIENT_ID_PREFIX_ANY, s->client_id, s->user.name) == NULL;
 }
 
 /* The listener that refuses this session, and which is worth telling; NULL: there is none. */
-static const struct conf_listener *refusing(const struct conf *conf, const struct kept_session *s)
+static const struct conf_listener *refusing(const struct conf *conf, const struct session_record *s)
 {
 	const struct conf_listener *first = NULL;
 	bool fits = false;
@@ -60,7 +60,7 @@ static const struct conf_listener *refusing(const struct conf *conf, const struc
 }
 
 static void warn(struct id_check *check, const struct conf_listener *l,
-                 const struct kept_session *s)
+                 const struct session_record *s)
 {
 	struct buf who = {0};
 
@@ -79,10 +79,10 @@ static void on_row(void *arg, enum disk_table table, struct slice key, struct sl
 {
 	struct id_check *check = arg;
 	const struct conf_listener *l;
-	struct kept_session s;
+	struct session_record s;
 
 	(void)key;
-	if (table != TABLE_SESSION || !kept_session_read(value, &s) ||
+	if (table != TABLE_SESSION || !record_read_session(value, &s) ||
 	    s.user.kind == IDENTITY_ANONYMOUS)
 		return;
 	l = refusing(check->conf, &s);

@@ -13,7 +13,7 @@
 
 bool commit_is_wanted(const struct worker *w, const struct publish_job *job)
 {
-	if (!keep_is_on(w))
+	if (!journal_is_on(w))
 		return false;
 	return job->msg->retain || job->ends_will ||
 	       (job->inbound != NULL && job->session->durable);
@@ -24,11 +24,11 @@ static enum conf_durability durability_of(const struct worker *w, const struct p
 {
 	enum conf_durability durability;
 
-	if (!keep_is_on(w) || sys_wrote(job->msg))
+	if (!journal_is_on(w) || sys_wrote(job->msg))
 		return DURABILITY_NONE;
 	if (job->ends_will)
 		return DURABILITY_ACK;
-	durability = keep_durability(w, msg_topic(job->msg));
+	durability = topic_durability(w, msg_topic(job->msg));
 	if (durability == DURABILITY_INTERVAL && job->session->groups_pending > 0)
 		return DURABILITY_ACK;
 	return durability;
@@ -61,7 +61,7 @@ static size_t queues_add(const struct worker *w, const struct publish_job *job)
 
 size_t commit_adds(const struct worker *w, const struct publish_job *job)
 {
-	if (keep_durability(w, msg_topic(job->msg)) == DURABILITY_NONE)
+	if (topic_durability(w, msg_topic(job->msg)) == DURABILITY_NONE)
 		return 0;
 	return retained_adds(job) + queues_add(w, job);
 }
@@ -159,10 +159,10 @@ static size_t memory_of(const struct commit *commit)
 static bool another_takes(struct worker *w, const struct record *record)
 {
 	struct route_target next;
-	struct kept_way way;
+	struct delivery_record way;
 
-	if (record->group_id == 0 || !kept_way_read(record->value, &way) ||
-	    way.tried_count + 1 >= KEPT_TRIED_MAX)
+	if (record->group_id == 0 || !record_read_delivery(record->value, &way) ||
+	    way.tried_count + 1 >= RECORD_TRIED_MAX)
 		return false;
 	way.tried[way.tried_count++] = record->session_id;
 	subids_fini(&way.ids);
@@ -221,8 +221,8 @@ static void on_identifier_free(struct journal_group *group, int status, void *ex
 static void refuse(struct worker *w, struct session *s, struct commit *commit)
 {
 	if (commit->keeps_identifier && s != NULL) {
-		keep_inbound_done(s, commit->packet_id, true);
-		keep_commit_for(w, on_identifier_free, commit);
+		record_inbound_done(s, commit->packet_id, true);
+		record_batch_commit_for(w, on_identifier_free, commit);
 		return;
 	}
 	if (commit->packet_id != 0 && s != NULL)
@@ -270,7 +270,7 @@ static void add_retained(struct worker *w, struct journal_group *group,
                          const struct publish_job *job)
 {
 	const struct retain_change *change = job->change;
-	struct kept_retained kept = {.owner = change->owner};
+	struct retained_record kept = {.owner = change->owner};
 	struct record record = {.kind = RECORD_RETAINED,
 	                        .number = change->number,
 	                        .name = msg_topic(job->msg),
@@ -281,7 +281,7 @@ static void add_retained(struct worker *w, struct journal_group *group,
 		kept.owned_until_ms =
 		    journal_time_ms(w->server->journal, change->now_ms + RETAIN_OWNED_AFTER_MS);
 	if (change->current != NULL || change->owner.len > 0)
-		kept_retained_put(&value, &kept);
+		record_put_retained(&value, &kept);
 	record.value = buf_slice(&value);
 	journal_group_add(group, &record);
 	buf_fini(&value);
@@ -303,7 +303,7 @@ static struct journal_group *group_of(struct worker *w, const struct publish_job
 		add_retained(w, group, job);
 	for (size_t i = 0; i < commit->item_count; i++) {
 		if (is_kept(commit, &commit->items[i]))
-			keep_add_queue(w, group, &commit->items[i], job->msg, waits);
+			record_batch_queue(w, group, &commit->items[i], job->msg, waits);
 	}
 	return group;
 }
@@ -340,8 +340,8 @@ static void wait_for_it(struct worker *w, struct publish_job *job, struct commit
 }
 
 /* Nobody waits for a retained change of QoS 0 alone: it goes with the next commit. */
-static bool hastens(const struct journal_group *group, const struct publish_job *job,
-                    const struct commit *commit)
+static bool urgent(const struct journal_group *group, const struct publish_job *job,
+                   const struct commit *commit)
 {
 	bool retained_alone = journal_group_count(group) == 1 && job->change != NULL;
 
@@ -352,7 +352,7 @@ static bool hastens(const struct journal_group *group, const struct publish_job 
 static void append_for(struct publish_job *job, struct worker *w, struct journal_group **group,
                        enum journal_urgency urgency, uint64_t *position)
 {
-	keep_append(w, group, urgency, position);
+	record_batch_append(w, group, urgency, position);
 	if (job->conn != NULL)
 		input_limit_note_journal(job->conn);
 }
@@ -383,7 +383,7 @@ bool commit_append(struct worker *w, struct publish_job *job, struct commit **co
 		hand_over(w, job, c, 0);
 		return false;
 	}
-	if (hastens(group, job, c)) {
+	if (urgent(group, job, c)) {
 		if (!c->holds_live)
 			hand_over(w, job, c, 0);
 		wait_for_it(w, job, c);

@@ -320,7 +320,7 @@ static bool store_is_behind(const struct worker *w, const struct session *s,
 {
 	bool kept = s != NULL && s->durable;
 
-	if (!keep_is_on(w) || (!packet->will.present && !kept && expiry_s == 0))
+	if (!journal_is_on(w) || (!packet->will.present && !kept && expiry_s == 0))
 		return false;
 	return journal_waiting(w->server->journal) > (kept ? 2 * JOURNAL_HIGH : JOURNAL_HIGH);
 }

@@ -175,9 +175,9 @@ void deliver_queued(void *executor_arg, const struct record *record, bool kept)
 	                           .group_id = record->group_id,
 	                           .position = kept ? record->number : 0,
 	                           .stored = kept};
-	struct kept_way way;
+	struct delivery_record way;
 
-	REQUIRE(kept_way_read(record->value, &way)); /* we wrote it */
+	REQUIRE(record_read_delivery(record->value, &way)); /* we wrote it */
 	item.qos = way.qos;
 	item.retain_as_published = way.retain;
 	item.ids = way.ids;

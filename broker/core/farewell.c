@@ -44,13 +44,13 @@ bool farewell_begin(struct conn *c, uint64_t flush_ms)
 {
 	struct worker *w = c->worker;
 
-	if (!c->said_disconnect || w->facts == NULL || !w->facts_hasten || w->stopping)
+	if (!c->said_disconnect || w->pending_records == NULL || !w->records_urgent || w->stopping)
 		return false;
 	c->farewell = xnew(c->farewell);
 	c->farewell->conn = c;
 	c->farewell->flush_ms = flush_ms;
 	executor_timer_arm(&w->executor, &c->timer, WAIT_MS);
-	keep_commit_for(w, on_gone, c->farewell);
+	record_batch_commit_for(w, on_gone, c->farewell);
 	return true;
 }
 

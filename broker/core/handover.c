@@ -1,4 +1,4 @@
-/* Facts from home to home: parcels of messages, built during a turn, sent at its end (or before a
+/* Records from home to home: parcels of messages, built during a turn, sent at its end (or before a
  * topic's stripe is let go).  The own executor gets its share at once, where the order permits.
  * Bytes in flight are counted per pair of executors: back-pressure.  design.md section 3. */
 #include <stdlib.h>
@@ -243,18 +243,18 @@ static void move_kept(struct worker *w, struct msg *msg, const struct target_ite
 
 	if (from->position != 0)
 		journal_group_add(group, &done);
-	keep_add_queue(w, group, to, msg, true);
-	keep_append(w, &group, JOURNAL_NOW, NULL);
+	record_batch_queue(w, group, to, msg, true);
+	record_batch_append(w, &group, JOURNAL_NOW, NULL);
 }
 
 static bool is_to_keep(const struct worker *w, const struct target_item *item,
                        const struct msg *msg)
 {
-	return item->durable && item->qos > 0 && msg->qos > 0 && keep_is_on(w) &&
-	       keep_durability(w, msg_topic(msg)) == DURABILITY_ACK;
+	return item->durable && item->qos > 0 && msg->qos > 0 && journal_is_on(w) &&
+	       topic_durability(w, msg_topic(msg)) == DURABILITY_ACK;
 }
 
-/* The next member is asked; after KEPT_TRIED_MAX of them the message is given up. */
+/* The next member is asked; after RECORD_TRIED_MAX of them the message is given up. */
 void handover_share_again(struct worker *w, struct msg *msg, struct target_item *item,
                           uint64_t tried)
 {
@@ -263,17 +263,17 @@ void handover_share_again(struct worker *w, struct msg *msg, struct target_item 
 	bool found;
 
 	if (msg_is_expired(msg, w->executor.now_ms)) { /* [MQTT5-3.3.2-5] */
-		keep_queue_done(w, item->session_id, item->position);
+		record_queue_done(w, item->session_id, item->position);
 		return;
 	}
-	if (again.tried_count < KEPT_TRIED_MAX)
+	if (again.tried_count < RECORD_TRIED_MAX)
 		again.tried[again.tried_count++] = tried;
-	found = again.tried_count < KEPT_TRIED_MAX &&
+	found = again.tried_count < RECORD_TRIED_MAX &&
 	        route_share_pick(w->server->route, w->executor.index, item->group_id, again.tried,
 	                         again.tried_count, &next);
 	if (!found) {
 		lost_to_group(w);
-		keep_queue_done(w, item->session_id, item->position);
+		record_queue_done(w, item->session_id, item->position);
 		return;
 	}
 	again.session_id = next.session_id;
@@ -288,6 +288,6 @@ void handover_share_again(struct worker *w, struct msg *msg, struct target_item 
 		move_kept(w, msg, item, &again);
 		return;
 	}
-	keep_queue_done(w, item->session_id, item->position);
+	record_queue_done(w, item->session_id, item->position);
 	handover_target(w, msg, &again, true);
 }

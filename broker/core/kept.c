@@ -29,7 +29,7 @@ static bool ended(const struct reader *r)
 
 /* --- users --- */
 
-static void put_user(struct buf *out, const struct kept_user *k)
+static void put_user(struct buf *out, const struct user_record *k)
 {
 	buf_put_u8(out, (uint8_t)k->kind);
 	buf_put_string(out, k->name);
@@ -37,10 +37,10 @@ static void put_user(struct buf *out, const struct kept_user *k)
 	buf_put_u64(out, k->credential);
 }
 
-static struct kept_user read_user(struct reader *r)
+static struct user_record read_user(struct reader *r)
 {
 	uint8_t kind = read_u8(r);
-	struct kept_user k = {.kind = (enum identity_kind)kind};
+	struct user_record k = {.kind = (enum identity_kind)kind};
 
 	k.name = read_string(r);
 	k.entry_id = read_u64(r);
@@ -52,7 +52,7 @@ static struct kept_user read_user(struct reader *r)
 
 /* --- sessions --- */
 
-void kept_session_put(struct buf *out, const struct kept_session *k)
+void record_put_session(struct buf *out, const struct session_record *k)
 {
 	buf_put_u8(out, FORMAT);
 	put_user(out, &k->user);
@@ -62,7 +62,7 @@ void kept_session_put(struct buf *out, const struct kept_session *k)
 	buf_put_u64(out, k->removed_since_ms);
 }
 
-bool kept_session_read(struct slice bytes, struct kept_session *out)
+bool record_read_session(struct slice bytes, struct session_record *out)
 {
 	struct reader r = begin(bytes);
 
@@ -76,7 +76,7 @@ bool kept_session_read(struct slice bytes, struct kept_session *out)
 
 /* --- subscriptions --- */
 
-void kept_subscription_put(struct buf *out, const struct kept_subscription *k)
+void record_put_subscription(struct buf *out, const struct subscription_record *k)
 {
 	buf_put_u8(out, FORMAT);
 	buf_put_string(out, k->filter);
@@ -87,7 +87,7 @@ void kept_subscription_put(struct buf *out, const struct kept_subscription *k)
 	buf_put_u32(out, k->id);
 }
 
-bool kept_subscription_read(struct slice bytes, struct kept_subscription *out)
+bool record_read_subscription(struct slice bytes, struct subscription_record *out)
 {
 	struct reader r = begin(bytes);
 
@@ -102,7 +102,7 @@ bool kept_subscription_read(struct slice bytes, struct kept_subscription *out)
 
 /* --- messages on their way --- */
 
-void kept_way_put(struct buf *out, const struct kept_way *k)
+void record_put_delivery(struct buf *out, const struct delivery_record *k)
 {
 	size_t count = subids_count(&k->ids);
 
@@ -116,7 +116,7 @@ void kept_way_put(struct buf *out, const struct kept_way *k)
 		buf_put_u64(out, k->tried[i]);
 }
 
-static void read_ids(struct reader *r, struct kept_way *out)
+static void read_ids(struct reader *r, struct delivery_record *out)
 {
 	uint32_t count = read_u32(r);
 
@@ -129,21 +129,21 @@ static void read_ids(struct reader *r, struct kept_way *out)
 	}
 }
 
-static void read_tried(struct reader *r, struct kept_way *out)
+static void read_tried(struct reader *r, struct delivery_record *out)
 {
 	out->tried_count = read_u8(r);
-	if (out->tried_count > KEPT_TRIED_MAX)
+	if (out->tried_count > RECORD_TRIED_MAX)
 		r->bad = true;
 	for (uint32_t i = 0; i < out->tried_count && !r->bad; i++)
 		out->tried[i] = read_u64(r);
 }
 
-bool kept_way_read(struct slice bytes, struct kept_way *out)
+bool record_read_delivery(struct slice bytes, struct delivery_record *out)
 {
 	struct reader r = begin(bytes);
 	uint8_t flags = read_u8(&r);
 
-	*out = (struct kept_way){.qos = flags & 3, .retain = (flags & 4) != 0};
+	*out = (struct delivery_record){.qos = flags & 3, .retain = (flags & 4) != 0};
 	read_ids(&r, out);
 	read_tried(&r, out);
 	if (ended(&r) && out->qos <= 2 && flags <= 7)
@@ -152,14 +152,14 @@ bool kept_way_read(struct slice bytes, struct kept_way *out)
 	return false;
 }
 
-void kept_sent_put(struct buf *out, const struct kept_sent *k)
+void record_put_inflight(struct buf *out, const struct inflight_record *k)
 {
 	buf_put_u8(out, FORMAT);
 	buf_put_u16(out, k->packet_id);
 	buf_put_u8(out, k->released);
 }
 
-bool kept_sent_read(struct slice bytes, struct kept_sent *out)
+bool record_read_inflight(struct slice bytes, struct inflight_record *out)
 {
 	struct reader r = begin(bytes);
 
@@ -170,14 +170,14 @@ bool kept_sent_read(struct slice bytes, struct kept_sent *out)
 
 /* --- retained values and their replay --- */
 
-void kept_retained_put(struct buf *out, const struct kept_retained *k)
+void record_put_retained(struct buf *out, const struct retained_record *k)
 {
 	buf_put_u8(out, FORMAT);
 	buf_put_u64(out, k->owned_until_ms);
 	buf_put_slice(out, k->owner);
 }
 
-bool kept_retained_read(struct slice bytes, struct kept_retained *out)
+bool record_read_retained(struct slice bytes, struct retained_record *out)
 {
 	struct reader r = begin(bytes);
 
@@ -186,20 +186,20 @@ bool kept_retained_read(struct slice bytes, struct kept_retained *out)
 	return ended(&r);
 }
 
-bool kept_retained_is_over(struct slice bytes, uint64_t time_ms)
+bool record_retained_is_over(struct slice bytes, uint64_t time_ms)
 {
-	struct kept_retained k;
+	struct retained_record k;
 
-	return kept_retained_read(bytes, &k) && k.owned_until_ms <= time_ms;
+	return record_read_retained(bytes, &k) && k.owned_until_ms <= time_ms;
 }
 
-void kept_replay_put(struct buf *out, const struct kept_replay *k)
+void record_put_replay(struct buf *out, const struct replay_record *k)
 {
 	buf_put_u8(out, FORMAT);
 	buf_put_u64(out, k->until);
 }
 
-bool kept_replay_read(struct slice bytes, struct kept_replay *out)
+bool record_read_replay(struct slice bytes, struct replay_record *out)
 {
 	struct reader r = begin(bytes);
 
@@ -209,7 +209,7 @@ bool kept_replay_read(struct slice bytes, struct kept_replay *out)
 
 /* --- wills --- */
 
-void kept_will_put(struct buf *out, const struct kept_will *k)
+void record_put_will(struct buf *out, const struct will_record *k)
 {
 	buf_put_u8(out, FORMAT);
 	put_user(out, &k->user);
@@ -218,7 +218,7 @@ void kept_will_put(struct buf *out, const struct kept_will *k)
 	buf_put_u64(out, k->due_ms);
 }
 
-bool kept_will_read(struct slice bytes, struct kept_will *out)
+bool record_read_will(struct slice bytes, struct will_record *out)
 {
 	struct reader r = begin(bytes);
 

@@ -10,77 +10,77 @@
 #include "proto/subscribe.h"
 
 /* Who: enough to make the identity again. */
-struct kept_user {
+struct user_record {
 	enum identity_kind kind;
 	struct slice name;
 	uint64_t entry_id, credential;
 };
 
-struct kept_session {
-	struct kept_user user;
+struct session_record {
+	struct user_record user;
 	struct slice client_id;
 	uint32_t expiry_s;
 	uint64_t away_since_ms;    /* 0: connected when this was written */
 	uint64_t removed_since_ms; /* 0: its user is in the password file */
 };
 
-struct kept_subscription {
+struct subscription_record {
 	struct slice filter; /* as the client wrote it */
 	struct subscription_options options;
 	uint32_t id; /* Subscription Identifier, 0: none */
 };
 
-#define KEPT_TRIED_MAX 16
+#define RECORD_TRIED_MAX 16
 
 /* How a queued message goes out. */
-struct kept_way {
+struct delivery_record {
 	uint8_t qos; /* the subscription's maximum */
 	bool retain; /* the flag as it is to be sent */
 	struct subids ids;
 	uint32_t tried_count; /* members of its $share group that did not take it */
-	uint64_t tried[KEPT_TRIED_MAX];
+	uint64_t tried[RECORD_TRIED_MAX];
 };
 
 /* A QoS 2 message sent. */
-struct kept_sent {
+struct inflight_record {
 	uint16_t packet_id;
 	bool released; /* PUBREC is here: PUBREL is owed */
 };
 
-struct kept_retained {
+struct retained_record {
 	struct slice owner;      /* identity key; empty: nobody */
 	uint64_t owned_until_ms; /* of a deleted value; 0: there is a value */
 };
 
-struct kept_will {
-	struct kept_user user;
+struct will_record {
+	struct user_record user;
 	struct slice client_id;
 	uint32_t delay_s;
 	uint64_t due_ms; /* 0: its client is connected */
 };
 
-struct kept_replay {
+struct replay_record {
 	uint64_t until; /* clock of the retained values */
 };
 
 /* Append the bytes. */
-void kept_session_put(struct buf *out, const struct kept_session *k);
-void kept_subscription_put(struct buf *out, const struct kept_subscription *k);
-void kept_way_put(struct buf *out, const struct kept_way *k);
-void kept_sent_put(struct buf *out, const struct kept_sent *k);
-void kept_retained_put(struct buf *out, const struct kept_retained *k);
-void kept_will_put(struct buf *out, const struct kept_will *k);
-void kept_replay_put(struct buf *out, const struct kept_replay *k);
+void record_put_session(struct buf *out, const struct session_record *k);
+void record_put_subscription(struct buf *out, const struct subscription_record *k);
+void record_put_delivery(struct buf *out, const struct delivery_record *k);
+void record_put_inflight(struct buf *out, const struct inflight_record *k);
+void record_put_retained(struct buf *out, const struct retained_record *k);
+void record_put_will(struct buf *out, const struct will_record *k);
+void record_put_replay(struct buf *out, const struct replay_record *k);
 
-/* False: these bytes are none of ours. On true of kept_way_read the caller owns ids. */
-bool kept_session_read(struct slice bytes, struct kept_session *out);
-bool kept_subscription_read(struct slice bytes, struct kept_subscription *out);
-bool kept_way_read(struct slice bytes, struct kept_way *out);
-bool kept_sent_read(struct slice bytes, struct kept_sent *out);
+/* False: these bytes are none of ours. On true of record_read_delivery the caller owns ids. */
+bool record_read_session(struct slice bytes, struct session_record *out);
+bool record_read_subscription(struct slice bytes, struct subscription_record *out);
+bool record_read_delivery(struct slice bytes, struct delivery_record *out);
+bool record_read_inflight(struct slice bytes, struct inflight_record *out);
 /* Is what was known of a deleted value of no use any more? (journal_over_fn) */
-bool kept_retained_is_over(struct slice bytes, uint64_t time_ms);
-bool kept_retained_read(struct slice bytes, struct kept_retained *out);
-bool kept_will_read(struct slice bytes, struct kept_will *out);
-bool kept_replay_read(struct slice bytes, struct kept_replay *out);
+bool record_retained_is_over(struct slice bytes, uint64_t time_ms);
+bool record_read_retained(struct slice bytes, struct retained_record *out);
+bool record_read_will(struct slice bytes, struct will_record *out);
+bool record_read_replay(struct slice bytes, struct replay_record *out);
 
 #endif

@@ -146,7 +146,7 @@ void sent_restore(struct session *s, struct outgoing *o, uint16_t packet_id)
 
 void sent_remove(struct session *s, struct outgoing *o)
 {
-	keep_queue_done(s->worker, s->id, o->position);
+	record_queue_done(s->worker, s->id, o->position);
 	s->slots[o->packet_id & (s->slot_count - 1)] = NULL;
 	if (s->unwritten == o)
 		s->unwritten = o->next;
@@ -370,7 +370,7 @@ struct outgoing *outgoing_new(struct msg *msg, const struct delivery *d, uint8_t
 static void drop(struct session *s, struct outgoing *o, const char *cause)
 {
 	session_count_drop(s, cause);
-	keep_queue_done(s->worker, s->id, o->position);
+	record_queue_done(s->worker, s->id, o->position);
 	outgoing_free(o);
 }
 
@@ -388,7 +388,7 @@ static void withdraw(struct session *s, struct outgoing *o)
 		s->wire_count++;
 	o->on_wire = true;
 	outgoing_release(s, o);
-	keep_sent(s, o);
+	record_inflight(s, o);
 	send_release(s, o->packet_id, REASON_SUCCESS, o->position != 0);
 }
 
@@ -419,10 +419,10 @@ static void on_sent_kept(struct journal_group *group, int status, void *executor
 {
 	const struct record *record = journal_group_at(group, journal_group_count(group) - 1);
 	struct session *s = session_find_by_id(executor_arg, record->session_id);
-	struct kept_sent kept;
+	struct inflight_record kept;
 	struct outgoing *o;
 
-	if (s == NULL || status != 0 || !kept_sent_read(record->value, &kept))
+	if (s == NULL || status != 0 || !record_read_inflight(record->value, &kept))
 		return;
 	o = sent_find(s, kept.packet_id);
 	if (o == NULL || o->position != record->number)
@@ -437,9 +437,9 @@ static void store_identifier(struct session *s, struct outgoing *o)
 {
 	struct journal_group *group = journal_group_new(on_sent_kept, NULL);
 
-	keep_add_sent(group, s, o);
+	record_batch_inflight(group, s, o);
 	o->storing = true;
-	keep_append(s->worker, &group, JOURNAL_NOW, o->position == 0 ? &o->position : NULL);
+	record_batch_append(s->worker, &group, JOURNAL_NOW, o->position == 0 ? &o->position : NULL);
 }
 
 /* It gets a packet identifier and a place in the window, and stays until it is acknowledged; it is
@@ -465,7 +465,7 @@ static void send_new(struct session *s, struct outgoing *o)
 	o->on_wire = true;
 	s->wire_count++;
 	outgoing_append(s, &s->sent, o);
-	if (o->qos == 2 && keep_is_kept(s))
+	if (o->qos == 2 && session_is_recorded(s))
 		store_identifier(s, o);
 	if (o->storing && s->unwritten == NULL)
 		s->unwritten = o;
@@ -537,7 +537,7 @@ static bool enqueue(struct session *s, struct msg *msg, const struct delivery *d
 		return false;
 	if (full != NULL) {
 		session_count_drop(s, full);
-		keep_queue_done(s->worker, s->id, d->position);
+		record_queue_done(s->worker, s->id, d->position);
 	} else {
 		outgoing_append(s, &s->waiting, outgoing_new(msg, d, qos));
 	}
@@ -564,7 +564,7 @@ bool session_deliver(struct session *s, struct msg *msg, const struct delivery *
 		return true;
 	if (!receive_permitted(s, msg)) {
 		if (d->group_id == 0)
-			keep_queue_done(s->worker, s->id, d->position);
+			record_queue_done(s->worker, s->id, d->position);
 		return false;
 	}
 	if (qos > 0) {
@@ -595,7 +595,7 @@ void send_release(struct session *s, uint16_t packet_id, enum reason reason, boo
 	ack_encode(&bytes, s->conn->version, PACKET_PUBREL, packet_id, reason, SLICE_EMPTY);
 	receipt = receipt_packet(s->conn, PACKET_PUBREL, &bytes);
 	if (kept)
-		keep_commit(s->worker, &receipt);
+		record_batch_commit(s->worker, &receipt);
 	else
 		receipt_done(&receipt, REASON_SUCCESS, SLICE_EMPTY);
 }
@@ -608,7 +608,7 @@ static void send_waiting(struct session *s, struct outgoing *o)
 		send_new(s, o);
 		return;
 	}
-	keep_queue_done(s->worker, s->id, o->position);
+	record_queue_done(s->worker, s->id, o->position);
 	outgoing_free(o);
 }
 

@@ -68,7 +68,7 @@ enum reason on_pubrec(struct conn *c, const struct frame *f)
 	}
 	if (!o->released) {
 		outgoing_release(s, o);
-		keep_sent(s, o);
+		record_inflight(s, o);
 	}
 	send_release(s, o->packet_id, REASON_SUCCESS, o->position != 0);
 	return REASON_OK;

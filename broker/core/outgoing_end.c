@@ -17,7 +17,7 @@
 static void note_one(struct session *s, struct outgoing *o)
 {
 	if (o->qos == 1 && !o->noted)
-		keep_sent(s, o);
+		record_inflight(s, o);
 	o->noted = true;
 }
 

@@ -179,19 +179,19 @@ static bool answer_again(struct conn *c, const struct publish *pub)
 static void complete_inbound(struct conn *c, struct inbound *in)
 {
 	struct session *s = c->session;
-	bool waits = in->durability == DURABILITY_ACK && s->durable && keep_is_on(c->worker);
+	bool waits = in->durability == DURABILITY_ACK && s->durable && journal_is_on(c->worker);
 	uint16_t packet_id = in->packet_id;
 	struct receipt *receipt;
 
 	if (in->durability != DURABILITY_NONE)
-		keep_inbound_done(s, packet_id, waits);
+		record_inbound_done(s, packet_id, waits);
 	inbound_free(s, in);
 	if (!waits) {
 		receipt_send(c, PACKET_PUBCOMP, packet_id, REASON_SUCCESS, SLICE_EMPTY);
 		return;
 	}
 	receipt = receipt_ack(c, PACKET_PUBCOMP, packet_id);
-	keep_commit(c->worker, &receipt);
+	record_batch_commit(c->worker, &receipt);
 }
 
 /* [MQTT5-3.7.2-2, -3] [MQTT5-4.3.3-11, -12, -13] */
@@ -301,7 +301,7 @@ static const char *waiting_exceeds(const struct conn *c, const struct publish *p
 	const struct session *s = c->session;
 	size_t waits, bytes = pub->qos == 2 ? INBOUND_COST : 0;
 
-	if (pub->qos > 0 && keep_is_on(c->worker))
+	if (pub->qos > 0 && journal_is_on(c->worker))
 		bytes += sizeof(struct msg) + pub->topic.len + pub->payload.len;
 	if (bytes == 0)
 		return NULL;

@@ -70,7 +70,7 @@ struct target_item {
 	struct subids
 	    ids; /* owned by whoever holds the item: subids_ref where it is copied to stay */
 	uint32_t tried_count;
-	uint64_t tried[KEPT_TRIED_MAX]; /* members of the group that did not take it */
+	uint64_t tried[RECORD_TRIED_MAX]; /* members of the group that did not take it */
 };
 
 /* Give the live part of a match to all executors: the own one at once where the order permits,

@@ -10,11 +10,11 @@
 static void *find_owner(void *arg, struct slice session_value)
 {
 	struct server *server = arg;
-	struct kept_session kept;
+	struct session_record kept;
 	struct identity *identity;
 	struct payer *payer;
 
-	if (!kept_session_read(session_value, &kept))
+	if (!record_read_session(session_value, &kept))
 		return NULL;
 	identity =
 	    identity_new(kept.user.kind, kept.user.name, kept.user.entry_id, kept.user.credential);

@@ -211,7 +211,7 @@ static size_t group_slice(struct session *s, struct replay *r, size_t budget)
 	if (r->group == NULL)
 		r->group = journal_group_new(NULL, NULL);
 	for (size_t i = 0; i < count; i++)
-		keep_add_queue(s->worker, r->group, &item, r->values[r->grouped++], false);
+		record_batch_queue(s->worker, r->group, &item, r->values[r->grouped++], false);
 	return count;
 }
 
@@ -228,7 +228,7 @@ static void finish_kept(struct session *s, struct replay *r)
 	journal_group_add(r->group, &done);
 	r->qos = d.qos;
 	r->subscription_id = d.ids.one;
-	keep_append(s->worker, &r->group, JOURNAL_NEXT, &r->position);
+	record_batch_append(s->worker, &r->group, JOURNAL_NEXT, &r->position);
 	r->sub->replay = NULL;
 	r->sub = NULL;
 }
@@ -390,7 +390,7 @@ static bool gives_nothing(const struct worker *w, struct slice filter, uint64_t 
 
 static bool is_to_be_kept(const struct session *s, const struct subscription *sub)
 {
-	return s->durable && sub->options.qos > 0 && keep_is_on(s->worker);
+	return s->durable && sub->options.qos > 0 && journal_is_on(s->worker);
 }
 
 static void start(struct session *s, struct subscription *sub, uint64_t until)
@@ -430,7 +430,7 @@ void replay_go_on(struct session *s, struct subscription *sub)
 		return;
 	forget_group(r);
 	if (r->kept && !kept)
-		keep_replay_done(s, sub->number);
+		record_replay_done(s, sub->number);
 	r->kept = kept;
 	replay_wake(s);
 }
@@ -438,7 +438,7 @@ void replay_go_on(struct session *s, struct subscription *sub)
 void replay_record(const struct subscription *sub)
 {
 	if (sub->replay != NULL && sub->replay->kept)
-		keep_replay(sub, sub->replay->until);
+		record_replay(sub, sub->replay->until);
 }
 
 void replay_drop(struct subscription *sub)
@@ -450,7 +450,7 @@ void replay_drop(struct subscription *sub)
 void replay_end(struct subscription *sub)
 {
 	if (sub->replay != NULL && sub->replay->kept)
-		keep_replay_done(sub->session, sub->number);
+		record_replay_done(sub->session, sub->number);
 	replay_drop(sub);
 }
 

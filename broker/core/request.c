@@ -43,7 +43,7 @@ static void record_some(struct request *r, size_t steps)
 		struct subscription *sub = r->changed[r->recorded++];
 
 		sub->changed = false;
-		keep_subscription(sub);
+		record_subscription(sub);
 		replay_record(sub);
 	}
 }

@@ -44,16 +44,16 @@ static bool on_retained(void *arg, struct slice topic, uint64_t number, struct m
 {
 	struct restore *r = arg;
 	struct worker *w = r->server->workers[0];
-	struct kept_retained kept = {0};
+	struct retained_record kept = {0};
 
-	if (value.len > 0 && !kept_retained_read(value, &kept))
+	if (value.len > 0 && !record_read_retained(value, &kept))
 		return false;
 	if (!policy_owner_exists(w->policy, kept.owner))
 		kept.owner = SLICE_EMPTY; /* ownership ends with the user */
 	retain_advance(r->server->retain, number);
 	if (msg == NULL && (kept.owner.len == 0 || kept.owned_until_ms <= r->now_ms))
 		return false;
-	if (keep_durability(w, topic) == DURABILITY_NONE)
+	if (topic_durability(w, topic) == DURABILITY_NONE)
 		return false; /* since the configuration changed: it would stay old for ever */
 	retain_restore(r->server->retain, topic, number, msg, kept.owner,
 	               monotonic(r, kept.owned_until_ms));
@@ -63,7 +63,7 @@ static bool on_retained(void *arg, struct slice topic, uint64_t number, struct m
 
 /* --- sessions --- */
 
-static struct identity *identity_of(const struct kept_user *user)
+static struct identity *identity_of(const struct user_record *user)
 {
 	return identity_new(user->kind, user->name, user->entry_id, user->credential);
 }
@@ -71,12 +71,12 @@ static struct identity *identity_of(const struct kept_user *user)
 static bool on_session(void *arg, uint64_t session_id, struct slice value)
 {
 	struct restore *r = arg;
-	struct kept_session kept;
+	struct session_record kept;
 	struct identity *identity;
 	struct session *s;
 	struct worker *w;
 
-	if (!kept_session_read(value, &kept))
+	if (!record_read_session(value, &kept))
 		return false;
 	identity = identity_of(&kept.user);
 	w = server_owner_of(r->server, kept.client_id);
@@ -92,7 +92,7 @@ static bool on_session(void *arg, uint64_t session_id, struct slice value)
 	s->removed_since_ms = since(r, w, kept.removed_since_ms);
 	(void)server_session_kept(r->server, s->identity->key, UINT32_MAX);
 	if (kept.away_since_ms == 0)
-		keep_session(s); /* or the next crash would begin its time anew */
+		record_session(s); /* or the next crash would begin its time anew */
 	r->counts->sessions++;
 	return true;
 }
@@ -101,9 +101,9 @@ static bool on_subscription(void *arg, uint64_t session_id, uint64_t number, str
 {
 	struct restore *r = arg;
 	struct session *s = find(r, session_id);
-	struct kept_subscription kept;
+	struct subscription_record kept;
 
-	if (s == NULL || !kept_subscription_read(value, &kept))
+	if (s == NULL || !record_read_subscription(value, &kept))
 		return false;
 	executor_enter(&s->worker->executor);
 	subscription_restore(s, number, kept.filter, &kept.options, kept.id);
@@ -143,12 +143,12 @@ static bool on_sent(void *arg, uint64_t session_id, uint64_t position, struct ms
 {
 	struct session *s = find(arg, session_id);
 	struct delivery d = {.position = position};
-	struct kept_sent sent;
-	struct kept_way way;
+	struct inflight_record sent;
+	struct delivery_record way;
 	struct outgoing *o;
 
-	if (s == NULL || !kept_sent_read(sent_value, &sent) ||
-	    sent_find(s, sent.packet_id) != NULL || !kept_way_read(queue_value, &way))
+	if (s == NULL || !record_read_inflight(sent_value, &sent) ||
+	    sent_find(s, sent.packet_id) != NULL || !record_read_delivery(queue_value, &way))
 		return false;
 	d.retain = way.retain;
 	d.ids = way.ids;
@@ -190,10 +190,10 @@ static bool on_replay(void *arg, uint64_t session_id, uint64_t number, struct sl
 	struct restore *r = arg;
 	struct session *s = find(r, session_id);
 	struct subscription *sub = s == NULL ? NULL : subscription_of(r, s, number);
-	struct kept_replay kept;
+	struct replay_record kept;
 	bool stays;
 
-	if (sub == NULL || !kept_replay_read(value, &kept))
+	if (sub == NULL || !record_read_replay(value, &kept))
 		return false;
 	retain_advance(r->server->retain, kept.until);
 	executor_enter(&s->worker->executor);
@@ -206,7 +206,7 @@ static bool on_replay(void *arg, uint64_t session_id, uint64_t number, struct sl
 
 /* Of a session that was not kept: one comes back for as long as its will takes. */
 static struct session *session_for_will(struct restore *r, uint64_t session_id,
-                                        const struct kept_will *kept)
+                                        const struct will_record *kept)
 {
 	struct worker *w = server_owner_of(r->server, kept->client_id);
 	struct identity *identity = identity_of(&kept->user);
@@ -224,10 +224,10 @@ static bool on_will(void *arg, uint64_t session_id, struct msg *msg, struct slic
 {
 	struct restore *r = arg;
 	struct session *s = find(r, session_id);
-	struct kept_will kept;
+	struct will_record kept;
 	uint64_t due_ms, monotonic_ms;
 
-	if (!kept_will_read(value, &kept))
+	if (!record_read_will(value, &kept))
 		return false;
 	if (s == NULL)
 		s = session_for_will(r, session_id, &kept);
@@ -238,7 +238,7 @@ static bool on_will(void *arg, uint64_t session_id, struct msg *msg, struct slic
 	executor_enter(&s->worker->executor);
 	will_restore(s, msg_ref(msg), kept.delay_s, monotonic_ms);
 	if (kept.due_ms == 0 && monotonic_ms > 0)
-		keep_will(s, monotonic_ms); /* the same */
+		record_will(s, monotonic_ms); /* the same */
 	executor_leave();
 	r->counts->wills++;
 	return true;
@@ -283,7 +283,7 @@ static void settle_executor(struct worker *w)
 	executor_enter(&w->executor);
 	for (size_t i = 0; i < count; i++)
 		settle(session_find_by_id(w, ids[i]));
-	keep_flush(w);
+	record_batch_flush(w);
 	handover_flush(w);
 	executor_leave();
 	free(ids);

@@ -216,7 +216,7 @@ static enum publish_outcome route_retained(struct worker *w, struct publish_job 
 	outcome = judge_retained(w, job, &change);
 	if (outcome == PUBLISH_ROUTED) {
 		job->change = &change;
-		if (keep_is_on(w) && has_to_wait(w, job))
+		if (journal_is_on(w) && has_to_wait(w, job))
 			outcome = PUBLISH_LATER;
 		else
 			change_and_hand_over(w, job);
@@ -238,7 +238,7 @@ enum publish_outcome publish_route(struct worker *w, struct publish_job *job)
 	if (job->msg->retain)
 		return route_retained(w, job);
 	route_read_begin(server->route, w->executor.index);
-	waits = keep_is_on(w) && has_to_wait(w, job);
+	waits = journal_is_on(w) && has_to_wait(w, job);
 	if (!waits)
 		match(w, job->msg);
 	route_read_end(server->route, w->executor.index);

@@ -224,7 +224,7 @@ static struct journal *open_journal(const struct conf *conf)
 	                               .max_bytes = conf->persistence_max_bytes};
 	struct journal_options timing = {.interval_ms = conf->persistence_interval_ms,
 	                                 .expired_retention_ms = RETAIN_OWNED_AFTER_MS,
-	                                 .deleted_is_over = kept_retained_is_over};
+	                                 .deleted_is_over = record_retained_is_over};
 	char text[DISK_ERROR_TEXT];
 	struct disk *disk;
 

@@ -150,13 +150,13 @@ void session_attach(struct session *s)
 	will_drop(s); /* back before its delay ended [MQTT5-3.1.3-9] */
 	subscriptions_online(s, true);
 	session_return_outgoing(s);
-	keep_session(s);
+	record_session(s);
 }
 
 void session_commit(struct session *s, struct receipt **receipt)
 {
-	if (s->worker->facts != NULL && (s->durable || s->ended_another))
-		keep_commit(s->worker, receipt);
+	if (s->worker->pending_records != NULL && (s->durable || s->ended_another))
+		record_batch_commit(s->worker, receipt);
 	else
 		receipt_done(receipt, REASON_SUCCESS, SLICE_EMPTY);
 	s->ended_another = false;
@@ -183,7 +183,7 @@ static void leave_will(struct session *s)
 	} else {
 		executor_timer_arm(&s->worker->executor, &s->will->delay,
 		                   (uint64_t)s->will->delay_s * 1000);
-		keep_will(s, s->will->delay.due_ms);
+		record_will(s, s->will->delay.due_ms);
 	}
 }
 
@@ -229,7 +229,7 @@ void session_detach(struct session *s, bool publish_will)
 	backlog_page_out(s);
 	session_leave_outgoing(s);
 	s->away_since_ms = s->worker->executor.now_ms;
-	keep_session(s);
+	record_session(s);
 	session_arm_expiry(s);
 }
 
@@ -252,7 +252,7 @@ void session_judge_removal(struct session *s)
 		return;
 	s->removed = removed;
 	s->removed_since_ms = s->worker->executor.now_ms;
-	keep_session(s);
+	record_session(s);
 	if (s->conn == NULL)
 		session_arm_expiry(s);
 }
@@ -334,7 +334,7 @@ void session_end(struct session *s)
 	leave_tables(s);
 	session_give_shared_away(s);
 	will_fire(s);
-	keep_session_end(s);
+	record_session_end(s);
 	if (!session_free_some(s, &steps)) /* mutant: session_end_slices */
 		session_work_add_ended(s);
 }

@@ -75,7 +75,7 @@ static void stage_facts(struct step *step)
 		if (c->session != NULL)
 			outgoing_note_sent(c->session);
 	}
-	keep_flush(step->worker);
+	record_batch_flush(step->worker);
 	handover_flush(step->worker);
 	answer(step);
 }

@@ -206,7 +206,7 @@ void subscription_remove(struct subscription *sub)
 	struct slice whole = whole_filter(sub);
 
 	replay_end(sub);
-	keep_unsubscription(sub);
+	record_unsubscription(sub);
 	table_remove(&sub->session->subscriptions, hash_bytes(whole.data, whole.len), sub);
 	subscription_free(sub);
 }

@@ -31,7 +31,7 @@ static void make(struct session *s, struct msg *msg, uint32_t delay_s)
 void will_set(struct session *s, struct msg *msg, uint32_t delay_s)
 {
 	make(s, msg, delay_s);
-	keep_will(s, 0);
+	record_will(s, 0);
 }
 
 void will_restore(struct session *s, struct msg *msg, uint32_t delay_s, uint64_t due_ms)
@@ -56,7 +56,7 @@ void will_drop(struct session *s)
 {
 	if (s->will == NULL)
 		return;
-	keep_will_done(s);
+	record_will_done(s);
 	will_leave(s);
 }
 

@@ -45,8 +45,8 @@ static bool worker_turn_end(void *arg)
 		more |= session_work_turn(w);
 	if (w->review != NULL)
 		run_reviews(w);
-	if (w->facts != NULL)
-		keep_flush(w);
+	if (w->pending_records != NULL)
+		record_batch_flush(w);
 	handover_flush(w);
 	w->encoded.msg = NULL;
 	while (w->dirty != NULL) {
@@ -111,7 +111,7 @@ struct worker *worker_new(struct server *server, unsigned index, struct policy *
 	struct worker *w = xnew(w);
 
 	w->server = server;
-	w->keeps = journal_is_durable(server->journal);
+	w->is_durable = journal_is_durable(server->journal);
 	w->policy = policy_ref(policy);
 	w->turn_steps = WORKER_TURN_STEPS;
 	w->listeners = xcalloc(POLICY_SLOTS_MAX, sizeof(struct listener *));
@@ -147,7 +147,7 @@ void worker_free(struct worker *w)
 	free_tables(w);
 	for (unsigned i = 0; i < w->spare_count; i++)
 		buf_fini(&w->spare[i]);
-	journal_group_free(w->facts);
+	journal_group_free(w->pending_records);
 	buf_fini(&w->encoded.bytes);
 	route_match_fini(&w->match);
 	free(w->merges);

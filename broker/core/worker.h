@@ -139,11 +139,12 @@ struct worker {
 	size_t id_cap;
 	struct encoded encoded;
 	struct receive_answer receive_answer;
-	struct parcel **outbox;      /* one per home: built during the turn */
-	struct flow *flows;          /* to each executor */
-	size_t own_in_flight;        /* parcels of ours in our own mailbox */
-	struct journal_group *facts; /* keep.c: written down since the last group; NULL: none */
-	uint64_t received_ms;        /* when the packet at hand came */
+	struct parcel **outbox; /* one per home: built during the turn */
+	struct flow *flows;     /* to each executor */
+	size_t own_in_flight;   /* parcels of ours in our own mailbox */
+	struct journal_group
+	    *pending_records; /* keep.c: written down since the last group; NULL: none */
+	uint64_t received_ms; /* when the packet at hand came */
 	uint64_t next_session;
 	uint64_t next_arrival;
 	struct acl_subject *writer_subject; /* of the last writer checked during a replay */
@@ -156,8 +157,8 @@ struct worker {
 	unsigned stalled; /* flows that are not open */
 	bool fan_out;     /* the message at hand goes to several: encode once */
 	bool outbox_kept; /* the outbox has messages of queues, which went ahead of the disk */
-	bool facts_hasten;
-	bool keeps;      /* the journal is durable */
+	bool records_urgent;
+	bool is_durable; /* the journal is durable */
 	bool page_asked; /* by a session for which there was hardly memory: one at a time */
 	bool stopping;
 	struct step *stop_step; /* to answer when the last connection has gone */

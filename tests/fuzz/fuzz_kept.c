@@ -9,56 +9,56 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static bool session(struct slice bytes, struct buf *out)
 {
-	struct kept_session k;
+	struct session_record k;
 
-	return kept_session_read(bytes, &k) && (kept_session_put(out, &k), true);
+	return record_read_session(bytes, &k) && (record_put_session(out, &k), true);
 }
 
 static bool subscription(struct slice bytes, struct buf *out)
 {
-	struct kept_subscription k;
+	struct subscription_record k;
 
-	return kept_subscription_read(bytes, &k) && (kept_subscription_put(out, &k), true);
+	return record_read_subscription(bytes, &k) && (record_put_subscription(out, &k), true);
 }
 
 static bool way(struct slice bytes, struct buf *out)
 {
-	struct kept_way k;
+	struct delivery_record k;
 
-	if (!kept_way_read(bytes, &k))
+	if (!record_read_delivery(bytes, &k))
 		return false;
-	REQUIRE(k.tried_count <= KEPT_TRIED_MAX && subids_count(&k.ids) <= bytes.len / 4);
-	kept_way_put(out, &k);
+	REQUIRE(k.tried_count <= RECORD_TRIED_MAX && subids_count(&k.ids) <= bytes.len / 4);
+	record_put_delivery(out, &k);
 	subids_fini(&k.ids);
 	return true;
 }
 
 static bool sent(struct slice bytes, struct buf *out)
 {
-	struct kept_sent k;
+	struct inflight_record k;
 
-	return kept_sent_read(bytes, &k) && (kept_sent_put(out, &k), true);
+	return record_read_inflight(bytes, &k) && (record_put_inflight(out, &k), true);
 }
 
 static bool retained(struct slice bytes, struct buf *out)
 {
-	struct kept_retained k;
+	struct retained_record k;
 
-	return kept_retained_read(bytes, &k) && (kept_retained_put(out, &k), true);
+	return record_read_retained(bytes, &k) && (record_put_retained(out, &k), true);
 }
 
 static bool will(struct slice bytes, struct buf *out)
 {
-	struct kept_will k;
+	struct will_record k;
 
-	return kept_will_read(bytes, &k) && (kept_will_put(out, &k), true);
+	return record_read_will(bytes, &k) && (record_put_will(out, &k), true);
 }
 
 static bool replay(struct slice bytes, struct buf *out)
 {
-	struct kept_replay k;
+	struct replay_record k;
 
-	return kept_replay_read(bytes, &k) && (kept_replay_put(out, &k), true);
+	return record_read_replay(bytes, &k) && (record_put_replay(out, &k), true);
 }
 
 typedef bool again_fn(struct slice bytes, struct buf *out);

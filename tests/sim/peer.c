@@ -45,7 +45,7 @@ static void take_output(struct peer *p)
 	struct buf *in = memory_received(wire_peer(p->wire));
 
 	p->got_bytes += in->len;
-	if (p->keeps)
+	if (p->is_durable)
 		buf_put_slice(&p->got, buf_slice(in));
 	buf_clear(in);
 }

@@ -12,7 +12,7 @@ struct peer {
 	size_t got_bytes;
 	uint8_t last_type; /* of the packets that came: the first byte of the newest */
 	struct buf got;    /* where it is kept */
-	bool keeps;
+	bool is_durable;
 };
 
 struct cost {

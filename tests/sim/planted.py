@@ -33,7 +33,7 @@ BUGS = {
     'replay_again': ('D4: a replay that was given long before a crash begins anew', 'broker/core/replay.c', [
         ('.number = r->sub->number};', '.number = r->sub->number + 1000000};')], True),
     'lost_will': ('D6: the will of who was connected is lost in a crash', 'broker/core/will.c', [
-        ('	make(s, msg, delay_s);\n	keep_will(s, 0);', '	make(s, msg, delay_s);')], True),
+        ('	make(s, msg, delay_s);\n	record_will(s, 0);', '	make(s, msg, delay_s);')], True),
     'will_twice': ('D6: a will published before a crash is published behind it too', 'broker/core/will.c', [
         ('job.ends_will = s->will->kept;', 'job.ends_will = false;')], True),
     'will_in_spite': ('D6: DISCONNECT does not cancel the will', 'broker/core/conn.c', [
@@ -43,16 +43,16 @@ BUGS = {
     'qos2_again': ('D2: a PUBLISH that comes again is routed again after a crash', 'broker/core/commit.c', [
         ('if (commit->keeps_identifier)\n		add_plain', 'if (false)\n		add_plain')], True),
     'qos2_new_identifier': ('D2: a QoS 2 message sent before a crash comes again as a new one', 'broker/core/outgoing.c', [
-        ('if (o->qos == 2 && keep_is_kept(s))\n		store_identifier', 'if (false)\n		store_identifier')], True),
+        ('if (o->qos == 2 && session_is_recorded(s))\n		store_identifier', 'if (false)\n		store_identifier')], True),
     'qos1_anew_stop': ('D2: QoS 1 on its way comes without DUP behind a stop', 'broker/core/stop.c', [
         ('			outgoing_note_sent(c->session);', '			(void)outgoing_note_sent;')], True),
     'qos1_anew_away': ('D2: so it does where its client left long before a crash', 'broker/core/outgoing_end.c', [
         ('		s->noting = o->next;\n		note_one(s, o);', '		s->noting = o->next;')], True),
     'lazy_identifier': ('D2: durability none: an identifier that the client holds is given again', 'broker/core/outgoing.c', [
-        ('if (o->qos == 2 && keep_is_kept(s))', 'if (o->qos == 2 && o->position != 0)')], True),
+        ('if (o->qos == 2 && session_is_recorded(s))', 'if (o->qos == 2 && o->position != 0)')], True),
     'subscription_lost': ('D5: a SUBACK does not outlast a crash', 'broker/core/keep.c', [
-        ('	if (!keep_is_kept(sub->session))\n		return;\n	kept_subscription_put',
-         '	if (keep_is_kept(sub->session))\n		return;\n	kept_subscription_put')], True),
+        ('	if (!session_is_recorded(sub->session))\n		return;\n	record_put_subscription',
+         '	if (session_is_recorded(sub->session))\n		return;\n	record_put_subscription')], True),
     'ended_returns': ('D5: a session that was ended returns after a crash', 'broker/core/keep.c', [
         ('		add_plain(s, RECORD_SESSION_END, 0, true);', '		add_plain(s, RECORD_INBOUND_DONE, 1, true);')],
         True),
@@ -86,7 +86,7 @@ BUGS = {
         ('if (generation == policy->generation)', 'if (generation <= policy->generation)')], False),
     'removed_returns': ('S5: the session of a user who was removed outlives the day', 'broker/core/session.c', [
         ('if (s->removed && removed_due < due)', 'if (false)')], False),
-    'removed_while_down': ('S5: who was removed while the broker was down keeps his session', 'broker/core/restore.c', [
+    'removed_while_down': ('S5: who was removed while the broker was down is_durable his session', 'broker/core/restore.c', [
         ('	session_judge_removal(s);', '	if (s->removed)\n		session_judge_removal(s);')], True),
     'namesake_value': ('S3: a retained value of who is removed is given when a namesake comes', 'broker/core/replay.c', [
         ('!entry->locked && policy_owner_exists(policy, origin->user_key);', '!entry->locked;')], False),

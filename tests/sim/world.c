@@ -114,7 +114,7 @@ static void start_broker(struct world *w, struct policy *policy, bool hashes)
 {
 	struct journal_options options = {.interval_ms = JOURNAL_INTERVAL_MS,
 	                                  .expired_retention_ms = RETAIN_OWNED_AFTER_MS,
-	                                  .deleted_is_over = kept_retained_is_over};
+	                                  .deleted_is_over = record_retained_is_over};
 	char text[DISK_ERROR_TEXT];
 	struct restored restored;
 

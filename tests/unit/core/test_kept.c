@@ -27,11 +27,11 @@ enum kind { SESSION, SUBSCRIPTION, WAY, SENT, RETAINED, WILL, REPLAY };
 
 static bool way_again(struct slice bytes, struct buf *out)
 {
-	struct kept_way way;
+	struct delivery_record way;
 
-	if (!kept_way_read(bytes, &way))
+	if (!record_read_delivery(bytes, &way))
 		return false;
-	kept_way_put(out, &way);
+	record_put_delivery(out, &way);
 	subids_fini(&way.ids);
 	return true;
 }
@@ -39,31 +39,33 @@ static bool way_again(struct slice bytes, struct buf *out)
 /* Read and written again into `out`. */
 static bool again(enum kind kind, struct slice bytes, struct buf *out)
 {
-	struct kept_session session;
-	struct kept_subscription subscription;
-	struct kept_sent sent;
-	struct kept_retained retained;
-	struct kept_will will;
-	struct kept_replay replay;
+	struct session_record session;
+	struct subscription_record subscription;
+	struct inflight_record sent;
+	struct retained_record retained;
+	struct will_record will;
+	struct replay_record replay;
 
 	switch (kind) {
 	case SESSION:
-		return kept_session_read(bytes, &session) &&
-		       (kept_session_put(out, &session), true);
+		return record_read_session(bytes, &session) &&
+		       (record_put_session(out, &session), true);
 	case SUBSCRIPTION:
-		return kept_subscription_read(bytes, &subscription) &&
-		       (kept_subscription_put(out, &subscription), true);
+		return record_read_subscription(bytes, &subscription) &&
+		       (record_put_subscription(out, &subscription), true);
 	case WAY:
 		return way_again(bytes, out);
 	case SENT:
-		return kept_sent_read(bytes, &sent) && (kept_sent_put(out, &sent), true);
+		return record_read_inflight(bytes, &sent) &&
+		       (record_put_inflight(out, &sent), true);
 	case RETAINED:
-		return kept_retained_read(bytes, &retained) &&
-		       (kept_retained_put(out, &retained), true);
+		return record_read_retained(bytes, &retained) &&
+		       (record_put_retained(out, &retained), true);
 	case WILL:
-		return kept_will_read(bytes, &will) && (kept_will_put(out, &will), true);
+		return record_read_will(bytes, &will) && (record_put_will(out, &will), true);
 	case REPLAY:
-		return kept_replay_read(bytes, &replay) && (kept_replay_put(out, &replay), true);
+		return record_read_replay(bytes, &replay) &&
+		       (record_put_replay(out, &replay), true);
 	}
 	return false;
 }
@@ -226,21 +228,21 @@ static void each_of_another_format(void **state)
 
 static void a_session_comes_back(void **state)
 {
-	struct kept_session k = {.user = {.kind = IDENTITY_PASSWORD,
-	                                  .name = SLICE("anna"),
-	                                  .entry_id = 5,
-	                                  .credential = 6},
-	                         .client_id = SLICE("phone"),
-	                         .expiry_s = UINT32_MAX,
-	                         .away_since_ms = 0x18f00000007,
-	                         .removed_since_ms = 0x18f00000007};
-	struct kept_session back = {0};
+	struct session_record k = {.user = {.kind = IDENTITY_PASSWORD,
+	                                    .name = SLICE("anna"),
+	                                    .entry_id = 5,
+	                                    .credential = 6},
+	                           .client_id = SLICE("phone"),
+	                           .expiry_s = UINT32_MAX,
+	                           .away_since_ms = 0x18f00000007,
+	                           .removed_since_ms = 0x18f00000007};
+	struct session_record back = {0};
 	struct buf out = {0};
 
 	(void)state;
-	kept_session_put(&out, &k);
+	record_put_session(&out, &k);
 	assert_true(slice_equal(buf_slice(&out), vectors[1].bytes));
-	assert_true(kept_session_read(buf_slice(&out), &back));
+	assert_true(record_read_session(buf_slice(&out), &back));
 	assert_int_equal(back.user.kind, IDENTITY_PASSWORD);
 	assert_true(slice_equal(back.user.name, SLICE("anna")));
 	assert_int_equal(back.user.entry_id, 5);
@@ -254,18 +256,18 @@ static void a_session_comes_back(void **state)
 
 static void a_subscription_comes_back(void **state)
 {
-	struct kept_subscription k = {.filter = SLICE("$share/g/a/+"),
-	                              .options = {.qos = 2,
-	                                          .no_local = true,
-	                                          .retain_as_published = false,
-	                                          .retain_handling = 1},
-	                              .id = 300};
-	struct kept_subscription back = {0};
+	struct subscription_record k = {.filter = SLICE("$share/g/a/+"),
+	                                .options = {.qos = 2,
+	                                            .no_local = true,
+	                                            .retain_as_published = false,
+	                                            .retain_handling = 1},
+	                                .id = 300};
+	struct subscription_record back = {0};
 	struct buf out = {0};
 
 	(void)state;
-	kept_subscription_put(&out, &k);
-	assert_true(kept_subscription_read(buf_slice(&out), &back));
+	record_put_subscription(&out, &k);
+	assert_true(record_read_subscription(buf_slice(&out), &back));
 	assert_true(slice_equal(back.filter, k.filter));
 	assert_int_equal(back.options.qos, 2);
 	assert_true(back.options.no_local);
@@ -277,22 +279,23 @@ static void a_subscription_comes_back(void **state)
 
 static void a_way_comes_back(void **state)
 {
-	struct kept_way k = {.qos = 1, .retain = true, .tried_count = KEPT_TRIED_MAX}, back;
+	struct delivery_record k = {.qos = 1, .retain = true, .tried_count = RECORD_TRIED_MAX},
+			       back;
 	struct buf out = {0};
 
 	(void)state;
 	subids_add(&k.ids, 9);
 	subids_add(&k.ids, 8);
-	for (uint64_t i = 0; i < KEPT_TRIED_MAX; i++)
+	for (uint64_t i = 0; i < RECORD_TRIED_MAX; i++)
 		k.tried[i] = i + 1;
-	kept_way_put(&out, &k);
-	assert_true(kept_way_read(buf_slice(&out), &back));
+	record_put_delivery(&out, &k);
+	assert_true(record_read_delivery(buf_slice(&out), &back));
 	assert_int_equal(back.qos, 1);
 	assert_true(back.retain);
 	assert_int_equal(subids_count(&back.ids), 2);
 	assert_int_equal(subids_all(&back.ids)[0], 9);
 	assert_int_equal(subids_all(&back.ids)[1], 8);
-	assert_int_equal(back.tried_count, KEPT_TRIED_MAX);
+	assert_int_equal(back.tried_count, RECORD_TRIED_MAX);
 	assert_memory_equal(back.tried, k.tried, sizeof(k.tried));
 	subids_fini(&back.ids);
 	subids_fini(&k.ids);
@@ -301,33 +304,33 @@ static void a_way_comes_back(void **state)
 
 static void the_others_come_back(void **state)
 {
-	struct kept_sent sent = {.packet_id = 0x1234, .released = true};
-	struct kept_retained retained = {.owner = SLICE("upporch"), .owned_until_ms = 77};
-	struct kept_replay replay = {.until = 99};
-	struct kept_will will = {.user = {.kind = IDENTITY_CERTIFICATE, .name = SLICE("u")},
-	                         .client_id = SLICE("c"),
-	                         .delay_s = 9,
-	                         .due_ms = 88};
+	struct inflight_record sent = {.packet_id = 0x1234, .released = true};
+	struct retained_record retained = {.owner = SLICE("upporch"), .owned_until_ms = 77};
+	struct replay_record replay = {.until = 99};
+	struct will_record will = {.user = {.kind = IDENTITY_CERTIFICATE, .name = SLICE("u")},
+	                           .client_id = SLICE("c"),
+	                           .delay_s = 9,
+	                           .due_ms = 88};
 	struct buf out = {0};
 
 	(void)state;
-	kept_sent_put(&out, &sent);
-	sent = (struct kept_sent){0};
-	assert_true(kept_sent_read(buf_slice(&out), &sent));
+	record_put_inflight(&out, &sent);
+	sent = (struct inflight_record){0};
+	assert_true(record_read_inflight(buf_slice(&out), &sent));
 	assert_int_equal(sent.packet_id, 0x1234);
 	assert_true(sent.released);
 	buf_clear(&out);
-	kept_retained_put(&out, &retained);
-	assert_true(kept_retained_read(buf_slice(&out), &retained));
+	record_put_retained(&out, &retained);
+	assert_true(record_read_retained(buf_slice(&out), &retained));
 	assert_true(slice_equal(retained.owner, SLICE("upporch")));
 	assert_int_equal(retained.owned_until_ms, 77);
 	buf_fini(&out);
-	kept_replay_put(&out, &replay);
-	assert_true(kept_replay_read(buf_slice(&out), &replay));
+	record_put_replay(&out, &replay);
+	assert_true(record_read_replay(buf_slice(&out), &replay));
 	assert_int_equal(replay.until, 99);
 	buf_clear(&out);
-	kept_will_put(&out, &will);
-	assert_true(kept_will_read(buf_slice(&out), &will));
+	record_put_will(&out, &will);
+	assert_true(record_read_will(buf_slice(&out), &will));
 	assert_int_equal(will.user.kind, IDENTITY_CERTIFICATE);
 	assert_true(slice_equal(will.client_id, SLICE("c")));
 	assert_int_equal(will.delay_s, 9);
