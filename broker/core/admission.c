@@ -117,7 +117,7 @@ void admission_close(struct conn *c)
 
 	if (c->state == CONN_CLOSING)
 		return;
-	if (conn_is_welcomed(c))
+	if (conn_has_connack(c))
 		conn_fail_to(c, e.disconnect, c->refused_why, e.server_reference);
 	else if (e.connack == REASON_OK ||
 	         !connect_refuse_waiting(c, e.connack, c->refused_why, e.server_reference))

@@ -190,13 +190,13 @@ static bool is_refused(struct worker *w, const struct journal_group *group,
 
 static void tell_refused(struct commit *commit)
 {
-	struct conn *c = commit->receipt == NULL ? NULL : commit->receipt->conn;
+	struct conn *c = commit->pending_ack == NULL ? NULL : commit->pending_ack->conn;
 
-	if (commit->receipt != NULL)
-		receipt_done(&commit->receipt, REASON_QUOTA_EXCEEDED,
-		             c == NULL
-		                 ? SLICE_EMPTY
-		                 : conn_reason_string(c, SLICE(REFUSED_TEXT), REASON_STRING_REST));
+	if (commit->pending_ack != NULL)
+		pending_ack_done(
+		    &commit->pending_ack, REASON_QUOTA_EXCEEDED,
+		    c == NULL ? SLICE_EMPTY
+			      : conn_reason_string(c, SLICE(REFUSED_TEXT), REASON_STRING_REST));
 	commit_free(commit);
 }
 
@@ -211,8 +211,8 @@ static void on_identifier_free(struct journal_group *group, int status, void *ex
 		tell_refused(commit);
 		return;
 	}
-	if (commit->receipt != NULL)
-		receipt_failed(&commit->receipt);
+	if (commit->pending_ack != NULL)
+		pending_ack_failed(&commit->pending_ack);
 	commit_free(commit);
 }
 
@@ -249,10 +249,10 @@ static void on_committed(struct journal_group *group, int status, void *executor
 		inbound_stored(s, commit->packet_id, status == 0);
 	if (status == 0 && commit->holds_live)
 		hand_over_held(w, commit);
-	if (commit->receipt != NULL && status == 0)
-		receipt_done(&commit->receipt, commit->reason, SLICE_EMPTY);
-	else if (commit->receipt != NULL)
-		receipt_failed(&commit->receipt);
+	if (commit->pending_ack != NULL && status == 0)
+		pending_ack_done(&commit->pending_ack, commit->reason, SLICE_EMPTY);
+	else if (commit->pending_ack != NULL)
+		pending_ack_failed(&commit->pending_ack);
 	commit_free(commit);
 }
 
@@ -335,8 +335,8 @@ static void wait_for_it(struct worker *w, struct publish_job *job, struct commit
 	}
 	if (job->conn == NULL || job->msg->qos == 0)
 		return;
-	commit->receipt = receipt_ack(job->conn, job->msg->qos == 1 ? PACKET_PUBACK : PACKET_PUBREC,
-	                              job->packet_id);
+	commit->pending_ack = pending_ack_ack(
+	    job->conn, job->msg->qos == 1 ? PACKET_PUBACK : PACKET_PUBREC, job->packet_id);
 }
 
 /* Nobody waits for a retained change of QoS 0 alone: it goes with the next commit. */

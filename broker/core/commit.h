@@ -9,8 +9,8 @@
 
 struct commit {
 	struct msg *msg;
-	struct receipt *receipt; /* NULL: nobody is owed one, or has it already */
-	enum reason reason;      /* of the acknowledgement */
+	struct pending_ack *pending_ack; /* NULL: nobody is owed one, or has it already */
+	enum reason reason;              /* of the acknowledgement */
 	enum conf_durability durability;
 	uint64_t session_id;     /* the publisher's */
 	uint16_t packet_id;      /* the inbound identifier that waits for it; 0: none */

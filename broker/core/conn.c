@@ -139,7 +139,7 @@ static void log_dropped(struct conn *c, enum reason reason, const char *cause)
 }
 
 /* Everything of ours that hangs on it lets go; the stream is still there. */
-static void conn_let_go(struct conn *c)
+static void conn_release(struct conn *c)
 {
 	struct server *server = c->worker->server;
 	struct session *session = c->session;
@@ -147,9 +147,9 @@ static void conn_let_go(struct conn *c)
 	c->state = CONN_CLOSING;
 	executor_timer_disarm(&c->worker->executor, &c->timer);
 	connect_cancel_login(c);
-	exchange_cancel(c);
+	auth_exchange_cancel(c);
 	request_forget(c);
-	receipts_forget(c);
+	pending_acks_forget(c);
 	yield_forget(c);
 	input_limit_forget(c);
 	quota_user_give(c);
@@ -179,19 +179,19 @@ void conn_end(struct conn *c, enum reason reason, const char *cause)
 
 void conn_close(struct conn *c)
 {
-	conn_let_go(c);
+	conn_release(c);
 	write_out(c);
 	worker_give_buf(c->worker, &c->out);
-	if (!farewell_begin(c, FLUSH_MS))
+	if (!deferred_close_begin(c, FLUSH_MS))
 		stream_close(c->stream, FLUSH_MS);
 }
 
 /* CONNACK is the first packet it gets: while that one waits, it gets none.
  * [MQTT3-3.2.0-1] [MQTT5-3.2.0-1] [MQTT5-3.14.0-1] */
-bool conn_is_welcomed(const struct conn *c)
+bool conn_has_connack(const struct conn *c)
 {
 	return c->state == CONN_ACCEPTED &&
-	       (c->receipts == NULL || c->receipts->type != PACKET_CONNACK);
+	       (c->pending_acks == NULL || c->pending_acks->type != PACKET_CONNACK);
 }
 
 /* [MQTT5-3.1.2-24, -29] */
@@ -215,7 +215,7 @@ void conn_fail_to(struct conn *c, enum reason reason, const char *cause,
 
 	if (c->state == CONN_CLOSING)
 		return;
-	if (conn_is_welcomed(c) && c->version == MQTT_5_0) {
+	if (conn_has_connack(c) && c->version == MQTT_5_0) {
 		disconnect_encode(conn_out(c), reason, text, server_reference);
 		count(&c->worker->counters.packets_sent);
 	}
@@ -256,12 +256,12 @@ static void conn_free(struct conn *c)
 	struct worker *w = c->worker;
 
 	conn_unlink(c);
-	farewell_forget(c);
+	deferred_close_forget(c);
 	if (c->address_counted)
 		quota_address_give(w, c->stream);
 	conn_memory_end(c);
 	buf_fini_secret(&c->in); /* of a CONNECT that never was whole */
-	parked_free(c);
+	deferred_publish_free(c);
 	worker_give_buf(w, &c->out);
 	alias_table_fini(&c->aliases);
 	alias_table_fini(&c->aliases_out);
@@ -280,7 +280,7 @@ static void on_closed(void *arg, enum stream_end end)
 			log_disconnected(c, REASON_UNSPECIFIED, end_cause(end));
 		else if (end != STREAM_END_TLS) /* the handshake's own line said more */
 			log_dropped(c, REASON_UNSPECIFIED, end_cause(end));
-		conn_let_go(c);
+		conn_release(c);
 	}
 	conn_free(c);
 }
@@ -311,7 +311,7 @@ static enum reason on_pingreq(struct conn *c, const struct frame *f)
 
 	if (why != REASON_OK)
 		return why;
-	receipt_ping(c); /* [MQTT-3.12.4-1] */
+	pending_ack_ping(c); /* [MQTT-3.12.4-1] */
 	return REASON_OK;
 }
 
@@ -380,12 +380,12 @@ static void dispatch(struct conn *c, const struct frame *f)
 
 bool conn_handle(struct conn *c, const struct frame *f, uint64_t received_ms)
 {
-	c->puts_by = false;
+	c->defers = false;
 	c->worker->received_ms = received_ms;
 	dispatch(c, f);
-	if (c->puts_by || c->request != NULL) /* it comes again */
+	if (c->defers || c->request != NULL) /* it comes again */
 		uncount(&c->worker->counters.packets_received, 1);
-	return !c->puts_by;
+	return !c->defers;
 }
 
 static void handle_or_park(struct conn *c, const struct frame *f, const uint8_t *packet,
@@ -397,8 +397,8 @@ static void handle_or_park(struct conn *c, const struct frame *f, const uint8_t 
 	stream_note_packet(c->stream);
 	if (c->limit.drain != NULL && !input_limit_admits(c, f))
 		return;
-	if (parked_is_behind(c, f) || !conn_handle(c, f, now_ms))
-		parked_add(c, f, slice_of(packet, (size_t)(end - packet)));
+	if (deferred_is_waiting(c, f) || !conn_handle(c, f, now_ms))
+		deferred_publish_add(c, f, slice_of(packet, (size_t)(end - packet)));
 	if (conn_waits(c))
 		input_limit_apply(c);
 }
@@ -534,8 +534,8 @@ void conn_continue(struct conn *c)
 		return;
 	if (c->state == CONN_NEW && c->in.len > 0)
 		handle_first(c);
-	exchange_continue(c);
-	parked_continue(c);
+	auth_exchange_continue(c);
+	deferred_publish_continue(c);
 	if (conn_waits(c))
 		input_limit_apply(c);
 	if (c->state == CONN_ACCEPTED && c->in.len > 0) {
@@ -636,7 +636,7 @@ static void on_timer(struct timer *timer, void *executor_arg)
 	struct worker *w = executor_arg;
 	uint64_t allowed_ms = (uint64_t)c->keep_alive_s * 1500;
 
-	if (farewell_is_late(c))
+	if (deferred_close_is_late(c))
 		return;
 	if (c->state == CONN_NEW) {
 		conn_end(c, REASON_MAXIMUM_CONNECT_TIME,
@@ -741,7 +741,7 @@ void conn_accept(struct worker *w, struct stream *stream)
 	c->address_counted = !l->is_unix;
 	c->worker = w;
 	c->stream = stream;
-	c->receipts_tail = &c->receipts;
+	c->pending_acks_tail = &c->pending_acks;
 	c->version = MQTT_3_1_1;
 	c->max_packet_bytes = UINT32_MAX;
 	c->timer.fire = on_timer;
@@ -799,7 +799,7 @@ void conn_leave(struct conn *c)
 	c->moving_to = NULL;
 	if (c->state != CONN_NEW)
 		return;
-	REQUIRE(!c->dirty && c->session == NULL && c->receipts == NULL);
+	REQUIRE(!c->dirty && c->session == NULL && c->pending_acks == NULL);
 	executor_timer_disarm(&w->executor, &c->timer);
 	admission_forget(c);
 	conn_leave_half_open(c);

@@ -16,8 +16,8 @@
 #include "proto/ack.h"
 #include "proto/connect.h"
 
-struct exchange;
-struct farewell;
+struct auth_exchange;
+struct deferred_close;
 struct request;
 struct worker;
 struct session;
@@ -77,17 +77,18 @@ struct conn {
 	struct conn *next_review;
 	struct worker
 	    *moving_to; /* its executor, where that is another: it leaves at the end of the turn */
-	struct buf *parked; /* parked.c; NULL: nothing */
-	struct buf in;      /* an incomplete packet; the CONNECT while it is being judged */
-	struct buf out;     /* written in this turn */
+	struct buf *deferred; /* deferred.c; NULL: nothing */
+	struct buf in;        /* an incomplete packet; the CONNECT while it is being judged */
+	struct buf out;       /* written in this turn */
 	struct half_open_place half_open; /* among those of its worker that have no CONNACK */
 	struct timer timer; /* CONNECT deadline, then keep alive, or the end of a rate's pause */
-	struct receipt *receipts, **receipts_tail;
+	struct pending_ack *pending_acks, **pending_acks_tail;
 	struct request *request;  /* a SUBSCRIBE or UNSUBSCRIBE under way (request.h) */
 	struct input_limit limit; /* of these, and of what else waits for the store */
 	struct login_wait *login;
-	struct exchange *exchange;      /* AUTH packets come and go */
-	struct farewell *farewell;      /* it closes when what it ended is gone on disk too */
+	struct auth_exchange *auth_exchange; /* AUTH packets come and go */
+	struct deferred_close
+	    *deferred_close;            /* it closes when what it ended is gone on disk too */
 	struct identity *identity;      /* until the session has it */
 	struct alias_table aliases;     /* those the client has set */
 	struct alias_table aliases_out; /* those it was given */
@@ -104,7 +105,7 @@ struct conn {
 	const char *refused_why;
 	enum refusal refusal;      /* not REFUSED_NOT: it is to be closed */
 	uint32_t max_packet_bytes; /* the client's; UINT32_MAX: none */
-	unsigned holding;          /* receipts that deliveries wait for */
+	unsigned holding;          /* acknowledgements that deliveries wait for */
 	uint16_t keep_alive_s;
 	uint16_t receive_maximum; /* the client's */
 	uint16_t inbound_unacked; /* QoS 1 and 2 received and not yet acknowledged */
@@ -124,7 +125,7 @@ struct conn {
 	bool bridge; /* another broker: no-local and retain as published for all it subscribes */
 	bool clean_disconnect; /* DISCONNECT 0x00 came: no will */
 	bool said_disconnect;
-	bool puts_by; /* there was no space for the PUBLISH that was being handled */
+	bool defers; /* there was no space for the PUBLISH that was being handled */
 };
 
 /* A new connection of a listener of this worker. Takes the stream (detached). */
@@ -149,11 +150,11 @@ size_t conn_backlog(struct conn *c);
 void conn_write_now(struct conn *c);
 
 /* Has it got its CONNACK? */
-bool conn_is_welcomed(const struct conn *c);
+bool conn_has_connack(const struct conn *c);
 /* Does something of it wait for the store? */
 static inline bool conn_waits(const struct conn *c)
 {
-	return c->receipts != NULL || c->parked != NULL || c->limit.journal_full ||
+	return c->pending_acks != NULL || c->deferred != NULL || c->limit.journal_full ||
 	       c->limit.drain != NULL;
 }
 

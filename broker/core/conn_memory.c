@@ -55,12 +55,12 @@ void conn_memory_end(struct conn *c)
 
 void conn_memory_count(struct conn *c)
 {
-	size_t waiting = c->parked == NULL ? 0 : c->parked->cap;
+	size_t waiting = c->deferred == NULL ? 0 : c->deferred->cap;
 
 	c->output_counted = c->out.len + stream_backlog(c->stream);
 	charge_set(c->worker, &c->charge,
 	           c->in.cap + waiting + c->output_counted + c->aliases.bytes +
-	               c->aliases_out.bytes + exchange_memory(c) + request_memory(c));
+	               c->aliases_out.bytes + auth_exchange_memory(c) + request_memory(c));
 }
 
 /* Acknowledgements give memory back. (A CONNECT is short, unless it has a large will.) */

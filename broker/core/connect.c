@@ -428,7 +428,7 @@ static void send_connack(struct conn *c, const struct connect *packet, bool pres
 	    .auth_data = auth_data,
 	};
 	struct buf bytes = {0};
-	struct receipt *receipt;
+	struct pending_ack *pending_ack;
 
 	connack_encode(&bytes, &ack);
 	if (bytes.len > c->max_packet_bytes) { /* [MQTT5-3.1.2-24] */
@@ -438,8 +438,8 @@ static void send_connack(struct conn *c, const struct connect *packet, bool pres
 		         "CONNACK is larger than the client's Maximum Packet Size");
 		return;
 	}
-	receipt = receipt_packet(c, PACKET_CONNACK, &bytes);
-	session_commit(s, &receipt);
+	pending_ack = pending_ack_packet(c, PACKET_CONNACK, &bytes);
+	session_commit(s, &pending_ack);
 }
 
 static void log_connected(struct conn *c, const struct connect *packet, bool present)
@@ -793,8 +793,8 @@ bool connect_refuse_waiting(struct conn *c, enum reason reason, const char *caus
 {
 	if (c->state == CONN_ACCEPTED)
 		refuse_accepted(c, reason, cause, server_reference);
-	else if (c->exchange != NULL)
-		exchange_refuse(c, reason, cause);
+	else if (c->auth_exchange != NULL)
+		auth_exchange_refuse(c, reason, cause);
 	else
 		return c->in.len > 0 && refuse_kept(c, reason, cause, server_reference);
 	return true;
@@ -850,7 +850,7 @@ enum reason on_connect(struct conn *c, const struct frame *f)
 		return REASON_OK;
 	}
 	if (properties_have(&packet.properties, PROPERTY_AUTH_METHOD))
-		return exchange_begin(c, f, &packet);
+		return auth_exchange_begin(c, f, &packet);
 	c->arrival = ++c->worker->next_arrival;
 	c->policy_generation = c->worker->policy->generation;
 	connect_fill_login(c, &packet, &name, &login);

@@ -14,13 +14,13 @@
 #include "core/server.h"
 #include "proto/control.h"
 
-enum exchange_step {
-	EXCHANGE_FIRST, /* waits for client-first */
-	EXCHANGE_FINAL, /* waits for client-final */
-	EXCHANGE_TOLD_LATER,
+enum auth_exchange_step {
+	AUTH_EXCHANGE_FIRST, /* waits for client-first */
+	AUTH_EXCHANGE_FINAL, /* waits for client-final */
+	AUTH_EXCHANGE_ANSWERED_LATER,
 };
 
-struct exchange {
+struct auth_exchange {
 	struct conn *conn;
 	struct timer timer; /* the deadline, then the delay */
 	struct buf connect; /* the CONNECT that waits; empty: the client authenticates anew */
@@ -29,18 +29,18 @@ struct exchange {
 	struct identity *identity; /* who it will be; NULL: nobody */
 	const char *why;           /* it is nobody, or what a wrong proof means; for the log */
 	uint64_t generation;       /* of the policy by which this was judged */
-	enum exchange_step step;
+	enum auth_exchange_step step;
 	bool right;
 };
 
-static bool is_first_login(const struct exchange *e)
+static bool is_first_login(const struct auth_exchange *e)
 {
 	return e->connect.len > 0;
 }
 
 /* --- the end --- */
 
-static void exchange_free(struct exchange *e)
+static void auth_exchange_free(struct auth_exchange *e)
 {
 	executor_timer_disarm(&e->conn->worker->executor, &e->timer);
 	crypto_wipe(e->connect.data, e->connect.len);
@@ -51,16 +51,16 @@ static void exchange_free(struct exchange *e)
 	free(e);
 }
 
-void exchange_cancel(struct conn *c)
+void auth_exchange_cancel(struct conn *c)
 {
-	if (c->exchange != NULL)
-		exchange_free(c->exchange);
-	c->exchange = NULL;
+	if (c->auth_exchange != NULL)
+		auth_exchange_free(c->auth_exchange);
+	c->auth_exchange = NULL;
 }
 
-size_t exchange_memory(const struct conn *c)
+size_t auth_exchange_memory(const struct conn *c)
 {
-	const struct exchange *e = c->exchange;
+	const struct auth_exchange *e = c->auth_exchange;
 
 	if (e == NULL)
 		return 0;
@@ -69,7 +69,7 @@ size_t exchange_memory(const struct conn *c)
 }
 
 /* The CONNECT again; its user is the one that the exchange is about. */
-static void decode_kept(const struct exchange *e, struct connect *packet)
+static void decode_kept(const struct auth_exchange *e, struct connect *packet)
 {
 	struct slice in = buf_slice(&e->connect);
 	struct frame f;
@@ -83,7 +83,7 @@ static void decode_kept(const struct exchange *e, struct connect *packet)
 
 /* `cause` is for the log; `text`, if any, may be told to a peer that nobody knows. One that is
  * known may be told all: it is about itself. e is gone afterwards. */
-static void fail(struct exchange *e, enum reason reason, const char *cause, const char *text)
+static void fail(struct auth_exchange *e, enum reason reason, const char *cause, const char *text)
 {
 	struct conn *c = e->conn;
 	struct connect packet;
@@ -92,33 +92,33 @@ static void fail(struct exchange *e, enum reason reason, const char *cause, cons
 		conn_fail(c, reason, cause); /* [MQTT5-4.12.1-2] */
 		return;
 	}
-	c->exchange = NULL;
+	c->auth_exchange = NULL;
 	decode_kept(e, &packet);
 	if (properties_have(&packet.properties, PROPERTY_REQUEST_PROBLEM) &&
 	    packet.properties.request_problem == 0)
 		text = NULL;
 	connect_refuse_packet(c, &packet, reason, cause, slice_of_str(text));
-	exchange_free(e); /* [MQTT5-4.12.0-4] */
+	auth_exchange_free(e); /* [MQTT5-4.12.0-4] */
 }
 
 /* The login itself failed: alike for everybody. */
-static void fail_login(struct exchange *e, const char *cause, const char *text)
+static void fail_login(struct auth_exchange *e, const char *cause, const char *text)
 {
 	fail(e, is_first_login(e) ? REASON_BAD_USER_NAME_OR_PASSWORD : REASON_NOT_AUTHORIZED, cause,
 	     text);
 }
 
-void exchange_refuse(struct conn *c, enum reason reason, const char *cause)
+void auth_exchange_refuse(struct conn *c, enum reason reason, const char *cause)
 {
-	fail(c->exchange, reason, cause, NULL);
+	fail(c->auth_exchange, reason, cause, NULL);
 }
 
-static void succeed(struct exchange *e)
+static void succeed(struct auth_exchange *e)
 {
 	struct conn *c = e->conn;
 	struct connect packet;
 
-	c->exchange = NULL;
+	c->auth_exchange = NULL;
 	if (is_first_login(e)) {
 		decode_kept(e, &packet);
 		c->identity = identity_ref(e->identity);
@@ -128,11 +128,11 @@ static void succeed(struct exchange *e)
 		auth_encode(conn_out(c), REASON_SUCCESS, SCRAM_METHOD, buf_slice(&e->answer));
 		count(&c->worker->counters.packets_sent);
 	}
-	exchange_free(e);
+	auth_exchange_free(e);
 }
 
 /* The CONNECT that waits; of one who is connected, what the login is judged by. */
-static void take_packet(const struct exchange *e, struct connect *packet)
+static void take_packet(const struct auth_exchange *e, struct connect *packet)
 {
 	if (is_first_login(e))
 		decode_kept(e, packet);
@@ -141,7 +141,7 @@ static void take_packet(const struct exchange *e, struct connect *packet)
 		                           .client_id = session_client_id(e->conn->session)};
 }
 
-static bool is_still_valid(struct exchange *e, const char **why)
+static bool is_still_valid(struct auth_exchange *e, const char **why)
 {
 	struct connect packet;
 
@@ -150,7 +150,7 @@ static bool is_still_valid(struct exchange *e, const char **why)
 }
 
 /* An address that guessed wrong waits before it is told, as one does for its next hash. */
-static void tell(struct exchange *e)
+static void tell(struct auth_exchange *e)
 {
 	struct conn *c = e->conn;
 	struct authenticator *a = c->worker->server->authenticator;
@@ -178,11 +178,11 @@ static void tell(struct exchange *e)
 
 static void on_timer(struct timer *timer, void *executor_arg)
 {
-	struct exchange *e = container_of(timer, struct exchange, timer);
+	struct auth_exchange *e = container_of(timer, struct auth_exchange, timer);
 	struct conn *c = e->conn;
 
 	(void)executor_arg;
-	if (e->step == EXCHANGE_TOLD_LATER) {
+	if (e->step == AUTH_EXCHANGE_ANSWERED_LATER) {
 		tell(e);
 		conn_continue(c);
 	} else if (is_first_login(e)) {
@@ -196,7 +196,7 @@ static void on_timer(struct timer *timer, void *executor_arg)
 
 /* --- the steps --- */
 
-static void send_auth(struct exchange *e, struct slice data)
+static void send_auth(struct auth_exchange *e, struct slice data)
 {
 	struct conn *c = e->conn;
 	struct buf packet = {0};
@@ -213,7 +213,7 @@ static void send_auth(struct exchange *e, struct slice data)
 }
 
 /* Who the peer says it is, judged as for a password. */
-static enum login_verdict decide(struct exchange *e)
+static enum login_verdict decide(struct auth_exchange *e)
 {
 	struct conn *c = e->conn;
 	struct buf name = {0};
@@ -234,7 +234,7 @@ static enum login_verdict decide(struct exchange *e)
 }
 
 /* Is it the user whom CONNECT named, or who is connected? */
-static bool names_the_same(struct exchange *e)
+static bool names_the_same(struct auth_exchange *e)
 {
 	struct slice user = buf_slice(&e->scram.user);
 	struct connect packet;
@@ -245,7 +245,7 @@ static bool names_the_same(struct exchange *e)
 	return slice_equal(user, packet.user_name);
 }
 
-static void refuse_verdict(struct exchange *e, enum login_verdict verdict)
+static void refuse_verdict(struct auth_exchange *e, enum login_verdict verdict)
 {
 	struct conn *c = e->conn;
 	struct connect packet;
@@ -254,25 +254,25 @@ static void refuse_verdict(struct exchange *e, enum login_verdict verdict)
 		fail_login(e, e->why, NULL);
 		return;
 	}
-	c->exchange = NULL;
+	c->auth_exchange = NULL;
 	decode_kept(e, &packet);
 	connect_refuse_login(c, &packet, verdict, e->why);
-	exchange_free(e);
+	auth_exchange_free(e);
 }
 
-static void challenge(struct exchange *e, const struct scram_verifier *verifier)
+static void challenge(struct auth_exchange *e, const struct scram_verifier *verifier)
 {
 	char nonce[SCRAM_NONCE];
 	struct buf message = {0};
 
 	scram_nonce(nonce);
 	scram_server_first(&e->scram, verifier, slice_of(nonce, sizeof(nonce)), &message);
-	e->step = EXCHANGE_FINAL;
+	e->step = AUTH_EXCHANGE_FINAL;
 	send_auth(e, buf_slice(&message));
 	buf_fini(&message);
 }
 
-static void on_first(struct exchange *e, struct slice message)
+static void on_first(struct auth_exchange *e, struct slice message)
 {
 	struct conn *c = e->conn;
 	const char *wrong = scram_client_first(&e->scram, message);
@@ -302,7 +302,7 @@ static void on_first(struct exchange *e, struct slice message)
 	crypto_wipe(&verifier, sizeof(verifier));
 }
 
-static void on_final(struct exchange *e, struct slice message)
+static void on_final(struct auth_exchange *e, struct slice message)
 {
 	const char *wrong = scram_client_final(&e->scram, message, &e->right, &e->answer);
 
@@ -311,30 +311,30 @@ static void on_final(struct exchange *e, struct slice message)
 		return;
 	}
 	executor_timer_disarm(&e->conn->worker->executor, &e->timer);
-	e->step = EXCHANGE_TOLD_LATER;
+	e->step = AUTH_EXCHANGE_ANSWERED_LATER;
 	tell(e);
 }
 
 /* An AUTH packet of the client, of whatever time. REASON_OK: it was dealt with. */
 static enum reason on_auth_packet(struct conn *c, const struct auth *auth)
 {
-	struct exchange *e = c->exchange;
+	struct auth_exchange *e = c->auth_exchange;
 	enum reason why = conn_judge_properties(c, &auth->properties);
 
 	if (why != REASON_OK)
 		return why;
-	if (e->step == EXCHANGE_FIRST)
+	if (e->step == AUTH_EXCHANGE_FIRST)
 		on_first(e, auth->properties.auth_data);
-	else if (e->step == EXCHANGE_FINAL)
+	else if (e->step == AUTH_EXCHANGE_FINAL)
 		on_final(e, auth->properties.auth_data);
 	else
 		return REASON_PROTOCOL_ERROR;
 	return REASON_OK;
 }
 
-static struct exchange *exchange_new(struct conn *c)
+static struct auth_exchange *auth_exchange_new(struct conn *c)
 {
-	struct exchange *e = xnew(e);
+	struct auth_exchange *e = xnew(e);
 	struct worker *w = c->worker;
 
 	e->conn = c;
@@ -355,12 +355,12 @@ static void drop_packet(struct conn *c, size_t size_bytes)
 		buf_fini(&c->in);
 }
 
-enum reason exchange_begin(struct conn *c, const struct frame *f, const struct connect *packet)
+enum reason auth_exchange_begin(struct conn *c, const struct frame *f, const struct connect *packet)
 {
 	const struct properties *p = &packet->properties;
 	struct worker *w = c->worker;
 	struct connect kept;
-	struct exchange *e;
+	struct auth_exchange *e;
 
 	if (!slice_equal(p->auth_method, SCRAM_METHOD) || !users_have_scram(w->policy->users))
 		return REASON_BAD_AUTHENTICATION_METHOD; /* [MQTT5-4.12.0-1] */
@@ -369,8 +369,8 @@ enum reason exchange_begin(struct conn *c, const struct frame *f, const struct c
 	c->arrival = ++w->next_arrival;
 	c->state = CONN_AUTHENTICATING;
 	executor_timer_disarm(&w->executor, &c->timer);
-	e = exchange_new(c);
-	c->exchange = e;
+	e = auth_exchange_new(c);
+	c->auth_exchange = e;
 	buf_put(&e->connect, c->in.data, f->size_bytes);
 	drop_packet(c, f->size_bytes);
 	decode_kept(e, &kept);
@@ -397,7 +397,7 @@ static void on_early_packet(struct conn *c, const struct frame *f)
 
 	count(&c->worker->counters.packets_received);
 	if (f->padded) { /* [MQTT5-1.5.5-1] */
-		fail(c->exchange, REASON_MALFORMED, "the Remaining Length is not valid", NULL);
+		fail(c->auth_exchange, REASON_MALFORMED, "the Remaining Length is not valid", NULL);
 		return;
 	}
 	if (f->type == PACKET_DISCONNECT) {
@@ -413,15 +413,15 @@ static void on_early_packet(struct conn *c, const struct frame *f)
 	else if (why == REASON_OK)
 		why = on_auth_packet(c, &auth);
 	if (why != REASON_OK)
-		fail(c->exchange, why, packet_type_name(f->type), NULL);
+		fail(c->auth_exchange, why, packet_type_name(f->type), NULL);
 }
 
-void exchange_continue(struct conn *c)
+void auth_exchange_continue(struct conn *c)
 {
 	struct frame f;
 	size_t needed;
 
-	while (c->exchange != NULL && c->state == CONN_AUTHENTICATING && c->in.len > 0) {
+	while (c->auth_exchange != NULL && c->state == CONN_AUTHENTICATING && c->in.len > 0) {
 		struct slice in = buf_slice(&c->in);
 
 		switch (
@@ -434,11 +434,11 @@ void exchange_continue(struct conn *c)
 		case FRAME_INCOMPLETE:
 			return;
 		case FRAME_MALFORMED:
-			fail(c->exchange, REASON_MALFORMED, "the Remaining Length is not valid",
-			     NULL);
+			fail(c->auth_exchange, REASON_MALFORMED,
+			     "the Remaining Length is not valid", NULL);
 			return;
 		case FRAME_TOO_LARGE:
-			fail(c->exchange, REASON_PACKET_TOO_LARGE,
+			fail(c->auth_exchange, REASON_PACKET_TOO_LARGE,
 			     "AUTH is larger than limits.max_connect_size", NULL);
 			return;
 		}
@@ -453,7 +453,7 @@ enum reason on_auth(struct conn *c, const struct frame *f)
 	enum reason why;
 
 	/* 3.1.1 has no such packet; without a method nobody may send one. [MQTT5-4.12.0-7] */
-	if (!c->enhanced || !conn_is_welcomed(c))
+	if (!c->enhanced || !conn_has_connack(c))
 		return REASON_PROTOCOL_ERROR;
 	why = auth_decode(f, &auth);
 	if (why != REASON_OK)
@@ -461,9 +461,9 @@ enum reason on_auth(struct conn *c, const struct frame *f)
 	if (!slice_equal(auth.properties.auth_method, SCRAM_METHOD)) /* [MQTT5-4.12.1-1] */
 		return REASON_PROTOCOL_ERROR;
 	if (auth.reason !=
-	    (c->exchange == NULL ? REASON_REAUTHENTICATE : REASON_CONTINUE_AUTHENTICATION))
+	    (c->auth_exchange == NULL ? REASON_REAUTHENTICATE : REASON_CONTINUE_AUTHENTICATION))
 		return REASON_PROTOCOL_ERROR;
-	if (c->exchange == NULL)
-		c->exchange = exchange_new(c);
+	if (c->auth_exchange == NULL)
+		c->auth_exchange = auth_exchange_new(c);
 	return on_auth_packet(c, &auth);
 }

@@ -7,19 +7,20 @@
 #include "core/conn.h"
 
 /* One exchange; exists only while it is under way. */
-struct exchange;
+struct auth_exchange;
 
 /* A CONNECT with an Authentication Method, at the head of c->in: it is taken from there. A reason
  * other than REASON_OK: nothing was begun, the CONNECT is to be refused with it. */
-enum reason exchange_begin(struct conn *c, const struct frame *f, const struct connect *packet);
+enum reason auth_exchange_begin(struct conn *c, const struct frame *f,
+                                const struct connect *packet);
 /* Handle what has arrived in c->in before CONNACK. */
-void exchange_continue(struct conn *c);
+void auth_exchange_continue(struct conn *c);
 /* Its first login ends with a CONNACK with this reason. `cause` is for the log. */
-void exchange_refuse(struct conn *c, enum reason reason, const char *cause);
+void auth_exchange_refuse(struct conn *c, enum reason reason, const char *cause);
 /* What it takes of memory; 0: there is none. */
-size_t exchange_memory(const struct conn *c);
+size_t auth_exchange_memory(const struct conn *c);
 /* The connection ends. */
-void exchange_cancel(struct conn *c);
+void auth_exchange_cancel(struct conn *c);
 
 /* AUTH after CONNACK: the client authenticates anew, while everything else goes on. */
 enum reason on_auth(struct conn *c, const struct frame *f);

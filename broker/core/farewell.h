@@ -7,10 +7,10 @@
 #include "core/conn.h"
 
 /* The connection has let go of everything: does its end wait? Then it is closed later. */
-bool farewell_begin(struct conn *c, uint64_t flush_ms);
+bool deferred_close_begin(struct conn *c, uint64_t flush_ms);
 /* It took too long: closed, without a last word. False: nothing waits here. */
-bool farewell_is_late(struct conn *c);
+bool deferred_close_is_late(struct conn *c);
 /* The connection is being freed. */
-void farewell_forget(struct conn *c);
+void deferred_close_forget(struct conn *c);
 
 #endif

@@ -191,7 +191,7 @@ static bool is_drained(const struct session *s)
 
 static bool may_drain(const struct conn *c)
 {
-	return journal_lacks_space(c->worker->server->journal) && conn_is_welcomed(c) &&
+	return journal_lacks_space(c->worker->server->journal) && conn_has_connack(c) &&
 	       c->session->wire_count > 0;
 }
 

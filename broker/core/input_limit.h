@@ -21,7 +21,7 @@ struct input_limit {
 	uint32_t publishes; /* PUBACK, PUBREC, PUBCOMP that wait */
 	uint32_t others;    /* all other answers that wait, but PINGRESP */
 	uint32_t pings;     /* PINGRESPs that wait for CONNACK */
-	uint32_t deferred;  /* QoS 1 and 2 PUBLISH packets that wait for space (parked.h) */
+	uint32_t deferred;  /* QoS 1 and 2 PUBLISH packets that wait for space (deferred.h) */
 	bool journal_full;  /* something of it waits in a journal that is above its mark */
 	struct drain *drain;
 };

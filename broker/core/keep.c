@@ -306,21 +306,21 @@ void record_batch_commit_for(struct worker *w, journal_done_fn *done, void *cont
 
 static void on_committed(struct journal_group *group, int status, void *executor_arg)
 {
-	struct receipt *receipt = journal_group_context(group);
+	struct pending_ack *pending_ack = journal_group_context(group);
 
 	(void)executor_arg;
 	if (status == 0)
-		receipt_done(&receipt, REASON_SUCCESS, SLICE_EMPTY);
+		pending_ack_done(&pending_ack, REASON_SUCCESS, SLICE_EMPTY);
 	else
-		receipt_failed(&receipt);
+		pending_ack_failed(&pending_ack);
 }
 
-void record_batch_commit(struct worker *w, struct receipt **receipt)
+void record_batch_commit(struct worker *w, struct pending_ack **pending_ack)
 {
-	struct conn *c = (*receipt)->conn;
+	struct conn *c = (*pending_ack)->conn;
 
-	record_batch_commit_for(w, on_committed, *receipt);
-	*receipt = NULL;
+	record_batch_commit_for(w, on_committed, *pending_ack);
+	*pending_ack = NULL;
 	if (c != NULL)
 		input_limit_note_journal(c);
 }

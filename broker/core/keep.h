@@ -50,8 +50,8 @@ void record_batch_inflight(struct journal_group *group, const struct session *s,
 void record_batch_append(struct worker *w, struct journal_group **group,
                          enum journal_urgency urgency, uint64_t *first_position);
 /* The records gathered so far are promised by this packet: it leaves when they are durable. Takes
- * over the receipt. */
-void record_batch_commit(struct worker *w, struct receipt **receipt);
+ * over the acknowledgement. */
+void record_batch_commit(struct worker *w, struct pending_ack **pending_ack);
 /* Somebody else waits for the records gathered so far. */
 void record_batch_commit_for(struct worker *w, journal_done_fn *done, void *context);
 /* The turn ends. */

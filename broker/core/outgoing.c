@@ -590,14 +590,14 @@ bool session_deliver(struct session *s, struct msg *msg, const struct delivery *
 void send_release(struct session *s, uint16_t packet_id, enum reason reason, bool kept)
 {
 	struct buf bytes = {0};
-	struct receipt *receipt;
+	struct pending_ack *pending_ack;
 
 	ack_encode(&bytes, s->conn->version, PACKET_PUBREL, packet_id, reason, SLICE_EMPTY);
-	receipt = receipt_packet(s->conn, PACKET_PUBREL, &bytes);
+	pending_ack = pending_ack_packet(s->conn, PACKET_PUBREL, &bytes);
 	if (kept)
-		record_batch_commit(s->worker, &receipt);
+		record_batch_commit(s->worker, &pending_ack);
 	else
-		receipt_done(&receipt, REASON_SUCCESS, SLICE_EMPTY);
+		pending_ack_done(&pending_ack, REASON_SUCCESS, SLICE_EMPTY);
 }
 
 static void send_waiting(struct session *s, struct outgoing *o)

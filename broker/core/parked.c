@@ -11,15 +11,15 @@
 #define BEHIND_MAX ((size_t)16 << 10) /* behind the first packet */
 
 /* As it lies there. */
-struct parked {
+struct deferred {
 	uint64_t received_ms;
 	struct frame frame;
 };
 
-static struct parked take(struct slice *in)
+static struct deferred take(struct slice *in)
 {
 	struct reader r = reader_of(*in);
-	struct parked p = {.received_ms = read_u64(&r)};
+	struct deferred p = {.received_ms = read_u64(&r)};
 	size_t needed;
 	enum frame_result result;
 
@@ -31,7 +31,7 @@ static struct parked take(struct slice *in)
 
 static size_t bytes_behind(const struct conn *c)
 {
-	struct slice in = buf_slice(c->parked);
+	struct slice in = buf_slice(c->deferred);
 
 	if (in.len > 0)
 		(void)take(&in);
@@ -40,17 +40,17 @@ static size_t bytes_behind(const struct conn *c)
 
 bool parked_is_many(const struct conn *c)
 {
-	return c->parked != NULL && bytes_behind(c) > BEHIND_MAX;
+	return c->deferred != NULL && bytes_behind(c) > BEHIND_MAX;
 }
 
-void parked_add(struct conn *c, const struct frame *f, struct slice packet)
+void deferred_publish_add(struct conn *c, const struct frame *f, struct slice packet)
 {
 	if (c->state == CONN_CLOSING)
 		return;
-	if (c->parked == NULL)
-		c->parked = xnew(c->parked);
-	buf_put_u64(c->parked, c->worker->executor.now_ms);
-	buf_put_slice(c->parked, packet);
+	if (c->deferred == NULL)
+		c->deferred = xnew(c->deferred);
+	buf_put_u64(c->deferred, c->worker->executor.now_ms);
+	buf_put_slice(c->deferred, packet);
 	c->limit.deferred += publish_frame_qos(f) > 0;
 }
 
@@ -63,10 +63,10 @@ static bool may_go_on(const struct conn *c)
 /* How many bytes of them were handled. */
 static size_t handle(struct conn *c)
 {
-	struct slice in = buf_slice(c->parked), left = in;
+	struct slice in = buf_slice(c->deferred), left = in;
 
 	while (left.len > 0 && may_go_on(c)) {
-		struct parked p = take(&in);
+		struct deferred p = take(&in);
 
 		if (!conn_handle(c, &p.frame, p.received_ms))
 			break;
@@ -74,23 +74,23 @@ static size_t handle(struct conn *c)
 			c->limit.deferred -= publish_frame_qos(&p.frame) > 0;
 		left = in;
 	}
-	return c->parked->len - left.len;
+	return c->deferred->len - left.len;
 }
 
-void parked_continue(struct conn *c)
+void deferred_publish_continue(struct conn *c)
 {
-	if (c->parked == NULL || !may_go_on(c) || !admission_holds(c))
+	if (c->deferred == NULL || !may_go_on(c) || !admission_holds(c))
 		return;
-	buf_consume(c->parked, handle(c));
-	if (c->parked->len == 0)
-		parked_free(c);
+	buf_consume(c->deferred, handle(c));
+	if (c->deferred->len == 0)
+		deferred_publish_free(c);
 }
 
-void parked_free(struct conn *c)
+void deferred_publish_free(struct conn *c)
 {
-	if (c->parked == NULL)
+	if (c->deferred == NULL)
 		return;
-	buf_fini(c->parked);
-	free(c->parked);
-	c->parked = NULL;
+	buf_fini(c->deferred);
+	free(c->deferred);
+	c->deferred = NULL;
 }

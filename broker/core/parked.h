@@ -7,17 +7,17 @@
 #include "core/conn.h"
 
 /* Has this packet to wait for others? */
-static inline bool parked_is_behind(const struct conn *c, const struct frame *f)
+static inline bool deferred_is_waiting(const struct conn *c, const struct frame *f)
 {
-	return c->parked != NULL && f->type == PACKET_PUBLISH;
+	return c->deferred != NULL && f->type == PACKET_PUBLISH;
 }
 /* Put a whole packet by (copied). */
-void parked_add(struct conn *c, const struct frame *f, struct slice packet);
+void deferred_publish_add(struct conn *c, const struct frame *f, struct slice packet);
 /* Are these too many bytes to add to? */
 bool parked_is_many(const struct conn *c);
 /* Handle them, as far as there is space. The caller applies the input limit behind it. */
-void parked_continue(struct conn *c);
+void deferred_publish_continue(struct conn *c);
 /* They are dropped with the connection: nobody was told that they are kept. */
-void parked_free(struct conn *c);
+void deferred_publish_free(struct conn *c);
 
 #endif

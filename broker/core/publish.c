@@ -35,8 +35,8 @@ static void acknowledge(struct conn *c, const struct publish *pub, enum reason r
 	if (pub->qos == 0)
 		return;
 	text = conn_reason_string(c, text, REASON_STRING_REST);
-	receipt_send(c, pub->qos == 1 ? PACKET_PUBACK : PACKET_PUBREC, pub->packet_id, reason,
-	             text);
+	pending_ack_send(c, pub->qos == 1 ? PACKET_PUBACK : PACKET_PUBREC, pub->packet_id, reason,
+	                 text);
 }
 
 /* Not permitted: 5.0 hears why, 3.1.1 gets its acknowledgement all the same; the connection stays.
@@ -132,9 +132,9 @@ void inbound_stored(struct session *s, uint16_t packet_id, bool kept)
 		return;
 	in->pending = false;
 	if (in->again != NULL && kept)
-		receipt_done(&in->again, REASON_SUCCESS, SLICE_EMPTY);
+		pending_ack_done(&in->again, REASON_SUCCESS, SLICE_EMPTY);
 	else if (in->again != NULL)
-		receipt_failed(&in->again);
+		pending_ack_failed(&in->again);
 	if (!kept)
 		inbound_free(s, in);
 }
@@ -144,7 +144,7 @@ void inbound_refused(struct session *s, uint16_t packet_id, bool kept)
 	struct inbound *in = inbound_find(s, packet_id);
 
 	if (in != NULL && in->again != NULL && kept)
-		receipt_done(&in->again, REASON_QUOTA_EXCEEDED, SLICE_EMPTY);
+		pending_ack_done(&in->again, REASON_QUOTA_EXCEEDED, SLICE_EMPTY);
 	inbound_stored(s, packet_id, false);
 }
 
@@ -168,8 +168,8 @@ static bool answer_again(struct conn *c, const struct publish *pub)
 		acknowledge(c, pub, REASON_SUCCESS, SLICE_EMPTY);
 	else if (in->again == NULL || in->again->conn == NULL) {
 		if (in->again != NULL)
-			receipt_failed(&in->again);
-		in->again = receipt_ack(c, PACKET_PUBREC, pub->packet_id);
+			pending_ack_failed(&in->again);
+		in->again = pending_ack_ack(c, PACKET_PUBREC, pub->packet_id);
 	}
 	return true;
 }
@@ -181,17 +181,17 @@ static void complete_inbound(struct conn *c, struct inbound *in)
 	struct session *s = c->session;
 	bool waits = in->durability == DURABILITY_ACK && s->durable && journal_is_on(c->worker);
 	uint16_t packet_id = in->packet_id;
-	struct receipt *receipt;
+	struct pending_ack *pending_ack;
 
 	if (in->durability != DURABILITY_NONE)
 		record_inbound_done(s, packet_id, waits);
 	inbound_free(s, in);
 	if (!waits) {
-		receipt_send(c, PACKET_PUBCOMP, packet_id, REASON_SUCCESS, SLICE_EMPTY);
+		pending_ack_send(c, PACKET_PUBCOMP, packet_id, REASON_SUCCESS, SLICE_EMPTY);
 		return;
 	}
-	receipt = receipt_ack(c, PACKET_PUBCOMP, packet_id);
-	record_batch_commit(c->worker, &receipt);
+	pending_ack = pending_ack_ack(c, PACKET_PUBCOMP, packet_id);
+	record_batch_commit(c->worker, &pending_ack);
 }
 
 /* [MQTT5-3.7.2-2, -3] [MQTT5-4.3.3-11, -12, -13] */
@@ -209,9 +209,10 @@ enum reason on_pubrel(struct conn *c, const struct frame *f)
 	if (in == NULL && input_limit_is_reached(c)) /* only what ends a flow is answered */
 		return REASON_OK;
 	if (in == NULL) {
-		receipt_send(c, PACKET_PUBCOMP, ack.packet_id,
-		             c->version == MQTT_5_0 ? REASON_PACKET_ID_NOT_FOUND : REASON_SUCCESS,
-		             SLICE_EMPTY);
+		pending_ack_send(c, PACKET_PUBCOMP, ack.packet_id,
+		                 c->version == MQTT_5_0 ? REASON_PACKET_ID_NOT_FOUND
+		                                        : REASON_SUCCESS,
+		                 SLICE_EMPTY);
 		return REASON_OK;
 	}
 	complete_inbound(c, in);
@@ -262,7 +263,7 @@ static void put_by(struct conn *c, const struct publish *pub)
 		c->inbound_unacked--;
 	uncount(&c->worker->counters.messages_received, 1);
 	uncount(&c->worker->counters.payload_received, pub->payload.len);
-	c->puts_by = true;
+	c->defers = true;
 }
 
 static void route_accepted(struct conn *c, const struct publish *pub,

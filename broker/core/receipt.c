@@ -8,7 +8,7 @@
 #include "core/deliver.h"
 #include "proto/control.h"
 
-static void unref(struct receipt *r)
+static void unref(struct pending_ack *r)
 {
 	REQUIRE(r->refs > 0);
 	if (--r->refs > 0)
@@ -17,30 +17,30 @@ static void unref(struct receipt *r)
 	free(r);
 }
 
-static struct receipt *append(struct conn *c, enum packet_type type)
+static struct pending_ack *append(struct conn *c, enum packet_type type)
 {
-	struct receipt *r = xnew(r);
+	struct pending_ack *r = xnew(r);
 
 	r->refs = 2; /* the queue's and the caller's */
 	r->conn = c;
 	r->type = type;
-	*c->receipts_tail = r;
-	c->receipts_tail = &r->next;
+	*c->pending_acks_tail = r;
+	c->pending_acks_tail = &r->next;
 	input_limit_add(c, type);
 	return r;
 }
 
-struct receipt *receipt_ack(struct conn *c, enum packet_type type, uint16_t packet_id)
+struct pending_ack *pending_ack_ack(struct conn *c, enum packet_type type, uint16_t packet_id)
 {
-	struct receipt *r = append(c, type);
+	struct pending_ack *r = append(c, type);
 
 	r->packet_id = packet_id;
 	return r;
 }
 
-struct receipt *receipt_packet(struct conn *c, enum packet_type type, struct buf *bytes)
+struct pending_ack *pending_ack_packet(struct conn *c, enum packet_type type, struct buf *bytes)
 {
-	struct receipt *r = append(c, type);
+	struct pending_ack *r = append(c, type);
 
 	r->bytes = *bytes;
 	*bytes = (struct buf){0};
@@ -81,9 +81,9 @@ static void release_pings(struct conn *c)
 		write_ping(c);
 }
 
-void receipt_ping(struct conn *c)
+void pending_ack_ping(struct conn *c)
 {
-	if (conn_is_welcomed(c))
+	if (conn_has_connack(c))
 		write_ping(c);
 	else
 		c->limit.pings++;
@@ -96,12 +96,12 @@ static void release(struct conn *c)
 
 	if (!admission_holds(c))
 		return;
-	while (c->receipts != NULL && c->receipts->ready) {
-		struct receipt *r = c->receipts;
+	while (c->pending_acks != NULL && c->pending_acks->ready) {
+		struct pending_ack *r = c->pending_acks;
 
-		c->receipts = r->next;
-		if (c->receipts == NULL)
-			c->receipts_tail = &c->receipts;
+		c->pending_acks = r->next;
+		if (c->pending_acks == NULL)
+			c->pending_acks_tail = &c->pending_acks;
 		input_limit_remove(c, r->type);
 		if (r->bytes.len > 0)
 			buf_put_slice(conn_out(c), buf_slice(&r->bytes));
@@ -122,9 +122,9 @@ static void release(struct conn *c)
 		worker_review(c->worker, c);
 }
 
-void receipt_done(struct receipt **ref, enum reason reason, struct slice reason_string)
+void pending_ack_done(struct pending_ack **ref, enum reason reason, struct slice reason_string)
 {
-	struct receipt *r = *ref;
+	struct pending_ack *r = *ref;
 	struct conn *c = r->conn;
 
 	*ref = NULL;
@@ -139,23 +139,23 @@ void receipt_done(struct receipt **ref, enum reason reason, struct slice reason_
 	unref(r);
 }
 
-void receipt_send(struct conn *c, enum packet_type type, uint16_t packet_id, enum reason reason,
-                  struct slice text)
+void pending_ack_send(struct conn *c, enum packet_type type, uint16_t packet_id, enum reason reason,
+                      struct slice text)
 {
-	struct receipt *r;
+	struct pending_ack *r;
 
-	if (c->receipts == NULL) {
+	if (c->pending_acks == NULL) {
 		write_ack(c, type, packet_id, reason, text);
 		return;
 	}
-	r = receipt_ack(c, type, packet_id);
-	receipt_done(&r, reason, text);
+	r = pending_ack_ack(c, type, packet_id);
+	pending_ack_done(&r, reason, text);
 }
 
 /* [MQTT3-4.8.0-2] */
-void receipt_failed(struct receipt **ref)
+void pending_ack_failed(struct pending_ack **ref)
 {
-	struct receipt *r = *ref;
+	struct pending_ack *r = *ref;
 	struct conn *c = r->conn;
 
 	*ref = NULL;
@@ -164,15 +164,15 @@ void receipt_failed(struct receipt **ref)
 		conn_fail(c, REASON_UNSPECIFIED, "what this acknowledges could not be kept");
 }
 
-void receipts_forget(struct conn *c)
+void pending_acks_forget(struct conn *c)
 {
-	while (c->receipts != NULL) {
-		struct receipt *r = c->receipts;
+	while (c->pending_acks != NULL) {
+		struct pending_ack *r = c->pending_acks;
 
-		c->receipts = r->next;
+		c->pending_acks = r->next;
 		r->conn = NULL;
 		unref(r);
 	}
-	c->receipts_tail = &c->receipts;
+	c->pending_acks_tail = &c->pending_acks;
 	c->holding = 0;
 }

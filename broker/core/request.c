@@ -130,7 +130,7 @@ static void do_some(struct conn *c, const struct frame *f, const struct request_
 static enum reason answer(struct conn *c, const struct request_kind *kind)
 {
 	struct buf bytes = {0};
-	struct receipt *receipt;
+	struct pending_ack *pending_ack;
 
 	kind->encode(c, c->request, &bytes);
 	request_free(c);
@@ -138,8 +138,8 @@ static enum reason answer(struct conn *c, const struct request_kind *kind)
 		buf_fini(&bytes);
 		return REASON_PACKET_TOO_LARGE;
 	}
-	receipt = receipt_packet(c, kind->answer, &bytes);
-	session_commit(c->session, &receipt);
+	pending_ack = pending_ack_packet(c, kind->answer, &bytes);
+	session_commit(c->session, &pending_ack);
 	if (!kind->holds_deliveries || --c->holding > 0)
 		return REASON_OK;
 	session_pump(c->session);

@@ -97,8 +97,8 @@ static void acknowledge_now(struct publish_job *job, enum reason reason)
 		return;
 	if (job->conn->version != MQTT_5_0)
 		reason = REASON_SUCCESS;
-	receipt_send(job->conn, job->msg->qos == 1 ? PACKET_PUBACK : PACKET_PUBREC, job->packet_id,
-	             reason, SLICE_EMPTY);
+	pending_ack_send(job->conn, job->msg->qos == 1 ? PACKET_PUBACK : PACKET_PUBREC,
+	                 job->packet_id, reason, SLICE_EMPTY);
 }
 
 /* [MQTT-4.5.0-1] */

@@ -153,12 +153,12 @@ void session_attach(struct session *s)
 	record_session(s);
 }
 
-void session_commit(struct session *s, struct receipt **receipt)
+void session_commit(struct session *s, struct pending_ack **pending_ack)
 {
 	if (s->worker->pending_records != NULL && (s->durable || s->ended_another))
-		record_batch_commit(s->worker, receipt);
+		record_batch_commit(s->worker, pending_ack);
 	else
-		receipt_done(receipt, REASON_SUCCESS, SLICE_EMPTY);
+		pending_ack_done(pending_ack, REASON_SUCCESS, SLICE_EMPTY);
 	s->ended_another = false;
 }
 
@@ -270,7 +270,7 @@ static bool drop_inbound(struct session *s, size_t *steps)
 		HASH_DEL(s->inbound, in);
 		charge_sub(s->worker, &s->charge, INBOUND_COST);
 		if (in->again != NULL)
-			receipt_failed(&in->again);
+			pending_ack_failed(&in->again);
 		free(in);
 	}
 	return true;

@@ -16,7 +16,7 @@
 
 struct conn;
 struct worker;
-struct receipt;
+struct pending_ack;
 struct backlog;
 
 #define EXPIRY_NEVER UINT32_MAX
@@ -75,7 +75,7 @@ struct inbound {
 	uint16_t packet_id;
 	bool pending;                    /* its group is not yet durable */
 	enum conf_durability durability; /* of its message */
-	struct receipt *again;           /* PUBREC of a resent PUBLISH that waits for the group */
+	struct pending_ack *again;       /* PUBREC of a resent PUBLISH that waits for the group */
 };
 
 /* What one takes, with its part of the hash table. */
@@ -181,8 +181,9 @@ const struct conf_limits *session_limits(const struct session *s);
 
 /* A connection has come: timers stop, its groups learn it. */
 void session_attach(struct session *s);
-/* Make what the session has promised durable, then let this packet go. Takes over the receipt. */
-void session_commit(struct session *s, struct receipt **receipt);
+/* Make what the session has promised durable, then let this packet go. Takes over the
+ * acknowledgement. */
+void session_commit(struct session *s, struct pending_ack **pending_ack);
 
 /* The subject of the policy in force at this moment. */
 const struct acl_subject *session_subject(struct session *s);

@@ -101,7 +101,7 @@ void worker_on_space(void *executor_arg)
 			continue;
 		c->limit.journal_full =
 		    c->limit.journal_full && journal_is_full(w->server->journal);
-		parked_continue(c);
+		deferred_publish_continue(c);
 		input_limit_apply(c);
 	}
 }

@@ -23,7 +23,7 @@ struct sock_layer {
 	void (*handshake)(struct sock *s); /* its turn in the queue of handshakes has come */
 	bool (*has_more)(struct sock *s);  /* bytes were read that the owner has not seen */
 	void (*keep_rest)(struct sock *s); /* detached inside on_bytes: keep what is unread */
-	void (*goodbye)(struct sock *s);   /* append the layer's farewell to the output */
+	void (*goodbye)(struct sock *s);   /* append the layer's deferred close to the output */
 	void (*free)(struct sock *s);
 };
 

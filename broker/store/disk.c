@@ -236,7 +236,7 @@ void disk_note_time(struct disk *d, uint64_t wall_ms)
 	d->ops->note(d, d->time_ms);
 }
 
-void disk_let_go(struct disk *d)
+void disk_release(struct disk *d)
 {
 	REQUIRE(!d->open);
 	if (d->ops->let_go != NULL)

@@ -111,7 +111,7 @@ uint64_t disk_time_ms(const struct disk *d);
 void disk_note_time(struct disk *d, uint64_t wall_ms);
 
 /* Everything was read: what was mapped for it need not stay in memory. Outside of a transaction. */
-void disk_let_go(struct disk *d);
+void disk_release(struct disk *d);
 
 /* --- memory: what a crash leaves --- */
 struct disk_image; /* outlives the disk: the committed rows */

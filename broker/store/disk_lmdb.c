@@ -361,7 +361,7 @@ static void lmdb_note(struct disk *d, uint64_t time_ms)
 	disk_note_write(&l->lock, &l->note);
 }
 
-static void lmdb_let_go(struct disk *d)
+static void lmdb_release(struct disk *d)
 {
 	struct lmdb *l = lmdb_of(d);
 
@@ -393,7 +393,7 @@ static const struct disk_ops lmdb_ops = {
     .status = lmdb_status,
     .reserve = lmdb_reserve,
     .note = lmdb_note,
-    .let_go = lmdb_let_go,
+    .let_go = lmdb_release,
     .close = lmdb_close,
 };
 

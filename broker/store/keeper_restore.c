@@ -404,7 +404,7 @@ int writer_restore(struct journal *j, const struct journal_visitor *visitor, voi
 	if (rc != 0)
 		explain(r, rc, text);
 	disk_abort(k->disk);
-	disk_let_go(k->disk);
+	disk_release(k->disk);
 	sessions_settle(k);
 	table_fini(&r->ended);
 	origin_unref(&r->origin);

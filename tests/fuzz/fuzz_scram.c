@@ -21,7 +21,7 @@ static struct slice line(struct slice *rest)
 	return out;
 }
 
-static void check_exchange(struct slice first, struct slice final)
+static void check_auth_exchange(struct slice first, struct slice final)
 {
 	struct scram s = {.verifier = {.iterations = 0}};
 	struct scram_verifier v;
@@ -67,7 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct slice first = line(&rest);
 	struct slice final = line(&rest);
 
-	check_exchange(first, final);
+	check_auth_exchange(first, final);
 	check_verifier(line(&rest));
 	return 0;
 }

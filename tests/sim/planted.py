@@ -17,8 +17,8 @@ SECONDS = 60 * max(1.0, min(os.getloadavg()[0] / (os.cpu_count() or 1), 8.0))
 # name: what it breaks; the file; the words and what stands there instead; needs crashes
 BUGS = {
     'early_ack': ('D1: acknowledged before the commit', 'broker/core/commit.c', [
-        ('		wait_for_it(w, job, c);\n', '		wait_for_it(w, job, c);\n		if (c->receipt != NULL && job->msg->qos == 1)\n'
-         '			receipt_done(&c->receipt, c->reason, SLICE_EMPTY);\n')], True),
+        ('		wait_for_it(w, job, c);\n', '		wait_for_it(w, job, c);\n		if (c->pending_ack != NULL && job->msg->qos == 1)\n'
+         '			pending_ack_done(&c->pending_ack, c->reason, SLICE_EMPTY);\n')], True),
     'stale_retained': ('D4: after a restart a retained value is an old one', 'broker/core/commit.c', [
         ('.number = change->number,', '.number = 1000000 - change->number,')], True),
     'replay_and_live': ('D4: a retained change is replayed, and comes live too', 'broker/core/subscribe.c', [
@@ -27,7 +27,7 @@ BUGS = {
         ('		if (!conn_handle(c, &p.frame, p.received_ms))\n			break;',
          '		(void)conn_handle(c, &p.frame, p.received_ms);')], True),
     'parked_overtaken': ('D3: what comes behind a message that waits for room overtakes it', 'broker/core/conn.c', [
-        ('if (parked_is_behind(c, f) || !conn_handle', 'if (!conn_handle')], True),
+        ('if (deferred_is_waiting(c, f) || !conn_handle', 'if (!conn_handle')], True),
     'replay_lost': ('D4: a replay that a crash interrupts does not go on', 'broker/core/restore.c', [
         ('stays = replay_restore(s, sub, kept.until);', 'stays = true;')], True),
     'replay_again': ('D4: a replay that was given long before a crash begins anew', 'broker/core/replay.c', [

@@ -21,8 +21,8 @@ static void make_room(struct town *t)
 	disk_image_bound(w->image, 0, 0);
 	t->roomy = t->model.tick;
 	COVER(&t->model, DISK_LOW_SPACE);
-	if (world_has_parked(w))
-		COVER(&t->model, DISK_PARKED);
+	if (world_has_deferred(w))
+		COVER(&t->model, DISK_DEFERRED);
 	model_note_packets(&t->model);
 	w->now_ms += 1000;
 	model_time(&t->model);

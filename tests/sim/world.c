@@ -414,13 +414,13 @@ static void stop_broker(struct world *w)
 	w->stop = NULL;
 }
 
-bool world_has_parked(const struct world *w)
+bool world_has_deferred(const struct world *w)
 {
 	const struct conn *c;
 
 	for (unsigned i = 0; i < w->server->worker_count; i++) {
 		DL_FOREACH (w->server->workers[i]->conns, c) {
-			if (c->parked != NULL)
+			if (c->deferred != NULL)
 				return true;
 		}
 	}

@@ -82,7 +82,7 @@ void world_reload(struct world *w, const struct world_settings *texts, adopt_don
 /* One turn of the journal: one commit. False: there was nothing to do, or it could not be done. */
 bool world_commit(struct world *w);
 /* Do packets of clients wait for room in the store? */
-bool world_has_parked(const struct world *w);
+bool world_has_deferred(const struct world *w);
 /* The broker dies, and another starts on what was committed. Its clients see a broken connection.
  */
 void world_crash(struct world *w);
