@@ -29,7 +29,7 @@ struct asked_page {
 	bool alone; /* it has worker->page_asked */
 };
 
-struct backlog {
+struct disk_queue {
 	bool behind;
 	uint64_t from;  /* the next page begins here */
 	uint64_t last;  /* the highest position left on disk */
@@ -39,40 +39,40 @@ struct backlog {
 	struct journal_page *page;     /* asked for; NULL: none */
 };
 
-static struct backlog *backlog_of(struct session *s)
+static struct disk_queue *disk_queue_of(struct session *s)
 {
-	if (s->backlog == NULL)
-		s->backlog = xnew(s->backlog);
-	return s->backlog;
+	if (s->disk_queue == NULL)
+		s->disk_queue = xnew(s->disk_queue);
+	return s->disk_queue;
 }
 
 static bool is_behind(const struct session *s)
 {
-	return s->backlog != NULL && s->backlog->behind;
+	return s->disk_queue != NULL && s->disk_queue->behind;
 }
 
-uint64_t backlog_count(const struct session *s)
+uint64_t disk_queue_count(const struct session *s)
 {
-	return s->backlog == NULL ? 0 : s->backlog->count;
+	return s->disk_queue == NULL ? 0 : s->disk_queue->count;
 }
 
-uint64_t backlog_bytes(const struct session *s)
+uint64_t disk_queue_bytes(const struct session *s)
 {
-	return s->backlog == NULL ? 0 : s->backlog->bytes;
+	return s->disk_queue == NULL ? 0 : s->disk_queue->bytes;
 }
 
-bool backlog_has_given(const struct session *s, uint64_t position)
+bool disk_queue_has_given(const struct session *s, uint64_t position)
 {
-	const struct backlog *b = s->backlog;
+	const struct disk_queue *b = s->disk_queue;
 
 	return b != NULL && position >= b->given_from && position <= b->given_to;
 }
 
 /* --- to disk --- */
 
-static uint64_t highest_of(const struct outgoing_list *list)
+static uint64_t highest_of(const struct inflight_list *list)
 {
-	const struct outgoing *o;
+	const struct inflight *o;
 	uint64_t highest = 0;
 
 	DL_FOREACH (list->head, o) {
@@ -96,7 +96,7 @@ static bool may_begin(const struct session *s, uint64_t position)
 
 static void leave(struct session *s, uint64_t position, struct msg *msg)
 {
-	struct backlog *b = backlog_of(s);
+	struct disk_queue *b = disk_queue_of(s);
 
 	if (!b->behind)
 		b->from = position;
@@ -108,18 +108,18 @@ static void leave(struct session *s, uint64_t position, struct msg *msg)
 	count(&s->worker->counters.held);
 }
 
-bool backlog_leave_behind(struct session *s, uint64_t position, struct msg *msg)
+bool disk_queue_leave_behind(struct session *s, uint64_t position, struct msg *msg)
 {
-	bool to_disk = is_behind(s) ? position >= s->backlog->from : may_begin(s, position);
+	bool to_disk = is_behind(s) ? position >= s->disk_queue->from : may_begin(s, position);
 
 	if (to_disk)
 		leave(s, position, msg);
 	return to_disk;
 }
 
-bool backlog_leave(struct session *s, uint64_t position, struct msg *msg)
+bool disk_queue_leave(struct session *s, uint64_t position, struct msg *msg)
 {
-	bool to_disk = is_behind(s) ? position >= s->backlog->from
+	bool to_disk = is_behind(s) ? position >= s->disk_queue->from
 	                            : !memory_has_space(s) && may_begin(s, position);
 
 	if (to_disk)
@@ -127,7 +127,7 @@ bool backlog_leave(struct session *s, uint64_t position, struct msg *msg)
 	return to_disk;
 }
 
-static bool is_of_group(const struct outgoing *o)
+static bool is_of_group(const struct inflight *o)
 {
 	return o->way != NULL && o->way->group_id != 0;
 }
@@ -137,7 +137,7 @@ static bool is_of_group(const struct outgoing *o)
 static uint64_t end_of_memory(const struct session *s)
 {
 	uint64_t end = highest_of(&s->sent);
-	const struct outgoing *o;
+	const struct inflight *o;
 
 	DL_FOREACH (s->waiting.head, o) {
 		if (is_of_group(o) && o->position > end)
@@ -146,33 +146,33 @@ static uint64_t end_of_memory(const struct session *s)
 	return end;
 }
 
-void backlog_page_out(struct session *s)
+void disk_queue_page_out(struct session *s)
 {
 	uint64_t end = end_of_memory(s);
-	struct outgoing *o, *next;
+	struct inflight *o, *next;
 
-	if (s->backlog != NULL)
-		s->backlog->page = NULL; /* its answer is for nobody */
+	if (s->disk_queue != NULL)
+		s->disk_queue->page = NULL; /* its answer is for nobody */
 	DL_FOREACH_SAFE (s->waiting.head, o, next) {
 		if (o->position <= end)
 			continue;
-		if (is_behind(s) && o->position < s->backlog->from)
-			s->backlog->from = o->position;
+		if (is_behind(s) && o->position < s->disk_queue->from)
+			s->disk_queue->from = o->position;
 		leave(s, o->position, o->msg);
-		outgoing_delete(s, &s->waiting, o);
-		outgoing_free(o);
+		inflight_delete(s, &s->waiting, o);
+		inflight_free(o);
 	}
 }
 
-bool backlog_leave_rest(struct session *s, uint64_t first, uint64_t count, uint64_t bytes)
+bool disk_queue_leave_rest(struct session *s, uint64_t first, uint64_t count, uint64_t bytes)
 {
-	struct backlog *b;
+	struct disk_queue *b;
 
 	if (count == 0)
 		return true;
 	if (first <= end_of_memory(s))
 		return false;
-	b = backlog_of(s);
+	b = disk_queue_of(s);
 	if (!b->behind || first < b->from)
 		b->from = first;
 	b->behind = true;
@@ -184,9 +184,9 @@ bool backlog_leave_rest(struct session *s, uint64_t first, uint64_t count, uint6
 	return true;
 }
 
-void backlog_restore(struct session *s, uint64_t count, uint64_t bytes, uint64_t first)
+void disk_queue_restore(struct session *s, uint64_t count, uint64_t bytes, uint64_t first)
 {
-	struct backlog *b = backlog_of(s);
+	struct disk_queue *b = disk_queue_of(s);
 
 	b->behind = true;
 	b->from = first;
@@ -195,18 +195,18 @@ void backlog_restore(struct session *s, uint64_t count, uint64_t bytes, uint64_t
 	count_by(&s->worker->counters.held, count);
 }
 
-void backlog_free(struct session *s)
+void disk_queue_free(struct session *s)
 {
-	uncount(&s->worker->counters.held, backlog_count(s));
-	free(s->backlog);
-	s->backlog = NULL;
+	uncount(&s->worker->counters.held, disk_queue_count(s));
+	free(s->disk_queue);
+	s->disk_queue = NULL;
 }
 
 /* --- and back --- */
 
 static void forget_some(struct session *s, uint64_t count, uint64_t bytes)
 {
-	struct backlog *b = s->backlog;
+	struct disk_queue *b = s->disk_queue;
 
 	if (count > b->count)
 		count = b->count;
@@ -230,13 +230,13 @@ static void take_item(struct session *s, const struct journal_page_item *item)
 	d.retain = way.retain;
 	d.ids = way.ids;
 	qos = item->msg->qos < way.qos ? item->msg->qos : way.qos;
-	outgoing_append(s, &s->waiting, outgoing_new(item->msg, &d, qos));
+	inflight_append(s, &s->waiting, inflight_new(item->msg, &d, qos));
 	subids_fini(&way.ids);
 }
 
 static void take_page(struct session *s, const struct journal_page *page)
 {
-	struct backlog *b = s->backlog;
+	struct disk_queue *b = s->disk_queue;
 
 	for (size_t i = 0; i < page->count; i++) {
 		if (!page->items[i].sent) /* else it is in memory since the start */
@@ -267,8 +267,8 @@ static void on_page(struct task *task, void *executor_arg)
 	struct session *s = session_find_by_id(executor_arg, page->session_id);
 
 	charge_set(executor_arg, &asked->charge, 0); /* it is counted as the session's now */
-	if (s != NULL && s->backlog != NULL && s->backlog->page == page) {
-		s->backlog->page = NULL;
+	if (s != NULL && s->disk_queue != NULL && s->disk_queue->page == page) {
+		s->disk_queue->page = NULL;
 		if (page->status == 0) {
 			take_page(s, page);
 			session_pump(s);
@@ -287,11 +287,11 @@ static uint64_t least(uint64_t a, uint64_t b)
 static size_t memory_for_page(struct session *s, bool *alone)
 {
 	struct worker *w = s->worker;
-	const struct backlog *b = s->backlog;
+	const struct disk_queue *b = s->disk_queue;
 	size_t bytes = (size_t)least(b->bytes, PAGE_BYTES);
 	size_t each = b->count == 0 ? 0 : (size_t)(b->bytes / b->count);
 
-	bytes += (size_t)least(b->count, PAGE_MESSAGES) * (sizeof(struct outgoing) + CHARGE_ALLOC);
+	bytes += (size_t)least(b->count, PAGE_MESSAGES) * (sizeof(struct inflight) + CHARGE_ALLOC);
 	if (bytes <= PAGE_FREE || quota_memory(w, s->charge.payer, bytes) == NULL)
 		return bytes + 1;
 	*alone = true;
@@ -302,14 +302,14 @@ static size_t memory_for_page(struct session *s, bool *alone)
 	return each > PAGE_FREE ? each : PAGE_FREE;
 }
 
-void backlog_pump(struct session *s)
+void disk_queue_pump(struct session *s)
 {
 	struct worker *w = s->worker;
 	struct asked_page *asked;
 	bool alone = false;
 	size_t bytes;
 
-	if (!is_behind(s) || s->backlog->page != NULL || s->conn == NULL ||
+	if (!is_behind(s) || s->disk_queue->page != NULL || s->conn == NULL ||
 	    s->waiting.count >= LOW_MESSAGES)
 		return;
 	bytes = memory_for_page(s, &alone);
@@ -326,10 +326,10 @@ void backlog_pump(struct session *s)
 	asked->page.task.run = on_page;
 	asked->page.executor = &w->executor;
 	asked->page.session_id = s->id;
-	asked->page.from = s->backlog->from;
+	asked->page.from = s->disk_queue->from;
 	asked->page.max_count = PAGE_MESSAGES;
 	asked->page.max_bytes = alone ? PAGE_FREE : PAGE_BYTES;
-	s->backlog->page = &asked->page;
+	s->disk_queue->page = &asked->page;
 	record_batch_flush(w);
 	journal_read(w->server->journal, &asked->page);
 }

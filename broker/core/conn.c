@@ -64,24 +64,24 @@ size_t conn_backlog(struct conn *c)
 }
 
 /* Does it read so slowly that it is not read either? Where memory is short that is soon. */
-static bool reads_too_slowly(struct conn *c, size_t backlog)
+static bool reads_too_slowly(struct conn *c, size_t disk_queue)
 {
-	if (backlog <= STREAM_BACKLOG_LOW)
+	if (disk_queue <= STREAM_BACKLOG_LOW)
 		return false;
-	return backlog > CONN_BACKLOG_MAX ||
+	return disk_queue > CONN_BACKLOG_MAX ||
 	       quota_memory(c->worker, c->charge.payer, CONN_OUTPUT_FREE) != NULL;
 }
 
 void conn_flush(struct conn *c)
 {
-	size_t backlog;
+	size_t disk_queue;
 
 	write_out(c);
 	worker_give_buf(c->worker, &c->out);
-	backlog = stream_backlog(c->stream);
-	if (c->output_counted != backlog)
+	disk_queue = stream_backlog(c->stream);
+	if (c->output_counted != disk_queue)
 		conn_memory_count(c);
-	if (c->state == CONN_ACCEPTED && reads_too_slowly(c, backlog))
+	if (c->state == CONN_ACCEPTED && reads_too_slowly(c, disk_queue))
 		conn_pause(c, CONN_PAUSE_BACKLOG);
 	/* A delivery: what acknowledges it may have to be read. */
 	if (c->state == CONN_ACCEPTED && (c->pauses & CONN_PAUSE_STORE) != 0)

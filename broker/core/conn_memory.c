@@ -104,12 +104,12 @@ bool conn_memory_admits_alias(void *arg, size_t bytes)
 
 const char *conn_memory_judge_output(struct conn *c, size_t bytes, bool drains_queue)
 {
-	size_t backlog = conn_backlog(c);
+	size_t disk_queue = conn_backlog(c);
 	const char *exceeds;
 
-	if (backlog >= CONN_BACKLOG_MAX)
+	if (disk_queue >= CONN_BACKLOG_MAX)
 		return CONN_READS_SLOWLY;
-	if (backlog + bytes <= CONN_OUTPUT_FREE)
+	if (disk_queue + bytes <= CONN_OUTPUT_FREE)
 		return NULL;
 	exceeds = drains_queue ? quota_memory_drain(c->worker, c->charge.payer, bytes)
 	                       : quota_memory(c->worker, c->charge.payer, bytes);

@@ -59,8 +59,8 @@ static void put_who(struct buf *out, const struct session *s)
 static void put_load(struct buf *out, const struct session *s)
 {
 	json_number(out, "subscriptions", s->subscriptions.count);
-	json_number(out, "queued", s->waiting.count + backlog_count(s));
-	json_number(out, "queued_bytes", s->waiting.bytes + backlog_bytes(s));
+	json_number(out, "queued", s->waiting.count + disk_queue_count(s));
+	json_number(out, "queued_bytes", s->waiting.bytes + disk_queue_bytes(s));
 	json_number(out, "in_flight", s->sent.count);
 	json_number(out, "dropped", s->dropped);
 }

@@ -42,7 +42,7 @@ void session_return_outgoing(struct session *s);
 /* The session ends: shared messages go to other members where the standard says so. */
 void session_give_shared_away(struct session *s);
 /* Free what waits and is on the wire, as far as *steps go. False: there is more. */
-bool session_drop_outgoing(struct session *s, size_t *steps);
+bool session_drop_inflight(struct session *s, size_t *steps);
 
 enum reason on_puback(struct conn *c, const struct frame *f);
 enum reason on_pubrec(struct conn *c, const struct frame *f);

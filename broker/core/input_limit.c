@@ -186,13 +186,13 @@ void input_limit_heard(struct conn *c)
 /* Nothing of its session waits to be sent or acknowledged. */
 static bool is_drained(const struct session *s)
 {
-	return s->wire_count == 0 && s->waiting.count == 0 && backlog_count(s) == 0;
+	return s->in_flight_count == 0 && s->waiting.count == 0 && disk_queue_count(s) == 0;
 }
 
 static bool may_drain(const struct conn *c)
 {
 	return journal_lacks_space(c->worker->server->journal) && conn_has_connack(c) &&
-	       c->session->wire_count > 0;
+	       c->session->in_flight_count > 0;
 }
 
 /* Later: others have waited for space too. */

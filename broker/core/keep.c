@@ -164,14 +164,14 @@ void record_queue_done(struct worker *w, uint64_t session_id, uint64_t position)
 		add_queue_done(w, session_id, position);
 }
 
-static void put_sent(struct buf *value, const struct outgoing *o)
+static void put_sent(struct buf *value, const struct inflight *o)
 {
 	struct inflight_record kept = {.packet_id = o->packet_id, .released = o->released};
 
 	record_put_inflight(value, &kept);
 }
 
-void record_inflight(struct session *s, const struct outgoing *o)
+void record_inflight(struct session *s, const struct inflight *o)
 {
 	struct record record = {.kind = RECORD_SENT, .number = o->position};
 	struct buf value = {0};
@@ -205,7 +205,7 @@ void record_batch_queue(struct worker *w, struct journal_group *group,
 }
 
 static void add_queue_of(struct journal_group *group, const struct session *s,
-                         const struct outgoing *o)
+                         const struct inflight *o)
 {
 	struct delivery_record way = {.qos = o->qos, .retain = o->retain};
 	struct record record = {.kind = RECORD_QUEUE, .session_id = s->id, .msg = o->msg};
@@ -220,7 +220,7 @@ static void add_queue_of(struct journal_group *group, const struct session *s,
 }
 
 void record_batch_inflight(struct journal_group *group, const struct session *s,
-                           const struct outgoing *o)
+                           const struct inflight *o)
 {
 	struct record record = {.kind = RECORD_SENT, .session_id = s->id, .number = o->position};
 	struct buf value = {0};

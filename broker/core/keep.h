@@ -28,7 +28,7 @@ void record_unsubscription(const struct subscription *sub);
 void record_inbound_done(struct session *s, uint16_t packet_id, bool urgent);
 /* position 0: it was never written. */
 void record_queue_done(struct worker *w, uint64_t session_id, uint64_t position);
-void record_inflight(struct session *s, const struct outgoing *o);
+void record_inflight(struct session *s, const struct inflight *o);
 /* due_ms: monotonic, 0: its client is connected. Of every session, durable or not. */
 void record_will(struct session *s, uint64_t due_ms);
 void record_will_done(struct session *s);
@@ -44,7 +44,7 @@ void record_batch_queue(struct worker *w, struct journal_group *group,
 /* A message that is in no queue on disk goes out with QoS 2: with its packet identifier it is kept
  * from now on, as long as it takes. Of one that is in a queue, the identifier. */
 void record_batch_inflight(struct journal_group *group, const struct session *s,
-                           const struct outgoing *o);
+                           const struct inflight *o);
 
 /* Append a group of the caller's; the records gathered so far go before it. */
 void record_batch_append(struct worker *w, struct journal_group **group,

@@ -20,7 +20,7 @@
 
 static inline size_t cost_of_ids(const struct subids *ids)
 {
-	size_t way = subids_count(ids) == 0 ? 0 : sizeof(struct outgoing_way) + CHARGE_ALLOC;
+	size_t way = subids_count(ids) == 0 ? 0 : sizeof(struct delivery_info) + CHARGE_ALLOC;
 
 	if (ids->list != NULL)
 		way += sizeof(*ids->list) + ids->list->cap * sizeof(uint32_t) + CHARGE_ALLOC;
@@ -29,7 +29,7 @@ static inline size_t cost_of_ids(const struct subids *ids)
 
 static inline size_t cost_alone(const struct subids *ids)
 {
-	return sizeof(struct outgoing) + CHARGE_ALLOC + cost_of_ids(ids);
+	return sizeof(struct inflight) + CHARGE_ALLOC + cost_of_ids(ids);
 }
 
 static inline size_t cost_with(const struct msg *msg, const struct subids *ids)
@@ -37,17 +37,17 @@ static inline size_t cost_with(const struct msg *msg, const struct subids *ids)
 	return cost_alone(ids) + msg_bytes(msg) + CHARGE_ALLOC;
 }
 
-size_t outgoing_cost(const struct msg *msg, const struct subids *ids)
+size_t inflight_cost(const struct msg *msg, const struct subids *ids)
 {
 	return cost_with(msg, ids);
 }
 
-static size_t cost_of(const struct outgoing *o, size_t message_bytes)
+static size_t cost_of(const struct inflight *o, size_t message_bytes)
 {
 	return o->cost + (o->msg == NULL ? 0 : message_bytes + CHARGE_ALLOC);
 }
 
-void outgoing_append(struct session *s, struct outgoing_list *list, struct outgoing *o)
+void inflight_append(struct session *s, struct inflight_list *list, struct inflight *o)
 {
 	struct counters *counters = &s->worker->counters;
 	size_t bytes = o->msg == NULL ? 0 : msg_bytes(o->msg);
@@ -61,7 +61,7 @@ void outgoing_append(struct session *s, struct outgoing_list *list, struct outgo
 	count_by(&counters->held_bytes, bytes);
 }
 
-void outgoing_delete(struct session *s, struct outgoing_list *list, struct outgoing *o)
+void inflight_delete(struct session *s, struct inflight_list *list, struct inflight *o)
 {
 	struct counters *counters = &s->worker->counters;
 	size_t bytes = o->msg == NULL ? 0 : msg_bytes(o->msg);
@@ -81,7 +81,7 @@ void outgoing_delete(struct session *s, struct outgoing_list *list, struct outgo
 	uncount(&counters->held_bytes, bytes);
 }
 
-void outgoing_free(struct outgoing *o)
+void inflight_free(struct inflight *o)
 {
 	msg_unref(&o->msg);
 	if (o->way != NULL)
@@ -90,9 +90,9 @@ void outgoing_free(struct outgoing *o)
 	free(o);
 }
 
-struct outgoing *sent_find(const struct session *s, uint16_t packet_id)
+struct inflight *sent_find(const struct session *s, uint16_t packet_id)
 {
-	struct outgoing *o = s->slot_count == 0 ? NULL : s->slots[packet_id & (s->slot_count - 1)];
+	struct inflight *o = s->slot_count == 0 ? NULL : s->slots[packet_id & (s->slot_count - 1)];
 
 	return o != NULL && o->packet_id == packet_id ? o : NULL;
 }
@@ -100,8 +100,8 @@ struct outgoing *sent_find(const struct session *s, uint16_t packet_id)
 static void slots_grow(struct session *s)
 {
 	uint32_t count = s->slot_count == 0 ? 16 : s->slot_count * 2;
-	struct outgoing **slots = xcalloc(count, sizeof(*slots));
-	struct outgoing *o;
+	struct inflight **slots = xcalloc(count, sizeof(*slots));
+	struct inflight *o;
 
 	DL_FOREACH (s->sent.head, o) {
 		slots[o->packet_id & (count - 1)] = o;
@@ -120,7 +120,7 @@ static void slots_grow_for(struct session *s)
 
 /* An identifier not in use, whose slot is free; ids go round, so that a late acknowledgement seldom
  * meets a new owner. [MQTT3-2.3.1-4] [MQTT5-2.2.1-4] [MQTT5-4.3.2-1] [MQTT5-4.3.3-1] */
-static uint16_t packet_id_take(struct session *s, struct outgoing *o)
+static uint16_t packet_id_take(struct session *s, struct inflight *o)
 {
 	slots_grow_for(s);
 	do {
@@ -131,29 +131,29 @@ static uint16_t packet_id_take(struct session *s, struct outgoing *o)
 	return s->next_packet_id;
 }
 
-void sent_restore(struct session *s, struct outgoing *o, uint16_t packet_id)
+void sent_restore(struct session *s, struct inflight *o, uint16_t packet_id)
 {
 	slots_grow_for(s);
 	while (s->slots[packet_id & (s->slot_count - 1)] != NULL)
 		slots_grow(s);
 	o->packet_id = packet_id;
 	s->slots[packet_id & (s->slot_count - 1)] = o;
-	outgoing_append(s, &s->sent, o);
+	inflight_append(s, &s->sent, o);
 	if (s->unwritten == NULL)
 		s->unwritten = o;
 	s->next_packet_id = packet_id;
 }
 
-void sent_remove(struct session *s, struct outgoing *o)
+void sent_remove(struct session *s, struct inflight *o)
 {
 	record_queue_done(s->worker, s->id, o->position);
 	s->slots[o->packet_id & (s->slot_count - 1)] = NULL;
 	if (s->unwritten == o)
 		s->unwritten = o->next;
-	if (o->on_wire)
-		s->wire_count--;
-	outgoing_delete(s, &s->sent, o);
-	outgoing_free(o);
+	if (o->in_flight)
+		s->in_flight_count--;
+	inflight_delete(s, &s->sent, o);
+	inflight_free(o);
 }
 
 /* --- encoding --- */
@@ -278,7 +278,7 @@ static bool output_has_memory(struct session *s, const struct msg *msg)
 /* [MQTT5-4.9.0-2] */
 static bool window_open(const struct session *s)
 {
-	return s->wire_count < s->conn->receive_maximum; /* [MQTT5-3.3.4-9] */
+	return s->in_flight_count < s->conn->receive_maximum; /* [MQTT5-3.3.4-9] */
 }
 
 /* Nor may one who acknowledges nothing, and said no Receive Maximum, make us keep 65,535 messages.
@@ -306,7 +306,7 @@ static bool flight_has_memory(const struct session *s, const struct msg *msg,
 	       conn_memory_output_exceeds(s->conn, msg_bytes(msg), false) == NULL;
 }
 
-struct delivery outgoing_delivery(const struct outgoing *o)
+struct delivery inflight_delivery(const struct inflight *o)
 {
 	struct delivery d = {.qos = o->qos, .retain = o->retain, .position = o->position};
 
@@ -341,9 +341,9 @@ static bool receive_permitted(struct session *s, const struct msg *msg)
 	return verdict.allowed;
 }
 
-static struct outgoing_way *way_new(const struct delivery *d)
+static struct delivery_info *delivery_info_new(const struct delivery *d)
 {
-	struct outgoing_way *way;
+	struct delivery_info *way;
 
 	if (d->group_id == 0 && subids_count(&d->ids) == 0)
 		return NULL;
@@ -353,12 +353,12 @@ static struct outgoing_way *way_new(const struct delivery *d)
 	return way;
 }
 
-struct outgoing *outgoing_new(struct msg *msg, const struct delivery *d, uint8_t qos)
+struct inflight *inflight_new(struct msg *msg, const struct delivery *d, uint8_t qos)
 {
-	struct outgoing *o = xalloc(sizeof(*o));
+	struct inflight *o = xalloc(sizeof(*o));
 
-	*o = (struct outgoing){.msg = msg_ref(msg),
-	                       .way = way_new(d),
+	*o = (struct inflight){.msg = msg_ref(msg),
+	                       .way = delivery_info_new(d),
 	                       .position = d->position,
 	                       .cost = (uint32_t)cost_alone(&d->ids),
 	                       .qos = qos,
@@ -367,36 +367,36 @@ struct outgoing *outgoing_new(struct msg *msg, const struct delivery *d, uint8_t
 }
 
 /* What it was to be kept for will not happen. */
-static void drop(struct session *s, struct outgoing *o, const char *cause)
+static void drop(struct session *s, struct inflight *o, const char *cause)
 {
 	session_count_drop(s, cause);
 	record_queue_done(s->worker, s->id, o->position);
-	outgoing_free(o);
+	inflight_free(o);
 }
 
 #define TOO_LARGE "larger than the client's Maximum Packet Size"
 
 /* It is not sent, or not again. A client that may have it remembers the identifier of QoS 2 until
  * PUBREL, and would take the next message with that one for this: so it gets PUBREL, unasked. D2 */
-static void withdraw(struct session *s, struct outgoing *o)
+static void withdraw(struct session *s, struct inflight *o)
 {
 	if (o->qos != 2 || !o->sent) {
 		sent_remove(s, o);
 		return;
 	}
-	if (!o->on_wire)
-		s->wire_count++;
-	o->on_wire = true;
-	outgoing_release(s, o);
+	if (!o->in_flight)
+		s->in_flight_count++;
+	o->in_flight = true;
+	inflight_release(s, o);
 	record_inflight(s, o);
 	send_release(s, o->packet_id, REASON_SUCCESS, o->position != 0);
 }
 
 /* Judged anew each time: what may no longer be read is not sent again; what was sent before says
  * so. [MQTT5-4.3.3-6, -7] */
-static void write_sent(struct session *s, struct outgoing *o)
+static void write_sent(struct session *s, struct inflight *o)
 {
-	struct delivery d = outgoing_delivery(o);
+	struct delivery d = inflight_delivery(o);
 	bool expired = !o->sent && msg_is_expired(o->msg, s->worker->executor.now_ms);
 	struct publish_out p;
 
@@ -409,9 +409,9 @@ static void write_sent(struct session *s, struct outgoing *o)
 	}
 	p.dup = o->sent; /* [MQTT-3.3.1-1] */
 	p.packet_id = o->packet_id;
-	if (!o->on_wire)
-		s->wire_count++;
-	o->on_wire = o->sent = true;
+	if (!o->in_flight)
+		s->in_flight_count++;
+	o->in_flight = o->sent = true;
 	write_publish(s, o->msg, &p);
 }
 
@@ -420,7 +420,7 @@ static void on_sent_kept(struct journal_group *group, int status, void *executor
 	const struct record *record = journal_group_at(group, journal_group_count(group) - 1);
 	struct session *s = session_find_by_id(executor_arg, record->session_id);
 	struct inflight_record kept;
-	struct outgoing *o;
+	struct inflight *o;
 
 	if (s == NULL || status != 0 || !record_read_inflight(record->value, &kept))
 		return;
@@ -433,7 +433,7 @@ static void on_sent_kept(struct journal_group *group, int status, void *executor
 
 /* Its packet identifier is durable before it is used, however little the message is: the client of
  * a session that is resumed would take another one with that identifier for this. D2 */
-static void store_identifier(struct session *s, struct outgoing *o)
+static void store_identifier(struct session *s, struct inflight *o)
 {
 	struct journal_group *group = journal_group_new(on_sent_kept, NULL);
 
@@ -445,9 +445,9 @@ static void store_identifier(struct session *s, struct outgoing *o)
 /* It gets a packet identifier and a place in the window, and stays until it is acknowledged; it is
  * written behind those that wait for the journal. Takes over o.
  * [MQTT3-4.3.2-1] [MQTT5-4.3.2-2] [MQTT5-4.3.3-2] */
-static void send_new(struct session *s, struct outgoing *o)
+static void send_new(struct session *s, struct inflight *o)
 {
-	struct delivery d = outgoing_delivery(o);
+	struct delivery d = inflight_delivery(o);
 	struct publish_out p;
 
 	fill_packet(s, o->msg, &d, o->qos, &p);
@@ -457,14 +457,14 @@ static void send_new(struct session *s, struct outgoing *o)
 	}
 	if (o->qos == 0) {
 		write_publish(s, o->msg, &p);
-		outgoing_free(o);
+		inflight_free(o);
 		return;
 	}
 	o->packet_id = packet_id_take(s, o);
 	p.packet_id = o->packet_id;
-	o->on_wire = true;
-	s->wire_count++;
-	outgoing_append(s, &s->sent, o);
+	o->in_flight = true;
+	s->in_flight_count++;
+	inflight_append(s, &s->sent, o);
 	if (o->qos == 2 && session_is_recorded(s))
 		store_identifier(s, o);
 	if (o->storing && s->unwritten == NULL)
@@ -495,9 +495,9 @@ static const char *queue_full(const struct session *s, const struct msg *msg)
 {
 	const struct conf_limits *limits = session_limits(s);
 
-	if (s->waiting.count + backlog_count(s) >= limits->queue_messages)
+	if (s->waiting.count + disk_queue_count(s) >= limits->queue_messages)
 		return "limits.queue_messages is reached";
-	if (s->waiting.bytes + backlog_bytes(s) + msg_bytes(msg) > limits->queue_bytes)
+	if (s->waiting.bytes + disk_queue_bytes(s) + msg_bytes(msg) > limits->queue_bytes)
 		return "limits.queue_bytes is reached";
 	return NULL;
 }
@@ -506,7 +506,7 @@ static const char *queue_full(const struct session *s, const struct msg *msg)
  */
 static bool leave_on_disk(struct session *s, struct msg *msg, const struct delivery *d)
 {
-	if (!backlog_leave_behind(s, d->position, msg))
+	if (!disk_queue_leave_behind(s, d->position, msg))
 		return false;
 	memory_wait(s);
 	return true;
@@ -523,10 +523,10 @@ static bool enqueue(struct session *s, struct msg *msg, const struct delivery *d
 	/* Nobody waits for the disk, so nobody has asked before (durability: interval). */
 	if (full == NULL && d->position != 0 && !d->stored && !d->paced)
 		full = quota_store(s, msg_bytes(msg));
-	if (full == NULL && d->position != 0 && backlog_leave(s, d->position, msg))
+	if (full == NULL && d->position != 0 && disk_queue_leave(s, d->position, msg))
 		return true; /* on disk only: it takes no memory */
 	if (full == NULL && !d->paced) {
-		full = quota_memory(s->worker, s->charge.payer, outgoing_cost(msg, &d->ids));
+		full = quota_memory(s->worker, s->charge.payer, inflight_cost(msg, &d->ids));
 		if (full != NULL && d->position != 0) {
 			if (leave_on_disk(s, msg, d))
 				return true;
@@ -539,7 +539,7 @@ static bool enqueue(struct session *s, struct msg *msg, const struct delivery *d
 		session_count_drop(s, full);
 		record_queue_done(s->worker, s->id, d->position);
 	} else {
-		outgoing_append(s, &s->waiting, outgoing_new(msg, d, qos));
+		inflight_append(s, &s->waiting, inflight_new(msg, d, qos));
 	}
 	return true;
 }
@@ -549,7 +549,7 @@ static bool goes_at_once(const struct session *s)
 {
 	bool resending = s->unwritten != NULL && !s->unwritten->storing;
 
-	return may_send(s) && s->waiting.count == 0 && backlog_count(s) == 0 && !resending &&
+	return may_send(s) && s->waiting.count == 0 && disk_queue_count(s) == 0 && !resending &&
 	       window_takes_new(s);
 }
 
@@ -560,7 +560,7 @@ bool session_deliver(struct session *s, struct msg *msg, const struct delivery *
 	const char *full;
 
 	REQUIRE_OWNER(s);
-	if (d->position != 0 && backlog_has_given(s, d->position))
+	if (d->position != 0 && disk_queue_has_given(s, d->position))
 		return true;
 	if (!receive_permitted(s, msg)) {
 		if (d->group_id == 0)
@@ -570,7 +570,7 @@ bool session_deliver(struct session *s, struct msg *msg, const struct delivery *
 	if (qos > 0) {
 		if (!goes_at_once(s) || !flight_has_memory(s, msg, d))
 			return enqueue(s, msg, d, qos);
-		send_new(s, outgoing_new(msg, d, qos));
+		send_new(s, inflight_new(msg, d, qos));
 		return true;
 	}
 	if (s->conn == NULL || !admission_holds(s->conn))
@@ -600,16 +600,16 @@ void send_release(struct session *s, uint16_t packet_id, enum reason reason, boo
 		pending_ack_done(&pending_ack, REASON_SUCCESS, SLICE_EMPTY);
 }
 
-static void send_waiting(struct session *s, struct outgoing *o)
+static void send_waiting(struct session *s, struct inflight *o)
 {
-	outgoing_delete(s, &s->waiting, o);
+	inflight_delete(s, &s->waiting, o);
 	if (!msg_is_expired(o->msg, s->worker->executor.now_ms) &&
 	    receive_permitted(s, o->msg)) { /* [MQTT5-3.3.2-5] */
 		send_new(s, o);
 		return;
 	}
 	record_queue_done(s->worker, s->id, o->position);
-	outgoing_free(o);
+	inflight_free(o);
 }
 
 /* In a slice. */
@@ -623,14 +623,14 @@ static bool release_again(struct session *s, size_t *steps)
 	size_t looks = LOOK_STEPS(s->worker);
 
 	for (; s->unreleased != NULL && *steps > 0 && looks > 0; looks--) {
-		struct outgoing *o = s->unreleased;
+		struct inflight *o = s->unreleased;
 
 		s->unreleased = o->next;
-		if (!o->released || o->on_wire)
+		if (!o->released || o->in_flight)
 			continue;
 		(*steps)--;
-		o->on_wire = true;
-		s->wire_count++;
+		o->in_flight = true;
+		s->in_flight_count++;
 		send_release(s, o->packet_id, REASON_SUCCESS, o->position != 0);
 	}
 	return s->unreleased == NULL;
@@ -640,12 +640,12 @@ static bool release_again(struct session *s, size_t *steps)
 static bool write_unwritten(struct session *s, size_t *steps)
 {
 	while (s->unwritten != NULL && !s->unwritten->storing) {
-		struct outgoing *o = s->unwritten;
+		struct inflight *o = s->unwritten;
 
 		if (*steps == 0)
 			return false;
 
-		if (!may_send(s) || !(o->released || o->on_wire || window_open(s)) ||
+		if (!may_send(s) || !(o->released || o->in_flight || window_open(s)) ||
 		    !output_has_memory(s, o->msg))
 			return false;
 		s->unwritten = o->next;
@@ -661,7 +661,7 @@ static bool write_unwritten(struct session *s, size_t *steps)
  * overtake it. [MQTT3-4.6.0-5, -6] [MQTT5-4.6.0-5, -6] */
 static void send_waiting_qos0(struct session *s, size_t *steps)
 {
-	struct outgoing *o, *next;
+	struct inflight *o, *next;
 
 	if (s->waiting.qos0_count == 0)
 		return;
@@ -687,7 +687,7 @@ static void pump(struct session *s, size_t *steps)
 		(*steps)--;
 		send_waiting(s, s->waiting.head);
 	}
-	backlog_pump(s);
+	disk_queue_pump(s);
 	if (s->replays != NULL)
 		replay_wake(s);
 }
@@ -696,7 +696,7 @@ static void pump(struct session *s, size_t *steps)
 static bool has_to_pump(const struct session *s)
 {
 	return s->waiting.head != NULL || s->unwritten != NULL || s->unreleased != NULL ||
-	       s->backlog != NULL || s->replays != NULL;
+	       s->disk_queue != NULL || s->replays != NULL;
 }
 
 /* [MQTT-4.4.0-1] [MQTT-4.6.0-1] [MQTT5-4.9.0-3] */
@@ -715,7 +715,7 @@ void session_pump(struct session *s)
 		session_work_add(s, SESSION_WORK_SEND);
 }
 
-size_t outgoing_send_slice(struct session *s)
+size_t inflight_send_slice(struct session *s)
 {
 	session_pump(s);
 	return SEND_STEPS(s->worker) / 2;

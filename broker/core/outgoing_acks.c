@@ -6,7 +6,7 @@
 /* The message that is meant; NULL: one of an earlier life, nothing waits for it. Something other
  * than REASON_OK: the packet is wrong. */
 static enum reason read_and_find(struct conn *c, const struct frame *f, uint8_t qos,
-                                 struct ack *ack, struct outgoing **found)
+                                 struct ack *ack, struct inflight **found)
 {
 	enum reason why = conn_read_ack(c, f, ack);
 
@@ -22,7 +22,7 @@ static enum reason read_and_find(struct conn *c, const struct frame *f, uint8_t 
 enum reason on_puback(struct conn *c, const struct frame *f)
 {
 	struct session *s = c->session;
-	struct outgoing *o = NULL;
+	struct inflight *o = NULL;
 	struct ack ack UNINITIALIZED;
 	enum reason why = read_and_find(c, f, 1, &ack, &o);
 
@@ -33,7 +33,7 @@ enum reason on_puback(struct conn *c, const struct frame *f)
 	return REASON_OK;
 }
 
-void outgoing_release(struct session *s, struct outgoing *o)
+void inflight_release(struct session *s, struct inflight *o)
 {
 	o->released = true;
 	s->sent.bytes -= msg_bytes(o->msg);
@@ -46,7 +46,7 @@ void outgoing_release(struct session *s, struct outgoing *o)
 enum reason on_pubrec(struct conn *c, const struct frame *f)
 {
 	struct session *s = c->session;
-	struct outgoing *o = NULL;
+	struct inflight *o = NULL;
 	struct ack ack UNINITIALIZED;
 	enum reason why = read_and_find(c, f, 2, &ack, &o);
 
@@ -67,7 +67,7 @@ enum reason on_pubrec(struct conn *c, const struct frame *f)
 		return REASON_OK;
 	}
 	if (!o->released) {
-		outgoing_release(s, o);
+		inflight_release(s, o);
 		record_inflight(s, o);
 	}
 	send_release(s, o->packet_id, REASON_SUCCESS, o->position != 0);
@@ -78,7 +78,7 @@ enum reason on_pubrec(struct conn *c, const struct frame *f)
 enum reason on_pubcomp(struct conn *c, const struct frame *f)
 {
 	struct session *s = c->session;
-	struct outgoing *o = NULL;
+	struct inflight *o = NULL;
 	struct ack ack UNINITIALIZED;
 	enum reason why = read_and_find(c, f, 2, &ack, &o);
 

@@ -14,28 +14,28 @@
 
 /* --- what was sent --- */
 
-static void note_one(struct session *s, struct outgoing *o)
+static void note_one(struct session *s, struct inflight *o)
 {
 	if (o->qos == 1 && !o->noted)
 		record_inflight(s, o);
 	o->noted = true;
 }
 
-void outgoing_note_sent(struct session *s)
+void inflight_note_sent(struct session *s)
 {
-	struct outgoing *o;
+	struct inflight *o;
 
 	DL_FOREACH (s->sent.head, o) {
 		note_one(s, o);
 	}
 }
 
-size_t outgoing_note_slice(struct session *s)
+size_t inflight_note_slice(struct session *s)
 {
 	size_t steps = 0;
 
 	for (; s->noting != NULL && steps < SLICE_MESSAGES(s->worker); steps++) {
-		struct outgoing *o = s->noting;
+		struct inflight *o = s->noting;
 
 		s->noting = o->next;
 		note_one(s, o);
@@ -47,15 +47,15 @@ size_t outgoing_note_slice(struct session *s)
 
 /* --- shared messages of a member that leaves --- */
 
-static bool is_of_group(const struct session *s, const struct outgoing_list *list,
-                        const struct outgoing *o)
+static bool is_of_group(const struct session *s, const struct inflight_list *list,
+                        const struct inflight *o)
 {
 	bool sent_qos2 = list == &s->sent && o->qos == 2; /* [MQTT5-4.8.2-4, -5] */
 
 	return o->way != NULL && o->way->group_id != 0 && o->msg != NULL && !sent_qos2;
 }
 
-static void give_away(struct session *s, struct outgoing_list *list, struct outgoing *o)
+static void give_away(struct session *s, struct inflight_list *list, struct inflight *o)
 {
 	struct target_item item = {
 	    .session_id = s->id, .group_id = o->way->group_id, .position = o->position};
@@ -65,16 +65,16 @@ static void give_away(struct session *s, struct outgoing_list *list, struct outg
 	if (list == &s->sent) {
 		sent_remove(s, o);
 	} else {
-		outgoing_delete(s, list, o);
-		outgoing_free(o);
+		inflight_delete(s, list, o);
+		inflight_free(o);
 	}
 }
 
 /* From s->giving on, to those who are online. */
-static void give_some(struct session *s, struct outgoing_list *list, size_t *steps)
+static void give_some(struct session *s, struct inflight_list *list, size_t *steps)
 {
 	while (s->giving != NULL && *steps > 0) {
-		struct outgoing *o = s->giving;
+		struct inflight *o = s->giving;
 
 		s->giving = o->next;
 		(*steps)--;
@@ -86,7 +86,7 @@ static void give_some(struct session *s, struct outgoing_list *list, size_t *ste
 	}
 }
 
-size_t outgoing_give_slice(struct session *s)
+size_t inflight_give_slice(struct session *s)
 {
 	size_t budget = (size_t)SLICE_MESSAGES(s->worker) * LOOKS, steps = budget;
 
@@ -107,9 +107,9 @@ size_t outgoing_give_slice(struct session *s)
 	return (budget - steps) / LOOKS;
 }
 
-static void give_all(struct session *s, struct outgoing_list *list)
+static void give_all(struct session *s, struct inflight_list *list)
 {
-	struct outgoing *o, *next;
+	struct inflight *o, *next;
 
 	DL_FOREACH_SAFE (list->head, o, next) {
 		if (is_of_group(s, list, o))
@@ -124,8 +124,8 @@ void session_leave_outgoing(struct session *s)
 	s->noting = s->sent.head;
 	s->giving = s->sent.head;
 	s->giving_stage = GIVING_SENT;
-	outgoing_give_slice(s);
-	outgoing_note_slice(s);
+	inflight_give_slice(s);
+	inflight_note_slice(s);
 }
 
 void session_return_outgoing(struct session *s)
@@ -143,22 +143,22 @@ void session_give_shared_away(struct session *s)
 	give_all(s, &s->waiting);
 }
 
-static bool drop_some(struct session *s, struct outgoing_list *list, size_t *steps)
+static bool drop_some(struct session *s, struct inflight_list *list, size_t *steps)
 {
 	for (; list->head != NULL && *steps > 0; (*steps)--) {
-		struct outgoing *o = list->head;
+		struct inflight *o = list->head;
 
-		outgoing_delete(s, list, o);
-		outgoing_free(o);
+		inflight_delete(s, list, o);
+		inflight_free(o);
 	}
 	return list->head == NULL;
 }
 
-bool session_drop_outgoing(struct session *s, size_t *steps)
+bool session_drop_inflight(struct session *s, size_t *steps)
 {
 	s->unwritten = NULL;
 	if (!drop_some(s, &s->sent, steps) || !drop_some(s, &s->waiting, steps))
 		return false;
-	backlog_free(s);
+	disk_queue_free(s);
 	return true;
 }

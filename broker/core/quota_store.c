@@ -64,7 +64,7 @@ const char *quota_store(const struct session *s, size_t bytes)
 {
 	const struct server *server = s->worker->server;
 	uint64_t paid = store_bytes(s->charge.payer);
-	uint64_t own = s->waiting.bytes + backlog_bytes(s); /* perhaps not written yet */
+	uint64_t own = s->waiting.bytes + disk_queue_bytes(s); /* perhaps not written yet */
 	struct quota_rule space = {0};
 
 	journal_space(server->journal, &space.used, &space.whole);

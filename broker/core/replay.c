@@ -328,7 +328,8 @@ static void hold(struct session *s, struct replay *r)
 
 	if (!fits && may_gather_again(r)) {
 		gather_again(s, r);
-	} else if (!fits && r->sub == NULL && backlog_leave_rest(s, r->position, count, r->bytes)) {
+	} else if (!fits && r->sub == NULL &&
+	           disk_queue_leave_rest(s, r->position, count, r->bytes)) {
 		replay_free(s, r);
 		memory_wait(s);
 	} else {
@@ -467,7 +468,7 @@ static void page_out(struct session *s, struct replay *r)
 {
 	size_t count = r->value_count - r->given;
 
-	if (!backlog_leave_rest(s, r->position, count, r->bytes))
+	if (!disk_queue_leave_rest(s, r->position, count, r->bytes))
 		give_slice(s, r, count);
 	replay_free(s, r);
 }

@@ -132,7 +132,7 @@ static void on_queue(void *arg, uint64_t session_id, uint64_t count, uint64_t by
 
 	if (s == NULL)
 		return;
-	backlog_restore(s, count, bytes, first_position);
+	disk_queue_restore(s, count, bytes, first_position);
 	r->counts->queued += count;
 }
 
@@ -145,19 +145,19 @@ static bool on_sent(void *arg, uint64_t session_id, uint64_t position, struct ms
 	struct delivery d = {.position = position};
 	struct inflight_record sent;
 	struct delivery_record way;
-	struct outgoing *o;
+	struct inflight *o;
 
 	if (s == NULL || !record_read_inflight(sent_value, &sent) ||
 	    sent_find(s, sent.packet_id) != NULL || !record_read_delivery(queue_value, &way))
 		return false;
 	d.retain = way.retain;
 	d.ids = way.ids;
-	o = outgoing_new(msg, &d, msg->qos < way.qos ? msg->qos : way.qos);
+	o = inflight_new(msg, &d, msg->qos < way.qos ? msg->qos : way.qos);
 	subids_fini(&way.ids);
 	o->sent = o->noted = true;
 	sent_restore(s, o, sent.packet_id);
 	if (sent.released)
-		outgoing_release(s, o);
+		inflight_release(s, o);
 	return true;
 }
 

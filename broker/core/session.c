@@ -162,11 +162,11 @@ void session_commit(struct session *s, struct pending_ack **pending_ack)
 	s->ended_another = false;
 }
 
-static void mark_off_wire(struct session *s)
+static void mark_not_in_flight(struct session *s)
 {
-	for (struct outgoing *o = s->sent.head; o != NULL; o = o->next)
-		o->on_wire = false;
-	s->wire_count = 0;
+	for (struct inflight *o = s->sent.head; o != NULL; o = o->next)
+		o->in_flight = false;
+	s->in_flight_count = 0;
 	s->unwritten = s->sent.head;
 }
 
@@ -223,10 +223,10 @@ void session_detach(struct session *s, bool publish_will)
 		session_end(s);
 		return;
 	}
-	mark_off_wire(s);
+	mark_not_in_flight(s);
 	subscriptions_online(s, false);
 	replays_page_out(s);
-	backlog_page_out(s);
+	disk_queue_page_out(s);
 	session_leave_outgoing(s);
 	s->away_since_ms = s->worker->executor.now_ms;
 	record_session(s);
@@ -300,7 +300,7 @@ static void release(struct session *s)
 
 	replays_free(s);
 	charge_sub(w, &s->charge, session_cost(s->identity, s->origin->client_id));
-	charge_sub(w, &s->charge, s->slot_count * sizeof(struct outgoing *));
+	charge_sub(w, &s->charge, s->slot_count * sizeof(struct inflight *));
 	charge_sub(w, &s->charge, s->pending_bytes);
 	charge_sub(w, &s->charge, s->told == NULL ? 0 : sizeof(*s->told));
 	REQUIRE(s->charge.bytes == 0); /* what it had is freed, and was given back */
@@ -315,7 +315,7 @@ static void release(struct session *s)
 
 bool session_free_some(struct session *s, size_t *steps)
 {
-	if (!subscriptions_free(s, steps) || !session_drop_outgoing(s, steps) ||
+	if (!subscriptions_free(s, steps) || !session_drop_inflight(s, steps) ||
 	    !drop_inbound(s, steps))
 		return false;
 	release(s);

@@ -17,7 +17,7 @@
 struct conn;
 struct worker;
 struct pending_ack;
-struct backlog;
+struct disk_queue;
 
 #define EXPIRY_NEVER UINT32_MAX
 
@@ -40,30 +40,30 @@ struct subscription {
 };
 
 /* By which subscriptions a message came, where there is something to say of them. */
-struct outgoing_way {
+struct delivery_info {
 	uint64_t group_id; /* of the $share group, 0: none */
 	struct subids ids;
 };
 
 /* A message that waits for, or is on, the wire to this session. */
-struct outgoing {
-	struct outgoing *prev, *next;
+struct inflight {
+	struct inflight *prev, *next;
 	struct msg *msg;
-	struct outgoing_way *way; /* NULL: neither a group nor identifiers */
-	uint64_t position;        /* in the session's queue on disk; 0: it is not there */
-	uint32_t cost;            /* of memory, without the message */
-	uint16_t packet_id;       /* 0: not sent yet */
-	uint8_t qos;              /* effective */
+	struct delivery_info *way; /* NULL: neither a group nor identifiers */
+	uint64_t position;         /* in the session's queue on disk; 0: it is not there */
+	uint32_t cost;             /* of memory, without the message */
+	uint16_t packet_id;        /* 0: not sent yet */
+	uint8_t qos;               /* effective */
 	bool retain;
-	bool on_wire;  /* counts in the window of the present connection */
-	bool storing;  /* QoS 2: leaves when its packet identifier is durable */
-	bool sent;     /* was written to a connection, this one or an earlier one */
-	bool noted;    /* QoS 1: on disk, its packet identifier is taken */
-	bool released; /* QoS 2: PUBREC is here, PUBREL is owed or sent */
+	bool in_flight; /* counts in the window of the present connection */
+	bool storing;   /* QoS 2: leaves when its packet identifier is durable */
+	bool sent;      /* was written to a connection, this one or an earlier one */
+	bool noted;     /* QoS 1: on disk, its packet identifier is taken */
+	bool released;  /* QoS 2: PUBREC is here, PUBREL is owed or sent */
 };
 
-struct outgoing_list {
-	struct outgoing *head; /* utlist DL */
+struct inflight_list {
+	struct inflight *head; /* utlist DL */
 	size_t count;
 	size_t qos0_count; /* among them */
 	size_t bytes;
@@ -131,19 +131,19 @@ struct session {
 	size_t subscription_bytes; /* what their filters take */
 	size_t pending_bytes;      /* what its groups_pending take */
 	struct inbound *inbound;
-	struct outgoing_list waiting; /* not sent */
-	struct outgoing_list sent;    /* sent, in order; window */
-	struct outgoing **slots;      /* sent, by packet id & (slot_count - 1) */
-	struct outgoing *unwritten;   /* in `sent`: the first that the present connection has not
+	struct inflight_list waiting; /* not sent */
+	struct inflight_list sent;    /* sent, in order; window */
+	struct inflight **slots;      /* sent, by packet id & (slot_count - 1) */
+	struct inflight *unwritten;   /* in `sent`: the first that the present connection has not
 	                                 seen;   NULL: none */
-	struct outgoing
+	struct inflight
 	    *unreleased;         /* in `sent`: from here on PUBRELs are owed again; NULL: none */
-	struct outgoing *noting; /* outgoing_end.c: the next one to be written down */
-	struct outgoing *giving; /* the next one to be given away */
+	struct inflight *noting; /* inflight_end.c: the next one to be written down */
+	struct inflight *giving; /* the next one to be given away */
 	enum giving_stage giving_stage;
-	struct backlog *backlog; /* the part of its queue that is on disk only; NULL: there never
-	                            was one */
-	struct replay *replays;  /* utlist DL */
+	struct disk_queue *disk_queue; /* the part of its queue that is on disk only; NULL: there
+	                            never was one */
+	struct replay *replays;        /* utlist DL */
 	struct pending_will *will;
 	struct timer expiry_timer;
 	struct told *told; /* made with the first denial or drop */
@@ -152,8 +152,8 @@ struct session {
 	uint32_t merge_index; /* deliver.c: place in worker->merges, valid while merge_serial is the
 	                         worker's */
 	uint32_t slot_count;
-	uint32_t wire_count; /* of `sent`, on the present connection: within the client's Receive
-	                        Maximum */
+	uint32_t in_flight_count; /* of `sent`, on the present connection: within the client's
+	                        Receive Maximum */
 	uint32_t expiry_s; /* Session Expiry Interval; 0: ends with the connection; EXPIRY_NEVER */
 	uint32_t next_subscription; /* number of the newest */
 	uint32_t groups_pending;    /* of its messages, not yet durable */

@@ -15,9 +15,9 @@ static const struct {
 	enum session_work what;
 	slice_fn *slice;
 } works[] = {
-    {SESSION_WORK_GIVE, outgoing_give_slice},
-    {SESSION_WORK_NOTE, outgoing_note_slice},
-    {SESSION_WORK_SEND, outgoing_send_slice},
+    {SESSION_WORK_GIVE, inflight_give_slice},
+    {SESSION_WORK_NOTE, inflight_note_slice},
+    {SESSION_WORK_SEND, inflight_send_slice},
     {SESSION_WORK_REPLAY, replay_slice},
 };
 

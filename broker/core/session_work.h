@@ -12,7 +12,7 @@ struct worker;
 enum session_work {
 	SESSION_WORK_REPLAY = 1, /* replay.c */
 	SESSION_WORK_SEND = 2,   /* outgoing.c */
-	SESSION_WORK_NOTE = 4,   /* outgoing_end.c */
+	SESSION_WORK_NOTE = 4,   /* inflight_end.c */
 	SESSION_WORK_GIVE = 8,
 };
 

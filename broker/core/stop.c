@@ -73,7 +73,7 @@ static void stage_facts(struct step *step)
 
 	DL_FOREACH (step->worker->conns, c) {
 		if (c->session != NULL)
-			outgoing_note_sent(c->session);
+			inflight_note_sent(c->session);
 	}
 	record_batch_flush(step->worker);
 	handover_flush(step->worker);

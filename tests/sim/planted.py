@@ -45,7 +45,7 @@ BUGS = {
     'qos2_new_identifier': ('D2: a QoS 2 message sent before a crash comes again as a new one', 'broker/core/outgoing.c', [
         ('if (o->qos == 2 && session_is_recorded(s))\n		store_identifier', 'if (false)\n		store_identifier')], True),
     'qos1_anew_stop': ('D2: QoS 1 on its way comes without DUP behind a stop', 'broker/core/stop.c', [
-        ('			outgoing_note_sent(c->session);', '			(void)outgoing_note_sent;')], True),
+        ('			inflight_note_sent(c->session);', '			(void)inflight_note_sent;')], True),
     'qos1_anew_away': ('D2: so it does where its client left long before a crash', 'broker/core/outgoing_end.c', [
         ('		s->noting = o->next;\n		note_one(s, o);', '		s->noting = o->next;')], True),
     'lazy_identifier': ('D2: durability none: an identifier that the client holds is given again', 'broker/core/outgoing.c', [
@@ -75,7 +75,7 @@ BUGS = {
          '	(void)user_key;\n	return hash_bytes'),
         ('return slice_equal(origin->user_key, wanted->user_key) &&', 'return true &&')], False),
     'window': ('[MQTT5-3.3.4-9]: Receive Maximum is ignored by one', 'broker/core/outgoing.c', [
-        ('s->wire_count < s->conn->receive_maximum;', 's->wire_count <= s->conn->receive_maximum;')], False),
+        ('s->in_flight_count < s->conn->receive_maximum;', 's->in_flight_count <= s->conn->receive_maximum;')], False),
     'shared_twice': ('[MQTT5-4.8.2-3]: two members of a group get it', 'broker/core/handover.c', [
         ('	if (goes_directly(w, item->executor, through_mailbox)) {\n		deliver_target(w, msg, item);',
          '	if (goes_directly(w, item->executor, through_mailbox)) {\n		deliver_target(w, msg, item);\n'
