@@ -16,7 +16,7 @@ struct adopt_sockets {
 	unsigned workers;
 };
 struct adopt_sockets adopt_sockets_new(unsigned workers);
-void adopt_sockets_close(struct adopt_sockets *sockets); /* those that were not handed over */
+void adopt_sockets_close(struct adopt_sockets *sockets); /* those that were not dispatched */
 
 /* Post `policy` to every worker; `done` runs on main_executor when all have answered. */
 void adopt_start(struct server *server, struct executor *main_executor, struct policy *policy,

@@ -1,5 +1,5 @@
 /* Positions below `from` are, or were, in memory; from there on they are on disk only, while
- * `behind`. A page moves `from` on.  Messages that were handed over before the journal knew them
+ * `behind`. A page moves `from` on.  Messages that were dispatched before the journal knew them
  * (durability: interval) may arrive behind a page that holds them: `given` tells. */
 #include "core/backlog.h"
 

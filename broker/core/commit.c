@@ -139,9 +139,9 @@ static void hand_over_held(struct worker *w, struct commit *commit)
 {
 	for (size_t i = 0; i < commit->item_count; i++) {
 		if (!is_kept(commit, &commit->items[i]))
-			handover_target(w, commit->msg, &commit->items[i], false);
+			dispatch_target(w, commit->msg, &commit->items[i], false);
 	}
-	handover_live(w, commit->msg, &commit->live, false);
+	dispatch_live(w, commit->msg, &commit->live, false);
 }
 
 /* While it waits for the disk. */
@@ -322,7 +322,7 @@ static void hand_over(struct worker *w, struct publish_job *job, struct commit *
 			item->position = position++;
 			w->outbox_kept = true;
 		}
-		handover_target(w, job->msg, item, job->msg->retain);
+		dispatch_target(w, job->msg, item, job->msg->retain);
 	}
 }
 
@@ -357,7 +357,7 @@ static void append_for(struct publish_job *job, struct worker *w, struct journal
 		input_limit_note_journal(job->conn);
 }
 
-/* A live subscriber has it when it is in its worker's parcel; so has what is retained. */
+/* A live subscriber has it when it is in its worker's batch; so has what is retained. */
 static bool is_taken(const struct worker *w, const struct publish_job *job,
                      const struct commit *commit)
 {
@@ -390,7 +390,7 @@ bool commit_append(struct worker *w, struct publish_job *job, struct commit **co
 		*commit = NULL;
 		journal_group_await(group, on_committed, c);
 		if (w->outbox_kept) /* the journal may be faster than the end of the turn */
-			handover_flush(w);
+			dispatch_flush(w);
 		append_for(job, w, &group, JOURNAL_NOW, NULL);
 		return true;
 	}

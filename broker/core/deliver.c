@@ -146,7 +146,7 @@ void deliver_target(struct worker *w, struct msg *msg, const struct target_item 
 	if (s != NULL && session_deliver(s, msg, &d))
 		return;
 	if (item->group_id != 0)
-		handover_share_again(w, msg, &again, item->session_id);
+		dispatch_next_member(w, msg, &again, item->session_id);
 }
 
 /* The queue on disk was full: the member's loss, or another member's turn. */
@@ -157,7 +157,7 @@ static void deliver_refused(struct worker *w, const struct record *record, struc
 			    "limits.queue_bytes)";
 
 	if (record->group_id != 0) {
-		handover_share_again(w, record->msg, item, record->session_id);
+		dispatch_next_member(w, record->msg, item, record->session_id);
 		return;
 	}
 	if (s == NULL)

@@ -1,4 +1,4 @@
-/* Records from home to home: parcels of messages, built during a turn, sent at its end (or before a
+/* Records from home to home: batches of messages, built during a turn, sent at its end (or before a
  * topic's stripe is let go).  The own executor gets its share at once, where the order permits.
  * Bytes in flight are counted per pair of executors: back-pressure.  design.md section 3. */
 #include <stdlib.h>
@@ -8,17 +8,17 @@
 #include "core/keep.h"
 #include "core/server.h"
 
-struct parcel_item {
+struct batch_item {
 	enum item_kind kind;
 	uint32_t first, count; /* ITEM_LIVE: of ids; others: first of targets */
 	struct msg *msg;
 };
 
-struct parcel {
+struct batch {
 	struct task task;
 	struct worker *from, *to;
 	size_t bytes;
-	struct parcel_item *items;
+	struct batch_item *items;
 	uint64_t *ids;
 	struct target_item *targets;
 	size_t item_count, item_cap, id_count, id_cap, target_count, target_cap;
@@ -34,7 +34,7 @@ static void *grow(void *array, size_t count, size_t *cap, size_t size)
 
 /* --- at the receiver --- */
 
-static void parcel_free(struct parcel *p)
+static void batch_free(struct batch *p)
 {
 	free(p->items);
 	free(p->ids);
@@ -47,7 +47,7 @@ static bool flow_turns(struct flow *flow, int from, int to)
 	return atomic_compare_exchange_strong(&flow->state, &from, to);
 }
 
-static void account_arrival(struct parcel *p)
+static void account_arrival(struct batch *p)
 {
 	struct flow *flow = &p->from->flows[p->to->executor.index];
 	size_t left = atomic_fetch_sub(&flow->bytes, p->bytes) - p->bytes;
@@ -58,7 +58,7 @@ static void account_arrival(struct parcel *p)
 		executor_send(&p->from->executor, &flow->low);
 }
 
-static void open_item(struct worker *w, const struct parcel *p, struct parcel_item *item)
+static void open_item(struct worker *w, const struct batch *p, struct batch_item *item)
 {
 	if (item->kind == ITEM_LIVE) {
 		deliver_live(w, item->msg, p->ids + item->first, item->count);
@@ -69,27 +69,27 @@ static void open_item(struct worker *w, const struct parcel *p, struct parcel_it
 	msg_unref(&item->msg);
 }
 
-static void on_parcel(struct task *task, void *executor_arg)
+static void on_batch(struct task *task, void *executor_arg)
 {
-	struct parcel *p = container_of(task, struct parcel, task);
+	struct batch *p = container_of(task, struct batch, task);
 	struct worker *w = executor_arg;
 
 	for (size_t i = 0; i < p->item_count; i++)
 		open_item(w, p, &p->items[i]);
 	account_arrival(p);
-	parcel_free(p);
+	batch_free(p);
 }
 
 /* --- at the sender --- */
 
-static struct parcel *parcel_to(struct worker *w, unsigned executor)
+static struct batch *batch_to(struct worker *w, unsigned executor)
 {
-	struct parcel *p = w->outbox[executor];
+	struct batch *p = w->outbox[executor];
 
 	if (p != NULL)
 		return p;
 	p = xnew(p);
-	p->task.run = on_parcel;
+	p->task.run = on_batch;
 	p->from = w;
 	p->to = w->server->workers[executor];
 	if (p->from == p->to)
@@ -98,13 +98,13 @@ static struct parcel *parcel_to(struct worker *w, unsigned executor)
 	return p;
 }
 
-static struct parcel_item *parcel_add(struct parcel *p, enum item_kind kind, struct msg *msg)
+static struct batch_item *batch_add(struct batch *p, enum item_kind kind, struct msg *msg)
 {
-	struct parcel_item *item;
+	struct batch_item *item;
 
 	p->items = grow(p->items, p->item_count, &p->item_cap, sizeof(*p->items));
 	item = &p->items[p->item_count++];
-	*item = (struct parcel_item){.kind = kind, .msg = msg_ref(msg)};
+	*item = (struct batch_item){.kind = kind, .msg = msg_ref(msg)};
 	p->bytes += msg_bytes(msg);
 	return item;
 }
@@ -131,8 +131,8 @@ static void live_to_own(struct worker *w, struct msg *msg, const struct route_ma
 static void live_to_worker(struct worker *w, struct msg *msg, const struct route_match *match,
                            unsigned executor)
 {
-	struct parcel *p = parcel_to(w, executor);
-	struct parcel_item *item = parcel_add(p, ITEM_LIVE, msg);
+	struct batch *p = batch_to(w, executor);
+	struct batch_item *item = batch_add(p, ITEM_LIVE, msg);
 	uint64_t bit = (uint64_t)1 << executor;
 
 	item->first = (uint32_t)p->id_count;
@@ -145,7 +145,7 @@ static void live_to_worker(struct worker *w, struct msg *msg, const struct route
 	item->count = (uint32_t)p->id_count - item->first;
 }
 
-void handover_live(struct worker *w, struct msg *msg, const struct route_match *match,
+void dispatch_live(struct worker *w, struct msg *msg, const struct route_match *match,
                    bool through_mailbox)
 {
 	for (uint64_t executors = match->executors; executors != 0; executors &= executors - 1) {
@@ -160,18 +160,18 @@ void handover_live(struct worker *w, struct msg *msg, const struct route_match *
 		live_to_own(w, msg, match);
 }
 
-void handover_target(struct worker *w, struct msg *msg, const struct target_item *item,
+void dispatch_target(struct worker *w, struct msg *msg, const struct target_item *item,
                      bool through_mailbox)
 {
-	struct parcel *p;
-	struct parcel_item *entry;
+	struct batch *p;
+	struct batch_item *entry;
 
 	if (goes_directly(w, item->executor, through_mailbox)) {
 		deliver_target(w, msg, item);
 		return;
 	}
-	p = parcel_to(w, item->executor);
-	entry = parcel_add(p, item->group_id == 0 ? ITEM_TARGET : ITEM_SHARE, msg);
+	p = batch_to(w, item->executor);
+	entry = batch_add(p, item->group_id == 0 ? ITEM_TARGET : ITEM_SHARE, msg);
 	p->targets = grow(p->targets, p->target_count, &p->target_cap, sizeof(*p->targets));
 	entry->first = (uint32_t)p->target_count;
 	p->targets[p->target_count] = *item;
@@ -180,7 +180,7 @@ void handover_target(struct worker *w, struct msg *msg, const struct target_item
 
 /* Above the mark: whoever publishes here is not read until the receiver says that there is space.
  */
-void handover_stall(struct worker *w, struct flow *flow)
+void dispatch_stall(struct worker *w, struct flow *flow)
 {
 	if (atomic_load(&flow->bytes) <= FLOW_HIGH || !flow_turns(flow, FLOW_OPEN, FLOW_STALLED))
 		return;
@@ -190,20 +190,20 @@ void handover_stall(struct worker *w, struct flow *flow)
 		w->stalled--;
 }
 
-static void account_departure(struct worker *w, struct parcel *p)
+static void account_departure(struct worker *w, struct batch *p)
 {
 	struct flow *flow = &w->flows[p->to->executor.index];
 
 	atomic_fetch_add(&flow->bytes, p->bytes);
 	if (p->from != p->to)
-		handover_stall(w, flow);
+		dispatch_stall(w, flow);
 }
 
-void handover_flush(struct worker *w)
+void dispatch_flush(struct worker *w)
 {
 	w->outbox_kept = false;
 	for (unsigned executor = 0; executor < w->server->worker_count; executor++) {
-		struct parcel *p = w->outbox[executor];
+		struct batch *p = w->outbox[executor];
 
 		if (p == NULL)
 			continue;
@@ -213,7 +213,7 @@ void handover_flush(struct worker *w)
 	}
 }
 
-bool handover_share_has_online(struct worker *w, uint64_t group_id, uint64_t but)
+bool dispatch_share_has_online(struct worker *w, uint64_t group_id, uint64_t but)
 {
 	struct route_target next;
 
@@ -255,7 +255,7 @@ static bool is_to_keep(const struct worker *w, const struct target_item *item,
 }
 
 /* The next member is asked; after RECORD_TRIED_MAX of them the message is given up. */
-void handover_share_again(struct worker *w, struct msg *msg, struct target_item *item,
+void dispatch_next_member(struct worker *w, struct msg *msg, struct target_item *item,
                           uint64_t tried)
 {
 	struct route_target next;
@@ -289,5 +289,5 @@ void handover_share_again(struct worker *w, struct msg *msg, struct target_item 
 		return;
 	}
 	record_queue_done(w, item->session_id, item->position);
-	handover_target(w, msg, &again, true);
+	dispatch_target(w, msg, &again, true);
 }

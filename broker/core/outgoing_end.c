@@ -60,7 +60,7 @@ static void give_away(struct session *s, struct inflight_list *list, struct infl
 	struct target_item item = {
 	    .session_id = s->id, .group_id = o->way->group_id, .position = o->position};
 
-	handover_share_again(s->worker, o->msg, &item, s->id);
+	dispatch_next_member(s->worker, o->msg, &item, s->id);
 	o->position = 0; /* done, or another's now */
 	if (list == &s->sent) {
 		sent_remove(s, o);
@@ -79,7 +79,7 @@ static void give_some(struct session *s, struct inflight_list *list, size_t *ste
 		s->giving = o->next;
 		(*steps)--;
 		if (!is_of_group(s, list, o) ||
-		    !handover_share_has_online(s->worker, o->way->group_id, s->id))
+		    !dispatch_share_has_online(s->worker, o->way->group_id, s->id))
 			continue;
 		*steps -= *steps < LOOKS ? *steps : LOOKS;
 		give_away(s, list, o);

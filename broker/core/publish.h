@@ -1,4 +1,4 @@
-/* A message's way from its publisher to everybody who wants it: store, match, journal, hand over.
+/* A message's way from its publisher to everybody who wants it: store, match, journal, dispatch.
  * design.md section 5. Thread: the publisher's home. */
 #ifndef CORE_PUBLISH_H
 #define CORE_PUBLISH_H
@@ -74,20 +74,20 @@ struct target_item {
 };
 
 /* Give the live part of a match to all executors: the own one at once where the order permits,
- * others with the next parcel. */
-void handover_live(struct worker *w, struct msg *msg, const struct route_match *match,
+ * others with the next batch. */
+void dispatch_live(struct worker *w, struct msg *msg, const struct route_match *match,
                    bool through_mailbox);
-void handover_target(struct worker *w, struct msg *msg, const struct target_item *item,
+void dispatch_target(struct worker *w, struct msg *msg, const struct target_item *item,
                      bool through_mailbox);
-/* Send all parcels that were begun; before the stripe of a retained change is released, and at the
+/* Send all batches that were begun; before the stripe of a retained change is released, and at the
  * end of each turn. */
-void handover_flush(struct worker *w);
+void dispatch_flush(struct worker *w);
 /* Stalled, where it is above its mark and not so already. */
-void handover_stall(struct worker *w, struct flow *flow);
+void dispatch_stall(struct worker *w, struct flow *flow);
 /* Is another member of the group online? */
-bool handover_share_has_online(struct worker *w, uint64_t group_id, uint64_t but);
+bool dispatch_share_has_online(struct worker *w, uint64_t group_id, uint64_t but);
 /* Another member of the group, for a message that its member did not take. */
-void handover_share_again(struct worker *w, struct msg *msg, struct target_item *item,
+void dispatch_next_member(struct worker *w, struct msg *msg, struct target_item *item,
                           uint64_t tried);
 
 #endif

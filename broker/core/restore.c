@@ -284,7 +284,7 @@ static void settle_executor(struct worker *w)
 	for (size_t i = 0; i < count; i++)
 		settle(session_find_by_id(w, ids[i]));
 	record_batch_flush(w);
-	handover_flush(w);
+	dispatch_flush(w);
 	executor_leave();
 	free(ids);
 }

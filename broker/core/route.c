@@ -107,14 +107,14 @@ static void hand_over(struct worker *w, struct publish_job *job)
 	struct commit *commit;
 
 	if (w->match.target_count == 0 && w->match.share_count == 0 && !commit_is_wanted(w, job)) {
-		handover_live(w, job->msg, &w->match, job->msg->retain);
+		dispatch_live(w, job->msg, &w->match, job->msg->retain);
 		acknowledge_now(job, reason_of(w));
 		return;
 	}
 	commit = commit_new(w, job);
 	collect_items(&w->match, job->msg, commit);
 	if (!commit->holds_live)
-		handover_live(w, job->msg, &w->match, job->msg->retain);
+		dispatch_live(w, job->msg, &w->match, job->msg->retain);
 	commit->reason =
 	    job->conn != NULL && job->conn->version == MQTT_5_0 ? reason_of(w) : REASON_SUCCESS;
 	if (!commit_append(w, job, &commit))
@@ -199,7 +199,7 @@ static void change_and_hand_over(struct worker *w, struct publish_job *job)
 	match(w, job->msg);
 	w->work += RETAINED_STEPS;
 	hand_over(w, job);
-	handover_flush(w);
+	dispatch_flush(w);
 }
 
 /* While the topic's stripe is held, everything is sent: mailboxes see a topic's values in number

@@ -76,7 +76,7 @@ static void stage_facts(struct step *step)
 			inflight_note_sent(c->session);
 	}
 	record_batch_flush(step->worker);
-	handover_flush(step->worker);
+	dispatch_flush(step->worker);
 	answer(step);
 }
 

@@ -1,4 +1,4 @@
-/* A worker's own state, and the end of its turn: parcels leave, replays go on, everything written
+/* A worker's own state, and the end of its turn: batches leave, replays go on, everything written
  * goes out. */
 #include "core/worker.h"
 
@@ -47,7 +47,7 @@ static bool worker_turn_end(void *arg)
 		run_reviews(w);
 	if (w->pending_records != NULL)
 		record_batch_flush(w);
-	handover_flush(w);
+	dispatch_flush(w);
 	w->encoded.msg = NULL;
 	while (w->dirty != NULL) {
 		struct conn *c = w->dirty;
@@ -84,7 +84,7 @@ static void on_low(struct task *task, void *executor_arg)
 
 	atomic_store(&flow->state, FLOW_OPEN);
 	w->stalled--;
-	handover_stall(w, flow); /* filled again while this was on its way */
+	dispatch_stall(w, flow); /* filled again while this was on its way */
 	if (w->stalled == 0)
 		resume_all(w, CONN_PAUSE_PRESSURE);
 }

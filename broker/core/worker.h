@@ -94,7 +94,7 @@ struct receive_answer {
 	struct acl_verdict verdict;
 };
 
-struct parcel;
+struct batch;
 
 /* Connections are being checked against a new configuration (admission.h). */
 struct admission {
@@ -139,9 +139,9 @@ struct worker {
 	size_t id_cap;
 	struct encoded encoded;
 	struct receive_answer receive_answer;
-	struct parcel **outbox; /* one per home: built during the turn */
-	struct flow *flows;     /* to each executor */
-	size_t own_in_flight;   /* parcels of ours in our own mailbox */
+	struct batch **outbox; /* one per home: built during the turn */
+	struct flow *flows;    /* to each executor */
+	size_t own_in_flight;  /* batches of ours in our own mailbox */
 	struct journal_group
 	    *pending_records; /* keep.c: written down since the last group; NULL: none */
 	uint64_t received_ms; /* when the packet at hand came */

@@ -28,7 +28,7 @@ void memory_stall(struct memory_peer *peer, bool stalled);
 bool memory_is_closed(const struct memory_peer *peer); /* the broker ended it (after flushing) */
 /* Its stream has been freed too: nothing comes any more. */
 bool memory_is_gone(const struct memory_peer *peer);
-/* Hand over what is pending, as events; call it entered in the executor that owns the stream. True:
+/* Dispatch what is pending, as events; call it entered in the executor that owns the stream. True:
  * something happened. */
 bool memory_run(struct memory_peer *peer, size_t max_bytes);
 

@@ -66,7 +66,7 @@ void stream_close(struct stream *s, uint64_t flush_ms);
 void stream_abort(struct stream *s);
 
 /* Take it off its loop, with the ciphertext still unread, what OpenSSL holds and the output chain;
- * from inside on_bytes too (the rest of the bytes of that call has been handed over already). Then
+ * from inside on_bytes too (the rest of the bytes of that call has been dispatched already). Then
  * post it, and attach it at its new executor, where it first works through what travelled with it
  * (on_bytes may come before stream_attach returns to the loop, never from inside it). A
  * pause travels too. The end of a stream that ended in between is told at its new executor. */

@@ -36,7 +36,7 @@ static void on_handshake(struct sock *s)
 static bool has_more(struct sock *s)
 {
 	(void)s;
-	return false; /* all that was read was handed over */
+	return false; /* all that was read was dispatched */
 }
 
 static void do_nothing(struct sock *s)

@@ -153,7 +153,7 @@ void client_connect_over(struct client *c, const struct connect_options *options
 void client_join(struct client *c, const struct connect_options *options);
 void client_leave(struct client *c, enum reason reason);       /* DISCONNECT, and the end */
 void client_leave_expiry(struct client *c, uint32_t expiry_s); /* with a Session Expiry Interval */
-/* The connection breaks: what was not yet handed over is lost, in both directions. */
+/* The connection breaks: what was not yet dispatched is lost, in both directions. */
 void client_drop(struct client *c);
 /* The connection ends behind what was said. */
 void client_finish(struct client *c);
