@@ -11,27 +11,27 @@
 #include "core/admission.h"
 #include "net/listener.h"
 
-struct adoption_step {
+struct config_application_step {
 	struct task task;
-	struct adoption *adoption;
+	struct config_application *config_application;
 	struct worker *worker;
 	int *fds; /* by slot */
 };
 
-struct adoption {
+struct config_application {
 	struct executor *main_executor;
 	struct policy *policy;
 	unsigned waiting;
-	adopt_done_fn *done;
+	config_apply_done_fn *done;
 	void *arg;
-	struct adoption_step steps[];
+	struct config_application_step steps[];
 };
 
 /* --- sockets --- */
 
-struct adopt_sockets adopt_sockets_new(unsigned workers)
+struct config_sockets config_sockets_new(unsigned workers)
 {
-	struct adopt_sockets s = {.workers = workers};
+	struct config_sockets s = {.workers = workers};
 
 	s.fds = xcalloc(workers, sizeof(int *));
 	for (unsigned w = 0; w < workers; w++) {
@@ -42,7 +42,7 @@ struct adopt_sockets adopt_sockets_new(unsigned workers)
 	return s;
 }
 
-void adopt_sockets_close(struct adopt_sockets *s)
+void config_sockets_close(struct config_sockets *s)
 {
 	for (unsigned w = 0; s->fds != NULL && w < s->workers; w++) {
 		for (unsigned slot = 0; s->fds[w] != NULL && slot < POLICY_SLOTS_MAX; slot++) {
@@ -62,7 +62,7 @@ static void on_accept(void *arg, struct stream *stream)
 	conn_accept(arg, stream);
 }
 
-static void adopt_listener(struct worker *w, unsigned slot, int fd)
+static void apply_listener(struct worker *w, unsigned slot, int fd)
 {
 	const struct conf_listener *l = policy_listener(w->policy, slot);
 	struct listener_settings settings = {.conf = l, .index = slot};
@@ -84,16 +84,17 @@ static void adopt_listener(struct worker *w, unsigned slot, int fd)
 
 /* --- the swap --- */
 
-static void answer(struct adoption_step *step);
+static void answer(struct config_application_step *step);
 
 static void on_checked(void *arg)
 {
 	answer(arg);
 }
 
-static void on_adopt(struct task *task, void *executor_arg)
+static void on_apply(struct task *task, void *executor_arg)
 {
-	struct adoption_step *step = container_of(task, struct adoption_step, task);
+	struct config_application_step *step =
+	    container_of(task, struct config_application_step, task);
 	struct worker *w = executor_arg;
 	struct policy *before = w->policy;
 
@@ -101,10 +102,10 @@ static void on_adopt(struct task *task, void *executor_arg)
 		answer(step);
 		return;
 	}
-	w->policy = policy_ref(step->adoption->policy);
+	w->policy = policy_ref(step->config_application->policy);
 	quota_store_set(w->server, w->policy);
 	for (unsigned slot = 0; slot < w->policy->slot_count; slot++)
-		adopt_listener(w, slot, step->fds == NULL ? -1 : step->fds[slot]);
+		apply_listener(w, slot, step->fds == NULL ? -1 : step->fds[slot]);
 	policy_unref(&before);
 	admission_start(w, on_checked, step);
 }
@@ -113,8 +114,9 @@ static void on_adopt(struct task *task, void *executor_arg)
 
 static void on_answer(struct task *task, void *executor_arg)
 {
-	struct adoption_step *step = container_of(task, struct adoption_step, task);
-	struct adoption *a = step->adoption;
+	struct config_application_step *step =
+	    container_of(task, struct config_application_step, task);
+	struct config_application *a = step->config_application;
 
 	(void)executor_arg;
 	free(step->fds);
@@ -125,16 +127,18 @@ static void on_answer(struct task *task, void *executor_arg)
 	free(a);
 }
 
-static void answer(struct adoption_step *step)
+static void answer(struct config_application_step *step)
 {
 	step->task.run = on_answer;
-	executor_send(step->adoption->main_executor, &step->task);
+	executor_send(step->config_application->main_executor, &step->task);
 }
 
-void adopt_start(struct server *server, struct executor *main_executor, struct policy *policy,
-                 struct adopt_sockets *sockets, adopt_done_fn *done, void *arg)
+void config_apply_start(struct server *server, struct executor *main_executor,
+                        struct policy *policy, struct config_sockets *sockets,
+                        config_apply_done_fn *done, void *arg)
 {
-	struct adoption *a = xcalloc(1, sizeof(*a) + server->worker_count * sizeof(a->steps[0]));
+	struct config_application *a =
+	    xcalloc(1, sizeof(*a) + server->worker_count * sizeof(a->steps[0]));
 
 	a->main_executor = main_executor;
 	a->policy = policy_ref(policy);
@@ -142,11 +146,11 @@ void adopt_start(struct server *server, struct executor *main_executor, struct p
 	a->done = done;
 	a->arg = arg;
 	for (unsigned i = 0; i < server->worker_count; i++) {
-		struct adoption_step *step = &a->steps[i];
+		struct config_application_step *step = &a->steps[i];
 
-		step->adoption = a;
+		step->config_application = a;
 		step->worker = server->workers[i];
-		step->task.run = on_adopt;
+		step->task.run = on_apply;
 		step->fds = sockets->fds == NULL ? NULL : sockets->fds[i];
 	}
 	free(sockets->fds);

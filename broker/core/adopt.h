@@ -1,25 +1,26 @@
 /* A worker takes over a policy: the one it starts with (its listeners open) or a new one (reload):
- * swap, then sweep. Thread: adopt_start on main; the rest on the worker. */
+ * swap, then sweep. Thread: config_apply_start on main; the rest on the worker. */
 #ifndef CORE_ADOPT_H
 #define CORE_ADOPT_H
 
 #include "core/server.h"
 
-struct adoption;
+struct config_application;
 
 /* All workers have taken it over. */
-typedef void adopt_done_fn(void *arg);
+typedef void config_apply_done_fn(void *arg);
 
 /* Descriptors of listeners that are new: [worker][slot], -1: none. Taken over, the arrays too. */
-struct adopt_sockets {
+struct config_sockets {
 	int **fds;
 	unsigned workers;
 };
-struct adopt_sockets adopt_sockets_new(unsigned workers);
-void adopt_sockets_close(struct adopt_sockets *sockets); /* those that were not dispatched */
+struct config_sockets config_sockets_new(unsigned workers);
+void config_sockets_close(struct config_sockets *sockets); /* those that were not dispatched */
 
 /* Post `policy` to every worker; `done` runs on main_executor when all have answered. */
-void adopt_start(struct server *server, struct executor *main_executor, struct policy *policy,
-                 struct adopt_sockets *sockets, adopt_done_fn *done, void *arg);
+void config_apply_start(struct server *server, struct executor *main_executor,
+                        struct policy *policy, struct config_sockets *sockets,
+                        config_apply_done_fn *done, void *arg);
 
 #endif

@@ -611,7 +611,7 @@ void conn_resume(struct conn *c, enum conn_pause why)
 void conn_spend(struct conn *c, uint32_t per_second)
 {
 	struct worker *w = c->worker;
-	uint64_t wait_ms = rate_spend(&c->rate, per_second, w->executor.now_ms);
+	uint64_t wait_ms = rate_limiter_spend(&c->rate_limiter, per_second, w->executor.now_ms);
 
 	if (wait_ms == 0)
 		return;

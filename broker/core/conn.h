@@ -88,14 +88,14 @@ struct conn {
 	struct login_wait *login;
 	struct auth_exchange *auth_exchange; /* AUTH packets come and go */
 	struct deferred_close
-	    *deferred_close;            /* it closes when what it ended is gone on disk too */
-	struct identity *identity;      /* until the session has it */
-	struct alias_table aliases;     /* those the client has set */
-	struct alias_table aliases_out; /* those it was given */
-	struct charge charge;           /* conn_memory.c */
-	size_t output_counted;          /* in it */
-	struct rate rate;               /* of its PUBLISH packets */
-	uint64_t arrival;               /* order of CONNECTs at this executor */
+	    *deferred_close;              /* it closes when what it ended is gone on disk too */
+	struct identity *identity;        /* until the session has it */
+	struct alias_table aliases;       /* those the client has set */
+	struct alias_table aliases_out;   /* those it was given */
+	struct charge charge;             /* conn_memory.c */
+	size_t output_counted;            /* in it */
+	struct rate_limiter rate_limiter; /* of its PUBLISH packets */
+	uint64_t arrival;                 /* order of CONNECTs at this executor */
 	uint64_t last_packet_ms;
 	uint64_t accepted_ms;       /* when TCP was */
 	uint64_t deadline_ms;       /* for CONNECT */

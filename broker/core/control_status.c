@@ -127,7 +127,7 @@ static uint64_t memory_bytes(void)
 	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-static void put_totals(struct buf *out, const struct totals *t)
+static void put_stats(struct buf *out, const struct stats *t)
 {
 	json_number(out, "clients", t->clients_connected);
 	json_number(out, "clients_most", t->clients_maximum);
@@ -146,14 +146,14 @@ static void put_totals(struct buf *out, const struct totals *t)
 	json_number(out, "memory_refused", t->memory_refused);
 }
 
-static void put_store(struct buf *out, const struct server *server, const struct totals *t)
+static void put_store(struct buf *out, const struct server *server, const struct stats *t)
 {
 	const struct journal_health *h = &t->store;
 
-	json_str(out, "store", totals_store_state(server, t));
+	json_str(out, "store", stats_store_state(server, t));
 	if (!journal_is_durable(server->journal))
 		return;
-	json_str(out, "store_error", totals_store_error(t));
+	json_str(out, "store_error", stats_store_error(t));
 	json_number(out, "store_commits", h->commits);
 	json_number(out, "store_commit_mean_us", t->commit_us_mean);
 	json_number(out, "store_commit_p99_us", h->commit_us_p99);
@@ -179,10 +179,10 @@ bool control_tell_status(struct query *q)
 	struct control *c = q->control;
 	const struct policy *policy = c->hooks.policy(c->hooks.arg);
 	uint64_t up_ms = clock_monotonic_ms() - c->started_ms;
-	struct totals totals;
+	struct stats stats;
 	char since[CLOCK_TEXT_MAX];
 
-	totals_take(c->server, &totals);
+	stats_take(c->server, &stats);
 	clock_text(clock_wall_ms() - (int64_t)up_ms, since);
 	json_open(&q->out);
 	json_str(&q->out, "version", VAKT_VERSION);
@@ -192,8 +192,8 @@ bool control_tell_status(struct query *q)
 	json_number(&q->out, "workers", c->server->worker_count);
 	json_str(&q->out, "config", policy->conf->path);
 	json_number(&q->out, "policy_generation", policy->generation);
-	put_totals(&q->out, &totals);
-	put_store(&q->out, c->server, &totals);
+	put_stats(&q->out, &stats);
+	put_store(&q->out, c->server, &stats);
 	json_number(&q->out, "memory_bytes", memory_bytes());
 	json_close(&q->out);
 	for (size_t i = 0; i < policy->conf->listener_count; i++)

@@ -9,17 +9,17 @@ static const double span_ms[LOAD_SPANS] = {
     [LOAD_15_MIN] = 900e3,
 };
 
-void load_update(struct load *l, uint64_t total, uint64_t elapsed_ms)
+void load_average_update(struct load *l, uint64_t total, uint64_t elapsed_ms)
 {
-	double rate;
+	double rate_limiter;
 
 	if (elapsed_ms == 0)
 		return;
-	rate = (double)(total - l->total) * 60e3 / (double)elapsed_ms;
+	rate_limiter = (double)(total - l->total) * 60e3 / (double)elapsed_ms;
 	l->total = total;
 	for (int i = 0; i < LOAD_SPANS; i++) {
 		double kept = exp(-(double)elapsed_ms / span_ms[i]);
 
-		l->per_minute[i] = rate + kept * (l->per_minute[i] - rate);
+		l->per_minute[i] = rate_limiter + kept * (l->per_minute[i] - rate_limiter);
 	}
 }

@@ -14,6 +14,6 @@ struct load {
 };
 
 /* `total` of a counter that only grows, `elapsed_ms` after the last update. */
-void load_update(struct load *l, uint64_t total, uint64_t elapsed_ms);
+void load_average_update(struct load *l, uint64_t total, uint64_t elapsed_ms);
 
 #endif

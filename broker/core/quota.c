@@ -193,8 +193,8 @@ bool quota_address_take(struct worker *w, struct stream *stream, const struct co
 	char peer[STREAM_PEER_TEXT];
 	uint32_t suppressed;
 
-	if (tally_take(&w->server->address_connections, stream_peer_key(stream),
-	               max_of(l->limits.connections_per_address)))
+	if (keyed_counter_take(&w->server->address_connections, stream_peer_key(stream),
+	                       max_of(l->limits.connections_per_address)))
 		return true;
 	if (!log_limit_pass(&w->quota_limit, w->executor.now_ms + 1, 10000, 5, &suppressed))
 		return false;
@@ -208,7 +208,7 @@ bool quota_address_take(struct worker *w, struct stream *stream, const struct co
 
 void quota_address_give(struct worker *w, const struct stream *stream)
 {
-	tally_give(&w->server->address_connections, stream_peer_key(stream));
+	keyed_counter_give(&w->server->address_connections, stream_peer_key(stream));
 }
 
 bool quota_user_take(struct conn *c, const struct session *s)
@@ -218,14 +218,14 @@ bool quota_user_take(struct conn *c, const struct session *s)
 
 	if (s != NULL && s->conn != NULL)
 		max++;
-	c->user_counted = tally_take(&w->server->user_connections, c->identity->key, max);
+	c->user_counted = keyed_counter_take(&w->server->user_connections, c->identity->key, max);
 	return c->user_counted;
 }
 
 void quota_user_give(struct conn *c)
 {
 	if (c->user_counted)
-		tally_give(&c->worker->server->user_connections, c->identity->key);
+		keyed_counter_give(&c->worker->server->user_connections, c->identity->key);
 	c->user_counted = false;
 }
 

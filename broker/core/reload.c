@@ -20,18 +20,18 @@ struct reloader {
 	struct policy *replaced; /* until all workers have the new one */
 	struct tls_tickets *tickets;
 	char *conf_path;
-	struct watchlist watchlist;
+	struct file_watch file_watch;
 	struct timer watch_timer;
 	bool under_way, again, stopped;
 	enum reload_cause again_cause;
-	adopt_done_fn *opened;
+	config_apply_done_fn *opened;
 	void *opened_arg;
 };
 
 /* --- sockets of new listeners --- */
 
 static bool bind_slot(struct reloader *r, const struct policy *next, unsigned slot,
-                      struct adopt_sockets *sockets, struct errors *errors)
+                      struct config_sockets *sockets, struct errors *errors)
 {
 	const struct conf_listener *l = policy_listener(next, slot);
 	unsigned count = l->is_unix ? 1 : r->server->worker_count;
@@ -49,7 +49,7 @@ static bool bind_slot(struct reloader *r, const struct policy *next, unsigned sl
 
 /* Slots that `before` (NULL: nobody) does not have. */
 static bool bind_new(struct reloader *r, const struct policy *before, const struct policy *next,
-                     struct adopt_sockets *sockets, struct errors *errors)
+                     struct config_sockets *sockets, struct errors *errors)
 {
 	bool ok = true;
 
@@ -126,18 +126,18 @@ static void on_adopted(void *arg)
 }
 
 /* Takes over `next`. */
-static void adopt(struct reloader *r, struct policy *next, struct adopt_sockets *sockets)
+static void apply(struct reloader *r, struct policy *next, struct config_sockets *sockets)
 {
 	change_log(r->policy, next);
 	log_set_level(next->conf->log_level);
 	log_set_json(next->conf->log_json);
 	r->replaced = r->policy;
 	r->policy = next;
-	watchlist_take(&r->watchlist, next);
+	file_watch_take(&r->file_watch, next);
 	if (r->server->authenticator != NULL)
 		authenticator_use(r->server->authenticator, next->users);
 	r->under_way = true;
-	adopt_start(r->server, r->executor, next, sockets, on_adopted, r);
+	config_apply_start(r->server, r->executor, next, sockets, on_adopted, r);
 }
 
 /* --- what never waits: users and revocations, with the ACL in force --- */
@@ -160,7 +160,7 @@ static bool revocations_changed(struct reloader *r)
 	for (size_t i = 0; i < conf->listener_count; i++) {
 		const char *crl = conf->listeners[i].tls.client_crl;
 
-		if (crl != NULL && watchlist_has_changed(&r->watchlist, crl))
+		if (crl != NULL && file_watch_has_changed(&r->file_watch, crl))
 			return true;
 	}
 	return false;
@@ -176,18 +176,18 @@ static struct tls_context **changed_revocations(struct reloader *r)
 	return tls;
 }
 
-static bool adopt_parts(struct reloader *r)
+static bool apply_parts(struct reloader *r)
 {
 	struct users *users = changed_users(r);
 	struct tls_context **tls = changed_revocations(r);
-	struct adopt_sockets none = {0};
+	struct config_sockets none = {0};
 
 	if (users == NULL && tls == NULL)
 		return false;
 	LOG(RELOAD_PARTLY, F_STR("what", users == NULL ? "client_ca and client_crl"
 	                                 : tls == NULL ? "users"
 	                                               : "users, client_ca and client_crl"));
-	adopt(r, policy_renew(r->policy, users, tls), &none);
+	apply(r, policy_renew(r->policy, users, tls), &none);
 	return true;
 }
 
@@ -218,19 +218,19 @@ static void warn_restart(const struct policy *before, const struct policy *next,
 static bool reload_all(struct reloader *r, struct errors *errors)
 {
 	struct policy *next = policy_load(r->conf_path, r->tickets, r->policy, errors);
-	struct adopt_sockets sockets;
+	struct config_sockets sockets;
 
 	if (next == NULL)
 		return false;
-	sockets = adopt_sockets_new(r->server->worker_count);
+	sockets = config_sockets_new(r->server->worker_count);
 	if (!bind_new(r, r->policy, next, &sockets, errors) ||
 	    !permit_anew(r->policy, next, errors)) {
-		adopt_sockets_close(&sockets);
+		config_sockets_close(&sockets);
 		policy_unref(&next);
 		return false;
 	}
 	warn_restart(r->policy, next, errors);
-	adopt(r, next, &sockets);
+	apply(r, next, &sockets);
 	return true;
 }
 
@@ -246,17 +246,17 @@ bool reloader_reload(struct reloader *r, enum reload_cause cause)
 		r->again_cause = cause;
 		return true;
 	}
-	watchlist_look(&r->watchlist);
+	file_watch_look(&r->file_watch);
 	LOG(RELOADING, F_STR("cause", cause == RELOAD_ASKED ? "asked" : "a file changed"));
-	ok = (cause == RELOAD_ASKED || watchlist_is_sound(&r->watchlist, &errors)) &&
+	ok = (cause == RELOAD_ASKED || file_watch_is_sound(&r->file_watch, &errors)) &&
 	     reload_all(r, &errors);
 	errors_log(&errors);
 	if (!ok) {
 		LOG(RELOAD_FAILED, F_NUM("errors", errors.error_count),
 		    F_STR("remedy", "nothing else was changed: mend what stands above, then reload "
 		                    "again (SIGHUP)"));
-		adopt_parts(r);
-		watchlist_forget(&r->watchlist);
+		apply_parts(r);
+		file_watch_forget(&r->file_watch);
 	}
 	errors_fini(&errors);
 	return ok;
@@ -269,7 +269,7 @@ static void on_watch(struct timer *timer, void *executor_arg)
 	struct reloader *r = container_of(timer, struct reloader, watch_timer);
 
 	(void)executor_arg;
-	if (!r->under_way && watchlist_changed_and_rested(&r->watchlist))
+	if (!r->under_way && file_watch_changed_and_settled(&r->file_watch))
 		reloader_reload(r, RELOAD_NOTICED);
 	executor_timer_arm(r->executor, timer, WATCH_MS);
 }
@@ -287,7 +287,7 @@ struct reloader *reloader_new(struct server *server, struct executor *main_execu
 	r->tickets = tickets;
 	r->conf_path = xstrdup(first->conf->path);
 	r->watch_timer.fire = on_watch;
-	watchlist_take(&r->watchlist, first);
+	file_watch_take(&r->file_watch, first);
 	return r;
 }
 
@@ -295,7 +295,7 @@ void reloader_free(struct reloader *r)
 {
 	if (r == NULL)
 		return;
-	watchlist_fini(&r->watchlist);
+	file_watch_fini(&r->file_watch);
 	policy_unref(&r->policy);
 	policy_unref(&r->replaced);
 	free(r->conf_path);
@@ -318,22 +318,22 @@ static void on_first_adopted(void *arg)
 		executor_timer_arm(r->executor, &r->watch_timer, WATCH_MS);
 }
 
-bool reloader_open(struct reloader *r, adopt_done_fn *done, void *arg)
+bool reloader_open(struct reloader *r, config_apply_done_fn *done, void *arg)
 {
-	struct adopt_sockets sockets = adopt_sockets_new(r->server->worker_count);
+	struct config_sockets sockets = config_sockets_new(r->server->worker_count);
 	struct errors errors = {0};
 	bool ok = bind_new(r, NULL, r->policy, &sockets, &errors);
 
 	errors_log(&errors);
 	errors_fini(&errors);
 	if (!ok) {
-		adopt_sockets_close(&sockets);
+		config_sockets_close(&sockets);
 		return false;
 	}
 	r->opened = done;
 	r->opened_arg = arg;
 	r->under_way = true;
-	adopt_start(r->server, r->executor, r->policy, &sockets, on_first_adopted, r);
+	config_apply_start(r->server, r->executor, r->policy, &sockets, on_first_adopted, r);
 	return true;
 }
 

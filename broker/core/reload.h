@@ -24,7 +24,7 @@ void reloader_stop(struct reloader *r);
 
 /* Bind and open the listeners of the first policy. False: one cannot be had; told in the log.
  * `done` when all workers listen. */
-bool reloader_open(struct reloader *r, adopt_done_fn *done, void *arg);
+bool reloader_open(struct reloader *r, config_apply_done_fn *done, void *arg);
 /* True: a new policy is on its way to all workers (or will be, when the one before has arrived).
  * False: told in the log why. */
 bool reloader_reload(struct reloader *r, enum reload_cause cause);

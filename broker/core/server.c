@@ -29,9 +29,9 @@ struct server *server_new(struct policy *policy, unsigned workers, struct journa
 	s->retain = retain_new(workers);
 	s->journal = journal;
 	s->listener_connections = xcalloc(POLICY_SLOTS_MAX, sizeof(*s->listener_connections));
-	tally_init(&s->user_sessions);
-	tally_init(&s->user_connections);
-	tally_init(&s->address_connections);
+	keyed_counter_init(&s->user_sessions);
+	keyed_counter_init(&s->user_connections);
+	keyed_counter_init(&s->address_connections);
 	payers_init(&s->payers, workers);
 	s->workers = xcalloc(workers, sizeof(struct worker *));
 	for (unsigned i = 0; i < workers; i++)
@@ -55,9 +55,9 @@ void server_free(struct server *s)
 	authenticator_free(s->authenticator);
 	retain_free(s->retain);
 	route_free(s->route);
-	tally_fini(&s->user_sessions);
-	tally_fini(&s->user_connections);
-	tally_fini(&s->address_connections);
+	keyed_counter_fini(&s->user_sessions);
+	keyed_counter_fini(&s->user_connections);
+	keyed_counter_fini(&s->address_connections);
 	payers_fini(&s->payers);
 	free(s->listener_connections);
 	free(s);
@@ -79,10 +79,10 @@ void server_count_connection(struct server *s)
 
 bool server_session_kept(struct server *s, struct slice user_key, uint32_t max)
 {
-	return tally_take(&s->user_sessions, user_key, max);
+	return keyed_counter_take(&s->user_sessions, user_key, max);
 }
 
 void server_session_gone(struct server *s, struct slice user_key)
 {
-	tally_give(&s->user_sessions, user_key);
+	keyed_counter_give(&s->user_sessions, user_key);
 }

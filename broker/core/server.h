@@ -26,14 +26,14 @@ struct server {
 	_Atomic uint64_t connections;
 	_Atomic uint64_t connections_most; /* that there ever were at one time */
 	_Atomic uint64_t unauthenticated;
-	_Atomic uint64_t *listener_connections; /* per listener */
-	struct tally user_sessions;             /* kept ones, by user key */
-	struct tally user_connections;          /* accepted ones, by user key */
-	struct tally address_connections;       /* by stream_peer_key */
-	struct payers payers;                   /* of memory: users and addresses */
-	_Atomic uint64_t store_share;           /* of one user, by the policy in force; 0: any */
-	struct sys *sys;                        /* NULL: nobody publishes $SYS */
-	struct sweep *sweep;                    /* NULL: what expired stays until asked for */
+	_Atomic uint64_t *listener_connections;   /* per listener */
+	struct keyed_counter user_sessions;       /* kept ones, by user key */
+	struct keyed_counter user_connections;    /* accepted ones, by user key */
+	struct keyed_counter address_connections; /* by stream_peer_key */
+	struct payers payers;                     /* of memory: users and addresses */
+	_Atomic uint64_t store_share;             /* of one user, by the policy in force; 0: any */
+	struct sys *sys;                          /* NULL: nobody publishes $SYS */
+	struct sweep *sweep;                      /* NULL: what expired stays until asked for */
 };
 
 /* The shared state and the workers, without threads and sockets: a simulation drives these itself.

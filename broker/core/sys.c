@@ -27,7 +27,7 @@ struct number {
 
 #define NUMBER(name, field)                                                                        \
 	{                                                                                          \
-		name, offsetof(struct totals, field)                                               \
+		name, offsetof(struct stats, field)                                                \
 	}
 
 static const struct number numbers[] = {
@@ -132,40 +132,40 @@ static void tell(struct sys *sys, size_t index, const char *name, const char *va
 	publish(sys, name, value);
 }
 
-static uint64_t total_at(const struct totals *totals, size_t offset)
+static uint64_t total_at(const struct stats *stats, size_t offset)
 {
 	uint64_t value;
 
-	memcpy(&value, (const char *)totals + offset, sizeof(value));
+	memcpy(&value, (const char *)stats + offset, sizeof(value));
 	return value;
 }
 
 static void tell_number(struct sys *sys, size_t index, const struct number *number,
-                        const struct totals *totals)
+                        const struct stats *stats)
 {
 	char text[VALUE_MAX];
 
-	snprintf(text, sizeof(text), "%" PRIu64, total_at(totals, number->offset));
+	snprintf(text, sizeof(text), "%" PRIu64, total_at(stats, number->offset));
 	tell(sys, index, number->name, text);
 }
 
-static void tell_numbers(struct sys *sys, const struct totals *totals)
+static void tell_numbers(struct sys *sys, const struct stats *stats)
 {
 	for (size_t i = 0; i < COUNT(numbers); i++)
-		tell_number(sys, VALUE_NUMBERS + i, &numbers[i], totals);
+		tell_number(sys, VALUE_NUMBERS + i, &numbers[i], stats);
 }
 
-static void tell_store(struct sys *sys, const struct totals *totals)
+static void tell_store(struct sys *sys, const struct stats *stats)
 {
 	const struct server *server = sys->worker->server;
-	const char *error = totals_store_error(totals);
+	const char *error = stats_store_error(stats);
 
-	tell(sys, VALUE_STORE_STATE, "store/state", totals_store_state(server, totals));
+	tell(sys, VALUE_STORE_STATE, "store/state", stats_store_state(server, stats));
 	if (!journal_is_durable(server->journal))
 		return;
 	tell(sys, VALUE_STORE_ERROR, "store/error", error == NULL ? "none" : error);
 	for (size_t i = 0; i < COUNT(store_numbers); i++)
-		tell_number(sys, VALUE_STORE_NUMBERS + i, &store_numbers[i], totals);
+		tell_number(sys, VALUE_STORE_NUMBERS + i, &store_numbers[i], stats);
 }
 
 static void tell_load(struct sys *sys, size_t index)
@@ -179,13 +179,13 @@ static void tell_load(struct sys *sys, size_t index)
 	}
 }
 
-static void tell_loads(struct sys *sys, const struct totals *totals)
+static void tell_loads(struct sys *sys, const struct stats *stats)
 {
 	uint64_t now_ms = sys->worker->executor.now_ms;
 
 	for (size_t i = 0; i < COUNT(loads); i++) {
-		load_update(&sys->loads[i], total_at(totals, loads[i].offset),
-		            now_ms - sys->updated_ms);
+		load_average_update(&sys->loads[i], total_at(stats, loads[i].offset),
+		                    now_ms - sys->updated_ms);
 		tell_load(sys, i);
 	}
 	sys->updated_ms = now_ms;
@@ -204,15 +204,15 @@ static void on_timer(struct timer *timer, void *executor_arg)
 {
 	struct sys *sys = container_of(timer, struct sys, timer);
 	struct worker *w = executor_arg;
-	struct totals totals;
+	struct stats stats;
 
 	if (w->stopping)
 		return;
-	totals_take(w->server, &totals);
+	stats_take(w->server, &stats);
 	tell_uptime(sys);
-	tell_numbers(sys, &totals);
-	tell_store(sys, &totals);
-	tell_loads(sys, &totals);
+	tell_numbers(sys, &stats);
+	tell_store(sys, &stats);
+	tell_loads(sys, &stats);
 	executor_timer_arm(&w->executor, timer, SYS_INTERVAL_MS);
 }
 

@@ -6,20 +6,20 @@
 #include "base/alloc.h"
 #include "base/hash.h"
 
-struct tally_entry {
+struct keyed_counter_entry {
 	UT_hash_handle hh;
 	uint32_t count;
 	size_t key_len;
 	uint8_t key[];
 };
 
-void tally_init(struct tally *t)
+void keyed_counter_init(struct keyed_counter *t)
 {
-	*t = (struct tally){0};
+	*t = (struct keyed_counter){0};
 	mutex_init(&t->lock);
 }
 
-void tally_fini(struct tally *t)
+void keyed_counter_fini(struct keyed_counter *t)
 {
 	REQUIRE(t->entries == NULL);
 	mutex_fini(&t->lock);
@@ -34,18 +34,18 @@ static unsigned hash_of(struct slice key)
 	return hash;
 }
 
-static struct tally_entry *find(struct tally *t, struct slice key, unsigned hash)
+static struct keyed_counter_entry *find(struct keyed_counter *t, struct slice key, unsigned hash)
 {
 	const void *data = key.len > 0 ? (const void *)key.data : "";
-	struct tally_entry *e;
+	struct keyed_counter_entry *e;
 
 	HASH_FIND_BYHASHVALUE(hh, t->entries, data, key.len, hash, e);
 	return e;
 }
 
-static struct tally_entry *make(struct tally *t, struct slice key, unsigned hash)
+static struct keyed_counter_entry *make(struct keyed_counter *t, struct slice key, unsigned hash)
 {
-	struct tally_entry *e = xcalloc(1, sizeof(*e) + key.len);
+	struct keyed_counter_entry *e = xcalloc(1, sizeof(*e) + key.len);
 
 	e->key_len = key.len;
 	if (key.len > 0)
@@ -54,10 +54,10 @@ static struct tally_entry *make(struct tally *t, struct slice key, unsigned hash
 	return e;
 }
 
-bool tally_take(struct tally *t, struct slice key, uint32_t max)
+bool keyed_counter_take(struct keyed_counter *t, struct slice key, uint32_t max)
 {
 	const unsigned hash = hash_of(key);
-	struct tally_entry *e;
+	struct keyed_counter_entry *e;
 	bool taken;
 
 	mutex_lock(&t->lock);
@@ -71,10 +71,10 @@ bool tally_take(struct tally *t, struct slice key, uint32_t max)
 	return taken;
 }
 
-void tally_give(struct tally *t, struct slice key)
+void keyed_counter_give(struct keyed_counter *t, struct slice key)
 {
 	const unsigned hash = hash_of(key);
-	struct tally_entry *e;
+	struct keyed_counter_entry *e;
 
 	mutex_lock(&t->lock);
 	e = find(t, key, hash);

@@ -9,18 +9,18 @@
 #include "base/bytes.h"
 #include "base/thread.h"
 
-struct tally_entry;
+struct keyed_counter_entry;
 
-struct tally {
+struct keyed_counter {
 	struct mutex lock;
-	struct tally_entry *entries; /* by key; those at 0 are gone */
+	struct keyed_counter_entry *entries; /* by key; those at 0 are gone */
 };
 
-void tally_init(struct tally *t);
-void tally_fini(struct tally *t); /* everything was given back */
+void keyed_counter_init(struct keyed_counter *t);
+void keyed_counter_fini(struct keyed_counter *t); /* everything was given back */
 
-/* One more, where there are fewer than `max`. Give it back with tally_give. */
-bool tally_take(struct tally *t, struct slice key, uint32_t max);
-void tally_give(struct tally *t, struct slice key);
+/* One more, where there are fewer than `max`. Give it back with keyed_counter_give. */
+bool keyed_counter_take(struct keyed_counter *t, struct slice key, uint32_t max);
+void keyed_counter_give(struct keyed_counter *t, struct slice key);
 
 #endif

@@ -11,7 +11,7 @@ static void add(uint64_t *sum, const _Atomic uint64_t *counter)
 	*sum += atomic_load_explicit(counter, memory_order_relaxed);
 }
 
-static void add_worker(struct totals *t, const struct counters *c)
+static void add_worker(struct stats *t, const struct counters *c)
 {
 	add(&t->clients_total, &c->sessions);
 	add(&t->clients_expired, &c->sessions_expired);
@@ -38,11 +38,11 @@ static void add_worker(struct totals *t, const struct counters *c)
 	add(&t->stored_bytes, &c->held_bytes);
 }
 
-void totals_take(struct server *server, struct totals *out)
+void stats_take(struct server *server, struct stats *out)
 {
 	struct retain_counts retained;
 
-	*out = (struct totals){0};
+	*out = (struct stats){0};
 	for (unsigned i = 0; i < server->worker_count; i++)
 		add_worker(out, &server->workers[i]->counters);
 	out->clients_connected = atomic_load(&server->connections);
@@ -60,7 +60,7 @@ void totals_take(struct server *server, struct totals *out)
 		out->commit_us_mean = out->store.commit_us_sum / out->store.commits;
 }
 
-const char *totals_store_state(const struct server *server, const struct totals *t)
+const char *stats_store_state(const struct server *server, const struct stats *t)
 {
 	static const char *const states[] = {[JOURNAL_WORKS] = "works",
 	                                     [JOURNAL_LOW_SPACE] = "full",
@@ -70,7 +70,7 @@ const char *totals_store_state(const struct server *server, const struct totals 
 	return journal_is_durable(server->journal) ? states[t->store.state] : "off";
 }
 
-const char *totals_store_error(const struct totals *t)
+const char *stats_store_error(const struct stats *t)
 {
 	return t->store.error == 0 ? NULL : strerrordesc_np(-t->store.error);
 }

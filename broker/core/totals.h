@@ -8,7 +8,7 @@
 struct server;
 
 /* Numbers are uint64_t: sys.c finds them by their offset. */
-struct totals {
+struct stats {
 	uint64_t clients_total, clients_connected, clients_disconnected;
 	uint64_t clients_maximum; /* connected at one time since the start */
 	uint64_t clients_expired; /* sessions that ended by their expiry interval */
@@ -26,10 +26,10 @@ struct totals {
 };
 
 /* The state of the store in a word: "works", "full", "failed"; "off" where nothing is kept. */
-const char *totals_store_state(const struct server *server, const struct totals *t);
+const char *stats_store_state(const struct server *server, const struct stats *t);
 /* What went wrong with it last: "No space left on device". NULL: nothing did. */
-const char *totals_store_error(const struct totals *t);
+const char *stats_store_error(const struct stats *t);
 
-void totals_take(struct server *server, struct totals *out);
+void stats_take(struct server *server, struct stats *out);
 
 #endif

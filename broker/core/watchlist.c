@@ -44,11 +44,11 @@ static void free_list(struct watched *list, size_t count)
 	free(list);
 }
 
-void watchlist_fini(struct watchlist *w)
+void file_watch_fini(struct file_watch *w)
 {
 	free_list(w->loaded, w->count);
 	free(w->seen);
-	*w = (struct watchlist){0};
+	*w = (struct file_watch){0};
 }
 
 static const struct watched *find(const struct watched *list, size_t count, const char *path)
@@ -62,7 +62,7 @@ static const struct watched *find(const struct watched *list, size_t count, cons
 
 /* `before`: what was seen before the files were read; a change since then is one still to be
  * noticed. */
-static void add(struct watchlist *w, const struct watchlist *before, const char *path)
+static void add(struct file_watch *w, const struct file_watch *before, const char *path)
 {
 	const struct watched *old;
 	struct watched *f;
@@ -80,7 +80,8 @@ static void add(struct watchlist *w, const struct watchlist *before, const char 
 		look(f);
 }
 
-static void add_tls(struct watchlist *w, const struct watchlist *before, const struct conf_tls *tls)
+static void add_tls(struct file_watch *w, const struct file_watch *before,
+                    const struct conf_tls *tls)
 {
 	for (size_t i = 0; i < tls->certificate_count; i++) {
 		add(w, before, tls->certificates[i].certificate);
@@ -90,11 +91,11 @@ static void add_tls(struct watchlist *w, const struct watchlist *before, const s
 	add(w, before, tls->client_crl);
 }
 
-void watchlist_take(struct watchlist *w, const struct policy *p)
+void file_watch_take(struct file_watch *w, const struct policy *p)
 {
-	struct watchlist before = *w;
+	struct file_watch before = *w;
 
-	*w = (struct watchlist){0};
+	*w = (struct file_watch){0};
 	add(w, &before, p->conf->password_file);
 	add(w, &before, p->conf->acl_file);
 	for (size_t i = 0; i < p->conf->listener_count; i++)
@@ -102,16 +103,16 @@ void watchlist_take(struct watchlist *w, const struct policy *p)
 	w->seen = xrealloc_array(NULL, w->count, sizeof(*w->seen));
 	if (w->count > 0)
 		memcpy(w->seen, w->loaded, w->count * sizeof(*w->seen));
-	watchlist_fini(&before);
+	file_watch_fini(&before);
 }
 
-void watchlist_look(struct watchlist *w)
+void file_watch_look(struct file_watch *w)
 {
 	for (size_t i = 0; i < w->count; i++)
 		look(&w->seen[i]);
 }
 
-bool watchlist_has_changed(const struct watchlist *w, const char *path)
+bool file_watch_has_changed(const struct file_watch *w, const char *path)
 {
 	const struct watched *loaded = find(w->loaded, w->count, path);
 	struct watched now;
@@ -123,22 +124,22 @@ bool watchlist_has_changed(const struct watchlist *w, const char *path)
 	return !same(&now, loaded);
 }
 
-bool watchlist_changed_and_rested(struct watchlist *w)
+bool file_watch_changed_and_settled(struct file_watch *w)
 {
-	bool changed = false, rested = true;
+	bool changed = false, settled = true;
 
 	for (size_t i = 0; i < w->count; i++) {
 		struct watched now = w->seen[i];
 
 		look(&now);
-		rested &= same(&now, &w->seen[i]);
+		settled &= same(&now, &w->seen[i]);
 		changed |= !same(&now, &w->loaded[i]);
 		w->seen[i] = now;
 	}
-	return changed && rested;
+	return changed && settled;
 }
 
-void watchlist_forget(struct watchlist *w)
+void file_watch_forget(struct file_watch *w)
 {
 	if (w->count > 0)
 		memcpy(w->loaded, w->seen, w->count * sizeof(*w->loaded));
@@ -159,7 +160,7 @@ static bool ends_well(const struct watched *f)
 	return read_it && (first == DER_SEQUENCE || last == '\n');
 }
 
-bool watchlist_is_sound(const struct watchlist *w, struct errors *errors)
+bool file_watch_is_sound(const struct file_watch *w, struct errors *errors)
 {
 	bool sound = true;
 

@@ -21,22 +21,22 @@ struct watched {
 };
 
 /* Zero-initialised. */
-struct watchlist {
+struct file_watch {
 	struct watched *loaded; /* as they were when they were read */
 	struct watched *seen;   /* as they were at the last look */
 	size_t count;
 };
 
 /* The files of this policy; those that were on the list already as they were at the last look. */
-void watchlist_take(struct watchlist *w, const struct policy *p);
-void watchlist_fini(struct watchlist *w);
+void file_watch_take(struct file_watch *w, const struct policy *p);
+void file_watch_fini(struct file_watch *w);
 /* Some file is not as it was loaded, and all are as they were a look ago: they have rested. */
-bool watchlist_changed_and_rested(struct watchlist *w);
-void watchlist_look(struct watchlist *w);
-bool watchlist_has_changed(const struct watchlist *w, const char *path);
+bool file_watch_changed_and_settled(struct file_watch *w);
+void file_watch_look(struct file_watch *w);
+bool file_watch_has_changed(const struct file_watch *w, const char *path);
 /* What is there now was looked at and not taken: wait for the next change. */
-void watchlist_forget(struct watchlist *w);
+void file_watch_forget(struct file_watch *w);
 /* No changed file is missing, empty, or without its last newline. */
-bool watchlist_is_sound(const struct watchlist *w, struct errors *errors);
+bool file_watch_is_sound(const struct file_watch *w, struct errors *errors);
 
 #endif

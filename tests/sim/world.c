@@ -158,13 +158,13 @@ void world_prepare(struct world *w, const struct world_settings *texts)
 	w->next_policy = make_policy(texts, w->newest);
 }
 
-void world_reload(struct world *w, const struct world_settings *texts, adopt_done_fn *done,
+void world_reload(struct world *w, const struct world_settings *texts, config_apply_done_fn *done,
                   void *arg)
 {
 	struct policy *policy = make_policy(texts, w->newest);
-	struct adopt_sockets none = {.workers = w->workers};
+	struct config_sockets none = {.workers = w->workers};
 
-	adopt_start(w->server, &w->main_executor, policy, &none, done, arg);
+	config_apply_start(w->server, &w->main_executor, policy, &none, done, arg);
 	policy_unref(&w->newest);
 	w->newest = policy;
 }

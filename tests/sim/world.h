@@ -76,7 +76,7 @@ uint64_t world_next_due(struct world *w);
 /* The next broker will find other texts. */
 void world_prepare(struct world *w, const struct world_settings *texts);
 /* Other texts are in force, worker by worker; NULL: those of world.c. `done` when all have them. */
-void world_reload(struct world *w, const struct world_settings *texts, adopt_done_fn *done,
+void world_reload(struct world *w, const struct world_settings *texts, config_apply_done_fn *done,
                   void *arg);
 
 /* One turn of the journal: one commit. False: there was nothing to do, or it could not be done. */

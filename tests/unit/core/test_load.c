@@ -21,7 +21,7 @@ static void run(struct load *l, unsigned seconds, unsigned per_second, unsigned 
 	uint64_t start = l->total;
 
 	for (uint64_t at = every_ms; at <= (uint64_t)seconds * 1000; at += every_ms)
-		load_update(l, start + at * per_second / 1000, every_ms);
+		load_average_update(l, start + at * per_second / 1000, every_ms);
 }
 
 static void test_a_steady_rate_is_approached(void **state)
@@ -67,9 +67,9 @@ static void test_no_time_no_change(void **state)
 	struct load l = {0};
 
 	(void)state;
-	load_update(&l, 1000, 0);
+	load_average_update(&l, 1000, 0);
 	near(l.per_minute[LOAD_1_MIN], 0);
-	load_update(&l, 1000, 60000); /* and what came meanwhile is not lost */
+	load_average_update(&l, 1000, 60000); /* and what came meanwhile is not lost */
 	near(l.per_minute[LOAD_1_MIN], 1000 * (1 - exp(-1)));
 }
 

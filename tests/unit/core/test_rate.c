@@ -9,13 +9,14 @@
 #include "core/rate.h"
 
 /* How many come through from `from_ms` on, each as soon as it may. */
-static uint64_t sent(struct rate *r, uint32_t per_second, uint64_t from_ms, uint64_t until_ms)
+static uint64_t sent(struct rate_limiter *r, uint32_t per_second, uint64_t from_ms,
+                     uint64_t until_ms)
 {
 	uint64_t count = 0, now_ms = from_ms;
 
 	while (now_ms < until_ms) {
 		count++;
-		now_ms += rate_spend(r, per_second, now_ms);
+		now_ms += rate_limiter_spend(r, per_second, now_ms);
 	}
 	return count;
 }
@@ -26,21 +27,23 @@ static void rates_hold(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
-		struct rate r = {0};
-		uint64_t rate = rates[i], burst = rate * RATE_BURST_MS / 1000;
-		uint64_t slack = rate * RATE_PAUSE_MS / 1000 + 2;
+		struct rate_limiter r = {0};
+		uint64_t rate_limiter = rates[i],
+			 burst = rate_limiter * RATE_LIMITER_BURST_MS / 1000;
+		uint64_t slack = rate_limiter * RATE_LIMITER_PAUSE_MS / 1000 + 2;
 		uint64_t first = sent(&r, rates[i], 5000, 15000);
 		uint64_t then = sent(&r, rates[i], 15000, 25000);
 
 		/* The burst once, then ten times the rate each. */
-		assert_in_range(first, burst + rate * 10 - slack, burst + rate * 10 + slack);
-		assert_in_range(then, rate * 10 - slack, rate * 10 + slack);
+		assert_in_range(first, burst + rate_limiter * 10 - slack,
+		                burst + rate_limiter * 10 + slack);
+		assert_in_range(then, rate_limiter * 10 - slack, rate_limiter * 10 + slack);
 	}
 }
 
 static void silence_saves_up_a_burst_and_no_more(void **state)
 {
-	struct rate r = {0};
+	struct rate_limiter r = {0};
 
 	(void)state;
 	assert_int_equal(sent(&r, 10, 1000, 1001), 31);
@@ -50,16 +53,16 @@ static void silence_saves_up_a_burst_and_no_more(void **state)
 
 static void pauses_are_long_enough(void **state)
 {
-	struct rate slow = {0}, fast = {0};
+	struct rate_limiter slow = {0}, fast = {0};
 	uint64_t wait_ms = 0;
 
 	(void)state;
 	for (int i = 0; i < 4; i++)
-		wait_ms = rate_spend(&slow, 1, 1000);
+		wait_ms = rate_limiter_spend(&slow, 1, 1000);
 	assert_int_equal(wait_ms, 1000);
 	for (int i = 0; i < 3001; i++)
-		wait_ms = rate_spend(&fast, 1000, 1000);
-	assert_int_equal(wait_ms, RATE_PAUSE_MS);
+		wait_ms = rate_limiter_spend(&fast, 1000, 1000);
+	assert_int_equal(wait_ms, RATE_LIMITER_PAUSE_MS);
 }
 
 int main(void)

@@ -11,34 +11,34 @@
 
 static void each_key_for_itself(void **state)
 {
-	struct tally t;
+	struct keyed_counter t;
 
 	(void)state;
-	tally_init(&t);
-	assert_true(tally_take(&t, SLICE("a"), 2));
-	assert_true(tally_take(&t, SLICE("a"), 2));
-	assert_false(tally_take(&t, SLICE("a"), 2));
-	assert_true(tally_take(&t, SLICE("a"), 3));
-	assert_true(tally_take(&t, SLICE("ab"), 1));
-	assert_true(tally_take(&t, SLICE_EMPTY, 1));
-	assert_false(tally_take(&t, SLICE_EMPTY, 1));
-	tally_give(&t, SLICE("a"));
-	assert_false(tally_take(&t, SLICE("a"), 2));
-	tally_give(&t, SLICE("a"));
-	tally_give(&t, SLICE("a"));
-	tally_give(&t, SLICE("ab"));
-	tally_give(&t, SLICE_EMPTY);
-	tally_fini(&t); /* nothing is left */
+	keyed_counter_init(&t);
+	assert_true(keyed_counter_take(&t, SLICE("a"), 2));
+	assert_true(keyed_counter_take(&t, SLICE("a"), 2));
+	assert_false(keyed_counter_take(&t, SLICE("a"), 2));
+	assert_true(keyed_counter_take(&t, SLICE("a"), 3));
+	assert_true(keyed_counter_take(&t, SLICE("ab"), 1));
+	assert_true(keyed_counter_take(&t, SLICE_EMPTY, 1));
+	assert_false(keyed_counter_take(&t, SLICE_EMPTY, 1));
+	keyed_counter_give(&t, SLICE("a"));
+	assert_false(keyed_counter_take(&t, SLICE("a"), 2));
+	keyed_counter_give(&t, SLICE("a"));
+	keyed_counter_give(&t, SLICE("a"));
+	keyed_counter_give(&t, SLICE("ab"));
+	keyed_counter_give(&t, SLICE_EMPTY);
+	keyed_counter_fini(&t); /* nothing is left */
 }
 
 static void none_at_all(void **state)
 {
-	struct tally t;
+	struct keyed_counter t;
 
 	(void)state;
-	tally_init(&t);
-	assert_false(tally_take(&t, SLICE("a"), 0));
-	tally_fini(&t);
+	keyed_counter_init(&t);
+	assert_false(keyed_counter_take(&t, SLICE("a"), 0));
+	keyed_counter_fini(&t);
 }
 
 int main(void)

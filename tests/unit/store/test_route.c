@@ -534,12 +534,12 @@ static const struct plain_filter *by_id(const struct plain *p, uint64_t id)
 	return NULL;
 }
 
-struct totals {
+struct stats {
 	size_t filters, targets, shares;
 	uint64_t executors;
 };
 
-static void count_filter(struct totals *want, const struct plain_filter *f)
+static void count_filter(struct stats *want, const struct plain_filter *f)
 {
 	want->executors |= f->executors;
 	want->filters += f->executors != 0;
@@ -559,7 +559,7 @@ static void check_filter(const struct plain_filter *f, struct slice topic, uint6
 /* What is found has the right numbers and each entry is one of the wanted, and none comes twice. */
 static void check(struct route *r, struct plain *p, struct slice topic, struct route_match *m)
 {
-	struct totals want = {0};
+	struct stats want = {0};
 
 	match(r, topic, m);
 	for (unsigned i = 0; i < FILTERS; i++) {
