@@ -89,15 +89,15 @@ static int dump(const char *path)
 	return 0;
 }
 
-static struct policy *load(const char *path, struct tls_tickets *tickets)
+static struct config_snapshot *load(const char *path, struct tls_tickets *tickets)
 {
 	struct errors errors = {0};
-	struct policy *policy = policy_load(path, tickets, NULL, &errors);
+	struct config_snapshot *snapshot = config_snapshot_load(path, tickets, NULL, &errors);
 
 	print_errors(&errors);
-	if (policy == NULL)
+	if (snapshot == NULL)
 		fprintf(stderr, "broker: %s is not used: mend what stands above\n", path);
-	return policy;
+	return snapshot;
 }
 
 /* Can a start read what is kept? */
@@ -130,16 +130,16 @@ static bool check_store(const struct conf *conf)
 static int check(const char *path)
 {
 	struct tls_tickets *tickets = tls_tickets_new();
-	struct policy *policy = load(path, tickets);
-	int status = policy == NULL || !check_store(policy->conf) ? 2 : 0;
+	struct config_snapshot *snapshot = load(path, tickets);
+	int status = snapshot == NULL || !check_store(snapshot->conf) ? 2 : 0;
 
 	if (status == 0) {
-		char *text = policy_exposure(policy);
+		char *text = config_snapshot_exposure(snapshot);
 
 		printf("%s is fine. What it opens:\n%s\n", path, text);
 		free(text);
 	}
-	policy_unref(&policy);
+	config_snapshot_unref(&snapshot);
 	tls_tickets_free(tickets);
 	return status;
 }
@@ -167,13 +167,13 @@ static bool open_log(const struct conf *conf)
 static int run(const char *path)
 {
 	struct tls_tickets *tickets = tls_tickets_new();
-	struct policy *policy = load(path, tickets);
+	struct config_snapshot *snapshot = load(path, tickets);
 	int status = 2;
 
-	if (policy != NULL && open_log(policy->conf))
-		status = server_run(policy, tickets);
+	if (snapshot != NULL && open_log(snapshot->conf))
+		status = server_run(snapshot, tickets);
 	log_audit_close();
-	policy_unref(&policy);
+	config_snapshot_unref(&snapshot);
 	tls_tickets_free(tickets);
 	return status;
 }

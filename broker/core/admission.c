@@ -59,17 +59,17 @@ static enum refusal check_login(struct conn *c, const struct conf_listener *l)
 /* By what is known of it. *all: nothing more will be known by itself. */
 static enum refusal check(struct conn *c, bool *all)
 {
-	const struct policy *policy = c->worker->policy;
+	const struct config_snapshot *snapshot = c->worker->snapshot;
 	unsigned slot = stream_listener(c->stream);
-	const struct conf_listener *l = policy_listener(policy, slot);
+	const struct conf_listener *l = config_snapshot_listener(snapshot, slot);
 
 	*all = true;
 	if (l == NULL) {
 		c->refused_why = "the listener was taken out of the configuration";
 		return REFUSED_LISTENER;
 	}
-	switch (stream_fits(c->stream, policy->tls[policy->slots[slot]], c->state == CONN_ACCEPTED,
-	                    &c->refused_why)) {
+	switch (stream_fits(c->stream, snapshot->tls[snapshot->slots[slot]],
+	                    c->state == CONN_ACCEPTED, &c->refused_why)) {
 	case STREAM_NOT_READY:
 		*all = false;
 		return REFUSED_NOT;
@@ -91,7 +91,7 @@ bool admission_check(struct conn *c)
 		return false;
 	c->refusal = check(c, &all);
 	if (c->refusal == REFUSED_NOT && all)
-		c->admitted_by = c->worker->policy->generation;
+		c->admitted_by = c->worker->snapshot->generation;
 	return c->refusal == REFUSED_NOT;
 }
 
@@ -100,7 +100,7 @@ bool admission_check(struct conn *c)
 static struct ending ending_of(const struct conn *c)
 {
 	const struct conf_listener *l =
-	    policy_listener(c->worker->policy, stream_listener(c->stream));
+	    config_snapshot_listener(c->worker->snapshot, stream_listener(c->stream));
 	struct ending e = endings[c->refusal];
 
 	if (c->refusal != REFUSED_ELSEWHERE || l == NULL)

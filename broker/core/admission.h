@@ -19,7 +19,7 @@ bool admission_check(struct conn *c);
 /* False: it is refused; do not read from it, and do not write to it. */
 static inline bool admission_holds(struct conn *c)
 {
-	return c->admitted_by == c->worker->policy->generation || admission_check(c);
+	return c->admitted_by == c->worker->snapshot->generation || admission_check(c);
 }
 
 /* Close a connection that is refused, with what its stage has for that: a DISCONNECT, the CONNACK

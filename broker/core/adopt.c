@@ -20,7 +20,7 @@ struct config_application_step {
 
 struct config_application {
 	struct executor *main_executor;
-	struct policy *policy;
+	struct config_snapshot *snapshot;
 	unsigned waiting;
 	config_apply_done_fn *done;
 	void *arg;
@@ -35,8 +35,8 @@ struct config_sockets config_sockets_new(unsigned workers)
 
 	s.fds = xcalloc(workers, sizeof(int *));
 	for (unsigned w = 0; w < workers; w++) {
-		s.fds[w] = xrealloc_array(NULL, POLICY_SLOTS_MAX, sizeof(int));
-		for (unsigned slot = 0; slot < POLICY_SLOTS_MAX; slot++)
+		s.fds[w] = xrealloc_array(NULL, LISTENER_IDS_MAX, sizeof(int));
+		for (unsigned slot = 0; slot < LISTENER_IDS_MAX; slot++)
 			s.fds[w][slot] = -1;
 	}
 	return s;
@@ -45,7 +45,7 @@ struct config_sockets config_sockets_new(unsigned workers)
 void config_sockets_close(struct config_sockets *s)
 {
 	for (unsigned w = 0; s->fds != NULL && w < s->workers; w++) {
-		for (unsigned slot = 0; s->fds[w] != NULL && slot < POLICY_SLOTS_MAX; slot++) {
+		for (unsigned slot = 0; s->fds[w] != NULL && slot < LISTENER_IDS_MAX; slot++) {
 			if (s->fds[w][slot] >= 0)
 				close(s->fds[w][slot]);
 		}
@@ -64,7 +64,7 @@ static void on_accept(void *arg, struct stream *stream)
 
 static void apply_listener(struct worker *w, unsigned slot, int fd)
 {
-	const struct conf_listener *l = policy_listener(w->policy, slot);
+	const struct conf_listener *l = config_snapshot_listener(w->snapshot, slot);
 	struct listener_settings settings = {.conf = l, .index = slot};
 
 	if (l == NULL) {
@@ -72,7 +72,7 @@ static void apply_listener(struct worker *w, unsigned slot, int fd)
 		w->listeners[slot] = NULL;
 		return;
 	}
-	settings.tls = w->policy->tls[w->policy->slots[slot]];
+	settings.tls = w->snapshot->tls[w->snapshot->slots[slot]];
 	if (fd >= 0) {
 		w->listeners[slot] = listener_open(w->loop, fd, &settings, on_accept, w);
 	} else if (w->listeners[slot] != NULL) {
@@ -96,17 +96,17 @@ static void on_apply(struct task *task, void *executor_arg)
 	struct config_application_step *step =
 	    container_of(task, struct config_application_step, task);
 	struct worker *w = executor_arg;
-	struct policy *before = w->policy;
+	struct config_snapshot *before = w->snapshot;
 
 	if (w->stopping) {
 		answer(step);
 		return;
 	}
-	w->policy = policy_ref(step->config_application->policy);
-	quota_store_set(w->server, w->policy);
-	for (unsigned slot = 0; slot < w->policy->slot_count; slot++)
+	w->snapshot = config_snapshot_ref(step->config_application->snapshot);
+	quota_store_set(w->server, w->snapshot);
+	for (unsigned slot = 0; slot < w->snapshot->slot_count; slot++)
 		apply_listener(w, slot, step->fds == NULL ? -1 : step->fds[slot]);
-	policy_unref(&before);
+	config_snapshot_unref(&before);
 	admission_start(w, on_checked, step);
 }
 
@@ -123,7 +123,7 @@ static void on_answer(struct task *task, void *executor_arg)
 	if (--a->waiting > 0)
 		return;
 	a->done(a->arg);
-	policy_unref(&a->policy);
+	config_snapshot_unref(&a->snapshot);
 	free(a);
 }
 
@@ -134,14 +134,14 @@ static void answer(struct config_application_step *step)
 }
 
 void config_apply_start(struct server *server, struct executor *main_executor,
-                        struct policy *policy, struct config_sockets *sockets,
+                        struct config_snapshot *snapshot, struct config_sockets *sockets,
                         config_apply_done_fn *done, void *arg)
 {
 	struct config_application *a =
 	    xcalloc(1, sizeof(*a) + server->worker_count * sizeof(a->steps[0]));
 
 	a->main_executor = main_executor;
-	a->policy = policy_ref(policy);
+	a->snapshot = config_snapshot_ref(snapshot);
 	a->waiting = server->worker_count;
 	a->done = done;
 	a->arg = arg;

@@ -20,7 +20,7 @@ void config_sockets_close(struct config_sockets *sockets); /* those that were no
 
 /* Post `policy` to every worker; `done` runs on main_executor when all have answered. */
 void config_apply_start(struct server *server, struct executor *main_executor,
-                        struct policy *policy, struct config_sockets *sockets,
+                        struct config_snapshot *snapshot, struct config_sockets *sockets,
                         config_apply_done_fn *done, void *arg);
 
 #endif

@@ -66,10 +66,10 @@ bool change_users_equal(const struct users *a, const struct users *b)
 	return true;
 }
 
-static void diff_certificates(const struct policy *before, const struct policy *after,
-                              unsigned slot)
+static void diff_certificates(const struct config_snapshot *before,
+                              const struct config_snapshot *after, unsigned slot)
 {
-	const struct conf_listener *l = policy_listener(after, slot);
+	const struct conf_listener *l = config_snapshot_listener(after, slot);
 	struct tls_context *old = before->tls[before->slots[slot]],
 			   *now = after->tls[after->slots[slot]];
 	struct buf text = {0};
@@ -82,14 +82,15 @@ static void diff_certificates(const struct policy *before, const struct policy *
 	buf_fini(&text);
 }
 
-static void diff_listeners(const struct policy *before, const struct policy *after)
+static void diff_listeners(const struct config_snapshot *before,
+                           const struct config_snapshot *after)
 {
 	unsigned slots =
 	    before->slot_count > after->slot_count ? before->slot_count : after->slot_count;
 
 	for (unsigned slot = 0; slot < slots; slot++) {
-		const struct conf_listener *old = policy_listener(before, slot);
-		const struct conf_listener *now = policy_listener(after, slot);
+		const struct conf_listener *old = config_snapshot_listener(before, slot);
+		const struct conf_listener *now = config_snapshot_listener(after, slot);
 
 		if (old == NULL && now != NULL)
 			tell(NULL, "listener added", now->bind, "");
@@ -100,7 +101,7 @@ static void diff_listeners(const struct policy *before, const struct policy *aft
 	}
 }
 
-void change_log(const struct policy *before, const struct policy *after)
+void change_log(const struct config_snapshot *before, const struct config_snapshot *after)
 {
 	struct acl_diff_sink sink = {.fn = tell};
 

@@ -5,7 +5,7 @@
 
 #include "core/policy.h"
 
-void change_log(const struct policy *before, const struct policy *after);
+void change_log(const struct config_snapshot *before, const struct config_snapshot *after);
 bool change_users_equal(const struct users *a, const struct users *b);
 
 #endif

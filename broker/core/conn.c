@@ -119,7 +119,7 @@ static void log_disconnected(struct conn *c, enum reason reason, const char *cau
 static const char *listener_name(const struct conn *c)
 {
 	const struct conf_listener *l =
-	    policy_listener(c->worker->policy, stream_listener(c->stream));
+	    config_snapshot_listener(c->worker->snapshot, stream_listener(c->stream));
 
 	return l == NULL ? "" : l->bind;
 }
@@ -678,7 +678,8 @@ static void slow_down(struct worker *w, const struct stream *stream, struct half
  * address that has come so far. */
 static bool make_room(struct worker *w, struct stream *stream, enum half_open_stage stage)
 {
-	const struct conf_listener *l = policy_listener(w->policy, stream_listener(stream));
+	const struct conf_listener *l =
+	    config_snapshot_listener(w->snapshot, stream_listener(stream));
 	unsigned workers = w->server->worker_count;
 	uint32_t max = l == NULL ? UINT32_MAX : l->limits.unauthenticated; /* it is closed soon */
 	struct half_open_place *victim;
@@ -772,7 +773,7 @@ static void on_arrival(struct task *task, void *executor_arg)
 		conn_end(c, REASON_SERVER_SHUTTING_DOWN, "the broker stops");
 	else if (!has_space)
 		conn_end(c, REASON_SERVER_BUSY, "limits.unauthenticated is reached");
-	else if (c->admitted_by <= w->policy->generation)
+	else if (c->admitted_by <= w->snapshot->generation)
 		conn_resume(c, CONN_PAUSE_MOVE);
 	/* else an older configuration must not decide: conn_arrive */
 }

@@ -97,11 +97,11 @@ struct conn {
 	struct rate_limiter rate_limiter; /* of its PUBLISH packets */
 	uint64_t arrival;                 /* order of CONNECTs at this executor */
 	uint64_t last_packet_ms;
-	uint64_t accepted_ms;       /* when TCP was */
-	uint64_t deadline_ms;       /* for CONNECT */
-	uint64_t since_ms;          /* when it was accepted */
-	uint64_t policy_generation; /* by which the login was judged */
-	uint64_t admitted_by;       /* the newest generation that admits it; 0: none was asked */
+	uint64_t accepted_ms;         /* when TCP was */
+	uint64_t deadline_ms;         /* for CONNECT */
+	uint64_t since_ms;            /* when it was accepted */
+	uint64_t snapshot_generation; /* by which the login was judged */
+	uint64_t admitted_by;         /* the newest generation that admits it; 0: none was asked */
 	const char *refused_why;
 	enum refusal refusal;      /* not REFUSED_NOT: it is to be closed */
 	uint32_t max_packet_bytes; /* the client's; UINT32_MAX: none */

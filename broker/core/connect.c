@@ -186,7 +186,7 @@ static void refuse_will(struct conn *c, const struct connect *packet,
 	struct buf text = {0};
 	char rule[TEXT_MAX];
 
-	acl_verdict_text(c->worker->policy->acl, verdict, rule, sizeof(rule));
+	acl_verdict_text(c->worker->snapshot->acl, verdict, rule, sizeof(rule));
 	buf_printf(&text, "the will to %.*s is denied: %s",
 	           (int)(packet->will.topic.len > TEXT_MAX ? TEXT_MAX : packet->will.topic.len),
 	           (const char *)packet->will.topic.data, rule);
@@ -477,7 +477,7 @@ static bool connections_full(struct conn *c)
 	unsigned index = stream_listener(c->stream);
 	const struct conf_listener *l = worker_listener(c->worker, index);
 
-	if (atomic_load(&server->connections) >= c->worker->policy->conf->limits.connections)
+	if (atomic_load(&server->connections) >= c->worker->snapshot->conf->limits.connections)
 		return true;
 	return l->own_connections &&
 	       atomic_load(&server->listener_connections[index]) >= l->limits.connections;
@@ -522,8 +522,8 @@ void connect_accept(struct conn *c, const struct connect *packet, struct slice a
 		                      "limits.connections_per_user is reached", SLICE_EMPTY);
 		return;
 	}
-	subject = policy_subject(w->policy, c->identity->kind == IDENTITY_ANONYMOUS,
-	                         c->identity->name, client_id);
+	subject = config_snapshot_subject(w->snapshot, c->identity->kind == IDENTITY_ANONYMOUS,
+	                                  c->identity->name, client_id);
 	conn_memory_login(c);
 	admitted =
 	    will_is_admitted(c, packet, subject) && memory_admits(c, packet, client_id, s == NULL);
@@ -557,14 +557,14 @@ void connect_accept(struct conn *c, const struct connect *packet, struct slice a
 void connect_fill_login(struct conn *c, const struct connect *packet, struct buf *name,
                         struct login *out)
 {
-	const struct policy *policy = c->worker->policy;
+	const struct config_snapshot *snapshot = c->worker->snapshot;
 	const struct conf_listener *l = worker_listener(c->worker, stream_listener(c->stream));
 	enum conf_certificate_user kind = l->authentication.certificate_user;
 
 	*out = (struct login){
 	    .conf = &l->authentication,
-	    .has_password_file = policy->conf->password_file != NULL,
-	    .users = policy->users,
+	    .has_password_file = snapshot->conf->password_file != NULL,
+	    .users = snapshot->users,
 	    .has_user_name = packet->has_user_name,
 	    .has_password = packet->has_password,
 	    .user_name = packet->user_name,
@@ -590,7 +590,7 @@ static void ask_password(struct conn *c, const struct connect *packet)
 	struct worker *w = c->worker;
 	struct login_wait *wait = xnew(wait);
 	const struct user *entry =
-	    c->identity == NULL ? NULL : users_find(w->policy->users, c->identity->name);
+	    c->identity == NULL ? NULL : users_find(w->snapshot->users, c->identity->name);
 
 	wait->conn = c;
 	wait->worker = w;
@@ -599,7 +599,7 @@ static void ask_password(struct conn *c, const struct connect *packet)
 	wait->question.executor = &w->executor;
 	wait->question.address = stream_peer_key(c->stream);
 	auth_question_fill(&wait->question, packet->user_name, entry, packet->password);
-	c->policy_generation = w->policy->generation;
+	c->snapshot_generation = w->snapshot->generation;
 	c->state = CONN_AUTHENTICATING;
 	c->login = wait;
 	executor_timer_disarm(&w->executor,
@@ -642,12 +642,12 @@ static void drop_kept(struct conn *c)
 bool connect_still_valid(struct conn *c, const struct connect *packet, const struct identity *id,
                          uint64_t generation, const char **why)
 {
-	const struct policy *policy = c->worker->policy;
+	const struct config_snapshot *snapshot = c->worker->snapshot;
 	struct buf name = {0};
 	struct login now;
 	bool valid;
 
-	if (generation == policy->generation)
+	if (generation == snapshot->generation)
 		return true;
 	connect_fill_login(c, packet, &name, &now);
 	valid = login_still_valid(id, &now, why);
@@ -661,8 +661,8 @@ static const char *refused_by_now(struct conn *c, const char *why)
 	struct connect packet;
 
 	decode_kept(c, &packet);
-	return connect_still_valid(c, &packet, c->identity, c->policy_generation, &why) ? NULL
-	                                                                                : why;
+	return connect_still_valid(c, &packet, c->identity, c->snapshot_generation, &why) ? NULL
+	                                                                                  : why;
 }
 
 /* The hash has an answer: held against the rules of this moment, not of its beginning. NULL: the
@@ -673,7 +673,7 @@ static const char *refused_after_hash(struct conn *c, bool accepted)
 
 	if (!accepted || c->identity == NULL)
 		return why;
-	if (c->policy_generation == c->worker->policy->generation)
+	if (c->snapshot_generation == c->worker->snapshot->generation)
 		return NULL;
 	return refused_by_now(c, why);
 }
@@ -852,7 +852,7 @@ enum reason on_connect(struct conn *c, const struct frame *f)
 	if (properties_have(&packet.properties, PROPERTY_AUTH_METHOD))
 		return auth_exchange_begin(c, f, &packet);
 	c->arrival = ++c->worker->next_arrival;
-	c->policy_generation = c->worker->policy->generation;
+	c->snapshot_generation = c->worker->snapshot->generation;
 	connect_fill_login(c, &packet, &name, &login);
 	verdict = login_decide(&login, &c->identity, &why_refused);
 	buf_fini(&name);

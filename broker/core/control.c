@@ -378,7 +378,7 @@ void control_check(const struct conf *conf, struct errors *errors)
 bool control_start(struct loop *loop, struct server *server, const struct control_hooks *hooks,
                    struct errors *errors, struct control **out)
 {
-	const struct conf *conf = hooks->policy(hooks->arg)->conf;
+	const struct conf *conf = hooks->snapshot(hooks->arg)->conf;
 	struct listener_settings settings = {.index = 0};
 	struct control *c;
 	int fd;

@@ -16,12 +16,12 @@
 struct conf;
 struct control;
 struct loop;
-struct policy;
+struct config_snapshot;
 struct server;
 
 struct control_hooks {
 	void *arg;
-	const struct policy *(*policy)(void *arg); /* the one in force, borrowed */
+	const struct config_snapshot *(*snapshot)(void *arg); /* the one in force, borrowed */
 	bool (*reload)(void *arg); /* false: refused, told in the log. NULL: cannot be done */
 };
 

@@ -177,7 +177,7 @@ static void put_listener(struct buf *out, const struct conf_listener *l)
 bool control_tell_status(struct query *q)
 {
 	struct control *c = q->control;
-	const struct policy *policy = c->hooks.policy(c->hooks.arg);
+	const struct config_snapshot *snapshot = c->hooks.snapshot(c->hooks.arg);
 	uint64_t up_ms = clock_monotonic_ms() - c->started_ms;
 	struct stats stats;
 	char since[CLOCK_TEXT_MAX];
@@ -190,14 +190,14 @@ bool control_tell_status(struct query *q)
 	json_str(&q->out, "since", since);
 	json_number(&q->out, "uptime_s", up_ms / 1000);
 	json_number(&q->out, "workers", c->server->worker_count);
-	json_str(&q->out, "config", policy->conf->path);
-	json_number(&q->out, "policy_generation", policy->generation);
+	json_str(&q->out, "config", snapshot->conf->path);
+	json_number(&q->out, "policy_generation", snapshot->generation);
 	put_stats(&q->out, &stats);
 	put_store(&q->out, c->server, &stats);
 	json_number(&q->out, "memory_bytes", memory_bytes());
 	json_close(&q->out);
-	for (size_t i = 0; i < policy->conf->listener_count; i++)
-		put_listener(&q->out, &policy->conf->listeners[i]);
+	for (size_t i = 0; i < snapshot->conf->listener_count; i++)
+		put_listener(&q->out, &snapshot->conf->listeners[i]);
 	return false;
 }
 

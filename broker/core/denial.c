@@ -33,7 +33,7 @@ static struct log_limit *limit_of(struct session *s, uint32_t rule)
 void session_log_denial(struct session *s, enum denial_kind kind, struct slice topic,
                         const struct acl_verdict *verdict)
 {
-	const struct acl *acl = s->worker->policy->acl;
+	const struct acl *acl = s->worker->snapshot->acl;
 	uint32_t rule = acl_verdict_id(acl, verdict) * 8 + (uint32_t)kind;
 	uint32_t suppressed;
 	char text[256];

@@ -285,7 +285,7 @@ static void on_first(struct auth_exchange *e, struct slice message)
 		fail_login(e, wrong, wrong);
 		return;
 	}
-	e->generation = c->worker->policy->generation;
+	e->generation = c->worker->snapshot->generation;
 	verdict = decide(e);
 	if (verdict != LOGIN_ACCEPTED && verdict != LOGIN_NEEDS_PASSWORD) {
 		refuse_verdict(e, verdict);
@@ -294,7 +294,7 @@ static void on_first(struct auth_exchange *e, struct slice message)
 	if (!is_first_login(e) && e->identity != NULL &&
 	    !slice_equal(e->identity->key, c->session->identity->key))
 		identity_unref(&e->identity);
-	if (!users_scram(c->worker->policy->users, buf_slice(&e->scram.user), &verifier)) {
+	if (!users_scram(c->worker->snapshot->users, buf_slice(&e->scram.user), &verifier)) {
 		fail_login(e, "nobody has a SCRAM verifier any more", NULL);
 		return;
 	}
@@ -362,7 +362,7 @@ enum reason auth_exchange_begin(struct conn *c, const struct frame *f, const str
 	struct connect kept;
 	struct auth_exchange *e;
 
-	if (!slice_equal(p->auth_method, SCRAM_METHOD) || !users_have_scram(w->policy->users))
+	if (!slice_equal(p->auth_method, SCRAM_METHOD) || !users_have_scram(w->snapshot->users))
 		return REASON_BAD_AUTHENTICATION_METHOD; /* [MQTT5-4.12.0-1] */
 	if (properties_have(p, PROPERTY_MAXIMUM_PACKET_SIZE))
 		c->max_packet_bytes = p->max_packet_bytes;

@@ -7,7 +7,7 @@
 
 enum conf_durability topic_durability(const struct worker *w, struct slice topic)
 {
-	const struct conf *conf = w->policy->conf;
+	const struct conf *conf = w->snapshot->conf;
 
 	for (size_t i = 0; i < conf->persistence_topic_count; i++) {
 		const struct conf_durable_topic *t = &conf->persistence_topics[i];

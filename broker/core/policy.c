@@ -25,7 +25,7 @@ static bool roles_of_user(void *arg, struct slice name, char *const **roles, siz
 	return true;
 }
 
-static void warn_unknown_roles(const struct policy *p, struct errors *errors)
+static void warn_unknown_roles(const struct config_snapshot *p, struct errors *errors)
 {
 	for (size_t i = 0; i < users_count(p->users); i++) {
 		const struct user *user = users_at(p->users, i);
@@ -59,8 +59,8 @@ static void free_tls(const struct conf *conf, struct tls_context **tls)
 	free(tls);
 }
 
-struct tls_context **policy_load_tls(const struct conf *conf, struct tls_tickets *tickets,
-                                     struct errors *errors)
+struct tls_context **config_snapshot_load_tls(const struct conf *conf, struct tls_tickets *tickets,
+                                              struct errors *errors)
 {
 	struct tls_context **tls = xcalloc(conf->listener_count, sizeof(*tls));
 	size_t before = errors->error_count;
@@ -77,7 +77,8 @@ struct tls_context **policy_load_tls(const struct conf *conf, struct tls_tickets
 	return NULL;
 }
 
-struct tls_context **policy_renew_clients(const struct policy *p, struct errors *errors)
+struct tls_context **config_snapshot_renew_clients(const struct config_snapshot *p,
+                                                   struct errors *errors)
 {
 	struct tls_context **tls = xcalloc(p->conf->listener_count, sizeof(*tls));
 	bool any = false, ok = true;
@@ -100,10 +101,10 @@ struct tls_context **policy_renew_clients(const struct policy *p, struct errors 
 
 /* --- slots --- */
 
-static int slot_of(const struct policy *before, const struct conf_listener *l)
+static int slot_of(const struct config_snapshot *before, const struct conf_listener *l)
 {
 	for (unsigned slot = 0; before != NULL && slot < before->slot_count; slot++) {
-		const struct conf_listener *old = policy_listener(before, slot);
+		const struct conf_listener *old = config_snapshot_listener(before, slot);
 
 		if (old != NULL && strcmp(old->bind, l->bind) == 0)
 			return (int)slot;
@@ -112,19 +113,20 @@ static int slot_of(const struct policy *before, const struct conf_listener *l)
 }
 
 /* A listener keeps its slot; a new one gets a slot that nobody ever had. */
-static bool assign_slots(struct policy *p, const struct policy *before, struct errors *errors)
+static bool assign_listener_ids(struct config_snapshot *p, const struct config_snapshot *before,
+                                struct errors *errors)
 {
 	unsigned next = before == NULL ? 0 : before->slot_count;
 
-	p->slots = xcalloc(POLICY_SLOTS_MAX, sizeof(*p->slots));
-	for (unsigned i = 0; i < POLICY_SLOTS_MAX; i++)
+	p->slots = xcalloc(LISTENER_IDS_MAX, sizeof(*p->slots));
+	for (unsigned i = 0; i < LISTENER_IDS_MAX; i++)
 		p->slots[i] = -1;
 	for (size_t i = 0; i < p->conf->listener_count; i++) {
 		int slot = slot_of(before, &p->conf->listeners[i]);
 
 		if (slot < 0)
 			slot = (int)next++;
-		if (slot >= POLICY_SLOTS_MAX) {
+		if (slot >= LISTENER_IDS_MAX) {
 			errors_add(
 			    errors, p->conf->path, p->conf->listeners[i].line, 0,
 			    "too many listeners came and went since the start: restart the broker");
@@ -136,7 +138,7 @@ static bool assign_slots(struct policy *p, const struct policy *before, struct e
 	return true;
 }
 
-static void run_tests(const struct policy *p, struct errors *errors)
+static void run_tests(const struct config_snapshot *p, struct errors *errors)
 {
 	/* Without a password file the roles are those of the ACL file alone. */
 	acl_run_tests(p->acl, p->conf->password_file == NULL ? NULL : roles_of_user, p->users,
@@ -170,9 +172,9 @@ static void check_persistence(const struct conf *conf, struct errors *errors)
 		errors_add(errors, directory, 0, 0, "persistence.directory: %s", text);
 }
 
-static struct policy *policy_new(uint64_t generation)
+static struct config_snapshot *config_snapshot_new(uint64_t generation)
 {
-	struct policy *p = xnew(p);
+	struct config_snapshot *p = xnew(p);
 
 	atomic_store(&p->refs, 1);
 	p->generation = generation;
@@ -180,7 +182,7 @@ static struct policy *policy_new(uint64_t generation)
 }
 
 /* A certificate names anybody where there is no password file. */
-static bool names_anybody(const struct policy *p, const struct conf_listener *l)
+static bool names_anybody(const struct config_snapshot *p, const struct conf_listener *l)
 {
 	return l->authentication.certificate_user != CERTIFICATE_USER_NONE &&
 	       p->conf->password_file == NULL;
@@ -188,7 +190,7 @@ static bool names_anybody(const struct policy *p, const struct conf_listener *l)
 
 /* Shares are for several: there are none where only one identity can log in. Addresses have some
  * before a login all the same, where that one needs a login. */
-static void decide_shares(struct policy *p)
+static void decide_shares(struct config_snapshot *p)
 {
 	bool anonymous = false;
 	size_t count = 0;
@@ -204,18 +206,20 @@ static void decide_shares(struct policy *p)
 	p->has_address_shares = p->has_shares || !anonymous;
 }
 
-struct policy *policy_load(const char *conf_path, struct tls_tickets *tickets,
-                           const struct policy *before, struct errors *errors)
+struct config_snapshot *config_snapshot_load(const char *conf_path, struct tls_tickets *tickets,
+                                             const struct config_snapshot *before,
+                                             struct errors *errors)
 {
-	struct policy *p = policy_new(before == NULL ? 1 : before->generation + 1);
+	struct config_snapshot *p =
+	    config_snapshot_new(before == NULL ? 1 : before->generation + 1);
 
 	trust_forget_groups();
 	p->conf = conf_load(conf_path, errors);
-	if (p->conf == NULL || !assign_slots(p, before, errors))
+	if (p->conf == NULL || !assign_listener_ids(p, before, errors))
 		goto fail;
 	p->users = users_load(p->conf->password_file, errors);
 	p->acl = load_acl(p->conf, errors);
-	p->tls = policy_load_tls(p->conf, tickets, errors);
+	p->tls = config_snapshot_load_tls(p->conf, tickets, errors);
 	check_listeners(p->conf, errors);
 	control_check(p->conf, errors);
 	check_persistence(p->conf, errors);
@@ -228,35 +232,37 @@ struct policy *policy_load(const char *conf_path, struct tls_tickets *tickets,
 		return p;
 	}
 fail:
-	policy_unref(&p);
+	config_snapshot_unref(&p);
 	return NULL;
 }
 
-struct policy *policy_of(struct conf *conf, struct users *users, struct acl *acl,
-                         const struct policy *before)
+struct config_snapshot *config_snapshot_of(struct conf *conf, struct users *users, struct acl *acl,
+                                           const struct config_snapshot *before)
 {
-	struct policy *p = policy_new(before == NULL ? 1 : before->generation + 1);
+	struct config_snapshot *p =
+	    config_snapshot_new(before == NULL ? 1 : before->generation + 1);
 	struct errors errors = {0};
 
 	p->conf = conf;
 	p->users = users;
 	p->acl = acl;
 	p->tls = xcalloc(conf->listener_count, sizeof(*p->tls));
-	REQUIRE(assign_slots(p, before, &errors));
+	REQUIRE(assign_listener_ids(p, before, &errors));
 	decide_shares(p);
 	return p;
 }
 
-struct policy *policy_renew(struct policy *now, struct users *users, struct tls_context **tls)
+struct config_snapshot *config_snapshot_renew(struct config_snapshot *now, struct users *users,
+                                              struct tls_context **tls)
 {
-	struct policy *p = policy_new(now->generation + 1);
+	struct config_snapshot *p = config_snapshot_new(now->generation + 1);
 
-	p->base = policy_ref(now->base != NULL ? now->base : now);
+	p->base = config_snapshot_ref(now->base != NULL ? now->base : now);
 	p->conf = now->conf;
 	p->acl = now->acl;
 	p->users = users != NULL ? users : users_ref(now->users);
-	p->slots = xcalloc(POLICY_SLOTS_MAX, sizeof(*p->slots));
-	memcpy(p->slots, now->slots, POLICY_SLOTS_MAX * sizeof(*p->slots));
+	p->slots = xcalloc(LISTENER_IDS_MAX, sizeof(*p->slots));
+	memcpy(p->slots, now->slots, LISTENER_IDS_MAX * sizeof(*p->slots));
 	p->slot_count = now->slot_count;
 	decide_shares(p);
 	p->tls = tls;
@@ -268,15 +274,15 @@ struct policy *policy_renew(struct policy *now, struct users *users, struct tls_
 	return p;
 }
 
-struct policy *policy_ref(struct policy *p)
+struct config_snapshot *config_snapshot_ref(struct config_snapshot *p)
 {
 	atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
 	return p;
 }
 
-void policy_unref(struct policy **ref)
+void config_snapshot_unref(struct config_snapshot **ref)
 {
-	struct policy *p = *ref;
+	struct config_snapshot *p = *ref;
 
 	*ref = NULL;
 	if (p == NULL || atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) != 1)
@@ -289,12 +295,12 @@ void policy_unref(struct policy **ref)
 		acl_free(p->acl);
 		conf_free(p->conf);
 	}
-	policy_unref(&p->base);
+	config_snapshot_unref(&p->base);
 	free(p);
 }
 
-struct acl_subject *policy_subject(const struct policy *p, bool anonymous, struct slice user,
-                                   struct slice client_id)
+struct acl_subject *config_snapshot_subject(const struct config_snapshot *p, bool anonymous,
+                                            struct slice user, struct slice client_id)
 {
 	const struct user *entry = anonymous ? NULL : users_find(p->users, user);
 	struct acl_who who = {.anonymous = anonymous, .user = user, .client_id = client_id};
@@ -315,7 +321,7 @@ static const char *reach_of(const struct conf_listener *l)
 	return l->host;
 }
 
-static const char *means_of_login(const struct policy *p, const struct conf_listener *l)
+static const char *means_of_login(const struct config_snapshot *p, const struct conf_listener *l)
 {
 	bool names = l->authentication.certificate_user != CERTIFICATE_USER_NONE;
 	bool password = p->conf->password_file != NULL;
@@ -383,7 +389,7 @@ static void put_memory(struct buf *out, const struct conf *conf)
 	           (unsigned long long)connections, CONN_FIXED_BYTES >> 10);
 }
 
-char *policy_exposure(const struct policy *p)
+char *config_snapshot_exposure(const struct config_snapshot *p)
 {
 	struct buf out = {0};
 
@@ -405,7 +411,7 @@ char *policy_exposure(const struct policy *p)
 	return (char *)out.data;
 }
 
-bool policy_owner_exists(const struct policy *p, struct slice user_key)
+bool config_snapshot_owner_exists(const struct config_snapshot *p, struct slice user_key)
 {
 	struct slice name = identity_key_name(user_key);
 	const struct user *entry;

@@ -45,7 +45,7 @@ static void refuse_publish(struct conn *c, const struct publish *pub,
                            const struct acl_verdict *verdict)
 {
 	char text[TEXT_MAX];
-	size_t len = acl_verdict_text(c->worker->policy->acl, verdict, text, sizeof(text));
+	size_t len = acl_verdict_text(c->worker->snapshot->acl, verdict, text, sizeof(text));
 
 	session_log_denial(c->session, DENIAL_PUBLISH, pub->topic, verdict);
 	if (c->version == MQTT_5_0)

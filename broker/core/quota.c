@@ -37,14 +37,14 @@ static uint64_t unauthenticated_share(uint64_t share, uint64_t whole)
 	return small != 0 && (share == 0 || small < share) ? small : share;
 }
 
-static uint64_t share_of(const struct policy *policy, enum payer_kind kind, uint64_t configured,
-                         uint64_t whole)
+static uint64_t share_of(const struct config_snapshot *snapshot, enum payer_kind kind,
+                         uint64_t configured, uint64_t whole)
 {
 	uint64_t share = quota_rule_share(configured, whole);
 
 	if (kind == PAYER_UNAUTHENTICATED)
-		return policy->has_address_shares ? unauthenticated_share(share, whole) : 0;
-	return policy->has_shares ? share : 0;
+		return snapshot->has_address_shares ? unauthenticated_share(share, whole) : 0;
+	return snapshot->has_shares ? share : 0;
 }
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -80,11 +80,11 @@ static const char *verdict_text(enum quota_verdict verdict, const char *share, c
 static const char *judge_memory(struct worker *w, const struct payer *payer, size_t bytes,
                                 bool drains)
 {
-	const struct conf_shared_limits *shared = &w->policy->conf->shared;
+	const struct conf_shared_limits *shared = &w->snapshot->conf->shared;
 	struct quota_rule rule = {.whole = shared->memory_bytes,
 	                          .reserve = quota_rule_reserve(shared->memory_bytes)};
 
-	rule.share = share_of(w->policy, payer->kind, shared->memory_per_user, rule.whole);
+	rule.share = share_of(w->snapshot, payer->kind, shared->memory_per_user, rule.whole);
 	if (rule.whole == 0 && rule.share == 0)
 		return NULL;
 	rule.used = quota_memory_used(w->server);
@@ -96,7 +96,7 @@ static const char *judge_memory(struct worker *w, const struct payer *payer, siz
 
 static bool take_space(struct worker *w, size_t bytes)
 {
-	if (w->room.bytes < bytes || w->room.whole != w->policy->conf->shared.memory_bytes)
+	if (w->room.bytes < bytes || w->room.whole != w->snapshot->conf->shared.memory_bytes)
 		return false;
 	w->room.bytes -= bytes;
 	return true;
@@ -147,12 +147,12 @@ void quota_tell_session(const struct session *s, const char *what, const char *c
 static const char *judge_retained_share(struct worker *w, const struct payer *writer, uint64_t more,
                                         uint64_t more_of_writer)
 {
-	const struct conf_shared_limits *shared = &w->policy->conf->shared;
+	const struct conf_shared_limits *shared = &w->snapshot->conf->shared;
 	struct quota_rule rule = {.whole = shared->retained_bytes};
 	struct retain_counts retained;
 	uint64_t paid;
 
-	rule.share = share_of(w->policy, PAYER_USER, shared->retained_bytes_per_user, rule.whole);
+	rule.share = share_of(w->snapshot, PAYER_USER, shared->retained_bytes_per_user, rule.whole);
 	if (rule.share == 0)
 		return NULL;
 	retain_count(w->server->retain, &retained);
@@ -166,7 +166,7 @@ static const char *judge_retained_share(struct worker *w, const struct payer *wr
 const char *quota_retained(struct worker *w, const struct payer *writer,
                            const struct retain_change *change, const struct msg *msg)
 {
-	const struct conf_shared_limits *shared = &w->policy->conf->shared;
+	const struct conf_shared_limits *shared = &w->snapshot->conf->shared;
 	struct retain_limits limits = {.values = shared->retained_messages,
 	                               .values_per_user = shared->retained_per_user,
 	                               .bytes = shared->retained_bytes};

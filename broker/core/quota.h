@@ -15,7 +15,7 @@ struct session;
 struct stream;
 struct msg;
 struct payer;
-struct policy;
+struct config_snapshot;
 struct retain_change;
 struct server;
 
@@ -44,7 +44,7 @@ void quota_tell_memory(struct conn *c, const char *what, const char *cause);
 void quota_tell_session(const struct session *s, const char *what, const char *cause);
 /* Of the store: who pays for the queues, and the share of a user by this policy. */
 void quota_store_begin(struct server *server);
-void quota_store_set(struct server *server, const struct policy *policy);
+void quota_store_set(struct server *server, const struct config_snapshot *snapshot);
 /* May the queue of this session in the store take so many bytes more? NULL: it may. */
 const char *quota_store(const struct session *s, size_t bytes);
 /* Count and tell a retained message that was refused: a line for several, not for each. */

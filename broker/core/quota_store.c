@@ -73,12 +73,12 @@ const char *quota_store(const struct session *s, size_t bytes)
 	           : "limits.store_per_user is reached";
 }
 
-void quota_store_set(struct server *server, const struct policy *policy)
+void quota_store_set(struct server *server, const struct config_snapshot *snapshot)
 {
-	const struct conf *conf = policy->conf;
+	const struct conf *conf = snapshot->conf;
 	uint64_t share = quota_rule_share(conf->shared.store_per_user, conf->persistence_max_bytes);
 
-	atomic_store(&server->store_share, policy->has_shares ? share : 0);
+	atomic_store(&server->store_share, snapshot->has_shares ? share : 0);
 }
 
 void quota_store_begin(struct server *server)

@@ -16,8 +16,8 @@
 struct reloader {
 	struct server *server;
 	struct executor *executor;
-	struct policy *policy;
-	struct policy *replaced; /* until all workers have the new one */
+	struct config_snapshot *snapshot;
+	struct config_snapshot *replaced; /* until all workers have the new one */
 	struct tls_tickets *tickets;
 	char *conf_path;
 	struct file_watch file_watch;
@@ -30,10 +30,10 @@ struct reloader {
 
 /* --- sockets of new listeners --- */
 
-static bool bind_slot(struct reloader *r, const struct policy *next, unsigned slot,
+static bool bind_slot(struct reloader *r, const struct config_snapshot *next, unsigned slot,
                       struct config_sockets *sockets, struct errors *errors)
 {
-	const struct conf_listener *l = policy_listener(next, slot);
+	const struct conf_listener *l = config_snapshot_listener(next, slot);
 	unsigned count = l->is_unix ? 1 : r->server->worker_count;
 	uint16_t port = l->port;
 
@@ -48,15 +48,16 @@ static bool bind_slot(struct reloader *r, const struct policy *next, unsigned sl
 }
 
 /* Slots that `before` (NULL: nobody) does not have. */
-static bool bind_new(struct reloader *r, const struct policy *before, const struct policy *next,
-                     struct config_sockets *sockets, struct errors *errors)
+static bool bind_new(struct reloader *r, const struct config_snapshot *before,
+                     const struct config_snapshot *next, struct config_sockets *sockets,
+                     struct errors *errors)
 {
 	bool ok = true;
 
 	for (unsigned slot = 0; slot < next->slot_count; slot++) {
-		bool there = before != NULL && policy_listener(before, slot) != NULL;
+		bool there = before != NULL && config_snapshot_listener(before, slot) != NULL;
 
-		if (policy_listener(next, slot) != NULL && !there)
+		if (config_snapshot_listener(next, slot) != NULL && !there)
 			ok = bind_slot(r, next, slot, sockets, errors) && ok;
 	}
 	return ok;
@@ -71,14 +72,14 @@ static bool differs(const char *a, const char *b)
 
 /* Who may connect to one is decided by its owner, group and mode: these do not wait for a restart.
  */
-static bool permit_anew(const struct policy *before, const struct policy *next,
+static bool permit_anew(const struct config_snapshot *before, const struct config_snapshot *next,
                         struct errors *errors)
 {
 	bool ok = true;
 
 	for (unsigned slot = 0; slot < before->slot_count; slot++) {
-		const struct conf_listener *old = policy_listener(before, slot);
-		const struct conf_listener *now = policy_listener(next, slot);
+		const struct conf_listener *old = config_snapshot_listener(before, slot);
+		const struct conf_listener *now = config_snapshot_listener(next, slot);
 
 		if (old == NULL || now == NULL || !now->is_unix)
 			continue;
@@ -96,7 +97,7 @@ static void disown_removed(struct reloader *r)
 {
 	for (size_t i = 0; i < users_count(r->replaced->users); i++) {
 		const struct user *old = users_at(r->replaced->users, i);
-		const struct user *now = users_find(r->policy->users, slice_of_str(old->name));
+		const struct user *now = users_find(r->snapshot->users, slice_of_str(old->name));
 		struct identity *id;
 
 		if (now != NULL && now->entry_id == old->entry_id)
@@ -113,12 +114,12 @@ static void on_adopted(void *arg)
 
 	r->under_way = false;
 	disown_removed(r);
-	policy_unref(&r->replaced);
-	LOG(RELOADED, F_NUM("generation", r->policy->generation),
-	    F_NUM("users", users_count(r->policy->users)),
-	    F_NUM("roles", acl_role_count(r->policy->acl)),
-	    F_NUM("rules", acl_rule_count(r->policy->acl)),
-	    F_NUM("listeners", r->policy->conf->listener_count));
+	config_snapshot_unref(&r->replaced);
+	LOG(RELOADED, F_NUM("generation", r->snapshot->generation),
+	    F_NUM("users", users_count(r->snapshot->users)),
+	    F_NUM("roles", acl_role_count(r->snapshot->acl)),
+	    F_NUM("rules", acl_rule_count(r->snapshot->acl)),
+	    F_NUM("listeners", r->snapshot->conf->listener_count));
 	if (!r->again || r->stopped)
 		return;
 	r->again = false;
@@ -126,13 +127,13 @@ static void on_adopted(void *arg)
 }
 
 /* Takes over `next`. */
-static void apply(struct reloader *r, struct policy *next, struct config_sockets *sockets)
+static void apply(struct reloader *r, struct config_snapshot *next, struct config_sockets *sockets)
 {
-	change_log(r->policy, next);
+	change_log(r->snapshot, next);
 	log_set_level(next->conf->log_level);
 	log_set_json(next->conf->log_json);
-	r->replaced = r->policy;
-	r->policy = next;
+	r->replaced = r->snapshot;
+	r->snapshot = next;
 	file_watch_take(&r->file_watch, next);
 	if (r->server->authenticator != NULL)
 		authenticator_use(r->server->authenticator, next->users);
@@ -145,17 +146,17 @@ static void apply(struct reloader *r, struct policy *next, struct config_sockets
 static struct users *changed_users(struct reloader *r)
 {
 	struct errors errors = {0};
-	struct users *users = users_load(r->policy->conf->password_file, &errors);
+	struct users *users = users_load(r->snapshot->conf->password_file, &errors);
 
 	errors_fini(&errors); /* told already, with the errors of the whole */
-	if (users != NULL && change_users_equal(r->policy->users, users))
+	if (users != NULL && change_users_equal(r->snapshot->users, users))
 		users_unref(&users);
 	return users;
 }
 
 static bool revocations_changed(struct reloader *r)
 {
-	const struct conf *conf = r->policy->conf;
+	const struct conf *conf = r->snapshot->conf;
 
 	for (size_t i = 0; i < conf->listener_count; i++) {
 		const char *crl = conf->listeners[i].tls.client_crl;
@@ -170,7 +171,7 @@ static struct tls_context **changed_revocations(struct reloader *r)
 {
 	struct errors errors = {0};
 	struct tls_context **tls =
-	    revocations_changed(r) ? policy_renew_clients(r->policy, &errors) : NULL;
+	    revocations_changed(r) ? config_snapshot_renew_clients(r->snapshot, &errors) : NULL;
 
 	errors_fini(&errors);
 	return tls;
@@ -187,13 +188,13 @@ static bool apply_parts(struct reloader *r)
 	LOG(RELOAD_PARTLY, F_STR("what", users == NULL ? "client_ca and client_crl"
 	                                 : tls == NULL ? "users"
 	                                               : "users, client_ca and client_crl"));
-	apply(r, policy_renew(r->policy, users, tls), &none);
+	apply(r, config_snapshot_renew(r->snapshot, users, tls), &none);
 	return true;
 }
 
 /* --- one reload --- */
 
-static void warn_restart(const struct policy *before, const struct policy *next,
+static void warn_restart(const struct config_snapshot *before, const struct config_snapshot *next,
                          struct errors *errors)
 {
 	const struct conf *old = before->conf, *new = next->conf;
@@ -217,19 +218,20 @@ static void warn_restart(const struct policy *before, const struct policy *next,
 
 static bool reload_all(struct reloader *r, struct errors *errors)
 {
-	struct policy *next = policy_load(r->conf_path, r->tickets, r->policy, errors);
+	struct config_snapshot *next =
+	    config_snapshot_load(r->conf_path, r->tickets, r->snapshot, errors);
 	struct config_sockets sockets;
 
 	if (next == NULL)
 		return false;
 	sockets = config_sockets_new(r->server->worker_count);
-	if (!bind_new(r, r->policy, next, &sockets, errors) ||
-	    !permit_anew(r->policy, next, errors)) {
+	if (!bind_new(r, r->snapshot, next, &sockets, errors) ||
+	    !permit_anew(r->snapshot, next, errors)) {
 		config_sockets_close(&sockets);
-		policy_unref(&next);
+		config_snapshot_unref(&next);
 		return false;
 	}
-	warn_restart(r->policy, next, errors);
+	warn_restart(r->snapshot, next, errors);
 	apply(r, next, &sockets);
 	return true;
 }
@@ -277,13 +279,13 @@ static void on_watch(struct timer *timer, void *executor_arg)
 /* --- life --- */
 
 struct reloader *reloader_new(struct server *server, struct executor *main_executor,
-                              struct policy *first, struct tls_tickets *tickets)
+                              struct config_snapshot *first, struct tls_tickets *tickets)
 {
 	struct reloader *r = xnew(r);
 
 	r->server = server;
 	r->executor = main_executor;
-	r->policy = policy_ref(first);
+	r->snapshot = config_snapshot_ref(first);
 	r->tickets = tickets;
 	r->conf_path = xstrdup(first->conf->path);
 	r->watch_timer.fire = on_watch;
@@ -296,8 +298,8 @@ void reloader_free(struct reloader *r)
 	if (r == NULL)
 		return;
 	file_watch_fini(&r->file_watch);
-	policy_unref(&r->policy);
-	policy_unref(&r->replaced);
+	config_snapshot_unref(&r->snapshot);
+	config_snapshot_unref(&r->replaced);
 	free(r->conf_path);
 	free(r);
 }
@@ -322,7 +324,7 @@ bool reloader_open(struct reloader *r, config_apply_done_fn *done, void *arg)
 {
 	struct config_sockets sockets = config_sockets_new(r->server->worker_count);
 	struct errors errors = {0};
-	bool ok = bind_new(r, NULL, r->policy, &sockets, &errors);
+	bool ok = bind_new(r, NULL, r->snapshot, &sockets, &errors);
 
 	errors_log(&errors);
 	errors_fini(&errors);
@@ -333,11 +335,11 @@ bool reloader_open(struct reloader *r, config_apply_done_fn *done, void *arg)
 	r->opened = done;
 	r->opened_arg = arg;
 	r->under_way = true;
-	config_apply_start(r->server, r->executor, r->policy, &sockets, on_first_adopted, r);
+	config_apply_start(r->server, r->executor, r->snapshot, &sockets, on_first_adopted, r);
 	return true;
 }
 
-struct policy *reloader_policy(struct reloader *r)
+struct config_snapshot *reloader_snapshot(struct reloader *r)
 {
-	return r->policy;
+	return r->snapshot;
 }

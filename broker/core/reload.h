@@ -17,7 +17,7 @@ enum reload_cause {
 
 /* `first`: the policy the server was made with. Begins to watch its files. */
 struct reloader *reloader_new(struct server *server, struct executor *main_executor,
-                              struct policy *first, struct tls_tickets *tickets);
+                              struct config_snapshot *first, struct tls_tickets *tickets);
 void reloader_free(struct reloader *r);
 /* No more reloads: the broker stops. */
 void reloader_stop(struct reloader *r);
@@ -29,6 +29,6 @@ bool reloader_open(struct reloader *r, config_apply_done_fn *done, void *arg);
  * False: told in the log why. */
 bool reloader_reload(struct reloader *r, enum reload_cause cause);
 /* The one in force, borrowed. */
-struct policy *reloader_policy(struct reloader *r);
+struct config_snapshot *reloader_snapshot(struct reloader *r);
 
 #endif

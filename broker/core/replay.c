@@ -51,28 +51,29 @@ struct slice_of_values {
 /* --- may the writer still write it? --- */
 
 /* Removed and locked users write nothing; a namesake made later is somebody else. */
-static bool writer_exists(const struct policy *policy, const struct origin *origin)
+static bool writer_exists(const struct config_snapshot *snapshot, const struct origin *origin)
 {
 	const struct user *entry;
 
-	if (origin->anonymous || policy->conf->password_file == NULL)
+	if (origin->anonymous || snapshot->conf->password_file == NULL)
 		return true;
-	entry = users_find(policy->users, origin->user_name);
-	return entry != NULL && !entry->locked && policy_owner_exists(policy, origin->user_key);
+	entry = users_find(snapshot->users, origin->user_name);
+	return entry != NULL && !entry->locked &&
+	       config_snapshot_owner_exists(snapshot, origin->user_key);
 }
 
 static const struct acl_subject *writer_subject(struct worker *w, struct origin *origin)
 {
-	if (w->writer_origin == origin && w->writer_generation == w->policy->generation)
+	if (w->writer_origin == origin && w->writer_generation == w->snapshot->generation)
 		return w->writer_subject;
 	acl_subject_free(w->writer_subject);
 	origin_unref(&w->writer_origin);
-	w->writer_subject = !writer_exists(w->policy, origin)
+	w->writer_subject = !writer_exists(w->snapshot, origin)
 	                        ? NULL
-	                        : policy_subject(w->policy, origin->anonymous, origin->user_name,
-	                                         origin->client_id);
+	                        : config_snapshot_subject(w->snapshot, origin->anonymous,
+	                                                  origin->user_name, origin->client_id);
 	w->writer_origin = origin_ref(origin);
-	w->writer_generation = w->policy->generation;
+	w->writer_generation = w->snapshot->generation;
 	return w->writer_subject;
 }
 
@@ -97,7 +98,7 @@ static bool writer_permitted(struct worker *w, const struct msg *msg)
 static bool on_value(void *arg, struct msg *msg, _Atomic uint32_t *writer_generation)
 {
 	struct slice_of_values *slice = arg;
-	uint32_t generation = (uint32_t)slice->worker->policy->generation;
+	uint32_t generation = (uint32_t)slice->worker->snapshot->generation;
 
 	if (atomic_load_explicit(writer_generation, memory_order_relaxed) != generation) {
 		if (!writer_permitted(slice->worker, msg))

@@ -65,7 +65,7 @@ static void begin_stop(struct run *run)
 static void on_opened(void *arg)
 {
 	struct run *run = arg;
-	const struct conf *conf = reloader_policy(run->reloader)->conf;
+	const struct conf *conf = reloader_snapshot(run->reloader)->conf;
 
 	run->opened = true;
 	if (run->stop_asked) {
@@ -165,11 +165,11 @@ static void on_audit_signal(void *arg, int signum)
 static void on_expiry_timer(struct timer *timer, void *executor_arg)
 {
 	struct run *run = executor_arg;
-	const struct policy *policy = reloader_policy(run->reloader);
+	const struct config_snapshot *snapshot = reloader_snapshot(run->reloader);
 
-	for (size_t i = 0; i < policy->conf->listener_count; i++) {
-		if (policy->tls[i] != NULL)
-			tls_context_log_expiry(policy->tls[i]);
+	for (size_t i = 0; i < snapshot->conf->listener_count; i++) {
+		if (snapshot->tls[i] != NULL)
+			tls_context_log_expiry(snapshot->tls[i]);
 	}
 	executor_timer_arm(&run->executor, timer, DAY_MS);
 }
@@ -189,11 +189,11 @@ static int watch_signals(struct run *run)
 
 /* --- the control socket --- */
 
-static const struct policy *policy_in_force(void *arg)
+static const struct config_snapshot *policy_in_force(void *arg)
 {
 	struct run *run = arg;
 
-	return reloader_policy(run->reloader);
+	return reloader_snapshot(run->reloader);
 }
 
 static bool reload_asked(void *arg)
@@ -206,7 +206,7 @@ static bool reload_asked(void *arg)
 static bool open_control(struct run *run)
 {
 	struct control_hooks hooks = {
-	    .arg = run, .policy = policy_in_force, .reload = reload_asked};
+	    .arg = run, .snapshot = policy_in_force, .reload = reload_asked};
 	struct errors errors = {0};
 	bool ok = control_start(run->loop, run->server, &hooks, &errors, &run->control);
 
@@ -260,16 +260,16 @@ static bool restore(struct run *run, const struct conf *conf)
 	return true;
 }
 
-static struct run *run_new(struct policy *policy, struct tls_tickets *tickets,
+static struct run *run_new(struct config_snapshot *snapshot, struct tls_tickets *tickets,
                            struct journal *journal)
 {
 	struct run *run = xnew(run);
-	unsigned workers = policy->conf->workers;
+	unsigned workers = snapshot->conf->workers;
 
-	run->server = server_new(policy, workers, journal);
+	run->server = server_new(snapshot, workers, journal);
 	run->threads = xcalloc(workers, sizeof(*run->threads));
 	executor_init(&run->executor, workers, NULL, run);
-	run->reloader = reloader_new(run->server, &run->executor, policy, tickets);
+	run->reloader = reloader_new(run->server, &run->executor, snapshot, tickets);
 	run->expiry_timer.fire = on_expiry_timer;
 	return run;
 }
@@ -310,19 +310,19 @@ static int fail_start(struct run *run, const char *what, int error)
 	return 1;
 }
 
-int server_run(struct policy *policy, struct tls_tickets *tickets)
+int server_run(struct config_snapshot *snapshot, struct tls_tickets *tickets)
 {
 	struct journal *journal;
 	struct run *run;
 	int failed = 0;
 
 	net_raise_file_limit();
-	LOG(STARTING, F_STR("version", VAKT_VERSION), F_NUM("workers", policy->conf->workers),
-	    F_STR("config", policy->conf->path));
-	journal = open_journal(policy->conf);
+	LOG(STARTING, F_STR("version", VAKT_VERSION), F_NUM("workers", snapshot->conf->workers),
+	    F_STR("config", snapshot->conf->path));
+	journal = open_journal(snapshot->conf);
 	if (journal == NULL)
 		return 2;
-	run = run_new(policy, tickets, journal);
+	run = run_new(snapshot, tickets, journal);
 	run->loop = loop_new(&run->executor, &failed);
 	if (run->loop == NULL || (failed = watch_signals(run)) != 0)
 		return fail_start(run, "event loop", failed);
@@ -332,8 +332,8 @@ int server_run(struct policy *policy, struct tls_tickets *tickets)
 	run->server->authenticator = authenticator_new(run->server->worker_count > 1 ? 2 : 1);
 	if (run->server->authenticator == NULL)
 		return fail_start(run, "hash threads", -EAGAIN);
-	authenticator_use(run->server->authenticator, policy->users);
-	if (!restore(run, policy->conf)) {
+	authenticator_use(run->server->authenticator, snapshot->users);
+	if (!restore(run, snapshot->conf)) {
 		drop_start(run);
 		return 2;
 	}

@@ -19,7 +19,8 @@ static void hear_of_journal(struct server *s)
 	journal_on_space(s->journal, executors, s->worker_count, worker_on_space);
 }
 
-struct server *server_new(struct policy *policy, unsigned workers, struct journal *journal)
+struct server *server_new(struct config_snapshot *snapshot, unsigned workers,
+                          struct journal *journal)
 {
 	struct server *s = xnew(s);
 
@@ -28,17 +29,17 @@ struct server *server_new(struct policy *policy, unsigned workers, struct journa
 	s->route = route_new(workers);
 	s->retain = retain_new(workers);
 	s->journal = journal;
-	s->listener_connections = xcalloc(POLICY_SLOTS_MAX, sizeof(*s->listener_connections));
+	s->listener_connections = xcalloc(LISTENER_IDS_MAX, sizeof(*s->listener_connections));
 	keyed_counter_init(&s->user_sessions);
 	keyed_counter_init(&s->user_connections);
 	keyed_counter_init(&s->address_connections);
 	payers_init(&s->payers, workers);
 	s->workers = xcalloc(workers, sizeof(struct worker *));
 	for (unsigned i = 0; i < workers; i++)
-		s->workers[i] = worker_new(s, i, policy);
+		s->workers[i] = worker_new(s, i, snapshot);
 	hear_of_journal(s);
 	quota_store_begin(s);
-	quota_store_set(s, policy);
+	quota_store_set(s, snapshot);
 	return s;
 }
 

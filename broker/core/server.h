@@ -38,7 +38,8 @@ struct server {
 
 /* The shared state and the workers, without threads and sockets: a simulation drives these itself.
  * Takes its own reference of policy; takes over the journal. */
-struct server *server_new(struct policy *policy, unsigned workers, struct journal *journal);
+struct server *server_new(struct config_snapshot *snapshot, unsigned workers,
+                          struct journal *journal);
 void server_free(struct server *s);
 
 /* The home of a client id. */
@@ -54,6 +55,6 @@ void server_session_gone(struct server *s, struct slice user_key);
 /* Run until SIGTERM or SIGINT: threads, listeners, stop in the order of design.md section 6.
  * Returns the exit status: 0; 2 where a listener could not be had; 1 for what the machine refused.
  */
-int server_run(struct policy *policy, struct tls_tickets *tickets);
+int server_run(struct config_snapshot *snapshot, struct tls_tickets *tickets);
 
 #endif

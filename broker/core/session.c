@@ -121,18 +121,18 @@ struct slice session_user(const struct session *s)
 const struct conf_limits *session_limits(const struct session *s)
 {
 	return s->conn != NULL ? worker_limits(s->worker, s->conn)
-	                       : &s->worker->policy->conf->limits;
+	                       : &s->worker->snapshot->conf->limits;
 }
 
 const struct acl_subject *session_subject(struct session *s)
 {
-	const struct policy *policy = s->worker->policy;
+	const struct config_snapshot *snapshot = s->worker->snapshot;
 
-	if (s->subject == NULL || s->subject_generation != policy->generation) {
+	if (s->subject == NULL || s->subject_generation != snapshot->generation) {
 		acl_subject_free(s->subject);
-		s->subject = policy_subject(policy, s->origin->anonymous, s->origin->user_name,
-		                            s->origin->client_id);
-		s->subject_generation = policy->generation;
+		s->subject = config_snapshot_subject(snapshot, s->origin->anonymous,
+		                                     s->origin->user_name, s->origin->client_id);
+		s->subject_generation = snapshot->generation;
 	}
 	return s->subject;
 }
@@ -235,12 +235,12 @@ void session_detach(struct session *s, bool publish_will)
 
 static bool user_is_removed(const struct session *s)
 {
-	const struct policy *policy = s->worker->policy;
+	const struct config_snapshot *snapshot = s->worker->snapshot;
 	const struct user *entry;
 
 	if (s->identity->kind != IDENTITY_PASSWORD)
 		return false;
-	entry = users_find(policy->users, s->identity->name);
+	entry = users_find(snapshot->users, s->identity->name);
 	return entry == NULL || entry->entry_id != s->identity->entry_id;
 }
 

@@ -52,7 +52,7 @@ static void stage_quiet(struct step *step)
 	struct conn *c, *next;
 
 	w->stopping = true;
-	for (size_t i = 0; i < POLICY_SLOTS_MAX; i++) {
+	for (size_t i = 0; i < LISTENER_IDS_MAX; i++) {
 		if (w->listeners[i] != NULL)
 			listener_close(w->listeners[i]);
 		w->listeners[i] = NULL;

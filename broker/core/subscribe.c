@@ -43,7 +43,7 @@ static enum reason judge(struct conn *c, struct slice whole, struct slice filter
 	verdict = acl_check(session_subject(s), &request);
 	if (!verdict.allowed) {
 		session_log_denial(s, DENIAL_SUBSCRIBE, whole, &verdict);
-		acl_verdict_text(c->worker->policy->acl, &verdict, text, REQUEST_TEXT_MAX);
+		acl_verdict_text(c->worker->snapshot->acl, &verdict, text, REQUEST_TEXT_MAX);
 		return REASON_NOT_AUTHORIZED;
 	}
 	return has_space(s, whole, limits) ? judge_memory(s, whole, text) : REASON_QUOTA_EXCEEDED;

@@ -91,7 +91,7 @@ static void add_tls(struct file_watch *w, const struct file_watch *before,
 	add(w, before, tls->client_crl);
 }
 
-void file_watch_take(struct file_watch *w, const struct policy *p)
+void file_watch_take(struct file_watch *w, const struct config_snapshot *p)
 {
 	struct file_watch before = *w;
 

@@ -28,7 +28,7 @@ struct file_watch {
 };
 
 /* The files of this policy; those that were on the list already as they were at the last look. */
-void file_watch_take(struct file_watch *w, const struct policy *p);
+void file_watch_take(struct file_watch *w, const struct config_snapshot *p);
 void file_watch_fini(struct file_watch *w);
 /* Some file is not as it was loaded, and all are as they were a look ago: they have rested. */
 bool file_watch_changed_and_settled(struct file_watch *w);

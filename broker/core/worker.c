@@ -106,15 +106,15 @@ void worker_on_space(void *executor_arg)
 	}
 }
 
-struct worker *worker_new(struct server *server, unsigned index, struct policy *policy)
+struct worker *worker_new(struct server *server, unsigned index, struct config_snapshot *snapshot)
 {
 	struct worker *w = xnew(w);
 
 	w->server = server;
 	w->is_durable = journal_is_durable(server->journal);
-	w->policy = policy_ref(policy);
+	w->snapshot = config_snapshot_ref(snapshot);
 	w->turn_steps = WORKER_TURN_STEPS;
-	w->listeners = xcalloc(POLICY_SLOTS_MAX, sizeof(struct listener *));
+	w->listeners = xcalloc(LISTENER_IDS_MAX, sizeof(struct listener *));
 	w->outbox = xcalloc(server->worker_count, sizeof(*w->outbox));
 	w->flows = aligned_alloc(64, server->worker_count * sizeof(*w->flows));
 	REQUIRE(w->flows != NULL);
@@ -157,7 +157,7 @@ void worker_free(struct worker *w)
 	free(w->outbox);
 	free(w->flows);
 	free(w->listeners);
-	policy_unref(&w->policy);
+	config_snapshot_unref(&w->snapshot);
 	executor_fini(&w->executor);
 	free(w);
 }
@@ -212,7 +212,7 @@ void worker_stall(struct worker *w, struct conn *c)
 
 const struct conf_listener *worker_listener(const struct worker *w, unsigned slot)
 {
-	const struct conf_listener *l = policy_listener(w->policy, slot);
+	const struct conf_listener *l = config_snapshot_listener(w->snapshot, slot);
 
 	REQUIRE(l != NULL); /* connections of a listener that is gone are refused (admission.c) */
 	return l;
@@ -220,7 +220,8 @@ const struct conf_listener *worker_listener(const struct worker *w, unsigned slo
 
 const struct conf_limits *worker_limits(const struct worker *w, const struct conn *c)
 {
-	const struct conf_listener *l = policy_listener(w->policy, stream_listener(c->stream));
+	const struct conf_listener *l =
+	    config_snapshot_listener(w->snapshot, stream_listener(c->stream));
 
-	return l == NULL ? &w->policy->conf->limits : &l->limits;
+	return l == NULL ? &w->snapshot->conf->limits : &l->limits;
 }

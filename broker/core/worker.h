@@ -108,7 +108,7 @@ struct worker {
 	struct executor executor;
 	struct server *server;
 	struct loop *loop; /* NULL: driven by a simulation */
-	struct policy *policy;
+	struct config_snapshot *snapshot;
 	struct table sessions; /* by user key and client id */
 	struct table sessions_by_id;
 	struct session *all_sessions; /* utlist DL, the oldest first */
@@ -130,7 +130,7 @@ struct worker {
 	struct conn *leaving;  /* move to another executor at the end of the turn */
 	struct buf spare[128]; /* output buffers to use again */
 	size_t spare_bytes;
-	struct listener **listeners; /* by slot, POLICY_SLOTS_MAX of them */
+	struct listener **listeners; /* by slot, LISTENER_IDS_MAX of them */
 	struct route_match match;
 	struct merge *merges; /* scratch of deliver.c */
 	size_t merge_count, merge_cap;
@@ -179,7 +179,7 @@ static inline void charge_sub(struct worker *w, struct charge *c, uint64_t bytes
 }
 
 /* `loop` is set later, by the thread that runs it. */
-struct worker *worker_new(struct server *server, unsigned index, struct policy *policy);
+struct worker *worker_new(struct server *server, unsigned index, struct config_snapshot *snapshot);
 void worker_free(struct worker *w);
 
 static inline struct worker *worker_here(void)

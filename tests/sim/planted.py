@@ -83,13 +83,13 @@ BUGS = {
     'keep_alive': ('[MQTT5-3.1.2-22]: two keep alive intervals instead of one and a half', 'broker/core/conn.c', [
         ('(uint64_t)c->keep_alive_s * 1500;\n\n', '(uint64_t)c->keep_alive_s * 2000;\n\n')], False),
     'old_login': ('S7: a login that was judged by the users of before is accepted', 'broker/core/connect.c', [
-        ('if (generation == policy->generation)', 'if (generation <= policy->generation)')], False),
+        ('if (generation == snapshot->generation)', 'if (generation <= snapshot->generation)')], False),
     'removed_returns': ('S5: the session of a user who was removed outlives the day', 'broker/core/session.c', [
         ('if (s->removed && removed_due < due)', 'if (false)')], False),
     'removed_while_down': ('S5: who was removed while the broker was down is_durable his session', 'broker/core/restore.c', [
         ('	session_judge_removal(s);', '	if (s->removed)\n		session_judge_removal(s);')], True),
     'namesake_value': ('S3: a retained value of who is removed is given when a namesake comes', 'broker/core/replay.c', [
-        ('!entry->locked && policy_owner_exists(policy, origin->user_key);', '!entry->locked;')], False),
+        ('!entry->locked && config_snapshot_owner_exists(snapshot, origin->user_key);', '!entry->locked;')], False),
     'expiry_kept': ('[MQTT5-3.1.2-23]: a session outlives its interval', 'broker/core/session.c', [
         ('(uint64_t)s->expiry_s * 1000);', '(uint64_t)s->expiry_s * 1001);')],
         False),

@@ -88,7 +88,8 @@ static void *parsed(void *what, struct errors *errors)
 }
 
 /* `before`: the newest until now; NULL: there is none. */
-static struct policy *make_policy(const struct world_settings *s, const struct policy *before)
+static struct config_snapshot *make_snapshot(const struct world_settings *s,
+                                             const struct config_snapshot *before)
 {
 	struct errors errors = {0};
 	struct conf *conf = parsed(
@@ -102,7 +103,7 @@ static struct policy *make_policy(const struct world_settings *s, const struct p
 	                     conf->partial_subscriptions, &errors),
 	           &errors);
 
-	return policy_of(conf, users, acl, before);
+	return config_snapshot_of(conf, users, acl, before);
 }
 
 bool world_has_small_slices(const struct world *w)
@@ -110,7 +111,7 @@ bool world_has_small_slices(const struct world *w)
 	return w->seed % 4 == 0;
 }
 
-static void start_broker(struct world *w, struct policy *policy, bool hashes)
+static void start_broker(struct world *w, struct config_snapshot *snapshot, bool hashes)
 {
 	struct journal_options options = {.interval_ms = JOURNAL_INTERVAL_MS,
 	                                  .expired_retention_ms = RETAIN_OWNED_AFTER_MS,
@@ -120,7 +121,7 @@ static void start_broker(struct world *w, struct policy *policy, bool hashes)
 
 	w->journal =
 	    w->held ? journal_disk_new(disk_memory_open(w->image), &options) : journal_memory_new();
-	w->server = server_new(policy, w->workers, w->journal);
+	w->server = server_new(snapshot, w->workers, w->journal);
 	for (unsigned i = 0; i < w->workers && world_has_small_slices(w); i++)
 		w->server->workers[i]->turn_steps = SMALL_TURN;
 	if (hashes)
@@ -133,7 +134,7 @@ struct world *world_new(const struct world_settings *settings)
 {
 	struct world *w = xnew(w);
 	static struct clock_source clock = {.monotonic_ns = monotonic_ns, .wall_ms = wall_ms};
-	struct policy *policy;
+	struct config_snapshot *snapshot;
 
 	w->seed = w->random_state = settings->seed;
 	w->broker_random_state = ~settings->seed;
@@ -145,28 +146,28 @@ struct world *world_new(const struct world_settings *settings)
 	clock_use(&clock);
 	random_use(broker_random, w);
 	hash_init();
-	policy = w->newest = make_policy(settings, NULL);
+	snapshot = w->newest = make_snapshot(settings, NULL);
 	if (settings->held)
 		w->image = disk_image_new();
-	start_broker(w, policy, settings->hashes);
+	start_broker(w, snapshot, settings->hashes);
 	executor_init(&w->main_executor, w->workers, NULL, w);
 	return w;
 }
 
 void world_prepare(struct world *w, const struct world_settings *texts)
 {
-	w->next_policy = make_policy(texts, w->newest);
+	w->next_snapshot = make_snapshot(texts, w->newest);
 }
 
 void world_reload(struct world *w, const struct world_settings *texts, config_apply_done_fn *done,
                   void *arg)
 {
-	struct policy *policy = make_policy(texts, w->newest);
+	struct config_snapshot *snapshot = make_snapshot(texts, w->newest);
 	struct config_sockets none = {.workers = w->workers};
 
-	config_apply_start(w->server, &w->main_executor, policy, &none, done, arg);
-	policy_unref(&w->newest);
-	w->newest = policy;
+	config_apply_start(w->server, &w->main_executor, snapshot, &none, done, arg);
+	config_snapshot_unref(&w->newest);
+	w->newest = snapshot;
 }
 
 struct wire *world_connect(struct world *w, const char *name, const char *certificate_name)
@@ -446,7 +447,7 @@ void world_be_silent(struct world *w)
 }
 
 /* Another broker, on what the one before has left. */
-static void begin_again(struct world *w, struct policy **policy, bool hashes)
+static void begin_again(struct world *w, struct config_snapshot **snapshot, bool hashes)
 {
 	server_free(w->server);
 	disk_image_fail(w->image, 0, 0);
@@ -457,24 +458,25 @@ static void begin_again(struct world *w, struct policy **policy, bool hashes)
 		w->next_workers = 0;
 		executor_init(&w->main_executor, w->workers, NULL, w);
 	}
-	start_broker(w, *policy, hashes);
-	policy_unref(&w->newest);
-	w->newest = *policy;
+	start_broker(w, *snapshot, hashes);
+	config_snapshot_unref(&w->newest);
+	w->newest = *snapshot;
 }
 
 void world_restart(struct world *w)
 {
-	struct policy *policy =
-	    w->next_policy != NULL ? w->next_policy : policy_ref(w->server->workers[0]->policy);
+	struct config_snapshot *snapshot =
+	    w->next_snapshot != NULL ? w->next_snapshot
+				     : config_snapshot_ref(w->server->workers[0]->snapshot);
 	bool hold = w->hold, hashes = w->server->authenticator != NULL;
 	unsigned fail_one_in = w->fail_one_in;
 
 	REQUIRE(w->held);
-	w->next_policy = NULL;
+	w->next_snapshot = NULL;
 	stop_broker(w);
 	w->hold = hold;
 	w->fail_one_in = fail_one_in;
-	begin_again(w, &policy, hashes);
+	begin_again(w, &snapshot, hashes);
 }
 
 void world_crash(struct world *w)
@@ -505,7 +507,7 @@ void world_free(struct world *w)
 		free(wire);
 	}
 	disk_image_free(w->image);
-	policy_unref(&w->newest);
+	config_snapshot_unref(&w->newest);
 	executor_fini(&w->main_executor);
 	random_use(NULL, NULL);
 	clock_use(NULL);

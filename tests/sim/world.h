@@ -27,8 +27,9 @@ struct world {
 	uint64_t random_state, broker_random_state;
 	uint64_t now_ms;
 	unsigned workers;
-	unsigned next_workers;       /* after the next restart or crash; 0: as many as now */
-	struct policy *next_policy;  /* of the next broker; NULL: that of the one before */
+	unsigned next_workers; /* after the next restart or crash; 0: as many as now */
+	struct config_snapshot
+	    *next_snapshot;          /* of the next broker; NULL: that of the one before */
 	struct world_settings texts; /* conf is the caller's and stays */
 	struct server *server;
 	struct journal *journal; /* the server's */
@@ -41,9 +42,9 @@ struct world {
 	unsigned frozen;          /* a bit per home whose thread stands still */
 	unsigned
 	    reading; /* a bit per home whose turn takes long: it reads, and its end never comes */
-	bool wires_stay;       /* a test holds wires of its own: none is freed before the end */
-	struct policy *newest; /* policy of all */
-	uint64_t turns;        /* what one thread did between two others, so far */
+	bool wires_stay; /* a test holds wires of its own: none is freed before the end */
+	struct config_snapshot *newest; /* policy of all */
+	uint64_t turns;                 /* what one thread did between two others, so far */
 	struct executor main_executor;
 	struct stop *stop;
 	struct client *clients; /* utlist LL */
