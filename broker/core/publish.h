@@ -25,8 +25,7 @@ struct publish_job {
 	const char *full;        /* with PUBLISH_FULL: which limit */
 	struct inbound *inbound; /* the QoS 2 identifier to keep with it; NULL: none */
 	bool ends_will;          /* the session's will is kept: with this message it is no more */
-	struct retain_change
-	    *change; /* of a retained one, made, its stripe still held; else NULL */
+	struct retain_change *change; /* of a retained one, made, its shard still held; else NULL */
 };
 
 /* Route it: to everybody who wants it, with its acknowledgement behind everything that it promises.
@@ -79,7 +78,7 @@ void dispatch_live(struct worker *w, struct msg *msg, const struct route_match *
                    bool through_mailbox);
 void dispatch_target(struct worker *w, struct msg *msg, const struct target_item *item,
                      bool through_mailbox);
-/* Send all batches that were begun; before the stripe of a retained change is released, and at the
+/* Send all batches that were begun; before the shard of a retained change is released, and at the
  * end of each turn. */
 void dispatch_flush(struct worker *w);
 /* Stalled, where it is above its mark and not so already. */

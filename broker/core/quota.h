@@ -26,7 +26,7 @@ struct quota_room {
 };
 
 /* May `writer` retain this in the place of what the topic has? NULL: it may; else what it exceeds.
- * Under the topic's stripe. */
+ * Under the topic's shard. */
 const char *quota_retained(struct worker *w, const struct payer *writer,
                            const struct retain_change *change, const struct msg *msg);
 /* May the broker keep so many bytes more for this payer? NULL: it may; else which limit they

@@ -93,7 +93,7 @@ static bool permit_anew(const struct config_snapshot *before, const struct confi
 /* --- the swap --- */
 
 /* When all workers have the new policy: until then a removed user may still write, and own it. */
-static void disown_removed(struct reloader *r)
+static void release_removed(struct reloader *r)
 {
 	for (size_t i = 0; i < users_count(r->replaced->users); i++) {
 		const struct user *old = users_at(r->replaced->users, i);
@@ -103,7 +103,7 @@ static void disown_removed(struct reloader *r)
 		if (now != NULL && now->entry_id == old->entry_id)
 			continue;
 		id = identity_new(IDENTITY_PASSWORD, slice_of_str(old->name), old->entry_id, 0);
-		retain_disown(r->server->retain, id->key);
+		retain_release_owner(r->server->retain, id->key);
 		identity_unref(&id);
 	}
 }
@@ -113,7 +113,7 @@ static void on_adopted(void *arg)
 	struct reloader *r = arg;
 
 	r->under_way = false;
-	disown_removed(r);
+	release_removed(r);
 	config_snapshot_unref(&r->replaced);
 	LOG(RELOADED, F_NUM("generation", r->snapshot->generation),
 	    F_NUM("users", users_count(r->snapshot->users)),

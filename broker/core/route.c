@@ -202,7 +202,7 @@ static void change_and_hand_over(struct worker *w, struct publish_job *job)
 	dispatch_flush(w);
 }
 
-/* While the topic's stripe is held, everything is sent: mailboxes see a topic's values in number
+/* While the topic's shard is held, everything is sent: mailboxes see a topic's values in number
  * order. */
 static enum publish_outcome route_retained(struct worker *w, struct publish_job *job)
 {

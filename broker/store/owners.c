@@ -97,7 +97,7 @@ void owners_visit(struct owners *o, owners_visit_fn *visit, void *arg)
 	mutex_unlock(&o->lock);
 }
 
-void owners_disown(struct owners *o, struct slice key)
+void owners_release(struct owners *o, struct slice key)
 {
 	struct owner *owner;
 

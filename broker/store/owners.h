@@ -32,7 +32,7 @@ void owners_fini(struct owners *o);                           /* all references 
 struct owner *owners_ref(struct owners *o, struct slice key); /* a new reference */
 void owners_unref(struct owners *o, struct owner **owner);    /* NULL is fine */
 /* Whoever holds a reference sees it gone; the same key begins anew. */
-void owners_disown(struct owners *o, struct slice key);
+void owners_release(struct owners *o, struct slice key);
 
 /* Retained values of this user; 0 where nobody has a record of it. */
 uint32_t owners_values(struct owners *o, struct slice key);

@@ -1,4 +1,4 @@
-/* Changes of the retained tree: one topic at a time under its stripe; nodes come and go under all
+/* Changes of the retained tree: one topic at a time under its shard; nodes come and go under all
  * slots.  A topic without a node gets one before its change begins, because the shape cannot be
  * changed while the caller's slot is held; a node that turns out empty is listed as garbage and
  * freed later, many at once.  Replay is retain_replay.c.  Any thread. */
@@ -16,8 +16,8 @@ struct retain *retain_new(unsigned executors)
 {
 	struct retain *r = xnew(r);
 
-	slots_init(&r->slots, executors + 1);
-	slots_init(&r->stripes, RETAIN_STRIPES);
+	reader_locks_init(&r->slots, executors + 1);
+	reader_locks_init(&r->shards, RETAIN_SHARDS);
 	levels_init(&r->tree, sizeof(struct retain_node));
 	owners_init(&r->owners);
 	mutex_init(&r->garbage_lock);
@@ -41,8 +41,8 @@ void retain_free(struct retain *r)
 	}
 	levels_fini(&r->tree);
 	owners_fini(&r->owners);
-	slots_fini(&r->stripes);
-	slots_fini(&r->slots);
+	reader_locks_fini(&r->shards);
+	reader_locks_fini(&r->slots);
 	mutex_fini(&r->garbage_lock);
 	free(r->garbage);
 	free(r);
@@ -55,19 +55,19 @@ const _Atomic uint64_t *retain_clock(const struct retain *r)
 
 /* --- nodes --- */
 
-static unsigned stripe_of(const struct retain_node *n)
+static unsigned shard_of(const struct retain_node *n)
 {
-	return (unsigned)(n->level.hash >> 32) % RETAIN_STRIPES;
+	return (unsigned)(n->level.hash >> 32) % RETAIN_SHARDS;
 }
 
-void retain_stripe_lock(struct retain *r, const struct retain_node *n)
+void retain_shard_lock(struct retain *r, const struct retain_node *n)
 {
-	slots_read_lock(&r->stripes, stripe_of(n));
+	reader_lock(&r->shards, shard_of(n));
 }
 
-void retain_stripe_unlock(struct retain *r, const struct retain_node *n)
+void retain_shard_unlock(struct retain *r, const struct retain_node *n)
 {
-	slots_read_unlock(&r->stripes, stripe_of(n));
+	reader_unlock(&r->shards, shard_of(n));
 }
 
 /* New nodes go to the front of their siblings: a replay never runs after them. */
@@ -137,7 +137,7 @@ static void prune(struct retain *r, struct retain_node *n)
 
 static void collect_garbage(struct retain *r)
 {
-	slots_write_lock(&r->slots);
+	reader_locks_lock_all(&r->slots);
 	mutex_lock(&r->garbage_lock);
 	while (r->garbage_count > 0) {
 		struct retain_node *n = r->garbage[--r->garbage_count];
@@ -146,12 +146,12 @@ static void collect_garbage(struct retain *r)
 		prune(r, n);
 	}
 	mutex_unlock(&r->garbage_lock);
-	slots_write_unlock(&r->slots);
+	reader_locks_unlock_all(&r->slots);
 }
 
 void retain_leave(struct retain *r, unsigned slot)
 {
-	slots_read_unlock(&r->slots, slot);
+	reader_unlock(&r->slots, slot);
 	if (r->garbage_count >= GARBAGE_ALLOWED)
 		collect_garbage(r);
 }
@@ -183,14 +183,14 @@ static struct retain_node *node_enter(struct retain *r, unsigned slot, struct sl
 	for (;;) {
 		struct level_node *level;
 
-		slots_read_lock(&r->slots, slot);
+		reader_lock(&r->slots, slot);
 		level = levels_find(&r->tree, topic);
 		if (level != NULL)
 			return retain_node_of(level);
-		slots_read_unlock(&r->slots, slot);
-		slots_write_lock(&r->slots);
+		reader_unlock(&r->slots, slot);
+		reader_locks_lock_all(&r->slots);
 		node_make(r, topic);
-		slots_write_unlock(&r->slots);
+		reader_locks_unlock_all(&r->slots);
 	}
 }
 
@@ -199,7 +199,7 @@ void retain_begin(struct retain *r, unsigned slot, struct slice topic, uint64_t 
 {
 	struct retain_node *n = node_enter(r, slot, topic);
 
-	retain_stripe_lock(r, n);
+	retain_shard_lock(r, n);
 	retain_node_settle(r, n, now_ms);
 	*out = (struct retain_change){
 	    .retain = r,
@@ -211,7 +211,7 @@ void retain_begin(struct retain *r, unsigned slot, struct slice topic, uint64_t 
 	};
 }
 
-/* Taken under the stripe, so that who reads the clock and then this topic finds the change. */
+/* Taken under the shard, so that who reads the clock and then this topic finds the change. */
 static uint64_t next_number(struct retain *r)
 {
 	return ++r->clock;
@@ -272,7 +272,7 @@ void retain_end(struct retain_change *c)
 	struct retain *r = c->retain;
 
 	retain_node_discard(r, c->node);
-	retain_stripe_unlock(r, c->node);
+	retain_shard_unlock(r, c->node);
 	retain_leave(r, c->slot);
 	*c = (struct retain_change){.number = c->number};
 }
@@ -309,21 +309,21 @@ void retain_owner(struct retain *r, unsigned slot, struct slice topic, uint64_t 
 	struct level_node *level;
 	struct retain_node *n;
 
-	slots_read_lock(&r->slots, slot);
+	reader_lock(&r->slots, slot);
 	level = levels_find(&r->tree, topic);
 	if (level != NULL) {
 		n = retain_node_of(level);
-		retain_stripe_lock(r, n);
+		retain_shard_lock(r, n);
 		retain_node_settle(r, n, now_ms);
 		buf_put_slice(key, owner_key(n->owner));
-		retain_stripe_unlock(r, n);
+		retain_shard_unlock(r, n);
 	}
-	slots_read_unlock(&r->slots, slot);
+	reader_unlock(&r->slots, slot);
 }
 
-void retain_disown(struct retain *r, struct slice owner)
+void retain_release_owner(struct retain *r, struct slice owner)
 {
-	owners_disown(&r->owners, owner);
+	owners_release(&r->owners, owner);
 }
 
 struct msg *retain_find(struct retain *r, unsigned slot, struct slice topic, uint64_t now_ms)
@@ -332,16 +332,16 @@ struct msg *retain_find(struct retain *r, unsigned slot, struct slice topic, uin
 	struct retain_node *n;
 	struct msg *found = NULL;
 
-	slots_read_lock(&r->slots, slot);
+	reader_lock(&r->slots, slot);
 	level = levels_find(&r->tree, topic);
 	if (level != NULL) {
 		n = retain_node_of(level);
-		retain_stripe_lock(r, n);
+		retain_shard_lock(r, n);
 		if (n->value != NULL && !msg_is_expired(n->value, now_ms))
 			found = msg_ref(n->value);
-		retain_stripe_unlock(r, n);
+		retain_shard_unlock(r, n);
 	}
-	slots_read_unlock(&r->slots, slot);
+	reader_unlock(&r->slots, slot);
 	return found;
 }
 
@@ -350,16 +350,16 @@ bool retain_has(struct retain *r, unsigned slot, struct slice topic, uint64_t un
 	struct level_node *level;
 	bool has = false;
 
-	slots_read_lock(&r->slots, slot);
+	reader_lock(&r->slots, slot);
 	level = levels_find(&r->tree, topic);
 	if (level != NULL) {
 		const struct retain_node *n = retain_node_of(level);
 
-		retain_stripe_lock(r, n);
+		retain_shard_lock(r, n);
 		has = n->value != NULL && n->value->number <= until;
-		retain_stripe_unlock(r, n);
+		retain_shard_unlock(r, n);
 	}
-	slots_read_unlock(&r->slots, slot);
+	reader_unlock(&r->slots, slot);
 	return has;
 }
 
@@ -367,7 +367,7 @@ void retain_sweep(struct retain *r, uint64_t now_ms, size_t budget)
 {
 	size_t slots, at;
 
-	slots_read_lock(&r->slots, r->shared_slot);
+	reader_lock(&r->slots, r->shared_slot);
 	slots = levels_slots(&r->tree);
 	budget = budget < slots ? budget : slots;
 	at = atomic_fetch_add(&r->sweep_at, budget);
@@ -376,12 +376,12 @@ void retain_sweep(struct retain *r, uint64_t now_ms, size_t budget)
 
 		if (level == NULL)
 			continue;
-		retain_stripe_lock(r, retain_node_of(level));
+		retain_shard_lock(r, retain_node_of(level));
 		retain_node_settle(r, retain_node_of(level), now_ms);
 		retain_node_discard(r, retain_node_of(level));
-		retain_stripe_unlock(r, retain_node_of(level));
+		retain_shard_unlock(r, retain_node_of(level));
 	}
-	slots_read_unlock(&r->slots, r->shared_slot);
+	reader_unlock(&r->slots, r->shared_slot);
 	if (r->garbage_count > 0)
 		collect_garbage(r);
 }

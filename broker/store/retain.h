@@ -1,6 +1,6 @@
 /* Retained values: the tree of topics, shared by all workers.  design.md section 4, invariant D4.
  * One clock (an atomic 64-bit number) counts retained changes.  A change takes its number under the
- * topic's stripe mutex and stores it with the value, so that mailboxes and journal see a topic's
+ * topic's shard mutex and stores it with the value, so that mailboxes and journal see a topic's
  * values in number order. (A deletion's number is for them alone: here nobody asks a tombstone for
  * it.) Owners (`own` rules) live here too: a
  * tombstone keeps its owner for 7 days. */
@@ -20,7 +20,7 @@ void retain_free(struct retain *r);
  * change. */
 const _Atomic uint64_t *retain_clock(const struct retain *r);
 
-/* One change of one topic. Between begin and end the topic's stripe is held: what is sent
+/* One change of one topic. Between begin and end the topic's shard is held: what is sent
  * meanwhile leaves in number order. Keep it short, never block, never begin a second one. Call
  * inside a route read section (or none), slot: of the calling home. */
 struct retain_change {
@@ -65,7 +65,7 @@ void retain_advance(struct retain *r, uint64_t number);
 void retain_owner(struct retain *r, unsigned slot, struct slice topic, uint64_t now_ms,
                   struct buf *key);
 /* Forget everything that this user owns (the user was removed). */
-void retain_disown(struct retain *r, struct slice owner);
+void retain_release_owner(struct retain *r, struct slice owner);
 
 /* Replay: the values that a filter matches and whose number is not above `until`, in slices.  A
  * cursor survives changes of the tree between slices: every value that was there, unchanged, from

@@ -132,9 +132,9 @@ static void pin(struct retain_cursor *c)
 {
 	if (is_root(c))
 		return;
-	retain_stripe_lock(c->retain, c->at);
+	retain_shard_lock(c->retain, c->at);
 	c->at->pins++;
-	retain_stripe_unlock(c->retain, c->at);
+	retain_shard_unlock(c->retain, c->at);
 }
 
 /* The slot that is held keeps the node until the next pin. */
@@ -142,10 +142,10 @@ static void unpin(struct retain_cursor *c)
 {
 	if (is_root(c))
 		return;
-	retain_stripe_lock(c->retain, c->at);
+	retain_shard_lock(c->retain, c->at);
 	c->at->pins--;
 	retain_node_discard(c->retain, c->at);
-	retain_stripe_unlock(c->retain, c->at);
+	retain_shard_unlock(c->retain, c->at);
 }
 
 void retain_cursor_free(struct retain_cursor **cursor)
@@ -158,7 +158,7 @@ void retain_cursor_free(struct retain_cursor **cursor)
 		return;
 	r = c->retain;
 	if (!c->done) {
-		slots_read_lock(&r->slots, r->shared_slot);
+		reader_lock(&r->slots, r->shared_slot);
 		unpin(c);
 		retain_leave(r, r->shared_slot);
 	}
@@ -181,13 +181,13 @@ static bool visit(const struct retain_cursor *c, struct slice_state *s)
 
 	if (!is_match(c))
 		return true;
-	retain_stripe_lock(c->retain, n);
+	retain_shard_lock(c->retain, n);
 	if (n->value != NULL && n->value->number <= c->until) {
 		s->budget--;
 		if (!msg_is_expired(n->value, s->now_ms))
 			more = s->visit(s->arg, n->value, &n->writer_generation);
 	}
-	retain_stripe_unlock(c->retain, n);
+	retain_shard_unlock(c->retain, n);
 	return more;
 }
 
@@ -204,7 +204,7 @@ bool retain_replay(struct retain_cursor *c, unsigned slot, uint64_t now_ms, size
 
 	if (c->done)
 		return false;
-	slots_read_lock(&c->retain->slots, slot);
+	reader_lock(&c->retain->slots, slot);
 	unpin(c);
 	while (s.budget > 0 && s.steps-- > 0 && step(c)) {
 		if (!visit(c, &s))

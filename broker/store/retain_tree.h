@@ -1,6 +1,6 @@
 /* The inside of the retained tree, shared by the files that implement retain.h and by nobody else.
  * Shape (nodes, children, siblings): read under a slot, changed under all of them. What a node
- * holds: under a slot and the node's stripe, or under all slots. Order of locks: slot, stripe, then
+ * holds: under a slot and the node's shard, or under all slots. Order of locks: slot, shard, then
  * the garbage or the owners. */
 #ifndef STORE_RETAIN_TREE_H
 #define STORE_RETAIN_TREE_H
@@ -10,7 +10,7 @@
 #include "store/retain.h"
 #include "store/slots.h"
 
-#define RETAIN_STRIPES 128
+#define RETAIN_SHARDS 128
 
 struct retain_node {
 	struct level_node level; /* its mark (under the garbage lock): listed as garbage */
@@ -27,7 +27,7 @@ struct retain_node {
 
 struct retain {
 	struct slots slots;
-	struct slots stripes; /* by path hash */
+	struct slots shards; /* by path hash */
 	struct level_tree tree;
 	struct owners owners;
 	unsigned shared_slot; /* of threads that are no workers */
@@ -50,16 +50,16 @@ static inline struct retain_node *retain_node_of(struct level_node *level)
 /* What a value takes: itself, and the levels of its topic. */
 size_t retain_cost(const struct msg *msg);
 
-void retain_stripe_lock(struct retain *r, const struct retain_node *n);
-void retain_stripe_unlock(struct retain *r, const struct retain_node *n);
-/* Let go of a value that expired and of an owner whose time is over. Under the stripe. */
+void retain_shard_lock(struct retain *r, const struct retain_node *n);
+void retain_shard_unlock(struct retain *r, const struct retain_node *n);
+/* Let go of a value that expired and of an owner whose time is over. Under the shard. */
 void retain_node_settle(struct retain *r, struct retain_node *n, uint64_t now_ms);
 /* For whom the value counts: the writer of `msg`, which takes the place of the one that is still
- * there; or nobody any more. Under the stripe. */
+ * there; or nobody any more. Under the shard. */
 void retain_writer_set(struct retain *r, struct retain_node *n, const struct msg *msg);
 void retain_writer_drop(struct retain *r, struct retain_node *n);
 /* List it where it holds nothing and nobody needs it: freed by a later retain_collect. Under the
- * stripe. */
+ * shard. */
 void retain_node_discard(struct retain *r, struct retain_node *n);
 /* Leave the read section; afterwards free what was discarded, when it is much. */
 void retain_leave(struct retain *r, unsigned slot);

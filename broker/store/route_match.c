@@ -20,12 +20,12 @@ void route_match_fini(struct route_match *m)
 
 void route_read_begin(struct route *r, unsigned slot)
 {
-	slots_read_lock(&r->slots, slot);
+	reader_lock(&r->slots, slot);
 }
 
 void route_read_end(struct route *r, unsigned slot)
 {
-	slots_read_unlock(&r->slots, slot);
+	reader_unlock(&r->slots, slot);
 }
 
 /* Room for `count` elements of `size_bytes` in an array of *cap. */

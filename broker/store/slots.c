@@ -9,7 +9,7 @@
 
 _Static_assert(sizeof(struct slot) == 64, "a slot is a cache line of its own");
 
-void slots_init(struct slots *s, unsigned count)
+void reader_locks_init(struct slots *s, unsigned count)
 {
 	REQUIRE(count > 0);
 	s->count = count;
@@ -19,7 +19,7 @@ void slots_init(struct slots *s, unsigned count)
 		mutex_init(&s->slot[i].lock);
 }
 
-void slots_fini(struct slots *s)
+void reader_locks_fini(struct slots *s)
 {
 	for (unsigned i = 0; i < s->count; i++)
 		mutex_fini(&s->slot[i].lock);
@@ -27,25 +27,25 @@ void slots_fini(struct slots *s)
 	*s = (struct slots){0};
 }
 
-void slots_read_lock(struct slots *s, unsigned slot)
+void reader_lock(struct slots *s, unsigned slot)
 {
 	REQUIRE(slot < s->count);
 	mutex_lock(&s->slot[slot].lock);
 }
 
-void slots_read_unlock(struct slots *s, unsigned slot)
+void reader_unlock(struct slots *s, unsigned slot)
 {
 	REQUIRE(slot < s->count);
 	mutex_unlock(&s->slot[slot].lock);
 }
 
-void slots_write_lock(struct slots *s)
+void reader_locks_lock_all(struct slots *s)
 {
 	for (unsigned i = 0; i < s->count; i++)
 		mutex_lock(&s->slot[i].lock);
 }
 
-void slots_write_unlock(struct slots *s)
+void reader_locks_unlock_all(struct slots *s)
 {
 	for (unsigned i = s->count; i > 0; i--)
 		mutex_unlock(&s->slot[i - 1].lock);

@@ -14,11 +14,11 @@ struct slots {
 	unsigned count;
 };
 
-void slots_init(struct slots *s, unsigned count);
-void slots_fini(struct slots *s);
-void slots_read_lock(struct slots *s, unsigned slot);
-void slots_read_unlock(struct slots *s, unsigned slot);
-void slots_write_lock(struct slots *s); /* never while holding one of them */
-void slots_write_unlock(struct slots *s);
+void reader_locks_init(struct slots *s, unsigned count);
+void reader_locks_fini(struct slots *s);
+void reader_lock(struct slots *s, unsigned slot);
+void reader_unlock(struct slots *s, unsigned slot);
+void reader_locks_lock_all(struct slots *s); /* never while holding one of them */
+void reader_locks_unlock_all(struct slots *s);
 
 #endif

@@ -426,7 +426,7 @@ static void orphan_will(struct person *p, uint64_t end_ms)
 }
 
 /* Somebody else has the name: what there is goes on without anybody, for a day at the most. */
-static void disown(struct person *p)
+static void release_owner(struct person *p)
 {
 	struct model *m = p->model;
 	uint64_t removed_ms = p->removed_ms == NEVER ? model_now(m) : p->removed_ms;
@@ -447,7 +447,7 @@ static void judge_user(struct person *p, const struct rules *before)
 	const struct rules *now = model_rules(p->model);
 
 	if (rules_is_namesake(before, now, p->user))
-		disown(p);
+		release_owner(p);
 	else if (!now->removed[p->user])
 		p->removed_ms = NEVER;
 	else if (p->removed_ms == NEVER)

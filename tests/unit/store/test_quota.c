@@ -105,7 +105,7 @@ static void one_who_comes_again_begins_anew(void **state)
 	(void)state;
 	put(r, "anna", "a");
 	put(r, "anna", "b");
-	retain_disown(r, SLICE("anna"));
+	retain_release_owner(r, SLICE("anna"));
 	expect_values(r, "anna", 0);
 	put(r, "anna", "a");
 	put(r, "anna", "a");

@@ -259,8 +259,8 @@ static void removed_user_owns_nothing(void **state)
 	own(r, "tomb", "anna", 0);
 	put(r, "e", "1");
 	own(r, "e", "bert", 0);
-	retain_disown(r, SLICE("anna"));
-	retain_disown(r, SLICE("nobody"));
+	retain_release_owner(r, SLICE("anna"));
+	retain_release_owner(r, SLICE("nobody"));
 	own(r, "f", "anna", 0); /* a namesake begins anew */
 	assert_owner(r, "d", 0, "");
 	assert_owner(r, "tomb", 0, "");

@@ -30,7 +30,7 @@ struct world {
 	struct executor executor[SUBSCRIBERS]; /* of the subscribers */
 	_Atomic unsigned publishing;           /* threads */
 	_Atomic bool swept;
-	uint64_t newest[TOPICS]; /* change of each topic, under its stripe */
+	uint64_t newest[TOPICS]; /* change of each topic, under its shard */
 };
 
 struct publisher {
@@ -270,7 +270,7 @@ static void *run_sweeper(void *arg)
 		retain_sweep(w->retain, 0, 50);
 		retain_count(w->retain, &counts);
 		route_count(w->route, HOMES, &filters);
-		retain_disown(w->retain, SLICE("anna"));
+		retain_release_owner(w->retain, SLICE("anna"));
 		sched_yield();
 	}
 	return NULL;
