@@ -16,7 +16,7 @@ struct retain *retain_new(unsigned executors)
 {
 	struct retain *r = xnew(r);
 
-	reader_locks_init(&r->slots, executors + 1);
+	reader_locks_init(&r->reader_locks, executors + 1);
 	reader_locks_init(&r->shards, RETAIN_SHARDS);
 	levels_init(&r->tree, sizeof(struct retain_node));
 	owners_init(&r->owners);
@@ -42,7 +42,7 @@ void retain_free(struct retain *r)
 	levels_fini(&r->tree);
 	owners_fini(&r->owners);
 	reader_locks_fini(&r->shards);
-	reader_locks_fini(&r->slots);
+	reader_locks_fini(&r->reader_locks);
 	mutex_fini(&r->garbage_lock);
 	free(r->garbage);
 	free(r);
@@ -137,7 +137,7 @@ static void prune(struct retain *r, struct retain_node *n)
 
 static void collect_garbage(struct retain *r)
 {
-	reader_locks_lock_all(&r->slots);
+	reader_locks_lock_all(&r->reader_locks);
 	mutex_lock(&r->garbage_lock);
 	while (r->garbage_count > 0) {
 		struct retain_node *n = r->garbage[--r->garbage_count];
@@ -146,12 +146,12 @@ static void collect_garbage(struct retain *r)
 		prune(r, n);
 	}
 	mutex_unlock(&r->garbage_lock);
-	reader_locks_unlock_all(&r->slots);
+	reader_locks_unlock_all(&r->reader_locks);
 }
 
 void retain_leave(struct retain *r, unsigned slot)
 {
-	reader_unlock(&r->slots, slot);
+	reader_unlock(&r->reader_locks, slot);
 	if (r->garbage_count >= GARBAGE_ALLOWED)
 		collect_garbage(r);
 }
@@ -183,14 +183,14 @@ static struct retain_node *node_enter(struct retain *r, unsigned slot, struct sl
 	for (;;) {
 		struct level_node *level;
 
-		reader_lock(&r->slots, slot);
+		reader_lock(&r->reader_locks, slot);
 		level = levels_find(&r->tree, topic);
 		if (level != NULL)
 			return retain_node_of(level);
-		reader_unlock(&r->slots, slot);
-		reader_locks_lock_all(&r->slots);
+		reader_unlock(&r->reader_locks, slot);
+		reader_locks_lock_all(&r->reader_locks);
 		node_make(r, topic);
-		reader_locks_unlock_all(&r->slots);
+		reader_locks_unlock_all(&r->reader_locks);
 	}
 }
 
@@ -309,7 +309,7 @@ void retain_owner(struct retain *r, unsigned slot, struct slice topic, uint64_t 
 	struct level_node *level;
 	struct retain_node *n;
 
-	reader_lock(&r->slots, slot);
+	reader_lock(&r->reader_locks, slot);
 	level = levels_find(&r->tree, topic);
 	if (level != NULL) {
 		n = retain_node_of(level);
@@ -318,7 +318,7 @@ void retain_owner(struct retain *r, unsigned slot, struct slice topic, uint64_t 
 		buf_put_slice(key, owner_key(n->owner));
 		retain_shard_unlock(r, n);
 	}
-	reader_unlock(&r->slots, slot);
+	reader_unlock(&r->reader_locks, slot);
 }
 
 void retain_release_owner(struct retain *r, struct slice owner)
@@ -332,7 +332,7 @@ struct msg *retain_find(struct retain *r, unsigned slot, struct slice topic, uin
 	struct retain_node *n;
 	struct msg *found = NULL;
 
-	reader_lock(&r->slots, slot);
+	reader_lock(&r->reader_locks, slot);
 	level = levels_find(&r->tree, topic);
 	if (level != NULL) {
 		n = retain_node_of(level);
@@ -341,7 +341,7 @@ struct msg *retain_find(struct retain *r, unsigned slot, struct slice topic, uin
 			found = msg_ref(n->value);
 		retain_shard_unlock(r, n);
 	}
-	reader_unlock(&r->slots, slot);
+	reader_unlock(&r->reader_locks, slot);
 	return found;
 }
 
@@ -350,7 +350,7 @@ bool retain_has(struct retain *r, unsigned slot, struct slice topic, uint64_t un
 	struct level_node *level;
 	bool has = false;
 
-	reader_lock(&r->slots, slot);
+	reader_lock(&r->reader_locks, slot);
 	level = levels_find(&r->tree, topic);
 	if (level != NULL) {
 		const struct retain_node *n = retain_node_of(level);
@@ -359,17 +359,17 @@ bool retain_has(struct retain *r, unsigned slot, struct slice topic, uint64_t un
 		has = n->value != NULL && n->value->number <= until;
 		retain_shard_unlock(r, n);
 	}
-	reader_unlock(&r->slots, slot);
+	reader_unlock(&r->reader_locks, slot);
 	return has;
 }
 
 void retain_sweep(struct retain *r, uint64_t now_ms, size_t budget)
 {
-	size_t slots, at;
+	size_t reader_locks, at;
 
-	reader_lock(&r->slots, r->shared_slot);
-	slots = levels_slots(&r->tree);
-	budget = budget < slots ? budget : slots;
+	reader_lock(&r->reader_locks, r->shared_slot);
+	reader_locks = levels_slots(&r->tree);
+	budget = budget < reader_locks ? budget : reader_locks;
 	at = atomic_fetch_add(&r->sweep_at, budget);
 	for (size_t i = at; i < at + budget; i++) {
 		struct level_node *level = levels_at(&r->tree, i);
@@ -381,7 +381,7 @@ void retain_sweep(struct retain *r, uint64_t now_ms, size_t budget)
 		retain_node_discard(r, retain_node_of(level));
 		retain_shard_unlock(r, retain_node_of(level));
 	}
-	reader_unlock(&r->slots, r->shared_slot);
+	reader_unlock(&r->reader_locks, r->shared_slot);
 	if (r->garbage_count > 0)
 		collect_garbage(r);
 }

@@ -158,7 +158,7 @@ void retain_cursor_free(struct retain_cursor **cursor)
 		return;
 	r = c->retain;
 	if (!c->done) {
-		reader_lock(&r->slots, r->shared_slot);
+		reader_lock(&r->reader_locks, r->shared_slot);
 		unpin(c);
 		retain_leave(r, r->shared_slot);
 	}
@@ -204,7 +204,7 @@ bool retain_replay(struct retain_cursor *c, unsigned slot, uint64_t now_ms, size
 
 	if (c->done)
 		return false;
-	reader_lock(&c->retain->slots, slot);
+	reader_lock(&c->retain->reader_locks, slot);
 	unpin(c);
 	while (s.budget > 0 && s.steps-- > 0 && step(c)) {
 		if (!visit(c, &s))

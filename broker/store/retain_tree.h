@@ -26,8 +26,8 @@ struct retain_node {
 };
 
 struct retain {
-	struct slots slots;
-	struct slots shards; /* by path hash */
+	struct reader_locks reader_locks;
+	struct reader_locks shards; /* by path hash */
 	struct level_tree tree;
 	struct owners owners;
 	unsigned shared_slot; /* of threads that are no workers */

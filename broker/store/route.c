@@ -15,7 +15,7 @@ struct route *route_new(unsigned executors)
 
 	REQUIRE(executors > 0 && executors <= ROUTE_HOMES_MAX);
 	r->executors = executors;
-	reader_locks_init(&r->slots, executors + 1);
+	reader_locks_init(&r->reader_locks, executors + 1);
 	levels_init(&r->exact, sizeof(struct route_node));
 	levels_init(&r->tree, sizeof(struct route_node));
 	return r;
@@ -53,7 +53,7 @@ void route_free(struct route *r)
 	HASH_CLEAR(hh, r->groups); /* the table only: they are their filters' */
 	tree_fini(&r->exact);
 	tree_fini(&r->tree);
-	reader_locks_fini(&r->slots);
+	reader_locks_fini(&r->reader_locks);
 	free(r);
 }
 
@@ -134,11 +134,11 @@ static uint64_t joined(struct route *r, unsigned executor, struct slice filter)
 	const struct route_node *node;
 	uint64_t id = 0;
 
-	reader_lock(&r->slots, executor);
+	reader_lock(&r->reader_locks, executor);
 	node = route_node_find(r, filter);
 	if (node != NULL && (node->executors >> executor & 1) != 0)
 		id = node->id;
-	reader_unlock(&r->slots, executor);
+	reader_unlock(&r->reader_locks, executor);
 	return id;
 }
 
@@ -151,12 +151,12 @@ uint64_t route_join(struct route *r, unsigned executor, struct slice filter)
 	id = joined(r, executor, filter);
 	if (id != 0)
 		return id;
-	reader_locks_lock_all(&r->slots);
+	reader_locks_lock_all(&r->reader_locks);
 	node = route_node_make(r, filter);
 	node->executors |= (uint64_t)1 << executor;
 	r->counts.executors_joined++;
 	id = node->id;
-	reader_locks_unlock_all(&r->slots);
+	reader_locks_unlock_all(&r->reader_locks);
 	return id;
 }
 
@@ -167,13 +167,13 @@ void route_leave(struct route *r, unsigned executor, struct slice filter)
 
 	REQUIRE(executor < r->executors);
 	bit = (uint64_t)1 << executor;
-	reader_locks_lock_all(&r->slots);
+	reader_locks_lock_all(&r->reader_locks);
 	node = route_node_find(r, filter);
 	REQUIRE(node != NULL && (node->executors & bit) != 0);
 	node->executors &= ~bit;
 	r->counts.executors_joined--;
 	route_node_settle(r, node);
-	reader_locks_unlock_all(&r->slots);
+	reader_locks_unlock_all(&r->reader_locks);
 }
 
 bool route_target_put(struct route *r, struct slice filter, struct route_target *target,
@@ -183,7 +183,7 @@ bool route_target_put(struct route *r, struct slice filter, struct route_target 
 	uint32_t at;
 
 	REQUIRE(target->durable && target->executor < r->executors);
-	reader_locks_lock_all(&r->slots);
+	reader_locks_lock_all(&r->reader_locks);
 	target->since = *clock;
 	set = &route_node_extra(route_node_make(r, filter))->targets;
 	at = targets_find(set, target->session_id);
@@ -193,7 +193,7 @@ bool route_target_put(struct route *r, struct slice filter, struct route_target 
 	} else {
 		set->at[at] = *target;
 	}
-	reader_locks_unlock_all(&r->slots);
+	reader_locks_unlock_all(&r->reader_locks);
 	return at == TARGET_NONE;
 }
 
@@ -217,15 +217,15 @@ bool route_target_remove(struct route *r, struct slice filter, uint64_t session_
 {
 	bool removed;
 
-	reader_locks_lock_all(&r->slots);
+	reader_locks_lock_all(&r->reader_locks);
 	removed = target_remove(r, filter, session_id);
-	reader_locks_unlock_all(&r->slots);
+	reader_locks_unlock_all(&r->reader_locks);
 	return removed;
 }
 
 void route_count(struct route *r, unsigned slot, struct route_counts *out)
 {
-	reader_lock(&r->slots, slot);
+	reader_lock(&r->reader_locks, slot);
 	*out = r->counts;
-	reader_unlock(&r->slots, slot);
+	reader_unlock(&r->reader_locks, slot);
 }

@@ -20,12 +20,12 @@ void route_match_fini(struct route_match *m)
 
 void route_read_begin(struct route *r, unsigned slot)
 {
-	reader_lock(&r->slots, slot);
+	reader_lock(&r->reader_locks, slot);
 }
 
 void route_read_end(struct route *r, unsigned slot)
 {
-	reader_unlock(&r->slots, slot);
+	reader_unlock(&r->reader_locks, slot);
 }
 
 /* Room for `count` elements of `size_bytes` in an array of *cap. */

@@ -115,7 +115,7 @@ bool route_share_put(struct route *r, struct slice group, struct slice filter,
 	bool is_new;
 
 	REQUIRE((online || member->durable) && member->executor < r->executors);
-	reader_locks_lock_all(&r->slots);
+	reader_locks_lock_all(&r->reader_locks);
 	g = group_make(r, route_node_extra(route_node_make(r, filter)), group);
 	at = targets_find(&g->members, member->session_id);
 	is_new = at == TARGET_NONE;
@@ -127,7 +127,7 @@ bool route_share_put(struct route *r, struct slice group, struct slice filter,
 		g->members.at[at] = *member;
 	}
 	member_mark(g, at, online);
-	reader_locks_unlock_all(&r->slots);
+	reader_locks_unlock_all(&r->reader_locks);
 	return is_new;
 }
 
@@ -174,9 +174,9 @@ bool route_share_remove(struct route *r, struct slice group, struct slice filter
 {
 	bool removed;
 
-	reader_locks_lock_all(&r->slots);
+	reader_locks_lock_all(&r->reader_locks);
 	removed = member_remove(r, group, filter, session_id);
-	reader_locks_unlock_all(&r->slots);
+	reader_locks_unlock_all(&r->reader_locks);
 	return removed;
 }
 
@@ -187,14 +187,14 @@ void route_share_online(struct route *r, struct slice group, struct slice filter
 	struct route_group *g;
 	uint32_t at;
 
-	reader_locks_lock_all(&r->slots);
+	reader_locks_lock_all(&r->reader_locks);
 	if (group_find(r, group, filter, &node, &g)) {
 		at = targets_find(&g->members, session_id);
 		REQUIRE(at == TARGET_NONE || online || g->members.at[at].durable);
 		if (at != TARGET_NONE)
 			member_mark(g, at, online);
 	}
-	reader_locks_unlock_all(&r->slots);
+	reader_locks_unlock_all(&r->reader_locks);
 }
 
 static bool is_tried(uint64_t session_id, const uint64_t *tried, size_t tried_count)
@@ -240,7 +240,7 @@ bool route_share_pick(struct route *r, unsigned slot, uint64_t group_id, const u
 	const struct route_target *member = NULL;
 	struct route_group *g;
 
-	reader_lock(&r->slots, slot);
+	reader_lock(&r->reader_locks, slot);
 	HASH_FIND(hh, r->groups, &group_id, sizeof(group_id), g);
 	if (g != NULL)
 		member = route_group_pick(g, tried, tried_count);
@@ -248,6 +248,6 @@ bool route_share_pick(struct route *r, unsigned slot, uint64_t group_id, const u
 		*out = *member;
 		out->online = member < g->members.at + g->online;
 	}
-	reader_unlock(&r->slots, slot);
+	reader_unlock(&r->reader_locks, slot);
 	return member != NULL;
 }

@@ -38,7 +38,7 @@ struct route_node {
 };
 
 struct route {
-	struct slots slots;
+	struct reader_locks reader_locks;
 	struct level_tree exact;    /* filters without wildcards: one node each, below the root */
 	struct level_tree tree;     /* filters with wildcards, level by level */
 	struct route_group *groups; /* by id */

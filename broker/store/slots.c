@@ -9,7 +9,7 @@
 
 _Static_assert(sizeof(struct slot) == 64, "a slot is a cache line of its own");
 
-void reader_locks_init(struct slots *s, unsigned count)
+void reader_locks_init(struct reader_locks *s, unsigned count)
 {
 	REQUIRE(count > 0);
 	s->count = count;
@@ -19,33 +19,33 @@ void reader_locks_init(struct slots *s, unsigned count)
 		mutex_init(&s->slot[i].lock);
 }
 
-void reader_locks_fini(struct slots *s)
+void reader_locks_fini(struct reader_locks *s)
 {
 	for (unsigned i = 0; i < s->count; i++)
 		mutex_fini(&s->slot[i].lock);
 	free(s->slot);
-	*s = (struct slots){0};
+	*s = (struct reader_locks){0};
 }
 
-void reader_lock(struct slots *s, unsigned slot)
+void reader_lock(struct reader_locks *s, unsigned slot)
 {
 	REQUIRE(slot < s->count);
 	mutex_lock(&s->slot[slot].lock);
 }
 
-void reader_unlock(struct slots *s, unsigned slot)
+void reader_unlock(struct reader_locks *s, unsigned slot)
 {
 	REQUIRE(slot < s->count);
 	mutex_unlock(&s->slot[slot].lock);
 }
 
-void reader_locks_lock_all(struct slots *s)
+void reader_locks_lock_all(struct reader_locks *s)
 {
 	for (unsigned i = 0; i < s->count; i++)
 		mutex_lock(&s->slot[i].lock);
 }
 
-void reader_locks_unlock_all(struct slots *s)
+void reader_locks_unlock_all(struct reader_locks *s)
 {
 	for (unsigned i = s->count; i > 0; i--)
 		mutex_unlock(&s->slot[i - 1].lock);

@@ -9,16 +9,16 @@ struct slot {
 	struct mutex lock;
 } __attribute__((aligned(64)));
 
-struct slots {
+struct reader_locks {
 	struct slot *slot;
 	unsigned count;
 };
 
-void reader_locks_init(struct slots *s, unsigned count);
-void reader_locks_fini(struct slots *s);
-void reader_lock(struct slots *s, unsigned slot);
-void reader_unlock(struct slots *s, unsigned slot);
-void reader_locks_lock_all(struct slots *s); /* never while holding one of them */
-void reader_locks_unlock_all(struct slots *s);
+void reader_locks_init(struct reader_locks *s, unsigned count);
+void reader_locks_fini(struct reader_locks *s);
+void reader_lock(struct reader_locks *s, unsigned slot);
+void reader_unlock(struct reader_locks *s, unsigned slot);
+void reader_locks_lock_all(struct reader_locks *s); /* never while holding one of them */
+void reader_locks_unlock_all(struct reader_locks *s);
 
 #endif
