@@ -9,27 +9,28 @@
 #include "base/clock.h"
 #include "store/disk_inside.h"
 
-/* ---- seals ---- */
+/* ---- checksums ---- */
 
-uint64_t disk_seal_seed(enum disk_table table, struct slice key)
+uint64_t disk_checksum_seed(enum disk_table table, struct slice key)
 {
 	return XXH3_64bits_withSeed(key.data, key.len, (uint64_t)table);
 }
 
-uint64_t disk_seal(enum disk_table table, struct slice key, struct slice value)
+uint64_t disk_checksum(enum disk_table table, struct slice key, struct slice value)
 {
-	return XXH3_64bits_withSeed(value.data, value.len, disk_seal_seed(table, key));
+	return XXH3_64bits_withSeed(value.data, value.len, disk_checksum_seed(table, key));
 }
 
-bool disk_unseal(enum disk_table table, struct slice key, struct slice row, struct slice *value)
+bool disk_verify_checksum(enum disk_table table, struct slice key, struct slice row,
+                          struct slice *value)
 {
 	struct reader r;
 
-	if (row.len < DISK_SEAL_BYTES)
+	if (row.len < DISK_CHECKSUM_BYTES)
 		return false;
-	*value = slice_of(row.data, row.len - DISK_SEAL_BYTES);
+	*value = slice_of(row.data, row.len - DISK_CHECKSUM_BYTES);
 	r = reader_of(slice_skip(row, value->len));
-	return read_u64(&r) == disk_seal(table, key, *value);
+	return read_u64(&r) == disk_checksum(table, key, *value);
 }
 
 /* ---- transactions ---- */
@@ -75,7 +76,7 @@ int disk_put(struct disk *d, enum disk_table table, struct slice key, struct sli
 	REQUIRE(d->open && is_table(d, table) && key.len > 0 && key.len <= DISK_KEY_MAX);
 	REQUIRE(table != TABLE_META || key.data[0] != DISK_TABLE_MARK);
 	d->changed = true;
-	return outcome(d, d->ops->put(d, table, key, value, disk_seal(table, key, value)));
+	return outcome(d, d->ops->put(d, table, key, value, disk_checksum(table, key, value)));
 }
 
 int disk_get(struct disk *d, enum disk_table table, struct slice key, struct slice *value)
@@ -85,7 +86,7 @@ int disk_get(struct disk *d, enum disk_table table, struct slice key, struct sli
 
 	REQUIRE(d->open && is_table(d, table) && key.len > 0);
 	rc = d->ops->get(d, table, key, &row);
-	if (rc == 0 && !disk_unseal(table, key, row, value))
+	if (rc == 0 && !disk_verify_checksum(table, key, row, value))
 		rc = -EBADMSG;
 	return outcome(d, rc);
 }
@@ -113,7 +114,7 @@ static bool scan_row(void *arg, struct slice key, struct slice row)
 	struct scan *s = arg;
 	struct slice value;
 
-	if (!disk_unseal(s->table, key, row, &value)) {
+	if (!disk_verify_checksum(s->table, key, row, &value)) {
 		s->broken = true;
 		return false;
 	}
@@ -137,7 +138,7 @@ static void learn_time(struct disk *d, uint64_t time_ms)
 		d->time_ms = time_ms;
 }
 
-void disk_stamp(struct disk *d, uint64_t time_ms)
+void disk_timestamp(struct disk *d, uint64_t time_ms)
 {
 	REQUIRE(d->open);
 	learn_time(d, time_ms);
@@ -239,8 +240,8 @@ void disk_note_time(struct disk *d, uint64_t wall_ms)
 void disk_release(struct disk *d)
 {
 	REQUIRE(!d->open);
-	if (d->ops->let_go != NULL)
-		d->ops->let_go(d);
+	if (d->ops->release != NULL)
+		d->ops->release(d);
 }
 
 void disk_close(struct disk *d)

@@ -1,5 +1,5 @@
 /* Tables on disk: ordered rows of bytes, one writer, transactions that are all or nothing.  The
- * journal knows what is in the rows, this layer does not; it seals each row with a checksum, so
+ * journal knows what is in the rows, this layer does not; it checksums each row with a checksum, so
  * that what comes back is what went in, or an error.  Two implementations: LMDB (disk_lmdb.c, the
  * only file that includes lmdb.h) and memory (disk_memory.c: tests and the simulation; it forgets
  * what was not committed, and fails when told).  Thread: the one that opened it hands it to the
@@ -82,7 +82,7 @@ int disk_commit(struct disk *d);
 void disk_abort(struct disk *d); /* fine where none is open */
 bool disk_is_failed(const struct disk *d);
 /* The time of this commit, if it is later than the wall clock's; left out: that. */
-void disk_stamp(struct disk *d, uint64_t time_ms);
+void disk_timestamp(struct disk *d, uint64_t time_ms);
 
 struct disk_status {
 	uint64_t map_bytes, file_bytes, used_bytes, max_bytes;
@@ -124,7 +124,7 @@ bool disk_image_is_bound(const struct disk_image *image);
 uint64_t disk_image_bytes(const struct disk_image *image);
 /* The next `count` commits fail with `error` (-ENOSPC, -EIO, ...). */
 void disk_image_fail(struct disk_image *image, unsigned count, int error);
-/* Break the seal of that row; false: there is none. */
+/* Break the checksum of that row; false: there is none. */
 bool disk_image_damage(struct disk_image *image, enum disk_table table, struct slice key);
 
 #endif

@@ -215,7 +215,7 @@ void disk_files_foretell(uint32_t format, uint32_t newest, char text[DISK_ERROR_
 
 /* ---- copying ---- */
 
-static int stamp(const char *file, char text[DISK_ERROR_TEXT])
+static int timestamp(const char *file, char text[DISK_ERROR_TEXT])
 {
 	struct stat st;
 	struct lmdb_options options = {.path = file, .is_alone = true};
@@ -264,7 +264,7 @@ static int copy(const char *from, bool at_rest, const char *to, char text[DISK_E
 	(void)unlink(to);
 	rc = copy_into(from, at_rest, to, text);
 	if (rc == 0)
-		rc = stamp(to, text);
+		rc = timestamp(to, text);
 	if (rc == 0)
 		rc = check_file(to, &r, text);
 	disk_remove_lock(to);

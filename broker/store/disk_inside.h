@@ -1,13 +1,13 @@
-/* Between the files of the disk layer: disk.c seals rows and keeps the rules of a transaction, an
- * implementation keeps the sealed rows.  Nobody else includes this, but their tests. */
+/* Between the files of the disk layer: disk.c checksums rows and keeps the rules of a transaction,
+ * an implementation keeps the sealed rows.  Nobody else includes this, but their tests. */
 #ifndef STORE_DISK_INSIDE_H
 #define STORE_DISK_INSIDE_H
 
 #include "store/disk.h"
 
-#define DISK_SEAL_BYTES 8
-#define DISK_KEY_MAX    511 /* what LMDB takes */
-#define DISK_TABLE_MARK '~' /* before the name of a table, among the rows of TABLE_META */
+#define DISK_CHECKSUM_BYTES 8
+#define DISK_KEY_MAX        511 /* what LMDB takes */
+#define DISK_TABLE_MARK     '~' /* before the name of a table, among the rows of TABLE_META */
 
 /* Rows of TABLE_META that are this layer's own. */
 #define DISK_ROW_FORMAT SLICE("format") /* four bytes: DISK_FORMAT */
@@ -19,9 +19,9 @@
 struct disk_ops {
 	int (*begin)(struct disk *d);
 	uint64_t (*number)(struct disk *d); /* of the open transaction */
-	/* The row is value, then the seal, big endian. */
+	/* The row is value, then the checksum, big endian. */
 	int (*put)(struct disk *d, enum disk_table table, struct slice key, struct slice value,
-	           uint64_t seal);
+	           uint64_t checksum);
 	int (*get)(struct disk *d, enum disk_table table, struct slice key, struct slice *row);
 	int (*remove)(struct disk *d, enum disk_table table, struct slice key);
 	int (*scan)(struct disk *d, enum disk_table table, struct slice from, disk_visit_fn *visit,
@@ -35,7 +35,7 @@ struct disk_ops {
 	/* Can the file grow by that much? NULL: always. */
 	bool (*reserve)(struct disk *d, const struct disk_status *status, uint64_t bytes);
 	void (*note)(struct disk *d, uint64_t time_ms); /* not in a transaction */
-	void (*let_go)(struct disk *d);                 /* NULL: there is nothing */
+	void (*release)(struct disk *d);                /* NULL: there is nothing */
 	void (*close)(struct disk *d);                  /* frees it */
 };
 
@@ -51,11 +51,12 @@ struct disk {
 };
 
 /* The checksum of a row. */
-uint64_t disk_seal(enum disk_table table, struct slice key, struct slice value);
+uint64_t disk_checksum(enum disk_table table, struct slice key, struct slice value);
 /* The same, where the value comes in pieces: XXH3 of the value with this seed. */
-uint64_t disk_seal_seed(enum disk_table table, struct slice key);
-/* Value of a stored row; false: the seal is broken. */
-bool disk_unseal(enum disk_table table, struct slice key, struct slice row, struct slice *value);
+uint64_t disk_checksum_seed(enum disk_table table, struct slice key);
+/* Value of a stored row; false: the checksum is broken. */
+bool disk_verify_checksum(enum disk_table table, struct slice key, struct slice row,
+                          struct slice *value);
 
 /* --- disk_format.c --- */
 

@@ -151,14 +151,14 @@ static uint64_t lmdb_number(struct disk *d)
 }
 
 static int lmdb_put(struct disk *d, enum disk_table table, struct slice key, struct slice value,
-                    uint64_t seal)
+                    uint64_t checksum)
 {
 	struct lmdb *l = lmdb_of(d);
 	MDB_val k = val_of(key), v;
 
 	buf_clear(&l->row);
 	buf_put_slice(&l->row, value);
-	buf_put_u64(&l->row, seal);
+	buf_put_u64(&l->row, checksum);
 	v = val_of(buf_slice(&l->row));
 	return full_of(l, mdb_put(l->txn, l->tables[table], &k, &v, 0));
 }
@@ -393,7 +393,7 @@ static const struct disk_ops lmdb_ops = {
     .status = lmdb_status,
     .reserve = lmdb_reserve,
     .note = lmdb_note,
-    .let_go = lmdb_release,
+    .release = lmdb_release,
     .close = lmdb_close,
 };
 

@@ -204,19 +204,19 @@ static uint64_t used_bytes(const struct disk_image *image)
 }
 
 static int memory_put(struct disk *d, enum disk_table table, struct slice key, struct slice value,
-                      uint64_t seal)
+                      uint64_t checksum)
 {
 	struct memory *m = memory_of(d);
 	struct row **links[HEIGHT_MAX];
-	struct buf seal_bytes = {0};
+	struct buf checksum_bytes = {0};
 
 	if (m->image->max_bytes != 0 &&
 	    used_bytes(m->image) + key.len + value.len > m->image->max_bytes)
 		return -ENOSPC;
-	buf_put_u64(&seal_bytes, seal);
+	buf_put_u64(&checksum_bytes, checksum);
 	remember(m, table, key, rows_find(&m->image->tables[table], key, links));
-	image_put(m->image, table, key, (struct slice[]){value, buf_slice(&seal_bytes)}, 2);
-	buf_fini(&seal_bytes);
+	image_put(m->image, table, key, (struct slice[]){value, buf_slice(&checksum_bytes)}, 2);
+	buf_fini(&checksum_bytes);
 	return 0;
 }
 

@@ -187,8 +187,8 @@ static void good_row(struct verify *v, enum disk_table table, struct slice key, 
 struct big_row {
 	XXH3_state_t *hash;
 	struct buf *kept;     /* NULL: not wanted */
-	uint64_t value_bytes; /* that are still to come: the seal follows */
-	uint64_t seal;
+	uint64_t value_bytes; /* that are still to come: the checksum follows */
+	uint64_t checksum;
 };
 
 static void on_piece(void *arg, const uint8_t *bytes, size_t len)
@@ -201,7 +201,7 @@ static void on_piece(void *arg, const uint8_t *bytes, size_t len)
 		buf_put(b->kept, bytes, value_len);
 	b->value_bytes -= value_len;
 	for (size_t i = value_len; i < len; i++)
-		b->seal = b->seal << 8 | bytes[i];
+		b->checksum = b->checksum << 8 | bytes[i];
 }
 
 static void on_big_row(struct verify *v, struct walk *w, size_t page, const struct node *node)
@@ -210,14 +210,14 @@ static void on_big_row(struct verify *v, struct walk *w, size_t page, const stru
 	bool wanted = v->row != NULL || w->table == TABLE_META;
 	struct big_row b = {.hash = v->hash, .kept = wanted ? &kept : NULL};
 
-	if (node->value_bytes < DISK_SEAL_BYTES) {
+	if (node->value_bytes < DISK_CHECKSUM_BYTES) {
 		damage_page(v, w, page, "a row is too short for its checksum");
 		return;
 	}
-	b.value_bytes = node->value_bytes - DISK_SEAL_BYTES;
-	(void)XXH3_64bits_reset_withSeed(v->hash, disk_seal_seed(w->table, node->key));
+	b.value_bytes = node->value_bytes - DISK_CHECKSUM_BYTES;
+	(void)XXH3_64bits_reset_withSeed(v->hash, disk_checksum_seed(w->table, node->key));
 	if (read_big(v, w, node, on_piece, &b)) {
-		if (XXH3_64bits_digest(v->hash) == b.seal)
+		if (XXH3_64bits_digest(v->hash) == b.checksum)
 			good_row(v, w->table, node->key, buf_slice(&kept));
 		else
 			damage_page(v, w, page, "the checksum of a row is wrong");
@@ -233,7 +233,7 @@ static void on_table_row(struct verify *v, struct walk *w, size_t page, const st
 		damage_page(v, w, page, "a row is marked as a table");
 	else if ((node->flags & NODE_BIG) != 0)
 		on_big_row(v, w, page, node);
-	else if (disk_unseal(w->table, node->key, node->data, &value))
+	else if (disk_verify_checksum(w->table, node->key, node->data, &value))
 		good_row(v, w->table, node->key, value);
 	else
 		damage_page(v, w, page, "the checksum of a row is wrong");

@@ -1,10 +1,10 @@
 /* Is the file of a store as it must be?  LMDB has no checksums and believes every number in its
  * file: of a damaged one it makes a crash, or a lie.  So before it maps the file, all of it is read
  * here and checked: both meta pages, each page of each tree, the order of the keys, the counts, the
- * list of free pages, the seal of each row, and that the newest meta page is the one of the newest
- * commit.  Read with pread into memory of our own, never mapped: no SIGBUS where the file ends too
- * early, and so no need of a child process that may die in our place.  Memory: a bit for each page.
- * Whatever the bytes are: it returns. */
+ * list of free pages, the checksum of each row, and that the newest meta page is the one of the
+ * newest commit.  Read with pread into memory of our own, never mapped: no SIGBUS where the file
+ * ends too early, and so no need of a child process that may die in our place.  Memory: a bit for
+ * each page. Whatever the bytes are: it returns. */
 #ifndef STORE_DISK_VERIFY_H
 #define STORE_DISK_VERIFY_H
 

@@ -214,7 +214,7 @@ static int commit(struct writer *k)
 		disk_abort(k->disk);
 		return 0;
 	}
-	disk_stamp(k->disk, journal_time_ms(&k->j, k->now_ms));
+	disk_timestamp(k->disk, journal_time_ms(&k->j, k->now_ms));
 	rc = disk_commit(k->disk);
 	k->commit_us = (clock_monotonic_ns() - start_ns) / 1000;
 	return rc;

@@ -45,11 +45,11 @@ static uint64_t faulty_number(struct disk *d)
 }
 
 static int faulty_put(struct disk *d, enum disk_table table, struct slice key, struct slice value,
-                      uint64_t seal)
+                      uint64_t checksum)
 {
 	int rc = trip(d);
 
-	return rc != 0 ? rc : inner_of(d)->ops->put(inner_of(d), table, key, value, seal);
+	return rc != 0 ? rc : inner_of(d)->ops->put(inner_of(d), table, key, value, checksum);
 }
 
 static int faulty_get(struct disk *d, enum disk_table table, struct slice key, struct slice *row)

@@ -171,11 +171,11 @@ static void its_time_never_goes_back(struct place *p)
 	                                          .wall_ms = fake_wall_ms};
 	static const struct {
 		int64_t wall_ms;
-		uint64_t stamp_ms, note_ms, want_ms;
+		uint64_t timestamp_ms, note_ms, want_ms;
 	} steps[] = {
-	    {.wall_ms = 5000000, .want_ms = 5000000},  {.wall_ms = 4000000, .want_ms = 5000000},
-	    {.stamp_ms = 6000000, .want_ms = 6000000}, {.note_ms = 7000000, .want_ms = 7000000},
-	    {.note_ms = 6500000, .want_ms = 7000000},  {.wall_ms = 8000000, .want_ms = 8000000},
+	    {.wall_ms = 5000000, .want_ms = 5000000},      {.wall_ms = 4000000, .want_ms = 5000000},
+	    {.timestamp_ms = 6000000, .want_ms = 6000000}, {.note_ms = 7000000, .want_ms = 7000000},
+	    {.note_ms = 6500000, .want_ms = 7000000},      {.wall_ms = 8000000, .want_ms = 8000000},
 	};
 	struct disk *d = place_open(p);
 	uint64_t base_ms = disk_time_ms(d);
@@ -189,7 +189,7 @@ static void its_time_never_goes_back(struct place *p)
 		} else {
 			begin(d);
 			put(d, TABLE_SESSION, "a", "1");
-			disk_stamp(d, base_ms + steps[i].stamp_ms);
+			disk_timestamp(d, base_ms + steps[i].timestamp_ms);
 			commit(d);
 		}
 		assert_int_equal(disk_time_ms(d) - base_ms, steps[i].want_ms);
@@ -419,7 +419,7 @@ static void fails_when_it_is_told(void **state)
 	disk_image_free(image);
 }
 
-static void broken_seals_are_told(void **state)
+static void broken_checksums_are_reported(void **state)
 {
 	struct disk_image *image = disk_image_new();
 	struct disk *d = disk_memory_open(image);
@@ -444,18 +444,18 @@ static void broken_seals_are_told(void **state)
 	disk_image_free(image);
 }
 
-static void seals_are_of_table_key_and_value(void **state)
+static void checksums_are_of_table_key_and_value(void **state)
 {
-	uint64_t seal = disk_seal(TABLE_BODY, SLICE("ab"), SLICE("cd"));
+	uint64_t checksum = disk_checksum(TABLE_BODY, SLICE("ab"), SLICE("cd"));
 
 	(void)state;
-	assert_int_equal(seal, disk_seal(TABLE_BODY, SLICE("ab"), SLICE("cd")));
-	assert_int_not_equal(seal, disk_seal(TABLE_QUEUE, SLICE("ab"), SLICE("cd")));
-	assert_int_not_equal(seal, disk_seal(TABLE_BODY, SLICE("a"), SLICE("bcd")));
-	assert_int_not_equal(seal, disk_seal(TABLE_BODY, SLICE("ab"), SLICE("ce")));
+	assert_int_equal(checksum, disk_checksum(TABLE_BODY, SLICE("ab"), SLICE("cd")));
+	assert_int_not_equal(checksum, disk_checksum(TABLE_QUEUE, SLICE("ab"), SLICE("cd")));
+	assert_int_not_equal(checksum, disk_checksum(TABLE_BODY, SLICE("a"), SLICE("bcd")));
+	assert_int_not_equal(checksum, disk_checksum(TABLE_BODY, SLICE("ab"), SLICE("ce")));
 	/* part of the format: the same on every machine, in every version */
-	assert_int_equal(seal, 0x67b8a8ef2a33312e);
-	assert_int_equal(disk_seal(TABLE_META, SLICE("k"), SLICE_EMPTY), 0x749bbcd73d441cae);
+	assert_int_equal(checksum, 0x67b8a8ef2a33312e);
+	assert_int_equal(disk_checksum(TABLE_META, SLICE("k"), SLICE_EMPTY), 0x749bbcd73d441cae);
 }
 
 PLACE_WRAP(rows_come_back_in_order)
@@ -476,8 +476,8 @@ int main(void)
 	    PLACE_TESTS(formats_go_up_together),
 	    cmocka_unit_test(the_way_to_the_newest_format_is_whole),
 	    cmocka_unit_test(fails_when_it_is_told),
-	    cmocka_unit_test(broken_seals_are_told),
-	    cmocka_unit_test(seals_are_of_table_key_and_value),
+	    cmocka_unit_test(broken_checksums_are_reported),
+	    cmocka_unit_test(checksums_are_of_table_key_and_value),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
