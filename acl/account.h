@@ -59,7 +59,7 @@ struct acl_test_result {
 typedef void acl_test_fn(void *arg, const struct acl_test_result *result);
 /* Run the tests as acl_run_tests does, and tell of each. Returns how many ran. */
 size_t acl_each_test(const struct acl *acl, acl_roles_fn *roles_of, void *roles_arg,
-                     acl_test_fn *tell, void *arg);
+                     acl_test_fn *report, void *arg);
 /* "publish", "subscribe", ... */
 const char *acl_action_name(enum acl_action action);
 

@@ -377,7 +377,7 @@ struct acl_verdict acl_check(const struct acl_subject *subject, const struct acl
 }
 
 void acl_ask_each(const struct acl_subject *subject, const struct acl_request *request,
-                  acl_answer_fn *tell, void *arg)
+                  acl_answer_fn *report, void *arg)
 {
 	struct topic_level levels[RULE_LEVELS_MAX + 1];
 	bool reads = (ACTION_BIT(request->action) & ACTIONS_READ) != 0;
@@ -395,7 +395,7 @@ void acl_ask_each(const struct acl_subject *subject, const struct acl_request *r
 	decide_fn *first = partial ? decide_partial : decide;
 
 	if (subject->own != NULL)
-		tell(arg, subject->own, first(subject->own, &q));
+		report(arg, subject->own, first(subject->own, &q));
 	for (size_t i = 0; i < subject->role_count; i++)
-		tell(arg, subject->roles[i], first(subject->roles[i], &q));
+		report(arg, subject->roles[i], first(subject->roles[i], &q));
 }

@@ -21,7 +21,7 @@ struct key {
 
 #define KEYS_MAX 8
 
-static void complain(struct loader *l, const struct yaml_node *node, const char *text)
+static void report_error(struct loader *l, const struct yaml_node *node, const char *text)
 {
 	errors_add(l->errors, l->acl->name, node->line, node->column, "%s", text);
 }
@@ -51,7 +51,7 @@ static void load_keys(struct loader *l, const struct yaml_node *node, const stru
 	if (node == NULL || yaml_is_null(node))
 		return;
 	if (node->kind != YAML_MAPPING) {
-		complain(l, node, "expected keys and values, 'key: value'");
+		report_error(l, node, "expected keys and values, 'key: value'");
 		return;
 	}
 	for (size_t i = 0; i < node->count; i++) {
@@ -74,7 +74,7 @@ static size_t list_length(struct loader *l, const struct yaml_node *node)
 		return 0;
 	if (node->kind == YAML_SEQUENCE)
 		return node->count;
-	complain(l, node, "expected a list: '- ' before each entry, or [a, b]");
+	report_error(l, node, "expected a list: '- ' before each entry, or [a, b]");
 	return 0;
 }
 
@@ -105,7 +105,7 @@ static void load_own_roles(struct loader *l, const struct yaml_node *node)
 		const struct yaml_node *name = node->entries[i].value;
 
 		if (name->kind != YAML_SCALAR || yaml_is_null(name)) {
-			complain(l, name, "expected the name of a role");
+			report_error(l, name, "expected the name of a role");
 			continue;
 		}
 		l->holder->roles[l->holder->role_count++] =
@@ -132,7 +132,7 @@ static void load_anonymous(struct loader *l, const struct yaml_node *node)
 static bool is_mapping(struct loader *l, const struct yaml_node *node, const char *wanted)
 {
 	if (!yaml_is_null(node) && node->kind != YAML_MAPPING)
-		complain(l, node, wanted);
+		report_error(l, node, wanted);
 	return node->kind == YAML_MAPPING;
 }
 
@@ -147,9 +147,10 @@ static void load_users(struct loader *l, const struct yaml_node *node)
 
 		user->name = xstrdup(name->text);
 		if (!acl_name_is_clean(slice_of_str(name->text)))
-			complain(l, name,
-			         "no user has this name: it must not be empty, begin with '$' or "
-			         "contain '/', '+', '#' or control characters");
+			report_error(
+			    l, name,
+			    "no user has this name: it must not be empty, begin with '$' or "
+			    "contain '/', '+', '#' or control characters");
 		load_holder(l, user, node->entries[i].value);
 	}
 }
@@ -173,9 +174,10 @@ static void load_desired(struct loader *l, const struct yaml_node *node)
 	size_t count = list_length(l, node);
 
 	if (yaml_is_null(node) || (node->kind == YAML_SEQUENCE && count == 0)) {
-		complain(l, node,
-		         "desired_topics cannot be empty: name the topics that anonymous clients "
-		         "must never write, or leave the key out");
+		report_error(
+		    l, node,
+		    "desired_topics cannot be empty: name the topics that anonymous clients "
+		    "must never write, or leave the key out");
 		return;
 	}
 	guard->rules = xcalloc(count + 1, sizeof(*guard->rules));

@@ -64,7 +64,7 @@ void acl_test_fini(struct acl_test *test);
  * NULL. The one with own rules comes first, where there is one; then each role that is defined. */
 typedef void acl_answer_fn(void *arg, const struct rule_list *list, const struct acl_rule *first);
 void acl_ask_each(const struct acl_subject *subject, const struct acl_request *request,
-                  acl_answer_fn *tell, void *arg);
+                  acl_answer_fn *report, void *arg);
 
 /* Warn about rules that can never decide. */
 void acl_lint(const struct acl *acl, struct errors *errors);

@@ -12,7 +12,7 @@ struct test_loader {
 	struct errors *errors;
 };
 
-static void complain(struct test_loader *l, const struct yaml_node *node, const char *text)
+static void report_error(struct test_loader *l, const struct yaml_node *node, const char *text)
 {
 	errors_add(l->errors, l->acl->name, node->line, node->column, "%s", text);
 }
@@ -44,7 +44,7 @@ static bool flag(struct test_loader *l, const struct yaml_node *value)
 	bool yes = strcmp(value->text, "true") == 0;
 
 	if (!yes && strcmp(value->text, "false") != 0)
-		complain(l, value, "expected true or false");
+		report_error(l, value, "expected true or false");
 	return yes;
 }
 
@@ -63,7 +63,7 @@ static void on_qos(struct test_loader *l, const struct yaml_node *value)
 	if (strlen(value->text) == 1 && value->text[0] >= '0' && value->text[0] <= '2')
 		l->test->qos = (uint8_t)(value->text[0] - '0');
 	else
-		complain(l, value, "expected 0, 1 or 2");
+		report_error(l, value, "expected 0, 1 or 2");
 }
 
 static void on_expect(struct test_loader *l, const struct yaml_node *value)
@@ -71,7 +71,7 @@ static void on_expect(struct test_loader *l, const struct yaml_node *value)
 	l->test->has_expect = true;
 	l->test->expect_allow = strcmp(value->text, "allow") == 0;
 	if (!l->test->expect_allow && strcmp(value->text, "deny") != 0)
-		complain(l, value, "expected allow or deny");
+		report_error(l, value, "expected allow or deny");
 }
 
 static void on_action(struct test_loader *l, const struct yaml_node *value, enum acl_action action)
@@ -79,13 +79,15 @@ static void on_action(struct test_loader *l, const struct yaml_node *value, enum
 	struct slice topic = slice_of_str(value->text);
 
 	if (l->test->has_action)
-		complain(l, value, "one test asks one thing: publish, subscribe, receive or will");
+		report_error(l, value,
+		             "one test asks one thing: publish, subscribe, receive or will");
 	if (action != ACL_SUBSCRIBE && !topic_name_valid(topic))
-		complain(l, value, "expected a topic name: not empty, without + and #");
+		report_error(l, value, "expected a topic name: not empty, without + and #");
 	if (action == ACL_SUBSCRIBE && !topic_filter_valid(topic))
-		complain(l, value,
-		         "expected a topic filter: + and # stand alone in their level, # only at "
-		         "the end");
+		report_error(
+		    l, value,
+		    "expected a topic filter: + and # stand alone in their level, # only at "
+		    "the end");
 	l->test->has_action = true;
 	l->test->action = action;
 	keep(&l->test->topic, value);
@@ -119,7 +121,7 @@ static void on_subscribe(struct test_loader *l, const struct yaml_node *value)
 		inner.text += strlen(inner.text) - filter.len;
 		break;
 	case SHARE_INVALID:
-		complain(l, value, "expected $share/group/filter");
+		report_error(l, value, "expected $share/group/filter");
 		break;
 	}
 	on_action(l, &inner, ACL_SUBSCRIBE);
@@ -160,7 +162,7 @@ static void load_key(struct test_loader *l, const struct yaml_entry *entry)
 	if (k == KEY_COUNT)
 		unknown_key(l, entry->key);
 	else if (entry->value->kind != YAML_SCALAR)
-		complain(l, entry->value, "expected one value");
+		report_error(l, entry->value, "expected one value");
 	else
 		keys[k].load(l, entry->value);
 }
@@ -170,17 +172,17 @@ static void load_test(struct test_loader *l, const struct yaml_node *node)
 	l->test->line = node->line;
 	l->test->column = node->column;
 	if (node->kind != YAML_MAPPING) {
-		complain(l, node, "expected { user: anna, publish: a/b, expect: allow }");
+		report_error(l, node, "expected { user: anna, publish: a/b, expect: allow }");
 		return;
 	}
 	for (size_t i = 0; i < node->count; i++)
 		load_key(l, &node->entries[i]);
 	if ((l->test->user != NULL) == l->test->anonymous)
-		complain(l, node, "a test names a user, or says anonymous: true");
+		report_error(l, node, "a test names a user, or says anonymous: true");
 	if (!l->test->has_action)
-		complain(l, node, "a test asks something: publish, subscribe, receive or will");
+		report_error(l, node, "a test asks something: publish, subscribe, receive or will");
 	if (!l->test->has_expect)
-		complain(l, node, "a test expects something: expect: allow, or expect: deny");
+		report_error(l, node, "a test expects something: expect: allow, or expect: deny");
 }
 
 void acl_load_tests(struct acl *acl, const struct yaml_node *section, struct errors *errors)
@@ -190,7 +192,7 @@ void acl_load_tests(struct acl *acl, const struct yaml_node *section, struct err
 	if (yaml_is_null(section))
 		return;
 	if (section->kind != YAML_SEQUENCE) {
-		complain(&l, section, "expected a list of tests: '- ' before each");
+		report_error(&l, section, "expected a list of tests: '- ' before each");
 		return;
 	}
 	acl->tests = xcalloc(section->count + 1, sizeof(*acl->tests));
@@ -251,7 +253,7 @@ static struct acl_test_result test_result(const struct acl_test *test)
 }
 
 size_t acl_each_test(const struct acl *acl, acl_roles_fn *roles_of, void *roles_arg,
-                     acl_test_fn *tell, void *arg)
+                     acl_test_fn *report, void *arg)
 {
 	size_t run = 0;
 
@@ -271,7 +273,7 @@ size_t acl_each_test(const struct acl *acl, acl_roles_fn *roles_of, void *roles_
 			result.passed = result.verdict.allowed == test->expect_allow;
 			run++;
 		}
-		tell(arg, &result);
+		report(arg, &result);
 	}
 	return run;
 }

@@ -75,7 +75,7 @@ static const struct yaml_node *listener_node(const struct check *c, size_t index
 }
 
 /* An error about this node was given already: what follows from it is noise. */
-static bool is_told(const struct check *c, const struct yaml_node *node)
+static bool is_reported(const struct check *c, const struct yaml_node *node)
 {
 	for (size_t i = 0; node != NULL && i < c->errors->count; i++)
 		if (c->errors->items[i].line == node->line &&
@@ -96,7 +96,8 @@ static const struct yaml_node *find_place(struct check *c, size_t index,
 	const struct yaml_node *own_key = yaml_get(own, rule->key);
 	const struct yaml_node *global_key = yaml_get(global, rule->key);
 
-	if (is_told(c, own) || is_told(c, own_key) || is_told(c, global) || is_told(c, global_key))
+	if (is_reported(c, own) || is_reported(c, own_key) || is_reported(c, global) ||
+	    is_reported(c, global_key))
 		return NULL;
 	if (rule->at_listener)
 		return listener;

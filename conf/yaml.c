@@ -36,7 +36,7 @@ struct builder {
 	bool broken; /* the tree is not what the file says */
 };
 
-static void complain(struct builder *b, const yaml_mark_t *mark, const char *text)
+static void report_error(struct builder *b, const yaml_mark_t *mark, const char *text)
 {
 	errors_add(b->errors, b->name, (unsigned)mark->line + 1, (unsigned)mark->column + 1, "%s",
 	           text);
@@ -44,7 +44,7 @@ static void complain(struct builder *b, const yaml_mark_t *mark, const char *tex
 
 static void give_up(struct builder *b, const yaml_mark_t *mark, const char *text)
 {
-	complain(b, mark, text);
+	report_error(b, mark, text);
 	b->stop = true;
 	b->broken = true;
 }
@@ -97,10 +97,10 @@ static void refuse_decoration(struct builder *b, const yaml_event_t *event,
                               const yaml_char_t *anchor, const yaml_char_t *tag)
 {
 	if (anchor != NULL)
-		complain(b, &event->start_mark,
-		         "anchors (&) are not supported: write the value out");
+		report_error(b, &event->start_mark,
+		             "anchors (&) are not supported: write the value out");
 	if (tag != NULL)
-		complain(b, &event->start_mark, "tags (!) are not supported: remove it");
+		report_error(b, &event->start_mark, "tags (!) are not supported: remove it");
 }
 
 static void on_document_start(struct builder *b, const yaml_event_t *event)
@@ -115,7 +115,7 @@ static void on_alias(struct builder *b, const yaml_event_t *event)
 {
 	struct yaml_node *node = node_new(b, YAML_SCALAR, &event->start_mark);
 
-	complain(b, &event->start_mark, "aliases (*) are not supported: write the value out");
+	report_error(b, &event->start_mark, "aliases (*) are not supported: write the value out");
 	b->broken = true;
 	node->text = xstrdup("");
 	attach(b, node, &event->start_mark);
@@ -130,7 +130,7 @@ static void on_scalar(struct builder *b, const yaml_event_t *event)
 	node->text = xstrndup(value, event->data.scalar.length);
 	node->quoted = event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
 	if (memchr(value, '\0', event->data.scalar.length) != NULL)
-		complain(b, &event->start_mark, "a NUL character inside a value: remove it");
+		report_error(b, &event->start_mark, "a NUL character inside a value: remove it");
 	attach(b, node, &event->start_mark);
 }
 
@@ -288,7 +288,7 @@ static void on_syntax_error(struct builder *b)
 		errors_add(b->errors, b->name, (unsigned)mark.line + 1, (unsigned)mark.column + 1,
 		           "%s: the file must be UTF-8 text", problem);
 	} else if (indented_with_tab(b->bytes, mark.line)) {
-		complain(b, &mark, "a tab cannot indent YAML: use spaces");
+		report_error(b, &mark, "a tab cannot indent YAML: use spaces");
 	} else if (p->context != NULL) {
 		errors_add(b->errors, b->name, (unsigned)mark.line + 1, (unsigned)mark.column + 1,
 		           "this is not YAML: %s, %s", problem, p->context);
@@ -327,7 +327,7 @@ static bool is_loadable(struct builder *b)
 	if (nul == NULL)
 		return true;
 	mark = mark_of_offset(b->bytes, (size_t)(nul - b->bytes.data));
-	complain(b, &mark, "a NUL byte: the file must be UTF-8 text");
+	report_error(b, &mark, "a NUL byte: the file must be UTF-8 text");
 	return false;
 }
 

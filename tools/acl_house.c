@@ -9,7 +9,7 @@
 
 #include "base/alloc.h"
 
-int complain(const char *format, ...)
+int report_error(const char *format, ...)
 {
 	va_list args;
 
@@ -54,7 +54,7 @@ bool house_open(struct house *h, const char *conf_path)
 	}
 	print_errors(&errors);
 	if (h->conf == NULL || h->users == NULL || h->acl == NULL) {
-		complain("nothing is judged before what stands above is mended");
+		report_error("nothing is judged before what stands above is mended");
 		return false;
 	}
 	return true;

@@ -17,7 +17,7 @@ struct house {
 };
 
 /* Say what is wrong: "broker-acl: ...". Returns EXIT_WRONG. */
-int complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+int report_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Load; mistakes and warnings go to stderr. False where the broker would not start with it. Close
  * in any case. */

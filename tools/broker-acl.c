@@ -43,7 +43,7 @@ static const char usage_text[] =
 
 static int usage_error(const char *text)
 {
-	(void)complain("%s", text);
+	(void)report_error("%s", text);
 	fprintf(stderr, "\n%s", usage_text);
 	return EXIT_WRONG;
 }
@@ -61,7 +61,8 @@ static int take_action(struct question *q, const char *word)
 			return 0;
 		}
 	}
-	return complain("'%s' cannot be asked; it is publish, subscribe, receive or will", word);
+	return report_error("'%s' cannot be asked; it is publish, subscribe, receive or will",
+	                    word);
 }
 
 /* $share/group/FILTER is judged as FILTER. */
@@ -70,11 +71,12 @@ static int take_filter(struct question *q)
 	struct slice group, filter = q->request.topic;
 
 	if (topic_filter_share(q->request.topic, &group, &filter) == SHARE_INVALID)
-		return complain("'%s' is not $share/GROUP/FILTER", q->topic);
+		return report_error("'%s' is not $share/GROUP/FILTER", q->topic);
 	if (!topic_filter_valid(filter))
-		return complain("'%s' is not a topic filter: + and # stand alone in their level, # "
-		                "only at the end",
-		                q->topic);
+		return report_error(
+		    "'%s' is not a topic filter: + and # stand alone in their level, # "
+		    "only at the end",
+		    q->topic);
 	q->request.topic = filter;
 	return 0;
 }
@@ -89,7 +91,7 @@ static int take_explain(struct order *o, int count, char **words)
 	if ((q->user != NULL) == q->anonymous)
 		return usage_error("explain wants either --user or --anonymous");
 	if (q->user != NULL && !identity_name_valid(slice_of_str(q->user), &why))
-		return complain("nobody is called that: %s", why);
+		return report_error("nobody is called that: %s", why);
 	if (take_action(q, words[0]) != 0)
 		return EXIT_WRONG;
 	q->topic = words[1];
@@ -97,8 +99,8 @@ static int take_explain(struct order *o, int count, char **words)
 	if (q->request.action == ACL_SUBSCRIBE)
 		return take_filter(q);
 	if (!topic_name_valid(q->request.topic))
-		return complain("'%s' is not a topic name: it is not empty and has no + and #",
-		                q->topic);
+		return report_error("'%s' is not a topic name: it is not empty and has no + and #",
+		                    q->topic);
 	return 0;
 }
 
@@ -189,7 +191,7 @@ static const struct option long_options[] = {
 static int take_qos(struct question *q, const char *text)
 {
 	if (strlen(text) != 1 || text[0] < '0' || text[0] > '2')
-		return complain("--qos is 0, 1 or 2");
+		return report_error("--qos is 0, 1 or 2");
 	q->request.qos = (uint8_t)(text[0] - '0');
 	return 0;
 }
@@ -200,7 +202,7 @@ static int take_trust(int letter)
 
 	if (is_owner ? trust_owner(optarg) : trust_group(optarg))
 		return 0;
-	return complain("there is no %s '%s'", is_owner ? "user" : "group", optarg);
+	return report_error("there is no %s '%s'", is_owner ? "user" : "group", optarg);
 }
 
 static int take_option(struct order *o, int letter)
@@ -284,6 +286,6 @@ int main(int argc, char **argv)
 	status = house_open(&house, o.conf_path) ? o.command->run(&house, &o) : EXIT_WRONG;
 	house_close(&house);
 	if (fflush(stdout) != 0)
-		return complain("cannot write to standard output");
+		return report_error("cannot write to standard output");
 	return status;
 }

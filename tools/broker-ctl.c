@@ -65,7 +65,7 @@ static const char usage_text[] =
     "  --trust-owner USER, --trust-group GROUP\n"
     "             believe their files, too, as the broker's option of that name\n";
 
-__attribute__((format(printf, 2, 3))) static int complain(int status, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static int report_error(int status, const char *format, ...)
 {
 	va_list args;
 
@@ -159,12 +159,13 @@ static char *socket_path(const char *config, int *status)
 
 	if (conf == NULL) {
 		fputs(text, stderr);
-		*status = complain(EXIT_WRONG, "%s is not used: mend what stands above", config);
+		*status =
+		    report_error(EXIT_WRONG, "%s is not used: mend what stands above", config);
 	} else if (conf->control_socket == NULL) {
-		*status = complain(EXIT_WRONG,
-		                   "%s names no control socket: add 'control: { socket: "
-		                   "/run/broker/control.sock }' and start the broker again",
-		                   config);
+		*status = report_error(EXIT_WRONG,
+		                       "%s names no control socket: add 'control: { socket: "
+		                       "/run/broker/control.sock }' and start the broker again",
+		                       config);
 	} else {
 		path = xstrdup(conf->control_socket);
 	}
@@ -180,30 +181,31 @@ static int no_permission(const char *path)
 	struct stat st;
 
 	if (stat(path, &st) != 0)
-		return complain(EXIT_FAILED,
-		                "no permission for %s: run this as the user that the broker runs "
-		                "as, or as root",
-		                path);
+		return report_error(
+		    EXIT_FAILED,
+		    "no permission for %s: run this as the user that the broker runs "
+		    "as, or as root",
+		    path);
 	owner = getpwuid(st.st_uid); /* NOLINT(concurrency-mt-unsafe): there is one thread */
 	if (owner != NULL)
-		return complain(EXIT_FAILED,
-		                "%s is for the user %s and root only: run this as one of them",
-		                path, owner->pw_name);
-	return complain(EXIT_FAILED,
-	                "%s is for the user id %u and root only: run this as one of them", path,
-	                (unsigned)st.st_uid);
+		return report_error(EXIT_FAILED,
+		                    "%s is for the user %s and root only: run this as one of them",
+		                    path, owner->pw_name);
+	return report_error(EXIT_FAILED,
+	                    "%s is for the user id %u and root only: run this as one of them", path,
+	                    (unsigned)st.st_uid);
 }
 
 static int cannot_connect(const char *path, int error)
 {
 	if (error == ENOENT || error == ECONNREFUSED)
-		return complain(EXIT_FAILED,
-		                "nobody listens at %s: the broker does not run, or was started "
-		                "before control.socket was set",
-		                path);
+		return report_error(EXIT_FAILED,
+		                    "nobody listens at %s: the broker does not run, or was started "
+		                    "before control.socket was set",
+		                    path);
 	if (error == EACCES || error == EPERM)
 		return no_permission(path);
-	return complain(EXIT_FAILED, "%s: %s", path, strerror(error));
+	return report_error(EXIT_FAILED, "%s: %s", path, strerror(error));
 }
 
 /* A copy of the path, up to its last slash; the caller frees. */
@@ -231,8 +233,8 @@ static bool believes_directory(const char *path, uid_t *owner)
 	if (fd >= 0)
 		close(fd);
 	if (why.len > 0)
-		(void)complain(0, "the directory of %s: %.*s", path, (int)why.len,
-		               (const char *)why.data);
+		(void)report_error(0, "the directory of %s: %.*s", path, (int)why.len,
+		                   (const char *)why.data);
 	free(directory);
 	buf_fini(&why);
 	return fd >= 0 || fd != -EACCES;
@@ -248,10 +250,10 @@ static bool believes_listener(const char *path, int fd, uid_t directory_owner)
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
 	    (trust_is_owner(peer.uid) || (geteuid() == 0 && peer.uid == directory_owner)))
 		return true;
-	(void)complain(0,
-	               "somebody else listens at %s (user id %u); if that is the broker, give "
-	               "--trust-owner %u",
-	               path, (unsigned)peer.uid, (unsigned)peer.uid);
+	(void)report_error(0,
+	                   "somebody else listens at %s (user id %u); if that is the broker, give "
+	                   "--trust-owner %u",
+	                   path, (unsigned)peer.uid, (unsigned)peer.uid);
 	return false;
 }
 
@@ -263,7 +265,8 @@ static int connect_to(const char *path, int *status)
 	int fd;
 
 	if (strlen(path) >= sizeof(address.sun_path)) {
-		*status = complain(EXIT_WRONG, "%s: the path is too long for a unix socket", path);
+		*status =
+		    report_error(EXIT_WRONG, "%s: the path is too long for a unix socket", path);
 		return -1;
 	}
 	memcpy(address.sun_path, path, strlen(path) + 1);
@@ -323,13 +326,13 @@ static enum answer take_line(const struct order *o, struct table *t, const char 
 	struct slice error;
 
 	if (len == 0 || text[len - 1] != '\n' || !json_parse(slice_of(text, len - 1), &line)) {
-		(void)complain(
+		(void)report_error(
 		    0, "the answer makes no sense: are broker and broker-ctl of one version?");
 		return ANSWER_ERROR;
 	}
 	error = json_text_of(&line, "error");
 	if (error.len > 0) {
-		(void)complain(0, "%.*s", (int)error.len, (const char *)error.data);
+		(void)report_error(0, "%.*s", (int)error.len, (const char *)error.data);
 		answer = ANSWER_ERROR;
 	} else if (json_find(&line, "done") != NULL) {
 		answer = ANSWER_DONE;
@@ -353,8 +356,8 @@ static enum answer read_answer(const struct order *o, struct table *t, FILE *in)
 		answer = take_line(o, t, text, (size_t)len);
 	free(text);
 	if (answer == ANSWER_GOES_ON)
-		(void)complain(0,
-		               "the broker closed the connection before its answer was complete");
+		(void)report_error(
+		    0, "the broker closed the connection before its answer was complete");
 	return answer;
 }
 
@@ -379,7 +382,8 @@ static int talk(const struct order *o, int fd)
 
 	if (!send_request(fd, o)) {
 		close(fd);
-		return complain(EXIT_FAILED, "the broker takes no request: too many at a time?");
+		return report_error(EXIT_FAILED,
+		                    "the broker takes no request: too many at a time?");
 	}
 	in = fdopen(fd, "r");
 	if (in != NULL) {
@@ -390,7 +394,7 @@ static int talk(const struct order *o, int fd)
 		print_answer(o, &t);
 	table_fini(&t);
 	if (fflush(stdout) != 0)
-		return complain(EXIT_FAILED, "cannot write: %s", strerror(errno));
+		return report_error(EXIT_FAILED, "cannot write: %s", strerror(errno));
 	return answer == ANSWER_DONE ? 0 : EXIT_FAILED;
 }
 
@@ -398,7 +402,7 @@ static int talk(const struct order *o, int fd)
 
 static int wrong_use(const char *what)
 {
-	(void)complain(0, "%s", what);
+	(void)report_error(0, "%s", what);
 	fputs(usage_text, stderr);
 	return EXIT_WRONG;
 }
@@ -416,7 +420,7 @@ static int check_text(const char *what, const char *text)
 {
 	if (text == NULL || (strlen(text) <= ARGUMENT_MAX && utf8_valid(slice_of_str(text))))
 		return 0;
-	return complain(EXIT_WRONG, "%s must be UTF-8, at most %d bytes", what, ARGUMENT_MAX);
+	return report_error(EXIT_WRONG, "%s must be UTF-8, at most %d bytes", what, ARGUMENT_MAX);
 }
 
 static int read_words(struct order *o, char **words, int count)
@@ -429,7 +433,7 @@ static int read_words(struct order *o, char **words, int count)
 	if (o->command == NULL)
 		return wrong_use("there is no such command");
 	if (o->command->member != NULL && count < 2) {
-		(void)complain(0, "%s wants %s", o->command->name, o->command->what);
+		(void)report_error(0, "%s wants %s", o->command->name, o->command->what);
 		return wrong_use("there is an argument missing");
 	}
 	if (count > (o->command->member != NULL ? 2 : 1))
@@ -482,11 +486,11 @@ int main(int argc, char **argv)
 			break;
 		case 'O':
 			if (!trust_owner(optarg))
-				return complain(EXIT_WRONG, "there is no user '%s'", optarg);
+				return report_error(EXIT_WRONG, "there is no user '%s'", optarg);
 			break;
 		case 'G':
 			if (!trust_group(optarg))
-				return complain(EXIT_WRONG, "there is no group '%s'", optarg);
+				return report_error(EXIT_WRONG, "there is no group '%s'", optarg);
 			break;
 		case 'v':
 			printf("broker-ctl %s\n", VAKT_VERSION);

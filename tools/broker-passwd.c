@@ -85,18 +85,18 @@ static int require_user(const struct passwd_file *f, const struct order *o)
 {
 	if (find(f, o) != NULL)
 		return 0;
-	return complain(EXIT_WRONG, "there is no user '%s' in %s; 'list' shows those there are",
-	                o->user, o->path);
+	return report_error(EXIT_WRONG, "there is no user '%s' in %s; 'list' shows those there are",
+	                    o->user, o->path);
 }
 
 static int require_no_user(const struct passwd_file *f, const struct order *o)
 {
 	if (find(f, o) == NULL)
 		return 0;
-	return complain(EXIT_WRONG,
-	                "there is a user '%s' in %s; use 'set' for a new password, or 'remove' "
-	                "first",
-	                o->user, o->path);
+	return report_error(EXIT_WRONG,
+	                    "there is a user '%s' in %s; use 'set' for a new password, or 'remove' "
+	                    "first",
+	                    o->user, o->path);
 }
 
 /* Before anybody is asked for a password. */
@@ -127,7 +127,7 @@ static int ask_twice(struct secret *s, const char *user)
 		return rc;
 	rc = secret_ask(&again, "The same again: ");
 	if (rc == 0 && !slice_equal(secret_slice(s), secret_slice(&again)))
-		rc = complain(EXIT_WRONG, "the two are not the same; nothing was changed");
+		rc = report_error(EXIT_WRONG, "the two are not the same; nothing was changed");
 	secret_wipe(&again);
 	return rc;
 }
@@ -145,10 +145,11 @@ static int new_secret(const struct order *o, struct secret *s)
 	if (rc == 0)
 		rc = secret_check(s);
 	if (rc == 0 && strcmp(o->method, "bcrypt") == 0 && s->len > 72)
-		rc = complain(EXIT_WRONG, "bcrypt looks at 72 bytes only; take a shorter password");
+		rc = report_error(EXIT_WRONG,
+		                  "bcrypt looks at 72 bytes only; take a shorter password");
 	if (rc == 0 && (o->options & OPTION_SCRAM) != 0 &&
 	    scram_password_refused(secret_slice(s)) != NULL)
-		rc = complain(EXIT_WRONG, "%s", scram_password_refused(secret_slice(s)));
+		rc = report_error(EXIT_WRONG, "%s", scram_password_refused(secret_slice(s)));
 	return rc;
 }
 
@@ -171,7 +172,8 @@ static int new_credentials(const struct order *o, struct secret *s, struct crede
 		return rc;
 	c->hash = password_hash(o->method, secret_slice(s));
 	if (c->hash == NULL)
-		return complain(EXIT_FAILED, "the password cannot be hashed with %s", o->method);
+		return report_error(EXIT_FAILED, "the password cannot be hashed with %s",
+		                    o->method);
 	if ((o->options & OPTION_SCRAM) != 0)
 		c->scram = new_verifier(o, s);
 	return 0;
@@ -251,12 +253,12 @@ static int set_locked(const struct order *o, const struct credentials *c)
 		user.scram = c->scram;
 		rc = write_user(&f, &user);
 		if (rc == 0 && had_scram && user.scram == NULL)
-			(void)complain(0,
-			               "note: '%s' cannot log in by SCRAM any more: set the "
-			               "password again with --scram to make a verifier of it",
-			               o->user);
+			(void)report_error(0,
+			                   "note: '%s' cannot log in by SCRAM any more: set the "
+			                   "password again with --scram to make a verifier of it",
+			                   o->user);
 		if (rc == 0 && user.locked)
-			(void)complain(0, "note: '%s' is still locked", o->user);
+			(void)report_error(0, "note: '%s' is still locked", o->user);
 	}
 	passwd_file_close(&f);
 	return rc;
@@ -346,9 +348,9 @@ static int verify(const struct user *user, const struct order *o)
 	int rc;
 
 	if (user->locked)
-		return complain(EXIT_FAILED, "'%s' is locked and cannot log in", o->user);
+		return report_error(EXIT_FAILED, "'%s' is locked and cannot log in", o->user);
 	if (user->hash == NULL)
-		return complain(EXIT_FAILED, "'%s' has no password", o->user);
+		return report_error(EXIT_FAILED, "'%s' has no password", o->user);
 	rc = (o->options & OPTION_STDIN) != 0 ? secret_read(&s) : secret_ask(&s, "Password: ");
 	if (rc == 0) {
 		rc = password_verify(user->hash, secret_slice(&s)) ? 0 : EXIT_FAILED;
@@ -364,7 +366,7 @@ static int run_verify(const struct order *o)
 	int rc = passwd_file_read(&f, o->path, false);
 
 	if (rc == 0 && find(&f, o) == NULL)
-		rc = complain(EXIT_FAILED, "there is no user '%s' in %s", o->user, o->path);
+		rc = report_error(EXIT_FAILED, "there is no user '%s' in %s", o->user, o->path);
 	else if (rc == 0)
 		rc = verify(find(&f, o), o);
 	passwd_file_close(&f);
@@ -465,7 +467,7 @@ static const struct {
 
 static int usage_error(const char *text)
 {
-	(void)complain(EXIT_WRONG, "%s", text);
+	(void)report_error(EXIT_WRONG, "%s", text);
 	fprintf(stderr, "\n%s", usage_text);
 	return EXIT_WRONG;
 }
@@ -473,8 +475,8 @@ static int usage_error(const char *text)
 static int add_role(struct order *o, char *role)
 {
 	if (!users_role_valid(slice_of_str(role)))
-		return complain(EXIT_WRONG, "a role's name is 1 to 256 bytes of UTF-8 without "
-		                            "blanks, ',', ':' and control characters");
+		return report_error(EXIT_WRONG, "a role's name is 1 to 256 bytes of UTF-8 without "
+		                                "blanks, ',', ':' and control characters");
 	for (size_t i = 0; i < o->role_count; i++) {
 		if (strcmp(o->roles[i], role) == 0)
 			return 0;
@@ -491,8 +493,8 @@ static int take_iterations(struct order *o, const char *text)
 
 	if (*text < '0' || *text > '9' || *end != '\0' || n < SCRAM_ITERATIONS_MIN ||
 	    n > SCRAM_ITERATIONS_MAX)
-		return complain(EXIT_WRONG, "--iterations is a number from %d to %d",
-		                SCRAM_ITERATIONS_MIN, SCRAM_ITERATIONS_MAX);
+		return report_error(EXIT_WRONG, "--iterations is a number from %d to %d",
+		                    SCRAM_ITERATIONS_MIN, SCRAM_ITERATIONS_MAX);
 	o->iterations = (uint32_t)n;
 	return 0;
 }
@@ -503,7 +505,7 @@ static int take_trust(int letter)
 
 	if (is_owner ? trust_owner(optarg) : trust_group(optarg))
 		return 0;
-	return complain(EXIT_WRONG, "there is no %s '%s'", is_owner ? "user" : "group", optarg);
+	return report_error(EXIT_WRONG, "there is no %s '%s'", is_owner ? "user" : "group", optarg);
 }
 
 static int take_option(struct order *o, int letter)
@@ -531,23 +533,24 @@ static int check_method(const struct order *o)
 		if (strcmp(o->method, methods[i]) == 0)
 			return 0;
 	}
-	return complain(EXIT_WRONG, "--method is yescrypt, sha512crypt or bcrypt");
+	return report_error(EXIT_WRONG, "--method is yescrypt, sha512crypt or bcrypt");
 }
 
 static int check_options(const struct order *o)
 {
 	for (size_t i = 0; i < sizeof(option_bits) / sizeof(option_bits[0]); i++) {
 		if ((o->options & ~o->command->options & option_bits[i].bit) != 0)
-			return complain(EXIT_WRONG, "'%s' does not take %s", o->command->name,
-			                option_bits[i].name);
+			return report_error(EXIT_WRONG, "'%s' does not take %s", o->command->name,
+			                    option_bits[i].name);
 	}
 	if ((o->options & OPTION_NO_PASSWORD) != 0 && (o->options & OPTIONS_PASSWORD) != 0)
-		return complain(EXIT_WRONG, "--no-password goes with none of --stdin, --generate, "
-		                            "--method and --scram");
+		return report_error(EXIT_WRONG,
+		                    "--no-password goes with none of --stdin, --generate, "
+		                    "--method and --scram");
 	if ((o->options & OPTION_STDIN) != 0 && (o->options & OPTION_GENERATE) != 0)
-		return complain(EXIT_WRONG, "give --stdin or --generate, not both");
+		return report_error(EXIT_WRONG, "give --stdin or --generate, not both");
 	if ((o->options & OPTION_ITERATIONS) != 0 && (o->options & OPTION_SCRAM) == 0)
-		return complain(EXIT_WRONG, "--iterations goes with --scram only");
+		return report_error(EXIT_WRONG, "--iterations goes with --scram only");
 	return check_method(o);
 }
 
@@ -570,7 +573,7 @@ static int take_words(struct order *o, int count, char **words)
 		                                        : "this command wants no user");
 	o->user = words[2];
 	if (o->command->has_user && !users_name_valid(slice_of_str(o->user), &why))
-		return complain(EXIT_WRONG, "%s", why);
+		return report_error(EXIT_WRONG, "%s", why);
 	return check_options(o);
 }
 
@@ -618,6 +621,6 @@ int main(int argc, char **argv)
 	}
 	free(o.roles);
 	if (fflush(stdout) != 0 && rc == 0)
-		rc = complain(EXIT_FAILED, "cannot write to standard output");
+		rc = report_error(EXIT_FAILED, "cannot write to standard output");
 	return rc;
 }

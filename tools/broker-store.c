@@ -39,7 +39,7 @@ static const char usage_text[] =
     "  --trust-owner USER, --trust-group GROUP\n"
     "           believe their files, too, as the broker's option of that name\n";
 
-__attribute__((format(printf, 2, 3))) static int complain(int status, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static int report_error(int status, const char *format, ...)
 {
 	va_list args;
 
@@ -79,9 +79,9 @@ static int read_at_rest(struct source *s, verify_row_fn *row, void *arg)
 	if (disk_files_check(s->path, row, arg, &s->report, text) == 0)
 		return 0;
 	if (s->report.damages > 1)
-		return complain(EXIT_FAILED, "%s; and there is more, %" PRIu64 " in all", text,
-		                s->report.damages);
-	return complain(EXIT_FAILED, "%s", text);
+		return report_error(EXIT_FAILED, "%s; and there is more, %" PRIu64 " in all", text,
+		                    s->report.damages);
+	return report_error(EXIT_FAILED, "%s", text);
 }
 
 static int open_beside(struct source *s)
@@ -89,7 +89,7 @@ static int open_beside(struct source *s)
 	char text[DISK_ERROR_TEXT];
 
 	if (disk_files_read(s->path, &s->format, text, &s->disk) != 0)
-		return complain(EXIT_FAILED, "%s", text);
+		return report_error(EXIT_FAILED, "%s", text);
 	return 0;
 }
 
@@ -184,10 +184,10 @@ static int run_check(const char *path, const char *argument)
 
 	(void)argument;
 	if (!source_open(&s, path))
-		return complain(EXIT_FAILED,
-		                "a broker runs in %s (process %ld), which checked it when it "
-		                "started; make a backup and check that, or stop the broker",
-		                path, s.pid);
+		return report_error(EXIT_FAILED,
+		                    "a broker runs in %s (process %ld), which checked it when it "
+		                    "started; make a backup and check that, or stop the broker",
+		                    path, s.pid);
 	rc = read_at_rest(&s, NULL, NULL);
 	for (unsigned i = 0; i < TABLES; i++)
 		rows += s.report.rows[i];
@@ -238,7 +238,7 @@ static int dump_beside(struct source *s, struct buf *line)
 		rc = disk_scan(s->disk, i, SLICE_EMPTY, dump_visited, &v);
 	}
 	disk_abort(s->disk);
-	return rc == 0 ? 0 : complain(EXIT_FAILED, "%s: %s", s->path, strerror(-rc));
+	return rc == 0 ? 0 : report_error(EXIT_FAILED, "%s: %s", s->path, strerror(-rc));
 }
 
 static int run_dump(const char *path, const char *argument)
@@ -264,7 +264,7 @@ static int run_backup(const char *path, const char *to)
 	char text[DISK_ERROR_TEXT];
 
 	if (disk_files_backup(path, to, text) != 0)
-		return complain(EXIT_FAILED, "%s", text);
+		return report_error(EXIT_FAILED, "%s", text);
 	printf("%s\n", text);
 	return 0;
 }
@@ -274,7 +274,7 @@ static int run_compact(const char *directory, const char *argument)
 	char text[DISK_ERROR_TEXT];
 
 	(void)argument;
-	return disk_files_compact(directory, text) == 0 ? 0 : complain(EXIT_FAILED, "%s", text);
+	return disk_files_compact(directory, text) == 0 ? 0 : report_error(EXIT_FAILED, "%s", text);
 }
 
 static int run_restore(const char *directory, const char *from)
@@ -282,7 +282,7 @@ static int run_restore(const char *directory, const char *from)
 	char text[DISK_ERROR_TEXT];
 
 	if (disk_files_restore(directory, from, text) != 0)
-		return complain(EXIT_FAILED, "%s", text);
+		return report_error(EXIT_FAILED, "%s", text);
 	if (text[0] != '\0')
 		printf("what was there is now %s\n", text);
 	return 0;
@@ -308,7 +308,7 @@ static const struct option long_options[] = {{"help", no_argument, NULL, 'h'},
 
 static int usage_error(const char *text)
 {
-	(void)complain(EXIT_WRONG, "%s", text);
+	(void)report_error(EXIT_WRONG, "%s", text);
 	fprintf(stderr, "\n%s", usage_text);
 	return EXIT_WRONG;
 }
@@ -320,7 +320,7 @@ static bool believe(const char *path)
 
 	if (disk_files_believe(path, text) == 0)
 		return true;
-	(void)complain(EXIT_FAILED, "%s", text);
+	(void)report_error(EXIT_FAILED, "%s", text);
 	return false;
 }
 
@@ -369,10 +369,10 @@ int main(int argc, char **argv)
 			return EXIT_WRONG;
 		}
 		if (letter == 'O' ? !trust_owner(optarg) : !trust_group(optarg))
-			return complain(EXIT_WRONG, "there is no user or group '%s'", optarg);
+			return report_error(EXIT_WRONG, "there is no user or group '%s'", optarg);
 	}
 	rc = run_words(argc - optind, argv + optind);
 	if (fflush(stdout) != 0 && rc == 0)
-		rc = complain(EXIT_FAILED, "cannot write to standard output");
+		rc = report_error(EXIT_FAILED, "cannot write to standard output");
 	return rc;
 }

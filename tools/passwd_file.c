@@ -18,7 +18,7 @@
 #include "base/random.h"
 #include "base/trust.h"
 
-int complain(int status, const char *format, ...)
+int report_error(int status, const char *format, ...)
 {
 	va_list args;
 
@@ -60,18 +60,19 @@ static int open_file(struct passwd_file *f)
 	if (f->fd >= 0)
 		rc = fstat(f->fd, &f->st) == 0
 		         ? 0
-		         : complain(EXIT_WRONG, "%s: %s", f->path, strerror(errno));
+		         : report_error(EXIT_WRONG, "%s: %s", f->path, strerror(errno));
 	else if (why.len > 0)
-		rc =
-		    complain(EXIT_WRONG, "%s: %.*s", f->path, (int)why.len, (const char *)why.data);
+		rc = report_error(EXIT_WRONG, "%s: %.*s", f->path, (int)why.len,
+		                  (const char *)why.data);
 	else if (f->fd == -ENOENT && f->dir_fd >= 0)
 		rc = -ENOENT;
 	else if (f->fd == -EINVAL)
-		rc = complain(EXIT_WRONG, "%s is not a regular file", f->path);
+		rc = report_error(EXIT_WRONG, "%s is not a regular file", f->path);
 	else if (f->fd == -ELOOP)
-		rc = complain(EXIT_WRONG, "%s is a symbolic link; name the file itself", f->path);
+		rc = report_error(EXIT_WRONG, "%s is a symbolic link; name the file itself",
+		                  f->path);
 	else
-		rc = complain(EXIT_WRONG, "%s: %s", f->path, strerror(-f->fd));
+		rc = report_error(EXIT_WRONG, "%s: %s", f->path, strerror(-f->fd));
 	buf_fini(&why);
 	return rc;
 }
@@ -85,11 +86,12 @@ static int create_file(struct passwd_file *f)
 	int rc = 0;
 
 	if (fd < 0)
-		return errno == EEXIST ? 0
-		                       : complain(EXIT_WRONG, "%s: %s", f->path, strerror(errno));
+		return errno == EEXIST
+		           ? 0
+		           : report_error(EXIT_WRONG, "%s: %s", f->path, strerror(errno));
 	if (geteuid() == 0 && fstat(f->dir_fd, &directory) == 0 && directory.st_uid != 0 &&
 	    fchown(fd, directory.st_uid, directory.st_gid) != 0)
-		rc = complain(EXIT_FAILED, "%s: %s", f->path, strerror(errno));
+		rc = report_error(EXIT_FAILED, "%s: %s", f->path, strerror(errno));
 	close(fd);
 	return rc;
 }
@@ -106,9 +108,9 @@ static int open_or_create(struct passwd_file *f, bool create)
 
 static int missing(const struct passwd_file *f)
 {
-	return complain(EXIT_WRONG,
-	                "%s does not exist; 'broker-passwd -c FILE add USER' makes a new one",
-	                f->path);
+	return report_error(EXIT_WRONG,
+	                    "%s does not exist; 'broker-passwd -c FILE add USER' makes a new one",
+	                    f->path);
 }
 
 static int read_all(struct passwd_file *f)
@@ -116,12 +118,12 @@ static int read_all(struct passwd_file *f)
 	ssize_t n = 1;
 
 	if (!S_ISREG(f->st.st_mode))
-		return complain(EXIT_WRONG, "%s is not a regular file", f->path);
+		return report_error(EXIT_WRONG, "%s is not a regular file", f->path);
 	while (n > 0 && f->bytes.len <= USERS_FILE_MAX) {
 		buf_reserve(&f->bytes, 65536);
 		n = read(f->fd, f->bytes.data + f->bytes.len, 65536);
 		if (n < 0)
-			return complain(EXIT_WRONG, "%s: %s", f->path, strerror(errno));
+			return report_error(EXIT_WRONG, "%s: %s", f->path, strerror(errno));
 		f->bytes.len += (size_t)n;
 	}
 	return 0;
@@ -182,7 +184,8 @@ int passwd_file_lock(struct passwd_file *f, const char *path, bool create)
 		if (rc != 0)
 			return rc == -ENOENT ? missing(f) : rc;
 		if (flock(f->fd, LOCK_EX) != 0)
-			return complain(EXIT_FAILED, "cannot lock %s: %s", path, strerror(errno));
+			return report_error(EXIT_FAILED, "cannot lock %s: %s", path,
+			                    strerror(errno));
 		if (is_current(f))
 			return load(f);
 	}
@@ -251,14 +254,16 @@ static int write_file(struct passwd_file *f, struct slice bytes)
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	free(temporary);
 	if (rc == -EPERM)
-		return complain(EXIT_FAILED,
-		                "cannot keep the owner and group of %s; run this as its owner or "
-		                "as root",
-		                f->path);
+		return report_error(
+		    EXIT_FAILED,
+		    "cannot keep the owner and group of %s; run this as its owner or "
+		    "as root",
+		    f->path);
 	if (rc != 0)
-		return complain(EXIT_FAILED, "cannot write %s: %s", f->path, strerror(-rc));
+		return report_error(EXIT_FAILED, "cannot write %s: %s", f->path, strerror(-rc));
 	if ((f->st.st_mode & 07) != 0)
-		(void)complain(0, "note: %s was open to other users; it is not any more", f->path);
+		(void)report_error(0, "note: %s was open to other users; it is not any more",
+		                   f->path);
 	return 0;
 }
 

@@ -23,7 +23,7 @@ struct passwd_file {
 };
 
 /* Say what is wrong: "broker-passwd: ...". Returns `status`. */
-int complain(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int report_error(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Read and parse. `missing_ok`: a file that does not exist is an empty one. Close in any case. */
 int passwd_file_read(struct passwd_file *f, const char *path, bool missing_ok);

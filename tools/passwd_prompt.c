@@ -37,12 +37,13 @@ static int terminal_open(struct terminal *t)
 {
 	t->fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (t->fd < 0)
-		return complain(EXIT_WRONG, "no terminal to ask for the password; use --stdin or "
-		                            "--generate");
+		return report_error(EXIT_WRONG,
+		                    "no terminal to ask for the password; use --stdin or "
+		                    "--generate");
 	if (tcgetattr(t->fd, &t->before) == 0)
 		return 0;
 	close(t->fd);
-	return complain(EXIT_FAILED, "cannot ask on the terminal");
+	return report_error(EXIT_FAILED, "cannot ask on the terminal");
 }
 
 static void terminal_quiet(struct terminal *t)
@@ -119,7 +120,7 @@ int secret_ask(struct secret *s, const char *prompt)
 		}
 	} while (caught == SIGTSTP); /* continued: ask again */
 	close(t.fd);
-	return complete ? 0 : complain(EXIT_FAILED, "no password was given");
+	return complete ? 0 : report_error(EXIT_FAILED, "no password was given");
 }
 
 int secret_read(struct secret *s)
@@ -131,7 +132,7 @@ int secret_read(struct secret *s)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return complain(EXIT_FAILED, "standard input: %s", strerror(errno));
+			return report_error(EXIT_FAILED, "standard input: %s", strerror(errno));
 		if (n == 0 || s->bytes[s->len] == '\n')
 			break;
 		s->len++;
@@ -152,11 +153,12 @@ void secret_generate(struct secret *s)
 int secret_check(const struct secret *s)
 {
 	if (s->len == 0)
-		return complain(EXIT_WRONG, "the password is empty");
+		return report_error(EXIT_WRONG, "the password is empty");
 	if (s->len > PASSWORD_MAX)
-		return complain(EXIT_WRONG, "the password is longer than %d bytes", PASSWORD_MAX);
+		return report_error(EXIT_WRONG, "the password is longer than %d bytes",
+		                    PASSWORD_MAX);
 	if (memchr(s->bytes, '\0', s->len) != NULL)
-		return complain(EXIT_WRONG, "the password has a NUL byte in it");
+		return report_error(EXIT_WRONG, "the password has a NUL byte in it");
 	return 0;
 }
 

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static void tell(void *arg, const char *what, const char *whose, const char *text)
+static void report(void *arg, const char *what, const char *whose, const char *text)
 {
 	(void)arg;
 	LOG(RELOAD_CHANGE, F_STR("what", what), F_STR("name", whose), F_STR("detail", text));
@@ -40,15 +40,15 @@ static void diff_users(const struct users *before, const struct users *after)
 		const char *change = now == NULL ? NULL : user_change(old, now);
 
 		if (now == NULL)
-			tell(NULL, "user removed", old->name, "");
+			report(NULL, "user removed", old->name, "");
 		else if (change != NULL)
-			tell(NULL, "user changed", old->name, change);
+			report(NULL, "user changed", old->name, change);
 	}
 	for (size_t i = 0; i < users_count(after); i++) {
 		const struct user *now = users_at(after, i);
 
 		if (users_find(before, slice_of_str(now->name)) == NULL)
-			tell(NULL, "user added", now->name, "");
+			report(NULL, "user added", now->name, "");
 	}
 }
 
@@ -78,7 +78,7 @@ static void diff_certificates(const struct config_snapshot *before,
 		return;
 	tls_context_describe_certificates(now, &text);
 	buf_put_u8(&text, '\0');
-	tell(NULL, "certificates", l->bind, (const char *)text.data);
+	report(NULL, "certificates", l->bind, (const char *)text.data);
 	buf_fini(&text);
 }
 
@@ -93,9 +93,9 @@ static void diff_listeners(const struct config_snapshot *before,
 		const struct conf_listener *now = config_snapshot_listener(after, slot);
 
 		if (old == NULL && now != NULL)
-			tell(NULL, "listener added", now->bind, "");
+			report(NULL, "listener added", now->bind, "");
 		else if (old != NULL && now == NULL)
-			tell(NULL, "listener removed", old->bind, "");
+			report(NULL, "listener removed", old->bind, "");
 		else if (now != NULL)
 			diff_certificates(before, after, slot);
 	}
@@ -103,7 +103,7 @@ static void diff_listeners(const struct config_snapshot *before,
 
 void change_log(const struct config_snapshot *before, const struct config_snapshot *after)
 {
-	struct acl_diff_sink sink = {.fn = tell};
+	struct acl_diff_sink sink = {.fn = report};
 
 	diff_users(before->users, after->users);
 	if (before->acl != after->acl)

@@ -89,7 +89,7 @@ bool conn_memory_keep_input(struct conn *c, struct slice bytes)
 		conn_memory_count(c);
 		return true;
 	}
-	quota_tell_memory(c, "an unfinished packet", exceeds);
+	quota_report_memory(c, "an unfinished packet", exceeds);
 	buf_fini_secret(&c->in);
 	conn_fail(c, REASON_QUOTA_EXCEEDED, exceeds);
 	return false;

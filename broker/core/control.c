@@ -28,12 +28,12 @@ struct control_conn {
 };
 
 static const struct command commands[] = {
-    {"clients", {NULL, NULL}, QUERY_WORKERS, false, control_tell_clients},
-    {"sessions", {NULL, NULL}, QUERY_WORKERS, false, control_tell_sessions},
-    {"retained", {"filter", NULL}, QUERY_MAIN, false, control_tell_retained},
+    {"clients", {NULL, NULL}, QUERY_WORKERS, false, control_report_clients},
+    {"sessions", {NULL, NULL}, QUERY_WORKERS, false, control_report_sessions},
+    {"retained", {"filter", NULL}, QUERY_MAIN, false, control_report_retained},
     {"kick", {"id", "user"}, QUERY_HOME, true, control_kick},
     {"reload", {NULL, NULL}, QUERY_MAIN, true, control_reload},
-    {"status", {NULL, NULL}, QUERY_MAIN, false, control_tell_status},
+    {"status", {NULL, NULL}, QUERY_MAIN, false, control_report_status},
     {"usage", {NULL, NULL}, QUERY_MAIN, false, control_tell_usage},
 };
 
@@ -88,7 +88,7 @@ static void on_question(struct task *task, void *executor_arg)
 	struct query *q = container_of(task, struct query, task);
 
 	(void)executor_arg;
-	q->more = q->command->tell(q);
+	q->more = q->command->report(q);
 	q->task.run = on_answer;
 	executor_send(q->control->executor, &q->task);
 }

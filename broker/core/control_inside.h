@@ -19,7 +19,7 @@ struct usage;
 #define QUERY_SLICE_BYTES ((size_t)65536)
 
 /* Add lines for some more of what is to be told; true: there is more. */
-typedef bool query_tell_fn(struct query *q);
+typedef bool query_report_fn(struct query *q);
 
 enum query_scope {
 	QUERY_MAIN,    /* told by main */
@@ -32,7 +32,7 @@ struct command {
 	const char *members[2]; /* besides "command"; the first is needed where there is one */
 	enum query_scope scope;
 	bool changes; /* something: it is logged */
-	query_tell_fn *tell;
+	query_report_fn *report;
 };
 
 struct query {
@@ -67,13 +67,13 @@ struct control {
 	uint64_t started_ms;
 };
 
-query_tell_fn control_tell_clients;
-query_tell_fn control_tell_sessions;
-query_tell_fn control_tell_retained;
-query_tell_fn control_tell_status;
-query_tell_fn control_tell_usage;
+query_report_fn control_report_clients;
+query_report_fn control_report_sessions;
+query_report_fn control_report_retained;
+query_report_fn control_report_status;
+query_report_fn control_tell_usage;
 void control_usage_free(struct usage *u);
-query_tell_fn control_kick;
-query_tell_fn control_reload;
+query_report_fn control_kick;
+query_report_fn control_reload;
 
 #endif

@@ -114,7 +114,7 @@ static void put_session(struct buf *out, const struct session *s)
 
 typedef void put_fn(struct buf *out, const struct session *s);
 
-static bool tell(struct query *q, put_fn *put)
+static bool report(struct query *q, put_fn *put)
 {
 	for (size_t i = 0; i < SLICE_SESSIONS && q->id_at < q->id_count; i++) {
 		const struct session *s = session_find_by_id(q->worker, q->ids[q->id_at++]);
@@ -127,18 +127,18 @@ static bool tell(struct query *q, put_fn *put)
 	return q->id_at < q->id_count;
 }
 
-bool control_tell_clients(struct query *q)
+bool control_report_clients(struct query *q)
 {
 	if (q->id_count == 0)
 		note_clients(q);
-	return tell(q, put_client);
+	return report(q, put_client);
 }
 
-bool control_tell_sessions(struct query *q)
+bool control_report_sessions(struct query *q)
 {
 	if (q->id_count == 0)
 		note_sessions(q);
-	return tell(q, put_session);
+	return report(q, put_session);
 }
 
 /* --- kick --- */

@@ -94,7 +94,7 @@ static bool begin_retained(struct query *q)
 	return true;
 }
 
-bool control_tell_retained(struct query *q)
+bool control_report_retained(struct query *q)
 {
 	const struct executor *executor = q->control->executor;
 	struct values values = {.count = 0};
@@ -174,7 +174,7 @@ static void put_listener(struct buf *out, const struct conf_listener *l)
 	json_close(out);
 }
 
-bool control_tell_status(struct query *q)
+bool control_report_status(struct query *q)
 {
 	struct control *c = q->control;
 	const struct config_snapshot *snapshot = c->hooks.snapshot(c->hooks.arg);

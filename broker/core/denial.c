@@ -4,22 +4,22 @@
 
 #define WINDOW_MS 10000
 
-struct told *session_told(struct session *s)
+struct log_limits *session_log_limits(struct session *s)
 {
-	if (s->told == NULL) {
-		s->told = xnew(s->told);
-		charge_add(s->worker, &s->charge, sizeof(*s->told));
+	if (s->log_limits == NULL) {
+		s->log_limits = xnew(s->log_limits);
+		charge_add(s->worker, &s->charge, sizeof(*s->log_limits));
 	}
-	return s->told;
+	return s->log_limits;
 }
 
 static struct log_limit *limit_of(struct session *s, uint32_t rule)
 {
-	struct told *told = session_told(s);
-	struct denial *oldest = &told->denials[0];
+	struct log_limits *log_limits = session_log_limits(s);
+	struct denial *oldest = &log_limits->denials[0];
 
 	for (size_t i = 0; i < SESSION_DENIALS; i++) {
-		struct denial *d = &told->denials[i];
+		struct denial *d = &log_limits->denials[i];
 
 		if (d->rule == rule && d->limit.window_start_ms != 0)
 			return &d->limit;

@@ -150,7 +150,7 @@ static bool is_still_valid(struct auth_exchange *e, const char **why)
 }
 
 /* An address that guessed wrong waits before it is told, as one does for its next hash. */
-static void tell(struct auth_exchange *e)
+static void report(struct auth_exchange *e)
 {
 	struct conn *c = e->conn;
 	struct authenticator *a = c->worker->server->authenticator;
@@ -183,7 +183,7 @@ static void on_timer(struct timer *timer, void *executor_arg)
 
 	(void)executor_arg;
 	if (e->step == AUTH_EXCHANGE_ANSWERED_LATER) {
-		tell(e);
+		report(e);
 		conn_continue(c);
 	} else if (is_first_login(e)) {
 		conn_end(c, REASON_MAXIMUM_CONNECT_TIME,
@@ -312,7 +312,7 @@ static void on_final(struct auth_exchange *e, struct slice message)
 	}
 	executor_timer_disarm(&e->conn->worker->executor, &e->timer);
 	e->step = AUTH_EXCHANGE_ANSWERED_LATER;
-	tell(e);
+	report(e);
 }
 
 /* An AUTH packet of the client, of whatever time. REASON_OK: it was dealt with. */

@@ -183,7 +183,7 @@ void record_inflight(struct session *s, const struct inflight *o)
 }
 
 void record_batch_queue(struct worker *w, struct journal_group *group,
-                        const struct target_item *item, struct msg *msg, bool tell)
+                        const struct target_item *item, struct msg *msg, bool report)
 {
 	struct delivery_record way = {.qos = item->qos,
 	                              .retain = item->retain_as_published && msg->retain,
@@ -193,7 +193,7 @@ void record_batch_queue(struct worker *w, struct journal_group *group,
 	                        .session_id = item->session_id,
 	                        .group_id = item->group_id,
 	                        .executor =
-	                            tell ? &w->server->workers[item->executor]->executor : NULL,
+	                            report ? &w->server->workers[item->executor]->executor : NULL,
 	                        .msg = msg};
 	struct buf value = {0};
 

@@ -39,7 +39,7 @@ void record_replay_done(struct session *s, uint64_t subscription_number);
 
 /* The message waits for this session: a RECORD_QUEUE. `tell`: deliver_queued hears of it. */
 void record_batch_queue(struct worker *w, struct journal_group *group,
-                        const struct target_item *item, struct msg *msg, bool tell);
+                        const struct target_item *item, struct msg *msg, bool report);
 
 /* A message that is in no queue on disk goes out with QoS 2: with its packet identifier it is kept
  * from now on, as long as it takes. Of one that is in a queue, the identifier. */

@@ -321,7 +321,7 @@ static void route_or_refuse(struct conn *c, const struct publish *pub,
 		route_accepted(c, pub, verdict);
 		return;
 	}
-	quota_tell_memory(c, "a message", exceeds);
+	quota_report_memory(c, "a message", exceeds);
 	count(&c->worker->counters.messages_dropped);
 	refuse_full(c, pub, exceeds);
 }
@@ -353,7 +353,7 @@ static void refuse_alias(struct conn *c, const struct publish *pub)
 	const char *cause = "there was no memory for its topic alias (limits.memory_per_user, "
 			    "limits.memory)";
 
-	quota_tell_memory(c, "a message to a topic alias", cause);
+	quota_report_memory(c, "a message to a topic alias", cause);
 	if (pub->qos == 0)
 		count(&c->worker->counters.messages_dropped);
 	acknowledge(c, pub, REASON_QUOTA_EXCEEDED, slice_of_str(cause));

@@ -112,8 +112,8 @@ const char *quota_memory_drain(struct worker *w, const struct payer *payer, size
 	return take_space(w, bytes) ? NULL : judge_memory(w, payer, bytes, true);
 }
 
-static void tell_memory(struct worker *w, const struct session *s, const char *peer,
-                        const char *what, const char *cause)
+static void report_memory(struct worker *w, const struct session *s, const char *peer,
+                          const char *what, const char *cause)
 {
 	uint32_t suppressed;
 
@@ -125,20 +125,20 @@ static void tell_memory(struct worker *w, const struct session *s, const char *p
 		    F_STR("what", what), F_STR("cause", cause), F_NUM("suppressed", suppressed));
 }
 
-void quota_tell_memory(struct conn *c, const char *what, const char *cause)
+void quota_report_memory(struct conn *c, const char *what, const char *cause)
 {
 	char peer[STREAM_PEER_TEXT];
 
 	stream_peer_text(c->stream, peer, sizeof(peer));
-	tell_memory(c->worker, c->session, peer, what, cause);
+	report_memory(c->worker, c->session, peer, what, cause);
 }
 
-void quota_tell_session(const struct session *s, const char *what, const char *cause)
+void quota_report_session(const struct session *s, const char *what, const char *cause)
 {
 	if (s->conn != NULL)
-		quota_tell_memory(s->conn, what, cause);
+		quota_report_memory(s->conn, what, cause);
 	else
-		tell_memory(s->worker, s, "", what, cause);
+		report_memory(s->worker, s, "", what, cause);
 }
 
 /* --- retained --- */
@@ -231,7 +231,7 @@ void quota_user_give(struct conn *c)
 
 /* --- retained --- */
 
-void quota_tell_refused(const struct session *s, struct slice topic, const char *cause)
+void quota_report_refused(const struct session *s, struct slice topic, const char *cause)
 {
 	struct worker *w = s->worker;
 	uint32_t suppressed;

@@ -39,16 +39,16 @@ uint64_t quota_memory_used(const struct server *server);
 uint64_t quota_memory_paid(const struct server *server, const struct payer *payer);
 /* Something of this client was refused for a limit of memory: counted; a line for several. `what`
  * is in plain words: "a subscription". */
-void quota_tell_memory(struct conn *c, const char *what, const char *cause);
+void quota_report_memory(struct conn *c, const char *what, const char *cause);
 /* The same of a session, whether its client is there or not. */
-void quota_tell_session(const struct session *s, const char *what, const char *cause);
+void quota_report_session(const struct session *s, const char *what, const char *cause);
 /* Of the store: who pays for the queues, and the share of a user by this policy. */
 void quota_store_begin(struct server *server);
 void quota_store_set(struct server *server, const struct config_snapshot *snapshot);
 /* May the queue of this session in the store take so many bytes more? NULL: it may. */
 const char *quota_store(const struct session *s, size_t bytes);
 /* Count and tell a retained message that was refused: a line for several, not for each. */
-void quota_tell_refused(const struct session *s, struct slice topic, const char *cause);
+void quota_report_refused(const struct session *s, struct slice topic, const char *cause);
 
 /* One more connection of this address: counted when true, given back with quota_address_give; else
  * it is told. Unix sockets are let through by the caller. */

@@ -225,7 +225,7 @@ static enum publish_outcome route_retained(struct worker *w, struct publish_job 
 	retain_end(&change);
 	route_read_end(server->route, w->executor.index);
 	if (outcome == PUBLISH_FULL)
-		quota_tell_refused(job->session, msg_topic(job->msg), job->full);
+		quota_report_refused(job->session, msg_topic(job->msg), job->full);
 	return outcome;
 }
 

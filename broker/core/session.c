@@ -302,13 +302,13 @@ static void release(struct session *s)
 	charge_sub(w, &s->charge, session_cost(s->identity, s->origin->client_id));
 	charge_sub(w, &s->charge, s->slot_count * sizeof(struct inflight *));
 	charge_sub(w, &s->charge, s->pending_bytes);
-	charge_sub(w, &s->charge, s->told == NULL ? 0 : sizeof(*s->told));
+	charge_sub(w, &s->charge, s->log_limits == NULL ? 0 : sizeof(*s->log_limits));
 	REQUIRE(s->charge.bytes == 0); /* what it had is freed, and was given back */
 	charge_fini(w, &s->charge);
 	acl_subject_free(s->subject);
 	origin_unref(&s->origin);
 	identity_unref(&s->identity);
-	free(s->told);
+	free(s->log_limits);
 	free(s->slots);
 	free(s);
 }

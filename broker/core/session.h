@@ -97,7 +97,7 @@ struct denial {
 #define SESSION_DENIALS 8
 
 /* What the log was told of a session lately, so that it is not told too often. */
-struct told {
+struct log_limits {
 	struct denial denials[SESSION_DENIALS];
 	struct log_limit dropped;
 };
@@ -146,7 +146,7 @@ struct session {
 	struct replay *replays;        /* utlist DL */
 	struct pending_will *will;
 	struct timer expiry_timer;
-	struct told *told; /* made with the first denial or drop */
+	struct log_limits *log_limits; /* made with the first denial or drop */
 	uint64_t dropped;
 	uint64_t merge_serial;
 	uint32_t merge_index; /* deliver.c: place in worker->merges, valid while merge_serial is the
@@ -243,7 +243,7 @@ enum denial_kind {
 	DENIAL_WILL,
 	DENIAL_RECEIVE,
 };
-struct told *session_told(struct session *s);
+struct log_limits *session_log_limits(struct session *s);
 /* One warning with the rule, limited per client and rule. */
 void session_log_denial(struct session *s, enum denial_kind kind, struct slice topic,
                         const struct acl_verdict *verdict);

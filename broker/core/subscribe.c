@@ -25,7 +25,7 @@ static enum reason judge_memory(struct session *s, struct slice whole, char *tex
 	exceeds = quota_memory(s->worker, s->charge.payer, subscription_memory(whole));
 	if (exceeds == NULL)
 		return REASON_SUCCESS;
-	quota_tell_session(s, "a subscription", exceeds);
+	quota_report_session(s, "a subscription", exceeds);
 	(void)snprintf(text, REQUEST_TEXT_MAX, "%s", exceeds);
 	return REASON_QUOTA_EXCEEDED;
 }

@@ -124,7 +124,7 @@ static void publish(struct sys *sys, const char *name, const char *value)
 	msg_unref(&job.msg);
 }
 
-static void tell(struct sys *sys, size_t index, const char *name, const char *value)
+static void report(struct sys *sys, size_t index, const char *name, const char *value)
 {
 	if (strcmp(sys->last[index], value) == 0)
 		return;
@@ -140,64 +140,64 @@ static uint64_t total_at(const struct stats *stats, size_t offset)
 	return value;
 }
 
-static void tell_number(struct sys *sys, size_t index, const struct number *number,
-                        const struct stats *stats)
+static void report_number(struct sys *sys, size_t index, const struct number *number,
+                          const struct stats *stats)
 {
 	char text[VALUE_MAX];
 
 	snprintf(text, sizeof(text), "%" PRIu64, total_at(stats, number->offset));
-	tell(sys, index, number->name, text);
+	report(sys, index, number->name, text);
 }
 
-static void tell_numbers(struct sys *sys, const struct stats *stats)
+static void report_numbers(struct sys *sys, const struct stats *stats)
 {
 	for (size_t i = 0; i < COUNT(numbers); i++)
-		tell_number(sys, VALUE_NUMBERS + i, &numbers[i], stats);
+		report_number(sys, VALUE_NUMBERS + i, &numbers[i], stats);
 }
 
-static void tell_store(struct sys *sys, const struct stats *stats)
+static void report_store(struct sys *sys, const struct stats *stats)
 {
 	const struct server *server = sys->worker->server;
 	const char *error = stats_store_error(stats);
 
-	tell(sys, VALUE_STORE_STATE, "store/state", stats_store_state(server, stats));
+	report(sys, VALUE_STORE_STATE, "store/state", stats_store_state(server, stats));
 	if (!journal_is_durable(server->journal))
 		return;
-	tell(sys, VALUE_STORE_ERROR, "store/error", error == NULL ? "none" : error);
+	report(sys, VALUE_STORE_ERROR, "store/error", error == NULL ? "none" : error);
 	for (size_t i = 0; i < COUNT(store_numbers); i++)
-		tell_number(sys, VALUE_STORE_NUMBERS + i, &store_numbers[i], stats);
+		report_number(sys, VALUE_STORE_NUMBERS + i, &store_numbers[i], stats);
 }
 
-static void tell_load(struct sys *sys, size_t index)
+static void report_load(struct sys *sys, size_t index)
 {
 	char name[TOPIC_MAX], text[VALUE_MAX];
 
 	for (size_t span = 0; span < LOAD_SPANS; span++) {
 		snprintf(name, sizeof(name), "load/%s/%s", loads[index].name, spans[span]);
 		snprintf(text, sizeof(text), "%.2f", sys->loads[index].per_minute[span]);
-		tell(sys, VALUE_LOADS + index * LOAD_SPANS + span, name, text);
+		report(sys, VALUE_LOADS + index * LOAD_SPANS + span, name, text);
 	}
 }
 
-static void tell_loads(struct sys *sys, const struct stats *stats)
+static void report_loads(struct sys *sys, const struct stats *stats)
 {
 	uint64_t now_ms = sys->worker->executor.now_ms;
 
 	for (size_t i = 0; i < COUNT(loads); i++) {
 		load_average_update(&sys->loads[i], total_at(stats, loads[i].offset),
 		                    now_ms - sys->updated_ms);
-		tell_load(sys, i);
+		report_load(sys, i);
 	}
 	sys->updated_ms = now_ms;
 }
 
-static void tell_uptime(struct sys *sys)
+static void report_uptime(struct sys *sys)
 {
 	char text[VALUE_MAX];
 
 	snprintf(text, sizeof(text), "%" PRIu64 " seconds",
 	         (sys->worker->executor.now_ms - sys->started_ms) / 1000);
-	tell(sys, VALUE_UPTIME, "uptime", text);
+	report(sys, VALUE_UPTIME, "uptime", text);
 }
 
 static void on_timer(struct timer *timer, void *executor_arg)
@@ -209,19 +209,19 @@ static void on_timer(struct timer *timer, void *executor_arg)
 	if (w->stopping)
 		return;
 	stats_take(w->server, &stats);
-	tell_uptime(sys);
-	tell_numbers(sys, &stats);
-	tell_store(sys, &stats);
-	tell_loads(sys, &stats);
+	report_uptime(sys);
+	report_numbers(sys, &stats);
+	report_store(sys, &stats);
+	report_loads(sys, &stats);
 	executor_timer_arm(&w->executor, timer, SYS_INTERVAL_MS);
 }
 
-static void tell_start(struct sys *sys)
+static void report_start(struct sys *sys)
 {
 	char text[CLOCK_TEXT_MAX];
 
-	tell(sys, VALUE_VERSION, "version", "vakt version " VAKT_VERSION);
-	tell(sys, VALUE_TIMESTAMP, "timestamp", clock_text(clock_wall_ms(), text));
+	report(sys, VALUE_VERSION, "version", "vakt version " VAKT_VERSION);
+	report(sys, VALUE_TIMESTAMP, "timestamp", clock_text(clock_wall_ms(), text));
 }
 
 static void on_start(struct task *task, void *executor_arg)
@@ -230,7 +230,7 @@ static void on_start(struct task *task, void *executor_arg)
 	struct worker *w = executor_arg;
 
 	sys->started_ms = sys->updated_ms = w->executor.now_ms;
-	tell_start(sys);
+	report_start(sys);
 	on_timer(&sys->timer, w);
 }
 

@@ -92,7 +92,7 @@ static int bound_socket(const struct addrinfo *address, bool shared)
 	return failed;
 }
 
-static void tell_tcp(const struct binding *b, uint16_t port, int failed)
+static void report_tcp(const struct binding *b, uint16_t port, int failed)
 {
 	switch (-failed) {
 	case EADDRINUSE:
@@ -194,7 +194,7 @@ static int bind_tcp(const struct binding *b, uint16_t *port, bool probe)
 		fd = failed;
 	}
 	if (fd < 0)
-		tell_tcp(b, wanted, fd);
+		report_tcp(b, wanted, fd);
 	else
 		*port = port_of(fd);
 	return fd;

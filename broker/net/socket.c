@@ -85,7 +85,7 @@ static void free_sock(struct sock *s)
 	s->layer->free(s);
 }
 
-static void tell_ended(struct sock *s)
+static void report_ended(struct sock *s)
 {
 	s->stream.events->on_closed(s->stream.arg, (enum stream_end)s->end);
 	free_sock(s);
@@ -131,7 +131,7 @@ void sock_run_queues(struct loop *loop)
 	run_some(&loop->handshakes, handshakes, HANDSHAKE_NS_PER_TURN, go_on_shaking);
 	run_some(&loop->later, later, LATER_NS_PER_TURN, go_on_reading);
 	for (; ended > 0 && (s = queue_take(&loop->ended)) != NULL; ended--)
-		tell_ended(s);
+		report_ended(s);
 }
 
 /* --- ending --- */
@@ -328,7 +328,7 @@ static bool send_chain(struct sock *s)
 }
 
 /* True: the owner was told, and the stream is still ours and open. */
-static bool tell_drained(struct sock *s)
+static bool report_drained(struct sock *s)
 {
 	struct loop *loop = s->loop;
 
@@ -349,7 +349,7 @@ static bool on_writable(struct sock *s)
 	}
 	sock_update(s);
 	if (sent && s->state == SOCK_OPEN && s->out.len <= s->drain_mark)
-		return tell_drained(s);
+		return report_drained(s);
 	return s->state == SOCK_OPEN;
 }
 

@@ -37,7 +37,7 @@ struct building {
 	struct errors *errors;
 };
 
-static void tell_openssl(const struct building *b, const char *what)
+static void report_openssl(const struct building *b, const char *what)
 {
 	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
 
@@ -214,7 +214,7 @@ static SSL_CTX *new_ssl_ctx(const struct building *b)
 	ERR_clear_error();
 	if (ssl_ctx == NULL || !set_algorithms(ssl_ctx, b->conf->min_version) ||
 	    !set_session_id_context(ssl_ctx, b) || !set_client_verification(ssl_ctx, b)) {
-		tell_openssl(b, "this OpenSSL cannot do what is demanded of it");
+		report_openssl(b, "this OpenSSL cannot do what is demanded of it");
 		SSL_CTX_free(ssl_ctx);
 		return NULL;
 	}
@@ -326,7 +326,7 @@ static bool add_client_ca(const struct building *b, X509_STORE *store, STACK_OF(
 			return false;
 		}
 		if (X509_STORE_add_cert(store, sk_X509_value(all, i)) != 1) {
-			tell_openssl(b, "client_ca");
+			report_openssl(b, "client_ca");
 			return false;
 		}
 	}
@@ -415,7 +415,7 @@ static bool add_crls(const struct building *b, X509_STORE *store, STACK_OF(X509)
 	}
 	ok = ok && X509_STORE_set_flags(store, crl_flags(cas, crls)) == 1;
 	if (!ok)
-		tell_openssl(b, "client_crl");
+		report_openssl(b, "client_crl");
 done:
 	sk_X509_CRL_pop_free(crls, X509_CRL_free);
 	buf_fini(&bytes);

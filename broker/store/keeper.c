@@ -321,7 +321,7 @@ static void answer_pages(struct writer *k)
 }
 
 /* First what was queued, then the completions, then the pages. */
-static void tell(struct writer *k)
+static void report(struct writer *k)
 {
 	struct notifications *notifications = NULL;
 	struct journal_group *g, *next;
@@ -370,7 +370,7 @@ static void on_success(struct writer *k)
 		k->note_ms = k->now_ms + NOTE_MS;
 		count_commit(k);
 	}
-	tell(k);
+	report(k);
 	settle_counts(k);
 	k->portion = k->rest == NULL ? 0 : k->portion * 2;
 	k->batch = k->rest;

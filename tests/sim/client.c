@@ -504,8 +504,8 @@ static void take_publish(struct client *c, const struct frame *f)
 		owe_ack(c, qos == 1 ? PACKET_PUBACK : PACKET_PUBREC, id);
 }
 
-static void tell_acked(struct client *c, const struct pending *p, enum packet_type type,
-                       enum reason reason)
+static void report_acked(struct client *c, const struct pending *p, enum packet_type type,
+                         enum reason reason)
 {
 	if (c->watch != NULL && c->watch->acked != NULL)
 		c->watch->acked(c, p, type, reason);
@@ -518,7 +518,7 @@ static void take_puback(struct client *c, const struct ack *ack)
 	if (p == NULL)
 		return;
 	assert_int_equal(p->qos, 1);
-	tell_acked(c, p, PACKET_PUBACK, ack->reason);
+	report_acked(c, p, PACKET_PUBACK, ack->reason);
 	pending_free(c, p);
 }
 
@@ -529,7 +529,7 @@ static void take_pubrec(struct client *c, const struct ack *ack)
 	if (p == NULL)
 		return;
 	assert_int_equal(p->qos, 2);
-	tell_acked(c, p, PACKET_PUBREC, ack->reason);
+	report_acked(c, p, PACKET_PUBREC, ack->reason);
 	if (ack->reason >= REASON_UNSPECIFIED) {
 		pending_free(c, p);
 		return;
@@ -545,7 +545,7 @@ static void take_pubcomp(struct client *c, const struct ack *ack)
 	if (p == NULL)
 		return;
 	assert_int_equal(p->stage, PENDING_RELEASED);
-	tell_acked(c, p, PACKET_PUBCOMP, ack->reason);
+	report_acked(c, p, PACKET_PUBCOMP, ack->reason);
 	pending_free(c, p);
 }
 

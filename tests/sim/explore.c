@@ -44,11 +44,11 @@ static double now_s(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static void live(struct job *job, const struct options *o, uint64_t seed, bool tell)
+static void live(struct job *job, const struct options *o, uint64_t seed, bool report)
 {
 	struct plan plan = plan_draw(seed, o->steps, o->crashes);
 
-	people_live(&plan, &job->coverage, tell);
+	people_live(&plan, &job->coverage, report);
 	plan_free(&plan);
 }
 
@@ -109,7 +109,7 @@ static void report(const struct job *jobs, const struct options *o, double secon
 	coverage_print(&all, seconds, o->quiet);
 }
 
-static void tell_failure(const struct options *o, uint64_t seed)
+static void report_failure(const struct options *o, uint64_t seed)
 {
 	struct plan plan = plan_draw(seed, o->steps, o->crashes);
 
@@ -139,7 +139,7 @@ static int explore(const struct options *o)
 			continue;
 		result = 1;
 		stop(jobs, o);
-		tell_failure(o, job->seed);
+		report_failure(o, job->seed);
 	}
 	report(jobs, o, now_s() - began);
 	munmap(jobs, JOBS_MAX * sizeof(*jobs));

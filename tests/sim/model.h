@@ -174,7 +174,7 @@ struct policy_version {
 struct model {
 	struct world *world;
 	struct coverage *coverage;
-	bool tells; /* what everybody gets */
+	bool reports; /* what everybody gets */
 	enum conf_durability durability[ROOTS];
 	uint64_t crashed;    /* tick */
 	uint64_t ghosts_ms;  /* until then there may be sessions whose user is somebody else */

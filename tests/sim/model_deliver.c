@@ -378,7 +378,7 @@ static void judge_window(struct person *p, const struct received *r)
 		           p->name); /* [MQTT5-3.3.4-9] */
 }
 
-static void tell(const struct person *p, const struct received *r)
+static void report(const struct person *p, const struct received *r)
 {
 	printf("        %s gets %s = %.20s, QoS %u, packet identifier %u%s%s\n", p->name, r->topic,
 	       r->payload, r->qos, r->packet_id, r->dup ? ", dup" : "",
@@ -392,8 +392,8 @@ void model_received(struct person *p, const struct received *r)
 
 	m->tick++;
 	m->coverage->received[PACKET_PUBLISH]++;
-	if (m->tells)
-		tell(p, r);
+	if (m->reports)
+		report(p, r);
 	judge_window(p, r);
 	d.pub = find_pub(p, r);
 	if (d.pub == NULL)

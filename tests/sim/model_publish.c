@@ -67,7 +67,7 @@ void model_sent(struct person *p, struct pub *pub)
 	m->tick++;
 	m->coverage->sent[PACKET_PUBLISH]++;
 	pub->transmissions++;
-	if (m->tells)
+	if (m->reports)
 		printf("        %s sends %s = %.20s, QoS %u%s\n", p->name, pub->topic, pub->payload,
 		       pub->qos, pub->transmissions > 1 ? ", again" : "");
 	if (pub->transmissions > 1)
@@ -111,7 +111,7 @@ void model_acked(struct person *p, struct pub *pub, enum packet_type type, enum 
 	m->tick++;
 	m->coverage->received[type]++;
 	m->coverage->reasons[type][reason]++;
-	if (m->tells)
+	if (m->reports)
 		printf("        %s hears %s 0x%02x of %.20s\n", p->name, packet_type_name(type),
 		       reason, pub->payload);
 	if (type == PACKET_PUBCOMP)

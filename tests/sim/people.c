@@ -505,20 +505,20 @@ static void invite(struct town *t, const struct plan *plan)
 	town_join_probe(t);
 }
 
-void people_live(const struct plan *plan, struct coverage *coverage, bool tell)
+void people_live(const struct plan *plan, struct coverage *coverage, bool report)
 {
 	struct town t = {.coverage = coverage};
 
-	log_set_level(tell ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR);
+	log_set_level(report ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR);
 	begin(&t, plan);
-	if (!tell)
+	if (!report)
 		world_be_silent(t.world);
-	t.model.tells = tell;
+	t.model.reports = report;
 	invite(&t, plan);
 	for (size_t i = 0; i < plan->count; i++) {
 		const struct step *s = &plan->steps[i];
 
-		if (tell) {
+		if (report) {
 			printf("%4zu  ", i + 1);
 			step_print(stdout, s);
 		}

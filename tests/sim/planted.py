@@ -113,7 +113,7 @@ def mutate(name, source, output):
 
 
 def check(root):
-    """The explorers are built in optimised builds only: whoever changes the words is told in every build."""
+    """The explorers are built in optimised builds only: whoever changes the words is log_limits in every build."""
     for name, (_, source, _, _) in BUGS.items():
         changed(name, f'{root}/{source}')
     return 0

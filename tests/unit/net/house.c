@@ -19,7 +19,7 @@
 
 /* --- facts --- */
 
-static void tell(struct house *h, unsigned *counter)
+static void report(struct house *h, unsigned *counter)
 {
 	mutex_lock(&h->lock);
 	(*counter)++;
@@ -96,7 +96,7 @@ static void on_drained(void *arg)
 	REQUIRE_EXECUTOR(&c->at->executor);
 	if (h->rules.on_drained != NULL)
 		h->rules.on_drained(c);
-	tell(h, &h->drained);
+	report(h, &h->drained);
 }
 
 static void on_closed(void *arg, enum stream_end end)
@@ -111,7 +111,7 @@ static void on_closed(void *arg, enum stream_end end)
 	h->bytes += c->bytes;
 	mutex_unlock(&h->lock);
 	free_conn(c);
-	tell(h, &h->ended);
+	report(h, &h->ended);
 }
 
 static const struct stream_events events = {
@@ -176,7 +176,7 @@ static void on_accept(void *arg, struct stream *stream)
 	take(&h->workers[0], c);
 	if (h->rules.on_open != NULL)
 		h->rules.on_open(c);
-	tell(h, &h->opened);
+	report(h, &h->opened);
 }
 
 /* --- start and stop --- */
@@ -229,7 +229,7 @@ static void shut(struct task *task, void *executor_arg)
 	DL_FOREACH (w->conns, c) {
 		stream_abort(c->stream);
 	}
-	tell(errand->house, &errand->house->shut);
+	report(errand->house, &errand->house->shut);
 	free(errand);
 }
 

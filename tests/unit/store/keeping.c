@@ -10,7 +10,7 @@
 
 static struct writer_fixture *current;
 
-static struct buf *told_at(void *executor_arg)
+static struct buf *reported_at(void *executor_arg)
 {
 	return executor_arg;
 }
@@ -19,7 +19,7 @@ static void on_queued(void *executor_arg, const struct record *record, bool kept
 {
 	assert_ptr_equal(executor_current()->arg, executor_arg);
 	assert_ptr_equal(record->executor, executor_current());
-	buf_printf(told_at(executor_arg), "%c%" PRIu64 " ", kept ? '+' : '-', record->number);
+	buf_printf(reported_at(executor_arg), "%c%" PRIu64 " ", kept ? '+' : '-', record->number);
 }
 
 static void on_space(void *executor_arg)
@@ -32,7 +32,7 @@ static void on_done(struct journal_group *g, int status, void *executor_arg)
 {
 	const char *name = journal_group_context(g);
 
-	buf_printf(told_at(executor_arg), "%s=%d ", name, status);
+	buf_printf(reported_at(executor_arg), "%s=%d ", name, status);
 }
 
 static uint64_t monotonic_ns(void *arg)
@@ -67,7 +67,7 @@ void writer_fixture_open(struct writer_fixture *t)
 		t->now_ms = 1000000;
 	}
 	for (unsigned i = 0; i < HOMES; i++) {
-		executor_init(&t->executors[i], i, NULL, &t->told[i]);
+		executor_init(&t->executors[i], i, NULL, &t->log_limits[i]);
 		t->executors[i].now_ms = t->now_ms;
 		executors[i] = &t->executors[i];
 	}
@@ -108,7 +108,7 @@ void writer_fixture_fini(struct writer_fixture *t)
 		writer_fixture_crash(t);
 	disk_image_free(t->image);
 	for (unsigned i = 0; i < HOMES; i++)
-		buf_fini(&t->told[i]);
+		buf_fini(&t->log_limits[i]);
 	buf_fini(&t->shown);
 	clock_use(NULL);
 	*t = (struct writer_fixture){0};
@@ -210,9 +210,9 @@ uint64_t queue(struct writer_fixture *t, uint64_t session_id, const char *value)
 
 void require_told(struct writer_fixture *t, unsigned executor, const char *want)
 {
-	buf_put_u8(&t->told[executor], 0);
-	assert_string_equal((const char *)t->told[executor].data, want);
-	buf_clear(&t->told[executor]);
+	buf_put_u8(&t->log_limits[executor], 0);
+	assert_string_equal((const char *)t->log_limits[executor].data, want);
+	buf_clear(&t->log_limits[executor]);
 }
 
 /* --- what is there --- */

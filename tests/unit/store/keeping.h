@@ -20,7 +20,8 @@ struct writer_fixture {
 	struct disk *disk;
 	struct journal *journal;
 	struct executor executors[HOMES];
-	struct buf told[HOMES]; /* "+5 " position 5 kept, "-5 " not; "done=0 " a completion, ... */
+	struct buf
+	    log_limits[HOMES]; /* "+5 " position 5 kept, "-5 " not; "done=0 " a completion, ... */
 	unsigned rooms;
 	uint64_t now_ms;
 	uint64_t expired_retention_ms;

@@ -129,7 +129,7 @@ static void uncommitted_is_gone(struct place *p)
 	}
 }
 
-static void tells_its_status(struct place *p)
+static void reports_its_status(struct place *p)
 {
 	struct disk *d = place_open(p);
 	struct disk_status before, after;
@@ -460,7 +460,7 @@ static void checksums_are_of_table_key_and_value(void **state)
 
 PLACE_WRAP(rows_come_back_in_order)
 PLACE_WRAP(uncommitted_is_gone)
-PLACE_WRAP(tells_its_status)
+PLACE_WRAP(reports_its_status)
 PLACE_WRAP(its_time_never_goes_back)
 PLACE_WRAP(random_changes_are_those_of_a_model)
 PLACE_WRAP(formats_go_up_together)
@@ -470,7 +470,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    PLACE_TESTS(rows_come_back_in_order),
 	    PLACE_TESTS(uncommitted_is_gone),
-	    PLACE_TESTS(tells_its_status),
+	    PLACE_TESTS(reports_its_status),
 	    PLACE_TESTS(its_time_never_goes_back),
 	    PLACE_TESTS(random_changes_are_those_of_a_model),
 	    PLACE_TESTS(formats_go_up_together),

@@ -222,7 +222,7 @@ static void held_completes_when_told_out_of_step_with_other_executors(void **sta
 
 /* --- queue records are told to their executors --- */
 
-struct told {
+struct log_limits {
 	unsigned count;
 	uint64_t position[16];
 	bool kept[16];
@@ -232,27 +232,27 @@ struct told {
 
 static void on_queued(void *executor_arg, const struct record *record, bool kept)
 {
-	struct told *told = executor_arg;
+	struct log_limits *log_limits = executor_arg;
 
-	told->position[told->count] = record->number;
-	told->kept[told->count++] = kept;
+	log_limits->position[log_limits->count] = record->number;
+	log_limits->kept[log_limits->count++] = kept;
 }
 
 static void on_told_done(struct journal_group *g, int status, void *executor_arg)
 {
-	struct told *told = executor_arg;
+	struct log_limits *log_limits = executor_arg;
 
 	(void)g;
 	(void)status;
-	told->done_at = 100 + told->count;
+	log_limits->done_at = 100 + log_limits->count;
 }
 
 static void on_page(struct task *task, void *executor_arg)
 {
-	struct told *told = executor_arg;
+	struct log_limits *log_limits = executor_arg;
 
 	(void)task;
-	told->pages++;
+	log_limits->pages++;
 }
 
 static void turn(struct executor *executor)
@@ -299,24 +299,24 @@ static void queues_are_told_before_the_completion(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 2; i++) {
 		struct journal *j = journals[i];
-		struct told told[2] = {{0}, {0}};
+		struct log_limits log_limits[2] = {{0}, {0}};
 		struct executor executors[2];
 
-		executor_init(&executors[0], 0, NULL, &told[0]);
-		executor_init(&executors[1], 1, NULL, &told[1]);
+		executor_init(&executors[0], 0, NULL, &log_limits[0]);
+		executor_init(&executors[1], 1, NULL, &log_limits[1]);
 		journal_on_queued(j, on_queued);
 		assert_int_equal(append(j, &executors[1], four_queues(executors), JOURNAL_NOW), 1);
 		if (i == 1)
 			journal_held_release(j, 0, 0);
 		turn(&executors[1]);
 		turn(&executors[0]);
-		assert_int_equal(told[0].count, 2);
-		assert_int_equal(told[0].position[0], 1);
-		assert_int_equal(told[0].position[1], 4);
-		assert_true(told[0].kept[0] && told[1].kept[0]);
-		assert_int_equal(told[1].count, 1);
-		assert_int_equal(told[1].position[0], 2);
-		assert_int_equal(told[1].done_at, 101);
+		assert_int_equal(log_limits[0].count, 2);
+		assert_int_equal(log_limits[0].position[0], 1);
+		assert_int_equal(log_limits[0].position[1], 4);
+		assert_true(log_limits[0].kept[0] && log_limits[1].kept[0]);
+		assert_int_equal(log_limits[1].count, 1);
+		assert_int_equal(log_limits[1].position[0], 2);
+		assert_int_equal(log_limits[1].done_at, 101);
 
 		/* Nobody is told of the others. */
 		assert_int_equal(append(j, &executors[0], four_queues(executors), JOURNAL_NEXT), 5);
@@ -324,9 +324,9 @@ static void queues_are_told_before_the_completion(void **state)
 			journal_held_release(j, 0, 0);
 		turn(&executors[0]);
 		turn(&executors[1]);
-		assert_int_equal(told[0].count, 2);
-		assert_int_equal(told[1].count, 1);
-		assert_int_equal(told[0].done_at, 102);
+		assert_int_equal(log_limits[0].count, 2);
+		assert_int_equal(log_limits[1].count, 1);
+		assert_int_equal(log_limits[0].done_at, 102);
 		executor_fini(&executors[0]);
 		executor_fini(&executors[1]);
 		journal_free(j);
@@ -336,19 +336,19 @@ static void queues_are_told_before_the_completion(void **state)
 static void failed_queues_are_not_told(void **state)
 {
 	struct journal *j = journal_held_new();
-	struct told told[2] = {{0}, {0}};
+	struct log_limits log_limits[2] = {{0}, {0}};
 	struct executor executors[2];
 
 	(void)state;
-	executor_init(&executors[0], 0, NULL, &told[0]);
-	executor_init(&executors[1], 1, NULL, &told[1]);
+	executor_init(&executors[0], 0, NULL, &log_limits[0]);
+	executor_init(&executors[1], 1, NULL, &log_limits[1]);
 	journal_on_queued(j, on_queued);
 	append(j, &executors[0], four_queues(executors), JOURNAL_NOW);
 	journal_held_release(j, 0, -5);
 	turn(&executors[0]);
 	turn(&executors[1]);
-	assert_int_equal(told[0].count + told[1].count, 0);
-	assert_int_equal(told[0].done_at, 100);
+	assert_int_equal(log_limits[0].count + log_limits[1].count, 0);
+	assert_int_equal(log_limits[0].done_at, 100);
 	executor_fini(&executors[0]);
 	executor_fini(&executors[1]);
 	journal_free(j);
@@ -357,13 +357,13 @@ static void failed_queues_are_not_told(void **state)
 static void without_a_disk_pages_are_empty(void **state)
 {
 	struct journal *j = journal_held_new();
-	struct told told[2] = {{0}, {0}};
+	struct log_limits log_limits[2] = {{0}, {0}};
 	struct journal_page page = {.session_id = 3, .from = 1, .max_count = 10, .max_bytes = 1000};
 	struct executor executors[2];
 
 	(void)state;
-	executor_init(&executors[0], 0, NULL, &told[0]);
-	executor_init(&executors[1], 1, NULL, &told[1]);
+	executor_init(&executors[0], 0, NULL, &log_limits[0]);
+	executor_init(&executors[1], 1, NULL, &log_limits[1]);
 	append(j, &executors[0], four_queues(executors), JOURNAL_NOW);
 	page.executor = &executors[0];
 	page.task.run = on_page;
@@ -371,7 +371,7 @@ static void without_a_disk_pages_are_empty(void **state)
 	journal_read(j, &page);
 	executor_leave();
 	turn(&executors[0]);
-	assert_int_equal(told[0].pages, 1);
+	assert_int_equal(log_limits[0].pages, 1);
 	assert_int_equal(page.count, 0);
 	assert_int_equal(page.read_to, 4);
 	assert_false(page.more);

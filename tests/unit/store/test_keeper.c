@@ -339,7 +339,7 @@ static void retained_never_goes_back(void **state)
 	require_shown(&t, "retained t 5 t+50 \n");
 
 	/* A newer one is held: this one is written all the same, for it is acknowledged. */
-	buf_clear(&t.told[0]);
+	buf_clear(&t.log_limits[0]);
 	change(&t, 8, 80, JOURNAL_INTERVAL);
 	change(&t, 7, 70, JOURNAL_NOW);
 	turn(&t);
@@ -479,8 +479,8 @@ static void done_before_it_was_written_costs_nothing(void **state)
 	assert_int_equal(health.commits, 1);
 	assert_int_equal(health.messages, 0);
 	assert_int_equal(health.pending_groups, 0);
-	buf_clear(&t.told[0]);
-	buf_clear(&t.told[1]);
+	buf_clear(&t.log_limits[0]);
+	buf_clear(&t.log_limits[1]);
 
 	/* What else is in the group is written with the interval. */
 	position = hold_queue(&t, "both", true);

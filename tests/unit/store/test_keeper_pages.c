@@ -139,7 +139,7 @@ static void a_batch_is_done_anew(void **state)
 		put_to(&t, 0, all, 3, 10, JOURNAL_NOW);
 		turn(&t);
 		keep(&t, (struct record){.kind = RECORD_SESSION_END, .session_id = 6}, NULL);
-		buf_clear(&t.told[0]);
+		buf_clear(&t.log_limits[0]);
 		put_to(&t, 0, all, 3, 2000, JOURNAL_NOW);
 		put_to(&t, 0, all + 1, 1, 5, JOURNAL_NOW);
 		for (uint64_t id = 4; id <= 5; id++) {

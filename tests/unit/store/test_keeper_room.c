@@ -140,7 +140,7 @@ static void what_takes_away_finds_room(void **state)
 	assert_int_equal(health.state, JOURNAL_LOW_SPACE);
 	assert_int_equal(health.error, -ENOSPC);
 	assert_int_equal(health.pending_groups, 0); /* whoever came in was kept */
-	buf_clear(&t.told[0]);
+	buf_clear(&t.log_limits[0]);
 	t.rooms = 0;
 	while (journal_free_space(t.journal) == 0) {
 		acknowledge(&t, ++taken);
@@ -283,7 +283,7 @@ static void what_nobody_took_still_waits(void **state)
 	assert_true(journal_turn(t.journal, t.now_ms));
 	assert_true(journal_is_full(t.journal));
 	executor_enter(&t.executors[1]); /* the completions, not what the session's home is told */
-	while (mailbox_drain(&t.executors[1].mailbox, 100, &t.told[1]))
+	while (mailbox_drain(&t.executors[1].mailbox, 100, &t.log_limits[1]))
 		;
 	executor_leave();
 	assert_true(journal_is_full(t.journal));

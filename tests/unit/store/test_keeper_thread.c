@@ -29,8 +29,8 @@ struct worker {
 	struct dice dice;
 	uint64_t session_id;
 	unsigned appended, completed, pages_asked, pages_answered, rooms;
-	uint64_t told, told_last; /* queue records of its session */
-	uint64_t *positions;      /* told and not yet done */
+	uint64_t log_limits, reported_last; /* queue records of its session */
+	uint64_t *positions;                /* told and not yet done */
 	size_t position_count;
 	uint64_t done;
 	struct msg *msg;
@@ -46,10 +46,10 @@ static void on_queued(void *executor_arg, const struct record *record, bool kept
 
 	assert_true(kept);
 	assert_int_equal(record->session_id, w->session_id);
-	assert_true(record->number > w->told_last); /* in order */
-	w->told_last = record->number;
+	assert_true(record->number > w->reported_last); /* in order */
+	w->reported_last = record->number;
 	w->positions[w->position_count++] = record->number;
-	w->told++;
+	w->log_limits++;
 }
 
 static void on_space(void *executor_arg)
@@ -129,7 +129,7 @@ static void acknowledge(struct worker *w)
 	}
 	add(g,
 	    (struct record){
-		.kind = RECORD_RETAINED, .number = w->told_last, .name = SLICE("topic")},
+		.kind = RECORD_RETAINED, .number = w->reported_last, .name = SLICE("topic")},
 	    w->msg);
 	journal_append(w->journal, &w->executor, &g, urgency, NULL);
 }
