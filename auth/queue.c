@@ -241,7 +241,7 @@ static struct share *share_of(struct auth_source *s, uint64_t user_key)
 	return unused;
 }
 
-static void judge(struct auth_source *s, uint64_t user_key, enum queue_outcome outcome,
+static void check(struct auth_source *s, uint64_t user_key, enum queue_outcome outcome,
                   uint64_t now_ms)
 {
 	struct share *share = share_of(s, user_key);
@@ -269,7 +269,7 @@ void queue_done(struct queue *queue, struct auth_question *q, enum queue_outcome
 
 	REQUIRE(source->hashing > 0);
 	source->hashing--;
-	judge(source, q->user_key, outcome, now_ms);
+	check(source, q->user_key, outcome, now_ms);
 	touch(queue, source, now_ms);
 	settle(queue, source);
 }
@@ -300,7 +300,7 @@ void queue_note(struct queue *queue, struct slice address, struct slice user,
 		return;
 	if (s == NULL)
 		s = source_new(queue, address);
-	judge(s, user_key_of(user), outcome, now_ms);
+	check(s, user_key_of(user), outcome, now_ms);
 	touch(queue, s, now_ms);
 	if (is_idle(s) && s->failures == 0)
 		source_free(queue, s);

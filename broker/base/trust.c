@@ -185,7 +185,7 @@ static bool accepts_group(struct walk *w, const struct subject *s, gid_t gid)
 	return members->is_known;
 }
 
-static int judge_list(struct walk *w, const struct subject *s)
+static int check_list(struct walk *w, const struct subject *s)
 {
 	struct trust_writer writer;
 
@@ -197,7 +197,7 @@ static int judge_list(struct walk *w, const struct subject *s)
 	return 0;
 }
 
-static int judge(struct walk *w, const struct subject *s, bool sticky_is_fine)
+static int check(struct walk *w, const struct subject *s, bool sticky_is_fine)
 {
 	bool is_shared = sticky_is_fine && S_ISDIR(s->st.st_mode) && (s->st.st_mode & S_ISVTX) != 0;
 	mode_t mode = s->st.st_mode;
@@ -214,11 +214,11 @@ static int judge(struct walk *w, const struct subject *s, bool sticky_is_fine)
 		return 0;
 	if (!accepts_group(w, s, s->st.st_gid))
 		return refuse(w, s, TRUST_FAULT_GROUP);
-	return judge_list(w, s);
+	return check_list(w, s);
 }
 
 /* The link was made by whoever may write there. */
-static int judge_link(struct walk *w, const struct subject *s)
+static int check_link(struct walk *w, const struct subject *s)
 {
 	bool is_shared =
 	    (w->dir_st.st_mode & S_ISVTX) != 0 && (w->dir_st.st_mode & (S_IWOTH | S_IWGRP)) != 0;
@@ -229,7 +229,7 @@ static int judge_link(struct walk *w, const struct subject *s)
 }
 
 /* A tool of root: what was believed for its owner is right if file and directory are his. */
-static int judge_shared(const struct walk *w, const struct stat *file)
+static int check_shared(const struct walk *w, const struct stat *file)
 {
 	if (w->shared == NOBODY ||
 	    (w->dir_st.st_uid == w->shared && (file == NULL || file->st_uid == w->shared)))
@@ -270,7 +270,7 @@ static int enter(struct walk *w, int fd, const char *name)
 	if (fstat(fd, &s.st) != 0)
 		return -errno;
 	w->dir_st = s.st;
-	return judge(w, &s, true);
+	return check(w, &s, true);
 }
 
 static int enter_root(struct walk *w)
@@ -310,7 +310,7 @@ static int follow(struct walk *w, const char *name)
 	else if (++w->links > LINKS_MAX)
 		rc = -ELOOP;
 	if (rc == 0)
-		rc = judge_link(w, &s);
+		rc = check_link(w, &s);
 	if (rc == 0)
 		rc = read_link(s.fd, target);
 	if (s.fd >= 0)
@@ -423,7 +423,7 @@ static int open_last(const struct walk *w, const char *name)
 }
 
 /* `fd`: opened, or -errno. */
-static int judge_last(struct walk *w, const char *name, int fd)
+static int check_last(struct walk *w, const char *name, int fd)
 {
 	struct subject s = {
 	    .fd = fd, .name = strcmp(name, ".") == 0 ? NULL : name, .is_itself = true};
@@ -432,11 +432,11 @@ static int judge_last(struct walk *w, const char *name, int fd)
 	if (fd >= 0 && rc == 0 && !S_ISREG(s.st.st_mode) && !S_ISDIR(s.st.st_mode))
 		return -EINVAL;
 	if (fd >= 0 && rc == 0)
-		rc = judge(w, &s, !w->request->refuse_sticky);
+		rc = check(w, &s, !w->request->refuse_sticky);
 	if (fd >= 0 && rc == 0 && S_ISDIR(s.st.st_mode))
 		w->dir_st.st_uid = s.st.st_uid; /* its files are what counts */
 	if (rc == 0 && (fd >= 0 || fd == -ENOENT))
-		rc = judge_shared(w, fd < 0 ? NULL : &s.st);
+		rc = check_shared(w, fd < 0 ? NULL : &s.st);
 	return rc;
 }
 
@@ -454,7 +454,7 @@ static int walk_all(struct walk *w)
 			continue;
 		}
 		if (name != NULL)
-			rc = judge_last(w, name, fd);
+			rc = check_last(w, name, fd);
 		free(name);
 		if (rc == 0)
 			return fd;

@@ -170,7 +170,7 @@ static unsigned check_will(struct session *s)
 
 	if (s->will == NULL)
 		return COST_CHECK;
-	request = publish_request(ACL_WILL, s->will->msg);
+	request = publish_access_request(ACL_WILL, s->will->msg);
 	verdict = acl_check(session_subject(s), &request);
 	if (!verdict.allowed)
 		session_log_denial(s, DENIAL_WILL, msg_topic(s->will->msg), &verdict);
@@ -179,7 +179,7 @@ static unsigned check_will(struct session *s)
 
 static unsigned check_session(struct session *s)
 {
-	session_judge_removal(s);
+	session_check_removal(s);
 	return check_will(s);
 }
 

@@ -287,7 +287,7 @@ static void on_closed(void *arg, enum stream_end end)
 
 /* --- reading --- */
 
-enum reason conn_judge_properties(const struct conn *c, const struct properties *properties)
+enum reason conn_validate_properties(const struct conn *c, const struct properties *properties)
 {
 	if (properties->user_count == 0)
 		return REASON_OK;
@@ -300,7 +300,7 @@ enum reason conn_read_ack(const struct conn *c, const struct frame *f, struct ac
 {
 	enum reason why = ack_decode(f, c->version, out);
 
-	return why == REASON_OK ? conn_judge_properties(c, &out->properties) : why;
+	return why == REASON_OK ? conn_validate_properties(c, &out->properties) : why;
 }
 
 typedef enum reason frame_handler(struct conn *c, const struct frame *f);
@@ -321,7 +321,7 @@ static enum reason on_disconnect(struct conn *c, const struct frame *f)
 	enum reason why = disconnect_decode(f, c->version, &d);
 	struct session *s = c->session;
 
-	if (why != REASON_OK || (why = conn_judge_properties(c, &d.properties)) != REASON_OK)
+	if (why != REASON_OK || (why = conn_validate_properties(c, &d.properties)) != REASON_OK)
 		return why;
 	if (properties_have(&d.properties, PROPERTY_SESSION_EXPIRY)) {
 		if (s->expiry_s == 0 && d.properties.session_expiry_s != 0)

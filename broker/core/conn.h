@@ -177,7 +177,7 @@ struct slice conn_reason_string(const struct conn *c, struct slice text, size_t 
 void conn_fail_to(struct conn *c, enum reason reason, const char *cause,
                   struct slice server_reference);
 /* REASON_OK, or that a packet has more User Properties than limits.user_properties. */
-enum reason conn_judge_properties(const struct conn *c, const struct properties *properties);
+enum reason conn_validate_properties(const struct conn *c, const struct properties *properties);
 /* PUBACK, PUBREC, PUBREL, PUBCOMP, decoded and judged. */
 enum reason conn_read_ack(const struct conn *c, const struct frame *f, struct ack *out);
 /* End it without a word (the client said DISCONNECT; a session gone). */

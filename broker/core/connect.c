@@ -223,7 +223,7 @@ static bool will_is_admitted(struct conn *c, const struct connect *packet,
 		                      SLICE_EMPTY);
 		return false;
 	}
-	verdict = publish_judge(c->worker, subject, c->identity->key, &request);
+	verdict = publish_access_check(c->worker, subject, c->identity->key, &request);
 	if (verdict.allowed)
 		return true;
 	refuse_will(c, packet, &verdict);
@@ -842,8 +842,8 @@ enum reason on_connect(struct conn *c, const struct frame *f)
 	why = connect_decode(f, &packet);
 	if (why != REASON_OK)
 		return why;
-	if ((why = conn_judge_properties(c, &packet.properties)) != REASON_OK ||
-	    (why = conn_judge_properties(c, &packet.will.properties)) != REASON_OK)
+	if ((why = conn_validate_properties(c, &packet.properties)) != REASON_OK ||
+	    (why = conn_validate_properties(c, &packet.will.properties)) != REASON_OK)
 		return why;
 	if (connect_send_elsewhere(c, &packet)) {
 		drop_kept(c);

@@ -181,7 +181,7 @@ static bool takes(const struct command *command, struct slice name)
 }
 
 /* NULL: nothing is wrong with it. */
-static const char *judge(const struct json_object *request, const struct command *command)
+static const char *check(const struct json_object *request, const struct command *command)
 {
 	if (command == NULL)
 		return "there is no such command";
@@ -236,7 +236,7 @@ static void on_request(struct control_conn *conn, struct slice line)
 		return;
 	}
 	command = find_command(json_text_of(&request, "command"));
-	wrong = judge(&request, command);
+	wrong = check(&request, command);
 	if (wrong == NULL) {
 		start_query(conn, &request, command);
 		return;

@@ -319,7 +319,7 @@ static void on_final(struct auth_exchange *e, struct slice message)
 static enum reason on_auth_packet(struct conn *c, const struct auth *auth)
 {
 	struct auth_exchange *e = c->auth_exchange;
-	enum reason why = conn_judge_properties(c, &auth->properties);
+	enum reason why = conn_validate_properties(c, &auth->properties);
 
 	if (why != REASON_OK)
 		return why;

@@ -63,7 +63,7 @@ static void refuse_full(struct conn *c, const struct publish *pub, const char *l
 		acknowledge(c, pub, REASON_SUCCESS, SLICE_EMPTY);
 }
 
-struct acl_request publish_request(enum acl_action action, const struct msg *msg)
+struct acl_request publish_access_request(enum acl_action action, const struct msg *msg)
 {
 	return (struct acl_request){.action = action,
 	                            .topic = msg_topic(msg),
@@ -221,8 +221,8 @@ enum reason on_pubrel(struct conn *c, const struct frame *f)
 
 /* --- the way in --- */
 
-struct acl_verdict publish_judge(struct worker *w, const struct acl_subject *subject,
-                                 struct slice user_key, const struct acl_request *request)
+struct acl_verdict publish_access_check(struct worker *w, const struct acl_subject *subject,
+                                        struct slice user_key, const struct acl_request *request)
 {
 	struct acl_verdict verdict = acl_check(subject, request);
 	struct acl_request foreign;
@@ -242,7 +242,7 @@ struct acl_verdict publish_judge(struct worker *w, const struct acl_subject *sub
 }
 
 /* A retained one is judged about ownership under its topic's lock. */
-static struct acl_verdict judge(struct conn *c, const struct publish *pub)
+static struct acl_verdict check(struct conn *c, const struct publish *pub)
 {
 	struct session *s = c->session;
 	struct acl_request request = {.action = ACL_PUBLISH,
@@ -253,7 +253,7 @@ static struct acl_verdict judge(struct conn *c, const struct publish *pub)
 
 	if (pub->retain)
 		return acl_check(session_subject(s), &request);
-	return publish_judge(c->worker, session_subject(s), s->origin->user_key, &request);
+	return publish_access_check(c->worker, session_subject(s), s->origin->user_key, &request);
 }
 
 /* As if it had not been read. */
@@ -391,7 +391,7 @@ enum reason on_publish(struct conn *c, const struct frame *f)
 	}
 	if (!properties_fit_payload(&pub.properties, pub.payload))
 		return refuse_payload(c, &pub);
-	verdict = judge(c, &pub);
+	verdict = check(c, &pub);
 	if (verdict.allowed)
 		route_or_refuse(c, &pub, &verdict);
 	else

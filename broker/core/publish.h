@@ -33,10 +33,10 @@ struct publish_job {
 enum publish_outcome publish_route(struct worker *w, struct publish_job *job);
 
 /* What the ACL is asked about a message. */
-struct acl_request publish_request(enum acl_action action, const struct msg *msg);
+struct acl_request publish_access_request(enum acl_action action, const struct msg *msg);
 /* Its verdict, with the topic's present owner looked up where `own` decides. */
-struct acl_verdict publish_judge(struct worker *w, const struct acl_subject *subject,
-                                 struct slice user_key, const struct acl_request *request);
+struct acl_verdict publish_access_check(struct worker *w, const struct acl_subject *subject,
+                                        struct slice user_key, const struct acl_request *request);
 /* The group of a QoS 2 identifier is durable (or failed): PUBRECs that wait go out. */
 void inbound_stored(struct session *s, uint16_t packet_id, bool kept);
 /* Nobody took the message: its identifier is free (kept: on disk, too), and PUBRECs that wait say

@@ -77,7 +77,7 @@ static const char *verdict_text(enum quota_verdict verdict, const char *share, c
 	return NULL;
 }
 
-static const char *judge_memory(struct worker *w, const struct payer *payer, size_t bytes,
+static const char *check_memory(struct worker *w, const struct payer *payer, size_t bytes,
                                 bool drains)
 {
 	const struct conf_shared_limits *shared = &w->snapshot->conf->shared;
@@ -90,7 +90,7 @@ static const char *judge_memory(struct worker *w, const struct payer *payer, siz
 	rule.used = quota_memory_used(w->server);
 	refill(w, &rule);
 	return verdict_text(
-	    quota_rule_judge(&rule, quota_memory_paid(w->server, payer), bytes, drains),
+	    quota_rule_check(&rule, quota_memory_paid(w->server, payer), bytes, drains),
 	    "limits.memory_per_user is reached", "limits.memory is reached");
 }
 
@@ -104,12 +104,12 @@ static bool take_space(struct worker *w, size_t bytes)
 
 const char *quota_memory(struct worker *w, const struct payer *payer, size_t bytes)
 {
-	return take_space(w, bytes) ? NULL : judge_memory(w, payer, bytes, false);
+	return take_space(w, bytes) ? NULL : check_memory(w, payer, bytes, false);
 }
 
 const char *quota_memory_drain(struct worker *w, const struct payer *payer, size_t bytes)
 {
-	return take_space(w, bytes) ? NULL : judge_memory(w, payer, bytes, true);
+	return take_space(w, bytes) ? NULL : check_memory(w, payer, bytes, true);
 }
 
 static void report_memory(struct worker *w, const struct session *s, const char *peer,
@@ -144,7 +144,7 @@ void quota_report_session(const struct session *s, const char *what, const char 
 /* --- retained --- */
 
 /* The share of retained_bytes: the whole is judged by retain_exceeds, with its own words. */
-static const char *judge_retained_share(struct worker *w, const struct payer *writer, uint64_t more,
+static const char *check_retained_share(struct worker *w, const struct payer *writer, uint64_t more,
                                         uint64_t more_of_writer)
 {
 	const struct conf_shared_limits *shared = &w->snapshot->conf->shared;
@@ -158,7 +158,7 @@ static const char *judge_retained_share(struct worker *w, const struct payer *wr
 	retain_count(w->server->retain, &retained);
 	rule.used = retained.bytes;
 	paid = retain_user_bytes(w->server->retain, payer_key(writer));
-	return verdict_text(quota_rule_judge(&rule, paid + more_of_writer - more, more, false),
+	return verdict_text(quota_rule_check(&rule, paid + more_of_writer - more, more, false),
 	                    "limits.retained_bytes_per_user is reached",
 	                    "limits.retained_bytes is reached");
 }
@@ -175,7 +175,7 @@ const char *quota_retained(struct worker *w, const struct payer *writer,
 
 	retain_growth(change, msg, &more, &more_of_writer);
 	if (exceeds == NULL && more > 0)
-		exceeds = judge_retained_share(w, writer, more, more_of_writer);
+		exceeds = check_retained_share(w, writer, more, more_of_writer);
 	if (exceeds == NULL && more > 0)
 		exceeds = quota_memory(w, writer, more);
 	return exceeds;

@@ -25,7 +25,7 @@ uint64_t quota_rule_share(uint64_t configured, uint64_t whole)
 	return configured == CONF_SHARE_AUTO ? whole / 4 : configured;
 }
 
-enum quota_verdict quota_rule_judge(const struct quota_rule *rule, uint64_t paid, uint64_t bytes,
+enum quota_verdict quota_rule_check(const struct quota_rule *rule, uint64_t paid, uint64_t bytes,
                                     bool drains)
 {
 	bool within = rule->share == 0 || fits(rule->share, paid, bytes);

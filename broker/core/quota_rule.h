@@ -25,7 +25,7 @@ struct quota_rule {
 
 /* May this payer, who has `paid` of rule->used, take `bytes` more? `drains`: see above.
  * Where the whole is unlimited a share counts at all times. */
-enum quota_verdict quota_rule_judge(const struct quota_rule *rule, uint64_t paid, uint64_t bytes,
+enum quota_verdict quota_rule_check(const struct quota_rule *rule, uint64_t paid, uint64_t bytes,
                                     bool drains);
 /* How much of the whole may be used before anybody is refused; the whole is limited. */
 uint64_t quota_rule_threshold(uint64_t whole);

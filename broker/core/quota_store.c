@@ -45,7 +45,7 @@ static bool fits_share(const struct server *server, const struct quota_rule *spa
 	struct quota_rule rule = *space;
 
 	rule.share = atomic_load_explicit(&server->store_share, memory_order_relaxed);
-	return rule.share == 0 || quota_rule_judge(&rule, paid, bytes, false) != QUOTA_OVER_SHARE;
+	return rule.share == 0 || quota_rule_check(&rule, paid, bytes, false) != QUOTA_OVER_SHARE;
 }
 
 static uint64_t store_bytes(const struct payer *payer)

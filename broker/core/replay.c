@@ -79,7 +79,7 @@ static const struct acl_subject *writer_subject(struct worker *w, struct origin 
 
 static bool writer_permitted(struct worker *w, const struct msg *msg)
 {
-	struct acl_request request = publish_request(ACL_PUBLISH, msg);
+	struct acl_request request = publish_access_request(ACL_PUBLISH, msg);
 	const struct acl_subject *subject;
 
 	if (sys_wrote(msg))

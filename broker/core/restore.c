@@ -267,7 +267,7 @@ static void settle(struct session *s)
 	if (s->will != NULL &&
 	    (s->will->delay_s == 0 || s->will->delay.due_ms <= s->worker->executor.now_ms))
 		will_fire(s);
-	session_judge_removal(s);
+	session_check_removal(s);
 	session_arm_expiry(s);
 }
 

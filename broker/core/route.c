@@ -163,14 +163,14 @@ static bool owner_permits(struct publish_job *job, const struct retain_change *c
 	if (!job->verdict.by_own || change->owner.len == 0 ||
 	    slice_equal(change->owner, job->session->origin->user_key))
 		return true;
-	request = publish_request(job->action, job->msg);
+	request = publish_access_request(job->action, job->msg);
 	request.owner = ACL_OWNER_OTHER;
 	job->verdict = acl_check(session_subject(job->session), &request);
 	return job->verdict.allowed;
 }
 
 /* May it be done, and is there room? The broker's own values are few, and always find some. */
-static enum publish_outcome judge_retained(struct worker *w, struct publish_job *job,
+static enum publish_outcome check_retained(struct worker *w, struct publish_job *job,
                                            const struct retain_change *change)
 {
 	if (!owner_permits(job, change))
@@ -213,7 +213,7 @@ static enum publish_outcome route_retained(struct worker *w, struct publish_job 
 	route_read_begin(server->route, w->executor.index);
 	retain_begin(server->retain, w->executor.index, msg_topic(job->msg), w->executor.now_ms,
 	             &change);
-	outcome = judge_retained(w, job, &change);
+	outcome = check_retained(w, job, &change);
 	if (outcome == PUBLISH_ROUTED) {
 		job->change = &change;
 		if (journal_is_on(w) && has_to_wait(w, job))

@@ -244,7 +244,7 @@ static bool user_is_removed(const struct session *s)
 	return entry == NULL || entry->entry_id != s->identity->entry_id;
 }
 
-void session_judge_removal(struct session *s)
+void session_check_removal(struct session *s)
 {
 	bool removed = user_is_removed(s);
 

@@ -193,7 +193,7 @@ void session_set_expiry(struct session *s, uint32_t expiry_s, const struct conf_
 
 /* Is its user still in the password file? Sessions of a removed user go a day later, unless the
  * same entry comes back. */
-void session_judge_removal(struct session *s);
+void session_check_removal(struct session *s);
 
 /* It is away: it ends by itself when its time has come. */
 void session_arm_expiry(struct session *s);

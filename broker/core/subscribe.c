@@ -16,7 +16,7 @@ static bool has_space(struct session *s, struct slice whole, const struct conf_l
 	return room || subscription_find(s, whole) != NULL;
 }
 
-static enum reason judge_memory(struct session *s, struct slice whole, char *text)
+static enum reason check_memory(struct session *s, struct slice whole, char *text)
 {
 	const char *exceeds;
 
@@ -31,7 +31,7 @@ static enum reason judge_memory(struct session *s, struct slice whole, char *tex
 }
 
 /* One entry's judgement; `text` gets the rule for a Reason String. */
-static enum reason judge(struct conn *c, struct slice whole, struct slice filter, char *text)
+static enum reason check(struct conn *c, struct slice whole, struct slice filter, char *text)
 {
 	const struct conf_limits *limits = worker_limits(c->worker, c);
 	struct session *s = c->session;
@@ -46,7 +46,7 @@ static enum reason judge(struct conn *c, struct slice whole, struct slice filter
 		acl_verdict_text(c->worker->snapshot->acl, &verdict, text, REQUEST_TEXT_MAX);
 		return REASON_NOT_AUTHORIZED;
 	}
-	return has_space(s, whole, limits) ? judge_memory(s, whole, text) : REASON_QUOTA_EXCEEDED;
+	return has_space(s, whole, limits) ? check_memory(s, whole, text) : REASON_QUOTA_EXCEEDED;
 }
 
 /* [MQTT3-3.3.1-6] [MQTT5-3.3.1-9] [MQTT5-3.8.4-4] */
@@ -79,7 +79,7 @@ static uint8_t subscribe_one(struct conn *c, struct request *r, struct slice who
 		return REASON_TOPIC_FILTER_INVALID;
 	if (share == SHARE_NONE)
 		filter = whole;
-	why = judge(c, whole, filter, r->text);
+	why = check(c, whole, filter, r->text);
 	if (why != REASON_SUCCESS)
 		return (uint8_t)why;
 	if (options.qos > max_qos)
@@ -111,7 +111,8 @@ static enum reason begin_subscribe(struct conn *c, const struct frame *f, struct
 	struct subscribe packet;
 	enum reason why = subscribe_decode_head(f, c->version, &packet);
 
-	if (why != REASON_OK || (why = conn_judge_properties(c, &packet.properties)) != REASON_OK)
+	if (why != REASON_OK ||
+	    (why = conn_validate_properties(c, &packet.properties)) != REASON_OK)
 		return why;
 	if (packet.entries.len == 0) /* [MQTT3-3.8.3-3] [MQTT5-3.8.3-2] */
 		return REASON_PROTOCOL_ERROR;
@@ -166,7 +167,8 @@ static enum reason begin_unsubscribe(struct conn *c, const struct frame *f, stru
 	struct unsubscribe packet;
 	enum reason why = unsubscribe_decode_head(f, c->version, &packet);
 
-	if (why != REASON_OK || (why = conn_judge_properties(c, &packet.properties)) != REASON_OK)
+	if (why != REASON_OK ||
+	    (why = conn_validate_properties(c, &packet.properties)) != REASON_OK)
 		return why;
 	if (packet.entries.len == 0) /* [MQTT-3.10.3-2] */
 		return REASON_PROTOCOL_ERROR;

@@ -93,10 +93,11 @@ void will_fire(struct session *s)
 	}
 	will = s->will->msg;
 	msg = begin_life(s, will);
-	request = publish_request(ACL_WILL, msg);
+	request = publish_access_request(ACL_WILL, msg);
 	job.msg = msg;
 	job.ends_will = s->will->kept;
-	job.verdict = publish_judge(s->worker, session_subject(s), s->origin->user_key, &request);
+	job.verdict =
+	    publish_access_check(s->worker, session_subject(s), s->origin->user_key, &request);
 	if (!job.verdict.allowed || publish_route(s->worker, &job) == PUBLISH_DENIED)
 		session_log_denial(s, DENIAL_WILL, msg_topic(msg), &job.verdict);
 	else

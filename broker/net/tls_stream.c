@@ -316,7 +316,7 @@ static bool hand_over(struct tls_stream *t, size_t len)
 }
 
 /* After what the owner was given: false where the peer makes too much work. */
-static bool judge_work(struct tls_stream *t)
+static bool check_work(struct tls_stream *t)
 {
 	struct tls_excess excess;
 
@@ -359,7 +359,7 @@ static void feed(struct tls_stream *t)
 		send_out(t);
 		if (len > 0 && !hand_over(t, len))
 			return;
-		if (!judge_work(t))
+		if (!check_work(t))
 			break;
 	}
 	if (how == FILL_END || how == FILL_FAILED)

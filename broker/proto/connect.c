@@ -97,7 +97,7 @@ static enum reason read_payload(struct reader *r, uint8_t flags, struct connect 
 }
 
 /* What was read well may still be refused. */
-static enum reason judge(const struct connect *c)
+static enum reason check(const struct connect *c)
 {
 	if (c->client_id.len == 0 && c->version == MQTT_3_1_1 && !c->clean_start)
 		return REASON_CLIENT_ID_NOT_VALID; /* [MQTT3-3.1.3-7, -8] */
@@ -135,7 +135,7 @@ enum reason connect_decode(const struct frame *frame, struct connect *out)
 		return why;
 	if ((why = read_payload(&r, flags, out)) != REASON_OK)
 		return why;
-	return judge(out);
+	return check(out);
 }
 
 bool connect_peek_client_id(struct slice body, struct slice *client_id)

@@ -12,14 +12,14 @@ enum publish_flag {
 
 /* Not UTF-8 [MQTT-3.3.2-1], or with a wildcard [MQTT-3.3.2-2]: both do not conform. 0x90 is for
  * names that do and are not accepted. The empty name is judged where the alias is known. */
-static enum reason judge_topic(struct slice topic)
+static enum reason check_topic(struct slice topic)
 {
 	if (topic_is_plain(topic))
 		return REASON_OK;
 	return utf8_valid(topic) && !topic_has_wildcard(topic) ? REASON_OK : REASON_MALFORMED;
 }
 
-static enum reason judge_properties(const struct properties *p)
+static enum reason check_properties(const struct properties *p)
 {
 	if (properties_have(p, PROPERTY_SUBSCRIPTION_ID)) /* [MQTT5-3.3.4-6] */
 		return REASON_PROTOCOL_ERROR;
@@ -32,11 +32,11 @@ static enum reason read_publish_properties(struct reader *r, struct properties *
 {
 	enum reason why = properties_read(r, PACKET_PUBLISH, out);
 
-	return why != REASON_OK || out->present == 0 ? why : judge_properties(out);
+	return why != REASON_OK || out->present == 0 ? why : check_properties(out);
 }
 
 /* 3.1.1 forbids an empty name; 5.0 wants an alias in its place. [MQTT-4.7.3-1] */
-static enum reason judge_empty_topic(const struct publish *p, enum mqtt_version version)
+static enum reason check_empty_topic(const struct publish *p, enum mqtt_version version)
 {
 	if (version == MQTT_3_1_1)
 		return REASON_MALFORMED;
@@ -59,14 +59,14 @@ enum reason publish_decode(const struct frame *frame, enum mqtt_version version,
 	    out->qos == 0 ? 0 : read_packet_id(&r); /* [MQTT3-2.3.1-5] [MQTT5-2.2.1-2] */
 	if (r.bad)
 		return REASON_MALFORMED;
-	if ((why = judge_topic(out->topic)) != REASON_OK)
+	if ((why = check_topic(out->topic)) != REASON_OK)
 		return why;
 	if (version == MQTT_3_1_1)
 		out->properties = (struct properties){0};
 	else if ((why = read_publish_properties(&r, &out->properties)) != REASON_OK)
 		return why;
 	out->payload = read_rest(&r);
-	return out->topic.len > 0 ? REASON_OK : judge_empty_topic(out, version);
+	return out->topic.len > 0 ? REASON_OK : check_empty_topic(out, version);
 }
 
 static size_t subscription_ids_size(const struct publish_out *p)

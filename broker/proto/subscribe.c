@@ -26,12 +26,12 @@ static struct subscription_options options_of(uint8_t bits)
 }
 
 /* In 3.1.1 all but the QoS is reserved. [MQTT3-3.8.3-4] */
-static enum reason judge_options_v3(uint8_t bits)
+static enum reason check_options_v3(uint8_t bits)
 {
 	return bits <= 2 ? REASON_OK : REASON_MALFORMED;
 }
 
-static enum reason judge_options_v5(uint8_t bits, struct slice filter)
+static enum reason check_options_v5(uint8_t bits, struct slice filter)
 {
 	if ((bits & OPTION_RESERVED) != 0) /* [MQTT5-3.8.3-5] */
 		return REASON_MALFORMED;
@@ -56,14 +56,14 @@ static bool filter_conforms(struct slice whole, enum mqtt_version version)
 	return share == SHARE_NONE ? topic_filter_valid(whole) : share == SHARE_OK;
 }
 
-static enum reason judge_entry(struct reader *r, enum mqtt_version version)
+static enum reason check_entry(struct reader *r, enum mqtt_version version)
 {
 	struct slice filter = read_utf8(r); /* [MQTT-3.8.3-1] */
 	uint8_t bits = read_u8(r);
 
 	if (r->bad || !filter_conforms(filter, version))
 		return REASON_MALFORMED;
-	return version == MQTT_5_0 ? judge_options_v5(bits, filter) : judge_options_v3(bits);
+	return version == MQTT_5_0 ? check_options_v5(bits, filter) : check_options_v3(bits);
 }
 
 /* Flags, identifier and, in 5.0, properties: what both requests begin with. [MQTT-3.8.1-1]
@@ -83,7 +83,7 @@ typedef enum reason entry_judge(struct reader *r, enum mqtt_version version);
 
 /* Entries off *entries: how many. */
 static enum reason check_entries(struct slice *entries, enum mqtt_version version,
-                                 entry_judge *judge, size_t *steps, size_t *count)
+                                 entry_judge *check, size_t *steps, size_t *count)
 {
 	struct reader r = reader_of(*entries);
 	enum reason why = REASON_OK;
@@ -92,7 +92,7 @@ static enum reason check_entries(struct slice *entries, enum mqtt_version versio
 		const uint8_t *start = r.at;
 		size_t cost;
 
-		why = judge(&r, version);
+		why = check(&r, version);
 		cost = 1 + (size_t)(r.at - start) / STEP_BYTES;
 		*steps -= cost < *steps ? cost : *steps;
 		(*count)++;
@@ -102,11 +102,11 @@ static enum reason check_entries(struct slice *entries, enum mqtt_version versio
 }
 
 /* All of them: at least one. */
-static enum reason check_all(struct slice entries, enum mqtt_version version, entry_judge *judge,
+static enum reason check_all(struct slice entries, enum mqtt_version version, entry_judge *check,
                              size_t *count)
 {
 	size_t steps = SIZE_MAX;
-	enum reason why = check_entries(&entries, version, judge, &steps, count);
+	enum reason why = check_entries(&entries, version, check, &steps, count);
 
 	if (why != REASON_OK)
 		return why;
@@ -131,7 +131,7 @@ enum reason subscribe_check(struct slice *entries, enum mqtt_version version, si
 {
 	size_t count = 0;
 
-	return check_entries(entries, version, judge_entry, steps, &count);
+	return check_entries(entries, version, check_entry, steps, &count);
 }
 
 enum reason subscribe_decode(const struct frame *frame, enum mqtt_version version,
@@ -139,7 +139,7 @@ enum reason subscribe_decode(const struct frame *frame, enum mqtt_version versio
 {
 	enum reason why = subscribe_decode_head(frame, version, out);
 
-	return why == REASON_OK ? check_all(out->entries, version, judge_entry, &out->count) : why;
+	return why == REASON_OK ? check_all(out->entries, version, check_entry, &out->count) : why;
 }
 
 bool subscribe_next(struct subscribe *s, struct slice *filter, struct subscription_options *options)
@@ -154,7 +154,7 @@ bool subscribe_next(struct subscribe *s, struct slice *filter, struct subscripti
 	return !r.bad;
 }
 
-static enum reason judge_filter(struct reader *r, enum mqtt_version version)
+static enum reason check_filter(struct reader *r, enum mqtt_version version)
 {
 	struct slice filter = read_utf8(r); /* [MQTT-3.10.3-1] */
 
@@ -178,7 +178,7 @@ enum reason unsubscribe_check(struct slice *entries, enum mqtt_version version, 
 {
 	size_t count = 0;
 
-	return check_entries(entries, version, judge_filter, steps, &count);
+	return check_entries(entries, version, check_filter, steps, &count);
 }
 
 enum reason unsubscribe_decode(const struct frame *frame, enum mqtt_version version,
@@ -186,7 +186,7 @@ enum reason unsubscribe_decode(const struct frame *frame, enum mqtt_version vers
 {
 	enum reason why = unsubscribe_decode_head(frame, version, out);
 
-	return why == REASON_OK ? check_all(out->entries, version, judge_filter, &out->count) : why;
+	return why == REASON_OK ? check_all(out->entries, version, check_filter, &out->count) : why;
 }
 
 bool unsubscribe_next(struct unsubscribe *u, struct slice *filter)

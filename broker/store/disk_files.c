@@ -118,7 +118,7 @@ static int check_file(const char *file, const struct reading *r, char text[DISK_
 	if (fd < 0)
 		return disk_explain(text, errno, file, "cannot be opened");
 	rc = disk_verify_file(fd, NULL, r->row, r->arg, r->report);
-	rc = rc == 0 ? disk_judge(file, &r->note, &disk_formats, r->report, text)
+	rc = rc == 0 ? disk_explain_verdict(file, &r->note, &disk_formats, r->report, text)
 	             : disk_say_damaged(rc, file, r->report, text);
 	close(fd);
 	return rc;

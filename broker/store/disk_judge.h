@@ -14,8 +14,9 @@ int disk_explain(char text[DISK_ERROR_TEXT], int error, const char *path, const 
 int disk_say_damaged(int rc, const char *path, const struct verify_report *report,
                      char text[DISK_ERROR_TEXT]);
 /* One that is not damaged: of a format that we know, and not older than the note. */
-int disk_judge(const char *path, const struct disk_note *note, const struct disk_formats *formats,
-               const struct verify_report *report, char text[DISK_ERROR_TEXT]);
+int disk_explain_verdict(const char *path, const struct disk_note *note,
+                         const struct disk_formats *formats, const struct verify_report *report,
+                         char text[DISK_ERROR_TEXT]);
 /* The file that LMDB makes beside each. */
 void disk_remove_lock(const char *path);
 

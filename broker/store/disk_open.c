@@ -46,8 +46,9 @@ int disk_say_damaged(int rc, const char *path, const struct verify_report *repor
 	return rc;
 }
 
-int disk_judge(const char *path, const struct disk_note *note, const struct disk_formats *formats,
-               const struct verify_report *report, char text[DISK_ERROR_TEXT])
+int disk_explain_verdict(const char *path, const struct disk_note *note,
+                         const struct disk_formats *formats, const struct verify_report *report,
+                         char text[DISK_ERROR_TEXT])
 {
 	if (report->format > formats->newest)
 		return disk_format_refuse(report->format, formats->newest, text);
@@ -66,7 +67,7 @@ static int look_at(const char *path, int fd, const struct disk_note *note,
 	struct verify_report report;
 	int rc = disk_verify_file(fd, formats, NULL, NULL, &report);
 
-	return rc == 0 ? disk_judge(path, note, formats, &report, text)
+	return rc == 0 ? disk_explain_verdict(path, note, formats, &report, text)
 	               : disk_say_damaged(rc, path, &report, text);
 }
 

@@ -201,7 +201,7 @@ static bool was_held_back(const struct delivery_at *d)
 
 /* Per publisher, published and effective QoS; what may be late does not overtake what may not.
  * [MQTT3-4.6.0-5, -6] [MQTT5-4.6.0-5, -6] */
-static void judge_order(const struct delivery_at *d)
+static void check_order(const struct delivery_at *d)
 {
 	struct pub *pub = d->pub;
 	unsigned *last = d->person->last_order[pub->person->index][pub->qos][d->r->qos];
@@ -226,7 +226,7 @@ static unsigned copies_at_most(const struct delivery_at *d)
 
 /* Only what was sent on an earlier connection, and whose acknowledgement the broker may not have
  * seen. [MQTT-4.4.0-1] */
-static void judge_again(const struct delivery_at *d, bool ordered)
+static void check_again(const struct delivery_at *d, bool ordered)
 {
 	struct copy *copy = d->copy;
 	unsigned most = copies_at_most(d);
@@ -246,7 +246,7 @@ static void judge_again(const struct delivery_at *d, bool ordered)
 	if (copy->again_now > most + copy->extra)
 		refuse(d, "DUP twice on one connection");
 	if (first_times(copy) + copy->again == 0 && ordered)
-		judge_order(d);
+		check_order(d);
 	copy->again++;
 }
 
@@ -268,7 +268,7 @@ static bool has_one_new(const struct person *p, const struct pub *pub)
 	return only != NULL && only->was_new == YES;
 }
 
-static void judge_first(const struct delivery_at *d, bool live, unsigned replays)
+static void check_first(const struct delivery_at *d, bool live, unsigned replays)
 {
 	struct copy *copy = d->copy;
 	unsigned replays_most = replays_possible(d->person, d->pub, NULL) + copy->replays_anew;
@@ -297,10 +297,10 @@ static void judge_first(const struct delivery_at *d, bool live, unsigned replays
 	if (replays > 0)
 		COVER(d->person->model, REPLAY);
 	if (live && replays == 0 && copy->live == 1 && copy->again == 0)
-		judge_order(d);
+		check_order(d);
 }
 
-static void judge_shared(const struct delivery_at *d)
+static void check_shared(const struct delivery_at *d)
 {
 	COVER(d->person->model, SHARED);
 	d->copy->shared[d->r->ids[0] - SHARE_IDS]++;
@@ -329,7 +329,7 @@ static void note(const struct delivery_at *d)
 }
 
 /* Everything that makes it right, or the end. */
-static void judge(struct delivery_at *d)
+static void check(struct delivery_at *d)
 {
 	struct person *p = d->person;
 	const struct received *r = d->r;
@@ -353,15 +353,15 @@ static void judge(struct delivery_at *d)
 		refuse(d, "its properties are not those it was published with");
 	d->copy = copy_of(p, d->pub);
 	if (r->dup)
-		judge_again(d, live && replays == 0);
+		check_again(d, live && replays == 0);
 	else if (shared)
-		judge_shared(d);
+		check_shared(d);
 	else
-		judge_first(d, live, replays);
+		check_first(d, live, replays);
 	note(d);
 }
 
-static void judge_window(struct person *p, const struct received *r)
+static void check_window(struct person *p, const struct received *r)
 {
 	const struct client *c = p->client;
 	uint16_t most = p->options.receive_maximum;
@@ -394,12 +394,12 @@ void model_received(struct person *p, const struct received *r)
 	m->coverage->received[PACKET_PUBLISH]++;
 	if (m->reports)
 		report(p, r);
-	judge_window(p, r);
+	check_window(p, r);
 	d.pub = find_pub(p, r);
 	if (d.pub == NULL)
 		model_fail(m, "%s got %s = %.20s, which nobody published", p->name, r->topic,
 		           r->payload);
-	judge(&d);
+	check(&d);
 }
 
 void model_again(struct person *p, const struct received *r)
@@ -483,7 +483,7 @@ static uint8_t sure_qos(const struct matches *all, const struct pub *pub)
 	return lower(qos, pub->qos);
 }
 
-static void judge_debt(struct person *p, struct pub *pub)
+static void check_debt(struct person *p, struct pub *pub)
 {
 	struct matches all;
 	uint8_t qos;
@@ -529,7 +529,7 @@ static void look_at_member(struct person *p, struct pub *pub, const struct sub *
 }
 
 /* One member and no more, where all of them were there all the time. [MQTT5-4.8.2-3] */
-static void judge_group(struct model *m, struct pub *pub, unsigned share)
+static void check_group(struct model *m, struct pub *pub, unsigned share)
 {
 	struct group_state group = {0};
 
@@ -552,12 +552,12 @@ static void judge_group(struct model *m, struct pub *pub, unsigned share)
 		           pub->payload, group.got, share_names[share]);
 }
 
-static void judge_groups(struct model *m, struct pub *pub)
+static void check_groups(struct model *m, struct pub *pub)
 {
 	if (pub->routed != YES || pub->empty || pub->expires_min_ms <= model_now(m))
 		return;
 	for (unsigned share = 0; share < SHARE_NAMES; share++)
-		judge_group(m, pub, share);
+		check_group(m, pub, share);
 }
 
 /* --- 0x10 or not --- */
@@ -572,7 +572,7 @@ static bool may_still_leave(const struct model *m, const struct sub *sub, const 
 }
 
 /* [MQTT5-3.4.2-1]: No matching subscribers. */
-static void judge_matched(struct model *m, const struct pub *pub)
+static void check_matched(struct model *m, const struct pub *pub)
 {
 	bool sure = false, possible = model_now(m) <= m->ghosts_ms;
 
@@ -596,7 +596,7 @@ static void judge_matched(struct model *m, const struct pub *pub)
 
 /* --- replays that must come --- */
 
-static void judge_replay_of(struct person *p, const struct sub *sub, struct pub *pub)
+static void check_replay_of(struct person *p, const struct sub *sub, struct pub *pub)
 {
 	struct model *m = p->model;
 	const struct copy *copy;
@@ -617,7 +617,7 @@ static void judge_replay_of(struct person *p, const struct sub *sub, struct pub 
 		           pub->topic, pub->payload, sub->filter);
 }
 
-static void judge_replays(struct person *p)
+static void check_replays(struct person *p)
 {
 	struct model *m = p->model;
 
@@ -633,7 +633,7 @@ static void judge_replays(struct person *p)
 			COVER(m, REPLAY_RESUMED);
 		for (unsigned k = 0; k < m->cell_count; k++) {
 			if (m->cells[k].now.count == 1 && m->cells[k].reverted < sub->asked)
-				judge_replay_of(p, sub, m->cells[k].now.at[0].pub);
+				check_replay_of(p, sub, m->cells[k].now.at[0].pub);
 		}
 	}
 }
@@ -651,7 +651,7 @@ static bool is_excused(const struct person *p, const struct copy *copy)
 	return model_may(p->model, pub->first_sent, p->user, MAY_RECEIVE, pub->topic) != YES;
 }
 
-static void judge_owed(struct person *p)
+static void check_owed(struct person *p)
 {
 	for (size_t i = 0; i < p->owed_count; i++) {
 		struct copy *copy = p->owed[i];
@@ -686,8 +686,8 @@ static void settle(struct person *p)
 static void quiet_person(struct person *p)
 {
 	if (!person_is_blocked(p)) {
-		judge_owed(p);
-		judge_replays(p);
+		check_owed(p);
+		check_replays(p);
 	}
 	settle(p);
 	if (p->client->stalled)
@@ -697,7 +697,7 @@ static void quiet_person(struct person *p)
 }
 
 /* Those that are closed are judged, and leave the list. */
-static void judge_closed(struct model *m)
+static void check_closed(struct model *m)
 {
 	size_t kept = 0;
 
@@ -708,17 +708,17 @@ static void judge_closed(struct model *m)
 			m->open[kept++] = pub;
 			continue;
 		}
-		judge_matched(m, pub);
-		judge_groups(m, pub);
+		check_matched(m, pub);
+		check_groups(m, pub);
 		for (unsigned k = 0; pub->routed == YES && k < m->people_count; k++)
-			judge_debt(&m->people[k], pub);
+			check_debt(&m->people[k], pub);
 	}
 	m->open_count = kept;
 }
 
 void model_quiet_deliveries(struct model *m)
 {
-	judge_closed(m);
+	check_closed(m);
 	for (unsigned i = 0; i < m->people_count; i++)
 		quiet_person(&m->people[i]);
 }
@@ -770,7 +770,7 @@ static void allow_again(const struct model *m, struct copy *copy, bool in_order)
 
 void model_crash_deliveries(struct model *m, bool in_order)
 {
-	judge_closed(m);
+	check_closed(m);
 	for (unsigned i = 0; i < m->people_count; i++) {
 		struct person *p = &m->people[i];
 

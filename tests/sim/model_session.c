@@ -208,7 +208,7 @@ void model_hangs_up(struct person *p)
 	p->may_end_ms = p->ends_ms = NEVER;
 }
 
-static void judge_refusal(struct person *p)
+static void check_refusal(struct person *p)
 {
 	struct model *m = p->model;
 	bool v5 = p->client->version == MQTT_5_0;
@@ -243,7 +243,7 @@ static void judge_refusal(struct person *p)
 }
 
 /* [MQTT5-3.2.2-2, -3] [MQTT3-3.2.2-1, -2, -3] */
-static void judge_present(struct person *p)
+static void check_present(struct person *p)
 {
 	bool present = p->client->session_present;
 	enum sure want = p->options.keep ? p->exists : NO;
@@ -268,12 +268,12 @@ void model_connack(struct person *p)
 	m->coverage->received[PACKET_CONNACK]++;
 	m->coverage->reasons[PACKET_CONNACK][c->connack_reason]++;
 	if (!c->accepted) {
-		judge_refusal(p);
+		check_refusal(p);
 		return;
 	}
 	if (is_welcome(p) == NO)
 		model_fail(m, "%s: accepted", p->name);
-	judge_present(p);
+	check_present(p);
 	if (!c->session_present) {
 		if (p->exists != NO)
 			session_ends(p);
@@ -442,7 +442,7 @@ static void release_owner(struct person *p)
 	p->may_end_ms = p->ends_ms = p->removed_ms = NEVER;
 }
 
-static void judge_user(struct person *p, const struct rules *before)
+static void check_user(struct person *p, const struct rules *before)
 {
 	const struct rules *now = model_rules(p->model);
 
@@ -463,7 +463,7 @@ void model_users(struct model *m, const struct rules *before)
 		struct person *p = &m->people[i];
 
 		if (p->user != USER_ANONYMOUS && p->exists != NO)
-			judge_user(p, before);
+			check_user(p, before);
 	}
 }
 

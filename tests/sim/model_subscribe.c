@@ -162,7 +162,7 @@ static void grant_sub(struct person *p, struct sub *sub)
 
 /* Refused, it changes nothing; granted, it takes the place of the one before.
  * [MQTT5-3.8.4-3] [MQTT3-3.8.4-3] */
-static void judge_suback(struct person *p, struct sub *sub, uint8_t code)
+static void check_suback(struct person *p, struct sub *sub, uint8_t code)
 {
 	struct model *m = p->model;
 	enum sure may = model_may_filter(m, sub->asked, p->user, sub->match);
@@ -194,7 +194,7 @@ static void on_suback(struct person *p, const struct answer *a)
 			continue;
 		if (n == a->reason_count)
 			model_fail(p->model, "%s: SUBACK is too short", p->name);
-		judge_suback(p, sub, a->reasons[n++]);
+		check_suback(p, sub, a->reasons[n++]);
 		sub->packet_id = 0;
 	}
 	if (n != a->reason_count)

@@ -87,7 +87,7 @@ BUGS = {
     'removed_returns': ('S5: the session of a user who was removed outlives the day', 'broker/core/session.c', [
         ('if (s->removed && removed_due < due)', 'if (false)')], False),
     'removed_while_down': ('S5: who was removed while the broker was down is_durable his session', 'broker/core/restore.c', [
-        ('	session_judge_removal(s);', '	if (s->removed)\n		session_judge_removal(s);')], True),
+        ('	session_check_removal(s);', '	if (s->removed)\n		session_check_removal(s);')], True),
     'namesake_value': ('S3: a retained value of who is removed is given when a namesake comes', 'broker/core/replay.c', [
         ('!entry->locked && config_snapshot_owner_exists(snapshot, origin->user_key);', '!entry->locked;')], False),
     'expiry_kept': ('[MQTT5-3.1.2-23]: a session outlives its interval', 'broker/core/session.c', [

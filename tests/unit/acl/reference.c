@@ -520,7 +520,7 @@ static bool guarded(const struct policy *p, const char *topic)
 	                       : matches("desired/#", topic) || matches("\1/desired/#", topic);
 }
 
-static struct answer judge(const struct policy *p, const struct question *q)
+static struct answer check(const struct policy *p, const struct question *q)
 {
 	bool writes = q->action == ACL_PUBLISH || q->action == ACL_WILL;
 	bool dollar = writes && q->topic[0] == '$';
@@ -643,7 +643,7 @@ static void add_deny(struct source *s, struct policy *p)
 static char *compare_one(const struct policy *p, const struct acl *acl, const struct acl *denier,
                          const char *text, const char *denier_text, const struct question *q)
 {
-	struct answer want = judge(p, q);
+	struct answer want = check(p, q);
 	struct answer got = ask(acl, q);
 	struct answer denied = ask(denier, q);
 

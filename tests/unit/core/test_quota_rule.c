@@ -48,7 +48,7 @@ static void the_rule(void **state)
 		const struct row *r = &rows[i];
 
 		print_message("# %s\n", r->name);
-		assert_int_equal(quota_rule_judge(&r->rule, r->paid, r->bytes, r->drains), r->want);
+		assert_int_equal(quota_rule_check(&r->rule, r->paid, r->bytes, r->drains), r->want);
 	}
 }
 

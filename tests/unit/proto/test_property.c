@@ -107,7 +107,8 @@ static enum reason read_block(struct slice block, unsigned owner, struct propert
 	return why;
 }
 
-static void judge_value(unsigned id, const char *value, int times, unsigned owner, enum reason want)
+static void validate_value(unsigned id, const char *value, int times, unsigned owner,
+                           enum reason want)
 {
 	struct buf b = {0};
 	struct properties p;
@@ -130,12 +131,12 @@ static void values_of(const struct standard *s, unsigned owner)
 	bool in = stands_in(s, owner);
 
 	for (size_t i = 0; i < COUNT(s->good) && s->good[i] != NULL; i++)
-		judge_value(s->id, s->good[i], 1, owner, in ? REASON_OK : REASON_MALFORMED);
+		validate_value(s->id, s->good[i], 1, owner, in ? REASON_OK : REASON_MALFORMED);
 	for (size_t i = 0; i < COUNT(s->bad) && s->bad[i] != NULL; i++)
-		judge_value(s->id, s->bad[i], 1, owner,
-		            in ? REASON_PROTOCOL_ERROR : REASON_MALFORMED);
+		validate_value(s->id, s->bad[i], 1, owner,
+		               in ? REASON_PROTOCOL_ERROR : REASON_MALFORMED);
 	for (size_t i = 0; i < COUNT(s->ugly) && s->ugly[i] != NULL; i++)
-		judge_value(s->id, s->ugly[i], 1, owner, REASON_MALFORMED);
+		validate_value(s->id, s->ugly[i], 1, owner, REASON_MALFORMED);
 }
 
 static void every_value_in_every_packet(void **state)
@@ -157,8 +158,8 @@ static void duplicates(void **state)
 			    s->id == 0x26 || (s->repeats_in_publish && owner == PACKET_PUBLISH);
 
 			if (stands_in(s, owner))
-				judge_value(s->id, s->good[0], 2, owner,
-				            may ? REASON_OK : REASON_PROTOCOL_ERROR);
+				validate_value(s->id, s->good[0], 2, owner,
+				               may ? REASON_OK : REASON_PROTOCOL_ERROR);
 		}
 	}
 }
@@ -169,9 +170,9 @@ static void unknown_identifiers(void **state)
 	for (unsigned owner = 0; owner < 16; owner++) {
 		for (unsigned id = 0; id < 300; id++) {
 			if (standard_of(id) == NULL)
-				judge_value(id, "00000000", 1, owner, REASON_MALFORMED);
+				validate_value(id, "00000000", 1, owner, REASON_MALFORMED);
 		}
-		judge_value(268435455, "00", 1, owner, REASON_MALFORMED);
+		validate_value(268435455, "00", 1, owner, REASON_MALFORMED);
 	}
 }
 

@@ -172,7 +172,7 @@ static bool is_interesting(size_t at)
 }
 
 /* True: not noticed, and rightly so. */
-static bool judge(struct store *s, size_t len, bool open_too)
+static bool check(struct store *s, size_t len, bool open_too)
 {
 	struct verify_report report;
 	struct digest rows;
@@ -221,7 +221,7 @@ static void each_byte_flipped(void **state)
 			if (!is_interesting(at) && bit != at % 8)
 				continue;
 			s.bytes[at] ^= flip;
-			if (judge(&s, s.len, unnoticed % 1009 == 0))
+			if (check(&s, s.len, unnoticed % 1009 == 0))
 				unnoticed++;
 			s.bytes[at] ^= flip;
 		}
@@ -240,7 +240,7 @@ static void cut_anywhere(void **state)
 	for (size_t len = s.len; len-- > 0;) {
 		if (len % 97 != 0 && len % 512 != 0 && len > 300)
 			continue;
-		if (judge(&s, len, unnoticed % 17 == 0))
+		if (check(&s, len, unnoticed % 17 == 0))
 			unnoticed++;
 	}
 	assert_true(unnoticed < s.len / 512);
@@ -259,10 +259,10 @@ static void sectors_zeroed_and_swapped(void **state)
 	memcpy(right, s.bytes, s.len);
 	for (size_t at = 0; at + 512 <= s.len; at += 512) {
 		memset(s.bytes + at, 0, 512);
-		(void)judge(&s, s.len, at % 4096 == 0);
+		(void)check(&s, s.len, at % 4096 == 0);
 		for (size_t from = at % 4096; from + 512 <= s.len; from += 4096) {
 			memcpy(s.bytes + at, right + from, 512);
-			(void)judge(&s, s.len, false);
+			(void)check(&s, s.len, false);
 		}
 		memcpy(s.bytes + at, right + at, 512);
 	}
