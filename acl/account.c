@@ -10,7 +10,7 @@
 
 /* ---- who has which role, and from where ---- */
 
-static struct acl_answer *find_answer(struct acl_account *a, const char *role)
+static struct acl_answer *find_answer(struct acl_explanation *a, const char *role)
 {
 	for (size_t i = 1; i < a->count; i++) {
 		if (strcmp(a->answers[i].role, role) == 0)
@@ -19,7 +19,8 @@ static struct acl_answer *find_answer(struct acl_account *a, const char *role)
 	return NULL;
 }
 
-static struct acl_answer *add_role(struct acl_account *a, const struct acl *acl, const char *role)
+static struct acl_answer *add_role(struct acl_explanation *a, const struct acl *acl,
+                                   const char *role)
 {
 	struct acl_answer *answer = find_answer(a, role);
 	const struct rule_list *list;
@@ -35,20 +36,20 @@ static struct acl_answer *add_role(struct acl_account *a, const struct acl *acl,
 }
 
 /* Own rules first, then roles in the order in which the gate asks them. */
-static void list_answers(struct acl_account *a, const struct acl *acl, const struct acl_who *who,
-                         const struct holder *holder)
+static void list_answers(struct acl_explanation *a, const struct acl *acl,
+                         const struct acl_who *who, const struct principal *principal)
 {
 	size_t given = who->anonymous ? 0 : who->role_count;
-	size_t added = holder == NULL ? 0 : holder->role_count;
+	size_t added = principal == NULL ? 0 : principal->role_count;
 
 	a->answers = xcalloc(1 + given + added, sizeof(*a->answers));
 	a->count = 1;
 	a->answers[0].defined = true;
-	a->answers[0].rule_count = holder == NULL ? 0 : holder->rules.count;
+	a->answers[0].rule_count = principal == NULL ? 0 : principal->rules.count;
 	for (size_t i = 0; i < given; i++)
 		add_role(a, acl, who->roles[i])->in_password_file = true;
 	for (size_t i = 0; i < added; i++)
-		add_role(a, acl, holder->roles[i].name)->line = holder->roles[i].line;
+		add_role(a, acl, principal->roles[i].name)->line = principal->roles[i].line;
 }
 
 /* ---- rules that nearly fit ---- */
@@ -120,19 +121,19 @@ static char *why_not(const struct acl *acl, const struct acl_rule *rule, const s
 struct accounting {
 	const struct acl *acl;
 	const struct acl_request *request;
-	struct acl_account *account;
+	struct acl_explanation *explanation;
 	struct names_of names;
 };
 
-static void list_misses(const struct accounting *c, struct acl_answer *answer,
-                        const struct rule_list *list)
+static void list_near_misses(const struct accounting *c, struct acl_answer *answer,
+                             const struct rule_list *list)
 {
 	const struct acl_rule *end =
 	    answer->rule == NULL ? list->rules + list->count : answer->rule;
 
 	if (answer->rule != NULL && !answer->rule->deny)
 		return;
-	answer->misses = xcalloc(list->count + 1, sizeof(*answer->misses));
+	answer->near_misses = xcalloc(list->count + 1, sizeof(*answer->near_misses));
 	for (const struct acl_rule *rule = list->rules; rule != end; rule++) {
 		char *why;
 
@@ -140,7 +141,8 @@ static void list_misses(const struct accounting *c, struct acl_answer *answer,
 			continue;
 		why = why_not(c->acl, rule, &c->names, c->request);
 		if (why != NULL)
-			answer->misses[answer->miss_count++] = (struct acl_miss){rule, why};
+			answer->near_misses[answer->near_miss_count++] =
+			    (struct acl_near_miss){rule, why};
 	}
 }
 
@@ -157,45 +159,45 @@ static bool list_uses_client(const struct rule_list *list, uint8_t action)
 static void on_answer(void *arg, const struct rule_list *list, const struct acl_rule *first)
 {
 	struct accounting *c = arg;
-	struct acl_answer *answer =
-	    list->name == NULL ? &c->account->answers[0] : find_answer(c->account, list->name);
+	struct acl_answer *answer = list->name == NULL ? &c->explanation->answers[0]
+	                                               : find_answer(c->explanation, list->name);
 
 	REQUIRE(answer != NULL);
 	answer->rule = first;
-	list_misses(c, answer, list);
+	list_near_misses(c, answer, list);
 	if (list_uses_client(list, ACTION_BIT(c->request->action)) &&
 	    c->names.in_payloads.client.len == 0)
-		c->account->lacks_client_id = true;
+		c->explanation->lacks_client_id = true;
 }
 
-struct acl_account *acl_account_new(const struct acl *acl, const struct acl_who *who,
-                                    const struct acl_request *request)
+struct acl_explanation *acl_explanation_new(const struct acl *acl, const struct acl_who *who,
+                                            const struct acl_request *request)
 {
-	const struct holder *holder =
+	const struct principal *principal =
 	    who->anonymous ? &acl->anonymous : acl_find_user(acl, who->user);
 	struct acl_subject *subject = acl_subject_new(acl, who);
-	struct acl_account *account = xnew(account);
+	struct acl_explanation *explanation = xnew(explanation);
 	struct accounting c = {
-	    .acl = acl, .request = request, .account = account, .names = names_of(who)};
+	    .acl = acl, .request = request, .explanation = explanation, .names = names_of(who)};
 
-	account->verdict = acl_check(subject, request);
-	list_answers(account, acl, who, holder);
+	explanation->verdict = acl_check(subject, request);
+	list_answers(explanation, acl, who, principal);
 	acl_ask_each(subject, request, on_answer, &c);
 	acl_subject_free(subject);
-	return account;
+	return explanation;
 }
 
-void acl_account_free(struct acl_account *account)
+void acl_explanation_free(struct acl_explanation *explanation)
 {
-	if (account == NULL)
+	if (explanation == NULL)
 		return;
-	for (size_t i = 0; i < account->count; i++) {
-		for (size_t m = 0; m < account->answers[i].miss_count; m++)
-			free(account->answers[i].misses[m].why);
-		free(account->answers[i].misses);
+	for (size_t i = 0; i < explanation->count; i++) {
+		for (size_t m = 0; m < explanation->answers[i].near_miss_count; m++)
+			free(explanation->answers[i].near_misses[m].why);
+		free(explanation->answers[i].near_misses);
 	}
-	free(account->answers);
-	free(account);
+	free(explanation->answers);
+	free(explanation);
 }
 
 /* ---- rules as text ---- */

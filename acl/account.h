@@ -7,7 +7,7 @@
 #include "acl/acl.h"
 
 /* An allow rule for this action and topic that does not fit for one reason. */
-struct acl_miss {
+struct acl_near_miss {
 	const struct acl_rule *rule;
 	char *why; /* "the message is retained" */
 };
@@ -20,11 +20,12 @@ struct acl_answer {
 	bool defined;                /* false: the ACL file has no such role, it gives nothing */
 	size_t rule_count;           /* of the list */
 	const struct acl_rule *rule; /* the first that fits, NULL: none */
-	struct acl_miss *misses;     /* before that one, in their order; none where it allows */
-	size_t miss_count;
+	struct acl_near_miss
+	    *near_misses; /* before that one, in their order; none where it allows */
+	size_t near_miss_count;
 };
 
-struct acl_account {
+struct acl_explanation {
 	struct acl_verdict verdict; /* acl_check's; guards come before all answers */
 	bool lacks_client_id;       /* rules use %c, and who has none */
 	struct acl_answer *answers; /* own rules, then roles in the order of their turn */
@@ -32,9 +33,9 @@ struct acl_account {
 };
 
 /* Borrows from `acl` and `who`. The caller frees. */
-struct acl_account *acl_account_new(const struct acl *acl, const struct acl_who *who,
-                                    const struct acl_request *request);
-void acl_account_free(struct acl_account *account);
+struct acl_explanation *acl_explanation_new(const struct acl *acl, const struct acl_who *who,
+                                            const struct acl_request *request);
+void acl_explanation_free(struct acl_explanation *explanation);
 
 bool acl_rule_denies(const struct acl_rule *rule);
 unsigned acl_rule_line(const struct acl_rule *rule);

@@ -80,21 +80,21 @@ static bool reads_by_client(const struct acl_subject *s)
 
 struct acl_subject *acl_subject_new(const struct acl *acl, const struct acl_who *who)
 {
-	const struct holder *holder =
+	const struct principal *principal =
 	    who->anonymous ? &acl->anonymous : acl_find_user(acl, who->user);
 	size_t given = who->anonymous ? 0 : who->role_count;
-	size_t added = holder == NULL ? 0 : holder->role_count;
+	size_t added = principal == NULL ? 0 : principal->role_count;
 	size_t head = sizeof(struct acl_subject) + (given + added) * sizeof(struct rule_list *);
 	struct acl_subject *s = xcalloc(1, head + who->user.len + who->client_id.len + 1);
 
 	s->acl = acl;
 	s->anonymous = who->anonymous;
-	s->own = holder == NULL ? NULL : &holder->rules;
+	s->own = principal == NULL ? NULL : &principal->rules;
 	subject_set_names(s, who, (char *)s + head);
 	for (size_t i = 0; i < given; i++)
 		subject_add_role(s, slice_of_str(who->roles[i]));
 	for (size_t i = 0; i < added; i++)
-		subject_add_role(s, slice_of_str(holder->roles[i].name));
+		subject_add_role(s, slice_of_str(principal->roles[i].name));
 	s->reads_by_client = reads_by_client(s);
 	return s;
 }

@@ -45,7 +45,7 @@ static void diff_roles(const struct acl *before, const struct acl *after,
 	}
 }
 
-static bool holds_role(const struct holder *h, const char *name)
+static bool holds_role(const struct principal *h, const char *name)
 {
 	for (size_t i = 0; h != NULL && i < h->role_count; i++) {
 		if (strcmp(h->roles[i].name, name) == 0)
@@ -54,8 +54,8 @@ static bool holds_role(const struct holder *h, const char *name)
 	return false;
 }
 
-static void diff_role_uses(const struct holder *in, const struct holder *from, const char *what,
-                           const char *whose, struct acl_diff_sink *sink)
+static void diff_role_uses(const struct principal *in, const struct principal *from,
+                           const char *what, const char *whose, struct acl_diff_sink *sink)
 {
 	for (size_t i = 0; in != NULL && i < in->role_count; i++) {
 		if (!holds_role(from, in->roles[i].name))
@@ -63,8 +63,8 @@ static void diff_role_uses(const struct holder *in, const struct holder *from, c
 	}
 }
 
-static void diff_holders(const struct holder *before, const struct holder *after, const char *whose,
-                         struct acl_diff_sink *sink)
+static void diff_holders(const struct principal *before, const struct principal *after,
+                         const char *whose, struct acl_diff_sink *sink)
 {
 	diff_role_uses(before, after, "role taken", whose, sink);
 	diff_role_uses(after, before, "role given", whose, sink);
@@ -77,13 +77,13 @@ void acl_diff(const struct acl *before, const struct acl *after, struct acl_diff
 	diff_lists(&before->guard, &after->guard, "desired_topics", sink);
 	diff_roles(before, after, sink);
 	for (size_t i = 0; i < before->user_count; i++) {
-		const struct holder *old = &before->users[i];
+		const struct principal *old = &before->users[i];
 
 		if (acl_find_user(after, slice_of_str(old->name)) == NULL)
 			diff_holders(old, NULL, old->name, sink);
 	}
 	for (size_t i = 0; i < after->user_count; i++) {
-		const struct holder *now = &after->users[i];
+		const struct principal *now = &after->users[i];
 
 		diff_holders(acl_find_user(before, slice_of_str(now->name)), now, now->name, sink);
 	}

@@ -8,7 +8,7 @@
 
 struct loader {
 	struct acl *acl;
-	struct holder *holder; /* whose section this is */
+	struct principal *principal; /* whose section this is */
 	struct errors *errors;
 };
 
@@ -93,14 +93,14 @@ static void load_rules(struct loader *l, struct rule_list *list, const struct ya
 
 static void load_own_rules(struct loader *l, const struct yaml_node *node)
 {
-	load_rules(l, &l->holder->rules, node);
+	load_rules(l, &l->principal->rules, node);
 }
 
 static void load_own_roles(struct loader *l, const struct yaml_node *node)
 {
 	size_t count = list_length(l, node);
 
-	l->holder->roles = xcalloc(count + 1, sizeof(*l->holder->roles));
+	l->principal->roles = xcalloc(count + 1, sizeof(*l->principal->roles));
 	for (size_t i = 0; i < count; i++) {
 		const struct yaml_node *name = node->entries[i].value;
 
@@ -108,25 +108,26 @@ static void load_own_roles(struct loader *l, const struct yaml_node *node)
 			report_error(l, name, "expected the name of a role");
 			continue;
 		}
-		l->holder->roles[l->holder->role_count++] =
+		l->principal->roles[l->principal->role_count++] =
 		    (struct role_use){xstrdup(name->text), name->line, name->column};
 	}
 }
 
-static const struct key holder_keys[] = {
+static const struct key principal_keys[] = {
     {"roles", load_own_roles},
     {"rules", load_own_rules},
 };
 
-static void load_holder(struct loader *l, struct holder *holder, const struct yaml_node *node)
+static void load_principal(struct loader *l, struct principal *principal,
+                           const struct yaml_node *node)
 {
-	l->holder = holder;
-	load_keys(l, node, holder_keys, sizeof(holder_keys) / sizeof(holder_keys[0]));
+	l->principal = principal;
+	load_keys(l, node, principal_keys, sizeof(principal_keys) / sizeof(principal_keys[0]));
 }
 
 static void load_anonymous(struct loader *l, const struct yaml_node *node)
 {
-	load_holder(l, &l->acl->anonymous, node);
+	load_principal(l, &l->acl->anonymous, node);
 }
 
 static bool is_mapping(struct loader *l, const struct yaml_node *node, const char *wanted)
@@ -143,7 +144,7 @@ static void load_users(struct loader *l, const struct yaml_node *node)
 	l->acl->users = xcalloc(node->count + 1, sizeof(*l->acl->users));
 	for (size_t i = 0; i < node->count; i++) {
 		const struct yaml_node *name = node->entries[i].key;
-		struct holder *user = &l->acl->users[l->acl->user_count++];
+		struct principal *user = &l->acl->users[l->acl->user_count++];
 
 		user->name = xstrdup(name->text);
 		if (!acl_name_is_clean(slice_of_str(name->text)))
@@ -151,7 +152,7 @@ static void load_users(struct loader *l, const struct yaml_node *node)
 			    l, name,
 			    "no user has this name: it must not be empty, begin with '$' or "
 			    "contain '/', '+', '#' or control characters");
-		load_holder(l, user, node->entries[i].value);
+		load_principal(l, user, node->entries[i].value);
 	}
 }
 
@@ -220,7 +221,7 @@ static int by_role_name(const void *a, const void *b)
 
 static int by_user_name(const void *a, const void *b)
 {
-	return strcmp(((const struct holder *)a)->name, ((const struct holder *)b)->name);
+	return strcmp(((const struct principal *)a)->name, ((const struct principal *)b)->name);
 }
 
 static void sort(struct acl *acl)
@@ -254,7 +255,7 @@ const struct rule_list *acl_find_role(const struct acl *acl, struct slice name)
 	return NULL;
 }
 
-const struct holder *acl_find_user(const struct acl *acl, struct slice name)
+const struct principal *acl_find_user(const struct acl *acl, struct slice name)
 {
 	size_t low = 0, high = acl->user_count;
 
@@ -291,12 +292,12 @@ static void warn_undefined_role(struct loader *l, const struct role_use *use)
 		            use->name);
 }
 
-static void check_roles(struct loader *l, const struct holder *holder)
+static void check_roles(struct loader *l, const struct principal *principal)
 {
-	for (size_t i = 0; i < holder->role_count; i++) {
-		if (acl_find_role(l->acl, slice_of_str(holder->roles[i].name)) == NULL &&
+	for (size_t i = 0; i < principal->role_count; i++) {
+		if (acl_find_role(l->acl, slice_of_str(principal->roles[i].name)) == NULL &&
 		    l->errors->count < ERRORS_MAX)
-			warn_undefined_role(l, &holder->roles[i]);
+			warn_undefined_role(l, &principal->roles[i]);
 	}
 }
 
@@ -381,13 +382,13 @@ struct acl *acl_load(const char *path, enum conf_partial_subscriptions partial,
 	return acl;
 }
 
-static void holder_fini(struct holder *holder)
+static void principal_fini(struct principal *principal)
 {
-	for (size_t i = 0; i < holder->role_count; i++)
-		free(holder->roles[i].name);
-	free(holder->roles);
-	free(holder->name);
-	rule_list_fini(&holder->rules);
+	for (size_t i = 0; i < principal->role_count; i++)
+		free(principal->roles[i].name);
+	free(principal->roles);
+	free(principal->name);
+	rule_list_fini(&principal->rules);
 }
 
 void acl_free(struct acl *acl)
@@ -397,10 +398,10 @@ void acl_free(struct acl *acl)
 	for (size_t i = 0; i < acl->role_count; i++)
 		rule_list_fini(&acl->roles[i]);
 	for (size_t i = 0; i < acl->user_count; i++)
-		holder_fini(&acl->users[i]);
+		principal_fini(&acl->users[i]);
 	for (size_t i = 0; i < acl->test_count; i++)
 		acl_test_fini(&acl->tests[i]);
-	holder_fini(&acl->anonymous);
+	principal_fini(&acl->anonymous);
 	rule_list_fini(&acl->guard);
 	dictionary_fini(&acl->levels);
 	free(acl->roles);

@@ -11,7 +11,7 @@ struct role_use {
 };
 
 /* Somebody with rules and roles of his own: a user, or anonymous. */
-struct holder {
+struct principal {
 	char *name; /* NULL: anonymous */
 	struct rule_list rules;
 	struct role_use *roles;
@@ -41,16 +41,16 @@ struct acl {
 	struct rule_list guard;  /* desired_topics, as deny rules */
 	struct rule_list *roles; /* by name */
 	size_t role_count;
-	struct holder *users; /* by name */
+	struct principal *users; /* by name */
 	size_t user_count;
-	struct holder anonymous;
+	struct principal anonymous;
 	struct acl_test *tests;
 	size_t test_count;
 	size_t rule_count;
 };
 
 const struct rule_list *acl_find_role(const struct acl *acl, struct slice name);
-const struct holder *acl_find_user(const struct acl *acl, struct slice name);
+const struct principal *acl_find_user(const struct acl *acl, struct slice name);
 
 /* May %u and %c in filters have this value?  No separators, wildcards, control characters, leading
  * `$`; not empty. */

@@ -12,7 +12,7 @@
 struct talk {
 	const struct house *house;
 	const struct question *q;
-	const struct acl_account *account;
+	const struct acl_explanation *explanation;
 	struct acl_who who;
 	const char *name; /* of who asks */
 	char *no_login;   /* why nobody gets as far as the rules, or NULL */
@@ -20,12 +20,12 @@ struct talk {
 
 static bool allowed(const struct talk *t)
 {
-	return t->account->verdict.allowed && t->no_login == NULL;
+	return t->explanation->verdict.allowed && t->no_login == NULL;
 }
 
 static void print_verdict(const struct talk *t)
 {
-	const struct acl_verdict *v = &t->account->verdict;
+	const struct acl_verdict *v = &t->explanation->verdict;
 	char why[1024];
 
 	printf("%s: %s %s %s %s\n", allowed(t) ? "allow" : "deny", t->name,
@@ -48,7 +48,7 @@ static void print_verdict(const struct talk *t)
 
 static void print_guards(const struct talk *t)
 {
-	switch (t->account->verdict.cause) {
+	switch (t->explanation->verdict.cause) {
 	case ACL_CAUSE_GUARD_DESIRED:
 	case ACL_CAUSE_GUARD_SYSTEM:
 		puts("  the guards: deny; they come before all rules");
@@ -97,18 +97,18 @@ static void print_asked(const struct talk *t)
 {
 	puts("asked, in this order:");
 	print_guards(t);
-	for (size_t i = 0; i < t->account->count; i++)
-		print_answer(t, &t->account->answers[i]);
-	if (t->account->count == 1)
+	for (size_t i = 0; i < t->explanation->count; i++)
+		print_answer(t, &t->explanation->answers[i]);
+	if (t->explanation->count == 1)
 		printf("  %s has no roles\n", t->name);
 }
 
-static void print_misses(const struct talk *t, const struct acl_answer *a)
+static void print_near_misses(const struct talk *t, const struct acl_answer *a)
 {
-	for (size_t i = 0; i < a->miss_count; i++) {
-		char *text = acl_rule_text(t->house->acl, a->misses[i].rule);
+	for (size_t i = 0; i < a->near_miss_count; i++) {
+		char *text = acl_rule_text(t->house->acl, a->near_misses[i].rule);
 
-		printf("nearly: %s\n        would allow it, but %s\n", text, a->misses[i].why);
+		printf("nearly: %s\n        would allow it, but %s\n", text, a->near_misses[i].why);
 		free(text);
 	}
 }
@@ -137,12 +137,12 @@ static void print_own_rule(const struct talk *t, const char *rule, const struct 
 }
 
 /* The role to be changed: one that is silent rather than one that denies. */
-static const struct acl_answer *role_to_change(const struct acl_account *account)
+static const struct acl_answer *role_to_change(const struct acl_explanation *explanation)
 {
 	const struct acl_answer *found = NULL;
 
-	for (size_t i = 1; i < account->count; i++) {
-		const struct acl_answer *a = &account->answers[i];
+	for (size_t i = 1; i < explanation->count; i++) {
+		const struct acl_answer *a = &explanation->answers[i];
 
 		if (a->defined && (found == NULL || (found->rule != NULL && a->rule == NULL)))
 			found = a;
@@ -165,8 +165,8 @@ static void print_role_rule(const struct talk *t, const char *rule, const struct
 
 static void print_change(const struct talk *t)
 {
-	const struct acl_answer *own = &t->account->answers[0];
-	const struct acl_answer *role = own->rule == NULL ? role_to_change(t->account) : NULL;
+	const struct acl_answer *own = &t->explanation->answers[0];
+	const struct acl_answer *role = own->rule == NULL ? role_to_change(t->explanation) : NULL;
 	char *rule = suggest_rule(&t->q->request, &t->who);
 
 	if (rule == NULL)
@@ -180,7 +180,7 @@ static void print_change(const struct talk *t)
 
 static void print_remedy(const struct talk *t)
 {
-	switch (t->account->verdict.cause) {
+	switch (t->explanation->verdict.cause) {
 	case ACL_CAUSE_GUARD_DESIRED:
 		printf("no rule can allow it: give the client a user name; or, if this topic is no "
 		       "command, take it out of desired_topics in %s\n",
@@ -195,8 +195,8 @@ static void print_remedy(const struct talk *t)
 	case ACL_CAUSE_NO_RULE:
 		break;
 	}
-	for (size_t i = 0; i < t->account->count; i++)
-		print_misses(t, &t->account->answers[i]);
+	for (size_t i = 0; i < t->explanation->count; i++)
+		print_near_misses(t, &t->explanation->answers[i]);
 	print_change(t);
 }
 
@@ -204,7 +204,7 @@ static void print_remedy(const struct talk *t)
 
 static void print_notes(const struct talk *t)
 {
-	if (t->account->lacks_client_id)
+	if (t->explanation->lacks_client_id)
 		puts("note: there are rules with %c, and no client id was given (--client-id)");
 	if (t->house->conf->password_file == NULL && !t->q->anonymous)
 		printf("note: there is no password_file; the roles are those of %s alone\n",
@@ -223,22 +223,22 @@ int explain(const struct house *h, const struct question *q)
 	    .no_login = house_why_no_login(h, q->anonymous, q->user),
 	};
 	const struct user *user = q->anonymous ? NULL : users_find(h->users, t.who.user);
-	struct acl_account *account;
+	struct acl_explanation *explanation;
 	int status;
 
 	if (user != NULL) {
 		t.who.roles = user->roles;
 		t.who.role_count = user->role_count;
 	}
-	account = acl_account_new(h->acl, &t.who, &q->request);
-	t.account = account;
+	explanation = acl_explanation_new(h->acl, &t.who, &q->request);
+	t.explanation = explanation;
 	print_verdict(&t);
 	print_asked(&t);
-	if (!account->verdict.allowed)
+	if (!explanation->verdict.allowed)
 		print_remedy(&t);
 	print_notes(&t);
 	status = allowed(&t) ? 0 : EXIT_DENIED;
-	acl_account_free(account);
+	acl_explanation_free(explanation);
 	free(t.no_login);
 	return status;
 }

@@ -141,7 +141,7 @@ static const char *answer_of(const struct acl *acl, const struct acl_verdict *ve
 }
 
 /* The order, over what each list answers by itself. */
-static const struct acl_rule *decider_of(const struct acl_account *a)
+static const struct acl_rule *decider_of(const struct acl_explanation *a)
 {
 	const struct acl_rule *denied = NULL;
 
@@ -162,19 +162,19 @@ static const struct acl_rule *decider_of(const struct acl_account *a)
 static void account_agrees(const struct acl *acl, const struct acl_who *who,
                            const struct acl_request *request, const struct acl_verdict *verdict)
 {
-	struct acl_account *a = acl_account_new(acl, who, request);
+	struct acl_explanation *a = acl_explanation_new(acl, who, request);
 
 	assert_int_equal(a->verdict.allowed, verdict->allowed);
 	assert_ptr_equal(a->verdict.rule, verdict->rule);
 	if (verdict->cause == ACL_CAUSE_RULE || verdict->cause == ACL_CAUSE_NO_RULE)
 		assert_ptr_equal(decider_of(a), verdict->rule);
 	for (size_t i = 0; i < a->count; i++) {
-		for (size_t m = 0; m < a->answers[i].miss_count; m++) {
-			assert_false(acl_rule_denies(a->answers[i].misses[m].rule));
-			assert_ptr_not_equal(a->answers[i].misses[m].rule, a->answers[i].rule);
+		for (size_t m = 0; m < a->answers[i].near_miss_count; m++) {
+			assert_false(acl_rule_denies(a->answers[i].near_misses[m].rule));
+			assert_ptr_not_equal(a->answers[i].near_misses[m].rule, a->answers[i].rule);
 		}
 	}
-	acl_account_free(a);
+	acl_explanation_free(a);
 }
 
 const char *policy_ask(const struct acl *acl, const char *who, const char *what)
