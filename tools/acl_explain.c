@@ -10,7 +10,7 @@
 #include "base/alloc.h"
 
 struct talk {
-	const struct house *house;
+	const struct context *context;
 	const struct question *q;
 	const struct acl_explanation *explanation;
 	struct acl_who who;
@@ -30,7 +30,7 @@ static void print_verdict(const struct talk *t)
 
 	printf("%s: %s %s %s %s\n", allowed(t) ? "allow" : "deny", t->name,
 	       allowed(t) ? "may" : "may not", acl_action_name(t->q->request.action), t->q->topic);
-	acl_verdict_text(t->house->acl, v, why, sizeof(why));
+	acl_verdict_text(t->context->acl, v, why, sizeof(why));
 	if (t->no_login != NULL)
 		printf("login: %s\n       the rules alone would say: %s\n", t->no_login,
 		       v->allowed ? "allow" : "deny");
@@ -63,7 +63,7 @@ static void print_guards(const struct talk *t)
 /* "role actor (users.passwd:3, acl.yaml:14)" */
 static void print_whose(const struct talk *t, const struct acl_answer *a)
 {
-	const struct user *user = users_find(t->house->users, t->who.user);
+	const struct user *user = users_find(t->context->users, t->who.user);
 
 	if (a->role == NULL) {
 		printf("  the own rules of %s", t->name);
@@ -71,10 +71,10 @@ static void print_whose(const struct talk *t, const struct acl_answer *a)
 	}
 	printf("  role %s (", a->role);
 	if (a->in_password_file && user != NULL)
-		printf("%s:%u%s", t->house->conf->password_file, user->line,
+		printf("%s:%u%s", t->context->conf->password_file, user->line,
 		       a->line != 0 ? ", " : "");
 	if (a->line != 0)
-		printf("%s:%u", house_acl_name(t->house), a->line);
+		printf("%s:%u", context_acl_name(t->context), a->line);
 	putchar(')');
 }
 
@@ -82,9 +82,9 @@ static void print_answer(const struct talk *t, const struct acl_answer *a)
 {
 	print_whose(t, a);
 	if (!a->defined) {
-		printf(": gives nothing, %s does not define it\n", house_acl_name(t->house));
+		printf(": gives nothing, %s does not define it\n", context_acl_name(t->context));
 	} else if (a->rule != NULL) {
-		char *text = acl_rule_text(t->house->acl, a->rule);
+		char *text = acl_rule_text(t->context->acl, a->rule);
 
 		printf(": %s, %s\n", acl_rule_denies(a->rule) ? "deny" : "allow", text);
 		free(text);
@@ -106,7 +106,7 @@ static void print_asked(const struct talk *t)
 static void print_near_misses(const struct talk *t, const struct acl_answer *a)
 {
 	for (size_t i = 0; i < a->near_miss_count; i++) {
-		char *text = acl_rule_text(t->house->acl, a->near_misses[i].rule);
+		char *text = acl_rule_text(t->context->acl, a->near_misses[i].rule);
 
 		printf("nearly: %s\n        would allow it, but %s\n", text, a->near_misses[i].why);
 		free(text);
@@ -122,16 +122,16 @@ static void print_own_rule(const struct talk *t, const char *rule, const struct 
 
 	if (own->rule != NULL)
 		printf("to allow it, add to the rules of %s, above line %u of %s:\n    - %s\n",
-		       t->name, acl_rule_line(own->rule), house_acl_name(t->house), quoted);
+		       t->name, acl_rule_line(own->rule), context_acl_name(t->context), quoted);
 	else if (own->rule_count > 0)
 		printf("to allow it, add to the rules of %s in %s:\n    - %s\n", t->name,
-		       house_acl_name(t->house), quoted);
+		       context_acl_name(t->context), quoted);
 	else if (t->q->anonymous)
 		printf("to allow it, write into %s:\n    anonymous:\n      rules: [%s]\n",
-		       house_acl_name(t->house), quoted);
+		       context_acl_name(t->context), quoted);
 	else
 		printf("to allow it, write into %s:\n    users:\n      %s:\n        rules: [%s]\n",
-		       house_acl_name(t->house), name, quoted);
+		       context_acl_name(t->context), name, quoted);
 	free(name);
 	free(quoted);
 }
@@ -157,7 +157,7 @@ static void print_role_rule(const struct talk *t, const char *rule, const struct
 	printf("to allow it, add to role '%s'", role->role);
 	if (role->rule != NULL)
 		printf(", above line %u", acl_rule_line(role->rule));
-	printf(" of %s:\n    - %s\n", house_acl_name(t->house), quoted);
+	printf(" of %s:\n    - %s\n", context_acl_name(t->context), quoted);
 	printf("  (all who have the role may do it then; for %s alone, put it into %s rules)\n",
 	       t->name, t->q->anonymous ? "the" : "the user's own");
 	free(quoted);
@@ -184,7 +184,7 @@ static void print_remedy(const struct talk *t)
 	case ACL_CAUSE_GUARD_DESIRED:
 		printf("no rule can allow it: give the client a user name; or, if this topic is no "
 		       "command, take it out of desired_topics in %s\n",
-		       house_acl_name(t->house));
+		       context_acl_name(t->context));
 		return;
 	case ACL_CAUSE_GUARD_SYSTEM:
 		puts("no rule can allow it: topics that begin with $ are the broker's own (a "
@@ -206,21 +206,21 @@ static void print_notes(const struct talk *t)
 {
 	if (t->explanation->lacks_client_id)
 		puts("note: there are rules with %c, and no client id was given (--client-id)");
-	if (t->house->conf->password_file == NULL && !t->q->anonymous)
+	if (t->context->conf->password_file == NULL && !t->q->anonymous)
 		printf("note: there is no password_file; the roles are those of %s alone\n",
-		       house_acl_name(t->house));
+		       context_acl_name(t->context));
 }
 
-int explain(const struct house *h, const struct question *q)
+int explain(const struct context *h, const struct question *q)
 {
 	struct talk t = {
-	    .house = h,
+	    .context = h,
 	    .q = q,
 	    .who = {.anonymous = q->anonymous,
 	            .user = slice_of_str(q->user),
 	            .client_id = slice_of_str(q->client_id)},
 	    .name = q->anonymous ? "anonymous" : q->user,
-	    .no_login = house_why_no_login(h, q->anonymous, q->user),
+	    .no_login = context_why_no_login(h, q->anonymous, q->user),
 	};
 	const struct user *user = q->anonymous ? NULL : users_find(h->users, t.who.user);
 	struct acl_explanation *explanation;

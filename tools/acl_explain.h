@@ -13,6 +13,6 @@ struct question {
 };
 
 /* The exit status: 0 allow, EXIT_DENIED. */
-int explain(const struct house *h, const struct question *q);
+int explain(const struct context *h, const struct question *q);
 
 #endif

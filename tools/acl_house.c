@@ -18,7 +18,7 @@ int report_error(const char *format, ...)
 	vfprintf(stderr, format, args);
 	fputc('\n', stderr);
 	va_end(args);
-	return EXIT_WRONG;
+	return EXIT_USAGE;
 }
 
 /* A start takes a missing ACL file at its word: it denies everything. */
@@ -43,11 +43,11 @@ static void print_errors(struct errors *errors)
 	errors_fini(errors);
 }
 
-bool house_open(struct house *h, const char *conf_path)
+bool context_open(struct context *h, const char *conf_path)
 {
 	struct errors errors = {0};
 
-	*h = (struct house){.conf = conf_load(conf_path, &errors)};
+	*h = (struct context){.conf = conf_load(conf_path, &errors)};
 	if (h->conf != NULL) {
 		h->users = users_load(h->conf->password_file, &errors);
 		h->acl = load_acl(h->conf, &errors);
@@ -60,16 +60,16 @@ bool house_open(struct house *h, const char *conf_path)
 	return true;
 }
 
-void house_close(struct house *h)
+void context_close(struct context *h)
 {
 	acl_free(h->acl);
 	users_unref(&h->users);
 	conf_free(h->conf);
 }
 
-bool house_roles_of(void *arg, struct slice user, char *const **roles, size_t *role_count)
+bool context_roles_of(void *arg, struct slice user, char *const **roles, size_t *role_count)
 {
-	const struct house *h = arg;
+	const struct context *h = arg;
 	const struct user *entry = users_find(h->users, user);
 
 	if (h->conf->password_file == NULL)
@@ -90,7 +90,7 @@ static bool lets_anonymous_in(const struct conf *conf)
 	return false;
 }
 
-char *house_why_no_login(const struct house *h, bool anonymous, const char *user)
+char *context_why_no_login(const struct context *h, bool anonymous, const char *user)
 {
 	const char *file = h->conf->password_file;
 	const struct user *entry = anonymous ? NULL : users_find(h->users, slice_of_str(user));
@@ -113,7 +113,7 @@ char *house_why_no_login(const struct house *h, bool anonymous, const char *user
 	return NULL;
 }
 
-const char *house_acl_name(const struct house *h)
+const char *context_acl_name(const struct context *h)
 {
 	const char *path = h->conf->acl_file == NULL ? "acl.yaml" : h->conf->acl_file;
 	const char *slash = strrchr(path, '/');

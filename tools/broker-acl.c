@@ -12,7 +12,7 @@
 #include "base/trust.h"
 #include "proto/topic.h"
 
-struct order {
+struct options {
 	const char *conf_path;
 	const struct command *command;
 	struct question question;
@@ -21,8 +21,8 @@ struct order {
 
 struct command {
 	const char *name;
-	int (*take)(struct order *o, int count, char **words); /* what stands behind the name */
-	int (*run)(const struct house *h, const struct order *o);
+	int (*take)(struct options *o, int count, char **words); /* what stands behind the name */
+	int (*run)(const struct context *h, const struct options *o);
 };
 
 static const char usage_text[] =
@@ -45,7 +45,7 @@ static int usage_error(const char *text)
 {
 	(void)report_error("%s", text);
 	fprintf(stderr, "\n%s", usage_text);
-	return EXIT_WRONG;
+	return EXIT_USAGE;
 }
 
 /* ---- explain ---- */
@@ -81,7 +81,7 @@ static int take_filter(struct question *q)
 	return 0;
 }
 
-static int take_explain(struct order *o, int count, char **words)
+static int take_explain(struct options *o, int count, char **words)
 {
 	struct question *q = &o->question;
 	const char *why;
@@ -93,7 +93,7 @@ static int take_explain(struct order *o, int count, char **words)
 	if (q->user != NULL && !identity_name_valid(slice_of_str(q->user), &why))
 		return report_error("nobody is called that: %s", why);
 	if (take_action(q, words[0]) != 0)
-		return EXIT_WRONG;
+		return EXIT_USAGE;
 	q->topic = words[1];
 	q->request.topic = slice_of_str(words[1]);
 	if (q->request.action == ACL_SUBSCRIBE)
@@ -104,7 +104,7 @@ static int take_explain(struct order *o, int count, char **words)
 	return 0;
 }
 
-static int run_explain(const struct house *h, const struct order *o)
+static int run_explain(const struct context *h, const struct options *o)
 {
 	return explain(h, &o->question);
 }
@@ -112,7 +112,7 @@ static int run_explain(const struct house *h, const struct order *o)
 /* ---- test ---- */
 
 struct tally {
-	const struct house *house;
+	const struct context *context;
 	size_t passed, failed, skipped;
 };
 
@@ -121,7 +121,7 @@ static void print_test(void *arg, const struct acl_test_result *r)
 	struct tally *t = arg;
 	char why[1024];
 
-	printf("%s:%u:%u: %s %s %s %s: ", t->house->conf->acl_file, r->line, r->column,
+	printf("%s:%u:%u: %s %s %s %s: ", t->context->conf->acl_file, r->line, r->column,
 	       r->skipped  ? "skipped"
 	       : r->passed ? "passed"
 	                   : "FAILED",
@@ -131,7 +131,7 @@ static void print_test(void *arg, const struct acl_test_result *r)
 		puts("the user is missing or locked");
 		return;
 	}
-	acl_verdict_text(t->house->acl, &r->verdict, why, sizeof(why));
+	acl_verdict_text(t->context->acl, &r->verdict, why, sizeof(why));
 	t->passed += r->passed;
 	t->failed += !r->passed;
 	if (r->passed)
@@ -141,7 +141,7 @@ static void print_test(void *arg, const struct acl_test_result *r)
 		       r->verdict.allowed ? "allow" : "deny", why);
 }
 
-static int take_test(struct order *o, int count, char **words)
+static int take_test(struct options *o, int count, char **words)
 {
 	(void)words;
 	if (count != 0 || o->asks)
@@ -150,17 +150,17 @@ static int take_test(struct order *o, int count, char **words)
 	return 0;
 }
 
-static int run_test(const struct house *h, const struct order *o)
+static int run_test(const struct context *h, const struct options *o)
 {
-	struct tally t = {.house = h};
-	struct house house = *h;
+	struct tally t = {.context = h};
+	struct context context = *h;
 
 	(void)o;
-	acl_each_test(h->acl, house_roles_of, &house, print_test, &t);
+	acl_each_test(h->acl, context_roles_of, &context, print_test, &t);
 	if (t.passed + t.failed + t.skipped == 0)
 		printf("%s has no tests; they stand under tests:, like { user: anna, publish: a/b, "
 		       "expect: allow }\n",
-		       house_acl_name(h));
+		       context_acl_name(h));
 	else
 		printf("%zu passed, %zu failed, %zu skipped\n", t.passed, t.failed, t.skipped);
 	return t.failed == 0 ? 0 : 1;
@@ -205,7 +205,7 @@ static int take_trust(int letter)
 	return report_error("there is no %s '%s'", is_owner ? "user" : "group", optarg);
 }
 
-static int take_option(struct order *o, int letter)
+static int take_option(struct options *o, int letter)
 {
 	struct question *q = &o->question;
 
@@ -230,7 +230,7 @@ static int take_option(struct order *o, int letter)
 }
 
 /* -1: go on; otherwise the exit status. */
-static int take_options(struct order *o, int argc, char **argv)
+static int take_options(struct options *o, int argc, char **argv)
 {
 	int letter;
 
@@ -245,15 +245,15 @@ static int take_options(struct order *o, int argc, char **argv)
 		}
 		if (letter == '?') {
 			fprintf(stderr, "\n%s", usage_text);
-			return EXIT_WRONG;
+			return EXIT_USAGE;
 		}
 		if (take_option(o, letter) != 0)
-			return EXIT_WRONG;
+			return EXIT_USAGE;
 	}
 	return -1;
 }
 
-static int take_words(struct order *o, int count, char **words)
+static int take_words(struct options *o, int count, char **words)
 {
 	if (count == 0)
 		return usage_error("a command is needed: explain or test");
@@ -270,8 +270,8 @@ static int take_words(struct order *o, int count, char **words)
 
 int main(int argc, char **argv)
 {
-	struct order o = {0};
-	struct house house;
+	struct options o = {0};
+	struct context context;
 	int status;
 
 	descriptors_reserve_standard();
@@ -283,8 +283,8 @@ int main(int argc, char **argv)
 	if (status != 0)
 		return status;
 	hash_init();
-	status = house_open(&house, o.conf_path) ? o.command->run(&house, &o) : EXIT_WRONG;
-	house_close(&house);
+	status = context_open(&context, o.conf_path) ? o.command->run(&context, &o) : EXIT_USAGE;
+	context_close(&context);
 	if (fflush(stdout) != 0)
 		return report_error("cannot write to standard output");
 	return status;

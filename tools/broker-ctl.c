@@ -23,11 +23,11 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define EXIT_FAILED  1
-#define EXIT_WRONG   2
+#define EXIT_USAGE   2
 #define PATIENCE_S   60
 #define ARGUMENT_MAX 65535
 
-struct order;
+struct options;
 
 struct command {
 	const char *name;
@@ -40,7 +40,7 @@ struct command {
 	const char *done; /* said at the end; NULL: nothing */
 };
 
-struct order {
+struct options {
 	const struct command *command;
 	const char *config;
 	const char *argument;
@@ -160,9 +160,9 @@ static char *socket_path(const char *config, int *status)
 	if (conf == NULL) {
 		fputs(text, stderr);
 		*status =
-		    report_error(EXIT_WRONG, "%s is not used: mend what stands above", config);
+		    report_error(EXIT_USAGE, "%s is not used: mend what stands above", config);
 	} else if (conf->control_socket == NULL) {
-		*status = report_error(EXIT_WRONG,
+		*status = report_error(EXIT_USAGE,
 		                       "%s names no control socket: add 'control: { socket: "
 		                       "/run/broker/control.sock }' and start the broker again",
 		                       config);
@@ -266,7 +266,7 @@ static int connect_to(const char *path, int *status)
 
 	if (strlen(path) >= sizeof(address.sun_path)) {
 		*status =
-		    report_error(EXIT_WRONG, "%s: the path is too long for a unix socket", path);
+		    report_error(EXIT_USAGE, "%s: the path is too long for a unix socket", path);
 		return -1;
 	}
 	memcpy(address.sun_path, path, strlen(path) + 1);
@@ -287,7 +287,7 @@ static int connect_to(const char *path, int *status)
 	return -1;
 }
 
-static bool send_request(int fd, const struct order *o)
+static bool send_request(int fd, const struct options *o)
 {
 	struct buf line = {0};
 	struct slice left;
@@ -319,7 +319,7 @@ enum answer {
 	ANSWER_ERROR,
 };
 
-static enum answer take_line(const struct order *o, struct table *t, const char *text, size_t len)
+static enum answer take_line(const struct options *o, struct table *t, const char *text, size_t len)
 {
 	enum answer answer = ANSWER_GOES_ON;
 	struct json_object line;
@@ -345,7 +345,7 @@ static enum answer take_line(const struct order *o, struct table *t, const char 
 	return answer;
 }
 
-static enum answer read_answer(const struct order *o, struct table *t, FILE *in)
+static enum answer read_answer(const struct options *o, struct table *t, FILE *in)
 {
 	enum answer answer = ANSWER_GOES_ON;
 	char *text = NULL;
@@ -361,7 +361,7 @@ static enum answer read_answer(const struct order *o, struct table *t, FILE *in)
 	return answer;
 }
 
-static void print_answer(const struct order *o, const struct table *t)
+static void print_answer(const struct options *o, const struct table *t)
 {
 	struct buf out = {0};
 
@@ -374,7 +374,7 @@ static void print_answer(const struct order *o, const struct table *t)
 		puts(o->command->done);
 }
 
-static int talk(const struct order *o, int fd)
+static int talk(const struct options *o, int fd)
 {
 	struct table t = {.columns = o->command->columns, .column_count = o->command->column_count};
 	enum answer answer = ANSWER_ERROR;
@@ -404,7 +404,7 @@ static int wrong_use(const char *what)
 {
 	(void)report_error(0, "%s", what);
 	fputs(usage_text, stderr);
-	return EXIT_WRONG;
+	return EXIT_USAGE;
 }
 
 static const struct command *find_command(const char *name)
@@ -420,10 +420,10 @@ static int check_text(const char *what, const char *text)
 {
 	if (text == NULL || (strlen(text) <= ARGUMENT_MAX && utf8_valid(slice_of_str(text))))
 		return 0;
-	return report_error(EXIT_WRONG, "%s must be UTF-8, at most %d bytes", what, ARGUMENT_MAX);
+	return report_error(EXIT_USAGE, "%s must be UTF-8, at most %d bytes", what, ARGUMENT_MAX);
 }
 
-static int read_words(struct order *o, char **words, int count)
+static int read_words(struct options *o, char **words, int count)
 {
 	if (o->config == NULL)
 		return wrong_use("name the broker's configuration with -c broker.yaml");
@@ -442,11 +442,11 @@ static int read_words(struct order *o, char **words, int count)
 		return wrong_use("--user goes with kick");
 	o->argument = words[1];
 	if (check_text(o->command->what, o->argument) != 0 || check_text("--user", o->user) != 0)
-		return EXIT_WRONG;
+		return EXIT_USAGE;
 	return 0;
 }
 
-static int run(const struct order *o)
+static int run(const struct options *o)
 {
 	int status = EXIT_FAILED, fd;
 	char *path = socket_path(o->config, &status);
@@ -468,7 +468,7 @@ int main(int argc, char **argv)
 	                                        {"trust-owner", required_argument, NULL, 'O'},
 	                                        {"trust-group", required_argument, NULL, 'G'},
 	                                        {NULL, 0, NULL, 0}};
-	struct order o = {.config = NULL};
+	struct options o = {.config = NULL};
 	int option, status;
 
 	descriptors_reserve_standard();
@@ -486,11 +486,11 @@ int main(int argc, char **argv)
 			break;
 		case 'O':
 			if (!trust_owner(optarg))
-				return report_error(EXIT_WRONG, "there is no user '%s'", optarg);
+				return report_error(EXIT_USAGE, "there is no user '%s'", optarg);
 			break;
 		case 'G':
 			if (!trust_group(optarg))
-				return report_error(EXIT_WRONG, "there is no group '%s'", optarg);
+				return report_error(EXIT_USAGE, "there is no group '%s'", optarg);
 			break;
 		case 'v':
 			printf("broker-ctl %s\n", VAKT_VERSION);
@@ -500,7 +500,7 @@ int main(int argc, char **argv)
 			return 0;
 		default:
 			fputs(usage_text, stderr);
-			return EXIT_WRONG;
+			return EXIT_USAGE;
 		}
 	}
 	status = read_words(&o, argv + optind, argc - optind);

@@ -33,7 +33,7 @@ enum option_bit {
 #define OPTIONS_PASSWORD                                                                           \
 	(OPTION_STDIN | OPTION_GENERATE | OPTION_METHOD | OPTION_SCRAM | OPTION_ITERATIONS)
 
-struct order {
+struct options {
 	const char *path;
 	const struct command *command;
 	const char *user;
@@ -54,7 +54,7 @@ struct command {
 	const char *name;
 	bool has_user;
 	unsigned options; /* taken */
-	int (*run)(const struct order *o);
+	int (*run)(const struct options *o);
 };
 
 static const char usage_text[] =
@@ -76,32 +76,32 @@ static const char usage_text[] =
 
 /* ---- looking users up ---- */
 
-static const struct user *find(const struct passwd_file *f, const struct order *o)
+static const struct user *find(const struct passwd_file *f, const struct options *o)
 {
 	return users_find(f->users, slice_of_str(o->user));
 }
 
-static int require_user(const struct passwd_file *f, const struct order *o)
+static int require_user(const struct passwd_file *f, const struct options *o)
 {
 	if (find(f, o) != NULL)
 		return 0;
-	return report_error(EXIT_WRONG, "there is no user '%s' in %s; 'list' shows those there are",
+	return report_error(EXIT_USAGE, "there is no user '%s' in %s; 'list' shows those there are",
 	                    o->user, o->path);
 }
 
-static int require_no_user(const struct passwd_file *f, const struct order *o)
+static int require_no_user(const struct passwd_file *f, const struct options *o)
 {
 	if (find(f, o) == NULL)
 		return 0;
-	return report_error(EXIT_WRONG,
+	return report_error(EXIT_USAGE,
 	                    "there is a user '%s' in %s; use 'set' for a new password, or 'remove' "
 	                    "first",
 	                    o->user, o->path);
 }
 
 /* Before anybody is asked for a password. */
-static int look(const struct order *o,
-                int (*require)(const struct passwd_file *f, const struct order *o))
+static int look(const struct options *o,
+                int (*require)(const struct passwd_file *f, const struct options *o))
 {
 	struct passwd_file f;
 	int rc = passwd_file_read(&f, o->path, (o->options & OPTION_CREATE) != 0);
@@ -127,12 +127,12 @@ static int ask_twice(struct secret *s, const char *user)
 		return rc;
 	rc = secret_ask(&again, "The same again: ");
 	if (rc == 0 && !slice_equal(secret_slice(s), secret_slice(&again)))
-		rc = report_error(EXIT_WRONG, "the two are not the same; nothing was changed");
+		rc = report_error(EXIT_USAGE, "the two are not the same; nothing was changed");
 	secret_wipe(&again);
 	return rc;
 }
 
-static int new_secret(const struct order *o, struct secret *s)
+static int new_secret(const struct options *o, struct secret *s)
 {
 	int rc = 0;
 
@@ -145,15 +145,15 @@ static int new_secret(const struct order *o, struct secret *s)
 	if (rc == 0)
 		rc = secret_check(s);
 	if (rc == 0 && strcmp(o->method, "bcrypt") == 0 && s->len > 72)
-		rc = report_error(EXIT_WRONG,
+		rc = report_error(EXIT_USAGE,
 		                  "bcrypt looks at 72 bytes only; take a shorter password");
 	if (rc == 0 && (o->options & OPTION_SCRAM) != 0 &&
 	    scram_password_refused(secret_slice(s)) != NULL)
-		rc = report_error(EXIT_WRONG, "%s", scram_password_refused(secret_slice(s)));
+		rc = report_error(EXIT_USAGE, "%s", scram_password_refused(secret_slice(s)));
 	return rc;
 }
 
-static struct scram_verifier *new_verifier(const struct order *o, const struct secret *s)
+static struct scram_verifier *new_verifier(const struct options *o, const struct secret *s)
 {
 	struct scram_verifier *v = xnew(v);
 
@@ -164,7 +164,7 @@ static struct scram_verifier *new_verifier(const struct order *o, const struct s
 	return v;
 }
 
-static int new_credentials(const struct order *o, struct secret *s, struct credentials *c)
+static int new_credentials(const struct options *o, struct secret *s, struct credentials *c)
 {
 	int rc = new_secret(o, s);
 
@@ -215,7 +215,7 @@ static uint64_t new_id(const struct users *users)
 	return id;
 }
 
-static int add_locked(const struct order *o, const struct credentials *c)
+static int add_locked(const struct options *o, const struct credentials *c)
 {
 	struct passwd_file f;
 	int rc = passwd_file_lock(&f, o->path, (o->options & OPTION_CREATE) != 0);
@@ -238,7 +238,7 @@ static int add_locked(const struct order *o, const struct credentials *c)
 	return rc;
 }
 
-static int set_locked(const struct order *o, const struct credentials *c)
+static int set_locked(const struct options *o, const struct credentials *c)
 {
 	struct passwd_file f;
 	int rc = passwd_file_lock(&f, o->path, false);
@@ -265,8 +265,8 @@ static int set_locked(const struct order *o, const struct credentials *c)
 }
 
 /* A generated password is printed once it is true. */
-static int with_credentials(const struct order *o,
-                            int (*change)(const struct order *o, const struct credentials *c))
+static int with_credentials(const struct options *o,
+                            int (*change)(const struct options *o, const struct credentials *c))
 {
 	struct secret s = {.len = 0};
 	struct credentials c = {0};
@@ -283,7 +283,7 @@ static int with_credentials(const struct order *o,
 	return rc;
 }
 
-static int run_add(const struct order *o)
+static int run_add(const struct options *o)
 {
 	static const struct credentials none = {0};
 	int rc = look(o, require_no_user);
@@ -295,14 +295,14 @@ static int run_add(const struct order *o)
 	return with_credentials(o, add_locked);
 }
 
-static int run_set(const struct order *o)
+static int run_set(const struct options *o)
 {
 	int rc = look(o, require_user);
 
 	return rc == 0 ? with_credentials(o, set_locked) : rc;
 }
 
-static int run_remove(const struct order *o)
+static int run_remove(const struct options *o)
 {
 	struct passwd_file f;
 	int rc = passwd_file_lock(&f, o->path, false);
@@ -315,7 +315,7 @@ static int run_remove(const struct order *o)
 	return rc;
 }
 
-static int set_lock(const struct order *o, bool locked)
+static int set_lock(const struct options *o, bool locked)
 {
 	struct passwd_file f;
 	int rc = passwd_file_lock(&f, o->path, false);
@@ -332,17 +332,17 @@ static int set_lock(const struct order *o, bool locked)
 	return rc;
 }
 
-static int run_lock(const struct order *o)
+static int run_lock(const struct options *o)
 {
 	return set_lock(o, true);
 }
 
-static int run_unlock(const struct order *o)
+static int run_unlock(const struct options *o)
 {
 	return set_lock(o, false);
 }
 
-static int verify(const struct user *user, const struct order *o)
+static int verify(const struct user *user, const struct options *o)
 {
 	struct secret s = {.len = 0};
 	int rc;
@@ -360,7 +360,7 @@ static int verify(const struct user *user, const struct order *o)
 	return rc;
 }
 
-static int run_verify(const struct order *o)
+static int run_verify(const struct options *o)
 {
 	struct passwd_file f;
 	int rc = passwd_file_read(&f, o->path, false);
@@ -402,7 +402,7 @@ static void print_user(const struct user *user, int column)
 	puts(user->role_count == 0 ? "-" : "");
 }
 
-static int run_list(const struct order *o)
+static int run_list(const struct options *o)
 {
 	struct passwd_file f;
 	int column = width("USER");
@@ -467,15 +467,15 @@ static const struct {
 
 static int usage_error(const char *text)
 {
-	(void)report_error(EXIT_WRONG, "%s", text);
+	(void)report_error(EXIT_USAGE, "%s", text);
 	fprintf(stderr, "\n%s", usage_text);
-	return EXIT_WRONG;
+	return EXIT_USAGE;
 }
 
-static int add_role(struct order *o, char *role)
+static int add_role(struct options *o, char *role)
 {
 	if (!users_role_valid(slice_of_str(role)))
-		return report_error(EXIT_WRONG, "a role's name is 1 to 256 bytes of UTF-8 without "
+		return report_error(EXIT_USAGE, "a role's name is 1 to 256 bytes of UTF-8 without "
 		                                "blanks, ',', ':' and control characters");
 	for (size_t i = 0; i < o->role_count; i++) {
 		if (strcmp(o->roles[i], role) == 0)
@@ -486,14 +486,14 @@ static int add_role(struct order *o, char *role)
 	return 0;
 }
 
-static int take_iterations(struct order *o, const char *text)
+static int take_iterations(struct options *o, const char *text)
 {
 	char *end;
 	long n = strtol(text, &end, 10);
 
 	if (*text < '0' || *text > '9' || *end != '\0' || n < SCRAM_ITERATIONS_MIN ||
 	    n > SCRAM_ITERATIONS_MAX)
-		return report_error(EXIT_WRONG, "--iterations is a number from %d to %d",
+		return report_error(EXIT_USAGE, "--iterations is a number from %d to %d",
 		                    SCRAM_ITERATIONS_MIN, SCRAM_ITERATIONS_MAX);
 	o->iterations = (uint32_t)n;
 	return 0;
@@ -505,10 +505,10 @@ static int take_trust(int letter)
 
 	if (is_owner ? trust_owner(optarg) : trust_group(optarg))
 		return 0;
-	return report_error(EXIT_WRONG, "there is no %s '%s'", is_owner ? "user" : "group", optarg);
+	return report_error(EXIT_USAGE, "there is no %s '%s'", is_owner ? "user" : "group", optarg);
 }
 
-static int take_option(struct order *o, int letter)
+static int take_option(struct options *o, int letter)
 {
 	for (size_t i = 0; i < sizeof(option_bits) / sizeof(option_bits[0]); i++) {
 		if (option_bits[i].letter == letter)
@@ -525,7 +525,7 @@ static int take_option(struct order *o, int letter)
 	return 0;
 }
 
-static int check_method(const struct order *o)
+static int check_method(const struct options *o)
 {
 	static const char *const methods[] = {"yescrypt", "sha512crypt", "bcrypt"};
 
@@ -533,29 +533,29 @@ static int check_method(const struct order *o)
 		if (strcmp(o->method, methods[i]) == 0)
 			return 0;
 	}
-	return report_error(EXIT_WRONG, "--method is yescrypt, sha512crypt or bcrypt");
+	return report_error(EXIT_USAGE, "--method is yescrypt, sha512crypt or bcrypt");
 }
 
-static int check_options(const struct order *o)
+static int check_options(const struct options *o)
 {
 	for (size_t i = 0; i < sizeof(option_bits) / sizeof(option_bits[0]); i++) {
 		if ((o->options & ~o->command->options & option_bits[i].bit) != 0)
-			return report_error(EXIT_WRONG, "'%s' does not take %s", o->command->name,
+			return report_error(EXIT_USAGE, "'%s' does not take %s", o->command->name,
 			                    option_bits[i].name);
 	}
 	if ((o->options & OPTION_NO_PASSWORD) != 0 && (o->options & OPTIONS_PASSWORD) != 0)
-		return report_error(EXIT_WRONG,
+		return report_error(EXIT_USAGE,
 		                    "--no-password goes with none of --stdin, --generate, "
 		                    "--method and --scram");
 	if ((o->options & OPTION_STDIN) != 0 && (o->options & OPTION_GENERATE) != 0)
-		return report_error(EXIT_WRONG, "give --stdin or --generate, not both");
+		return report_error(EXIT_USAGE, "give --stdin or --generate, not both");
 	if ((o->options & OPTION_ITERATIONS) != 0 && (o->options & OPTION_SCRAM) == 0)
-		return report_error(EXIT_WRONG, "--iterations goes with --scram only");
+		return report_error(EXIT_USAGE, "--iterations goes with --scram only");
 	return check_method(o);
 }
 
 /* FILE COMMAND [USER] */
-static int take_words(struct order *o, int count, char **words)
+static int take_words(struct options *o, int count, char **words)
 {
 	const char *why;
 
@@ -573,12 +573,12 @@ static int take_words(struct order *o, int count, char **words)
 		                                        : "this command wants no user");
 	o->user = words[2];
 	if (o->command->has_user && !users_name_valid(slice_of_str(o->user), &why))
-		return report_error(EXIT_WRONG, "%s", why);
+		return report_error(EXIT_USAGE, "%s", why);
 	return check_options(o);
 }
 
 /* -1: go on; otherwise the exit status. */
-static int take_options(struct order *o, int argc, char **argv)
+static int take_options(struct options *o, int argc, char **argv)
 {
 	int letter, rc;
 
@@ -593,7 +593,7 @@ static int take_options(struct order *o, int argc, char **argv)
 		}
 		if (letter == '?') {
 			fprintf(stderr, "\n%s", usage_text);
-			return EXIT_WRONG;
+			return EXIT_USAGE;
 		}
 		rc = take_option(o, letter);
 		if (rc != 0)
@@ -605,7 +605,7 @@ static int take_options(struct order *o, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	static const struct rlimit no_core = {0, 0};
-	struct order o = {.method = "yescrypt", .iterations = SCRAM_ITERATIONS_DEFAULT};
+	struct options o = {.method = "yescrypt", .iterations = SCRAM_ITERATIONS_DEFAULT};
 	int rc;
 
 	descriptors_reserve_standard();

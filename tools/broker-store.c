@@ -19,7 +19,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define EXIT_FAILED  1
-#define EXIT_WRONG   2
+#define EXIT_USAGE   2
 
 static const char usage_text[] =
     "usage: broker-store PATH info | check | dump\n"
@@ -308,9 +308,9 @@ static const struct option long_options[] = {{"help", no_argument, NULL, 'h'},
 
 static int usage_error(const char *text)
 {
-	(void)report_error(EXIT_WRONG, "%s", text);
+	(void)report_error(EXIT_USAGE, "%s", text);
 	fprintf(stderr, "\n%s", usage_text);
-	return EXIT_WRONG;
+	return EXIT_USAGE;
 }
 
 /* What is read becomes the truth, and what is written must reach the file it was meant for. */
@@ -366,10 +366,10 @@ int main(int argc, char **argv)
 		}
 		if (letter != 'O' && letter != 'G') {
 			fprintf(stderr, "\n%s", usage_text);
-			return EXIT_WRONG;
+			return EXIT_USAGE;
 		}
 		if (letter == 'O' ? !trust_owner(optarg) : !trust_group(optarg))
-			return report_error(EXIT_WRONG, "there is no user or group '%s'", optarg);
+			return report_error(EXIT_USAGE, "there is no user or group '%s'", optarg);
 	}
 	rc = run_words(argc - optind, argv + optind);
 	if (fflush(stdout) != 0 && rc == 0)

@@ -60,19 +60,19 @@ static int open_file(struct passwd_file *f)
 	if (f->fd >= 0)
 		rc = fstat(f->fd, &f->st) == 0
 		         ? 0
-		         : report_error(EXIT_WRONG, "%s: %s", f->path, strerror(errno));
+		         : report_error(EXIT_USAGE, "%s: %s", f->path, strerror(errno));
 	else if (why.len > 0)
-		rc = report_error(EXIT_WRONG, "%s: %.*s", f->path, (int)why.len,
+		rc = report_error(EXIT_USAGE, "%s: %.*s", f->path, (int)why.len,
 		                  (const char *)why.data);
 	else if (f->fd == -ENOENT && f->dir_fd >= 0)
 		rc = -ENOENT;
 	else if (f->fd == -EINVAL)
-		rc = report_error(EXIT_WRONG, "%s is not a regular file", f->path);
+		rc = report_error(EXIT_USAGE, "%s is not a regular file", f->path);
 	else if (f->fd == -ELOOP)
-		rc = report_error(EXIT_WRONG, "%s is a symbolic link; name the file itself",
+		rc = report_error(EXIT_USAGE, "%s is a symbolic link; name the file itself",
 		                  f->path);
 	else
-		rc = report_error(EXIT_WRONG, "%s: %s", f->path, strerror(-f->fd));
+		rc = report_error(EXIT_USAGE, "%s: %s", f->path, strerror(-f->fd));
 	buf_fini(&why);
 	return rc;
 }
@@ -88,7 +88,7 @@ static int create_file(struct passwd_file *f)
 	if (fd < 0)
 		return errno == EEXIST
 		           ? 0
-		           : report_error(EXIT_WRONG, "%s: %s", f->path, strerror(errno));
+		           : report_error(EXIT_USAGE, "%s: %s", f->path, strerror(errno));
 	if (geteuid() == 0 && fstat(f->dir_fd, &directory) == 0 && directory.st_uid != 0 &&
 	    fchown(fd, directory.st_uid, directory.st_gid) != 0)
 		rc = report_error(EXIT_FAILED, "%s: %s", f->path, strerror(errno));
@@ -108,7 +108,7 @@ static int open_or_create(struct passwd_file *f, bool create)
 
 static int missing(const struct passwd_file *f)
 {
-	return report_error(EXIT_WRONG,
+	return report_error(EXIT_USAGE,
 	                    "%s does not exist; 'broker-passwd -c FILE add USER' makes a new one",
 	                    f->path);
 }
@@ -118,12 +118,12 @@ static int read_all(struct passwd_file *f)
 	ssize_t n = 1;
 
 	if (!S_ISREG(f->st.st_mode))
-		return report_error(EXIT_WRONG, "%s is not a regular file", f->path);
+		return report_error(EXIT_USAGE, "%s is not a regular file", f->path);
 	while (n > 0 && f->bytes.len <= USERS_FILE_MAX) {
 		buf_reserve(&f->bytes, 65536);
 		n = read(f->fd, f->bytes.data + f->bytes.len, 65536);
 		if (n < 0)
-			return report_error(EXIT_WRONG, "%s: %s", f->path, strerror(errno));
+			return report_error(EXIT_USAGE, "%s: %s", f->path, strerror(errno));
 		f->bytes.len += (size_t)n;
 	}
 	return 0;
@@ -151,7 +151,7 @@ static int load(struct passwd_file *f)
 	if (rc != 0)
 		return rc;
 	f->users = parse(f->path, buf_slice(&f->bytes));
-	return f->users == NULL ? EXIT_WRONG : 0;
+	return f->users == NULL ? EXIT_USAGE : 0;
 }
 
 int passwd_file_read(struct passwd_file *f, const char *path, bool missing_ok)
@@ -279,7 +279,7 @@ int passwd_file_change(struct passwd_file *f, unsigned line, struct slice text)
 	struct slice rest = buf_slice(&f->bytes);
 	struct buf out = {0};
 	struct users *check;
-	int rc = EXIT_WRONG;
+	int rc = EXIT_USAGE;
 
 	buf_reserve(&out, rest.len + text.len);
 	for (unsigned number = 1; rest.len > 0; number++) {

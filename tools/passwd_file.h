@@ -10,7 +10,7 @@
 #include "auth/users.h"
 
 #define EXIT_FAILED 1
-#define EXIT_WRONG  2 /* use, or the file */
+#define EXIT_USAGE  2 /* use, or the file */
 
 struct passwd_file {
 	const char *path;

@@ -37,7 +37,7 @@ static int terminal_open(struct terminal *t)
 {
 	t->fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (t->fd < 0)
-		return report_error(EXIT_WRONG,
+		return report_error(EXIT_USAGE,
 		                    "no terminal to ask for the password; use --stdin or "
 		                    "--generate");
 	if (tcgetattr(t->fd, &t->before) == 0)
@@ -153,12 +153,12 @@ void secret_generate(struct secret *s)
 int secret_check(const struct secret *s)
 {
 	if (s->len == 0)
-		return report_error(EXIT_WRONG, "the password is empty");
+		return report_error(EXIT_USAGE, "the password is empty");
 	if (s->len > PASSWORD_MAX)
-		return report_error(EXIT_WRONG, "the password is longer than %d bytes",
+		return report_error(EXIT_USAGE, "the password is longer than %d bytes",
 		                    PASSWORD_MAX);
 	if (memchr(s->bytes, '\0', s->len) != NULL)
-		return report_error(EXIT_WRONG, "the password has a NUL byte in it");
+		return report_error(EXIT_USAGE, "the password has a NUL byte in it");
 	return 0;
 }
 
