@@ -19,7 +19,7 @@
 
 /* --- facts --- */
 
-static void report(struct house *h, unsigned *counter)
+static void report(struct net_fixture *h, unsigned *counter)
 {
 	mutex_lock(&h->lock);
 	(*counter)++;
@@ -27,7 +27,7 @@ static void report(struct house *h, unsigned *counter)
 	mutex_unlock(&h->lock);
 }
 
-void house_wait(struct house *h, const unsigned *counter, unsigned n)
+void net_fixture_wait(struct net_fixture *h, const unsigned *counter, unsigned n)
 {
 	uint64_t until = clock_monotonic_ms() + PATIENCE_MS;
 	bool there;
@@ -40,7 +40,7 @@ void house_wait(struct house *h, const unsigned *counter, unsigned n)
 	assert_true(there);
 }
 
-void house_set_fact(struct house *h, unsigned fact, uint64_t n)
+void net_fixture_set_fact(struct net_fixture *h, unsigned fact, uint64_t n)
 {
 	mutex_lock(&h->lock);
 	h->facts[fact] = n;
@@ -48,7 +48,7 @@ void house_set_fact(struct house *h, unsigned fact, uint64_t n)
 	mutex_unlock(&h->lock);
 }
 
-void house_wait_fact(struct house *h, unsigned fact, uint64_t n)
+void net_fixture_wait_fact(struct net_fixture *h, unsigned fact, uint64_t n)
 {
 	uint64_t until = clock_monotonic_ms() + PATIENCE_MS;
 	bool there;
@@ -61,7 +61,7 @@ void house_wait_fact(struct house *h, unsigned fact, uint64_t n)
 	assert_true(there);
 }
 
-uint64_t house_random(struct house_conn *c)
+uint64_t net_fixture_random(struct net_fixture_conn *c)
 {
 	c->random ^= c->random << 13;
 	c->random ^= c->random >> 7;
@@ -71,7 +71,7 @@ uint64_t house_random(struct house_conn *c)
 
 /* --- connections --- */
 
-static void free_conn(struct house_conn *c)
+static void free_conn(struct net_fixture_conn *c)
 {
 	executor_timer_disarm(&c->at->executor, &c->timer);
 	DL_DELETE(c->at->conns, c);
@@ -80,18 +80,18 @@ static void free_conn(struct house_conn *c)
 
 static void on_bytes(void *arg, struct slice bytes)
 {
-	struct house_conn *c = arg;
+	struct net_fixture_conn *c = arg;
 
 	REQUIRE_EXECUTOR(&c->at->executor);
 	REQUIRE(!c->moving);
 	c->bytes += bytes.len;
-	c->house->rules.on_bytes(c, bytes);
+	c->net_fixture->rules.on_bytes(c, bytes);
 }
 
 static void on_drained(void *arg)
 {
-	struct house_conn *c = arg;
-	struct house *h = c->house;
+	struct net_fixture_conn *c = arg;
+	struct net_fixture *h = c->net_fixture;
 
 	REQUIRE_EXECUTOR(&c->at->executor);
 	if (h->rules.on_drained != NULL)
@@ -101,8 +101,8 @@ static void on_drained(void *arg)
 
 static void on_closed(void *arg, enum stream_end end)
 {
-	struct house_conn *c = arg;
-	struct house *h = c->house;
+	struct net_fixture_conn *c = arg;
+	struct net_fixture *h = c->net_fixture;
 
 	REQUIRE_EXECUTOR(&c->at->executor);
 	REQUIRE(!c->moving);
@@ -120,14 +120,14 @@ static const struct stream_events events = {
     .on_closed = on_closed,
 };
 
-static void take(struct house_worker *w, struct house_conn *c)
+static void take(struct net_fixture_worker *w, struct net_fixture_conn *c)
 {
 	c->at = w;
 	DL_APPEND(w->conns, c);
 	stream_attach(c->stream, w->loop, &events, c);
 }
 
-static bool is_stopping(struct house *h)
+static bool is_stopping(struct net_fixture *h)
 {
 	bool stopping;
 
@@ -139,17 +139,18 @@ static bool is_stopping(struct house *h)
 
 static void on_arrival(struct task *task, void *executor_arg)
 {
-	struct house_conn *c = container_of(task, struct house_conn, task);
+	struct net_fixture_conn *c = container_of(task, struct net_fixture_conn, task);
 
 	c->moving = false;
 	take(executor_arg, c);
-	if (is_stopping(c->house))
+	if (is_stopping(c->net_fixture))
 		stream_abort(c->stream);
 }
 
-void house_move(struct house_conn *c)
+void net_fixture_move(struct net_fixture_conn *c)
 {
-	struct house_worker *from = c->at, *to = &c->house->workers[1 - from->executor.index];
+	struct net_fixture_worker *from = c->at,
+				  *to = &c->net_fixture->workers[1 - from->executor.index];
 
 	executor_timer_disarm(&from->executor, &c->timer);
 	DL_DELETE(from->conns, c);
@@ -159,7 +160,7 @@ void house_move(struct house_conn *c)
 	executor_send(&to->executor, &c->task);
 }
 
-void house_echo(struct house_conn *c, struct slice bytes)
+void net_fixture_echo(struct net_fixture_conn *c, struct slice bytes)
 {
 	stream_note_packet(c->stream); /* whatever it says is understood */
 	stream_write(c->stream, bytes);
@@ -167,10 +168,10 @@ void house_echo(struct house_conn *c, struct slice bytes)
 
 static void on_accept(void *arg, struct stream *stream)
 {
-	struct house *h = arg;
-	struct house_conn *c = xnew(c);
+	struct net_fixture *h = arg;
+	struct net_fixture_conn *c = xnew(c);
 
-	c->house = h;
+	c->net_fixture = h;
 	c->stream = stream;
 	c->random = 88172645463325252u;
 	take(&h->workers[0], c);
@@ -183,18 +184,18 @@ static void on_accept(void *arg, struct stream *stream)
 
 static void *run_worker(void *arg)
 {
-	struct house_worker *w = arg;
+	struct net_fixture_worker *w = arg;
 
 	loop_run(w->loop);
 	return NULL;
 }
 
-static void start_worker(struct house *h, unsigned i)
+static void start_worker(struct net_fixture *h, unsigned i)
 {
-	struct house_worker *w = &h->workers[i];
+	struct net_fixture_worker *w = &h->workers[i];
 	int error;
 
-	w->house = h;
+	w->net_fixture = h;
 	executor_init(&w->executor, i, NULL, w);
 	w->loop = loop_new(&w->executor, &error);
 	assert_non_null(w->loop);
@@ -203,14 +204,14 @@ static void start_worker(struct house *h, unsigned i)
 
 struct errand {
 	struct task task;
-	struct house *house;
+	struct net_fixture *net_fixture;
 };
 
 static void open_listener(struct task *task, void *executor_arg)
 {
-	struct house *h = container_of(task, struct errand, task)->house;
+	struct net_fixture *h = container_of(task, struct errand, task)->net_fixture;
 	struct listener_settings settings = {.conf = &h->conf, .index = 7, .tls = h->tls};
-	struct house_worker *w = executor_arg;
+	struct net_fixture_worker *w = executor_arg;
 
 	h->listener = listener_open(w->loop, h->listen_fd, &settings, on_accept, h);
 	free(container_of(task, struct errand, task));
@@ -219,30 +220,30 @@ static void open_listener(struct task *task, void *executor_arg)
 static void shut(struct task *task, void *executor_arg)
 {
 	struct errand *errand = container_of(task, struct errand, task);
-	struct house_worker *w = executor_arg;
-	struct house_conn *c;
+	struct net_fixture_worker *w = executor_arg;
+	struct net_fixture_conn *c;
 
 	if (w->executor.index == 0) {
-		listener_close(errand->house->listener);
-		errand->house->listener = NULL;
+		listener_close(errand->net_fixture->listener);
+		errand->net_fixture->listener = NULL;
 	}
 	DL_FOREACH (w->conns, c) {
 		stream_abort(c->stream);
 	}
-	report(errand->house, &errand->house->shut);
+	report(errand->net_fixture, &errand->net_fixture->shut);
 	free(errand);
 }
 
-static void send_errand(struct house *h, unsigned worker, task_fn *fn)
+static void send_errand(struct net_fixture *h, unsigned worker, task_fn *fn)
 {
 	struct errand *errand = xnew(errand);
 
-	errand->house = h;
+	errand->net_fixture = h;
 	errand->task.run = fn;
 	executor_send(&h->workers[worker].executor, &errand->task);
 }
 
-static void make_listener(struct house *h, const char *path)
+static void make_listener(struct net_fixture *h, const char *path)
 {
 	struct errors errors = {0};
 
@@ -261,42 +262,42 @@ static void make_listener(struct house *h, const char *path)
 	errors_fini(&errors);
 }
 
-void house_start(struct house *h, const struct house_rules *rules, struct tls_context *tls,
-                 const char *path)
+void net_fixture_start(struct net_fixture *h, const struct net_fixture_rules *rules,
+                       struct tls_context *tls, const char *path)
 {
-	*h = (struct house){.rules = *rules};
+	*h = (struct net_fixture){.rules = *rules};
 	if (h->rules.on_bytes == NULL)
-		h->rules.on_bytes = house_echo;
+		h->rules.on_bytes = net_fixture_echo;
 	mutex_init(&h->lock);
 	condition_init(&h->changed);
 	if (tls != NULL)
 		h->tls = tls_context_ref(tls);
 	make_listener(h, path);
-	for (unsigned i = 0; i < HOUSE_WORKERS; i++)
+	for (unsigned i = 0; i < NET_FIXTURE_WORKERS; i++)
 		start_worker(h, i);
 	send_errand(h, 0, open_listener);
-	for (unsigned i = 0; i < HOUSE_WORKERS; i++)
+	for (unsigned i = 0; i < NET_FIXTURE_WORKERS; i++)
 		assert_int_equal(
 		    thread_start(&h->workers[i].thread, "house", run_worker, &h->workers[i]), 0);
 }
 
-void house_stop(struct house *h)
+void net_fixture_stop(struct net_fixture *h)
 {
 	unsigned opened;
 
 	mutex_lock(&h->lock);
 	h->stopping = true; /* for those between two executors */
 	mutex_unlock(&h->lock);
-	for (unsigned i = 0; i < HOUSE_WORKERS; i++)
+	for (unsigned i = 0; i < NET_FIXTURE_WORKERS; i++)
 		send_errand(h, i, shut);
-	house_wait(h, &h->shut, HOUSE_WORKERS);
+	net_fixture_wait(h, &h->shut, NET_FIXTURE_WORKERS);
 	mutex_lock(&h->lock);
 	opened = h->opened;
 	mutex_unlock(&h->lock);
-	house_wait(h, &h->ended, opened);
-	for (unsigned i = 0; i < HOUSE_WORKERS; i++)
+	net_fixture_wait(h, &h->ended, opened);
+	for (unsigned i = 0; i < NET_FIXTURE_WORKERS; i++)
 		loop_stop(h->workers[i].loop);
-	for (unsigned i = 0; i < HOUSE_WORKERS; i++) {
+	for (unsigned i = 0; i < NET_FIXTURE_WORKERS; i++) {
 		thread_join(&h->workers[i].thread);
 		loop_free(h->workers[i].loop);
 		executor_fini(&h->workers[i].executor);
@@ -332,12 +333,12 @@ static void on_line(void *arg, enum event e, struct slice line)
 	mutex_unlock(&log_lock);
 }
 
-void house_log_start(void)
+void net_fixture_log_start(void)
 {
 	log_set_sink(on_line, NULL);
 }
 
-void house_log_clear(void)
+void net_fixture_log_clear(void)
 {
 	mutex_lock(&log_lock);
 	while (line_count > 0)
@@ -345,10 +346,10 @@ void house_log_clear(void)
 	mutex_unlock(&log_lock);
 }
 
-void house_log_stop(void)
+void net_fixture_log_stop(void)
 {
 	log_set_sink(NULL, NULL);
-	house_log_clear();
+	net_fixture_log_clear();
 }
 
 static const char *find_line(enum event e, const char *text)
@@ -360,7 +361,7 @@ static const char *find_line(enum event e, const char *text)
 	return NULL;
 }
 
-const char *house_log_wait(enum event e, const char *text)
+const char *net_fixture_log_wait(enum event e, const char *text)
 {
 	uint64_t until = clock_monotonic_ms() + PATIENCE_MS;
 	const char *found = NULL;
@@ -380,7 +381,7 @@ const char *house_log_wait(enum event e, const char *text)
 	return found;
 }
 
-unsigned house_log_count(enum event e)
+unsigned net_fixture_log_count(enum event e)
 {
 	unsigned n = 0;
 

@@ -9,25 +9,25 @@
 #include "base/log.h"
 #include "net/listener.h"
 
-#define HOUSE_WORKERS 2
+#define NET_FIXTURE_WORKERS 2
 /* Only a test that fails waits that long. */
 #define PATIENCE_MS 60000
 
-struct house;
+struct net_fixture;
 
-struct house_worker {
-	struct house *house;
+struct net_fixture_worker {
+	struct net_fixture *net_fixture;
 	struct executor executor;
 	struct loop *loop;
 	struct thread thread;
-	struct house_conn *conns;
+	struct net_fixture_conn *conns;
 };
 
-struct house_conn {
-	struct house *house;
-	struct house_worker *at;
+struct net_fixture_conn {
+	struct net_fixture *net_fixture;
+	struct net_fixture_worker *at;
 	struct stream *stream;
-	struct house_conn *prev, *next;
+	struct net_fixture_conn *prev, *next;
 	struct task task;
 	struct timer timer;
 	size_t bytes; /* got */
@@ -35,18 +35,18 @@ struct house_conn {
 	bool moving;
 };
 
-typedef void house_bytes_fn(struct house_conn *c, struct slice bytes);
-typedef void house_event_fn(struct house_conn *c);
+typedef void net_fixture_bytes_fn(struct net_fixture_conn *c, struct slice bytes);
+typedef void net_fixture_event_fn(struct net_fixture_conn *c);
 
-struct house_rules {
-	house_bytes_fn *on_bytes; /* NULL: echo */
-	house_event_fn *on_drained;
-	house_event_fn *on_open; /* right after attach */
+struct net_fixture_rules {
+	net_fixture_bytes_fn *on_bytes; /* NULL: echo */
+	net_fixture_event_fn *on_drained;
+	net_fixture_event_fn *on_open; /* right after attach */
 };
 
-struct house {
-	struct house_rules rules;
-	struct house_worker workers[HOUSE_WORKERS];
+struct net_fixture {
+	struct net_fixture_rules rules;
+	struct net_fixture_worker workers[NET_FIXTURE_WORKERS];
 	struct conf_listener conf;
 	struct listener *listener;
 	struct tls_context *tls;
@@ -63,25 +63,25 @@ struct house {
 };
 
 /* TLS on 127.0.0.1 where `tls` is given (a reference is taken), else a Unix socket at path. */
-void house_start(struct house *h, const struct house_rules *rules, struct tls_context *tls,
-                 const char *path);
-void house_stop(struct house *h);
+void net_fixture_start(struct net_fixture *h, const struct net_fixture_rules *rules,
+                       struct tls_context *tls, const char *path);
+void net_fixture_stop(struct net_fixture *h);
 /* Wait until the counter has reached `n`: fails the test after a long while. */
-void house_wait(struct house *h, const unsigned *counter, unsigned n);
-void house_wait_fact(struct house *h, unsigned fact, uint64_t n);
-void house_set_fact(struct house *h, unsigned fact, uint64_t n);
-uint64_t house_random(struct house_conn *c);
+void net_fixture_wait(struct net_fixture *h, const unsigned *counter, unsigned n);
+void net_fixture_wait_fact(struct net_fixture *h, unsigned fact, uint64_t n);
+void net_fixture_set_fact(struct net_fixture *h, unsigned fact, uint64_t n);
+uint64_t net_fixture_random(struct net_fixture_conn *c);
 /* Detach, post to the other worker, attach there. */
-void house_move(struct house_conn *c);
-void house_echo(struct house_conn *c, struct slice bytes);
+void net_fixture_move(struct net_fixture_conn *c);
+void net_fixture_echo(struct net_fixture_conn *c, struct slice bytes);
 
 /* The log. */
-void house_log_start(void);
-void house_log_stop(void);
+void net_fixture_log_start(void);
+void net_fixture_log_stop(void);
 /* Wait for a line of this event that has this text; the line, valid until the next call. */
-const char *house_log_wait(enum event e, const char *text);
-unsigned house_log_count(enum event e);
-void house_log_clear(void);
+const char *net_fixture_log_wait(enum event e, const char *text);
+unsigned net_fixture_log_count(enum event e);
+void net_fixture_log_clear(void);
 
 /* --- the client --- */
 

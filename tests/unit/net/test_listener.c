@@ -192,7 +192,7 @@ static void unix_sockets_that_are_refused(void **state)
 	assert_int_equal(rmdir(open_dir), 0);
 }
 
-static void check_unix_facts(struct house_conn *c, struct slice bytes)
+static void check_unix_facts(struct net_fixture_conn *c, struct slice bytes)
 {
 	char text[64], wanted[64];
 
@@ -201,20 +201,21 @@ static void check_unix_facts(struct house_conn *c, struct slice bytes)
 	REQUIRE(strcmp(text, wanted) == 0);
 	REQUIRE(strcmp(stream_tls_version(c->stream), "none") == 0);
 	REQUIRE(!stream_has_certificate(c->stream));
-	house_echo(c, bytes);
-	house_move(c);
+	net_fixture_echo(c, bytes);
+	net_fixture_move(c);
 }
 
 static void unix_stream_echoes_and_moves(void **state)
 {
 	const char *path = pki_path("house.sock");
-	struct house h;
+	struct net_fixture h;
 	char sent[1000], back[1000];
 	int fd;
 
 	(void)state;
 	memset(sent, 'x', sizeof(sent));
-	house_start(&h, &(struct house_rules){.on_bytes = check_unix_facts}, NULL, path);
+	net_fixture_start(&h, &(struct net_fixture_rules){.on_bytes = check_unix_facts}, NULL,
+	                  path);
 	fd = client_dial_unix(path);
 	for (int i = 0; i < 50; i++) {
 		assert_int_equal(write(fd, sent, sizeof(sent)), sizeof(sent));
@@ -222,9 +223,9 @@ static void unix_stream_echoes_and_moves(void **state)
 		assert_memory_equal(sent, back, sizeof(sent));
 	}
 	close(fd);
-	house_wait(&h, &h.ended, 1);
+	net_fixture_wait(&h, &h.ended, 1);
 	assert_int_equal(h.last_end, STREAM_END_PEER);
-	house_stop(&h);
+	net_fixture_stop(&h);
 	assert_int_equal(access(path, F_OK), -1); /* its file is removed */
 }
 
@@ -237,15 +238,15 @@ static void descriptors_run_out_and_come_back(void **state)
 	struct rlimit before, low;
 	int hogs[1024], n = 0, client;
 	char byte = 'x';
-	struct house h;
+	struct net_fixture h;
 
 	(void)state;
-	house_log_clear();
-	house_start(&h, &(struct house_rules){0}, NULL, path);
+	net_fixture_log_clear();
+	net_fixture_start(&h, &(struct net_fixture_rules){0}, NULL, path);
 	client = client_dial_unix(path); /* the house is up, and has all it needs */
-	house_wait(&h, &h.opened, 1);
+	net_fixture_wait(&h, &h.opened, 1);
 	close(client);
-	house_wait(&h, &h.ended, 1);
+	net_fixture_wait(&h, &h.ended, 1);
 	client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
 	low = before;
@@ -254,31 +255,31 @@ static void descriptors_run_out_and_come_back(void **state)
 	while (n < 1024 && (hogs[n] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
 		n++;
 	client_join_unix(client, path);
-	(void)house_log_wait(EVENT_ACCEPT_PAUSED, "Too many open files");
+	(void)net_fixture_log_wait(EVENT_ACCEPT_PAUSED, "Too many open files");
 	assert_int_equal(h.opened, 1);
 	while (n > 0)
 		close(hogs[--n]);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-	(void)house_log_wait(EVENT_ACCEPT_RESUMED, "full.sock");
+	(void)net_fixture_log_wait(EVENT_ACCEPT_RESUMED, "full.sock");
 	assert_int_equal(write(client, &byte, 1), 1);
 	assert_int_equal(read(client, &byte, 1), 1);
-	assert_int_equal(house_log_count(EVENT_ACCEPT_PAUSED), 1);
+	assert_int_equal(net_fixture_log_count(EVENT_ACCEPT_PAUSED), 1);
 	close(client);
-	house_stop(&h);
+	net_fixture_stop(&h);
 }
 
 static int set_up(void **state)
 {
 	(void)state;
 	signal(SIGPIPE, SIG_IGN);
-	house_log_start();
+	net_fixture_log_start();
 	return 0;
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
-	house_log_stop();
+	net_fixture_log_stop();
 	pki_cleanup();
 	return 0;
 }

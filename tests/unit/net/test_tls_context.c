@@ -38,7 +38,7 @@ static int set_up(void **state)
 	for_clients =
 	    pki_make(&(struct pki_wish){.common_name = "a", .usage = "clientAuth", .issuer = &ca});
 	tickets = tls_tickets_new();
-	house_log_start();
+	net_fixture_log_start();
 	return 0;
 }
 
@@ -48,7 +48,7 @@ static int tear_down(void **state)
 	                              &soon, &young, &for_clients, &small};
 
 	(void)state;
-	house_log_stop();
+	net_fixture_log_stop();
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		pki_drop(all[i]);
 	tls_tickets_free(tickets);
@@ -185,9 +185,9 @@ static void pairs_that_are_taken(void **state)
 		    (rows[i].warning == NULL) != (strlen(said) == 0) ||
 		    (rows[i].warning != NULL && strstr(said, rows[i].warning) == NULL))
 			fail_msg("%s: %s", rows[i].name, said);
-		house_log_clear();
+		net_fixture_log_clear();
 		tls_context_log_expiry(ctx);
-		assert_int_equal(house_log_count(EVENT_CERTIFICATE_EXPIRES), rows[i].expires);
+		assert_int_equal(net_fixture_log_count(EVENT_CERTIFICATE_EXPIRES), rows[i].expires);
 		free(said);
 		tls_context_unref(&ctx);
 		assert_null(ctx);

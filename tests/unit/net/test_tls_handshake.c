@@ -85,7 +85,7 @@ static int set_up(void **state)
 	p.ca_file = pki_write("ca.crt", p.ca.certificate);
 	make_clients();
 	tickets = tls_tickets_new();
-	house_log_start();
+	net_fixture_log_start();
 	return 0;
 }
 
@@ -98,7 +98,7 @@ static int tear_down(void **state)
 	};
 
 	(void)state;
-	house_log_stop();
+	net_fixture_log_stop();
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		pki_drop(all[i]);
 	tls_tickets_free(tickets);
@@ -161,7 +161,7 @@ static struct tls_context *context_of(const struct server_wish *wish)
 }
 
 /* Answers with what it knows of the client. */
-static void say_who(struct house_conn *c, struct slice bytes)
+static void say_who(struct net_fixture_conn *c, struct slice bytes)
 {
 	struct buf answer = {0};
 
@@ -176,14 +176,14 @@ static void say_who(struct house_conn *c, struct slice bytes)
 	buf_fini(&answer);
 }
 
-static const struct house_rules who = {.on_bytes = say_who};
+static const struct net_fixture_rules who = {.on_bytes = say_who};
 
-static void start(struct house *h, const struct server_wish *wish)
+static void start(struct net_fixture *h, const struct server_wish *wish)
 {
 	struct tls_context *ctx = context_of(wish);
 
-	house_log_clear();
-	house_start(h, &who, ctx, NULL);
+	net_fixture_log_clear();
+	net_fixture_start(h, &who, ctx, NULL);
 	tls_context_unref(&ctx);
 }
 
@@ -195,7 +195,7 @@ static const char *ask_who(struct client *c)
 	return client_send(c, "?", 1) && client_recv(c, answer, 8) ? answer : NULL;
 }
 
-static bool gets_in(struct house *h, const struct client_wish *wish)
+static bool gets_in(struct net_fixture *h, const struct client_wish *wish)
 {
 	struct client c;
 	bool in = client_open(&c, h->port, wish) && ask_who(&c) != NULL;
@@ -213,17 +213,17 @@ struct demand {
 	const char *log; /* in the line of the failed handshake */
 };
 
-static void check_demands(struct house *h, const struct demand *rows, size_t count)
+static void check_demands(struct net_fixture *h, const struct demand *rows, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		const char *line;
 
-		house_log_clear();
+		net_fixture_log_clear();
 		if (gets_in(h, &rows[i].wish) != rows[i].in)
 			fail_msg("%s", rows[i].name);
 		if (rows[i].in)
 			continue;
-		line = house_log_wait(EVENT_HANDSHAKE_FAILED, rows[i].log);
+		line = net_fixture_log_wait(EVENT_HANDSHAKE_FAILED, rows[i].log);
 		assert_non_null(strstr(line, "peer=127.0.0.1:"));
 		assert_non_null(strstr(line, "listener=127.0.0.1:0"));
 		assert_non_null(strstr(line, "certificates=\"ECDSA P-256\""));
@@ -279,17 +279,17 @@ static void versions_suites_groups_protocols(void **state)
 	    {"ALPN almost", {.alpn = "\x05mqtt2"}, false, "(ALPN)"},
 	    {"unknown server name", {.server_name = "somebody.else"}, true, NULL},
 	};
-	struct house h;
+	struct net_fixture h;
 
 	(void)state;
 	start(&h, &(struct server_wish){.identities = {&p.ec}});
 	check_demands(&h, rows, sizeof(rows) / sizeof(rows[0]));
-	house_stop(&h);
+	net_fixture_stop(&h);
 }
 
 static void alpn_is_answered(void **state)
 {
-	struct house h;
+	struct net_fixture h;
 	struct client c;
 	const unsigned char *chosen;
 	unsigned len;
@@ -307,24 +307,24 @@ static void alpn_is_answered(void **state)
 	assert_null(SSL_get_current_compression(c.ssl));
 	assert_int_equal(SSL_SESSION_get_max_early_data(SSL_get_session(c.ssl)), 0);
 	client_close(&c);
-	house_stop(&h);
+	net_fixture_stop(&h);
 }
 
 static void min_version_13(void **state)
 {
-	struct house h;
+	struct net_fixture h;
 
 	(void)state;
 	start(&h, &(struct server_wish){.identities = {&p.ec}, .min_version = 13});
 	assert_true(gets_in(&h, &(struct client_wish){0}));
 	assert_false(gets_in(&h, &(struct client_wish){.max_version = TLS1_2_VERSION}));
-	(void)house_log_wait(EVENT_HANDSHAKE_FAILED, "versions=TLSv1.2");
-	house_stop(&h);
+	(void)net_fixture_log_wait(EVENT_HANDSHAKE_FAILED, "versions=TLSv1.2");
+	net_fixture_stop(&h);
 }
 
 static void renegotiation_is_refused(void **state)
 {
-	struct house h;
+	struct net_fixture h;
 	struct client c;
 
 	(void)state;
@@ -335,13 +335,13 @@ static void renegotiation_is_refused(void **state)
 	assert_true(SSL_do_handshake(c.ssl) != 1 || ask_who(&c) == NULL ||
 	            SSL_num_renegotiations(c.ssl) == 0);
 	client_close(&c);
-	house_stop(&h);
+	net_fixture_stop(&h);
 }
 
 /* RFC 7507: who comes with less than it could, because something broke its first attempt. */
 static void a_fallback_is_refused(void **state)
 {
-	struct house h;
+	struct net_fixture h;
 	struct client c = {.ctx = SSL_CTX_new(TLS_client_method())};
 
 	(void)state;
@@ -352,9 +352,9 @@ static void a_fallback_is_refused(void **state)
 	c.ssl = SSL_new(c.ctx);
 	SSL_set_fd(c.ssl, c.fd);
 	assert_int_equal(SSL_connect(c.ssl), -1);
-	(void)house_log_wait(EVENT_HANDSHAKE_FAILED, "fell back to an older TLS version");
+	(void)net_fixture_log_wait(EVENT_HANDSHAKE_FAILED, "fell back to an older TLS version");
 	client_close(&c);
-	house_stop(&h);
+	net_fixture_stop(&h);
 }
 
 static void note_record(int write, int version, int type, const void *bytes, size_t len, SSL *ssl,
@@ -376,11 +376,11 @@ static void note_record(int write, int version, int type, const void *bytes, siz
 static void small_records_for_small_devices(void **state)
 {
 	static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
-	struct house h;
+	struct net_fixture h;
 
 	(void)state;
 	start(&h, &(struct server_wish){.identities = {&p.rsa}});
-	h.rules.on_bytes = house_echo;
+	h.rules.on_bytes = net_fixture_echo;
 	for (size_t i = 0; i < 2; i++) {
 		struct client c = {.ctx = SSL_CTX_new(TLS_client_method())};
 		uint8_t bytes[6000] = {0};
@@ -399,12 +399,12 @@ static void small_records_for_small_devices(void **state)
 		assert_in_range(largest, 1, 0x218);
 		client_close(&c);
 	}
-	house_stop(&h);
+	net_fixture_stop(&h);
 }
 
 /* --- certificates of ours --- */
 
-static int key_type_seen(struct house *h, const struct client_wish *wish)
+static int key_type_seen(struct net_fixture *h, const struct client_wish *wish)
 {
 	struct client c;
 	int type = 0;
@@ -415,7 +415,7 @@ static int key_type_seen(struct house *h, const struct client_wish *wish)
 	return type;
 }
 
-static bool name_seen(struct house *h, const char *asked, const char *expected)
+static bool name_seen(struct net_fixture *h, const char *asked, const char *expected)
 {
 	struct client c;
 	struct client_wish wish = {.ca = p.ca_file, .server_name = asked};
@@ -434,12 +434,12 @@ static void certificates_side_by_side_and_by_name(void **state)
 	                               .suites_12 = "ECDHE-RSA-AES128-GCM-SHA256"};
 	struct client_wish any = {.ca = p.ca_file};
 	struct tls_context *ctx;
-	struct house h;
+	struct net_fixture h;
 
 	(void)state;
 	ctx = context_of(&(struct server_wish){.identities = {&p.ec, &p.rsa, &p.other_name}});
 	assert_string_equal(tls_context_certificates(ctx), "ECDSA P-256, RSA 2048 and ECDSA P-256");
-	house_start(&h, &who, ctx, NULL);
+	net_fixture_start(&h, &who, ctx, NULL);
 	tls_context_unref(&ctx);
 	assert_int_equal(key_type_seen(&h, &rsa_only), EVP_PKEY_RSA);
 	assert_int_equal(key_type_seen(&h, &any), EVP_PKEY_EC);
@@ -448,7 +448,7 @@ static void certificates_side_by_side_and_by_name(void **state)
 	assert_true(name_seen(&h, "A.EXAMPLE.ORG", "b.example.org"));
 	assert_true(name_seen(&h, "a.b.example.org", "localhost"));
 	assert_true(name_seen(&h, "unknown", "localhost"));
-	house_stop(&h);
+	net_fixture_stop(&h);
 }
 
 /* --- who does not speak TLS --- */
@@ -467,7 +467,7 @@ static void plaintext_is_refused(void **state)
 	    {"SSLv2", SLICE_INIT("\x80\x2e\x01\x03\x01"), "no TLS"},
 	    {"nearly TLS", SLICE_INIT("\x16\x02\x00\x00\x01"), "no TLS"},
 	};
-	struct house h;
+	struct net_fixture h;
 
 	(void)state;
 	start(&h, &(struct server_wish){.identities = {&p.ec}});
@@ -475,72 +475,73 @@ static void plaintext_is_refused(void **state)
 		int fd = client_dial(h.port);
 		char byte;
 
-		house_log_clear();
+		net_fixture_log_clear();
 		assert_int_equal(write(fd, rows[i].bytes.data, rows[i].bytes.len),
 		                 rows[i].bytes.len);
 		if (read(fd, &byte, 1) > 0)
 			fail_msg("%s got an answer", rows[i].name);
-		(void)house_log_wait(EVENT_PLAINTEXT_REFUSED, rows[i].cause);
-		assert_int_equal(house_log_count(EVENT_PLAINTEXT_REFUSED), 1);
-		assert_int_equal(house_log_count(EVENT_HANDSHAKE_FAILED), 0);
+		(void)net_fixture_log_wait(EVENT_PLAINTEXT_REFUSED, rows[i].cause);
+		assert_int_equal(net_fixture_log_count(EVENT_PLAINTEXT_REFUSED), 1);
+		assert_int_equal(net_fixture_log_count(EVENT_HANDSHAKE_FAILED), 0);
 		close(fd);
 	}
-	house_wait(&h, &h.ended, 5);
+	net_fixture_wait(&h, &h.ended, 5);
 	assert_int_equal(h.bytes, 0);
-	house_stop(&h);
+	net_fixture_stop(&h);
 }
 
 static void garbage_behind_a_record_header(void **state)
 {
-	struct house h;
+	struct net_fixture h;
 	int fd;
 
 	(void)state;
 	start(&h, &(struct server_wish){.identities = {&p.ec}});
 	fd = client_dial(h.port);
 	assert_int_equal(write(fd, "\x16\x03\x01\x00\x04\x01\x02\x03\x04", 9), 9);
-	house_wait(&h, &h.ended, 1);
+	net_fixture_wait(&h, &h.ended, 1);
 	assert_int_equal(h.last_end, STREAM_END_TLS);
-	(void)house_log_wait(EVENT_HANDSHAKE_FAILED, "cause=");
+	(void)net_fixture_log_wait(EVENT_HANDSHAKE_FAILED, "cause=");
 	close(fd);
-	house_stop(&h);
+	net_fixture_stop(&h);
 }
 
 /* Who comes and goes, or says nothing, is not worth a line; who goes after our certificate is. */
 static void a_client_that_goes(void **state)
 {
-	struct house h;
+	struct net_fixture h;
 	struct client c;
 
 	(void)state;
 	start(&h, &(struct server_wish){.identities = {&p.ec}});
 	close(client_dial(h.port));
-	house_wait(&h, &h.ended, 1);
+	net_fixture_wait(&h, &h.ended, 1);
 	assert_int_equal(h.last_end, STREAM_END_PEER);
-	assert_int_equal(house_log_count(EVENT_HANDSHAKE_FAILED), 0);
+	assert_int_equal(net_fixture_log_count(EVENT_HANDSHAKE_FAILED), 0);
 	assert_false(client_open(&c, h.port, &(struct client_wish){.ca = p.client_ca_file}));
 	client_close(&c);
-	(void)house_log_wait(EVENT_HANDSHAKE_FAILED, "does not trust our certificate");
-	house_stop(&h);
+	(void)net_fixture_log_wait(EVENT_HANDSHAKE_FAILED, "does not trust our certificate");
+	net_fixture_stop(&h);
 }
 
 static void failures_are_limited_in_the_log(void **state)
 {
-	struct house h;
+	struct net_fixture h;
 
 	(void)state;
 	start(&h, &(struct server_wish){.identities = {&p.ec}});
 	for (int i = 0; i < 30; i++)
 		assert_false(gets_in(&h, &(struct client_wish){.alpn = "\x02h2"}));
-	house_wait(&h, &h.ended, 30);
-	assert_in_range(house_log_count(EVENT_HANDSHAKE_FAILED), 20, 40); /* a window may turn */
-	assert_true(house_log_count(EVENT_HANDSHAKE_FAILED) < 30);
-	house_stop(&h);
+	net_fixture_wait(&h, &h.ended, 30);
+	assert_in_range(net_fixture_log_count(EVENT_HANDSHAKE_FAILED), 20,
+	                40); /* a window may turn */
+	assert_true(net_fixture_log_count(EVENT_HANDSHAKE_FAILED) < 30);
+	net_fixture_stop(&h);
 }
 
 /* --- tickets --- */
 
-static SSL_SESSION *session_of(struct house *h, const struct client_wish *wish)
+static SSL_SESSION *session_of(struct net_fixture *h, const struct client_wish *wish)
 {
 	struct client c;
 	SSL_SESSION *session;
@@ -555,7 +556,7 @@ static SSL_SESSION *session_of(struct house *h, const struct client_wish *wish)
 
 /* -1: did not get in, 0: full handshake, 1: resumed. The library uses a session of TLS 1.3 only
  * once, so it gets a copy. */
-static int comes_back(struct house *h, struct client_wish wish, const SSL_SESSION *session)
+static int comes_back(struct net_fixture *h, struct client_wish wish, const SSL_SESSION *session)
 {
 	SSL_SESSION *copy = SSL_SESSION_dup(session);
 	struct client c;
@@ -573,7 +574,7 @@ static void tickets_resume(void **state)
 {
 	struct server_wish server = {.identities = {&p.ec, &p.rsa, &p.other_name}};
 	int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
-	struct house h;
+	struct net_fixture h;
 
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
@@ -586,14 +587,14 @@ static void tickets_resume(void **state)
 		assert_int_equal(comes_back(&h, wish, session), 1);
 		assert_int_equal(SSL_SESSION_get_max_early_data(session), 0);
 		assert_in_range(SSL_SESSION_get_ticket_lifetime_hint(session), 1, 6 * 3600);
-		house_stop(&h);
+		net_fixture_stop(&h);
 		start(&h, &server); /* another context, the same keys: a reload keeps tickets */
 		assert_int_equal(comes_back(&h, wish, session), 1);
-		house_stop(&h);
+		net_fixture_stop(&h);
 		server.tickets = tls_tickets_new();
 		start(&h, &server); /* new keys: they are worth nothing */
 		assert_int_equal(comes_back(&h, wish, session), 0);
-		house_stop(&h);
+		net_fixture_stop(&h);
 		tls_tickets_free(server.tickets);
 		server.tickets = NULL;
 		SSL_SESSION_free(session);
@@ -603,7 +604,7 @@ static void tickets_resume(void **state)
 /* RFC 7627: resumable only with the extended master secret. */
 static void no_ticket_without_extended_master_secret(void **state)
 {
-	struct house h;
+	struct net_fixture h;
 	struct client c;
 	SSL_SESSION *session;
 
@@ -627,7 +628,7 @@ static void no_ticket_without_extended_master_secret(void **state)
 		client_close(&c);
 	}
 	SSL_SESSION_free(session);
-	house_stop(&h);
+	net_fixture_stop(&h);
 }
 
 /* --- client certificates --- */
@@ -652,7 +653,7 @@ static void with_certificate(struct client_wish *wish, const struct pki_identity
 static void check_client(const struct client_row *row, int version)
 {
 	struct client_wish wish = {.min_version = version, .max_version = version};
-	struct house h;
+	struct net_fixture h;
 	struct client c;
 	const char *answer = NULL;
 
@@ -668,8 +669,8 @@ static void check_client(const struct client_row *row, int version)
 	    (answer != NULL && strcmp(answer, row->who) != 0))
 		fail_msg("%s (%x): %s", row->name, (unsigned)version, answer);
 	if (row->log != NULL)
-		(void)house_log_wait(EVENT_HANDSHAKE_FAILED, row->log);
-	house_stop(&h);
+		(void)net_fixture_log_wait(EVENT_HANDSHAKE_FAILED, row->log);
+	net_fixture_stop(&h);
 }
 
 static void client_certificates(void **state)
@@ -718,7 +719,7 @@ static bool gets_in_with_chain(int count, int version)
 {
 	struct client_wish wish = {.min_version = version, .max_version = version};
 	X509 *chain[TLS_CERTIFICATES_MAX + 1];
-	struct house h;
+	struct net_fixture h;
 	bool in;
 
 	for (int i = 0; i < count; i++)
@@ -730,9 +731,9 @@ static bool gets_in_with_chain(int count, int version)
 	                                .client_ca = p.client_ca_file});
 	in = gets_in(&h, &wish);
 	if (!in)
-		(void)house_log_wait(EVENT_TLS_EXCESS, "counted=\"certificates in a client's "
-		                                       "chain\" number=9 bound=8");
-	house_stop(&h);
+		(void)net_fixture_log_wait(EVENT_TLS_EXCESS, "counted=\"certificates in a client's "
+		                                             "chain\" number=9 bound=8");
+	net_fixture_stop(&h);
 	return in;
 }
 
@@ -773,7 +774,7 @@ static void a_certificate_with_very_many_names(void **state)
 static void early_data_is_refused(void **state)
 {
 	struct client_wish wish = {.min_version = TLS1_3_VERSION};
-	struct house h;
+	struct net_fixture h;
 	struct client c;
 	SSL_SESSION *session;
 	size_t n;
@@ -794,10 +795,10 @@ static void early_data_is_refused(void **state)
 	assert_int_equal(SSL_write_early_data(c.ssl, "?", 1, &n), 1);
 	if (SSL_connect(c.ssl) == 1)
 		assert_null(ask_who(&c));
-	(void)house_log_wait(EVENT_HANDSHAKE_FAILED, "too much early data");
+	(void)net_fixture_log_wait(EVENT_HANDSHAKE_FAILED, "too much early data");
 	SSL_SESSION_free(session);
 	client_close(&c);
-	house_stop(&h);
+	net_fixture_stop(&h);
 }
 
 /* A ticket does not get anybody in whose certificate would not. */
@@ -807,7 +808,7 @@ static void resumption_asks_again(void **state)
 	                           .clients = CLIENT_CERTIFICATES_REQUIRED,
 	                           .client_ca = p.client_ca_file};
 	int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
-	struct house h;
+	struct net_fixture h;
 
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
@@ -819,17 +820,17 @@ static void resumption_asks_again(void **state)
 		start(&h, &open);
 		session = session_of(&h, &wish);
 		assert_int_equal(comes_back(&h, wish, session), 1);
-		house_stop(&h);
+		net_fixture_stop(&h);
 		now.client_crl = p.crl; /* it is revoked now */
 		start(&h, &now);
 		assert_int_equal(comes_back(&h, wish, session), -1);
-		(void)house_log_wait(EVENT_HANDSHAKE_FAILED, "is revoked");
-		house_stop(&h);
+		(void)net_fixture_log_wait(EVENT_HANDSHAKE_FAILED, "is revoked");
+		net_fixture_stop(&h);
 		now.client_crl = NULL; /* another CA now */
 		now.client_ca = p.bad_ca_file;
 		start(&h, &now);
 		assert_int_equal(comes_back(&h, wish, session), -1);
-		house_stop(&h);
+		net_fixture_stop(&h);
 		SSL_SESSION_free(session);
 	}
 }
@@ -838,7 +839,7 @@ static void resumption_asks_again(void **state)
 static void a_resumed_client_is_known(void **state)
 {
 	struct client_wish wish = {.min_version = TLS1_3_VERSION};
-	struct house h;
+	struct net_fixture h;
 	struct client c;
 	SSL_SESSION *session;
 
@@ -855,7 +856,7 @@ static void a_resumed_client_is_known(void **state)
 	assert_int_equal(SSL_session_reused(c.ssl), 1);
 	client_close(&c);
 	SSL_SESSION_free(session);
-	house_stop(&h);
+	net_fixture_stop(&h);
 }
 
 int main(void)

@@ -44,14 +44,14 @@ static int set_up(void **state)
 	pki_drop(&id);
 	pki_drop(&ca);
 	errors_fini(&errors);
-	house_log_start();
+	net_fixture_log_start();
 	return context == NULL;
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
-	house_log_stop();
+	net_fixture_log_stop();
 	tls_context_unref(&context);
 	tls_tickets_free(tickets);
 	pki_cleanup();
@@ -100,112 +100,113 @@ static void echo_all(struct client *c, size_t total)
 	free(back);
 }
 
-static void echo_with(const struct house_rules *rules, int version, size_t total)
+static void echo_with(const struct net_fixture_rules *rules, int version, size_t total)
 {
-	struct house h;
+	struct net_fixture h;
 	struct client c;
 	struct client_wish wish = {.ca = ca_file,
 	                           .server_name = "localhost",
 	                           .min_version = version,
 	                           .max_version = version};
 
-	house_start(&h, rules, context, NULL);
+	net_fixture_start(&h, rules, context, NULL);
 	assert_true(client_open(&c, h.port, &wish));
 	echo_all(&c, total);
 	client_close(&c);
-	house_wait(&h, &h.ended, 1);
+	net_fixture_wait(&h, &h.ended, 1);
 	assert_int_equal(h.last_end, STREAM_END_PEER);
 	assert_int_equal(h.bytes, total);
-	house_stop(&h);
+	net_fixture_stop(&h);
 }
 
 static void echo_both_versions(void **state)
 {
 	(void)state;
-	echo_with(&(struct house_rules){0}, TLS1_2_VERSION, BURST);
-	echo_with(&(struct house_rules){0}, TLS1_3_VERSION, BURST);
+	echo_with(&(struct net_fixture_rules){0}, TLS1_2_VERSION, BURST);
+	echo_with(&(struct net_fixture_rules){0}, TLS1_3_VERSION, BURST);
 }
 
 static void on_resume(struct timer *timer, void *executor_arg)
 {
 	(void)executor_arg;
-	stream_resume(container_of(timer, struct house_conn, timer)->stream);
+	stream_resume(container_of(timer, struct net_fixture_conn, timer)->stream);
 }
 
 /* Pauses of 0 to 2 ms, and pause and resume in one breath. */
-static void echo_and_pause(struct house_conn *c, struct slice bytes)
+static void echo_and_pause(struct net_fixture_conn *c, struct slice bytes)
 {
-	house_echo(c, bytes);
-	if (house_random(c) % 3 == 0)
+	net_fixture_echo(c, bytes);
+	if (net_fixture_random(c) % 3 == 0)
 		return;
 	stream_pause(c->stream);
-	if (house_random(c) % 3 == 0) {
+	if (net_fixture_random(c) % 3 == 0) {
 		stream_resume(c->stream);
 		return;
 	}
 	c->timer.fire = on_resume;
-	executor_timer_arm(&c->at->executor, &c->timer, house_random(c) % 3);
+	executor_timer_arm(&c->at->executor, &c->timer, net_fixture_random(c) % 3);
 }
 
 static void echo_with_pauses(void **state)
 {
 	(void)state;
-	echo_with(&(struct house_rules){.on_bytes = echo_and_pause}, TLS1_2_VERSION, BURST);
-	echo_with(&(struct house_rules){.on_bytes = echo_and_pause}, TLS1_3_VERSION, BURST);
+	echo_with(&(struct net_fixture_rules){.on_bytes = echo_and_pause}, TLS1_2_VERSION, BURST);
+	echo_with(&(struct net_fixture_rules){.on_bytes = echo_and_pause}, TLS1_3_VERSION, BURST);
 }
 
 /* To the other worker and back, often from inside on_bytes with more behind it. */
-static void echo_and_move(struct house_conn *c, struct slice bytes)
+static void echo_and_move(struct net_fixture_conn *c, struct slice bytes)
 {
-	house_echo(c, bytes);
-	if (house_random(c) % 2 == 0)
-		house_move(c);
+	net_fixture_echo(c, bytes);
+	if (net_fixture_random(c) % 2 == 0)
+		net_fixture_move(c);
 }
 
 static void echo_while_moving(void **state)
 {
 	(void)state;
-	echo_with(&(struct house_rules){.on_bytes = echo_and_move}, TLS1_2_VERSION, BURST);
-	echo_with(&(struct house_rules){.on_bytes = echo_and_move}, TLS1_3_VERSION, BURST);
+	echo_with(&(struct net_fixture_rules){.on_bytes = echo_and_move}, TLS1_2_VERSION, BURST);
+	echo_with(&(struct net_fixture_rules){.on_bytes = echo_and_move}, TLS1_3_VERSION, BURST);
 }
 
 /* Paused first, with decrypted bytes and ciphertext inside, then moved by a timer. */
 static void on_move(struct timer *timer, void *executor_arg)
 {
-	struct house_conn *c = container_of(timer, struct house_conn, timer);
+	struct net_fixture_conn *c = container_of(timer, struct net_fixture_conn, timer);
 
 	(void)executor_arg;
 	stream_resume(c->stream);
-	house_move(c);
+	net_fixture_move(c);
 }
 
-static void echo_pause_move(struct house_conn *c, struct slice bytes)
+static void echo_pause_move(struct net_fixture_conn *c, struct slice bytes)
 {
-	house_echo(c, bytes);
+	net_fixture_echo(c, bytes);
 	if (timer_is_armed(&c->timer))
 		return;
 	stream_pause(c->stream);
 	c->timer.fire = on_move;
-	executor_timer_arm(&c->at->executor, &c->timer, house_random(c) % 2);
+	executor_timer_arm(&c->at->executor, &c->timer, net_fixture_random(c) % 2);
 }
 
 static void echo_while_pausing_and_moving(void **state)
 {
 	(void)state;
-	echo_with(&(struct house_rules){.on_bytes = echo_pause_move}, TLS1_3_VERSION, BURST);
+	echo_with(&(struct net_fixture_rules){.on_bytes = echo_pause_move}, TLS1_3_VERSION, BURST);
 }
 
 /* Records that do not fit into what one read takes: decrypted bytes stay inside OpenSSL. */
 static void data_inside_openssl_survives_a_pause(void **state)
 {
-	struct house h;
+	struct net_fixture h;
 	struct client c;
 	struct client_wish wish = {.min_version = TLS1_3_VERSION};
 	uint8_t *sent = xalloc(10000), *back = xalloc(10000);
 
 	(void)state;
 	fill_random(sent, 10000);
-	house_start(&h, &(struct house_rules){.on_bytes = echo_pause_move}, context, NULL);
+	net_fixture_start(&h, &(struct net_fixture_rules){.on_bytes = echo_pause_move}, context,
+	                  NULL);
 	assert_true(client_open(&c, h.port, &wish));
 	for (int i = 0; i < 60; i++)
 		assert_true(client_send(&c, sent, 10000));
@@ -214,7 +215,7 @@ static void data_inside_openssl_survives_a_pause(void **state)
 		assert_memory_equal(sent, back, 10000);
 	}
 	client_close(&c);
-	house_stop(&h);
+	net_fixture_stop(&h);
 	free(sent);
 	free(back);
 }
@@ -226,11 +227,12 @@ static void two_hundred_clients_at_once(void **state)
 	};
 	static struct client clients[CLIENTS];
 	struct client_wish wish = {.ca = ca_file, .min_version = TLS1_2_VERSION};
-	struct house h;
+	struct net_fixture h;
 	int fds[CLIENTS];
 
 	(void)state;
-	house_start(&h, &(struct house_rules){.on_bytes = echo_and_move}, context, NULL);
+	net_fixture_start(&h, &(struct net_fixture_rules){.on_bytes = echo_and_move}, context,
+	                  NULL);
 	for (int i = 0; i < CLIENTS; i++)
 		fds[i] = client_dial(h.port); /* say nothing yet */
 	for (int i = 0; i < CLIENTS; i++)
@@ -241,9 +243,9 @@ static void two_hundred_clients_at_once(void **state)
 		client_close(&clients[i]);
 		close(fds[i]);
 	}
-	house_wait(&h, &h.ended, 2 * CLIENTS);
-	house_stop(&h);
-	assert_int_equal(house_log_count(EVENT_HANDSHAKE_FAILED), 0);
+	net_fixture_wait(&h, &h.ended, 2 * CLIENTS);
+	net_fixture_stop(&h);
+	assert_int_equal(net_fixture_log_count(EVENT_HANDSHAKE_FAILED), 0);
 }
 
 /* A storm of handshakes: their first flights are all sent before any is answered. */
@@ -255,11 +257,11 @@ static void a_storm_of_handshakes(void **state)
 	static struct client clients[CLIENTS];
 	struct client early;
 	struct client_wish wish = {.ca = ca_file, .min_version = TLS1_3_VERSION};
-	struct house h;
+	struct net_fixture h;
 	unsigned open = 0;
 
 	(void)state;
-	house_start(&h, &(struct house_rules){0}, context, NULL);
+	net_fixture_start(&h, &(struct net_fixture_rules){0}, context, NULL);
 	assert_true(client_open(&early, h.port, &wish));
 	for (int i = 0; i < CLIENTS; i++) {
 		struct client *c = &clients[i];
@@ -281,14 +283,14 @@ static void a_storm_of_handshakes(void **state)
 	}
 	assert_int_equal(open, CLIENTS);
 	client_close(&early);
-	house_stop(&h);
+	net_fixture_stop(&h);
 }
 
 /* --- output --- */
 
 #define FLOOD ((size_t)8 * 1024 * 1024)
 
-static void flood(struct house_conn *c, struct slice bytes)
+static void flood(struct net_fixture_conn *c, struct slice bytes)
 {
 	uint8_t *all = xalloc(FLOOD);
 
@@ -296,37 +298,39 @@ static void flood(struct house_conn *c, struct slice bytes)
 	memset(all, 'x', FLOOD);
 	stream_write(c->stream, slice_of(all, FLOOD));
 	free(all);
-	house_set_fact(c->house, 0, stream_backlog(c->stream));
+	net_fixture_set_fact(c->net_fixture, 0, stream_backlog(c->stream));
 }
 
-static void note_backlog(struct house_conn *c)
+static void note_backlog(struct net_fixture_conn *c)
 {
-	house_set_fact(c->house, 1, stream_backlog(c->stream) + 1);
+	net_fixture_set_fact(c->net_fixture, 1, stream_backlog(c->stream) + 1);
 }
 
 /* A reader that does not read costs a backlog, and says when it is half gone, and gone. */
 static void a_slow_reader(void **state)
 {
-	struct house h;
+	struct net_fixture h;
 	struct client c;
 	struct client_wish wish = {.min_version = TLS1_3_VERSION};
 	uint8_t *back = xalloc(FLOOD);
 	uint64_t first;
 
 	(void)state;
-	house_start(&h, &(struct house_rules){.on_bytes = flood, .on_drained = note_backlog},
-	            context, NULL);
+	net_fixture_start(
+	    &h, &(struct net_fixture_rules){.on_bytes = flood, .on_drained = note_backlog}, context,
+	    NULL);
 	assert_true(client_open(&c, h.port, &wish));
 	assert_true(client_send(&c, "go", 2));
-	house_wait_fact(&h, 0, 1);
+	net_fixture_wait_fact(&h, 0, 1);
 	mutex_lock(&h.lock);
 	first = h.facts[0];
 	assert_int_equal(h.drained, 0);
 	mutex_unlock(&h.lock);
 	assert_true(first > STREAM_BACKLOG_LOW);
 	assert_true(client_recv(&c, back, FLOOD));
-	house_wait(&h, &h.drained,
-	           1); /* half, quarter, ..., nothing: how many depends on what the kernel took */
+	net_fixture_wait(
+	    &h, &h.drained,
+	    1); /* half, quarter, ..., nothing: how many depends on what the kernel took */
 	while (h.facts[1] != 1) {
 		unsigned drained;
 
@@ -334,14 +338,14 @@ static void a_slow_reader(void **state)
 		drained = h.drained;
 		mutex_unlock(&h.lock);
 		if (h.facts[1] != 1)
-			house_wait(&h, &h.drained, drained + 1);
+			net_fixture_wait(&h, &h.drained, drained + 1);
 	}
 	client_close(&c);
-	house_stop(&h);
+	net_fixture_stop(&h);
 	free(back);
 }
 
-static void flood_and_close(struct house_conn *c, struct slice bytes)
+static void flood_and_close(struct net_fixture_conn *c, struct slice bytes)
 {
 	flood(c, bytes);
 	stream_close(c->stream, PATIENCE_MS);
@@ -351,27 +355,28 @@ static void flood_and_close(struct house_conn *c, struct slice bytes)
 /* All of it arrives, then close_notify and FIN. */
 static void close_flushes(void **state)
 {
-	struct house h;
+	struct net_fixture h;
 	struct client c;
 	struct client_wish wish = {.min_version = TLS1_3_VERSION};
 	uint8_t *back = xalloc(FLOOD);
 	size_t n;
 
 	(void)state;
-	house_start(&h, &(struct house_rules){.on_bytes = flood_and_close}, context, NULL);
+	net_fixture_start(&h, &(struct net_fixture_rules){.on_bytes = flood_and_close}, context,
+	                  NULL);
 	assert_true(client_open(&c, h.port, &wish));
 	assert_true(client_send(&c, "go", 2));
 	assert_true(client_recv(&c, back, FLOOD));
 	assert_int_equal(SSL_read_ex(c.ssl, back, 1, &n), 0);
 	assert_int_equal(SSL_get_error(c.ssl, 0), SSL_ERROR_ZERO_RETURN);
-	house_wait(&h, &h.ended, 1);
+	net_fixture_wait(&h, &h.ended, 1);
 	assert_int_equal(h.last_end, STREAM_END_LOCAL);
 	client_close(&c);
-	house_stop(&h);
+	net_fixture_stop(&h);
 	free(back);
 }
 
-static void flood_and_close_soon(struct house_conn *c, struct slice bytes)
+static void flood_and_close_soon(struct net_fixture_conn *c, struct slice bytes)
 {
 	flood(c, bytes);
 	stream_close(c->stream, 30);
@@ -380,21 +385,22 @@ static void flood_and_close_soon(struct house_conn *c, struct slice bytes)
 /* A reader that never reads does not hold a closed stream longer than it was given. */
 static void close_has_a_deadline(void **state)
 {
-	struct house h;
+	struct net_fixture h;
 	struct client c;
 	struct client_wish wish = {.min_version = TLS1_3_VERSION};
 
 	(void)state;
-	house_start(&h, &(struct house_rules){.on_bytes = flood_and_close_soon}, context, NULL);
+	net_fixture_start(&h, &(struct net_fixture_rules){.on_bytes = flood_and_close_soon},
+	                  context, NULL);
 	assert_true(client_open(&c, h.port, &wish));
 	assert_true(client_send(&c, "go", 2));
-	house_wait(&h, &h.ended, 1);
+	net_fixture_wait(&h, &h.ended, 1);
 	assert_int_equal(h.last_end, STREAM_END_LOCAL);
 	client_close(&c);
-	house_stop(&h);
+	net_fixture_stop(&h);
 }
 
-static void last_words(struct house_conn *c, struct slice bytes)
+static void last_words(struct net_fixture_conn *c, struct slice bytes)
 {
 	(void)bytes;
 	stream_write(c->stream, SLICE("bye!"));
@@ -406,26 +412,27 @@ static void a_busy_client_gets_the_last_words(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 20; i++) {
-		struct house h;
+		struct net_fixture h;
 		struct client c;
 		struct client_wish wish = {.min_version = TLS1_3_VERSION};
 		uint8_t more[5000] = {0};
 		char back[4];
 
-		house_start(&h, &(struct house_rules){.on_bytes = last_words}, context, NULL);
+		net_fixture_start(&h, &(struct net_fixture_rules){.on_bytes = last_words}, context,
+		                  NULL);
 		assert_true(client_open(&c, h.port, &wish));
 		for (int k = 0; k < 30; k++)
 			(void)client_send(&c, more, sizeof(more));
 		assert_true(client_recv(&c, back, 4));
 		assert_memory_equal(back, "bye!", 4);
 		client_close(&c);
-		house_wait(&h, &h.ended, 1);
+		net_fixture_wait(&h, &h.ended, 1);
 		assert_int_equal(h.last_end, STREAM_END_LOCAL);
-		house_stop(&h);
+		net_fixture_stop(&h);
 	}
 }
 
-static void flood_and_abort(struct house_conn *c, struct slice bytes)
+static void flood_and_abort(struct net_fixture_conn *c, struct slice bytes)
 {
 	flood(c, bytes);
 	stream_abort(c->stream);
@@ -435,20 +442,22 @@ static void flood_and_abort(struct house_conn *c, struct slice bytes)
 
 static void abort_resets(void **state)
 {
-	struct house h;
+	struct net_fixture h;
 	struct client c;
 	struct client_wish wish = {.min_version = TLS1_3_VERSION};
 	uint8_t *back = xalloc(FLOOD);
 
 	(void)state;
-	house_start(&h, &(struct house_rules){.on_bytes = flood_and_abort}, context, NULL);
+	net_fixture_start(&h, &(struct net_fixture_rules){.on_bytes = flood_and_abort}, context,
+	                  NULL);
 	assert_true(client_open(&c, h.port, &wish));
 	assert_true(client_send(&c, "go", 2));
-	house_wait(&h, &h.ended, 1); /* without a byte read, for the kernel not to take it all */
+	net_fixture_wait(&h, &h.ended,
+	                 1); /* without a byte read, for the kernel not to take it all */
 	assert_false(client_recv(&c, back, FLOOD));
 	assert_int_equal(h.last_end, STREAM_END_LOCAL);
 	client_close(&c);
-	house_stop(&h);
+	net_fixture_stop(&h);
 	free(back);
 }
 
@@ -456,45 +465,45 @@ static void abort_resets(void **state)
 
 static void a_reset_ends_it(void **state)
 {
-	struct house h;
+	struct net_fixture h;
 	struct client c;
 	struct client_wish wish = {.min_version = TLS1_3_VERSION};
 	struct linger reset = {.l_onoff = 1};
 
 	(void)state;
-	house_start(&h, &(struct house_rules){0}, context, NULL);
+	net_fixture_start(&h, &(struct net_fixture_rules){0}, context, NULL);
 	assert_true(client_open(&c, h.port, &wish));
 	assert_true(client_echoes(&c));
 	assert_int_equal(setsockopt(c.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
 	SSL_set_quiet_shutdown(c.ssl, 1);
 	client_close(&c);
-	house_wait(&h, &h.ended, 1);
+	net_fixture_wait(&h, &h.ended, 1);
 	assert_int_equal(h.last_end, STREAM_END_RESET);
-	house_stop(&h);
+	net_fixture_stop(&h);
 }
 
 static void forged_bytes_end_it(void **state)
 {
-	struct house h;
+	struct net_fixture h;
 	struct client c;
 	struct client_wish wish = {.min_version = TLS1_3_VERSION};
 	uint8_t record[69] = {23, 3, 3, 0, 64};
 
 	(void)state;
-	house_start(&h, &(struct house_rules){0}, context, NULL);
+	net_fixture_start(&h, &(struct net_fixture_rules){0}, context, NULL);
 	assert_true(client_open(&c, h.port, &wish));
 	assert_true(client_echoes(&c));
 	assert_int_equal(write(c.fd, record, sizeof(record)), sizeof(record));
-	house_wait(&h, &h.ended, 1);
+	net_fixture_wait(&h, &h.ended, 1);
 	assert_int_equal(h.last_end, STREAM_END_TLS);
-	(void)house_log_wait(EVENT_TLS_BROKEN, "damaged or forged");
+	(void)net_fixture_log_wait(EVENT_TLS_BROKEN, "damaged or forged");
 	client_close(&c);
-	house_stop(&h);
+	net_fixture_stop(&h);
 }
 
 /* The owner learns of what came before the end, and of the end when it reads again. (TLS 1.2: with
  * 1.3 the client would close with a ticket unread, which is a reset.) */
-static void pause_and_count(struct house_conn *c, struct slice bytes)
+static void pause_and_count(struct net_fixture_conn *c, struct slice bytes)
 {
 	(void)bytes;
 	stream_pause(c->stream);
@@ -504,46 +513,48 @@ static void pause_and_count(struct house_conn *c, struct slice bytes)
 
 static void the_end_behind_a_pause(void **state)
 {
-	struct house h;
+	struct net_fixture h;
 	struct client c;
 	struct client_wish wish = {.max_version = TLS1_2_VERSION};
 
 	(void)state;
-	house_start(&h, &(struct house_rules){.on_bytes = pause_and_count}, context, NULL);
+	net_fixture_start(&h, &(struct net_fixture_rules){.on_bytes = pause_and_count}, context,
+	                  NULL);
 	assert_true(client_open(&c, h.port, &wish));
 	assert_true(client_send(&c, "last words", 10));
 	client_close(&c); /* in the same flight */
-	house_wait(&h, &h.ended, 1);
+	net_fixture_wait(&h, &h.ended, 1);
 	assert_int_equal(h.last_end, STREAM_END_PEER);
 	assert_int_equal(h.bytes, 10);
-	house_stop(&h);
+	net_fixture_stop(&h);
 }
 
 /* --- what a moved stream takes along when it has ended on its way --- */
 
-static void abort_in_flight(struct house_conn *c, struct slice bytes)
+static void abort_in_flight(struct net_fixture_conn *c, struct slice bytes)
 {
 	(void)bytes;
 	stream_abort(c->stream);
-	house_move(c);
+	net_fixture_move(c);
 }
 
 static void an_ended_stream_is_reported_at_its_new_owner(void **state)
 {
-	struct house h;
+	struct net_fixture h;
 	struct client c;
 	struct client_wish wish = {.min_version = TLS1_3_VERSION};
 
 	(void)state;
-	house_start(&h, &(struct house_rules){.on_bytes = abort_in_flight}, context, NULL);
+	net_fixture_start(&h, &(struct net_fixture_rules){.on_bytes = abort_in_flight}, context,
+	                  NULL);
 	assert_true(client_open(&c, h.port, &wish));
 	assert_true(client_send(&c, "x", 1));
-	house_wait(&h, &h.ended, 1);
+	net_fixture_wait(&h, &h.ended, 1);
 	client_close(&c);
-	house_stop(&h);
+	net_fixture_stop(&h);
 }
 
-static void check_facts(struct house_conn *c, struct slice bytes)
+static void check_facts(struct net_fixture_conn *c, struct slice bytes)
 {
 	char text[64];
 	size_t len = stream_peer_text(c->stream, text, sizeof(text));
@@ -562,18 +573,18 @@ static void check_facts(struct house_conn *c, struct slice bytes)
 
 static void facts_of_a_stream(void **state)
 {
-	struct house h;
+	struct net_fixture h;
 	struct client c;
 	struct client_wish wish = {.max_version = TLS1_2_VERSION};
 	char back[4];
 
 	(void)state;
-	house_start(&h, &(struct house_rules){.on_bytes = check_facts}, context, NULL);
+	net_fixture_start(&h, &(struct net_fixture_rules){.on_bytes = check_facts}, context, NULL);
 	assert_true(client_open(&c, h.port, &wish));
 	assert_true(client_send(&c, "x", 1));
 	assert_true(client_recv(&c, back, 4));
 	client_close(&c);
-	house_stop(&h);
+	net_fixture_stop(&h);
 }
 
 int main(void)

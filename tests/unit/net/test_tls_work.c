@@ -36,7 +36,7 @@ static int set_up(void **state)
 	tickets = tls_tickets_new();
 	pki_drop(&id);
 	pki_drop(&ca);
-	house_log_start();
+	net_fixture_log_start();
 	return 0;
 }
 
@@ -51,14 +51,14 @@ static int new_context(void **state)
 	tls_context_unref(&context);
 	context = tls_context_new(&conf, "test.yaml", 1, tickets, &errors);
 	errors_fini(&errors);
-	house_log_clear();
+	net_fixture_log_clear();
 	return context == NULL;
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
-	house_log_stop();
+	net_fixture_log_stop();
 	tls_context_unref(&context);
 	tls_tickets_free(tickets);
 	free(certificate_file);
@@ -295,17 +295,18 @@ static void put_messages_of_servers(struct raw_tls *r, struct buf *out)
 }
 
 /* Nothing that it says is a whole packet. */
-static void only_listen(struct house_conn *c, struct slice bytes)
+static void only_listen(struct net_fixture_conn *c, struct slice bytes)
 {
-	mutex_lock(&c->house->lock);
-	c->house->facts[0] += bytes.len;
-	if (c->house->facts[1] < bytes.len)
-		c->house->facts[1] = bytes.len; /* the most in a turn */
-	condition_broadcast(&c->house->changed);
-	mutex_unlock(&c->house->lock);
+	mutex_lock(&c->net_fixture->lock);
+	c->net_fixture->facts[0] += bytes.len;
+	if (c->net_fixture->facts[1] < bytes.len)
+		c->net_fixture->facts[1] = bytes.len; /* the most in a turn */
+	condition_broadcast(&c->net_fixture->changed);
+	mutex_unlock(&c->net_fixture->lock);
 }
 
-static void open_raw(struct client *c, struct raw_tls *raw, const struct house *h, int version)
+static void open_raw(struct client *c, struct raw_tls *raw, const struct net_fixture *h,
+                     int version)
 {
 	struct client_wish wish = {.min_version = version,
 	                           .max_version = version,
@@ -352,25 +353,25 @@ struct attack {
 
 static void check_attack(const struct attack *a)
 {
-	struct house h;
+	struct net_fixture h;
 	struct client c;
 	struct raw_tls raw;
 	const char *line;
 
-	house_start(&h, &(struct house_rules){.on_bytes = only_listen}, context, NULL);
+	net_fixture_start(&h, &(struct net_fixture_rules){.on_bytes = only_listen}, context, NULL);
 	open_raw(&c, &raw, &h, a->version);
 	send_flood(&c, &raw, a->put);
-	line = house_log_wait(a->event, a->text);
+	line = net_fixture_log_wait(a->event, a->text);
 	if (a->event == EVENT_TLS_EXCESS) {
 		assert_non_null(strstr(line, "peer=127.0.0.1:"));
 		assert_int_equal(number_in(line, "bound="), TLS_IDLE_MAX);
 		assert_in_range(number_in(line, "number="), TLS_IDLE_MAX + 1,
 		                TLS_IDLE_MAX + 1 + TLS_IDLE_PER_TURN);
 	}
-	house_wait(&h, &h.ended, 1);
+	net_fixture_wait(&h, &h.ended, 1);
 	assert_int_equal(h.last_end, STREAM_END_TLS);
 	client_close(&c);
-	house_stop(&h);
+	net_fixture_stop(&h);
 }
 
 static void what_moves_nothing_is_ended(void **state)
@@ -407,23 +408,24 @@ static void what_moves_nothing_is_ended(void **state)
 /* With a packet between them they may come, but not so many in a second. */
 static void packets_between_do_not_help_for_long(void **state)
 {
-	struct house h;
+	struct net_fixture h;
 	struct client c;
 	const char *line;
 
 	(void)state;
-	house_start(&h, &(struct house_rules){0}, context, NULL);
+	net_fixture_start(&h, &(struct net_fixture_rules){0}, context, NULL);
 	assert_true(client_open(&c, h.port, &(struct client_wish){.min_version = TLS1_3_VERSION}));
 	for (int i = 0; i < 100000; i++) {
 		if (SSL_key_update(c.ssl, SSL_KEY_UPDATE_NOT_REQUESTED) != 1 ||
 		    !client_send(&c, "ping", 4))
 			break;
 	}
-	line = house_log_wait(EVENT_TLS_EXCESS, "counted=\"records without data in a second\"");
+	line =
+	    net_fixture_log_wait(EVENT_TLS_EXCESS, "counted=\"records without data in a second\"");
 	assert_int_equal(number_in(line, "bound="), TLS_IDLE_PER_SECOND);
-	house_wait(&h, &h.ended, 1);
+	net_fixture_wait(&h, &h.ended, 1);
 	client_close(&c);
-	house_stop(&h);
+	net_fixture_stop(&h);
 }
 
 /* A byte a record: a small device. Its share of a turn, and of a second; it is never closed. */
@@ -436,24 +438,25 @@ static void bytes_in_records_of_their_own(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
-		struct house h;
+		struct net_fixture h;
 		struct client c;
 		struct raw_tls raw;
 		struct buf out = {0};
 
-		house_start(&h, &(struct house_rules){.on_bytes = only_listen}, context, NULL);
+		net_fixture_start(&h, &(struct net_fixture_rules){.on_bytes = only_listen}, context,
+		                  NULL);
 		open_raw(&c, &raw, &h, versions[i]);
 		for (int k = 0; k < BYTES; k++)
 			put_data(&raw, &out);
 		assert_int_equal(send(c.fd, out.data, out.len, MSG_NOSIGNAL), out.len);
-		house_wait_fact(&h, 0, BYTES);
+		net_fixture_wait_fact(&h, 0, BYTES);
 		assert_in_range(h.facts[1], 1, TLS_RECORDS_PER_TURN);
-		assert_int_equal(house_log_count(EVENT_TLS_EXCESS), 0);
-		assert_int_equal(house_log_count(EVENT_TLS_BROKEN), 0);
+		assert_int_equal(net_fixture_log_count(EVENT_TLS_EXCESS), 0);
+		assert_int_equal(net_fixture_log_count(EVENT_TLS_BROKEN), 0);
 		buf_fini(&out);
 		client_close(&c); /* breaks it: the library knows nothing of these records */
-		house_stop(&h);
-		house_log_clear();
+		net_fixture_stop(&h);
+		net_fixture_log_clear();
 	}
 }
 
@@ -478,7 +481,7 @@ static void client_hello(struct buf *out)
 }
 
 /* `hello` in records of `piece` bytes: does the server answer it? */
-static bool is_answered(struct house *h, struct slice hello, size_t piece)
+static bool is_answered(struct net_fixture *h, struct slice hello, size_t piece)
 {
 	struct buf out = {0};
 	int fd = client_dial(h->port);
@@ -508,42 +511,42 @@ static bool is_answered(struct house *h, struct slice hello, size_t piece)
 static void a_hello_in_pieces(void **state)
 {
 	struct buf hello = {0};
-	struct house h;
+	struct net_fixture h;
 	const char *line;
 
 	(void)state;
 	client_hello(&hello);
-	house_start(&h, &(struct house_rules){0}, context, NULL);
+	net_fixture_start(&h, &(struct net_fixture_rules){0}, context, NULL);
 	assert_true(is_answered(&h, buf_slice(&hello), 16384));
 	assert_true(is_answered(&h, buf_slice(&hello), 64)); /* a small device */
 	assert_true(is_answered(&h, buf_slice(&hello), hello.len / 100));
-	assert_int_equal(house_log_count(EVENT_TLS_EXCESS), 0);
+	assert_int_equal(net_fixture_log_count(EVENT_TLS_EXCESS), 0);
 	assert_false(is_answered(&h, buf_slice(&hello), 1));
-	line = house_log_wait(EVENT_TLS_EXCESS, "counted=\"records of a handshake\"");
+	line = net_fixture_log_wait(EVENT_TLS_EXCESS, "counted=\"records of a handshake\"");
 	assert_int_equal(number_in(line, "bound="), TLS_HANDSHAKE_RECORDS_MAX);
 	assert_in_range(number_in(line, "number="), TLS_HANDSHAKE_RECORDS_MAX + 1,
 	                TLS_HANDSHAKE_RECORDS_MAX + TLS_HANDSHAKE_PER_TURN);
 	buf_fini(&hello);
-	house_stop(&h);
+	net_fixture_stop(&h);
 }
 
 /* OpenSSL would take 131,396 bytes, and compare each key share with each group. */
 static void a_hello_that_is_long(void **state)
 {
 	struct buf hello = {0};
-	struct house h;
+	struct net_fixture h;
 	const char *line;
 
 	(void)state;
 	buf_put(&hello, "\x01\x01\xff\0\x03\x03", 6);
 	while (hello.len < 100000)
 		buf_put_u8(&hello, 0);
-	house_start(&h, &(struct house_rules){0}, context, NULL);
+	net_fixture_start(&h, &(struct net_fixture_rules){0}, context, NULL);
 	assert_false(is_answered(&h, buf_slice(&hello), 16000));
-	line = house_log_wait(EVENT_TLS_EXCESS, "counted=\"bytes of a ClientHello\"");
+	line = net_fixture_log_wait(EVENT_TLS_EXCESS, "counted=\"bytes of a ClientHello\"");
 	assert_int_equal(number_in(line, "bound="), TLS_HELLO_BYTES_MAX);
 	buf_fini(&hello);
-	house_stop(&h);
+	net_fixture_stop(&h);
 }
 
 static void put_extension(struct buf *out, uint16_t type, const struct buf *body)
@@ -595,10 +598,10 @@ static void a_hello_with_very_many_groups(void **state)
 		unsigned groups;
 		bool answered;
 	} rows[] = {{1, true}, {20, true}, {128, true}, {129, false}, {4000, false}};
-	struct house h;
+	struct net_fixture h;
 
 	(void)state;
-	house_start(&h, &(struct house_rules){0}, context, NULL);
+	net_fixture_start(&h, &(struct net_fixture_rules){0}, context, NULL);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct buf hello = {0};
 
@@ -606,15 +609,15 @@ static void a_hello_with_very_many_groups(void **state)
 		assert_int_equal(is_answered(&h, buf_slice(&hello), 16384), rows[i].answered);
 		buf_fini(&hello);
 	}
-	(void)house_log_wait(EVENT_HANDSHAKE_FAILED, "more than 128 key-exchange groups");
-	house_stop(&h);
+	(void)net_fixture_log_wait(EVENT_HANDSHAKE_FAILED, "more than 128 key-exchange groups");
+	net_fixture_stop(&h);
 }
 
 /* A share that the server cannot use, twice: it asks for another one only once. */
 static void the_hello_is_asked_for_again_only_once(void **state)
 {
 	struct buf hello = {0}, flight = {0};
-	struct house h;
+	struct net_fixture h;
 	uint8_t back[512];
 	size_t got = 0;
 	ssize_t n;
@@ -625,7 +628,7 @@ static void the_hello_is_asked_for_again_only_once(void **state)
 	hello.data[hello.len - 35] = 30; /* the share is of X448 */
 	hello.data[hello.len - 54] = 0;  /* which is among the groups */
 	hello.data[hello.len - 53] = 30;
-	house_start(&h, &(struct house_rules){0}, context, NULL);
+	net_fixture_start(&h, &(struct net_fixture_rules){0}, context, NULL);
 	fd = client_dial(h.port);
 	for (int i = 0; i < 5; i++) {
 		buf_put(&flight, "\x16\x03\x01", 3);
@@ -637,11 +640,11 @@ static void the_hello_is_asked_for_again_only_once(void **state)
 		got += (size_t)n;
 	assert_true(got > 5);
 	assert_int_equal(back[0], 0x16); /* HelloRetryRequest */
-	(void)house_log_wait(EVENT_HANDSHAKE_FAILED, "bad key share");
+	(void)net_fixture_log_wait(EVENT_HANDSHAKE_FAILED, "bad key share");
 	close(fd);
 	buf_fini(&hello);
 	buf_fini(&flight);
-	house_stop(&h);
+	net_fixture_stop(&h);
 }
 
 int main(void)
