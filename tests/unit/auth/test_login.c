@@ -28,7 +28,7 @@ static struct users *users_of(struct slice bytes)
 	return users;
 }
 
-static struct users *house(void)
+static struct users *fixture(void)
 {
 	return users_of(SLICE("anna:id=00000000000000a1:hash=" HASH "\n"
 	                      "locked:id=00000000000000a2:hash=" HASH ":locked\n"
@@ -256,7 +256,7 @@ static void run_row(const struct row *row, const struct users *users)
 
 static void decision_table(void **state)
 {
-	struct users *users = house();
+	struct users *users = fixture();
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
