@@ -61,7 +61,7 @@ void client_free(struct client *c)
 		pending_free(c, c->pending);
 	client_forget(c);
 	forget_aliases(c);
-	prover_free(c->scram);
+	scram_peer_free(c->scram);
 	free(c->received);
 	free(c->answers);
 	free(c->unacked);
@@ -88,7 +88,7 @@ static void reset_connection(struct client *c)
 	c->subscribes = 0;
 	c->unacked_count = 0;
 	c->given = 0;
-	prover_free(c->scram);
+	scram_peer_free(c->scram);
 	c->scram = NULL;
 	forget_aliases(c);
 	buf_clear(&c->in);
@@ -103,8 +103,8 @@ static void begin_connection(struct client *c, const struct connect_options *opt
 	c->life++;
 	c->topic_alias_maximum = options->topic_alias_maximum;
 	if (options->method != NULL)
-		c->scram = prover_new(options->user, options->password,
-		                      world_random(c->world, UINT64_MAX));
+		c->scram = scram_peer_new(options->user, options->password,
+		                          world_random(c->world, UINT64_MAX));
 	snprintf(name, sizeof(name), "%s-%u", c->id, c->life);
 	c->wire = world_connect(c->world, name, options->certificate);
 	packets_put_connect(&c->out, c, options);
@@ -253,8 +253,8 @@ void client_reauthenticate(struct client *c, const char *user, const char *passw
 {
 	struct buf first = {0};
 
-	c->scram = prover_new(user, password, world_random(c->world, UINT64_MAX));
-	prover_first(c->scram, &first);
+	c->scram = scram_peer_new(user, password, world_random(c->world, UINT64_MAX));
+	scram_peer_first(c->scram, &first);
 	auth_encode(&c->out, REASON_REAUTHENTICATE, SCRAM_METHOD, buf_slice(&first));
 	buf_fini(&first);
 }
@@ -601,7 +601,7 @@ static void answer_challenge(struct client *c, struct slice challenge)
 {
 	struct buf final = {0};
 
-	if (c->scram == NULL || !prover_final(c->scram, challenge, &final))
+	if (c->scram == NULL || !scram_peer_final(c->scram, challenge, &final))
 		fail_msg("%s: AUTH with a challenge that is none", c->id);
 	auth_encode(&c->out, REASON_CONTINUE_AUTHENTICATION, SCRAM_METHOD, buf_slice(&final));
 	buf_fini(&final);
@@ -621,9 +621,9 @@ static void take_auth(struct client *c, const struct frame *f)
 	}
 	assert_int_equal(auth.reason, REASON_SUCCESS);
 	if (!c->accepted || c->scram == NULL ||
-	    !prover_is_proven(c->scram, auth.properties.auth_data))
+	    !scram_peer_is_proven(c->scram, auth.properties.auth_data))
 		fail_msg("%s: AUTH without a proof", c->id);
-	prover_free(c->scram);
+	scram_peer_free(c->scram);
 	c->scram = NULL;
 	keep_answer(c, &a);
 }

@@ -132,7 +132,7 @@ struct client {
 	/* What they stand for on the present connection: ours, and the broker's. NULL: nothing. */
 	char *aliases_out[ALIASES_MAX + 1], *aliases_in[ALIASES_MAX + 1];
 	uint16_t next_packet_id;
-	struct prover *scram; /* an exchange under way; NULL: none */
+	struct scram_peer *scram; /* an exchange under way; NULL: none */
 	struct buf out, in;
 	struct pending *pending; /* utlist DL */
 	uint8_t inbound[65536 / 8];

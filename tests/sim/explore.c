@@ -48,7 +48,7 @@ static void live(struct job *job, const struct options *o, uint64_t seed, bool r
 {
 	struct plan plan = plan_draw(seed, o->steps, o->crashes);
 
-	people_live(&plan, &job->coverage, report);
+	actors_live(&plan, &job->coverage, report);
 	plan_free(&plan);
 }
 

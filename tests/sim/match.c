@@ -3,9 +3,9 @@
 
 /* --- which subscriptions --- */
 
-bool match_is_own(const struct person *p, const struct pub *pub)
+bool match_is_own(const struct actor *p, const struct pub *pub)
 {
-	return pub->person == p && pub->entry == p->entry; /* a namesake is another client */
+	return pub->actor == p && pub->entry == p->entry; /* a namesake is another client */
 }
 
 enum sure match_in_force(const struct sub *sub, const struct pub *pub)
@@ -17,7 +17,7 @@ enum sure match_in_force(const struct sub *sub, const struct pub *pub)
 	return MAYBE;
 }
 
-void match_find(const struct person *p, const struct pub *pub, struct matches *out)
+void match_find(const struct actor *p, const struct pub *pub, struct matches *out)
 {
 	out->sure_count = out->possible_count = 0;
 	for (size_t i = 0; i < p->sub_count; i++) {
@@ -103,7 +103,7 @@ static bool may_be_in(const struct sub *sub, const struct pub *pub, const struct
 
 /* With all that are sure, and of the possible ones those without an identifier that do not speak
  * against it; among those with one, some choice. [MQTT5-3.3.4-2, -3] [MQTT3-3.3.5-1] */
-bool match_looks_live(const struct person *p, const struct pub *pub, const struct received *r)
+bool match_looks_live(const struct actor *p, const struct pub *pub, const struct received *r)
 {
 	bool v5 = p->client->version == MQTT_5_0;
 	const struct sub *choices[COMBINATIONS_MAX];
@@ -144,7 +144,7 @@ bool match_looks_live(const struct person *p, const struct pub *pub, const struc
 
 /* What its member did not take, another one gets, even one who came later. r NULL: whatever it
  * looks like. */
-unsigned match_shares(const struct person *p, const struct pub *pub, const struct received *r)
+unsigned match_shares(const struct actor *p, const struct pub *pub, const struct received *r)
 {
 	unsigned count = 0;
 
@@ -173,7 +173,7 @@ enum sure match_asks_replay(const struct sub *sub)
 
 /* After a crash a replay that was not written down as done begins anew, as its subscription asks by
  * now: one of QoS 1 or 2, or that was.  `given`: some of it was before. */
-static bool begins_anew(const struct person *p, const struct sub *sub, bool given)
+static bool begins_anew(const struct actor *p, const struct sub *sub, bool given)
 {
 	for (size_t i = 0; i < p->sub_count; i++) {
 		const struct sub *before = p->subs[i];
@@ -188,7 +188,7 @@ static bool begins_anew(const struct person *p, const struct sub *sub, bool give
 
 /* One that asks for none goes on with what the one it replaces has not given yet. [MQTT5-3.8.4-4]
  */
-static bool goes_on(const struct person *p, const struct sub *sub)
+static bool goes_on(const struct actor *p, const struct sub *sub)
 {
 	for (size_t i = 0; i < p->sub_count; i++) {
 		const struct sub *before = p->subs[i];
@@ -200,7 +200,7 @@ static bool goes_on(const struct person *p, const struct sub *sub)
 	return false;
 }
 
-static bool is_replayed(const struct person *p, const struct sub *sub, const struct received *r,
+static bool is_replayed(const struct actor *p, const struct sub *sub, const struct received *r,
                         bool anew)
 {
 	if (sub->refused)
@@ -211,7 +211,7 @@ static bool is_replayed(const struct person *p, const struct sub *sub, const str
 	       (r != NULL && (goes_on(p, sub) || begins_anew(p, sub, false)));
 }
 
-unsigned match_replays(const struct person *p, const struct pub *pub, const struct received *r,
+unsigned match_replays(const struct actor *p, const struct pub *pub, const struct received *r,
                        bool anew)
 {
 	unsigned count = 0;

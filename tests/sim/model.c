@@ -55,7 +55,7 @@ static void pub_free(struct pub *pub)
 	free(pub);
 }
 
-static void person_fini(struct person *p)
+static void actor_fini(struct actor *p)
 {
 	for (size_t i = 0; i < p->sub_count; i++)
 		free(p->subs[i]);
@@ -66,8 +66,8 @@ static void person_fini(struct person *p)
 
 void model_fini(struct model *m)
 {
-	for (unsigned i = 0; i < m->people_count; i++)
-		person_fini(&m->people[i]);
+	for (unsigned i = 0; i < m->actors_count; i++)
+		actor_fini(&m->actors[i]);
 	for (size_t i = 0; i < m->pub_count; i++)
 		pub_free(m->pubs[i]);
 	free(m->pubs);
@@ -154,7 +154,7 @@ enum sure model_may_filter(const struct model *m, uint64_t since, unsigned user,
 
 static bool rules_allow_writer(const struct rules *rules, const struct pub *pub)
 {
-	unsigned user = pub->person->user;
+	unsigned user = pub->actor->user;
 
 	if (user != USER_ANONYMOUS &&
 	    (!rules_let_in(rules, user) || rules->entry[user] != pub->entry))

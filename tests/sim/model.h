@@ -47,7 +47,7 @@ struct sub {
 /* A publication: of a client, or a will. */
 struct pub {
 	unsigned id;
-	struct person *person;
+	struct actor *actor;
 	bool is_will, empty;
 	const char *topic;
 	char *payload;
@@ -83,7 +83,7 @@ struct pub {
 struct copy {
 	struct copy *next;
 	struct pub *pub;
-	struct person *person;
+	struct actor *actor;
 	unsigned incarnation;
 	/* Sent for the first time: by a subscription, as a retained value, one of the two, to a
 	 * member of a group. */
@@ -100,7 +100,7 @@ struct copy {
 	bool must, must_at_most_once;
 };
 
-struct person {
+struct actor {
 	struct model *model;
 	struct client *client;
 	char name[24]; /* anna/c0 */
@@ -176,15 +176,15 @@ struct model {
 	struct coverage *coverage;
 	bool reports; /* what everybody gets */
 	enum conf_durability durability[ROOTS];
-	uint64_t crashed;    /* tick */
-	uint64_t ghosts_ms;  /* until then there may be sessions whose user is somebody else */
-	uint64_t written_ms; /* at a crash: what was done until then is surely on disk */
+	uint64_t crashed;     /* tick */
+	uint64_t departed_ms; /* until then there may be sessions whose user is somebody else */
+	uint64_t written_ms;  /* at a crash: what was done until then is surely on disk */
 	uint64_t committed, committed_ms; /* what was done by then, too: there was a commit since */
 	uint64_t tick, last_quiet;
 	bool low; /* the store is without room, or was since then: a PUBLISH may wait, and what
 	               its client sends behind it goes first */
-	struct person people[PEOPLE_MAX];
-	unsigned people_count;
+	struct actor actors[PEOPLE_MAX];
+	unsigned actors_count;
 	struct policy_version *policies;
 	unsigned policy_count;
 	struct pub **pubs;
@@ -226,19 +226,19 @@ bool filter_takes(const char *filter, const char *topic);
 
 /* --- connections, sessions, users (model_session.c) --- */
 
-struct person *model_add_person(struct model *m, struct client *c, unsigned user);
+struct actor *model_add_person(struct model *m, struct client *c, unsigned user);
 enum ending {
 	ENDING_BROKEN, /* without DISCONNECT */
 	ENDING_CLEAN,  /* DISCONNECT: no will */
 	ENDING_WITH_WILL,
 };
-void model_calls(struct person *p, const struct connect_options *options, uint8_t refusal);
-void model_connack(struct person *p);
-void model_hangs_up(struct person *p); /* before CONNACK */
-void model_is_kicked(struct person *p);
-void model_is_ousted(struct person *p); /* while his login is under way */
-void model_ends(struct person *p, enum ending ending);
-void model_expiry(struct person *p, uint32_t expiry_s); /* said with DISCONNECT */
+void model_calls(struct actor *p, const struct connect_options *options, uint8_t refusal);
+void model_connack(struct actor *p);
+void model_hangs_up(struct actor *p); /* before CONNACK */
+void model_is_kicked(struct actor *p);
+void model_is_ousted(struct actor *p); /* while his login is under way */
+void model_ends(struct actor *p, enum ending ending);
+void model_expiry(struct actor *p, uint32_t expiry_s); /* said with DISCONNECT */
 /* The world's clock has moved: what is due happens. */
 void model_time(struct model *m);
 /* Other users are in force, and the world has come to rest: sessions of who is gone. */
@@ -250,21 +250,21 @@ void model_crash_people(struct model *m, uint64_t crashed_ms);
 
 /* --- subscriptions (model_subscribe.c) --- */
 
-void subs_end(struct person *p, bool dead); /* dead: for good, else a CONNECT may be refused */
-void subs_revive(struct person *p);         /* it was */
-void subs_bury(struct person *p);           /* the dead ones are gone by now */
-void model_subscribes(struct person *p, uint16_t packet_id,
-                      const struct subscribe_request *requests, size_t count);
-void model_unsubscribes(struct person *p, uint16_t packet_id, const char *const *filters,
+void subs_end(struct actor *p, bool dead); /* dead: for good, else a CONNECT may be refused */
+void subs_revive(struct actor *p);         /* it was */
+void subs_bury(struct actor *p);           /* the dead ones are gone by now */
+void model_subscribes(struct actor *p, uint16_t packet_id, const struct subscribe_request *requests,
+                      size_t count);
+void model_unsubscribes(struct actor *p, uint16_t packet_id, const char *const *filters,
                         size_t count);
-void model_answered(struct person *p, const struct answer *a);
+void model_answered(struct actor *p, const struct answer *a);
 
 /* --- publications (model_publish.c) --- */
 
 /* `extras`: seed of extras_draw. */
-struct pub *model_pub(struct person *p, const char *topic, const char *payload, uint32_t extras);
-void model_sent(struct person *p, struct pub *pub);
-void model_acked(struct person *p, struct pub *pub, enum packet_type type, enum reason reason);
+struct pub *model_pub(struct actor *p, const char *topic, const char *payload, uint32_t extras);
+void model_sent(struct actor *p, struct pub *pub);
+void model_acked(struct actor *p, struct pub *pub, enum packet_type type, enum reason reason);
 void model_fires(struct pub *will, enum sure sure);
 /* It may have, but did not: the CONNECT that would have ended its session was refused. */
 void model_unfires(struct pub *will);
@@ -289,12 +289,12 @@ void model_retained(struct model *m, const struct received *values, size_t count
 
 /* --- deliveries (model_deliver.c) --- */
 
-void model_received(struct person *p, const struct received *r);
-void model_again(struct person *p, const struct received *r);
+void model_received(struct actor *p, const struct received *r);
+void model_again(struct actor *p, const struct received *r);
 void model_quiet_deliveries(struct model *m);
 void model_crash_deliveries(struct model *m, bool in_order);
-void model_forget_owed(struct person *p, bool qos0_only);
-bool person_is_blocked(const struct person *p); /* does not take what it gets */
+void model_forget_owed(struct actor *p, bool qos0_only);
+bool actor_is_blocked(const struct actor *p); /* does not take what it gets */
 
 /* --- */
 

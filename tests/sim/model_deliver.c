@@ -10,12 +10,12 @@ static uint8_t lower(uint8_t a, uint8_t b)
 	return a < b ? a : b;
 }
 
-static bool looks_shared(const struct person *p, const struct pub *pub, const struct received *r)
+static bool looks_shared(const struct actor *p, const struct pub *pub, const struct received *r)
 {
 	return match_shares(p, pub, r) > 0;
 }
 
-static unsigned replays_possible(const struct person *p, const struct pub *pub,
+static unsigned replays_possible(const struct actor *p, const struct pub *pub,
                                  const struct received *r)
 {
 	return match_replays(p, pub, r, false);
@@ -23,18 +23,18 @@ static unsigned replays_possible(const struct person *p, const struct pub *pub,
 
 /* --- copies --- */
 
-static struct copy *copy_of(struct person *p, struct pub *pub)
+static struct copy *copy_of(struct actor *p, struct pub *pub)
 {
 	struct copy *copy;
 
 	for (copy = pub->copies; copy != NULL; copy = copy->next) {
-		if (copy->person == p && copy->incarnation == p->incarnation)
+		if (copy->actor == p && copy->incarnation == p->incarnation)
 			return copy;
 	}
 	copy = xnew(copy);
 	copy->pub = pub;
 	copy->settled_at = copy->settled_ms = NEVER;
-	copy->person = p;
+	copy->actor = p;
 	copy->incarnation = p->incarnation;
 	copy->next = pub->copies;
 	pub->copies = copy;
@@ -72,7 +72,7 @@ static unsigned routings(const struct pub *pub)
 /* --- whose message is it? --- */
 
 struct delivery_at {
-	struct person *person;
+	struct actor *actor;
 	struct pub *pub;
 	struct copy *copy;
 	const struct received *r;
@@ -82,7 +82,7 @@ struct delivery_at {
 static const char *wrong_with_expiry(const struct delivery_at *d)
 {
 	const struct pub *pub = d->pub;
-	const struct person *p = d->person;
+	const struct actor *p = d->actor;
 	uint64_t now = model_now(p->model);
 	uint64_t since = p->drained_ms;
 
@@ -102,14 +102,14 @@ static const char *wrong_with_expiry(const struct delivery_at *d)
 }
 
 /* [MQTT5-3.3.2-4, -15, -16, -17, -18] */
-static bool has_extras(const struct person *p, const struct pub *pub, const struct received *r)
+static bool has_extras(const struct actor *p, const struct pub *pub, const struct received *r)
 {
 	return strcmp(r->extras, p->client->version == MQTT_5_0 ? pub->extras : "") == 0;
 }
 
-static bool is_candidate(struct person *p, struct pub *pub, const struct received *r)
+static bool is_candidate(struct actor *p, struct pub *pub, const struct received *r)
 {
-	const struct delivery_at d = {.person = p, .pub = pub, .r = r};
+	const struct delivery_at d = {.actor = p, .pub = pub, .r = r};
 
 	return pub->empty && pub->first_sent != NEVER && pub->routed != NO &&
 	       strcmp(pub->topic, r->topic) == 0 && has_extras(p, pub, r) &&
@@ -131,7 +131,7 @@ static bool has_space(const struct copy *copy, const struct received *r)
 }
 
 /* Deletions have no name: the oldest that fits and did not come yet. */
-static struct pub *find_empty(struct person *p, const struct received *r)
+static struct pub *find_empty(struct actor *p, const struct received *r)
 {
 	struct model *m = p->model;
 	struct pub *last = NULL;
@@ -148,7 +148,7 @@ static struct pub *find_empty(struct person *p, const struct received *r)
 	return last;
 }
 
-static struct pub *find_pub(struct person *p, const struct received *r)
+static struct pub *find_pub(struct actor *p, const struct received *r)
 {
 	struct model *m = p->model;
 	unsigned long id;
@@ -169,12 +169,12 @@ _Noreturn static void refuse(const struct delivery_at *d, const char *why)
 	const struct received *r = d->r;
 
 	model_fail_as(
-	    d->person->model, why,
+	    d->actor->model, why,
 	    "%s got %s = %.20s (QoS %u%s%s, %u ids, first %u; published by %s with QoS %u%s): "
 	    "%s",
-	    d->person->name, r->topic, r->payload, r->qos, r->dup ? ", dup" : "",
+	    d->actor->name, r->topic, r->payload, r->qos, r->dup ? ", dup" : "",
 	    r->retain ? ", retain" : "", r->id_count, r->id_count > 0 ? r->ids[0] : 0,
-	    d->pub->person->name, d->pub->qos, d->pub->retain ? ", retained" : "", why);
+	    d->pub->actor->name, d->pub->qos, d->pub->retain ? ", retained" : "", why);
 }
 
 /* Its publisher sent it again, and the first time it may have been routed before somebody
@@ -185,7 +185,7 @@ static bool may_come_late(const struct delivery_at *d)
 
 	return pub->transmissions > 1 &&
 	       (pub->qos == 1 || pub->durability != DURABILITY_ACK ||
-	        model_may(d->person->model, pub->first_sent, pub->person->user, MAY_PUBLISH,
+	        model_may(d->actor->model, pub->first_sent, pub->actor->user, MAY_PUBLISH,
 	                  pub->topic) != YES);
 }
 
@@ -193,10 +193,10 @@ static bool may_come_late(const struct delivery_at *d)
  * and today he may have it. */
 static bool was_held_back(const struct delivery_at *d)
 {
-	const struct model *m = d->person->model;
+	const struct model *m = d->actor->model;
 
 	return m->crashed > d->pub->first_sent &&
-	       model_may(m, d->pub->first_sent, d->person->user, MAY_RECEIVE, d->pub->topic) != YES;
+	       model_may(m, d->pub->first_sent, d->actor->user, MAY_RECEIVE, d->pub->topic) != YES;
 }
 
 /* Per publisher, published and effective QoS; what may be late does not overtake what may not.
@@ -204,12 +204,12 @@ static bool was_held_back(const struct delivery_at *d)
 static void check_order(const struct delivery_at *d)
 {
 	struct pub *pub = d->pub;
-	unsigned *last = d->person->last_order[pub->person->index][pub->qos][d->r->qos];
+	unsigned *last = d->actor->last_order[pub->actor->index][pub->qos][d->r->qos];
 	unsigned newest = last[pub->durability];
 
 	if (pub->is_will || pub->empty || may_come_late(d) || was_held_back(d))
 		return;
-	COVER(d->person->model, ORDER);
+	COVER(d->actor->model, ORDER);
 	if (pub->durability == DURABILITY_ACK && last[DURABILITY_INTERVAL] > newest)
 		newest = last[DURABILITY_INTERVAL];
 	if (pub->order < newest)
@@ -220,8 +220,8 @@ static void check_order(const struct delivery_at *d)
 /* How many copies of it there may be at the most, each of which may be sent again. */
 static unsigned copies_at_most(const struct delivery_at *d)
 {
-	return routings(d->pub) * (1 + match_shares(d->person, d->pub, NULL)) +
-	       replays_possible(d->person, d->pub, NULL) + d->copy->replays_anew;
+	return routings(d->pub) * (1 + match_shares(d->actor, d->pub, NULL)) +
+	       replays_possible(d->actor, d->pub, NULL) + d->copy->replays_anew;
 }
 
 /* Only what was sent on an earlier connection, and whose acknowledgement the broker may not have
@@ -231,18 +231,18 @@ static void check_again(const struct delivery_at *d, bool ordered)
 	struct copy *copy = d->copy;
 	unsigned most = copies_at_most(d);
 
-	COVER(d->person->model, DUPLICATE);
+	COVER(d->actor->model, DUPLICATE);
 	if (d->r->qos == 0)
 		refuse(d, "DUP with QoS 0");
 	if (d->pub->empty)
 		return; /* which of them it is, nobody knows */
-	if (d->pub->first_sent > d->person->up_since || !d->person->client->session_present)
+	if (d->pub->first_sent > d->actor->up_since || !d->actor->client->session_present)
 		refuse(d, "DUP, and it was not sent on an earlier connection");
 	if (copy->settled >= most + copy->extra)
 		refuse(d, "it was acknowledged, and comes again");
 	if (d->r->qos == 2 && copy->of_qos[2] >= most)
 		refuse(d, "QoS 2, and it comes a second time");
-	copy->again_now = copy->life == d->person->client->life ? copy->again_now + 1 : 1;
+	copy->again_now = copy->life == d->actor->client->life ? copy->again_now + 1 : 1;
 	if (copy->again_now > most + copy->extra)
 		refuse(d, "DUP twice on one connection");
 	if (first_times(copy) + copy->again == 0 && ordered)
@@ -251,7 +251,7 @@ static void check_again(const struct delivery_at *d, bool ordered)
 }
 
 /* Of one new subscription alone, each change comes live or replayed and never both. */
-static bool has_one_new(const struct person *p, const struct pub *pub)
+static bool has_one_new(const struct actor *p, const struct pub *pub)
 {
 	const struct sub *only = NULL;
 
@@ -271,7 +271,7 @@ static bool has_one_new(const struct person *p, const struct pub *pub)
 static void check_first(const struct delivery_at *d, bool live, unsigned replays)
 {
 	struct copy *copy = d->copy;
-	unsigned replays_most = replays_possible(d->person, d->pub, NULL) + copy->replays_anew;
+	unsigned replays_most = replays_possible(d->actor, d->pub, NULL) + copy->replays_anew;
 
 	if (live && replays > 0)
 		copy->either++;
@@ -288,28 +288,28 @@ static void check_first(const struct delivery_at *d, bool live, unsigned replays
 		refuse(d, "it comes twice");
 	if (d->r->qos != 1 && copy->of_qos[d->r->qos] >= copies_at_most(d))
 		refuse(d, "it comes twice, and not for the crash");
-	if (has_one_new(d->person, d->pub) &&
+	if (has_one_new(d->actor, d->pub) &&
 	    copy->live + copy->replays + copy->either >
 	        routings(d->pub) + copy->extra + copy->replays_anew)
 		refuse(d, "it comes live, and is replayed too");
 	if (copy->replays > replays_most + copy->extra)
 		refuse(d, "it is replayed twice");
 	if (replays > 0)
-		COVER(d->person->model, REPLAY);
+		COVER(d->actor->model, REPLAY);
 	if (live && replays == 0 && copy->live == 1 && copy->again == 0)
 		check_order(d);
 }
 
 static void check_shared(const struct delivery_at *d)
 {
-	COVER(d->person->model, SHARED);
+	COVER(d->actor->model, SHARED);
 	d->copy->shared[d->r->ids[0] - SHARE_IDS]++;
 }
 
 static void note(const struct delivery_at *d)
 {
 	struct copy *copy = d->copy;
-	struct person *p = d->person;
+	struct actor *p = d->actor;
 
 	copy->life = p->client->life;
 	copy->settled_at = copy->settled_ms = NEVER;
@@ -331,7 +331,7 @@ static void note(const struct delivery_at *d)
 /* Everything that makes it right, or the end. */
 static void check(struct delivery_at *d)
 {
-	struct person *p = d->person;
+	struct actor *p = d->actor;
 	const struct received *r = d->r;
 	bool live = match_looks_live(p, d->pub, r);
 	unsigned replays = replays_possible(p, d->pub, r);
@@ -361,7 +361,7 @@ static void check(struct delivery_at *d)
 	note(d);
 }
 
-static void check_window(struct person *p, const struct received *r)
+static void check_window(struct actor *p, const struct received *r)
 {
 	const struct client *c = p->client;
 	uint16_t most = p->options.receive_maximum;
@@ -378,17 +378,17 @@ static void check_window(struct person *p, const struct received *r)
 		           p->name); /* [MQTT5-3.3.4-9] */
 }
 
-static void report(const struct person *p, const struct received *r)
+static void report(const struct actor *p, const struct received *r)
 {
 	printf("        %s gets %s = %.20s, QoS %u, packet identifier %u%s%s\n", p->name, r->topic,
 	       r->payload, r->qos, r->packet_id, r->dup ? ", dup" : "",
 	       r->retain ? ", retain" : "");
 }
 
-void model_received(struct person *p, const struct received *r)
+void model_received(struct actor *p, const struct received *r)
 {
 	struct model *m = p->model;
-	struct delivery_at d = {.person = p, .r = r};
+	struct delivery_at d = {.actor = p, .r = r};
 
 	m->tick++;
 	m->coverage->received[PACKET_PUBLISH]++;
@@ -402,7 +402,7 @@ void model_received(struct person *p, const struct received *r)
 	check(&d);
 }
 
-void model_again(struct person *p, const struct received *r)
+void model_again(struct actor *p, const struct received *r)
 {
 	p->model->tick++;
 	COVER(p->model, AGAIN_QOS2);
@@ -413,13 +413,13 @@ void model_again(struct person *p, const struct received *r)
 
 /* --- what must come --- */
 
-bool person_is_blocked(const struct person *p)
+bool actor_is_blocked(const struct actor *p)
 {
 	return p->link != LINK_UP || p->doomed || p->client->stalled ||
 	       p->client->unacked_count > 0;
 }
 
-static bool was_up(const struct person *p, uint64_t since)
+static bool was_up(const struct actor *p, uint64_t since)
 {
 	return p->link == LINK_UP && !p->doomed && p->up_since < since;
 }
@@ -431,17 +431,17 @@ static bool has_come(const struct copy *copy)
 
 static void cover_must(const struct copy *copy, bool at_most_once)
 {
-	struct model *m = copy->person->model;
+	struct model *m = copy->actor->model;
 
 	if (at_most_once)
 		COVER(m, MUST_LIVE);
-	else if (copy->pub->first_sent < copy->person->called)
+	else if (copy->pub->first_sent < copy->actor->called)
 		COVER(m, MUST_AFTER_AWAY);
 	else
 		COVER(m, MUST_QUEUED);
 }
 
-static void owe(struct person *p, struct pub *pub, bool at_most_once)
+static void owe(struct actor *p, struct pub *pub, bool at_most_once)
 {
 	struct copy *copy = copy_of(p, pub);
 
@@ -456,7 +456,7 @@ static void owe(struct person *p, struct pub *pub, bool at_most_once)
 	append(&p->owed, &p->owed_count, &p->owed_cap, copy);
 }
 
-void model_forget_owed(struct person *p, bool qos0_only)
+void model_forget_owed(struct actor *p, bool qos0_only)
 {
 	size_t kept = 0;
 
@@ -483,7 +483,7 @@ static uint8_t sure_qos(const struct matches *all, const struct pub *pub)
 	return lower(qos, pub->qos);
 }
 
-static void check_debt(struct person *p, struct pub *pub)
+static void check_debt(struct actor *p, struct pub *pub)
 {
 	struct matches all;
 	uint8_t qos;
@@ -514,7 +514,7 @@ struct group_state {
 	bool unsettled; /* somebody may have had it and gone */
 };
 
-static void look_at_member(struct person *p, struct pub *pub, const struct sub *sub,
+static void look_at_member(struct actor *p, struct pub *pub, const struct sub *sub,
                            struct group_state *out)
 {
 	enum sure in = match_in_force(sub, pub);
@@ -522,7 +522,7 @@ static void look_at_member(struct person *p, struct pub *pub, const struct sub *
 
 	if (in == NO || may == NO)
 		return;
-	if (in == YES && may == YES && was_up(p, pub->first_sent) && !person_is_blocked(p))
+	if (in == YES && may == YES && was_up(p, pub->first_sent) && !actor_is_blocked(p))
 		out->steady = true;
 	else
 		out->unsettled = true;
@@ -533,8 +533,8 @@ static void check_group(struct model *m, struct pub *pub, unsigned share)
 {
 	struct group_state group = {0};
 
-	for (unsigned i = 0; i < m->people_count; i++) {
-		struct person *p = &m->people[i];
+	for (unsigned i = 0; i < m->actors_count; i++) {
+		struct actor *p = &m->actors[i];
 
 		for (size_t k = 0; k < p->sub_count; k++) {
 			if (strcmp(p->subs[k]->filter, share_names[share]) == 0 &&
@@ -542,7 +542,7 @@ static void check_group(struct model *m, struct pub *pub, unsigned share)
 				look_at_member(p, pub, p->subs[k], &group);
 		}
 	}
-	if (!group.steady || group.unsettled || model_now(m) <= m->ghosts_ms)
+	if (!group.steady || group.unsettled || model_now(m) <= m->departed_ms)
 		return;
 	for (struct copy *copy = pub->copies; copy != NULL; copy = copy->next)
 		group.got += copy->shared[share];
@@ -574,19 +574,19 @@ static bool may_still_leave(const struct model *m, const struct sub *sub, const 
 /* [MQTT5-3.4.2-1]: No matching subscribers. */
 static void check_matched(struct model *m, const struct pub *pub)
 {
-	bool sure = false, possible = model_now(m) <= m->ghosts_ms;
+	bool sure = false, possible = model_now(m) <= m->departed_ms;
 
 	if (pub->matched == MAYBE)
 		return;
-	for (unsigned i = 0; i < m->people_count; i++) {
-		for (size_t k = 0; k < m->people[i].sub_count; k++) {
-			const struct sub *sub = m->people[i].subs[k];
+	for (unsigned i = 0; i < m->actors_count; i++) {
+		for (size_t k = 0; k < m->actors[i].sub_count; k++) {
+			const struct sub *sub = m->actors[i].subs[k];
 			enum sure in =
 			    filter_takes(sub->match, pub->topic) ? match_in_force(sub, pub) : NO;
 
 			possible |= in != NO || may_still_leave(m, sub, pub);
 			sure |=
-			    in == YES && !(sub->with.no_local && match_is_own(&m->people[i], pub));
+			    in == YES && !(sub->with.no_local && match_is_own(&m->actors[i], pub));
 		}
 	}
 	if (pub->matched == NO ? sure : !possible)
@@ -596,7 +596,7 @@ static void check_matched(struct model *m, const struct pub *pub)
 
 /* --- replays that must come --- */
 
-static void check_replay_of(struct person *p, const struct sub *sub, struct pub *pub)
+static void check_replay_of(struct actor *p, const struct sub *sub, struct pub *pub)
 {
 	struct model *m = p->model;
 	const struct copy *copy;
@@ -617,7 +617,7 @@ static void check_replay_of(struct person *p, const struct sub *sub, struct pub 
 		           pub->topic, pub->payload, sub->filter);
 }
 
-static void check_replays(struct person *p)
+static void check_replays(struct actor *p)
 {
 	struct model *m = p->model;
 
@@ -640,7 +640,7 @@ static void check_replays(struct person *p)
 
 /* --- quiet --- */
 
-static bool is_excused(const struct person *p, const struct copy *copy)
+static bool is_excused(const struct actor *p, const struct copy *copy)
 {
 	const struct pub *pub = copy->pub;
 
@@ -651,7 +651,7 @@ static bool is_excused(const struct person *p, const struct copy *copy)
 	return model_may(p->model, pub->first_sent, p->user, MAY_RECEIVE, pub->topic) != YES;
 }
 
-static void check_owed(struct person *p)
+static void check_owed(struct actor *p)
 {
 	for (size_t i = 0; i < p->owed_count; i++) {
 		struct copy *copy = p->owed[i];
@@ -661,20 +661,20 @@ static void check_owed(struct person *p)
 		else if (!is_excused(p, copy))
 			model_fail(p->model, "%s never got %s = %.20s (QoS %u of %s)", p->name,
 			           copy->pub->topic, copy->pub->payload, copy->pub->qos,
-			           copy->pub->person->name);
+			           copy->pub->actor->name);
 		copy->must = false;
 	}
 	p->owed_count = 0;
 }
 
 /* What it acknowledged on a connection that still stands, the broker knows. */
-static void settle(struct person *p)
+static void settle(struct actor *p)
 {
 	for (size_t i = 0; i < p->unsettled_count; i++) {
 		struct copy *copy = p->unsettled[i];
 
 		copy->unsettled = false;
-		if (person_is_blocked(p) || copy->life != p->client->life)
+		if (actor_is_blocked(p) || copy->life != p->client->life)
 			continue;
 		copy->settled = first_times(copy) > 0 ? first_times(copy) : 1;
 		copy->settled_at = p->model->tick;
@@ -683,9 +683,9 @@ static void settle(struct person *p)
 	p->unsettled_count = 0;
 }
 
-static void quiet_person(struct person *p)
+static void quiet_person(struct actor *p)
 {
-	if (!person_is_blocked(p)) {
+	if (!actor_is_blocked(p)) {
 		check_owed(p);
 		check_replays(p);
 	}
@@ -710,8 +710,8 @@ static void check_closed(struct model *m)
 		}
 		check_matched(m, pub);
 		check_groups(m, pub);
-		for (unsigned k = 0; pub->routed == YES && k < m->people_count; k++)
-			check_debt(&m->people[k], pub);
+		for (unsigned k = 0; pub->routed == YES && k < m->actors_count; k++)
+			check_debt(&m->actors[k], pub);
 	}
 	m->open_count = kept;
 }
@@ -719,14 +719,14 @@ static void check_closed(struct model *m)
 void model_quiet_deliveries(struct model *m)
 {
 	check_closed(m);
-	for (unsigned i = 0; i < m->people_count; i++)
-		quiet_person(&m->people[i]);
+	for (unsigned i = 0; i < m->actors_count; i++)
+		quiet_person(&m->actors[i]);
 }
 
 /* --- a crash --- */
 
 /* What was on disk yet, for who is away. */
-static void forget_lost(struct person *p)
+static void forget_lost(struct actor *p)
 {
 	size_t kept = 0;
 
@@ -747,7 +747,7 @@ static void forget_lost(struct person *p)
 }
 
 /* Then it is written which packet identifiers it leaves in use, and what it was given. */
-static bool has_ended(const struct model *m, const struct person *p, bool in_order)
+static bool has_ended(const struct model *m, const struct actor *p, bool in_order)
 {
 	return in_order || p->broken < m->last_quiet;
 }
@@ -758,21 +758,21 @@ static void allow_again(const struct model *m, struct copy *copy, bool in_order)
 {
 	unsigned times = first_times(copy) > 0 ? first_times(copy) : 1;
 
-	if (has_ended(m, copy->person, in_order) ||
+	if (has_ended(m, copy->actor, in_order) ||
 	    model_is_written(m, copy->settled_at, copy->settled_ms))
 		return;
 	if (copy->of_qos[1] > 0)
 		copy->extra += times < copy->of_qos[1] ? times : copy->of_qos[1];
 	/* As is that they were given, but of QoS 2 that is committed before they are. */
-	if (match_replays(copy->person, copy->pub, NULL, true) > 0)
+	if (match_replays(copy->actor, copy->pub, NULL, true) > 0)
 		copy->replays_anew += copy->replays + copy->either - copy->replays_qos2;
 }
 
 void model_crash_deliveries(struct model *m, bool in_order)
 {
 	check_closed(m);
-	for (unsigned i = 0; i < m->people_count; i++) {
-		struct person *p = &m->people[i];
+	for (unsigned i = 0; i < m->actors_count; i++) {
+		struct actor *p = &m->actors[i];
 
 		model_forget_owed(p, true);
 		forget_lost(p);

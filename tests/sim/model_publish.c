@@ -7,7 +7,7 @@
 #include "extras.h"
 #include "model.h"
 
-struct pub *model_pub(struct person *p, const char *topic, const char *payload, uint32_t extras)
+struct pub *model_pub(struct actor *p, const char *topic, const char *payload, uint32_t extras)
 {
 	struct model *m = p->model;
 	struct pub *pub = xnew(pub);
@@ -18,7 +18,7 @@ struct pub *model_pub(struct person *p, const char *topic, const char *payload, 
 	}
 	pub->id = (unsigned)m->pub_count;
 	m->pubs[m->pub_count++] = pub;
-	pub->person = p;
+	pub->actor = p;
 	pub->topic = topic;
 	pub->payload = xstrdup(payload);
 	pub->extras = extras_expected(extras);
@@ -60,7 +60,7 @@ static void begin_life(struct model *m, struct pub *pub)
 	    m->low ? end + 1000 : end; /* it may not even be read until there is space */
 }
 
-void model_sent(struct person *p, struct pub *pub)
+void model_sent(struct actor *p, struct pub *pub)
 {
 	struct model *m = p->model;
 
@@ -98,11 +98,11 @@ static void note_taken(const struct model *m, struct pub *pub)
 static bool is_from_disk(const struct pub *pub)
 {
 	return pub->routed == YES && pub->transmissions == 1 && pub->durability == DURABILITY_ACK &&
-	       ((pub->retain && !pub->empty) || (pub->qos == 2 && pub->person->expiry_s > 0));
+	       ((pub->retain && !pub->empty) || (pub->qos == 2 && pub->actor->expiry_s > 0));
 }
 
 /* [MQTT3-3.3.5-2]: 3.1.1 hears nothing of a denial. */
-void model_acked(struct person *p, struct pub *pub, enum packet_type type, enum reason reason)
+void model_acked(struct actor *p, struct pub *pub, enum packet_type type, enum reason reason)
 {
 	struct model *m = p->model;
 	bool denied = reason == REASON_NOT_AUTHORIZED;
@@ -142,7 +142,7 @@ void model_acked(struct person *p, struct pub *pub, enum packet_type type, enum 
 
 void model_fires(struct pub *will, enum sure sure)
 {
-	struct model *m = will->person->model;
+	struct model *m = will->actor->model;
 
 	will->fires = sure;
 	will->routed = MAYBE;
@@ -161,7 +161,7 @@ void model_fires(struct pub *will, enum sure sure)
 
 void model_unfires(struct pub *will)
 {
-	struct model *m = will->person->model;
+	struct model *m = will->actor->model;
 	size_t kept = 0;
 
 	will->first_sent = will->last_sent = NEVER;
@@ -181,21 +181,21 @@ void model_unfires(struct pub *will)
 /* Nothing was lost on its way: by now it is where it belongs. */
 static bool arrived(const struct pub *pub)
 {
-	const struct person *p = pub->person;
+	const struct actor *p = pub->actor;
 
 	return pub->life == p->client->life && p->link == LINK_UP;
 }
 
 static void close_will(struct model *m, struct pub *will)
 {
-	enum sure may = model_may(m, will->first_sent, will->person->user, MAY_WILL, will->topic);
+	enum sure may = model_may(m, will->first_sent, will->actor->user, MAY_WILL, will->topic);
 
 	will->routed = will->fires == YES || will->fires_at_last || may == NO ? may : MAYBE;
 }
 
 static void close_publish(struct model *m, struct pub *pub)
 {
-	enum sure may = model_may(m, pub->first_sent, pub->person->user, MAY_PUBLISH, pub->topic);
+	enum sure may = model_may(m, pub->first_sent, pub->actor->user, MAY_PUBLISH, pub->topic);
 
 	if (!pub->acked)
 		pub->routed = arrived(pub) || may == NO ? may : MAYBE;

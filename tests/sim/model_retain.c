@@ -76,7 +76,7 @@ static bool is_older(const struct write *w, const struct pub *than, uint64_t sen
 	if (w->pub == than)
 		return w->sent < sent;
 	/* Of QoS 2 any of its transmissions may have been the one that counted. */
-	if (w->pub->person == than->person && !w->pub->is_will && !than->is_will)
+	if (w->pub->actor == than->actor && !w->pub->is_will && !than->is_will)
 		return (w->pub->qos == 2 ? w->pub->last_sent : w->sent) < sent;
 	return (w->pub->acked_at < w->pub->closed ? w->pub->acked_at : w->pub->closed) < sent;
 }

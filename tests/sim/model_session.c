@@ -6,12 +6,12 @@
 #define EXPIRY_MAX_S ((uint32_t)30 * 86400) /* limits.max_session_expiry */
 #define REMOVED_MS   ((uint64_t)86400 * 1000)
 
-struct person *model_add_person(struct model *m, struct client *c, unsigned user)
+struct actor *model_add_person(struct model *m, struct client *c, unsigned user)
 {
-	struct person *p = &m->people[m->people_count];
+	struct actor *p = &m->actors[m->actors_count];
 
-	*p = (struct person){
-	    .model = m, .client = c, .index = m->people_count++, .user = user, .ends_ms = NEVER};
+	*p = (struct actor){
+	    .model = m, .client = c, .index = m->actors_count++, .user = user, .ends_ms = NEVER};
 	p->removed_ms = NEVER;
 	snprintf(p->name, sizeof(p->name), "%s/%s", user_names[user], c->id);
 	c->watch_arg = p;
@@ -58,7 +58,7 @@ static void fire(struct pub **will)
 
 /* --- the session --- */
 
-static void session_ends(struct person *p)
+static void session_ends(struct actor *p)
 {
 	if (p->late_will != NULL)
 		COVER(p->model, WILL_BY_END);
@@ -69,13 +69,13 @@ static void session_ends(struct person *p)
 	p->may_end_ms = p->ends_ms = p->removed_ms = NEVER;
 }
 
-static void goes_away(struct person *p)
+static void goes_away(struct actor *p)
 {
 	p->may_end_ms = p->ends_ms = model_now(p->model) + (uint64_t)p->expiry_s * 1000;
 }
 
 /* [MQTT5-3.1.2-8] [MQTT5-3.1.3-9] */
-void model_ends(struct person *p, enum ending ending)
+void model_ends(struct actor *p, enum ending ending)
 {
 	struct model *m = p->model;
 	bool delayed = p->will != NULL && p->will->will_delay_s > 0 && p->expiry_s > 0;
@@ -105,14 +105,14 @@ void model_ends(struct person *p, enum ending ending)
 		session_ends(p);
 }
 
-void model_expiry(struct person *p, uint32_t expiry_s)
+void model_expiry(struct actor *p, uint32_t expiry_s)
 {
 	p->expiry_s = expiry_s > EXPIRY_MAX_S ? EXPIRY_MAX_S : expiry_s;
 }
 
 /* --- CONNECT --- */
 
-static struct pub *will_of(struct person *p, const struct connect_options *options)
+static struct pub *will_of(struct actor *p, const struct connect_options *options)
 {
 	const struct will_options *with = &options->will;
 	struct pub *will;
@@ -137,7 +137,7 @@ static uint8_t entry_of(const struct model *m, unsigned user)
 }
 
 /* The older connection, if it is up, breaks with this. */
-void model_calls(struct person *p, const struct connect_options *options, uint8_t refusal)
+void model_calls(struct actor *p, const struct connect_options *options, uint8_t refusal)
 {
 	struct model *m = p->model;
 
@@ -165,7 +165,7 @@ void model_calls(struct person *p, const struct connect_options *options, uint8_
 		model_fires(p->late_will, MAYBE);
 }
 
-static enum sure is_welcome(const struct person *p)
+static enum sure is_welcome(const struct actor *p)
 {
 	if (p->refusal != 0)
 		return NO;
@@ -175,7 +175,7 @@ static enum sure is_welcome(const struct person *p)
 }
 
 /* For the one who is kicked it may be his login, and his will too. */
-static uint8_t refusal_for(const struct person *p)
+static uint8_t refusal_for(const struct actor *p)
 {
 	if (p->refusal != 0)
 		return p->refusal;
@@ -189,7 +189,7 @@ static uint8_t refusal_for(const struct person *p)
 }
 
 /* Whether the broker ever saw it, nobody knows. */
-void model_hangs_up(struct person *p)
+void model_hangs_up(struct actor *p)
 {
 	struct model *m = p->model;
 
@@ -208,7 +208,7 @@ void model_hangs_up(struct person *p)
 	p->may_end_ms = p->ends_ms = NEVER;
 }
 
-static void check_refusal(struct person *p)
+static void check_refusal(struct actor *p)
 {
 	struct model *m = p->model;
 	bool v5 = p->client->version == MQTT_5_0;
@@ -243,7 +243,7 @@ static void check_refusal(struct person *p)
 }
 
 /* [MQTT5-3.2.2-2, -3] [MQTT3-3.2.2-1, -2, -3] */
-static void check_present(struct person *p)
+static void check_present(struct actor *p)
 {
 	bool present = p->client->session_present;
 	enum sure want = p->options.keep ? p->exists : NO;
@@ -259,7 +259,7 @@ static void check_present(struct person *p)
 		COVER(p->model, PRESENT_NO);
 }
 
-void model_connack(struct person *p)
+void model_connack(struct actor *p)
 {
 	struct model *m = p->model;
 	struct client *c = p->client;
@@ -303,7 +303,7 @@ void model_connack(struct person *p)
 		model_is_kicked(p);
 }
 
-void model_is_kicked(struct person *p)
+void model_is_kicked(struct actor *p)
 {
 	COVER(p->model, KICKED);
 	model_ends(p, ENDING_BROKEN);
@@ -311,7 +311,7 @@ void model_is_kicked(struct person *p)
 }
 
 /* Accepted and kicked, he leaves a will behind before he hears of it. */
-void model_is_ousted(struct person *p)
+void model_is_ousted(struct actor *p)
 {
 	COVER(p->model, OUSTED);
 	p->ousted = true;
@@ -322,7 +322,7 @@ void model_is_ousted(struct person *p)
 
 /* --- time --- */
 
-static uint64_t keep_alive_end(const struct person *p)
+static uint64_t keep_alive_end(const struct actor *p)
 {
 	if (p->link != LINK_UP || p->doomed || p->options.keep_alive_s == 0)
 		return NEVER;
@@ -334,17 +334,17 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-static uint64_t removed_end(const struct person *p)
+static uint64_t removed_end(const struct actor *p)
 {
 	return p->removed_ms == NEVER ? NEVER : p->removed_ms + REMOVED_MS;
 }
 
-static uint64_t session_end_of(const struct person *p)
+static uint64_t session_end_of(const struct actor *p)
 {
 	return sooner(p->ends_ms, removed_end(p));
 }
 
-static uint64_t will_end(const struct person *p)
+static uint64_t will_end(const struct actor *p)
 {
 	return p->late_will == NULL ? NEVER : p->late_will->will_due_ms;
 }
@@ -353,8 +353,8 @@ uint64_t model_next_due(const struct model *m)
 {
 	uint64_t due = NEVER;
 
-	for (unsigned i = 0; i < m->people_count; i++) {
-		const struct person *p = &m->people[i];
+	for (unsigned i = 0; i < m->actors_count; i++) {
+		const struct actor *p = &m->actors[i];
 		uint64_t at[] = {keep_alive_end(p), will_end(p), session_end_of(p), p->may_end_ms,
 		                 p->late_will == NULL ? NEVER : p->late_will->will_may_ms};
 
@@ -367,7 +367,7 @@ uint64_t model_next_due(const struct model *m)
 }
 
 /* After a crash nobody knows to the millisecond when it began to be away. */
-static void session_may_end(struct person *p)
+static void session_may_end(struct actor *p)
 {
 	doubt(&p->late_will, model_now(p->model));
 	subs_end(p, false);
@@ -376,7 +376,7 @@ static void session_may_end(struct person *p)
 	p->may_end_ms = NEVER;
 }
 
-static void person_time(struct person *p)
+static void actor_time(struct actor *p)
 {
 	struct model *m = p->model;
 	uint64_t now = model_now(m);
@@ -406,14 +406,14 @@ static void person_time(struct person *p)
 void model_time(struct model *m)
 {
 	m->tick++;
-	for (unsigned i = 0; i < m->people_count; i++)
-		person_time(&m->people[i]);
+	for (unsigned i = 0; i < m->actors_count; i++)
+		actor_time(&m->actors[i]);
 }
 
 /* --- users --- */
 
 /* Nobody can come back before this will is due, or before its session ends. */
-static void orphan_will(struct person *p, uint64_t end_ms)
+static void orphan_will(struct actor *p, uint64_t end_ms)
 {
 	struct pub *will = p->late_will;
 
@@ -426,14 +426,14 @@ static void orphan_will(struct person *p, uint64_t end_ms)
 }
 
 /* Somebody else has the name: what there is goes on without anybody, for a day at the most. */
-static void release_owner(struct person *p)
+static void release_owner(struct actor *p)
 {
 	struct model *m = p->model;
 	uint64_t removed_ms = p->removed_ms == NEVER ? model_now(m) : p->removed_ms;
 
 	COVER(m, NAMESAKE);
-	if (m->ghosts_ms < removed_ms + REMOVED_MS)
-		m->ghosts_ms = removed_ms + REMOVED_MS;
+	if (m->departed_ms < removed_ms + REMOVED_MS)
+		m->departed_ms = removed_ms + REMOVED_MS;
 	orphan_will(p, sooner(p->ends_ms, removed_ms + REMOVED_MS));
 	subs_end(p, true);
 	subs_bury(p);
@@ -442,7 +442,7 @@ static void release_owner(struct person *p)
 	p->may_end_ms = p->ends_ms = p->removed_ms = NEVER;
 }
 
-static void check_user(struct person *p, const struct rules *before)
+static void check_user(struct actor *p, const struct rules *before)
 {
 	const struct rules *now = model_rules(p->model);
 
@@ -459,8 +459,8 @@ static void check_user(struct person *p, const struct rules *before)
 void model_users(struct model *m, const struct rules *before)
 {
 	m->tick++;
-	for (unsigned i = 0; i < m->people_count; i++) {
-		struct person *p = &m->people[i];
+	for (unsigned i = 0; i < m->actors_count; i++) {
+		struct actor *p = &m->actors[i];
 
 		if (p->user != USER_ANONYMOUS && p->exists != NO)
 			check_user(p, before);
@@ -469,7 +469,7 @@ void model_users(struct model *m, const struct rules *before)
 
 /* --- quiet --- */
 
-static void require_answers(struct person *p)
+static void require_answers(struct actor *p)
 {
 	const struct client *c = p->client;
 
@@ -481,7 +481,7 @@ static void require_answers(struct person *p)
 		model_fail(p->model, "%s: %.20s is not acknowledged", p->name, c->pending->payload);
 }
 
-static void quiet_person(struct person *p)
+static void quiet_person(struct actor *p)
 {
 	struct client *c = p->client;
 
@@ -509,8 +509,8 @@ static void quiet_person(struct person *p)
 
 void model_note_packets(struct model *m)
 {
-	for (unsigned i = 0; i < m->people_count; i++) {
-		struct person *p = &m->people[i];
+	for (unsigned i = 0; i < m->actors_count; i++) {
+		struct actor *p = &m->actors[i];
 
 		if (p->link == LINK_UP && p->client->given != p->given_seen)
 			p->last_packet_ms = model_now(m);
@@ -521,8 +521,8 @@ void model_note_packets(struct model *m)
 void model_quiet_people(struct model *m)
 {
 	model_note_packets(m);
-	for (unsigned i = 0; i < m->people_count; i++)
-		quiet_person(&m->people[i]);
+	for (unsigned i = 0; i < m->actors_count; i++)
+		quiet_person(&m->actors[i]);
 }
 
 /* --- a crash --- */
@@ -535,7 +535,7 @@ static uint64_t last_known(const struct model *m, uint64_t crashed_ms)
 }
 
 /* From when on, nobody knows to the millisecond. */
-static void crash_late_will(struct person *p, uint64_t crashed_ms)
+static void crash_late_will(struct actor *p, uint64_t crashed_ms)
 {
 	uint64_t delay_ms = (uint64_t)p->late_will->will_delay_s * 1000;
 
@@ -543,7 +543,7 @@ static void crash_late_will(struct person *p, uint64_t crashed_ms)
 	p->late_will->will_due_ms = model_now(p->model) + delay_ms;
 }
 
-static void crash_will(struct person *p, uint64_t crashed_ms)
+static void crash_will(struct actor *p, uint64_t crashed_ms)
 {
 	struct model *m = p->model;
 	uint64_t delay_ms;
@@ -563,7 +563,7 @@ static void crash_will(struct person *p, uint64_t crashed_ms)
 	p->will = NULL;
 }
 
-static void crash_session(struct person *p, uint64_t crashed_ms)
+static void crash_session(struct actor *p, uint64_t crashed_ms)
 {
 	uint64_t expiry_ms = (uint64_t)p->expiry_s * 1000;
 
@@ -576,7 +576,7 @@ static void crash_session(struct person *p, uint64_t crashed_ms)
 }
 
 /* It broke so shortly before that the broker may not have known. */
-static void crash_broken(struct person *p, uint64_t crashed_ms)
+static void crash_broken(struct actor *p, uint64_t crashed_ms)
 {
 	if (p->exists == YES)
 		crash_session(p, crashed_ms);
@@ -585,7 +585,7 @@ static void crash_broken(struct person *p, uint64_t crashed_ms)
 }
 
 /* Due while the broker was down: it is published at the start, and lives from then on. */
-static void crash_due(struct person *p)
+static void crash_due(struct actor *p)
 {
 	uint64_t now_ms = model_now(p->model);
 
@@ -593,7 +593,7 @@ static void crash_due(struct person *p)
 		p->late_will->will_due_ms = now_ms;
 }
 
-static void crash_person(struct person *p, uint64_t crashed_ms)
+static void crash_person(struct actor *p, uint64_t crashed_ms)
 {
 	if (p->link == LINK_CALLING) {
 		COVER(p->model, CRASH_CALLING);
@@ -615,6 +615,6 @@ static void crash_person(struct person *p, uint64_t crashed_ms)
 
 void model_crash_people(struct model *m, uint64_t crashed_ms)
 {
-	for (unsigned i = 0; i < m->people_count; i++)
-		crash_person(&m->people[i], crashed_ms);
+	for (unsigned i = 0; i < m->actors_count; i++)
+		crash_person(&m->actors[i], crashed_ms);
 }

@@ -9,7 +9,7 @@ static bool is_over(const struct sub *sub)
 	return sub->ended != NEVER;
 }
 
-void subs_end(struct person *p, bool dead)
+void subs_end(struct actor *p, bool dead)
 {
 	for (size_t i = 0; i < p->sub_count; i++) {
 		if (!is_over(p->subs[i]))
@@ -19,7 +19,7 @@ void subs_end(struct person *p, bool dead)
 }
 
 /* The CONNECT that would have ended them was refused. */
-void subs_revive(struct person *p)
+void subs_revive(struct actor *p)
 {
 	for (size_t i = 0; i < p->sub_count; i++) {
 		if (p->subs[i]->ended == p->called)
@@ -27,7 +27,7 @@ void subs_revive(struct person *p)
 	}
 }
 
-void subs_bury(struct person *p)
+void subs_bury(struct actor *p)
 {
 	for (size_t i = 0; i < p->sub_count; i++) {
 		if (p->subs[i]->dead && p->subs[i]->gone == NEVER)
@@ -42,7 +42,7 @@ static const char *without_share(const char *filter, bool *shared)
 }
 
 /* Is there a subscription of this filter? */
-static enum sure has_sub(const struct person *p, const char *filter)
+static enum sure has_sub(const struct actor *p, const char *filter)
 {
 	enum sure has = NO;
 
@@ -58,7 +58,7 @@ static enum sure has_sub(const struct person *p, const char *filter)
 	return has;
 }
 
-static void end_sub(struct person *p, const char *filter, uint16_t packet_id)
+static void end_sub(struct actor *p, const char *filter, uint16_t packet_id)
 {
 	for (size_t i = 0; i < p->sub_count; i++) {
 		struct sub *sub = p->subs[i];
@@ -73,7 +73,7 @@ static void end_sub(struct person *p, const char *filter, uint16_t packet_id)
 	}
 }
 
-static void replace_sub(struct person *p, const struct sub *by)
+static void replace_sub(struct actor *p, const struct sub *by)
 {
 	for (size_t i = 0; i < p->sub_count; i++) {
 		struct sub *sub = p->subs[i];
@@ -85,7 +85,7 @@ static void replace_sub(struct person *p, const struct sub *by)
 	}
 }
 
-static struct sub *sub_new(struct person *p, const struct subscribe_request *with)
+static struct sub *sub_new(struct actor *p, const struct subscribe_request *with)
 {
 	struct sub *sub = xnew(sub);
 
@@ -103,8 +103,8 @@ static struct sub *sub_new(struct person *p, const struct subscribe_request *wit
 	return sub;
 }
 
-void model_subscribes(struct person *p, uint16_t packet_id,
-                      const struct subscribe_request *requests, size_t count)
+void model_subscribes(struct actor *p, uint16_t packet_id, const struct subscribe_request *requests,
+                      size_t count)
 {
 	p->model->tick++;
 	p->asked++;
@@ -118,7 +118,7 @@ void model_subscribes(struct person *p, uint16_t packet_id,
 	}
 }
 
-void model_unsubscribes(struct person *p, uint16_t packet_id, const char *const *filters,
+void model_unsubscribes(struct actor *p, uint16_t packet_id, const char *const *filters,
                         size_t count)
 {
 	p->model->tick++;
@@ -127,7 +127,7 @@ void model_unsubscribes(struct person *p, uint16_t packet_id, const char *const 
 		end_sub(p, filters[i], packet_id);
 }
 
-static void refuse_sub(struct person *p, struct sub *sub, uint8_t code)
+static void refuse_sub(struct actor *p, struct sub *sub, uint8_t code)
 {
 	struct model *m = p->model;
 	uint8_t want = p->client->version == MQTT_5_0 ? (uint8_t)REASON_NOT_AUTHORIZED : 0x80;
@@ -145,7 +145,7 @@ static void refuse_sub(struct person *p, struct sub *sub, uint8_t code)
 	}
 }
 
-static void grant_sub(struct person *p, struct sub *sub)
+static void grant_sub(struct actor *p, struct sub *sub)
 {
 	for (size_t i = 0; i < p->sub_count; i++) {
 		struct sub *before = p->subs[i];
@@ -162,7 +162,7 @@ static void grant_sub(struct person *p, struct sub *sub)
 
 /* Refused, it changes nothing; granted, it takes the place of the one before.
  * [MQTT5-3.8.4-3] [MQTT3-3.8.4-3] */
-static void check_suback(struct person *p, struct sub *sub, uint8_t code)
+static void check_suback(struct actor *p, struct sub *sub, uint8_t code)
 {
 	struct model *m = p->model;
 	enum sure may = model_may_filter(m, sub->asked, p->user, sub->match);
@@ -182,7 +182,7 @@ static void check_suback(struct person *p, struct sub *sub, uint8_t code)
 		model_commits(m, sub->asked, sub->asked_ms);
 }
 
-static void on_suback(struct person *p, const struct answer *a)
+static void on_suback(struct actor *p, const struct answer *a)
 {
 	size_t n = 0;
 
@@ -202,7 +202,7 @@ static void on_suback(struct person *p, const struct answer *a)
 		           a->reason_count, n);
 }
 
-static void on_unsuback(struct person *p, const struct answer *a)
+static void on_unsuback(struct actor *p, const struct answer *a)
 {
 	for (size_t i = 0; i < p->sub_count; i++) {
 		struct sub *sub = p->subs[i];
@@ -213,7 +213,7 @@ static void on_unsuback(struct person *p, const struct answer *a)
 	}
 }
 
-void model_answered(struct person *p, const struct answer *a)
+void model_answered(struct actor *p, const struct answer *a)
 {
 	struct model *m = p->model;
 

@@ -36,7 +36,7 @@ static void put_authentication(struct buf *p, const struct client *c,
 	struct buf first = {0};
 
 	property_put_string(p, PROPERTY_AUTH_METHOD, slice_of_str(o->method));
-	prover_first(c->scram, &first);
+	scram_peer_first(c->scram, &first);
 	property_put_string(p, PROPERTY_AUTH_DATA, buf_slice(&first)); /* binary looks alike */
 	buf_fini(&first);
 }
@@ -168,9 +168,9 @@ static void take_proof(struct client *c, const struct properties *p)
 	if (c->connack_reason != 0 || c->scram == NULL)
 		return;
 	assert_true(slice_equal(p->auth_method, SCRAM_METHOD));
-	if (!prover_is_proven(c->scram, p->auth_data))
+	if (!scram_peer_is_proven(c->scram, p->auth_data))
 		fail_msg("%s: CONNACK without a proof", c->id);
-	prover_free(c->scram);
+	scram_peer_free(c->scram);
 	c->scram = NULL;
 }
 

@@ -18,22 +18,22 @@ static void on_connack(struct client *c)
 
 static void on_sent(struct client *c, const struct pending *p, bool dup)
 {
-	struct person *person = c->watch_arg;
+	struct actor *actor = c->watch_arg;
 
 	(void)dup;
 	if (p->aliased)
-		COVER(person->model, ALIAS_USED);
+		COVER(actor->model, ALIAS_USED);
 	else if (p->topic_alias != 0)
-		COVER(person->model, ALIAS_SET);
-	model_sent(person, person->model->pubs[p->tag]);
+		COVER(actor->model, ALIAS_SET);
+	model_sent(actor, actor->model->pubs[p->tag]);
 }
 
 static void on_acked(struct client *c, const struct pending *p, enum packet_type type,
                      enum reason reason)
 {
-	struct person *person = c->watch_arg;
+	struct actor *actor = c->watch_arg;
 
-	model_acked(person, person->model->pubs[p->tag], type, reason);
+	model_acked(actor, actor->model->pubs[p->tag], type, reason);
 }
 
 static void on_received(struct client *c, const struct received *r)
@@ -60,28 +60,28 @@ static const struct client_watch watch = {
     .answered = on_answered,
 };
 
-static bool is_up(const struct person *p)
+static bool is_up(const struct actor *p)
 {
 	return p->link == LINK_UP && !p->doomed && !p->client->closed;
 }
 /* --- connecting --- */
 
-static struct person *person_of(struct town *t, const struct step *s)
+static struct actor *actor_of(struct environment *t, const struct step *s)
 {
-	return &t->model.people[s->who];
+	return &t->model.actors[s->who];
 }
 
-static bool v5_of(const struct person *p)
+static bool v5_of(const struct actor *p)
 {
 	return p->client->version == MQTT_5_0;
 }
 
-static bool knows_password(const struct step *s, const struct person *p)
+static bool knows_password(const struct step *s, const struct actor *p)
 {
 	return !s->bad_password && rules_has_verifier(p->user);
 }
 
-static void say_method(const struct step *s, const struct person *p, struct connect_options *o)
+static void say_method(const struct step *s, const struct actor *p, struct connect_options *o)
 {
 	if (!s->enhanced || !v5_of(p))
 		return;
@@ -90,8 +90,8 @@ static void say_method(const struct step *s, const struct person *p, struct conn
 		o->password = NULL;
 }
 
-static struct connect_options options_of(const struct town *t, const struct step *s,
-                                         const struct person *p, char password[16], char will[16])
+static struct connect_options options_of(const struct environment *t, const struct step *s,
+                                         const struct actor *p, char password[16], char will[16])
 {
 	struct connect_options o = {.keep = s->keep && !p->wants_clean,
 	                            .expiry_s = s->session_expiry_s,
@@ -119,7 +119,7 @@ static struct connect_options options_of(const struct town *t, const struct step
 }
 
 /* What the login is refused with, 0: nothing. [MQTT5-4.12.0-1] */
-static uint8_t refusal_of(const struct town *t, const struct step *s, const struct person *p)
+static uint8_t refusal_of(const struct environment *t, const struct step *s, const struct actor *p)
 {
 	bool enhanced = s->enhanced && v5_of(p);
 
@@ -134,15 +134,15 @@ static uint8_t refusal_of(const struct town *t, const struct step *s, const stru
 }
 
 /* Who knows that his session has ended does not go on with it. */
-static void forget_ended(struct person *p)
+static void forget_ended(struct actor *p)
 {
 	if (p->exists == NO)
 		client_forget_session(p->client);
 }
 
-static void do_connect(struct town *t, const struct step *s)
+static void do_connect(struct environment *t, const struct step *s)
 {
-	struct person *p = person_of(t, s);
+	struct actor *p = actor_of(t, s);
 	char password[16], will[16];
 	struct connect_options o = options_of(t, s, p, password, will);
 
@@ -153,9 +153,9 @@ static void do_connect(struct town *t, const struct step *s)
 	client_connect(p->client, &o);
 }
 
-static void do_take_over(struct town *t, const struct step *s)
+static void do_take_over(struct environment *t, const struct step *s)
 {
-	struct person *p = person_of(t, s);
+	struct actor *p = actor_of(t, s);
 	char password[16], will[16];
 	struct connect_options o = options_of(t, s, p, password, will);
 
@@ -166,9 +166,9 @@ static void do_take_over(struct town *t, const struct step *s)
 	client_connect_over(p->client, &o);
 }
 
-static void do_drop(struct town *t, const struct step *s)
+static void do_drop(struct environment *t, const struct step *s)
 {
-	struct person *p = person_of(t, s);
+	struct actor *p = actor_of(t, s);
 
 	if (p->link == LINK_CALLING) {
 		client_drop(p->client);
@@ -179,21 +179,21 @@ static void do_drop(struct town *t, const struct step *s)
 	}
 }
 
-static void do_hang_up(struct town *t, const struct step *s)
+static void do_hang_up(struct environment *t, const struct step *s)
 {
 	do_connect(t, s);
 	world_steps(t->world, s->turns);
-	if (person_of(t, s)->link == LINK_CALLING)
+	if (actor_of(t, s)->link == LINK_CALLING)
 		do_drop(t, s);
 }
 
 /* Ready to say the last word? */
-static bool may_leave(const struct person *p)
+static bool may_leave(const struct actor *p)
 {
 	return is_up(p) && !p->leaving;
 }
 
-static void leaves(struct person *p, enum ending ending)
+static void leaves(struct actor *p, enum ending ending)
 {
 	if (p->client->stalled)
 		client_stall(p->client, false);
@@ -201,9 +201,9 @@ static void leaves(struct person *p, enum ending ending)
 	model_ends(p, ending);
 }
 
-static void do_finish(struct town *t, const struct step *s)
+static void do_finish(struct environment *t, const struct step *s)
 {
-	struct person *p = person_of(t, s);
+	struct actor *p = actor_of(t, s);
 
 	if (!may_leave(p))
 		return;
@@ -211,9 +211,9 @@ static void do_finish(struct town *t, const struct step *s)
 	client_finish(p->client);
 }
 
-static void do_leave(struct town *t, const struct step *s)
+static void do_leave(struct environment *t, const struct step *s)
 {
-	struct person *p = person_of(t, s);
+	struct actor *p = actor_of(t, s);
 
 	if (!may_leave(p))
 		return;
@@ -222,9 +222,9 @@ static void do_leave(struct town *t, const struct step *s)
 	client_leave(p->client, REASON_SUCCESS);
 }
 
-static void do_leave_with_will(struct town *t, const struct step *s)
+static void do_leave_with_will(struct environment *t, const struct step *s)
 {
-	struct person *p = person_of(t, s);
+	struct actor *p = actor_of(t, s);
 
 	if (!may_leave(p) || p->client->version != MQTT_5_0)
 		return;
@@ -233,9 +233,9 @@ static void do_leave_with_will(struct town *t, const struct step *s)
 	client_leave(p->client, REASON_DISCONNECT_WITH_WILL);
 }
 
-static void do_leave_expiry(struct town *t, const struct step *s)
+static void do_leave_expiry(struct environment *t, const struct step *s)
 {
-	struct person *p = person_of(t, s);
+	struct actor *p = actor_of(t, s);
 
 	if (!may_leave(p) || p->client->version != MQTT_5_0 || p->expiry_s == 0)
 		return;
@@ -247,9 +247,9 @@ static void do_leave_expiry(struct town *t, const struct step *s)
 
 /* --- subscribing, publishing --- */
 
-static void do_subscribe(struct town *t, const struct step *s)
+static void do_subscribe(struct environment *t, const struct step *s)
 {
-	struct person *p = person_of(t, s);
+	struct actor *p = actor_of(t, s);
 	struct subscribe_request requests[STEP_FILTERS] = {0};
 
 	if (!is_up(p))
@@ -267,9 +267,9 @@ static void do_subscribe(struct town *t, const struct step *s)
 	                 s->filter_count);
 }
 
-static void do_share(struct town *t, const struct step *s)
+static void do_share(struct environment *t, const struct step *s)
 {
-	struct person *p = person_of(t, s);
+	struct actor *p = actor_of(t, s);
 	struct subscribe_request request = {.filter = share_names[s->share],
 	                                    .qos = s->filter_qos[0],
 	                                    .id = SHARE_IDS + (uint32_t)s->share};
@@ -281,9 +281,9 @@ static void do_share(struct town *t, const struct step *s)
 	model_subscribes(p, client_subscribe_with(p->client, &request), &request, 1);
 }
 
-static void do_unsubscribe(struct town *t, const struct step *s)
+static void do_unsubscribe(struct environment *t, const struct step *s)
 {
-	struct person *p = person_of(t, s);
+	struct actor *p = actor_of(t, s);
 	const char *filters[STEP_FILTERS + 1];
 	size_t count = s->filter_count;
 
@@ -297,7 +297,7 @@ static void do_unsubscribe(struct town *t, const struct step *s)
 	model_unsubscribes(p, client_unsubscribe_all(p->client, filters, count), filters, count);
 }
 
-static void publish_one(struct town *t, const struct step *s, struct person *p)
+static void publish_one(struct environment *t, const struct step *s, struct actor *p)
 {
 	char payload[4000];
 	struct pub *pub;
@@ -323,9 +323,9 @@ static void publish_one(struct town *t, const struct step *s, struct person *p)
 	pending->topic_alias = v5_of(p) ? s->alias : 0;
 }
 
-void people_publish(struct town *t, const struct step *s)
+void actors_publish(struct environment *t, const struct step *s)
 {
-	struct person *p = person_of(t, s);
+	struct actor *p = actor_of(t, s);
 
 	if (!is_up(p))
 		return;
@@ -333,9 +333,9 @@ void people_publish(struct town *t, const struct step *s)
 		publish_one(t, s, p);
 }
 
-static void do_ping(struct town *t, const struct step *s)
+static void do_ping(struct environment *t, const struct step *s)
 {
-	struct person *p = person_of(t, s);
+	struct actor *p = actor_of(t, s);
 
 	if (!is_up(p))
 		return;
@@ -345,9 +345,9 @@ static void do_ping(struct town *t, const struct step *s)
 }
 
 /* [MQTT5-4.12.1-1] [MQTT5-4.12.1-2] */
-static void do_reauthenticate(struct town *t, const struct step *s)
+static void do_reauthenticate(struct environment *t, const struct step *s)
 {
-	struct person *p = person_of(t, s);
+	struct actor *p = actor_of(t, s);
 	char password[16];
 
 	if (!is_up(p) || p->options.method == NULL || p->client->scram != NULL ||
@@ -366,9 +366,9 @@ static void do_reauthenticate(struct town *t, const struct step *s)
 	p->asked++;
 }
 
-static void do_stall(struct town *t, const struct step *s)
+static void do_stall(struct environment *t, const struct step *s)
 {
-	struct person *p = person_of(t, s);
+	struct actor *p = actor_of(t, s);
 
 	/* Who authenticates and does not read is thrown out in time. */
 	if (!is_up(p) || p->client->scram != NULL)
@@ -377,11 +377,11 @@ static void do_stall(struct town *t, const struct step *s)
 	client_stall(p->client, !p->client->stalled);
 }
 
-static void do_slow(struct town *t, const struct step *s)
+static void do_slow(struct environment *t, const struct step *s)
 {
-	struct client *c = person_of(t, s)->client;
+	struct client *c = actor_of(t, s)->client;
 
-	if (!is_up(person_of(t, s)))
+	if (!is_up(actor_of(t, s)))
 		return;
 	COVER(&t->model, SLOW);
 	c->slow = !c->slow;
@@ -389,17 +389,17 @@ static void do_slow(struct town *t, const struct step *s)
 		client_catch_up(c, c->unacked_count);
 }
 
-static void do_catch_up(struct town *t, const struct step *s)
+static void do_catch_up(struct environment *t, const struct step *s)
 {
-	if (is_up(person_of(t, s)))
-		client_catch_up(person_of(t, s)->client, s->count);
+	if (is_up(actor_of(t, s)))
+		client_catch_up(actor_of(t, s)->client, s->count);
 }
 
 /* --- illegal --- */
 
-static void do_illegal(struct town *t, const struct step *s)
+static void do_illegal(struct environment *t, const struct step *s)
 {
-	struct person *p = person_of(t, s);
+	struct actor *p = actor_of(t, s);
 
 	if (!is_up(p) || p->client->stalled || (s->illegal >= ILLEGAL_V5 && !v5_of(p)))
 		return;
@@ -410,7 +410,7 @@ static void do_illegal(struct town *t, const struct step *s)
 	model_ends(p, ENDING_BROKEN);
 	p->doomed = true;
 }
-typedef void step_fn(struct town *t, const struct step *s);
+typedef void step_fn(struct environment *t, const struct step *s);
 
 static step_fn *const doers[STEP_KINDS] = {
     [STEP_CONNECT] = do_connect,
@@ -424,23 +424,23 @@ static step_fn *const doers[STEP_KINDS] = {
     [STEP_SUBSCRIBE] = do_subscribe,
     [STEP_SHARE] = do_share,
     [STEP_UNSUBSCRIBE] = do_unsubscribe,
-    [STEP_PUBLISH] = people_publish,
+    [STEP_PUBLISH] = actors_publish,
     [STEP_PING] = do_ping,
     [STEP_REAUTHENTICATE] = do_reauthenticate,
     [STEP_STALL] = do_stall,
     [STEP_SLOW] = do_slow,
     [STEP_CATCH_UP] = do_catch_up,
     [STEP_ILLEGAL] = do_illegal,
-    [STEP_RELOAD] = town_reload,
-    [STEP_RELOAD_USERS] = town_reload_users,
-    [STEP_ADVANCE] = town_advance,
-    [STEP_FREEZE] = town_freeze,
-    [STEP_QUIET] = town_quiet,
-    [STEP_RECKON] = town_reckon_all,
-    [STEP_CRASH] = town_crash,
-    [STEP_STOP] = town_stop,
-    [STEP_DISK_FULL] = town_disk_full,
-    [STEP_TIGHT] = town_tight,
+    [STEP_RELOAD] = environment_reload,
+    [STEP_RELOAD_USERS] = environment_reload_users,
+    [STEP_ADVANCE] = environment_advance,
+    [STEP_FREEZE] = environment_freeze,
+    [STEP_QUIET] = environment_quiet,
+    [STEP_RECKON] = environment_reckon_all,
+    [STEP_CRASH] = environment_crash,
+    [STEP_STOP] = environment_stop,
+    [STEP_DISK_FULL] = environment_disk_full,
+    [STEP_TIGHT] = environment_tight,
 };
 
 /* --- a life --- */
@@ -467,7 +467,7 @@ static char *conf_of(const struct plan *plan, bool anonymous)
 	return (char *)out.data;
 }
 
-static void begin(struct town *t, const struct plan *plan)
+static void begin(struct environment *t, const struct plan *plan)
 {
 	struct world_settings settings = {.seed = plan->seed,
 	                                  .workers = plan->workers,
@@ -489,9 +489,9 @@ static void begin(struct town *t, const struct plan *plan)
 	model_begin_policy(&t->model, &t->rules);
 }
 
-static void invite(struct town *t, const struct plan *plan)
+static void invite(struct environment *t, const struct plan *plan)
 {
-	for (unsigned i = 0; i < plan->people; i++) {
+	for (unsigned i = 0; i < plan->actors; i++) {
 		bool v3 = (plan->v3 >> i % 32 & 1) != 0;
 		char id[16];
 		struct client *c;
@@ -502,12 +502,12 @@ static void invite(struct town *t, const struct plan *plan)
 		model_add_person(&t->model, c, i % USERS);
 	}
 	t->probe = client_new(t->world, "probe", MQTT_5_0);
-	town_join_probe(t);
+	environment_join_probe(t);
 }
 
-void people_live(const struct plan *plan, struct coverage *coverage, bool report)
+void actors_live(const struct plan *plan, struct coverage *coverage, bool report)
 {
-	struct town t = {.coverage = coverage};
+	struct environment t = {.coverage = coverage};
 
 	log_set_level(report ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR);
 	begin(&t, plan);
@@ -527,8 +527,8 @@ void people_live(const struct plan *plan, struct coverage *coverage, bool report
 		world_steps(t.world, s->turns);
 		coverage->steps++;
 	}
-	town_reckon(&t);
-	town_probe(&t);
+	environment_reckon(&t);
+	environment_probe(&t);
 	coverage->worlds++;
 	coverage->turns += t.world->turns;
 	t.world->frozen = 0;

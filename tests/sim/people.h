@@ -7,6 +7,6 @@
 
 /* Returns where broker and model agree to the end; leaves the process otherwise. `tell`: each step
  * is printed before it is done. */
-void people_live(const struct plan *plan, struct coverage *coverage, bool report);
+void actors_live(const struct plan *plan, struct coverage *coverage, bool report);
 
 #endif

@@ -197,7 +197,7 @@ static void draw_steps(uint64_t *chance, struct plan *plan, bool crashes)
 	for (size_t i = 0; i < plan->count; i++) {
 		struct step *s = &plan->steps[i];
 
-		s->who = (uint8_t)DRAW(plan->people);
+		s->who = (uint8_t)DRAW(plan->actors);
 		draw_step(chance, s);
 		if (crashes && i > 0 && crashes_soon(chance, s - 1, s))
 			s->kind = STEP_CRASH;
@@ -222,7 +222,7 @@ struct plan plan_draw(uint64_t seed, size_t count, bool crashes)
 	uint64_t state = seed, *chance = &state;
 	struct plan plan = {.seed = seed, .count = count};
 
-	plan.people = sizes[DRAW(8)];
+	plan.actors = sizes[DRAW(8)];
 	plan.workers = workers[DRAW(4)];
 	crashes = crashes && seed % 4 != 0;
 	plan.journal = crashes ? JOURNAL_DISK : (enum journal_choice)DRAW(2);
@@ -330,7 +330,7 @@ void plan_print(FILE *out, const struct plan *plan)
 	static const char *const journals[] = {"memory", "held", "disk"};
 
 	fprintf(out, "seed %llu: %u workers, %u people, %s journal, %zu steps\n",
-	        (unsigned long long)plan->seed, plan->workers, plan->people,
+	        (unsigned long long)plan->seed, plan->workers, plan->actors,
 	        journals[plan->journal], plan->count);
 	for (unsigned i = 0; i < ROOTS; i++) {
 		if (plan->durability[i] != DURABILITY_ACK)

@@ -70,7 +70,7 @@ enum journal_choice { JOURNAL_MEMORY, JOURNAL_HELD, JOURNAL_DISK };
 
 struct plan {
 	uint64_t seed;
-	unsigned workers, people;
+	unsigned workers, actors;
 	enum journal_choice journal;
 	enum conf_durability durability[ROOTS]; /* of the topics below each */
 	uint32_t v3;                            /* a bit per person, modulo 32: speaks 3.1.1 */

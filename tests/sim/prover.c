@@ -12,7 +12,7 @@
 #define HEADER        "n,,"
 #define HEADER_BASE64 "biws"
 
-struct prover {
+struct scram_peer {
 	char *password; /* NULL: not known */
 	struct buf bare;
 	struct buf text; /* AuthMessage */
@@ -58,7 +58,7 @@ static void put_key(struct buf *out, const uint8_t key[32])
 	base64_encode(out, slice_of(key, 32));
 }
 
-void prover_verifier(const char *user, const char *password, struct buf *out)
+void scram_peer_verifier(const char *user, const char *password, struct buf *out)
 {
 	uint8_t salt[16] = "salt of ", client[32], stored[32], server[32];
 	const uint8_t *key;
@@ -77,16 +77,16 @@ void prover_verifier(const char *user, const char *password, struct buf *out)
 
 /* --- the exchange --- */
 
-struct prover *prover_new(const char *user, const char *password, uint64_t nonce)
+struct scram_peer *scram_peer_new(const char *user, const char *password, uint64_t nonce)
 {
-	struct prover *s = xnew(s);
+	struct scram_peer *s = xnew(s);
 
 	s->password = password == NULL ? NULL : xstrdup(password);
 	buf_printf(&s->bare, "n=%s,r=%016llx", user, (unsigned long long)nonce);
 	return s;
 }
 
-void prover_free(struct prover *s)
+void scram_peer_free(struct scram_peer *s)
 {
 	if (s == NULL)
 		return;
@@ -96,7 +96,7 @@ void prover_free(struct prover *s)
 	free(s);
 }
 
-void prover_first(const struct prover *s, struct buf *out)
+void scram_peer_first(const struct scram_peer *s, struct buf *out)
 {
 	buf_put_slice(out, SLICE(HEADER));
 	buf_put_slice(out, buf_slice(&s->bare));
@@ -117,14 +117,14 @@ static bool take_field(struct slice *rest, char name, struct slice *value)
 }
 
 /* The broker's nonce begins with ours. RFC 5802, section 5.1 */
-static bool extends_nonce(const struct prover *s, struct slice nonce)
+static bool extends_nonce(const struct scram_peer *s, struct slice nonce)
 {
 	struct slice ours = slice_of(s->bare.data + s->bare.len - 16, 16);
 
 	return nonce.len > ours.len && slice_equal(slice_of(nonce.data, ours.len), ours);
 }
 
-static void put_proof(const struct prover *s, struct buf *out)
+static void put_proof(const struct scram_peer *s, struct buf *out)
 {
 	uint8_t client[32], stored[32], proof[32];
 
@@ -137,7 +137,7 @@ static void put_proof(const struct prover *s, struct buf *out)
 	base64_encode(out, slice_of(proof, 32));
 }
 
-bool prover_final(struct prover *s, struct slice challenge, struct buf *out)
+bool scram_peer_final(struct scram_peer *s, struct slice challenge, struct buf *out)
 {
 	struct slice rest = challenge, nonce, salt64, count;
 	struct buf salt = {0};
@@ -162,7 +162,7 @@ bool prover_final(struct prover *s, struct slice challenge, struct buf *out)
 	return true;
 }
 
-bool prover_is_proven(const struct prover *s, struct slice server_final)
+bool scram_peer_is_proven(const struct scram_peer *s, struct slice server_final)
 {
 	uint8_t key[32], signature[32];
 	struct buf want = {0};

@@ -6,20 +6,20 @@
 #include "base/bytes.h"
 
 /* One exchange. */
-struct prover;
+struct scram_peer;
 
 /* password NULL: the proof will be wrong. Borrowed are neither. */
-struct prover *prover_new(const char *user, const char *password, uint64_t nonce);
-void prover_free(struct prover *s);
+struct scram_peer *scram_peer_new(const char *user, const char *password, uint64_t nonce);
+void scram_peer_free(struct scram_peer *s);
 
 /* Append the first message. */
-void prover_first(const struct prover *s, struct buf *out);
+void scram_peer_first(const struct scram_peer *s, struct buf *out);
 /* Append the last one. False: this is no challenge of ours. */
-bool prover_final(struct prover *s, struct slice challenge, struct buf *out);
+bool scram_peer_final(struct scram_peer *s, struct slice challenge, struct buf *out);
 /* Does the broker know the verifier? */
-bool prover_is_proven(const struct prover *s, struct slice server_final);
+bool scram_peer_is_proven(const struct scram_peer *s, struct slice server_final);
 
 /* Append what stands behind scram= in the file. */
-void prover_verifier(const char *user, const char *password, struct buf *out);
+void scram_peer_verifier(const char *user, const char *password, struct buf *out);
 
 #endif

@@ -20,7 +20,7 @@ static void draw_entry(struct rules *rules, uint64_t *chance, unsigned user)
 		rules->entry[user]++;
 }
 
-void rules_draw(struct rules *rules, uint64_t seed, bool people)
+void rules_draw(struct rules *rules, uint64_t seed, bool actors)
 {
 	uint64_t chance = seed;
 
@@ -36,7 +36,7 @@ void rules_draw(struct rules *rules, uint64_t seed, bool people)
 	}
 	if (chance_below(&chance, 4) == 0)
 		rules->wide[chance_below(&chance, USERS)] = false;
-	if (!people)
+	if (!actors)
 		return;
 	for (unsigned user = 0; user < USER_ANONYMOUS; user++) {
 		rules->locked[user] = chance_below(&chance, 8) == 0;
@@ -151,7 +151,7 @@ static void put_user(struct buf *out, const char *name, unsigned id, const char 
 	if (!verifier)
 		return;
 	buf_printf(out, ":scram=");
-	prover_verifier(name, password, out);
+	scram_peer_verifier(name, password, out);
 }
 
 char *rules_users(const struct rules *rules)

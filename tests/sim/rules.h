@@ -27,7 +27,7 @@ extern const char *const root_names[ROOTS];
 
 /* Everything, to everybody; drawn from `seed`: nearly everything. With `people`, users are locked,
  * removed, come back or get another password now and then, and anonymous is switched off. */
-void rules_draw(struct rules *rules, uint64_t seed, bool people);
+void rules_draw(struct rules *rules, uint64_t seed, bool actors);
 /* Of the first level; ROOTS: it is none of ours. */
 unsigned rules_root(const char *topic);
 bool rules_allow(const struct rules *rules, unsigned user, unsigned may, const char *topic);

@@ -36,7 +36,7 @@ static int outcome(const struct plan *plan, bool silent)
 		if (silent)
 			be_silent();
 		setlinebuf(stdout);
-		people_live(plan, &coverage, !silent);
+		actors_live(plan, &coverage, !silent);
 		_Exit(0);
 	}
 	waitpid(pid, &status, 0);

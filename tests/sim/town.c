@@ -12,7 +12,7 @@
 /* --- quiet --- */
 
 /* There is space again: within a second, that is seen. */
-static void make_room(struct town *t)
+static void make_room(struct environment *t)
 {
 	struct world *w = t->world;
 
@@ -28,7 +28,7 @@ static void make_room(struct town *t)
 	model_time(&t->model);
 }
 
-void town_settle(struct town *t)
+void environment_settle(struct environment *t)
 {
 	t->world->frozen = 0;
 	world_run(t->world);
@@ -39,21 +39,21 @@ void town_settle(struct town *t)
 		t->model.low = false;
 }
 
-void town_reckon(struct town *t)
+void environment_reckon(struct environment *t)
 {
-	for (unsigned i = 0; i < t->model.people_count; i++) {
-		struct client *c = t->model.people[i].client;
+	for (unsigned i = 0; i < t->model.actors_count; i++) {
+		struct client *c = t->model.actors[i].client;
 
 		if (c->stalled && c->wire != NULL)
 			client_stall(c, false);
 		c->slow = false;
 		client_catch_up(c, c->unacked_count);
 	}
-	town_settle(t);
+	environment_settle(t);
 }
 
 /* Somebody new who wants to know everything. */
-void town_probe(struct town *t)
+void environment_probe(struct environment *t)
 {
 	struct client *c = t->probe;
 	size_t kept = 0;
@@ -77,14 +77,14 @@ void town_probe(struct town *t)
 
 static void on_reloaded(void *arg)
 {
-	struct town *t = arg;
+	struct environment *t = arg;
 
 	t->reloading = false;
 	model_end_policy(&t->model);
 }
 
 /* For the world, now or at its next start. */
-static void publish_rules(struct town *t, const struct rules *rules, bool at_start)
+static void publish_rules(struct environment *t, const struct rules *rules, bool at_start)
 {
 	char *acl = rules_acl(rules), *users = rules_users(rules);
 	struct world_settings texts = t->world->texts;
@@ -102,14 +102,14 @@ static void publish_rules(struct town *t, const struct rules *rules, bool at_sta
 	free(users);
 }
 
-static void reload(struct town *t, const struct rules *rules)
+static void reload(struct environment *t, const struct rules *rules)
 {
 	COVER(&t->model, RELOADS);
 	t->reloading = true;
 	publish_rules(t, rules, false);
 }
 
-void town_reload(struct town *t, const struct step *s)
+void environment_reload(struct environment *t, const struct step *s)
 {
 	struct rules rules = t->rules;
 
@@ -121,7 +121,7 @@ void town_reload(struct town *t, const struct step *s)
 
 /* His login is under way: it is judged by the users from before or by the new ones, and those it
  * must please in the end.  Who is let in only now hangs up. */
-static void oust(struct person *p)
+static void oust(struct actor *p)
 {
 	if (p->refusal == 0) {
 		model_is_ousted(p);
@@ -131,10 +131,10 @@ static void oust(struct person *p)
 	model_hangs_up(p);
 }
 
-static void kick(struct town *t, const struct rules *before)
+static void kick(struct environment *t, const struct rules *before)
 {
-	for (unsigned i = 0; i < t->model.people_count; i++) {
-		struct person *p = &t->model.people[i];
+	for (unsigned i = 0; i < t->model.actors_count; i++) {
+		struct actor *p = &t->model.actors[i];
 		bool stays = rules_keep_user(before, &t->rules, p->user);
 
 		if (p->link == LINK_UP && !stays)
@@ -145,20 +145,20 @@ static void kick(struct town *t, const struct rules *before)
 }
 
 /* Somebody's last words are on their way: whether they were heard, the model cannot say. */
-static bool is_leaving(const struct town *t)
+static bool is_leaving(const struct environment *t)
 {
-	for (unsigned i = 0; i < t->model.people_count; i++) {
-		if (t->model.people[i].leaving)
+	for (unsigned i = 0; i < t->model.actors_count; i++) {
+		if (t->model.actors[i].leaving)
 			return true;
 	}
 	return false;
 }
 
 /* As who he came in, the model could not say. */
-static bool meets_namesake(const struct town *t, const struct rules *next)
+static bool meets_namesake(const struct environment *t, const struct rules *next)
 {
-	for (unsigned i = 0; i < t->model.people_count; i++) {
-		const struct person *p = &t->model.people[i];
+	for (unsigned i = 0; i < t->model.actors_count; i++) {
+		const struct actor *p = &t->model.actors[i];
 
 		if (p->link == LINK_CALLING && rules_is_namesake(&t->rules, next, p->user))
 			return true;
@@ -166,17 +166,17 @@ static bool meets_namesake(const struct town *t, const struct rules *next)
 	return false;
 }
 
-void town_reload_users(struct town *t, const struct step *s)
+void environment_reload_users(struct environment *t, const struct step *s)
 {
 	struct rules before, rules;
 
 	before = rules = t->rules;
 	rules_draw(&rules, s->seed, true);
 	if (t->reloading || s->count > 1 || is_leaving(t) || meets_namesake(t, &rules))
-		town_settle(t);
+		environment_settle(t);
 	reload(t, &rules);
 	kick(t, &before);
-	town_settle(t);
+	environment_settle(t);
 	model_users(&t->model, &before);
 }
 
@@ -186,7 +186,7 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 }
 
 /* When nothing has happened for some intervals, the journal has nothing to write either. */
-static uint64_t next_due(struct town *t, unsigned *intervals)
+static uint64_t next_due(struct environment *t, unsigned *intervals)
 {
 	uint64_t due = sooner(world_next_timer(t->world), model_next_due(&t->model));
 	uint64_t interval = world_next_due(t->world);
@@ -199,44 +199,44 @@ static uint64_t next_due(struct town *t, unsigned *intervals)
 	return interval;
 }
 
-void town_advance(struct town *t, const struct step *s)
+void environment_advance(struct environment *t, const struct step *s)
 {
 	struct world *w = t->world;
 	uint64_t until = w->now_ms + s->ms;
 	unsigned intervals = 0;
 
-	town_settle(t);
+	environment_settle(t);
 	while (w->now_ms < until) {
 		uint64_t due = next_due(t, &intervals);
 
 		w->now_ms = due > w->now_ms && due < until ? due : until;
 		model_time(&t->model);
-		town_settle(t);
+		environment_settle(t);
 	}
 }
 
-void town_freeze(struct town *t, const struct step *s)
+void environment_freeze(struct environment *t, const struct step *s)
 {
 	t->world->frozen = (unsigned)(s->seed >> 8) & (unsigned)(s->seed >> 16) & 15u;
 }
 
-void town_quiet(struct town *t, const struct step *s)
+void environment_quiet(struct environment *t, const struct step *s)
 {
-	town_settle(t);
+	environment_settle(t);
 	if (s->count > 1)
-		town_probe(t);
+		environment_probe(t);
 }
 
-void town_reckon_all(struct town *t, const struct step *s)
+void environment_reckon_all(struct environment *t, const struct step *s)
 {
 	(void)s;
-	town_reckon(t);
-	town_probe(t);
+	environment_reckon(t);
+	environment_probe(t);
 }
 
 /* --- when the broker dies --- */
 
-void town_join_probe(struct town *t)
+void environment_join_probe(struct environment *t)
 {
 	const struct connect_options options = {
 	    .user = "probe", .password = "probe", .topic_alias_maximum = ALIASES_MAX};
@@ -245,7 +245,7 @@ void town_join_probe(struct town *t)
 }
 
 /* With other workers, and other users in the file. */
-static void prepare(struct town *t, const struct step *s)
+static void prepare(struct environment *t, const struct step *s)
 {
 	struct rules rules = t->rules;
 
@@ -261,7 +261,7 @@ static void prepare(struct town *t, const struct step *s)
 	model_end_policy(&t->model);
 }
 
-static void crash(struct town *t, const struct step *s)
+static void crash(struct environment *t, const struct step *s)
 {
 	uint64_t crashed_ms = t->world->now_ms;
 	struct rules before = t->rules;
@@ -270,12 +270,12 @@ static void crash(struct town *t, const struct step *s)
 	world_crash(t->world);
 	model_crash(&t->model, crashed_ms, false);
 	model_users(&t->model, &before);
-	town_join_probe(t);
-	town_settle(t);
+	environment_join_probe(t);
+	environment_settle(t);
 }
 
 /* Until so much more was said or heard. */
-static void await_events(struct town *t, unsigned count)
+static void await_events(struct environment *t, unsigned count)
 {
 	uint64_t until = t->model.tick + count;
 
@@ -283,50 +283,50 @@ static void await_events(struct town *t, unsigned count)
 		world_steps(t->world, 1);
 }
 
-void town_crash(struct town *t, const struct step *s)
+void environment_crash(struct environment *t, const struct step *s)
 {
 	if (t->reloading || is_leaving(t))
-		town_settle(t);
+		environment_settle(t);
 	await_events(t, s->soon);
 	crash(t, s);
 	if (s->count > 1)
-		town_probe(t);
+		environment_probe(t);
 }
 
 /* Nothing is lost. */
-void town_stop(struct town *t, const struct step *s)
+void environment_stop(struct environment *t, const struct step *s)
 {
 	struct rules before = t->rules;
 	uint64_t stopped_ms;
 
-	town_settle(t);
+	environment_settle(t);
 	stopped_ms = t->world->now_ms;
 	prepare(t, s);
 	world_restart(t->world);
-	for (unsigned i = 0; i < t->model.people_count; i++)
-		client_drop(t->model.people[i].client);
+	for (unsigned i = 0; i < t->model.actors_count; i++)
+		client_drop(t->model.actors[i].client);
 	model_crash(&t->model, stopped_ms, true);
 	model_users(&t->model, &before);
-	town_join_probe(t);
-	town_settle(t);
-	town_probe(t);
+	environment_join_probe(t);
+	environment_settle(t);
+	environment_probe(t);
 }
 
-static void publish_all(struct town *t, const struct step *s)
+static void publish_all(struct environment *t, const struct step *s)
 {
 	struct step each = *s;
 
 	each.count = 1;
-	for (unsigned i = 0; i < t->model.people_count; i++) {
+	for (unsigned i = 0; i < t->model.actors_count; i++) {
 		each.who = (uint8_t)i;
 		each.topic = (uint8_t)((s->topic + i) % TOPIC_NAMES);
 		each.qos = (uint8_t)((s->qos + i) % 3);
-		people_publish(t, &each);
+		actors_publish(t, &each);
 	}
 }
 
 /* Every second it is tried again; in the end there is space. */
-static void outlast(struct town *t, unsigned seconds)
+static void outlast(struct environment *t, unsigned seconds)
 {
 	for (unsigned i = 0; i <= seconds + 2; i++) {
 		if (i == seconds)
@@ -336,16 +336,16 @@ static void outlast(struct town *t, unsigned seconds)
 		model_time(&t->model);
 		world_run(t->world);
 	}
-	town_settle(t);
+	environment_settle(t);
 }
 
 /* Nothing is acknowledged that is not kept: whoever crashes now has lost nothing that he promised.
  * D7 */
-void town_disk_full(struct town *t, const struct step *s)
+void environment_disk_full(struct environment *t, const struct step *s)
 {
 	bool fails = s->illegal % 4 == 0;
 
-	town_settle(t);
+	environment_settle(t);
 	disk_image_fail(t->world->image, s->count, fails ? -EIO : -ENOSPC);
 	publish_all(t, s);
 	world_run(t->world);
@@ -362,14 +362,14 @@ void town_disk_full(struct town *t, const struct step *s)
 #define LOW_SPACE_BYTES ((uint64_t)512 << 10)
 
 /* Room for a little more, and the reserve. */
-void town_tight(struct town *t, const struct step *s)
+void environment_tight(struct environment *t, const struct step *s)
 {
 	uint64_t most = LOW_SPACE_BYTES - LOW_SPACE_BYTES / 8 - (uint64_t)s->count * 500;
 	uint64_t bytes = disk_image_bytes(t->world->image);
 
 	if (bytes >= most)
 		return;
-	town_settle(t);
+	environment_settle(t);
 	disk_image_bound(t->world->image, LOW_SPACE_BYTES, most - bytes);
 	t->world->now_ms += 1000; /* within a second, that is seen */
 	model_time(&t->model);

@@ -6,7 +6,7 @@
 #include "model.h"
 #include "plan.h"
 
-struct town {
+struct environment {
 	struct world *world;
 	struct model model;
 	struct coverage *coverage;
@@ -18,26 +18,26 @@ struct town {
 };
 
 /* Everything that was begun comes to its end, and is judged. */
-void town_settle(struct town *t);
+void environment_settle(struct environment *t);
 /* The same when everybody has read and acknowledged. */
-void town_reckon(struct town *t);
+void environment_reckon(struct environment *t);
 /* What is retained, seen by a newcomer. */
-void town_probe(struct town *t);
-void town_join_probe(struct town *t);
+void environment_probe(struct environment *t);
+void environment_join_probe(struct environment *t);
 
 /* Steps of the world. */
-void town_reload(struct town *t, const struct step *s);
-void town_reload_users(struct town *t, const struct step *s);
-void town_advance(struct town *t, const struct step *s);
-void town_freeze(struct town *t, const struct step *s);
-void town_quiet(struct town *t, const struct step *s);
-void town_reckon_all(struct town *t, const struct step *s);
-void town_crash(struct town *t, const struct step *s);
-void town_stop(struct town *t, const struct step *s);
-void town_disk_full(struct town *t, const struct step *s);
-void town_tight(struct town *t, const struct step *s);
+void environment_reload(struct environment *t, const struct step *s);
+void environment_reload_users(struct environment *t, const struct step *s);
+void environment_advance(struct environment *t, const struct step *s);
+void environment_freeze(struct environment *t, const struct step *s);
+void environment_quiet(struct environment *t, const struct step *s);
+void environment_reckon_all(struct environment *t, const struct step *s);
+void environment_crash(struct environment *t, const struct step *s);
+void environment_stop(struct environment *t, const struct step *s);
+void environment_disk_full(struct environment *t, const struct step *s);
+void environment_tight(struct environment *t, const struct step *s);
 
 /* A person's step, which a full disk needs too (people.c). */
-void people_publish(struct town *t, const struct step *s);
+void actors_publish(struct environment *t, const struct step *s);
 
 #endif
