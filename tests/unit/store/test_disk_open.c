@@ -73,20 +73,20 @@ static mode_t mode_of(const char *path)
 }
 
 /* A store with one row, and the paths of it. */
-struct store {
+struct store_fixture {
 	struct place place;
 	char *data, *note;
 };
 
-static void setup(struct store *s)
+static void setup(struct store_fixture *s)
 {
-	*s = (struct store){.place.directory = place_directory()};
+	*s = (struct store_fixture){.place.directory = place_directory()};
 	s->data = place_path(s->place.directory, "data.mdb");
 	s->note = place_path(s->place.directory, "note");
 	write_row(place_open(&s->place), "first");
 }
 
-static void teardown(struct store *s)
+static void teardown(struct store_fixture *s)
 {
 	disk_close(s->place.disk);
 	place_remove(&s->place.directory);
@@ -94,7 +94,7 @@ static void teardown(struct store *s)
 	free(s->note);
 }
 
-static void shut(struct store *s)
+static void shut(struct store_fixture *s)
 {
 	disk_close(s->place.disk);
 	s->place.disk = NULL;
@@ -120,7 +120,7 @@ static void makes_what_is_missing(void **state)
 static void one_process_at_a_time(void **state)
 {
 	char pid[64];
-	struct store s;
+	struct store_fixture s;
 
 	(void)state;
 	setup(&s);
@@ -132,7 +132,7 @@ static void one_process_at_a_time(void **state)
 
 static void others_may_not_write_there(void **state)
 {
-	struct store s;
+	struct store_fixture s;
 
 	(void)state;
 	setup(&s);
@@ -149,7 +149,7 @@ static void others_may_not_write_there(void **state)
 
 static void what_was_there_is_never_empty(void **state)
 {
-	struct store s;
+	struct store_fixture s;
 
 	(void)state;
 	setup(&s);
@@ -189,7 +189,7 @@ static void an_empty_file_alone_is_a_new_store(void **state)
 static void an_older_state_is_refused(void **state)
 {
 	char *old;
-	struct store s;
+	struct store_fixture s;
 
 	(void)state;
 	setup(&s);
@@ -207,7 +207,7 @@ static void an_older_state_is_refused(void **state)
 static void a_note_that_is_old_says_nothing(void **state)
 {
 	char *old;
-	struct store s;
+	struct store_fixture s;
 
 	(void)state;
 	setup(&s);
@@ -227,7 +227,7 @@ static void a_note_that_is_old_says_nothing(void **state)
 static void a_later_format_is_refused(void **state)
 {
 	static const uint8_t later[] = {0, 0, 0, DISK_FORMAT + 1};
-	struct store s;
+	struct store_fixture s;
 
 	(void)state;
 	setup(&s);
@@ -243,7 +243,7 @@ static void a_later_format_is_refused(void **state)
 
 static void something_else_is_refused(void **state)
 {
-	struct store s;
+	struct store_fixture s;
 
 	(void)state;
 	setup(&s);
@@ -418,7 +418,7 @@ static void a_reader_that_was_killed_keeps_no_room(void **state)
 static void damage_behind_its_back_is_told(void **state)
 {
 	uint8_t bytes[65536];
-	struct store s;
+	struct store_fixture s;
 	struct slice value;
 	ssize_t len;
 	int fd;

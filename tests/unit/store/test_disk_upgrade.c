@@ -29,7 +29,7 @@
 
 /* ---- a store of today's format ---- */
 
-struct store {
+struct store_fixture {
 	char *directory, *data, *note;
 	struct buf data_bytes, note_bytes; /* as it was made */
 	uint64_t rows_hash, transaction;
@@ -80,8 +80,8 @@ static void add_row(void *arg, enum disk_table table, struct slice key, struct s
 	*hash = XXH3_64bits_withSeed(value.data, value.len, *hash + key.len);
 }
 
-static int verify(const struct store *s, const struct disk_formats *formats, uint64_t *rows_hash,
-                  struct verify_report *report)
+static int verify(const struct store_fixture *s, const struct disk_formats *formats,
+                  uint64_t *rows_hash, struct verify_report *report)
 {
 	int fd = open(s->data, O_RDONLY | O_CLOEXEC);
 	int rc;
@@ -93,15 +93,15 @@ static int verify(const struct store *s, const struct disk_formats *formats, uin
 	return rc;
 }
 
-static void make(struct store *s)
+static void make(struct store_fixture *s)
 {
 	struct place p = {.directory = place_directory(), .first_map = 1u << 22};
 	struct verify_report report;
 	struct disk *d = place_open(&p);
 
-	*s = (struct store){.directory = p.directory,
-	                    .data = place_path(p.directory, "data.mdb"),
-	                    .note = place_path(p.directory, "note")};
+	*s = (struct store_fixture){.directory = p.directory,
+	                            .data = place_path(p.directory, "data.mdb"),
+	                            .note = place_path(p.directory, "note")};
 	assert_int_equal(disk_begin(d), 0);
 	put_rows(d, TABLE_SESSION, SESSIONS, 20);
 	put_rows(d, TABLE_QUEUE, QUEUED, 130);
@@ -115,7 +115,7 @@ static void make(struct store *s)
 	s->transaction = report.transaction;
 }
 
-static void drop(struct store *s)
+static void drop(struct store_fixture *s)
 {
 	place_remove(&s->directory);
 	free(s->data);
@@ -125,14 +125,14 @@ static void drop(struct store *s)
 }
 
 /* As it was made. */
-static void put_back(const struct store *s)
+static void put_back(const struct store_fixture *s)
 {
 	write_file(s->data, &s->data_bytes);
 	write_file(s->note, &s->note_bytes);
 }
 
-static int open_as(const struct store *s, const struct disk_formats *formats, uint64_t max_bytes,
-                   char said[DISK_ERROR_TEXT], struct disk **d)
+static int open_as(const struct store_fixture *s, const struct disk_formats *formats,
+                   uint64_t max_bytes, char said[DISK_ERROR_TEXT], struct disk **d)
 {
 	const struct disk_options options = {.directory = s->directory,
 	                                     .max_bytes = max_bytes,
@@ -143,7 +143,7 @@ static int open_as(const struct store *s, const struct disk_formats *formats, ui
 	return disk_open(&options, said, d);
 }
 
-static struct disk *open_fine(const struct store *s, const struct disk_formats *formats)
+static struct disk *open_fine(const struct store_fixture *s, const struct disk_formats *formats)
 {
 	char said[DISK_ERROR_TEXT];
 	struct disk *d;
@@ -171,7 +171,7 @@ static void assert_says(const char *said, const char *words)
 /* ---- what is there afterwards ---- */
 
 /* Fine, of today's format, and in the state of its last commit. */
-static bool is_old(const struct store *s)
+static bool is_old(const struct store_fixture *s)
 {
 	struct verify_report report;
 	uint64_t hash;
@@ -184,7 +184,7 @@ static bool is_old(const struct store *s)
 }
 
 /* Fine, of the next format, with all that was there and all of what is new. */
-static void assert_upgraded(const struct store *s)
+static void assert_upgraded(const struct store_fixture *s)
 {
 	struct verify_report report;
 	uint64_t hash;
@@ -198,7 +198,7 @@ static void assert_upgraded(const struct store *s)
 	assert_int_equal(hash, s->rows_hash);
 }
 
-static void assert_opens_upgraded(const struct store *s)
+static void assert_opens_upgraded(const struct store_fixture *s)
 {
 	struct disk *d = open_fine(s, next_formats());
 	struct slice value;
@@ -216,7 +216,7 @@ static void assert_opens_upgraded(const struct store *s)
 static void an_older_store_is_verified_by_its_own_tables(void **state)
 {
 	struct verify_report report;
-	struct store s;
+	struct store_fixture s;
 	uint64_t hash;
 
 	(void)state;
@@ -237,7 +237,7 @@ static void tables_and_format_go_together(void **state)
 	struct disk_formats changed = {
 	    .list = list, .newest = DISK_FORMAT, .table_names = next_formats()->table_names};
 	struct verify_report report;
-	struct store s;
+	struct store_fixture s;
 	uint64_t hash;
 
 	(void)state;
@@ -254,7 +254,7 @@ static void tables_and_format_go_together(void **state)
 	drop(&s);
 }
 
-static struct disk *open_file(const struct store *s, bool read_only)
+static struct disk *open_file(const struct store_fixture *s, bool read_only)
 {
 	const struct lmdb_options options = {.path = s->data,
 	                                     .first_map = 1u << 22,
@@ -284,7 +284,7 @@ static void an_older_store_can_be_read(void **state)
 {
 	unsigned sessions = 0, next = 0;
 	struct slice value;
-	struct store s;
+	struct store_fixture s;
 	struct disk *d;
 
 	(void)state;
@@ -305,7 +305,7 @@ static void an_older_store_can_be_read(void **state)
 static void what_opens_a_store_to_write_changes_no_format(void **state)
 {
 	struct verify_report report;
-	struct store s;
+	struct store_fixture s;
 	struct disk *d;
 	uint64_t hash;
 
@@ -327,7 +327,7 @@ static void what_opens_a_store_to_write_changes_no_format(void **state)
 
 static void an_upgrade_keeps_all(void **state)
 {
-	struct store s;
+	struct store_fixture s;
 	struct disk *d;
 
 	(void)state;
@@ -349,7 +349,7 @@ static void a_newer_store_is_refused_in_words(void **state)
 	char said[DISK_ERROR_TEXT];
 	struct buf upgraded = {0};
 	uint32_t format;
-	struct store s;
+	struct store_fixture s;
 	struct disk *d;
 
 	(void)state;
@@ -384,7 +384,7 @@ static void a_failed_upgrade_leaves_the_file_as_it_was(void **state)
 	    {-ENOTSUP, "this version of the broker lacks that step"},
 	};
 	char said[DISK_ERROR_TEXT];
-	struct store s;
+	struct store_fixture s;
 	struct disk *d;
 
 	(void)state;
@@ -414,7 +414,7 @@ enum ended {
 };
 
 /* A start in a process of its own, which may not survive it. */
-static enum ended start(const struct store *s, enum trouble trouble, unsigned call)
+static enum ended start(const struct store_fixture *s, enum trouble trouble, unsigned call)
 {
 	char said[DISK_ERROR_TEXT];
 	struct disk *d;
@@ -436,7 +436,7 @@ static enum ended start(const struct store *s, enum trouble trouble, unsigned ca
 }
 
 /* How many points left the old store. */
-static unsigned trouble_at_each_call(const struct store *s, enum trouble trouble)
+static unsigned trouble_at_each_call(const struct store_fixture *s, enum trouble trouble)
 {
 	enum ended ended = ENDED_FINE;
 	unsigned old = 0;
@@ -460,7 +460,7 @@ static unsigned trouble_at_each_call(const struct store *s, enum trouble trouble
  * the new one, and the next start makes the new one. */
 static void trouble_at_any_point(void **state)
 {
-	struct store s;
+	struct store_fixture s;
 
 	(void)state;
 	make(&s);
@@ -473,7 +473,7 @@ static void trouble_at_any_point(void **state)
 /* Between two rows: nothing of it was written yet. */
 static void killed_while_it_upgrades(void **state)
 {
-	struct store s;
+	struct store_fixture s;
 
 	(void)state;
 	make(&s);
@@ -517,7 +517,7 @@ static unsigned fill(struct disk *d, bool leave_reserve)
 	}
 }
 
-static void fill_store(struct store *s, uint64_t max_bytes, bool leave_reserve)
+static void fill_store(struct store_fixture *s, uint64_t max_bytes, bool leave_reserve)
 {
 	char said[DISK_ERROR_TEXT];
 	struct verify_report report;
@@ -537,7 +537,7 @@ static void a_full_store_is_upgraded(void **state)
 {
 	const uint64_t max_bytes = 2u << 20;
 	char said[DISK_ERROR_TEXT];
-	struct store s;
+	struct store_fixture s;
 	struct disk *d;
 
 	(void)state;
@@ -553,7 +553,7 @@ static void without_any_room_it_is_refused_and_kept(void **state)
 {
 	const uint64_t max_bytes = 2u << 20;
 	char said[DISK_ERROR_TEXT];
-	struct store s;
+	struct store_fixture s;
 	struct disk *d;
 
 	(void)state;
@@ -588,7 +588,7 @@ static void the_format_is_told_without_reading_all(void **state)
 {
 	char text[DISK_ERROR_TEXT];
 	uint32_t format = 9;
-	struct store s;
+	struct store_fixture s;
 
 	(void)state;
 	make(&s);

@@ -58,7 +58,7 @@ static int digest_of_disk(struct disk *disk, struct digest *d)
 
 /* ---- a small store of every kind of page ---- */
 
-struct store {
+struct store_fixture {
 	char *directory, *path;
 	uint8_t *bytes; /* of its file */
 	size_t len;
@@ -92,7 +92,7 @@ static void fill(struct disk *d)
 	}
 }
 
-static void read_store(struct store *s)
+static void read_store(struct store_fixture *s)
 {
 	int fd = open(s->path, O_RDONLY | O_CLOEXEC);
 	off_t len = lseek(fd, 0, SEEK_END);
@@ -104,18 +104,19 @@ static void read_store(struct store *s)
 	close(fd);
 }
 
-static void make_store(struct store *s)
+static void make_store(struct store_fixture *s)
 {
 	struct place p = {.directory = place_directory(), .first_map = 1u << 20};
 
-	*s = (struct store){.directory = p.directory, .path = place_path(p.directory, "data.mdb")};
+	*s = (struct store_fixture){.directory = p.directory,
+	                            .path = place_path(p.directory, "data.mdb")};
 	fill(place_open(&p));
 	assert_int_equal(digest_of_disk(p.disk, &s->rows), 0);
 	disk_close(p.disk);
 	read_store(s);
 }
 
-static void remove_store(struct store *s)
+static void remove_store(struct store_fixture *s)
 {
 	place_remove(&s->directory);
 	free(s->path);
@@ -153,7 +154,7 @@ static void write_file(const char *path, const uint8_t *bytes, size_t len)
 }
 
 /* What verify found fine must be what it was, to LMDB as well. */
-static void assert_opens_as_it_was(struct store *s, const uint8_t *bytes, size_t len)
+static void assert_opens_as_it_was(struct store_fixture *s, const uint8_t *bytes, size_t len)
 {
 	struct place p = {.directory = s->directory};
 	struct digest rows;
@@ -172,7 +173,7 @@ static bool is_interesting(size_t at)
 }
 
 /* True: not noticed, and rightly so. */
-static bool check(struct store *s, size_t len, bool open_too)
+static bool check(struct store_fixture *s, size_t len, bool open_too)
 {
 	struct verify_report report;
 	struct digest rows;
@@ -187,7 +188,7 @@ static bool check(struct store *s, size_t len, bool open_too)
 
 static void a_store_is_fine(void **state)
 {
-	struct store s;
+	struct store_fixture s;
 	struct verify_report r;
 	struct digest rows;
 
@@ -210,7 +211,7 @@ static void a_store_is_fine(void **state)
 static void each_byte_flipped(void **state)
 {
 	unsigned unnoticed = 0;
-	struct store s;
+	struct store_fixture s;
 
 	(void)state;
 	make_store(&s);
@@ -233,7 +234,7 @@ static void each_byte_flipped(void **state)
 static void cut_anywhere(void **state)
 {
 	unsigned unnoticed = 0;
-	struct store s;
+	struct store_fixture s;
 
 	(void)state;
 	make_store(&s);
@@ -250,7 +251,7 @@ static void cut_anywhere(void **state)
 /* Sectors that were never written, or came from elsewhere in the file. */
 static void sectors_zeroed_and_swapped(void **state)
 {
-	struct store s;
+	struct store_fixture s;
 	uint8_t *right;
 
 	(void)state;
@@ -272,50 +273,50 @@ static void sectors_zeroed_and_swapped(void **state)
 
 /* ---- what it says ---- */
 
-static struct page_meta *meta_of(struct store *s, unsigned number)
+static struct page_meta *meta_of(struct store_fixture *s, unsigned number)
 {
 	return (struct page_meta *)(void *)(s->bytes + (size_t)number * 4096 + PAGE_HEADER);
 }
 
-static void older_meta(struct store *s) /* one bit makes the older page the newer */
+static void older_meta(struct store_fixture *s) /* one bit makes the older page the newer */
 {
 	unsigned newer = meta_of(s, 0)->transaction < meta_of(s, 1)->transaction;
 
 	meta_of(s, 1 - newer)->transaction += 2;
 }
 
-static void other_page_size(struct store *s)
+static void other_page_size(struct store_fixture *s)
 {
 	meta_of(s, 1)->free_list.pad = 8192;
 }
 
-static void both_alike(struct store *s)
+static void both_alike(struct store_fixture *s)
 {
 	meta_of(s, 0)->transaction = meta_of(s, 1)->transaction;
 }
 
-static void far_too_many(struct store *s)
+static void far_too_many(struct store_fixture *s)
 {
 	meta_of(s, 0)->last_page = meta_of(s, 1)->last_page = SIZE_MAX - 1;
 }
 
-static void deep(struct store *s)
+static void deep(struct store_fixture *s)
 {
 	meta_of(s, 0)->main.depth = meta_of(s, 1)->main.depth = 40;
 }
 
-static void miscounted(struct store *s)
+static void miscounted(struct store_fixture *s)
 {
 	meta_of(s, 0)->main.entries++;
 	meta_of(s, 1)->main.entries++;
 }
 
-static void no_magic(struct store *s)
+static void no_magic(struct store_fixture *s)
 {
 	meta_of(s, 0)->magic++;
 }
 
-static void empty_main(struct store *s)
+static void empty_main(struct store_fixture *s)
 {
 	for (unsigned i = 0; i < 2; i++) {
 		struct page_meta *m = meta_of(s, i);
@@ -324,13 +325,13 @@ static void empty_main(struct store *s)
 	}
 }
 
-static void not_free(struct store *s) /* the free list's root is the main tree's */
+static void not_free(struct store_fixture *s) /* the free list's root is the main tree's */
 {
 	for (unsigned i = 0; i < 2; i++)
 		meta_of(s, i)->free_list.root = meta_of(s, i)->main.root;
 }
 
-static void value_changed(struct store *s)
+static void value_changed(struct store_fixture *s)
 {
 	for (size_t at = 8192; at + 130 < s->len; at++) { /* a row of the queue */
 		if (s->bytes[at] == 130 + 59 && s->bytes[at + 129] == 130 + 59)
@@ -338,7 +339,7 @@ static void value_changed(struct store *s)
 	}
 }
 
-static void cut(struct store *s)
+static void cut(struct store_fixture *s)
 {
 	s->len = 8192 + 4096;
 }
@@ -347,7 +348,7 @@ static void says_what_is_wrong(void **state)
 {
 	static const struct {
 		const char *name;
-		void (*damage)(struct store *s);
+		void (*damage)(struct store_fixture *s);
 		const char *says;
 	} rows[] = {
 	    {"one bit makes the older state the newer", older_meta, "the newest commit is "},
@@ -367,7 +368,7 @@ static void says_what_is_wrong(void **state)
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct verify_report report;
 		struct digest digest;
-		struct store s;
+		struct store_fixture s;
 
 		make_store(&s);
 		rows[i].damage(&s);
@@ -382,7 +383,7 @@ static void gives_what_can_be_read(void **state)
 {
 	struct verify_report report;
 	struct digest rows;
-	struct store s;
+	struct store_fixture s;
 
 	(void)state;
 	make_store(&s);
