@@ -104,19 +104,19 @@ static struct config_snapshot *load(const char *path, struct tls_tickets *ticket
 static bool check_store(const struct conf *conf)
 {
 	const char *directory = conf->persistence_directory;
-	char text[DISK_ERROR_TEXT];
+	char text[STORE_ERROR_TEXT];
 	struct errors errors = {0};
 	uint32_t format;
 	bool ok;
 
 	if (directory == NULL)
 		return true;
-	if (disk_files_format(directory, &format, text) != 0) {
+	if (store_files_format(directory, &format, text) != 0) {
 		errors_add(&errors, directory, 0, 0, "persistence.directory: %s", text);
 		print_errors(&errors);
 		return false;
 	}
-	disk_files_foretell(format, DISK_FORMAT, text);
+	store_files_foretell(format, STORE_FORMAT, text);
 	if (text[0] != '\0')
 		printf("%s: the store is of format %" PRIu32 ": %s\n", directory, format, text);
 	if (format == 0)

@@ -57,16 +57,16 @@ __attribute__((format(printf, 2, 3))) static int report_error(int status, const 
  * broker through LMDB, in one transaction. */
 struct source {
 	const char *path;
-	int lock;          /* at rest; -1: nothing to lock */
-	long pid;          /* of the broker that runs */
-	struct disk *disk; /* beside a broker */
-	uint32_t format;   /* then */
+	int lock;            /* at rest; -1: nothing to lock */
+	long pid;            /* of the broker that runs */
+	struct store *store; /* beside a broker */
+	uint32_t format;     /* then */
 	struct verify_report report;
 };
 
 static void source_close(struct source *s)
 {
-	disk_close(s->disk);
+	store_close(s->store);
 	if (s->lock >= 0)
 		close(s->lock);
 }
@@ -74,9 +74,9 @@ static void source_close(struct source *s)
 /* At rest: all rows, then 0 or how it is damaged. */
 static int read_at_rest(struct source *s, verify_row_fn *row, void *arg)
 {
-	char text[DISK_ERROR_TEXT] = "";
+	char text[STORE_ERROR_TEXT] = "";
 
-	if (disk_files_check(s->path, row, arg, &s->report, text) == 0)
+	if (store_files_check(s->path, row, arg, &s->report, text) == 0)
 		return 0;
 	if (s->report.damages > 1)
 		return report_error(EXIT_FAILED, "%s; and there is more, %" PRIu64 " in all", text,
@@ -86,9 +86,9 @@ static int read_at_rest(struct source *s, verify_row_fn *row, void *arg)
 
 static int open_beside(struct source *s)
 {
-	char text[DISK_ERROR_TEXT];
+	char text[STORE_ERROR_TEXT];
 
-	if (disk_files_read(s->path, &s->format, text, &s->disk) != 0)
+	if (store_files_read(s->path, &s->format, text, &s->store) != 0)
 		return report_error(EXIT_FAILED, "%s", text);
 	return 0;
 }
@@ -96,7 +96,7 @@ static int open_beside(struct source *s)
 static bool source_open(struct source *s, const char *path)
 {
 	*s = (struct source){.path = path};
-	return disk_files_hold(path, &s->lock, &s->pid);
+	return store_files_hold(path, &s->lock, &s->pid);
 }
 
 /* ---- info ---- */
@@ -109,9 +109,9 @@ struct info {
 
 static void print_info(const struct source *s, const struct info *i)
 {
-	char when[CLOCK_TEXT_MAX], text[DISK_ERROR_TEXT];
+	char when[CLOCK_TEXT_MAX], text[STORE_ERROR_TEXT];
 
-	disk_files_foretell(i->format, DISK_FORMAT, text);
+	store_files_foretell(i->format, STORE_FORMAT, text);
 	printf("format        %" PRIu32 "%s%s\n", i->format, text[0] == '\0' ? "" : ": ", text);
 	printf("last commit   %s\n", clock_text((int64_t)i->time_ms, when));
 	printf("transaction   %" PRIu64 "\n", i->transaction);
@@ -125,19 +125,19 @@ static void print_info(const struct source *s, const struct info *i)
 
 static int info_beside(struct source *s)
 {
-	struct disk_status status;
+	struct store_status status;
 	struct stat st = {0};
 	char file[4096];
 	int rc = open_beside(s);
 
 	if (rc != 0)
 		return rc;
-	disk_status(s->disk, &status);
+	store_status(s->store, &status);
 	(void)snprintf(file, sizeof(file), "%s/data.mdb", s->path);
 	if (stat(file, &st) != 0)
 		(void)stat(s->path, &st); /* it is the file */
 	print_info(s, &(struct info){.format = s->format,
-	                             .time_ms = disk_time_ms(s->disk),
+	                             .time_ms = store_time_ms(s->store),
 	                             .transaction = status.transaction,
 	                             .file_bytes = (uint64_t)st.st_size,
 	                             .used_bytes = status.used_bytes,
@@ -177,7 +177,7 @@ static int run_info(const char *path, const char *argument)
 
 static int run_check(const char *path, const char *argument)
 {
-	char text[DISK_ERROR_TEXT];
+	char text[STORE_ERROR_TEXT];
 	uint64_t rows = 0;
 	struct source s;
 	int rc;
@@ -193,7 +193,7 @@ static int run_check(const char *path, const char *argument)
 		rows += s.report.rows[i];
 	if (rc == 0)
 		printf("fine: %" PRIu64 " rows in %" PRIu64 " pages\n", rows, s.report.pages);
-	disk_files_foretell(s.report.format, DISK_FORMAT, text);
+	store_files_foretell(s.report.format, STORE_FORMAT, text);
 	if (rc == 0 && text[0] != '\0')
 		printf("its format is %" PRIu32 ": %s\n", s.report.format, text);
 	if (rc == 0 && s.report.pages_lost > 0)
@@ -203,7 +203,7 @@ static int run_check(const char *path, const char *argument)
 	return rc;
 }
 
-static void dump_row(void *arg, enum disk_table table, struct slice key, struct slice value)
+static void dump_row(void *arg, enum store_table table, struct slice key, struct slice value)
 {
 	struct buf *line = arg;
 
@@ -214,7 +214,7 @@ static void dump_row(void *arg, enum disk_table table, struct slice key, struct 
 
 struct visit {
 	struct buf *line;
-	enum disk_table table;
+	enum store_table table;
 };
 
 static bool dump_visited(void *arg, struct slice key, struct slice value)
@@ -231,13 +231,13 @@ static int dump_beside(struct source *s, struct buf *line)
 
 	if (rc != 0)
 		return rc;
-	rc = disk_begin(s->disk);
+	rc = store_begin(s->store);
 	for (unsigned i = 0; rc == 0 && i < TABLES; i++) {
 		struct visit v = {.line = line, .table = i};
 
-		rc = disk_scan(s->disk, i, SLICE_EMPTY, dump_visited, &v);
+		rc = store_scan(s->store, i, SLICE_EMPTY, dump_visited, &v);
 	}
-	disk_abort(s->disk);
+	store_abort(s->store);
 	return rc == 0 ? 0 : report_error(EXIT_FAILED, "%s: %s", s->path, strerror(-rc));
 }
 
@@ -261,9 +261,9 @@ static int run_dump(const char *path, const char *argument)
 
 static int run_backup(const char *path, const char *to)
 {
-	char text[DISK_ERROR_TEXT];
+	char text[STORE_ERROR_TEXT];
 
-	if (disk_files_backup(path, to, text) != 0)
+	if (store_files_backup(path, to, text) != 0)
 		return report_error(EXIT_FAILED, "%s", text);
 	printf("%s\n", text);
 	return 0;
@@ -271,17 +271,18 @@ static int run_backup(const char *path, const char *to)
 
 static int run_compact(const char *directory, const char *argument)
 {
-	char text[DISK_ERROR_TEXT];
+	char text[STORE_ERROR_TEXT];
 
 	(void)argument;
-	return disk_files_compact(directory, text) == 0 ? 0 : report_error(EXIT_FAILED, "%s", text);
+	return store_files_compact(directory, text) == 0 ? 0
+	                                                 : report_error(EXIT_FAILED, "%s", text);
 }
 
 static int run_restore(const char *directory, const char *from)
 {
-	char text[DISK_ERROR_TEXT];
+	char text[STORE_ERROR_TEXT];
 
-	if (disk_files_restore(directory, from, text) != 0)
+	if (store_files_restore(directory, from, text) != 0)
 		return report_error(EXIT_FAILED, "%s", text);
 	if (text[0] != '\0')
 		printf("what was there is now %s\n", text);
@@ -316,9 +317,9 @@ static int usage_error(const char *text)
 /* What is read becomes the truth, and what is written must reach the file it was meant for. */
 static bool believe(const char *path)
 {
-	char text[DISK_ERROR_TEXT] = "";
+	char text[STORE_ERROR_TEXT] = "";
 
-	if (disk_files_believe(path, text) == 0)
+	if (store_files_believe(path, text) == 0)
 		return true;
 	(void)report_error(EXIT_FAILED, "%s", text);
 	return false;

@@ -231,7 +231,7 @@ static void take_item(struct session *s, const struct journal_page_item *item)
 	d.ids = way.ids;
 	qos = item->msg->qos < way.qos ? item->msg->qos : way.qos;
 	inflight_append(s, &s->waiting, inflight_new(item->msg, &d, qos));
-	subids_fini(&way.ids);
+	subscription_ids_fini(&way.ids);
 }
 
 static void take_page(struct session *s, const struct journal_page *page)

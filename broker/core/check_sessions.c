@@ -75,7 +75,7 @@ static void warn(struct id_check *check, const struct conf_listener *l,
 	buf_fini(&who);
 }
 
-static void on_row(void *arg, enum disk_table table, struct slice key, struct slice value)
+static void on_row(void *arg, enum store_table table, struct slice key, struct slice value)
 {
 	struct id_check *check = arg;
 	const struct conf_listener *l;
@@ -96,34 +96,34 @@ static bool on_session(void *arg, struct slice key, struct slice value)
 	return true;
 }
 
-static int read_beside(const char *directory, struct id_check *check, char text[DISK_ERROR_TEXT])
+static int read_beside(const char *directory, struct id_check *check, char text[STORE_ERROR_TEXT])
 {
-	struct disk *d = NULL;
+	struct store *d = NULL;
 	uint32_t format;
-	int rc = disk_files_read(directory, &format, text, &d);
+	int rc = store_files_read(directory, &format, text, &d);
 
 	if (rc != 0)
 		return rc;
-	rc = disk_begin(d);
+	rc = store_begin(d);
 	if (rc == 0)
-		rc = disk_scan(d, TABLE_SESSION, SLICE_EMPTY, on_session, check);
+		rc = store_scan(d, TABLE_SESSION, SLICE_EMPTY, on_session, check);
 	if (rc != 0)
-		(void)snprintf(text, DISK_ERROR_TEXT, "%s", strerror(-rc));
-	disk_abort(d);
-	disk_close(d);
+		(void)snprintf(text, STORE_ERROR_TEXT, "%s", strerror(-rc));
+	store_abort(d);
+	store_close(d);
 	return rc;
 }
 
 /* As broker-store does: at rest without trust in the file, beside a broker through LMDB. */
-static int read_store(const char *directory, struct id_check *check, char text[DISK_ERROR_TEXT])
+static int read_store(const char *directory, struct id_check *check, char text[STORE_ERROR_TEXT])
 {
 	struct verify_report report;
 	long pid;
 	int lock, rc;
 
-	if (!disk_files_hold(directory, &lock, &pid))
+	if (!store_files_hold(directory, &lock, &pid))
 		return read_beside(directory, check, text);
-	rc = disk_files_check(directory, on_row, check, &report, text);
+	rc = store_files_check(directory, on_row, check, &report, text);
 	if (lock >= 0)
 		close(lock);
 	return rc;
@@ -132,7 +132,7 @@ static int read_store(const char *directory, struct id_check *check, char text[D
 void check_sessions(const struct conf *conf, struct errors *errors)
 {
 	struct id_check check = {.conf = conf, .errors = errors};
-	char text[DISK_ERROR_TEXT] = "";
+	char text[STORE_ERROR_TEXT] = "";
 
 	if (!binds(conf))
 		return;

@@ -121,7 +121,7 @@ void commit_free(struct commit *commit)
 	msg_unref(&commit->msg);
 	route_match_fini(&commit->live);
 	for (size_t i = 0; i < commit->item_count; i++)
-		subids_fini(&commit->items[i].ids);
+		subscription_ids_fini(&commit->items[i].ids);
 	free(commit->items);
 	free(commit);
 }
@@ -165,7 +165,7 @@ static bool another_takes(struct worker *w, const struct record *record)
 	    way.tried_count + 1 >= RECORD_TRIED_MAX)
 		return false;
 	way.tried[way.tried_count++] = record->session_id;
-	subids_fini(&way.ids);
+	subscription_ids_fini(&way.ids);
 	return route_share_pick(w->server->route, w->executor.index, record->group_id, way.tried,
 	                        way.tried_count, &next);
 }

@@ -14,7 +14,7 @@ struct merge {
 	struct session *session;
 	uint8_t qos;
 	bool retain_as_published;
-	struct subids ids;
+	struct subscription_ids ids;
 };
 
 /* Does this subscription take this message at all? */
@@ -84,7 +84,7 @@ static void merge_filter(struct worker *w, const struct msg *msg, const struct s
 		if (sub->options.qos > m->qos)
 			m->qos = sub->options.qos; /* [MQTT3-3.3.5-1] */
 		m->retain_as_published |= sub->options.retain_as_published;
-		subids_add(&m->ids, sub->id); /* [MQTT5-3.3.4-3] */
+		subscription_ids_add(&m->ids, sub->id); /* [MQTT5-3.3.4-3] */
 	}
 }
 
@@ -99,7 +99,7 @@ static void deliver_merged(struct worker *w, struct msg *msg)
 		                     .ids = m->ids};
 
 		session_deliver(m->session, msg, &d);
-		subids_fini(&m->ids);
+		subscription_ids_fini(&m->ids);
 	}
 }
 
@@ -187,5 +187,5 @@ void deliver_queued(void *executor_arg, const struct record *record, bool kept)
 		deliver_target(w, record->msg, &item);
 	else
 		deliver_refused(w, record, &item);
-	subids_fini(&item.ids);
+	subscription_ids_fini(&item.ids);
 }

@@ -13,9 +13,9 @@ struct delivery {
 	bool
 	    paced; /* of a replay, which waits for room itself: the queue's limits are for others */
 	uint64_t group_id;
-	uint64_t position; /* in the session's queue on disk, 0: it is not there */
-	bool stored;       /* there already: the store has admitted it */
-	struct subids ids; /* borrowed */
+	uint64_t position;           /* in the session's queue on disk, 0: it is not there */
+	bool stored;                 /* there already: the store has admitted it */
+	struct subscription_ids ids; /* borrowed */
 };
 
 /* Deliver to every live subscriber of these filters at this executor. */

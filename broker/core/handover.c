@@ -64,7 +64,7 @@ static void open_item(struct worker *w, const struct batch *p, struct batch_item
 		deliver_live(w, item->msg, p->ids + item->first, item->count);
 	} else {
 		deliver_target(w, item->msg, &p->targets[item->first]);
-		subids_fini(&p->targets[item->first].ids);
+		subscription_ids_fini(&p->targets[item->first].ids);
 	}
 	msg_unref(&item->msg);
 }
@@ -175,7 +175,7 @@ void dispatch_target(struct worker *w, struct msg *msg, const struct target_item
 	p->targets = grow(p->targets, p->target_count, &p->target_cap, sizeof(*p->targets));
 	entry->first = (uint32_t)p->target_count;
 	p->targets[p->target_count] = *item;
-	p->targets[p->target_count++].ids = subids_ref(&item->ids);
+	p->targets[p->target_count++].ids = subscription_ids_ref(&item->ids);
 }
 
 /* Above the mark: whoever publishes here is not read until the receiver says that there is space.
@@ -283,7 +283,7 @@ void dispatch_next_member(struct worker *w, struct msg *msg, struct target_item 
 	again.qos = next.options.qos;
 	again.retain_as_published = next.options.retain_as_published;
 	again.durable = next.durable;
-	again.ids = (struct subids){.one = next.subscription_id};
+	again.ids = (struct subscription_ids){.one = next.subscription_id};
 	if (is_to_keep(w, &again, msg)) {
 		move_kept(w, msg, item, &again);
 		return;

@@ -104,13 +104,13 @@ bool record_read_subscription(struct slice bytes, struct subscription_record *ou
 
 void record_put_delivery(struct buf *out, const struct delivery_record *k)
 {
-	size_t count = subids_count(&k->ids);
+	size_t count = subscription_ids_count(&k->ids);
 
 	buf_put_u8(out, FORMAT);
 	buf_put_u8(out, (uint8_t)(k->qos | (k->retain ? 4 : 0)));
 	buf_put_u32(out, (uint32_t)count);
 	for (size_t i = 0; i < count; i++)
-		buf_put_u32(out, subids_all(&k->ids)[i]);
+		buf_put_u32(out, subscription_ids_all(&k->ids)[i]);
 	buf_put_u8(out, (uint8_t)k->tried_count);
 	for (uint32_t i = 0; i < k->tried_count; i++)
 		buf_put_u64(out, k->tried[i]);
@@ -125,7 +125,7 @@ static void read_ids(struct reader *r, struct delivery_record *out)
 
 		if (id == 0)
 			r->bad = true;
-		subids_add(&out->ids, id);
+		subscription_ids_add(&out->ids, id);
 	}
 }
 
@@ -148,7 +148,7 @@ bool record_read_delivery(struct slice bytes, struct delivery_record *out)
 	read_tried(&r, out);
 	if (ended(&r) && out->qos <= 2 && flags <= 7)
 		return true;
-	subids_fini(&out->ids);
+	subscription_ids_fini(&out->ids);
 	return false;
 }
 

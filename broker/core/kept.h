@@ -36,7 +36,7 @@ struct subscription_record {
 struct delivery_record {
 	uint8_t qos; /* the subscription's maximum */
 	bool retain; /* the flag as it is to be sent */
-	struct subids ids;
+	struct subscription_ids ids;
 	uint32_t tried_count; /* members of its $share group that did not take it */
 	uint64_t tried[RECORD_TRIED_MAX];
 };

@@ -18,26 +18,27 @@
 
 /* --- lists and packet identifiers --- */
 
-static inline size_t cost_of_ids(const struct subids *ids)
+static inline size_t cost_of_ids(const struct subscription_ids *ids)
 {
-	size_t way = subids_count(ids) == 0 ? 0 : sizeof(struct delivery_info) + CHARGE_ALLOC;
+	size_t way =
+	    subscription_ids_count(ids) == 0 ? 0 : sizeof(struct delivery_info) + CHARGE_ALLOC;
 
 	if (ids->list != NULL)
 		way += sizeof(*ids->list) + ids->list->cap * sizeof(uint32_t) + CHARGE_ALLOC;
 	return way;
 }
 
-static inline size_t cost_alone(const struct subids *ids)
+static inline size_t cost_alone(const struct subscription_ids *ids)
 {
 	return sizeof(struct inflight) + CHARGE_ALLOC + cost_of_ids(ids);
 }
 
-static inline size_t cost_with(const struct msg *msg, const struct subids *ids)
+static inline size_t cost_with(const struct msg *msg, const struct subscription_ids *ids)
 {
 	return cost_alone(ids) + msg_bytes(msg) + CHARGE_ALLOC;
 }
 
-size_t inflight_cost(const struct msg *msg, const struct subids *ids)
+size_t inflight_cost(const struct msg *msg, const struct subscription_ids *ids)
 {
 	return cost_with(msg, ids);
 }
@@ -85,7 +86,7 @@ void inflight_free(struct inflight *o)
 {
 	msg_unref(&o->msg);
 	if (o->way != NULL)
-		subids_fini(&o->way->ids);
+		subscription_ids_fini(&o->way->ids);
 	free(o->way);
 	free(o);
 }
@@ -170,8 +171,8 @@ static void fill_packet(const struct session *s, const struct msg *msg, const st
 	if (out->version != MQTT_5_0)
 		return;
 	out->forwarded = msg_forwarded(msg);
-	out->subscription_ids = subids_all(&d->ids);
-	out->subscription_id_count = subids_count(&d->ids);
+	out->subscription_ids = subscription_ids_all(&d->ids);
+	out->subscription_id_count = subscription_ids_count(&d->ids);
 	if (msg->expires_ms != MSG_NEVER) {
 		out->has_expiry = true; /* what is left of it [MQTT5-3.3.2-6] */
 		out->expiry_s = msg_expiry_left_s(msg, s->worker->executor.now_ms);
@@ -345,11 +346,11 @@ static struct delivery_info *delivery_info_new(const struct delivery *d)
 {
 	struct delivery_info *way;
 
-	if (d->group_id == 0 && subids_count(&d->ids) == 0)
+	if (d->group_id == 0 && subscription_ids_count(&d->ids) == 0)
 		return NULL;
 	way = xnew(way);
 	way->group_id = d->group_id;
-	way->ids = subids_ref(&d->ids);
+	way->ids = subscription_ids_ref(&d->ids);
 	return way;
 }
 

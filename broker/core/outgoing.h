@@ -10,7 +10,7 @@
 struct inflight *inflight_new(struct msg *msg, const struct delivery *d, uint8_t qos);
 void inflight_free(struct inflight *o);
 /* What one takes of memory, the message included. */
-size_t inflight_cost(const struct msg *msg, const struct subids *ids);
+size_t inflight_cost(const struct msg *msg, const struct subscription_ids *ids);
 void inflight_append(struct session *s, struct inflight_list *list, struct inflight *o);
 void inflight_delete(struct session *s, struct inflight_list *list, struct inflight *o);
 /* How it was to be delivered; borrows. */

@@ -164,11 +164,11 @@ static void check_listeners(const struct conf *conf, struct errors *errors)
 static void check_persistence(const struct conf *conf, struct errors *errors)
 {
 	const char *directory = conf->persistence_directory;
-	char text[DISK_ERROR_TEXT];
+	char text[STORE_ERROR_TEXT];
 
 	if (directory != NULL &&
 	    conf_check_directory(directory, "persistence.directory", errors) == 0 &&
-	    disk_lock_check_files(directory, text) != 0)
+	    store_lock_check_files(directory, text) != 0)
 		errors_add(errors, directory, 0, 0, "persistence.directory: %s", text);
 }
 

@@ -65,9 +65,9 @@ struct target_item {
 	uint8_t qos;
 	bool retain_as_published;
 	bool durable;
-	bool stored; /* it is in that queue already */
-	struct subids
-	    ids; /* owned by whoever holds the item: subids_ref where it is copied to stay */
+	bool stored;                 /* it is in that queue already */
+	struct subscription_ids ids; /* owned by whoever holds the item: subscription_ids_ref where
+	                                it is copied to stay */
 	uint32_t tried_count;
 	uint64_t tried[RECORD_TRIED_MAX]; /* members of the group that did not take it */
 };

@@ -153,7 +153,7 @@ static bool on_sent(void *arg, uint64_t session_id, uint64_t position, struct ms
 	d.retain = way.retain;
 	d.ids = way.ids;
 	o = inflight_new(msg, &d, msg->qos < way.qos ? msg->qos : way.qos);
-	subids_fini(&way.ids);
+	subscription_ids_fini(&way.ids);
 	o->sent = o->noted = true;
 	sent_restore(s, o, sent.packet_id);
 	if (sent.released)
@@ -295,7 +295,7 @@ void restore_settle(struct server *server)
 		settle_executor(server->workers[i]);
 }
 
-int restore_load(struct server *server, struct restored *out, char text[DISK_ERROR_TEXT])
+int restore_load(struct server *server, struct restored *out, char text[STORE_ERROR_TEXT])
 {
 	static const struct journal_visitor visitor = {
 	    .retained = on_retained,

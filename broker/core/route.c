@@ -30,7 +30,7 @@ static void item_merge(struct target_item *into, const struct target_item *more)
 	if (more->qos > into->qos)
 		into->qos = more->qos;
 	into->retain_as_published |= more->retain_as_published;
-	subids_add(&into->ids, more->ids.one);
+	subscription_ids_add(&into->ids, more->ids.one);
 }
 
 static int by_session(const void *a, const void *b)

@@ -220,21 +220,21 @@ static bool open_control(struct run *run)
 /* NULL: it cannot be opened, and why is told. */
 static struct journal *open_journal(const struct conf *conf)
 {
-	struct disk_options options = {.directory = conf->persistence_directory,
-	                               .max_bytes = conf->persistence_max_bytes};
+	struct store_options options = {.directory = conf->persistence_directory,
+	                                .max_bytes = conf->persistence_max_bytes};
 	struct journal_options timing = {.interval_ms = conf->persistence_interval_ms,
 	                                 .expired_retention_ms = RETAIN_OWNED_AFTER_MS,
 	                                 .deleted_is_over = record_retained_is_over};
-	char text[DISK_ERROR_TEXT];
-	struct disk *disk;
+	char text[STORE_ERROR_TEXT];
+	struct store *store;
 
 	if (conf->persistence_directory == NULL)
 		return journal_memory_new();
-	if (disk_open(&options, text, &disk) == 0) {
-		if (disk_upgraded_from(disk) != 0)
+	if (store_open(&options, text, &store) == 0) {
+		if (store_upgraded_from(store) != 0)
 			LOG(STORE_UPGRADED, F_STR("directory", conf->persistence_directory),
-			    F_NUM("from", disk_upgraded_from(disk)), F_NUM("to", DISK_FORMAT));
-		return journal_disk_new(disk, &timing);
+			    F_NUM("from", store_upgraded_from(store)), F_NUM("to", STORE_FORMAT));
+		return journal_disk_new(store, &timing);
 	}
 	LOG(STORE_REFUSED, F_STR("directory", conf->persistence_directory), F_STR("error", text));
 	return NULL;
@@ -243,7 +243,7 @@ static struct journal *open_journal(const struct conf *conf)
 static bool restore(struct run *run, const struct conf *conf)
 {
 	uint64_t start_ms = clock_monotonic_ms();
-	char text[DISK_ERROR_TEXT];
+	char text[STORE_ERROR_TEXT];
 	struct restored restored;
 
 	if (!journal_is_durable(run->server->journal))

@@ -42,7 +42,7 @@ struct subscription {
 /* By which subscriptions a message came, where there is something to say of them. */
 struct delivery_info {
 	uint64_t group_id; /* of the $share group, 0: none */
-	struct subids ids;
+	struct subscription_ids ids;
 };
 
 /* A message that waits for, or is on, the wire to this session. */

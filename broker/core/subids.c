@@ -6,16 +6,16 @@
 
 #include "base/alloc.h"
 
-static struct subids_list *list_resize(struct subids_list *list, uint32_t cap)
+static struct subscription_ids_list *list_resize(struct subscription_ids_list *list, uint32_t cap)
 {
 	list = xrealloc(list, sizeof(*list) + cap * sizeof(list->ids[0]));
 	list->cap = cap;
 	return list;
 }
 
-static struct subids_list *list_of(uint32_t first)
+static struct subscription_ids_list *list_of(uint32_t first)
 {
-	struct subids_list *list = list_resize(NULL, 4);
+	struct subscription_ids_list *list = list_resize(NULL, 4);
 
 	atomic_init(&list->refs, 1);
 	list->count = 1;
@@ -24,7 +24,7 @@ static struct subids_list *list_of(uint32_t first)
 }
 
 /* [MQTT5-3.3.4-4] */
-void subids_add(struct subids *s, uint32_t id)
+void subscription_ids_add(struct subscription_ids *s, uint32_t id)
 {
 	if (id == 0)
 		return;
@@ -39,17 +39,17 @@ void subids_add(struct subids *s, uint32_t id)
 	s->list->ids[s->list->count++] = id;
 }
 
-struct subids subids_ref(const struct subids *s)
+struct subscription_ids subscription_ids_ref(const struct subscription_ids *s)
 {
 	if (s->list != NULL)
 		atomic_fetch_add_explicit(&s->list->refs, 1, memory_order_relaxed);
 	return *s;
 }
 
-void subids_fini(struct subids *s)
+void subscription_ids_fini(struct subscription_ids *s)
 {
 	if (s->list != NULL &&
 	    atomic_fetch_sub_explicit(&s->list->refs, 1, memory_order_acq_rel) == 1)
 		free(s->list);
-	*s = (struct subids){0};
+	*s = (struct subscription_ids){0};
 }

@@ -33,7 +33,7 @@ static bool is_directory(const char *path)
 
 static char *data_path(const char *path)
 {
-	return is_directory(path) ? xasprintf("%s/%s", path, DISK_DATA_FILE) : xstrdup(path);
+	return is_directory(path) ? xasprintf("%s/%s", path, STORE_DATA_FILE) : xstrdup(path);
 }
 
 static char *directory_of(const char *file)
@@ -51,7 +51,7 @@ static char *store_directory(const char *path)
 	char *real = realpath(path, NULL), *directory;
 	const char *name = real == NULL ? NULL : strrchr(real, '/');
 
-	if (is_directory(path) || name == NULL || strcmp(name + 1, DISK_DATA_FILE) != 0)
+	if (is_directory(path) || name == NULL || strcmp(name + 1, STORE_DATA_FILE) != 0)
 		directory = xstrdup(path);
 	else
 		directory = directory_of(real);
@@ -59,27 +59,27 @@ static char *store_directory(const char *path)
 	return directory;
 }
 
-static int busy(char text[DISK_ERROR_TEXT], const char *path, long pid)
+static int busy(char text[STORE_ERROR_TEXT], const char *path, long pid)
 {
-	(void)snprintf(text, DISK_ERROR_TEXT,
+	(void)snprintf(text, STORE_ERROR_TEXT,
 	               "a broker runs in %s (process %ld): stop it, or make a backup and use that",
 	               path, pid);
 	return -EBUSY;
 }
 
-bool disk_files_hold(const char *path, int *fd, long *pid)
+bool store_files_hold(const char *path, int *fd, long *pid)
 {
 	char *directory = store_directory(path);
 
 	*pid = 0;
-	*fd = disk_lock_share(directory, pid);
+	*fd = store_lock_share(directory, pid);
 	free(directory);
 	return *fd >= 0 || *pid == 0;
 }
 
 /* ---- believing ---- */
 
-int disk_files_believe(const char *path, char text[DISK_ERROR_TEXT])
+int store_files_believe(const char *path, char text[STORE_ERROR_TEXT])
 {
 	bool is_store = is_directory(path);
 	struct trust_request request = {.path = path, .flags = O_PATH, .refuse_sticky = is_store};
@@ -88,14 +88,14 @@ int disk_files_believe(const char *path, char text[DISK_ERROR_TEXT])
 	char *directory;
 
 	if (why.len > 0)
-		(void)snprintf(text, DISK_ERROR_TEXT, "%s: %.*s", path, (int)why.len,
+		(void)snprintf(text, STORE_ERROR_TEXT, "%s: %.*s", path, (int)why.len,
 		               (const char *)why.data);
 	buf_fini(&why);
 	if (rc == -EACCES && text[0] != '\0')
 		return rc;
 	/* A data.mdb has the files of a store beside it, too. */
 	directory = store_directory(path);
-	rc = is_directory(directory) ? disk_lock_check_files(directory, text) : 0;
+	rc = is_directory(directory) ? store_lock_check_files(directory, text) : 0;
 	free(directory);
 	return rc;
 }
@@ -104,63 +104,63 @@ int disk_files_believe(const char *path, char text[DISK_ERROR_TEXT])
 
 /* What the verifier wants besides the file. */
 struct reading {
-	struct disk_note note;
+	struct store_note note;
 	verify_row_fn *row;
 	void *arg;
 	struct verify_report *report;
 };
 
-static int check_file(const char *file, const struct reading *r, char text[DISK_ERROR_TEXT])
+static int check_file(const char *file, const struct reading *r, char text[STORE_ERROR_TEXT])
 {
 	int fd = open(file, O_RDONLY | O_CLOEXEC), rc;
 
 	*r->report = (struct verify_report){0};
 	if (fd < 0)
-		return disk_explain(text, errno, file, "cannot be opened");
-	rc = disk_verify_file(fd, NULL, r->row, r->arg, r->report);
-	rc = rc == 0 ? disk_explain_verdict(file, &r->note, &disk_formats, r->report, text)
-	             : disk_say_damaged(rc, file, r->report, text);
+		return store_explain(text, errno, file, "cannot be opened");
+	rc = store_verify_file(fd, NULL, r->row, r->arg, r->report);
+	rc = rc == 0 ? store_explain_verdict(file, &r->note, &store_formats, r->report, text)
+	             : store_say_damaged(rc, file, r->report, text);
 	close(fd);
 	return rc;
 }
 
-int disk_files_check(const char *path, verify_row_fn *row, void *arg, struct verify_report *report,
-                     char text[DISK_ERROR_TEXT])
+int store_files_check(const char *path, verify_row_fn *row, void *arg, struct verify_report *report,
+                      char text[STORE_ERROR_TEXT])
 {
 	char *file = data_path(path), *directory = store_directory(path);
 	struct reading r = {.row = row, .arg = arg, .report = report};
 	int rc;
 
-	disk_note_peek(directory, &r.note);
+	store_note_peek(directory, &r.note);
 	rc = check_file(file, &r, text);
 	free(directory);
 	free(file);
 	return rc;
 }
 
-int disk_files_read(const char *path, uint32_t *format, char text[DISK_ERROR_TEXT],
-                    struct disk **out)
+int store_files_read(const char *path, uint32_t *format, char text[STORE_ERROR_TEXT],
+                     struct store **out)
 {
 	char *file = data_path(path);
 	struct lmdb_options options = {.path = file, .read_only = true};
-	int rc = disk_lmdb_open(&options, text, out);
+	int rc = store_lmdb_open(&options, text, out);
 
 	if (rc == 0) {
-		rc = disk_format_peek(*out, format);
+		rc = store_format_peek(*out, format);
 		if (rc != 0)
-			rc = disk_explain(text, -rc, file, "cannot be read");
-		else if (*format > DISK_FORMAT)
-			rc = disk_format_refuse(*format, DISK_FORMAT, text);
+			rc = store_explain(text, -rc, file, "cannot be read");
+		else if (*format > STORE_FORMAT)
+			rc = store_format_refuse(*format, STORE_FORMAT, text);
 	}
 	if (rc != 0) {
-		disk_close(*out);
+		store_close(*out);
 		*out = NULL;
 	}
 	free(file);
 	return rc;
 }
 
-static int format_at_rest(const char *file, uint32_t *format, char text[DISK_ERROR_TEXT])
+static int format_at_rest(const char *file, uint32_t *format, char text[STORE_ERROR_TEXT])
 {
 	int fd = open(file, O_RDONLY | O_CLOEXEC);
 	struct verify_report report;
@@ -168,30 +168,30 @@ static int format_at_rest(const char *file, uint32_t *format, char text[DISK_ERR
 	int rc;
 
 	if (fd < 0)
-		return errno == ENOENT ? 0 : disk_explain(text, errno, file, "cannot be opened");
+		return errno == ENOENT ? 0 : store_explain(text, errno, file, "cannot be opened");
 	if (fstat(fd, &st) == 0 && st.st_size == 0) {
 		close(fd);
 		return 0;
 	}
-	rc = disk_verify_format(fd, &report);
+	rc = store_verify_format(fd, &report);
 	close(fd);
 	*format = report.format;
 	if (rc != 0)
-		return disk_say_damaged(rc, file, &report, text);
-	return *format > DISK_FORMAT ? disk_format_refuse(*format, DISK_FORMAT, text) : 0;
+		return store_say_damaged(rc, file, &report, text);
+	return *format > STORE_FORMAT ? store_format_refuse(*format, STORE_FORMAT, text) : 0;
 }
 
-int disk_files_format(const char *path, uint32_t *format, char text[DISK_ERROR_TEXT])
+int store_files_format(const char *path, uint32_t *format, char text[STORE_ERROR_TEXT])
 {
-	struct disk *d = NULL;
+	struct store *d = NULL;
 	char *file;
 	long pid;
 	int lock, rc;
 
 	*format = 0;
-	if (!disk_files_hold(path, &lock, &pid)) {
-		rc = disk_files_read(path, format, text, &d);
-		disk_close(d);
+	if (!store_files_hold(path, &lock, &pid)) {
+		rc = store_files_read(path, format, text, &d);
+		store_close(d);
 		return rc;
 	}
 	file = data_path(path);
@@ -202,11 +202,11 @@ int disk_files_format(const char *path, uint32_t *format, char text[DISK_ERROR_T
 	return rc;
 }
 
-void disk_files_foretell(uint32_t format, uint32_t newest, char text[DISK_ERROR_TEXT])
+void store_files_foretell(uint32_t format, uint32_t newest, char text[STORE_ERROR_TEXT])
 {
 	text[0] = '\0';
 	if (format != 0 && format < newest)
-		(void)snprintf(text, DISK_ERROR_TEXT,
+		(void)snprintf(text, STORE_ERROR_TEXT,
 		               "the broker upgrades it to format %" PRIu32
 		               " when it starts, and older versions cannot read it then: make a "
 		               "backup first if you may want to go back",
@@ -215,26 +215,26 @@ void disk_files_foretell(uint32_t format, uint32_t newest, char text[DISK_ERROR_
 
 /* ---- copying ---- */
 
-static int timestamp(const char *file, char text[DISK_ERROR_TEXT])
+static int timestamp(const char *file, char text[STORE_ERROR_TEXT])
 {
 	struct stat st;
 	struct lmdb_options options = {.path = file, .is_alone = true};
-	struct disk *d;
+	struct store *d;
 	int rc;
 
 	if (stat(file, &st) != 0)
-		return disk_explain(text, errno, file, "cannot be read");
+		return store_explain(text, errno, file, "cannot be read");
 	options.first_map = (uint64_t)st.st_size + STAMP_MAP;
 	options.max_bytes = options.first_map * 2;
-	rc = disk_lmdb_open(&options, text, &d);
+	rc = store_lmdb_open(&options, text, &d);
 	if (rc != 0)
 		return rc;
-	rc = disk_restamp(d);
-	disk_close(d);
-	return rc == 0 ? 0 : disk_explain(text, -rc, file, "cannot be written");
+	rc = store_restamp(d);
+	store_close(d);
+	return rc == 0 ? 0 : store_explain(text, -rc, file, "cannot be written");
 }
 
-static int copy_into(const char *from, bool at_rest, const char *to, char text[DISK_ERROR_TEXT])
+static int copy_into(const char *from, bool at_rest, const char *to, char text[STORE_ERROR_TEXT])
 {
 	int fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600), rc;
 	char *directory = directory_of(to);
@@ -242,11 +242,11 @@ static int copy_into(const char *from, bool at_rest, const char *to, char text[D
 
 	free(directory);
 	if (fd >= 0 && dir >= 0)
-		disk_give_away(dir, fd);
-	rc = fd < 0 ? disk_explain(text, errno, to, "cannot be made")
-	            : disk_lmdb_copy(from, at_rest, fd, text);
+		store_give_away(dir, fd);
+	rc = fd < 0 ? store_explain(text, errno, to, "cannot be made")
+	            : store_lmdb_copy(from, at_rest, fd, text);
 	if (rc == 0 && fsync(fd) != 0)
-		rc = disk_explain(text, errno, to, "cannot be flushed to disk");
+		rc = store_explain(text, errno, to, "cannot be flushed to disk");
 	if (fd >= 0)
 		close(fd);
 	if (dir >= 0)
@@ -255,7 +255,7 @@ static int copy_into(const char *from, bool at_rest, const char *to, char text[D
 }
 
 /* `to` is whole, or not there. */
-static int copy(const char *from, bool at_rest, const char *to, char text[DISK_ERROR_TEXT])
+static int copy(const char *from, bool at_rest, const char *to, char text[STORE_ERROR_TEXT])
 {
 	struct verify_report report;
 	struct reading r = {.report = &report};
@@ -267,23 +267,23 @@ static int copy(const char *from, bool at_rest, const char *to, char text[DISK_E
 		rc = timestamp(to, text);
 	if (rc == 0)
 		rc = check_file(to, &r, text);
-	disk_remove_lock(to);
+	store_remove_lock(to);
 	if (rc != 0)
 		(void)unlink(to);
 	return rc;
 }
 
 /* Of what LMDB may read. */
-static int copy_checked(const char *path, const char *to, char text[DISK_ERROR_TEXT])
+static int copy_checked(const char *path, const char *to, char text[STORE_ERROR_TEXT])
 {
 	char *file = data_path(path);
 	struct verify_report report;
 	long pid;
 	int lock, rc = 0;
-	bool at_rest = disk_files_hold(path, &lock, &pid);
+	bool at_rest = store_files_hold(path, &lock, &pid);
 
 	if (at_rest)
-		rc = disk_files_check(path, NULL, NULL, &report, text);
+		rc = store_files_check(path, NULL, NULL, &report, text);
 	if (rc == 0)
 		rc = copy(file, at_rest, to, text);
 	if (lock >= 0)
@@ -292,32 +292,32 @@ static int copy_checked(const char *path, const char *to, char text[DISK_ERROR_T
 	return rc;
 }
 
-static int put_in_place(const char *new_file, const char *file, char text[DISK_ERROR_TEXT])
+static int put_in_place(const char *new_file, const char *file, char text[STORE_ERROR_TEXT])
 {
 	char *directory;
 	int rc;
 
 	if (rename(new_file, file) != 0)
-		return disk_explain(text, errno, file, "cannot be replaced");
+		return store_explain(text, errno, file, "cannot be replaced");
 	directory = directory_of(file);
-	rc = disk_lock_sync(directory, text);
+	rc = store_lock_sync(directory, text);
 	free(directory);
 	return rc;
 }
 
-int disk_files_backup(const char *path, const char *to, char text[DISK_ERROR_TEXT])
+int store_files_backup(const char *path, const char *to, char text[STORE_ERROR_TEXT])
 {
 	char *file = data_path(to), *part = xasprintf("%s.part", file);
 	int rc = 0;
 
 	if (access(file, F_OK) == 0)
-		rc = disk_explain(text, EEXIST, file, "would be overwritten; name a new file");
+		rc = store_explain(text, EEXIST, file, "would be overwritten; name a new file");
 	if (rc == 0)
 		rc = copy_checked(path, part, text);
 	if (rc == 0)
 		rc = put_in_place(part, file, text);
 	if (rc == 0)
-		(void)snprintf(text, DISK_ERROR_TEXT, "%s", file);
+		(void)snprintf(text, STORE_ERROR_TEXT, "%s", file);
 	free(part);
 	free(file);
 	return rc;
@@ -326,26 +326,26 @@ int disk_files_backup(const char *path, const char *to, char text[DISK_ERROR_TEX
 /* ---- replacing what a directory has ---- */
 
 /* Any number of transactions is right from now on, but a file there must be. */
-static int forget_number(const struct disk_lock *lock, const char *directory,
-                         char text[DISK_ERROR_TEXT])
+static int forget_number(const struct store_lock *lock, const char *directory,
+                         char text[STORE_ERROR_TEXT])
 {
-	struct disk_note note;
+	struct store_note note;
 
-	disk_note_read(lock, &note);
+	store_note_read(lock, &note);
 	note.transaction = 0;
-	disk_note_write(lock, &note);
+	store_note_write(lock, &note);
 	if (fsync(lock->note_fd) == 0)
 		return 0;
-	return disk_explain(text, errno, directory, "cannot be written");
+	return store_explain(text, errno, directory, "cannot be written");
 }
 
-static int compact_locked(const char *directory, const struct disk_lock *lock,
-                          char text[DISK_ERROR_TEXT])
+static int compact_locked(const char *directory, const struct store_lock *lock,
+                          char text[STORE_ERROR_TEXT])
 {
-	char *file = xasprintf("%s/%s", directory, DISK_DATA_FILE);
-	char *new_file = xasprintf("%s/%s", directory, DISK_NEW_FILE);
+	char *file = xasprintf("%s/%s", directory, STORE_DATA_FILE);
+	char *new_file = xasprintf("%s/%s", directory, STORE_NEW_FILE);
 	struct verify_report report;
-	int rc = disk_files_check(directory, NULL, NULL, &report, text);
+	int rc = store_files_check(directory, NULL, NULL, &report, text);
 
 	if (rc == 0)
 		rc = copy(file, true, new_file, text);
@@ -353,28 +353,28 @@ static int compact_locked(const char *directory, const struct disk_lock *lock,
 		rc = forget_number(lock, directory, text);
 	if (rc == 0)
 		rc = put_in_place(new_file, file, text);
-	disk_remove_lock(file);
+	store_remove_lock(file);
 	free(new_file);
 	free(file);
 	return rc;
 }
 
-int disk_files_compact(const char *directory, char text[DISK_ERROR_TEXT])
+int store_files_compact(const char *directory, char text[STORE_ERROR_TEXT])
 {
-	struct disk_lock lock;
+	struct store_lock lock;
 	int rc;
 
 	if (!is_directory(directory))
-		return disk_explain(text, ENOTDIR, directory, "is no store");
-	rc = disk_lock_take(directory, &lock, text);
+		return store_explain(text, ENOTDIR, directory, "is no store");
+	rc = store_lock_take(directory, &lock, text);
 	if (rc == 0)
 		rc = compact_locked(directory, &lock, text);
-	disk_lock_drop(&lock);
+	store_lock_drop(&lock);
 	return rc;
 }
 
 /* A name that is free, and the file under both. NULL: there is no file, or *rc is an error. */
-static char *keep_old(const char *file, int *rc, char text[DISK_ERROR_TEXT])
+static char *keep_old(const char *file, int *rc, char text[STORE_ERROR_TEXT])
 {
 	char *kept = xasprintf("%s.replaced", file);
 
@@ -387,16 +387,16 @@ static char *keep_old(const char *file, int *rc, char text[DISK_ERROR_TEXT])
 	if (errno != ENOENT && rename(file, kept) == 0) /* no links on this file system */
 		return kept;
 	if (errno != ENOENT)
-		*rc = disk_explain(text, errno, file, "cannot be kept under another name");
+		*rc = store_explain(text, errno, file, "cannot be kept under another name");
 	free(kept);
 	return NULL;
 }
 
-static int restore_locked(const char *directory, const char *from, const struct disk_lock *lock,
-                          char text[DISK_ERROR_TEXT])
+static int restore_locked(const char *directory, const char *from, const struct store_lock *lock,
+                          char text[STORE_ERROR_TEXT])
 {
-	char *file = xasprintf("%s/%s", directory, DISK_DATA_FILE);
-	char *new_file = xasprintf("%s/%s", directory, DISK_NEW_FILE);
+	char *file = xasprintf("%s/%s", directory, STORE_DATA_FILE);
+	char *new_file = xasprintf("%s/%s", directory, STORE_NEW_FILE);
 	char *kept = NULL;
 	int rc = copy_checked(from, new_file, text);
 
@@ -406,9 +406,9 @@ static int restore_locked(const char *directory, const char *from, const struct 
 		kept = keep_old(file, &rc, text);
 	if (rc == 0)
 		rc = put_in_place(new_file, file, text);
-	disk_remove_lock(file);
+	store_remove_lock(file);
 	if (rc == 0)
-		(void)snprintf(text, DISK_ERROR_TEXT, "%s", kept == NULL ? "" : kept);
+		(void)snprintf(text, STORE_ERROR_TEXT, "%s", kept == NULL ? "" : kept);
 	free(kept);
 	free(new_file);
 	free(file);
@@ -427,22 +427,22 @@ static bool is_same(const char *a, const char *b)
 	return same;
 }
 
-int disk_files_restore(const char *directory, const char *from, char text[DISK_ERROR_TEXT])
+int store_files_restore(const char *directory, const char *from, char text[STORE_ERROR_TEXT])
 {
-	struct disk_lock lock;
+	struct store_lock lock;
 	long pid = 0;
 	int fd, rc;
 
 	if (access(from, F_OK) != 0)
-		return disk_explain(text, errno, from, "cannot be opened");
+		return store_explain(text, errno, from, "cannot be opened");
 	if (is_same(directory, from))
-		return disk_explain(text, EINVAL, from, "is the store itself");
-	if (!disk_files_hold(from, &fd, &pid))
+		return store_explain(text, EINVAL, from, "is the store itself");
+	if (!store_files_hold(from, &fd, &pid))
 		return busy(text, from, pid);
-	rc = disk_lock_take(directory, &lock, text);
+	rc = store_lock_take(directory, &lock, text);
 	if (rc == 0)
 		rc = restore_locked(directory, from, &lock, text);
-	disk_lock_drop(&lock);
+	store_lock_drop(&lock);
 	if (fd >= 0)
 		close(fd);
 	return rc;

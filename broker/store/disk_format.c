@@ -3,10 +3,10 @@
  * formats between, in one transaction: an error, a full disk or a kill at any point leaves the
  * store of the old format, and the next start tries again.  A newer one is refused.
  *
- * A change of what is on disk is a new format: give DISK_FORMAT (disk.h) its number, FORMATS a row,
- * and write upgrade_to_NUMBER, which makes rows of the format before into such of this one.  A new
- * table stands at the end of enum disk_table and is there, empty, when the upgrade begins; a table
- * that is no longer used stays in the list and is emptied. */
+ * A change of what is on disk is a new format: give STORE_FORMAT (disk.h) its number, FORMATS a
+ * row, and write upgrade_to_NUMBER, which makes rows of the format before into such of this one.  A
+ * new table stands at the end of enum store_table and is there, empty, when the upgrade begins; a
+ * table that is no longer used stays in the list and is emptied. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -26,9 +26,9 @@
 #define TABLES_OF(number)          TABLES_OF_##number
 #define TABLES_OF_FORMAT(number)   TABLES_OF(number)
 enum { FORMATS(COUNT_TABLES) };
-static const struct disk_format list[] = {FORMATS(FORMAT)};
-_Static_assert(sizeof(list) / sizeof(list[0]) == DISK_FORMAT, "a row for each format");
-_Static_assert(TABLES_OF_FORMAT(DISK_FORMAT) == (int)TABLES, "a new table makes a new format");
+static const struct store_format list[] = {FORMATS(FORMAT)};
+_Static_assert(sizeof(list) / sizeof(list[0]) == STORE_FORMAT, "a row for each format");
+_Static_assert(TABLES_OF_FORMAT(STORE_FORMAT) == (int)TABLES, "a new table makes a new format");
 
 static const char *const table_names[] = {
     [TABLE_META] = "meta",           [TABLE_SESSION] = "session",
@@ -40,27 +40,27 @@ static const char *const table_names[] = {
 };
 _Static_assert(sizeof(table_names) / sizeof(table_names[0]) == TABLES, "each table has a name");
 
-const struct disk_formats disk_formats = {
-    .list = list, .newest = DISK_FORMAT, .table_names = table_names};
+const struct store_formats store_formats = {
+    .list = list, .newest = STORE_FORMAT, .table_names = table_names};
 
-unsigned disk_format_tables(const struct disk_formats *formats, uint32_t format)
+unsigned store_format_tables(const struct store_formats *formats, uint32_t format)
 {
 	return format == 0 || format > formats->newest ? 0 : formats->list[format - 1].tables;
 }
 
-static int put_format(struct disk *d, uint32_t format)
+static int put_format(struct store *d, uint32_t format)
 {
 	uint8_t bytes[4] = {(uint8_t)(format >> 24), (uint8_t)(format >> 16),
 	                    (uint8_t)(format >> 8), (uint8_t)format};
 
-	return disk_put(d, TABLE_META, DISK_ROW_FORMAT, slice_of(bytes, sizeof(bytes)));
+	return store_put(d, TABLE_META, STORE_ROW_FORMAT, slice_of(bytes, sizeof(bytes)));
 }
 
 /* 0: there is none. */
-static int get_format(struct disk *d, uint32_t *format)
+static int get_format(struct store *d, uint32_t *format)
 {
 	struct slice value = SLICE_EMPTY;
-	int rc = disk_get(d, TABLE_META, DISK_ROW_FORMAT, &value);
+	int rc = store_get(d, TABLE_META, STORE_ROW_FORMAT, &value);
 	struct reader r = reader_of(value);
 
 	*format = 0;
@@ -70,10 +70,10 @@ static int get_format(struct disk *d, uint32_t *format)
 	return *format == 0 || r.bad ? -EBADMSG : 0;
 }
 
-static int get_time(struct disk *d)
+static int get_time(struct store *d)
 {
 	struct slice value = SLICE_EMPTY;
-	int rc = disk_get(d, TABLE_META, DISK_ROW_COMMIT, &value);
+	int rc = store_get(d, TABLE_META, STORE_ROW_COMMIT, &value);
 	struct reader r = reader_of(value);
 	uint64_t time_ms;
 
@@ -87,22 +87,22 @@ static int get_time(struct disk *d)
 }
 
 /* From `format` to the newest, step by step; an empty store has nothing to upgrade. */
-static int upgrade(struct disk *d, uint32_t format)
+static int upgrade(struct store *d, uint32_t format)
 {
-	const struct disk_formats *f = d->formats;
+	const struct store_formats *f = d->formats;
 	int rc = 0;
 
 	if (d->ops->make_tables != NULL)
-		rc = d->ops->make_tables(d, disk_format_tables(f, f->newest));
+		rc = d->ops->make_tables(d, store_format_tables(f, f->newest));
 	for (uint32_t n = format; rc == 0 && format > 0 && n < f->newest; n++)
 		rc = f->list[n].upgrade == NULL ? -ENOTSUP : f->list[n].upgrade(d);
 	return rc == 0 ? put_format(d, f->newest) : rc;
 }
 
 /* One transaction: all of it, or nothing where the format is the newest. */
-static int settle(struct disk *d, uint32_t *format)
+static int settle(struct store *d, uint32_t *format)
 {
-	int rc = disk_begin(d);
+	int rc = store_begin(d);
 
 	if (rc == 0)
 		rc = get_format(d, format);
@@ -113,14 +113,14 @@ static int settle(struct disk *d, uint32_t *format)
 	if (rc == 0 && *format < d->formats->newest)
 		rc = upgrade(d, *format);
 	if (rc == 0)
-		rc = disk_commit(d);
-	disk_abort(d);
+		rc = store_commit(d);
+	store_abort(d);
 	return rc;
 }
 
-int disk_format_refuse(uint32_t format, uint32_t newest, char text[DISK_ERROR_TEXT])
+int store_format_refuse(uint32_t format, uint32_t newest, char text[STORE_ERROR_TEXT])
 {
-	(void)snprintf(text, DISK_ERROR_TEXT,
+	(void)snprintf(text, STORE_ERROR_TEXT,
 	               "the store is of format %" PRIu32
 	               ", and this version of the broker knows formats up to %" PRIu32
 	               ": install the version that wrote it, or a later one, or restore a backup "
@@ -139,16 +139,16 @@ static const char *remedy_of(int rc)
 	return "look at the disk, and start again; the version that wrote it still reads it";
 }
 
-static int explain_upgrade(int rc, uint32_t format, uint32_t newest, char text[DISK_ERROR_TEXT])
+static int explain_upgrade(int rc, uint32_t format, uint32_t newest, char text[STORE_ERROR_TEXT])
 {
-	(void)snprintf(text, DISK_ERROR_TEXT,
+	(void)snprintf(text, STORE_ERROR_TEXT,
 	               "the store is of format %" PRIu32 " and could not be upgraded to %" PRIu32
 	               " (%s): %s; nothing was changed",
 	               format, newest, strerror(-rc), remedy_of(rc));
 	return rc;
 }
 
-int disk_settle(struct disk *d, char text[DISK_ERROR_TEXT])
+int store_settle(struct store *d, char text[STORE_ERROR_TEXT])
 {
 	uint32_t format = 0, newest = d->formats->newest;
 	int rc;
@@ -157,42 +157,42 @@ int disk_settle(struct disk *d, char text[DISK_ERROR_TEXT])
 		rc = settle(d, &format);
 	while (rc == -EAGAIN);
 	if (rc == -EPROTONOSUPPORT)
-		return disk_format_refuse(format, newest, text);
+		return store_format_refuse(format, newest, text);
 	if (rc != 0 && format > 0)
 		return explain_upgrade(rc, format, newest, text);
 	if (rc != 0)
-		(void)snprintf(text, DISK_ERROR_TEXT,
+		(void)snprintf(text, STORE_ERROR_TEXT,
 		               "the store's format cannot be read or written: %s", strerror(-rc));
 	else if (format < newest)
 		d->upgraded_from = format;
 	return rc;
 }
 
-int disk_format_peek(struct disk *d, uint32_t *format)
+int store_format_peek(struct store *d, uint32_t *format)
 {
-	int rc = disk_begin(d);
+	int rc = store_begin(d);
 
 	if (rc == 0)
 		rc = get_format(d, format);
 	if (rc == 0)
 		rc = get_time(d);
-	disk_abort(d);
+	store_abort(d);
 	return rc;
 }
 
-int disk_restamp(struct disk *d)
+int store_restamp(struct store *d)
 {
 	int rc;
 
 	do {
-		rc = disk_begin(d);
+		rc = store_begin(d);
 		if (rc == 0)
 			rc = get_time(d);
 		if (rc == 0) {
 			d->changed = true;
-			rc = disk_commit(d);
+			rc = store_commit(d);
 		}
-		disk_abort(d);
+		store_abort(d);
 	} while (rc == -EAGAIN);
 	return rc;
 }

@@ -5,44 +5,44 @@
 
 #include "store/disk.h"
 
-#define DISK_CHECKSUM_BYTES 8
-#define DISK_KEY_MAX        511 /* what LMDB takes */
-#define DISK_TABLE_MARK     '~' /* before the name of a table, among the rows of TABLE_META */
+#define STORE_CHECKSUM_BYTES 8
+#define STORE_KEY_MAX        511 /* what LMDB takes */
+#define STORE_TABLE_MARK     '~' /* before the name of a table, among the rows of TABLE_META */
 
 /* Rows of TABLE_META that are this layer's own. */
-#define DISK_ROW_FORMAT SLICE("format") /* four bytes: DISK_FORMAT */
-#define DISK_ROW_COMMIT                                                                            \
+#define STORE_ROW_FORMAT SLICE("format") /* four bytes: STORE_FORMAT */
+#define STORE_ROW_COMMIT                                                                           \
 	SLICE("commit") /* written by each: its number, its time; eight bytes each */
 
 /* An implementation.  0 or -errno; -ENOENT where there is no such row; the rest as in disk.h.  An
  * error ends nothing: disk.c calls `abort`.  Only `commit` ends the transaction, in any case. */
-struct disk_ops {
-	int (*begin)(struct disk *d);
-	uint64_t (*number)(struct disk *d); /* of the open transaction */
+struct store_ops {
+	int (*begin)(struct store *d);
+	uint64_t (*number)(struct store *d); /* of the open transaction */
 	/* The row is value, then the checksum, big endian. */
-	int (*put)(struct disk *d, enum disk_table table, struct slice key, struct slice value,
+	int (*put)(struct store *d, enum store_table table, struct slice key, struct slice value,
 	           uint64_t checksum);
-	int (*get)(struct disk *d, enum disk_table table, struct slice key, struct slice *row);
-	int (*remove)(struct disk *d, enum disk_table table, struct slice key);
-	int (*scan)(struct disk *d, enum disk_table table, struct slice from, disk_visit_fn *visit,
-	            void *arg);
-	int (*commit)(struct disk *d);
-	void (*abort)(struct disk *d);
+	int (*get)(struct store *d, enum store_table table, struct slice key, struct slice *row);
+	int (*remove)(struct store *d, enum store_table table, struct slice key);
+	int (*scan)(struct store *d, enum store_table table, struct slice from,
+	            store_visit_fn *visit, void *arg);
+	int (*commit)(struct store *d);
+	void (*abort)(struct store *d);
 	/* Let there be all tables below `count`; with this transaction, or not at all. NULL: there
 	 * are. */
-	int (*make_tables)(struct disk *d, unsigned count);
-	void (*status)(struct disk *d, struct disk_status *out);
+	int (*make_tables)(struct store *d, unsigned count);
+	void (*status)(struct store *d, struct store_status *out);
 	/* Can the file grow by that much? NULL: always. */
-	bool (*reserve)(struct disk *d, const struct disk_status *status, uint64_t bytes);
-	void (*note)(struct disk *d, uint64_t time_ms); /* not in a transaction */
-	void (*release)(struct disk *d);                /* NULL: there is nothing */
-	void (*close)(struct disk *d);                  /* frees it */
+	bool (*reserve)(struct store *d, const struct store_status *status, uint64_t bytes);
+	void (*note)(struct store *d, uint64_t time_ms); /* not in a transaction */
+	void (*release)(struct store *d);                /* NULL: there is nothing */
+	void (*close)(struct store *d);                  /* frees it */
 };
 
 /* The first member of an implementation's own. */
-struct disk {
-	const struct disk_ops *ops;
-	const struct disk_formats *formats;
+struct store {
+	const struct store_ops *ops;
+	const struct store_formats *formats;
 	uint32_t upgraded_from;
 	uint64_t time_ms; /* the newest known */
 	bool open;        /* a transaction */
@@ -51,43 +51,43 @@ struct disk {
 };
 
 /* The checksum of a row. */
-uint64_t disk_checksum(enum disk_table table, struct slice key, struct slice value);
+uint64_t store_checksum(enum store_table table, struct slice key, struct slice value);
 /* The same, where the value comes in pieces: XXH3 of the value with this seed. */
-uint64_t disk_checksum_seed(enum disk_table table, struct slice key);
+uint64_t store_checksum_seed(enum store_table table, struct slice key);
 /* Value of a stored row; false: the checksum is broken. */
-bool disk_verify_checksum(enum disk_table table, struct slice key, struct slice row,
-                          struct slice *value);
+bool store_verify_checksum(enum store_table table, struct slice key, struct slice row,
+                           struct slice *value);
 
-/* --- disk_format.c --- */
+/* --- store_format.c --- */
 
 /* From the format before to this one, within the transaction of the whole upgrade; the tables of
  * the newest format are there. 0 or -errno, which takes everything back. */
-typedef int disk_upgrade_fn(struct disk *d);
+typedef int store_upgrade_fn(struct store *d);
 
-struct disk_format {
-	unsigned tables;          /* it has those with a number below it */
-	disk_upgrade_fn *upgrade; /* NULL: it is the first */
+struct store_format {
+	unsigned tables;           /* it has those with a number below it */
+	store_upgrade_fn *upgrade; /* NULL: it is the first */
 };
 
-struct disk_formats {
-	const struct disk_format *list; /* [n - 1]: format n */
+struct store_formats {
+	const struct store_format *list; /* [n - 1]: format n */
 	uint32_t newest;
 	const char *const *table_names; /* of the newest */
 };
 /* What this version of the broker knows. */
-extern const struct disk_formats disk_formats;
+extern const struct store_formats store_formats;
 
 /* How many tables that format has; 0: there is no such format, or it is not known. */
-unsigned disk_format_tables(const struct disk_formats *formats, uint32_t format);
+unsigned store_format_tables(const struct store_formats *formats, uint32_t format);
 /* After opening: the format is the newest, or is made so, or is written into an empty store; the
  * time is known.  All of an upgrade is one transaction. */
-int disk_settle(struct disk *d, char text[DISK_ERROR_TEXT]);
+int store_settle(struct store *d, char text[STORE_ERROR_TEXT]);
 /* Say that this version cannot read that format. -EPROTONOSUPPORT. */
-int disk_format_refuse(uint32_t format, uint32_t newest, char text[DISK_ERROR_TEXT]);
+int store_format_refuse(uint32_t format, uint32_t newest, char text[STORE_ERROR_TEXT]);
 
 /* Of one that is only read: its format, and d knows the time of its last commit. 0 or -errno. */
-int disk_format_peek(struct disk *d, uint32_t *format);
+int store_format_peek(struct store *d, uint32_t *format);
 /* A copy begins to count its transactions anew: let the commit row say so. 0 or -errno. */
-int disk_restamp(struct disk *d);
+int store_restamp(struct store *d);
 
 #endif

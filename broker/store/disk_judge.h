@@ -1,23 +1,23 @@
-/* What disk_open and broker-store agree on: when a file will do, and how it is said that it does
- * not. (disk_open.c) */
+/* What store_open and broker-store agree on: when a file will do, and how it is said that it does
+ * not. (store_open.c) */
 #ifndef STORE_DISK_JUDGE_H
 #define STORE_DISK_JUDGE_H
 
 #include "store/disk_lock.h"
 #include "store/disk_verify.h"
 
-#define DISK_NEW_FILE DISK_DATA_FILE ".new" /* one that is not complete yet */
+#define STORE_NEW_FILE STORE_DATA_FILE ".new" /* one that is not complete yet */
 
 /* "PATH WHAT: the error". -error. */
-int disk_explain(char text[DISK_ERROR_TEXT], int error, const char *path, const char *what);
+int store_explain(char text[STORE_ERROR_TEXT], int error, const char *path, const char *what);
 /* rc as it is. */
-int disk_say_damaged(int rc, const char *path, const struct verify_report *report,
-                     char text[DISK_ERROR_TEXT]);
+int store_say_damaged(int rc, const char *path, const struct verify_report *report,
+                      char text[STORE_ERROR_TEXT]);
 /* One that is not damaged: of a format that we know, and not older than the note. */
-int disk_explain_verdict(const char *path, const struct disk_note *note,
-                         const struct disk_formats *formats, const struct verify_report *report,
-                         char text[DISK_ERROR_TEXT]);
+int store_explain_verdict(const char *path, const struct store_note *note,
+                          const struct store_formats *formats, const struct verify_report *report,
+                          char text[STORE_ERROR_TEXT]);
 /* The file that LMDB makes beside each. */
-void disk_remove_lock(const char *path);
+void store_remove_lock(const char *path);
 
 #endif

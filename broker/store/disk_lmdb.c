@@ -23,22 +23,22 @@
 #define FULL_BYTES ((uint64_t)4 << 20)
 
 struct lmdb {
-	struct disk disk; /* first */
-	struct disk_lock lock;
-	struct disk_note note;
+	struct store store; /* first */
+	struct store_lock lock;
+	struct store_note note;
 	char *path;
 	MDB_env *env;
 	MDB_txn *txn;
-	MDB_dbi tables[DISK_TABLES_MAX];
-	bool opened[DISK_TABLES_MAX];
-	bool made[DISK_TABLES_MAX]; /* by the open transaction */
+	MDB_dbi tables[STORE_TABLES_MAX];
+	bool opened[STORE_TABLES_MAX];
+	bool made[STORE_TABLES_MAX]; /* by the open transaction */
 	bool read_only;
 	uint64_t map_bytes, max_bytes;
 	uint64_t reserved_to; /* the file has blocks up to here, at least */
 	struct buf row;       /* being put: what was borrowed from a page may move with it */
 };
 
-static struct lmdb *lmdb_of(struct disk *d)
+static struct lmdb *lmdb_of(struct store *d)
 {
 	return (struct lmdb *)d;
 }
@@ -129,7 +129,7 @@ static int grow(struct lmdb *l)
 	return ENOSPC;
 }
 
-static int lmdb_begin(struct disk *d)
+static int lmdb_begin(struct store *d)
 {
 	struct lmdb *l = lmdb_of(d);
 	unsigned flags = l->read_only ? MDB_RDONLY : 0;
@@ -145,12 +145,12 @@ static int lmdb_begin(struct disk *d)
 	return error_of(l, rc);
 }
 
-static uint64_t lmdb_number(struct disk *d)
+static uint64_t lmdb_number(struct store *d)
 {
 	return mdb_txn_id(lmdb_of(d)->txn);
 }
 
-static int lmdb_put(struct disk *d, enum disk_table table, struct slice key, struct slice value,
+static int lmdb_put(struct store *d, enum store_table table, struct slice key, struct slice value,
                     uint64_t checksum)
 {
 	struct lmdb *l = lmdb_of(d);
@@ -163,7 +163,7 @@ static int lmdb_put(struct disk *d, enum disk_table table, struct slice key, str
 	return full_of(l, mdb_put(l->txn, l->tables[table], &k, &v, 0));
 }
 
-static int lmdb_get(struct disk *d, enum disk_table table, struct slice key, struct slice *row)
+static int lmdb_get(struct store *d, enum store_table table, struct slice key, struct slice *row)
 {
 	struct lmdb *l = lmdb_of(d);
 	MDB_val k = val_of(key), v;
@@ -177,7 +177,7 @@ static int lmdb_get(struct disk *d, enum disk_table table, struct slice key, str
 	return error_of(l, rc);
 }
 
-static int lmdb_remove(struct disk *d, enum disk_table table, struct slice key)
+static int lmdb_remove(struct store *d, enum store_table table, struct slice key)
 {
 	struct lmdb *l = lmdb_of(d);
 	MDB_val k = val_of(key);
@@ -186,13 +186,13 @@ static int lmdb_remove(struct disk *d, enum disk_table table, struct slice key)
 }
 
 /* No row, but the record of a table. */
-static bool is_table(enum disk_table table, const MDB_val *key)
+static bool is_table(enum store_table table, const MDB_val *key)
 {
-	return table == TABLE_META && *(const uint8_t *)key->mv_data == DISK_TABLE_MARK;
+	return table == TABLE_META && *(const uint8_t *)key->mv_data == STORE_TABLE_MARK;
 }
 
-static int lmdb_scan(struct disk *d, enum disk_table table, struct slice from, disk_visit_fn *visit,
-                     void *arg)
+static int lmdb_scan(struct store *d, enum store_table table, struct slice from,
+                     store_visit_fn *visit, void *arg)
 {
 	struct lmdb *l = lmdb_of(d);
 	MDB_val k = val_of(from), v;
@@ -214,14 +214,14 @@ static int lmdb_scan(struct disk *d, enum disk_table table, struct slice from, d
 /* LMDB closes the tables that a transaction made with it, where that comes to nothing. */
 static void settle_made(struct lmdb *l, bool committed)
 {
-	for (unsigned i = 0; i < DISK_TABLES_MAX; i++) {
+	for (unsigned i = 0; i < STORE_TABLES_MAX; i++) {
 		if (l->made[i] && !committed)
 			l->opened[i] = false;
 		l->made[i] = false;
 	}
 }
 
-static int lmdb_commit(struct disk *d)
+static int lmdb_commit(struct store *d)
 {
 	struct lmdb *l = lmdb_of(d);
 	uint64_t number = mdb_txn_id(l->txn);
@@ -234,7 +234,7 @@ static int lmdb_commit(struct disk *d)
 	return full_of(l, rc);
 }
 
-static void lmdb_abort(struct disk *d)
+static void lmdb_abort(struct store *d)
 {
 	struct lmdb *l = lmdb_of(d);
 
@@ -244,18 +244,18 @@ static void lmdb_abort(struct disk *d)
 	settle_made(l, false);
 }
 
-static int open_table(struct lmdb *l, enum disk_table table, unsigned flags)
+static int open_table(struct lmdb *l, enum store_table table, unsigned flags)
 {
-	char name[32] = {DISK_TABLE_MARK};
+	char name[32] = {STORE_TABLE_MARK};
 	int rc;
 
-	(void)snprintf(name + 1, sizeof(name) - 1, "%s", l->disk.formats->table_names[table]);
+	(void)snprintf(name + 1, sizeof(name) - 1, "%s", l->store.formats->table_names[table]);
 	rc = mdb_dbi_open(l->txn, table == TABLE_META ? NULL : name, flags, &l->tables[table]);
 	l->opened[table] = rc == 0;
 	return rc;
 }
 
-static int lmdb_make_tables(struct disk *d, unsigned count)
+static int lmdb_make_tables(struct store *d, unsigned count)
 {
 	struct lmdb *l = lmdb_of(d);
 	int rc = 0;
@@ -275,13 +275,13 @@ static uint64_t tree_pages(const MDB_stat *stat)
 	return (uint64_t)stat->ms_branch_pages + stat->ms_leaf_pages + stat->ms_overflow_pages;
 }
 
-static void status_of_tables(struct lmdb *l, MDB_txn *txn, struct disk_status *out)
+static void status_of_tables(struct lmdb *l, MDB_txn *txn, struct store_status *out)
 {
 	uint64_t pages = 2;
 	unsigned others = 0;
 	MDB_stat stat = {0};
 
-	for (unsigned i = 0; i < DISK_TABLES_MAX; i++) {
+	for (unsigned i = 0; i < STORE_TABLES_MAX; i++) {
 		if (!l->opened[i] || mdb_stat(txn, l->tables[i], &stat) != 0)
 			continue;
 		out->rows[i] = stat.ms_entries;
@@ -295,7 +295,7 @@ static void status_of_tables(struct lmdb *l, MDB_txn *txn, struct disk_status *o
 	out->file_bytes *= stat.ms_psize;
 }
 
-static void lmdb_status(struct disk *d, struct disk_status *out)
+static void lmdb_status(struct store *d, struct store_status *out)
 {
 	struct lmdb *l = lmdb_of(d);
 	MDB_envinfo info;
@@ -340,7 +340,7 @@ static bool reserve_to(struct lmdb *l, uint64_t from, uint64_t to, uint64_t more
 }
 
 /* Free pages of the file count, then what can be had behind it. */
-static bool lmdb_reserve(struct disk *d, const struct disk_status *status, uint64_t bytes)
+static bool lmdb_reserve(struct store *d, const struct store_status *status, uint64_t bytes)
 {
 	struct lmdb *l = lmdb_of(d);
 	uint64_t end = status->file_bytes, free_bytes = end - status->used_bytes;
@@ -353,34 +353,34 @@ static bool lmdb_reserve(struct disk *d, const struct disk_status *status, uint6
 	return to <= l->reserved_to || reserve_to(l, end, to, bytes);
 }
 
-static void lmdb_note(struct disk *d, uint64_t time_ms)
+static void lmdb_note(struct store *d, uint64_t time_ms)
 {
 	struct lmdb *l = lmdb_of(d);
 
 	l->note.time_ms = time_ms;
-	disk_note_write(&l->lock, &l->note);
+	store_note_write(&l->lock, &l->note);
 }
 
-static void lmdb_release(struct disk *d)
+static void lmdb_release(struct store *d)
 {
 	struct lmdb *l = lmdb_of(d);
 
 	(void)mdb_env_set_mapsize(l->env, l->map_bytes); /* it maps the file anew */
 }
 
-static void lmdb_close(struct disk *d)
+static void lmdb_close(struct store *d)
 {
 	struct lmdb *l = lmdb_of(d);
 
 	if (l->env != NULL)
 		mdb_env_close(l->env);
-	disk_lock_drop(&l->lock);
+	store_lock_drop(&l->lock);
 	buf_fini(&l->row);
 	free(l->path);
 	free(l);
 }
 
-static const struct disk_ops lmdb_ops = {
+static const struct store_ops lmdb_ops = {
     .begin = lmdb_begin,
     .number = lmdb_number,
     .put = lmdb_put,
@@ -399,16 +399,16 @@ static const struct disk_ops lmdb_ops = {
 
 /* --- opening --- */
 
-static int refuse(const char *path, int rc, char text[DISK_ERROR_TEXT])
+static int refuse(const char *path, int rc, char text[STORE_ERROR_TEXT])
 {
-	(void)snprintf(text, DISK_ERROR_TEXT, "%s cannot be opened: %s", path, mdb_strerror(rc));
+	(void)snprintf(text, STORE_ERROR_TEXT, "%s cannot be opened: %s", path, mdb_strerror(rc));
 	return rc > 0 ? -rc : -EIO;
 }
 
 /* Those that are there: which there must be, the format says. */
 static int open_all(struct lmdb *l)
 {
-	unsigned count = disk_format_tables(l->disk.formats, l->disk.formats->newest);
+	unsigned count = store_format_tables(l->store.formats, l->store.formats->newest);
 	int rc = 0;
 
 	for (unsigned i = 0; i < count && (rc == 0 || rc == MDB_NOTFOUND); i++)
@@ -419,7 +419,7 @@ static int open_all(struct lmdb *l)
 /* In a transaction of its own: what an aborted one has opened is closed with it. */
 static int open_tables(struct lmdb *l)
 {
-	int rc = -lmdb_begin(&l->disk);
+	int rc = -lmdb_begin(&l->store);
 
 	if (rc != 0)
 		return rc;
@@ -436,11 +436,11 @@ static int open_environment(struct lmdb *l, const struct lmdb_options *options)
 {
 	unsigned flags = MDB_NOSUBDIR | MDB_NOTLS | (l->read_only ? MDB_RDONLY : 0) |
 	                 (options->is_alone ? MDB_NOLOCK : 0);
-	const struct disk_formats *f = l->disk.formats;
+	const struct store_formats *f = l->store.formats;
 	int dead, rc = mdb_env_create(&l->env);
 
 	if (rc == 0)
-		rc = mdb_env_set_maxdbs(l->env, disk_format_tables(f, f->newest));
+		rc = mdb_env_set_maxdbs(l->env, store_format_tables(f, f->newest));
 	if (rc == 0 && !l->read_only)
 		rc = mdb_env_set_mapsize(l->env, (size_t)options->first_map);
 	if (rc == 0)
@@ -450,17 +450,17 @@ static int open_environment(struct lmdb *l, const struct lmdb_options *options)
 	return rc;
 }
 
-int disk_lmdb_open(const struct lmdb_options *options, char text[DISK_ERROR_TEXT],
-                   struct disk **out)
+int store_lmdb_open(const struct lmdb_options *options, char text[STORE_ERROR_TEXT],
+                    struct store **out)
 {
 	struct lmdb *l = xnew(l);
 	MDB_envinfo info;
 	int rc;
 
 	*out = NULL;
-	l->disk.ops = &lmdb_ops;
-	l->disk.formats = options->formats == NULL ? &disk_formats : options->formats;
-	l->lock = (struct disk_lock){.fd = -1, .note_fd = -1};
+	l->store.ops = &lmdb_ops;
+	l->store.formats = options->formats == NULL ? &store_formats : options->formats;
+	l->lock = (struct store_lock){.fd = -1, .note_fd = -1};
 	l->path = xstrdup(options->path);
 	l->read_only = options->read_only;
 	l->max_bytes = options->max_bytes;
@@ -474,20 +474,20 @@ int disk_lmdb_open(const struct lmdb_options *options, char text[DISK_ERROR_TEXT
 	if (rc == 0)
 		rc = mdb_env_info(l->env, &info);
 	if (rc != 0) {
-		lmdb_close(&l->disk);
+		lmdb_close(&l->store);
 		return refuse(options->path, rc, text);
 	}
 	l->note.transaction = info.me_last_txnid;
-	*out = &l->disk;
+	*out = &l->store;
 	return 0;
 }
 
-void disk_lmdb_keep_notes(struct disk *d, struct disk_lock *lock)
+void store_lmdb_keep_notes(struct store *d, struct store_lock *lock)
 {
 	struct lmdb *l = lmdb_of(d);
 
 	l->lock = *lock;
-	*lock = (struct disk_lock){.fd = -1, .note_fd = -1};
+	*lock = (struct store_lock){.fd = -1, .note_fd = -1};
 	lmdb_note(d, d->time_ms);
 }
 
@@ -508,7 +508,7 @@ static int copy_to(MDB_env *env, int to)
 	return mdb_env_copyfd2(env, to, 0);
 }
 
-int disk_lmdb_copy(const char *path, bool at_rest, int to, char text[DISK_ERROR_TEXT])
+int store_lmdb_copy(const char *path, bool at_rest, int to, char text[STORE_ERROR_TEXT])
 {
 	unsigned flags = MDB_NOSUBDIR | MDB_NOTLS | MDB_RDONLY | (at_rest ? MDB_NOLOCK : 0);
 	MDB_env *env = NULL;
@@ -522,6 +522,6 @@ int disk_lmdb_copy(const char *path, bool at_rest, int to, char text[DISK_ERROR_
 		mdb_env_close(env);
 	if (rc == 0)
 		return 0;
-	(void)snprintf(text, DISK_ERROR_TEXT, "%s cannot be copied: %s", path, mdb_strerror(rc));
+	(void)snprintf(text, STORE_ERROR_TEXT, "%s cannot be copied: %s", path, mdb_strerror(rc));
 	return rc > 0 ? -rc : -EIO;
 }

@@ -1,5 +1,5 @@
-/* A file of LMDB as a disk, once somebody has looked that it is fine (disk_verify.h): LMDB believes
- * whatever is in it. */
+/* A file of LMDB as a disk, once somebody has looked that it is fine (store_verify.h): LMDB
+ * believes whatever is in it. */
 #ifndef STORE_DISK_LMDB_H
 #define STORE_DISK_LMDB_H
 
@@ -13,17 +13,17 @@ struct lmdb_options {
 	/* Nobody else opens it: it needs no lock, in whose place others could have put something.
 	 */
 	bool is_alone;
-	const struct disk_formats *formats; /* NULL: those that this version knows */
+	const struct store_formats *formats; /* NULL: those that this version knows */
 };
 
 /* Open the file, and make an empty one where there is none. The caller settles the format, which
  * makes the tables that it has not. */
-int disk_lmdb_open(const struct lmdb_options *options, char text[DISK_ERROR_TEXT],
-                   struct disk **out);
+int store_lmdb_open(const struct lmdb_options *options, char text[STORE_ERROR_TEXT],
+                    struct store **out);
 /* From now on each commit is noted there; the lock is dropped with the close. */
-void disk_lmdb_keep_notes(struct disk *d, struct disk_lock *lock);
+void store_lmdb_keep_notes(struct store *d, struct store_lock *lock);
 /* The state of one moment, without free pages, into this empty file; not flushed.  `at_rest`:
  * nobody writes to it, and LMDB leaves no file of its own beside it. */
-int disk_lmdb_copy(const char *path, bool at_rest, int to, char text[DISK_ERROR_TEXT]);
+int store_lmdb_copy(const char *path, bool at_rest, int to, char text[STORE_ERROR_TEXT]);
 
 #endif

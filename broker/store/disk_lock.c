@@ -20,23 +20,23 @@
 #define LOCK_FILE  "broker.lock"
 #define NOTE_FILE  "note"
 
-static int explain(char text[DISK_ERROR_TEXT], int error, const char *directory, const char *what)
+static int explain(char text[STORE_ERROR_TEXT], int error, const char *directory, const char *what)
 {
-	(void)snprintf(text, DISK_ERROR_TEXT, "%s: %s: %s", directory, what, strerror(error));
+	(void)snprintf(text, STORE_ERROR_TEXT, "%s: %s: %s", directory, what, strerror(error));
 	return -error;
 }
 
-static int say(char text[DISK_ERROR_TEXT], int rc, const char *path, const struct buf *why)
+static int say(char text[STORE_ERROR_TEXT], int rc, const char *path, const struct buf *why)
 {
 	if (why->len == 0)
 		return explain(text, -rc, path, "cannot be opened");
-	(void)snprintf(text, DISK_ERROR_TEXT, "%s: %.*s", path, (int)why->len,
+	(void)snprintf(text, STORE_ERROR_TEXT, "%s: %.*s", path, (int)why->len,
 	               (const char *)why->data);
 	return rc;
 }
 
 /* The descriptor, or -errno; where it is missing, *text is not touched. */
-static int open_believed(const char *directory, char text[DISK_ERROR_TEXT])
+static int open_believed(const char *directory, char text[STORE_ERROR_TEXT])
 {
 	struct trust_request request = {
 	    .path = directory, .flags = O_RDONLY | O_DIRECTORY, .refuse_sticky = true};
@@ -51,7 +51,7 @@ static int open_believed(const char *directory, char text[DISK_ERROR_TEXT])
 	return fd;
 }
 
-static int check_file(const char *path, char text[DISK_ERROR_TEXT])
+static int check_file(const char *path, char text[STORE_ERROR_TEXT])
 {
 	struct trust_request request = {.path = path, .flags = O_PATH, .refuse_link = true};
 	struct buf why = {0};
@@ -65,9 +65,9 @@ static int check_file(const char *path, char text[DISK_ERROR_TEXT])
 	return rc;
 }
 
-int disk_lock_check_files(const char *directory, char text[DISK_ERROR_TEXT])
+int store_lock_check_files(const char *directory, char text[STORE_ERROR_TEXT])
 {
-	static const char *const names[] = {DISK_DATA_FILE, DISK_DATA_FILE "-lock", LOCK_FILE,
+	static const char *const names[] = {STORE_DATA_FILE, STORE_DATA_FILE "-lock", LOCK_FILE,
 	                                    NOTE_FILE};
 	int rc = 0;
 
@@ -81,7 +81,7 @@ int disk_lock_check_files(const char *directory, char text[DISK_ERROR_TEXT])
 }
 
 /* Made where it is missing: the directory above was believed. */
-static int open_directory(const char *directory, char text[DISK_ERROR_TEXT])
+static int open_directory(const char *directory, char text[STORE_ERROR_TEXT])
 {
 	int fd = open_believed(directory, text), rc;
 
@@ -92,13 +92,13 @@ static int open_directory(const char *directory, char text[DISK_ERROR_TEXT])
 		if (fd == -ENOENT)
 			return explain(text, ENOENT, directory, "the directory cannot be read");
 	}
-	rc = fd < 0 ? fd : disk_lock_check_files(directory, text);
+	rc = fd < 0 ? fd : store_lock_check_files(directory, text);
 	if (fd >= 0 && rc != 0)
 		close(fd);
 	return rc == 0 ? fd : rc;
 }
 
-void disk_give_away(int directory, int fd)
+void store_give_away(int directory, int fd)
 {
 	struct stat st;
 
@@ -112,7 +112,7 @@ static int open_at(int directory, const char *name)
 	int fd = openat(directory, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 	if (fd >= 0)
-		disk_give_away(directory, fd);
+		store_give_away(directory, fd);
 	return fd;
 }
 
@@ -125,16 +125,16 @@ static long read_pid(int fd)
 	return pid > 0 ? pid : -1;
 }
 
-static int refuse_second(int fd, const char *directory, char text[DISK_ERROR_TEXT])
+static int refuse_second(int fd, const char *directory, char text[STORE_ERROR_TEXT])
 {
 	long pid = read_pid(fd);
 
 	if (pid > 0 && kill((pid_t)pid, 0) != 0 && errno == ESRCH)
-		(void)snprintf(text, DISK_ERROR_TEXT,
+		(void)snprintf(text, STORE_ERROR_TEXT,
 		               "%s is being read by broker-store: try again when that has ended",
 		               directory);
 	else
-		(void)snprintf(text, DISK_ERROR_TEXT,
+		(void)snprintf(text, STORE_ERROR_TEXT,
 		               "%s is in use by process %ld: stop that one, or give this one a "
 		               "directory of its own",
 		               directory, pid);
@@ -150,11 +150,11 @@ static void write_pid(int fd)
 		return; /* it is for the message alone */
 }
 
-int disk_lock_take(const char *directory, struct disk_lock *out, char text[DISK_ERROR_TEXT])
+int store_lock_take(const char *directory, struct store_lock *out, char text[STORE_ERROR_TEXT])
 {
 	int dir = open_directory(directory, text), failed;
 
-	*out = (struct disk_lock){.fd = -1, .note_fd = -1};
+	*out = (struct store_lock){.fd = -1, .note_fd = -1};
 	if (dir < 0)
 		return dir;
 	out->fd = open_at(dir, LOCK_FILE);
@@ -170,7 +170,7 @@ int disk_lock_take(const char *directory, struct disk_lock *out, char text[DISK_
 	else
 		write_pid(out->fd);
 	if (failed != 0)
-		disk_lock_drop(out);
+		store_lock_drop(out);
 	return failed;
 }
 
@@ -184,7 +184,7 @@ static int open_to_read(const char *directory, const char *name)
 	return fd;
 }
 
-int disk_lock_share(const char *directory, long *pid)
+int store_lock_share(const char *directory, long *pid)
 {
 	int fd = open_to_read(directory, LOCK_FILE);
 
@@ -206,7 +206,7 @@ static int sync_directory(const char *path)
 	return failed;
 }
 
-int disk_lock_sync(const char *directory, char text[DISK_ERROR_TEXT])
+int store_lock_sync(const char *directory, char text[STORE_ERROR_TEXT])
 {
 	char *copy = slice_dup(slice_of_str(directory));
 	int failed = sync_directory(directory);
@@ -220,38 +220,38 @@ int disk_lock_sync(const char *directory, char text[DISK_ERROR_TEXT])
 	return explain(text, failed, directory, "the directory cannot be flushed to disk");
 }
 
-void disk_lock_drop(struct disk_lock *lock)
+void store_lock_drop(struct store_lock *lock)
 {
 	if (lock->note_fd >= 0)
 		close(lock->note_fd);
 	if (lock->fd >= 0)
 		close(lock->fd);
-	*lock = (struct disk_lock){.fd = -1, .note_fd = -1};
+	*lock = (struct store_lock){.fd = -1, .note_fd = -1};
 }
 
-void disk_note_read(const struct disk_lock *lock, struct disk_note *out)
+void store_note_read(const struct store_lock *lock, struct store_note *out)
 {
 	uint8_t bytes[NOTE_BYTES] = {0};
 	struct reader r = reader_of(slice_of(bytes, sizeof(bytes)));
 	ssize_t n = pread(lock->note_fd, bytes, sizeof(bytes), 0);
 	uint64_t transaction = read_u64(&r), time_ms = read_u64(&r);
 
-	*out = (struct disk_note){.written = n > 0};
+	*out = (struct store_note){.written = n > 0};
 	if (n != (ssize_t)sizeof(bytes) || read_u64(&r) != XXH3_64bits(bytes, NOTE_BYTES - 8))
 		return;
 	out->transaction = transaction;
 	out->time_ms = time_ms;
 }
 
-void disk_note_peek(const char *directory, struct disk_note *out)
+void store_note_peek(const char *directory, struct store_note *out)
 {
-	struct disk_lock lock = {.fd = -1, .note_fd = open_to_read(directory, NOTE_FILE)};
+	struct store_lock lock = {.fd = -1, .note_fd = open_to_read(directory, NOTE_FILE)};
 
-	disk_note_read(&lock, out);
-	disk_lock_drop(&lock);
+	store_note_read(&lock, out);
+	store_lock_drop(&lock);
 }
 
-void disk_note_write(const struct disk_lock *lock, const struct disk_note *note)
+void store_note_write(const struct store_lock *lock, const struct store_note *note)
 {
 	struct buf b = {0};
 

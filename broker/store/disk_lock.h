@@ -7,38 +7,38 @@
 
 #include "store/disk.h"
 
-#define DISK_DATA_FILE "data.mdb"
+#define STORE_DATA_FILE "data.mdb"
 
-struct disk_note {
+struct store_note {
 	uint64_t transaction, time_ms;
 	bool written; /* something once was */
 };
 
-struct disk_lock {
+struct store_lock {
 	int fd, note_fd; /* -1: none */
 };
 
 /* Make the directory where it is missing, see that it and its files may be believed (base/trust.h),
  * and lock it. 0 or -errno and what to do. */
-int disk_lock_take(const char *directory, struct disk_lock *out, char text[DISK_ERROR_TEXT]);
-void disk_lock_drop(struct disk_lock *lock);
+int store_lock_take(const char *directory, struct store_lock *out, char text[STORE_ERROR_TEXT]);
+void store_lock_drop(struct store_lock *lock);
 
 /* May the files of this store be believed? Those that are missing may. */
-int disk_lock_check_files(const char *directory, char text[DISK_ERROR_TEXT]);
+int store_lock_check_files(const char *directory, char text[STORE_ERROR_TEXT]);
 
 /* Keep others from taking it, while it is read: the descriptor to close.  -1: a broker runs there
  * (*pid is its process, -1: not known), or there is nothing to lock (*pid 0). */
-int disk_lock_share(const char *directory, long *pid);
+int store_lock_share(const char *directory, long *pid);
 
 /* A file that root made belongs to whom the directory belongs: the broker's user. */
-void disk_give_away(int directory, int fd);
+void store_give_away(int directory, int fd);
 
 /* The names of the files, and of the directory, are on disk. 0 or -errno. */
-int disk_lock_sync(const char *directory, char text[DISK_ERROR_TEXT]);
+int store_lock_sync(const char *directory, char text[STORE_ERROR_TEXT]);
 
 /* Zeros where there is none that can be read. */
-void disk_note_read(const struct disk_lock *lock, struct disk_note *out);
-void disk_note_peek(const char *directory, struct disk_note *out); /* without the lock */
-void disk_note_write(const struct disk_lock *lock, const struct disk_note *note);
+void store_note_read(const struct store_lock *lock, struct store_note *out);
+void store_note_peek(const char *directory, struct store_note *out); /* without the lock */
+void store_note_write(const struct store_lock *lock, const struct store_note *note);
 
 #endif

@@ -24,15 +24,15 @@ struct rows {
 
 /* What takes one change back. */
 struct undo {
-	enum disk_table table;
+	enum store_table table;
 	uint8_t *key;
 	size_t key_len;
 	uint8_t *row; /* NULL: there was none */
 	size_t row_len;
 };
 
-struct disk_image {
-	struct rows tables[DISK_TABLES_MAX];
+struct store_image {
+	struct rows tables[STORE_TABLES_MAX];
 	uint64_t transaction;
 	uint64_t noted_ms;
 	uint64_t bytes, max_bytes, ballast_bytes;
@@ -43,13 +43,13 @@ struct disk_image {
 };
 
 struct memory {
-	struct disk disk;
-	struct disk_image *image;
+	struct store store;
+	struct store_image *image;
 	struct undo *undo;
 	size_t undo_count, undo_cap;
 };
 
-static struct memory *memory_of(struct disk *d)
+static struct memory *memory_of(struct store *d)
 {
 	return (struct memory *)(void *)d;
 }
@@ -86,7 +86,7 @@ static struct row *rows_find(struct rows *rows, struct slice key, struct row **l
 	return r != NULL && slice_equal(row_key(r), key) ? r : NULL;
 }
 
-static unsigned draw_height(struct disk_image *image)
+static unsigned draw_height(struct store_image *image)
 {
 	unsigned height = 1;
 
@@ -102,7 +102,7 @@ static void row_free(struct row *r)
 	free(r);
 }
 
-static void image_remove(struct disk_image *image, enum disk_table table, struct row *r,
+static void image_remove(struct store_image *image, enum store_table table, struct row *r,
                          struct row **links[HEIGHT_MAX])
 {
 	for (unsigned h = 0; h < r->height; h++)
@@ -113,7 +113,7 @@ static void image_remove(struct disk_image *image, enum disk_table table, struct
 }
 
 /* Put the row that is `parts` in a line in the place of what there is. */
-static void image_put(struct disk_image *image, enum disk_table table, struct slice key,
+static void image_put(struct store_image *image, enum store_table table, struct slice key,
                       const struct slice *parts, size_t part_count)
 {
 	struct row **links[HEIGHT_MAX];
@@ -143,7 +143,7 @@ static void image_put(struct disk_image *image, enum disk_table table, struct sl
 
 /* ---- the way back ---- */
 
-static void remember(struct memory *m, enum disk_table table, struct slice key,
+static void remember(struct memory *m, enum store_table table, struct slice key,
                      const struct row *old)
 {
 	struct undo *u;
@@ -169,7 +169,7 @@ static void forget(struct memory *m)
 	m->undo_count = 0;
 }
 
-static void take_back(struct disk_image *image, const struct undo *u)
+static void take_back(struct store_image *image, const struct undo *u)
 {
 	struct slice key = slice_of(u->key, u->key_len);
 	struct slice row = slice_of(u->row, u->row_len);
@@ -187,23 +187,23 @@ static void take_back(struct disk_image *image, const struct undo *u)
 
 /* ---- as a disk ---- */
 
-static int memory_begin(struct disk *d)
+static int memory_begin(struct store *d)
 {
 	(void)d;
 	return 0;
 }
 
-static uint64_t memory_number(struct disk *d)
+static uint64_t memory_number(struct store *d)
 {
 	return memory_of(d)->image->transaction + 1;
 }
 
-static uint64_t used_bytes(const struct disk_image *image)
+static uint64_t used_bytes(const struct store_image *image)
 {
 	return image->bytes + image->ballast_bytes;
 }
 
-static int memory_put(struct disk *d, enum disk_table table, struct slice key, struct slice value,
+static int memory_put(struct store *d, enum store_table table, struct slice key, struct slice value,
                       uint64_t checksum)
 {
 	struct memory *m = memory_of(d);
@@ -220,7 +220,7 @@ static int memory_put(struct disk *d, enum disk_table table, struct slice key, s
 	return 0;
 }
 
-static int memory_get(struct disk *d, enum disk_table table, struct slice key, struct slice *row)
+static int memory_get(struct store *d, enum store_table table, struct slice key, struct slice *row)
 {
 	struct row **links[HEIGHT_MAX];
 	const struct row *r = rows_find(&memory_of(d)->image->tables[table], key, links);
@@ -231,7 +231,7 @@ static int memory_get(struct disk *d, enum disk_table table, struct slice key, s
 	return 0;
 }
 
-static int memory_remove(struct disk *d, enum disk_table table, struct slice key)
+static int memory_remove(struct store *d, enum store_table table, struct slice key)
 {
 	struct memory *m = memory_of(d);
 	struct row **links[HEIGHT_MAX];
@@ -244,8 +244,8 @@ static int memory_remove(struct disk *d, enum disk_table table, struct slice key
 	return 0;
 }
 
-static int memory_scan(struct disk *d, enum disk_table table, struct slice from,
-                       disk_visit_fn *visit, void *arg)
+static int memory_scan(struct store *d, enum store_table table, struct slice from,
+                       store_visit_fn *visit, void *arg)
 {
 	struct row **links[HEIGHT_MAX];
 	const struct row *r = rows_seek(&memory_of(d)->image->tables[table], from, links);
@@ -255,7 +255,7 @@ static int memory_scan(struct disk *d, enum disk_table table, struct slice from,
 	return 0;
 }
 
-static void memory_abort(struct disk *d)
+static void memory_abort(struct store *d)
 {
 	struct memory *m = memory_of(d);
 
@@ -264,7 +264,7 @@ static void memory_abort(struct disk *d)
 	forget(m);
 }
 
-static int memory_commit(struct disk *d)
+static int memory_commit(struct store *d)
 {
 	struct memory *m = memory_of(d);
 
@@ -278,23 +278,23 @@ static int memory_commit(struct disk *d)
 	return 0;
 }
 
-static void memory_status(struct disk *d, struct disk_status *out)
+static void memory_status(struct store *d, struct store_status *out)
 {
-	const struct disk_image *image = memory_of(d)->image;
+	const struct store_image *image = memory_of(d)->image;
 
 	out->used_bytes = out->map_bytes = out->file_bytes = used_bytes(image);
 	out->max_bytes = image->max_bytes;
 	out->transaction = image->transaction;
-	for (unsigned i = 0; i < DISK_TABLES_MAX; i++)
+	for (unsigned i = 0; i < STORE_TABLES_MAX; i++)
 		out->rows[i] = image->tables[i].count;
 }
 
-static void memory_note(struct disk *d, uint64_t time_ms)
+static void memory_note(struct store *d, uint64_t time_ms)
 {
 	memory_of(d)->image->noted_ms = time_ms;
 }
 
-static void memory_close(struct disk *d)
+static void memory_close(struct store *d)
 {
 	struct memory *m = memory_of(d);
 
@@ -303,7 +303,7 @@ static void memory_close(struct disk *d)
 	free(m);
 }
 
-static const struct disk_ops memory_ops = {
+static const struct store_ops memory_ops = {
     .begin = memory_begin,
     .number = memory_number,
     .put = memory_put,
@@ -317,39 +317,39 @@ static const struct disk_ops memory_ops = {
     .close = memory_close,
 };
 
-struct disk *disk_memory_open(struct disk_image *image)
+struct store *store_memory_open(struct store_image *image)
 {
 	struct memory *m = xnew(m);
-	char text[DISK_ERROR_TEXT];
+	char text[STORE_ERROR_TEXT];
 	int rc;
 
 	REQUIRE(!image->used);
 	image->used = true;
-	m->disk.ops = &memory_ops;
-	m->disk.formats = &disk_formats;
-	m->disk.time_ms = image->noted_ms;
+	m->store.ops = &memory_ops;
+	m->store.formats = &store_formats;
+	m->store.time_ms = image->noted_ms;
 	m->image = image;
-	rc = disk_settle(&m->disk, text);
+	rc = store_settle(&m->store, text);
 	REQUIRE(rc == 0);
-	return &m->disk;
+	return &m->store;
 }
 
 /* ---- the image ---- */
 
-struct disk_image *disk_image_new(void)
+struct store_image *store_image_new(void)
 {
-	struct disk_image *image = xnew(image);
+	struct store_image *image = xnew(image);
 
-	disk_close(disk_memory_open(image)); /* the rows that every store has */
+	store_close(store_memory_open(image)); /* the rows that every store has */
 	return image;
 }
 
-void disk_image_free(struct disk_image *image)
+void store_image_free(struct store_image *image)
 {
 	if (image == NULL)
 		return;
 	REQUIRE(!image->used);
-	for (unsigned i = 0; i < DISK_TABLES_MAX; i++) {
+	for (unsigned i = 0; i < STORE_TABLES_MAX; i++) {
 		struct row *r = image->tables[i].head[0];
 
 		while (r != NULL) {
@@ -362,29 +362,29 @@ void disk_image_free(struct disk_image *image)
 	free(image);
 }
 
-void disk_image_bound(struct disk_image *image, uint64_t max_bytes, uint64_t ballast_bytes)
+void store_image_bound(struct store_image *image, uint64_t max_bytes, uint64_t ballast_bytes)
 {
 	image->max_bytes = max_bytes;
 	image->ballast_bytes = ballast_bytes;
 }
 
-bool disk_image_is_bound(const struct disk_image *image)
+bool store_image_is_bound(const struct store_image *image)
 {
 	return image->max_bytes != 0;
 }
 
-uint64_t disk_image_bytes(const struct disk_image *image)
+uint64_t store_image_bytes(const struct store_image *image)
 {
 	return image->bytes;
 }
 
-void disk_image_fail(struct disk_image *image, unsigned count, int error)
+void store_image_fail(struct store_image *image, unsigned count, int error)
 {
 	image->fail_count = count;
 	image->fail_error = error;
 }
 
-bool disk_image_damage(struct disk_image *image, enum disk_table table, struct slice key)
+bool store_image_damage(struct store_image *image, enum store_table table, struct slice key)
 {
 	struct row **links[HEIGHT_MAX];
 	struct row *r = rows_find(&image->tables[table], key, links);

@@ -21,59 +21,59 @@
 /* Where the machine's addresses end before its disk does. */
 #define MAP_MOST (sizeof(void *) == 4 ? (uint64_t)1 << 30 : (uint64_t)1 << 46)
 
-static void add_remedy(const char *directory, char text[DISK_ERROR_TEXT])
+static void add_remedy(const char *directory, char text[STORE_ERROR_TEXT])
 {
 	size_t len = strlen(text);
 
-	(void)snprintf(text + len, DISK_ERROR_TEXT - len,
+	(void)snprintf(text + len, STORE_ERROR_TEXT - len,
 	               "; see `broker-store %s check`, restore a backup with `broker-store %s "
 	               "restore FROM`, or move the directory away to begin anew",
 	               directory, directory);
 }
 
-int disk_explain(char text[DISK_ERROR_TEXT], int error, const char *path, const char *what)
+int store_explain(char text[STORE_ERROR_TEXT], int error, const char *path, const char *what)
 {
-	(void)snprintf(text, DISK_ERROR_TEXT, "%s %s: %s", path, what, strerror(error));
+	(void)snprintf(text, STORE_ERROR_TEXT, "%s %s: %s", path, what, strerror(error));
 	return -error;
 }
 
 /* ---- the file that is there ---- */
 
-int disk_say_damaged(int rc, const char *path, const struct verify_report *report,
-                     char text[DISK_ERROR_TEXT])
+int store_say_damaged(int rc, const char *path, const struct verify_report *report,
+                      char text[STORE_ERROR_TEXT])
 {
-	(void)snprintf(text, DISK_ERROR_TEXT, "%s is damaged: %.200s", path, report->text);
+	(void)snprintf(text, STORE_ERROR_TEXT, "%s is damaged: %.200s", path, report->text);
 	return rc;
 }
 
-int disk_explain_verdict(const char *path, const struct disk_note *note,
-                         const struct disk_formats *formats, const struct verify_report *report,
-                         char text[DISK_ERROR_TEXT])
+int store_explain_verdict(const char *path, const struct store_note *note,
+                          const struct store_formats *formats, const struct verify_report *report,
+                          char text[STORE_ERROR_TEXT])
 {
 	if (report->format > formats->newest)
-		return disk_format_refuse(report->format, formats->newest, text);
+		return store_format_refuse(report->format, formats->newest, text);
 	if (report->transaction >= note->transaction)
 		return 0;
-	(void)snprintf(text, DISK_ERROR_TEXT,
+	(void)snprintf(text, STORE_ERROR_TEXT,
 	               "%s is older than what was acknowledged: it ends with transaction %" PRIu64
 	               ", there were %" PRIu64,
 	               path, report->transaction, note->transaction);
 	return -EBADMSG;
 }
 
-static int look_at(const char *path, int fd, const struct disk_note *note,
-                   const struct disk_formats *formats, char text[DISK_ERROR_TEXT])
+static int look_at(const char *path, int fd, const struct store_note *note,
+                   const struct store_formats *formats, char text[STORE_ERROR_TEXT])
 {
 	struct verify_report report;
-	int rc = disk_verify_file(fd, formats, NULL, NULL, &report);
+	int rc = store_verify_file(fd, formats, NULL, NULL, &report);
 
-	return rc == 0 ? disk_explain_verdict(path, note, formats, &report, text)
-	               : disk_say_damaged(rc, path, &report, text);
+	return rc == 0 ? store_explain_verdict(path, note, formats, &report, text)
+	               : store_say_damaged(rc, path, &report, text);
 }
 
 /* *there false: nothing is, and nothing ever was. */
-static int look(const char *path, const struct disk_note *note, const struct disk_formats *formats,
-                bool *there, char text[DISK_ERROR_TEXT])
+static int look(const char *path, const struct store_note *note,
+                const struct store_formats *formats, bool *there, char text[STORE_ERROR_TEXT])
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	struct stat st = {0};
@@ -81,10 +81,10 @@ static int look(const char *path, const struct disk_note *note, const struct dis
 
 	*there = fd >= 0;
 	if (fd < 0 && errno != ENOENT)
-		return disk_explain(text, errno, path, "cannot be opened");
+		return store_explain(text, errno, path, "cannot be opened");
 	if (fd >= 0 && fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)) {
 		close(fd);
-		return disk_explain(text, EINVAL, path, "is no file");
+		return store_explain(text, EINVAL, path, "is no file");
 	}
 	if (fd >= 0 && st.st_size > 0) {
 		rc = look_at(path, fd, note, formats, text);
@@ -96,14 +96,14 @@ static int look(const char *path, const struct disk_note *note, const struct dis
 	*there = false;
 	if (!note->written)
 		return 0;
-	(void)snprintf(text, DISK_ERROR_TEXT, "%s is %s, and there was one", path,
+	(void)snprintf(text, STORE_ERROR_TEXT, "%s is %s, and there was one", path,
 	               fd < 0 ? "missing" : "empty");
 	return -EBADMSG;
 }
 
 /* ---- a new one ---- */
 
-void disk_remove_lock(const char *path)
+void store_remove_lock(const char *path)
 {
 	char *lock = xasprintf("%s-lock", path);
 
@@ -112,29 +112,29 @@ void disk_remove_lock(const char *path)
 }
 
 static int make(const char *directory, const char *path, struct lmdb_options options,
-                char text[DISK_ERROR_TEXT])
+                char text[STORE_ERROR_TEXT])
 {
-	char *new_path = xasprintf("%s/%s", directory, DISK_NEW_FILE);
-	struct disk *d = NULL;
+	char *new_path = xasprintf("%s/%s", directory, STORE_NEW_FILE);
+	struct store *d = NULL;
 	int rc;
 
 	(void)unlink(new_path); /* of a start that ended too early */
-	disk_remove_lock(new_path);
+	store_remove_lock(new_path);
 	options.path = new_path;
-	rc = disk_lmdb_open(&options, text, &d);
+	rc = store_lmdb_open(&options, text, &d);
 	if (rc == 0)
-		rc = disk_settle(d, text);
-	disk_close(d);
+		rc = store_settle(d, text);
+	store_close(d);
 	if (rc == 0 && rename(new_path, path) != 0)
-		rc = disk_explain(text, errno, path, "cannot be made");
-	disk_remove_lock(new_path);
+		rc = store_explain(text, errno, path, "cannot be made");
+	store_remove_lock(new_path);
 	free(new_path);
-	return rc != 0 ? rc : disk_lock_sync(directory, text);
+	return rc != 0 ? rc : store_lock_sync(directory, text);
 }
 
 /* ---- all of it ---- */
 
-static struct lmdb_options map_options(const struct disk_options *o, const char *path)
+static struct lmdb_options map_options(const struct store_options *o, const char *path)
 {
 	uint64_t max = o->max_bytes > 0 && o->max_bytes < MAP_MOST ? o->max_bytes : MAP_MOST;
 	uint64_t first = o->first_map > 0 ? o->first_map : FIRST_MAP;
@@ -144,50 +144,50 @@ static struct lmdb_options map_options(const struct disk_options *o, const char 
 	return (struct lmdb_options){.path = path,
 	                             .first_map = first < max ? first : max,
 	                             .max_bytes = max,
-	                             .formats = o->formats == NULL ? &disk_formats : o->formats};
+	                             .formats = o->formats == NULL ? &store_formats : o->formats};
 }
 
-static int open_locked(const struct disk_options *options, struct disk_lock *lock,
-                       char text[DISK_ERROR_TEXT], struct disk **out)
+static int open_locked(const struct store_options *options, struct store_lock *lock,
+                       char text[STORE_ERROR_TEXT], struct store **out)
 {
-	char *path = xasprintf("%s/%s", options->directory, DISK_DATA_FILE);
+	char *path = xasprintf("%s/%s", options->directory, STORE_DATA_FILE);
 	struct lmdb_options lmdb = map_options(options, path);
-	struct disk_note note;
+	struct store_note note;
 	bool there;
 	int rc;
 
-	disk_note_read(lock, &note);
+	store_note_read(lock, &note);
 	rc = look(path, &note, lmdb.formats, &there, text);
 	if (rc != 0 && rc != -EPROTONOSUPPORT)
 		add_remedy(options->directory, text);
 	if (rc == 0 && !there)
 		rc = make(options->directory, path, lmdb, text);
 	if (rc == 0)
-		rc = disk_lmdb_open(&lmdb, text, out);
+		rc = store_lmdb_open(&lmdb, text, out);
 	if (rc == 0) {
 		(*out)->time_ms = note.time_ms;
-		rc = disk_settle(*out, text);
+		rc = store_settle(*out, text);
 	}
 	free(path);
 	return rc;
 }
 
-int disk_open(const struct disk_options *options, char text[DISK_ERROR_TEXT], struct disk **out)
+int store_open(const struct store_options *options, char text[STORE_ERROR_TEXT], struct store **out)
 {
-	struct disk_lock lock;
-	int rc = disk_lock_take(options->directory, &lock, text);
+	struct store_lock lock;
+	int rc = store_lock_take(options->directory, &lock, text);
 
 	*out = NULL;
 	if (rc == 0)
 		rc = open_locked(options, &lock, text, out);
 	if (rc == 0)
-		rc = disk_lock_sync(options->directory, text);
+		rc = store_lock_sync(options->directory, text);
 	if (rc == 0) {
-		disk_lmdb_keep_notes(*out, &lock);
+		store_lmdb_keep_notes(*out, &lock);
 		return 0;
 	}
-	disk_close(*out);
+	store_close(*out);
 	*out = NULL;
-	disk_lock_drop(&lock);
+	store_lock_drop(&lock);
 	return rc;
 }

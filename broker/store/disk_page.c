@@ -104,7 +104,7 @@ static const char *node_check(const struct page *p, unsigned i, size_t *size)
 	if (at % 2 != 0 || at < PAGE_HEADER || at > p->size_bytes - NODE_HEADER)
 		return "a row begins outside of the page";
 	key_len = get_u16(node + 6);
-	if (key_len > DISK_KEY_MAX || (key_len == 0 && (p->flags == PAGE_LEAF || i > 0)))
+	if (key_len > STORE_KEY_MAX || (key_len == 0 && (p->flags == PAGE_LEAF || i > 0)))
 		return "a key has an impossible length";
 	if (p->flags == PAGE_LEAF && (get_u16(node + 4) & ~(NODE_BIG | NODE_TABLE)) != 0)
 		return "a row has unknown flags";

@@ -33,11 +33,11 @@ struct verify {
 	uint8_t *seen;               /* a bit for each page */
 	uint8_t *buffer[PAGE_DEPTH]; /* a page of each level */
 	uint8_t *chunk;              /* of a value on overflow pages */
-	const struct disk_formats *formats;
+	const struct store_formats *formats;
 	bool format_only;
 	/* Of the tables, as the main tree has them. */
-	struct page_tree sub[DISK_TABLES_MAX];
-	bool found[DISK_TABLES_MAX];
+	struct page_tree sub[STORE_TABLES_MAX];
+	bool found[STORE_TABLES_MAX];
 	bool strange; /* there is a table that its format has not */
 	XXH3_state_t *hash;
 	struct page_map map;
@@ -50,7 +50,7 @@ typedef void walk_row_fn(struct verify *v, struct walk *w, size_t page, const st
 struct walk {
 	const char *name; /* of the table */
 	const struct page_tree *tree;
-	enum disk_table table;
+	enum store_table table;
 	bool numbers; /* keys are the machine's own */
 	walk_row_fn *on_row;
 	size_t branch_pages, leaf_pages, overflow_pages, entries;
@@ -169,14 +169,14 @@ static bool read_big(struct verify *v, struct walk *w, const struct node *node, 
 
 /* ---- rows ---- */
 
-static void good_row(struct verify *v, enum disk_table table, struct slice key, struct slice value)
+static void good_row(struct verify *v, enum store_table table, struct slice key, struct slice value)
 {
 	struct reader r = reader_of(value);
 
 	v->report->rows[table]++;
-	if (table == TABLE_META && slice_equal(key, DISK_ROW_FORMAT)) {
+	if (table == TABLE_META && slice_equal(key, STORE_ROW_FORMAT)) {
 		v->report->format = read_u32(&r);
-	} else if (table == TABLE_META && slice_equal(key, DISK_ROW_COMMIT)) {
+	} else if (table == TABLE_META && slice_equal(key, STORE_ROW_COMMIT)) {
 		v->report->transaction = read_u64(&r);
 		v->report->time_ms = read_u64(&r);
 	}
@@ -210,12 +210,12 @@ static void on_big_row(struct verify *v, struct walk *w, size_t page, const stru
 	bool wanted = v->row != NULL || w->table == TABLE_META;
 	struct big_row b = {.hash = v->hash, .kept = wanted ? &kept : NULL};
 
-	if (node->value_bytes < DISK_CHECKSUM_BYTES) {
+	if (node->value_bytes < STORE_CHECKSUM_BYTES) {
 		damage_page(v, w, page, "a row is too short for its checksum");
 		return;
 	}
-	b.value_bytes = node->value_bytes - DISK_CHECKSUM_BYTES;
-	(void)XXH3_64bits_reset_withSeed(v->hash, disk_checksum_seed(w->table, node->key));
+	b.value_bytes = node->value_bytes - STORE_CHECKSUM_BYTES;
+	(void)XXH3_64bits_reset_withSeed(v->hash, store_checksum_seed(w->table, node->key));
 	if (read_big(v, w, node, on_piece, &b)) {
 		if (XXH3_64bits_digest(v->hash) == b.checksum)
 			good_row(v, w->table, node->key, buf_slice(&kept));
@@ -233,7 +233,7 @@ static void on_table_row(struct verify *v, struct walk *w, size_t page, const st
 		damage_page(v, w, page, "a row is marked as a table");
 	else if ((node->flags & NODE_BIG) != 0)
 		on_big_row(v, w, page, node);
-	else if (disk_verify_checksum(w->table, node->key, node->data, &value))
+	else if (store_verify_checksum(w->table, node->key, node->data, &value))
 		good_row(v, w->table, node->key, value);
 	else
 		damage_page(v, w, page, "the checksum of a row is wrong");
@@ -241,7 +241,7 @@ static void on_table_row(struct verify *v, struct walk *w, size_t page, const st
 
 static unsigned all_tables(const struct verify *v)
 {
-	return disk_format_tables(v->formats, v->formats->newest);
+	return store_format_tables(v->formats, v->formats->newest);
 }
 
 static void on_table(struct verify *v, const struct walk *w, size_t page, const struct node *node)
@@ -265,7 +265,7 @@ static void on_table(struct verify *v, const struct walk *w, size_t page, const 
 /* The main tree: the rows of TABLE_META, and the other tables. */
 static void on_main_row(struct verify *v, struct walk *w, size_t page, const struct node *node)
 {
-	if (node->key.data[0] == DISK_TABLE_MARK)
+	if (node->key.data[0] == STORE_TABLE_MARK)
 		on_table(v, w, page, node);
 	else
 		on_table_row(v, w, page, node);
@@ -455,7 +455,7 @@ static void walk_tree(struct verify *v, struct walk *w)
 		       w->name);
 }
 
-static void walk_table(struct verify *v, enum disk_table table)
+static void walk_table(struct verify *v, enum store_table table)
 {
 	struct walk w = {.name = v->formats->table_names[table],
 	                 .tree = &v->sub[table],
@@ -474,7 +474,7 @@ static void walk_table(struct verify *v, enum disk_table table)
  * is read. */
 static void walk_tables(struct verify *v)
 {
-	unsigned count = disk_format_tables(v->formats, v->report->format);
+	unsigned count = store_format_tables(v->formats, v->report->format);
 
 	for (unsigned i = TABLE_META + 1; i < all_tables(v); i++) {
 		if (i < count || (count == 0 && v->found[i]))
@@ -492,7 +492,7 @@ static void walk_all(struct verify *v)
 	                    .on_row = on_main_row};
 	struct walk list = {.name = "free pages",
 	                    .tree = &v->meta.free_list,
-	                    .table = DISK_TABLES_MAX,
+	                    .table = STORE_TABLES_MAX,
 	                    .numbers = true,
 	                    .on_row = on_free_row};
 
@@ -606,7 +606,7 @@ static int verify(struct verify *v)
 	int rc;
 
 	*report = (struct verify_report){.file_bytes = source->size_bytes};
-	v->formats = source->formats == NULL ? &disk_formats : source->formats;
+	v->formats = source->formats == NULL ? &store_formats : source->formats;
 	verify_all(v);
 	rc = v->error != 0 ? v->error : report->damages > 0 ? -EBADMSG : 0;
 	if (v->error != 0)
@@ -621,8 +621,8 @@ static int verify(struct verify *v)
 	return rc;
 }
 
-int disk_verify(const struct verify_source *source, verify_row_fn *row, void *arg,
-                struct verify_report *report)
+int store_verify(const struct verify_source *source, verify_row_fn *row, void *arg,
+                 struct verify_report *report)
 {
 	struct verify *v = xnew(v);
 
@@ -679,17 +679,17 @@ static int size_of(int fd, uint64_t *size_bytes, struct verify_report *report)
 	return rc;
 }
 
-int disk_verify_file(int fd, const struct disk_formats *formats, verify_row_fn *row, void *arg,
-                     struct verify_report *report)
+int store_verify_file(int fd, const struct store_formats *formats, verify_row_fn *row, void *arg,
+                      struct verify_report *report)
 {
 	struct verify_source source = {
 	    .read = read_file, .fetch = fetch_file, .arg = &fd, .formats = formats};
 	int rc = size_of(fd, &source.size_bytes, report);
 
-	return rc == 0 ? disk_verify(&source, row, arg, report) : rc;
+	return rc == 0 ? store_verify(&source, row, arg, report) : rc;
 }
 
-int disk_verify_format(int fd, struct verify_report *report)
+int store_verify_format(int fd, struct verify_report *report)
 {
 	struct verify_source source = {.read = read_file, .arg = &fd};
 	int rc = size_of(fd, &source.size_bytes, report);

@@ -20,28 +20,28 @@ struct verify_source {
 	void *arg;
 	/* By these it is judged: the tables of its own format.  NULL: those that this version
 	 * knows. */
-	const struct disk_formats *formats;
+	const struct store_formats *formats;
 };
 
 /* Each row that is fine, in order within its table, of damaged files too. NULL: not wanted. */
-typedef void verify_row_fn(void *arg, enum disk_table table, struct slice key, struct slice value);
+typedef void verify_row_fn(void *arg, enum store_table table, struct slice key, struct slice value);
 
 struct verify_report {
-	uint64_t damages;           /* found; 0: the file is fine */
-	char text[DISK_ERROR_TEXT]; /* the first of them */
-	uint32_t format;            /* 0: not found */
+	uint64_t damages;            /* found; 0: the file is fine */
+	char text[STORE_ERROR_TEXT]; /* the first of them */
+	uint32_t format;             /* 0: not found */
 	uint64_t transaction, time_ms;
 	uint64_t page_bytes, pages, pages_free, file_bytes;
 	uint64_t pages_lost; /* in no list: no harm, they are only not used */
-	uint64_t rows[DISK_TABLES_MAX];
+	uint64_t rows[STORE_TABLES_MAX];
 };
 
 /* 0; -EBADMSG: damaged; or what reading failed with (report->text says so). */
-int disk_verify(const struct verify_source *source, verify_row_fn *row, void *arg,
-                struct verify_report *report);
-int disk_verify_file(int fd, const struct disk_formats *formats, verify_row_fn *row, void *arg,
-                     struct verify_report *report);
+int store_verify(const struct verify_source *source, verify_row_fn *row, void *arg,
+                 struct verify_report *report);
+int store_verify_file(int fd, const struct store_formats *formats, verify_row_fn *row, void *arg,
+                      struct verify_report *report);
 /* Only far enough to know its format: the rest is not read. */
-int disk_verify_format(int fd, struct verify_report *report);
+int store_verify_format(int fd, struct verify_report *report);
 
 #endif

@@ -481,7 +481,7 @@ uint64_t journal_monotonic_ms(const struct journal *j, uint64_t time_ms)
 /* --- life --- */
 
 int journal_restore(struct journal *j, const struct journal_visitor *visitor, void *arg,
-                    char text[DISK_ERROR_TEXT])
+                    char text[STORE_ERROR_TEXT])
 {
 	text[0] = '\0';
 	return j->kind->restore == NULL ? 0 : j->kind->restore(j, visitor, arg, text);

@@ -167,7 +167,7 @@ struct journal_health {
 	uint64_t cancelled; /* queue records that were done before they were written */
 	uint64_t pending_groups, pending_bytes;
 	uint64_t map_bytes, used_bytes, max_bytes;
-	/* of disk_commit; 99 of a hundred took at most commit_us_p99 */
+	/* of store_commit; 99 of a hundred took at most commit_us_p99 */
 	uint64_t commit_us_sum, commit_us_max, commit_us_p99;
 };
 /* Any thread. */
@@ -213,7 +213,7 @@ struct journal_options {
 };
 
 /* On these tables (taken over). */
-struct journal *journal_disk_new(struct disk *disk, const struct journal_options *options);
+struct journal *journal_disk_new(struct store *store, const struct journal_options *options);
 struct journal *journal_memory_new(void); /* keeps nothing */
 /* Tests: holds every group until told. */
 struct journal *journal_held_new(void);
@@ -240,7 +240,7 @@ struct journal_visitor {
 /* 0 or -errno (-EBADMSG: a row that cannot be read; *text says which and what to do). A memory
  * journal has nothing. */
 int journal_restore(struct journal *j, const struct journal_visitor *visitor, void *arg,
-                    char text[DISK_ERROR_TEXT]);
+                    char text[STORE_ERROR_TEXT]);
 /* The thread. Simulations leave it out and turn the journal themselves. 0 or -errno. */
 int journal_start(struct journal *j);
 /* One batch, on the calling thread (only where it was not started): everything that waits, one

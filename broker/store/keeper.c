@@ -23,15 +23,15 @@ static struct writer *writer_of(struct journal *j)
 
 /* --- for the other files --- */
 
-int writer_put(struct writer *k, enum disk_table table, struct slice key, struct slice value)
+int writer_put(struct writer *k, enum store_table table, struct slice key, struct slice value)
 {
 	k->wrote = true;
-	return disk_put(k->disk, table, key, value);
+	return store_put(k->store, table, key, value);
 }
 
-int writer_remove(struct writer *k, enum disk_table table, struct slice key)
+int writer_remove(struct writer *k, enum store_table table, struct slice key)
 {
-	int rc = disk_delete(k->disk, table, key);
+	int rc = store_delete(k->store, table, key);
 
 	if (rc == 0)
 		k->wrote = true;
@@ -211,11 +211,11 @@ static int commit(struct writer *k)
 	int rc;
 
 	if (!k->wrote) {
-		disk_abort(k->disk);
+		store_abort(k->store);
 		return 0;
 	}
-	disk_timestamp(k->disk, journal_time_ms(&k->j, k->now_ms));
-	rc = disk_commit(k->disk);
+	store_timestamp(k->store, journal_time_ms(&k->j, k->now_ms));
+	rc = store_commit(k->store);
 	k->commit_us = (clock_monotonic_ns() - start_ns) / 1000;
 	return rc;
 }
@@ -227,7 +227,7 @@ static bool is_full(int error)
 
 static int transact(struct writer *k)
 {
-	int rc = disk_begin(k->disk);
+	int rc = store_begin(k->store);
 
 	k->wrote = k->wrote_queue = false;
 	k->wrote_messages = k->queued_bytes = 0;
@@ -248,7 +248,7 @@ static void take_back(struct writer *k, bool ending)
 {
 	struct journal_page *page;
 
-	disk_abort(k->disk);
+	store_abort(k->store);
 	sessions_take_back(k);
 	k->ending = ending;
 	DL_FOREACH (k->pages, page) {
@@ -393,7 +393,7 @@ static void note_time(struct writer *k)
 {
 	if (k->now_ms < k->note_ms)
 		return;
-	disk_note_time(k->disk, journal_time_ms(&k->j, k->now_ms));
+	store_note_time(k->store, journal_time_ms(&k->j, k->now_ms));
 	k->note_ms = k->now_ms + NOTE_MS;
 }
 
@@ -476,7 +476,7 @@ static void writer_free(struct journal *j)
 	buf_fini(&k->row);
 	buf_fini(&k->message);
 	free(k->drops);
-	disk_close(k->disk);
+	store_close(k->store);
 	condition_fini(&k->wake);
 	journal_fini(j);
 	free(k);
@@ -495,13 +495,13 @@ static const struct journal_kind kind = {
     .free = writer_free,
 };
 
-struct journal *journal_disk_new(struct disk *disk, const struct journal_options *options)
+struct journal *journal_disk_new(struct store *store, const struct journal_options *options)
 {
 	struct writer *k = xnew(k);
 
-	journal_init(&k->j, &kind, disk_time_ms(disk));
+	journal_init(&k->j, &kind, store_time_ms(store));
 	condition_init(&k->wake);
-	k->disk = disk;
+	k->store = store;
 	k->enough = 1;
 	k->interval_ms = options->interval_ms;
 	k->expired_retention_ms = options->expired_retention_ms;

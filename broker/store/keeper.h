@@ -34,7 +34,7 @@ struct queue_owner {
 
 /* A row to be dropped, or a session to be marked as ending: found by the restore. */
 struct drop {
-	enum disk_table table;
+	enum store_table table;
 	bool mark;
 	uint8_t key_len;
 	struct row_key key;
@@ -63,12 +63,12 @@ struct writer {
 
 	/* From here on: the writer's alone. */
 	enum journal_state state;
-	enum disk_bound bound; /* what its room was measured by */
+	enum store_bound bound; /* what its room was measured by */
 	bool started;
 	bool flush;              /* the next commit takes everything */
 	bool ending;             /* TABLE_ENDING may have rows */
 	bool wrote, wrote_queue; /* the transaction that is open */
-	struct disk *disk;
+	struct store *store;
 	uint64_t now_ms;
 	struct journal_group *soon;    /* gathered: for the next commit, in order */
 	struct journal_group *later;   /* gathered: for the end of the interval, in order */
@@ -109,8 +109,8 @@ struct writer {
 
 /* One batch, if something is due. `final`: everything. */
 bool writer_turn(struct writer *k, uint64_t now_ms, bool final);
-int writer_put(struct writer *k, enum disk_table table, struct slice key, struct slice value);
-int writer_remove(struct writer *k, enum disk_table table, struct slice key); /* may be missing */
+int writer_put(struct writer *k, enum store_table table, struct slice key, struct slice value);
+int writer_remove(struct writer *k, enum store_table table, struct slice key); /* may be missing */
 void writer_complete(struct writer *k, struct journal_group *g);
 
 /* --- coalescer.c --- */
@@ -158,7 +158,7 @@ bool sweep_is_over(const struct writer *k, const struct row_retained *r, uint64_
 int sweep_ending(struct writer *k);
 int sweep_retained(struct writer *k);
 int sweep_drops(struct writer *k);
-void sweep_add_drop(struct writer *k, enum disk_table table, struct slice key, bool mark);
+void sweep_add_drop(struct writer *k, enum store_table table, struct slice key, bool mark);
 
 /* --- writer_restore.c --- */
 

@@ -5,7 +5,7 @@
 
 typedef int apply_fn(struct writer *k, const struct record *r);
 
-static int put_pair(struct writer *k, enum disk_table table, const struct record *r)
+static int put_pair(struct writer *k, enum store_table table, const struct record *r)
 {
 	struct row_key key;
 
@@ -15,7 +15,7 @@ static int put_pair(struct writer *k, enum disk_table table, const struct record
 	return writer_put(k, table, row_key_pair(&key, r->session_id, r->number), r->value);
 }
 
-static int remove_pair(struct writer *k, enum disk_table table, const struct record *r)
+static int remove_pair(struct writer *k, enum store_table table, const struct record *r)
 {
 	struct row_key key;
 
@@ -78,7 +78,8 @@ static int apply_sent(struct writer *k, const struct record *r)
 {
 	struct row_key key;
 	struct slice row;
-	int rc = disk_get(k->disk, TABLE_QUEUE, row_key_pair(&key, r->session_id, r->number), &row);
+	int rc =
+	    store_get(k->store, TABLE_QUEUE, row_key_pair(&key, r->session_id, r->number), &row);
 
 	if (rc != 0)
 		return rc == -ENOENT ? 0 : rc;
@@ -90,7 +91,7 @@ static int find_newer(struct writer *k, struct slice key, uint64_t number, bool 
 {
 	struct row_retained stored;
 	struct slice row;
-	int rc = disk_get(k->disk, TABLE_RETAINED, key, &row);
+	int rc = store_get(k->store, TABLE_RETAINED, key, &row);
 
 	*newer = false;
 	if (rc != 0)

@@ -147,7 +147,7 @@ int writer_queue_drop_body(struct writer *k, uint64_t body_id)
 	struct row_key key;
 	struct slice id = row_key_id(&key, body_id), row;
 	uint32_t refs;
-	int rc = disk_get(k->disk, TABLE_BODY_REFS, id, &row);
+	int rc = store_get(k->store, TABLE_BODY_REFS, id, &row);
 
 	if (rc != 0)
 		return rc == -ENOENT ? -EBADMSG : rc;
@@ -182,7 +182,7 @@ int writer_queue_done(struct writer *k, uint64_t session_id, uint64_t position)
 
 	if (sessions_find(k, session_id) == NULL)
 		return 0;
-	rc = disk_get(k->disk, TABLE_QUEUE, at, &row);
+	rc = store_get(k->store, TABLE_QUEUE, at, &row);
 	if (rc != 0)
 		return rc == -ENOENT ? 0 : rc;
 	if (!row_read_queue(row, &q))
@@ -274,15 +274,15 @@ static int complete_items(struct reading *reading)
 
 		if (item->value.len > 0)
 			item->value.data = page->bytes.data + reading->value_at[i];
-		rc = disk_get(reading->k->disk, TABLE_SENT,
-		              row_key_pair(&key, page->session_id, item->position), &row);
+		rc = store_get(reading->k->store, TABLE_SENT,
+		               row_key_pair(&key, page->session_id, item->position), &row);
 		if (rc != 0 && rc != -ENOENT)
 			return rc;
 		item->sent = rc == 0;
 		if (item->msg != NULL)
 			continue;
-		rc = disk_get(reading->k->disk, TABLE_BODY, row_key_id(&key, reading->body_ids[i]),
-		              &row);
+		rc = store_get(reading->k->store, TABLE_BODY,
+		               row_key_id(&key, reading->body_ids[i]), &row);
 		if (rc != 0)
 			return rc == -ENOENT ? -EBADMSG : rc;
 		if (!row_read_msg(row, &m))
@@ -296,8 +296,8 @@ static int read_rows(struct reading *reading)
 {
 	struct journal_page *page = reading->page;
 	struct row_key key;
-	int rc = disk_scan(reading->k->disk, TABLE_QUEUE,
-	                   row_key_pair(&key, page->session_id, page->from), visit_row, reading);
+	int rc = store_scan(reading->k->store, TABLE_QUEUE,
+	                    row_key_pair(&key, page->session_id, page->from), visit_row, reading);
 
 	if (rc == 0 && reading->bad)
 		rc = -EBADMSG;

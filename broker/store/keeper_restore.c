@@ -19,7 +19,7 @@ struct restore {
 	struct writer *k;
 	const struct journal_visitor *visitor;
 	void *arg;
-	enum disk_table table; /* under way */
+	enum store_table table; /* under way */
 	bool bad;
 	struct row_key bad_key;
 	size_t bad_key_len;
@@ -245,7 +245,7 @@ static int find_message(struct restore *r, struct slice key, struct row_msg *mes
 	struct row_key body;
 	struct row_queue q;
 	struct slice row;
-	int rc = disk_get(r->k->disk, TABLE_QUEUE, key, &row);
+	int rc = store_get(r->k->store, TABLE_QUEUE, key, &row);
 
 	if (rc != 0)
 		return rc;
@@ -255,7 +255,7 @@ static int find_message(struct restore *r, struct slice key, struct row_msg *mes
 	buf_put_slice(&r->queue_value, q.value);
 	row = q.message;
 	if (q.has_body)
-		rc = disk_get(r->k->disk, TABLE_BODY, row_key_id(&body, q.body_id), &row);
+		rc = store_get(r->k->store, TABLE_BODY, row_key_id(&body, q.body_id), &row);
 	if (rc != 0)
 		return rc == -ENOENT ? -EBADMSG : rc;
 	return row_read_msg(row, message) ? 0 : -EBADMSG;
@@ -297,7 +297,7 @@ static int restore_sent(struct restore *r)
 	do {
 		r->sent_count = 0;
 		buf_clear(&r->sent_values);
-		rc = disk_scan(r->k->disk, TABLE_SENT, from, on_sent, r);
+		rc = store_scan(r->k->store, TABLE_SENT, from, on_sent, r);
 		for (size_t i = 0; rc == 0 && !r->bad && i < r->sent_count; i++)
 			rc = show_sent(r, &r->sent[i]);
 		if (r->sent_count > 0) {
@@ -311,10 +311,10 @@ static int restore_sent(struct restore *r)
 
 /* --- all of it --- */
 
-static int restore_table(struct restore *r, enum disk_table table, disk_visit_fn *visit)
+static int restore_table(struct restore *r, enum store_table table, store_visit_fn *visit)
 {
 	r->table = table;
-	return disk_scan(r->k->disk, table, SLICE_EMPTY, visit, r);
+	return store_scan(r->k->store, table, SLICE_EMPTY, visit, r);
 }
 
 static int restore_queues(struct restore *r)
@@ -330,7 +330,7 @@ static int restore_position(struct restore *r)
 {
 	struct slice value;
 	uint64_t position;
-	int rc = disk_get(r->k->disk, TABLE_META, WRITER_ROW_POSITION, &value);
+	int rc = store_get(r->k->store, TABLE_META, WRITER_ROW_POSITION, &value);
 
 	r->table = TABLE_META;
 	if (rc != 0)
@@ -345,8 +345,8 @@ static int restore_position(struct restore *r)
 static int restore_all(struct restore *r)
 {
 	static const struct {
-		enum disk_table table;
-		disk_visit_fn *visit; /* NULL: its own function */
+		enum store_table table;
+		store_visit_fn *visit; /* NULL: its own function */
 		int (*restore)(struct restore *r);
 	} steps[] = {
 	    {TABLE_META, NULL, restore_position},
@@ -380,12 +380,12 @@ static void explain(const struct restore *r, int rc, char *text)
 	for (size_t i = 0; i < r->bad_key_len; i++)
 		snprintf(key + 2 * i, 3, "%02x", (unsigned)r->bad_key.bytes[i]);
 	if (rc == -EBADMSG)
-		snprintf(text, DISK_ERROR_TEXT,
+		snprintf(text, STORE_ERROR_TEXT,
 		         "the store is damaged: a row of table %s%s%s cannot be read; "
 		         "see what broker-store check says, and restore a backup",
 		         store_table_name(r->table), key[0] == '\0' ? "" : ", key ", key);
 	else
-		snprintf(text, DISK_ERROR_TEXT, "the store cannot be read: %s",
+		snprintf(text, STORE_ERROR_TEXT, "the store cannot be read: %s",
 		         strerrordesc_np(-rc));
 }
 
@@ -393,7 +393,7 @@ int writer_restore(struct journal *j, const struct journal_visitor *visitor, voi
 {
 	struct writer *k = (struct writer *)j;
 	struct restore *r = xnew(r);
-	int rc = disk_begin(k->disk);
+	int rc = store_begin(k->store);
 
 	r->k = k;
 	r->visitor = visitor;
@@ -403,8 +403,8 @@ int writer_restore(struct journal *j, const struct journal_visitor *visitor, voi
 		rc = restore_all(r);
 	if (rc != 0)
 		explain(r, rc, text);
-	disk_abort(k->disk);
-	disk_release(k->disk);
+	store_abort(k->store);
+	store_release(k->store);
 	sessions_settle(k);
 	table_fini(&r->ended);
 	origin_unref(&r->origin);

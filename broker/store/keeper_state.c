@@ -7,15 +7,15 @@
 #include "store/keeper.h"
 
 #define LOOK_AGAIN_MS 1000
-#define LOOK_BYTES    (DISK_RESERVE / 4) /* a full file system must not take the reserve unseen */
+#define LOOK_BYTES    (STORE_RESERVE / 4) /* a full file system must not take the reserve unseen */
 #define CALM_MS       5000 /* without want of room, before it is said that there is some again */
 /* So much has to be free before it is tight no more, or a sixteenth of all: not one message in, one
  * out. */
 #define SPACE_AGAIN ((uint64_t)64 << 10)
 
-static const char *remedy_of(enum disk_bound bound)
+static const char *remedy_of(enum store_bound bound)
 {
-	return bound == DISK_BOUND_SIZE
+	return bound == STORE_BOUND_SIZE
 	           ? "let clients take what waits for them, or raise persistence.max_size"
 	           : "make room on its file system";
 }
@@ -88,11 +88,11 @@ static void report_space(struct writer *k, bool is_low)
 void writer_check_space(struct writer *k)
 {
 	struct journal_health *h = &k->health;
-	struct disk_status status;
+	struct store_status status;
 	bool raised;
 
-	disk_status(k->disk, &status);
-	k->j.room_bytes = disk_space(k->disk, &status, &k->bound);
+	store_status(k->store, &status);
+	k->j.room_bytes = store_space(k->store, &status, &k->bound);
 	k->j.used_bytes = status.used_bytes;
 	k->j.max_bytes = status.max_bytes;
 	mutex_lock(&k->j.lock);

@@ -11,8 +11,8 @@
 
 /* --- sessions that have ended --- */
 
-static const enum disk_table swept[] = {TABLE_SUBSCRIPTION, TABLE_INBOUND, TABLE_REPLAY, TABLE_SENT,
-                                        TABLE_QUEUE};
+static const enum store_table swept[] = {TABLE_SUBSCRIPTION, TABLE_INBOUND, TABLE_REPLAY,
+                                         TABLE_SENT, TABLE_QUEUE};
 #define SWEPT (sizeof(swept) / sizeof(swept[0]))
 
 struct swept_row {
@@ -22,7 +22,7 @@ struct swept_row {
 };
 
 struct sweep {
-	enum disk_table table;
+	enum store_table table;
 	uint64_t session_id;
 	size_t count, max;
 	bool bad;
@@ -68,7 +68,7 @@ static int sweep_table(struct writer *k, struct sweep *s, size_t *left)
 
 	s->count = 0;
 	s->max = *left;
-	rc = disk_scan(k->disk, s->table, row_key_pair(&key, s->session_id, 0), collect, s);
+	rc = store_scan(k->store, s->table, row_key_pair(&key, s->session_id, 0), collect, s);
 	if (rc == 0 && s->bad)
 		rc = -EBADMSG;
 	if (rc == 0)
@@ -91,7 +91,7 @@ static bool take_id(void *arg, struct slice key, struct slice value)
 static int find_ended(struct writer *k, uint64_t *id)
 {
 	*id = 0;
-	return disk_scan(k->disk, TABLE_ENDING, SLICE_EMPTY, take_id, id);
+	return store_scan(k->store, TABLE_ENDING, SLICE_EMPTY, take_id, id);
 }
 
 static int sweep_session(struct writer *k, struct sweep *s, size_t *left)
@@ -173,8 +173,8 @@ int sweep_retained(struct writer *k)
 {
 	struct expiry x = {.k = k, .time_ms = journal_time_ms(&k->j, k->now_ms)};
 	struct row_key at = k->retained_at;
-	int rc =
-	    disk_scan(k->disk, TABLE_RETAINED, slice_of(at.bytes, k->retained_at_len), look_at, &x);
+	int rc = store_scan(k->store, TABLE_RETAINED, slice_of(at.bytes, k->retained_at_len),
+	                    look_at, &x);
 
 	if (rc == 0 && x.bad)
 		rc = -EBADMSG;
@@ -187,7 +187,7 @@ int sweep_retained(struct writer *k)
 
 /* --- what the restore dropped --- */
 
-void sweep_add_drop(struct writer *k, enum disk_table table, struct slice key, bool mark)
+void sweep_add_drop(struct writer *k, enum store_table table, struct slice key, bool mark)
 {
 	struct drop *d;
 

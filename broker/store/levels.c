@@ -9,7 +9,7 @@
 
 #define SLOTS_MIN 16
 
-void levels_init(struct level_tree *t, size_t node_bytes)
+void level_tree_init(struct level_tree *t, size_t node_bytes)
 {
 	REQUIRE(node_bytes >= sizeof(struct level_node));
 	*t = (struct level_tree){
@@ -23,7 +23,7 @@ void levels_init(struct level_tree *t, size_t node_bytes)
 	t->root->hash = level_hash(SLICE("/")); /* as secret as all others */
 }
 
-void levels_fini(struct level_tree *t)
+void level_tree_fini(struct level_tree *t)
 {
 	for (size_t i = 0; i <= t->mask; i++)
 		free(t->slots[i].node);
@@ -62,8 +62,8 @@ static uint8_t wild_bit(struct slice level)
 	return slice_equal(level, SLICE("#")) ? LEVEL_MULTI : 0;
 }
 
-struct level_node *levels_make(struct level_tree *t, struct level_node *parent, struct slice level,
-                               uint64_t level_hash)
+struct level_node *level_tree_make(struct level_tree *t, struct level_node *parent,
+                                   struct slice level, uint64_t level_hash)
 {
 	struct level_node *n;
 
@@ -108,7 +108,7 @@ static void shift_back(struct level_tree *t, size_t gap)
 	t->slots[gap] = (struct level_slot){0};
 }
 
-struct level_node *levels_remove(struct level_tree *t, struct level_node *node)
+struct level_node *level_tree_remove(struct level_tree *t, struct level_node *node)
 {
 	struct level_node *parent = node->parent;
 
@@ -140,7 +140,7 @@ static bool is_path(const struct level_tree *t, const struct level_node *n, stru
 	}
 }
 
-struct level_node *levels_find(const struct level_tree *t, struct slice path)
+struct level_node *level_tree_find(const struct level_tree *t, struct slice path)
 {
 	struct topic_walk walk = topic_walk_of(path);
 	uint64_t hash = t->root->hash;

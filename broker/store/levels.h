@@ -41,15 +41,15 @@ struct level_tree {
 };
 
 /* `node_bytes`: size of the tree's own node. Nodes come zeroed. */
-void levels_init(struct level_tree *t, size_t node_bytes);
-void levels_fini(struct level_tree *t); /* frees the nodes, not what they own */
+void level_tree_init(struct level_tree *t, size_t node_bytes);
+void level_tree_fini(struct level_tree *t); /* frees the nodes, not what they own */
 
-struct level_node *levels_make(struct level_tree *t, struct level_node *parent, struct slice level,
-                               uint64_t level_hash); /* must not exist */
+struct level_node *level_tree_make(struct level_tree *t, struct level_node *parent,
+                                   struct slice level, uint64_t level_hash); /* must not exist */
 /* Remove and free a node without children: its parent. */
-struct level_node *levels_remove(struct level_tree *t, struct level_node *node);
+struct level_node *level_tree_remove(struct level_tree *t, struct level_node *node);
 /* The node of a whole topic or filter, NULL: none. */
-struct level_node *levels_find(const struct level_tree *t, struct slice path);
+struct level_node *level_tree_find(const struct level_tree *t, struct slice path);
 
 static inline uint64_t level_hash(struct slice level)
 {
@@ -71,16 +71,16 @@ static inline uint64_t level_path_hash(uint64_t parent, uint64_t level)
 	return x ^ (x >> 29);
 }
 
-/* Begin to fetch what levels_child will look at. */
-static inline void levels_prefetch(const struct level_tree *t, const struct level_node *parent,
-                                   uint64_t level_hash)
+/* Begin to fetch what level_tree_child will look at. */
+static inline void level_tree_prefetch(const struct level_tree *t, const struct level_node *parent,
+                                       uint64_t level_hash)
 {
 	__builtin_prefetch(&t->slots[level_path_hash(parent->hash, level_hash) & t->mask]);
 }
 
-static inline struct level_node *levels_child(const struct level_tree *t,
-                                              const struct level_node *parent, struct slice level,
-                                              uint64_t level_hash)
+static inline struct level_node *level_tree_child(const struct level_tree *t,
+                                                  const struct level_node *parent,
+                                                  struct slice level, uint64_t level_hash)
 {
 	uint64_t hash = level_path_hash(parent->hash, level_hash);
 
@@ -100,24 +100,25 @@ static inline bool level_has_exact(const struct level_node *n)
 	return n->children > (uint32_t)((n->wild & 1) + (n->wild >> 1));
 }
 
-static inline struct level_node *levels_plus(const struct level_tree *t, const struct level_node *n)
+static inline struct level_node *level_tree_plus(const struct level_tree *t,
+                                                 const struct level_node *n)
 {
-	return (n->wild & LEVEL_PLUS) == 0 ? NULL : levels_child(t, n, SLICE("+"), t->plus);
+	return (n->wild & LEVEL_PLUS) == 0 ? NULL : level_tree_child(t, n, SLICE("+"), t->plus);
 }
 
-static inline struct level_node *levels_multi(const struct level_tree *t,
-                                              const struct level_node *n)
+static inline struct level_node *level_tree_multi(const struct level_tree *t,
+                                                  const struct level_node *n)
 {
-	return (n->wild & LEVEL_MULTI) == 0 ? NULL : levels_child(t, n, SLICE("#"), t->multi);
+	return (n->wild & LEVEL_MULTI) == 0 ? NULL : level_tree_child(t, n, SLICE("#"), t->multi);
 }
 
-/* Any order, for sweeps: i below levels_slots(); NULL where there is nothing. */
-static inline size_t levels_slots(const struct level_tree *t)
+/* Any order, for sweeps: i below level_tree_slots(); NULL where there is nothing. */
+static inline size_t level_tree_slots(const struct level_tree *t)
 {
 	return t->mask + 1;
 }
 
-static inline struct level_node *levels_at(const struct level_tree *t, size_t i)
+static inline struct level_node *level_tree_at(const struct level_tree *t, size_t i)
 {
 	return t->slots[i & t->mask].node;
 }

@@ -5,13 +5,13 @@
 
 #include "base/alloc.h"
 
-void owners_init(struct owners *o)
+void topic_owners_init(struct owners *o)
 {
 	*o = (struct owners){0};
 	mutex_init(&o->lock);
 }
 
-void owners_fini(struct owners *o)
+void topic_owners_fini(struct owners *o)
 {
 	REQUIRE(o->by_key == NULL);
 	mutex_fini(&o->lock);
@@ -29,7 +29,7 @@ static struct owner *owner_new(struct owners *o, struct slice key)
 	return owner;
 }
 
-struct owner *owners_ref(struct owners *o, struct slice key)
+struct owner *topic_owners_ref(struct owners *o, struct slice key)
 {
 	struct owner *owner;
 
@@ -43,7 +43,7 @@ struct owner *owners_ref(struct owners *o, struct slice key)
 	return owner;
 }
 
-void owners_unref(struct owners *o, struct owner **owner)
+void topic_owners_unref(struct owners *o, struct owner **owner)
 {
 	struct owner *left = *owner;
 
@@ -59,7 +59,7 @@ void owners_unref(struct owners *o, struct owner **owner)
 	mutex_unlock(&o->lock);
 }
 
-uint32_t owners_values(struct owners *o, struct slice key)
+uint32_t topic_owners_values(struct owners *o, struct slice key)
 {
 	struct owner *owner;
 	uint32_t values;
@@ -71,7 +71,7 @@ uint32_t owners_values(struct owners *o, struct slice key)
 	return values;
 }
 
-uint64_t owners_bytes(struct owners *o, struct slice key)
+uint64_t topic_owners_bytes(struct owners *o, struct slice key)
 {
 	struct owner *owner;
 	uint64_t bytes;
@@ -83,7 +83,7 @@ uint64_t owners_bytes(struct owners *o, struct slice key)
 	return bytes;
 }
 
-void owners_visit(struct owners *o, owners_visit_fn *visit, void *arg)
+void topic_owners_visit(struct owners *o, topic_owners_visit_fn *visit, void *arg)
 {
 	struct owner *owner, *next;
 
@@ -97,7 +97,7 @@ void owners_visit(struct owners *o, owners_visit_fn *visit, void *arg)
 	mutex_unlock(&o->lock);
 }
 
-void owners_release(struct owners *o, struct slice key)
+void topic_owners_release(struct owners *o, struct slice key)
 {
 	struct owner *owner;
 

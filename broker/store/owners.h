@@ -27,20 +27,20 @@ struct owners {
 	struct owner *by_key;
 };
 
-void owners_init(struct owners *o);
-void owners_fini(struct owners *o);                           /* all references are back */
-struct owner *owners_ref(struct owners *o, struct slice key); /* a new reference */
-void owners_unref(struct owners *o, struct owner **owner);    /* NULL is fine */
+void topic_owners_init(struct owners *o);
+void topic_owners_fini(struct owners *o);                           /* all references are back */
+struct owner *topic_owners_ref(struct owners *o, struct slice key); /* a new reference */
+void topic_owners_unref(struct owners *o, struct owner **owner);    /* NULL is fine */
 /* Whoever holds a reference sees it gone; the same key begins anew. */
-void owners_release(struct owners *o, struct slice key);
+void topic_owners_release(struct owners *o, struct slice key);
 
 /* Retained values of this user; 0 where nobody has a record of it. */
-uint32_t owners_values(struct owners *o, struct slice key);
-uint64_t owners_bytes(struct owners *o, struct slice key);
+uint32_t topic_owners_values(struct owners *o, struct slice key);
+uint64_t topic_owners_bytes(struct owners *o, struct slice key);
 
 /* Those of whom something is retained, under the lock. */
-typedef void owners_visit_fn(void *arg, struct slice key, uint64_t bytes);
-void owners_visit(struct owners *o, owners_visit_fn *visit, void *arg);
+typedef void topic_owners_visit_fn(void *arg, struct slice key, uint64_t bytes);
+void topic_owners_visit(struct owners *o, topic_owners_visit_fn *visit, void *arg);
 
 static inline struct slice owner_key(const struct owner *owner)
 {

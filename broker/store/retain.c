@@ -18,8 +18,8 @@ struct retain *retain_new(unsigned executors)
 
 	reader_locks_init(&r->reader_locks, executors + 1);
 	reader_locks_init(&r->shards, RETAIN_SHARDS);
-	levels_init(&r->tree, sizeof(struct retain_node));
-	owners_init(&r->owners);
+	level_tree_init(&r->tree, sizeof(struct retain_node));
+	topic_owners_init(&r->owners);
 	mutex_init(&r->garbage_lock);
 	r->shared_slot = executors;
 	return r;
@@ -29,18 +29,18 @@ void retain_free(struct retain *r)
 {
 	if (r == NULL)
 		return;
-	for (size_t i = 0; i < levels_slots(&r->tree); i++) {
-		struct level_node *level = levels_at(&r->tree, i);
+	for (size_t i = 0; i < level_tree_slots(&r->tree); i++) {
+		struct level_node *level = level_tree_at(&r->tree, i);
 
 		if (level == NULL)
 			continue;
 		REQUIRE(retain_node_of(level)->pins == 0);
-		owners_unref(&r->owners, &retain_node_of(level)->owner);
+		topic_owners_unref(&r->owners, &retain_node_of(level)->owner);
 		retain_writer_drop(r, retain_node_of(level));
 		msg_unref(&retain_node_of(level)->value);
 	}
-	levels_fini(&r->tree);
-	owners_fini(&r->owners);
+	level_tree_fini(&r->tree);
+	topic_owners_fini(&r->owners);
 	reader_locks_fini(&r->shards);
 	reader_locks_fini(&r->reader_locks);
 	mutex_fini(&r->garbage_lock);
@@ -74,7 +74,8 @@ void retain_shard_unlock(struct retain *r, const struct retain_node *n)
 static struct retain_node *node_add(struct retain *r, struct retain_node *parent,
                                     struct slice level, uint64_t hash)
 {
-	struct retain_node *n = retain_node_of(levels_make(&r->tree, &parent->level, level, hash));
+	struct retain_node *n =
+	    retain_node_of(level_tree_make(&r->tree, &parent->level, level, hash));
 
 	n->next = parent->first_child;
 	n->link = &parent->first_child;
@@ -89,7 +90,7 @@ static struct retain_node *node_remove(struct retain *r, struct retain_node *n)
 	*n->link = n->next;
 	if (n->next != NULL)
 		n->next->link = n->link;
-	return retain_node_of(levels_remove(&r->tree, &n->level));
+	return retain_node_of(level_tree_remove(&r->tree, &n->level));
 }
 
 static void node_make(struct retain *r, struct slice topic)
@@ -100,7 +101,7 @@ static void node_make(struct retain *r, struct slice topic)
 
 	while (topic_walk_next(&walk, &level)) {
 		uint64_t hash = level_hash(level);
-		struct level_node *child = levels_child(&r->tree, &at->level, level, hash);
+		struct level_node *child = level_tree_child(&r->tree, &at->level, level, hash);
 
 		at = child != NULL ? retain_node_of(child) : node_add(r, at, level, hash);
 	}
@@ -173,7 +174,7 @@ void retain_node_settle(struct retain *r, struct retain_node *n, uint64_t now_ms
 	if (n->owner == NULL)
 		return;
 	if (n->owner->gone || (n->value == NULL && now_ms >= n->owned_until_ms))
-		owners_unref(&r->owners, &n->owner);
+		topic_owners_unref(&r->owners, &n->owner);
 }
 
 /* --- one change --- */
@@ -184,7 +185,7 @@ static struct retain_node *node_enter(struct retain *r, unsigned slot, struct sl
 		struct level_node *level;
 
 		reader_lock(&r->reader_locks, slot);
-		level = levels_find(&r->tree, topic);
+		level = level_tree_find(&r->tree, topic);
 		if (level != NULL)
 			return retain_node_of(level);
 		reader_unlock(&r->reader_locks, slot);
@@ -260,8 +261,8 @@ void retain_own(struct retain_change *c, struct slice owner)
 	struct retain_node *n = c->node;
 	struct owner *before = n->owner;
 
-	n->owner = owner.len == 0 ? NULL : owners_ref(owners, owner);
-	owners_unref(owners, &before);
+	n->owner = owner.len == 0 ? NULL : topic_owners_ref(owners, owner);
+	topic_owners_unref(owners, &before);
 	if (n->value == NULL)
 		n->owned_until_ms = c->now_ms + RETAIN_OWNED_AFTER_MS;
 	c->owner = owner_key(n->owner);
@@ -310,7 +311,7 @@ void retain_owner(struct retain *r, unsigned slot, struct slice topic, uint64_t 
 	struct retain_node *n;
 
 	reader_lock(&r->reader_locks, slot);
-	level = levels_find(&r->tree, topic);
+	level = level_tree_find(&r->tree, topic);
 	if (level != NULL) {
 		n = retain_node_of(level);
 		retain_shard_lock(r, n);
@@ -323,7 +324,7 @@ void retain_owner(struct retain *r, unsigned slot, struct slice topic, uint64_t 
 
 void retain_release_owner(struct retain *r, struct slice owner)
 {
-	owners_release(&r->owners, owner);
+	topic_owners_release(&r->owners, owner);
 }
 
 struct msg *retain_find(struct retain *r, unsigned slot, struct slice topic, uint64_t now_ms)
@@ -333,7 +334,7 @@ struct msg *retain_find(struct retain *r, unsigned slot, struct slice topic, uin
 	struct msg *found = NULL;
 
 	reader_lock(&r->reader_locks, slot);
-	level = levels_find(&r->tree, topic);
+	level = level_tree_find(&r->tree, topic);
 	if (level != NULL) {
 		n = retain_node_of(level);
 		retain_shard_lock(r, n);
@@ -351,7 +352,7 @@ bool retain_has(struct retain *r, unsigned slot, struct slice topic, uint64_t un
 	bool has = false;
 
 	reader_lock(&r->reader_locks, slot);
-	level = levels_find(&r->tree, topic);
+	level = level_tree_find(&r->tree, topic);
 	if (level != NULL) {
 		const struct retain_node *n = retain_node_of(level);
 
@@ -368,11 +369,11 @@ void retain_sweep(struct retain *r, uint64_t now_ms, size_t budget)
 	size_t reader_locks, at;
 
 	reader_lock(&r->reader_locks, r->shared_slot);
-	reader_locks = levels_slots(&r->tree);
+	reader_locks = level_tree_slots(&r->tree);
 	budget = budget < reader_locks ? budget : reader_locks;
 	at = atomic_fetch_add(&r->sweep_at, budget);
 	for (size_t i = at; i < at + budget; i++) {
-		struct level_node *level = levels_at(&r->tree, i);
+		struct level_node *level = level_tree_at(&r->tree, i);
 
 		if (level == NULL)
 			continue;

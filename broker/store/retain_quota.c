@@ -21,7 +21,7 @@ void retain_writer_drop(struct retain *r, struct retain_node *n)
 	n->writer->values--;
 	n->writer->bytes -= retain_cost(n->value);
 	r->written--;
-	owners_unref(&r->owners, &n->writer);
+	topic_owners_unref(&r->owners, &n->writer);
 }
 
 static struct slice writer_key(const struct msg *msg)
@@ -43,7 +43,7 @@ void retain_writer_set(struct retain *r, struct retain_node *n, const struct msg
 	retain_writer_drop(r, n);
 	if (key.len == 0) /* the broker itself */
 		return;
-	n->writer = owners_ref(&r->owners, key);
+	n->writer = topic_owners_ref(&r->owners, key);
 	n->writer->values++;
 	n->writer->bytes += retain_cost(msg);
 	r->written++;
@@ -61,12 +61,12 @@ void retain_growth(const struct retain_change *c, const struct msg *msg, uint64_
 
 uint64_t retain_user_bytes(struct retain *r, struct slice user_key)
 {
-	return owners_bytes(&r->owners, user_key);
+	return topic_owners_bytes(&r->owners, user_key);
 }
 
 void retain_visit_writers(struct retain *r, retain_writer_fn *visit, void *arg)
 {
-	owners_visit(&r->owners, visit, arg);
+	topic_owners_visit(&r->owners, visit, arg);
 }
 
 static const char *one_more(const struct retain_change *c, struct slice user_key,
@@ -78,7 +78,7 @@ static const char *one_more(const struct retain_change *c, struct slice user_key
 		return NULL;
 	if (r->written >= limits->values)
 		return "limits.retained_messages is reached";
-	if (owners_values(&r->owners, user_key) >= limits->values_per_user)
+	if (topic_owners_values(&r->owners, user_key) >= limits->values_per_user)
 		return "limits.retained_per_user is reached";
 	return NULL;
 }

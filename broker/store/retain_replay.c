@@ -91,8 +91,8 @@ static struct retain_node *step_down(const struct retain_cursor *c)
 	if (c->depth >= c->levels || c->at->level.children == 0)
 		return NULL;
 	level = &c->level[c->depth];
-	return (struct retain_node *)levels_child(&c->retain->tree, &c->at->level, level->name,
-	                                          level->hash);
+	return (struct retain_node *)level_tree_child(&c->retain->tree, &c->at->level, level->name,
+	                                              level->hash);
 }
 
 /* To the next node in order; false: there is none. */

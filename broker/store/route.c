@@ -16,8 +16,8 @@ struct route *route_new(unsigned executors)
 	REQUIRE(executors > 0 && executors <= ROUTE_HOMES_MAX);
 	r->executors = executors;
 	reader_locks_init(&r->reader_locks, executors + 1);
-	levels_init(&r->exact, sizeof(struct route_node));
-	levels_init(&r->tree, sizeof(struct route_node));
+	level_tree_init(&r->exact, sizeof(struct route_node));
+	level_tree_init(&r->tree, sizeof(struct route_node));
 	return r;
 }
 
@@ -25,9 +25,9 @@ static void extra_free(struct route_extra *x)
 {
 	if (x == NULL)
 		return;
-	targets_fini(&x->targets);
+	target_set_fini(&x->targets);
 	for (uint32_t i = 0; i < x->group_count; i++) {
-		targets_fini(&x->groups[i]->members);
+		target_set_fini(&x->groups[i]->members);
 		free(x->groups[i]);
 	}
 	free(x->groups);
@@ -37,13 +37,13 @@ static void extra_free(struct route_extra *x)
 
 static void tree_fini(struct level_tree *t)
 {
-	for (size_t i = 0; i < levels_slots(t); i++) {
-		struct level_node *level = levels_at(t, i);
+	for (size_t i = 0; i < level_tree_slots(t); i++) {
+		struct level_node *level = level_tree_at(t, i);
 
 		if (level != NULL)
 			extra_free(route_node_of(level)->extra);
 	}
-	levels_fini(t);
+	level_tree_fini(t);
 }
 
 void route_free(struct route *r)
@@ -61,9 +61,9 @@ static struct level_node *child_make(struct level_tree *t, struct level_node *pa
                                      struct slice level)
 {
 	uint64_t hash = level_hash(level);
-	struct level_node *child = levels_child(t, parent, level, hash);
+	struct level_node *child = level_tree_child(t, parent, level, hash);
 
-	return child != NULL ? child : levels_make(t, parent, level, hash);
+	return child != NULL ? child : level_tree_make(t, parent, level, hash);
 }
 
 static struct level_node *path_make(struct level_tree *t, struct slice filter)
@@ -94,8 +94,8 @@ struct route_node *route_node_find(struct route *r, struct slice filter)
 {
 	struct level_node *level =
 	    topic_has_wildcard(filter)
-		? levels_find(&r->tree, filter)
-		: levels_child(&r->exact, r->exact.root, filter, level_hash(filter));
+		? level_tree_find(&r->tree, filter)
+		: level_tree_child(&r->exact, r->exact.root, filter, level_hash(filter));
 
 	return level == NULL || route_node_of(level)->id == 0 ? NULL : route_node_of(level);
 }
@@ -121,11 +121,11 @@ void route_node_settle(struct route *r, struct route_node *node)
 	node->id = 0;
 	r->counts.filters--;
 	if (at->parent == r->exact.root) {
-		levels_remove(&r->exact, at);
+		level_tree_remove(&r->exact, at);
 		return;
 	}
 	while (at != r->tree.root && at->children == 0 && route_node_of(at)->id == 0)
-		at = levels_remove(&r->tree, at);
+		at = level_tree_remove(&r->tree, at);
 }
 
 /* Has the executor joined already? Nobody but itself could change that. */
@@ -186,9 +186,9 @@ bool route_target_put(struct route *r, struct slice filter, struct route_target 
 	reader_locks_lock_all(&r->reader_locks);
 	target->since = *clock;
 	set = &route_node_extra(route_node_make(r, filter))->targets;
-	at = targets_find(set, target->session_id);
+	at = target_set_find(set, target->session_id);
 	if (at == TARGET_NONE) {
-		targets_append(set, target);
+		target_set_append(set, target);
 		r->counts.targets++;
 	} else {
 		set->at[at] = *target;
@@ -204,10 +204,10 @@ static bool target_remove(struct route *r, struct slice filter, uint64_t session
 
 	if (node == NULL || node->extra == NULL)
 		return false;
-	at = targets_find(&node->extra->targets, session_id);
+	at = target_set_find(&node->extra->targets, session_id);
 	if (at == TARGET_NONE)
 		return false;
-	targets_remove(&node->extra->targets, at);
+	target_set_remove(&node->extra->targets, at);
 	r->counts.targets--;
 	route_node_settle(r, node);
 	return true;

@@ -94,15 +94,15 @@ static size_t descend(const struct route *r, struct route_match *m, size_t count
 	for (size_t i = 0; i < count; i++) {
 		struct level_node *n = m->frontier[0][i], *child;
 
-		if (wildcards && (child = levels_multi(&r->tree, n)) != NULL)
+		if (wildcards && (child = level_tree_multi(&r->tree, n)) != NULL)
 			collect(m, child);
-		if (wildcards && (child = levels_plus(&r->tree, n)) != NULL)
+		if (wildcards && (child = level_tree_plus(&r->tree, n)) != NULL)
 			next[reached++] = child;
 		if (!level_has_exact(n))
 			continue;
 		if (hash == 0)
 			hash = level_hash(level);
-		if ((child = levels_child(&r->tree, n, level, hash)) != NULL)
+		if ((child = level_tree_child(&r->tree, n, level, hash)) != NULL)
 			next[reached++] = child;
 	}
 	return reached;
@@ -112,7 +112,7 @@ static size_t descend(const struct route *r, struct route_match *m, size_t count
 static void arrive(const struct route *r, struct route_match *m, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		struct level_node *multi = levels_multi(&r->tree, m->frontier[0][i]);
+		struct level_node *multi = level_tree_multi(&r->tree, m->frontier[0][i]);
 
 		collect(m, m->frontier[0][i]);
 		if (multi != NULL)
@@ -153,9 +153,9 @@ void route_match(struct route *r, struct slice topic, struct route_match *out)
 	out->filter_count = out->target_count = out->share_count = 0;
 	out->executors = 0;
 	out->visited = 0;
-	levels_prefetch(&r->exact, r->exact.root, hash);
+	level_tree_prefetch(&r->exact, r->exact.root, hash);
 	match_wildcards(r, topic, out);
-	exact = levels_child(&r->exact, r->exact.root, topic, hash);
+	exact = level_tree_child(&r->exact, r->exact.root, topic, hash);
 	if (exact != NULL)
 		collect(out, exact);
 }

@@ -102,9 +102,9 @@ static void group_forget(struct route *r, struct route_extra *x, struct route_gr
 static void member_mark(struct route_group *g, uint32_t at, bool online)
 {
 	if (online && at >= g->online)
-		targets_swap(&g->members, at, g->online++);
+		target_set_swap(&g->members, at, g->online++);
 	else if (!online && at < g->online)
-		targets_swap(&g->members, at, --g->online);
+		target_set_swap(&g->members, at, --g->online);
 }
 
 bool route_share_put(struct route *r, struct slice group, struct slice filter,
@@ -117,11 +117,11 @@ bool route_share_put(struct route *r, struct slice group, struct slice filter,
 	REQUIRE((online || member->durable) && member->executor < r->executors);
 	reader_locks_lock_all(&r->reader_locks);
 	g = group_make(r, route_node_extra(route_node_make(r, filter)), group);
-	at = targets_find(&g->members, member->session_id);
+	at = target_set_find(&g->members, member->session_id);
 	is_new = at == TARGET_NONE;
 	if (is_new) {
 		at = g->members.count;
-		targets_append(&g->members, member);
+		target_set_append(&g->members, member);
 		r->counts.share_members++;
 	} else {
 		g->members.at[at] = *member;
@@ -154,14 +154,14 @@ static bool member_remove(struct route *r, struct slice group, struct slice filt
 
 	if (!group_find(r, group, filter, &node, &g))
 		return false;
-	at = targets_find(&g->members, session_id);
+	at = target_set_find(&g->members, session_id);
 	if (at == TARGET_NONE)
 		return false;
 	if (at < g->online) {
 		member_mark(g, at, false);
 		at = g->online;
 	}
-	targets_remove(&g->members, at);
+	target_set_remove(&g->members, at);
 	r->counts.share_members--;
 	if (g->members.count == 0)
 		group_forget(r, node->extra, g);
@@ -189,7 +189,7 @@ void route_share_online(struct route *r, struct slice group, struct slice filter
 
 	reader_locks_lock_all(&r->reader_locks);
 	if (group_find(r, group, filter, &node, &g)) {
-		at = targets_find(&g->members, session_id);
+		at = target_set_find(&g->members, session_id);
 		REQUIRE(at == TARGET_NONE || online || g->members.at[at].durable);
 		if (at != TARGET_NONE)
 			member_mark(g, at, online);

@@ -78,7 +78,7 @@ bool row_read_refs(struct slice row, uint32_t *refs); /* never 0 */
 
 /* One line of JSON, whatever is in the row; what the core alone understands, and payloads, as
  * base64.  (rows_json.c) */
-const char *store_table_name(enum disk_table table);
-void store_row_json(struct buf *out, enum disk_table table, struct slice key, struct slice value);
+const char *store_table_name(enum store_table table);
+void store_row_json(struct buf *out, enum store_table table, struct slice key, struct slice value);
 
 #endif

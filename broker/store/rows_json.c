@@ -167,12 +167,12 @@ static const struct {
     [TABLE_REPLAY] = {"replay", put_by_pair, "number"},
 };
 
-const char *store_table_name(enum disk_table table)
+const char *store_table_name(enum store_table table)
 {
 	return tables[table].name;
 }
 
-void store_row_json(struct buf *out, enum disk_table table, struct slice key, struct slice value)
+void store_row_json(struct buf *out, enum store_table table, struct slice key, struct slice value)
 {
 	size_t start = out->len;
 

@@ -10,7 +10,7 @@
 #define INDEX_FROM  24 /* targets from which an index (of 64 slots at first) pays */
 #define INDEX_UNTIL 8  /* below this it goes again */
 
-void targets_fini(struct targets *t)
+void target_set_fini(struct targets *t)
 {
 	free(t->at);
 	free(t->index);
@@ -58,7 +58,7 @@ static void index_forget(struct targets *t, uint64_t session_id)
 	t->index[gap] = 0;
 }
 
-uint32_t targets_find(const struct targets *t, uint64_t session_id)
+uint32_t target_set_find(const struct targets *t, uint64_t session_id)
 {
 	uint32_t position;
 
@@ -79,7 +79,7 @@ static void set_cap(struct targets *t, uint32_t cap)
 	t->cap = cap;
 }
 
-void targets_append(struct targets *t, const struct route_target *target)
+void target_set_append(struct targets *t, const struct route_target *target)
 {
 	if (t->count == t->cap)
 		set_cap(t, t->cap == 0 ? 1 : t->cap * 2);
@@ -92,7 +92,7 @@ void targets_append(struct targets *t, const struct route_target *target)
 		t->index[slot_of(t, target->session_id)] = t->count;
 }
 
-void targets_swap(struct targets *t, uint32_t a, uint32_t b)
+void target_set_swap(struct targets *t, uint32_t a, uint32_t b)
 {
 	struct route_target was = t->at[a];
 	uint32_t slot_a, slot_b;
@@ -109,15 +109,15 @@ void targets_swap(struct targets *t, uint32_t a, uint32_t b)
 	t->at[b] = was;
 }
 
-void targets_remove(struct targets *t, uint32_t position)
+void target_set_remove(struct targets *t, uint32_t position)
 {
 	REQUIRE(position < t->count);
-	targets_swap(t, position, t->count - 1);
+	target_set_swap(t, position, t->count - 1);
 	if (t->index != NULL)
 		index_forget(t, t->at[t->count - 1].session_id);
 	t->count--;
 	if (t->count == 0) {
-		targets_fini(t);
+		target_set_fini(t);
 		return;
 	}
 	if (t->count < t->cap / 4)

@@ -16,10 +16,10 @@ struct targets {
 	uint32_t index_mask;
 };
 
-void targets_fini(struct targets *t);
-uint32_t targets_find(const struct targets *t, uint64_t session_id);       /* or TARGET_NONE */
-void targets_append(struct targets *t, const struct route_target *target); /* a new session */
-void targets_swap(struct targets *t, uint32_t a, uint32_t b);
-void targets_remove(struct targets *t, uint32_t position); /* the last one takes its place */
+void target_set_fini(struct targets *t);
+uint32_t target_set_find(const struct targets *t, uint64_t session_id);       /* or TARGET_NONE */
+void target_set_append(struct targets *t, const struct route_target *target); /* a new session */
+void target_set_swap(struct targets *t, uint32_t a, uint32_t b);
+void target_set_remove(struct targets *t, uint32_t position); /* the last one takes its place */
 
 #endif

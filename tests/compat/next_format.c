@@ -16,12 +16,12 @@
 #include "store/disk_lock.h"
 #include "store/disk_verify.h"
 
-static void add_row(void *arg, enum disk_table table, struct slice key, struct slice value)
+static void add_row(void *arg, enum store_table table, struct slice key, struct slice value)
 {
 	uint64_t *hash = arg;
 
-	if (table == TABLE_NEXT || (table == TABLE_META && (slice_equal(key, DISK_ROW_COMMIT) ||
-	                                                    slice_equal(key, DISK_ROW_FORMAT))))
+	if (table == TABLE_NEXT || (table == TABLE_META && (slice_equal(key, STORE_ROW_COMMIT) ||
+	                                                    slice_equal(key, STORE_ROW_FORMAT))))
 		return;
 	*hash = XXH3_64bits_withSeed(key.data, key.len, *hash + (uint64_t)table);
 	*hash = XXH3_64bits_withSeed(value.data, value.len, *hash + key.len);
@@ -29,25 +29,25 @@ static void add_row(void *arg, enum disk_table table, struct slice key, struct s
 
 static int upgrade(const char *directory)
 {
-	const struct disk_options options = {.directory = directory, .formats = next_formats()};
-	char text[DISK_ERROR_TEXT];
-	struct disk *d;
+	const struct store_options options = {.directory = directory, .formats = next_formats()};
+	char text[STORE_ERROR_TEXT];
+	struct store *d;
 
-	if (disk_open(&options, text, &d) != 0) {
+	if (store_open(&options, text, &d) != 0) {
 		fprintf(stderr, "%s\n", text);
 		return 1;
 	}
-	disk_close(d);
+	store_close(d);
 	return 0;
 }
 
 static int show(const char *directory)
 {
-	char *path = xasprintf("%s/%s", directory, DISK_DATA_FILE);
+	char *path = xasprintf("%s/%s", directory, STORE_DATA_FILE);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct verify_report report = {0};
 	uint64_t hash = 0;
-	int rc = fd < 0 ? -errno : disk_verify_file(fd, next_formats(), add_row, &hash, &report);
+	int rc = fd < 0 ? -errno : store_verify_file(fd, next_formats(), add_row, &hash, &report);
 
 	if (rc != 0)
 		fprintf(stderr, "%s: %s\n", path, fd < 0 ? strerror(-rc) : report.text);

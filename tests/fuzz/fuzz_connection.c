@@ -460,7 +460,7 @@ static void end(struct play *p)
 	client_publish(p->witness, "witness/x", 2, "well");
 	world_run(w);
 	if (w->held) { /* until a disk that had no space was tried again */
-		disk_image_fail(w->image, 0, 0);
+		store_image_fail(w->image, 0, 0);
 		world_advance(w, 1000);
 	}
 	REQUIRE(p->witness->accepted && !p->witness->closed && client_is_done(p->witness));

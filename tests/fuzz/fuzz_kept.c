@@ -27,9 +27,10 @@ static bool way(struct slice bytes, struct buf *out)
 
 	if (!record_read_delivery(bytes, &k))
 		return false;
-	REQUIRE(k.tried_count <= RECORD_TRIED_MAX && subids_count(&k.ids) <= bytes.len / 4);
+	REQUIRE(k.tried_count <= RECORD_TRIED_MAX &&
+	        subscription_ids_count(&k.ids) <= bytes.len / 4);
 	record_put_delivery(out, &k);
-	subids_fini(&k.ids);
+	subscription_ids_fini(&k.ids);
 	return true;
 }
 

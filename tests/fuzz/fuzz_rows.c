@@ -70,7 +70,7 @@ static void check_refs(struct slice row, struct buf *out)
 	REQUIRE(slice_equal(buf_slice(out), row));
 }
 
-static void check_line(enum disk_table table, struct slice key, struct slice value)
+static void check_line(enum store_table table, struct slice key, struct slice value)
 {
 	struct buf line = {0};
 
@@ -91,12 +91,12 @@ static check_fn *const checks[TABLES] = {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct slice row = slice_of(data, size), key;
-	enum disk_table table;
+	enum store_table table;
 	struct buf out = {0};
 
 	if (size == 0)
 		return 0;
-	table = (enum disk_table)(data[0] % TABLES);
+	table = (enum store_table)(data[0] % TABLES);
 	row = slice_skip(row, 1);
 	if (checks[table] != NULL)
 		checks[table](row, &out);

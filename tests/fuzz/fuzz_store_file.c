@@ -20,13 +20,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct rows {
 	uint64_t hash, count;
-	enum disk_table table;
+	enum store_table table;
 };
 
 static char *directory, *path, *lock_path;
 static struct buf base; /* the small store */
 
-static void on_row(void *arg, enum disk_table table, struct slice key, struct slice value)
+static void on_row(void *arg, enum store_table table, struct slice key, struct slice value)
 {
 	struct rows *r = arg;
 
@@ -55,7 +55,7 @@ static int read_at(void *arg, uint64_t offset, void *out, size_t len)
 static int verify(struct slice bytes, struct rows *rows, struct verify_report *report)
 {
 	struct verify_source source = {.size_bytes = bytes.len, .read = read_at, .arg = &bytes};
-	int rc = disk_verify(&source, on_row, rows, report);
+	int rc = store_verify(&source, on_row, rows, report);
 
 	REQUIRE((rc == 0 && report->damages == 0 && report->text[0] == '\0') ||
 	        (rc == -EBADMSG && report->damages > 0 && report->text[0] != '\0'));
@@ -95,37 +95,37 @@ static void read_file(struct buf *out)
 	close(fd);
 }
 
-static struct disk *open_file(void)
+static struct store *open_file(void)
 {
 	struct lmdb_options options = {.path = path, .first_map = 1u << 20, .max_bytes = 1u << 24};
-	char text[DISK_ERROR_TEXT];
-	struct disk *d;
-	int rc = disk_lmdb_open(&options, text, &d);
+	char text[STORE_ERROR_TEXT];
+	struct store *d;
+	int rc = store_lmdb_open(&options, text, &d);
 
 	REQUIRE(rc == 0);
 	return d;
 }
 
 /* A key is a table's second byte, so that each has a place of its own. */
-static int put_rows(struct disk *d, unsigned count, size_t len)
+static int put_rows(struct store *d, unsigned count, size_t len)
 {
 	uint8_t value[6000];
-	int rc = disk_begin(d);
+	int rc = store_begin(d);
 
 	for (unsigned i = 0; i < count && rc == 0; i++) {
 		uint8_t key[2] = {(uint8_t)(i * 5), (uint8_t)i};
 
 		memset(value, (int)i, sizeof(value));
-		rc = disk_put(d, 1 + i % (TABLES - 1), slice_of(key, 2),
-		              slice_of(value, i % 20 == 3 ? sizeof(value) : len));
+		rc = store_put(d, 1 + i % (TABLES - 1), slice_of(key, 2),
+		               slice_of(value, i % 20 == 3 ? sizeof(value) : len));
 	}
-	return rc == 0 ? disk_commit(d) : rc;
+	return rc == 0 ? store_commit(d) : rc;
 }
 
 static void make_base(void)
 {
-	char text[DISK_ERROR_TEXT];
-	struct disk *d;
+	char text[STORE_ERROR_TEXT];
+	struct store *d;
 	int rc;
 
 	directory =
@@ -135,25 +135,25 @@ static void make_base(void)
 	lock_path = xasprintf("%s-lock", path);
 	REQUIRE(atexit(remove_all) == 0);
 	d = open_file();
-	rc = disk_settle(d, text);
+	rc = store_settle(d, text);
 	REQUIRE(rc == 0);
 	REQUIRE(put_rows(d, 200, 200) == 0 && put_rows(d, 60, 40) == 0);
-	disk_close(d);
+	store_close(d);
 	read_file(&base);
 }
 
 /* ---- what was found fine ---- */
 
-static void read_rows(struct disk *d, struct rows *rows)
+static void read_rows(struct store *d, struct rows *rows)
 {
-	int rc = disk_begin(d);
+	int rc = store_begin(d);
 
 	for (unsigned i = 0; rc == 0 && i < TABLES; i++) {
 		rows->table = i;
-		rc = disk_scan(d, i, SLICE_EMPTY, on_visited, rows);
+		rc = store_scan(d, i, SLICE_EMPTY, on_visited, rows);
 	}
 	REQUIRE(rc == 0);
-	disk_abort(d);
+	store_abort(d);
 }
 
 static void use(struct slice bytes, const struct rows *want)
@@ -161,7 +161,7 @@ static void use(struct slice bytes, const struct rows *want)
 	struct verify_report report;
 	struct rows rows = {0}, after = {0};
 	struct buf written = {0};
-	struct disk *d;
+	struct store *d;
 	int rc;
 
 	write_file(bytes);
@@ -172,7 +172,7 @@ static void use(struct slice bytes, const struct rows *want)
 		rc = put_rows(d, 90, 300);
 	while (rc == -EAGAIN);
 	REQUIRE(rc == 0 || rc == -ENOSPC);
-	disk_close(d);
+	store_close(d);
 	read_file(&written);
 	REQUIRE(verify(buf_slice(&written), &after, &report) == 0);
 	buf_fini(&written);
@@ -183,7 +183,7 @@ static void check(struct slice bytes)
 	struct verify_report report;
 	struct rows rows = {0};
 
-	if (verify(bytes, &rows, &report) == 0 && report.format == DISK_FORMAT)
+	if (verify(bytes, &rows, &report) == 0 && report.format == STORE_FORMAT)
 		use(bytes, &rows);
 }
 

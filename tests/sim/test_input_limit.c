@@ -69,14 +69,14 @@ static void send_publish(struct client *c, const char *topic, uint16_t packet_id
 	free(payload);
 }
 
-#define DISK_BYTES ((uint64_t)512 << 10)
+#define STORE_BYTES ((uint64_t)512 << 10)
 
 /* No more than the reserve and a little; the broker sees that with its next commit. */
 static void fill_store(struct world *w, struct client *pub)
 {
-	uint64_t bytes = disk_image_bytes(w->image);
+	uint64_t bytes = store_image_bytes(w->image);
 
-	disk_image_bound(w->image, DISK_BYTES, DISK_BYTES - DISK_BYTES / 8 - 3000 - bytes);
+	store_image_bound(w->image, STORE_BYTES, STORE_BYTES - STORE_BYTES / 8 - 3000 - bytes);
 	world_advance(w, 1000);
 	client_publish(pub, "other", 1, "x");
 	commit_all(w);
@@ -84,7 +84,7 @@ static void fill_store(struct world *w, struct client *pub)
 
 static void make_space(struct world *w)
 {
-	disk_image_bound(w->image, 0, 0);
+	store_image_bound(w->image, 0, 0);
 	for (unsigned i = 0; i < 3; i++) {
 		world_advance(w, 1000);
 		commit_all(w);
@@ -272,7 +272,7 @@ static void no_space_at_all(struct world *w)
 	commit_all(w);
 	client_drop(away);
 	commit_all(w);
-	disk_image_fail(w->image, UINT_MAX, -ENOSPC);
+	store_image_fail(w->image, UINT_MAX, -ENOSPC);
 	for (uint16_t n = 1; n <= FLOOD; n++)
 		send_publish(c, "mine", n, 1, 100);
 	commit_all(w);
@@ -283,7 +283,7 @@ static void no_space_at_all(struct world *w)
 	commit_all(w);
 	assert_true(c->closed);
 	assert_int_equal(client_answers(c, PACKET_PUBACK, NULL), 0);
-	disk_image_fail(w->image, 0, 0);
+	store_image_fail(w->image, 0, 0);
 	world_advance(w, 1000);
 	commit_all(w);
 	c->manual = false;

@@ -87,7 +87,7 @@ static void full_disk_waits(struct world *w)
 	client_subscribe(sub, "x", 2);
 	client_subscribe(live, "#", 2);
 	commit_all(w);
-	disk_image_fail(w->image, 2, -ENOSPC);
+	store_image_fail(w->image, 2, -ENOSPC);
 	publish_numbered(pub, "x", 2, 1);
 	publish_numbered(pub, "y", 0, 2);
 	world_run(w);
@@ -117,7 +117,7 @@ static void failed_disk_keeps_silent(struct world *w)
 	join_held(w, pub, &kept);
 	client_subscribe(sub, "x", 2);
 	commit_all(w);
-	disk_image_fail(w->image, 1, -EIO);
+	store_image_fail(w->image, 1, -EIO);
 	publish_numbered(pub, "x", 2, 1);
 	world_run(w);
 	assert_false(world_commit(w));
@@ -233,7 +233,7 @@ static void late_and_full(struct world *w)
 		break_now_and_then(w, sub);
 	}
 	w->fail_one_in = 0;
-	disk_image_fail(w->image, 0, 0);
+	store_image_fail(w->image, 0, 0);
 	world_advance(w, 1000);
 	client_join(sub, &kept);
 	client_join(pub, &kept);

@@ -16,13 +16,13 @@ static void make_room(struct environment *t)
 {
 	struct world *w = t->world;
 
-	if (w->image == NULL || !disk_image_is_bound(w->image))
+	if (w->image == NULL || !store_image_is_bound(w->image))
 		return;
-	disk_image_bound(w->image, 0, 0);
+	store_image_bound(w->image, 0, 0);
 	t->roomy = t->model.tick;
-	COVER(&t->model, DISK_LOW_SPACE);
+	COVER(&t->model, STORE_LOW_SPACE);
 	if (world_has_deferred(w))
-		COVER(&t->model, DISK_DEFERRED);
+		COVER(&t->model, STORE_DEFERRED);
 	model_note_packets(&t->model);
 	w->now_ms += 1000;
 	model_time(&t->model);
@@ -330,7 +330,7 @@ static void outlast(struct environment *t, unsigned seconds)
 {
 	for (unsigned i = 0; i <= seconds + 2; i++) {
 		if (i == seconds)
-			disk_image_fail(t->world->image, 0, 0);
+			store_image_fail(t->world->image, 0, 0);
 		model_note_packets(&t->model);
 		t->world->now_ms += 1000;
 		model_time(&t->model);
@@ -346,13 +346,13 @@ void environment_disk_full(struct environment *t, const struct step *s)
 	bool fails = s->illegal % 4 == 0;
 
 	environment_settle(t);
-	disk_image_fail(t->world->image, s->count, fails ? -EIO : -ENOSPC);
+	store_image_fail(t->world->image, s->count, fails ? -EIO : -ENOSPC);
 	publish_all(t, s);
 	world_run(t->world);
 	if (fails)
-		COVER(&t->model, DISK_FAILED);
+		COVER(&t->model, STORE_FAILED);
 	else
-		COVER(&t->model, DISK_FULL);
+		COVER(&t->model, STORE_FULL);
 	if (fails || s->illegal % 4 == 1)
 		crash(t, s);
 	else
@@ -365,12 +365,12 @@ void environment_disk_full(struct environment *t, const struct step *s)
 void environment_tight(struct environment *t, const struct step *s)
 {
 	uint64_t most = LOW_SPACE_BYTES - LOW_SPACE_BYTES / 8 - (uint64_t)s->count * 500;
-	uint64_t bytes = disk_image_bytes(t->world->image);
+	uint64_t bytes = store_image_bytes(t->world->image);
 
 	if (bytes >= most)
 		return;
 	environment_settle(t);
-	disk_image_bound(t->world->image, LOW_SPACE_BYTES, most - bytes);
+	store_image_bound(t->world->image, LOW_SPACE_BYTES, most - bytes);
 	t->world->now_ms += 1000; /* within a second, that is seen */
 	model_time(&t->model);
 	world_run(t->world);

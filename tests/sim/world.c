@@ -116,11 +116,11 @@ static void start_broker(struct world *w, struct config_snapshot *snapshot, bool
 	struct journal_options options = {.interval_ms = JOURNAL_INTERVAL_MS,
 	                                  .expired_retention_ms = RETAIN_OWNED_AFTER_MS,
 	                                  .deleted_is_over = record_retained_is_over};
-	char text[DISK_ERROR_TEXT];
+	char text[STORE_ERROR_TEXT];
 	struct restored restored;
 
-	w->journal =
-	    w->held ? journal_disk_new(disk_memory_open(w->image), &options) : journal_memory_new();
+	w->journal = w->held ? journal_disk_new(store_memory_open(w->image), &options)
+	                     : journal_memory_new();
 	w->server = server_new(snapshot, w->workers, w->journal);
 	for (unsigned i = 0; i < w->workers && world_has_small_slices(w); i++)
 		w->server->workers[i]->turn_steps = SMALL_TURN;
@@ -148,7 +148,7 @@ struct world *world_new(const struct world_settings *settings)
 	hash_init();
 	snapshot = w->newest = make_snapshot(settings, NULL);
 	if (settings->held)
-		w->image = disk_image_new();
+		w->image = store_image_new();
 	start_broker(w, snapshot, settings->hashes);
 	executor_init(&w->main_executor, w->workers, NULL, w);
 	return w;
@@ -253,7 +253,7 @@ static bool let_go(struct world *w)
 	if (!w->held || w->hold)
 		return false;
 	if (w->fail_one_in > 0 && world_random(w, w->fail_one_in) == 0)
-		disk_image_fail(w->image, 1, -ENOSPC);
+		store_image_fail(w->image, 1, -ENOSPC);
 	return world_commit(w);
 }
 
@@ -450,7 +450,7 @@ void world_be_silent(struct world *w)
 static void begin_again(struct world *w, struct config_snapshot **snapshot, bool hashes)
 {
 	server_free(w->server);
-	disk_image_fail(w->image, 0, 0);
+	store_image_fail(w->image, 0, 0);
 	hear_log(w->silent);
 	if (w->next_workers != 0) {
 		executor_fini(&w->main_executor);
@@ -484,8 +484,8 @@ void world_crash(struct world *w)
 	struct client *c;
 
 	REQUIRE(w->held);
-	hear_log(true);                            /* of the dying broker's troubles */
-	disk_image_fail(w->image, UINT_MAX, -EIO); /* from here on nothing is kept */
+	hear_log(true);                             /* of the dying broker's troubles */
+	store_image_fail(w->image, UINT_MAX, -EIO); /* from here on nothing is kept */
 	LL_FOREACH (w->clients, c) {
 		client_drop(c);
 	}
@@ -506,7 +506,7 @@ void world_free(struct world *w)
 		memory_peer_free(wire->peer);
 		free(wire);
 	}
-	disk_image_free(w->image);
+	store_image_free(w->image);
 	config_snapshot_unref(&w->newest);
 	executor_fini(&w->main_executor);
 	random_use(NULL, NULL);

@@ -35,11 +35,11 @@ struct world {
 	struct journal *journal; /* the server's */
 	bool silent;             /* the log goes nowhere */
 	bool held;
-	bool no_hashes;           /* passwords wait until a test says otherwise */
-	bool hold;                /* the journal's turns come only when a test says so */
-	unsigned fail_one_in;     /* of its turns by chance, so many find no space; 0: none */
-	struct disk_image *image; /* what it keeps; NULL: nothing */
-	unsigned frozen;          /* a bit per home whose thread stands still */
+	bool no_hashes;            /* passwords wait until a test says otherwise */
+	bool hold;                 /* the journal's turns come only when a test says so */
+	unsigned fail_one_in;      /* of its turns by chance, so many find no space; 0: none */
+	struct store_image *image; /* what it keeps; NULL: nothing */
+	unsigned frozen;           /* a bit per home whose thread stands still */
 	unsigned
 	    reading; /* a bit per home whose turn takes long: it reads, and its end never comes */
 	bool wires_stay; /* a test holds wires of its own: none is freed before the end */

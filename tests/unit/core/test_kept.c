@@ -32,7 +32,7 @@ static bool way_again(struct slice bytes, struct buf *out)
 	if (!record_read_delivery(bytes, &way))
 		return false;
 	record_put_delivery(out, &way);
-	subids_fini(&way.ids);
+	subscription_ids_fini(&way.ids);
 	return true;
 }
 
@@ -284,21 +284,21 @@ static void a_way_comes_back(void **state)
 	struct buf out = {0};
 
 	(void)state;
-	subids_add(&k.ids, 9);
-	subids_add(&k.ids, 8);
+	subscription_ids_add(&k.ids, 9);
+	subscription_ids_add(&k.ids, 8);
 	for (uint64_t i = 0; i < RECORD_TRIED_MAX; i++)
 		k.tried[i] = i + 1;
 	record_put_delivery(&out, &k);
 	assert_true(record_read_delivery(buf_slice(&out), &back));
 	assert_int_equal(back.qos, 1);
 	assert_true(back.retain);
-	assert_int_equal(subids_count(&back.ids), 2);
-	assert_int_equal(subids_all(&back.ids)[0], 9);
-	assert_int_equal(subids_all(&back.ids)[1], 8);
+	assert_int_equal(subscription_ids_count(&back.ids), 2);
+	assert_int_equal(subscription_ids_all(&back.ids)[0], 9);
+	assert_int_equal(subscription_ids_all(&back.ids)[1], 8);
 	assert_int_equal(back.tried_count, RECORD_TRIED_MAX);
 	assert_memory_equal(back.tried, k.tried, sizeof(k.tried));
-	subids_fini(&back.ids);
-	subids_fini(&k.ids);
+	subscription_ids_fini(&back.ids);
+	subscription_ids_fini(&k.ids);
 	buf_fini(&out);
 }
 

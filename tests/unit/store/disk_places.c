@@ -1,4 +1,4 @@
-/* See disk_places.h. */
+/* See store_places.h. */
 #include "disk_places.h"
 
 #include <dirent.h>
@@ -41,37 +41,37 @@ void place_remove(char **directory)
 	*directory = NULL;
 }
 
-struct disk *place_open(struct place *p)
+struct store *place_open(struct place *p)
 {
-	const struct disk_options options = {.directory = p->directory,
-	                                     .first_map =
-	                                         p->first_map > 0 ? p->first_map : PLACE_MAP,
-	                                     .max_bytes = p->max_bytes};
-	char text[DISK_ERROR_TEXT] = "";
+	const struct store_options options = {.directory = p->directory,
+	                                      .first_map =
+	                                          p->first_map > 0 ? p->first_map : PLACE_MAP,
+	                                      .max_bytes = p->max_bytes};
+	char text[STORE_ERROR_TEXT] = "";
 
 	if (p->image != NULL) {
-		p->disk = disk_memory_open(p->image);
-		return p->disk;
+		p->store = store_memory_open(p->image);
+		return p->store;
 	}
-	if (disk_open(&options, text, &p->disk) != 0)
+	if (store_open(&options, text, &p->store) != 0)
 		fail_msg("%s", text);
-	return p->disk;
+	return p->store;
 }
 
-struct disk *place_reopen(struct place *p)
+struct store *place_reopen(struct place *p)
 {
-	disk_close(p->disk);
-	p->disk = NULL;
+	store_close(p->store);
+	p->store = NULL;
 	return place_open(p);
 }
 
 void place_memory(void (*test)(struct place *p))
 {
-	struct place p = {.image = disk_image_new()};
+	struct place p = {.image = store_image_new()};
 
 	test(&p);
-	disk_close(p.disk);
-	disk_image_free(p.image);
+	store_close(p.store);
+	store_image_free(p.image);
 }
 
 void place_file(void (*test)(struct place *p))
@@ -79,6 +79,6 @@ void place_file(void (*test)(struct place *p))
 	struct place p = {.directory = place_directory()};
 
 	test(&p);
-	disk_close(p.disk);
+	store_close(p.store);
 	place_remove(&p.directory);
 }

@@ -8,8 +8,8 @@
 #define PLACE_MAP ((uint32_t)1 << 16) /* so small that it has to grow */
 
 struct place {
-	struct disk *disk;
-	struct disk_image *image; /* NULL: in a directory */
+	struct store *store;
+	struct store_image *image; /* NULL: in a directory */
 	char *directory;
 	uint32_t first_map; /* 0: PLACE_MAP */
 	uint64_t max_bytes;
@@ -22,9 +22,9 @@ void place_remove(char **directory);
 /* "directory/name" */
 char *place_path(const char *directory, const char *name);
 
-struct disk *place_open(struct place *p);
+struct store *place_open(struct place *p);
 /* As after a crash. */
-struct disk *place_reopen(struct place *p);
+struct store *place_reopen(struct place *p);
 
 void place_memory(void (*test)(struct place *p));
 void place_file(void (*test)(struct place *p));

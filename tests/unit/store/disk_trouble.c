@@ -1,4 +1,4 @@
-/* See disk_trouble.h.  Everything goes to the kernel by syscall(): no other library's idea of a
+/* See store_trouble.h.  Everything goes to the kernel by syscall(): no other library's idea of a
  * file is in between. */
 #undef _FILE_OFFSET_BITS
 #include "disk_trouble.h"
@@ -13,14 +13,14 @@ static enum trouble armed;
 static unsigned calls_left;
 static bool came;
 
-void disk_trouble_arm(enum trouble trouble, unsigned call)
+void store_trouble_arm(enum trouble trouble, unsigned call)
 {
 	armed = trouble;
 	calls_left = call;
 	came = false;
 }
 
-bool disk_trouble_came(void)
+bool store_trouble_came(void)
 {
 	return came;
 }

@@ -15,8 +15,8 @@ enum trouble {
 };
 
 /* From now on: the `call`-th from here, counted from 0. */
-void disk_trouble_arm(enum trouble trouble, unsigned call);
+void store_trouble_arm(enum trouble trouble, unsigned call);
 /* There were so many calls. */
-bool disk_trouble_came(void);
+bool store_trouble_came(void);
 
 #endif

@@ -7,18 +7,18 @@
 #include "store/disk_inside.h"
 
 struct faulty {
-	struct disk disk; /* first */
-	struct disk *inner;
+	struct store store; /* first */
+	struct store *inner;
 	unsigned calls, times;
 	int error;
 };
 
-static struct disk *inner_of(struct disk *d)
+static struct store *inner_of(struct store *d)
 {
 	return ((struct faulty *)d)->inner;
 }
 
-static int trip(struct disk *d)
+static int trip(struct store *d)
 {
 	struct faulty *f = (struct faulty *)d;
 
@@ -32,19 +32,19 @@ static int trip(struct disk *d)
 	return f->error;
 }
 
-static int faulty_begin(struct disk *d)
+static int faulty_begin(struct store *d)
 {
 	int rc = trip(d);
 
 	return rc != 0 ? rc : inner_of(d)->ops->begin(inner_of(d));
 }
 
-static uint64_t faulty_number(struct disk *d)
+static uint64_t faulty_number(struct store *d)
 {
 	return inner_of(d)->ops->number(inner_of(d));
 }
 
-static int faulty_put(struct disk *d, enum disk_table table, struct slice key, struct slice value,
+static int faulty_put(struct store *d, enum store_table table, struct slice key, struct slice value,
                       uint64_t checksum)
 {
 	int rc = trip(d);
@@ -52,34 +52,34 @@ static int faulty_put(struct disk *d, enum disk_table table, struct slice key, s
 	return rc != 0 ? rc : inner_of(d)->ops->put(inner_of(d), table, key, value, checksum);
 }
 
-static int faulty_get(struct disk *d, enum disk_table table, struct slice key, struct slice *row)
+static int faulty_get(struct store *d, enum store_table table, struct slice key, struct slice *row)
 {
 	int rc = trip(d);
 
 	return rc != 0 ? rc : inner_of(d)->ops->get(inner_of(d), table, key, row);
 }
 
-static int faulty_remove(struct disk *d, enum disk_table table, struct slice key)
+static int faulty_remove(struct store *d, enum store_table table, struct slice key)
 {
 	int rc = trip(d);
 
 	return rc != 0 ? rc : inner_of(d)->ops->remove(inner_of(d), table, key);
 }
 
-static int faulty_scan(struct disk *d, enum disk_table table, struct slice from,
-                       disk_visit_fn *visit, void *arg)
+static int faulty_scan(struct store *d, enum store_table table, struct slice from,
+                       store_visit_fn *visit, void *arg)
 {
 	int rc = trip(d);
 
 	return rc != 0 ? rc : inner_of(d)->ops->scan(inner_of(d), table, from, visit, arg);
 }
 
-static void faulty_abort(struct disk *d)
+static void faulty_abort(struct store *d)
 {
 	inner_of(d)->ops->abort(inner_of(d));
 }
 
-static int faulty_commit(struct disk *d)
+static int faulty_commit(struct store *d)
 {
 	int rc = trip(d);
 
@@ -89,23 +89,23 @@ static int faulty_commit(struct disk *d)
 	return rc;
 }
 
-static void faulty_status(struct disk *d, struct disk_status *out)
+static void faulty_status(struct store *d, struct store_status *out)
 {
 	inner_of(d)->ops->status(inner_of(d), out);
 }
 
-static void faulty_note(struct disk *d, uint64_t time_ms)
+static void faulty_note(struct store *d, uint64_t time_ms)
 {
 	inner_of(d)->ops->note(inner_of(d), time_ms);
 }
 
-static void faulty_close(struct disk *d)
+static void faulty_close(struct store *d)
 {
-	disk_close(inner_of(d));
+	store_close(inner_of(d));
 	free(d);
 }
 
-static const struct disk_ops faulty_ops = {
+static const struct store_ops faulty_ops = {
     .begin = faulty_begin,
     .number = faulty_number,
     .put = faulty_put,
@@ -119,18 +119,18 @@ static const struct disk_ops faulty_ops = {
     .close = faulty_close,
 };
 
-struct disk *faulty_new(struct disk *inner)
+struct store *faulty_new(struct store *inner)
 {
 	struct faulty *f = xnew(f);
 
-	f->disk.ops = &faulty_ops;
-	f->disk.time_ms = inner->time_ms;
+	f->store.ops = &faulty_ops;
+	f->store.time_ms = inner->time_ms;
 	f->inner = inner;
-	f->disk.formats = inner->formats;
-	return &f->disk;
+	f->store.formats = inner->formats;
+	return &f->store;
 }
 
-void faulty_fail(struct disk *d, unsigned calls, unsigned times, int error)
+void faulty_fail(struct store *d, unsigned calls, unsigned times, int error)
 {
 	struct faulty *f = (struct faulty *)d;
 
@@ -139,7 +139,7 @@ void faulty_fail(struct disk *d, unsigned calls, unsigned times, int error)
 	f->error = error;
 }
 
-bool faulty_is_spent(const struct disk *d)
+bool faulty_is_spent(const struct store *d)
 {
 	return ((const struct faulty *)d)->times == 0;
 }

@@ -4,11 +4,11 @@
 
 #include "store/disk.h"
 
-struct disk *faulty_new(struct disk *inner); /* taken over */
+struct store *faulty_new(struct store *inner); /* taken over */
 /* The call after `calls` more of them fails, and `times` - 1 transactions' first calls behind it.
  */
-void faulty_fail(struct disk *d, unsigned calls, unsigned times, int error);
+void faulty_fail(struct store *d, unsigned calls, unsigned times, int error);
 /* Did it fail, each time it was to? */
-bool faulty_is_spent(const struct disk *d);
+bool faulty_is_spent(const struct store *d);
 
 #endif

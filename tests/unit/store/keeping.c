@@ -63,7 +63,7 @@ void writer_fixture_open(struct writer_fixture *t)
 	clock.arg = t;
 	clock_use(&clock);
 	if (t->image == NULL) {
-		t->image = disk_image_new();
+		t->image = store_image_new();
 		t->now_ms = 1000000;
 	}
 	for (unsigned i = 0; i < HOMES; i++) {
@@ -71,8 +71,8 @@ void writer_fixture_open(struct writer_fixture *t)
 		t->executors[i].now_ms = t->now_ms;
 		executors[i] = &t->executors[i];
 	}
-	t->disk = faulty_new(disk_memory_open(t->image));
-	t->journal = journal_disk_new(t->disk, &options);
+	t->store = faulty_new(store_memory_open(t->image));
+	t->journal = journal_disk_new(t->store, &options);
 	journal_on_queued(t->journal, on_queued);
 	journal_on_space(t->journal, executors, HOMES, on_space);
 }
@@ -106,7 +106,7 @@ void writer_fixture_fini(struct writer_fixture *t)
 {
 	if (t->journal != NULL)
 		writer_fixture_crash(t);
-	disk_image_free(t->image);
+	store_image_free(t->image);
 	for (unsigned i = 0; i < HOMES; i++)
 		buf_fini(&t->log_limits[i]);
 	buf_fini(&t->shown);
@@ -328,7 +328,7 @@ static const struct journal_visitor visitor = {
 
 void restart(struct writer_fixture *t)
 {
-	char text[DISK_ERROR_TEXT];
+	char text[STORE_ERROR_TEXT];
 
 	if (t->journal != NULL)
 		writer_fixture_crash(t);
@@ -355,11 +355,11 @@ bool is_shown(struct writer_fixture *t, const char *line)
 	return found;
 }
 
-uint64_t rows_in(struct writer_fixture *t, enum disk_table table)
+uint64_t rows_in(struct writer_fixture *t, enum store_table table)
 {
-	struct disk_status status;
+	struct store_status status;
 
-	disk_status(t->disk, &status);
+	store_status(t->store, &status);
 	return status.rows[table];
 }
 

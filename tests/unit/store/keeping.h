@@ -16,8 +16,8 @@
 #define INTERVAL_MS 1000
 
 struct writer_fixture {
-	struct disk_image *image;
-	struct disk *disk;
+	struct store_image *image;
+	struct store *store;
 	struct journal *journal;
 	struct executor executors[HOMES];
 	struct buf
@@ -71,6 +71,6 @@ void put_to(struct writer_fixture *t, unsigned executor, const uint64_t *session
 void restart(struct writer_fixture *t);
 void require_shown(struct writer_fixture *t, const char *want);
 bool is_shown(struct writer_fixture *t, const char *line);
-uint64_t rows_in(struct writer_fixture *t, enum disk_table table);
+uint64_t rows_in(struct writer_fixture *t, enum store_table table);
 
 #endif

@@ -31,7 +31,7 @@ static int stop(void)
 	return stop_error;
 }
 
-static int put_rows(struct disk *d, struct slice keys)
+static int put_rows(struct store *d, struct slice keys)
 {
 	struct reader r = reader_of(keys);
 	unsigned count = 0;
@@ -42,15 +42,15 @@ static int put_rows(struct disk *d, struct slice keys)
 
 		rc = count++ == stop_after
 		         ? stop()
-		         : disk_put(d, TABLE_NEXT, read_bytes(&r, len), SLICE("of a session"));
+		         : store_put(d, TABLE_NEXT, read_bytes(&r, len), SLICE("of a session"));
 	}
 	return rc;
 }
 
-static int upgrade_to_next(struct disk *d)
+static int upgrade_to_next(struct store *d)
 {
 	struct buf keys = {0};
-	int rc = disk_scan(d, TABLE_SESSION, SLICE_EMPTY, collect, &keys);
+	int rc = store_scan(d, TABLE_SESSION, SLICE_EMPTY, collect, &keys);
 
 	if (rc == 0)
 		rc = put_rows(d, buf_slice(&keys));
@@ -58,16 +58,17 @@ static int upgrade_to_next(struct disk *d)
 	return rc;
 }
 
-const struct disk_formats *next_formats(void)
+const struct store_formats *next_formats(void)
 {
-	static struct disk_format list[DISK_FORMAT + 1];
+	static struct store_format list[STORE_FORMAT + 1];
 	static const char *names[TABLES + 1];
-	static const struct disk_formats formats = {
-	    .list = list, .newest = DISK_FORMAT + 1, .table_names = names};
+	static const struct store_formats formats = {
+	    .list = list, .newest = STORE_FORMAT + 1, .table_names = names};
 
-	memcpy(list, disk_formats.list, DISK_FORMAT * sizeof(list[0]));
-	list[DISK_FORMAT] = (struct disk_format){.tables = TABLES + 1, .upgrade = upgrade_to_next};
-	memcpy(names, disk_formats.table_names, TABLES * sizeof(names[0]));
+	memcpy(list, store_formats.list, STORE_FORMAT * sizeof(list[0]));
+	list[STORE_FORMAT] =
+	    (struct store_format){.tables = TABLES + 1, .upgrade = upgrade_to_next};
+	memcpy(names, store_formats.table_names, TABLES * sizeof(names[0]));
 	names[TABLE_NEXT] = "next";
 	return &formats;
 }

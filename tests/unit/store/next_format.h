@@ -7,7 +7,7 @@
 
 #define TABLE_NEXT TABLES
 
-const struct disk_formats *next_formats(void);
+const struct store_formats *next_formats(void);
 /* The upgrade ends after so many rows: with that error, 0: with SIGKILL. UINT_MAX: it does not. */
 void next_format_stop(unsigned rows, int error);
 

@@ -22,19 +22,19 @@ static struct slice text(const char *s)
 	return slice_of_str(s);
 }
 
-static void put(struct disk *d, enum disk_table table, const char *key, const char *value)
+static void put(struct store *d, enum store_table table, const char *key, const char *value)
 {
-	assert_int_equal(disk_put(d, table, text(key), text(value)), 0);
+	assert_int_equal(store_put(d, table, text(key), text(value)), 0);
 }
 
-static void begin(struct disk *d)
+static void begin(struct store *d)
 {
-	assert_int_equal(disk_begin(d), 0);
+	assert_int_equal(store_begin(d), 0);
 }
 
-static void commit(struct disk *d)
+static void commit(struct store *d)
 {
-	assert_int_equal(disk_commit(d), 0);
+	assert_int_equal(store_commit(d), 0);
 }
 
 /* "key=value key=value" of a table. */
@@ -52,21 +52,21 @@ static bool list_row(void *arg, struct slice key, struct slice value)
 	return --l->left > 0;
 }
 
-static void assert_rows(struct disk *d, enum disk_table table, const char *from, unsigned max,
+static void assert_rows(struct store *d, enum store_table table, const char *from, unsigned max,
                         const char *want)
 {
 	struct listing l = {.left = max};
 
-	assert_int_equal(disk_scan(d, table, text(from), list_row, &l), 0);
+	assert_int_equal(store_scan(d, table, text(from), list_row, &l), 0);
 	buf_put_u8(&l.text, 0);
 	assert_string_equal((const char *)l.text.data, want);
 	buf_fini(&l.text);
 }
 
-static void assert_value(struct disk *d, enum disk_table table, const char *key, const char *want)
+static void assert_value(struct store *d, enum store_table table, const char *key, const char *want)
 {
 	struct slice value;
-	int rc = disk_get(d, table, text(key), &value);
+	int rc = store_get(d, table, text(key), &value);
 
 	assert_int_equal(rc, want == NULL ? -ENOENT : 0);
 	if (want != NULL)
@@ -77,7 +77,7 @@ static void assert_value(struct disk *d, enum disk_table table, const char *key,
 
 static void rows_come_back_in_order(struct place *p)
 {
-	struct disk *d = place_open(p);
+	struct store *d = place_open(p);
 
 	begin(d);
 	put(d, TABLE_QUEUE, "b", "2");
@@ -94,19 +94,19 @@ static void rows_come_back_in_order(struct place *p)
 	assert_value(d, TABLE_BODY, "b", "elsewhere");
 	assert_value(d, TABLE_BODY, "a", NULL);
 	put(d, TABLE_QUEUE, "b", "longer than it was");
-	assert_int_equal(disk_delete(d, TABLE_QUEUE, text("a")), 0);
-	assert_int_equal(disk_delete(d, TABLE_QUEUE, text("a")), -ENOENT);
+	assert_int_equal(store_delete(d, TABLE_QUEUE, text("a")), 0);
+	assert_int_equal(store_delete(d, TABLE_QUEUE, text("a")), -ENOENT);
 	assert_rows(d, TABLE_QUEUE, "", 9, "b=longer than it was c= d=4");
 	commit(d);
 	d = place_reopen(p);
 	begin(d);
 	assert_rows(d, TABLE_QUEUE, "", 9, "b=longer than it was c= d=4");
-	disk_abort(d);
+	store_abort(d);
 }
 
 static void uncommitted_is_gone(struct place *p)
 {
-	struct disk *d = place_open(p);
+	struct store *d = place_open(p);
 
 	begin(d);
 	put(d, TABLE_SESSION, "kept", "old");
@@ -117,34 +117,34 @@ static void uncommitted_is_gone(struct place *p)
 		put(d, TABLE_SESSION, "kept", "new");
 		put(d, TABLE_SESSION, "added", "y");
 		put(d, TABLE_SESSION, "added", "z");
-		assert_int_equal(disk_delete(d, TABLE_SESSION, text("removed")), 0);
+		assert_int_equal(store_delete(d, TABLE_SESSION, text("removed")), 0);
 		assert_rows(d, TABLE_SESSION, "", 9, "added=z kept=new");
 		if (crash == 0)
-			disk_abort(d);
+			store_abort(d);
 		else
 			d = place_reopen(p); /* closed in the middle of it */
 		begin(d);
 		assert_rows(d, TABLE_SESSION, "", 9, "kept=old removed=x");
-		disk_abort(d);
+		store_abort(d);
 	}
 }
 
 static void reports_its_status(struct place *p)
 {
-	struct disk *d = place_open(p);
-	struct disk_status before, after;
+	struct store *d = place_open(p);
+	struct store_status before, after;
 
-	disk_status(d, &before);
+	store_status(d, &before);
 	begin(d);
 	put(d, TABLE_WILL, "a", "1");
 	put(d, TABLE_WILL, "b", "1");
 	commit(d);
 	begin(d);
-	assert_int_equal(disk_delete(d, TABLE_WILL, text("a")), 0);
+	assert_int_equal(store_delete(d, TABLE_WILL, text("a")), 0);
 	commit(d);
 	begin(d);
 	commit(d); /* nothing changed: no transaction */
-	disk_status(d, &after);
+	store_status(d, &after);
 	assert_int_equal(after.transaction, before.transaction + 2);
 	assert_int_equal(after.rows[TABLE_WILL], 1);
 	assert_int_equal(after.rows[TABLE_BODY], 0);
@@ -177,24 +177,24 @@ static void its_time_never_goes_back(struct place *p)
 	    {.timestamp_ms = 6000000, .want_ms = 6000000}, {.note_ms = 7000000, .want_ms = 7000000},
 	    {.note_ms = 6500000, .want_ms = 7000000},      {.wall_ms = 8000000, .want_ms = 8000000},
 	};
-	struct disk *d = place_open(p);
-	uint64_t base_ms = disk_time_ms(d);
+	struct store *d = place_open(p);
+	uint64_t base_ms = store_time_ms(d);
 
 	assert_true(base_ms > 0);
 	clock_use(&clock);
 	for (size_t i = 0; i < COUNT(steps); i++) {
 		wall_ms = (int64_t)base_ms + steps[i].wall_ms;
 		if (steps[i].note_ms > 0) {
-			disk_note_time(d, base_ms + steps[i].note_ms);
+			store_note_time(d, base_ms + steps[i].note_ms);
 		} else {
 			begin(d);
 			put(d, TABLE_SESSION, "a", "1");
-			disk_timestamp(d, base_ms + steps[i].timestamp_ms);
+			store_timestamp(d, base_ms + steps[i].timestamp_ms);
 			commit(d);
 		}
-		assert_int_equal(disk_time_ms(d) - base_ms, steps[i].want_ms);
+		assert_int_equal(store_time_ms(d) - base_ms, steps[i].want_ms);
 		d = place_reopen(p);
-		assert_int_equal(disk_time_ms(d) - base_ms, steps[i].want_ms);
+		assert_int_equal(store_time_ms(d) - base_ms, steps[i].want_ms);
 	}
 	clock_use(NULL);
 }
@@ -245,33 +245,33 @@ static bool compare_row(void *arg, struct slice key, struct slice value)
 	return true;
 }
 
-static void assert_is_model(struct disk *d, const struct model *model)
+static void assert_is_model(struct store *d, const struct model *model)
 {
 	struct comparison c = {.model = model};
 
 	begin(d);
-	assert_int_equal(disk_scan(d, TABLE_BODY, SLICE_EMPTY, compare_row, &c), 0);
+	assert_int_equal(store_scan(d, TABLE_BODY, SLICE_EMPTY, compare_row, &c), 0);
 	while (c.at < MODEL_KEYS && model->value[c.at] == 0)
 		c.at++;
 	assert_int_equal(c.at, MODEL_KEYS);
-	disk_abort(d);
+	store_abort(d);
 }
 
-static int change_at_random(struct disk *d, struct model *model, struct dice *dice)
+static int change_at_random(struct store *d, struct model *model, struct dice *dice)
 {
 	unsigned i = (unsigned)dice_roll(dice, MODEL_KEYS);
 	uint8_t key[16], value[6000];
 	int rc;
 
 	if (dice_roll(dice, 3) == 0) {
-		rc = disk_delete(d, TABLE_BODY, model_key(i, key));
+		rc = store_delete(d, TABLE_BODY, model_key(i, key));
 		if (rc == 0 || rc == -ENOENT)
 			assert_int_equal(rc, model->value[i] == 0 ? -ENOENT : 0);
 		model->value[i] = 0;
 		return rc == -ENOENT ? 0 : rc;
 	}
 	model->value[i] = 1 + (uint32_t)dice_roll(dice, 1000000);
-	return disk_put(d, TABLE_BODY, model_key(i, key), model_value(model->value[i], value));
+	return store_put(d, TABLE_BODY, model_key(i, key), model_value(model->value[i], value));
 }
 
 /* One transaction; true: committed. */
@@ -279,18 +279,18 @@ static bool turn_at_random(struct place *p, struct model *model, struct dice *di
 {
 	int rc = 0;
 
-	begin(p->disk);
+	begin(p->store);
 	for (uint64_t n = dice_roll(dice, 40); n > 0 && rc == 0; n--)
-		rc = change_at_random(p->disk, model, dice);
+		rc = change_at_random(p->store, model, dice);
 	if (rc == 0 && dice_roll(dice, 4) > 0)
-		rc = disk_commit(p->disk);
+		rc = store_commit(p->store);
 	else if (rc == 0)
 		rc = -ECANCELED;
 	assert_true(rc == 0 || rc == -EAGAIN || rc == -ECANCELED);
 	if (rc == -ECANCELED && dice_roll(dice, 2) == 0)
 		place_reopen(p);
 	else if (rc == -ECANCELED)
-		disk_abort(p->disk);
+		store_abort(p->store);
 	return rc == 0;
 }
 
@@ -305,66 +305,66 @@ static void random_changes_are_those_of_a_model(struct place *p)
 
 		if (turn_at_random(p, &next, &dice))
 			now = next;
-		assert_is_model(p->disk, &now);
+		assert_is_model(p->store, &now);
 	}
 }
 
 /* ---- formats ---- */
 
-static int upgrade_one(struct disk *d)
+static int upgrade_one(struct store *d)
 {
-	return disk_put(d, TABLE_SESSION, SLICE("one"), SLICE("1"));
+	return store_put(d, TABLE_SESSION, SLICE("one"), SLICE("1"));
 }
 
-static int upgrade_two(struct disk *d)
+static int upgrade_two(struct store *d)
 {
-	int rc = disk_delete(d, TABLE_SESSION, SLICE("one"));
+	int rc = store_delete(d, TABLE_SESSION, SLICE("one"));
 
-	return rc == 0 ? disk_put(d, TABLE_SESSION, SLICE("two"), SLICE("2")) : rc;
+	return rc == 0 ? store_put(d, TABLE_SESSION, SLICE("two"), SLICE("2")) : rc;
 }
 
-static int upgrade_not(struct disk *d)
+static int upgrade_not(struct store *d)
 {
-	(void)disk_put(d, TABLE_SESSION, SLICE("half"), SLICE("done"));
+	(void)store_put(d, TABLE_SESSION, SLICE("half"), SLICE("done"));
 	return -EDOM;
 }
 
-static int settle_as(struct disk *d, disk_upgrade_fn *second, uint32_t newest, char *said)
+static int settle_as(struct store *d, store_upgrade_fn *second, uint32_t newest, char *said)
 {
 	static const char *const names[TABLES] = {"meta"}; /* the rest is there already */
-	const struct disk_format list[] = {
+	const struct store_format list[] = {
 	    {.tables = TABLES},
 	    {.tables = TABLES, .upgrade = upgrade_one},
 	    {.tables = TABLES, .upgrade = second},
 	};
-	const struct disk_formats formats = {.list = list, .newest = newest, .table_names = names};
+	const struct store_formats formats = {.list = list, .newest = newest, .table_names = names};
 	int rc;
 
 	d->formats = &formats;
-	rc = disk_settle(d, said);
-	d->formats = &disk_formats;
+	rc = store_settle(d, said);
+	d->formats = &store_formats;
 	return rc;
 }
 
 static void formats_go_up_together(struct place *p)
 {
-	char said[DISK_ERROR_TEXT] = "";
-	struct disk *d = place_open(p);
+	char said[STORE_ERROR_TEXT] = "";
+	struct store *d = place_open(p);
 
-	assert_int_equal(disk_upgraded_from(d), 0);
+	assert_int_equal(store_upgraded_from(d), 0);
 	assert_int_equal(settle_as(d, upgrade_not, 3, said), -EDOM);
 	assert_non_null(strstr(said, "of format 1 and could not be upgraded to 3"));
 	assert_int_equal(settle_as(d, NULL, 3, said), -ENOTSUP); /* no crash */
 	assert_non_null(strstr(said, "lacks that step"));
 	begin(d); /* no step did anything, not even the first */
 	assert_rows(d, TABLE_SESSION, "", 9, "");
-	disk_abort(d);
-	assert_int_equal(disk_upgraded_from(d), 0);
+	store_abort(d);
+	assert_int_equal(store_upgraded_from(d), 0);
 	assert_int_equal(settle_as(d, upgrade_two, 3, said), 0);
-	assert_int_equal(disk_upgraded_from(d), 1);
+	assert_int_equal(store_upgraded_from(d), 1);
 	begin(d);
 	assert_rows(d, TABLE_SESSION, "", 9, "two=2");
-	disk_abort(d);
+	store_abort(d);
 	assert_int_equal(settle_as(d, upgrade_two, 3, said), 0);
 	assert_int_equal(settle_as(d, upgrade_two, 2, said), -EPROTONOSUPPORT);
 	assert_non_null(
@@ -375,19 +375,19 @@ static void formats_go_up_together(struct place *p)
 static void the_way_to_the_newest_format_is_whole(void **state)
 {
 	(void)state;
-	assert_int_equal(disk_formats.newest, DISK_FORMAT);
-	assert_int_equal(disk_format_tables(&disk_formats, DISK_FORMAT), TABLES);
-	assert_int_equal(disk_format_tables(&disk_formats, DISK_FORMAT + 1), 0);
-	assert_int_equal(disk_format_tables(&disk_formats, 0), 0);
+	assert_int_equal(store_formats.newest, STORE_FORMAT);
+	assert_int_equal(store_format_tables(&store_formats, STORE_FORMAT), TABLES);
+	assert_int_equal(store_format_tables(&store_formats, STORE_FORMAT + 1), 0);
+	assert_int_equal(store_format_tables(&store_formats, 0), 0);
 	/* houses have stores of it */
-	assert_int_equal(disk_format_tables(&disk_formats, 1), TABLE_REPLAY + 1);
-	for (uint32_t n = 2; n <= DISK_FORMAT; n++) {
-		assert_non_null(disk_formats.list[n - 1].upgrade);
-		assert_true(disk_format_tables(&disk_formats, n) >=
-		            disk_format_tables(&disk_formats, n - 1));
+	assert_int_equal(store_format_tables(&store_formats, 1), TABLE_REPLAY + 1);
+	for (uint32_t n = 2; n <= STORE_FORMAT; n++) {
+		assert_non_null(store_formats.list[n - 1].upgrade);
+		assert_true(store_format_tables(&store_formats, n) >=
+		            store_format_tables(&store_formats, n - 1));
 	}
 	for (unsigned i = 0; i < TABLES; i++)
-		assert_non_null(disk_formats.table_names[i]);
+		assert_non_null(store_formats.table_names[i]);
 }
 
 /* ---- memory's own ---- */
@@ -398,31 +398,31 @@ static void fails_when_it_is_told(void **state)
 		int error;
 		bool for_good;
 	} rows[] = {{-ENOSPC, false}, {-EDQUOT, false}, {-EAGAIN, false}, {-EIO, true}};
-	struct disk_image *image = disk_image_new();
+	struct store_image *image = store_image_new();
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct disk *d = disk_memory_open(image);
+		struct store *d = store_memory_open(image);
 
-		disk_image_fail(image, 2, rows[i].error);
-		for (int n = 0; n < 2 && !disk_is_failed(d); n++) {
+		store_image_fail(image, 2, rows[i].error);
+		for (int n = 0; n < 2 && !store_is_failed(d); n++) {
 			begin(d);
 			put(d, TABLE_SESSION, "a", "1");
-			assert_int_equal(disk_commit(d), rows[i].error);
+			assert_int_equal(store_commit(d), rows[i].error);
 		}
-		assert_int_equal(disk_is_failed(d), rows[i].for_good);
-		assert_int_equal(disk_begin(d), rows[i].for_good ? -EIO : 0);
+		assert_int_equal(store_is_failed(d), rows[i].for_good);
+		assert_int_equal(store_begin(d), rows[i].for_good ? -EIO : 0);
 		if (!rows[i].for_good)
 			assert_rows(d, TABLE_SESSION, "", 9, "");
-		disk_close(d);
+		store_close(d);
 	}
-	disk_image_free(image);
+	store_image_free(image);
 }
 
 static void broken_checksums_are_reported(void **state)
 {
-	struct disk_image *image = disk_image_new();
-	struct disk *d = disk_memory_open(image);
+	struct store_image *image = store_image_new();
+	struct store *d = store_memory_open(image);
 	struct slice value;
 	struct listing l = {.left = 9};
 
@@ -431,31 +431,31 @@ static void broken_checksums_are_reported(void **state)
 	put(d, TABLE_RETAINED, "a", "1");
 	put(d, TABLE_RETAINED, "b", "2");
 	commit(d);
-	assert_false(disk_image_damage(image, TABLE_RETAINED, text("c")));
-	assert_true(disk_image_damage(image, TABLE_RETAINED, text("b")));
+	assert_false(store_image_damage(image, TABLE_RETAINED, text("c")));
+	assert_true(store_image_damage(image, TABLE_RETAINED, text("b")));
 	begin(d);
 	assert_value(d, TABLE_RETAINED, "a", "1");
-	assert_int_equal(disk_get(d, TABLE_RETAINED, text("b"), &value), -EBADMSG);
+	assert_int_equal(store_get(d, TABLE_RETAINED, text("b"), &value), -EBADMSG);
 	begin(d); /* that ended the transaction */
-	assert_int_equal(disk_scan(d, TABLE_RETAINED, SLICE_EMPTY, list_row, &l), -EBADMSG);
-	assert_false(disk_is_failed(d));
+	assert_int_equal(store_scan(d, TABLE_RETAINED, SLICE_EMPTY, list_row, &l), -EBADMSG);
+	assert_false(store_is_failed(d));
 	buf_fini(&l.text);
-	disk_close(d);
-	disk_image_free(image);
+	store_close(d);
+	store_image_free(image);
 }
 
 static void checksums_are_of_table_key_and_value(void **state)
 {
-	uint64_t checksum = disk_checksum(TABLE_BODY, SLICE("ab"), SLICE("cd"));
+	uint64_t checksum = store_checksum(TABLE_BODY, SLICE("ab"), SLICE("cd"));
 
 	(void)state;
-	assert_int_equal(checksum, disk_checksum(TABLE_BODY, SLICE("ab"), SLICE("cd")));
-	assert_int_not_equal(checksum, disk_checksum(TABLE_QUEUE, SLICE("ab"), SLICE("cd")));
-	assert_int_not_equal(checksum, disk_checksum(TABLE_BODY, SLICE("a"), SLICE("bcd")));
-	assert_int_not_equal(checksum, disk_checksum(TABLE_BODY, SLICE("ab"), SLICE("ce")));
+	assert_int_equal(checksum, store_checksum(TABLE_BODY, SLICE("ab"), SLICE("cd")));
+	assert_int_not_equal(checksum, store_checksum(TABLE_QUEUE, SLICE("ab"), SLICE("cd")));
+	assert_int_not_equal(checksum, store_checksum(TABLE_BODY, SLICE("a"), SLICE("bcd")));
+	assert_int_not_equal(checksum, store_checksum(TABLE_BODY, SLICE("ab"), SLICE("ce")));
 	/* part of the format: the same on every machine, in every version */
 	assert_int_equal(checksum, 0x67b8a8ef2a33312e);
-	assert_int_equal(disk_checksum(TABLE_META, SLICE("k"), SLICE_EMPTY), 0x749bbcd73d441cae);
+	assert_int_equal(store_checksum(TABLE_META, SLICE("k"), SLICE_EMPTY), 0x749bbcd73d441cae);
 }
 
 PLACE_WRAP(rows_come_back_in_order)

@@ -19,38 +19,38 @@
 #include "store/disk_inside.h"
 #include "store/disk_lmdb.h"
 
-static void write_row(struct disk *d, const char *value)
+static void write_row(struct store *d, const char *value)
 {
 	int rc;
 
 	do {
-		rc = disk_begin(d);
+		rc = store_begin(d);
 		if (rc == 0)
-			rc = disk_put(d, TABLE_SESSION, SLICE("key"), slice_of_str(value));
+			rc = store_put(d, TABLE_SESSION, SLICE("key"), slice_of_str(value));
 		if (rc == 0)
-			rc = disk_commit(d);
+			rc = store_commit(d);
 	} while (rc == -EAGAIN);
 	assert_int_equal(rc, 0);
 }
 
-static void assert_row(struct disk *d, const char *value)
+static void assert_row(struct store *d, const char *value)
 {
 	struct slice got;
 
-	assert_int_equal(disk_begin(d), 0);
-	assert_int_equal(disk_get(d, TABLE_SESSION, SLICE("key"), &got), 0);
+	assert_int_equal(store_begin(d), 0);
+	assert_int_equal(store_get(d, TABLE_SESSION, SLICE("key"), &got), 0);
 	assert_true(slice_equal(got, slice_of_str(value)));
-	disk_abort(d);
+	store_abort(d);
 }
 
 /* Opening is refused with that, and with words of it. */
 static void assert_refused(const char *directory, int rc, const char *says)
 {
-	const struct disk_options options = {.directory = directory};
-	char text[DISK_ERROR_TEXT] = "";
-	struct disk *d = NULL;
+	const struct store_options options = {.directory = directory};
+	char text[STORE_ERROR_TEXT] = "";
+	struct store *d = NULL;
 
-	assert_int_equal(disk_open(&options, text, &d), rc);
+	assert_int_equal(store_open(&options, text, &d), rc);
 	assert_null(d);
 	if (strstr(text, says) == NULL)
 		fail_msg("'%s' is not in '%s'", says, text);
@@ -88,7 +88,7 @@ static void setup(struct store_fixture *s)
 
 static void teardown(struct store_fixture *s)
 {
-	disk_close(s->place.disk);
+	store_close(s->place.store);
 	place_remove(&s->place.directory);
 	free(s->data);
 	free(s->note);
@@ -96,8 +96,8 @@ static void teardown(struct store_fixture *s)
 
 static void shut(struct store_fixture *s)
 {
-	disk_close(s->place.disk);
-	s->place.disk = NULL;
+	store_close(s->place.store);
+	s->place.store = NULL;
 }
 
 static void makes_what_is_missing(void **state)
@@ -111,7 +111,7 @@ static void makes_what_is_missing(void **state)
 	assert_int_equal(mode_of(p.directory), 0700);
 	assert_int_equal(mode_of(data), 0600);
 	assert_row(place_reopen(&p), "x");
-	disk_close(p.disk);
+	store_close(p.store);
 	free(data);
 	place_remove(&p.directory);
 	place_remove(&above);
@@ -180,7 +180,7 @@ static void an_empty_file_alone_is_a_new_store(void **state)
 	write_row(place_open(&p), "x");
 	assert_row(place_reopen(&p), "x");
 	assert_int_equal(access(left_over, F_OK), -1);
-	disk_close(p.disk);
+	store_close(p.store);
 	free(data);
 	free(left_over);
 	place_remove(&p.directory);
@@ -213,7 +213,7 @@ static void a_note_that_is_old_says_nothing(void **state)
 	setup(&s);
 	old = place_path(s.place.directory, "old");
 	copy_file(s.note, old);
-	write_row(s.place.disk, "second");
+	write_row(s.place.store, "second");
 	shut(&s);
 	assert_int_equal(rename(old, s.note), 0); /* a power cut: it was never flushed */
 	assert_row(place_open(&s.place), "second");
@@ -226,15 +226,16 @@ static void a_note_that_is_old_says_nothing(void **state)
 
 static void a_later_format_is_refused(void **state)
 {
-	static const uint8_t later[] = {0, 0, 0, DISK_FORMAT + 1};
+	static const uint8_t later[] = {0, 0, 0, STORE_FORMAT + 1};
 	struct store_fixture s;
 
 	(void)state;
 	setup(&s);
-	assert_int_equal(disk_begin(s.place.disk), 0);
+	assert_int_equal(store_begin(s.place.store), 0);
 	assert_int_equal(
-	    disk_put(s.place.disk, TABLE_META, DISK_ROW_FORMAT, slice_of(later, sizeof(later))), 0);
-	assert_int_equal(disk_commit(s.place.disk), 0);
+	    store_put(s.place.store, TABLE_META, STORE_ROW_FORMAT, slice_of(later, sizeof(later))),
+	    0);
+	assert_int_equal(store_commit(s.place.store), 0);
 	shut(&s);
 	assert_refused(s.place.directory, -EPROTONOSUPPORT,
 	               "of format 2, and this version of the broker knows formats up to 1");
@@ -262,20 +263,20 @@ static void something_else_is_refused(void **state)
 
 #define AT_ONCE 10
 
-static int put_some(struct disk *d, unsigned from)
+static int put_some(struct store *d, unsigned from)
 {
 	static const uint8_t value[3000];
-	int rc = disk_begin(d);
+	int rc = store_begin(d);
 
 	for (unsigned i = from; rc == 0 && i < from + AT_ONCE; i++) {
 		uint8_t key[2] = {(uint8_t)(i >> 8), (uint8_t)i};
 
-		rc = disk_put(d, TABLE_BODY, slice_of(key, 2), slice_of(value, sizeof(value)));
+		rc = store_put(d, TABLE_BODY, slice_of(key, 2), slice_of(value, sizeof(value)));
 	}
-	return rc == 0 ? disk_commit(d) : rc;
+	return rc == 0 ? store_commit(d) : rc;
 }
 
-static unsigned fill(struct disk *d, unsigned most, unsigned *growths)
+static unsigned fill(struct store *d, unsigned most, unsigned *growths)
 {
 	for (unsigned i = 0; i < most; i += AT_ONCE) {
 		int rc;
@@ -293,18 +294,18 @@ static void grows_without_stopping(void **state)
 {
 	struct place p = {.directory = place_directory()};
 	unsigned growths = 0;
-	struct disk_status status;
+	struct store_status status;
 
 	(void)state;
 	assert_int_equal(fill(place_open(&p), 1000, &growths), 1000);
 	assert_in_range(growths, 4, 10);
-	disk_status(p.disk, &status);
+	store_status(p.store, &status);
 	assert_int_equal(status.rows[TABLE_BODY], 1000);
 	assert_true(status.map_bytes >= status.used_bytes && status.used_bytes >= 3000000);
 	place_reopen(&p); /* starts with a map that is large enough */
-	disk_status(p.disk, &status);
+	store_status(p.store, &status);
 	assert_int_equal(status.rows[TABLE_BODY], 1000);
-	disk_close(p.disk);
+	store_close(p.store);
 	place_remove(&p.directory);
 }
 
@@ -312,31 +313,31 @@ static void stops_at_the_bound_and_goes_on_below_it(void **state)
 {
 	struct place p = {.directory = place_directory(), .max_bytes = 1u << 20};
 	unsigned growths = 0, count;
-	struct disk_status status;
+	struct store_status status;
 
 	(void)state;
 	count = fill(place_open(&p), 1000, &growths);
 	assert_in_range(count, 100, 350);
-	assert_false(disk_is_failed(p.disk));
-	disk_status(p.disk, &status);
+	assert_false(store_is_failed(p.store));
+	store_status(p.store, &status);
 	assert_int_equal(status.rows[TABLE_BODY], count);
 	assert_int_equal(status.max_bytes, 1u << 20);
 	assert_int_equal(status.map_bytes, 1u << 20);
 	p.max_bytes = 2u << 20;
 	assert_true(fill(place_reopen(&p), 1000, &growths) > count);
-	disk_close(p.disk);
+	store_close(p.store);
 	place_remove(&p.directory);
 }
 
-static uint64_t room(struct disk *d)
+static uint64_t room(struct store *d)
 {
-	struct disk_status status;
-	enum disk_bound bound;
+	struct store_status status;
+	enum store_bound bound;
 	uint64_t bytes;
 
-	disk_status(d, &status);
-	bytes = disk_space(d, &status, &bound);
-	assert_int_equal(bound, DISK_BOUND_SIZE);
+	store_status(d, &status);
+	bytes = store_space(d, &status, &bound);
+	assert_int_equal(bound, STORE_BOUND_SIZE);
 	return bytes;
 }
 
@@ -352,10 +353,10 @@ static void keeps_a_reserve_for_taking_away(void **state)
 
 	(void)state;
 	place_open(&p);
-	before = room(p.disk);
+	before = room(p.store);
 	assert_in_range(before, 3u << 20, (4u << 20) - (512u << 10));
-	while (room(p.disk) > 0) {
-		int rc = put_some(p.disk, count);
+	while (room(p.store) > 0) {
+		int rc = put_some(p.store, count);
 
 		assert_true(rc == 0 || rc == -EAGAIN);
 		count += rc == 0 ? AT_ONCE : 0;
@@ -370,12 +371,12 @@ static void keeps_a_reserve_for_taking_away(void **state)
 	for (unsigned i = count; i-- > 0;) {
 		uint8_t key[2] = {(uint8_t)(i >> 8), (uint8_t)i};
 
-		assert_int_equal(disk_begin(p.disk), 0);
-		assert_int_equal(disk_delete(p.disk, TABLE_BODY, slice_of(key, sizeof(key))), 0);
-		assert_int_equal(disk_commit(p.disk), 0);
+		assert_int_equal(store_begin(p.store), 0);
+		assert_int_equal(store_delete(p.store, TABLE_BODY, slice_of(key, sizeof(key))), 0);
+		assert_int_equal(store_commit(p.store), 0);
 	}
-	assert_in_range(room(p.disk), before - 65536, before);
-	disk_close(p.disk);
+	assert_in_range(room(p.store), before - 65536, before);
+	store_close(p.store);
 	free(data);
 	place_remove(&p.directory);
 }
@@ -384,14 +385,14 @@ static void keeps_a_reserve_for_taking_away(void **state)
 static void read_and_die(const char *data)
 {
 	const struct lmdb_options options = {.path = data, .read_only = true};
-	char text[DISK_ERROR_TEXT];
-	struct disk *d;
+	char text[STORE_ERROR_TEXT];
+	struct store *d;
 	pid_t pid = fork();
 	int status;
 
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		if (disk_lmdb_open(&options, text, &d) == 0 && disk_begin(d) == 0)
+		if (store_lmdb_open(&options, text, &d) == 0 && store_begin(d) == 0)
 			(void)raise(SIGKILL);
 		_exit(1);
 	}
@@ -409,8 +410,8 @@ static void a_reader_that_was_killed_keeps_no_room(void **state)
 	place_open(&p);
 	read_and_die(data);
 	for (unsigned i = 0; i < 100; i++)
-		assert_int_equal(fill(p.disk, 50, &growths), 50);
-	disk_close(p.disk);
+		assert_int_equal(fill(p.store, 50, &growths), 50);
+	store_close(p.store);
 	free(data);
 	place_remove(&p.directory);
 }
@@ -432,8 +433,8 @@ static void damage_behind_its_back_is_told(void **state)
 			assert_int_equal(pwrite(fd, "keyfirsT", 8, at), 8);
 	}
 	close(fd);
-	assert_int_equal(disk_begin(s.place.disk), 0);
-	assert_int_equal(disk_get(s.place.disk, TABLE_SESSION, SLICE("key"), &value), -EBADMSG);
+	assert_int_equal(store_begin(s.place.store), 0);
+	assert_int_equal(store_get(s.place.store, TABLE_SESSION, SLICE("key"), &value), -EBADMSG);
 	shut(&s);
 	assert_refused(s.place.directory, -EBADMSG, "is damaged: table 'session', page");
 	teardown(&s);

@@ -57,7 +57,7 @@ static void write_file(const char *path, const struct buf *bytes)
 	close(fd);
 }
 
-static void put_rows(struct disk *d, enum disk_table table, unsigned count, size_t len)
+static void put_rows(struct store *d, enum store_table table, unsigned count, size_t len)
 {
 	uint8_t value[6000];
 
@@ -65,12 +65,12 @@ static void put_rows(struct disk *d, enum disk_table table, unsigned count, size
 		uint8_t key[2] = {(uint8_t)(i >> 8), (uint8_t)i};
 
 		memset(value, (int)i, sizeof(value));
-		assert_int_equal(disk_put(d, table, slice_of(key, 2), slice_of(value, len)), 0);
+		assert_int_equal(store_put(d, table, slice_of(key, 2), slice_of(value, len)), 0);
 	}
 }
 
 /* All rows but the two that every commit and upgrade writes. */
-static void add_row(void *arg, enum disk_table table, struct slice key, struct slice value)
+static void add_row(void *arg, enum store_table table, struct slice key, struct slice value)
 {
 	uint64_t *hash = arg;
 
@@ -80,7 +80,7 @@ static void add_row(void *arg, enum disk_table table, struct slice key, struct s
 	*hash = XXH3_64bits_withSeed(value.data, value.len, *hash + key.len);
 }
 
-static int verify(const struct store_fixture *s, const struct disk_formats *formats,
+static int verify(const struct store_fixture *s, const struct store_formats *formats,
                   uint64_t *rows_hash, struct verify_report *report)
 {
 	int fd = open(s->data, O_RDONLY | O_CLOEXEC);
@@ -88,7 +88,7 @@ static int verify(const struct store_fixture *s, const struct disk_formats *form
 
 	*rows_hash = 0;
 	assert_true(fd >= 0);
-	rc = disk_verify_file(fd, formats, add_row, rows_hash, report);
+	rc = store_verify_file(fd, formats, add_row, rows_hash, report);
 	close(fd);
 	return rc;
 }
@@ -97,18 +97,18 @@ static void make(struct store_fixture *s)
 {
 	struct place p = {.directory = place_directory(), .first_map = 1u << 22};
 	struct verify_report report;
-	struct disk *d = place_open(&p);
+	struct store *d = place_open(&p);
 
 	*s = (struct store_fixture){.directory = p.directory,
 	                            .data = place_path(p.directory, "data.mdb"),
 	                            .note = place_path(p.directory, "note")};
-	assert_int_equal(disk_begin(d), 0);
+	assert_int_equal(store_begin(d), 0);
 	put_rows(d, TABLE_SESSION, SESSIONS, 20);
 	put_rows(d, TABLE_QUEUE, QUEUED, 130);
 	put_rows(d, TABLE_BODY, 2, 5000);
 	put_rows(d, TABLE_REPLAY, 1, 10);
-	assert_int_equal(disk_commit(d), 0);
-	disk_close(d);
+	assert_int_equal(store_commit(d), 0);
+	store_close(d);
 	read_file(s->data, &s->data_bytes);
 	read_file(s->note, &s->note_bytes);
 	assert_int_equal(verify(s, NULL, &s->rows_hash, &report), 0);
@@ -131,22 +131,22 @@ static void put_back(const struct store_fixture *s)
 	write_file(s->note, &s->note_bytes);
 }
 
-static int open_as(const struct store_fixture *s, const struct disk_formats *formats,
-                   uint64_t max_bytes, char said[DISK_ERROR_TEXT], struct disk **d)
+static int open_as(const struct store_fixture *s, const struct store_formats *formats,
+                   uint64_t max_bytes, char said[STORE_ERROR_TEXT], struct store **d)
 {
-	const struct disk_options options = {.directory = s->directory,
-	                                     .max_bytes = max_bytes,
-	                                     .first_map = PLACE_MAP,
-	                                     .formats = formats};
+	const struct store_options options = {.directory = s->directory,
+	                                      .max_bytes = max_bytes,
+	                                      .first_map = PLACE_MAP,
+	                                      .formats = formats};
 
 	said[0] = '\0';
-	return disk_open(&options, said, d);
+	return store_open(&options, said, d);
 }
 
-static struct disk *open_fine(const struct store_fixture *s, const struct disk_formats *formats)
+static struct store *open_fine(const struct store_fixture *s, const struct store_formats *formats)
 {
-	char said[DISK_ERROR_TEXT];
-	struct disk *d;
+	char said[STORE_ERROR_TEXT];
+	struct store *d;
 
 	if (open_as(s, formats, 0, said, &d) != 0)
 		fail_msg("%s", said);
@@ -178,7 +178,7 @@ static bool is_old(const struct store_fixture *s)
 
 	if (verify(s, NULL, &hash, &report) != 0 || report.transaction != s->transaction)
 		return false;
-	assert_int_equal(report.format, DISK_FORMAT);
+	assert_int_equal(report.format, STORE_FORMAT);
 	assert_int_equal(hash, s->rows_hash);
 	return true;
 }
@@ -191,7 +191,7 @@ static void assert_upgraded(const struct store_fixture *s)
 
 	if (verify(s, next_formats(), &hash, &report) != 0)
 		fail_msg("%s", report.text);
-	assert_int_equal(report.format, DISK_FORMAT + 1);
+	assert_int_equal(report.format, STORE_FORMAT + 1);
 	assert_int_equal(report.transaction, s->transaction + 1);
 	assert_int_equal(report.rows[TABLE_NEXT], SESSIONS);
 	assert_int_equal(report.rows[TABLE_QUEUE], QUEUED);
@@ -200,14 +200,14 @@ static void assert_upgraded(const struct store_fixture *s)
 
 static void assert_opens_upgraded(const struct store_fixture *s)
 {
-	struct disk *d = open_fine(s, next_formats());
+	struct store *d = open_fine(s, next_formats());
 	struct slice value;
 
-	assert_int_equal(disk_begin(d), 0);
-	assert_int_equal(disk_get(d, TABLE_NEXT, SLICE("\x00\x07"), &value), 0);
+	assert_int_equal(store_begin(d), 0);
+	assert_int_equal(store_get(d, TABLE_NEXT, SLICE("\x00\x07"), &value), 0);
 	assert_true(slice_equal(value, SLICE("of a session")));
-	disk_abort(d);
-	disk_close(d);
+	store_abort(d);
+	store_close(d);
 	assert_upgraded(s);
 }
 
@@ -223,7 +223,7 @@ static void an_older_store_is_verified_by_its_own_tables(void **state)
 	make(&s);
 	if (verify(&s, next_formats(), &hash, &report) != 0)
 		fail_msg("%s", report.text);
-	assert_int_equal(report.format, DISK_FORMAT);
+	assert_int_equal(report.format, STORE_FORMAT);
 	assert_int_equal(report.rows[TABLE_SESSION], SESSIONS);
 	assert_int_equal(report.rows[TABLE_NEXT], 0);
 	assert_int_equal(hash, s.rows_hash);
@@ -233,9 +233,9 @@ static void an_older_store_is_verified_by_its_own_tables(void **state)
 /* As they would be if a table had come into a format that stores have already. */
 static void tables_and_format_go_together(void **state)
 {
-	struct disk_format list[DISK_FORMAT + 1];
-	struct disk_formats changed = {
-	    .list = list, .newest = DISK_FORMAT, .table_names = next_formats()->table_names};
+	struct store_format list[STORE_FORMAT + 1];
+	struct store_formats changed = {
+	    .list = list, .newest = STORE_FORMAT, .table_names = next_formats()->table_names};
 	struct verify_report report;
 	struct store_fixture s;
 	uint64_t hash;
@@ -243,28 +243,28 @@ static void tables_and_format_go_together(void **state)
 	(void)state;
 	memcpy(list, next_formats()->list, sizeof(list));
 	make(&s);
-	list[DISK_FORMAT - 1].tables = TABLES + 1;
+	list[STORE_FORMAT - 1].tables = TABLES + 1;
 	assert_int_equal(verify(&s, &changed, &hash, &report), -EBADMSG);
 	assert_string_equal(report.text, "table 'next' is missing");
 	assert_opens_upgraded(&s);
-	changed.newest = DISK_FORMAT + 1;
-	list[DISK_FORMAT].tables = TABLES; /* it has one that its format has not */
+	changed.newest = STORE_FORMAT + 1;
+	list[STORE_FORMAT].tables = TABLES; /* it has one that its format has not */
 	assert_int_equal(verify(&s, &changed, &hash, &report), -EBADMSG);
 	assert_says(report.text, "a table that does not belong in a store of this format");
 	drop(&s);
 }
 
-static struct disk *open_file(const struct store_fixture *s, bool read_only)
+static struct store *open_file(const struct store_fixture *s, bool read_only)
 {
 	const struct lmdb_options options = {.path = s->data,
 	                                     .first_map = 1u << 22,
 	                                     .max_bytes = 1u << 24,
 	                                     .read_only = read_only,
 	                                     .formats = next_formats()};
-	char said[DISK_ERROR_TEXT];
-	struct disk *d;
+	char said[STORE_ERROR_TEXT];
+	struct store *d;
 
-	if (disk_lmdb_open(&options, said, &d) != 0)
+	if (store_lmdb_open(&options, said, &d) != 0)
 		fail_msg("%s", said);
 	return d;
 }
@@ -285,18 +285,18 @@ static void an_older_store_can_be_read(void **state)
 	unsigned sessions = 0, next = 0;
 	struct slice value;
 	struct store_fixture s;
-	struct disk *d;
+	struct store *d;
 
 	(void)state;
 	make(&s);
 	d = open_file(&s, true);
-	assert_int_equal(disk_begin(d), 0);
-	assert_int_equal(disk_scan(d, TABLE_SESSION, SLICE_EMPTY, count_row, &sessions), 0);
-	assert_int_equal(disk_scan(d, TABLE_NEXT, SLICE_EMPTY, count_row, &next), 0);
-	assert_int_equal(disk_get(d, TABLE_NEXT, SLICE("x"), &value), -ENOENT);
+	assert_int_equal(store_begin(d), 0);
+	assert_int_equal(store_scan(d, TABLE_SESSION, SLICE_EMPTY, count_row, &sessions), 0);
+	assert_int_equal(store_scan(d, TABLE_NEXT, SLICE_EMPTY, count_row, &next), 0);
+	assert_int_equal(store_get(d, TABLE_NEXT, SLICE("x"), &value), -ENOENT);
 	assert_int_equal(sessions, SESSIONS);
 	assert_int_equal(next, 0);
-	disk_close(d);
+	store_close(d);
 	assert_bytes(s.data, &s.data_bytes);
 	drop(&s);
 }
@@ -306,20 +306,20 @@ static void what_opens_a_store_to_write_changes_no_format(void **state)
 {
 	struct verify_report report;
 	struct store_fixture s;
-	struct disk *d;
+	struct store *d;
 	uint64_t hash;
 
 	(void)state;
 	make(&s);
 	d = open_file(&s, false);
-	assert_int_equal(disk_restamp(d), 0);
-	disk_close(d);
+	assert_int_equal(store_restamp(d), 0);
+	store_close(d);
 	if (verify(&s, next_formats(), &hash, &report) != 0)
 		fail_msg("%s", report.text);
-	assert_int_equal(report.format, DISK_FORMAT);
+	assert_int_equal(report.format, STORE_FORMAT);
 	assert_int_equal(report.transaction, s.transaction + 1);
 	assert_int_equal(hash, s.rows_hash);
-	disk_close(open_fine(&s, NULL));
+	store_close(open_fine(&s, NULL));
 	drop(&s);
 }
 
@@ -328,17 +328,17 @@ static void what_opens_a_store_to_write_changes_no_format(void **state)
 static void an_upgrade_keeps_all(void **state)
 {
 	struct store_fixture s;
-	struct disk *d;
+	struct store *d;
 
 	(void)state;
 	make(&s);
 	d = open_fine(&s, next_formats());
-	assert_int_equal(disk_upgraded_from(d), DISK_FORMAT);
-	disk_close(d);
+	assert_int_equal(store_upgraded_from(d), STORE_FORMAT);
+	store_close(d);
 	assert_upgraded(&s);
 	d = open_fine(&s, next_formats());
-	assert_int_equal(disk_upgraded_from(d), 0);
-	disk_close(d);
+	assert_int_equal(store_upgraded_from(d), 0);
+	store_close(d);
 	assert_opens_upgraded(&s);
 	drop(&s);
 }
@@ -346,11 +346,11 @@ static void an_upgrade_keeps_all(void **state)
 /* And it is left as it is. */
 static void a_newer_store_is_refused_in_words(void **state)
 {
-	char said[DISK_ERROR_TEXT];
+	char said[STORE_ERROR_TEXT];
 	struct buf upgraded = {0};
 	uint32_t format;
 	struct store_fixture s;
-	struct disk *d;
+	struct store *d;
 
 	(void)state;
 	make(&s);
@@ -363,7 +363,7 @@ static void a_newer_store_is_refused_in_words(void **state)
 	assert_says(said, "install the version that wrote it, or a later one, or restore a backup");
 	assert_bytes(s.data, &upgraded);
 	/* as beside a broker that runs */
-	assert_int_equal(disk_files_read(s.directory, &format, said, &d), -EPROTONOSUPPORT);
+	assert_int_equal(store_files_read(s.directory, &format, said, &d), -EPROTONOSUPPORT);
 	assert_null(d);
 	assert_says(said, "the store is of format 2");
 	assert_bytes(s.data, &upgraded);
@@ -383,9 +383,9 @@ static void a_failed_upgrade_leaves_the_file_as_it_was(void **state)
 	    {-ENOSPC, "free some space on its file system, or raise persistence.max_size"},
 	    {-ENOTSUP, "this version of the broker lacks that step"},
 	};
-	char said[DISK_ERROR_TEXT];
+	char said[STORE_ERROR_TEXT];
 	struct store_fixture s;
-	struct disk *d;
+	struct store *d;
 
 	(void)state;
 	make(&s);
@@ -398,7 +398,7 @@ static void a_failed_upgrade_leaves_the_file_as_it_was(void **state)
 		assert_bytes(s.note, &s.note_bytes);
 	}
 	next_format_stop(UINT_MAX, 0);
-	disk_close(open_fine(&s, NULL)); /* the version that wrote it */
+	store_close(open_fine(&s, NULL)); /* the version that wrote it */
 	assert_true(is_old(&s));
 	assert_opens_upgraded(&s);
 	drop(&s);
@@ -416,17 +416,17 @@ enum ended {
 /* A start in a process of its own, which may not survive it. */
 static enum ended start(const struct store_fixture *s, enum trouble trouble, unsigned call)
 {
-	char said[DISK_ERROR_TEXT];
-	struct disk *d;
+	char said[STORE_ERROR_TEXT];
+	struct store *d;
 	pid_t pid = fork();
 	int status;
 
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		disk_trouble_arm(trouble, call);
+		store_trouble_arm(trouble, call);
 		if (open_as(s, next_formats(), 0, said, &d) != 0)
 			_exit(ENDED_REFUSED);
-		_exit(disk_trouble_came() ? ENDED_FINE : ENDED_WITHOUT);
+		_exit(store_trouble_came() ? ENDED_FINE : ENDED_WITHOUT);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	if (!WIFSIGNALED(status))
@@ -490,26 +490,26 @@ static void killed_while_it_upgrades(void **state)
 
 /* ---- room ---- */
 
-static unsigned fill(struct disk *d, bool leave_reserve)
+static unsigned fill(struct store *d, bool leave_reserve)
 {
 	static const uint8_t value[3000];
-	struct disk_status status;
-	enum disk_bound bound;
+	struct store_status status;
+	enum store_bound bound;
 
 	for (unsigned i = 0;; i++) {
 		uint8_t key[2] = {(uint8_t)(i >> 8), (uint8_t)i};
 		int rc = 0;
 
-		disk_status(d, &status);
-		if (leave_reserve && disk_space(d, &status, &bound) == 0)
+		store_status(d, &status);
+		if (leave_reserve && store_space(d, &status, &bound) == 0)
 			return i;
 		do {
-			rc = disk_begin(d);
+			rc = store_begin(d);
 			if (rc == 0)
-				rc = disk_put(d, TABLE_RETAINED, slice_of(key, 2),
-				              slice_of(value, sizeof(value)));
+				rc = store_put(d, TABLE_RETAINED, slice_of(key, 2),
+				               slice_of(value, sizeof(value)));
 			if (rc == 0)
-				rc = disk_commit(d);
+				rc = store_commit(d);
 		} while (rc == -EAGAIN);
 		if (rc == -ENOSPC)
 			return i;
@@ -519,14 +519,14 @@ static unsigned fill(struct disk *d, bool leave_reserve)
 
 static void fill_store(struct store_fixture *s, uint64_t max_bytes, bool leave_reserve)
 {
-	char said[DISK_ERROR_TEXT];
+	char said[STORE_ERROR_TEXT];
 	struct verify_report report;
-	struct disk *d;
+	struct store *d;
 
 	make(s);
 	assert_int_equal(open_as(s, NULL, max_bytes, said, &d), 0);
 	assert_true(fill(d, leave_reserve) > 100);
-	disk_close(d);
+	store_close(d);
 	assert_int_equal(verify(s, NULL, &s->rows_hash, &report), 0);
 	s->transaction = report.transaction;
 	read_file(s->data, &s->data_bytes);
@@ -536,15 +536,15 @@ static void fill_store(struct store_fixture *s, uint64_t max_bytes, bool leave_r
 static void a_full_store_is_upgraded(void **state)
 {
 	const uint64_t max_bytes = 2u << 20;
-	char said[DISK_ERROR_TEXT];
+	char said[STORE_ERROR_TEXT];
 	struct store_fixture s;
-	struct disk *d;
+	struct store *d;
 
 	(void)state;
 	fill_store(&s, max_bytes, true);
 	if (open_as(&s, next_formats(), max_bytes, said, &d) != 0)
 		fail_msg("%s", said);
-	disk_close(d);
+	store_close(d);
 	assert_upgraded(&s);
 	drop(&s);
 }
@@ -552,9 +552,9 @@ static void a_full_store_is_upgraded(void **state)
 static void without_any_room_it_is_refused_and_kept(void **state)
 {
 	const uint64_t max_bytes = 2u << 20;
-	char said[DISK_ERROR_TEXT];
+	char said[STORE_ERROR_TEXT];
 	struct store_fixture s;
-	struct disk *d;
+	struct store *d;
 
 	(void)state;
 	fill_store(&s, max_bytes, false);
@@ -564,47 +564,47 @@ static void without_any_room_it_is_refused_and_kept(void **state)
 	assert_bytes(s.data, &s.data_bytes);
 	assert_true(is_old(&s));
 	assert_int_equal(open_as(&s, next_formats(), 2 * max_bytes, said, &d), 0);
-	disk_close(d);
+	store_close(d);
 	assert_upgraded(&s);
 	drop(&s);
 }
 
 static void a_start_is_foretold(void **state)
 {
-	char text[DISK_ERROR_TEXT];
+	char text[STORE_ERROR_TEXT];
 
 	(void)state;
-	disk_files_foretell(1, 2, text);
+	store_files_foretell(1, 2, text);
 	assert_says(text, "the broker upgrades it to format 2 when it starts");
 	assert_says(text, "make a backup first");
-	disk_files_foretell(2, 2, text);
+	store_files_foretell(2, 2, text);
 	assert_string_equal(text, "");
-	disk_files_foretell(0, 2, text); /* there is none yet */
+	store_files_foretell(0, 2, text); /* there is none yet */
 	assert_string_equal(text, "");
 }
 
 /* As `broker --check` does. */
 static void the_format_is_told_without_reading_all(void **state)
 {
-	char text[DISK_ERROR_TEXT];
+	char text[STORE_ERROR_TEXT];
 	uint32_t format = 9;
 	struct store_fixture s;
 
 	(void)state;
 	make(&s);
-	assert_int_equal(disk_files_format(s.directory, &format, text), 0);
-	assert_int_equal(format, DISK_FORMAT);
+	assert_int_equal(store_files_format(s.directory, &format, text), 0);
+	assert_int_equal(format, STORE_FORMAT);
 	assert_opens_upgraded(&s);
-	assert_int_equal(disk_files_format(s.directory, &format, text), -EPROTONOSUPPORT);
+	assert_int_equal(store_files_format(s.directory, &format, text), -EPROTONOSUPPORT);
 	assert_says(text, "the store is of format 2, and this version of the broker knows");
 	assert_int_equal(truncate(s.data, 5000), 0);
-	assert_int_equal(disk_files_format(s.directory, &format, text), -EBADMSG);
+	assert_int_equal(store_files_format(s.directory, &format, text), -EBADMSG);
 	assert_says(text, "is damaged: table 'meta'");
 	assert_int_equal(truncate(s.data, 0), 0);
-	assert_int_equal(disk_files_format(s.directory, &format, text), 0);
+	assert_int_equal(store_files_format(s.directory, &format, text), 0);
 	assert_int_equal(format, 0);
 	assert_int_equal(unlink(s.data), 0);
-	assert_int_equal(disk_files_format(s.directory, &format, text), 0);
+	assert_int_equal(store_files_format(s.directory, &format, text), 0);
 	assert_int_equal(format, 0);
 	drop(&s);
 }

@@ -23,10 +23,10 @@
 /* Another way to count and to compare: all rows, in order, into one number. */
 struct digest {
 	uint64_t hash, rows;
-	enum disk_table table;
+	enum store_table table;
 };
 
-static void add_row(void *arg, enum disk_table table, struct slice key, struct slice value)
+static void add_row(void *arg, enum store_table table, struct slice key, struct slice value)
 {
 	struct digest *d = arg;
 
@@ -43,16 +43,16 @@ static bool add_visited(void *arg, struct slice key, struct slice value)
 	return true;
 }
 
-static int digest_of_disk(struct disk *disk, struct digest *d)
+static int digest_of_disk(struct store *store, struct digest *d)
 {
-	int rc = disk_begin(disk);
+	int rc = store_begin(store);
 
 	*d = (struct digest){0};
 	for (unsigned i = 0; rc == 0 && i < TABLES; i++) {
 		d->table = i;
-		rc = disk_scan(disk, i, SLICE_EMPTY, add_visited, d);
+		rc = store_scan(store, i, SLICE_EMPTY, add_visited, d);
 	}
-	disk_abort(disk);
+	store_abort(store);
 	return rc;
 }
 
@@ -65,7 +65,7 @@ struct store_fixture {
 	struct digest rows;
 };
 
-static void put_rows(struct disk *d, enum disk_table table, unsigned count, size_t len)
+static void put_rows(struct store *d, enum store_table table, unsigned count, size_t len)
 {
 	uint8_t value[12000];
 
@@ -73,22 +73,22 @@ static void put_rows(struct disk *d, enum disk_table table, unsigned count, size
 		uint8_t key[2] = {(uint8_t)(i * 7), (uint8_t)i};
 
 		memset(value, (int)(i + len), sizeof(value));
-		assert_int_equal(disk_put(d, table, slice_of(key, 2), slice_of(value, len)), 0);
+		assert_int_equal(store_put(d, table, slice_of(key, 2), slice_of(value, len)), 0);
 	}
 }
 
-static void fill(struct disk *d)
+static void fill(struct store *d)
 {
-	assert_int_equal(disk_begin(d), 0);
+	assert_int_equal(store_begin(d), 0);
 	put_rows(d, TABLE_SESSION, 3, 20);
 	put_rows(d, TABLE_QUEUE, 60, 130);
 	put_rows(d, TABLE_BODY, 2, 5000);
 	put_rows(d, TABLE_RETAINED, 3, 9000);
-	assert_int_equal(disk_commit(d), 0);
+	assert_int_equal(store_commit(d), 0);
 	for (unsigned i = 0; i < 2; i++) { /* pages become free */
-		assert_int_equal(disk_begin(d), 0);
+		assert_int_equal(store_begin(d), 0);
 		put_rows(d, TABLE_RETAINED, 2 - i, 100);
-		assert_int_equal(disk_commit(d), 0);
+		assert_int_equal(store_commit(d), 0);
 	}
 }
 
@@ -111,8 +111,8 @@ static void make_store(struct store_fixture *s)
 	*s = (struct store_fixture){.directory = p.directory,
 	                            .path = place_path(p.directory, "data.mdb")};
 	fill(place_open(&p));
-	assert_int_equal(digest_of_disk(p.disk, &s->rows), 0);
-	disk_close(p.disk);
+	assert_int_equal(digest_of_disk(p.store, &s->rows), 0);
+	store_close(p.store);
 	read_store(s);
 }
 
@@ -137,7 +137,7 @@ static int verify(uint8_t *bytes, size_t len, struct digest *rows, struct verify
 	int rc;
 
 	*rows = (struct digest){0};
-	rc = disk_verify(&source, add_row, rows, report);
+	rc = store_verify(&source, add_row, rows, report);
 	assert_true(rc == 0 || rc == -EBADMSG);
 	assert_int_equal(rc == 0, report->damages == 0);
 	assert_int_equal(rc == 0, report->text[0] == '\0');
@@ -161,10 +161,10 @@ static void assert_opens_as_it_was(struct store_fixture *s, const uint8_t *bytes
 
 	write_file(s->path, bytes, len);
 	place_open(&p);
-	assert_int_equal(digest_of_disk(p.disk, &rows), 0);
+	assert_int_equal(digest_of_disk(p.store, &rows), 0);
 	assert_int_equal(rows.rows, s->rows.rows);
 	assert_int_equal(rows.hash, s->rows.hash);
-	disk_close(p.disk);
+	store_close(p.store);
 }
 
 static bool is_interesting(size_t at)
@@ -200,7 +200,7 @@ static void a_store_is_fine(void **state)
 	assert_int_equal(r.rows[TABLE_QUEUE], 60);
 	assert_int_equal(r.rows[TABLE_RETAINED], 3);
 	assert_int_equal(r.rows[TABLE_META], 2);
-	assert_int_equal(r.format, DISK_FORMAT);
+	assert_int_equal(r.format, STORE_FORMAT);
 	assert_int_equal(r.transaction, 4);
 	assert_int_equal(r.page_bytes, 4096);
 	assert_true(r.pages_free > 0 && r.pages * 4096 <= s.len && r.time_ms > 0);
@@ -410,7 +410,7 @@ static void reading_fails(void **state)
 	struct verify_report report;
 
 	(void)state;
-	assert_int_equal(disk_verify(&source, NULL, NULL, &report), -EIO);
+	assert_int_equal(store_verify(&source, NULL, NULL, &report), -EIO);
 	assert_non_null(strstr(report.text, "cannot be read"));
 }
 

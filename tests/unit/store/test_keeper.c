@@ -261,10 +261,10 @@ static void an_ending_is_done_anew(void **state)
 		turn(&t);
 		keep(&t, R(SESSION_END, .session_id = 5), NULL);
 		assert_int_equal(rows_in(&t, TABLE_SUBSCRIPTION), 10);
-		faulty_fail(t.disk, at, 1, -EAGAIN);
+		faulty_fail(t.store, at, 1, -EAGAIN);
 		while (turn(&t))
 			;
-		spent = faulty_is_spent(t.disk);
+		spent = faulty_is_spent(t.store);
 		assert_int_equal(rows_in(&t, TABLE_SUBSCRIPTION) + rows_in(&t, TABLE_ENDING), 0);
 		writer_fixture_fini(&t);
 	}

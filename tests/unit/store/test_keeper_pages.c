@@ -156,11 +156,11 @@ static void a_batch_is_done_anew(void **state)
 			append_to(&t, 0, g, JOURNAL_NOW);
 		}
 		ask(&t, &a, 5, 0, 10, SIZE_MAX);
-		faulty_fail(t.disk, at, 1 + at % 3, -EAGAIN);
+		faulty_fail(t.store, at, 1 + at % 3, -EAGAIN);
 		turn(&t);
-		spent = faulty_is_spent(t.disk);
+		spent = faulty_is_spent(t.store);
 		failures += spent;
-		faulty_fail(t.disk, 0, 0, 0);
+		faulty_fail(t.store, 0, 0, 0);
 		while (turn(&t))
 			;
 		require_told(&t, 0, "+4 +5 -6 +7 g=0 g=0 done=0 done=0 page ");
@@ -185,13 +185,13 @@ static void damage_is_told(void **state)
 	struct writer_fixture t = {0};
 	struct journal_visitor nothing = {0};
 	const uint8_t key[] = {0, 0, 0, 0, 0, 0, 0, 5};
-	char text[DISK_ERROR_TEXT];
+	char text[STORE_ERROR_TEXT];
 
 	(void)state;
 	writer_fixture_open(&t);
 	session(&t, 5);
 	writer_fixture_crash(&t);
-	assert_true(disk_image_damage(t.image, TABLE_SESSION, slice_of(key, sizeof(key))));
+	assert_true(store_image_damage(t.image, TABLE_SESSION, slice_of(key, sizeof(key))));
 	writer_fixture_open(&t);
 	assert_int_equal(journal_restore(t.journal, &nothing, NULL, text), -EBADMSG);
 	assert_non_null(strstr(text, "table session"));

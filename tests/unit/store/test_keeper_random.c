@@ -443,7 +443,7 @@ static void append_some(struct walk *w)
 
 static void check_restore(struct walk *w)
 {
-	char text[DISK_ERROR_TEXT];
+	char text[STORE_ERROR_TEXT];
 
 	memset(w->shown, 0, sizeof(*w->shown));
 	memset(w->shown_change, 0, sizeof(w->shown_change));
@@ -484,7 +484,7 @@ static void begin(struct walk *w)
 
 static void crash(struct walk *w)
 {
-	faulty_fail(w->t.disk, 0, 0, 0);
+	faulty_fail(w->t.store, 0, 0, 0);
 	if (dice_roll(&w->dice, 3) == 0)
 		writer_fixture_stop(&w->t);
 	else
@@ -499,7 +499,7 @@ static void trouble(struct walk *w)
 {
 	static const int errors[] = {-EAGAIN, -EAGAIN, -ENOSPC};
 
-	faulty_fail(w->t.disk, dice_roll(&w->dice, 40), 1 + dice_roll(&w->dice, 2),
+	faulty_fail(w->t.store, dice_roll(&w->dice, 40), 1 + dice_roll(&w->dice, 2),
 	            errors[dice_roll(&w->dice, 3)]);
 }
 
@@ -515,7 +515,7 @@ static void step(struct walk *w)
 		turn(&w->t);
 	else if (kind < 90)
 		trouble(w);
-	else if (kind < 94 && faulty_is_spent(w->t.disk))
+	else if (kind < 94 && faulty_is_spent(w->t.store))
 		w->t.now_ms += 1000;
 	else
 		w->t.now_ms += dice_roll(&w->dice, 400);

@@ -31,7 +31,7 @@ static void a_full_disk_is_waited_for(void **state)
 		writer_fixture_open(&t);
 		session(&t, 5);
 		memset(logged, 0, sizeof(logged));
-		faulty_fail(t.disk, i * 4, 3, errors[i]);
+		faulty_fail(t.store, i * 4, 3, errors[i]);
 		put_to(&t, 0, five, 1, 1, JOURNAL_NOW);
 		ask(&t, &a, 5, 0, 10, SIZE_MAX);
 		assert_false(turn(&t));
@@ -44,10 +44,10 @@ static void a_full_disk_is_waited_for(void **state)
 		assert_false(turn(&t));                 /* not yet */
 		t.now_ms += 999;
 		assert_false(turn(&t));
-		assert_false(faulty_is_spent(t.disk));
+		assert_false(faulty_is_spent(t.store));
 		t.now_ms += 1;
 		assert_false(turn(&t)); /* tried, and still full, for half of it too */
-		assert_true(faulty_is_spent(t.disk));
+		assert_true(faulty_is_spent(t.store));
 		t.now_ms += 1000;
 		assert_true(turn(&t));
 		require_told(&t, 0, "+1 +2 g=0 g=0 page ");
@@ -77,9 +77,9 @@ static void half_of_it_finds_room(void **state)
 	for (unsigned i = 0; i < 8; i++)
 		put_to(&t, 0, five, 1, 1, i == 0 ? JOURNAL_NOW : JOURNAL_NEXT);
 	ask(&t, &a, 5, 0, 10, SIZE_MAX);
-	faulty_fail(t.disk, 20, 2, -ENOSPC);
+	faulty_fail(t.store, 20, 2, -ENOSPC);
 	assert_true(turn(&t));
-	assert_true(faulty_is_spent(t.disk));
+	assert_true(faulty_is_spent(t.store));
 	require_told(&t, 0, "+1 g=0 g=0 ");
 	assert_true(turn(&t)); /* at once, and twice as much */
 	require_told(&t, 0, "g=0 g=0 g=0 g=0 ");
@@ -129,7 +129,7 @@ static void what_takes_away_finds_room(void **state)
 	writer_fixture_open(&t);
 	session(&t, 5);
 	writer_fixture_crash(&t);
-	disk_image_bound(t.image, disk_image_bytes(t.image) + 200000, 0);
+	store_image_bound(t.image, store_image_bytes(t.image) + 200000, 0);
 	writer_fixture_open(&t);
 	restart(&t);
 	memset(logged, 0, sizeof(logged));
@@ -169,14 +169,14 @@ static void it_is_tight_until_there_is_room(void **state)
 	(void)state;
 	writer_fixture_open(&t);
 	session(&t, 5);
-	disk_image_bound(t.image, disk_image_bytes(t.image) + 100000, 0);
+	store_image_bound(t.image, store_image_bytes(t.image) + 100000, 0);
 	memset(logged, 0, sizeof(logged));
 	t.now_ms += 1000;
 	session(&t, 6); /* it looks once a second */
 	fill(&t);
 	assert_int_equal(logged[EVENT_STORE_FULL], 1);
 	t.rooms = 0;
-	disk_image_bound(t.image, disk_image_bytes(t.image) + 1000000, 0);
+	store_image_bound(t.image, store_image_bytes(t.image) + 1000000, 0);
 	t.now_ms += 999;
 	assert_false(turn(&t));
 	assert_int_equal(journal_free_space(t.journal), 0);
@@ -208,9 +208,9 @@ static void a_failed_disk_is_left_alone(void **state)
 		put_to(&t, 0, five, 1, 1, JOURNAL_NOW);
 		put_to(&t, 0, five, 1, 2000, JOURNAL_NOW);
 		ask(&t, &a, 5, 0, 10, SIZE_MAX);
-		faulty_fail(t.disk, at, 1, -EIO);
+		faulty_fail(t.store, at, 1, -EIO);
 		assert_false(turn(&t));
-		assert_true(faulty_is_spent(t.disk));
+		assert_true(faulty_is_spent(t.store));
 		put_to(&t, 0, five, 1, 3, JOURNAL_NOW);
 		put_to(&t, 0, five, 1, 4, JOURNAL_INTERVAL);
 		g = group_new(NULL); /* nobody waits for it: not even kept */

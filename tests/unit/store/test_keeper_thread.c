@@ -279,14 +279,14 @@ static void check_after(struct journal *j)
 
 static void executors_and_the_thread(void **state)
 {
-	struct disk_image *image = disk_image_new();
-	struct disk *disk = disk_memory_open(image);
+	struct store_image *image = store_image_new();
+	struct store *store = store_memory_open(image);
 	struct journal_options options = {.interval_ms = 5};
-	struct journal *j = journal_disk_new(disk, &options);
+	struct journal *j = journal_disk_new(store, &options);
 	struct worker *w = xcalloc(HOMES, sizeof(*w));
 	struct executor *executors[HOMES];
 	struct journal_health health;
-	struct disk_status status;
+	struct store_status status;
 
 	(void)state;
 	for (unsigned i = 0; i < HOMES; i++) {
@@ -303,7 +303,7 @@ static void executors_and_the_thread(void **state)
 		thread_join(&w[i].thread);
 	journal_stop(j);
 	check_after(j);
-	disk_status(disk, &status);
+	store_status(store, &status);
 	assert_int_equal(status.rows[TABLE_QUEUE], 0);
 	assert_int_equal(status.rows[TABLE_BODY] + status.rows[TABLE_BODY_REFS], 0);
 	assert_int_equal(status.rows[TABLE_RETAINED], 1);
@@ -312,16 +312,16 @@ static void executors_and_the_thread(void **state)
 	journal_health(j, &health);
 	assert_int_equal(health.pending_bytes, 0); /* everybody was told */
 	journal_free(j);
-	disk_image_free(image);
+	store_image_free(image);
 	free(w);
 }
 
 /* What is urgent nothing is written all the same: the thread wakes for the end of the interval. */
 static void the_thread_wakes_for_the_interval(void **state)
 {
-	struct disk_image *image = disk_image_new();
+	struct store_image *image = store_image_new();
 	struct journal_options options = {.interval_ms = 20};
-	struct journal *j = journal_disk_new(disk_memory_open(image), &options);
+	struct journal *j = journal_disk_new(store_memory_open(image), &options);
 	struct worker *w = xnew(w);
 	struct journal_group *g;
 
@@ -346,7 +346,7 @@ static void the_thread_wakes_for_the_interval(void **state)
 	journal_stop(j);
 	worker_fini(w);
 	journal_free(j);
-	disk_image_free(image);
+	store_image_free(image);
 	free(w);
 }
 

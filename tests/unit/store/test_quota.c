@@ -62,7 +62,7 @@ static void erase(struct retain *r, const char *topic)
 
 static void expect_values(struct retain *r, const char *user, uint32_t want)
 {
-	assert_int_equal(owners_values(&r->owners, slice_of_str(user)), want);
+	assert_int_equal(topic_owners_values(&r->owners, slice_of_str(user)), want);
 }
 
 static void values_count_for_their_writer(void **state)

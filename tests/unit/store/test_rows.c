@@ -206,7 +206,7 @@ static void rows_as_json(void **state)
 {
 	static const struct {
 		const char *name;
-		enum disk_table table;
+		enum store_table table;
 		struct slice key, value;
 		const char *want;
 	} rows[] = {
