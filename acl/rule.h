@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "acl/acl.h"
-#include "acl/levels.h"
+#include "acl/filter_levels.h"
 #include "acl/pattern.h"
 #include "conf/errors.h"
 #include "conf/yaml.h"

@@ -5,10 +5,10 @@
 
 #include <stdlib.h>
 
-#include "auth/cache.h"
+#include "auth/hash_queue.h"
+#include "auth/login_cache.h"
 #include "auth/pace.h"
 #include "auth/password.h"
-#include "auth/queue.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/crypto.h"

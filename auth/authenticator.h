@@ -5,8 +5,8 @@
 #ifndef AUTH_AUTHENTICATOR_H
 #define AUTH_AUTHENTICATOR_H
 
-#include "auth/users.h"
-#include "base/home.h"
+#include "auth/password_file.h"
+#include "base/executor.h"
 
 struct authenticator;
 

@@ -3,7 +3,7 @@
  * tables of Unicode that change, and a name that goes on in such a letter is another name. */
 #include "auth/client_id.h"
 
-#include "base/check.h"
+#include "base/require.h"
 
 static bool ends_a_name(uint8_t c)
 {

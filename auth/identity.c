@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "base/check.h"
+#include "base/require.h"
 #include "base/utf8.h"
 
 #define NAME_MAX_BYTES 256

@@ -4,7 +4,7 @@
 #define AUTH_LOGIN_H
 
 #include "auth/identity.h"
-#include "auth/users.h"
+#include "auth/password_file.h"
 #include "conf/conf.h"
 
 /* What a connection brings. Slices are borrowed for the call. */

@@ -15,10 +15,10 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/trust.h"
-#include "core/check_sessions.h"
-#include "core/policy.h"
-#include "core/server.h"
-#include "store/disk_files.h"
+#include "server/check_sessions.h"
+#include "store/store_files.h"
+#include "worker/config_snapshot.h"
+#include "worker/shared.h"
 
 enum command {
 	COMMAND_RUN,

@@ -1,4 +1,5 @@
-/* The configuration: one schema table (conf/schema.c) is the source of parsing, ranges, defaults,
+/* The configuration: one schema table (conf/schema_table.c) is the source of parsing, ranges,
+ * defaults,
  * --dump and the manual. A struct conf is immutable once built and freed by whoever built it.
  * Strings are NUL-terminated, paths absolute or relative to the working directory (already resolved
  * against the file's directory); NULL: left out, off.  Thread: built on main, read everywhere. */

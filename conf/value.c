@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/check.h"
+#include "base/require.h"
 #include "base/utf8.h"
-#include "conf/files.h"
+#include "conf/config_files.h"
 
 #define STRING_MAX 256
 

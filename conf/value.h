@@ -21,7 +21,7 @@ void value_expected(const struct schema_key *key, struct buf *out);
 /* Append as a quoted YAML scalar. */
 void value_quote(const char *text, struct buf *out);
 
-/* bind: "[::]:8883", "127.0.0.1:8883", "unix:/path" (conf/bind.c). */
+/* bind: "[::]:8883", "127.0.0.1:8883", "unix:/path" (conf/listen_address.c). */
 bool bind_parse(struct value_input *in, struct conf_listener *listener);
 void bind_clear(struct conf_listener *listener);
 

@@ -9,8 +9,8 @@
 #include <yaml.h>
 
 #include "base/alloc.h"
-#include "base/check.h"
-#include "conf/files.h"
+#include "base/require.h"
+#include "conf/config_files.h"
 
 #define DEPTH_MAX 16
 #define NODES_MAX 100000

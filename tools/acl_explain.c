@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "acl/account.h"
+#include "acl/explanation.h"
 #include "acl_suggest.h"
 #include "base/alloc.h"
 

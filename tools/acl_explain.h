@@ -2,7 +2,7 @@
 #ifndef TOOLS_ACL_EXPLAIN_H
 #define TOOLS_ACL_EXPLAIN_H
 
-#include "acl_house.h"
+#include "acl_context.h"
 
 struct question {
 	bool anonymous;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "acl/account.h"
+#include "acl/explanation.h"
 #include "acl_explain.h"
 #include "base/descriptors.h"
 #include "base/hash.h"

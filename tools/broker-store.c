@@ -14,8 +14,8 @@
 #include "base/descriptors.h"
 #include "base/hash.h"
 #include "base/trust.h"
-#include "store/disk_files.h"
-#include "store/rows.h"
+#include "store/row_codec.h"
+#include "store/store_files.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define EXIT_FAILED  1

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "base/check.h"
+#include "base/require.h"
 #include "base/utf8.h"
 
 /* What steers a terminal, or turns the direction of the line. */

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <sys/stat.h>
 
-#include "auth/users.h"
+#include "auth/password_file.h"
 
 #define EXIT_FAILED 1
 #define EXIT_USAGE  2 /* use, or the file */

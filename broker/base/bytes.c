@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "base/check.h"
 #include "base/crypto.h"
+#include "base/require.h"
 
 #define BUF_TRIM_ABOVE ((size_t)16384)
 

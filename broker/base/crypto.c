@@ -5,7 +5,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
-#include "base/check.h"
+#include "base/require.h"
 
 bool crypto_equal(struct slice a, struct slice b)
 {

@@ -17,7 +17,7 @@ uint64_t siphash13(const uint8_t key[16], const void *data, size_t len);
 #define HASH_FUNCTION(keyptr, keylen, hashv) ((hashv) = (unsigned)hash_bytes((keyptr), (keylen)))
 #define uthash_fatal(msg)                    require_failed(msg, __FILE__, __LINE__)
 
-#include "base/check.h"
+#include "base/require.h"
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wsign-conversion"
 #include <uthash.h>

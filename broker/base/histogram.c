@@ -1,7 +1,7 @@
 /* Bucket n below 16 counts the number n; each power of two from 16 on is sixteen buckets. */
 #include "base/histogram.h"
 
-#include "base/check.h"
+#include "base/require.h"
 
 #define STEPS      16
 #define STEPS_BITS 4

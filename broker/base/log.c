@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/check.h"
 #include "base/clock.h"
+#include "base/require.h"
 #include "base/thread.h"
 #include "base/trust.h"
 #include "base/utf8.h"

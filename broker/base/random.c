@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <sys/random.h>
 
-#include "base/check.h"
+#include "base/require.h"
 
 static void kernel_random(void *arg, void *out, size_t len)
 {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "base/check.h"
+#include "base/require.h"
 
 #define SLOTS_MIN 8
 

@@ -4,8 +4,8 @@
 #include <signal.h>
 #include <time.h>
 
-#include "base/check.h"
 #include "base/clock.h"
+#include "base/require.h"
 
 void mutex_init(struct mutex *m)
 {

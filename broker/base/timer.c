@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "base/check.h"
 #include "base/clock.h"
+#include "base/require.h"
 
 void timers_fini(struct timers *t)
 {

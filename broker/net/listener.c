@@ -12,10 +12,10 @@
 #include "base/alloc.h"
 #include "base/container.h"
 #include "base/log.h"
-#include "net/loop_inside.h"
+#include "net/fd_watch.h"
+#include "net/loop_internal.h"
 #include "net/tls_stream.h"
 #include "net/unix_stream.h"
-#include "net/watch.h"
 
 #define ACCEPTS_PER_TURN 32
 /* With so many handshakes ahead of it the rest of a crowd waits in the kernel's backlog: who is

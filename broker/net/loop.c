@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "net/loop_inside.h"
+#include "net/loop_internal.h"
 #include "net/socket.h"
 #include "net/tls_stream.h"
 

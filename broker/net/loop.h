@@ -3,7 +3,7 @@
 #ifndef NET_LOOP_H
 #define NET_LOOP_H
 
-#include "base/home.h"
+#include "base/executor.h"
 
 struct loop;
 

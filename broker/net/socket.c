@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/check.h"
 #include "base/clock.h"
 #include "base/container.h"
-#include "net/loop_inside.h"
+#include "base/require.h"
+#include "net/loop_internal.h"
 
 /* Handshakes may take this much of a turn; those who are in already do not wait longer. */
 #define HANDSHAKE_NS_PER_TURN ((uint64_t)2000000)

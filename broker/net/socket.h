@@ -10,10 +10,10 @@
 #include <sys/queue.h>
 
 #include "base/timer.h"
-#include "net/chain.h"
-#include "net/peer.h"
+#include "net/fd_watch.h"
+#include "net/output_chain.h"
+#include "net/peer_address.h"
 #include "net/stream.h"
-#include "net/watch.h"
 
 struct sock;
 

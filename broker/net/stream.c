@@ -1,7 +1,7 @@
 /* The vtable's front: the same for every kind of stream. */
 #include "net/stream.h"
 
-#include "base/check.h"
+#include "base/require.h"
 
 void stream_write(struct stream *s, struct slice bytes)
 {

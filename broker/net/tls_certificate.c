@@ -9,7 +9,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/alloc.h"
-#include "net/tls_inside.h"
+#include "net/tls_context_internal.h"
 
 /* Where errors of a pair are told. */
 struct place {

@@ -6,9 +6,9 @@
 #include <openssl/x509v3.h>
 
 #include "base/alloc.h"
-#include "base/check.h"
 #include "base/crypto.h"
-#include "net/tls_inside.h"
+#include "base/require.h"
+#include "net/tls_context_internal.h"
 #include "net/tls_stream.h"
 
 #define SUITES_12                                                                                  \

@@ -4,7 +4,7 @@
 #include <openssl/sslerr.h>
 #include <openssl/x509_vfy.h>
 
-#include "net/tls_inside.h"
+#include "net/tls_context_internal.h"
 
 #define LINES_PER_WINDOW 20
 #define WINDOW_MS        10000

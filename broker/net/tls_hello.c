@@ -1,7 +1,7 @@
 /* What a ClientHello offers, kept in a small struct for the line that a failed handshake gets. */
 #include <stdio.h>
 
-#include "net/tls_inside.h"
+#include "net/tls_context_internal.h"
 
 #define SUITES_SHOWN 12
 

@@ -3,7 +3,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/utf8.h"
-#include "net/tls_inside.h"
+#include "net/tls_context_internal.h"
 
 /* Counts values; the first is kept. */
 struct names {

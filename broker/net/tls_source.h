@@ -4,7 +4,7 @@
 #ifndef NET_TLS_SOURCE_H
 #define NET_TLS_SOURCE_H
 
-#include "net/tls.h"
+#include "net/tls_context.h"
 
 struct tls_source;
 

@@ -13,9 +13,9 @@
 
 #include "base/alloc.h"
 #include "base/crypto.h"
-#include "net/loop_inside.h"
+#include "net/loop_internal.h"
 #include "net/socket.h"
-#include "net/tls_inside.h"
+#include "net/tls_context_internal.h"
 #include "net/tls_work.h"
 
 /* An AES-GCM key is good for 2^24.5 full records (RFC 8446 5.5); half of that is enough. */

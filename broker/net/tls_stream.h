@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 
 #include "net/stream.h"
-#include "net/tls.h"
+#include "net/tls_context.h"
 #include "net/tls_source.h"
 
 /* Takes the connected descriptor, and a reference of the source, where it finds its context when

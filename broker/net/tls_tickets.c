@@ -10,11 +10,11 @@
 #include <openssl/x509v3.h>
 
 #include "base/alloc.h"
-#include "base/check.h"
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/random.h"
-#include "net/tls_inside.h"
+#include "base/require.h"
+#include "net/tls_context_internal.h"
 
 #define KEYS           3
 #define ROTATE_MS      ((uint64_t)12 * 3600 * 1000)

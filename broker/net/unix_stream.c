@@ -5,7 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/crypto.h"
-#include "net/loop_inside.h"
+#include "net/loop_internal.h"
 #include "net/socket.h"
 
 static void on_readable(struct sock *s)

@@ -1,7 +1,7 @@
 /* The fixed header: where packets end.  Pure; hot. */
 #include "proto/frame.h"
 
-#include "base/check.h"
+#include "base/require.h"
 
 #define LENGTH_BYTES_MAX 4
 

@@ -6,8 +6,8 @@
 
 #include "acl/acl.h"
 #include "base/alloc.h"
-#include "base/check.h"
 #include "base/hash.h"
+#include "base/require.h"
 
 #define LOOPS 1000000U
 

@@ -9,8 +9,8 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "client.h"
-#include "proto/ack.h"
-#include "proto/publish.h"
+#include "proto/packet_ack.h"
+#include "proto/packet_publish.h"
 
 enum { TOPIC_SIZE = 48, DEPTH_MAX = 1024, FLOOR_ROUNDS = 1000, FLOOR_BYTES = 16384 };
 

@@ -11,8 +11,8 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/hash.h"
-#include "store/retain.h"
-#include "store/route.h"
+#include "tree/retain.h"
+#include "tree/route.h"
 
 enum { FILTERS = 100000, MATCHES = 1000000, VALUES = 10000, PUTS = 1000000 };
 

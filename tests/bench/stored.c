@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "client.h"
-#include "proto/publish.h"
+#include "proto/packet_publish.h"
 
 enum { PER_PACKET = 100, WINDOW = 500, ROUNDS_MAX = 100, TOPIC_SIZE = 48 };
 

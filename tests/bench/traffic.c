@@ -5,11 +5,11 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "base/check.h"
 #include "base/clock.h"
+#include "base/require.h"
 #include "client.h"
-#include "proto/ack.h"
-#include "proto/publish.h"
+#include "proto/packet_ack.h"
+#include "proto/packet_publish.h"
 
 enum { DEPTH_MAX = 64 };
 

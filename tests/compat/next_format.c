@@ -13,8 +13,8 @@
 #include <xxhash.h>
 
 #include "base/alloc.h"
-#include "store/disk_lock.h"
-#include "store/disk_verify.h"
+#include "store/lmdb_verify.h"
+#include "store/store_lock.h"
 
 static void add_row(void *arg, enum store_table table, struct slice key, struct slice value)
 {

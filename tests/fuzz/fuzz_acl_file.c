@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "acl/acl.h"
-#include "base/check.h"
+#include "base/require.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

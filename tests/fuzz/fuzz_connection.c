@@ -5,11 +5,11 @@
  * byte (bits 0 to 3: which, 4 and 5: the connection, 6 and 7: a variant) and what its function
  * reads. */
 #include "../sim/client.h"
-#include "base/check.h"
 #include "base/log.h"
+#include "base/require.h"
 #include "base/utf8.h"
-#include "proto/ack.h"
-#include "proto/publish.h"
+#include "proto/packet_ack.h"
+#include "proto/packet_publish.h"
 #include "proto/topic.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -2,8 +2,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "base/check.h"
 #include "base/json.h"
+#include "base/require.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -2,8 +2,8 @@
  * again as the same bytes. */
 #include <stdint.h>
 
-#include "base/check.h"
-#include "core/kept.h"
+#include "base/require.h"
+#include "durability/record_codec.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -3,12 +3,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "base/check.h"
+#include "base/require.h"
 #include "base/utf8.h"
-#include "proto/ack.h"
-#include "proto/control.h"
-#include "proto/publish.h"
-#include "proto/subscribe.h"
+#include "proto/packet_ack.h"
+#include "proto/packet_disconnect.h"
+#include "proto/packet_publish.h"
+#include "proto/packet_subscribe.h"
 #include "proto/topic.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -2,8 +2,8 @@
  * written out again is the same table. */
 #include <stdlib.h>
 
-#include "auth/users.h"
-#include "base/check.h"
+#include "auth/password_file.h"
+#include "base/require.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -2,8 +2,8 @@
  * same bytes; what is not is told from it without a crash, and always as one line. */
 #include <stdint.h>
 
-#include "base/check.h"
-#include "store/rows.h"
+#include "base/require.h"
+#include "store/row_codec.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

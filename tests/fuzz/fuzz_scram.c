@@ -2,7 +2,7 @@
  * and never right without the password. A third line is a verifier: what is taken is written the
  * same. */
 #include "auth/scram.h"
-#include "base/check.h"
+#include "base/require.h"
 
 #define VERIFIER                                                                                   \
 	"SHA-256$4096$W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=$"      \

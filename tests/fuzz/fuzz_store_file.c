@@ -10,11 +10,11 @@
 #include <xxhash.h>
 
 #include "base/alloc.h"
-#include "base/check.h"
-#include "store/disk_inside.h"
-#include "store/disk_lmdb.h"
-#include "store/disk_page.h"
-#include "store/disk_verify.h"
+#include "base/require.h"
+#include "store/lmdb_page.h"
+#include "store/lmdb_verify.h"
+#include "store/store_backend.h"
+#include "store/store_lmdb.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

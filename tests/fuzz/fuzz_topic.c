@@ -2,7 +2,7 @@
  * Input: a filter, a line feed, a name. */
 #include <stdint.h>
 
-#include "base/check.h"
+#include "base/require.h"
 #include "base/utf8.h"
 #include "proto/topic.h"
 

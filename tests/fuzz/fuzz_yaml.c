@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/check.h"
+#include "base/require.h"
 #include "conf/yaml.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

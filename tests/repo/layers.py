@@ -1,5 +1,5 @@
-"""The layer rule, read off the #include lines: base <- {proto, conf} <- {store, net, auth, acl} <- core
-<- main, siblings never (acl and auth may use conf), and one door per external library."""
+"""The order of the folders, read off the #include lines: a folder uses those of the rows above its own (conf and proto,
+and tree, net, auth and acl are siblings: they never use each other), and there is one door per external library."""
 
 import re
 import sys
@@ -7,19 +7,52 @@ from pathlib import Path
 
 ROOT = Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()
 
-# What each layer may include besides itself.
-MAY = {
-    "base": set(),
-    "proto": {"base"},
-    "conf": {"base"},
-    "store": {"base", "proto", "conf"},
-    "net": {"base", "proto", "conf"},
-    "auth": {"base", "proto", "conf"},
-    "acl": {"base", "proto", "conf"},
-}
-MAY["core"] = set(MAY)
-MAY["main"] = set(MAY) | {"core"}
-MAY["tools"] = MAY["main"]
+# Lowest first. Folders of one row never use each other.
+ORDER = ["base", "proto conf", "tree net auth acl", "store", "journal", "worker", "durability", "session", "routing",
+         "client", "admin", "server", "main", "tools"]
+MAY = {name: {lower for above in ORDER[:at] for lower in above.split()}
+       for at, row in enumerate(ORDER) for name in row.split()}
+
+# What goes against the order still, as it came from one folder for all: this list may only shrink.
+KNOWN = """
+broker/client/conn.c server/stop.h
+broker/durability/record_batch.h routing/local_delivery.h
+broker/durability/record_batch.h session/session.h
+broker/routing/publish.c client/conn_memory.h
+broker/routing/publish_group.c admin/sys_topics.h
+broker/session/memory_wait.c routing/local_delivery.h
+broker/session/pending_ack.c client/admission.h
+broker/session/pending_ack.c routing/local_delivery.h
+broker/session/retained_replay.c admin/sys_topics.h
+broker/session/retained_replay.c client/admission.h
+broker/session/retained_replay.c client/conn_memory.h
+broker/session/session.c client/admission.h
+broker/session/session.c routing/local_delivery.h
+broker/session/session_deliver.c client/admission.h
+broker/session/session_deliver.c client/conn_memory.h
+broker/session/session_deliver.h routing/local_delivery.h
+broker/session/session_work.c routing/local_delivery.h
+broker/session/subscribe.c routing/local_delivery.h
+broker/session/subscribe_request.c client/yield.h
+broker/session/subscribe_request.c routing/local_delivery.h
+broker/session/subscribe_request.h client/conn.h
+broker/session/subscription.c routing/local_delivery.h
+broker/worker/config_snapshot.c admin/control_socket.h
+broker/worker/config_snapshot.c client/conn_memory.h
+broker/worker/shared.c admin/sys_topics.h
+broker/worker/shared.c routing/local_delivery.h
+broker/worker/shared.c server/expire_retained.h
+broker/worker/store_quota.c durability/record_codec.h
+broker/worker/store_quota.c session/disk_queue.h
+broker/worker/worker.c client/admission.h
+broker/worker/worker.c client/deferred_publish.h
+broker/worker/worker.c client/yield.h
+broker/worker/worker.c durability/record_batch.h
+broker/worker/worker.c session/memory_wait.h
+broker/worker/worker.c session/session_work.h
+broker/worker/worker.h client/conn.h
+broker/worker/worker.h session/session.h
+"""
 
 # The doors: a header and the files behind which it stays.
 DOORS = {
@@ -33,7 +66,9 @@ DOORS = {
 # At most so many files may know the library.
 ONE_FILE = {r"yaml\.h": 1, r"crypt\.h": 1, r"lmdb\.h": 1}
 
-HOME = {"conf": "conf", "auth": "auth", "acl": "acl", "tools": "tools"}
+TOP = {"conf": "conf", "auth": "auth", "acl": "acl", "tools": "tools"}
+
+KNOWN_LINES = {line for line in KNOWN.splitlines() if line}
 
 
 def sources():
@@ -45,7 +80,7 @@ def layer_of(path):
     parts = path.relative_to(ROOT).parts
     if parts[0] == "broker":
         return parts[1] if len(parts) > 2 else "main"
-    return HOME[parts[0]]
+    return TOP[parts[0]]
 
 
 def layer_included(name):
@@ -55,7 +90,12 @@ def layer_included(name):
 
 def check_layer(path, line, name, errors):
     here, there = layer_of(path), layer_included(name)
-    if there is not None and there != here and there not in MAY[here]:
+    if there is None or there == here or there in MAY[here]:
+        return
+    known = f"{path.relative_to(ROOT)} {name}"
+    if known in KNOWN_LINES:
+        KNOWN_LINES.discard(known)
+    else:
         errors.append(f"{path.relative_to(ROOT)}:{line}: {here} must not include {there}: {name}")
 
 
@@ -81,6 +121,7 @@ def main():
     for pattern, most in ONE_FILE.items():
         if len(users.get(pattern, ())) > most:
             errors.append(f"{pattern} is known to {sorted(users[pattern])}, and should have one door")
+    errors += [f"{line}: goes with the order now: take it out of KNOWN" for line in sorted(KNOWN_LINES)]
     if count == 0:
         errors.append(f"no #include found below {ROOT}: is this the repository?")
     print("\n".join(errors) or f"{count} includes, all in their layer")

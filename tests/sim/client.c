@@ -14,8 +14,8 @@
 #include "base/alloc.h"
 #include "extras.h"
 #include "packets.h"
-#include "proto/control.h"
-#include "proto/publish.h"
+#include "proto/packet_disconnect.h"
+#include "proto/packet_publish.h"
 
 #define SEND_WINDOW 20 /* where the broker says nothing (3.1.1) */
 

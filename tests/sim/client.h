@@ -4,8 +4,8 @@
 #ifndef SIM_CLIENT_H
 #define SIM_CLIENT_H
 
-#include "proto/ack.h"
-#include "proto/subscribe.h"
+#include "proto/packet_ack.h"
+#include "proto/packet_subscribe.h"
 #include "prover.h"
 #include "world.h"
 

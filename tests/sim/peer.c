@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "base/inbox.h"
+#include "base/mailbox.h"
 #include "proto/property.h"
 
 #define READ_BYTES 65536 /* what one read of a connection gives, at most */

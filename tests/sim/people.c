@@ -6,7 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
-#include "proto/publish.h"
+#include "proto/packet_publish.h"
 #include "town.h"
 
 /* --- what the model hears --- */

@@ -1,13 +1,13 @@
 /* A connection that owes as much as it may while the store is slow or full: it is not read, or it
- * drains (core/input_limit.h). What ends that, at which moment; and how much waits. R1, D3, D7 */
+ * drains (client/input_limit.h). What ends that, at which moment; and how much waits. R1, D3, D7 */
 #include <errno.h>
 #include <limits.h>
 
 #include <utlist.h>
 
 #include "base/alloc.h"
-#include "core/input_limit.h"
-#include "proto/publish.h"
+#include "client/input_limit.h"
+#include "proto/packet_publish.h"
 #include "scenario.h"
 
 #define QUEUED  5

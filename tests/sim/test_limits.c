@@ -3,7 +3,7 @@
 #include <utlist.h>
 
 #include "base/alloc.h"
-#include "proto/publish.h"
+#include "proto/packet_publish.h"
 #include "scenario.h"
 
 static const struct connect_options clean = {0};

@@ -3,9 +3,9 @@
 #include <malloc.h>
 #include <string.h>
 
-#include "core/quota.h"
-#include "proto/publish.h"
+#include "proto/packet_publish.h"
 #include "scenario.h"
+#include "worker/memory_quota.h"
 
 static const struct connect_options clean = {0};
 static const struct connect_options kept = {.keep = true, .expiry_s = 1000};

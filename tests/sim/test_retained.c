@@ -1,7 +1,7 @@
 /* Retained values: replay and live together never go backwards, deletion, the options of
  * SUBSCRIBE.  D4 */
-#include "core/sweep.h"
 #include "scenario.h"
+#include "server/expire_retained.h"
 
 #define TOPICS  3
 #define WRITERS 3

@@ -9,9 +9,9 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "net/memory.h"
+#include "net/memory_stream.h"
 #include "peer.h"
-#include "proto/publish.h"
+#include "proto/packet_publish.h"
 #include "scenario.h"
 
 #define TURN_MS 10.0

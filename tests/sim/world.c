@@ -20,9 +20,9 @@
 #include "base/random.h"
 #include "chance.h"
 #include "client.h"
-#include "core/kept.h"
-#include "core/restore.h"
-#include "core/stop.h"
+#include "durability/record_codec.h"
+#include "server/restore.h"
+#include "server/stop.h"
 
 /* Work that is done in slices is so in small ones, in a quarter of all worlds. */
 #define SMALL_TURN          32

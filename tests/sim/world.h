@@ -4,9 +4,9 @@
 #ifndef SIM_WORLD_H
 #define SIM_WORLD_H
 
-#include "core/adopt.h"
-#include "core/server.h"
-#include "net/memory.h"
+#include "net/memory_stream.h"
+#include "server/config_apply.h"
+#include "worker/shared.h"
 
 struct client;
 struct wire;

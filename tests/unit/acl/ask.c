@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "acl/account.h"
+#include "acl/explanation.h"
 #include "base/alloc.h"
 
 static char *yaml_of_rules(const char *rules, bool for_anonymous)

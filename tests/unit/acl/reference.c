@@ -10,7 +10,7 @@
 
 #include "acl/acl.h"
 #include "base/alloc.h"
-#include "base/check.h"
+#include "base/require.h"
 
 #define HOLE        '\1' /* any text within a level */
 #define RULES_MAX   8

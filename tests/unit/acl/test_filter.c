@@ -8,8 +8,8 @@
 #include <cmocka.h>
 
 #include "acl/acl.h"
-#include "acl/filter.h"
 #include "acl/pattern.h"
+#include "acl/rule_filter.h"
 #include "base/alloc.h"
 #include "base/hash.h"
 #include "proto/topic.h"

@@ -12,8 +12,8 @@
 #include <cmocka.h>
 
 #include "auth/authenticator.h"
-#include "auth/cache.h"
-#include "auth/queue.h"
+#include "auth/hash_queue.h"
+#include "auth/login_cache.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/hash.h"

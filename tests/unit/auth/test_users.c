@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "auth/users.h"
+#include "auth/password_file.h"
 #include "base/alloc.h"
 #include "base/hash.h"
 

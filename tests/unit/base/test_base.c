@@ -8,8 +8,8 @@
 
 #include "base/bytes.h"
 #include "base/container.h"
+#include "base/executor.h"
 #include "base/hash.h"
-#include "base/home.h"
 #include "base/log.h"
 #include "base/utf8.h"
 

@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "conf/files.h"
+#include "conf/config_files.h"
 #include "support.h"
 
 static char directory[64];

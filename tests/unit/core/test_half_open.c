@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/hash.h"
-#include "core/half_open.h"
+#include "client/half_open.h"
 
 enum {
 	PLACES = 60,

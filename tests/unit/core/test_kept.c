@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
-#include "core/kept.h"
+#include "durability/record_codec.h"
 
 /* --- vectors: the format is for ever --- */
 

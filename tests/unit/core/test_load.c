@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "core/load.h"
+#include "admin/load_average.h"
 
 static void near(double have, double want)
 {

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/hash.h"
-#include "core/payer.h"
+#include "worker/payer.h"
 
 static void one_for_each(void **state)
 {

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "conf/conf.h"
-#include "core/quota_rule.h"
+#include "worker/quota_rule.h"
 
 #define ROWS(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "core/rate.h"
+#include "base/rate_limiter.h"
 
 /* How many come through from `from_ms` on, each as soon as it may. */
 static uint64_t sent(struct rate_limiter *r, uint32_t per_second, uint64_t from_ms,

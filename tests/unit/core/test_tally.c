@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/hash.h"
-#include "core/tally.h"
+#include "base/keyed_counter.h"
 
 static void each_key_for_itself(void **state)
 {

@@ -5,7 +5,7 @@
 
 #include <openssl/ssl.h>
 
-#include "base/home.h"
+#include "base/executor.h"
 #include "base/log.h"
 #include "net/listener.h"
 

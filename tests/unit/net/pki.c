@@ -13,7 +13,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/alloc.h"
-#include "base/check.h"
+#include "base/require.h"
 
 #define PATHS_MAX 512
 

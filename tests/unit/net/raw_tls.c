@@ -7,7 +7,7 @@
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 
-#include "base/check.h"
+#include "base/require.h"
 
 /* The last one: tests open one after the other. */
 static uint8_t last_secret[32];

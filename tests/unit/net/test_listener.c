@@ -19,7 +19,7 @@
 
 #include "base/alloc.h"
 #include "house.h"
-#include "net/peer.h"
+#include "net/peer_address.h"
 #include "pki.h"
 
 static int bind_to(const struct conf_listener *conf, uint16_t *port, bool probe, const char *text)

@@ -8,9 +8,9 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "base/home.h"
-#include "net/chain.h"
-#include "net/memory.h"
+#include "base/executor.h"
+#include "net/memory_stream.h"
+#include "net/output_chain.h"
 
 static uint64_t now_ns;
 

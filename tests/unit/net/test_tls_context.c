@@ -14,7 +14,7 @@
 
 #include "base/alloc.h"
 #include "house.h"
-#include "net/tls_inside.h"
+#include "net/tls_context_internal.h"
 #include "pki.h"
 
 static struct pki_identity ca, good, other, rsa, expired, soon, young, for_clients, small;

@@ -1,5 +1,5 @@
 /* PUBACK, PUBREC, PUBREL, PUBCOMP: every reason code in each of them, every form of leaving out. */
-#include "proto/ack.h"
+#include "proto/packet_ack.h"
 #include "rows.h"
 
 static const enum packet_type types[] = {PACKET_PUBACK, PACKET_PUBREC, PACKET_PUBREL,

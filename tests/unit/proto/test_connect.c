@@ -1,5 +1,5 @@
 /* CONNECT and CONNACK: what is accepted and what each refusal is called. */
-#include "proto/connect.h"
+#include "proto/packet_connect.h"
 #include "rows.h"
 
 /* Name, level, flags, keep alive 60; 5.0: no properties; then client id "a". */

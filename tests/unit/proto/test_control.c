@@ -1,5 +1,5 @@
 /* PINGREQ, DISCONNECT, AUTH. */
-#include "proto/control.h"
+#include "proto/packet_disconnect.h"
 #include "rows.h"
 
 static void ping(void **state)

@@ -1,5 +1,5 @@
 /* PUBLISH: decoding, encoding, and that one undoes the other. */
-#include "proto/publish.h"
+#include "proto/packet_publish.h"
 #include "rows.h"
 
 static const struct {

@@ -1,5 +1,5 @@
 /* SUBSCRIBE, UNSUBSCRIBE and their acknowledgements. */
-#include "proto/subscribe.h"
+#include "proto/packet_subscribe.h"
 #include "rows.h"
 
 struct row {

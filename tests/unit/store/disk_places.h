@@ -3,7 +3,7 @@
 #ifndef TEST_DISK_PLACES_H
 #define TEST_DISK_PLACES_H
 
-#include "store/disk.h"
+#include "store/store.h"
 
 #define PLACE_MAP ((uint32_t)1 << 16) /* so small that it has to grow */
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "store/disk_inside.h"
+#include "store/store_backend.h"
 
 struct faulty {
 	struct store store; /* first */

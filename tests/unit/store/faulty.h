@@ -2,7 +2,7 @@
 #ifndef TESTS_STORE_FAULTY_H
 #define TESTS_STORE_FAULTY_H
 
-#include "store/disk.h"
+#include "store/store.h"
 
 struct store *faulty_new(struct store *inner); /* taken over */
 /* The call after `calls` more of them fails, and `times` - 1 transactions' first calls behind it.

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "store/journal.h"
+#include "journal/journal.h"
 
 #define HOMES       2
 #define INTERVAL_MS 1000

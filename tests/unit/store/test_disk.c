@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "dice.h"
 #include "disk_places.h"
-#include "store/disk_inside.h"
+#include "store/store_backend.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

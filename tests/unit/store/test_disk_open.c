@@ -16,8 +16,8 @@
 
 #include "base/alloc.h"
 #include "disk_places.h"
-#include "store/disk_inside.h"
-#include "store/disk_lmdb.h"
+#include "store/store_backend.h"
+#include "store/store_lmdb.h"
 
 static void write_row(struct store *d, const char *value)
 {

@@ -20,9 +20,9 @@
 #include "disk_places.h"
 #include "disk_trouble.h"
 #include "next_format.h"
-#include "store/disk_files.h"
-#include "store/disk_lmdb.h"
-#include "store/disk_verify.h"
+#include "store/lmdb_verify.h"
+#include "store/store_files.h"
+#include "store/store_lmdb.h"
 
 #define SESSIONS 400
 #define QUEUED   300

@@ -14,9 +14,9 @@
 
 #include "base/alloc.h"
 #include "disk_places.h"
-#include "store/disk_inside.h"
-#include "store/disk_page.h"
-#include "store/disk_verify.h"
+#include "store/lmdb_page.h"
+#include "store/lmdb_verify.h"
+#include "store/store_backend.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

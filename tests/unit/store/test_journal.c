@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "store/journal.h"
+#include "journal/journal.h"
 
 static struct msg *message(const char *topic, const char *payload)
 {

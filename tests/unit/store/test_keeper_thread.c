@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "dice.h"
-#include "store/journal.h"
+#include "journal/journal.h"
 
 #define HOMES  4u
 #define GROUPS 1500u

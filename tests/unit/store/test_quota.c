@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "store/retain_tree.h"
+#include "tree/retain_tree.h"
 
 #define ROWS(array) (sizeof(array) / sizeof((array)[0]))
 #define PLENTY      1000000

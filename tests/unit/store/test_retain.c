@@ -10,7 +10,7 @@
 
 #include "dice.h"
 #include "proto/topic.h"
-#include "store/retain_tree.h"
+#include "tree/retain_tree.h"
 
 #define HOMES 3
 #define DAY   ((uint64_t)24 * 3600 * 1000)

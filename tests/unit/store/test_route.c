@@ -10,7 +10,7 @@
 
 #include "dice.h"
 #include "proto/topic.h"
-#include "store/route_tree.h"
+#include "tree/route_tree.h"
 
 #define HOMES 5
 

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "store/rows.h"
+#include "store/row_codec.h"
 
 /* --- vectors: the format is for ever --- */
 

@@ -11,10 +11,10 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
-#include "base/home.h"
+#include "base/executor.h"
 #include "dice.h"
-#include "store/retain_tree.h"
-#include "store/route_tree.h"
+#include "tree/retain_tree.h"
+#include "tree/route_tree.h"
 
 enum {
 	PUBLISHERS = 2,

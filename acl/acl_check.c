@@ -1,0 +1,401 @@
+/* The one gate: guards, own rules, roles, deny.  Each list's tree is walked with the levels of the
+ * topic, or of the filter that somebody subscribes to, found and hashed at most once; only filters
+ * that need no more than overlap a rule go through the rules one by one.  No allocation, no lock;
+ * any thread. */
+#include <stdlib.h>
+
+#include "acl/acl_policy.h"
+#include "base/alloc.h"
+#include "base/scratch.h"
+#include "base/utf8.h"
+
+struct acl_subject {
+	const struct acl *acl;
+	bool anonymous;
+	bool reads_by_client;     /* %c in a rule for reading */
+	struct names in_filters;  /* without those that must not stand in a filter */
+	struct names in_payloads; /* as they are */
+	const struct rule_list *own;
+	size_t role_count;
+	const struct rule_list *roles[];
+};
+
+bool acl_name_is_clean(struct slice name)
+{
+	if (name.len == 0 || name.data[0] == '$')
+		return false;
+	while (name.len > 0) {
+		uint32_t code_point;
+		size_t n = utf8_decode(name, &code_point);
+
+		if (n == 0 || code_point == 0 || utf8_is_control(code_point) || code_point == '/' ||
+		    code_point == '+' || code_point == '#')
+			return false;
+		name = slice_skip(name, n);
+	}
+	return true;
+}
+
+static void subject_add_role(struct acl_subject *s, struct slice name)
+{
+	const struct rule_list *role = acl_find_role(s->acl, name);
+
+	for (size_t i = 0; i < s->role_count; i++) {
+		if (s->roles[i] == role)
+			return;
+	}
+	if (role != NULL)
+		s->roles[s->role_count++] = role;
+}
+
+static struct slice subject_keep(char **room, struct slice s)
+{
+	struct slice kept = slice_of(*room, s.len);
+
+	if (s.len > 0)
+		memcpy(*room, s.data, s.len);
+	*room += s.len;
+	return kept;
+}
+
+static void subject_set_names(struct acl_subject *s, const struct acl_who *who, char *room)
+{
+	s->in_payloads.client = subject_keep(&room, who->client_id);
+	if (!who->anonymous)
+		s->in_payloads.user = subject_keep(&room, who->user);
+	if (acl_name_is_clean(who->client_id))
+		s->in_filters.client = s->in_payloads.client;
+	if (!who->anonymous && acl_name_is_clean(who->user))
+		s->in_filters.user = s->in_payloads.user;
+}
+
+static bool reads_by_client(const struct acl_subject *s)
+{
+	bool by_client = s->own != NULL && s->own->read.by_client;
+
+	for (size_t i = 0; i < s->role_count; i++)
+		by_client |= s->roles[i]->read.by_client;
+	return by_client;
+}
+
+struct acl_subject *acl_subject_new(const struct acl *acl, const struct acl_who *who)
+{
+	const struct principal *principal =
+	    who->anonymous ? &acl->anonymous : acl_find_user(acl, who->user);
+	size_t given = who->anonymous ? 0 : who->role_count;
+	size_t added = principal == NULL ? 0 : principal->role_count;
+	size_t head = sizeof(struct acl_subject) + (given + added) * sizeof(struct rule_list *);
+	struct acl_subject *s = xcalloc(1, head + who->user.len + who->client_id.len + 1);
+
+	s->acl = acl;
+	s->anonymous = who->anonymous;
+	s->own = principal == NULL ? NULL : &principal->rules;
+	subject_set_names(s, who, (char *)s + head);
+	for (size_t i = 0; i < given; i++)
+		subject_add_role(s, slice_of_str(who->roles[i]));
+	for (size_t i = 0; i < added; i++)
+		subject_add_role(s, slice_of_str(principal->roles[i].name));
+	s->reads_by_client = reads_by_client(s);
+	return s;
+}
+
+bool acl_reads_alike(const struct acl_subject *a, const struct acl_subject *b)
+{
+	if (a == b)
+		return true;
+	return a->acl == b->acl && !a->reads_by_client && a->own == b->own &&
+	       a->role_count == b->role_count &&
+	       memcmp(a->roles, b->roles, a->role_count * sizeof(struct rule_list *)) == 0 &&
+	       a->anonymous == b->anonymous &&
+	       slice_equal(a->in_payloads.user, b->in_payloads.user);
+}
+
+void acl_subject_free(struct acl_subject *subject)
+{
+	free(subject);
+}
+
+/* Filled as far as a tree asks; each level found and looked up once for all trees. */
+struct topic_level {
+	struct slice text;
+	uint32_t id;
+};
+
+struct query {
+	const struct acl_subject *subject;
+	const struct acl_request *request;
+	uint8_t action;    /* its bit */
+	bool dollar;       /* the topic begins with '$' */
+	bool bridge;       /* only rules that name it allow */
+	bool done;         /* all levels found */
+	uint32_t count;    /* of levels found */
+	const uint8_t *at; /* behind them */
+	const uint8_t *end;
+	struct topic_level *levels;
+};
+
+/* Find the next level; hashing ends where no level of the policy is that long. */
+static void query_next_level(struct query *q)
+{
+	const struct dictionary *d = &q->subject->acl->levels;
+	struct topic_level *level = &q->levels[q->count++];
+	size_t left = (size_t)(q->end - q->at);
+	size_t most = left < d->longest ? left : d->longest;
+	uint64_t hash = 0;
+	size_t i = 0;
+
+	for (; i < most && q->at[i] != '/'; i++)
+		hash = level_hash_byte(hash, q->at[i]);
+	level->id = 0;
+	if (i == left || q->at[i] == '/') {
+		level->text = slice_of(q->at, i);
+		level->id = dictionary_find(d, level_hash_end(hash), level->text);
+	} else {
+		const uint8_t *slash = memchr(q->at + i, '/', left - i);
+
+		i = slash == NULL ? left : (size_t)(slash - q->at);
+		level->text = slice_of(q->at, i);
+	}
+	q->done = i == left;
+	q->at += q->done ? i : i + 1;
+}
+
+static const struct topic_level *query_level(struct query *q, uint32_t depth)
+{
+	while (q->count <= depth) {
+		if (q->done)
+			return NULL;
+		query_next_level(q);
+	}
+	return &q->levels[depth];
+}
+
+/* One walk through one tree. */
+struct search {
+	struct query *q;
+	const struct trie *trie;
+	const struct acl_rule *rules;
+	uint32_t best; /* the first rule that fits so far */
+};
+
+static void search_refs(struct search *s, uint32_t ref)
+{
+	while (ref != 0) {
+		const struct trie_ref *r = &s->trie->refs[ref - 1];
+
+		if (r->rule >= s->best)
+			return;
+		if ((r->actions & s->q->action) != 0 && (!s->q->bridge || r->deny || r->bridge) &&
+		    (!r->conditional ||
+		     rule_holds(&s->rules[r->rule], s->q->request, &s->q->subject->in_payloads))) {
+			s->best = r->rule;
+			return;
+		}
+		ref = r->next;
+	}
+}
+
+static void search_node(struct search *s, uint32_t index, uint32_t depth);
+
+/* Below a `+` or `#` of the asked filter only what stands for every level covers it; and `+/#`
+ * covers `#` where no topic ends: at the start, or behind an empty first level. */
+static void search_below_wildcard(struct search *s, uint32_t child, uint32_t depth)
+{
+	const struct topic_level *levels = s->q->levels;
+
+	if (levels[depth].text.data[0] == '+')
+		search_node(s, child, depth + 1);
+	else if (depth == 0 || (depth == 1 && levels[0].text.len == 0))
+		search_refs(s, s->trie->nodes[child].hash);
+}
+
+static void search_wildcard(struct search *s, const struct trie_node *node, uint32_t depth)
+{
+	for (uint32_t i = node->patterns; i != 0; i = s->trie->patterns[i - 1].next) {
+		const struct trie_pattern *p = &s->trie->patterns[i - 1];
+
+		if (p->deny && pattern_is_hole(&p->level->pattern, &s->q->subject->in_filters))
+			search_below_wildcard(s, p->child, depth);
+	}
+	if (node->plus != 0)
+		search_below_wildcard(s, node->plus, depth);
+}
+
+static bool level_is_wildcard(const struct topic_level *level)
+{
+	return level->text.len == 1 && (level->text.data[0] == '+' || level->text.data[0] == '#');
+}
+
+/* Recursion ends at RULE_LEVELS_MAX, and each node is seen at most once. */
+static void search_node(struct search *s, uint32_t index, uint32_t depth)
+{
+	const struct trie_node *node = &s->trie->nodes[index];
+	bool wild = depth > 0 || !s->q->dollar; /* [MQTT-4.7.2-1] */
+	const struct topic_level *level;
+	uint32_t child;
+
+	if (node->least >= s->best)
+		return;
+	if (wild)
+		search_refs(s, node->hash);
+	if (node->least >= s->best) /* nothing below comes before what fits */
+		return;
+	level = query_level(s->q, depth);
+	if (level == NULL) {
+		search_refs(s, node->here);
+		return;
+	}
+	if (level_is_wildcard(level)) { /* only of filters: topic names have none */
+		search_wildcard(s, node, depth);
+		return;
+	}
+	if (level->id != 0 && (child = trie_edge_find(s->trie, index, level->id)) != 0)
+		search_node(s, child, depth + 1);
+	for (uint32_t i = node->patterns; i != 0; i = s->trie->patterns[i - 1].next) {
+		const struct trie_pattern *p = &s->trie->patterns[i - 1];
+
+		if (pattern_matches(&p->level->pattern, &s->q->subject->in_filters, level->text,
+		                    (p->deny ? PATTERN_HOLES : 0) |
+		                        (depth == 0 ? PATTERN_FIRST : 0)))
+			search_node(s, p->child, depth + 1);
+	}
+	if (wild && node->plus != 0)
+		search_node(s, node->plus, depth + 1);
+}
+
+/* The first rule of the list that fits the topic or covers the filter, NULL where none does. */
+static const struct acl_rule *decide(const struct rule_list *list, struct query *q)
+{
+	struct search s = {
+	    .q = q,
+	    .trie = (q->action & ACTIONS_WRITE) != 0 ? &list->write : &list->read,
+	    .rules = list->rules,
+	    .best = UINT32_MAX,
+	};
+
+	if (list->count == 0)
+		return NULL;
+	search_node(&s, 0, 0);
+	return s.best == UINT32_MAX ? NULL : &list->rules[s.best];
+}
+
+static bool rule_overlaps(const struct acl_rule *rule, const struct query *q)
+{
+	for (size_t f = 0; f < rule->filter_count; f++) {
+		if (rule_filter_overlaps(&rule->filters[f], q->request->topic,
+		                         &q->subject->in_filters))
+			return true;
+	}
+	return false;
+}
+
+/* With partial subscriptions an allow that comes before and overlaps decides too. */
+static const struct acl_rule *decide_partial(const struct rule_list *list, struct query *q)
+{
+	const struct acl_rule *covering = decide(list, q);
+	const struct acl_rule *end = covering == NULL ? list->rules + list->count : covering;
+
+	for (const struct acl_rule *rule = list->rules; rule != end; rule++) {
+		if (!rule->deny && (rule->actions & q->action) != 0 && rule_overlaps(rule, q))
+			return rule;
+	}
+	return covering;
+}
+
+typedef const struct acl_rule *decide_fn(const struct rule_list *list, struct query *q);
+
+static struct acl_verdict verdict_of(const struct acl_rule *rule, enum acl_cause otherwise)
+{
+	if (rule == NULL)
+		return (struct acl_verdict){.cause = otherwise};
+	return (struct acl_verdict){
+	    .allowed = !rule->deny,
+	    .by_own = !rule->deny && rule->own,
+	    .cause = ACL_CAUSE_RULE,
+	    .rule = rule,
+	};
+}
+
+/* Own rules: the first match. Then each role by itself: one that allows is enough. */
+static struct acl_verdict in_order(struct query *q, decide_fn *first)
+{
+	const struct acl_subject *s = q->subject;
+	const struct acl_rule *rule = s->own == NULL ? NULL : first(s->own, q);
+	const struct acl_rule *denied = NULL;
+
+	if (rule != NULL)
+		return verdict_of(rule, ACL_CAUSE_RULE);
+	for (size_t i = 0; i < s->role_count; i++) {
+		rule = first(s->roles[i], q);
+		if (rule != NULL && !rule->deny)
+			return verdict_of(rule, ACL_CAUSE_RULE);
+		if (denied == NULL)
+			denied = rule;
+	}
+	return verdict_of(denied, q->bridge ? ACL_CAUSE_GUARD_SYSTEM : ACL_CAUSE_NO_RULE);
+}
+
+static struct acl_verdict check_topic(struct query *q)
+{
+	const struct acl_rule *guard;
+	bool writes = (q->action & ACTIONS_WRITE) != 0;
+
+	if (writes && q->dollar) {
+		if (!slice_starts_with(q->request->topic, SLICE(BRIDGE_PREFIX)))
+			return (struct acl_verdict){.cause = ACL_CAUSE_GUARD_SYSTEM};
+		q->bridge = true;
+	}
+	if (writes && q->subject->anonymous && (guard = decide(&q->subject->acl->guard, q)) != NULL)
+		return (struct acl_verdict){
+		    .cause = ACL_CAUSE_GUARD_DESIRED,
+		    .desired = (uint32_t)(guard - q->subject->acl->guard.rules),
+		};
+	return in_order(q, decide);
+}
+
+static bool is_dollar(struct slice topic)
+{
+	return topic.len > 0 && topic.data[0] == '$';
+}
+
+struct acl_verdict acl_check(const struct acl_subject *subject, const struct acl_request *request)
+{
+	struct topic_level levels[RULE_LEVELS_MAX + 1] UNINITIALIZED;
+	struct query q = {
+	    .subject = subject,
+	    .request = request,
+	    .action = ACTION_BIT(request->action),
+	    .dollar = is_dollar(request->topic),
+	    .at = request->topic.data,
+	    .end = request->topic.data + request->topic.len,
+	    .levels = levels,
+	};
+
+	if (request->action == ACL_SUBSCRIBE)
+		return in_order(&q, subject->acl->partial ? decide_partial : decide);
+	return check_topic(&q);
+}
+
+void acl_ask_each(const struct acl_subject *subject, const struct acl_request *request,
+                  acl_answer_fn *report, void *arg)
+{
+	struct topic_level levels[RULE_LEVELS_MAX + 1];
+	bool reads = (ACTION_BIT(request->action) & ACTIONS_READ) != 0;
+	bool partial = request->action == ACL_SUBSCRIBE && subject->acl->partial;
+	struct query q = {
+	    .subject = subject,
+	    .request = request,
+	    .action = ACTION_BIT(request->action),
+	    .dollar = is_dollar(request->topic),
+	    .bridge = !reads && is_dollar(request->topic),
+	    .at = request->topic.data,
+	    .end = request->topic.data + request->topic.len,
+	    .levels = levels,
+	};
+	decide_fn *first = partial ? decide_partial : decide;
+
+	if (subject->own != NULL)
+		report(arg, subject->own, first(subject->own, &q));
+	for (size_t i = 0; i < subject->role_count; i++)
+		report(arg, subject->roles[i], first(subject->roles[i], &q));
+}

@@ -1,0 +1,91 @@
+/* What one policy file says differently from another: for the log of a reload. */
+#include "acl/acl_policy.h"
+
+static bool list_has(const struct rule_list *list, const char *text)
+{
+	for (size_t i = 0; list != NULL && i < list->count; i++) {
+		if (strcmp(list->rules[i].text, text) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void report_missing(const struct rule_list *in, const struct rule_list *from,
+                           const char *what, const char *whose, struct acl_diff_sink *sink)
+{
+	for (size_t i = 0; in != NULL && i < in->count; i++) {
+		if (!list_has(from, in->rules[i].text))
+			sink->fn(sink->arg, what, whose, in->rules[i].text);
+	}
+}
+
+static void diff_lists(const struct rule_list *before, const struct rule_list *after,
+                       const char *whose, struct acl_diff_sink *sink)
+{
+	report_missing(before, after, "rule removed", whose, sink);
+	report_missing(after, before, "rule added", whose, sink);
+}
+
+static void diff_roles(const struct acl *before, const struct acl *after,
+                       struct acl_diff_sink *sink)
+{
+	for (size_t i = 0; i < before->role_count; i++) {
+		const struct rule_list *old = &before->roles[i];
+
+		if (acl_find_role(after, slice_of_str(old->name)) == NULL)
+			sink->fn(sink->arg, "role removed", old->name, "");
+	}
+	for (size_t i = 0; i < after->role_count; i++) {
+		const struct rule_list *now = &after->roles[i];
+		const struct rule_list *old = acl_find_role(before, slice_of_str(now->name));
+
+		if (old == NULL)
+			sink->fn(sink->arg, "role added", now->name, "");
+		diff_lists(old, now, now->name, sink);
+	}
+}
+
+static bool holds_role(const struct principal *h, const char *name)
+{
+	for (size_t i = 0; h != NULL && i < h->role_count; i++) {
+		if (strcmp(h->roles[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void diff_role_uses(const struct principal *in, const struct principal *from,
+                           const char *what, const char *whose, struct acl_diff_sink *sink)
+{
+	for (size_t i = 0; in != NULL && i < in->role_count; i++) {
+		if (!holds_role(from, in->roles[i].name))
+			sink->fn(sink->arg, what, whose, in->roles[i].name);
+	}
+}
+
+static void diff_holders(const struct principal *before, const struct principal *after,
+                         const char *whose, struct acl_diff_sink *sink)
+{
+	diff_role_uses(before, after, "role taken", whose, sink);
+	diff_role_uses(after, before, "role given", whose, sink);
+	diff_lists(before == NULL ? NULL : &before->rules, after == NULL ? NULL : &after->rules,
+	           whose, sink);
+}
+
+void acl_diff(const struct acl *before, const struct acl *after, struct acl_diff_sink *sink)
+{
+	diff_lists(&before->guard, &after->guard, "desired_topics", sink);
+	diff_roles(before, after, sink);
+	for (size_t i = 0; i < before->user_count; i++) {
+		const struct principal *old = &before->users[i];
+
+		if (acl_find_user(after, slice_of_str(old->name)) == NULL)
+			diff_holders(old, NULL, old->name, sink);
+	}
+	for (size_t i = 0; i < after->user_count; i++) {
+		const struct principal *now = &after->users[i];
+
+		diff_holders(acl_find_user(before, slice_of_str(now->name)), now, now->name, sink);
+	}
+	diff_holders(&before->anonymous, &after->anonymous, "anonymous", sink);
+}

@@ -1,0 +1,427 @@
+/* acl.yaml, from the YAML tree to the compiled policy.  A key is a row of a table; all mistakes are
+ * found in one go.  Thread: main. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "acl/acl_policy.h"
+#include "base/alloc.h"
+
+struct loader {
+	struct acl *acl;
+	struct principal *principal; /* whose section this is */
+	struct errors *errors;
+};
+
+typedef void load_fn(struct loader *l, const struct yaml_node *node);
+
+struct key {
+	const char *name;
+	load_fn *load;
+};
+
+#define KEYS_MAX 8
+
+static void report_error(struct loader *l, const struct yaml_node *node, const char *text)
+{
+	errors_add(l->errors, l->acl->name, node->line, node->column, "%s", text);
+}
+
+static void unknown_key(struct loader *l, const struct yaml_node *key, const struct key *keys,
+                        size_t count)
+{
+	const char *names[KEYS_MAX];
+	const char *near;
+
+	for (size_t i = 0; i < count; i++)
+		names[i] = keys[i].name;
+	near = errors_nearest(key->text, names, count);
+	if (near != NULL)
+		errors_add(l->errors, l->acl->name, key->line, key->column,
+		           "unknown key '%s'; did you mean '%s'?", key->text, near);
+	else
+		errors_add(l->errors, l->acl->name, key->line, key->column,
+		           "unknown key '%s'; the first one known here is '%s'", key->text,
+		           names[0]);
+}
+
+/* A mapping with these keys; left empty it is one without entries. */
+static void load_keys(struct loader *l, const struct yaml_node *node, const struct key *keys,
+                      size_t count)
+{
+	if (node == NULL || yaml_is_null(node))
+		return;
+	if (node->kind != YAML_MAPPING) {
+		report_error(l, node, "expected keys and values, 'key: value'");
+		return;
+	}
+	for (size_t i = 0; i < node->count; i++) {
+		const struct yaml_entry *entry = &node->entries[i];
+		size_t k = 0;
+
+		while (k < count && strcmp(entry->key->text, keys[k].name) != 0)
+			k++;
+		if (k == count)
+			unknown_key(l, entry->key, keys, count);
+		else
+			keys[k].load(l, entry->value);
+	}
+}
+
+/* How many entries a list has; 0 where it is none, and that is said. */
+static size_t list_length(struct loader *l, const struct yaml_node *node)
+{
+	if (yaml_is_null(node))
+		return 0;
+	if (node->kind == YAML_SEQUENCE)
+		return node->count;
+	report_error(l, node, "expected a list: '- ' before each entry, or [a, b]");
+	return 0;
+}
+
+static void load_rules(struct loader *l, struct rule_list *list, const struct yaml_node *node)
+{
+	size_t count = list_length(l, node);
+
+	list->rules = xcalloc(count + 1, sizeof(*list->rules));
+	for (; list->count < count; list->count++) {
+		struct acl_rule *rule = &list->rules[list->count];
+
+		rule_parse(rule, l->acl->name, node->entries[list->count].value, l->errors);
+		rule->id = (uint32_t)++l->acl->rule_count;
+	}
+}
+
+static void load_own_rules(struct loader *l, const struct yaml_node *node)
+{
+	load_rules(l, &l->principal->rules, node);
+}
+
+static void load_own_roles(struct loader *l, const struct yaml_node *node)
+{
+	size_t count = list_length(l, node);
+
+	l->principal->roles = xcalloc(count + 1, sizeof(*l->principal->roles));
+	for (size_t i = 0; i < count; i++) {
+		const struct yaml_node *name = node->entries[i].value;
+
+		if (name->kind != YAML_SCALAR || yaml_is_null(name)) {
+			report_error(l, name, "expected the name of a role");
+			continue;
+		}
+		l->principal->roles[l->principal->role_count++] =
+		    (struct role_use){xstrdup(name->text), name->line, name->column};
+	}
+}
+
+static const struct key principal_keys[] = {
+    {"roles", load_own_roles},
+    {"rules", load_own_rules},
+};
+
+static void load_principal(struct loader *l, struct principal *principal,
+                           const struct yaml_node *node)
+{
+	l->principal = principal;
+	load_keys(l, node, principal_keys, sizeof(principal_keys) / sizeof(principal_keys[0]));
+}
+
+static void load_anonymous(struct loader *l, const struct yaml_node *node)
+{
+	load_principal(l, &l->acl->anonymous, node);
+}
+
+static bool is_mapping(struct loader *l, const struct yaml_node *node, const char *wanted)
+{
+	if (!yaml_is_null(node) && node->kind != YAML_MAPPING)
+		report_error(l, node, wanted);
+	return node->kind == YAML_MAPPING;
+}
+
+static void load_users(struct loader *l, const struct yaml_node *node)
+{
+	if (!is_mapping(l, node, "expected users: 'name: { roles: [...], rules: [...] }'"))
+		return;
+	l->acl->users = xcalloc(node->count + 1, sizeof(*l->acl->users));
+	for (size_t i = 0; i < node->count; i++) {
+		const struct yaml_node *name = node->entries[i].key;
+		struct principal *user = &l->acl->users[l->acl->user_count++];
+
+		user->name = xstrdup(name->text);
+		if (!acl_name_is_clean(slice_of_str(name->text)))
+			report_error(
+			    l, name,
+			    "no user has this name: it must not be empty, begin with '$' or "
+			    "contain '/', '+', '#' or control characters");
+		load_principal(l, user, node->entries[i].value);
+	}
+}
+
+static void load_roles(struct loader *l, const struct yaml_node *node)
+{
+	if (!is_mapping(l, node, "expected roles: 'name:', and a list of rules below it"))
+		return;
+	l->acl->roles = xcalloc(node->count + 1, sizeof(*l->acl->roles));
+	for (size_t i = 0; i < node->count; i++) {
+		struct rule_list *role = &l->acl->roles[l->acl->role_count++];
+
+		role->name = xstrdup(node->entries[i].key->text);
+		load_rules(l, role, node->entries[i].value);
+	}
+}
+
+static void load_desired(struct loader *l, const struct yaml_node *node)
+{
+	struct rule_list *guard = &l->acl->guard;
+	size_t count = list_length(l, node);
+
+	if (yaml_is_null(node) || (node->kind == YAML_SEQUENCE && count == 0)) {
+		report_error(
+		    l, node,
+		    "desired_topics cannot be empty: name the topics that anonymous clients "
+		    "must never write, or leave the key out");
+		return;
+	}
+	guard->rules = xcalloc(count + 1, sizeof(*guard->rules));
+	for (; guard->count < count; guard->count++)
+		rule_parse_guard(&guard->rules[guard->count], l->acl->name,
+		                 node->entries[guard->count].value, l->errors);
+}
+
+/* Left out: these two. */
+static void default_desired(struct loader *l)
+{
+	static const char *const topics[] = {"desired/#", "+/desired/#"};
+	struct rule_list *guard = &l->acl->guard;
+
+	guard->rules = xcalloc(2, sizeof(*guard->rules));
+	for (; guard->count < 2; guard->count++) {
+		struct yaml_node node = {.kind = YAML_SCALAR,
+		                         .text = xstrdup(topics[guard->count])};
+
+		rule_parse_guard(&guard->rules[guard->count], l->acl->name, &node, l->errors);
+		free(node.text);
+	}
+}
+
+static void load_tests(struct loader *l, const struct yaml_node *node)
+{
+	acl_load_tests(l->acl, node, l->errors);
+}
+
+static const struct key file_keys[] = {
+    {"desired_topics", load_desired}, {"roles", load_roles}, {"users", load_users},
+    {"anonymous", load_anonymous},    {"tests", load_tests},
+};
+_Static_assert(sizeof(file_keys) / sizeof(file_keys[0]) <= KEYS_MAX, "room for their names");
+
+static int by_role_name(const void *a, const void *b)
+{
+	return strcmp(((const struct rule_list *)a)->name, ((const struct rule_list *)b)->name);
+}
+
+static int by_user_name(const void *a, const void *b)
+{
+	return strcmp(((const struct principal *)a)->name, ((const struct principal *)b)->name);
+}
+
+static void sort(struct acl *acl)
+{
+	if (acl->role_count > 1)
+		qsort(acl->roles, acl->role_count, sizeof(*acl->roles), by_role_name);
+	if (acl->user_count > 1)
+		qsort(acl->users, acl->user_count, sizeof(*acl->users), by_user_name);
+}
+
+static int name_order(struct slice name, const char *stored)
+{
+	return slice_compare(name, slice_of_str(stored));
+}
+
+const struct rule_list *acl_find_role(const struct acl *acl, struct slice name)
+{
+	size_t low = 0, high = acl->role_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = name_order(name, acl->roles[middle].name);
+
+		if (order == 0)
+			return &acl->roles[middle];
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return NULL;
+}
+
+const struct principal *acl_find_user(const struct acl *acl, struct slice name)
+{
+	size_t low = 0, high = acl->user_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = name_order(name, acl->users[middle].name);
+
+		if (order == 0)
+			return &acl->users[middle];
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return NULL;
+}
+
+static void warn_undefined_role(struct loader *l, const struct role_use *use)
+{
+	const char **names = xcalloc(l->acl->role_count + 1, sizeof(*names));
+	const char *near;
+
+	for (size_t i = 0; i < l->acl->role_count; i++)
+		names[i] = l->acl->roles[i].name;
+	near = errors_nearest(use->name, names, l->acl->role_count);
+	free(names);
+	if (near != NULL)
+		errors_warn(l->errors, l->acl->name, use->line, use->column,
+		            "role '%s' is not defined and gives nothing; did you mean '%s'?",
+		            use->name, near);
+	else
+		errors_warn(l->errors, l->acl->name, use->line, use->column,
+		            "role '%s' is not defined and gives nothing; define it under roles:",
+		            use->name);
+}
+
+static void check_roles(struct loader *l, const struct principal *principal)
+{
+	for (size_t i = 0; i < principal->role_count; i++) {
+		if (acl_find_role(l->acl, slice_of_str(principal->roles[i].name)) == NULL &&
+		    l->errors->count < ERRORS_MAX)
+			warn_undefined_role(l, &principal->roles[i]);
+	}
+}
+
+static void compile(struct acl *acl)
+{
+	rule_list_compile(&acl->guard, &acl->levels);
+	rule_list_compile(&acl->anonymous.rules, &acl->levels);
+	for (size_t i = 0; i < acl->role_count; i++)
+		rule_list_compile(&acl->roles[i], &acl->levels);
+	for (size_t i = 0; i < acl->user_count; i++)
+		rule_list_compile(&acl->users[i].rules, &acl->levels);
+}
+
+static struct acl *acl_new(const char *name, enum conf_partial_subscriptions partial)
+{
+	struct acl *acl = xnew(acl);
+
+	acl->name = xstrdup(name);
+	acl->partial = partial == PARTIAL_SUBSCRIPTIONS_FILTER;
+	dictionary_init(&acl->levels);
+	return acl;
+}
+
+/* From the tree (NULL: empty); errors that were there before are those of somebody else. */
+static struct acl *acl_build(const char *name, const struct yaml_node *root,
+                             enum conf_partial_subscriptions partial, struct errors *errors,
+                             size_t errors_before)
+{
+	struct acl *acl = acl_new(name, partial);
+	struct loader l = {.acl = acl, .errors = errors};
+
+	load_keys(&l, root, file_keys, sizeof(file_keys) / sizeof(file_keys[0]));
+	if (acl->guard.rules == NULL)
+		default_desired(&l);
+	if (errors->error_count != errors_before) {
+		acl_free(acl);
+		return NULL;
+	}
+	sort(acl);
+	check_roles(&l, &acl->anonymous);
+	for (size_t i = 0; i < acl->user_count; i++)
+		check_roles(&l, &acl->users[i]);
+	compile(acl);
+	acl_lint(acl, errors);
+	return acl;
+}
+
+static struct acl *acl_finish(const char *name, struct yaml_node *root,
+                              enum conf_partial_subscriptions partial, struct errors *errors,
+                              size_t errors_before)
+{
+	struct acl *acl = NULL;
+
+	if (errors->error_count == errors_before)
+		acl = acl_build(name, root, partial, errors, errors_before);
+	yaml_free(root);
+	return acl;
+}
+
+struct acl *acl_parse(const char *name, struct slice bytes, enum conf_partial_subscriptions partial,
+                      struct errors *errors)
+{
+	size_t before = errors->error_count;
+
+	return acl_finish(name, yaml_load(name, bytes, errors), partial, errors, before);
+}
+
+struct acl *acl_load(const char *path, enum conf_partial_subscriptions partial,
+                     struct errors *errors)
+{
+	size_t before = errors->error_count;
+	struct yaml_node *root;
+	struct acl *acl;
+	int error;
+
+	if (path == NULL)
+		return acl_build("", NULL, partial, errors, before);
+	root = yaml_load_file(path, "ACL file", errors);
+	error = errno;
+	acl = acl_finish(path, root, partial, errors, before);
+	errno = error;
+	return acl;
+}
+
+static void principal_fini(struct principal *principal)
+{
+	for (size_t i = 0; i < principal->role_count; i++)
+		free(principal->roles[i].name);
+	free(principal->roles);
+	free(principal->name);
+	rule_list_fini(&principal->rules);
+}
+
+void acl_free(struct acl *acl)
+{
+	if (acl == NULL)
+		return;
+	for (size_t i = 0; i < acl->role_count; i++)
+		rule_list_fini(&acl->roles[i]);
+	for (size_t i = 0; i < acl->user_count; i++)
+		principal_fini(&acl->users[i]);
+	for (size_t i = 0; i < acl->test_count; i++)
+		acl_test_fini(&acl->tests[i]);
+	principal_fini(&acl->anonymous);
+	rule_list_fini(&acl->guard);
+	dictionary_fini(&acl->levels);
+	free(acl->roles);
+	free(acl->users);
+	free(acl->tests);
+	free(acl->name);
+	free(acl);
+}
+
+size_t acl_rule_count(const struct acl *acl)
+{
+	return acl->rule_count;
+}
+
+size_t acl_role_count(const struct acl *acl)
+{
+	return acl->role_count;
+}
+
+bool acl_has_role(const struct acl *acl, const char *role)
+{
+	return acl_find_role(acl, slice_of_str(role)) != NULL;
+}

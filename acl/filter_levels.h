@@ -1,0 +1,43 @@
+/* A rule's filter, cut into levels once; the names of the one who asks are filled in on the way.
+ * Pure, no allocation after parsing.  Thread: any. */
+#ifndef ACL_FILTER_LEVELS_H
+#define ACL_FILTER_LEVELS_H
+
+#include "acl/pattern.h"
+#include "base/bytes.h"
+
+enum level_kind {
+	LEVEL_TEXT,
+	LEVEL_PLUS,
+	LEVEL_HASH,
+	LEVEL_PATTERN,
+	LEVEL_END, /* no level: the walk is over */
+};
+
+struct level {
+	enum level_kind kind;
+	struct slice raw;  /* as written, "%u" and "%%" in it */
+	struct slice text; /* LEVEL_TEXT */
+	struct pattern pattern;
+};
+
+struct rule_filter {
+	char *source; /* as written, without its quotes */
+	struct level *levels;
+	size_t count;
+	bool names_bridge; /* begins with BRIDGE_PREFIX */
+};
+
+/* Where mosquitto's bridges announce themselves. */
+#define BRIDGE_PREFIX "$SYS/broker/connection/"
+
+#define RULE_LEVELS_MAX 128
+
+/* Cut a valid filter; false: a '%' at offset *bad that means nothing. Fini in both cases. */
+bool rule_filter_parse(struct rule_filter *f, struct slice source, size_t *bad);
+void rule_filter_fini(struct rule_filter *f);
+
+/* filter_overlaps for an allow rule's filter: a name without a value overlaps nothing. */
+bool rule_filter_overlaps(const struct rule_filter *a, struct slice b, const struct names *names);
+
+#endif

@@ -1,0 +1,224 @@
+/* Building the dictionary and the trees. Rules are added from the last to the first, so whoever
+ * comes puts himself in front and is the least.  Thread: main, before the policy is published. */
+#include "acl/rule_list.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+
+void dictionary_init(struct dictionary *d)
+{
+	*d = (struct dictionary){.mask = 63};
+	d->slots = xcalloc(d->mask + 1, sizeof(*d->slots));
+}
+
+void dictionary_fini(struct dictionary *d)
+{
+	free(d->slots);
+	*d = (struct dictionary){0};
+}
+
+static void dictionary_place(struct dictionary *d, struct dictionary_slot slot)
+{
+	uint32_t i = slot.hash & d->mask;
+
+	while (d->slots[i].id != 0)
+		i = (i + 1) & d->mask;
+	d->slots[i] = slot;
+}
+
+static void dictionary_grow(struct dictionary *d)
+{
+	struct dictionary_slot *old = d->slots;
+	uint32_t old_mask = d->mask;
+
+	d->mask = old_mask * 2 + 1;
+	d->slots = xcalloc((size_t)d->mask + 1, sizeof(*d->slots));
+	for (uint32_t i = 0; i <= old_mask; i++) {
+		if (old[i].id != 0)
+			dictionary_place(d, old[i]);
+	}
+	free(old);
+}
+
+/* The number of a text, a new one where it has none. Borrows the text. */
+static uint32_t dictionary_add(struct dictionary *d, struct slice text)
+{
+	uint64_t state = 0;
+	uint32_t hash, id;
+
+	for (size_t i = 0; i < text.len; i++)
+		state = level_hash_byte(state, text.data[i]);
+	hash = level_hash_end(state);
+	id = dictionary_find(d, hash, text);
+	if (id != 0)
+		return id;
+	if ((d->count + 1) * 2 > d->mask)
+		dictionary_grow(d);
+	id = ++d->count;
+	dictionary_place(d, (struct dictionary_slot){.hash = hash, .id = id, .text = text});
+	if (text.len > d->longest)
+		d->longest = text.len;
+	return id;
+}
+
+/* Arrays double when their length reaches a power of two. */
+static void *array_room(void *array, uint32_t count, size_t size_bytes)
+{
+	if (count != 0 && (count & (count - 1)) != 0)
+		return array;
+	return xrealloc_array(array, count == 0 ? 1 : (size_t)count * 2, size_bytes);
+}
+
+static uint32_t node_new(struct trie *t)
+{
+	t->nodes = array_room(t->nodes, t->node_count, sizeof(*t->nodes));
+	t->nodes[t->node_count] = (struct trie_node){.least = UINT32_MAX};
+	return t->node_count++;
+}
+
+static void edge_place(struct trie *t, struct trie_edge edge)
+{
+	uint32_t i = trie_edge_hash(edge.node, edge.level) & t->edge_mask;
+
+	while (t->edges[i].child != 0)
+		i = (i + 1) & t->edge_mask;
+	t->edges[i] = edge;
+}
+
+static void edges_grow(struct trie *t)
+{
+	struct trie_edge *old = t->edges;
+	uint32_t old_mask = t->edge_mask;
+
+	t->edge_mask = old_mask * 2 + 1;
+	t->edges = xcalloc((size_t)t->edge_mask + 1, sizeof(*t->edges));
+	for (uint32_t i = 0; i <= old_mask; i++) {
+		if (old[i].child != 0)
+			edge_place(t, old[i]);
+	}
+	free(old);
+}
+
+static uint32_t child_text(struct trie *t, uint32_t node, uint32_t level)
+{
+	uint32_t child = trie_edge_find(t, node, level);
+
+	if (child != 0)
+		return child;
+	if ((t->edge_count + 1) * 2 > t->edge_mask)
+		edges_grow(t);
+	child = node_new(t);
+	edge_place(t, (struct trie_edge){.node = node, .level = level, .child = child});
+	t->edge_count++;
+	return child;
+}
+
+static uint32_t child_plus(struct trie *t, uint32_t node)
+{
+	uint32_t child = t->nodes[node].plus;
+
+	if (child == 0) {
+		child = node_new(t);
+		t->nodes[node].plus = child;
+	}
+	return child;
+}
+
+static uint32_t child_pattern(struct trie *t, uint32_t node, const struct level *level, bool deny)
+{
+	struct trie_pattern *p;
+	uint32_t child;
+
+	for (uint32_t i = t->nodes[node].patterns; i != 0; i = p->next) {
+		p = &t->patterns[i - 1];
+		if (p->deny == deny && slice_equal(p->level->raw, level->raw))
+			return p->child;
+	}
+	child = node_new(t);
+	t->patterns = array_room(t->patterns, t->pattern_count, sizeof(*t->patterns));
+	p = &t->patterns[t->pattern_count++];
+	*p = (struct trie_pattern){level, deny, child, t->nodes[node].patterns};
+	t->nodes[node].patterns = t->pattern_count;
+	t->by_client |= pattern_has_client(&level->pattern);
+	return child;
+}
+
+/* In front of those of later rules. */
+static void ref_add(struct trie *t, uint32_t *first, struct trie_ref ref)
+{
+	ref.next = *first;
+	t->refs = array_room(t->refs, t->ref_count, sizeof(*t->refs));
+	t->refs[t->ref_count++] = ref;
+	*first = t->ref_count;
+}
+
+static void trie_add(struct trie *t, struct dictionary *levels, const struct rule_filter *filter,
+                     struct trie_ref ref)
+{
+	uint32_t node = 0;
+
+	t->nodes[0].least = ref.rule;
+	for (size_t i = 0; i < filter->count; i++) {
+		const struct level *level = &filter->levels[i];
+
+		if (level->kind == LEVEL_HASH) {
+			ref_add(t, &t->nodes[node].hash, ref);
+			return;
+		}
+		if (level->kind == LEVEL_PLUS)
+			node = child_plus(t, node);
+		else if (level->kind == LEVEL_PATTERN)
+			node = child_pattern(t, node, level, ref.deny);
+		else
+			node = child_text(t, node, dictionary_add(levels, level->text));
+		t->nodes[node].least = ref.rule;
+	}
+	ref_add(t, &t->nodes[node].here, ref);
+}
+
+static void trie_compile(struct trie *t, const struct rule_list *list, uint8_t actions,
+                         struct dictionary *levels)
+{
+	node_new(t);
+	t->edge_mask = 7;
+	t->edges = xcalloc((size_t)t->edge_mask + 1, sizeof(*t->edges));
+	for (size_t i = list->count; i-- > 0;) {
+		const struct acl_rule *rule = &list->rules[i];
+
+		for (size_t f = 0; f < rule->filter_count && (rule->actions & actions) != 0; f++)
+			trie_add(t, levels, &rule->filters[f],
+			         (struct trie_ref){
+				     .rule = (uint32_t)i,
+				     .actions = rule->actions,
+				     .deny = rule->deny,
+				     .conditional = rule->conditional,
+				     .bridge = rule->filters[f].names_bridge,
+				 });
+	}
+}
+
+void rule_list_compile(struct rule_list *list, struct dictionary *levels)
+{
+	trie_compile(&list->write, list, ACTIONS_WRITE, levels);
+	trie_compile(&list->read, list, ACTION_BIT(ACL_RECEIVE), levels);
+}
+
+static void trie_fini(struct trie *t)
+{
+	free(t->nodes);
+	free(t->edges);
+	free(t->patterns);
+	free(t->refs);
+}
+
+void rule_list_fini(struct rule_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		rule_fini(&list->rules[i]);
+	trie_fini(&list->write);
+	trie_fini(&list->read);
+	free(list->rules);
+	free(list->name);
+	*list = (struct rule_list){0};
+}

@@ -1,0 +1,116 @@
+/* A list of rules, made fast: "which is the first rule whose action, filter and conditions fit?"
+ * Every literal level of the whole policy has a number, so that a topic's levels are hashed once
+ * per check, whatever the number of lists, and the trees compare numbers.  Built once, then
+ * immutable; shared by all sessions.  Thread: any. */
+#ifndef ACL_RULE_LIST_H
+#define ACL_RULE_LIST_H
+
+#include <stdint.h>
+
+#include "acl/rule.h"
+
+/* Literal level -> number from 1. An open hash table whose entries only the file decides: what a
+ * peer sends is looked up and never put in, so the hash needs no key. */
+struct dictionary {
+	struct dictionary_slot {
+		uint32_t hash;
+		uint32_t id; /* 0: free */
+		struct slice text;
+	} * slots;
+	uint32_t mask; /* slots - 1 */
+	uint32_t count;
+	size_t longest; /* bytes of the longest text */
+};
+
+/* The hash of a level, a byte at a time, so that the walk that looks for '/' makes it on the way.
+ */
+static inline uint64_t level_hash_byte(uint64_t hash, uint8_t byte)
+{
+	return ((hash << 5) | (hash >> 59)) ^ byte;
+}
+
+static inline uint32_t level_hash_end(uint64_t hash)
+{
+	return (uint32_t)((hash * 0x9e3779b97f4a7c15U) >> 32);
+}
+
+static inline uint32_t dictionary_find(const struct dictionary *d, uint32_t hash, struct slice text)
+{
+	uint32_t i = hash & d->mask;
+
+	for (; d->slots[i].id != 0; i = (i + 1) & d->mask) {
+		if (d->slots[i].hash == hash && slice_equal(d->slots[i].text, text))
+			return d->slots[i].id;
+	}
+	return 0;
+}
+
+void dictionary_init(struct dictionary *d);
+void dictionary_fini(struct dictionary *d);
+
+/* A tree of levels. Indices from 1 into the arrays; 0: none. */
+struct trie_node {
+	uint32_t least;    /* the first rule that ends here or below */
+	uint32_t plus;     /* node */
+	uint32_t patterns; /* first of its edges with names */
+	uint32_t here;     /* refs: filters that end here */
+	uint32_t hash;     /* refs: filters that end here with '#' */
+};
+
+struct trie_edge { /* (node, level) -> child */
+	uint32_t node, level, child;
+};
+
+struct trie_pattern {
+	const struct level *level;
+	bool deny; /* names without a value are holes */
+	uint32_t child, next;
+};
+
+struct trie_ref {
+	uint32_t rule; /* its index in the list */
+	uint32_t next; /* of a later rule */
+	uint8_t actions;
+	bool deny, conditional, bridge;
+};
+
+struct trie {
+	struct trie_node *nodes; /* [0] is the root */
+	struct trie_edge *edges; /* an open hash table */
+	struct trie_pattern *patterns;
+	struct trie_ref *refs;
+	uint32_t node_count, edge_count, edge_mask, pattern_count, ref_count;
+	bool by_client; /* a level of it has %c */
+};
+
+static inline uint32_t trie_edge_hash(uint32_t node, uint32_t level)
+{
+	/* the analyzer does not see that node_new has written the grown array
+	 * NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult) */
+	return (uint32_t)((((uint64_t)node << 32 | level) * 0x9e3779b97f4a7c15U) >> 32);
+}
+
+static inline uint32_t trie_edge_find(const struct trie *t, uint32_t node, uint32_t level)
+{
+	uint32_t i = trie_edge_hash(node, level) & t->edge_mask;
+
+	for (; t->edges[i].child != 0; i = (i + 1) & t->edge_mask) {
+		if (t->edges[i].node == node && t->edges[i].level == level)
+			return t->edges[i].child;
+	}
+	return 0;
+}
+
+/* Rules in their order; one tree for publish and will, one for receive. */
+struct rule_list {
+	char *name; /* of the role; NULL: somebody's own rules */
+	struct acl_rule *rules;
+	size_t count;
+	struct trie write;
+	struct trie read;
+};
+
+void rule_list_compile(struct rule_list *list, struct dictionary *levels);
+void rule_list_fini(struct rule_list *list);
+
+#endif

@@ -1,0 +1,68 @@
+/* Why: a verdict in words for logs and Reason Strings.  Any thread. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "acl/acl_policy.h"
+#include "base/utf8.h"
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash == NULL ? path : slash + 1;
+}
+
+/* What did not fit is cut where a character begins: a Reason String is UTF-8. */
+static size_t cut(char *out, size_t cap)
+{
+	size_t len = cap - 1;
+
+	while (len > 0 && !utf8_valid(slice_of(out, len)))
+		len--;
+	out[len] = '\0';
+	return len;
+}
+
+static size_t put(char *out, size_t cap, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static size_t put(char *out, size_t cap, const char *format, ...)
+{
+	va_list args;
+	int n;
+
+	if (cap == 0)
+		return 0;
+	va_start(args, format);
+	n = vsnprintf(out, cap, format, args);
+	va_end(args);
+	if (n < 0)
+		out[0] = '\0';
+	return n < 0 ? 0 : (size_t)n < cap ? (size_t)n : cut(out, cap);
+}
+
+size_t acl_verdict_text(const struct acl *acl, const struct acl_verdict *verdict, char *out,
+                        size_t cap)
+{
+	switch (verdict->cause) {
+	case ACL_CAUSE_RULE:
+		return put(out, cap, "%s:%u: %s", base_name(acl->name), verdict->rule->line,
+		           verdict->rule->text);
+	case ACL_CAUSE_NO_RULE:
+		return put(out, cap, "no rule allows it");
+	case ACL_CAUSE_GUARD_DESIRED:
+		return put(out, cap, "guard: anonymous clients never publish to %s",
+		           acl->guard.rules[verdict->desired].filters[0].source);
+	case ACL_CAUSE_GUARD_SYSTEM:
+		return put(out, cap, "guard: nobody publishes to topics that begin with $");
+	}
+	return put(out, cap, "no rule allows it");
+}
+
+uint32_t acl_verdict_id(const struct acl *acl, const struct acl_verdict *verdict)
+{
+	(void)acl;
+	if (verdict->cause != ACL_CAUSE_RULE)
+		return (uint32_t)verdict->cause;
+	return ACL_CAUSE_GUARD_SYSTEM + verdict->rule->id;
+}

@@ -1,0 +1,347 @@
+/* Turns and delays.  A source is known while it has questions or a hash running, and afterwards for
+ * as long as its delay is worth remembering; uthash keeps the order of insertion, and a source is
+ * put to the end whenever something happens to it. */
+#include "auth/hash_queue.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/hash.h"
+#include "base/list.h"
+
+#define SHARES_MAX 8
+
+/* Failures with one user name. */
+struct share {
+	uint64_t user_key;
+	uint32_t failures;
+};
+
+struct auth_source {
+	char *address;
+	size_t address_len;
+	struct auth_question *first, **last; /* waiting, oldest first */
+	unsigned hashing;
+	uint32_t failures; /* that were not forgiven */
+	/* Whose they are; of those that find no place here nobody knows, and they stay until they
+	 * are forgotten. */
+	struct share shares[SHARES_MAX];
+	uint64_t failed_ms; /* the last of them */
+	uint64_t not_before_ms;
+	uint64_t touched_ms;
+	struct auth_source *prev, *next; /* in turns, while there are questions */
+	UT_hash_handle hh;
+};
+
+static uint64_t delay_of(const struct auth_source *s)
+{
+	uint64_t delay_ms = DELAY_FIRST_MS;
+
+	if (s->failures == 0)
+		return 0;
+	for (uint32_t i = 1; i < s->failures && delay_ms < DELAY_LAST_MS; i++)
+		delay_ms *= 2;
+	return delay_ms;
+}
+
+/* Successes do not keep a delay alive. */
+static void forget_old_failures(struct auth_source *s, uint64_t now_ms)
+{
+	if (s->failures == 0 || now_ms - s->failed_ms < DELAY_FORGOTTEN_MS)
+		return;
+	s->failures = 0;
+	memset(s->shares, 0, sizeof(s->shares));
+}
+
+static uint64_t user_key_of(struct slice user)
+{
+	return user.len == 0 ? 0 : hash_bytes(user.data, user.len);
+}
+
+static bool is_idle(const struct auth_source *s)
+{
+	return s->first == NULL && s->hashing == 0;
+}
+
+/* NOLINTBEGIN(readability-function-size): it counts the nesting inside uthash's macros */
+static void source_free(struct queue *queue, struct auth_source *s)
+{
+	HASH_DEL(queue->sources, s);
+	queue->idle--;
+	free(s->address);
+	free(s);
+}
+
+void queue_fini(struct queue *queue)
+{
+	struct auth_source *s, *next;
+
+	HASH_ITER (hh, queue->sources, s, next) {
+		REQUIRE(is_idle(s));
+		source_free(queue, s);
+	}
+}
+
+/* Forget who has been quiet for long, and the longest quiet where there are too many. Those with
+ * questions are passed over; they are as many as there are connections at most. */
+static void forget_quiet(struct queue *queue, uint64_t now_ms)
+{
+	struct auth_source *s, *next;
+
+	HASH_ITER (hh, queue->sources, s, next) {
+		if (queue->idle <= QUEUE_SOURCES_MAX && now_ms - s->touched_ms < DELAY_FORGOTTEN_MS)
+			return;
+		if (is_idle(s))
+			source_free(queue, s);
+	}
+}
+
+static void touch(struct queue *queue, struct auth_source *s, uint64_t now_ms)
+{
+	HASH_DEL(queue->sources, s);
+	s->touched_ms = now_ms;
+	HASH_ADD_KEYPTR(hh, queue->sources, s->address, s->address_len, s);
+}
+
+static struct auth_source *source_new(struct queue *queue, struct slice address)
+{
+	struct auth_source *s = xnew(s);
+
+	s->address = slice_dup(address);
+	s->address_len = address.len;
+	s->last = &s->first;
+	HASH_ADD_KEYPTR(hh, queue->sources, s->address, s->address_len, s);
+	queue->idle++;
+	return s;
+}
+
+static struct auth_source *source_find(struct queue *queue, struct slice address)
+{
+	static const uint8_t nothing[1];
+	const void *key = address.len == 0 ? nothing : address.data;
+	struct auth_source *s;
+
+	HASH_FIND(hh, queue->sources, key, address.len, s);
+	return s;
+}
+
+void queue_put(struct queue *queue, struct auth_question *q, struct slice address, uint64_t now_ms)
+{
+	struct auth_source *s = source_find(queue, address);
+
+	if (s == NULL)
+		s = source_new(queue, address);
+	touch(queue, s, now_ms);
+	forget_old_failures(s, now_ms);
+	if (is_idle(s))
+		queue->idle--;
+	if (s->first == NULL)
+		DL_APPEND(queue->turns, s);
+	q->source = s;
+	q->user_key = user_key_of(slice_of_str(q->user));
+	q->next = NULL;
+	*s->last = q;
+	s->last = &q->next;
+	forget_quiet(queue, now_ms);
+}
+
+/* How long this source must wait: 0 where it may go. After a failure it has one hash at a time. */
+static uint64_t wait_of(const struct auth_source *s, uint64_t now_ms)
+{
+	if (s->failures == 0)
+		return 0;
+	if (s->hashing > 0)
+		return UINT64_MAX;
+	return s->not_before_ms > now_ms ? s->not_before_ms - now_ms : 0;
+}
+
+/* Take *at out of its source's questions. */
+static struct auth_question *unlink_at(struct queue *queue, struct auth_source *s,
+                                       struct auth_question **at)
+{
+	struct auth_question *q = *at;
+
+	*at = q->next;
+	if (s->last == &q->next)
+		s->last = at;
+	if (s->first == NULL)
+		DL_DELETE(queue->turns, s);
+	q->next = NULL;
+	return q;
+}
+
+static bool has_failed(const struct auth_source *s, uint64_t user_key)
+{
+	for (size_t i = 0; i < SHARES_MAX; i++) {
+		if (s->shares[i].failures > 0 && s->shares[i].user_key == user_key)
+			return true;
+	}
+	return false;
+}
+
+/* Whoever has not failed goes first: a device with a wrong password, which tries again and again,
+ * must not take every turn of its address. */
+static struct auth_question **next_of(struct auth_source *s)
+{
+	for (struct auth_question **at = &s->first; *at != NULL; at = &(*at)->next) {
+		if (!has_failed(s, (*at)->user_key))
+			return at;
+	}
+	return &s->first;
+}
+
+struct auth_question *queue_take(struct queue *queue, uint64_t now_ms, uint64_t *wait_ms)
+{
+	struct auth_question *q;
+	struct auth_source *s;
+
+	*wait_ms = UINT64_MAX;
+	DL_FOREACH (queue->turns, s) {
+		uint64_t wait = wait_of(s, now_ms);
+
+		if (wait == 0)
+			break;
+		if (wait < *wait_ms)
+			*wait_ms = wait;
+	}
+	if (s == NULL)
+		return NULL;
+	q = unlink_at(queue, s, next_of(s));
+	s->hashing++;
+	if (s->first != NULL) {
+		DL_DELETE(queue->turns, s);
+		DL_APPEND(queue->turns, s);
+	}
+	return q;
+}
+
+/* A source that has become idle: kept only for the sake of its delay. */
+static void settle(struct queue *queue, struct auth_source *s)
+{
+	if (!is_idle(s))
+		return;
+	queue->idle++;
+	if (s->failures == 0)
+		source_free(queue, s);
+}
+
+/* The share of this user, or a free one; NULL: there is neither. */
+static struct share *share_of(struct auth_source *s, uint64_t user_key)
+{
+	struct share *unused = NULL;
+
+	for (size_t i = 0; i < SHARES_MAX; i++) {
+		struct share *share = &s->shares[i];
+
+		if (share->failures > 0 && share->user_key == user_key)
+			return share;
+		if (share->failures == 0)
+			unused = share;
+	}
+	return unused;
+}
+
+static void check(struct auth_source *s, uint64_t user_key, enum queue_outcome outcome,
+                  uint64_t now_ms)
+{
+	struct share *share = share_of(s, user_key);
+
+	if (outcome == QUEUE_WRONG && s->failures < UINT32_MAX) {
+		s->failures++;
+		if (share != NULL) {
+			share->user_key = user_key;
+			share->failures++;
+		}
+	} else if (outcome == QUEUE_RIGHT && share != NULL) {
+		s->failures -= share->failures; /* mutant: own failures only */
+		share->failures = 0;
+	}
+	if (outcome == QUEUE_WRONG) {
+		s->failed_ms = now_ms;
+		s->not_before_ms = now_ms + delay_of(s);
+	}
+}
+
+void queue_done(struct queue *queue, struct auth_question *q, enum queue_outcome outcome,
+                uint64_t now_ms)
+{
+	struct auth_source *source = q->source;
+
+	REQUIRE(source->hashing > 0);
+	source->hashing--;
+	check(source, q->user_key, outcome, now_ms);
+	touch(queue, source, now_ms);
+	settle(queue, source);
+}
+
+bool queue_pass(struct queue *queue, struct slice address, enum queue_outcome outcome,
+                uint64_t now_ms, uint64_t *wait_ms)
+{
+	struct auth_source *s = source_find(queue, address);
+
+	if (s != NULL)
+		forget_old_failures(s, now_ms);
+	if (s == NULL || s->failures == 0)
+		return true;
+	*wait_ms = s->not_before_ms > now_ms ? s->not_before_ms - now_ms : 0;
+	if (*wait_ms > 0)
+		return false;
+	if (outcome == QUEUE_WRONG)
+		s->not_before_ms = now_ms + delay_of(s);
+	return true;
+}
+
+void queue_note(struct queue *queue, struct slice address, struct slice user,
+                enum queue_outcome outcome, uint64_t now_ms)
+{
+	struct auth_source *s = source_find(queue, address);
+
+	if (s == NULL && outcome == QUEUE_RIGHT)
+		return;
+	if (s == NULL)
+		s = source_new(queue, address);
+	check(s, user_key_of(user), outcome, now_ms);
+	touch(queue, s, now_ms);
+	if (is_idle(s) && s->failures == 0)
+		source_free(queue, s);
+	forget_quiet(queue, now_ms);
+}
+
+bool queue_remove(struct queue *queue, struct auth_question *q)
+{
+	struct auth_source *s = q->source;
+	struct auth_question **at = &s->first;
+
+	while (*at != NULL && *at != q)
+		at = &(*at)->next;
+	if (*at == NULL)
+		return false;
+	unlink_at(queue, s, at);
+	q->source = NULL;
+	settle(queue, s);
+	return true;
+}
+
+struct auth_question *queue_pop(struct queue *queue)
+{
+	struct auth_source *s = queue->turns;
+	struct auth_question *q;
+
+	if (s == NULL)
+		return NULL;
+	q = unlink_at(queue, s, &s->first);
+	q->source = NULL;
+	settle(queue, s);
+	return q;
+}
+
+bool queue_is_empty(const struct queue *queue)
+{
+	return queue->turns == NULL;
+}
+
+size_t queue_source_count(const struct queue *queue)
+{
+	return HASH_COUNT(queue->sources);
+}
+/* NOLINTEND(readability-function-size) */

@@ -1,0 +1,90 @@
+/* The success cache.  Every entry lives equally long and uthash keeps the order of insertion, so
+ * the first is always the oldest: expiry and the bound both take from the front. */
+#include "auth/login_cache.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/crypto.h"
+#include "base/hash.h"
+#include "base/random.h"
+
+struct cache_entry {
+	uint8_t digest[CACHE_DIGEST];
+	uint64_t until_ms;
+	UT_hash_handle hh;
+};
+
+void cache_init(struct cache *c)
+{
+	*c = (struct cache){0};
+	random_bytes(c->key, sizeof(c->key));
+}
+
+/* NOLINTBEGIN(readability-function-size): it counts the nesting inside uthash's macros */
+static void drop(struct cache *c, struct cache_entry *e)
+{
+	HASH_DEL(c->entries, e);
+	crypto_wipe(e, sizeof(*e));
+	free(e);
+}
+
+void cache_fini(struct cache *c)
+{
+	while (c->entries != NULL)
+		drop(c, c->entries);
+	crypto_wipe(c->key, sizeof(c->key));
+}
+
+static void put_part(struct buf *b, struct slice part)
+{
+	buf_put_u32(b, (uint32_t)part.len);
+	buf_put_slice(b, part);
+}
+
+void cache_digest(const struct cache *c, struct slice user, struct slice hash,
+                  struct slice password, uint8_t digest[CACHE_DIGEST])
+{
+	struct buf text = {0};
+
+	/* At once: growing would leave a copy of the password behind. */
+	buf_reserve(&text, 12 + user.len + hash.len + password.len);
+	put_part(&text, user);
+	put_part(&text, hash);
+	put_part(&text, password);
+	crypto_hmac_sha256(slice_of(c->key, sizeof(c->key)), buf_slice(&text), digest);
+	crypto_wipe(text.data, text.len);
+	buf_fini(&text);
+}
+
+bool cache_find(struct cache *c, const uint8_t digest[CACHE_DIGEST], uint64_t now_ms)
+{
+	struct cache_entry *e;
+
+	while (c->entries != NULL && c->entries->until_ms <= now_ms)
+		drop(c, c->entries);
+	HASH_FIND(hh, c->entries, digest, CACHE_DIGEST, e);
+	return e != NULL;
+}
+
+void cache_put(struct cache *c, const uint8_t digest[CACHE_DIGEST], uint64_t now_ms)
+{
+	struct cache_entry *e;
+
+	HASH_FIND(hh, c->entries, digest, CACHE_DIGEST, e);
+	if (e != NULL)
+		HASH_DEL(c->entries, e);
+	else
+		e = xnew(e);
+	memcpy(e->digest, digest, CACHE_DIGEST);
+	e->until_ms = now_ms + CACHE_LIFETIME_MS;
+	HASH_ADD(hh, c->entries, digest, CACHE_DIGEST, e);
+	if (HASH_COUNT(c->entries) > CACHE_MAX)
+		drop(c, c->entries);
+}
+
+size_t cache_count(const struct cache *c)
+{
+	return HASH_COUNT(c->entries);
+}
+/* NOLINTEND(readability-function-size) */

@@ -1,0 +1,527 @@
+/* The password file: bytes in, an immutable table out.  A line is NAME:field:field..., a field is
+ * key=value or a bare word; fields come in any order, each once. An empty line and a line that
+ * begins with '#' say nothing. What an error quotes is never a value: it could be a hash.
+ * Thread: any. */
+#include "auth/password_file.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "auth/authenticator.h"
+#include "base/alloc.h"
+#include "base/crypto.h"
+#include "base/hash.h"
+#include "base/utf8.h"
+#include "conf/conf.h"
+#include "conf/config_files.h"
+
+#define ROLES_MAX      64
+#define ROLE_MAX_BYTES 256
+
+struct entry {
+	struct user user;
+	UT_hash_handle by_name;
+	UT_hash_handle by_id;
+};
+
+struct users {
+	_Atomic uint32_t refs;
+	struct entry **entries;
+	size_t count, cap;
+	struct entry *names;
+	struct entry *ids;
+	/* Everybody's, those of the same iterations and length of the salt beside each other. */
+	const struct scram_verifier **scrams;
+	size_t scram_count;
+};
+
+/* The line at hand. */
+struct line {
+	const char *file;
+	unsigned number;
+	struct slice text;
+	struct errors *errors;
+	struct user *user;
+	unsigned seen; /* a bit per key */
+	bool bad;
+};
+
+#define LINE_ERROR(l, at, ...)                                                                     \
+	((l)->bad = true, errors_add((l)->errors, (l)->file, (l)->number,                          \
+	                             (unsigned)((at) - (l)->text.data) + 1, __VA_ARGS__))
+
+/* What stands before the first `stop`; *rest is what follows it, NULL data where nothing does. */
+bool users_name_valid(struct slice name, const char **why)
+{
+	if (!identity_name_valid(name, why))
+		return false;
+	if (memchr(name.data, ':', name.len) == NULL)
+		return true;
+	*why = "a user name must not have ':': it divides the fields of the password file";
+	return false;
+}
+
+static struct slice cut(struct slice s, char stop, struct slice *rest)
+{
+	size_t len = 0;
+
+	while (len < s.len && s.data[len] != (uint8_t)stop)
+		len++;
+	*rest = len == s.len ? SLICE_EMPTY : slice_skip(s, len + 1);
+	return slice_of(s.data, len);
+}
+
+static void read_hash(struct line *l, struct slice value)
+{
+	l->user->hash = slice_dup(value);
+	if (strlen(l->user->hash) != value.len || !password_hash_acceptable(l->user->hash))
+		LINE_ERROR(
+		    l, value.data,
+		    "this is no hash of an accepted method (yescrypt, gost-yescrypt, scrypt, "
+		    "bcrypt $2b$, sha512crypt); make a new one with 'broker-passwd FILE set'");
+}
+
+static void read_scram(struct line *l, struct slice value)
+{
+	l->user->scram = xnew(l->user->scram);
+	if (!scram_verifier_parse(value, l->user->scram))
+		LINE_ERROR(l, value.data,
+		           "this is no SCRAM verifier (SHA-256$ITERATIONS$SALT$KEY$KEY, at least "
+		           "%d iterations); make a new one with 'broker-passwd FILE set --scram'",
+		           SCRAM_ITERATIONS_MIN);
+}
+
+bool users_role_valid(struct slice role)
+{
+	if (role.len == 0 || role.len > ROLE_MAX_BYTES || !utf8_valid(role))
+		return false;
+	for (size_t at = 0; at < role.len;) {
+		uint32_t c;
+
+		at += utf8_decode(slice_skip(role, at), &c);
+		if (c == ' ' || c == ',' || c == ':' || utf8_is_control(c))
+			return false;
+	}
+	return true;
+}
+
+static bool has_role(const struct user *user, struct slice role)
+{
+	for (size_t i = 0; i < user->role_count; i++) {
+		if (slice_equal(slice_of_str(user->roles[i]), role))
+			return true;
+	}
+	return false;
+}
+
+static void read_roles(struct line *l, struct slice value)
+{
+	struct user *user = l->user;
+	struct slice role, rest = value;
+
+	do {
+		role = cut(rest, ',', &rest);
+		if (!users_role_valid(role)) {
+			LINE_ERROR(l, value.data, "roles= wants names divided by ','");
+			return;
+		}
+		if (has_role(user, role)) {
+			LINE_ERROR(l, role.data, "the same role stands here twice");
+			return;
+		}
+		if (user->role_count == ROLES_MAX) {
+			LINE_ERROR(l, role.data, "a user has at most %d roles", ROLES_MAX);
+			return;
+		}
+		user->roles =
+		    xrealloc_array(user->roles, user->role_count + 1, sizeof(*user->roles));
+		user->roles[user->role_count++] = slice_dup(role);
+	} while (rest.data != NULL);
+}
+
+static int hex_digit(uint8_t c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return -1;
+}
+
+static void read_id(struct line *l, struct slice value)
+{
+	uint64_t id = 0;
+	bool bad = value.len != 16;
+
+	for (size_t i = 0; !bad && i < value.len; i++) {
+		int digit = hex_digit(value.data[i]);
+
+		bad = digit < 0;
+		id = id << 4 | (uint64_t)(digit & 15);
+	}
+	if (bad || id == 0)
+		LINE_ERROR(l, value.data, "id= wants 16 digits out of 0-9 and a-f, not all 0");
+	l->user->entry_id = id;
+}
+
+static void read_locked(struct line *l, struct slice value)
+{
+	(void)value;
+	l->user->locked = true;
+}
+
+static const struct key {
+	const char *name;
+	bool has_value;
+	void (*read)(struct line *l, struct slice value);
+} keys[] = {
+    {"hash", true, read_hash}, {"scram", true, read_scram},    {"roles", true, read_roles},
+    {"id", true, read_id},     {"locked", false, read_locked},
+};
+#define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))
+
+/* Only what looks like a key is quoted: with a field out of place it could be half a hash. */
+static void key_unknown(struct line *l, struct slice key)
+{
+	const char *names[KEY_COUNT];
+	const char *near;
+	char *word;
+
+	if (key.len > 0 && key.data[0] == '$') {
+		LINE_ERROR(l, key.data,
+		           "a hash without 'hash=': is this line another broker's? Make the user "
+		           "with 'broker-passwd FILE add'");
+		return;
+	}
+	word = slice_dup(key);
+	if (key.len == 0 || key.len > 12 ||
+	    strspn(word, "abcdefghijklmnopqrstuvwxyz_-") != key.len) {
+		LINE_ERROR(l, l->text.data,
+		           "a field is neither hash=, scram=, roles=, id= nor locked");
+		free(word);
+		return;
+	}
+	for (size_t i = 0; i < KEY_COUNT; i++)
+		names[i] = keys[i].name;
+	near = errors_nearest(word, names, KEY_COUNT);
+	LINE_ERROR(l, key.data, "unknown key '%s'%s%s%s", word,
+	           near == NULL ? "" : "; did you mean '", near == NULL ? "" : near,
+	           near == NULL ? "" : "'?");
+	free(word);
+}
+
+static void read_field(struct line *l, struct slice field)
+{
+	struct slice value;
+	struct slice name = cut(field, '=', &value);
+
+	for (size_t i = 0; i < KEY_COUNT; i++) {
+		if (!slice_equal(name, slice_of_str(keys[i].name)))
+			continue;
+		if ((l->seen & 1U << i) != 0)
+			LINE_ERROR(l, field.data, "'%s' stands here twice", keys[i].name);
+		else if (keys[i].has_value != (value.data != NULL) ||
+		         (keys[i].has_value && value.len == 0))
+			LINE_ERROR(l, field.data, "'%s' %s", keys[i].name,
+			           keys[i].has_value ? "wants a value" : "takes no value");
+		else
+			keys[i].read(l, value);
+		l->seen |= 1U << i;
+		return;
+	}
+	key_unknown(l, name);
+}
+
+static void read_line(struct line *l)
+{
+	const char *why;
+	struct slice rest;
+	struct slice name = cut(l->text, ':', &rest);
+
+	if (l->text.data[l->text.len - 1] == '\r') {
+		LINE_ERROR(l, l->text.data, "the line ends with a carriage return; remove it");
+		return;
+	}
+	if (!identity_name_valid(name, &why)) {
+		LINE_ERROR(l, l->text.data, "%s", why);
+		return;
+	}
+	l->user->name = slice_dup(name);
+	while (rest.data != NULL)
+		read_field(l, cut(rest, ':', &rest));
+	if (!l->bad && l->user->entry_id == 0)
+		LINE_ERROR(l, l->text.data,
+		           "the line has no id=; make users with 'broker-passwd FILE add'");
+}
+
+static void entry_free(struct entry *e)
+{
+	free(e->user.name);
+	free(e->user.hash);
+	if (e->user.scram != NULL)
+		crypto_wipe(e->user.scram, sizeof(*e->user.scram));
+	free(e->user.scram);
+	for (size_t i = 0; i < e->user.role_count; i++)
+		free(e->user.roles[i]);
+	free(e->user.roles);
+	free(e);
+}
+
+static void put_scram(const struct user *user, struct buf *out)
+{
+	if (user->scram == NULL)
+		return;
+	buf_put_slice(out, SLICE(":scram="));
+	scram_verifier_format(user->scram, out);
+}
+
+static uint64_t make_credential(const struct user *user)
+{
+	uint8_t digest[32];
+	struct buf text = {0};
+	uint64_t out = 0;
+
+	if (user->hash == NULL && user->scram == NULL)
+		return 0;
+	buf_put_slice(&text, slice_of_str(user->hash));
+	put_scram(user, &text);
+	crypto_hmac_sha256(SLICE("vakt credential"), buf_slice(&text), digest);
+	crypto_wipe(text.data, text.len);
+	buf_fini(&text);
+	for (int i = 0; i < 8; i++)
+		out = out << 8 | digest[i];
+	return out;
+}
+
+/* NOLINTBEGIN(readability-function-size): it counts the nesting inside uthash's macros */
+static struct entry *find_name(const struct users *users, struct slice name)
+{
+	struct entry *e;
+
+	HASH_FIND(by_name, users->names, name.data, name.len, e);
+	return e;
+}
+
+static bool is_duplicate(const struct users *users, struct line *l)
+{
+	const struct entry *e = find_name(users, slice_of_str(l->user->name));
+
+	if (e != NULL) {
+		LINE_ERROR(l, l->text.data, "the user of line %u stands here again", e->user.line);
+		return true;
+	}
+	HASH_FIND(by_id, users->ids, &l->user->entry_id, sizeof(l->user->entry_id), e);
+	if (e != NULL)
+		LINE_ERROR(l, l->text.data,
+		           "the id of line %u stands here again; remove this user and add it anew",
+		           e->user.line);
+	return e != NULL;
+}
+
+static void add(struct users *users, struct entry *e)
+{
+	if (users->count == users->cap) {
+		users->cap = users->cap == 0 ? 16 : users->cap * 2;
+		users->entries = xrealloc_array(users->entries, users->cap, sizeof(struct entry *));
+	}
+	e->user.credential = make_credential(&e->user);
+	users->entries[users->count++] = e;
+	HASH_ADD_KEYPTR(by_name, users->names, e->user.name, strlen(e->user.name), e);
+	HASH_ADD(by_id, users->ids, user.entry_id, sizeof(e->user.entry_id), e);
+}
+/* NOLINTEND(readability-function-size) */
+
+static void take_line(struct users *users, struct line *l)
+{
+	struct entry *e = xnew(e);
+
+	l->user = &e->user;
+	l->user->line = l->number;
+	read_line(l);
+	if (l->bad || is_duplicate(users, l))
+		entry_free(e);
+	else
+		add(users, e);
+}
+
+static struct users *users_new(void)
+{
+	struct users *users = xnew(users);
+
+	users->refs = 1;
+	return users;
+}
+
+static void take_lines(struct users *users, const char *name, struct slice bytes,
+                       struct errors *errors)
+{
+	struct slice rest = bytes;
+	unsigned number = 0;
+
+	while (rest.len > 0) {
+		struct line l = {.file = name, .number = ++number, .errors = errors};
+
+		l.text = cut(rest, '\n', &rest);
+		if (rest.data == NULL)
+			errors_add(errors, name, number, 0,
+			           "the last line does not end with a newline: the file was cut "
+			           "short, or end it with one");
+		else if (l.text.len > 0 && l.text.data[0] != '#')
+			take_line(users, &l);
+	}
+}
+
+static int compare_forms(const void *a, const void *b)
+{
+	const struct scram_verifier *const *va = a, *const *vb = b;
+
+	if ((*va)->iterations != (*vb)->iterations)
+		return (*va)->iterations < (*vb)->iterations ? -1 : 1;
+	return (int)(*va)->salt_len - (int)(*vb)->salt_len;
+}
+
+static void collect_scrams(struct users *users)
+{
+	users->scrams = xcalloc(users->count + 1, sizeof(*users->scrams));
+	for (size_t i = 0; i < users->count; i++) {
+		if (users->entries[i]->user.scram != NULL)
+			users->scrams[users->scram_count++] = users->entries[i]->user.scram;
+	}
+	qsort(users->scrams, users->scram_count, sizeof(*users->scrams), compare_forms);
+}
+
+struct users *users_parse(const char *name, struct slice bytes, struct errors *errors)
+{
+	size_t before = errors->error_count;
+	struct users *users = users_new();
+
+	if (bytes.len > USERS_FILE_MAX)
+		errors_add(errors, name, 0, 0, "the password file is larger than 16 MiB");
+	else
+		take_lines(users, name, bytes, errors);
+	collect_scrams(users);
+	if (errors->error_count != before)
+		users_unref(&users);
+	return users;
+}
+
+struct users *users_load(const char *path, struct errors *errors)
+{
+	size_t before = errors->error_count;
+	struct conf_file file = {
+	    .path = path, .what = "password file", .max_bytes = USERS_FILE_MAX, .is_secret = true};
+	struct buf bytes = {0};
+	struct users *users = NULL;
+
+	if (path == NULL)
+		return users_new();
+	if (conf_read_file(&file, &bytes, errors) == 0)
+		users = users_parse(path, buf_slice(&bytes), errors);
+	if (errors->error_count != before)
+		users_unref(&users);
+	crypto_wipe(bytes.data, bytes.len);
+	buf_fini(&bytes);
+	return users;
+}
+
+struct users *users_ref(struct users *users)
+{
+	users->refs++;
+	return users;
+}
+
+void users_unref(struct users **users)
+{
+	struct users *u = *users;
+
+	*users = NULL;
+	if (u == NULL || --u->refs > 0)
+		return;
+	HASH_CLEAR(by_name, u->names);
+	HASH_CLEAR(by_id, u->ids);
+	for (size_t i = 0; i < u->count; i++)
+		entry_free(u->entries[i]);
+	free(u->scrams);
+	free(u->entries);
+	free(u);
+}
+
+size_t users_count(const struct users *users)
+{
+	return users->count;
+}
+
+const struct user *users_find(const struct users *users, struct slice name)
+{
+	const struct entry *e = name.len == 0 ? NULL : find_name(users, name);
+
+	return e == NULL ? NULL : &e->user;
+}
+
+const struct user *users_at(const struct users *users, size_t index)
+{
+	REQUIRE(index < users->count);
+	return &users->entries[index]->user;
+}
+
+/* Looked up, in a loaded table: a login must not take longer where there is one. */
+uint64_t user_credential(const struct user *user)
+{
+	return user->credential != 0 ? user->credential : make_credential(user);
+}
+
+bool users_have_scram(const struct users *users)
+{
+	return users->scram_count > 0;
+}
+
+/* A key of the file's: who may not read it cannot know it. */
+static void decoy_key(const struct users *users, struct slice purpose, uint8_t key[32])
+{
+	const uint64_t *id = &users->entries[0]->user.entry_id;
+
+	crypto_hmac_sha256(purpose, slice_of(id, sizeof(*id)), key);
+}
+
+/* Whose iterations and length of the salt somebody of that name shows: as many names show each form
+ * as users have it, so that a form that is rare, or the usual one, tells nothing. */
+static const struct scram_verifier *decoy_form(const struct users *users, struct slice name)
+{
+	uint8_t key[32], digest[32];
+	uint64_t at = 0;
+
+	decoy_key(users, SLICE("vakt scram decoy form"), key);
+	crypto_hmac_sha256(slice_of(key, sizeof(key)), name, digest);
+	crypto_wipe(key, sizeof(key));
+	for (int i = 0; i < 4; i++)
+		at = at << 8 | digest[i];
+	return users->scrams[at * users->scram_count >> 32];
+}
+
+bool users_scram(const struct users *users, struct slice name, struct scram_verifier *out)
+{
+	const struct user *user = users_find(users, name);
+	uint8_t key[32];
+
+	if (!users_have_scram(users))
+		return false;
+	/* Made in any case: it takes the same time whether there is such a user. */
+	decoy_key(users, SLICE("vakt scram decoy"), key);
+	scram_verifier_decoy(decoy_form(users, name), slice_of(key, sizeof(key)), name, out);
+	crypto_wipe(key, sizeof(key));
+	if (user != NULL && user->scram != NULL)
+		*out = *user->scram;
+	return true;
+}
+
+void user_format(const struct user *user, struct buf *out)
+{
+	buf_printf(out, "%s:id=%016" PRIx64, user->name, user->entry_id);
+	if (user->hash != NULL)
+		buf_printf(out, ":hash=%s", user->hash);
+	put_scram(user, out);
+	for (size_t i = 0; i < user->role_count; i++)
+		buf_printf(out, "%s%s", i == 0 ? ":roles=" : ",", user->roles[i]);
+	buf_printf(out, "%s\n", user->locked ? ":locked" : "");
+}

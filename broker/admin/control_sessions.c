@@ -1,0 +1,186 @@
+/* What a worker tells of its clients and sessions, some at a time; and ending one.  Thread: the
+ * worker that is asked. */
+#include <stdlib.h>
+
+#include "admin/control_query.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/list.h"
+#include "session/disk_queue.h"
+
+#define SLICE_SESSIONS 128
+
+/* --- which: their ids, so that they may come and go meanwhile --- */
+
+static void add_id(struct query *q, uint64_t id)
+{
+	if (q->id_count == q->id_cap) {
+		q->id_cap = q->id_cap == 0 ? 64 : q->id_cap * 2;
+		q->ids = xrealloc_array(q->ids, q->id_cap, sizeof(*q->ids));
+	}
+	q->ids[q->id_count++] = id;
+}
+
+static bool is_accepted(const struct conn *c)
+{
+	return c->state == CONN_ACCEPTED && c->session != NULL;
+}
+
+static void note_clients(struct query *q)
+{
+	const struct conn *c;
+
+	DL_FOREACH (q->worker->conns, c) {
+		if (is_accepted(c))
+			add_id(q, c->session->id);
+	}
+}
+
+static void note_sessions(struct query *q)
+{
+	struct table_walk walk = table_walk_of(&q->worker->sessions_by_id);
+	const struct session *s;
+
+	while ((s = table_walk_next(&walk)) != NULL)
+		add_id(q, s->id);
+}
+
+/* --- what of each --- */
+
+static void put_who(struct buf *out, const struct session *s)
+{
+	json_text(out, "client_id", session_client_id(s));
+	if (s->origin->anonymous)
+		json_str(out, "user", NULL);
+	else
+		json_text(out, "user", session_user(s));
+}
+
+static void put_load(struct buf *out, const struct session *s)
+{
+	json_number(out, "subscriptions", s->subscriptions.count);
+	json_number(out, "queued", s->waiting.count + disk_queue_count(s));
+	json_number(out, "queued_bytes", s->waiting.bytes + disk_queue_bytes(s));
+	json_number(out, "in_flight", s->sent.count);
+	json_number(out, "dropped", s->dropped);
+}
+
+static void put_client(struct buf *out, const struct session *s)
+{
+	const struct conn *c = s->conn;
+	uint64_t now_ms = s->worker->executor.now_ms;
+	char peer[STREAM_PEER_TEXT], since[CLOCK_TEXT_MAX];
+
+	if (c == NULL || !is_accepted(c))
+		return;
+	stream_peer_text(c->stream, peer, sizeof(peer));
+	clock_text(clock_wall_ms() - (int64_t)(now_ms - c->since_ms), since);
+	json_open(out);
+	put_who(out, s);
+	json_str(out, "peer", peer);
+	json_str(out, "version", c->version == MQTT_5_0 ? "5.0" : "3.1.1");
+	json_str(out, "tls", stream_tls_version(c->stream));
+	json_str(out, "since", since);
+	json_number(out, "keep_alive_s", c->keep_alive_s);
+	put_load(out, s);
+	json_number(out, "owed", input_limit_owed(c));
+	json_close(out);
+}
+
+/* Seconds until it ends, where that is certain. */
+static void put_end(struct buf *out, const struct session *s)
+{
+	uint64_t now_ms = s->worker->executor.now_ms, due_ms = s->expiry_timer.due_ms;
+
+	if (s->conn != NULL || !timer_is_armed(&s->expiry_timer))
+		json_str(out, "ends_in_s", NULL);
+	else
+		json_number(out, "ends_in_s", due_ms > now_ms ? (due_ms - now_ms) / 1000 : 0);
+}
+
+static void put_session(struct buf *out, const struct session *s)
+{
+	json_open(out);
+	put_who(out, s);
+	json_bool(out, "connected", s->conn != NULL);
+	if (s->expiry_s == EXPIRY_NEVER)
+		json_str(out, "expiry_s", NULL);
+	else
+		json_number(out, "expiry_s", s->expiry_s);
+	put_end(out, s);
+	put_load(out, s);
+	json_close(out);
+}
+
+typedef void put_fn(struct buf *out, const struct session *s);
+
+static bool report(struct query *q, put_fn *put)
+{
+	for (size_t i = 0; i < SLICE_SESSIONS && q->id_at < q->id_count; i++) {
+		const struct session *s = session_find_by_id(q->worker, q->ids[q->id_at++]);
+
+		if (s != NULL)
+			put(&q->out, s);
+		if (q->out.len >= QUERY_SLICE_BYTES)
+			break;
+	}
+	return q->id_at < q->id_count;
+}
+
+bool control_report_clients(struct query *q)
+{
+	if (q->id_count == 0)
+		note_clients(q);
+	return report(q, put_client);
+}
+
+bool control_report_sessions(struct query *q)
+{
+	if (q->id_count == 0)
+		note_sessions(q);
+	return report(q, put_session);
+}
+
+/* --- kick --- */
+
+static bool is_meant(const struct query *q, const struct conn *c)
+{
+	const struct json_member *user = json_find(&q->request, "user");
+
+	return is_accepted(c) &&
+	       slice_equal(session_client_id(c->session), json_text_of(&q->request, "id")) &&
+	       (user == NULL || slice_equal(session_user(c->session), user->text));
+}
+
+/* The only one that is meant; NULL and an error where there is none, or several. */
+static struct conn *find_meant(struct query *q)
+{
+	struct conn *c, *found = NULL;
+
+	DL_FOREACH (q->worker->conns, c) {
+		if (!is_meant(q, c))
+			continue;
+		if (found != NULL) {
+			q->error = "clients of several users have this id: say whose with --user";
+			return NULL;
+		}
+		found = c;
+	}
+	if (found == NULL)
+		q->error = "no client of this id is connected; 'clients' shows who is";
+	return found;
+}
+
+bool control_kick(struct query *q)
+{
+	struct conn *c = find_meant(q);
+
+	if (c == NULL)
+		return false;
+	json_open(&q->out);
+	put_who(&q->out, c->session);
+	json_bool(&q->out, "disconnected", true);
+	json_close(&q->out);
+	conn_fail(c, REASON_ADMINISTRATIVE_ACTION, "an administrator ended the connection");
+	return false;
+}

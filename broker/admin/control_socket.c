@@ -1,0 +1,427 @@
+/* The socket, its connections, requests, and the way of a query through the executors. */
+#include "admin/control_socket.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "admin/control_query.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/container.h"
+#include "base/list.h"
+#include "net/listener.h"
+#include "net/loop.h"
+
+#define CONNS_MAX   16
+#define REQUEST_MAX ((size_t)256 << 10) /* an id or filter of 65,535 bytes, mostly escaped */
+#define PATIENCE_MS 10000               /* with who asks or reads nothing */
+#define STOP_MS     1000
+
+struct control_conn {
+	struct control *control;
+	struct stream *stream;
+	struct control_conn *prev, *next;
+	struct buf in;
+	struct timer timer;
+	struct query *query; /* under way */
+	bool closing;
+};
+
+static const struct command commands[] = {
+    {"clients", {NULL, NULL}, QUERY_WORKERS, false, control_report_clients},
+    {"sessions", {NULL, NULL}, QUERY_WORKERS, false, control_report_sessions},
+    {"retained", {"filter", NULL}, QUERY_MAIN, false, control_report_retained},
+    {"kick", {"id", "user"}, QUERY_HOME, true, control_kick},
+    {"reload", {NULL, NULL}, QUERY_MAIN, true, control_reload},
+    {"status", {NULL, NULL}, QUERY_MAIN, false, control_report_status},
+    {"usage", {NULL, NULL}, QUERY_MAIN, false, control_tell_usage},
+};
+
+/* --- writing --- */
+
+static void patience(struct control_conn *conn)
+{
+	executor_timer_arm(conn->control->executor, &conn->timer, PATIENCE_MS);
+}
+
+static void close_conn(struct control_conn *conn, uint64_t flush_ms)
+{
+	if (conn->closing)
+		return;
+	conn->closing = true;
+	executor_timer_disarm(conn->control->executor, &conn->timer);
+	stream_close(conn->stream, flush_ms);
+}
+
+/* The last line. */
+static void finish(struct control_conn *conn, const char *error)
+{
+	struct buf line = {0};
+
+	json_open(&line);
+	if (error == NULL)
+		json_bool(&line, "done", true);
+	else
+		json_str(&line, "error", error);
+	json_close(&line);
+	stream_write(conn->stream, buf_slice(&line));
+	buf_fini(&line);
+	close_conn(conn, PATIENCE_MS);
+}
+
+/* --- the way of a query --- */
+
+static void query_free(struct query *q)
+{
+	retain_cursor_free(&q->cursor);
+	control_usage_free(q->usage);
+	json_fini(&q->request);
+	buf_fini(&q->out);
+	free(q->ids);
+	free(q);
+}
+
+static void on_answer(struct task *task, void *executor_arg);
+
+static void on_question(struct task *task, void *executor_arg)
+{
+	struct query *q = container_of(task, struct query, task);
+
+	(void)executor_arg;
+	q->more = q->command->report(q);
+	q->task.run = on_answer;
+	executor_send(q->control->executor, &q->task);
+}
+
+static void send_out(struct query *q)
+{
+	struct executor *to = q->worker == NULL ? q->control->executor : &q->worker->executor;
+
+	executor_timer_disarm(q->control->executor, &q->conn->timer);
+	q->travels = true;
+	q->task.run = on_question;
+	executor_send(to, &q->task);
+}
+
+/* Whose turn is it? False: all have told. */
+static bool next_stop(struct query *q)
+{
+	struct server *server = q->control->server;
+
+	if (q->more)
+		return true;
+	if (q->command->scope != QUERY_WORKERS || q->next_worker == server->worker_count)
+		return false;
+	q->worker = server->workers[q->next_worker++];
+	q->id_count = q->id_at = 0;
+	return true;
+}
+
+static void end_query(struct control_conn *conn)
+{
+	struct query *q = conn->query;
+	const char *error = q->error;
+
+	conn->query = NULL;
+	query_free(q);
+	finish(conn, error);
+}
+
+static void go_on(struct control_conn *conn)
+{
+	struct query *q = conn->query;
+
+	q->waits = stream_backlog(conn->stream) > STREAM_BACKLOG_LOW;
+	if (q->waits)
+		patience(conn);
+	else if (q->error == NULL && next_stop(q))
+		send_out(q);
+	else
+		end_query(conn);
+}
+
+static void on_answer(struct task *task, void *executor_arg)
+{
+	struct query *q = container_of(task, struct query, task);
+	struct control_conn *conn = q->conn;
+
+	(void)executor_arg;
+	q->travels = false;
+	if (conn == NULL) {
+		query_free(q);
+		return;
+	}
+	stream_write(conn->stream, buf_slice(&q->out));
+	buf_clear(&q->out);
+	if (!conn->closing)
+		go_on(conn);
+}
+
+/* --- requests --- */
+
+static const struct command *find_command(struct slice name)
+{
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (slice_equal(slice_of_str(commands[i].name), name))
+			return &commands[i];
+	}
+	return NULL;
+}
+
+static bool takes(const struct command *command, struct slice name)
+{
+	if (slice_equal(name, SLICE("command")))
+		return true;
+	for (size_t i = 0; i < 2; i++) {
+		if (command->members[i] != NULL &&
+		    slice_equal(name, slice_of_str(command->members[i])))
+			return true;
+	}
+	return false;
+}
+
+/* NULL: nothing is wrong with it. */
+static const char *check(const struct json_object *request, const struct command *command)
+{
+	if (command == NULL)
+		return "there is no such command";
+	for (size_t i = 0; i < request->count; i++) {
+		if (!takes(command, request->members[i].name))
+			return "this command does not take that";
+		if (request->members[i].kind != JSON_TEXT)
+			return "the request's members are text";
+	}
+	if (command->members[0] != NULL && json_find(request, command->members[0]) == NULL)
+		return "the command lacks what it is about";
+	return NULL;
+}
+
+static void log_command(const struct control_conn *conn, const struct query *q)
+{
+	char peer[STREAM_PEER_TEXT];
+
+	stream_peer_text(conn->stream, peer, sizeof(peer));
+	LOG(CONTROL_COMMAND, F_STR("command", q->command->name), F_STR("peer", peer),
+	    F_TEXT("client_id", json_text_of(&q->request, "id")),
+	    F_TEXT("user", json_text_of(&q->request, "user")));
+}
+
+static void start_query(struct control_conn *conn, struct json_object *request,
+                        const struct command *command)
+{
+	struct query *q = xnew(q);
+
+	q->control = conn->control;
+	q->conn = conn;
+	q->command = command;
+	q->request = *request;
+	if (command->scope == QUERY_HOME)
+		q->worker =
+		    server_owner_of(q->control->server, json_text_of(request, command->members[0]));
+	conn->query = q;
+	q->more = command->scope != QUERY_WORKERS;
+	if (command->changes)
+		log_command(conn, q);
+	go_on(conn);
+}
+
+static void on_request(struct control_conn *conn, struct slice line)
+{
+	struct json_object request;
+	const struct command *command;
+	const char *wrong;
+
+	if (!json_parse(line, &request)) {
+		finish(conn, "a request is a line with a JSON object");
+		return;
+	}
+	command = find_command(json_text_of(&request, "command"));
+	wrong = check(&request, command);
+	if (wrong == NULL) {
+		start_query(conn, &request, command);
+		return;
+	}
+	json_fini(&request);
+	finish(conn, wrong);
+}
+
+/* --- connections --- */
+
+static void on_bytes(void *arg, struct slice bytes)
+{
+	struct control_conn *conn = arg;
+	const uint8_t *end;
+
+	if (conn->closing)
+		return;
+	if (conn->query != NULL || conn->in.len + bytes.len > REQUEST_MAX) {
+		close_conn(conn, 0);
+		return;
+	}
+	buf_put_slice(&conn->in, bytes);
+	end = memchr(conn->in.data, '\n', conn->in.len);
+	if (end == NULL)
+		return;
+	if (end + 1 != conn->in.data + conn->in.len)
+		finish(conn, "one request on a connection");
+	else
+		on_request(conn, slice_of(conn->in.data, conn->in.len - 1));
+}
+
+static void on_drained(void *arg)
+{
+	struct control_conn *conn = arg;
+
+	if (!conn->closing && conn->query != NULL && conn->query->waits)
+		go_on(conn);
+}
+
+static void on_closed(void *arg, enum stream_end end)
+{
+	struct control_conn *conn = arg;
+	struct control *c = conn->control;
+
+	(void)end;
+	executor_timer_disarm(c->executor, &conn->timer);
+	if (conn->query != NULL && conn->query->travels)
+		conn->query->conn = NULL;
+	else if (conn->query != NULL)
+		query_free(conn->query);
+	DL_DELETE(c->conns, conn);
+	c->conn_count--;
+	buf_fini(&conn->in);
+	free(conn);
+}
+
+static const struct stream_events events = {
+    .on_bytes = on_bytes,
+    .on_drained = on_drained,
+    .on_closed = on_closed,
+};
+
+static void on_timer(struct timer *timer, void *executor_arg)
+{
+	(void)executor_arg;
+	close_conn(container_of(timer, struct control_conn, timer), 0);
+}
+
+/* The mode of the socket has judged already; root passes it, and so would a mode gone wrong. */
+static bool is_owner(const struct stream *stream)
+{
+	struct slice key = stream_peer_key(stream);
+	uint32_t uid;
+
+	REQUIRE(key.len == sizeof(uid));
+	memcpy(&uid, key.data, sizeof(uid));
+	return uid == 0 || uid == geteuid();
+}
+
+static bool is_admitted(const struct control *c, const struct stream *stream)
+{
+	char peer[STREAM_PEER_TEXT];
+
+	if (is_owner(stream))
+		return c->conn_count < CONNS_MAX;
+	stream_peer_text(stream, peer, sizeof(peer));
+	LOG(CONTROL_REFUSED, F_STR("peer", peer));
+	return false;
+}
+
+static void on_accept(void *arg, struct stream *stream)
+{
+	struct control *c = arg;
+	struct control_conn *conn;
+
+	if (!is_admitted(c, stream)) {
+		stream_discard(stream);
+		return;
+	}
+	conn = xnew(conn);
+	conn->control = c;
+	conn->stream = stream;
+	conn->timer.fire = on_timer;
+	DL_APPEND(c->conns, conn);
+	c->conn_count++;
+	patience(conn);
+	stream_attach(stream, c->loop, &events, conn);
+}
+
+/* --- life --- */
+
+static int bind_socket(struct control *c, const struct conf *conf, struct errors *errors)
+{
+	uint16_t port = 0;
+
+	c->address = (struct conf_listener){
+	    .bind = xasprintf("control.socket %s", conf->control_socket),
+	    .path = xstrdup(conf->control_socket),
+	    .is_unix = true,
+	    .mode = 0600,
+	};
+	return listener_bind(&c->address, &port, true, errors, conf->path);
+}
+
+/* The directory may be made later, by the service manager. */
+void control_check(const struct conf *conf, struct errors *errors)
+{
+	const char *path = conf->control_socket;
+	const char *slash = path == NULL ? NULL : strrchr(path, '/');
+	char *directory;
+
+	if (path == NULL)
+		return;
+	directory = slash == NULL ? xstrdup(".") : xstrndup(path, (size_t)(slash - path) + 1);
+	(void)conf_check_directory(directory, "control.socket", errors);
+	free(directory);
+}
+
+bool control_start(struct loop *loop, struct server *server, const struct control_hooks *hooks,
+                   struct errors *errors, struct control **out)
+{
+	const struct conf *conf = hooks->snapshot(hooks->arg)->conf;
+	struct listener_settings settings = {.index = 0};
+	struct control *c;
+	int fd;
+
+	*out = NULL;
+	if (conf->control_socket == NULL)
+		return true;
+	c = xnew(c);
+	c->loop = loop;
+	c->executor = loop_executor(loop);
+	c->server = server;
+	c->hooks = *hooks;
+	c->started_ms = clock_monotonic_ms();
+	fd = bind_socket(c, conf, errors);
+	if (fd < 0) {
+		control_free(c);
+		return false;
+	}
+	settings.conf = &c->address;
+	c->listener = listener_open(loop, fd, &settings, on_accept, c);
+	*out = c;
+	return true;
+}
+
+void control_stop(struct control *c)
+{
+	struct control_conn *conn, *next;
+
+	if (c == NULL)
+		return;
+	listener_close(c->listener);
+	c->listener = NULL;
+	DL_FOREACH_SAFE (c->conns, conn, next) {
+		close_conn(conn, STOP_MS);
+	}
+}
+
+void control_free(struct control *c)
+{
+	if (c == NULL)
+		return;
+	REQUIRE(c->conns == NULL && c->listener == NULL);
+	free(c->address.bind);
+	free(c->address.path);
+	free(c);
+}

@@ -1,0 +1,149 @@
+/* Who has how much of what is shared: a row for each user and address that has something, the
+ * largest first.  Collected at one moment, told some at a time.  Thread: main's. */
+#include <stdlib.h>
+
+#include "admin/control_query.h"
+#include "auth/identity.h"
+#include "base/alloc.h"
+
+#define SLICE_ROWS 128
+
+struct usage_row {
+	enum payer_kind kind;
+	char *key;
+	size_t key_len;
+	uint64_t charged, retained, connections, store;
+};
+
+struct usage {
+	struct usage_row *rows;
+	size_t count, cap, at;
+};
+
+static struct usage_row *add_row(struct usage *u, enum payer_kind kind, struct slice key)
+{
+	if (u->count == u->cap) {
+		u->cap = u->cap == 0 ? 64 : u->cap * 2;
+		u->rows = xrealloc_array(u->rows, u->cap, sizeof(*u->rows));
+	}
+	u->rows[u->count] =
+	    (struct usage_row){.kind = kind, .key = slice_dup(key), .key_len = key.len};
+	return &u->rows[u->count++];
+}
+
+static void on_payer(void *arg, struct payer *payer)
+{
+	struct usage_row *row = add_row(arg, payer->kind, payer_key(payer));
+
+	row->charged = payer_memory(payer);
+	row->connections = payer_connections(payer);
+	row->store = atomic_load_explicit(&payer->store_bytes, memory_order_relaxed);
+}
+
+static void on_writer(void *arg, struct slice user_key, uint64_t bytes)
+{
+	add_row(arg, PAYER_USER, user_key)->retained = bytes;
+}
+
+static int by_key(const void *a, const void *b)
+{
+	const struct usage_row *x = a, *y = b;
+
+	if (x->kind != y->kind)
+		return x->kind < y->kind ? -1 : 1;
+	return slice_compare(slice_of(x->key, x->key_len), slice_of(y->key, y->key_len));
+}
+
+static int by_size(const void *a, const void *b)
+{
+	const struct usage_row *x = a, *y = b;
+	uint64_t left = x->charged + x->retained, right = y->charged + y->retained;
+
+	if (left != right)
+		return left > right ? -1 : 1;
+	return by_key(a, b);
+}
+
+/* What somebody pays, and what he wrote, in one row. */
+static void merge(struct usage *u)
+{
+	size_t kept = 0;
+
+	if (u->count == 0)
+		return;
+	qsort(u->rows, u->count, sizeof(*u->rows), by_key);
+	for (size_t i = 1; i < u->count; i++) {
+		struct usage_row *row = &u->rows[i];
+
+		if (by_key(&u->rows[kept], row) != 0) {
+			u->rows[++kept] = *row;
+			continue;
+		}
+		u->rows[kept].charged += row->charged;
+		u->rows[kept].retained += row->retained;
+		u->rows[kept].connections += row->connections;
+		u->rows[kept].store += row->store;
+		free(row->key);
+	}
+	u->count = kept + 1;
+}
+
+static void begin(struct query *q)
+{
+	struct server *server = q->control->server;
+	struct usage *u = xnew(u);
+
+	payers_visit(&server->payers, on_payer, u);
+	retain_visit_writers(server->retain, on_writer, u);
+	merge(u);
+	if (u->count > 1)
+		qsort(u->rows, u->count, sizeof(*u->rows), by_size);
+	q->usage = u;
+}
+
+void control_usage_free(struct usage *u)
+{
+	if (u == NULL)
+		return;
+	for (size_t i = 0; i < u->count; i++)
+		free(u->rows[i].key);
+	free(u->rows);
+	free(u);
+}
+
+static void put_who(struct buf *out, const struct usage_row *row)
+{
+	struct slice key = slice_of(row->key, row->key_len);
+	bool is_user = row->kind == PAYER_USER;
+	struct slice name = is_user ? identity_key_name(key) : SLICE_EMPTY;
+	const char *kind = row->kind == PAYER_ADDRESS ? "address" : "unauthenticated";
+
+	if (is_user)
+		kind = name.len == 0 ? "anonymous" : "user";
+	json_str(out, "kind", kind);
+	if (is_user && name.len == 0)
+		json_str(out, "name", NULL);
+	else
+		json_text(out, "name", is_user ? name : key);
+}
+
+bool control_tell_usage(struct query *q)
+{
+	struct usage *u;
+
+	if (q->usage == NULL)
+		begin(q);
+	u = q->usage;
+	for (size_t i = 0; i < SLICE_ROWS && u->at < u->count; i++) {
+		const struct usage_row *row = &u->rows[u->at++];
+
+		json_open(&q->out);
+		put_who(&q->out, row);
+		json_number(&q->out, "memory_bytes", row->charged + row->retained);
+		json_number(&q->out, "retained_bytes", row->retained);
+		json_number(&q->out, "store_bytes", row->store);
+		json_number(&q->out, "connections", row->connections);
+		json_close(&q->out);
+	}
+	return u->at < u->count;
+}

@@ -1,0 +1,255 @@
+/* A table of names and numbers; what differs from the last time is published. */
+#include "admin/sys_topics.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin/load_average.h"
+#include "admin/stats.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/container.h"
+#include "routing/publish.h"
+#include "worker/shared.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define PREFIX       "$SYS/broker/"
+#define VALUE_MAX    48
+#define TOPIC_MAX    80
+
+struct number {
+	const char *name;
+	size_t offset; /* in struct totals */
+};
+
+#define NUMBER(name, field)                                                                        \
+	{                                                                                          \
+		name, offsetof(struct stats, field)                                                \
+	}
+
+static const struct number numbers[] = {
+    NUMBER("clients/total", clients_total),
+    NUMBER("clients/connected", clients_connected),
+    NUMBER("clients/active", clients_connected),
+    NUMBER("clients/disconnected", clients_disconnected),
+    NUMBER("clients/inactive", clients_disconnected),
+    NUMBER("clients/maximum", clients_maximum),
+    NUMBER("clients/expired", clients_expired),
+    NUMBER("messages/received", packets_received),
+    NUMBER("messages/sent", packets_sent),
+    NUMBER("messages/stored", stored),
+    NUMBER("store/messages/count", stored),
+    NUMBER("store/messages/bytes", stored_bytes),
+    NUMBER("publish/messages/received", messages_received),
+    NUMBER("publish/messages/sent", messages_sent),
+    NUMBER("publish/messages/dropped", messages_dropped),
+    NUMBER("publish/bytes/received", payload_received),
+    NUMBER("publish/bytes/sent", payload_sent),
+    NUMBER("bytes/received", bytes_received),
+    NUMBER("bytes/sent", bytes_sent),
+    NUMBER("subscriptions/count", subscriptions),
+    NUMBER("shared_subscriptions/count", shared_subscriptions),
+    NUMBER("retained messages/count", retained),
+};
+
+/* Where there is a store on disk. */
+static const struct number store_numbers[] = {
+    NUMBER("store/commits", store.commits),
+    NUMBER("store/commits/mean", commit_us_mean),
+    NUMBER("store/commits/longest", store.commit_us_max),
+    NUMBER("store/messages/written", store.messages),
+    NUMBER("store/pending/groups", store.pending_groups),
+    NUMBER("store/pending/bytes", store.pending_bytes),
+    NUMBER("store/bytes/used", store.used_bytes),
+    NUMBER("store/bytes/map", store.map_bytes),
+    NUMBER("store/bytes/max", store.max_bytes),
+};
+
+static const struct number loads[] = {
+    NUMBER("messages/received", packets_received),
+    NUMBER("messages/sent", packets_sent),
+    NUMBER("publish/received", messages_received),
+    NUMBER("publish/sent", messages_sent),
+    NUMBER("publish/dropped", messages_dropped),
+    NUMBER("bytes/received", bytes_received),
+    NUMBER("bytes/sent", bytes_sent),
+    NUMBER("sockets", sockets),
+    NUMBER("connections", clients_accepted),
+};
+
+static const char *const spans[LOAD_SPANS] = {"1min", "5min", "15min"};
+
+enum {
+	VALUE_VERSION,
+	VALUE_TIMESTAMP,
+	VALUE_UPTIME,
+	VALUE_STORE_STATE,
+	VALUE_STORE_ERROR,
+	VALUE_NUMBERS,
+	VALUE_STORE_NUMBERS = VALUE_NUMBERS + COUNT(numbers),
+	VALUE_LOADS = VALUE_STORE_NUMBERS + COUNT(store_numbers),
+	VALUE_COUNT = VALUE_LOADS + COUNT(loads) * LOAD_SPANS,
+};
+
+struct sys {
+	struct task start;
+	struct worker *worker;
+	struct timer timer;
+	struct origin *origin;
+	uint64_t started_ms, updated_ms;
+	struct load loads[COUNT(loads)];
+	char last[VALUE_COUNT][VALUE_MAX]; /* as published */
+};
+
+bool sys_wrote(const struct msg *msg)
+{
+	return msg->origin->session_id == 0 && slice_starts_with(msg_topic(msg), SLICE(PREFIX));
+}
+
+static void publish(struct sys *sys, const char *name, const char *value)
+{
+	struct publish_job job = {.verdict = {.allowed = true}};
+	char topic[TOPIC_MAX];
+	int len = snprintf(topic, sizeof(topic), PREFIX "%s", name);
+	struct msg_parts parts = {.retain = true,
+	                          .expires_ms = MSG_NEVER,
+	                          .topic = slice_of(topic, (size_t)len),
+	                          .payload = slice_of_str(value)};
+
+	job.msg = msg_new(sys->origin, &parts);
+	publish_route(sys->worker, &job);
+	msg_unref(&job.msg);
+}
+
+static void report(struct sys *sys, size_t index, const char *name, const char *value)
+{
+	if (strcmp(sys->last[index], value) == 0)
+		return;
+	snprintf(sys->last[index], VALUE_MAX, "%s", value);
+	publish(sys, name, value);
+}
+
+static uint64_t total_at(const struct stats *stats, size_t offset)
+{
+	uint64_t value;
+
+	memcpy(&value, (const char *)stats + offset, sizeof(value));
+	return value;
+}
+
+static void report_number(struct sys *sys, size_t index, const struct number *number,
+                          const struct stats *stats)
+{
+	char text[VALUE_MAX];
+
+	snprintf(text, sizeof(text), "%" PRIu64, total_at(stats, number->offset));
+	report(sys, index, number->name, text);
+}
+
+static void report_numbers(struct sys *sys, const struct stats *stats)
+{
+	for (size_t i = 0; i < COUNT(numbers); i++)
+		report_number(sys, VALUE_NUMBERS + i, &numbers[i], stats);
+}
+
+static void report_store(struct sys *sys, const struct stats *stats)
+{
+	const struct server *server = sys->worker->server;
+	const char *error = stats_store_error(stats);
+
+	report(sys, VALUE_STORE_STATE, "store/state", stats_store_state(server, stats));
+	if (!journal_is_durable(server->journal))
+		return;
+	report(sys, VALUE_STORE_ERROR, "store/error", error == NULL ? "none" : error);
+	for (size_t i = 0; i < COUNT(store_numbers); i++)
+		report_number(sys, VALUE_STORE_NUMBERS + i, &store_numbers[i], stats);
+}
+
+static void report_load(struct sys *sys, size_t index)
+{
+	char name[TOPIC_MAX], text[VALUE_MAX];
+
+	for (size_t span = 0; span < LOAD_SPANS; span++) {
+		snprintf(name, sizeof(name), "load/%s/%s", loads[index].name, spans[span]);
+		snprintf(text, sizeof(text), "%.2f", sys->loads[index].per_minute[span]);
+		report(sys, VALUE_LOADS + index * LOAD_SPANS + span, name, text);
+	}
+}
+
+static void report_loads(struct sys *sys, const struct stats *stats)
+{
+	uint64_t now_ms = sys->worker->executor.now_ms;
+
+	for (size_t i = 0; i < COUNT(loads); i++) {
+		load_average_update(&sys->loads[i], total_at(stats, loads[i].offset),
+		                    now_ms - sys->updated_ms);
+		report_load(sys, i);
+	}
+	sys->updated_ms = now_ms;
+}
+
+static void report_uptime(struct sys *sys)
+{
+	char text[VALUE_MAX];
+
+	snprintf(text, sizeof(text), "%" PRIu64 " seconds",
+	         (sys->worker->executor.now_ms - sys->started_ms) / 1000);
+	report(sys, VALUE_UPTIME, "uptime", text);
+}
+
+static void on_timer(struct timer *timer, void *executor_arg)
+{
+	struct sys *sys = container_of(timer, struct sys, timer);
+	struct worker *w = executor_arg;
+	struct stats stats;
+
+	if (w->stopping)
+		return;
+	stats_take(w->server, &stats);
+	report_uptime(sys);
+	report_numbers(sys, &stats);
+	report_store(sys, &stats);
+	report_loads(sys, &stats);
+	executor_timer_arm(&w->executor, timer, SYS_INTERVAL_MS);
+}
+
+static void report_start(struct sys *sys)
+{
+	char text[CLOCK_TEXT_MAX];
+
+	report(sys, VALUE_VERSION, "version", "vakt version " VAKT_VERSION);
+	report(sys, VALUE_TIMESTAMP, "timestamp", clock_text(clock_wall_ms(), text));
+}
+
+static void on_start(struct task *task, void *executor_arg)
+{
+	struct sys *sys = container_of(task, struct sys, start);
+	struct worker *w = executor_arg;
+
+	sys->started_ms = sys->updated_ms = w->executor.now_ms;
+	report_start(sys);
+	on_timer(&sys->timer, w);
+}
+
+void sys_start(struct server *server)
+{
+	struct sys *sys = xnew(sys);
+
+	sys->worker = server->workers[0];
+	sys->origin = origin_new(false, 0, SLICE_EMPTY, SLICE_EMPTY, SLICE_EMPTY);
+	sys->timer.fire = on_timer;
+	sys->start.run = on_start;
+	server->sys = sys;
+	executor_send(&sys->worker->executor, &sys->start);
+}
+
+void sys_free(struct sys *sys)
+{
+	if (sys == NULL)
+		return;
+	origin_unref(&sys->origin);
+	free(sys);
+}

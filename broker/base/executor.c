@@ -1,0 +1,79 @@
+/* The turn of an executor: posts, timers, then everything that was written goes out. */
+#include "base/executor.h"
+
+#include "base/clock.h"
+
+#define POSTS_PER_TURN 1024
+
+static _Thread_local struct executor *current;
+
+void executor_init(struct executor *h, unsigned index, executor_turn_end_fn *turn_end, void *arg)
+{
+	*h = (struct executor){.index = index, .turn_end = turn_end, .arg = arg};
+	mailbox_init(&h->mailbox, NULL, NULL);
+	executor_update_now(h);
+}
+
+void executor_set_wake(struct executor *h, mailbox_wake_fn *wake, void *wake_arg)
+{
+	h->mailbox.wake = wake;
+	h->mailbox.wake_arg = wake_arg;
+}
+
+void executor_fini(struct executor *h)
+{
+	timers_fini(&h->timers);
+	mailbox_fini(&h->mailbox);
+}
+
+void executor_enter(struct executor *h)
+{
+	REQUIRE(current == NULL);
+	current = h;
+}
+
+void executor_leave(void)
+{
+	current = NULL;
+}
+
+struct executor *executor_current(void)
+{
+	return current;
+}
+
+void executor_send(struct executor *h, struct task *task)
+{
+	/* Its own turn looks into the mailbox before it ends: no wake-up needed. */
+	mailbox_send(&h->mailbox, task, current != h);
+}
+
+void executor_update_now(struct executor *h)
+{
+	h->now_ms = clock_monotonic_ms();
+}
+
+void executor_woken(struct executor *h)
+{
+	mailbox_awake(&h->mailbox);
+	executor_update_now(h);
+}
+
+uint64_t executor_turn(struct executor *h)
+{
+	bool more;
+	uint64_t next;
+
+	REQUIRE_EXECUTOR(h);
+	executor_woken(h);
+	more = mailbox_drain(&h->mailbox, POSTS_PER_TURN, h->arg);
+	timers_run(&h->timers, h->now_ms, h->arg);
+	if (h->turn_end != NULL && h->turn_end(h->arg))
+		more = true;
+	if (more || !mailbox_sleep(&h->mailbox))
+		return 0;
+	next = timers_next(&h->timers);
+	if (next == UINT64_MAX)
+		return UINT64_MAX;
+	return next > h->now_ms ? next - h->now_ms : 0;
+}

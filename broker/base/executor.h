@@ -1,0 +1,60 @@
+/* An executor: the thread-shaped place that owns objects.  An mailbox, timers, the time of the
+ * turn, and a hook at the turn's end. net/loop drives an executor with libuv; a simulation drives
+ * several from one thread, in any order it likes. */
+#ifndef BASE_EXECUTOR_H
+#define BASE_EXECUTOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/mailbox.h"
+#include "base/require.h"
+#include "base/timer.h"
+
+/* At the end of each turn: everything written during the turn goes out now. True: there is more to
+ * do, come again at once. */
+typedef bool executor_turn_end_fn(void *arg);
+
+struct executor {
+	unsigned index;  /* worker number; also its slot in the locks of the shared trees */
+	uint64_t now_ms; /* monotonic, read once per turn */
+	struct mailbox mailbox;
+	struct timers timers;
+	executor_turn_end_fn *turn_end;
+	void *arg; /* given to tasks, timers and the hook */
+};
+
+void executor_init(struct executor *h, unsigned index, executor_turn_end_fn *turn_end, void *arg);
+/* How tasks wake the driver; set before anybody sends. */
+void executor_set_wake(struct executor *h, mailbox_wake_fn *wake, void *wake_arg);
+void executor_fini(struct executor *h);
+
+/* Which home the calling code stands in. The driver enters before it runs anything of that
+ * executor. */
+void executor_enter(struct executor *h);
+void executor_leave(void);
+struct executor *executor_current(void); /* NULL outside of any */
+#define REQUIRE_EXECUTOR(h) REQUIRE(executor_current() == (h))
+
+/* Any thread: give a task to this executor. */
+void executor_send(struct executor *h, struct task *task);
+
+void executor_update_now(struct executor *h);
+/* Something else than a task has woken the driver, and executor_turn will follow: the time is read,
+ * and until then a task need not wake it. */
+void executor_woken(struct executor *h);
+/* Drain the mailbox (within a budget), fire timers, end the turn. Returns ms until it must be
+ * called again even if nothing arrives: 0 at once, UINT64_MAX never. Call entered. */
+uint64_t executor_turn(struct executor *h);
+
+static inline void executor_timer_arm(struct executor *h, struct timer *timer, uint64_t in_ms)
+{
+	timer_arm(&h->timers, timer, h->now_ms + in_ms);
+}
+
+static inline void executor_timer_disarm(struct executor *h, struct timer *timer)
+{
+	timer_disarm(&h->timers, timer);
+}
+
+#endif

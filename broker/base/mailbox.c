@@ -1,0 +1,99 @@
+/* One list swap under a mutex per drain; the wake-up only where the receiver sleeps: whoever goes
+ * to sleep says so first and looks then, whoever posts looks for sleepers last. */
+#include "base/mailbox.h"
+
+#include "base/clock.h"
+#include "base/require.h"
+
+void mailbox_init(struct mailbox *in, mailbox_wake_fn *wake, void *wake_arg)
+{
+	mutex_init(&in->lock);
+	in->head = NULL;
+	in->tail = &in->head;
+	in->taken = NULL;
+	atomic_init(&in->asleep, true);
+	in->wake = wake;
+	in->wake_arg = wake_arg;
+}
+
+void mailbox_fini(struct mailbox *in)
+{
+	REQUIRE(in->head == NULL && in->taken == NULL);
+	mutex_fini(&in->lock);
+}
+
+void mailbox_send(struct mailbox *in, struct task *task, bool wake)
+{
+	REQUIRE(!task->in_flight);
+	task->in_flight = true;
+	task->next = NULL;
+	mutex_lock(&in->lock);
+	*in->tail = task;
+	in->tail = &task->next;
+	mutex_unlock(&in->lock);
+	if (wake && atomic_exchange(&in->asleep, false) && in->wake != NULL)
+		in->wake(in->wake_arg);
+}
+
+static struct task *take_all(struct mailbox *in)
+{
+	struct task *all;
+
+	mutex_lock(&in->lock);
+	all = in->head;
+	in->head = NULL;
+	in->tail = &in->head;
+	mutex_unlock(&in->lock);
+	return all;
+}
+
+/* Of a turn. The clock is asked after some of them, for one may be much. */
+#define DRAIN_NS   UINT64_C(2000000)
+#define LOOK_POSTS 4
+
+bool mailbox_drain(struct mailbox *in, size_t budget, void *executor_arg)
+{
+	uint64_t begin_ns = 0; /* not asked yet */
+
+	if (in->taken == NULL)
+		in->taken = take_all(in);
+	if (in->taken == NULL)
+		return !mailbox_is_empty(in);
+	for (size_t n = 1; in->taken != NULL && n <= budget; n++) {
+		struct task *task = in->taken;
+
+		in->taken = task->next;
+		task->in_flight = false;
+		task->run(task, executor_arg);
+		if (n % LOOK_POSTS != 0)
+			continue;
+		if (begin_ns == 0)
+			begin_ns = clock_monotonic_ns();
+		else if (clock_monotonic_ns() - begin_ns > DRAIN_NS)
+			break;
+	}
+	return in->taken != NULL || !mailbox_is_empty(in);
+}
+
+bool mailbox_is_empty(struct mailbox *in)
+{
+	bool empty;
+
+	if (in->taken != NULL)
+		return false;
+	mutex_lock(&in->lock);
+	empty = in->head == NULL;
+	mutex_unlock(&in->lock);
+	return empty;
+}
+
+bool mailbox_sleep(struct mailbox *in)
+{
+	atomic_store(&in->asleep, true);
+	return mailbox_is_empty(in);
+}
+
+void mailbox_awake(struct mailbox *in)
+{
+	atomic_store_explicit(&in->asleep, false, memory_order_relaxed);
+}

@@ -1,0 +1,15 @@
+/* Checks on our own logic: always compiled in, abort with a backtrace.  What a peer or the world
+ * does never decides them. */
+#ifndef BASE_REQUIRE_H
+#define BASE_REQUIRE_H
+
+/* Print the failed condition and a backtrace to stderr, then abort. */
+_Noreturn void require_failed(const char *condition, const char *file, int line);
+
+#define REQUIRE(condition)                                                                         \
+	(__builtin_expect(!(condition), 0) ? require_failed(#condition, __FILE__, __LINE__)        \
+	                                   : (void)0)
+
+#define UNREACHABLE() require_failed("unreachable", __FILE__, __LINE__)
+
+#endif

@@ -1,0 +1,212 @@
+/* Checking connections again, and closing those that are refused.  A check of a certificate costs a
+ * thousand times what a look into the password file does, and a close costs a TLS record and a line
+ * of the log: so a turn has a budget of such costs. */
+#include "client/admission.h"
+
+#include "client/connect_login.h"
+#include "routing/publish.h"
+#include "worker/shared.h"
+
+/* What a turn may cost: about a millisecond. */
+#define TURN_COST        1000
+#define COST_CHECK       1
+#define COST_CERTIFICATE 100
+#define COST_CLOSE       50
+#define COST_WILL        10
+
+/* What a refusal is called before CONNACK, and on a connection that got its CONNACK. */
+struct ending {
+	enum reason connack, disconnect;
+	struct slice server_reference;
+};
+
+/* No CONNACK has a code for the TLS version: it is closed without one. */
+static const struct ending endings[] = {
+    [REFUSED_LISTENER] = {.connack = REASON_SERVER_UNAVAILABLE,
+                          .disconnect = REASON_SERVER_SHUTTING_DOWN},
+    [REFUSED_TLS_VERSION] = {.connack = REASON_OK, .disconnect = REASON_ADMINISTRATIVE_ACTION},
+    [REFUSED_CERTIFICATE] = {.connack = REASON_NOT_AUTHORIZED, .disconnect = REASON_NOT_AUTHORIZED},
+    [REFUSED_ANONYMOUS] = {.connack = REASON_NOT_AUTHORIZED, .disconnect = REASON_NOT_AUTHORIZED},
+    [REFUSED_CREDENTIALS] = {.connack = REASON_BAD_USER_NAME_OR_PASSWORD,
+                             .disconnect = REASON_NOT_AUTHORIZED},
+    [REFUSED_ELSEWHERE] = {.connack = REASON_USE_ANOTHER_SERVER,
+                           .disconnect = REASON_USE_ANOTHER_SERVER},
+};
+
+/* --- the check --- */
+
+static enum refusal check_login(struct conn *c, const struct conf_listener *l)
+{
+	struct identity *id = c->session->identity;
+	struct connect packet = {.client_id = session_client_id(c->session)};
+	struct buf name = {0};
+	struct login now;
+	bool valid;
+
+	connect_fill_login(c, &packet, &name, &now);
+	valid = login_still_valid(id, &now, &c->refused_why);
+	buf_fini(&name);
+	if (!valid && now.certificate_required && !now.has_certificate)
+		return REFUSED_CERTIFICATE;
+	if (!valid)
+		return id->kind == IDENTITY_ANONYMOUS ? REFUSED_ANONYMOUS : REFUSED_CREDENTIALS;
+	if (l->server_reference == NULL)
+		return REFUSED_NOT;
+	c->refused_why = "clients of this listener are sent to its server_reference";
+	return REFUSED_ELSEWHERE;
+}
+
+/* By what is known of it. *all: nothing more will be known by itself. */
+static enum refusal check(struct conn *c, bool *all)
+{
+	const struct config_snapshot *snapshot = c->worker->snapshot;
+	unsigned slot = stream_listener(c->stream);
+	const struct conf_listener *l = config_snapshot_listener(snapshot, slot);
+
+	*all = true;
+	if (l == NULL) {
+		c->refused_why = "the listener was taken out of the configuration";
+		return REFUSED_LISTENER;
+	}
+	switch (stream_fits(c->stream, snapshot->tls[snapshot->slots[slot]],
+	                    c->state == CONN_ACCEPTED, &c->refused_why)) {
+	case STREAM_NOT_READY:
+		*all = false;
+		return REFUSED_NOT;
+	case STREAM_VERSION_TOO_OLD:
+		return REFUSED_TLS_VERSION;
+	case STREAM_CERTIFICATE_BAD:
+		return REFUSED_CERTIFICATE;
+	case STREAM_FITS:
+		break;
+	}
+	return c->state == CONN_ACCEPTED ? check_login(c, l) : REFUSED_NOT;
+}
+
+bool admission_check(struct conn *c)
+{
+	bool all;
+
+	if (c->refusal != REFUSED_NOT || c->state == CONN_CLOSING)
+		return false;
+	c->refusal = check(c, &all);
+	if (c->refusal == REFUSED_NOT && all)
+		c->admitted_by = c->worker->snapshot->generation;
+	return c->refusal == REFUSED_NOT;
+}
+
+/* --- the close --- */
+
+static struct ending ending_of(const struct conn *c)
+{
+	const struct conf_listener *l =
+	    config_snapshot_listener(c->worker->snapshot, stream_listener(c->stream));
+	struct ending e = endings[c->refusal];
+
+	if (c->refusal != REFUSED_ELSEWHERE || l == NULL)
+		return e;
+	e.server_reference = slice_of_str(l->server_reference);
+	if (l->server_moved)
+		e.connack = e.disconnect = REASON_SERVER_MOVED;
+	return e;
+}
+
+void admission_close(struct conn *c)
+{
+	struct ending e = ending_of(c);
+
+	if (c->state == CONN_CLOSING)
+		return;
+	if (conn_has_connack(c))
+		conn_fail_to(c, e.disconnect, c->refused_why, e.server_reference);
+	else if (e.connack == REASON_OK ||
+	         !connect_refuse_waiting(c, e.connack, c->refused_why, e.server_reference))
+		conn_end(c, e.disconnect, c->refused_why);
+}
+
+/* --- everybody, some in each turn --- */
+
+void admission_start(struct worker *w, admission_done_fn *done, void *arg)
+{
+	if (w->admission.done != NULL)
+		w->admission.done(w->admission.arg);
+	w->admission = (struct admission){
+	    .next = w->conns, .next_session = w->all_sessions, .done = done, .arg = arg};
+}
+
+void admission_forget(struct conn *c)
+{
+	struct admission *a = &c->worker->admission;
+
+	if (a->next == c)
+		a->next = c->next;
+}
+
+void admission_forget_session(struct session *s)
+{
+	struct admission *a = &s->worker->admission;
+
+	if (a->next_session == s)
+		a->next_session = s->list_next;
+}
+
+static unsigned check_conn(struct conn *c)
+{
+	unsigned cost = stream_has_certificate(c->stream) ? COST_CERTIFICATE : COST_CHECK;
+
+	if (admission_holds(c)) {
+		conn_arrive(c);
+		return cost;
+	}
+	admission_close(c);
+	return cost + COST_CLOSE;
+}
+
+/* A will that is denied now is told now; it stays, for the rules may be mended before it fires. */
+static unsigned check_will(struct session *s)
+{
+	struct acl_request request;
+	struct acl_verdict verdict;
+
+	if (s->will == NULL)
+		return COST_CHECK;
+	request = publish_access_request(ACL_WILL, s->will->msg);
+	verdict = acl_check(session_subject(s), &request);
+	if (!verdict.allowed)
+		session_log_denial(s, DENIAL_WILL, msg_topic(s->will->msg), &verdict);
+	return COST_WILL;
+}
+
+static unsigned check_session(struct session *s)
+{
+	session_check_removal(s);
+	return check_will(s);
+}
+
+bool admission_turn(struct worker *w)
+{
+	struct admission *a = &w->admission;
+	unsigned spent = 0;
+	struct admission over;
+
+	if (a->done == NULL)
+		return false;
+	while (a->next != NULL && spent < TURN_COST && !w->stopping) {
+		struct conn *c = a->next;
+
+		a->next = c->next;
+		spent += check_conn(c);
+	}
+	while (a->next_session != NULL && spent < TURN_COST && !w->stopping) {
+		struct session *s = a->next_session;
+
+		a->next_session = s->list_next;
+		spent += check_session(s);
+	}
+	if ((a->next != NULL || a->next_session != NULL) && !w->stopping)
+		return true;
+	over = *a;
+	*a = (struct admission){0};
+	over.done(over.arg);
+	return false;
+}

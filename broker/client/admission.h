@@ -1,0 +1,39 @@
+/* Would this connection be admitted now?  A reload changes what is allowed while connections are on
+ * their way in, so each is checked once per configuration, by what is known of it at its stage: its
+ * listener, the TLS version, its certificate and, once it is connected, its identity.  Limits,
+ * rates and delays are not looked at.
+ *
+ * From the moment at which a worker takes a new configuration, nothing is read from a connection
+ * and nothing is delivered to it before it was checked again.  The first of these finds out: a
+ * read, a delivery, or admission_turn, which goes through all connections, some in each turn, and
+ * closes those that are refused.  Thread: the connection's home. */
+#ifndef CLIENT_ADMISSION_H
+#define CLIENT_ADMISSION_H
+
+#include "worker/worker.h"
+
+/* Check it, where that was not done by the configuration in force. Nothing is written, nothing is
+ * closed: c is only marked. Once refused it stays so. */
+bool admission_check(struct conn *c);
+
+/* False: it is refused; do not read from it, and do not write to it. */
+static inline bool admission_holds(struct conn *c)
+{
+	return c->admitted_by == c->worker->snapshot->generation || admission_check(c);
+}
+
+/* Close a connection that is refused, with what its stage has for that: a DISCONNECT, the CONNACK
+ * that it waits for, or nothing before its CONNECT is here. */
+void admission_close(struct conn *c);
+
+/* The worker has another configuration: check all connections, and then all sessions, whose user
+ * may be removed and whose will may be denied. `done` runs on the worker when that is over. */
+typedef void admission_done_fn(void *arg);
+void admission_start(struct worker *w, admission_done_fn *done, void *arg);
+/* A part of that, at the end of a turn. True: there is more to do. */
+bool admission_turn(struct worker *w);
+/* The connection leaves the worker's list; the session does. */
+void admission_forget(struct conn *c);
+void admission_forget_session(struct session *s);
+
+#endif

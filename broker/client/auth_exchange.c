@@ -1,0 +1,469 @@
+/* The state of an exchange between its packets.  The messages are auth/scram's; who may come in is
+ * decided where it is for passwords.  The outcome is known as soon as the client's last message is
+ * here: it takes a few HMACs.  An address that guessed wrong before is told later. */
+#include "client/auth_exchange.h"
+
+#include <stdlib.h>
+
+#include "auth/scram.h"
+#include "base/alloc.h"
+#include "base/container.h"
+#include "base/crypto.h"
+#include "client/admission.h"
+#include "client/connect_login.h"
+#include "proto/packet_disconnect.h"
+#include "worker/shared.h"
+
+enum auth_exchange_step {
+	AUTH_EXCHANGE_FIRST, /* waits for client-first */
+	AUTH_EXCHANGE_FINAL, /* waits for client-final */
+	AUTH_EXCHANGE_ANSWERED_LATER,
+};
+
+struct auth_exchange {
+	struct conn *conn;
+	struct timer timer; /* the deadline, then the delay */
+	struct buf connect; /* the CONNECT that waits; empty: the client authenticates anew */
+	struct scram scram;
+	struct buf answer;         /* server-final */
+	struct identity *identity; /* who it will be; NULL: nobody */
+	const char *why;           /* it is nobody, or what a wrong proof means; for the log */
+	uint64_t generation;       /* of the policy by which this was judged */
+	enum auth_exchange_step step;
+	bool right;
+};
+
+static bool is_first_login(const struct auth_exchange *e)
+{
+	return e->connect.len > 0;
+}
+
+/* --- the end --- */
+
+static void auth_exchange_free(struct auth_exchange *e)
+{
+	executor_timer_disarm(&e->conn->worker->executor, &e->timer);
+	crypto_wipe(e->connect.data, e->connect.len);
+	buf_fini(&e->connect);
+	scram_fini(&e->scram);
+	buf_fini(&e->answer);
+	identity_unref(&e->identity);
+	free(e);
+}
+
+void auth_exchange_cancel(struct conn *c)
+{
+	if (c->auth_exchange != NULL)
+		auth_exchange_free(c->auth_exchange);
+	c->auth_exchange = NULL;
+}
+
+size_t auth_exchange_memory(const struct conn *c)
+{
+	const struct auth_exchange *e = c->auth_exchange;
+
+	if (e == NULL)
+		return 0;
+	return sizeof(*e) + e->connect.cap + e->answer.cap + e->scram.user.cap +
+	       e->scram.binding.cap + e->scram.nonce.cap + e->scram.text.cap;
+}
+
+/* The CONNECT again; its user is the one that the exchange is about. */
+static void decode_kept(const struct auth_exchange *e, struct connect *packet)
+{
+	struct slice in = buf_slice(&e->connect);
+	struct frame f;
+	size_t needed;
+
+	REQUIRE(frame_next(&in, SIZE_MAX, &f, &needed) == FRAME_COMPLETE);
+	REQUIRE(connect_decode(&f, packet) == REASON_OK);
+	if (!packet->has_user_name)
+		packet->user_name = buf_slice(&e->scram.user);
+}
+
+/* `cause` is for the log; `text`, if any, may be told to a peer that nobody knows. One that is
+ * known may be told all: it is about itself. e is gone afterwards. */
+static void fail(struct auth_exchange *e, enum reason reason, const char *cause, const char *text)
+{
+	struct conn *c = e->conn;
+	struct connect packet;
+
+	if (!is_first_login(e)) {
+		conn_fail(c, reason, cause); /* [MQTT5-4.12.1-2] */
+		return;
+	}
+	c->auth_exchange = NULL;
+	decode_kept(e, &packet);
+	if (properties_have(&packet.properties, PROPERTY_REQUEST_PROBLEM) &&
+	    packet.properties.request_problem == 0)
+		text = NULL;
+	connect_refuse_packet(c, &packet, reason, cause, slice_of_str(text));
+	auth_exchange_free(e); /* [MQTT5-4.12.0-4] */
+}
+
+/* The login itself failed: alike for everybody. */
+static void fail_login(struct auth_exchange *e, const char *cause, const char *text)
+{
+	fail(e, is_first_login(e) ? REASON_BAD_USER_NAME_OR_PASSWORD : REASON_NOT_AUTHORIZED, cause,
+	     text);
+}
+
+void auth_exchange_refuse(struct conn *c, enum reason reason, const char *cause)
+{
+	fail(c->auth_exchange, reason, cause, NULL);
+}
+
+static void succeed(struct auth_exchange *e)
+{
+	struct conn *c = e->conn;
+	struct connect packet;
+
+	c->auth_exchange = NULL;
+	if (is_first_login(e)) {
+		decode_kept(e, &packet);
+		c->identity = identity_ref(e->identity);
+		c->enhanced = true;
+		connect_accept(c, &packet, buf_slice(&e->answer));
+	} else {
+		auth_encode(conn_out(c), REASON_SUCCESS, SCRAM_METHOD, buf_slice(&e->answer));
+		count(&c->worker->counters.packets_sent);
+	}
+	auth_exchange_free(e);
+}
+
+/* The CONNECT that waits; of one who is connected, what the login is judged by. */
+static void take_packet(const struct auth_exchange *e, struct connect *packet)
+{
+	if (is_first_login(e))
+		decode_kept(e, packet);
+	else
+		*packet = (struct connect){.version = MQTT_5_0,
+		                           .client_id = session_client_id(e->conn->session)};
+}
+
+static bool is_still_valid(struct auth_exchange *e, const char **why)
+{
+	struct connect packet;
+
+	take_packet(e, &packet);
+	return connect_still_valid(e->conn, &packet, e->identity, e->generation, why);
+}
+
+/* An address that guessed wrong waits before it is told, as one does for its next hash. */
+static void report(struct auth_exchange *e)
+{
+	struct conn *c = e->conn;
+	struct authenticator *a = c->worker->server->authenticator;
+	struct slice address = stream_peer_key(c->stream);
+	bool accepted = e->right && e->identity != NULL;
+	const char *why = e->why;
+	uint64_t wait_ms;
+
+	if (a != NULL && !authenticator_pass(a, address, accepted, &wait_ms)) {
+		executor_timer_arm(&c->worker->executor, &e->timer, wait_ms);
+		return;
+	}
+	if (!admission_holds(c)) {
+		admission_close(c);
+		return;
+	}
+	accepted = accepted && is_still_valid(e, &why);
+	if (a != NULL)
+		authenticator_note(a, address, buf_slice(&e->scram.user), accepted);
+	if (accepted)
+		succeed(e);
+	else
+		fail_login(e, why, NULL);
+}
+
+static void on_timer(struct timer *timer, void *executor_arg)
+{
+	struct auth_exchange *e = container_of(timer, struct auth_exchange, timer);
+	struct conn *c = e->conn;
+
+	(void)executor_arg;
+	if (e->step == AUTH_EXCHANGE_ANSWERED_LATER) {
+		report(e);
+		conn_continue(c);
+	} else if (is_first_login(e)) {
+		conn_end(c, REASON_MAXIMUM_CONNECT_TIME,
+		         "the authentication took longer than limits.connect_timeout");
+	} else {
+		conn_fail(c, REASON_NOT_AUTHORIZED,
+		          "the re-authentication took longer than limits.connect_timeout");
+	}
+}
+
+/* --- the steps --- */
+
+static void send_auth(struct auth_exchange *e, struct slice data)
+{
+	struct conn *c = e->conn;
+	struct buf packet = {0};
+
+	auth_encode(&packet, REASON_CONTINUE_AUTHENTICATION, SCRAM_METHOD, data);
+	if (packet.len > c->max_packet_bytes) { /* [MQTT5-3.1.2-24] */
+		fail(e, REASON_PACKET_TOO_LARGE, "AUTH does not fit the client's maximum packet",
+		     "the Maximum Packet Size leaves no room for AUTH");
+	} else {
+		buf_put_slice(conn_out(c), buf_slice(&packet)); /* [MQTT5-4.12.0-2] */
+		count(&c->worker->counters.packets_sent);
+	}
+	buf_fini(&packet);
+}
+
+/* Who the peer says it is, judged as for a password. */
+static enum login_verdict decide(struct auth_exchange *e)
+{
+	struct conn *c = e->conn;
+	struct buf name = {0};
+	enum login_verdict verdict;
+	struct connect packet;
+	struct login login;
+
+	take_packet(e, &packet);
+	connect_fill_login(c, &packet, &name, &login);
+	login.scram = true;
+	login.has_user_name = true;
+	login.user_name = buf_slice(&e->scram.user);
+	verdict = login_decide(&login, &e->identity, &e->why);
+	buf_fini(&name);
+	if (e->why == NULL)
+		e->why = "wrong password";
+	return verdict;
+}
+
+/* Is it the user whom CONNECT named, or who is connected? */
+static bool names_the_same(struct auth_exchange *e)
+{
+	struct slice user = buf_slice(&e->scram.user);
+	struct connect packet;
+
+	if (!is_first_login(e))
+		return slice_equal(user, e->conn->session->identity->name);
+	decode_kept(e, &packet);
+	return slice_equal(user, packet.user_name);
+}
+
+static void refuse_verdict(struct auth_exchange *e, enum login_verdict verdict)
+{
+	struct conn *c = e->conn;
+	struct connect packet;
+
+	if (!is_first_login(e)) {
+		fail_login(e, e->why, NULL);
+		return;
+	}
+	c->auth_exchange = NULL;
+	decode_kept(e, &packet);
+	connect_refuse_login(c, &packet, verdict, e->why);
+	auth_exchange_free(e);
+}
+
+static void challenge(struct auth_exchange *e, const struct scram_verifier *verifier)
+{
+	char nonce[SCRAM_NONCE];
+	struct buf message = {0};
+
+	scram_nonce(nonce);
+	scram_server_first(&e->scram, verifier, slice_of(nonce, sizeof(nonce)), &message);
+	e->step = AUTH_EXCHANGE_FINAL;
+	send_auth(e, buf_slice(&message));
+	buf_fini(&message);
+}
+
+static void on_first(struct auth_exchange *e, struct slice message)
+{
+	struct conn *c = e->conn;
+	const char *wrong = scram_client_first(&e->scram, message);
+	struct scram_verifier verifier;
+	enum login_verdict verdict;
+
+	if (wrong == NULL && !names_the_same(e))
+		wrong = "SCRAM: the user name is another one";
+	if (wrong != NULL) {
+		fail_login(e, wrong, wrong);
+		return;
+	}
+	e->generation = c->worker->snapshot->generation;
+	verdict = decide(e);
+	if (verdict != LOGIN_ACCEPTED && verdict != LOGIN_NEEDS_PASSWORD) {
+		refuse_verdict(e, verdict);
+		return;
+	}
+	if (!is_first_login(e) && e->identity != NULL &&
+	    !slice_equal(e->identity->key, c->session->identity->key))
+		identity_unref(&e->identity);
+	if (!users_scram(c->worker->snapshot->users, buf_slice(&e->scram.user), &verifier)) {
+		fail_login(e, "nobody has a SCRAM verifier any more", NULL);
+		return;
+	}
+	challenge(e, &verifier);
+	crypto_wipe(&verifier, sizeof(verifier));
+}
+
+static void on_final(struct auth_exchange *e, struct slice message)
+{
+	const char *wrong = scram_client_final(&e->scram, message, &e->right, &e->answer);
+
+	if (wrong != NULL) {
+		fail_login(e, wrong, wrong);
+		return;
+	}
+	executor_timer_disarm(&e->conn->worker->executor, &e->timer);
+	e->step = AUTH_EXCHANGE_ANSWERED_LATER;
+	report(e);
+}
+
+/* An AUTH packet of the client, of whatever time. REASON_OK: it was dealt with. */
+static enum reason on_auth_packet(struct conn *c, const struct auth *auth)
+{
+	struct auth_exchange *e = c->auth_exchange;
+	enum reason why = conn_validate_properties(c, &auth->properties);
+
+	if (why != REASON_OK)
+		return why;
+	if (e->step == AUTH_EXCHANGE_FIRST)
+		on_first(e, auth->properties.auth_data);
+	else if (e->step == AUTH_EXCHANGE_FINAL)
+		on_final(e, auth->properties.auth_data);
+	else
+		return REASON_PROTOCOL_ERROR;
+	return REASON_OK;
+}
+
+static struct auth_exchange *auth_exchange_new(struct conn *c)
+{
+	struct auth_exchange *e = xnew(e);
+	struct worker *w = c->worker;
+
+	e->conn = c;
+	e->timer.fire = on_timer;
+	e->why = "";
+	executor_timer_arm(&w->executor, &e->timer, worker_limits(w, c)->connect_timeout_ms);
+	return e;
+}
+
+/* --- before CONNACK --- */
+
+/* A password or a proof was in it. */
+static void drop_packet(struct conn *c, size_t size_bytes)
+{
+	crypto_wipe(c->in.data, size_bytes);
+	buf_consume(&c->in, size_bytes);
+	if (c->in.len == 0)
+		buf_fini(&c->in);
+}
+
+enum reason auth_exchange_begin(struct conn *c, const struct frame *f, const struct connect *packet)
+{
+	const struct properties *p = &packet->properties;
+	struct worker *w = c->worker;
+	struct connect kept;
+	struct auth_exchange *e;
+
+	if (!slice_equal(p->auth_method, SCRAM_METHOD) || !users_have_scram(w->snapshot->users))
+		return REASON_BAD_AUTHENTICATION_METHOD; /* [MQTT5-4.12.0-1] */
+	if (properties_have(p, PROPERTY_MAXIMUM_PACKET_SIZE))
+		c->max_packet_bytes = p->max_packet_bytes;
+	c->arrival = ++w->next_arrival;
+	c->state = CONN_AUTHENTICATING;
+	executor_timer_disarm(&w->executor, &c->timer);
+	e = auth_exchange_new(c);
+	c->auth_exchange = e;
+	buf_put(&e->connect, c->in.data, f->size_bytes);
+	drop_packet(c, f->size_bytes);
+	decode_kept(e, &kept);
+	if (properties_have(&kept.properties, PROPERTY_AUTH_DATA))
+		on_first(e, kept.properties.auth_data);
+	else
+		send_auth(e, SLICE_EMPTY); /* RFC 4422: an empty challenge asks for the first one */
+	return REASON_OK;
+}
+
+static void leave(struct conn *c, const struct frame *f)
+{
+	struct disconnect d;
+	enum reason why = disconnect_decode(f, MQTT_5_0, &d);
+
+	conn_end(c, why == REASON_OK ? d.reason : why, "the client said DISCONNECT");
+}
+
+/* Only AUTH and DISCONNECT may come before CONNACK. [MQTT5-3.1.2-30] */
+static void on_early_packet(struct conn *c, const struct frame *f)
+{
+	struct auth auth;
+	enum reason why = REASON_PROTOCOL_ERROR;
+
+	count(&c->worker->counters.packets_received);
+	if (f->padded) { /* [MQTT5-1.5.5-1] */
+		fail(c->auth_exchange, REASON_MALFORMED, "the Remaining Length is not valid", NULL);
+		return;
+	}
+	if (f->type == PACKET_DISCONNECT) {
+		leave(c, f);
+		return;
+	}
+	if (f->type == PACKET_AUTH)
+		why = auth_decode(f, &auth);
+	if (why == REASON_OK && auth.reason != REASON_CONTINUE_AUTHENTICATION)
+		why = REASON_PROTOCOL_ERROR; /* [MQTT5-4.12.0-3] */
+	else if (why == REASON_OK && !slice_equal(auth.properties.auth_method, SCRAM_METHOD))
+		why = REASON_BAD_AUTHENTICATION_METHOD; /* [MQTT5-4.12.0-5] */
+	else if (why == REASON_OK)
+		why = on_auth_packet(c, &auth);
+	if (why != REASON_OK)
+		fail(c->auth_exchange, why, packet_type_name(f->type), NULL);
+}
+
+void auth_exchange_continue(struct conn *c)
+{
+	struct frame f;
+	size_t needed;
+
+	while (c->auth_exchange != NULL && c->state == CONN_AUTHENTICATING && c->in.len > 0) {
+		struct slice in = buf_slice(&c->in);
+
+		switch (
+		    frame_next(&in, worker_limits(c->worker, c)->max_connect_size, &f, &needed)) {
+		case FRAME_COMPLETE:
+			stream_note_packet(c->stream);
+			on_early_packet(c, &f);
+			drop_packet(c, f.size_bytes);
+			break;
+		case FRAME_INCOMPLETE:
+			return;
+		case FRAME_MALFORMED:
+			fail(c->auth_exchange, REASON_MALFORMED,
+			     "the Remaining Length is not valid", NULL);
+			return;
+		case FRAME_TOO_LARGE:
+			fail(c->auth_exchange, REASON_PACKET_TOO_LARGE,
+			     "AUTH is larger than limits.max_connect_size", NULL);
+			return;
+		}
+	}
+}
+
+/* --- after CONNACK --- */
+
+enum reason on_auth(struct conn *c, const struct frame *f)
+{
+	struct auth auth;
+	enum reason why;
+
+	/* 3.1.1 has no such packet; without a method nobody may send one. [MQTT5-4.12.0-7] */
+	if (!c->enhanced || !conn_has_connack(c))
+		return REASON_PROTOCOL_ERROR;
+	why = auth_decode(f, &auth);
+	if (why != REASON_OK)
+		return why;
+	if (!slice_equal(auth.properties.auth_method, SCRAM_METHOD)) /* [MQTT5-4.12.1-1] */
+		return REASON_PROTOCOL_ERROR;
+	if (auth.reason !=
+	    (c->auth_exchange == NULL ? REASON_REAUTHENTICATE : REASON_CONTINUE_AUTHENTICATION))
+		return REASON_PROTOCOL_ERROR;
+	if (c->auth_exchange == NULL)
+		c->auth_exchange = auth_exchange_new(c);
+	return on_auth_packet(c, &auth);
+}

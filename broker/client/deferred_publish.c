@@ -1,0 +1,96 @@
+/* What is put by until the store has space. */
+#include "client/deferred_publish.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "client/admission.h"
+#include "proto/packet_publish.h"
+#include "worker/worker.h"
+
+#define BEHIND_MAX ((size_t)16 << 10) /* behind the first packet */
+
+/* As it lies there. */
+struct deferred {
+	uint64_t received_ms;
+	struct frame frame;
+};
+
+static struct deferred take(struct slice *in)
+{
+	struct reader r = reader_of(*in);
+	struct deferred p = {.received_ms = read_u64(&r)};
+	size_t needed;
+	enum frame_result result;
+
+	*in = slice_skip(*in, sizeof(p.received_ms));
+	result = frame_next(in, SIZE_MAX, &p.frame, &needed);
+	REQUIRE(result == FRAME_COMPLETE);
+	return p;
+}
+
+static size_t bytes_behind(const struct conn *c)
+{
+	struct slice in = buf_slice(c->deferred);
+
+	if (in.len > 0)
+		(void)take(&in);
+	return in.len;
+}
+
+bool parked_is_many(const struct conn *c)
+{
+	return c->deferred != NULL && bytes_behind(c) > BEHIND_MAX;
+}
+
+void deferred_publish_add(struct conn *c, const struct frame *f, struct slice packet)
+{
+	if (c->state == CONN_CLOSING)
+		return;
+	if (c->deferred == NULL)
+		c->deferred = xnew(c->deferred);
+	buf_put_u64(c->deferred, c->worker->executor.now_ms);
+	buf_put_slice(c->deferred, packet);
+	c->limit.deferred += publish_frame_qos(f) > 0;
+}
+
+static bool may_go_on(const struct conn *c)
+{
+	return c->state == CONN_ACCEPTED && (c->pauses & ~CONN_PAUSE_STORE) == 0 &&
+	       !c->limit.journal_full;
+}
+
+/* How many bytes of them were handled. */
+static size_t handle(struct conn *c)
+{
+	struct slice in = buf_slice(c->deferred), left = in;
+
+	while (left.len > 0 && may_go_on(c)) {
+		struct deferred p = take(&in);
+
+		if (!conn_handle(c, &p.frame, p.received_ms))
+			break;
+		if (c->state == CONN_ACCEPTED)
+			c->limit.deferred -= publish_frame_qos(&p.frame) > 0;
+		left = in;
+	}
+	return c->deferred->len - left.len;
+}
+
+void deferred_publish_continue(struct conn *c)
+{
+	if (c->deferred == NULL || !may_go_on(c) || !admission_holds(c))
+		return;
+	buf_consume(c->deferred, handle(c));
+	if (c->deferred->len == 0)
+		deferred_publish_free(c);
+}
+
+void deferred_publish_free(struct conn *c)
+{
+	if (c->deferred == NULL)
+		return;
+	buf_fini(c->deferred);
+	free(c->deferred);
+	c->deferred = NULL;
+}

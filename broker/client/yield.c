@@ -1,0 +1,48 @@
+/* A queue, first come first served. */
+#include "client/yield.h"
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "worker/worker.h"
+
+/* Nobody goes on in a turn that took this long already; one at least does. */
+#define TURN_NS  UINT64_C(2000000)
+#define TURN_MAX 4 /* of those who go on in a turn, where no clock says how long it takes */
+
+void conn_yield(struct conn *c)
+{
+	struct worker *w = c->worker;
+
+	if (c->yielded)
+		return;
+	c->yielded = true;
+	c->yielded_in = w->turn;
+	DL_APPEND2(w->yielding, c, yield_prev, yield_next);
+	conn_pause(c, CONN_PAUSE_TURN);
+}
+
+void yield_forget(struct conn *c)
+{
+	if (c->yielded)
+		DL_DELETE2(c->worker->yielding, c, yield_prev, yield_next);
+	c->yielded = false;
+}
+
+bool yield_turn(struct worker *w)
+{
+	uint64_t begin_ns = clock_monotonic_ns();
+	bool more = false;
+
+	for (unsigned n = 0; n < TURN_MAX; n++) {
+		struct conn *c = w->yielding;
+
+		if (c == NULL || c->yielded_in == w->turn)
+			break;
+		yield_forget(c);
+		conn_resume(c, CONN_PAUSE_TURN);
+		more = true; /* it may be read again */
+		if (clock_monotonic_ns() - begin_ns > TURN_NS)
+			break;
+	}
+	return more || w->yielding != NULL;
+}

@@ -1,0 +1,230 @@
+/* Encoding and decoding of what is kept. */
+#include "durability/record_codec.h"
+
+#define FORMAT 1
+
+static struct reader begin(struct slice bytes)
+{
+	struct reader r = reader_of(bytes);
+
+	if (read_u8(&r) != FORMAT)
+		r.bad = true;
+	return r;
+}
+
+/* As it is written, and nothing else. */
+static bool read_bool(struct reader *r)
+{
+	uint8_t value = read_u8(r);
+
+	if (value > 1)
+		r->bad = true;
+	return value == 1;
+}
+
+static bool ended(const struct reader *r)
+{
+	return !r->bad && reader_left(r) == 0;
+}
+
+/* --- users --- */
+
+static void put_user(struct buf *out, const struct user_record *k)
+{
+	buf_put_u8(out, (uint8_t)k->kind);
+	buf_put_string(out, k->name);
+	buf_put_u64(out, k->entry_id);
+	buf_put_u64(out, k->credential);
+}
+
+static struct user_record read_user(struct reader *r)
+{
+	uint8_t kind = read_u8(r);
+	struct user_record k = {.kind = (enum identity_kind)kind};
+
+	k.name = read_string(r);
+	k.entry_id = read_u64(r);
+	k.credential = read_u64(r);
+	if (kind > IDENTITY_CERTIFICATE)
+		r->bad = true;
+	return k;
+}
+
+/* --- sessions --- */
+
+void record_put_session(struct buf *out, const struct session_record *k)
+{
+	buf_put_u8(out, FORMAT);
+	put_user(out, &k->user);
+	buf_put_string(out, k->client_id);
+	buf_put_u32(out, k->expiry_s);
+	buf_put_u64(out, k->away_since_ms);
+	buf_put_u64(out, k->removed_since_ms);
+}
+
+bool record_read_session(struct slice bytes, struct session_record *out)
+{
+	struct reader r = begin(bytes);
+
+	out->user = read_user(&r);
+	out->client_id = read_string(&r);
+	out->expiry_s = read_u32(&r);
+	out->away_since_ms = read_u64(&r);
+	out->removed_since_ms = read_u64(&r);
+	return ended(&r);
+}
+
+/* --- subscriptions --- */
+
+void record_put_subscription(struct buf *out, const struct subscription_record *k)
+{
+	buf_put_u8(out, FORMAT);
+	buf_put_string(out, k->filter);
+	buf_put_u8(out, k->options.qos);
+	buf_put_u8(out, k->options.no_local);
+	buf_put_u8(out, k->options.retain_as_published);
+	buf_put_u8(out, k->options.retain_handling);
+	buf_put_u32(out, k->id);
+}
+
+bool record_read_subscription(struct slice bytes, struct subscription_record *out)
+{
+	struct reader r = begin(bytes);
+
+	out->filter = read_string(&r);
+	out->options.qos = read_u8(&r);
+	out->options.no_local = read_bool(&r);
+	out->options.retain_as_published = read_bool(&r);
+	out->options.retain_handling = read_u8(&r);
+	out->id = read_u32(&r);
+	return ended(&r) && out->options.qos <= 2 && out->options.retain_handling <= 2;
+}
+
+/* --- messages on their way --- */
+
+void record_put_delivery(struct buf *out, const struct delivery_record *k)
+{
+	size_t count = subscription_ids_count(&k->ids);
+
+	buf_put_u8(out, FORMAT);
+	buf_put_u8(out, (uint8_t)(k->qos | (k->retain ? 4 : 0)));
+	buf_put_u32(out, (uint32_t)count);
+	for (size_t i = 0; i < count; i++)
+		buf_put_u32(out, subscription_ids_all(&k->ids)[i]);
+	buf_put_u8(out, (uint8_t)k->tried_count);
+	for (uint32_t i = 0; i < k->tried_count; i++)
+		buf_put_u64(out, k->tried[i]);
+}
+
+static void read_ids(struct reader *r, struct delivery_record *out)
+{
+	uint32_t count = read_u32(r);
+
+	for (uint32_t i = 0; i < count && !r->bad; i++) {
+		uint32_t id = read_u32(r);
+
+		if (id == 0)
+			r->bad = true;
+		subscription_ids_add(&out->ids, id);
+	}
+}
+
+static void read_tried(struct reader *r, struct delivery_record *out)
+{
+	out->tried_count = read_u8(r);
+	if (out->tried_count > RECORD_TRIED_MAX)
+		r->bad = true;
+	for (uint32_t i = 0; i < out->tried_count && !r->bad; i++)
+		out->tried[i] = read_u64(r);
+}
+
+bool record_read_delivery(struct slice bytes, struct delivery_record *out)
+{
+	struct reader r = begin(bytes);
+	uint8_t flags = read_u8(&r);
+
+	*out = (struct delivery_record){.qos = flags & 3, .retain = (flags & 4) != 0};
+	read_ids(&r, out);
+	read_tried(&r, out);
+	if (ended(&r) && out->qos <= 2 && flags <= 7)
+		return true;
+	subscription_ids_fini(&out->ids);
+	return false;
+}
+
+void record_put_inflight(struct buf *out, const struct inflight_record *k)
+{
+	buf_put_u8(out, FORMAT);
+	buf_put_u16(out, k->packet_id);
+	buf_put_u8(out, k->released);
+}
+
+bool record_read_inflight(struct slice bytes, struct inflight_record *out)
+{
+	struct reader r = begin(bytes);
+
+	out->packet_id = read_u16(&r);
+	out->released = read_bool(&r);
+	return ended(&r) && out->packet_id != 0;
+}
+
+/* --- retained values and their replay --- */
+
+void record_put_retained(struct buf *out, const struct retained_record *k)
+{
+	buf_put_u8(out, FORMAT);
+	buf_put_u64(out, k->owned_until_ms);
+	buf_put_slice(out, k->owner);
+}
+
+bool record_read_retained(struct slice bytes, struct retained_record *out)
+{
+	struct reader r = begin(bytes);
+
+	out->owned_until_ms = read_u64(&r);
+	out->owner = read_rest(&r);
+	return ended(&r);
+}
+
+bool record_retained_is_over(struct slice bytes, uint64_t time_ms)
+{
+	struct retained_record k;
+
+	return record_read_retained(bytes, &k) && k.owned_until_ms <= time_ms;
+}
+
+void record_put_replay(struct buf *out, const struct replay_record *k)
+{
+	buf_put_u8(out, FORMAT);
+	buf_put_u64(out, k->until);
+}
+
+bool record_read_replay(struct slice bytes, struct replay_record *out)
+{
+	struct reader r = begin(bytes);
+
+	out->until = read_u64(&r);
+	return ended(&r);
+}
+
+/* --- wills --- */
+
+void record_put_will(struct buf *out, const struct will_record *k)
+{
+	buf_put_u8(out, FORMAT);
+	put_user(out, &k->user);
+	buf_put_string(out, k->client_id);
+	buf_put_u32(out, k->delay_s);
+	buf_put_u64(out, k->due_ms);
+}
+
+bool record_read_will(struct slice bytes, struct will_record *out)
+{
+	struct reader r = begin(bytes);
+
+	out->user = read_user(&r);
+	out->client_id = read_string(&r);
+	out->delay_s = read_u32(&r);
+	out->due_ms = read_u64(&r);
+	return ended(&r);
+}

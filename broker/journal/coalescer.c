@@ -1,0 +1,310 @@
+/* Groups that wait for the next commit, or for the end of the interval, and what becomes needless
+ * meanwhile: a queue record that is done, a retained change that a newer one follows.  All this is
+ * memory only: what cancels out has never been. */
+#include <errno.h>
+
+#include "base/hash.h"
+#include "base/list.h"
+#include "journal/writer.h"
+
+/* --- the tables of what is held --- */
+
+static uint64_t inbound_hash(const struct record *r)
+{
+	return hash_id(r->session_id ^ r->number << 48);
+}
+
+static bool is_same_inbound(const void *item, const void *key)
+{
+	const struct record *a = &((const struct entry *)item)->record, *b = key;
+
+	return a->session_id == b->session_id && a->number == b->number;
+}
+
+static uint64_t topic_hash(const struct record *r)
+{
+	return hash_bytes(r->name.data, r->name.len);
+}
+
+static bool is_same_topic(const void *item, const void *key)
+{
+	const struct record *a = &((const struct entry *)item)->record, *b = key;
+
+	return slice_equal(a->name, b->name);
+}
+
+static struct entry *found(void **at)
+{
+	return at == NULL ? NULL : *at;
+}
+
+static struct entry *find_queue(const struct writer *k, uint64_t position)
+{
+	return found(table_find(&k->pending_queue, hash_id(position), NULL, NULL));
+}
+
+static struct entry *find_inbound(const struct writer *k, const struct record *r)
+{
+	return found(table_find(&k->pending_inbound, inbound_hash(r), is_same_inbound, r));
+}
+
+static struct entry *find_retained(const struct writer *k, const struct record *r)
+{
+	return found(table_find(&k->pending_retained, topic_hash(r), is_same_topic, r));
+}
+
+static void unlist(struct writer *k, struct entry *e)
+{
+	const struct record *r = &e->record;
+
+	if (r->kind == RECORD_QUEUE)
+		table_remove(&k->pending_queue, hash_id(r->number), e);
+	else if (r->kind == RECORD_INBOUND)
+		table_remove(&k->pending_inbound, inbound_hash(r), e);
+	else if (r->kind == RECORD_RETAINED)
+		table_remove(&k->pending_retained, topic_hash(r), e);
+}
+
+/* --- cancelling --- */
+
+static void cancel(struct entry *e)
+{
+	e->cancelled = true;
+	e->group->left--;
+}
+
+/* Nobody waits for a commit where nothing is left to commit. */
+static void leave(struct writer *k, struct journal_group *g)
+{
+	if (g->urgency == JOURNAL_NEXT)
+		DL_DELETE(k->soon, g);
+	else
+		DL_DELETE(k->later, g);
+	k->coalesced_bytes -= g->bytes;
+	writer_complete(k, g);
+}
+
+/* `by`: the group at hand, which is in no list yet. */
+static void cancel_pending(struct writer *k, struct entry *e, const struct journal_group *by)
+{
+	unlist(k, e);
+	cancel(e);
+	if (e->group->left == 0 && e->group != by)
+		leave(k, e->group);
+}
+
+static bool is_held(const struct journal_group *g)
+{
+	return g->urgency == JOURNAL_INTERVAL;
+}
+
+/* The end of the interval must come first for what refers to something that waits for it. */
+static void need_flush(struct writer *k, const struct entry *e)
+{
+	if (!is_held(e->group))
+		k->flush = true;
+}
+
+static void on_queue_done(struct writer *k, struct entry *e)
+{
+	struct entry *held = find_queue(k, e->record.number);
+
+	if (held == NULL)
+		return;
+	cancel_pending(k, held, e->group);
+	cancel(e);
+	k->cancelled++;
+}
+
+static void on_inbound_done(struct writer *k, struct entry *e)
+{
+	struct entry *held = find_inbound(k, &e->record);
+
+	if (held == NULL)
+		return;
+	if (is_held(e->group))
+		cancel_pending(k, held, e->group);
+	else
+		k->flush = true;
+}
+
+static void on_sent(struct writer *k, struct entry *e)
+{
+	if (find_queue(k, e->record.number) != NULL)
+		need_flush(k, e);
+}
+
+/* One that is urgent nothing is held, and at most one of a topic. One that is written now, although
+ * a newer one is held, is written: its acknowledgement promises that. */
+static void on_retained(struct writer *k, struct entry *e)
+{
+	struct entry *held = find_retained(k, &e->record);
+	bool waits = e->group->urgency != JOURNAL_NOW;
+
+	if (held != NULL && held->record.number > e->record.number) {
+		if (waits)
+			cancel(e);
+		return;
+	}
+	if (held != NULL)
+		cancel_pending(k, held, e->group);
+	if (waits)
+		table_add(&k->pending_retained, topic_hash(&e->record), e);
+}
+
+static void on_queue(struct writer *k, struct entry *e)
+{
+	if (is_held(e->group))
+		table_add(&k->pending_queue, hash_id(e->record.number), e);
+}
+
+static void on_inbound(struct writer *k, struct entry *e)
+{
+	const struct entry *held = find_inbound(k, &e->record);
+
+	if (is_held(e->group) && held == NULL)
+		table_add(&k->pending_inbound, inbound_hash(&e->record), e);
+}
+
+typedef void gather_fn(struct writer *k, struct entry *e);
+
+static gather_fn *const gatherers[RECORD_KINDS] = {
+    [RECORD_QUEUE] = on_queue,
+    [RECORD_QUEUE_DONE] = on_queue_done,
+    [RECORD_SENT] = on_sent,
+    [RECORD_INBOUND] = on_inbound,
+    [RECORD_INBOUND_DONE] = on_inbound_done,
+    [RECORD_RETAINED] = on_retained,
+};
+
+/* Of one session, what is no matter of positions is written in the order in which it was appended:
+ * while some of it is held, all else of that session waits for that. */
+static void keep_order(struct writer *k, struct entry *e)
+{
+	const struct record *r = &e->record;
+	bool known;
+
+	if (r->kind == RECORD_QUEUE_DONE || r->kind == RECORD_RETAINED)
+		return;
+	known = table_find(&k->pending_sessions, hash_id(r->session_id), NULL, NULL) != NULL;
+	if (known)
+		need_flush(k, e);
+	else if (is_held(e->group) && r->kind != RECORD_QUEUE)
+		table_add(&k->pending_sessions, hash_id(r->session_id), k);
+}
+
+void coalescer_gather(struct writer *k, struct journal_group *g)
+{
+	for (size_t i = 0; i < g->count; i++) {
+		struct entry *e = &g->entries[i];
+
+		if (gatherers[e->record.kind] != NULL)
+			gatherers[e->record.kind](k, e);
+		keep_order(k, e);
+	}
+	if (g->urgency == JOURNAL_NOW) {
+		DL_APPEND(k->soon, g);
+		k->soon_urgent++;
+	} else if (g->left == 0 && g->count > 0) {
+		writer_complete(k, g);
+	} else {
+		k->coalesced_bytes += g->bytes;
+		if (is_held(g))
+			DL_APPEND(k->later, g);
+		else
+			DL_APPEND(k->soon, g);
+	}
+}
+
+/* --- going --- */
+
+static void unlist_retained(struct writer *k, struct journal_group *g)
+{
+	for (size_t i = 0; i < g->count; i++) {
+		struct entry *e = &g->entries[i];
+
+		if (e->record.kind == RECORD_RETAINED && !e->cancelled)
+			unlist(k, e);
+	}
+}
+
+static int by_serial(const struct journal_group *a, const struct journal_group *b)
+{
+	return a->serial < b->serial ? -1 : a->serial > b->serial;
+}
+
+static void forget_all(struct writer *k)
+{
+	table_fini(&k->pending_queue);
+	table_fini(&k->pending_inbound);
+	table_fini(&k->pending_retained);
+	table_fini(&k->pending_sessions);
+	k->coalesced_bytes = 0;
+}
+
+void coalescer_release(struct writer *k, bool everything)
+{
+	struct journal_group *g;
+
+	if (!everything) {
+		DL_FOREACH (k->soon, g) {
+			if (g->urgency != JOURNAL_NEXT)
+				continue;
+			k->coalesced_bytes -= g->bytes;
+			unlist_retained(k, g);
+		}
+	}
+	DL_CONCAT(k->batch, k->soon);
+	k->soon = NULL;
+	k->soon_urgent = 0;
+	if (everything) {
+		forget_all(k);
+		if (k->later != NULL) {
+			DL_CONCAT(k->batch, k->later);
+			DL_SORT(k->batch, by_serial);
+		}
+		k->later = NULL;
+		k->flush = false;
+	}
+	if (k->later == NULL)
+		k->flush_ms = WRITER_NEVER;
+}
+
+void coalescer_cancel(struct journal_group *g)
+{
+	if (g->done != NULL)
+		journal_complete(g, -ECANCELED);
+	else
+		journal_group_free(g);
+}
+
+typedef void leave_fn(struct journal_group *g);
+
+static void empty_list(struct journal_group **list, leave_fn *leaves)
+{
+	struct journal_group *g, *next;
+
+	DL_FOREACH_SAFE (*list, g, next) {
+		DL_DELETE(*list, g);
+		leaves(g);
+	}
+}
+
+static void empty_all(struct writer *k, leave_fn *leaves)
+{
+	forget_all(k);
+	empty_list(&k->batch, leaves);
+	empty_list(&k->soon, leaves);
+	empty_list(&k->later, leaves);
+	empty_list(&k->pending, leaves);
+}
+
+void coalescer_cancel_all(struct writer *k)
+{
+	empty_all(k, coalescer_cancel);
+}
+
+void coalescer_fini(struct writer *k)
+{
+	empty_all(k, journal_group_free);
+}

@@ -1,0 +1,415 @@
+/* After a start: show everything that is there, and learn what the writer must know of it.  One
+ * pass over each table; nothing is changed: what is to be dropped goes with the first commit. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "journal/writer.h"
+
+#define SENT_AT_ONCE 256
+
+struct sent_row {
+	uint64_t session_id, position;
+	size_t value_at, value_len;
+};
+
+struct restore {
+	struct writer *k;
+	const struct journal_visitor *visitor;
+	void *arg;
+	enum store_table table; /* under way */
+	bool bad;
+	struct row_key bad_key;
+	size_t bad_key_len;
+	uint64_t time_ms;     /* store time of now */
+	struct table ended;   /* sessions whose rows are not shown */
+	uint64_t queue_id;    /* of the session whose queue is being counted */
+	uint64_t queue_first; /* 0: none is */
+	struct origin *origin;
+	struct sent_row sent[SENT_AT_ONCE];
+	size_t sent_count;
+	struct buf sent_values, queue_value;
+};
+
+/* --- pieces --- */
+
+static bool unreadable(struct restore *r, struct slice key)
+{
+	r->bad = true;
+	r->bad_key_len = key.len < ROW_KEY_BYTES ? key.len : ROW_KEY_BYTES;
+	memcpy(r->bad_key.bytes, key.data, r->bad_key_len);
+	return false;
+}
+
+static void add_ended(struct restore *r, uint64_t id)
+{
+	r->k->ending = true;
+	table_add(&r->ended, hash_id(id), r->k);
+}
+
+/* Its rows are swept from now on. */
+static void end_session(struct restore *r, uint64_t id)
+{
+	struct row_key key;
+
+	add_ended(r, id);
+	sweep_add_drop(r->k, TABLE_ENDING, row_key_id(&key, id), true);
+}
+
+/* Is this session there?  Rows that belong to none are swept. */
+static bool is_there(struct restore *r, uint64_t id)
+{
+	if (sessions_find(r->k, id) != NULL)
+		return true;
+	if (table_find(&r->ended, hash_id(id), NULL, NULL) == NULL)
+		end_session(r, id);
+	return false;
+}
+
+static void drop_unless(struct restore *r, bool stays, struct slice key)
+{
+	if (!stays)
+		sweep_add_drop(r->k, r->table, key, false);
+}
+
+static struct msg *make_message(struct restore *r, const struct row_msg *m)
+{
+	return row_msg_new(m, journal_monotonic_ms(&r->k->j, m->expires_ms), &r->origin);
+}
+
+/* --- tables --- */
+
+static bool on_retained(void *arg, struct slice key, struct slice value)
+{
+	struct restore *r = arg;
+	struct row_retained row;
+	struct msg *m = NULL;
+	bool stays;
+
+	if (!row_read_retained(value, &row))
+		return unreadable(r, key);
+	if (row.has_msg)
+		m = make_message(r, &row.msg);
+	stays = !sweep_is_over(r->k, &row, r->time_ms) &&
+	        r->visitor->retained(r->arg, row.topic, row.number, m, row.value);
+	drop_unless(r, stays, key);
+	msg_unref(&m);
+	return true;
+}
+
+static bool on_ending(void *arg, struct slice key, struct slice value)
+{
+	struct restore *r = arg;
+	uint64_t id;
+
+	(void)value;
+	if (!row_key_read_id(key, &id))
+		return unreadable(r, key);
+	add_ended(r, id);
+	return true;
+}
+
+static bool on_session(void *arg, struct slice key, struct slice value)
+{
+	struct restore *r = arg;
+	uint64_t id;
+
+	if (!row_key_read_id(key, &id))
+		return unreadable(r, key);
+	if (table_find(&r->ended, hash_id(id), NULL, NULL) != NULL) {
+		drop_unless(r, false, key);
+	} else if (!r->visitor->session(r->arg, id, value)) {
+		drop_unless(r, false, key);
+		end_session(r, id);
+	} else {
+		sessions_touch(r->k, id)->now = (struct queue_state){
+		    .exists = true, .bound_count = UINT64_MAX, .bound_bytes = UINT64_MAX};
+		sessions_find_owner(r->k, sessions_find(r->k, id), value);
+	}
+	return true;
+}
+
+static bool on_subscription(void *arg, struct slice key, struct slice value)
+{
+	struct restore *r = arg;
+	uint64_t id, number;
+
+	if (!row_key_read_pair(key, &id, &number))
+		return unreadable(r, key);
+	if (is_there(r, id))
+		drop_unless(r, r->visitor->subscription(r->arg, id, number, value), key);
+	return true;
+}
+
+static bool on_inbound(void *arg, struct slice key, struct slice value)
+{
+	struct restore *r = arg;
+	uint64_t id, number;
+
+	(void)value;
+	if (!row_key_read_pair(key, &id, &number) || number > UINT16_MAX)
+		return unreadable(r, key);
+	if (is_there(r, id))
+		drop_unless(r, r->visitor->inbound(r->arg, id, (uint16_t)number), key);
+	return true;
+}
+
+static bool on_replay(void *arg, struct slice key, struct slice value)
+{
+	struct restore *r = arg;
+	uint64_t id, number;
+
+	if (!row_key_read_pair(key, &id, &number))
+		return unreadable(r, key);
+	if (is_there(r, id))
+		drop_unless(r, r->visitor->replay(r->arg, id, number, value), key);
+	return true;
+}
+
+static bool on_will(void *arg, struct slice key, struct slice value)
+{
+	struct restore *r = arg;
+	struct row_will row;
+	struct msg *m;
+	uint64_t id;
+
+	if (!row_key_read_id(key, &id) || !row_read_will(value, &row))
+		return unreadable(r, key);
+	m = row_msg_new(&row.msg, row.msg.expires_ms, &r->origin);
+	drop_unless(r, r->visitor->will(r->arg, id, m, row.value), key);
+	msg_unref(&m);
+	return true;
+}
+
+/* --- queues: counted, not read --- */
+
+static void show_queue(struct restore *r)
+{
+	const struct queue_owner *s = sessions_find(r->k, r->queue_id);
+
+	if (r->queue_first != 0)
+		r->visitor->queue(r->arg, s->id, s->now.count, s->now.bytes, r->queue_first);
+	r->queue_first = 0;
+}
+
+static bool on_queue(void *arg, struct slice key, struct slice value)
+{
+	struct restore *r = arg;
+	struct queue_owner *s;
+	struct row_queue row;
+	uint64_t id, position;
+
+	if (!row_key_read_pair(key, &id, &position) || !row_read_queue(value, &row))
+		return unreadable(r, key);
+	if (position >= r->k->j.next_position)
+		r->k->j.next_position = position + 1;
+	if (r->queue_first != 0 && id != r->queue_id)
+		show_queue(r);
+	if (!is_there(r, id))
+		return true;
+	if (r->queue_first == 0) {
+		r->queue_id = id;
+		r->queue_first = position;
+	}
+	s = sessions_find(r->k, id);
+	s->now.count++;
+	s->now.bytes += row.bytes;
+	sessions_charge(r->k, s);
+	return true;
+}
+
+/* --- sent: some at a time, each with its row of the queue --- */
+
+static bool on_sent(void *arg, struct slice key, struct slice value)
+{
+	struct restore *r = arg;
+	struct sent_row *row = &r->sent[r->sent_count];
+
+	if (r->sent_count == SENT_AT_ONCE)
+		return false;
+	if (!row_key_read_pair(key, &row->session_id, &row->position))
+		return unreadable(r, key);
+	row->value_at = r->sent_values.len;
+	row->value_len = value.len;
+	buf_put_slice(&r->sent_values, value);
+	r->sent_count++;
+	return true;
+}
+
+/* The message of a row of the queue, and the row's value: what it borrows from lives until the next
+ * read. */
+static int find_message(struct restore *r, struct slice key, struct row_msg *message)
+{
+	struct row_key body;
+	struct row_queue q;
+	struct slice row;
+	int rc = store_get(r->k->store, TABLE_QUEUE, key, &row);
+
+	if (rc != 0)
+		return rc;
+	if (!row_read_queue(row, &q))
+		return -EBADMSG;
+	buf_clear(&r->queue_value);
+	buf_put_slice(&r->queue_value, q.value);
+	row = q.message;
+	if (q.has_body)
+		rc = store_get(r->k->store, TABLE_BODY, row_key_id(&body, q.body_id), &row);
+	if (rc != 0)
+		return rc == -ENOENT ? -EBADMSG : rc;
+	return row_read_msg(row, message) ? 0 : -EBADMSG;
+}
+
+static int show_sent(struct restore *r, const struct sent_row *sent)
+{
+	struct row_key key;
+	struct slice at = row_key_pair(&key, sent->session_id, sent->position), value = SLICE_EMPTY;
+	struct row_msg message;
+	struct msg *m;
+	bool stays;
+	int rc;
+
+	if (!is_there(r, sent->session_id))
+		return 0;
+	rc = find_message(r, at, &message);
+	if (rc == -ENOENT)
+		drop_unless(r, false, at);
+	if (rc != 0)
+		return rc == -ENOENT ? 0 : rc;
+	if (sent->value_len > 0)
+		value = slice_of(r->sent_values.data + sent->value_at, sent->value_len);
+	m = make_message(r, &message);
+	stays = r->visitor->sent(r->arg, sent->session_id, sent->position, m,
+	                         buf_slice(&r->queue_value), value);
+	drop_unless(r, stays, at);
+	msg_unref(&m);
+	return 0;
+}
+
+static int restore_sent(struct restore *r)
+{
+	struct row_key key;
+	struct slice from = SLICE_EMPTY;
+	int rc;
+
+	r->table = TABLE_SENT;
+	do {
+		r->sent_count = 0;
+		buf_clear(&r->sent_values);
+		rc = store_scan(r->k->store, TABLE_SENT, from, on_sent, r);
+		for (size_t i = 0; rc == 0 && !r->bad && i < r->sent_count; i++)
+			rc = show_sent(r, &r->sent[i]);
+		if (r->sent_count > 0) {
+			const struct sent_row *last = &r->sent[r->sent_count - 1];
+
+			from = row_key_pair(&key, last->session_id, last->position + 1);
+		}
+	} while (rc == 0 && !r->bad && r->sent_count == SENT_AT_ONCE);
+	return rc;
+}
+
+/* --- all of it --- */
+
+static int restore_table(struct restore *r, enum store_table table, store_visit_fn *visit)
+{
+	r->table = table;
+	return store_scan(r->k->store, table, SLICE_EMPTY, visit, r);
+}
+
+static int restore_queues(struct restore *r)
+{
+	int rc = restore_table(r, TABLE_QUEUE, on_queue);
+
+	if (rc == 0 && !r->bad)
+		show_queue(r);
+	return rc;
+}
+
+static int restore_position(struct restore *r)
+{
+	struct slice value;
+	uint64_t position;
+	int rc = store_get(r->k->store, TABLE_META, WRITER_ROW_POSITION, &value);
+
+	r->table = TABLE_META;
+	if (rc != 0)
+		return rc == -ENOENT ? 0 : rc;
+	if (!row_key_read_id(value, &position))
+		return -EBADMSG;
+	if (position >= r->k->j.next_position)
+		r->k->j.next_position = position + 1;
+	return 0;
+}
+
+static int restore_all(struct restore *r)
+{
+	static const struct {
+		enum store_table table;
+		store_visit_fn *visit; /* NULL: its own function */
+		int (*restore)(struct restore *r);
+	} steps[] = {
+	    {TABLE_META, NULL, restore_position},
+	    {TABLE_RETAINED, on_retained, NULL},
+	    {TABLE_ENDING, on_ending, NULL},
+	    {TABLE_SESSION, on_session, NULL},
+	    {TABLE_SUBSCRIPTION, on_subscription, NULL},
+	    {TABLE_INBOUND, on_inbound, NULL},
+	    {TABLE_QUEUE, NULL, restore_queues},
+	    {TABLE_SENT, NULL, restore_sent},
+	    {TABLE_REPLAY, on_replay, NULL},
+	    {TABLE_WILL, on_will, NULL},
+	};
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < sizeof(steps) / sizeof(steps[0]); i++) {
+		if (steps[i].visit != NULL)
+			rc = restore_table(r, steps[i].table, steps[i].visit);
+		else
+			rc = steps[i].restore(r);
+		if (rc == 0 && r->bad)
+			rc = -EBADMSG;
+	}
+	return rc;
+}
+
+static void explain(const struct restore *r, int rc, char *text)
+{
+	char key[2 * ROW_KEY_BYTES + 1] = "";
+
+	for (size_t i = 0; i < r->bad_key_len; i++)
+		snprintf(key + 2 * i, 3, "%02x", (unsigned)r->bad_key.bytes[i]);
+	if (rc == -EBADMSG)
+		snprintf(text, STORE_ERROR_TEXT,
+		         "the store is damaged: a row of table %s%s%s cannot be read; "
+		         "see what broker-store check says, and restore a backup",
+		         store_table_name(r->table), key[0] == '\0' ? "" : ", key ", key);
+	else
+		snprintf(text, STORE_ERROR_TEXT, "the store cannot be read: %s",
+		         strerrordesc_np(-rc));
+}
+
+int writer_restore(struct journal *j, const struct journal_visitor *visitor, void *arg, char *text)
+{
+	struct writer *k = (struct writer *)j;
+	struct restore *r = xnew(r);
+	int rc = store_begin(k->store);
+
+	r->k = k;
+	r->visitor = visitor;
+	r->arg = arg;
+	r->time_ms = journal_time_ms(j, clock_monotonic_ms());
+	if (rc == 0)
+		rc = restore_all(r);
+	if (rc != 0)
+		explain(r, rc, text);
+	store_abort(k->store);
+	store_release(k->store);
+	sessions_settle(k);
+	table_fini(&r->ended);
+	origin_unref(&r->origin);
+	buf_fini(&r->sent_values);
+	buf_fini(&r->queue_value);
+	free(r);
+	return rc;
+}

@@ -1,0 +1,329 @@
+/* A stream and its far end, in two buffers.  Nothing happens by itself: memory_run is the kernel.
+ * The stream and its far end are freed apart: each forgets the other. */
+#include "net/memory_stream.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/container.h"
+#include "base/executor.h"
+#include "base/require.h"
+#include "base/utf8.h"
+
+struct memory {
+	struct stream stream;
+	struct memory_peer *peer;  /* NULL once the test has freed it */
+	struct executor *executor; /* NULL: detached */
+	char *name, *certificate_name;
+	struct buf backlog; /* written while stalled */
+	struct timer deadline;
+	enum stream_end end;
+	bool paused, flushing, ended;
+};
+
+struct memory_peer {
+	struct memory *stream; /* NULL once it is gone */
+	struct buf to_broker, from_broker;
+	enum stream_end send_end;
+	enum stream_fit fit;
+	bool has_end, stalled;
+};
+
+static struct memory *memory_of(struct stream *stream)
+{
+	return (struct memory *)stream; /* its first member */
+}
+
+static const struct memory *memory_of_const(const struct stream *stream)
+{
+	return (const struct memory *)stream;
+}
+
+static void free_stream(struct memory *m)
+{
+	if (m->peer != NULL)
+		m->peer->stream = NULL;
+	buf_fini(&m->backlog);
+	free(m->name);
+	free(m->certificate_name);
+	free(m);
+}
+
+/* on_closed comes from memory_run. */
+static void end_it(struct memory *m, enum stream_end end)
+{
+	if (m->ended)
+		return;
+	if (m->executor != NULL)
+		executor_timer_disarm(m->executor, &m->deadline);
+	m->ended = true;
+	m->end = end;
+	buf_clear(&m->backlog);
+}
+
+static void op_write(struct stream *stream, struct slice bytes)
+{
+	struct memory *m = memory_of(stream);
+
+	if (m->ended || m->flushing || m->peer == NULL || bytes.len == 0)
+		return;
+	if (!m->peer->stalled && m->backlog.len == 0) {
+		buf_put_slice(&m->peer->from_broker, bytes);
+		return;
+	}
+	buf_put_slice(&m->backlog, bytes);
+}
+
+static size_t op_backlog(const struct stream *stream)
+{
+	return memory_of_const(stream)->backlog.len;
+}
+
+static void op_pause(struct stream *stream)
+{
+	memory_of(stream)->paused = true;
+}
+
+static void op_resume(struct stream *stream)
+{
+	memory_of(stream)->paused = false;
+}
+
+static void on_deadline(struct timer *timer, void *executor_arg)
+{
+	(void)executor_arg;
+	end_it(container_of(timer, struct memory, deadline), STREAM_END_LOCAL);
+}
+
+static void op_close(struct stream *stream, uint64_t flush_ms)
+{
+	struct memory *m = memory_of(stream);
+
+	if (m->ended || m->flushing)
+		return;
+	m->flushing = true;
+	if (m->backlog.len == 0 || flush_ms == 0) {
+		end_it(m, STREAM_END_LOCAL);
+		return;
+	}
+	m->deadline.fire = on_deadline;
+	executor_timer_arm(m->executor, &m->deadline, flush_ms);
+}
+
+static void op_abort(struct stream *stream)
+{
+	end_it(memory_of(stream), STREAM_END_LOCAL);
+}
+
+static void op_detach(struct stream *stream)
+{
+	struct memory *m = memory_of(stream);
+
+	REQUIRE(m->executor != NULL && (!m->flushing || m->ended));
+	m->executor = NULL;
+}
+
+static void op_attach(struct stream *stream, struct loop *loop)
+{
+	struct memory *m = memory_of(stream);
+
+	(void)loop;
+	REQUIRE(m->executor == NULL && executor_current() != NULL);
+	m->executor = executor_current();
+}
+
+static void op_discard(struct stream *stream)
+{
+	REQUIRE(memory_of(stream)->executor == NULL);
+	free_stream(memory_of(stream));
+}
+
+static size_t op_peer_text(const struct stream *stream, char *out, size_t cap)
+{
+	int n = snprintf(out, cap, "%s", memory_of_const(stream)->name);
+
+	return (size_t)n < cap ? (size_t)n : cap - 1;
+}
+
+static struct slice op_peer_key(const struct stream *stream)
+{
+	return slice_of_str(memory_of_const(stream)->name);
+}
+
+static const char *op_tls_version(const struct stream *stream)
+{
+	(void)stream;
+	return "none";
+}
+
+static size_t op_certificate_names(const struct stream *stream, enum conf_certificate_user kind,
+                                   struct buf *out)
+{
+	struct slice name = slice_of_str(memory_of_const(stream)->certificate_name);
+
+	if (kind == CERTIFICATE_USER_NONE || name.len == 0 || !utf8_valid(name))
+		return 0;
+	buf_put_slice(out, name);
+	return 1;
+}
+
+static bool op_has_certificate(const struct stream *stream)
+{
+	return memory_of_const(stream)->certificate_name != NULL;
+}
+
+static enum stream_fit op_fits(const struct stream *stream, const struct tls_context *ctx,
+                               bool connected, const char **why)
+{
+	const struct memory *m = memory_of_const(stream);
+
+	(void)ctx;
+	(void)connected;
+	*why = "the test says so";
+	return m->peer == NULL ? STREAM_FITS : m->peer->fit;
+}
+
+static const struct stream_ops ops = {
+    .write = op_write,
+    .backlog = op_backlog,
+    .pause = op_pause,
+    .resume = op_resume,
+    .close = op_close,
+    .abort = op_abort,
+    .detach = op_detach,
+    .attach = op_attach,
+    .discard = op_discard,
+    .peer_text = op_peer_text,
+    .peer_key = op_peer_key,
+    .tls_version = op_tls_version,
+    .certificate_names = op_certificate_names,
+    .has_certificate = op_has_certificate,
+    .fits = op_fits,
+};
+
+struct stream *memory_stream_new(unsigned listener, const char *name, const char *certificate_name,
+                                 struct memory_peer **peer)
+{
+	struct memory *m = xnew(m);
+
+	*peer = xcalloc(1, sizeof(**peer));
+	(*peer)->stream = m;
+	m->stream = (struct stream){.ops = &ops, .listener = listener};
+	m->peer = *peer;
+	m->name = xstrdup(name);
+	m->certificate_name = certificate_name == NULL ? NULL : xstrdup(certificate_name);
+	return &m->stream;
+}
+
+void memory_peer_free(struct memory_peer *peer)
+{
+	if (peer == NULL)
+		return;
+	REQUIRE(peer->stream == NULL ||
+	        peer->stream->executor == NULL); /* on_closed would never come */
+	if (peer->stream != NULL)
+		peer->stream->peer = NULL;
+	buf_fini(&peer->to_broker);
+	buf_fini(&peer->from_broker);
+	free(peer);
+}
+
+void memory_set_fit(struct memory_peer *peer, enum stream_fit fit)
+{
+	peer->fit = fit;
+}
+
+void memory_send(struct memory_peer *peer, struct slice bytes)
+{
+	REQUIRE(!peer->has_end);
+	buf_put_slice(&peer->to_broker, bytes);
+}
+
+void memory_send_end(struct memory_peer *peer, enum stream_end end)
+{
+	peer->has_end = true;
+	peer->send_end = end;
+}
+
+struct buf *memory_received(struct memory_peer *peer)
+{
+	return &peer->from_broker;
+}
+
+void memory_stall(struct memory_peer *peer, bool stalled)
+{
+	peer->stalled = stalled;
+}
+
+bool memory_is_closed(const struct memory_peer *peer)
+{
+	return peer->stream == NULL || (peer->stream->ended && peer->stream->backlog.len == 0);
+}
+
+bool memory_is_gone(const struct memory_peer *peer)
+{
+	return peer->stream == NULL;
+}
+
+static bool run_output(struct memory_peer *peer, struct memory *m)
+{
+	if (m->backlog.len == 0 || peer->stalled || m->ended)
+		return false;
+	buf_put_slice(&peer->from_broker, buf_slice(&m->backlog));
+	buf_fini(&m->backlog);
+	if (m->flushing)
+		end_it(m, STREAM_END_LOCAL);
+	else
+		m->stream.events->on_drained(m->stream.arg);
+	return true;
+}
+
+static bool may_read(const struct memory *m)
+{
+	return m != NULL && m->executor == executor_current() && !m->paused && !m->flushing &&
+	       !m->ended;
+}
+
+/* The bytes are taken out first: the callback may detach the stream, even end it. */
+static bool run_input(struct memory_peer *peer, size_t max_bytes)
+{
+	struct memory *m = peer->stream;
+	size_t n = peer->to_broker.len < max_bytes ? peer->to_broker.len : max_bytes;
+	char *bytes;
+
+	if (!may_read(m) || n == 0)
+		return false;
+	bytes = slice_dup(slice_of(peer->to_broker.data, n));
+	buf_consume(&peer->to_broker, n);
+	m->stream.events->on_bytes(m->stream.arg, slice_of(bytes, n));
+	free(bytes);
+	return true;
+}
+
+static bool run_end(struct memory_peer *peer)
+{
+	struct memory *m = peer->stream;
+
+	if (may_read(m) && peer->has_end && peer->to_broker.len == 0)
+		end_it(m, peer->send_end);
+	if (m == NULL || !m->ended || m->executor != executor_current())
+		return false;
+	m->stream.events->on_closed(m->stream.arg, m->end);
+	free_stream(m);
+	return true;
+}
+
+bool memory_run(struct memory_peer *peer, size_t max_bytes)
+{
+	struct memory *m = peer->stream;
+	bool ran;
+
+	REQUIRE(executor_current() != NULL && max_bytes > 0);
+	if (m == NULL || m->executor != executor_current())
+		return false;
+	ran = run_output(peer, m);
+	ran |= run_input(peer, max_bytes);
+	ran |= run_end(peer);
+	return ran;
+}

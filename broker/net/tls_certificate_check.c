@@ -1,0 +1,119 @@
+/* Client certificates that were accepted once, judged again: a session that is resumed, a
+ * connection that lives on when CA or CRL change.  The same rules as in a full handshake: purpose,
+ * depth, strength, dates, CRL. */
+#include <openssl/err.h>
+#include <openssl/x509_vfy.h>
+
+#include "base/require.h"
+#include "net/tls_context_internal.h"
+
+#define RSA_BITS_MAX    8192 /* one of 16384 takes as long as twenty handshakes */
+#define NAMES_BYTES_MAX 8192
+
+/* --- bounds --- */
+
+/* A certificate of 200 bytes with a compressed key takes half a millisecond to parse, 160 of them
+ * fit into a chain, and OpenSSL parses all before it asks anybody. It shows the message first: a
+ * length that is wrong makes it stop there. */
+/* NOLINTNEXTLINE(readability-function-size): OpenSSL's signature */
+static void on_message(int is_sent, int version, int type, const void *message, size_t len,
+                       SSL *ssl, void *arg)
+{
+	struct slice all = slice_of(message, len);
+	struct tls_work *w;
+
+	(void)arg;
+	if (is_sent != 0 || type != SSL3_RT_HANDSHAKE || len < 8 ||
+	    all.data[0] != SSL3_MT_CERTIFICATE)
+		return;
+	w = tls_stream_work(ssl);
+	w->certificates = tls_work_count_certificates(all, version == TLS1_3_VERSION);
+	if (w->certificates > TLS_CERTIFICATES_MAX)
+		memset((uint8_t *)(uintptr_t)message + 4, 0xff, 4);
+}
+
+bool tls_client_is_bounded(X509 *certificate)
+{
+	const EVP_PKEY *key = X509_get0_pubkey(certificate);
+	int at = X509_get_ext_by_NID(certificate, NID_subject_alt_name, -1);
+
+	if (key != NULL && EVP_PKEY_get_bits(key) > RSA_BITS_MAX)
+		return false;
+	return at < 0 ||
+	       ASN1_STRING_length(X509_EXTENSION_get_data(X509_get_ext(certificate, at))) <=
+	           NAMES_BYTES_MAX;
+}
+
+/* Before OpenSSL computes anything with what the client sent. */
+static int on_verify(X509_STORE_CTX *check, void *arg)
+{
+	STACK_OF(X509) *sent = X509_STORE_CTX_get0_untrusted(check);
+
+	(void)arg;
+	for (int i = 0; i < sk_X509_num(sent); i++) {
+		if (tls_client_is_bounded(sk_X509_value(sent, i)))
+			continue;
+		X509_STORE_CTX_set_error(check, X509_V_ERR_APPLICATION_VERIFICATION);
+		return 0;
+	}
+	return X509_verify_cert(check);
+}
+
+void tls_client_bound(SSL_CTX *ssl_ctx)
+{
+	SSL_CTX_set_msg_callback(ssl_ctx, on_message);
+	SSL_CTX_set_cert_verify_callback(ssl_ctx, on_verify, NULL);
+}
+
+/* --- again --- */
+
+/* A CRL that has ended since keeps new clients out, but ends no connection. */
+static int pass_over_expired_crl(int ok, X509_STORE_CTX *check)
+{
+	return ok == 1 || X509_STORE_CTX_get_error(check) == X509_V_ERR_CRL_HAS_EXPIRED;
+}
+
+static bool verify(X509_STORE_CTX *check, X509_STORE *store, X509 *certificate,
+                   STACK_OF(X509) * chain, bool connected)
+{
+	X509_VERIFY_PARAM *param;
+
+	if (X509_STORE_CTX_init(check, store, certificate, chain) != 1 ||
+	    X509_STORE_CTX_set_default(check, "ssl_client") != 1)
+		return false;
+	param = X509_STORE_CTX_get0_param(check);
+	X509_VERIFY_PARAM_set_depth(param, TLS_CLIENT_DEPTH);
+	X509_VERIFY_PARAM_set_auth_level(param, 2);
+	if (connected)
+		X509_STORE_CTX_set_verify_cb(check, pass_over_expired_crl);
+	return X509_verify_cert(check) == 1;
+}
+
+bool tls_client_still_good(const struct tls_context *ctx, X509 *certificate, STACK_OF(X509) * chain,
+                           bool connected, const char **why)
+{
+	X509_STORE_CTX *check = X509_STORE_CTX_new();
+	bool good = false;
+
+	*why = "client certificates are not accepted any more";
+	if (check != NULL && ctx->client_store != NULL) {
+		good = verify(check, ctx->client_store, certificate, chain, connected);
+		if (!good)
+			*why = X509_verify_cert_error_string(X509_STORE_CTX_get_error(check));
+	}
+	X509_STORE_CTX_free(check);
+	ERR_clear_error();
+	return good;
+}
+
+bool tls_client_in_date(STACK_OF(X509) * verified)
+{
+	for (int i = 0; i < sk_X509_num(verified); i++) {
+		const X509 *one = sk_X509_value(verified, i);
+
+		if (X509_cmp_timeframe(NULL, X509_get0_notBefore(one), X509_get0_notAfter(one)) !=
+		    0)
+			return false;
+	}
+	return true;
+}

@@ -1,0 +1,41 @@
+/* TLS contexts: what security.md section 1 demands, and nothing configurable below it.  One context
+ * per listener, shared by all workers; immutable, reference counted: a reload makes new ones, and a
+ * connection keeps the one by which its handshake began.  Thread: any. */
+#ifndef NET_TLS_CONTEXT_H
+#define NET_TLS_CONTEXT_H
+
+#include "conf/conf.h"
+#include "conf/errors.h"
+
+struct tls_context;
+struct tls_tickets;
+
+/* Ticket keys, process-wide: three keys, rotated at the latest every 12 hours, tickets live 6
+ * hours. A new set drops all tickets (a changed client CA or CRL). */
+struct tls_tickets *tls_tickets_new(void);
+void tls_tickets_free(struct tls_tickets *t);
+
+/* Build the context of a listener: certificates (several types and names: RSA and ECDSA side by
+ * side, SNI), keys checked for their mode, match and strength, dates (warnings), client CA and CRL.
+ * NULL when there are errors (each with file, cause, remedy). `listener_id` goes into the session
+ * id context. */
+struct tls_context *tls_context_new(const struct conf_tls *conf, const char *conf_path,
+                                    unsigned listener_id, struct tls_tickets *tickets,
+                                    struct errors *errors);
+/* The same with client_ca and client_crl read again and our own certificates as they are in memory:
+ * a revocation never waits for anything else. NULL when there are errors. */
+struct tls_context *tls_context_renew_clients(const struct tls_context *now,
+                                              const struct conf_tls *conf, const char *conf_path,
+                                              unsigned listener_id, struct errors *errors);
+struct tls_context *tls_context_ref(struct tls_context *ctx);
+void tls_context_unref(struct tls_context **ctx);
+/* "RSA 2048 and ECDSA P-256" for people: the exposure report and handshake errors. */
+const char *tls_context_certificates(const struct tls_context *ctx);
+/* Log a warning for each of our certificates that ends within 30 days or is not valid now. */
+void tls_context_log_expiry(const struct tls_context *ctx);
+/* Our own certificates: are they the same? And for each "server-ec.crt SHA-256 AB:CD:..., until Nov
+ * 21 12:00:00 2027 GMT", appended. */
+bool tls_context_same_certificates(const struct tls_context *a, const struct tls_context *b);
+void tls_context_describe_certificates(const struct tls_context *ctx, struct buf *out);
+
+#endif

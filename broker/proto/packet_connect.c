@@ -1,0 +1,214 @@
+/* CONNECT from the wire, CONNACK to it.  Pure. */
+#include "proto/packet_connect.h"
+
+#include "proto/topic.h"
+#include "proto/wire.h"
+
+enum connect_flag {
+	FLAG_RESERVED = 0x01,
+	FLAG_CLEAN_START = 0x02,
+	FLAG_WILL = 0x04,
+	FLAG_WILL_QOS = 0x18,
+	FLAG_WILL_RETAIN = 0x20,
+	FLAG_PASSWORD = 0x40,
+	FLAG_USER_NAME = 0x80,
+};
+
+#define BRIDGE_BIT 0x80 /* mosquitto's bridges: 0x83, 0x84 */
+
+/* Protocol name and level. [MQTT-3.1.2-1] [MQTT-3.1.2-2] Some bridges set the top bit of the level:
+ * the rest of it says which CONNACK they understand; one with 3.1.1 is taken. */
+static enum reason read_protocol(struct reader *r, enum mqtt_version *version, bool *bridge)
+{
+	struct slice name = read_string(r);
+	uint8_t level = read_u8(r);
+	uint8_t plain_level = level & (uint8_t)~BRIDGE_BIT;
+
+	*version = MQTT_3_1_1;
+	if (r->bad)
+		return REASON_MALFORMED;
+	if (slice_equal(name, SLICE("MQIsdp")) && plain_level == 3)
+		return REASON_UNSUPPORTED_VERSION;
+	if (!slice_equal(name, SLICE("MQTT")))
+		return REASON_MALFORMED;
+	if (plain_level >= MQTT_5_0)
+		*version = MQTT_5_0;
+	*bridge = level == (MQTT_3_1_1 | BRIDGE_BIT);
+	return *bridge || level == MQTT_3_1_1 || level == MQTT_5_0 ? REASON_OK
+	                                                           : REASON_UNSUPPORTED_VERSION;
+}
+
+static bool flags_are_valid(uint8_t flags, enum mqtt_version version)
+{
+	if ((flags & FLAG_RESERVED) != 0) /* [MQTT-3.1.2-3] */
+		return false;
+	if ((flags & FLAG_WILL_QOS) == FLAG_WILL_QOS) /* [MQTT3-3.1.2-14] [MQTT5-3.1.2-12] */
+		return false;
+	/* [MQTT3-3.1.2-11, -13, -15] [MQTT5-3.1.2-11, -13] */
+	if ((flags & FLAG_WILL) == 0 && (flags & (FLAG_WILL_QOS | FLAG_WILL_RETAIN)) != 0)
+		return false;
+	/* [MQTT3-3.1.2-22]; 5.0 permits a password alone. */
+	return version == MQTT_5_0 || (flags & FLAG_PASSWORD) == 0 || (flags & FLAG_USER_NAME) != 0;
+}
+
+static enum reason read_connect_properties(struct reader *r, struct properties *out)
+{
+	enum reason why = properties_read(r, PACKET_CONNECT, out);
+
+	if (why != REASON_OK)
+		return why;
+	if (properties_have(out, PROPERTY_AUTH_DATA) && !properties_have(out, PROPERTY_AUTH_METHOD))
+		return REASON_PROTOCOL_ERROR;
+	return REASON_OK;
+}
+
+/* [MQTT-3.1.2-9] */
+static enum reason read_will(struct reader *r, uint8_t flags, struct connect *out)
+{
+	struct will *will = &out->will;
+	enum reason why;
+
+	will->present = true;
+	will->retain = (flags & FLAG_WILL_RETAIN) != 0;
+	will->qos = (uint8_t)((flags & FLAG_WILL_QOS) >> 3);
+	if (out->version == MQTT_5_0) {
+		why = properties_read(r, PROPERTY_OWNER_WILL, &will->properties);
+		if (why != REASON_OK)
+			return why;
+	}
+	will->topic = read_utf8(r); /* [MQTT3-3.1.3-10] [MQTT5-3.1.3-11] */
+	will->payload = read_string(r);
+	return REASON_OK;
+}
+
+/* Client Identifier, will, User Name, Password: in this order. [MQTT-3.1.3-1] */
+static enum reason read_payload(struct reader *r, uint8_t flags, struct connect *out)
+{
+	enum reason why;
+
+	out->client_id = read_utf8(r); /* [MQTT-3.1.3-3] [MQTT-3.1.3-4] */
+	if ((flags & FLAG_WILL) != 0 && (why = read_will(r, flags, out)) != REASON_OK)
+		return why;
+	if (out->has_user_name)                /* [MQTT3-3.1.2-18, -19] [MQTT5-3.1.2-16, -17] */
+		out->user_name = read_utf8(r); /* [MQTT3-3.1.3-11] [MQTT5-3.1.3-12] */
+	if (out->has_password)                 /* [MQTT3-3.1.2-20, -21] [MQTT5-3.1.2-18, -19] */
+		out->password = read_string(r);
+	return wire_is_whole(r) ? REASON_OK : REASON_MALFORMED;
+}
+
+/* What was read well may still be refused. */
+static enum reason check(const struct connect *c)
+{
+	if (c->client_id.len == 0 && c->version == MQTT_3_1_1 && !c->clean_start)
+		return REASON_CLIENT_ID_NOT_VALID; /* [MQTT3-3.1.3-7, -8] */
+	if (!c->will.present)
+		return REASON_OK;
+	if (!topic_name_valid(c->will.topic))
+		return REASON_MALFORMED; /* 0x90 is for names that are not malformed */
+	if (!properties_fit_payload(&c->will.properties, c->will.payload))
+		return REASON_PAYLOAD_FORMAT_INVALID;
+	return REASON_OK;
+}
+
+/* [MQTT-3.1.4-1] */
+enum reason connect_decode(const struct frame *frame, struct connect *out)
+{
+	struct reader r = reader_of(frame->body);
+	enum reason why;
+	uint8_t flags;
+
+	*out = (struct connect){0};
+	if ((why = read_protocol(&r, &out->version, &out->bridge)) != REASON_OK)
+		return why;
+	flags = read_u8(&r);
+	out->keep_alive_s = read_u16(&r);
+	if (frame->padded && out->version == MQTT_5_0) /* [MQTT5-1.5.5-1] */
+		return REASON_MALFORMED;
+	/* [MQTT3-2.2.2-1, -2] [MQTT5-2.1.3-1] */
+	if (r.bad || frame->flags != 0 || !flags_are_valid(flags, out->version))
+		return REASON_MALFORMED;
+	out->clean_start = (flags & FLAG_CLEAN_START) != 0;
+	out->has_user_name = (flags & FLAG_USER_NAME) != 0;
+	out->has_password = (flags & FLAG_PASSWORD) != 0;
+	if (out->version == MQTT_5_0 &&
+	    (why = read_connect_properties(&r, &out->properties)) != REASON_OK)
+		return why;
+	if ((why = read_payload(&r, flags, out)) != REASON_OK)
+		return why;
+	return check(out);
+}
+
+bool connect_peek_client_id(struct slice body, struct slice *client_id)
+{
+	struct reader r = reader_of(body);
+	enum mqtt_version version;
+	bool bridge;
+
+	if (read_protocol(&r, &version, &bridge) != REASON_OK)
+		return false;
+	read_bytes(&r, 3); /* flags, keep alive */
+	if (version == MQTT_5_0)
+		read_bytes(&r, read_varint(&r));
+	*client_id = read_string(&r);
+	return !r.bad;
+}
+
+static void put_string_if_any(struct buf *out, enum property id, struct slice s)
+{
+	if (s.len > 0)
+		property_put_string(out, id, s);
+}
+
+static void put_connack_limits(struct buf *out, const struct connack *c)
+{
+	if (c->has_session_expiry)
+		property_put_u32(out, PROPERTY_SESSION_EXPIRY, c->session_expiry_s);
+	if (c->receive_maximum != 0 && c->receive_maximum != UINT16_MAX)
+		property_put_u16(out, PROPERTY_RECEIVE_MAXIMUM, c->receive_maximum);
+	if (c->max_qos < 2) /* [MQTT5-3.2.2-9] */
+		property_put_u8(out, PROPERTY_MAXIMUM_QOS, c->max_qos);
+	if (c->retain_unavailable)
+		property_put_u8(out, PROPERTY_RETAIN_AVAILABLE, 0);
+	if (c->max_packet_bytes != 0)
+		property_put_u32(out, PROPERTY_MAXIMUM_PACKET_SIZE, c->max_packet_bytes);
+	if (c->topic_alias_maximum != 0)
+		property_put_u16(out, PROPERTY_TOPIC_ALIAS_MAXIMUM, c->topic_alias_maximum);
+	if (c->has_server_keep_alive)
+		property_put_u16(out, PROPERTY_SERVER_KEEP_ALIVE, c->server_keep_alive_s);
+}
+
+/* [MQTT5-3.2.2-20] */
+static void put_connack_properties(struct buf *out, const struct connack *c)
+{
+	size_t start = out->len;
+
+	put_connack_limits(out, c);
+	put_string_if_any(out, PROPERTY_ASSIGNED_CLIENT_ID, c->assigned_client_id);
+	put_string_if_any(out, PROPERTY_REASON_STRING, c->reason_string);
+	put_string_if_any(out, PROPERTY_RESPONSE_INFORMATION, c->response_information);
+	put_string_if_any(out, PROPERTY_SERVER_REFERENCE, c->server_reference);
+	if (c->auth_method.len > 0) {
+		property_put_string(out, PROPERTY_AUTH_METHOD, c->auth_method);
+		put_string_if_any(out, PROPERTY_AUTH_DATA, c->auth_data);
+	}
+	wire_close_properties(out, start);
+}
+
+void connack_encode(struct buf *out, const struct connack *c)
+{
+	size_t start = out->len;
+	bool accepted = c->reason == REASON_SUCCESS;
+	uint8_t code = (uint8_t)c->reason;
+
+	if (c->version == MQTT_3_1_1) {
+		code = reason_connack_v3(c->reason);
+		if (code == 0 && !accepted)
+			return; /* [MQTT3-3.2.2-6] */
+	}
+	/* [MQTT3-3.2.2-4] [MQTT5-3.2.2-1, -6] */
+	buf_put_u8(out, accepted && c->session_present ? 1 : 0);
+	buf_put_u8(out, code);
+	if (c->version == MQTT_5_0)
+		put_connack_properties(out, c);
+	wire_close_packet(out, start, PACKET_CONNACK, 0);
+}

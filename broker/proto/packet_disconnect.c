@@ -1,0 +1,136 @@
+/* PINGREQ, DISCONNECT, AUTH from the wire, and their kin to it.  Pure. */
+#include "proto/packet_disconnect.h"
+
+#include "proto/wire.h"
+
+enum reason pingreq_decode(const struct frame *frame)
+{
+	return frame->flags == 0 && frame->body.len == 0 ? REASON_OK : REASON_MALFORMED;
+}
+
+void pingresp_encode(struct buf *out)
+{
+	frame_put_header(out, PACKET_PINGRESP, 0, 0); /* [MQTT-3.12.4-1] */
+}
+
+/* Those of table 3-10 that a client may send. [MQTT5-3.14.2-1] */
+static bool is_client_disconnect_reason(uint8_t code)
+{
+	static const bool allowed[256] = {
+	    [REASON_SUCCESS] = true,
+	    [REASON_DISCONNECT_WITH_WILL] = true,
+	    [REASON_UNSPECIFIED] = true,
+	    [REASON_MALFORMED] = true,
+	    [REASON_PROTOCOL_ERROR] = true,
+	    [REASON_IMPLEMENTATION_SPECIFIC] = true,
+	    [REASON_TOPIC_NAME_INVALID] = true,
+	    [REASON_RECEIVE_MAXIMUM_EXCEEDED] = true,
+	    [REASON_TOPIC_ALIAS_INVALID] = true,
+	    [REASON_PACKET_TOO_LARGE] = true,
+	    [REASON_MESSAGE_RATE_TOO_HIGH] = true,
+	    [REASON_QUOTA_EXCEEDED] = true,
+	    [REASON_ADMINISTRATIVE_ACTION] = true,
+	    [REASON_PAYLOAD_FORMAT_INVALID] = true,
+	};
+
+	return allowed[code];
+}
+
+/* Reason code and properties may be left out, from the end. */
+static enum reason read_disconnect(struct reader *r, struct disconnect *out)
+{
+	uint8_t code;
+
+	if (reader_left(r) == 0)
+		return REASON_OK;
+	code = read_u8(r);
+	if (!is_client_disconnect_reason(code))
+		return REASON_PROTOCOL_ERROR;
+	out->reason = (enum reason)code;
+	return reader_left(r) == 0 ? REASON_OK
+	                           : properties_read(r, PACKET_DISCONNECT, &out->properties);
+}
+
+enum reason disconnect_decode(const struct frame *frame, enum mqtt_version version,
+                              struct disconnect *out)
+{
+	struct reader r = reader_of(frame->body);
+	enum reason why;
+
+	*out = (struct disconnect){.reason = REASON_SUCCESS};
+	if (frame->flags != 0) /* [MQTT-3.14.1-1] */
+		return REASON_MALFORMED;
+	if (version == MQTT_5_0 && (why = read_disconnect(&r, out)) != REASON_OK)
+		return why;
+	return wire_is_whole(&r) ? REASON_OK : REASON_MALFORMED;
+}
+
+static void put_string_if_any(struct buf *out, enum property id, struct slice s)
+{
+	if (s.len > 0)
+		property_put_string(out, id, s);
+}
+
+/* [MQTT5-3.14.2-2, -4] */
+void disconnect_encode(struct buf *out, enum reason reason, struct slice reason_string,
+                       struct slice server_reference)
+{
+	size_t start = out->len;
+	bool has_properties = reason_string.len > 0 || server_reference.len > 0;
+	size_t block;
+
+	if (reason != REASON_SUCCESS || has_properties)
+		buf_put_u8(out, (uint8_t)reason);
+	if (has_properties) {
+		block = out->len;
+		put_string_if_any(out, PROPERTY_REASON_STRING, reason_string);
+		put_string_if_any(out, PROPERTY_SERVER_REFERENCE, server_reference);
+		wire_close_properties(out, block);
+	}
+	wire_close_packet(out, start, PACKET_DISCONNECT, 0);
+}
+
+static bool is_auth_reason(uint8_t code)
+{
+	return code == REASON_SUCCESS || code == REASON_CONTINUE_AUTHENTICATION ||
+	       code == REASON_REAUTHENTICATE;
+}
+
+/* An empty body is Success without properties (3.15.2.1); every other must name its method
+ * (3.15.2.2.2). */
+enum reason auth_decode(const struct frame *frame, struct auth *out)
+{
+	struct reader r = reader_of(frame->body);
+	enum reason why;
+	uint8_t code;
+
+	*out = (struct auth){.reason = REASON_SUCCESS};
+	if (frame->flags != 0) /* [MQTT5-3.15.1-1] */
+		return REASON_MALFORMED;
+	if (frame->body.len == 0)
+		return REASON_OK;
+	code = read_u8(&r);
+	if (!is_auth_reason(code)) /* [MQTT5-3.15.2-1] */
+		return REASON_PROTOCOL_ERROR;
+	out->reason = (enum reason)code;
+	if ((why = properties_read(&r, PACKET_AUTH, &out->properties)) != REASON_OK)
+		return why;
+	if (!wire_is_whole(&r))
+		return REASON_MALFORMED;
+	return properties_have(&out->properties, PROPERTY_AUTH_METHOD) ? REASON_OK
+	                                                               : REASON_PROTOCOL_ERROR;
+}
+
+/* [MQTT5-3.15.2-2, -3] */
+void auth_encode(struct buf *out, enum reason reason, struct slice method, struct slice data)
+{
+	size_t start = out->len;
+	size_t block;
+
+	buf_put_u8(out, (uint8_t)reason);
+	block = out->len;
+	property_put_string(out, PROPERTY_AUTH_METHOD, method);
+	put_string_if_any(out, PROPERTY_AUTH_DATA, data);
+	wire_close_properties(out, block);
+	wire_close_packet(out, start, PACKET_AUTH, 0);
+}

@@ -1,0 +1,55 @@
+/* PUBLISH (3.3).  Pure; slices borrow from the packet. */
+#ifndef PROTO_PACKET_PUBLISH_H
+#define PROTO_PACKET_PUBLISH_H
+
+#include "proto/packet_connect.h"
+
+/* The QoS that its first byte says. */
+static inline uint8_t publish_frame_qos(const struct frame *f)
+{
+	return (uint8_t)(f->flags >> 1) & 3;
+}
+
+struct publish {
+	bool dup;
+	bool retain;
+	uint8_t qos;
+	uint16_t packet_id; /* 0 with QoS 0 */
+	struct slice topic; /* may be empty in 5.0 with a topic alias */
+	struct slice payload;
+	struct properties properties; /* zeroed in 3.1.1 */
+};
+
+/* REASON_OK, REASON_MALFORMED (QoS 3, DUP with QoS 0, identifier 0, bad UTF-8, truncation,
+ * wildcards), REASON_PROTOCOL_ERROR (properties; empty topic without alias; Subscription Identifier
+ * from a client), REASON_TOPIC_ALIAS_INVALID (alias 0),
+ * REASON_PAYLOAD_FORMAT_INVALID is not judged here (a caller may).  [MQTT-3.3.1-4] [MQTT-3.3.2-2]
+ */
+enum reason publish_decode(const struct frame *frame, enum mqtt_version version,
+                           struct publish *out);
+
+/* A PUBLISH to a subscriber. */
+struct publish_out {
+	enum mqtt_version version;
+	bool dup;
+	bool retain;
+	uint8_t qos;
+	bool has_expiry;
+	uint16_t packet_id;
+	uint16_t topic_alias; /* 0: none; topic may be empty with one that was announced */
+	uint32_t expiry_s;    /* remaining */
+	const uint32_t *subscription_ids;
+	size_t subscription_id_count;
+	struct slice topic;
+	struct slice forwarded; /* block made by properties_put_forwarded */
+	struct slice payload;
+};
+
+/* Size on the wire, whole packet: for the client's Maximum Packet Size. What is larger than
+ * FRAME_SIZE_MAX has no encoding and must not be given to publish_encode. */
+size_t publish_size(const struct publish_out *p);
+/* Append the packet. Returns the offset of the packet identifier behind the packet's first byte (0
+ * with QoS 0), so that equal packets can be copied and patched. */
+size_t publish_encode(struct buf *out, const struct publish_out *p);
+
+#endif

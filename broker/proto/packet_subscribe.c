@@ -1,0 +1,244 @@
+/* SUBSCRIBE and UNSUBSCRIBE from the wire, their acknowledgements to it.  Pure. */
+#include "proto/packet_subscribe.h"
+
+#include "base/require.h"
+#include "proto/topic.h"
+#include "proto/wire.h"
+
+enum option_bits {
+	OPTION_QOS = 0x03,
+	OPTION_NO_LOCAL = 0x04,
+	OPTION_RETAIN_AS_PUBLISHED = 0x08,
+	OPTION_RETAIN_HANDLING = 0x30,
+	OPTION_RESERVED = 0xc0,
+};
+
+#define REQUEST_FLAGS 2 /* [MQTT-3.8.1-1] [MQTT-3.10.1-1] */
+
+static struct subscription_options options_of(uint8_t bits)
+{
+	return (struct subscription_options){
+	    .qos = bits & OPTION_QOS,
+	    .no_local = (bits & OPTION_NO_LOCAL) != 0,
+	    .retain_as_published = (bits & OPTION_RETAIN_AS_PUBLISHED) != 0,
+	    .retain_handling = (uint8_t)((bits & OPTION_RETAIN_HANDLING) >> 4),
+	};
+}
+
+/* In 3.1.1 all but the QoS is reserved. [MQTT3-3.8.3-4] */
+static enum reason check_options_v3(uint8_t bits)
+{
+	return bits <= 2 ? REASON_OK : REASON_MALFORMED;
+}
+
+static enum reason check_options_v5(uint8_t bits, struct slice filter)
+{
+	if ((bits & OPTION_RESERVED) != 0) /* [MQTT5-3.8.3-5] */
+		return REASON_MALFORMED;
+	if ((bits & OPTION_QOS) == OPTION_QOS)
+		return REASON_PROTOCOL_ERROR;
+	if ((bits & OPTION_RETAIN_HANDLING) == OPTION_RETAIN_HANDLING)
+		return REASON_PROTOCOL_ERROR;
+	if ((bits & OPTION_NO_LOCAL) != 0 && slice_starts_with(filter, SLICE(TOPIC_SHARE_PREFIX)))
+		return REASON_PROTOCOL_ERROR; /* [MQTT5-3.8.3-4] */
+	return REASON_OK;
+}
+
+/* A filter with a wildcard in the wrong place does not conform, and the packet goes with it: 0x8f
+ * is for filters that do conform. [MQTT5-4.7.1-1, -2] [MQTT3-4.7.1-2, -3] [MQTT-4.7.3-1] Only 5.0
+ * knows $share; 3.1.1 has no complaint about a name that is missing there. [MQTT5-4.8.2-1, -2] */
+static bool filter_conforms(struct slice whole, enum mqtt_version version)
+{
+	struct slice group, filter;
+	enum share_result share =
+	    version == MQTT_5_0 ? topic_filter_share(whole, &group, &filter) : SHARE_NONE;
+
+	return share == SHARE_NONE ? topic_filter_valid(whole) : share == SHARE_OK;
+}
+
+static enum reason check_entry(struct reader *r, enum mqtt_version version)
+{
+	struct slice filter = read_utf8(r); /* [MQTT-3.8.3-1] */
+	uint8_t bits = read_u8(r);
+
+	if (r->bad || !filter_conforms(filter, version))
+		return REASON_MALFORMED;
+	return version == MQTT_5_0 ? check_options_v5(bits, filter) : check_options_v3(bits);
+}
+
+/* Flags, identifier and, in 5.0, properties: what both requests begin with. [MQTT-3.8.1-1]
+ * [MQTT-3.10.1-1] */
+static enum reason read_head(struct reader *r, const struct frame *frame, enum mqtt_version version,
+                             uint16_t *packet_id, struct properties *properties)
+{
+	*packet_id = read_packet_id(r);
+	if (r->bad || frame->flags != REQUEST_FLAGS)
+		return REASON_MALFORMED;
+	return version == MQTT_5_0 ? properties_read(r, frame->type, properties) : REASON_OK;
+}
+
+typedef enum reason entry_judge(struct reader *r, enum mqtt_version version);
+
+#define STEP_BYTES 64
+
+/* Entries off *entries: how many. */
+static enum reason check_entries(struct slice *entries, enum mqtt_version version,
+                                 entry_judge *check, size_t *steps, size_t *count)
+{
+	struct reader r = reader_of(*entries);
+	enum reason why = REASON_OK;
+
+	while (reader_left(&r) > 0 && *steps > 0 && why == REASON_OK) {
+		const uint8_t *start = r.at;
+		size_t cost;
+
+		why = check(&r, version);
+		cost = 1 + (size_t)(r.at - start) / STEP_BYTES;
+		*steps -= cost < *steps ? cost : *steps;
+		(*count)++;
+	}
+	*entries = slice_of(r.at, reader_left(&r));
+	return why;
+}
+
+/* All of them: at least one. */
+static enum reason check_all(struct slice entries, enum mqtt_version version, entry_judge *check,
+                             size_t *count)
+{
+	size_t steps = SIZE_MAX;
+	enum reason why = check_entries(&entries, version, check, &steps, count);
+
+	if (why != REASON_OK)
+		return why;
+	/* [MQTT3-3.8.3-3] [MQTT5-3.8.3-2] [MQTT-3.10.3-2] */
+	return *count > 0 ? REASON_OK : REASON_PROTOCOL_ERROR;
+}
+
+enum reason subscribe_decode_head(const struct frame *frame, enum mqtt_version version,
+                                  struct subscribe *out)
+{
+	struct reader r = reader_of(frame->body);
+	enum reason why;
+
+	*out = (struct subscribe){0};
+	why = read_head(&r, frame, version, &out->packet_id, &out->properties);
+	if (why == REASON_OK)
+		out->entries = slice_of(r.at, reader_left(&r));
+	return why;
+}
+
+enum reason subscribe_check(struct slice *entries, enum mqtt_version version, size_t *steps)
+{
+	size_t count = 0;
+
+	return check_entries(entries, version, check_entry, steps, &count);
+}
+
+enum reason subscribe_decode(const struct frame *frame, enum mqtt_version version,
+                             struct subscribe *out)
+{
+	enum reason why = subscribe_decode_head(frame, version, out);
+
+	return why == REASON_OK ? check_all(out->entries, version, check_entry, &out->count) : why;
+}
+
+bool subscribe_next(struct subscribe *s, struct slice *filter, struct subscription_options *options)
+{
+	struct reader r = reader_of(s->entries);
+
+	if (reader_left(&r) == 0)
+		return false;
+	*filter = read_string(&r);
+	*options = options_of(read_u8(&r));
+	s->entries = slice_of(r.at, reader_left(&r));
+	return !r.bad;
+}
+
+static enum reason check_filter(struct reader *r, enum mqtt_version version)
+{
+	struct slice filter = read_utf8(r); /* [MQTT-3.10.3-1] */
+
+	return r->bad || !filter_conforms(filter, version) ? REASON_MALFORMED : REASON_OK;
+}
+
+enum reason unsubscribe_decode_head(const struct frame *frame, enum mqtt_version version,
+                                    struct unsubscribe *out)
+{
+	struct reader r = reader_of(frame->body);
+	enum reason why;
+
+	*out = (struct unsubscribe){0};
+	why = read_head(&r, frame, version, &out->packet_id, &out->properties);
+	if (why == REASON_OK)
+		out->entries = slice_of(r.at, reader_left(&r));
+	return why;
+}
+
+enum reason unsubscribe_check(struct slice *entries, enum mqtt_version version, size_t *steps)
+{
+	size_t count = 0;
+
+	return check_entries(entries, version, check_filter, steps, &count);
+}
+
+enum reason unsubscribe_decode(const struct frame *frame, enum mqtt_version version,
+                               struct unsubscribe *out)
+{
+	enum reason why = unsubscribe_decode_head(frame, version, out);
+
+	return why == REASON_OK ? check_all(out->entries, version, check_filter, &out->count) : why;
+}
+
+bool unsubscribe_next(struct unsubscribe *u, struct slice *filter)
+{
+	struct reader r = reader_of(u->entries);
+
+	if (reader_left(&r) == 0)
+		return false;
+	*filter = read_string(&r);
+	u->entries = slice_of(r.at, reader_left(&r));
+	return !r.bad;
+}
+
+/* Packet identifier and, in 5.0, properties: what both acknowledgements begin with. [MQTT-3.8.4-2]
+ * [MQTT3-2.3.1-7] [MQTT5-2.2.1-6] [MQTT5-3.9.2-2] [MQTT5-3.11.2-1, -2] */
+static void put_head(struct buf *out, enum mqtt_version version, uint16_t packet_id,
+                     struct slice reason_string)
+{
+	size_t start;
+
+	REQUIRE(packet_id != 0);
+	buf_put_u16(out, packet_id);
+	if (version != MQTT_5_0)
+		return;
+	start = out->len;
+	if (reason_string.len > 0)
+		property_put_string(out, PROPERTY_REASON_STRING, reason_string);
+	wire_close_properties(out, start);
+}
+
+void suback_encode(struct buf *out, enum mqtt_version version, uint16_t packet_id,
+                   const uint8_t *reasons, size_t count, struct slice reason_string)
+{
+	size_t start = out->len;
+
+	put_head(out, version, packet_id, reason_string);
+	for (size_t i = 0; i < count; i++) { /* [MQTT-3.9.3-1] */
+		bool refused = reasons[i] >= REASON_UNSPECIFIED;
+
+		/* [MQTT3-3.9.3-2] */
+		buf_put_u8(out, refused && version == MQTT_3_1_1 ? REASON_UNSPECIFIED : reasons[i]);
+	}
+	wire_close_packet(out, start, PACKET_SUBACK, 0);
+}
+
+void unsuback_encode(struct buf *out, enum mqtt_version version, uint16_t packet_id,
+                     const uint8_t *reasons, size_t count, struct slice reason_string)
+{
+	size_t start = out->len;
+
+	put_head(out, version, packet_id, reason_string);
+	if (version == MQTT_5_0)
+		buf_put(out, reasons, count); /* [MQTT5-3.11.3-1] */
+	wire_close_packet(out, start, PACKET_UNSUBACK, 0);
+}

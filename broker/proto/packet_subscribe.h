@@ -1,0 +1,56 @@
+/* SUBSCRIBE, SUBACK, UNSUBSCRIBE, UNSUBACK (3.8 to 3.11).  Pure; nothing allocated: entries are
+ * walked. */
+#ifndef PROTO_PACKET_SUBSCRIBE_H
+#define PROTO_PACKET_SUBSCRIBE_H
+
+#include "proto/packet_connect.h"
+
+struct subscription_options {
+	uint8_t qos; /* maximum QoS asked for */
+	bool no_local;
+	bool retain_as_published;
+	uint8_t retain_handling; /* 0 send, 1 send if new, 2 do not send */
+};
+
+struct subscribe {
+	uint16_t packet_id;
+	size_t count;                 /* entries, at least one [MQTT3-3.8.3-3] [MQTT5-3.8.3-2] */
+	struct properties properties; /* the Subscription Identifier among them */
+	struct slice entries;
+};
+
+/* Checks the whole packet: flags, identifier, UTF-8 of each filter, option bits, at least one
+ * entry, every filter one. `$share/` is an ordinary level in 3.1.1: there the caller judges it
+ * (0x80 in its place). No Local on a `$share` is REASON_PROTOCOL_ERROR. [MQTT5-3.8.3-4] */
+enum reason subscribe_decode(const struct frame *frame, enum mqtt_version version,
+                             struct subscribe *out);
+/* The same in pieces: all but the entries, which out->entries are; then the entries, off *entries,
+ * as far as *steps go: one for each, and one for each 64 bytes of it. */
+enum reason subscribe_decode_head(const struct frame *frame, enum mqtt_version version,
+                                  struct subscribe *out);
+enum reason subscribe_check(struct slice *entries, enum mqtt_version version, size_t *steps);
+/* Next entry off s->entries; false at the end. */
+bool subscribe_next(struct subscribe *s, struct slice *filter,
+                    struct subscription_options *options);
+
+/* One code per entry. In 3.1.1 codes from 0x80 on become 0x80. */
+void suback_encode(struct buf *out, enum mqtt_version version, uint16_t packet_id,
+                   const uint8_t *reasons, size_t count, struct slice reason_string);
+
+struct unsubscribe {
+	uint16_t packet_id;
+	size_t count;
+	struct properties properties;
+	struct slice entries;
+};
+
+enum reason unsubscribe_decode(const struct frame *frame, enum mqtt_version version,
+                               struct unsubscribe *out);
+enum reason unsubscribe_decode_head(const struct frame *frame, enum mqtt_version version,
+                                    struct unsubscribe *out);
+enum reason unsubscribe_check(struct slice *entries, enum mqtt_version version, size_t *steps);
+bool unsubscribe_next(struct unsubscribe *u, struct slice *filter);
+void unsuback_encode(struct buf *out, enum mqtt_version version, uint16_t packet_id,
+                     const uint8_t *reasons, size_t count, struct slice reason_string);
+
+#endif

@@ -1,0 +1,191 @@
+/* Messages at their subscribers' home: whom they go to, and with which options.  design.md section
+ * 5, point 10. */
+#include "routing/local_delivery.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/list.h"
+#include "durability/record_codec.h"
+#include "worker/shared.h"
+
+/* One session's overlapping subscriptions, merged into one delivery. */
+struct merge {
+	struct session *session;
+	uint8_t qos;
+	bool retain_as_published;
+	struct subscription_ids ids;
+};
+
+/* Does this subscription take this message at all? */
+static bool wants(const struct subscription *sub, const struct msg *msg)
+{
+	if (sub->options.no_local && msg->origin->session_id == sub->session->id)
+		return false; /* [MQTT5-3.8.3-3] */
+	/* A change that its replay gives, or gave. */
+	return msg->number == 0 || msg->number > sub->since;
+}
+
+static bool retain_flag(bool as_published, const struct msg *msg)
+{
+	return as_published && msg->retain; /* [MQTT5-3.3.1-12, -13] [MQTT3-3.3.1-9] */
+}
+
+static void deliver_to_subscription(const struct subscription *sub, struct msg *msg)
+{
+	struct delivery d = {.qos = sub->options.qos,
+	                     .retain = retain_flag(sub->options.retain_as_published, msg),
+	                     .ids = {.one = sub->id}};
+
+	session_deliver(sub->session, msg, &d);
+}
+
+static void deliver_to_filter(struct worker *w, struct msg *msg, const struct subscription *first)
+{
+	const struct subscription *sub;
+	size_t count = 0;
+
+	w->fan_out = first != NULL && first->next != NULL;
+	DL_FOREACH (first, sub) {
+		count++;
+		if (wants(sub, msg))
+			deliver_to_subscription(sub, msg);
+	}
+	w->work += count;
+}
+
+/* --- several filters match: a session may stand in more than one --- */
+
+static struct merge *merge_of(struct worker *w, struct session *s)
+{
+	if (s->merge_serial == w->merge_serial)
+		return &w->merges[s->merge_index];
+	if (w->merge_count == w->merge_cap) {
+		w->merge_cap = w->merge_cap == 0 ? 16 : w->merge_cap * 2;
+		w->merges = xrealloc_array(w->merges, w->merge_cap, sizeof(*w->merges));
+	}
+	s->merge_serial = w->merge_serial;
+	s->merge_index = (uint32_t)w->merge_count;
+	w->merges[w->merge_count] = (struct merge){.session = s};
+	return &w->merges[w->merge_count++];
+}
+
+/* [MQTT5-3.3.4-2] */
+static void merge_filter(struct worker *w, const struct msg *msg, const struct subscription *first)
+{
+	const struct subscription *sub;
+
+	DL_FOREACH (first, sub) {
+		struct merge *m;
+
+		if (!wants(sub, msg))
+			continue;
+		m = merge_of(w, sub->session);
+		if (sub->options.qos > m->qos)
+			m->qos = sub->options.qos; /* [MQTT3-3.3.5-1] */
+		m->retain_as_published |= sub->options.retain_as_published;
+		subscription_ids_add(&m->ids, sub->id); /* [MQTT5-3.3.4-3] */
+	}
+}
+
+static void deliver_merged(struct worker *w, struct msg *msg)
+{
+	w->fan_out = w->merge_count > 1;
+	w->work += w->merge_count;
+	for (size_t i = 0; i < w->merge_count; i++) {
+		struct merge *m = &w->merges[i];
+		struct delivery d = {.qos = m->qos,
+		                     .retain = retain_flag(m->retain_as_published, msg),
+		                     .ids = m->ids};
+
+		session_deliver(m->session, msg, &d);
+		subscription_ids_fini(&m->ids);
+	}
+}
+
+/* NULL: the last one has left meanwhile. */
+static const struct subscription *subscribers_of(const struct worker *w, uint64_t filter_id)
+{
+	void **first = table_find(&w->filters, hash_id(filter_id), NULL, NULL);
+
+	return first == NULL ? NULL : *first;
+}
+
+/* [MQTT3-4.6.0-5, -6] [MQTT5-4.6.0-5, -6] */
+void deliver_live(struct worker *w, struct msg *msg, const uint64_t *filter_ids, size_t count)
+{
+	/* Borrowed: another message may have its address by now. */
+	w->encoded.msg = NULL;
+	w->receive_answer.msg = NULL;
+	if (count == 1) {
+		deliver_to_filter(w, msg, subscribers_of(w, filter_ids[0]));
+		return;
+	}
+	w->merge_serial++;
+	w->merge_count = 0;
+	for (size_t i = 0; i < count; i++)
+		merge_filter(w, msg, subscribers_of(w, filter_ids[i]));
+	deliver_merged(w, msg);
+}
+
+/* --- by name --- */
+
+void deliver_target(struct worker *w, struct msg *msg, const struct target_item *item)
+{
+	struct session *s = session_find_by_id(w, item->session_id);
+	struct target_item again = *item;
+	struct delivery d = {.qos = item->qos,
+	                     .retain = retain_flag(item->retain_as_published, msg),
+	                     .group_id = item->group_id,
+	                     .position = item->position,
+	                     .stored = item->stored,
+	                     .ids = item->ids};
+
+	w->fan_out = false;
+	w->work++;
+	if (s != NULL && session_deliver(s, msg, &d))
+		return;
+	if (item->group_id != 0)
+		dispatch_next_member(w, msg, &again, item->session_id);
+}
+
+/* The queue on disk was full: the member's loss, or another member's turn. */
+static void deliver_refused(struct worker *w, const struct record *record, struct target_item *item)
+{
+	struct session *s = session_find_by_id(w, record->session_id);
+	const char *cause = "the session's queue is full (limits.queue_messages, "
+			    "limits.queue_bytes)";
+
+	if (record->group_id != 0) {
+		dispatch_next_member(w, record->msg, item, record->session_id);
+		return;
+	}
+	if (s == NULL)
+		return;
+	if (quota_store(s, msg_bytes(record->msg)) != NULL)
+		cause = "limits.store_per_user is reached";
+	session_count_drop(s, cause);
+}
+
+/* design.md section 5, point 10. D1 */
+void deliver_queued(void *executor_arg, const struct record *record, bool kept)
+{
+	struct worker *w = executor_arg;
+	struct target_item item = {.session_id = record->session_id,
+	                           .group_id = record->group_id,
+	                           .position = kept ? record->number : 0,
+	                           .stored = kept};
+	struct delivery_record way;
+
+	REQUIRE(record_read_delivery(record->value, &way)); /* we wrote it */
+	item.qos = way.qos;
+	item.retain_as_published = way.retain;
+	item.ids = way.ids;
+	item.tried_count = way.tried_count;
+	memcpy(item.tried, way.tried, sizeof(way.tried));
+	if (kept)
+		deliver_target(w, record->msg, &item);
+	else
+		deliver_refused(w, record, &item);
+	subscription_ids_fini(&item.ids);
+}

@@ -1,0 +1,401 @@
+/* What waits for a group, and how it goes on behind it. */
+#include "routing/publish_group.h"
+
+#include <stdlib.h>
+
+#include "admin/sys_topics.h"
+#include "base/alloc.h"
+#include "durability/record_batch.h"
+#include "durability/record_codec.h"
+#include "worker/shared.h"
+
+/* --- what has to be kept --- */
+
+bool commit_is_wanted(const struct worker *w, const struct publish_job *job)
+{
+	if (!journal_is_on(w))
+		return false;
+	return job->msg->retain || job->ends_will ||
+	       (job->inbound != NULL && job->session->durable);
+}
+
+/* A publisher's message does not overtake an earlier one of its own that waits for the disk. D3 */
+static enum conf_durability durability_of(const struct worker *w, const struct publish_job *job)
+{
+	enum conf_durability durability;
+
+	if (!journal_is_on(w) || sys_wrote(job->msg))
+		return DURABILITY_NONE;
+	if (job->ends_will)
+		return DURABILITY_ACK;
+	durability = topic_durability(w, msg_topic(job->msg));
+	if (durability == DURABILITY_INTERVAL && job->session->groups_pending > 0)
+		return DURABILITY_ACK;
+	return durability;
+}
+
+#define ROW_BYTES 256 /* with its part of a page */
+
+/* A value in the place of another that is not much smaller takes nothing: a thermometer's. */
+static size_t retained_adds(const struct publish_job *job)
+{
+	size_t bytes = msg_bytes(job->msg) + ROW_BYTES, before = 0;
+
+	if (!job->msg->retain || msg_payload(job->msg).len == 0)
+		return 0;
+	if (job->change->current != NULL)
+		before = msg_bytes(job->change->current) + ROW_BYTES + ROW_BYTES;
+	return bytes > before ? bytes - before : 0;
+}
+
+static size_t queues_add(const struct worker *w, const struct publish_job *job)
+{
+	size_t rows = 0;
+
+	for (size_t i = 0; i < w->match.target_count; i++)
+		rows += w->match.targets[i].target.durable;
+	for (size_t i = 0; i < w->match.share_count; i++)
+		rows += w->match.shares[i].member.durable;
+	return rows == 0 || job->msg->qos == 0 ? 0 : msg_bytes(job->msg) + rows * ROW_BYTES;
+}
+
+size_t commit_adds(const struct worker *w, const struct publish_job *job)
+{
+	if (topic_durability(w, msg_topic(job->msg)) == DURABILITY_NONE)
+		return 0;
+	return retained_adds(job) + queues_add(w, job);
+}
+
+static bool keeps_identifier(const struct commit *commit, const struct publish_job *job)
+{
+	return job->inbound != NULL && job->session != NULL && job->session->durable &&
+	       commit->durability != DURABILITY_NONE;
+}
+
+static void copy_live(struct commit *commit, const struct route_match *match)
+{
+	commit->live.executors = match->executors;
+	commit->live.filter_count = commit->live.filter_cap = match->filter_count;
+	commit->live.filters = xrealloc_array(NULL, match->filter_count, sizeof(*match->filters));
+	if (match->filter_count > 0)
+		memcpy(commit->live.filters, match->filters,
+		       match->filter_count * sizeof(*match->filters));
+}
+
+struct commit *commit_new(struct worker *w, const struct publish_job *job)
+{
+	struct commit *commit = xnew(commit);
+
+	commit->msg = msg_ref(job->msg);
+	commit->durability = durability_of(w, job);
+	if (job->inbound != NULL)
+		job->inbound->durability = commit->durability;
+	if (job->session != NULL)
+		commit->session_id = job->session->id;
+	if (job->inbound != NULL)
+		commit->packet_id = job->packet_id;
+	commit->keeps_identifier = keeps_identifier(commit, job);
+	commit->tells_reason =
+	    job->conn != NULL && job->conn->version == MQTT_5_0 && job->msg->qos > 0;
+	commit->holds_live =
+	    commit->durability == DURABILITY_ACK && (commit->keeps_identifier || job->ends_will);
+	if (commit->holds_live)
+		copy_live(commit, &w->match);
+	return commit;
+}
+
+struct target_item *commit_add(struct commit *commit)
+{
+	if (commit->item_count == commit->item_cap) {
+		commit->item_cap = commit->item_cap == 0 ? 8 : commit->item_cap * 2;
+		commit->items =
+		    xrealloc_array(commit->items, commit->item_cap, sizeof(*commit->items));
+	}
+	return &commit->items[commit->item_count++];
+}
+
+void commit_free(struct commit *commit)
+{
+	if (commit == NULL)
+		return;
+	msg_unref(&commit->msg);
+	route_match_fini(&commit->live);
+	for (size_t i = 0; i < commit->item_count; i++)
+		subscription_ids_fini(&commit->items[i].ids);
+	free(commit->items);
+	free(commit);
+}
+
+/* --- behind the commit --- */
+
+static bool is_kept(const struct commit *commit, const struct target_item *item)
+{
+	return item->durable && item->qos > 0 && commit->msg->qos > 0 &&
+	       commit->durability != DURABILITY_NONE;
+}
+
+/* Those who had to wait, for a crash would let them have it twice. */
+static void hand_over_held(struct worker *w, struct commit *commit)
+{
+	for (size_t i = 0; i < commit->item_count; i++) {
+		if (!is_kept(commit, &commit->items[i]))
+			dispatch_target(w, commit->msg, &commit->items[i], false);
+	}
+	dispatch_live(w, commit->msg, &commit->live, false);
+}
+
+/* While it waits for the disk. */
+static size_t memory_of(const struct commit *commit)
+{
+	return sizeof(*commit) + msg_bytes(commit->msg) +
+	       commit->item_count * sizeof(*commit->items) + 3 * CHARGE_ALLOC;
+}
+
+/* --- when all queues are full --- */
+
+#define REFUSED_TEXT "no receiver has room for it"
+
+/* A member of a $share group that did not take it: is there another one? */
+static bool another_takes(struct worker *w, const struct record *record)
+{
+	struct route_target next;
+	struct delivery_record way;
+
+	if (record->group_id == 0 || !record_read_delivery(record->value, &way) ||
+	    way.tried_count + 1 >= RECORD_TRIED_MAX)
+		return false;
+	way.tried[way.tried_count++] = record->session_id;
+	subscription_ids_fini(&way.ids);
+	return route_share_pick(w->server->route, w->executor.index, record->group_id, way.tried,
+	                        way.tried_count, &next);
+}
+
+/* It was for queues in the store, and those that are still there refused it. */
+static bool is_refused(struct worker *w, const struct journal_group *group,
+                       const struct commit *commit)
+{
+	bool queued = false;
+
+	for (size_t i = 0; !commit->taken && i < journal_group_count(group); i++) {
+		const struct record *record = journal_group_at(group, i);
+
+		if (record->kind != RECORD_QUEUE)
+			continue;
+		if (journal_group_stored(group, i) || another_takes(w, record))
+			return false;
+		queued = queued || journal_group_refused(group, i);
+	}
+	return queued;
+}
+
+static void tell_refused(struct commit *commit)
+{
+	struct conn *c = commit->pending_ack == NULL ? NULL : commit->pending_ack->conn;
+
+	if (commit->pending_ack != NULL)
+		pending_ack_done(
+		    &commit->pending_ack, REASON_QUOTA_EXCEEDED,
+		    c == NULL ? SLICE_EMPTY
+			      : conn_reason_string(c, SLICE(REFUSED_TEXT), REASON_STRING_REST));
+	commit_free(commit);
+}
+
+static void on_identifier_free(struct journal_group *group, int status, void *executor_arg)
+{
+	struct commit *commit = journal_group_context(group);
+	struct session *s = session_find_by_id(executor_arg, commit->session_id);
+
+	if (s != NULL)
+		inbound_refused(s, commit->packet_id, status == 0);
+	if (status == 0) {
+		tell_refused(commit);
+		return;
+	}
+	if (commit->pending_ack != NULL)
+		pending_ack_failed(&commit->pending_ack);
+	commit_free(commit);
+}
+
+/* The publisher hears of it. The identifier of QoS 2 is his again when he does: so it has to be
+ * free on disk first, or the next message with it were taken for this. [MQTT5-4.3.3-9] */
+static void refuse(struct worker *w, struct session *s, struct commit *commit)
+{
+	if (commit->keeps_identifier && s != NULL) {
+		record_inbound_done(s, commit->packet_id, true);
+		record_batch_commit_for(w, on_identifier_free, commit);
+		return;
+	}
+	if (commit->packet_id != 0 && s != NULL)
+		inbound_refused(s, commit->packet_id, true);
+	tell_refused(commit);
+}
+
+static void on_committed(struct journal_group *group, int status, void *executor_arg)
+{
+	struct worker *w = executor_arg;
+	struct commit *commit = journal_group_context(group);
+	struct session *s = session_find_by_id(w, commit->session_id);
+
+	if (s != NULL && s->groups_pending > 0) {
+		s->groups_pending--;
+		s->pending_bytes -= memory_of(commit);
+		charge_sub(w, &s->charge, memory_of(commit));
+	}
+	if (status == 0 && commit->tells_reason && is_refused(w, group, commit)) {
+		refuse(w, s, commit);
+		return;
+	}
+	if (s != NULL && commit->packet_id != 0)
+		inbound_stored(s, commit->packet_id, status == 0);
+	if (status == 0 && commit->holds_live)
+		hand_over_held(w, commit);
+	if (commit->pending_ack != NULL && status == 0)
+		pending_ack_done(&commit->pending_ack, commit->reason, SLICE_EMPTY);
+	else if (commit->pending_ack != NULL)
+		pending_ack_failed(&commit->pending_ack);
+	commit_free(commit);
+}
+
+/* --- the group --- */
+
+static void add_plain(struct journal_group *group, enum record_kind kind, uint64_t session_id,
+                      uint64_t number)
+{
+	struct record record = {.kind = kind, .session_id = session_id, .number = number};
+
+	journal_group_add(group, &record);
+}
+
+static void add_retained(struct worker *w, struct journal_group *group,
+                         const struct publish_job *job)
+{
+	const struct retain_change *change = job->change;
+	struct retained_record kept = {.owner = change->owner};
+	struct record record = {.kind = RECORD_RETAINED,
+	                        .number = change->number,
+	                        .name = msg_topic(job->msg),
+	                        .msg = change->current};
+	struct buf value = {0};
+
+	if (change->current == NULL && change->owner.len > 0)
+		kept.owned_until_ms =
+		    journal_time_ms(w->server->journal, change->now_ms + RETAIN_OWNED_AFTER_MS);
+	if (change->current != NULL || change->owner.len > 0)
+		record_put_retained(&value, &kept);
+	record.value = buf_slice(&value);
+	journal_group_add(group, &record);
+	buf_fini(&value);
+}
+
+/* Identifier, will, retained change, every queue record: all or nothing. [MQTT5-4.3.2-4]
+ * [MQTT5-4.3.3-8] */
+static struct journal_group *group_of(struct worker *w, const struct publish_job *job,
+                                      struct commit *commit)
+{
+	bool waits = commit->durability == DURABILITY_ACK;
+	struct journal_group *group = journal_group_new(NULL, NULL);
+
+	if (commit->keeps_identifier)
+		add_plain(group, RECORD_INBOUND, commit->session_id, commit->packet_id);
+	if (job->ends_will)
+		add_plain(group, RECORD_WILL_DONE, commit->session_id, 0);
+	if (job->change != NULL && commit->durability != DURABILITY_NONE)
+		add_retained(w, group, job);
+	for (size_t i = 0; i < commit->item_count; i++) {
+		if (is_kept(commit, &commit->items[i]))
+			record_batch_queue(w, group, &commit->items[i], job->msg, waits);
+	}
+	return group;
+}
+
+/* At once: those that are not kept, and where nobody waits for the disk those that are, by the
+ * positions they got. */
+static void hand_over(struct worker *w, struct publish_job *job, struct commit *commit,
+                      uint64_t position)
+{
+	for (size_t i = 0; i < commit->item_count; i++) {
+		struct target_item *item = &commit->items[i];
+
+		if (is_kept(commit, item)) {
+			if (commit->durability == DURABILITY_ACK)
+				continue; /* deliver_queued, at its executor */
+			item->position = position++;
+			w->outbox_kept = true;
+		}
+		dispatch_target(w, job->msg, item, job->msg->retain);
+	}
+}
+
+static void wait_for_it(struct worker *w, struct publish_job *job, struct commit *commit)
+{
+	if (job->session != NULL) {
+		job->session->groups_pending++;
+		job->session->pending_bytes += memory_of(commit);
+		charge_add(w, &job->session->charge, memory_of(commit));
+	}
+	if (job->conn == NULL || job->msg->qos == 0)
+		return;
+	commit->pending_ack = pending_ack_ack(
+	    job->conn, job->msg->qos == 1 ? PACKET_PUBACK : PACKET_PUBREC, job->packet_id);
+}
+
+/* Nobody waits for a retained change of QoS 0 alone: it goes with the next commit. */
+static bool urgent(const struct journal_group *group, const struct publish_job *job,
+                   const struct commit *commit)
+{
+	bool retained_alone = journal_group_count(group) == 1 && job->change != NULL;
+
+	return commit->durability == DURABILITY_ACK && !(retained_alone && job->msg->qos == 0);
+}
+
+/* Nobody may fill the memory of a journal that is slow, whether or not he waits for it. */
+static void append_for(struct publish_job *job, struct worker *w, struct journal_group **group,
+                       enum journal_urgency urgency, uint64_t *position)
+{
+	record_batch_append(w, group, urgency, position);
+	if (job->conn != NULL)
+		input_limit_note_journal(job->conn);
+}
+
+/* A live subscriber has it when it is in its worker's batch; so has what is retained. */
+static bool is_taken(const struct worker *w, const struct publish_job *job,
+                     const struct commit *commit)
+{
+	if (w->match.filter_count > 0 || (job->change != NULL && job->change->current != NULL))
+		return true;
+	for (size_t i = 0; i < commit->item_count; i++) {
+		if (!is_kept(commit, &commit->items[i]))
+			return true;
+	}
+	return false;
+}
+
+bool commit_append(struct worker *w, struct publish_job *job, struct commit **commit)
+{
+	struct commit *c = *commit;
+	struct journal_group *group = group_of(w, job, c);
+	uint64_t position = 0;
+
+	c->taken = is_taken(w, job, c);
+
+	if (journal_group_count(group) == 0) {
+		journal_group_free(group);
+		hand_over(w, job, c, 0);
+		return false;
+	}
+	if (urgent(group, job, c)) {
+		if (!c->holds_live)
+			hand_over(w, job, c, 0);
+		wait_for_it(w, job, c);
+		*commit = NULL;
+		journal_group_await(group, on_committed, c);
+		if (w->outbox_kept) /* the journal may be faster than the end of the turn */
+			dispatch_flush(w);
+		append_for(job, w, &group, JOURNAL_NOW, NULL);
+		return true;
+	}
+	append_for(job, w, &group,
+	           c->durability == DURABILITY_ACK ? JOURNAL_NEXT : JOURNAL_INTERVAL, &position);
+	hand_over(w, job, c, position);
+	return false;
+}

@@ -1,0 +1,249 @@
+/* Store, match, number: the one read section of a publish.  What of it has to be durable first is
+ * commit.c's.  design.md sections 4 and 5, points 6 to 9. */
+#include <stdlib.h>
+
+#include "durability/record_batch.h"
+#include "routing/publish.h"
+#include "routing/publish_group.h"
+#include "worker/shared.h"
+
+/* --- whom: targets of one match, merged by session --- */
+
+/* [MQTT5-4.8.2-3] */
+static struct target_item item_of(const struct route_target *t, uint64_t group_id)
+{
+	struct target_item item = {.session_id = t->session_id,
+	                           .group_id = group_id,
+	                           .executor = t->executor,
+	                           .qos = t->options.qos,
+	                           .retain_as_published = t->options.retain_as_published,
+	                           .durable = t->durable,
+	                           .ids = {.one = t->subscription_id}};
+
+	return item;
+}
+
+/* Overlapping subscriptions of one session: one copy, the highest QoS, all identifiers.
+ * [MQTT3-3.3.5-1] [MQTT5-3.3.4-2, -3] */
+static void item_merge(struct target_item *into, const struct target_item *more)
+{
+	if (more->qos > into->qos)
+		into->qos = more->qos;
+	into->retain_as_published |= more->retain_as_published;
+	subscription_ids_add(&into->ids, more->ids.one);
+}
+
+static int by_session(const void *a, const void *b)
+{
+	const struct target_item *x = a, *y = b;
+
+	return x->session_id < y->session_id ? -1 : x->session_id > y->session_id;
+}
+
+static void merge_items(struct commit *commit)
+{
+	size_t kept = 0;
+
+	qsort(commit->items, commit->item_count, sizeof(*commit->items), by_session);
+	for (size_t i = 1; i < commit->item_count; i++) {
+		if (commit->items[i].session_id == commit->items[kept].session_id)
+			item_merge(&commit->items[kept], &commit->items[i]);
+		else
+			commit->items[++kept] = commit->items[i];
+	}
+	commit->item_count = kept + 1;
+}
+
+/* Not a change that its replay gives, or gave. */
+static bool wants(const struct route_target *t, const struct msg *msg)
+{
+	if (t->options.no_local && t->session_id == msg->origin->session_id)
+		return false; /* [MQTT5-3.8.3-3] */
+	return msg->number == 0 || msg->number > t->since;
+}
+
+static void collect_items(const struct route_match *match, const struct msg *msg,
+                          struct commit *commit)
+{
+	bool several = false;
+
+	for (size_t i = 0; i < match->target_count; i++) {
+		const struct route_target *t = &match->targets[i].target;
+
+		several |= match->targets[i].filter_id != match->targets[0].filter_id;
+		if (wants(t, msg))
+			*commit_add(commit) = item_of(t, 0);
+	}
+	if (several && commit->item_count > 1)
+		merge_items(commit);
+	for (size_t i = 0; i < match->share_count; i++)
+		*commit_add(commit) = item_of(&match->shares[i].member, match->shares[i].group_id);
+}
+
+/* --- handing over --- */
+
+static enum reason reason_of(const struct worker *w)
+{
+	bool nobody = w->match.filter_count + w->match.target_count + w->match.share_count == 0;
+
+	return nobody ? REASON_NO_MATCHING_SUBSCRIBERS : REASON_SUCCESS;
+}
+
+static void acknowledge_now(struct publish_job *job, enum reason reason)
+{
+	if (job->inbound != NULL)
+		job->inbound->pending = false;
+	if (job->conn == NULL || job->msg->qos == 0)
+		return;
+	if (job->conn->version != MQTT_5_0)
+		reason = REASON_SUCCESS;
+	pending_ack_send(job->conn, job->msg->qos == 1 ? PACKET_PUBACK : PACKET_PUBREC,
+	                 job->packet_id, reason, SLICE_EMPTY);
+}
+
+/* [MQTT-4.5.0-1] */
+static void hand_over(struct worker *w, struct publish_job *job)
+{
+	struct commit *commit;
+
+	if (w->match.target_count == 0 && w->match.share_count == 0 && !commit_is_wanted(w, job)) {
+		dispatch_live(w, job->msg, &w->match, job->msg->retain);
+		acknowledge_now(job, reason_of(w));
+		return;
+	}
+	commit = commit_new(w, job);
+	collect_items(&w->match, job->msg, commit);
+	if (!commit->holds_live)
+		dispatch_live(w, job->msg, &w->match, job->msg->retain);
+	commit->reason =
+	    job->conn != NULL && job->conn->version == MQTT_5_0 ? reason_of(w) : REASON_SUCCESS;
+	if (!commit_append(w, job, &commit))
+		acknowledge_now(job, commit->reason);
+	commit_free(commit);
+}
+
+/* Work of a turn (worker.h): it takes that much longer where the tree is large. */
+#define NODES_PER_STEP 4
+#define RETAINED_STEPS 4
+
+/* Inside a read section. */
+static void match(struct worker *w, const struct msg *msg)
+{
+	route_match(w->server->route, msg_topic(msg), &w->match);
+	w->work += w->match.visited / NODES_PER_STEP;
+}
+
+#define ROOM_PLENTY ((uint64_t)16 << 20) /* more than one message ever takes */
+
+/* There is no space for what it adds. Only clients wait: nobody else can. Inside a read section. */
+static bool has_to_wait(struct worker *w, const struct publish_job *job)
+{
+	struct journal *journal = w->server->journal;
+	size_t bytes;
+
+	if (job->conn == NULL || journal_free_space(journal) > ROOM_PLENTY)
+		return false;
+	match(w, job->msg);
+	bytes = commit_adds(w, job);
+	return bytes > 0 && journal_is_low(journal, bytes);
+}
+
+/* --- retained --- */
+
+static bool is_delete(const struct msg *msg)
+{
+	return msg_payload(msg).len == 0; /* [MQTT5-3.3.1-6] [MQTT3-3.3.1-10] */
+}
+
+/* `own` is decided here, under the topic's lock. */
+static bool owner_permits(struct publish_job *job, const struct retain_change *change)
+{
+	struct acl_request request;
+
+	if (!job->verdict.by_own || change->owner.len == 0 ||
+	    slice_equal(change->owner, job->session->origin->user_key))
+		return true;
+	request = publish_access_request(job->action, job->msg);
+	request.owner = ACL_OWNER_OTHER;
+	job->verdict = acl_check(session_subject(job->session), &request);
+	return job->verdict.allowed;
+}
+
+/* May it be done, and is there room? The broker's own values are few, and always find some. */
+static enum publish_outcome check_retained(struct worker *w, struct publish_job *job,
+                                           const struct retain_change *change)
+{
+	if (!owner_permits(job, change))
+		return PUBLISH_DENIED;
+	if (!is_delete(job->msg) && job->session != NULL)
+		job->full = quota_retained(w, job->session->charge.payer, change, job->msg);
+	return job->full == NULL ? PUBLISH_ROUTED : PUBLISH_FULL;
+}
+
+static void change_retained(struct worker *w, struct publish_job *job, struct retain_change *change)
+{
+	if (job->verdict.by_own && change->owner.len == 0)
+		retain_own(change, job->session->origin->user_key);
+	if (!is_delete(job->msg)) {
+		retain_put(change, job->msg);
+		return;
+	}
+	retain_delete(change, w->executor.now_ms);
+	if (!job->verdict.by_own)
+		retain_own(change, SLICE_EMPTY);
+}
+
+static void change_and_hand_over(struct worker *w, struct publish_job *job)
+{
+	change_retained(w, job, job->change);
+	match(w, job->msg);
+	w->work += RETAINED_STEPS;
+	hand_over(w, job);
+	dispatch_flush(w);
+}
+
+/* While the topic's shard is held, everything is sent: mailboxes see a topic's values in number
+ * order. */
+static enum publish_outcome route_retained(struct worker *w, struct publish_job *job)
+{
+	struct server *server = w->server;
+	struct retain_change change;
+	enum publish_outcome outcome;
+
+	route_read_begin(server->route, w->executor.index);
+	retain_begin(server->retain, w->executor.index, msg_topic(job->msg), w->executor.now_ms,
+	             &change);
+	outcome = check_retained(w, job, &change);
+	if (outcome == PUBLISH_ROUTED) {
+		job->change = &change;
+		if (journal_is_on(w) && has_to_wait(w, job))
+			outcome = PUBLISH_LATER;
+		else
+			change_and_hand_over(w, job);
+		job->change = NULL;
+	}
+	retain_end(&change);
+	route_read_end(server->route, w->executor.index);
+	if (outcome == PUBLISH_FULL)
+		quota_report_refused(job->session, msg_topic(job->msg), job->full);
+	return outcome;
+}
+
+/* [MQTT3-3.3.1-12] [MQTT5-3.3.1-8] */
+enum publish_outcome publish_route(struct worker *w, struct publish_job *job)
+{
+	struct server *server = w->server;
+	bool waits;
+
+	if (job->msg->retain)
+		return route_retained(w, job);
+	route_read_begin(server->route, w->executor.index);
+	waits = journal_is_on(w) && has_to_wait(w, job);
+	if (!waits)
+		match(w, job->msg);
+	route_read_end(server->route, w->executor.index);
+	if (waits)
+		return PUBLISH_LATER;
+	hand_over(w, job);
+	return PUBLISH_ROUTED;
+}

@@ -1,0 +1,146 @@
+/* Client ids of kept sessions against bind_client_id.  A session does not know by which listener
+ * its client comes: it is named where no listener takes its id, and where one refuses it only by
+ * what prefix asks for and prefix_any does not (that listener took it in earlier versions). */
+#include "server/check_sessions.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "auth/client_id.h"
+#include "base/json.h"
+#include "durability/record_codec.h"
+#include "store/store_files.h"
+
+#define NAMED_MAX 20
+
+struct id_check {
+	const struct conf *conf;
+	struct errors *errors;
+	size_t found;
+};
+
+static bool binds(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->listener_count; i++) {
+		if (conf->listeners[i].authentication.bind_client_id != BIND_CLIENT_ID_NONE)
+			return true;
+	}
+	return false;
+}
+
+static const char *misfit_of(const struct conf_listener *l, const struct session_record *s)
+{
+	return client_id_misfit(l->authentication.bind_client_id, s->client_id, s->user.name);
+}
+
+static bool fitted_before(const struct conf_listener *l, const struct session_record *s)
+{
+	return l->authentication.bind_client_id == BIND_CLIENT_ID_PREFIX &&
+	       client_id_misfit(BIND_CLIENT_ID_PREFIX_ANY, s->client_id, s->user.name) == NULL;
+}
+
+/* The listener that refuses this session, and which is worth telling; NULL: there is none. */
+static const struct conf_listener *refusing(const struct conf *conf, const struct session_record *s)
+{
+	const struct conf_listener *first = NULL;
+	bool fits = false;
+
+	for (size_t i = 0; i < conf->listener_count; i++) {
+		const struct conf_listener *l = &conf->listeners[i];
+
+		if (misfit_of(l, s) == NULL)
+			fits = true;
+		else if (fitted_before(l, s))
+			return l;
+		else if (first == NULL)
+			first = l;
+	}
+	return fits ? NULL : first;
+}
+
+static void warn(struct id_check *check, const struct conf_listener *l,
+                 const struct session_record *s)
+{
+	struct buf who = {0};
+
+	json_open(&who);
+	json_text(&who, "user", s->user.name);
+	json_text(&who, "client_id", s->client_id);
+	json_close(&who);
+	who.data[who.len - 1] = '\0'; /* its newline */
+	errors_warn(check->errors, check->conf->path, l->line, l->column,
+	            "the client of the kept session %s will be refused at %s: %s",
+	            (const char *)who.data, l->bind, misfit_of(l, s));
+	buf_fini(&who);
+}
+
+static void on_row(void *arg, enum store_table table, struct slice key, struct slice value)
+{
+	struct id_check *check = arg;
+	const struct conf_listener *l;
+	struct session_record s;
+
+	(void)key;
+	if (table != TABLE_SESSION || !record_read_session(value, &s) ||
+	    s.user.kind == IDENTITY_ANONYMOUS)
+		return;
+	l = refusing(check->conf, &s);
+	if (l != NULL && ++check->found <= NAMED_MAX)
+		warn(check, l, &s);
+}
+
+static bool on_session(void *arg, struct slice key, struct slice value)
+{
+	on_row(arg, TABLE_SESSION, key, value);
+	return true;
+}
+
+static int read_beside(const char *directory, struct id_check *check, char text[STORE_ERROR_TEXT])
+{
+	struct store *d = NULL;
+	uint32_t format;
+	int rc = store_files_read(directory, &format, text, &d);
+
+	if (rc != 0)
+		return rc;
+	rc = store_begin(d);
+	if (rc == 0)
+		rc = store_scan(d, TABLE_SESSION, SLICE_EMPTY, on_session, check);
+	if (rc != 0)
+		(void)snprintf(text, STORE_ERROR_TEXT, "%s", strerror(-rc));
+	store_abort(d);
+	store_close(d);
+	return rc;
+}
+
+/* As broker-store does: at rest without trust in the file, beside a broker through LMDB. */
+static int read_store(const char *directory, struct id_check *check, char text[STORE_ERROR_TEXT])
+{
+	struct verify_report report;
+	long pid;
+	int lock, rc;
+
+	if (!store_files_hold(directory, &lock, &pid))
+		return read_beside(directory, check, text);
+	rc = store_files_check(directory, on_row, check, &report, text);
+	if (lock >= 0)
+		close(lock);
+	return rc;
+}
+
+void check_sessions(const struct conf *conf, struct errors *errors)
+{
+	struct id_check check = {.conf = conf, .errors = errors};
+	char text[STORE_ERROR_TEXT] = "";
+
+	if (!binds(conf))
+		return;
+	if (read_store(conf->persistence_directory, &check, text) != 0)
+		errors_add(errors, conf->persistence_directory, 0, 0, "persistence.directory: %s",
+		           text);
+	if (check.found > NAMED_MAX)
+		errors_warn(errors, conf->path, 0, 0,
+		            "%zu more kept sessions have client ids that will be refused",
+		            check.found - NAMED_MAX);
+}

@@ -1,0 +1,345 @@
+/* Two phases: read, check, bind; then swap by posts.  What changed is told line by line. */
+#include "server/reload.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/container.h"
+#include "net/listener.h"
+#include "server/config_diff.h"
+#include "server/file_watch.h"
+
+#define WATCH_MS 1000
+
+struct reloader {
+	struct server *server;
+	struct executor *executor;
+	struct config_snapshot *snapshot;
+	struct config_snapshot *replaced; /* until all workers have the new one */
+	struct tls_tickets *tickets;
+	char *conf_path;
+	struct file_watch file_watch;
+	struct timer watch_timer;
+	bool under_way, again, stopped;
+	enum reload_cause again_cause;
+	config_apply_done_fn *opened;
+	void *opened_arg;
+};
+
+/* --- sockets of new listeners --- */
+
+static bool bind_slot(struct reloader *r, const struct config_snapshot *next, unsigned slot,
+                      struct config_sockets *sockets, struct errors *errors)
+{
+	const struct conf_listener *l = config_snapshot_listener(next, slot);
+	unsigned count = l->is_unix ? 1 : r->server->worker_count;
+	uint16_t port = l->port;
+
+	for (unsigned w = 0; w < count; w++) {
+		int fd = listener_bind(l, &port, w == 0, errors, next->conf->path);
+
+		if (fd < 0)
+			return false;
+		sockets->fds[w][slot] = fd;
+	}
+	return true;
+}
+
+/* Slots that `before` (NULL: nobody) does not have. */
+static bool bind_new(struct reloader *r, const struct config_snapshot *before,
+                     const struct config_snapshot *next, struct config_sockets *sockets,
+                     struct errors *errors)
+{
+	bool ok = true;
+
+	for (unsigned slot = 0; slot < next->slot_count; slot++) {
+		bool there = before != NULL && config_snapshot_listener(before, slot) != NULL;
+
+		if (config_snapshot_listener(next, slot) != NULL && !there)
+			ok = bind_slot(r, next, slot, sockets, errors) && ok;
+	}
+	return ok;
+}
+
+/* --- Unix sockets that stay --- */
+
+static bool differs(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a != b : strcmp(a, b) != 0;
+}
+
+/* Who may connect to one is decided by its owner, group and mode: these do not wait for a restart.
+ */
+static bool permit_anew(const struct config_snapshot *before, const struct config_snapshot *next,
+                        struct errors *errors)
+{
+	bool ok = true;
+
+	for (unsigned slot = 0; slot < before->slot_count; slot++) {
+		const struct conf_listener *old = config_snapshot_listener(before, slot);
+		const struct conf_listener *now = config_snapshot_listener(next, slot);
+
+		if (old == NULL || now == NULL || !now->is_unix)
+			continue;
+		if (old->mode != now->mode || differs(old->owner, now->owner) ||
+		    differs(old->group, now->group))
+			ok = listener_permit(now, errors, next->conf->path) == 0 && ok;
+	}
+	return ok;
+}
+
+/* --- the swap --- */
+
+/* When all workers have the new policy: until then a removed user may still write, and own it. */
+static void release_removed(struct reloader *r)
+{
+	for (size_t i = 0; i < users_count(r->replaced->users); i++) {
+		const struct user *old = users_at(r->replaced->users, i);
+		const struct user *now = users_find(r->snapshot->users, slice_of_str(old->name));
+		struct identity *id;
+
+		if (now != NULL && now->entry_id == old->entry_id)
+			continue;
+		id = identity_new(IDENTITY_PASSWORD, slice_of_str(old->name), old->entry_id, 0);
+		retain_release_owner(r->server->retain, id->key);
+		identity_unref(&id);
+	}
+}
+
+static void on_adopted(void *arg)
+{
+	struct reloader *r = arg;
+
+	r->under_way = false;
+	release_removed(r);
+	config_snapshot_unref(&r->replaced);
+	LOG(RELOADED, F_NUM("generation", r->snapshot->generation),
+	    F_NUM("users", users_count(r->snapshot->users)),
+	    F_NUM("roles", acl_role_count(r->snapshot->acl)),
+	    F_NUM("rules", acl_rule_count(r->snapshot->acl)),
+	    F_NUM("listeners", r->snapshot->conf->listener_count));
+	if (!r->again || r->stopped)
+		return;
+	r->again = false;
+	reloader_reload(r, r->again_cause);
+}
+
+/* Takes over `next`. */
+static void apply(struct reloader *r, struct config_snapshot *next, struct config_sockets *sockets)
+{
+	change_log(r->snapshot, next);
+	log_set_level(next->conf->log_level);
+	log_set_json(next->conf->log_json);
+	r->replaced = r->snapshot;
+	r->snapshot = next;
+	file_watch_take(&r->file_watch, next);
+	if (r->server->authenticator != NULL)
+		authenticator_use(r->server->authenticator, next->users);
+	r->under_way = true;
+	config_apply_start(r->server, r->executor, next, sockets, on_adopted, r);
+}
+
+/* --- what never waits: users and revocations, with the ACL in force --- */
+
+static struct users *changed_users(struct reloader *r)
+{
+	struct errors errors = {0};
+	struct users *users = users_load(r->snapshot->conf->password_file, &errors);
+
+	errors_fini(&errors); /* told already, with the errors of the whole */
+	if (users != NULL && change_users_equal(r->snapshot->users, users))
+		users_unref(&users);
+	return users;
+}
+
+static bool revocations_changed(struct reloader *r)
+{
+	const struct conf *conf = r->snapshot->conf;
+
+	for (size_t i = 0; i < conf->listener_count; i++) {
+		const char *crl = conf->listeners[i].tls.client_crl;
+
+		if (crl != NULL && file_watch_has_changed(&r->file_watch, crl))
+			return true;
+	}
+	return false;
+}
+
+static struct tls_context **changed_revocations(struct reloader *r)
+{
+	struct errors errors = {0};
+	struct tls_context **tls =
+	    revocations_changed(r) ? config_snapshot_renew_clients(r->snapshot, &errors) : NULL;
+
+	errors_fini(&errors);
+	return tls;
+}
+
+static bool apply_parts(struct reloader *r)
+{
+	struct users *users = changed_users(r);
+	struct tls_context **tls = changed_revocations(r);
+	struct config_sockets none = {0};
+
+	if (users == NULL && tls == NULL)
+		return false;
+	LOG(RELOAD_PARTLY, F_STR("what", users == NULL ? "client_ca and client_crl"
+	                                 : tls == NULL ? "users"
+	                                               : "users, client_ca and client_crl"));
+	apply(r, config_snapshot_renew(r->snapshot, users, tls), &none);
+	return true;
+}
+
+/* --- one reload --- */
+
+static void warn_restart(const struct config_snapshot *before, const struct config_snapshot *next,
+                         struct errors *errors)
+{
+	const struct conf *old = before->conf, *new = next->conf;
+	const struct {
+		const char *key;
+		bool differs;
+	} rows[] = {
+	    {"workers", old->workers != new->workers},
+	    {"control.socket", differs(old->control_socket, new->control_socket)},
+	    {"persistence.directory",
+	     differs(old->persistence_directory, new->persistence_directory)},
+	    {"persistence.interval", old->persistence_interval_ms != new->persistence_interval_ms},
+	    {"persistence.max_size", old->persistence_max_bytes != new->persistence_max_bytes},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rows[i].differs)
+			errors_warn(errors, new->path, 0, 0,
+			            "%s: takes effect when the broker is restarted", rows[i].key);
+}
+
+static bool reload_all(struct reloader *r, struct errors *errors)
+{
+	struct config_snapshot *next =
+	    config_snapshot_load(r->conf_path, r->tickets, r->snapshot, errors);
+	struct config_sockets sockets;
+
+	if (next == NULL)
+		return false;
+	sockets = config_sockets_new(r->server->worker_count);
+	if (!bind_new(r, r->snapshot, next, &sockets, errors) ||
+	    !permit_anew(r->snapshot, next, errors)) {
+		config_sockets_close(&sockets);
+		config_snapshot_unref(&next);
+		return false;
+	}
+	warn_restart(r->snapshot, next, errors);
+	apply(r, next, &sockets);
+	return true;
+}
+
+bool reloader_reload(struct reloader *r, enum reload_cause cause)
+{
+	struct errors errors = {0};
+	bool ok;
+
+	if (r->stopped)
+		return false;
+	if (r->under_way) {
+		r->again = true;
+		r->again_cause = cause;
+		return true;
+	}
+	file_watch_look(&r->file_watch);
+	LOG(RELOADING, F_STR("cause", cause == RELOAD_ASKED ? "asked" : "a file changed"));
+	ok = (cause == RELOAD_ASKED || file_watch_is_sound(&r->file_watch, &errors)) &&
+	     reload_all(r, &errors);
+	errors_log(&errors);
+	if (!ok) {
+		LOG(RELOAD_FAILED, F_NUM("errors", errors.error_count),
+		    F_STR("remedy", "nothing else was changed: mend what stands above, then reload "
+		                    "again (SIGHUP)"));
+		apply_parts(r);
+		file_watch_forget(&r->file_watch);
+	}
+	errors_fini(&errors);
+	return ok;
+}
+
+/* --- noticing --- */
+
+static void on_watch(struct timer *timer, void *executor_arg)
+{
+	struct reloader *r = container_of(timer, struct reloader, watch_timer);
+
+	(void)executor_arg;
+	if (!r->under_way && file_watch_changed_and_settled(&r->file_watch))
+		reloader_reload(r, RELOAD_NOTICED);
+	executor_timer_arm(r->executor, timer, WATCH_MS);
+}
+
+/* --- life --- */
+
+struct reloader *reloader_new(struct server *server, struct executor *main_executor,
+                              struct config_snapshot *first, struct tls_tickets *tickets)
+{
+	struct reloader *r = xnew(r);
+
+	r->server = server;
+	r->executor = main_executor;
+	r->snapshot = config_snapshot_ref(first);
+	r->tickets = tickets;
+	r->conf_path = xstrdup(first->conf->path);
+	r->watch_timer.fire = on_watch;
+	file_watch_take(&r->file_watch, first);
+	return r;
+}
+
+void reloader_free(struct reloader *r)
+{
+	if (r == NULL)
+		return;
+	file_watch_fini(&r->file_watch);
+	config_snapshot_unref(&r->snapshot);
+	config_snapshot_unref(&r->replaced);
+	free(r->conf_path);
+	free(r);
+}
+
+void reloader_stop(struct reloader *r)
+{
+	r->stopped = true;
+	executor_timer_disarm(r->executor, &r->watch_timer);
+}
+
+static void on_first_adopted(void *arg)
+{
+	struct reloader *r = arg;
+
+	r->under_way = false;
+	r->opened(r->opened_arg);
+	if (!r->stopped)
+		executor_timer_arm(r->executor, &r->watch_timer, WATCH_MS);
+}
+
+bool reloader_open(struct reloader *r, config_apply_done_fn *done, void *arg)
+{
+	struct config_sockets sockets = config_sockets_new(r->server->worker_count);
+	struct errors errors = {0};
+	bool ok = bind_new(r, NULL, r->snapshot, &sockets, &errors);
+
+	errors_log(&errors);
+	errors_fini(&errors);
+	if (!ok) {
+		config_sockets_close(&sockets);
+		return false;
+	}
+	r->opened = done;
+	r->opened_arg = arg;
+	r->under_way = true;
+	config_apply_start(r->server, r->executor, r->snapshot, &sockets, on_first_adopted, r);
+	return true;
+}
+
+struct config_snapshot *reloader_snapshot(struct reloader *r)
+{
+	return r->snapshot;
+}

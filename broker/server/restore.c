@@ -1,0 +1,321 @@
+/* From rows to objects, in the order in which the journal shows them. */
+#include "server/restore.h"
+
+#include "base/alloc.h"
+#include "durability/record_batch.h"
+#include "durability/record_codec.h"
+#include "session/disk_queue.h"
+#include "session/session_deliver.h"
+
+struct restore {
+	struct server *server;
+	struct restored *counts;
+	uint64_t last_ms; /* store time: when the broker was last known to run */
+	uint64_t now_ms;  /* store time */
+	/* Subscriptions by number, of the session whose replays are being shown. */
+	const struct session *numbered_of;
+	struct table numbered;
+};
+
+static struct session *find(const struct restore *r, uint64_t session_id)
+{
+	struct session *s = NULL;
+
+	for (unsigned i = 0; i < r->server->worker_count && s == NULL; i++)
+		s = session_find_by_id(r->server->workers[i], session_id);
+	return s;
+}
+
+static uint64_t monotonic(const struct restore *r, uint64_t time_ms)
+{
+	return journal_monotonic_ms(r->server->journal, time_ms);
+}
+
+/* On the monotonic clock, which may not have begun then: modulo 2^64. */
+static uint64_t since(const struct restore *r, const struct worker *w, uint64_t time_ms)
+{
+	return w->executor.now_ms - (r->now_ms - time_ms);
+}
+
+/* --- retained values --- */
+
+static bool on_retained(void *arg, struct slice topic, uint64_t number, struct msg *msg,
+                        struct slice value)
+{
+	struct restore *r = arg;
+	struct worker *w = r->server->workers[0];
+	struct retained_record kept = {0};
+
+	if (value.len > 0 && !record_read_retained(value, &kept))
+		return false;
+	if (!config_snapshot_owner_exists(w->snapshot, kept.owner))
+		kept.owner = SLICE_EMPTY; /* ownership ends with the user */
+	retain_advance(r->server->retain, number);
+	if (msg == NULL && (kept.owner.len == 0 || kept.owned_until_ms <= r->now_ms))
+		return false;
+	if (topic_durability(w, topic) == DURABILITY_NONE)
+		return false; /* since the configuration changed: it would stay old for ever */
+	retain_restore(r->server->retain, topic, number, msg, kept.owner,
+	               monotonic(r, kept.owned_until_ms));
+	r->counts->retained += msg != NULL;
+	return true;
+}
+
+/* --- sessions --- */
+
+static struct identity *identity_of(const struct user_record *user)
+{
+	return identity_new(user->kind, user->name, user->entry_id, user->credential);
+}
+
+static bool on_session(void *arg, uint64_t session_id, struct slice value)
+{
+	struct restore *r = arg;
+	struct session_record kept;
+	struct identity *identity;
+	struct session *s;
+	struct worker *w;
+
+	if (!record_read_session(value, &kept))
+		return false;
+	identity = identity_of(&kept.user);
+	w = server_owner_of(r->server, kept.client_id);
+	if (session_find(w, identity->key, kept.client_id) != NULL) {
+		identity_unref(&identity);
+		return false;
+	}
+	s = session_restore(w, session_id, identity, kept.client_id);
+	identity_unref(&identity);
+	s->expiry_s = kept.expiry_s;
+	s->away_since_ms = since(r, w, kept.away_since_ms != 0 ? kept.away_since_ms : r->last_ms);
+	s->removed = kept.removed_since_ms != 0;
+	s->removed_since_ms = since(r, w, kept.removed_since_ms);
+	(void)server_session_kept(r->server, s->identity->key, UINT32_MAX);
+	if (kept.away_since_ms == 0)
+		record_session(s); /* or the next crash would begin its time anew */
+	r->counts->sessions++;
+	return true;
+}
+
+static bool on_subscription(void *arg, uint64_t session_id, uint64_t number, struct slice value)
+{
+	struct restore *r = arg;
+	struct session *s = find(r, session_id);
+	struct subscription_record kept;
+
+	if (s == NULL || !record_read_subscription(value, &kept))
+		return false;
+	executor_enter(&s->worker->executor);
+	subscription_restore(s, number, kept.filter, &kept.options, kept.id);
+	executor_leave();
+	r->counts->subscriptions++;
+	return true;
+}
+
+static bool on_inbound(void *arg, uint64_t session_id, uint16_t packet_id)
+{
+	struct session *s = find(arg, session_id);
+
+	if (s == NULL)
+		return false;
+	inbound_restore(s, packet_id);
+	return true;
+}
+
+/* --- queues --- */
+
+static void on_queue(void *arg, uint64_t session_id, uint64_t count, uint64_t bytes,
+                     uint64_t first_position)
+{
+	struct restore *r = arg;
+	struct session *s = find(r, session_id);
+
+	if (s == NULL)
+		return;
+	disk_queue_restore(s, count, bytes, first_position);
+	r->counts->queued += count;
+}
+
+/* A message that was sent, or was about to be: its packet identifier is taken.
+ * [MQTT-4.4.0-1] */
+static bool on_sent(void *arg, uint64_t session_id, uint64_t position, struct msg *msg,
+                    struct slice queue_value, struct slice sent_value)
+{
+	struct session *s = find(arg, session_id);
+	struct delivery d = {.position = position};
+	struct inflight_record sent;
+	struct delivery_record way;
+	struct inflight *o;
+
+	if (s == NULL || !record_read_inflight(sent_value, &sent) ||
+	    sent_find(s, sent.packet_id) != NULL || !record_read_delivery(queue_value, &way))
+		return false;
+	d.retain = way.retain;
+	d.ids = way.ids;
+	o = inflight_new(msg, &d, msg->qos < way.qos ? msg->qos : way.qos);
+	subscription_ids_fini(&way.ids);
+	o->sent = o->noted = true;
+	sent_restore(s, o, sent.packet_id);
+	if (sent.released)
+		inflight_release(s, o);
+	return true;
+}
+
+static void number_subscriptions(struct restore *r, const struct session *s)
+{
+	struct table_walk walk = table_walk_of(&s->subscriptions);
+	struct subscription *sub;
+
+	if (r->numbered_of == s)
+		return;
+	r->numbered_of = s;
+	table_fini(&r->numbered);
+	while ((sub = table_walk_next(&walk)) != NULL)
+		table_add(&r->numbered, hash_id(sub->number), sub);
+}
+
+/* NULL: there is none. */
+static struct subscription *subscription_of(struct restore *r, const struct session *s,
+                                            uint64_t number)
+{
+	void **place;
+
+	number_subscriptions(r, s);
+	place = table_find(&r->numbered, hash_id(number), NULL, NULL);
+	return place == NULL ? NULL : *place;
+}
+
+static bool on_replay(void *arg, uint64_t session_id, uint64_t number, struct slice value)
+{
+	struct restore *r = arg;
+	struct session *s = find(r, session_id);
+	struct subscription *sub = s == NULL ? NULL : subscription_of(r, s, number);
+	struct replay_record kept;
+	bool stays;
+
+	if (sub == NULL || !record_read_replay(value, &kept))
+		return false;
+	retain_advance(r->server->retain, kept.until);
+	executor_enter(&s->worker->executor);
+	stays = replay_restore(s, sub, kept.until);
+	executor_leave();
+	return stays;
+}
+
+/* --- wills --- */
+
+/* Of a session that was not kept: one comes back for as long as its will takes. */
+static struct session *session_for_will(struct restore *r, uint64_t session_id,
+                                        const struct will_record *kept)
+{
+	struct worker *w = server_owner_of(r->server, kept->client_id);
+	struct identity *identity = identity_of(&kept->user);
+	struct session *s = NULL;
+
+	if (session_find(w, identity->key, kept->client_id) == NULL) {
+		s = session_restore(w, session_id, identity, kept->client_id);
+		s->durable = false;
+	}
+	identity_unref(&identity);
+	return s;
+}
+
+static bool on_will(void *arg, uint64_t session_id, struct msg *msg, struct slice value)
+{
+	struct restore *r = arg;
+	struct session *s = find(r, session_id);
+	struct will_record kept;
+	uint64_t due_ms, monotonic_ms;
+
+	if (!record_read_will(value, &kept))
+		return false;
+	if (s == NULL)
+		s = session_for_will(r, session_id, &kept);
+	if (s == NULL || s->will != NULL)
+		return false;
+	due_ms = kept.due_ms != 0 ? kept.due_ms : r->last_ms + (uint64_t)kept.delay_s * 1000;
+	monotonic_ms = monotonic(r, due_ms);
+	executor_enter(&s->worker->executor);
+	will_restore(s, msg_ref(msg), kept.delay_s, monotonic_ms);
+	if (kept.due_ms == 0 && monotonic_ms > 0)
+		record_will(s, monotonic_ms); /* the same */
+	executor_leave();
+	r->counts->wills++;
+	return true;
+}
+
+/* --- behind the last row --- */
+
+/* [MQTT5-4.1.0-2] */
+static bool is_over(const struct session *s)
+{
+	uint64_t away_ms = s->worker->executor.now_ms - s->away_since_ms;
+
+	if (!s->durable || s->expiry_s == 0)
+		return true;
+	return s->expiry_s != EXPIRY_NEVER && away_ms >= (uint64_t)s->expiry_s * 1000;
+}
+
+/* An old "offline" never overwrites a device's new "online": what is due goes out before anybody
+ * can connect. D6 [MQTT3-3.1.2-8] [MQTT5-3.1.2-8] */
+static void settle(struct session *s)
+{
+	if (is_over(s)) {
+		session_end(s);
+		return;
+	}
+	if (s->will != NULL &&
+	    (s->will->delay_s == 0 || s->will->delay.due_ms <= s->worker->executor.now_ms))
+		will_fire(s);
+	session_check_removal(s);
+	session_arm_expiry(s);
+}
+
+static void settle_executor(struct worker *w)
+{
+	struct table_walk walk = table_walk_of(&w->sessions_by_id);
+	size_t count = w->sessions_by_id.count;
+	uint64_t *ids = xcalloc(count + 1, sizeof(*ids));
+	const struct session *s;
+
+	for (size_t i = 0; (s = table_walk_next(&walk)) != NULL; i++)
+		ids[i] = s->id;
+	executor_enter(&w->executor);
+	for (size_t i = 0; i < count; i++)
+		settle(session_find_by_id(w, ids[i]));
+	record_batch_flush(w);
+	dispatch_flush(w);
+	executor_leave();
+	free(ids);
+}
+
+void restore_settle(struct server *server)
+{
+	for (unsigned i = 0; i < server->worker_count; i++)
+		settle_executor(server->workers[i]);
+}
+
+int restore_load(struct server *server, struct restored *out, char text[STORE_ERROR_TEXT])
+{
+	static const struct journal_visitor visitor = {
+	    .retained = on_retained,
+	    .session = on_session,
+	    .subscription = on_subscription,
+	    .inbound = on_inbound,
+	    .queue = on_queue,
+	    .sent = on_sent,
+	    .replay = on_replay,
+	    .will = on_will,
+	};
+	struct restore r = {.server = server, .counts = out};
+	int rc;
+
+	*out = (struct restored){0};
+	for (unsigned i = 0; i < server->worker_count; i++)
+		executor_update_now(&server->workers[i]->executor);
+	r.last_ms = journal_last_time_ms(server->journal);
+	r.now_ms = journal_time_ms(server->journal, server->workers[0]->executor.now_ms);
+	rc = journal_restore(server->journal, &visitor, &r, text);
+	table_fini(&r.numbered);
+	return rc;
+}

@@ -1,0 +1,359 @@
+/* The broker's life on one page: bind, start the workers, run, and stop in the order of design.md
+ * section 6. Each stage of the stop is a task to every worker; main goes on when all have answered.
+ * Thread: main's. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin/control_socket.h"
+#include "admin/sys_topics.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/container.h"
+#include "base/thread.h"
+#include "durability/record_codec.h"
+#include "net/listener.h"
+#include "net/loop.h"
+#include "server/expire_retained.h"
+#include "server/reload.h"
+#include "server/restore.h"
+#include "server/service_notify.h"
+#include "server/stop.h"
+#include "worker/shared.h"
+
+#define DAY_MS ((uint64_t)24 * 3600 * 1000)
+
+struct worker_thread {
+	struct thread thread;
+	struct worker *worker;
+};
+
+struct run {
+	struct executor executor;
+	struct loop *loop;
+	struct server *server;
+	struct reloader *reloader;
+	struct worker_thread *threads;
+	struct timer expiry_timer;
+	struct control *control; /* NULL: not configured */
+	struct stop *stop;
+	bool opened; /* all workers listen */
+	bool stop_asked;
+};
+
+/* --- listeners --- */
+
+static void log_listening(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->listener_count; i++) {
+		const struct conf_listener *l = &conf->listeners[i];
+
+		LOG(LISTENING, F_STR("bind", l->bind), F_STR("protocol", "mqtt"),
+		    F_STR("tls", l->is_unix                 ? "none"
+		                 : l->tls.min_version == 13 ? "1.3"
+		                                            : "1.2 and up"));
+	}
+}
+
+static void begin_stop(struct run *run)
+{
+	run->stop = stop_start(run->server, &run->executor, run->loop);
+}
+
+static void on_opened(void *arg)
+{
+	struct run *run = arg;
+	const struct conf *conf = reloader_snapshot(run->reloader)->conf;
+
+	run->opened = true;
+	if (run->stop_asked) {
+		begin_stop(run);
+		return;
+	}
+	log_listening(conf);
+	LOG(READY, F_NUM("listeners", conf->listener_count));
+	notify_ready();
+}
+
+/* --- threads --- */
+
+static void *worker_main(void *arg)
+{
+	struct worker_thread *t = arg;
+
+	loop_run(t->worker->loop);
+	return NULL;
+}
+
+static int make_loops(struct run *run)
+{
+	int failed = 0;
+
+	for (unsigned i = 0; i < run->server->worker_count && failed == 0; i++) {
+		struct worker *w = run->server->workers[i];
+
+		w->loop = loop_new(&w->executor, &failed);
+	}
+	return failed;
+}
+
+static void start_threads(struct run *run)
+{
+	for (unsigned i = 0; i < run->server->worker_count; i++) {
+		struct worker_thread *t = &run->threads[i];
+		char name[24];
+
+		t->worker = run->server->workers[i];
+		snprintf(name, sizeof(name), "worker-%u", i);
+		REQUIRE(thread_start(&t->thread, name, worker_main, t) == 0);
+	}
+}
+
+/* --- main's own loop --- */
+
+/* A second signal does not make it faster: without its watcher it would kill. */
+static void ignore_more_signals(void)
+{
+	sigset_t stops;
+
+	sigemptyset(&stops);
+	sigaddset(&stops, SIGTERM);
+	sigaddset(&stops, SIGINT);
+	sigaddset(&stops, SIGHUP);
+	sigaddset(&stops, SIGUSR1);
+	REQUIRE(pthread_sigmask(SIG_BLOCK, &stops, NULL) == 0);
+}
+
+static void on_stop_signal(void *arg, int signum)
+{
+	struct run *run = arg;
+
+	if (run->stop_asked)
+		return;
+	run->stop_asked = true;
+	LOG(STOPPING, F_STR("signal", strsignal(signum)));
+	notify_stopping();
+	reloader_stop(run->reloader);
+	control_stop(run->control);
+	executor_timer_disarm(&run->executor, &run->expiry_timer);
+	ignore_more_signals();
+	loop_signals_close(run->loop);
+	if (run->opened)
+		begin_stop(run);
+}
+
+static void on_reload_signal(void *arg, int signum)
+{
+	struct run *run = arg;
+
+	(void)signum;
+	reloader_reload(run->reloader, RELOAD_ASKED);
+}
+
+static void on_audit_signal(void *arg, int signum)
+{
+	int failed = log_audit_reopen();
+
+	(void)arg;
+	(void)signum;
+	if (failed != 0)
+		LOG(CONFIG_ERROR, F_STR("where", "log.audit"), F_STR("error", strerror(-failed)));
+}
+
+static void on_expiry_timer(struct timer *timer, void *executor_arg)
+{
+	struct run *run = executor_arg;
+	const struct config_snapshot *snapshot = reloader_snapshot(run->reloader);
+
+	for (size_t i = 0; i < snapshot->conf->listener_count; i++) {
+		if (snapshot->tls[i] != NULL)
+			tls_context_log_expiry(snapshot->tls[i]);
+	}
+	executor_timer_arm(&run->executor, timer, DAY_MS);
+}
+
+static int watch_signals(struct run *run)
+{
+	int failed = loop_on_signal(run->loop, SIGTERM, on_stop_signal, run);
+
+	if (failed == 0)
+		failed = loop_on_signal(run->loop, SIGINT, on_stop_signal, run);
+	if (failed == 0)
+		failed = loop_on_signal(run->loop, SIGHUP, on_reload_signal, run);
+	if (failed == 0)
+		failed = loop_on_signal(run->loop, SIGUSR1, on_audit_signal, run);
+	return failed;
+}
+
+/* --- the control socket --- */
+
+static const struct config_snapshot *policy_in_force(void *arg)
+{
+	struct run *run = arg;
+
+	return reloader_snapshot(run->reloader);
+}
+
+static bool reload_asked(void *arg)
+{
+	struct run *run = arg;
+
+	return reloader_reload(run->reloader, RELOAD_ASKED);
+}
+
+static bool open_control(struct run *run)
+{
+	struct control_hooks hooks = {
+	    .arg = run, .snapshot = policy_in_force, .reload = reload_asked};
+	struct errors errors = {0};
+	bool ok = control_start(run->loop, run->server, &hooks, &errors, &run->control);
+
+	errors_log(&errors);
+	errors_fini(&errors);
+	return ok;
+}
+
+/* --- the store --- */
+
+/* NULL: it cannot be opened, and why is told. */
+static struct journal *open_journal(const struct conf *conf)
+{
+	struct store_options options = {.directory = conf->persistence_directory,
+	                                .max_bytes = conf->persistence_max_bytes};
+	struct journal_options timing = {.interval_ms = conf->persistence_interval_ms,
+	                                 .expired_retention_ms = RETAIN_OWNED_AFTER_MS,
+	                                 .deleted_is_over = record_retained_is_over};
+	char text[STORE_ERROR_TEXT];
+	struct store *store;
+
+	if (conf->persistence_directory == NULL)
+		return journal_memory_new();
+	if (store_open(&options, text, &store) == 0) {
+		if (store_upgraded_from(store) != 0)
+			LOG(STORE_UPGRADED, F_STR("directory", conf->persistence_directory),
+			    F_NUM("from", store_upgraded_from(store)), F_NUM("to", STORE_FORMAT));
+		return journal_disk_new(store, &timing);
+	}
+	LOG(STORE_REFUSED, F_STR("directory", conf->persistence_directory), F_STR("error", text));
+	return NULL;
+}
+
+static bool restore(struct run *run, const struct conf *conf)
+{
+	uint64_t start_ms = clock_monotonic_ms();
+	char text[STORE_ERROR_TEXT];
+	struct restored restored;
+
+	if (!journal_is_durable(run->server->journal))
+		return true;
+	if (restore_load(run->server, &restored, text) != 0) {
+		LOG(STORE_REFUSED, F_STR("directory", conf->persistence_directory),
+		    F_STR("error", text));
+		return false;
+	}
+	LOG(STORE_RESTORED, F_STR("directory", conf->persistence_directory),
+	    F_NUM("sessions", restored.sessions), F_NUM("subscriptions", restored.subscriptions),
+	    F_NUM("queued", restored.queued), F_NUM("retained", restored.retained),
+	    F_NUM("wills", restored.wills), F_NUM("ms", clock_monotonic_ms() - start_ms));
+	return true;
+}
+
+static struct run *run_new(struct config_snapshot *snapshot, struct tls_tickets *tickets,
+                           struct journal *journal)
+{
+	struct run *run = xnew(run);
+	unsigned workers = snapshot->conf->workers;
+
+	run->server = server_new(snapshot, workers, journal);
+	run->threads = xcalloc(workers, sizeof(*run->threads));
+	executor_init(&run->executor, workers, NULL, run);
+	run->reloader = reloader_new(run->server, &run->executor, snapshot, tickets);
+	run->expiry_timer.fire = on_expiry_timer;
+	return run;
+}
+
+static void run_free(struct run *run)
+{
+	unsigned workers = run->server->worker_count;
+
+	stop_free(run->stop);
+	for (unsigned i = 0; i < workers; i++) {
+		if (run->server->workers[i]->loop != NULL)
+			loop_free(run->server->workers[i]->loop);
+	}
+	if (run->loop != NULL)
+		loop_free(run->loop);
+	control_free(run->control);
+	reloader_free(run->reloader);
+	server_free(run->server);
+	executor_fini(&run->executor);
+	free(run->threads);
+	free(run);
+}
+
+/* Before any worker runs. */
+static void drop_start(struct run *run)
+{
+	control_stop(run->control);
+	loop_signals_close(run->loop);
+	journal_stop(run->server->journal);
+	run_free(run);
+}
+
+static int fail_start(struct run *run, const char *what, int error)
+{
+	LOG(LISTEN_FAILED, F_STR("bind", what), F_STR("error", strerror(-error)),
+	    F_STR("remedy", "see the limits of this process (ulimit -a)"));
+	drop_start(run);
+	return 1;
+}
+
+int server_run(struct config_snapshot *snapshot, struct tls_tickets *tickets)
+{
+	struct journal *journal;
+	struct run *run;
+	int failed = 0;
+
+	net_raise_file_limit();
+	LOG(STARTING, F_STR("version", VAKT_VERSION), F_NUM("workers", snapshot->conf->workers),
+	    F_STR("config", snapshot->conf->path));
+	journal = open_journal(snapshot->conf);
+	if (journal == NULL)
+		return 2;
+	run = run_new(snapshot, tickets, journal);
+	run->loop = loop_new(&run->executor, &failed);
+	if (run->loop == NULL || (failed = watch_signals(run)) != 0)
+		return fail_start(run, "event loop", failed);
+	failed = make_loops(run);
+	if (failed != 0)
+		return fail_start(run, "event loop of a worker", failed);
+	run->server->authenticator = authenticator_new(run->server->worker_count > 1 ? 2 : 1);
+	if (run->server->authenticator == NULL)
+		return fail_start(run, "hash threads", -EAGAIN);
+	authenticator_use(run->server->authenticator, snapshot->users);
+	if (!restore(run, snapshot->conf)) {
+		drop_start(run);
+		return 2;
+	}
+	failed = journal_start(run->server->journal);
+	if (failed != 0)
+		return fail_start(run, "journal thread", failed);
+	if (!open_control(run) || !reloader_open(run->reloader, on_opened, run)) {
+		drop_start(run);
+		return 2;
+	}
+	restore_settle(run->server);
+	sys_start(run->server);
+	sweep_start(run->server);
+	start_threads(run);
+	executor_update_now(&run->executor);
+	executor_timer_arm(&run->executor, &run->expiry_timer, 0);
+	loop_run(run->loop);
+	for (unsigned i = 0; i < run->server->worker_count; i++)
+		thread_join(&run->threads[i].thread);
+	run_free(run);
+	LOG(STOPPED, F_NONE);
+	return 0;
+}

@@ -1,0 +1,40 @@
+/* One datagram to the socket that the service manager named. */
+#include "server/service_notify.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static void notify(const char *state)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	size_t len = path == NULL ? 0 : strlen(path);
+	int fd;
+
+	if (len == 0 || len >= sizeof(to.sun_path))
+		return;
+	memcpy(to.sun_path, path, len);
+	if (to.sun_path[0] == '@')
+		to.sun_path[0] = '\0'; /* the abstract name space */
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	(void)!sendto(fd, state, strlen(state), MSG_NOSIGNAL,
+	              (const struct sockaddr *)(const void *)&to,
+	              (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
+	close(fd);
+}
+
+void notify_ready(void)
+{
+	notify("READY=1");
+}
+
+void notify_stopping(void)
+{
+	notify("STOPPING=1");
+}

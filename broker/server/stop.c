@@ -1,0 +1,182 @@
+/* Stages of the stop: each is sent to every worker, and the next begins when all have answered.
+ */
+#include "server/stop.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/list.h"
+#include "durability/record_batch.h"
+#include "net/listener.h"
+#include "net/loop.h"
+#include "session/session_deliver.h"
+
+/* A message may be handed on as often as a $share group has members to try; each round lets it go
+ * one executor further. */
+#define FACT_ROUNDS 10
+/* Behind these rounds nothing more has to be kept: the last commit. Its completions have the other
+ * rounds. */
+#define JOURNAL_STAGE 5
+
+struct step {
+	struct task task;
+	struct stop *stop;
+	struct worker *worker;
+};
+
+struct stop {
+	struct server *server;
+	struct executor *executor; /* main's */
+	struct loop *loop;
+	unsigned stage;
+	unsigned waiting;
+	bool done;
+	struct step *steps;
+};
+
+typedef void stage_fn(struct step *step);
+
+static void on_step(struct task *task, void *executor_arg);
+static void on_answer(struct task *task, void *executor_arg);
+
+static void answer(struct step *step)
+{
+	step->task.run = on_answer;
+	executor_send(step->stop->executor, &step->task);
+}
+
+/* Listeners and reading stop. */
+static void stage_quiet(struct step *step)
+{
+	struct worker *w = step->worker;
+	struct conn *c, *next;
+
+	w->stopping = true;
+	for (size_t i = 0; i < LISTENER_IDS_MAX; i++) {
+		if (w->listeners[i] != NULL)
+			listener_close(w->listeners[i]);
+		w->listeners[i] = NULL;
+	}
+	DL_FOREACH_SAFE (w->conns, c, next) {
+		if (c->state == CONN_ACCEPTED)
+			conn_pause(c, CONN_PAUSE_STOP);
+		else
+			conn_end(c, REASON_SERVER_SHUTTING_DOWN, "the broker stops");
+	}
+	answer(step);
+}
+
+/* What is on its way arrives. */
+static void stage_facts(struct step *step)
+{
+	struct conn *c;
+
+	DL_FOREACH (step->worker->conns, c) {
+		if (c->session != NULL)
+			inflight_note_sent(c->session);
+	}
+	record_batch_flush(step->worker);
+	dispatch_flush(step->worker);
+	answer(step);
+}
+
+/* The last words to every client; done when all connections are closed. */
+static void stage_goodbye(struct step *step)
+{
+	struct worker *w = step->worker;
+	struct conn *c, *next;
+
+	w->stop_step = step;
+	DL_FOREACH_SAFE (w->conns, c, next) {
+		conn_fail(c, REASON_SERVER_SHUTTING_DOWN, "the broker stops");
+	}
+	if (w->conns == NULL)
+		stop_on_empty(w);
+}
+
+void stop_on_empty(struct worker *w)
+{
+	struct step *step = w->stop_step;
+
+	if (step == NULL)
+		return;
+	w->stop_step = NULL;
+	answer(step);
+}
+
+static stage_fn *stage_of(unsigned stage)
+{
+	if (stage == 0)
+		return stage_quiet;
+	if (stage <= FACT_ROUNDS)
+		return stage_facts;
+	return stage == FACT_ROUNDS + 1 ? stage_goodbye : NULL;
+}
+
+static void on_step(struct task *task, void *executor_arg)
+{
+	struct step *step = (struct step *)task;
+
+	(void)executor_arg;
+	stage_of(step->stop->stage)(step);
+}
+
+static void send_stage(struct stop *stop)
+{
+	stop->waiting = stop->server->worker_count;
+	for (unsigned i = 0; i < stop->server->worker_count; i++) {
+		stop->steps[i].task.run = on_step;
+		executor_send(&stop->server->workers[i]->executor, &stop->steps[i].task);
+	}
+}
+
+static void on_answer(struct task *task, void *executor_arg)
+{
+	struct stop *stop = ((struct step *)task)->stop;
+
+	(void)executor_arg;
+	if (--stop->waiting > 0)
+		return;
+	if (stop->stage == 0 && stop->server->authenticator != NULL)
+		authenticator_stop(stop->server->authenticator);
+	if (stop->stage == JOURNAL_STAGE)
+		journal_stop(stop->server->journal);
+	stop->stage++;
+	if (stage_of(stop->stage) != NULL) {
+		send_stage(stop);
+		return;
+	}
+	stop->done = true;
+	if (stop->loop == NULL) /* a simulation drives them */
+		return;
+	for (unsigned i = 0; i < stop->server->worker_count; i++)
+		loop_stop(stop->server->workers[i]->loop);
+	loop_stop(stop->loop);
+}
+
+bool stop_is_done(const struct stop *stop)
+{
+	return stop->done;
+}
+
+struct stop *stop_start(struct server *server, struct executor *main_executor, struct loop *loop)
+{
+	struct stop *stop = xnew(stop);
+
+	stop->server = server;
+	stop->executor = main_executor;
+	stop->loop = loop;
+	stop->steps = xcalloc(server->worker_count, sizeof(*stop->steps));
+	for (unsigned i = 0; i < server->worker_count; i++)
+		stop->steps[i] = (struct step){.stop = stop, .worker = server->workers[i]};
+	send_stage(stop);
+	return stop;
+}
+
+void stop_free(struct stop *stop)
+{
+	if (stop == NULL)
+		return;
+	free(stop->steps);
+	free(stop);
+}

@@ -1,0 +1,164 @@
+/* What becomes of a session's messages when its client goes away, and when it ends: what was sent
+ * is written down with its packet identifier, shared ones go to other members, the rest is freed.
+ * In slices: there may be 65,535 of them. */
+#include "base/list.h"
+#include "durability/record_batch.h"
+#include "session/disk_queue.h"
+#include "session/session_deliver.h"
+#include "session/session_work.h"
+#include "worker/shared.h"
+
+/* Messages in a slice; those that need nothing cost a fraction. */
+#define SLICE_MESSAGES(w) ((w)->turn_steps / 64 + 1)
+#define LOOKS             16
+
+/* --- what was sent --- */
+
+static void note_one(struct session *s, struct inflight *o)
+{
+	if (o->qos == 1 && !o->noted)
+		record_inflight(s, o);
+	o->noted = true;
+}
+
+void inflight_note_sent(struct session *s)
+{
+	struct inflight *o;
+
+	DL_FOREACH (s->sent.head, o) {
+		note_one(s, o);
+	}
+}
+
+size_t inflight_note_slice(struct session *s)
+{
+	size_t steps = 0;
+
+	for (; s->noting != NULL && steps < SLICE_MESSAGES(s->worker); steps++) {
+		struct inflight *o = s->noting;
+
+		s->noting = o->next;
+		note_one(s, o);
+	}
+	if (s->noting != NULL)
+		session_work_add(s, SESSION_WORK_NOTE);
+	return steps;
+}
+
+/* --- shared messages of a member that leaves --- */
+
+static bool is_of_group(const struct session *s, const struct inflight_list *list,
+                        const struct inflight *o)
+{
+	bool sent_qos2 = list == &s->sent && o->qos == 2; /* [MQTT5-4.8.2-4, -5] */
+
+	return o->way != NULL && o->way->group_id != 0 && o->msg != NULL && !sent_qos2;
+}
+
+static void give_away(struct session *s, struct inflight_list *list, struct inflight *o)
+{
+	struct target_item item = {
+	    .session_id = s->id, .group_id = o->way->group_id, .position = o->position};
+
+	dispatch_next_member(s->worker, o->msg, &item, s->id);
+	o->position = 0; /* done, or another's now */
+	if (list == &s->sent) {
+		sent_remove(s, o);
+	} else {
+		inflight_delete(s, list, o);
+		inflight_free(o);
+	}
+}
+
+/* From s->giving on, to those who are online. */
+static void give_some(struct session *s, struct inflight_list *list, size_t *steps)
+{
+	while (s->giving != NULL && *steps > 0) {
+		struct inflight *o = s->giving;
+
+		s->giving = o->next;
+		(*steps)--;
+		if (!is_of_group(s, list, o) ||
+		    !dispatch_share_has_online(s->worker, o->way->group_id, s->id))
+			continue;
+		*steps -= *steps < LOOKS ? *steps : LOOKS;
+		give_away(s, list, o);
+	}
+}
+
+size_t inflight_give_slice(struct session *s)
+{
+	size_t budget = (size_t)SLICE_MESSAGES(s->worker) * LOOKS, steps = budget;
+
+	if (s->giving_stage == GIVING_SENT) {
+		give_some(s, &s->sent, &steps);
+		if (s->giving == NULL && steps > 0) {
+			s->giving_stage = GIVING_WAITING;
+			s->giving = s->waiting.head;
+		}
+	}
+	if (s->giving_stage == GIVING_WAITING) {
+		give_some(s, &s->waiting, &steps);
+		if (s->giving == NULL)
+			s->giving_stage = GIVING_NOTHING;
+	}
+	if (s->giving_stage != GIVING_NOTHING)
+		session_work_add(s, SESSION_WORK_GIVE);
+	return (budget - steps) / LOOKS;
+}
+
+static void give_all(struct session *s, struct inflight_list *list)
+{
+	struct inflight *o, *next;
+
+	DL_FOREACH_SAFE (list->head, o, next) {
+		if (is_of_group(s, list, o))
+			give_away(s, list, o);
+	}
+}
+
+/* --- the client goes away, and comes back --- */
+
+void session_leave_outgoing(struct session *s)
+{
+	s->noting = s->sent.head;
+	s->giving = s->sent.head;
+	s->giving_stage = GIVING_SENT;
+	inflight_give_slice(s);
+	inflight_note_slice(s);
+}
+
+void session_return_outgoing(struct session *s)
+{
+	s->noting = s->giving = NULL;
+	s->giving_stage = GIVING_NOTHING;
+	s->unreleased = s->sent.head;
+}
+
+/* --- the session ends --- */
+
+void session_give_shared_away(struct session *s)
+{
+	give_all(s, &s->sent);
+	give_all(s, &s->waiting);
+}
+
+static bool drop_some(struct session *s, struct inflight_list *list, size_t *steps)
+{
+	for (; list->head != NULL && *steps > 0; (*steps)--) {
+		struct inflight *o = list->head;
+
+		inflight_delete(s, list, o);
+		inflight_free(o);
+	}
+	return list->head == NULL;
+}
+
+bool session_drop_inflight(struct session *s, size_t *steps)
+{
+	s->unwritten = NULL;
+	if (!drop_some(s, &s->sent, steps) || !drop_some(s, &s->waiting, steps))
+		return false;
+	disk_queue_free(s);
+	return true;
+}

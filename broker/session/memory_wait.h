@@ -1,0 +1,16 @@
+/* Sessions that would go on, and wait for memory: asked again a little later, for memory comes back
+ * wherever somebody reads or acknowledges, on any worker.  Thread: the session's worker. */
+#ifndef SESSION_MEMORY_WAIT_H
+#define SESSION_MEMORY_WAIT_H
+
+#include "worker/worker.h"
+
+#define MEMORY_WAIT_MS 100
+
+/* Its client is there: session_pump and its replays are tried again. Once is enough. */
+void memory_wait(struct session *s);
+/* It ends. */
+void memory_wait_forget(struct session *s);
+void memory_wait_init(struct worker *w);
+
+#endif

@@ -1,0 +1,49 @@
+/* Packets that a connection owes, in the order in which it owes them: each leaves when it is ready
+ * and everything before it has left. PUBACK and PUBREC wait here for what they promise, CONNACK,
+ * SUBACK, PUBCOMP likewise.  A acknowledgement outlives its connection: then nobody gets it, so
+ * that a late PUBACK never acknowledges a reused packet identifier.  Thread: the connection's home.
+ */
+#ifndef SESSION_PENDING_ACK_H
+#define SESSION_PENDING_ACK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "proto/packet_ack.h"
+
+struct conn;
+
+struct pending_ack {
+	struct pending_ack *next;
+	struct conn *conn; /* NULL: it has gone */
+	unsigned refs;
+	bool ready;
+	bool holds_deliveries; /* a SUBACK or CONNACK: no PUBLISH may overtake it */
+	enum packet_type type;
+	enum reason reason;
+	uint16_t packet_id;
+	struct buf
+	    bytes; /* the packet itself, where it is not an acknowledgement of the ack.h kind */
+};
+
+/* Queue an acknowledgement. The caller gets a reference that it gives to pending_ack_done or
+ * pending_ack_forget. */
+struct pending_ack *pending_ack_ack(struct conn *c, enum packet_type type, uint16_t packet_id);
+/* Queue a packet already encoded (taken over, *bytes is empty afterwards). */
+struct pending_ack *pending_ack_packet(struct conn *c, enum packet_type type, struct buf *bytes);
+
+/* What it promises is done: it goes out as soon as it is at the head. Gives up the reference.
+ * `reason_string` may be empty. */
+void pending_ack_done(struct pending_ack **r, enum reason reason, struct slice reason_string);
+/* An acknowledgement that is ready already: leaves behind what is owed before it. */
+void pending_ack_send(struct conn *c, enum packet_type type, uint16_t packet_id, enum reason reason,
+                      struct slice reason_string);
+/* A PINGRESP, which waits for CONNACK only. */
+void pending_ack_ping(struct conn *c);
+/* It will never be kept: the connection closes without it. Gives up the reference. */
+void pending_ack_failed(struct pending_ack **r);
+/* The connection ends: nobody gets what it was still owed. */
+void pending_acks_forget(struct conn *c);
+
+#endif

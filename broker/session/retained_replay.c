@@ -1,0 +1,493 @@
+/* Retained values for a new subscription: in slices, one replay per subscription, never more than
+ * the client takes.  A value is given only while the one who wrote it could still write it.  Of a
+ * session that is kept the values are gathered first, then put into its queue on disk all together,
+ * then given from there. */
+#include <stdlib.h>
+
+#include "admin/sys_topics.h"
+#include "base/alloc.h"
+#include "base/list.h"
+#include "client/admission.h"
+#include "client/conn_memory.h"
+#include "durability/record_batch.h"
+#include "proto/topic.h"
+#include "session/disk_queue.h"
+#include "session/memory_wait.h"
+#include "session/session_work.h"
+#include "worker/shared.h"
+
+#define SLICE_VALUES 256
+/* What a cursor costs at least, in values: its steps cost time where it finds nothing too. */
+#define CURSOR_VALUES 16
+#define SLICE_BYTES   (CONN_BACKLOG_MAX / 4) /* two of them stay below what a backlog may be */
+#define WAITING_MAX   64
+
+struct replay {
+	struct replay *prev, *next;
+	struct subscription *sub; /* NULL: all of it is in the queue on disk, and is being given */
+	struct retain_cursor *cursor; /* NULL: its end was reached */
+	uint64_t until;
+	bool kept; /* the journal has it: values gather here, and enter the queue all together */
+	struct msg **values;
+	size_t value_count, value_cap, given;
+	size_t bytes;   /* of those that are not given yet */
+	size_t charged; /* to the session, of all that it holds */
+	/* What enters the queue, while it is being built. */
+	struct journal_group *group;
+	size_t grouped;
+	/* By what options it entered the queue: sub NULL. */
+	uint64_t position; /* of the next value to be given */
+	uint32_t subscription_id;
+	uint8_t qos;
+};
+
+struct slice_of_values {
+	struct worker *worker;
+	struct msg *messages[SLICE_VALUES];
+	size_t count;
+	size_t bytes;
+};
+
+/* --- may the writer still write it? --- */
+
+/* Removed and locked users write nothing; a namesake made later is somebody else. */
+static bool writer_exists(const struct config_snapshot *snapshot, const struct origin *origin)
+{
+	const struct user *entry;
+
+	if (origin->anonymous || snapshot->conf->password_file == NULL)
+		return true;
+	entry = users_find(snapshot->users, origin->user_name);
+	return entry != NULL && !entry->locked &&
+	       config_snapshot_owner_exists(snapshot, origin->user_key);
+}
+
+static const struct acl_subject *writer_subject(struct worker *w, struct origin *origin)
+{
+	if (w->writer_origin == origin && w->writer_generation == w->snapshot->generation)
+		return w->writer_subject;
+	acl_subject_free(w->writer_subject);
+	origin_unref(&w->writer_origin);
+	w->writer_subject = !writer_exists(w->snapshot, origin)
+	                        ? NULL
+	                        : config_snapshot_subject(w->snapshot, origin->anonymous,
+	                                                  origin->user_name, origin->client_id);
+	w->writer_origin = origin_ref(origin);
+	w->writer_generation = w->snapshot->generation;
+	return w->writer_subject;
+}
+
+static bool writer_permitted(struct worker *w, const struct msg *msg)
+{
+	struct acl_request request = publish_access_request(ACL_PUBLISH, msg);
+	const struct acl_subject *subject;
+
+	if (sys_wrote(msg))
+		return true;
+	subject = writer_subject(w, msg->origin);
+	if (subject == NULL)
+		return false;
+	if (acl_check(subject, &request).allowed)
+		return true;
+	request.action = ACL_WILL; /* it may have been a will */
+	return acl_check(subject, &request).allowed;
+}
+
+/* Under the tree's lock: collect only. The answer about the writer is kept with the value for each
+ * policy. */
+static bool on_value(void *arg, struct msg *msg, _Atomic uint32_t *writer_generation)
+{
+	struct slice_of_values *slice = arg;
+	uint32_t generation = (uint32_t)slice->worker->snapshot->generation;
+
+	if (atomic_load_explicit(writer_generation, memory_order_relaxed) != generation) {
+		if (!writer_permitted(slice->worker, msg))
+			return true;
+		atomic_store_explicit(writer_generation, generation, memory_order_relaxed);
+	}
+	slice->messages[slice->count++] = msg_ref(msg);
+	slice->bytes += msg_bytes(msg);
+	return slice->count < SLICE_VALUES && slice->bytes < SLICE_BYTES;
+}
+
+/* --- its parts --- */
+
+/* The values that are not given are given back. */
+static void forget_values(struct replay *r)
+{
+	for (size_t i = r->given; i < r->value_count; i++)
+		msg_unref(&r->values[i]);
+	free(r->values);
+	r->values = NULL;
+	r->value_count = r->value_cap = r->given = 0;
+	r->bytes = 0;
+}
+
+/* What was prepared for the queue is made anew, by other options. */
+static void forget_group(struct replay *r)
+{
+	journal_group_free(r->group);
+	r->group = NULL;
+	r->grouped = r->given;
+}
+
+/* It has so much of the session's memory now. */
+static void charge(struct session *s, struct replay *r, size_t bytes)
+{
+	charge_add(s->worker, &s->charge, (uint64_t)bytes - r->charged); /* modulo 2^64 */
+	r->charged = bytes;
+}
+
+static void replay_free(struct session *s, struct replay *r)
+{
+	charge(s, r, 0);
+	if (r->sub != NULL)
+		r->sub->replay = NULL;
+	DL_DELETE(s->replays, r);
+	retain_cursor_free(&r->cursor);
+	forget_group(r);
+	forget_values(r);
+	free(r);
+}
+
+static void gather(struct replay *r, struct msg *msg)
+{
+	if (r->value_count == r->value_cap) {
+		r->value_cap = r->value_cap == 0 ? 64 : r->value_cap * 2;
+		r->values = xrealloc_array(r->values, r->value_cap, sizeof(struct msg *));
+	}
+	r->values[r->value_count++] = msg_ref(msg);
+	r->bytes += msg_bytes(msg);
+}
+
+/* [MQTT3-3.3.1-8] [MQTT5-3.8.4-4] */
+static struct delivery delivery_of(const struct replay *r)
+{
+	const struct subscription *sub = r->sub;
+
+	return (struct delivery){
+	    .qos = sub != NULL ? sub->options.qos : r->qos,
+	    .retain = true,
+	    .paced = true,
+	    .position = r->position,
+	    .ids = {.one = sub != NULL ? sub->id : r->subscription_id}}; /* [MQTT3-3.3.1-8] */
+}
+
+/* --- slices --- */
+
+/* Values that were gathered go to the client. */
+static size_t give_slice(struct session *s, struct replay *r, size_t budget)
+{
+	struct delivery d = delivery_of(r);
+	size_t count = r->value_count - r->given, bytes = 0;
+
+	if (count > budget)
+		count = budget;
+	s->worker->fan_out = false;
+	for (size_t i = 0; i < count && bytes < SLICE_BYTES; i++) {
+		struct msg **msg = &r->values[r->given++];
+
+		bytes += msg_bytes(*msg);
+		session_deliver(s, *msg, &d);
+		msg_unref(msg);
+		if (d.position != 0)
+			d.position++;
+	}
+	r->bytes -= bytes;
+	r->position = d.position;
+	return count;
+}
+
+/* Values that were gathered are prepared for the queue. */
+static size_t group_slice(struct session *s, struct replay *r, size_t budget)
+{
+	struct target_item item = {.session_id = s->id,
+	                           .qos = r->sub->options.qos,
+	                           .retain_as_published = true,
+	                           .ids = {.one = r->sub->id}};
+	size_t count = r->value_count - r->grouped;
+
+	if (count > budget)
+		count = budget;
+	if (r->group == NULL)
+		r->group = journal_group_new(NULL, NULL);
+	for (size_t i = 0; i < count; i++)
+		record_batch_queue(s->worker, r->group, &item, r->values[r->grouped++], false);
+	return count;
+}
+
+/* What was gathered enters the queue on disk all together, and with it the replay is no more: after
+ * a crash either all of it is given, or none was. D2, D5 */
+static void finish_kept(struct session *s, struct replay *r)
+{
+	struct record done = {
+	    .kind = RECORD_REPLAY_DONE, .session_id = s->id, .number = r->sub->number};
+	struct delivery d = delivery_of(r);
+
+	if (r->group == NULL)
+		r->group = journal_group_new(NULL, NULL);
+	journal_group_add(r->group, &done);
+	r->qos = d.qos;
+	r->subscription_id = d.ids.one;
+	record_batch_append(s->worker, &r->group, JOURNAL_NEXT, &r->position);
+	r->sub->replay = NULL;
+	r->sub = NULL;
+}
+
+static bool may_go_on(const struct session *s)
+{
+	if (s->conn == NULL || s->conn->holding > 0 || s->waiting.count >= WAITING_MAX ||
+	    !admission_holds(s->conn))
+		return false;
+	/* Values that enter the queue on disk wait for a journal that is slow; worker_on_space. */
+	if (s->replays->kept && s->replays->sub != NULL &&
+	    journal_is_full(s->worker->server->journal))
+		return false;
+	return conn_backlog(s->conn) < CONN_BACKLOG_MAX / 4;
+}
+
+/* At most `budget` values from the tree; what it cost. */
+static size_t read_slice(struct session *s, struct replay *r, size_t budget)
+{
+	struct worker *w = s->worker;
+	struct slice_of_values slice = {.worker = w};
+	struct delivery d = delivery_of(r);
+	bool more = retain_replay(r->cursor, w->executor.index, w->executor.now_ms, budget,
+	                          on_value, &slice);
+
+	w->fan_out = false;
+	for (size_t i = 0; i < slice.count; i++) {
+		if (r->kept && slice.messages[i]->qos > 0)
+			gather(r, slice.messages[i]);
+		else
+			session_deliver(s, slice.messages[i], &d);
+		msg_unref(&slice.messages[i]);
+	}
+	if (more)
+		return budget;
+	retain_cursor_free(&r->cursor);
+	return slice.count > CURSOR_VALUES ? slice.count : CURSOR_VALUES;
+}
+
+/* A slice of the first one: what it cost. */
+static size_t one_slice(struct session *s, size_t budget)
+{
+	struct replay *r = s->replays;
+
+	if (r->value_count > r->given && !(r->kept && r->sub != NULL))
+		return give_slice(s, r, budget);
+	if (r->cursor != NULL)
+		return read_slice(s, r, budget);
+	if (r->sub == NULL || !r->kept) {
+		replay_free(s, r);
+		return 1;
+	}
+	if (r->grouped < r->value_count)
+		return group_slice(s, r, budget);
+	finish_kept(s, r);
+	return 1;
+}
+
+/* --- memory --- */
+
+/* In what is prepared for the queue. */
+#define RECORD_BYTES ((size_t)256)
+
+/* The values too: they may not be the retained ones any more. */
+static size_t memory_of(const struct replay *r)
+{
+	size_t begun = r->cursor == NULL ? 0 : retain_cursor_bytes(r->cursor);
+
+	return sizeof(*r) + begun + r->value_cap * sizeof(struct msg *) +
+	       (r->group == NULL ? 0 : (r->grouped - r->given) * RECORD_BYTES) + r->bytes;
+}
+
+/* Has nothing of it been given yet? */
+static bool may_gather_again(const struct replay *r)
+{
+	return r->sub != NULL && r->kept && r->given == 0;
+}
+
+/* What was gathered is let go, and gathered once more. */
+static void gather_again(struct session *s, struct replay *r)
+{
+	forget_group(r);
+	forget_values(r);
+	retain_cursor_free(&r->cursor);
+	r->cursor =
+	    retain_cursor_new(s->worker->server->retain, subscription_filter(r->sub), r->until);
+	charge(s, r, memory_of(r));
+}
+
+/* It stands still, for its client does not read or acknowledge: what it holds is held against the
+ * session. Where there is no memory for that it waits on disk, or begins again. */
+static void hold(struct session *s, struct replay *r)
+{
+	size_t bytes = memory_of(r), count = r->value_count - r->given;
+	bool fits = bytes <= r->charged ||
+	            quota_memory(s->worker, s->charge.payer, bytes - r->charged) == NULL;
+
+	if (!fits && may_gather_again(r)) {
+		gather_again(s, r);
+	} else if (!fits && r->sub == NULL &&
+	           disk_queue_leave_rest(s, r->position, count, r->bytes)) {
+		replay_free(s, r);
+		memory_wait(s);
+	} else {
+		charge(s, r, bytes);
+	}
+}
+
+/* How many values may be read: none where there is no memory for them, one where the client waits
+ * for nothing else. What is gathered is not sent yet, see hold(). */
+static size_t affordable(struct session *s, size_t budget)
+{
+	const struct replay *r = s->replays;
+
+	if ((r->kept && r->sub != NULL) ||
+	    quota_memory(s->worker, s->charge.payer, SLICE_BYTES) == NULL)
+		return budget;
+	return s->waiting.count == 0 && s->sent.count == 0 &&
+	               quota_memory_drain(s->worker, s->charge.payer, CONN_OUTPUT_FREE) == NULL
+	           ? 1
+	           : 0;
+}
+
+/* Several filters of one SUBSCRIBE share a turn where they have little to give. */
+size_t replay_slice(struct session *s)
+{
+	size_t left = SLICE_VALUES;
+
+	while (left > 0 && s->replays != NULL && may_go_on(s)) {
+		size_t budget = affordable(s, left), cost;
+
+		if (budget == 0) {
+			hold(s, s->replays);
+			memory_wait(s);
+			return SLICE_VALUES - left;
+		}
+		cost = one_slice(s, budget);
+		left -= cost < left ? cost : left;
+	}
+	if (s->replays != NULL && !may_go_on(s))
+		hold(s, s->replays);
+	replay_wake(s);
+	return SLICE_VALUES - left;
+}
+
+void replay_wake(struct session *s)
+{
+	if (s->replays != NULL && may_go_on(s))
+		session_work_add(s, SESSION_WORK_REPLAY);
+}
+
+/* --- beginning and end --- */
+
+/* A filter that is one topic is mostly one without a value: then there is nothing to begin. */
+static bool gives_nothing(const struct worker *w, struct slice filter, uint64_t until)
+{
+	return !topic_has_wildcard(filter) &&
+	       !retain_has(w->server->retain, w->executor.index, filter, until);
+}
+
+static bool is_to_be_kept(const struct session *s, const struct subscription *sub)
+{
+	return s->durable && sub->options.qos > 0 && journal_is_on(s->worker);
+}
+
+static void start(struct session *s, struct subscription *sub, uint64_t until)
+{
+	struct replay *r = xnew(r);
+
+	replay_drop(sub);
+	r->cursor = retain_cursor_new(s->worker->server->retain, subscription_filter(sub), until);
+	r->until = until;
+	r->kept = is_to_be_kept(s, sub);
+	r->sub = sub;
+	sub->replay = r;
+	charge(s, r, memory_of(r));
+	DL_APPEND(s->replays, r);
+}
+
+/* The same subscription anew: what it gave so far is given again. [MQTT5-3.8.4-4] */
+void replay_start(struct session *s, struct subscription *sub, uint64_t until)
+{
+	if (gives_nothing(s->worker, subscription_filter(sub), until)) {
+		replay_end(sub);
+		return;
+	}
+	if (!is_to_be_kept(s, sub))
+		replay_end(sub);
+	start(s, sub, until);
+	replay_wake(s);
+}
+
+/* [MQTT5-3.8.4-4] */
+void replay_go_on(struct session *s, struct subscription *sub)
+{
+	struct replay *r = sub->replay;
+	bool kept = is_to_be_kept(s, sub);
+
+	if (r == NULL)
+		return;
+	forget_group(r);
+	if (r->kept && !kept)
+		record_replay_done(s, sub->number);
+	r->kept = kept;
+	replay_wake(s);
+}
+
+void replay_record(const struct subscription *sub)
+{
+	if (sub->replay != NULL && sub->replay->kept)
+		record_replay(sub, sub->replay->until);
+}
+
+void replay_drop(struct subscription *sub)
+{
+	if (sub->replay != NULL)
+		replay_free(sub->session, sub->replay);
+}
+
+void replay_end(struct subscription *sub)
+{
+	if (sub->replay != NULL && sub->replay->kept)
+		record_replay_done(sub->session, sub->number);
+	replay_drop(sub);
+}
+
+bool replay_restore(struct session *s, struct subscription *sub, uint64_t until)
+{
+	if (!is_to_be_kept(s, sub)) /* it was, before it was subscribed anew */
+		return false;
+	start(s, sub, until);
+	return true;
+}
+
+/* Where something behind it is in memory too, so must it be. */
+static void page_out(struct session *s, struct replay *r)
+{
+	size_t count = r->value_count - r->given;
+
+	if (!disk_queue_leave_rest(s, r->position, count, r->bytes))
+		give_slice(s, r, count);
+	replay_free(s, r);
+}
+
+void replays_page_out(struct session *s)
+{
+	struct replay *r, *next;
+
+	DL_FOREACH_SAFE (s->replays, r, next) {
+		if (r->sub == NULL)
+			page_out(s, r);
+		else if (may_gather_again(r) && r->value_count > 0)
+			gather_again(s, r);
+	}
+}
+
+void replays_free(struct session *s)
+{
+	while (s->replays != NULL)
+		replay_free(s, s->replays);
+}

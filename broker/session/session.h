@@ -1,0 +1,251 @@
+/* A session: (user, client id) and everything MQTT promises to keep for it.  design.md sections 1
+ * and 5. Thread: the executor worker of its client id; nobody else touches it. */
+#ifndef SESSION_SESSION_H
+#define SESSION_SESSION_H
+
+#include "acl/acl.h"
+#include "auth/identity.h"
+#include "base/executor.h"
+#include "base/hash.h"
+#include "base/table.h"
+#include "proto/packet_subscribe.h"
+#include "tree/msg.h"
+#include "tree/retain.h"
+#include "tree/subscription_ids.h"
+#include "worker/charge.h"
+
+struct conn;
+struct worker;
+struct pending_ack;
+struct disk_queue;
+
+#define EXPIRY_NEVER UINT32_MAX
+
+/* One subscription of one session: in its table by the whole filter as the client wrote it. */
+struct subscription {
+	struct subscription *prev,
+	    *next; /* among the live subscribers of the filter at this executor */
+	struct session *session;
+	struct replay *replay; /* of its retained values, unfinished; NULL: none */
+	uint64_t filter_id;    /* of the filter whose live subscribers it is among; 0: durable, or
+	                          shared */
+	uint64_t since;        /* clock at its beginning */
+	uint64_t number;       /* what the journal calls it; 0: not kept */
+	uint32_t id;           /* Subscription Identifier, 0: none */
+	bool changed;          /* since it was written down: by the request at hand */
+	uint16_t share_skip;   /* length of "$share/GROUP/", 0: not shared */
+	uint16_t filter_len;
+	struct subscription_options options;
+	char filter[];
+};
+
+/* By which subscriptions a message came, where there is something to say of them. */
+struct delivery_info {
+	uint64_t group_id; /* of the $share group, 0: none */
+	struct subscription_ids ids;
+};
+
+/* A message that waits for, or is on, the wire to this session. */
+struct inflight {
+	struct inflight *prev, *next;
+	struct msg *msg;
+	struct delivery_info *way; /* NULL: neither a group nor identifiers */
+	uint64_t position;         /* in the session's queue on disk; 0: it is not there */
+	uint32_t cost;             /* of memory, without the message */
+	uint16_t packet_id;        /* 0: not sent yet */
+	uint8_t qos;               /* effective */
+	bool retain;
+	bool in_flight; /* counts in the window of the present connection */
+	bool storing;   /* QoS 2: leaves when its packet identifier is durable */
+	bool sent;      /* was written to a connection, this one or an earlier one */
+	bool noted;     /* QoS 1: on disk, its packet identifier is taken */
+	bool released;  /* QoS 2: PUBREC is here, PUBREL is owed or sent */
+};
+
+struct inflight_list {
+	struct inflight *head; /* utlist DL */
+	size_t count;
+	size_t qos0_count; /* among them */
+	size_t bytes;
+};
+
+/* A QoS 2 PUBLISH received and not yet released. */
+struct inbound {
+	UT_hash_handle hh;
+	uint16_t packet_id;
+	bool pending;                    /* its group is not yet durable */
+	enum conf_durability durability; /* of its message */
+	struct pending_ack *again;       /* PUBREC of a resent PUBLISH that waits for the group */
+};
+
+/* What one takes, with its part of the hash table. */
+#define INBOUND_COST (sizeof(struct inbound) + CHARGE_ALLOC + 40)
+
+struct replay;
+
+/* Whose shared messages are being given away; in which list. */
+enum giving_stage {
+	GIVING_NOTHING,
+	GIVING_SENT,
+	GIVING_WAITING,
+};
+
+struct denial {
+	uint32_t rule;
+	struct log_limit limit;
+};
+#define SESSION_DENIALS 8
+
+/* What the log was told of a session lately, so that it is not told too often. */
+struct log_limits {
+	struct denial denials[SESSION_DENIALS];
+	struct log_limit dropped;
+};
+
+struct pending_will {
+	struct session *session;
+	struct msg *msg;
+	struct timer delay;
+	uint32_t delay_s;
+	bool kept; /* the journal has it */
+};
+
+/* In worker->sessions by user key and client id, in worker->sessions_by_id by id. One per client,
+ * most of them idle: what few sessions need is made when they do. */
+struct session {
+	uint64_t id;
+	struct worker *worker;
+	struct conn *conn; /* NULL: away */
+	struct identity *identity;
+	struct origin *origin;
+	struct acl_subject *subject;
+	uint64_t subject_generation; /* of the policy it was made from */
+	uint64_t arrival;            /* of the newest CONNECT that was attached */
+	uint64_t away_since_ms;      /* while conn is NULL */
+	uint64_t removed_since_ms;
+	struct session *work_prev, *work_next; /* in worker->working, while there is work */
+	struct session *memory_prev, *memory_next;
+	struct session *list_prev, *list_next; /* in worker->all_sessions */
+	struct charge charge;                  /* what it takes of memory; its user pays */
+	struct table subscriptions;
+	size_t subscription_bytes; /* what their filters take */
+	size_t pending_bytes;      /* what its groups_pending take */
+	struct inbound *inbound;
+	struct inflight_list waiting; /* not sent */
+	struct inflight_list sent;    /* sent, in order; window */
+	struct inflight **slots;      /* sent, by packet id & (slot_count - 1) */
+	struct inflight *unwritten;   /* in `sent`: the first that the present connection has not
+	                                 seen;   NULL: none */
+	struct inflight
+	    *unreleased;         /* in `sent`: from here on PUBRELs are owed again; NULL: none */
+	struct inflight *noting; /* inflight_end.c: the next one to be written down */
+	struct inflight *giving; /* the next one to be given away */
+	enum giving_stage giving_stage;
+	struct disk_queue *disk_queue; /* the part of its queue that is on disk only; NULL: there
+	                            never was one */
+	struct replay *replays;        /* utlist DL */
+	struct pending_will *will;
+	struct timer expiry_timer;
+	struct log_limits *log_limits; /* made with the first denial or drop */
+	uint64_t dropped;
+	uint64_t merge_serial;
+	uint32_t merge_index; /* deliver.c: place in worker->merges, valid while merge_serial is the
+	                         worker's */
+	uint32_t slot_count;
+	uint32_t in_flight_count; /* of `sent`, on the present connection: within the client's
+	                        Receive Maximum */
+	uint32_t expiry_s; /* Session Expiry Interval; 0: ends with the connection; EXPIRY_NEVER */
+	uint32_t next_subscription; /* number of the newest */
+	uint32_t groups_pending;    /* of its messages, not yet durable */
+	uint16_t next_packet_id;
+	bool durable;
+	bool ended;         /* it is in no table any more, gets nothing, and is being freed */
+	bool ended_another; /* by Clean Start, one that was kept: its CONNACK says that that is gone
+	                     */
+	bool removed;       /* its user is not in the password file any more */
+	uint8_t work;       /* enum session_work bits */
+	bool waits_for_memory; /* in worker->memory_waits */
+};
+
+struct session *session_find(struct worker *w, struct slice user_key, struct slice client_id);
+struct session *session_find_by_id(struct worker *w, uint64_t id);
+/* `payer`: that of its user, a reference that it takes over. */
+struct session *session_new(struct worker *w, struct identity *identity, struct slice client_id,
+                            bool durable, struct payer *payer);
+
+/* One that was kept, under the id it had; in the tables, away, with nothing in it yet. */
+struct session *session_restore(struct worker *w, uint64_t id, struct identity *identity,
+                                struct slice client_id);
+/* The limits it lives by at this moment. */
+const struct conf_limits *session_limits(const struct session *s);
+
+/* A connection has come: timers stop, its groups learn it. */
+void session_attach(struct session *s);
+/* Make what the session has promised durable, then let this packet go. Takes over the
+ * acknowledgement. */
+void session_commit(struct session *s, struct pending_ack **pending_ack);
+
+/* The subject of the policy in force at this moment. */
+const struct acl_subject *session_subject(struct session *s);
+
+/* A new Session Expiry Interval, within limits.max_session_expiry. */
+void session_set_expiry(struct session *s, uint32_t expiry_s, const struct conf_limits *limits);
+
+/* Is its user still in the password file? Sessions of a removed user go a day later, unless the
+ * same entry comes back. */
+void session_check_removal(struct session *s);
+
+/* It is away: it ends by itself when its time has come. */
+void session_arm_expiry(struct session *s);
+/* The connection has gone: the session ends, or waits for its client. Its will is published,
+ * delayed, or dropped. */
+void session_detach(struct session *s, bool publish_will);
+/* It is over: subscriptions, queues and all. The will, where one is pending, goes out. */
+void session_end(struct session *s);
+/* One that has ended: free as much of it as *steps go. True: it is no more. */
+bool session_free_some(struct session *s, size_t *steps);
+/* Everything is freed and nothing is published: the broker stops. */
+void session_free(struct session *s);
+
+/* What a session takes with nothing in it. */
+size_t session_cost(const struct identity *identity, struct slice client_id);
+
+struct slice session_client_id(const struct session *s);
+struct slice session_user(const struct session *s);
+
+/* --- subscriptions (subscriptions.c) --- */
+struct subscription *subscription_find(struct session *s, struct slice filter);
+/* What a filter takes: itself, and its levels in the shared tree. */
+size_t subscription_cost(struct slice filter);
+/* What a subscription takes of memory, where nobody else has the same filter. */
+size_t subscription_memory(struct slice filter);
+/* Subscribe, or replace. *is_new says which. The filter is valid and permitted. */
+struct subscription *subscription_put(struct session *s, struct slice filter,
+                                      const struct subscription_options *options, uint32_t id,
+                                      bool *is_new);
+/* One that was kept. */
+void subscription_restore(struct session *s, uint64_t number, struct slice filter,
+                          const struct subscription_options *options, uint32_t id);
+void subscription_remove(struct subscription *sub);
+void subscriptions_online(struct session *s, bool online); /* its $share groups learn it */
+/* All of them, as far as *steps go. False: there are more. */
+bool subscriptions_free(struct session *s, size_t *steps);
+struct slice subscription_filter(const struct subscription *sub); /* without $share/GROUP/ */
+static inline bool subscription_is_shared(const struct subscription *sub)
+{
+	return sub->share_skip > 0;
+}
+
+/* --- denials (denial.c) --- */
+enum denial_kind {
+	DENIAL_PUBLISH,
+	DENIAL_SUBSCRIBE,
+	DENIAL_WILL,
+	DENIAL_RECEIVE,
+};
+struct log_limits *session_log_limits(struct session *s);
+/* One warning with the rule, limited per client and rule. */
+void session_log_denial(struct session *s, enum denial_kind kind, struct slice topic,
+                        const struct acl_verdict *verdict);
+
+#endif

@@ -1,0 +1,723 @@
+/* What goes to a session: permitted? window open? send, or queue; resend after a reconnect.
+ * design.md section 5, points 10 to 12. */
+#include "session/session_deliver.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/list.h"
+#include "client/admission.h"
+#include "client/conn_memory.h"
+#include "durability/record_batch.h"
+#include "durability/record_codec.h"
+#include "proto/packet_publish.h"
+#include "session/disk_queue.h"
+#include "session/memory_wait.h"
+#include "session/session_work.h"
+#include "worker/shared.h"
+
+/* --- lists and packet identifiers --- */
+
+static inline size_t cost_of_ids(const struct subscription_ids *ids)
+{
+	size_t way =
+	    subscription_ids_count(ids) == 0 ? 0 : sizeof(struct delivery_info) + CHARGE_ALLOC;
+
+	if (ids->list != NULL)
+		way += sizeof(*ids->list) + ids->list->cap * sizeof(uint32_t) + CHARGE_ALLOC;
+	return way;
+}
+
+static inline size_t cost_alone(const struct subscription_ids *ids)
+{
+	return sizeof(struct inflight) + CHARGE_ALLOC + cost_of_ids(ids);
+}
+
+static inline size_t cost_with(const struct msg *msg, const struct subscription_ids *ids)
+{
+	return cost_alone(ids) + msg_bytes(msg) + CHARGE_ALLOC;
+}
+
+size_t inflight_cost(const struct msg *msg, const struct subscription_ids *ids)
+{
+	return cost_with(msg, ids);
+}
+
+static size_t cost_of(const struct inflight *o, size_t message_bytes)
+{
+	return o->cost + (o->msg == NULL ? 0 : message_bytes + CHARGE_ALLOC);
+}
+
+void inflight_append(struct session *s, struct inflight_list *list, struct inflight *o)
+{
+	struct counters *counters = &s->worker->counters;
+	size_t bytes = o->msg == NULL ? 0 : msg_bytes(o->msg);
+
+	DL_APPEND(list->head, o);
+	list->count++;
+	list->qos0_count += o->qos == 0;
+	list->bytes += bytes;
+	charge_add(s->worker, &s->charge, cost_of(o, bytes));
+	count(&counters->held);
+	count_by(&counters->held_bytes, bytes);
+}
+
+void inflight_delete(struct session *s, struct inflight_list *list, struct inflight *o)
+{
+	struct counters *counters = &s->worker->counters;
+	size_t bytes = o->msg == NULL ? 0 : msg_bytes(o->msg);
+
+	if (s->unreleased == o)
+		s->unreleased = o->next;
+	if (s->noting == o)
+		s->noting = o->next;
+	if (s->giving == o)
+		s->giving = o->next;
+	DL_DELETE(list->head, o);
+	list->count--;
+	list->qos0_count -= o->qos == 0;
+	list->bytes -= bytes;
+	charge_sub(s->worker, &s->charge, cost_of(o, bytes));
+	uncount(&counters->held, 1);
+	uncount(&counters->held_bytes, bytes);
+}
+
+void inflight_free(struct inflight *o)
+{
+	msg_unref(&o->msg);
+	if (o->way != NULL)
+		subscription_ids_fini(&o->way->ids);
+	free(o->way);
+	free(o);
+}
+
+struct inflight *sent_find(const struct session *s, uint16_t packet_id)
+{
+	struct inflight *o = s->slot_count == 0 ? NULL : s->slots[packet_id & (s->slot_count - 1)];
+
+	return o != NULL && o->packet_id == packet_id ? o : NULL;
+}
+
+static void slots_grow(struct session *s)
+{
+	uint32_t count = s->slot_count == 0 ? 16 : s->slot_count * 2;
+	struct inflight **slots = xcalloc(count, sizeof(*slots));
+	struct inflight *o;
+
+	DL_FOREACH (s->sent.head, o) {
+		slots[o->packet_id & (count - 1)] = o;
+	}
+	free(s->slots);
+	charge_add(s->worker, &s->charge, (count - s->slot_count) * sizeof(*slots));
+	s->slots = slots;
+	s->slot_count = count;
+}
+
+static void slots_grow_for(struct session *s)
+{
+	if (s->sent.count * 2 >= s->slot_count && s->slot_count < 131072)
+		slots_grow(s);
+}
+
+/* An identifier not in use, whose slot is free; ids go round, so that a late acknowledgement seldom
+ * meets a new owner. [MQTT3-2.3.1-4] [MQTT5-2.2.1-4] [MQTT5-4.3.2-1] [MQTT5-4.3.3-1] */
+static uint16_t packet_id_take(struct session *s, struct inflight *o)
+{
+	slots_grow_for(s);
+	do {
+		s->next_packet_id++;
+	} while (s->next_packet_id == 0 ||
+	         s->slots[s->next_packet_id & (s->slot_count - 1)] != NULL);
+	s->slots[s->next_packet_id & (s->slot_count - 1)] = o;
+	return s->next_packet_id;
+}
+
+void sent_restore(struct session *s, struct inflight *o, uint16_t packet_id)
+{
+	slots_grow_for(s);
+	while (s->slots[packet_id & (s->slot_count - 1)] != NULL)
+		slots_grow(s);
+	o->packet_id = packet_id;
+	s->slots[packet_id & (s->slot_count - 1)] = o;
+	inflight_append(s, &s->sent, o);
+	if (s->unwritten == NULL)
+		s->unwritten = o;
+	s->next_packet_id = packet_id;
+}
+
+void sent_remove(struct session *s, struct inflight *o)
+{
+	record_queue_done(s->worker, s->id, o->position);
+	s->slots[o->packet_id & (s->slot_count - 1)] = NULL;
+	if (s->unwritten == o)
+		s->unwritten = o->next;
+	if (o->in_flight)
+		s->in_flight_count--;
+	inflight_delete(s, &s->sent, o);
+	inflight_free(o);
+}
+
+/* --- encoding --- */
+
+/* [MQTT-3.3.1-3] */
+static void fill_packet(const struct session *s, const struct msg *msg, const struct delivery *d,
+                        uint8_t qos, struct publish_out *out)
+{
+	*out = (struct publish_out){.version = s->conn->version,
+	                            .retain = d->retain,
+	                            .qos = qos,
+	                            .topic = msg_topic(msg),
+	                            .payload = msg_payload(msg)};
+	if (out->version != MQTT_5_0)
+		return;
+	out->forwarded = msg_forwarded(msg);
+	out->subscription_ids = subscription_ids_all(&d->ids);
+	out->subscription_id_count = subscription_ids_count(&d->ids);
+	if (msg->expires_ms != MSG_NEVER) {
+		out->has_expiry = true; /* what is left of it [MQTT5-3.3.2-6] */
+		out->expiry_s = msg_expiry_left_s(msg, s->worker->executor.now_ms);
+	}
+}
+
+static bool cache_fits(const struct encoded *cache, const struct msg *msg,
+                       const struct publish_out *p)
+{
+	return cache->msg == msg && cache->version == p->version && cache->qos == p->qos &&
+	       cache->retain == p->retain && cache->expiry_s == p->expiry_s;
+}
+
+/* Of a message that goes to several, the bytes are made once and patched. */
+static void write_cached(struct worker *w, struct conn *c, struct msg *msg,
+                         const struct publish_out *p)
+{
+	struct encoded *cache = &w->encoded;
+	struct buf *out = conn_out(c);
+	size_t start = out->len;
+
+	if (!cache_fits(cache, msg, p)) {
+		buf_clear(&cache->bytes);
+		cache->packet_id_at = publish_encode(&cache->bytes, p);
+		cache->msg = msg;
+		cache->version = p->version;
+		cache->qos = p->qos;
+		cache->retain = p->retain;
+		cache->expiry_s = p->expiry_s;
+	}
+	buf_put_slice(out, buf_slice(&cache->bytes));
+	if (p->qos > 0) {
+		out->data[start + cache->packet_id_at] = (uint8_t)(p->packet_id >> 8);
+		out->data[start + cache->packet_id_at + 1] = (uint8_t)p->packet_id;
+	}
+}
+
+/* Within the client's Maximum Packet Size, and within what a packet can be at all. */
+static size_t max_packet(const struct session *s)
+{
+	uint32_t max = s->conn->max_packet_bytes;
+
+	return max < FRAME_SIZE_MAX ? max : FRAME_SIZE_MAX;
+}
+
+static bool fits(const struct session *s, const struct publish_out *p)
+{
+	if (s->conn->max_packet_bytes == UINT32_MAX && p->payload.len < FRAME_SIZE_MAX / 2)
+		return true;
+	return publish_size(p) <= max_packet(s);
+}
+
+static void write_publish(struct session *s, struct msg *msg, struct publish_out *p)
+{
+	struct worker *w = s->worker;
+	struct conn *c = s->conn;
+
+	count(&w->counters.messages_sent);
+	count_by(&w->counters.payload_sent, msg_payload(msg).len);
+	if (c->aliases_out.max > 0) {
+		alias_use(&c->aliases_out, p, max_packet(s), conn_memory_admits_alias, c);
+		publish_encode(conn_out(c), p);
+	} else if (w->fan_out && !p->dup && p->subscription_id_count == 0) {
+		write_cached(w, c, msg, p);
+	} else {
+		publish_encode(conn_out(c), p);
+	}
+	if (c->out.len >= c->output_counted + CONN_OUTPUT_FREE)
+		conn_memory_count(c);
+}
+
+/* --- dropping, always counted --- */
+
+void session_count_drop(struct session *s, const char *cause)
+{
+	uint32_t suppressed;
+
+	s->dropped++;
+	count(&s->worker->counters.messages_dropped);
+	if (log_limit_pass(&session_log_limits(s)->dropped, s->worker->executor.now_ms + 1, 10000,
+	                   1, &suppressed))
+		LOG(MESSAGE_DROPPED, F_TEXT("client_id", session_client_id(s)),
+		    F_TEXT("user", session_user(s)), F_STR("cause", cause),
+		    F_NUM("dropped", s->dropped));
+}
+
+/* --- sending --- */
+
+static bool may_send(const struct session *s)
+{
+	return s->conn != NULL && s->conn->state == CONN_ACCEPTED && s->conn->holding == 0 &&
+	       admission_holds(s->conn) && conn_backlog(s->conn) < CONN_BACKLOG_MAX;
+}
+
+/* Is there memory for its bytes, until the client has read them? What waits is to be drained. */
+static bool output_has_memory(struct session *s, const struct msg *msg)
+{
+	if (msg == NULL || conn_memory_output_exceeds(s->conn, msg_bytes(msg), true) == NULL)
+		return true;
+	memory_wait(s);
+	return false;
+}
+
+/* [MQTT5-4.9.0-2] */
+static bool window_open(const struct session *s)
+{
+	return s->in_flight_count < s->conn->receive_maximum; /* [MQTT5-3.3.4-9] */
+}
+
+/* Nor may one who acknowledges nothing, and said no Receive Maximum, make us keep 65,535 messages.
+ */
+static bool window_takes_new(const struct session *s)
+{
+	return window_open(s) && s->sent.bytes < worker_limits(s->worker, s->conn)->queue_bytes;
+}
+
+/* So much may be in flight whatever the limit: who acknowledges goes on. */
+#define FLIGHT_FREE ((size_t)8192)
+
+/* Until it is acknowledged, and until it is read. */
+static bool flight_has_memory(const struct session *s, const struct msg *msg,
+                              const struct delivery *d)
+{
+	size_t cost = cost_with(msg, &d->ids);
+
+	if (s->sent.bytes + cost <= FLIGHT_FREE)
+		return true;
+	if (s->sent.count == 0) /* a client that acknowledges is to be drained, too */
+		return quota_memory_drain(s->worker, s->charge.payer, cost) == NULL &&
+		       conn_memory_output_exceeds(s->conn, msg_bytes(msg), true) == NULL;
+	return quota_memory(s->worker, s->charge.payer, cost) == NULL &&
+	       conn_memory_output_exceeds(s->conn, msg_bytes(msg), false) == NULL;
+}
+
+struct delivery inflight_delivery(const struct inflight *o)
+{
+	struct delivery d = {.qos = o->qos, .retain = o->retain, .position = o->position};
+
+	if (o->way != NULL) {
+		d.group_id = o->way->group_id;
+		d.ids = o->way->ids;
+	}
+	return d;
+}
+
+/* Of a message that goes to several, those are asked for only once who are alike. S3 */
+static struct acl_verdict receive_verdict(struct session *s, const struct msg *msg)
+{
+	struct acl_request request = {.action = ACL_RECEIVE, .topic = msg_topic(msg)};
+	const struct acl_subject *subject = session_subject(s);
+	struct worker *w = s->worker;
+
+	if (!w->fan_out)
+		return acl_check(subject, &request);
+	if (w->receive_answer.msg != msg || !acl_reads_alike(subject, w->receive_answer.subject))
+		w->receive_answer = (struct receive_answer){
+		    .msg = msg, .subject = subject, .verdict = acl_check(subject, &request)};
+	return w->receive_answer.verdict;
+}
+
+static bool receive_permitted(struct session *s, const struct msg *msg)
+{
+	struct acl_verdict verdict = receive_verdict(s, msg);
+
+	if (!verdict.allowed)
+		session_log_denial(s, DENIAL_RECEIVE, msg_topic(msg), &verdict);
+	return verdict.allowed;
+}
+
+static struct delivery_info *delivery_info_new(const struct delivery *d)
+{
+	struct delivery_info *way;
+
+	if (d->group_id == 0 && subscription_ids_count(&d->ids) == 0)
+		return NULL;
+	way = xnew(way);
+	way->group_id = d->group_id;
+	way->ids = subscription_ids_ref(&d->ids);
+	return way;
+}
+
+struct inflight *inflight_new(struct msg *msg, const struct delivery *d, uint8_t qos)
+{
+	struct inflight *o = xalloc(sizeof(*o));
+
+	*o = (struct inflight){.msg = msg_ref(msg),
+	                       .way = delivery_info_new(d),
+	                       .position = d->position,
+	                       .cost = (uint32_t)cost_alone(&d->ids),
+	                       .qos = qos,
+	                       .retain = d->retain};
+	return o;
+}
+
+/* What it was to be kept for will not happen. */
+static void drop(struct session *s, struct inflight *o, const char *cause)
+{
+	session_count_drop(s, cause);
+	record_queue_done(s->worker, s->id, o->position);
+	inflight_free(o);
+}
+
+#define TOO_LARGE "larger than the client's Maximum Packet Size"
+
+/* It is not sent, or not again. A client that may have it remembers the identifier of QoS 2 until
+ * PUBREL, and would take the next message with that one for this: so it gets PUBREL, unasked. D2 */
+static void withdraw(struct session *s, struct inflight *o)
+{
+	if (o->qos != 2 || !o->sent) {
+		sent_remove(s, o);
+		return;
+	}
+	if (!o->in_flight)
+		s->in_flight_count++;
+	o->in_flight = true;
+	inflight_release(s, o);
+	record_inflight(s, o);
+	send_release(s, o->packet_id, REASON_SUCCESS, o->position != 0);
+}
+
+/* Judged anew each time: what may no longer be read is not sent again; what was sent before says
+ * so. [MQTT5-4.3.3-6, -7] */
+static void write_sent(struct session *s, struct inflight *o)
+{
+	struct delivery d = inflight_delivery(o);
+	bool expired = !o->sent && msg_is_expired(o->msg, s->worker->executor.now_ms);
+	struct publish_out p;
+
+	fill_packet(s, o->msg, &d, o->qos, &p);
+	if (!fits(s, &p)) /* [MQTT5-3.1.2-25] */
+		session_count_drop(s, TOO_LARGE);
+	if (expired || !fits(s, &p) || !receive_permitted(s, o->msg)) { /* [MQTT5-3.3.2-5] */
+		withdraw(s, o);
+		return;
+	}
+	p.dup = o->sent; /* [MQTT-3.3.1-1] */
+	p.packet_id = o->packet_id;
+	if (!o->in_flight)
+		s->in_flight_count++;
+	o->in_flight = o->sent = true;
+	write_publish(s, o->msg, &p);
+}
+
+static void on_sent_kept(struct journal_group *group, int status, void *executor_arg)
+{
+	const struct record *record = journal_group_at(group, journal_group_count(group) - 1);
+	struct session *s = session_find_by_id(executor_arg, record->session_id);
+	struct inflight_record kept;
+	struct inflight *o;
+
+	if (s == NULL || status != 0 || !record_read_inflight(record->value, &kept))
+		return;
+	o = sent_find(s, kept.packet_id);
+	if (o == NULL || o->position != record->number)
+		return;
+	o->storing = false;
+	session_pump(s);
+}
+
+/* Its packet identifier is durable before it is used, however little the message is: the client of
+ * a session that is resumed would take another one with that identifier for this. D2 */
+static void store_identifier(struct session *s, struct inflight *o)
+{
+	struct journal_group *group = journal_group_new(on_sent_kept, NULL);
+
+	record_batch_inflight(group, s, o);
+	o->storing = true;
+	record_batch_append(s->worker, &group, JOURNAL_NOW, o->position == 0 ? &o->position : NULL);
+}
+
+/* It gets a packet identifier and a place in the window, and stays until it is acknowledged; it is
+ * written behind those that wait for the journal. Takes over o.
+ * [MQTT3-4.3.2-1] [MQTT5-4.3.2-2] [MQTT5-4.3.3-2] */
+static void send_new(struct session *s, struct inflight *o)
+{
+	struct delivery d = inflight_delivery(o);
+	struct publish_out p;
+
+	fill_packet(s, o->msg, &d, o->qos, &p);
+	if (!fits(s, &p)) { /* [MQTT5-3.1.2-25] */
+		drop(s, o, TOO_LARGE);
+		return;
+	}
+	if (o->qos == 0) {
+		write_publish(s, o->msg, &p);
+		inflight_free(o);
+		return;
+	}
+	o->packet_id = packet_id_take(s, o);
+	p.packet_id = o->packet_id;
+	o->in_flight = true;
+	s->in_flight_count++;
+	inflight_append(s, &s->sent, o);
+	if (o->qos == 2 && session_is_recorded(s))
+		store_identifier(s, o);
+	if (o->storing && s->unwritten == NULL)
+		s->unwritten = o;
+	if (s->unwritten != NULL)
+		return;
+	o->sent = true;
+	write_publish(s, o->msg, &p);
+}
+
+/* [MQTT-4.3.1-1] */
+static bool send_qos0(struct session *s, struct msg *msg, const struct delivery *d)
+{
+	struct publish_out p;
+
+	fill_packet(s, msg, d, 0, &p);
+	if (!fits(s, &p))
+		session_count_drop(s, TOO_LARGE);
+	else
+		write_publish(s, msg, &p);
+	return true;
+}
+
+/* --- queueing --- */
+
+/* What is full, NULL: there is space. */
+static const char *queue_full(const struct session *s, const struct msg *msg)
+{
+	const struct conf_limits *limits = session_limits(s);
+
+	if (s->waiting.count + disk_queue_count(s) >= limits->queue_messages)
+		return "limits.queue_messages is reached";
+	if (s->waiting.bytes + disk_queue_bytes(s) + msg_bytes(msg) > limits->queue_bytes)
+		return "limits.queue_bytes is reached";
+	return NULL;
+}
+
+/* There is no memory for it: then it waits on the disk, where it is already, and nothing is lost.
+ */
+static bool leave_on_disk(struct session *s, struct msg *msg, const struct delivery *d)
+{
+	if (!disk_queue_leave_behind(s, d->position, msg))
+		return false;
+	memory_wait(s);
+	return true;
+}
+
+/* False: no space, and another member of the group may have some. [MQTT3-3.1.2-5] */
+static bool enqueue(struct session *s, struct msg *msg, const struct delivery *d, uint8_t qos)
+{
+	const char *full;
+
+	if (s->ended) /* its subscriptions are not all gone yet */
+		return false;
+	full = d->paced ? NULL : queue_full(s, msg);
+	/* Nobody waits for the disk, so nobody has asked before (durability: interval). */
+	if (full == NULL && d->position != 0 && !d->stored && !d->paced)
+		full = quota_store(s, msg_bytes(msg));
+	if (full == NULL && d->position != 0 && disk_queue_leave(s, d->position, msg))
+		return true; /* on disk only: it takes no memory */
+	if (full == NULL && !d->paced) {
+		full = quota_memory(s->worker, s->charge.payer, inflight_cost(msg, &d->ids));
+		if (full != NULL && d->position != 0) {
+			if (leave_on_disk(s, msg, d))
+				return true;
+			full = NULL; /* something later is in memory: so must this be */
+		}
+	}
+	if (full != NULL && d->group_id != 0)
+		return false;
+	if (full != NULL) {
+		session_count_drop(s, full);
+		record_queue_done(s->worker, s->id, d->position);
+	} else {
+		inflight_append(s, &s->waiting, inflight_new(msg, d, qos));
+	}
+	return true;
+}
+
+/* May it overtake nobody? */
+static bool goes_at_once(const struct session *s)
+{
+	bool resending = s->unwritten != NULL && !s->unwritten->storing;
+
+	return may_send(s) && s->waiting.count == 0 && disk_queue_count(s) == 0 && !resending &&
+	       window_takes_new(s);
+}
+
+/* [MQTT3-3.8.4-6] */
+bool session_deliver(struct session *s, struct msg *msg, const struct delivery *d)
+{
+	uint8_t qos = msg->qos < d->qos ? msg->qos : d->qos; /* [MQTT5-3.8.4-8] */
+	const char *full;
+
+	REQUIRE_OWNER(s);
+	if (d->position != 0 && disk_queue_has_given(s, d->position))
+		return true;
+	if (!receive_permitted(s, msg)) {
+		if (d->group_id == 0)
+			record_queue_done(s->worker, s->id, d->position);
+		return false;
+	}
+	if (qos > 0) {
+		if (!goes_at_once(s) || !flight_has_memory(s, msg, d))
+			return enqueue(s, msg, d, qos);
+		send_new(s, inflight_new(msg, d, qos));
+		return true;
+	}
+	if (s->conn == NULL || !admission_holds(s->conn))
+		return false; /* QoS 0 is not kept for who is away */
+	if (s->conn->holding > 0 || s->waiting.qos0_count > 0)
+		return enqueue(s, msg, d, 0); /* behind those of its kind */
+	full = conn_memory_output_exceeds(s->conn, msg_bytes(msg), d->paced);
+	if (full == NULL)
+		return send_qos0(s, msg, d);
+	session_count_drop(s, full);
+	return true;
+}
+
+/* --- what waits --- */
+
+/* [MQTT5-3.6.2-2, -3] */
+void send_release(struct session *s, uint16_t packet_id, enum reason reason, bool kept)
+{
+	struct buf bytes = {0};
+	struct pending_ack *pending_ack;
+
+	ack_encode(&bytes, s->conn->version, PACKET_PUBREL, packet_id, reason, SLICE_EMPTY);
+	pending_ack = pending_ack_packet(s->conn, PACKET_PUBREL, &bytes);
+	if (kept)
+		record_batch_commit(s->worker, &pending_ack);
+	else
+		pending_ack_done(&pending_ack, REASON_SUCCESS, SLICE_EMPTY);
+}
+
+static void send_waiting(struct session *s, struct inflight *o)
+{
+	inflight_delete(s, &s->waiting, o);
+	if (!msg_is_expired(o->msg, s->worker->executor.now_ms) &&
+	    receive_permitted(s, o->msg)) { /* [MQTT5-3.3.2-5] */
+		send_new(s, o);
+		return;
+	}
+	record_queue_done(s->worker, s->id, o->position);
+	inflight_free(o);
+}
+
+/* In a slice. */
+#define SEND_STEPS(w) ((w)->turn_steps / 32 + 1)
+#define LOOK_STEPS(w) ((size_t)16 * SEND_STEPS(w))
+
+/* The PUBRELs that it did not answer on an earlier connection, at once, whatever the window says.
+ * False: there are more. [MQTT5-3.3.4-10] [MQTT-4.4.0-1] */
+static bool release_again(struct session *s, size_t *steps)
+{
+	size_t looks = LOOK_STEPS(s->worker);
+
+	for (; s->unreleased != NULL && *steps > 0 && looks > 0; looks--) {
+		struct inflight *o = s->unreleased;
+
+		s->unreleased = o->next;
+		if (!o->released || o->in_flight)
+			continue;
+		(*steps)--;
+		o->in_flight = true;
+		s->in_flight_count++;
+		send_release(s, o->packet_id, REASON_SUCCESS, o->position != 0);
+	}
+	return s->unreleased == NULL;
+}
+
+/* In order: what the present connection has not seen. True: nothing of it has to wait for room. */
+static bool write_unwritten(struct session *s, size_t *steps)
+{
+	while (s->unwritten != NULL && !s->unwritten->storing) {
+		struct inflight *o = s->unwritten;
+
+		if (*steps == 0)
+			return false;
+
+		if (!may_send(s) || !(o->released || o->in_flight || window_open(s)) ||
+		    !output_has_memory(s, o->msg))
+			return false;
+		s->unwritten = o->next;
+		if (o->released) /* PUBREL went ahead */
+			continue;
+		(*steps)--;
+		write_sent(s, o);
+	}
+	return true;
+}
+
+/* QoS 0 that came before a SUBACK needs no window: the next one, which is sent at once, must not
+ * overtake it. [MQTT3-4.6.0-5, -6] [MQTT5-4.6.0-5, -6] */
+static void send_waiting_qos0(struct session *s, size_t *steps)
+{
+	struct inflight *o, *next;
+
+	if (s->waiting.qos0_count == 0)
+		return;
+	DL_FOREACH_SAFE (s->waiting.head, o, next) {
+		if (*steps == 0 || !may_send(s) || !output_has_memory(s, o->msg))
+			return;
+		if (o->qos > 0)
+			continue;
+		(*steps)--;
+		send_waiting(s, o);
+	}
+}
+
+static void pump(struct session *s, size_t *steps)
+{
+	if (!release_again(s, steps))
+		return;
+	send_waiting_qos0(s, steps);
+	if (!write_unwritten(s, steps))
+		return;
+	while (*steps > 0 && s->waiting.head != NULL && may_send(s) && window_takes_new(s) &&
+	       output_has_memory(s, s->waiting.head->msg)) {
+		(*steps)--;
+		send_waiting(s, s->waiting.head);
+	}
+	disk_queue_pump(s);
+	if (s->replays != NULL)
+		replay_wake(s);
+}
+
+/* Most acknowledgements come when nothing waits. */
+static bool has_to_pump(const struct session *s)
+{
+	return s->waiting.head != NULL || s->unwritten != NULL || s->unreleased != NULL ||
+	       s->disk_queue != NULL || s->replays != NULL;
+}
+
+/* [MQTT-4.4.0-1] [MQTT-4.6.0-1] [MQTT5-4.9.0-3] */
+void session_pump(struct session *s)
+{
+	size_t steps;
+
+	s->worker->fan_out = false;
+	if (!has_to_pump(s))
+		return;
+	steps = SEND_STEPS(s->worker);
+	if (s->conn == NULL || s->conn->state != CONN_ACCEPTED)
+		return;
+	pump(s, &steps);
+	if (steps == 0 || s->unreleased != NULL)
+		session_work_add(s, SESSION_WORK_SEND);
+}
+
+size_t inflight_send_slice(struct session *s)
+{
+	session_pump(s);
+	return SEND_STEPS(s->worker) / 2;
+}

@@ -1,0 +1,198 @@
+/* SUBSCRIBE and UNSUBSCRIBE: judged entry by entry, answered in the same order, replay behind the
+ * answer.  Entries are done in slices: request.c. */
+#include <stdio.h>
+
+#include "proto/topic.h"
+#include "routing/local_delivery.h"
+#include "session/subscribe_request.h"
+#include "worker/shared.h"
+
+/* One that is replaced needs no space. */
+static bool has_space(struct session *s, struct slice whole, const struct conf_limits *limits)
+{
+	bool room = s->subscriptions.count < limits->subscriptions &&
+	            s->subscription_bytes + subscription_cost(whole) <= limits->subscription_bytes;
+
+	return room || subscription_find(s, whole) != NULL;
+}
+
+static enum reason check_memory(struct session *s, struct slice whole, char *text)
+{
+	const char *exceeds;
+
+	if (subscription_find(s, whole) != NULL)
+		return REASON_SUCCESS;
+	exceeds = quota_memory(s->worker, s->charge.payer, subscription_memory(whole));
+	if (exceeds == NULL)
+		return REASON_SUCCESS;
+	quota_report_session(s, "a subscription", exceeds);
+	(void)snprintf(text, REQUEST_TEXT_MAX, "%s", exceeds);
+	return REASON_QUOTA_EXCEEDED;
+}
+
+/* One entry's judgement; `text` gets the rule for a Reason String. */
+static enum reason check(struct conn *c, struct slice whole, struct slice filter, char *text)
+{
+	const struct conf_limits *limits = worker_limits(c->worker, c);
+	struct session *s = c->session;
+	struct acl_request request = {.action = ACL_SUBSCRIBE, .topic = filter};
+	struct acl_verdict verdict;
+
+	if (topic_levels(filter) > limits->topic_levels)
+		return REASON_TOPIC_FILTER_INVALID;
+	verdict = acl_check(session_subject(s), &request);
+	if (!verdict.allowed) {
+		session_log_denial(s, DENIAL_SUBSCRIBE, whole, &verdict);
+		acl_verdict_text(c->worker->snapshot->acl, &verdict, text, REQUEST_TEXT_MAX);
+		return REASON_NOT_AUTHORIZED;
+	}
+	return has_space(s, whole, limits) ? check_memory(s, whole, text) : REASON_QUOTA_EXCEEDED;
+}
+
+/* [MQTT3-3.3.1-6] [MQTT5-3.3.1-9] [MQTT5-3.8.4-4] */
+static void start_replay(struct session *s, struct subscription *sub, bool is_new)
+{
+	uint8_t handling = sub->options.retain_handling;
+
+	if (subscription_is_shared(sub))
+		return;                                    /* section 4.8.2 */
+	if (handling == 2 || (handling == 1 && !is_new)) { /* [MQTT5-3.3.1-10, -11] */
+		replay_go_on(s, sub);
+		return;
+	}
+	replay_start(s, sub,
+	             is_new ? sub->since : atomic_load(retain_clock(s->worker->server->retain)));
+}
+
+/* [MQTT5-3.2.2-10] [MQTT5-3.9.3-2] */
+static uint8_t subscribe_one(struct conn *c, struct request *r, struct slice whole,
+                             struct subscription_options options)
+{
+	struct slice group, filter = whole;
+	enum share_result share = topic_filter_share(whole, &group, &filter);
+	uint8_t max_qos = worker_limits(c->worker, c)->max_qos;
+	struct subscription *sub;
+	enum reason why;
+	bool is_new;
+
+	if (share == SHARE_INVALID) /* 3.1.1 knows no $share: it conforms and is not accepted */
+		return REASON_TOPIC_FILTER_INVALID;
+	if (share == SHARE_NONE)
+		filter = whole;
+	why = check(c, whole, filter, r->text);
+	if (why != REASON_SUCCESS)
+		return (uint8_t)why;
+	if (options.qos > max_qos)
+		options.qos = max_qos;
+	if (c->bridge) {
+		options.no_local = share == SHARE_NONE;
+		options.retain_as_published = true;
+	}
+	sub = subscription_put(c->session, whole, &options, r->subscription_id, &is_new);
+	start_replay(c->session, sub, is_new);
+	request_add_changed(r, sub);
+	return options.qos; /* granted [MQTT5-3.8.4-7] [MQTT3-3.8.4-5] */
+}
+
+static uint8_t subscribe_to_next(struct conn *c, struct request *r, struct slice *entries)
+{
+	struct subscribe packet = {.entries = *entries};
+	struct subscription_options options;
+	struct slice filter;
+	bool next = subscribe_next(&packet, &filter, &options);
+
+	REQUIRE(next); /* they were checked */
+	*entries = packet.entries;
+	return subscribe_one(c, r, filter, options);
+}
+
+static enum reason begin_subscribe(struct conn *c, const struct frame *f, struct request *r)
+{
+	struct subscribe packet;
+	enum reason why = subscribe_decode_head(f, c->version, &packet);
+
+	if (why != REASON_OK ||
+	    (why = conn_validate_properties(c, &packet.properties)) != REASON_OK)
+		return why;
+	if (packet.entries.len == 0) /* [MQTT3-3.8.3-3] [MQTT5-3.8.3-2] */
+		return REASON_PROTOCOL_ERROR;
+	r->packet_id = packet.packet_id;
+	r->entries_at = f->body.len - packet.entries.len;
+	if (properties_have(&packet.properties, PROPERTY_SUBSCRIPTION_ID))
+		r->subscription_id = packet.properties.subscription_id;
+	return REASON_OK;
+}
+
+static void encode_suback(struct conn *c, struct request *r, struct buf *out)
+{
+	suback_encode(
+	    out, c->version, r->packet_id, r->reasons.data, r->reasons.len,
+	    conn_reason_string(c, slice_of_str(r->text), REASON_STRING_REST + r->reasons.len));
+}
+
+/* [MQTT-3.8.4-1] [MQTT3-3.8.4-4] [MQTT5-3.8.4-5, -6] [MQTT5-3.9.2-1] */
+enum reason on_subscribe(struct conn *c, const struct frame *f)
+{
+	static const struct request_kind kind = {
+	    .answer = PACKET_SUBACK,
+	    .holds_deliveries = true,
+	    .begin = begin_subscribe,
+	    .check = subscribe_check,
+	    .next = subscribe_to_next,
+	    .encode = encode_suback,
+	};
+
+	return request_run(c, f, &kind);
+}
+
+static uint8_t unsubscribe_from_next(struct conn *c, struct request *r, struct slice *entries)
+{
+	struct unsubscribe packet = {.entries = *entries};
+	struct subscription *sub;
+	struct slice filter;
+	bool next = unsubscribe_next(&packet, &filter);
+
+	(void)r;
+	REQUIRE(next); /* they were checked */
+	*entries = packet.entries;
+	sub = subscription_find(c->session, filter);
+	if (sub == NULL)
+		return REASON_NO_SUBSCRIPTION_EXISTED;
+	subscription_remove(sub);
+	return REASON_SUCCESS;
+}
+
+static enum reason begin_unsubscribe(struct conn *c, const struct frame *f, struct request *r)
+{
+	struct unsubscribe packet;
+	enum reason why = unsubscribe_decode_head(f, c->version, &packet);
+
+	if (why != REASON_OK ||
+	    (why = conn_validate_properties(c, &packet.properties)) != REASON_OK)
+		return why;
+	if (packet.entries.len == 0) /* [MQTT-3.10.3-2] */
+		return REASON_PROTOCOL_ERROR;
+	r->packet_id = packet.packet_id;
+	r->entries_at = f->body.len - packet.entries.len;
+	return REASON_OK;
+}
+
+static void encode_unsuback(struct conn *c, struct request *r, struct buf *out)
+{
+	unsuback_encode(out, c->version, r->packet_id, r->reasons.data, r->reasons.len,
+	                SLICE_EMPTY);
+}
+
+/* [MQTT-3.10.4-1, -3, -6] [MQTT3-3.10.4-4, -5] [MQTT5-3.10.4-4, -5] [MQTT5-3.11.3-2] */
+enum reason on_unsubscribe(struct conn *c, const struct frame *f)
+{
+	static const struct request_kind kind = {
+	    .answer = PACKET_UNSUBACK,
+	    .begin = begin_unsubscribe,
+	    .check = unsubscribe_check,
+	    .next = unsubscribe_from_next,
+	    .encode = encode_unsuback,
+	};
+
+	return request_run(c, f, &kind);
+}

@@ -1,0 +1,173 @@
+/* See request.h.  Steps are about what a short filter costs; a long one is several. */
+#include "session/subscribe_request.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "client/yield.h"
+#include "durability/record_batch.h"
+#include "routing/local_delivery.h"
+#include "worker/shared.h"
+
+/* Of what a connection may cause in a turn: well below a millisecond to check, about one to do. */
+#define CHECK_STEPS(w) ((w)->turn_steps)
+#define DO_STEPS(w)    ((w)->turn_steps / 16)
+#define STEP_BYTES     64
+/* Where rules or filters are such that a step takes long, the clock says when to stop. */
+#define LOOK_STEPS 32
+#define SLICE_NS   UINT64_C(1000000)
+
+static struct slice entries_of(const struct request *r, const struct frame *f)
+{
+	return slice_skip(f->body, r->entries_at);
+}
+
+/* --- what is to be written down --- */
+
+void request_add_changed(struct request *r, struct subscription *sub)
+{
+	if (sub->changed)
+		return;
+	sub->changed = true;
+	if (r->changed_count == r->changed_cap) {
+		r->changed_cap = r->changed_cap == 0 ? 4 : r->changed_cap * 2;
+		r->changed = xrealloc_array(r->changed, r->changed_cap, sizeof(*r->changed));
+	}
+	r->changed[r->changed_count++] = sub;
+}
+
+static void record_some(struct request *r, size_t steps)
+{
+	while (r->recorded < r->changed_count && steps-- > 0) {
+		struct subscription *sub = r->changed[r->recorded++];
+
+		sub->changed = false;
+		record_subscription(sub);
+		replay_record(sub);
+	}
+}
+
+/* --- its life --- */
+
+size_t request_memory(const struct conn *c)
+{
+	const struct request *r = c->request;
+
+	return r == NULL ? 0 : sizeof(*r) + r->reasons.cap + r->changed_cap * sizeof(*r->changed);
+}
+
+static enum reason begin(struct conn *c, const struct frame *f, const struct request_kind *kind)
+{
+	struct request *r = xnew(r);
+	enum reason why = kind->begin(c, f, r);
+
+	if (why != REASON_OK) {
+		free(r);
+		return why;
+	}
+	c->request = r;
+	if (kind->holds_deliveries) /* nothing of it before its SUBACK [MQTT-3.8.4-1] */
+		c->holding++;
+	return REASON_OK;
+}
+
+static void request_free(struct conn *c)
+{
+	struct request *r = c->request;
+
+	c->request = NULL;
+	buf_fini(&r->reasons);
+	free(r->changed);
+	free(r);
+}
+
+void request_forget(struct conn *c)
+{
+	if (c->request == NULL)
+		return;
+	record_some(c->request, SIZE_MAX);
+	request_free(c);
+}
+
+/* --- slices --- */
+
+static enum reason check_some(const struct conn *c, const struct frame *f,
+                              const struct request_kind *kind)
+{
+	struct request *r = c->request;
+	struct slice all = entries_of(r, f), left = slice_skip(all, r->checked);
+	size_t steps = CHECK_STEPS(c->worker);
+	enum reason why = kind->check(&left, c->version, &steps);
+
+	r->checked = all.len - left.len;
+	return why;
+}
+
+static void do_some(struct conn *c, const struct frame *f, const struct request_kind *kind)
+{
+	struct request *r = c->request;
+	struct slice all = entries_of(r, f), left = slice_skip(all, r->done);
+	uint64_t begin_ns = clock_monotonic_ns();
+	size_t steps = 0, look = LOOK_STEPS;
+
+	while (left.len > 0 && steps < DO_STEPS(c->worker)) {
+		size_t before = left.len;
+
+		buf_put_u8(&r->reasons, kind->next(c, r, &left));
+		steps += 1 + (before - left.len) / STEP_BYTES;
+		if (steps < look)
+			continue;
+		look = steps + LOOK_STEPS;
+		if (clock_monotonic_ns() - begin_ns > SLICE_NS)
+			break;
+	}
+	r->done = all.len - left.len;
+}
+
+/* One that the client does not take cannot be sent [MQTT5-3.1.2-24], and without it there is no
+ * going on. */
+static enum reason answer(struct conn *c, const struct request_kind *kind)
+{
+	struct buf bytes = {0};
+	struct pending_ack *pending_ack;
+
+	kind->encode(c, c->request, &bytes);
+	request_free(c);
+	if (bytes.len > c->max_packet_bytes) {
+		buf_fini(&bytes);
+		return REASON_PACKET_TOO_LARGE;
+	}
+	pending_ack = pending_ack_packet(c, kind->answer, &bytes);
+	session_commit(c->session, &pending_ack);
+	if (!kind->holds_deliveries || --c->holding > 0)
+		return REASON_OK;
+	session_pump(c->session);
+	replay_wake(c->session);
+	return REASON_OK;
+}
+
+enum reason request_run(struct conn *c, const struct frame *f, const struct request_kind *kind)
+{
+	struct request *r;
+	size_t len;
+	enum reason why;
+
+	if (c->request == NULL && (why = begin(c, f, kind)) != REASON_OK)
+		return why;
+	r = c->request;
+	len = entries_of(r, f).len;
+	if (r->checked < len && (why = check_some(c, f, kind)) != REASON_OK)
+		return why;
+	if (r->checked == len && r->done < len) /* mutant: request_slices */
+		do_some(c, f, kind);
+	else
+		record_some(r, DO_STEPS(c->worker));
+	if (r->done == len && r->changed_count <= DO_STEPS(c->worker))
+		record_some(r, DO_STEPS(c->worker));
+	if (r->done < len || r->recorded < r->changed_count) {
+		conn_yield(c);
+		return REASON_OK;
+	}
+	return answer(c, kind);
+}

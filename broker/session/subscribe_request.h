@@ -1,0 +1,47 @@
+/* A SUBSCRIBE or UNSUBSCRIBE under way: its entries are checked, then done, in slices, a bounded
+ * number in a turn; the packet stays where it was read until its last entry is done, and what comes
+ * behind it waits.  One answer, when all is done.  When the connection ends in between, what was
+ * done stays.  Thread: the connection's home. */
+#ifndef SESSION_SUBSCRIBE_REQUEST_H
+#define SESSION_SUBSCRIBE_REQUEST_H
+
+#include "client/conn.h"
+#include "proto/packet_subscribe.h"
+
+#define REQUEST_TEXT_MAX 256
+
+struct subscription;
+
+struct request {
+	uint16_t packet_id;
+	uint32_t subscription_id;
+	size_t entries_at;    /* in the packet's body */
+	size_t checked, done; /* bytes of the entries */
+	struct buf reasons;
+	char text[REQUEST_TEXT_MAX]; /* of the newest denial */
+	/* What is to be written down of them: each once, however often the packet names it. */
+	struct subscription **changed;
+	size_t changed_count, changed_cap, recorded;
+};
+
+struct request_kind {
+	enum packet_type answer;
+	bool holds_deliveries; /* until it is answered */
+	/* The packet without its entries. */
+	enum reason (*begin)(struct conn *c, const struct frame *f, struct request *r);
+	enum reason (*check)(struct slice *entries, enum mqtt_version version, size_t *steps);
+	/* The next entry off *entries: its reason code. */
+	uint8_t (*next)(struct conn *c, struct request *r, struct slice *entries);
+	void (*encode)(struct conn *c, struct request *r, struct buf *out);
+};
+
+/* A slice of it. The connection yields where there is more to do: the same packet again, then. */
+enum reason request_run(struct conn *c, const struct frame *f, const struct request_kind *kind);
+/* A subscription is to be written down. */
+void request_add_changed(struct request *r, struct subscription *sub);
+/* What it takes besides the packet. */
+size_t request_memory(const struct conn *c);
+/* The connection ends. */
+void request_forget(struct conn *c);
+
+#endif

@@ -1,0 +1,239 @@
+/* A session's subscriptions, and how they stand in the shared tree: a bit of this worker for live
+ * ones, a target for durable ones, a member for $share. */
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/list.h"
+#include "durability/record_batch.h"
+#include "proto/topic.h"
+#include "routing/local_delivery.h"
+#include "session/session.h"
+#include "worker/shared.h"
+
+#define LEVEL_BYTES ((size_t)64) /* of a level that no other filter has */
+
+static struct slice whole_filter(const struct subscription *sub)
+{
+	return slice_of(sub->filter, sub->filter_len);
+}
+
+static bool is_filter(const void *item, const void *key)
+{
+	return slice_equal(whole_filter(item), *(const struct slice *)key);
+}
+
+size_t subscription_cost(struct slice filter)
+{
+	return filter.len + topic_levels(filter) * LEVEL_BYTES;
+}
+
+/* Of one level in the tree of filters, with its places in the tree's table; of what a filter's node
+ * carries besides: the target or the member, the group with its name, and places in three tables.
+ */
+#define NODE_BYTES   ((size_t)104)
+#define FILTER_BYTES ((size_t)128)
+
+size_t subscription_memory(struct slice filter)
+{
+	size_t nodes = topic_has_wildcard(filter) ? topic_levels(filter) : 1;
+
+	return sizeof(struct subscription) + 3 * filter.len + nodes * NODE_BYTES + FILTER_BYTES;
+}
+
+struct subscription *subscription_find(struct session *s, struct slice filter)
+{
+	uint64_t hash = hash_bytes(filter.data, filter.len);
+	void **place = table_find(&s->subscriptions, hash, is_filter, &filter);
+
+	return place == NULL ? NULL : *place;
+}
+
+struct slice subscription_filter(const struct subscription *sub)
+{
+	return slice_of(sub->filter + sub->share_skip, sub->filter_len - sub->share_skip);
+}
+
+static struct slice share_group(const struct subscription *sub)
+{
+	const size_t prefix = sizeof("$share/") - 1;
+
+	return slice_of(sub->filter + prefix, sub->share_skip - prefix - 1);
+}
+
+static struct route_target target_of(const struct subscription *sub)
+{
+	const struct session *s = sub->session;
+
+	return (struct route_target){
+	    .session_id = s->id,
+	    .subscription_id = sub->id,
+	    .executor = (uint16_t)s->worker->executor.index,
+	    .durable = s->durable,
+	    .options = sub->options,
+	    .since = sub->since,
+	};
+}
+
+/* --- live subscribers of this executor --- */
+
+static void join(struct subscription *sub)
+{
+	struct worker *w = sub->session->worker;
+	struct subscription *first;
+	void **place;
+
+	sub->filter_id = route_join(w->server->route, w->executor.index, subscription_filter(sub));
+	place = table_find(&w->filters, hash_id(sub->filter_id), NULL, NULL);
+	first = place == NULL ? NULL : *place;
+	DL_APPEND(first, sub);
+	if (place == NULL)
+		table_add(&w->filters, hash_id(sub->filter_id), sub);
+}
+
+static void leave(struct subscription *sub)
+{
+	struct worker *w = sub->session->worker;
+	void **place = table_find(&w->filters, hash_id(sub->filter_id), NULL, NULL);
+	struct subscription *first = *place;
+
+	DL_DELETE(first, sub);
+	if (first != NULL) {
+		*place = first;
+		return;
+	}
+	table_remove(&w->filters, hash_id(sub->filter_id), sub);
+	route_leave(w->server->route, w->executor.index, subscription_filter(sub));
+}
+
+/* --- in the shared tree --- */
+
+static void enter_tree(struct subscription *sub, bool is_new)
+{
+	struct session *s = sub->session;
+	struct server *server = s->worker->server;
+	const _Atomic uint64_t *clock = retain_clock(server->retain);
+	struct slice filter = subscription_filter(sub);
+	struct route_target target = target_of(sub);
+
+	if (subscription_is_shared(sub)) {
+		route_share_put(server->route, share_group(sub), filter, &target, s->conn != NULL);
+	} else if (s->durable) {
+		route_target_put(server->route, filter, &target, clock);
+		sub->since = target.since;
+	} else if (is_new) {
+		join(sub);
+		/* Read behind the joining: what was stored before is replayed, what comes later
+		 * comes live. */
+		sub->since = atomic_load(clock);
+	}
+}
+
+static struct subscription *subscription_new(struct session *s, struct slice whole)
+{
+	struct subscription *sub = xcalloc(1, offsetof(struct subscription, filter) + whole.len);
+	struct slice group, filter;
+
+	REQUIRE(whole.len <= UINT16_MAX); /* as every string of MQTT */
+	sub->session = s;
+	sub->number = ++s->next_subscription;
+	sub->filter_len = (uint16_t)whole.len;
+	memcpy(sub->filter, whole.data, whole.len);
+	if (topic_filter_share(whole, &group, &filter) == SHARE_OK)
+		sub->share_skip = (uint16_t)(whole.len - filter.len);
+	table_add(&s->subscriptions, hash_bytes(whole.data, whole.len), sub);
+	s->subscription_bytes += subscription_cost(whole);
+	charge_add(s->worker, &s->charge, subscription_memory(whole));
+	count(&s->worker->counters.subscriptions);
+	if (subscription_is_shared(sub))
+		count(&s->worker->counters.shared_subscriptions);
+	return sub;
+}
+
+struct subscription *subscription_put(struct session *s, struct slice filter,
+                                      const struct subscription_options *options, uint32_t id,
+                                      bool *is_new)
+{
+	struct subscription *sub = subscription_find(s, filter);
+
+	REQUIRE_OWNER(s);
+	*is_new = sub == NULL;
+	if (sub == NULL)
+		sub = subscription_new(s, filter);
+	sub->options = *options; /* replaced [MQTT5-3.8.4-3] [MQTT3-3.8.4-3] */
+	sub->id = id;
+	enter_tree(sub, *is_new);
+	return sub;
+}
+
+void subscription_restore(struct session *s, uint64_t number, struct slice filter,
+                          const struct subscription_options *options, uint32_t id)
+{
+	struct subscription *sub = subscription_new(s, filter);
+
+	sub->number = number;
+	if (s->next_subscription < number)
+		s->next_subscription = (uint32_t)number;
+	sub->options = *options;
+	sub->id = id;
+	enter_tree(sub, true);
+}
+
+/* What the table of its session points to no more, or soon. */
+static void subscription_free(struct subscription *sub)
+{
+	struct session *s = sub->session;
+	struct server *server = s->worker->server;
+	struct slice filter = subscription_filter(sub);
+
+	replay_drop(sub);
+	if (subscription_is_shared(sub)) {
+		route_share_remove(server->route, share_group(sub), filter, s->id);
+		uncount(&s->worker->counters.shared_subscriptions, 1);
+	} else if (sub->filter_id != 0) {
+		leave(sub);
+	} else {
+		route_target_remove(server->route, filter, s->id);
+	}
+	s->subscription_bytes -= subscription_cost(whole_filter(sub));
+	charge_sub(s->worker, &s->charge, subscription_memory(whole_filter(sub)));
+	uncount(&s->worker->counters.subscriptions, 1);
+	free(sub);
+}
+
+/* [MQTT-3.10.4-2] */
+void subscription_remove(struct subscription *sub)
+{
+	struct slice whole = whole_filter(sub);
+
+	replay_end(sub);
+	record_unsubscription(sub);
+	table_remove(&sub->session->subscriptions, hash_bytes(whole.data, whole.len), sub);
+	subscription_free(sub);
+}
+
+bool subscriptions_free(struct session *s, size_t *steps)
+{
+	struct table_walk walk = table_walk_of(&s->subscriptions);
+	struct subscription *sub;
+
+	while (*steps > 0 && (sub = table_walk_next(&walk)) != NULL) {
+		struct slice whole = whole_filter(sub);
+
+		(*steps)--;
+		table_remove(&s->subscriptions, hash_bytes(whole.data, whole.len), sub);
+		subscription_free(sub);
+	}
+	return s->subscriptions.count == 0;
+}
+
+void subscriptions_online(struct session *s, bool online)
+{
+	struct table_walk walk = table_walk_of(&s->subscriptions);
+	struct subscription *sub;
+
+	while ((sub = table_walk_next(&walk)) != NULL) {
+		if (subscription_is_shared(sub))
+			route_share_online(s->worker->server->route, share_group(sub),
+			                   subscription_filter(sub), s->id, online);
+	}
+}

@@ -1,0 +1,149 @@
+/* Topic aliases: a small table each way. */
+#include "session/topic_alias.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+
+#define ALIAS_BYTES 3 /* identifier and value of the property */
+#define ALLOC_BYTES ((size_t)16)
+
+/* In the place of a topic that could not be kept. */
+static const uint8_t refused_mark[1];
+
+static bool is_refused(struct slice topic)
+{
+	return topic.data == refused_mark;
+}
+
+static size_t cost_of(struct slice topic)
+{
+	return topic.len == 0 ? 0 : topic.len + 1 + ALLOC_BYTES;
+}
+
+static void forget(struct alias_table *t, uint16_t alias)
+{
+	struct slice *topic = &t->topics[alias - 1];
+
+	t->bytes -= cost_of(*topic);
+	if (!is_refused(*topic))
+		free((void *)(uintptr_t)topic->data);
+	*topic = SLICE_EMPTY;
+}
+
+/* [MQTT5-3.3.2-7] */
+void alias_table_fini(struct alias_table *t)
+{
+	for (uint16_t alias = t->cap; alias > 0; alias--)
+		forget(t, alias);
+	free(t->topics);
+	*t = (struct alias_table){0};
+}
+
+static uint16_t cap_for(const struct alias_table *t, uint16_t alias)
+{
+	uint32_t cap = t->cap < 16 ? 16 : t->cap;
+
+	while (cap < alias)
+		cap *= 2;
+	return cap < t->max ? (uint16_t)cap : t->max;
+}
+
+/* A table that fits this alias. The first is small, and not asked for. */
+static bool grow(struct alias_table *t, uint16_t alias, alias_admit_fn *admit, void *arg)
+{
+	uint16_t cap = cap_for(t, alias);
+	size_t more = (size_t)(cap - t->cap) * sizeof(*t->topics);
+
+	if (alias <= t->cap)
+		return true;
+	if (cap > 16 && !admit(arg, more))
+		return false;
+	t->topics = xrealloc_array(t->topics, cap, sizeof(*t->topics));
+	for (uint16_t i = t->cap; i < cap; i++)
+		t->topics[i] = t->refuses ? slice_of(refused_mark, 0) : SLICE_EMPTY;
+	t->refuses = t->refuses && cap < t->max;
+	t->cap = cap;
+	t->bytes += more;
+	return true;
+}
+
+static bool remember(struct alias_table *t, uint16_t alias, struct slice topic,
+                     alias_admit_fn *admit, void *arg)
+{
+	if (!grow(t, alias, admit, arg)) {
+		t->refuses = true;
+		return false;
+	}
+	if (slice_equal(t->topics[alias - 1], topic))
+		return true;
+	forget(t, alias);
+	if (!admit(arg, cost_of(topic))) {
+		t->topics[alias - 1] = slice_of(refused_mark, 0);
+		return false;
+	}
+	t->topics[alias - 1] = slice_of(slice_dup(topic), topic.len);
+	t->bytes += cost_of(topic);
+	return true;
+}
+
+/* What a packet that has an alias and no topic means. */
+static enum reason look_up(const struct alias_table *t, uint16_t alias, struct slice *topic)
+{
+	if (alias > t->cap)
+		return t->refuses ? REASON_QUOTA_EXCEEDED : REASON_PROTOCOL_ERROR;
+	*topic = t->topics[alias - 1];
+	if (is_refused(*topic))
+		return REASON_QUOTA_EXCEEDED;
+	return topic->len == 0 ? REASON_PROTOCOL_ERROR : REASON_OK;
+}
+
+/* A well-formed alias is remembered whatever the ACL then says of the message: the client may rely
+ * on it. [MQTT5-3.2.2-17, -18] [MQTT5-3.3.2-12] */
+enum reason alias_resolve(struct alias_table *t, struct publish *pub, alias_admit_fn *admit,
+                          void *arg)
+{
+	uint16_t alias = pub->properties.topic_alias;
+
+	if (!properties_have(&pub->properties, PROPERTY_TOPIC_ALIAS))
+		return REASON_OK;
+	if (alias == 0 || alias > t->max) /* [MQTT5-3.3.2-8, -9] */
+		return REASON_TOPIC_ALIAS_INVALID;
+	if (pub->topic.len == 0)
+		return look_up(t, alias, &pub->topic);
+	(void)remember(t, alias, pub->topic, admit, arg);
+	return REASON_OK;
+}
+
+static uint16_t known_alias(const struct alias_table *t, struct slice topic)
+{
+	for (uint16_t i = 0; i < t->count; i++) {
+		if (slice_equal(t->topics[i], topic))
+			return (uint16_t)(i + 1);
+	}
+	return 0;
+}
+
+/* [MQTT5-3.1.2-26, -27] [MQTT5-3.3.2-11] */
+void alias_use(struct alias_table *t, struct publish_out *p, size_t max_bytes,
+               alias_admit_fn *admit, void *arg)
+{
+	uint16_t alias;
+
+	if (t->max == 0 || p->topic.len <= ALIAS_BYTES)
+		return;
+	alias = known_alias(t, p->topic);
+	if (alias != 0) {
+		p->topic_alias = alias;
+		p->topic = SLICE_EMPTY;
+		return;
+	}
+	if (t->count == t->max)
+		return;
+	p->topic_alias = (uint16_t)(t->count + 1);
+	if (publish_size(p) > max_bytes || !remember(t, p->topic_alias, p->topic, admit, arg)) {
+		p->topic_alias = 0;
+		return;
+	}
+	t->count++;
+}

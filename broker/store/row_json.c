@@ -1,0 +1,190 @@
+/* Rows as lines of JSON: what `broker-store dump` prints. */
+#include "base/base64.h"
+#include "base/json.h"
+#include "store/row_codec.h"
+
+static void put_base64(struct buf *out, const char *name, struct slice bytes)
+{
+	struct buf text = {0};
+
+	base64_encode(&text, bytes);
+	json_text(out, name, buf_slice(&text));
+	buf_fini(&text);
+}
+
+static void put_message(struct buf *out, const struct row_msg *m)
+{
+	json_text(out, "topic", m->topic);
+	json_number(out, "qos", m->qos);
+	json_bool(out, "retain", m->retain);
+	if (m->number != 0)
+		json_number(out, "number", m->number);
+	if (m->expires_ms != MSG_NEVER)
+		json_number(out, "expires_ms", m->expires_ms);
+	if (m->has_origin) {
+		json_bool(out, "anonymous", m->anonymous);
+		json_number(out, "from_session", m->origin_session);
+		put_base64(out, "user_key", m->user_key);
+		json_text(out, "user", m->user_name);
+		json_text(out, "client_id", m->client_id);
+	}
+	put_base64(out, "properties", m->forwarded);
+	put_base64(out, "payload", m->payload);
+}
+
+/* Each appends the members of its row. False: it cannot be read. */
+typedef bool members_fn(struct buf *out, const char *number_name, struct slice key,
+                        struct slice value);
+
+static bool put_meta(struct buf *out, const char *number_name, struct slice key, struct slice value)
+{
+	(void)number_name;
+	json_text(out, "key", key);
+	put_base64(out, "value", value);
+	return true;
+}
+
+static bool put_by_session(struct buf *out, const char *number_name, struct slice key,
+                           struct slice value)
+{
+	uint64_t id;
+
+	(void)number_name;
+	if (!row_key_read_id(key, &id))
+		return false;
+	json_number(out, "session", id);
+	put_base64(out, "value", value);
+	return true;
+}
+
+static bool put_by_pair(struct buf *out, const char *number_name, struct slice key,
+                        struct slice value)
+{
+	uint64_t id, number;
+
+	if (!row_key_read_pair(key, &id, &number))
+		return false;
+	json_number(out, "session", id);
+	json_number(out, number_name, number);
+	put_base64(out, "value", value);
+	return true;
+}
+
+static bool put_queue(struct buf *out, const char *number_name, struct slice key,
+                      struct slice value)
+{
+	struct row_queue q;
+	struct row_msg m;
+	uint64_t id, position;
+
+	if (!row_key_read_pair(key, &id, &position) || !row_read_queue(value, &q))
+		return false;
+	if (!q.has_body && !row_read_msg(q.message, &m))
+		return false;
+	json_number(out, "session", id);
+	json_number(out, number_name, position);
+	json_number(out, "bytes", q.bytes);
+	put_base64(out, "value", q.value);
+	if (q.has_body)
+		json_number(out, "body", q.body_id);
+	else
+		put_message(out, &m);
+	return true;
+}
+
+static bool put_body(struct buf *out, const char *number_name, struct slice key, struct slice value)
+{
+	struct row_msg m;
+	uint64_t id;
+
+	if (!row_key_read_id(key, &id) || !row_read_msg(value, &m))
+		return false;
+	json_number(out, number_name, id);
+	put_message(out, &m);
+	return true;
+}
+
+static bool put_refs(struct buf *out, const char *number_name, struct slice key, struct slice value)
+{
+	uint32_t refs;
+	uint64_t id;
+
+	if (!row_key_read_id(key, &id) || !row_read_refs(value, &refs))
+		return false;
+	json_number(out, number_name, id);
+	json_number(out, "refs", refs);
+	return true;
+}
+
+static bool put_retained(struct buf *out, const char *number_name, struct slice key,
+                         struct slice value)
+{
+	struct row_retained r;
+
+	(void)key;
+	if (!row_read_retained(value, &r))
+		return false;
+	json_number(out, number_name, r.number);
+	json_bool(out, "deleted", !r.has_msg);
+	put_base64(out, "value", r.value);
+	if (r.has_msg)
+		put_message(out, &r.msg);
+	else
+		json_text(out, "topic", r.topic);
+	return true;
+}
+
+static bool put_will(struct buf *out, const char *number_name, struct slice key, struct slice value)
+{
+	struct row_will w;
+	uint64_t id;
+
+	(void)number_name;
+	if (!row_key_read_id(key, &id) || !row_read_will(value, &w))
+		return false;
+	json_number(out, "session", id);
+	put_base64(out, "value", w.value);
+	put_message(out, &w.msg);
+	return true;
+}
+
+static const struct {
+	const char *name;
+	members_fn *members;
+	const char *number_name;
+} tables[TABLES] = {
+    [TABLE_META] = {"meta", put_meta, NULL},
+    [TABLE_SESSION] = {"session", put_by_session, NULL},
+    [TABLE_ENDING] = {"ending", put_by_session, NULL},
+    [TABLE_SUBSCRIPTION] = {"subscription", put_by_pair, "number"},
+    [TABLE_INBOUND] = {"inbound", put_by_pair, "packet_identifier"},
+    [TABLE_QUEUE] = {"queue", put_queue, "position"},
+    [TABLE_SENT] = {"sent", put_by_pair, "position"},
+    [TABLE_BODY] = {"body", put_body, "body"},
+    [TABLE_BODY_REFS] = {"body-refs", put_refs, "body"},
+    [TABLE_RETAINED] = {"retained", put_retained, "change"},
+    [TABLE_WILL] = {"will", put_will, NULL},
+    [TABLE_REPLAY] = {"replay", put_by_pair, "number"},
+};
+
+const char *store_table_name(enum store_table table)
+{
+	return tables[table].name;
+}
+
+void store_row_json(struct buf *out, enum store_table table, struct slice key, struct slice value)
+{
+	size_t start = out->len;
+
+	json_open(out);
+	json_str(out, "table", tables[table].name);
+	if (!tables[table].members(out, tables[table].number_name, key, value)) {
+		out->len = start;
+		json_open(out);
+		json_str(out, "table", tables[table].name);
+		json_bool(out, "unreadable", true);
+		put_base64(out, "key", key);
+		put_base64(out, "value", value);
+	}
+	json_close(out);
+}

@@ -1,0 +1,449 @@
+/* Copies of stores.  Each is made beside its place under another name, flushed, checked, and only
+ * then renamed: at any moment there is a whole one, the old or the new.  A copy counts its
+ * transactions anew, so the note of the directory is set to "there is one, of any number" before it
+ * takes its place. */
+#include "store/store_files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/trust.h"
+#include "store/store_backend.h"
+#include "store/store_check.h"
+#include "store/store_lmdb.h"
+#include "store/store_lock.h"
+
+#define STAMP_MAP ((uint64_t)1 << 20) /* more than the file has */
+
+static bool is_directory(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static char *data_path(const char *path)
+{
+	return is_directory(path) ? xasprintf("%s/%s", path, STORE_DATA_FILE) : xstrdup(path);
+}
+
+static char *directory_of(const char *file)
+{
+	char *copy = xstrdup(file), *directory = xstrdup(dirname(copy));
+
+	free(copy);
+	return directory;
+}
+
+/* The directory whose lock and note go for that path: a store's data.mdb is as good as the store.
+ * Where it is a backup of that name, it has neither. */
+static char *store_directory(const char *path)
+{
+	char *real = realpath(path, NULL), *directory;
+	const char *name = real == NULL ? NULL : strrchr(real, '/');
+
+	if (is_directory(path) || name == NULL || strcmp(name + 1, STORE_DATA_FILE) != 0)
+		directory = xstrdup(path);
+	else
+		directory = directory_of(real);
+	free(real);
+	return directory;
+}
+
+static int busy(char text[STORE_ERROR_TEXT], const char *path, long pid)
+{
+	(void)snprintf(text, STORE_ERROR_TEXT,
+	               "a broker runs in %s (process %ld): stop it, or make a backup and use that",
+	               path, pid);
+	return -EBUSY;
+}
+
+bool store_files_hold(const char *path, int *fd, long *pid)
+{
+	char *directory = store_directory(path);
+
+	*pid = 0;
+	*fd = store_lock_share(directory, pid);
+	free(directory);
+	return *fd >= 0 || *pid == 0;
+}
+
+/* ---- believing ---- */
+
+int store_files_believe(const char *path, char text[STORE_ERROR_TEXT])
+{
+	bool is_store = is_directory(path);
+	struct trust_request request = {.path = path, .flags = O_PATH, .refuse_sticky = is_store};
+	struct buf why = {0};
+	int rc = trust_check(&request, &why);
+	char *directory;
+
+	if (why.len > 0)
+		(void)snprintf(text, STORE_ERROR_TEXT, "%s: %.*s", path, (int)why.len,
+		               (const char *)why.data);
+	buf_fini(&why);
+	if (rc == -EACCES && text[0] != '\0')
+		return rc;
+	/* A data.mdb has the files of a store beside it, too. */
+	directory = store_directory(path);
+	rc = is_directory(directory) ? store_lock_check_files(directory, text) : 0;
+	free(directory);
+	return rc;
+}
+
+/* ---- checking and reading ---- */
+
+/* What the verifier wants besides the file. */
+struct reading {
+	struct store_note note;
+	verify_row_fn *row;
+	void *arg;
+	struct verify_report *report;
+};
+
+static int check_file(const char *file, const struct reading *r, char text[STORE_ERROR_TEXT])
+{
+	int fd = open(file, O_RDONLY | O_CLOEXEC), rc;
+
+	*r->report = (struct verify_report){0};
+	if (fd < 0)
+		return store_explain(text, errno, file, "cannot be opened");
+	rc = store_verify_file(fd, NULL, r->row, r->arg, r->report);
+	rc = rc == 0 ? store_explain_verdict(file, &r->note, &store_formats, r->report, text)
+	             : store_say_damaged(rc, file, r->report, text);
+	close(fd);
+	return rc;
+}
+
+int store_files_check(const char *path, verify_row_fn *row, void *arg, struct verify_report *report,
+                      char text[STORE_ERROR_TEXT])
+{
+	char *file = data_path(path), *directory = store_directory(path);
+	struct reading r = {.row = row, .arg = arg, .report = report};
+	int rc;
+
+	store_note_peek(directory, &r.note);
+	rc = check_file(file, &r, text);
+	free(directory);
+	free(file);
+	return rc;
+}
+
+int store_files_read(const char *path, uint32_t *format, char text[STORE_ERROR_TEXT],
+                     struct store **out)
+{
+	char *file = data_path(path);
+	struct lmdb_options options = {.path = file, .read_only = true};
+	int rc = store_lmdb_open(&options, text, out);
+
+	if (rc == 0) {
+		rc = store_format_peek(*out, format);
+		if (rc != 0)
+			rc = store_explain(text, -rc, file, "cannot be read");
+		else if (*format > STORE_FORMAT)
+			rc = store_format_refuse(*format, STORE_FORMAT, text);
+	}
+	if (rc != 0) {
+		store_close(*out);
+		*out = NULL;
+	}
+	free(file);
+	return rc;
+}
+
+static int format_at_rest(const char *file, uint32_t *format, char text[STORE_ERROR_TEXT])
+{
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	struct verify_report report;
+	struct stat st;
+	int rc;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : store_explain(text, errno, file, "cannot be opened");
+	if (fstat(fd, &st) == 0 && st.st_size == 0) {
+		close(fd);
+		return 0;
+	}
+	rc = store_verify_format(fd, &report);
+	close(fd);
+	*format = report.format;
+	if (rc != 0)
+		return store_say_damaged(rc, file, &report, text);
+	return *format > STORE_FORMAT ? store_format_refuse(*format, STORE_FORMAT, text) : 0;
+}
+
+int store_files_format(const char *path, uint32_t *format, char text[STORE_ERROR_TEXT])
+{
+	struct store *d = NULL;
+	char *file;
+	long pid;
+	int lock, rc;
+
+	*format = 0;
+	if (!store_files_hold(path, &lock, &pid)) {
+		rc = store_files_read(path, format, text, &d);
+		store_close(d);
+		return rc;
+	}
+	file = data_path(path);
+	rc = format_at_rest(file, format, text);
+	if (lock >= 0)
+		close(lock);
+	free(file);
+	return rc;
+}
+
+void store_files_foretell(uint32_t format, uint32_t newest, char text[STORE_ERROR_TEXT])
+{
+	text[0] = '\0';
+	if (format != 0 && format < newest)
+		(void)snprintf(text, STORE_ERROR_TEXT,
+		               "the broker upgrades it to format %" PRIu32
+		               " when it starts, and older versions cannot read it then: make a "
+		               "backup first if you may want to go back",
+		               newest);
+}
+
+/* ---- copying ---- */
+
+static int timestamp(const char *file, char text[STORE_ERROR_TEXT])
+{
+	struct stat st;
+	struct lmdb_options options = {.path = file, .is_alone = true};
+	struct store *d;
+	int rc;
+
+	if (stat(file, &st) != 0)
+		return store_explain(text, errno, file, "cannot be read");
+	options.first_map = (uint64_t)st.st_size + STAMP_MAP;
+	options.max_bytes = options.first_map * 2;
+	rc = store_lmdb_open(&options, text, &d);
+	if (rc != 0)
+		return rc;
+	rc = store_restamp(d);
+	store_close(d);
+	return rc == 0 ? 0 : store_explain(text, -rc, file, "cannot be written");
+}
+
+static int copy_into(const char *from, bool at_rest, const char *to, char text[STORE_ERROR_TEXT])
+{
+	int fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600), rc;
+	char *directory = directory_of(to);
+	int dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	free(directory);
+	if (fd >= 0 && dir >= 0)
+		store_give_away(dir, fd);
+	rc = fd < 0 ? store_explain(text, errno, to, "cannot be made")
+	            : store_lmdb_copy(from, at_rest, fd, text);
+	if (rc == 0 && fsync(fd) != 0)
+		rc = store_explain(text, errno, to, "cannot be flushed to disk");
+	if (fd >= 0)
+		close(fd);
+	if (dir >= 0)
+		close(dir);
+	return rc;
+}
+
+/* `to` is whole, or not there. */
+static int copy(const char *from, bool at_rest, const char *to, char text[STORE_ERROR_TEXT])
+{
+	struct verify_report report;
+	struct reading r = {.report = &report};
+	int rc;
+
+	(void)unlink(to);
+	rc = copy_into(from, at_rest, to, text);
+	if (rc == 0)
+		rc = timestamp(to, text);
+	if (rc == 0)
+		rc = check_file(to, &r, text);
+	store_remove_lock(to);
+	if (rc != 0)
+		(void)unlink(to);
+	return rc;
+}
+
+/* Of what LMDB may read. */
+static int copy_checked(const char *path, const char *to, char text[STORE_ERROR_TEXT])
+{
+	char *file = data_path(path);
+	struct verify_report report;
+	long pid;
+	int lock, rc = 0;
+	bool at_rest = store_files_hold(path, &lock, &pid);
+
+	if (at_rest)
+		rc = store_files_check(path, NULL, NULL, &report, text);
+	if (rc == 0)
+		rc = copy(file, at_rest, to, text);
+	if (lock >= 0)
+		close(lock);
+	free(file);
+	return rc;
+}
+
+static int put_in_place(const char *new_file, const char *file, char text[STORE_ERROR_TEXT])
+{
+	char *directory;
+	int rc;
+
+	if (rename(new_file, file) != 0)
+		return store_explain(text, errno, file, "cannot be replaced");
+	directory = directory_of(file);
+	rc = store_lock_sync(directory, text);
+	free(directory);
+	return rc;
+}
+
+int store_files_backup(const char *path, const char *to, char text[STORE_ERROR_TEXT])
+{
+	char *file = data_path(to), *part = xasprintf("%s.part", file);
+	int rc = 0;
+
+	if (access(file, F_OK) == 0)
+		rc = store_explain(text, EEXIST, file, "would be overwritten; name a new file");
+	if (rc == 0)
+		rc = copy_checked(path, part, text);
+	if (rc == 0)
+		rc = put_in_place(part, file, text);
+	if (rc == 0)
+		(void)snprintf(text, STORE_ERROR_TEXT, "%s", file);
+	free(part);
+	free(file);
+	return rc;
+}
+
+/* ---- replacing what a directory has ---- */
+
+/* Any number of transactions is right from now on, but a file there must be. */
+static int forget_number(const struct store_lock *lock, const char *directory,
+                         char text[STORE_ERROR_TEXT])
+{
+	struct store_note note;
+
+	store_note_read(lock, &note);
+	note.transaction = 0;
+	store_note_write(lock, &note);
+	if (fsync(lock->note_fd) == 0)
+		return 0;
+	return store_explain(text, errno, directory, "cannot be written");
+}
+
+static int compact_locked(const char *directory, const struct store_lock *lock,
+                          char text[STORE_ERROR_TEXT])
+{
+	char *file = xasprintf("%s/%s", directory, STORE_DATA_FILE);
+	char *new_file = xasprintf("%s/%s", directory, STORE_NEW_FILE);
+	struct verify_report report;
+	int rc = store_files_check(directory, NULL, NULL, &report, text);
+
+	if (rc == 0)
+		rc = copy(file, true, new_file, text);
+	if (rc == 0)
+		rc = forget_number(lock, directory, text);
+	if (rc == 0)
+		rc = put_in_place(new_file, file, text);
+	store_remove_lock(file);
+	free(new_file);
+	free(file);
+	return rc;
+}
+
+int store_files_compact(const char *directory, char text[STORE_ERROR_TEXT])
+{
+	struct store_lock lock;
+	int rc;
+
+	if (!is_directory(directory))
+		return store_explain(text, ENOTDIR, directory, "is no store");
+	rc = store_lock_take(directory, &lock, text);
+	if (rc == 0)
+		rc = compact_locked(directory, &lock, text);
+	store_lock_drop(&lock);
+	return rc;
+}
+
+/* A name that is free, and the file under both. NULL: there is no file, or *rc is an error. */
+static char *keep_old(const char *file, int *rc, char text[STORE_ERROR_TEXT])
+{
+	char *kept = xasprintf("%s.replaced", file);
+
+	for (unsigned i = 2; access(kept, F_OK) == 0; i++) {
+		free(kept);
+		kept = xasprintf("%s.replaced-%u", file, i);
+	}
+	if (link(file, kept) == 0)
+		return kept;
+	if (errno != ENOENT && rename(file, kept) == 0) /* no links on this file system */
+		return kept;
+	if (errno != ENOENT)
+		*rc = store_explain(text, errno, file, "cannot be kept under another name");
+	free(kept);
+	return NULL;
+}
+
+static int restore_locked(const char *directory, const char *from, const struct store_lock *lock,
+                          char text[STORE_ERROR_TEXT])
+{
+	char *file = xasprintf("%s/%s", directory, STORE_DATA_FILE);
+	char *new_file = xasprintf("%s/%s", directory, STORE_NEW_FILE);
+	char *kept = NULL;
+	int rc = copy_checked(from, new_file, text);
+
+	if (rc == 0)
+		rc = forget_number(lock, directory, text);
+	if (rc == 0)
+		kept = keep_old(file, &rc, text);
+	if (rc == 0)
+		rc = put_in_place(new_file, file, text);
+	store_remove_lock(file);
+	if (rc == 0)
+		(void)snprintf(text, STORE_ERROR_TEXT, "%s", kept == NULL ? "" : kept);
+	free(kept);
+	free(new_file);
+	free(file);
+	return rc;
+}
+
+static bool is_same(const char *a, const char *b)
+{
+	char *file_a = data_path(a), *file_b = data_path(b);
+	struct stat x, y;
+	bool same = stat(file_a, &x) == 0 && stat(file_b, &y) == 0 && x.st_dev == y.st_dev &&
+	            x.st_ino == y.st_ino;
+
+	free(file_a);
+	free(file_b);
+	return same;
+}
+
+int store_files_restore(const char *directory, const char *from, char text[STORE_ERROR_TEXT])
+{
+	struct store_lock lock;
+	long pid = 0;
+	int fd, rc;
+
+	if (access(from, F_OK) != 0)
+		return store_explain(text, errno, from, "cannot be opened");
+	if (is_same(directory, from))
+		return store_explain(text, EINVAL, from, "is the store itself");
+	if (!store_files_hold(from, &fd, &pid))
+		return busy(text, from, pid);
+	rc = store_lock_take(directory, &lock, text);
+	if (rc == 0)
+		rc = restore_locked(directory, from, &lock, text);
+	store_lock_drop(&lock);
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}

@@ -1,0 +1,198 @@
+/* The formats of the rows: a number in TABLE_META, and for each the tables that it has.  A store is
+ * verified by the tables of its own format.  An older one is upgraded at the start, through all the
+ * formats between, in one transaction: an error, a full disk or a kill at any point leaves the
+ * store of the old format, and the next start tries again.  A newer one is refused.
+ *
+ * A change of what is on disk is a new format: give STORE_FORMAT (disk.h) its number, FORMATS a
+ * row, and write upgrade_to_NUMBER, which makes rows of the format before into such of this one.  A
+ * new table stands at the end of enum store_table and is there, empty, when the upgrade begins; a
+ * table that is no longer used stays in the list and is emptied. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "store/store_backend.h"
+
+/* Number, and the last of its tables. */
+#define FORMATS(ROW) ROW(1, TABLE_REPLAY)
+
+#define upgrade_to_1 NULL /* there is none before it */
+
+/* What follows does not compile where a format has no row, a row no upgrade, or a table no format.
+ */
+#define COUNT_TABLES(number, last) TABLES_OF_##number = (last) + 1,
+#define FORMAT(number, last)       {.tables = TABLES_OF_##number, .upgrade = upgrade_to_##number},
+#define TABLES_OF(number)          TABLES_OF_##number
+#define TABLES_OF_FORMAT(number)   TABLES_OF(number)
+enum { FORMATS(COUNT_TABLES) };
+static const struct store_format list[] = {FORMATS(FORMAT)};
+_Static_assert(sizeof(list) / sizeof(list[0]) == STORE_FORMAT, "a row for each format");
+_Static_assert(TABLES_OF_FORMAT(STORE_FORMAT) == (int)TABLES, "a new table makes a new format");
+
+static const char *const table_names[] = {
+    [TABLE_META] = "meta",           [TABLE_SESSION] = "session",
+    [TABLE_ENDING] = "ending",       [TABLE_SUBSCRIPTION] = "subscription",
+    [TABLE_INBOUND] = "inbound",     [TABLE_QUEUE] = "queue",
+    [TABLE_SENT] = "sent",           [TABLE_BODY] = "body",
+    [TABLE_BODY_REFS] = "body-refs", [TABLE_RETAINED] = "retained",
+    [TABLE_WILL] = "will",           [TABLE_REPLAY] = "replay",
+};
+_Static_assert(sizeof(table_names) / sizeof(table_names[0]) == TABLES, "each table has a name");
+
+const struct store_formats store_formats = {
+    .list = list, .newest = STORE_FORMAT, .table_names = table_names};
+
+unsigned store_format_tables(const struct store_formats *formats, uint32_t format)
+{
+	return format == 0 || format > formats->newest ? 0 : formats->list[format - 1].tables;
+}
+
+static int put_format(struct store *d, uint32_t format)
+{
+	uint8_t bytes[4] = {(uint8_t)(format >> 24), (uint8_t)(format >> 16),
+	                    (uint8_t)(format >> 8), (uint8_t)format};
+
+	return store_put(d, TABLE_META, STORE_ROW_FORMAT, slice_of(bytes, sizeof(bytes)));
+}
+
+/* 0: there is none. */
+static int get_format(struct store *d, uint32_t *format)
+{
+	struct slice value = SLICE_EMPTY;
+	int rc = store_get(d, TABLE_META, STORE_ROW_FORMAT, &value);
+	struct reader r = reader_of(value);
+
+	*format = 0;
+	if (rc != 0)
+		return rc == -ENOENT ? 0 : rc;
+	*format = read_u32(&r);
+	return *format == 0 || r.bad ? -EBADMSG : 0;
+}
+
+static int get_time(struct store *d)
+{
+	struct slice value = SLICE_EMPTY;
+	int rc = store_get(d, TABLE_META, STORE_ROW_COMMIT, &value);
+	struct reader r = reader_of(value);
+	uint64_t time_ms;
+
+	if (rc != 0)
+		return rc == -ENOENT ? 0 : rc;
+	(void)read_u64(&r);
+	time_ms = read_u64(&r);
+	if (time_ms > d->time_ms)
+		d->time_ms = time_ms;
+	return r.bad ? -EBADMSG : 0;
+}
+
+/* From `format` to the newest, step by step; an empty store has nothing to upgrade. */
+static int upgrade(struct store *d, uint32_t format)
+{
+	const struct store_formats *f = d->formats;
+	int rc = 0;
+
+	if (d->ops->make_tables != NULL)
+		rc = d->ops->make_tables(d, store_format_tables(f, f->newest));
+	for (uint32_t n = format; rc == 0 && format > 0 && n < f->newest; n++)
+		rc = f->list[n].upgrade == NULL ? -ENOTSUP : f->list[n].upgrade(d);
+	return rc == 0 ? put_format(d, f->newest) : rc;
+}
+
+/* One transaction: all of it, or nothing where the format is the newest. */
+static int settle(struct store *d, uint32_t *format)
+{
+	int rc = store_begin(d);
+
+	if (rc == 0)
+		rc = get_format(d, format);
+	if (rc == 0)
+		rc = get_time(d);
+	if (rc == 0 && *format > d->formats->newest)
+		rc = -EPROTONOSUPPORT;
+	if (rc == 0 && *format < d->formats->newest)
+		rc = upgrade(d, *format);
+	if (rc == 0)
+		rc = store_commit(d);
+	store_abort(d);
+	return rc;
+}
+
+int store_format_refuse(uint32_t format, uint32_t newest, char text[STORE_ERROR_TEXT])
+{
+	(void)snprintf(text, STORE_ERROR_TEXT,
+	               "the store is of format %" PRIu32
+	               ", and this version of the broker knows formats up to %" PRIu32
+	               ": install the version that wrote it, or a later one, or restore a backup "
+	               "that was made before it was upgraded; nothing was changed",
+	               format, newest);
+	return -EPROTONOSUPPORT;
+}
+
+static const char *remedy_of(int rc)
+{
+	if (rc == -ENOSPC || rc == -EDQUOT)
+		return "free some space on its file system, or raise persistence.max_size, and "
+		       "start again";
+	if (rc == -ENOTSUP)
+		return "this version of the broker lacks that step: install another one";
+	return "look at the disk, and start again; the version that wrote it still reads it";
+}
+
+static int explain_upgrade(int rc, uint32_t format, uint32_t newest, char text[STORE_ERROR_TEXT])
+{
+	(void)snprintf(text, STORE_ERROR_TEXT,
+	               "the store is of format %" PRIu32 " and could not be upgraded to %" PRIu32
+	               " (%s): %s; nothing was changed",
+	               format, newest, strerror(-rc), remedy_of(rc));
+	return rc;
+}
+
+int store_settle(struct store *d, char text[STORE_ERROR_TEXT])
+{
+	uint32_t format = 0, newest = d->formats->newest;
+	int rc;
+
+	do
+		rc = settle(d, &format);
+	while (rc == -EAGAIN);
+	if (rc == -EPROTONOSUPPORT)
+		return store_format_refuse(format, newest, text);
+	if (rc != 0 && format > 0)
+		return explain_upgrade(rc, format, newest, text);
+	if (rc != 0)
+		(void)snprintf(text, STORE_ERROR_TEXT,
+		               "the store's format cannot be read or written: %s", strerror(-rc));
+	else if (format < newest)
+		d->upgraded_from = format;
+	return rc;
+}
+
+int store_format_peek(struct store *d, uint32_t *format)
+{
+	int rc = store_begin(d);
+
+	if (rc == 0)
+		rc = get_format(d, format);
+	if (rc == 0)
+		rc = get_time(d);
+	store_abort(d);
+	return rc;
+}
+
+int store_restamp(struct store *d)
+{
+	int rc;
+
+	do {
+		rc = store_begin(d);
+		if (rc == 0)
+			rc = get_time(d);
+		if (rc == 0) {
+			d->changed = true;
+			rc = store_commit(d);
+		}
+		store_abort(d);
+	} while (rc == -EAGAIN);
+	return rc;
+}

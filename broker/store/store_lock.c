@@ -1,0 +1,265 @@
+/* Directory, lock and note: files "broker.lock" (the process that holds it) and "note". */
+#include "store/store_lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "base/alloc.h"
+#include "base/trust.h"
+
+#define NOTE_BYTES 24
+#define LOCK_FILE  "broker.lock"
+#define NOTE_FILE  "note"
+
+static int explain(char text[STORE_ERROR_TEXT], int error, const char *directory, const char *what)
+{
+	(void)snprintf(text, STORE_ERROR_TEXT, "%s: %s: %s", directory, what, strerror(error));
+	return -error;
+}
+
+static int say(char text[STORE_ERROR_TEXT], int rc, const char *path, const struct buf *why)
+{
+	if (why->len == 0)
+		return explain(text, -rc, path, "cannot be opened");
+	(void)snprintf(text, STORE_ERROR_TEXT, "%s: %.*s", path, (int)why->len,
+	               (const char *)why->data);
+	return rc;
+}
+
+/* The descriptor, or -errno; where it is missing, *text is not touched. */
+static int open_believed(const char *directory, char text[STORE_ERROR_TEXT])
+{
+	struct trust_request request = {
+	    .path = directory, .flags = O_RDONLY | O_DIRECTORY, .refuse_sticky = true};
+	struct buf why = {0};
+	int fd = trust_open(&request, &why);
+
+	if (fd == -ENOTDIR)
+		(void)explain(text, ENOTDIR, directory, "name a directory for the store");
+	else if (fd < 0 && fd != -ENOENT)
+		(void)say(text, fd, directory, &why);
+	buf_fini(&why);
+	return fd;
+}
+
+static int check_file(const char *path, char text[STORE_ERROR_TEXT])
+{
+	struct trust_request request = {.path = path, .flags = O_PATH, .refuse_link = true};
+	struct buf why = {0};
+	int rc = trust_check(&request, &why);
+
+	if (rc == -ENOENT)
+		rc = 0;
+	else if (rc != 0)
+		rc = say(text, rc, path, &why);
+	buf_fini(&why);
+	return rc;
+}
+
+int store_lock_check_files(const char *directory, char text[STORE_ERROR_TEXT])
+{
+	static const char *const names[] = {STORE_DATA_FILE, STORE_DATA_FILE "-lock", LOCK_FILE,
+	                                    NOTE_FILE};
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < sizeof(names) / sizeof(names[0]); i++) {
+		char *path = xasprintf("%s/%s", directory, names[i]);
+
+		rc = check_file(path, text);
+		free(path);
+	}
+	return rc;
+}
+
+/* Made where it is missing: the directory above was believed. */
+static int open_directory(const char *directory, char text[STORE_ERROR_TEXT])
+{
+	int fd = open_believed(directory, text), rc;
+
+	if (fd == -ENOENT) {
+		if (mkdir(directory, 0700) != 0 && errno != EEXIST)
+			return explain(text, errno, directory, "the directory cannot be made");
+		fd = open_believed(directory, text);
+		if (fd == -ENOENT)
+			return explain(text, ENOENT, directory, "the directory cannot be read");
+	}
+	rc = fd < 0 ? fd : store_lock_check_files(directory, text);
+	if (fd >= 0 && rc != 0)
+		close(fd);
+	return rc == 0 ? fd : rc;
+}
+
+void store_give_away(int directory, int fd)
+{
+	struct stat st;
+
+	if (geteuid() == 0 && fstat(directory, &st) == 0 && fchown(fd, st.st_uid, st.st_gid) != 0) {
+		/* The broker will say that it cannot open it. */
+	}
+}
+
+static int open_at(int directory, const char *name)
+{
+	int fd = openat(directory, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd >= 0)
+		store_give_away(directory, fd);
+	return fd;
+}
+
+/* -1: not known. */
+static long read_pid(int fd)
+{
+	char text[24] = {0};
+	long pid = pread(fd, text, sizeof(text) - 1, 0) <= 0 ? 0 : strtol(text, NULL, 10);
+
+	return pid > 0 ? pid : -1;
+}
+
+static int refuse_second(int fd, const char *directory, char text[STORE_ERROR_TEXT])
+{
+	long pid = read_pid(fd);
+
+	if (pid > 0 && kill((pid_t)pid, 0) != 0 && errno == ESRCH)
+		(void)snprintf(text, STORE_ERROR_TEXT,
+		               "%s is being read by broker-store: try again when that has ended",
+		               directory);
+	else
+		(void)snprintf(text, STORE_ERROR_TEXT,
+		               "%s is in use by process %ld: stop that one, or give this one a "
+		               "directory of its own",
+		               directory, pid);
+	return -EBUSY;
+}
+
+static void write_pid(int fd)
+{
+	char pid[24];
+	int n = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
+
+	if (ftruncate(fd, 0) != 0 || pwrite(fd, pid, (size_t)n, 0) != n)
+		return; /* it is for the message alone */
+}
+
+int store_lock_take(const char *directory, struct store_lock *out, char text[STORE_ERROR_TEXT])
+{
+	int dir = open_directory(directory, text), failed;
+
+	*out = (struct store_lock){.fd = -1, .note_fd = -1};
+	if (dir < 0)
+		return dir;
+	out->fd = open_at(dir, LOCK_FILE);
+	out->note_fd = open_at(dir, NOTE_FILE);
+	failed = out->fd < 0 || out->note_fd < 0 ? errno : 0;
+	close(dir);
+	if (failed != 0)
+		failed =
+		    explain(text, failed, directory,
+		            "its files cannot be opened; they must belong to the broker's user");
+	else if (flock(out->fd, LOCK_EX | LOCK_NB) != 0)
+		failed = refuse_second(out->fd, directory, text);
+	else
+		write_pid(out->fd);
+	if (failed != 0)
+		store_lock_drop(out);
+	return failed;
+}
+
+static int open_to_read(const char *directory, const char *name)
+{
+	int dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = dir < 0 ? -1 : openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (dir >= 0)
+		close(dir);
+	return fd;
+}
+
+int store_lock_share(const char *directory, long *pid)
+{
+	int fd = open_to_read(directory, LOCK_FILE);
+
+	*pid = 0;
+	if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) == 0)
+		return fd;
+	*pid = read_pid(fd);
+	close(fd);
+	return -1;
+}
+
+static int sync_directory(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int failed = fd < 0 || fsync(fd) != 0 ? errno : 0;
+
+	if (fd >= 0)
+		close(fd);
+	return failed;
+}
+
+int store_lock_sync(const char *directory, char text[STORE_ERROR_TEXT])
+{
+	char *copy = slice_dup(slice_of_str(directory));
+	int failed = sync_directory(directory);
+
+	if (failed == 0)
+		failed = sync_directory(dirname(copy));
+	free(copy);
+	/* Above a mount point, or where we may not read: its names are somebody else's care. */
+	if (failed == EACCES || failed == 0)
+		return 0;
+	return explain(text, failed, directory, "the directory cannot be flushed to disk");
+}
+
+void store_lock_drop(struct store_lock *lock)
+{
+	if (lock->note_fd >= 0)
+		close(lock->note_fd);
+	if (lock->fd >= 0)
+		close(lock->fd);
+	*lock = (struct store_lock){.fd = -1, .note_fd = -1};
+}
+
+void store_note_read(const struct store_lock *lock, struct store_note *out)
+{
+	uint8_t bytes[NOTE_BYTES] = {0};
+	struct reader r = reader_of(slice_of(bytes, sizeof(bytes)));
+	ssize_t n = pread(lock->note_fd, bytes, sizeof(bytes), 0);
+	uint64_t transaction = read_u64(&r), time_ms = read_u64(&r);
+
+	*out = (struct store_note){.written = n > 0};
+	if (n != (ssize_t)sizeof(bytes) || read_u64(&r) != XXH3_64bits(bytes, NOTE_BYTES - 8))
+		return;
+	out->transaction = transaction;
+	out->time_ms = time_ms;
+}
+
+void store_note_peek(const char *directory, struct store_note *out)
+{
+	struct store_lock lock = {.fd = -1, .note_fd = open_to_read(directory, NOTE_FILE)};
+
+	store_note_read(&lock, out);
+	store_lock_drop(&lock);
+}
+
+void store_note_write(const struct store_lock *lock, const struct store_note *note)
+{
+	struct buf b = {0};
+
+	buf_put_u64(&b, note->transaction);
+	buf_put_u64(&b, note->time_ms);
+	buf_put_u64(&b, XXH3_64bits(b.data, b.len));
+	if (pwrite(lock->note_fd, b.data, b.len, 0) != (ssize_t)b.len) {
+		/* An old note is none that lies: it says less. */
+	}
+	buf_fini(&b);
+}

@@ -1,0 +1,44 @@
+/* The store's directory: ours alone while the broker runs, and beside the tables a note of the last
+ * commit, written without waiting for the disk.  After a crash of the process the note is exact;
+ * after a power cut it may be old, never new.  So tables that are older than the note have lost
+ * something that was acknowledged.  Thread: as disk.h says. */
+#ifndef STORE_STORE_LOCK_H
+#define STORE_STORE_LOCK_H
+
+#include "store/store.h"
+
+#define STORE_DATA_FILE "data.mdb"
+
+struct store_note {
+	uint64_t transaction, time_ms;
+	bool written; /* something once was */
+};
+
+struct store_lock {
+	int fd, note_fd; /* -1: none */
+};
+
+/* Make the directory where it is missing, see that it and its files may be believed (base/trust.h),
+ * and lock it. 0 or -errno and what to do. */
+int store_lock_take(const char *directory, struct store_lock *out, char text[STORE_ERROR_TEXT]);
+void store_lock_drop(struct store_lock *lock);
+
+/* May the files of this store be believed? Those that are missing may. */
+int store_lock_check_files(const char *directory, char text[STORE_ERROR_TEXT]);
+
+/* Keep others from taking it, while it is read: the descriptor to close.  -1: a broker runs there
+ * (*pid is its process, -1: not known), or there is nothing to lock (*pid 0). */
+int store_lock_share(const char *directory, long *pid);
+
+/* A file that root made belongs to whom the directory belongs: the broker's user. */
+void store_give_away(int directory, int fd);
+
+/* The names of the files, and of the directory, are on disk. 0 or -errno. */
+int store_lock_sync(const char *directory, char text[STORE_ERROR_TEXT]);
+
+/* Zeros where there is none that can be read. */
+void store_note_read(const struct store_lock *lock, struct store_note *out);
+void store_note_peek(const char *directory, struct store_note *out); /* without the lock */
+void store_note_write(const struct store_lock *lock, const struct store_note *note);
+
+#endif

@@ -1,0 +1,161 @@
+/* Readers of the route tree: who wants this topic.  A filter without wildcards is found in one
+ * look.  Those with wildcards breadth first, level by level: a node is reached by one path only, so
+ * that the work is bounded by the nodes there are, and a level is hashed once, and only where
+ * somebody names it.  Inside a read section, any thread. */
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "proto/topic.h"
+#include "tree/route_tree.h"
+
+void route_match_fini(struct route_match *m)
+{
+	free(m->filters);
+	free(m->targets);
+	free(m->shares);
+	free(m->frontier[0]);
+	free(m->frontier[1]);
+	*m = (struct route_match){0};
+}
+
+void route_read_begin(struct route *r, unsigned slot)
+{
+	reader_lock(&r->reader_locks, slot);
+}
+
+void route_read_end(struct route *r, unsigned slot)
+{
+	reader_unlock(&r->reader_locks, slot);
+}
+
+/* Room for `count` elements of `size_bytes` in an array of *cap. */
+static void *reserve(void *array, size_t *cap, size_t count, size_t size_bytes)
+{
+	if (count <= *cap)
+		return array;
+	*cap = *cap < 8 ? 8 : *cap;
+	while (*cap < count)
+		*cap *= 2;
+	return xrealloc_array(array, *cap, size_bytes);
+}
+
+static void reserve_frontier(struct route_match *m, size_t count)
+{
+	size_t cap = m->frontier_cap;
+
+	if (count <= cap)
+		return;
+	m->frontier[0] = reserve(m->frontier[0], &cap, count, sizeof(struct level_node *));
+	m->frontier[1] =
+	    reserve(m->frontier[1], &m->frontier_cap, count, sizeof(struct level_node *));
+}
+
+static void collect_extra(struct route_match *m, const struct route_node *node)
+{
+	const struct route_extra *x = node->extra;
+
+	m->targets = reserve(m->targets, &m->target_cap, m->target_count + x->targets.count,
+	                     sizeof(*m->targets));
+	for (uint32_t i = 0; i < x->targets.count; i++)
+		m->targets[m->target_count++] =
+		    (struct route_target_match){.filter_id = node->id, .target = x->targets.at[i]};
+	m->shares =
+	    reserve(m->shares, &m->share_cap, m->share_count + x->group_count, sizeof(*m->shares));
+	for (uint32_t i = 0; i < x->group_count; i++)
+		m->shares[m->share_count++] =
+		    (struct route_share_match){.group_id = x->groups[i]->id,
+		                               .member = *route_group_pick(x->groups[i], NULL, 0)};
+}
+
+static void collect(struct route_match *m, struct level_node *level)
+{
+	const struct route_node *node = route_node_of(level);
+
+	m->visited++;
+	if (node->executors != 0) {
+		m->filters =
+		    reserve(m->filters, &m->filter_cap, m->filter_count + 1, sizeof(*m->filters));
+		m->filters[m->filter_count++] = (struct route_filter_match){
+		    .filter_id = node->id, .executors = node->executors};
+		m->executors |= node->executors;
+	}
+	if (node->extra != NULL)
+		collect_extra(m, node);
+}
+
+/* From the nodes in frontier[0] to their children that this level leads to: how many. */
+static size_t descend(const struct route *r, struct route_match *m, size_t count,
+                      struct slice level, bool wildcards)
+{
+	uint64_t hash = 0; /* not known yet */
+	struct level_node **next = m->frontier[1];
+	size_t reached = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		struct level_node *n = m->frontier[0][i], *child;
+
+		if (wildcards && (child = level_tree_multi(&r->tree, n)) != NULL)
+			collect(m, child);
+		if (wildcards && (child = level_tree_plus(&r->tree, n)) != NULL)
+			next[reached++] = child;
+		if (!level_has_exact(n))
+			continue;
+		if (hash == 0)
+			hash = level_hash(level);
+		if ((child = level_tree_child(&r->tree, n, level, hash)) != NULL)
+			next[reached++] = child;
+	}
+	return reached;
+}
+
+/* Their topic ends here: they are meant, and so is `#` below them ("a/#" matches "a"). */
+static void arrive(const struct route *r, struct route_match *m, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct level_node *multi = level_tree_multi(&r->tree, m->frontier[0][i]);
+
+		collect(m, m->frontier[0][i]);
+		if (multi != NULL)
+			collect(m, multi);
+	}
+}
+
+static void match_wildcards(struct route *r, struct slice topic, struct route_match *m)
+{
+	struct topic_walk walk = topic_walk_of(topic);
+	/* A wildcard in the first level does not match "$SYS" and its like. [MQTT-4.7.2-1] */
+	bool wildcards = topic.len > 0 && topic.data[0] != '$';
+	struct slice level;
+	size_t count = r->tree.root->children > 0 ? 1 : 0;
+
+	reserve_frontier(m, 2);
+	m->frontier[0][0] = r->tree.root;
+	while (count > 0 && topic_walk_next(&walk, &level)) {
+		struct level_node **left;
+
+		reserve_frontier(m, 2 * count);
+		left = m->frontier[0];
+		m->visited += count;
+		count = descend(r, m, count, level, wildcards);
+		m->frontier[0] = m->frontier[1];
+		m->frontier[1] = left;
+		wildcards = true;
+	}
+	arrive(r, m, count);
+}
+
+/* [MQTT-3.3.2-3] */
+void route_match(struct route *r, struct slice topic, struct route_match *out)
+{
+	uint64_t hash = level_hash(topic);
+	struct level_node *exact;
+
+	out->filter_count = out->target_count = out->share_count = 0;
+	out->executors = 0;
+	out->visited = 0;
+	level_tree_prefetch(&r->exact, r->exact.root, hash);
+	match_wildcards(r, topic, out);
+	exact = level_tree_child(&r->exact, r->exact.root, topic, hash);
+	if (exact != NULL)
+		collect(out, exact);
+}

@@ -1,0 +1,67 @@
+/* The inside of the route tree, shared by the files that implement route.h and by nobody else.
+ * Everything here is read under a slot and changed under all of them, but for a group's turn. */
+#ifndef TREE_ROUTE_TREE_H
+#define TREE_ROUTE_TREE_H
+
+#include <stdatomic.h>
+
+#include "base/table.h"
+#include "tree/level_tree.h"
+#include "tree/reader_locks.h"
+#include "tree/route.h"
+#include "tree/target_set.h"
+
+struct route_group {
+	uint64_t id;
+	_Atomic uint32_t turn; /* round robin, advanced by readers */
+	uint32_t online;       /* that many members at the front are online */
+	struct targets members;
+	UT_hash_handle hh; /* by id */
+	uint32_t at;       /* its place among those of its filter */
+	uint16_t name_len;
+	uint8_t name[];
+};
+
+/* What few filters have: durable targets, and $share groups, found by name where they are many. */
+struct route_extra {
+	struct targets targets;
+	struct route_group **groups;
+	uint32_t group_count, group_cap;
+	struct table by_name; /* empty while they are few */
+};
+
+struct route_node {
+	struct level_node level;
+	uint64_t id;        /* 0: nobody wants exactly this, a level on the way only */
+	uint64_t executors; /* bit per home */
+	struct route_extra *extra;
+};
+
+struct route {
+	struct reader_locks reader_locks;
+	struct level_tree exact;    /* filters without wildcards: one node each, below the root */
+	struct level_tree tree;     /* filters with wildcards, level by level */
+	struct route_group *groups; /* by id */
+	uint64_t last_filter_id, last_group_id;
+	struct route_counts counts;
+	unsigned executors;
+};
+
+static inline struct route_node *route_node_of(struct level_node *level)
+{
+	return (struct route_node *)level;
+}
+
+/* Writers: the node of a filter, made where it was missing, with an id. */
+struct route_node *route_node_make(struct route *r, struct slice filter);
+/* NULL: nobody wants it. */
+struct route_node *route_node_find(struct route *r, struct slice filter);
+struct route_extra *route_node_extra(struct route_node *node);
+/* After a leave: forget what nobody wants any more, and the levels that led only there. */
+void route_node_settle(struct route *r, struct route_node *node);
+
+/* The next member in turn, NULL when all are in `tried`. */
+const struct route_target *route_group_pick(struct route_group *g, const uint64_t *tried,
+                                            size_t tried_count);
+
+#endif

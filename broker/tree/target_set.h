@@ -1,0 +1,25 @@
+/* A set of route targets, one per session: an array, and an index by session id once it is large,
+ * so that a storm of thousands who come and go is not quadratic.  No locks: the route tree's
+ * protect it. */
+#ifndef TREE_TARGET_SET_H
+#define TREE_TARGET_SET_H
+
+#include "tree/route.h"
+
+#define TARGET_NONE UINT32_MAX
+
+/* Zero-initialised is empty. */
+struct targets {
+	struct route_target *at;
+	uint32_t count, cap;
+	uint32_t *index; /* position + 1, 0: free; NULL while the set is small */
+	uint32_t index_mask;
+};
+
+void target_set_fini(struct targets *t);
+uint32_t target_set_find(const struct targets *t, uint64_t session_id);       /* or TARGET_NONE */
+void target_set_append(struct targets *t, const struct route_target *target); /* a new session */
+void target_set_swap(struct targets *t, uint32_t a, uint32_t b);
+void target_set_remove(struct targets *t, uint32_t position); /* the last one takes its place */
+
+#endif

@@ -1,0 +1,113 @@
+/* Interned owners, found by identity key. */
+#include "tree/topic_owners.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+
+void topic_owners_init(struct owners *o)
+{
+	*o = (struct owners){0};
+	mutex_init(&o->lock);
+}
+
+void topic_owners_fini(struct owners *o)
+{
+	REQUIRE(o->by_key == NULL);
+	mutex_fini(&o->lock);
+}
+
+/* NOLINTBEGIN(readability-function-size): it counts the nesting inside uthash's macros */
+
+static struct owner *owner_new(struct owners *o, struct slice key)
+{
+	struct owner *owner = xcalloc(1, sizeof(*owner) + key.len);
+
+	owner->key_len = key.len;
+	memcpy(owner->key, key.data, key.len);
+	HASH_ADD_KEYPTR(hh, o->by_key, owner->key, owner->key_len, owner);
+	return owner;
+}
+
+struct owner *topic_owners_ref(struct owners *o, struct slice key)
+{
+	struct owner *owner;
+
+	REQUIRE(key.len > 0);
+	mutex_lock(&o->lock);
+	HASH_FIND(hh, o->by_key, key.data, key.len, owner);
+	if (owner == NULL)
+		owner = owner_new(o, key);
+	owner->refs++;
+	mutex_unlock(&o->lock);
+	return owner;
+}
+
+void topic_owners_unref(struct owners *o, struct owner **owner)
+{
+	struct owner *left = *owner;
+
+	*owner = NULL;
+	if (left == NULL)
+		return;
+	mutex_lock(&o->lock);
+	if (--left->refs == 0) {
+		if (!left->gone)
+			HASH_DEL(o->by_key, left);
+		free(left);
+	}
+	mutex_unlock(&o->lock);
+}
+
+uint32_t topic_owners_values(struct owners *o, struct slice key)
+{
+	struct owner *owner;
+	uint32_t values;
+
+	mutex_lock(&o->lock);
+	HASH_FIND(hh, o->by_key, key.data, key.len, owner);
+	values = owner == NULL ? 0 : owner->values;
+	mutex_unlock(&o->lock);
+	return values;
+}
+
+uint64_t topic_owners_bytes(struct owners *o, struct slice key)
+{
+	struct owner *owner;
+	uint64_t bytes;
+
+	mutex_lock(&o->lock);
+	HASH_FIND(hh, o->by_key, key.data, key.len, owner);
+	bytes = owner == NULL ? 0 : owner->bytes;
+	mutex_unlock(&o->lock);
+	return bytes;
+}
+
+void topic_owners_visit(struct owners *o, topic_owners_visit_fn *visit, void *arg)
+{
+	struct owner *owner, *next;
+
+	mutex_lock(&o->lock);
+	HASH_ITER (hh, o->by_key, owner, next) {
+		uint64_t bytes = owner->bytes;
+
+		if (bytes > 0)
+			visit(arg, owner_key(owner), bytes);
+	}
+	mutex_unlock(&o->lock);
+}
+
+void topic_owners_release(struct owners *o, struct slice key)
+{
+	struct owner *owner;
+
+	mutex_lock(&o->lock);
+	HASH_FIND(hh, o->by_key, key.data, key.len, owner);
+	if (owner != NULL) {
+		HASH_DEL(o->by_key, owner);
+		owner->gone = true;
+	}
+	mutex_unlock(&o->lock);
+}
+
+/* NOLINTEND(readability-function-size) */

@@ -1,0 +1,50 @@
+/* Who owns topics and who wrote their values: one shared record per user, so that either costs a
+ * pointer and a removed user is forgotten everywhere at once.  A lock of its own, always the
+ * innermost; any thread. */
+#ifndef TREE_TOPIC_OWNERS_H
+#define TREE_TOPIC_OWNERS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "base/thread.h"
+
+struct owner {
+	uint32_t refs; /* under the lock */
+	_Atomic bool gone;
+	_Atomic uint32_t values; /* retained values that this user wrote */
+	_Atomic uint64_t bytes;  /* that they take */
+	UT_hash_handle hh;
+	size_t key_len;
+	uint8_t key[];
+};
+
+struct owners {
+	struct mutex lock;
+	struct owner *by_key;
+};
+
+void topic_owners_init(struct owners *o);
+void topic_owners_fini(struct owners *o);                           /* all references are back */
+struct owner *topic_owners_ref(struct owners *o, struct slice key); /* a new reference */
+void topic_owners_unref(struct owners *o, struct owner **owner);    /* NULL is fine */
+/* Whoever holds a reference sees it gone; the same key begins anew. */
+void topic_owners_release(struct owners *o, struct slice key);
+
+/* Retained values of this user; 0 where nobody has a record of it. */
+uint32_t topic_owners_values(struct owners *o, struct slice key);
+uint64_t topic_owners_bytes(struct owners *o, struct slice key);
+
+/* Those of whom something is retained, under the lock. */
+typedef void topic_owners_visit_fn(void *arg, struct slice key, uint64_t bytes);
+void topic_owners_visit(struct owners *o, topic_owners_visit_fn *visit, void *arg);
+
+static inline struct slice owner_key(const struct owner *owner)
+{
+	return owner == NULL ? SLICE_EMPTY : slice_of(owner->key, owner->key_len);
+}
+
+#endif

@@ -1,0 +1,77 @@
+/* Everything that a configuration says, loaded and checked together: the broker.yaml, users, ACL
+ * and TLS contexts that are in force at one time. Immutable, shared by reference; each worker holds
+ * the one it works by, and a reload is a new one.  Thread: made on main. */
+#ifndef WORKER_CONFIG_SNAPSHOT_H
+#define WORKER_CONFIG_SNAPSHOT_H
+
+#include "acl/acl.h"
+#include "auth/login.h"
+#include "auth/password_file.h"
+#include "conf/conf.h"
+#include "net/tls_context.h"
+
+struct config_snapshot {
+	_Atomic uint32_t refs;
+	uint64_t generation; /* from 1, one more with each that was taken */
+	struct conf *conf;
+	struct users *users;
+	struct acl *acl;
+	struct tls_context **tls; /* one per listener; NULL for a Unix socket */
+	/* Where conf and acl come from when only users or TLS contexts were renewed: it owns them.
+	 * NULL: they are its own. */
+	struct config_snapshot *base;
+	/* Connections know their listener by a slot that stays the same over reloads: slot to index
+	 * in conf->listeners, -1: gone. */
+	int *slots;
+	unsigned slot_count;
+	bool has_shares;         /* more than one identity can log in */
+	bool has_address_shares; /* or somebody may come who is not it */
+};
+
+#define LISTENER_IDS_MAX 256
+
+/* Load everything the file names. NULL when there are errors: all of them are in *errors. `before`:
+ * the policy in force, whose listeners keep their slots; NULL at the start. */
+struct config_snapshot *config_snapshot_load(const char *conf_path, struct tls_tickets *tickets,
+                                             const struct config_snapshot *before,
+                                             struct errors *errors);
+/* The policy in force with other users (a reference is taken over), or with TLS contexts made anew
+ * (its certificates, CA and CRL read again); NULL leaves that part as it is. tls:
+ * conf->listener_count of them, taken over with the array. */
+struct config_snapshot *config_snapshot_renew(struct config_snapshot *now, struct users *users,
+                                              struct tls_context **tls);
+/* The TLS contexts of a policy's configuration, read again; NULL when there are errors. */
+struct tls_context **config_snapshot_load_tls(const struct conf *conf, struct tls_tickets *tickets,
+                                              struct errors *errors);
+/* The same for client CAs and revocation lists alone; NULL when nothing of them can be taken, or
+ * none has any. */
+struct tls_context **config_snapshot_renew_clients(const struct config_snapshot *p,
+                                                   struct errors *errors);
+/* The listener of a slot, NULL: it is gone. */
+static inline const struct conf_listener *config_snapshot_listener(const struct config_snapshot *p,
+                                                                   unsigned slot)
+{
+	if (slot >= p->slot_count || p->slots[slot] < 0)
+		return NULL;
+	return &p->conf->listeners[p->slots[slot]];
+}
+/* From parts, for tests without files; takes over all of them (tls: all NULL). `before` as above.
+ */
+struct config_snapshot *config_snapshot_of(struct conf *conf, struct users *users, struct acl *acl,
+                                           const struct config_snapshot *before);
+struct config_snapshot *config_snapshot_ref(struct config_snapshot *p);
+void config_snapshot_unref(struct config_snapshot **p);
+
+/* The rules' view of somebody who has logged in: roles from the password file and the ACL file. The
+ * caller frees. */
+struct acl_subject *config_snapshot_subject(const struct config_snapshot *p, bool anonymous,
+                                            struct slice user, struct slice client_id);
+
+/* Is the one with this identity key (empty: nobody in particular) still somebody? */
+bool config_snapshot_owner_exists(const struct config_snapshot *p, struct slice user_key);
+
+/* What is reachable by whom, in plain words, a line per listener; and what is kept where. The
+ * caller frees. */
+char *config_snapshot_exposure(const struct config_snapshot *p);
+
+#endif

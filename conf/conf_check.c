@@ -1,0 +1,251 @@
+/* Combinations: what no single key can tell.  A table of rules over the merged values of each
+ * listener.  Thread: the caller's. */
+#include <stdio.h>
+#include <string.h>
+
+#include "conf/conf_read.h"
+#include "conf/schema.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static bool has_no_certificate(const struct conf_listener *l)
+{
+	return l->tls.certificate_count == 0;
+}
+
+static bool has_no_ca(const struct conf_listener *l)
+{
+	return l->tls.client_certificates != CLIENT_CERTIFICATES_NONE && l->tls.client_ca == NULL;
+}
+
+static bool names_user_without_certificate(const struct conf_listener *l)
+{
+	return l->authentication.certificate_user != CERTIFICATE_USER_NONE &&
+	       l->tls.client_certificates == CLIENT_CERTIFICATES_NONE;
+}
+
+static bool connect_exceeds_packet(const struct conf_listener *l)
+{
+	return l->limits.max_connect_size > l->limits.max_packet_size;
+}
+
+static bool packet_exceeds_queue(const struct conf_listener *l)
+{
+	return l->limits.max_packet_size > l->limits.queue_bytes;
+}
+
+struct rule {
+	const char *section, *key; /* who is to blame */
+	bool at_listener;          /* the place of the error, whoever is to blame */
+	bool tcp_only;
+	bool (*broken)(const struct conf_listener *l);
+	const char *text;
+};
+
+static const struct rule rules[] = {
+    {"tls", "certificates", true, true, has_no_certificate,
+     "this TCP listener has no certificate, and without TLS there are unix sockets only: add "
+     "tls: {certificates: [{certificate: FILE, key: FILE}]}"},
+    {"tls", "client_certificates", false, true, has_no_ca,
+     "client_certificates needs client_ca: the file with the CA that signs the clients' "
+     "certificates"},
+    {"authentication", "certificate_user", false, true, names_user_without_certificate,
+     "certificate_user needs client certificates: set client_certificates: optional or required in "
+     "tls:"},
+    {"limits", "max_connect_size", false, false, connect_exceeds_packet,
+     "max_connect_size is larger than max_packet_size: a CONNECT is a packet too, lower it or "
+     "raise max_packet_size"},
+    {"limits", "queue_bytes", false, false, packet_exceeds_queue,
+     "queue_bytes is smaller than max_packet_size: the largest message could never wait, raise it "
+     "or lower max_packet_size"},
+};
+
+struct check {
+	const struct conf *conf;
+	const char *name;
+	const struct yaml_node *root;
+	struct errors *errors;
+	struct conf_listener global; /* what a listener without overrides would have; borrowed */
+	bool blamed[COUNT(rules)];   /* the global value was: once is enough */
+};
+
+static const struct yaml_node *listener_node(const struct check *c, size_t index)
+{
+	return yaml_get(c->root, "listeners")->entries[index].value;
+}
+
+/* An error about this node was given already: what follows from it is noise. */
+static bool is_reported(const struct check *c, const struct yaml_node *node)
+{
+	for (size_t i = 0; node != NULL && i < c->errors->count; i++)
+		if (c->errors->items[i].line == node->line &&
+		    c->errors->items[i].column == node->column &&
+		    strcmp(c->errors->items[i].file, c->name) == 0)
+			return true;
+	return false;
+}
+
+/* The listener's own key, else the global one (once for all listeners), else what made the
+ * difference: the listener's section. */
+static const struct yaml_node *find_place(struct check *c, size_t index,
+                                          const struct yaml_node *listener)
+{
+	const struct rule *rule = &rules[index];
+	const struct yaml_node *own = yaml_get(listener, rule->section);
+	const struct yaml_node *global = yaml_get(c->root, rule->section);
+	const struct yaml_node *own_key = yaml_get(own, rule->key);
+	const struct yaml_node *global_key = yaml_get(global, rule->key);
+
+	if (is_reported(c, own) || is_reported(c, own_key) || is_reported(c, global) ||
+	    is_reported(c, global_key))
+		return NULL;
+	if (rule->at_listener)
+		return listener;
+	if (own_key != NULL)
+		return own_key;
+	if (!rule->broken(&c->global))
+		return own == NULL ? listener : own;
+	if (c->blamed[index])
+		return NULL;
+	c->blamed[index] = true;
+	return global_key == NULL ? c->root : global_key;
+}
+
+static void check_rule(struct check *c, size_t rule, size_t listener)
+{
+	const struct conf_listener *l = &c->conf->listeners[listener];
+	const struct yaml_node *place;
+
+	if ((rules[rule].tcp_only && l->is_unix) || !rules[rule].broken(l))
+		return;
+	place = find_place(c, rule, listener_node(c, listener));
+	if (place != NULL)
+		errors_add(c->errors, c->name, place->line, place->column, "%s", rules[rule].text);
+}
+
+/* Keys of unix sockets in a TCP listener, and the other way round. */
+static void check_transport(const struct check *c, size_t listener)
+{
+	const struct conf_listener *l = &c->conf->listeners[listener];
+	const struct yaml_node *node = listener_node(c, listener);
+	unsigned wrong = l->is_unix ? KEY_TCP : KEY_UNIX;
+
+	for (size_t i = 0; i < node->count; i++) {
+		const struct yaml_node *key_node = node->entries[i].key;
+		const struct schema_key *key = schema_find(&schema_listener, key_node->text);
+
+		if (key != NULL && (key->flags & wrong) != 0)
+			errors_add(c->errors, c->name, key_node->line, key_node->column,
+			           "%s is for %s only, this listener is %s: remove it", key->name,
+			           l->is_unix ? "TCP" : "unix sockets",
+			           l->is_unix ? "a unix socket" : "on TCP");
+	}
+}
+
+static bool takes_all(const struct conf_listener *l)
+{
+	return strcmp(l->host, "::") == 0;
+}
+
+static bool is_ipv4(const struct conf_listener *l)
+{
+	return strchr(l->host, ':') == NULL;
+}
+
+/* [::] takes IPv4 too, so it collides with 0.0.0.0. */
+static bool collide(const struct conf_listener *a, const struct conf_listener *b)
+{
+	if (a->is_unix != b->is_unix)
+		return false;
+	if (a->is_unix)
+		return strcmp(a->path, b->path) == 0;
+	if (a->port != b->port || a->port == 0)
+		return false;
+	return strcmp(a->host, b->host) == 0 || (takes_all(a) && strcmp(b->host, "0.0.0.0") == 0) ||
+	       (takes_all(b) && strcmp(a->host, "0.0.0.0") == 0);
+}
+
+static void check_collision(const struct check *c, size_t listener)
+{
+	const struct conf_listener *l = &c->conf->listeners[listener];
+	const struct yaml_node *place = yaml_get(listener_node(c, listener), "bind");
+
+	for (size_t i = 0; i < listener; i++) {
+		const struct conf_listener *other = &c->conf->listeners[i];
+
+		if (other->bind == NULL || !collide(l, other))
+			continue;
+		errors_add(c->errors, c->name, place->line, place->column,
+		           "bind '%s' is taken by the listener on line %u already%s: remove one",
+		           l->bind, other->line,
+		           !l->is_unix && is_ipv4(l) != is_ipv4(other) ? " ([::] takes IPv4 too)"
+		                                                       : "");
+		return;
+	}
+}
+
+#define STORE_BYTES_MIN ((uint64_t)1 << 20)
+
+static uint64_t largest_packet(const struct conf *conf)
+{
+	uint64_t largest = 0;
+
+	for (size_t i = 0; i < conf->listener_count; i++) {
+		if (conf->listeners[i].limits.max_packet_size > largest)
+			largest = conf->listeners[i].limits.max_packet_size;
+	}
+	return largest;
+}
+
+/* What is said about a store that there is none. A directory that is switched off in so many words
+ * is not forgotten. */
+static void check_persistence(const struct check *c)
+{
+	const struct yaml_node *node = yaml_get(c->root, "persistence");
+	const struct yaml_node *size = yaml_get(node, "max_size");
+	uint64_t max_bytes = c->conf->persistence_max_bytes;
+
+	if (max_bytes != 0 && max_bytes < STORE_BYTES_MIN)
+		errors_add(c->errors, c->name, size->line, size->column,
+		           "max_size is too small for any store: 1M at least, or 0 for no limit");
+	else if (max_bytes != 0 && size != NULL && max_bytes / 4 < largest_packet(c->conf))
+		errors_warn(
+		    c->errors, c->name, size->line, size->column,
+		    "max_size is less than four times limits.max_packet_size: a message that "
+		    "large may wait for room for ever, and hold up others; raise it, or lower "
+		    "max_packet_size");
+	if (node == NULL || node->kind != YAML_MAPPING || yaml_get(node, "directory") != NULL)
+		return;
+	for (size_t i = 0; i < node->count; i++) {
+		const struct yaml_node *key = node->entries[i].key;
+
+		errors_warn(c->errors, c->name, key->line, key->column,
+		            "%s does nothing without persistence.directory: add the directory, or "
+		            "remove it",
+		            key->text);
+	}
+}
+
+void conf_check(const struct conf *conf, const char *name, const struct yaml_node *root,
+                struct errors *errors)
+{
+	struct check c = {
+	    .conf = conf,
+	    .name = name,
+	    .root = root,
+	    .errors = errors,
+	    .global = {.tls = conf->tls,
+	               .authentication = conf->authentication,
+	               .limits = conf->limits},
+	};
+
+	check_persistence(&c);
+	for (size_t i = 0; i < conf->listener_count; i++) {
+		if (conf->listeners[i].bind == NULL) /* told already */
+			continue;
+		check_transport(&c, i);
+		check_collision(&c, i);
+		for (size_t rule = 0; rule < COUNT(rules); rule++)
+			check_rule(&c, rule, i);
+	}
+}

@@ -1,0 +1,269 @@
+/* The reader of broker.yaml: walks the tree along the schema table.  It knows kinds of keys, never
+ * a single key.  Thread: the caller's. */
+#include "conf/conf_read.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/require.h"
+#include "conf/schema.h"
+#include "conf/value.h"
+
+#define KEYS_MAX 64 /* of one section, for the nearest name */
+
+struct reading {
+	const char *name;
+	struct errors *errors;
+	const struct conf *global; /* what listeners inherit */
+};
+
+static void read_mapping(const struct reading *r, const struct schema_section *section,
+                         struct scope scope, const struct yaml_node *node);
+
+static const char *kind_name(enum yaml_kind kind)
+{
+	switch (kind) {
+	case YAML_SCALAR:
+		return "a single value";
+	case YAML_SEQUENCE:
+		return "a list";
+	case YAML_MAPPING:
+		return "a mapping";
+	}
+	UNREACHABLE();
+}
+
+/* "max_qos must be a whole number from 0 to 2, not 'x'; hint" */
+static void add_expected(const struct reading *r, const struct schema_key *key,
+                         const struct yaml_node *node)
+{
+	struct buf expected = {0};
+	bool hinted = key->hint != NULL && (key->flags & KEY_GLOBAL) == 0;
+	const char *hint = hinted ? key->hint : "";
+	const char *separator = hinted ? "; " : "";
+
+	value_expected(key, &expected);
+	buf_put_u8(&expected, '\0');
+	if (node->kind != YAML_SCALAR)
+		errors_add(r->errors, r->name, node->line, node->column,
+		           "%s must be %s, not %s%s%s", key->name, (char *)expected.data,
+		           node->kind == YAML_SEQUENCE && node->count == 0 ? "an empty list"
+		                                                           : kind_name(node->kind),
+		           separator, hint);
+	else if (node->text[0] == '\0')
+		errors_add(r->errors, r->name, node->line, node->column,
+		           "%s has no value, it must be %s%s%s", key->name, (char *)expected.data,
+		           separator, hint);
+	else
+		errors_add(r->errors, r->name, node->line, node->column,
+		           "%s must be %s, not '%.80s'%s%s", key->name, (char *)expected.data,
+		           node->text, separator, hint);
+	buf_fini(&expected);
+}
+
+static void list_known(const struct schema_section *section, struct buf *out)
+{
+	for (size_t i = 0; i < section->count; i++)
+		buf_printf(out, "%s%s", i == 0 ? "known are " : ", ", section->keys[i].name);
+}
+
+/* The section in which a key of this name has its place; NULL: none. */
+static const struct schema_section *find_executor(const char *name)
+{
+	for (size_t i = 0; i < schema_section_count; i++)
+		if (schema_find(schema_sections[i], name) != NULL)
+			return schema_sections[i];
+	return NULL;
+}
+
+/* The right name in the wrong section, a wrong name, or something else altogether. */
+static void add_unknown(const struct reading *r, const struct schema_section *section,
+                        const struct yaml_node *key)
+{
+	const struct schema_section *executor = find_executor(key->text);
+	const char *names[KEYS_MAX];
+	const char *nearest;
+	struct buf remedy = {0};
+
+	REQUIRE(section->count <= KEYS_MAX);
+	for (size_t i = 0; i < section->count; i++)
+		names[i] = section->keys[i].name;
+	nearest = errors_nearest(key->text, names, section->count);
+	if (executor == &schema_root)
+		buf_printf(&remedy, "its place is the top level");
+	else if (executor != NULL)
+		buf_printf(&remedy, "its place is in %s:", executor->name);
+	else if (nearest != NULL)
+		buf_printf(&remedy, "did you mean '%s'?", nearest);
+	else
+		list_known(section, &remedy);
+	errors_add(r->errors, r->name, key->line, key->column, "unknown key '%.80s'%s%s; %.*s",
+	           key->text, section == &schema_root ? "" : " in ",
+	           section == &schema_root ? "" : section->name, (int)remedy.len,
+	           (char *)remedy.data);
+	buf_fini(&remedy);
+}
+
+/* What has no default and is null is switched off; an empty one was more likely forgotten. */
+static bool is_switched_off(const struct schema_key *key, const struct yaml_node *node)
+{
+	bool optional = key->default_text == NULL && (key->flags & KEY_REQUIRED) == 0;
+
+	return optional && yaml_is_null(node) && node->text[0] != '\0';
+}
+
+static void switch_off(void *field)
+{
+	char *text;
+
+	memcpy(&text, field, sizeof(text));
+	free(text);
+	memset(field, 0, sizeof(text));
+}
+
+static void read_scalar(const struct reading *r, const struct schema_key *key,
+                        const struct scope *scope, const struct yaml_node *node)
+{
+	struct value_input in = {.file = r->name, .text = node->text};
+	void *field = schema_field(key, scope);
+
+	if (is_switched_off(key, node)) {
+		switch_off(field);
+		return;
+	}
+	if (node->kind == YAML_SCALAR && !yaml_is_null(node) && value_parse(key, &in, field))
+		return;
+	if (in.why != NULL)
+		errors_add(r->errors, r->name, node->line, node->column, "%s: %s", key->name,
+		           in.why);
+	else
+		add_expected(r, key, node);
+	free(in.why);
+}
+
+static void note_place(const struct schema_section *section, void *object,
+                       const struct yaml_node *node)
+{
+	if (!section->has_place)
+		return;
+	memcpy((char *)object + section->line_offset, &node->line, sizeof(node->line));
+	memcpy((char *)object + section->column_offset, &node->column, sizeof(node->column));
+}
+
+static void read_list(const struct reading *r, const struct schema_key *key,
+                      const struct scope *scope, const struct yaml_node *node)
+{
+	bool off = is_switched_off(key, node);
+
+	if (!off &&
+	    (node->kind != YAML_SEQUENCE || node->count < key->min || node->count > key->max)) {
+		add_expected(r, key, node);
+		return;
+	}
+	schema_list_new(key, scope, node->count);
+	for (size_t i = 0; i < node->count; i++) {
+		const struct yaml_node *value = node->entries[i].value;
+		struct scope item = schema_item(key, scope, i);
+
+		schema_defaults(key->section, item, r->global);
+		note_place(key->section, item.object, value);
+		if (value->kind == YAML_MAPPING)
+			read_mapping(r, key->section, item, value);
+		else
+			errors_add(r->errors, r->name, value->line, value->column,
+			           "an item of %s must be a mapping (- key: value), not %s",
+			           key->name, kind_name(value->kind));
+	}
+}
+
+static void read_inner(const struct reading *r, const struct schema_key *key,
+                       const struct scope *scope, const struct yaml_node *node)
+{
+	if (yaml_is_null(node)) /* all its lines are comments: nothing is changed */
+		return;
+	if (node->kind != YAML_MAPPING)
+		add_expected(r, key, node);
+	else
+		read_mapping(r, key->section, schema_inner(key, scope), node);
+}
+
+static void note_given(const struct schema_key *key, const struct scope *scope)
+{
+	if (key->given_offset != 0 && scope->listener != NULL)
+		*(bool *)((char *)scope->listener + key->given_offset) = true;
+}
+
+static void read_entry(const struct reading *r, const struct schema_key *key,
+                       const struct scope *scope, const struct yaml_entry *entry)
+{
+	if (schema_field(key, scope) == NULL) {
+		errors_add(r->errors, r->name, entry->key->line, entry->key->column,
+		           "%s cannot be set in a listener: %s", key->name, key->hint);
+		return;
+	}
+	note_given(key, scope);
+	if (key->kind == SCHEMA_MAPPING)
+		read_inner(r, key, scope, entry->value);
+	else if (key->kind == SCHEMA_LIST)
+		read_list(r, key, scope, entry->value);
+	else
+		read_scalar(r, key, scope, entry->value);
+}
+
+static void require_keys(const struct reading *r, const struct schema_section *section,
+                         const struct yaml_node *node)
+{
+	for (size_t i = 0; i < section->count; i++) {
+		const struct schema_key *key = &section->keys[i];
+		struct buf expected = {0};
+
+		if ((key->flags & KEY_REQUIRED) == 0 || yaml_get(node, key->name) != NULL)
+			continue;
+		value_expected(key, &expected);
+		buf_put_u8(&expected, '\0');
+		errors_add(r->errors, r->name, node->line, node->column,
+		           "key '%s' is missing%s%s: %s%s%s", key->name,
+		           section == &schema_root ? "" : " in ",
+		           section == &schema_root ? "" : section->name, (char *)expected.data,
+		           key->hint == NULL ? "" : "; ", key->hint == NULL ? "" : key->hint);
+		buf_fini(&expected);
+	}
+}
+
+static void read_entries(const struct reading *r, const struct schema_section *section,
+                         const struct scope *scope, const struct yaml_node *node, unsigned turn)
+{
+	for (size_t i = 0; i < node->count; i++) {
+		const struct yaml_entry *entry = &node->entries[i];
+		const struct schema_key *key = schema_find(section, entry->key->text);
+
+		if (key == NULL && turn == 0)
+			add_unknown(r, section, entry->key);
+		if (key != NULL && (key->flags & KEY_LAST) == turn)
+			read_entry(r, key, scope, entry);
+	}
+}
+
+/* As deep as the tables nest. */
+static void read_mapping(const struct reading *r, const struct schema_section *section,
+                         struct scope scope, const struct yaml_node *node)
+{
+	read_entries(r, section, &scope, node, 0);
+	read_entries(r, section, &scope, node, KEY_LAST);
+	require_keys(r, section, node);
+}
+
+void conf_read(struct conf *conf, const char *name, const struct yaml_node *root,
+               struct errors *errors)
+{
+	struct reading r = {.name = name, .errors = errors, .global = conf};
+	struct scope scope = {.object = conf, .whole = conf};
+
+	schema_defaults(&schema_root, scope, NULL);
+	if (root->kind == YAML_MAPPING)
+		read_mapping(&r, &schema_root, scope, root);
+	else
+		errors_add(errors, name, root->line, root->column,
+		           "the file must be a mapping (lines of 'key: value'), not %s",
+		           kind_name(root->kind));
+}
