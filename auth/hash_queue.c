@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/hash.h"
 #include "base/list.h"
+#include "base/require.h"
 
 #define SHARES_MAX 8
 
@@ -161,6 +162,7 @@ static struct auth_question *unlink_at(struct queue *queue, struct auth_source *
 {
 	struct auth_question *q = *at;
 
+	REQUIRE(q != NULL); /* who has a turn has a question */
 	*at = q->next;
 	if (s->last == &q->next)
 		s->last = at;
