@@ -1,5 +1,5 @@
 /* The policy: acl.yaml, compiled.  What a rule means and the order in which rules decide:
- * interface.md, "acl.yaml". A compiled ACL is immutable; checks are pure, allocate nothing and
+ * acl.yaml(5). A compiled ACL is immutable; checks are pure, allocate nothing and
  * never block.  Thread: any. */
 #ifndef ACL_ACL_H
 #define ACL_ACL_H

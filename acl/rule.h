@@ -1,5 +1,4 @@
-/* One line of the policy, parsed: interface.md, "A rule".  Immutable after parsing.  Thread: any.
- */
+/* One rule, parsed: "Rules" in acl.yaml(5).  Immutable after parsing.  Thread: any. */
 #ifndef ACL_RULE_H
 #define ACL_RULE_H
 

@@ -1,5 +1,5 @@
 /* Password checks off the loops: one or two hashing threads, a queue that serves source addresses
- * in turn, a delay for addresses that guess, and a cache of recent successes (security.md 3.1). One
+ * in turn, a delay for addresses that guess, and a cache of recent successes. One
  * authenticator for the process. Thread: any executor submits; the answer is a task to that
  * executor. */
 #ifndef AUTH_AUTHENTICATOR_H

@@ -1,5 +1,4 @@
-/* Who is who: interface.md, "Who is who".  A pure decision, no hashing: the table of cases is in
- * the test. */
+/* Which identity a CONNECT has.  A pure decision, no hashing: the table of cases is in the test. */
 #ifndef AUTH_LOGIN_H
 #define AUTH_LOGIN_H
 

@@ -1,5 +1,5 @@
 /* CONNECT: peek at the client id, move home, decode, judge the login, attach the session, CONNACK.
- * design.md section 6. Nothing of a session or a will is touched before the login has succeeded. */
+ * DESIGN.md section 6. Nothing of a session or a will is touched before the login has succeeded. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /* PUBLISH packets for which the store has no space, and those that came behind them: as if they had
  * not been read yet, in their order.  Meanwhile the client's other packets are handled: what it
- * acknowledges is what makes room. design.md section 5. Thread: the connection's home. */
+ * acknowledges is what makes room. DESIGN.md section 5. Thread: the connection's home. */
 #ifndef CLIENT_DEFERRED_PUBLISH_H
 #define CLIENT_DEFERRED_PUBLISH_H
 

@@ -1,7 +1,7 @@
 /* What must survive is written down here: records of an executor gather in one group, which leaves
  * with the next promise made (record_batch_commit), before the next message is journaled
  * (record_batch_append), or at the end of the turn.  Where no journal keeps anything, all of this
- * does nothing.  D1 to D6, design.md section 5.  Thread: the executor of what is kept. */
+ * does nothing.  D1 to D6, DESIGN.md section 5.  Thread: the executor of what is kept. */
 #ifndef DURABILITY_RECORD_BATCH_H
 #define DURABILITY_RECORD_BATCH_H
 

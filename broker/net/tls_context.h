@@ -1,6 +1,6 @@
-/* TLS contexts: what security.md section 1 demands, and nothing configurable below it.  One context
- * per listener, shared by all workers; immutable, reference counted: a reload makes new ones, and a
- * connection keeps the one by which its handshake began.  Thread: any. */
+/* TLS contexts: what RFC 9325 demands ("TLS" in SECURITY.md), and nothing configurable below it.
+ * One context per listener, shared by all workers; immutable, reference counted: a reload makes new
+ * ones, and a connection keeps the one by which its handshake began.  Thread: any. */
 #ifndef NET_TLS_CONTEXT_H
 #define NET_TLS_CONTEXT_H
 

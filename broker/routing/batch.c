@@ -1,6 +1,6 @@
 /* Records from home to home: batches of messages, built during a turn, sent at its end (or before a
  * topic's shard is let go).  The own executor gets its share at once, where the order permits.
- * Bytes in flight are counted per pair of executors: back-pressure.  design.md section 3. */
+ * Bytes in flight are counted per pair of executors: back-pressure.  DESIGN.md section 3. */
 #include <stdlib.h>
 
 #include "base/alloc.h"

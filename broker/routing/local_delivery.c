@@ -1,4 +1,4 @@
-/* Messages at their subscribers' home: whom they go to, and with which options.  design.md section
+/* Messages at their subscribers' home: whom they go to, and with which options.  DESIGN.md section
  * 5, point 10. */
 #include "routing/local_delivery.h"
 
@@ -167,7 +167,7 @@ static void deliver_refused(struct worker *w, const struct record *record, struc
 	session_count_drop(s, cause);
 }
 
-/* design.md section 5, point 10. D1 */
+/* DESIGN.md section 5, point 10. D1 */
 void deliver_queued(void *executor_arg, const struct record *record, bool kept)
 {
 	struct worker *w = executor_arg;

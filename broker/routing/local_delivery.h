@@ -1,4 +1,4 @@
-/* A message at its subscriber's home: permitted, wanted, window open? send, or queue.  design.md
+/* A message at its subscriber's home: permitted, wanted, window open? send, or queue.  DESIGN.md
  * section 5, points 10 to 12. Thread: the subscriber's home. */
 #ifndef ROUTING_LOCAL_DELIVERY_H
 #define ROUTING_LOCAL_DELIVERY_H

@@ -1,5 +1,5 @@
 /* PUBLISH from a client: alias, limits, ACL, the one copy, and the acknowledgement that it is owed.
- * design.md section 5, points 3 to 9. */
+ * DESIGN.md section 5, points 3 to 9. */
 #include "routing/publish.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* A message's way from its publisher to everybody who wants it: store, match, journal, dispatch.
- * design.md section 5. Thread: the publisher's home. */
+ * DESIGN.md section 5. Thread: the publisher's home. */
 #ifndef ROUTING_PUBLISH_H
 #define ROUTING_PUBLISH_H
 

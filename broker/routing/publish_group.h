@@ -1,5 +1,5 @@
 /* The part of a publish that has to be durable: one journal group with everything that its
- * acknowledgement promises, and what waits for it.  design.md section 5, points 7 to 9; D1, D2, D4,
+ * acknowledgement promises, and what waits for it.  DESIGN.md section 5, points 7 to 9; D1, D2, D4,
  * D6.  Thread: the publisher's home. */
 #ifndef ROUTING_PUBLISH_GROUP_H
 #define ROUTING_PUBLISH_GROUP_H

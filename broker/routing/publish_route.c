@@ -1,5 +1,5 @@
 /* Store, match, number: the one read section of a publish.  What of it has to be durable first is
- * commit.c's.  design.md sections 4 and 5, points 6 to 9. */
+ * commit.c's.  DESIGN.md sections 4 and 5, points 6 to 9. */
 #include <stdlib.h>
 
 #include "durability/record_batch.h"

@@ -1,6 +1,6 @@
 /* Taking over a policy.  After the swap every connection is checked anew (admission.h), and nothing
  * else needs a sweep: each publish, delivery and will is judged by the rules of its moment.  S3,
- * S7, design.md section 6. */
+ * S7, DESIGN.md section 6. */
 #include "server/config_apply.h"
 
 #include <stdlib.h>

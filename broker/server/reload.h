@@ -1,6 +1,6 @@
 /* Reload: a new policy while the house runs, by SIGHUP, by broker-ctl, or because a file changed.
  * Everything is read and checked before anything is used; one error leaves everything as it was,
- * except that users and revocations never wait for other files. interface.md "Reload", S7.  Thread:
+ * except that users and revocations never wait for other files. "Reload" in broker(8), S7.  Thread:
  * main's. */
 #ifndef SERVER_RELOAD_H
 #define SERVER_RELOAD_H

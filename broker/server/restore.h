@@ -1,6 +1,6 @@
 /* What was kept, alive again: retained values, sessions with everything of theirs, wills.  Runs on
  * main, before any worker does and before any listener opens; enters the executors it builds in.
- * design.md section 6; D1, D2, D5, D6. */
+ * DESIGN.md section 6; D1, D2, D5, D6. */
 #ifndef SERVER_RESTORE_H
 #define SERVER_RESTORE_H
 

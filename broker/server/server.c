@@ -1,4 +1,4 @@
-/* The broker's life on one page: bind, start the workers, run, and stop in the order of design.md
+/* The broker's life on one page: bind, start the workers, run, and stop in the order of DESIGN.md
  * section 6. Each stage of the stop is a task to every worker; main goes on when all have answered.
  * Thread: main's. */
 #include <errno.h>

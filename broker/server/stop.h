@@ -1,4 +1,4 @@
-/* The orderly stop of all workers, stage by stage.  design.md section 6, "Stop".  Thread: main's.
+/* The orderly stop of all workers, stage by stage.  DESIGN.md section 6, "Stop".  Thread: main's.
  */
 #ifndef SERVER_STOP_H
 #define SERVER_STOP_H

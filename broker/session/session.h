@@ -1,4 +1,4 @@
-/* A session: (user, client id) and everything MQTT promises to keep for it.  design.md sections 1
+/* A session: (user, client id) and everything MQTT promises to keep for it.  DESIGN.md sections 1
  * and 5. Thread: the executor worker of its client id; nobody else touches it. */
 #ifndef SESSION_SESSION_H
 #define SESSION_SESSION_H

@@ -1,5 +1,5 @@
 /* What goes to a session: permitted? window open? send, or queue; resend after a reconnect.
- * design.md section 5, points 10 to 12. */
+ * DESIGN.md section 5, points 10 to 12. */
 #include "session/session_deliver.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* Retained values: the tree of topics, shared by all workers.  design.md section 4, invariant D4.
+/* Retained values: the tree of topics, shared by all workers.  DESIGN.md section 4, invariant D4.
  * One clock (an atomic 64-bit number) counts retained changes.  A change takes its number under the
  * topic's shard mutex and stores it with the value, so that mailboxes and journal see a topic's
  * values in number order. (A deletion's number is for them alone: here nobody asks a tombstone for

@@ -1,4 +1,4 @@
-/* Who wants a topic: the tree of filters, shared by all workers, read on every publish.  design.md
+/* Who wants a topic: the tree of filters, shared by all workers, read on every publish.  DESIGN.md
  * section 4. A node of a filter carries a bit per worker ("somebody here who is not durable wants
  * this"), the durable targets, and its $share groups.  Filter ids are 64-bit and never used again.
  * Matching collects into the caller's arrays and acts on nothing. Locks: slots.h; always before

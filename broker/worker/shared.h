@@ -52,7 +52,7 @@ void server_count_connection(struct server *s);
 bool server_session_kept(struct server *s, struct slice user_key, uint32_t max);
 void server_session_gone(struct server *s, struct slice user_key);
 
-/* Run until SIGTERM or SIGINT: threads, listeners, stop in the order of design.md section 6.
+/* Run until SIGTERM or SIGINT: threads, listeners, stop in the order of DESIGN.md section 6.
  * Returns the exit status: 0; 2 where a listener could not be had; 1 for what the machine refused.
  */
 int server_run(struct config_snapshot *snapshot, struct tls_tickets *tickets);

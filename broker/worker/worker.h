@@ -1,6 +1,6 @@
 /* A worker: one thread's share of the broker.  Its home (mailbox, timers, turn), the connections
  * and sessions that live here, the live subscribers of each filter, and what it needs of the shared
- * state.  design.md section 3. Thread: its own; `counters` are read by others. */
+ * state.  DESIGN.md section 3. Thread: its own; `counters` are read by others. */
 #ifndef WORKER_WORKER_H
 #define WORKER_WORKER_H
 

@@ -178,7 +178,7 @@ def test_denied_publish_and_subscribe(broker, version):
 
 @VERSIONS
 def test_anonymous_never_writes_desired(broker, version):
-    """Under `allow all #` even; H5 of the house's rules."""
+    """Under `allow all #` even; no rule overrides that guard."""
     with Wire(broker) as watcher:
         watcher.subscribe("desired/#", "+/desired/#")
         for topic in ("desired/porch/lamp/on", "tenant/desired/porch/lamp/on"):

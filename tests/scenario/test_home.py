@@ -70,7 +70,7 @@ def mortal(house, kind, version, user, will):
 
 @VERSIONS
 def test_a_document_belongs_to_its_first_publisher(house, wall, thing, version):
-    """H12: a second provider with the same id is refused, and the conflict can be seen."""
+    """A second provider with the same id is refused, and the conflict can be seen."""
     topic, mark = f"device/{thing}", house.mark()
     with Paho(house, version, user="porch") as porch, MqttJs(house, version, user="cellar") as cellar:
         porch.publish(topic, PAPER, 1, retain=True)
@@ -97,7 +97,7 @@ def test_a_document_has_a_limit(house, thing, version):
 @VERSIONS
 @pytest.mark.parametrize("qos", [0, 1, 2])
 def test_a_state_is_kept_byte_for_byte(house, wall, thing, version, qos):
-    """H18; the states of a lamp whose name has two levels, H17."""
+    """Values are byte-exact, also those of a lamp whose name has two levels."""
     topic, value = f"current/porch/hall/{thing}/name", "gr\u00f6n \u2713 1.50"
     assert mosquitto_pub(house, "-t", topic, "-m", value, "-q", str(qos), "-r", user="porch",
                          version=version).returncode == 0
@@ -114,7 +114,7 @@ def test_a_state_is_kept_byte_for_byte(house, wall, thing, version, qos):
 
 @VERSIONS
 def test_a_provider_says_only_what_is_its_own(house, thing, version):
-    """H7: neither may it write another's states, nor does it read any."""
+    """A provider may neither write another's states nor read any."""
     refused = [0x80] if version == 4 else [0x87]
     mark = house.mark()
     with Paho(house, version, user="porch") as porch:
@@ -133,7 +133,7 @@ def test_a_provider_says_only_what_is_its_own(house, thing, version):
 
 @VERSIONS
 def test_a_command_reaches_its_provider_only(house, thing, version):
-    """H8"""
+    """No other provider gets it."""
     with MqttJs(house, version, user="porch") as porch, Paho(house, 9 - version, user="cellar") as cellar, \
             Paho(house, version, user="anna") as anna, MosquittoSub(house, "-t", "desired/#", "-q", "2", user="anna",
                                                                     version=version) as app:
@@ -166,7 +166,7 @@ def test_a_command_is_not_kept(house, thing, version):
 
 @VERSIONS
 def test_an_actor_does_not_say_what_is(house, thing, version):
-    """H7"""
+    """An actor never publishes to current states."""
     with MqttJs(house, version, user="anna") as anna:
         for topic in (f"current/porch/{thing}/on", f"device/{thing}", f"provider/{thing}"):
             error = anna.publish(topic, "1", qos=1, retain=True)["error"]
@@ -193,7 +193,7 @@ def test_a_bridge_is_both(house, wall, thing, version):
 @VERSIONS
 @KINDS
 def test_a_device_that_dies_is_unreachable(house, wall, thing, version, kind):
-    """H10: told to who is there, and to who comes later."""
+    """A device that dies is unreachable, for subscribers of now and of later."""
     topic = f"current/porch/{thing}/reachable"
     kill = mortal(house, kind, version, "porch", (topic, "0", 2, True))
     mosquitto_pub(house, "-t", topic, "-r", "-q", "2", "-m", "1", user="porch")
@@ -208,7 +208,7 @@ def test_a_device_that_dies_is_unreachable(house, wall, thing, version, kind):
 @VERSIONS
 @KINDS
 def test_a_bridge_that_dies_takes_its_card_down(house, wall, thing, version, kind):
-    """H11: an empty will deletes what is retained, and those who are there get it as an empty message."""
+    """An empty will deletes what is retained, and those who are there get it as an empty message."""
     topic = f"provider/{thing}"
     kill = mortal(house, kind, version, "porch", (topic, "", 2, True))
     mosquitto_pub(house, "-t", topic, "-r", "-q", "1", "-m", PAPER, user="porch")
@@ -229,7 +229,7 @@ def test_a_bridge_that_dies_takes_its_card_down(house, wall, thing, version, kin
 
 @VERSIONS
 def test_who_leaves_in_peace_clears_up(house, wall, thing, version):
-    """H13: and its will is never told."""
+    """A graceful leave: the will is never published."""
     card, state = f"provider/{thing}", f"current/porch/{thing}/reachable"
     with Paho(house, version, user="porch", will=(card, "will", 2, True)) as porch:
         porch.publish(card, PAPER, 1, retain=True)
@@ -245,7 +245,7 @@ def test_who_leaves_in_peace_clears_up(house, wall, thing, version):
 
 
 def test_disconnect_with_will_message_tells_it(house, wall, thing):
-    """H15: DISCONNECT 0x04, as bibliotek always ends."""
+    """DISCONNECT 0x04 publishes the will, as bibliotek always ends."""
     topic = f"current/porch/{thing}/reachable"
     porch = Paho(house, 5, user="porch", will=(topic, "0", 2, True))
     porch.client.disconnect(reasoncode=ReasonCodes(PacketTypes.DISCONNECT, identifier=0x04))
@@ -269,7 +269,7 @@ def test_a_will_for_another_is_refused_at_once(house, version, topic):
 
 @VERSIONS
 def test_the_janitor_tidies_up(house, wall, thing, version):
-    """H14: what an owner left behind that never came back, and nothing else."""
+    """The janitor removes what an owner left behind that never came back, and nothing else."""
     reachable, state = f"current/porch/{thing}/reachable", f"current/porch/{thing}/on"
     card, paper = f"provider/{thing}", f"device/{thing}"
     with Paho(house, version, user="porch") as porch:
@@ -313,7 +313,7 @@ def test_without_a_name_one_may_look(house, thing, version):
 @VERSIONS
 @pytest.mark.parametrize("topic", ["desired/porch/lamp/on", "house/desired/lamp", "current/porch/lamp/on", "weather"])
 def test_without_a_name_one_never_writes(house, version, topic):
-    """H5, H9: denied is not disconnected."""
+    """A denied client stays connected."""
     with Wire(house, user="owner") as watcher:
         watcher.subscribe(topic)
         watcher.publish(topic, b"kept", qos=1, retain=True)

@@ -149,7 +149,7 @@ def test_resumption(broker, version):
 
 
 def test_small_records_for_small_devices(broker):
-    """pains.md 6: a device that can take 512 bytes says so."""
+    """A small device can ask for records of at most 512 bytes (max_fragment_length)."""
     said = s_client(broker, "-tls1_2", "-maxfraglen", "512")
     assert "Verify return code: 0 (ok)" in said
 

@@ -61,7 +61,7 @@ def test_after_disconnect_with_will(broker, watcher, topic):
 
 
 def test_empty_and_retained_deletes(broker, watcher, topic):
-    """H11: how a bridge's death takes its card down"""
+    """How a bridge's death takes its card down"""
     with Wire(broker) as pub:
         pub.publish(topic, b"here", qos=1, retain=True)
     assert watcher.message().payload == b"here"

@@ -1,6 +1,6 @@
 /* The broker's core in one thread: its workers are driven in an order drawn from a seed, on memory
- * streams, with a clock and a randomness of the world's own.  One world at a time.  design.md
- * section 3, "Simulation". */
+ * streams, with a clock and a randomness of the world's own.  One world at a time.  DESIGN.md
+ * section 2. */
 #ifndef SIM_WORLD_H
 #define SIM_WORLD_H
 

@@ -194,7 +194,8 @@ static void pairs_that_are_taken(void **state)
 	}
 }
 
-/* Nothing but what security.md 1.2 lists: the walk over what OpenSSL made of our string. */
+/* The suites of RFC 9325 and nothing else, after OpenSSL has read our list ("TLS" in SECURITY.md).
+ */
 static void exactly_nine_suites(void **state)
 {
 	static const uint32_t wanted[] = {0x1301, 0x1302, 0x1303, 0xc02b, 0xc02c,
