@@ -9,9 +9,9 @@
 #include "auth/login_cache.h"
 #include "auth/pace.h"
 #include "auth/password.h"
+#include "auth/password_file.h"
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "base/crypto.h"
 #include "base/thread.h"
 
 #define THREADS_MAX 2
@@ -20,39 +20,31 @@ struct authenticator {
 	struct mutex lock;
 	struct condition work;
 	struct condition stop; /* who keeps a failure back waits for it */
-	struct queue queue;
-	struct cache cache;
+	struct hash_queue queue;
+	struct login_cache cache;
 	struct pace pace;
 	bool stopping;
 	unsigned thread_count;
 	struct thread threads[THREADS_MAX];
 };
 
-static void wipe_password(struct auth_question *q)
-{
-	crypto_wipe(q->password, q->password_len);
-	free(q->password);
-	q->password = NULL;
-	q->password_len = 0;
-}
-
 /* The last touch: from here on the question may be gone. */
-static void send_answer(struct auth_question *q, bool accepted)
+static void send_answer(struct auth_request *q, bool accepted)
 {
-	wipe_password(q);
+	auth_request_wipe_password(q);
 	q->accepted = accepted;
 	executor_send(q->executor, &q->task);
 }
 
 /* Somebody with the same credentials may have been let in while this one waited. */
-static bool known_by_now(struct authenticator *a, const struct auth_question *q)
+static bool known_by_now(struct authenticator *a, const struct auth_request *q)
 {
 	bool found;
 
 	if (q->hash == NULL)
 		return false;
 	mutex_lock(&a->lock);
-	found = cache_find(&a->cache, q->digest, clock_monotonic_ms());
+	found = login_cache_find(&a->cache, q->digest, clock_monotonic_ms());
 	mutex_unlock(&a->lock);
 	return found;
 }
@@ -72,43 +64,44 @@ static void wait_until(struct authenticator *a, uint64_t until_ns)
 }
 
 /* The password is gone before anything is waited for. */
-static enum queue_outcome check(struct authenticator *a, struct auth_question *q, const char *dummy)
+static enum hash_queue_outcome check(struct authenticator *a, struct auth_request *q,
+                                     const char *dummy)
 {
-	enum queue_outcome outcome = QUEUE_SKIPPED;
+	enum hash_queue_outcome outcome = HASH_QUEUE_SKIPPED;
 
 	if (!known_by_now(a, q))
 		outcome = password_check(q->hash, slice_of(q->password, q->password_len), dummy)
-		              ? QUEUE_RIGHT
-		              : QUEUE_WRONG;
-	wipe_password(q);
+		              ? HASH_QUEUE_RIGHT
+		              : HASH_QUEUE_WRONG;
+	auth_request_wipe_password(q);
 	return outcome;
 }
 
 /* Under the lock, which is given back for the hash. */
-static void answer(struct authenticator *a, struct auth_question *q)
+static void answer(struct authenticator *a, struct auth_request *q)
 {
 	char *dummy = pace_slowest(&a->pace);
 	uint64_t begin_ns = clock_monotonic_ns(), until_ns;
-	enum queue_outcome outcome;
+	enum hash_queue_outcome outcome;
 
 	mutex_unlock(&a->lock);
 	outcome = check(a, q, dummy);
 	mutex_lock(&a->lock);
-	if (outcome != QUEUE_SKIPPED)
+	if (outcome != HASH_QUEUE_SKIPPED)
 		pace_learn(&a->pace, q->hash != NULL ? q->hash : dummy,
 		           clock_monotonic_ns() - begin_ns);
 	until_ns = begin_ns + pace_failure_ns(&a->pace);
 	q->refuse_at_ms = ms_up(until_ns);
-	if (outcome == QUEUE_WRONG)
+	if (outcome == HASH_QUEUE_WRONG)
 		wait_until(a, until_ns);
-	if (outcome == QUEUE_RIGHT)
-		cache_put(&a->cache, q->digest, clock_monotonic_ms());
-	queue_done(&a->queue, q, outcome, clock_monotonic_ms());
-	if (!queue_is_empty(&a->queue))
+	if (outcome == HASH_QUEUE_RIGHT)
+		login_cache_put(&a->cache, q->digest, clock_monotonic_ms());
+	hash_queue_done(&a->queue, q, outcome, clock_monotonic_ms());
+	if (!hash_queue_is_empty(&a->queue))
 		condition_signal(&a->work);
 	q->source = NULL;
 	mutex_unlock(&a->lock);
-	send_answer(q, outcome != QUEUE_WRONG);
+	send_answer(q, outcome != HASH_QUEUE_WRONG);
 	free(dummy);
 	mutex_lock(&a->lock);
 }
@@ -129,7 +122,7 @@ static void measure(struct authenticator *a, char *hash)
 static void hash_next(struct authenticator *a)
 {
 	uint64_t wait_ms;
-	struct auth_question *q = queue_take(&a->queue, clock_monotonic_ms(), &wait_ms);
+	struct auth_request *q = hash_queue_take(&a->queue, clock_monotonic_ms(), &wait_ms);
 
 	if (q != NULL)
 		answer(a, q);
@@ -186,7 +179,7 @@ struct authenticator *authenticator_new(unsigned threads)
 	mutex_init(&a->lock);
 	condition_init(&a->work);
 	condition_init(&a->stop);
-	cache_init(&a->cache);
+	login_cache_init(&a->cache);
 	while (a->thread_count < threads &&
 	       thread_start(&a->threads[a->thread_count], "hash", run, a) == 0)
 		a->thread_count++;
@@ -197,19 +190,19 @@ struct authenticator *authenticator_new(unsigned threads)
 	return a;
 }
 
-static struct auth_question *pop(struct authenticator *a)
+static struct auth_request *pop(struct authenticator *a)
 {
-	struct auth_question *q;
+	struct auth_request *q;
 
 	mutex_lock(&a->lock);
-	q = queue_pop(&a->queue);
+	q = hash_queue_pop(&a->queue);
 	mutex_unlock(&a->lock);
 	return q;
 }
 
 void authenticator_stop(struct authenticator *a)
 {
-	struct auth_question *q;
+	struct auth_request *q;
 
 	mutex_lock(&a->lock);
 	a->stopping = true;
@@ -227,8 +220,8 @@ void authenticator_free(struct authenticator *a)
 	if (a == NULL)
 		return;
 	authenticator_stop(a);
-	queue_fini(&a->queue);
-	cache_fini(&a->cache);
+	hash_queue_fini(&a->queue);
+	login_cache_fini(&a->cache);
 	pace_fini(&a->pace);
 	condition_fini(&a->stop);
 	condition_fini(&a->work);
@@ -236,57 +229,28 @@ void authenticator_free(struct authenticator *a)
 	free(a);
 }
 
-void auth_question_fill(struct auth_question *q, struct slice user, const struct user *entry,
-                        struct slice password)
-{
-	bool may = entry != NULL && !entry->locked && entry->hash != NULL;
-
-	q->accepted = false;
-	q->refuse_at_ms = 0;
-	q->user = slice_dup(user);
-	q->hash = may ? xstrdup(entry->hash) : NULL;
-	q->password = NULL;
-	q->password_len = 0;
-	if (password.len > 0 && password.len <= PASSWORD_MAX) {
-		q->password = xalloc(password.len);
-		memcpy(q->password, password.data, password.len);
-		q->password_len = password.len;
-	}
-}
-
-void auth_question_fini(struct auth_question *q)
-{
-	wipe_password(q);
-	free(q->user);
-	if (q->hash != NULL)
-		crypto_wipe(q->hash, strlen(q->hash));
-	free(q->hash);
-	q->user = NULL;
-	q->hash = NULL;
-}
-
 /* Under the lock: true where it is in the queue now. */
-static bool enqueue(struct authenticator *a, struct auth_question *q)
+static bool enqueue(struct authenticator *a, struct auth_request *q)
 {
 	uint64_t now_ms = clock_monotonic_ms();
 
-	if (a->stopping || (q->hash != NULL && cache_find(&a->cache, q->digest, now_ms)))
+	if (a->stopping || (q->hash != NULL && login_cache_find(&a->cache, q->digest, now_ms)))
 		return false;
-	queue_put(&a->queue, q, q->address, now_ms);
+	hash_queue_put(&a->queue, q, q->address, now_ms);
 	condition_signal(&a->work);
 	return true;
 }
 
 /* Once it is queued and the lock is gone, the question must not be looked at any more. */
-bool authenticator_submit(struct authenticator *a, struct auth_question *q)
+bool authenticator_submit(struct authenticator *a, struct auth_request *q)
 {
 	bool stopping, queued;
 
 	q->accepted = false;
 	q->source = NULL;
 	/* Of nobody too, for the time it takes. */
-	cache_digest(&a->cache, slice_of_str(q->user), slice_of_str(q->hash),
-	             slice_of(q->password, q->password_len), q->digest);
+	login_cache_digest(&a->cache, slice_of_str(q->user), slice_of_str(q->hash),
+	                   slice_of(q->password, q->password_len), q->digest);
 	mutex_lock(&a->lock);
 	stopping = a->stopping;
 	queued = enqueue(a, q);
@@ -297,25 +261,25 @@ bool authenticator_submit(struct authenticator *a, struct auth_question *q)
 		send_answer(q, false);
 		return false;
 	}
-	wipe_password(q);
+	auth_request_wipe_password(q);
 	q->accepted = true;
 	return true;
 }
 
-void authenticator_cancel(struct authenticator *a, struct auth_question *q)
+void authenticator_cancel(struct authenticator *a, struct auth_request *q)
 {
 	bool was_waiting;
 
 	mutex_lock(&a->lock);
-	was_waiting = q->source != NULL && queue_remove(&a->queue, q);
+	was_waiting = q->source != NULL && hash_queue_remove(&a->queue, q);
 	mutex_unlock(&a->lock);
 	if (was_waiting)
 		send_answer(q, false);
 }
 
-static enum queue_outcome outcome_of(bool accepted)
+static enum hash_queue_outcome outcome_of(bool accepted)
 {
-	return accepted ? QUEUE_RIGHT : QUEUE_WRONG;
+	return accepted ? HASH_QUEUE_RIGHT : HASH_QUEUE_WRONG;
 }
 
 bool authenticator_pass(struct authenticator *a, struct slice address, bool accepted,
@@ -324,7 +288,8 @@ bool authenticator_pass(struct authenticator *a, struct slice address, bool acce
 	bool may;
 
 	mutex_lock(&a->lock);
-	may = queue_pass(&a->queue, address, outcome_of(accepted), clock_monotonic_ms(), wait_ms);
+	may = hash_queue_pass(&a->queue, address, outcome_of(accepted), clock_monotonic_ms(),
+	                      wait_ms);
 	mutex_unlock(&a->lock);
 	return may;
 }
@@ -333,7 +298,7 @@ void authenticator_note(struct authenticator *a, struct slice address, struct sl
                         bool accepted)
 {
 	mutex_lock(&a->lock);
-	queue_note(&a->queue, address, user, outcome_of(accepted), clock_monotonic_ms());
+	hash_queue_note(&a->queue, address, user, outcome_of(accepted), clock_monotonic_ms());
 	condition_signal(&a->work);
 	mutex_unlock(&a->lock);
 }

@@ -21,7 +21,7 @@ struct share {
 struct auth_source {
 	char *address;
 	size_t address_len;
-	struct auth_question *first, **last; /* waiting, oldest first */
+	struct auth_request *first, **last; /* waiting, oldest first */
 	unsigned hashing;
 	uint32_t failures; /* that were not forgiven */
 	/* Whose they are; of those that find no place here nobody knows, and they stay until they
@@ -65,7 +65,7 @@ static bool is_idle(const struct auth_source *s)
 }
 
 /* NOLINTBEGIN(readability-function-size): it counts the nesting inside uthash's macros */
-static void source_free(struct queue *queue, struct auth_source *s)
+static void source_free(struct hash_queue *queue, struct auth_source *s)
 {
 	HASH_DEL(queue->sources, s);
 	queue->idle--;
@@ -73,7 +73,7 @@ static void source_free(struct queue *queue, struct auth_source *s)
 	free(s);
 }
 
-void queue_fini(struct queue *queue)
+void hash_queue_fini(struct hash_queue *queue)
 {
 	struct auth_source *s, *next;
 
@@ -85,26 +85,27 @@ void queue_fini(struct queue *queue)
 
 /* Forget who has been quiet for long, and the longest quiet where there are too many. Those with
  * questions are passed over; they are as many as there are connections at most. */
-static void forget_quiet(struct queue *queue, uint64_t now_ms)
+static void forget_quiet(struct hash_queue *queue, uint64_t now_ms)
 {
 	struct auth_source *s, *next;
 
 	HASH_ITER (hh, queue->sources, s, next) {
-		if (queue->idle <= QUEUE_SOURCES_MAX && now_ms - s->touched_ms < DELAY_FORGOTTEN_MS)
+		if (queue->idle <= HASH_QUEUE_SOURCES_MAX &&
+		    now_ms - s->touched_ms < DELAY_FORGOTTEN_MS)
 			return;
 		if (is_idle(s))
 			source_free(queue, s);
 	}
 }
 
-static void touch(struct queue *queue, struct auth_source *s, uint64_t now_ms)
+static void touch(struct hash_queue *queue, struct auth_source *s, uint64_t now_ms)
 {
 	HASH_DEL(queue->sources, s);
 	s->touched_ms = now_ms;
 	HASH_ADD_KEYPTR(hh, queue->sources, s->address, s->address_len, s);
 }
 
-static struct auth_source *source_new(struct queue *queue, struct slice address)
+static struct auth_source *source_new(struct hash_queue *queue, struct slice address)
 {
 	struct auth_source *s = xnew(s);
 
@@ -116,7 +117,7 @@ static struct auth_source *source_new(struct queue *queue, struct slice address)
 	return s;
 }
 
-static struct auth_source *source_find(struct queue *queue, struct slice address)
+static struct auth_source *source_find(struct hash_queue *queue, struct slice address)
 {
 	static const uint8_t nothing[1];
 	const void *key = address.len == 0 ? nothing : address.data;
@@ -126,7 +127,8 @@ static struct auth_source *source_find(struct queue *queue, struct slice address
 	return s;
 }
 
-void queue_put(struct queue *queue, struct auth_question *q, struct slice address, uint64_t now_ms)
+void hash_queue_put(struct hash_queue *queue, struct auth_request *q, struct slice address,
+                    uint64_t now_ms)
 {
 	struct auth_source *s = source_find(queue, address);
 
@@ -157,10 +159,10 @@ static uint64_t wait_of(const struct auth_source *s, uint64_t now_ms)
 }
 
 /* Take *at out of its source's questions. */
-static struct auth_question *unlink_at(struct queue *queue, struct auth_source *s,
-                                       struct auth_question **at)
+static struct auth_request *unlink_at(struct hash_queue *queue, struct auth_source *s,
+                                      struct auth_request **at)
 {
-	struct auth_question *q = *at;
+	struct auth_request *q = *at;
 
 	REQUIRE(q != NULL); /* who has a turn has a question */
 	*at = q->next;
@@ -183,18 +185,18 @@ static bool has_failed(const struct auth_source *s, uint64_t user_key)
 
 /* Whoever has not failed goes first: a device with a wrong password, which tries again and again,
  * must not take every turn of its address. */
-static struct auth_question **next_of(struct auth_source *s)
+static struct auth_request **next_of(struct auth_source *s)
 {
-	for (struct auth_question **at = &s->first; *at != NULL; at = &(*at)->next) {
+	for (struct auth_request **at = &s->first; *at != NULL; at = &(*at)->next) {
 		if (!has_failed(s, (*at)->user_key))
 			return at;
 	}
 	return &s->first;
 }
 
-struct auth_question *queue_take(struct queue *queue, uint64_t now_ms, uint64_t *wait_ms)
+struct auth_request *hash_queue_take(struct hash_queue *queue, uint64_t now_ms, uint64_t *wait_ms)
 {
-	struct auth_question *q;
+	struct auth_request *q;
 	struct auth_source *s;
 
 	*wait_ms = UINT64_MAX;
@@ -218,7 +220,7 @@ struct auth_question *queue_take(struct queue *queue, uint64_t now_ms, uint64_t 
 }
 
 /* A source that has become idle: kept only for the sake of its delay. */
-static void settle(struct queue *queue, struct auth_source *s)
+static void settle(struct hash_queue *queue, struct auth_source *s)
 {
 	if (!is_idle(s))
 		return;
@@ -243,29 +245,29 @@ static struct share *share_of(struct auth_source *s, uint64_t user_key)
 	return unused;
 }
 
-static void check(struct auth_source *s, uint64_t user_key, enum queue_outcome outcome,
+static void check(struct auth_source *s, uint64_t user_key, enum hash_queue_outcome outcome,
                   uint64_t now_ms)
 {
 	struct share *share = share_of(s, user_key);
 
-	if (outcome == QUEUE_WRONG && s->failures < UINT32_MAX) {
+	if (outcome == HASH_QUEUE_WRONG && s->failures < UINT32_MAX) {
 		s->failures++;
 		if (share != NULL) {
 			share->user_key = user_key;
 			share->failures++;
 		}
-	} else if (outcome == QUEUE_RIGHT && share != NULL) {
+	} else if (outcome == HASH_QUEUE_RIGHT && share != NULL) {
 		s->failures -= share->failures; /* mutant: own failures only */
 		share->failures = 0;
 	}
-	if (outcome == QUEUE_WRONG) {
+	if (outcome == HASH_QUEUE_WRONG) {
 		s->failed_ms = now_ms;
 		s->not_before_ms = now_ms + delay_of(s);
 	}
 }
 
-void queue_done(struct queue *queue, struct auth_question *q, enum queue_outcome outcome,
-                uint64_t now_ms)
+void hash_queue_done(struct hash_queue *queue, struct auth_request *q,
+                     enum hash_queue_outcome outcome, uint64_t now_ms)
 {
 	struct auth_source *source = q->source;
 
@@ -276,8 +278,8 @@ void queue_done(struct queue *queue, struct auth_question *q, enum queue_outcome
 	settle(queue, source);
 }
 
-bool queue_pass(struct queue *queue, struct slice address, enum queue_outcome outcome,
-                uint64_t now_ms, uint64_t *wait_ms)
+bool hash_queue_pass(struct hash_queue *queue, struct slice address,
+                     enum hash_queue_outcome outcome, uint64_t now_ms, uint64_t *wait_ms)
 {
 	struct auth_source *s = source_find(queue, address);
 
@@ -288,17 +290,17 @@ bool queue_pass(struct queue *queue, struct slice address, enum queue_outcome ou
 	*wait_ms = s->not_before_ms > now_ms ? s->not_before_ms - now_ms : 0;
 	if (*wait_ms > 0)
 		return false;
-	if (outcome == QUEUE_WRONG)
+	if (outcome == HASH_QUEUE_WRONG)
 		s->not_before_ms = now_ms + delay_of(s);
 	return true;
 }
 
-void queue_note(struct queue *queue, struct slice address, struct slice user,
-                enum queue_outcome outcome, uint64_t now_ms)
+void hash_queue_note(struct hash_queue *queue, struct slice address, struct slice user,
+                     enum hash_queue_outcome outcome, uint64_t now_ms)
 {
 	struct auth_source *s = source_find(queue, address);
 
-	if (s == NULL && outcome == QUEUE_RIGHT)
+	if (s == NULL && outcome == HASH_QUEUE_RIGHT)
 		return;
 	if (s == NULL)
 		s = source_new(queue, address);
@@ -309,10 +311,10 @@ void queue_note(struct queue *queue, struct slice address, struct slice user,
 	forget_quiet(queue, now_ms);
 }
 
-bool queue_remove(struct queue *queue, struct auth_question *q)
+bool hash_queue_remove(struct hash_queue *queue, struct auth_request *q)
 {
 	struct auth_source *s = q->source;
-	struct auth_question **at = &s->first;
+	struct auth_request **at = &s->first;
 
 	while (*at != NULL && *at != q)
 		at = &(*at)->next;
@@ -324,10 +326,10 @@ bool queue_remove(struct queue *queue, struct auth_question *q)
 	return true;
 }
 
-struct auth_question *queue_pop(struct queue *queue)
+struct auth_request *hash_queue_pop(struct hash_queue *queue)
 {
 	struct auth_source *s = queue->turns;
-	struct auth_question *q;
+	struct auth_request *q;
 
 	if (s == NULL)
 		return NULL;
@@ -337,12 +339,12 @@ struct auth_question *queue_pop(struct queue *queue)
 	return q;
 }
 
-bool queue_is_empty(const struct queue *queue)
+bool hash_queue_is_empty(const struct hash_queue *queue)
 {
 	return queue->turns == NULL;
 }
 
-size_t queue_source_count(const struct queue *queue)
+size_t hash_queue_source_count(const struct hash_queue *queue)
 {
 	return HASH_COUNT(queue->sources);
 }

@@ -9,27 +9,27 @@
 #include "base/hash.h"
 #include "base/random.h"
 
-struct cache_entry {
-	uint8_t digest[CACHE_DIGEST];
+struct login_cache_entry {
+	uint8_t digest[LOGIN_CACHE_DIGEST];
 	uint64_t until_ms;
 	UT_hash_handle hh;
 };
 
-void cache_init(struct cache *c)
+void login_cache_init(struct login_cache *c)
 {
-	*c = (struct cache){0};
+	*c = (struct login_cache){0};
 	random_bytes(c->key, sizeof(c->key));
 }
 
 /* NOLINTBEGIN(readability-function-size): it counts the nesting inside uthash's macros */
-static void drop(struct cache *c, struct cache_entry *e)
+static void drop(struct login_cache *c, struct login_cache_entry *e)
 {
 	HASH_DEL(c->entries, e);
 	crypto_wipe(e, sizeof(*e));
 	free(e);
 }
 
-void cache_fini(struct cache *c)
+void login_cache_fini(struct login_cache *c)
 {
 	while (c->entries != NULL)
 		drop(c, c->entries);
@@ -42,8 +42,8 @@ static void put_part(struct buf *b, struct slice part)
 	buf_put_slice(b, part);
 }
 
-void cache_digest(const struct cache *c, struct slice user, struct slice hash,
-                  struct slice password, uint8_t digest[CACHE_DIGEST])
+void login_cache_digest(const struct login_cache *c, struct slice user, struct slice hash,
+                        struct slice password, uint8_t digest[LOGIN_CACHE_DIGEST])
 {
 	struct buf text = {0};
 
@@ -57,33 +57,35 @@ void cache_digest(const struct cache *c, struct slice user, struct slice hash,
 	buf_fini(&text);
 }
 
-bool cache_find(struct cache *c, const uint8_t digest[CACHE_DIGEST], uint64_t now_ms)
+bool login_cache_find(struct login_cache *c, const uint8_t digest[LOGIN_CACHE_DIGEST],
+                      uint64_t now_ms)
 {
-	struct cache_entry *e;
+	struct login_cache_entry *e;
 
 	while (c->entries != NULL && c->entries->until_ms <= now_ms)
 		drop(c, c->entries);
-	HASH_FIND(hh, c->entries, digest, CACHE_DIGEST, e);
+	HASH_FIND(hh, c->entries, digest, LOGIN_CACHE_DIGEST, e);
 	return e != NULL;
 }
 
-void cache_put(struct cache *c, const uint8_t digest[CACHE_DIGEST], uint64_t now_ms)
+void login_cache_put(struct login_cache *c, const uint8_t digest[LOGIN_CACHE_DIGEST],
+                     uint64_t now_ms)
 {
-	struct cache_entry *e;
+	struct login_cache_entry *e;
 
-	HASH_FIND(hh, c->entries, digest, CACHE_DIGEST, e);
+	HASH_FIND(hh, c->entries, digest, LOGIN_CACHE_DIGEST, e);
 	if (e != NULL)
 		HASH_DEL(c->entries, e);
 	else
 		e = xnew(e);
-	memcpy(e->digest, digest, CACHE_DIGEST);
-	e->until_ms = now_ms + CACHE_LIFETIME_MS;
-	HASH_ADD(hh, c->entries, digest, CACHE_DIGEST, e);
-	if (HASH_COUNT(c->entries) > CACHE_MAX)
+	memcpy(e->digest, digest, LOGIN_CACHE_DIGEST);
+	e->until_ms = now_ms + LOGIN_CACHE_LIFETIME_MS;
+	HASH_ADD(hh, c->entries, digest, LOGIN_CACHE_DIGEST, e);
+	if (HASH_COUNT(c->entries) > LOGIN_CACHE_MAX)
 		drop(c, c->entries);
 }
 
-size_t cache_count(const struct cache *c)
+size_t login_cache_count(const struct login_cache *c)
 {
 	return HASH_COUNT(c->entries);
 }

@@ -8,10 +8,10 @@
 
 #include <crypt.h>
 
-#include "auth/authenticator.h"
 #include "base/alloc.h"
 #include "base/crypto.h"
 #include "base/random.h"
+#include "base/require.h"
 
 #define SALT_BYTES 32
 

@@ -8,7 +8,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "auth/authenticator.h"
+#include "auth/password.h"
 #include "base/alloc.h"
 #include "base/crypto.h"
 #include "base/hash.h"

@@ -9,7 +9,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#include "auth/authenticator.h"
 #include "auth/password.h"
 #include "base/alloc.h"
 #include "base/crypto.h"

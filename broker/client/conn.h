@@ -56,7 +56,7 @@ enum refusal {
 
 /* A login that waits for a hash: outlives the connection until its answer comes. */
 struct login_wait {
-	struct auth_question question;
+	struct auth_request question;
 	struct conn *conn; /* NULL: it has gone */
 	struct worker *worker;
 	struct timer timer; /* the password was right, and the login fails all the same */

@@ -598,7 +598,7 @@ static void ask_password(struct conn *c, const struct connect *packet)
 	wait->question.task.run = on_password_answer;
 	wait->question.executor = &w->executor;
 	wait->question.address = stream_peer_key(c->stream);
-	auth_question_fill(&wait->question, packet->user_name, entry, packet->password);
+	auth_request_fill(&wait->question, packet->user_name, entry, packet->password);
 	c->snapshot_generation = w->snapshot->generation;
 	c->state = CONN_AUTHENTICATING;
 	c->login = wait;
@@ -693,7 +693,7 @@ static void finish_login(struct conn *c, const char *refused_why)
 static void login_wait_free(struct login_wait *wait)
 {
 	executor_timer_disarm(&wait->worker->executor, &wait->timer);
-	auth_question_fini(&wait->question);
+	auth_request_fini(&wait->question);
 	free(wait);
 }
 

@@ -46,127 +46,128 @@ static int64_t fake_wall_ms(void *arg)
 #define B SLICE("\x0a\x00\x00\x02")
 #define C SLICE("\x0a\x00\x00\x03")
 
-static void finish(struct queue *queue, struct auth_question *q, enum queue_outcome outcome,
-                   uint64_t now_ms)
+static void finish(struct hash_queue *queue, struct auth_request *q,
+                   enum hash_queue_outcome outcome, uint64_t now_ms)
 {
 	assert_non_null(q);
-	queue_done(queue, q, outcome, now_ms);
+	hash_queue_done(queue, q, outcome, now_ms);
 }
 
 static void sources_take_turns(void **state)
 {
-	struct auth_question a[3] = {0}, b[2] = {0}, c = {0};
-	struct auth_question *want[] = {&a[0], &b[0], &c, &a[1], &b[1], &a[2]};
-	struct queue queue = {0};
+	struct auth_request a[3] = {0}, b[2] = {0}, c = {0};
+	struct auth_request *want[] = {&a[0], &b[0], &c, &a[1], &b[1], &a[2]};
+	struct hash_queue queue = {0};
 	uint64_t wait_ms;
 
 	(void)state;
 	for (int i = 0; i < 3; i++)
-		queue_put(&queue, &a[i], A, 0);
+		hash_queue_put(&queue, &a[i], A, 0);
 	for (int i = 0; i < 2; i++)
-		queue_put(&queue, &b[i], B, 0);
-	queue_put(&queue, &c, C, 0);
+		hash_queue_put(&queue, &b[i], B, 0);
+	hash_queue_put(&queue, &c, C, 0);
 	for (int i = 0; i < 6; i++) {
-		struct auth_question *q = queue_take(&queue, 0, &wait_ms);
+		struct auth_request *q = hash_queue_take(&queue, 0, &wait_ms);
 
 		assert_ptr_equal(q, want[i]);
-		finish(&queue, q, QUEUE_RIGHT, 0);
+		finish(&queue, q, HASH_QUEUE_RIGHT, 0);
 	}
-	assert_null(queue_take(&queue, 0, &wait_ms));
+	assert_null(hash_queue_take(&queue, 0, &wait_ms));
 	assert_true(wait_ms == UINT64_MAX);
-	assert_int_equal(queue_source_count(&queue), 0);
-	queue_fini(&queue);
+	assert_int_equal(hash_queue_source_count(&queue), 0);
+	hash_queue_fini(&queue);
 }
 
 static void delays_double_and_end_with_a_success(void **state)
 {
 	static const uint64_t delays[] = {250, 500, 1000, 2000, 4000, 8000, 8000};
-	struct queue queue = {0};
-	struct auth_question q = {0};
+	struct hash_queue queue = {0};
+	struct auth_request q = {0};
 	uint64_t wait_ms, now_ms = 5;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(delays) / sizeof(delays[0]); i++) {
-		queue_put(&queue, &q, A, now_ms);
-		finish(&queue, queue_take(&queue, now_ms, &wait_ms), QUEUE_WRONG, now_ms);
-		queue_put(&queue, &q, A, now_ms);
-		assert_null(queue_take(&queue, now_ms + delays[i] - 1, &wait_ms));
+		hash_queue_put(&queue, &q, A, now_ms);
+		finish(&queue, hash_queue_take(&queue, now_ms, &wait_ms), HASH_QUEUE_WRONG, now_ms);
+		hash_queue_put(&queue, &q, A, now_ms);
+		assert_null(hash_queue_take(&queue, now_ms + delays[i] - 1, &wait_ms));
 		assert_int_equal(wait_ms, 1);
-		assert_true(queue_remove(&queue, &q));
+		assert_true(hash_queue_remove(&queue, &q));
 		now_ms += delays[i];
 	}
-	queue_put(&queue, &q, A, now_ms);
-	finish(&queue, queue_take(&queue, now_ms, &wait_ms), QUEUE_SKIPPED, now_ms);
-	assert_int_equal(queue_source_count(&queue), 1);
-	queue_put(&queue, &q, A, now_ms);
-	finish(&queue, queue_take(&queue, now_ms, &wait_ms), QUEUE_RIGHT, now_ms);
-	assert_int_equal(queue_source_count(&queue), 0);
-	queue_put(&queue, &q, A, now_ms);
-	finish(&queue, queue_take(&queue, now_ms, &wait_ms), QUEUE_WRONG, now_ms);
-	queue_put(&queue, &q, A, now_ms);
-	assert_null(queue_take(&queue, now_ms, &wait_ms));
+	hash_queue_put(&queue, &q, A, now_ms);
+	finish(&queue, hash_queue_take(&queue, now_ms, &wait_ms), HASH_QUEUE_SKIPPED, now_ms);
+	assert_int_equal(hash_queue_source_count(&queue), 1);
+	hash_queue_put(&queue, &q, A, now_ms);
+	finish(&queue, hash_queue_take(&queue, now_ms, &wait_ms), HASH_QUEUE_RIGHT, now_ms);
+	assert_int_equal(hash_queue_source_count(&queue), 0);
+	hash_queue_put(&queue, &q, A, now_ms);
+	finish(&queue, hash_queue_take(&queue, now_ms, &wait_ms), HASH_QUEUE_WRONG, now_ms);
+	hash_queue_put(&queue, &q, A, now_ms);
+	assert_null(hash_queue_take(&queue, now_ms, &wait_ms));
 	assert_int_equal(wait_ms, 250);
-	assert_ptr_equal(queue_pop(&queue), &q);
-	queue_fini(&queue);
+	assert_ptr_equal(hash_queue_pop(&queue), &q);
+	hash_queue_fini(&queue);
 }
 
 /* SCRAM's failures and those of hashes are one count, and what waits is let through one by one. */
 static void checks_without_a_hash_wait_too(void **state)
 {
-	struct queue queue = {0};
-	struct auth_question q = {0};
+	struct hash_queue queue = {0};
+	struct auth_request q = {0};
 	uint64_t wait_ms = 0;
 
 	(void)state;
-	assert_true(queue_pass(&queue, A, QUEUE_WRONG, 0, &wait_ms));
-	queue_note(&queue, A, SLICE_EMPTY, QUEUE_RIGHT, 0);
-	assert_int_equal(queue_source_count(&queue), 0);
-	queue_note(&queue, A, SLICE_EMPTY, QUEUE_WRONG, 0);
-	assert_true(queue_pass(&queue, B, QUEUE_WRONG, 0, &wait_ms));
-	assert_false(queue_pass(&queue, A, QUEUE_WRONG, 100, &wait_ms));
+	assert_true(hash_queue_pass(&queue, A, HASH_QUEUE_WRONG, 0, &wait_ms));
+	hash_queue_note(&queue, A, SLICE_EMPTY, HASH_QUEUE_RIGHT, 0);
+	assert_int_equal(hash_queue_source_count(&queue), 0);
+	hash_queue_note(&queue, A, SLICE_EMPTY, HASH_QUEUE_WRONG, 0);
+	assert_true(hash_queue_pass(&queue, B, HASH_QUEUE_WRONG, 0, &wait_ms));
+	assert_false(hash_queue_pass(&queue, A, HASH_QUEUE_WRONG, 100, &wait_ms));
 	assert_int_equal(wait_ms, 150);
-	assert_true(queue_pass(&queue, A, QUEUE_WRONG, 250, &wait_ms));
-	assert_false(queue_pass(&queue, A, QUEUE_WRONG, 250, &wait_ms)); /* the next of a crowd */
+	assert_true(hash_queue_pass(&queue, A, HASH_QUEUE_WRONG, 250, &wait_ms));
+	assert_false(
+	    hash_queue_pass(&queue, A, HASH_QUEUE_WRONG, 250, &wait_ms)); /* the next of a crowd */
 	assert_int_equal(wait_ms, 250);
-	queue_note(&queue, A, SLICE_EMPTY, QUEUE_WRONG, 250);
-	assert_false(queue_pass(&queue, A, QUEUE_WRONG, 250, &wait_ms));
+	hash_queue_note(&queue, A, SLICE_EMPTY, HASH_QUEUE_WRONG, 250);
+	assert_false(hash_queue_pass(&queue, A, HASH_QUEUE_WRONG, 250, &wait_ms));
 	assert_int_equal(wait_ms, 500);
 
-	queue_put(&queue, &q, A, 250);
-	assert_null(queue_take(&queue, 250, &wait_ms));
+	hash_queue_put(&queue, &q, A, 250);
+	assert_null(hash_queue_take(&queue, 250, &wait_ms));
 	assert_int_equal(wait_ms, 500);
-	queue_note(&queue, A, SLICE_EMPTY, QUEUE_RIGHT, 300);
-	finish(&queue, queue_take(&queue, 300, &wait_ms), QUEUE_WRONG, 300);
-	assert_false(queue_pass(&queue, A, QUEUE_WRONG, 300, &wait_ms));
+	hash_queue_note(&queue, A, SLICE_EMPTY, HASH_QUEUE_RIGHT, 300);
+	finish(&queue, hash_queue_take(&queue, 300, &wait_ms), HASH_QUEUE_WRONG, 300);
+	assert_false(hash_queue_pass(&queue, A, HASH_QUEUE_WRONG, 300, &wait_ms));
 	assert_int_equal(wait_ms, 250);
-	queue_note(&queue, A, SLICE_EMPTY, QUEUE_RIGHT, 600);
-	assert_int_equal(queue_source_count(&queue), 0);
-	queue_fini(&queue);
+	hash_queue_note(&queue, A, SLICE_EMPTY, HASH_QUEUE_RIGHT, 600);
+	assert_int_equal(hash_queue_source_count(&queue), 0);
+	hash_queue_fini(&queue);
 }
 
 /* One hash, or one check without a hash, of `user`. */
-static void try_as(struct queue *queue, bool by_hash, const char *user, enum queue_outcome outcome,
-                   uint64_t now_ms)
+static void try_as(struct hash_queue *queue, bool by_hash, const char *user,
+                   enum hash_queue_outcome outcome, uint64_t now_ms)
 {
 	char name[16];
-	struct auth_question q = {.user = name};
+	struct auth_request q = {.user = name};
 	uint64_t wait_ms;
 
 	(void)snprintf(name, sizeof(name), "%s", user);
 	if (by_hash) {
-		queue_put(queue, &q, A, now_ms);
-		finish(queue, queue_take(queue, now_ms, &wait_ms), outcome, now_ms);
+		hash_queue_put(queue, &q, A, now_ms);
+		finish(queue, hash_queue_take(queue, now_ms, &wait_ms), outcome, now_ms);
 		return;
 	}
-	assert_true(queue_pass(queue, A, outcome, now_ms, &wait_ms));
-	queue_note(queue, A, slice_of_str(user), outcome, now_ms);
+	assert_true(hash_queue_pass(queue, A, outcome, now_ms, &wait_ms));
+	hash_queue_note(queue, A, slice_of_str(user), outcome, now_ms);
 }
 
-static uint64_t delay_now(struct queue *queue, uint64_t now_ms)
+static uint64_t delay_now(struct hash_queue *queue, uint64_t now_ms)
 {
 	uint64_t wait_ms = 0;
 
-	return queue_pass(queue, A, QUEUE_RIGHT, now_ms, &wait_ms) ? 0 : wait_ms;
+	return hash_queue_pass(queue, A, HASH_QUEUE_RIGHT, now_ms, &wait_ms) ? 0 : wait_ms;
 }
 
 /* Who logs in with an account of their own between two guesses at another's password gets no more
@@ -177,27 +178,27 @@ static void a_success_forgives_its_own_failures_only(void **state)
 
 	(void)state;
 	for (unsigned ways = 0; ways < 4; ways++) {
-		struct queue queue = {0};
+		struct hash_queue queue = {0};
 		uint64_t now_ms = 5;
 
 		for (size_t i = 0; i < sizeof(delays) / sizeof(delays[0]); i++) {
-			try_as(&queue, ways & 1, "anna", QUEUE_WRONG, now_ms);
+			try_as(&queue, ways & 1, "anna", HASH_QUEUE_WRONG, now_ms);
 			assert_int_equal(delay_now(&queue, now_ms), delays[i]);
 			now_ms += delays[i];
-			try_as(&queue, ways & 2, "eve", QUEUE_RIGHT, now_ms);
+			try_as(&queue, ways & 2, "eve", HASH_QUEUE_RIGHT, now_ms);
 			assert_int_equal(delay_now(&queue, now_ms), 0);
 		}
 		/* eve mistyped, too: that is forgiven, and anna's stays */
-		try_as(&queue, ways & 1, "eve", QUEUE_WRONG, now_ms);
+		try_as(&queue, ways & 1, "eve", HASH_QUEUE_WRONG, now_ms);
 		now_ms += DELAY_LAST_MS;
-		try_as(&queue, ways & 2, "eve", QUEUE_RIGHT, now_ms);
-		try_as(&queue, ways & 1, "anna", QUEUE_WRONG, now_ms);
+		try_as(&queue, ways & 2, "eve", HASH_QUEUE_RIGHT, now_ms);
+		try_as(&queue, ways & 1, "anna", HASH_QUEUE_WRONG, now_ms);
 		assert_int_equal(delay_now(&queue, now_ms), DELAY_LAST_MS);
 		/* anna herself ends it */
 		now_ms += DELAY_LAST_MS;
-		try_as(&queue, ways & 2, "anna", QUEUE_RIGHT, now_ms);
-		assert_int_equal(queue_source_count(&queue), 0);
-		queue_fini(&queue);
+		try_as(&queue, ways & 2, "anna", HASH_QUEUE_RIGHT, now_ms);
+		assert_int_equal(hash_queue_source_count(&queue), 0);
+		hash_queue_fini(&queue);
 	}
 }
 
@@ -205,24 +206,25 @@ static void a_success_forgives_its_own_failures_only(void **state)
  * follow at once. */
 static void successes_do_not_wait_for_each_other(void **state)
 {
-	struct auth_question good[3] = {0};
-	struct queue queue = {0};
+	struct auth_request good[3] = {0};
+	struct hash_queue queue = {0};
 	uint64_t wait_ms;
 
 	(void)state;
 	for (unsigned i = 0; i < 10; i++)
-		try_as(&queue, false, "wrong", QUEUE_WRONG, i * DELAY_LAST_MS);
+		try_as(&queue, false, "wrong", HASH_QUEUE_WRONG, i * DELAY_LAST_MS);
 	for (int i = 0; i < 3; i++)
-		queue_put(&queue, &good[i], A, 9 * DELAY_LAST_MS);
-	assert_null(queue_take(&queue, 10 * DELAY_LAST_MS - 1, &wait_ms));
+		hash_queue_put(&queue, &good[i], A, 9 * DELAY_LAST_MS);
+	assert_null(hash_queue_take(&queue, 10 * DELAY_LAST_MS - 1, &wait_ms));
 	for (int i = 0; i < 3; i++)
-		finish(&queue, queue_take(&queue, 10 * DELAY_LAST_MS, &wait_ms), QUEUE_RIGHT,
-		       10 * DELAY_LAST_MS);
+		finish(&queue, hash_queue_take(&queue, 10 * DELAY_LAST_MS, &wait_ms),
+		       HASH_QUEUE_RIGHT, 10 * DELAY_LAST_MS);
 	for (int i = 0; i < 3; i++)
-		assert_true(queue_pass(&queue, A, QUEUE_RIGHT, 10 * DELAY_LAST_MS, &wait_ms));
-	assert_true(queue_pass(&queue, A, QUEUE_WRONG, 10 * DELAY_LAST_MS, &wait_ms));
-	assert_false(queue_pass(&queue, A, QUEUE_RIGHT, 10 * DELAY_LAST_MS, &wait_ms));
-	queue_fini(&queue);
+		assert_true(
+		    hash_queue_pass(&queue, A, HASH_QUEUE_RIGHT, 10 * DELAY_LAST_MS, &wait_ms));
+	assert_true(hash_queue_pass(&queue, A, HASH_QUEUE_WRONG, 10 * DELAY_LAST_MS, &wait_ms));
+	assert_false(hash_queue_pass(&queue, A, HASH_QUEUE_RIGHT, 10 * DELAY_LAST_MS, &wait_ms));
+	hash_queue_fini(&queue);
 }
 
 /* A device with a wrong password that tries again as soon as it was refused: its neighbours get the
@@ -230,174 +232,175 @@ static void successes_do_not_wait_for_each_other(void **state)
 static void who_failed_goes_last(void **state)
 {
 	char wrong_name[] = "wrong", good_name[] = "good";
-	struct auth_question wrong[2] = {{.user = wrong_name}, {.user = wrong_name}};
-	struct auth_question good[2] = {{.user = good_name}, {.user = good_name}};
-	struct auth_question *want[] = {&good[0], &good[1], &wrong[0], &wrong[1]};
-	struct queue queue = {0};
+	struct auth_request wrong[2] = {{.user = wrong_name}, {.user = wrong_name}};
+	struct auth_request good[2] = {{.user = good_name}, {.user = good_name}};
+	struct auth_request *want[] = {&good[0], &good[1], &wrong[0], &wrong[1]};
+	struct hash_queue queue = {0};
 	uint64_t wait_ms, now_ms = DELAY_FIRST_MS;
 
 	(void)state;
-	try_as(&queue, true, wrong_name, QUEUE_WRONG, 0);
+	try_as(&queue, true, wrong_name, HASH_QUEUE_WRONG, 0);
 	for (int i = 0; i < 2; i++) {
-		queue_put(&queue, &wrong[i], A, 0);
-		queue_put(&queue, &good[i], A, 0);
+		hash_queue_put(&queue, &wrong[i], A, 0);
+		hash_queue_put(&queue, &good[i], A, 0);
 	}
 	for (int i = 0; i < 4; i++) {
-		struct auth_question *q = queue_take(&queue, now_ms, &wait_ms);
+		struct auth_request *q = hash_queue_take(&queue, now_ms, &wait_ms);
 
 		assert_ptr_equal(q, want[i]);
-		finish(&queue, q, i < 2 ? QUEUE_RIGHT : QUEUE_WRONG, now_ms);
+		finish(&queue, q, i < 2 ? HASH_QUEUE_RIGHT : HASH_QUEUE_WRONG, now_ms);
 		now_ms += i < 2 ? 0 : DELAY_LAST_MS;
 	}
-	assert_true(queue_is_empty(&queue));
-	queue_fini(&queue);
+	assert_true(hash_queue_is_empty(&queue));
+	hash_queue_fini(&queue);
 }
 
 /* With more names than are remembered: none of them is forgiven by mistake, and all are forgotten
  * in time, successes in between or not. */
 static void many_names_from_one_address(void **state)
 {
-	struct queue queue = {0};
+	struct hash_queue queue = {0};
 	uint64_t now_ms = 0;
 	char name[16];
 
 	(void)state;
 	for (unsigned i = 0; i < 50; i++) {
 		(void)snprintf(name, sizeof(name), "user%u", i);
-		try_as(&queue, false, name, QUEUE_WRONG, now_ms);
+		try_as(&queue, false, name, HASH_QUEUE_WRONG, now_ms);
 		now_ms += DELAY_LAST_MS;
 	}
 	for (unsigned i = 0; i < 50; i++) {
 		(void)snprintf(name, sizeof(name), "user%u", i);
-		try_as(&queue, false, name, QUEUE_RIGHT, now_ms);
+		try_as(&queue, false, name, HASH_QUEUE_RIGHT, now_ms);
 	}
-	try_as(&queue, false, "anna", QUEUE_WRONG, now_ms);
+	try_as(&queue, false, "anna", HASH_QUEUE_WRONG, now_ms);
 	assert_int_equal(delay_now(&queue, now_ms), DELAY_LAST_MS);
 	for (unsigned i = 1; i < 10; i++)
-		try_as(&queue, true, "eve", QUEUE_RIGHT, now_ms + i * DELAY_FORGOTTEN_MS / 10);
-	try_as(&queue, true, "eve", QUEUE_RIGHT, now_ms + DELAY_FORGOTTEN_MS);
-	assert_int_equal(queue_source_count(&queue), 0);
-	queue_fini(&queue);
+		try_as(&queue, true, "eve", HASH_QUEUE_RIGHT, now_ms + i * DELAY_FORGOTTEN_MS / 10);
+	try_as(&queue, true, "eve", HASH_QUEUE_RIGHT, now_ms + DELAY_FORGOTTEN_MS);
+	assert_int_equal(hash_queue_source_count(&queue), 0);
+	hash_queue_fini(&queue);
 }
 
 static void a_delay_holds_back_nobody_else(void **state)
 {
-	struct auth_question a[2] = {0}, b = {0};
-	struct queue queue = {0};
+	struct auth_request a[2] = {0}, b = {0};
+	struct hash_queue queue = {0};
 	uint64_t wait_ms;
 
 	(void)state;
-	queue_put(&queue, &a[0], A, 0);
-	finish(&queue, queue_take(&queue, 0, &wait_ms), QUEUE_WRONG, 0);
-	queue_put(&queue, &a[1], A, 0);
-	queue_put(&queue, &b, B, 0);
-	assert_ptr_equal(queue_take(&queue, 0, &wait_ms), &b);
-	assert_null(queue_take(&queue, 0, &wait_ms));
+	hash_queue_put(&queue, &a[0], A, 0);
+	finish(&queue, hash_queue_take(&queue, 0, &wait_ms), HASH_QUEUE_WRONG, 0);
+	hash_queue_put(&queue, &a[1], A, 0);
+	hash_queue_put(&queue, &b, B, 0);
+	assert_ptr_equal(hash_queue_take(&queue, 0, &wait_ms), &b);
+	assert_null(hash_queue_take(&queue, 0, &wait_ms));
 	assert_int_equal(wait_ms, 250);
-	finish(&queue, &b, QUEUE_RIGHT, 0);
-	assert_ptr_equal(queue_take(&queue, 250, &wait_ms), &a[1]);
-	finish(&queue, &a[1], QUEUE_RIGHT, 250);
-	queue_fini(&queue);
+	finish(&queue, &b, HASH_QUEUE_RIGHT, 0);
+	assert_ptr_equal(hash_queue_take(&queue, 250, &wait_ms), &a[1]);
+	finish(&queue, &a[1], HASH_QUEUE_RIGHT, 250);
+	hash_queue_fini(&queue);
 }
 
 static void who_guessed_has_one_hash_at_a_time(void **state)
 {
-	struct auth_question a[4] = {0};
-	struct queue queue = {0};
+	struct auth_request a[4] = {0};
+	struct hash_queue queue = {0};
 	uint64_t wait_ms;
 
 	(void)state;
 	for (int i = 0; i < 4; i++)
-		queue_put(&queue, &a[i], A, 0);
-	assert_ptr_equal(queue_take(&queue, 0, &wait_ms), &a[0]);
-	assert_ptr_equal(queue_take(&queue, 0, &wait_ms), &a[1]);
-	finish(&queue, &a[0], QUEUE_WRONG, 0);
-	assert_null(queue_take(&queue, 250, &wait_ms));
+		hash_queue_put(&queue, &a[i], A, 0);
+	assert_ptr_equal(hash_queue_take(&queue, 0, &wait_ms), &a[0]);
+	assert_ptr_equal(hash_queue_take(&queue, 0, &wait_ms), &a[1]);
+	finish(&queue, &a[0], HASH_QUEUE_WRONG, 0);
+	assert_null(hash_queue_take(&queue, 250, &wait_ms));
 	assert_true(wait_ms == UINT64_MAX);
-	finish(&queue, &a[1], QUEUE_RIGHT, 250);
-	assert_ptr_equal(queue_take(&queue, 250, &wait_ms), &a[2]);
-	finish(&queue, &a[2], QUEUE_RIGHT, 250);
-	assert_ptr_equal(queue_pop(&queue), &a[3]);
-	assert_null(queue_pop(&queue));
-	queue_fini(&queue);
+	finish(&queue, &a[1], HASH_QUEUE_RIGHT, 250);
+	assert_ptr_equal(hash_queue_take(&queue, 250, &wait_ms), &a[2]);
+	finish(&queue, &a[2], HASH_QUEUE_RIGHT, 250);
+	assert_ptr_equal(hash_queue_pop(&queue), &a[3]);
+	assert_null(hash_queue_pop(&queue));
+	hash_queue_fini(&queue);
 }
 
 static void removal_keeps_the_rest_in_order(void **state)
 {
-	struct queue queue = {0};
+	struct hash_queue queue = {0};
 	uint64_t wait_ms;
 
 	(void)state;
 	for (int gone = 0; gone < 3; gone++) {
-		struct auth_question a[4] = {0};
+		struct auth_request a[4] = {0};
 
 		for (int i = 0; i < 3; i++)
-			queue_put(&queue, &a[i], A, 0);
-		assert_true(queue_remove(&queue, &a[gone]));
+			hash_queue_put(&queue, &a[i], A, 0);
+		assert_true(hash_queue_remove(&queue, &a[gone]));
 		assert_null(a[gone].source);
-		queue_put(&queue, &a[3], A, 0);
+		hash_queue_put(&queue, &a[3], A, 0);
 		for (int i = 0; i < 4; i++) {
-			struct auth_question *q;
+			struct auth_request *q;
 
 			if (i == gone)
 				continue;
-			q = queue_take(&queue, 0, &wait_ms);
+			q = hash_queue_take(&queue, 0, &wait_ms);
 			assert_ptr_equal(q, &a[i]);
-			assert_false(queue_remove(&queue, q));
-			finish(&queue, q, QUEUE_RIGHT, 0);
+			assert_false(hash_queue_remove(&queue, q));
+			finish(&queue, q, HASH_QUEUE_RIGHT, 0);
 		}
-		assert_true(queue_is_empty(&queue));
-		assert_int_equal(queue_source_count(&queue), 0);
+		assert_true(hash_queue_is_empty(&queue));
+		assert_int_equal(hash_queue_source_count(&queue), 0);
 	}
-	queue_fini(&queue);
+	hash_queue_fini(&queue);
 }
 
-static void fail_from(struct queue *queue, uint32_t source, uint64_t now_ms)
+static void fail_from(struct hash_queue *queue, uint32_t source, uint64_t now_ms)
 {
-	struct auth_question q = {0};
+	struct auth_request q = {0};
 	uint64_t wait_ms;
 
-	queue_put(queue, &q, slice_of(&source, sizeof(source)), now_ms);
-	finish(queue, queue_take(queue, now_ms, &wait_ms), QUEUE_WRONG, now_ms);
+	hash_queue_put(queue, &q, slice_of(&source, sizeof(source)), now_ms);
+	finish(queue, hash_queue_take(queue, now_ms, &wait_ms), HASH_QUEUE_WRONG, now_ms);
 }
 
 static void the_table_of_sources_is_bounded(void **state)
 {
-	struct queue queue = {0};
+	struct hash_queue queue = {0};
 	uint64_t wait_ms;
 	uint32_t first = 0;
-	struct auth_question q = {0}, waiting = {0};
+	struct auth_request q = {0}, waiting = {0};
 
 	(void)state;
-	queue_put(&queue, &waiting, A, 0);
-	for (uint32_t i = 0; i < QUEUE_SOURCES_MAX + 100; i++) {
-		assert_ptr_equal(queue_pop(&queue), &waiting);
+	hash_queue_put(&queue, &waiting, A, 0);
+	for (uint32_t i = 0; i < HASH_QUEUE_SOURCES_MAX + 100; i++) {
+		assert_ptr_equal(hash_queue_pop(&queue), &waiting);
 		fail_from(&queue, i, i);
-		queue_put(&queue, &waiting, A, i);
-		assert_true(queue_source_count(&queue) <= QUEUE_SOURCES_MAX + 2);
+		hash_queue_put(&queue, &waiting, A, i);
+		assert_true(hash_queue_source_count(&queue) <= HASH_QUEUE_SOURCES_MAX + 2);
 	}
-	assert_ptr_equal(queue_pop(&queue), &waiting);
+	assert_ptr_equal(hash_queue_pop(&queue), &waiting);
 	/* The first is forgotten: it goes at once. The last is not. */
-	queue_put(&queue, &q, slice_of(&first, sizeof(first)), QUEUE_SOURCES_MAX + 100);
-	finish(&queue, queue_take(&queue, QUEUE_SOURCES_MAX + 100, &wait_ms), QUEUE_RIGHT, 0);
-	first = QUEUE_SOURCES_MAX + 99;
-	queue_put(&queue, &q, slice_of(&first, sizeof(first)), QUEUE_SOURCES_MAX + 100);
-	assert_null(queue_take(&queue, QUEUE_SOURCES_MAX + 100, &wait_ms));
-	assert_ptr_equal(queue_pop(&queue), &q);
-	queue_fini(&queue);
+	hash_queue_put(&queue, &q, slice_of(&first, sizeof(first)), HASH_QUEUE_SOURCES_MAX + 100);
+	finish(&queue, hash_queue_take(&queue, HASH_QUEUE_SOURCES_MAX + 100, &wait_ms),
+	       HASH_QUEUE_RIGHT, 0);
+	first = HASH_QUEUE_SOURCES_MAX + 99;
+	hash_queue_put(&queue, &q, slice_of(&first, sizeof(first)), HASH_QUEUE_SOURCES_MAX + 100);
+	assert_null(hash_queue_take(&queue, HASH_QUEUE_SOURCES_MAX + 100, &wait_ms));
+	assert_ptr_equal(hash_queue_pop(&queue), &q);
+	hash_queue_fini(&queue);
 }
 
 static void quiet_sources_are_forgotten(void **state)
 {
-	struct queue queue = {0};
+	struct hash_queue queue = {0};
 
 	(void)state;
 	fail_from(&queue, 1, 0);
 	fail_from(&queue, 2, DELAY_FORGOTTEN_MS - 1);
-	assert_int_equal(queue_source_count(&queue), 2);
+	assert_int_equal(hash_queue_source_count(&queue), 2);
 	fail_from(&queue, 3, DELAY_FORGOTTEN_MS);
-	assert_int_equal(queue_source_count(&queue), 2);
-	queue_fini(&queue);
+	assert_int_equal(hash_queue_source_count(&queue), 2);
+	hash_queue_fini(&queue);
 }
 
 /* ---- the cache alone ---- */
@@ -413,46 +416,48 @@ static void digests_tell_everything_apart(void **state)
 	    {SLICE_INIT(""), SLICE_INIT("abcd"), SLICE_INIT("")},
 	    {SLICE_INIT("ab"), SLICE_INIT("c"), SLICE_INIT("e")},
 	};
-	uint8_t digests[5][CACHE_DIGEST], other[CACHE_DIGEST];
-	struct cache cache, another;
+	uint8_t digests[5][LOGIN_CACHE_DIGEST], other[LOGIN_CACHE_DIGEST];
+	struct login_cache cache, another;
 
 	(void)state;
-	cache_init(&cache);
-	cache_init(&another);
+	login_cache_init(&cache);
+	login_cache_init(&another);
 	for (size_t i = 0; i < 5; i++) {
-		cache_digest(&cache, rows[i].user, rows[i].hash, rows[i].password, digests[i]);
+		login_cache_digest(&cache, rows[i].user, rows[i].hash, rows[i].password,
+		                   digests[i]);
 		for (size_t j = 0; j < i; j++)
-			assert_memory_not_equal(digests[i], digests[j], CACHE_DIGEST);
+			assert_memory_not_equal(digests[i], digests[j], LOGIN_CACHE_DIGEST);
 	}
-	cache_digest(&another, rows[0].user, rows[0].hash, rows[0].password, other);
-	assert_memory_not_equal(digests[0], other, CACHE_DIGEST);
-	cache_fini(&another);
-	cache_fini(&cache);
+	login_cache_digest(&another, rows[0].user, rows[0].hash, rows[0].password, other);
+	assert_memory_not_equal(digests[0], other, LOGIN_CACHE_DIGEST);
+	login_cache_fini(&another);
+	login_cache_fini(&cache);
 }
 
 static void the_cache_forgets(void **state)
 {
-	uint8_t one[CACHE_DIGEST] = {1}, two[CACHE_DIGEST] = {2}, many[CACHE_DIGEST] = {3};
-	struct cache cache;
+	uint8_t one[LOGIN_CACHE_DIGEST] = {1}, two[LOGIN_CACHE_DIGEST] = {2},
+		many[LOGIN_CACHE_DIGEST] = {3};
+	struct login_cache cache;
 
 	(void)state;
-	cache_init(&cache);
-	cache_put(&cache, one, 0);
-	cache_put(&cache, two, 10);
-	assert_true(cache_find(&cache, one, CACHE_LIFETIME_MS - 1));
-	assert_false(cache_find(&cache, one, CACHE_LIFETIME_MS));
-	assert_true(cache_find(&cache, two, CACHE_LIFETIME_MS));
-	assert_int_equal(cache_count(&cache), 1);
-	cache_put(&cache, one, 20);
-	cache_put(&cache, two, 30); /* now the younger of the two */
-	for (uint32_t i = 0; i < CACHE_MAX - 1; i++) {
+	login_cache_init(&cache);
+	login_cache_put(&cache, one, 0);
+	login_cache_put(&cache, two, 10);
+	assert_true(login_cache_find(&cache, one, LOGIN_CACHE_LIFETIME_MS - 1));
+	assert_false(login_cache_find(&cache, one, LOGIN_CACHE_LIFETIME_MS));
+	assert_true(login_cache_find(&cache, two, LOGIN_CACHE_LIFETIME_MS));
+	assert_int_equal(login_cache_count(&cache), 1);
+	login_cache_put(&cache, one, 20);
+	login_cache_put(&cache, two, 30); /* now the younger of the two */
+	for (uint32_t i = 0; i < LOGIN_CACHE_MAX - 1; i++) {
 		memcpy(many + 1, &i, sizeof(i));
-		cache_put(&cache, many, 40);
+		login_cache_put(&cache, many, 40);
 	}
-	assert_int_equal(cache_count(&cache), CACHE_MAX);
-	assert_false(cache_find(&cache, one, 50));
-	assert_true(cache_find(&cache, two, 50));
-	cache_fini(&cache);
+	assert_int_equal(login_cache_count(&cache), LOGIN_CACHE_MAX);
+	assert_false(login_cache_find(&cache, one, 50));
+	assert_true(login_cache_find(&cache, two, 50));
+	login_cache_fini(&cache);
 }
 
 /* ---- the whole ---- */
@@ -470,7 +475,7 @@ static struct {
 } t;
 
 struct asked {
-	struct auth_question q;
+	struct auth_request q;
 	const char *name;
 	bool answered;
 };
@@ -546,13 +551,13 @@ static bool ask(struct asked *asked, const char *name, struct slice address, con
 	asked->q.task.run = on_answer;
 	asked->q.executor = &t.executor;
 	asked->q.address = address;
-	auth_question_fill(&asked->q, slice_of_str(user), user[0] == '?' ? NULL : &entry, password);
+	auth_request_fill(&asked->q, slice_of_str(user), user[0] == '?' ? NULL : &entry, password);
 	return authenticator_submit(t.a, &asked->q);
 }
 
 static void done(struct asked *asked)
 {
-	auth_question_fini(&asked->q);
+	auth_request_fini(&asked->q);
 }
 
 /* A slow hash that keeps the only thread busy while the test fills the queue. */
@@ -596,9 +601,9 @@ static void too_long_a_password(void **state)
 
 	(void)state;
 	memset(password, 'p', sizeof(password));
-	auth_question_fill(&asked.q, SLICE("anna"), NULL, slice_of(password, 257));
+	auth_request_fill(&asked.q, SLICE("anna"), NULL, slice_of(password, 257));
 	assert_null(asked.q.password);
-	auth_question_fini(&asked.q);
+	auth_request_fini(&asked.q);
 	assert_false(ask(&asked, "long", A, "anna", slice_of(password, 257)));
 	await(&asked);
 	assert_false(asked.q.accepted);
@@ -609,15 +614,15 @@ static void locked_and_without_hash_are_nobody(void **state)
 {
 	char hash[] = SECRET;
 	const struct user locked = {.hash = hash, .locked = true}, none = {0};
-	struct auth_question q = {0};
+	struct auth_request q = {0};
 
 	(void)state;
-	auth_question_fill(&q, SLICE("anna"), &locked, SLICE("secret"));
+	auth_request_fill(&q, SLICE("anna"), &locked, SLICE("secret"));
 	assert_null(q.hash);
-	auth_question_fini(&q);
-	auth_question_fill(&q, SLICE("anna"), &none, SLICE("secret"));
+	auth_request_fini(&q);
+	auth_request_fill(&q, SLICE("anna"), &none, SLICE("secret"));
 	assert_null(q.hash);
-	auth_question_fini(&q);
+	auth_request_fini(&q);
 }
 
 static void a_success_is_remembered_for_an_hour(void **state)
@@ -643,14 +648,14 @@ static void a_success_is_remembered_for_an_hour(void **state)
 	assert_false(ask(&asked, "other", C, "bo", SLICE("secret")));
 	await(&asked);
 	done(&asked);
-	auth_question_fill(&asked.q, SLICE("anna"), &changed, SLICE("secret"));
+	auth_request_fill(&asked.q, SLICE("anna"), &changed, SLICE("secret"));
 	asked.answered = false;
 	assert_false(authenticator_submit(t.a, &asked.q));
 	await(&asked);
 	assert_false(asked.q.accepted);
 	done(&asked);
 	/* an hour later */
-	fake_now_ms += CACHE_LIFETIME_MS;
+	fake_now_ms += LOGIN_CACHE_LIFETIME_MS;
 	assert_false(ask(&asked, "late", A, "anna", SLICE("secret")));
 	await(&asked);
 	assert_true(asked.q.accepted);

@@ -164,7 +164,7 @@ static int64_t fake_wall_ms(void *arg)
 }
 
 struct asked {
-	struct auth_question q;
+	struct auth_request q;
 	bool answered;
 	uint64_t answered_ms;
 };
@@ -265,8 +265,8 @@ static bool ask(struct asked *asked, const char *address, const char *user, stru
 	asked->q.task.run = on_answer;
 	asked->q.executor = &t.executor;
 	asked->q.address = slice_of_str(address);
-	auth_question_fill(&asked->q, slice_of_str(user), users_find(t.users, slice_of_str(user)),
-	                   password);
+	auth_request_fill(&asked->q, slice_of_str(user), users_find(t.users, slice_of_str(user)),
+	                  password);
 	if (t.waits == asked) {
 		t.password = asked->q.password;
 		t.wiped = false;
@@ -300,7 +300,7 @@ static int start(void **state)
 	assert_false(ask(&first, "first", "cached", SLICE("secret")));
 	await(&first);
 	assert_true(first.q.accepted);
-	auth_question_fini(&first.q);
+	auth_request_fini(&first.q);
 	return t.hashes == 3 ? 0 : 1;
 }
 
@@ -356,8 +356,8 @@ static void failures_are_answered_at_the_same_time(void **state)
 			fail_msg("%s: %d ms, %d ms", failures[i].name,
 			         (int)(asked.q.refuse_at_ms - begin_ms),
 			         (int)(behind.answered_ms - begin_ms));
-		auth_question_fini(&asked.q);
-		auth_question_fini(&behind.q);
+		auth_request_fini(&asked.q);
+		auth_request_fini(&behind.q);
 	}
 }
 
@@ -379,10 +379,10 @@ static void successes_are_answered_at_once(void **state)
 		assert_int_equal(asked.answered_ms - begin_ms, rows[i].ms);
 		/* and if it is not let in after all, that is told when a failure is */
 		assert_int_equal(asked.q.refuse_at_ms - begin_ms, FAILURE_MS);
-		auth_question_fini(&asked.q);
+		auth_request_fini(&asked.q);
 		assert_true(ask(&asked, rows[i].user, rows[i].user, SLICE("secret")));
 		assert_int_equal(asked.q.refuse_at_ms, 0);
-		auth_question_fini(&asked.q);
+		auth_request_fini(&asked.q);
 	}
 }
 
@@ -400,8 +400,8 @@ static void the_delay_begins_with_the_answer(void **state)
 		if (again.answered_ms - begin_ms != 2 * FAILURE_MS + 250)
 			fail_msg("%s: %d ms", failures[i].name,
 			         (int)(again.answered_ms - begin_ms));
-		auth_question_fini(&asked.q);
-		auth_question_fini(&again.q);
+		auth_request_fini(&asked.q);
+		auth_request_fini(&again.q);
 	}
 }
 
@@ -423,7 +423,7 @@ static void other_users_other_time(void **state)
 		begin_ms = fake_now_ms;
 		assert_false(ask(&asked, address, "eve", SLICE("x")));
 		await(&asked);
-		auth_question_fini(&asked.q);
+		auth_request_fini(&asked.q);
 		assert_true(asked.answered_ms - begin_ms <= FAILURE_MS);
 	}
 	assert_int_equal(asked.answered_ms - begin_ms, SHA_MS + SHA_MS / 4 + 1);
@@ -432,7 +432,7 @@ static void other_users_other_time(void **state)
 	assert_false(ask(&asked, "none", "eve", SLICE("x")));
 	await(&asked);
 	assert_int_equal(asked.answered_ms - begin_ms, DEFAULT_MS);
-	auth_question_fini(&asked.q);
+	auth_request_fini(&asked.q);
 	users_unref(&fast);
 	users_unref(&none);
 }
@@ -460,9 +460,9 @@ static void a_stop_ends_the_waiting(void **state)
 	await(&asked);
 	await(&behind);
 	assert_false(asked.q.accepted || gone.q.accepted || behind.q.accepted);
-	auth_question_fini(&asked.q);
-	auth_question_fini(&gone.q);
-	auth_question_fini(&behind.q);
+	auth_request_fini(&asked.q);
+	auth_request_fini(&gone.q);
+	auth_request_fini(&behind.q);
 }
 
 int main(void)

@@ -8,7 +8,6 @@
 
 #include <cmocka.h>
 
-#include "auth/authenticator.h"
 #include "auth/password.h"
 #include "base/hash.h"
 
