@@ -6,11 +6,12 @@
 
 #include "auth/auth_request.h"
 
-#define DELAY_FIRST_MS         250U
-#define DELAY_LAST_MS          8000U
-#define DELAY_FORGOTTEN_MS     UINT64_C(600000) /* of quiet; much longer than waiting it out */
-#define HASH_QUEUE_SOURCES_MAX 4096 /* remembered without a question; the longest quiet go first   \
-	                             */
+#define DELAY_FIRST_MS 250U
+#define DELAY_LAST_MS  8000U
+/* Of quiet; much longer than waiting it out. */
+#define DELAY_FORGOTTEN_MS UINT64_C(600000)
+/* Remembered without a request; those that have been quiet longest go first. */
+#define HASH_QUEUE_SOURCES_MAX 4096
 
 struct hash_queue {
 	struct auth_source *sources; /* by address; the longest quiet first */
