@@ -9,10 +9,10 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "net/memory_stream.h"
 #include "peer.h"
 #include "proto/packet_publish.h"
 #include "scenario.h"
+#include "support/memory_stream.h"
 
 #define TURN_MS 10.0
 #define GROWTH  5

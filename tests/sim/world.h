@@ -4,8 +4,8 @@
 #ifndef SIM_WORLD_H
 #define SIM_WORLD_H
 
-#include "net/memory_stream.h"
 #include "server/config_apply.h"
+#include "support/memory_stream.h"
 #include "worker/shared.h"
 
 struct client;

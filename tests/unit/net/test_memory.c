@@ -9,8 +9,8 @@
 
 #include "base/clock.h"
 #include "base/executor.h"
-#include "net/memory_stream.h"
 #include "net/output_chain.h"
+#include "support/memory_stream.h"
 
 static uint64_t now_ns;
 

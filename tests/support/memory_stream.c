@@ -1,6 +1,6 @@
 /* A stream and its far end, in two buffers.  Nothing happens by itself: memory_run is the kernel.
  * The stream and its far end are freed apart: each forgets the other. */
-#include "net/memory_stream.h"
+#include "support/memory_stream.h"
 
 #include <stdio.h>
 #include <stdlib.h>

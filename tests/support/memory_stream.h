@@ -1,7 +1,7 @@
 /* Streams without a kernel: for the simulation and for tests.  The far end is driven by the test.
  * `loop` given to stream_attach is ignored; events run from memory_run. */
-#ifndef NET_MEMORY_STREAM_H
-#define NET_MEMORY_STREAM_H
+#ifndef TEST_SUPPORT_MEMORY_STREAM_H
+#define TEST_SUPPORT_MEMORY_STREAM_H
 
 #include "net/stream.h"
 
