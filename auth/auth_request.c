@@ -27,6 +27,7 @@ void auth_request_fill(struct auth_request *r, struct slice user, const struct u
 
 void auth_request_wipe_password(struct auth_request *r)
 {
+	/* mutant: password_of_a_hash_is_wiped */
 	crypto_wipe(r->password, r->password_len);
 	free(r->password);
 	r->password = NULL;

@@ -73,6 +73,7 @@ static enum hash_queue_outcome check(struct authenticator *a, struct auth_reques
 		outcome = password_check(q->hash, slice_of(q->password, q->password_len), dummy)
 		              ? HASH_QUEUE_RIGHT
 		              : HASH_QUEUE_WRONG;
+	/* mutant: password_wiped_before_the_wait */
 	auth_request_wipe_password(q);
 	return outcome;
 }
@@ -80,6 +81,7 @@ static enum hash_queue_outcome check(struct authenticator *a, struct auth_reques
 /* Under the lock, which is given back for the hash. */
 static void answer(struct authenticator *a, struct auth_request *q)
 {
+	/* mutant: nobody_costs_the_slowest_method */
 	char *dummy = pace_slowest(&a->pace);
 	uint64_t begin_ns = clock_monotonic_ns(), until_ns;
 	enum hash_queue_outcome outcome;
@@ -92,6 +94,7 @@ static void answer(struct authenticator *a, struct auth_request *q)
 		           clock_monotonic_ns() - begin_ns);
 	until_ns = begin_ns + pace_failure_ns(&a->pace);
 	q->refuse_at_ms = ms_up(until_ns);
+	/* mutant: failed_login_waits */
 	if (outcome == HASH_QUEUE_WRONG)
 		wait_until(a, until_ns);
 	if (outcome == HASH_QUEUE_RIGHT)

@@ -9,6 +9,7 @@ static bool ends_a_name(uint8_t c)
 {
 	bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 
+	/* mutant: client_id_letters_beyond_ascii, client_id_prefix_ends */
 	return c < 0x80 && !letter && !(c >= '0' && c <= '9');
 }
 

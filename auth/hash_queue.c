@@ -210,6 +210,7 @@ struct auth_request *hash_queue_take(struct hash_queue *queue, uint64_t now_ms, 
 	}
 	if (s == NULL)
 		return NULL;
+	/* mutant: who_failed_goes_last */
 	q = unlink_at(queue, s, next_of(s));
 	s->hashing++;
 	if (s->first != NULL) {
@@ -256,8 +257,10 @@ static void check(struct auth_source *s, uint64_t user_key, enum hash_queue_outc
 			share->user_key = user_key;
 			share->failures++;
 		}
-	} else if (outcome == HASH_QUEUE_RIGHT && share != NULL) {
-		s->failures -= share->failures; /* mutant: own failures only */
+	} else if (outcome == HASH_QUEUE_RIGHT &&
+	           /* mutant: success_of_nobody_forgives_nothing */ share != NULL) {
+		/* mutant: success_forgives_own_failures, success_of_nobody_forgives_all */
+		s->failures -= share->failures;
 		share->failures = 0;
 	}
 	if (outcome == HASH_QUEUE_WRONG) {

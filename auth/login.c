@@ -16,6 +16,7 @@ static enum login_verdict refuse(enum login_verdict verdict, const char *reason,
  * tells nothing of the password file. */
 static const char *misfit(const struct login *l, struct slice name)
 {
+	/* mutant: client_id_empty_is_not_equal */
 	return client_id_misfit(l->conf->bind_client_id,
 	                        l->assigned_client_id ? SLICE_EMPTY : l->client_id, name);
 }

@@ -496,6 +496,7 @@ static const struct scram_verifier *decoy_form(const struct users *users, struct
 	crypto_wipe(key, sizeof(key));
 	for (int i = 0; i < 4; i++)
 		at = at << 8 | digest[i];
+	/* mutant: scram_decoy_of_any_form */
 	return users->scrams[at * users->scram_count >> 32];
 }
 

@@ -86,6 +86,7 @@ int conf_read_file(const struct conf_file *file, struct buf *out, struct errors 
 	struct trust_request request = {
 	    .path = file->path, .flags = O_RDONLY, .is_secret = file->is_secret};
 	struct buf why = {0};
+	/* mutant: trust_tls_files */
 	int fd = trust_open(&request, &why);
 	int rc = fd < 0 ? fd : read_regular(fd, file->max_bytes, out);
 

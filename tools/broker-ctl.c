@@ -277,6 +277,7 @@ static int connect_to(const char *path, int *status)
 	if (fd >= 0)
 		(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0) {
+		/* mutant: trust_who_listens */
 		if (believes_listener(path, fd, owner))
 			return fd;
 	} else {

@@ -272,6 +272,7 @@ static int with_credentials(const struct options *o,
 	int rc = new_credentials(o, &s, &c);
 
 	if ((o->options & OPTION_GENERATE) == 0)
+		/* mutant: passwd_wipes_before_it_waits */
 		secret_wipe(&s); /* a change may have to wait for the file */
 	if (rc == 0)
 		rc = change(o, &c);

@@ -319,6 +319,7 @@ static bool believe(const char *path)
 {
 	char text[STORE_ERROR_TEXT] = "";
 
+	/* mutant: trust_tool_stores */
 	if (store_files_believe(path, text) == 0)
 		return true;
 	(void)report_error(EXIT_FAILED, "%s", text);

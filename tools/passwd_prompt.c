@@ -115,6 +115,7 @@ int secret_ask(struct secret *s, const char *prompt)
 		say(&t, "\n");
 		terminal_restore(&t);
 		if (caught != 0) {
+			/* mutant: passwd_wipes_at_a_stop */
 			secret_wipe(s); /* it may be stopped for long */
 			(void)raise(caught);
 		}

@@ -70,6 +70,7 @@ void buf_put_slow(struct buf *b, const void *data, size_t len)
 
 void buf_fini_secret(struct buf *b)
 {
+	/* mutant: password_in_unfinished_packet */
 	crypto_wipe(b->data, b->len);
 	buf_fini(b);
 }

@@ -16,6 +16,7 @@ static int open_null(int fd)
 void descriptors_reserve_standard(void)
 {
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		/* mutant: standard_descriptors_reserved */
 		if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF)
 			continue;
 		if (open_null(fd) != fd) /* the lowest free number is this one */

@@ -284,6 +284,7 @@ static int audit_fd_open(const char *path)
 	if (fd < 0)
 		return -errno;
 	/* Somebody else may have put the file there, to read it or to have it written to. */
+	/* mutant: trust_audit_file */
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
 	    (!trust_is_owner(st.st_uid) || (st.st_mode & S_IWOTH) != 0)) {
 		close(fd);

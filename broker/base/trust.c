@@ -179,9 +179,11 @@ static bool accepts_group(struct walk *w, const struct subject *s, gid_t gid)
 		return true;
 	members = trust_members_of(gid);
 	for (size_t i = 0; i < members->count; i++) {
+		/* mutant: trust_group_members */
 		if (!accepts_owner(w, s, members->uids[i], TRUST_FAULT_GROUP))
 			return false;
 	}
+	/* mutant: trust_group_write */
 	return members->is_known;
 }
 
@@ -202,18 +204,21 @@ static int check(struct walk *w, const struct subject *s, bool sticky_is_fine)
 	bool is_shared = sticky_is_fine && S_ISDIR(s->st.st_mode) && (s->st.st_mode & S_ISVTX) != 0;
 	mode_t mode = s->st.st_mode;
 
+	/* mutant: trust_owner */
 	if (!accepts_owner(w, s, s->st.st_uid, TRUST_FAULT_OWNER))
 		return refuse(w, s, TRUST_FAULT_OWNER);
 	if (s->is_itself && w->request->is_secret && (mode & S_IROTH) != 0)
 		return refuse(w, s, TRUST_FAULT_OTHERS_READ);
 	if (is_shared)
 		return 0;
+	/* mutant: trust_others_write */
 	if ((mode & S_IWOTH) != 0)
 		return refuse(w, s, TRUST_FAULT_OTHERS_WRITE);
 	if ((mode & S_IWGRP) == 0)
 		return 0;
 	if (!accepts_group(w, s, s->st.st_gid))
 		return refuse(w, s, TRUST_FAULT_GROUP);
+	/* mutant: trust_access_control_lists */
 	return check_list(w, s);
 }
 
@@ -223,6 +228,7 @@ static int check_link(struct walk *w, const struct subject *s)
 	bool is_shared =
 	    (w->dir_st.st_mode & S_ISVTX) != 0 && (w->dir_st.st_mode & (S_IWOTH | S_IWGRP)) != 0;
 
+	/* mutant: trust_links_in_sticky_directories */
 	if (!is_shared || accepts_owner(w, s, s->st.st_uid, TRUST_FAULT_LINK))
 		return 0;
 	return refuse(w, s, TRUST_FAULT_LINK);
@@ -231,6 +237,7 @@ static int check_link(struct walk *w, const struct subject *s)
 /* A tool of root: what was believed for its owner is right if file and directory are his. */
 static int check_shared(const struct walk *w, const struct stat *file)
 {
+	/* mutant: trust_shared_owner */
 	if (w->shared == NOBODY ||
 	    (w->dir_st.st_uid == w->shared && (file == NULL || file->st_uid == w->shared)))
 		return 0;
@@ -270,6 +277,7 @@ static int enter(struct walk *w, int fd, const char *name)
 	if (fstat(fd, &s.st) != 0)
 		return -errno;
 	w->dir_st = s.st;
+	/* mutant: trust_directories */
 	return check(w, &s, true);
 }
 

@@ -8,6 +8,7 @@
 #include "worker/shared.h"
 
 /* What a turn may cost: about a millisecond. */
+/* mutant: closing_is_spread */
 #define TURN_COST        1000
 #define COST_CHECK       1
 #define COST_CERTIFICATE 100
@@ -76,6 +77,7 @@ static enum refusal check(struct conn *c, bool *all)
 	case STREAM_VERSION_TOO_OLD:
 		return REFUSED_TLS_VERSION;
 	case STREAM_CERTIFICATE_BAD:
+		/* mutant: revocation_on_reload */
 		return REFUSED_CERTIFICATE;
 	case STREAM_FITS:
 		break;

@@ -43,6 +43,7 @@ static bool is_first_login(const struct auth_exchange *e)
 static void auth_exchange_free(struct auth_exchange *e)
 {
 	executor_timer_disarm(&e->conn->worker->executor, &e->timer);
+	/* mutant: password_stored_with_scram_is_wiped */
 	crypto_wipe(e->connect.data, e->connect.len);
 	buf_fini(&e->connect);
 	scram_fini(&e->scram);
@@ -155,6 +156,7 @@ static void report(struct auth_exchange *e)
 	struct conn *c = e->conn;
 	struct authenticator *a = c->worker->server->authenticator;
 	struct slice address = stream_peer_key(c->stream);
+	/* mutant: wrong_proof */
 	bool accepted = e->right && e->identity != NULL;
 	const char *why = e->why;
 	uint64_t wait_ms;
@@ -349,6 +351,7 @@ static struct auth_exchange *auth_exchange_new(struct conn *c)
 /* A password or a proof was in it. */
 static void drop_packet(struct conn *c, size_t size_bytes)
 {
+	/* mutant: password_beside_scram_is_wiped */
 	crypto_wipe(c->in.data, size_bytes);
 	buf_consume(&c->in, size_bytes);
 	if (c->in.len == 0)

@@ -329,6 +329,7 @@ static enum reason on_disconnect(struct conn *c, const struct frame *f)
 		session_set_expiry(s, d.properties.session_expiry_s, worker_limits(c->worker, c));
 	}
 	/* Only 0x00 says that the will is not wanted. [MQTT5-3.14.4-3] [MQTT3-3.14.4-3] */
+	/* mutant: will_after_disconnect */
 	c->clean_disconnect = d.reason == REASON_SUCCESS;
 	c->said_disconnect = true;
 	conn_end(c, d.reason, "the client said DISCONNECT");
@@ -397,6 +398,7 @@ static void handle_or_park(struct conn *c, const struct frame *f, const uint8_t 
 	stream_note_packet(c->stream);
 	if (c->limit.drain != NULL && !input_limit_admits(c, f))
 		return;
+	/* mutant: deferred_overtaken */
 	if (deferred_is_waiting(c, f) || !conn_handle(c, f, now_ms))
 		deferred_publish_add(c, f, slice_of(packet, (size_t)(end - packet)));
 	if (conn_waits(c))
@@ -460,9 +462,9 @@ static void handle_packets(struct conn *c, struct slice *in)
 			handle_or_park(c, &f, from.data, in->data);
 			if (c->request != NULL)
 				*in = from;
-			else if (w->work >= share.look && c->state == CONN_ACCEPTED &&
-			         share_is_used(w, &share))
-				conn_yield(c); /* mutant: turn_share */
+			else if (/* mutant: turn_share */ w->work >= share.look &&
+			         c->state == CONN_ACCEPTED && share_is_used(w, &share))
+				conn_yield(c);
 			break;
 		case FRAME_INCOMPLETE:
 			return;
@@ -487,6 +489,7 @@ static void handle_first(struct conn *c)
 
 	if (c->pauses != 0)
 		return;
+	/* mutant: checked_when_connect_comes */
 	if (!admission_holds(c)) {
 		admission_close(c);
 		return;
@@ -520,6 +523,7 @@ static bool may_read(struct conn *c)
 {
 	if (c->state == CONN_CLOSING)
 		return false;
+	/* mutant: refused_is_not_read */
 	if (c->state == CONN_NEW || admission_holds(c)) /* handle_first looks for itself */
 		return true;
 	conn_pause(c, CONN_PAUSE_STOP);
@@ -634,6 +638,7 @@ static void on_timer(struct timer *timer, void *executor_arg)
 {
 	struct conn *c = container_of(timer, struct conn, timer);
 	struct worker *w = executor_arg;
+	/* mutant: keep_alive_twice */
 	uint64_t allowed_ms = (uint64_t)c->keep_alive_s * 1500;
 
 	if (deferred_close_is_late(c))
@@ -670,6 +675,7 @@ static void slow_down(struct worker *w, const struct stream *stream, struct half
 
 	if (c != NULL && w->executor.now_ms - c->accepted_ms > CROWD_FRESH_MS)
 		return;
+	/* mutant: half_open_crowd_waits */
 	if (half_open_is_even(&w->half_open, stream_peer_key(stream)))
 		listener_hold(w->listeners[stream_listener(stream)], CROWD_HOLD_MS);
 }
@@ -773,7 +779,7 @@ static void on_arrival(struct task *task, void *executor_arg)
 		conn_end(c, REASON_SERVER_SHUTTING_DOWN, "the broker stops");
 	else if (!has_space)
 		conn_end(c, REASON_SERVER_BUSY, "limits.unauthenticated is reached");
-	else if (c->admitted_by <= w->snapshot->generation)
+	else if (/* mutant: older_configuration_waits */ c->admitted_by <= w->snapshot->generation)
 		conn_resume(c, CONN_PAUSE_MOVE);
 	/* else an older configuration must not decide: conn_arrive */
 }

@@ -81,6 +81,7 @@ bool conn_memory_keep_input(struct conn *c, struct slice bytes)
 	if (more > 0 && c->in.len + bytes.len > CONN_INPUT_FREE)
 		exceeds = drains(first) ? quota_memory_drain(c->worker, c->charge.payer, more)
 		                        : quota_memory(c->worker, c->charge.payer, more);
+	/* mutant: memory_unfinished_packet */
 	if (exceeds == NULL) {
 		if (c->state == CONN_ACCEPTED)
 			buf_put_slice(&c->in, bytes);
@@ -99,6 +100,7 @@ bool conn_memory_admits_alias(void *arg, size_t bytes)
 {
 	struct conn *c = arg;
 
+	/* mutant: memory_alias */
 	return quota_memory(c->worker, c->charge.payer, bytes) == NULL;
 }
 
@@ -109,6 +111,7 @@ const char *conn_memory_judge_output(struct conn *c, size_t bytes, bool drains_q
 
 	if (disk_queue >= CONN_BACKLOG_MAX)
 		return CONN_READS_SLOWLY;
+	/* mutant: memory_slow_reader */
 	if (disk_queue + bytes <= CONN_OUTPUT_FREE)
 		return NULL;
 	exceeds = drains_queue ? quota_memory_drain(c->worker, c->charge.payer, bytes)

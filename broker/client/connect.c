@@ -255,8 +255,10 @@ static bool memory_admits(struct conn *c, const struct connect *packet, struct s
 		bytes += will_cost(sizeof(struct msg) + will->topic.len + will->payload.len +
 		                   will->properties.raw.len);
 	if (is_new)
+		/* mutant: memory_will */
 		exceeds = quota_memory(w, payer, bytes);
 	else if (bytes > 0)
+		/* mutant: memory_stored_session */
 		exceeds = quota_memory_drain(w, payer, bytes);
 	payer_unref(&w->server->payers, &payer);
 	if (exceeds == NULL)
@@ -346,6 +348,7 @@ static struct session *attach_session(struct conn *c, const struct connect *pack
 		                      "the store has failed: no session can be kept", SLICE_EMPTY);
 		return NULL;
 	}
+	/* mutant: input_limit_wills */
 	if (store_is_behind(w, s, packet, expiry)) {
 		connect_refuse_packet(c, packet, REASON_SERVER_BUSY,
 		                      "the store is slow: too much waits for it", SLICE_EMPTY);
@@ -361,6 +364,7 @@ static struct session *attach_session(struct conn *c, const struct connect *pack
 		s = NULL;
 	}
 	if (s != NULL) {
+		/* mutant: session_present */
 		*present = true; /* [MQTT5-3.1.2-5] [MQTT3-3.1.2-4] */
 		/* How they got in this time: a reload judges by it. */
 		identity_unref(&s->identity);
@@ -506,6 +510,7 @@ void connect_accept(struct conn *c, const struct connect *packet, struct slice a
 	bool admitted, present;
 	struct session *s;
 
+	/* mutant: elsewhere_after_the_hash */
 	if (connect_send_elsewhere(c, packet))
 		return;
 	if (connections_full(c)) {
@@ -647,6 +652,7 @@ bool connect_still_valid(struct conn *c, const struct connect *packet, const str
 	struct login now;
 	bool valid;
 
+	/* mutant: login_of_older_users */
 	if (generation == snapshot->generation)
 		return true;
 	connect_fill_login(c, packet, &name, &now);
@@ -705,6 +711,7 @@ static void end_wait(struct login_wait *wait)
 	login_wait_free(wait);
 	c->login = NULL;
 	c->state = CONN_NEW;
+	/* mutant: checked_when_the_hash_is_there */
 	if (admission_holds(c))
 		finish_login(c, why);
 	else
@@ -726,6 +733,7 @@ static bool fails_later(struct login_wait *wait)
 {
 	struct executor *executor = &wait->worker->executor;
 
+	/* mutant: locked_while_hashing_fails_as_late */
 	if (wait->refused_why == NULL || !wait->question.accepted ||
 	    wait->question.refuse_at_ms <= executor->now_ms)
 		return false;

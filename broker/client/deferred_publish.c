@@ -68,6 +68,7 @@ static size_t handle(struct conn *c)
 	while (left.len > 0 && may_go_on(c)) {
 		struct deferred p = take(&in);
 
+		/* mutant: deferred_lost */
 		if (!conn_handle(c, &p.frame, p.received_ms))
 			break;
 		if (c->state == CONN_ACCEPTED)

@@ -159,6 +159,7 @@ void half_open_progress(struct half_open_place *p, enum half_open_stage stage)
 	if (a == NULL || stage <= p->stage)
 		return;
 	DL_DELETE(a->places[p->stage], p);
+	/* mutant: half_open_by_progress */
 	DL_APPEND(a->places[stage], p);
 	p->stage = stage;
 	DL_DELETE(a->bucket->addresses[a->least], a);
@@ -216,6 +217,7 @@ struct half_open_place *half_open_victim(const struct half_open *h, struct slice
 	size_t has = count_of(own);
 	struct half_open_place *p;
 
+	/* mutant: half_open_by_address */
 	if (h->most != NULL && h->most->each > has) {
 		p = least_of_bucket(h->most);
 		if (h->most->each > has + 1 || p->stage <= stage)

@@ -69,11 +69,13 @@ static bool publishes_reached(const struct conn *c, uint32_t more)
 
 	if (c->version != MQTT_5_0)
 		more = 1;
+	/* mutant: input_limit_publishes */
 	return owed + more > max || parked_is_many(c);
 }
 
 static bool others_reached(const struct conn *c)
 {
+	/* mutant: input_limit_others, input_limit_pings */
 	return c->limit.others + c->limit.pings >= OTHERS_MAX || c->limit.journal_full;
 }
 
@@ -111,7 +113,9 @@ static void on_timer(struct timer *timer, void *executor_arg)
 	if ((c->pauses & ~CONN_PAUSE_BACKLOG) != 0) /* we do not read */
 		d->heard_ms = now_ms;
 	idle_ms = d->heard_ms + DRAIN_IDLE_MS;
+	/* mutant: input_limit_maximum */
 	total_ms = d->since_ms + DRAIN_TOTAL_MS;
+	/* mutant: input_limit_idle */
 	if (now_ms >= idle_ms || now_ms >= total_ms)
 		fail(c);
 	else
@@ -172,6 +176,7 @@ bool input_limit_admits(struct conn *c, const struct frame *f)
 		return true;
 	if (c->request != NULL) /* it has begun */
 		return true;
+	/* mutant: input_limit_skips */
 	if (!d->skips && has_place(c, f))
 		return true;
 	skip(c, f);
@@ -214,7 +219,7 @@ void input_limit_apply(struct conn *c)
 	} else if (!input_limit_is_reached(c)) {
 		drain_free(c);
 		go_on_reading(c);
-	} else if (may_drain(c)) {
+	} else if (/* mutant: input_limit_drain */ may_drain(c)) {
 		drain_begin(c);
 		go_on_reading(c);
 	} else {

@@ -99,6 +99,7 @@ void record_session(struct session *s)
 void record_session_end(struct session *s)
 {
 	if (session_is_recorded(s))
+		/* mutant: ended_returns */
 		add_plain(s, RECORD_SESSION_END, 0, true);
 }
 
@@ -112,6 +113,7 @@ void record_subscription(const struct subscription *sub)
 	struct record record = {.kind = RECORD_SUBSCRIPTION, .number = sub->number};
 	struct buf value = {0};
 
+	/* mutant: subscription_lost */
 	if (!session_is_recorded(sub->session))
 		return;
 	record_put_subscription(&value, &kept);

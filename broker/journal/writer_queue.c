@@ -59,6 +59,7 @@ static bool is_admitted(const struct writer *k, const struct run *run, const str
 		return true;
 	/* Nobody is told: it is on its way to its client, and has to be kept with its identifier.
 	 */
+	/* mutant: store_share_admits */
 	if (r->executor != NULL && !sessions_owner_admits(k, s, run->bytes))
 		return false;
 	return s->now.count < s->now.bound_count && s->now.bytes <= s->now.bound_bytes &&

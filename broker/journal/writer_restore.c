@@ -126,6 +126,7 @@ static bool on_session(void *arg, struct slice key, struct slice value)
 	} else {
 		sessions_touch(r->k, id)->now = (struct queue_state){
 		    .exists = true, .bound_count = UINT64_MAX, .bound_bytes = UINT64_MAX};
+		/* mutant: store_share_restored */
 		sessions_find_owner(r->k, sessions_find(r->k, id), value);
 	}
 	return true;

@@ -208,6 +208,7 @@ void listener_set_tls(struct listener *l, struct tls_context *tls)
 	if (l->source == NULL)
 		l->source = tls_source_new(tls);
 	else
+		/* mutant: context_of_the_handshake */
 		tls_source_set(l->source, tls);
 	tls_context_name(tls, l->settings.conf->bind);
 }

@@ -219,6 +219,7 @@ static int check_directory(const struct binding *b)
 	struct trust_request request = {
 	    .path = dir, .flags = O_PATH | O_DIRECTORY, .refuse_sticky = true};
 	struct buf why = {0};
+	/* mutant: trust_socket_directories */
 	int failed = trust_check(&request, &why);
 
 	if (why.len > 0)

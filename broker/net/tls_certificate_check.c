@@ -7,7 +7,8 @@
 #include "base/require.h"
 #include "net/tls_context_internal.h"
 
-#define RSA_BITS_MAX    8192 /* one of 16384 takes as long as twenty handshakes */
+#define RSA_BITS_MAX 8192 /* one of 16384 takes as long as twenty handshakes */
+/* mutant: tls_client_names */
 #define NAMES_BYTES_MAX 8192
 
 /* --- bounds --- */
@@ -28,6 +29,7 @@ static void on_message(int is_sent, int version, int type, const void *message, 
 		return;
 	w = tls_stream_work(ssl);
 	w->certificates = tls_work_count_certificates(all, version == TLS1_3_VERSION);
+	/* mutant: tls_client_chain */
 	if (w->certificates > TLS_CERTIFICATES_MAX)
 		memset((uint8_t *)(uintptr_t)message + 4, 0xff, 4);
 }
@@ -37,6 +39,7 @@ bool tls_client_is_bounded(X509 *certificate)
 	const EVP_PKEY *key = X509_get0_pubkey(certificate);
 	int at = X509_get_ext_by_NID(certificate, NID_subject_alt_name, -1);
 
+	/* mutant: tls_client_keys */
 	if (key != NULL && EVP_PKEY_get_bits(key) > RSA_BITS_MAX)
 		return false;
 	return at < 0 ||

@@ -57,6 +57,7 @@ static int on_client_hello(SSL *ssl, int *alert, void *arg)
 	(void)arg;
 	if (hello != NULL)
 		tls_hello_read(hello, ssl);
+	/* mutant: tls_hello_groups */
 	if (!tls_hello_is_bounded(ssl)) {
 		*alert = SSL_AD_ILLEGAL_PARAMETER;
 		return SSL_CLIENT_HELLO_ERROR;

@@ -310,6 +310,7 @@ static bool hand_over(struct tls_stream *t, size_t len)
 
 	sock_call_begin(&t->sock);
 	t->sock.stream.events->on_bytes(t->sock.stream.arg, slice_of(loop->plain, len));
+	/* mutant: password_in_decrypted_buffer */
 	if (may_be_secret) /* t may be another thread's by now */
 		crypto_wipe(loop->plain, len);
 	return sock_call_done(loop, &t->sock);
@@ -445,6 +446,7 @@ static bool begin(struct tls_stream *t)
 
 static void tell_stage(struct tls_stream *t, enum stream_stage stage)
 {
+	/* mutant: half_open_sees_handshake */
 	if (t->sock.stream.events->on_stage != NULL)
 		t->sock.stream.events->on_stage(t->sock.stream.arg, stage);
 }
@@ -655,6 +657,7 @@ static enum stream_fit op_fits(const struct stream *stream, const struct tls_con
 		return STREAM_NOT_READY;
 	if (ctx->min_version == 13 && SSL_version(t->ssl) < TLS1_3_VERSION) {
 		*why = "the TLS version is below tls.min_version now";
+		/* mutant: min_version_on_reload */
 		return STREAM_VERSION_TOO_OLD;
 	}
 	return certificate_fits(stream, ctx, connected, why) ? STREAM_FITS : STREAM_CERTIFICATE_BAD;

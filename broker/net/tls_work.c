@@ -47,6 +47,7 @@ size_t tls_work_take(struct tls_work *w, struct slice in, size_t cap)
 	}
 	if (n > w->body_left)
 		n = w->body_left;
+	/* mutant: tls_long_hello */
 	w->handshake_bytes += w->in_handshake ? (uint32_t)n : 0;
 	w->body_left -= (uint32_t)n;
 	w->finished += w->body_left == 0;
@@ -76,7 +77,9 @@ bool tls_work_begin(struct tls_work *w)
 
 static void count_idle(struct tls_work *w, unsigned idle)
 {
+	/* mutant: tls_idle_records */
 	w->idle += idle;
+	/* mutant: tls_idle_per_second */
 	w->idle_this_second += idle;
 	if (idle <= w->idle_left)
 		w->idle_left -= idle;
@@ -90,6 +93,7 @@ void tls_work_end(struct tls_work *w, size_t got)
 
 	if (with_data > 0 && got < TLS_SMALL_BYTES)
 		w->small_this_second++;
+	/* mutant: tls_share_of_a_turn */
 	w->records_left -= w->records_left > 0 && with_data > 0;
 	if (w->finished > with_data)
 		count_idle(w, w->finished - with_data);
@@ -104,6 +108,7 @@ void tls_work_begin_handshake(struct tls_work *w)
 
 void tls_work_end_handshake(struct tls_work *w, bool hello_seen)
 {
+	/* mutant: tls_handshake_in_pieces */
 	w->handshake_records += w->finished;
 	w->hello_seen = hello_seen;
 }

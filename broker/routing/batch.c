@@ -167,6 +167,7 @@ void dispatch_target(struct worker *w, struct msg *msg, const struct target_item
 	struct batch_item *entry;
 
 	if (goes_directly(w, item->executor, through_mailbox)) {
+		/* mutant: shared_twice */
 		deliver_target(w, msg, item);
 		return;
 	}

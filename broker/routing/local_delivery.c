@@ -20,6 +20,7 @@ struct merge {
 /* Does this subscription take this message at all? */
 static bool wants(const struct subscription *sub, const struct msg *msg)
 {
+	/* mutant: own_messages */
 	if (sub->options.no_local && msg->origin->session_id == sub->session->id)
 		return false; /* [MQTT5-3.8.3-3] */
 	/* A change that its replay gives, or gave. */

@@ -300,6 +300,7 @@ static void route_accepted(struct conn *c, const struct publish *pub,
 static const char *waiting_exceeds(const struct conn *c, const struct publish *pub)
 {
 	const struct session *s = c->session;
+	/* mutant: unreleased_take_memory */
 	size_t waits, bytes = pub->qos == 2 ? INBOUND_COST : 0;
 
 	if (pub->qos > 0 && journal_is_on(c->worker))
@@ -383,6 +384,7 @@ enum reason on_publish(struct conn *c, const struct frame *f)
 		return REASON_OK;
 	if (pub.qos > 0 && c->version == MQTT_5_0 && c->inbound_unacked >= limits->receive_maximum)
 		return REASON_RECEIVE_MAXIMUM_EXCEEDED; /* [MQTT5-3.3.4-8] */
+	/* mutant: unreleased_are_bounded_by_memory */
 	if (pub.qos > 0) /* identifiers of earlier connections are bounded by memory */
 		c->inbound_unacked++;
 	if (alias == REASON_QUOTA_EXCEEDED) {

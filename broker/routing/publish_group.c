@@ -29,6 +29,7 @@ static enum conf_durability durability_of(const struct worker *w, const struct p
 	if (job->ends_will)
 		return DURABILITY_ACK;
 	durability = topic_durability(w, msg_topic(job->msg));
+	/* mutant: late_overtakes */
 	if (durability == DURABILITY_INTERVAL && job->session->groups_pending > 0)
 		return DURABILITY_ACK;
 	return durability;
@@ -183,6 +184,7 @@ static bool is_refused(struct worker *w, const struct journal_group *group,
 			continue;
 		if (journal_group_stored(group, i) || another_takes(w, record))
 			return false;
+		/* mutant: refused_by_who_has_gone */
 		queued = queued || journal_group_refused(group, i);
 	}
 	return queued;
@@ -220,6 +222,7 @@ static void on_identifier_free(struct journal_group *group, int status, void *ex
  * free on disk first, or the next message with it were taken for this. [MQTT5-4.3.3-9] */
 static void refuse(struct worker *w, struct session *s, struct commit *commit)
 {
+	/* mutant: store_share_identifier */
 	if (commit->keeps_identifier && s != NULL) {
 		record_inbound_done(s, commit->packet_id, true);
 		record_batch_commit_for(w, on_identifier_free, commit);
@@ -241,6 +244,7 @@ static void on_committed(struct journal_group *group, int status, void *executor
 		s->pending_bytes -= memory_of(commit);
 		charge_sub(w, &s->charge, memory_of(commit));
 	}
+	/* mutant: store_share_reason */
 	if (status == 0 && commit->tells_reason && is_refused(w, group, commit)) {
 		refuse(w, s, commit);
 		return;
@@ -271,6 +275,7 @@ static void add_retained(struct worker *w, struct journal_group *group,
 {
 	const struct retain_change *change = job->change;
 	struct retained_record kept = {.owner = change->owner};
+	/* mutant: stale_retained */
 	struct record record = {.kind = RECORD_RETAINED,
 	                        .number = change->number,
 	                        .name = msg_topic(job->msg),
@@ -295,6 +300,7 @@ static struct journal_group *group_of(struct worker *w, const struct publish_job
 	bool waits = commit->durability == DURABILITY_ACK;
 	struct journal_group *group = journal_group_new(NULL, NULL);
 
+	/* mutant: qos2_again */
 	if (commit->keeps_identifier)
 		add_plain(group, RECORD_INBOUND, commit->session_id, commit->packet_id);
 	if (job->ends_will)
@@ -353,6 +359,7 @@ static void append_for(struct publish_job *job, struct worker *w, struct journal
                        enum journal_urgency urgency, uint64_t *position)
 {
 	record_batch_append(w, group, urgency, position);
+	/* mutant: input_limit_lazy */
 	if (job->conn != NULL)
 		input_limit_note_journal(job->conn);
 }
@@ -376,6 +383,7 @@ bool commit_append(struct worker *w, struct publish_job *job, struct commit **co
 	struct journal_group *group = group_of(w, job, c);
 	uint64_t position = 0;
 
+	/* mutant: store_share_taken */
 	c->taken = is_taken(w, job, c);
 
 	if (journal_group_count(group) == 0) {
@@ -386,6 +394,7 @@ bool commit_append(struct worker *w, struct publish_job *job, struct commit **co
 	if (urgent(group, job, c)) {
 		if (!c->holds_live)
 			hand_over(w, job, c, 0);
+		/* mutant: early_ack */
 		wait_for_it(w, job, c);
 		*commit = NULL;
 		journal_group_await(group, on_committed, c);

@@ -52,6 +52,7 @@ static const struct conf_listener *refusing(const struct conf *conf, const struc
 		if (misfit_of(l, s) == NULL)
 			fits = true;
 		else if (fitted_before(l, s))
+			/* mutant: check_names_client_ids */
 			return l;
 		else if (first == NULL)
 			first = l;

@@ -34,6 +34,7 @@ static bool same_content(const struct watched *a, const struct watched *b)
 /* Also who may change it: so a wrong mode is told when it is made, and its cure noticed. */
 static bool same(const struct watched *a, const struct watched *b)
 {
+	/* mutant: trust_mode_is_watched */
 	return same_content(a, b) && a->mode == b->mode && a->uid == b->uid && a->gid == b->gid;
 }
 

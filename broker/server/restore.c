@@ -197,6 +197,7 @@ static bool on_replay(void *arg, uint64_t session_id, uint64_t number, struct sl
 		return false;
 	retain_advance(r->server->retain, kept.until);
 	executor_enter(&s->worker->executor);
+	/* mutant: replay_lost */
 	stays = replay_restore(s, sub, kept.until);
 	executor_leave();
 	return stays;
@@ -267,6 +268,7 @@ static void settle(struct session *s)
 	if (s->will != NULL &&
 	    (s->will->delay_s == 0 || s->will->delay.due_ms <= s->worker->executor.now_ms))
 		will_fire(s);
+	/* mutant: removed_while_down */
 	session_check_removal(s);
 	session_arm_expiry(s);
 }

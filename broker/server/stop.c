@@ -73,6 +73,7 @@ static void stage_facts(struct step *step)
 
 	DL_FOREACH (step->worker->conns, c) {
 		if (c->session != NULL)
+			/* mutant: qos1_without_dup_after_stop */
 			inflight_note_sent(c->session);
 	}
 	record_batch_flush(step->worker);

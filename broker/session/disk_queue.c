@@ -295,6 +295,7 @@ static size_t memory_for_page(struct session *s, bool *alone)
 	if (bytes <= PAGE_FREE || quota_memory(w, s->charge.payer, bytes) == NULL)
 		return bytes + 1;
 	*alone = true;
+	/* mutant: memory_small_pages */
 	if (w->page_asked || s->waiting.count + s->sent.count > 0)
 		return 0;
 	if (each > PAGE_FREE && quota_memory_drain(w, s->charge.payer, each) != NULL)

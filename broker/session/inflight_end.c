@@ -38,6 +38,7 @@ size_t inflight_note_slice(struct session *s)
 		struct inflight *o = s->noting;
 
 		s->noting = o->next;
+		/* mutant: qos1_without_dup_after_crash */
 		note_one(s, o);
 	}
 	if (s->noting != NULL)

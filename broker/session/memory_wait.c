@@ -14,6 +14,7 @@ static void on_timer(struct timer *timer, void *executor_arg)
 		struct session *s = w->memory_waits;
 
 		memory_wait_forget(s);
+		/* mutant: memory_wait */
 		if (s->conn != NULL)
 			session_pump(s);
 	}

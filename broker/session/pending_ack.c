@@ -94,6 +94,7 @@ static void release(struct conn *c)
 {
 	bool pump = false;
 
+	/* mutant: refused_gets_no_connack */
 	if (!admission_holds(c))
 		return;
 	while (c->pending_acks != NULL && c->pending_acks->ready) {

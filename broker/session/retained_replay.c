@@ -59,6 +59,7 @@ static bool writer_exists(const struct config_snapshot *snapshot, const struct o
 		return true;
 	entry = users_find(snapshot->users, origin->user_name);
 	return entry != NULL && !entry->locked &&
+	       /* mutant: namesake_value */
 	       config_snapshot_owner_exists(snapshot, origin->user_key);
 }
 
@@ -220,6 +221,7 @@ static size_t group_slice(struct session *s, struct replay *r, size_t budget)
  * a crash either all of it is given, or none was. D2, D5 */
 static void finish_kept(struct session *s, struct replay *r)
 {
+	/* mutant: replay_again */
 	struct record done = {
 	    .kind = RECORD_REPLAY_DONE, .session_id = s->id, .number = r->sub->number};
 	struct delivery d = delivery_of(r);
@@ -240,6 +242,7 @@ static bool may_go_on(const struct session *s)
 	    !admission_holds(s->conn))
 		return false;
 	/* Values that enter the queue on disk wait for a journal that is slow; worker_on_space. */
+	/* mutant: input_limit_replays */
 	if (s->replays->kept && s->replays->sub != NULL &&
 	    journal_is_full(s->worker->server->journal))
 		return false;
@@ -324,6 +327,7 @@ static void gather_again(struct session *s, struct replay *r)
 static void hold(struct session *s, struct replay *r)
 {
 	size_t bytes = memory_of(r), count = r->value_count - r->given;
+	/* mutant: memory_replay_held */
 	bool fits = bytes <= r->charged ||
 	            quota_memory(s->worker, s->charge.payer, bytes - r->charged) == NULL;
 
@@ -399,6 +403,7 @@ static void start(struct session *s, struct subscription *sub, uint64_t until)
 {
 	struct replay *r = xnew(r);
 
+	/* mutant: replay_of_subscription, replays_walked */
 	replay_drop(sub);
 	r->cursor = retain_cursor_new(s->worker->server->retain, subscription_filter(sub), until);
 	r->until = until;

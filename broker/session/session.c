@@ -21,6 +21,7 @@
 /* Both halves are secret, so that nobody can choose keys that meet. */
 static uint64_t key_hash(struct slice user_key, struct slice client_id)
 {
+	/* mutant: queue_of_another */
 	return hash_id(hash_bytes(user_key.data, user_key.len)) ^
 	       hash_bytes(client_id.data, client_id.len);
 }
@@ -34,6 +35,7 @@ static bool has_key(const void *item, const void *key)
 	const struct origin *origin = ((const struct session *)item)->origin;
 	const struct session_key *wanted = key;
 
+	/* mutant: queue_of_another_user */
 	return slice_equal(origin->user_key, wanted->user_key) &&
 	       slice_equal(origin->client_id, wanted->client_id);
 }
@@ -198,11 +200,13 @@ static uint64_t due_after(const struct session *s, uint64_t since, uint64_t ms)
 /* When it ends by itself: its interval, or a day after its user was removed, whichever is first. */
 void session_arm_expiry(struct session *s)
 {
+	/* mutant: expiry_late */
 	uint64_t due = s->expiry_s == EXPIRY_NEVER
 	                   ? UINT64_MAX
 	                   : due_after(s, s->away_since_ms, (uint64_t)s->expiry_s * 1000);
 	uint64_t removed_due = due_after(s, s->removed_since_ms, REMOVED_KEPT_MS);
 
+	/* mutant: removed_returns */
 	if (s->removed && removed_due < due)
 		due = removed_due;
 	if (due == UINT64_MAX)
@@ -263,6 +267,7 @@ static bool drop_inbound(struct session *s, size_t *steps)
 	struct inbound *in, *next;
 
 	HASH_ITER (hh, s->inbound, in, next) {
+		/* mutant: unreleased_end_in_slices */
 		if (*steps == 0)
 			return false;
 		(*steps)--;
@@ -327,6 +332,7 @@ bool session_free_some(struct session *s, size_t *steps)
 
 void session_end(struct session *s)
 {
+	/* mutant: session_end_slices */
 	size_t steps = END_STEPS(s->worker);
 
 	REQUIRE_OWNER(s);
@@ -335,7 +341,7 @@ void session_end(struct session *s)
 	session_give_shared_away(s);
 	will_fire(s);
 	record_session_end(s);
-	if (!session_free_some(s, &steps)) /* mutant: session_end_slices */
+	if (!session_free_some(s, &steps))
 		session_work_add_ended(s);
 }
 

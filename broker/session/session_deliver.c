@@ -53,6 +53,7 @@ void inflight_append(struct session *s, struct inflight_list *list, struct infli
 	struct counters *counters = &s->worker->counters;
 	size_t bytes = o->msg == NULL ? 0 : msg_bytes(o->msg);
 
+	/* mutant: order */
 	DL_APPEND(list->head, o);
 	list->count++;
 	list->qos0_count += o->qos == 0;
@@ -263,6 +264,7 @@ void session_count_drop(struct session *s, const char *cause)
 
 static bool may_send(const struct session *s)
 {
+	/* mutant: refused_gets_no_delivery */
 	return s->conn != NULL && s->conn->state == CONN_ACCEPTED && s->conn->holding == 0 &&
 	       admission_holds(s->conn) && conn_backlog(s->conn) < CONN_BACKLOG_MAX;
 }
@@ -279,6 +281,7 @@ static bool output_has_memory(struct session *s, const struct msg *msg)
 /* [MQTT5-4.9.0-2] */
 static bool window_open(const struct session *s)
 {
+	/* mutant: receive_maximum_exceeded */
 	return s->in_flight_count < s->conn->receive_maximum; /* [MQTT5-3.3.4-9] */
 }
 
@@ -466,6 +469,7 @@ static void send_new(struct session *s, struct inflight *o)
 	o->in_flight = true;
 	s->in_flight_count++;
 	inflight_append(s, &s->sent, o);
+	/* mutant: qos2_new_identifier, identifier_assigned_again */
 	if (o->qos == 2 && session_is_recorded(s))
 		store_identifier(s, o);
 	if (o->storing && s->unwritten == NULL)
@@ -523,11 +527,13 @@ static bool enqueue(struct session *s, struct msg *msg, const struct delivery *d
 	full = d->paced ? NULL : queue_full(s, msg);
 	/* Nobody waits for the disk, so nobody has asked before (durability: interval). */
 	if (full == NULL && d->position != 0 && !d->stored && !d->paced)
+		/* mutant: store_share_interval */
 		full = quota_store(s, msg_bytes(msg));
 	if (full == NULL && d->position != 0 && disk_queue_leave(s, d->position, msg))
 		return true; /* on disk only: it takes no memory */
 	if (full == NULL && !d->paced) {
 		full = quota_memory(s->worker, s->charge.payer, inflight_cost(msg, &d->ids));
+		/* mutant: memory_queue_on_disk */
 		if (full != NULL && d->position != 0) {
 			if (leave_on_disk(s, msg, d))
 				return true;
@@ -574,6 +580,7 @@ bool session_deliver(struct session *s, struct msg *msg, const struct delivery *
 		send_new(s, inflight_new(msg, d, qos));
 		return true;
 	}
+	/* mutant: refused_gets_no_qos0 */
 	if (s->conn == NULL || !admission_holds(s->conn))
 		return false; /* QoS 0 is not kept for who is away */
 	if (s->conn->holding > 0 || s->waiting.qos0_count > 0)
@@ -604,6 +611,7 @@ void send_release(struct session *s, uint16_t packet_id, enum reason reason, boo
 static void send_waiting(struct session *s, struct inflight *o)
 {
 	inflight_delete(s, &s->waiting, o);
+	/* mutant: permission_outlives_rule, expired_sent */
 	if (!msg_is_expired(o->msg, s->worker->executor.now_ms) &&
 	    receive_permitted(s, o->msg)) { /* [MQTT5-3.3.2-5] */
 		send_new(s, o);
@@ -708,6 +716,7 @@ void session_pump(struct session *s)
 	s->worker->fan_out = false;
 	if (!has_to_pump(s))
 		return;
+	/* mutant: resume_slices */
 	steps = SEND_STEPS(s->worker);
 	if (s->conn == NULL || s->conn->state != CONN_ACCEPTED)
 		return;

@@ -22,6 +22,7 @@ static enum reason check_memory(struct session *s, struct slice whole, char *tex
 
 	if (subscription_find(s, whole) != NULL)
 		return REASON_SUCCESS;
+	/* mutant: memory_subscription */
 	exceeds = quota_memory(s->worker, s->charge.payer, subscription_memory(whole));
 	if (exceeds == NULL)
 		return REASON_SUCCESS;
@@ -60,6 +61,7 @@ static void start_replay(struct session *s, struct subscription *sub, bool is_ne
 		replay_go_on(s, sub);
 		return;
 	}
+	/* mutant: replay_and_live */
 	replay_start(s, sub,
 	             is_new ? sub->since : atomic_load(retain_clock(s->worker->server->retain)));
 }

@@ -111,6 +111,7 @@ static void do_some(struct conn *c, const struct frame *f, const struct request_
 	uint64_t begin_ns = clock_monotonic_ns();
 	size_t steps = 0, look = LOOK_STEPS;
 
+	/* mutant: request_slices */
 	while (left.len > 0 && steps < DO_STEPS(c->worker)) {
 		size_t before = left.len;
 
@@ -119,6 +120,7 @@ static void do_some(struct conn *c, const struct frame *f, const struct request_
 		if (steps < look)
 			continue;
 		look = steps + LOOK_STEPS;
+		/* mutant: request_slices_by_time */
 		if (clock_monotonic_ns() - begin_ns > SLICE_NS)
 			break;
 	}
@@ -159,7 +161,7 @@ enum reason request_run(struct conn *c, const struct frame *f, const struct requ
 	len = entries_of(r, f).len;
 	if (r->checked < len && (why = check_some(c, f, kind)) != REASON_OK)
 		return why;
-	if (r->checked == len && r->done < len) /* mutant: request_slices */
+	if (r->checked == len && r->done < len)
 		do_some(c, f, kind);
 	else
 		record_some(r, DO_STEPS(c->worker));

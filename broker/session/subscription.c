@@ -205,6 +205,7 @@ void subscription_remove(struct subscription *sub)
 {
 	struct slice whole = whole_filter(sub);
 
+	/* mutant: replay_end */
 	replay_end(sub);
 	record_unsubscription(sub);
 	table_remove(&sub->session->subscriptions, hash_bytes(whole.data, whole.len), sub);

@@ -77,8 +77,10 @@ static bool remember(struct alias_table *t, uint16_t alias, struct slice topic,
 	}
 	if (slice_equal(t->topics[alias - 1], topic))
 		return true;
+	/* mutant: memory_alias_refused */
 	forget(t, alias);
 	if (!admit(arg, cost_of(topic))) {
+		/* mutant: memory_alias_refused_mark */
 		t->topics[alias - 1] = slice_of(refused_mark, 0);
 		return false;
 	}

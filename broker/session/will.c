@@ -31,6 +31,7 @@ static void make(struct session *s, struct msg *msg, uint32_t delay_s)
 void will_set(struct session *s, struct msg *msg, uint32_t delay_s)
 {
 	make(s, msg, delay_s);
+	/* mutant: lost_will */
 	record_will(s, 0);
 }
 
@@ -46,6 +47,7 @@ void will_leave(struct session *s)
 	if (s->will == NULL)
 		return;
 	executor_timer_disarm(&s->worker->executor, &s->will->delay);
+	/* mutant: memory_given_back */
 	charge_sub(s->worker, &s->charge, will_cost(msg_bytes(s->will->msg)));
 	msg_unref(&s->will->msg);
 	free(s->will);
@@ -95,6 +97,7 @@ void will_fire(struct session *s)
 	msg = begin_life(s, will);
 	request = publish_access_request(ACL_WILL, msg);
 	job.msg = msg;
+	/* mutant: will_twice */
 	job.ends_will = s->will->kept;
 	job.verdict =
 	    publish_access_check(s->worker, session_subject(s), s->origin->user_key, &request);

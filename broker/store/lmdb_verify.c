@@ -474,6 +474,7 @@ static void walk_table(struct verify *v, enum store_table table)
  * is read. */
 static void walk_tables(struct verify *v)
 {
+	/* mutant: store_newest_tables */
 	unsigned count = store_format_tables(v->formats, v->report->format);
 
 	for (unsigned i = TABLE_META + 1; i < all_tables(v); i++) {

@@ -17,6 +17,7 @@
  * makes a new format (store_format.c). */
 enum store_table {
 	TABLE_META,
+	/* mutant: store_table_numbers */
 	TABLE_SESSION,      /* session id */
 	TABLE_ENDING,       /* session id: ended, its rows go bit by bit */
 	TABLE_SUBSCRIPTION, /* session id, number */

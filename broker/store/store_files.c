@@ -178,6 +178,7 @@ static int format_at_rest(const char *file, uint32_t *format, char text[STORE_ER
 	*format = report.format;
 	if (rc != 0)
 		return store_say_damaged(rc, file, &report, text);
+	/* mutant: store_check_newer */
 	return *format > STORE_FORMAT ? store_format_refuse(*format, STORE_FORMAT, text) : 0;
 }
 
@@ -218,6 +219,7 @@ void store_files_foretell(uint32_t format, uint32_t newest, char text[STORE_ERRO
 static int timestamp(const char *file, char text[STORE_ERROR_TEXT])
 {
 	struct stat st;
+	/* mutant: trust_copy_without_lock */
 	struct lmdb_options options = {.path = file, .is_alone = true};
 	struct store *d;
 	int rc;

@@ -93,9 +93,12 @@ static int upgrade(struct store *d, uint32_t format)
 	int rc = 0;
 
 	if (d->ops->make_tables != NULL)
+		/* mutant: store_upgrade_steps */
 		rc = d->ops->make_tables(d, store_format_tables(f, f->newest));
 	for (uint32_t n = format; rc == 0 && format > 0 && n < f->newest; n++)
+		/* mutant: store_upgrade_missing_step */
 		rc = f->list[n].upgrade == NULL ? -ENOTSUP : f->list[n].upgrade(d);
+	/* mutant: store_format_number */
 	return rc == 0 ? put_format(d, f->newest) : rc;
 }
 

@@ -215,6 +215,7 @@ static int lmdb_scan(struct store *d, enum store_table table, struct slice from,
 static void settle_made(struct lmdb *l, bool committed)
 {
 	for (unsigned i = 0; i < STORE_TABLES_MAX; i++) {
+		/* mutant: store_upgrade_stale_tables */
 		if (l->made[i] && !committed)
 			l->opened[i] = false;
 		l->made[i] = false;
@@ -412,6 +413,7 @@ static int open_all(struct lmdb *l)
 	int rc = 0;
 
 	for (unsigned i = 0; i < count && (rc == 0 || rc == MDB_NOTFOUND); i++)
+		/* mutant: store_open_makes_tables */
 		rc = open_table(l, i, 0);
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }

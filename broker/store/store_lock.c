@@ -71,6 +71,7 @@ int store_lock_check_files(const char *directory, char text[STORE_ERROR_TEXT])
 	                                    NOTE_FILE};
 	int rc = 0;
 
+	/* mutant: trust_store_files */
 	for (size_t i = 0; rc == 0 && i < sizeof(names) / sizeof(names[0]); i++) {
 		char *path = xasprintf("%s/%s", directory, names[i]);
 

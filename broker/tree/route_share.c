@@ -12,6 +12,7 @@ static struct slice group_name(const struct route_group *g)
 }
 
 /* So many groups of one filter are found by a table; below the second number it goes again. */
+/* mutant: groups_searched */
 #define INDEX_FROM  16
 #define INDEX_UNTIL 4
 

@@ -202,6 +202,7 @@ static void decide_shares(struct config_snapshot *p)
 	}
 	for (size_t i = 0; i < users_count(p->users) && count < 2; i++)
 		count += !users_at(p->users, i)->locked;
+	/* mutant: memory_one_user */
 	p->has_shares = count + anonymous > 1;
 	p->has_address_shares = p->has_shares || !anonymous;
 }

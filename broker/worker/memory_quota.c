@@ -59,6 +59,7 @@ static void refill(struct worker *w, const struct quota_rule *rule)
 	uint64_t threshold = quota_rule_threshold(rule->whole);
 	uint64_t left = rule->used < threshold ? threshold - rule->used : 0;
 
+	/* mutant: memory_stale_space */
 	w->room =
 	    (struct quota_room){.whole = rule->whole,
 	                        .bytes = least(left / 2, rule->reserve) / w->server->worker_count};
@@ -174,6 +175,7 @@ const char *quota_retained(struct worker *w, const struct payer *writer,
 	uint64_t more, more_of_writer;
 
 	retain_growth(change, msg, &more, &more_of_writer);
+	/* mutant: retained_share */
 	if (exceeds == NULL && more > 0)
 		exceeds = check_retained_share(w, writer, more, more_of_writer);
 	if (exceeds == NULL && more > 0)

@@ -33,9 +33,11 @@ enum quota_verdict quota_rule_check(const struct quota_rule *rule, uint64_t paid
 
 	if (drains)
 		limit = within ? rule->whole : rule->whole - 2 * rule->reserve;
+	/* mutant: memory_plenty */
 	if (rule->whole != 0 && fits(quota_rule_threshold(rule->whole), rule->used, bytes))
 		return QUOTA_ALLOWED;
 	if (rule->whole != 0 && !fits(limit, rule->used, bytes))
 		return QUOTA_FULL;
+	/* mutant: memory_share */
 	return within || drains ? QUOTA_ALLOWED : QUOTA_OVER_SHARE;
 }

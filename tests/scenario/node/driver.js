@@ -35,6 +35,7 @@ const commands = {
     }
     // The brokers listen on 127.0.0.1, and Node.js 18 dials the first address of a name only, which may be ::1.
     const client = mqtt.connect(url, { ca: fs.readFileSync(cafile), reconnectPeriod: 0, connectTimeout: 60000,
+                                       // mutant: node_takes_the_first_address
                                        family: 4, ...options });
     clients[id] = client;
     client.on('connect', (connack) => say('connect', { connack }));
