@@ -157,7 +157,7 @@ static void put_store(struct buf *out, const struct server *server, const struct
 	json_number(out, "store_commits", h->commits);
 	json_number(out, "store_commit_mean_us", t->commit_us_mean);
 	json_number(out, "store_commit_p99_us", h->commit_us_p99);
-	json_number(out, "store_commit_longest_us", h->commit_us_max);
+	json_number(out, "store_commit_max_us", h->commit_us_max);
 	json_number(out, "store_messages", h->messages);
 	json_number(out, "store_pending", h->pending_groups);
 	json_number(out, "store_pending_bytes", h->pending_bytes);

@@ -62,7 +62,7 @@ void stats_take(struct server *server, struct stats *out)
 
 const char *stats_store_state(const struct server *server, const struct stats *t)
 {
-	static const char *const states[] = {[JOURNAL_WORKS] = "works",
+	static const char *const states[] = {[JOURNAL_WORKS] = "ok",
 	                                     [JOURNAL_LOW_SPACE] = "full",
 	                                     [JOURNAL_WAITS] = "full",
 	                                     [JOURNAL_FAILED] = "failed"};

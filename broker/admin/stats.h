@@ -25,7 +25,7 @@ struct stats {
 	uint64_t commit_us_mean;
 };
 
-/* The state of the store in a word: "works", "full", "failed"; "off" where nothing is kept. */
+/* The state of the store in a word: "ok", "full", "failed"; "off" where nothing is kept. */
 const char *stats_store_state(const struct server *server, const struct stats *t);
 /* What went wrong with it last: "No space left on device". NULL: nothing did. */
 const char *stats_store_error(const struct stats *t);

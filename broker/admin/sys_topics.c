@@ -59,7 +59,7 @@ static const struct number numbers[] = {
 static const struct number store_numbers[] = {
     NUMBER("store/commits", store.commits),
     NUMBER("store/commits/mean", commit_us_mean),
-    NUMBER("store/commits/longest", store.commit_us_max),
+    NUMBER("store/commits/max", store.commit_us_max),
     NUMBER("store/messages/written", store.messages),
     NUMBER("store/pending/groups", store.pending_groups),
     NUMBER("store/pending/bytes", store.pending_bytes),

@@ -9,8 +9,8 @@
  * $SYS/broker/bytes/received, sent (of MQTT, inside TLS)
  * $SYS/broker/subscriptions/count, shared_subscriptions/count, retained messages/count
  * $SYS/broker/store/messages/count, bytes (retained, queued or in flight)
- * $SYS/broker/store/state (off, works, full, failed), error, commits, commits/mean (us),
- *   commits/longest, messages/written, pending/groups, pending/bytes, bytes/used, bytes/map,
+ * $SYS/broker/store/state (off, ok, full, failed), error, commits, commits/mean (us),
+ *   commits/max, messages/written, pending/groups, pending/bytes, bytes/used, bytes/map,
  *   bytes/max: of what is on disk
  * $SYS/broker/load/messages/received/1min ...: per minute, over 1min, 5min and 15min
  *

@@ -133,9 +133,9 @@ static void log_dropped(struct conn *c, enum reason reason, const char *cause)
 	if (!log_limit_pass(&w->dropped_limit, w->executor.now_ms, 10000, 20, &suppressed))
 		return;
 	stream_peer_text(c->stream, peer, sizeof(peer));
-	LOG(CONNECTION_DROPPED, F_STR("peer", peer), F_STR("listener", listener_name(c)),
-	    F_STR("reason", reason_name(reason)), F_STR("cause", cause),
-	    F_NUM("suppressed", suppressed));
+	LOG(CONNECTION_CLOSED_BEFORE_CONNECT, F_STR("peer", peer),
+	    F_STR("listener", listener_name(c)), F_STR("reason", reason_name(reason)),
+	    F_STR("cause", cause), F_NUM("suppressed", suppressed));
 }
 
 /* Everything of ours that hangs on it lets go; the stream is still there. */

@@ -185,9 +185,9 @@ static bool apply_parts(struct reloader *r)
 
 	if (users == NULL && tls == NULL)
 		return false;
-	LOG(RELOAD_PARTLY, F_STR("what", users == NULL ? "client_ca and client_crl"
-	                                 : tls == NULL ? "users"
-	                                               : "users, client_ca and client_crl"));
+	LOG(RELOAD_PARTIAL, F_STR("what", users == NULL ? "client_ca and client_crl"
+	                                  : tls == NULL ? "users"
+	                                                : "users, client_ca and client_crl"));
 	apply(r, config_snapshot_renew(r->snapshot, users, tls), &none);
 	return true;
 }

@@ -201,7 +201,7 @@ bool quota_address_take(struct worker *w, struct stream *stream, const struct co
 	if (!log_limit_pass(&w->quota_limit, w->executor.now_ms + 1, 10000, 5, &suppressed))
 		return false;
 	stream_peer_text(stream, peer, sizeof(peer));
-	LOG(CONNECTION_DROPPED, F_STR("peer", peer), F_STR("listener", l->bind),
+	LOG(CONNECTION_CLOSED_BEFORE_CONNECT, F_STR("peer", peer), F_STR("listener", l->bind),
 	    F_STR("reason", reason_name(REASON_QUOTA_EXCEEDED)),
 	    F_STR("cause", "limits.connections_per_address is reached"),
 	    F_NUM("suppressed", suppressed));

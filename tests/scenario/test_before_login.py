@@ -41,7 +41,7 @@ def one_line(broker, mark, event, **fields):
     said = broker.wait_log(event, mark, **fields)
     with Wire(broker, source=fresh_address()) as client:
         client.settle()
-    ended = broker.logged("connection-dropped", mark) + broker.logged("connect-refused", mark)
+    ended = broker.logged("connection-closed-before-connect", mark) + broker.logged("connect-refused", mark)
     assert ended == [said]
     return said
 
@@ -61,7 +61,7 @@ def test_another_packet_first(broker, packet):
     with Wire(broker, connect=False) as client:
         send_all(client, packet * OFTEN)
         assert told(client) == []
-    said = one_line(broker, mark, "connection-dropped")
+    said = one_line(broker, mark, "connection-closed-before-connect")
     assert said["cause"] == "the first packet was not CONNECT"
 
 
@@ -71,7 +71,7 @@ def test_a_connect_that_is_too_large(broker):
     with Wire(broker, connect=False) as client:
         client.send(b"\x10" + mqtt.varint(MAX_CONNECT + 1))
         told(client)
-    said = one_line(broker, mark, "connection-dropped")
+    said = one_line(broker, mark, "connection-closed-before-connect")
     assert said["cause"] == "CONNECT is larger than limits.max_connect_size"
 
 

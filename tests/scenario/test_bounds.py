@@ -129,7 +129,7 @@ def test_connections_of_an_address(new_house):
         clients = [Wire(house, context=context, source=source) for _ in range(3)]
         with pytest.raises((Closed, OSError)):
             Wire(house, context=context, source=source)
-        dropped = house.wait_log("connection-dropped", mark)
+        dropped = house.wait_log("connection-closed-before-connect", mark)
         assert dropped["cause"] == "limits.connections_per_address is reached"
         with Wire(house, context=context, source=fresh_address()) as other:
             other.settle()

@@ -176,7 +176,7 @@ def test_it_fails(broker, disk, version, topic, name, kind):
         ends(broker)
         assert pub.wait() != 0 and not pub.has("PUBACK"), pub.lines
     broker.start()
-    says(broker, "works", None)
+    says(broker, "ok", None)
     assert waiting(broker, name, version, topic) in (["one", "two"], ["one", "two", "lost?"])
 
 
@@ -245,7 +245,7 @@ def full(broker, disk, kind, begin):
 def resumes(broker, disk, mark):
     disk.heal()
     broker.wait_log("store-resumed", mark)
-    says(broker, "works", TEXT[errno.ENOSPC])
+    says(broker, "ok", TEXT[errno.ENOSPC])
     assert len(broker.logged("store-full", mark)) == len(broker.logged("store-resumed", mark)) == 1
 
 
@@ -320,13 +320,13 @@ def test_who_watches_is_told(broker, disk, topic, name):
     leave_session(broker, name, 5, topic)
     mark = broker.mark()
     with MosquittoSub(broker, "-t", f"{SYS}store/state", "-t", f"{SYS}store/error") as watcher:
-        watcher.message(f"0 1 {SYS}store/state works")
+        watcher.message(f"0 1 {SYS}store/state ok")
         with full(broker, disk, "write", lambda: Publisher(broker, topic, "one")) as pub:
             watcher.message(f"0 0 {SYS}store/state full")
             watcher.message(f"0 0 {SYS}store/error {TEXT[errno.ENOSPC]}")
             resumes(broker, disk, mark)
             assert pub.wait() == 0
-        watcher.message(f"0 0 {SYS}store/state works")
+        watcher.message(f"0 0 {SYS}store/state ok")
         with fails(broker, disk, "sync", lambda: Publisher(broker, topic, "lost?")):
             watcher.message(f"0 0 {SYS}store/state failed")
             watcher.message(f"0 0 {SYS}store/error {TEXT[errno.EIO]}")

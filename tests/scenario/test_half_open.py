@@ -103,7 +103,7 @@ def devices_beside_holders(house, holders, devices, seconds):
     with Wire(house, source=fresh_address()) as client: # the first login is hashed
         client.settle()
     with Holders(house.port, holders, attackers) as crowd:
-        house.wait_log("connection-dropped", cause=lambda cause: "limits.unauthenticated" in cause)
+        house.wait_log("connection-closed-before-connect", cause=lambda cause: "limits.unauthenticated" in cause)
         got_in = asyncio.run(all_devices(house, devices, seconds))
         assert crowd.closed > 0
     return got_in
@@ -135,7 +135,7 @@ def test_progress_goes_before_age(new_house):
             with contextlib.suppress(OSError):
                 drips[-1].send(b"\x16\x03\x01")
         for _ in range(33):
-            house.wait_log("connection-dropped", cause=lambda cause: "limits.unauthenticated" in cause)
+            house.wait_log("connection-closed-before-connect", cause=lambda cause: "limits.unauthenticated" in cause)
         first.send(mqtt.connect(5, "first", user="anna", password=house.password("anna")))
         assert first.expect(mqtt.CONNACK).reason == 0
         first.close()

@@ -285,7 +285,7 @@ def test_the_queue_drains(small, version, name, topic):
         assert acknowledged == list(range(1, len(acknowledged) + 1)) and len(acknowledged) < 2000
         live.publish("zero/end", b"end", qos=1)
         assert [m.payload[:4] for m in live.until(b"end")] == [b"%04d" % n for n in acknowledged]
-    assert rows(small, "status")[0]["store"] == "works"
+    assert rows(small, "status")[0]["store"] == "ok"
     filler.close()
     with join(small, version, name) as again:
         again.publish(f"{topic}/mine", b"again", qos=1)

@@ -670,7 +670,7 @@ def test_no_room(new_house):
             got.append(sub.message())
             assert numbers(got) == list(range(1, kept_count + 2))
         house.wait_log("store-resumed", mark)
-        assert rows(house, "status")[0]["store"] == "works"
+        assert rows(house, "status")[0]["store"] == "ok"
         assert [m.payload for m in retained(house, "value")] == [b"21.6"]
         pub.close()
 

@@ -162,7 +162,7 @@ def test_users_never_wait_for_other_files(house):
     mark = house.mark()
     house.passwd("remove", "bertil")
     write_acl(house, "roles: [")
-    reload(house, "reload-partly", what="users")
+    reload(house, "reload-partial", what="users")
     house.wait_log("reloaded", mark)
     assert client.expect(mqtt.DISCONNECT).reason == 0x87
     Wire(house, user="bertil", expect=0x86).expect_close()
@@ -249,7 +249,7 @@ def test_a_revoked_certificate_goes_at_once(new_house, pki):
         bad.settle()
         pki.revoke("reload-ca", "reload.crl", "reload-bad")
         write_acl(house, "roles: [")  # a revocation never waits for another file
-        reload(house, "reload-partly")
+        reload(house, "reload-partial")
         assert bad.expect(mqtt.DISCONNECT).reason == 0x87
         bad.expect_close()
         good.settle()

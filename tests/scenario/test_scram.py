@@ -316,7 +316,7 @@ def test_a_client_that_says_nothing_more(broker):
     client.challenge()
     assert client.expect_close() is None
     assert time.monotonic() - began > 4
-    broker.wait_log("connection-dropped", mark, cause=lambda cause: "authentication" in cause)
+    broker.wait_log("connection-closed-before-connect", mark, cause=lambda cause: "authentication" in cause)
 
 
 def test_maximum_packet_size(broker):

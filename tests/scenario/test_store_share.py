@@ -89,7 +89,7 @@ def test_eve_costs_alice_nothing(new_house, version):
             got = [eve.message().payload[:6] for _ in range(taken)]
             assert got == [b"%06d" % number for number in range(taken)]
         status = rows(house, "status")[0]
-        assert status["store"] == "works"
+        assert status["store"] == "ok"
 
 
 @BOTH

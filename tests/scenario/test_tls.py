@@ -183,7 +183,7 @@ def test_half_a_handshake_ends(new_house):
                 assert slow.recv(100) in (b"", b"\x15\x03\x01\x00\x02\x02\x46", b"\x15\x03\x03\x00\x02\x02\x46")
         with Wire(house, connect=False) as silent:
             silent.expect_close()
-        house.wait_log("connection-dropped", mark)
+        house.wait_log("connection-closed-before-connect", mark)
         with Wire(house) as client:
             client.settle()
 

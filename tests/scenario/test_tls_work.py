@@ -80,7 +80,7 @@ def test_data_is_only_delayed(new_house):
     """Bytes of a CONNECT that never ends, each in its own record: no reason to close before limits.connect_timeout."""
     with new_house(config={"limits": {"connect_timeout": "2s"}}) as house:
         with attack(house, "bytes", 3):
-            house.wait_log("connection-dropped", cause=lambda cause: "connect_timeout" in cause)
+            house.wait_log("connection-closed-before-connect", cause=lambda cause: "connect_timeout" in cause)
             with Wire(house, source=fresh_address()) as client:
                 client.settle()
         assert not house.logged("tls-excess")

@@ -245,7 +245,7 @@ def test_what_is_noticed_by_itself(running, name):
     running.wait_log("reload-failed", mark)
     errors = running.logged("config-error", mark)
     assert errors and all("chmod" in found["error"] and FILES[name] in found["where"] for found in errors), errors
-    assert not running.logged("reload-partly", mark)
+    assert not running.logged("reload-partial", mark)
     mark = running.mark()
     path.chmod(mode)
     running.wait_log("reloaded", mark)
