@@ -14,6 +14,8 @@
 #include "proto/packet_disconnect.h"
 #include "worker/shared.h"
 
+#define OTHER_METHOD "the Authentication Method is not that of CONNECT"
+
 enum auth_exchange_step {
 	AUTH_EXCHANGE_FIRST, /* waits for client-first */
 	AUTH_EXCHANGE_FINAL, /* waits for client-final */
@@ -77,7 +79,7 @@ static void decode_kept(const struct auth_exchange *e, struct connect *packet)
 	size_t needed;
 
 	REQUIRE(frame_next(&in, SIZE_MAX, &f, &needed) == FRAME_COMPLETE);
-	REQUIRE(connect_decode(&f, packet) == REASON_OK);
+	REQUIRE(fault_is_none(connect_decode(&f, packet)));
 	if (!packet->has_user_name)
 		packet->user_name = buf_slice(&e->scram.user);
 }
@@ -318,20 +320,21 @@ static void on_final(struct auth_exchange *e, struct slice message)
 }
 
 /* An AUTH packet of the client, of whatever time. REASON_OK: it was dealt with. */
-static enum reason on_auth_packet(struct conn *c, const struct auth *auth)
+static struct fault on_auth_packet(struct conn *c, const struct auth *auth)
 {
 	struct auth_exchange *e = c->auth_exchange;
-	enum reason why = conn_validate_properties(c, &auth->properties);
+	struct fault fault = conn_validate_properties(c, &auth->properties);
 
-	if (why != REASON_OK)
-		return why;
+	if (!fault_is_none(fault))
+		return fault;
 	if (e->step == AUTH_EXCHANGE_FIRST)
 		on_first(e, auth->properties.auth_data);
 	else if (e->step == AUTH_EXCHANGE_FINAL)
 		on_final(e, auth->properties.auth_data);
 	else
-		return REASON_PROTOCOL_ERROR;
-	return REASON_OK;
+		return fault_of(REASON_PROTOCOL_ERROR,
+		                "AUTH came while the result of the exchange was due");
+	return FAULT_NONE;
 }
 
 static struct auth_exchange *auth_exchange_new(struct conn *c)
@@ -358,7 +361,8 @@ static void drop_packet(struct conn *c, size_t size_bytes)
 		buf_fini(&c->in);
 }
 
-enum reason auth_exchange_begin(struct conn *c, const struct frame *f, const struct connect *packet)
+struct fault auth_exchange_begin(struct conn *c, const struct frame *f,
+                                 const struct connect *packet)
 {
 	const struct properties *p = &packet->properties;
 	struct worker *w = c->worker;
@@ -366,7 +370,9 @@ enum reason auth_exchange_begin(struct conn *c, const struct frame *f, const str
 	struct auth_exchange *e;
 
 	if (!slice_equal(p->auth_method, SCRAM_METHOD) || !users_have_scram(w->snapshot->users))
-		return REASON_BAD_AUTHENTICATION_METHOD; /* [MQTT5-4.12.0-1] */
+		return fault_of(REASON_BAD_AUTHENTICATION_METHOD, /* [MQTT5-4.12.0-1] */
+		                "the Authentication Method is not SCRAM-SHA-256, or no user has a "
+		                "verifier for it");
 	if (properties_have(p, PROPERTY_MAXIMUM_PACKET_SIZE))
 		c->max_packet_bytes = p->max_packet_bytes;
 	c->arrival = ++w->next_arrival;
@@ -381,26 +387,45 @@ enum reason auth_exchange_begin(struct conn *c, const struct frame *f, const str
 		on_first(e, kept.properties.auth_data);
 	else
 		send_auth(e, SLICE_EMPTY); /* RFC 4422: an empty challenge asks for the first one */
-	return REASON_OK;
+	return FAULT_NONE;
 }
 
 static void leave(struct conn *c, const struct frame *f)
 {
 	struct disconnect d;
-	enum reason why = disconnect_decode(f, MQTT_5_0, &d);
+	struct fault fault = disconnect_decode(f, MQTT_5_0, &d);
 
-	conn_end(c, why == REASON_OK ? d.reason : why, "the client said DISCONNECT");
+	if (fault_is_none(fault))
+		conn_end(c, d.reason, "the client said DISCONNECT");
+	else
+		conn_end(c, fault.reason, fault.cause);
+}
+
+static struct fault on_early_auth(struct conn *c, const struct frame *f)
+{
+	struct auth auth;
+	struct fault fault = auth_decode(f, &auth);
+
+	if (!fault_is_none(fault))
+		return fault;
+	if (auth.reason != REASON_CONTINUE_AUTHENTICATION) /* [MQTT5-4.12.0-3] */
+		return fault_of(REASON_PROTOCOL_ERROR,
+		                "the reason code of AUTH is not Continue authentication");
+	if (!slice_equal(auth.properties.auth_method, SCRAM_METHOD)) /* [MQTT5-4.12.0-5] */
+		return fault_of(REASON_BAD_AUTHENTICATION_METHOD, OTHER_METHOD);
+	return on_auth_packet(c, &auth);
 }
 
 /* Only AUTH and DISCONNECT may come before CONNACK. [MQTT5-3.1.2-30] */
 static void on_early_packet(struct conn *c, const struct frame *f)
 {
-	struct auth auth;
-	enum reason why = REASON_PROTOCOL_ERROR;
+	struct fault fault =
+	    fault_of(REASON_PROTOCOL_ERROR, "only AUTH and DISCONNECT may come before CONNACK");
 
 	count(&c->worker->counters.packets_received);
 	if (f->padded) { /* [MQTT5-1.5.5-1] */
-		fail(c->auth_exchange, REASON_MALFORMED, "the Remaining Length is not valid", NULL);
+		fail(c->auth_exchange, REASON_MALFORMED,
+		     "the Remaining Length is not in its shortest form", NULL);
 		return;
 	}
 	if (f->type == PACKET_DISCONNECT) {
@@ -408,15 +433,9 @@ static void on_early_packet(struct conn *c, const struct frame *f)
 		return;
 	}
 	if (f->type == PACKET_AUTH)
-		why = auth_decode(f, &auth);
-	if (why == REASON_OK && auth.reason != REASON_CONTINUE_AUTHENTICATION)
-		why = REASON_PROTOCOL_ERROR; /* [MQTT5-4.12.0-3] */
-	else if (why == REASON_OK && !slice_equal(auth.properties.auth_method, SCRAM_METHOD))
-		why = REASON_BAD_AUTHENTICATION_METHOD; /* [MQTT5-4.12.0-5] */
-	else if (why == REASON_OK)
-		why = on_auth_packet(c, &auth);
-	if (why != REASON_OK)
-		fail(c->auth_exchange, why, packet_type_name(f->type), NULL);
+		fault = on_early_auth(c, f);
+	if (!fault_is_none(fault))
+		fail(c->auth_exchange, fault.reason, fault.cause, fault.cause);
 }
 
 void auth_exchange_continue(struct conn *c)
@@ -450,22 +469,24 @@ void auth_exchange_continue(struct conn *c)
 
 /* --- after CONNACK --- */
 
-enum reason on_auth(struct conn *c, const struct frame *f)
+struct fault on_auth(struct conn *c, const struct frame *f)
 {
 	struct auth auth;
-	enum reason why;
+	struct fault fault;
 
 	/* 3.1.1 has no such packet; without a method nobody may send one. [MQTT5-4.12.0-7] */
 	if (!c->enhanced || !conn_has_connack(c))
-		return REASON_PROTOCOL_ERROR;
-	why = auth_decode(f, &auth);
-	if (why != REASON_OK)
-		return why;
+		return fault_of(REASON_PROTOCOL_ERROR,
+		                "AUTH is only for clients that connected with an Authentication "
+		                "Method");
+	if (!fault_is_none(fault = auth_decode(f, &auth)))
+		return fault;
 	if (!slice_equal(auth.properties.auth_method, SCRAM_METHOD)) /* [MQTT5-4.12.1-1] */
-		return REASON_PROTOCOL_ERROR;
+		return fault_of(REASON_PROTOCOL_ERROR, OTHER_METHOD);
 	if (auth.reason !=
 	    (c->auth_exchange == NULL ? REASON_REAUTHENTICATE : REASON_CONTINUE_AUTHENTICATION))
-		return REASON_PROTOCOL_ERROR;
+		return fault_of(REASON_PROTOCOL_ERROR,
+		                "the reason code of AUTH does not fit the state of the exchange");
 	if (c->auth_exchange == NULL)
 		c->auth_exchange = auth_exchange_new(c);
 	return on_auth_packet(c, &auth);

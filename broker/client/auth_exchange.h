@@ -9,10 +9,10 @@
 /* One exchange; exists only while it is under way. */
 struct auth_exchange;
 
-/* A CONNECT with an Authentication Method, at the head of c->in: it is taken from there. A reason
- * other than REASON_OK: nothing was begun, the CONNECT is to be refused with it. */
-enum reason auth_exchange_begin(struct conn *c, const struct frame *f,
-                                const struct connect *packet);
+/* A CONNECT with an Authentication Method, at the head of c->in: it is taken from there. A fault:
+ * nothing was begun, the CONNECT is to be refused with it. */
+struct fault auth_exchange_begin(struct conn *c, const struct frame *f,
+                                 const struct connect *packet);
 /* Handle what has arrived in c->in before CONNACK. */
 void auth_exchange_continue(struct conn *c);
 /* Its first login ends with a CONNACK with this reason. `cause` is for the log. */
@@ -23,6 +23,6 @@ size_t auth_exchange_memory(const struct conn *c);
 void auth_exchange_cancel(struct conn *c);
 
 /* AUTH after CONNACK: the client authenticates anew, while everything else goes on. */
-enum reason on_auth(struct conn *c, const struct frame *f);
+struct fault on_auth(struct conn *c, const struct frame *f);
 
 #endif

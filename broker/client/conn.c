@@ -287,45 +287,49 @@ static void on_closed(void *arg, enum stream_end end)
 
 /* --- reading --- */
 
-enum reason conn_validate_properties(const struct conn *c, const struct properties *properties)
+struct fault conn_validate_properties(const struct conn *c, const struct properties *properties)
 {
 	if (properties->user_count == 0)
-		return REASON_OK;
+		return FAULT_NONE;
 	return properties->user_count <= worker_limits(c->worker, c)->user_properties
-	           ? REASON_OK
-	           : REASON_QUOTA_EXCEEDED;
+	           ? FAULT_NONE
+	           : fault_of(REASON_QUOTA_EXCEEDED,
+	                      "there are more User Properties than limits.user_properties");
 }
 
-enum reason conn_read_ack(const struct conn *c, const struct frame *f, struct ack *out)
+struct fault conn_read_ack(const struct conn *c, const struct frame *f, struct ack *out)
 {
-	enum reason why = ack_decode(f, c->version, out);
+	struct fault fault = ack_decode(f, c->version, out);
 
-	return why == REASON_OK ? conn_validate_properties(c, &out->properties) : why;
+	return fault_is_none(fault) ? conn_validate_properties(c, &out->properties) : fault;
 }
 
-typedef enum reason frame_handler(struct conn *c, const struct frame *f);
+typedef struct fault frame_handler(struct conn *c, const struct frame *f);
 
-static enum reason on_pingreq(struct conn *c, const struct frame *f)
+static struct fault on_pingreq(struct conn *c, const struct frame *f)
 {
-	enum reason why = pingreq_decode(f);
+	struct fault fault = pingreq_decode(f);
 
-	if (why != REASON_OK)
-		return why;
+	if (!fault_is_none(fault))
+		return fault;
 	pending_ack_ping(c); /* [MQTT-3.12.4-1] */
-	return REASON_OK;
+	return FAULT_NONE;
 }
 
-static enum reason on_disconnect(struct conn *c, const struct frame *f)
+static struct fault on_disconnect(struct conn *c, const struct frame *f)
 {
 	struct disconnect d;
-	enum reason why = disconnect_decode(f, c->version, &d);
+	struct fault fault = disconnect_decode(f, c->version, &d);
 	struct session *s = c->session;
 
-	if (why != REASON_OK || (why = conn_validate_properties(c, &d.properties)) != REASON_OK)
-		return why;
+	if (!fault_is_none(fault) ||
+	    !fault_is_none(fault = conn_validate_properties(c, &d.properties)))
+		return fault;
 	if (properties_have(&d.properties, PROPERTY_SESSION_EXPIRY)) {
 		if (s->expiry_s == 0 && d.properties.session_expiry_s != 0)
-			return REASON_PROTOCOL_ERROR; /* section 3.14.2.2.2 */
+			return fault_of(REASON_PROTOCOL_ERROR, /* section 3.14.2.2.2 */
+			                "the Session Expiry Interval was 0 in CONNECT and cannot "
+			                "be raised");
 		session_set_expiry(s, d.properties.session_expiry_s, worker_limits(c->worker, c));
 	}
 	/* Only 0x00 says that the will is not wanted. [MQTT5-3.14.4-3] [MQTT3-3.14.4-3] */
@@ -333,15 +337,15 @@ static enum reason on_disconnect(struct conn *c, const struct frame *f)
 	c->clean_disconnect = d.reason == REASON_SUCCESS;
 	c->said_disconnect = true;
 	conn_end(c, d.reason, "the client said DISCONNECT");
-	return REASON_OK;
+	return FAULT_NONE;
 }
 
 /* [MQTT5-3.2.0-2] */
-static enum reason on_second_connect(struct conn *c, const struct frame *f)
+static struct fault on_second_connect(struct conn *c, const struct frame *f)
 {
 	(void)c;
 	(void)f;
-	return REASON_PROTOCOL_ERROR; /* [MQTT-3.1.0-2] */
+	return fault_of(REASON_PROTOCOL_ERROR, "a second CONNECT came"); /* [MQTT-3.1.0-2] */
 }
 
 static frame_handler *const handlers[16] = {
@@ -362,7 +366,7 @@ static frame_handler *const handlers[16] = {
 static void dispatch(struct conn *c, const struct frame *f)
 {
 	frame_handler *handler = handlers[f->type];
-	enum reason why;
+	struct fault fault;
 
 	c->worker->work++;
 	count(&c->worker->counters.packets_received);
@@ -374,9 +378,9 @@ static void dispatch(struct conn *c, const struct frame *f)
 		conn_fail(c, REASON_MALFORMED, "the Remaining Length is not in its shortest form");
 		return;
 	}
-	why = handler(c, f);
-	if (why != REASON_OK)
-		conn_fail(c, why, packet_type_name(f->type));
+	fault = handler(c, f);
+	if (!fault_is_none(fault))
+		conn_fail(c, fault.reason, fault.cause);
 }
 
 bool conn_handle(struct conn *c, const struct frame *f, uint64_t received_ms)
@@ -484,8 +488,8 @@ static void handle_first(struct conn *c)
 {
 	struct slice in = buf_slice(&c->in);
 	struct frame f;
+	struct fault fault;
 	size_t needed;
-	enum reason why;
 
 	if (c->pauses != 0)
 		return;
@@ -502,9 +506,9 @@ static void handle_first(struct conn *c)
 	case FRAME_COMPLETE:
 		stream_note_packet(c->stream);
 		half_open_progress(&c->half_open, HALF_OPEN_CONNECT);
-		why = on_connect(c, &f);
-		if (why != REASON_OK)
-			connect_refuse(c, why, "the CONNECT packet is not valid");
+		fault = on_connect(c, &f);
+		if (!fault_is_none(fault))
+			connect_refuse(c, fault.reason, fault.cause);
 		break;
 	case FRAME_INCOMPLETE:
 		break;

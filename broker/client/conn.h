@@ -176,10 +176,10 @@ struct slice conn_reason_string(const struct conn *c, struct slice text, size_t 
 /* The same, with another server to go to. (5.0, section 4.11) */
 void conn_fail_to(struct conn *c, enum reason reason, const char *cause,
                   struct slice server_reference);
-/* REASON_OK, or that a packet has more User Properties than limits.user_properties. */
-enum reason conn_validate_properties(const struct conn *c, const struct properties *properties);
-/* PUBACK, PUBREC, PUBREL, PUBCOMP, decoded and judged. */
-enum reason conn_read_ack(const struct conn *c, const struct frame *f, struct ack *out);
+/* A packet may have limits.user_properties User Properties. */
+struct fault conn_validate_properties(const struct conn *c, const struct properties *properties);
+/* PUBACK, PUBREC, PUBREL, PUBCOMP, decoded and checked. */
+struct fault conn_read_ack(const struct conn *c, const struct frame *f, struct ack *out);
 /* End it without a word (the client said DISCONNECT; a session gone). */
 void conn_end(struct conn *c, enum reason reason, const char *cause);
 /* The same where the reason was logged already. */
@@ -195,7 +195,7 @@ void conn_continue(struct conn *c);
 void conn_leave_half_open(struct conn *c);
 
 /* From connect.c: the CONNECT at its executor. */
-enum reason on_connect(struct conn *c, const struct frame *f);
+struct fault on_connect(struct conn *c, const struct frame *f);
 void connect_cancel_login(struct conn *c);
 /* The CONNACK for a refused CONNECT, written and closed. */
 void connect_refuse(struct conn *c, enum reason reason, const char *cause);

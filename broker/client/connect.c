@@ -114,11 +114,14 @@ void connect_refuse(struct conn *c, enum reason reason, const char *cause)
 
 	if (frame_next(&in, worker_limits(c->worker, c)->max_connect_size, &f, &needed) ==
 	        FRAME_COMPLETE &&
-	    connect_decode(&f, &packet) != REASON_OK) {
+	    !fault_is_none(connect_decode(&f, &packet))) {
 		/* Names of a packet that is not valid are not for the log. */
 		packet.client_id = packet.user_name = SLICE_EMPTY;
 	}
-	connect_refuse_packet(c, &packet, reason, cause, SLICE_EMPTY);
+	/* A client of another version may not know the form of what would come after the code. */
+	connect_refuse_packet(c, &packet, reason, cause,
+	                      reason == REASON_UNSUPPORTED_VERSION ? SLICE_EMPTY
+	                                                           : slice_of_str(cause));
 }
 
 /* What the peer may know of a refusal: nothing about names and passwords. [MQTT5-3.1.3-8] */
@@ -209,7 +212,8 @@ static bool will_is_admitted(struct conn *c, const struct connect *packet,
 		return true;
 	if (packet->will.qos > limits->max_qos) { /* [MQTT5-3.2.2-12] */
 		connect_refuse_packet(c, packet, REASON_QOS_NOT_SUPPORTED,
-		                      "the will's QoS is above limits.max_qos", SLICE_EMPTY);
+		                      "the will's QoS is above limits.max_qos",
+		                      SLICE("the will's QoS is above limits.max_qos"));
 		return false;
 	}
 	if (packet->will.retain && !limits->retain_available) { /* [MQTT5-3.2.2-13] */
@@ -624,7 +628,7 @@ static void decode_kept(struct conn *c, struct connect *packet)
 	size_t needed;
 
 	REQUIRE(frame_next(&in, SIZE_MAX, &f, &needed) == FRAME_COMPLETE);
-	REQUIRE(connect_decode(&f, packet) == REASON_OK);
+	REQUIRE(fault_is_none(connect_decode(&f, packet)));
 }
 
 /* CONNECT is done, whichever way: the password in it is wiped. */
@@ -788,7 +792,7 @@ static bool refuse_kept(struct conn *c, enum reason reason, const char *cause,
 
 	if (frame_next(&in, worker_limits(c->worker, c)->max_connect_size, &f, &needed) !=
 	        FRAME_COMPLETE ||
-	    f.type != PACKET_CONNECT || connect_decode(&f, &packet) != REASON_OK)
+	    f.type != PACKET_CONNECT || !fault_is_none(connect_decode(&f, &packet)))
 		return false;
 	ack.version = packet.version;
 	refuse_with(c, &packet, cause, &ack);
@@ -836,26 +840,24 @@ static bool moves_to_owner(struct conn *c, const struct frame *f)
 	return true;
 }
 
-enum reason on_connect(struct conn *c, const struct frame *f)
+struct fault on_connect(struct conn *c, const struct frame *f)
 {
 	struct connect packet UNINITIALIZED;
 	struct login login;
 	struct buf name = {0};
 	const char *why_refused = "";
 	enum login_verdict verdict;
-	enum reason why;
+	struct fault fault;
 
 	if (moves_to_owner(c, f))
-		return REASON_OK;
-	why = connect_decode(f, &packet);
-	if (why != REASON_OK)
-		return why;
-	if ((why = conn_validate_properties(c, &packet.properties)) != REASON_OK ||
-	    (why = conn_validate_properties(c, &packet.will.properties)) != REASON_OK)
-		return why;
+		return FAULT_NONE;
+	if (!fault_is_none(fault = connect_decode(f, &packet)) ||
+	    !fault_is_none(fault = conn_validate_properties(c, &packet.properties)) ||
+	    !fault_is_none(fault = conn_validate_properties(c, &packet.will.properties)))
+		return fault;
 	if (connect_send_elsewhere(c, &packet)) {
 		drop_kept(c);
-		return REASON_OK;
+		return FAULT_NONE;
 	}
 	if (properties_have(&packet.properties, PROPERTY_AUTH_METHOD))
 		return auth_exchange_begin(c, f, &packet);
@@ -866,12 +868,12 @@ enum reason on_connect(struct conn *c, const struct frame *f)
 	buf_fini(&name);
 	if (verdict == LOGIN_NEEDS_PASSWORD) {
 		ask_password(c, &packet);
-		return REASON_OK;
+		return FAULT_NONE;
 	}
 	if (verdict == LOGIN_ACCEPTED)
 		connect_accept(c, &packet, SLICE_EMPTY);
 	else
 		connect_refuse_login(c, &packet, verdict, why_refused);
 	drop_kept(c);
-	return REASON_OK;
+	return FAULT_NONE;
 }

@@ -36,31 +36,34 @@ static bool is_reason_of(enum packet_type type, uint8_t code)
 }
 
 /* Reason code and properties may be left out, from the end. */
-static enum reason read_outcome(struct reader *r, enum packet_type type, struct ack *out)
+static struct fault read_outcome(struct reader *r, enum packet_type type, struct ack *out)
 {
 	uint8_t code;
 
 	if (reader_left(r) == 0)
-		return REASON_OK;
+		return FAULT_NONE;
 	code = read_u8(r);
 	if (!is_reason_of(type, code))
-		return REASON_PROTOCOL_ERROR;
+		return fault_of(REASON_PROTOCOL_ERROR,
+		                "the reason code is not one of this packet type");
 	out->reason = (enum reason)code;
-	return reader_left(r) == 0 ? REASON_OK : properties_read(r, type, &out->properties);
+	return reader_left(r) == 0 ? FAULT_NONE : properties_read(r, type, &out->properties);
 }
 
-enum reason ack_decode(const struct frame *frame, enum mqtt_version version, struct ack *out)
+struct fault ack_decode(const struct frame *frame, enum mqtt_version version, struct ack *out)
 {
 	struct reader r = reader_of(frame->body);
-	enum reason why;
+	struct fault fault;
 
 	*out = (struct ack){.reason = REASON_SUCCESS};
 	out->packet_id = read_packet_id(&r);
-	if (r.bad || frame->flags != flags_of(frame->type))
-		return REASON_MALFORMED;
-	if (version == MQTT_5_0 && (why = read_outcome(&r, frame->type, out)) != REASON_OK)
-		return why;
-	return wire_is_whole(&r) ? REASON_OK : REASON_MALFORMED;
+	if (r.bad)
+		return wire_packet_id_fault(frame, 0);
+	if (frame->flags != flags_of(frame->type))
+		return fault_of(REASON_MALFORMED, WIRE_BAD_FLAGS);
+	if (version == MQTT_5_0 && !fault_is_none(fault = read_outcome(&r, frame->type, out)))
+		return fault;
+	return wire_check_end(&r);
 }
 
 /* [MQTT5-3.4.2-3] [MQTT5-3.5.2-3] */

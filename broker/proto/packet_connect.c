@@ -14,11 +14,13 @@ enum connect_flag {
 	FLAG_USER_NAME = 0x80,
 };
 
+#define UNSUPPORTED_VERSION "the protocol level is not that of MQTT 3.1.1 or 5.0"
+
 #define BRIDGE_BIT 0x80 /* mosquitto's bridges: 0x83, 0x84 */
 
 /* Protocol name and level. [MQTT-3.1.2-1] [MQTT-3.1.2-2] Some bridges set the top bit of the level:
  * the rest of it says which CONNACK they understand; one with 3.1.1 is taken. */
-static enum reason read_protocol(struct reader *r, enum mqtt_version *version, bool *bridge)
+static struct fault read_protocol(struct reader *r, enum mqtt_version *version, bool *bridge)
 {
 	struct slice name = read_string(r);
 	uint8_t level = read_u8(r);
@@ -26,116 +28,145 @@ static enum reason read_protocol(struct reader *r, enum mqtt_version *version, b
 
 	*version = MQTT_3_1_1;
 	if (r->bad)
-		return REASON_MALFORMED;
+		return fault_of(REASON_MALFORMED, "the protocol name is cut short");
 	if (slice_equal(name, SLICE("MQIsdp")) && plain_level == 3)
-		return REASON_UNSUPPORTED_VERSION;
+		return fault_of(REASON_UNSUPPORTED_VERSION, UNSUPPORTED_VERSION);
 	if (!slice_equal(name, SLICE("MQTT")))
-		return REASON_MALFORMED;
+		return fault_of(REASON_MALFORMED, "the protocol name is not MQTT");
 	if (plain_level >= MQTT_5_0)
 		*version = MQTT_5_0;
 	*bridge = level == (MQTT_3_1_1 | BRIDGE_BIT);
-	return *bridge || level == MQTT_3_1_1 || level == MQTT_5_0 ? REASON_OK
-	                                                           : REASON_UNSUPPORTED_VERSION;
+	return *bridge || level == MQTT_3_1_1 || level == MQTT_5_0
+	           ? FAULT_NONE
+	           : fault_of(REASON_UNSUPPORTED_VERSION, UNSUPPORTED_VERSION);
 }
 
-static bool flags_are_valid(uint8_t flags, enum mqtt_version version)
+static struct fault check_flags(uint8_t flags, enum mqtt_version version)
 {
+	const char *cause = NULL;
+
 	if ((flags & FLAG_RESERVED) != 0) /* [MQTT-3.1.2-3] */
-		return false;
-	if ((flags & FLAG_WILL_QOS) == FLAG_WILL_QOS) /* [MQTT3-3.1.2-14] [MQTT5-3.1.2-12] */
-		return false;
-	/* [MQTT3-3.1.2-11, -13, -15] [MQTT5-3.1.2-11, -13] */
-	if ((flags & FLAG_WILL) == 0 && (flags & (FLAG_WILL_QOS | FLAG_WILL_RETAIN)) != 0)
-		return false;
-	/* [MQTT3-3.1.2-22]; 5.0 permits a password alone. */
-	return version == MQTT_5_0 || (flags & FLAG_PASSWORD) == 0 || (flags & FLAG_USER_NAME) != 0;
+		cause = "the reserved connect flag is set";
+	else if ((flags & FLAG_WILL_QOS) == FLAG_WILL_QOS) /* [MQTT3-3.1.2-14] [MQTT5-3.1.2-12] */
+		cause = "the will's QoS is 3";
+	else if ((flags & FLAG_WILL) == 0 && (flags & (FLAG_WILL_QOS | FLAG_WILL_RETAIN)) != 0)
+		/* [MQTT3-3.1.2-11, -13, -15] [MQTT5-3.1.2-11, -13] */
+		cause = "the will's QoS or retain is set, and there is no will";
+	else if (version != MQTT_5_0 && (flags & FLAG_PASSWORD) != 0 &&
+	         (flags & FLAG_USER_NAME) == 0)
+		/* [MQTT3-3.1.2-22]; 5.0 permits a password alone. */
+		cause = "there is a password without a user name";
+	return cause == NULL ? FAULT_NONE : fault_of(REASON_MALFORMED, cause);
 }
 
-static enum reason read_connect_properties(struct reader *r, struct properties *out)
+static struct fault read_connect_properties(struct reader *r, struct properties *out)
 {
-	enum reason why = properties_read(r, PACKET_CONNECT, out);
+	struct fault fault = properties_read(r, PACKET_CONNECT, out);
 
-	if (why != REASON_OK)
-		return why;
+	if (!fault_is_none(fault))
+		return fault;
 	if (properties_have(out, PROPERTY_AUTH_DATA) && !properties_have(out, PROPERTY_AUTH_METHOD))
-		return REASON_PROTOCOL_ERROR;
-	return REASON_OK;
+		return fault_of(REASON_PROTOCOL_ERROR,
+		                "there is Authentication Data without an Authentication Method");
+	return FAULT_NONE;
+}
+
+static struct fault malformed_if_bad(const struct reader *r, const char *cause)
+{
+	return r->bad ? fault_of(REASON_MALFORMED, cause) : FAULT_NONE;
 }
 
 /* [MQTT-3.1.2-9] */
-static enum reason read_will(struct reader *r, uint8_t flags, struct connect *out)
+static struct fault read_will(struct reader *r, uint8_t flags, struct connect *out)
 {
 	struct will *will = &out->will;
-	enum reason why;
+	struct fault fault;
 
 	will->present = true;
 	will->retain = (flags & FLAG_WILL_RETAIN) != 0;
 	will->qos = (uint8_t)((flags & FLAG_WILL_QOS) >> 3);
 	if (out->version == MQTT_5_0) {
-		why = properties_read(r, PROPERTY_OWNER_WILL, &will->properties);
-		if (why != REASON_OK)
-			return why;
+		fault = properties_read(r, PROPERTY_OWNER_WILL, &will->properties);
+		if (!fault_is_none(fault))
+			return fault;
 	}
 	will->topic = read_utf8(r); /* [MQTT3-3.1.3-10] [MQTT5-3.1.3-11] */
+	if (r->bad)
+		return fault_of(REASON_MALFORMED, "the will's topic is cut short or not UTF-8");
 	will->payload = read_string(r);
-	return REASON_OK;
+	return malformed_if_bad(r, "the will's payload is cut short");
 }
 
 /* Client Identifier, will, User Name, Password: in this order. [MQTT-3.1.3-1] */
-static enum reason read_payload(struct reader *r, uint8_t flags, struct connect *out)
+static struct fault read_payload(struct reader *r, uint8_t flags, struct connect *out)
 {
-	enum reason why;
+	struct fault fault;
 
 	out->client_id = read_utf8(r); /* [MQTT-3.1.3-3] [MQTT-3.1.3-4] */
-	if ((flags & FLAG_WILL) != 0 && (why = read_will(r, flags, out)) != REASON_OK)
-		return why;
+	if (r->bad)
+		return fault_of(REASON_MALFORMED,
+		                "the client identifier is cut short or not UTF-8");
+	if ((flags & FLAG_WILL) != 0 && !fault_is_none(fault = read_will(r, flags, out)))
+		return fault;
 	if (out->has_user_name)                /* [MQTT3-3.1.2-18, -19] [MQTT5-3.1.2-16, -17] */
 		out->user_name = read_utf8(r); /* [MQTT3-3.1.3-11] [MQTT5-3.1.3-12] */
-	if (out->has_password)                 /* [MQTT3-3.1.2-20, -21] [MQTT5-3.1.2-18, -19] */
+	if (r->bad)
+		return fault_of(REASON_MALFORMED, "the user name is cut short or not UTF-8");
+	if (out->has_password) /* [MQTT3-3.1.2-20, -21] [MQTT5-3.1.2-18, -19] */
 		out->password = read_string(r);
-	return wire_is_whole(r) ? REASON_OK : REASON_MALFORMED;
+	if (r->bad)
+		return fault_of(REASON_MALFORMED, "the password is cut short");
+	return wire_check_end(r);
 }
 
 /* What was read well may still be refused. */
-static enum reason check(const struct connect *c)
+static struct fault check_fields(const struct connect *c)
 {
 	if (c->client_id.len == 0 && c->version == MQTT_3_1_1 && !c->clean_start)
-		return REASON_CLIENT_ID_NOT_VALID; /* [MQTT3-3.1.3-7, -8] */
+		return fault_of(REASON_CLIENT_ID_NOT_VALID, /* [MQTT3-3.1.3-7, -8] */
+		                "the client identifier is empty, and Clean Session is 0");
 	if (!c->will.present)
-		return REASON_OK;
-	if (!topic_name_valid(c->will.topic))
-		return REASON_MALFORMED; /* 0x90 is for names that are not malformed */
+		return FAULT_NONE;
+	if (!topic_name_valid(c->will.topic)) /* 0x90 is for names that are not malformed */
+		return fault_of(REASON_MALFORMED,
+		                "the will's topic is empty or contains a wildcard");
 	if (!properties_fit_payload(&c->will.properties, c->will.payload))
-		return REASON_PAYLOAD_FORMAT_INVALID;
-	return REASON_OK;
+		return fault_of(REASON_PAYLOAD_FORMAT_INVALID,
+		                "the will's payload is not the UTF-8 that it says it is");
+	return FAULT_NONE;
 }
 
 /* [MQTT-3.1.4-1] */
-enum reason connect_decode(const struct frame *frame, struct connect *out)
+struct fault connect_decode(const struct frame *frame, struct connect *out)
 {
 	struct reader r = reader_of(frame->body);
-	enum reason why;
+	struct fault fault;
 	uint8_t flags;
 
 	*out = (struct connect){0};
-	if ((why = read_protocol(&r, &out->version, &out->bridge)) != REASON_OK)
-		return why;
+	if (!fault_is_none(fault = read_protocol(&r, &out->version, &out->bridge)))
+		return fault;
 	flags = read_u8(&r);
 	out->keep_alive_s = read_u16(&r);
 	if (frame->padded && out->version == MQTT_5_0) /* [MQTT5-1.5.5-1] */
-		return REASON_MALFORMED;
-	/* [MQTT3-2.2.2-1, -2] [MQTT5-2.1.3-1] */
-	if (r.bad || frame->flags != 0 || !flags_are_valid(flags, out->version))
-		return REASON_MALFORMED;
+		return fault_of(REASON_MALFORMED,
+		                "the Remaining Length is not in its shortest form");
+	if (r.bad)
+		return fault_of(REASON_MALFORMED,
+		                "the connect flags or the keep alive are missing");
+	if (frame->flags != 0) /* [MQTT3-2.2.2-1, -2] [MQTT5-2.1.3-1] */
+		return fault_of(REASON_MALFORMED, WIRE_BAD_FLAGS);
+	if (!fault_is_none(fault = check_flags(flags, out->version)))
+		return fault;
 	out->clean_start = (flags & FLAG_CLEAN_START) != 0;
 	out->has_user_name = (flags & FLAG_USER_NAME) != 0;
 	out->has_password = (flags & FLAG_PASSWORD) != 0;
 	if (out->version == MQTT_5_0 &&
-	    (why = read_connect_properties(&r, &out->properties)) != REASON_OK)
-		return why;
-	if ((why = read_payload(&r, flags, out)) != REASON_OK)
-		return why;
-	return check(out);
+	    !fault_is_none(fault = read_connect_properties(&r, &out->properties)))
+		return fault;
+	if (!fault_is_none(fault = read_payload(&r, flags, out)))
+		return fault;
+	return check_fields(out);
 }
 
 bool connect_peek_client_id(struct slice body, struct slice *client_id)
@@ -144,7 +175,7 @@ bool connect_peek_client_id(struct slice body, struct slice *client_id)
 	enum mqtt_version version;
 	bool bridge;
 
-	if (read_protocol(&r, &version, &bridge) != REASON_OK)
+	if (!fault_is_none(read_protocol(&r, &version, &bridge)))
 		return false;
 	read_bytes(&r, 3); /* flags, keep alive */
 	if (version == MQTT_5_0)

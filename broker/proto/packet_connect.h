@@ -40,7 +40,7 @@ struct connect {
  * topic name (else REASON_MALFORMED), a will payload with Payload Format 1 is UTF-8
  * (REASON_PAYLOAD_FORMAT_INVALID). An empty client id with clean_start 0 under 3.1.1 is
  * REASON_CLIENT_ID_NOT_VALID. [MQTT3-3.1.3-8] */
-enum reason connect_decode(const struct frame *frame, struct connect *out);
+struct fault connect_decode(const struct frame *frame, struct connect *out);
 
 /* Only as much of a CONNECT as names the client: for moving a connection home before it is decoded.
  * False where the body does not get that far (decoding at any worker will then give the error). */

@@ -3,9 +3,13 @@
 
 #include "proto/wire.h"
 
-enum reason pingreq_decode(const struct frame *frame)
+struct fault pingreq_decode(const struct frame *frame)
 {
-	return frame->flags == 0 && frame->body.len == 0 ? REASON_OK : REASON_MALFORMED;
+	struct reader r = reader_of(frame->body);
+
+	if (frame->flags != 0)
+		return fault_of(REASON_MALFORMED, WIRE_BAD_FLAGS);
+	return wire_check_end(&r);
 }
 
 void pingresp_encode(struct buf *out)
@@ -37,32 +41,33 @@ static bool is_client_disconnect_reason(uint8_t code)
 }
 
 /* Reason code and properties may be left out, from the end. */
-static enum reason read_disconnect(struct reader *r, struct disconnect *out)
+static struct fault read_disconnect(struct reader *r, struct disconnect *out)
 {
 	uint8_t code;
 
 	if (reader_left(r) == 0)
-		return REASON_OK;
+		return FAULT_NONE;
 	code = read_u8(r);
 	if (!is_client_disconnect_reason(code))
-		return REASON_PROTOCOL_ERROR;
+		return fault_of(REASON_PROTOCOL_ERROR,
+		                "the reason code is not one that a client may send");
 	out->reason = (enum reason)code;
-	return reader_left(r) == 0 ? REASON_OK
+	return reader_left(r) == 0 ? FAULT_NONE
 	                           : properties_read(r, PACKET_DISCONNECT, &out->properties);
 }
 
-enum reason disconnect_decode(const struct frame *frame, enum mqtt_version version,
-                              struct disconnect *out)
+struct fault disconnect_decode(const struct frame *frame, enum mqtt_version version,
+                               struct disconnect *out)
 {
 	struct reader r = reader_of(frame->body);
-	enum reason why;
+	struct fault fault;
 
 	*out = (struct disconnect){.reason = REASON_SUCCESS};
 	if (frame->flags != 0) /* [MQTT-3.14.1-1] */
-		return REASON_MALFORMED;
-	if (version == MQTT_5_0 && (why = read_disconnect(&r, out)) != REASON_OK)
-		return why;
-	return wire_is_whole(&r) ? REASON_OK : REASON_MALFORMED;
+		return fault_of(REASON_MALFORMED, WIRE_BAD_FLAGS);
+	if (version == MQTT_5_0 && !fault_is_none(fault = read_disconnect(&r, out)))
+		return fault;
+	return wire_check_end(&r);
 }
 
 static void put_string_if_any(struct buf *out, enum property id, struct slice s)
@@ -98,27 +103,27 @@ static bool is_auth_reason(uint8_t code)
 
 /* An empty body is Success without properties (3.15.2.1); every other must name its method
  * (3.15.2.2.2). */
-enum reason auth_decode(const struct frame *frame, struct auth *out)
+struct fault auth_decode(const struct frame *frame, struct auth *out)
 {
 	struct reader r = reader_of(frame->body);
-	enum reason why;
+	struct fault fault;
 	uint8_t code;
 
 	*out = (struct auth){.reason = REASON_SUCCESS};
 	if (frame->flags != 0) /* [MQTT5-3.15.1-1] */
-		return REASON_MALFORMED;
+		return fault_of(REASON_MALFORMED, WIRE_BAD_FLAGS);
 	if (frame->body.len == 0)
-		return REASON_OK;
+		return FAULT_NONE;
 	code = read_u8(&r);
 	if (!is_auth_reason(code)) /* [MQTT5-3.15.2-1] */
-		return REASON_PROTOCOL_ERROR;
+		return fault_of(REASON_PROTOCOL_ERROR, "the reason code is not one of AUTH");
 	out->reason = (enum reason)code;
-	if ((why = properties_read(&r, PACKET_AUTH, &out->properties)) != REASON_OK)
-		return why;
-	if (!wire_is_whole(&r))
-		return REASON_MALFORMED;
-	return properties_have(&out->properties, PROPERTY_AUTH_METHOD) ? REASON_OK
-	                                                               : REASON_PROTOCOL_ERROR;
+	if (!fault_is_none(fault = properties_read(&r, PACKET_AUTH, &out->properties)) ||
+	    !fault_is_none(fault = wire_check_end(&r)))
+		return fault;
+	return properties_have(&out->properties, PROPERTY_AUTH_METHOD)
+	           ? FAULT_NONE
+	           : fault_of(REASON_PROTOCOL_ERROR, "AUTH lacks its Authentication Method");
 }
 
 /* [MQTT5-3.15.2-2, -3] */

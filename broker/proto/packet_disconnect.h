@@ -4,7 +4,7 @@
 
 #include "proto/packet_connect.h"
 
-enum reason pingreq_decode(const struct frame *frame);
+struct fault pingreq_decode(const struct frame *frame);
 void pingresp_encode(struct buf *out);
 
 struct disconnect {
@@ -14,8 +14,8 @@ struct disconnect {
 
 /* A reason code that a client may not send is REASON_PROTOCOL_ERROR, as in AUTH.
  * [MQTT5-3.14.2-1] */
-enum reason disconnect_decode(const struct frame *frame, enum mqtt_version version,
-                              struct disconnect *out);
+struct fault disconnect_decode(const struct frame *frame, enum mqtt_version version,
+                               struct disconnect *out);
 /* 5.0 only: a 3.1.1 server has no DISCONNECT to send. */
 void disconnect_encode(struct buf *out, enum reason reason, struct slice reason_string,
                        struct slice server_reference);
@@ -27,7 +27,7 @@ struct auth {
 
 /* 5.0 only. Without Authentication Method REASON_PROTOCOL_ERROR; only the empty body, which means
  * success, has none. Whether success may come from a client is the caller's to judge. */
-enum reason auth_decode(const struct frame *frame, struct auth *out);
+struct fault auth_decode(const struct frame *frame, struct auth *out);
 void auth_encode(struct buf *out, enum reason reason, struct slice method, struct slice data);
 
 #endif

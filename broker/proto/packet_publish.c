@@ -11,62 +11,90 @@ enum publish_flag {
 };
 
 /* Not UTF-8 [MQTT-3.3.2-1], or with a wildcard [MQTT-3.3.2-2]: both do not conform. 0x90 is for
- * names that do and are not accepted. The empty name is judged where the alias is known. */
-static enum reason check_topic(struct slice topic)
+ * names that do and are not accepted. The empty name is checked where the alias is known. */
+static struct fault check_topic(struct slice topic)
 {
 	if (topic_is_plain(topic))
-		return REASON_OK;
-	return utf8_valid(topic) && !topic_has_wildcard(topic) ? REASON_OK : REASON_MALFORMED;
+		return FAULT_NONE;
+	if (!utf8_valid(topic))
+		return fault_of(REASON_MALFORMED, "the topic name is not UTF-8");
+	if (topic_has_wildcard(topic))
+		return fault_of(REASON_MALFORMED, "the topic name contains a wildcard");
+	return FAULT_NONE;
 }
 
-static enum reason check_properties(const struct properties *p)
+static struct fault check_properties(const struct properties *p)
 {
 	if (properties_have(p, PROPERTY_SUBSCRIPTION_ID)) /* [MQTT5-3.3.4-6] */
-		return REASON_PROTOCOL_ERROR;
+		return fault_of(REASON_PROTOCOL_ERROR,
+		                "a client must not send a Subscription Identifier in PUBLISH");
 	if (properties_have(p, PROPERTY_TOPIC_ALIAS) && p->topic_alias == 0) /* [MQTT5-3.3.2-8] */
-		return REASON_TOPIC_ALIAS_INVALID;
-	return REASON_OK;
+		return fault_of(REASON_TOPIC_ALIAS_INVALID, "the Topic Alias is 0");
+	return FAULT_NONE;
 }
 
-static enum reason read_publish_properties(struct reader *r, struct properties *out)
+static struct fault read_publish_properties(struct reader *r, struct properties *out)
 {
-	enum reason why = properties_read(r, PACKET_PUBLISH, out);
+	struct fault fault = properties_read(r, PACKET_PUBLISH, out);
 
-	return why != REASON_OK || out->present == 0 ? why : check_properties(out);
+	return !fault_is_none(fault) || out->present == 0 ? fault : check_properties(out);
 }
 
 /* 3.1.1 forbids an empty name; 5.0 wants an alias in its place. [MQTT-4.7.3-1] */
-static enum reason check_empty_topic(const struct publish *p, enum mqtt_version version)
+static struct fault check_empty_topic(const struct publish *p, enum mqtt_version version)
 {
 	if (version == MQTT_3_1_1)
-		return REASON_MALFORMED;
-	return p->properties.topic_alias == 0 ? REASON_PROTOCOL_ERROR : REASON_OK;
+		return fault_of(REASON_MALFORMED, "the topic name is empty");
+	return p->properties.topic_alias == 0
+	           ? fault_of(REASON_PROTOCOL_ERROR,
+	                      "the topic name is empty, and there is no Topic Alias")
+	           : FAULT_NONE;
 }
 
-enum reason publish_decode(const struct frame *frame, enum mqtt_version version,
-                           struct publish *out)
+static struct fault check_flags(const struct publish *p)
+{
+	if (p->qos == 3) /* [MQTT-3.3.1-4] */
+		return fault_of(REASON_MALFORMED, "the QoS is 3");
+	if (p->qos == 0 && p->dup) /* [MQTT-3.3.1-2] */
+		return fault_of(REASON_MALFORMED, "DUP is set with QoS 0");
+	return FAULT_NONE;
+}
+
+/* Topic name or packet identifier could not be read. */
+static struct fault fault_of_head(const struct frame *frame)
 {
 	struct reader r = reader_of(frame->body);
-	enum reason why;
+	struct slice topic = read_string(&r);
+
+	if (r.bad)
+		return fault_of(REASON_MALFORMED, "the topic name is longer than the packet");
+	return wire_packet_id_fault(frame, 2 + topic.len);
+}
+
+struct fault publish_decode(const struct frame *frame, enum mqtt_version version,
+                            struct publish *out)
+{
+	struct reader r = reader_of(frame->body);
+	struct fault fault;
 
 	out->dup = (frame->flags & FLAG_DUP) != 0;
 	out->retain = (frame->flags & FLAG_RETAIN) != 0;
 	out->qos = (uint8_t)((frame->flags & FLAG_QOS) >> 1);
-	if (out->qos == 3 || (out->qos == 0 && out->dup)) /* [MQTT-3.3.1-4] [MQTT-3.3.1-2] */
-		return REASON_MALFORMED;
+	if (!fault_is_none(fault = check_flags(out)))
+		return fault;
 	out->topic = read_string(&r);
 	out->packet_id =
 	    out->qos == 0 ? 0 : read_packet_id(&r); /* [MQTT3-2.3.1-5] [MQTT5-2.2.1-2] */
 	if (r.bad)
-		return REASON_MALFORMED;
-	if ((why = check_topic(out->topic)) != REASON_OK)
-		return why;
+		return fault_of_head(frame);
+	if (!fault_is_none(fault = check_topic(out->topic)))
+		return fault;
 	if (version == MQTT_3_1_1)
 		out->properties = (struct properties){0};
-	else if ((why = read_publish_properties(&r, &out->properties)) != REASON_OK)
-		return why;
+	else if (!fault_is_none(fault = read_publish_properties(&r, &out->properties)))
+		return fault;
 	out->payload = read_rest(&r);
-	return out->topic.len > 0 ? REASON_OK : check_empty_topic(out, version);
+	return out->topic.len > 0 ? FAULT_NONE : check_empty_topic(out, version);
 }
 
 static size_t subscription_ids_size(const struct publish_out *p)

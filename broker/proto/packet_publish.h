@@ -25,8 +25,8 @@ struct publish {
  * from a client), REASON_TOPIC_ALIAS_INVALID (alias 0),
  * REASON_PAYLOAD_FORMAT_INVALID is not judged here (a caller may).  [MQTT-3.3.1-4] [MQTT-3.3.2-2]
  */
-enum reason publish_decode(const struct frame *frame, enum mqtt_version version,
-                           struct publish *out);
+struct fault publish_decode(const struct frame *frame, enum mqtt_version version,
+                            struct publish *out);
 
 /* A PUBLISH to a subscriber. */
 struct publish_out {

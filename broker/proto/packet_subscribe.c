@@ -26,22 +26,25 @@ static struct subscription_options options_of(uint8_t bits)
 }
 
 /* In 3.1.1 all but the QoS is reserved. [MQTT3-3.8.3-4] */
-static enum reason check_options_v3(uint8_t bits)
+static struct fault check_options_v3(uint8_t bits)
 {
-	return bits <= 2 ? REASON_OK : REASON_MALFORMED;
+	return bits <= 2 ? FAULT_NONE
+	                 : fault_of(REASON_MALFORMED, "the requested QoS is not 0, 1 or 2");
 }
 
-static enum reason check_options_v5(uint8_t bits, struct slice filter)
+static struct fault check_options_v5(uint8_t bits, struct slice filter)
 {
 	if ((bits & OPTION_RESERVED) != 0) /* [MQTT5-3.8.3-5] */
-		return REASON_MALFORMED;
+		return fault_of(REASON_MALFORMED,
+		                "a reserved bit of the subscription options is set");
 	if ((bits & OPTION_QOS) == OPTION_QOS)
-		return REASON_PROTOCOL_ERROR;
+		return fault_of(REASON_PROTOCOL_ERROR, "the requested QoS is 3");
 	if ((bits & OPTION_RETAIN_HANDLING) == OPTION_RETAIN_HANDLING)
-		return REASON_PROTOCOL_ERROR;
+		return fault_of(REASON_PROTOCOL_ERROR, "Retain Handling is 3");
 	if ((bits & OPTION_NO_LOCAL) != 0 && slice_starts_with(filter, SLICE(TOPIC_SHARE_PREFIX)))
-		return REASON_PROTOCOL_ERROR; /* [MQTT5-3.8.3-4] */
-	return REASON_OK;
+		return fault_of(REASON_PROTOCOL_ERROR, /* [MQTT5-3.8.3-4] */
+		                "No Local is set on a shared subscription");
+	return FAULT_NONE;
 }
 
 /* A filter with a wildcard in the wrong place does not conform, and the packet goes with it: 0x8f
@@ -56,90 +59,109 @@ static bool filter_conforms(struct slice whole, enum mqtt_version version)
 	return share == SHARE_NONE ? topic_filter_valid(whole) : share == SHARE_OK;
 }
 
-static enum reason check_entry(struct reader *r, enum mqtt_version version)
+static struct fault check_name(struct reader *r, enum mqtt_version version, struct slice *filter)
 {
-	struct slice filter = read_utf8(r); /* [MQTT-3.8.3-1] */
-	uint8_t bits = read_u8(r);
+	*filter = read_utf8(r); /* [MQTT-3.8.3-1] [MQTT-3.10.3-1] */
+	if (r->bad)
+		return fault_of(REASON_MALFORMED, "a topic filter is cut short or not UTF-8");
+	return filter_conforms(*filter, version)
+	           ? FAULT_NONE
+	           : fault_of(REASON_MALFORMED, "a topic filter is not valid");
+}
 
-	if (r->bad || !filter_conforms(filter, version))
-		return REASON_MALFORMED;
+static struct fault check_entry(struct reader *r, enum mqtt_version version)
+{
+	struct slice filter;
+	struct fault fault = check_name(r, version, &filter);
+	uint8_t bits;
+
+	if (!fault_is_none(fault))
+		return fault;
+	bits = read_u8(r);
+	if (r->bad)
+		return fault_of(REASON_MALFORMED, "the subscription options are missing");
 	return version == MQTT_5_0 ? check_options_v5(bits, filter) : check_options_v3(bits);
 }
 
 /* Flags, identifier and, in 5.0, properties: what both requests begin with. [MQTT-3.8.1-1]
  * [MQTT-3.10.1-1] */
-static enum reason read_head(struct reader *r, const struct frame *frame, enum mqtt_version version,
-                             uint16_t *packet_id, struct properties *properties)
+static struct fault read_head(struct reader *r, const struct frame *frame,
+                              enum mqtt_version version, uint16_t *packet_id,
+                              struct properties *properties)
 {
 	*packet_id = read_packet_id(r);
-	if (r->bad || frame->flags != REQUEST_FLAGS)
-		return REASON_MALFORMED;
-	return version == MQTT_5_0 ? properties_read(r, frame->type, properties) : REASON_OK;
+	if (r->bad)
+		return wire_packet_id_fault(frame, 0);
+	if (frame->flags != REQUEST_FLAGS)
+		return fault_of(REASON_MALFORMED, WIRE_BAD_FLAGS);
+	return version == MQTT_5_0 ? properties_read(r, frame->type, properties) : FAULT_NONE;
 }
 
-typedef enum reason entry_judge(struct reader *r, enum mqtt_version version);
+typedef struct fault entry_check(struct reader *r, enum mqtt_version version);
 
 #define STEP_BYTES 64
 
 /* Entries off *entries: how many. */
-static enum reason check_entries(struct slice *entries, enum mqtt_version version,
-                                 entry_judge *check, size_t *steps, size_t *count)
+static struct fault check_entries(struct slice *entries, enum mqtt_version version,
+                                  entry_check *check, size_t *steps, size_t *count)
 {
 	struct reader r = reader_of(*entries);
-	enum reason why = REASON_OK;
+	struct fault fault = FAULT_NONE;
 
-	while (reader_left(&r) > 0 && *steps > 0 && why == REASON_OK) {
+	while (reader_left(&r) > 0 && *steps > 0 && fault_is_none(fault)) {
 		const uint8_t *start = r.at;
 		size_t cost;
 
-		why = check(&r, version);
+		fault = check(&r, version);
 		cost = 1 + (size_t)(r.at - start) / STEP_BYTES;
 		*steps -= cost < *steps ? cost : *steps;
 		(*count)++;
 	}
 	*entries = slice_of(r.at, reader_left(&r));
-	return why;
+	return fault;
 }
 
 /* All of them: at least one. */
-static enum reason check_all(struct slice entries, enum mqtt_version version, entry_judge *check,
-                             size_t *count)
+static struct fault check_all(struct slice entries, enum mqtt_version version, entry_check *check,
+                              size_t *count)
 {
 	size_t steps = SIZE_MAX;
-	enum reason why = check_entries(&entries, version, check, &steps, count);
+	struct fault fault = check_entries(&entries, version, check, &steps, count);
 
-	if (why != REASON_OK)
-		return why;
+	if (!fault_is_none(fault))
+		return fault;
 	/* [MQTT3-3.8.3-3] [MQTT5-3.8.3-2] [MQTT-3.10.3-2] */
-	return *count > 0 ? REASON_OK : REASON_PROTOCOL_ERROR;
+	return *count > 0 ? FAULT_NONE
+	                  : fault_of(REASON_PROTOCOL_ERROR, "there is no topic filter");
 }
 
-enum reason subscribe_decode_head(const struct frame *frame, enum mqtt_version version,
-                                  struct subscribe *out)
+struct fault subscribe_decode_head(const struct frame *frame, enum mqtt_version version,
+                                   struct subscribe *out)
 {
 	struct reader r = reader_of(frame->body);
-	enum reason why;
+	struct fault fault;
 
 	*out = (struct subscribe){0};
-	why = read_head(&r, frame, version, &out->packet_id, &out->properties);
-	if (why == REASON_OK)
+	fault = read_head(&r, frame, version, &out->packet_id, &out->properties);
+	if (fault_is_none(fault))
 		out->entries = slice_of(r.at, reader_left(&r));
-	return why;
+	return fault;
 }
 
-enum reason subscribe_check(struct slice *entries, enum mqtt_version version, size_t *steps)
+struct fault subscribe_check(struct slice *entries, enum mqtt_version version, size_t *steps)
 {
 	size_t count = 0;
 
 	return check_entries(entries, version, check_entry, steps, &count);
 }
 
-enum reason subscribe_decode(const struct frame *frame, enum mqtt_version version,
-                             struct subscribe *out)
+struct fault subscribe_decode(const struct frame *frame, enum mqtt_version version,
+                              struct subscribe *out)
 {
-	enum reason why = subscribe_decode_head(frame, version, out);
+	struct fault fault = subscribe_decode_head(frame, version, out);
 
-	return why == REASON_OK ? check_all(out->entries, version, check_entry, &out->count) : why;
+	return fault_is_none(fault) ? check_all(out->entries, version, check_entry, &out->count)
+	                            : fault;
 }
 
 bool subscribe_next(struct subscribe *s, struct slice *filter, struct subscription_options *options)
@@ -154,39 +176,40 @@ bool subscribe_next(struct subscribe *s, struct slice *filter, struct subscripti
 	return !r.bad;
 }
 
-static enum reason check_filter(struct reader *r, enum mqtt_version version)
+static struct fault check_filter(struct reader *r, enum mqtt_version version)
 {
-	struct slice filter = read_utf8(r); /* [MQTT-3.10.3-1] */
+	struct slice filter;
 
-	return r->bad || !filter_conforms(filter, version) ? REASON_MALFORMED : REASON_OK;
+	return check_name(r, version, &filter);
 }
 
-enum reason unsubscribe_decode_head(const struct frame *frame, enum mqtt_version version,
-                                    struct unsubscribe *out)
+struct fault unsubscribe_decode_head(const struct frame *frame, enum mqtt_version version,
+                                     struct unsubscribe *out)
 {
 	struct reader r = reader_of(frame->body);
-	enum reason why;
+	struct fault fault;
 
 	*out = (struct unsubscribe){0};
-	why = read_head(&r, frame, version, &out->packet_id, &out->properties);
-	if (why == REASON_OK)
+	fault = read_head(&r, frame, version, &out->packet_id, &out->properties);
+	if (fault_is_none(fault))
 		out->entries = slice_of(r.at, reader_left(&r));
-	return why;
+	return fault;
 }
 
-enum reason unsubscribe_check(struct slice *entries, enum mqtt_version version, size_t *steps)
+struct fault unsubscribe_check(struct slice *entries, enum mqtt_version version, size_t *steps)
 {
 	size_t count = 0;
 
 	return check_entries(entries, version, check_filter, steps, &count);
 }
 
-enum reason unsubscribe_decode(const struct frame *frame, enum mqtt_version version,
-                               struct unsubscribe *out)
+struct fault unsubscribe_decode(const struct frame *frame, enum mqtt_version version,
+                                struct unsubscribe *out)
 {
-	enum reason why = unsubscribe_decode_head(frame, version, out);
+	struct fault fault = unsubscribe_decode_head(frame, version, out);
 
-	return why == REASON_OK ? check_all(out->entries, version, check_filter, &out->count) : why;
+	return fault_is_none(fault) ? check_all(out->entries, version, check_filter, &out->count)
+	                            : fault;
 }
 
 bool unsubscribe_next(struct unsubscribe *u, struct slice *filter)

@@ -22,13 +22,13 @@ struct subscribe {
 /* Checks the whole packet: flags, identifier, UTF-8 of each filter, option bits, at least one
  * entry, every filter one. `$share/` is an ordinary level in 3.1.1: there the caller judges it
  * (0x80 in its place). No Local on a `$share` is REASON_PROTOCOL_ERROR. [MQTT5-3.8.3-4] */
-enum reason subscribe_decode(const struct frame *frame, enum mqtt_version version,
-                             struct subscribe *out);
+struct fault subscribe_decode(const struct frame *frame, enum mqtt_version version,
+                              struct subscribe *out);
 /* The same in pieces: all but the entries, which out->entries are; then the entries, off *entries,
  * as far as *steps go: one for each, and one for each 64 bytes of it. */
-enum reason subscribe_decode_head(const struct frame *frame, enum mqtt_version version,
-                                  struct subscribe *out);
-enum reason subscribe_check(struct slice *entries, enum mqtt_version version, size_t *steps);
+struct fault subscribe_decode_head(const struct frame *frame, enum mqtt_version version,
+                                   struct subscribe *out);
+struct fault subscribe_check(struct slice *entries, enum mqtt_version version, size_t *steps);
 /* Next entry off s->entries; false at the end. */
 bool subscribe_next(struct subscribe *s, struct slice *filter,
                     struct subscription_options *options);
@@ -44,11 +44,11 @@ struct unsubscribe {
 	struct slice entries;
 };
 
-enum reason unsubscribe_decode(const struct frame *frame, enum mqtt_version version,
-                               struct unsubscribe *out);
-enum reason unsubscribe_decode_head(const struct frame *frame, enum mqtt_version version,
-                                    struct unsubscribe *out);
-enum reason unsubscribe_check(struct slice *entries, enum mqtt_version version, size_t *steps);
+struct fault unsubscribe_decode(const struct frame *frame, enum mqtt_version version,
+                                struct unsubscribe *out);
+struct fault unsubscribe_decode_head(const struct frame *frame, enum mqtt_version version,
+                                     struct unsubscribe *out);
+struct fault unsubscribe_check(struct slice *entries, enum mqtt_version version, size_t *steps);
 bool unsubscribe_next(struct unsubscribe *u, struct slice *filter);
 void unsuback_encode(struct buf *out, enum mqtt_version version, uint16_t packet_id,
                      const uint8_t *reasons, size_t count, struct slice reason_string);

@@ -43,7 +43,7 @@ struct row {
 	 1u << PACKET_UNSUBSCRIBE | IN_DISCONNECT | IN_AUTH | IN_ANY_ACK)
 
 static const struct row rows[] = {
-#define PROPERTY(id, its_type, its_owners, its_repeats, its_min, its_max, its_field)               \
+#define PROPERTY(id, its_type, its_owners, its_repeats, its_min, its_max, its_field, its_name)     \
 	[PROPERTY_##id] = {.type = (its_type),                                                     \
 	                   .owners = (its_owners),                                                 \
 	                   .repeats = (its_repeats),                                               \
@@ -54,6 +54,20 @@ static const struct row rows[] = {
 #undef PROPERTY
 };
 #define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
+
+/* What can be wrong with each of them, in words. */
+static const struct texts {
+	const char *misplaced, *again, *range, *broken;
+} texts[ROW_COUNT] = {
+#define PROPERTY(id, its_type, its_owners, its_repeats, its_min, its_max, its_field, its_name)     \
+	[PROPERTY_##                                                                               \
+	    id] = {.misplaced = "the property " its_name " is not allowed in this packet",         \
+	           .again = "the property " its_name " occurs more than once",                     \
+	           .range = "the value of the property " its_name " is not allowed",               \
+	           .broken = "the property " its_name " is cut short, or its text is not UTF-8"},
+#include "proto/properties.def"
+#undef PROPERTY
+};
 
 _Static_assert(ROW_COUNT <= 64, "`present` has a bit for each identifier");
 
@@ -92,74 +106,76 @@ static void store_number(struct properties *out, const struct row *row, uint32_t
 		*(uint32_t *)field_of(out, row) = v;
 }
 
-static enum reason take_number(struct reader *r, const struct row *row, struct properties *out)
+static struct fault take_number(struct reader *r, uint32_t id, struct properties *out)
 {
+	const struct row *row = &rows[id];
 	uint32_t v = read_number(r, row);
 
 	if (r->bad)
-		return REASON_MALFORMED;
+		return fault_of(REASON_MALFORMED, texts[id].broken);
 	if (v < row->min || v > row->max)
-		return REASON_PROTOCOL_ERROR;
+		return fault_of(REASON_PROTOCOL_ERROR, texts[id].range);
 	store_number(out, row, v);
-	return REASON_OK;
+	return FAULT_NONE;
 }
 
 /* [MQTT5-3.3.2-13, -14, -19] */
-static enum reason take_bytes(struct reader *r, const struct row *row, struct properties *out)
+static struct fault take_bytes(struct reader *r, uint32_t id, struct properties *out)
 {
+	const struct row *row = &rows[id];
 	struct slice s = row->type == BINARY ? read_string(r) : read_utf8(r);
 
 	if (r->bad)
-		return REASON_MALFORMED;
+		return fault_of(REASON_MALFORMED, texts[id].broken);
 	if (row->type == TOPIC && !topic_name_valid(s))
-		return REASON_PROTOCOL_ERROR;
+		return fault_of(REASON_PROTOCOL_ERROR, texts[id].range);
 	if (row->field != NO_FIELD)
 		*(struct slice *)field_of(out, row) = s;
-	return REASON_OK;
+	return FAULT_NONE;
 }
 
-static enum reason take_pair(struct reader *r, struct properties *out)
+static struct fault take_pair(struct reader *r, uint32_t id, struct properties *out)
 {
 	read_utf8(r); /* [MQTT5-1.5.7-1] */
 	read_utf8(r);
 	if (r->bad)
-		return REASON_MALFORMED;
+		return fault_of(REASON_MALFORMED, texts[id].broken);
 	out->user_count++;
-	return REASON_OK;
+	return FAULT_NONE;
 }
 
-static enum reason take_property(struct reader *r, unsigned owner, struct properties *out)
+static struct fault take_property(struct reader *r, unsigned owner, struct properties *out)
 {
 	uint32_t id;
 	const struct row *row = read_row(r, &id);
-	bool again;
 
-	if (row == NULL || (row->owners >> owner & 1) == 0)
-		return REASON_MALFORMED;
-	again = properties_have(out, (enum property)id);
-	if (again && (row->repeats >> owner & 1) == 0)
-		return REASON_PROTOCOL_ERROR;
+	if (row == NULL)
+		return fault_of(REASON_MALFORMED, "there is a property of an unknown identifier");
+	if ((row->owners >> owner & 1) == 0)
+		return fault_of(REASON_MALFORMED, texts[id].misplaced);
+	if (properties_have(out, (enum property)id) && (row->repeats >> owner & 1) == 0)
+		return fault_of(REASON_PROTOCOL_ERROR, texts[id].again);
 	out->present |= UINT64_C(1) << id;
 	if (row->type <= VARINT)
-		return take_number(r, row, out);
-	return row->type == PAIR ? take_pair(r, out) : take_bytes(r, row, out);
+		return take_number(r, id, out);
+	return row->type == PAIR ? take_pair(r, id, out) : take_bytes(r, id, out);
 }
 
-enum reason properties_read(struct reader *r, unsigned owner, struct properties *out)
+struct fault properties_read(struct reader *r, unsigned owner, struct properties *out)
 {
 	struct reader block;
-	enum reason why;
+	struct fault fault;
 
 	*out = (struct properties){0};
 	out->raw = read_bytes(r, read_varint(r));
 	if (r->bad)
-		return REASON_MALFORMED;
+		return fault_of(REASON_MALFORMED, "the properties are longer than the packet");
 	block = reader_of(out->raw);
 	while (reader_left(&block) > 0) {
-		if ((why = take_property(&block, owner, out)) != REASON_OK)
-			return why;
+		if (!fault_is_none(fault = take_property(&block, owner, out)))
+			return fault;
 	}
-	return REASON_OK;
+	return FAULT_NONE;
 }
 
 static void skip_value(struct reader *r, const struct row *row)

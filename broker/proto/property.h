@@ -5,8 +5,8 @@
 #define PROTO_PROPERTY_H
 
 #include "base/bytes.h"
+#include "proto/fault.h"
 #include "proto/frame.h"
-#include "proto/reason.h"
 
 /* Identifiers of the standard, table 2-4. */
 enum property {
@@ -76,7 +76,7 @@ static inline bool properties_have(const struct properties *p, enum property id)
  * identifier that is unknown or not valid for this packet; REASON_PROTOCOL_ERROR for a duplicate, a
  * value out of range, and a Response Topic that is no topic name. A Topic Alias of 0 is left to
  * publish_decode. [MQTT5-2.2.2-1] */
-enum reason properties_read(struct reader *r, unsigned owner, struct properties *out);
+struct fault properties_read(struct reader *r, unsigned owner, struct properties *out);
 
 /* Append to `out` those of a PUBLISH or will block that go on to subscribers unchanged and in
  * order: payload format, content type, response topic, correlation data, user properties.

@@ -1,6 +1,22 @@
 /* Putting lengths before what they measure.  Pure; proto only. */
 #include "proto/wire.h"
 
+struct fault wire_check_end(const struct reader *r)
+{
+	if (r->bad)
+		return fault_of(REASON_MALFORMED, "the packet ends inside a field");
+	return reader_left(r) == 0
+	           ? FAULT_NONE
+	           : fault_of(REASON_MALFORMED, "there are bytes after the last field");
+}
+
+struct fault wire_packet_id_fault(const struct frame *frame, size_t at)
+{
+	return fault_of(REASON_MALFORMED, frame->body.len < at + 2
+	                                      ? "the packet identifier is missing"
+	                                      : "the packet identifier is 0");
+}
+
 /* `len` bytes at the end of `b` move to offset `at`; what stood there comes behind them. */
 static void rotate_tail(struct buf *b, size_t at, size_t len)
 {

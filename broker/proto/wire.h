@@ -7,8 +7,8 @@
 
 #include "base/bytes.h"
 #include "base/utf8.h"
+#include "proto/fault.h"
 #include "proto/frame.h"
-#include "proto/reason.h"
 
 /* A UTF-8 Encoded String: what is not UTF-8 makes the reader bad. [MQTT5-1.5.4-1, -2]
  * [MQTT3-1.5.3-1, -2] U+FEFF is a character like any other. [MQTT5-1.5.4-3] [MQTT3-1.5.3-3] */
@@ -36,6 +36,13 @@ static inline bool wire_is_whole(const struct reader *r)
 {
 	return !r->bad && reader_left(r) == 0;
 }
+
+#define WIRE_BAD_FLAGS "the flags of the fixed header are not those of this packet type"
+
+/* What is wrong with the end of a body, if it is not whole. */
+struct fault wire_check_end(const struct reader *r);
+/* Why the packet identifier at this place of the body is not valid. */
+struct fault wire_packet_id_fault(const struct frame *frame, size_t at);
 
 /* Properties were appended since `start`: put their Property Length before them. */
 void wire_close_properties(struct buf *out, size_t start);

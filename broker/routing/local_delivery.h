@@ -44,11 +44,11 @@ void session_give_shared_away(struct session *s);
 /* Free what waits and is on the wire, as far as *steps go. False: there is more. */
 bool session_drop_inflight(struct session *s, size_t *steps);
 
-enum reason on_puback(struct conn *c, const struct frame *f);
-enum reason on_pubrec(struct conn *c, const struct frame *f);
-enum reason on_pubcomp(struct conn *c, const struct frame *f);
-enum reason on_subscribe(struct conn *c, const struct frame *f);
-enum reason on_unsubscribe(struct conn *c, const struct frame *f);
+struct fault on_puback(struct conn *c, const struct frame *f);
+struct fault on_pubrec(struct conn *c, const struct frame *f);
+struct fault on_pubcomp(struct conn *c, const struct frame *f);
+struct fault on_subscribe(struct conn *c, const struct frame *f);
+struct fault on_unsubscribe(struct conn *c, const struct frame *f);
 
 /* --- retained replay (replay.c) --- */
 /* From its beginning, whatever the subscription was given before. */

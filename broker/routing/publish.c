@@ -15,17 +15,20 @@
 
 #define TEXT_MAX 256
 
-static enum reason check_limits(const struct conf_limits *limits, const struct publish *pub)
+static struct fault check_limits(const struct conf_limits *limits, const struct publish *pub)
 {
 	if (pub->qos > limits->max_qos) /* [MQTT5-3.2.2-11] */
-		return REASON_QOS_NOT_SUPPORTED;
+		return fault_of(REASON_QOS_NOT_SUPPORTED, "the QoS is above limits.max_qos");
 	if (pub->retain && !limits->retain_available) /* [MQTT5-3.2.2-14] */
-		return REASON_RETAIN_NOT_SUPPORTED;
+		return fault_of(REASON_RETAIN_NOT_SUPPORTED,
+		                "RETAIN is set, and limits.retain_available is false");
 	if (pub->properties.user_count > limits->user_properties)
-		return REASON_QUOTA_EXCEEDED;
+		return fault_of(REASON_QUOTA_EXCEEDED,
+		                "there are more User Properties than limits.user_properties");
 	if (topic_levels(pub->topic) > limits->topic_levels)
-		return REASON_TOPIC_NAME_INVALID;
-	return REASON_OK;
+		return fault_of(REASON_TOPIC_NAME_INVALID,
+		                "the topic name has more levels than limits.topic_levels");
+	return FAULT_NONE;
 }
 
 /* [MQTT-3.3.4-1] [MQTT3-2.3.1-6] [MQTT3-4.3.2-2] [MQTT5-2.2.1-5] [MQTT5-3.4.2-2] [MQTT5-3.5.2-2] */
@@ -195,28 +198,28 @@ static void complete_inbound(struct conn *c, struct inbound *in)
 }
 
 /* [MQTT5-3.7.2-2, -3] [MQTT5-4.3.3-11, -12, -13] */
-enum reason on_pubrel(struct conn *c, const struct frame *f)
+struct fault on_pubrel(struct conn *c, const struct frame *f)
 {
 	struct ack ack;
-	enum reason why = conn_read_ack(c, f, &ack);
+	struct fault fault = conn_read_ack(c, f, &ack);
 	struct inbound *in;
 
-	if (why != REASON_OK)
-		return why;
+	if (!fault_is_none(fault))
+		return fault;
 	in = inbound_find(c->session, ack.packet_id);
 	if (in != NULL && in->pending)
-		return REASON_PROTOCOL_ERROR;        /* it was never told PUBREC */
+		return fault_of(REASON_PROTOCOL_ERROR, "PUBREL came before its PUBREC was sent");
 	if (in == NULL && input_limit_is_reached(c)) /* only what ends a flow is answered */
-		return REASON_OK;
+		return FAULT_NONE;
 	if (in == NULL) {
 		pending_ack_send(c, PACKET_PUBCOMP, ack.packet_id,
 		                 c->version == MQTT_5_0 ? REASON_PACKET_ID_NOT_FOUND
 		                                        : REASON_SUCCESS,
 		                 SLICE_EMPTY);
-		return REASON_OK;
+		return FAULT_NONE;
 	}
 	complete_inbound(c, in);
-	return REASON_OK;
+	return FAULT_NONE;
 }
 
 /* --- the way in --- */
@@ -329,23 +332,24 @@ static void route_or_refuse(struct conn *c, const struct publish *pub,
 
 /* It says that it is text, and is not. The standard (5.0, 3.3.2.3.2) says MAY; subscribers that
  * believe the indicator are spared. */
-static enum reason refuse_payload(struct conn *c, const struct publish *pub)
+static struct fault refuse_payload(struct conn *c, const struct publish *pub)
 {
+	const char *cause = "the Payload Format Indicator says UTF-8, and the payload is not";
+
 	if (pub->qos == 0)
-		return REASON_PAYLOAD_FORMAT_INVALID;
-	acknowledge(c, pub, REASON_PAYLOAD_FORMAT_INVALID,
-	            SLICE("the Payload Format Indicator says UTF-8"));
-	return REASON_OK;
+		return fault_of(REASON_PAYLOAD_FORMAT_INVALID, cause);
+	acknowledge(c, pub, REASON_PAYLOAD_FORMAT_INVALID, slice_of_str(cause));
+	return FAULT_NONE;
 }
 
-static enum reason resolve_alias(struct conn *c, struct publish *pub)
+static struct fault resolve_alias(struct conn *c, struct publish *pub)
 {
 	size_t before = c->aliases.bytes;
-	enum reason why = alias_resolve(&c->aliases, pub, conn_memory_admits_alias, c);
+	struct fault fault = alias_resolve(&c->aliases, pub, conn_memory_admits_alias, c);
 
 	if (c->aliases.bytes != before)
 		conn_memory_count(c);
-	return why;
+	return fault;
 }
 
 /* Nobody knows any more to what topic it was. */
@@ -361,35 +365,36 @@ static void refuse_alias(struct conn *c, const struct publish *pub)
 }
 
 /* [MQTT5-3.3.4-7] */
-enum reason on_publish(struct conn *c, const struct frame *f)
+struct fault on_publish(struct conn *c, const struct frame *f)
 {
 	const struct conf_limits *limits = worker_limits(c->worker, c);
 	struct publish pub UNINITIALIZED;
 	struct acl_verdict verdict;
-	enum reason why, alias;
+	struct fault fault, alias;
 
-	if ((why = publish_decode(f, c->version, &pub)) != REASON_OK)
-		return why;
+	if (!fault_is_none(fault = publish_decode(f, c->version, &pub)))
+		return fault;
 	alias = properties_have(&pub.properties, PROPERTY_TOPIC_ALIAS) ? resolve_alias(c, &pub)
-	                                                               : REASON_OK;
-	if (alias != REASON_OK && alias != REASON_QUOTA_EXCEEDED)
+	                                                               : FAULT_NONE;
+	if (!fault_is_none(alias) && alias.reason != REASON_QUOTA_EXCEEDED)
 		return alias;
-	if ((why = check_limits(limits, &pub)) != REASON_OK)
-		return why;
+	if (!fault_is_none(fault = check_limits(limits, &pub)))
+		return fault;
 	if (limits->message_rate != 0)
 		conn_spend(c, limits->message_rate);
 	count(&c->worker->counters.messages_received);
 	count_by(&c->worker->counters.payload_received, pub.payload.len);
 	if (answer_again(c, &pub))
-		return REASON_OK;
+		return FAULT_NONE;
 	if (pub.qos > 0 && c->version == MQTT_5_0 && c->inbound_unacked >= limits->receive_maximum)
-		return REASON_RECEIVE_MAXIMUM_EXCEEDED; /* [MQTT5-3.3.4-8] */
+		return fault_of(REASON_RECEIVE_MAXIMUM_EXCEEDED, /* [MQTT5-3.3.4-8] */
+		                "more messages are unacknowledged than limits.receive_maximum");
 	/* mutant: unreleased_are_bounded_by_memory */
 	if (pub.qos > 0) /* identifiers of earlier connections are bounded by memory */
 		c->inbound_unacked++;
-	if (alias == REASON_QUOTA_EXCEEDED) {
+	if (!fault_is_none(alias)) {
 		refuse_alias(c, &pub);
-		return REASON_OK;
+		return FAULT_NONE;
 	}
 	if (!properties_fit_payload(&pub.properties, pub.payload))
 		return refuse_payload(c, &pub);
@@ -398,5 +403,5 @@ enum reason on_publish(struct conn *c, const struct frame *f)
 		route_or_refuse(c, &pub, &verdict);
 	else
 		refuse_publish(c, &pub, &verdict);
-	return REASON_OK;
+	return FAULT_NONE;
 }

@@ -45,8 +45,8 @@ void inbound_refused(struct session *s, uint16_t packet_id, bool kept);
 /* One that was received before the broker started. */
 void inbound_restore(struct session *s, uint16_t packet_id);
 
-enum reason on_publish(struct conn *c, const struct frame *f);
-enum reason on_pubrel(struct conn *c, const struct frame *f);
+struct fault on_publish(struct conn *c, const struct frame *f);
+struct fault on_pubrel(struct conn *c, const struct frame *f);
 
 /* --- handing over (handover.c) --- */
 

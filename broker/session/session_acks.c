@@ -3,34 +3,35 @@
 #include "durability/record_batch.h"
 #include "session/session_deliver.h"
 
-/* The message that is meant; NULL: one of an earlier life, nothing waits for it. Something other
- * than REASON_OK: the packet is wrong. */
-static enum reason read_and_find(struct conn *c, const struct frame *f, uint8_t qos,
-                                 struct ack *ack, struct inflight **found)
+/* The message that is meant; NULL: one of an earlier life, nothing waits for it. A fault: the
+ * packet is wrong. */
+static struct fault read_and_find(struct conn *c, const struct frame *f, uint8_t qos,
+                                  struct ack *ack, struct inflight **found)
 {
-	enum reason why = conn_read_ack(c, f, ack);
+	struct fault fault = conn_read_ack(c, f, ack);
 
-	if (why != REASON_OK)
-		return why;
+	if (!fault_is_none(fault))
+		return fault;
 	*found = sent_find(c->session, ack->packet_id);
 	if (*found != NULL && ((*found)->qos != qos || !(*found)->sent))
-		return REASON_PROTOCOL_ERROR; /* it was never sent such a one */
-	return REASON_OK;
+		return fault_of(REASON_PROTOCOL_ERROR,
+		                "no message of this packet identifier and QoS was sent");
+	return FAULT_NONE;
 }
 
 /* [MQTT5-4.3.2-3] [MQTT5-4.8.2-6] */
-enum reason on_puback(struct conn *c, const struct frame *f)
+struct fault on_puback(struct conn *c, const struct frame *f)
 {
 	struct session *s = c->session;
 	struct inflight *o = NULL;
 	struct ack ack UNINITIALIZED;
-	enum reason why = read_and_find(c, f, 1, &ack, &o);
+	struct fault fault = read_and_find(c, f, 1, &ack, &o);
 
-	if (why != REASON_OK || o == NULL)
-		return why;
+	if (!fault_is_none(fault) || o == NULL)
+		return fault;
 	sent_remove(s, o);
 	session_pump(s);
-	return REASON_OK;
+	return FAULT_NONE;
 }
 
 void inflight_release(struct session *s, struct inflight *o)
@@ -43,50 +44,50 @@ void inflight_release(struct session *s, struct inflight *o)
 }
 
 /* [MQTT3-4.3.3-1] [MQTT5-4.3.3-3] [MQTT5-4.4.0-2] */
-enum reason on_pubrec(struct conn *c, const struct frame *f)
+struct fault on_pubrec(struct conn *c, const struct frame *f)
 {
 	struct session *s = c->session;
 	struct inflight *o = NULL;
 	struct ack ack UNINITIALIZED;
-	enum reason why = read_and_find(c, f, 2, &ack, &o);
+	struct fault fault = read_and_find(c, f, 2, &ack, &o);
 
-	if (why != REASON_OK)
-		return why;
+	if (!fault_is_none(fault))
+		return fault;
 	/* While the input limit is reached, only what ends a flow is answered. */
 	if ((o == NULL || o->released) && input_limit_is_reached(c))
-		return REASON_OK;
+		return FAULT_NONE;
 	if (o == NULL) {
 		send_release(s, ack.packet_id,
 		             c->version == MQTT_5_0 ? REASON_PACKET_ID_NOT_FOUND : REASON_SUCCESS,
 		             false);
-		return REASON_OK;
+		return FAULT_NONE;
 	}
 	if (ack.reason >= REASON_UNSPECIFIED) { /* [MQTT5-4.3.3-4] */
 		sent_remove(s, o);
 		session_pump(s);
-		return REASON_OK;
+		return FAULT_NONE;
 	}
 	if (!o->released) {
 		inflight_release(s, o);
 		record_inflight(s, o);
 	}
 	send_release(s, o->packet_id, REASON_SUCCESS, o->position != 0);
-	return REASON_OK;
+	return FAULT_NONE;
 }
 
 /* [MQTT5-4.3.3-5] */
-enum reason on_pubcomp(struct conn *c, const struct frame *f)
+struct fault on_pubcomp(struct conn *c, const struct frame *f)
 {
 	struct session *s = c->session;
 	struct inflight *o = NULL;
 	struct ack ack UNINITIALIZED;
-	enum reason why = read_and_find(c, f, 2, &ack, &o);
+	struct fault fault = read_and_find(c, f, 2, &ack, &o);
 
-	if (why != REASON_OK || o == NULL)
-		return why;
+	if (!fault_is_none(fault) || o == NULL)
+		return fault;
 	if (!o->released)
-		return REASON_PROTOCOL_ERROR;
+		return fault_of(REASON_PROTOCOL_ERROR, "PUBCOMP came before PUBREC");
 	sent_remove(s, o);
 	session_pump(s);
-	return REASON_OK;
+	return FAULT_NONE;
 }

@@ -16,6 +16,13 @@ static bool has_space(struct session *s, struct slice whole, const struct conf_l
 	return room || subscription_find(s, whole) != NULL;
 }
 
+/* `text` gets the cause for a Reason String. */
+static enum reason refuse(enum reason reason, const char *cause, char *text)
+{
+	(void)snprintf(text, REQUEST_TEXT_MAX, "%s", cause);
+	return reason;
+}
+
 static enum reason check_memory(struct session *s, struct slice whole, char *text)
 {
 	const char *exceeds;
@@ -27,8 +34,7 @@ static enum reason check_memory(struct session *s, struct slice whole, char *tex
 	if (exceeds == NULL)
 		return REASON_SUCCESS;
 	quota_report_session(s, "a subscription", exceeds);
-	(void)snprintf(text, REQUEST_TEXT_MAX, "%s", exceeds);
-	return REASON_QUOTA_EXCEEDED;
+	return refuse(REASON_QUOTA_EXCEEDED, exceeds, text);
 }
 
 /* One entry's judgement; `text` gets the rule for a Reason String. */
@@ -40,14 +46,18 @@ static enum reason check(struct conn *c, struct slice whole, struct slice filter
 	struct acl_verdict verdict;
 
 	if (topic_levels(filter) > limits->topic_levels)
-		return REASON_TOPIC_FILTER_INVALID;
+		return refuse(REASON_TOPIC_FILTER_INVALID,
+		              "a topic filter has more levels than limits.topic_levels", text);
 	verdict = acl_check(session_subject(s), &request);
 	if (!verdict.allowed) {
 		session_log_denial(s, DENIAL_SUBSCRIBE, whole, &verdict);
 		acl_verdict_text(c->worker->snapshot->acl, &verdict, text, REQUEST_TEXT_MAX);
 		return REASON_NOT_AUTHORIZED;
 	}
-	return has_space(s, whole, limits) ? check_memory(s, whole, text) : REASON_QUOTA_EXCEEDED;
+	return has_space(s, whole, limits)
+	           ? check_memory(s, whole, text)
+	           : refuse(REASON_QUOTA_EXCEEDED,
+	                    "limits.subscriptions or limits.subscription_bytes is reached", text);
 }
 
 /* [MQTT3-3.3.1-6] [MQTT5-3.3.1-9] [MQTT5-3.8.4-4] */
@@ -78,7 +88,8 @@ static uint8_t subscribe_one(struct conn *c, struct request *r, struct slice who
 	bool is_new;
 
 	if (share == SHARE_INVALID) /* 3.1.1 knows no $share: it conforms and is not accepted */
-		return REASON_TOPIC_FILTER_INVALID;
+		return (uint8_t)refuse(REASON_TOPIC_FILTER_INVALID,
+		                       "$share needs the name of a group and a filter", r->text);
 	if (share == SHARE_NONE)
 		filter = whole;
 	why = check(c, whole, filter, r->text);
@@ -108,21 +119,21 @@ static uint8_t subscribe_to_next(struct conn *c, struct request *r, struct slice
 	return subscribe_one(c, r, filter, options);
 }
 
-static enum reason begin_subscribe(struct conn *c, const struct frame *f, struct request *r)
+static struct fault begin_subscribe(struct conn *c, const struct frame *f, struct request *r)
 {
 	struct subscribe packet;
-	enum reason why = subscribe_decode_head(f, c->version, &packet);
+	struct fault fault = subscribe_decode_head(f, c->version, &packet);
 
-	if (why != REASON_OK ||
-	    (why = conn_validate_properties(c, &packet.properties)) != REASON_OK)
-		return why;
+	if (!fault_is_none(fault) ||
+	    !fault_is_none(fault = conn_validate_properties(c, &packet.properties)))
+		return fault;
 	if (packet.entries.len == 0) /* [MQTT3-3.8.3-3] [MQTT5-3.8.3-2] */
-		return REASON_PROTOCOL_ERROR;
+		return fault_of(REASON_PROTOCOL_ERROR, "there is no topic filter");
 	r->packet_id = packet.packet_id;
 	r->entries_at = f->body.len - packet.entries.len;
 	if (properties_have(&packet.properties, PROPERTY_SUBSCRIPTION_ID))
 		r->subscription_id = packet.properties.subscription_id;
-	return REASON_OK;
+	return FAULT_NONE;
 }
 
 static void encode_suback(struct conn *c, struct request *r, struct buf *out)
@@ -133,7 +144,7 @@ static void encode_suback(struct conn *c, struct request *r, struct buf *out)
 }
 
 /* [MQTT-3.8.4-1] [MQTT3-3.8.4-4] [MQTT5-3.8.4-5, -6] [MQTT5-3.9.2-1] */
-enum reason on_subscribe(struct conn *c, const struct frame *f)
+struct fault on_subscribe(struct conn *c, const struct frame *f)
 {
 	static const struct request_kind kind = {
 	    .answer = PACKET_SUBACK,
@@ -164,19 +175,19 @@ static uint8_t unsubscribe_from_next(struct conn *c, struct request *r, struct s
 	return REASON_SUCCESS;
 }
 
-static enum reason begin_unsubscribe(struct conn *c, const struct frame *f, struct request *r)
+static struct fault begin_unsubscribe(struct conn *c, const struct frame *f, struct request *r)
 {
 	struct unsubscribe packet;
-	enum reason why = unsubscribe_decode_head(f, c->version, &packet);
+	struct fault fault = unsubscribe_decode_head(f, c->version, &packet);
 
-	if (why != REASON_OK ||
-	    (why = conn_validate_properties(c, &packet.properties)) != REASON_OK)
-		return why;
+	if (!fault_is_none(fault) ||
+	    !fault_is_none(fault = conn_validate_properties(c, &packet.properties)))
+		return fault;
 	if (packet.entries.len == 0) /* [MQTT-3.10.3-2] */
-		return REASON_PROTOCOL_ERROR;
+		return fault_of(REASON_PROTOCOL_ERROR, "there is no topic filter");
 	r->packet_id = packet.packet_id;
 	r->entries_at = f->body.len - packet.entries.len;
-	return REASON_OK;
+	return FAULT_NONE;
 }
 
 static void encode_unsuback(struct conn *c, struct request *r, struct buf *out)
@@ -186,7 +197,7 @@ static void encode_unsuback(struct conn *c, struct request *r, struct buf *out)
 }
 
 /* [MQTT-3.10.4-1, -3, -6] [MQTT3-3.10.4-4, -5] [MQTT5-3.10.4-4, -5] [MQTT5-3.11.3-2] */
-enum reason on_unsubscribe(struct conn *c, const struct frame *f)
+struct fault on_unsubscribe(struct conn *c, const struct frame *f)
 {
 	static const struct request_kind kind = {
 	    .answer = PACKET_UNSUBACK,

@@ -57,19 +57,19 @@ size_t request_memory(const struct conn *c)
 	return r == NULL ? 0 : sizeof(*r) + r->reasons.cap + r->changed_cap * sizeof(*r->changed);
 }
 
-static enum reason begin(struct conn *c, const struct frame *f, const struct request_kind *kind)
+static struct fault begin(struct conn *c, const struct frame *f, const struct request_kind *kind)
 {
 	struct request *r = xnew(r);
-	enum reason why = kind->begin(c, f, r);
+	struct fault fault = kind->begin(c, f, r);
 
-	if (why != REASON_OK) {
+	if (!fault_is_none(fault)) {
 		free(r);
-		return why;
+		return fault;
 	}
 	c->request = r;
 	if (kind->holds_deliveries) /* nothing of it before its SUBACK [MQTT-3.8.4-1] */
 		c->holding++;
-	return REASON_OK;
+	return FAULT_NONE;
 }
 
 static void request_free(struct conn *c)
@@ -92,16 +92,16 @@ void request_forget(struct conn *c)
 
 /* --- slices --- */
 
-static enum reason check_some(const struct conn *c, const struct frame *f,
-                              const struct request_kind *kind)
+static struct fault check_some(const struct conn *c, const struct frame *f,
+                               const struct request_kind *kind)
 {
 	struct request *r = c->request;
 	struct slice all = entries_of(r, f), left = slice_skip(all, r->checked);
 	size_t steps = CHECK_STEPS(c->worker);
-	enum reason why = kind->check(&left, c->version, &steps);
+	struct fault fault = kind->check(&left, c->version, &steps);
 
 	r->checked = all.len - left.len;
-	return why;
+	return fault;
 }
 
 static void do_some(struct conn *c, const struct frame *f, const struct request_kind *kind)
@@ -129,7 +129,7 @@ static void do_some(struct conn *c, const struct frame *f, const struct request_
 
 /* One that the client does not take cannot be sent [MQTT5-3.1.2-24], and without it there is no
  * going on. */
-static enum reason answer(struct conn *c, const struct request_kind *kind)
+static struct fault answer(struct conn *c, const struct request_kind *kind)
 {
 	struct buf bytes = {0};
 	struct pending_ack *pending_ack;
@@ -138,29 +138,31 @@ static enum reason answer(struct conn *c, const struct request_kind *kind)
 	request_free(c);
 	if (bytes.len > c->max_packet_bytes) {
 		buf_fini(&bytes);
-		return REASON_PACKET_TOO_LARGE;
+		return fault_of(REASON_PACKET_TOO_LARGE,
+		                "the acknowledgement is larger than the client's Maximum Packet "
+		                "Size");
 	}
 	pending_ack = pending_ack_packet(c, kind->answer, &bytes);
 	session_commit(c->session, &pending_ack);
 	if (!kind->holds_deliveries || --c->holding > 0)
-		return REASON_OK;
+		return FAULT_NONE;
 	session_pump(c->session);
 	replay_wake(c->session);
-	return REASON_OK;
+	return FAULT_NONE;
 }
 
-enum reason request_run(struct conn *c, const struct frame *f, const struct request_kind *kind)
+struct fault request_run(struct conn *c, const struct frame *f, const struct request_kind *kind)
 {
 	struct request *r;
 	size_t len;
-	enum reason why;
+	struct fault fault;
 
-	if (c->request == NULL && (why = begin(c, f, kind)) != REASON_OK)
-		return why;
+	if (c->request == NULL && !fault_is_none(fault = begin(c, f, kind)))
+		return fault;
 	r = c->request;
 	len = entries_of(r, f).len;
-	if (r->checked < len && (why = check_some(c, f, kind)) != REASON_OK)
-		return why;
+	if (r->checked < len && !fault_is_none(fault = check_some(c, f, kind)))
+		return fault;
 	if (r->checked == len && r->done < len)
 		do_some(c, f, kind);
 	else
@@ -169,7 +171,7 @@ enum reason request_run(struct conn *c, const struct frame *f, const struct requ
 		record_some(r, DO_STEPS(c->worker));
 	if (r->done < len || r->recorded < r->changed_count) {
 		conn_yield(c);
-		return REASON_OK;
+		return FAULT_NONE;
 	}
 	return answer(c, kind);
 }

@@ -28,15 +28,15 @@ struct request_kind {
 	enum packet_type answer;
 	bool holds_deliveries; /* until it is answered */
 	/* The packet without its entries. */
-	enum reason (*begin)(struct conn *c, const struct frame *f, struct request *r);
-	enum reason (*check)(struct slice *entries, enum mqtt_version version, size_t *steps);
+	struct fault (*begin)(struct conn *c, const struct frame *f, struct request *r);
+	struct fault (*check)(struct slice *entries, enum mqtt_version version, size_t *steps);
 	/* The next entry off *entries: its reason code. */
 	uint8_t (*next)(struct conn *c, struct request *r, struct slice *entries);
 	void (*encode)(struct conn *c, struct request *r, struct buf *out);
 };
 
 /* A slice of it. The connection yields where there is more to do: the same packet again, then. */
-enum reason request_run(struct conn *c, const struct frame *f, const struct request_kind *kind);
+struct fault request_run(struct conn *c, const struct frame *f, const struct request_kind *kind);
 /* A subscription is to be written down. */
 void request_add_changed(struct request *r, struct subscription *sub);
 /* What it takes besides the packet. */

@@ -89,32 +89,37 @@ static bool remember(struct alias_table *t, uint16_t alias, struct slice topic,
 	return true;
 }
 
+#define UNKNOWN_ALIAS "the topic name is empty, and the Topic Alias was never set"
+#define NO_MEMORY     "there was no memory for the Topic Alias"
+
 /* What a packet that has an alias and no topic means. */
-static enum reason look_up(const struct alias_table *t, uint16_t alias, struct slice *topic)
+static struct fault look_up(const struct alias_table *t, uint16_t alias, struct slice *topic)
 {
 	if (alias > t->cap)
-		return t->refuses ? REASON_QUOTA_EXCEEDED : REASON_PROTOCOL_ERROR;
+		return t->refuses ? fault_of(REASON_QUOTA_EXCEEDED, NO_MEMORY)
+		                  : fault_of(REASON_PROTOCOL_ERROR, UNKNOWN_ALIAS);
 	*topic = t->topics[alias - 1];
 	if (is_refused(*topic))
-		return REASON_QUOTA_EXCEEDED;
-	return topic->len == 0 ? REASON_PROTOCOL_ERROR : REASON_OK;
+		return fault_of(REASON_QUOTA_EXCEEDED, NO_MEMORY);
+	return topic->len == 0 ? fault_of(REASON_PROTOCOL_ERROR, UNKNOWN_ALIAS) : FAULT_NONE;
 }
 
 /* A well-formed alias is remembered whatever the ACL then says of the message: the client may rely
  * on it. [MQTT5-3.2.2-17, -18] [MQTT5-3.3.2-12] */
-enum reason alias_resolve(struct alias_table *t, struct publish *pub, alias_admit_fn *admit,
-                          void *arg)
+struct fault alias_resolve(struct alias_table *t, struct publish *pub, alias_admit_fn *admit,
+                           void *arg)
 {
 	uint16_t alias = pub->properties.topic_alias;
 
 	if (!properties_have(&pub->properties, PROPERTY_TOPIC_ALIAS))
-		return REASON_OK;
+		return FAULT_NONE;
 	if (alias == 0 || alias > t->max) /* [MQTT5-3.3.2-8, -9] */
-		return REASON_TOPIC_ALIAS_INVALID;
+		return fault_of(REASON_TOPIC_ALIAS_INVALID,
+		                "the Topic Alias is 0 or above limits.topic_alias_maximum");
 	if (pub->topic.len == 0)
 		return look_up(t, alias, &pub->topic);
 	(void)remember(t, alias, pub->topic, admit, arg);
-	return REASON_OK;
+	return FAULT_NONE;
 }
 
 static uint16_t known_alias(const struct alias_table *t, struct slice topic)

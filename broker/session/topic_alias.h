@@ -25,8 +25,8 @@ void alias_table_fini(struct alias_table *t);
 /* A client's PUBLISH: learn the alias, or put the topic in its place. Where it may not be learnt
  * the alias is marked as refused, and is not what it was before: the packet at hand has its topic
  * and goes on, those that use the alias are REASON_QUOTA_EXCEEDED, until it is set again. */
-enum reason alias_resolve(struct alias_table *t, struct publish *pub, alias_admit_fn *admit,
-                          void *arg);
+struct fault alias_resolve(struct alias_table *t, struct publish *pub, alias_admit_fn *admit,
+                           void *arg);
 
 /* A PUBLISH to a client: use an alias where it saves bytes. The first topics get them; the rest go
  * in full, and so do those for which there is no memory. `max_bytes`: the packet stays within. */

@@ -573,7 +573,7 @@ static void take_ack(struct client *c, const struct frame *f)
 	struct ack ack;
 	struct answer a = {.type = f->type, .life = c->life, .reason_count = 1};
 
-	if (ack_decode(f, c->version, &ack) != REASON_OK)
+	if (!fault_is_none(ack_decode(f, c->version, &ack)))
 		fail_msg("%s: the broker sent a %s that is not valid", c->id,
 		         packet_type_name(f->type));
 	a.packet_id = ack.packet_id;
@@ -613,7 +613,7 @@ static void take_auth(struct client *c, const struct frame *f)
 	struct answer a = {.type = PACKET_AUTH, .life = c->life, .reason_count = 1};
 	struct auth auth;
 
-	assert_int_equal(auth_decode(f, &auth), REASON_OK);
+	assert_true(fault_is_none(auth_decode(f, &auth)));
 	assert_true(slice_equal(auth.properties.auth_method, SCRAM_METHOD));
 	if (auth.reason == REASON_CONTINUE_AUTHENTICATION) {
 		answer_challenge(c, auth.properties.auth_data);

@@ -11,8 +11,8 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "proto/fault.h"
 #include "proto/frame.h"
-#include "proto/reason.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -117,10 +117,13 @@ static inline void expect_packet(const char *name, struct buf *got, enum packet_
 	buf_clear(got);
 }
 
-static inline void expect_reason(const char *name, enum reason got, enum reason want)
+/* Whatever is wrong has words too. */
+static inline void expect_reason(const char *name, struct fault got, enum reason want)
 {
-	if (got != want)
-		fail_msg("%s: %s instead of %s", name, reason_name(got), reason_name(want));
+	if (got.reason != want)
+		fail_msg("%s: %s instead of %s", name, reason_name(got.reason), reason_name(want));
+	if (fault_is_none(got) != (got.cause == NULL))
+		fail_msg("%s: the cause is %s", name, got.cause == NULL ? "missing" : got.cause);
 }
 
 #endif

@@ -10,8 +10,8 @@ static unsigned flags_of(enum packet_type type)
 	return type == PACKET_PUBREL ? 2 : 0;
 }
 
-static enum reason decode(enum packet_type type, enum mqtt_version version, struct slice body,
-                          struct ack *a)
+static struct fault decode(enum packet_type type, enum mqtt_version version, struct slice body,
+                           struct ack *a)
 {
 	struct frame f = frame_with(type, flags_of(type), body);
 
@@ -77,10 +77,10 @@ static void every_prefix(void **state)
 		for (size_t n = 0; n < body.len; n++) {
 			struct slice prefix = exact_copy(slice_of(body.data, n));
 			struct ack a;
-			enum reason why = decode(PACKET_PUBACK, rows[i].version, prefix, &a);
+			struct fault why = decode(PACKET_PUBACK, rows[i].version, prefix, &a);
 			bool shorter_form = n == 2 || n == 3;
 
-			if (rows[i].want == REASON_OK && (why == REASON_OK) != shorter_form)
+			if (rows[i].want == REASON_OK && fault_is_none(why) != shorter_form)
 				fail_msg("%s: first %zu bytes", rows[i].name, n);
 			slice_free(prefix);
 		}
@@ -114,11 +114,11 @@ static void every_reason_code(void **state)
 		uint8_t code = (uint8_t)(i / COUNT(types));
 		uint8_t bytes[3] = {0x12, 0x34, code};
 		struct ack a;
-		enum reason why = decode(type, MQTT_5_0, slice_of(bytes, 3), &a);
+		struct fault why = decode(type, MQTT_5_0, slice_of(bytes, 3), &a);
 
 		expect_reason(packet_type_name(type), why,
 		              may_have(type, code) ? REASON_OK : REASON_PROTOCOL_ERROR);
-		if (why != REASON_OK)
+		if (!fault_is_none(why))
 			continue;
 		assert_int_equal(a.packet_id, 0x1234);
 		assert_int_equal(a.reason, code);

@@ -129,7 +129,7 @@ static const struct {
     {"nothing", "", REASON_MALFORMED, MQTT_3_1_1},
 };
 
-static enum reason decode(struct slice body, struct connect *c)
+static struct fault decode(struct slice body, struct connect *c)
 {
 	struct frame f = frame_with(PACKET_CONNECT, 0, body);
 
@@ -161,7 +161,7 @@ static void every_prefix(void **state)
 			struct connect c;
 			struct slice id;
 
-			if (decode(prefix, &c) == REASON_OK && rows[i].want == REASON_OK)
+			if (fault_is_none(decode(prefix, &c)) && rows[i].want == REASON_OK)
 				fail_msg("%s: %zu bytes are enough", rows[i].name, n);
 			connect_peek_client_id(prefix, &id);
 			slice_free(prefix);

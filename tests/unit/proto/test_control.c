@@ -45,8 +45,8 @@ static const struct {
     {"v5 foreign property", "00 03 210001", MQTT_5_0, REASON_MALFORMED, false},
 };
 
-static enum reason decode_disconnect(enum mqtt_version version, struct slice body,
-                                     struct disconnect *d)
+static struct fault decode_disconnect(enum mqtt_version version, struct slice body,
+                                      struct disconnect *d)
 {
 	struct frame f = frame_with(PACKET_DISCONNECT, 0, body);
 
@@ -84,9 +84,9 @@ static void disconnect_prefixes(void **state)
 		for (size_t n = 0; n < body.len; n++) {
 			struct slice prefix = exact_copy(slice_of(body.data, n));
 			struct disconnect d;
-			enum reason why = decode_disconnect(disconnects[i].version, prefix, &d);
+			struct fault why = decode_disconnect(disconnects[i].version, prefix, &d);
 
-			if (disconnects[i].want == REASON_OK && (why == REASON_OK) != (n <= 1))
+			if (disconnects[i].want == REASON_OK && fault_is_none(why) != (n <= 1))
 				fail_msg("%s: first %zu bytes", disconnects[i].name, n);
 			slice_free(prefix);
 		}
@@ -193,7 +193,7 @@ static void auth_vectors(void **state)
 		}
 		for (size_t n = 1; n < body.len; n++) {
 			f.body = exact_copy(slice_of(body.data, n));
-			if (auths[i].want == REASON_OK && auth_decode(&f, &a) == REASON_OK)
+			if (auths[i].want == REASON_OK && fault_is_none(auth_decode(&f, &a)))
 				fail_msg("%s: first %zu bytes", auths[i].name, n);
 			slice_free(f.body);
 		}

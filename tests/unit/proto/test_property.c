@@ -85,19 +85,19 @@ static const struct standard *standard_of(unsigned id)
 }
 
 /* `block` behind its length, in exact memory. The reader must end behind it when all is well. */
-static enum reason read_block(struct slice block, unsigned owner, struct properties *out)
+static struct fault read_block(struct slice block, unsigned owner, struct properties *out)
 {
 	struct buf b = {0};
 	struct slice bytes;
 	struct reader r;
-	enum reason why;
+	struct fault why;
 
 	buf_put_varint(&b, (uint32_t)block.len);
 	buf_put_slice(&b, block);
 	bytes = exact_copy(buf_slice(&b));
 	r = reader_of(bytes);
 	why = properties_read(&r, owner, out);
-	if (why == REASON_OK) {
+	if (fault_is_none(why)) {
 		assert_false(r.bad);
 		assert_int_equal(reader_left(&r), 0);
 		assert_int_equal(out->raw.len, block.len);
@@ -112,16 +112,17 @@ static void validate_value(unsigned id, const char *value, int times, unsigned o
 {
 	struct buf b = {0};
 	struct properties p;
-	enum reason got;
+	struct fault got;
 
 	for (int i = 0; i < times; i++) {
 		buf_put_varint(&b, id);
 		put_text_bytes(&b, value);
 	}
 	got = read_block(buf_slice(&b), owner, &p);
-	if (got != want)
-		fail_msg("0x%02x %s in %s: %s", id, value, owner_name(owner), reason_name(got));
-	if (got == REASON_OK)
+	if (got.reason != want)
+		fail_msg("0x%02x %s in %s: %s", id, value, owner_name(owner),
+		         reason_name(got.reason));
+	if (fault_is_none(got))
 		assert_int_equal(p.present, UINT64_C(1) << id);
 	buf_fini(&b);
 }

@@ -69,7 +69,7 @@ static const struct {
     {"v5 topic nul", "0001 00 00", 0x00, MQTT_5_0, REASON_MALFORMED}, /* [MQTT5-1.5.4-2] */
 };
 
-static enum reason decode(size_t row, struct slice body, struct publish *p)
+static struct fault decode(size_t row, struct slice body, struct publish *p)
 {
 	struct frame f = frame_with(PACKET_PUBLISH, rows[row].flags, body);
 
@@ -124,13 +124,13 @@ static void every_prefix(void **state)
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct slice body = exact_bytes(rows[i].body);
 		struct publish p;
-		bool ok = decode(i, body, &p) == REASON_OK;
+		bool ok = fault_is_none(decode(i, body, &p));
 		size_t head = ok ? body.len - p.payload.len : body.len;
 
 		for (size_t n = 0; n < body.len; n++) {
 			struct slice prefix = exact_copy(slice_of(body.data, n));
 
-			if ((decode(i, prefix, &p) == REASON_OK) != (ok && n >= head))
+			if (fault_is_none(decode(i, prefix, &p)) != (ok && n >= head))
 				fail_msg("%s: first %zu bytes", rows[i].name, n);
 			slice_free(prefix);
 		}

@@ -82,8 +82,8 @@ struct request {
 	struct unsubscribe unsub;
 };
 
-static enum reason decode(struct request *q, unsigned flags, enum mqtt_version version,
-                          struct slice body)
+static struct fault decode(struct request *q, unsigned flags, enum mqtt_version version,
+                           struct slice body)
 {
 	struct frame f =
 	    frame_with(q->is_subscribe ? PACKET_SUBSCRIBE : PACKET_UNSUBSCRIBE, flags, body);
@@ -131,7 +131,7 @@ static void run_prefixes(const struct row *rows, size_t count, bool is_subscribe
 			struct slice prefix = exact_copy(slice_of(body.data, n));
 			struct request q = {.is_subscribe = is_subscribe};
 
-			if (decode(&q, 2, rows[i].version, prefix) == REASON_OK)
+			if (fault_is_none(decode(&q, 2, rows[i].version, prefix)))
 				assert_int_equal(walk(&q), ++good);
 			slice_free(prefix);
 		}
