@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "base/crypto.h"
 #include "base/require.h"
 
 #define BUF_TRIM_ABOVE ((size_t)16384)
@@ -71,7 +70,8 @@ void buf_put_slow(struct buf *b, const void *data, size_t len)
 void buf_fini_secret(struct buf *b)
 {
 	/* mutant: password_in_unfinished_packet */
-	crypto_wipe(b->data, b->len);
+	if (b->data != NULL)
+		explicit_bzero(b->data, b->len);
 	buf_fini(b);
 }
 

@@ -29,7 +29,7 @@ void executor_init(struct executor *h, unsigned index, executor_turn_end_fn *tur
 void executor_set_wake(struct executor *h, mailbox_wake_fn *wake, void *wake_arg);
 void executor_fini(struct executor *h);
 
-/* Which home the calling code stands in. The driver enters before it runs anything of that
+/* Which executor the calling code runs on. The driver enters before it runs anything of that
  * executor. */
 void executor_enter(struct executor *h);
 void executor_leave(void);

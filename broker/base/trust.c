@@ -11,8 +11,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/access_list.h"
 #include "base/alloc.h"
-#include "base/trust_internal.h"
+#include "base/trust_groups.h"
+#include "base/trust_text.h"
 
 #define LINKS_MAX 40 /* as the kernel */
 #define NOBODY    ((uid_t)-1)
@@ -144,17 +146,17 @@ static int refuse(const struct walk *w, const struct subject *s, enum trust_faul
 {
 	struct trust_finding f = find(w, s, fault);
 
-	trust_describe(&f, w->why);
+	trust_text_describe(&f, w->why);
 	free(f.path);
 	return -EACCES;
 }
 
-static int refuse_writer(const struct walk *w, const struct subject *s, struct trust_writer writer)
+static int refuse_writer(const struct walk *w, const struct subject *s, struct access_writer writer)
 {
 	struct trust_finding f = find(w, s, TRUST_FAULT_LIST);
 
 	f.writer = writer;
-	trust_describe(&f, w->why);
+	trust_text_describe(&f, w->why);
 	free(f.path);
 	return -EACCES;
 }
@@ -177,7 +179,7 @@ static bool accepts_group(struct walk *w, const struct subject *s, gid_t gid)
 
 	if (is_group(gid))
 		return true;
-	members = trust_members_of(gid);
+	members = trust_groups_members(gid);
 	for (size_t i = 0; i < members->count; i++) {
 		/* mutant: trust_group_members */
 		if (!accepts_owner(w, s, members->uids[i], TRUST_FAULT_GROUP))
@@ -189,9 +191,9 @@ static bool accepts_group(struct walk *w, const struct subject *s, gid_t gid)
 
 static int check_list(struct walk *w, const struct subject *s)
 {
-	struct trust_writer writer;
+	struct access_writer writer;
 
-	for (size_t index = 0; trust_next_writer(s->fd, &index, &writer);) {
+	for (size_t index = 0; access_list_next_writer(s->fd, &index, &writer);) {
 		if (writer.is_group ? !accepts_group(w, s, writer.id)
 		                    : !accepts_owner(w, s, writer.id, TRUST_FAULT_OWNER))
 			return refuse_writer(w, s, writer);
@@ -241,7 +243,7 @@ static int check_shared(const struct walk *w, const struct stat *file)
 	if (w->shared == NOBODY ||
 	    (w->dir_st.st_uid == w->shared && (file == NULL || file->st_uid == w->shared)))
 		return 0;
-	trust_describe(&w->supposed, w->why);
+	trust_text_describe(&w->supposed, w->why);
 	return -EACCES;
 }
 

@@ -24,8 +24,6 @@ bool trust_group(const char *text);
  * directory share. */
 void trust_as_tool(void);
 bool trust_is_owner(uid_t uid);
-/* Ask the system anew who is in a group; the answers are kept until then. */
-void trust_forget_groups(void);
 
 struct trust_request {
 	const char *path;
@@ -44,8 +42,5 @@ struct trust_request {
 int trust_open(const struct trust_request *request, struct buf *why);
 /* The same without wanting the descriptor: 0 or -errno. */
 int trust_check(const struct trust_request *request, struct buf *why);
-
-/* Append a path as a word of a shell command. */
-void trust_put_word(struct buf *out, const char *path);
 
 #endif

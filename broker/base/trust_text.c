@@ -1,11 +1,11 @@
 /* What is said of a file that is not believed: what is wrong with which file or directory, its mode
  * and owner, and the command or the option that cures it. */
+#include "base/trust_text.h"
+
 #include <grp.h>
 #include <pwd.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "base/trust_internal.h"
 
 /* NOLINTBEGIN(concurrency-mt-unsafe): nobody but main asks the system for users and groups */
 
@@ -31,7 +31,7 @@ static void put_group(struct buf *out, gid_t gid)
 
 /* NOLINTEND(concurrency-mt-unsafe) */
 
-void trust_put_word(struct buf *out, const char *path)
+static void put_word(struct buf *out, const char *path)
 {
 	if (path[0] != '-' &&
 	    path[strspn(path, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -91,7 +91,7 @@ static void describe_owner(const struct trust_finding *f, struct buf *out)
 	           f->fault == TRUST_FAULT_LINK ? " -h" : "");
 	put_user(out, geteuid());
 	buf_printf(out, " ");
-	trust_put_word(out, f->path);
+	put_word(out, f->path);
 	buf_printf(out, ", or give --trust-owner ");
 	put_user(out, f->st.st_uid);
 }
@@ -109,7 +109,7 @@ static void describe_others(const struct trust_finding *f, struct buf *out)
 		return;
 	}
 	buf_printf(out, "; run: chmod %s ", f->is_secret ? "o-rwx" : "o-w");
-	trust_put_word(out, f->path);
+	put_word(out, f->path);
 }
 
 static void describe_group(const struct trust_finding *f, struct buf *out)
@@ -120,7 +120,7 @@ static void describe_group(const struct trust_finding *f, struct buf *out)
 	put_subject(f, out);
 	put_mode(f, out);
 	buf_printf(out, "; run: chmod g-w ");
-	trust_put_word(out, f->path);
+	put_word(out, f->path);
 	buf_printf(out, ", or give --trust-group ");
 	put_group(out, f->st.st_gid);
 }
@@ -138,12 +138,12 @@ static void describe_list(const struct trust_finding *f, struct buf *out)
 	buf_printf(out, "; run: setfacl -x %s:", f->writer.is_group ? "g" : "u");
 	put(out, f->writer.id);
 	buf_printf(out, " ");
-	trust_put_word(out, f->path);
+	put_word(out, f->path);
 	buf_printf(out, ", or give --trust-%s ", f->writer.is_group ? "group" : "owner");
 	put(out, f->writer.id);
 }
 
-void trust_describe(const struct trust_finding *f, struct buf *out)
+void trust_text_describe(const struct trust_finding *f, struct buf *out)
 {
 	switch (f->fault) {
 	case TRUST_FAULT_OWNER:

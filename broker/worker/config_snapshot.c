@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/require.h"
 #include "base/trust.h"
+#include "base/trust_groups.h"
 #include "client/conn_memory.h"
 #include "net/listener.h"
 #include "store/store_lock.h"
@@ -214,7 +215,7 @@ struct config_snapshot *config_snapshot_load(const char *conf_path, struct tls_t
 	struct config_snapshot *p =
 	    config_snapshot_new(before == NULL ? 1 : before->generation + 1);
 
-	trust_forget_groups();
+	trust_groups_forget();
 	p->conf = conf_load(conf_path, errors);
 	if (p->conf == NULL || !assign_listener_ids(p, before, errors))
 		goto fail;

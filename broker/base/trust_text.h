@@ -1,0 +1,30 @@
+/* What is said of a file that is not trusted.  Thread: main. */
+#ifndef BASE_TRUST_TEXT_H
+#define BASE_TRUST_TEXT_H
+
+#include <sys/stat.h>
+
+#include "base/access_list.h"
+#include "base/bytes.h"
+
+enum trust_fault {
+	TRUST_FAULT_OWNER,
+	TRUST_FAULT_LINK, /* its owner, in a directory where others may write */
+	TRUST_FAULT_OTHERS_WRITE,
+	TRUST_FAULT_OTHERS_READ,
+	TRUST_FAULT_GROUP,
+	TRUST_FAULT_LIST, /* an access control list */
+};
+
+struct trust_finding {
+	enum trust_fault fault;
+	char *path;     /* of what is wrong */
+	bool is_itself; /* the file that was asked for, not something on the way to it */
+	bool is_secret;
+	struct stat st;
+	struct access_writer writer; /* of TRUST_FAULT_LIST */
+};
+
+void trust_text_describe(const struct trust_finding *f, struct buf *out);
+
+#endif
