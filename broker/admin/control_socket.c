@@ -11,6 +11,7 @@
 #include "base/list.h"
 #include "net/listener.h"
 #include "net/loop.h"
+#include "tree/retain_cursor.h"
 
 #define CONNS_MAX   16
 #define REQUEST_MAX ((size_t)256 << 10) /* an id or filter of 65,535 bytes, mostly escaped */

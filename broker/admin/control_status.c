@@ -11,6 +11,7 @@
 #include "auth/identity.h"
 #include "base/clock.h"
 #include "proto/topic.h"
+#include "tree/retain_cursor.h"
 
 #define SLICE_VALUES 128
 
@@ -102,8 +103,8 @@ bool control_report_retained(struct query *q)
 
 	if (q->cursor == NULL && !begin_retained(q))
 		return false;
-	more = retain_replay(q->cursor, executor->index, executor->now_ms, SLICE_VALUES, on_value,
-	                     &values);
+	more = retain_cursor_visit(q->cursor, executor->index, executor->now_ms, SLICE_VALUES,
+	                           on_value, &values);
 	for (size_t i = 0; i < values.count; i++) {
 		put_value(q, values.messages[i]);
 		msg_unref(&values.messages[i]);

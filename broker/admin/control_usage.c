@@ -5,6 +5,7 @@
 #include "admin/control_query.h"
 #include "auth/identity.h"
 #include "base/alloc.h"
+#include "tree/retain_limits.h"
 
 #define SLICE_ROWS 128
 
@@ -94,7 +95,7 @@ static void begin(struct query *q)
 	struct usage *u = xnew(u);
 
 	payers_visit(&server->payers, on_payer, u);
-	retain_visit_writers(server->retain, on_writer, u);
+	retain_limits_visit_writers(server->retain, on_writer, u);
 	merge(u);
 	if (u->count > 1)
 		qsort(u->rows, u->count, sizeof(*u->rows), by_size);

@@ -10,7 +10,8 @@
 #include "base/thread.h"
 
 struct task;
-/* Runs on the receiving executor; from then on the task is the callee's (to free, or to send again). */
+/* Runs on the receiving executor; from then on the task is the callee's (to free, or to send
+ * again). */
 typedef void task_fn(struct task *task, void *executor_arg);
 
 /* Lives inside the object that is referenced for its whole flight. Zero-initialised, then `run`

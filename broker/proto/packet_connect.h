@@ -42,8 +42,9 @@ struct connect {
  * REASON_CLIENT_ID_NOT_VALID. [MQTT3-3.1.3-8] */
 struct fault connect_decode(const struct frame *frame, struct connect *out);
 
-/* Only as much of a CONNECT as names the client: for moving a connection home before it is decoded.
- * False where the body does not get that far (decoding at any worker will then give the error). */
+/* Only as much of a CONNECT as names the client: for moving a connection to its worker before it is
+ * decoded. False where the body does not get that far (decoding at any worker will then give the
+ * error). */
 bool connect_peek_client_id(struct slice body, struct slice *client_id);
 
 /* What a CONNACK says. Properties are left out where they say the standard's default. */

@@ -6,6 +6,9 @@
 #include "base/alloc.h"
 #include "base/container.h"
 #include "durability/record_batch.h"
+#include "tree/route_match.h"
+#include "tree/route_share.h"
+#include "tree/target_set.h"
 #include "worker/shared.h"
 
 struct batch_item {

@@ -4,6 +4,7 @@
 #define ROUTING_PUBLISH_H
 
 #include "durability/record_codec.h"
+#include "tree/route_match.h"
 #include "tree/subscription_ids.h"
 #include "worker/worker.h"
 

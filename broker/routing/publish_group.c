@@ -7,6 +7,10 @@
 #include "base/alloc.h"
 #include "durability/record_batch.h"
 #include "durability/record_codec.h"
+#include "tree/route_match.h"
+#include "tree/route_share.h"
+#include "tree/target_set.h"
+#include "tree/topic_owners.h"
 #include "worker/shared.h"
 
 /* --- what has to be kept --- */
@@ -284,7 +288,7 @@ static void add_retained(struct worker *w, struct journal_group *group,
 
 	if (change->current == NULL && change->owner.len > 0)
 		kept.owned_until_ms =
-		    journal_time_ms(w->server->journal, change->now_ms + RETAIN_OWNED_AFTER_MS);
+		    journal_time_ms(w->server->journal, change->now_ms + TOPIC_OWNERS_KEEP_MS);
 	if (change->current != NULL || change->owner.len > 0)
 		record_put_retained(&value, &kept);
 	record.value = buf_slice(&value);

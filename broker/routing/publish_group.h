@@ -6,6 +6,7 @@
 
 #include "conf/conf.h"
 #include "routing/publish.h"
+#include "tree/route_match.h"
 
 struct commit {
 	struct msg *msg;

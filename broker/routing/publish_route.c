@@ -5,6 +5,8 @@
 #include "durability/record_batch.h"
 #include "routing/publish.h"
 #include "routing/publish_group.h"
+#include "tree/route_match.h"
+#include "tree/target_set.h"
 #include "worker/shared.h"
 
 /* --- whom: targets of one match, merged by session --- */

@@ -21,6 +21,7 @@
 #include "server/restore.h"
 #include "server/service_notify.h"
 #include "server/stop.h"
+#include "tree/topic_owners.h"
 #include "worker/shared.h"
 
 #define DAY_MS ((uint64_t)24 * 3600 * 1000)
@@ -223,7 +224,7 @@ static struct journal *open_journal(const struct conf *conf)
 	struct store_options options = {.directory = conf->persistence_directory,
 	                                .max_bytes = conf->persistence_max_bytes};
 	struct journal_options timing = {.interval_ms = conf->persistence_interval_ms,
-	                                 .expired_retention_ms = RETAIN_OWNED_AFTER_MS,
+	                                 .expired_retention_ms = TOPIC_OWNERS_KEEP_MS,
 	                                 .deleted_is_over = record_retained_is_over};
 	char text[STORE_ERROR_TEXT];
 	struct store *store;

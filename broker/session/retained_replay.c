@@ -14,6 +14,7 @@
 #include "session/disk_queue.h"
 #include "session/memory_wait.h"
 #include "session/session_work.h"
+#include "tree/retain_cursor.h"
 #include "worker/shared.h"
 
 #define SLICE_VALUES 256
@@ -255,8 +256,8 @@ static size_t read_slice(struct session *s, struct replay *r, size_t budget)
 	struct worker *w = s->worker;
 	struct slice_of_values slice = {.worker = w};
 	struct delivery d = delivery_of(r);
-	bool more = retain_replay(r->cursor, w->executor.index, w->executor.now_ms, budget,
-	                          on_value, &slice);
+	bool more = retain_cursor_visit(r->cursor, w->executor.index, w->executor.now_ms, budget,
+	                                on_value, &slice);
 
 	w->fan_out = false;
 	for (size_t i = 0; i < slice.count; i++) {

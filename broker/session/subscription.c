@@ -8,6 +8,8 @@
 #include "proto/topic.h"
 #include "routing/local_delivery.h"
 #include "session/session.h"
+#include "tree/route_share.h"
+#include "tree/target_set.h"
 #include "worker/shared.h"
 
 #define LEVEL_BYTES ((size_t)64) /* of a level that no other filter has */

@@ -16,11 +16,11 @@ void level_tree_init(struct level_tree *t, size_t node_bytes)
 	    .slots = xcalloc(SLOTS_MIN, sizeof(*t->slots)),
 	    .mask = SLOTS_MIN - 1,
 	    .node_bytes = node_bytes,
-	    .plus = level_hash(SLICE("+")),
-	    .multi = level_hash(SLICE("#")),
+	    .plus = level_tree_hash(SLICE("+")),
+	    .multi = level_tree_hash(SLICE("#")),
 	    .root = xcalloc(1, node_bytes),
 	};
-	t->root->hash = level_hash(SLICE("/")); /* as secret as all others */
+	t->root->hash = level_tree_hash(SLICE("/")); /* as secret as all others */
 }
 
 void level_tree_fini(struct level_tree *t)
@@ -70,7 +70,7 @@ struct level_node *level_tree_make(struct level_tree *t, struct level_node *pare
 	REQUIRE(level.len <= UINT16_MAX);
 	n = xcalloc(1, t->node_bytes + level.len);
 	n->parent = parent;
-	n->hash = level_path_hash(parent->hash, level_hash);
+	n->hash = level_tree_path_hash(parent->hash, level_hash);
 	n->len = (uint16_t)level.len;
 	if (level.len > 0)
 		memcpy((uint8_t *)n + t->node_bytes, level.data, level.len);
@@ -115,7 +115,7 @@ struct level_node *level_tree_remove(struct level_tree *t, struct level_node *no
 	REQUIRE(node->children == 0 && parent != NULL);
 	shift_back(t, slot_of(t, node));
 	parent->children--;
-	parent->wild &= (uint8_t)~wild_bit(level_name(t, node));
+	parent->wild &= (uint8_t)~wild_bit(level_tree_name(t, node));
 	free(node);
 	t->count--;
 	if (t->mask + 1 > SLOTS_MIN && t->count < (t->mask + 1) / 8)
@@ -130,7 +130,7 @@ static bool is_path(const struct level_tree *t, const struct level_node *n, stru
 		size_t before = path.len - n->len;
 
 		if (n->len > path.len ||
-		    !slice_equal(level_name(t, n), slice_of(path.data + before, n->len)))
+		    !slice_equal(level_tree_name(t, n), slice_of(path.data + before, n->len)))
 			return false;
 		if (n->parent == t->root)
 			return before == 0;
@@ -147,7 +147,7 @@ struct level_node *level_tree_find(const struct level_tree *t, struct slice path
 	struct slice level;
 
 	while (topic_walk_next(&walk, &level))
-		hash = level_path_hash(hash, level_hash(level));
+		hash = level_tree_path_hash(hash, level_tree_hash(level));
 	for (size_t i = hash & t->mask; t->slots[i].node != NULL; i = (i + 1) & t->mask) {
 		if (t->slots[i].hash == hash && is_path(t, t->slots[i].node, path))
 			return t->slots[i].node;

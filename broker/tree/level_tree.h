@@ -51,18 +51,18 @@ struct level_node *level_tree_remove(struct level_tree *t, struct level_node *no
 /* The node of a whole topic or filter, NULL: none. */
 struct level_node *level_tree_find(const struct level_tree *t, struct slice path);
 
-static inline uint64_t level_hash(struct slice level)
+static inline uint64_t level_tree_hash(struct slice level)
 {
 	return hash_bytes(level.data, level.len);
 }
 
-static inline struct slice level_name(const struct level_tree *t, const struct level_node *n)
+static inline struct slice level_tree_name(const struct level_tree *t, const struct level_node *n)
 {
 	return slice_of((const uint8_t *)n + t->node_bytes, n->len);
 }
 
 /* Both halves are secret (keyed), so nobody can choose paths that meet here. */
-static inline uint64_t level_path_hash(uint64_t parent, uint64_t level)
+static inline uint64_t level_tree_path_hash(uint64_t parent, uint64_t level)
 {
 	uint64_t x = (parent ^ ((level << 23) | (level >> 41))) * 0x9e3779b97f4a7c15u;
 
@@ -75,27 +75,27 @@ static inline uint64_t level_path_hash(uint64_t parent, uint64_t level)
 static inline void level_tree_prefetch(const struct level_tree *t, const struct level_node *parent,
                                        uint64_t level_hash)
 {
-	__builtin_prefetch(&t->slots[level_path_hash(parent->hash, level_hash) & t->mask]);
+	__builtin_prefetch(&t->slots[level_tree_path_hash(parent->hash, level_hash) & t->mask]);
 }
 
 static inline struct level_node *level_tree_child(const struct level_tree *t,
                                                   const struct level_node *parent,
                                                   struct slice level, uint64_t level_hash)
 {
-	uint64_t hash = level_path_hash(parent->hash, level_hash);
+	uint64_t hash = level_tree_path_hash(parent->hash, level_hash);
 
 	for (size_t i = hash & t->mask; t->slots[i].node != NULL; i = (i + 1) & t->mask) {
 		struct level_node *n = t->slots[i].node;
 
 		if (t->slots[i].hash == hash && n->parent == parent &&
-		    slice_equal(level_name(t, n), level))
+		    slice_equal(level_tree_name(t, n), level))
 			return n;
 	}
 	return NULL;
 }
 
 /* Children that are neither `+` nor `#`? */
-static inline bool level_has_exact(const struct level_node *n)
+static inline bool level_tree_has_exact(const struct level_node *n)
 {
 	return n->children > (uint32_t)((n->wild & 1) + (n->wild >> 1));
 }

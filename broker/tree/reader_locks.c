@@ -27,13 +27,13 @@ void reader_locks_fini(struct reader_locks *s)
 	*s = (struct reader_locks){0};
 }
 
-void reader_lock(struct reader_locks *s, unsigned slot)
+void reader_locks_lock(struct reader_locks *s, unsigned slot)
 {
 	REQUIRE(slot < s->count);
 	mutex_lock(&s->slot[slot].lock);
 }
 
-void reader_unlock(struct reader_locks *s, unsigned slot)
+void reader_locks_unlock(struct reader_locks *s, unsigned slot)
 {
 	REQUIRE(slot < s->count);
 	mutex_unlock(&s->slot[slot].lock);

@@ -1,5 +1,6 @@
 /* One lock per reader: a reader takes only its own, uncontended; a writer takes all, in ascending
- * order.  Thread: slot i is for home i; the last slot is shared by threads that are no workers. */
+ * order.  Thread: slot i is for executor i; the last slot is shared by threads that are no workers.
+ */
 #ifndef TREE_READER_LOCKS_H
 #define TREE_READER_LOCKS_H
 
@@ -16,8 +17,8 @@ struct reader_locks {
 
 void reader_locks_init(struct reader_locks *s, unsigned count);
 void reader_locks_fini(struct reader_locks *s);
-void reader_lock(struct reader_locks *s, unsigned slot);
-void reader_unlock(struct reader_locks *s, unsigned slot);
+void reader_locks_lock(struct reader_locks *s, unsigned slot);
+void reader_locks_unlock(struct reader_locks *s, unsigned slot);
 void reader_locks_lock_all(struct reader_locks *s); /* never while holding one of them */
 void reader_locks_unlock_all(struct reader_locks *s);
 

@@ -1,18 +1,15 @@
-/* Retained values: the tree of topics, shared by all workers.  DESIGN.md section 4, invariant D4.
- * One clock (an atomic 64-bit number) counts retained changes.  A change takes its number under the
- * topic's shard mutex and stores it with the value, so that mailboxes and journal see a topic's
- * values in number order. (A deletion's number is for them alone: here nobody asks a tombstone for
- * it.) Owners (`own` rules) live here too: a
- * tombstone keeps its owner for 7 days. */
+/* Retained values by topic, shared by all workers: changes, and questions about one topic. One
+ * clock (an atomic 64-bit number) counts retained changes. A change takes its number under the
+ * topic's shard and stores it with the value, so that mailboxes and journal see a topic's values
+ * in the order of their numbers. (A deletion's number is for them alone: no node keeps it.)
+ * Topics have owners (`own` rules), which outlive the value by TOPIC_OWNERS_KEEP_MS. (Invariant
+ * D4 of DESIGN.md.) */
 #ifndef TREE_RETAIN_H
 #define TREE_RETAIN_H
 
 #include "tree/msg.h"
 
 struct retain;
-
-/* A topic's owner outlives its value by this. */
-#define RETAIN_OWNED_AFTER_MS ((uint64_t)7 * 24 * 3600 * 1000)
 
 struct retain *retain_new(unsigned executors);
 void retain_free(struct retain *r);
@@ -22,7 +19,7 @@ const _Atomic uint64_t *retain_clock(const struct retain *r);
 
 /* One change of one topic. Between begin and end the topic's shard is held: what is sent
  * meanwhile leaves in number order. Keep it short, never block, never begin a second one. Call
- * inside a route read section (or none), slot: of the calling home. */
+ * inside a route read section (or none), slot: of the calling executor. */
 struct retain_change {
 	struct retain *retain;
 	struct retain_node *node;
@@ -35,16 +32,6 @@ struct retain_change {
 
 void retain_begin(struct retain *r, unsigned slot, struct slice topic, uint64_t now_ms,
                   struct retain_change *out);
-/* What there may be of them. */
-struct retain_limits {
-	uint64_t values, values_per_user, bytes;
-};
-/* Which limit would retain_put of this value pass? NULL: none. [MQTT5-3.4.2-1] */
-const char *retain_exceeds(const struct retain_change *c, const struct msg *msg,
-                           const struct retain_limits *limits);
-/* How many bytes more it would take, of all that is retained and of what its writer has of that. */
-void retain_growth(const struct retain_change *c, const struct msg *msg, uint64_t *more,
-                   uint64_t *more_of_writer);
 /* Store a value (takes its own reference; sets msg->number). */
 void retain_put(struct retain_change *c, struct msg *msg);
 /* Delete: a tombstone stays as long as it is needed (owner: 7 days; else until nobody replays it).
@@ -67,24 +54,6 @@ void retain_owner(struct retain *r, unsigned slot, struct slice topic, uint64_t 
 /* Forget everything that this user owns (the user was removed). */
 void retain_release_owner(struct retain *r, struct slice owner);
 
-/* Replay: the values that a filter matches and whose number is not above `until`, in slices.  A
- * cursor survives changes of the tree between slices: every value that was there, unchanged, from
- * the start to the end of the replay is given exactly once. */
-struct retain_cursor;
-struct retain_cursor *retain_cursor_new(struct retain *r, struct slice filter, uint64_t until);
-void retain_cursor_free(struct retain_cursor **c);
-/* What it takes of memory. */
-size_t retain_cursor_bytes(const struct retain_cursor *c);
-
-/* `generation` of the policy for which the writer was found (still) permitted, kept per value by
- * the caller: 0 at first. */
-typedef bool retain_visit_fn(void *arg, struct msg *msg, _Atomic uint32_t *writer_generation);
-/* Visit at most `budget` values (expired ones are passed over and counted as visited); `visit` runs
- * under the reader's lock: collect only. It returns false to stop behind this value. True: there is
- * more; come again. */
-bool retain_replay(struct retain_cursor *c, unsigned slot, uint64_t now_ms, size_t budget,
-                   retain_visit_fn *visit, void *arg);
-
 /* The value of one topic, NULL: none (a new reference otherwise). */
 struct msg *retain_find(struct retain *r, unsigned slot, struct slice topic, uint64_t now_ms);
 /* Would a replay up to `until` give a value of this one topic? (It may have expired.) */
@@ -97,10 +66,4 @@ struct retain_counts {
 	uint64_t values, bytes;
 };
 void retain_count(const struct retain *r, struct retain_counts *out);
-/* Everybody who wrote some, and what they take: called under a lock, so be short. */
-typedef void retain_writer_fn(void *arg, struct slice user_key, uint64_t bytes);
-void retain_visit_writers(struct retain *r, retain_writer_fn *visit, void *arg);
-/* What the values take that this user wrote. */
-uint64_t retain_user_bytes(struct retain *r, struct slice user_key);
-
 #endif

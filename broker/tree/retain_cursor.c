@@ -2,6 +2,8 @@
  * stack: node, depth and filter say where to go next.  Between slices the cursor pins the node it
  * rests on, so that the node stays among its siblings, and new siblings are put in front of it:
  * whatever was there all the time is met once.  [MQTT3-3.3.1-6] [MQTT5-3.3.1-9] */
+#include "tree/retain_cursor.h"
+
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -48,7 +50,7 @@ struct retain_cursor *retain_cursor_new(struct retain *r, struct slice filter, u
 	while (topic_walk_next(&walk, &name)) {
 		c->level[c->levels++] = (struct cursor_level){
 		    .name = name,
-		    .hash = level_hash(name),
+		    .hash = level_tree_hash(name),
 		    .plus = slice_equal(name, SLICE("+")),
 		};
 	}
@@ -77,7 +79,7 @@ static struct retain_node *pass_hidden(const struct retain_cursor *c, struct ret
 
 	if (n == NULL || n->level.parent != t->root)
 		return n;
-	while (n != NULL && n->level.len > 0 && level_name(t, &n->level).data[0] == '$')
+	while (n != NULL && n->level.len > 0 && level_tree_name(t, &n->level).data[0] == '$')
 		n = n->next;
 	return n;
 }
@@ -132,9 +134,9 @@ static void pin(struct retain_cursor *c)
 {
 	if (is_root(c))
 		return;
-	retain_shard_lock(c->retain, c->at);
+	retain_tree_lock_shard(c->retain, c->at);
 	c->at->pins++;
-	retain_shard_unlock(c->retain, c->at);
+	retain_tree_unlock_shard(c->retain, c->at);
 }
 
 /* The slot that is held keeps the node until the next pin. */
@@ -142,10 +144,10 @@ static void unpin(struct retain_cursor *c)
 {
 	if (is_root(c))
 		return;
-	retain_shard_lock(c->retain, c->at);
+	retain_tree_lock_shard(c->retain, c->at);
 	c->at->pins--;
-	retain_node_discard(c->retain, c->at);
-	retain_shard_unlock(c->retain, c->at);
+	retain_tree_discard_node(c->retain, c->at);
+	retain_tree_unlock_shard(c->retain, c->at);
 }
 
 void retain_cursor_free(struct retain_cursor **cursor)
@@ -158,9 +160,9 @@ void retain_cursor_free(struct retain_cursor **cursor)
 		return;
 	r = c->retain;
 	if (!c->done) {
-		reader_lock(&r->reader_locks, r->shared_slot);
+		reader_locks_lock(&r->reader_locks, r->shared_slot);
 		unpin(c);
-		retain_leave(r, r->shared_slot);
+		retain_tree_leave(r, r->shared_slot);
 	}
 	free(c);
 }
@@ -169,7 +171,7 @@ struct slice_state {
 	uint64_t now_ms;
 	size_t budget;
 	size_t steps;
-	retain_visit_fn *visit;
+	retain_cursor_visit_fn *visit;
 	void *arg;
 };
 
@@ -181,18 +183,18 @@ static bool visit(const struct retain_cursor *c, struct slice_state *s)
 
 	if (!is_match(c))
 		return true;
-	retain_shard_lock(c->retain, n);
+	retain_tree_lock_shard(c->retain, n);
 	if (n->value != NULL && n->value->number <= c->until) {
 		s->budget--;
 		if (!msg_is_expired(n->value, s->now_ms))
 			more = s->visit(s->arg, n->value, &n->writer_generation);
 	}
-	retain_shard_unlock(c->retain, n);
+	retain_tree_unlock_shard(c->retain, n);
 	return more;
 }
 
-bool retain_replay(struct retain_cursor *c, unsigned slot, uint64_t now_ms, size_t budget,
-                   retain_visit_fn *visitor, void *arg)
+bool retain_cursor_visit(struct retain_cursor *c, unsigned slot, uint64_t now_ms, size_t budget,
+                         retain_cursor_visit_fn *visitor, void *arg)
 {
 	struct slice_state s = {
 	    .now_ms = now_ms,
@@ -204,7 +206,7 @@ bool retain_replay(struct retain_cursor *c, unsigned slot, uint64_t now_ms, size
 
 	if (c->done)
 		return false;
-	reader_lock(&c->retain->reader_locks, slot);
+	reader_locks_lock(&c->retain->reader_locks, slot);
 	unpin(c);
 	while (s.budget > 0 && s.steps-- > 0 && step(c)) {
 		if (!visit(c, &s))
@@ -212,6 +214,6 @@ bool retain_replay(struct retain_cursor *c, unsigned slot, uint64_t now_ms, size
 	}
 	if (!c->done)
 		pin(c);
-	retain_leave(c->retain, slot);
+	retain_tree_leave(c->retain, slot);
 	return !c->done;
 }

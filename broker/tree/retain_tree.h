@@ -1,4 +1,4 @@
-/* The inside of the retained tree, shared by the files that implement retain.h and by nobody else.
+/* The tree of retained topics: for retain.c, retain_limits.c and retain_cursor.c, and nobody else.
  * Shape (nodes, children, siblings): read under a slot, changed under all of them. What a node
  * holds: under a slot and the node's shard, or under all slots. Order of locks: slot, shard, then
  * the garbage or the owners. */
@@ -6,8 +6,8 @@
 #define TREE_RETAIN_TREE_H
 
 #include "tree/level_tree.h"
+#include "tree/msg.h"
 #include "tree/reader_locks.h"
-#include "tree/retain.h"
 #include "tree/topic_owners.h"
 
 #define RETAIN_SHARDS 128
@@ -47,21 +47,36 @@ static inline struct retain_node *retain_node_of(struct level_node *level)
 	return (struct retain_node *)level;
 }
 
-/* What a value takes: itself, and the levels of its topic. */
-size_t retain_cost(const struct msg *msg);
+/* Whom a value counts for; empty: the broker itself. */
+static inline struct slice retain_tree_writer_key(const struct msg *msg)
+{
+	return msg->origin == NULL ? SLICE_EMPTY : msg->origin->user_key;
+}
 
-void retain_shard_lock(struct retain *r, const struct retain_node *n);
-void retain_shard_unlock(struct retain *r, const struct retain_node *n);
-/* Let go of a value that expired and of an owner whose time is over. Under the shard. */
-void retain_node_settle(struct retain *r, struct retain_node *n, uint64_t now_ms);
-/* For whom the value counts: the writer of `msg`, which takes the place of the one that is still
- * there; or nobody any more. Under the shard. */
-void retain_writer_set(struct retain *r, struct retain_node *n, const struct msg *msg);
-void retain_writer_drop(struct retain *r, struct retain_node *n);
-/* List it where it holds nothing and nobody needs it: freed by a later retain_collect. Under the
- * shard. */
-void retain_node_discard(struct retain *r, struct retain_node *n);
+/* Enter the read section with the node of this topic, made where it was missing. */
+struct retain_node *retain_tree_enter(struct retain *r, unsigned slot, struct slice topic);
 /* Leave the read section; afterwards free what was discarded, when it is much. */
-void retain_leave(struct retain *r, unsigned slot);
+void retain_tree_leave(struct retain *r, unsigned slot);
+/* Free the nodes that are listed as empty, now. Outside of a read section. */
+void retain_tree_collect_garbage(struct retain *r);
+
+void retain_tree_lock_shard(struct retain *r, const struct retain_node *n);
+void retain_tree_unlock_shard(struct retain *r, const struct retain_node *n);
+
+/* --- under the shard --- */
+
+/* What a value takes: itself, and the levels of its topic. */
+size_t retain_tree_cost(const struct msg *msg);
+/* Does the value count for the user of this key (who was not removed meanwhile)? */
+bool retain_tree_is_writer(const struct owner *writer, struct slice key);
+/* For whom the value counts: the writer of `msg`, which takes the place of the one that is still
+ * there; or nobody any more. */
+void retain_tree_set_writer(struct retain *r, struct retain_node *n, const struct msg *msg);
+void retain_tree_drop_writer(struct retain *r, struct retain_node *n);
+void retain_tree_drop_value(struct retain *r, struct retain_node *n);
+/* Drop a value that expired and an owner whose time is over. */
+void retain_tree_settle_node(struct retain *r, struct retain_node *n, uint64_t now_ms);
+/* List it where it holds nothing and nobody needs it: freed by a later retain_tree_leave. */
+void retain_tree_discard_node(struct retain *r, struct retain_node *n);
 
 #endif

@@ -2,10 +2,13 @@
  * look.  Those with wildcards breadth first, level by level: a node is reached by one path only, so
  * that the work is bounded by the nodes there are, and a level is hashed once, and only where
  * somebody names it.  Inside a read section, any thread. */
+#include "tree/route_match.h"
+
 #include <stdlib.h>
 
 #include "base/alloc.h"
 #include "proto/topic.h"
+#include "tree/route_share.h"
 #include "tree/route_tree.h"
 
 void route_match_fini(struct route_match *m)
@@ -16,16 +19,6 @@ void route_match_fini(struct route_match *m)
 	free(m->frontier[0]);
 	free(m->frontier[1]);
 	*m = (struct route_match){0};
-}
-
-void route_read_begin(struct route *r, unsigned slot)
-{
-	reader_lock(&r->reader_locks, slot);
-}
-
-void route_read_end(struct route *r, unsigned slot)
-{
-	reader_unlock(&r->reader_locks, slot);
 }
 
 /* Room for `count` elements of `size_bytes` in an array of *cap. */
@@ -64,7 +57,7 @@ static void collect_extra(struct route_match *m, const struct route_node *node)
 	for (uint32_t i = 0; i < x->group_count; i++)
 		m->shares[m->share_count++] =
 		    (struct route_share_match){.group_id = x->groups[i]->id,
-		                               .member = *route_group_pick(x->groups[i], NULL, 0)};
+		                               .member = *route_share_next(x->groups[i], NULL, 0)};
 }
 
 static void collect(struct route_match *m, struct level_node *level)
@@ -98,10 +91,10 @@ static size_t descend(const struct route *r, struct route_match *m, size_t count
 			collect(m, child);
 		if (wildcards && (child = level_tree_plus(&r->tree, n)) != NULL)
 			next[reached++] = child;
-		if (!level_has_exact(n))
+		if (!level_tree_has_exact(n))
 			continue;
 		if (hash == 0)
-			hash = level_hash(level);
+			hash = level_tree_hash(level);
 		if ((child = level_tree_child(&r->tree, n, level, hash)) != NULL)
 			next[reached++] = child;
 	}
@@ -147,7 +140,7 @@ static void match_wildcards(struct route *r, struct slice topic, struct route_ma
 /* [MQTT-3.3.2-3] */
 void route_match(struct route *r, struct slice topic, struct route_match *out)
 {
-	uint64_t hash = level_hash(topic);
+	uint64_t hash = level_tree_hash(topic);
 	struct level_node *exact;
 
 	out->filter_count = out->target_count = out->share_count = 0;

@@ -1,5 +1,7 @@
 /* $share groups: members of (group, filter), online ones in front, taken in turn (section 4.8.2
  * of 5.0). A group lives while it has members; its id is never used again.  Any thread. */
+#include "tree/route_share.h"
+
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -117,7 +119,7 @@ bool route_share_put(struct route *r, struct slice group, struct slice filter,
 
 	REQUIRE((online || member->durable) && member->executor < r->executors);
 	reader_locks_lock_all(&r->reader_locks);
-	g = group_make(r, route_node_extra(route_node_make(r, filter)), group);
+	g = group_make(r, route_tree_extra(route_tree_make_node(r, filter)), group);
 	at = target_set_find(&g->members, member->session_id);
 	is_new = at == TARGET_NONE;
 	if (is_new) {
@@ -138,7 +140,7 @@ static bool group_find(struct route *r, struct slice group, struct slice filter,
 {
 	struct route_extra *x;
 
-	*node = route_node_find(r, filter);
+	*node = route_tree_find_node(r, filter);
 	if (*node == NULL || (*node)->extra == NULL)
 		return false;
 	x = (*node)->extra;
@@ -166,7 +168,7 @@ static bool member_remove(struct route *r, struct slice group, struct slice filt
 	r->counts.share_members--;
 	if (g->members.count == 0)
 		group_forget(r, node->extra, g);
-	route_node_settle(r, node);
+	route_tree_settle_node(r, node);
 	return true;
 }
 
@@ -221,7 +223,7 @@ static const struct route_target *pick_from(const struct route_target *members, 
 	return NULL;
 }
 
-const struct route_target *route_group_pick(struct route_group *g, const uint64_t *tried,
+const struct route_target *route_share_next(struct route_group *g, const uint64_t *tried,
                                             size_t tried_count)
 {
 	uint32_t turn = atomic_fetch_add_explicit(&g->turn, 1, memory_order_relaxed);
@@ -241,14 +243,14 @@ bool route_share_pick(struct route *r, unsigned slot, uint64_t group_id, const u
 	const struct route_target *member = NULL;
 	struct route_group *g;
 
-	reader_lock(&r->reader_locks, slot);
+	reader_locks_lock(&r->reader_locks, slot);
 	HASH_FIND(hh, r->groups, &group_id, sizeof(group_id), g);
 	if (g != NULL)
-		member = route_group_pick(g, tried, tried_count);
+		member = route_share_next(g, tried, tried_count);
 	if (member != NULL) {
 		*out = *member;
 		out->online = member < g->members.at + g->online;
 	}
-	reader_unlock(&r->reader_locks, slot);
+	reader_locks_unlock(&r->reader_locks, slot);
 	return member != NULL;
 }

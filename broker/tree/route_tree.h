@@ -1,4 +1,4 @@
-/* The inside of the route tree, shared by the files that implement route.h and by nobody else.
+/* The route tree: for route.c, route_match.c and route_share.c, and nobody else.
  * Everything here is read under a slot and changed under all of them, but for a group's turn. */
 #ifndef TREE_ROUTE_TREE_H
 #define TREE_ROUTE_TREE_H
@@ -8,7 +8,6 @@
 #include "base/table.h"
 #include "tree/level_tree.h"
 #include "tree/reader_locks.h"
-#include "tree/route.h"
 #include "tree/target_set.h"
 
 struct route_group {
@@ -33,7 +32,7 @@ struct route_extra {
 struct route_node {
 	struct level_node level;
 	uint64_t id;        /* 0: nobody wants exactly this, a level on the way only */
-	uint64_t executors; /* bit per home */
+	uint64_t executors; /* a bit per executor */
 	struct route_extra *extra;
 };
 
@@ -43,7 +42,9 @@ struct route {
 	struct level_tree tree;     /* filters with wildcards, level by level */
 	struct route_group *groups; /* by id */
 	uint64_t last_filter_id, last_group_id;
-	struct route_counts counts;
+	struct {
+		uint64_t filters, executors_joined, targets, share_members;
+	} counts;
 	unsigned executors;
 };
 
@@ -52,16 +53,14 @@ static inline struct route_node *route_node_of(struct level_node *level)
 	return (struct route_node *)level;
 }
 
+void route_tree_init(struct route *r, unsigned executors);
+void route_tree_fini(struct route *r);
 /* Writers: the node of a filter, made where it was missing, with an id. */
-struct route_node *route_node_make(struct route *r, struct slice filter);
+struct route_node *route_tree_make_node(struct route *r, struct slice filter);
 /* NULL: nobody wants it. */
-struct route_node *route_node_find(struct route *r, struct slice filter);
-struct route_extra *route_node_extra(struct route_node *node);
-/* After a leave: forget what nobody wants any more, and the levels that led only there. */
-void route_node_settle(struct route *r, struct route_node *node);
-
-/* The next member in turn, NULL when all are in `tried`. */
-const struct route_target *route_group_pick(struct route_group *g, const uint64_t *tried,
-                                            size_t tried_count);
+struct route_node *route_tree_find_node(struct route *r, struct slice filter);
+struct route_extra *route_tree_extra(struct route_node *node);
+/* After somebody left: forget what nobody wants any more, and the levels that led only there. */
+void route_tree_settle_node(struct route *r, struct route_node *node);
 
 #endif

@@ -4,7 +4,25 @@
 #ifndef TREE_TARGET_SET_H
 #define TREE_TARGET_SET_H
 
-#include "tree/route.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/packet_subscribe.h"
+
+/* Whom a message goes to by name: a durable session, or a member of a $share group. */
+struct route_target {
+	uint64_t session_id;
+	uint32_t subscription_id; /* Subscription Identifier, 0: none */
+	uint16_t executor;
+	bool durable; /* always true outside of groups */
+	bool online;  /* of a group's member: set when it is picked */
+	struct subscription_options options;
+	uint64_t since; /* the clock when the subscription began: retained changes up to it are
+	                   replayed, not delivered live */
+};
+
+/* So many executors there may be: bits of route_match.executors. */
+#define ROUTE_EXECUTORS_MAX 64
 
 #define TARGET_NONE UINT32_MAX
 

@@ -92,7 +92,7 @@ void topic_owners_visit(struct owners *o, topic_owners_visit_fn *visit, void *ar
 		uint64_t bytes = owner->bytes;
 
 		if (bytes > 0)
-			visit(arg, owner_key(owner), bytes);
+			visit(arg, topic_owners_key(owner), bytes);
 	}
 	mutex_unlock(&o->lock);
 }

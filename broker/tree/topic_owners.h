@@ -12,6 +12,9 @@
 #include "base/hash.h"
 #include "base/thread.h"
 
+/* A topic has its owner for so long after its value is gone. */
+#define TOPIC_OWNERS_KEEP_MS ((uint64_t)7 * 24 * 3600 * 1000)
+
 struct owner {
 	uint32_t refs; /* under the lock */
 	_Atomic bool gone;
@@ -42,7 +45,7 @@ uint64_t topic_owners_bytes(struct owners *o, struct slice key);
 typedef void topic_owners_visit_fn(void *arg, struct slice key, uint64_t bytes);
 void topic_owners_visit(struct owners *o, topic_owners_visit_fn *visit, void *arg);
 
-static inline struct slice owner_key(const struct owner *owner)
+static inline struct slice topic_owners_key(const struct owner *owner)
 {
 	return owner == NULL ? SLICE_EMPTY : slice_of(owner->key, owner->key_len);
 }

@@ -2,6 +2,7 @@
  * threshold: until then a message costs one comparison. */
 #include "worker/memory_quota.h"
 
+#include "tree/retain_limits.h"
 #include "worker/quota_rule.h"
 #include "worker/shared.h"
 
@@ -25,7 +26,7 @@ uint64_t quota_memory_paid(const struct server *server, const struct payer *paye
 	uint64_t paid = payer_memory(payer);
 
 	if (payer->kind == PAYER_USER)
-		paid += retain_user_bytes(server->retain, payer_key(payer));
+		paid += retain_limits_user_bytes(server->retain, payer_key(payer));
 	return paid;
 }
 
@@ -144,7 +145,8 @@ void quota_report_session(const struct session *s, const char *what, const char 
 
 /* --- retained --- */
 
-/* The share of retained_bytes: the whole is judged by retain_exceeds, with its own words. */
+/* The share of retained_bytes: the whole is judged by retain_limits_exceeded, with its own words.
+ */
 static const char *check_retained_share(struct worker *w, const struct payer *writer, uint64_t more,
                                         uint64_t more_of_writer)
 {
@@ -158,7 +160,7 @@ static const char *check_retained_share(struct worker *w, const struct payer *wr
 		return NULL;
 	retain_count(w->server->retain, &retained);
 	rule.used = retained.bytes;
-	paid = retain_user_bytes(w->server->retain, payer_key(writer));
+	paid = retain_limits_user_bytes(w->server->retain, payer_key(writer));
 	return verdict_text(quota_rule_check(&rule, paid + more_of_writer - more, more, false),
 	                    "limits.retained_bytes_per_user is reached",
 	                    "limits.retained_bytes is reached");
@@ -171,10 +173,10 @@ const char *quota_retained(struct worker *w, const struct payer *writer,
 	struct retain_limits limits = {.values = shared->retained_messages,
 	                               .values_per_user = shared->retained_per_user,
 	                               .bytes = shared->retained_bytes};
-	const char *exceeds = retain_exceeds(change, msg, &limits);
+	const char *exceeds = retain_limits_exceeded(change, msg, &limits);
 	uint64_t more, more_of_writer;
 
-	retain_growth(change, msg, &more, &more_of_writer);
+	retain_limits_growth(change, msg, &more, &more_of_writer);
 	/* mutant: retained_share */
 	if (exceeds == NULL && more > 0)
 		exceeds = check_retained_share(w, writer, more, more_of_writer);

@@ -11,7 +11,7 @@
 
 static void hear_of_journal(struct server *s)
 {
-	struct executor *executors[ROUTE_HOMES_MAX];
+	struct executor *executors[ROUTE_EXECUTORS_MAX];
 
 	for (unsigned i = 0; i < s->worker_count; i++)
 		executors[i] = &s->workers[i]->executor;
@@ -24,7 +24,7 @@ struct server *server_new(struct config_snapshot *snapshot, unsigned workers,
 {
 	struct server *s = xnew(s);
 
-	REQUIRE(workers >= 1 && workers <= ROUTE_HOMES_MAX);
+	REQUIRE(workers >= 1 && workers <= ROUTE_EXECUTORS_MAX);
 	s->worker_count = workers;
 	s->route = route_new(workers);
 	s->retain = retain_new(workers);

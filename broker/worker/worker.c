@@ -14,6 +14,7 @@
 #include "durability/record_batch.h"
 #include "session/memory_wait.h"
 #include "session/session_work.h"
+#include "tree/route_match.h"
 #include "worker/shared.h"
 
 #define SPARE_BUF_MAX  ((size_t)65536)

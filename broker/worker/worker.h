@@ -9,6 +9,7 @@
 #include "session/session.h"
 #include "tree/retain.h"
 #include "tree/route.h"
+#include "tree/route_match.h"
 #include "worker/config_snapshot.h"
 #include "worker/memory_quota.h"
 

@@ -12,7 +12,9 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "tree/retain.h"
+#include "tree/retain_cursor.h"
 #include "tree/route.h"
+#include "tree/route_match.h"
 
 enum { FILTERS = 100000, MATCHES = 1000000, VALUES = 10000, PUTS = 1000000 };
 
@@ -170,7 +172,7 @@ static void replay(struct retain *r, const char *filter, size_t budget)
 	unsigned slices = 1;
 
 	taken.count = 0;
-	while (retain_replay(c, 0, 0, budget, take, &taken))
+	while (retain_cursor_visit(c, 0, 0, budget, take, &taken))
 		slices++;
 	retain_cursor_free(&c);
 	printf("replay of %-10s %6zu values, %4u slices  %11.3f ms\n", filter, taken.count, slices,

@@ -23,6 +23,7 @@
 #include "durability/record_codec.h"
 #include "server/restore.h"
 #include "server/stop.h"
+#include "tree/topic_owners.h"
 
 /* Work that is done in slices is so in small ones, in a quarter of all worlds. */
 #define SMALL_TURN          32
@@ -114,7 +115,7 @@ bool world_has_small_slices(const struct world *w)
 static void start_broker(struct world *w, struct config_snapshot *snapshot, bool hashes)
 {
 	struct journal_options options = {.interval_ms = JOURNAL_INTERVAL_MS,
-	                                  .expired_retention_ms = RETAIN_OWNED_AFTER_MS,
+	                                  .expired_retention_ms = TOPIC_OWNERS_KEEP_MS,
 	                                  .deleted_is_over = record_retained_is_over};
 	char text[STORE_ERROR_TEXT];
 	struct restored restored;

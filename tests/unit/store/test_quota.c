@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "tree/retain.h"
+#include "tree/retain_limits.h"
 #include "tree/retain_tree.h"
 
 #define ROWS(array) (sizeof(array) / sizeof((array)[0]))
@@ -132,7 +134,7 @@ static void the_broker_counts_for_nobody(void **state)
 static void what_exceeds(void **state)
 {
 	struct msg *m = message("anna", "a", "value", MSG_NEVER);
-	const uint64_t size = retain_cost(m), full = 3 * size;
+	const uint64_t size = retain_tree_cost(m), full = 3 * size;
 	const struct {
 		const char *name, *user, *topic, *payload;
 		struct retain_limits limits;
@@ -175,7 +177,7 @@ static void what_exceeds(void **state)
 
 		m = message(rows[i].user, rows[i].topic, rows[i].payload, MSG_NEVER);
 		retain_begin(r, 0, slice_of_str(rows[i].topic), 0, &c);
-		got = retain_exceeds(&c, m, &rows[i].limits);
+		got = retain_limits_exceeded(&c, m, &rows[i].limits);
 		retain_end(&c);
 		msg_unref(&m);
 		if ((got == NULL) != (rows[i].want == NULL) ||

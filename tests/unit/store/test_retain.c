@@ -10,6 +10,8 @@
 
 #include "dice.h"
 #include "proto/topic.h"
+#include "tree/retain.h"
+#include "tree/retain_cursor.h"
 #include "tree/retain_tree.h"
 
 #define HOMES 3
@@ -297,9 +299,9 @@ static size_t replay_all(struct retain *r, struct slice filter, size_t budget,
 	struct retain_cursor *c = retain_cursor_new(r, filter, *retain_clock(r));
 	size_t slices = 1;
 
-	while (retain_replay(c, 0, 0, budget, collect, all))
+	while (retain_cursor_visit(c, 0, 0, budget, collect, all))
 		slices++;
-	assert_false(retain_replay(c, 0, 0, budget, collect, all));
+	assert_false(retain_cursor_visit(c, 0, 0, budget, collect, all));
 	retain_cursor_free(&c);
 	assert_null(c);
 	return slices;
@@ -367,7 +369,7 @@ static void replay_skips_what_is_newer_and_what_expired(void **state)
 	c = retain_cursor_new(r, SLICE("t/+"), *retain_clock(r));
 	put(r, "t/3", "THREE");
 	put(r, "t/4", "four");
-	assert_false(retain_replay(c, 0, 500, 100, collect, &all));
+	assert_false(retain_cursor_visit(c, 0, 500, 100, collect, &all));
 	assert_true(slice_equal(buf_slice(&all.text), SLICE(" one")));
 	retain_cursor_free(&c);
 	buf_fini(&all.text);
@@ -401,9 +403,9 @@ static void replay_stops_when_told_and_keeps_the_generation(void **state)
 	for (char topic[] = "t/a"; topic[2] < 'f'; topic[2]++)
 		put(r, topic, "x");
 	c = retain_cursor_new(r, SLICE("t/#"), *retain_clock(r));
-	assert_true(retain_replay(c, 0, 0, 100, collect, &all));
+	assert_true(retain_cursor_visit(c, 0, 0, 100, collect, &all));
 	assert_int_equal(all.count, 2);
-	assert_false(retain_replay(c, 0, 0, 100, collect, &all));
+	assert_false(retain_cursor_visit(c, 0, 0, 100, collect, &all));
 	assert_int_equal(all.count, 5);
 	assert_int_equal(all.generation, 0);
 	retain_cursor_free(&c);
@@ -447,7 +449,7 @@ static void cursor_survives_deletion_of_everything(void **state)
 		put(r, topic, "x");
 	for (size_t i = 0; i < 3; i++) {
 		c[i] = retain_cursor_new(r, SLICE("t/+/#"), *retain_clock(r));
-		assert_true(retain_replay(c[i], 0, 0, 2 + i, collect, &all));
+		assert_true(retain_cursor_visit(c[i], 0, 0, 2 + i, collect, &all));
 	}
 	assert_int_equal(all.count, 9);
 	for (topic[2] = 'a'; topic[2] < 'k'; topic[2]++)
@@ -455,7 +457,7 @@ static void cursor_survives_deletion_of_everything(void **state)
 	retain_sweep(r, 8 * DAY, 1000);
 	assert_true(r->tree.count > 0);
 	put(r, "t/z/b", "new");
-	assert_false(retain_replay(c[0], 0, 0, 100, collect, &all));
+	assert_false(retain_cursor_visit(c[0], 0, 0, 100, collect, &all));
 	assert_int_equal(all.count, 9);
 	for (size_t i = 0; i < 3; i++)
 		retain_cursor_free(&c[i]);
@@ -603,8 +605,8 @@ static void go_on(struct plain *p)
 		return;
 	}
 	p->current = replay;
-	if (retain_replay(replay->cursor, dice_roll(&p->dice, HOMES + 1), p->now_ms,
-	                  1 + dice_roll(&p->dice, 5), on_value, p))
+	if (retain_cursor_visit(replay->cursor, dice_roll(&p->dice, HOMES + 1), p->now_ms,
+	                        1 + dice_roll(&p->dice, 5), on_value, p))
 		return;
 	check_replay(p, replay);
 	retain_cursor_free(&replay->cursor);

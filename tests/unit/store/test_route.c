@@ -10,6 +10,9 @@
 
 #include "dice.h"
 #include "proto/topic.h"
+#include "tree/route.h"
+#include "tree/route_match.h"
+#include "tree/route_share.h"
 #include "tree/route_tree.h"
 
 #define HOMES 5

@@ -13,7 +13,12 @@
 #include "base/alloc.h"
 #include "base/executor.h"
 #include "dice.h"
+#include "tree/retain.h"
+#include "tree/retain_cursor.h"
 #include "tree/retain_tree.h"
+#include "tree/route.h"
+#include "tree/route_match.h"
+#include "tree/route_share.h"
 #include "tree/route_tree.h"
 
 enum {
@@ -214,8 +219,8 @@ static void unsubscribe(struct subscriber *s)
 static bool slice_step(struct subscriber *s)
 {
 	mailbox_drain(&s->world->executor[s->index].mailbox, 1 + dice_roll(&s->dice, 50), s);
-	return retain_replay(s->cursor, s->executor, 0, 1 + dice_roll(&s->dice, 40), on_replayed,
-	                     s);
+	return retain_cursor_visit(s->cursor, s->executor, 0, 1 + dice_roll(&s->dice, 40),
+	                           on_replayed, s);
 }
 
 /* Nobody publishes any more: what was seen last is what is there. */
