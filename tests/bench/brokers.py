@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 USER, PASSWORD = "bench", "bench-password"
-PATIENCE_S = 20
+TIMEOUT_S = 20
 OTHER_RULES = 49    # before the one that matches, and 50 behind it
 
 
@@ -56,7 +56,7 @@ class Broker:
         self.log = open(self.directory / "log", "wb")
         self.child = subprocess.Popen(command, cwd=self.directory, stdin=subprocess.DEVNULL, stdout=self.log,
                                       stderr=subprocess.STDOUT, preexec_fn=self.before_exec)
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + TIMEOUT_S
         while not self.answers():
             if self.child.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{self.name} does not start:\n{self.said()}")
@@ -77,7 +77,7 @@ class Broker:
         if status is None:
             self.child.send_signal(signal.SIGTERM)
             try:
-                status = self.child.wait(PATIENCE_S)
+                status = self.child.wait(TIMEOUT_S)
             except subprocess.TimeoutExpired:
                 self.child.kill()
                 self.child.wait()

@@ -13,8 +13,8 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "scenario"))
 # pylint: disable=wrong-import-position
 import mqtt
-from house import Pki
-from old_house import AHEAD, CERTIFICATE, FOREVER, LARGE, OUT_IDS, PROPS, REPLAYED, UNIX, OldHouse
+from broker_fixture import Pki
+from old_broker import AHEAD, CERTIFICATE, FOREVER, LARGE, OUT_IDS, PROPS, REPLAYED, UNIX, OldBroker
 from wire import Wire
 
 NO_LOCAL, RETAIN_AS_PUBLISHED = 0x04, 0x08
@@ -24,33 +24,33 @@ USERS = [("anna", "--role", "all"), ("bert", "--role", "all", "--method", "sha51
          ("greta", "--role", "owner"), ("lena", "--role", "all")]
 
 
-def add_users(house):
+def add_users(broker):
     for number, (name, *options) in enumerate(USERS):
         create = ["-c"] if number == 0 else []
-        house.passwd("add", name, *create, *options, "--stdin", stdin=house.password(name) + "\n")
-    house.passwd("add", "porch", "--no-password")
-    house.passwd("lock", "lena")
+        broker.passwd("add", name, *create, *options, "--stdin", stdin=broker.password(name) + "\n")
+    broker.passwd("add", "porch", "--no-password")
+    broker.passwd("lock", "lena")
 
 
-def kept(house, client_id, version=5, *, props=None, **options):
+def kept(broker, client_id, version=5, *, props=None, **options):
     props = {**FOREVER, **(props or {})} if version == 5 else None
-    return Wire(house, version, client_id=client_id, clean=False, props=props, **options)
+    return Wire(broker, version, client_id=client_id, clean=False, props=props, **options)
 
 
-def leave(house, client_id, *filters, version=5, **options):
-    with kept(house, client_id, version, **options) as client:
+def leave(broker, client_id, *filters, version=5, **options):
+    with kept(broker, client_id, version, **options) as client:
         client.subscribe(*filters)
         client.disconnect()
 
 
-def leave_sessions(house):
-    leave(house, "queue-5", "queue/#", "both")
-    leave(house, "queue-4", "queue/#", "both", version=4, user="bert")
-    leave(house, "watch", "wills/#", "in/#")
-    leave(house, "scram", "both", user="dora")
-    leave(house, "anonymous", "public/#", user=None, listener=UNIX)
-    leave(house, "certificate", "queue/#", user=None, listener=CERTIFICATE, context=house.certificate_context)
-    with kept(house, "options") as client:
+def leave_sessions(broker):
+    leave(broker, "queue-5", "queue/#", "both")
+    leave(broker, "queue-4", "queue/#", "both", version=4, user="bert")
+    leave(broker, "watch", "wills/#", "in/#")
+    leave(broker, "scram", "both", user="dora")
+    leave(broker, "anonymous", "public/#", user=None, listener=UNIX)
+    leave(broker, "certificate", "queue/#", user=None, listener=CERTIFICATE, context=broker.certificate_context)
+    with kept(broker, "options") as client:
         client.subscribe("options/id", props={"subscription_identifier": 268435455})
         client.subscribe("options/own", options=NO_LOCAL)
         client.subscribe("options/rap", options=RETAIN_AS_PUBLISHED)
@@ -60,16 +60,16 @@ def leave_sessions(house):
         client.disconnect()
 
 
-def fill_queues(house):
-    with Wire(house, user="bert") as client:
+def fill_queues(broker):
+    with Wire(broker, user="bert") as client:
         for number in range(6):
             client.publish(f"queue/{number}", f"message {number}", qos=1 + number % 2, props=PROPS)
         client.publish("both", LARGE, qos=1)
         client.publish("public/weather", b"rain", qos=1)
 
 
-def retain(house):
-    with Wire(house) as client:
+def retain(broker):
+    with Wire(broker) as client:
         client.publish("kept/props", b"with properties", qos=1, retain=True, props=PROPS)
         client.publish("kept/long", b"expires late", qos=2, retain=True,
                        props={"message_expiry_interval": 0xFFFFFFF0})
@@ -80,40 +80,40 @@ def retain(house):
         for number in range(REPLAYED):
             client.publish(f"many/{number}", str(number), qos=1, retain=True)
     for user in ("fred", "greta"):
-        with Wire(house, user=user) as client:
+        with Wire(broker, user=user) as client:
             client.publish(f"device/{user}", f"of {user}", qos=1, retain=True)
 
 
-def leave_wills(house):
+def leave_wills(broker):
     """One whose time comes while the broker is away, one that waits, one that was cancelled."""
     for name, delay in (("soon", 20), ("later", 0xFFFFFFF0)):
         will = mqtt.Will(f"wills/{name}", name.encode(), qos=1, props={"will_delay_interval": delay})
-        client = kept(house, f"will-{name}", will=will)
+        client = kept(broker, f"will-{name}", will=will)
         client.kill()
-        house.wait_log("client-disconnected", client_id=client.client_id)
-    with kept(house, "will-never", will=mqtt.Will("wills/never", b"never", qos=1)) as client:
+        broker.wait_log("client-disconnected", client_id=client.client_id)
+    with kept(broker, "will-never", will=mqtt.Will("wills/never", b"never", qos=1)) as client:
         client.disconnect()
 
 
-def hang(house):
+def hang(broker):
     """Clients that are in the middle of something when the broker dies."""
-    now = kept(house, "will-now",
+    now = kept(broker, "will-now",
                will=mqtt.Will("wills/now", b"now", qos=1, retain=True, props={"content_type": "text/plain"}))
-    received = kept(house, "in", user="bert")
+    received = kept(broker, "in", user="bert")
     received.send(mqtt.publish(5, "in/x", b"once", qos=2, packet_id=11))
     received.expect(mqtt.PUBREC, 11)
-    sent = kept(house, "out", user="dora", ack=False)
+    sent = kept(broker, "out", user="dora", ack=False)
     sent.subscribe("out/#")
-    with Wire(house) as client:
+    with Wire(broker) as client:
         for number, qos in enumerate((1, 2, 2)):
             client.publish(f"out/{number}", f"out {number}", qos=qos)
     got = [sent.message() for _ in range(3)]
     assert tuple(message.packet_id for message in got) == OUT_IDS
     sent.send(mqtt.ack(5, mqtt.PUBREC, got[2].packet_id))
     sent.expect(mqtt.PUBREL, got[2].packet_id)
-    replay = kept(house, "replay", props={"receive_maximum": 1}, ack=False)
+    replay = kept(broker, "replay", props={"receive_maximum": 1}, ack=False)
     replay.subscribe("ahead")
-    with Wire(house) as client:
+    with Wire(broker) as client:
         for number in range(AHEAD):
             client.publish("ahead", str(number), qos=1)
     replay.message()
@@ -121,15 +121,15 @@ def hang(house):
     return [now, received, sent, replay]
 
 
-def fill(house):
-    leave_sessions(house)
-    fill_queues(house)
-    retain(house)
-    leave_wills(house)
-    clients = hang(house)
-    with Wire(house) as client:  # when this is acknowledged, all before it is on disk
+def fill(broker):
+    leave_sessions(broker)
+    fill_queues(broker)
+    retain(broker)
+    leave_wills(broker)
+    clients = hang(broker)
+    with Wire(broker) as client:  # when this is acknowledged, all before it is on disk
         client.publish("kept/last", b"last", qos=1, retain=True)
-    house.crash()
+    broker.crash()
     for client in clients:
         client.close()
 
@@ -156,13 +156,13 @@ def main():
         temporary = Path(name)
         (temporary / "house").mkdir()
         (temporary / "pki").mkdir()
-        house = OldHouse(temporary / "house", Pki(temporary / "pki"), out / "house")
-        add_users(house)
-        fill(house.start())
-        check_tables(house.directory)
-        save(house.directory, out / "house")
-        shutil.copy(house.directory / "users.passwd", out / "house")
-        (out / "house/all-keys.yaml").write_text(house.command("--dump").stdout, encoding="utf-8")
+        broker = OldBroker(temporary / "house", Pki(temporary / "pki"), out / "house")
+        add_users(broker)
+        fill(broker.start())
+        check_tables(broker.directory)
+        save(broker.directory, out / "house")
+        shutil.copy(broker.directory / "users.passwd", out / "house")
+        (out / "house/all-keys.yaml").write_text(broker.command("--dump").stdout, encoding="utf-8")
     for name in ("broker.yaml", "acl.yaml", "users.passwd", "password"):
         shutil.copy(Path(sys.argv[2]) / name, out / "starter")
 

@@ -17,7 +17,7 @@ sys.dont_write_bytecode = True
 
 PASSWORD = "the password of the house"
 EXITING = 0x4  # PF_EXITING in /proc/PID/stat
-PATIENCE_S = 30
+TIMEOUT_S = 30
 
 
 class Refused(Exception):
@@ -142,7 +142,7 @@ class Broker:
         return self.reap()
 
     def reap(self):
-        return self.child.wait(PATIENCE_S)
+        return self.child.wait(TIMEOUT_S)
 
     def reload(self):
         self.child.send_signal(signal.SIGHUP)
@@ -150,9 +150,9 @@ class Broker:
     def ask_stop(self):
         self.child.send_signal(signal.SIGTERM)
 
-    def wait_ready(self, patience_s=PATIENCE_S):
+    def wait_ready(self, timeout_s=TIMEOUT_S):
         """Only where nobody connects meanwhile."""
-        deadline = time.monotonic() + patience_s
+        deadline = time.monotonic() + timeout_s
         while not self.is_ready():
             if not self.is_alive():
                 raise self.refused()

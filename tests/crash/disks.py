@@ -8,13 +8,13 @@ import time
 
 from broker import Refused
 from facts import Violation
-from patience import patience
+from timeouts import scaled_timeout
 from people import Publisher, Subscriber
 from plans import Plan, last_day
 from round import Died, GaveUp
 
 CUT_S = 2.0
-RESUME_S = patience(30)
+RESUME_S = scaled_timeout(30)
 FILL = 256 << 10
 HOARDED = 60000
 

@@ -9,11 +9,11 @@ import time
 from broker import Refused
 from facts import Message, Violation
 from oracle import Oracle
-from patience import patience
+from timeouts import scaled_timeout
 from people import move_in
 from peer import Peer, check_properties
 
-START_S, DRAIN_S, QUIET_TURNS = patience(60), patience(40), 3
+START_S, DRAIN_S, QUIET_TURNS = scaled_timeout(60), scaled_timeout(40), 3
 
 
 class Died(Exception):
@@ -173,9 +173,9 @@ class Round(World):
             raise Died
         raise Violation("life", f"the broker ended with {status}", self.broker.said().splitlines()[-40:])
 
-    def wait(self, condition, patience_s):
+    def wait(self, condition, timeout_s):
         """False: in vain."""
-        deadline = time.monotonic() + patience_s
+        deadline = time.monotonic() + timeout_s
         while not condition():
             if time.monotonic() > deadline:
                 return False

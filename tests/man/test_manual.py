@@ -22,7 +22,7 @@ import traceback
 
 BROKER, PASSWD, ACL, PKI = (os.path.abspath(path) for path in sys.argv[1:5])
 PAGES = [os.path.abspath(path) for path in sys.argv[5:]]
-PATIENCE_S = 60
+TIMEOUT_S = 60
 KINDS = ("broker.yaml", "acl.yaml", "shell", "syntax")
 JUDGE = """\
 listeners: [{ bind: "127.0.0.1:8883", authentication: { anonymous: true } }]
@@ -53,7 +53,7 @@ def write(name, text):
 
 
 def run(*command, status=0):
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE_S,
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT_S,
                           check=False)
     assert done.returncode == status, (command, done)
     return done
@@ -98,7 +98,7 @@ def on_terminal(command):
     pid, fd = pty.fork()
     if pid == 0:
         os.execv("/bin/sh", ["sh", "-c", command])
-    said, answered, deadline = b"", 0, time.monotonic() + PATIENCE_S
+    said, answered, deadline = b"", 0, time.monotonic() + TIMEOUT_S
     try:
         while time.monotonic() < deadline:
             if not select.select([fd], [], [], 1)[0]:

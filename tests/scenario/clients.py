@@ -11,7 +11,7 @@ from pathlib import Path
 import paho.mqtt.client as paho
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
-from process import PATIENCE_S, LineProcess
+from process import TIMEOUT_S, LineProcess
 
 HERE = Path(__file__).resolve().parent
 NODE = ["node", "--require", str(HERE / "node/ipv6_first.js")]
@@ -34,7 +34,7 @@ def mosquitto_options(broker, version, user, password, client_id, certificate):
 def mosquitto_pub(broker, *arguments, version=5, user="anna", password=None, client_id=None, certificate=None):
     """Run to its end; .returncode, .stdout and .stderr tell."""
     return subprocess.run(["mosquitto_pub", *mosquitto_options(broker, version, user, password, client_id, certificate),
-                           *arguments], capture_output=True, text=True, check=False, timeout=PATIENCE_S,
+                           *arguments], capture_output=True, text=True, check=False, timeout=TIMEOUT_S,
                           stdin=subprocess.DEVNULL)
 
 
@@ -116,7 +116,7 @@ class Paho:
             self.changed.notify_all()
 
     def wait(self, ready, what):
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + TIMEOUT_S
         with self.changed:
             while True:
                 value = ready()
@@ -201,11 +201,11 @@ def s_client(broker, *options, send="", listener=0):
     done = subprocess.run(["openssl", "s_client", "-connect", f"{host}:{port}", "-servername", "localhost",
                            "-CAfile", str(broker.pki.path("ca.crt")), "-verify_return_error", "-verify_hostname",
                            "localhost", *options], input=send, capture_output=True, text=True, check=False,
-                          timeout=PATIENCE_S, errors="replace")
+                          timeout=TIMEOUT_S, errors="replace")
     return done.stdout + done.stderr
 
 
 def sslscan(broker):
     host, port = broker.addresses[0]
     return subprocess.run(["sslscan", "--no-colour", "--xml=-", "--sni-name=localhost", f"{host}:{port}"],
-                          capture_output=True, text=True, check=True, timeout=3 * PATIENCE_S).stdout
+                          capture_output=True, text=True, check=True, timeout=3 * TIMEOUT_S).stdout

@@ -13,7 +13,7 @@ import mqtt
 import paho.mqtt.client as paho
 import pytest
 from clients import HERE, NODE, Paho, number, serial
-from house import ROOT
+from broker_fixture import ROOT
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCodes

@@ -2,7 +2,7 @@
 
 import re
 
-import house as house_module
+import broker_fixture
 import pytest
 
 
@@ -33,14 +33,14 @@ def pytest_sessionfinish(session, exitstatus):
 
 @pytest.fixture(scope="session")
 def pki(tmp_path_factory):
-    return house_module.Pki(tmp_path_factory.mktemp("pki"))
+    return broker_fixture.Pki(tmp_path_factory.mktemp("pki"))
 
 
 @pytest.fixture(scope="session")
-def new_house(tmp_path_factory, pki):
-    """new_house(config=..., acl=..., users=...): a house that is not running yet."""
+def new_broker(tmp_path_factory, pki):
+    """new_broker(config=..., acl=..., users=...): a broker that is not running yet."""
     def make(**options):
-        return house_module.House(tmp_path_factory.mktemp("house"), pki, **options)
+        return broker_fixture.BrokerFixture(tmp_path_factory.mktemp("broker"), pki, **options)
     return make
 
 
@@ -56,11 +56,11 @@ def pytest_runtest_makereport(item):
     outcome = yield
     report = outcome.get_result()
     if report.failed:
-        for house in house_module.running:
-            report.sections.append((f"log of the broker in {house.directory.name}",
-                                    "\n".join(house.process.lines[-15:])))
+        for broker in broker_fixture.running:
+            report.sections.append((f"log of the broker in {broker.directory.name}",
+                                    "\n".join(broker.process.lines[-15:])))
 
 
 def pytest_unconfigure():
-    for house in list(house_module.running):
-        house.process.kill()
+    for broker in list(broker_fixture.running):
+        broker.process.kill()

@@ -13,8 +13,8 @@ import subprocess
 from dataclasses import dataclass
 
 import mqtt
-from house import ROOT
-from process import PATIENCE_S
+from broker_fixture import ROOT
+from process import TIMEOUT_S
 from wire import Wire, fresh_address
 
 ACL_TOOL = os.environ.get("VAKT_ACL", str(ROOT / "build/tools/broker-acl"))
@@ -94,7 +94,7 @@ class Policy:
     """A template as it is shipped, with some users more: the watcher sees everything and furnishes the house;
     `others` are {name: what the file says of them, None where it does already}."""
 
-    def __init__(self, new_house, template, table, others):
+    def __init__(self, new_broker, template, table, others):
         self.table = table
         self.text = (ROOT / "acl/templates" / template).read_text(encoding="utf-8")
         others = {"watcher": 'rules: ["allow all #"]', **others}
@@ -102,8 +102,8 @@ class Policy:
             if holds is not None:
                 self.text = self.with_user(self.text, name, holds)
         users = {user: [] for user in {FOREIGN, *others, *table.who.values()} if user is not None}
-        self.house = new_house(users=users, config={"authentication": {"anonymous": True}})
-        self.house.write_file("acl.yaml", self.text)
+        self.broker = new_broker(users=users, config={"authentication": {"anonymous": True}})
+        self.broker.write_file("acl.yaml", self.text)
         self.rules = self.ask()
 
     @staticmethod
@@ -117,12 +117,12 @@ class Policy:
         """Every cell at once, as policy tests behind those of the template: {cell: the rule that decided}."""
         cells = list(dict.fromkeys(c for c in self.table.cells() if c.allowed or not c.owned))
         first = self.text.count("\n") + 1
-        folder = self.house.directory / "asked"
+        folder = self.broker.directory / "asked"
         folder.mkdir()
-        self.house.write_file("asked/acl.yaml",
+        self.broker.write_file("asked/acl.yaml",
                               self.text + "".join(f"  - {json.dumps(cell.question())}\n" for cell in cells))
-        config = {**self.house.config, "authentication": {"anonymous": True, "password_file": "../users.passwd"}}
-        self.house.write_file("asked/broker.yaml", json.dumps(config) + "\n")
+        config = {**self.broker.config, "authentication": {"anonymous": True, "password_file": "../users.passwd"}}
+        self.broker.write_file("asked/broker.yaml", json.dumps(config) + "\n")
         done = self.tool("test", "-c", "asked/broker.yaml")
         answers = [(line, ANSWER.match(line)) for line in done.stdout.splitlines()]
         wrong = [line for line, answer in answers if not answer]
@@ -133,8 +133,8 @@ class Policy:
         return found
 
     def tool(self, *arguments):
-        return subprocess.run([ACL_TOOL, *arguments], cwd=self.house.directory, env=self.house.environment, text=True,
-                              capture_output=True, check=False, stdin=subprocess.DEVNULL, timeout=PATIENCE_S * 3)
+        return subprocess.run([ACL_TOOL, *arguments], cwd=self.broker.directory, env=self.broker.environment, text=True,
+                              capture_output=True, check=False, stdin=subprocess.DEVNULL, timeout=TIMEOUT_S * 3)
 
     def explain(self, cell):
         """(allowed, the rule) as `explain` tells it."""
@@ -147,16 +147,16 @@ class Policy:
     # the broker
 
     def client(self, role, version, **options):
-        return Wire(self.house, version, user=self.table.who[role], client_id=CLIENT_ID, **options)
+        return Wire(self.broker, version, user=self.table.who[role], client_id=CLIENT_ID, **options)
 
     def watcher(self):
-        client = Wire(self.house, user="watcher")
+        client = Wire(self.broker, user="watcher")
         client.subscribe("#")
         client.settle()
         return client
 
     def sweep(self):
-        with Wire(self.house, user="watcher") as watcher:
+        with Wire(self.broker, user="watcher") as watcher:
             for topic in self.retained():
                 watcher.publish(topic, b"", qos=1, retain=True)
 
@@ -164,14 +164,14 @@ class Policy:
         """Something lies on each topic, and what is foreign belongs to its owner. Returns {topic: payload}."""
         topics = self.table.topics(role)
         self.sweep()
-        with Wire(self.house, user="watcher") as watcher, Wire(self.house, user=FOREIGN) as foreign:
+        with Wire(self.broker, user="watcher") as watcher, Wire(self.broker, user=FOREIGN) as foreign:
             for topic in topics:
                 by = foreign if topic in self.table.owned else watcher
                 by.publish(topic, b"before", qos=1, retain=True)
         return dict.fromkeys(topics, b"before")
 
     def retained(self):
-        with Wire(self.house, user="watcher") as late:
+        with Wire(self.broker, user="watcher") as late:
             late.subscribe("#")
             late.settle()
             return {message.topic: message.payload for message in late.messages}
@@ -187,7 +187,7 @@ def keep(kept, cell):
 
 def try_publishes(policy, role, version):
     """5.0 is told the rule, 3.1.1 is acknowledged; the connection stays, and nothing of what is denied arrives."""
-    kept, mark, want = policy.furnish(role), policy.house.mark(), []
+    kept, mark, want = policy.furnish(role), policy.broker.mark(), []
     denied = set()
     with policy.watcher() as watcher, policy.client(role, version) as client:
         watcher.messages.clear()
@@ -214,7 +214,7 @@ def check_log(policy, event, mark, rules):
     """At least one line for each rule that denied; a guard counts as one, however many filters it has."""
     for rule in {rule for rule in rules if rule}:
         name = rule.split(" to ")[0] if rule.startswith("guard: ") else rule
-        policy.house.wait_log(event, mark, rule=lambda told, name=name: told.startswith(name))
+        policy.broker.wait_log(event, mark, rule=lambda told, name=name: told.startswith(name))
 
 
 def check_answer(policy, cell, version, answer):
@@ -229,7 +229,7 @@ def check_answer(policy, cell, version, answer):
 
 def try_wills(policy, role, version):
     """A will that is denied refuses the CONNECT with the rule; one that is allowed fires when its client dies."""
-    kept, mark, denied = policy.furnish(role), policy.house.mark(), []
+    kept, mark, denied = policy.furnish(role), policy.broker.mark(), []
     with policy.watcher() as watcher:
         watcher.messages.clear()
         for cell in policy.table.written(role, "wWD"):
@@ -246,7 +246,7 @@ def try_wills(policy, role, version):
         assert watcher.until(b"end") == []
     assert policy.retained() == kept
     # The log limits these lines for all clients together: those that are there must be right.
-    told = {line["cause"] for line in policy.house.logged("connect-refused", mark) if line["user"] == (cell.user or "")}
+    told = {line["cause"] for line in policy.broker.logged("connect-refused", mark) if line["user"] == (cell.user or "")}
     assert all(cause.startswith(tuple(denied)) for cause in told), told
 
 
@@ -260,8 +260,8 @@ def check_refusal(policy, cell, version, will, cause):
 def try_reads(policy, role, version):
     """Granted: what is retained comes, and what is published; refused: neither, and 5.0 is told the rule."""
     policy.furnish(role)
-    mark, denied = policy.house.mark(), set()
-    with Wire(policy.house, user="watcher") as watcher, policy.client(role, version) as client:
+    mark, denied = policy.broker.mark(), set()
+    with Wire(policy.broker, user="watcher") as watcher, policy.client(role, version) as client:
         for cell in policy.table.read(role):
             refused = 0x80 if version == 4 else 0x87
             answer = client.subscribe(cell.topic, qos=1, expect=[1 if cell.allowed else refused])

@@ -4,9 +4,9 @@ import subprocess
 import threading
 import time
 
-from patience import patience
+from timeouts import scaled_timeout
 
-PATIENCE_S = patience(20)
+TIMEOUT_S = scaled_timeout(20)
 
 
 class LineProcess:
@@ -38,7 +38,7 @@ class LineProcess:
         with self.changed:
             return len(self.lines)
 
-    def wait_line(self, wanted, after=0, timeout_s=PATIENCE_S):
+    def wait_line(self, wanted, after=0, timeout_s=TIMEOUT_S):
         """The first line from `after` on for which wanted(line) holds; wanted may be a piece of text."""
         test = wanted if callable(wanted) else lambda line: wanted in line
         deadline, at = time.monotonic() + timeout_s, after
@@ -61,7 +61,7 @@ class LineProcess:
     def signal(self, number):
         self.child.send_signal(number)
 
-    def wait(self, timeout_s=PATIENCE_S):
+    def wait(self, timeout_s=TIMEOUT_S):
         """The exit status; the output is complete then."""
         status = self.child.wait(timeout_s)
         self.reader.join(timeout_s)

@@ -18,10 +18,10 @@ ENVIRONMENT = {"ASAN_OPTIONS": "halt_on_error=1:detect_leaks=1:quarantine_size_m
 
 
 @pytest.fixture(scope="module")
-def broker(new_house):
-    with new_house(config={"limits": {"connections": 300}}, environment=ENVIRONMENT) as house:
-        house.context = tls_context(house.pki)
-        yield house
+def broker(new_broker):
+    with new_broker(config={"limits": {"connections": 300}}, environment=ENVIRONMENT) as broker:
+        broker.context = tls_context(broker.pki)
+        yield broker
 
 
 def memory(broker):

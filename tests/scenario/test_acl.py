@@ -26,9 +26,9 @@ USERS = {"anna": ["all"], "porch": ["provider"], "attic": ["provider"], "actor":
 
 
 @pytest.fixture(scope="module")
-def broker(new_house):
-    with new_house(acl=ACL, users=USERS, config={"authentication": {"anonymous": True}}) as house:
-        yield house
+def broker(new_broker):
+    with new_broker(acl=ACL, users=USERS, config={"authentication": {"anonymous": True}}) as broker:
+        yield broker
 
 
 @pytest.fixture(params=[4, 5], ids=["3.1.1", "5.0"])
@@ -150,7 +150,7 @@ def test_a_refused_filter_does_not_take_the_others_along(broker):
         client.subscribe("narrow/a", "wide/#", "narrow/b", qos=1, expect=[1, 0x87, 1])
 
 
-def test_receive_is_judged_at_each_delivery(broker):
+def test_receive_is_checked_at_each_delivery(broker):
     with Wire(broker) as anna:
         anna.publish("mixed/secret", b"kept", qos=1, retain=True)
         with Wire(broker, user="mixed") as client:

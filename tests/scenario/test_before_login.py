@@ -10,11 +10,11 @@ OFTEN = 10_000  # packets: more than any client has a reason to send, in one go
 
 
 @pytest.fixture(scope="module")
-def broker(new_house):
-    house = new_house(config={"limits": {"max_connect_size": MAX_CONNECT}})
-    house.passwd("add", "bo", "--scram", "--iterations", "4096", "--stdin", stdin=house.password("bo") + "\n")
-    with house:
-        yield house
+def broker(new_broker):
+    broker = new_broker(config={"limits": {"max_connect_size": MAX_CONNECT}})
+    broker.passwd("add", "bo", "--scram", "--iterations", "4096", "--stdin", stdin=broker.password("bo") + "\n")
+    with broker:
+        yield broker
 
 
 def told(client):

@@ -12,13 +12,13 @@ KEEP = {"session_expiry_interval": 100}
 QUOTA = 0x97
 
 
-def house_with(new_house, **limits):
-    return new_house(config={"limits": limits}, users={"anna": ["all"], "bertil": ["all"]})
+def broker_with(new_broker, **limits):
+    return new_broker(config={"limits": limits}, users={"anna": ["all"], "bertil": ["all"]})
 
 
-def retained(house, topic):
+def retained(broker, topic):
     """What a new subscriber is given."""
-    with Wire(house) as reader, Wire(house) as writer:
+    with Wire(broker) as reader, Wire(broker) as writer:
         reader.subscribe(topic, qos=1)
         reader.settle()
         writer.publish("end/of/it", b"", qos=1)
@@ -29,12 +29,12 @@ def retained(house, topic):
 
 @BOTH
 @pytest.mark.parametrize("qos", [0, 1, 2])
-def test_retained_messages(new_house, version, qos):
+def test_retained_messages(new_broker, version, qos):
     """[MQTT5-3.4.2-1] [MQTT5-3.5.2-1]: the fourth is refused; what is there is replaced and deleted; others are told
     nothing of what was refused."""
-    with house_with(new_house, retained_messages=3, retained_per_user=3) as house:
-        mark = house.mark()
-        with Wire(house, version) as client, Wire(house) as witness:
+    with broker_with(new_broker, retained_messages=3, retained_per_user=3) as broker:
+        mark = broker.mark()
+        with Wire(broker, version) as client, Wire(broker) as witness:
             witness.subscribe("r/#", qos=1)
             for number in range(3):
                 client.publish(f"r/{number}", b"1", qos=1, retain=True)
@@ -47,14 +47,14 @@ def test_retained_messages(new_house, version, qos):
             client.publish("r/1", b"", qos=qos, retain=True)
             client.publish("r/3", b"last", qos=1, retain=True)
             assert [m.payload for m in witness.until(b"last")] == [b"1", b"1", b"1", b"live", b"a longer one", b""]
-        assert retained(house, "r/#") == ["r/0", "r/2", "r/3"]
-        told = house.wait_log("retain-refused", mark, topic="r/3")
+        assert retained(broker, "r/#") == ["r/0", "r/2", "r/3"]
+        told = broker.wait_log("retain-refused", mark, topic="r/3")
         assert told["user"] == "anna" and told["cause"] == "limits.retained_messages is reached"
 
 
-def test_retained_of_one_user(new_house):
-    with house_with(new_house, retained_messages=100, retained_per_user=2) as house:
-        with Wire(house) as anna, Wire(house) as anna_again, Wire(house, user="bertil") as bertil:
+def test_retained_of_one_user(new_broker):
+    with broker_with(new_broker, retained_messages=100, retained_per_user=2) as broker:
+        with Wire(broker) as anna, Wire(broker) as anna_again, Wire(broker, user="bertil") as bertil:
             anna.publish("r/1", b"1", qos=1, retain=True)
             anna_again.publish("r/2", b"1", qos=1, retain=True)
             refused = anna.publish("r/3", b"1", qos=1, retain=True)
@@ -65,12 +65,12 @@ def test_retained_of_one_user(new_house):
             anna.publish("r/1", b"", qos=1, retain=True)
             anna.publish("r/2", b"", qos=1, retain=True)
             anna.publish("r/4", b"1", qos=1, retain=True)
-        assert retained(house, "r/#") == ["r/3", "r/4"]
+        assert retained(broker, "r/#") == ["r/3", "r/4"]
 
 
-def test_retained_bytes(new_house):
-    with house_with(new_house, retained_bytes="120k", retained_bytes_per_user=0) as house:
-        with Wire(house) as client:
+def test_retained_bytes(new_broker):
+    with broker_with(new_broker, retained_bytes="120k", retained_bytes_per_user=0) as broker:
+        with Wire(broker) as client:
             client.publish("r/1", b"x" * 60_000, qos=1, retain=True)
             assert client.publish("r/2", b"x" * 60_000, qos=1, retain=True).reason == QUOTA
             assert client.publish("r/1", b"x" * 110_000, qos=2, retain=True).reason == QUOTA
@@ -78,42 +78,42 @@ def test_retained_bytes(new_house):
             client.publish("r/2", b"x" * 30_000, qos=1, retain=True)
             client.publish("r/1", b"", qos=1, retain=True)
             client.publish("r/3", b"x" * 60_000, qos=1, retain=True)
-        assert retained(house, "r/#") == ["r/2", "r/3"]
+        assert retained(broker, "r/#") == ["r/2", "r/3"]
 
 
-def test_a_retained_will_that_is_refused(new_house):
+def test_a_retained_will_that_is_refused(new_broker):
     """Its limit is told; a will on a topic that has a value, as every device's, replaces it."""
-    with house_with(new_house, retained_messages=1) as house:
-        mark = house.mark()
-        with Wire(house) as witness:
+    with broker_with(new_broker, retained_messages=1) as broker:
+        mark = broker.mark()
+        with Wire(broker) as witness:
             witness.subscribe("state/#", qos=1)
-            with Wire(house) as pub:
+            with Wire(broker) as pub:
                 pub.publish("state/lamp", b"online", qos=1, retain=True)
             for name in ("fan", "lamp"):
-                dies = Wire(house, will=mqtt.Will(f"state/{name}", b"offline " + name.encode(), retain=True))
+                dies = Wire(broker, will=mqtt.Will(f"state/{name}", b"offline " + name.encode(), retain=True))
                 dies.kill()
-            house.wait_log("retain-refused", mark, topic="state/fan")
+            broker.wait_log("retain-refused", mark, topic="state/fan")
             assert [m.topic for m in witness.until(b"offline lamp")] == ["state/lamp"]
 
 
-def test_memory(new_house):
+def test_memory(new_broker):
     """What would wait is dropped above it, and nothing more is retained; who is there gets everything."""
     limits = {"memory": "1M", "memory_per_user": 0, "queue_messages": 1000, "queue_bytes": "8M", "retained_bytes": "8M"}
-    with house_with(new_house, **limits) as house:
-        mark = house.mark()
-        away = Wire(house, client_id="away", props=KEEP)
+    with broker_with(new_broker, **limits) as broker:
+        mark = broker.mark()
+        away = Wire(broker, client_id="away", props=KEEP)
         away.subscribe("m/#", qos=1)
         away.disconnect()
-        with Wire(house) as here, Wire(house) as pub:
+        with Wire(broker) as here, Wire(broker) as pub:
             here.subscribe("m/#", qos=1)
             for number in range(30):
                 pub.publish("m/t", b"%03d" % number + b"x" * 50_000, qos=1)
                 assert here.message().payload.startswith(b"%03d" % number)
                 here.settle()
             assert pub.publish("m/r", b"x" * 100_000, qos=1, retain=True).reason == QUOTA
-            dropped = house.wait_log("message-dropped", mark, client_id="away")
+            dropped = broker.wait_log("message-dropped", mark, client_id="away")
             assert dropped["cause"] == "limits.memory is reached"
-            with Wire(house, client_id="away", clean=False) as back:
+            with Wire(broker, client_id="away", clean=False) as back:
                 back.subscribe("other")
                 pub.publish("other", b"last", qos=1)
                 got = [m.payload[:3] for m in back.until(b"last")]
@@ -121,23 +121,23 @@ def test_memory(new_house):
             pub.publish("m/r", b"x" * 100_000, qos=1, retain=True)
 
 
-def test_connections_of_an_address(new_house):
+def test_connections_of_an_address(new_broker):
     """One more is closed before its handshake; other addresses are not touched, and a place that is free is taken
     again."""
-    with house_with(new_house, connections_per_address=3) as house:
-        context, source, mark = tls_context(house.pki), fresh_address(), house.mark()
-        clients = [Wire(house, context=context, source=source) for _ in range(3)]
+    with broker_with(new_broker, connections_per_address=3) as broker:
+        context, source, mark = tls_context(broker.pki), fresh_address(), broker.mark()
+        clients = [Wire(broker, context=context, source=source) for _ in range(3)]
         with pytest.raises((Closed, OSError)):
-            Wire(house, context=context, source=source)
-        dropped = house.wait_log("connection-closed-before-connect", mark)
+            Wire(broker, context=context, source=source)
+        dropped = broker.wait_log("connection-closed-before-connect", mark)
         assert dropped["cause"] == "limits.connections_per_address is reached"
-        with Wire(house, context=context, source=fresh_address()) as other:
+        with Wire(broker, context=context, source=fresh_address()) as other:
             other.settle()
         clients.pop().disconnect()
         deadline = time.monotonic() + 10
         while len(clients) < 3:
             try:
-                clients.append(Wire(house, context=context, source=source))
+                clients.append(Wire(broker, context=context, source=source))
             except (Closed, OSError):
                 assert time.monotonic() < deadline
         for client in clients:
@@ -146,27 +146,27 @@ def test_connections_of_an_address(new_house):
 
 
 @BOTH
-def test_connections_of_a_user(new_house, version):
+def test_connections_of_a_user(new_broker, version):
     """[MQTT5-3.1.4-2]: refused with a code of each version; a client that comes again takes its own place."""
-    with house_with(new_house, connections_per_user=2) as house:
-        with Wire(house, version, client_id="one") as one, Wire(house, version, client_id="two") as two:
-            Wire(house, version, client_id="three", expect=QUOTA if version == 5 else 3).close()
-            with Wire(house, version, user="bertil", client_id="three") as other:
+    with broker_with(new_broker, connections_per_user=2) as broker:
+        with Wire(broker, version, client_id="one") as one, Wire(broker, version, client_id="two") as two:
+            Wire(broker, version, client_id="three", expect=QUOTA if version == 5 else 3).close()
+            with Wire(broker, version, user="bertil", client_id="three") as other:
                 other.settle()
-            with Wire(house, version, client_id="two") as again:
+            with Wire(broker, version, client_id="two") as again:
                 two.expect_close()
-                Wire(house, version, client_id="three", expect=QUOTA if version == 5 else 3).close()
+                Wire(broker, version, client_id="three", expect=QUOTA if version == 5 else 3).close()
                 one.disconnect()
-                with Wire(house, version, client_id="three") as three:
+                with Wire(broker, version, client_id="three") as three:
                     three.settle()
                     again.settle()
 
 
 @BOTH
-def test_message_rate(new_house, version):
+def test_message_rate(new_broker, version):
     """Who sends faster is read more slowly, and loses nothing; others are not touched."""
-    with house_with(new_house, message_rate=100) as house:
-        with Wire(house, version) as client, Wire(house) as other, Wire(house) as reader:
+    with broker_with(new_broker, message_rate=100) as broker:
+        with Wire(broker, version) as client, Wire(broker) as other, Wire(broker) as reader:
             reader.subscribe("rate/#", qos=0)
             started = time.monotonic()
             client.send(b"".join(mqtt.publish(version, "rate/t", b"%d" % n) for n in range(450)))
@@ -178,10 +178,10 @@ def test_message_rate(new_house, version):
             client.settle()
 
 
-def test_a_slow_rate_is_no_missing_keep_alive(new_house):
+def test_a_slow_rate_is_no_missing_keep_alive(new_broker):
     """While it is not read, its silence is not its own."""
-    with house_with(new_house, message_rate=1) as house:
-        with Wire(house, keep_alive=1) as client:
+    with broker_with(new_broker, message_rate=1) as broker:
+        with Wire(broker, keep_alive=1) as client:
             for number in range(6):
                 client.send(mqtt.publish(5, "rate/t", b"%d" % number))
             client.settle()

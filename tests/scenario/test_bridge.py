@@ -6,8 +6,8 @@ import shutil
 import subprocess
 
 import pytest
-from house import ROOT, free_port
-from process import PATIENCE_S, LineProcess
+from broker_fixture import ROOT, free_port
+from process import TIMEOUT_S, LineProcess
 from wire import Wire
 
 ACL = {"roles": {"all": ["allow all #"],
@@ -22,28 +22,28 @@ MOSQUITTO = (shutil.which("mosquitto", path=os.environ.get("PATH", os.defpath) +
 
 
 @pytest.fixture(scope="module")
-def house(new_house):
-    with new_house(users={"anna": ["all"], "other-house": ["bridge"]}, acl=ACL) as h:
+def broker(new_broker):
+    with new_broker(users={"anna": ["all"], "other-house": ["bridge"]}, acl=ACL) as h:
         yield h
 
 
 class Neighbour:
     """A mosquitto that bridges `home/#` both ways; its own clients come without TLS, as is its way on the loopback."""
 
-    def __init__(self, directory, house, kind):
+    def __init__(self, directory, broker, kind):
         self.port = free_port()
-        port = house.addresses[0][1]
+        port = broker.addresses[0][1]
         (directory / "mosquitto.conf").write_text("\n".join([
             f"listener {self.port} 127.0.0.1", "allow_anonymous true", "log_type all",
             f"user {getpass.getuser()}",
             "connection house", f"address 127.0.0.1:{port}", "topic home/# both 1", f"remote_clientid neighbour-{kind}",
-            "remote_username other-house", f"remote_password {house.password('other-house')}",
-            f"bridge_cafile {house.pki.path('ca.crt')}", "restart_timeout 1", "notifications true", *KINDS[kind], ""]))
+            "remote_username other-house", f"remote_password {broker.password('other-house')}",
+            f"bridge_cafile {broker.pki.path('ca.crt')}", "restart_timeout 1", "notifications true", *KINDS[kind], ""]))
         self.process = LineProcess([MOSQUITTO, "-c", str(directory / "mosquitto.conf")], stdin=subprocess.DEVNULL)
 
     def say(self, topic, text, *options):
         subprocess.run(["mosquitto_pub", "-p", str(self.port), "-t", topic, "-m", text, "-q", "1", *options], check=True,
-                       timeout=PATIENCE_S, stdin=subprocess.DEVNULL)
+                       timeout=TIMEOUT_S, stdin=subprocess.DEVNULL)
 
     def hear(self, topic, count):
         return LineProcess(["stdbuf", "-oL", "mosquitto_sub", "-p", str(self.port), "-t", topic, "-q", "1", "-C", str(count), "-d",
@@ -51,11 +51,11 @@ class Neighbour:
 
 
 @pytest.fixture(params=KINDS)
-def neighbour(request, house, tmp_path):
-    mark = house.mark()
-    n = Neighbour(tmp_path, house, request.param)
+def neighbour(request, broker, tmp_path):
+    mark = broker.mark()
+    n = Neighbour(tmp_path, broker, request.param)
     try:
-        connected = house.wait_log("client-connected", mark, client_id=f"neighbour-{request.param}")
+        connected = broker.wait_log("client-connected", mark, client_id=f"neighbour-{request.param}")
         n.kind, n.version = request.param, connected["version"]
         n.process.wait_line("Received SUBACK")
         yield n
@@ -65,9 +65,9 @@ def neighbour(request, house, tmp_path):
         n.process.kill()
 
 
-def test_both_ways_and_no_echo(house, neighbour, topic):
+def test_both_ways_and_no_echo(broker, neighbour, topic):
     topic = topic.replace("t/", "home/")
-    with Wire(house) as client:
+    with Wire(broker) as client:
         client.subscribe("home/#", qos=1)
         neighbour.say(f"{topic}/there", "from the neighbour")
         assert client.message().payload == b"from the neighbour"
@@ -85,10 +85,10 @@ def test_both_ways_and_no_echo(house, neighbour, topic):
             listener.kill()
 
 
-def test_a_retained_value_stays_retained(house, neighbour, topic):
+def test_a_retained_value_stays_retained(broker, neighbour, topic):
     """A bridge is told that a live change was retained, else it could not keep it on its side; a plain client is not."""
     topic = topic.replace("t/", "home/kept-")
-    with Wire(house) as client:
+    with Wire(broker) as client:
         live = neighbour.hear(topic, 1)
         try:
             live.wait_line("Subscribed")

@@ -35,29 +35,29 @@ def settings(pki, mode="optional", crl="clients.crl", **authentication):
     return {"tls": tls, "authentication": {"certificate_user": "cn", **authentication}}
 
 
-def with_users(house):
+def with_users(broker):
     for name in GOOD:
-        house.add_user(name, ["all"], password=False)
-    return house
+        broker.add_user(name, ["all"], password=False)
+    return broker
 
 
 @pytest.fixture(scope="module")
-def broker(new_house, certificates):
-    with with_users(new_house(config=settings(certificates))) as house:
-        yield house
+def broker(new_broker, certificates):
+    with with_users(new_broker(config=settings(certificates))) as broker:
+        yield broker
 
 
-def connect(house, certificate, user=None, version=None, **options):
-    context = tls_context(house.pki, certificate=certificate, maximum=version, minimum=version)
-    return Wire(house, user=user, password=options.pop("password", None), context=context, **options)
+def connect(broker, certificate, user=None, version=None, **options):
+    context = tls_context(broker.pki, certificate=certificate, maximum=version, minimum=version)
+    return Wire(broker, user=user, password=options.pop("password", None), context=context, **options)
 
 
-def refused_by_tls(house, certificate, version=None):
+def refused_by_tls(broker, certificate, version=None):
     """In TLS 1.3 a client learns of it with its first read."""
-    mark = house.mark()
+    mark = broker.mark()
     with pytest.raises((ssl.SSLError, Closed, ConnectionError)):
-        connect(house, certificate, version=version)
-    return house.wait_log("handshake-failed", mark)
+        connect(broker, certificate, version=version)
+    return broker.wait_log("handshake-failed", mark)
 
 
 TLS = pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
@@ -115,77 +115,77 @@ def test_without_a_certificate_the_password_decides(broker):
     Wire(broker, user="cert-user", password="x", expect=0x86).expect_close()
 
 
-def test_locked(new_house, certificates):
-    house = with_users(new_house(config=settings(certificates)))
-    house.passwd("lock", "cert-user")
-    with house:
-        connect(house, "cert-user", expect=0x86).expect_close()
-        with connect(house, "other-user") as client:
+def test_locked(new_broker, certificates):
+    broker = with_users(new_broker(config=settings(certificates)))
+    broker.passwd("lock", "cert-user")
+    with broker:
+        connect(broker, "cert-user", expect=0x86).expect_close()
+        with connect(broker, "other-user") as client:
             client.settle()
 
 
-def test_required(new_house, certificates):
-    with with_users(new_house(config=settings(certificates, mode="required"))) as house:
+def test_required(new_broker, certificates):
+    with with_users(new_broker(config=settings(certificates, mode="required"))) as broker:
         with pytest.raises((ssl.SSLError, Closed, ConnectionError)):
-            Wire(house, user="anna")
-        with connect(house, "cert-user") as client:
+            Wire(broker, user="anna")
+        with connect(broker, "cert-user") as client:
             client.settle()
 
 
-def test_without_a_password_file_the_certificate_is_enough(new_house, certificates):
+def test_without_a_password_file_the_certificate_is_enough(new_broker, certificates):
     config = settings(certificates)
-    house = new_house(config=config, users={}, acl={"users": {"nobody": {"rules": ["allow all #"]}}})
-    del house.config["authentication"]["password_file"]
-    house.write()
-    with house, connect(house, "unknown-user") as client:
+    broker = new_broker(config=config, users={}, acl={"users": {"nobody": {"rules": ["allow all #"]}}})
+    del broker.config["authentication"]["password_file"]
+    broker.write()
+    with broker, connect(broker, "unknown-user") as client:
         client.publish("t/x", b"1", qos=1)
 
 
-def test_not_asked_for_means_not_looked_at(new_house, certificates):
-    with new_house() as house:
-        connect(house, "cert-user", expect=0x87).expect_close()
+def test_not_asked_for_means_not_looked_at(new_broker, certificates):
+    with new_broker() as broker:
+        connect(broker, "cert-user", expect=0x87).expect_close()
 
 
 @pytest.mark.parametrize("which, user", [("san_uri", "urn:house:porch"), ("san_dns", "porch.house"),
                                          ("san_email", "porch@house.example")])
-def test_names_of_the_alternative_name(new_house, certificates, which, user):
-    house = new_house(config=settings(certificates, certificate_user=which), users={})
+def test_names_of_the_alternative_name(new_broker, certificates, which, user):
+    broker = new_broker(config=settings(certificates, certificate_user=which), users={})
     if which == "san_uri":  # its colon has no place in a password file
-        del house.config["authentication"]["password_file"]
-        house.write()
+        del broker.config["authentication"]["password_file"]
+        broker.write()
     else:
-        house.add_user(user, ["all"], password=False)
-    with house:
-        mark = house.mark()
-        with connect(house, "san") as client:
+        broker.add_user(user, ["all"], password=False)
+    with broker:
+        mark = broker.mark()
+        with connect(broker, "san") as client:
             client.settle()
-        assert house.wait_log("client-connected", mark)["user"] == user
+        assert broker.wait_log("client-connected", mark)["user"] == user
 
 
-def test_an_ended_crl_refuses_and_says_so(new_house, certificates):
+def test_an_ended_crl_refuses_and_says_so(new_broker, certificates):
     certificates.revoke("clients", "ended.crl", ended=True)
-    house = with_users(new_house(config=settings(certificates, crl="ended.crl")))
-    checked = house.command("--check")
+    broker = with_users(new_broker(config=settings(certificates, crl="ended.crl")))
+    checked = broker.command("--check")
     assert "crl" in (checked.stdout + checked.stderr).lower()
-    with house:
-        assert "crl" in refused_by_tls(house, "cert-user")["cause"].lower()
-        with Wire(house, user="anna") as client:
+    with broker:
+        assert "crl" in refused_by_tls(broker, "cert-user")["cause"].lower()
+        with Wire(broker, user="anna") as client:
             client.settle()
 
 
 @TLS
-def test_resumption_skips_nothing(new_house, certificates, version):
+def test_resumption_skips_nothing(new_broker, certificates, version):
     """The identity comes from the session's certificate, and it is looked at again."""
-    with with_users(new_house(config=settings(certificates))) as house:
-        context = tls_context(house.pki, certificate="cert-user", maximum=version, minimum=version)
-        with Wire(house, user=None, password=None, context=context) as first:
+    with with_users(new_broker(config=settings(certificates))) as broker:
+        context = tls_context(broker.pki, certificate="cert-user", maximum=version, minimum=version)
+        with Wire(broker, user=None, password=None, context=context) as first:
             first.settle()
             session = first.stream.session
-        mark = house.mark()
-        with Wire(house, user=None, password=None, context=context, session=session) as second:
+        mark = broker.mark()
+        with Wire(broker, user=None, password=None, context=context, session=session) as second:
             second.settle()
-        assert house.wait_log("client-connected", mark)["user"] == "cert-user"
-        Wire(house, user="anna", password=house.password("anna"), context=context, session=session,
+        assert broker.wait_log("client-connected", mark)["user"] == "cert-user"
+        Wire(broker, user="anna", password=broker.password("anna"), context=context, session=session,
              expect=0x86).expect_close()
 
 
@@ -195,16 +195,16 @@ def test_resumption_skips_nothing(new_house, certificates, version):
     ("prefix", "cert-user2", False), ("prefix_any", "cert-user2", True), ("prefix_any", "x-cert-user", False),
     ("equal", "", False), ("prefix", "", False), ("prefix_any", "", True),
 ])
-def test_bind_client_id(new_house, certificates, mode, client_id, allowed):
+def test_bind_client_id(new_broker, certificates, mode, client_id, allowed):
     """[MQTT5-3.1.3-8]"""
-    with with_users(new_house(config=settings(certificates, bind_client_id=mode))) as house:
-        connect(house, "cert-user", client_id=client_id, expect=0 if allowed else 0x85).close()
+    with with_users(new_broker(config=settings(certificates, bind_client_id=mode))) as broker:
+        connect(broker, "cert-user", client_id=client_id, expect=0 if allowed else 0x85).close()
 
 
-def test_bind_client_id_with_passwords_in_311(new_house):
-    with new_house(config={"authentication": {"bind_client_id": "equal"}}) as house:
-        Wire(house, 4, client_id="anna").close()
-        Wire(house, 4, client_id="bert", expect=2).expect_close()
+def test_bind_client_id_with_passwords_in_311(new_broker):
+    with new_broker(config={"authentication": {"bind_client_id": "equal"}}) as broker:
+        Wire(broker, 4, client_id="anna").close()
+        Wire(broker, 4, client_id="bert", expect=2).expect_close()
 
 
 def test_only_the_names_of_the_client_ca_are_told(broker):

@@ -20,10 +20,10 @@ QOS = pytest.mark.parametrize("qos", [0, 1, 2])
 
 
 @pytest.fixture(scope="module")
-def broker(new_house):
-    with new_house(acl=ANONYMOUS_ACL, config={"authentication": {"anonymous": True}},
-                   users={"anna": ["all"], "reader": ["reader"], "writer": ["writer"]}) as house:
-        yield house
+def broker(new_broker):
+    with new_broker(acl=ANONYMOUS_ACL, config={"authentication": {"anonymous": True}},
+                   users={"anna": ["all"], "reader": ["reader"], "writer": ["writer"]}) as broker:
+        yield broker
 
 
 @VERSIONS

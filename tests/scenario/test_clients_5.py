@@ -9,8 +9,8 @@ import time
 import mqtt
 import pytest
 from clients_5 import LIBRARIES, NO_LOCAL, RETAIN_AS_PUBLISHED, RETAIN_NEVER, RETAIN_WHEN_NEW, MqttJs5
-from house import ROOT
-from process import PATIENCE_S
+from broker_fixture import ROOT
+from process import TIMEOUT_S
 from wire import Wire
 
 CTL = os.environ.get("VAKT_CTL", str(ROOT / "build/tools/broker-ctl"))
@@ -67,9 +67,9 @@ def node():
 
 
 @pytest.fixture(scope="module")
-def broker(new_house):
-    with new_house(acl=ACL, users=USERS, config=CONFIG) as house:
-        yield house
+def broker(new_broker):
+    with new_broker(acl=ACL, users=USERS, config=CONFIG) as broker:
+        yield broker
 
 
 @pytest.fixture(scope="module")
@@ -79,9 +79,9 @@ def wire(broker):
         yield client
 
 
-def kick(house, client_id):
-    subprocess.run([CTL, "-c", "broker.yaml", "kick", client_id], cwd=house.directory, env=house.environment,
-                   check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=PATIENCE_S)
+def kick(broker, client_id):
+    subprocess.run([CTL, "-c", "broker.yaml", "kick", client_id], cwd=broker.directory, env=broker.environment,
+                   check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=TIMEOUT_S)
 
 
 # PUBLISH and its properties
@@ -127,7 +127,7 @@ def test_message_expiry(broker, topic, library, wire):
     """[MQTT5-3.3.2-6]: asked for until it has become less"""
     with library(broker) as client:
         client.publish(topic, b"old", qos=1, retain=True, props={"message_expiry_interval": 100})
-        deadline, left = time.monotonic() + PATIENCE_S, 100
+        deadline, left = time.monotonic() + TIMEOUT_S, 100
         while left == 100 and time.monotonic() < deadline:
             client.subscribe(topic, 1)
             left = client.message().props["message_expiry_interval"]
@@ -457,10 +457,10 @@ def test_denied_subscribe(broker, library):
 
 
 @pytest.fixture
-def strict(new_house):
+def strict(new_broker):
     """A broker for one who guesses: it makes the address wait."""
-    with new_house(acl=ACL, users=USERS) as house:
-        yield house
+    with new_broker(acl=ACL, users=USERS) as broker:
+        yield broker
 
 
 @each("a refused CONNECT says why")
@@ -494,9 +494,9 @@ def test_reason_string_of_disconnect(broker, topic, library):
 # The broker comes back
 
 @pytest.fixture(scope="module")
-def mortal(new_house):
-    with new_house() as house:
-        yield house
+def mortal(new_broker):
+    with new_broker() as broker:
+        yield broker
 
 
 @each("connects again when the broker is back")

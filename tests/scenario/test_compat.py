@@ -8,20 +8,20 @@ import shutil
 import signal
 import subprocess
 
-import house as house_module
+import broker_fixture
 import mqtt
 import pytest
-from old_house import (AHEAD, CERTIFICATE, COMMIT, COMPAT, FOREVER, LARGE, OUT_IDS, PREFIX, PROPS, REPLAYED, UNIX, OldHouse,
+from old_broker import (AHEAD, CERTIFICATE, COMMIT, COMPAT, FOREVER, LARGE, OUT_IDS, PREFIX, PROPS, REPLAYED, UNIX, OldBroker,
                        use_free_ports)
-from process import PATIENCE_S
+from process import TIMEOUT_S
 from scram import ScramWire
 from wire import Wire
 
 OLD = COMPAT / COMMIT
-STORE = os.environ.get("VAKT_STORE", str(house_module.ROOT / "build/tools/broker-store"))
-ACL = os.environ.get("VAKT_ACL", str(house_module.ROOT / "build/tools/broker-acl"))
-POWERLOSS = os.environ.get("VAKT_POWERLOSS", str(house_module.ROOT / "build/tests/crash/powerloss.so"))
-NEXT_FORMAT = os.environ.get("VAKT_NEXT_FORMAT", str(house_module.ROOT / "build/tests/compat/next_format"))
+STORE = os.environ.get("VAKT_STORE", str(broker_fixture.ROOT / "build/tools/broker-store"))
+ACL = os.environ.get("VAKT_ACL", str(broker_fixture.ROOT / "build/tools/broker-acl"))
+POWERLOSS = os.environ.get("VAKT_POWERLOSS", str(broker_fixture.ROOT / "build/tests/crash/powerloss.so"))
+NEXT_FORMAT = os.environ.get("VAKT_NEXT_FORMAT", str(broker_fixture.ROOT / "build/tests/compat/next_format"))
 SESSIONS, SUBSCRIPTIONS, WILLS = 14, 16, 3
 # Keys of a broker.yaml of that time that are not taken any more, and what today's broker says of each.
 CHANGED = {}
@@ -30,32 +30,32 @@ CHANGED = {}
 @pytest.fixture
 def old(tmp_path, pki):
     """Not running."""
-    return OldHouse(tmp_path, pki, OLD / "house")
+    return OldBroker(tmp_path, pki, OLD / "house")
 
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory, pki):
     """One for all that the clients find again, each its own."""
-    with OldHouse(tmp_path_factory.mktemp("old"), pki, OLD / "house") as house:
-        yield house
+    with OldBroker(tmp_path_factory.mktemp("old"), pki, OLD / "house") as broker:
+        yield broker
 
 
 def run(program, *words, status=0, **options):
-    done = subprocess.run([program, *map(str, words)], env=house_module.ENVIRONMENT, text=True, capture_output=True,
-                          check=False, stdin=subprocess.DEVNULL, timeout=PATIENCE_S, **options)
+    done = subprocess.run([program, *map(str, words)], env=broker_fixture.ENVIRONMENT, text=True, capture_output=True,
+                          check=False, stdin=subprocess.DEVNULL, timeout=TIMEOUT_S, **options)
     assert done.returncode == status, f"{program} {words}: {done.returncode}\n{done.stdout}{done.stderr}"
     assert "Sanitizer" not in done.stderr and "runtime error" not in done.stderr, done.stderr
     return done
 
 
-def resumed(house, client_id, version=5, **options):
-    client = Wire(house, version, client_id=client_id, clean=False, props=FOREVER if version == 5 else None, **options)
+def resumed(broker, client_id, version=5, **options):
+    client = Wire(broker, version, client_id=client_id, clean=False, props=FOREVER if version == 5 else None, **options)
     assert client.connack.session_present, client.connack
     return client
 
 
-def retained(house, *filters, user="anna"):
-    with Wire(house, user=user) as client:
+def retained(broker, *filters, user="anna"):
+    with Wire(broker, user=user) as client:
         client.subscribe(*filters)
         client.settle()
         return {message.topic: message for message in client.messages}
@@ -304,11 +304,11 @@ def test_check_is_content(old):
 
 def test_what_run_made(tmp_path, pki):
     """tools/run leaves these files alone when it finds them."""
-    house = OldHouse(tmp_path, pki, OLD / "starter")
+    broker = OldBroker(tmp_path, pki, OLD / "starter")
     password = (OLD / "starter/password").read_text(encoding="utf-8").strip()
-    done = house.command("--check")
+    done = broker.command("--check")
     assert done.returncode == 0, done.stderr
-    with house, Wire(house, user="house", password=password) as client:
+    with broker, Wire(broker, user="house", password=password) as client:
         assert client.publish("home/lamp", b"on", qos=1, retain=True).reason < 0x80
         assert client.publish("elsewhere", b"on", qos=1).reason == 0x87
         client.subscribe("home/#")
@@ -340,8 +340,8 @@ def strip_commit(rows):
 # formats to come
 
 
-def show(house, do="show"):
-    return dict(part.split("=") for part in run(NEXT_FORMAT, house.directory / "store", do).stdout.split())
+def show(broker, do="show"):
+    return dict(part.split("=") for part in run(NEXT_FORMAT, broker.directory / "store", do).stdout.split())
 
 
 def test_an_upgrade_keeps_all(old):
@@ -366,10 +366,10 @@ def test_the_power_goes_during_an_upgrade(old, seed):
             (store / name).write_bytes(data)
         cut += 1
         status = subprocess.run(command, env={
-            **house_module.ENVIRONMENT, "LD_PRELOAD": POWERLOSS, "VAKT_DISK": str(store), "VAKT_DISK_SEED": str(seed),
+            **broker_fixture.ENVIRONMENT, "LD_PRELOAD": POWERLOSS, "VAKT_DISK": str(store), "VAKT_DISK_SEED": str(seed),
             "VAKT_DISK_CUT": str(cut), "VAKT_DISK_TROUBLE": str(old.directory / "trouble"),
             "ASAN_OPTIONS": "verify_asan_link_order=0"}, stdout=subprocess.DEVNULL, check=False,
-            timeout=PATIENCE_S).returncode
+            timeout=TIMEOUT_S).returncode
         assert status in (0, -signal.SIGKILL)
         found = show(old)
         assert found["rows"] == before["rows"]
@@ -394,7 +394,7 @@ def test_a_newer_store_is_refused_in_words(old):
     said.append(run(STORE, store, "restore", old.directory / "newer", status=1))
     for done in said:
         assert all(part in done.stderr for part in words), f"{done.args}: {done.stdout}{done.stderr}"
-        assert done.returncode == (2 if done.args[0] == house_module.BROKER else 1)
+        assert done.returncode == (2 if done.args[0] == broker_fixture.BROKER else 1)
     assert (store / "data.mdb").read_bytes() == data
     run(STORE, store, "restore", backup)
     with old:

@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import pytest
-from house import BROKER, PASSWD, PATIENCE_S, ROOT
+from broker_fixture import BROKER, PASSWD, TIMEOUT_S, ROOT
 
 ACL = os.environ.get("VAKT_ACL", str(ROOT / "build/tools/broker-acl"))
 CTL = os.environ.get("VAKT_CTL", str(ROOT / "build/tools/broker-ctl"))
@@ -17,8 +17,8 @@ WORDS = (b"event=", b"broker-", b"usage", b"error", b"level=")
 
 
 @pytest.fixture(scope="module")
-def house(new_house):
-    return new_house(config={"persistence": {"directory": "store"}, "control": {"socket": "control.sock"}})
+def broker(new_broker):
+    return new_broker(config={"persistence": {"directory": "store"}, "control": {"socket": "control.sock"}})
 
 
 def command(closed, words):
@@ -26,19 +26,19 @@ def command(closed, words):
     return ["/bin/sh", "-c", 'exec "$@" ' + " ".join(f"{fd}>&-" for fd in closed), "sh", *words]
 
 
-def run(house, closed, *words):
-    return subprocess.run(command(closed, words), cwd=house.directory, env=house.environment, capture_output=True,
-                          check=False, stdin=subprocess.DEVNULL, timeout=PATIENCE_S)
+def run(broker, closed, *words):
+    return subprocess.run(command(closed, words), cwd=broker.directory, env=broker.environment, capture_output=True,
+                          check=False, stdin=subprocess.DEVNULL, timeout=TIMEOUT_S)
 
 
-def unharmed(house, *names):
+def unharmed(broker, *names):
     for name in names:
-        content = (house.directory / name).read_bytes()
+        content = (broker.directory / name).read_bytes()
         assert not any(word in content for word in WORDS), (name, content[:500])
 
 
 def listening(port, child):
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + TIMEOUT_S
     while time.monotonic() < deadline and child.poll() is None:
         with socket.socket() as s:
             if s.connect_ex(("127.0.0.1", port)) == 0:
@@ -48,28 +48,28 @@ def listening(port, child):
 
 
 @pytest.mark.parametrize("closed", CLOSED, ids=str)
-def test_the_broker_writes_no_message_into_a_file_of_the_store(house, closed):
+def test_the_broker_writes_no_message_into_a_file_of_the_store(broker, closed):
     # On the command line `debug` is what says most.
-    house.config["log"] = {"level": "debug"}
-    house.write()
-    with subprocess.Popen(command(closed, [BROKER, "-c", "broker.yaml"]), cwd=house.directory, env=house.environment,
+    broker.config["log"] = {"level": "debug"}
+    broker.write()
+    with subprocess.Popen(command(closed, [BROKER, "-c", "broker.yaml"]), cwd=broker.directory, env=broker.environment,
                           stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
         try:
-            assert listening(house.port, child)
+            assert listening(broker.port, child)
             for fd in closed:
                 assert os.readlink(f"/proc/{child.pid}/fd/{fd}") == "/dev/null"
         finally:
             child.send_signal(signal.SIGTERM)
-            status = child.wait(PATIENCE_S)
+            status = child.wait(TIMEOUT_S)
     assert status == 0
-    unharmed(house, "store/data.mdb", "store/data.mdb-lock", "store/broker.lock", "store/note")
-    assert run(house, (), STORE, "store", "check").returncode == 0
+    unharmed(broker, "store/data.mdb", "store/data.mdb-lock", "store/broker.lock", "store/note")
+    assert run(broker, (), STORE, "store", "check").returncode == 0
 
 
 @pytest.mark.parametrize("closed", CLOSED, ids=str)
-def test_the_tools_write_no_message_into_a_file(house, closed):
-    users = (house.directory / "users.passwd").read_bytes()
-    broken = house.write_file("broken.passwd", "anna:nonsense\n")
+def test_the_tools_write_no_message_into_a_file(broker, closed):
+    users = (broker.directory / "users.passwd").read_bytes()
+    broken = broker.write_file("broken.passwd", "anna:nonsense\n")
     for words in ([PASSWD, "users.passwd", "verify", "anna", "--stdin"],
                   [PASSWD, "users.passwd", "add", "anna", "--stdin"],
                   [PASSWD, "broken.passwd", "remove", "bert"],
@@ -80,14 +80,14 @@ def test_the_tools_write_no_message_into_a_file(house, closed):
                   [STORE, "store", "compact"],
                   [STORE, "store", "restore", "nothing"],
                   [BROKER, "--check", "-c", "broker.yaml"]):
-        run(house, closed, *words)
-    assert (house.directory / "users.passwd").read_bytes() == users
+        run(broker, closed, *words)
+    assert (broker.directory / "users.passwd").read_bytes() == users
     assert broken.read_text() == "anna:nonsense\n"
-    unharmed(house, "broker.yaml", "acl.yaml", *(f"store/{f.name}" for f in (house.directory / "store").iterdir()))
+    unharmed(broker, "broker.yaml", "acl.yaml", *(f"store/{f.name}" for f in (broker.directory / "store").iterdir()))
 
 
-def test_a_closed_output_is_still_an_error(house):
-    done = run(house, (1,), PASSWD, "users.passwd", "list")
+def test_a_closed_output_is_still_an_error(broker):
+    done = run(broker, (1,), PASSWD, "users.passwd", "list")
     assert done.returncode == 1 and b"cannot write to standard output" in done.stderr, done
-    done = run(house, (0,), PASSWD, "users.passwd", "set", "anna", "--stdin")
+    done = run(broker, (0,), PASSWD, "users.passwd", "set", "anna", "--stdin")
     assert done.returncode == 1 and b"standard input" in done.stderr, done

@@ -9,8 +9,8 @@ import time
 
 import pytest
 from clients import MosquittoSub, Paho, mosquitto_options, mosquitto_pub
-from house import ROOT, House
-from process import PATIENCE_S, LineProcess
+from broker_fixture import ROOT, BrokerFixture
+from process import TIMEOUT_S, LineProcess
 from test_watch import SYS, ctl, rows
 
 LIBRARY = os.environ.get("VAKT_POWERLOSS", str(ROOT / "build/tests/crash/powerloss.so"))
@@ -23,11 +23,11 @@ serial = itertools.count(1)
 class Disk:
     """What the preloaded library is told, while the broker runs."""
 
-    def __init__(self, house):
-        self.trouble = house.directory / "trouble"
-        house.environment.update(
-            LD_PRELOAD=LIBRARY, VAKT_DISK=str(house.directory.resolve() / "store"), VAKT_DISK_TROUBLE=str(self.trouble),
-            ASAN_OPTIONS=f"{house.environment['ASAN_OPTIONS']}:verify_asan_link_order=0")
+    def __init__(self, broker):
+        self.trouble = broker.directory / "trouble"
+        broker.environment.update(
+            LD_PRELOAD=LIBRARY, VAKT_DISK=str(broker.directory.resolve() / "store"), VAKT_DISK_TROUBLE=str(self.trouble),
+            ASAN_OPTIONS=f"{broker.environment['ASAN_OPTIONS']}:verify_asan_link_order=0")
 
     def begin(self, kind, error):
         fresh = self.trouble.with_suffix(".new")
@@ -57,9 +57,9 @@ class Publisher(LineProcess):
 
 
 @pytest.fixture(scope="module")
-def made(new_house):
-    house = new_house(config=CONFIG, acl=ACL)
-    return house, Disk(house)
+def made(new_broker):
+    broker = new_broker(config=CONFIG, acl=ACL)
+    return broker, Disk(broker)
 
 
 @pytest.fixture
@@ -70,11 +70,11 @@ def disk(made):
 @pytest.fixture
 def broker(made, disk):
     """Runs, on a disk that is well."""
-    house, _ = made
+    broker, _ = made
     disk.heal()
-    house.environment["VAKT_DISK_SEED"] = str(next(serial))
-    with house:
-        yield house
+    broker.environment["VAKT_DISK_SEED"] = str(next(serial))
+    with broker:
+        yield broker
         disk.heal()
 
 
@@ -153,10 +153,10 @@ def fails(broker, disk, kind, begin):
 
 
 def ends(broker):
-    """Within the patience of a service manager, with status 0."""
+    """Within the stop timeout of a service manager, with status 0."""
     since = time.monotonic()
     broker.stop()
-    assert time.monotonic() - since < PATIENCE_S
+    assert time.monotonic() - since < TIMEOUT_S
 
 
 @pytest.mark.parametrize("kind", FAILS)
@@ -190,7 +190,7 @@ def test_it_fails_with_more_under_way(broker, disk, topic, name, end):
             Publisher(broker, topic, "late", version=4) as third:
         goes_on(broker, topic, 5)
         assert all(pub.child.poll() is None for pub in (first, second, third))
-        {"stop": ends, "crash": House.crash}[end](broker)
+        {"stop": ends, "crash": BrokerFixture.crash}[end](broker)
         assert all(pub.wait() != 0 for pub in (first, second, third))
         assert not any(pub.has(packet) for pub in (first, second, third) for packet in ("PUBACK", "PUBREC"))
     disk.heal()
@@ -306,7 +306,7 @@ def test_the_end_while_there_is_no_room(broker, disk, version, topic, name, end)
     leave_session(broker, name, version, topic)
     acknowledged(broker, topic, "one", version=version)
     with full(broker, disk, "write", lambda: Publisher(broker, topic, "lost?", version=version)) as pub:
-        {"stop": ends, "crash": House.crash}[end](broker)
+        {"stop": ends, "crash": BrokerFixture.crash}[end](broker)
         assert pub.wait() != 0 and not pub.has("PUBACK"), pub.lines
     disk.heal()
     broker.start()

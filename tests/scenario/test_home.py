@@ -6,7 +6,7 @@ import socket
 import mqtt
 import pytest
 from clients import MosquittoSub, MqttJs, Paho, mosquitto_pub
-from house import ROOT
+from broker_fixture import ROOT
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCodes
 from wire import Wire, fresh_address
@@ -18,8 +18,8 @@ PAPER = '{"name":"Lamp","features":["on"]}'
 
 
 @pytest.fixture(scope="module")
-def house(new_house):
-    made = new_house(users=USERS, config={"authentication": {"anonymous": True}})
+def broker(new_broker):
+    made = new_broker(users=USERS, config={"authentication": {"anonymous": True}})
     made.write_file("acl.yaml", (ROOT / "acl/templates/hemtjanst.yaml").read_text(encoding="utf-8"))
     with made:
         yield made
@@ -32,32 +32,32 @@ def thing(request):
 
 
 @pytest.fixture
-def wall(house):
+def wall(broker):
     """Who looks, at everything that may be looked at."""
-    with MosquittoSub(house, "-t", "current/#", "-t", "device/+", "-t", "provider/+", "-q", "2", user="wall") as client:
+    with MosquittoSub(broker, "-t", "current/#", "-t", "device/+", "-t", "provider/+", "-q", "2", user="wall") as client:
         yield client
 
 
-def retained(house, topic_filter, user="wall"):
+def retained(broker, topic_filter, user="wall"):
     """What a newcomer finds there: {topic: payload}."""
-    with Wire(house, user=user) as late:
+    with Wire(broker, user=user) as late:
         late.subscribe(topic_filter)
         late.settle()
         assert all(message.retain for message in late.messages)
         return {message.topic: message.payload for message in late.messages}
 
 
-def mortal(house, kind, version, user, will):
+def mortal(broker, kind, version, user, will):
     """A client that is only there to die; returns how."""
     topic, payload, qos, retain = will
     if kind == "mosquitto":
         options = ["--will-topic", topic, "--will-qos", str(qos)] + (["--will-retain"] if retain else [])
         options += ["--will-payload", payload] if payload else []
-        return MosquittoSub(house, "-t", f"desired/{user}/#", *options, version=version, user=user).kill
+        return MosquittoSub(broker, "-t", f"desired/{user}/#", *options, version=version, user=user).kill
     if kind == "mqttjs":
         will = {"topic": topic, "payload": payload, "qos": qos, "retain": retain}
-        return MqttJs(house, version, user=user, will=will).kill
-    client = Paho(house, version, user=user, will=will).client
+        return MqttJs(broker, version, user=user, will=will).kill
+    client = Paho(broker, version, user=user, will=will).client
 
     def cut():
         client.socket().shutdown(socket.SHUT_RDWR)
@@ -69,73 +69,73 @@ def mortal(house, kind, version, user, will):
 
 
 @VERSIONS
-def test_a_document_belongs_to_its_first_publisher(house, wall, thing, version):
+def test_a_document_belongs_to_its_first_publisher(broker, wall, thing, version):
     """A second provider with the same id is refused, and the conflict can be seen."""
-    topic, mark = f"device/{thing}", house.mark()
-    with Paho(house, version, user="porch") as porch, MqttJs(house, version, user="cellar") as cellar:
+    topic, mark = f"device/{thing}", broker.mark()
+    with Paho(broker, version, user="porch") as porch, MqttJs(broker, version, user="cellar") as cellar:
         porch.publish(topic, PAPER, 1, retain=True)
         wall.message(f"1 0 {topic} {PAPER}")
         error = cellar.publish(topic, "another lamp", qos=1, retain=True)["error"]
         assert error is None if version == 4 else error["code"] == 0x87
-        assert house.wait_log("publish-denied", mark, user="cellar", topic=topic)["rule"]
+        assert broker.wait_log("publish-denied", mark, user="cellar", topic=topic)["rule"]
         assert cellar.publish(f"{topic}-2", PAPER, qos=1, retain=True)["error"] is None
         wall.message(f"1 0 {topic}-2 {PAPER}")
         porch.publish(topic, "a better lamp", 1, retain=True)
         wall.message(f"1 0 {topic} a better lamp")
-    assert retained(house, topic) == {topic: b"a better lamp"}
+    assert retained(broker, topic) == {topic: b"a better lamp"}
 
 
 @VERSIONS
-def test_a_document_has_a_limit(house, thing, version):
-    with Paho(house, version, user="porch") as porch:
+def test_a_document_has_a_limit(broker, thing, version):
+    with Paho(broker, version, user="porch") as porch:
         porch.publish(f"device/{thing}", b"x" * 65537, 1, retain=True)
-        assert retained(house, f"device/{thing}") == {}
+        assert retained(broker, f"device/{thing}") == {}
         porch.publish(f"device/{thing}", b"x" * 65536, 1, retain=True)
-        assert retained(house, f"device/{thing}") == {f"device/{thing}": b"x" * 65536}
+        assert retained(broker, f"device/{thing}") == {f"device/{thing}": b"x" * 65536}
 
 
 @VERSIONS
 @pytest.mark.parametrize("qos", [0, 1, 2])
-def test_a_state_is_kept_byte_for_byte(house, wall, thing, version, qos):
+def test_a_state_is_kept_byte_for_byte(broker, wall, thing, version, qos):
     """Values are byte-exact, also those of a lamp whose name has two levels."""
     topic, value = f"current/porch/hall/{thing}/name", "gr\u00f6n \u2713 1.50"
-    assert mosquitto_pub(house, "-t", topic, "-m", value, "-q", str(qos), "-r", user="porch",
+    assert mosquitto_pub(broker, "-t", topic, "-m", value, "-q", str(qos), "-r", user="porch",
                          version=version).returncode == 0
     wall.message(f"{qos} 0 {topic} {value}")
-    with Paho(house, version, user="anna") as anna:
+    with Paho(broker, version, user="anna") as anna:
         anna.subscribe(topic, 2)
         got = anna.message()
         assert (got.payload, got.qos, got.retain) == (value.encode(), qos, True)
-    with Paho(house, version, user="porch") as porch:
+    with Paho(broker, version, user="porch") as porch:
         porch.publish(topic, b"\x00\xff\n", qos, retain=True)
         porch.publish(topic + "/end", b"end", 1)  # a QoS 0 message has no acknowledgement to wait for
-        assert retained(house, topic) == {topic: b"\x00\xff\n"}
+        assert retained(broker, topic) == {topic: b"\x00\xff\n"}
 
 
 @VERSIONS
-def test_a_provider_says_only_what_is_its_own(house, thing, version):
+def test_a_provider_says_only_what_is_its_own(broker, thing, version):
     """A provider may neither write another's states nor read any."""
     refused = [0x80] if version == 4 else [0x87]
-    mark = house.mark()
-    with Paho(house, version, user="porch") as porch:
+    mark = broker.mark()
+    with Paho(broker, version, user="porch") as porch:
         for topic in ("current/#", "current/porch/#", "device/+", "desired/cellar/#", "desired/#", "#"):
             assert porch.subscribe(topic, 1) == refused
         porch.publish(f"current/cellar/{thing}/on", b"1", 1, retain=True)
         porch.publish(f"desired/cellar/{thing}/on", b"1", 1)
-        assert house.wait_log("publish-denied", mark, topic=f"desired/cellar/{thing}/on")["rule"].endswith(
+        assert broker.wait_log("publish-denied", mark, topic=f"desired/cellar/{thing}/on")["rule"].endswith(
             "deny publish desired/#")
         assert porch.client.is_connected()
-    assert retained(house, f"current/cellar/{thing}/#") == {}
+    assert retained(broker, f"current/cellar/{thing}/#") == {}
 
 
 # commands
 
 
 @VERSIONS
-def test_a_command_reaches_its_provider_only(house, thing, version):
+def test_a_command_reaches_its_provider_only(broker, thing, version):
     """No other provider gets it."""
-    with MqttJs(house, version, user="porch") as porch, Paho(house, 9 - version, user="cellar") as cellar, \
-            Paho(house, version, user="anna") as anna, MosquittoSub(house, "-t", "desired/#", "-q", "2", user="anna",
+    with MqttJs(broker, version, user="porch") as porch, Paho(broker, 9 - version, user="cellar") as cellar, \
+            Paho(broker, version, user="anna") as anna, MosquittoSub(broker, "-t", "desired/#", "-q", "2", user="anna",
                                                                     version=version) as app:
         assert porch.subscribe("desired/porch/#", qos=2)["granted"] == [2]
         assert cellar.subscribe("desired/cellar/#", 2) == [2]
@@ -151,32 +151,32 @@ def test_a_command_reaches_its_provider_only(house, thing, version):
 
 
 @VERSIONS
-def test_a_command_is_not_kept(house, thing, version):
+def test_a_command_is_not_kept(broker, thing, version):
     """But what lies there from somewhere else, an actor may clean away."""
     topic = f"desired/porch/{thing}/on"
-    with Paho(house, version, user="anna") as anna:
+    with Paho(broker, version, user="anna") as anna:
         anna.publish(topic, b"1", 1, retain=True)
-        assert retained(house, topic, "anna") == {}
-        mosquitto_pub(house, "-t", topic, "-r", "-q", "1", "-m", "1", user="owner")
-        assert retained(house, topic, "anna") == {topic: b"1"}
+        assert retained(broker, topic, "anna") == {}
+        mosquitto_pub(broker, "-t", topic, "-r", "-q", "1", "-m", "1", user="owner")
+        assert retained(broker, topic, "anna") == {topic: b"1"}
         anna.publish(topic, b"", 1, retain=True)
-        assert retained(house, topic, "anna") == {}
+        assert retained(broker, topic, "anna") == {}
         assert anna.client.is_connected()
 
 
 @VERSIONS
-def test_an_actor_does_not_say_what_is(house, thing, version):
+def test_an_actor_does_not_say_what_is(broker, thing, version):
     """An actor never publishes to current states."""
-    with MqttJs(house, version, user="anna") as anna:
+    with MqttJs(broker, version, user="anna") as anna:
         for topic in (f"current/porch/{thing}/on", f"device/{thing}", f"provider/{thing}"):
             error = anna.publish(topic, "1", qos=1, retain=True)["error"]
             assert error is None if version == 4 else error["code"] == 0x87
-            assert retained(house, topic) == {}
+            assert retained(broker, topic) == {}
 
 
 @VERSIONS
-def test_a_bridge_is_both(house, wall, thing, version):
-    with Paho(house, version, user="bridge") as bridge, Paho(house, version, user="porch") as porch:
+def test_a_bridge_is_both(broker, wall, thing, version):
+    with Paho(broker, version, user="bridge") as bridge, Paho(broker, version, user="porch") as porch:
         porch.subscribe("desired/porch/#", 1)
         assert bridge.subscribe([("current/#", 0), ("desired/bridge/#", 1)]) == [0, 1]
         bridge.publish(f"desired/porch/{thing}/on", b"1", 1)
@@ -184,7 +184,7 @@ def test_a_bridge_is_both(house, wall, thing, version):
         bridge.publish(f"current/bridge/{thing}/on", b"1", 1, retain=True)
         wall.message(f"1 0 current/bridge/{thing}/on 1")
         bridge.publish(f"current/porch/{thing}/on", b"1", 1, retain=True)
-    assert retained(house, f"current/+/{thing}/#") == {f"current/bridge/{thing}/on": b"1"}
+    assert retained(broker, f"current/+/{thing}/#") == {f"current/bridge/{thing}/on": b"1"}
 
 
 # ends
@@ -192,75 +192,75 @@ def test_a_bridge_is_both(house, wall, thing, version):
 
 @VERSIONS
 @KINDS
-def test_a_device_that_dies_is_unreachable(house, wall, thing, version, kind):
+def test_a_device_that_dies_is_unreachable(broker, wall, thing, version, kind):
     """A device that dies is unreachable, for subscribers of now and of later."""
     topic = f"current/porch/{thing}/reachable"
-    kill = mortal(house, kind, version, "porch", (topic, "0", 2, True))
-    mosquitto_pub(house, "-t", topic, "-r", "-q", "2", "-m", "1", user="porch")
+    kill = mortal(broker, kind, version, "porch", (topic, "0", 2, True))
+    mosquitto_pub(broker, "-t", topic, "-r", "-q", "2", "-m", "1", user="porch")
     wall.message(f"2 0 {topic} 1")
     kill()
     wall.message(f"2 0 {topic} 0")
-    assert retained(house, topic) == {topic: b"0"}
-    with MosquittoSub(house, "-t", topic, "-q", "2", user="anna", version=version) as late:
+    assert retained(broker, topic) == {topic: b"0"}
+    with MosquittoSub(broker, "-t", topic, "-q", "2", user="anna", version=version) as late:
         late.message(f"2 1 {topic} 0")
 
 
 @VERSIONS
 @KINDS
-def test_a_bridge_that_dies_takes_its_card_down(house, wall, thing, version, kind):
+def test_a_bridge_that_dies_takes_its_card_down(broker, wall, thing, version, kind):
     """An empty will deletes what is retained, and those who are there get it as an empty message."""
     topic = f"provider/{thing}"
-    kill = mortal(house, kind, version, "porch", (topic, "", 2, True))
-    mosquitto_pub(house, "-t", topic, "-r", "-q", "1", "-m", PAPER, user="porch")
+    kill = mortal(broker, kind, version, "porch", (topic, "", 2, True))
+    mosquitto_pub(broker, "-t", topic, "-r", "-q", "1", "-m", PAPER, user="porch")
     wall.message(f"1 0 {topic} {PAPER}")
-    assert retained(house, topic) == {topic: PAPER.encode()}
+    assert retained(broker, topic) == {topic: PAPER.encode()}
     kill()
     wall.message(f"2 0 {topic} ")
-    assert retained(house, topic) == {}
+    assert retained(broker, topic) == {}
     # Its name is not free for that: it will be back.
-    mark = house.mark()
-    mosquitto_pub(house, "-t", topic, "-r", "-q", "1", "-m", "mine now", user="cellar", version=version)
-    house.wait_log("publish-denied", mark, user="cellar", topic=topic)
+    mark = broker.mark()
+    mosquitto_pub(broker, "-t", topic, "-r", "-q", "1", "-m", "mine now", user="cellar", version=version)
+    broker.wait_log("publish-denied", mark, user="cellar", topic=topic)
     heard = wall.mark()
-    mosquitto_pub(house, "-t", topic, "-r", "-q", "1", "-m", PAPER, user="porch")
+    mosquitto_pub(broker, "-t", topic, "-r", "-q", "1", "-m", PAPER, user="porch")
     wall.wait_line(f"MESSAGE 1 0 {topic} {PAPER}", after=heard)
-    assert retained(house, topic) == {topic: PAPER.encode()}
+    assert retained(broker, topic) == {topic: PAPER.encode()}
 
 
 @VERSIONS
-def test_who_leaves_in_peace_clears_up(house, wall, thing, version):
+def test_a_client_that_disconnects_leaves_nothing(broker, wall, thing, version):
     """A graceful leave: the will is never published."""
     card, state = f"provider/{thing}", f"current/porch/{thing}/reachable"
-    with Paho(house, version, user="porch", will=(card, "will", 2, True)) as porch:
+    with Paho(broker, version, user="porch", will=(card, "will", 2, True)) as porch:
         porch.publish(card, PAPER, 1, retain=True)
         porch.publish(state, b"1", 1, retain=True)
         porch.publish(state, b"0", 2, retain=True)
         porch.publish(card, b"", 2, retain=True)
     wall.message(f"2 0 {card} ")
-    mosquitto_pub(house, "-t", f"current/porch/{thing}/end", "-q", "2", "-m", "end", user="porch")
+    mosquitto_pub(broker, "-t", f"current/porch/{thing}/end", "-q", "2", "-m", "end", user="porch")
     wall.message(f"2 0 current/porch/{thing}/end end")
     assert not [line for line in wall.lines if line.endswith(f"{card} will")]
-    assert retained(house, "provider/+").keys() & {card} == set()
-    assert retained(house, state) == {state: b"0"}
+    assert retained(broker, "provider/+").keys() & {card} == set()
+    assert retained(broker, state) == {state: b"0"}
 
 
-def test_disconnect_with_will_message_tells_it(house, wall, thing):
+def test_disconnect_with_will_message_tells_it(broker, wall, thing):
     """DISCONNECT 0x04 publishes the will, as bibliotek always ends."""
     topic = f"current/porch/{thing}/reachable"
-    porch = Paho(house, 5, user="porch", will=(topic, "0", 2, True))
+    porch = Paho(broker, 5, user="porch", will=(topic, "0", 2, True))
     porch.client.disconnect(reasoncode=ReasonCodes(PacketTypes.DISCONNECT, identifier=0x04))
     porch.client.loop_stop()
     wall.message(f"2 0 {topic} 0")
-    assert retained(house, topic) == {topic: b"0"}
+    assert retained(broker, topic) == {topic: b"0"}
 
 
 @VERSIONS
 @pytest.mark.parametrize("topic", ["current/cellar/lamp/reachable", "provider/taken", "desired/porch/lamp/on"])
-def test_a_will_for_another_is_refused_at_once(house, version, topic):
+def test_a_will_for_another_is_refused_at_once(broker, version, topic):
     """One that is dropped silently, or late, leaves a device that looks alive for ever."""
     if topic == "provider/taken":
-        mosquitto_pub(house, "-t", topic, "-r", "-q", "1", "-m", PAPER, user="cellar")
-    Paho(house, version, user="porch", will=(topic, "0", 2, True), expect=5 if version == 4 else 0x87,
+        mosquitto_pub(broker, "-t", topic, "-r", "-q", "1", "-m", PAPER, user="cellar")
+    Paho(broker, version, user="porch", will=(topic, "0", 2, True), expect=5 if version == 4 else 0x87,
          source=fresh_address()).client.loop_stop()
 
 
@@ -268,103 +268,103 @@ def test_a_will_for_another_is_refused_at_once(house, version, topic):
 
 
 @VERSIONS
-def test_the_janitor_tidies_up(house, wall, thing, version):
+def test_the_janitor_tidies_up(broker, wall, thing, version):
     """The janitor removes what an owner left behind that never came back, and nothing else."""
     reachable, state = f"current/porch/{thing}/reachable", f"current/porch/{thing}/on"
     card, paper = f"provider/{thing}", f"device/{thing}"
-    with Paho(house, version, user="porch") as porch:
+    with Paho(broker, version, user="porch") as porch:
         for topic, payload in ((reachable, "1"), (state, "1"), (card, PAPER), (paper, PAPER)):
             porch.publish(topic, payload, 1, retain=True)
-    with Paho(house, version, user="sweeper") as janitor:
+    with Paho(broker, version, user="sweeper") as janitor:
         assert janitor.subscribe([("current/+/#", 2), ("provider/+", 2), ("device/+", 2)]) == [2, 2, 2]
         janitor.publish(state, b"0", 1, retain=True)
         janitor.publish(reachable, b"2", 1, retain=True)
         janitor.publish(paper, b"{}", 1, retain=True)
-        assert retained(house, f"current/porch/{thing}/#") == {reachable: b"1", state: b"1"}
-        assert retained(house, paper) == {paper: PAPER.encode()}
+        assert retained(broker, f"current/porch/{thing}/#") == {reachable: b"1", state: b"1"}
+        assert retained(broker, paper) == {paper: PAPER.encode()}
         janitor.publish(reachable, b"0", 2, retain=True)
         wall.message(f"2 0 {reachable} 0")
         for topic in (card, paper):
             janitor.publish(topic, b"", 1, retain=True)
             wall.message(f"1 0 {topic} ")
         assert janitor.client.is_connected()
-    assert retained(house, f"current/porch/{thing}/#") == {reachable: b"0", state: b"1"}
+    assert retained(broker, f"current/porch/{thing}/#") == {reachable: b"0", state: b"1"}
     # Swept away is given up: now somebody else may have the name.
-    mosquitto_pub(house, "-t", paper, "-r", "-q", "1", "-m", "the cellar's", user="cellar", version=version)
-    assert retained(house, paper) == {paper: b"the cellar's"}
+    mosquitto_pub(broker, "-t", paper, "-r", "-q", "1", "-m", "the cellar's", user="cellar", version=version)
+    assert retained(broker, paper) == {paper: b"the cellar's"}
 
 
 # those who only look
 
 
 @VERSIONS
-def test_without_a_name_one_may_look(house, thing, version):
+def test_without_a_name_one_may_look(broker, thing, version):
     topic = f"current/porch/{thing}/on"
-    mosquitto_pub(house, "-t", topic, "-r", "-q", "1", "-m", "1", user="porch")
-    with MosquittoSub(house, "-t", topic, "-q", "1", user=None, version=version) as guest:
+    mosquitto_pub(broker, "-t", topic, "-r", "-q", "1", "-m", "1", user="porch")
+    with MosquittoSub(broker, "-t", topic, "-q", "1", user=None, version=version) as guest:
         guest.message(f"1 1 {topic} 1")
-        mosquitto_pub(house, "-t", topic, "-r", "-q", "1", "-m", "0", user="porch")
+        mosquitto_pub(broker, "-t", topic, "-r", "-q", "1", "-m", "0", user="porch")
         guest.message(f"1 0 {topic} 0")
-    with Paho(house, version, user=None) as guest:
+    with Paho(broker, version, user=None) as guest:
         for topic_filter in ("desired/#", "#", "+/#", "$SYS/#"):
             assert guest.subscribe(topic_filter, 1) == ([0x80] if version == 4 else [0x87])
 
 
 @VERSIONS
 @pytest.mark.parametrize("topic", ["desired/porch/lamp/on", "house/desired/lamp", "current/porch/lamp/on", "weather"])
-def test_without_a_name_one_never_writes(house, version, topic):
+def test_without_a_name_one_never_writes(broker, version, topic):
     """A denied client stays connected."""
-    with Wire(house, user="owner") as watcher:
+    with Wire(broker, user="owner") as watcher:
         watcher.subscribe(topic)
         watcher.publish(topic, b"kept", qos=1, retain=True)
-        with Paho(house, version, user=None) as guest:
+        with Paho(broker, version, user=None) as guest:
             for qos in (0, 1, 2):
                 for payload, retain in (("1", False), ("1", True), ("", True)):
                     guest.publish(topic, payload, qos, retain=retain)
             assert guest.subscribe("device/+", 0) == [0]
             assert guest.client.is_connected()
-        with MqttJs(house, version, user=None) as guest:
+        with MqttJs(broker, version, user=None) as guest:
             error = guest.publish(topic, "", qos=1, retain=True)["error"]
             assert error is None if version == 4 else error["code"] == 0x87
         for payload in ("0", ""):
-            Paho(house, version, user=None, will=(topic, payload, 1, True), expect=5 if version == 4 else 0x87,
+            Paho(broker, version, user=None, will=(topic, payload, 1, True), expect=5 if version == 4 else 0x87,
                  source=fresh_address()).client.loop_stop()
         watcher.publish(topic, b"end", qos=1)
         assert [m.payload for m in watcher.until(b"end")] == [b"kept"]
-        assert retained(house, topic, "owner") == {topic: b"kept"}
+        assert retained(broker, topic, "owner") == {topic: b"kept"}
         watcher.publish(topic, b"", qos=1, retain=True)
 
 
 @VERSIONS
-def test_who_watches_the_broker_sees_sys(house, version):
-    with MosquittoSub(house, "-t", "$SYS/broker/version", user="meter", version=version) as meter:
+def test_who_watches_the_broker_sees_sys(broker, version):
+    with MosquittoSub(broker, "-t", "$SYS/broker/version", user="meter", version=version) as meter:
         meter.wait_line("$SYS/broker/version")
-    with Paho(house, version, user="wall") as other:
+    with Paho(broker, version, user="wall") as other:
         assert other.subscribe("$SYS/#", 0) == ([0x80] if version == 4 else [0x87])
 
 
 # as the programs that are out there behave
 
 
-def test_the_homekit_bridge_connects(house):
+def test_the_homekit_bridge_connects(broker):
     """Its ids are longer than 23 characters, its keep alive is 5 s."""
-    with Paho(house, 4, user="anna", client_id="hemtjanst-7f1b1d3c-9a0e-4d0c-8e0e-6f0f6e7c1a55", keep_alive=5) as actor:
+    with Paho(broker, 4, user="anna", client_id="hemtjanst-7f1b1d3c-9a0e-4d0c-8e0e-6f0f6e7c1a55", keep_alive=5) as actor:
         assert actor.subscribe("current/#", 1) == [1]
 
 
-def test_a_session_that_nobody_kept_is_not_there(house):
+def test_a_session_that_nobody_kept_is_not_there(broker):
     """bibliotek reconnects without clean start and without an expiry interval."""
     for _ in range(2):
-        with Paho(house, 5, user="porch", client_id="klimat", clean=False) as porch:
+        with Paho(broker, 5, user="porch", client_id="klimat", clean=False) as porch:
             assert porch.flags["session present"] == 0
 
 
 @VERSIONS
-def test_everything_at_once(house, version):
+def test_everything_at_once(broker, version):
     """CONNECT, SUBSCRIBE and PUBLISH in one go, before any answer; the one that is denied costs the others nothing."""
-    with Wire(house, version, user="porch", connect=False) as porch, Wire(house, user="anna") as anna:
+    with Wire(broker, version, user="porch", connect=False) as porch, Wire(broker, user="anna") as anna:
         anna.subscribe("current/porch/eager")
-        porch.send(mqtt.connect(version, "eager", user="porch", password=house.password("porch"))
+        porch.send(mqtt.connect(version, "eager", user="porch", password=broker.password("porch"))
                    + mqtt.subscribe(version, 1, [("desired/porch/#", 1), ("current/#", 1)])
                    + mqtt.publish(version, "desired/cellar/eager", b"1", qos=1, packet_id=2)
                    + mqtt.publish(version, "current/porch/eager", b"1", qos=1, packet_id=3))

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 from clients import HERE, NODE, MosquittoSub, mosquitto_pub
-from house import ROOT
+from broker_fixture import ROOT
 from process import LineProcess
 from wire import Wire
 
@@ -18,12 +18,12 @@ LAMP = {"name": "Lamp", "type": "lightbulb", "manufacturer": "nobody",
 class Hemtjanst(LineProcess):
     """One program that uses the package, in its own process (node/hemtjanst.js)."""
 
-    def __init__(self, house, role, user, client_id, version=4):
+    def __init__(self, broker, role, user, client_id, version=4):
         super().__init__([*NODE, str(HERE / "node/hemtjanst.js")], stdin=subprocess.PIPE)
-        host, port = house.addresses[0]
-        self.call("connect", role=role, url=f"mqtts://{host}:{port}", cafile=str(house.pki.path("ca.crt")),
+        host, port = broker.addresses[0]
+        self.call("connect", role=role, url=f"mqtts://{host}:{port}", cafile=str(broker.pki.path("ca.crt")),
                   options={"protocolVersion": version, "clientId": client_id, "username": user,
-                           "password": house.password(user)})
+                           "password": broker.password(user)})
         self.told("connect")
 
     def call(self, do, **arguments):
@@ -45,9 +45,9 @@ class Hemtjanst(LineProcess):
 
 
 @pytest.fixture(scope="module")
-def house(new_house):
+def broker(new_broker):
     """`k` is a provider whose only device is called as itself; the package needs no help with such a name."""
-    made = new_house(users=dict.fromkeys(["porch", "cellar", "homekit", "k"], ()))
+    made = new_broker(users=dict.fromkeys(["porch", "cellar", "homekit", "k"], ()))
     text = (ROOT / "acl/templates/hemtjanst-v0.yaml").read_text(encoding="utf-8")
     made.write_file("acl.yaml", text.replace("\nusers:\n", "\nusers:\n  k: { roles: [provider-v0] }\n"))
     with made:
@@ -55,23 +55,23 @@ def house(new_house):
 
 
 @pytest.fixture(scope="module", params=[4, 5], ids=["3.1.1", "5.0"])
-def actor(request, house):
+def actor(request, broker):
     """It says `discover` three seconds after it came, and that stays."""
-    with Hemtjanst(house, "actor", "homekit", f"hemtjanst-actor-{request.param}", request.param) as program:
+    with Hemtjanst(broker, "actor", "homekit", f"hemtjanst-actor-{request.param}", request.param) as program:
         program.version = request.param
         yield program
 
 
-def provider(house, actor, user, device):
-    program = Hemtjanst(house, "provider", user, f"{user}-{actor.version}-lamp", actor.version)
+def provider(broker, actor, user, device):
+    program = Hemtjanst(broker, "provider", user, f"{user}-{actor.version}-lamp", actor.version)
     program.call("device", topic=device, meta={**LAMP, "lastWillID": f"{user}-{actor.version}-lamp"})
     program.told("device", topic=device)
     return program
 
 
-def retained(house, *filters):
+def retained(broker, *filters):
     """What a newcomer finds there: {topic: payload}."""
-    with Wire(house, user="homekit") as late:
+    with Wire(broker, user="homekit") as late:
         for topic_filter in filters:
             late.subscribe(topic_filter, qos=1)
             late.settle()
@@ -79,9 +79,9 @@ def retained(house, *filters):
 
 
 @pytest.mark.parametrize("user, device", [("k", "k"), ("porch", "porch/lamp"), ("porch", "porch/hall/lamp")])
-def test_announce_set_get_leave(house, actor, user, device):
+def test_announce_set_get_leave(broker, actor, user, device):
     began = actor.mark()
-    porch = provider(house, actor, user, device)
+    porch = provider(broker, actor, user, device)
     try:
         actor.told("message", began, topic=f"announce/{device}")
         actor.told("device", topic=device, name="Lamp", type="lightbulb")
@@ -95,38 +95,38 @@ def test_announce_set_get_leave(house, actor, user, device):
         porch.kill()
     actor.told("message", began, topic="leave", payload=f"{user}-{actor.version}-lamp")
     # What it announced and said last is there for who comes next.
-    found = retained(house, f"announce/{device}", f"{device}/on/get")
+    found = retained(broker, f"announce/{device}", f"{device}/on/get")
     assert json.loads(found[f"announce/{device}"])["feature"]["brightness"]["max"] == 100
     assert found[f"{device}/on/get"] == b"1"
 
 
-def test_no_leave_after_a_goodbye(house, actor):
-    with MosquittoSub(house, "-t", "leave", "-q", "1", user="homekit") as watcher:
-        with provider(house, actor, "cellar", "cellar/fan") as cellar:
+def test_no_leave_after_a_disconnect(broker, actor):
+    with MosquittoSub(broker, "-t", "leave", "-q", "1", user="homekit") as watcher:
+        with provider(broker, actor, "cellar", "cellar/fan") as cellar:
             actor.told("device", topic="cellar/fan")
             cellar.call("end")
             cellar.told("ended")
-        mosquitto_pub(house, "-t", "leave", "-m", "the-end", "-i", "the-end", user="cellar")
+        mosquitto_pub(broker, "-t", "leave", "-m", "the-end", "-i", "the-end", user="cellar")
         watcher.message("0 0 leave the-end")
         assert [line for line in watcher.lines if line.startswith("MESSAGE")] == ["MESSAGE 0 0 leave the-end"]
 
 
-def test_a_provider_stays_below_its_name(house, actor):
+def test_a_provider_stays_below_its_name(broker, actor):
     """The package announces and subscribes what it is told to; the policy does not let it."""
-    mark = house.mark()
-    with provider(house, actor, "cellar", "porch/stolen") as cellar:
-        house.wait_log("subscribe-denied", mark, user="cellar", filter="porch/stolen/on/set")
-        house.wait_log("publish-denied", mark, user="cellar", topic="announce/porch/stolen")
+    mark = broker.mark()
+    with provider(broker, actor, "cellar", "porch/stolen") as cellar:
+        broker.wait_log("subscribe-denied", mark, user="cellar", filter="porch/stolen/on/set")
+        broker.wait_log("publish-denied", mark, user="cellar", topic="announce/porch/stolen")
         cellar.call("update", topic="porch/stolen", feature="on", value=True)
         cellar.told("updated")
-        assert not [topic for topic in retained(house, "announce/#", "porch/stolen/on/get") if "stolen" in topic]
+        assert not [topic for topic in retained(broker, "announce/#", "porch/stolen/on/get") if "stolen" in topic]
 
 
 @VERSIONS
-def test_a_provider_takes_its_device_away(house, version):
+def test_a_provider_takes_its_device_away(broker, version):
     """Empty and retained to everything it had, as bibliotek does."""
     topics = ["announce/porch/gone", "porch/gone/on/get"]
-    with Wire(house, version, user="porch") as porch, Wire(house, user="homekit") as actor:
+    with Wire(broker, version, user="porch") as porch, Wire(broker, user="homekit") as actor:
         for topic in topics:
             porch.publish(topic, b"{}", qos=0, retain=True)
         porch.settle()
@@ -135,4 +135,4 @@ def test_a_provider_takes_its_device_away(house, version):
         for topic in topics:
             porch.publish(topic, b"", qos=0, retain=True)
         assert [(m.topic, m.payload) for m in (actor.message(), actor.message())] == [(topic, b"") for topic in topics]
-        assert retained(house, *topics) == {}
+        assert retained(broker, *topics) == {}

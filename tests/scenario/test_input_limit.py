@@ -9,9 +9,9 @@ import time
 
 import mqtt
 import pytest
-from test_disk_trouble import ACL, TEXT, Disk, serial
+from test_disk_trouble import ACL, Disk, serial
 from test_watch import row, rows
-from wire import PATIENCE_S, Wire
+from wire import TIMEOUT_S, Wire
 
 OTHERS_MAX = 64
 RECEIVE_MAXIMUM = 20
@@ -23,9 +23,9 @@ PINGREQ = mqtt.packet(mqtt.PINGREQ, 0, b"")
 
 
 @pytest.fixture(scope="module")
-def made(new_house):
-    house = new_house(config=CONFIG, acl=ACL)
-    return house, Disk(house)
+def made(new_broker):
+    broker = new_broker(config=CONFIG, acl=ACL)
+    return broker, Disk(broker)
 
 
 @pytest.fixture
@@ -35,11 +35,11 @@ def disk(made):
 
 @pytest.fixture
 def broker(made, disk):
-    house, _ = made
+    broker, _ = made
     disk.heal()
-    house.environment["VAKT_DISK_SEED"] = str(next(serial))
-    with house:
-        yield house
+    broker.environment["VAKT_DISK_SEED"] = str(next(serial))
+    with broker:
+        yield broker
         disk.heal()
 
 
@@ -83,7 +83,7 @@ class Stuffer:
             select.select([self.wire.stream], [self.wire.stream] if self.unsent else [], [], 0.02)
 
     def until(self, ready, what):
-        end = time.monotonic() + 3 * PATIENCE_S
+        end = time.monotonic() + 3 * TIMEOUT_S
         while not ready():
             assert time.monotonic() < end, f"no {what}: {len(self.unsent)} bytes unsent, {len(self.got)} packets came"
             self.move()
@@ -211,34 +211,34 @@ def body(number):
     return b"%06d " % number + b"x" * 4000
 
 
-def fill(house, filler, topic):
+def fill(broker, filler, topic):
     """Until the store is full; returns how many were acknowledged."""
-    mark = house.mark()
+    mark = broker.mark()
     for number in range(1, 10_000):
         filler.push(mqtt.publish(5, f"{topic}/queue", body(number), qos=1, packet_id=number))
-        filler.until(lambda: filler.count(mqtt.PUBACK) == number or house.logged("store-full", mark), "PUBACK")
+        filler.until(lambda: filler.count(mqtt.PUBACK) == number or broker.logged("store-full", mark), "PUBACK")
         if filler.count(mqtt.PUBACK) < number:
             return number - 1
     raise AssertionError("the store is never full")
 
 
 @pytest.fixture
-def small(new_house):
-    with new_house(config=SMALL, acl=ACL) as house:
-        yield house
+def small(new_broker):
+    with new_broker(config=SMALL, acl=ACL) as broker:
+        yield broker
 
 
-def queue_up(house, version, name, topic):
+def queue_up(broker, version, name, topic):
     """A session with a queue that fills the store. Returns who filled it, its client, and what that has got so far, not
     acknowledged. A second session wants what this client publishes."""
     for session, filter_ in ((name, f"{topic}/queue"), (f"{name}-2", f"{topic}/mine")):
-        away = join(house, version, session)
+        away = join(broker, version, session)
         away.subscribe(filter_, qos=1)
         away.disconnect()
-    filler = Wire(house, client_id=f"{name}-filler")
-    fill(house, Stuffer(filler), topic)
+    filler = Wire(broker, client_id=f"{name}-filler")
+    fill(broker, Stuffer(filler), topic)
     props = {**KEEP, "receive_maximum": 10} if version == 5 else None
-    back = Wire(house, version, client_id=name, clean=False, props=props, ack=False)
+    back = Wire(broker, version, client_id=name, clean=False, props=props, ack=False)
     got = [back.message()]
     return filler, back, got + back.messages
 

@@ -17,10 +17,10 @@ BOTH = pytest.mark.parametrize("version", [4, 5], ids=["3.1.1", "5.0"])
 
 
 @pytest.fixture(scope="module")
-def broker(new_house):
-    with new_house(config={"limits": LIMITS}, users={"anna": ["all"], "many": ["all"], "few": ["all"]}) as house:
-        house.context = tls_context(house.pki)
-        yield house
+def broker(new_broker):
+    with new_broker(config={"limits": LIMITS}, users={"anna": ["all"], "many": ["all"], "few": ["all"]}) as broker:
+        broker.context = tls_context(broker.pki)
+        yield broker
 
 
 @pytest.fixture
@@ -181,14 +181,14 @@ def test_connections(broker):
 
 
 @BOTH
-def test_identifiers_that_are_never_released(new_house, version):
+def test_identifiers_that_are_never_released(new_broker, version):
     """The Receive Maximum counts anew with each connection (4.9); of what a session keeps, and of MQTT 3.1.1, which knows
     no number, memory is the only bound."""
     limits = {"receive_maximum": 2, "queue_messages": 12}
     batches = [2] * 20 if version == 5 else [2000, 500]
-    with new_house(config={"limits": limits}) as house:
+    with new_broker(config={"limits": limits}) as broker:
         def connect():
-            return Wire(house, version, client_id="hoards", clean=False, props=KEEP if version == 5 else None)
+            return Wire(broker, version, client_id="hoards", clean=False, props=KEEP if version == 5 else None)
 
         def publishes(ids):
             return b"".join(mqtt.publish(version, "limits/t", b"x", qos=2, packet_id=n) for n in ids)
@@ -211,12 +211,12 @@ def test_identifiers_that_are_never_released(new_house, version):
 
 
 @BOTH
-def test_those_who_do_not_acknowledge(new_house, version):
+def test_those_who_do_not_acknowledge(new_broker, version):
     """A client without a Receive Maximum: what it does not acknowledge is bounded all the same, and so is what waits
     behind that; when it acknowledges, it goes on."""
     limits = {"queue_bytes": "2M", "queue_messages": 10}
-    with new_house(config={"limits": limits}) as house:
-        with Wire(house, version, ack=False) as slow, Wire(house) as pub:
+    with new_broker(config={"limits": limits}) as broker:
+        with Wire(broker, version, ack=False) as slow, Wire(broker) as pub:
             slow.subscribe("limits/slow", qos=1)
             for _ in range(60):
                 pub.publish("limits/slow", b"x" * 100_000, qos=1)
@@ -231,12 +231,12 @@ def test_those_who_do_not_acknowledge(new_house, version):
             assert 30 <= len(slow.until(b"afterwards")) <= 32
 
 
-def test_connect_timeout(new_house):
+def test_connect_timeout(new_broker):
     """TCP alone, TLS alone, half a CONNECT: none of them stays longer than limits.connect_timeout."""
     data = mqtt.connect(5, "half", will=mqtt.Will("limits/will", b"x" * 1000))
-    with new_house(config={"limits": {"connect_timeout": "1s"}}) as house:
+    with new_broker(config={"limits": {"connect_timeout": "1s"}}) as broker:
         started = time.monotonic()
-        waiting = [Wire(house, connect=False) for _ in range(3)]
+        waiting = [Wire(broker, connect=False) for _ in range(3)]
         for number, client in enumerate(waiting):
             client.send(data[:number * 300])
         for client in waiting:
@@ -245,17 +245,17 @@ def test_connect_timeout(new_house):
         assert time.monotonic() - started < 10
 
 
-def test_unauthenticated(new_house):
+def test_unauthenticated(new_broker):
     """A crowd from one address that says nothing does not keep others out."""
-    with new_house(config={"limits": {"unauthenticated": 8, "connect_timeout": "30s"}}) as house:
-        context, source, crowd = tls_context(house.pki), fresh_address(), []
+    with new_broker(config={"limits": {"unauthenticated": 8, "connect_timeout": "30s"}}) as broker:
+        context, source, crowd = tls_context(broker.pki), fresh_address(), []
         for _ in range(30):
             try:
-                crowd.append(Wire(house, connect=False, context=context, source=source))
+                crowd.append(Wire(broker, connect=False, context=context, source=source))
             except OSError:
                 pass
         assert len(crowd) <= 9
-        with Wire(house, context=context, source=fresh_address()) as client:
+        with Wire(broker, context=context, source=fresh_address()) as client:
             client.settle()
         for client in crowd:
             client.close()

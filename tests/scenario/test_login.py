@@ -17,20 +17,20 @@ def version(request):
 
 
 @pytest.fixture(scope="module")
-def broker(new_house):
-    house = new_house(users={"anna": ["all"], "åsa": ["all"], "locked": ["all"]})
-    house.add_user("nopassword", ["all"], password=False)
-    house.passwd("lock", "locked")
-    with house:
-        yield house
+def broker(new_broker):
+    broker = new_broker(users={"anna": ["all"], "åsa": ["all"], "locked": ["all"]})
+    broker.add_user("nopassword", ["all"], password=False)
+    broker.passwd("lock", "locked")
+    with broker:
+        yield broker
 
 
 @pytest.fixture(scope="module")
-def open_house(new_house):
+def open_broker(new_broker):
     """Anonymous clients may come in, two connections at a time."""
-    with new_house(config={"authentication": {"anonymous": True}, "limits": {"max_keepalive": "30s"}},
-                   acl={"roles": {"all": ["allow all #"]}, "anonymous": {"rules": ["allow all home/#"]}}) as house:
-        yield house
+    with new_broker(config={"authentication": {"anonymous": True}, "limits": {"max_keepalive": "30s"}},
+                   acl={"roles": {"all": ["allow all #"]}, "anonymous": {"rules": ["allow all home/#"]}}) as broker:
+        yield broker
 
 
 @pytest.mark.parametrize("user", ["anna", "åsa"])
@@ -73,25 +73,25 @@ def test_without_a_name(broker, version):
     Wire(broker, version, user=None, expect=NOT_ALLOWED[version]).expect_close()
 
 
-def test_a_failed_login_is_never_anonymous(open_house, version):
-    with Wire(open_house, version, user=None) as client:
+def test_a_failed_login_is_never_anonymous(open_broker, version):
+    with Wire(open_broker, version, user=None) as client:
         client.settle()
-    Wire(open_house, version, user="anna", password="wrong", expect=BAD[version]).expect_close()
-    Wire(open_house, version, user="anna", password=None, expect=BAD[version]).expect_close()
+    Wire(open_broker, version, user="anna", password="wrong", expect=BAD[version]).expect_close()
+    Wire(open_broker, version, user="anna", password=None, expect=BAD[version]).expect_close()
 
 
-def test_anonymous_keeps_no_session(open_house, version):
+def test_anonymous_keeps_no_session(open_broker, version):
     """S4, unless the configuration says otherwise"""
     props = {"props": {"session_expiry_interval": 3600}} if version == 5 else {}
     for _ in range(2):
-        with Wire(open_house, version, user=None, client_id="guest", clean=False, **props) as client:
+        with Wire(open_broker, version, user=None, client_id="guest", clean=False, **props) as client:
             assert not client.connack.session_present
             client.subscribe("home/#")
 
 
-def test_server_keep_alive(open_house):
+def test_server_keep_alive(open_broker):
     """[MQTT5-3.1.2-21] asks the client to follow; here that it is told"""
-    with Wire(open_house, keep_alive=600) as client:
+    with Wire(open_broker, keep_alive=600) as client:
         assert client.connack.props["server_keep_alive"] == 30
 
 
@@ -134,24 +134,24 @@ def failure_ms(broker, user, password="wrong"):
 
 
 @pytest.mark.full
-def test_a_failure_takes_as_long_for_every_name(new_house):
+def test_a_failure_takes_as_long_for_every_name(new_broker):
     """Whatever it fails of, and whichever method the user has; one user is in the success cache. Best of three."""
-    house = new_house(users={})
+    broker = new_broker(users={})
     for method in ("yescrypt", "sha512crypt", "bcrypt"):
-        created = [] if (house.directory / "users.passwd").exists() else ["-c"]
-        house.passwd("add", method, *created, "--method", method, "--stdin", stdin="right\n")
-    house.add_user("cached", ["all"])
-    house.add_user("locked", ["all"])
-    house.passwd("lock", "locked")
-    house.add_user("card", password=False)
+        created = [] if (broker.directory / "users.passwd").exists() else ["-c"]
+        broker.passwd("add", method, *created, "--method", method, "--stdin", stdin="right\n")
+    broker.add_user("cached", ["all"])
+    broker.add_user("locked", ["all"])
+    broker.passwd("lock", "locked")
+    broker.add_user("card", password=False)
     names = ["nobody", "yescrypt", "sha512crypt", "bcrypt", "cached", "locked", "card"]
-    with house:
-        Wire(house, user="cached").close()
+    with broker:
+        Wire(broker, user="cached").close()
         for last in (False, False, True):
             found = {name: [] for name in names}
             for _ in range(25):
                 for name in names:
-                    found[name].append(failure_ms(house, name))
+                    found[name].append(failure_ms(broker, name))
             medians = [statistics.median(found[name]) for name in names]
             if max(medians) - min(medians) <= max(4, min(medians) / 20):
                 return

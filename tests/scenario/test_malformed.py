@@ -9,9 +9,9 @@ EITHER = {0x81, 0x82}
 
 
 @pytest.fixture(scope="module")
-def broker(new_house):
-    with new_house() as house:
-        yield house
+def broker(new_broker):
+    with new_broker() as broker:
+        yield broker
 
 
 @pytest.fixture(autouse=True)

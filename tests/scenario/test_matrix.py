@@ -80,9 +80,9 @@ VERSIONS = pytest.mark.parametrize("version", [4, 5], ids=["3.1.1", "5.0"])
 
 
 @pytest.fixture(scope="module")
-def policy(new_house):
-    made = matrix.Policy(new_house, "hemtjanst.yaml", TABLE, {"egdirb": "roles: [actor, provider]"})
-    with made.house:
+def policy(new_broker):
+    made = matrix.Policy(new_broker, "hemtjanst.yaml", TABLE, {"egdirb": "roles: [actor, provider]"})
+    with made.broker:
         yield made
 
 
@@ -123,17 +123,17 @@ RECEIVES = {
 
 def give_role(policy, role):
     """The guest's role is written into the file; the rules are in force when this returns."""
-    mark = policy.house.mark()
+    mark = policy.broker.mark()
     holds = f"roles: {json.dumps([role] if role else [])}"
-    policy.house.write_file("acl.yaml", policy.with_user(policy.text, "guest", holds))
-    policy.house.process.signal(signal.SIGHUP)
-    policy.house.wait_log("reloaded", mark)
+    policy.broker.write_file("acl.yaml", policy.with_user(policy.text, "guest", holds))
+    policy.broker.process.signal(signal.SIGHUP)
+    policy.broker.wait_log("reloaded", mark)
 
 
 @pytest.fixture
 def guest(policy):
-    if "guest:" not in (policy.house.directory / "users.passwd").read_text(encoding="utf-8"):
-        policy.house.add_user("guest")
+    if "guest:" not in (policy.broker.directory / "users.passwd").read_text(encoding="utf-8"):
+        policy.broker.add_user("guest")
     yield lambda role: give_role(policy, role)
     give_role(policy, None)
 
@@ -145,13 +145,13 @@ def test_a_queue_filled_under_other_rules(policy, guest, role, version):
     policy.sweep()
     session = {"clean": False, "client_id": f"guest-{role}-{version}",
                "props": {"session_expiry_interval": 600} if version == 5 else None}
-    with Wire(policy.house, version, user="guest", **session) as away:
+    with Wire(policy.broker, version, user="guest", **session) as away:
         away.subscribe("#", qos=1)
-    with Wire(policy.house, user="watcher") as watcher:
+    with Wire(policy.broker, user="watcher") as watcher:
         for topic in sorted(RECEIVES["admin"]):
             watcher.publish(topic, b"queued", qos=1)
         guest(role)
-        with Wire(policy.house, version, user="guest", **session) as back:
+        with Wire(policy.broker, version, user="guest", **session) as back:
             assert back.connack.session_present
             for topic in sorted(RECEIVES["admin"]):
                 watcher.publish(topic, b"live", qos=1)
@@ -165,16 +165,16 @@ def test_a_queue_filled_under_other_rules(policy, guest, role, version):
 
 
 @VERSIONS
-def test_a_will_is_judged_again_when_it_fires(policy, guest, version):
+def test_a_will_is_checked_again_when_it_fires(policy, guest, version):
     guest("provider")
     with policy.watcher() as watcher:
         will = mqtt.Will("current/guest/lamp/reachable", b"0", 2, True)
-        client = Wire(policy.house, version, user="guest", will=will)
+        client = Wire(policy.broker, version, user="guest", will=will)
         watcher.messages.clear()
-        mark = policy.house.mark()
+        mark = policy.broker.mark()
         guest("actor")
         client.kill()
-        denied = policy.house.wait_log("will-denied", mark, user="guest", topic="current/guest/lamp/reachable")
+        denied = policy.broker.wait_log("will-denied", mark, user="guest", topic="current/guest/lamp/reachable")
         assert "deny publish current/#" in denied["rule"]
         watcher.publish("end", b"end", qos=1)
         assert watcher.until(b"end") == []

@@ -74,9 +74,9 @@ VERSIONS = pytest.mark.parametrize("version", [4, 5], ids=["3.1.1", "5.0"])
 
 
 @pytest.fixture(scope="module")
-def policy(new_house):
-    made = matrix.Policy(new_house, "hemtjanst-v0.yaml", TABLE, dict.fromkeys(["kitchen", "tradfri", "sladdlos"]))
-    with made.house:
+def policy(new_broker):
+    made = matrix.Policy(new_broker, "hemtjanst-v0.yaml", TABLE, dict.fromkeys(["kitchen", "tradfri", "sladdlos"]))
+    with made.broker:
         yield made
 
 
@@ -107,7 +107,7 @@ def test_explain_names_the_same_rule(policy):
 def test_a_root_of_another_name(policy, version):
     """extra_roots: lightbulb/kitchen is kitchen's, and no other lightbulb is."""
     policy.sweep()
-    with policy.watcher() as watcher, Wire(policy.house, version, user="kitchen") as kitchen:
+    with policy.watcher() as watcher, Wire(policy.broker, version, user="kitchen") as kitchen:
         for topic, payload in (("announce/lightbulb/kitchen", b"{}"), ("lightbulb/kitchen/on/get", b"1")):
             kitchen.publish(topic, payload, qos=1, retain=True)
             assert watcher.message().topic == topic
@@ -115,7 +115,7 @@ def test_a_root_of_another_name(policy, version):
             kitchen.publish(topic, b"1", qos=1)
         kitchen.subscribe("lightbulb/kitchen/on/set", "lightbulb/porch/on/set", qos=1,
                           expect=[1, 0x80 if version == 4 else 0x87])
-        with Wire(policy.house, user="homekit") as actor:
+        with Wire(policy.broker, user="homekit") as actor:
             actor.publish("lightbulb/kitchen/on/set", b"0", qos=1)
         got = kitchen.message()
         assert (got.topic, got.payload) == ("lightbulb/kitchen/on/set", b"0")
@@ -125,11 +125,11 @@ def test_a_root_of_another_name(policy, version):
 @VERSIONS
 def test_the_will_of_the_three_libraries(policy, version):
     """Their client id on `leave`, whatever it is called; nobody can say good-bye for another."""
-    with Wire(policy.house, user="homekit") as actor:
+    with Wire(policy.broker, user="homekit") as actor:
         actor.subscribe("leave", qos=1)
         for client_id in ("lamp-4f1c2a5e-2e0b-4a52-9a51-0f8d6a3b9c11-and-longer-than-23", "a/b", "with blank"):
-            Wire(policy.house, version, user="porch", client_id=client_id,
+            Wire(policy.broker, version, user="porch", client_id=client_id,
                  will=mqtt.Will("leave", client_id.encode(), 1)).kill()
             assert actor.message().payload == client_id.encode()
-        Wire(policy.house, version, user="porch", client_id="lamp", will=mqtt.Will("leave", b"another"),
+        Wire(policy.broker, version, user="porch", client_id="lamp", will=mqtt.Will("leave", b"another"),
              expect=5 if version == 4 else 0x87).close()

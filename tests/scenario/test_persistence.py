@@ -12,8 +12,8 @@ from pathlib import Path
 import mqtt
 import pytest
 from clients import MosquittoSub, MqttJs, Paho, mosquitto_pub
-from house import BROKER
-from process import PATIENCE_S
+from broker_fixture import BROKER
+from process import TIMEOUT_S
 from test_watch import AS_NOBODY, rows
 from wire import Wire
 
@@ -27,24 +27,24 @@ def config(**persistence):
 
 
 @pytest.fixture(scope="module")
-def broker(new_house):
-    with new_house(config=config(), users={"anna": ["all"], "bert": ["all"]}) as house:
-        yield house
+def broker(new_broker):
+    with new_broker(config=config(), users={"anna": ["all"], "bert": ["all"]}) as broker:
+        yield broker
 
 
-def killed(house):
-    house.crash()
-    house.start()
+def killed(broker):
+    broker.crash()
+    broker.start()
 
 
-def stopped(house):
-    house.stop()
-    house.start()
+def stopped(broker):
+    broker.stop()
+    broker.start()
 
 
 @pytest.fixture(params=[killed, stopped], ids=["killed", "stopped"])
 def again(request):
-    """again(house): it ends, and is there again."""
+    """again(broker): stop it, and start it again."""
     return request.param
 
 
@@ -59,26 +59,26 @@ def name():
     return f"kept-{next(serial)}"
 
 
-def kept(house, client_id, version=5, *, present=None, props=None, **options):
+def kept(broker, client_id, version=5, *, present=None, props=None, **options):
     """A connection whose session outlives it."""
     props = {**HOUR, **(props or {})} if version == 5 else None
-    client = Wire(house, version, client_id=client_id, clean=False, props=props, **options)
+    client = Wire(broker, version, client_id=client_id, clean=False, props=props, **options)
     assert present is None or client.connack.session_present == present, client.connack
     return client
 
 
-def publish(house, topic, *payloads, qos=1, **options):
-    with Wire(house) as pub:
+def publish(broker, topic, *payloads, qos=1, **options):
+    with Wire(broker) as pub:
         return [pub.publish(topic, payload, qos=qos, **options) for payload in payloads]
 
 
-def commit(house):
+def commit(broker):
     """A promise: when it is given, everything before it is on disk too, also what nobody waited for."""
-    publish(house, f"commit/{next(serial)}", b"x", retain=True)
+    publish(broker, f"commit/{next(serial)}", b"x", retain=True)
 
 
-def retained(house, topic):
-    with Wire(house) as client:
+def retained(broker, topic):
+    with Wire(broker) as client:
         client.subscribe(topic)
         client.settle()
         return client.messages
@@ -302,22 +302,22 @@ def test_expiry_goes_on_while_the_broker_is_down(broker, name):
     kept(broker, f"{name}-long", present=True).close()
 
 
-def test_another_number_of_workers(new_house, again):
+def test_another_number_of_workers(new_broker, again):
     """Sessions live where their client id does, wherever that is now."""
-    with new_house(config={"workers": 1, **config()}) as house:
+    with new_broker(config={"workers": 1, **config()}) as broker:
         for number in range(12):
-            with kept(house, f"away-{number}") as sub:
+            with kept(broker, f"away-{number}") as sub:
                 sub.subscribe(f"all/{number % 3}")
-        publish(house, "all/0", b"zero", retain=True)
+        publish(broker, "all/0", b"zero", retain=True)
         for workers in (3, 2):
-            publish(house, "all/1", str(workers))
-            house.config["workers"] = workers
-            house.write()
-            again(house)
-        publish(house, "all/1", b"end")
-        publish(house, "all/0", b"end")
+            publish(broker, "all/1", str(workers))
+            broker.config["workers"] = workers
+            broker.write()
+            again(broker)
+        publish(broker, "all/1", b"end")
+        publish(broker, "all/0", b"end")
         for number in range(12):
-            with kept(house, f"away-{number}", present=True) as sub:
+            with kept(broker, f"away-{number}", present=True) as sub:
                 want = {0: [b"zero"], 1: [b"3", b"2"]}.get(number % 3)
                 assert want is None or [m.payload for m in sub.until(b"end")] == want
 
@@ -338,20 +338,20 @@ def test_a_shared_subscription(broker, again, topic, name):
         assert len(sub.messages) + len(other.messages) == 8
 
 
-def test_more_waits_than_memory_takes(new_house, again):
+def test_more_waits_than_memory_takes(new_broker, again):
     """It is on disk alone, and comes in pages."""
     count = 1500
-    with new_house(config=config(durability="interval") | {"limits": {"queue_messages": 5000}}) as house:
-        with kept(house, "away") as sub:
+    with new_broker(config=config(durability="interval") | {"limits": {"queue_messages": 5000}}) as broker:
+        with kept(broker, "away") as sub:
             sub.subscribe("many", qos=1)
-        with Wire(house) as pub:
+        with Wire(broker) as pub:
             for number in range(count):
                 pub.send(mqtt.publish(5, "many", str(number), qos=1, packet_id=number % 10 + 1))
                 pub.expect(mqtt.PUBACK, number % 10 + 1)
-        stopped(house)
-        again(house)
-        assert [r["queued"] for r in rows(house, "sessions") if r["client_id"] == "away"] == [count]
-        with kept(house, "away", present=True) as sub:
+        stopped(broker)
+        again(broker)
+        assert [r["queued"] for r in rows(broker, "sessions") if r["client_id"] == "away"] == [count]
+        with kept(broker, "away", present=True) as sub:
             assert [int(sub.message().payload) for _ in range(count)] == list(range(count))
 
 
@@ -433,7 +433,7 @@ def test_a_delayed_will_goes_on(broker, again, topic, name):
     with Wire(broker) as watcher:
         watcher.subscribe(topic)
         assert watcher.message().payload == b"offline"
-        assert 1.5 < time.monotonic() - since < PATIENCE_S
+        assert 1.5 < time.monotonic() - since < TIMEOUT_S
         watcher.settle()
         assert not watcher.messages
 
@@ -468,70 +468,70 @@ def test_a_cancelled_will(broker, again, version, topic, name):
 
 # who is who
 
-def test_a_user_removed_meanwhile(new_house):
+def test_a_user_removed_meanwhile(new_broker):
     """The session goes a day later; a namesake made later never gets it."""
     day_s = 24 * 3600
-    with new_house(config=config(), users={"anna": ["all"], "bert": ["all"]}) as house:
+    with new_broker(config=config(), users={"anna": ["all"], "bert": ["all"]}) as broker:
         for user in ("anna", "bert"):
-            with kept(house, "phone", user=user, props={"session_expiry_interval": 7 * day_s}) as sub:
+            with kept(broker, "phone", user=user, props={"session_expiry_interval": 7 * day_s}) as sub:
                 sub.subscribe("x")
-        publish(house, "x", b"for them")
-        house.crash()
-        house.passwd("remove", "bert")
-        house.start()
-        ends = {r["user"]: r["ends_in_s"] for r in rows(house, "sessions")}
+        publish(broker, "x", b"for them")
+        broker.crash()
+        broker.passwd("remove", "bert")
+        broker.start()
+        ends = {r["user"]: r["ends_in_s"] for r in rows(broker, "sessions")}
         assert day_s < ends["anna"] <= 7 * day_s and day_s - 60 < ends["bert"] <= day_s
-        house.crash()
-        house.add_user("bert", ["all"])
-        house.start()
-        kept(house, "phone", user="bert", present=False).close()
-        with kept(house, "phone", user="anna", present=True) as sub:
+        broker.crash()
+        broker.add_user("bert", ["all"])
+        broker.start()
+        kept(broker, "phone", user="bert", present=False).close()
+        with kept(broker, "phone", user="anna", present=True) as sub:
             assert sub.message().payload == b"for them"
 
 
 # how lasting
 
-def away(house, *filters):
-    with kept(house, "away") as sub:
+def away(broker, *filters):
+    with kept(broker, "away") as sub:
         sub.subscribe(*filters)
         sub.disconnect()
 
 
-def waiting(house):
-    with kept(house, "away", present=True) as sub:
-        publish(house, "end", b"end", qos=2)
+def waiting(broker):
+    with kept(broker, "away", present=True) as sub:
+        publish(broker, "end", b"end", qos=2)
         return [(m.topic, m.payload) for m in sub.until(b"end")]
 
 
-def test_durability_none(new_house, again):
+def test_durability_none(new_broker, again):
     """Messages and values are lost, even by a stop; the session and its subscriptions are not."""
-    with new_house(config=config(durability="none")) as house:
-        away(house, "x", "end")
-        publish(house, "x", b"1", retain=True)
-        again(house)
-        assert waiting(house) == [] and not retained(house, "x")
+    with new_broker(config=config(durability="none")) as broker:
+        away(broker, "x", "end")
+        publish(broker, "x", b"1", retain=True)
+        again(broker)
+        assert waiting(broker) == [] and not retained(broker, "x")
 
 
 @pytest.mark.parametrize("received", [False, True], ids=["on the wire", "received"])
-def test_a_packet_identifier_lasts_with_durability_none(new_house, again, version, received):
+def test_a_packet_identifier_lasts_with_durability_none(new_broker, again, version, received):
     """What goes out with QoS 2 to a session that is kept is kept from then on: its client would take another message with
     that identifier for it. [MQTT-4.4.0-1]"""
-    with new_house(config=config(topics=[{"filter": "lazy", "durability": "none"}])) as house:
-        with kept(house, "sub", version, ack=False) as sub:
+    with new_broker(config=config(topics=[{"filter": "lazy", "durability": "none"}])) as broker:
+        with kept(broker, "sub", version, ack=False) as sub:
             sub.subscribe("lazy", "precious")
-            publish(house, "lazy", b"one", qos=2)
+            publish(broker, "lazy", b"one", qos=2)
             first = sub.message()
             if received:
                 sub.send(mqtt.ack(version, mqtt.PUBREC, first.packet_id))
                 sub.expect(mqtt.PUBREL, first.packet_id)
-        again(house)
-        with kept(house, "sub", version, present=True) as sub:
+        again(broker)
+        with kept(broker, "sub", version, present=True) as sub:
             if received:
                 sub.expect(mqtt.PUBREL, first.packet_id)
             else:
                 second = sub.message()
                 assert second.dup and (second.packet_id, second.payload) == (first.packet_id, b"one")
-            publish(house, "precious", b"two", qos=2)
+            publish(broker, "precious", b"two", qos=2)
             third = sub.message()
             assert third.payload == b"two" and not third.dup and third.packet_id != first.packet_id
 
@@ -553,66 +553,66 @@ def test_a_packet_identifier_of_a_retained_value_lasts(broker, again, version, t
         assert len({m.packet_id for m in got}) == len(got), got
 
 
-def test_durability_interval(new_house):
+def test_durability_interval(new_broker):
     """What a crash takes is what came since the last commit; a stop takes nothing."""
-    with new_house(config=config(durability="interval", interval="10m")) as house:
-        away(house, "x", "end")
-        publish(house, "x", b"1", retain=True)
-        stopped(house)
-        publish(house, "x", b"2", retain=True)
-        killed(house)
-        assert waiting(house) == [("x", b"1")]
-        assert [m.payload for m in retained(house, "x")] == [b"1"]
+    with new_broker(config=config(durability="interval", interval="10m")) as broker:
+        away(broker, "x", "end")
+        publish(broker, "x", b"1", retain=True)
+        stopped(broker)
+        publish(broker, "x", b"2", retain=True)
+        killed(broker)
+        assert waiting(broker) == [("x", b"1")]
+        assert [m.payload for m in retained(broker, "x")] == [b"1"]
 
 
-def test_the_interval_ends(new_house):
-    with new_house(config=config(durability="interval", interval="50ms")) as house:
-        away(house, "x", "end")
-        publish(house, "x", b"1")
-        deadline = time.monotonic() + PATIENCE_S
-        while rows(house, "status")[0]["store_messages"] == 0:
+def test_the_interval_ends(new_broker):
+    with new_broker(config=config(durability="interval", interval="50ms")) as broker:
+        away(broker, "x", "end")
+        publish(broker, "x", b"1")
+        deadline = time.monotonic() + TIMEOUT_S
+        while rows(broker, "status")[0]["store_messages"] == 0:
             assert time.monotonic() < deadline
-        killed(house)
-        assert waiting(house) == [("x", b"1")]
+        killed(broker)
+        assert waiting(broker) == [("x", b"1")]
 
 
-def test_durability_by_topic(new_house):
+def test_durability_by_topic(new_broker):
     """The first filter that matches decides."""
     topics = [{"filter": "home/+/temperature", "durability": "none"}, {"filter": "debug/#", "durability": "interval"},
               {"filter": "#", "durability": "ack"}]
-    with new_house(config=config(durability="none", interval="10m", topics=topics)) as house:
-        away(house, "#")
-        with Wire(house) as pub:
+    with new_broker(config=config(durability="none", interval="10m", topics=topics)) as broker:
+        away(broker, "#")
+        with Wire(broker) as pub:
             pub.publish("debug/x", b"lazy", qos=1)
             for topic in ("home/hall/temperature", "home/hall/alarm"):
                 pub.publish(topic, b"x", qos=1, retain=True)
-        killed(house)
-        assert [topic for topic, _ in waiting(house)] == ["home/hall/alarm"]
-        assert [m.topic for m in retained(house, "#") if m.topic != "end"] == ["home/hall/alarm"]
+        killed(broker)
+        assert [topic for topic, _ in waiting(broker)] == ["home/hall/alarm"]
+        assert [m.topic for m in retained(broker, "#") if m.topic != "end"] == ["home/hall/alarm"]
 
 
-def test_a_topic_that_is_kept_no_more(new_house):
+def test_a_topic_that_is_kept_no_more(new_broker):
     """Its value would stay old for ever: it is gone with the next start."""
-    with new_house(config=config()) as house:
-        publish(house, "x", b"1", retain=True)
-        house.config["persistence"]["topics"] = [{"filter": "x", "durability": "none"}]
-        house.write()
-        stopped(house)
-        assert not retained(house, "x")
-        house.config["persistence"].pop("topics")
-        house.write()
-        stopped(house)
-        assert not retained(house, "x")
+    with new_broker(config=config()) as broker:
+        publish(broker, "x", b"1", retain=True)
+        broker.config["persistence"]["topics"] = [{"filter": "x", "durability": "none"}]
+        broker.write()
+        stopped(broker)
+        assert not retained(broker, "x")
+        broker.config["persistence"].pop("topics")
+        broker.write()
+        stopped(broker)
+        assert not retained(broker, "x")
 
 
-def test_without_a_directory(new_house, again):
-    with new_house() as house:
-        with kept(house, "away") as sub:
+def test_without_a_directory(new_broker, again):
+    with new_broker() as broker:
+        with kept(broker, "away") as sub:
             sub.subscribe("x")
-        publish(house, "x", b"1", retain=True)
-        again(house)
-        kept(house, "away", present=False).close()
-        assert not retained(house, "x")
+        publish(broker, "x", b"1", retain=True)
+        again(broker)
+        kept(broker, "away", present=False).close()
+        assert not retained(broker, "x")
 
 
 # the disk
@@ -621,9 +621,9 @@ def large(number):
     return f"{number} {'x' * 20000}"
 
 
-def fill(house, pub, topic):
+def fill(broker, pub, topic):
     """Messages until the store has no room for another; how many were acknowledged, without a gap."""
-    mark = house.mark()
+    mark = broker.mark()
     for number in range(1, 200):
         pub.send(mqtt.publish(5, topic, large(number), qos=1, packet_id=number))
         while True:  # until one of the two
@@ -632,9 +632,9 @@ def fill(house, pub, topic):
                 pub.expect(mqtt.PUBACK, number)
                 break
             except TimeoutError:
-                if house.logged("store-full", mark):
-                    pub.stream.settimeout(PATIENCE_S)
-                    assert house.logged("store-full", mark)[0]["error"] == "No space left on device"
+                if broker.logged("store-full", mark):
+                    pub.stream.settimeout(TIMEOUT_S)
+                    assert broker.logged("store-full", mark)[0]["error"] == "No space left on device"
                     return number - 1
     raise AssertionError("it is never full")
 
@@ -646,42 +646,42 @@ def numbers(messages):
 SMALL = config(max_size="1M") | {"limits": {"queue_messages": 1000, "max_packet_size": "256k"}}
 
 
-def test_no_room(new_house):
+def test_no_room(new_broker):
     """Nothing is acknowledged that cannot be kept; the rest goes on; what is taken away makes room again."""
-    with new_house(config=SMALL) as house:
-        away(house, "big", "end")
-        pub = kept(house, "pub")
-        publish(house, "value", b"21.5", retain=True)
-        kept_count = fill(house, pub, "big")
+    with new_broker(config=SMALL) as broker:
+        away(broker, "big", "end")
+        pub = kept(broker, "pub")
+        publish(broker, "value", b"21.5", retain=True)
+        kept_count = fill(broker, pub, "big")
         assert kept_count > 10
-        status = rows(house, "status")[0]
+        status = rows(broker, "status")[0]
         assert (status["store"], status["store_error"]) == ("full", "No space left on device")
-        with Wire(house) as live:
+        with Wire(broker) as live:
             live.subscribe("y", qos=1)
             live.publish("y", b"goes on")
             live.publish("y", b"and on", qos=1)  # nobody's queue is kept
             assert [live.message().payload for _ in "12"] == [b"goes on", b"and on"]
             live.publish("value", b"21.6", qos=1, retain=True)  # takes the place of another
         pub.settle()  # its connection is read as before
-        mark = house.mark()
-        with kept(house, "away", present=True) as sub:
+        mark = broker.mark()
+        with kept(broker, "away", present=True) as sub:
             got = [sub.message() for _ in range(kept_count)]
             pub.expect(mqtt.PUBACK, kept_count + 1)
             got.append(sub.message())
             assert numbers(got) == list(range(1, kept_count + 2))
-        house.wait_log("store-resumed", mark)
-        assert rows(house, "status")[0]["store"] == "ok"
-        assert [m.payload for m in retained(house, "value")] == [b"21.6"]
+        broker.wait_log("store-resumed", mark)
+        assert rows(broker, "status")[0]["store"] == "ok"
+        assert [m.payload for m in retained(broker, "value")] == [b"21.6"]
         pub.close()
 
 
-def test_no_room_for_its_own(new_house):
+def test_no_room_for_its_own(new_broker):
     """Who sends and receives on one connection: its acknowledgements are read, and make room."""
-    with new_house(config=SMALL) as house:
-        with kept(house, "both", props={"receive_maximum": 1}) as both:
+    with new_broker(config=SMALL) as broker:
+        with kept(broker, "both", props={"receive_maximum": 1}) as both:
             both.subscribe("big", qos=1)
             both.acks = False
-            kept_count = fill(house, both, "big")
+            kept_count = fill(broker, both, "big")
             first = both.message()
             both.acks = True
             both.acknowledge(first)
@@ -692,22 +692,22 @@ def test_no_room_for_its_own(new_house):
 
 
 @pytest.mark.parametrize("end", ["disconnect", "kill"])
-def test_no_room_and_gone(new_house, end):
+def test_no_room_and_gone(new_broker, end):
     """What had no room is dropped with its connection, and sent again; with a larger store there is some."""
-    with new_house(config=SMALL) as house:
-        away(house, "big", "end")
-        pub = kept(house, "pub")
-        kept_count = fill(house, pub, "big")
+    with new_broker(config=SMALL) as broker:
+        away(broker, "big", "end")
+        pub = kept(broker, "pub")
+        kept_count = fill(broker, pub, "big")
         getattr(pub, end)()
-        pub = kept(house, "pub", present=True)
+        pub = kept(broker, "pub", present=True)
         pub.send(mqtt.publish(5, "big", large(kept_count + 1), qos=1, packet_id=1, dup=True))
-        house.config["persistence"]["max_size"] = "100M"
-        house.write()
-        killed(house)
+        broker.config["persistence"]["max_size"] = "100M"
+        broker.write()
+        killed(broker)
         pub.close()
-        with kept(house, "pub", present=True) as pub:
+        with kept(broker, "pub", present=True) as pub:
             pub.publish("big", large(kept_count + 1), qos=1, packet_id=1, dup=True)
-        assert [int(m.split(b" ")[0]) for _, m in waiting(house)] == list(range(1, kept_count + 2))
+        assert [int(m.split(b" ")[0]) for _, m in waiting(broker)] == list(range(1, kept_count + 2))
 
 
 # real clients
@@ -760,9 +760,9 @@ def test_mqtt_js_reconnects_by_itself(broker, again, version, topic, name):
 
 # mistakes
 
-def test_a_second_broker(broker, new_house):
+def test_a_second_broker(broker, new_broker):
     """On the same directory: refused, with the process that has it."""
-    other = new_house(config={"persistence": {"directory": str(broker.directory / "store")}})
+    other = new_broker(config={"persistence": {"directory": str(broker.directory / "store")}})
     done = other.command()
     assert done.returncode == 2 and "event=store-refused" in done.stderr, done.stderr
     assert f"in use by process {broker.process.pid}: stop that one" in done.stderr
@@ -772,63 +772,63 @@ def test_a_second_broker(broker, new_house):
 @pytest.mark.parametrize("place, says", [
     ("no/such/place", "No such file or directory"), ("broker.yaml/store", "ot a directory"),
     ("acl.yaml", "this is not a directory, one is wanted")], ids=["nowhere", "below a file", "a file"])
-def test_a_directory_that_cannot_be(new_house, place, says):
-    house = new_house(config={"persistence": {"directory": place}})
-    done = house.command()
+def test_a_directory_that_cannot_be(new_broker, place, says):
+    broker = new_broker(config={"persistence": {"directory": place}})
+    done = broker.command()
     assert done.returncode == 2 and f"{place}" in done.stderr and says in done.stderr, done.stderr
     assert len(done.stderr.splitlines()) <= 4, done.stderr
 
 
-def test_a_directory_that_others_may_write(new_house):
+def test_a_directory_that_others_may_write(new_broker):
     """Told with what to do, and that helps."""
-    house = new_house(config=config())
-    store = house.directory / "store"
+    broker = new_broker(config=config())
+    store = broker.directory / "store"
     store.mkdir()
     store.chmod(0o777)
-    done = house.command()
+    done = broker.command()
     assert done.returncode == 2 and "others may write it (mode 0777, owner " in done.stderr, done.stderr
     assert not list(store.iterdir())
     assert "; run: chmod o-w store" in done.stderr, done.stderr
     store.chmod(0o755)
-    with house:
+    with broker:
         pass
 
 
-def test_a_damaged_store(new_house):
+def test_a_damaged_store(new_broker):
     """Refused with a word of what to do, and left as it is: put right, everything is there again."""
     precious = b"precious" * 4
-    with new_house(config=config()) as house:
-        away(house, "x", "end")
-        publish(house, "x", precious, retain=True)
-        stopped(house)
-        house.crash()
-        file = house.directory / "store/data.mdb"
+    with new_broker(config=config()) as broker:
+        away(broker, "x", "end")
+        publish(broker, "x", precious, retain=True)
+        stopped(broker)
+        broker.crash()
+        file = broker.directory / "store/data.mdb"
         whole = file.read_bytes()
         damaged = whole.replace(precious, b"q" + precious[1:])
         assert damaged != whole
         file.write_bytes(damaged)
         for _ in range(2):
-            done = house.command()
+            done = broker.command()
             assert done.returncode == 2 and "event=store-refused" in done.stderr, done.stderr
             assert "`broker-store store check`" in done.stderr, done.stderr
         assert file.read_bytes() == damaged
         file.write_bytes(whole)
-        house.start()
-        assert waiting(house) == [("x", precious)]
-        assert [m.payload for m in retained(house, "x")] == [precious]
+        broker.start()
+        assert waiting(broker) == [("x", precious)]
+        assert [m.payload for m in retained(broker, "x")] == [precious]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 @pytest.mark.parametrize("owner, mode, says", [
     (0, 0o700, "Permission denied"), (0, 0o755, "must belong to the broker's user"),
     (65534, 0o500, "must belong to the broker's user")], ids=["closed", "readable", "read-only"])
-def test_a_directory_of_somebody_else(new_house, owner, mode, says):
-    house = new_house(config=config())
+def test_a_directory_of_somebody_else(new_broker, owner, mode, says):
+    broker = new_broker(config=config())
     with tempfile.TemporaryDirectory() as place:
-        for file in (*house.directory.iterdir(), *(house.pki.path(f"server-{k}.{s}") for k in ("ec", "rsa")
+        for file in (*broker.directory.iterdir(), *(broker.pki.path(f"server-{k}.{s}") for k in ("ec", "rsa")
                                                    for s in ("crt", "key"))):
             copy = Path(place, file.name)
-            copy.write_text(file.read_text().replace(str(house.pki.directory), place))
+            copy.write_text(file.read_text().replace(str(broker.pki.directory), place))
             copy.chmod(0o600)
             os.chown(copy, 65534, 65534)
         os.chown(place, 65534, 65534)
@@ -836,8 +836,8 @@ def test_a_directory_of_somebody_else(new_house, owner, mode, says):
         store.mkdir()
         os.chown(store, owner, owner)
         store.chmod(mode)
-        done = subprocess.run([*AS_NOBODY, BROKER, "-c", "broker.yaml"], cwd=place, env=house.environment, text=True,
-                              capture_output=True, check=False, stdin=subprocess.DEVNULL, timeout=PATIENCE_S)
+        done = subprocess.run([*AS_NOBODY, BROKER, "-c", "broker.yaml"], cwd=place, env=broker.environment, text=True,
+                              capture_output=True, check=False, stdin=subprocess.DEVNULL, timeout=TIMEOUT_S)
         assert done.returncode == 2 and "store" in done.stderr and says in done.stderr, done.stderr
 
 
@@ -847,15 +847,15 @@ def test_a_directory_of_somebody_else(new_house, owner, mode, says):
     ({"topics": [{"filter": "a/#/b", "durability": "none"}]}, 5, "a/#/b"),
     ({"topics": [{"filter": "a"}]}, 4, "durability"), ({"max_size": "10k"}, 3, "1M at least"),
 ], ids=["word", "key", "unit", "range", "filter", "missing", "size"])
-def test_a_typo(new_house, persistence, line, says):
+def test_a_typo(new_broker, persistence, line, says):
     """Every one is told with its place and what would be right."""
-    house = new_house()
+    broker = new_broker()
     text = {"persistence": {"directory": "store", **persistence}}
-    house.config.update(text)
-    house.write()
-    content = (house.directory / "broker.yaml").read_text()
+    broker.config.update(text)
+    broker.write()
+    content = (broker.directory / "broker.yaml").read_text()
     at = next(n for n, one in enumerate(content.splitlines()) if '"persistence"' in one)
-    done = house.command("--check")
+    done = broker.command("--check")
     assert done.returncode == 2 and says in done.stderr, done.stderr
     assert f"broker.yaml:{at + line}:" in done.stderr, done.stderr
-    assert not (house.directory / "store").exists()
+    assert not (broker.directory / "store").exists()

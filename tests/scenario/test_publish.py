@@ -11,10 +11,10 @@ LARGEST = 64 * 1024
 
 
 @pytest.fixture(scope="module")
-def broker(new_house):
-    with new_house(config={"limits": {"max_packet_size": "64k", "receive_maximum": 3, "topic_alias_maximum": 4,
-                                      "user_properties": 16}}) as house:
-        yield house
+def broker(new_broker):
+    with new_broker(config={"limits": {"max_packet_size": "64k", "receive_maximum": 3, "topic_alias_maximum": 4,
+                                      "user_properties": 16}}) as broker:
+        yield broker
 
 
 @VERSIONS
@@ -267,15 +267,15 @@ def test_many_subscription_identifiers(broker, topic):
 
 
 @pytest.mark.parametrize("moved, code", [(False, 0x9C), (True, 0x9D)], ids=["for-now", "for-good"])
-def test_a_listener_that_sends_elsewhere(new_house, moved, code):
-    house = new_house()
-    house.config["listeners"][0].update(server_reference="other.example:8883", server_moved=moved)
-    house.write()
-    with house:
-        client = Wire(house, expect=code)
+def test_a_listener_that_sends_elsewhere(new_broker, moved, code):
+    broker = new_broker()
+    broker.config["listeners"][0].update(server_reference="other.example:8883", server_moved=moved)
+    broker.write()
+    with broker:
+        client = Wire(broker, expect=code)
         assert client.connack.props["server_reference"] == "other.example:8883"
         client.expect_close()
-        Wire(house, version=4, expect=3).expect_close()
+        Wire(broker, version=4, expect=3).expect_close()
 
 
 def test_a_payload_that_is_not_the_text_it_says(broker, topic):

@@ -8,7 +8,7 @@ import ssl
 
 import mqtt
 import pytest
-from house import free_port, logfmt
+from broker_fixture import free_port, logfmt
 from scram import Scram, props
 from wire import Closed, SteppedTls, Wire, fresh_address, tls_context
 
@@ -38,15 +38,15 @@ def slow_hash(password, rounds):
 class Stages:
     """A broker with a listener to be changed, and clients that stand still at each stage."""
 
-    def __init__(self, house, event, rounds):
-        self.house, self.event = house, event
-        house.add_user("bad", ["all"], password=False)
-        house.add_user("sub", ["all"], password=False)
-        house.passwd("set", "sub", "--scram", "--iterations", "4096", "--stdin", stdin=house.password("sub") + "\n")
-        lines = (house.directory / "users.passwd").read_text()
-        house.write_file("users.passwd", lines + f"slow:id=00000000000051e0:hash={slow_hash(house.password('slow'), rounds)}:roles=all\n")
-        house.start()
-        self.control = Wire(house)
+    def __init__(self, broker, event, rounds):
+        self.broker, self.event = broker, event
+        broker.add_user("bad", ["all"], password=False)
+        broker.add_user("sub", ["all"], password=False)
+        broker.passwd("set", "sub", "--scram", "--iterations", "4096", "--stdin", stdin=broker.password("sub") + "\n")
+        lines = (broker.directory / "users.passwd").read_text()
+        broker.write_file("users.passwd", lines + f"slow:id=00000000000051e0:hash={slow_hash(broker.password('slow'), rounds)}:roles=all\n")
+        broker.start()
+        self.control = Wire(broker)
 
     def settle(self):
         """The broker has one worker: what was sent before was read before the second answer."""
@@ -57,13 +57,13 @@ class Stages:
 
     def context(self):
         version = ssl.TLSVersion.TLSv1_2 if self.event.old_tls else None
-        return tls_context(self.house.pki, certificate=self.event.certificate, maximum=version)
+        return tls_context(self.broker.pki, certificate=self.event.certificate, maximum=version)
 
     def dial(self):
-        return socket.create_connection(self.house.addresses[1], timeout=20, source_address=(fresh_address(), 0))
+        return socket.create_connection(self.broker.addresses[1], timeout=20, source_address=(fresh_address(), 0))
 
     def wire(self, version, stream):
-        return Wire(self.house, version, stream=stream, connect=False)
+        return Wire(self.broker, version, stream=stream, connect=False)
 
     def shaken(self, version):
         stream = SteppedTls(self.dial(), self.context())
@@ -74,7 +74,7 @@ class Stages:
     def connect_packet(self, wire, user="sub"):
         user = None if self.event.anonymous or self.event.named else user
         return mqtt.connect(wire.version, wire.client_id, user=user, clean=True, keep_alive=60,
-                            password=None if user is None else self.house.password(user))
+                            password=None if user is None else self.broker.password(user))
 
     def outcome(self, wire):
         """What the broker says next, in the words of 5.0."""
@@ -143,7 +143,7 @@ class Stages:
 
     def scram_half_way(self, version):
         wire = self.shaken(version)
-        scram = Scram("sub", self.house.password("sub"))
+        scram = Scram("sub", self.broker.password("sub"))
         wire.send(mqtt.connect(5, wire.client_id, clean=True, keep_alive=60, props=props(scram.first())))
         challenge = wire.expect(mqtt.AUTH).props["authentication_data"]
         yield
@@ -171,7 +171,7 @@ class Stages:
 
     def check_time(self, wire):
         """A refusal for the connection comes with the reload; one for the user as late as any other."""
-        events = [logfmt(line) for line in self.house.process.lines]
+        events = [logfmt(line) for line in self.broker.process.lines]
         refused = [i for i, e in enumerate(events) if e.get("event") == "connect-refused" and e["client_id"] == wire.client_id]
         reloaded = [i for i, e in enumerate(events) if e.get("event") == "reloaded"][-1]
         if self.event.at_once and self.event.at_once != "version":
@@ -211,38 +211,38 @@ EVENTS = {
 }
 
 
-def change(house, event, crl):
-    tls = house.config["listeners"][1]["tls"]
+def change(broker, event, crl):
+    tls = broker.config["listeners"][1]["tls"]
     if "revoked" in event:
-        house.pki.revoke("stages", crl, "stages-bad")
+        broker.pki.revoke("stages", crl, "stages-bad")
     elif event == "CA removed":
-        tls.update(client_ca=str(house.pki.path("stages-other.crt")), client_crl=str(house.pki.path("stages-other.crl")))
+        tls.update(client_ca=str(broker.pki.path("stages-other.crt")), client_crl=str(broker.pki.path("stages-other.crl")))
     elif event == "certificate required":
         tls["client_certificates"] = "required"
     elif event in ("user locked", "user removed"):
         for user in ("sub", "slow"):
-            house.passwd("lock" if event == "user locked" else "remove", user)
+            broker.passwd("lock" if event == "user locked" else "remove", user)
     elif event == "anonymous off":
-        house.config["listeners"][1]["authentication"]["anonymous"] = False
+        broker.config["listeners"][1]["authentication"]["anonymous"] = False
     elif event == "listener removed":
-        del house.config["listeners"][1]
+        del broker.config["listeners"][1]
     else:
         tls["min_version"] = "1.3"
-    house.write()
+    broker.write()
 
 
-def run(new_house, clients, name, rounds):
+def run(new_broker, clients, name, rounds):
     """{(stage, version): outcome}, or None where the hash was ready before the reload."""
     event, crl = EVENTS[name], f"stages-{name.replace(' ', '-')}.crl"
     clients.revoke("stages", crl)
     # All that fail take as long as the slow user's hash, one after the other: nobody runs out of time.
-    house = new_house(acl=ALL, config={"limits": {"connect_timeout": "2m"}})
-    house.config["listeners"].append({
+    broker = new_broker(acl=ALL, config={"limits": {"connect_timeout": "2m"}})
+    broker.config["listeners"].append({
         "bind": f"127.0.0.1:{free_port()}",
         "tls": {"client_certificates": "optional", "client_ca": str(clients.path("stages.crt")), "client_crl": str(clients.path(crl))},
         "authentication": {"anonymous": True, "certificate_user": "cn" if event.named else "none"}})
-    house.write()
-    stages = Stages(house, event, rounds)
+    broker.write()
+    stages = Stages(broker, event, rounds)
     waiting = {}
     try:
         for stage in event.stages():
@@ -250,15 +250,15 @@ def run(new_house, clients, name, rounds):
                 if stage != "scram_half_way" or version == 5:
                     waiting[stage, version] = getattr(stages, stage)(version)
                     next(waiting[stage, version])
-        change(house, name, crl)
-        house.process.signal(signal.SIGHUP)
-        house.wait_log("reloaded")
-        if any(e["user"] == "slow" for e in house.logged("client-connected")):
+        change(broker, name, crl)
+        broker.process.signal(signal.SIGHUP)
+        broker.wait_log("reloaded")
+        if any(e["user"] == "slow" for e in broker.logged("client-connected")):
             return None
         return {key: finish(generator) for key, generator in waiting.items()}
     finally:
         stages.control.close()
-        house.stop()
+        broker.stop()
 
 
 def finish(generator):
@@ -270,10 +270,10 @@ def finish(generator):
 
 
 @pytest.mark.parametrize("name", EVENTS, ids=[name.replace(" ", "-") for name in EVENTS])
-def test_every_stage(new_house, clients, name):
+def test_every_stage(new_broker, clients, name):
     rounds, outcomes = 500_000, None
     while outcomes is None:
-        outcomes = run(new_house, clients, name, rounds)
+        outcomes = run(new_broker, clients, name, rounds)
         rounds *= 2
     want = {}
     for stage, version in outcomes:
@@ -289,30 +289,30 @@ TLS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 @pytest.mark.parametrize("tls", TLS)
 @pytest.mark.parametrize("name", ["certificate revoked", "CA removed", "TLS version raised"])
-def test_a_ticket_does_not_outlive_it(new_house, clients, name, tls):
+def test_a_ticket_does_not_outlive_it(new_broker, clients, name, tls):
     """A session that would be resumed is checked by what is in force now."""
     crl = f"tickets-{name.replace(' ', '-')}.crl"
     clients.revoke("stages", crl)
     config = {"tls": {"client_certificates": "optional", "client_ca": str(clients.path("stages.crt")),
                       "client_crl": str(clients.path(crl))}}
-    house = new_house(acl=ALL, config=config)
-    house.config["listeners"].append({"bind": f"127.0.0.1:{free_port()}", "tls": dict(config["tls"])})
-    house.write()
+    broker = new_broker(acl=ALL, config=config)
+    broker.config["listeners"].append({"bind": f"127.0.0.1:{free_port()}", "tls": dict(config["tls"])})
+    broker.write()
     context = tls_context(clients, certificate="stages-bad", minimum=TLS[tls], maximum=TLS[tls])
-    with house:
-        with Wire(house, context=context, listener=1) as first:
+    with broker:
+        with Wire(broker, context=context, listener=1) as first:
             first.settle()
             session = first.stream.session
-        with Wire(house, context=context, listener=1, session=session) as second:
+        with Wire(broker, context=context, listener=1, session=session) as second:
             second.settle()
             assert second.stream.session_reused
             session = second.stream.session
-        change(house, name, crl)
-        house.process.signal(signal.SIGHUP)
-        house.wait_log("reloaded")
+        change(broker, name, crl)
+        broker.process.signal(signal.SIGHUP)
+        broker.wait_log("reloaded")
         if name == "TLS version raised" and tls == "1.3":
-            with Wire(house, context=context, listener=1, session=session) as third:
+            with Wire(broker, context=context, listener=1, session=session) as third:
                 third.settle()
             return
         with pytest.raises((ssl.SSLError, Closed, ConnectionError)):
-            Wire(house, context=context, listener=1, session=session)
+            Wire(broker, context=context, listener=1, session=session)

@@ -13,37 +13,37 @@ GONE = (Closed, OSError, ssl.SSLError, AssertionError)
 
 
 @pytest.fixture(scope="module")
-def house(new_house, pki):
+def broker(new_broker, pki):
     ca = pki.authority("storm")
     pki.client("storm", "storm-bad", "bad")
     pki.client("storm", "storm-good", "good")
     crl = pki.revoke("storm", "storm.crl")
     config = {"workers": WORKERS, "authentication": {"certificate_user": "cn"},
               "tls": {"client_certificates": "optional", "client_ca": str(ca), "client_crl": str(crl)}}
-    with new_house(users={"good": ["all"], "bad": ["all"], "anna": ["all"]}, config=config) as h:
+    with new_broker(users={"good": ["all"], "bad": ["all"], "anna": ["all"]}, config=config) as h:
         yield h
 
 
-def reload(house):
-    mark = house.mark()
-    house.process.signal(signal.SIGHUP)
-    house.wait_log("reloaded", mark, timeout_s=60)
+def reload(broker):
+    mark = broker.mark()
+    broker.process.signal(signal.SIGHUP)
+    broker.wait_log("reloaded", mark, timeout_s=60)
 
 
 class Visitor(threading.Thread):
     """Comes in again and again until it was refused after the reload."""
 
-    def __init__(self, house, reloaded):
+    def __init__(self, broker, reloaded):
         super().__init__()
-        self.house, self.reloaded = house, reloaded
+        self.broker, self.reloaded = broker, reloaded
         self.inside, self.late, self.tried = [], [], threading.Event()
 
     def run(self):
-        context = tls_context(self.house.pki, certificate="storm-bad")
+        context = tls_context(self.broker.pki, certificate="storm-bad")
         while True:
             late = self.reloaded.is_set()
             try:
-                wire = Wire(self.house, 4 + len(self.inside) % 2, user=None, password=None, context=context, expect=None)
+                wire = Wire(self.broker, 4 + len(self.inside) % 2, user=None, password=None, context=context, expect=None)
             except GONE:
                 wire = None
             self.tried.set()
@@ -53,26 +53,26 @@ class Visitor(threading.Thread):
                 return
 
 
-def revoke(house, on):
-    house.pki.revoke("storm", "storm.crl", *(["storm-bad"] if on else []))
+def revoke(broker, on):
+    broker.pki.revoke("storm", "storm.crl", *(["storm-bad"] if on else []))
 
 
-def lock(house, on):
-    house.passwd("lock" if on else "unlock", "bad")
+def lock(broker, on):
+    broker.passwd("lock" if on else "unlock", "bad")
 
 
 @pytest.mark.parametrize("forbid", [revoke, lock])
-def test_nobody_is_in_after_it(house, forbid):
-    good = Wire(house, user=None, password=None, context=tls_context(house.pki, certificate="storm-good"))
+def test_nobody_is_in_after_it(broker, forbid):
+    good = Wire(broker, user=None, password=None, context=tls_context(broker.pki, certificate="storm-good"))
     for _ in range(ROUNDS):
         reloaded = threading.Event()
-        visitors = [Visitor(house, reloaded) for _ in range(THREADS)]
+        visitors = [Visitor(broker, reloaded) for _ in range(THREADS)]
         for visitor in visitors:
             visitor.start()
         for visitor in visitors:
             visitor.tried.wait()
-        forbid(house, True)
-        reload(house)
+        forbid(broker, True)
+        reload(broker)
         reloaded.set()
         for visitor in visitors:
             visitor.join()
@@ -81,7 +81,7 @@ def test_nobody_is_in_after_it(house, forbid):
                 said = wire.expect_close()
                 assert wire.version == 4 or said.reason == 0x87
         assert any(visitor.inside for visitor in visitors)
-        forbid(house, False)
-        reload(house)
+        forbid(broker, False)
+        reload(broker)
         good.settle()
     good.close()

@@ -9,9 +9,9 @@ HANDLING_IF_NEW, HANDLING_NEVER = 0x10, 0x20
 
 
 @pytest.fixture(scope="module")
-def broker(new_house):
-    with new_house() as house:
-        yield house
+def broker(new_broker):
+    with new_broker() as broker:
+        yield broker
 
 
 @pytest.fixture

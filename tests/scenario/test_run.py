@@ -8,7 +8,7 @@ import stat
 import subprocess
 
 import pytest
-from house import ROOT, free_port
+from broker_fixture import ROOT, free_port
 from process import LineProcess
 
 

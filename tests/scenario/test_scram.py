@@ -11,36 +11,36 @@ from wire import Closed, Wire, fresh_address, tls_context
 ITERATIONS = 4096
 
 
-def add(house, name, *options, command="add", password=None):
-    return house.passwd(command, name, "--scram", "--iterations", str(ITERATIONS), "--stdin", *options,
-                        stdin=(password or house.password(name)) + "\n")
+def add(broker, name, *options, command="add", password=None):
+    return broker.passwd(command, name, "--scram", "--iterations", str(ITERATIONS), "--stdin", *options,
+                        stdin=(password or broker.password(name)) + "\n")
 
 
 @pytest.fixture(scope="module")
-def broker(new_house):
-    house = new_house(users={"plain": ["all"]}, config={"workers": 2, "limits": {"connect_timeout": "5s"}})
-    house.config["listeners"] = [{"bind": f"127.0.0.1:{house.port}"}, {"bind": f"unix:{house.directory}/socket"}]
-    house.write()
+def broker(new_broker):
+    broker = new_broker(users={"plain": ["all"]}, config={"workers": 2, "limits": {"connect_timeout": "5s"}})
+    broker.config["listeners"] = [{"bind": f"127.0.0.1:{broker.port}"}, {"bind": f"unix:{broker.directory}/socket"}]
+    broker.write()
     for name in ("anna", "åsa", "a=,b", "locked"):
-        add(house, name, "--role", "all")
-    house.passwd("lock", "locked")
-    with house:
-        yield house
+        add(broker, name, "--role", "all")
+    broker.passwd("lock", "locked")
+    with broker:
+        yield broker
 
 
 @pytest.fixture
-def house(new_house):
+def broker(new_broker):
     """One of a test's own, to be reloaded."""
-    h = new_house(users={"first": ["all"]})
+    h = new_broker(users={"first": ["all"]})
     add(h, "anna", "--role", "all")
     with h:
         yield h
 
 
-def reload(house):
-    mark = house.mark()
-    house.process.signal(signal.SIGHUP)
-    house.wait_log("reloaded", mark)
+def reload(broker):
+    mark = broker.mark()
+    broker.process.signal(signal.SIGHUP)
+    broker.wait_log("reloaded", mark)
 
 
 # getting in
@@ -136,27 +136,27 @@ def challenge_of(broker, user):
         return client.scram.read(client.challenge())[1:]
 
 
-def test_the_salt_does_not_tell_who_is_there(house):
+def test_the_salt_does_not_tell_who_is_there(broker):
     """It stays what it is, for who is there and for who is not, over reloads, other users and restarts."""
     names = ["anna", "first", "nobody", "nobody2"]
-    before = [challenge_of(house, name) for name in names]
-    assert [challenge_of(house, name) for name in names] == before
+    before = [challenge_of(broker, name) for name in names]
+    assert [challenge_of(broker, name) for name in names] == before
     assert len({salt for salt, _ in before}) == len(names)
-    add(house, "another")
-    house.passwd("lock", "anna")
-    house.passwd("set", "first", "--stdin", stdin="a new one\n")
-    reload(house)
-    assert [challenge_of(house, name) for name in names] == before
-    house.stop()
-    house.start()
-    assert [challenge_of(house, name) for name in names] == before
+    add(broker, "another")
+    broker.passwd("lock", "anna")
+    broker.passwd("set", "first", "--stdin", stdin="a new one\n")
+    reload(broker)
+    assert [challenge_of(broker, name) for name in names] == before
+    broker.stop()
+    broker.start()
+    assert [challenge_of(broker, name) for name in names] == before
 
 
-def test_a_failure_is_not_anonymous(new_house):
-    house = new_house(config={"authentication": {"anonymous": True}})
-    add(house, "bo")
-    with house:
-        client = ScramWire(house, "bo", "wrong", login=False)
+def test_a_failure_is_not_anonymous(new_broker):
+    broker = new_broker(config={"authentication": {"anonymous": True}})
+    add(broker, "bo")
+    with broker:
+        client = ScramWire(broker, "bo", "wrong", login=False)
         client.answer_challenge()
         client.refused()
 
@@ -222,9 +222,9 @@ def test_other_methods(broker, method):
     ScramWire(broker, login=False, method=method).refused(0x8C)
 
 
-def test_no_method_where_nobody_has_a_verifier(new_house):
-    with new_house() as house:
-        ScramWire(house, login=False).refused(0x8C)
+def test_no_method_where_nobody_has_a_verifier(new_broker):
+    with new_broker() as broker:
+        ScramWire(broker, login=False).refused(0x8C)
 
 
 def test_data_without_a_method(broker):
@@ -326,13 +326,13 @@ def test_maximum_packet_size(broker):
         client.settle()
 
 
-def test_the_broker_stops_during_an_exchange(new_house):
-    house = new_house()
-    add(house, "bo")
-    with house:
-        client = ScramWire(house, "bo", login=False)
+def test_the_broker_stops_during_an_exchange(new_broker):
+    broker = new_broker()
+    add(broker, "bo")
+    with broker:
+        client = ScramWire(broker, "bo", login=False)
         client.challenge()
-        waiting = ScramWire(house, "bo", "wrong", login=False)
+        waiting = ScramWire(broker, "bo", "wrong", login=False)
         waiting.answer_challenge()
         waiting.refused()
     client.expect_close()
@@ -436,43 +436,43 @@ def test_auth_as_the_first_packet(broker):
 # the users change
 
 
-def test_a_new_password_during_the_exchange(house):
+def test_a_new_password_during_the_exchange(broker):
     """Judged by the rules of the moment in which it ends."""
-    client = ScramWire(house, login=False)
+    client = ScramWire(broker, login=False)
     challenge = client.challenge()
-    add(house, "anna", command="set", password="another")
-    reload(house)
+    add(broker, "anna", command="set", password="another")
+    reload(broker)
     client.say(client.scram.final(challenge))
     client.refused()
-    with ScramWire(house, "anna", "another") as client:
+    with ScramWire(broker, "anna", "another") as client:
         client.settle()
 
 
-def test_other_users_change_during_the_exchange(house):
-    client = ScramWire(house, login=False)
+def test_other_users_change_during_the_exchange(broker):
+    client = ScramWire(broker, login=False)
     challenge = client.challenge()
-    add(house, "another")
-    reload(house)
+    add(broker, "another")
+    reload(broker)
     client.say(client.scram.final(challenge))
     assert client.expect(mqtt.CONNACK).reason == 0
     client.close()
 
 
 @pytest.mark.parametrize("command", ["lock", "remove"])
-def test_locked_or_removed_during_the_exchange(house, command):
-    client = ScramWire(house, login=False)
+def test_locked_or_removed_during_the_exchange(broker, command):
+    client = ScramWire(broker, login=False)
     challenge = client.challenge()
-    house.passwd(command, "anna")
-    reload(house)
+    broker.passwd(command, "anna")
+    reload(broker)
     client.say(client.scram.final(challenge))
     client.refused()
 
 
-def test_a_new_password_ends_what_there_is(house):
+def test_a_new_password_ends_what_there_is(broker):
     """Whichever way they came in; also when it is the same password without a verifier."""
-    by_scram, by_password = ScramWire(house), Wire(house)
-    house.passwd("set", "anna", "--stdin", stdin=house.password("anna") + "\n")
-    reload(house)
+    by_scram, by_password = ScramWire(broker), Wire(broker)
+    broker.passwd("set", "anna", "--stdin", stdin=broker.password("anna") + "\n")
+    reload(broker)
     by_scram.disconnected(0x87)
     assert by_password.expect_close().reason == 0x87
 
@@ -480,42 +480,42 @@ def test_a_new_password_ends_what_there_is(house):
 # client ids and certificates: as for passwords
 
 
-def test_the_client_id_must_fit(new_house):
-    house = new_house(config={"authentication": {"bind_client_id": "prefix"}})
-    add(house, "bo")
-    with house:
-        with ScramWire(house, "bo", client_id="bo-1") as client:
+def test_the_client_id_must_fit(new_broker):
+    broker = new_broker(config={"authentication": {"bind_client_id": "prefix"}})
+    add(broker, "bo")
+    with broker:
+        with ScramWire(broker, "bo", client_id="bo-1") as client:
             client.authenticate_again()
-            reload(house)  # nothing of the id changed: it may go on
+            reload(broker)  # nothing of the id changed: it may go on
             client.authenticate_again()
         for user in ("bo", "nobody"):
             for client_id in ("x-1", "boo", ""):
-                ScramWire(house, user, login=False, client_id=client_id).refused(0x85)
-        house.config["authentication"]["bind_client_id"] = "prefix_any"
-        house.write()
-        reload(house)
-        with ScramWire(house, "bo", client_id="") as client:
+                ScramWire(broker, user, login=False, client_id=client_id).refused(0x85)
+        broker.config["authentication"]["bind_client_id"] = "prefix_any"
+        broker.write()
+        reload(broker)
+        with ScramWire(broker, "bo", client_id="") as client:
             assert client.connack.props["assigned_client_identifier"]
             client.authenticate_again()
 
 
-def test_certificates(new_house, pki):
+def test_certificates(new_broker, pki):
     """One that names the user must name the same; one that is required must be there."""
     authority = pki.authority("scramclients")
     for name in ("card-bo", "card-eve"):
         pki.client("scramclients", name, name[5:])
     tls = {"client_certificates": "required", "client_ca": str(authority)}
-    house = new_house()
-    house.config["listeners"] = [{"bind": f"127.0.0.1:{house.port}", "tls": tls,
+    broker = new_broker()
+    broker.config["listeners"] = [{"bind": f"127.0.0.1:{broker.port}", "tls": tls,
                                   "authentication": {"certificate_user": "cn"}}]
-    house.write()
-    add(house, "bo")
-    add(house, "eve")
-    with house:
-        with ScramWire(house, "bo", context=tls_context(pki, certificate="card-bo")) as client:
+    broker.write()
+    add(broker, "bo")
+    add(broker, "eve")
+    with broker:
+        with ScramWire(broker, "bo", context=tls_context(pki, certificate="card-bo")) as client:
             client.authenticate_again()
-        ScramWire(house, "bo", login=False, context=tls_context(pki, certificate="card-eve")).refused()
-        wrong = ScramWire(house, "bo", "wrong", login=False, context=tls_context(pki, certificate="card-bo"))
+        ScramWire(broker, "bo", login=False, context=tls_context(pki, certificate="card-eve")).refused()
+        wrong = ScramWire(broker, "bo", "wrong", login=False, context=tls_context(pki, certificate="card-bo"))
         wrong.answer_challenge()
         wrong.refused()
 

@@ -3,11 +3,10 @@
 import contextlib
 import secrets
 import time
-import socket
 
 import mqtt
 import pytest
-from process import PATIENCE_S
+from process import TIMEOUT_S
 from scram import CONTINUE, Scram, props
 from wire import Closed, Wire, fresh_address
 
@@ -29,9 +28,9 @@ def memory(pid):
                 start += size
 
 
-def is_in_memory(house, secret):
+def is_in_memory(broker, secret):
     try:
-        return any(secret in piece for piece in memory(house.process.pid))
+        return any(secret in piece for piece in memory(broker.process.pid))
     except PermissionError:
         pytest.skip("only root may look into the memory of the broker, which forbids it to others")
 
@@ -45,15 +44,15 @@ WAYS = ["whole", "pieces", "wrong", "unfinished", "malformed", "unix", "unix in 
 
 
 @pytest.fixture(scope="module")
-def broker(new_house, tmp_path_factory):
+def broker(new_broker, tmp_path_factory):
     path = tmp_path_factory.mktemp("unix") / "socket"
-    house = new_house(config={"workers": 2, "listeners": [{"bind": "127.0.0.1:0"}, {"bind": f"unix:{path}"}]})
-    house.config["listeners"][0]["bind"] = f"127.0.0.1:{house.port}"
-    house.write()
-    house.secret = secrets.token_hex(20)
-    house.passwd("set", "anna", "--scram", "--iterations", "4096", "--stdin", stdin=house.secret + "\n")
-    with house:
-        yield house
+    broker = new_broker(config={"workers": 2, "listeners": [{"bind": "127.0.0.1:0"}, {"bind": f"unix:{path}"}]})
+    broker.config["listeners"][0]["bind"] = f"127.0.0.1:{broker.port}"
+    broker.write()
+    broker.secret = secrets.token_hex(20)
+    broker.passwd("set", "anna", "--scram", "--iterations", "4096", "--stdin", stdin=broker.secret + "\n")
+    with broker:
+        yield broker
 
 
 def talk(broker, way, secret):
@@ -100,7 +99,7 @@ def test_no_password_stays(broker, way):
 
 
 def gone(broker, secret):
-    end = time.monotonic() + PATIENCE_S
+    end = time.monotonic() + TIMEOUT_S
     while is_in_memory(broker, secret.encode()):
         assert time.monotonic() < end, "the password is still there"
         time.sleep(0.1)

@@ -8,10 +8,10 @@ KEEP = {"session_expiry_interval": 3600}
 
 
 @pytest.fixture(scope="module")
-def broker(new_house):
+def broker(new_broker):
     limits = {"queue_messages": 20, "max_session_expiry": "1h"}
-    with new_house(users={"anna": ["all"], "bert": ["all"]}, config={"limits": limits}) as house:
-        yield house
+    with new_broker(users={"anna": ["all"], "bert": ["all"]}, config={"limits": limits}) as broker:
+        yield broker
 
 
 @pytest.fixture

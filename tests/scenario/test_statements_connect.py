@@ -2,7 +2,7 @@
 
 import string
 
-import house as house_module
+import broker_fixture
 import mqtt
 import pytest
 from wire import Closed, Wire
@@ -13,13 +13,13 @@ ACL = {"roles": {"all": ["allow all #"], "mute": ["deny all mute/#", "allow all 
 
 
 @pytest.fixture(scope="module")
-def broker(new_house):
+def broker(new_broker):
     def listener(**limits):
-        return {"bind": f"127.0.0.1:{house_module.free_port()}", "limits": limits} if limits else \
-               {"bind": f"127.0.0.1:{house_module.free_port()}"}
+        return {"bind": f"127.0.0.1:{broker_fixture.free_port()}", "limits": limits} if limits else \
+               {"bind": f"127.0.0.1:{broker_fixture.free_port()}"}
     config = {"listeners": [listener(), listener(connections=1), listener(max_qos=0, retain_available=False)]}
-    with new_house(config=config, acl=ACL, users={"anna": ["all"], "mute": ["mute"]}) as house:
-        yield house
+    with new_broker(config=config, acl=ACL, users={"anna": ["all"], "mute": ["mute"]}) as broker:
+        yield broker
 
 
 @pytest.fixture(params=[4, 5], ids=["3.1.1", "5.0"])

@@ -3,7 +3,7 @@ aliases, sizes."""
 
 import time
 
-import house as house_module
+import broker_fixture
 import mqtt
 import pytest
 from wire import Closed, Wire
@@ -14,14 +14,14 @@ ACL = {"roles": {"all": ["allow all #"], "mute": ["deny all mute/#", "allow all 
 
 
 @pytest.fixture(scope="module")
-def broker(new_house):
+def broker(new_broker):
     def bind():
-        return f"127.0.0.1:{house_module.free_port()}"
+        return f"127.0.0.1:{broker_fixture.free_port()}"
     listeners = [{"bind": bind()}, {"bind": bind(), "limits": {"topic_alias_maximum": 0}}]
     limits = {"receive_maximum": 50, "topic_alias_maximum": 4, "max_packet_size": "64k"}
-    with new_house(config={"listeners": listeners, "limits": limits}, acl=ACL,
-                   users={"anna": ["all"], "mute": ["mute"]}) as house:
-        yield house
+    with new_broker(config={"listeners": listeners, "limits": limits}, acl=ACL,
+                   users={"anna": ["all"], "mute": ["mute"]}) as broker:
+        yield broker
 
 
 @pytest.fixture(params=[4, 5], ids=["3.1.1", "5.0"])

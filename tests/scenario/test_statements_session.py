@@ -2,7 +2,7 @@
 
 import time
 
-import house as house_module
+import broker_fixture
 import mqtt
 import pytest
 from wire import Closed, Wire
@@ -13,14 +13,14 @@ AS_PUBLISHED = 0x08
 
 
 @pytest.fixture(scope="module")
-def broker(new_house):
+def broker(new_broker):
     def bind():
-        return f"127.0.0.1:{house_module.free_port()}"
+        return f"127.0.0.1:{broker_fixture.free_port()}"
     poor = {"max_qos": 0, "retain_available": False, "receive_maximum": 2}
     limits = {"max_packet_size": "64k", "user_properties": 8, "topic_levels": 10, "receive_maximum": 2}
-    with new_house(config={"listeners": [{"bind": bind()}, {"bind": bind(), "limits": poor}], "limits": limits},
-                   users={"anna": ["all"], "bert": ["all"]}) as house:
-        yield house
+    with new_broker(config={"listeners": [{"bind": bind()}, {"bind": bind(), "limits": poor}], "limits": limits},
+                   users={"anna": ["all"], "bert": ["all"]}) as broker:
+        yield broker
 
 
 @pytest.fixture(params=[4, 5], ids=["3.1.1", "5.0"])
@@ -235,7 +235,7 @@ def test_will_and_the_code_of_disconnect(broker, pub, topic, code):
         assert [m.payload for m in watcher.until(b"end")] == ([] if code == 0 else [b"gone"])
 
 
-def test_goodbye_of_311(broker, pub, topic):
+def test_disconnect_of_311(broker, pub, topic):
     """[MQTT3-3.14.4-3], [MQTT3-3.1.2-10]; in 5.0 an empty DISCONNECT is 0x00"""
     with Wire(broker) as watcher:
         watcher.subscribe(topic)

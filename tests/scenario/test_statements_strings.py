@@ -10,9 +10,9 @@ ACL = {"roles": {"all": ["allow all #", "allow all $SYS/broker/connection/#"]}}
 
 
 @pytest.fixture(scope="module")
-def broker(new_house):
-    with new_house(acl=ACL) as house:
-        yield house
+def broker(new_broker):
+    with new_broker(acl=ACL) as broker:
+        yield broker
 
 
 def answer_of(client):

@@ -10,10 +10,10 @@ ACL = {"roles": {"all": ["allow all #"], "mute": ["deny all mute/#", "allow all 
 
 
 @pytest.fixture(scope="module")
-def broker(new_house):
+def broker(new_broker):
     limits = {"subscriptions": 30, "topic_levels": 20}
-    with new_house(config={"limits": limits}, acl=ACL, users={"anna": ["all"], "mute": ["mute"]}) as house:
-        yield house
+    with new_broker(config={"limits": limits}, acl=ACL, users={"anna": ["all"], "mute": ["mute"]}) as broker:
+        yield broker
 
 
 @pytest.fixture(params=[4, 5], ids=["3.1.1", "5.0"])

@@ -3,7 +3,6 @@ queue refuses a message, never its publisher, who hears of it only when nobody t
 
 import json
 
-import mqtt
 import pytest
 from test_watch import rows
 from wire import Wire
@@ -19,18 +18,18 @@ USERS = {"alice": ["all"], "eve": ["all"]}
 BOTH = pytest.mark.parametrize("version", [4, 5], ids=["3.1.1", "5.0"])
 
 
-def new(new_house, **persistence):
+def new(new_broker, **persistence):
     config = json.loads(json.dumps(CONFIG))
     config["persistence"].update(persistence)
-    return new_house(config=config, users=USERS)
+    return new_broker(config=config, users=USERS)
 
 
-def kept(house, user, name, version=5, **more):
-    return Wire(house, version, user=user, client_id=name, clean=False, props=KEEP if version == 5 else None, **more)
+def kept(broker, user, name, version=5, **more):
+    return Wire(broker, version, user=user, client_id=name, clean=False, props=KEEP if version == 5 else None, **more)
 
 
-def away(house, user, name, *filters):
-    with kept(house, user, name) as wire:
+def away(broker, user, name, *filters):
+    with kept(broker, user, name) as wire:
         wire.subscribe(*filters, qos=2)
         wire.disconnect()
 
@@ -39,9 +38,9 @@ def body(number, size=LARGE):
     return b"%06d " % number + b"x" * size
 
 
-def fill(house, topic="eve/queue"):
+def fill(broker, topic="eve/queue"):
     """Eve publishes to her own queues, until they take no more. How many they took."""
-    with Wire(house, user="eve") as eve:
+    with Wire(broker, user="eve") as eve:
         for number in range(1000):
             answer = eve.publish(topic, body(number), qos=1)
             if answer.reason != SUCCESS:
@@ -51,126 +50,126 @@ def fill(house, topic="eve/queue"):
     raise AssertionError("eve is never refused")
 
 
-def crowd(house):
+def crowd(broker):
     for number in range(3):
-        away(house, "eve", f"eve-{number}", "eve/#", "both")
-    mark = house.mark()
-    taken = fill(house)
+        away(broker, "eve", f"eve-{number}", "eve/#", "both")
+    mark = broker.mark()
+    taken = fill(broker)
     assert taken > 50
-    dropped = house.wait_log("message-dropped", mark, user="eve")
+    dropped = broker.wait_log("message-dropped", mark, user="eve")
     assert dropped["cause"] == CAUSE
     return taken
 
 
-def usage(house, name):
-    return next(row for row in rows(house, "usage") if row["name"] == name)
+def usage(broker, name):
+    return next(row for row in rows(broker, "usage") if row["name"] == name)
 
 
 @BOTH
-def test_eve_costs_alice_nothing(new_house, version):
+def test_eve_costs_alice_nothing(new_broker, version):
     """She connects, publishes with PUBACK 0, gets her messages and keeps her queue."""
-    with new(new_house) as house:
-        taken = crowd(house)
-        assert usage(house, "eve")["store_bytes"] > 3 * taken * LARGE
-        away(house, "alice", "lamp", "alice/#", "both")
-        with kept(house, "alice", "door", version) as alice:
+    with new(new_broker) as broker:
+        taken = crowd(broker)
+        assert usage(broker, "eve")["store_bytes"] > 3 * taken * LARGE
+        away(broker, "alice", "lamp", "alice/#", "both")
+        with kept(broker, "alice", "door", version) as alice:
             for number in range(40):
                 qos = 1 + number % 2
                 assert alice.publish("alice/x", body(number, 5000), qos=qos).reason == SUCCESS
             assert alice.publish("both", body(40, 5000), qos=1).reason == SUCCESS
             assert alice.publish("both", body(41, 5000), qos=2).reason == SUCCESS
-        assert usage(house, "alice")["store_bytes"] > 42 * 5000
-        house.crash()
-        house.start()
-        assert fill(house) == 0  # what was there counts, and stays
-        with kept(house, "alice", "lamp", version) as alice:
+        assert usage(broker, "alice")["store_bytes"] > 42 * 5000
+        broker.crash()
+        broker.start()
+        assert fill(broker) == 0  # what was there counts, and stays
+        with kept(broker, "alice", "lamp", version) as alice:
             assert sorted(int(alice.message().payload[:6]) for _ in range(42)) == list(range(42))
-        with kept(house, "eve", "eve-1") as eve:
+        with kept(broker, "eve", "eve-1") as eve:
             got = [eve.message().payload[:6] for _ in range(taken)]
             assert got == [b"%06d" % number for number in range(taken)]
-        status = rows(house, "status")[0]
+        status = rows(broker, "status")[0]
         assert status["store"] == "ok"
 
 
 @BOTH
 @pytest.mark.parametrize("qos", [1, 2])
-def test_who_took_it(new_house, version, qos):
+def test_who_took_it(new_broker, version, qos):
     """0x97 only when there were receivers and none took it; MQTT 3.1.1 cannot be told."""
     refused = QUOTA if version == 5 else SUCCESS
     nobody = NO_SUBSCRIBER if version == 5 else SUCCESS
-    with new(new_house) as house:
-        crowd(house)
-        away(house, "alice", "lamp", "alice/#", "both")
-        with Wire(house, version, user="alice") as alice:
+    with new(new_broker) as broker:
+        crowd(broker)
+        away(broker, "alice", "lamp", "alice/#", "both")
+        with Wire(broker, version, user="alice") as alice:
             assert alice.publish("eve/x", body(1), qos=qos, packet_id=7).reason == refused
             assert alice.publish("eve/value", body(2), qos=qos, retain=True).reason == SUCCESS
             assert alice.publish("nobody", body(3), qos=qos).reason == nobody
             assert alice.publish("both", body(4), qos=qos, packet_id=7).reason == SUCCESS  # the identifier is free
-            with Wire(house, user="alice") as live:
+            with Wire(broker, user="alice") as live:
                 live.subscribe("eve/live", qos=1)
                 assert alice.publish("eve/live", body(5), qos=qos).reason == SUCCESS
                 assert live.message().payload == body(5)
-        with kept(house, "alice", "lamp") as lamp:
+        with kept(broker, "alice", "lamp") as lamp:
             assert lamp.message().payload == body(4)
 
 
-def test_qos2_refused_is_free_after_a_crash(new_house):
+def test_qos2_refused_is_free_after_a_crash(new_broker):
     """[MQTT5-4.3.3-9]: the identifier of a refused PUBLISH is free on disk when the publisher hears of it."""
-    with new(new_house) as house:
-        crowd(house)
-        away(house, "alice", "lamp", "alice/#")
-        with kept(house, "alice", "door") as door:
+    with new(new_broker) as broker:
+        crowd(broker)
+        away(broker, "alice", "lamp", "alice/#")
+        with kept(broker, "alice", "door") as door:
             assert door.publish("eve/x", body(1), qos=2, packet_id=9).reason == QUOTA
-            house.crash()
-        house.start()
-        with kept(house, "alice", "door") as door:
+            broker.crash()
+        broker.start()
+        with kept(broker, "alice", "door") as door:
             assert door.publish("alice/x", body(2), qos=2, packet_id=9).reason == SUCCESS
-        with kept(house, "alice", "lamp") as lamp:
+        with kept(broker, "alice", "lamp") as lamp:
             assert lamp.message().payload == body(2)
 
 
-def test_the_share_is_configured(new_house):
+def test_the_share_is_configured(new_broker):
     """0 is no share; a reload changes it; it counts for new messages only."""
-    with new(new_house) as house:
-        crowd(house)
-        with Wire(house, user="eve") as eve:
-            mark = house.mark()
-            house.config["limits"]["store_per_user"] = 0
-            house.write()
-            house.process.signal(1)
-            house.wait_log("reloaded", mark)
+    with new(new_broker) as broker:
+        crowd(broker)
+        with Wire(broker, user="eve") as eve:
+            mark = broker.mark()
+            broker.config["limits"]["store_per_user"] = 0
+            broker.write()
+            broker.process.signal(1)
+            broker.wait_log("reloaded", mark)
             assert eve.publish("eve/x", body(1, 1000), qos=1).reason == SUCCESS
-            mark = house.mark()
-            house.config["limits"]["store_per_user"] = "1M"
-            house.write()
-            house.process.signal(1)
-            house.wait_log("reloaded", mark)
+            mark = broker.mark()
+            broker.config["limits"]["store_per_user"] = "1M"
+            broker.write()
+            broker.process.signal(1)
+            broker.wait_log("reloaded", mark)
             assert eve.publish("eve/x", body(2, 1000), qos=1).reason == QUOTA
 
 
-def test_interval(new_house):
+def test_interval(new_broker):
     """Where nobody waits for the disk the acknowledgement says nothing of it, and the queue refuses all the same."""
-    with new(new_house, durability="interval", interval="200ms") as house:
-        away(house, "eve", "eve-0", "eve/#")
-        mark = house.mark()
-        with Wire(house, user="eve") as eve:
+    with new(new_broker, durability="interval", interval="200ms") as broker:
+        away(broker, "eve", "eve-0", "eve/#")
+        mark = broker.mark()
+        with Wire(broker, user="eve") as eve:
             for number in range(400):
                 assert eve.publish("eve/x", body(number), qos=1).reason == SUCCESS
-        house.wait_log("message-dropped", mark, user="eve", cause=CAUSE)
-        away(house, "alice", "lamp", "alice/#")
-        with Wire(house, user="alice") as alice:
+        broker.wait_log("message-dropped", mark, user="eve", cause=CAUSE)
+        away(broker, "alice", "lamp", "alice/#")
+        with Wire(broker, user="alice") as alice:
             for number in range(10):
                 assert alice.publish("alice/x", body(number, 5000), qos=1).reason == SUCCESS
-        with kept(house, "alice", "lamp") as lamp:
+        with kept(broker, "alice", "lamp") as lamp:
             assert [lamp.message().payload[:6] for _ in range(10)] == [b"%06d" % n for n in range(10)]
 
 
-def test_one_user_has_no_share(new_house):
+def test_one_user_has_no_share(new_broker):
     config = json.loads(json.dumps(CONFIG))
-    with new_house(config=config, users={"eve": ["all"]}) as house:
-        away(house, "eve", "eve-0", "eve/#")
-        mark = house.mark()
-        with Wire(house, user="eve") as eve:
+    with new_broker(config=config, users={"eve": ["all"]}) as broker:
+        away(broker, "eve", "eve-0", "eve/#")
+        mark = broker.mark()
+        with Wire(broker, user="eve") as eve:
             for number in range(105):  # more than three quarters
                 assert eve.publish("eve/x", body(number), qos=1).reason == SUCCESS
-        assert not house.logged("message-dropped", mark)
+        assert not broker.logged("message-dropped", mark)

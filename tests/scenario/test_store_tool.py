@@ -6,7 +6,7 @@ import subprocess
 import threading
 
 import pytest
-from house import PATIENCE_S, ROOT
+from broker_fixture import TIMEOUT_S, ROOT
 from wire import Wire
 
 STORE = os.environ.get("VAKT_STORE", str(ROOT / "build/tools/broker-store"))
@@ -15,14 +15,14 @@ ENOUGH = 150
 
 
 @pytest.fixture
-def house(new_house):
+def broker(new_broker):
     """Not running yet; its store is beside its configuration."""
-    return new_house(config={"persistence": {"directory": "store"}, "limits": {"queue_messages": 60000}})
+    return new_broker(config={"persistence": {"directory": "store"}, "limits": {"queue_messages": 60000}})
 
 
-def store(house, *words):
-    done = subprocess.run([STORE, *words], cwd=house.directory, env=house.environment, text=True, capture_output=True,
-                          check=False, stdin=subprocess.DEVNULL, timeout=PATIENCE_S)
+def store(broker, *words):
+    done = subprocess.run([STORE, *words], cwd=broker.directory, env=broker.environment, text=True, capture_output=True,
+                          check=False, stdin=subprocess.DEVNULL, timeout=TIMEOUT_S)
     assert done.returncode == 0 and done.stderr == "", f"broker-store {words}: {done.stdout}{done.stderr}"
     return done.stdout
 
@@ -54,13 +54,13 @@ class Publisher(threading.Thread):
         """Until so many more are acknowledged; how many there are then."""
         with self.changed:
             wanted = self.acknowledged + more
-            done = self.changed.wait_for(lambda: self.failure or self.acknowledged >= wanted, PATIENCE_S)
+            done = self.changed.wait_for(lambda: self.failure or self.acknowledged >= wanted, TIMEOUT_S)
             assert done and self.failure is None, self.failure
             return self.acknowledged
 
     def stop(self):
         self.enough = True
-        self.join(PATIENCE_S)
+        self.join(TIMEOUT_S)
         assert not self.is_alive() and self.failure is None, self.failure
         return self.acknowledged
 
@@ -101,73 +101,73 @@ def retained(broker):
         return {int(m.topic[5:]): int(m.payload) for m in got}
 
 
-def backups_while_publishing(house, count):
+def backups_while_publishing(broker, count):
     """[(acknowledged before, after, path)], one of each state; then more comes that is in none of them."""
     made = []
-    with publishing(house) as publisher:
+    with publishing(broker) as publisher:
         for number in range(count):
             before = publisher.wait_for(ENOUGH)
-            path = store(house, "store", "backup", f"backup-{number}").strip()
+            path = store(broker, "store", "backup", f"backup-{number}").strip()
             made.append((before, publisher.wait_for(1), path))
         publisher.wait_for(ENOUGH)
     return made
 
 
-def assert_state(house, before, after):
+def assert_state(broker, before, after):
     """Of one moment between the two: all that was acknowledged before it, and no gaps."""
-    queue = queue_of(house, "away")
+    queue = queue_of(broker, "away")
     assert before <= len(queue) <= after + 1
     assert queue == list(range(len(queue)))
-    values = retained(house)
+    values = retained(broker)
     assert sorted(values) == list(range(10))
     newest = max(values.values()) + 1
     assert len(queue) - 1 <= newest <= len(queue), "one moment for all tables"
     assert values == {number % 10: number for number in range(newest - 10, newest)}
 
 
-def test_a_backup_made_while_publishing_comes_back(house):
+def test_a_backup_made_while_publishing_comes_back(broker):
     """Each of several; the one that was there before a restore is still there."""
-    with house:
-        leave_a_session(house, "away", "queue/1")
-        made = backups_while_publishing(house, 3)
+    with broker:
+        leave_a_session(broker, "away", "queue/1")
+        made = backups_while_publishing(broker, 3)
     for before, after, path in reversed(made):
-        assert store(house, path, "check").startswith("fine: ")
-        assert "what was there is now store/data.mdb.replaced" in store(house, "store", "restore", path)
-        with house:
-            assert_state(house, before, after)
-            assert queue_of(house, "away") == [], "acknowledged, and so it does not come again"
-    assert len(list((house.directory / "store").glob("data.mdb.replaced*"))) == len(made)
+        assert store(broker, path, "check").startswith("fine: ")
+        assert "what was there is now store/data.mdb.replaced" in store(broker, "store", "restore", path)
+        with broker:
+            assert_state(broker, before, after)
+            assert queue_of(broker, "away") == [], "acknowledged, and so it does not come again"
+    assert len(list((broker.directory / "store").glob("data.mdb.replaced*"))) == len(made)
 
 
-def test_a_backup_moves_a_house(house, new_house):
+def test_a_backup_moves_to_another_broker(broker, new_broker):
     """With the password file, whose entries the sessions belong to; a namesake elsewhere is somebody else."""
-    with house:
-        leave_a_session(house, "away", "queue/1")
-        [(before, after, path)] = backups_while_publishing(house, 1)
-    other = new_house(config={key: house.config[key] for key in ("persistence", "limits")})
-    backup = str(house.directory / path)
+    with broker:
+        leave_a_session(broker, "away", "queue/1")
+        [(before, after, path)] = backups_while_publishing(broker, 1)
+    other = new_broker(config={key: broker.config[key] for key in ("persistence", "limits")})
+    backup = str(broker.directory / path)
     store(other, "store", "restore", backup)
     with other, Wire(other, client_id="away", clean=False) as client:
         assert not client.connack.session_present
-    other.write_file("users.passwd", (house.directory / "users.passwd").read_text())
+    other.write_file("users.passwd", (broker.directory / "users.passwd").read_text())
     store(other, "store", "restore", backup)
     with other:
         assert_state(other, before, after)
 
 
-def test_a_compacted_store_goes_on(house):
-    with house:
-        leave_a_session(house, "away", "queue/1")
-        leave_a_session(house, "gone", "queue/1")
-        with publishing(house) as publisher:
+def test_a_compacted_store_goes_on(broker):
+    with broker:
+        leave_a_session(broker, "away", "queue/1")
+        leave_a_session(broker, "gone", "queue/1")
+        with publishing(broker) as publisher:
             publisher.wait_for(4 * ENOUGH)
         sent = publisher.acknowledged
-        assert len(queue_of(house, "gone")) == sent
-        with Wire(house, client_id="gone") as client:  # its session ends
+        assert len(queue_of(broker, "gone")) == sent
+        with Wire(broker, client_id="gone") as client:  # its session ends
             client.disconnect()
-    data = house.directory / "store" / "data.mdb"
+    data = broker.directory / "store" / "data.mdb"
     size = data.stat().st_size
-    store(house, "store", "compact")
+    store(broker, "store", "compact")
     assert data.stat().st_size < size
-    with house:
-        assert queue_of(house, "away") == list(range(sent))
+    with broker:
+        assert queue_of(broker, "away") == list(range(sent))

@@ -9,9 +9,9 @@ VERSIONS = pytest.mark.parametrize("version", [4, 5], ids=["3.1.1", "5.0"])
 
 
 @pytest.fixture(scope="module")
-def broker(new_house):
-    with new_house(config={"limits": {"subscriptions": 50, "topic_levels": 20}}) as house:
-        yield house
+def broker(new_broker):
+    with new_broker(config={"limits": {"subscriptions": 50, "topic_levels": 20}}) as broker:
+        yield broker
 
 
 @pytest.fixture

@@ -16,16 +16,16 @@ SUITES_13 = ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_P
 
 
 @pytest.fixture(scope="module")
-def broker(new_house):
-    with new_house() as house:
-        yield house
+def broker(new_broker):
+    with new_broker() as broker:
+        yield broker
 
 
 @pytest.fixture
-def fresh(new_house):
+def fresh(new_broker):
     """For what is looked up in the log, which keeps quiet when a scanner makes it say the same all day."""
-    with new_house() as house:
-        yield house
+    with new_broker() as broker:
+        yield broker
 
 
 @pytest.fixture(scope="module")
@@ -173,18 +173,18 @@ def test_plaintext_gets_nothing(fresh, greeting):
     assert said["peer"].startswith("127.0.0.1") and said["cause"]
 
 
-def test_half_a_handshake_ends(new_house):
-    with new_house(config={"limits": {"connect_timeout": "1s"}}) as house:
-        mark = house.mark()
+def test_half_a_handshake_ends(new_broker):
+    with new_broker(config={"limits": {"connect_timeout": "1s"}}) as broker:
+        mark = broker.mark()
         hello = b"\x16\x03\x01\x00\xff"
         for opening in (b"", hello):
-            with socket.create_connection(house.addresses[0], timeout=20) as slow:
+            with socket.create_connection(broker.addresses[0], timeout=20) as slow:
                 slow.sendall(opening)
                 assert slow.recv(100) in (b"", b"\x15\x03\x01\x00\x02\x02\x46", b"\x15\x03\x03\x00\x02\x02\x46")
-        with Wire(house, connect=False) as silent:
+        with Wire(broker, connect=False) as silent:
             silent.expect_close()
-        house.wait_log("connection-closed-before-connect", mark)
-        with Wire(house) as client:
+        broker.wait_log("connection-closed-before-connect", mark)
+        with Wire(broker) as client:
             client.settle()
 
 
@@ -213,7 +213,7 @@ def test_a_hello_in_single_bytes(broker):
                 incoming.write(stream.recv(65536))
 
 
-def test_tls13_only(new_house):
-    with new_house(config={"tls": {"min_version": "1.3"}}) as house:
-        assert "protocol version" in s_client(house, "-tls1_2")
-        assert "Verify return code: 0 (ok)" in s_client(house, "-tls1_3")
+def test_tls13_only(new_broker):
+    with new_broker(config={"tls": {"min_version": "1.3"}}) as broker:
+        assert "protocol version" in s_client(broker, "-tls1_2")
+        assert "Verify return code: 0 (ok)" in s_client(broker, "-tls1_3")

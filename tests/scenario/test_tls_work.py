@@ -16,10 +16,10 @@ COUNTED = re.compile(r"records without data (since the last whole MQTT packet|in
 
 
 @contextlib.contextmanager
-def attack(house, kind, connections, flood=2048):
+def attack(broker, kind, connections, flood=2048):
     """Attackers that never log in, as many as that at a time; all begin at once, with so many bytes ready to be sent.
     Yields a function that ends them and tells what they did."""
-    child = subprocess.Popen([ATTACK, "127.0.0.1", str(house.port), kind, str(connections), str(flood)],
+    child = subprocess.Popen([ATTACK, "127.0.0.1", str(broker.port), kind, str(connections), str(flood)],
                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=lambda: os.nice(10))
 
     def end():
@@ -36,9 +36,9 @@ def attack(house, kind, connections, flood=2048):
 
 
 @contextlib.contextmanager
-def good_pair(house):
+def good_pair(broker):
     """A sender and a receiver that are logged in."""
-    with Wire(house, source=fresh_address()) as sender, Wire(house, source=fresh_address()) as receiver:
+    with Wire(broker, source=fresh_address()) as sender, Wire(broker, source=fresh_address()) as receiver:
         receiver.subscribe("work/#", qos=0)
         yield sender, receiver
 
@@ -60,43 +60,43 @@ def p99(pair, messages=400, pace_s=0.01):
 
 
 @pytest.mark.parametrize("kind", ["key-updates", "warnings", "empty", "renegotiation"])
-def test_what_moves_nothing_is_ended(new_house, kind):
+def test_what_moves_nothing_is_ended(new_broker, kind):
     """The line names the peer, what was counted, the number and the bound; others are served meanwhile."""
-    with new_house() as house:
-        with attack(house, kind, 3) as end:
+    with new_broker() as broker:
+        with attack(broker, kind, 3) as end:
             for _ in range(3):
-                said = house.wait_log("tls-excess", counted=COUNTED.fullmatch)
+                said = broker.wait_log("tls-excess", counted=COUNTED.fullmatch)
                 assert said["peer"].startswith("127.0.0.1:")
                 assert int(said["bound"]) < int(said["number"]) <= int(said["bound"]) + 4
-            with Wire(house, source=fresh_address()) as client:
+            with Wire(broker, source=fresh_address()) as client:
                 client.settle()
-            while not house.logged("tls-excess")[2:]:
+            while not broker.logged("tls-excess")[2:]:
                 time.sleep(0.01)
             assert end()["sent"] > 0
-        assert not house.logged("tls-broken")
+        assert not broker.logged("tls-broken")
 
 
-def test_data_is_only_delayed(new_house):
+def test_data_is_only_delayed(new_broker):
     """Bytes of a CONNECT that never ends, each in its own record: no reason to close before limits.connect_timeout."""
-    with new_house(config={"limits": {"connect_timeout": "2s"}}) as house:
-        with attack(house, "bytes", 3):
-            house.wait_log("connection-closed-before-connect", cause=lambda cause: "connect_timeout" in cause)
-            with Wire(house, source=fresh_address()) as client:
+    with new_broker(config={"limits": {"connect_timeout": "2s"}}) as broker:
+        with attack(broker, "bytes", 3):
+            broker.wait_log("connection-closed-before-connect", cause=lambda cause: "connect_timeout" in cause)
+            with Wire(broker, source=fresh_address()) as client:
                 client.settle()
-        assert not house.logged("tls-excess")
-        assert not house.logged("tls-broken")
+        assert not broker.logged("tls-excess")
+        assert not broker.logged("tls-broken")
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("kind", ["key-updates", "warnings", "empty", "bytes", "renegotiation"])
-def test_a_good_pair_beside_fifty(new_house, kind):
+def test_a_good_pair_beside_fifty(new_broker, kind):
     """50 connections that make work and never log in leave the p99 of a good pair at most 3 times the quiet one. Where
     they share few processors with the broker, their own work is in it: less than 0.2 s is no stop of the broker."""
     ratios, delays = [], []
-    with new_house(config={"limits": {"connect_timeout": "120s"}}) as house, good_pair(house) as pair:
+    with new_broker(config={"limits": {"connect_timeout": "120s"}}) as broker, good_pair(broker) as pair:
         for _ in range(3):
             quiet = p99(pair)
-            with attack(house, kind, 50, FLOOD):
+            with attack(broker, kind, 50, FLOOD):
                 busy = p99(pair)
             print(f"{kind}: p99 quiet {quiet * 1e3:.2f} ms, beside 50 attackers {busy * 1e3:.2f} ms")
             ratios.append(busy / quiet)

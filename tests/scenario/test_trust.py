@@ -13,7 +13,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from house import BROKER, PASSWD, PATIENCE_S, ROOT
+from broker_fixture import BROKER, PASSWD, TIMEOUT_S, ROOT
 
 ACL = os.environ.get("VAKT_ACL", str(ROOT / "build/tools/broker-acl"))
 CTL = os.environ.get("VAKT_CTL", str(ROOT / "build/tools/broker-ctl"))
@@ -123,8 +123,8 @@ TABLE = [pytest.param(name, fault, marks=[ROOT_ONLY] if fault in NEEDS_ROOT else
 class Restored:
     """The directory as it was, when a row is over."""
 
-    def __init__(self, house):
-        self.directory = house.directory
+    def __init__(self, broker):
+        self.directory = broker.directory
 
     def __enter__(self):
         self.before = {path: path.lstat() for path in [self.directory, *self.directory.rglob("*")]}
@@ -144,14 +144,14 @@ class Restored:
                 path.chmod(was.st_mode & 0o7777)
 
 
-def furnish(new_house):
-    house = new_house()
-    at = house.directory
+def furnish(new_broker):
+    broker = new_broker()
+    at = broker.directory
     for name in FILES.values():
         (at / name).parent.mkdir(exist_ok=True)
     for name in ("listener", "control"):
         (at / FILES[name]).mkdir()
-    pki = house.pki
+    pki = broker.pki
     pki.client("trust-ca", "trust-anna", "anna")
     pki.revoke("trust-ca", "trust.crl")
     for name, source in (("certificate", "server-ec.crt"), ("key", "server-ec.key"), ("client_ca", "trust-ca.crt"),
@@ -159,37 +159,37 @@ def furnish(new_house):
         shutil.copy(pki.path(source), at / FILES[name])
     (at / "users.passwd").rename(at / FILES["password_file"])
     (at / "acl.yaml").rename(at / FILES["acl_file"])
-    house.config["listeners"].append({"bind": f"unix:{FILES['listener']}/s"})
-    house.config.update({
+    broker.config["listeners"].append({"bind": f"unix:{FILES['listener']}/s"})
+    broker.config.update({
         "tls": {"certificates": [{"certificate": FILES["certificate"], "key": FILES["key"]}],
                 "client_certificates": "optional", "client_ca": FILES["client_ca"], "client_crl": FILES["client_crl"]},
         "authentication": {"password_file": FILES["password_file"]},
         "authorization": {"acl_file": FILES["acl_file"]},
         "persistence": {"directory": FILES["store"]},
         "control": {"socket": f"{FILES['control']}/s"}})
-    write_config(house)
-    return house
+    write_config(broker)
+    return broker
 
 
-def write_config(house):
-    house.write_file("broker.yaml", json.dumps(house.config, indent=1) + "\n", 0o600)
+def write_config(broker):
+    broker.write_file("broker.yaml", json.dumps(broker.config, indent=1) + "\n", 0o600)
 
 
 @pytest.fixture(scope="module")
-def house(new_house):
-    house = furnish(new_house)
-    with house:  # the store is made
+def broker(new_broker):
+    broker = furnish(new_broker)
+    with broker:  # the store is made
         pass
-    return house
+    return broker
 
 
 @pytest.fixture(scope="module")
-def running(new_house):
-    with furnish(new_house) as house:
-        yield house
+def running(new_broker):
+    with furnish(new_broker) as broker:
+        yield broker
 
 
-def judged(name, fault):
+def expected_fault(name, fault):
     """What is said of this file with this fault, and the options that cure it."""
     says, options = FAULTS[fault]
     if name in DIRECTORIES and fault in ("own_link", "link_of_another") and name != "store":
@@ -200,25 +200,25 @@ def judged(name, fault):
 
 
 @pytest.mark.parametrize("name, fault", TABLE)
-def test_at_the_start(house, name, fault):
-    says, options = judged(name, fault)
-    with Restored(house) as faults:
-        getattr(faults, fault)(house.directory / FILES[name])
-        done = house.command("--check")
+def test_at_the_start(broker, name, fault):
+    says, options = expected_fault(name, fault)
+    with Restored(broker) as faults:
+        getattr(faults, fault)(broker.directory / FILES[name])
+        done = broker.command("--check")
         if says is None:
             assert done.returncode == 0, done.stderr
             return
         assert done.returncode == 2 and says in done.stderr and "(mode " in done.stderr, done.stderr
-        cured = house.command("--check", *(options or ["--trust-owner", str(STRANGER), "--trust-group", str(STRANGER)]))
+        cured = broker.command("--check", *(options or ["--trust-owner", str(STRANGER), "--trust-group", str(STRANGER)]))
         assert cured.returncode == (0 if options else 2), cured.stderr
         if name in ("data.mdb", "certificate", "broker.yaml", "control"):  # the start itself
-            done = house.command()
+            done = broker.command()
             assert done.returncode == 2 and says in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize("name, fault", TABLE)
 def test_at_a_reload(running, name, fault):
-    says, _ = judged(name, fault)
+    says, _ = expected_fault(name, fault)
     with Restored(running) as faults:
         getattr(faults, fault)(running.directory / FILES[name])
         mark = running.mark()
@@ -255,18 +255,18 @@ def test_what_is_noticed_by_itself(running, name):
 
 
 @ROOT_ONLY
-def test_a_configuration_by_a_link(house, tmp_path):
+def test_a_configuration_by_a_link(broker, tmp_path):
     """Its directory counts, and each that the link leads through."""
     sticky = tmp_path / "sticky"
     sticky.mkdir()
     sticky.chmod(0o1777)
     link = sticky / "broker.yaml"
-    real = house.write_file("small.yaml", '{"listeners": [{"bind": "127.0.0.1:1"}]}\n', 0o600)
+    real = broker.write_file("small.yaml", '{"listeners": [{"bind": "127.0.0.1:1"}]}\n', 0o600)
     link.symlink_to(real)
 
     def dump():
-        return subprocess.run([BROKER, "--dump", "-c", str(link)], env=house.environment, text=True,
-                              capture_output=True, check=False, timeout=PATIENCE_S)
+        return subprocess.run([BROKER, "--dump", "-c", str(link)], env=broker.environment, text=True,
+                              capture_output=True, check=False, timeout=TIMEOUT_S)
     assert "belongs to" not in dump().stderr
     os.chown(link, STRANGER, -1, follow_symlinks=False)
     done = dump()
@@ -276,9 +276,9 @@ def test_a_configuration_by_a_link(house, tmp_path):
 
 # the tools
 
-def tool(house, *words):
-    return subprocess.run(words, cwd=house.directory, env=house.environment, text=True, capture_output=True, check=False,
-                          stdin=subprocess.DEVNULL, timeout=PATIENCE_S)
+def tool(broker, *words):
+    return subprocess.run(words, cwd=broker.directory, env=broker.environment, text=True, capture_output=True, check=False,
+                          stdin=subprocess.DEVNULL, timeout=TIMEOUT_S)
 
 
 TOOLS = {
@@ -295,16 +295,16 @@ TOOL_TABLE = [pytest.param(which, fault, marks=[ROOT_ONLY] if fault in NEEDS_ROO
 
 
 @pytest.mark.parametrize("which, fault", TOOL_TABLE)
-def test_the_tools(house, which, fault):
+def test_the_tools(broker, which, fault):
     name, words = TOOLS[which]
-    says, options = judged(name, fault)
+    says, options = expected_fault(name, fault)
     if name == "store" and fault == "owner":
         says = None  # alone in it, that is another test
     if which == "broker-passwd" and fault in ("own_link", "link_of_another"):
         says, options = "name the file itself" if fault == "own_link" else "symbolic link", None
-    with Restored(house) as faults:
-        getattr(faults, fault)(house.directory / FILES[name])
-        done = tool(house, *words())
+    with Restored(broker) as faults:
+        getattr(faults, fault)(broker.directory / FILES[name])
+        done = tool(broker, *words())
         if name == "store" and fault == "owner":
             # The tables in it are root's, and he could put others in their place.
             assert done.returncode == 1 and "--trust-owner 54321" in done.stderr, done.stderr
@@ -313,21 +313,21 @@ def test_the_tools(house, which, fault):
             assert done.returncode == 0, done.stderr
             return
         assert done.returncode in (1, 2) and says in done.stderr, done.stderr
-        cured = tool(house, *words(*(options or ["--trust-owner", str(STRANGER)])))
+        cured = tool(broker, *words(*(options or ["--trust-owner", str(STRANGER)])))
         assert (cured.returncode == 0) == (options is not None), cured.stderr
 
 
 @ROOT_ONLY
-def test_root_looks_after_the_files_of_a_user(house, tmp_path):
+def test_root_looks_after_the_files_of_a_user(broker, tmp_path):
     """The owner that file and directory share; what root makes there is that user's."""
     place = tmp_path / "of-user"
-    shutil.copytree(house.directory, place)
+    shutil.copytree(broker.directory, place)
     for path in [place, *place.rglob("*")]:
         os.chown(path, STRANGER, STRANGER)
 
     def run(*words):
-        return subprocess.run(words, cwd=place, env=house.environment, text=True, capture_output=True, check=False,
-                              stdin=subprocess.DEVNULL, timeout=PATIENCE_S)
+        return subprocess.run(words, cwd=place, env=broker.environment, text=True, capture_output=True, check=False,
+                              stdin=subprocess.DEVNULL, timeout=TIMEOUT_S)
     assert run(STORE, FILES["store"], "check").returncode == 0
     assert run(STORE, FILES["store"], "compact").returncode == 0
     assert run(STORE, FILES["store"], "backup", "copy").returncode == 0
@@ -346,21 +346,21 @@ def test_root_looks_after_the_files_of_a_user(house, tmp_path):
 
 @ROOT_ONLY
 @pytest.mark.parametrize("reachable", [True, False], ids=["reachable", "working-directory-alone"])
-def test_the_group_of_a_user_alone(house, tmp_path, reachable):
+def test_the_group_of_a_user_alone(broker, tmp_path, reachable):
     """As umask 002 makes files where each user has a group. The broker runs as that user, also where it may not walk to
     its working directory."""
     with tempfile.TemporaryDirectory() as open_place:
         place = Path(open_place, "of-daemon") if reachable else tmp_path / "of-daemon"
         os.chmod(open_place, 0o755)
-        shutil.copytree(house.directory, place)
+        shutil.copytree(broker.directory, place)
         for path in [place, *place.rglob("*")]:
             os.chown(path, DAEMON, DAEMON)
             Fault.mode(path, 0o060)
 
         def check():
             return subprocess.run(["setpriv", f"--reuid={DAEMON}", f"--regid={DAEMON}", "--clear-groups", BROKER, "--check",
-                                   "-c", "broker.yaml"], cwd=place, env=house.environment, text=True,
-                                  capture_output=True, check=False, stdin=subprocess.DEVNULL, timeout=PATIENCE_S)
+                                   "-c", "broker.yaml"], cwd=place, env=broker.environment, text=True,
+                                  capture_output=True, check=False, stdin=subprocess.DEVNULL, timeout=TIMEOUT_S)
         assert check().returncode == 0, check().stderr
         os.chown(place / FILES["acl_file"], STRANGER, -1)
         done = check()
@@ -372,11 +372,11 @@ def test_the_group_of_a_user_alone(house, tmp_path, reachable):
 
 
 @ROOT_ONLY
-def test_what_lies_beside_a_backup(house, tmp_path):
+def test_what_lies_beside_a_backup(broker, tmp_path):
     """A data.mdb in a directory for everybody: its lock is not opened when somebody else made it."""
     tmp_path.chmod(0o1777)
-    assert tool(house, STORE, FILES["store"], "backup", str(tmp_path / "data.mdb")).returncode == 0
-    assert tool(house, STORE, str(tmp_path / "data.mdb"), "check").returncode == 0
+    assert tool(broker, STORE, FILES["store"], "backup", str(tmp_path / "data.mdb")).returncode == 0
+    assert tool(broker, STORE, str(tmp_path / "data.mdb"), "check").returncode == 0
     victim = tmp_path / "victim"
     victim.write_text("precious")
     (tmp_path / "data.mdb-lock").symlink_to(victim)
@@ -384,16 +384,16 @@ def test_what_lies_beside_a_backup(house, tmp_path):
     lock.write_text("1\n")
     with lock.open() as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        assert tool(house, STORE, str(tmp_path / "data.mdb"), "info").returncode == 1
+        assert tool(broker, STORE, str(tmp_path / "data.mdb"), "info").returncode == 1
     assert victim.read_text() == "precious"
     (tmp_path / "data.mdb-lock").unlink()
     os.chown(lock, STRANGER, -1)
-    done = tool(house, STORE, str(tmp_path / "data.mdb"), "info")
+    done = tool(broker, STORE, str(tmp_path / "data.mdb"), "info")
     assert done.returncode == 1 and "broker.lock: it belongs to 54321" in done.stderr, done.stderr
     tmp_path.chmod(0o700)
 
 
-def test_a_backup_does_not_follow_links_of_others(house, tmp_path):
+def test_a_backup_does_not_follow_links_of_others(broker, tmp_path):
     """In a directory where everybody may write, what stands beside the new file is left alone."""
     sticky = tmp_path / "sticky"
     sticky.mkdir()
@@ -402,30 +402,30 @@ def test_a_backup_does_not_follow_links_of_others(house, tmp_path):
     victim.write_text("precious")
     for name in ("copy.part", "copy.part-lock", "copy-lock"):
         (sticky / name).symlink_to(victim)
-    done = tool(house, STORE, FILES["store"], "backup", str(sticky / "copy"))
+    done = tool(broker, STORE, FILES["store"], "backup", str(sticky / "copy"))
     assert done.returncode == 0, done.stderr
     assert victim.read_text() == "precious"
     sticky.chmod(0o777)
-    done = tool(house, STORE, FILES["store"], "backup", str(sticky / "copy2"))
+    done = tool(broker, STORE, FILES["store"], "backup", str(sticky / "copy2"))
     assert done.returncode == 1 and "chmod o-w" in done.stderr, done.stderr
     assert not (sticky / "copy2").exists()
 
 
 @ROOT_ONLY
-def test_a_backup_that_others_can_write_is_not_restored(house, tmp_path):
+def test_a_backup_that_others_can_write_is_not_restored(broker, tmp_path):
     copy = tmp_path / "copy"
-    assert tool(house, STORE, FILES["store"], "backup", str(copy)).returncode == 0
+    assert tool(broker, STORE, FILES["store"], "backup", str(copy)).returncode == 0
     copy.chmod(0o606)
-    done = tool(house, STORE, FILES["store"], "restore", str(copy))
+    done = tool(broker, STORE, FILES["store"], "restore", str(copy))
     assert done.returncode == 1 and "chmod o-w" in done.stderr, done.stderr
     copy.chmod(0o600)
     os.chown(copy, STRANGER, -1)
-    done = tool(house, STORE, FILES["store"], "restore", str(copy))
+    done = tool(broker, STORE, FILES["store"], "restore", str(copy))
     assert done.returncode == 1 and f"--trust-owner {STRANGER}" in done.stderr, done.stderr
 
 
-def ctl(house, *words):
-    return tool(house, CTL, "-c", "broker.yaml", *words, "status")
+def ctl(broker, *words):
+    return tool(broker, CTL, "-c", "broker.yaml", *words, "status")
 
 
 @pytest.mark.parametrize("fault", ["world", "world_directory",
@@ -442,9 +442,9 @@ def test_the_socket_of_broker_ctl(running, fault):
 
 
 @ROOT_ONLY
-def test_somebody_else_listens(house):
+def test_somebody_else_listens(broker):
     """In a directory that is fine, a socket on which a stranger listens is not asked."""
-    path = house.directory / FILES["control"] / "s"
+    path = broker.directory / FILES["control"] / "s"
     with socket.socket(socket.AF_UNIX) as s:
         s.bind(str(path))
         path.chmod(0o666)
@@ -461,34 +461,34 @@ def test_somebody_else_listens(house):
                 asked.append(c.recv(100))
         listener = threading.Thread(target=listen, daemon=True)
         listener.start()
-        done = ctl(house)
-        listener.join(PATIENCE_S)
+        done = ctl(broker)
+        listener.join(TIMEOUT_S)
         assert done.returncode == 1 and f"user id {STRANGER}" in done.stderr, done.stderr
         assert asked == [b""], asked
     path.unlink()
 
 
 @ROOT_ONLY
-def test_an_audit_file_of_somebody_else(house):
+def test_an_audit_file_of_somebody_else(broker):
     """Nobody gets to read, or chooses, what the audit is written to."""
-    config = dict(house.config, log={"audit": "audit.log"})
-    audit = house.write_file("audit.log", "", 0o600)
-    house.write_file("audited.yaml", json.dumps(config), 0o600)
+    config = dict(broker.config, log={"audit": "audit.log"})
+    audit = broker.write_file("audit.log", "", 0o600)
+    broker.write_file("audited.yaml", json.dumps(config), 0o600)
     os.chown(audit, STRANGER, -1)
     for mode, owner in ((0o600, STRANGER), (0o602, 0)):
         os.chown(audit, owner, -1)
         audit.chmod(mode)
-        done = tool(house, BROKER, "-c", "audited.yaml")
+        done = tool(broker, BROKER, "-c", "audited.yaml")
         assert done.returncode == 2 and "audit file" in done.stderr, done.stderr
         assert audit.read_text() == ""
     audit.unlink()
-    Path(house.directory / "audited.yaml").unlink()
+    Path(broker.directory / "audited.yaml").unlink()
 
 
-def test_options_name_who_is_there(house):
+def test_options_name_who_is_there(broker):
     for words in (["--trust-owner", "no-such-user"], ["--trust-group", "no-such-group"], ["--trust-owner", ""]):
         for command in ([BROKER, "-c", "broker.yaml"], [ACL, "test", "-c", "broker.yaml"],
                         [CTL, "-c", "broker.yaml", "status"], [PASSWD, FILES["password_file"], "list"],
                         [STORE, FILES["store"], "info"]):
-            done = tool(house, *command, *words)
+            done = tool(broker, *command, *words)
             assert done.returncode == 2 and "no " in done.stderr, done

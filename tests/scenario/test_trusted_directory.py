@@ -4,7 +4,7 @@ import os
 import subprocess
 
 import pytest
-from house import ROOT
+from broker_fixture import ROOT
 
 NOBODY = 65534
 

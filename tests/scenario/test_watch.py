@@ -11,8 +11,8 @@ import subprocess
 
 import mqtt
 import pytest
-from house import ROOT
-from process import PATIENCE_S
+from broker_fixture import ROOT
+from process import TIMEOUT_S
 from wire import Wire
 
 CTL = os.environ.get("VAKT_CTL", str(ROOT / "build/tools/broker-ctl"))
@@ -33,34 +33,34 @@ AS_NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 
 
 @pytest.fixture(scope="module")
-def broker(new_house):
-    with new_house(acl=ACL, users=USERS, config={"workers": 2, "control": {"socket": "control.sock"},
+def broker(new_broker):
+    with new_broker(acl=ACL, users=USERS, config={"workers": 2, "control": {"socket": "control.sock"},
                                                  "persistence": {"directory": "store", "max_size": "100M"},
-                                                 "authentication": {"anonymous": True}}) as house:
-        yield house
+                                                 "authentication": {"anonymous": True}}) as broker:
+        yield broker
 
 
-def ctl(house, *words, status=0, prefix=()):
-    done = subprocess.run([*prefix, CTL, "-c", "broker.yaml", *words], cwd=house.directory, env=house.environment,
-                          capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=PATIENCE_S)
+def ctl(broker, *words, status=0, prefix=()):
+    done = subprocess.run([*prefix, CTL, "-c", "broker.yaml", *words], cwd=broker.directory, env=broker.environment,
+                          capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=TIMEOUT_S)
     assert done.returncode == status, f"broker-ctl {words}: {done.returncode}\n{done.stdout}{done.stderr}"
     return done
 
 
-def rows(house, *words):
-    return [json.loads(line) for line in ctl(house, "--json", *words).stdout.splitlines()]
+def rows(broker, *words):
+    return [json.loads(line) for line in ctl(broker, "--json", *words).stdout.splitlines()]
 
 
-def row(house, client_id, command="clients"):
-    found = [r for r in rows(house, command) if r["client_id"] == client_id]
+def row(broker, client_id, command="clients"):
+    found = [r for r in rows(broker, command) if r["client_id"] == client_id]
     return found[0] if found else None
 
 
-def ask(house, data, size=1 << 20):
+def ask(broker, data, size=1 << 20):
     """Straight to the socket: what programs may send that are not broker-ctl."""
     with socket.socket(socket.AF_UNIX) as s:
-        s.settimeout(PATIENCE_S)
-        s.connect(str(house.directory / "control.sock"))
+        s.settimeout(TIMEOUT_S)
+        s.connect(str(broker.directory / "control.sock"))
         s.sendall(data)
         said = b""
         try:
@@ -75,7 +75,7 @@ def hung_up(connection):
     """The other end closed, told without reading."""
     poll = select.poll()
     poll.register(connection, select.POLLRDHUP)
-    return bool(poll.poll(PATIENCE_S * 1000))
+    return bool(poll.poll(TIMEOUT_S * 1000))
 
 
 # $SYS
@@ -236,11 +236,11 @@ def test_status_of_the_store(broker, topic):
     assert row(broker, "status-away", "sessions")["queued"] == 3
 
 
-def test_status_without_a_store(new_house):
-    with new_house(config={"control": {"socket": "control.sock"}}, acl=ACL, users=USERS) as house:
-        status, _ = rows(house, "status")
+def test_status_without_a_store(new_broker):
+    with new_broker(config={"control": {"socket": "control.sock"}}, acl=ACL, users=USERS) as broker:
+        status, _ = rows(broker, "status")
         assert status["store"] == "off" and "store_commits" not in status
-        with Wire(house, user="watcher") as client:
+        with Wire(broker, user="watcher") as client:
             client.subscribe(SYS + "store/state")
             assert client.message().payload == b"off"
 
@@ -272,29 +272,29 @@ def test_the_commands_of_the_manual(broker):
             ctl(broker, *shlex.split(command)[3:])
 
 
-def test_many_come_in_slices(new_house):
+def test_many_come_in_slices(new_broker):
     """More than fits into a socket's buffers, from several homes; and a reader that does not read costs nobody."""
-    with new_house(config={"workers": 2, "control": {"socket": "control.sock"}}) as house:
-        with Wire(house) as client:
+    with new_broker(config={"workers": 2, "control": {"socket": "control.sock"}}) as broker:
+        with Wire(broker) as client:
             for number in range(3000):
                 client.publish(f"many/{number:04}/{'x' * 100}", b"x", retain=True)
             client.settle()
             with socket.socket(socket.AF_UNIX) as idle:
-                idle.connect(str(house.directory / "control.sock"))
+                idle.connect(str(broker.directory / "control.sock"))
                 idle.sendall(b'{"command":"retained","filter":"many/#"}\n')
-                topics = [r["topic"] for r in rows(house, "retained", "many/#")]
+                topics = [r["topic"] for r in rows(broker, "retained", "many/#")]
                 assert len(topics) == 3000 == len(set(topics))
                 client.settle()
                 assert hung_up(idle)
-            away = [Wire(house, client_id=f"away-{n}", props={"session_expiry_interval": 600}) for n in range(300)]
+            away = [Wire(broker, client_id=f"away-{n}", props={"session_expiry_interval": 600}) for n in range(300)]
             for one in away:
                 one.disconnect()
-            names = [r["client_id"] for r in rows(house, "sessions") if not r["connected"]]
+            names = [r["client_id"] for r in rows(broker, "sessions") if not r["connected"]]
             assert sorted(names) == sorted(f"away-{n}" for n in range(300))
             with socket.socket(socket.AF_UNIX) as idle:  # the broker stops all the same
-                idle.connect(str(house.directory / "control.sock"))
+                idle.connect(str(broker.directory / "control.sock"))
                 idle.sendall(b'{"command":"retained","filter":"many/#"}\n')
-                house.stop()
+                broker.stop()
 
 
 # who may
@@ -316,7 +316,7 @@ def test_somebody_else_gets_no_answer(broker):
 
     def as_nobody():
         return subprocess.run([*AS_NOBODY, "/usr/bin/python3", "-c", program, str(path)], check=False,
-                              capture_output=True, timeout=PATIENCE_S).returncode
+                              capture_output=True, timeout=TIMEOUT_S).returncode
 
     opened = []
     while outside != outside.parent and outside.stat().st_mode & 0o001 == 0:
@@ -355,36 +355,36 @@ def test_a_request_without_end(broker):
 
 # what to do
 
-def test_no_broker_no_socket_no_use(new_house):
-    house = new_house()
-    assert "control: { socket:" in ctl(house, "status", status=2).stderr
-    house.config["control"] = {"socket": "control.sock"}
-    house.write()
-    assert "does not run" in ctl(house, "status", status=1).stderr
+def test_no_broker_no_socket_no_use(new_broker):
+    broker = new_broker()
+    assert "control: { socket:" in ctl(broker, "status", status=2).stderr
+    broker.config["control"] = {"socket": "control.sock"}
+    broker.write()
+    assert "does not run" in ctl(broker, "status", status=1).stderr
     for words in ([], ["frob"], ["retained"], ["kick"], ["status", "x"], ["clients", "--user", "anna"], ["--frob"]):
-        assert "usage:" in ctl(house, *words, status=2).stderr
-    house.write_file("broker.yaml", "listners: []\n")
-    assert "did you mean 'listeners'" in ctl(house, "status", status=2).stderr
+        assert "usage:" in ctl(broker, *words, status=2).stderr
+    broker.write_file("broker.yaml", "listners: []\n")
+    assert "did you mean 'listeners'" in ctl(broker, "status", status=2).stderr
 
 
-def test_a_socket_that_cannot_be_had(new_house):
+def test_a_socket_that_cannot_be_had(new_broker):
     """The start says why, and nothing is left behind."""
-    house = new_house(config={"control": {"socket": "open/control.sock"}})
-    (house.directory / "open").mkdir()
-    (house.directory / "open").chmod(0o777)
-    done = house.command()
+    broker = new_broker(config={"control": {"socket": "open/control.sock"}})
+    (broker.directory / "open").mkdir()
+    (broker.directory / "open").chmod(0o777)
+    done = broker.command()
     assert done.returncode == 2 and "control.socket" in done.stderr and "others may write it (mode 0777" in done.stderr
-    house.config["control"]["socket"] = "broker.yaml"
-    house.write()
-    assert house.command().returncode == 2
-    assert (house.directory / "broker.yaml").read_text().startswith("{")
+    broker.config["control"]["socket"] = "broker.yaml"
+    broker.write()
+    assert broker.command().returncode == 2
+    assert (broker.directory / "broker.yaml").read_text().startswith("{")
 
 
-def test_the_socket_goes_with_the_broker(new_house):
-    with new_house(config={"control": {"socket": "control.sock"}}) as house:
-        path = house.directory / "control.sock"
+def test_the_socket_goes_with_the_broker(new_broker):
+    with new_broker(config={"control": {"socket": "control.sock"}}) as broker:
+        path = broker.directory / "control.sock"
         assert path.is_socket()
-        with Wire(house) as client:
+        with Wire(broker) as client:
             assert client.connack.reason == 0 and mqtt.CONNACK == client.connack.kind
-        house.stop()
+        broker.stop()
         assert not path.exists()

@@ -11,9 +11,9 @@ ACL = {"roles": {"all": ["allow all #"], "narrow": ["deny will home/silent", "al
 
 
 @pytest.fixture(scope="module")
-def broker(new_house):
-    with new_house(acl=ACL, users={"anna": ["all"], "narrow": ["narrow"]}) as house:
-        yield house
+def broker(new_broker):
+    with new_broker(acl=ACL, users={"anna": ["all"], "narrow": ["narrow"]}) as broker:
+        yield broker
 
 
 @pytest.fixture(params=[4, 5], ids=["3.1.1", "5.0"])
@@ -49,7 +49,7 @@ def test_after_a_killed_client(broker, watcher, topic, version, qos, retain):
         assert [m.payload for m in late.messages] == ([b"gone"] if retain else [])
 
 
-def test_not_after_a_goodbye(broker, watcher, topic, version):
+def test_no_will_after_disconnect(broker, watcher, topic, version):
     """[MQTT3-3.1.2-10], [MQTT3-3.14.4-3], [MQTT5-3.14.4-3]"""
     Wire(broker, version, will=mqtt.Will(topic, b"gone")).disconnect()
     nothing_but(watcher, broker, topic)

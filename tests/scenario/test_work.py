@@ -8,9 +8,9 @@ SAME = 100000
 
 
 @pytest.fixture(scope="module")
-def broker(new_house):
-    with new_house(config={"workers": 1}) as house:
-        yield house
+def broker(new_broker):
+    with new_broker(config={"workers": 1}) as broker:
+        yield broker
 
 
 def see_others_served(broker, busy, kind, packet_id):

@@ -12,9 +12,9 @@ CLIENTS = 12  # enough that every worker has some, whatever the hash says
 
 
 @pytest.fixture(scope="module", params=[2, 4])
-def broker(request, new_house):
-    with new_house(users={"anna": ["all"], "bert": ["all"]}, config={"workers": request.param}) as house:
-        yield house
+def broker(request, new_broker):
+    with new_broker(users={"anna": ["all"], "bert": ["all"]}, config={"workers": request.param}) as broker:
+        yield broker
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import ssl
 import struct
 
 import mqtt
-from patience import patience
+from timeouts import scaled_timeout
 
-PATIENCE_S = patience(20)
+TIMEOUT_S = scaled_timeout(20)
 ANY = object()
 GONE = (ConnectionResetError, BrokenPipeError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 serial = itertools.count(1)
@@ -42,10 +42,10 @@ def open_stream(broker, *, context=None, listener=0, session=None, source=None):
     address = broker.addresses[listener]
     if isinstance(address, str):
         stream = socket.socket(socket.AF_UNIX)
-        stream.settimeout(PATIENCE_S)
+        stream.settimeout(TIMEOUT_S)
         stream.connect(address)
         return stream
-    stream = socket.create_connection(address, timeout=PATIENCE_S, source_address=source and (source, 0))
+    stream = socket.create_connection(address, timeout=TIMEOUT_S, source_address=source and (source, 0))
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
         context = context or tls_context(broker.pki)

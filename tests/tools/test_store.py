@@ -14,7 +14,7 @@ import traceback
 from pathlib import Path
 
 BROKER, STORE = (os.path.abspath(path) for path in sys.argv[1:3])
-PATIENCE_S = 60
+TIMEOUT_S = 60
 
 CONFIG = """\
 listeners: [{ bind: unix:broker.sock }]
@@ -38,7 +38,7 @@ WRONG_USE = [
 
 
 def run(*command, status=None):
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE_S,
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT_S,
                           check=False)
     assert status is None or done.returncode == status, (command, done)
     assert "Sanitizer" not in done.stderr and "runtime error" not in done.stderr, done.stderr
@@ -67,13 +67,13 @@ class Broker:
 
     def __exit__(self, *_):
         self.process.terminate()
-        said = self.process.communicate(timeout=PATIENCE_S)[1]
+        said = self.process.communicate(timeout=TIMEOUT_S)[1]
         assert self.process.returncode == 0 and "Sanitizer" not in said, (self.process.returncode, said)
 
 
 def connect():
     stream = socket.socket(socket.AF_UNIX)
-    stream.settimeout(PATIENCE_S)
+    stream.settimeout(TIMEOUT_S)
     stream.connect("broker.sock")
     stream.sendall(bytes.fromhex("10 0e 0004 4d515454 04 00 003c 0002 6331"))  # client c1, its session is kept
     answer(stream, 4)

@@ -1,12 +1,12 @@
-"""A house as an older version left it: tests/compat/COMMIT/house, with ports that are free and certificates of today."""
+"""A broker directory that an older version left: tests/compat/COMMIT/house, with free ports and new certificates."""
 
 import lzma
 import re
 import shutil
 
-import house
+import broker_fixture
 
-COMPAT = house.ROOT / "tests/compat"
+COMPAT = broker_fixture.ROOT / "tests/compat"
 COMMIT = "887b23b"
 FOREVER = {"session_expiry_interval": 0xFFFFFFFE}
 PLAIN, CERTIFICATE, PREFIX, UNIX = range(4)  # the listeners of its broker.yaml
@@ -23,16 +23,16 @@ def use_free_ports(text):
     ports = []
 
     def replace(found):
-        ports.append(house.free_port())
+        ports.append(broker_fixture.free_port())
         return f"{found[1]}{ports[-1]}"
     return re.sub(r'(bind: "(?:127\.0\.0\.1|\[::\]):)\d+', replace, text), ports
 
 
-class OldHouse(house.House):
+class OldBroker(broker_fixture.BrokerFixture):
     """Everything but certificates and ports is what stands in `source`; a store where that has one."""
 
     def __init__(self, directory, pki, source):  # pylint: disable=super-init-not-called
-        self.directory, self.pki, self.environment, self.limit = directory, pki, house.ENVIRONMENT, None
+        self.directory, self.pki, self.environment, self.limit = directory, pki, broker_fixture.ENVIRONMENT, None
         self.process = None
         for name in ("acl.yaml", "users.passwd"):
             if (source / name).exists():

@@ -1,4 +1,4 @@
-"""A house to test in: certificates, users, rules, and the real broker on a free port of the loopback."""
+"""The broker under test: certificates, users, rules, and the real broker on a free port of the loopback interface."""
 
 import copy
 import json
@@ -9,7 +9,7 @@ import socket
 import subprocess
 from pathlib import Path
 
-from process import PATIENCE_S, LineProcess
+from process import TIMEOUT_S, LineProcess
 
 ROOT = Path(__file__).resolve().parents[2]
 BROKER = os.environ.get("VAKT_BROKER", str(ROOT / "build/broker/broker"))
@@ -81,7 +81,7 @@ def merge(base, over):
     return base
 
 
-class House:
+class BrokerFixture:
     """A broker's directory. JSON is YAML, so the configuration is plain Python until it is written."""
 
     def __init__(self, directory, pki, *, config=None, acl=None, users=None, environment=None, limit=None):
@@ -117,7 +117,7 @@ class House:
 
     def passwd(self, *arguments, stdin="", check=True):
         done = subprocess.run([PASSWD, str(self.directory / "users.passwd"), *arguments], input=stdin, text=True,
-                              capture_output=True, check=False, env=self.environment, timeout=PATIENCE_S)
+                              capture_output=True, check=False, env=self.environment, timeout=TIMEOUT_S)
         assert not check or done.returncode == 0, f"broker-passwd {arguments}: {done.stderr}"
         return done
 
@@ -151,14 +151,14 @@ class House:
     def command(self, *options):
         """Run the broker for something that ends by itself, as --check does."""
         return subprocess.run([BROKER, *options, "-c", "broker.yaml"], cwd=self.directory, env=self.environment,
-                              text=True, capture_output=True, check=False, stdin=subprocess.DEVNULL, timeout=PATIENCE_S)
+                              text=True, capture_output=True, check=False, stdin=subprocess.DEVNULL, timeout=TIMEOUT_S)
 
     def start(self):
         command = [BROKER, "-c", str(self.directory / "broker.yaml")]
         self.process = LineProcess(command, env=self.environment, stdin=subprocess.DEVNULL, preexec_fn=self.limit)
         running.append(self)
         try:
-            self.wait_log("ready", timeout_s=3 * PATIENCE_S)
+            self.wait_log("ready", timeout_s=3 * TIMEOUT_S)
         except BaseException:
             self.process.kill()
             running.remove(self)
@@ -174,7 +174,7 @@ class House:
         if number is not None and process.child.poll() is None:
             process.signal(number)
         try:
-            status = process.wait(3 * PATIENCE_S)
+            status = process.wait(3 * TIMEOUT_S)
         finally:
             process.kill()
         said = "\n".join(line for line in process.lines if not logfmt(line))
@@ -198,7 +198,7 @@ class House:
     def mark(self):
         return self.process.mark()
 
-    def wait_log(self, event, after=0, timeout_s=PATIENCE_S, **fields):
+    def wait_log(self, event, after=0, timeout_s=TIMEOUT_S, **fields):
         """The first such event from `after` on, as a dict. A field's value may be a function that judges it."""
         def wanted(line):
             found = logfmt(line)

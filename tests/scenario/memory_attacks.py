@@ -1,32 +1,32 @@
-"""Eve, who has a login like everybody, takes all that she can get: one attack for each thing that a client can size. Each is
-given a broker, a number of connections, and how many bytes each of them is to take; it returns what has to stay open."""
+"""Attacks on memory by a user with a valid login ("eve"): one for each thing that a client can size. Each function takes a broker, a
+number of connections and the bytes that each of them asks for, and returns what has to stay open."""
 
 import contextlib
 import socket
 
 import mqtt
-from wire import Closed, Wire, open_stream, tls_context
+from wire import Closed, Wire, tls_context
 
 KEEP = {"session_expiry_interval": 1000}
 PIECE = 12_000  # arrives whole, in one record
 LONG = 60_000
 
 
-def eves(house, count, **options):
-    context = tls_context(house.pki)
+def attackers(broker, count, **options):
+    context = tls_context(broker.pki)
     for _ in range(count):
         with contextlib.suppress(Closed):  # a CONNECT that is too large to wait for its end
-            yield Wire(house, user="eve", context=context, expect=None, **options)
+            yield Wire(broker, user="eve", context=context, expect=None, **options)
 
 
-def accepted(house, count, **options):
-    """Those who get in."""
-    return [wire for wire in eves(house, count, **options) if wire.connack.reason == 0]
+def accepted(broker, count, **options):
+    """The connections that are accepted."""
+    return [wire for wire in attackers(broker, count, **options) if wire.connack.reason == 0]
 
 
-def subscriptions(house, count, size):
+def subscriptions(broker, count, size):
     """Filters that nobody else has, level by level."""
-    wires = accepted(house, count)
+    wires = accepted(broker, count)
     for number, wire in enumerate(wires):
         for batch in range(0, size // 700, 100):
             filters = [f"eve/{number}/{n}/" + "/".join(f"{n}.{m}" for m in range(5)) + "/#" for n in range(batch, batch + 100)]
@@ -44,29 +44,29 @@ def no_reader(wire):
     return wire
 
 
-def slow_readers(house, count, size, qos=0):
+def slow_readers(broker, count, size, qos=0):
     """Messages of QoS 0 for those who do not read; the kernel takes some MB of them."""
-    wires = [no_reader(wire) for wire in accepted(house, count)]
+    wires = [no_reader(wire) for wire in accepted(broker, count)]
     for wire in wires:
         wire.subscribe("eve/flood", qos=qos, expect=[0] if qos == 0 else [qos])
-    with Wire(house, user="alice") as sender:
+    with Wire(broker, user="alice") as sender:
         for _ in range((size + 6_000_000) // PIECE):
             sender.publish("eve/flood", b"x" * PIECE, qos=1)
     return wires
 
 
-def in_flight(house, count, size):
+def in_flight(broker, count, size):
     """Messages that are never acknowledged."""
-    return slow_readers(house, count, size, qos=1)
+    return slow_readers(broker, count, size, qos=1)
 
 
-def queues(house, count, size):
+def queues(broker, count, size):
     """Sessions whose client is away, and messages for them."""
     for number in range(count):
-        for wire in accepted(house, 1, client_id=f"eve-{number}", props=KEEP):
+        for wire in accepted(broker, 1, client_id=f"eve-{number}", props=KEEP):
             wire.subscribe(f"eve/queue/{number}", qos=1)
             wire.disconnect()
-    wires = accepted(house, 1)
+    wires = accepted(broker, 1)
     for wire in wires:
         for number in range(count):
             for n in range(size // PIECE):
@@ -74,9 +74,9 @@ def queues(house, count, size):
     return wires
 
 
-def unfinished(house, count, size):
+def unfinished(broker, count, size):
     """A PUBLISH without its end."""
-    wires = accepted(house, count)
+    wires = accepted(broker, count)
     body = b"\0\3eve\0" + b"x" * min(size, 1_900_000)
     header = bytes([mqtt.PUBLISH << 4]) + mqtt.varint(len(body) + 1)
     for wire in wires:
@@ -85,20 +85,20 @@ def unfinished(house, count, size):
     return wires
 
 
-def unfinished_connects(house, count, size):
+def unfinished_connects(broker, count, size):
     """The same from those who have not logged in."""
     wires = []
     for _ in range(count):
-        wire = Wire(house, connect=False)
+        wire = Wire(broker, connect=False)
         wires.append(wire)
         with contextlib.suppress(Closed):
             wire.send(bytes([mqtt.CONNECT << 4]) + mqtt.varint(65_000) + b"\0\4MQTT\5\2\0\x3c\0" + b"x" * min(size, 64_000))
     return wires
 
 
-def aliases(house, count, size):
+def aliases(broker, count, size):
     """Aliases of long topics, set by messages that are denied as well. Who has too much is disconnected in the middle of one."""
-    wires = accepted(house, count)
+    wires = accepted(broker, count)
     for wire in wires:
         with contextlib.suppress(Closed, AssertionError):
             for n in range(1, 1 + min(10, size // LONG)):
@@ -107,12 +107,12 @@ def aliases(house, count, size):
     return wires
 
 
-def aliases_out(house, count, size):
+def aliases_out(broker, count, size):
     """The same in the other direction."""
-    wires = accepted(house, count, props={"topic_alias_maximum": 100})
+    wires = accepted(broker, count, props={"topic_alias_maximum": 100})
     for wire in wires:
         wire.subscribe("alice/+/out", qos=0)
-    with Wire(house, user="alice") as sender:
+    with Wire(broker, user="alice") as sender:
         for n in range(min(16, size // LONG)):
             sender.publish(f"alice/{n}{'a' * (LONG - 20)}/out", b"", qos=1)
     for wire in wires:
@@ -120,18 +120,18 @@ def aliases_out(house, count, size):
     return wires
 
 
-def wills(house, count, size):
-    return list(eves(house, count, will=mqtt.Will("eve/will", b"x" * min(size, LONG))))
+def wills(broker, count, size):
+    return list(attackers(broker, count, will=mqtt.Will("eve/will", b"x" * min(size, LONG))))
 
 
-def client_ids(house, count, size):
+def client_ids(broker, count, size):
     return [wire for n in range(count)
-            for wire in eves(house, 1, client_id=f"{n}-" + "i" * min(size, LONG), props=KEEP)]
+            for wire in attackers(broker, 1, client_id=f"{n}-" + "i" * min(size, LONG), props=KEEP)]
 
 
-def identifiers(house, count, size):
+def identifiers(broker, count, size):
     """QoS 2 messages that are never released."""
-    wires = accepted(house, count)
+    wires = accepted(broker, count)
     for wire in wires:
         for packet_id in range(1, 1 + min(80, size // 100)):
             wire.send(mqtt.publish(5, "eve/2", b"", qos=2, packet_id=packet_id))
@@ -141,8 +141,8 @@ def identifiers(house, count, size):
     return wires
 
 
-def retained(house, count, size):
-    wires = accepted(house, count)
+def retained(broker, count, size):
+    wires = accepted(broker, count)
     for number, wire in enumerate(wires):
         for n in range(size // PIECE):
             wire.publish(f"eve/retained/{number}/{n}", b"x" * PIECE, qos=1, retain=True)
