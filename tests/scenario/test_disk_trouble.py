@@ -1,5 +1,5 @@
 """The disk under the store fails, is full, or takes half of what it is given, while clients are connected. It is
-tests/crash/powerloss.c that plays it, preloaded. The last two paragraphs of "What is kept, and when" in broker(8)."""
+tests/crash/powerloss.c that plays it, preloaded. "Full store" and "Failed store" in broker(8)."""
 
 import errno
 import itertools

@@ -1,4 +1,4 @@
-"""What outlives the broker: killed or stopped, it is started again on the same directory. "What is kept, and when" in
+"""What outlives the broker: killed or stopped, it is started again on the same directory. "PERSISTENCE" in
 broker(8), sentence by sentence."""
 
 import itertools

@@ -142,7 +142,7 @@ static void retained(struct world *w)
 }
 
 /* One that may not be published is refused at CONNECT, and the session stays untouched.
- * "What is judged" in acl.yaml(5) */
+ * "What is checked" in acl.yaml(5) */
 static void refused(struct world *w)
 {
 	struct client *c = client_new(w, "c", world_random(w, 2) == 0 ? MQTT_5_0 : MQTT_3_1_1);
