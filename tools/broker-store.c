@@ -14,7 +14,7 @@
 #include "base/descriptors.h"
 #include "base/hash.h"
 #include "base/trust.h"
-#include "store/row_codec.h"
+#include "store/row_json.h"
 #include "store/store_files.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -120,7 +120,7 @@ static void print_info(const struct source *s, const struct info *i)
 	if (s->pid != 0)
 		printf("broker        process %ld\n", s->pid);
 	for (unsigned t = 0; t < TABLES; t++)
-		printf("%-13s %" PRIu64 " rows\n", store_table_name(t), i->rows[t]);
+		printf("%-13s %" PRIu64 " rows\n", store_tables_name(t), i->rows[t]);
 }
 
 static int info_beside(struct source *s)
@@ -208,7 +208,7 @@ static void dump_row(void *arg, enum store_table table, struct slice key, struct
 	struct buf *line = arg;
 
 	buf_clear(line);
-	store_row_json(line, table, key, value);
+	row_json_put(line, table, key, value);
 	(void)fwrite(line->data, 1, line->len, stdout);
 }
 

@@ -1,11 +1,13 @@
 /* Groups that wait for the next commit, or for the end of the interval, and what becomes needless
  * meanwhile: a queue record that is done, a retained change that a newer one follows.  All this is
  * memory only: what cancels out has never been. */
+#include "journal/coalescer.h"
+
 #include <errno.h>
 
 #include "base/hash.h"
 #include "base/list.h"
-#include "journal/writer.h"
+#include "journal/journal_group.h"
 
 /* --- the tables of what is held --- */
 
@@ -38,31 +40,31 @@ static struct entry *found(void **at)
 	return at == NULL ? NULL : *at;
 }
 
-static struct entry *find_queue(const struct writer *k, uint64_t position)
+static struct entry *find_queue(const struct writer *w, uint64_t position)
 {
-	return found(table_find(&k->pending_queue, hash_id(position), NULL, NULL));
+	return found(table_find(&w->pending_queue, hash_id(position), NULL, NULL));
 }
 
-static struct entry *find_inbound(const struct writer *k, const struct record *r)
+static struct entry *find_inbound(const struct writer *w, const struct record *r)
 {
-	return found(table_find(&k->pending_inbound, inbound_hash(r), is_same_inbound, r));
+	return found(table_find(&w->pending_inbound, inbound_hash(r), is_same_inbound, r));
 }
 
-static struct entry *find_retained(const struct writer *k, const struct record *r)
+static struct entry *find_retained(const struct writer *w, const struct record *r)
 {
-	return found(table_find(&k->pending_retained, topic_hash(r), is_same_topic, r));
+	return found(table_find(&w->pending_retained, topic_hash(r), is_same_topic, r));
 }
 
-static void unlist(struct writer *k, struct entry *e)
+static void unlist(struct writer *w, struct entry *e)
 {
 	const struct record *r = &e->record;
 
 	if (r->kind == RECORD_QUEUE)
-		table_remove(&k->pending_queue, hash_id(r->number), e);
+		table_remove(&w->pending_queue, hash_id(r->number), e);
 	else if (r->kind == RECORD_INBOUND)
-		table_remove(&k->pending_inbound, inbound_hash(r), e);
+		table_remove(&w->pending_inbound, inbound_hash(r), e);
 	else if (r->kind == RECORD_RETAINED)
-		table_remove(&k->pending_retained, topic_hash(r), e);
+		table_remove(&w->pending_retained, topic_hash(r), e);
 }
 
 /* --- cancelling --- */
@@ -74,23 +76,23 @@ static void cancel(struct entry *e)
 }
 
 /* Nobody waits for a commit where nothing is left to commit. */
-static void leave(struct writer *k, struct journal_group *g)
+static void leave(struct writer *w, struct journal_group *g)
 {
 	if (g->urgency == JOURNAL_NEXT)
-		DL_DELETE(k->soon, g);
+		DL_DELETE(w->soon, g);
 	else
-		DL_DELETE(k->later, g);
-	k->coalesced_bytes -= g->bytes;
-	writer_complete(k, g);
+		DL_DELETE(w->later, g);
+	w->coalesced_bytes -= g->bytes;
+	writer_complete(w, g);
 }
 
 /* `by`: the group at hand, which is in no list yet. */
-static void cancel_pending(struct writer *k, struct entry *e, const struct journal_group *by)
+static void cancel_pending(struct writer *w, struct entry *e, const struct journal_group *by)
 {
-	unlist(k, e);
+	unlist(w, e);
 	cancel(e);
 	if (e->group->left == 0 && e->group != by)
-		leave(k, e->group);
+		leave(w, e->group);
 }
 
 static bool is_held(const struct journal_group *g)
@@ -99,46 +101,46 @@ static bool is_held(const struct journal_group *g)
 }
 
 /* The end of the interval must come first for what refers to something that waits for it. */
-static void need_flush(struct writer *k, const struct entry *e)
+static void need_flush(struct writer *w, const struct entry *e)
 {
 	if (!is_held(e->group))
-		k->flush = true;
+		w->flush = true;
 }
 
-static void on_queue_done(struct writer *k, struct entry *e)
+static void on_queue_done(struct writer *w, struct entry *e)
 {
-	struct entry *held = find_queue(k, e->record.number);
+	struct entry *held = find_queue(w, e->record.number);
 
 	if (held == NULL)
 		return;
-	cancel_pending(k, held, e->group);
+	cancel_pending(w, held, e->group);
 	cancel(e);
-	k->cancelled++;
+	w->cancelled++;
 }
 
-static void on_inbound_done(struct writer *k, struct entry *e)
+static void on_inbound_done(struct writer *w, struct entry *e)
 {
-	struct entry *held = find_inbound(k, &e->record);
+	struct entry *held = find_inbound(w, &e->record);
 
 	if (held == NULL)
 		return;
 	if (is_held(e->group))
-		cancel_pending(k, held, e->group);
+		cancel_pending(w, held, e->group);
 	else
-		k->flush = true;
+		w->flush = true;
 }
 
-static void on_sent(struct writer *k, struct entry *e)
+static void on_sent(struct writer *w, struct entry *e)
 {
-	if (find_queue(k, e->record.number) != NULL)
-		need_flush(k, e);
+	if (find_queue(w, e->record.number) != NULL)
+		need_flush(w, e);
 }
 
 /* One that is urgent nothing is held, and at most one of a topic. One that is written now, although
  * a newer one is held, is written: its acknowledgement promises that. */
-static void on_retained(struct writer *k, struct entry *e)
+static void on_retained(struct writer *w, struct entry *e)
 {
-	struct entry *held = find_retained(k, &e->record);
+	struct entry *held = find_retained(w, &e->record);
 	bool waits = e->group->urgency != JOURNAL_NOW;
 
 	if (held != NULL && held->record.number > e->record.number) {
@@ -147,26 +149,26 @@ static void on_retained(struct writer *k, struct entry *e)
 		return;
 	}
 	if (held != NULL)
-		cancel_pending(k, held, e->group);
+		cancel_pending(w, held, e->group);
 	if (waits)
-		table_add(&k->pending_retained, topic_hash(&e->record), e);
+		table_add(&w->pending_retained, topic_hash(&e->record), e);
 }
 
-static void on_queue(struct writer *k, struct entry *e)
+static void on_queue(struct writer *w, struct entry *e)
 {
 	if (is_held(e->group))
-		table_add(&k->pending_queue, hash_id(e->record.number), e);
+		table_add(&w->pending_queue, hash_id(e->record.number), e);
 }
 
-static void on_inbound(struct writer *k, struct entry *e)
+static void on_inbound(struct writer *w, struct entry *e)
 {
-	const struct entry *held = find_inbound(k, &e->record);
+	const struct entry *held = find_inbound(w, &e->record);
 
 	if (is_held(e->group) && held == NULL)
-		table_add(&k->pending_inbound, inbound_hash(&e->record), e);
+		table_add(&w->pending_inbound, inbound_hash(&e->record), e);
 }
 
-typedef void gather_fn(struct writer *k, struct entry *e);
+typedef void gather_fn(struct writer *w, struct entry *e);
 
 static gather_fn *const gatherers[RECORD_KINDS] = {
     [RECORD_QUEUE] = on_queue,
@@ -179,52 +181,52 @@ static gather_fn *const gatherers[RECORD_KINDS] = {
 
 /* Of one session, what is no matter of positions is written in the order in which it was appended:
  * while some of it is held, all else of that session waits for that. */
-static void keep_order(struct writer *k, struct entry *e)
+static void keep_order(struct writer *w, struct entry *e)
 {
 	const struct record *r = &e->record;
 	bool known;
 
 	if (r->kind == RECORD_QUEUE_DONE || r->kind == RECORD_RETAINED)
 		return;
-	known = table_find(&k->pending_sessions, hash_id(r->session_id), NULL, NULL) != NULL;
+	known = table_find(&w->pending_sessions, hash_id(r->session_id), NULL, NULL) != NULL;
 	if (known)
-		need_flush(k, e);
+		need_flush(w, e);
 	else if (is_held(e->group) && r->kind != RECORD_QUEUE)
-		table_add(&k->pending_sessions, hash_id(r->session_id), k);
+		table_add(&w->pending_sessions, hash_id(r->session_id), w);
 }
 
-void coalescer_gather(struct writer *k, struct journal_group *g)
+void coalescer_gather(struct writer *w, struct journal_group *g)
 {
 	for (size_t i = 0; i < g->count; i++) {
 		struct entry *e = &g->entries[i];
 
 		if (gatherers[e->record.kind] != NULL)
-			gatherers[e->record.kind](k, e);
-		keep_order(k, e);
+			gatherers[e->record.kind](w, e);
+		keep_order(w, e);
 	}
 	if (g->urgency == JOURNAL_NOW) {
-		DL_APPEND(k->soon, g);
-		k->soon_urgent++;
+		DL_APPEND(w->soon, g);
+		w->soon_urgent++;
 	} else if (g->left == 0 && g->count > 0) {
-		writer_complete(k, g);
+		writer_complete(w, g);
 	} else {
-		k->coalesced_bytes += g->bytes;
+		w->coalesced_bytes += g->bytes;
 		if (is_held(g))
-			DL_APPEND(k->later, g);
+			DL_APPEND(w->later, g);
 		else
-			DL_APPEND(k->soon, g);
+			DL_APPEND(w->soon, g);
 	}
 }
 
 /* --- going --- */
 
-static void unlist_retained(struct writer *k, struct journal_group *g)
+static void unlist_retained(struct writer *w, struct journal_group *g)
 {
 	for (size_t i = 0; i < g->count; i++) {
 		struct entry *e = &g->entries[i];
 
 		if (e->record.kind == RECORD_RETAINED && !e->cancelled)
-			unlist(k, e);
+			unlist(w, e);
 	}
 }
 
@@ -233,47 +235,47 @@ static int by_serial(const struct journal_group *a, const struct journal_group *
 	return a->serial < b->serial ? -1 : a->serial > b->serial;
 }
 
-static void forget_all(struct writer *k)
+static void forget_all(struct writer *w)
 {
-	table_fini(&k->pending_queue);
-	table_fini(&k->pending_inbound);
-	table_fini(&k->pending_retained);
-	table_fini(&k->pending_sessions);
-	k->coalesced_bytes = 0;
+	table_fini(&w->pending_queue);
+	table_fini(&w->pending_inbound);
+	table_fini(&w->pending_retained);
+	table_fini(&w->pending_sessions);
+	w->coalesced_bytes = 0;
 }
 
-void coalescer_release(struct writer *k, bool everything)
+void coalescer_release(struct writer *w, bool everything)
 {
 	struct journal_group *g;
 
 	if (!everything) {
-		DL_FOREACH (k->soon, g) {
+		DL_FOREACH (w->soon, g) {
 			if (g->urgency != JOURNAL_NEXT)
 				continue;
-			k->coalesced_bytes -= g->bytes;
-			unlist_retained(k, g);
+			w->coalesced_bytes -= g->bytes;
+			unlist_retained(w, g);
 		}
 	}
-	DL_CONCAT(k->batch, k->soon);
-	k->soon = NULL;
-	k->soon_urgent = 0;
+	DL_CONCAT(w->batch, w->soon);
+	w->soon = NULL;
+	w->soon_urgent = 0;
 	if (everything) {
-		forget_all(k);
-		if (k->later != NULL) {
-			DL_CONCAT(k->batch, k->later);
-			DL_SORT(k->batch, by_serial);
+		forget_all(w);
+		if (w->later != NULL) {
+			DL_CONCAT(w->batch, w->later);
+			DL_SORT(w->batch, by_serial);
 		}
-		k->later = NULL;
-		k->flush = false;
+		w->later = NULL;
+		w->flush = false;
 	}
-	if (k->later == NULL)
-		k->flush_ms = WRITER_NEVER;
+	if (w->later == NULL)
+		w->flush_ms = WRITER_NEVER;
 }
 
 void coalescer_cancel(struct journal_group *g)
 {
 	if (g->done != NULL)
-		journal_complete(g, -ECANCELED);
+		journal_group_complete(g, -ECANCELED);
 	else
 		journal_group_free(g);
 }
@@ -290,21 +292,21 @@ static void empty_list(struct journal_group **list, leave_fn *leaves)
 	}
 }
 
-static void empty_all(struct writer *k, leave_fn *leaves)
+static void empty_all(struct writer *w, leave_fn *leaves)
 {
-	forget_all(k);
-	empty_list(&k->batch, leaves);
-	empty_list(&k->soon, leaves);
-	empty_list(&k->later, leaves);
-	empty_list(&k->pending, leaves);
+	forget_all(w);
+	empty_list(&w->batch, leaves);
+	empty_list(&w->soon, leaves);
+	empty_list(&w->later, leaves);
+	empty_list(&w->pending, leaves);
 }
 
-void coalescer_cancel_all(struct writer *k)
+void coalescer_cancel_all(struct writer *w)
 {
-	empty_all(k, coalescer_cancel);
+	empty_all(w, coalescer_cancel);
 }
 
-void coalescer_fini(struct writer *k)
+void coalescer_fini(struct writer *w)
 {
-	empty_all(k, journal_group_free);
+	empty_all(w, journal_group_free);
 }

@@ -1,11 +1,13 @@
-/* The two journals that touch no disk: one keeps nothing and completes at once, one (for tests)
- * holds every group until it is told.  Both give positions and tell of queue records, as the real
- * one does; neither has pages. */
+/* A journal that touches no disk.  It gives positions and tells of queue records as the one on disk
+ * does; it has no pages. */
+#include "journal/journal_memory.h"
+
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "base/list.h"
+#include "journal/journal_group.h"
 #include "journal/journal_ops.h"
+#include "journal/notifications.h"
 
 static void settle(struct journal *j, struct journal_group *g, int status)
 {
@@ -14,7 +16,7 @@ static void settle(struct journal *j, struct journal_group *g, int status)
 	if (status == 0)
 		notifications_add(&notifications, j, g);
 	notifications_send(&notifications);
-	journal_complete(g, status);
+	journal_group_complete(g, status);
 }
 
 static void mark_kept(struct journal_group *g)
@@ -25,14 +27,12 @@ static void mark_kept(struct journal_group *g)
 
 static void answer_empty(struct journal *j, struct journal_page *page)
 {
-	journal_answer_empty(j, page, 0);
+	journal_page_answer_empty(page, j, 0);
 }
-
-/* --- memory --- */
 
 static void memory_append(struct journal *j, struct journal_group *g, uint64_t *first_position)
 {
-	journal_number(j, g, first_position);
+	journal_group_number(g, j, first_position);
 	mark_kept(g);
 	settle(j, g, 0);
 }
@@ -55,74 +55,4 @@ struct journal *journal_memory_new(void)
 
 	journal_init(j, &memory_kind, 0);
 	return j;
-}
-
-/* --- held --- */
-
-struct held {
-	struct journal j;             /* first */
-	struct journal_group *groups; /* under the lock, oldest first */
-	_Atomic size_t count;
-};
-
-static void held_append(struct journal *j, struct journal_group *g, uint64_t *first_position)
-{
-	struct held *h = (struct held *)j;
-
-	mutex_lock(&j->lock);
-	journal_number(j, g, first_position);
-	DL_APPEND(h->groups, g);
-	h->count++;
-	mutex_unlock(&j->lock);
-}
-
-static void held_free(struct journal *j)
-{
-	struct held *h = (struct held *)j;
-	struct journal_group *g, *next;
-
-	DL_FOREACH_SAFE (h->groups, g, next) {
-		journal_group_free(g);
-	}
-	journal_fini(j);
-	free(h);
-}
-
-static const struct journal_kind held_kind = {
-    .durable = true,
-    .append = held_append,
-    .read = answer_empty,
-    .free = held_free,
-};
-
-struct journal *journal_held_new(void)
-{
-	struct held *h = xnew(h);
-
-	journal_init(&h->j, &held_kind, 0);
-	return &h->j;
-}
-
-size_t journal_held_count(const struct journal *j)
-{
-	const struct held *h = (const struct held *)j;
-
-	REQUIRE(j->kind == &held_kind);
-	return h->count;
-}
-
-void journal_held_release(struct journal *j, size_t index, int status)
-{
-	struct held *h = (struct held *)j;
-	struct journal_group *g;
-
-	mutex_lock(&j->lock);
-	REQUIRE(index < h->count);
-	for (g = h->groups; index > 0; index--)
-		g = g->next;
-	DL_DELETE(h->groups, g);
-	h->count--;
-	mutex_unlock(&j->lock);
-	mark_kept(g);
-	settle(j, g, status);
 }

@@ -1,11 +1,12 @@
-/* What the implementations of the journal share: groups as they lie in it, and what is sent to
- * executors.  Only the store's own files include this. */
+/* A journal and its groups from the inside, and the table of functions that an implementation is:
+ * on disk (journal_disk.c), in memory, and one in the tests (tests/support).  Only the files of
+ * this folder and that one include this. */
 #ifndef JOURNAL_JOURNAL_OPS_H
 #define JOURNAL_JOURNAL_OPS_H
 
 #include <stdatomic.h>
 
-#include "journal/journal.h"
+#include "journal/journal_types.h"
 
 struct entry {
 	struct record record;
@@ -42,6 +43,8 @@ struct room {
 };
 
 /* Each implementation is a struct that begins with a struct journal. NULL: nothing to do. */
+struct journal_visitor;
+
 struct journal_kind {
 	bool durable;
 	void (*append)(struct journal *j, struct journal_group *g, uint64_t *first_position);
@@ -73,30 +76,5 @@ struct journal {
 	/* store time: time_ms when the monotonic clock said zero_ms */
 	uint64_t time_ms, zero_ms, last_time_ms;
 };
-
-/* last_time_ms: what the store knows of the time before, 0: nothing. */
-void journal_init(struct journal *j, const struct journal_kind *kind, uint64_t last_time_ms);
-void journal_fini(struct journal *j);
-
-/* Give its queue records their positions. Where positions must have the order of appending, under
- * the lock. */
-void journal_number(struct journal *j, struct journal_group *g, uint64_t *first_position);
-/* It waits from now on. */
-void journal_count_waiting(struct journal *j, struct journal_group *g);
-/* Executors may go on. Any thread. */
-void journal_report_space(struct journal *j);
-/* Post the completion; the group may be gone at once. */
-void journal_complete(struct journal_group *g, int status);
-/* It is done and nobody waits for it: freed here, unless an executor has yet to be told of it. */
-void journal_let_go(struct journal_group *g);
-/* Answer with nothing read. status 0: because there is nothing. */
-void journal_answer_empty(struct journal *j, struct journal_page *page, int status);
-
-/* --- what is told to sessions' executors: one post for each executor --- */
-
-struct notifications;
-/* Put down what the queue records of `g` became. */
-void notifications_add(struct notifications **list, struct journal *j, struct journal_group *g);
-void notifications_send(struct notifications **list); /* all; the list is empty again */
 
 #endif

@@ -1,113 +1,114 @@
 /* The table of sessions that are kept: what their queues hold.  Changes of a transaction are taken
  * back with it. */
+#include "journal/queue_state.h"
+
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "journal/writer.h"
 
-static struct queue_owner *find_any(const struct writer *k, uint64_t id)
+static struct queue_owner *find_any(const struct writer *w, uint64_t id)
 {
-	void **at = table_find(&k->sessions, hash_id(id), NULL, NULL);
+	void **at = table_find(&w->sessions, hash_id(id), NULL, NULL);
 
 	return at == NULL ? NULL : *at;
 }
 
-struct queue_owner *sessions_find(const struct writer *k, uint64_t id)
+struct queue_owner *queue_state_find(const struct writer *w, uint64_t id)
 {
-	struct queue_owner *s = find_any(k, id);
+	struct queue_owner *s = find_any(w, id);
 
 	return s != NULL && s->now.exists ? s : NULL;
 }
 
-struct queue_owner *sessions_touch(struct writer *k, uint64_t id)
+struct queue_owner *queue_state_touch(struct writer *w, uint64_t id)
 {
-	struct queue_owner *s = find_any(k, id);
+	struct queue_owner *s = find_any(w, id);
 
 	if (s == NULL) {
 		s = xnew(s);
 		s->id = id;
-		table_add(&k->sessions, hash_id(id), s);
+		table_add(&w->sessions, hash_id(id), s);
 	}
 	if (!s->touched) {
 		s->touched = true;
 		s->before = s->now;
-		s->next_touched = k->touched;
-		k->touched = s;
+		s->next_touched = w->touched;
+		w->touched = s;
 	}
 	return s;
 }
 
-void sessions_find_owner(struct writer *k, struct queue_owner *s, struct slice value)
+void queue_state_find_owner(struct writer *w, struct queue_owner *s, struct slice value)
 {
-	const struct journal_owners *owners = &k->j.owners;
+	const struct journal_owners *owners = &w->j.owners;
 
 	if (s->owner == NULL && owners->find != NULL)
 		s->owner = owners->find(owners->arg, value);
-	sessions_charge(k, s);
+	queue_state_charge(w, s);
 }
 
-void sessions_charge(struct writer *k, struct queue_owner *s)
+void queue_state_charge(struct writer *w, struct queue_owner *s)
 {
 	if (s->owner == NULL || s->charged == s->now.bytes)
 		return;
-	k->j.owners.add(s->owner, s->now.bytes - s->charged);
+	w->j.owners.add(s->owner, s->now.bytes - s->charged);
 	s->charged = s->now.bytes;
 }
 
-bool sessions_owner_admits(const struct writer *k, const struct queue_owner *s, uint64_t bytes)
+bool queue_state_owner_admits(const struct writer *w, const struct queue_owner *s, uint64_t bytes)
 {
-	const struct journal_owners *owners = &k->j.owners;
-	uint64_t used = k->j.used_bytes + k->written_bytes + k->queued_bytes;
+	const struct journal_owners *owners = &w->j.owners;
+	uint64_t used = w->j.used_bytes + w->written_bytes + w->queued_bytes;
 
 	return s->owner == NULL ||
-	       owners->admits(owners->arg, s->owner, used, k->j.max_bytes, bytes);
+	       owners->admits(owners->arg, s->owner, used, w->j.max_bytes, bytes);
 }
 
-static void session_free(struct writer *k, struct queue_owner *s)
+static void session_free(struct writer *w, struct queue_owner *s)
 {
 	s->now.bytes = 0;
-	sessions_charge(k, s);
+	queue_state_charge(w, s);
 	if (s->owner != NULL)
-		k->j.owners.drop(k->j.owners.arg, s->owner);
+		w->j.owners.drop(w->j.owners.arg, s->owner);
 	free(s);
 }
 
-static void end_touch(struct writer *k, bool committed)
+static void end_touch(struct writer *w, bool committed)
 {
-	struct queue_owner *s = k->touched;
+	struct queue_owner *s = w->touched;
 
-	k->touched = NULL;
+	w->touched = NULL;
 	while (s != NULL) {
 		struct queue_owner *next = s->next_touched;
 
 		s->touched = false;
 		if (!committed)
 			s->now = s->before;
-		sessions_charge(k, s);
+		queue_state_charge(w, s);
 		if (!s->now.exists) {
-			table_remove(&k->sessions, hash_id(s->id), s);
-			session_free(k, s);
+			table_remove(&w->sessions, hash_id(s->id), s);
+			session_free(w, s);
 		}
 		s = next;
 	}
 }
 
-void sessions_settle(struct writer *k)
+void queue_state_settle(struct writer *w)
 {
-	end_touch(k, true);
+	end_touch(w, true);
 }
 
-void sessions_take_back(struct writer *k)
+void queue_state_take_back(struct writer *w)
 {
-	end_touch(k, false);
+	end_touch(w, false);
 }
 
-void sessions_fini(struct writer *k)
+void queue_state_fini(struct writer *w)
 {
-	struct table_walk walk = table_walk_of(&k->sessions);
+	struct table_walk walk = table_walk_of(&w->sessions);
 	struct queue_owner *s;
 
 	while ((s = table_walk_next(&walk)) != NULL)
-		session_free(k, s);
-	table_fini(&k->sessions);
+		session_free(w, s);
+	table_fini(&w->sessions);
 }

@@ -7,8 +7,10 @@
 
 #include "base/histogram.h"
 #include "base/table.h"
+#include "journal/journal.h"
 #include "journal/journal_ops.h"
-#include "store/row_codec.h"
+#include "store/row.h"
+#include "store/store.h"
 
 #define WRITER_NEVER UINT64_MAX
 /* In TABLE_META: the highest position given out. */
@@ -16,29 +18,8 @@
 /* So much that is urgent nothing is gathered all the same: it may cancel out. */
 #define WRITER_GATHER ((size_t)1 << 20)
 
-/* What is known of a session's queue. */
-struct queue_state {
-	bool exists;
-	uint64_t count, bytes; /* stored */
-	uint64_t bound_count, bound_bytes;
-};
-
-struct queue_owner {
-	uint64_t id;
-	void *owner;                    /* journal_owners; NULL: nobody */
-	uint64_t charged;               /* to him, of now.bytes */
-	struct queue_state now, before; /* before: this transaction */
-	bool touched;
-	struct queue_owner *next_touched;
-};
-
-/* A row to be dropped, or a session to be marked as ending: found by the restore. */
-struct drop {
-	enum store_table table;
-	bool mark;
-	uint8_t key_len;
-	struct row_key key;
-};
+struct queue_owner;
+struct drop;
 
 struct writer {
 	struct journal j; /* first; its lock is for what comes next */
@@ -105,82 +86,8 @@ struct writer {
 	uint64_t cancelled;
 };
 
-/* --- writer.c --- */
-
-/* One batch, if something is due. `final`: everything. */
-bool writer_turn(struct writer *k, uint64_t now_ms, bool final);
-int writer_put(struct writer *k, enum store_table table, struct slice key, struct slice value);
-int writer_remove(struct writer *k, enum store_table table, struct slice key); /* may be missing */
-void writer_complete(struct writer *k, struct journal_group *g);
-
-/* --- coalescer.c --- */
-
-/* Take a group over: cancel what it makes needless, then put it where it waits. */
-void coalescer_gather(struct writer *k, struct journal_group *g);
-/* Move what is due into the batch. `everything`: what waits for the end of the interval, too. */
-void coalescer_release(struct writer *k, bool everything);
-/* It will never be written: who waits for it learns so. */
-void coalescer_cancel(struct journal_group *g);
-void coalescer_cancel_all(struct writer *k);
-void coalescer_fini(struct writer *k);
-
-/* --- queue_state.c --- */
-
-struct queue_owner *sessions_find(const struct writer *k, uint64_t id); /* NULL: none */
-/* To be changed; taken back if the transaction is. */
-struct queue_owner *sessions_touch(struct writer *k, uint64_t id);
-/* Whose it is, by its value; where that is not known yet. */
-void sessions_find_owner(struct writer *k, struct queue_owner *s, struct slice value);
-void sessions_charge(struct writer *k, struct queue_owner *s); /* its queue holds now.bytes */
-/* May its owner have so much more? */
-bool sessions_owner_admits(const struct writer *k, const struct queue_owner *s, uint64_t bytes);
-void sessions_settle(struct writer *k);    /* it was committed */
-void sessions_take_back(struct writer *k); /* it was not */
-void sessions_fini(struct writer *k);
-
-/* --- writer_apply.c --- */
-
-int writer_apply(struct writer *k, struct journal_group *g);
-
-/* --- writer_queue.c --- */
-
-/* The queue records from `at` on that carry the same message; *at moves behind them. */
-int writer_queue_apply(struct writer *k, struct journal_group *g, size_t *at);
-int writer_queue_done(struct writer *k, uint64_t session_id, uint64_t position);
-int writer_queue_drop_body(struct writer *k, uint64_t body_id); /* one reference */
-int writer_queue_read_page(struct writer *k, struct journal_page *page);
-
-/* --- writer_expire.c --- */
-
-/* Some rows of sessions that have ended; some retained values that have expired; what the restore
- * dropped. */
-bool sweep_is_over(const struct writer *k, const struct row_retained *r, uint64_t time_ms);
-int sweep_ending(struct writer *k);
-int sweep_retained(struct writer *k);
-int sweep_drops(struct writer *k);
-void sweep_add_drop(struct writer *k, enum store_table table, struct slice key, bool mark);
-
-/* --- writer_restore.c --- */
-
-int writer_restore(struct journal *j, const struct journal_visitor *visitor, void *arg, char *text);
-
-/* --- writer_space.c --- */
-
-/* error: -errno, 0: none. */
-void writer_set_state(struct writer *k, enum journal_state state, int error);
-/* Since somebody looked; to look costs something. */
-bool writer_space_may_differ(const struct writer *k);
-/* How much room is there? It works, or is tight, accordingly. */
-void writer_check_space(struct writer *k);
-/* When to look without a commit: while it is tight, and for a while after, every second.  Under the
- * lock. */
-uint64_t writer_check_due_ms(const struct writer *k);
-void writer_check_again(struct writer *k); /* where it is due */
-void writer_lower_space(struct journal *j, size_t bytes);
-
-/* --- writer_thread.c --- */
-
-int writer_start(struct journal *j);
-void writer_join(struct writer *k);
+int writer_put(struct writer *w, enum store_table table, struct slice key, struct slice value);
+int writer_remove(struct writer *w, enum store_table table, struct slice key); /* may be missing */
+void writer_complete(struct writer *w, struct journal_group *g);
 
 #endif

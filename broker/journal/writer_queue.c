@@ -1,10 +1,12 @@
 /* Queues on disk: a row for each message that waits, the message in it or, where several wait for
  * it or it is large, in a body that counts who does. */
+#include "journal/writer_queue.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "journal/writer.h"
+#include "journal/queue_state.h"
 
 /* A larger message is not in the row: who looks at rows reads past it. */
 #define INLINE_MAX 1500
@@ -49,9 +51,9 @@ static struct run run_at(struct journal_group *g, size_t at)
 }
 
 /* Only what somebody waits for is refused. */
-static bool is_admitted(const struct writer *k, const struct run *run, const struct record *r)
+static bool is_admitted(const struct writer *w, const struct run *run, const struct record *r)
 {
-	const struct queue_owner *s = sessions_find(k, r->session_id);
+	const struct queue_owner *s = queue_state_find(w, r->session_id);
 
 	if (s == NULL)
 		return false;
@@ -60,37 +62,37 @@ static bool is_admitted(const struct writer *k, const struct run *run, const str
 	/* Nobody is told: it is on its way to its client, and has to be kept with its identifier.
 	 */
 	/* mutant: store_share_admits */
-	if (r->executor != NULL && !sessions_owner_admits(k, s, run->bytes))
+	if (r->executor != NULL && !queue_state_owner_admits(w, s, run->bytes))
 		return false;
 	return s->now.count < s->now.bound_count && s->now.bytes <= s->now.bound_bytes &&
 	       run->bytes <= s->now.bound_bytes - s->now.bytes;
 }
 
-static int put_queue_row(struct writer *k, const struct run *run, const struct record *r)
+static int put_queue_row(struct writer *w, const struct run *run, const struct record *r)
 {
 	struct row_queue row = {
 	    .has_body = run->has_body,
 	    .body_id = run->body_id,
 	    .bytes = run->bytes,
 	    .value = r->value,
-	    .message = run->has_body ? SLICE_EMPTY : buf_slice(&k->message),
+	    .message = run->has_body ? SLICE_EMPTY : buf_slice(&w->message),
 	};
-	struct queue_owner *s = sessions_touch(k, r->session_id);
+	struct queue_owner *s = queue_state_touch(w, r->session_id);
 	struct row_key key;
 
 	s->now.count++;
 	s->now.bytes += run->bytes;
-	sessions_charge(k, s);
-	k->queued_bytes += ROW_BYTES + (run->has_body ? 0 : run->bytes);
-	k->wrote_queue = true;
-	k->wrote_messages++;
-	buf_clear(&k->row);
-	row_put_queue(&k->row, &row);
-	return writer_put(k, TABLE_QUEUE, row_key_pair(&key, r->session_id, r->number),
-	                  buf_slice(&k->row));
+	queue_state_charge(w, s);
+	w->queued_bytes += ROW_BYTES + (run->has_body ? 0 : run->bytes);
+	w->wrote_queue = true;
+	w->wrote_messages++;
+	buf_clear(&w->row);
+	row_put_queue(&w->row, &row);
+	return writer_put(w, TABLE_QUEUE, row_key_pair(&key, r->session_id, r->number),
+	                  buf_slice(&w->row));
 }
 
-static int put_body(struct writer *k, const struct run *run)
+static int put_body(struct writer *w, const struct run *run)
 {
 	struct row_key key;
 	struct slice id = row_key_id(&key, run->body_id);
@@ -98,34 +100,34 @@ static int put_body(struct writer *k, const struct run *run)
 
 	if (!run->has_body || run->refs == 0)
 		return 0;
-	k->queued_bytes += run->bytes;
-	rc = writer_put(k, TABLE_BODY, id, buf_slice(&k->message));
+	w->queued_bytes += run->bytes;
+	rc = writer_put(w, TABLE_BODY, id, buf_slice(&w->message));
 	if (rc != 0)
 		return rc;
-	buf_clear(&k->row);
-	row_put_refs(&k->row, run->refs);
-	return writer_put(k, TABLE_BODY_REFS, id, buf_slice(&k->row));
+	buf_clear(&w->row);
+	row_put_refs(&w->row, run->refs);
+	return writer_put(w, TABLE_BODY_REFS, id, buf_slice(&w->row));
 }
 
-static int put_rows(struct writer *k, struct run *run)
+static int put_rows(struct writer *w, struct run *run)
 {
 	int rc = 0;
 
 	for (size_t i = run->at; rc == 0 && i < run->end; i++) {
 		struct entry *e = &run->group->entries[i];
 
-		e->kept = !e->cancelled && is_admitted(k, run, &e->record);
+		e->kept = !e->cancelled && is_admitted(w, run, &e->record);
 		e->refused =
-		    !e->cancelled && !e->kept && sessions_find(k, e->record.session_id) != NULL;
+		    !e->cancelled && !e->kept && queue_state_find(w, e->record.session_id) != NULL;
 		if (!e->kept)
 			continue;
 		run->refs++;
-		rc = put_queue_row(k, run, &e->record);
+		rc = put_queue_row(w, run, &e->record);
 	}
 	return rc;
 }
 
-int writer_queue_apply(struct writer *k, struct journal_group *g, size_t *at)
+int writer_queue_apply(struct writer *w, struct journal_group *g, size_t *at)
 {
 	struct run run = run_at(g, *at);
 	struct row_msg message;
@@ -134,71 +136,71 @@ int writer_queue_apply(struct writer *k, struct journal_group *g, size_t *at)
 	*at = run.end;
 	if (run.count == 0)
 		return 0;
-	message = row_msg_of(run.msg, journal_time_ms(&k->j, run.msg->expires_ms));
-	buf_clear(&k->message);
-	row_put_msg(&k->message, &message);
-	rc = put_rows(k, &run);
-	return rc == 0 ? put_body(k, &run) : rc;
+	message = row_msg_of(run.msg, journal_time_ms(&w->j, run.msg->expires_ms));
+	buf_clear(&w->message);
+	row_put_msg(&w->message, &message);
+	rc = put_rows(w, &run);
+	return rc == 0 ? put_body(w, &run) : rc;
 }
 
 /* --- done --- */
 
-int writer_queue_drop_body(struct writer *k, uint64_t body_id)
+int writer_queue_drop_body(struct writer *w, uint64_t body_id)
 {
 	struct row_key key;
 	struct slice id = row_key_id(&key, body_id), row;
 	uint32_t refs;
-	int rc = store_get(k->store, TABLE_BODY_REFS, id, &row);
+	int rc = store_get(w->store, TABLE_BODY_REFS, id, &row);
 
 	if (rc != 0)
 		return rc == -ENOENT ? -EBADMSG : rc;
 	if (!row_read_refs(row, &refs))
 		return -EBADMSG;
 	if (refs > 1) {
-		buf_clear(&k->row);
-		row_put_refs(&k->row, refs - 1);
-		return writer_put(k, TABLE_BODY_REFS, id, buf_slice(&k->row));
+		buf_clear(&w->row);
+		row_put_refs(&w->row, refs - 1);
+		return writer_put(w, TABLE_BODY_REFS, id, buf_slice(&w->row));
 	}
-	rc = writer_remove(k, TABLE_BODY, id);
-	return rc == 0 ? writer_remove(k, TABLE_BODY_REFS, id) : rc;
+	rc = writer_remove(w, TABLE_BODY, id);
+	return rc == 0 ? writer_remove(w, TABLE_BODY_REFS, id) : rc;
 }
 
-static void uncount(struct writer *k, uint64_t session_id, uint32_t bytes)
+static void uncount(struct writer *w, uint64_t session_id, uint32_t bytes)
 {
-	struct queue_owner *s = sessions_touch(k, session_id);
+	struct queue_owner *s = queue_state_touch(w, session_id);
 	struct queue_state *q = &s->now;
 
 	q->count -= q->count > 0;
 	q->bytes -= bytes < q->bytes ? bytes : q->bytes;
-	sessions_charge(k, s);
+	queue_state_charge(w, s);
 }
 
 /* Of a session that has ended all goes anyway; of a position that is not there nothing does. */
-int writer_queue_done(struct writer *k, uint64_t session_id, uint64_t position)
+int writer_queue_done(struct writer *w, uint64_t session_id, uint64_t position)
 {
 	struct row_key key;
 	struct slice at = row_key_pair(&key, session_id, position), row;
 	struct row_queue q;
 	int rc;
 
-	if (sessions_find(k, session_id) == NULL)
+	if (queue_state_find(w, session_id) == NULL)
 		return 0;
-	rc = store_get(k->store, TABLE_QUEUE, at, &row);
+	rc = store_get(w->store, TABLE_QUEUE, at, &row);
 	if (rc != 0)
 		return rc == -ENOENT ? 0 : rc;
 	if (!row_read_queue(row, &q))
 		return -EBADMSG;
-	uncount(k, session_id, q.bytes);
-	rc = writer_remove(k, TABLE_QUEUE, at);
+	uncount(w, session_id, q.bytes);
+	rc = writer_remove(w, TABLE_QUEUE, at);
 	if (rc == 0)
-		rc = writer_remove(k, TABLE_SENT, at);
-	return rc == 0 && q.has_body ? writer_queue_drop_body(k, q.body_id) : rc;
+		rc = writer_remove(w, TABLE_SENT, at);
+	return rc == 0 && q.has_body ? writer_queue_drop_body(w, q.body_id) : rc;
 }
 
 /* --- pages --- */
 
 struct reading {
-	struct writer *k;
+	struct writer *w;
 	struct journal_page *page;
 	size_t cap, bytes;
 	size_t *value_at;   /* of each item's value in the page's bytes */
@@ -209,7 +211,7 @@ struct reading {
 
 static struct msg *make_message(struct reading *reading, const struct row_msg *m)
 {
-	uint64_t expires_ms = journal_monotonic_ms(&reading->k->j, m->expires_ms);
+	uint64_t expires_ms = journal_monotonic_ms(&reading->w->j, m->expires_ms);
 
 	return row_msg_new(m, expires_ms, &reading->origin);
 }
@@ -275,14 +277,14 @@ static int complete_items(struct reading *reading)
 
 		if (item->value.len > 0)
 			item->value.data = page->bytes.data + reading->value_at[i];
-		rc = store_get(reading->k->store, TABLE_SENT,
+		rc = store_get(reading->w->store, TABLE_SENT,
 		               row_key_pair(&key, page->session_id, item->position), &row);
 		if (rc != 0 && rc != -ENOENT)
 			return rc;
 		item->sent = rc == 0;
 		if (item->msg != NULL)
 			continue;
-		rc = store_get(reading->k->store, TABLE_BODY,
+		rc = store_get(reading->w->store, TABLE_BODY,
 		               row_key_id(&key, reading->body_ids[i]), &row);
 		if (rc != 0)
 			return rc == -ENOENT ? -EBADMSG : rc;
@@ -297,7 +299,7 @@ static int read_rows(struct reading *reading)
 {
 	struct journal_page *page = reading->page;
 	struct row_key key;
-	int rc = store_scan(reading->k->store, TABLE_QUEUE,
+	int rc = store_scan(reading->w->store, TABLE_QUEUE,
 	                    row_key_pair(&key, page->session_id, page->from), visit_row, reading);
 
 	if (rc == 0 && reading->bad)
@@ -305,16 +307,16 @@ static int read_rows(struct reading *reading)
 	return rc == 0 ? complete_items(reading) : rc;
 }
 
-int writer_queue_read_page(struct writer *k, struct journal_page *page)
+int writer_queue_read_page(struct writer *w, struct journal_page *page)
 {
-	struct reading reading = {.k = k, .page = page};
+	struct reading reading = {.w = w, .page = page};
 	int rc = 0;
 
 	page->more = false;
 	page->status = 0;
-	if (sessions_find(k, page->session_id) != NULL)
+	if (queue_state_find(w, page->session_id) != NULL)
 		rc = read_rows(&reading);
-	page->read_to = page->more ? page->items[page->count - 1].position : k->taken_position;
+	page->read_to = page->more ? page->items[page->count - 1].position : w->taken_position;
 	free(reading.value_at);
 	free(reading.body_ids);
 	origin_unref(&reading.origin);

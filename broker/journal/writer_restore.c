@@ -1,12 +1,15 @@
 /* After a start: show everything that is there, and learn what the writer must know of it.  One
  * pass over each table; nothing is changed: what is to be dropped goes with the first commit. */
+#include "journal/writer_restore.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "journal/writer.h"
+#include "journal/queue_state.h"
+#include "journal/writer_expire.h"
 
 #define SENT_AT_ONCE 256
 
@@ -16,7 +19,7 @@ struct sent_row {
 };
 
 struct restore {
-	struct writer *k;
+	struct writer *w;
 	const struct journal_visitor *visitor;
 	void *arg;
 	enum store_table table; /* under way */
@@ -45,8 +48,8 @@ static bool unreadable(struct restore *r, struct slice key)
 
 static void add_ended(struct restore *r, uint64_t id)
 {
-	r->k->ending = true;
-	table_add(&r->ended, hash_id(id), r->k);
+	r->w->ending = true;
+	table_add(&r->ended, hash_id(id), r->w);
 }
 
 /* Its rows are swept from now on. */
@@ -55,13 +58,13 @@ static void end_session(struct restore *r, uint64_t id)
 	struct row_key key;
 
 	add_ended(r, id);
-	sweep_add_drop(r->k, TABLE_ENDING, row_key_id(&key, id), true);
+	writer_expire_add_drop(r->w, TABLE_ENDING, row_key_id(&key, id), true);
 }
 
 /* Is this session there?  Rows that belong to none are swept. */
 static bool is_there(struct restore *r, uint64_t id)
 {
-	if (sessions_find(r->k, id) != NULL)
+	if (queue_state_find(r->w, id) != NULL)
 		return true;
 	if (table_find(&r->ended, hash_id(id), NULL, NULL) == NULL)
 		end_session(r, id);
@@ -71,12 +74,12 @@ static bool is_there(struct restore *r, uint64_t id)
 static void drop_unless(struct restore *r, bool stays, struct slice key)
 {
 	if (!stays)
-		sweep_add_drop(r->k, r->table, key, false);
+		writer_expire_add_drop(r->w, r->table, key, false);
 }
 
 static struct msg *make_message(struct restore *r, const struct row_msg *m)
 {
-	return row_msg_new(m, journal_monotonic_ms(&r->k->j, m->expires_ms), &r->origin);
+	return row_msg_new(m, journal_monotonic_ms(&r->w->j, m->expires_ms), &r->origin);
 }
 
 /* --- tables --- */
@@ -92,7 +95,7 @@ static bool on_retained(void *arg, struct slice key, struct slice value)
 		return unreadable(r, key);
 	if (row.has_msg)
 		m = make_message(r, &row.msg);
-	stays = !sweep_is_over(r->k, &row, r->time_ms) &&
+	stays = !writer_expire_is_over(r->w, &row, r->time_ms) &&
 	        r->visitor->retained(r->arg, row.topic, row.number, m, row.value);
 	drop_unless(r, stays, key);
 	msg_unref(&m);
@@ -124,10 +127,10 @@ static bool on_session(void *arg, struct slice key, struct slice value)
 		drop_unless(r, false, key);
 		end_session(r, id);
 	} else {
-		sessions_touch(r->k, id)->now = (struct queue_state){
+		queue_state_touch(r->w, id)->now = (struct queue_state){
 		    .exists = true, .bound_count = UINT64_MAX, .bound_bytes = UINT64_MAX};
 		/* mutant: store_share_restored */
-		sessions_find_owner(r->k, sessions_find(r->k, id), value);
+		queue_state_find_owner(r->w, queue_state_find(r->w, id), value);
 	}
 	return true;
 }
@@ -188,7 +191,7 @@ static bool on_will(void *arg, struct slice key, struct slice value)
 
 static void show_queue(struct restore *r)
 {
-	const struct queue_owner *s = sessions_find(r->k, r->queue_id);
+	const struct queue_owner *s = queue_state_find(r->w, r->queue_id);
 
 	if (r->queue_first != 0)
 		r->visitor->queue(r->arg, s->id, s->now.count, s->now.bytes, r->queue_first);
@@ -204,8 +207,8 @@ static bool on_queue(void *arg, struct slice key, struct slice value)
 
 	if (!row_key_read_pair(key, &id, &position) || !row_read_queue(value, &row))
 		return unreadable(r, key);
-	if (position >= r->k->j.next_position)
-		r->k->j.next_position = position + 1;
+	if (position >= r->w->j.next_position)
+		r->w->j.next_position = position + 1;
 	if (r->queue_first != 0 && id != r->queue_id)
 		show_queue(r);
 	if (!is_there(r, id))
@@ -214,10 +217,10 @@ static bool on_queue(void *arg, struct slice key, struct slice value)
 		r->queue_id = id;
 		r->queue_first = position;
 	}
-	s = sessions_find(r->k, id);
+	s = queue_state_find(r->w, id);
 	s->now.count++;
 	s->now.bytes += row.bytes;
-	sessions_charge(r->k, s);
+	queue_state_charge(r->w, s);
 	return true;
 }
 
@@ -246,7 +249,7 @@ static int find_message(struct restore *r, struct slice key, struct row_msg *mes
 	struct row_key body;
 	struct row_queue q;
 	struct slice row;
-	int rc = store_get(r->k->store, TABLE_QUEUE, key, &row);
+	int rc = store_get(r->w->store, TABLE_QUEUE, key, &row);
 
 	if (rc != 0)
 		return rc;
@@ -256,7 +259,7 @@ static int find_message(struct restore *r, struct slice key, struct row_msg *mes
 	buf_put_slice(&r->queue_value, q.value);
 	row = q.message;
 	if (q.has_body)
-		rc = store_get(r->k->store, TABLE_BODY, row_key_id(&body, q.body_id), &row);
+		rc = store_get(r->w->store, TABLE_BODY, row_key_id(&body, q.body_id), &row);
 	if (rc != 0)
 		return rc == -ENOENT ? -EBADMSG : rc;
 	return row_read_msg(row, message) ? 0 : -EBADMSG;
@@ -298,7 +301,7 @@ static int restore_sent(struct restore *r)
 	do {
 		r->sent_count = 0;
 		buf_clear(&r->sent_values);
-		rc = store_scan(r->k->store, TABLE_SENT, from, on_sent, r);
+		rc = store_scan(r->w->store, TABLE_SENT, from, on_sent, r);
 		for (size_t i = 0; rc == 0 && !r->bad && i < r->sent_count; i++)
 			rc = show_sent(r, &r->sent[i]);
 		if (r->sent_count > 0) {
@@ -315,7 +318,7 @@ static int restore_sent(struct restore *r)
 static int restore_table(struct restore *r, enum store_table table, store_visit_fn *visit)
 {
 	r->table = table;
-	return store_scan(r->k->store, table, SLICE_EMPTY, visit, r);
+	return store_scan(r->w->store, table, SLICE_EMPTY, visit, r);
 }
 
 static int restore_queues(struct restore *r)
@@ -331,15 +334,15 @@ static int restore_position(struct restore *r)
 {
 	struct slice value;
 	uint64_t position;
-	int rc = store_get(r->k->store, TABLE_META, WRITER_ROW_POSITION, &value);
+	int rc = store_get(r->w->store, TABLE_META, WRITER_ROW_POSITION, &value);
 
 	r->table = TABLE_META;
 	if (rc != 0)
 		return rc == -ENOENT ? 0 : rc;
 	if (!row_key_read_id(value, &position))
 		return -EBADMSG;
-	if (position >= r->k->j.next_position)
-		r->k->j.next_position = position + 1;
+	if (position >= r->w->j.next_position)
+		r->w->j.next_position = position + 1;
 	return 0;
 }
 
@@ -384,7 +387,7 @@ static void explain(const struct restore *r, int rc, char *text)
 		snprintf(text, STORE_ERROR_TEXT,
 		         "the store is damaged: a row of table %s%s%s cannot be read; "
 		         "see what broker-store check says, and restore a backup",
-		         store_table_name(r->table), key[0] == '\0' ? "" : ", key ", key);
+		         store_tables_name(r->table), key[0] == '\0' ? "" : ", key ", key);
 	else
 		snprintf(text, STORE_ERROR_TEXT, "the store cannot be read: %s",
 		         strerrordesc_np(-rc));
@@ -392,11 +395,11 @@ static void explain(const struct restore *r, int rc, char *text)
 
 int writer_restore(struct journal *j, const struct journal_visitor *visitor, void *arg, char *text)
 {
-	struct writer *k = (struct writer *)j;
+	struct writer *w = (struct writer *)j;
 	struct restore *r = xnew(r);
-	int rc = store_begin(k->store);
+	int rc = store_begin(w->store);
 
-	r->k = k;
+	r->w = w;
 	r->visitor = visitor;
 	r->arg = arg;
 	r->time_ms = journal_time_ms(j, clock_monotonic_ms());
@@ -404,9 +407,9 @@ int writer_restore(struct journal *j, const struct journal_visitor *visitor, voi
 		rc = restore_all(r);
 	if (rc != 0)
 		explain(r, rc, text);
-	store_abort(k->store);
-	store_release(k->store);
-	sessions_settle(k);
+	store_abort(w->store);
+	store_release(w->store);
+	queue_state_settle(w);
 	table_fini(&r->ended);
 	origin_unref(&r->origin);
 	buf_fini(&r->sent_values);

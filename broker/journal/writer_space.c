@@ -1,10 +1,11 @@
 /* What the disk allows: everything, only what takes away, nothing for now, nothing any more; and
  * who is told when that changes. */
+#include "journal/writer_space.h"
+
 #include <errno.h>
 #include <string.h>
 
 #include "base/log.h"
-#include "journal/writer.h"
 
 #define LOOK_AGAIN_MS 1000
 #define LOOK_BYTES    (STORE_RESERVE / 4) /* a full file system must not take the reserve unseen */
@@ -20,15 +21,15 @@ static const char *remedy_of(enum store_bound bound)
 	           : "make room on its file system";
 }
 
-static void log_state(const struct writer *k, enum journal_state before, int error)
+static void log_state(const struct writer *w, enum journal_state before, int error)
 {
-	enum journal_state state = k->state;
+	enum journal_state state = w->state;
 
 	if (state == JOURNAL_WORKS)
 		LOG(STORE_RESUMED, F_NONE);
 	else if (state == JOURNAL_LOW_SPACE && before == JOURNAL_WORKS)
 		LOG(STORE_FULL, F_STR("error", strerrordesc_np(-error)),
-		    F_STR("remedy", remedy_of(k->bound)));
+		    F_STR("remedy", remedy_of(w->bound)));
 	else if (state == JOURNAL_WAITS)
 		LOG(STORE_FULL, F_STR("error", strerrordesc_np(-error)),
 		    F_STR("remedy", "make room on its file system, or raise its limit"));
@@ -38,109 +39,109 @@ static void log_state(const struct writer *k, enum journal_state before, int err
 		          "nothing is acknowledged any more; see to the disk, then restart"));
 }
 
-void writer_set_state(struct writer *k, enum journal_state state, int error)
+void writer_set_state(struct writer *w, enum journal_state state, int error)
 {
-	enum journal_state before = k->state;
+	enum journal_state before = w->state;
 	bool lacks_space = state == JOURNAL_LOW_SPACE || state == JOURNAL_WAITS;
 
-	k->state = state;
-	mutex_lock(&k->j.lock);
-	k->health.state = state;
+	w->state = state;
+	mutex_lock(&w->j.lock);
+	w->health.state = state;
 	if (error != 0)
-		k->health.error = error;
-	k->failed = state == JOURNAL_FAILED;
-	mutex_unlock(&k->j.lock);
-	if (atomic_exchange(&k->j.lacks_space, lacks_space) != lacks_space)
-		journal_report_space(&k->j);
+		w->health.error = error;
+	w->failed = state == JOURNAL_FAILED;
+	mutex_unlock(&w->j.lock);
+	if (atomic_exchange(&w->j.lacks_space, lacks_space) != lacks_space)
+		journal_space_report(&w->j);
 	if (state != before)
-		log_state(k, before, error);
+		log_state(w, before, error);
 }
 
 /* Room for the largest that waits, but never more than half of the whole. */
-static uint64_t wanted(const struct writer *k, uint64_t max_bytes)
+static uint64_t wanted(const struct writer *w, uint64_t max_bytes)
 {
 	uint64_t again = max_bytes / 16 < SPACE_AGAIN ? max_bytes / 16 : SPACE_AGAIN;
-	uint64_t largest = k->space_wanted < max_bytes / 2 ? k->space_wanted : max_bytes / 2;
+	uint64_t largest = w->space_wanted < max_bytes / 2 ? w->space_wanted : max_bytes / 2;
 
 	return largest > again ? largest : again;
 }
 
 /* Under the lock: whoever finds it tight until here is told afterwards. */
-static bool raise_space(struct writer *k, uint64_t max_bytes)
+static bool raise_space(struct writer *w, uint64_t max_bytes)
 {
-	if (!k->j.low || k->j.waiting_bytes + wanted(k, max_bytes) > k->j.room_bytes)
+	if (!w->j.low || w->j.waiting_bytes + wanted(w, max_bytes) > w->j.room_bytes)
 		return false;
-	k->j.low = false;
-	k->space_wanted = 0;
+	w->j.low = false;
+	w->space_wanted = 0;
 	return true;
 }
 
-static void report_space(struct writer *k, bool is_low)
+static void report_space(struct writer *w, bool is_low)
 {
 	if (is_low) {
-		k->low_space_ms = k->now_ms;
-		writer_set_state(k, JOURNAL_LOW_SPACE, -ENOSPC);
-	} else if (k->state != JOURNAL_LOW_SPACE || k->now_ms >= k->low_space_ms + CALM_MS) {
-		writer_set_state(k, JOURNAL_WORKS, 0);
+		w->low_space_ms = w->now_ms;
+		writer_set_state(w, JOURNAL_LOW_SPACE, -ENOSPC);
+	} else if (w->state != JOURNAL_LOW_SPACE || w->now_ms >= w->low_space_ms + CALM_MS) {
+		writer_set_state(w, JOURNAL_WORKS, 0);
 	}
 }
 
-void writer_check_space(struct writer *k)
+void writer_check_space(struct writer *w)
 {
-	struct journal_health *h = &k->health;
+	struct journal_health *h = &w->health;
 	struct store_status status;
 	bool raised;
 
-	store_status(k->store, &status);
-	k->j.room_bytes = store_space(k->store, &status, &k->bound);
-	k->j.used_bytes = status.used_bytes;
-	k->j.max_bytes = status.max_bytes;
-	mutex_lock(&k->j.lock);
+	store_status(w->store, &status);
+	w->j.room_bytes = store_space(w->store, &status, &w->bound);
+	w->j.used_bytes = status.used_bytes;
+	w->j.max_bytes = status.max_bytes;
+	mutex_lock(&w->j.lock);
 	h->map_bytes = status.map_bytes;
 	h->used_bytes = status.used_bytes;
 	h->max_bytes = status.max_bytes;
-	k->space_ms = k->now_ms + LOOK_AGAIN_MS;
-	k->written_bytes = 0;
-	raised = raise_space(k, status.max_bytes);
-	mutex_unlock(&k->j.lock);
-	report_space(k, raised || k->j.low);
+	w->space_ms = w->now_ms + LOOK_AGAIN_MS;
+	w->written_bytes = 0;
+	raised = raise_space(w, status.max_bytes);
+	mutex_unlock(&w->j.lock);
+	report_space(w, raised || w->j.low);
 	if (raised)
-		journal_report_space(&k->j);
+		journal_space_report(&w->j);
 }
 
-bool writer_space_may_differ(const struct writer *k)
+bool writer_space_may_differ(const struct writer *w)
 {
-	return k->state != JOURNAL_WORKS || k->j.low || k->now_ms >= k->space_ms ||
-	       k->written_bytes > LOOK_BYTES || k->written_bytes > k->j.room_bytes / 4;
+	return w->state != JOURNAL_WORKS || w->j.low || w->now_ms >= w->space_ms ||
+	       w->written_bytes > LOOK_BYTES || w->written_bytes > w->j.room_bytes / 4;
 }
 
-uint64_t writer_check_due_ms(const struct writer *k)
+uint64_t writer_check_due_ms(const struct writer *w)
 {
-	if (k->state == JOURNAL_LOW_SPACE)
-		return k->space_ms;
-	return k->j.low ? 0 : WRITER_NEVER;
+	if (w->state == JOURNAL_LOW_SPACE)
+		return w->space_ms;
+	return w->j.low ? 0 : WRITER_NEVER;
 }
 
-void writer_check_again(struct writer *k)
+void writer_check_again(struct writer *w)
 {
 	bool again;
 
-	mutex_lock(&k->j.lock);
-	again = k->now_ms >= writer_check_due_ms(k);
-	mutex_unlock(&k->j.lock);
-	if (again && k->state != JOURNAL_WAITS)
-		writer_check_space(k);
+	mutex_lock(&w->j.lock);
+	again = w->now_ms >= writer_check_due_ms(w);
+	mutex_unlock(&w->j.lock);
+	if (again && w->state != JOURNAL_WAITS)
+		writer_check_space(w);
 }
 
 void writer_lower_space(struct journal *j, size_t bytes)
 {
-	struct writer *k = (struct writer *)j;
+	struct writer *w = (struct writer *)j;
 
 	mutex_lock(&j->lock);
-	if (bytes > k->space_wanted)
-		k->space_wanted = bytes;
-	if (!j->low && k->asleep)
-		condition_signal(&k->wake);
+	if (bytes > w->space_wanted)
+		w->space_wanted = bytes;
+	if (!j->low && w->asleep)
+		condition_signal(&w->wake);
 	j->low = true;
 	mutex_unlock(&j->lock);
 }

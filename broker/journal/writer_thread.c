@@ -1,8 +1,11 @@
 /* The journal's thread: sleeps until there is something to commit, an interval has ended, or a full
  * disk may be tried again.  Between commits that several wait for it leaves the processor to those
  * who would come along: a short pause, from which most of them leave sooner. */
+#include "journal/writer_thread.h"
+
 #include "base/clock.h"
-#include "journal/writer.h"
+#include "journal/writer_space.h"
+#include "journal/writer_turn.h"
 
 /* The pause, in sixteenths of what the last commit took.  It grows with the square of how many
  * groups waited for that: the fewer, the more the wait itself counts; the more, the more a commit
@@ -21,48 +24,48 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 }
 
 /* Is there more to do than to commit what executors make urgent? */
-static bool is_pressed(const struct writer *k)
+static bool is_pressed(const struct writer *w)
 {
-	return k->asked != NULL || k->pending_bytes > WRITER_GATHER || k->ending ||
-	       k->drop_count > 0;
+	return w->asked != NULL || w->pending_bytes > WRITER_GATHER || w->ending ||
+	       w->drop_count > 0;
 }
 
 /* When to turn next, under the lock. */
-static uint64_t due_ms(const struct writer *k)
+static uint64_t due_ms(const struct writer *w)
 {
 	uint64_t due_at_ms;
 
-	if (k->state == JOURNAL_FAILED)
+	if (w->state == JOURNAL_FAILED)
 		return WRITER_NEVER;
-	if (k->state == JOURNAL_WAITS)
-		return k->retry_ms;
-	if (k->urgent > 0 || k->batch != NULL || is_pressed(k))
+	if (w->state == JOURNAL_WAITS)
+		return w->retry_ms;
+	if (w->urgent > 0 || w->batch != NULL || is_pressed(w))
 		return 0;
-	due_at_ms = sooner(sooner(k->deadline_ms, k->flush_ms), k->note_ms);
-	return sooner(due_at_ms, writer_check_due_ms(k));
+	due_at_ms = sooner(sooner(w->deadline_ms, w->flush_ms), w->note_ms);
+	return sooner(due_at_ms, writer_check_due_ms(w));
 }
 
-static void sleep_until(struct writer *k, uint64_t due_at_ms)
+static void sleep_until(struct writer *w, uint64_t due_at_ms)
 {
-	k->asleep = true;
+	w->asleep = true;
 	if (due_at_ms == WRITER_NEVER)
-		condition_wait(&k->wake, &k->j.lock);
+		condition_wait(&w->wake, &w->j.lock);
 	else
-		condition_wait_until(&k->wake, &k->j.lock, due_at_ms * 1000000);
-	k->asleep = false;
+		condition_wait_until(&w->wake, &w->j.lock, due_at_ms * 1000000);
+	w->asleep = false;
 }
 
 /* How many groups usually wait for a commit.  Not only for the last one: a large batch and a small
  * one would follow each other for ever. */
-static size_t usual_groups(struct writer *k)
+static size_t usual_groups(struct writer *w)
 {
-	k->usual_urgent = (k->usual_urgent * 3 + k->taken_urgent * USUAL_ONE) / 4;
-	return k->usual_urgent / USUAL_ONE;
+	w->usual_urgent = (w->usual_urgent * 3 + w->taken_urgent * USUAL_ONE) / 4;
+	return w->usual_urgent / USUAL_ONE;
 }
 
-static uint64_t pause_ns(struct writer *k)
+static uint64_t pause_ns(struct writer *w)
 {
-	size_t usual = usual_groups(k);
+	size_t usual = usual_groups(w);
 	size_t waited = usual < PAUSE_GROUPS ? usual : PAUSE_GROUPS;
 	size_t sixteenths = waited * waited / PAUSE_SQUARES;
 
@@ -70,62 +73,62 @@ static uint64_t pause_ns(struct writer *k)
 		sixteenths = PAUSE_LEAST;
 	if (sixteenths > PAUSE_MOST)
 		sixteenths = PAUSE_MOST;
-	return sooner(k->commit_us * 1000 * sixteenths / 16, PAUSE_MAX_NS);
+	return sooner(w->commit_us * 1000 * sixteenths / 16, PAUSE_MAX_NS);
 }
 
-static void pause_for_others(struct writer *k)
+static void pause_for_others(struct writer *w)
 {
-	uint64_t until_ns = clock_monotonic_ns() + pause_ns(k);
+	uint64_t until_ns = clock_monotonic_ns() + pause_ns(w);
 
-	k->enough = k->urgent + k->taken_urgent;
-	k->asleep = k->pausing = true;
-	while (!k->stopping && !is_pressed(k) && k->urgent < k->enough &&
+	w->enough = w->urgent + w->taken_urgent;
+	w->asleep = w->pausing = true;
+	while (!w->stopping && !is_pressed(w) && w->urgent < w->enough &&
 	       clock_monotonic_ns() < until_ns)
-		condition_wait_until(&k->wake, &k->j.lock, until_ns);
-	k->asleep = k->pausing = false;
-	k->enough = 1;
+		condition_wait_until(&w->wake, &w->j.lock, until_ns);
+	w->asleep = w->pausing = false;
+	w->enough = 1;
 }
 
 static void *run(void *arg)
 {
-	struct writer *k = arg;
+	struct writer *w = arg;
 
-	mutex_lock(&k->j.lock);
-	while (!k->stopping) {
-		uint64_t now_ms = clock_monotonic_ms(), due = due_ms(k);
+	mutex_lock(&w->j.lock);
+	while (!w->stopping) {
+		uint64_t now_ms = clock_monotonic_ms(), due = due_ms(w);
 		bool committed;
 
 		if (due > now_ms) {
-			sleep_until(k, due);
+			sleep_until(w, due);
 			continue;
 		}
-		mutex_unlock(&k->j.lock);
-		committed = writer_turn(k, now_ms, false);
-		mutex_lock(&k->j.lock);
-		if (committed && k->taken_urgent > 0)
-			pause_for_others(k);
+		mutex_unlock(&w->j.lock);
+		committed = writer_turn(w, now_ms, false);
+		mutex_lock(&w->j.lock);
+		if (committed && w->taken_urgent > 0)
+			pause_for_others(w);
 	}
-	mutex_unlock(&k->j.lock);
+	mutex_unlock(&w->j.lock);
 	return NULL;
 }
 
 int writer_start(struct journal *j)
 {
-	struct writer *k = (struct writer *)j;
+	struct writer *w = (struct writer *)j;
 	int rc;
 
-	REQUIRE(!k->started && !k->stopped);
-	rc = thread_start(&k->thread, "journal", run, k);
-	k->started = rc == 0;
+	REQUIRE(!w->started && !w->stopped);
+	rc = thread_start(&w->thread, "journal", run, w);
+	w->started = rc == 0;
 	return rc;
 }
 
-void writer_join(struct writer *k)
+void writer_join(struct writer *w)
 {
-	mutex_lock(&k->j.lock);
-	k->stopping = true;
-	condition_signal(&k->wake);
-	mutex_unlock(&k->j.lock);
-	thread_join(&k->thread);
-	k->started = false;
+	mutex_lock(&w->j.lock);
+	w->stopping = true;
+	condition_signal(&w->wake);
+	mutex_unlock(&w->j.lock);
+	thread_join(&w->thread);
+	w->started = false;
 }

@@ -14,6 +14,8 @@
 #include "base/container.h"
 #include "base/thread.h"
 #include "durability/record_codec.h"
+#include "journal/journal_disk.h"
+#include "journal/journal_memory.h"
 #include "net/listener.h"
 #include "net/loop.h"
 #include "server/expire_retained.h"
@@ -21,6 +23,7 @@
 #include "server/restore.h"
 #include "server/service_notify.h"
 #include "server/stop.h"
+#include "store/store_open.h"
 #include "tree/topic_owners.h"
 #include "worker/shared.h"
 

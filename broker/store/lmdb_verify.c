@@ -215,7 +215,7 @@ static void on_big_row(struct verify *v, struct walk *w, size_t page, const stru
 		return;
 	}
 	b.value_bytes = node->value_bytes - STORE_CHECKSUM_BYTES;
-	(void)XXH3_64bits_reset_withSeed(v->hash, store_checksum_seed(w->table, node->key));
+	(void)XXH3_64bits_reset_withSeed(v->hash, store_backend_checksum_seed(w->table, node->key));
 	if (read_big(v, w, node, on_piece, &b)) {
 		if (XXH3_64bits_digest(v->hash) == b.checksum)
 			good_row(v, w->table, node->key, buf_slice(&kept));
@@ -233,7 +233,7 @@ static void on_table_row(struct verify *v, struct walk *w, size_t page, const st
 		damage_page(v, w, page, "a row is marked as a table");
 	else if ((node->flags & NODE_BIG) != 0)
 		on_big_row(v, w, page, node);
-	else if (store_verify_checksum(w->table, node->key, node->data, &value))
+	else if (store_backend_checksum_verify(w->table, node->key, node->data, &value))
 		good_row(v, w->table, node->key, value);
 	else
 		damage_page(v, w, page, "the checksum of a row is wrong");

@@ -8,7 +8,7 @@
 #ifndef STORE_LMDB_VERIFY_H
 #define STORE_LMDB_VERIFY_H
 
-#include "store/store.h"
+#include "store/store_format.h"
 
 /* Where the bytes are. */
 struct verify_source {

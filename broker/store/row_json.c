@@ -1,7 +1,9 @@
 /* Rows as lines of JSON: what `broker-store dump` prints. */
+#include "store/row_json.h"
+
 #include "base/base64.h"
 #include "base/json.h"
-#include "store/row_codec.h"
+#include "store/row.h"
 
 static void put_base64(struct buf *out, const char *name, struct slice bytes)
 {
@@ -149,39 +151,24 @@ static bool put_will(struct buf *out, const char *number_name, struct slice key,
 }
 
 static const struct {
-	const char *name;
 	members_fn *members;
 	const char *number_name;
 } tables[TABLES] = {
-    [TABLE_META] = {"meta", put_meta, NULL},
-    [TABLE_SESSION] = {"session", put_by_session, NULL},
-    [TABLE_ENDING] = {"ending", put_by_session, NULL},
-    [TABLE_SUBSCRIPTION] = {"subscription", put_by_pair, "number"},
-    [TABLE_INBOUND] = {"inbound", put_by_pair, "packet_identifier"},
-    [TABLE_QUEUE] = {"queue", put_queue, "position"},
-    [TABLE_SENT] = {"sent", put_by_pair, "position"},
-    [TABLE_BODY] = {"body", put_body, "body"},
-    [TABLE_BODY_REFS] = {"body-refs", put_refs, "body"},
-    [TABLE_RETAINED] = {"retained", put_retained, "change"},
-    [TABLE_WILL] = {"will", put_will, NULL},
-    [TABLE_REPLAY] = {"replay", put_by_pair, "number"},
+#define TABLE(id, name, shape, number) [TABLE_##id] = {put_##shape, (number)},
+#include "store/store_tables.def"
+#undef TABLE
 };
 
-const char *store_table_name(enum store_table table)
-{
-	return tables[table].name;
-}
-
-void store_row_json(struct buf *out, enum store_table table, struct slice key, struct slice value)
+void row_json_put(struct buf *out, enum store_table table, struct slice key, struct slice value)
 {
 	size_t start = out->len;
 
 	json_open(out);
-	json_str(out, "table", tables[table].name);
+	json_str(out, "table", store_tables_name(table));
 	if (!tables[table].members(out, tables[table].number_name, key, value)) {
 		out->len = start;
 		json_open(out);
-		json_str(out, "table", tables[table].name);
+		json_str(out, "table", store_tables_name(table));
 		json_bool(out, "unreadable", true);
 		put_base64(out, "key", key);
 		put_base64(out, "value", value);

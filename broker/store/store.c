@@ -3,41 +3,16 @@
 #include "store/store.h"
 
 #include <errno.h>
-#include <xxhash.h>
 
 #include "base/clock.h"
 #include "base/require.h"
 #include "store/store_backend.h"
 
-/* ---- checksums ---- */
-
-uint64_t store_checksum_seed(enum store_table table, struct slice key)
-{
-	return XXH3_64bits_withSeed(key.data, key.len, (uint64_t)table);
-}
-
-uint64_t store_checksum(enum store_table table, struct slice key, struct slice value)
-{
-	return XXH3_64bits_withSeed(value.data, value.len, store_checksum_seed(table, key));
-}
-
-bool store_verify_checksum(enum store_table table, struct slice key, struct slice row,
-                           struct slice *value)
-{
-	struct reader r;
-
-	if (row.len < STORE_CHECKSUM_BYTES)
-		return false;
-	*value = slice_of(row.data, row.len - STORE_CHECKSUM_BYTES);
-	r = reader_of(slice_skip(row, value->len));
-	return read_u64(&r) == store_checksum(table, key, *value);
-}
-
 /* ---- transactions ---- */
 
 static bool is_table(const struct store *d, enum store_table table)
 {
-	return (unsigned)table < store_format_tables(d->formats, d->formats->newest);
+	return (unsigned)table < d->table_count;
 }
 
 static bool passes(int rc)
@@ -76,7 +51,8 @@ int store_put(struct store *d, enum store_table table, struct slice key, struct 
 	REQUIRE(d->open && is_table(d, table) && key.len > 0 && key.len <= STORE_KEY_MAX);
 	REQUIRE(table != TABLE_META || key.data[0] != STORE_TABLE_MARK);
 	d->changed = true;
-	return outcome(d, d->ops->put(d, table, key, value, store_checksum(table, key, value)));
+	return outcome(
+	    d, d->ops->put(d, table, key, value, store_backend_checksum(table, key, value)));
 }
 
 int store_get(struct store *d, enum store_table table, struct slice key, struct slice *value)
@@ -86,7 +62,7 @@ int store_get(struct store *d, enum store_table table, struct slice key, struct 
 
 	REQUIRE(d->open && is_table(d, table) && key.len > 0);
 	rc = d->ops->get(d, table, key, &row);
-	if (rc == 0 && !store_verify_checksum(table, key, row, value))
+	if (rc == 0 && !store_backend_checksum_verify(table, key, row, value))
 		rc = -EBADMSG;
 	return outcome(d, rc);
 }
@@ -102,6 +78,12 @@ int store_delete(struct store *d, enum store_table table, struct slice key)
 	return outcome(d, rc);
 }
 
+int store_make_tables(struct store *d, unsigned count)
+{
+	REQUIRE(d->open && count <= d->table_count);
+	return d->ops->make_tables == NULL ? 0 : outcome(d, d->ops->make_tables(d, count));
+}
+
 struct scan {
 	enum store_table table;
 	store_visit_fn *visit;
@@ -114,7 +96,7 @@ static bool scan_row(void *arg, struct slice key, struct slice row)
 	struct scan *s = arg;
 	struct slice value;
 
-	if (!store_verify_checksum(s->table, key, row, &value)) {
+	if (!store_backend_checksum_verify(s->table, key, row, &value)) {
 		s->broken = true;
 		return false;
 	}

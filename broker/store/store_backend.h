@@ -1,9 +1,11 @@
-/* Between the files of the disk layer: disk.c checksums rows and keeps the rules of a transaction,
- * an implementation keeps the sealed rows.  Nobody else includes this, but their tests. */
+/* Below the store: store.c checksums rows and keeps the rules of a transaction, a backend keeps the
+ * rows.  LMDB is the only one in the product.  The table of functions is here for the tests, which
+ * run LMDB beside a backend in memory and one that fails when it is told (tests/support).  Only
+ * store.c calls through it; only the store's own files and those backends include this. */
 #ifndef STORE_STORE_BACKEND_H
 #define STORE_STORE_BACKEND_H
 
-#include "store/store.h"
+#include "store/store_tables.h"
 
 #define STORE_CHECKSUM_BYTES 8
 #define STORE_KEY_MAX        511 /* what LMDB takes */
@@ -14,8 +16,10 @@
 #define STORE_ROW_COMMIT                                                                           \
 	SLICE("commit") /* written by each: its number, its time; eight bytes each */
 
-/* An implementation.  0 or -errno; -ENOENT where there is no such row; the rest as in disk.h.  An
- * error ends nothing: disk.c calls `abort`.  Only `commit` ends the transaction, in any case. */
+struct store;
+
+/* A backend.  0 or -errno; -ENOENT where there is no such row; the rest as in store.h.  An error
+ * ends nothing: store.c calls `abort`.  Only `commit` ends the transaction, in any case. */
 struct store_ops {
 	int (*begin)(struct store *d);
 	uint64_t (*number)(struct store *d); /* of the open transaction */
@@ -39,10 +43,10 @@ struct store_ops {
 	void (*close)(struct store *d);                  /* frees it */
 };
 
-/* The first member of an implementation's own. */
+/* The first member of a backend's own. */
 struct store {
 	const struct store_ops *ops;
-	const struct store_formats *formats;
+	unsigned table_count; /* there are those with a number below it */
 	uint32_t upgraded_from;
 	uint64_t time_ms; /* the newest known */
 	bool open;        /* a transaction */
@@ -51,43 +55,11 @@ struct store {
 };
 
 /* The checksum of a row. */
-uint64_t store_checksum(enum store_table table, struct slice key, struct slice value);
+uint64_t store_backend_checksum(enum store_table table, struct slice key, struct slice value);
 /* The same, where the value comes in pieces: XXH3 of the value with this seed. */
-uint64_t store_checksum_seed(enum store_table table, struct slice key);
+uint64_t store_backend_checksum_seed(enum store_table table, struct slice key);
 /* Value of a stored row; false: the checksum is broken. */
-bool store_verify_checksum(enum store_table table, struct slice key, struct slice row,
-                           struct slice *value);
-
-/* --- store_format.c --- */
-
-/* From the format before to this one, within the transaction of the whole upgrade; the tables of
- * the newest format are there. 0 or -errno, which takes everything back. */
-typedef int store_upgrade_fn(struct store *d);
-
-struct store_format {
-	unsigned tables;           /* it has those with a number below it */
-	store_upgrade_fn *upgrade; /* NULL: it is the first */
-};
-
-struct store_formats {
-	const struct store_format *list; /* [n - 1]: format n */
-	uint32_t newest;
-	const char *const *table_names; /* of the newest */
-};
-/* What this version of the broker knows. */
-extern const struct store_formats store_formats;
-
-/* How many tables that format has; 0: there is no such format, or it is not known. */
-unsigned store_format_tables(const struct store_formats *formats, uint32_t format);
-/* After opening: the format is the newest, or is made so, or is written into an empty store; the
- * time is known.  All of an upgrade is one transaction. */
-int store_settle(struct store *d, char text[STORE_ERROR_TEXT]);
-/* Say that this version cannot read that format. -EPROTONOSUPPORT. */
-int store_format_refuse(uint32_t format, uint32_t newest, char text[STORE_ERROR_TEXT]);
-
-/* Of one that is only read: its format, and d knows the time of its last commit. 0 or -errno. */
-int store_format_peek(struct store *d, uint32_t *format);
-/* A copy begins to count its transactions anew: let the commit row say so. 0 or -errno. */
-int store_restamp(struct store *d);
+bool store_backend_checksum_verify(enum store_table table, struct slice key, struct slice row,
+                                   struct slice *value);
 
 #endif

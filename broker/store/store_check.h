@@ -1,23 +1,28 @@
-/* What store_open and broker-store agree on: when a file will do, and how it is said that it does
- * not. (store_open.c) */
+/* What store_open and broker-store agree on: when a file may be opened, and how it is said that it
+ * may not.  0 or -errno. */
 #ifndef STORE_STORE_CHECK_H
 #define STORE_STORE_CHECK_H
 
 #include "store/lmdb_verify.h"
-#include "store/store_lock.h"
+#include "store/store_note.h"
 
 #define STORE_NEW_FILE STORE_DATA_FILE ".new" /* one that is not complete yet */
 
 /* "PATH WHAT: the error". -error. */
-int store_explain(char text[STORE_ERROR_TEXT], int error, const char *path, const char *what);
+int store_check_explain(char text[STORE_ERROR_TEXT], int error, const char *path, const char *what);
 /* rc as it is. */
-int store_say_damaged(int rc, const char *path, const struct verify_report *report,
-                      char text[STORE_ERROR_TEXT]);
-/* One that is not damaged: of a format that we know, and not older than the note. */
-int store_explain_verdict(const char *path, const struct store_note *note,
-                          const struct store_formats *formats, const struct verify_report *report,
-                          char text[STORE_ERROR_TEXT]);
-/* The file that LMDB makes beside each. */
-void store_remove_lock(const char *path);
+int store_check_explain_damage(int rc, const char *path, const struct verify_report *report,
+                               char text[STORE_ERROR_TEXT]);
+/* Of a file that is not damaged: its format is known, and it is not older than the note. */
+int store_check_verdict(const char *path, const struct store_note *note,
+                        const struct store_formats *formats, const struct verify_report *report,
+                        char text[STORE_ERROR_TEXT]);
+/* All of that.  *there false: nothing is, and nothing ever was. */
+int store_check_file(const char *path, const struct store_note *note,
+                     const struct store_formats *formats, bool *there, char text[STORE_ERROR_TEXT]);
+/* Add what to do about it. */
+void store_check_add_remedy(const char *directory, char text[STORE_ERROR_TEXT]);
+/* Remove the file that LMDB makes beside each. */
+void store_check_remove_lock(const char *path);
 
 #endif

@@ -17,10 +17,8 @@
 
 #include "base/alloc.h"
 #include "base/trust.h"
-#include "store/store_backend.h"
 #include "store/store_check.h"
 #include "store/store_lmdb.h"
-#include "store/store_lock.h"
 
 #define STAMP_MAP ((uint64_t)1 << 20) /* more than the file has */
 
@@ -116,10 +114,10 @@ static int check_file(const char *file, const struct reading *r, char text[STORE
 
 	*r->report = (struct verify_report){0};
 	if (fd < 0)
-		return store_explain(text, errno, file, "cannot be opened");
+		return store_check_explain(text, errno, file, "cannot be opened");
 	rc = store_verify_file(fd, NULL, r->row, r->arg, r->report);
-	rc = rc == 0 ? store_explain_verdict(file, &r->note, &store_formats, r->report, text)
-	             : store_say_damaged(rc, file, r->report, text);
+	rc = rc == 0 ? store_check_verdict(file, &r->note, &store_formats, r->report, text)
+	             : store_check_explain_damage(rc, file, r->report, text);
 	close(fd);
 	return rc;
 }
@@ -148,7 +146,7 @@ int store_files_read(const char *path, uint32_t *format, char text[STORE_ERROR_T
 	if (rc == 0) {
 		rc = store_format_peek(*out, format);
 		if (rc != 0)
-			rc = store_explain(text, -rc, file, "cannot be read");
+			rc = store_check_explain(text, -rc, file, "cannot be read");
 		else if (*format > STORE_FORMAT)
 			rc = store_format_refuse(*format, STORE_FORMAT, text);
 	}
@@ -168,7 +166,8 @@ static int format_at_rest(const char *file, uint32_t *format, char text[STORE_ER
 	int rc;
 
 	if (fd < 0)
-		return errno == ENOENT ? 0 : store_explain(text, errno, file, "cannot be opened");
+		return errno == ENOENT ? 0
+		                       : store_check_explain(text, errno, file, "cannot be opened");
 	if (fstat(fd, &st) == 0 && st.st_size == 0) {
 		close(fd);
 		return 0;
@@ -177,7 +176,7 @@ static int format_at_rest(const char *file, uint32_t *format, char text[STORE_ER
 	close(fd);
 	*format = report.format;
 	if (rc != 0)
-		return store_say_damaged(rc, file, &report, text);
+		return store_check_explain_damage(rc, file, &report, text);
 	/* mutant: store_check_newer */
 	return *format > STORE_FORMAT ? store_format_refuse(*format, STORE_FORMAT, text) : 0;
 }
@@ -225,15 +224,15 @@ static int timestamp(const char *file, char text[STORE_ERROR_TEXT])
 	int rc;
 
 	if (stat(file, &st) != 0)
-		return store_explain(text, errno, file, "cannot be read");
+		return store_check_explain(text, errno, file, "cannot be read");
 	options.first_map = (uint64_t)st.st_size + STAMP_MAP;
 	options.max_bytes = options.first_map * 2;
 	rc = store_lmdb_open(&options, text, &d);
 	if (rc != 0)
 		return rc;
-	rc = store_restamp(d);
+	rc = store_format_restamp(d);
 	store_close(d);
-	return rc == 0 ? 0 : store_explain(text, -rc, file, "cannot be written");
+	return rc == 0 ? 0 : store_check_explain(text, -rc, file, "cannot be written");
 }
 
 static int copy_into(const char *from, bool at_rest, const char *to, char text[STORE_ERROR_TEXT])
@@ -244,11 +243,11 @@ static int copy_into(const char *from, bool at_rest, const char *to, char text[S
 
 	free(directory);
 	if (fd >= 0 && dir >= 0)
-		store_give_away(dir, fd);
-	rc = fd < 0 ? store_explain(text, errno, to, "cannot be made")
+		store_lock_give_away(dir, fd);
+	rc = fd < 0 ? store_check_explain(text, errno, to, "cannot be made")
 	            : store_lmdb_copy(from, at_rest, fd, text);
 	if (rc == 0 && fsync(fd) != 0)
-		rc = store_explain(text, errno, to, "cannot be flushed to disk");
+		rc = store_check_explain(text, errno, to, "cannot be flushed to disk");
 	if (fd >= 0)
 		close(fd);
 	if (dir >= 0)
@@ -269,7 +268,7 @@ static int copy(const char *from, bool at_rest, const char *to, char text[STORE_
 		rc = timestamp(to, text);
 	if (rc == 0)
 		rc = check_file(to, &r, text);
-	store_remove_lock(to);
+	store_check_remove_lock(to);
 	if (rc != 0)
 		(void)unlink(to);
 	return rc;
@@ -300,7 +299,7 @@ static int put_in_place(const char *new_file, const char *file, char text[STORE_
 	int rc;
 
 	if (rename(new_file, file) != 0)
-		return store_explain(text, errno, file, "cannot be replaced");
+		return store_check_explain(text, errno, file, "cannot be replaced");
 	directory = directory_of(file);
 	rc = store_lock_sync(directory, text);
 	free(directory);
@@ -313,7 +312,8 @@ int store_files_backup(const char *path, const char *to, char text[STORE_ERROR_T
 	int rc = 0;
 
 	if (access(file, F_OK) == 0)
-		rc = store_explain(text, EEXIST, file, "would be overwritten; name a new file");
+		rc = store_check_explain(text, EEXIST, file,
+		                         "would be overwritten; name a new file");
 	if (rc == 0)
 		rc = copy_checked(path, part, text);
 	if (rc == 0)
@@ -338,7 +338,7 @@ static int forget_number(const struct store_lock *lock, const char *directory,
 	store_note_write(lock, &note);
 	if (fsync(lock->note_fd) == 0)
 		return 0;
-	return store_explain(text, errno, directory, "cannot be written");
+	return store_check_explain(text, errno, directory, "cannot be written");
 }
 
 static int compact_locked(const char *directory, const struct store_lock *lock,
@@ -355,7 +355,7 @@ static int compact_locked(const char *directory, const struct store_lock *lock,
 		rc = forget_number(lock, directory, text);
 	if (rc == 0)
 		rc = put_in_place(new_file, file, text);
-	store_remove_lock(file);
+	store_check_remove_lock(file);
 	free(new_file);
 	free(file);
 	return rc;
@@ -367,7 +367,7 @@ int store_files_compact(const char *directory, char text[STORE_ERROR_TEXT])
 	int rc;
 
 	if (!is_directory(directory))
-		return store_explain(text, ENOTDIR, directory, "is no store");
+		return store_check_explain(text, ENOTDIR, directory, "is no store");
 	rc = store_lock_take(directory, &lock, text);
 	if (rc == 0)
 		rc = compact_locked(directory, &lock, text);
@@ -389,7 +389,7 @@ static char *keep_old(const char *file, int *rc, char text[STORE_ERROR_TEXT])
 	if (errno != ENOENT && rename(file, kept) == 0) /* no links on this file system */
 		return kept;
 	if (errno != ENOENT)
-		*rc = store_explain(text, errno, file, "cannot be kept under another name");
+		*rc = store_check_explain(text, errno, file, "cannot be kept under another name");
 	free(kept);
 	return NULL;
 }
@@ -408,7 +408,7 @@ static int restore_locked(const char *directory, const char *from, const struct 
 		kept = keep_old(file, &rc, text);
 	if (rc == 0)
 		rc = put_in_place(new_file, file, text);
-	store_remove_lock(file);
+	store_check_remove_lock(file);
 	if (rc == 0)
 		(void)snprintf(text, STORE_ERROR_TEXT, "%s", kept == NULL ? "" : kept);
 	free(kept);
@@ -436,9 +436,9 @@ int store_files_restore(const char *directory, const char *from, char text[STORE
 	int fd, rc;
 
 	if (access(from, F_OK) != 0)
-		return store_explain(text, errno, from, "cannot be opened");
+		return store_check_explain(text, errno, from, "cannot be opened");
 	if (is_same(directory, from))
-		return store_explain(text, EINVAL, from, "is the store itself");
+		return store_check_explain(text, EINVAL, from, "is the store itself");
 	if (!store_files_hold(from, &fd, &pid))
 		return busy(text, from, pid);
 	rc = store_lock_take(directory, &lock, text);

@@ -5,7 +5,7 @@
 #define STORE_STORE_FILES_H
 
 #include "store/lmdb_verify.h"
-#include "store/store.h"
+#include "store/store_format.h"
 
 /* May this store, backup or directory be believed (base/trust.h)? What is missing may, where nobody
  * else can make it. */

@@ -3,10 +3,12 @@
  * formats between, in one transaction: an error, a full disk or a kill at any point leaves the
  * store of the old format, and the next start tries again.  A newer one is refused.
  *
- * A change of what is on disk is a new format: give STORE_FORMAT (disk.h) its number, FORMATS a
- * row, and write upgrade_to_NUMBER, which makes rows of the format before into such of this one.  A
- * new table stands at the end of enum store_table and is there, empty, when the upgrade begins; a
- * table that is no longer used stays in the list and is emptied. */
+ * A change of what is on disk is a new format: give STORE_FORMAT (store_format.h) its number,
+ * FORMATS a row, and write upgrade_to_NUMBER, which makes rows of the format before into such of
+ * this one.  A new table stands at the end of store_tables.def and is there, empty, when the
+ * upgrade begins; a table that is no longer used stays in the list and is emptied. */
+#include "store/store_format.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -30,15 +32,11 @@ static const struct store_format list[] = {FORMATS(FORMAT)};
 _Static_assert(sizeof(list) / sizeof(list[0]) == STORE_FORMAT, "a row for each format");
 _Static_assert(TABLES_OF_FORMAT(STORE_FORMAT) == (int)TABLES, "a new table makes a new format");
 
-static const char *const table_names[] = {
-    [TABLE_META] = "meta",           [TABLE_SESSION] = "session",
-    [TABLE_ENDING] = "ending",       [TABLE_SUBSCRIPTION] = "subscription",
-    [TABLE_INBOUND] = "inbound",     [TABLE_QUEUE] = "queue",
-    [TABLE_SENT] = "sent",           [TABLE_BODY] = "body",
-    [TABLE_BODY_REFS] = "body-refs", [TABLE_RETAINED] = "retained",
-    [TABLE_WILL] = "will",           [TABLE_REPLAY] = "replay",
+static const char *const table_names[TABLES] = {
+#define TABLE(id, name, ...) [TABLE_##id] = (name),
+#include "store/store_tables.def"
+#undef TABLE
 };
-_Static_assert(sizeof(table_names) / sizeof(table_names[0]) == TABLES, "each table has a name");
 
 const struct store_formats store_formats = {
     .list = list, .newest = STORE_FORMAT, .table_names = table_names};
@@ -87,14 +85,11 @@ static int get_time(struct store *d)
 }
 
 /* From `format` to the newest, step by step; an empty store has nothing to upgrade. */
-static int upgrade(struct store *d, uint32_t format)
+static int upgrade(struct store *d, const struct store_formats *f, uint32_t format)
 {
-	const struct store_formats *f = d->formats;
-	int rc = 0;
+	/* mutant: store_upgrade_steps */
+	int rc = store_make_tables(d, store_format_tables(f, f->newest));
 
-	if (d->ops->make_tables != NULL)
-		/* mutant: store_upgrade_steps */
-		rc = d->ops->make_tables(d, store_format_tables(f, f->newest));
 	for (uint32_t n = format; rc == 0 && format > 0 && n < f->newest; n++)
 		/* mutant: store_upgrade_missing_step */
 		rc = f->list[n].upgrade == NULL ? -ENOTSUP : f->list[n].upgrade(d);
@@ -103,7 +98,7 @@ static int upgrade(struct store *d, uint32_t format)
 }
 
 /* One transaction: all of it, or nothing where the format is the newest. */
-static int settle(struct store *d, uint32_t *format)
+static int settle(struct store *d, const struct store_formats *formats, uint32_t *format)
 {
 	int rc = store_begin(d);
 
@@ -111,10 +106,10 @@ static int settle(struct store *d, uint32_t *format)
 		rc = get_format(d, format);
 	if (rc == 0)
 		rc = get_time(d);
-	if (rc == 0 && *format > d->formats->newest)
+	if (rc == 0 && *format > formats->newest)
 		rc = -EPROTONOSUPPORT;
-	if (rc == 0 && *format < d->formats->newest)
-		rc = upgrade(d, *format);
+	if (rc == 0 && *format < formats->newest)
+		rc = upgrade(d, formats, *format);
 	if (rc == 0)
 		rc = store_commit(d);
 	store_abort(d);
@@ -151,13 +146,14 @@ static int explain_upgrade(int rc, uint32_t format, uint32_t newest, char text[S
 	return rc;
 }
 
-int store_settle(struct store *d, char text[STORE_ERROR_TEXT])
+int store_format_settle(struct store *d, const struct store_formats *formats,
+                        char text[STORE_ERROR_TEXT])
 {
-	uint32_t format = 0, newest = d->formats->newest;
+	uint32_t format = 0, newest = formats->newest;
 	int rc;
 
 	do
-		rc = settle(d, &format);
+		rc = settle(d, formats, &format);
 	while (rc == -EAGAIN);
 	if (rc == -EPROTONOSUPPORT)
 		return store_format_refuse(format, newest, text);
@@ -183,7 +179,7 @@ int store_format_peek(struct store *d, uint32_t *format)
 	return rc;
 }
 
-int store_restamp(struct store *d)
+int store_format_restamp(struct store *d)
 {
 	int rc;
 

@@ -26,6 +26,7 @@ struct lmdb {
 	struct store store; /* first */
 	struct store_lock lock;
 	struct store_note note;
+	const struct store_formats *formats;
 	char *path;
 	MDB_env *env;
 	MDB_txn *txn;
@@ -250,7 +251,7 @@ static int open_table(struct lmdb *l, enum store_table table, unsigned flags)
 	char name[32] = {STORE_TABLE_MARK};
 	int rc;
 
-	(void)snprintf(name + 1, sizeof(name) - 1, "%s", l->store.formats->table_names[table]);
+	(void)snprintf(name + 1, sizeof(name) - 1, "%s", l->formats->table_names[table]);
 	rc = mdb_dbi_open(l->txn, table == TABLE_META ? NULL : name, flags, &l->tables[table]);
 	l->opened[table] = rc == 0;
 	return rc;
@@ -409,10 +410,9 @@ static int refuse(const char *path, int rc, char text[STORE_ERROR_TEXT])
 /* Those that are there: which there must be, the format says. */
 static int open_all(struct lmdb *l)
 {
-	unsigned count = store_format_tables(l->store.formats, l->store.formats->newest);
 	int rc = 0;
 
-	for (unsigned i = 0; i < count && (rc == 0 || rc == MDB_NOTFOUND); i++)
+	for (unsigned i = 0; i < l->store.table_count && (rc == 0 || rc == MDB_NOTFOUND); i++)
 		/* mutant: store_open_makes_tables */
 		rc = open_table(l, i, 0);
 	return rc == MDB_NOTFOUND ? 0 : rc;
@@ -438,11 +438,10 @@ static int open_environment(struct lmdb *l, const struct lmdb_options *options)
 {
 	unsigned flags = MDB_NOSUBDIR | MDB_NOTLS | (l->read_only ? MDB_RDONLY : 0) |
 	                 (options->is_alone ? MDB_NOLOCK : 0);
-	const struct store_formats *f = l->store.formats;
 	int dead, rc = mdb_env_create(&l->env);
 
 	if (rc == 0)
-		rc = mdb_env_set_maxdbs(l->env, store_format_tables(f, f->newest));
+		rc = mdb_env_set_maxdbs(l->env, l->store.table_count);
 	if (rc == 0 && !l->read_only)
 		rc = mdb_env_set_mapsize(l->env, (size_t)options->first_map);
 	if (rc == 0)
@@ -461,7 +460,8 @@ int store_lmdb_open(const struct lmdb_options *options, char text[STORE_ERROR_TE
 
 	*out = NULL;
 	l->store.ops = &lmdb_ops;
-	l->store.formats = options->formats == NULL ? &store_formats : options->formats;
+	l->formats = options->formats == NULL ? &store_formats : options->formats;
+	l->store.table_count = store_format_tables(l->formats, l->formats->newest);
 	l->lock = (struct store_lock){.fd = -1, .note_fd = -1};
 	l->path = xstrdup(options->path);
 	l->read_only = options->read_only;

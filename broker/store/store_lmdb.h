@@ -3,8 +3,8 @@
 #ifndef STORE_STORE_LMDB_H
 #define STORE_STORE_LMDB_H
 
-#include "store/store.h"
-#include "store/store_lock.h"
+#include "store/store_format.h"
+#include "store/store_note.h"
 
 struct lmdb_options {
 	const char *path; /* of the file; LMDB's own lock is beside it, in PATH-lock */

@@ -1,4 +1,4 @@
-/* Directory, lock and note: files "broker.lock" (the process that holds it) and "note". */
+/* The directory and its lock: the file "broker.lock" has the process that holds it. */
 #include "store/store_lock.h"
 
 #include <errno.h>
@@ -11,14 +11,11 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #include "base/alloc.h"
 #include "base/trust.h"
 
-#define NOTE_BYTES 24
-#define LOCK_FILE  "broker.lock"
-#define NOTE_FILE  "note"
+#define LOCK_FILE "broker.lock"
 
 static int explain(char text[STORE_ERROR_TEXT], int error, const char *directory, const char *what)
 {
@@ -68,7 +65,7 @@ static int check_file(const char *path, char text[STORE_ERROR_TEXT])
 int store_lock_check_files(const char *directory, char text[STORE_ERROR_TEXT])
 {
 	static const char *const names[] = {STORE_DATA_FILE, STORE_DATA_FILE "-lock", LOCK_FILE,
-	                                    NOTE_FILE};
+	                                    STORE_NOTE_FILE};
 	int rc = 0;
 
 	/* mutant: trust_store_files */
@@ -99,7 +96,7 @@ static int open_directory(const char *directory, char text[STORE_ERROR_TEXT])
 	return rc == 0 ? fd : rc;
 }
 
-void store_give_away(int directory, int fd)
+void store_lock_give_away(int directory, int fd)
 {
 	struct stat st;
 
@@ -113,7 +110,7 @@ static int open_at(int directory, const char *name)
 	int fd = openat(directory, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 	if (fd >= 0)
-		store_give_away(directory, fd);
+		store_lock_give_away(directory, fd);
 	return fd;
 }
 
@@ -159,7 +156,7 @@ int store_lock_take(const char *directory, struct store_lock *out, char text[STO
 	if (dir < 0)
 		return dir;
 	out->fd = open_at(dir, LOCK_FILE);
-	out->note_fd = open_at(dir, NOTE_FILE);
+	out->note_fd = open_at(dir, STORE_NOTE_FILE);
 	failed = out->fd < 0 || out->note_fd < 0 ? errno : 0;
 	close(dir);
 	if (failed != 0)
@@ -175,7 +172,7 @@ int store_lock_take(const char *directory, struct store_lock *out, char text[STO
 	return failed;
 }
 
-static int open_to_read(const char *directory, const char *name)
+int store_lock_open_file(const char *directory, const char *name)
 {
 	int dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int fd = dir < 0 ? -1 : openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -187,7 +184,7 @@ static int open_to_read(const char *directory, const char *name)
 
 int store_lock_share(const char *directory, long *pid)
 {
-	int fd = open_to_read(directory, LOCK_FILE);
+	int fd = store_lock_open_file(directory, LOCK_FILE);
 
 	*pid = 0;
 	if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) == 0)
@@ -228,39 +225,4 @@ void store_lock_drop(struct store_lock *lock)
 	if (lock->fd >= 0)
 		close(lock->fd);
 	*lock = (struct store_lock){.fd = -1, .note_fd = -1};
-}
-
-void store_note_read(const struct store_lock *lock, struct store_note *out)
-{
-	uint8_t bytes[NOTE_BYTES] = {0};
-	struct reader r = reader_of(slice_of(bytes, sizeof(bytes)));
-	ssize_t n = pread(lock->note_fd, bytes, sizeof(bytes), 0);
-	uint64_t transaction = read_u64(&r), time_ms = read_u64(&r);
-
-	*out = (struct store_note){.written = n > 0};
-	if (n != (ssize_t)sizeof(bytes) || read_u64(&r) != XXH3_64bits(bytes, NOTE_BYTES - 8))
-		return;
-	out->transaction = transaction;
-	out->time_ms = time_ms;
-}
-
-void store_note_peek(const char *directory, struct store_note *out)
-{
-	struct store_lock lock = {.fd = -1, .note_fd = open_to_read(directory, NOTE_FILE)};
-
-	store_note_read(&lock, out);
-	store_lock_drop(&lock);
-}
-
-void store_note_write(const struct store_lock *lock, const struct store_note *note)
-{
-	struct buf b = {0};
-
-	buf_put_u64(&b, note->transaction);
-	buf_put_u64(&b, note->time_ms);
-	buf_put_u64(&b, XXH3_64bits(b.data, b.len));
-	if (pwrite(lock->note_fd, b.data, b.len, 0) != (ssize_t)b.len) {
-		/* An old note is none that lies: it says less. */
-	}
-	buf_fini(&b);
 }

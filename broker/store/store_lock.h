@@ -1,18 +1,11 @@
-/* The store's directory: ours alone while the broker runs, and beside the tables a note of the last
- * commit, written without waiting for the disk.  After a crash of the process the note is exact;
- * after a power cut it may be old, never new.  So tables that are older than the note have lost
- * something that was acknowledged.  Thread: as disk.h says. */
+/* The store's directory: ours alone while the broker runs.  Thread: as store.h says. */
 #ifndef STORE_STORE_LOCK_H
 #define STORE_STORE_LOCK_H
 
-#include "store/store.h"
+#include "store/store_tables.h"
 
 #define STORE_DATA_FILE "data.mdb"
-
-struct store_note {
-	uint64_t transaction, time_ms;
-	bool written; /* something once was */
-};
+#define STORE_NOTE_FILE "note"
 
 struct store_lock {
 	int fd, note_fd; /* -1: none */
@@ -29,16 +22,13 @@ int store_lock_check_files(const char *directory, char text[STORE_ERROR_TEXT]);
 /* Keep others from taking it, while it is read: the descriptor to close.  -1: a broker runs there
  * (*pid is its process, -1: not known), or there is nothing to lock (*pid 0). */
 int store_lock_share(const char *directory, long *pid);
+/* One of its files, to read; -1: there is none. */
+int store_lock_open_file(const char *directory, const char *name);
 
 /* A file that root made belongs to whom the directory belongs: the broker's user. */
-void store_give_away(int directory, int fd);
+void store_lock_give_away(int directory, int fd);
 
 /* The names of the files, and of the directory, are on disk. 0 or -errno. */
 int store_lock_sync(const char *directory, char text[STORE_ERROR_TEXT]);
-
-/* Zeros where there is none that can be read. */
-void store_note_read(const struct store_lock *lock, struct store_note *out);
-void store_note_peek(const char *directory, struct store_note *out); /* without the lock */
-void store_note_write(const struct store_lock *lock, const struct store_note *note);
 
 #endif

@@ -14,7 +14,9 @@
 
 #include "base/alloc.h"
 #include "store/lmdb_verify.h"
+#include "store/store_backend.h"
 #include "store/store_lock.h"
+#include "store/store_open.h"
 
 static void add_row(void *arg, enum store_table table, struct slice key, struct slice value)
 {

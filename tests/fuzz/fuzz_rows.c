@@ -3,7 +3,8 @@
 #include <stdint.h>
 
 #include "base/require.h"
-#include "store/row_codec.h"
+#include "store/row.h"
+#include "store/row_json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -74,7 +75,7 @@ static void check_line(enum store_table table, struct slice key, struct slice va
 {
 	struct buf line = {0};
 
-	store_row_json(&line, table, key, value);
+	row_json_put(&line, table, key, value);
 	REQUIRE(line.len > 2 && line.data[line.len - 1] == '\n');
 	for (size_t i = 0; i + 1 < line.len; i++)
 		REQUIRE(line.data[i] >= 0x20 && line.data[i] != 0x7f);

@@ -135,7 +135,7 @@ static void make_base(void)
 	lock_path = xasprintf("%s-lock", path);
 	REQUIRE(atexit(remove_all) == 0);
 	d = open_file();
-	rc = store_settle(d, text);
+	rc = store_format_settle(d, &store_formats, text);
 	REQUIRE(rc == 0);
 	REQUIRE(put_rows(d, 200, 200) == 0 && put_rows(d, 60, 40) == 0);
 	store_close(d);

@@ -21,6 +21,8 @@
 #include "chance.h"
 #include "client.h"
 #include "durability/record_codec.h"
+#include "journal/journal_disk.h"
+#include "journal/journal_memory.h"
 #include "server/restore.h"
 #include "server/stop.h"
 #include "tree/topic_owners.h"

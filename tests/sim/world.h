@@ -6,6 +6,7 @@
 
 #include "server/config_apply.h"
 #include "support/memory_stream.h"
+#include "support/store_memory.h"
 #include "worker/shared.h"
 
 struct client;

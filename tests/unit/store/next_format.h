@@ -3,7 +3,7 @@
 #ifndef TESTS_STORE_NEXT_FORMAT_H
 #define TESTS_STORE_NEXT_FORMAT_H
 
-#include "store/store_backend.h"
+#include "store/store_format.h"
 
 #define TABLE_NEXT TABLES
 

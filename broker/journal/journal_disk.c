@@ -1,0 +1,184 @@
+/* The journal on disk: what executors give to the writer, and its life. */
+#include "journal/journal_disk.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/list.h"
+#include "journal/coalescer.h"
+#include "journal/queue_state.h"
+#include "journal/writer_restore.h"
+#include "journal/writer_space.h"
+#include "journal/writer_thread.h"
+#include "journal/writer_turn.h"
+
+static struct writer *writer_of(struct journal *j)
+{
+	return (struct writer *)j;
+}
+
+static void wake_after_append(struct writer *w, struct journal_group *g)
+{
+	uint64_t deadline_ms = g->executor->now_ms + w->interval_ms;
+
+	journal_group_count_waiting(g, &w->j);
+	g->serial = w->serial++;
+	w->pending_bytes += g->bytes;
+	w->pending_groups++;
+	w->all_groups++;
+	if (g->urgency == JOURNAL_NOW)
+		w->urgent++;
+	else if (w->deadline_ms == WRITER_NEVER)
+		w->deadline_ms = deadline_ms;
+}
+
+/* Has the thread something to do, or something to wait for, that it did not know of? */
+static bool must_wake(const struct writer *w, size_t urgent, uint64_t deadline_ms)
+{
+	bool sooner = w->deadline_ms != deadline_ms && !w->pausing;
+
+	return w->asleep && ((urgent < w->enough && w->urgent >= w->enough) || sooner ||
+	                     w->pending_bytes > WRITER_GATHER);
+}
+
+static void append(struct journal *j, struct journal_group *g, uint64_t *first_position)
+{
+	struct writer *w = writer_of(j);
+	uint64_t deadline_ms;
+	size_t urgent;
+	bool needless;
+
+	mutex_lock(&j->lock);
+	journal_group_number(g, j, first_position);
+	/* It will never be written. */
+	needless = w->stopped || (w->failed && g->done == NULL && g->urgency != JOURNAL_NOW);
+	if (!needless) {
+		urgent = w->urgent;
+		deadline_ms = w->deadline_ms;
+		wake_after_append(w, g);
+		DL_APPEND(w->pending, g);
+		if (must_wake(w, urgent, deadline_ms))
+			condition_signal(&w->wake);
+	}
+	mutex_unlock(&j->lock);
+	if (needless)
+		coalescer_cancel(g);
+}
+
+static void read_page(struct journal *j, struct journal_page *page)
+{
+	struct writer *w = writer_of(j);
+	bool stopped;
+
+	mutex_lock(&j->lock);
+	stopped = w->stopped;
+	if (!stopped) {
+		DL_APPEND(w->asked, page);
+		if (w->asleep)
+			condition_signal(&w->wake);
+	}
+	mutex_unlock(&j->lock);
+	if (stopped)
+		journal_page_answer_empty(page, j, -ECANCELED);
+}
+
+static void health(struct journal *j, struct journal_health *out)
+{
+	struct writer *w = writer_of(j);
+
+	mutex_lock(&j->lock);
+	*out = w->health;
+	out->pending_groups = w->all_groups;
+	out->pending_bytes = j->waiting_bytes;
+	out->commit_us_p99 = histogram_percentile(&w->commit_us_all, 99);
+	mutex_unlock(&j->lock);
+}
+
+static bool turn(struct journal *j, uint64_t now_ms)
+{
+	struct writer *w = writer_of(j);
+
+	REQUIRE(!w->started);
+	return !w->stopped && writer_turn(w, now_ms, false);
+}
+
+/* Who still waits for a page learns that none will come. */
+static void cancel_pages(struct writer *w)
+{
+	struct journal_page *page, *next;
+
+	mutex_lock(&w->j.lock);
+	w->stopped = true;
+	DL_CONCAT(w->pages, w->asked);
+	w->asked = NULL;
+	mutex_unlock(&w->j.lock);
+	DL_FOREACH_SAFE (w->pages, page, next) {
+		DL_DELETE(w->pages, page);
+		journal_page_answer_empty(page, &w->j, -ECANCELED);
+	}
+}
+
+static void stop(struct journal *j)
+{
+	struct writer *w = writer_of(j);
+
+	if (w->stopped)
+		return;
+	if (w->started)
+		writer_join(w);
+	while (writer_turn(w, clock_monotonic_ms(), true) && w->batch != NULL)
+		;
+	cancel_pages(w);
+	mutex_lock(&w->j.lock);
+	coalescer_cancel_all(w);
+	w->all_groups = 0;
+	mutex_unlock(&w->j.lock);
+}
+
+static void writer_free(struct journal *j)
+{
+	struct writer *w = writer_of(j);
+
+	REQUIRE(!w->started);
+	j->space_count = 0; /* nobody is there any more */
+	coalescer_fini(w);
+	queue_state_fini(w);
+	buf_fini(&w->row);
+	buf_fini(&w->message);
+	free(w->drops);
+	store_close(w->store);
+	condition_fini(&w->wake);
+	journal_fini(j);
+	free(w);
+}
+
+static const struct journal_kind kind = {
+    .durable = true,
+    .append = append,
+    .read = read_page,
+    .lower_space = writer_lower_space,
+    .health = health,
+    .restore = writer_restore,
+    .start = writer_start,
+    .turn = turn,
+    .stop = stop,
+    .free = writer_free,
+};
+
+struct journal *journal_disk_new(struct store *store, const struct journal_options *options)
+{
+	struct writer *w = xnew(w);
+
+	journal_init(&w->j, &kind, store_time_ms(store));
+	condition_init(&w->wake);
+	w->store = store;
+	w->enough = 1;
+	w->interval_ms = options->interval_ms;
+	w->expired_retention_ms = options->expired_retention_ms;
+	w->deleted_is_over = options->deleted_is_over;
+	w->deadline_ms = w->flush_ms = WRITER_NEVER;
+	writer_check_space(w);
+	return &w->j;
+}

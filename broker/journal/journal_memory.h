@@ -1,0 +1,9 @@
+/* The journal without persistence: it keeps nothing, and completes at once. */
+#ifndef JOURNAL_JOURNAL_MEMORY_H
+#define JOURNAL_JOURNAL_MEMORY_H
+
+#include "journal/journal.h"
+
+struct journal *journal_memory_new(void);
+
+#endif

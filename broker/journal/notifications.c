@@ -1,0 +1,108 @@
+/* See notifications.h. */
+#include "journal/notifications.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "journal/journal_group.h"
+#include "journal/journal_ops.h"
+
+struct notification {
+	struct journal_group *group;
+	size_t index;
+};
+
+/* A task: some of what goes to one executor. */
+#define NOTIFICATIONS_MAX 256
+
+struct notifications {
+	struct task task;           /* first */
+	struct notifications *next; /* another executor's */
+	struct notifications *more; /* to the same executor, behind these */
+	struct notifications *last; /* of the first: where more go */
+	struct executor *executor;
+	journal_queued_fn *queued;
+	struct notification items[NOTIFICATIONS_MAX];
+	size_t count;
+};
+
+static void on_notifications(struct task *task, void *executor_arg)
+{
+	struct notifications *n = (struct notifications *)task;
+
+	for (size_t i = 0; i < n->count; i++) {
+		struct journal_group *g = n->items[i].group;
+		const struct entry *e = &g->entries[n->items[i].index];
+
+		n->queued(executor_arg, &e->record, e->kept);
+		if (i + 1 == n->count || n->items[i + 1].group != g)
+			journal_group_release(g);
+	}
+	free(n);
+}
+
+static struct notifications *notifications_new(const struct journal *j, struct executor *executor)
+{
+	struct notifications *n = xnew(n);
+
+	n->task.run = on_notifications;
+	n->executor = executor;
+	n->queued = j->queued;
+	n->last = n;
+	return n;
+}
+
+static struct notifications *notifications_for(struct notifications **list, struct journal *j,
+                                               struct executor *executor)
+{
+	struct notifications *n = *list;
+
+	while (n != NULL && n->executor != executor)
+		n = n->next;
+	if (n != NULL)
+		return n;
+	n = notifications_new(j, executor);
+	n->next = *list;
+	*list = n;
+	return n;
+}
+
+/* What goes to one executor of one group lies together, and is one use in each post. */
+static void notification_add(struct notifications *first, const struct journal *j,
+                             struct journal_group *g, size_t index)
+{
+	struct notifications *n = first->last;
+
+	if (n->count == NOTIFICATIONS_MAX)
+		n = first->last = n->more = notifications_new(j, first->executor);
+	if (n->count == 0 || n->items[n->count - 1].group != g)
+		atomic_fetch_add(&g->uses, 1);
+	n->items[n->count++] = (struct notification){.group = g, .index = index};
+}
+
+void notifications_add(struct notifications **list, struct journal *j, struct journal_group *g)
+{
+	if (g->queued == 0 || j->queued == NULL || g->urgency != JOURNAL_NOW)
+		return;
+	for (size_t i = 0; i < g->count; i++) {
+		const struct record *r = &g->entries[i].record;
+
+		if (r->kind == RECORD_QUEUE && r->executor != NULL)
+			notification_add(notifications_for(list, j, r->executor), j, g, i);
+	}
+}
+
+void notifications_send(struct notifications **list)
+{
+	while (*list != NULL) {
+		struct notifications *n = *list;
+
+		*list = n->next;
+		while (n != NULL) {
+			struct notifications *more = n->more;
+
+			executor_send(n->executor, &n->task);
+			n = more;
+		}
+	}
+}

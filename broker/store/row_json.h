@@ -1,0 +1,11 @@
+/* A row as a line of JSON, for people. */
+#ifndef STORE_ROW_JSON_H
+#define STORE_ROW_JSON_H
+
+#include "store/store_tables.h"
+
+/* One line of JSON, whatever is in the row; what only the sessions' own code understands, and
+ * payloads, as base64. */
+void row_json_put(struct buf *out, enum store_table table, struct slice key, struct slice value);
+
+#endif

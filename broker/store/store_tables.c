@@ -1,0 +1,16 @@
+/* The names of the tables. */
+#include "store/store_tables.h"
+
+#include "base/require.h"
+
+static const char *const names[TABLES] = {
+#define TABLE(id, name, ...) [TABLE_##id] = (name),
+#include "store/store_tables.def"
+#undef TABLE
+};
+
+const char *store_tables_name(enum store_table table)
+{
+	REQUIRE((unsigned)table < TABLES);
+	return names[table];
+}
