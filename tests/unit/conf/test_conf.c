@@ -167,8 +167,8 @@ static const struct {
      "f:1:35: error: mode must be an octal mode from 0000 to 0777, like \"0660\", not 'rw'\n"},
 
     {"old TLS", TCP "tls: {" CERTS ", min_version: \"1.1\"}\n",
-     "f:2:62: error: min_version must be 1.2 or 1.3, not '1.1'; what is older than TLS 1.2 is "
-     "broken and cannot be switched on\n"},
+     "f:2:62: error: min_version must be 1.2 or 1.3, not '1.1'; versions older than TLS 1.2 are "
+     "insecure and cannot be enabled\n"},
     {"websocket", "listeners: [{bind: \"[::]:8884\", protocol: websocket}]\ntls: {" CERTS "}\n",
      "f:1:43: error: protocol must be mqtt, not 'websocket'; websocket is not supported yet\n"},
     {"TCP without certificates", TCP,
@@ -220,7 +220,7 @@ static const struct {
      "or required in tls:\n"},
     {"password_file of a listener",
      "listeners: [{bind: \"[::]:1\", authentication: {password_file: p}}]\ntls: {" CERTS "}\n",
-     "f:1:47: error: password_file cannot be set in a listener: one name is one user on all "
+     "f:1:47: error: password_file cannot be set in a listener: a user is the same on all "
      "listeners; "
      "set it in authentication: at the top level\n"},
 
@@ -335,12 +335,12 @@ static void all_errors_come_at_once(void **state)
 	    "'listeners'?\n"
 	    "/etc/broker/broker.yaml:5:11: error: bind: names are not taken, only numeric "
 	    "addresses: write \"127.0.0.1:8883\", or \"[::1]:8883\" for IPv6\n"
-	    "/etc/broker/broker.yaml:7:23: error: password_file cannot be set in a listener: one "
-	    "name is one user on all listeners; set it in authentication: at the top level\n"
+	    "/etc/broker/broker.yaml:7:23: error: password_file cannot be set in a listener: a "
+	    "user is the same on all listeners; set it in authentication: at the top level\n"
 	    "/etc/broker/broker.yaml:10:7: error: key 'key' is missing in certificates: the path "
 	    "of a file\n"
-	    "/etc/broker/broker.yaml:11:16: error: min_version must be 1.2 or 1.3, not '1.0'; what "
-	    "is older than TLS 1.2 is broken and cannot be switched on\n"
+	    "/etc/broker/broker.yaml:11:16: error: min_version must be 1.2 or 1.3, not '1.0'; "
+	    "versions older than TLS 1.2 are insecure and cannot be enabled\n"
 	    "/etc/broker/broker.yaml:12:1: error: unknown key 'websockets'; known are workers, "
 	    "listeners, tls, authentication, authorization, persistence, limits, log, control\n"
 	    "/etc/broker/broker.yaml:15:18: error: max_keepalive must be a duration from 0 to "
