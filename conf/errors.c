@@ -116,10 +116,9 @@ static void log_item(const struct error_item *item)
 
 	put_place(&where, item);
 	if (item->warning)
-		LOG(CONFIG_WARNING, F_TEXT("where", buf_slice(&where)),
-		    F_STR("warning", item->text));
+		LOG(CONFIG_WARNING, .where = buf_slice(&where), .warning = item->text);
 	else
-		LOG(CONFIG_ERROR, F_TEXT("where", buf_slice(&where)), F_STR("error", item->text));
+		LOG(CONFIG_ERROR, .where = buf_slice(&where), .error = item->text);
 	buf_fini(&where);
 }
 

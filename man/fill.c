@@ -23,10 +23,20 @@ static const struct {
 	const char *level;
 	bool audit;
 	const char *text;
-	const char *fields; /* with blanks between */
+	const char *fields; /* a blank before each */
 } events[] = {
-#define EVENT(id, name, level, audit, text, fields) {name, #level, audit, text, fields},
+#define BYTES(field)                                " " #field
+#define STRING(field)                               " " #field
+#define NUMBER(field)                               " " #field
+#define SIGNED(field)                               " " #field
+#define COUNT(field)                                " " #field
+#define EVENT(id, name, level, audit, text, fields) {name, #level, audit, text, "" fields},
 #include "base/events.def"
+#undef BYTES
+#undef STRING
+#undef NUMBER
+#undef SIGNED
+#undef COUNT
 #undef EVENT
 };
 
@@ -48,7 +58,7 @@ static int put_events(void)
 		           : events[i].text[0],
 		       events[i].text + 1);
 		if (events[i].fields[0] != '\0')
-			printf("Fields: %s.\n", events[i].fields);
+			printf("Fields:%s.\n", events[i].fields);
 	}
 	puts(".El");
 	return 0;

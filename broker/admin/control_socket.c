@@ -202,9 +202,9 @@ static void log_command(const struct control_conn *conn, const struct query *q)
 	char peer[STREAM_PEER_TEXT];
 
 	stream_peer_text(conn->stream, peer, sizeof(peer));
-	LOG(CONTROL_COMMAND, F_STR("command", q->command->name), F_STR("peer", peer),
-	    F_TEXT("client_id", json_text_of(&q->request, "id")),
-	    F_TEXT("user", json_text_of(&q->request, "user")));
+	LOG(CONTROL_COMMAND, .command = q->command->name, .peer = peer,
+	    .client_id = json_text_of(&q->request, "id"),
+	    .user = json_text_of(&q->request, "user"));
 }
 
 static void start_query(struct control_conn *conn, struct json_object *request,
@@ -324,7 +324,7 @@ static bool is_admitted(const struct control *c, const struct stream *stream)
 	if (is_owner(stream))
 		return c->conn_count < CONNS_MAX;
 	stream_peer_text(stream, peer, sizeof(peer));
-	LOG(CONTROL_REFUSED, F_STR("peer", peer));
+	LOG(CONTROL_REFUSED, .peer = peer);
 	return false;
 }
 

@@ -25,22 +25,10 @@ struct event_row {
 	enum log_level level;
 	bool audit;
 	const char *text;
-	const char *fields; /* names, separated by blanks */
+	void (*put_fields)(struct buf *out, const void *fields, bool json);
 };
 
-#define ERROR   LOG_LEVEL_ERROR
-#define WARNING LOG_LEVEL_WARNING
-#define INFO    LOG_LEVEL_INFO
-#define DEBUG   LOG_LEVEL_DEBUG
-static const struct event_row rows[EVENT_COUNT] = {
-#define EVENT(id, name, level, audit, text, fields) {name, level, audit, text, fields},
-#include "base/events.def"
-#undef EVENT
-};
-#undef ERROR
-#undef WARNING
-#undef INFO
-#undef DEBUG
+static const struct event_row rows[EVENT_COUNT];
 
 static const char *const level_names[] = {"error", "warning", "info", "debug"};
 
@@ -52,17 +40,6 @@ static struct mutex audit_lock = {PTHREAD_MUTEX_INITIALIZER};
 static int audit_fd = -1;
 static char *audit_path;
 static atomic_bool audit_on;
-
-bool log_level_parse(struct slice name, enum log_level *out)
-{
-	for (size_t i = 0; i < sizeof(level_names) / sizeof(level_names[0]); i++) {
-		if (slice_equal(name, slice_of_str(level_names[i]))) {
-			*out = (enum log_level)i;
-			return true;
-		}
-	}
-	return false;
-}
 
 void log_set_level(enum log_level level)
 {
@@ -186,37 +163,66 @@ static void put_time(struct buf *out, bool json)
 	put_text(out, "time", text, json);
 }
 
-static bool row_has_field(const struct event_row *row, const char *name)
-{
-	size_t len = strlen(name);
-	const char *at = row->fields;
+/* --- the fields of each event, from the table --- */
 
-	while ((at = strstr(at, name)) != NULL) {
-		if ((at == row->fields || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0'))
-			return true;
-		at += len;
-	}
-	return false;
+static void put_bytes(struct buf *out, const char *name, struct slice value, bool json)
+{
+	put_field(out, name, json);
+	log_encode(out, value, json);
 }
 
-static void put_fields(struct buf *out, const struct event_row *row, const struct log_field *fields,
-                       size_t count, bool json)
+static void put_unsigned(struct buf *out, const char *name, uint64_t value, bool json)
 {
-	for (size_t i = 0; i < count; i++) {
-		if (fields[i].kind == LOG_KIND_NONE)
-			continue;
-		REQUIRE(row_has_field(row, fields[i].name));
-		/* A counter of left-out lines is worth a place only when it counted. */
-		if (fields[i].kind == LOG_KIND_NUMBER && fields[i].number == 0 &&
-		    strcmp(fields[i].name, "suppressed") == 0)
-			continue;
-		put_field(out, fields[i].name, json);
-		if (fields[i].kind == LOG_KIND_NUMBER)
-			buf_printf(out, "%" PRId64, fields[i].number);
-		else
-			log_encode(out, fields[i].text, json);
-	}
+	put_field(out, name, json);
+	buf_printf(out, "%" PRIu64, value);
 }
+
+static void put_signed(struct buf *out, const char *name, int64_t value, bool json)
+{
+	put_field(out, name, json);
+	buf_printf(out, "%" PRId64, value);
+}
+
+static void put_count(struct buf *out, const char *name, uint64_t value, bool json)
+{
+	if (value != 0)
+		put_unsigned(out, name, value, json);
+}
+
+#define BYTES(field)  put_bytes(out, #field, f->field, json);
+#define STRING(field) put_text(out, #field, f->field, json);
+#define NUMBER(field) put_unsigned(out, #field, f->field, json);
+#define SIGNED(field) put_signed(out, #field, f->field, json);
+#define COUNT(field)  put_count(out, #field, f->field, json);
+#define EVENT(id, name, level, audit, text, fields)                                                \
+	static void put_##id(struct buf *out, const void *event, bool json)                        \
+	{                                                                                          \
+		const struct log_##id *f = event;                                                  \
+                                                                                                   \
+		(void)f, (void)out, (void)json;                                                    \
+		fields                                                                             \
+	}
+#include "base/events.def"
+#undef BYTES
+#undef STRING
+#undef NUMBER
+#undef SIGNED
+#undef COUNT
+#undef EVENT
+
+#define ERROR   LOG_LEVEL_ERROR
+#define WARNING LOG_LEVEL_WARNING
+#define INFO    LOG_LEVEL_INFO
+#define DEBUG   LOG_LEVEL_DEBUG
+static const struct event_row rows[EVENT_COUNT] = {
+#define EVENT(id, name, level, audit, text, fields) {name, level, audit, text, put_##id},
+#include "base/events.def"
+#undef EVENT
+};
+#undef ERROR
+#undef WARNING
+#undef INFO
+#undef DEBUG
 
 static void write_line(int fd, struct slice line)
 {
@@ -233,7 +239,7 @@ static void audit_write(struct slice line)
 	mutex_unlock(&audit_lock);
 }
 
-void log_event(enum event e, const struct log_field *fields, size_t count)
+void log_event(enum event e, const void *fields)
 {
 	const struct event_row *row = &rows[e];
 	bool json = atomic_load_explicit(&as_json, memory_order_relaxed);
@@ -246,7 +252,7 @@ void log_event(enum event e, const struct log_field *fields, size_t count)
 	put_text(&line, "level", level_names[row->level], json);
 	put_text(&line, "event", row->name, json);
 	put_text(&line, "msg", row->text, json);
-	put_fields(&line, row, fields, count, json);
+	row->put_fields(&line, fields, json);
 	if (json)
 		buf_put_u8(&line, '}');
 	buf_put_u8(&line, '\n');

@@ -25,49 +25,71 @@ enum event {
 	EVENT_COUNT
 };
 
-enum log_kind {
-	LOG_KIND_NONE,
-	LOG_KIND_TEXT,
-	LOG_KIND_NUMBER,
+/* The fields of an event: struct log_CLIENT_CONNECTED and so on. Bytes may be anything: they are
+ * escaped, and cut after 512. */
+#if defined(__has_attribute) && __has_attribute(designated_init)
+#define LOG_BY_NAME __attribute__((designated_init))
+#else
+#define LOG_BY_NAME
+#endif
+#define BYTES(field)  struct slice field;
+#define STRING(field) const char *field;
+#define NUMBER(field) uint64_t field;
+#define SIGNED(field) int64_t field;
+#define COUNT(field)  uint64_t field;
+#define EVENT(id, name, level, audit, text, fields)                                                \
+	struct log_##id {                                                                          \
+		fields char end; /* no struct is empty */                                          \
+	} LOG_BY_NAME;
+#include "base/events.def"
+#undef BYTES
+#undef STRING
+#undef NUMBER
+#undef SIGNED
+#undef COUNT
+#undef EVENT
+
+/* How many they are. */
+#define BYTES(field)  +1
+#define STRING(field) +1
+#define NUMBER(field) +1
+#define SIGNED(field) +1
+#define COUNT(field)  +1
+enum log_field_count {
+#define EVENT(id, name, level, audit, text, fields) LOG_FIELDS_##id = 0 fields,
+#include "base/events.def"
+#undef EVENT
 };
+#undef BYTES
+#undef STRING
+#undef NUMBER
+#undef SIGNED
+#undef COUNT
 
-struct log_field {
-	const char *name;
-	enum log_kind kind;
-	struct slice text; /* any bytes: escaped, and cut after 512 bytes */
-	int64_t number;
-};
+#define LOG_COUNT(...)                                                                             \
+	LOG_COUNT_UP_TO_16(__VA_ARGS__, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
+#define LOG_COUNT_UP_TO_16(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, count, ...) count
 
-#define F_TEXT(field_name, slice_value)                                                            \
-	{                                                                                          \
-		.name = (field_name), .kind = LOG_KIND_TEXT, .text = (slice_value)                 \
-	}
-#define F_STR(field_name, c_string) F_TEXT(field_name, slice_of_str(c_string))
-#define F_NUM(field_name, integer)                                                                 \
-	{                                                                                          \
-		.name = (field_name), .kind = LOG_KIND_NUMBER, .number = (int64_t)(integer)        \
-	}
-
-/* LOG(CLIENT_CONNECTED, F_TEXT("client_id", id), F_NUM("keep_alive_s", 60));  Nothing is evaluated
- * below the level in force. An event without fields is LOG(STOPPED, F_NONE). */
-#define F_NONE                                                                                     \
-	{                                                                                          \
-		.kind = LOG_KIND_NONE                                                              \
-	}
+/* LOG(CLIENT_CONNECTED, .client_id = id, .user = user, ...);  The compiler wants each field of the
+ * row once, by its name and with its type. Nothing is evaluated below the level in force. */
 #define LOG(id, ...)                                                                               \
 	do {                                                                                       \
-		if (log_wants(EVENT_##id)) {                                                       \
-			struct log_field log_fields_[] = {__VA_ARGS__};                            \
-			log_event(EVENT_##id, log_fields_,                                         \
-			          sizeof(log_fields_) / sizeof(log_fields_[0]));                   \
-		}                                                                                  \
+		_Static_assert(LOG_COUNT(__VA_ARGS__) == (int)LOG_FIELDS_##id,                     \
+		               "a log event wants each of its fields, once");                      \
+		if (log_wants(EVENT_##id))                                                         \
+			log_event(EVENT_##id, &(const struct log_##id){__VA_ARGS__});              \
+	} while (0)
+#define LOG_NO_FIELDS(id)                                                                          \
+	do {                                                                                       \
+		_Static_assert((int)LOG_FIELDS_##id == 0, "a log event wants its fields");         \
+		if (log_wants(EVENT_##id))                                                         \
+			log_event(EVENT_##id, &(const struct log_##id){.end = 0});                 \
 	} while (0)
 
 bool log_wants(enum event e);
-void log_event(enum event e, const struct log_field *fields, size_t count);
+/* For the macros above. `fields`: struct log_ID of this event. */
+void log_event(enum event e, const void *fields);
 
-/* Level by name ("error" ...); false where there is none such. */
-bool log_level_parse(struct slice name, enum log_level *out);
 void log_set_level(enum log_level level);
 void log_set_json(bool json);
 /* The audit file gets every event whose row says so, whatever the level; NULL: none. 0 or -errno

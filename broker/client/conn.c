@@ -111,9 +111,9 @@ static void log_disconnected(struct conn *c, enum reason reason, const char *cau
 	stream_peer_text(c->stream, peer, sizeof(peer));
 	if (c->session == NULL)
 		return;
-	LOG(CLIENT_DISCONNECTED, F_TEXT("client_id", session_client_id(c->session)),
-	    F_TEXT("user", session_user(c->session)), F_STR("peer", peer),
-	    F_STR("reason", reason_name(reason)), F_STR("cause", cause));
+	LOG(CLIENT_DISCONNECTED, .client_id = session_client_id(c->session),
+	    .user = session_user(c->session), .peer = peer, .reason = reason_name(reason),
+	    .cause = cause);
 }
 
 static const char *listener_name(const struct conn *c)
@@ -133,9 +133,8 @@ static void log_dropped(struct conn *c, enum reason reason, const char *cause)
 	if (!log_limit_pass(&w->dropped_limit, w->executor.now_ms, 10000, 20, &suppressed))
 		return;
 	stream_peer_text(c->stream, peer, sizeof(peer));
-	LOG(CONNECTION_CLOSED_BEFORE_CONNECT, F_STR("peer", peer),
-	    F_STR("listener", listener_name(c)), F_STR("reason", reason_name(reason)),
-	    F_STR("cause", cause), F_NUM("suppressed", suppressed));
+	LOG(CONNECTION_CLOSED_BEFORE_CONNECT, .peer = peer, .listener = listener_name(c),
+	    .reason = reason_name(reason), .cause = cause, .suppressed = suppressed);
 }
 
 /* Everything of ours that hangs on it lets go; the stream is still there. */

@@ -33,10 +33,8 @@ static void log_refused(struct conn *c, const struct connect *packet, enum reaso
 	if (!log_limit_pass(&w->refusal_limit, w->executor.now_ms, 10000, 50, &suppressed))
 		return;
 	stream_peer_text(c->stream, peer, sizeof(peer));
-	LOG(CONNECT_REFUSED, F_TEXT("client_id", packet->client_id),
-	    F_TEXT("user", packet->user_name), F_STR("peer", peer),
-	    F_STR("reason", reason_name(reason)), F_STR("cause", cause),
-	    F_NUM("suppressed", suppressed));
+	LOG(CONNECT_REFUSED, .client_id = packet->client_id, .user = packet->user_name,
+	    .peer = peer, .reason = reason_name(reason), .cause = cause, .suppressed = suppressed);
 }
 
 /* Where the client takes only small packets, a refusal loses its words before its code.
@@ -301,8 +299,8 @@ static void take_over(struct conn *c, struct session *s)
 		return;
 	stream_peer_text(c->stream, peer, sizeof(peer));
 	stream_peer_text(old->stream, old_peer, sizeof(old_peer));
-	LOG(SESSION_TAKEN_OVER, F_TEXT("client_id", session_client_id(s)),
-	    F_TEXT("user", session_user(s)), F_STR("peer", peer), F_STR("old_peer", old_peer));
+	LOG(SESSION_TAKEN_OVER, .client_id = session_client_id(s), .user = session_user(s),
+	    .peer = peer, .old_peer = old_peer);
 	conn_fail(old, REASON_SESSION_TAKEN_OVER,
 	          "the same user connected again with this client id");
 }
@@ -455,11 +453,11 @@ static void log_connected(struct conn *c, const struct connect *packet, bool pre
 	char peer[STREAM_PEER_TEXT];
 
 	stream_peer_text(c->stream, peer, sizeof(peer));
-	LOG(CLIENT_CONNECTED, F_TEXT("client_id", session_client_id(c->session)),
-	    F_TEXT("user", session_user(c->session)), F_STR("peer", peer),
-	    F_STR("version", c->version == MQTT_5_0 ? "5.0" : "3.1.1"),
-	    F_NUM("clean_start", packet->clean_start), F_NUM("session_present", present),
-	    F_NUM("keep_alive_s", c->keep_alive_s), F_STR("tls", stream_tls_version(c->stream)));
+	LOG(CLIENT_CONNECTED, .client_id = session_client_id(c->session),
+	    .user = session_user(c->session), .peer = peer,
+	    .version = c->version == MQTT_5_0 ? "5.0" : "3.1.1", .clean_start = packet->clean_start,
+	    .session_present = present, .keep_alive_s = c->keep_alive_s,
+	    .tls = stream_tls_version(c->stream));
 }
 
 static void go_live(struct conn *c)

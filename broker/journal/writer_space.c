@@ -26,17 +26,15 @@ static void log_state(const struct writer *w, enum journal_state before, int err
 	enum journal_state state = w->state;
 
 	if (state == JOURNAL_WORKS)
-		LOG(STORE_RESUMED, F_NONE);
+		LOG_NO_FIELDS(STORE_RESUMED);
 	else if (state == JOURNAL_LOW_SPACE && before == JOURNAL_WORKS)
-		LOG(STORE_FULL, F_STR("error", strerrordesc_np(-error)),
-		    F_STR("remedy", remedy_of(w->bound)));
+		LOG(STORE_FULL, .error = strerrordesc_np(-error), .remedy = remedy_of(w->bound));
 	else if (state == JOURNAL_WAITS)
-		LOG(STORE_FULL, F_STR("error", strerrordesc_np(-error)),
-		    F_STR("remedy", "make room on its file system, or raise its limit"));
+		LOG(STORE_FULL, .error = strerrordesc_np(-error),
+		    .remedy = "make room on its file system, or raise its limit");
 	else if (state == JOURNAL_FAILED)
-		LOG(STORE_FAILED, F_STR("error", strerrordesc_np(-error)),
-		    F_STR("remedy",
-		          "nothing is acknowledged any more; see to the disk, then restart"));
+		LOG(STORE_FAILED, .error = strerrordesc_np(-error),
+		    .remedy = "nothing is acknowledged any more; see to the disk, then restart");
 }
 
 void writer_set_state(struct writer *w, enum journal_state state, int error)

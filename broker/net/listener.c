@@ -57,9 +57,9 @@ static void on_retry(struct timer *timer, void *executor_arg)
 
 static void log_paused(const struct listener *l, int error)
 {
-	LOG(ACCEPT_PAUSED, F_STR("bind", l->settings.conf->bind), F_STR("error", strerror(error)),
-	    F_STR("remedy", "those who are in stay; raise LimitNOFILE (ulimit -n), or lower "
-	                    "limits.connections"));
+	LOG(ACCEPT_PAUSED, .bind = l->settings.conf->bind, .error = strerror(error),
+	    .remedy = "those who are in stay; raise LimitNOFILE (ulimit -n), or lower "
+	              "limits.connections");
 }
 
 static void wait_for_descriptors(struct listener *l, int error)
@@ -80,7 +80,7 @@ static void descriptors_are_back(struct listener *l)
 	if (l->retry_ms == 0)
 		return;
 	l->retry_ms = 0;
-	LOG(ACCEPT_RESUMED, F_STR("bind", l->settings.conf->bind));
+	LOG(ACCEPT_RESUMED, .bind = l->settings.conf->bind);
 }
 
 static struct stream *new_stream(struct listener *l, int fd, const struct sockaddr *address)
@@ -167,8 +167,8 @@ struct listener *listener_open(struct loop *loop, int fd, const struct listener_
 	l->arg = arg;
 	l->watch = watch_new(loop, fd, on_event, l, &error);
 	if (l->watch == NULL)
-		LOG(LISTEN_FAILED, F_STR("bind", settings->conf->bind),
-		    F_STR("error", strerror(-error)));
+		LOG(LISTEN_FAILED, .bind = settings->conf->bind, .error = strerror(-error),
+		    .remedy = "use another address, or see which limit of the system is reached");
 	if (settings->tls != NULL)
 		listener_set_tls(l, settings->tls);
 	remember_file(l);

@@ -580,9 +580,8 @@ static void log_expiry(const struct tls_certificate *c)
 
 	if (bio != NULL && ASN1_TIME_print(bio, X509_get0_notAfter(c->leaf)) == 1)
 		len = BIO_get_mem_data(bio, &text);
-	LOG(CERTIFICATE_EXPIRES, F_STR("certificate", c->path),
-	    F_TEXT("not_after", slice_of(text, (size_t)len)),
-	    F_NUM("days", tls_certificate_days_left(c)));
+	LOG(CERTIFICATE_EXPIRES, .certificate = c->path, .not_after = slice_of(text, (size_t)len),
+	    .days = tls_certificate_days_left(c));
 	BIO_free(bio);
 }
 

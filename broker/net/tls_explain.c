@@ -265,11 +265,11 @@ void tls_log_handshake_failed(const struct tls_report *report, uint64_t now_ms)
 	tls_hello_versions(hello, &versions);
 	if (report->ssl != NULL)
 		tls_hello_suites(hello, report->ssl, &suites);
-	LOG(HANDSHAKE_FAILED, F_STR("peer", peer), F_STR("listener", name_of(report->ctx)),
-	    F_STR("cause", report->failure.cause), F_TEXT("versions", buf_slice(&versions)),
-	    F_TEXT("suites", buf_slice(&suites)), F_STR("sni", hello->server_name),
-	    F_STR("alpn", hello->protocols), F_STR("certificates", report->ctx->description),
-	    F_STR("openssl", raw_reason(report->failure.error)), F_NUM("suppressed", suppressed));
+	LOG(HANDSHAKE_FAILED, .peer = peer, .listener = name_of(report->ctx),
+	    .cause = report->failure.cause, .versions = buf_slice(&versions),
+	    .suites = buf_slice(&suites), .sni = hello->server_name, .alpn = hello->protocols,
+	    .certificates = report->ctx->description, .openssl = raw_reason(report->failure.error),
+	    .suppressed = suppressed);
 	buf_fini(&versions);
 	buf_fini(&suites);
 }
@@ -283,9 +283,9 @@ void tls_log_broken(const struct tls_report *report, uint64_t now_ms)
 	    !may_log(report->ctx, &report->ctx->failures, now_ms, &suppressed))
 		return;
 	(void)peer_text(report->peer, peer, sizeof(peer));
-	LOG(TLS_BROKEN, F_STR("peer", peer), F_STR("listener", name_of(report->ctx)),
-	    F_STR("cause", report->failure.cause),
-	    F_STR("openssl", raw_reason(report->failure.error)), F_NUM("suppressed", suppressed));
+	LOG(TLS_BROKEN, .peer = peer, .listener = name_of(report->ctx),
+	    .cause = report->failure.cause, .openssl = raw_reason(report->failure.error),
+	    .suppressed = suppressed);
 }
 
 void tls_log_excess(const struct tls_report *report, const struct tls_excess *excess,
@@ -298,9 +298,8 @@ void tls_log_excess(const struct tls_report *report, const struct tls_excess *ex
 	    !may_log(report->ctx, &report->ctx->failures, now_ms, &suppressed))
 		return;
 	(void)peer_text(report->peer, peer, sizeof(peer));
-	LOG(TLS_EXCESS, F_STR("peer", peer), F_STR("listener", name_of(report->ctx)),
-	    F_STR("counted", excess->counted), F_NUM("number", excess->number),
-	    F_NUM("bound", excess->bound), F_NUM("suppressed", suppressed));
+	LOG(TLS_EXCESS, .peer = peer, .listener = name_of(report->ctx), .counted = excess->counted,
+	    .number = excess->number, .bound = excess->bound, .suppressed = suppressed);
 }
 
 void tls_log_plaintext(const struct peer *peer, struct tls_context *ctx, const char *cause,
@@ -313,6 +312,6 @@ void tls_log_plaintext(const struct peer *peer, struct tls_context *ctx, const c
 	    !may_log(ctx, &ctx->plaintext, now_ms, &suppressed))
 		return;
 	(void)peer_text(peer, text, sizeof(text));
-	LOG(PLAINTEXT_REFUSED, F_STR("peer", text), F_STR("listener", name_of(ctx)),
-	    F_STR("cause", cause), F_NUM("suppressed", suppressed));
+	LOG(PLAINTEXT_REFUSED, .peer = text, .listener = name_of(ctx), .cause = cause,
+	    .suppressed = suppressed);
 }

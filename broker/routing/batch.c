@@ -232,9 +232,9 @@ static void lost_to_group(struct worker *w)
 
 	count(&w->counters.messages_dropped);
 	if (log_limit_pass(&w->share_limit, w->executor.now_ms + 1, 10000, 1, &suppressed))
-		LOG(MESSAGE_DROPPED, F_STR("client_id", ""), F_STR("user", ""),
-		    F_STR("cause", "no member of a shared subscription may have it, or has room"),
-		    F_NUM("dropped", suppressed + 1));
+		LOG(MESSAGE_DROPPED, .client_id = SLICE_EMPTY, .user = SLICE_EMPTY,
+		    .cause = "no member of a shared subscription may have it, or has room",
+		    .dropped = suppressed + 1);
 }
 
 /* Another durable member's queue: from one to the other in one group. D1 */

@@ -6,7 +6,7 @@
 static void report(void *arg, const char *what, const char *whose, const char *text)
 {
 	(void)arg;
-	LOG(RELOAD_CHANGE, F_STR("what", what), F_STR("name", whose), F_STR("detail", text));
+	LOG(RELOAD_CHANGE, .what = what, .name = whose, .detail = text);
 }
 
 static bool roles_equal(const struct user *a, const struct user *b)

@@ -115,11 +115,10 @@ static void on_adopted(void *arg)
 	r->under_way = false;
 	release_removed(r);
 	config_snapshot_unref(&r->replaced);
-	LOG(RELOADED, F_NUM("generation", r->snapshot->generation),
-	    F_NUM("users", users_count(r->snapshot->users)),
-	    F_NUM("roles", acl_role_count(r->snapshot->acl)),
-	    F_NUM("rules", acl_rule_count(r->snapshot->acl)),
-	    F_NUM("listeners", r->snapshot->conf->listener_count));
+	LOG(RELOADED, .generation = r->snapshot->generation,
+	    .users = users_count(r->snapshot->users), .roles = acl_role_count(r->snapshot->acl),
+	    .rules = acl_rule_count(r->snapshot->acl),
+	    .listeners = r->snapshot->conf->listener_count);
 	if (!r->again || r->stopped)
 		return;
 	r->again = false;
@@ -185,9 +184,9 @@ static bool apply_parts(struct reloader *r)
 
 	if (users == NULL && tls == NULL)
 		return false;
-	LOG(RELOAD_PARTIAL, F_STR("what", users == NULL ? "client_ca and client_crl"
-	                                  : tls == NULL ? "users"
-	                                                : "users, client_ca and client_crl"));
+	LOG(RELOAD_PARTIAL, .what = users == NULL ? "client_ca and client_crl"
+	                            : tls == NULL ? "users"
+	                                          : "users, client_ca and client_crl");
 	apply(r, config_snapshot_renew(r->snapshot, users, tls), &none);
 	return true;
 }
@@ -249,14 +248,14 @@ bool reloader_reload(struct reloader *r, enum reload_cause cause)
 		return true;
 	}
 	file_watch_look(&r->file_watch);
-	LOG(RELOADING, F_STR("cause", cause == RELOAD_ASKED ? "asked" : "a file changed"));
+	LOG(RELOADING, .cause = cause == RELOAD_ASKED ? "asked" : "a file changed");
 	ok = (cause == RELOAD_ASKED || file_watch_is_sound(&r->file_watch, &errors)) &&
 	     reload_all(r, &errors);
 	errors_log(&errors);
 	if (!ok) {
-		LOG(RELOAD_FAILED, F_NUM("errors", errors.error_count),
-		    F_STR("remedy", "nothing else was changed: mend what stands above, then reload "
-		                    "again (SIGHUP)"));
+		LOG(RELOAD_FAILED, .errors = errors.error_count,
+		    .remedy = "nothing else was changed: mend what stands above, then reload "
+		              "again (SIGHUP)");
 		apply_parts(r);
 		file_watch_forget(&r->file_watch);
 	}

@@ -54,10 +54,10 @@ static void log_listening(const struct conf *conf)
 	for (size_t i = 0; i < conf->listener_count; i++) {
 		const struct conf_listener *l = &conf->listeners[i];
 
-		LOG(LISTENING, F_STR("bind", l->bind), F_STR("protocol", "mqtt"),
-		    F_STR("tls", l->is_unix                 ? "none"
-		                 : l->tls.min_version == 13 ? "1.3"
-		                                            : "1.2 and up"));
+		LOG(LISTENING, .bind = l->bind, .protocol = "mqtt",
+		    .tls = l->is_unix                 ? "none"
+		           : l->tls.min_version == 13 ? "1.3"
+		                                      : "1.2 and up");
 	}
 }
 
@@ -77,7 +77,7 @@ static void on_opened(void *arg)
 		return;
 	}
 	log_listening(conf);
-	LOG(READY, F_NUM("listeners", conf->listener_count));
+	LOG(READY, .listeners = conf->listener_count);
 	notify_ready();
 }
 
@@ -137,7 +137,7 @@ static void on_stop_signal(void *arg, int signum)
 	if (run->stop_asked)
 		return;
 	run->stop_asked = true;
-	LOG(STOPPING, F_STR("signal", strsignal(signum)));
+	LOG(STOPPING, .signal = strsignal(signum));
 	notify_stopping();
 	reloader_stop(run->reloader);
 	control_stop(run->control);
@@ -163,7 +163,7 @@ static void on_audit_signal(void *arg, int signum)
 	(void)arg;
 	(void)signum;
 	if (failed != 0)
-		LOG(CONFIG_ERROR, F_STR("where", "log.audit"), F_STR("error", strerror(-failed)));
+		LOG(CONFIG_ERROR, .where = slice_of_str("log.audit"), .error = strerror(-failed));
 }
 
 static void on_expiry_timer(struct timer *timer, void *executor_arg)
@@ -236,11 +236,11 @@ static struct journal *open_journal(const struct conf *conf)
 		return journal_memory_new();
 	if (store_open(&options, text, &store) == 0) {
 		if (store_upgraded_from(store) != 0)
-			LOG(STORE_UPGRADED, F_STR("directory", conf->persistence_directory),
-			    F_NUM("from", store_upgraded_from(store)), F_NUM("to", STORE_FORMAT));
+			LOG(STORE_UPGRADED, .directory = conf->persistence_directory,
+			    .from = store_upgraded_from(store), .to = STORE_FORMAT);
 		return journal_disk_new(store, &timing);
 	}
-	LOG(STORE_REFUSED, F_STR("directory", conf->persistence_directory), F_STR("error", text));
+	LOG(STORE_REFUSED, .directory = conf->persistence_directory, .error = text);
 	return NULL;
 }
 
@@ -253,14 +253,13 @@ static bool restore(struct run *run, const struct conf *conf)
 	if (!journal_is_durable(run->server->journal))
 		return true;
 	if (restore_load(run->server, &restored, text) != 0) {
-		LOG(STORE_REFUSED, F_STR("directory", conf->persistence_directory),
-		    F_STR("error", text));
+		LOG(STORE_REFUSED, .directory = conf->persistence_directory, .error = text);
 		return false;
 	}
-	LOG(STORE_RESTORED, F_STR("directory", conf->persistence_directory),
-	    F_NUM("sessions", restored.sessions), F_NUM("subscriptions", restored.subscriptions),
-	    F_NUM("queued", restored.queued), F_NUM("retained", restored.retained),
-	    F_NUM("wills", restored.wills), F_NUM("ms", clock_monotonic_ms() - start_ms));
+	LOG(STORE_RESTORED, .directory = conf->persistence_directory, .sessions = restored.sessions,
+	    .subscriptions = restored.subscriptions, .queued = restored.queued,
+	    .retained = restored.retained, .wills = restored.wills,
+	    .ms = clock_monotonic_ms() - start_ms);
 	return true;
 }
 
@@ -308,8 +307,8 @@ static void drop_start(struct run *run)
 
 static int fail_start(struct run *run, const char *what, int error)
 {
-	LOG(LISTEN_FAILED, F_STR("bind", what), F_STR("error", strerror(-error)),
-	    F_STR("remedy", "see the limits of this process (ulimit -a)"));
+	LOG(LISTEN_FAILED, .bind = what, .error = strerror(-error),
+	    .remedy = "see the limits of this process (ulimit -a)");
 	drop_start(run);
 	return 1;
 }
@@ -321,8 +320,8 @@ int server_run(struct config_snapshot *snapshot, struct tls_tickets *tickets)
 	int failed = 0;
 
 	net_raise_file_limit();
-	LOG(STARTING, F_STR("version", VAKT_VERSION), F_NUM("workers", snapshot->conf->workers),
-	    F_STR("config", snapshot->conf->path));
+	LOG(STARTING, .version = VAKT_VERSION, .workers = snapshot->conf->workers,
+	    .config = snapshot->conf->path);
 	journal = open_journal(snapshot->conf);
 	if (journal == NULL)
 		return 2;
@@ -358,6 +357,6 @@ int server_run(struct config_snapshot *snapshot, struct tls_tickets *tickets)
 	for (unsigned i = 0; i < run->server->worker_count; i++)
 		thread_join(&run->threads[i].thread);
 	run_free(run);
-	LOG(STOPPED, F_NONE);
+	LOG_NO_FIELDS(STOPPED);
 	return 0;
 }

@@ -255,9 +255,8 @@ void session_count_drop(struct session *s, const char *cause)
 	count(&s->worker->counters.messages_dropped);
 	if (log_limit_pass(&session_log_limits(s)->dropped, s->worker->executor.now_ms + 1, 10000,
 	                   1, &suppressed))
-		LOG(MESSAGE_DROPPED, F_TEXT("client_id", session_client_id(s)),
-		    F_TEXT("user", session_user(s)), F_STR("cause", cause),
-		    F_NUM("dropped", s->dropped));
+		LOG(MESSAGE_DROPPED, .client_id = session_client_id(s), .user = session_user(s),
+		    .cause = cause, .dropped = s->dropped);
 }
 
 /* --- sending --- */

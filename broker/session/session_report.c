@@ -44,20 +44,20 @@ void session_log_denial(struct session *s, enum denial_kind kind, struct slice t
 	                    &suppressed))
 		return;
 	len = acl_verdict_text(acl, verdict, text, sizeof(text));
-#define WHO  F_TEXT("client_id", session_client_id(s)), F_TEXT("user", session_user(s))
-#define RULE F_TEXT("rule", slice_of(text, len)), F_NUM("suppressed", suppressed)
+#define WHO  .client_id = session_client_id(s), .user = session_user(s)
+#define RULE .rule = slice_of(text, len), .suppressed = suppressed
 	switch (kind) {
 	case DENIAL_PUBLISH:
-		LOG(PUBLISH_DENIED, WHO, F_TEXT("topic", topic), RULE);
+		LOG(PUBLISH_DENIED, WHO, .topic = topic, RULE);
 		break;
 	case DENIAL_SUBSCRIBE:
-		LOG(SUBSCRIBE_DENIED, WHO, F_TEXT("filter", topic), RULE);
+		LOG(SUBSCRIBE_DENIED, WHO, .filter = topic, RULE);
 		break;
 	case DENIAL_WILL:
-		LOG(WILL_DENIED, WHO, F_TEXT("topic", topic), RULE);
+		LOG(WILL_DENIED, WHO, .topic = topic, RULE);
 		break;
 	case DENIAL_RECEIVE:
-		LOG(DELIVERY_DENIED, WHO, F_TEXT("topic", topic), RULE);
+		LOG(DELIVERY_DENIED, WHO, .topic = topic, RULE);
 		break;
 	}
 #undef WHO

@@ -121,10 +121,9 @@ static void report_memory(struct worker *w, const struct session *s, const char 
 
 	count(&w->counters.memory_refused);
 	if (log_limit_pass(&w->memory_limit, w->executor.now_ms + 1, 10000, 5, &suppressed))
-		LOG(MEMORY_REFUSED,
-		    F_TEXT("client_id", s == NULL ? SLICE_EMPTY : session_client_id(s)),
-		    F_TEXT("user", s == NULL ? SLICE_EMPTY : session_user(s)), F_STR("peer", peer),
-		    F_STR("what", what), F_STR("cause", cause), F_NUM("suppressed", suppressed));
+		LOG(MEMORY_REFUSED, .client_id = s == NULL ? SLICE_EMPTY : session_client_id(s),
+		    .user = s == NULL ? SLICE_EMPTY : session_user(s), .peer = peer, .what = what,
+		    .cause = cause, .suppressed = suppressed);
 }
 
 void quota_report_memory(struct conn *c, const char *what, const char *cause)
@@ -203,10 +202,9 @@ bool quota_address_take(struct worker *w, struct stream *stream, const struct co
 	if (!log_limit_pass(&w->quota_limit, w->executor.now_ms + 1, 10000, 5, &suppressed))
 		return false;
 	stream_peer_text(stream, peer, sizeof(peer));
-	LOG(CONNECTION_CLOSED_BEFORE_CONNECT, F_STR("peer", peer), F_STR("listener", l->bind),
-	    F_STR("reason", reason_name(REASON_QUOTA_EXCEEDED)),
-	    F_STR("cause", "limits.connections_per_address is reached"),
-	    F_NUM("suppressed", suppressed));
+	LOG(CONNECTION_CLOSED_BEFORE_CONNECT, .peer = peer, .listener = l->bind,
+	    .reason = reason_name(REASON_QUOTA_EXCEEDED),
+	    .cause = "limits.connections_per_address is reached", .suppressed = suppressed);
 	return false;
 }
 
@@ -243,7 +241,6 @@ void quota_report_refused(const struct session *s, struct slice topic, const cha
 	count(&w->counters.messages_dropped);
 	count(&w->counters.retained_refused);
 	if (log_limit_pass(&w->quota_limit, w->executor.now_ms + 1, 10000, 5, &suppressed))
-		LOG(RETAIN_REFUSED, F_TEXT("client_id", session_client_id(s)),
-		    F_TEXT("user", session_user(s)), F_TEXT("topic", topic), F_STR("cause", cause),
-		    F_NUM("suppressed", suppressed));
+		LOG(RETAIN_REFUSED, .client_id = session_client_id(s), .user = session_user(s),
+		    .topic = topic, .cause = cause, .suppressed = suppressed);
 }
