@@ -65,9 +65,63 @@ static int put_events(void)
 }
 
 static const struct {
+	const char *topic; /* "": it is not in $SYS */
+	const char *text;
+} figures[] = {
+#define COUNTER(member, topic, status, text) {topic, text},
+#define FIGURE(member, topic, status, text)  {topic, text},
+#define STORE(member, topic, status, text)   {topic, text},
+#define ALIAS(member, topic)                 {topic, "Another name of the figure above."},
+#include "worker/figures.def"
+};
+
+static const char *const rates[] = {
+#define RATE(member, topic) topic,
+#include "worker/figures.def"
+};
+
+static int put_figures(void)
+{
+	for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++) {
+		if (figures[i].topic[0] != '\0')
+			printf(".It Ic %s\n%s\n", figures[i].topic, figures[i].text);
+	}
+	puts(".It Ic load/ Ns Ar WHAT Ns Ic /1min , /5min , /15min\n"
+	     "How much there was per minute, as a moving average, of");
+	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++)
+		printf(".Ic %s%s\n", rates[i],
+		       i + 1 < sizeof(rates) / sizeof(rates[0]) ? " ," : " .");
+	return 0;
+}
+
+static const struct {
+	const char *name, *word, *text;
+} commands[] = {
+#define COMMAND(name, scope, access, function, argument, word, what, second, done, summary,        \
+                columns, text)                                                                     \
+	{#name, word, text},
+#include "admin/commands.def"
+#undef COMMAND
+};
+
+static int put_commands(void)
+{
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		printf(".It Cm %s", commands[i].name);
+		if (commands[i].word != NULL)
+			printf(" Ar %s", commands[i].word);
+		printf("\n%s", commands[i].text);
+	}
+	return 0;
+}
+
+static const struct {
 	const char *name;
 	int (*put)(void);
-} fills[] = {{"options", put_options}, {"events", put_events}};
+} fills[] = {{"options", put_options},
+             {"events", put_events},
+             {"figures", put_figures},
+             {"commands", put_commands}};
 
 static int put_line(char *line)
 {

@@ -32,12 +32,13 @@ struct options;
 struct command {
 	const char *name;
 	const char *member; /* that its argument becomes; NULL: it has none */
-	const char *what;   /* that argument */
+	const char *word;   /* that argument in the usage */
+	const char *what;   /* that argument must be */
 	bool has_user;
+	const char *summary;
 	const struct column *columns;
 	size_t column_count;
-	void (*on_line)(struct table *t, const struct json_object *line);
-	const char *done; /* said at the end; NULL: nothing */
+	const char *done; /* printed at the end; NULL: nothing */
 };
 
 struct options {
@@ -47,23 +48,6 @@ struct options {
 	const char *user;
 	bool json;
 };
-
-static const char usage_text[] =
-    "usage: broker-ctl -c broker.yaml [--json] clients | sessions | usage | status | reload\n"
-    "       broker-ctl -c broker.yaml [--json] retained FILTER\n"
-    "       broker-ctl -c broker.yaml [--json] kick CLIENT_ID [--user USER]\n"
-    "\n"
-    "  clients    who is connected\n"
-    "  sessions   who is connected, and whose session waits for them\n"
-    "  retained   the retained values that the topic filter matches\n"
-    "  usage      which user and address has how much memory\n"
-    "  kick       end a client's connection\n"
-    "  status     the broker in numbers\n"
-    "  reload     read configuration, certificates, users and rules again\n"
-    "  --user     kick: the client of this user ('' is anonymous)\n"
-    "  --json     print JSON, a line for each thing\n"
-    "  --trust-owner USER, --trust-group GROUP\n"
-    "             believe their files, too, as the broker's option of that name\n";
 
 __attribute__((format(printf, 2, 3))) static int report_error(int status, const char *format, ...)
 {
@@ -79,48 +63,18 @@ __attribute__((format(printf, 2, 3))) static int report_error(int status, const 
 
 /* ---- tables ---- */
 
-static const struct column client_columns[] = {
-    {"client_id", "CLIENT ID", COLUMN_TEXT},
-    {"user", "USER", COLUMN_TEXT},
-    {"peer", "PEER", COLUMN_TEXT},
-    {"version", "MQTT", COLUMN_TEXT},
-    {"since", "SINCE", COLUMN_TEXT},
-    {"keep_alive_s", "KEEP ALIVE", COLUMN_SECONDS},
-    {"subscriptions", "SUBSCRIPTIONS", COLUMN_NUMBER},
-    {"queued", "QUEUED", COLUMN_NUMBER},
-    {"in_flight", "IN FLIGHT", COLUMN_NUMBER},
-    {"dropped", "DROPPED", COLUMN_NUMBER},
-    {"owed", "OWED", COLUMN_NUMBER},
-};
+#define COLUMN(member, title, kind) {member, title, COLUMN_##kind},
+#define PAIRS                       COLUMN("", "", TEXT) COLUMN("", "", TEXT)
+#define COMMAND(name, scope, access, function, argument, word, what, second, done, summary,        \
+                columns, manual)                                                                   \
+	static const struct column name##_columns[] = {columns};
+#include "admin/commands.def"
+#undef COMMAND
 
-static const struct column session_columns[] = {
-    {"client_id", "CLIENT ID", COLUMN_TEXT},   {"user", "USER", COLUMN_TEXT},
-    {"connected", "CONNECTED", COLUMN_TEXT},   {"expiry_s", "EXPIRY", COLUMN_SECONDS},
-    {"ends_in_s", "ENDS IN", COLUMN_SECONDS},  {"subscriptions", "SUBSCRIPTIONS", COLUMN_NUMBER},
-    {"queued", "QUEUED", COLUMN_NUMBER},       {"queued_bytes", "BYTES", COLUMN_NUMBER},
-    {"in_flight", "IN FLIGHT", COLUMN_NUMBER}, {"dropped", "DROPPED", COLUMN_NUMBER},
-};
-
-static const struct column retained_columns[] = {
-    {"topic", "TOPIC", COLUMN_TEXT},         {"size", "SIZE", COLUMN_NUMBER},
-    {"qos", "QOS", COLUMN_NUMBER},           {"expires_in_s", "EXPIRES", COLUMN_SECONDS},
-    {"owner", "OWNER", COLUMN_TEXT},         {"writer", "WRITER", COLUMN_TEXT},
-    {"client_id", "CLIENT ID", COLUMN_TEXT},
-};
-
-static const struct column usage_columns[] = {
-    {"kind", "WHO", COLUMN_TEXT},
-    {"name", "NAME", COLUMN_TEXT},
-    {"memory_bytes", "MEMORY", COLUMN_NUMBER},
-    {"retained_bytes", "RETAINED", COLUMN_NUMBER},
-    {"store_bytes", "STORE", COLUMN_NUMBER},
-    {"connections", "CONNECTIONS", COLUMN_NUMBER},
-};
-
-static const struct column pair_columns[] = {
-    {"", "", COLUMN_TEXT},
-    {"", "", COLUMN_TEXT},
-};
+static bool has_pairs(const struct command *command)
+{
+	return command->columns[0].member[0] == '\0';
+}
 
 /* "uptime_s" becomes "uptime s". */
 static void add_pairs(struct table *t, const struct json_object *line)
@@ -136,18 +90,38 @@ static void add_pairs(struct table *t, const struct json_object *line)
 	}
 }
 
-#define COLUMNS(table) table, COUNT(table)
-
 static const struct command commands[] = {
-    {"clients", NULL, NULL, false, COLUMNS(client_columns), table_add, NULL},
-    {"sessions", NULL, NULL, false, COLUMNS(session_columns), table_add, NULL},
-    {"retained", "filter", "a topic filter; '#' is all", false, COLUMNS(retained_columns),
-     table_add, NULL},
-    {"usage", NULL, NULL, false, COLUMNS(usage_columns), table_add, NULL},
-    {"kick", "id", "a client id", true, COLUMNS(pair_columns), add_pairs, NULL},
-    {"status", NULL, NULL, false, COLUMNS(pair_columns), add_pairs, NULL},
-    {"reload", NULL, NULL, false, COLUMNS(pair_columns), add_pairs, "the new policy is in force"},
+#define COMMAND(name, scope, access, function, argument, word, what, second, done, summary,        \
+                columns, manual)                                                                   \
+	{#name,                                                                                    \
+	 argument,                                                                                 \
+	 word,                                                                                     \
+	 what,                                                                                     \
+	 (second) != NULL,                                                                         \
+	 summary,                                                                                  \
+	 name##_columns,                                                                           \
+	 COUNT(name##_columns),                                                                    \
+	 done},
+#include "admin/commands.def"
+#undef COMMAND
 };
+
+static void print_usage(FILE *to)
+{
+	fputs("usage: broker-ctl -c broker.yaml [--json] [--user USER] COMMAND [ARGUMENT]\n\n", to);
+	for (size_t i = 0; i < COUNT(commands); i++) {
+		const struct command *c = &commands[i];
+
+		fprintf(to, "  %-8s %-10s %s\n", c->name, c->word == NULL ? "" : c->word,
+		        c->summary);
+	}
+	fputs("\n"
+	      "  --user     kick: the client of this user ('' is anonymous)\n"
+	      "  --json     print JSON, a line for each thing\n"
+	      "  --trust-owner USER, --trust-group GROUP\n"
+	      "             trust their files too, like the option of the broker\n",
+	      to);
+}
 
 /* ---- the socket ---- */
 
@@ -339,8 +313,10 @@ static enum answer take_line(const struct options *o, struct table *t, const cha
 		answer = ANSWER_DONE;
 	} else if (o->json) {
 		fwrite(text, 1, len, stdout);
+	} else if (has_pairs(o->command)) {
+		add_pairs(t, &line);
 	} else {
-		o->command->on_line(t, &line);
+		table_add(t, &line);
 	}
 	json_fini(&line);
 	return answer;
@@ -366,7 +342,7 @@ static void print_answer(const struct options *o, const struct table *t)
 {
 	struct buf out = {0};
 
-	if (t->cell_count > 0 || t->columns != pair_columns)
+	if (t->cell_count > 0 || !has_pairs(o->command))
 		table_print(t, &out);
 	if (out.len > 0)
 		fwrite(out.data, 1, out.len, stdout);
@@ -404,7 +380,7 @@ static int talk(const struct options *o, int fd)
 static int wrong_use(const char *what)
 {
 	(void)report_error(0, "%s", what);
-	fputs(usage_text, stderr);
+	print_usage(stderr);
 	return EXIT_USAGE;
 }
 
@@ -497,10 +473,10 @@ int main(int argc, char **argv)
 			printf("broker-ctl %s\n", VAKT_VERSION);
 			return 0;
 		case 'h':
-			fputs(usage_text, stdout);
+			print_usage(stdout);
 			return 0;
 		default:
-			fputs(usage_text, stderr);
+			print_usage(stderr);
 			return EXIT_USAGE;
 		}
 	}

@@ -22,9 +22,9 @@ struct usage;
 typedef bool query_report_fn(struct query *q);
 
 enum query_scope {
-	QUERY_MAIN,    /* told by main */
-	QUERY_WORKERS, /* by each worker */
-	QUERY_HOME,    /* by the executor of the client that "id" names */
+	QUERY_MAIN,    /* main answers */
+	QUERY_WORKERS, /* each worker */
+	QUERY_OWNER,   /* the owner of the client that "id" names */
 };
 
 struct command {
@@ -67,13 +67,11 @@ struct control {
 	uint64_t started_ms;
 };
 
-query_report_fn control_report_clients;
-query_report_fn control_report_sessions;
-query_report_fn control_report_retained;
-query_report_fn control_report_status;
-query_report_fn control_tell_usage;
+/* The functions of the commands. */
+#define COMMAND(name, scope, access, function, ...) query_report_fn function;
+#include "admin/commands.def"
+#undef COMMAND
+
 void control_usage_free(struct usage *u);
-query_report_fn control_kick;
-query_report_fn control_reload;
 
 #endif

@@ -127,14 +127,14 @@ static bool report(struct query *q, put_fn *put)
 	return q->id_at < q->id_count;
 }
 
-bool control_report_clients(struct query *q)
+bool control_sessions_report_clients(struct query *q)
 {
 	if (q->id_count == 0)
 		note_clients(q);
 	return report(q, put_client);
 }
 
-bool control_report_sessions(struct query *q)
+bool control_sessions_report_sessions(struct query *q)
 {
 	if (q->id_count == 0)
 		note_sessions(q);
@@ -171,7 +171,7 @@ static struct conn *find_meant(struct query *q)
 	return found;
 }
 
-bool control_kick(struct query *q)
+bool control_sessions_kick(struct query *q)
 {
 	struct conn *c = find_meant(q);
 

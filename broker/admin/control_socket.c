@@ -28,14 +28,13 @@ struct control_conn {
 	bool closing;
 };
 
+enum command_access { COMMAND_READS, COMMAND_CHANGES };
+
 static const struct command commands[] = {
-    {"clients", {NULL, NULL}, QUERY_WORKERS, false, control_report_clients},
-    {"sessions", {NULL, NULL}, QUERY_WORKERS, false, control_report_sessions},
-    {"retained", {"filter", NULL}, QUERY_MAIN, false, control_report_retained},
-    {"kick", {"id", "user"}, QUERY_HOME, true, control_kick},
-    {"reload", {NULL, NULL}, QUERY_MAIN, true, control_reload},
-    {"status", {NULL, NULL}, QUERY_MAIN, false, control_report_status},
-    {"usage", {NULL, NULL}, QUERY_MAIN, false, control_tell_usage},
+#define COMMAND(name, scope, access, function, argument, word, what, second, ...)                  \
+	{#name, {argument, second}, QUERY_##scope, COMMAND_##access == COMMAND_CHANGES, function},
+#include "admin/commands.def"
+#undef COMMAND
 };
 
 /* --- writing --- */
@@ -216,7 +215,7 @@ static void start_query(struct control_conn *conn, struct json_object *request,
 	q->conn = conn;
 	q->command = command;
 	q->request = *request;
-	if (command->scope == QUERY_HOME)
+	if (command->scope == QUERY_OWNER)
 		q->worker =
 		    server_owner_of(q->control->server, json_text_of(request, command->members[0]));
 	conn->query = q;

@@ -1,11 +1,7 @@
 /* The control socket: what broker-ctl(1) talks to.  One request on a connection, a line of JSON
  * ({"command":"clients"}); the answer is a line of JSON for each thing, and a last one,
- * {"done":true} or {"error":"..."}.  Only the broker's own user and root may open it.
- *
- *   clients   sessions   status   reload   {"command":"retained","filter":F}
- *   {"command":"kick","id":CLIENT_ID,"user":NAME}: user may be left out; "" is anonymous
- *
- * Thread: main's. */
+ * {"done":true} or {"error":"..."}.  Only the broker's own user and root may open it.  The commands
+ * are rows of admin/commands.def.  Thread: main's. */
 #ifndef ADMIN_CONTROL_SOCKET_H
 #define ADMIN_CONTROL_SOCKET_H
 

@@ -128,7 +128,7 @@ static void put_who(struct buf *out, const struct usage_row *row)
 		json_text(out, "name", is_user ? name : key);
 }
 
-bool control_tell_usage(struct query *q)
+bool control_usage_report(struct query *q)
 {
 	struct usage *u;
 

@@ -2,62 +2,66 @@
  * slightly different moments. */
 #include "admin/stats.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "worker/shared.h"
 
-static void add(uint64_t *sum, const _Atomic uint64_t *counter)
+const struct figure stats_figures[STATS_FIGURES] = {
+#define COUNTER(member, topic, status, text) {topic, status, offsetof(struct stats, member), false},
+#define FIGURE(member, topic, status, text)  {topic, status, offsetof(struct stats, member), false},
+#define STORE(member, topic, status, text)   {topic, status, offsetof(struct stats, member), true},
+#define ALIAS(member, topic)                 {topic, "", offsetof(struct stats, member), false},
+#include "worker/figures.def"
+};
+
+uint64_t stats_value(const struct stats *stats, size_t offset)
 {
-	*sum += atomic_load_explicit(counter, memory_order_relaxed);
+	uint64_t value;
+
+	memcpy(&value, (const char *)stats + offset, sizeof(value));
+	return value;
 }
 
 static void add_worker(struct stats *t, const struct counters *c)
 {
-	add(&t->clients_total, &c->sessions);
-	add(&t->clients_expired, &c->sessions_expired);
-	add(&t->packets_received, &c->packets_received);
-	add(&t->packets_received, &c->clients_accepted); /* their CONNECTs */
-	add(&t->packets_sent, &c->packets_sent);
-	add(&t->packets_sent, &c->messages_sent);
-	add(&t->messages_received, &c->messages_received);
-	add(&t->messages_sent, &c->messages_sent);
-	add(&t->messages_dropped, &c->messages_dropped);
-	add(&t->payload_received, &c->payload_received);
-	add(&t->payload_sent, &c->payload_sent);
-	add(&t->bytes_received, &c->bytes_received);
-	add(&t->bytes_sent, &c->bytes_sent);
-	add(&t->sockets, &c->connections_total);
-	add(&t->clients_accepted, &c->clients_accepted);
-	add(&t->denials, &c->denials);
-	add(&t->retained_refused, &c->retained_refused);
-	add(&t->memory_refused, &c->memory_refused);
-	add(&t->memory, &c->memory_bytes);
-	add(&t->subscriptions, &c->subscriptions);
-	add(&t->shared_subscriptions, &c->shared_subscriptions);
-	add(&t->stored, &c->held);
-	add(&t->stored_bytes, &c->held_bytes);
+#define COUNTER(member, topic, status, text)                                                       \
+	t->member += atomic_load_explicit(&c->member, memory_order_relaxed);
+#include "worker/figures.def"
+}
+
+static void add_retained(struct stats *t, struct retain *retain)
+{
+	struct retain_counts counts;
+
+	retain_count(retain, &counts);
+	t->retained = counts.values;
+	t->retained_bytes = counts.bytes;
+}
+
+static void take_store(struct stats *t, struct journal *journal)
+{
+	journal_health(journal, &t->store);
+	if (t->store.commits > 0)
+		t->commit_us_mean = t->store.commit_us_sum / t->store.commits;
 }
 
 void stats_take(struct server *server, struct stats *out)
 {
-	struct retain_counts retained;
-
 	*out = (struct stats){0};
 	for (unsigned i = 0; i < server->worker_count; i++)
 		add_worker(out, &server->workers[i]->counters);
+	out->packets_received += out->clients_accepted; /* their CONNECTs */
+	out->packets_sent += out->messages_sent;
 	out->clients_connected = atomic_load(&server->connections);
 	out->clients_maximum = atomic_load(&server->connections_most);
-	if (out->clients_total > out->clients_connected)
-		out->clients_disconnected = out->clients_total - out->clients_connected;
-	retain_count(server->retain, &retained);
-	out->retained = retained.values;
-	out->retained_bytes = retained.bytes;
-	out->stored += retained.values;
-	out->stored_bytes += retained.bytes;
-	out->memory += retained.bytes;
-	journal_health(server->journal, &out->store);
-	if (out->store.commits > 0)
-		out->commit_us_mean = out->store.commit_us_sum / out->store.commits;
+	if (out->sessions > out->clients_connected)
+		out->clients_disconnected = out->sessions - out->clients_connected;
+	add_retained(out, server->retain);
+	out->stored = out->held + out->retained;
+	out->stored_bytes = out->held_bytes + out->retained_bytes;
+	out->memory = out->memory_bytes + out->retained_bytes;
+	take_store(out, server->journal);
 }
 
 const char *stats_store_state(const struct server *server, const struct stats *t)

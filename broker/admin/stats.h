@@ -1,5 +1,5 @@
 /* The broker in numbers: what its workers and its shared state count, summed at one moment, for
- * $SYS and for broker-ctl.  Thread: any. */
+ * $SYS and for broker-ctl.  The table is worker/figures.def.  Thread: any. */
 #ifndef ADMIN_STATS_H
 #define ADMIN_STATS_H
 
@@ -7,27 +7,39 @@
 
 struct server;
 
-/* Numbers are uint64_t: sys.c finds them by their offset. */
 struct stats {
-	uint64_t clients_total, clients_connected, clients_disconnected;
-	uint64_t clients_maximum; /* connected at one time since the start */
-	uint64_t clients_expired; /* sessions that ended by their expiry interval */
-	uint64_t packets_received, packets_sent;
-	uint64_t messages_received, messages_sent, messages_dropped;
-	uint64_t payload_received, payload_sent;
-	uint64_t bytes_received, bytes_sent;
-	uint64_t sockets, clients_accepted, denials, retained_refused, memory_refused;
-	uint64_t subscriptions, shared_subscriptions;
-	uint64_t retained, retained_bytes;
-	uint64_t memory;               /* counted in limits.memory */
-	uint64_t stored, stored_bytes; /* retained, queued or in flight */
+#define COUNTER(member, topic, status, text) uint64_t member;
+#define FIGURE(member, topic, status, text)  uint64_t member;
+#include "worker/figures.def"
 	struct journal_health store;
 	uint64_t commit_us_mean;
 };
 
-/* The state of the store in a word: "ok", "full", "failed"; "off" where nothing is kept. */
+/* A row of the table. */
+struct figure {
+	const char *topic;  /* below $SYS/broker/; "": not there */
+	const char *status; /* in the answer of `status`; "": not there */
+	size_t offset;      /* of the uint64_t in struct stats */
+	bool of_store;      /* only where there is a store on disk */
+};
+
+/* Number of rows. */
+enum {
+	STATS_FIGURES = 0
+#define COUNTER(member, topic, status, text) +1
+#define FIGURE(member, topic, status, text)  +1
+#define STORE(member, topic, status, text)   +1
+#define ALIAS(member, topic)                 +1
+#include "worker/figures.def"
+};
+
+extern const struct figure stats_figures[STATS_FIGURES];
+
+uint64_t stats_value(const struct stats *stats, size_t offset);
+
+/* The state of the store in a word: "ok", "full", "failed"; "off" where there is none on disk. */
 const char *stats_store_state(const struct server *server, const struct stats *t);
-/* What went wrong with it last: "No space left on device". NULL: nothing did. */
+/* The last error of the store: "No space left on device". NULL: there was none. */
 const char *stats_store_error(const struct stats *t);
 
 void stats_take(struct server *server, struct stats *out);

@@ -1,4 +1,4 @@
-/* A table of names and numbers; what differs from the last time is published. */
+/* What differs from the last time is published; names and figures are in worker/figures.def. */
 #include "admin/sys_topics.h"
 
 #include <inttypes.h>
@@ -20,64 +20,12 @@
 #define VALUE_MAX    48
 #define TOPIC_MAX    80
 
-struct number {
-	const char *name;
-	size_t offset; /* in struct totals */
-};
-
-#define NUMBER(name, field)                                                                        \
-	{                                                                                          \
-		name, offsetof(struct stats, field)                                                \
-	}
-
-static const struct number numbers[] = {
-    NUMBER("clients/total", clients_total),
-    NUMBER("clients/connected", clients_connected),
-    NUMBER("clients/active", clients_connected),
-    NUMBER("clients/disconnected", clients_disconnected),
-    NUMBER("clients/inactive", clients_disconnected),
-    NUMBER("clients/maximum", clients_maximum),
-    NUMBER("clients/expired", clients_expired),
-    NUMBER("messages/received", packets_received),
-    NUMBER("messages/sent", packets_sent),
-    NUMBER("messages/stored", stored),
-    NUMBER("store/messages/count", stored),
-    NUMBER("store/messages/bytes", stored_bytes),
-    NUMBER("publish/messages/received", messages_received),
-    NUMBER("publish/messages/sent", messages_sent),
-    NUMBER("publish/messages/dropped", messages_dropped),
-    NUMBER("publish/bytes/received", payload_received),
-    NUMBER("publish/bytes/sent", payload_sent),
-    NUMBER("bytes/received", bytes_received),
-    NUMBER("bytes/sent", bytes_sent),
-    NUMBER("subscriptions/count", subscriptions),
-    NUMBER("shared_subscriptions/count", shared_subscriptions),
-    NUMBER("retained messages/count", retained),
-};
-
-/* Where there is a store on disk. */
-static const struct number store_numbers[] = {
-    NUMBER("store/commits", store.commits),
-    NUMBER("store/commits/mean", commit_us_mean),
-    NUMBER("store/commits/max", store.commit_us_max),
-    NUMBER("store/messages/written", store.messages),
-    NUMBER("store/pending/groups", store.pending_groups),
-    NUMBER("store/pending/bytes", store.pending_bytes),
-    NUMBER("store/bytes/used", store.used_bytes),
-    NUMBER("store/bytes/map", store.map_bytes),
-    NUMBER("store/bytes/max", store.max_bytes),
-};
-
-static const struct number loads[] = {
-    NUMBER("messages/received", packets_received),
-    NUMBER("messages/sent", packets_sent),
-    NUMBER("publish/received", messages_received),
-    NUMBER("publish/sent", messages_sent),
-    NUMBER("publish/dropped", messages_dropped),
-    NUMBER("bytes/received", bytes_received),
-    NUMBER("bytes/sent", bytes_sent),
-    NUMBER("sockets", sockets),
-    NUMBER("connections", clients_accepted),
+static const struct rate {
+	const char *topic; /* below load/ */
+	size_t offset;     /* in struct stats */
+} rates[] = {
+#define RATE(member, topic) {topic, offsetof(struct stats, member)},
+#include "worker/figures.def"
 };
 
 static const char *const spans[LOAD_SPANS] = {"1min", "5min", "15min"};
@@ -88,10 +36,9 @@ enum {
 	VALUE_UPTIME,
 	VALUE_STORE_STATE,
 	VALUE_STORE_ERROR,
-	VALUE_NUMBERS,
-	VALUE_STORE_NUMBERS = VALUE_NUMBERS + COUNT(numbers),
-	VALUE_LOADS = VALUE_STORE_NUMBERS + COUNT(store_numbers),
-	VALUE_COUNT = VALUE_LOADS + COUNT(loads) * LOAD_SPANS,
+	VALUE_FIGURES,
+	VALUE_RATES = VALUE_FIGURES + STATS_FIGURES,
+	VALUE_COUNT = VALUE_RATES + COUNT(rates) * LOAD_SPANS,
 };
 
 struct sys {
@@ -100,7 +47,7 @@ struct sys {
 	struct timer timer;
 	struct origin *origin;
 	uint64_t started_ms, updated_ms;
-	struct load loads[COUNT(loads)];
+	struct load loads[COUNT(rates)];
 	char last[VALUE_COUNT][VALUE_MAX]; /* as published */
 };
 
@@ -132,27 +79,19 @@ static void report(struct sys *sys, size_t index, const char *name, const char *
 	publish(sys, name, value);
 }
 
-static uint64_t total_at(const struct stats *stats, size_t offset)
+static void report_figures(struct sys *sys, const struct stats *stats)
 {
-	uint64_t value;
-
-	memcpy(&value, (const char *)stats + offset, sizeof(value));
-	return value;
-}
-
-static void report_number(struct sys *sys, size_t index, const struct number *number,
-                          const struct stats *stats)
-{
+	bool has_store = journal_is_durable(sys->worker->server->journal);
 	char text[VALUE_MAX];
 
-	snprintf(text, sizeof(text), "%" PRIu64, total_at(stats, number->offset));
-	report(sys, index, number->name, text);
-}
+	for (size_t i = 0; i < STATS_FIGURES; i++) {
+		const struct figure *f = &stats_figures[i];
 
-static void report_numbers(struct sys *sys, const struct stats *stats)
-{
-	for (size_t i = 0; i < COUNT(numbers); i++)
-		report_number(sys, VALUE_NUMBERS + i, &numbers[i], stats);
+		if (f->topic[0] == '\0' || (f->of_store && !has_store))
+			continue;
+		snprintf(text, sizeof(text), "%" PRIu64, stats_value(stats, f->offset));
+		report(sys, VALUE_FIGURES + i, f->topic, text);
+	}
 }
 
 static void report_store(struct sys *sys, const struct stats *stats)
@@ -161,11 +100,8 @@ static void report_store(struct sys *sys, const struct stats *stats)
 	const char *error = stats_store_error(stats);
 
 	report(sys, VALUE_STORE_STATE, "store/state", stats_store_state(server, stats));
-	if (!journal_is_durable(server->journal))
-		return;
-	report(sys, VALUE_STORE_ERROR, "store/error", error == NULL ? "none" : error);
-	for (size_t i = 0; i < COUNT(store_numbers); i++)
-		report_number(sys, VALUE_STORE_NUMBERS + i, &store_numbers[i], stats);
+	if (journal_is_durable(server->journal))
+		report(sys, VALUE_STORE_ERROR, "store/error", error == NULL ? "none" : error);
 }
 
 static void report_load(struct sys *sys, size_t index)
@@ -173,9 +109,9 @@ static void report_load(struct sys *sys, size_t index)
 	char name[TOPIC_MAX], text[VALUE_MAX];
 
 	for (size_t span = 0; span < LOAD_SPANS; span++) {
-		snprintf(name, sizeof(name), "load/%s/%s", loads[index].name, spans[span]);
+		snprintf(name, sizeof(name), "load/%s/%s", rates[index].topic, spans[span]);
 		snprintf(text, sizeof(text), "%.2f", sys->loads[index].per_minute[span]);
-		report(sys, VALUE_LOADS + index * LOAD_SPANS + span, name, text);
+		report(sys, VALUE_RATES + index * LOAD_SPANS + span, name, text);
 	}
 }
 
@@ -183,8 +119,8 @@ static void report_loads(struct sys *sys, const struct stats *stats)
 {
 	uint64_t now_ms = sys->worker->executor.now_ms;
 
-	for (size_t i = 0; i < COUNT(loads); i++) {
-		load_average_update(&sys->loads[i], total_at(stats, loads[i].offset),
+	for (size_t i = 0; i < COUNT(rates); i++) {
+		load_average_update(&sys->loads[i], stats_value(stats, rates[i].offset),
 		                    now_ms - sys->updated_ms);
 		report_load(sys, i);
 	}
@@ -210,7 +146,7 @@ static void on_timer(struct timer *timer, void *executor_arg)
 		return;
 	stats_take(w->server, &stats);
 	report_uptime(sys);
-	report_numbers(sys, &stats);
+	report_figures(sys, &stats);
 	report_store(sys, &stats);
 	report_loads(sys, &stats);
 	executor_timer_arm(&w->executor, timer, SYS_INTERVAL_MS);

@@ -34,30 +34,10 @@ struct flow {
 #define FLOW_HIGH ((size_t)8 << 20)
 #define FLOW_LOW  ((size_t)2 << 20)
 
-/* Since the start; summed over the workers by whoever reads them. */
+/* What a worker counts; stats_take adds up those of all workers. */
 struct counters {
-	_Atomic uint64_t messages_received; /* PUBLISH packets */
-	_Atomic uint64_t messages_sent;
-	_Atomic uint64_t messages_dropped;
-	_Atomic uint64_t payload_received; /* bytes in them */
-	_Atomic uint64_t payload_sent;
-	_Atomic uint64_t packets_received; /* of all kinds, without CONNECT */
-	_Atomic uint64_t packets_sent;     /* of all kinds but PUBLISH */
-	_Atomic uint64_t bytes_received;   /* of MQTT: inside TLS */
-	_Atomic uint64_t bytes_sent;
-	_Atomic uint64_t connections_total;
-	_Atomic uint64_t clients_accepted; /* CONNECTs that were answered with success */
-	_Atomic uint64_t sessions_expired;
-	_Atomic uint64_t denials;
-	_Atomic uint64_t retained_refused; /* for a limit */
-	/* What there is now. */
-	_Atomic uint64_t sessions;
-	_Atomic uint64_t subscriptions;
-	_Atomic uint64_t shared_subscriptions; /* among them */
-	_Atomic uint64_t held;                 /* messages queued or in flight */
-	_Atomic uint64_t held_bytes;
-	_Atomic uint64_t memory_bytes;   /* charged to connections and sessions */
-	_Atomic uint64_t memory_refused; /* times that something was refused for it; ever */
+#define COUNTER(member, topic, status, text) _Atomic uint64_t member;
+#include "worker/figures.def"
 };
 
 /* One writer: no read-modify-write needed. */

@@ -264,7 +264,7 @@ def test_a_reload_with_errors(broker):
 
 
 def test_the_commands_of_the_manual(broker):
-    page = (ROOT / "man/broker-ctl.1").read_text()
+    page = (ROOT / "man/broker-ctl.1.in").read_text()
     commands = re.findall(r"^\.Dl (broker-ctl .*)$", page, re.M)
     assert len(commands) >= 3
     with Wire(broker, client_id="porch-lamp", user="porch"):
