@@ -6,7 +6,7 @@
 
 #include "proto/packet_ack.h"
 #include "proto/packet_subscribe.h"
-#include "prover.h"
+#include "scram_peer.h"
 #include "world.h"
 
 #define IDS_MAX     24

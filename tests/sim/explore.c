@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "people.h"
+#include "actors.h"
 #include "shrink.h"
 
 #define JOBS_MAX 64

@@ -8,21 +8,21 @@ bool match_is_own(const struct actor *p, const struct pub *pub)
 	return pub->actor == p && pub->entry == p->entry; /* a namesake is another client */
 }
 
-enum sure match_in_force(const struct sub *sub, const struct pub *pub)
+enum certainty match_in_force(const struct sub *sub, const struct pub *pub)
 {
 	if (sub->refused || sub->asked > pub->closed || sub->gone < pub->first_sent)
 		return NO;
 	if (sub->granted < pub->first_sent && (sub->ended == NEVER || sub->ended > pub->closed))
 		return YES;
-	return MAYBE;
+	return UNKNOWN;
 }
 
 void match_find(const struct actor *p, const struct pub *pub, struct matches *out)
 {
-	out->sure_count = out->possible_count = 0;
+	out->certain_count = out->possible_count = 0;
 	for (size_t i = 0; i < p->sub_count; i++) {
 		const struct sub *sub = p->subs[i];
-		enum sure in = match_in_force(sub, pub);
+		enum certainty in = match_in_force(sub, pub);
 
 		if (in == NO || sub->shared || !filter_takes(sub->match, pub->topic))
 			continue;
@@ -30,8 +30,8 @@ void match_find(const struct actor *p, const struct pub *pub, struct matches *ou
 			COVER(p->model, NO_LOCAL);
 			continue; /* [MQTT5-3.8.3-3] */
 		}
-		if (in == YES && out->sure_count < 64)
-			out->sure[out->sure_count++] = sub;
+		if (in == YES && out->certain_count < 64)
+			out->certain[out->certain_count++] = sub;
 		else if (out->possible_count < 64)
 			out->possible[out->possible_count++] = sub;
 	}
@@ -107,14 +107,14 @@ bool match_looks_live(const struct actor *p, const struct pub *pub, const struct
 {
 	bool v5 = p->client->version == MQTT_5_0;
 	const struct sub *choices[COMBINATIONS_MAX];
-	struct look sure = {0};
+	struct look certain = {0};
 	struct matches all;
 	unsigned bits = 0, taken;
 
 	match_find(p, pub, &all);
-	taken = all.sure_count;
-	for (unsigned i = 0; i < all.sure_count; i++)
-		look_add(&sure, all.sure[i], pub, v5);
+	taken = all.certain_count;
+	for (unsigned i = 0; i < all.certain_count; i++)
+		look_add(&certain, all.certain[i], pub, v5);
 	for (unsigned i = 0; i < all.possible_count; i++) {
 		const struct sub *sub = all.possible[i];
 
@@ -124,11 +124,11 @@ bool match_looks_live(const struct actor *p, const struct pub *pub, const struct
 			choices[bits++] = sub;
 			continue;
 		}
-		look_add(&sure, sub, pub, v5);
+		look_add(&certain, sub, pub, v5);
 		taken++;
 	}
 	for (unsigned choice = 0; choice < 1u << bits; choice++) {
-		struct look look = sure;
+		struct look look = certain;
 
 		if (choice == 0 && taken == 0)
 			continue;
@@ -164,7 +164,7 @@ unsigned match_shares(const struct actor *p, const struct pub *pub, const struct
 /* --- replays --- */
 
 /* [MQTT3-3.3.1-6] [MQTT5-3.3.1-9, -10, -11] */
-enum sure match_asks_replay(const struct sub *sub)
+enum certainty match_asks_replay(const struct sub *sub)
 {
 	if (sub->refused || sub->shared || sub->with.retain_handling == 2)
 		return NO;
@@ -180,7 +180,7 @@ static bool begins_anew(const struct actor *p, const struct sub *sub, bool given
 
 		if (before->asked <= sub->asked && (before->with.qos > 0 || sub->with.qos > 0) &&
 		    match_asks_replay(before) != NO && strcmp(before->filter, sub->filter) == 0 &&
-		    (given || (!before->replay_judged && sub->asked < p->model->crashed)))
+		    (given || (!before->replay_checked && sub->asked < p->model->crashed)))
 			return true;
 	}
 	return false;
@@ -193,7 +193,7 @@ static bool goes_on(const struct actor *p, const struct sub *sub)
 	for (size_t i = 0; i < p->sub_count; i++) {
 		const struct sub *before = p->subs[i];
 
-		if (before != sub && before->asked <= sub->asked && !before->replay_judged &&
+		if (before != sub && before->asked <= sub->asked && !before->replay_checked &&
 		    match_asks_replay(before) != NO && strcmp(before->filter, sub->filter) == 0)
 			return true;
 	}

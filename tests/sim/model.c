@@ -120,13 +120,13 @@ static unsigned oldest_since(const struct model *m, uint64_t since)
 	return i;
 }
 
-static enum sure both(bool any, bool all)
+static enum certainty both(bool any, bool all)
 {
-	return all ? YES : any ? MAYBE : NO;
+	return all ? YES : any ? UNKNOWN : NO;
 }
 
-enum sure model_may(const struct model *m, uint64_t since, unsigned user, unsigned may,
-                    const char *topic)
+enum certainty model_may(const struct model *m, uint64_t since, unsigned user, unsigned may,
+                         const char *topic)
 {
 	bool any = false, all = true;
 
@@ -139,7 +139,8 @@ enum sure model_may(const struct model *m, uint64_t since, unsigned user, unsign
 	return both(any, all);
 }
 
-enum sure model_may_filter(const struct model *m, uint64_t since, unsigned user, const char *filter)
+enum certainty model_may_filter(const struct model *m, uint64_t since, unsigned user,
+                                const char *filter)
 {
 	bool any = false, all = true;
 
@@ -163,7 +164,7 @@ static bool rules_allow_writer(const struct rules *rules, const struct pub *pub)
 	       rules_allow(rules, user, MAY_WILL, pub->topic);
 }
 
-enum sure model_writer_may(const struct model *m, uint64_t since, const struct pub *pub)
+enum certainty model_writer_may(const struct model *m, uint64_t since, const struct pub *pub)
 {
 	bool any = false, all = true;
 
@@ -196,7 +197,7 @@ void model_quiet(struct model *m)
 {
 	m->tick++;
 	m->coverage->quiets++;
-	model_quiet_people(m);
+	model_quiet_actors(m);
 	model_quiet_publications(m);
 	model_quiet_deliveries(m);
 	m->last_quiet = m->tick++;
@@ -211,7 +212,7 @@ void model_crash(struct model *m, uint64_t crashed_ms, bool in_order)
 		COVER(m, STOPS);
 	else
 		COVER(m, CRASHES);
-	model_crash_people(m, crashed_ms);
+	model_crash_actors(m, crashed_ms);
 	model_crash_publications(m);
 	model_crash_deliveries(m, in_order);
 	m->tick++;

@@ -19,10 +19,10 @@
 #define NEVER               UINT64_MAX
 #define JOURNAL_INTERVAL_MS 1000
 #define SHARE_IDS           1000 /* Subscription Identifiers from here on are those of $share */
-#define PEOPLE_MAX          50
+#define ACTORS_MAX          50
 #define COMBINATIONS_MAX    10
 
-enum sure { NO, MAYBE, YES };
+enum certainty { NO, UNKNOWN, YES };
 enum link { LINK_NONE, LINK_CALLING, LINK_UP };
 
 /* One version of one subscription: a SUBSCRIBE makes a new one and ends the one before. */
@@ -38,10 +38,10 @@ struct sub {
 	uint16_t unsubscribe_id;       /* of the last UNSUBSCRIBE for it */
 	uint64_t unsubscribed;         /* when that was sent */
 	const struct sub *replaced_by; /* asked for, not granted yet */
-	enum sure was_new;
+	enum certainty was_new;
 	bool refused;
 	bool dead; /* its session has ended */
-	bool replay_judged;
+	bool replay_checked;
 };
 
 /* A publication: of a client, or a will. */
@@ -69,14 +69,14 @@ struct pub {
 	uint64_t armed_at, armed_ms; /* of a session that is not kept: who waits for no commit */
 	bool acked;
 	uint64_t acked_at;
-	enum sure fires;         /* a will */
+	enum certainty fires;    /* a will */
 	bool fires_at_last;      /* ... it may until it is due, and must then */
 	bool value_dropped;      /* perhaps: a will published before a crash */
-	enum sure routed;        /* MAYBE while it is open */
-	enum sure matched;       /* what the acknowledgement said of subscribers */
+	enum certainty routed;   /* UNKNOWN while it is open */
+	enum certainty matched;  /* what the acknowledgement said of subscribers */
 	uint64_t retained_until; /* tick since which it certainly is not the retained value */
 	struct copy *copies;
-	bool shared_judged;
+	bool shared_checked;
 };
 
 /* One publication at one person's session. */
@@ -125,9 +125,9 @@ struct actor {
 	struct pub *will, *late_will; /* of this connection; one that waits for its delay */
 	unsigned orders;
 	/* The newest that came, of whom: published QoS, effective QoS, durability */
-	unsigned last_order[PEOPLE_MAX][3][3][3];
+	unsigned last_order[ACTORS_MAX][3][3][3];
 	/* session */
-	enum sure exists;
+	enum certainty exists;
 	unsigned incarnation;
 	uint32_t expiry_s;
 	uint64_t may_end_ms, ends_ms; /* while away: from here on it may, here it has */
@@ -183,7 +183,7 @@ struct model {
 	uint64_t tick, last_quiet;
 	bool low; /* the store is without room, or was since then: a PUBLISH may wait, and what
 	               its client sends behind it goes first */
-	struct actor actors[PEOPLE_MAX];
+	struct actor actors[ACTORS_MAX];
 	unsigned actors_count;
 	struct policy_version *policies;
 	unsigned policy_count;
@@ -216,17 +216,17 @@ void model_begin_policy(struct model *m, const struct rules *rules);
 void model_end_policy(struct model *m);                 /* the newest is in force everywhere */
 const struct rules *model_rules(const struct model *m); /* the newest */
 /* By the rules that may have been in force from then until now. */
-enum sure model_may(const struct model *m, uint64_t since, unsigned user, unsigned may,
-                    const char *topic);
+enum certainty model_may(const struct model *m, uint64_t since, unsigned user, unsigned may,
+                         const char *topic);
 /* Might the one who wrote a retained value write it now? */
-enum sure model_writer_may(const struct model *m, uint64_t since, const struct pub *pub);
-enum sure model_may_filter(const struct model *m, uint64_t since, unsigned user,
-                           const char *filter);
+enum certainty model_writer_may(const struct model *m, uint64_t since, const struct pub *pub);
+enum certainty model_may_filter(const struct model *m, uint64_t since, unsigned user,
+                                const char *filter);
 bool filter_takes(const char *filter, const char *topic);
 
 /* --- connections, sessions, users (model_session.c) --- */
 
-struct actor *model_add_person(struct model *m, struct client *c, unsigned user);
+struct actor *model_add_actor(struct model *m, struct client *c, unsigned user);
 enum ending {
 	ENDING_BROKEN, /* without DISCONNECT */
 	ENDING_CLEAN,  /* DISCONNECT: no will */
@@ -245,8 +245,8 @@ void model_time(struct model *m);
 void model_users(struct model *m, const struct rules *before);
 uint64_t model_next_due(const struct model *m);
 void model_note_packets(struct model *m); /* before time goes on: who has said something */
-void model_quiet_people(struct model *m);
-void model_crash_people(struct model *m, uint64_t crashed_ms);
+void model_quiet_actors(struct model *m);
+void model_crash_actors(struct model *m, uint64_t crashed_ms);
 
 /* --- subscriptions (model_subscribe.c) --- */
 
@@ -265,7 +265,7 @@ void model_answered(struct actor *p, const struct answer *a);
 struct pub *model_pub(struct actor *p, const char *topic, const char *payload, uint32_t extras);
 void model_sent(struct actor *p, struct pub *pub);
 void model_acked(struct actor *p, struct pub *pub, enum packet_type type, enum reason reason);
-void model_fires(struct pub *will, enum sure sure);
+void model_fires(struct pub *will, enum certainty certain);
 /* It may have, but did not: the CONNECT that would have ended its session was refused. */
 void model_unfires(struct pub *will);
 void model_quiet_publications(struct model *m);
@@ -283,7 +283,7 @@ void values_crash(struct model *m);
 /* Would a crash that has just been have lost it? */
 bool pub_is_lost(const struct model *m, const struct pub *pub);
 /* Would it be given to who subscribes, by what was in force since then? */
-enum sure model_is_shown(const struct model *m, const struct pub *pub, uint64_t since);
+enum certainty model_is_shown(const struct model *m, const struct pub *pub, uint64_t since);
 /* What a newcomer to everything was given. */
 void model_retained(struct model *m, const struct received *values, size_t count);
 

@@ -472,13 +472,13 @@ void model_forget_owed(struct actor *p, bool qos0_only)
 }
 
 /* The QoS it surely has at least. */
-static uint8_t sure_qos(const struct matches *all, const struct pub *pub)
+static uint8_t certain_qos(const struct matches *all, const struct pub *pub)
 {
 	uint8_t qos = 0;
 
-	for (unsigned i = 0; i < all->sure_count; i++) {
-		if (all->sure[i]->with.qos > qos)
-			qos = all->sure[i]->with.qos;
+	for (unsigned i = 0; i < all->certain_count; i++) {
+		if (all->certain[i]->with.qos > qos)
+			qos = all->certain[i]->with.qos;
 	}
 	return lower(qos, pub->qos);
 }
@@ -487,16 +487,16 @@ static void check_debt(struct actor *p, struct pub *pub)
 {
 	struct matches all;
 	uint8_t qos;
-	enum sure may;
+	enum certainty may;
 
 	if (p->exists != YES)
 		return;
 	match_find(p, pub, &all);
-	if (all.sure_count == 0)
+	if (all.certain_count == 0)
 		return;
-	if (all.sure_count > 1)
+	if (all.certain_count > 1)
 		COVER(p->model, OVERLAP);
-	qos = sure_qos(&all, pub);
+	qos = certain_qos(&all, pub);
 	if ((qos == 0 || p->expiry_s == 0) && !was_up(p, pub->first_sent))
 		return;
 	may = model_may(p->model, pub->first_sent, p->user, MAY_RECEIVE, pub->topic);
@@ -517,8 +517,8 @@ struct group_state {
 static void look_at_member(struct actor *p, struct pub *pub, const struct sub *sub,
                            struct group_state *out)
 {
-	enum sure in = match_in_force(sub, pub);
-	enum sure may = model_may(p->model, pub->first_sent, p->user, MAY_RECEIVE, pub->topic);
+	enum certainty in = match_in_force(sub, pub);
+	enum certainty may = model_may(p->model, pub->first_sent, p->user, MAY_RECEIVE, pub->topic);
 
 	if (in == NO || may == NO)
 		return;
@@ -574,22 +574,22 @@ static bool may_still_leave(const struct model *m, const struct sub *sub, const 
 /* [MQTT5-3.4.2-1]: No matching subscribers. */
 static void check_matched(struct model *m, const struct pub *pub)
 {
-	bool sure = false, possible = model_now(m) <= m->departed_ms;
+	bool certain = false, possible = model_now(m) <= m->departed_ms;
 
-	if (pub->matched == MAYBE)
+	if (pub->matched == UNKNOWN)
 		return;
 	for (unsigned i = 0; i < m->actors_count; i++) {
 		for (size_t k = 0; k < m->actors[i].sub_count; k++) {
 			const struct sub *sub = m->actors[i].subs[k];
-			enum sure in =
+			enum certainty in =
 			    filter_takes(sub->match, pub->topic) ? match_in_force(sub, pub) : NO;
 
 			possible |= in != NO || may_still_leave(m, sub, pub);
-			sure |=
+			certain |=
 			    in == YES && !(sub->with.no_local && match_is_own(&m->actors[i], pub));
 		}
 	}
-	if (pub->matched == NO ? sure : !possible)
+	if (pub->matched == NO ? certain : !possible)
 		model_fail(m, "%.20s to %s was acknowledged with%s subscribers", pub->payload,
 		           pub->topic, pub->matched == NO ? "out" : "");
 }
@@ -624,9 +624,9 @@ static void check_replays(struct actor *p)
 	for (size_t i = 0; i < p->sub_count; i++) {
 		struct sub *sub = p->subs[i];
 
-		if (sub->replay_judged || sub->granted == NEVER)
+		if (sub->replay_checked || sub->granted == NEVER)
 			continue;
-		sub->replay_judged = true;
+		sub->replay_checked = true;
 		if (match_asks_replay(sub) != YES || sub->ended != NEVER)
 			continue;
 		if (sub->asked < p->up_since)
@@ -683,7 +683,7 @@ static void settle(struct actor *p)
 	p->unsettled_count = 0;
 }
 
-static void quiet_person(struct actor *p)
+static void quiet_actor(struct actor *p)
 {
 	if (!actor_is_blocked(p)) {
 		check_owed(p);
@@ -720,7 +720,7 @@ void model_quiet_deliveries(struct model *m)
 {
 	check_closed(m);
 	for (unsigned i = 0; i < m->actors_count; i++)
-		quiet_person(&m->actors[i]);
+		quiet_actor(&m->actors[i]);
 }
 
 /* --- a crash --- */

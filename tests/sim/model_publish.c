@@ -27,7 +27,7 @@ struct pub *model_pub(struct actor *p, const char *topic, const char *payload, u
 	pub->empty = payload[0] == '\0';
 	pub->first_sent = pub->last_sent = pub->closed = pub->retained_until = NEVER;
 	pub->expires_min_ms = pub->expires_max_ms = pub->will_due_ms = NEVER;
-	pub->matched = pub->routed = MAYBE;
+	pub->matched = pub->routed = UNKNOWN;
 	pub->acked_at = NEVER;
 	return pub;
 }
@@ -79,7 +79,7 @@ void model_sent(struct actor *p, struct pub *pub)
 	pub->last_sent = m->tick;
 	pub->last_sent_ms = model_now(m);
 	pub->entry = p->entry;
-	pub->routed = MAYBE;
+	pub->routed = UNKNOWN;
 	pub->life = p->client->life;
 	begin_life(m, pub);
 	open_pub(m, pub);
@@ -106,7 +106,7 @@ void model_acked(struct actor *p, struct pub *pub, enum packet_type type, enum r
 {
 	struct model *m = p->model;
 	bool denied = reason == REASON_NOT_AUTHORIZED;
-	enum sure may = model_may(m, pub->first_sent, p->user, MAY_PUBLISH, pub->topic);
+	enum certainty may = model_may(m, pub->first_sent, p->user, MAY_PUBLISH, pub->topic);
 
 	m->tick++;
 	m->coverage->received[type]++;
@@ -130,7 +130,7 @@ void model_acked(struct actor *p, struct pub *pub, enum packet_type type, enum r
 	if (p->client->version != MQTT_5_0)
 		pub->routed = may;
 	else
-		pub->routed = !denied ? YES : pub->transmissions > 1 ? MAYBE : NO;
+		pub->routed = !denied ? YES : pub->transmissions > 1 ? UNKNOWN : NO;
 	if (pub->routed == NO && pub->retain)
 		value_remove(m, pub);
 	if (is_from_disk(pub))
@@ -140,12 +140,12 @@ void model_acked(struct actor *p, struct pub *pub, enum packet_type type, enum r
 		pub->matched = reason == REASON_NO_MATCHING_SUBSCRIBERS ? NO : YES;
 }
 
-void model_fires(struct pub *will, enum sure sure)
+void model_fires(struct pub *will, enum certainty certain)
 {
 	struct model *m = will->actor->model;
 
-	will->fires = sure;
-	will->routed = MAYBE;
+	will->fires = certain;
+	will->routed = UNKNOWN;
 	if (will->first_sent != NEVER)
 		return;
 	will->first_sent = will->last_sent = ++m->tick;
@@ -188,17 +188,19 @@ static bool arrived(const struct pub *pub)
 
 static void close_will(struct model *m, struct pub *will)
 {
-	enum sure may = model_may(m, will->first_sent, will->actor->user, MAY_WILL, will->topic);
+	enum certainty may =
+	    model_may(m, will->first_sent, will->actor->user, MAY_WILL, will->topic);
 
-	will->routed = will->fires == YES || will->fires_at_last || may == NO ? may : MAYBE;
+	will->routed = will->fires == YES || will->fires_at_last || may == NO ? may : UNKNOWN;
 }
 
 static void close_publish(struct model *m, struct pub *pub)
 {
-	enum sure may = model_may(m, pub->first_sent, pub->actor->user, MAY_PUBLISH, pub->topic);
+	enum certainty may =
+	    model_may(m, pub->first_sent, pub->actor->user, MAY_PUBLISH, pub->topic);
 
 	if (!pub->acked)
-		pub->routed = arrived(pub) || may == NO ? may : MAYBE;
+		pub->routed = arrived(pub) || may == NO ? may : UNKNOWN;
 }
 
 static void close_pub(struct model *m, struct pub *pub)
@@ -220,7 +222,7 @@ static void close_pub(struct model *m, struct pub *pub)
 /* A will that only may fire stays open until it cannot any more. */
 static bool stays_open(const struct model *m, const struct pub *pub)
 {
-	return pub->is_will && pub->fires == MAYBE && pub->will_due_ms != NEVER &&
+	return pub->is_will && pub->fires == UNKNOWN && pub->will_due_ms != NEVER &&
 	       pub->will_due_ms > model_now(m);
 }
 
@@ -249,7 +251,7 @@ static void crash_open_will(const struct model *m, struct pub *will)
 {
 	will->fires_at_last = false;
 	if (!model_is_written(m, will->armed_at, will->armed_ms) && will->fires == YES)
-		will->fires = MAYBE;
+		will->fires = UNKNOWN;
 	/* Published before, its retained value is dropped at the start. */
 	will->value_dropped |= will->first_sent < m->crashed &&
 	                       m->durability[rules_root(will->topic)] == DURABILITY_NONE;

@@ -208,20 +208,20 @@ static const struct received *value_of(const char *topic, const struct received 
 	return NULL;
 }
 
-enum sure model_is_shown(const struct model *m, const struct pub *pub, uint64_t since)
+enum certainty model_is_shown(const struct model *m, const struct pub *pub, uint64_t since)
 {
 	uint64_t now = model_now(m);
 
 	if (pub == NULL || pub->empty || pub->expires_max_ms <= now)
 		return NO;
 	if (pub->expires_min_ms <= now)
-		return MAYBE;
+		return UNKNOWN;
 	return model_writer_may(m, since, pub);
 }
 
 static bool fits(const struct model *m, const struct pub *pub, const struct received *seen)
 {
-	enum sure shown = model_is_shown(m, pub, m->tick);
+	enum certainty shown = model_is_shown(m, pub, m->tick);
 
 	if (seen == NULL)
 		return shown != YES;

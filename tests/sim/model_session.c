@@ -6,7 +6,7 @@
 #define EXPIRY_MAX_S ((uint32_t)30 * 86400) /* limits.max_session_expiry */
 #define REMOVED_MS   ((uint64_t)86400 * 1000)
 
-struct actor *model_add_person(struct model *m, struct client *c, unsigned user)
+struct actor *model_add_actor(struct model *m, struct client *c, unsigned user)
 {
 	struct actor *p = &m->actors[m->actors_count];
 
@@ -43,7 +43,7 @@ static void doubt(struct pub **will, uint64_t now_ms)
 		return;
 	if ((*will)->will_due_ms == NEVER)
 		(*will)->will_due_ms = now_ms + (uint64_t)(*will)->will_delay_s * 1000;
-	model_fires(*will, MAYBE);
+	model_fires(*will, UNKNOWN);
 	*will = NULL;
 }
 
@@ -162,10 +162,10 @@ void model_calls(struct actor *p, const struct connect_options *options, uint8_t
 	subs_end(p, false);
 	p->fired_by_call = p->late_will != NULL && p->late_will->first_sent == NEVER;
 	if (p->late_will != NULL)
-		model_fires(p->late_will, MAYBE);
+		model_fires(p->late_will, UNKNOWN);
 }
 
-static enum sure is_welcome(const struct actor *p)
+static enum certainty is_welcome(const struct actor *p)
 {
 	if (p->refusal != 0)
 		return NO;
@@ -199,12 +199,12 @@ void model_hangs_up(struct actor *p)
 	p->broken = m->tick;
 	p->leaving = true;
 	/* Or a session may be made that he does not know of, which would meet what he remembers. */
-	p->wants_clean |= !p->options.keep || p->exists == MAYBE;
+	p->wants_clean |= !p->options.keep || p->exists == UNKNOWN;
 	doubt(&p->will, model_now(m));
 	doubt(&p->late_will, model_now(m));
 	subs_end(p, false);
 	model_forget_owed(p, false);
-	p->exists = MAYBE;
+	p->exists = UNKNOWN;
 	p->may_end_ms = p->ends_ms = NEVER;
 }
 
@@ -246,7 +246,7 @@ static void check_refusal(struct actor *p)
 static void check_present(struct actor *p)
 {
 	bool present = p->client->session_present;
-	enum sure want = p->options.keep ? p->exists : NO;
+	enum certainty want = p->options.keep ? p->exists : NO;
 
 	if (present ? want == NO : want == YES)
 		model_fail(p->model, "%s: session present %d", p->name, present);
@@ -317,7 +317,7 @@ void model_is_ousted(struct actor *p)
 	p->ousted = true;
 	if (p->will != NULL &&
 	    (p->will->will_delay_s == 0 || expiry_of(p->client, &p->options) == 0))
-		model_fires(p->will, MAYBE);
+		model_fires(p->will, UNKNOWN);
 }
 
 /* --- time --- */
@@ -372,7 +372,7 @@ static void session_may_end(struct actor *p)
 	doubt(&p->late_will, model_now(p->model));
 	subs_end(p, false);
 	model_forget_owed(p, false);
-	p->exists = MAYBE;
+	p->exists = UNKNOWN;
 	p->may_end_ms = NEVER;
 }
 
@@ -391,7 +391,7 @@ static void actor_time(struct actor *p)
 		fire(&p->late_will);
 	}
 	if (p->late_will != NULL && p->late_will->will_may_ms <= now)
-		model_fires(p->late_will, MAYBE);
+		model_fires(p->late_will, UNKNOWN);
 	if (p->may_end_ms <= now && p->may_end_ms < session_end_of(p))
 		session_may_end(p);
 	if (session_end_of(p) <= now) { /* [MQTT5-3.1.2-23] */
@@ -481,7 +481,7 @@ static void require_answers(struct actor *p)
 		model_fail(p->model, "%s: %.20s is not acknowledged", p->name, c->pending->payload);
 }
 
-static void quiet_person(struct actor *p)
+static void quiet_actor(struct actor *p)
 {
 	struct client *c = p->client;
 
@@ -518,11 +518,11 @@ void model_note_packets(struct model *m)
 	}
 }
 
-void model_quiet_people(struct model *m)
+void model_quiet_actors(struct model *m)
 {
 	model_note_packets(m);
 	for (unsigned i = 0; i < m->actors_count; i++)
-		quiet_person(&m->actors[i]);
+		quiet_actor(&m->actors[i]);
 }
 
 /* --- a crash --- */
@@ -553,7 +553,7 @@ static void crash_will(struct actor *p, uint64_t crashed_ms)
 	COVER(m, CRASH_WILL);
 	delay_ms = (uint64_t)p->will->will_delay_s * 1000;
 	if (!model_is_written(m, p->will->armed_at, p->will->armed_ms)) {
-		model_fires(p->will, MAYBE);
+		model_fires(p->will, UNKNOWN);
 	} else if (delay_ms == 0 || p->expiry_s == 0) {
 		model_fires(p->will, YES);
 	} else {
@@ -593,7 +593,7 @@ static void crash_due(struct actor *p)
 		p->late_will->will_due_ms = now_ms;
 }
 
-static void crash_person(struct actor *p, uint64_t crashed_ms)
+static void crash_actor(struct actor *p, uint64_t crashed_ms)
 {
 	if (p->link == LINK_CALLING) {
 		COVER(p->model, CRASH_CALLING);
@@ -613,8 +613,8 @@ static void crash_person(struct actor *p, uint64_t crashed_ms)
 	subs_bury(p);
 }
 
-void model_crash_people(struct model *m, uint64_t crashed_ms)
+void model_crash_actors(struct model *m, uint64_t crashed_ms)
 {
 	for (unsigned i = 0; i < m->actors_count; i++)
-		crash_person(&m->actors[i], crashed_ms);
+		crash_actor(&m->actors[i], crashed_ms);
 }

@@ -42,9 +42,9 @@ static const char *without_share(const char *filter, bool *shared)
 }
 
 /* Is there a subscription of this filter? */
-static enum sure has_sub(const struct actor *p, const char *filter)
+static enum certainty has_sub(const struct actor *p, const char *filter)
 {
-	enum sure has = NO;
+	enum certainty has = NO;
 
 	for (size_t i = 0; i < p->sub_count; i++) {
 		const struct sub *sub = p->subs[i];
@@ -53,7 +53,7 @@ static enum sure has_sub(const struct actor *p, const char *filter)
 			continue;
 		if (sub->granted != NEVER && !is_over(sub))
 			return YES;
-		has = MAYBE;
+		has = UNKNOWN;
 	}
 	return has;
 }
@@ -109,11 +109,11 @@ void model_subscribes(struct actor *p, uint16_t packet_id, const struct subscrib
 	p->model->tick++;
 	p->asked++;
 	for (size_t i = 0; i < count; i++) {
-		enum sure before = has_sub(p, requests[i].filter);
+		enum certainty before = has_sub(p, requests[i].filter);
 		struct sub *sub = sub_new(p, &requests[i]);
 
 		sub->packet_id = packet_id;
-		sub->was_new = before == NO ? YES : before == YES ? NO : MAYBE;
+		sub->was_new = before == NO ? YES : before == YES ? NO : UNKNOWN;
 		replace_sub(p, sub);
 	}
 }
@@ -165,7 +165,7 @@ static void grant_sub(struct actor *p, struct sub *sub)
 static void check_suback(struct actor *p, struct sub *sub, uint8_t code)
 {
 	struct model *m = p->model;
-	enum sure may = model_may_filter(m, sub->asked, p->user, sub->match);
+	enum certainty may = model_may_filter(m, sub->asked, p->user, sub->match);
 
 	if (code >= 0x80 ? may == YES : may == NO)
 		model_fail(m, "%s: SUBACK 0x%02x for %s, which is %s", p->name, code, sub->filter,

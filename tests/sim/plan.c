@@ -329,7 +329,7 @@ void plan_print(FILE *out, const struct plan *plan)
 {
 	static const char *const journals[] = {"memory", "held", "disk"};
 
-	fprintf(out, "seed %llu: %u workers, %u people, %s journal, %zu steps\n",
+	fprintf(out, "seed %llu: %u workers, %u actors, %s journal, %zu steps\n",
 	        (unsigned long long)plan->seed, plan->workers, plan->actors,
 	        journals[plan->journal], plan->count);
 	for (unsigned i = 0; i < ROOTS; i++) {

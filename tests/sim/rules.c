@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "chance.h"
-#include "prover.h"
+#include "scram_peer.h"
 
 const char *const user_names[USERS] = {"anna", "bert", "carl", "dora", "anonymous"};
 const char *const root_names[ROOTS] = {"a", "b", "r", "s", "desired"};

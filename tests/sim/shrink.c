@@ -7,8 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "actors.h"
 #include "base/alloc.h"
-#include "people.h"
 
 #define TRIES_MAX 3000
 

@@ -3,20 +3,20 @@
  * message of their publishers, of QoS 2 exactly once, in order; nobody breaks the protocol. */
 #include "scenario.h"
 
-#define KEEPERS 4
-#define PASSERS 5
-#define ROUNDS  150
+#define PERSISTENT 4
+#define TRANSIENT  5
+#define ROUNDS     150
 
 static const struct connect_options kept = {.keep = true, .expiry_s = 1000000};
-static const char *const keeper_names[KEEPERS] = {"k0", "k1", "k2", "k3"};
-static const char *const passer_names[PASSERS] = {"p0", "p1", "p2", "p3", "p3"};
+static const char *const persistent_names[PERSISTENT] = {"k0", "k1", "k2", "k3"};
+static const char *const transient_names[TRANSIENT] = {"p0", "p1", "p2", "p3", "p3"};
 static const char *const filters[] = {"#",   "k/+",          "k/1",   "+/2", "r/+", "$share/g/r/#",
                                       "k/#", "$share/h/k/1", "will/#"};
 
 struct crowd {
 	struct world *w;
-	struct client *keepers[KEEPERS], *passers[PASSERS];
-	unsigned published[KEEPERS];
+	struct client *persistent[PERSISTENT], *transient[TRANSIENT];
+	unsigned published[PERSISTENT];
 };
 
 static bool is_up(const struct client *c)
@@ -25,7 +25,7 @@ static bool is_up(const struct client *c)
 }
 
 /* Nobody is told that he broke a rule, and nobody fails for want of anything. */
-static void require_peace(const struct client *c)
+static void require_no_error(const struct client *c)
 {
 	if (c->disconnect_reason != 0 && c->disconnect_reason != REASON_SESSION_TAKEN_OVER)
 		fail_msg("%s: DISCONNECT 0x%02x", c->id, c->disconnect_reason);
@@ -33,12 +33,12 @@ static void require_peace(const struct client *c)
 		fail_msg("%s: CONNACK 0x%02x", c->id, c->connack_reason);
 }
 
-static void keeper_acts(struct crowd *crowd, unsigned i)
+static void persistent_acts(struct crowd *crowd, unsigned i)
 {
-	struct client *c = crowd->keepers[i];
+	struct client *c = crowd->persistent[i];
 	struct world *w = crowd->w;
 
-	require_peace(c);
+	require_no_error(c);
 	if (!is_up(c)) {
 		client_connect(c, &kept);
 		return;
@@ -57,7 +57,7 @@ static void keeper_acts(struct crowd *crowd, unsigned i)
 	}
 }
 
-static void passer_comes(struct world *w, struct client *c)
+static void transient_connects(struct world *w, struct client *c)
 {
 	struct connect_options options = {
 	    .keep = world_random(w, 2) == 0,
@@ -77,7 +77,7 @@ static void passer_comes(struct world *w, struct client *c)
 	client_connect(c, &options);
 }
 
-static void passer_says(struct world *w, struct client *c)
+static void transient_sends(struct world *w, struct client *c)
 {
 	static const char *const topics[] = {"r/a", "r/b", "will/x", "k/3"};
 	const char *topic = topics[world_random(w, 4)];
@@ -108,13 +108,13 @@ static void passer_says(struct world *w, struct client *c)
 	}
 }
 
-static void passer_acts(struct crowd *crowd, unsigned i)
+static void transient_acts(struct crowd *crowd, unsigned i)
 {
-	struct client *c = crowd->passers[i];
+	struct client *c = crowd->transient[i];
 	struct world *w = crowd->w;
 
 	if (!is_up(c)) {
-		passer_comes(w, c);
+		transient_connects(w, c);
 		return;
 	}
 	switch (world_random(w, 12)) {
@@ -136,22 +136,22 @@ static void passer_acts(struct crowd *crowd, unsigned i)
 		c->manual = !c->manual;
 		break;
 	default:
-		passer_says(w, c);
+		transient_sends(w, c);
 	}
 }
 
 static void settle(struct crowd *crowd)
 {
 	world_run(crowd->w);
-	for (unsigned i = 0; i < KEEPERS; i++)
-		client_join(crowd->keepers[i], &kept);
+	for (unsigned i = 0; i < PERSISTENT; i++)
+		client_join(crowd->persistent[i], &kept);
 	world_run(crowd->w);
-	for (unsigned i = 0; i < KEEPERS; i++) {
-		assert_true(client_is_done(crowd->keepers[i]));
-		for (unsigned from = 0; from < KEEPERS; from++) {
-			require_at_least(crowd->keepers[i], keeper_names[from], "k/1", 1,
+	for (unsigned i = 0; i < PERSISTENT; i++) {
+		assert_true(client_is_done(crowd->persistent[i]));
+		for (unsigned from = 0; from < PERSISTENT; from++) {
+			require_at_least(crowd->persistent[i], persistent_names[from], "k/1", 1,
 			                 crowd->published[from]);
-			require_exactly(crowd->keepers[i], keeper_names[from], "k/2", 1,
+			require_exactly(crowd->persistent[i], persistent_names[from], "k/2", 1,
 			                crowd->published[from]);
 		}
 	}
@@ -162,19 +162,19 @@ static void crowd_of_all(struct world *w)
 	struct crowd crowd = {.w = w};
 
 	w->hold = false;
-	for (unsigned i = 0; i < KEEPERS; i++) {
-		crowd.keepers[i] =
-		    client_new(w, keeper_names[i], i % 2 == 0 ? MQTT_5_0 : MQTT_3_1_1);
-		client_join(crowd.keepers[i], &kept);
-		client_subscribe(crowd.keepers[i], i < 2 ? "k/#" : "+/+", 2);
+	for (unsigned i = 0; i < PERSISTENT; i++) {
+		crowd.persistent[i] =
+		    client_new(w, persistent_names[i], i % 2 == 0 ? MQTT_5_0 : MQTT_3_1_1);
+		client_join(crowd.persistent[i], &kept);
+		client_subscribe(crowd.persistent[i], i < 2 ? "k/#" : "+/+", 2);
 	}
 	world_run(w);
-	for (unsigned i = 0; i < PASSERS; i++)
-		crowd.passers[i] =
-		    client_new(w, passer_names[i], world_random(w, 3) == 0 ? MQTT_3_1_1 : MQTT_5_0);
+	for (unsigned i = 0; i < TRANSIENT; i++)
+		crowd.transient[i] = client_new(w, transient_names[i],
+		                                world_random(w, 3) == 0 ? MQTT_3_1_1 : MQTT_5_0);
 	for (unsigned n = 0; n < ROUNDS; n++) {
-		keeper_acts(&crowd, (unsigned)world_random(w, KEEPERS));
-		passer_acts(&crowd, (unsigned)world_random(w, PASSERS));
+		persistent_acts(&crowd, (unsigned)world_random(w, PERSISTENT));
+		transient_acts(&crowd, (unsigned)world_random(w, TRANSIENT));
 		if (world_random(w, 10) == 0)
 			world_advance(w, world_random(w, 3000));
 		else

@@ -251,7 +251,7 @@ static bool run_executor(struct world *w, unsigned i)
 }
 
 /* The disk takes its time, and may have no space. */
-static bool let_go(struct world *w)
+static bool release(struct world *w)
 {
 	if (!w->held || w->hold)
 		return false;
@@ -297,7 +297,7 @@ static void one_step(struct world *w)
 			client_turn(c);
 	}
 	if (world_random(w, 4) == 0)
-		let_go(w);
+		release(w);
 	if (world_random(w, 4) == 0)
 		hash_one(w);
 }
@@ -344,7 +344,7 @@ static bool sweep(struct world *w)
 	LL_FOREACH (w->clients, c) {
 		moved |= client_turn(c);
 	}
-	moved |= let_go(w);
+	moved |= release(w);
 	moved |= hash_one(w);
 	w->turns++;
 	for (unsigned i = 0; i <= w->workers; i++)

@@ -1,5 +1,5 @@
-/* See town.h. */
-#include "town.h"
+/* See environment.h. */
+#include "environment.h"
 
 #include <errno.h>
 #include <stdlib.h>

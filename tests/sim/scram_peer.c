@@ -1,5 +1,5 @@
-/* See prover.h. */
-#include "prover.h"
+/* See scram_peer.h. */
+#include "scram_peer.h"
 
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /* The people carry out a plan in a world, and the model looks on. */
-#ifndef SIM_PEOPLE_H
-#define SIM_PEOPLE_H
+#ifndef SIM_ACTORS_H
+#define SIM_ACTORS_H
 
 #include "coverage.h"
 #include "plan.h"

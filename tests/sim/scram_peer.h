@@ -1,7 +1,7 @@
 /* The client's side of SCRAM-SHA-256, written from RFC 5802 and RFC 7677; and the verifier that
  * belongs to a password, as it stands in the password file. */
-#ifndef SIM_PROVER_H
-#define SIM_PROVER_H
+#ifndef SIM_SCRAM_PEER_H
+#define SIM_SCRAM_PEER_H
 
 #include "base/bytes.h"
 

@@ -1,13 +1,13 @@
-/* See people.h.  A step that makes no sense at its moment is passed over: so every part of a plan
+/* See actors.h.  A step that makes no sense at its moment is passed over: so every part of a plan
  * is a plan. */
-#include "people.h"
+#include "actors.h"
 
 #include <stdlib.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "environment.h"
 #include "proto/packet_publish.h"
-#include "town.h"
 
 /* --- what the model hears --- */
 
@@ -499,7 +499,7 @@ static void invite(struct environment *t, const struct plan *plan)
 		snprintf(id, sizeof(id), "c%u", i / USERS);
 		c = client_new(t->world, id, v3 ? MQTT_3_1_1 : MQTT_5_0);
 		c->watch = &watch;
-		model_add_person(&t->model, c, i % USERS);
+		model_add_actor(&t->model, c, i % USERS);
 	}
 	t->probe = client_new(t->world, "probe", MQTT_5_0);
 	environment_join_probe(t);

@@ -1,7 +1,7 @@
 /* Where people live: a world, its model, and what befalls all of them at once: quiet, other rules,
  * time, the broker's end and its disk's troubles. */
-#ifndef SIM_TOWN_H
-#define SIM_TOWN_H
+#ifndef SIM_ENVIRONMENT_H
+#define SIM_ENVIRONMENT_H
 
 #include "model.h"
 #include "plan.h"
@@ -37,7 +37,7 @@ void environment_stop(struct environment *t, const struct step *s);
 void environment_disk_full(struct environment *t, const struct step *s);
 void environment_tight(struct environment *t, const struct step *s);
 
-/* A person's step, which a full disk needs too (people.c). */
+/* A person's step, which a full disk needs too (actors.c). */
 void actors_publish(struct environment *t, const struct step *s);
 
 #endif
