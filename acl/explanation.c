@@ -47,7 +47,7 @@ static void list_answers(struct acl_explanation *a, const struct acl *acl,
 	a->answers[0].defined = true;
 	a->answers[0].rule_count = principal == NULL ? 0 : principal->rules.count;
 	for (size_t i = 0; i < given; i++)
-		add_role(a, acl, who->roles[i])->in_password_file = true;
+		add_role(a, acl, who->roles[i])->from_source = true;
 	for (size_t i = 0; i < added; i++)
 		add_role(a, acl, principal->roles[i].name)->line = principal->roles[i].line;
 }

@@ -15,7 +15,7 @@ struct acl_near_miss {
 /* What one list of rules answers by itself. */
 struct acl_answer {
 	const char *role;            /* NULL: somebody's own rules */
-	bool in_password_file;       /* the role is given there */
+	bool from_source;            /* the identity source gives the role */
 	unsigned line;               /* of the ACL file, where the role is given; 0: not there */
 	bool defined;                /* false: the ACL file has no such role, it gives nothing */
 	size_t rule_count;           /* of the list */

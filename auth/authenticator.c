@@ -29,15 +29,15 @@ struct authenticator {
 };
 
 /* The last touch: from here on the question may be gone. */
-static void send_answer(struct auth_request *q, bool accepted)
+static void send_answer(struct hash_request *q, bool accepted)
 {
-	auth_request_wipe_password(q);
+	hash_request_wipe_password(q);
 	q->accepted = accepted;
 	executor_send(q->executor, &q->task);
 }
 
 /* Somebody with the same credentials may have been let in while this one waited. */
-static bool known_by_now(struct authenticator *a, const struct auth_request *q)
+static bool known_by_now(struct authenticator *a, const struct hash_request *q)
 {
 	bool found;
 
@@ -64,7 +64,7 @@ static void wait_until(struct authenticator *a, uint64_t until_ns)
 }
 
 /* The password is gone before anything is waited for. */
-static enum hash_queue_outcome check(struct authenticator *a, struct auth_request *q,
+static enum hash_queue_outcome check(struct authenticator *a, struct hash_request *q,
                                      const char *dummy)
 {
 	enum hash_queue_outcome outcome = HASH_QUEUE_SKIPPED;
@@ -74,12 +74,12 @@ static enum hash_queue_outcome check(struct authenticator *a, struct auth_reques
 		              ? HASH_QUEUE_RIGHT
 		              : HASH_QUEUE_WRONG;
 	/* mutant: password_wiped_before_the_wait */
-	auth_request_wipe_password(q);
+	hash_request_wipe_password(q);
 	return outcome;
 }
 
 /* Under the lock, which is given back for the hash. */
-static void answer(struct authenticator *a, struct auth_request *q)
+static void answer(struct authenticator *a, struct hash_request *q)
 {
 	/* mutant: nobody_costs_the_slowest_method */
 	char *dummy = pace_slowest(&a->pace);
@@ -125,7 +125,7 @@ static void measure(struct authenticator *a, char *hash)
 static void hash_next(struct authenticator *a)
 {
 	uint64_t wait_ms;
-	struct auth_request *q = hash_queue_take(&a->queue, clock_monotonic_ms(), &wait_ms);
+	struct hash_request *q = hash_queue_take(&a->queue, clock_monotonic_ms(), &wait_ms);
 
 	if (q != NULL)
 		answer(a, q);
@@ -154,24 +154,25 @@ static void *run(void *arg)
 	return NULL;
 }
 
-void authenticator_use(struct authenticator *a, const struct users *users)
+void authenticator_use(struct authenticator *a, const struct password_file *file)
 {
-	struct pace file = {0};
+	size_t users = file == NULL ? 0 : password_file_count(file);
+	struct pace found = {0};
 
 	/* The file may be large, and loops wait for the lock: under it there are only kinds. */
-	for (size_t i = 0; i < users_count(users); i++) {
-		const char *hash = users_at(users, i)->hash;
+	for (size_t i = 0; i < users; i++) {
+		const char *hash = password_file_at(file, i)->hash;
 
 		if (hash != NULL)
-			pace_add(&file, hash);
+			pace_add(&found, hash);
 	}
 	mutex_lock(&a->lock);
 	pace_begin(&a->pace);
-	for (size_t i = 0; i < file.count; i++)
-		pace_add(&a->pace, file.kinds[i].hash);
+	for (size_t i = 0; i < found.count; i++)
+		pace_add(&a->pace, found.kinds[i].hash);
 	condition_broadcast(&a->work);
 	mutex_unlock(&a->lock);
-	pace_fini(&file);
+	pace_fini(&found);
 }
 
 struct authenticator *authenticator_new(unsigned threads)
@@ -193,9 +194,9 @@ struct authenticator *authenticator_new(unsigned threads)
 	return a;
 }
 
-static struct auth_request *pop(struct authenticator *a)
+static struct hash_request *pop(struct authenticator *a)
 {
-	struct auth_request *q;
+	struct hash_request *q;
 
 	mutex_lock(&a->lock);
 	q = hash_queue_pop(&a->queue);
@@ -205,7 +206,7 @@ static struct auth_request *pop(struct authenticator *a)
 
 void authenticator_stop(struct authenticator *a)
 {
-	struct auth_request *q;
+	struct hash_request *q;
 
 	mutex_lock(&a->lock);
 	a->stopping = true;
@@ -233,7 +234,7 @@ void authenticator_free(struct authenticator *a)
 }
 
 /* Under the lock: true where it is in the queue now. */
-static bool enqueue(struct authenticator *a, struct auth_request *q)
+static bool enqueue(struct authenticator *a, struct hash_request *q)
 {
 	uint64_t now_ms = clock_monotonic_ms();
 
@@ -245,7 +246,7 @@ static bool enqueue(struct authenticator *a, struct auth_request *q)
 }
 
 /* Once it is queued and the lock is gone, the question must not be looked at any more. */
-bool authenticator_submit(struct authenticator *a, struct auth_request *q)
+bool authenticator_submit(struct authenticator *a, struct hash_request *q)
 {
 	bool stopping, queued;
 
@@ -264,12 +265,12 @@ bool authenticator_submit(struct authenticator *a, struct auth_request *q)
 		send_answer(q, false);
 		return false;
 	}
-	auth_request_wipe_password(q);
+	hash_request_wipe_password(q);
 	q->accepted = true;
 	return true;
 }
 
-void authenticator_cancel(struct authenticator *a, struct auth_request *q)
+void authenticator_cancel(struct authenticator *a, struct hash_request *q)
 {
 	bool was_waiting;
 

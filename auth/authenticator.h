@@ -5,10 +5,10 @@
 #ifndef AUTH_AUTHENTICATOR_H
 #define AUTH_AUTHENTICATOR_H
 
-#include "auth/auth_request.h"
+#include "auth/hash_request.h"
 
 struct authenticator;
-struct users;
+struct password_file;
 
 /* threads: 1 or 2. NULL where no thread could be started. */
 struct authenticator *authenticator_new(unsigned threads);
@@ -17,19 +17,19 @@ struct authenticator *authenticator_new(unsigned threads);
 void authenticator_stop(struct authenticator *a);
 void authenticator_free(struct authenticator *a);
 
-/* The users of whom is asked from now on. A failed login takes as long as their slowest hash does,
- * which is measured before the next question is answered. Any thread. */
-void authenticator_use(struct authenticator *a, const struct users *users);
+/* The file whose users log in from now on, NULL: none. A failed login takes as long as its slowest
+ * hash does, which is measured before the next request is answered. Any thread. */
+void authenticator_use(struct authenticator *a, const struct password_file *file);
 
 /* True: answered at once from the cache (q->accepted is true), no post follows. False: a task
  * follows, always exactly one. A password over 256 bytes or with a NUL is hashed as the dummy and
  * refused. A success is sent when it is known; all failures equally long after their hash began,
  * and until then they keep the thread, so that neither the answer nor those of others behind it
  * tell what was hashed. */
-bool authenticator_submit(struct authenticator *a, struct auth_request *q);
+bool authenticator_submit(struct authenticator *a, struct hash_request *q);
 /* The peer has gone: where the hash has not begun, it is left out and the answer (no) is sent
  * soon. The task still comes. */
-void authenticator_cancel(struct authenticator *a, struct auth_request *q);
+void authenticator_cancel(struct authenticator *a, struct hash_request *q);
 
 /* For a check that is cheap enough for a loop (SCRAM), and whose outcome is known already: may this
  * address be told now? False: ask again in *wait_ms, for it has guessed wrong before. Any thread.

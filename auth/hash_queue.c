@@ -21,7 +21,7 @@ struct share {
 struct auth_source {
 	char *address;
 	size_t address_len;
-	struct auth_request *first, **last; /* waiting, oldest first */
+	struct hash_request *first, **last; /* waiting, oldest first */
 	unsigned hashing;
 	uint32_t failures; /* that were not forgiven */
 	/* Whose they are; of those that find no place here nobody knows, and they stay until they
@@ -127,7 +127,7 @@ static struct auth_source *source_find(struct hash_queue *queue, struct slice ad
 	return s;
 }
 
-void hash_queue_put(struct hash_queue *queue, struct auth_request *q, struct slice address,
+void hash_queue_put(struct hash_queue *queue, struct hash_request *q, struct slice address,
                     uint64_t now_ms)
 {
 	struct auth_source *s = source_find(queue, address);
@@ -159,10 +159,10 @@ static uint64_t wait_of(const struct auth_source *s, uint64_t now_ms)
 }
 
 /* Take *at out of its source's questions. */
-static struct auth_request *unlink_at(struct hash_queue *queue, struct auth_source *s,
-                                      struct auth_request **at)
+static struct hash_request *unlink_at(struct hash_queue *queue, struct auth_source *s,
+                                      struct hash_request **at)
 {
-	struct auth_request *q = *at;
+	struct hash_request *q = *at;
 
 	REQUIRE(q != NULL); /* who has a turn has a question */
 	*at = q->next;
@@ -185,18 +185,18 @@ static bool has_failed(const struct auth_source *s, uint64_t user_key)
 
 /* Whoever has not failed goes first: a device with a wrong password, which tries again and again,
  * must not take every turn of its address. */
-static struct auth_request **next_of(struct auth_source *s)
+static struct hash_request **next_of(struct auth_source *s)
 {
-	for (struct auth_request **at = &s->first; *at != NULL; at = &(*at)->next) {
+	for (struct hash_request **at = &s->first; *at != NULL; at = &(*at)->next) {
 		if (!has_failed(s, (*at)->user_key))
 			return at;
 	}
 	return &s->first;
 }
 
-struct auth_request *hash_queue_take(struct hash_queue *queue, uint64_t now_ms, uint64_t *wait_ms)
+struct hash_request *hash_queue_take(struct hash_queue *queue, uint64_t now_ms, uint64_t *wait_ms)
 {
-	struct auth_request *q;
+	struct hash_request *q;
 	struct auth_source *s;
 
 	*wait_ms = UINT64_MAX;
@@ -269,7 +269,7 @@ static void check(struct auth_source *s, uint64_t user_key, enum hash_queue_outc
 	}
 }
 
-void hash_queue_done(struct hash_queue *queue, struct auth_request *q,
+void hash_queue_done(struct hash_queue *queue, struct hash_request *q,
                      enum hash_queue_outcome outcome, uint64_t now_ms)
 {
 	struct auth_source *source = q->source;
@@ -314,10 +314,10 @@ void hash_queue_note(struct hash_queue *queue, struct slice address, struct slic
 	forget_quiet(queue, now_ms);
 }
 
-bool hash_queue_remove(struct hash_queue *queue, struct auth_request *q)
+bool hash_queue_remove(struct hash_queue *queue, struct hash_request *q)
 {
 	struct auth_source *s = q->source;
-	struct auth_request **at = &s->first;
+	struct hash_request **at = &s->first;
 
 	while (*at != NULL && *at != q)
 		at = &(*at)->next;
@@ -329,10 +329,10 @@ bool hash_queue_remove(struct hash_queue *queue, struct auth_request *q)
 	return true;
 }
 
-struct auth_request *hash_queue_pop(struct hash_queue *queue)
+struct hash_request *hash_queue_pop(struct hash_queue *queue)
 {
 	struct auth_source *s = queue->turns;
-	struct auth_request *q;
+	struct hash_request *q;
 
 	if (s == NULL)
 		return NULL;

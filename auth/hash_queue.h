@@ -4,7 +4,7 @@
 #ifndef AUTH_HASH_QUEUE_H
 #define AUTH_HASH_QUEUE_H
 
-#include "auth/auth_request.h"
+#include "auth/hash_request.h"
 
 #define DELAY_FIRST_MS 250U
 #define DELAY_LAST_MS  8000U
@@ -29,17 +29,17 @@ enum hash_queue_outcome {
 
 void hash_queue_fini(struct hash_queue *queue); /* no questions may be left */
 /* Set q->source and q->user_key; q is the queue's until it is taken or removed. */
-void hash_queue_put(struct hash_queue *queue, struct auth_request *q, struct slice address,
+void hash_queue_put(struct hash_queue *queue, struct hash_request *q, struct slice address,
                     uint64_t now_ms);
 /* The next question, NULL where none may go now: *wait_ms until one may, UINT64_MAX for not before
  * something changes. Its source stays busy until hash_queue_done. */
-struct auth_request *hash_queue_take(struct hash_queue *queue, uint64_t now_ms, uint64_t *wait_ms);
-void hash_queue_done(struct hash_queue *queue, struct auth_request *q,
+struct hash_request *hash_queue_take(struct hash_queue *queue, uint64_t now_ms, uint64_t *wait_ms);
+void hash_queue_done(struct hash_queue *queue, struct hash_request *q,
                      enum hash_queue_outcome outcome, uint64_t now_ms);
 /* Take a question back; false where it is not waiting (any more). */
-bool hash_queue_remove(struct hash_queue *queue, struct auth_request *q);
+bool hash_queue_remove(struct hash_queue *queue, struct hash_request *q);
 /* Any question that waits, whatever its delay; NULL where there is none. */
-struct auth_request *hash_queue_pop(struct hash_queue *queue);
+struct hash_request *hash_queue_pop(struct hash_queue *queue);
 /* For checks that need no thread and no turn, and whose outcome is known: may this address have its
  * answer now? False: try again in *wait_ms. Of one that has guessed, one wrong answer is let
  * through per delay. */

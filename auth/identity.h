@@ -28,6 +28,22 @@ struct identity {
 	uint64_t credential;
 };
 
+/* What an identity source knows of one user.  Borrowed from the source. */
+struct identity_entry {
+	const char *name;
+	/* Of this entry: a user of the same name who is made later has another. */
+	uint64_t id;
+	/* A digest that changes with the password. */
+	uint64_t credential;
+	bool has_password;
+	bool has_scram;
+	bool locked;
+	char *const *roles;
+	size_t role_count;
+	/* Of the source's file. 0: it has no lines. */
+	unsigned line;
+};
+
 struct identity *identity_new(enum identity_kind kind, struct slice name, uint64_t entry_id,
                               uint64_t credential);
 struct identity *identity_ref(struct identity *id);

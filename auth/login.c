@@ -1,4 +1,4 @@
-/* Who is who: what a connection brings, held against the configuration and the password file.
+/* Who is who: what a connection brings, compared with the configuration and the identity source.
  * Answers that are alike for the peer are alike in what they cost: whoever gives a user name and
  * has no certificate waits for a hash, be it a dummy (with SCRAM: gets a challenge, be it
  * nobody's). */
@@ -21,10 +21,11 @@ static const char *misfit(const struct login *l, struct slice name)
 	                        l->assigned_client_id ? SLICE_EMPTY : l->client_id, name);
 }
 
-static const struct user *entry_of(bool has_password_file, const struct users *users,
-                                   struct slice name)
+/* NULL: the source has no such user, or there is no source. `room` is what the answer points to. */
+static const struct identity_entry *find_entry(const struct login *l, struct slice name,
+                                               struct identity_entry *room)
 {
-	return has_password_file && users != NULL ? users_find(users, name) : NULL;
+	return identity_source_find(l->source, name, room) ? room : NULL;
 }
 
 static enum login_verdict decide_anonymous(const struct login *l, struct identity **identity,
@@ -40,7 +41,8 @@ static enum login_verdict decide_certificate(const struct login *l, struct ident
                                              const char **why)
 {
 	struct slice name = l->certificate_name;
-	const struct user *entry = entry_of(l->has_password_file, l->users, name);
+	struct identity_entry room;
+	const struct identity_entry *entry = find_entry(l, name, &room);
 	const char *bad_name, *bad_id;
 
 	if (name.len == 0)
@@ -50,29 +52,27 @@ static enum login_verdict decide_certificate(const struct login *l, struct ident
 	if (l->has_user_name && !slice_equal(l->user_name, name))
 		return refuse(LOGIN_BAD_CREDENTIALS,
 		              "the user name is not the one of the certificate", why);
-	if (l->has_password_file && entry == NULL)
-		return refuse(LOGIN_BAD_CREDENTIALS,
-		              "the certificate's user is not in the password file", why);
+	if (identity_source_exists(l->source) && entry == NULL)
+		return refuse(LOGIN_BAD_CREDENTIALS, "the certificate names an unknown user", why);
 	if (entry != NULL && entry->locked)
 		return refuse(LOGIN_BAD_CREDENTIALS, "the user is locked", why);
 	bad_id = misfit(l, name);
 	if (bad_id != NULL)
 		return refuse(LOGIN_BAD_CLIENT_ID, bad_id, why);
-	*identity =
-	    identity_new(IDENTITY_CERTIFICATE, name, entry == NULL ? 0 : entry->entry_id, 0);
+	*identity = identity_new(IDENTITY_CERTIFICATE, name, entry == NULL ? 0 : entry->id, 0);
 	return LOGIN_ACCEPTED;
 }
 
 /* Why this entry can never log in by password (or by SCRAM); NULL where it can. */
-static const char *no_password_login(const struct user *entry, bool scram)
+static const char *no_password_login(const struct identity_entry *entry, bool scram)
 {
 	if (entry == NULL)
 		return "no such user";
 	if (entry->locked)
 		return "the user is locked";
-	if (scram && entry->scram == NULL)
+	if (scram && !entry->has_scram)
 		return "the user has no SCRAM verifier";
-	if (!scram && entry->hash == NULL)
+	if (!scram && !entry->has_password)
 		return "the user has no password";
 	return NULL;
 }
@@ -80,7 +80,8 @@ static const char *no_password_login(const struct user *entry, bool scram)
 static enum login_verdict decide_password(const struct login *l, struct identity **identity,
                                           const char **why)
 {
-	const struct user *entry = entry_of(l->has_password_file, l->users, l->user_name);
+	struct identity_entry room;
+	const struct identity_entry *entry = find_entry(l, l->user_name, &room);
 	const char *bad_id = misfit(l, l->user_name);
 
 	if (bad_id != NULL)
@@ -90,10 +91,10 @@ static enum login_verdict decide_password(const struct login *l, struct identity
 		*why = "a user name without a password";
 	if (*why == NULL) {
 		*why = "wrong password";
-		*identity = identity_new(IDENTITY_PASSWORD, l->user_name, entry->entry_id,
-		                         user_credential(entry));
+		*identity =
+		    identity_new(IDENTITY_PASSWORD, l->user_name, entry->id, entry->credential);
 	}
-	return LOGIN_NEEDS_PASSWORD;
+	return LOGIN_NEEDS_PROOF;
 }
 
 enum login_verdict login_decide(const struct login *l, struct identity **identity, const char **why)
@@ -109,13 +110,13 @@ enum login_verdict login_decide(const struct login *l, struct identity **identit
 	return decide_anonymous(l, identity, why);
 }
 
-/* Who named themselves must still be the same entry, or still without one. */
-static const char *entry_changed(const struct identity *id, bool has_password_file,
-                                 const struct user *entry)
+/* A user must still have the same entry, or still none. */
+static const char *entry_changed(const struct identity *id, const struct login *now,
+                                 const struct identity_entry *entry)
 {
-	if (has_password_file && entry == NULL)
+	if (identity_source_exists(now->source) && entry == NULL)
 		return "the user was removed";
-	if ((entry == NULL ? 0 : entry->entry_id) != id->entry_id)
+	if ((entry == NULL ? 0 : entry->id) != id->entry_id)
 		return "the user's entry is another one";
 	if (entry != NULL && entry->locked)
 		return "the user is locked";
@@ -123,21 +124,18 @@ static const char *entry_changed(const struct identity *id, bool has_password_fi
 }
 
 /* Hash and verifier are one: whoever came in by either goes when it is another. */
-static const char *credential_changed(const struct identity *id, const struct user *entry)
+static const char *password_changed(const struct identity *id, const struct login *now,
+                                    const struct identity_entry *entry)
 {
+	const char *changed = entry_changed(id, now, entry);
+
+	if (changed != NULL)
+		return changed;
 	if (entry == NULL)
 		return "no such user";
-	if (entry->hash == NULL && entry->scram == NULL)
+	if (!entry->has_password && !entry->has_scram)
 		return "the user has no password";
-	return user_credential(entry) == id->credential ? NULL : "the password was changed";
-}
-
-static const char *password_changed(const struct identity *id, bool has_password_file,
-                                    const struct user *entry)
-{
-	const char *changed = entry_changed(id, has_password_file, entry);
-
-	return changed != NULL ? changed : credential_changed(id, entry);
+	return entry->credential == id->credential ? NULL : "the password was changed";
 }
 
 /* A certificate that names a user decides alone who somebody is, however they got in. */
@@ -148,7 +146,8 @@ static bool certificate_decides(const struct login *l)
 
 static const char *now_invalid(const struct identity *id, const struct login *now)
 {
-	const struct user *entry = entry_of(now->has_password_file, now->users, id->name);
+	struct identity_entry room;
+	const struct identity_entry *entry = find_entry(now, id->name, &room);
 	const char *bad_id = misfit(now, id->name);
 
 	if (now->certificate_required && !now->has_certificate)
@@ -162,10 +161,10 @@ static const char *now_invalid(const struct identity *id, const struct login *no
 	if (bad_id != NULL)
 		return bad_id;
 	if (certificate_decides(now))
-		return entry_changed(id, now->has_password_file, entry);
+		return entry_changed(id, now, entry);
 	if (id->kind == IDENTITY_CERTIFICATE)
 		return "certificates name no users";
-	return password_changed(id, now->has_password_file, entry);
+	return password_changed(id, now, entry);
 }
 
 bool login_still_valid(const struct identity *id, const struct login *now, const char **why)

@@ -2,15 +2,13 @@
 #ifndef AUTH_LOGIN_H
 #define AUTH_LOGIN_H
 
-#include "auth/identity.h"
-#include "auth/password_file.h"
+#include "auth/identity_source.h"
 #include "conf/conf.h"
 
 /* What a connection brings. Slices are borrowed for the call. */
 struct login {
 	const struct conf_authentication *conf;
-	bool has_password_file;
-	const struct users *users;
+	struct identity_source *source;
 	bool has_user_name;
 	bool has_password;
 	bool scram; /* the user name is SCRAM's, which proves itself in place of a password */
@@ -27,9 +25,9 @@ struct login {
 
 enum login_verdict {
 	LOGIN_ACCEPTED,        /* *identity is a new reference */
-	LOGIN_NEEDS_PASSWORD,  /* ask the authenticator, or go through with SCRAM; *identity is
+	LOGIN_NEEDS_PROOF,     /* the source checks the password, or SCRAM proves it; *identity is
 	                          who it will be if that succeeds (a new reference), NULL for
-	                          nobody: ask with a NULL entry, for the time it takes */
+	                          nobody: go through with it, for the time it takes */
 	LOGIN_BAD_CREDENTIALS, /* 0x86, 3.1.1 code 4: wrong, unknown, locked, all alike */
 	LOGIN_NOT_AUTHORIZED,  /* 0x87, 3.1.1 code 5: anonymous not allowed, certificate missing */
 	LOGIN_BAD_CLIENT_ID,   /* 0x85, 3.1.1 code 2: bind_client_id; *why may be told */

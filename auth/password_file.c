@@ -20,12 +20,12 @@
 #define ROLE_MAX_BYTES 256
 
 struct entry {
-	struct user user;
+	struct password_entry user;
 	UT_hash_handle by_name;
 	UT_hash_handle by_id;
 };
 
-struct users {
+struct password_file {
 	_Atomic uint32_t refs;
 	struct entry **entries;
 	size_t count, cap;
@@ -42,7 +42,7 @@ struct line {
 	unsigned number;
 	struct slice text;
 	struct errors *errors;
-	struct user *user;
+	struct password_entry *user;
 	unsigned seen; /* a bit per key */
 	bool bad;
 };
@@ -52,7 +52,7 @@ struct line {
 	                             (unsigned)((at) - (l)->text.data) + 1, __VA_ARGS__))
 
 /* What stands before the first `stop`; *rest is what follows it, NULL data where nothing does. */
-bool users_name_valid(struct slice name, const char **why)
+bool password_file_name_valid(struct slice name, const char **why)
 {
 	if (!identity_name_valid(name, why))
 		return false;
@@ -92,7 +92,7 @@ static void read_scram(struct line *l, struct slice value)
 		           SCRAM_ITERATIONS_MIN);
 }
 
-bool users_role_valid(struct slice role)
+bool password_file_role_valid(struct slice role)
 {
 	if (role.len == 0 || role.len > ROLE_MAX_BYTES || !utf8_valid(role))
 		return false;
@@ -106,7 +106,7 @@ bool users_role_valid(struct slice role)
 	return true;
 }
 
-static bool has_role(const struct user *user, struct slice role)
+static bool has_role(const struct password_entry *user, struct slice role)
 {
 	for (size_t i = 0; i < user->role_count; i++) {
 		if (slice_equal(slice_of_str(user->roles[i]), role))
@@ -117,12 +117,12 @@ static bool has_role(const struct user *user, struct slice role)
 
 static void read_roles(struct line *l, struct slice value)
 {
-	struct user *user = l->user;
+	struct password_entry *user = l->user;
 	struct slice role, rest = value;
 
 	do {
 		role = cut(rest, ',', &rest);
-		if (!users_role_valid(role)) {
+		if (!password_file_role_valid(role)) {
 			LINE_ERROR(l, value.data, "roles= wants names divided by ','");
 			return;
 		}
@@ -268,7 +268,7 @@ static void entry_free(struct entry *e)
 	free(e);
 }
 
-static void put_scram(const struct user *user, struct buf *out)
+static void put_scram(const struct password_entry *user, struct buf *out)
 {
 	if (user->scram == NULL)
 		return;
@@ -276,7 +276,7 @@ static void put_scram(const struct user *user, struct buf *out)
 	scram_verifier_format(user->scram, out);
 }
 
-static uint64_t make_credential(const struct user *user)
+static uint64_t make_credential(const struct password_entry *user)
 {
 	uint8_t digest[32];
 	struct buf text = {0};
@@ -295,7 +295,7 @@ static uint64_t make_credential(const struct user *user)
 }
 
 /* NOLINTBEGIN(readability-function-size): it counts the nesting inside uthash's macros */
-static struct entry *find_name(const struct users *users, struct slice name)
+static struct entry *find_name(const struct password_file *users, struct slice name)
 {
 	struct entry *e;
 
@@ -303,7 +303,7 @@ static struct entry *find_name(const struct users *users, struct slice name)
 	return e;
 }
 
-static bool is_duplicate(const struct users *users, struct line *l)
+static bool is_duplicate(const struct password_file *users, struct line *l)
 {
 	const struct entry *e = find_name(users, slice_of_str(l->user->name));
 
@@ -319,7 +319,7 @@ static bool is_duplicate(const struct users *users, struct line *l)
 	return e != NULL;
 }
 
-static void add(struct users *users, struct entry *e)
+static void add(struct password_file *users, struct entry *e)
 {
 	if (users->count == users->cap) {
 		users->cap = users->cap == 0 ? 16 : users->cap * 2;
@@ -332,7 +332,7 @@ static void add(struct users *users, struct entry *e)
 }
 /* NOLINTEND(readability-function-size) */
 
-static void take_line(struct users *users, struct line *l)
+static void take_line(struct password_file *users, struct line *l)
 {
 	struct entry *e = xnew(e);
 
@@ -345,15 +345,15 @@ static void take_line(struct users *users, struct line *l)
 		add(users, e);
 }
 
-static struct users *users_new(void)
+static struct password_file *password_file_new(void)
 {
-	struct users *users = xnew(users);
+	struct password_file *users = xnew(users);
 
 	users->refs = 1;
 	return users;
 }
 
-static void take_lines(struct users *users, const char *name, struct slice bytes,
+static void take_lines(struct password_file *users, const char *name, struct slice bytes,
                        struct errors *errors)
 {
 	struct slice rest = bytes;
@@ -381,7 +381,7 @@ static int compare_forms(const void *a, const void *b)
 	return (int)(*va)->salt_len - (int)(*vb)->salt_len;
 }
 
-static void collect_scrams(struct users *users)
+static void collect_scrams(struct password_file *users)
 {
 	users->scrams = xcalloc(users->count + 1, sizeof(*users->scrams));
 	for (size_t i = 0; i < users->count; i++) {
@@ -391,49 +391,50 @@ static void collect_scrams(struct users *users)
 	qsort(users->scrams, users->scram_count, sizeof(*users->scrams), compare_forms);
 }
 
-struct users *users_parse(const char *name, struct slice bytes, struct errors *errors)
+struct password_file *password_file_parse(const char *name, struct slice bytes,
+                                          struct errors *errors)
 {
 	size_t before = errors->error_count;
-	struct users *users = users_new();
+	struct password_file *users = password_file_new();
 
-	if (bytes.len > USERS_FILE_MAX)
+	if (bytes.len > PASSWORD_FILE_MAX)
 		errors_add(errors, name, 0, 0, "the password file is larger than 16 MiB");
 	else
 		take_lines(users, name, bytes, errors);
 	collect_scrams(users);
 	if (errors->error_count != before)
-		users_unref(&users);
+		password_file_unref(&users);
 	return users;
 }
 
-struct users *users_load(const char *path, struct errors *errors)
+struct password_file *password_file_load(const char *path, struct errors *errors)
 {
 	size_t before = errors->error_count;
-	struct conf_file file = {
-	    .path = path, .what = "password file", .max_bytes = USERS_FILE_MAX, .is_secret = true};
+	struct conf_file file = {.path = path,
+	                         .what = "password file",
+	                         .max_bytes = PASSWORD_FILE_MAX,
+	                         .is_secret = true};
 	struct buf bytes = {0};
-	struct users *users = NULL;
+	struct password_file *users = NULL;
 
-	if (path == NULL)
-		return users_new();
 	if (conf_read_file(&file, &bytes, errors) == 0)
-		users = users_parse(path, buf_slice(&bytes), errors);
+		users = password_file_parse(path, buf_slice(&bytes), errors);
 	if (errors->error_count != before)
-		users_unref(&users);
+		password_file_unref(&users);
 	crypto_wipe(bytes.data, bytes.len);
 	buf_fini(&bytes);
 	return users;
 }
 
-struct users *users_ref(struct users *users)
+struct password_file *password_file_ref(struct password_file *users)
 {
 	users->refs++;
 	return users;
 }
 
-void users_unref(struct users **users)
+void password_file_unref(struct password_file **users)
 {
-	struct users *u = *users;
+	struct password_file *u = *users;
 
 	*users = NULL;
 	if (u == NULL || --u->refs > 0)
@@ -447,37 +448,38 @@ void users_unref(struct users **users)
 	free(u);
 }
 
-size_t users_count(const struct users *users)
+size_t password_file_count(const struct password_file *users)
 {
 	return users->count;
 }
 
-const struct user *users_find(const struct users *users, struct slice name)
+const struct password_entry *password_file_find(const struct password_file *users,
+                                                struct slice name)
 {
 	const struct entry *e = name.len == 0 ? NULL : find_name(users, name);
 
 	return e == NULL ? NULL : &e->user;
 }
 
-const struct user *users_at(const struct users *users, size_t index)
+const struct password_entry *password_file_at(const struct password_file *users, size_t index)
 {
 	REQUIRE(index < users->count);
 	return &users->entries[index]->user;
 }
 
 /* Looked up, in a loaded table: a login must not take longer where there is one. */
-uint64_t user_credential(const struct user *user)
+uint64_t password_file_credential(const struct password_entry *user)
 {
 	return user->credential != 0 ? user->credential : make_credential(user);
 }
 
-bool users_have_scram(const struct users *users)
+bool password_file_has_scram(const struct password_file *users)
 {
 	return users->scram_count > 0;
 }
 
 /* A key of the file's: who may not read it cannot know it. */
-static void decoy_key(const struct users *users, struct slice purpose, uint8_t key[32])
+static void decoy_key(const struct password_file *users, struct slice purpose, uint8_t key[32])
 {
 	const uint64_t *id = &users->entries[0]->user.entry_id;
 
@@ -486,7 +488,7 @@ static void decoy_key(const struct users *users, struct slice purpose, uint8_t k
 
 /* Whose iterations and length of the salt somebody of that name shows: as many names show each form
  * as users have it, so that a form that is rare, or the usual one, tells nothing. */
-static const struct scram_verifier *decoy_form(const struct users *users, struct slice name)
+static const struct scram_verifier *decoy_form(const struct password_file *users, struct slice name)
 {
 	uint8_t key[32], digest[32];
 	uint64_t at = 0;
@@ -500,12 +502,13 @@ static const struct scram_verifier *decoy_form(const struct users *users, struct
 	return users->scrams[at * users->scram_count >> 32];
 }
 
-bool users_scram(const struct users *users, struct slice name, struct scram_verifier *out)
+bool password_file_scram(const struct password_file *users, struct slice name,
+                         struct scram_verifier *out)
 {
-	const struct user *user = users_find(users, name);
+	const struct password_entry *user = password_file_find(users, name);
 	uint8_t key[32];
 
-	if (!users_have_scram(users))
+	if (!password_file_has_scram(users))
 		return false;
 	/* Made in any case: it takes the same time whether there is such a user. */
 	decoy_key(users, SLICE("vakt scram decoy"), key);
@@ -516,7 +519,7 @@ bool users_scram(const struct users *users, struct slice name, struct scram_veri
 	return true;
 }
 
-void user_format(const struct user *user, struct buf *out)
+void password_file_format(const struct password_entry *user, struct buf *out)
 {
 	buf_printf(out, "%s:id=%016" PRIx64, user->name, user->entry_id);
 	if (user->hash != NULL)

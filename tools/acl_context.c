@@ -49,11 +49,11 @@ bool context_open(struct context *h, const char *conf_path)
 
 	*h = (struct context){.conf = conf_load(conf_path, &errors)};
 	if (h->conf != NULL) {
-		h->users = users_load(h->conf->password_file, &errors);
+		h->identities = identity_source_load(h->conf, &errors);
 		h->acl = load_acl(h->conf, &errors);
 	}
 	print_errors(&errors);
-	if (h->conf == NULL || h->users == NULL || h->acl == NULL) {
+	if (h->conf == NULL || h->identities == NULL || h->acl == NULL) {
 		report_error("nothing is judged before what stands above is mended");
 		return false;
 	}
@@ -63,22 +63,15 @@ bool context_open(struct context *h, const char *conf_path)
 void context_close(struct context *h)
 {
 	acl_free(h->acl);
-	users_unref(&h->users);
+	identity_source_unref(&h->identities);
 	conf_free(h->conf);
 }
 
 bool context_roles_of(void *arg, struct slice user, char *const **roles, size_t *role_count)
 {
 	const struct context *h = arg;
-	const struct user *entry = users_find(h->users, user);
 
-	if (h->conf->password_file == NULL)
-		return true; /* the roles are those of the ACL file alone */
-	if (entry == NULL || entry->locked)
-		return false;
-	*roles = entry->roles;
-	*role_count = entry->role_count;
-	return true;
+	return identity_source_roles(h->identities, user, roles, role_count);
 }
 
 static bool lets_anonymous_in(const struct conf *conf)
@@ -92,25 +85,12 @@ static bool lets_anonymous_in(const struct conf *conf)
 
 char *context_why_no_login(const struct context *h, bool anonymous, const char *user)
 {
-	const char *file = h->conf->password_file;
-	const struct user *entry = anonymous ? NULL : users_find(h->users, slice_of_str(user));
-
 	if (anonymous)
 		return lets_anonymous_in(h->conf)
 		           ? NULL
 		           : xstrdup("no listener lets anonymous clients in; that would be "
 		                     "authentication: { anonymous: true } in the configuration");
-	if (file == NULL)
-		return NULL;
-	if (entry == NULL)
-		return xasprintf("there is no user '%s' in %s; to make one: broker-passwd %s add "
-		                 "%s",
-		                 user, file, file, user);
-	if (entry->locked)
-		return xasprintf("user '%s' is locked in %s, line %u; to unlock: broker-passwd %s "
-		                 "unlock %s",
-		                 user, file, entry->line, file, user);
-	return NULL;
+	return identity_source_why_refused(h->identities, user);
 }
 
 const char *context_acl_name(const struct context *h)

@@ -4,7 +4,7 @@
 #define TOOLS_ACL_CONTEXT_H
 
 #include "acl/acl.h"
-#include "auth/password_file.h"
+#include "auth/identity_source.h"
 #include "conf/conf.h"
 
 #define EXIT_DENIED 1
@@ -12,7 +12,7 @@
 
 struct context {
 	struct conf *conf;
-	struct users *users;
+	struct identity_source *identities;
 	struct acl *acl;
 };
 

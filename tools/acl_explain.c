@@ -63,15 +63,16 @@ static void print_guards(const struct talk *t)
 /* "role actor (users.passwd:3, acl.yaml:14)" */
 static void print_whose(const struct talk *t, const struct acl_answer *a)
 {
-	const struct user *user = users_find(t->context->users, t->who.user);
+	const struct identity_source *identities = t->context->identities;
+	struct identity_entry user;
 
 	if (a->role == NULL) {
 		printf("  the own rules of %s", t->name);
 		return;
 	}
 	printf("  role %s (", a->role);
-	if (a->in_password_file && user != NULL)
-		printf("%s:%u%s", t->context->conf->password_file, user->line,
+	if (a->from_source && identity_source_find(identities, t->who.user, &user))
+		printf("%s:%u%s", identity_source_path(identities), user.line,
 		       a->line != 0 ? ", " : "");
 	if (a->line != 0)
 		printf("%s:%u", context_acl_name(t->context), a->line);
@@ -206,7 +207,7 @@ static void print_notes(const struct talk *t)
 {
 	if (t->explanation->lacks_client_id)
 		puts("note: there are rules with %c, and no client id was given (--client-id)");
-	if (t->context->conf->password_file == NULL && !t->q->anonymous)
+	if (!identity_source_exists(t->context->identities) && !t->q->anonymous)
 		printf("note: there is no password_file; the roles are those of %s alone\n",
 		       context_acl_name(t->context));
 }
@@ -222,13 +223,14 @@ int explain(const struct context *h, const struct question *q)
 	    .name = q->anonymous ? "anonymous" : q->user,
 	    .no_login = context_why_no_login(h, q->anonymous, q->user),
 	};
-	const struct user *user = q->anonymous ? NULL : users_find(h->users, t.who.user);
 	struct acl_explanation *explanation;
+	struct identity_entry user;
 	int status;
 
-	if (user != NULL) {
-		t.who.roles = user->roles;
-		t.who.role_count = user->role_count;
+	/* Of a locked user too: what the rules would say is shown beside the refused login. */
+	if (!q->anonymous && identity_source_find(h->identities, t.who.user, &user)) {
+		t.who.roles = user.roles;
+		t.who.role_count = user.role_count;
 	}
 	explanation = acl_explanation_new(h->acl, &t.who, &q->request);
 	t.explanation = explanation;

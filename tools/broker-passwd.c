@@ -75,9 +75,9 @@ static const char usage_text[] =
 
 /* ---- looking users up ---- */
 
-static const struct user *find(const struct passwd_file *f, const struct options *o)
+static const struct password_entry *find(const struct passwd_file *f, const struct options *o)
 {
-	return users_find(f->users, slice_of_str(o->user));
+	return password_file_find(f->users, slice_of_str(o->user));
 }
 
 static int require_user(const struct passwd_file *f, const struct options *o)
@@ -188,19 +188,19 @@ static void credentials_free(struct credentials *c)
 
 /* ---- the commands ---- */
 
-static int write_user(struct passwd_file *f, const struct user *user)
+static int write_user(struct passwd_file *f, const struct password_entry *user)
 {
 	struct buf line = {0};
 	int rc;
 
-	user_format(user, &line);
+	password_file_format(user, &line);
 	rc = passwd_file_change(f, user->line, buf_slice(&line));
 	crypto_wipe(line.data, line.len);
 	buf_fini(&line);
 	return rc;
 }
 
-static uint64_t new_id(const struct users *users)
+static uint64_t new_id(const struct password_file *users)
 {
 	uint64_t id;
 	bool taken;
@@ -208,8 +208,8 @@ static uint64_t new_id(const struct users *users)
 	do {
 		id = random_u64();
 		taken = id == 0;
-		for (size_t i = 0; !taken && i < users_count(users); i++)
-			taken = users_at(users, i)->entry_id == id;
+		for (size_t i = 0; !taken && i < password_file_count(users); i++)
+			taken = password_file_at(users, i)->entry_id == id;
 	} while (taken);
 	return id;
 }
@@ -223,12 +223,12 @@ static int add_locked(const struct options *o, const struct credentials *c)
 		rc = require_no_user(&f, o);
 	if (rc == 0) {
 		char *name = xstrdup(o->user);
-		const struct user user = {.name = name,
-		                          .hash = c->hash,
-		                          .scram = c->scram,
-		                          .entry_id = new_id(f.users),
-		                          .roles = o->roles,
-		                          .role_count = o->role_count};
+		const struct password_entry user = {.name = name,
+		                                    .hash = c->hash,
+		                                    .scram = c->scram,
+		                                    .entry_id = new_id(f.users),
+		                                    .roles = o->roles,
+		                                    .role_count = o->role_count};
 
 		rc = write_user(&f, &user);
 		free(name);
@@ -245,7 +245,7 @@ static int set_locked(const struct options *o, const struct credentials *c)
 	if (rc == 0)
 		rc = require_user(&f, o);
 	if (rc == 0) {
-		struct user user = *find(&f, o);
+		struct password_entry user = *find(&f, o);
 		bool had_scram = user.scram != NULL;
 
 		user.hash = c->hash;
@@ -323,7 +323,7 @@ static int set_lock(const struct options *o, bool locked)
 	if (rc == 0)
 		rc = require_user(&f, o);
 	if (rc == 0) {
-		struct user user = *find(&f, o);
+		struct password_entry user = *find(&f, o);
 
 		user.locked = locked;
 		rc = write_user(&f, &user);
@@ -342,7 +342,7 @@ static int run_unlock(const struct options *o)
 	return set_lock(o, false);
 }
 
-static int verify(const struct user *user, const struct options *o)
+static int verify(const struct password_entry *user, const struct options *o)
 {
 	struct secret s = {.len = 0};
 	int rc;
@@ -389,7 +389,7 @@ static void print_row(int column, const char *name, const char *method, const ch
 	printf("%s%*s  %-13s  %-5s  %-6s  ", name, column - width(name), "", method, scram, locked);
 }
 
-static void print_user(const struct user *user, int column)
+static void print_user(const struct password_entry *user, int column)
 {
 	char scram[16] = "-"; /* the iterations */
 
@@ -408,15 +408,15 @@ static int run_list(const struct options *o)
 	int column = width("USER");
 	int rc = passwd_file_read(&f, o->path, false);
 
-	for (size_t i = 0; rc == 0 && i < users_count(f.users); i++) {
-		if (width(users_at(f.users, i)->name) > column)
-			column = width(users_at(f.users, i)->name);
+	for (size_t i = 0; rc == 0 && i < password_file_count(f.users); i++) {
+		if (width(password_file_at(f.users, i)->name) > column)
+			column = width(password_file_at(f.users, i)->name);
 	}
 	if (rc == 0) {
 		print_row(column, "USER", "PASSWORD", "SCRAM", "LOCKED");
 		puts("ROLES");
-		for (size_t i = 0; i < users_count(f.users); i++)
-			print_user(users_at(f.users, i), column);
+		for (size_t i = 0; i < password_file_count(f.users); i++)
+			print_user(password_file_at(f.users, i), column);
 	}
 	passwd_file_close(&f);
 	return rc;
@@ -474,7 +474,7 @@ static int usage_error(const char *text)
 
 static int add_role(struct options *o, char *role)
 {
-	if (!users_role_valid(slice_of_str(role)))
+	if (!password_file_role_valid(slice_of_str(role)))
 		return report_error(EXIT_USAGE, "a role's name is 1 to 256 bytes of UTF-8 without "
 		                                "blanks, ',', ':' and control characters");
 	for (size_t i = 0; i < o->role_count; i++) {
@@ -572,7 +572,7 @@ static int take_words(struct options *o, int count, char **words)
 		return usage_error(o->command->has_user ? "this command wants one user"
 		                                        : "this command wants no user");
 	o->user = words[2];
-	if (o->command->has_user && !users_name_valid(slice_of_str(o->user), &why))
+	if (o->command->has_user && !password_file_name_valid(slice_of_str(o->user), &why))
 		return report_error(EXIT_USAGE, "%s", why);
 	return check_options(o);
 }

@@ -119,7 +119,7 @@ static int read_all(struct passwd_file *f)
 
 	if (!S_ISREG(f->st.st_mode))
 		return report_error(EXIT_USAGE, "%s is not a regular file", f->path);
-	while (n > 0 && f->bytes.len <= USERS_FILE_MAX) {
+	while (n > 0 && f->bytes.len <= PASSWORD_FILE_MAX) {
 		buf_reserve(&f->bytes, 65536);
 		n = read(f->fd, f->bytes.data + f->bytes.len, 65536);
 		if (n < 0)
@@ -129,10 +129,10 @@ static int read_all(struct passwd_file *f)
 	return 0;
 }
 
-static struct users *parse(const char *path, struct slice bytes)
+static struct password_file *parse(const char *path, struct slice bytes)
 {
 	struct errors errors = {0};
-	struct users *users = users_parse(path, bytes, &errors);
+	struct password_file *users = password_file_parse(path, bytes, &errors);
 	char *text;
 
 	if (users == NULL) {
@@ -278,7 +278,7 @@ int passwd_file_change(struct passwd_file *f, unsigned line, struct slice text)
 {
 	struct slice rest = buf_slice(&f->bytes);
 	struct buf out = {0};
-	struct users *check;
+	struct password_file *check;
 	int rc = EXIT_USAGE;
 
 	buf_reserve(&out, rest.len + text.len);
@@ -293,7 +293,7 @@ int passwd_file_change(struct passwd_file *f, unsigned line, struct slice text)
 	check = parse(f->path, buf_slice(&out));
 	if (check != NULL)
 		rc = write_file(f, buf_slice(&out));
-	users_unref(&check);
+	password_file_unref(&check);
 	crypto_wipe(out.data, out.len);
 	buf_fini(&out);
 	return rc;
@@ -301,7 +301,7 @@ int passwd_file_change(struct passwd_file *f, unsigned line, struct slice text)
 
 void passwd_file_close(struct passwd_file *f)
 {
-	users_unref(&f->users);
+	password_file_unref(&f->users);
 	crypto_wipe(f->bytes.data, f->bytes.len);
 	buf_fini(&f->bytes);
 	close_both(f);

@@ -19,7 +19,7 @@ struct passwd_file {
 	int fd;     /* the file; locked or not; -1: there is none */
 	struct stat st;
 	struct buf bytes;
-	struct users *users;
+	struct password_file *users;
 };
 
 /* Say what is wrong: "broker-passwd: ...". Returns `status`. */

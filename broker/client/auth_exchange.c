@@ -291,14 +291,15 @@ static void on_first(struct auth_exchange *e, struct slice message)
 	}
 	e->generation = c->worker->snapshot->generation;
 	verdict = decide(e);
-	if (verdict != LOGIN_ACCEPTED && verdict != LOGIN_NEEDS_PASSWORD) {
+	if (verdict != LOGIN_ACCEPTED && verdict != LOGIN_NEEDS_PROOF) {
 		refuse_verdict(e, verdict);
 		return;
 	}
 	if (!is_first_login(e) && e->identity != NULL &&
 	    !slice_equal(e->identity->key, c->session->identity->key))
 		identity_unref(&e->identity);
-	if (!users_scram(c->worker->snapshot->users, buf_slice(&e->scram.user), &verifier)) {
+	if (!identity_source_scram(c->worker->snapshot->identities, buf_slice(&e->scram.user),
+	                           &verifier)) {
 		fail_login(e, "nobody has a SCRAM verifier any more", NULL);
 		return;
 	}
@@ -369,7 +370,8 @@ struct fault auth_exchange_begin(struct conn *c, const struct frame *f,
 	struct connect kept;
 	struct auth_exchange *e;
 
-	if (!slice_equal(p->auth_method, SCRAM_METHOD) || !users_have_scram(w->snapshot->users))
+	if (!slice_equal(p->auth_method, SCRAM_METHOD) ||
+	    !identity_source_has_scram(w->snapshot->identities))
 		return fault_of(REASON_BAD_AUTHENTICATION_METHOD, /* [MQTT5-4.12.0-1] */
 		                "the Authentication Method is not SCRAM-SHA-256, or no user has a "
 		                "verifier for it");

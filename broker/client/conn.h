@@ -4,7 +4,7 @@
 #ifndef CLIENT_CONN_H
 #define CLIENT_CONN_H
 
-#include "auth/authenticator.h"
+#include "auth/login_request.h"
 #include "base/executor.h"
 #include "base/rate_limiter.h"
 #include "client/half_open.h"
@@ -54,9 +54,9 @@ enum refusal {
 	REFUSED_ELSEWHERE,   /* the listener has a server_reference now */
 };
 
-/* A login that waits for a hash: outlives the connection until its answer comes. */
+/* A login under way: outlives the connection until its answer comes. */
 struct login_wait {
-	struct auth_request question;
+	struct login_request request;
 	struct conn *conn; /* NULL: it has gone */
 	struct worker *worker;
 	struct timer timer; /* the password was right, and the login fails all the same */

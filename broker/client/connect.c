@@ -135,7 +135,7 @@ void connect_refuse_login(struct conn *c, const struct connect *packet, enum log
 		                      slice_of_str(why));
 		break;
 	case LOGIN_BAD_CREDENTIALS:
-	case LOGIN_NEEDS_PASSWORD:
+	case LOGIN_NEEDS_PROOF:
 	case LOGIN_ACCEPTED:
 		connect_refuse_packet(c, packet, REASON_BAD_USER_NAME_OR_PASSWORD, why,
 		                      SLICE_EMPTY);
@@ -570,8 +570,7 @@ void connect_fill_login(struct conn *c, const struct connect *packet, struct buf
 
 	*out = (struct login){
 	    .conf = &l->authentication,
-	    .has_password_file = snapshot->conf->password_file != NULL,
-	    .users = snapshot->users,
+	    .source = snapshot->identities,
 	    .has_user_name = packet->has_user_name,
 	    .has_password = packet->has_password,
 	    .user_name = packet->user_name,
@@ -589,33 +588,35 @@ void connect_fill_login(struct conn *c, const struct connect *packet, struct buf
 		out->certificate_name = buf_slice(name);
 }
 
-static void on_password_answer(struct task *task, void *executor_arg);
+static void on_login_answer(struct login_request *request);
 static void on_refuse_time(struct timer *timer, void *executor_arg);
 
-static void ask_password(struct conn *c, const struct connect *packet)
+static void start_login(struct conn *c, const struct connect *packet)
 {
 	struct worker *w = c->worker;
 	struct login_wait *wait = xnew(wait);
-	const struct user *entry =
-	    c->identity == NULL ? NULL : users_find(w->snapshot->users, c->identity->name);
+	struct buf name = {0};
+	struct login login;
+	bool answered;
 
 	wait->conn = c;
 	wait->worker = w;
 	wait->timer.fire = on_refuse_time;
-	wait->question.task.run = on_password_answer;
-	wait->question.executor = &w->executor;
-	wait->question.address = stream_peer_key(c->stream);
-	auth_request_fill(&wait->question, packet->user_name, entry, packet->password);
+	wait->request.done = on_login_answer;
+	wait->request.executor = &w->executor;
+	wait->request.address = stream_peer_key(c->stream);
 	c->snapshot_generation = w->snapshot->generation;
 	c->state = CONN_AUTHENTICATING;
 	c->login = wait;
 	executor_timer_disarm(&w->executor,
 	                      &c->timer); /* S2: waiting for the hash is not the client's fault */
-	if (authenticator_submit(w->server->authenticator, &wait->question)) {
-		on_password_answer(&wait->question.task, w);
-		return;
-	}
-	conn_pause(c, CONN_PAUSE_LOGIN);
+	connect_fill_login(c, packet, &name, &login);
+	answered = login_request_start(&wait->request, &login, w->server->authenticator);
+	buf_fini(&name);
+	if (answered)
+		on_login_answer(&wait->request);
+	else
+		conn_pause(c, CONN_PAUSE_LOGIN);
 }
 
 /* CONNECT is still in c->in: decode it again. */
@@ -663,59 +664,56 @@ bool connect_still_valid(struct conn *c, const struct connect *packet, const str
 	return valid;
 }
 
-/* By a configuration that came while it was hashed. */
-static const char *refused_by_now(struct conn *c, const char *why)
+/* By a configuration that came while the login was under way: the answer is compared with the rules
+ * of this moment, not of its beginning. NULL: the client may come in. */
+static const char *refused_by_now(struct conn *c, const struct identity *id)
 {
 	struct connect packet;
+	const char *why;
 
-	decode_kept(c, &packet);
-	return connect_still_valid(c, &packet, c->identity, c->snapshot_generation, &why) ? NULL
-	                                                                                  : why;
-}
-
-/* The hash has an answer: held against the rules of this moment, not of its beginning. NULL: the
- * client may come in. */
-static const char *refused_after_hash(struct conn *c, bool accepted)
-{
-	const char *why = "wrong user name or password";
-
-	if (!accepted || c->identity == NULL)
-		return why;
 	if (c->snapshot_generation == c->worker->snapshot->generation)
 		return NULL;
-	return refused_by_now(c, why);
+	decode_kept(c, &packet);
+	return connect_still_valid(c, &packet, id, c->snapshot_generation, &why) ? NULL : why;
 }
 
-static void finish_login(struct conn *c, const char *refused_why)
+static void finish_login(struct conn *c, enum login_verdict verdict, const char *why)
 {
 	struct connect packet UNINITIALIZED;
 
 	decode_kept(c, &packet);
-	if (refused_why == NULL)
+	if (verdict == LOGIN_ACCEPTED)
 		connect_accept(c, &packet, SLICE_EMPTY);
 	else
-		connect_refuse_packet(c, &packet, REASON_BAD_USER_NAME_OR_PASSWORD, refused_why,
-		                      SLICE_EMPTY);
+		connect_refuse_login(c, &packet, verdict, why);
 }
 
 static void login_wait_free(struct login_wait *wait)
 {
 	executor_timer_disarm(&wait->worker->executor, &wait->timer);
-	auth_request_fini(&wait->question);
+	login_request_fini(&wait->request);
 	free(wait);
 }
 
 static void end_wait(struct login_wait *wait)
 {
 	struct conn *c = wait->conn;
-	const char *why = wait->refused_why;
+	enum login_verdict verdict = wait->request.verdict;
+	const char *why = wait->request.why;
 
+	if (wait->refused_why != NULL) {
+		verdict = LOGIN_BAD_CREDENTIALS;
+		why = wait->refused_why;
+	} else {
+		c->identity = wait->request.identity;
+		wait->request.identity = NULL;
+	}
 	login_wait_free(wait);
 	c->login = NULL;
 	c->state = CONN_NEW;
 	/* mutant: checked_when_the_hash_is_there */
 	if (admission_holds(c))
-		finish_login(c, why);
+		finish_login(c, verdict, why);
 	else
 		admission_close(c);
 	drop_kept(c);
@@ -729,32 +727,30 @@ static void on_refuse_time(struct timer *timer, void *executor_arg)
 	end_wait(container_of(timer, struct login_wait, timer));
 }
 
-/* Where the password was right and the login fails, for the user was locked meanwhile, it fails
+/* Where the password was right and the login fails, because the user was locked meanwhile, it fails
  * when any other would. */
 static bool fails_later(struct login_wait *wait)
 {
 	struct executor *executor = &wait->worker->executor;
 
 	/* mutant: locked_while_hashing_fails_as_late */
-	if (wait->refused_why == NULL || !wait->question.accepted ||
-	    wait->question.refuse_at_ms <= executor->now_ms)
+	if (wait->refused_why == NULL || wait->request.refuse_at_ms <= executor->now_ms)
 		return false;
-	timer_arm(&executor->timers, &wait->timer, wait->question.refuse_at_ms);
+	timer_arm(&executor->timers, &wait->timer, wait->request.refuse_at_ms);
 	return true;
 }
 
-static void on_password_answer(struct task *task, void *executor_arg)
+static void on_login_answer(struct login_request *request)
 {
-	struct login_wait *wait = container_of(task, struct login_wait, question.task);
+	struct login_wait *wait = container_of(request, struct login_wait, request);
 
-	(void)executor_arg;
 	wait->answered = true;
 	if (wait->conn == NULL) {
 		login_wait_free(wait);
 		return;
 	}
-	if (admission_holds(wait->conn))
-		wait->refused_why = refused_after_hash(wait->conn, wait->question.accepted);
+	if (request->verdict == LOGIN_ACCEPTED && admission_holds(wait->conn))
+		wait->refused_why = refused_by_now(wait->conn, request->identity);
 	if (!fails_later(wait))
 		end_wait(wait);
 }
@@ -821,7 +817,7 @@ void connect_cancel_login(struct conn *c)
 	if (wait->answered)
 		login_wait_free(wait);
 	else
-		authenticator_cancel(c->worker->server->authenticator, &wait->question);
+		login_request_cancel(&wait->request);
 }
 
 static bool moves_to_owner(struct conn *c, const struct frame *f)
@@ -841,10 +837,6 @@ static bool moves_to_owner(struct conn *c, const struct frame *f)
 struct fault on_connect(struct conn *c, const struct frame *f)
 {
 	struct connect packet UNINITIALIZED;
-	struct login login;
-	struct buf name = {0};
-	const char *why_refused = "";
-	enum login_verdict verdict;
 	struct fault fault;
 
 	if (moves_to_owner(c, f))
@@ -860,18 +852,6 @@ struct fault on_connect(struct conn *c, const struct frame *f)
 	if (properties_have(&packet.properties, PROPERTY_AUTH_METHOD))
 		return auth_exchange_begin(c, f, &packet);
 	c->arrival = ++c->worker->next_arrival;
-	c->snapshot_generation = c->worker->snapshot->generation;
-	connect_fill_login(c, &packet, &name, &login);
-	verdict = login_decide(&login, &c->identity, &why_refused);
-	buf_fini(&name);
-	if (verdict == LOGIN_NEEDS_PASSWORD) {
-		ask_password(c, &packet);
-		return FAULT_NONE;
-	}
-	if (verdict == LOGIN_ACCEPTED)
-		connect_accept(c, &packet, SLICE_EMPTY);
-	else
-		connect_refuse_login(c, &packet, verdict, why_refused);
-	drop_kept(c);
+	start_login(c, &packet);
 	return FAULT_NONE;
 }

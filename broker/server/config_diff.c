@@ -9,63 +9,6 @@ static void report(void *arg, const char *what, const char *whose, const char *t
 	LOG(RELOAD_CHANGE, .what = what, .name = whose, .detail = text);
 }
 
-static bool roles_equal(const struct user *a, const struct user *b)
-{
-	if (a->role_count != b->role_count)
-		return false;
-	for (size_t i = 0; i < a->role_count; i++) {
-		if (strcmp(a->roles[i], b->roles[i]) != 0)
-			return false;
-	}
-	return true;
-}
-
-/* What is different about one user, NULL: nothing. Never the hash itself. */
-static const char *user_change(const struct user *a, const struct user *b)
-{
-	if (a->entry_id != b->entry_id)
-		return "somebody else of this name";
-	if (a->locked != b->locked)
-		return b->locked ? "locked" : "unlocked";
-	if (user_credential(a) != user_credential(b))
-		return "password";
-	return roles_equal(a, b) ? NULL : "roles";
-}
-
-static void diff_users(const struct users *before, const struct users *after)
-{
-	for (size_t i = 0; i < users_count(before); i++) {
-		const struct user *old = users_at(before, i);
-		const struct user *now = users_find(after, slice_of_str(old->name));
-		const char *change = now == NULL ? NULL : user_change(old, now);
-
-		if (now == NULL)
-			report(NULL, "user removed", old->name, "");
-		else if (change != NULL)
-			report(NULL, "user changed", old->name, change);
-	}
-	for (size_t i = 0; i < users_count(after); i++) {
-		const struct user *now = users_at(after, i);
-
-		if (users_find(before, slice_of_str(now->name)) == NULL)
-			report(NULL, "user added", now->name, "");
-	}
-}
-
-bool change_users_equal(const struct users *a, const struct users *b)
-{
-	if (users_count(a) != users_count(b))
-		return false;
-	for (size_t i = 0; i < users_count(a); i++) {
-		const struct user *old = users_at(a, i);
-		const struct user *now = users_find(b, slice_of_str(old->name));
-
-		if (now == NULL || user_change(old, now) != NULL)
-			return false;
-	}
-	return true;
-}
-
 static void diff_certificates(const struct config_snapshot *before,
                               const struct config_snapshot *after, unsigned slot)
 {
@@ -105,7 +48,7 @@ void change_log(const struct config_snapshot *before, const struct config_snapsh
 {
 	struct acl_diff_sink sink = {.fn = report};
 
-	diff_users(before->users, after->users);
+	identity_source_diff(before->identities, after->identities, report, NULL);
 	if (before->acl != after->acl)
 		acl_diff(before->acl, after->acl, &sink);
 	diff_listeners(before, after);

@@ -1,11 +1,10 @@
-/* What a new policy says differently, told in the log: users, roles, rules, listeners,
- * certificates.  Thread: main's. */
+/* Logs what is different in a new configuration: users, roles, rules, listeners, certificates.
+ *  Thread: main's. */
 #ifndef SERVER_CONFIG_DIFF_H
 #define SERVER_CONFIG_DIFF_H
 
 #include "worker/config_snapshot.h"
 
 void change_log(const struct config_snapshot *before, const struct config_snapshot *after);
-bool change_users_equal(const struct users *a, const struct users *b);
 
 #endif

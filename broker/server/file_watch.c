@@ -97,7 +97,7 @@ void file_watch_take(struct file_watch *w, const struct config_snapshot *p)
 	struct file_watch before = *w;
 
 	*w = (struct file_watch){0};
-	add(w, &before, p->conf->password_file);
+	add(w, &before, identity_source_path(p->identities));
 	add(w, &before, p->conf->acl_file);
 	for (size_t i = 0; i < p->conf->listener_count; i++)
 		add_tls(w, &before, &p->conf->listeners[i].tls);

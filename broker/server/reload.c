@@ -92,20 +92,9 @@ static bool permit_anew(const struct config_snapshot *before, const struct confi
 
 /* --- the swap --- */
 
-/* When all workers have the new policy: until then a removed user may still write, and own it. */
-static void release_removed(struct reloader *r)
+static void release_owner(void *arg, struct slice key)
 {
-	for (size_t i = 0; i < users_count(r->replaced->users); i++) {
-		const struct user *old = users_at(r->replaced->users, i);
-		const struct user *now = users_find(r->snapshot->users, slice_of_str(old->name));
-		struct identity *id;
-
-		if (now != NULL && now->entry_id == old->entry_id)
-			continue;
-		id = identity_new(IDENTITY_PASSWORD, slice_of_str(old->name), old->entry_id, 0);
-		retain_release_owner(r->server->retain, id->key);
-		identity_unref(&id);
-	}
+	retain_release_owner(arg, key);
 }
 
 static void on_adopted(void *arg)
@@ -113,11 +102,14 @@ static void on_adopted(void *arg)
 	struct reloader *r = arg;
 
 	r->under_way = false;
-	release_removed(r);
+	/* Not before: a removed user may have written, and owned it, on a worker that was not
+	 * asked yet. */
+	identity_source_each_removed(r->replaced->identities, r->snapshot->identities,
+	                             release_owner, r->server->retain);
 	config_snapshot_unref(&r->replaced);
 	LOG(RELOADED, .generation = r->snapshot->generation,
-	    .users = users_count(r->snapshot->users), .roles = acl_role_count(r->snapshot->acl),
-	    .rules = acl_rule_count(r->snapshot->acl),
+	    .users = identity_source_count(r->snapshot->identities),
+	    .roles = acl_role_count(r->snapshot->acl), .rules = acl_rule_count(r->snapshot->acl),
 	    .listeners = r->snapshot->conf->listener_count);
 	if (!r->again || r->stopped)
 		return;
@@ -135,22 +127,22 @@ static void apply(struct reloader *r, struct config_snapshot *next, struct confi
 	r->snapshot = next;
 	file_watch_take(&r->file_watch, next);
 	if (r->server->authenticator != NULL)
-		authenticator_use(r->server->authenticator, next->users);
+		identity_source_use(next->identities, r->server->authenticator);
 	r->under_way = true;
 	config_apply_start(r->server, r->executor, next, sockets, on_adopted, r);
 }
 
 /* --- what never waits: users and revocations, with the ACL in force --- */
 
-static struct users *changed_users(struct reloader *r)
+static struct identity_source *changed_identities(struct reloader *r)
 {
 	struct errors errors = {0};
-	struct users *users = users_load(r->snapshot->conf->password_file, &errors);
+	struct identity_source *now = identity_source_load(r->snapshot->conf, &errors);
 
-	errors_fini(&errors); /* told already, with the errors of the whole */
-	if (users != NULL && change_users_equal(r->snapshot->users, users))
-		users_unref(&users);
-	return users;
+	errors_fini(&errors); /* logged already, with the errors of the whole */
+	if (now != NULL && identity_source_equal(r->snapshot->identities, now))
+		identity_source_unref(&now);
+	return now;
 }
 
 static bool revocations_changed(struct reloader *r)
@@ -178,16 +170,16 @@ static struct tls_context **changed_revocations(struct reloader *r)
 
 static bool apply_parts(struct reloader *r)
 {
-	struct users *users = changed_users(r);
+	struct identity_source *identities = changed_identities(r);
 	struct tls_context **tls = changed_revocations(r);
 	struct config_sockets none = {0};
 
-	if (users == NULL && tls == NULL)
+	if (identities == NULL && tls == NULL)
 		return false;
-	LOG(RELOAD_PARTIAL, .what = users == NULL ? "client_ca and client_crl"
-	                            : tls == NULL ? "users"
-	                                          : "users, client_ca and client_crl");
-	apply(r, config_snapshot_renew(r->snapshot, users, tls), &none);
+	LOG(RELOAD_PARTIAL, .what = identities == NULL ? "client_ca and client_crl"
+	                            : tls == NULL      ? "users"
+	                                               : "users, client_ca and client_crl");
+	apply(r, config_snapshot_renew(r->snapshot, identities, tls), &none);
 	return true;
 }
 

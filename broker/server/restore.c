@@ -48,7 +48,7 @@ static bool on_retained(void *arg, struct slice topic, uint64_t number, struct m
 
 	if (value.len > 0 && !record_read_retained(value, &kept))
 		return false;
-	if (!config_snapshot_owner_exists(w->snapshot, kept.owner))
+	if (!identity_source_owner_exists(w->snapshot->identities, kept.owner))
 		kept.owner = SLICE_EMPTY; /* ownership ends with the user */
 	retain_advance(r->server->retain, number);
 	if (msg == NULL && (kept.owner.len == 0 || kept.owned_until_ms <= r->now_ms))

@@ -335,7 +335,7 @@ int server_run(struct config_snapshot *snapshot, struct tls_tickets *tickets)
 	run->server->authenticator = authenticator_new(run->server->worker_count > 1 ? 2 : 1);
 	if (run->server->authenticator == NULL)
 		return fail_start(run, "hash threads", -EAGAIN);
-	authenticator_use(run->server->authenticator, snapshot->users);
+	identity_source_use(snapshot->identities, run->server->authenticator);
 	if (!restore(run, snapshot->conf)) {
 		drop_start(run);
 		return 2;

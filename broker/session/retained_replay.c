@@ -54,14 +54,9 @@ struct slice_of_values {
 /* Removed and locked users write nothing; a namesake made later is somebody else. */
 static bool writer_exists(const struct config_snapshot *snapshot, const struct origin *origin)
 {
-	const struct user *entry;
-
-	if (origin->anonymous || snapshot->conf->password_file == NULL)
-		return true;
-	entry = users_find(snapshot->users, origin->user_name);
-	return entry != NULL && !entry->locked &&
-	       /* mutant: namesake_value */
-	       config_snapshot_owner_exists(snapshot, origin->user_key);
+	/* mutant: namesake_value */
+	return origin->anonymous ||
+	       identity_source_may_write(snapshot->identities, origin->user_name, origin->user_key);
 }
 
 static const struct acl_subject *writer_subject(struct worker *w, struct origin *origin)

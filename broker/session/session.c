@@ -237,20 +237,9 @@ void session_detach(struct session *s, bool publish_will)
 	session_arm_expiry(s);
 }
 
-static bool user_is_removed(const struct session *s)
-{
-	const struct config_snapshot *snapshot = s->worker->snapshot;
-	const struct user *entry;
-
-	if (s->identity->kind != IDENTITY_PASSWORD)
-		return false;
-	entry = users_find(snapshot->users, s->identity->name);
-	return entry == NULL || entry->entry_id != s->identity->entry_id;
-}
-
 void session_check_removal(struct session *s)
 {
-	bool removed = user_is_removed(s);
+	bool removed = identity_source_has_removed(s->worker->snapshot->identities, s->identity);
 
 	if (removed == s->removed)
 		return;

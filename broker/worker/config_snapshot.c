@@ -17,27 +17,22 @@
 
 static bool roles_of_user(void *arg, struct slice name, char *const **roles, size_t *role_count)
 {
-	const struct user *user = users_find(arg, name);
-
-	if (user == NULL || user->locked)
-		return false;
-	*roles = user->roles;
-	*role_count = user->role_count;
-	return true;
+	return identity_source_roles(arg, name, roles, role_count);
 }
 
 static void warn_unknown_roles(const struct config_snapshot *p, struct errors *errors)
 {
-	for (size_t i = 0; i < users_count(p->users); i++) {
-		const struct user *user = users_at(p->users, i);
+	for (size_t i = 0; i < identity_source_count(p->identities); i++) {
+		struct identity_entry user;
 
-		for (size_t r = 0; r < user->role_count; r++) {
-			if (!acl_has_role(p->acl, user->roles[r]))
+		identity_source_at(p->identities, i, &user);
+		for (size_t r = 0; r < user.role_count; r++) {
+			if (!acl_has_role(p->acl, user.roles[r]))
 				errors_warn(
-				    errors, p->conf->password_file, user->line, 0,
+				    errors, identity_source_path(p->identities), user.line, 0,
 				    "user '%s' has the role '%s', which the ACL file does not "
 				    "define: it gives nothing",
-				    user->name, user->roles[r]);
+				    user.name, user.roles[r]);
 		}
 	}
 }
@@ -139,27 +134,10 @@ static bool assign_listener_ids(struct config_snapshot *p, const struct config_s
 	return true;
 }
 
-static void run_tests(const struct config_snapshot *p, struct errors *errors)
-{
-	/* Without a password file the roles are those of the ACL file alone. */
-	acl_run_tests(p->acl, p->conf->password_file == NULL ? NULL : roles_of_user, p->users,
-	              errors);
-}
-
 static void check_listeners(const struct conf *conf, struct errors *errors)
 {
-	for (size_t i = 0; i < conf->listener_count; i++) {
-		const struct conf_listener *l = &conf->listeners[i];
-
-		(void)listener_check(l, errors, conf->path);
-		if (l->authentication.certificate_user == CERTIFICATE_USER_SAN_URI &&
-		    conf->password_file != NULL)
-			errors_add(errors, conf->path, l->line, l->column,
-			           "certificate_user: san_uri does not go with a password_file: "
-			           "every URI has a ':', which no "
-			           "name in that file can have; leave the password_file out, or "
-			           "take san_dns, san_email or cn");
-	}
+	for (size_t i = 0; i < conf->listener_count; i++)
+		(void)listener_check(&conf->listeners[i], errors, conf->path);
 }
 
 static void check_persistence(const struct conf *conf, struct errors *errors)
@@ -182,27 +160,20 @@ static struct config_snapshot *config_snapshot_new(uint64_t generation)
 	return p;
 }
 
-/* A certificate names anybody where there is no password file. */
-static bool names_anybody(const struct config_snapshot *p, const struct conf_listener *l)
-{
-	return l->authentication.certificate_user != CERTIFICATE_USER_NONE &&
-	       p->conf->password_file == NULL;
-}
-
 /* Shares are for several: there are none where only one identity can log in. Addresses have some
  * before a login all the same, where that one needs a login. */
 static void decide_shares(struct config_snapshot *p)
 {
-	bool anonymous = false;
-	size_t count = 0;
+	bool anonymous = false, by_certificate = false;
+	size_t count;
 
 	for (size_t i = 0; i < p->conf->listener_count; i++) {
-		anonymous |= p->conf->listeners[i].authentication.anonymous;
-		if (names_anybody(p, &p->conf->listeners[i]))
-			count = 2;
+		const struct conf_authentication *a = &p->conf->listeners[i].authentication;
+
+		anonymous |= a->anonymous;
+		by_certificate |= a->certificate_user != CERTIFICATE_USER_NONE;
 	}
-	for (size_t i = 0; i < users_count(p->users) && count < 2; i++)
-		count += !users_at(p->users, i)->locked;
+	count = identity_source_admitted(p->identities, by_certificate, 2);
 	/* mutant: memory_one_user */
 	p->has_shares = count + anonymous > 1;
 	p->has_address_shares = p->has_shares || !anonymous;
@@ -219,15 +190,17 @@ struct config_snapshot *config_snapshot_load(const char *conf_path, struct tls_t
 	p->conf = conf_load(conf_path, errors);
 	if (p->conf == NULL || !assign_listener_ids(p, before, errors))
 		goto fail;
-	p->users = users_load(p->conf->password_file, errors);
+	p->identities = identity_source_load(p->conf, errors);
 	p->acl = load_acl(p->conf, errors);
 	p->tls = config_snapshot_load_tls(p->conf, tickets, errors);
 	check_listeners(p->conf, errors);
 	control_check(p->conf, errors);
 	check_persistence(p->conf, errors);
-	if (p->users != NULL && p->acl != NULL) {
+	if (p->identities != NULL)
+		identity_source_check_conf(p->identities, p->conf, errors);
+	if (p->identities != NULL && p->acl != NULL) {
 		warn_unknown_roles(p, errors);
-		run_tests(p, errors);
+		acl_run_tests(p->acl, roles_of_user, p->identities, errors);
 	}
 	if (errors->error_count == 0) {
 		decide_shares(p);
@@ -238,15 +211,15 @@ fail:
 	return NULL;
 }
 
-struct config_snapshot *config_snapshot_of(struct conf *conf, struct users *users, struct acl *acl,
-                                           const struct config_snapshot *before)
+struct config_snapshot *config_snapshot_of(struct conf *conf, struct identity_source *identities,
+                                           struct acl *acl, const struct config_snapshot *before)
 {
 	struct config_snapshot *p =
 	    config_snapshot_new(before == NULL ? 1 : before->generation + 1);
 	struct errors errors = {0};
 
 	p->conf = conf;
-	p->users = users;
+	p->identities = identities;
 	p->acl = acl;
 	p->tls = xcalloc(conf->listener_count, sizeof(*p->tls));
 	REQUIRE(assign_listener_ids(p, before, &errors));
@@ -254,7 +227,8 @@ struct config_snapshot *config_snapshot_of(struct conf *conf, struct users *user
 	return p;
 }
 
-struct config_snapshot *config_snapshot_renew(struct config_snapshot *now, struct users *users,
+struct config_snapshot *config_snapshot_renew(struct config_snapshot *now,
+                                              struct identity_source *identities,
                                               struct tls_context **tls)
 {
 	struct config_snapshot *p = config_snapshot_new(now->generation + 1);
@@ -262,7 +236,7 @@ struct config_snapshot *config_snapshot_renew(struct config_snapshot *now, struc
 	p->base = config_snapshot_ref(now->base != NULL ? now->base : now);
 	p->conf = now->conf;
 	p->acl = now->acl;
-	p->users = users != NULL ? users : users_ref(now->users);
+	p->identities = identities != NULL ? identities : identity_source_ref(now->identities);
 	p->slots = xcalloc(LISTENER_IDS_MAX, sizeof(*p->slots));
 	memcpy(p->slots, now->slots, LISTENER_IDS_MAX * sizeof(*p->slots));
 	p->slot_count = now->slot_count;
@@ -292,7 +266,7 @@ void config_snapshot_unref(struct config_snapshot **ref)
 	if (p->conf != NULL)
 		free_tls(p->conf, p->tls);
 	free(p->slots);
-	users_unref(&p->users);
+	identity_source_unref(&p->identities);
 	if (p->base == NULL) {
 		acl_free(p->acl);
 		conf_free(p->conf);
@@ -304,13 +278,10 @@ void config_snapshot_unref(struct config_snapshot **ref)
 struct acl_subject *config_snapshot_subject(const struct config_snapshot *p, bool anonymous,
                                             struct slice user, struct slice client_id)
 {
-	const struct user *entry = anonymous ? NULL : users_find(p->users, user);
 	struct acl_who who = {.anonymous = anonymous, .user = user, .client_id = client_id};
 
-	if (entry != NULL && !entry->locked) {
-		who.roles = entry->roles;
-		who.role_count = entry->role_count;
-	}
+	if (!anonymous)
+		identity_source_roles(p->identities, user, &who.roles, &who.role_count);
 	return acl_subject_new(p->acl, &who);
 }
 
@@ -323,18 +294,25 @@ static const char *reach_of(const struct conf_listener *l)
 	return l->host;
 }
 
-static const char *means_of_login(const struct config_snapshot *p, const struct conf_listener *l)
+static void put_means(struct buf *out, const struct config_snapshot *p,
+                      const struct conf_listener *l)
 {
 	bool names = l->authentication.certificate_user != CERTIFICATE_USER_NONE;
-	bool password = p->conf->password_file != NULL;
+	const char *means = identity_source_means(p->identities);
 
-	if (l->tls.client_certificates == CLIENT_CERTIFICATES_REQUIRED)
-		return names      ? "certificate"
-		       : password ? "certificate and password"
-		                  : "certificate";
-	if (l->tls.client_certificates == CLIENT_CERTIFICATES_OPTIONAL && names)
-		return password ? "password or certificate" : "certificate";
-	return password ? "password" : "nobody can log in by name (no password_file)";
+	if (l->tls.client_certificates == CLIENT_CERTIFICATES_REQUIRED) {
+		buf_printf(out, "certificate");
+		if (!names && means != NULL)
+			buf_printf(out, " and %s", means);
+	} else if (l->tls.client_certificates == CLIENT_CERTIFICATES_OPTIONAL && names) {
+		if (means != NULL)
+			buf_printf(out, "%s or ", means);
+		buf_printf(out, "certificate");
+	} else if (means != NULL) {
+		buf_printf(out, "%s", means);
+	} else {
+		buf_printf(out, "nobody can log in by name (no password_file)");
+	}
 }
 
 static void put_kept(struct buf *out, const struct conf *conf)
@@ -402,31 +380,13 @@ char *config_snapshot_exposure(const struct config_snapshot *p)
 			buf_printf(&out, "%s (mode %04o) from this machine: ", l->bind, l->mode);
 		else
 			buf_printf(&out, "%u/TLS from %s: ", l->port, reach_of(l));
-		buf_printf(&out, "%s; anonymous: %s\n", means_of_login(p, l),
-		           l->authentication.anonymous ? "yes" : "no");
+		put_means(&out, p, l);
+		buf_printf(&out, "; anonymous: %s\n", l->authentication.anonymous ? "yes" : "no");
 	}
 	put_kept(&out, p->conf);
 	put_memory(&out, p->conf);
-	buf_printf(&out, "%zu users, %zu roles, %zu rules", users_count(p->users),
+	buf_printf(&out, "%zu users, %zu roles, %zu rules", identity_source_count(p->identities),
 	           acl_role_count(p->acl), acl_rule_count(p->acl));
 	buf_put_u8(&out, '\0');
 	return (char *)out.data;
-}
-
-bool config_snapshot_owner_exists(const struct config_snapshot *p, struct slice user_key)
-{
-	struct slice name = identity_key_name(user_key);
-	const struct user *entry;
-	struct identity *now;
-	bool same;
-
-	if (name.len == 0 || p->conf->password_file == NULL)
-		return true;
-	entry = users_find(p->users, name);
-	if (entry == NULL)
-		return false;
-	now = identity_new(IDENTITY_PASSWORD, name, entry->entry_id, 0);
-	same = slice_equal(now->key, user_key);
-	identity_unref(&now);
-	return same;
 }

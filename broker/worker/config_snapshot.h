@@ -5,8 +5,7 @@
 #define WORKER_CONFIG_SNAPSHOT_H
 
 #include "acl/acl.h"
-#include "auth/login.h"
-#include "auth/password_file.h"
+#include "auth/identity_source.h"
 #include "conf/conf.h"
 #include "net/tls_context.h"
 
@@ -14,7 +13,7 @@ struct config_snapshot {
 	_Atomic uint32_t refs;
 	uint64_t generation; /* from 1, one more with each that was taken */
 	struct conf *conf;
-	struct users *users;
+	struct identity_source *identities;
 	struct acl *acl;
 	struct tls_context **tls; /* one per listener; NULL for a Unix socket */
 	/* Where conf and acl come from when only users or TLS contexts were renewed: it owns them.
@@ -35,10 +34,11 @@ struct config_snapshot {
 struct config_snapshot *config_snapshot_load(const char *conf_path, struct tls_tickets *tickets,
                                              const struct config_snapshot *before,
                                              struct errors *errors);
-/* The policy in force with other users (a reference is taken over), or with TLS contexts made anew
- * (its certificates, CA and CRL read again); NULL leaves that part as it is. tls:
+/* The policy in force with other identities (a reference is taken over), or with TLS contexts made
+ * anew (its certificates, CA and CRL read again); NULL leaves that part as it is. tls:
  * conf->listener_count of them, taken over with the array. */
-struct config_snapshot *config_snapshot_renew(struct config_snapshot *now, struct users *users,
+struct config_snapshot *config_snapshot_renew(struct config_snapshot *now,
+                                              struct identity_source *identities,
                                               struct tls_context **tls);
 /* The TLS contexts of a policy's configuration, read again; NULL when there are errors. */
 struct tls_context **config_snapshot_load_tls(const struct conf *conf, struct tls_tickets *tickets,
@@ -57,18 +57,15 @@ static inline const struct conf_listener *config_snapshot_listener(const struct 
 }
 /* From parts, for tests without files; takes over all of them (tls: all NULL). `before` as above.
  */
-struct config_snapshot *config_snapshot_of(struct conf *conf, struct users *users, struct acl *acl,
-                                           const struct config_snapshot *before);
+struct config_snapshot *config_snapshot_of(struct conf *conf, struct identity_source *identities,
+                                           struct acl *acl, const struct config_snapshot *before);
 struct config_snapshot *config_snapshot_ref(struct config_snapshot *p);
 void config_snapshot_unref(struct config_snapshot **p);
 
-/* The rules' view of somebody who has logged in: roles from the password file and the ACL file. The
- * caller frees. */
+/* The rules' view of somebody who has logged in: roles from the identity source and the ACL file.
+ * The caller frees. */
 struct acl_subject *config_snapshot_subject(const struct config_snapshot *p, bool anonymous,
                                             struct slice user, struct slice client_id);
-
-/* Is the one with this identity key (empty: nobody in particular) still somebody? */
-bool config_snapshot_owner_exists(const struct config_snapshot *p, struct slice user_key);
 
 /* What is reachable by whom, in plain words, a line per listener; and what is kept where. The
  * caller frees. */

@@ -10,7 +10,7 @@
 #include "base/alloc.h"
 
 struct authenticator {
-	struct auth_request *waiting; /* utlist LL */
+	struct hash_request *waiting; /* utlist LL */
 	unsigned failure_ms;
 	bool stopping;
 };
@@ -28,7 +28,7 @@ void authenticator_set_failure_ms(struct authenticator *a, unsigned ms)
 	a->failure_ms = ms;
 }
 
-static bool is_right(const struct auth_request *q)
+static bool is_right(const struct hash_request *q)
 {
 	const char *salt = q->hash == NULL ? NULL : q->hash + sizeof("$6$") - 1;
 	size_t len = salt == NULL ? 0 : strcspn(salt, "$");
@@ -37,7 +37,7 @@ static bool is_right(const struct auth_request *q)
 	       slice_equal(slice_of(q->password, q->password_len), slice_of(salt, len));
 }
 
-static void answer(struct auth_request *q, bool accepted)
+static void answer(struct hash_request *q, bool accepted)
 {
 	q->accepted = accepted;
 	executor_send(q->executor, &q->task);
@@ -45,7 +45,7 @@ static void answer(struct auth_request *q, bool accepted)
 
 size_t authenticator_waiting(const struct authenticator *a)
 {
-	const struct auth_request *q;
+	const struct hash_request *q;
 	size_t count;
 
 	LL_COUNT(a->waiting, q, count);
@@ -54,7 +54,7 @@ size_t authenticator_waiting(const struct authenticator *a)
 
 void authenticator_answer(struct authenticator *a, size_t index)
 {
-	struct auth_request *q = a->waiting;
+	struct hash_request *q = a->waiting;
 
 	while (index-- > 0)
 		q = q->next;
@@ -65,7 +65,7 @@ void authenticator_answer(struct authenticator *a, size_t index)
 
 void authenticator_stop(struct authenticator *a)
 {
-	struct auth_request *q, *next;
+	struct hash_request *q, *next;
 
 	a->stopping = true;
 	LL_FOREACH_SAFE (a->waiting, q, next) {
@@ -79,7 +79,7 @@ void authenticator_free(struct authenticator *a)
 	free(a);
 }
 
-bool authenticator_submit(struct authenticator *a, struct auth_request *q)
+bool authenticator_submit(struct authenticator *a, struct hash_request *q)
 {
 	if (a->stopping)
 		answer(q, false);
@@ -89,13 +89,13 @@ bool authenticator_submit(struct authenticator *a, struct auth_request *q)
 }
 
 /* One whose hash has begun is answered all the same. */
-void authenticator_cancel(struct authenticator *a, struct auth_request *q)
+void authenticator_cancel(struct authenticator *a, struct hash_request *q)
 {
 	(void)a;
 	(void)q;
 }
 
-void authenticator_use(struct authenticator *a, const struct users *users)
+void authenticator_use(struct authenticator *a, const struct password_file *users)
 {
 	(void)a;
 	(void)users;

@@ -12,6 +12,8 @@
 #include <cmocka.h>
 #include <utlist.h>
 
+#include "auth/password_backend.h"
+#include "auth/password_file.h"
 #include "authenticator.h"
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -90,6 +92,19 @@ static void *parsed(void *what, struct errors *errors)
 	return what;
 }
 
+static struct identity_source *make_identities(const struct world_settings *s,
+                                               const struct conf *conf)
+{
+	struct slice text = slice_of_str(s->users == NULL ? "" : s->users);
+	struct errors errors = {0};
+
+	if (conf->password_file == NULL)
+		return identity_source_new(NULL, NULL, NULL);
+	return identity_source_new(
+	    &password_backend, parsed(password_file_parse("sim.passwd", text, &errors), &errors),
+	    conf->password_file);
+}
+
 /* `before`: the newest until now; NULL: there is none. */
 static struct config_snapshot *make_snapshot(const struct world_settings *s,
                                              const struct config_snapshot *before)
@@ -98,15 +113,12 @@ static struct config_snapshot *make_snapshot(const struct world_settings *s,
 	struct conf *conf = parsed(
 	    conf_parse("sim.yaml", slice_of_str(s->conf == NULL ? default_conf : s->conf), &errors),
 	    &errors);
-	struct users *users = parsed(
-	    users_parse("sim.passwd", slice_of_str(s->users == NULL ? "" : s->users), &errors),
-	    &errors);
 	struct acl *acl =
 	    parsed(acl_parse("acl.yaml", slice_of_str(s->acl == NULL ? default_acl : s->acl),
 	                     conf->partial_subscriptions, &errors),
 	           &errors);
 
-	return config_snapshot_of(conf, users, acl, before);
+	return config_snapshot_of(conf, make_identities(s, conf), acl, before);
 }
 
 bool world_has_small_slices(const struct world *w)

@@ -330,12 +330,12 @@ def test_who_cannot_log_in():
     run(PASSWD, "users.passwd", "lock", "porch", status=0)
     said = ask("porch", "publish current/porch/lamp", status=1).stdout.split("\n")
     assert said[0] == "deny: porch may not publish current/porch/lamp"
-    assert said[1] == ("login: user 'porch' is locked in users.passwd, line 1; to unlock: "
+    assert said[1] == ("login: user 'porch' is locked in users.passwd, line 1; to unlock it: "
                        "broker-passwd users.passwd unlock porch")
     assert said[2].strip() == "the rules alone would say: allow"
     assert said[3] == "rule: acl.yaml:4: allow publish current/%u/#"
     said = ask("cellar", "publish a", status=1).stdout.split("\n")
-    assert said[1] == "login: there is no user 'cellar' in users.passwd; to make one: broker-passwd users.passwd add cellar"
+    assert said[1] == "login: there is no user 'cellar' in users.passwd; to add it: broker-passwd users.passwd add cellar"
     write("broker.yaml", CONFIG.replace(", anonymous: true", ""))
     said = ask(None, "subscribe weather/#", status=1).stdout.split("\n")
     assert said[1].startswith("login: no listener lets anonymous clients in; ")

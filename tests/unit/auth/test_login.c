@@ -10,6 +10,8 @@
 
 #include "auth/client_id.h"
 #include "auth/login.h"
+#include "auth/password_backend.h"
+#include "auth/password_file.h"
 #include "base/hash.h"
 
 #define HASH  "$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"
@@ -19,24 +21,24 @@
 	"scram=SHA-256$4096$W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=" \
 	"$wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
 
-static struct users *users_of(struct slice bytes)
+static struct identity_source *source_of(struct slice bytes)
 {
 	struct errors errors = {0};
-	struct users *users = users_parse("users", bytes, &errors);
+	struct password_file *users = password_file_parse("users", bytes, &errors);
 
 	assert_non_null(users);
-	return users;
+	return identity_source_new(&password_backend, users, "users");
 }
 
-static struct users *fixture(void)
+static struct identity_source *fixture(void)
 {
-	return users_of(SLICE("anna:id=00000000000000a1:hash=" HASH "\n"
-	                      "locked:id=00000000000000a2:hash=" HASH ":locked\n"
-	                      "card:id=00000000000000a3\n"
-	                      "lost:id=00000000000000a4:locked\n"
-	                      "both:id=00000000000000a5:hash=" HASH ":" SCRAM "\n"
-	                      "proof:id=00000000000000a6:" SCRAM "\n"
-	                      "gone:id=00000000000000a7:" SCRAM ":locked\n"));
+	return source_of(SLICE("anna:id=00000000000000a1:hash=" HASH "\n"
+	                       "locked:id=00000000000000a2:hash=" HASH ":locked\n"
+	                       "card:id=00000000000000a3\n"
+	                       "lost:id=00000000000000a4:locked\n"
+	                       "both:id=00000000000000a5:hash=" HASH ":" SCRAM "\n"
+	                       "proof:id=00000000000000a6:" SCRAM "\n"
+	                       "gone:id=00000000000000a7:" SCRAM ":locked\n"));
 }
 
 enum somebody { NOBODY, ANONYMOUS, PASSWORD, CERTIFICATE };
@@ -54,7 +56,7 @@ struct row {
 };
 
 #define ACCEPTED LOGIN_ACCEPTED
-#define HASHED   LOGIN_NEEDS_PASSWORD
+#define HASHED   LOGIN_NEEDS_PROOF
 #define BAD      LOGIN_BAD_CREDENTIALS
 #define DENIED   LOGIN_NOT_AUTHORIZED
 #define BAD_ID   LOGIN_BAD_CLIENT_ID
@@ -212,7 +214,8 @@ static enum somebody somebody_of(const struct identity *id)
 	return NOBODY;
 }
 
-static void run_row(const struct row *row, const struct users *users)
+static void run_row(const struct row *row, struct identity_source *users,
+                    struct identity_source *none)
 {
 	struct conf_authentication conf = {
 	    .anonymous = row->anonymous,
@@ -222,8 +225,7 @@ static void run_row(const struct row *row, const struct users *users)
 	};
 	struct login login = {
 	    .conf = &conf,
-	    .has_password_file = !row->no_file,
-	    .users = row->no_file ? NULL : users,
+	    .source = row->no_file ? none : users,
 	    .has_user_name = row->user != NULL,
 	    .has_password = row->password != NULL,
 	    .scram = row->scram,
@@ -256,12 +258,14 @@ static void run_row(const struct row *row, const struct users *users)
 
 static void decision_table(void **state)
 {
-	struct users *users = fixture();
+	struct identity_source *users = fixture();
+	struct identity_source *none = identity_source_new(NULL, NULL, NULL);
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		run_row(&rows[i], users);
-	users_unref(&users);
+		run_row(&rows[i], users, none);
+	identity_source_unref(&none);
+	identity_source_unref(&users);
 }
 
 #define A1 "anna:id=00000000000000a1"
@@ -358,7 +362,7 @@ static const struct reload_case {
 static void reload_table(void **state)
 {
 	char hash[] = HASH;
-	const struct user before = {.hash = hash};
+	const struct password_entry before = {.hash = hash};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(reload_cases) / sizeof(reload_cases[0]); i++) {
@@ -369,16 +373,16 @@ static void reload_table(void **state)
 			c->no_certificate_user ? CERTIFICATE_USER_NONE : CERTIFICATE_USER_SAN_DNS,
 		    .bind_client_id = c->bind,
 		};
-		struct users *users = c->no_file ? NULL : users_of(c->file);
+		struct identity_source *users =
+		    c->no_file ? identity_source_new(NULL, NULL, NULL) : source_of(c->file);
 		bool anonymous = c->kind == IDENTITY_ANONYMOUS;
-		struct identity *id =
-		    identity_new(c->kind, anonymous ? SLICE_EMPTY : SLICE("anna"), c->entry_id,
-		                 c->kind == IDENTITY_PASSWORD ? user_credential(&before) : 0);
+		struct identity *id = identity_new(
+		    c->kind, anonymous ? SLICE_EMPTY : SLICE("anna"), c->entry_id,
+		    c->kind == IDENTITY_PASSWORD ? password_file_credential(&before) : 0);
 		const char *named = c->certificate == NULL ? "anna" : c->certificate;
 		struct login now = {
 		    .conf = &conf,
-		    .has_password_file = !c->no_file,
-		    .users = users,
+		    .source = users,
 		    .client_id = slice_of_str(c->client_id),
 		    .assigned_client_id = c->client_id == NULL,
 		    .has_certificate = c->has_certificate || c->kind == IDENTITY_CERTIFICATE,
@@ -392,7 +396,7 @@ static void reload_table(void **state)
 			fail_msg("%s", c->name);
 		assert_int_equal(why == NULL, c->valid);
 		identity_unref(&id);
-		users_unref(&users);
+		identity_source_unref(&users);
 	}
 }
 

@@ -15,6 +15,7 @@
 #include "auth/authenticator.h"
 #include "auth/pace.h"
 #include "auth/password.h"
+#include "auth/password_file.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/hash.h"
@@ -164,7 +165,7 @@ static int64_t fake_wall_ms(void *arg)
 }
 
 struct asked {
-	struct auth_request q;
+	struct hash_request q;
 	bool answered;
 	uint64_t answered_ms;
 };
@@ -176,7 +177,7 @@ static struct {
 	struct condition woken;
 	bool wake;
 	struct authenticator *a;
-	struct users *users;
+	struct password_file *users;
 	struct asked *waits;       /* its password must be gone before anything is waited for */
 	_Atomic bool really_waits; /* waiting waits, and the clock stands */
 	_Atomic unsigned hashes;
@@ -258,6 +259,13 @@ static void await(const struct asked *asked)
 	}
 }
 
+static const char *hash_of(struct slice name)
+{
+	const struct password_entry *user = password_file_find(t.users, name);
+
+	return user == NULL || user->locked ? NULL : user->hash;
+}
+
 /* The address is the name of the row: nobody is delayed by others. */
 static bool ask(struct asked *asked, const char *address, const char *user, struct slice password)
 {
@@ -265,8 +273,7 @@ static bool ask(struct asked *asked, const char *address, const char *user, stru
 	asked->q.task.run = on_answer;
 	asked->q.executor = &t.executor;
 	asked->q.address = slice_of_str(address);
-	auth_request_fill(&asked->q, slice_of_str(user), users_find(t.users, slice_of_str(user)),
-	                  password);
+	hash_request_fill(&asked->q, slice_of_str(user), hash_of(slice_of_str(user)), password);
 	if (t.waits == asked) {
 		t.password = asked->q.password;
 		t.wiped = false;
@@ -285,13 +292,13 @@ static int start(void **state)
 	condition_init(&t.woken);
 	executor_init(&t.executor, 0, NULL, NULL);
 	executor_set_wake(&t.executor, on_wake, NULL);
-	t.users = users_parse("users",
-	                      SLICE("sha:id=00000000000000a1:hash=" SHA "\n"
-	                            "bcrypt:id=00000000000000a2:hash=" BCRYPT "\n"
-	                            "locked:id=00000000000000a3:hash=" SHA ":locked\n"
-	                            "card:id=00000000000000a4\n"
-	                            "cached:id=00000000000000a5:hash=" SHA "\n"),
-	                      &errors);
+	t.users = password_file_parse("users",
+	                              SLICE("sha:id=00000000000000a1:hash=" SHA "\n"
+	                                    "bcrypt:id=00000000000000a2:hash=" BCRYPT "\n"
+	                                    "locked:id=00000000000000a3:hash=" SHA ":locked\n"
+	                                    "card:id=00000000000000a4\n"
+	                                    "cached:id=00000000000000a5:hash=" SHA "\n"),
+	                              &errors);
 	t.a = authenticator_new(1);
 	if (t.users == NULL || t.a == NULL)
 		return 1;
@@ -300,7 +307,7 @@ static int start(void **state)
 	assert_false(ask(&first, "first", "cached", SLICE("secret")));
 	await(&first);
 	assert_true(first.q.accepted);
-	auth_request_fini(&first.q);
+	hash_request_fini(&first.q);
 	return t.hashes == 3 ? 0 : 1;
 }
 
@@ -308,7 +315,7 @@ static int stop(void **state)
 {
 	(void)state;
 	authenticator_free(t.a);
-	users_unref(&t.users);
+	password_file_unref(&t.users);
 	executor_fini(&t.executor);
 	condition_fini(&t.woken);
 	mutex_fini(&t.lock);
@@ -356,8 +363,8 @@ static void failures_are_answered_at_the_same_time(void **state)
 			fail_msg("%s: %d ms, %d ms", failures[i].name,
 			         (int)(asked.q.refuse_at_ms - begin_ms),
 			         (int)(behind.answered_ms - begin_ms));
-		auth_request_fini(&asked.q);
-		auth_request_fini(&behind.q);
+		hash_request_fini(&asked.q);
+		hash_request_fini(&behind.q);
 	}
 }
 
@@ -379,10 +386,10 @@ static void successes_are_answered_at_once(void **state)
 		assert_int_equal(asked.answered_ms - begin_ms, rows[i].ms);
 		/* and if it is not let in after all, that is told when a failure is */
 		assert_int_equal(asked.q.refuse_at_ms - begin_ms, FAILURE_MS);
-		auth_request_fini(&asked.q);
+		hash_request_fini(&asked.q);
 		assert_true(ask(&asked, rows[i].user, rows[i].user, SLICE("secret")));
 		assert_int_equal(asked.q.refuse_at_ms, 0);
-		auth_request_fini(&asked.q);
+		hash_request_fini(&asked.q);
 	}
 }
 
@@ -400,17 +407,18 @@ static void the_delay_begins_with_the_answer(void **state)
 		if (again.answered_ms - begin_ms != 2 * FAILURE_MS + 250)
 			fail_msg("%s: %d ms", failures[i].name,
 			         (int)(again.answered_ms - begin_ms));
-		auth_request_fini(&asked.q);
-		auth_request_fini(&again.q);
+		hash_request_fini(&asked.q);
+		hash_request_fini(&again.q);
 	}
 }
 
 static void other_users_other_time(void **state)
 {
 	struct errors errors = {0};
-	struct users *fast =
-	    users_parse("users", SLICE("sha:id=00000000000000a1:hash=" SHA "\n"), &errors);
-	struct users *none = users_parse("users", SLICE("card:id=00000000000000a4\n"), &errors);
+	struct password_file *fast =
+	    password_file_parse("users", SLICE("sha:id=00000000000000a1:hash=" SHA "\n"), &errors);
+	struct password_file *none =
+	    password_file_parse("users", SLICE("card:id=00000000000000a4\n"), &errors);
 	struct asked asked;
 	uint64_t begin_ms;
 
@@ -423,7 +431,7 @@ static void other_users_other_time(void **state)
 		begin_ms = fake_now_ms;
 		assert_false(ask(&asked, address, "eve", SLICE("x")));
 		await(&asked);
-		auth_request_fini(&asked.q);
+		hash_request_fini(&asked.q);
 		assert_true(asked.answered_ms - begin_ms <= FAILURE_MS);
 	}
 	assert_int_equal(asked.answered_ms - begin_ms, SHA_MS + SHA_MS / 4 + 1);
@@ -432,9 +440,9 @@ static void other_users_other_time(void **state)
 	assert_false(ask(&asked, "none", "eve", SLICE("x")));
 	await(&asked);
 	assert_int_equal(asked.answered_ms - begin_ms, DEFAULT_MS);
-	auth_request_fini(&asked.q);
-	users_unref(&fast);
-	users_unref(&none);
+	hash_request_fini(&asked.q);
+	password_file_unref(&fast);
+	password_file_unref(&none);
 }
 
 /* A stop does not wait for what is kept back. */
@@ -460,9 +468,9 @@ static void a_stop_ends_the_waiting(void **state)
 	await(&asked);
 	await(&behind);
 	assert_false(asked.q.accepted || gone.q.accepted || behind.q.accepted);
-	auth_request_fini(&asked.q);
-	auth_request_fini(&gone.q);
-	auth_request_fini(&behind.q);
+	hash_request_fini(&asked.q);
+	hash_request_fini(&gone.q);
+	hash_request_fini(&behind.q);
 }
 
 int main(void)

@@ -54,7 +54,7 @@ static void user_name_vectors(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		if (users_name_valid(rows[i].user, &why) != rows[i].valid)
+		if (password_file_name_valid(rows[i].user, &why) != rows[i].valid)
 			fail_msg("%s", rows[i].name);
 		assert_int_equal(why == NULL, rows[i].valid);
 	}
@@ -126,12 +126,12 @@ static void file_vectors(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct errors errors = {0};
-		struct users *users = users_parse("f", rows[i].bytes, &errors);
+		struct password_file *users = password_file_parse("f", rows[i].bytes, &errors);
 
 		if (rows[i].error == NULL) {
 			if (users == NULL || errors.count != 0)
 				fail_msg("%s: %s", rows[i].name, errors.items[0].text);
-			assert_int_equal(users_count(users), rows[i].users);
+			assert_int_equal(password_file_count(users), rows[i].users);
 		} else {
 			if (users != NULL || errors.count != 1)
 				fail_msg("%s: %zu errors", rows[i].name, errors.count);
@@ -140,7 +140,7 @@ static void file_vectors(void **state)
 				fail_msg("%s: line %u: %s", rows[i].name, errors.items[0].line,
 				         errors.items[0].text);
 		}
-		users_unref(&users);
+		password_file_unref(&users);
 		errors_fini(&errors);
 	}
 }
@@ -150,7 +150,8 @@ static void every_error_is_told(void **state)
 	struct errors errors = {0};
 
 	(void)state;
-	assert_null(users_parse("f", SLICE("a/b:x\n\nanna:" ID ":frobs\nbo:id=1\n"), &errors));
+	assert_null(
+	    password_file_parse("f", SLICE("a/b:x\n\nanna:" ID ":frobs\nbo:id=1\n"), &errors));
 	assert_int_equal(errors.error_count, 3);
 	assert_int_equal(errors.items[1].line, 3);
 	assert_int_equal(errors.items[1].column, sizeof("anna:" ID ":"));
@@ -173,7 +174,7 @@ static void a_hash_is_never_quoted(void **state)
 		struct errors errors = {0};
 		char *text;
 
-		assert_null(users_parse("f", lines[i], &errors));
+		assert_null(password_file_parse("f", lines[i], &errors));
 		text = errors_text(&errors);
 		assert_null(strstr(text, "E5YPO9"));
 		free(text);
@@ -185,20 +186,20 @@ static void the_roles_are_bounded(void **state)
 {
 	struct errors errors = {0};
 	struct buf b = {0};
-	struct users *users;
+	struct password_file *users;
 
 	(void)state;
 	buf_printf(&b, "anna:" ID ":roles=r0");
 	for (int i = 1; i < 64; i++)
 		buf_printf(&b, ",r%d", i);
 	buf_printf(&b, "\n");
-	users = users_parse("f", buf_slice(&b), &errors);
+	users = password_file_parse("f", buf_slice(&b), &errors);
 	assert_non_null(users);
-	assert_int_equal(users_at(users, 0)->role_count, 64);
-	users_unref(&users);
+	assert_int_equal(password_file_at(users, 0)->role_count, 64);
+	password_file_unref(&users);
 	b.len--;
 	buf_printf(&b, ",r64\n");
-	assert_null(users_parse("f", buf_slice(&b), &errors));
+	assert_null(password_file_parse("f", buf_slice(&b), &errors));
 	assert_int_equal(errors.error_count, 1);
 	errors_fini(&errors);
 	buf_fini(&b);
@@ -207,56 +208,56 @@ static void the_roles_are_bounded(void **state)
 static void found_by_name_and_in_order(void **state)
 {
 	struct errors errors = {0};
-	struct users *users = users_parse(
+	struct password_file *users = password_file_parse(
 	    "f", SLICE("bo:" ID2 ":hash=" HASH ":locked\n#\nanna:" ID ":roles=a,b\n"), &errors);
-	struct users *shared;
-	const struct user *anna;
+	struct password_file *shared;
+	const struct password_entry *anna;
 	struct buf line = {0};
 
 	(void)state;
 	assert_non_null(users);
-	anna = users_find(users, SLICE("anna"));
-	assert_ptr_equal(anna, users_at(users, 1));
+	anna = password_file_find(users, SLICE("anna"));
+	assert_ptr_equal(anna, password_file_at(users, 1));
 	assert_int_equal(anna->entry_id, 0xa1);
 	assert_int_equal(anna->line, 3);
 	assert_null(anna->hash);
 	assert_int_equal(anna->role_count, 2);
 	assert_string_equal(anna->roles[1], "b");
-	assert_true(users_at(users, 0)->locked);
-	assert_null(users_find(users, SLICE("ann")));
-	assert_null(users_find(users, SLICE("Anna")));
-	assert_null(users_find(users, SLICE_EMPTY));
-	user_format(users_at(users, 0), &line);
+	assert_true(password_file_at(users, 0)->locked);
+	assert_null(password_file_find(users, SLICE("ann")));
+	assert_null(password_file_find(users, SLICE("Anna")));
+	assert_null(password_file_find(users, SLICE_EMPTY));
+	password_file_format(password_file_at(users, 0), &line);
 	assert_true(slice_equal(buf_slice(&line), SLICE("bo:" ID2 ":hash=" HASH ":locked\n")));
 	buf_clear(&line);
-	user_format(anna, &line);
+	password_file_format(anna, &line);
 	assert_true(slice_equal(buf_slice(&line), SLICE("anna:" ID ":roles=a,b\n")));
 	buf_fini(&line);
-	shared = users_ref(users);
+	shared = password_file_ref(users);
 	assert_ptr_equal(shared, users);
-	users_unref(&users);
+	password_file_unref(&users);
 	assert_null(users);
-	assert_int_equal(users_count(shared), 2);
-	users_unref(&shared);
-	users_unref(&shared);
+	assert_int_equal(password_file_count(shared), 2);
+	password_file_unref(&shared);
+	password_file_unref(&shared);
 }
 
 static void the_credential_follows_the_hash(void **state)
 {
 	char one[] = "$6$a$b", two[] = "$6$a$c";
-	struct user a = {.hash = one}, same = {.hash = one, .locked = true}, b = {.hash = two},
-		    none = {0};
+	struct password_entry a = {.hash = one}, same = {.hash = one, .locked = true},
+			      b = {.hash = two}, none = {0};
 
 	(void)state;
-	assert_int_equal(user_credential(&a), user_credential(&same));
-	assert_int_not_equal(user_credential(&a), user_credential(&b));
-	assert_int_equal(user_credential(&none), 0);
+	assert_int_equal(password_file_credential(&a), password_file_credential(&same));
+	assert_int_not_equal(password_file_credential(&a), password_file_credential(&b));
+	assert_int_equal(password_file_credential(&none), 0);
 }
 
-static struct users *parse(struct slice bytes)
+static struct password_file *parse(struct slice bytes)
 {
 	struct errors errors = {0};
-	struct users *users = users_parse("f", bytes, &errors);
+	struct password_file *users = password_file_parse("f", bytes, &errors);
 
 	assert_non_null(users);
 	return users;
@@ -264,24 +265,24 @@ static struct users *parse(struct slice bytes)
 
 static void the_credential_follows_the_verifier(void **state)
 {
-	struct users *users = parse(SLICE("a:id=00000000000000a1:hash=" HASH "\n"
-	                                  "b:id=00000000000000a2:hash=" HASH ":" SCRAM "\n"
-	                                  "c:id=00000000000000a3:" SCRAM "\n"
-	                                  "d:id=00000000000000a4:" SCRAM ":locked\n"));
-	uint64_t hash = user_credential(users_at(users, 0));
-	uint64_t both = user_credential(users_at(users, 1));
-	uint64_t scram = user_credential(users_at(users, 2));
+	struct password_file *users = parse(SLICE("a:id=00000000000000a1:hash=" HASH "\n"
+	                                          "b:id=00000000000000a2:hash=" HASH ":" SCRAM "\n"
+	                                          "c:id=00000000000000a3:" SCRAM "\n"
+	                                          "d:id=00000000000000a4:" SCRAM ":locked\n"));
+	uint64_t hash = password_file_credential(password_file_at(users, 0));
+	uint64_t both = password_file_credential(password_file_at(users, 1));
+	uint64_t scram = password_file_credential(password_file_at(users, 2));
 	struct buf text = {0};
 
 	(void)state;
 	assert_true(hash != both && both != scram && hash != scram);
 	assert_true(hash != 0 && both != 0 && scram != 0);
-	assert_int_equal(user_credential(users_at(users, 3)), scram);
-	user_format(users_at(users, 1), &text);
+	assert_int_equal(password_file_credential(password_file_at(users, 3)), scram);
+	password_file_format(password_file_at(users, 1), &text);
 	assert_true(slice_equal(buf_slice(&text),
 	                        SLICE("b:id=00000000000000a2:hash=" HASH ":" SCRAM "\n")));
 	buf_fini(&text);
-	users_unref(&users);
+	password_file_unref(&users);
 }
 
 #define OTHERS ":id=00000000000000a2:" SCRAM "\nlocked:id=00000000000000a3:" SCRAM ":locked\n"
@@ -289,47 +290,47 @@ static void the_credential_follows_the_verifier(void **state)
 /* Who is not there looks like who is, before and after somebody else comes or goes. */
 static void scram_shows_nobody(void **state)
 {
-	struct users *users = parse(SLICE("first:id=00000000000000a1\nanna" OTHERS));
-	struct users *again = parse(SLICE("first:id=00000000000000a1:hash=" HASH ":locked\n"
-	                                  "bo:id=00000000000000a9\nanna" OTHERS));
-	struct users *none, *moved;
+	struct password_file *users = parse(SLICE("first:id=00000000000000a1\nanna" OTHERS));
+	struct password_file *again = parse(SLICE("first:id=00000000000000a1:hash=" HASH ":locked\n"
+	                                          "bo:id=00000000000000a9\nanna" OTHERS));
+	struct password_file *none, *moved;
 	struct scram_verifier anna, eve, eve_again, locked, first;
 
 	(void)state;
-	assert_true(users_have_scram(users));
-	assert_true(users_scram(users, SLICE("anna"), &anna));
-	assert_memory_equal(&anna, users_at(users, 1)->scram, sizeof(anna));
-	assert_true(users_scram(users, SLICE("locked"), &locked));
-	assert_memory_equal(&locked, users_at(users, 2)->scram, sizeof(locked));
-	assert_true(users_scram(users, SLICE("eve"), &eve));
-	assert_true(users_scram(users, SLICE("first"), &first));
+	assert_true(password_file_has_scram(users));
+	assert_true(password_file_scram(users, SLICE("anna"), &anna));
+	assert_memory_equal(&anna, password_file_at(users, 1)->scram, sizeof(anna));
+	assert_true(password_file_scram(users, SLICE("locked"), &locked));
+	assert_memory_equal(&locked, password_file_at(users, 2)->scram, sizeof(locked));
+	assert_true(password_file_scram(users, SLICE("eve"), &eve));
+	assert_true(password_file_scram(users, SLICE("first"), &first));
 	assert_int_equal(eve.iterations, 4096);
 	assert_int_equal(eve.salt_len, 16);
 	assert_memory_not_equal(eve.salt, anna.salt, 16);
 	assert_memory_not_equal(eve.salt, first.salt, 16);
-	assert_true(users_scram(again, SLICE("eve"), &eve_again));
+	assert_true(password_file_scram(again, SLICE("eve"), &eve_again));
 	assert_memory_equal(eve.salt, eve_again.salt, 16);
 	assert_memory_not_equal(eve.stored_key, eve_again.stored_key, 32);
 
 	none = parse(SLICE("anna:" ID ":hash=" HASH "\n"));
-	assert_false(users_have_scram(none));
-	assert_false(users_scram(none, SLICE("anna"), &anna));
+	assert_false(password_file_has_scram(none));
+	assert_false(password_file_scram(none, SLICE("anna"), &anna));
 	moved = parse(SLICE("other:id=00000000000000b1\nanna" OTHERS));
-	assert_true(users_scram(moved, SLICE("eve"), &eve_again));
+	assert_true(password_file_scram(moved, SLICE("eve"), &eve_again));
 	assert_memory_not_equal(eve.salt, eve_again.salt, 16);
-	users_unref(&moved);
-	users_unref(&none);
-	users_unref(&again);
-	users_unref(&users);
+	password_file_unref(&moved);
+	password_file_unref(&none);
+	password_file_unref(&again);
+	password_file_unref(&users);
 }
 
 /* `count` users with verifiers, every fourth of them with 15000 iterations and a short salt. */
-static struct users *with_two_forms(unsigned count)
+static struct password_file *with_two_forms(unsigned count)
 {
 	static const char keys[] = "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=$"
 				   "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
 	struct buf text = {0};
-	struct users *users;
+	struct password_file *users;
 
 	for (unsigned i = 0; i < count; i++)
 		buf_printf(
@@ -344,8 +345,8 @@ static struct users *with_two_forms(unsigned count)
  * always, and nearly each when another user comes. */
 static void scram_shows_each_form(void **state)
 {
-	struct users *users = with_two_forms(40), *again = with_two_forms(40);
-	struct users *more = with_two_forms(41);
+	struct password_file *users = with_two_forms(40), *again = with_two_forms(40);
+	struct password_file *more = with_two_forms(41);
 	unsigned rare = 0, other = 0;
 
 	(void)state;
@@ -354,9 +355,9 @@ static void scram_shows_each_form(void **state)
 		char name[16];
 
 		(void)snprintf(name, sizeof(name), "nobody%u", i);
-		assert_true(users_scram(users, slice_of_str(name), &first));
-		assert_true(users_scram(again, slice_of_str(name), &same));
-		assert_true(users_scram(more, slice_of_str(name), &later));
+		assert_true(password_file_scram(users, slice_of_str(name), &first));
+		assert_true(password_file_scram(again, slice_of_str(name), &same));
+		assert_true(password_file_scram(more, slice_of_str(name), &later));
 		assert_int_equal(first.salt_len, first.iterations == 4096 ? 16 : 8);
 		assert_int_equal(first.iterations, same.iterations);
 		assert_int_equal(first.salt_len, same.salt_len);
@@ -366,9 +367,9 @@ static void scram_shows_each_form(void **state)
 	}
 	assert_in_range(rare, 200, 300);
 	assert_true(other < 50);
-	users_unref(&users);
-	users_unref(&again);
-	users_unref(&more);
+	password_file_unref(&users);
+	password_file_unref(&again);
+	password_file_unref(&more);
 }
 
 static void load_checks_the_file(void **state)
@@ -376,32 +377,28 @@ static void load_checks_the_file(void **state)
 	char path[] = "/tmp/vakt-users-XXXXXX";
 	int fd = mkstemp(path);
 	struct errors errors = {0};
-	struct users *users;
+	struct password_file *users;
 
 	(void)state;
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, "anna:" ID "\n", sizeof("anna:" ID)), sizeof("anna:" ID));
-	users = users_load(path, &errors);
+	users = password_file_load(path, &errors);
 	assert_non_null(users);
-	users_unref(&users);
+	password_file_unref(&users);
 	assert_int_equal(fchmod(fd, 0640), 0);
-	users = users_load(path, &errors);
+	users = password_file_load(path, &errors);
 	assert_non_null(users);
-	users_unref(&users);
+	password_file_unref(&users);
 	assert_int_equal(fchmod(fd, 0644), 0);
-	assert_null(users_load(path, &errors));
+	assert_null(password_file_load(path, &errors));
 	assert_int_equal(errors.error_count, 1);
 	errors_fini(&errors);
 	close(fd);
 	unlink(path);
 	errors = (struct errors){0};
-	assert_null(users_load(path, &errors));
+	assert_null(password_file_load(path, &errors));
 	assert_int_equal(errors.error_count, 1);
 	errors_fini(&errors);
-	errors = (struct errors){0};
-	users = users_load(NULL, &errors);
-	assert_int_equal(users_count(users), 0);
-	users_unref(&users);
 }
 
 static struct slice key_of(enum identity_kind kind, const char *name, uint64_t entry_id)

@@ -1,5 +1,5 @@
 /* Filling and wiping a request. */
-#include "auth/auth_request.h"
+#include "auth/hash_request.h"
 
 #include <stdlib.h>
 
@@ -7,15 +7,13 @@
 #include "base/alloc.h"
 #include "base/crypto.h"
 
-void auth_request_fill(struct auth_request *r, struct slice user, const struct user *entry,
+void hash_request_fill(struct hash_request *r, struct slice user, const char *hash,
                        struct slice password)
 {
-	bool may_log_in = entry != NULL && !entry->locked && entry->hash != NULL;
-
 	r->accepted = false;
 	r->refuse_at_ms = 0;
 	r->user = slice_dup(user);
-	r->hash = may_log_in ? xstrdup(entry->hash) : NULL;
+	r->hash = hash == NULL ? NULL : xstrdup(hash);
 	r->password = NULL;
 	r->password_len = 0;
 	if (password.len > 0 && password.len <= PASSWORD_MAX) {
@@ -25,7 +23,7 @@ void auth_request_fill(struct auth_request *r, struct slice user, const struct u
 	}
 }
 
-void auth_request_wipe_password(struct auth_request *r)
+void hash_request_wipe_password(struct hash_request *r)
 {
 	/* mutant: password_of_a_hash_is_wiped */
 	crypto_wipe(r->password, r->password_len);
@@ -34,9 +32,9 @@ void auth_request_wipe_password(struct auth_request *r)
 	r->password_len = 0;
 }
 
-void auth_request_fini(struct auth_request *r)
+void hash_request_fini(struct hash_request *r)
 {
-	auth_request_wipe_password(r);
+	hash_request_wipe_password(r);
 	free(r->user);
 	if (r->hash != NULL)
 		crypto_wipe(r->hash, strlen(r->hash));

@@ -1,22 +1,22 @@
 /* One password to be checked: what the hashing threads get, and their answer.  Lives in an object
  * of whoever asks, which stays until the answer.  Thread: the asker's, except between submit and
  * answer. */
-#ifndef AUTH_AUTH_REQUEST_H
-#define AUTH_AUTH_REQUEST_H
+#ifndef AUTH_HASH_REQUEST_H
+#define AUTH_HASH_REQUEST_H
 
-#include "auth/password_file.h"
+#include "base/bytes.h"
 #include "base/executor.h"
 
 struct auth_source;
 
-struct auth_request {
+struct hash_request {
 	/* The answer arrives by this task: set task.run; it runs on `executor`. */
 	struct task task;
 	struct executor *executor;
 	/* Opaque bytes that name the source address (IP address without port); copied at submit. */
 	struct slice address;
 
-	/* Copies, set by auth_request_fill. */
+	/* Copies, set by hash_request_fill. */
 	char *user;
 	/* NULL where nobody can log in (unknown, locked, no hash): a dummy of the slowest kind is
 	 * hashed, and the answer is no. */
@@ -30,17 +30,16 @@ struct auth_request {
 	uint64_t refuse_at_ms;
 
 	/* The authenticator's own. */
-	struct auth_request *next;
+	struct hash_request *next;
 	struct auth_source *source;
 	uint64_t user_key;
 	uint8_t digest[32]; /* for the cache */
 };
 
-/* `entry` NULL: nobody. The hash of a locked entry is not taken. An empty password never logs
- * in. */
-void auth_request_fill(struct auth_request *r, struct slice user, const struct user *entry,
+/* `hash` NULL: nobody, as above. An empty password never logs in. */
+void hash_request_fill(struct hash_request *r, struct slice user, const char *hash,
                        struct slice password);
-void auth_request_wipe_password(struct auth_request *r);
-void auth_request_fini(struct auth_request *r); /* wipes and frees the copies */
+void hash_request_wipe_password(struct hash_request *r);
+void hash_request_fini(struct hash_request *r); /* wipes and frees the copies */
 
 #endif
