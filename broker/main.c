@@ -28,14 +28,14 @@ enum command {
 
 static const char usage[] =
     "usage: broker -c broker.yaml            run in the foreground\n"
-    "       broker --check -c broker.yaml    check everything a start would, and say who can reach "
-    "it\n"
+    "       broker --check -c broker.yaml    check everything that a start checks, print who can "
+    "connect\n"
     "       broker --dump -c broker.yaml     print the effective configuration\n"
     "       broker --version\n"
     "\n"
-    "  --trust-owner USER   believe files that belong to this user (name or number), too\n"
-    "  --trust-group GROUP  believe files that this group may write, too; both may be given "
-    "again\n";
+    "  --trust-owner USER   also trust files that belong to this user (name or number)\n"
+    "  --trust-group GROUP  also trust files that this group may write\n"
+    "                       Both may be given more than once.\n";
 
 static int wrong_use(const char *what)
 {
@@ -45,7 +45,9 @@ static int wrong_use(const char *what)
 
 static int wrong_name(const char *kind, const char *name)
 {
-	fprintf(stderr, "broker: --trust-%s: this machine has no %s '%s'; its number will do\n",
+	fprintf(stderr,
+	        "broker: --trust-%s: there is no %s '%s' on this machine; a number can be given "
+	        "instead\n",
 	        strcmp(kind, "user") == 0 ? "owner" : kind, kind, name);
 	return 2;
 }
@@ -96,7 +98,7 @@ static struct config_snapshot *load(const char *path, struct tls_tickets *ticket
 
 	print_errors(&errors);
 	if (snapshot == NULL)
-		fprintf(stderr, "broker: %s is not used: mend what stands above\n", path);
+		fprintf(stderr, "broker: %s is not used: fix the errors above\n", path);
 	return snapshot;
 }
 
@@ -136,7 +138,7 @@ static int check(const char *path)
 	if (status == 0) {
 		char *text = config_snapshot_exposure(snapshot);
 
-		printf("%s is fine. What it opens:\n%s\n", path, text);
+		printf("%s is valid. Access:\n%s\n", path, text);
 		free(text);
 	}
 	config_snapshot_unref(&snapshot);
@@ -224,7 +226,7 @@ int main(int argc, char **argv)
 		}
 	}
 	if (optind < argc)
-		return wrong_use("there is an argument too many");
+		return wrong_use("unexpected argument");
 	if (path == NULL)
 		return wrong_use("name the configuration with -c broker.yaml");
 	harden();

@@ -71,7 +71,7 @@ static const struct {
 #define COUNTER(member, topic, status, text) {topic, text},
 #define FIGURE(member, topic, status, text)  {topic, text},
 #define STORE(member, topic, status, text)   {topic, text},
-#define ALIAS(member, topic)                 {topic, "Another name of the figure above."},
+#define ALIAS(member, topic)                 {topic, "The same figure under another name."},
 #include "worker/figures.def"
 };
 
@@ -87,7 +87,7 @@ static int put_figures(void)
 			printf(".It Ic %s\n%s\n", figures[i].topic, figures[i].text);
 	}
 	puts(".It Ic load/ Ns Ar WHAT Ns Ic /1min , /5min , /15min\n"
-	     "How much there was per minute, as a moving average, of");
+	     "Moving averages per minute of");
 	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++)
 		printf(".Ic %s%s\n", rates[i],
 		       i + 1 < sizeof(rates) / sizeof(rates[0]) ? " ," : " .");

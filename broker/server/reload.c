@@ -246,8 +246,8 @@ bool reloader_reload(struct reloader *r, enum reload_cause cause)
 	errors_log(&errors);
 	if (!ok) {
 		LOG(RELOAD_FAILED, .errors = errors.error_count,
-		    .remedy = "nothing else was changed: mend what stands above, then reload "
-		              "again (SIGHUP)");
+		    .remedy =
+		        "nothing else was changed; fix the errors above and reload again (SIGHUP)");
 		apply_parts(r);
 		file_watch_forget(&r->file_watch);
 	}
