@@ -15,6 +15,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/trust.h"
+#include "net/tls_tickets.h"
 #include "server/check_sessions.h"
 #include "store/store_files.h"
 #include "worker/config_snapshot.h"

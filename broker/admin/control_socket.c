@@ -11,6 +11,7 @@
 #include "base/list.h"
 #include "net/listener.h"
 #include "net/loop.h"
+#include "net/socket_bind.h"
 #include "tree/retain_cursor.h"
 
 #define CONNS_MAX   16
@@ -358,7 +359,7 @@ static int bind_socket(struct control *c, const struct conf *conf, struct errors
 	    .is_unix = true,
 	    .mode = 0600,
 	};
-	return listener_bind(&c->address, &port, true, errors, conf->path);
+	return socket_bind(&c->address, &port, true, errors, conf->path);
 }
 
 /* The directory may be made later, by the service manager. */

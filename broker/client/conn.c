@@ -721,19 +721,20 @@ void conn_leave_half_open(struct conn *c)
 	half_open_remove(&c->worker->half_open, &c->half_open);
 }
 
-/* There is no handshake on a Unix socket. */
-static enum half_open_stage first_stage(const struct conf_listener *l)
+static enum half_open_stage first_stage(const struct stream *stream)
 {
-	return l->is_unix ? HALF_OPEN_HANDSHAKE : HALF_OPEN_ACCEPTED;
+	return stream_is_established(stream) ? HALF_OPEN_HANDSHAKE : HALF_OPEN_ACCEPTED;
 }
 
 static bool is_admitted(struct worker *w, struct stream *stream, const struct conf_listener *l)
 {
-	if (w->stopping || (!l->is_unix && !quota_address_take(w, stream, l)))
+	bool counted = stream_has_address(stream);
+
+	if (w->stopping || (counted && !quota_address_take(w, stream, l)))
 		return false;
-	if (make_room(w, stream, first_stage(l)))
+	if (make_room(w, stream, first_stage(stream)))
 		return true;
-	if (!l->is_unix)
+	if (counted)
 		quota_address_give(w, stream);
 	return false;
 }
@@ -748,7 +749,7 @@ void conn_accept(struct worker *w, struct stream *stream)
 		return;
 	}
 	c = xnew(c);
-	c->address_counted = !l->is_unix;
+	c->address_counted = stream_has_address(stream);
 	c->worker = w;
 	c->stream = stream;
 	c->pending_acks_tail = &c->pending_acks;
@@ -756,7 +757,7 @@ void conn_accept(struct worker *w, struct stream *stream)
 	c->max_packet_bytes = UINT32_MAX;
 	c->timer.fire = on_timer;
 	conn_memory_begin(c);
-	enter_half_open(c, first_stage(l));
+	enter_half_open(c, first_stage(stream));
 	count(&w->counters.connections_total);
 	DL_APPEND(w->conns, c);
 	c->accepted_ms = w->executor.now_ms;

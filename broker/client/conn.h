@@ -22,8 +22,6 @@ struct request;
 struct worker;
 struct session;
 
-#define STREAM_PEER_TEXT 96
-
 enum conn_state {
 	CONN_NEW,            /* waits for CONNECT */
 	CONN_AUTHENTICATING, /* CONNECT is here; the password is being checked, or proved */

@@ -3,7 +3,6 @@
 #include "client/conn_memory.h"
 
 #include "client/auth_exchange.h"
-#include "net/peer_address.h"
 #include "session/subscribe_request.h"
 #include "worker/shared.h"
 
@@ -15,9 +14,8 @@ static void count_connections(struct conn *c, uint64_t n)
 void conn_memory_begin(struct conn *c)
 {
 	struct payers *payers = &c->worker->server->payers;
-	char address[PEER_TEXT_MAX];
-	size_t len = peer_key_text(stream_peer_key(c->stream), !c->address_counted, address,
-	                           sizeof(address));
+	char address[STREAM_PEER_TEXT];
+	size_t len = stream_peer_key_text(c->stream, address, sizeof(address));
 
 	charge_init(&c->charge, payers_find(payers, PAYER_UNAUTHENTICATED, slice_of(address, len)));
 	conn_memory_resume(c);

@@ -9,23 +9,23 @@
 #include "net/loop_internal.h"
 
 /* One per connection: libuv's own fields are used for the loop and the owner. */
-struct watch {
+struct fd_watch {
 	uv_poll_t poll;
-	watch_fn *fn;
+	fd_watch_fn *fn;
 	int armed;
 };
 
-_Static_assert((int)WATCH_READ == (int)UV_READABLE, "libuv's own numbers");
-_Static_assert((int)WATCH_WRITE == (int)UV_WRITABLE, "libuv's own numbers");
+_Static_assert((int)FD_WATCH_READ == (int)UV_READABLE, "libuv's own numbers");
+_Static_assert((int)FD_WATCH_WRITE == (int)UV_WRITABLE, "libuv's own numbers");
 
-static struct loop *loop_of(const struct watch *w)
+static struct loop *loop_of(const struct fd_watch *w)
 {
 	return container_of(w->poll.loop, struct loop, uv);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
-	struct watch *w = container_of(poll, struct watch, poll);
+	struct fd_watch *w = container_of(poll, struct fd_watch, poll);
 
 	executor_woken(loop_of(w)->executor); /* the poll may have slept for long */
 	if (status < 0)
@@ -35,12 +35,12 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
 static void on_closed(uv_handle_t *handle)
 {
-	free(container_of((uv_poll_t *)handle, struct watch, poll));
+	free(container_of((uv_poll_t *)handle, struct fd_watch, poll));
 }
 
-struct watch *watch_new(struct loop *loop, int fd, watch_fn *fn, void *owner, int *error)
+struct fd_watch *fd_watch_new(struct loop *loop, int fd, fd_watch_fn *fn, void *owner, int *error)
 {
-	struct watch *w = xnew(w);
+	struct fd_watch *w = xnew(w);
 
 	*error = uv_poll_init(&loop->uv, &w->poll, fd);
 	if (*error != 0) {
@@ -53,7 +53,7 @@ struct watch *watch_new(struct loop *loop, int fd, watch_fn *fn, void *owner, in
 	return w;
 }
 
-void watch_arm(struct watch *w, int events)
+void fd_watch_arm(struct fd_watch *w, int events)
 {
 	if (events == w->armed)
 		return;
@@ -61,12 +61,12 @@ void watch_arm(struct watch *w, int events)
 	REQUIRE(uv_poll_start(&w->poll, events, on_poll) == 0);
 }
 
-int watch_armed(const struct watch *w)
+int fd_watch_armed(const struct fd_watch *w)
 {
 	return w->armed;
 }
 
-void watch_free(struct watch *w)
+void fd_watch_free(struct fd_watch *w)
 {
 	if (w == NULL)
 		return;

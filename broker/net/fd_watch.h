@@ -7,21 +7,21 @@
 #include <stdbool.h>
 
 struct loop;
-struct watch;
+struct fd_watch;
 
 enum {
-	WATCH_READ = 1,
-	WATCH_WRITE = 2,
+	FD_WATCH_READ = 1,
+	FD_WATCH_WRITE = 2,
 };
 
 /* `failed`: the descriptor is in error and disarmed now; reading or writing tells which. */
-typedef void watch_fn(void *owner, int events, bool failed);
+typedef void fd_watch_fn(void *owner, int events, bool failed);
 
 /* Not armed yet. NULL with *error = -errno. */
-struct watch *watch_new(struct loop *loop, int fd, watch_fn *fn, void *owner, int *error);
+struct fd_watch *fd_watch_new(struct loop *loop, int fd, fd_watch_fn *fn, void *owner, int *error);
 /* Level-triggered; no system call where it is so already. */
-void watch_arm(struct watch *w, int events);
-int watch_armed(const struct watch *w);
-void watch_free(struct watch *w); /* may be NULL */
+void fd_watch_arm(struct fd_watch *w, int events);
+int fd_watch_armed(const struct fd_watch *w);
+void fd_watch_free(struct fd_watch *w); /* may be NULL */
 
 #endif

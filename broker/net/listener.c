@@ -1,6 +1,6 @@
-/* Accepting.  Level-triggered, a few per turn, so that a crowd at the door does not stop those who
- * are in.  When descriptors are out the listener does not spin: it sleeps and looks again, 250 ms
- * at first, then up to a second; the crowd waits in the kernel's backlog. */
+/* Accepting.  Level-triggered, a few per turn, so that a burst of connections does not starve
+ * established clients.  When descriptors are used up the listener does not spin: it tries again
+ * after 250 ms, then after up to a second; new connections wait in the kernel's backlog. */
 #include "net/listener.h"
 
 #include <errno.h>
@@ -14,27 +14,27 @@
 #include "base/log.h"
 #include "net/fd_watch.h"
 #include "net/loop_internal.h"
+#include "net/socket_stream.h"
+#include "net/tls_source.h"
 #include "net/tls_stream.h"
-#include "net/unix_stream.h"
 
 #define ACCEPTS_PER_TURN 32
-/* With so many handshakes ahead of it the rest of a crowd waits in the kernel's backlog: who is
- * accepted now only holds a place. */
+/* With so many handshakes waiting, new connections stay in the kernel's backlog: accepted, they
+ * would only occupy places. */
 #define HANDSHAKES_AHEAD_MAX 64
 #define RETRY_FIRST_MS       250
 #define RETRY_LAST_MS        1000
 
 struct listener {
 	struct loop *loop;
-	struct watch *watch;
+	struct fd_watch *watch;
 	struct listener_settings settings; /* its tls is not used: see source */
 	struct tls_source *source;         /* NULL for unix */
 	listener_accept_fn *on_accept;
 	void *arg;
 	struct timer retry;
-	uint64_t retry_ms; /* 0: descriptors are not out */
-	bool paused;       /* by its owner */
-	bool accepting;    /* inside on_accept: listener_close frees behind it */
+	uint64_t retry_ms; /* 0: there are descriptors */
+	bool accepting;    /* inside on_accept: it is freed after listener_close */
 	bool closed;
 	int fd;
 	dev_t dev; /* of the unix socket's file, to remove ours only */
@@ -44,7 +44,7 @@ struct listener {
 static void update(struct listener *l)
 {
 	if (l->watch != NULL)
-		watch_arm(l->watch, l->paused || timer_is_armed(&l->retry) ? 0 : WATCH_READ);
+		fd_watch_arm(l->watch, timer_is_armed(&l->retry) ? 0 : FD_WATCH_READ);
 }
 
 static void on_retry(struct timer *timer, void *executor_arg)
@@ -58,7 +58,7 @@ static void on_retry(struct timer *timer, void *executor_arg)
 static void log_paused(const struct listener *l, int error)
 {
 	LOG(ACCEPT_PAUSED, .bind = l->settings.conf->bind, .error = strerror(error),
-	    .remedy = "those who are in stay; raise LimitNOFILE (ulimit -n), or lower "
+	    .remedy = "established connections stay; raise LimitNOFILE (ulimit -n), or lower "
 	              "limits.connections");
 }
 
@@ -83,11 +83,13 @@ static void descriptors_are_back(struct listener *l)
 	LOG(ACCEPT_RESUMED, .bind = l->settings.conf->bind);
 }
 
-static struct stream *new_stream(struct listener *l, int fd, const struct sockaddr *address)
+static struct stream *new_stream(const struct listener *l, int fd, const struct sockaddr *address)
 {
-	if (l->source == NULL)
-		return unix_stream_new(fd, l->settings.index);
-	return tls_stream_new(fd, l->settings.index, address, l->source);
+	struct peer_address peer = l->settings.conf->is_unix ? peer_address_from_unix(fd)
+	                                                     : peer_address_from_sockaddr(address);
+	struct stream *stream = socket_stream_new(fd, &peer, l->settings.index);
+
+	return l->source == NULL ? stream : tls_stream_new(stream, l->source);
 }
 
 /* True: there may be more. */
@@ -110,11 +112,6 @@ static bool accept_one(struct listener *l)
 	return errno != EAGAIN;
 }
 
-static void free_listener(struct listener *l)
-{
-	free(l);
-}
-
 static void on_event(void *owner, int events, bool failed)
 {
 	struct listener *l = owner;
@@ -122,13 +119,14 @@ static void on_event(void *owner, int events, bool failed)
 	(void)events;
 	l->accepting = true;
 	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
-		if (l->closed || l->paused || timer_is_armed(&l->retry) ||
-		    l->loop->handshakes.count >= HANDSHAKES_AHEAD_MAX || !accept_one(l))
+		if (l->closed || timer_is_armed(&l->retry) ||
+		    loop_queue_count(&l->loop->queue, LOOP_HANDSHAKE) >= HANDSHAKES_AHEAD_MAX ||
+		    !accept_one(l))
 			break;
 	}
 	l->accepting = false;
 	if (l->closed)
-		free_listener(l);
+		free(l);
 	else if (failed)
 		update(l);
 }
@@ -165,7 +163,7 @@ struct listener *listener_open(struct loop *loop, int fd, const struct listener_
 	l->settings.tls = NULL;
 	l->on_accept = on_accept;
 	l->arg = arg;
-	l->watch = watch_new(loop, fd, on_event, l, &error);
+	l->watch = fd_watch_new(loop, fd, on_event, l, &error);
 	if (l->watch == NULL)
 		LOG(LISTEN_FAILED, .bind = settings->conf->bind, .error = strerror(-error),
 		    .remedy = "use another address, or see which limit of the system is reached");
@@ -182,18 +180,6 @@ void listener_hold(struct listener *l, uint64_t ms)
 		return;
 	l->retry.fire = on_retry;
 	executor_timer_arm(l->loop->executor, &l->retry, ms);
-	update(l);
-}
-
-void listener_pause(struct listener *l)
-{
-	l->paused = true;
-	update(l);
-}
-
-void listener_resume(struct listener *l)
-{
-	l->paused = false;
 	update(l);
 }
 
@@ -218,7 +204,7 @@ void listener_close(struct listener *l)
 	if (l == NULL)
 		return;
 	executor_timer_disarm(l->loop->executor, &l->retry);
-	watch_free(l->watch);
+	fd_watch_free(l->watch);
 	l->watch = NULL;
 	remove_file(l);
 	close(l->fd);
@@ -228,5 +214,5 @@ void listener_close(struct listener *l)
 	if (l->accepting)
 		l->closed = true;
 	else
-		free_listener(l);
+		free(l);
 }

@@ -1,7 +1,7 @@
-/* A home driven by libuv.  Each turn: poll (callbacks read and write), then what the streams have
- * left to do, then executor_turn().  In the steady state a turn costs the epoll_wait and nothing
- * else: the timer lives in user space and is set anew only when the due time changed; a task from
- * the own thread does not go through the kernel. */
+/* An executor driven by libuv.  Each turn: poll (callbacks read and write), then what the streams
+ * have left to do, then executor_turn().  In the steady state a turn costs the epoll_wait and
+ * nothing else: the timer lives in user space and is set anew only when the due time changed; a
+ * task from the own thread does not go through the kernel. */
 #include "net/loop.h"
 
 #include <errno.h>
@@ -11,9 +11,8 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/require.h"
 #include "net/loop_internal.h"
-#include "net/socket.h"
-#include "net/tls_stream.h"
 
 struct loop_signal {
 	uv_signal_t handle;
@@ -28,7 +27,7 @@ static void on_idle(uv_idle_t *handle)
 	(void)handle; /* being started is what it does: poll returns at once */
 }
 
-/* The check behind this poll drains the mailbox. */
+/* The check after this poll drains the mailbox. */
 static void on_wake(uv_poll_t *handle, int status, int events)
 {
 	struct loop *loop = handle->data;
@@ -36,13 +35,18 @@ static void on_wake(uv_poll_t *handle, int status, int events)
 
 	(void)status;
 	(void)events;
-	(void)!read(loop->wake_fd, &count,
-	            sizeof(count)); /* it counts down to zero, or was there */
+	(void)!read(loop->wake_fd, &count, sizeof(count)); /* the counter is zero after it */
 }
 
 void loop_kick(struct loop *loop)
 {
 	REQUIRE(uv_idle_start(&loop->idle, on_idle) == 0);
+}
+
+void loop_add_job(struct loop *loop, struct loop_job *job, enum loop_place place)
+{
+	loop_queue_add(&loop->queue, job, place);
+	loop_kick(loop);
 }
 
 static void wake_up(struct loop *loop)
@@ -92,12 +96,12 @@ static void on_check(uv_check_t *handle)
 	uint64_t wait_ms;
 
 	uv_idle_stop(&loop->idle);
-	if (sock_queues_wait(loop)) {
+	if (!loop_queue_is_empty(&loop->queue)) {
 		executor_update_now(loop->executor);
-		sock_run_queues(loop);
+		loop_queue_run(&loop->queue);
 	}
 	wait_ms = executor_turn(loop->executor);
-	if (sock_queues_wait(loop))
+	if (!loop_queue_is_empty(&loop->queue))
 		wait_ms = 0;
 	if (wait_ms == 0) {
 		loop_kick(loop);
@@ -106,12 +110,6 @@ static void on_check(uv_check_t *handle)
 	set_timer(loop, wait_ms);
 	if (loop->open == 0 && atomic_load(&loop->stopping))
 		uv_stop(&loop->uv);
-}
-
-static void queue_init(struct sock_queue *q)
-{
-	TAILQ_INIT(&q->list);
-	q->count = 0;
 }
 
 /* Once the loop is there these cannot fail, except the first ones for want of a descriptor. */
@@ -153,14 +151,9 @@ struct loop *loop_new(struct executor *executor, int *error)
 		free(loop);
 		return NULL;
 	}
-	loop->bio = tls_bio_new();
-	REQUIRE(loop->bio != NULL); /* at the start only */
 	loop->executor = executor;
 	loop->due_ms = UINT64_MAX;
-	queue_init(&loop->ready);
-	queue_init(&loop->handshakes);
-	queue_init(&loop->later);
-	queue_init(&loop->ended);
+	loop_queue_init(&loop->queue);
 	executor_set_wake(executor, wake, loop);
 	*error = 0;
 	return loop;
@@ -185,6 +178,7 @@ void loop_free(struct loop *loop)
 	if (loop == NULL)
 		return;
 	REQUIRE(loop->open == 0); /* streams, listeners, signals */
+	REQUIRE(loop->calls == NULL && loop_queue_is_empty(&loop->queue));
 	executor_set_wake(loop->executor, NULL, NULL);
 	uv_close((uv_handle_t *)&loop->wake, NULL);
 	uv_close((uv_handle_t *)&loop->check, NULL);
@@ -193,8 +187,8 @@ void loop_free(struct loop *loop)
 	uv_run(&loop->uv, UV_RUN_DEFAULT);
 	REQUIRE(uv_loop_close(&loop->uv) == 0);
 	close(loop->wake_fd);
-	tls_bio_free(loop->bio);
-	buf_fini(&loop->out);
+	if (loop->shared != NULL)
+		loop->shared_free(loop->shared);
 	free(loop);
 }
 
@@ -252,7 +246,7 @@ void loop_signals_close(struct loop *loop)
 	loop_kick(loop); /* these may have been the last that loop_run waited for */
 }
 
-unsigned long net_raise_file_limit(void)
+unsigned long loop_raise_file_limit(void)
 {
 	struct rlimit limit;
 

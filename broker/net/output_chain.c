@@ -8,15 +8,15 @@
 
 #define BLOCK_BYTES ((size_t)16384)
 
-struct chain_link {
-	struct chain_link *next;
+struct output_chain_link {
+	struct output_chain_link *next;
 	size_t cap, at, len; /* bytes [at, len) wait */
 	uint8_t bytes[];
 };
 
-static void drop_head(struct chain *c)
+static void drop_head(struct output_chain *c)
 {
-	struct chain_link *link = c->head;
+	struct output_chain_link *link = c->head;
 
 	c->head = link->next;
 	if (c->head == NULL)
@@ -24,16 +24,16 @@ static void drop_head(struct chain *c)
 	free(link);
 }
 
-void chain_fini(struct chain *c)
+void output_chain_fini(struct output_chain *c)
 {
 	while (c->head != NULL)
 		drop_head(c);
 	c->len = 0;
 }
 
-static size_t fill_tail(struct chain *c, struct slice bytes)
+static size_t fill_tail(struct output_chain *c, struct slice bytes)
 {
-	struct chain_link *tail = c->tail;
+	struct output_chain_link *tail = c->tail;
 	size_t room = tail == NULL ? 0 : tail->cap - tail->len;
 	size_t n = room < bytes.len ? room : bytes.len;
 
@@ -44,12 +44,12 @@ static size_t fill_tail(struct chain *c, struct slice bytes)
 	return n;
 }
 
-static void add_link(struct chain *c, size_t want)
+static void add_link(struct output_chain *c, size_t want)
 {
 	size_t cap = want < BLOCK_BYTES ? BLOCK_BYTES : want;
-	struct chain_link *link = xalloc(sizeof(*link) + cap);
+	struct output_chain_link *link = xalloc(sizeof(*link) + cap);
 
-	*link = (struct chain_link){.cap = cap};
+	*link = (struct output_chain_link){.cap = cap};
 	if (c->tail == NULL)
 		c->head = link;
 	else
@@ -57,7 +57,7 @@ static void add_link(struct chain *c, size_t want)
 	c->tail = link;
 }
 
-void chain_put(struct chain *c, struct slice bytes)
+void output_chain_put(struct output_chain *c, struct slice bytes)
 {
 	c->len += bytes.len;
 	bytes = slice_skip(bytes, fill_tail(c, bytes));
@@ -67,23 +67,23 @@ void chain_put(struct chain *c, struct slice bytes)
 	(void)fill_tail(c, bytes);
 }
 
-size_t chain_peek(const struct chain *c, struct iovec *pieces, size_t max)
+size_t output_chain_peek(const struct output_chain *c, struct iovec *pieces, size_t max)
 {
 	size_t n = 0;
 
-	for (struct chain_link *link = c->head; link != NULL && n < max; link = link->next) {
+	for (struct output_chain_link *link = c->head; link != NULL && n < max; link = link->next) {
 		pieces[n++] = (struct iovec){.iov_base = link->bytes + link->at,
 		                             .iov_len = link->len - link->at};
 	}
 	return n;
 }
 
-void chain_consume(struct chain *c, size_t n)
+void output_chain_consume(struct output_chain *c, size_t n)
 {
 	REQUIRE(n <= c->len);
 	c->len -= n;
 	while (n > 0) {
-		struct chain_link *link = c->head;
+		struct output_chain_link *link = c->head;
 		size_t here = link->len - link->at;
 
 		if (n < here) {

@@ -8,18 +8,18 @@
 
 #include "base/bytes.h"
 
-struct chain_link;
+struct output_chain_link;
 
 /* Zero-initialised is empty. */
-struct chain {
-	struct chain_link *head, *tail;
+struct output_chain {
+	struct output_chain_link *head, *tail;
 	size_t len; /* bytes in all */
 };
 
-void chain_fini(struct chain *c); /* empty and usable again */
-void chain_put(struct chain *c, struct slice bytes);
+void output_chain_fini(struct output_chain *c); /* empty and usable again */
+void output_chain_put(struct output_chain *c, struct slice bytes);
 /* The first bytes as at most `max` pieces; returns how many. Borrowed until the chain changes. */
-size_t chain_peek(const struct chain *c, struct iovec *pieces, size_t max);
-void chain_consume(struct chain *c, size_t n);
+size_t output_chain_peek(const struct output_chain *c, struct iovec *pieces, size_t max);
+void output_chain_consume(struct output_chain *c, size_t n);
 
 #endif

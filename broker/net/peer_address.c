@@ -4,10 +4,14 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
-struct peer peer_of_address(const struct sockaddr *address)
+#define IP4_BYTES         4
+#define IP6_NETWORK_BYTES 8
+
+struct peer_address peer_address_from_sockaddr(const struct sockaddr *address)
 {
-	struct peer p = {.kind = PEER_IP4};
+	struct peer_address p = {.kind = PEER_IP4};
 	struct sockaddr_in6 six;
 	struct sockaddr_in four;
 
@@ -20,7 +24,7 @@ struct peer peer_of_address(const struct sockaddr *address)
 	memcpy(&six, address, sizeof(six));
 	p.port = ntohs(six.sin6_port);
 	if (IN6_IS_ADDR_V4MAPPED(&six.sin6_addr)) {
-		memcpy(p.bytes, &six.sin6_addr.s6_addr[12], 4);
+		memcpy(p.bytes, &six.sin6_addr.s6_addr[12], IP4_BYTES);
 		return p;
 	}
 	p.kind = PEER_IP6;
@@ -28,9 +32,9 @@ struct peer peer_of_address(const struct sockaddr *address)
 	return p;
 }
 
-struct peer peer_of_unix(int fd)
+struct peer_address peer_address_from_unix(int fd)
 {
-	struct peer p = {.kind = PEER_UNIX};
+	struct peer_address p = {.kind = PEER_UNIX};
 	struct ucred credentials = {.uid = (uid_t)-1};
 	socklen_t len = sizeof(credentials);
 	uint32_t uid;
@@ -41,10 +45,27 @@ struct peer peer_of_unix(int fd)
 	return p;
 }
 
-size_t peer_text(const struct peer *p, char *out, size_t cap)
+bool peer_address_is_network(const struct peer_address *p)
+{
+	return p->kind == PEER_IP4 || p->kind == PEER_IP6;
+}
+
+static int put_uid(const struct peer_address *p, char *out, size_t cap)
+{
+	uint32_t uid;
+
+	memcpy(&uid, p->bytes, sizeof(uid));
+	return snprintf(out, cap, "unix:uid=%u", uid);
+}
+
+static size_t cut(int n, size_t cap)
+{
+	return (size_t)n < cap ? (size_t)n : cap - 1;
+}
+
+size_t peer_address_text(const struct peer_address *p, char *out, size_t cap)
 {
 	char address[INET6_ADDRSTRLEN] = "?";
-	uint32_t uid;
 	int n = 0;
 
 	switch ((enum peer_kind)p->kind) {
@@ -57,37 +78,44 @@ size_t peer_text(const struct peer *p, char *out, size_t cap)
 		n = snprintf(out, cap, "[%s]:%u", address, p->port);
 		break;
 	case PEER_UNIX:
-		memcpy(&uid, p->bytes, sizeof(uid));
-		n = snprintf(out, cap, "unix:uid=%u", uid);
+		n = put_uid(p, out, cap);
+		break;
+	case PEER_NAMED:
+		n = snprintf(out, cap, "%s", p->name);
 		break;
 	}
-	return (size_t)n < cap ? (size_t)n : cap - 1;
+	return cut(n, cap);
 }
 
-size_t peer_key_text(struct slice key, bool is_unix, char *out, size_t cap)
+size_t peer_address_key_text(const struct peer_address *p, char *out, size_t cap)
 {
 	char address[INET6_ADDRSTRLEN] = "?";
 	uint8_t network[16] = {0};
-	uint32_t uid;
-	int n;
+	int n = 0;
 
-	if (key.len == 8) {
-		memcpy(network, key.data, key.len);
+	switch ((enum peer_kind)p->kind) {
+	case PEER_IP4:
+		(void)inet_ntop(AF_INET, p->bytes, address, sizeof(address));
+		n = snprintf(out, cap, "%s", address);
+		break;
+	case PEER_IP6:
+		memcpy(network, p->bytes, IP6_NETWORK_BYTES);
 		(void)inet_ntop(AF_INET6, network, address, sizeof(address));
 		n = snprintf(out, cap, "%s/64", address);
-	} else if (key.len == sizeof(uid) && is_unix) {
-		memcpy(&uid, key.data, sizeof(uid));
-		n = snprintf(out, cap, "unix:uid=%u", uid);
-	} else if (key.len == 4) {
-		(void)inet_ntop(AF_INET, key.data, address, sizeof(address));
-		n = snprintf(out, cap, "%s", address);
-	} else {
-		n = snprintf(out, cap, "%.*s", (int)key.len, (const char *)key.data);
+		break;
+	case PEER_UNIX:
+		n = put_uid(p, out, cap);
+		break;
+	case PEER_NAMED:
+		n = snprintf(out, cap, "%s", p->name);
+		break;
 	}
-	return (size_t)n < cap ? (size_t)n : cap - 1;
+	return cut(n, cap);
 }
 
-struct slice peer_key(const struct peer *p)
+struct slice peer_address_key(const struct peer_address *p)
 {
-	return slice_of(p->bytes, p->kind == PEER_IP6 ? 8 : 4);
+	if (p->kind == PEER_NAMED)
+		return slice_of_str(p->name);
+	return slice_of(p->bytes, p->kind == PEER_IP6 ? IP6_NETWORK_BYTES : IP4_BYTES);
 }

@@ -1,5 +1,7 @@
 /* Making a listening descriptor, with errors that say what to do.  Runs on main, before privileges
  * are dropped and before threads are started (it changes the umask). */
+#include "net/socket_bind.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,21 +19,20 @@
 
 #include "base/alloc.h"
 #include "base/trust.h"
-#include "net/listener.h"
 
 #define BACKLOG      4096
 #define KEEP_IDLE_S  120
 #define KEEP_EVERY_S 30
 #define KEEP_COUNT   4
 
-/* What every step needs: where to tell what is wrong. */
+/* What every step needs: where errors are reported. */
 struct binding {
 	const struct conf_listener *conf;
 	struct errors *errors;
 	const char *conf_path;
 };
 
-#define TELL(b, ...)                                                                               \
+#define REPORT(b, ...)                                                                             \
 	errors_add((b)->errors, (b)->conf_path, (b)->conf->line, (b)->conf->column, __VA_ARGS__)
 
 /* --- TCP --- */
@@ -47,8 +48,8 @@ static int resolve(const struct binding *b, uint16_t port, struct addrinfo **out
 	failed = getaddrinfo(b->conf->host, service, &hints, out);
 	if (failed == 0)
 		return 0;
-	TELL(b, "%s: '%s' is not a numeric address (%s); [::]:%u listens on all addresses",
-	     b->conf->bind, b->conf->host, gai_strerror(failed), port);
+	REPORT(b, "%s: '%s' is not a numeric address (%s); [::]:%u listens on all addresses",
+	       b->conf->bind, b->conf->host, gai_strerror(failed), port);
 	return -EINVAL;
 }
 
@@ -96,27 +97,27 @@ static void report_tcp(const struct binding *b, uint16_t port, int failed)
 {
 	switch (-failed) {
 	case EADDRINUSE:
-		TELL(b,
-		     "%s: port %u is in use by another program, perhaps by a second broker; 'ss "
-		     "-ltnp sport = :%u' names it",
-		     b->conf->bind, port, port);
+		REPORT(b,
+		       "%s: port %u is in use by another program, perhaps by a second broker; 'ss "
+		       "-ltnp sport = :%u' names it",
+		       b->conf->bind, port, port);
 		return;
 	case EACCES:
 	case EPERM:
-		TELL(b,
-		     "%s: port %u needs a permission (ports below 1024): "
-		     "AmbientCapabilities=CAP_NET_BIND_SERVICE in the systemd unit, or 'setcap "
-		     "cap_net_bind_service=+ep' on the program",
-		     b->conf->bind, port);
+		REPORT(b,
+		       "%s: port %u needs a permission (ports below 1024): "
+		       "AmbientCapabilities=CAP_NET_BIND_SERVICE in the systemd unit, or 'setcap "
+		       "cap_net_bind_service=+ep' on the program",
+		       b->conf->bind, port);
 		return;
 	case EADDRNOTAVAIL:
-		TELL(b,
-		     "%s: this machine has no address %s now ('ip address' lists what it has); "
-		     "[::]:%u listens on all addresses",
-		     b->conf->bind, b->conf->host, port);
+		REPORT(b,
+		       "%s: this machine has no address %s now ('ip address' lists what it has); "
+		       "[::]:%u listens on all addresses",
+		       b->conf->bind, b->conf->host, port);
 		return;
 	default:
-		TELL(b, "%s: cannot listen: %s", b->conf->bind, strerror(-failed));
+		REPORT(b, "%s: cannot listen: %s", b->conf->bind, strerror(-failed));
 	}
 }
 
@@ -223,13 +224,13 @@ static int check_directory(const struct binding *b)
 	int failed = trust_check(&request, &why);
 
 	if (why.len > 0)
-		TELL(b, "%s: the directory of the socket: %.*s", b->conf->bind, (int)why.len,
-		     (const char *)why.data);
+		REPORT(b, "%s: the directory of the socket: %.*s", b->conf->bind, (int)why.len,
+		       (const char *)why.data);
 	else if (failed == -ENOTDIR)
-		TELL(b, "%s: %s is not a directory", b->conf->bind, dir);
+		REPORT(b, "%s: %s is not a directory", b->conf->bind, dir);
 	else if (failed != 0)
-		TELL(b, "%s: cannot use the directory %s: %s; make it: 'install -d -m 0750 %s'",
-		     b->conf->bind, dir, strerror(-failed), dir);
+		REPORT(b, "%s: cannot use the directory %s: %s; make it: 'install -d -m 0750 %s'",
+		       b->conf->bind, dir, strerror(-failed), dir);
 	buf_fini(&why);
 	free(dir);
 	return failed;
@@ -241,16 +242,16 @@ static int unix_address(const struct binding *b, struct sockaddr_un *out)
 
 	*out = (struct sockaddr_un){.sun_family = AF_UNIX};
 	if (len >= sizeof(out->sun_path)) {
-		TELL(b, "%s: the path has %zu bytes, a Unix socket's may have %zu", b->conf->bind,
-		     len, sizeof(out->sun_path) - 1);
+		REPORT(b, "%s: the path has %zu bytes, a Unix socket's may have %zu", b->conf->bind,
+		       len, sizeof(out->sun_path) - 1);
 		return -ENAMETOOLONG;
 	}
 	memcpy(out->sun_path, b->conf->path, len + 1);
 	return 0;
 }
 
-/* Does somebody answer there? 0: nobody. */
-static int knock(const struct sockaddr_un *address)
+/* 0: no program listens there any more; -EADDRINUSE: one does. */
+static int connects_to(const struct sockaddr_un *address)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int answer;
@@ -274,24 +275,24 @@ static int remove_stale(const struct binding *b, const struct sockaddr_un *addre
 		if (errno == ENOENT)
 			return 0;
 		failed = -errno;
-		TELL(b, "%s: %s", b->conf->bind, strerror(errno));
+		REPORT(b, "%s: %s", b->conf->bind, strerror(errno));
 		return failed;
 	}
 	if (!S_ISSOCK(st.st_mode)) {
-		TELL(b, "%s: there is a file of that name which is no socket; move it away",
-		     b->conf->bind);
+		REPORT(b, "%s: there is a file of that name which is no socket; move it away",
+		       b->conf->bind);
 		return -EEXIST;
 	}
-	failed = knock(address);
+	failed = connects_to(address);
 	if (failed == -EADDRINUSE)
-		TELL(b, "%s: another program listens there already, perhaps a second broker",
-		     b->conf->bind);
+		REPORT(b, "%s: another program listens there already, perhaps a second broker",
+		       b->conf->bind);
 	else if (failed != 0)
-		TELL(b, "%s: cannot find out whether the old socket is still in use: %s",
-		     b->conf->bind, strerror(-failed));
+		REPORT(b, "%s: cannot find out whether the old socket is still in use: %s",
+		       b->conf->bind, strerror(-failed));
 	else if (unlink(address->sun_path) != 0) {
 		failed = -errno;
-		TELL(b, "%s: cannot remove the old socket: %s", b->conf->bind, strerror(errno));
+		REPORT(b, "%s: cannot remove the old socket: %s", b->conf->bind, strerror(errno));
 	}
 	return failed;
 }
@@ -319,7 +320,8 @@ static int find_owner(const struct binding *b, uid_t *uid)
 		return 0;
 	(void)getpwnam_r(b->conf->owner, &entry, space, sizeof(space), &found);
 	if (found == NULL) {
-		TELL(b, "%s: owner: this machine has no user '%s'", b->conf->bind, b->conf->owner);
+		REPORT(b, "%s: owner: this machine has no user '%s'", b->conf->bind,
+		       b->conf->owner);
 		return -ENOENT;
 	}
 	*uid = entry.pw_uid;
@@ -336,8 +338,8 @@ static int find_group(const struct binding *b, gid_t *gid)
 		return 0;
 	(void)getgrnam_r(b->conf->group, &entry, space, sizeof(space), &found);
 	if (found == NULL) {
-		TELL(b, "%s: group: this machine has no group '%s'; 'groupadd --system %s'",
-		     b->conf->bind, b->conf->group, b->conf->group);
+		REPORT(b, "%s: group: this machine has no group '%s'; 'groupadd --system %s'",
+		       b->conf->bind, b->conf->group, b->conf->group);
 		return -ENOENT;
 	}
 	*gid = entry.gr_gid;
@@ -353,14 +355,14 @@ static int set_permissions(const struct binding *b, uid_t uid, gid_t gid)
 
 	if ((uid != (uid_t)-1 || gid != (gid_t)-1) && lchown(path, uid, gid) != 0) {
 		failed = -errno;
-		TELL(b, "%s: cannot give the socket to its owner and group: %s (only root can)",
-		     b->conf->bind, strerror(errno));
+		REPORT(b, "%s: cannot give the socket to its owner and group: %s (only root can)",
+		       b->conf->bind, strerror(errno));
 		return failed;
 	}
 	if (chmod(path, (mode_t)b->conf->mode) != 0) {
 		failed = -errno;
-		TELL(b, "%s: cannot set mode %04o: %s", b->conf->bind, b->conf->mode,
-		     strerror(errno));
+		REPORT(b, "%s: cannot set mode %04o: %s", b->conf->bind, b->conf->mode,
+		       strerror(errno));
 		return failed;
 	}
 	return 0;
@@ -383,19 +385,19 @@ static int make_unix(const struct binding *b, const struct sockaddr_un *address,
 
 	if (fd < 0) {
 		failed = -errno;
-		TELL(b, "%s: %s", b->conf->bind, strerror(errno));
+		REPORT(b, "%s: %s", b->conf->bind, strerror(errno));
 		return failed;
 	}
 	failed = bind_private(fd, address);
 	if (failed != 0) {
-		TELL(b, "%s: cannot make the socket: %s", b->conf->bind, strerror(-failed));
+		REPORT(b, "%s: cannot make the socket: %s", b->conf->bind, strerror(-failed));
 		close(fd);
 		return failed;
 	}
 	failed = set_permissions(b, uid, gid);
 	if (failed == 0 && listen(fd, BACKLOG) != 0) {
 		failed = -errno;
-		TELL(b, "%s: cannot listen: %s", b->conf->bind, strerror(errno));
+		REPORT(b, "%s: cannot listen: %s", b->conf->bind, strerror(errno));
 	}
 	if (failed == 0)
 		return fd;
@@ -422,15 +424,16 @@ static int bind_unix(const struct binding *b)
 	return failed == 0 ? make_unix(b, &address, uid, gid) : failed;
 }
 
-int listener_bind(const struct conf_listener *conf, uint16_t *port, bool probe,
-                  struct errors *errors, const char *conf_path)
+int socket_bind(const struct conf_listener *conf, uint16_t *port, bool probe, struct errors *errors,
+                const char *conf_path)
 {
 	struct binding b = {.conf = conf, .errors = errors, .conf_path = conf_path};
 
 	return conf->is_unix ? bind_unix(&b) : bind_tcp(&b, port, probe);
 }
 
-int listener_permit(const struct conf_listener *conf, struct errors *errors, const char *conf_path)
+int socket_bind_permit(const struct conf_listener *conf, struct errors *errors,
+                       const char *conf_path)
 {
 	struct binding b = {.conf = conf, .errors = errors, .conf_path = conf_path};
 	struct stat st;
@@ -443,13 +446,14 @@ int listener_permit(const struct conf_listener *conf, struct errors *errors, con
 	if (failed != 0)
 		return failed;
 	if (lstat(conf->path, &st) != 0 || !S_ISSOCK(st.st_mode)) {
-		TELL(&b, "%s: the socket is gone; restart the broker", conf->bind);
+		REPORT(&b, "%s: the socket is gone; restart the broker", conf->bind);
 		return -ENOENT;
 	}
 	return set_permissions(&b, uid, gid);
 }
 
-int listener_check(const struct conf_listener *conf, struct errors *errors, const char *conf_path)
+int socket_bind_check(const struct conf_listener *conf, struct errors *errors,
+                      const char *conf_path)
 {
 	struct binding b = {.conf = conf, .errors = errors, .conf_path = conf_path};
 	struct sockaddr_un address;

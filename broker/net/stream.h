@@ -1,16 +1,20 @@
-/* A connection as bytes: TLS over TCP, a Unix socket, or memory (simulation, tests).  The owner
- * sees plain bytes only. Thread: the executor of the loop it is attached to; between stream_detach
- * and stream_attach it belongs to whoever holds it. */
+/* A connection as bytes.  Streams stack: one at the bottom moves bytes (a socket; memory in tests),
+ * each of the others changes what passes through (TLS). The owner has the uppermost one and sees
+ * plain bytes only. Thread: the executor that the stream is attached to; between stream_detach and
+ * stream_attach it belongs to whoever holds it. */
 #ifndef NET_STREAM_H
 #define NET_STREAM_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/bytes.h"
 #include "conf/conf.h"
+#include "net/peer_address.h"
 
+struct executor;
 struct loop;
 struct stream;
 struct tls_context;
@@ -28,28 +32,32 @@ enum stream_stage {
 	STREAM_STAGE_DONE,
 };
 
-/* None of these is called from inside a stream_* function; on_bytes may call any stream_* function.
- */
+/* None of these is called from inside a stream_* function; each may call any stream_* function,
+ * except where it says otherwise. */
 struct stream_events {
-	/* Bytes arrived (TLS: decrypted); borrowed for the call. Not called while paused, detached,
-	 * or after close. The first call means that the handshake is done. */
+	/* Bytes arrived; borrowed for the call. Not called while paused, detached, or after close.
+	 * The first call means that the handshake is done. */
 	void (*on_bytes)(void *arg, struct slice bytes);
-	/* The handshake came so far: each stage once, in order. For the books only: no stream_*
-	 * function may be called. NULL: it does not matter. */
+	/* For a stream above this one, in place of on_bytes: there are bytes, or the end of them;
+	 * stream_read takes as many as it wants, when it wants. Also called once when the transport
+	 * broke while paused. */
+	void (*on_readable)(void *arg);
+	/* The handshake came so far: each stage once, in order. No stream_* function may be called.
+	 * May be NULL. */
 	void (*on_stage)(void *arg, enum stream_stage stage);
 	/* The backlog fell to or below half of what it was when stream_backlog() was last over
 	 * STREAM_BACKLOG_LOW, or to zero. */
 	void (*on_drained)(void *arg);
-	/* The end: exactly once, whatever ended it; the stream is freed behind it. Never while
+	/* The end: exactly once, whatever caused it; the stream is freed after it. Never while
 	 * detached. */
 	void (*on_closed)(void *arg, enum stream_end end);
 };
 
 #define STREAM_BACKLOG_LOW ((size_t)32768)
 
-/* Take all of it: encrypted and written at once as far as the kernel takes it, the rest kept in the
- * output chain. Never fails: where the transport is broken, on_closed comes later. Call once per
- * loop turn with everything there is. [MQTT3-7.1.1-1] [MQTT5-4.2.0-1] */
+/* Take all of it: encrypted and written at once as far as the kernel takes it, the rest stays in
+ * the output chain. Never fails: where the transport is broken, on_closed comes later. Call once
+ * per loop turn with everything there is. [MQTT3-7.1.1-1] [MQTT5-4.2.0-1] */
 void stream_write(struct stream *s, struct slice bytes);
 /* Bytes taken but not yet given to the kernel. */
 size_t stream_backlog(const struct stream *s);
@@ -65,31 +73,26 @@ void stream_close(struct stream *s, uint64_t flush_ms);
 /* End it now (TCP: RST where bytes are unsent). */
 void stream_abort(struct stream *s);
 
-/* Take it off its loop, with the ciphertext still unread, what OpenSSL holds and the output chain;
- * from inside on_bytes too (the rest of the bytes of that call has been dispatched already). Then
- * post it, and attach it at its new executor, where it first works through what travelled with it
- * (on_bytes may come before stream_attach returns to the loop, never from inside it). A
- * pause travels too. The end of a stream that ended in between is told at its new executor. */
+/* Take it off its loop, with everything inside: unread bytes, what OpenSSL holds, the output chain,
+ * a pause; from inside on_bytes too (the bytes of that call count as read). Then send it to another
+ * executor and attach it there, where it first works through what came with it (on_bytes never
+ * comes from inside stream_attach). When it ends in between, on_closed comes after it is
+ * attached. */
 void stream_detach(struct stream *s);
 void stream_attach(struct stream *s, struct loop *loop, const struct stream_events *events,
                    void *arg);
-/* Give up a detached stream (shutdown): closes the descriptor, frees; no events. */
+/* Give up a detached stream: closes the descriptor, frees; no events. NULL: nothing to do. */
 void stream_discard(struct stream *s);
 
-/* Facts about it. */
-/* "192.0.2.7:50123", "[2001:db8::1]:50123", "unix:uid=1000", "memory"; returns the length. */
-size_t stream_peer_text(const struct stream *s, char *out, size_t cap);
-/* Opaque bytes that name the source without its port (IPv6: the /64): for fairness and limits on
- * guessing. */
-struct slice stream_peer_key(const struct stream *s);
-const char *stream_tls_version(const struct stream *s); /* "TLSv1.3", or "none" */
-bool stream_has_certificate(
-    const struct stream *s); /* the client gave one and it was verified, this time too */
-/* Would its handshake succeed with this (newer) context? Looked at are the TLS version and the
+/* --- facts --- */
+
+#define STREAM_PEER_TEXT 96
+
+/* Would the handshake succeed with this (newer) context? Looked at are the TLS version and the
  * client's certificate: its chain, dates and the CRL, or that there is one where one is required.
  * What was verified with the same CAs and CRL is not verified again, except for its dates.
  * `connected`: an expired CRL is no reason any more. Where it does not fit *why says so in plain
- * words. */
+ * words. Without TLS it always fits. */
 enum stream_fit {
 	STREAM_FITS,
 	STREAM_NOT_READY, /* its handshake is not done: nothing is known yet */
@@ -98,52 +101,95 @@ enum stream_fit {
 };
 enum stream_fit stream_fits(const struct stream *s, const struct tls_context *ctx, bool connected,
                             const char **why);
+/* "192.0.2.7:50123", "[2001:db8::1]:50123", "unix:uid=1000"; returns the length. */
+size_t stream_peer_text(const struct stream *s, char *out, size_t cap);
+/* Opaque bytes that name the source without its port (IPv6: the /64): for fairness and limits on
+ * guessing. As text: "192.0.2.7", "unix:uid=1000". */
+struct slice stream_peer_key(const struct stream *s);
+size_t stream_peer_key_text(const struct stream *s, char *out, size_t cap);
+/* Does the peer have an address of a network, which limits for each address count? */
+bool stream_has_address(const struct stream *s);
+/* False while a handshake is under way: no byte of the peer's has come through yet. */
+bool stream_is_established(const struct stream *s);
+const char *stream_tls_version(const struct stream *s); /* "TLSv1.3", or "none" */
+/* The client gave a certificate and it was verified, for this connection. */
+bool stream_has_certificate(const struct stream *s);
 /* Names of that kind in the client's certificate: how many there are; the first is appended to
  * *out. Only values that are UTF-8 without U+0000 count; one that is not gives 0. */
 size_t stream_certificate_names(const struct stream *s, enum conf_certificate_user kind,
                                 struct buf *out);
 
-/* What an implementation provides: the first member of its own struct. */
-struct stream_ops {
-	void (*write)(struct stream *s, struct slice bytes);
-	size_t (*backlog)(const struct stream *s);
-	void (*pause)(struct stream *s);
-	void (*resume)(struct stream *s);
-	void (*close)(struct stream *s, uint64_t flush_ms);
-	void (*abort)(struct stream *s);
-	void (*detach)(struct stream *s);
-	void (*attach)(struct stream *s, struct loop *loop);
-	void (*discard)(struct stream *s);
-	size_t (*peer_text)(const struct stream *s, char *out, size_t cap);
-	struct slice (*peer_key)(const struct stream *s);
-	const char *(*tls_version)(const struct stream *s);
-	size_t (*certificate_names)(const struct stream *s, enum conf_certificate_user kind,
+/* --- for implementations --- */
+
+/* What TLS knows of its peer once the handshake is done: embedded in what can answer more. */
+struct stream_tls {
+	/* "TLSv1.3" */
+	const char *version;
+	bool has_certificate;
+	size_t (*certificate_names)(const struct stream_tls *tls, enum conf_certificate_user kind,
 	                            struct buf *out);
-	bool (*has_certificate)(const struct stream *s);
-	/* NULL: it always fits */
-	enum stream_fit (*fits)(const struct stream *s, const struct tls_context *ctx,
+	enum stream_fit (*fits)(const struct stream_tls *tls, const struct tls_context *ctx,
 	                        bool connected, const char **why);
 };
 
+/* One for the whole stack: the lowest stream has it, each of the others adds what it learns. */
+struct stream_facts {
+	struct peer_address peer;
+	/* Index of the listener that accepted it. */
+	unsigned listener;
+	/* Whole packets that the owner got out of its bytes (stream_note_packet). */
+	uint32_t packets;
+	bool established;
+	/* NULL: no TLS, or its handshake is not done. */
+	const struct stream_tls *tls;
+};
+
+struct stream_ops {
+	/* Bytes now, as many as are there and fit; 0: none, -1: the end, and on_closed comes. Also
+	 * while paused. NULL: this stream gives bytes by on_bytes only. */
+	ssize_t (*read)(struct stream *s, void *out, size_t cap);
+	void (*write)(struct stream *s, struct slice bytes);
+	size_t (*backlog)(const struct stream *s);
+	void (*set_paused)(struct stream *s, bool paused);
+	void (*close)(struct stream *s, uint64_t flush_ms);
+	void (*abort)(struct stream *s);
+	void (*attach)(struct stream *s);
+	void (*detach)(struct stream *s);
+	void (*free)(struct stream *s);
+};
+
+/* The first member of each implementation. */
 struct stream {
 	const struct stream_ops *ops;
 	const struct stream_events *events;
 	void *arg;
-	unsigned listener;
-	bool moved; /* stream_note_packet */
+	struct stream_facts *facts;
+	/* NULL while detached. */
+	struct loop *loop;
+	struct executor *executor;
 };
+
+/* For the stream above. */
+ssize_t stream_read(struct stream *s, void *out, size_t cap);
+
+/* Call the owner. False: it has detached the stream, which may be another thread's by now: touch
+ * nothing. stream_deliver wipes `bytes` afterwards while no whole packet has come: the first one
+ * has the password. */
+bool stream_deliver(struct stream *s, uint8_t *bytes, size_t len);
+bool stream_tell_readable(struct stream *s);
+bool stream_tell_drained(struct stream *s);
 
 /* Index of the listener that accepted it. */
 static inline unsigned stream_listener(const struct stream *s)
 {
-	return s->listener;
+	return s->facts->listener;
 }
 
 /* The owner got a whole packet out of what it was given: what is counted against a peer that only
  * makes work (net/tls_work.h) is counted anew. */
 static inline void stream_note_packet(struct stream *s)
 {
-	s->moved = true;
+	s->facts->packets++;
 }
 
 #endif

@@ -1,6 +1,6 @@
-/* Our certificates and their keys: loading, and judging before a client has to. */
-#include <errno.h>
-#include <stdio.h>
+/* Our certificates and their keys: loading, and checks before a client makes them. */
+#include "net/tls_certificate.h"
+
 #include <stdlib.h>
 
 #include <openssl/ec.h>
@@ -9,9 +9,9 @@
 #include <openssl/x509v3.h>
 
 #include "base/alloc.h"
-#include "net/tls_context_internal.h"
+#include "net/tls_pem.h"
 
-/* Where errors of a pair are told. */
+/* Where errors of a pair are reported. */
 struct place {
 	const struct conf_certificate *conf;
 	const char *conf_path;
@@ -22,72 +22,6 @@ struct place {
 	errors_add((p)->errors, (p)->conf_path, (p)->conf->line, (p)->conf->column, __VA_ARGS__)
 #define WARN(p, ...)                                                                               \
 	errors_warn((p)->errors, (p)->conf_path, (p)->conf->line, (p)->conf->column, __VA_ARGS__)
-
-/* --- files --- */
-
-bool tls_read_file(const struct conf_file *file, struct buf *out, struct errors *errors)
-{
-	if (conf_read_file(file, out, errors) != 0)
-		return false;
-	if (out->len == 0)
-		errors_add(errors, file->path, 0, 0, "the %s is empty", file->what);
-	return out->len > 0;
-}
-
-static bool is_der(struct slice bytes)
-{
-	return bytes.len > 0 && bytes.data[0] == 0x30;
-}
-
-/* NULL when there is none, or one of them is broken. */
-STACK_OF(X509) * tls_parse_certificates(struct slice bytes)
-{
-	BIO *bio = BIO_new_mem_buf(bytes.data, (int)bytes.len);
-	STACK_OF(X509) *all = sk_X509_new_null();
-	bool der = is_der(bytes);
-	X509 *one;
-
-	ERR_clear_error();
-	while (bio != NULL && all != NULL) {
-		one = der ? d2i_X509_bio(bio, NULL) : PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL);
-		if (one == NULL || sk_X509_push(all, one) == 0 || der)
-			break;
-	}
-	BIO_free(bio);
-	if (sk_X509_num(all) > 0 &&
-	    (der || ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE)) {
-		ERR_clear_error();
-		return all;
-	}
-	sk_X509_pop_free(all, X509_free);
-	ERR_clear_error();
-	return NULL;
-}
-
-STACK_OF(X509_CRL) * tls_parse_crls(struct slice bytes)
-{
-	BIO *bio = BIO_new_mem_buf(bytes.data, (int)bytes.len);
-	STACK_OF(X509_CRL) *all = sk_X509_CRL_new_null();
-	bool der = is_der(bytes);
-	X509_CRL *one;
-
-	ERR_clear_error();
-	while (bio != NULL && all != NULL) {
-		one = der ? d2i_X509_CRL_bio(bio, NULL)
-		          : PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL);
-		if (one == NULL || sk_X509_CRL_push(all, one) == 0 || der)
-			break;
-	}
-	BIO_free(bio);
-	if (sk_X509_CRL_num(all) > 0 &&
-	    (der || ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE)) {
-		ERR_clear_error();
-		return all;
-	}
-	sk_X509_CRL_pop_free(all, X509_CRL_free);
-	ERR_clear_error();
-	return NULL;
-}
 
 /* --- loading a pair --- */
 
@@ -103,16 +37,16 @@ static void drop_roots(STACK_OF(X509) * chain)
 static bool load_chain(struct tls_certificate *c, const struct place *p)
 {
 	struct conf_file file = {
-	    .path = c->path, .what = "certificate", .max_bytes = TLS_FILE_BYTES_MAX};
+	    .path = c->path, .what = "certificate", .max_bytes = TLS_PEM_BYTES_MAX};
 	struct buf bytes = {0};
 	STACK_OF(X509) *all = NULL;
 
-	if (!tls_read_file(&file, &bytes, p->errors)) {
+	if (!tls_pem_read_file(&file, &bytes, p->errors)) {
 		buf_fini(&bytes);
 		return false;
 	}
-	if (!is_der(buf_slice(&bytes)))
-		all = tls_parse_certificates(buf_slice(&bytes));
+	if (!tls_pem_is_der(buf_slice(&bytes)))
+		all = tls_pem_certificates(buf_slice(&bytes));
 	buf_fini(&bytes);
 	if (all == NULL) {
 		TELL(p,
@@ -146,13 +80,13 @@ static bool load_key(struct tls_certificate *c, const struct place *p)
 {
 	struct conf_file file = {.path = c->key_path,
 	                         .what = "private key",
-	                         .max_bytes = TLS_FILE_BYTES_MAX,
+	                         .max_bytes = TLS_PEM_BYTES_MAX,
 	                         .is_secret = true};
 	struct buf bytes = {0};
 	bool encrypted = false;
 	BIO *bio;
 
-	if (!tls_read_file(&file, &bytes, p->errors)) {
+	if (!tls_pem_read_file(&file, &bytes, p->errors)) {
 		wipe_buf(&bytes);
 		return false;
 	}
@@ -176,7 +110,7 @@ static bool load_key(struct tls_certificate *c, const struct place *p)
 	return false;
 }
 
-/* --- judging --- */
+/* --- checks --- */
 
 static bool check_strength(const struct tls_certificate *c, const struct place *p)
 {

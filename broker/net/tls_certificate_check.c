@@ -1,11 +1,14 @@
-/* Client certificates that were accepted once, judged again: a session that is resumed, a
- * connection that lives on when CA or CRL change.  The same rules as in a full handshake: purpose,
+/* A client certificate that was accepted once is verified again when a session is resumed, and when
+ * CA or CRL change while the connection lives.  The same rules as in a full handshake: purpose,
  * depth, strength, dates, CRL. */
+#include "net/tls_certificate_check.h"
+
 #include <openssl/err.h>
 #include <openssl/x509_vfy.h>
 
-#include "base/require.h"
 #include "net/tls_context_internal.h"
+#include "net/tls_io.h"
+#include "net/tls_work.h"
 
 #define RSA_BITS_MAX 8192 /* one of 16384 takes as long as twenty handshakes */
 /* mutant: tls_client_names */
@@ -27,14 +30,14 @@ static void on_message(int is_sent, int version, int type, const void *message, 
 	if (is_sent != 0 || type != SSL3_RT_HANDSHAKE || len < 8 ||
 	    all.data[0] != SSL3_MT_CERTIFICATE)
 		return;
-	w = tls_stream_work(ssl);
+	w = &tls_io_of(ssl)->work;
 	w->certificates = tls_work_count_certificates(all, version == TLS1_3_VERSION);
 	/* mutant: tls_client_chain */
 	if (w->certificates > TLS_CERTIFICATES_MAX)
 		memset((uint8_t *)(uintptr_t)message + 4, 0xff, 4);
 }
 
-bool tls_client_is_bounded(X509 *certificate)
+bool tls_certificate_check_is_bounded(X509 *certificate)
 {
 	const EVP_PKEY *key = X509_get0_pubkey(certificate);
 	int at = X509_get_ext_by_NID(certificate, NID_subject_alt_name, -1);
@@ -54,7 +57,7 @@ static int on_verify(X509_STORE_CTX *check, void *arg)
 
 	(void)arg;
 	for (int i = 0; i < sk_X509_num(sent); i++) {
-		if (tls_client_is_bounded(sk_X509_value(sent, i)))
+		if (tls_certificate_check_is_bounded(sk_X509_value(sent, i)))
 			continue;
 		X509_STORE_CTX_set_error(check, X509_V_ERR_APPLICATION_VERIFICATION);
 		return 0;
@@ -62,7 +65,7 @@ static int on_verify(X509_STORE_CTX *check, void *arg)
 	return X509_verify_cert(check);
 }
 
-void tls_client_bound(SSL_CTX *ssl_ctx)
+void tls_certificate_check_bound(SSL_CTX *ssl_ctx)
 {
 	SSL_CTX_set_msg_callback(ssl_ctx, on_message);
 	SSL_CTX_set_cert_verify_callback(ssl_ctx, on_verify, NULL);
@@ -85,15 +88,15 @@ static bool verify(X509_STORE_CTX *check, X509_STORE *store, X509 *certificate,
 	    X509_STORE_CTX_set_default(check, "ssl_client") != 1)
 		return false;
 	param = X509_STORE_CTX_get0_param(check);
-	X509_VERIFY_PARAM_set_depth(param, TLS_CLIENT_DEPTH);
+	X509_VERIFY_PARAM_set_depth(param, TLS_CHECK_DEPTH);
 	X509_VERIFY_PARAM_set_auth_level(param, 2);
 	if (connected)
 		X509_STORE_CTX_set_verify_cb(check, pass_over_expired_crl);
 	return X509_verify_cert(check) == 1;
 }
 
-bool tls_client_still_good(const struct tls_context *ctx, X509 *certificate, STACK_OF(X509) * chain,
-                           bool connected, const char **why)
+bool tls_certificate_check_again(const struct tls_context *ctx, X509 *certificate,
+                                 STACK_OF(X509) * chain, bool connected, const char **why)
 {
 	X509_STORE_CTX *check = X509_STORE_CTX_new();
 	bool good = false;
@@ -109,7 +112,7 @@ bool tls_client_still_good(const struct tls_context *ctx, X509 *certificate, STA
 	return good;
 }
 
-bool tls_client_in_date(STACK_OF(X509) * verified)
+bool tls_certificate_check_dates(STACK_OF(X509) * verified)
 {
 	for (int i = 0; i < sk_X509_num(verified); i++) {
 		const X509 *one = sk_X509_value(verified, i);

@@ -10,11 +10,6 @@
 struct tls_context;
 struct tls_tickets;
 
-/* Ticket keys, process-wide: three keys, rotated at the latest every 12 hours, tickets live 6
- * hours. A new set drops all tickets (a changed client CA or CRL). */
-struct tls_tickets *tls_tickets_new(void);
-void tls_tickets_free(struct tls_tickets *t);
-
 /* Build the context of a listener: certificates (several types and names: RSA and ECDSA side by
  * side, SNI), keys checked for their mode, match and strength, dates (warnings), client CA and CRL.
  * NULL when there are errors (each with file, cause, remedy). `listener_id` goes into the session
@@ -29,6 +24,8 @@ struct tls_context *tls_context_renew_clients(const struct tls_context *now,
                                               unsigned listener_id, struct errors *errors);
 struct tls_context *tls_context_ref(struct tls_context *ctx);
 void tls_context_unref(struct tls_context **ctx);
+/* What the listener is called in the log; the first name given stays. */
+void tls_context_name(struct tls_context *ctx, const char *bind);
 /* "RSA 2048 and ECDSA P-256" for people: the exposure report and handshake errors. */
 const char *tls_context_certificates(const struct tls_context *ctx);
 /* Log a warning for each of our certificates that ends within 30 days or is not valid now. */

@@ -1,13 +1,9 @@
-/* OpenSSL's reasons in the words of somebody who has to repair it, and the line in the log.  The
- * raw reason stands beside them, for those who search the web. */
+/* OpenSSL's reasons in the words of somebody who has to repair it. */
+#include "net/tls_explain.h"
+
 #include <openssl/err.h>
 #include <openssl/sslerr.h>
 #include <openssl/x509_vfy.h>
-
-#include "net/tls_context_internal.h"
-
-#define LINES_PER_WINDOW 20
-#define WINDOW_MS        10000
 
 struct words {
 	int code;
@@ -184,7 +180,7 @@ struct tls_failure tls_explain(SSL *ssl)
 /* --- no TLS --- */
 
 /* A record: type handshake or alert, version 3.x (RFC 8446 5.1). */
-bool tls_looks_like_tls(struct slice first_bytes)
+bool tls_explain_is_tls(struct slice first_bytes)
 {
 	uint8_t type = first_bytes.len == 0 ? 0 : first_bytes.data[0];
 
@@ -218,100 +214,4 @@ const char *tls_explain_plaintext(struct slice first_bytes)
 			return rows[i].cause;
 	}
 	return "the first bytes of the client are no TLS: switch TLS on in the client";
-}
-
-/* --- the log --- */
-
-static bool may_log(struct tls_context *ctx, struct log_limit *limit, uint64_t now_ms,
-                    uint32_t *suppressed)
-{
-	bool pass;
-
-	mutex_lock(&ctx->lock);
-	pass = log_limit_pass(limit, now_ms, WINDOW_MS, LINES_PER_WINDOW, suppressed);
-	mutex_unlock(&ctx->lock);
-	return pass;
-}
-
-static const char *name_of(struct tls_context *ctx)
-{
-	const char *bind;
-
-	mutex_lock(&ctx->lock);
-	bind = ctx->bind; /* once set it stays */
-	mutex_unlock(&ctx->lock);
-	return bind == NULL ? "?" : bind;
-}
-
-static const char *raw_reason(unsigned long error)
-{
-	const char *reason = error == 0 ? NULL : ERR_reason_error_string(error);
-
-	return reason == NULL ? "none" : reason;
-}
-
-void tls_log_handshake_failed(const struct tls_report *report, uint64_t now_ms)
-{
-	static const struct tls_hello nothing;
-	const struct tls_hello *hello = report->hello == NULL ? &nothing : report->hello;
-	struct buf versions = {0}, suites = {0};
-	char peer[PEER_TEXT_MAX];
-	uint32_t suppressed;
-
-	if (!log_wants(EVENT_HANDSHAKE_FAILED) ||
-	    !may_log(report->ctx, &report->ctx->failures, now_ms, &suppressed))
-		return;
-	(void)peer_text(report->peer, peer, sizeof(peer));
-	tls_hello_versions(hello, &versions);
-	if (report->ssl != NULL)
-		tls_hello_suites(hello, report->ssl, &suites);
-	LOG(HANDSHAKE_FAILED, .peer = peer, .listener = name_of(report->ctx),
-	    .cause = report->failure.cause, .versions = buf_slice(&versions),
-	    .suites = buf_slice(&suites), .sni = hello->server_name, .alpn = hello->protocols,
-	    .certificates = report->ctx->description, .openssl = raw_reason(report->failure.error),
-	    .suppressed = suppressed);
-	buf_fini(&versions);
-	buf_fini(&suites);
-}
-
-void tls_log_broken(const struct tls_report *report, uint64_t now_ms)
-{
-	char peer[PEER_TEXT_MAX];
-	uint32_t suppressed;
-
-	if (!log_wants(EVENT_TLS_BROKEN) ||
-	    !may_log(report->ctx, &report->ctx->failures, now_ms, &suppressed))
-		return;
-	(void)peer_text(report->peer, peer, sizeof(peer));
-	LOG(TLS_BROKEN, .peer = peer, .listener = name_of(report->ctx),
-	    .cause = report->failure.cause, .openssl = raw_reason(report->failure.error),
-	    .suppressed = suppressed);
-}
-
-void tls_log_excess(const struct tls_report *report, const struct tls_excess *excess,
-                    uint64_t now_ms)
-{
-	char peer[PEER_TEXT_MAX];
-	uint32_t suppressed;
-
-	if (!log_wants(EVENT_TLS_EXCESS) ||
-	    !may_log(report->ctx, &report->ctx->failures, now_ms, &suppressed))
-		return;
-	(void)peer_text(report->peer, peer, sizeof(peer));
-	LOG(TLS_EXCESS, .peer = peer, .listener = name_of(report->ctx), .counted = excess->counted,
-	    .number = excess->number, .bound = excess->bound, .suppressed = suppressed);
-}
-
-void tls_log_plaintext(const struct peer *peer, struct tls_context *ctx, const char *cause,
-                       uint64_t now_ms)
-{
-	char text[PEER_TEXT_MAX];
-	uint32_t suppressed;
-
-	if (!log_wants(EVENT_PLAINTEXT_REFUSED) ||
-	    !may_log(ctx, &ctx->plaintext, now_ms, &suppressed))
-		return;
-	(void)peer_text(peer, text, sizeof(text));
-	LOG(PLAINTEXT_REFUSED, .peer = text, .listener = name_of(ctx), .cause = cause,
-	    .suppressed = suppressed);
 }

@@ -1,7 +1,5 @@
-/* What a ClientHello offers, kept in a small struct for the line that a failed handshake gets. */
-#include <stdio.h>
-
-#include "net/tls_context_internal.h"
+/* Reading extensions inside OpenSSL's callback. */
+#include "net/tls_hello.h"
 
 #define SUITES_SHOWN 12
 

@@ -1,9 +1,10 @@
-/* The names that a client's certificate gives.  A name that is not plain UTF-8, or hides a NUL
- * behind which the rest would be forgotten, makes the certificate name nobody. */
+/* A name that is not plain UTF-8, or has a NUL after which the rest would be ignored, makes the
+ * certificate name nobody. */
+#include "net/tls_names.h"
+
 #include <openssl/x509v3.h>
 
 #include "base/utf8.h"
-#include "net/tls_context_internal.h"
 
 /* Counts values; the first is kept. */
 struct names {
@@ -54,7 +55,7 @@ static void add_alternatives(struct names *n, X509 *certificate, int type)
 	GENERAL_NAMES_free(all);
 }
 
-size_t tls_certificate_names(X509 *certificate, enum conf_certificate_user kind, struct buf *out)
+size_t tls_names_of_certificate(X509 *certificate, enum conf_certificate_user kind, struct buf *out)
 {
 	struct names n = {.out = out};
 	size_t before = out->len;

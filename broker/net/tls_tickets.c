@@ -1,7 +1,9 @@
 /* Session tickets: three keys that follow each other every twelve hours at the latest, and a second
  * look at whoever comes back with one.  OpenSSL alone would resume a session without asking about
  * the client's certificate again: here it must be in date, in its chain, and not revoked at this
- * moment, else the handshake is a full one (and tells what is wrong).  Thread: any. */
+ * moment, else the handshake is a full one (and tells what is wrong). */
+#include "net/tls_tickets.h"
+
 #include <stdlib.h>
 
 #include <openssl/core_names.h>
@@ -14,7 +16,10 @@
 #include "base/crypto.h"
 #include "base/random.h"
 #include "base/require.h"
+#include "net/tls_certificate_check.h"
 #include "net/tls_context_internal.h"
+#include "net/tls_hello.h"
+#include "net/tls_io.h"
 
 #define KEYS           3
 #define ROTATE_MS      ((uint64_t)12 * 3600 * 1000)
@@ -148,7 +153,7 @@ static int on_ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_C
 /* A TLS 1.2 session without the extended master secret (RFC 7627) is never resumed. */
 static int on_ticket_made(SSL *ssl, void *arg)
 {
-	const struct tls_hello *hello = tls_stream_hello(ssl);
+	const struct tls_hello *hello = tls_io_of(ssl)->hello;
 	SSL_SESSION *session = SSL_get_session(ssl);
 
 	(void)arg;
@@ -177,7 +182,7 @@ static bool may_resume(const struct tls_context *ctx, SSL_SESSION *session)
 		return false;
 	if (certificate == NULL)
 		return ctx->client_certificates != CLIENT_CERTIFICATES_REQUIRED;
-	return tls_client_still_good(ctx, certificate, NULL, false, &why);
+	return tls_certificate_check_again(ctx, certificate, NULL, false, &why);
 }
 
 static SSL_TICKET_RETURN on_ticket_back(SSL *ssl, SSL_SESSION *session, const unsigned char *name,

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/container.h"
 #include "net/listener.h"
+#include "net/socket_bind.h"
 #include "server/config_diff.h"
 #include "server/file_watch.h"
 
@@ -38,7 +39,7 @@ static bool bind_slot(struct reloader *r, const struct config_snapshot *next, un
 	uint16_t port = l->port;
 
 	for (unsigned w = 0; w < count; w++) {
-		int fd = listener_bind(l, &port, w == 0, errors, next->conf->path);
+		int fd = socket_bind(l, &port, w == 0, errors, next->conf->path);
 
 		if (fd < 0)
 			return false;
@@ -85,7 +86,7 @@ static bool permit_anew(const struct config_snapshot *before, const struct confi
 			continue;
 		if (old->mode != now->mode || differs(old->owner, now->owner) ||
 		    differs(old->group, now->group))
-			ok = listener_permit(now, errors, next->conf->path) == 0 && ok;
+			ok = socket_bind_permit(now, errors, next->conf->path) == 0 && ok;
 	}
 	return ok;
 }

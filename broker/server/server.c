@@ -319,7 +319,7 @@ int server_run(struct config_snapshot *snapshot, struct tls_tickets *tickets)
 	struct run *run;
 	int failed = 0;
 
-	net_raise_file_limit();
+	loop_raise_file_limit();
 	LOG(STARTING, .version = VAKT_VERSION, .workers = snapshot->conf->workers,
 	    .config = snapshot->conf->path);
 	journal = open_journal(snapshot->conf);

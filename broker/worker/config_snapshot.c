@@ -12,7 +12,7 @@
 #include "base/trust.h"
 #include "base/trust_groups.h"
 #include "client/conn_memory.h"
-#include "net/listener.h"
+#include "net/socket_bind.h"
 #include "store/store_lock.h"
 
 static bool roles_of_user(void *arg, struct slice name, char *const **roles, size_t *role_count)
@@ -137,7 +137,7 @@ static bool assign_listener_ids(struct config_snapshot *p, const struct config_s
 static void check_listeners(const struct conf *conf, struct errors *errors)
 {
 	for (size_t i = 0; i < conf->listener_count; i++)
-		(void)listener_check(&conf->listeners[i], errors, conf->path);
+		(void)socket_bind_check(&conf->listeners[i], errors, conf->path);
 }
 
 static void check_persistence(const struct conf *conf, struct errors *errors)

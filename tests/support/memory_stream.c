@@ -1,4 +1,4 @@
-/* A stream and its far end, in two buffers.  Nothing happens by itself: memory_run is the kernel.
+/* A stream and its far end, in two buffers.  memory_run takes the place of the kernel.
  * The stream and its far end are freed apart: each forgets the other. */
 #include "support/memory_stream.h"
 
@@ -13,18 +13,24 @@
 
 struct memory {
 	struct stream stream;
-	struct memory_peer *peer;  /* NULL once the test has freed it */
-	struct executor *executor; /* NULL: detached */
+	struct stream_facts facts;
+	struct stream_tls tls;
+	/* NULL once the test has freed it. */
+	struct memory_peer *peer;
 	char *name, *certificate_name;
-	struct buf backlog; /* written while stalled */
+	/* Written while stalled. */
+	struct buf backlog;
 	struct timer deadline;
 	enum stream_end end;
 	bool paused, flushing, ended;
 };
 
 struct memory_peer {
-	struct memory *stream; /* NULL once it is gone */
+	/* NULL once it is gone. */
+	struct memory *stream;
 	struct buf to_broker, from_broker;
+	/* What may be read in this call of memory_run. */
+	size_t may_read;
 	enum stream_end send_end;
 	enum stream_fit fit;
 	bool has_end, stalled;
@@ -55,8 +61,8 @@ static void end_it(struct memory *m, enum stream_end end)
 {
 	if (m->ended)
 		return;
-	if (m->executor != NULL)
-		executor_timer_disarm(m->executor, &m->deadline);
+	if (m->stream.executor != NULL)
+		executor_timer_disarm(m->stream.executor, &m->deadline);
 	m->ended = true;
 	m->end = end;
 	buf_clear(&m->backlog);
@@ -80,14 +86,31 @@ static size_t op_backlog(const struct stream *stream)
 	return memory_of_const(stream)->backlog.len;
 }
 
-static void op_pause(struct stream *stream)
+static ssize_t op_read(struct stream *stream, void *out, size_t cap)
 {
-	memory_of(stream)->paused = true;
+	struct memory *m = memory_of(stream);
+	struct memory_peer *peer = m->peer;
+	size_t n;
+
+	if (m->ended || m->flushing)
+		return -1;
+	if (peer == NULL)
+		return 0;
+	if (peer->to_broker.len == 0 && peer->has_end) {
+		end_it(m, peer->send_end);
+		return -1;
+	}
+	n = peer->to_broker.len < cap ? peer->to_broker.len : cap;
+	n = n < peer->may_read ? n : peer->may_read;
+	memcpy(out, peer->to_broker.data, n);
+	buf_consume(&peer->to_broker, n);
+	peer->may_read -= n;
+	return (ssize_t)n;
 }
 
-static void op_resume(struct stream *stream)
+static void op_set_paused(struct stream *stream, bool paused)
 {
-	memory_of(stream)->paused = false;
+	memory_of(stream)->paused = paused;
 }
 
 static void on_deadline(struct timer *timer, void *executor_arg)
@@ -108,7 +131,7 @@ static void op_close(struct stream *stream, uint64_t flush_ms)
 		return;
 	}
 	m->deadline.fire = on_deadline;
-	executor_timer_arm(m->executor, &m->deadline, flush_ms);
+	executor_timer_arm(stream->executor, &m->deadline, flush_ms);
 }
 
 static void op_abort(struct stream *stream)
@@ -120,47 +143,28 @@ static void op_detach(struct stream *stream)
 {
 	struct memory *m = memory_of(stream);
 
-	REQUIRE(m->executor != NULL && (!m->flushing || m->ended));
-	m->executor = NULL;
+	REQUIRE(!m->flushing || m->ended);
 }
 
-static void op_attach(struct stream *stream, struct loop *loop)
+static void op_attach(struct stream *stream)
 {
-	struct memory *m = memory_of(stream);
-
-	(void)loop;
-	REQUIRE(m->executor == NULL && executor_current() != NULL);
-	m->executor = executor_current();
+	(void)stream;
 }
 
-static void op_discard(struct stream *stream)
+static void op_free(struct stream *stream)
 {
-	REQUIRE(memory_of(stream)->executor == NULL);
 	free_stream(memory_of(stream));
 }
 
-static size_t op_peer_text(const struct stream *stream, char *out, size_t cap)
+static struct memory *memory_of_tls(const struct stream_tls *tls)
 {
-	int n = snprintf(out, cap, "%s", memory_of_const(stream)->name);
-
-	return (size_t)n < cap ? (size_t)n : cap - 1;
+	return container_of((struct stream_tls *)(uintptr_t)tls, struct memory, tls);
 }
 
-static struct slice op_peer_key(const struct stream *stream)
+static size_t certificate_names(const struct stream_tls *tls, enum conf_certificate_user kind,
+                                struct buf *out)
 {
-	return slice_of_str(memory_of_const(stream)->name);
-}
-
-static const char *op_tls_version(const struct stream *stream)
-{
-	(void)stream;
-	return "none";
-}
-
-static size_t op_certificate_names(const struct stream *stream, enum conf_certificate_user kind,
-                                   struct buf *out)
-{
-	struct slice name = slice_of_str(memory_of_const(stream)->certificate_name);
+	struct slice name = slice_of_str(memory_of_tls(tls)->certificate_name);
 
 	if (kind == CERTIFICATE_USER_NONE || name.len == 0 || !utf8_valid(name))
 		return 0;
@@ -168,15 +172,10 @@ static size_t op_certificate_names(const struct stream *stream, enum conf_certif
 	return 1;
 }
 
-static bool op_has_certificate(const struct stream *stream)
+static enum stream_fit fits(const struct stream_tls *tls, const struct tls_context *ctx,
+                            bool connected, const char **why)
 {
-	return memory_of_const(stream)->certificate_name != NULL;
-}
-
-static enum stream_fit op_fits(const struct stream *stream, const struct tls_context *ctx,
-                               bool connected, const char **why)
-{
-	const struct memory *m = memory_of_const(stream);
+	const struct memory *m = memory_of_tls(tls);
 
 	(void)ctx;
 	(void)connected;
@@ -185,21 +184,15 @@ static enum stream_fit op_fits(const struct stream *stream, const struct tls_con
 }
 
 static const struct stream_ops ops = {
+    .read = op_read,
     .write = op_write,
     .backlog = op_backlog,
-    .pause = op_pause,
-    .resume = op_resume,
+    .set_paused = op_set_paused,
     .close = op_close,
     .abort = op_abort,
-    .detach = op_detach,
     .attach = op_attach,
-    .discard = op_discard,
-    .peer_text = op_peer_text,
-    .peer_key = op_peer_key,
-    .tls_version = op_tls_version,
-    .certificate_names = op_certificate_names,
-    .has_certificate = op_has_certificate,
-    .fits = op_fits,
+    .detach = op_detach,
+    .free = op_free,
 };
 
 struct stream *memory_stream_new(unsigned listener, const char *name, const char *certificate_name,
@@ -209,10 +202,18 @@ struct stream *memory_stream_new(unsigned listener, const char *name, const char
 
 	*peer = xcalloc(1, sizeof(**peer));
 	(*peer)->stream = m;
-	m->stream = (struct stream){.ops = &ops, .listener = listener};
+	m->stream = (struct stream){.ops = &ops, .facts = &m->facts};
 	m->peer = *peer;
 	m->name = xstrdup(name);
 	m->certificate_name = certificate_name == NULL ? NULL : xstrdup(certificate_name);
+	m->tls = (struct stream_tls){.version = "none",
+	                             .has_certificate = certificate_name != NULL,
+	                             .certificate_names = certificate_names,
+	                             .fits = fits};
+	m->facts = (struct stream_facts){.peer = {.kind = PEER_NAMED, .name = m->name},
+	                                 .listener = listener,
+	                                 .established = true,
+	                                 .tls = &m->tls};
 	return &m->stream;
 }
 
@@ -221,7 +222,7 @@ void memory_peer_free(struct memory_peer *peer)
 	if (peer == NULL)
 		return;
 	REQUIRE(peer->stream == NULL ||
-	        peer->stream->executor == NULL); /* on_closed would never come */
+	        peer->stream->stream.executor == NULL); /* on_closed would never come */
 	if (peer->stream != NULL)
 		peer->stream->peer = NULL;
 	buf_fini(&peer->to_broker);
@@ -281,8 +282,14 @@ static bool run_output(struct memory_peer *peer, struct memory *m)
 
 static bool may_read(const struct memory *m)
 {
-	return m != NULL && m->executor == executor_current() && !m->paused && !m->flushing &&
-	       !m->ended;
+	return m != NULL && m->stream.executor == executor_current() && !m->paused &&
+	       !m->flushing && !m->ended;
+}
+
+/* A stream above this one reads the end by itself. */
+static bool has_end_for_layer(const struct memory_peer *peer)
+{
+	return peer->has_end && peer->stream->stream.events->on_readable != NULL;
 }
 
 /* The bytes are taken out first: the callback may detach the stream, even end it. */
@@ -292,8 +299,13 @@ static bool run_input(struct memory_peer *peer, size_t max_bytes)
 	size_t n = peer->to_broker.len < max_bytes ? peer->to_broker.len : max_bytes;
 	char *bytes;
 
-	if (!may_read(m) || n == 0)
+	if (!may_read(m) || (n == 0 && !has_end_for_layer(peer)))
 		return false;
+	if (m->stream.events->on_readable != NULL) {
+		peer->may_read = n;
+		m->stream.events->on_readable(m->stream.arg);
+		return true;
+	}
 	bytes = slice_dup(slice_of(peer->to_broker.data, n));
 	buf_consume(&peer->to_broker, n);
 	m->stream.events->on_bytes(m->stream.arg, slice_of(bytes, n));
@@ -305,9 +317,9 @@ static bool run_end(struct memory_peer *peer)
 {
 	struct memory *m = peer->stream;
 
-	if (may_read(m) && peer->has_end && peer->to_broker.len == 0)
+	if (may_read(m) && peer->has_end && peer->to_broker.len == 0 && !has_end_for_layer(peer))
 		end_it(m, peer->send_end);
-	if (m == NULL || !m->ended || m->executor != executor_current())
+	if (m == NULL || !m->ended || m->stream.executor != executor_current())
 		return false;
 	m->stream.events->on_closed(m->stream.arg, m->end);
 	free_stream(m);
@@ -320,7 +332,7 @@ bool memory_run(struct memory_peer *peer, size_t max_bytes)
 	bool ran;
 
 	REQUIRE(executor_current() != NULL && max_bytes > 0);
-	if (m == NULL || m->executor != executor_current())
+	if (m == NULL || m->stream.executor != executor_current())
 		return false;
 	ran = run_output(peer, m);
 	ran |= run_input(peer, max_bytes);

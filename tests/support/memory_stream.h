@@ -1,14 +1,14 @@
 /* Streams without a kernel: for the simulation and for tests.  The far end is driven by the test.
- * `loop` given to stream_attach is ignored; events run from memory_run. */
+ * Events come from memory_run; the loop given to stream_attach may be NULL. */
 #ifndef TEST_SUPPORT_MEMORY_STREAM_H
 #define TEST_SUPPORT_MEMORY_STREAM_H
 
 #include "net/stream.h"
 
-/* The far end. Lives until memory_peer_free, which comes behind on_closed (or stream_discard). */
+/* The far end. Lives until memory_peer_free, which comes after on_closed (or stream_discard). */
 struct memory_peer;
 
-/* A new stream, detached (attach it), and its far end. `name` is the peer text and key;
+/* A new stream, detached, and its far end. `name` is the peer text and key;
  * `certificate_name` may be NULL. */
 struct stream *memory_stream_new(unsigned listener, const char *name, const char *certificate_name,
                                  struct memory_peer **peer);
@@ -20,7 +20,7 @@ void memory_set_fit(struct memory_peer *peer, enum stream_fit fit);
  * on_bytes. */
 void memory_send(struct memory_peer *peer, struct slice bytes);
 void memory_send_end(struct memory_peer *peer,
-                     enum stream_end end); /* FIN or reset, behind what was sent */
+                     enum stream_end end); /* FIN or reset, after what was sent */
 /* What the broker wrote: the test consumes from it (buf_consume). */
 struct buf *memory_received(struct memory_peer *peer);
 /* While stalled, what the broker writes is backlog. */

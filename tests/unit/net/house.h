@@ -8,6 +8,8 @@
 #include "base/executor.h"
 #include "base/log.h"
 #include "net/listener.h"
+#include "net/loop.h"
+#include "net/socket_bind.h"
 
 #define NET_FIXTURE_WORKERS 2
 /* Only a test that fails waits that long. */

@@ -20,12 +20,13 @@
 #include "base/alloc.h"
 #include "house.h"
 #include "net/peer_address.h"
+#include "net/socket_bind.h"
 #include "pki.h"
 
 static int bind_to(const struct conf_listener *conf, uint16_t *port, bool probe, const char *text)
 {
 	struct errors errors = {0};
-	int fd = listener_bind(conf, port, probe, &errors, "broker.yaml");
+	int fd = socket_bind(conf, port, probe, &errors, "broker.yaml");
 	char *said = errors_text(&errors);
 
 	if (text != NULL && strstr(said, text) == NULL)
@@ -90,17 +91,17 @@ static void all_addresses(void **state)
 	socklen_t len = sizeof(from);
 	uint16_t port = 0;
 	int fd = bind_to(&conf, &port, true, NULL), client = client_dial(port), accepted;
-	struct peer peer;
+	struct peer_address peer;
 	char text[PEER_TEXT_MAX];
 
 	(void)state;
 	assert_int_equal(fcntl(fd, F_SETFL, 0), 0);
 	accepted = accept(fd, (struct sockaddr *)&from, &len);
 	assert_true(accepted >= 0);
-	peer = peer_of_address((struct sockaddr *)&from);
-	(void)peer_text(&peer, text, sizeof(text));
+	peer = peer_address_from_sockaddr((struct sockaddr *)&from);
+	(void)peer_address_text(&peer, text, sizeof(text));
 	assert_memory_equal(text, "127.0.0.1:", 10);
-	assert_int_equal(peer_key(&peer).len, 4);
+	assert_int_equal(peer_address_key(&peer).len, 4);
 	close(accepted);
 	close(client);
 	close(fd);
@@ -120,14 +121,15 @@ static void peers_as_text_and_key(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(7)};
-		struct peer peer;
+		struct peer_address peer;
 		char text[PEER_TEXT_MAX];
 
 		assert_int_equal(inet_pton(AF_INET6, rows[i].address, &six.sin6_addr), 1);
-		peer = peer_of_address((struct sockaddr *)&six);
-		assert_int_equal(peer_text(&peer, text, sizeof(text)), strlen(rows[i].text));
+		peer = peer_address_from_sockaddr((struct sockaddr *)&six);
+		assert_int_equal(peer_address_text(&peer, text, sizeof(text)),
+		                 strlen(rows[i].text));
 		assert_string_equal(text, rows[i].text);
-		assert_int_equal(peer_key(&peer).len, rows[i].key_len);
+		assert_int_equal(peer_address_key(&peer).len, rows[i].key_len);
 	}
 }
 

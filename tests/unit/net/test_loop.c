@@ -178,7 +178,7 @@ static void signals_come_in_the_loop(void **state)
 static void the_file_limit_is_raised(void **state)
 {
 	(void)state;
-	assert_true(net_raise_file_limit() >= 256);
+	assert_true(loop_raise_file_limit() >= 256);
 }
 
 int main(void)

@@ -260,7 +260,7 @@ static void a_detached_stream_is_discarded(void **state)
 
 static void a_chain_keeps_order_and_count(void **state)
 {
-	struct chain c = {0};
+	struct output_chain c = {0};
 	uint8_t bytes[50000], next = 0;
 	size_t in = 0, out = 0;
 
@@ -269,13 +269,13 @@ static void a_chain_keeps_order_and_count(void **state)
 		bytes[i] = (uint8_t)(i % 251);
 	for (size_t n = 1; in < sizeof(bytes); n = n * 3 + 1) {
 		n = n < sizeof(bytes) - in ? n : sizeof(bytes) - in;
-		chain_put(&c, slice_of(bytes + in, n));
+		output_chain_put(&c, slice_of(bytes + in, n));
 		in += n;
 	}
 	assert_int_equal(c.len, sizeof(bytes));
 	while (c.len > 0) {
 		struct iovec pieces[4];
-		size_t count = chain_peek(&c, pieces, 4), n = pieces[0].iov_len;
+		size_t count = output_chain_peek(&c, pieces, 4), n = pieces[0].iov_len;
 
 		assert_in_range(count, 1, 4);
 		n = n > 7000 ? 7000 : n;
@@ -284,12 +284,12 @@ static void a_chain_keeps_order_and_count(void **state)
 			next = (uint8_t)((next + 1) % 251);
 		}
 		out += n;
-		chain_consume(&c, n);
+		output_chain_consume(&c, n);
 		assert_int_equal(c.len, sizeof(bytes) - out);
 	}
 	assert_null(c.head);
-	chain_put(&c, SLICE("x"));
-	chain_fini(&c);
+	output_chain_put(&c, SLICE("x"));
+	output_chain_fini(&c);
 	assert_int_equal(c.len, 0);
 }
 

@@ -14,7 +14,10 @@
 
 #include "base/alloc.h"
 #include "house.h"
+#include "net/tls_certificate_check.h"
 #include "net/tls_context_internal.h"
+#include "net/tls_names.h"
+#include "net/tls_tickets.h"
 #include "pki.h"
 
 static struct pki_identity ca, good, other, rsa, expired, soon, young, for_clients, small;
@@ -308,7 +311,7 @@ static void names_of_a_certificate(void **state)
 		X509 *certificate =
 		    with_names(rows[i].cn, rows[i].cn[1] == NULL ? 1 : 2, rows[i].alternatives);
 		struct buf out = {0};
-		size_t count = tls_certificate_names(certificate, rows[i].kind, &out);
+		size_t count = tls_names_of_certificate(certificate, rows[i].kind, &out);
 
 		if (count != rows[i].count ||
 		    !slice_equal(buf_slice(&out), slice_of_str(rows[i].first)))
@@ -343,7 +346,7 @@ static void names_with_tricks_name_nobody(void **state)
 
 		value->type = rows[i].type;
 		ASN1_STRING_set(value, rows[i].value.data, (int)rows[i].value.len);
-		if (tls_certificate_names(certificate, CERTIFICATE_USER_CN, &out) != 0 ||
+		if (tls_names_of_certificate(certificate, CERTIFICATE_USER_CN, &out) != 0 ||
 		    out.len != 0)
 			fail_msg("%s", rows[i].name);
 		buf_fini(&out);
@@ -389,7 +392,7 @@ static void keys_of_clients_are_bounded(void **state)
 		X509 *certificate = with_names(cn, 1, NULL);
 
 		assert_int_equal(X509_set_pubkey(certificate, key), 1);
-		assert_int_equal(tls_client_is_bounded(certificate), rows[i].bounded);
+		assert_int_equal(tls_certificate_check_is_bounded(certificate), rows[i].bounded);
 		X509_free(certificate);
 		EVP_PKEY_free(key);
 	}

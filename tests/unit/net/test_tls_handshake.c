@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "house.h"
+#include "net/tls_tickets.h"
 #include "net/tls_work.h"
 #include "pki.h"
 

@@ -15,6 +15,7 @@
 #include "base/alloc.h"
 #include "base/container.h"
 #include "house.h"
+#include "net/tls_tickets.h"
 #include "pki.h"
 
 static struct tls_tickets *tickets;

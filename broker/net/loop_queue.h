@@ -1,0 +1,51 @@
+/* What streams have to do once per turn of their loop, besides waiting for the kernel: four queues
+ * of jobs, which run in the order of `enum loop_place`. Thread: the loop's. */
+#ifndef NET_LOOP_QUEUE_H
+#define NET_LOOP_QUEUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+enum loop_place {
+	LOOP_NOT_QUEUED,
+	/* Goes on with what was read already. */
+	LOOP_READY,
+	/* A step of a handshake. Some run in each turn, in the order of arrival. */
+	LOOP_HANDSHAKE,
+	/* Had its share of the last turn and has more. Some run in each turn. */
+	LOOP_LATER,
+	/* Tells the owner that the stream has ended. */
+	LOOP_ENDED,
+	LOOP_PLACES,
+};
+
+struct loop_job;
+/* `place`: the queue it was taken from. It may be freed, or queued again for the next turn. */
+typedef void loop_job_fn(struct loop_job *job, enum loop_place place);
+
+/* Embedded in a stream; zero-initialised except for `run`. */
+struct loop_job {
+	TAILQ_ENTRY(loop_job) entry;
+	loop_job_fn *run;
+	uint8_t place;
+};
+
+TAILQ_HEAD(loop_job_list, loop_job);
+
+struct loop_queue {
+	struct loop_job_list jobs[LOOP_PLACES];
+	size_t counts[LOOP_PLACES];
+};
+
+void loop_queue_init(struct loop_queue *q);
+/* To the end of that queue; a job is in one queue at most. */
+void loop_queue_add(struct loop_queue *q, struct loop_job *job, enum loop_place place);
+void loop_queue_remove(struct loop_queue *q, struct loop_job *job);
+size_t loop_queue_count(const struct loop_queue *q, enum loop_place place);
+bool loop_queue_is_empty(const struct loop_queue *q);
+/* Run the jobs that are queued now: what they add waits for the next call. */
+void loop_queue_run(struct loop_queue *q);
+
+#endif

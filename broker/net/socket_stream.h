@@ -1,0 +1,12 @@
+/* A connected socket, TCP or Unix, as a stream: the bytes as they are.  Thread: see stream.h. */
+#ifndef NET_SOCKET_STREAM_H
+#define NET_SOCKET_STREAM_H
+
+#include "net/peer_address.h"
+#include "net/stream.h"
+
+/* Takes the connected descriptor, which does not block. Detached. `listener` is the index of the
+ * one that accepted it. */
+struct stream *socket_stream_new(int fd, const struct peer_address *peer, unsigned listener);
+
+#endif

@@ -1,0 +1,23 @@
+/* A TLS context that is being built, and where its errors are reported.  Thread: any. */
+#ifndef NET_TLS_BUILDING_H
+#define NET_TLS_BUILDING_H
+
+#include "conf/conf.h"
+#include "conf/errors.h"
+
+struct tls_context;
+
+struct tls_building {
+	struct tls_context *ctx;
+	const struct conf_tls *conf;
+	const char *conf_path;
+	unsigned listener_id;
+	/* Certificates are copied from there; NULL: read from their files. */
+	const struct tls_context *certificates_of;
+	struct errors *errors;
+};
+
+/* An error with OpenSSL's last reason; its queue is empty afterwards. */
+void tls_building_report(const struct tls_building *b, const char *what);
+
+#endif

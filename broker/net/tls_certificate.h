@@ -1,0 +1,34 @@
+/* A certificate of ours with its key and chain.  Thread: any. */
+#ifndef NET_TLS_CERTIFICATE_H
+#define NET_TLS_CERTIFICATE_H
+
+#include <openssl/ssl.h>
+
+#include "base/bytes.h"
+#include "conf/conf.h"
+#include "conf/errors.h"
+
+struct tls_certificate {
+	char *path, *key_path;
+	X509 *leaf;
+	EVP_PKEY *key;
+	STACK_OF(X509) * chain; /* without the root: nobody needs it sent */
+};
+
+/* Load and check a pair; false with errors (or true with warnings). */
+bool tls_certificate_load(struct tls_certificate *c, const struct conf_certificate *conf,
+                          const char *conf_path, struct errors *errors);
+void tls_certificate_fini(struct tls_certificate *c);
+/* References of the same certificate, key and chain. */
+void tls_certificate_copy(struct tls_certificate *to, const struct tls_certificate *from);
+/* "server-ec.crt SHA-256 AB:CD:..., until Nov 21 12:00:00 2027 GMT" */
+void tls_certificate_describe(const struct tls_certificate *c, struct buf *out);
+/* "RSA 2048", "ECDSA P-256", "Ed25519". */
+void tls_certificate_kind(const struct tls_certificate *c, struct buf *out);
+/* Days until it ends, negative when it has ended. */
+int tls_certificate_days_left(const struct tls_certificate *c);
+bool tls_certificate_not_yet_valid(const struct tls_certificate *c);
+/* Do they share a name (SAN dns and ip, or CN), so that they stand side by side? */
+bool tls_certificate_shares_name(const struct tls_certificate *a, const struct tls_certificate *b);
+
+#endif

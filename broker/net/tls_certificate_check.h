@@ -1,0 +1,26 @@
+/* Certificates of clients: bounds on what they cost, and those that were accepted once verified
+ * again.  Thread: any. */
+#ifndef NET_TLS_CERTIFICATE_CHECK_H
+#define NET_TLS_CERTIFICATE_CHECK_H
+
+#include <openssl/ssl.h>
+
+#include "base/bytes.h"
+
+struct tls_context;
+
+#define TLS_CHECK_DEPTH 4
+
+/* Bound what the certificates of clients cost, for handshakes of this context. */
+void tls_certificate_check_bound(SSL_CTX *ssl_ctx);
+/* Is it small enough to be looked at: its key, its alternative names? */
+bool tls_certificate_check_is_bounded(X509 *certificate);
+
+/* `chain`: what the client sent with it, may be NULL. `connected`: an expired CRL is passed over.
+ * On false *why is OpenSSL's own text. */
+bool tls_certificate_check_again(const struct tls_context *ctx, X509 *certificate,
+                                 STACK_OF(X509) * chain, bool connected, const char **why);
+/* Is every certificate of a chain that was verified before in its dates now? */
+bool tls_certificate_check_dates(STACK_OF(X509) * verified);
+
+#endif

@@ -1,0 +1,155 @@
+/* From client_ca and client_crl to the store of trusted certificates. */
+#include "net/tls_client_ca.h"
+
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+#include "base/crypto.h"
+#include "conf/config_files.h"
+#include "net/tls_context_internal.h"
+#include "net/tls_pem.h"
+
+static bool add_client_ca(const struct tls_building *b, X509_STORE *store, STACK_OF(X509) * all)
+{
+	for (int i = 0; i < sk_X509_num(all); i++) {
+		if (X509_check_ca(sk_X509_value(all, i)) == 0) {
+			errors_add(b->errors, b->conf->client_ca, 0, 0,
+			           "certificate %d of this file is not one of a CA", i + 1);
+			return false;
+		}
+		if (X509_STORE_add_cert(store, sk_X509_value(all, i)) != 1) {
+			tls_building_report(b, "client_ca");
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool has_crl(STACK_OF(X509_CRL) * crls, const X509 *ca)
+{
+	for (int i = 0; i < sk_X509_CRL_num(crls); i++) {
+		if (X509_NAME_cmp(X509_CRL_get_issuer(sk_X509_CRL_value(crls, i)),
+		                  X509_get_subject_name(ca)) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool stands_above_a_ca(const X509 *ca, STACK_OF(X509) * all)
+{
+	if ((X509_get_extension_flags((X509 *)(uintptr_t)ca) & EXFLAG_SS) != 0)
+		return true;
+	for (int i = 0; i < sk_X509_num(all); i++) {
+		const X509 *other = sk_X509_value(all, i);
+
+		if (other != ca &&
+		    X509_NAME_cmp(X509_get_issuer_name(other), X509_get_subject_name(ca)) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The client's own certificate is looked up always. Those of the CAs above it only where the file
+ * has a list of each: else an executor with two levels of CA could not log in at all. */
+static unsigned long crl_flags(STACK_OF(X509) * cas, STACK_OF(X509_CRL) * crls)
+{
+	for (int i = 0; i < sk_X509_num(cas); i++) {
+		if (stands_above_a_ca(sk_X509_value(cas, i), cas) &&
+		    !has_crl(crls, sk_X509_value(cas, i)))
+			return X509_V_FLAG_CRL_CHECK;
+	}
+	return X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL;
+}
+
+static void warn_about_crl(const struct tls_building *b, const X509_CRL *crl)
+{
+	const ASN1_TIME *next = X509_CRL_get0_nextUpdate(crl);
+
+	if (next != NULL && X509_cmp_current_time(next) < 0)
+		errors_warn(b->errors, b->conf->client_crl, 0, 0,
+		            "the revocation list has EXPIRED: until it is renewed no client "
+		            "certificate of its CA is accepted");
+}
+
+/* The files one after the other: a digest over the digests. */
+static void add_trust(struct tls_context *ctx, struct slice file)
+{
+	uint8_t both[2 * sizeof(ctx->trust)];
+
+	memcpy(both, ctx->trust, sizeof(ctx->trust));
+	crypto_sha256(file, both + sizeof(ctx->trust));
+	crypto_sha256(slice_of(both, sizeof(both)), ctx->trust);
+}
+
+static bool add_crls(const struct tls_building *b, X509_STORE *store, STACK_OF(X509) * cas)
+{
+	struct conf_file file = {
+	    .path = b->conf->client_crl, .what = "revocation list", .max_bytes = TLS_PEM_BYTES_MAX};
+	struct buf bytes = {0};
+	STACK_OF(X509_CRL) *crls = NULL;
+	bool ok = false;
+
+	if (!tls_pem_read_file(&file, &bytes, b->errors))
+		goto done;
+	crls = tls_pem_crls(buf_slice(&bytes));
+	if (crls == NULL) {
+		errors_add(b->errors, b->conf->client_crl, 0, 0,
+		           "this is not a revocation list in PEM (-----BEGIN X509 CRL-----) or "
+		           "DER");
+		goto done;
+	}
+	ok = true;
+	add_trust(b->ctx, buf_slice(&bytes));
+	for (int i = 0; i < sk_X509_CRL_num(crls); i++) {
+		ok = ok && X509_STORE_add_crl(store, sk_X509_CRL_value(crls, i)) == 1;
+		warn_about_crl(b, sk_X509_CRL_value(crls, i));
+	}
+	ok = ok && X509_STORE_set_flags(store, crl_flags(cas, crls)) == 1;
+	if (!ok)
+		tls_building_report(b, "client_crl");
+done:
+	sk_X509_CRL_pop_free(crls, X509_CRL_free);
+	buf_fini(&bytes);
+	return ok;
+}
+
+static bool load_client_ca(const struct tls_building *b)
+{
+	struct conf_file file = {
+	    .path = b->conf->client_ca, .what = "client CA", .max_bytes = TLS_PEM_BYTES_MAX};
+	X509_STORE *store = X509_STORE_new();
+	struct buf bytes = {0};
+	STACK_OF(X509) *cas = NULL;
+	bool ok = false;
+
+	if (store == NULL || !tls_pem_read_file(&file, &bytes, b->errors))
+		goto done;
+	cas = tls_pem_certificates(buf_slice(&bytes));
+	if (cas == NULL) {
+		errors_add(b->errors, b->conf->client_ca, 0, 0,
+		           "this is not a certificate in PEM (-----BEGIN CERTIFICATE-----) or DER");
+		goto done;
+	}
+	add_trust(b->ctx, buf_slice(&bytes));
+	ok = add_client_ca(b, store, cas) &&
+	     (b->conf->client_crl == NULL || add_crls(b, store, cas));
+done:
+	sk_X509_pop_free(cas, X509_free);
+	buf_fini(&bytes);
+	if (ok)
+		b->ctx->client_store = store;
+	else
+		X509_STORE_free(store);
+	return ok;
+}
+
+void tls_client_ca_load(const struct tls_building *b)
+{
+	if (b->conf->client_certificates == CLIENT_CERTIFICATES_NONE)
+		return;
+	if (b->conf->client_ca == NULL)
+		errors_add(b->errors, b->conf_path, 0, 0,
+		           "client_certificates needs client_ca: the CA that signs them");
+	else
+		(void)load_client_ca(b);
+}
