@@ -231,13 +231,13 @@ static int dump_beside(struct source *s, struct buf *line)
 
 	if (rc != 0)
 		return rc;
-	rc = store_begin(s->store);
-	for (unsigned i = 0; rc == 0 && i < TABLES; i++) {
+	store_begin(s->store);
+	for (unsigned i = 0; i < TABLES; i++) {
 		struct visit v = {.line = line, .table = i};
 
-		rc = store_scan(s->store, i, SLICE_EMPTY, dump_visited, &v);
+		store_scan(s->store, i, SLICE_EMPTY, dump_visited, &v);
 	}
-	store_abort(s->store);
+	rc = store_commit(s->store);
 	return rc == 0 ? 0 : report_error(EXIT_FAILED, "%s: %s", s->path, strerror(-rc));
 }
 

@@ -1,5 +1,9 @@
-/* Encoding and decoding of what is kept. */
+/* Encoding and decoding of what a session stores.  What can be read back is said once for each kind
+ * of record (is_session, is_delivery, ...): whoever encodes something else is stopped there, and
+ * not by the next start. */
 #include "durability/record_codec.h"
+
+#include "base/require.h"
 
 #define FORMAT 1
 
@@ -29,8 +33,20 @@ static bool ended(const struct reader *r)
 
 /* --- users --- */
 
+static bool is_user(const struct user_record *k)
+{
+	switch (k->kind) {
+	case IDENTITY_ANONYMOUS:
+	case IDENTITY_PASSWORD:
+	case IDENTITY_CERTIFICATE:
+		return true;
+	}
+	return false;
+}
+
 static void put_user(struct buf *out, const struct user_record *k)
 {
+	REQUIRE(is_user(k));
 	buf_put_u8(out, (uint8_t)k->kind);
 	buf_put_string(out, k->name);
 	buf_put_u64(out, k->entry_id);
@@ -45,7 +61,7 @@ static struct user_record read_user(struct reader *r)
 	k.name = read_string(r);
 	k.entry_id = read_u64(r);
 	k.credential = read_u64(r);
-	if (kind > IDENTITY_CERTIFICATE)
+	if (!is_user(&k))
 		r->bad = true;
 	return k;
 }
@@ -76,8 +92,14 @@ bool record_read_session(struct slice bytes, struct session_record *out)
 
 /* --- subscriptions --- */
 
+static bool is_subscription(const struct subscription_record *k)
+{
+	return k->options.qos <= 2 && k->options.retain_handling <= 2;
+}
+
 void record_put_subscription(struct buf *out, const struct subscription_record *k)
 {
+	REQUIRE(is_subscription(k));
 	buf_put_u8(out, FORMAT);
 	buf_put_string(out, k->filter);
 	buf_put_u8(out, k->options.qos);
@@ -97,15 +119,21 @@ bool record_read_subscription(struct slice bytes, struct subscription_record *ou
 	out->options.retain_as_published = read_bool(&r);
 	out->options.retain_handling = read_u8(&r);
 	out->id = read_u32(&r);
-	return ended(&r) && out->options.qos <= 2 && out->options.retain_handling <= 2;
+	return ended(&r) && is_subscription(out);
 }
 
 /* --- messages on their way --- */
+
+static bool is_delivery(const struct delivery_record *k)
+{
+	return k->qos <= 2 && k->tried_count <= RECORD_TRIED_MAX;
+}
 
 void record_put_delivery(struct buf *out, const struct delivery_record *k)
 {
 	size_t count = subscription_ids_count(&k->ids);
 
+	REQUIRE(is_delivery(k));
 	buf_put_u8(out, FORMAT);
 	buf_put_u8(out, (uint8_t)(k->qos | (k->retain ? 4 : 0)));
 	buf_put_u32(out, (uint32_t)count);
@@ -146,7 +174,7 @@ bool record_read_delivery(struct slice bytes, struct delivery_record *out)
 	*out = (struct delivery_record){.qos = flags & 3, .retain = (flags & 4) != 0};
 	read_ids(&r, out);
 	read_tried(&r, out);
-	if (ended(&r) && out->qos <= 2 && flags <= 7)
+	if (ended(&r) && is_delivery(out) && flags <= 7)
 		return true;
 	subscription_ids_fini(&out->ids);
 	return false;
@@ -154,6 +182,7 @@ bool record_read_delivery(struct slice bytes, struct delivery_record *out)
 
 void record_put_inflight(struct buf *out, const struct inflight_record *k)
 {
+	REQUIRE(k->packet_id != 0);
 	buf_put_u8(out, FORMAT);
 	buf_put_u16(out, k->packet_id);
 	buf_put_u8(out, k->released);

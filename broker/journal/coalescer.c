@@ -18,7 +18,7 @@ static uint64_t inbound_hash(const struct record *r)
 
 static bool is_same_inbound(const void *item, const void *key)
 {
-	const struct record *a = &((const struct entry *)item)->record, *b = key;
+	const struct record *a = &((const struct group_entry *)item)->record, *b = key;
 
 	return a->session_id == b->session_id && a->number == b->number;
 }
@@ -30,32 +30,32 @@ static uint64_t topic_hash(const struct record *r)
 
 static bool is_same_topic(const void *item, const void *key)
 {
-	const struct record *a = &((const struct entry *)item)->record, *b = key;
+	const struct record *a = &((const struct group_entry *)item)->record, *b = key;
 
 	return slice_equal(a->name, b->name);
 }
 
-static struct entry *found(void **at)
+static struct group_entry *found(void **at)
 {
 	return at == NULL ? NULL : *at;
 }
 
-static struct entry *find_queue(const struct writer *w, uint64_t position)
+static struct group_entry *find_queue(const struct writer *w, uint64_t position)
 {
 	return found(table_find(&w->pending_queue, hash_id(position), NULL, NULL));
 }
 
-static struct entry *find_inbound(const struct writer *w, const struct record *r)
+static struct group_entry *find_inbound(const struct writer *w, const struct record *r)
 {
 	return found(table_find(&w->pending_inbound, inbound_hash(r), is_same_inbound, r));
 }
 
-static struct entry *find_retained(const struct writer *w, const struct record *r)
+static struct group_entry *find_retained(const struct writer *w, const struct record *r)
 {
 	return found(table_find(&w->pending_retained, topic_hash(r), is_same_topic, r));
 }
 
-static void unlist(struct writer *w, struct entry *e)
+static void unlist(struct writer *w, struct group_entry *e)
 {
 	const struct record *r = &e->record;
 
@@ -69,7 +69,7 @@ static void unlist(struct writer *w, struct entry *e)
 
 /* --- cancelling --- */
 
-static void cancel(struct entry *e)
+static void cancel(struct group_entry *e)
 {
 	e->cancelled = true;
 	e->group->left--;
@@ -87,7 +87,7 @@ static void leave(struct writer *w, struct journal_group *g)
 }
 
 /* `by`: the group at hand, which is in no list yet. */
-static void cancel_pending(struct writer *w, struct entry *e, const struct journal_group *by)
+static void cancel_pending(struct writer *w, struct group_entry *e, const struct journal_group *by)
 {
 	unlist(w, e);
 	cancel(e);
@@ -101,15 +101,15 @@ static bool is_held(const struct journal_group *g)
 }
 
 /* The end of the interval must come first for what refers to something that waits for it. */
-static void need_flush(struct writer *w, const struct entry *e)
+static void need_flush(struct writer *w, const struct group_entry *e)
 {
 	if (!is_held(e->group))
 		w->flush = true;
 }
 
-static void on_queue_done(struct writer *w, struct entry *e)
+static void on_queue_done(struct writer *w, struct group_entry *e)
 {
-	struct entry *held = find_queue(w, e->record.number);
+	struct group_entry *held = find_queue(w, e->record.number);
 
 	if (held == NULL)
 		return;
@@ -118,9 +118,9 @@ static void on_queue_done(struct writer *w, struct entry *e)
 	w->cancelled++;
 }
 
-static void on_inbound_done(struct writer *w, struct entry *e)
+static void on_inbound_done(struct writer *w, struct group_entry *e)
 {
-	struct entry *held = find_inbound(w, &e->record);
+	struct group_entry *held = find_inbound(w, &e->record);
 
 	if (held == NULL)
 		return;
@@ -130,7 +130,7 @@ static void on_inbound_done(struct writer *w, struct entry *e)
 		w->flush = true;
 }
 
-static void on_sent(struct writer *w, struct entry *e)
+static void on_sent(struct writer *w, struct group_entry *e)
 {
 	if (find_queue(w, e->record.number) != NULL)
 		need_flush(w, e);
@@ -138,9 +138,9 @@ static void on_sent(struct writer *w, struct entry *e)
 
 /* One that is urgent nothing is held, and at most one of a topic. One that is written now, although
  * a newer one is held, is written: its acknowledgement promises that. */
-static void on_retained(struct writer *w, struct entry *e)
+static void on_retained(struct writer *w, struct group_entry *e)
 {
-	struct entry *held = find_retained(w, &e->record);
+	struct group_entry *held = find_retained(w, &e->record);
 	bool waits = e->group->urgency != JOURNAL_NOW;
 
 	if (held != NULL && held->record.number > e->record.number) {
@@ -154,21 +154,21 @@ static void on_retained(struct writer *w, struct entry *e)
 		table_add(&w->pending_retained, topic_hash(&e->record), e);
 }
 
-static void on_queue(struct writer *w, struct entry *e)
+static void on_queue(struct writer *w, struct group_entry *e)
 {
 	if (is_held(e->group))
 		table_add(&w->pending_queue, hash_id(e->record.number), e);
 }
 
-static void on_inbound(struct writer *w, struct entry *e)
+static void on_inbound(struct writer *w, struct group_entry *e)
 {
-	const struct entry *held = find_inbound(w, &e->record);
+	const struct group_entry *held = find_inbound(w, &e->record);
 
 	if (is_held(e->group) && held == NULL)
 		table_add(&w->pending_inbound, inbound_hash(&e->record), e);
 }
 
-typedef void gather_fn(struct writer *w, struct entry *e);
+typedef void gather_fn(struct writer *w, struct group_entry *e);
 
 static gather_fn *const gatherers[RECORD_KINDS] = {
     [RECORD_QUEUE] = on_queue,
@@ -181,7 +181,7 @@ static gather_fn *const gatherers[RECORD_KINDS] = {
 
 /* Of one session, what is no matter of positions is written in the order in which it was appended:
  * while some of it is held, all else of that session waits for that. */
-static void keep_order(struct writer *w, struct entry *e)
+static void keep_order(struct writer *w, struct group_entry *e)
 {
 	const struct record *r = &e->record;
 	bool known;
@@ -198,7 +198,7 @@ static void keep_order(struct writer *w, struct entry *e)
 void coalescer_gather(struct writer *w, struct journal_group *g)
 {
 	for (size_t i = 0; i < g->count; i++) {
-		struct entry *e = &g->entries[i];
+		struct group_entry *e = &g->entries[i];
 
 		if (gatherers[e->record.kind] != NULL)
 			gatherers[e->record.kind](w, e);
@@ -223,7 +223,7 @@ void coalescer_gather(struct writer *w, struct journal_group *g)
 static void unlist_retained(struct writer *w, struct journal_group *g)
 {
 	for (size_t i = 0; i < g->count; i++) {
-		struct entry *e = &g->entries[i];
+		struct group_entry *e = &g->entries[i];
 
 		if (e->record.kind == RECORD_RETAINED && !e->cancelled)
 			unlist(w, e);

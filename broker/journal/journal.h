@@ -62,21 +62,11 @@ uint64_t journal_last_time_ms(const struct journal *j);
 /* The monotonic time of a store time, which may have passed: 0 then. */
 uint64_t journal_monotonic_ms(const struct journal *j, uint64_t time_ms);
 
-/* Everything that is there, before start: first all of `retained`, then per table in this order.
- * Messages are borrowed. False from any: the row is dropped from the store. `queue`: one call per
- * session that has rows in its queue; `sent`: each with its queue row, by session and position. */
+/* Shows everything that is there, before start. */
 struct journal_visitor {
-	bool (*retained)(void *arg, struct slice topic, uint64_t number, struct msg *msg,
-	                 struct slice value);
-	bool (*session)(void *arg, uint64_t session_id, struct slice value);
-	bool (*subscription)(void *arg, uint64_t session_id, uint64_t number, struct slice value);
-	bool (*inbound)(void *arg, uint64_t session_id, uint16_t packet_id);
-	void (*queue)(void *arg, uint64_t session_id, uint64_t count, uint64_t bytes,
-	              uint64_t first_position);
-	bool (*sent)(void *arg, uint64_t session_id, uint64_t position, struct msg *msg,
-	             struct slice queue_value, struct slice sent_value);
-	bool (*replay)(void *arg, uint64_t session_id, uint64_t number, struct slice value);
-	bool (*will)(void *arg, uint64_t session_id, struct msg *msg, struct slice value);
+#define VISITOR(result, name, arguments) result(*name) arguments;
+#include "journal/visitor.def"
+#undef VISITOR
 };
 /* 0 or -errno (-EBADMSG: a row that cannot be read; *text says which and what to do). A memory
  * journal has nothing. */

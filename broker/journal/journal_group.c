@@ -39,7 +39,7 @@ static void copy_bytes(struct record *r)
 /* A message that several records name one after the other is there once. */
 static size_t cost_of(const struct journal_group *g, const struct record *r)
 {
-	size_t bytes = sizeof(struct entry) + r->name.len + r->value.len;
+	size_t bytes = sizeof(struct group_entry) + r->name.len + r->value.len;
 	bool again = g->count > 1 && g->entries[g->count - 2].record.msg == r->msg;
 
 	return r->msg == NULL || again ? bytes : bytes + msg_bytes(r->msg);
@@ -47,14 +47,14 @@ static size_t cost_of(const struct journal_group *g, const struct record *r)
 
 void journal_group_add(struct journal_group *g, const struct record *record)
 {
-	struct entry *e;
+	struct group_entry *e;
 
 	if (g->count == g->cap) {
 		g->cap = g->cap == 0 ? 4 : g->cap * 2;
 		g->entries = xrealloc_array(g->entries, g->cap, sizeof(*g->entries));
 	}
 	e = &g->entries[g->count++];
-	*e = (struct entry){.record = *record, .group = g};
+	*e = (struct group_entry){.record = *record, .group = g};
 	copy_bytes(&e->record);
 	if (record->msg != NULL)
 		msg_ref(record->msg);
@@ -88,7 +88,7 @@ const struct record *journal_group_at(const struct journal_group *g, size_t i)
 bool journal_group_stored(const struct journal_group *g, size_t i)
 {
 	REQUIRE(i < g->count);
-	return g->entries[i].kept;
+	return g->entries[i].stored;
 }
 
 bool journal_group_refused(const struct journal_group *g, size_t i)

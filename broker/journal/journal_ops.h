@@ -8,11 +8,11 @@
 
 #include "journal/journal_types.h"
 
-struct entry {
+struct group_entry {
 	struct record record;
 	struct journal_group *group;
 	bool cancelled; /* writer: nothing is to be written of it */
-	bool kept;      /* RECORD_QUEUE: it was stored */
+	bool stored;    /* RECORD_QUEUE */
 	bool refused;   /* RECORD_QUEUE: the queue, or its user's share of the store, is full */
 };
 
@@ -26,7 +26,7 @@ struct journal_group {
 	enum journal_urgency urgency;
 	uint64_t serial;       /* order of appending */
 	_Atomic unsigned uses; /* posts to come: it is freed behind the last */
-	struct entry *entries;
+	struct group_entry *entries;
 	size_t count, cap;
 	size_t left;             /* entries that are not cancelled */
 	size_t queued;           /* of them RECORD_QUEUE */

@@ -32,9 +32,9 @@ static void on_notifications(struct task *task, void *executor_arg)
 
 	for (size_t i = 0; i < n->count; i++) {
 		struct journal_group *g = n->items[i].group;
-		const struct entry *e = &g->entries[n->items[i].index];
+		const struct group_entry *e = &g->entries[n->items[i].index];
 
-		n->queued(executor_arg, &e->record, e->kept);
+		n->queued(executor_arg, &e->record, e->stored);
 		if (i + 1 == n->count || n->items[i + 1].group != g)
 			journal_group_release(g);
 	}

@@ -48,7 +48,7 @@ struct writer {
 	bool started;
 	bool flush;              /* the next commit takes everything */
 	bool ending;             /* TABLE_ENDING may have rows */
-	bool wrote, wrote_queue; /* the transaction that is open */
+	bool wrote, wrote_queue; /* the open transaction, or the last one */
 	struct store *store;
 	uint64_t now_ms;
 	struct journal_group *soon;    /* gathered: for the next commit, in order */
@@ -86,8 +86,7 @@ struct writer {
 	uint64_t cancelled;
 };
 
-int writer_put(struct writer *w, enum store_table table, struct slice key, struct slice value);
-int writer_remove(struct writer *w, enum store_table table, struct slice key); /* may be missing */
+/* A group is done with: it is durable, or there was nothing to do. */
 void writer_complete(struct writer *w, struct journal_group *g);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "journal/writer.h"
 
-int writer_apply(struct writer *w, struct journal_group *g);
+/* Within the open transaction. */
+void writer_apply(struct writer *w, struct journal_group *g);
 
 #endif

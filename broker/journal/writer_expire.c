@@ -2,7 +2,6 @@
  * have expired; and what the restore dropped. */
 #include "journal/writer_expire.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -13,70 +12,65 @@
 
 /* --- sessions that have ended --- */
 
-static const enum store_table swept[] = {TABLE_SUBSCRIPTION, TABLE_INBOUND, TABLE_REPLAY,
-                                         TABLE_SENT, TABLE_QUEUE};
-#define SWEPT (sizeof(swept) / sizeof(swept[0]))
+static const struct {
+	enum store_table table;
+	bool is_of_session; /* its rows go with their session */
+} tables[] = {
+#define TABLE(id, name, rows, ...) {TABLE_##id, ROWS_##rows},
+#define ROWS_OF_SESSION            true
+#define ROWS_OTHER                 false
+#include "store/store_tables.def"
+#undef TABLE
+};
 
-struct swept_row {
+struct removal_row {
 	uint64_t number;
 	bool has_body;
 	uint64_t body_id;
 };
 
-struct sweep {
+struct removal {
+	struct store *store;
 	enum store_table table;
 	uint64_t session_id;
 	size_t count, max;
-	bool bad;
-	struct swept_row rows[ENDING_ROWS];
+	struct removal_row rows[ENDING_ROWS];
 };
 
-static bool collect(void *arg, struct slice key, struct slice value)
+static bool collect_row(void *arg, struct slice key, struct slice value)
 {
-	struct sweep *s = arg;
+	struct removal *r = arg;
 	struct row_queue q = {0};
 	uint64_t session_id, number;
 
-	if (!row_key_read_pair(key, &session_id, &number) || session_id != s->session_id)
+	if (!row_key_read_pair(key, &session_id, &number) || session_id != r->session_id)
 		return false;
-	s->bad = s->table == TABLE_QUEUE && !row_read_queue(value, &q);
-	if (s->bad || s->count == s->max)
+	if (r->table == TABLE_QUEUE && !store_expect(r->store, row_read_queue(value, &q)))
 		return false;
-	s->rows[s->count++] =
-	    (struct swept_row){.number = number, .has_body = q.has_body, .body_id = q.body_id};
+	if (r->count == r->max)
+		return false;
+	r->rows[r->count++] =
+	    (struct removal_row){.number = number, .has_body = q.has_body, .body_id = q.body_id};
 	return true;
 }
 
-static int remove_collected(struct writer *w, const struct sweep *s)
+/* At most *left rows of r->table. */
+static void remove_rows(struct writer *w, struct removal *r, size_t *left)
 {
 	struct row_key key;
-	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < s->count; i++) {
-		const struct swept_row *row = &s->rows[i];
+	r->count = 0;
+	r->max = *left;
+	store_scan(w->store, r->table, row_key_pair(&key, r->session_id, 0), collect_row, r);
+	for (size_t i = 0; i < r->count; i++) {
+		const struct removal_row *row = &r->rows[i];
 
-		rc = writer_remove(w, s->table, row_key_pair(&key, s->session_id, row->number));
-		if (rc == 0 && row->has_body)
-			rc = writer_queue_drop_body(w, row->body_id);
+		(void)store_delete(w->store, r->table,
+		                   row_key_pair(&key, r->session_id, row->number));
+		if (row->has_body)
+			writer_queue_drop_body(w, row->body_id);
 	}
-	return rc;
-}
-
-/* At most *left rows of s->table. */
-static int sweep_table(struct writer *w, struct sweep *s, size_t *left)
-{
-	struct row_key key;
-	int rc;
-
-	s->count = 0;
-	s->max = *left;
-	rc = store_scan(w->store, s->table, row_key_pair(&key, s->session_id, 0), collect, s);
-	if (rc == 0 && s->bad)
-		rc = -EBADMSG;
-	if (rc == 0)
-		rc = remove_collected(w, s);
-	*left -= s->count;
-	return rc;
+	*left -= r->count;
 }
 
 static bool take_id(void *arg, struct slice key, struct slice value)
@@ -89,47 +83,47 @@ static bool take_id(void *arg, struct slice key, struct slice value)
 	return false;
 }
 
-/* *id: of some session that has ended; 0: there is none. */
-static int find_ended(struct writer *w, uint64_t *id)
+/* Of some session that has ended; 0: there is none. */
+static uint64_t find_ended(struct writer *w)
 {
-	*id = 0;
-	return store_scan(w->store, TABLE_ENDING, SLICE_EMPTY, take_id, id);
+	uint64_t id = 0;
+
+	store_scan(w->store, TABLE_ENDING, SLICE_EMPTY, take_id, &id);
+	return id;
 }
 
-static int sweep_session(struct writer *w, struct sweep *s, size_t *left)
+static void remove_session(struct writer *w, struct removal *r, size_t *left)
 {
 	struct row_key key;
-	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && *left > 0 && i < SWEPT; i++) {
-		s->table = swept[i];
-		rc = sweep_table(w, s, left);
+	for (size_t i = 0; *left > 0 && i < sizeof(tables) / sizeof(tables[0]); i++) {
+		r->table = tables[i].table;
+		if (tables[i].is_of_session)
+			remove_rows(w, r, left);
 	}
 	/* With nothing left of the budget there may be more rows. */
-	if (rc != 0 || *left == 0)
-		return rc;
+	if (*left == 0)
+		return;
 	--*left;
-	return writer_remove(w, TABLE_ENDING, row_key_id(&key, s->session_id));
+	(void)store_delete(w->store, TABLE_ENDING, row_key_id(&key, r->session_id));
 }
 
-int writer_expire_sessions(struct writer *w)
+void writer_expire_sessions(struct writer *w)
 {
-	struct sweep *s;
+	struct removal *r;
 	size_t left = ENDING_ROWS;
-	int rc = 0;
 
 	if (!w->ending)
-		return 0;
-	s = xnew(s);
-	while (rc == 0 && left > 0 && w->ending) {
-		rc = find_ended(w, &s->session_id);
-		if (rc == 0 && s->session_id == 0)
-			w->ending = false;
-		else if (rc == 0)
-			rc = sweep_session(w, s, &left);
+		return;
+	r = xnew(r);
+	r->store = w->store;
+	while (left > 0 && w->ending) {
+		r->session_id = find_ended(w);
+		w->ending = r->session_id != 0;
+		if (w->ending)
+			remove_session(w, r, &left);
 	}
-	free(s);
-	return rc;
+	free(r);
 }
 
 /* --- retained values that have expired --- */
@@ -138,7 +132,7 @@ struct expiry {
 	struct writer *w;
 	uint64_t time_ms;
 	size_t looked_at, count;
-	bool bad, cut;
+	bool cut;
 	struct row_key keys[RETAINED_ROWS];
 };
 
@@ -150,16 +144,14 @@ bool writer_expire_is_over(const struct writer *w, const struct row_retained *r,
 	       time_ms - r->msg.expires_ms >= w->expired_retention_ms;
 }
 
-static bool look_at(void *arg, struct slice key, struct slice value)
+static bool check_retained(void *arg, struct slice key, struct slice value)
 {
 	struct expiry *x = arg;
 	struct writer *w = x->w;
 	struct row_retained r;
 
-	if (key.len != ROW_KEY_BYTES || !row_read_retained(value, &r)) {
-		x->bad = true;
+	if (!store_expect(w->store, key.len == ROW_KEY_BYTES && row_read_retained(value, &r)))
 		return false;
-	}
 	if (x->looked_at++ == RETAINED_ROWS) {
 		memcpy(w->retained_at.bytes, key.data, key.len);
 		w->retained_at_len = key.len;
@@ -171,20 +163,18 @@ static bool look_at(void *arg, struct slice key, struct slice value)
 	return true;
 }
 
-int writer_expire_retained(struct writer *w)
+void writer_expire_retained(struct writer *w)
 {
 	struct expiry x = {.w = w, .time_ms = journal_time_ms(&w->j, w->now_ms)};
 	struct row_key at = w->retained_at;
-	int rc = store_scan(w->store, TABLE_RETAINED, slice_of(at.bytes, w->retained_at_len),
-	                    look_at, &x);
 
-	if (rc == 0 && x.bad)
-		rc = -EBADMSG;
+	store_scan(w->store, TABLE_RETAINED, slice_of(at.bytes, w->retained_at_len), check_retained,
+	           &x);
 	if (!x.cut)
 		w->retained_at_len = 0;
-	for (size_t i = 0; rc == 0 && i < x.count; i++)
-		rc = writer_remove(w, TABLE_RETAINED, slice_of(x.keys[i].bytes, ROW_KEY_BYTES));
-	return rc;
+	for (size_t i = 0; i < x.count; i++)
+		(void)store_delete(w->store, TABLE_RETAINED,
+		                   slice_of(x.keys[i].bytes, ROW_KEY_BYTES));
 }
 
 /* --- what the restore dropped --- */
@@ -204,16 +194,15 @@ void writer_expire_add_drop(struct writer *w, enum store_table table, struct sli
 }
 
 /* Once: with the first transaction. */
-int writer_expire_drops(struct writer *w)
+void writer_expire_drops(struct writer *w)
 {
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < w->drop_count; i++) {
+	for (size_t i = 0; i < w->drop_count; i++) {
 		const struct drop *d = &w->drops[i];
 		struct slice key = slice_of(d->key.bytes, d->key_len);
 
-		rc = d->mark ? writer_put(w, d->table, key, SLICE_EMPTY)
-		             : writer_remove(w, d->table, key);
+		if (d->mark)
+			store_put(w->store, d->table, key, SLICE_EMPTY);
+		else
+			(void)store_delete(w->store, d->table, key);
 	}
-	return rc;
 }

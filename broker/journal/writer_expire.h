@@ -15,9 +15,9 @@ struct drop {
 /* Some rows of sessions that have ended; some retained values that have expired; what the restore
  * dropped. */
 bool writer_expire_is_over(const struct writer *w, const struct row_retained *r, uint64_t time_ms);
-int writer_expire_sessions(struct writer *w);
-int writer_expire_retained(struct writer *w);
-int writer_expire_drops(struct writer *w);
+void writer_expire_sessions(struct writer *w);
+void writer_expire_retained(struct writer *w);
+void writer_expire_drops(struct writer *w);
 void writer_expire_add_drop(struct writer *w, enum store_table table, struct slice key, bool mark);
 
 #endif

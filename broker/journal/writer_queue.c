@@ -2,7 +2,6 @@
  * it or it is large, in a body that counts who does. */
 #include "journal/writer_queue.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -14,10 +13,9 @@
 
 /* --- writing --- */
 
-/* Records that follow each other and carry the same message. */
-struct run {
-	struct journal_group *group;
-	size_t at, end;
+/* Records that follow each other in a group and carry the same message. */
+struct message_run {
+	struct group_entry *begin, *end;
 	size_t count; /* that are not cancelled */
 	struct msg *msg;
 	uint64_t body_id; /* the first one's position: nothing else has it */
@@ -33,31 +31,46 @@ static uint32_t counted_bytes(const struct msg *m)
 	return bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)bytes;
 }
 
-static struct run run_at(struct journal_group *g, size_t at)
+static bool is_of_run(const struct group_entry *e, const struct msg *msg)
 {
-	struct run run = {.group = g, .at = at, .msg = g->entries[at].record.msg};
+	return e->record.kind == RECORD_QUEUE && e->record.msg == msg;
+}
 
-	for (run.end = at; run.end < g->count; run.end++) {
-		const struct entry *e = &g->entries[run.end];
+/* Is this the first of its run that is not cancelled? */
+static bool begins_run(const struct group_entry *e)
+{
+	const struct group_entry *first = e->group->entries;
 
-		if (e->record.kind != RECORD_QUEUE || e->record.msg != run.msg)
-			break;
-		if (!e->cancelled && run.count++ == 0)
-			run.body_id = e->record.number;
+	for (const struct group_entry *at = e; at > first && is_of_run(at - 1, e->record.msg);
+	     at--) {
+		if (!at[-1].cancelled)
+			return false;
 	}
+	return true;
+}
+
+static struct message_run run_at(struct group_entry *e)
+{
+	struct group_entry *last = e->group->entries + e->group->count;
+	struct message_run run = {.begin = e, .msg = e->record.msg, .body_id = e->record.number};
+
+	for (run.end = e; run.end < last && is_of_run(run.end, run.msg); run.end++)
+		run.count += !run.end->cancelled;
 	run.bytes = counted_bytes(run.msg);
 	run.has_body = run.count > 1 || msg_bytes(run.msg) - sizeof(*run.msg) > INLINE_MAX;
 	return run;
 }
 
 /* Only what somebody waits for is refused. */
-static bool is_admitted(const struct writer *w, const struct run *run, const struct record *r)
+static bool is_admitted(const struct writer *w, const struct message_run *run,
+                        const struct group_entry *e)
 {
+	const struct record *r = &e->record;
 	const struct queue_owner *s = queue_state_find(w, r->session_id);
 
 	if (s == NULL)
 		return false;
-	if (run->group->urgency != JOURNAL_NOW)
+	if (e->group->urgency != JOURNAL_NOW)
 		return true;
 	/* Nobody is told: it is on its way to its client, and has to be kept with its identifier.
 	 */
@@ -68,7 +81,7 @@ static bool is_admitted(const struct writer *w, const struct run *run, const str
 	       run->bytes <= s->now.bound_bytes - s->now.bytes;
 }
 
-static int put_queue_row(struct writer *w, const struct run *run, const struct record *r)
+static void put_queue_row(struct writer *w, const struct message_run *run, const struct record *r)
 {
 	struct row_queue row = {
 	    .has_body = run->has_body,
@@ -88,81 +101,68 @@ static int put_queue_row(struct writer *w, const struct run *run, const struct r
 	w->wrote_messages++;
 	buf_clear(&w->row);
 	row_put_queue(&w->row, &row);
-	return writer_put(w, TABLE_QUEUE, row_key_pair(&key, r->session_id, r->number),
-	                  buf_slice(&w->row));
+	store_put(w->store, TABLE_QUEUE, row_key_pair(&key, r->session_id, r->number),
+	          buf_slice(&w->row));
 }
 
-static int put_body(struct writer *w, const struct run *run)
+static void put_refs(struct writer *w, struct slice id, uint32_t refs)
 {
-	struct row_key key;
-	struct slice id = row_key_id(&key, run->body_id);
-	int rc;
-
-	if (!run->has_body || run->refs == 0)
-		return 0;
-	w->queued_bytes += run->bytes;
-	rc = writer_put(w, TABLE_BODY, id, buf_slice(&w->message));
-	if (rc != 0)
-		return rc;
 	buf_clear(&w->row);
-	row_put_refs(&w->row, run->refs);
-	return writer_put(w, TABLE_BODY_REFS, id, buf_slice(&w->row));
+	row_put_refs(&w->row, refs);
+	store_put(w->store, TABLE_BODY_REFS, id, buf_slice(&w->row));
 }
 
-static int put_rows(struct writer *w, struct run *run)
+static void put_rows(struct writer *w, struct message_run *run)
 {
-	int rc = 0;
-
-	for (size_t i = run->at; rc == 0 && i < run->end; i++) {
-		struct entry *e = &run->group->entries[i];
-
-		e->kept = !e->cancelled && is_admitted(w, run, &e->record);
-		e->refused =
-		    !e->cancelled && !e->kept && queue_state_find(w, e->record.session_id) != NULL;
-		if (!e->kept)
+	for (struct group_entry *e = run->begin; e < run->end; e++) {
+		if (e->cancelled)
+			continue;
+		e->stored = is_admitted(w, run, e);
+		e->refused = !e->stored && queue_state_find(w, e->record.session_id) != NULL;
+		if (!e->stored)
 			continue;
 		run->refs++;
-		rc = put_queue_row(w, run, &e->record);
+		put_queue_row(w, run, &e->record);
 	}
-	return rc;
 }
 
-int writer_queue_apply(struct writer *w, struct journal_group *g, size_t *at)
+void writer_queue_apply(struct writer *w, struct group_entry *e)
 {
-	struct run run = run_at(g, *at);
+	struct message_run run;
 	struct row_msg message;
-	int rc;
+	struct row_key key;
 
-	*at = run.end;
-	if (run.count == 0)
-		return 0;
+	if (!begins_run(e))
+		return;
+	run = run_at(e);
 	message = row_msg_of(run.msg, journal_time_ms(&w->j, run.msg->expires_ms));
 	buf_clear(&w->message);
 	row_put_msg(&w->message, &message);
-	rc = put_rows(w, &run);
-	return rc == 0 ? put_body(w, &run) : rc;
+	put_rows(w, &run);
+	if (!run.has_body || run.refs == 0)
+		return;
+	w->queued_bytes += run.bytes;
+	store_put(w->store, TABLE_BODY, row_key_id(&key, run.body_id), buf_slice(&w->message));
+	put_refs(w, row_key_id(&key, run.body_id), run.refs);
 }
 
 /* --- done --- */
 
-int writer_queue_drop_body(struct writer *w, uint64_t body_id)
+void writer_queue_drop_body(struct writer *w, uint64_t body_id)
 {
 	struct row_key key;
 	struct slice id = row_key_id(&key, body_id), row;
-	uint32_t refs;
-	int rc = store_get(w->store, TABLE_BODY_REFS, id, &row);
+	uint32_t refs = 0;
+	bool found = store_get(w->store, TABLE_BODY_REFS, id, &row);
 
-	if (rc != 0)
-		return rc == -ENOENT ? -EBADMSG : rc;
-	if (!row_read_refs(row, &refs))
-		return -EBADMSG;
+	if (!store_expect(w->store, found && row_read_refs(row, &refs)))
+		return;
 	if (refs > 1) {
-		buf_clear(&w->row);
-		row_put_refs(&w->row, refs - 1);
-		return writer_put(w, TABLE_BODY_REFS, id, buf_slice(&w->row));
+		put_refs(w, id, refs - 1);
+		return;
 	}
-	rc = writer_remove(w, TABLE_BODY, id);
-	return rc == 0 ? writer_remove(w, TABLE_BODY_REFS, id) : rc;
+	(void)store_delete(w->store, TABLE_BODY, id);
+	(void)store_delete(w->store, TABLE_BODY_REFS, id);
 }
 
 static void uncount(struct writer *w, uint64_t session_id, uint32_t bytes)
@@ -176,47 +176,42 @@ static void uncount(struct writer *w, uint64_t session_id, uint32_t bytes)
 }
 
 /* Of a session that has ended all goes anyway; of a position that is not there nothing does. */
-int writer_queue_done(struct writer *w, uint64_t session_id, uint64_t position)
+void writer_queue_done(struct writer *w, uint64_t session_id, uint64_t position)
 {
 	struct row_key key;
 	struct slice at = row_key_pair(&key, session_id, position), row;
 	struct row_queue q;
-	int rc;
 
-	if (queue_state_find(w, session_id) == NULL)
-		return 0;
-	rc = store_get(w->store, TABLE_QUEUE, at, &row);
-	if (rc != 0)
-		return rc == -ENOENT ? 0 : rc;
-	if (!row_read_queue(row, &q))
-		return -EBADMSG;
+	if (queue_state_find(w, session_id) == NULL ||
+	    !store_get(w->store, TABLE_QUEUE, at, &row) ||
+	    !store_expect(w->store, row_read_queue(row, &q)))
+		return;
 	uncount(w, session_id, q.bytes);
-	rc = writer_remove(w, TABLE_QUEUE, at);
-	if (rc == 0)
-		rc = writer_remove(w, TABLE_SENT, at);
-	return rc == 0 && q.has_body ? writer_queue_drop_body(w, q.body_id) : rc;
+	(void)store_delete(w->store, TABLE_QUEUE, at);
+	(void)store_delete(w->store, TABLE_SENT, at);
+	if (q.has_body)
+		writer_queue_drop_body(w, q.body_id);
 }
 
 /* --- pages --- */
 
-struct reading {
+struct page_reading {
 	struct writer *w;
 	struct journal_page *page;
 	size_t cap, bytes;
 	size_t *value_at;   /* of each item's value in the page's bytes */
 	uint64_t *body_ids; /* of each item: where its message is yet to be read */
 	struct origin *origin;
-	bool bad;
 };
 
-static struct msg *make_message(struct reading *reading, const struct row_msg *m)
+static struct msg *make_message(struct page_reading *reading, const struct row_msg *m)
 {
 	uint64_t expires_ms = journal_monotonic_ms(&reading->w->j, m->expires_ms);
 
 	return row_msg_new(m, expires_ms, &reading->origin);
 }
 
-static void add_item(struct reading *reading, uint64_t position, const struct row_queue *q)
+static void add_item(struct page_reading *reading, uint64_t position, const struct row_queue *q)
 {
 	struct journal_page *page = reading->page;
 	size_t i = page->count++;
@@ -241,7 +236,7 @@ static void add_item(struct reading *reading, uint64_t position, const struct ro
 
 static bool visit_row(void *arg, struct slice key, struct slice row)
 {
-	struct reading *reading = arg;
+	struct page_reading *reading = arg;
 	struct journal_page *page = reading->page;
 	uint64_t session_id, position;
 	struct row_queue q;
@@ -249,8 +244,8 @@ static bool visit_row(void *arg, struct slice key, struct slice row)
 
 	if (!row_key_read_pair(key, &session_id, &position) || session_id != page->session_id)
 		return false;
-	reading->bad = !row_read_queue(row, &q) || (!q.has_body && !row_read_msg(q.message, &m));
-	if (reading->bad)
+	if (!store_expect(reading->w->store,
+	                  row_read_queue(row, &q) && (q.has_body || row_read_msg(q.message, &m))))
 		return false;
 	if (page->count > 0 && (page->count >= page->max_count || q.bytes > page->max_bytes ||
 	                        reading->bytes > page->max_bytes - q.bytes)) {
@@ -263,62 +258,43 @@ static bool visit_row(void *arg, struct slice key, struct slice row)
 	return true;
 }
 
-/* Those that are not in their rows; and the values, now that their bytes have come to rest. */
-static int complete_items(struct reading *reading)
+/* Messages that are not in their rows; and the values, now that their bytes do not move any more.
+ */
+static void complete_item(struct page_reading *reading, size_t i)
 {
 	struct journal_page *page = reading->page;
-
-	for (size_t i = 0; i < page->count; i++) {
-		struct journal_page_item *item = &page->items[i];
-		struct row_key key;
-		struct row_msg m;
-		struct slice row;
-		int rc;
-
-		if (item->value.len > 0)
-			item->value.data = page->bytes.data + reading->value_at[i];
-		rc = store_get(reading->w->store, TABLE_SENT,
-		               row_key_pair(&key, page->session_id, item->position), &row);
-		if (rc != 0 && rc != -ENOENT)
-			return rc;
-		item->sent = rc == 0;
-		if (item->msg != NULL)
-			continue;
-		rc = store_get(reading->w->store, TABLE_BODY,
-		               row_key_id(&key, reading->body_ids[i]), &row);
-		if (rc != 0)
-			return rc == -ENOENT ? -EBADMSG : rc;
-		if (!row_read_msg(row, &m))
-			return -EBADMSG;
-		item->msg = make_message(reading, &m);
-	}
-	return 0;
-}
-
-static int read_rows(struct reading *reading)
-{
-	struct journal_page *page = reading->page;
+	struct journal_page_item *item = &page->items[i];
+	struct store *store = reading->w->store;
 	struct row_key key;
-	int rc = store_scan(reading->w->store, TABLE_QUEUE,
-	                    row_key_pair(&key, page->session_id, page->from), visit_row, reading);
+	struct row_msg m;
+	struct slice row;
+	bool found;
 
-	if (rc == 0 && reading->bad)
-		rc = -EBADMSG;
-	return rc == 0 ? complete_items(reading) : rc;
+	if (item->value.len > 0)
+		item->value.data = page->bytes.data + reading->value_at[i];
+	item->sent = store_get(store, TABLE_SENT,
+	                       row_key_pair(&key, page->session_id, item->position), &row);
+	if (item->msg != NULL)
+		return;
+	found = store_get(store, TABLE_BODY, row_key_id(&key, reading->body_ids[i]), &row);
+	if (store_expect(store, found && row_read_msg(row, &m)))
+		item->msg = make_message(reading, &m);
 }
 
-int writer_queue_read_page(struct writer *w, struct journal_page *page)
+void writer_queue_read_page(struct writer *w, struct journal_page *page)
 {
-	struct reading reading = {.w = w, .page = page};
-	int rc = 0;
+	struct page_reading reading = {.w = w, .page = page};
+	struct row_key from;
 
 	page->more = false;
 	page->status = 0;
 	if (queue_state_find(w, page->session_id) != NULL)
-		rc = read_rows(&reading);
+		store_scan(w->store, TABLE_QUEUE, row_key_pair(&from, page->session_id, page->from),
+		           visit_row, &reading);
+	for (size_t i = 0; i < page->count; i++)
+		complete_item(&reading, i);
 	page->read_to = page->more ? page->items[page->count - 1].position : w->taken_position;
 	free(reading.value_at);
 	free(reading.body_ids);
 	origin_unref(&reading.origin);
-	return rc;
 }

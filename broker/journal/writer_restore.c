@@ -18,12 +18,14 @@ struct sent_row {
 	size_t value_at, value_len;
 };
 
-struct restore {
+typedef bool pair_fn(void *arg, uint64_t session_id, uint64_t number, struct slice value);
+
+struct restore_walk {
 	struct writer *w;
 	const struct journal_visitor *visitor;
 	void *arg;
 	enum store_table table; /* under way */
-	bool bad;
+	pair_fn *visit_pair;    /* its visitor, where its keys are session and number */
 	struct row_key bad_key;
 	size_t bad_key_len;
 	uint64_t time_ms;     /* store time of now */
@@ -38,22 +40,22 @@ struct restore {
 
 /* --- pieces --- */
 
-static bool unreadable(struct restore *r, struct slice key)
+static bool unreadable(struct restore_walk *r, struct slice key)
 {
-	r->bad = true;
+	(void)store_expect(r->w->store, false);
 	r->bad_key_len = key.len < ROW_KEY_BYTES ? key.len : ROW_KEY_BYTES;
 	memcpy(r->bad_key.bytes, key.data, r->bad_key_len);
 	return false;
 }
 
-static void add_ended(struct restore *r, uint64_t id)
+static void add_ended(struct restore_walk *r, uint64_t id)
 {
 	r->w->ending = true;
 	table_add(&r->ended, hash_id(id), r->w);
 }
 
 /* Its rows are swept from now on. */
-static void end_session(struct restore *r, uint64_t id)
+static void end_session(struct restore_walk *r, uint64_t id)
 {
 	struct row_key key;
 
@@ -62,7 +64,7 @@ static void end_session(struct restore *r, uint64_t id)
 }
 
 /* Is this session there?  Rows that belong to none are swept. */
-static bool is_there(struct restore *r, uint64_t id)
+static bool is_there(struct restore_walk *r, uint64_t id)
 {
 	if (queue_state_find(r->w, id) != NULL)
 		return true;
@@ -71,13 +73,13 @@ static bool is_there(struct restore *r, uint64_t id)
 	return false;
 }
 
-static void drop_unless(struct restore *r, bool stays, struct slice key)
+static void drop_unless(struct restore_walk *r, bool stays, struct slice key)
 {
 	if (!stays)
 		writer_expire_add_drop(r->w, r->table, key, false);
 }
 
-static struct msg *make_message(struct restore *r, const struct row_msg *m)
+static struct msg *make_message(struct restore_walk *r, const struct row_msg *m)
 {
 	return row_msg_new(m, journal_monotonic_ms(&r->w->j, m->expires_ms), &r->origin);
 }
@@ -86,7 +88,7 @@ static struct msg *make_message(struct restore *r, const struct row_msg *m)
 
 static bool on_retained(void *arg, struct slice key, struct slice value)
 {
-	struct restore *r = arg;
+	struct restore_walk *r = arg;
 	struct row_retained row;
 	struct msg *m = NULL;
 	bool stays;
@@ -104,7 +106,7 @@ static bool on_retained(void *arg, struct slice key, struct slice value)
 
 static bool on_ending(void *arg, struct slice key, struct slice value)
 {
-	struct restore *r = arg;
+	struct restore_walk *r = arg;
 	uint64_t id;
 
 	(void)value;
@@ -116,7 +118,7 @@ static bool on_ending(void *arg, struct slice key, struct slice value)
 
 static bool on_session(void *arg, struct slice key, struct slice value)
 {
-	struct restore *r = arg;
+	struct restore_walk *r = arg;
 	uint64_t id;
 
 	if (!row_key_read_id(key, &id))
@@ -135,46 +137,22 @@ static bool on_session(void *arg, struct slice key, struct slice value)
 	return true;
 }
 
-static bool on_subscription(void *arg, struct slice key, struct slice value)
+static bool on_pair(void *arg, struct slice key, struct slice value)
 {
-	struct restore *r = arg;
+	struct restore_walk *r = arg;
 	uint64_t id, number;
 
-	if (!row_key_read_pair(key, &id, &number))
+	if (!row_key_read_pair(key, &id, &number) ||
+	    (r->table == TABLE_INBOUND && number > UINT16_MAX))
 		return unreadable(r, key);
 	if (is_there(r, id))
-		drop_unless(r, r->visitor->subscription(r->arg, id, number, value), key);
-	return true;
-}
-
-static bool on_inbound(void *arg, struct slice key, struct slice value)
-{
-	struct restore *r = arg;
-	uint64_t id, number;
-
-	(void)value;
-	if (!row_key_read_pair(key, &id, &number) || number > UINT16_MAX)
-		return unreadable(r, key);
-	if (is_there(r, id))
-		drop_unless(r, r->visitor->inbound(r->arg, id, (uint16_t)number), key);
-	return true;
-}
-
-static bool on_replay(void *arg, struct slice key, struct slice value)
-{
-	struct restore *r = arg;
-	uint64_t id, number;
-
-	if (!row_key_read_pair(key, &id, &number))
-		return unreadable(r, key);
-	if (is_there(r, id))
-		drop_unless(r, r->visitor->replay(r->arg, id, number, value), key);
+		drop_unless(r, r->visit_pair(r->arg, id, number, value), key);
 	return true;
 }
 
 static bool on_will(void *arg, struct slice key, struct slice value)
 {
-	struct restore *r = arg;
+	struct restore_walk *r = arg;
 	struct row_will row;
 	struct msg *m;
 	uint64_t id;
@@ -189,7 +167,7 @@ static bool on_will(void *arg, struct slice key, struct slice value)
 
 /* --- queues: counted, not read --- */
 
-static void show_queue(struct restore *r)
+static void show_queue(struct restore_walk *r)
 {
 	const struct queue_owner *s = queue_state_find(r->w, r->queue_id);
 
@@ -200,7 +178,7 @@ static void show_queue(struct restore *r)
 
 static bool on_queue(void *arg, struct slice key, struct slice value)
 {
-	struct restore *r = arg;
+	struct restore_walk *r = arg;
 	struct queue_owner *s;
 	struct row_queue row;
 	uint64_t id, position;
@@ -228,7 +206,7 @@ static bool on_queue(void *arg, struct slice key, struct slice value)
 
 static bool on_sent(void *arg, struct slice key, struct slice value)
 {
-	struct restore *r = arg;
+	struct restore_walk *r = arg;
 	struct sent_row *row = &r->sent[r->sent_count];
 
 	if (r->sent_count == SENT_AT_ONCE)
@@ -243,44 +221,40 @@ static bool on_sent(void *arg, struct slice key, struct slice value)
 }
 
 /* The message of a row of the queue, and the row's value: what it borrows from lives until the next
- * read. */
-static int find_message(struct restore *r, struct slice key, struct row_msg *message)
+ * read.  False: there is no such row, or it is damaged. */
+static bool find_message(struct restore_walk *r, struct slice key, struct row_msg *message)
 {
+	struct store *store = r->w->store;
 	struct row_key body;
 	struct row_queue q;
 	struct slice row;
-	int rc = store_get(r->w->store, TABLE_QUEUE, key, &row);
+	bool found = true;
 
-	if (rc != 0)
-		return rc;
-	if (!row_read_queue(row, &q))
-		return -EBADMSG;
+	if (!store_get(store, TABLE_QUEUE, key, &row) ||
+	    !store_expect(store, row_read_queue(row, &q)))
+		return false;
 	buf_clear(&r->queue_value);
 	buf_put_slice(&r->queue_value, q.value);
 	row = q.message;
 	if (q.has_body)
-		rc = store_get(r->w->store, TABLE_BODY, row_key_id(&body, q.body_id), &row);
-	if (rc != 0)
-		return rc == -ENOENT ? -EBADMSG : rc;
-	return row_read_msg(row, message) ? 0 : -EBADMSG;
+		found = store_get(store, TABLE_BODY, row_key_id(&body, q.body_id), &row);
+	return store_expect(store, found && row_read_msg(row, message));
 }
 
-static int show_sent(struct restore *r, const struct sent_row *sent)
+static void show_sent(struct restore_walk *r, const struct sent_row *sent)
 {
 	struct row_key key;
 	struct slice at = row_key_pair(&key, sent->session_id, sent->position), value = SLICE_EMPTY;
 	struct row_msg message;
 	struct msg *m;
 	bool stays;
-	int rc;
 
 	if (!is_there(r, sent->session_id))
-		return 0;
-	rc = find_message(r, at, &message);
-	if (rc == -ENOENT)
+		return;
+	if (!find_message(r, at, &message)) {
 		drop_unless(r, false, at);
-	if (rc != 0)
-		return rc == -ENOENT ? 0 : rc;
+		return;
+	}
 	if (sent->value_len > 0)
 		value = slice_of(r->sent_values.data + sent->value_at, sent->value_len);
 	m = make_message(r, &message);
@@ -288,96 +262,117 @@ static int show_sent(struct restore *r, const struct sent_row *sent)
 	                         buf_slice(&r->queue_value), value);
 	drop_unless(r, stays, at);
 	msg_unref(&m);
-	return 0;
 }
 
-static int restore_sent(struct restore *r)
+static void restore_sent(struct restore_walk *r)
 {
 	struct row_key key;
 	struct slice from = SLICE_EMPTY;
-	int rc;
 
-	r->table = TABLE_SENT;
 	do {
 		r->sent_count = 0;
 		buf_clear(&r->sent_values);
-		rc = store_scan(r->w->store, TABLE_SENT, from, on_sent, r);
-		for (size_t i = 0; rc == 0 && !r->bad && i < r->sent_count; i++)
-			rc = show_sent(r, &r->sent[i]);
+		store_scan(r->w->store, TABLE_SENT, from, on_sent, r);
+		for (size_t i = 0; i < r->sent_count && store_error(r->w->store) == 0; i++)
+			show_sent(r, &r->sent[i]);
 		if (r->sent_count > 0) {
 			const struct sent_row *last = &r->sent[r->sent_count - 1];
 
 			from = row_key_pair(&key, last->session_id, last->position + 1);
 		}
-	} while (rc == 0 && !r->bad && r->sent_count == SENT_AT_ONCE);
-	return rc;
+	} while (r->sent_count == SENT_AT_ONCE && store_error(r->w->store) == 0);
 }
 
 /* --- all of it --- */
 
-static int restore_table(struct restore *r, enum store_table table, store_visit_fn *visit)
+static void restore_queues(struct restore_walk *r)
 {
-	r->table = table;
-	return store_scan(r->w->store, table, SLICE_EMPTY, visit, r);
-}
-
-static int restore_queues(struct restore *r)
-{
-	int rc = restore_table(r, TABLE_QUEUE, on_queue);
-
-	if (rc == 0 && !r->bad)
+	store_scan(r->w->store, TABLE_QUEUE, SLICE_EMPTY, on_queue, r);
+	if (store_error(r->w->store) == 0)
 		show_queue(r);
-	return rc;
 }
 
-static int restore_position(struct restore *r)
+static void restore_position(struct restore_walk *r)
 {
 	struct slice value;
 	uint64_t position;
-	int rc = store_get(r->w->store, TABLE_META, WRITER_ROW_POSITION, &value);
 
-	r->table = TABLE_META;
-	if (rc != 0)
-		return rc == -ENOENT ? 0 : rc;
-	if (!row_key_read_id(value, &position))
-		return -EBADMSG;
+	if (!store_get(r->w->store, TABLE_META, WRITER_ROW_POSITION, &value) ||
+	    !store_expect(r->w->store, row_key_read_id(value, &position)))
+		return;
 	if (position >= r->w->j.next_position)
 		r->w->j.next_position = position + 1;
-	return 0;
 }
 
-static int restore_all(struct restore *r)
+static void restore_rows(struct restore_walk *r, store_visit_fn *visit)
 {
-	static const struct {
-		enum store_table table;
-		store_visit_fn *visit; /* NULL: its own function */
-		int (*restore)(struct restore *r);
-	} steps[] = {
-	    {TABLE_META, NULL, restore_position},
-	    {TABLE_RETAINED, on_retained, NULL},
-	    {TABLE_ENDING, on_ending, NULL},
-	    {TABLE_SESSION, on_session, NULL},
-	    {TABLE_SUBSCRIPTION, on_subscription, NULL},
-	    {TABLE_INBOUND, on_inbound, NULL},
-	    {TABLE_QUEUE, NULL, restore_queues},
-	    {TABLE_SENT, NULL, restore_sent},
-	    {TABLE_REPLAY, on_replay, NULL},
-	    {TABLE_WILL, on_will, NULL},
-	};
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < sizeof(steps) / sizeof(steps[0]); i++) {
-		if (steps[i].visit != NULL)
-			rc = restore_table(r, steps[i].table, steps[i].visit);
-		else
-			rc = steps[i].restore(r);
-		if (rc == 0 && r->bad)
-			rc = -EBADMSG;
-	}
-	return rc;
+	store_scan(r->w->store, r->table, SLICE_EMPTY, visit, r);
 }
 
-static void explain(const struct restore *r, int rc, char *text)
+static void restore_pairs(struct restore_walk *r, pair_fn *visit)
+{
+	r->visit_pair = visit;
+	restore_rows(r, on_pair);
+}
+
+static void restore_table(struct restore_walk *r)
+{
+	switch (r->table) {
+	case TABLE_META:
+		restore_position(r);
+		return;
+	case TABLE_RETAINED:
+		restore_rows(r, on_retained);
+		return;
+	case TABLE_ENDING:
+		restore_rows(r, on_ending);
+		return;
+	case TABLE_SESSION:
+		restore_rows(r, on_session);
+		return;
+	case TABLE_SUBSCRIPTION:
+		restore_pairs(r, r->visitor->subscription);
+		return;
+	case TABLE_INBOUND:
+		restore_pairs(r, r->visitor->inbound);
+		return;
+	case TABLE_QUEUE:
+		restore_queues(r);
+		return;
+	case TABLE_SENT:
+		restore_sent(r);
+		return;
+	case TABLE_REPLAY:
+		restore_pairs(r, r->visitor->replay);
+		return;
+	case TABLE_WILL:
+		restore_rows(r, on_will);
+		return;
+	case TABLE_BODY: /* read with the rows that name it */
+	case TABLE_BODY_REFS:
+		return;
+	case TABLES:
+		break;
+	}
+	UNREACHABLE();
+}
+
+static void restore_all(struct restore_walk *r)
+{
+	/* A session's rows after the session, retained values before everything. */
+	static const enum store_table order[] = {
+	    TABLE_META,         TABLE_RETAINED, TABLE_ENDING, TABLE_SESSION,
+	    TABLE_SUBSCRIPTION, TABLE_INBOUND,  TABLE_QUEUE,  TABLE_SENT,
+	    TABLE_REPLAY,       TABLE_WILL,     TABLE_BODY,   TABLE_BODY_REFS};
+	_Static_assert(sizeof(order) / sizeof(order[0]) == TABLES, "each table is restored");
+
+	for (unsigned i = 0; i < TABLES && store_error(r->w->store) == 0; i++) {
+		r->table = order[i];
+		restore_table(r);
+	}
+}
+
+static void explain(const struct restore_walk *r, int rc, char *text)
 {
 	char key[2 * ROW_KEY_BYTES + 1] = "";
 
@@ -396,18 +391,18 @@ static void explain(const struct restore *r, int rc, char *text)
 int writer_restore(struct journal *j, const struct journal_visitor *visitor, void *arg, char *text)
 {
 	struct writer *w = (struct writer *)j;
-	struct restore *r = xnew(r);
-	int rc = store_begin(w->store);
+	struct restore_walk *r = xnew(r);
+	int rc;
 
 	r->w = w;
 	r->visitor = visitor;
 	r->arg = arg;
 	r->time_ms = journal_time_ms(j, clock_monotonic_ms());
-	if (rc == 0)
-		rc = restore_all(r);
+	store_begin(w->store);
+	restore_all(r);
+	rc = store_commit(w->store); /* which has nothing to write */
 	if (rc != 0)
 		explain(r, rc, text);
-	store_abort(w->store);
 	store_release(w->store);
 	queue_state_settle(w);
 	table_fini(&r->ended);

@@ -56,41 +56,25 @@ static bool is_due(const struct writer *w, bool final)
 	       w->drop_count > 0;
 }
 
-static int put_position(struct writer *w)
+static void put_position(struct writer *w)
 {
 	struct row_key value;
 
-	if (!w->wrote_queue)
-		return 0;
-	return writer_put(w, TABLE_META, WRITER_ROW_POSITION,
-	                  row_key_id(&value, w->taken_position));
-}
-
-static int apply_all(struct writer *w)
-{
-	struct journal_group *g;
-	int rc = writer_expire_drops(w);
-
-	DL_FOREACH (w->batch, g) {
-		if (rc == 0)
-			rc = writer_apply(w, g);
-	}
-	return rc;
+	if (w->wrote_queue)
+		store_put(w->store, TABLE_META, WRITER_ROW_POSITION,
+		          row_key_id(&value, w->taken_position));
 }
 
 /* Not before everything is there that they have to show. */
-static int read_pages(struct writer *w)
+static void read_pages(struct writer *w)
 {
 	struct journal_page *page;
-	int rc = 0;
 
 	if (w->rest != NULL)
-		return 0;
+		return;
 	DL_FOREACH (w->pages, page) {
-		if (rc == 0)
-			rc = writer_queue_read_page(w, page);
+		writer_queue_read_page(w, page);
 	}
-	return rc;
 }
 
 static int commit(struct writer *w)
@@ -98,13 +82,11 @@ static int commit(struct writer *w)
 	uint64_t start_ns = clock_monotonic_ns();
 	int rc;
 
-	if (!w->wrote) {
-		store_abort(w->store);
-		return 0;
-	}
 	store_timestamp(w->store, journal_time_ms(&w->j, w->now_ms));
 	rc = store_commit(w->store);
-	w->commit_us = (clock_monotonic_ns() - start_ns) / 1000;
+	w->wrote = rc == 0 && store_has_changes(w->store);
+	if (w->wrote)
+		w->commit_us = (clock_monotonic_ns() - start_ns) / 1000;
 	return rc;
 }
 
@@ -115,28 +97,27 @@ static bool is_full(int error)
 
 static int transact(struct writer *w)
 {
-	int rc = store_begin(w->store);
+	struct journal_group *g;
 
-	w->wrote = w->wrote_queue = false;
+	w->wrote_queue = false;
 	w->wrote_messages = w->queued_bytes = 0;
-	if (rc == 0)
-		rc = apply_all(w);
-	if (rc == 0)
-		rc = read_pages(w);
-	if (rc == 0)
-		rc = writer_expire_sessions(w);
-	if (rc == 0 && w->wrote)
-		rc = writer_expire_retained(w);
-	if (rc == 0)
-		rc = put_position(w);
-	return rc == 0 ? commit(w) : rc;
+	store_begin(w->store);
+	writer_expire_drops(w);
+	DL_FOREACH (w->batch, g) {
+		writer_apply(w, g);
+	}
+	read_pages(w);
+	writer_expire_sessions(w);
+	if (store_has_changes(w->store))
+		writer_expire_retained(w);
+	put_position(w);
+	return commit(w);
 }
 
 static void take_back(struct writer *w, bool ending)
 {
 	struct journal_page *page;
 
-	store_abort(w->store);
 	queue_state_take_back(w);
 	w->ending = ending;
 	DL_FOREACH (w->pages, page) {
@@ -279,7 +260,7 @@ static void note_time(struct writer *w)
 {
 	if (w->now_ms < w->note_ms)
 		return;
-	store_note_time(w->store, journal_time_ms(&w->j, w->now_ms));
+	store_save_time(w->store, journal_time_ms(&w->j, w->now_ms));
 	w->note_ms = w->now_ms + NOTE_MS;
 }
 

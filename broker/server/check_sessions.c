@@ -99,19 +99,18 @@ static bool on_session(void *arg, struct slice key, struct slice value)
 
 static int read_beside(const char *directory, struct id_check *check, char text[STORE_ERROR_TEXT])
 {
-	struct store *d = NULL;
+	struct store *store = NULL;
 	uint32_t format;
-	int rc = store_files_read(directory, &format, text, &d);
+	int rc = store_files_read(directory, &format, text, &store);
 
 	if (rc != 0)
 		return rc;
-	rc = store_begin(d);
-	if (rc == 0)
-		rc = store_scan(d, TABLE_SESSION, SLICE_EMPTY, on_session, check);
+	store_begin(store);
+	store_scan(store, TABLE_SESSION, SLICE_EMPTY, on_session, check);
+	rc = store_commit(store);
 	if (rc != 0)
 		(void)snprintf(text, STORE_ERROR_TEXT, "%s", strerror(-rc));
-	store_abort(d);
-	store_close(d);
+	store_close(store);
 	return rc;
 }
 

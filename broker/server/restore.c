@@ -112,13 +112,14 @@ static bool on_subscription(void *arg, uint64_t session_id, uint64_t number, str
 	return true;
 }
 
-static bool on_inbound(void *arg, uint64_t session_id, uint16_t packet_id)
+static bool on_inbound(void *arg, uint64_t session_id, uint64_t packet_id, struct slice value)
 {
 	struct session *s = find(arg, session_id);
 
+	(void)value;
 	if (s == NULL)
 		return false;
-	inbound_restore(s, packet_id);
+	inbound_restore(s, (uint16_t)packet_id);
 	return true;
 }
 
@@ -300,14 +301,9 @@ void restore_settle(struct server *server)
 int restore_load(struct server *server, struct restored *out, char text[STORE_ERROR_TEXT])
 {
 	static const struct journal_visitor visitor = {
-	    .retained = on_retained,
-	    .session = on_session,
-	    .subscription = on_subscription,
-	    .inbound = on_inbound,
-	    .queue = on_queue,
-	    .sent = on_sent,
-	    .replay = on_replay,
-	    .will = on_will,
+#define VISITOR(result, name, arguments) .name = on_##name,
+#include "journal/visitor.def"
+#undef VISITOR
 	};
 	struct restore r = {.server = server, .counts = out};
 	int rc;

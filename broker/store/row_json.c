@@ -154,7 +154,7 @@ static const struct {
 	members_fn *members;
 	const char *number_name;
 } tables[TABLES] = {
-#define TABLE(id, name, shape, number) [TABLE_##id] = {put_##shape, (number)},
+#define TABLE(id, name, rows, shape, number) [TABLE_##id] = {put_##shape, (number)},
 #include "store/store_tables.def"
 #undef TABLE
 };

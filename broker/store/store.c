@@ -1,5 +1,5 @@
-/* The rules of disk.h that hold whatever keeps the rows: each row is sealed, an error ends the
- * transaction, and a disk that failed is left alone. */
+/* The rules of store.h that hold for every backend: each row has a checksum, the first error of a
+ * transaction sticks, and a disk that failed is left alone. */
 #include "store/store.h"
 
 #include <errno.h>
@@ -10,180 +10,192 @@
 
 /* ---- transactions ---- */
 
-static bool is_table(const struct store *d, enum store_table table)
+static bool is_table(const struct store *store, enum store_table table)
 {
-	return (unsigned)table < d->table_count;
+	return (unsigned)table < store->table_count;
 }
 
-static bool passes(int rc)
+static bool is_key(struct slice key)
 {
-	return rc == -EAGAIN || rc == -ENOSPC || rc == -EDQUOT || rc == -EBADMSG;
+	return key.len > 0 && key.len <= STORE_KEY_MAX;
 }
 
-/* The transaction goes on after success and where a row is not there, and ends otherwise. */
-static int outcome(struct store *d, int rc)
+void store_fail(struct store *store, int error)
+{
+	REQUIRE(store->open && error < 0);
+	if (store->error == 0)
+		store->error = error;
+}
+
+bool store_expect(struct store *store, bool readable)
+{
+	if (!readable)
+		store_fail(store, -EBADMSG);
+	return readable;
+}
+
+int store_error(const struct store *store)
+{
+	return store->error;
+}
+
+/* What the backend returned. */
+static bool has_succeeded(struct store *store, int rc)
 {
 	if (rc == 0 || rc == -ENOENT)
-		return rc;
-	store_abort(d);
-	if (!passes(rc))
-		d->failed = true;
-	return rc;
+		return rc == 0;
+	if (store->error == 0)
+		store->error = rc;
+	if (rc != -EAGAIN && rc != -ENOSPC && rc != -EDQUOT && rc != -EBADMSG)
+		store->failed = true;
+	return false;
 }
 
-int store_begin(struct store *d)
+void store_begin(struct store *store)
 {
-	int rc;
-
-	REQUIRE(!d->open);
-	if (d->failed)
-		return -EIO;
-	rc = d->ops->begin(d);
-	d->open = rc == 0;
-	d->changed = false;
-	if (rc != 0 && !passes(rc))
-		d->failed = true;
-	return rc;
+	REQUIRE(!store->open);
+	store->open = true;
+	store->changed = false;
+	store->error = store->failed ? -EIO : 0;
+	if (store->error == 0)
+		(void)has_succeeded(store, store->ops->begin(store));
 }
 
-int store_put(struct store *d, enum store_table table, struct slice key, struct slice value)
+void store_put(struct store *store, enum store_table table, struct slice key, struct slice value)
 {
-	REQUIRE(d->open && is_table(d, table) && key.len > 0 && key.len <= STORE_KEY_MAX);
+	uint64_t checksum;
+
+	REQUIRE(store->open && is_table(store, table) && is_key(key));
 	REQUIRE(table != TABLE_META || key.data[0] != STORE_TABLE_MARK);
-	d->changed = true;
-	return outcome(
-	    d, d->ops->put(d, table, key, value, store_backend_checksum(table, key, value)));
+	if (store->error != 0)
+		return;
+	store->changed = true;
+	checksum = store_backend_checksum(table, key, value);
+	(void)has_succeeded(store, store->ops->put(store, table, key, value, checksum));
 }
 
-int store_get(struct store *d, enum store_table table, struct slice key, struct slice *value)
+bool store_get(struct store *store, enum store_table table, struct slice key, struct slice *value)
 {
 	struct slice row;
-	int rc;
 
-	REQUIRE(d->open && is_table(d, table) && key.len > 0);
-	rc = d->ops->get(d, table, key, &row);
-	if (rc == 0 && !store_backend_checksum_verify(table, key, row, value))
-		rc = -EBADMSG;
-	return outcome(d, rc);
+	REQUIRE(store->open && is_table(store, table) && is_key(key));
+	return store->error == 0 &&
+	       has_succeeded(store, store->ops->get(store, table, key, &row)) &&
+	       store_expect(store, store_backend_checksum_verify(table, key, row, value));
 }
 
-int store_delete(struct store *d, enum store_table table, struct slice key)
+bool store_delete(struct store *store, enum store_table table, struct slice key)
 {
-	int rc;
-
-	REQUIRE(d->open && is_table(d, table) && key.len > 0);
-	rc = d->ops->remove(d, table, key);
-	if (rc == 0)
-		d->changed = true;
-	return outcome(d, rc);
+	REQUIRE(store->open && is_table(store, table) && is_key(key));
+	if (store->error != 0 || !has_succeeded(store, store->ops->remove(store, table, key)))
+		return false;
+	store->changed = true;
+	return true;
 }
 
-int store_make_tables(struct store *d, unsigned count)
+void store_make_tables(struct store *store, unsigned count)
 {
-	REQUIRE(d->open && count <= d->table_count);
-	return d->ops->make_tables == NULL ? 0 : outcome(d, d->ops->make_tables(d, count));
+	REQUIRE(store->open && count <= store->table_count);
+	if (store->error == 0 && store->ops->make_tables != NULL)
+		(void)has_succeeded(store, store->ops->make_tables(store, count));
 }
 
 struct scan {
+	struct store *store;
 	enum store_table table;
 	store_visit_fn *visit;
 	void *arg;
-	bool broken;
 };
 
 static bool scan_row(void *arg, struct slice key, struct slice row)
 {
-	struct scan *s = arg;
+	const struct scan *scan = arg;
 	struct slice value;
 
-	if (!store_backend_checksum_verify(s->table, key, row, &value)) {
-		s->broken = true;
-		return false;
-	}
-	return s->visit(s->arg, key, value);
+	return store_expect(scan->store,
+	                    store_backend_checksum_verify(scan->table, key, row, &value)) &&
+	       scan->visit(scan->arg, key, value);
 }
 
-int store_scan(struct store *d, enum store_table table, struct slice from, store_visit_fn *visit,
-               void *arg)
+void store_scan(struct store *store, enum store_table table, struct slice from,
+                store_visit_fn *visit, void *arg)
 {
-	struct scan s = {.table = table, .visit = visit, .arg = arg};
-	int rc;
+	struct scan scan = {.store = store, .table = table, .visit = visit, .arg = arg};
 
-	REQUIRE(d->open && is_table(d, table));
-	rc = d->ops->scan(d, table, from, scan_row, &s);
-	return outcome(d, s.broken ? -EBADMSG : rc);
+	REQUIRE(store->open && is_table(store, table));
+	if (store->error == 0)
+		(void)has_succeeded(store, store->ops->scan(store, table, from, scan_row, &scan));
 }
 
-static void learn_time(struct store *d, uint64_t time_ms)
+bool store_has_changes(const struct store *store)
 {
-	if (time_ms > d->time_ms)
-		d->time_ms = time_ms;
+	return store->changed;
 }
 
-void store_timestamp(struct store *d, uint64_t time_ms)
+static void learn_time(struct store *store, uint64_t time_ms)
 {
-	REQUIRE(d->open);
-	learn_time(d, time_ms);
+	if (time_ms > store->time_ms)
+		store->time_ms = time_ms;
 }
 
-static int put_commit_row(struct store *d)
+void store_timestamp(struct store *store, uint64_t time_ms)
+{
+	REQUIRE(store->open);
+	learn_time(store, time_ms);
+}
+
+static void put_commit_row(struct store *store)
 {
 	int64_t wall_ms = clock_wall_ms();
 	struct buf row = {0};
-	int rc;
 
 	if (wall_ms > 0)
-		learn_time(d, (uint64_t)wall_ms);
-	buf_put_u64(&row, d->ops->number(d));
-	buf_put_u64(&row, d->time_ms);
-	rc = store_put(d, TABLE_META, STORE_ROW_COMMIT, buf_slice(&row));
+		learn_time(store, (uint64_t)wall_ms);
+	buf_put_u64(&row, store->ops->number(store));
+	buf_put_u64(&row, store->time_ms);
+	store_put(store, TABLE_META, STORE_ROW_COMMIT, buf_slice(&row));
 	buf_fini(&row);
-	return rc;
 }
 
-int store_commit(struct store *d)
+int store_commit(struct store *store)
 {
-	int rc;
-
-	REQUIRE(d->open);
-	if (!d->changed) {
-		store_abort(d);
-		return 0;
+	REQUIRE(store->open);
+	if (store->error == 0 && store->changed)
+		put_commit_row(store);
+	if (store->error != 0 || !store->changed) {
+		store_abort(store);
+		return store->error;
 	}
-	rc = put_commit_row(d);
-	if (rc != 0)
-		return rc;
-	rc = d->ops->commit(d);
-	d->open = false;
-	if (rc == 0)
-		d->ops->note(d, d->time_ms);
-	return outcome(d, rc);
+	store->open = false;
+	if (has_succeeded(store, store->ops->commit(store)))
+		store->ops->save_time(store, store->time_ms);
+	return store->error;
 }
 
-void store_abort(struct store *d)
+void store_abort(struct store *store)
 {
-	if (d->open)
-		d->ops->abort(d);
-	d->open = false;
+	if (store->open)
+		store->ops->abort(store);
+	store->open = false;
 }
 
-bool store_is_failed(const struct store *d)
+bool store_is_failed(const struct store *store)
 {
-	return d->failed;
+	return store->failed;
 }
 
-uint32_t store_upgraded_from(const struct store *d)
+uint32_t store_upgraded_from(const struct store *store)
 {
-	return d->upgraded_from;
+	return store->upgraded_from;
 }
 
-/* ---- beside them ---- */
+/* ---- outside of a transaction ---- */
 
-void store_status(struct store *d, struct store_status *out)
+void store_status(struct store *store, struct store_status *out)
 {
-	REQUIRE(!d->open);
+	REQUIRE(!store->open);
 	*out = (struct store_status){0};
-	d->ops->status(d, out);
+	store->ops->status(store, out);
 }
 
 static uint64_t reserve_of(uint64_t max_bytes)
@@ -191,45 +203,46 @@ static uint64_t reserve_of(uint64_t max_bytes)
 	return max_bytes / 8 < STORE_RESERVE ? max_bytes / 8 : STORE_RESERVE;
 }
 
-uint64_t store_space(struct store *d, const struct store_status *status, enum store_bound *bound)
+uint64_t store_space(struct store *store, const struct store_status *status,
+                     enum store_bound *bound)
 {
 	uint64_t reserve = reserve_of(status->max_bytes);
 	uint64_t most = status->max_bytes - reserve;
 
-	REQUIRE(!d->open);
+	REQUIRE(!store->open);
 	*bound = STORE_BOUND_NONE;
 	if (status->max_bytes == 0)
 		return UINT64_MAX;
 	*bound = STORE_BOUND_FILE_SYSTEM;
-	if (d->ops->reserve != NULL && !d->ops->reserve(d, status, reserve))
+	if (store->ops->reserve != NULL && !store->ops->reserve(store, status, reserve))
 		return 0;
 	*bound = STORE_BOUND_SIZE;
 	return status->used_bytes < most ? most - status->used_bytes : 0;
 }
 
-uint64_t store_time_ms(const struct store *d)
+uint64_t store_time_ms(const struct store *store)
 {
-	return d->time_ms;
+	return store->time_ms;
 }
 
-void store_note_time(struct store *d, uint64_t wall_ms)
+void store_save_time(struct store *store, uint64_t wall_ms)
 {
-	REQUIRE(!d->open);
-	learn_time(d, wall_ms);
-	d->ops->note(d, d->time_ms);
+	REQUIRE(!store->open);
+	learn_time(store, wall_ms);
+	store->ops->save_time(store, store->time_ms);
 }
 
-void store_release(struct store *d)
+void store_release(struct store *store)
 {
-	REQUIRE(!d->open);
-	if (d->ops->release != NULL)
-		d->ops->release(d);
+	REQUIRE(!store->open);
+	if (store->ops->release != NULL)
+		store->ops->release(store);
 }
 
-void store_close(struct store *d)
+void store_close(struct store *store)
 {
-	if (d == NULL)
+	if (store == NULL)
 		return;
-	store_abort(d);
-	d->ops->close(d);
+	store_abort(store);
+	store->ops->close(store);
 }

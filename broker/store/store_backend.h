@@ -21,26 +21,27 @@ struct store;
 /* A backend.  0 or -errno; -ENOENT where there is no such row; the rest as in store.h.  An error
  * ends nothing: store.c calls `abort`.  Only `commit` ends the transaction, in any case. */
 struct store_ops {
-	int (*begin)(struct store *d);
-	uint64_t (*number)(struct store *d); /* of the open transaction */
+	int (*begin)(struct store *store);
+	uint64_t (*number)(struct store *store); /* of the open transaction */
 	/* The row is value, then the checksum, big endian. */
-	int (*put)(struct store *d, enum store_table table, struct slice key, struct slice value,
-	           uint64_t checksum);
-	int (*get)(struct store *d, enum store_table table, struct slice key, struct slice *row);
-	int (*remove)(struct store *d, enum store_table table, struct slice key);
-	int (*scan)(struct store *d, enum store_table table, struct slice from,
+	int (*put)(struct store *store, enum store_table table, struct slice key,
+	           struct slice value, uint64_t checksum);
+	int (*get)(struct store *store, enum store_table table, struct slice key,
+	           struct slice *row);
+	int (*remove)(struct store *store, enum store_table table, struct slice key);
+	int (*scan)(struct store *store, enum store_table table, struct slice from,
 	            store_visit_fn *visit, void *arg);
-	int (*commit)(struct store *d);
-	void (*abort)(struct store *d);
+	int (*commit)(struct store *store);
+	void (*abort)(struct store *store);
 	/* Let there be all tables below `count`; with this transaction, or not at all. NULL: there
 	 * are. */
-	int (*make_tables)(struct store *d, unsigned count);
-	void (*status)(struct store *d, struct store_status *out);
+	int (*make_tables)(struct store *store, unsigned count);
+	void (*status)(struct store *store, struct store_status *out);
 	/* Can the file grow by that much? NULL: always. */
-	bool (*reserve)(struct store *d, const struct store_status *status, uint64_t bytes);
-	void (*note)(struct store *d, uint64_t time_ms); /* not in a transaction */
-	void (*release)(struct store *d);                /* NULL: there is nothing */
-	void (*close)(struct store *d);                  /* frees it */
+	bool (*reserve)(struct store *store, const struct store_status *status, uint64_t bytes);
+	void (*save_time)(struct store *store, uint64_t time_ms); /* not in a transaction */
+	void (*release)(struct store *store);                     /* NULL: there is nothing */
+	void (*close)(struct store *store);                       /* frees it */
 };
 
 /* The first member of a backend's own. */
@@ -49,9 +50,10 @@ struct store {
 	unsigned table_count; /* there are those with a number below it */
 	uint32_t upgraded_from;
 	uint64_t time_ms; /* the newest known */
+	int error;        /* the first one of the transaction, 0: none */
 	bool open;        /* a transaction */
 	bool changed;     /* by it */
-	bool failed;
+	bool failed;      /* the disk, for good */
 };
 
 /* The checksum of a row. */

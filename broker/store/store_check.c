@@ -33,33 +33,33 @@ int store_check_explain_damage(int rc, const char *path, const struct verify_rep
 	return rc;
 }
 
-int store_check_verdict(const char *path, const struct store_note *note,
+int store_check_verdict(const char *path, const struct store_last_commit *last_commit,
                         const struct store_formats *formats, const struct verify_report *report,
                         char text[STORE_ERROR_TEXT])
 {
 	if (report->format > formats->newest)
 		return store_format_refuse(report->format, formats->newest, text);
-	if (report->transaction >= note->transaction)
+	if (report->transaction >= last_commit->transaction)
 		return 0;
 	(void)snprintf(text, STORE_ERROR_TEXT,
 	               "%s is older than what was acknowledged: it ends with transaction %" PRIu64
 	               ", there were %" PRIu64,
-	               path, report->transaction, note->transaction);
+	               path, report->transaction, last_commit->transaction);
 	return -EBADMSG;
 }
 
-static int verify_open_file(const char *path, int fd, const struct store_note *note,
+static int verify_open_file(const char *path, int fd, const struct store_last_commit *last_commit,
                             const struct store_formats *formats, char text[STORE_ERROR_TEXT])
 {
 	struct verify_report report;
 	int rc = store_verify_file(fd, formats, NULL, NULL, &report);
 
-	return rc == 0 ? store_check_verdict(path, note, formats, &report, text)
+	return rc == 0 ? store_check_verdict(path, last_commit, formats, &report, text)
 	               : store_check_explain_damage(rc, path, &report, text);
 }
 
 /* *there false: nothing is, and nothing ever was. */
-int store_check_file(const char *path, const struct store_note *note,
+int store_check_file(const char *path, const struct store_last_commit *last_commit,
                      const struct store_formats *formats, bool *there, char text[STORE_ERROR_TEXT])
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -74,14 +74,14 @@ int store_check_file(const char *path, const struct store_note *note,
 		return store_check_explain(text, EINVAL, path, "is no file");
 	}
 	if (fd >= 0 && st.st_size > 0) {
-		rc = verify_open_file(path, fd, note, formats, text);
+		rc = verify_open_file(path, fd, last_commit, formats, text);
 		close(fd);
 		return rc;
 	}
 	if (fd >= 0)
 		close(fd);
 	*there = false;
-	if (!note->written)
+	if (!last_commit->written)
 		return 0;
 	(void)snprintf(text, STORE_ERROR_TEXT, "%s is %s, and there was one", path,
 	               fd < 0 ? "missing" : "empty");

@@ -102,7 +102,7 @@ int store_files_believe(const char *path, char text[STORE_ERROR_TEXT])
 
 /* What the verifier wants besides the file. */
 struct reading {
-	struct store_note note;
+	struct store_last_commit last_commit;
 	verify_row_fn *row;
 	void *arg;
 	struct verify_report *report;
@@ -116,7 +116,7 @@ static int check_file(const char *file, const struct reading *r, char text[STORE
 	if (fd < 0)
 		return store_check_explain(text, errno, file, "cannot be opened");
 	rc = store_verify_file(fd, NULL, r->row, r->arg, r->report);
-	rc = rc == 0 ? store_check_verdict(file, &r->note, &store_formats, r->report, text)
+	rc = rc == 0 ? store_check_verdict(file, &r->last_commit, &store_formats, r->report, text)
 	             : store_check_explain_damage(rc, file, r->report, text);
 	close(fd);
 	return rc;
@@ -129,7 +129,7 @@ int store_files_check(const char *path, verify_row_fn *row, void *arg, struct ve
 	struct reading r = {.row = row, .arg = arg, .report = report};
 	int rc;
 
-	store_note_peek(directory, &r.note);
+	store_last_commit_peek(directory, &r.last_commit);
 	rc = check_file(file, &r, text);
 	free(directory);
 	free(file);
@@ -183,15 +183,15 @@ static int format_at_rest(const char *file, uint32_t *format, char text[STORE_ER
 
 int store_files_format(const char *path, uint32_t *format, char text[STORE_ERROR_TEXT])
 {
-	struct store *d = NULL;
+	struct store *store = NULL;
 	char *file;
 	long pid;
 	int lock, rc;
 
 	*format = 0;
 	if (!store_files_hold(path, &lock, &pid)) {
-		rc = store_files_read(path, format, text, &d);
-		store_close(d);
+		rc = store_files_read(path, format, text, &store);
+		store_close(store);
 		return rc;
 	}
 	file = data_path(path);
@@ -220,18 +220,18 @@ static int timestamp(const char *file, char text[STORE_ERROR_TEXT])
 	struct stat st;
 	/* mutant: trust_copy_without_lock */
 	struct lmdb_options options = {.path = file, .is_alone = true};
-	struct store *d;
+	struct store *store;
 	int rc;
 
 	if (stat(file, &st) != 0)
 		return store_check_explain(text, errno, file, "cannot be read");
 	options.first_map = (uint64_t)st.st_size + STAMP_MAP;
 	options.max_bytes = options.first_map * 2;
-	rc = store_lmdb_open(&options, text, &d);
+	rc = store_lmdb_open(&options, text, &store);
 	if (rc != 0)
 		return rc;
-	rc = store_format_restamp(d);
-	store_close(d);
+	rc = store_format_restamp(store);
+	store_close(store);
 	return rc == 0 ? 0 : store_check_explain(text, -rc, file, "cannot be written");
 }
 
@@ -331,12 +331,12 @@ int store_files_backup(const char *path, const char *to, char text[STORE_ERROR_T
 static int forget_number(const struct store_lock *lock, const char *directory,
                          char text[STORE_ERROR_TEXT])
 {
-	struct store_note note;
+	struct store_last_commit last_commit;
 
-	store_note_read(lock, &note);
-	note.transaction = 0;
-	store_note_write(lock, &note);
-	if (fsync(lock->note_fd) == 0)
+	store_last_commit_read(lock, &last_commit);
+	last_commit.transaction = 0;
+	store_last_commit_write(lock, &last_commit);
+	if (fsync(lock->last_commit_fd) == 0)
 		return 0;
 	return store_check_explain(text, errno, directory, "cannot be written");
 }

@@ -46,74 +46,70 @@ unsigned store_format_tables(const struct store_formats *formats, uint32_t forma
 	return format == 0 || format > formats->newest ? 0 : formats->list[format - 1].tables;
 }
 
-static int put_format(struct store *d, uint32_t format)
+static void put_format(struct store *store, uint32_t format)
 {
 	uint8_t bytes[4] = {(uint8_t)(format >> 24), (uint8_t)(format >> 16),
 	                    (uint8_t)(format >> 8), (uint8_t)format};
 
-	return store_put(d, TABLE_META, STORE_ROW_FORMAT, slice_of(bytes, sizeof(bytes)));
+	store_put(store, TABLE_META, STORE_ROW_FORMAT, slice_of(bytes, sizeof(bytes)));
 }
 
 /* 0: there is none. */
-static int get_format(struct store *d, uint32_t *format)
+static uint32_t get_format(struct store *store)
 {
-	struct slice value = SLICE_EMPTY;
-	int rc = store_get(d, TABLE_META, STORE_ROW_FORMAT, &value);
-	struct reader r = reader_of(value);
+	struct slice value;
+	struct reader r;
+	uint32_t format;
 
-	*format = 0;
-	if (rc != 0)
-		return rc == -ENOENT ? 0 : rc;
-	*format = read_u32(&r);
-	return *format == 0 || r.bad ? -EBADMSG : 0;
+	if (!store_get(store, TABLE_META, STORE_ROW_FORMAT, &value))
+		return 0;
+	r = reader_of(value);
+	format = read_u32(&r);
+	return store_expect(store, format != 0 && !r.bad) ? format : 0;
 }
 
-static int get_time(struct store *d)
+static void get_time(struct store *store)
 {
-	struct slice value = SLICE_EMPTY;
-	int rc = store_get(d, TABLE_META, STORE_ROW_COMMIT, &value);
-	struct reader r = reader_of(value);
+	struct slice value;
+	struct reader r;
 	uint64_t time_ms;
 
-	if (rc != 0)
-		return rc == -ENOENT ? 0 : rc;
+	if (!store_get(store, TABLE_META, STORE_ROW_COMMIT, &value))
+		return;
+	r = reader_of(value);
 	(void)read_u64(&r);
 	time_ms = read_u64(&r);
-	if (time_ms > d->time_ms)
-		d->time_ms = time_ms;
-	return r.bad ? -EBADMSG : 0;
+	if (store_expect(store, !r.bad))
+		store_timestamp(store, time_ms);
 }
 
 /* From `format` to the newest, step by step; an empty store has nothing to upgrade. */
-static int upgrade(struct store *d, const struct store_formats *f, uint32_t format)
+static void upgrade(struct store *store, const struct store_formats *f, uint32_t format)
 {
 	/* mutant: store_upgrade_steps */
-	int rc = store_make_tables(d, store_format_tables(f, f->newest));
-
-	for (uint32_t n = format; rc == 0 && format > 0 && n < f->newest; n++)
+	store_make_tables(store, store_format_tables(f, f->newest));
+	for (uint32_t n = format; format > 0 && n < f->newest; n++) {
 		/* mutant: store_upgrade_missing_step */
-		rc = f->list[n].upgrade == NULL ? -ENOTSUP : f->list[n].upgrade(d);
+		if (f->list[n].upgrade == NULL)
+			store_fail(store, -ENOTSUP);
+		else
+			f->list[n].upgrade(store);
+	}
 	/* mutant: store_format_number */
-	return rc == 0 ? put_format(d, f->newest) : rc;
+	put_format(store, f->newest);
 }
 
 /* One transaction: all of it, or nothing where the format is the newest. */
-static int settle(struct store *d, const struct store_formats *formats, uint32_t *format)
+static int settle(struct store *store, const struct store_formats *formats, uint32_t *format)
 {
-	int rc = store_begin(d);
-
-	if (rc == 0)
-		rc = get_format(d, format);
-	if (rc == 0)
-		rc = get_time(d);
-	if (rc == 0 && *format > formats->newest)
-		rc = -EPROTONOSUPPORT;
-	if (rc == 0 && *format < formats->newest)
-		rc = upgrade(d, formats, *format);
-	if (rc == 0)
-		rc = store_commit(d);
-	store_abort(d);
-	return rc;
+	store_begin(store);
+	*format = get_format(store);
+	get_time(store);
+	if (*format > formats->newest)
+		store_fail(store, -EPROTONOSUPPORT);
+	else if (*format < formats->newest)
+		upgrade(store, formats, *format);
+	return store_commit(store);
 }
 
 int store_format_refuse(uint32_t format, uint32_t newest, char text[STORE_ERROR_TEXT])
@@ -146,14 +142,14 @@ static int explain_upgrade(int rc, uint32_t format, uint32_t newest, char text[S
 	return rc;
 }
 
-int store_format_settle(struct store *d, const struct store_formats *formats,
+int store_format_settle(struct store *store, const struct store_formats *formats,
                         char text[STORE_ERROR_TEXT])
 {
 	uint32_t format = 0, newest = formats->newest;
 	int rc;
 
 	do
-		rc = settle(d, formats, &format);
+		rc = settle(store, formats, &format);
 	while (rc == -EAGAIN);
 	if (rc == -EPROTONOSUPPORT)
 		return store_format_refuse(format, newest, text);
@@ -163,35 +159,27 @@ int store_format_settle(struct store *d, const struct store_formats *formats,
 		(void)snprintf(text, STORE_ERROR_TEXT,
 		               "the store's format cannot be read or written: %s", strerror(-rc));
 	else if (format < newest)
-		d->upgraded_from = format;
+		store->upgraded_from = format;
 	return rc;
 }
 
-int store_format_peek(struct store *d, uint32_t *format)
+int store_format_peek(struct store *store, uint32_t *format)
 {
-	int rc = store_begin(d);
-
-	if (rc == 0)
-		rc = get_format(d, format);
-	if (rc == 0)
-		rc = get_time(d);
-	store_abort(d);
-	return rc;
+	store_begin(store);
+	*format = get_format(store);
+	get_time(store);
+	return store_commit(store);
 }
 
-int store_format_restamp(struct store *d)
+int store_format_restamp(struct store *store)
 {
 	int rc;
 
 	do {
-		rc = store_begin(d);
-		if (rc == 0)
-			rc = get_time(d);
-		if (rc == 0) {
-			d->changed = true;
-			rc = store_commit(d);
-		}
-		store_abort(d);
+		store_begin(store);
+		get_time(store);
+		put_format(store, get_format(store)); /* as it is: something has to change */
+		rc = store_commit(store);
 	} while (rc == -EAGAIN);
 	return rc;
 }

@@ -8,8 +8,8 @@
 #define STORE_FORMAT 1
 
 /* From the format before to this one, within the transaction of the whole upgrade; the tables of
- * the newest format are there. 0 or -errno, which takes everything back. */
-typedef int store_upgrade_fn(struct store *d);
+ * the newest format are there.  Where it fails (store_fail), everything is taken back. */
+typedef void store_upgrade_fn(struct store *store);
 
 struct store_format {
 	unsigned tables;           /* it has those with a number below it */
@@ -28,14 +28,15 @@ extern const struct store_formats store_formats;
 unsigned store_format_tables(const struct store_formats *formats, uint32_t format);
 /* After opening: the format is the newest, or is made so, or is written into an empty store; the
  * time is known.  All of an upgrade is one transaction. */
-int store_format_settle(struct store *d, const struct store_formats *formats,
+int store_format_settle(struct store *store, const struct store_formats *formats,
                         char text[STORE_ERROR_TEXT]);
 /* Say that this version cannot read that format. -EPROTONOSUPPORT. */
 int store_format_refuse(uint32_t format, uint32_t newest, char text[STORE_ERROR_TEXT]);
 
-/* Of one that is only read: its format, and d knows the time of its last commit. 0 or -errno. */
-int store_format_peek(struct store *d, uint32_t *format);
+/* Of one that is only read: its format, and store knows the time of its last commit. 0 or -errno.
+ */
+int store_format_peek(struct store *store, uint32_t *format);
 /* A copy begins to count its transactions anew: let the commit row say so. 0 or -errno. */
-int store_format_restamp(struct store *d);
+int store_format_restamp(struct store *store);
 
 #endif

@@ -25,7 +25,7 @@
 struct lmdb {
 	struct store store; /* first */
 	struct store_lock lock;
-	struct store_note note;
+	struct store_last_commit last_commit;
 	const struct store_formats *formats;
 	char *path;
 	MDB_env *env;
@@ -39,9 +39,9 @@ struct lmdb {
 	struct buf row;       /* being put: what was borrowed from a page may move with it */
 };
 
-static struct lmdb *lmdb_of(struct store *d)
+static struct lmdb *lmdb_of(struct store *store)
 {
-	return (struct lmdb *)d;
+	return (struct lmdb *)store;
 }
 
 static MDB_val val_of(struct slice s)
@@ -130,9 +130,9 @@ static int grow(struct lmdb *l)
 	return ENOSPC;
 }
 
-static int lmdb_begin(struct store *d)
+static int lmdb_begin(struct store *store)
 {
-	struct lmdb *l = lmdb_of(d);
+	struct lmdb *l = lmdb_of(store);
 	unsigned flags = l->read_only ? MDB_RDONLY : 0;
 	int rc = l->read_only ? 0 : grow(l);
 
@@ -146,15 +146,15 @@ static int lmdb_begin(struct store *d)
 	return error_of(l, rc);
 }
 
-static uint64_t lmdb_number(struct store *d)
+static uint64_t lmdb_number(struct store *store)
 {
-	return mdb_txn_id(lmdb_of(d)->txn);
+	return mdb_txn_id(lmdb_of(store)->txn);
 }
 
-static int lmdb_put(struct store *d, enum store_table table, struct slice key, struct slice value,
-                    uint64_t checksum)
+static int lmdb_put(struct store *store, enum store_table table, struct slice key,
+                    struct slice value, uint64_t checksum)
 {
-	struct lmdb *l = lmdb_of(d);
+	struct lmdb *l = lmdb_of(store);
 	MDB_val k = val_of(key), v;
 
 	buf_clear(&l->row);
@@ -164,9 +164,10 @@ static int lmdb_put(struct store *d, enum store_table table, struct slice key, s
 	return full_of(l, mdb_put(l->txn, l->tables[table], &k, &v, 0));
 }
 
-static int lmdb_get(struct store *d, enum store_table table, struct slice key, struct slice *row)
+static int lmdb_get(struct store *store, enum store_table table, struct slice key,
+                    struct slice *row)
 {
-	struct lmdb *l = lmdb_of(d);
+	struct lmdb *l = lmdb_of(store);
 	MDB_val k = val_of(key), v;
 	int rc;
 
@@ -178,9 +179,9 @@ static int lmdb_get(struct store *d, enum store_table table, struct slice key, s
 	return error_of(l, rc);
 }
 
-static int lmdb_remove(struct store *d, enum store_table table, struct slice key)
+static int lmdb_remove(struct store *store, enum store_table table, struct slice key)
 {
-	struct lmdb *l = lmdb_of(d);
+	struct lmdb *l = lmdb_of(store);
 	MDB_val k = val_of(key);
 
 	return full_of(l, mdb_del(l->txn, l->tables[table], &k, NULL));
@@ -192,10 +193,10 @@ static bool is_table(enum store_table table, const MDB_val *key)
 	return table == TABLE_META && *(const uint8_t *)key->mv_data == STORE_TABLE_MARK;
 }
 
-static int lmdb_scan(struct store *d, enum store_table table, struct slice from,
+static int lmdb_scan(struct store *store, enum store_table table, struct slice from,
                      store_visit_fn *visit, void *arg)
 {
-	struct lmdb *l = lmdb_of(d);
+	struct lmdb *l = lmdb_of(store);
 	MDB_val k = val_of(from), v;
 	MDB_cursor *cursor;
 	int rc;
@@ -223,22 +224,22 @@ static void settle_made(struct lmdb *l, bool committed)
 	}
 }
 
-static int lmdb_commit(struct store *d)
+static int lmdb_commit(struct store *store)
 {
-	struct lmdb *l = lmdb_of(d);
+	struct lmdb *l = lmdb_of(store);
 	uint64_t number = mdb_txn_id(l->txn);
 	int rc = mdb_txn_commit(l->txn);
 
 	l->txn = NULL;
 	settle_made(l, rc == 0);
 	if (rc == 0)
-		l->note.transaction = number;
+		l->last_commit.transaction = number;
 	return full_of(l, rc);
 }
 
-static void lmdb_abort(struct store *d)
+static void lmdb_abort(struct store *store)
 {
-	struct lmdb *l = lmdb_of(d);
+	struct lmdb *l = lmdb_of(store);
 
 	if (l->txn != NULL)
 		mdb_txn_abort(l->txn);
@@ -257,9 +258,9 @@ static int open_table(struct lmdb *l, enum store_table table, unsigned flags)
 	return rc;
 }
 
-static int lmdb_make_tables(struct store *d, unsigned count)
+static int lmdb_make_tables(struct store *store, unsigned count)
 {
-	struct lmdb *l = lmdb_of(d);
+	struct lmdb *l = lmdb_of(store);
 	int rc = 0;
 
 	for (unsigned i = 0; rc == 0 && i < count; i++) {
@@ -267,7 +268,7 @@ static int lmdb_make_tables(struct store *d, unsigned count)
 			continue;
 		rc = open_table(l, i, MDB_CREATE);
 		l->made[i] = rc == 0;
-		d->changed = true;
+		store->changed = true;
 	}
 	return full_of(l, rc);
 }
@@ -297,9 +298,9 @@ static void status_of_tables(struct lmdb *l, MDB_txn *txn, struct store_status *
 	out->file_bytes *= stat.ms_psize;
 }
 
-static void lmdb_status(struct store *d, struct store_status *out)
+static void lmdb_status(struct store *store, struct store_status *out)
 {
-	struct lmdb *l = lmdb_of(d);
+	struct lmdb *l = lmdb_of(store);
 	MDB_envinfo info;
 	MDB_txn *txn;
 
@@ -342,9 +343,9 @@ static bool reserve_to(struct lmdb *l, uint64_t from, uint64_t to, uint64_t more
 }
 
 /* Free pages of the file count, then what can be had behind it. */
-static bool lmdb_reserve(struct store *d, const struct store_status *status, uint64_t bytes)
+static bool lmdb_reserve(struct store *store, const struct store_status *status, uint64_t bytes)
 {
-	struct lmdb *l = lmdb_of(d);
+	struct lmdb *l = lmdb_of(store);
 	uint64_t end = status->file_bytes, free_bytes = end - status->used_bytes;
 	uint64_t to = free_bytes < bytes ? end + bytes - free_bytes : 0;
 
@@ -355,24 +356,24 @@ static bool lmdb_reserve(struct store *d, const struct store_status *status, uin
 	return to <= l->reserved_to || reserve_to(l, end, to, bytes);
 }
 
-static void lmdb_note(struct store *d, uint64_t time_ms)
+static void lmdb_save_time(struct store *store, uint64_t time_ms)
 {
-	struct lmdb *l = lmdb_of(d);
+	struct lmdb *l = lmdb_of(store);
 
-	l->note.time_ms = time_ms;
-	store_note_write(&l->lock, &l->note);
+	l->last_commit.time_ms = time_ms;
+	store_last_commit_write(&l->lock, &l->last_commit);
 }
 
-static void lmdb_release(struct store *d)
+static void lmdb_release(struct store *store)
 {
-	struct lmdb *l = lmdb_of(d);
+	struct lmdb *l = lmdb_of(store);
 
 	(void)mdb_env_set_mapsize(l->env, l->map_bytes); /* it maps the file anew */
 }
 
-static void lmdb_close(struct store *d)
+static void lmdb_close(struct store *store)
 {
-	struct lmdb *l = lmdb_of(d);
+	struct lmdb *l = lmdb_of(store);
 
 	if (l->env != NULL)
 		mdb_env_close(l->env);
@@ -394,7 +395,7 @@ static const struct store_ops lmdb_ops = {
     .make_tables = lmdb_make_tables,
     .status = lmdb_status,
     .reserve = lmdb_reserve,
-    .note = lmdb_note,
+    .save_time = lmdb_save_time,
     .release = lmdb_release,
     .close = lmdb_close,
 };
@@ -462,7 +463,7 @@ int store_lmdb_open(const struct lmdb_options *options, char text[STORE_ERROR_TE
 	l->store.ops = &lmdb_ops;
 	l->formats = options->formats == NULL ? &store_formats : options->formats;
 	l->store.table_count = store_format_tables(l->formats, l->formats->newest);
-	l->lock = (struct store_lock){.fd = -1, .note_fd = -1};
+	l->lock = (struct store_lock){.fd = -1, .last_commit_fd = -1};
 	l->path = xstrdup(options->path);
 	l->read_only = options->read_only;
 	l->max_bytes = options->max_bytes;
@@ -479,18 +480,18 @@ int store_lmdb_open(const struct lmdb_options *options, char text[STORE_ERROR_TE
 		lmdb_close(&l->store);
 		return refuse(options->path, rc, text);
 	}
-	l->note.transaction = info.me_last_txnid;
+	l->last_commit.transaction = info.me_last_txnid;
 	*out = &l->store;
 	return 0;
 }
 
-void store_lmdb_keep_notes(struct store *d, struct store_lock *lock)
+void store_lmdb_save_commits(struct store *store, struct store_lock *lock)
 {
-	struct lmdb *l = lmdb_of(d);
+	struct lmdb *l = lmdb_of(store);
 
 	l->lock = *lock;
-	*lock = (struct store_lock){.fd = -1, .note_fd = -1};
-	lmdb_note(d, d->time_ms);
+	*lock = (struct store_lock){.fd = -1, .last_commit_fd = -1};
+	lmdb_save_time(store, store->time_ms);
 }
 
 static int copy_to(MDB_env *env, int to)

@@ -4,7 +4,7 @@
 #define STORE_STORE_LMDB_H
 
 #include "store/store_format.h"
-#include "store/store_note.h"
+#include "store/store_last_commit.h"
 
 struct lmdb_options {
 	const char *path; /* of the file; LMDB's own lock is beside it, in PATH-lock */
@@ -21,7 +21,7 @@ struct lmdb_options {
 int store_lmdb_open(const struct lmdb_options *options, char text[STORE_ERROR_TEXT],
                     struct store **out);
 /* From now on each commit is noted there; the lock is dropped with the close. */
-void store_lmdb_keep_notes(struct store *d, struct store_lock *lock);
+void store_lmdb_save_commits(struct store *store, struct store_lock *lock);
 /* The state of one moment, without free pages, into this empty file; not flushed.  `at_rest`:
  * nobody writes to it, and LMDB leaves no file of its own beside it. */
 int store_lmdb_copy(const char *path, bool at_rest, int to, char text[STORE_ERROR_TEXT]);

@@ -65,7 +65,7 @@ static int check_file(const char *path, char text[STORE_ERROR_TEXT])
 int store_lock_check_files(const char *directory, char text[STORE_ERROR_TEXT])
 {
 	static const char *const names[] = {STORE_DATA_FILE, STORE_DATA_FILE "-lock", LOCK_FILE,
-	                                    STORE_NOTE_FILE};
+	                                    STORE_LAST_COMMIT_FILE};
 	int rc = 0;
 
 	/* mutant: trust_store_files */
@@ -152,12 +152,12 @@ int store_lock_take(const char *directory, struct store_lock *out, char text[STO
 {
 	int dir = open_directory(directory, text), failed;
 
-	*out = (struct store_lock){.fd = -1, .note_fd = -1};
+	*out = (struct store_lock){.fd = -1, .last_commit_fd = -1};
 	if (dir < 0)
 		return dir;
 	out->fd = open_at(dir, LOCK_FILE);
-	out->note_fd = open_at(dir, STORE_NOTE_FILE);
-	failed = out->fd < 0 || out->note_fd < 0 ? errno : 0;
+	out->last_commit_fd = open_at(dir, STORE_LAST_COMMIT_FILE);
+	failed = out->fd < 0 || out->last_commit_fd < 0 ? errno : 0;
 	close(dir);
 	if (failed != 0)
 		failed =
@@ -220,9 +220,9 @@ int store_lock_sync(const char *directory, char text[STORE_ERROR_TEXT])
 
 void store_lock_drop(struct store_lock *lock)
 {
-	if (lock->note_fd >= 0)
-		close(lock->note_fd);
+	if (lock->last_commit_fd >= 0)
+		close(lock->last_commit_fd);
 	if (lock->fd >= 0)
 		close(lock->fd);
-	*lock = (struct store_lock){.fd = -1, .note_fd = -1};
+	*lock = (struct store_lock){.fd = -1, .last_commit_fd = -1};
 }

@@ -4,11 +4,11 @@
 
 #include "store/store_tables.h"
 
-#define STORE_DATA_FILE "data.mdb"
-#define STORE_NOTE_FILE "note"
+#define STORE_DATA_FILE        "data.mdb"
+#define STORE_LAST_COMMIT_FILE "note"
 
 struct store_lock {
-	int fd, note_fd; /* -1: none */
+	int fd, last_commit_fd; /* -1: none */
 };
 
 /* Make the directory where it is missing, see that it and its files may be believed (base/trust.h),

@@ -27,16 +27,16 @@ static int make(const char *directory, const char *path, struct lmdb_options opt
                 char text[STORE_ERROR_TEXT])
 {
 	char *new_path = xasprintf("%s/%s", directory, STORE_NEW_FILE);
-	struct store *d = NULL;
+	struct store *store = NULL;
 	int rc;
 
 	(void)unlink(new_path); /* of a start that ended too early */
 	store_check_remove_lock(new_path);
 	options.path = new_path;
-	rc = store_lmdb_open(&options, text, &d);
+	rc = store_lmdb_open(&options, text, &store);
 	if (rc == 0)
-		rc = store_format_settle(d, options.formats, text);
-	store_close(d);
+		rc = store_format_settle(store, options.formats, text);
+	store_close(store);
 	if (rc == 0 && rename(new_path, path) != 0)
 		rc = store_check_explain(text, errno, path, "cannot be made");
 	store_check_remove_lock(new_path);
@@ -64,12 +64,12 @@ static int open_locked(const struct store_options *options, struct store_lock *l
 {
 	char *path = xasprintf("%s/%s", options->directory, STORE_DATA_FILE);
 	struct lmdb_options lmdb = map_options(options, path);
-	struct store_note note;
+	struct store_last_commit last_commit;
 	bool there;
 	int rc;
 
-	store_note_read(lock, &note);
-	rc = store_check_file(path, &note, lmdb.formats, &there, text);
+	store_last_commit_read(lock, &last_commit);
+	rc = store_check_file(path, &last_commit, lmdb.formats, &there, text);
 	if (rc != 0 && rc != -EPROTONOSUPPORT)
 		store_check_add_remedy(options->directory, text);
 	if (rc == 0 && !there)
@@ -77,7 +77,7 @@ static int open_locked(const struct store_options *options, struct store_lock *l
 	if (rc == 0)
 		rc = store_lmdb_open(&lmdb, text, out);
 	if (rc == 0) {
-		(*out)->time_ms = note.time_ms;
+		(*out)->time_ms = last_commit.time_ms;
 		rc = store_format_settle(*out, lmdb.formats, text);
 	}
 	free(path);
@@ -95,7 +95,7 @@ int store_open(const struct store_options *options, char text[STORE_ERROR_TEXT],
 	if (rc == 0)
 		rc = store_lock_sync(options->directory, text);
 	if (rc == 0) {
-		store_lmdb_keep_notes(*out, &lock);
+		store_lmdb_save_commits(*out, &lock);
 		return 0;
 	}
 	store_close(*out);

@@ -23,7 +23,7 @@ static void settle(struct journal *j, struct journal_group *g, int status)
 static void mark_kept(struct journal_group *g)
 {
 	for (size_t i = 0; i < g->count; i++)
-		g->entries[i].kept = true;
+		g->entries[i].stored = true;
 }
 
 static void answer_empty(struct journal *j, struct journal_page *page)

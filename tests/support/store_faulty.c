@@ -94,9 +94,9 @@ static void faulty_status(struct store *d, struct store_status *out)
 	inner_of(d)->ops->status(inner_of(d), out);
 }
 
-static void faulty_note(struct store *d, uint64_t time_ms)
+static void faulty_save_time(struct store *d, uint64_t time_ms)
 {
-	inner_of(d)->ops->note(inner_of(d), time_ms);
+	inner_of(d)->ops->save_time(inner_of(d), time_ms);
 }
 
 static void faulty_close(struct store *d)
@@ -115,7 +115,7 @@ static const struct store_ops faulty_ops = {
     .commit = faulty_commit,
     .abort = faulty_abort,
     .status = faulty_status,
-    .note = faulty_note,
+    .save_time = faulty_save_time,
     .close = faulty_close,
 };
 

@@ -36,7 +36,7 @@ struct undo {
 struct store_image {
 	struct rows tables[STORE_TABLES_MAX];
 	uint64_t transaction;
-	uint64_t noted_ms;
+	uint64_t saved_ms;
 	uint64_t bytes, max_bytes, ballast_bytes;
 	uint64_t dice; /* for heights: the same in each run */
 	unsigned fail_count;
@@ -291,9 +291,9 @@ static void memory_status(struct store *d, struct store_status *out)
 		out->rows[i] = image->tables[i].count;
 }
 
-static void memory_note(struct store *d, uint64_t time_ms)
+static void memory_save_time(struct store *d, uint64_t time_ms)
 {
-	memory_of(d)->image->noted_ms = time_ms;
+	memory_of(d)->image->saved_ms = time_ms;
 }
 
 static void memory_close(struct store *d)
@@ -315,7 +315,7 @@ static const struct store_ops memory_ops = {
     .commit = memory_commit,
     .abort = memory_abort,
     .status = memory_status,
-    .note = memory_note,
+    .save_time = memory_save_time,
     .close = memory_close,
 };
 
@@ -329,7 +329,7 @@ struct store *store_memory_open(struct store_image *image)
 	image->used = true;
 	m->store.ops = &memory_ops;
 	m->store.table_count = TABLES;
-	m->store.time_ms = image->noted_ms;
+	m->store.time_ms = image->saved_ms;
 	m->image = image;
 	rc = store_format_settle(&m->store, &store_formats, text);
 	REQUIRE(rc == 0);

@@ -219,10 +219,11 @@ static bool show_subscription(void *arg, uint64_t id, uint64_t number, struct sl
 	return true;
 }
 
-static bool show_inbound(void *arg, uint64_t id, uint16_t packet_id)
+static bool show_inbound(void *arg, uint64_t id, uint64_t packet_id, struct slice value)
 {
 	struct walk *w = arg;
 
+	(void)value;
 	w->shown->sessions[id].inbound[packet_id] = 1;
 	return true;
 }
@@ -268,14 +269,9 @@ static bool show_will(void *arg, uint64_t id, struct msg *msg, struct slice valu
 }
 
 static const struct journal_visitor visitor = {
-    .retained = show_retained,
-    .session = show_session,
-    .subscription = show_subscription,
-    .inbound = show_inbound,
-    .queue = show_queue,
-    .sent = show_sent,
-    .replay = show_replay,
-    .will = show_will,
+#define VISITOR(result, name, arguments) .name = show_##name,
+#include "journal/visitor.def"
+#undef VISITOR
 };
 
 static void on_page(struct task *task, void *executor_arg)

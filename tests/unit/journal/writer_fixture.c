@@ -273,9 +273,9 @@ static bool show_subscription(void *arg, uint64_t session_id, uint64_t number, s
 	return show_pair(arg, "subscription", session_id, number, value);
 }
 
-static bool show_inbound(void *arg, uint64_t session_id, uint16_t packet_id)
+static bool show_inbound(void *arg, uint64_t session_id, uint64_t packet_id, struct slice value)
 {
-	return show_pair(arg, "inbound", session_id, packet_id, SLICE_EMPTY);
+	return show_pair(arg, "inbound", session_id, packet_id, value);
 }
 
 static void show_queue(void *arg, uint64_t session_id, uint64_t count, uint64_t bytes,
@@ -316,14 +316,9 @@ static bool show_will(void *arg, uint64_t session_id, struct msg *msg, struct sl
 }
 
 static const struct journal_visitor visitor = {
-    .retained = show_retained,
-    .session = show_session,
-    .subscription = show_subscription,
-    .inbound = show_inbound,
-    .queue = show_queue,
-    .sent = show_sent,
-    .replay = show_replay,
-    .will = show_will,
+#define VISITOR(result, name, arguments) .name = show_##name,
+#include "journal/visitor.def"
+#undef VISITOR
 };
 
 void restart(struct writer_fixture *t)

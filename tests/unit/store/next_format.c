@@ -31,31 +31,28 @@ static int stop(void)
 	return stop_error;
 }
 
-static int put_rows(struct store *d, struct slice keys)
+static void put_rows(struct store *d, struct slice keys)
 {
 	struct reader r = reader_of(keys);
 	unsigned count = 0;
-	int rc = 0;
 
-	while (rc == 0 && reader_left(&r) > 0) {
+	while (store_error(d) == 0 && reader_left(&r) > 0) {
 		size_t len = read_u16(&r);
 
-		rc = count++ == stop_after
-		         ? stop()
-		         : store_put(d, TABLE_NEXT, read_bytes(&r, len), SLICE("of a session"));
+		if (count++ == stop_after)
+			store_fail(d, stop());
+		else
+			store_put(d, TABLE_NEXT, read_bytes(&r, len), SLICE("of a session"));
 	}
-	return rc;
 }
 
-static int upgrade_to_next(struct store *d)
+static void upgrade_to_next(struct store *d)
 {
 	struct buf keys = {0};
-	int rc = store_scan(d, TABLE_SESSION, SLICE_EMPTY, collect, &keys);
 
-	if (rc == 0)
-		rc = put_rows(d, buf_slice(&keys));
+	store_scan(d, TABLE_SESSION, SLICE_EMPTY, collect, &keys);
+	put_rows(d, buf_slice(&keys));
 	buf_fini(&keys);
-	return rc;
 }
 
 const struct store_formats *next_formats(void)

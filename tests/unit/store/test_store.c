@@ -24,12 +24,14 @@ static struct slice text(const char *s)
 
 static void put(struct store *d, enum store_table table, const char *key, const char *value)
 {
-	assert_int_equal(store_put(d, table, text(key), text(value)), 0);
+	store_put(d, table, text(key), text(value));
+	assert_int_equal(store_error(d), 0);
 }
 
 static void begin(struct store *d)
 {
-	assert_int_equal(store_begin(d), 0);
+	store_begin(d);
+	assert_int_equal(store_error(d), 0);
 }
 
 static void commit(struct store *d)
@@ -57,7 +59,8 @@ static void assert_rows(struct store *d, enum store_table table, const char *fro
 {
 	struct listing l = {.left = max};
 
-	assert_int_equal(store_scan(d, table, text(from), list_row, &l), 0);
+	store_scan(d, table, text(from), list_row, &l);
+	assert_int_equal(store_error(d), 0);
 	buf_put_u8(&l.text, 0);
 	assert_string_equal((const char *)l.text.data, want);
 	buf_fini(&l.text);
@@ -66,9 +69,10 @@ static void assert_rows(struct store *d, enum store_table table, const char *fro
 static void assert_value(struct store *d, enum store_table table, const char *key, const char *want)
 {
 	struct slice value;
-	int rc = store_get(d, table, text(key), &value);
+	bool found = store_get(d, table, text(key), &value);
 
-	assert_int_equal(rc, want == NULL ? -ENOENT : 0);
+	assert_int_equal(store_error(d), 0);
+	assert_true(found == (want != NULL));
 	if (want != NULL)
 		assert_true(slice_equal(value, text(want)));
 }
@@ -94,8 +98,8 @@ static void rows_come_back_in_order(struct place *p)
 	assert_value(d, TABLE_BODY, "b", "elsewhere");
 	assert_value(d, TABLE_BODY, "a", NULL);
 	put(d, TABLE_QUEUE, "b", "longer than it was");
-	assert_int_equal(store_delete(d, TABLE_QUEUE, text("a")), 0);
-	assert_int_equal(store_delete(d, TABLE_QUEUE, text("a")), -ENOENT);
+	assert_true(store_delete(d, TABLE_QUEUE, text("a")));
+	assert_false(store_delete(d, TABLE_QUEUE, text("a")));
 	assert_rows(d, TABLE_QUEUE, "", 9, "b=longer than it was c= d=4");
 	commit(d);
 	d = place_reopen(p);
@@ -117,7 +121,7 @@ static void uncommitted_is_gone(struct place *p)
 		put(d, TABLE_SESSION, "kept", "new");
 		put(d, TABLE_SESSION, "added", "y");
 		put(d, TABLE_SESSION, "added", "z");
-		assert_int_equal(store_delete(d, TABLE_SESSION, text("removed")), 0);
+		assert_true(store_delete(d, TABLE_SESSION, text("removed")));
 		assert_rows(d, TABLE_SESSION, "", 9, "added=z kept=new");
 		if (crash == 0)
 			store_abort(d);
@@ -140,7 +144,7 @@ static void reports_its_status(struct place *p)
 	put(d, TABLE_WILL, "b", "1");
 	commit(d);
 	begin(d);
-	assert_int_equal(store_delete(d, TABLE_WILL, text("a")), 0);
+	assert_true(store_delete(d, TABLE_WILL, text("a")));
 	commit(d);
 	begin(d);
 	commit(d); /* nothing changed: no transaction */
@@ -185,7 +189,7 @@ static void its_time_never_goes_back(struct place *p)
 	for (size_t i = 0; i < COUNT(steps); i++) {
 		wall_ms = (int64_t)base_ms + steps[i].wall_ms;
 		if (steps[i].note_ms > 0) {
-			store_note_time(d, base_ms + steps[i].note_ms);
+			store_save_time(d, base_ms + steps[i].note_ms);
 		} else {
 			begin(d);
 			put(d, TABLE_SESSION, "a", "1");
@@ -250,41 +254,41 @@ static void assert_is_model(struct store *d, const struct model *model)
 	struct comparison c = {.model = model};
 
 	begin(d);
-	assert_int_equal(store_scan(d, TABLE_BODY, SLICE_EMPTY, compare_row, &c), 0);
+	store_scan(d, TABLE_BODY, SLICE_EMPTY, compare_row, &c);
+	assert_int_equal(store_error(d), 0);
 	while (c.at < MODEL_KEYS && model->value[c.at] == 0)
 		c.at++;
 	assert_int_equal(c.at, MODEL_KEYS);
 	store_abort(d);
 }
 
-static int change_at_random(struct store *d, struct model *model, struct dice *dice)
+static void change_at_random(struct store *d, struct model *model, struct dice *dice)
 {
 	unsigned i = (unsigned)dice_roll(dice, MODEL_KEYS);
 	uint8_t key[16], value[6000];
-	int rc;
 
 	if (dice_roll(dice, 3) == 0) {
-		rc = store_delete(d, TABLE_BODY, model_key(i, key));
-		if (rc == 0 || rc == -ENOENT)
-			assert_int_equal(rc, model->value[i] == 0 ? -ENOENT : 0);
+		bool was_there = store_delete(d, TABLE_BODY, model_key(i, key));
+
+		assert_true(store_error(d) != 0 || was_there == (model->value[i] != 0));
 		model->value[i] = 0;
-		return rc == -ENOENT ? 0 : rc;
+		return;
 	}
 	model->value[i] = 1 + (uint32_t)dice_roll(dice, 1000000);
-	return store_put(d, TABLE_BODY, model_key(i, key), model_value(model->value[i], value));
+	store_put(d, TABLE_BODY, model_key(i, key), model_value(model->value[i], value));
 }
 
 /* One transaction; true: committed. */
 static bool turn_at_random(struct place *p, struct model *model, struct dice *dice)
 {
-	int rc = 0;
+	int rc;
 
 	begin(p->store);
-	for (uint64_t n = dice_roll(dice, 40); n > 0 && rc == 0; n--)
-		rc = change_at_random(p->store, model, dice);
-	if (rc == 0 && dice_roll(dice, 4) > 0)
+	for (uint64_t n = dice_roll(dice, 40); n > 0; n--)
+		change_at_random(p->store, model, dice); /* does nothing after an error */
+	if (store_error(p->store) != 0 || dice_roll(dice, 4) > 0)
 		rc = store_commit(p->store);
-	else if (rc == 0)
+	else
 		rc = -ECANCELED;
 	assert_true(rc == 0 || rc == -EAGAIN || rc == -ECANCELED);
 	if (rc == -ECANCELED && dice_roll(dice, 2) == 0)
@@ -311,22 +315,21 @@ static void random_changes_are_those_of_a_model(struct place *p)
 
 /* ---- formats ---- */
 
-static int upgrade_one(struct store *d)
+static void upgrade_one(struct store *d)
 {
-	return store_put(d, TABLE_SESSION, SLICE("one"), SLICE("1"));
+	store_put(d, TABLE_SESSION, SLICE("one"), SLICE("1"));
 }
 
-static int upgrade_two(struct store *d)
+static void upgrade_two(struct store *d)
 {
-	int rc = store_delete(d, TABLE_SESSION, SLICE("one"));
-
-	return rc == 0 ? store_put(d, TABLE_SESSION, SLICE("two"), SLICE("2")) : rc;
+	if (store_delete(d, TABLE_SESSION, SLICE("one")))
+		store_put(d, TABLE_SESSION, SLICE("two"), SLICE("2"));
 }
 
-static int upgrade_not(struct store *d)
+static void upgrade_not(struct store *d)
 {
-	(void)store_put(d, TABLE_SESSION, SLICE("half"), SLICE("done"));
-	return -EDOM;
+	store_put(d, TABLE_SESSION, SLICE("half"), SLICE("done"));
+	store_fail(d, -EDOM);
 }
 
 static int settle_as(struct store *d, store_upgrade_fn *second, uint32_t newest, char *said)
@@ -407,7 +410,8 @@ static void fails_when_it_is_told(void **state)
 			assert_int_equal(store_commit(d), rows[i].error);
 		}
 		assert_int_equal(store_is_failed(d), rows[i].for_good);
-		assert_int_equal(store_begin(d), rows[i].for_good ? -EIO : 0);
+		store_begin(d);
+		assert_int_equal(store_error(d), rows[i].for_good ? -EIO : 0);
 		if (!rows[i].for_good)
 			assert_rows(d, TABLE_SESSION, "", 9, "");
 		store_close(d);
@@ -431,13 +435,46 @@ static void broken_checksums_are_reported(void **state)
 	assert_true(store_image_damage(image, TABLE_RETAINED, text("b")));
 	begin(d);
 	assert_value(d, TABLE_RETAINED, "a", "1");
-	assert_int_equal(store_get(d, TABLE_RETAINED, text("b"), &value), -EBADMSG);
-	begin(d); /* that ended the transaction */
-	assert_int_equal(store_scan(d, TABLE_RETAINED, SLICE_EMPTY, list_row, &l), -EBADMSG);
+	assert_false(store_get(d, TABLE_RETAINED, text("b"), &value));
+	assert_int_equal(store_commit(d), -EBADMSG);
+	begin(d);
+	store_scan(d, TABLE_RETAINED, SLICE_EMPTY, list_row, &l);
+	assert_int_equal(store_commit(d), -EBADMSG);
 	assert_false(store_is_failed(d));
 	buf_fini(&l.text);
 	store_close(d);
 	store_image_free(image);
+}
+
+/* After the first error a transaction does nothing and finds nothing; what was read stays. */
+static void first_error_sticks_until_commit(struct place *p)
+{
+	struct store *d = place_open(p);
+	struct listing l = {.left = 9};
+	struct slice value, again;
+
+	begin(d);
+	put(d, TABLE_SESSION, "a", "1");
+	commit(d);
+	begin(d);
+	assert_true(store_get(d, TABLE_SESSION, text("a"), &value));
+	put(d, TABLE_SESSION, "b", "2");
+	assert_true(store_expect(d, true));
+	assert_false(store_expect(d, false));
+	store_fail(d, -EDOM); /* not the first */
+	assert_int_equal(store_error(d), -EBADMSG);
+	assert_false(store_get(d, TABLE_SESSION, text("a"), &again));
+	assert_false(store_delete(d, TABLE_SESSION, text("a")));
+	store_put(d, TABLE_SESSION, text("c"), text("3"));
+	store_scan(d, TABLE_SESSION, SLICE_EMPTY, list_row, &l);
+	assert_int_equal(l.text.len, 0);
+	assert_true(slice_equal(value, text("1")));
+	assert_int_equal(store_commit(d), -EBADMSG);
+	assert_false(store_is_failed(d));
+	begin(d);
+	assert_rows(d, TABLE_SESSION, "", 9, "a=1");
+	commit(d);
+	assert_false(store_has_changes(d));
 }
 
 static void checksums_are_of_table_key_and_value(void **state)
@@ -460,6 +497,7 @@ static void checksums_are_of_table_key_and_value(void **state)
 
 PLACE_WRAP(rows_come_back_in_order)
 PLACE_WRAP(uncommitted_is_gone)
+PLACE_WRAP(first_error_sticks_until_commit)
 PLACE_WRAP(reports_its_status)
 PLACE_WRAP(its_time_never_goes_back)
 PLACE_WRAP(random_changes_are_those_of_a_model)
@@ -470,6 +508,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    PLACE_TESTS(rows_come_back_in_order),
 	    PLACE_TESTS(uncommitted_is_gone),
+	    PLACE_TESTS(first_error_sticks_until_commit),
 	    PLACE_TESTS(reports_its_status),
 	    PLACE_TESTS(its_time_never_goes_back),
 	    PLACE_TESTS(random_changes_are_those_of_a_model),

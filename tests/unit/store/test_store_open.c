@@ -24,11 +24,9 @@ static void write_row(struct store *d, const char *value)
 	int rc;
 
 	do {
-		rc = store_begin(d);
-		if (rc == 0)
-			rc = store_put(d, TABLE_SESSION, SLICE("key"), slice_of_str(value));
-		if (rc == 0)
-			rc = store_commit(d);
+		store_begin(d);
+		store_put(d, TABLE_SESSION, SLICE("key"), slice_of_str(value));
+		rc = store_commit(d);
 	} while (rc == -EAGAIN);
 	assert_int_equal(rc, 0);
 }
@@ -37,8 +35,8 @@ static void assert_row(struct store *d, const char *value)
 {
 	struct slice got;
 
-	assert_int_equal(store_begin(d), 0);
-	assert_int_equal(store_get(d, TABLE_SESSION, SLICE("key"), &got), 0);
+	store_begin(d);
+	assert_true(store_get(d, TABLE_SESSION, SLICE("key"), &got));
 	assert_true(slice_equal(got, slice_of_str(value)));
 	store_abort(d);
 }
@@ -231,10 +229,8 @@ static void a_later_format_is_refused(void **state)
 
 	(void)state;
 	setup(&s);
-	assert_int_equal(store_begin(s.place.store), 0);
-	assert_int_equal(
-	    store_put(s.place.store, TABLE_META, STORE_ROW_FORMAT, slice_of(later, sizeof(later))),
-	    0);
+	store_begin(s.place.store);
+	store_put(s.place.store, TABLE_META, STORE_ROW_FORMAT, slice_of(later, sizeof(later)));
 	assert_int_equal(store_commit(s.place.store), 0);
 	shut(&s);
 	assert_refused(s.place.directory, -EPROTONOSUPPORT,
@@ -266,14 +262,14 @@ static void something_else_is_refused(void **state)
 static int put_some(struct store *d, unsigned from)
 {
 	static const uint8_t value[3000];
-	int rc = store_begin(d);
 
-	for (unsigned i = from; rc == 0 && i < from + AT_ONCE; i++) {
+	store_begin(d);
+	for (unsigned i = from; i < from + AT_ONCE; i++) {
 		uint8_t key[2] = {(uint8_t)(i >> 8), (uint8_t)i};
 
-		rc = store_put(d, TABLE_BODY, slice_of(key, 2), slice_of(value, sizeof(value)));
+		store_put(d, TABLE_BODY, slice_of(key, 2), slice_of(value, sizeof(value)));
 	}
-	return rc == 0 ? store_commit(d) : rc;
+	return store_commit(d);
 }
 
 static unsigned fill(struct store *d, unsigned most, unsigned *growths)
@@ -371,8 +367,8 @@ static void keeps_a_reserve_for_taking_away(void **state)
 	for (unsigned i = count; i-- > 0;) {
 		uint8_t key[2] = {(uint8_t)(i >> 8), (uint8_t)i};
 
-		assert_int_equal(store_begin(p.store), 0);
-		assert_int_equal(store_delete(p.store, TABLE_BODY, slice_of(key, sizeof(key))), 0);
+		store_begin(p.store);
+		assert_true(store_delete(p.store, TABLE_BODY, slice_of(key, sizeof(key))));
 		assert_int_equal(store_commit(p.store), 0);
 	}
 	assert_in_range(room(p.store), before - 65536, before);
@@ -392,8 +388,11 @@ static void read_and_die(const char *data)
 
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		if (store_lmdb_open(&options, text, &d) == 0 && store_begin(d) == 0)
-			(void)raise(SIGKILL);
+		if (store_lmdb_open(&options, text, &d) == 0) {
+			store_begin(d);
+			if (store_error(d) == 0)
+				(void)raise(SIGKILL);
+		}
 		_exit(1);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -433,8 +432,9 @@ static void damage_behind_its_back_is_told(void **state)
 			assert_int_equal(pwrite(fd, "keyfirsT", 8, at), 8);
 	}
 	close(fd);
-	assert_int_equal(store_begin(s.place.store), 0);
-	assert_int_equal(store_get(s.place.store, TABLE_SESSION, SLICE("key"), &value), -EBADMSG);
+	store_begin(s.place.store);
+	assert_false(store_get(s.place.store, TABLE_SESSION, SLICE("key"), &value));
+	assert_int_equal(store_commit(s.place.store), -EBADMSG);
 	shut(&s);
 	assert_refused(s.place.directory, -EBADMSG, "is damaged: table 'session', page");
 	teardown(&s);
