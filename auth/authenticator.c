@@ -180,7 +180,7 @@ struct authenticator *authenticator_new(unsigned threads)
 	struct authenticator *a = xnew(a);
 
 	REQUIRE(threads >= 1 && threads <= THREADS_MAX);
-	mutex_init(&a->lock);
+	mutex_init(&a->lock, LOCK_AUTHENTICATOR);
 	condition_init(&a->work);
 	condition_init(&a->stop);
 	login_cache_init(&a->cache);

@@ -16,7 +16,7 @@ struct keyed_counter_entry {
 void keyed_counter_init(struct keyed_counter *t)
 {
 	*t = (struct keyed_counter){0};
-	mutex_init(&t->lock);
+	mutex_init(&t->lock, LOCK_KEYED_COUNTER);
 }
 
 void keyed_counter_fini(struct keyed_counter *t)

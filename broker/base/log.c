@@ -36,7 +36,7 @@ static _Atomic int level_in_force = LOG_LEVEL_INFO;
 static atomic_bool as_json;
 static log_sink_fn *sink;
 static void *sink_arg;
-static struct mutex audit_lock = {PTHREAD_MUTEX_INITIALIZER};
+static struct mutex audit_lock = MUTEX_INITIALIZER(LOCK_AUDIT_FILE);
 static int audit_fd = -1;
 static char *audit_path;
 static atomic_bool audit_on;

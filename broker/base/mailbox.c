@@ -7,7 +7,7 @@
 
 void mailbox_init(struct mailbox *in, mailbox_wake_fn *wake, void *wake_arg)
 {
-	mutex_init(&in->lock);
+	mutex_init(&in->lock, LOCK_MAILBOX);
 	in->head = NULL;
 	in->tail = &in->head;
 	in->taken = NULL;

@@ -7,9 +7,10 @@
 #include "base/clock.h"
 #include "base/require.h"
 
-void mutex_init(struct mutex *m)
+void mutex_init(struct mutex *m, enum lock_rank rank)
 {
 	REQUIRE(pthread_mutex_init(&m->m, NULL) == 0);
+	m->rank = rank;
 }
 
 void mutex_fini(struct mutex *m)
@@ -19,11 +20,13 @@ void mutex_fini(struct mutex *m)
 
 void mutex_lock(struct mutex *m)
 {
+	lock_order_take(m, m->rank);
 	REQUIRE(pthread_mutex_lock(&m->m) == 0);
 }
 
 void mutex_unlock(struct mutex *m)
 {
+	lock_order_release(m);
 	REQUIRE(pthread_mutex_unlock(&m->m) == 0);
 }
 

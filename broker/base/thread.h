@@ -1,14 +1,22 @@
 /* Threads and locks: thin names over pthreads, so that misuse aborts. Sanitizers see the real
- * thing. */
+ * thing. The order of locks is checked (lock_order.h). */
 #ifndef BASE_THREAD_H
 #define BASE_THREAD_H
 
 #include <pthread.h>
 #include <stdint.h>
 
+#include "base/lock_order.h"
+
 struct mutex {
 	pthread_mutex_t m;
+	enum lock_rank rank;
 };
+
+#define MUTEX_INITIALIZER(its_rank)                                                                \
+	{                                                                                          \
+		.m = PTHREAD_MUTEX_INITIALIZER, .rank = (its_rank)                                 \
+	}
 
 struct condition {
 	pthread_cond_t c; /* waits on the monotonic clock */
@@ -20,7 +28,7 @@ struct thread {
 
 typedef void *thread_fn(void *arg);
 
-void mutex_init(struct mutex *m);
+void mutex_init(struct mutex *m, enum lock_rank rank);
 void mutex_fini(struct mutex *m);
 void mutex_lock(struct mutex *m);
 void mutex_unlock(struct mutex *m);

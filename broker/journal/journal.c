@@ -24,7 +24,7 @@ void journal_init(struct journal *j, const struct journal_kind *kind, uint64_t l
 	uint64_t now_ms = wall_ms > 0 ? (uint64_t)wall_ms : 0;
 
 	j->kind = kind;
-	mutex_init(&j->lock);
+	mutex_init(&j->lock, LOCK_JOURNAL);
 	atomic_init(&j->next_position, 1);
 	atomic_init(&j->waiting_bytes, 0);
 	atomic_init(&j->was_full, false);

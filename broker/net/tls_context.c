@@ -136,7 +136,7 @@ static struct tls_context *build(struct tls_building *b, struct tls_tickets *tic
 
 	b->ctx = ctx;
 	atomic_init(&ctx->refs, 1);
-	mutex_init(&ctx->lock);
+	mutex_init(&ctx->lock, LOCK_TLS_CONTEXT);
 	ctx->client_certificates = b->conf->client_certificates;
 	ctx->min_version = b->conf->min_version;
 	ctx->tickets = tls_tickets_ref(tickets);

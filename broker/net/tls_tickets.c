@@ -53,7 +53,7 @@ struct tls_tickets *tls_tickets_new(void)
 	struct tls_tickets *t = xnew(t);
 
 	atomic_init(&t->refs, 1);
-	mutex_init(&t->lock);
+	mutex_init(&t->lock, LOCK_TLS_TICKETS);
 	rotate(t, clock_monotonic_ms());
 	return t;
 }

@@ -9,14 +9,14 @@
 
 _Static_assert(sizeof(struct slot) == 64, "a slot is a cache line of its own");
 
-void reader_locks_init(struct reader_locks *s, unsigned count)
+void reader_locks_init(struct reader_locks *s, unsigned count, enum lock_rank rank)
 {
 	REQUIRE(count > 0);
 	s->count = count;
 	s->slot = aligned_alloc(_Alignof(struct slot), count * sizeof(*s->slot));
 	REQUIRE(s->slot != NULL);
 	for (unsigned i = 0; i < count; i++)
-		mutex_init(&s->slot[i].lock);
+		mutex_init(&s->slot[i].lock, rank);
 }
 
 void reader_locks_fini(struct reader_locks *s)

@@ -15,7 +15,7 @@ struct reader_locks {
 	unsigned count;
 };
 
-void reader_locks_init(struct reader_locks *s, unsigned count);
+void reader_locks_init(struct reader_locks *s, unsigned count, enum lock_rank rank);
 void reader_locks_fini(struct reader_locks *s);
 void reader_locks_lock(struct reader_locks *s, unsigned slot);
 void reader_locks_unlock(struct reader_locks *s, unsigned slot);

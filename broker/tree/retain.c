@@ -13,11 +13,11 @@ struct retain *retain_new(unsigned executors)
 {
 	struct retain *r = xnew(r);
 
-	reader_locks_init(&r->reader_locks, executors + 1);
-	reader_locks_init(&r->shards, RETAIN_SHARDS);
+	reader_locks_init(&r->reader_locks, executors + 1, LOCK_RETAINED);
+	reader_locks_init(&r->shards, RETAIN_SHARDS, LOCK_RETAINED_SHARD);
 	level_tree_init(&r->tree, sizeof(struct retain_node));
 	topic_owners_init(&r->owners);
-	mutex_init(&r->garbage_lock);
+	mutex_init(&r->garbage_lock, LOCK_RETAINED_GARBAGE);
 	r->shared_slot = executors;
 	return r;
 }

@@ -11,7 +11,7 @@ void route_tree_init(struct route *r, unsigned executors)
 {
 	REQUIRE(executors > 0 && executors <= ROUTE_EXECUTORS_MAX);
 	r->executors = executors;
-	reader_locks_init(&r->reader_locks, executors + 1);
+	reader_locks_init(&r->reader_locks, executors + 1, LOCK_ROUTE);
 	level_tree_init(&r->exact, sizeof(struct route_node));
 	level_tree_init(&r->tree, sizeof(struct route_node));
 }

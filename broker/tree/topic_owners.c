@@ -8,7 +8,7 @@
 void topic_owners_init(struct owners *o)
 {
 	*o = (struct owners){0};
-	mutex_init(&o->lock);
+	mutex_init(&o->lock, LOCK_TOPIC_OWNERS);
 }
 
 void topic_owners_fini(struct owners *o)

@@ -12,7 +12,7 @@
 void payers_init(struct payers *p, unsigned workers)
 {
 	*p = (struct payers){.workers = workers};
-	mutex_init(&p->lock);
+	mutex_init(&p->lock, LOCK_PAYER);
 }
 
 void payers_fini(struct payers *p)

@@ -522,7 +522,7 @@ static int start(void **state)
 {
 	(void)state;
 	memset(&t, 0, sizeof(t));
-	mutex_init(&t.lock);
+	mutex_init(&t.lock, LOCK_UNRANKED);
 	condition_init(&t.woken);
 	executor_init(&t.executor, 0, NULL, NULL);
 	executor_set_wake(&t.executor, on_wake, NULL);

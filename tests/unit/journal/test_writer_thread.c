@@ -228,7 +228,7 @@ static void worker_init(struct worker *w, unsigned index, struct journal *j, str
 {
 	executor_init(&w->executor, index, NULL, w);
 	executor_set_wake(&w->executor, wake, w);
-	mutex_init(&w->lock);
+	mutex_init(&w->lock, LOCK_UNRANKED);
 	condition_init(&w->wake);
 	w->journal = j;
 	w->all = all;

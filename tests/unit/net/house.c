@@ -268,7 +268,7 @@ void net_fixture_start(struct net_fixture *h, const struct net_fixture_rules *ru
 	*h = (struct net_fixture){.rules = *rules};
 	if (h->rules.on_bytes == NULL)
 		h->rules.on_bytes = net_fixture_echo;
-	mutex_init(&h->lock);
+	mutex_init(&h->lock, LOCK_UNRANKED);
 	condition_init(&h->changed);
 	if (tls != NULL)
 		h->tls = tls_context_ref(tls);
@@ -315,7 +315,7 @@ void net_fixture_stop(struct net_fixture *h)
 
 #define LINES_MAX 256
 
-static struct mutex log_lock = {PTHREAD_MUTEX_INITIALIZER};
+static struct mutex log_lock = MUTEX_INITIALIZER(LOCK_UNRANKED);
 static struct {
 	enum event event;
 	char *line;

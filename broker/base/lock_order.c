@@ -1,0 +1,65 @@
+/* What this thread holds, in the order in which it was taken.  For debug and sanitizer builds. */
+#include "base/lock_order.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/require.h"
+
+#if VAKT_CHECK_LOCKS
+
+#define HELD_MAX 256 /* a writer of a tree holds a lock for each worker */
+
+struct held {
+	const void *lock;
+	enum lock_rank rank;
+};
+
+static _Thread_local struct held held[HELD_MAX];
+static _Thread_local size_t held_count;
+
+static const char *name_of(enum lock_rank rank)
+{
+	static const char *const names[LOCK_COUNT] = {
+	    [LOCK_UNRANKED] = "unranked",
+#define LOCK(id, name) [LOCK_##id] = (name),
+#include "base/locks.def"
+#undef LOCK
+	};
+
+	return names[rank];
+}
+
+static void check(const struct held *before, const void *lock, enum lock_rank rank)
+{
+	if (before->rank == LOCK_UNRANKED || before->rank < rank)
+		return;
+	if (before->rank == rank && (uintptr_t)before->lock < (uintptr_t)lock)
+		return;
+	fprintf(stderr, "lock order: '%s' is taken while '%s' is held\n", name_of(rank),
+	        name_of(before->rank));
+	require_failed("lock order", __FILE__, __LINE__);
+}
+
+void lock_order_take(const void *lock, enum lock_rank rank)
+{
+	for (size_t i = 0; i < held_count && rank != LOCK_UNRANKED; i++)
+		check(&held[i], lock, rank);
+	REQUIRE(held_count < HELD_MAX);
+	held[held_count++] = (struct held){.lock = lock, .rank = rank};
+}
+
+void lock_order_release(const void *lock)
+{
+	size_t i = held_count;
+
+	while (i > 0 && held[i - 1].lock != lock)
+		i--;
+	REQUIRE(i > 0);
+	for (; i < held_count; i++)
+		held[i - 1] = held[i];
+	held_count--;
+}
+
+#endif

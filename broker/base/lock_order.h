@@ -1,0 +1,34 @@
+/* The order in which a thread takes locks (locks.def), checked in debug and sanitizer builds:
+ * whoever takes a lock that stands above one that it holds aborts, with the names of both, also
+ * where no other thread is in the way.  Thread: any. */
+#ifndef BASE_LOCK_ORDER_H
+#define BASE_LOCK_ORDER_H
+
+enum lock_rank {
+	LOCK_UNRANKED, /* of tests: taken in any order */
+#define LOCK(id, name) LOCK_##id,
+#include "base/locks.def"
+#undef LOCK
+	LOCK_COUNT
+};
+
+#if VAKT_CHECK_LOCKS
+
+void lock_order_take(const void *lock, enum lock_rank rank);
+void lock_order_release(const void *lock);
+
+#else
+
+static inline void lock_order_take(const void *lock, enum lock_rank rank)
+{
+	(void)lock;
+	(void)rank;
+}
+
+static inline void lock_order_release(const void *lock)
+{
+	(void)lock;
+}
+
+#endif
+#endif
