@@ -1,4 +1,4 @@
-"""The broker under test: its directory, its process, and its death."""
+"""The broker under test: its directory, its process, and how it is killed."""
 
 import json
 import os
@@ -35,7 +35,7 @@ def free_port():
 
 
 def cheap_hash():
-    """A login costs next to nothing here: hundreds of them follow each start."""
+    """Passwords are hashed with the cheapest method: hundreds of logins follow each start."""
     import crypt  # only where it is needed: it leaves Python with 3.13
     return crypt.crypt(PASSWORD, "$2b$04$" + "abcdefghijklmnopqrstuu")
 
@@ -95,7 +95,7 @@ class Broker:
         fresh.rename(path)
 
     def write_acl(self, gate_open, number):
-        """A valid policy; the gate is a topic space that comes and goes."""
+        """Valid rules; the gate is a topic space that is permitted and forbidden in turn."""
         rules = [] if gate_open else ["deny publish 'g/#'", "deny receive 'g/#'"]
         self.write("acl.yaml", {"roles": {"all": [*rules, f"allow publish x/{number}", "allow all '#'"]}})
 
@@ -124,7 +124,7 @@ class Broker:
         return self.child is not None and self.child.poll() is None
 
     def is_dying(self):
-        """An end of file from a process that is not: it closed that connection itself."""
+        """True if the process is ending: an end of file from another process was its own decision."""
         if not self.is_alive():
             return True
         try:
@@ -151,7 +151,7 @@ class Broker:
         self.child.send_signal(signal.SIGTERM)
 
     def wait_ready(self, timeout_s=TIMEOUT_S):
-        """Only where nobody connects meanwhile."""
+        """Use it only while no client connects."""
         deadline = time.monotonic() + timeout_s
         while not self.is_ready():
             if not self.is_alive():

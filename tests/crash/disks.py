@@ -1,4 +1,4 @@
-"""Rounds in which it is the disk that fails: it loses power, it refuses, it is full, it changes bytes (powerloss.c)."""
+"""Rounds in which the disk fails: it loses power, returns errors, is full, or changes bytes (powerloss.c)."""
 
 import errno
 import os
@@ -7,10 +7,10 @@ import subprocess
 import time
 
 from broker import Refused
-from facts import Violation
+from model import Violation
 from timeouts import scaled_timeout
-from people import Publisher, Subscriber
-from plans import Plan, last_day
+from actors import Publisher, Subscriber
+from plans import Plan, final_check
 from round import Died, GaveUp
 
 CUT_S = 2.0
@@ -20,22 +20,22 @@ HOARDED = 60000
 
 
 class Skipped(Exception):
-    """This machine cannot play it."""
+    """This machine cannot run it."""
 
 
 class Shim:
-    """What the preloaded library is told."""
+    """Controls the preloaded library."""
 
-    def __init__(self, house, library):
-        self.house, self.library = house, library
-        self.trouble = house.broker.directory / "trouble"
+    def __init__(self, world, library):
+        self.world, self.library = world, library
+        self.trouble = world.broker.directory / "trouble"
         self.cut = 0
-        house.environment = self.environment
+        world.environment = self.environment
 
     def environment(self):
         self.heal()
-        return {"LD_PRELOAD": self.library, "VAKT_DISK": str(self.house.broker.store),
-                "VAKT_DISK_SEED": str(self.house.rng.randrange(1 << 30)), "VAKT_DISK_CUT": str(self.cut),
+        return {"LD_PRELOAD": self.library, "VAKT_DISK": str(self.world.broker.store),
+                "VAKT_DISK_SEED": str(self.world.rng.randrange(1 << 30)), "VAKT_DISK_CUT": str(self.cut),
                 "VAKT_DISK_TROUBLE": str(self.trouble), "ASAN_OPTIONS": "verify_asan_link_order=0"}
 
     def begin(self, kind, error=0, after=0):
@@ -48,38 +48,38 @@ class Shim:
 
 
 class CutPlan(Plan):
-    """The power goes at some call to the disk, at the latest after a while."""
+    """The power is cut at some call to the disk, at the latest after CUT_S."""
 
     kinds = ["cut"]
 
-    def __init__(self, house, shim):
-        super().__init__(house)
+    def __init__(self, world, shim):
+        super().__init__(world)
         self.shim = shim
-        shim.cut = int(2 ** house.rng.uniform(0, 15))
+        shim.cut = int(2 ** world.rng.uniform(0, 15))
 
-    def live_on(self):
-        house = self.house
+    def run_connected(self):
+        world = self.world
         if self.reads:
-            house.read_values()
+            world.read_values()
         if self.checks:
-            house.check()
-        end = house.now() + CUT_S
-        while house.now() < end:
-            house.live()
+            world.check()
+        end = world.now() + CUT_S
+        while world.now() < end:
+            world.run_turn()
         self.shim.begin("cut")
         self.die_after(0.5)
         while True:
-            house.live()
+            world.run_turn()
 
 
-def power(house, count, library):
+def power(world, count, library):
     """A whole round."""
-    shim = Shim(house, library)
-    house.killed_by_itself = True
+    shim = Shim(world, library)
+    world.killed_by_itself = True
     for _ in range(count):
-        CutPlan(house, shim).live(0)
+        CutPlan(world, shim).run(0)
     shim.cut = 0
-    last_day(house)
+    final_check(world)
 
 
 # --- writes and syncs that fail ---
@@ -88,69 +88,69 @@ KINDS = [("write", errno.ENOSPC), ("write", errno.EIO), ("short", errno.ENOSPC),
          ("sync", errno.EIO), ("sync", errno.ENOSPC)]
 
 
-def troubles(house, count, library):
-    """The disk fails now and then; what was acknowledged is there all the same."""
-    shim = Shim(house, library)
-    house.killed_by_itself = True
+def troubles(world, count, library):
+    """The disk fails now and then; acknowledged messages must survive."""
+    shim = Shim(world, library)
+    world.killed_by_itself = True
     for at in range(count):
-        house.tolerant, house.trigger = False, None
-        house.start()
-        house.come_in()
+        world.tolerant, world.trigger = False, None
+        world.start()
+        world.wait_until_reachable()
         if at % 3 == 0:
-            house.check()
-        live_for(house, 0.5 * house.rng.random())
+            world.check()
+        run_for(world, 0.5 * world.rng.random())
         try:
-            suffer(house, shim, *house.rng.choice(KINDS))
+            run_with_trouble(world, shim, *world.rng.choice(KINDS))
         except Died:
             pass
-    house.tolerant = False
-    last_day(house)
+    world.tolerant = False
+    final_check(world)
 
 
-def live_for(house, seconds):
-    end = house.now() + seconds
-    while house.now() < end:
-        house.live()
+def run_for(world, seconds):
+    end = world.now() + seconds
+    while world.now() < end:
+        world.run_turn()
 
 
-def suffer(house, shim, kind, error):
-    """Trouble begins; it ends, and everything goes on, or the broker says that its store has failed."""
-    house.tolerant = True
-    shim.begin(kind, error, house.rng.choice([0, 0, 1, 2, 5, 20]))
-    wait_said(house, "event=store-full", "event=store-failed")
-    live_for(house, house.rng.choice([0.1, 0.5, 1.5]))
+def run_with_trouble(world, shim, kind, error):
+    """A failure begins. Either it ends and service continues, or the broker reports that its store has failed."""
+    world.tolerant = True
+    shim.begin(kind, error, world.rng.choice([0, 0, 1, 2, 5, 20]))
+    wait_said(world, "event=store-full", "event=store-failed")
+    run_for(world, world.rng.choice([0.1, 0.5, 1.5]))
     shim.heal()
-    if "event=store-failed" not in house.broker.said():
-        wait_said(house, "event=store-resumed", "event=store-failed")
-    if "event=store-failed" in house.broker.said():
-        no_promises(house)
+    if "event=store-failed" not in world.broker.said():
+        wait_said(world, "event=store-resumed", "event=store-failed")
+    if "event=store-failed" in world.broker.said():
+        no_promises(world)
     else:
-        house.tolerant = False
-        house.check()
-    if house.rng.random() < 0.5:
+        world.tolerant = False
+        world.check()
+    if world.rng.random() < 0.5:
         shim.begin("cut")
-        live_for(house, 0.2)
-    house.broker.kill()
-    house.bury("killed after its trouble")
+        run_for(world, 0.2)
+    world.broker.kill()
+    world.broker_gone("killed after its trouble")
 
 
-def wait_said(house, *events, meanwhile=lambda: None):
-    """Live until the broker has logged one of these."""
+def wait_said(world, *events, meanwhile=lambda: None):
+    """Run until the broker has logged one of these."""
     end = time.monotonic() + RESUME_S
-    while not any(event in house.broker.said() for event in events):
+    while not any(event in world.broker.said() for event in events):
         if time.monotonic() > end:
             raise Violation("D7", f"the broker does not say {' or '.join(events)}",
-                            house.broker.said().splitlines()[-20:])
+                            world.broker.said().splitlines()[-20:])
         meanwhile()
-        live_for(house, 0.05)
+        run_for(world, 0.05)
 
 
-def no_promises(house):
-    """A store that has failed acknowledges nothing that it should keep."""
-    live_for(house, 0.05)
-    house.promises.clear()
-    live_for(house, 0.3)
-    kept = [house.messages[number] for number in house.promises if not house.messages[number].topic.startswith("g/")]
+def no_promises(world):
+    """A failed store must not acknowledge what it should make durable."""
+    run_for(world, 0.05)
+    world.promises.clear()
+    run_for(world, 0.3)
+    kept = [world.messages[number] for number in world.promises if not world.messages[number].topic.startswith("g/")]
     if kept:
         raise Violation("D7", f"acknowledged although the store has failed: {kept}",
                         [line for message in kept for line in message.story])
@@ -158,17 +158,17 @@ def no_promises(house):
 
 # --- a real file system that is full ---
 
-def full(house, megabytes, _):
-    """A queue fills a small file system; a file is deleted, and everything goes on. The file alone would not do: the
-    broker has set blocks aside and pages that are free, and what the others send may be taken as fast as it comes. So
-    messages are sent to somebody who is away, until it is full."""
-    store = house.broker.store
+def full(world, megabytes, _):
+    """A queue fills a small file system; then a file is deleted, and service continues. The file alone is not enough:
+    the broker has reserved blocks and free pages, and may take messages as fast as they arrive. So messages are sent to
+    a client that is away until the file system is full."""
+    store = world.broker.store
     mount(store, megabytes)
     try:
-        fill_up(house, store)
+        fill_up(world, store)
     finally:
-        if house.broker.is_alive():
-            house.broker.kill()
+        if world.broker.is_alive():
+            world.broker.kill()
         subprocess.run(["umount", str(store)], check=False)
 
 
@@ -182,68 +182,68 @@ def mount(store, megabytes):
         raise Skipped(f"no small file system: {done.stderr.strip()}")
 
 
-def hoard(house):
-    """More for the one who is away."""
-    for person in house.people:
-        if isinstance(person, Publisher) and person.peer.up and not person.peer.leaving and person.peer.fits():
-            person.peer.publish(house.message(person.peer.name, "h/0", 1, size=HOARDED))
+def hoard(world):
+    """More for the client that is away."""
+    for actor in world.actors:
+        if isinstance(actor, Publisher) and actor.peer.up and not actor.peer.leaving and actor.peer.fits():
+            actor.peer.publish(world.message(actor.peer.name, "h/0", 1, size=HOARDED))
 
 
-def fill_up(house, store):
-    hoarder = Subscriber(house, "hoarder", 5, wanted={"h/0": 1})
-    hoarder.rate = 0  # it comes and goes only where that is written here
-    house.people.append(hoarder)
-    house.versions["hoarder"] = 5
-    house.start()
-    house.come_in()
-    house.check()
+def fill_up(world, store):
+    hoarder = Subscriber(world, "hoarder", 5, wanted={"h/0": 1})
+    hoarder.rate = 0  # it connects and disconnects only here
+    world.actors.append(hoarder)
+    world.versions["hoarder"] = 5
+    world.start()
+    world.wait_until_reachable()
+    world.check()
     hoarder.peer.disconnect()
-    if not house.wait(lambda: hoarder.peer.sock is None, RESUME_S):
-        raise Violation("peace", "a client cannot leave", house.broker.said().splitlines()[-20:])
+    if not world.wait(lambda: hoarder.peer.sock is None, RESUME_S):
+        raise Violation("protocol", "a client cannot leave", world.broker.said().splitlines()[-20:])
     filler = store / "filler"
     with open(filler, "wb") as out:
         while shutil.disk_usage(store).free > FILL:
             out.write(b"x" * (FILL // 2))
             out.flush()
-    house.tolerant = True
-    wait_said(house, "event=store-full", meanwhile=lambda: hoard(house))
-    lazy = house.lazy_delivered
-    live_for(house, 2)
-    if house.lazy_delivered == lazy:
-        raise Violation("D7", "QoS 0 does not go on while the disk is full", house.broker.said().splitlines()[-20:])
+    world.tolerant = True
+    wait_said(world, "event=store-full", meanwhile=lambda: hoard(world))
+    lazy = world.lazy_delivered
+    run_for(world, 2)
+    if world.lazy_delivered == lazy:
+        raise Violation("D7", "QoS 0 does not go on while the disk is full", world.broker.said().splitlines()[-20:])
     filler.unlink()
-    wait_said(house, "event=store-resumed")
-    house.tolerant = False
-    house.check()
-    house.broker.kill()
-    house.bury("killed")
-    last_day(house)
+    wait_said(world, "event=store-resumed")
+    world.tolerant = False
+    world.check()
+    world.broker.kill()
+    world.broker_gone("killed")
+    final_check(world)
 
 
 # --- bytes that change ---
 
-def flips(house, count, _):
-    """The store is damaged between two lives: the start refuses and says what to do, or nothing is missing; or it
-    notices later and says so, and the round ends, for there is no way back from there."""
+def bit_flips(world, count, _):
+    """The store is damaged between two runs. The start refuses it and says what to do, or nothing is missing; or the
+    damage is noticed later and reported, and the round ends, because the store cannot be repaired."""
     for _ in range(count):
-        Plan(house, "time").live(0.2)
-        whole = house.broker.directory / "whole"
+        Plan(world, "time").run(0.2)
+        whole = world.broker.directory / "whole"
         shutil.rmtree(whole, ignore_errors=True)
-        shutil.copytree(house.broker.store, whole)
-        what = damage(house.rng, house.broker.store / "data.mdb")
-        end = survives(house, what)
+        shutil.copytree(world.broker.store, whole)
+        what = damage(world.rng, world.broker.store / "data.mdb")
+        end = survives(world, what)
         kind = f"{what.split()[0]} {end}"
-        house.damages[kind] = house.damages.get(kind, 0) + 1
+        world.damages[kind] = world.damages.get(kind, 0) + 1
         if end == "noticed":
             return
         if end == "refused":
-            shutil.rmtree(house.broker.store)
-            shutil.copytree(whole, house.broker.store)
-    last_day(house)
+            shutil.rmtree(world.broker.store)
+            shutil.copytree(whole, world.broker.store)
+    final_check(world)
 
 
 def damage(rng, path):
-    """Change some bits, blank a sector, or cut the file; says what it did."""
+    """Change some bits, zero a sector, or truncate the file. Returns what it did."""
     size = path.stat().st_size
     kind = rng.choice(["bits", "bits", "sector", "cut"])
     if kind == "cut":
@@ -260,16 +260,16 @@ def damage(rng, path):
     return f"{kind} at {places[:8]}"
 
 
-def survives(house, what):
-    """How it took it."""
-    house.trigger = None
+def survives(world, what):
+    """How the broker reacted."""
+    world.trigger = None
     try:
-        house.is_damaged = house.tolerant = True
-        house.start()
-        house.come_in()
-        house.tolerant = False
-        house.read_values()
-        house.check()
+        world.is_damaged = world.tolerant = True
+        world.start()
+        world.wait_until_reachable()
+        world.tolerant = False
+        world.read_values()
+        world.check()
         end = "survived"
     except Refused as refused:
         if refused.status != 2 or "broker-store" not in refused.said:
@@ -278,12 +278,12 @@ def survives(house, what):
     except GaveUp:
         end = "noticed"
     except Violation as wrong:
-        if "event=store-failed" not in house.broker.said():
+        if "event=store-failed" not in world.broker.said():
             raise Violation(wrong.rule, f"after damage ({what}): {wrong.text}", wrong.story) from wrong
         end = "noticed"
     finally:
-        house.is_damaged = house.tolerant = False
-    house.broker.kill()
+        world.is_damaged = world.tolerant = False
+    world.broker.kill()
     if end == "survived":
-        house.bury("killed")
+        world.broker_gone("killed")
     return end

@@ -1,9 +1,8 @@
-"""Judges a history: feed it what happened, in order; it raises Violation with the story of what went wrong. It allows
-what the protocol leaves open (QoS 1 twice, what was on its way at the crash) and nothing more.
+"""The oracle: feed it events in order; it raises Violation with the events that led to it. It permits what the protocol
+leaves open (QoS 1 twice, packets in flight at the crash) and nothing more. Its parts: deliveries.py (D1 to D3,
+subscriptions), retained.py (D4), sessions.py (D5), wills.py (D6)."""
 
-Its parts: deliveries.py (D1 to D3, subscriptions), retained.py (D4), sessions.py (D5), wills.py (D6)."""
-
-from facts import Client, Violation
+from model import Client, Violation
 from deliveries import Deliveries
 from retained import Retained
 from sessions import Sessions
@@ -11,14 +10,14 @@ from wills import Wills
 
 
 class Oracle(Deliveries, Retained, Sessions, Wills):
-    """Events are (kind, time in s, arguments): the methods on_KIND say which."""
+    """Events are (kind, time in s, arguments); the methods on_KIND document them."""
 
     def __init__(self):
         self.n, self.t, self.epoch = 0, 0.0, 0
         self.epoch_ns = [0, 0, 0]
-        self.messages, self.lives, self.clients, self.groups = {}, {}, {}, {}
+        self.messages, self.connections, self.clients, self.groups = {}, {}, {}, {}
         self.topics, self.readings, self.lazy = {}, {}, {}
-        self.unkept = []  # connections whose wills may not be on disk yet
+        self.unsaved_wills = []  # connections whose wills may not be on disk yet
         self.old_wills = []  # wills of clients that have come back
         self.crash_n, self.start_n, self.ready_t = -1, 0, 0.0
 
@@ -27,15 +26,15 @@ class Oracle(Deliveries, Retained, Sessions, Wills):
         self.t = t
         getattr(self, "on_" + kind)(*arguments)
 
-    # the broker's own life
+    # starts and crashes of the broker
 
     def on_crash(self, how):
-        """It is dead; the connections' ends were told before."""
+        """It is dead; the ends of the connections were reported before."""
         self.crash_n = self.n
         for client in self.clients.values():
-            client.tale.append(f"{self.t:.3f} the broker is gone: {how}")
-            for life in client.waiting:
-                self.life_over(life)
+            client.events.append(f"{self.t:.3f} the broker is gone: {how}")
+            for connection in client.waiting:
+                self.connection_over(connection)
             if client.session.left_t is not None and client.session.crash_t is None:
                 client.session.crash_t = self.t
         self.wills_at_crash()
@@ -46,29 +45,29 @@ class Oracle(Deliveries, Retained, Sessions, Wills):
         """The first client may connect."""
         self.start_n, self.ready_t = self.n, self.t
         for client in self.clients.values():
-            client.tale.append(f"{self.t:.3f} the broker is ready")
+            client.events.append(f"{self.t:.3f} the broker is ready")
         self.wills_at_ready()
 
     def on_tick(self):
         self.wills_by_now()
 
     def on_check(self):
-        """Everything is quiet: what must have come has come."""
+        """A quiet point: everything that must arrive has arrived."""
         self.check_deliveries()
         self.wills_are_over()
         self.epoch += 1
         self.epoch_ns = [*self.epoch_ns[1:], self.n]
         self.forget_retained()
         self.forget_deliveries()
-        self.forget_lives()
+        self.forget_connections()
 
-    def forget_lives(self):
-        kept = {life.id for client in self.clients.values() for life in (*client.waiting, client.life)
-                if life is not None}
+    def forget_connections(self):
+        kept = {connection.id for client in self.clients.values() for connection in (*client.waiting, client.connection)
+                if connection is not None}
         kept |= {message.will for message in self.messages.values() if message.will is not None}
-        self.lives = {number: life for number, life in self.lives.items() if number in kept or not life.over}
+        self.connections = {number: connection for number, connection in self.connections.items() if number in kept or not connection.over}
         for client in self.clients.values():
-            del client.tale[:-100]
+            del client.events[:-100]
 
     # bookkeeping
 
@@ -81,7 +80,7 @@ class Oracle(Deliveries, Retained, Sessions, Wills):
         message.story.append(f"{self.t:.3f} #{self.n} message {message.id}: {text}")
 
     def say(self, name, text):
-        self.client(name).tale.append(f"{self.t:.3f} #{self.n} {name}: {text}")
+        self.client(name).events.append(f"{self.t:.3f} #{self.n} {name}: {text}")
 
     def story_of(self, number):
         message = self.messages.get(number)

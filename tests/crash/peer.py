@@ -1,5 +1,5 @@
-"""A client that keeps what the standard asks of it over connections: what it sent and nobody acknowledged, and the
-QoS 2 identifiers it holds. It tells the oracle everything. One thread, sockets that never block."""
+"""A client with the session state that the standard requires: messages sent and not acknowledged, and QoS 2 identifiers
+received. It reports everything to the oracle. One thread, non-blocking sockets."""
 
 import socket
 import ssl
@@ -9,7 +9,7 @@ from collections import OrderedDict
 import broker as _  # puts tests/scenario into the path
 import mqtt
 from broker import PASSWORD
-from facts import Violation, matches, shared
+from model import Violation, matches, shared
 
 GONE = (ConnectionResetError, BrokenPipeError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 AGAIN = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
@@ -20,7 +20,7 @@ HANDSHAKE_S = 10
 
 
 def properties_of(message):
-    """Some messages have some: they must survive too."""
+    """Some messages have properties: they must survive too."""
     props = {}
     if message.id % 4 == 0:
         props["message_expiry_interval"] = EXPIRY_S
@@ -34,7 +34,7 @@ def identifier_of(topic_filter):
 
 
 def check_properties(peer, packet, message, by_version):
-    """What a 5.0 subscriber sees besides the bytes."""
+    """What a 5.0 subscriber sees besides topic and payload."""
     ids = packet.props.get("subscription_identifier", [])
     names = [name for name in peer.filters if identifier_of(name) in ids]
     if len(names) != len(ids) or not ids or not all(matches(shared(name)[1], packet.topic) for name in names):
@@ -48,7 +48,7 @@ def check_properties(peer, packet, message, by_version):
 
 
 def split(buffer, at):
-    """(first byte, body, where the next one begins), or None: not all of it is here."""
+    """(first byte, body, where the next packet begins), or None if the packet is incomplete."""
     length = shift = 0
     for place in range(at + 1, at + 5):
         if place >= len(buffer):
@@ -62,11 +62,11 @@ def split(buffer, at):
 
 
 class Peer:
-    """world: feed(), broker, and what is asked of it here."""
+    """world: feed(), broker, and what the client asks of it."""
 
     def __init__(self, world, name, version, *, tls=False):
         self.world, self.name, self.version, self.tls = world, name, version, tls
-        self.sock = self.old = self.life = None
+        self.sock = self.old = self.connection = None
         self.up = self.leaving = False
         self.out, self.buffer = bytearray(), bytearray()
         self.inflight, self.held, self.asked = OrderedDict(), set(), {}
@@ -78,7 +78,7 @@ class Peer:
     # connecting
 
     def open(self):
-        """A socket, or None: nobody is there."""
+        """A socket, or None if nobody listens."""
         try:
             if not self.tls:
                 stream = socket.socket(socket.AF_UNIX)
@@ -93,7 +93,7 @@ class Peer:
             return None
 
     def connect(self, *, clean=False, expiry=None, will=None, delay=0):
-        """False: the broker is not there. Connected already: a takeover."""
+        """False if the broker does not listen. Connected already: a takeover."""
         fresh = self.open()
         if fresh is None:
             return False
@@ -108,7 +108,7 @@ class Peer:
         self.buffer.clear()
         self.acks.clear()
         self.asked.clear()
-        self.life = self.world.next_life()
+        self.connection = self.world.next_connection()
         self.world.register(self)
         self.say_connect(clean, expiry, will, delay)
         return True
@@ -123,8 +123,8 @@ class Peer:
         if will is not None:
             will_props = {"will_delay_interval": delay} if delay else {}
             will_said = mqtt.Will(will.topic, will.payload(), will.qos, will.retain, will_props)
-        self.world.feed("connect", self.life, self.name, self.version, clean, expiry, will, delay)
-        if not self.world.session_is_sure(self):  # its own half may belong to one that has ended
+        self.world.feed("connect", self.connection, self.name, self.version, clean, expiry, will, delay)
+        if not self.world.session_is_certain(self):  # its own half may belong to one that has ended
             self.forget()
         self.put(mqtt.connect(self.version, self.name, user="house", password=PASSWORD, clean=clean, keep_alive=0,
                               will=will_said, props=props))
@@ -150,7 +150,7 @@ class Peer:
             del self.out[:sent]
 
     def read(self):
-        """Everything that is there; false at the end of the file."""
+        """Read all that has arrived. False at the end of the file."""
         alive = True
         while alive:
             try:
@@ -166,25 +166,25 @@ class Peer:
 
     def take_packets(self):
         at = 0
-        life = self.life
-        while life == self.life and (whole := split(self.buffer, at)) is not None:
+        connection = self.connection
+        while connection == self.connection and (whole := split(self.buffer, at)) is not None:
             first, body, at = whole
             packet = mqtt.parse(self.version, first, body)
             HANDLERS[packet.kind](self, packet)
-        if life == self.life:
+        if connection == self.connection:
             del self.buffer[:at]
 
     def on_eof(self):
-        """A broker whose disk fails closes without having kept what it heard."""
+        """A broker whose disk fails closes connections without having stored what it received."""
         if self.world.broker.is_dying():
             self.end("dead")
             return
         if not self.leaving:
-            self.world.surprise(f"{self.name}: the broker closed connection {self.life}")
+            self.world.surprise(f"{self.name}: the broker closed connection {self.connection}")
         self.end("closed" if self.world.tolerant else "eof")
 
     def end(self, how):
-        """The connection is over; how: see the oracle's on_end."""
+        """The connection has ended; `how`: see the oracle's on_end."""
         if self.sock is None:
             return
         self.world.unregister(self)
@@ -193,7 +193,7 @@ class Peer:
                 stream.close()
         self.sock = self.old = None
         self.up = False
-        self.world.feed("end", self.life, how)
+        self.world.feed("end", self.connection, how)
 
     # what comes
 
@@ -202,7 +202,7 @@ class Peer:
             self.world.surprise(f"{self.name}: CONNACK reason {packet.reason:#x}")
             self.leaving = True
             return
-        self.world.feed("connack", self.life, packet.session_present)
+        self.world.feed("connack", self.connection, packet.session_present)
         if self.old is not None:
             self.old.close()
             self.old = None
@@ -241,7 +241,7 @@ class Peer:
             self.seen.append((packet.topic, number))
         if self.version == 5:
             self.world.check_properties(self, packet, number)
-        self.world.feed("deliver", self.life, number, packet.topic, packet.qos, packet.retain, packet.dup)
+        self.world.feed("deliver", self.connection, number, packet.topic, packet.qos, packet.retain, packet.dup)
 
     def on_pubrel(self, packet):
         self.held.discard(packet.packet_id)
@@ -252,7 +252,7 @@ class Peer:
         if entry is None:
             self.world.surprise(f"{self.name}: {packet} acknowledges nothing")
         elif packet.reason < 0x80:
-            self.world.feed("ack", self.life, entry[0].id)
+            self.world.feed("ack", self.connection, entry[0].id)
             self.world.acked(entry[0].id)
 
     def on_pubrec(self, packet):
@@ -264,7 +264,7 @@ class Peer:
             del self.inflight[packet.packet_id]
             return
         if entry[1] == SENT:
-            self.world.feed("ack", self.life, entry[0].id)
+            self.world.feed("ack", self.connection, entry[0].id)
             self.world.acked(entry[0].id)
             entry[1] = RELEASED
         self.put(mqtt.ack(self.version, mqtt.PUBREL, packet.packet_id))
@@ -279,7 +279,7 @@ class Peer:
             self.world.surprise(f"{self.name}: {packet} refuses one of {filters}")
             return
         for one in filters:
-            self.world.feed("suback" if kind == "subscribe" else "unsuback", self.life, one)
+            self.world.feed("suback" if kind == "subscribe" else "unsuback", self.connection, one)
             (self.granted.add if kind == "subscribe" else self.granted.discard)(one)
 
     def on_pingresp(self, packet):
@@ -303,7 +303,7 @@ class Peer:
         self.send_publish(message, packet_id, dup=False)
 
     def send_publish(self, message, packet_id, dup):
-        self.world.feed("publish", self.life, message)
+        self.world.feed("publish", self.connection, message)
         self.put(mqtt.publish(self.version, message.topic, message.payload(), qos=message.qos, retain=message.retain,
                               dup=dup, packet_id=packet_id, props=properties_of(message)))
 
@@ -318,7 +318,7 @@ class Peer:
             return
         self.filters.update(filters)
         for one in filters:
-            self.world.feed("subscribe", self.life, one, self.wanted[one])
+            self.world.feed("subscribe", self.connection, one, self.wanted[one])
         if self.version == 5:
             for one in filters:
                 self.put_subscribe([one], {"subscription_identifier": identifier_of(one)})
@@ -334,21 +334,21 @@ class Peer:
         packet_id = self.fresh_id()
         self.asked[packet_id] = ("unsubscribe", filters)
         for one in filters:
-            self.world.feed("unsubscribe", self.life, one)
+            self.world.feed("unsubscribe", self.connection, one)
         self.put(mqtt.unsubscribe(self.version, packet_id, filters))
 
     def ping(self):
         self.put(mqtt.packet(mqtt.PINGREQ, 0, b""))
 
     def disconnect(self, reason=0, expiry=None):
-        """Say so, and wait for the broker to close."""
+        """Send DISCONNECT, and wait for the broker to close."""
         self.leaving = True
-        self.world.feed("disconnect", self.life, reason, expiry)
+        self.world.feed("disconnect", self.connection, reason, expiry)
         props = {} if expiry is None else {"session_expiry_interval": expiry}
         self.put(mqtt.disconnect(self.version, reason, props))
 
     def is_busy(self):
-        """Something of its own is not finished."""
+        """True while an exchange of its own is not finished."""
         return bool(self.inflight or self.asked or self.out or self.acks)
 
 

@@ -1,10 +1,10 @@
 /* A disk that can lose power, and one that fails: preloaded (LD_PRELOAD) into the broker.  It
  * stands between the broker and the files below one directory, remembers for every 512-byte sector
- * what is surely on disk while something newer was written and not yet synced, and at the cut puts
+ * what is certainly on disk while something newer was written and not yet synced, and at the cut puts
  * back what a real disk might have kept: each such sector as it was or as it is. Then it kills the
- * process. Data is sure after fsync or fdatasync of its file, or when written through a descriptor
+ * process. Data is durable after fsync or fdatasync of its file, or when written through a descriptor
  * opened with O_DSYNC or O_SYNC; a new file's name after fsync of the directory. What a failed
- * fsync left is never sure again until it is written anew.
+ * fsync left is never durable again until it is written anew.
  *
  * VAKT_DISK         the directory
  * VAKT_DISK_SEED    of the choices at the cut
@@ -45,12 +45,12 @@ struct sector {
 	UT_hash_handle hh;
 	uint64_t number;
 	bool lost; /* a sync of what was written here has failed */
-	uint8_t sure[SECTOR];
+	uint8_t durable[SECTOR];
 };
 
 struct file {
 	char path[PATH_MAX];
-	off_t sure_size;
+	off_t durable_size;
 	bool created; /* and the directory was not synced since */
 	bool gone;    /* its place was taken by another (rename) */
 	struct sector *sectors;
@@ -124,7 +124,7 @@ __attribute__((constructor)) static void begin(void)
 	owner = getpid();
 }
 
-/* --- what is sure --- */
+/* --- what is durable --- */
 
 static void forget_sector(struct file *f, struct sector *s)
 {
@@ -151,7 +151,7 @@ static void remember(struct file *f, off_t offset, size_t count)
 		if (s == NULL)
 			abort();
 		s->number = number;
-		(void)real_pread(reader, s->sure, SECTOR, (off_t)(number * SECTOR));
+		(void)real_pread(reader, s->durable, SECTOR, (off_t)(number * SECTOR));
 		HASH_ADD(hh, f->sectors, number, sizeof(s->number), s);
 	}
 	if (reader >= 0)
@@ -159,7 +159,7 @@ static void remember(struct file *f, off_t offset, size_t count)
 }
 
 /* Written through: these bytes, and as much of the length as they need. */
-static void range_is_sure(struct file *f, off_t offset, size_t count)
+static void range_is_durable(struct file *f, off_t offset, size_t count)
 {
 	uint64_t end = ((uint64_t)offset + count + SECTOR - 1) / SECTOR;
 
@@ -170,11 +170,11 @@ static void range_is_sure(struct file *f, off_t offset, size_t count)
 		if (s != NULL)
 			forget_sector(f, s);
 	}
-	if (f->sure_size < offset + (off_t)count)
-		f->sure_size = offset + (off_t)count;
+	if (f->durable_size < offset + (off_t)count)
+		f->durable_size = offset + (off_t)count;
 }
 
-static void file_is_sure(struct file *f, int fd)
+static void file_is_durable(struct file *f, int fd)
 {
 	struct sector *s;
 	struct sector *next;
@@ -183,7 +183,7 @@ static void file_is_sure(struct file *f, int fd)
 		if (!s->lost)
 			forget_sector(f, s);
 	}
-	f->sure_size = size_of(fd);
+	f->durable_size = size_of(fd);
 }
 
 static void file_is_lost(struct file *f)
@@ -196,7 +196,7 @@ static void file_is_lost(struct file *f)
 	}
 }
 
-static void names_are_sure(void)
+static void names_are_durable(void)
 {
 	for (unsigned i = 0; i < FILES_MAX; i++)
 		if (files[i] != NULL)
@@ -237,10 +237,11 @@ static void cut_file(struct file *f, enum damage how)
 		off_t left = size_of(fd) - at;
 
 		if (left > 0 && is_dropped(how, s, salt))
-			(void)real_pwrite(fd, s->sure, left < SECTOR ? (size_t)left : SECTOR, at);
+			(void)real_pwrite(fd, s->durable, left < SECTOR ? (size_t)left : SECTOR,
+			                  at);
 	}
-	if (cut_size || size_of(fd) < f->sure_size)
-		(void)syscall(SYS_ftruncate, fd, f->sure_size);
+	if (cut_size || size_of(fd) < f->durable_size)
+		(void)syscall(SYS_ftruncate, fd, f->durable_size);
 	real_close(fd);
 }
 
@@ -359,7 +360,7 @@ static void take_note(int fd, int flags, bool is_new)
 	if (is_new)
 		descriptors[fd].file->created = true;
 	else if (descriptors[fd].file->sectors == NULL)
-		descriptors[fd].file->sure_size = size_of(fd);
+		descriptors[fd].file->durable_size = size_of(fd);
 }
 
 static int open_noted(int at, const char *path, int flags, mode_t mode)
@@ -504,7 +505,7 @@ static ssize_t write_ours(const struct write_call *w, struct descriptor *d)
 	remember(d->file, offset, bytes);
 	done = is_short ? write_short(w, offset) : write_parts(w);
 	if (done > 0 && d->is_sync)
-		range_is_sure(d->file, offset, (size_t)done);
+		range_is_durable(d->file, offset, (size_t)done);
 	return done;
 }
 
@@ -608,11 +609,11 @@ static int sync_any(int fd, long number)
 		if (d->file != NULL)
 			file_is_lost(d->file);
 	} else if (d->is_directory) {
-		names_are_sure();
+		names_are_durable();
 		status = 0;
 	} else {
 		/* Whether the machine's own disk is asked changes nothing here, and costs time. */
-		file_is_sure(d->file, fd);
+		file_is_durable(d->file, fd);
 		status = 0;
 	}
 	(void)pthread_mutex_unlock(&lock);

@@ -1,5 +1,5 @@
-"""One house from its first start to its last: the broker dies again and again, everybody goes on, and the oracle is
-told everything. One seed decides what can be decided; the scheduling of the machine is not among it."""
+"""One store from its first start to its last: the broker is killed again and again, the clients continue, and the
+oracle gets every event. One seed decides what can be decided; the scheduling of the machine is not part of it."""
 
 import random
 import select
@@ -7,17 +7,17 @@ import ssl
 import time
 
 from broker import Refused
-from facts import Message, Violation
+from model import Message, Violation
 from oracle import Oracle
 from timeouts import scaled_timeout
-from people import move_in
+from actors import create_actors
 from peer import Peer, check_properties
 
 START_S, DRAIN_S, QUIET_TURNS = scaled_timeout(60), scaled_timeout(40), 3
 
 
 class Died(Exception):
-    """The broker is gone, as was meant."""
+    """The broker has ended, as intended."""
 
 
 class GaveUp(Exception):
@@ -25,7 +25,7 @@ class GaveUp(Exception):
 
 
 class World:
-    """The clients' side: sockets, numbers, the oracle's ear."""
+    """The clients' side: sockets, numbers, events for the oracle."""
 
     def __init__(self, broker, seed, *, record=False):
         self.broker, self.seed = broker, seed
@@ -34,7 +34,7 @@ class World:
         self.history = [] if record else None
         self.began = time.monotonic()
         self.poller, self.peers = select.poll(), {}
-        self.messages, self.lives = {}, 0
+        self.messages, self.connections = {}, 0
         self.tls_context = ssl.create_default_context(cafile=str(broker.directory / "ca.crt"))
         self.is_reached = False
         self.tolerant = False  # the broker may close connections and be silent: its disk fails
@@ -53,12 +53,12 @@ class World:
 
     def message(self, by, topic, qos, *, retain=False, size=0, will=False):
         number = len(self.messages) + 1
-        made = Message(number, by, topic, qos, retain=retain, size=size, will=self.lives + 1 if will else None)
+        made = Message(number, by, topic, qos, retain=retain, size=size, will=self.connections + 1 if will else None)
         self.messages[number] = made
         return made
 
     def number_of(self, peer, packet):
-        """Which message this is; its bytes must be all there."""
+        """The number of this message; its payload must be complete."""
         if packet.topic.startswith("$"):
             return None
         number = packet.payload.split(b":", 1)[0]
@@ -73,15 +73,16 @@ class World:
         message = self.messages[number]
         check_properties(peer, packet, message, self.versions.get(message.by))
 
-    # what peers ask
+    # what peers ask for
 
-    def session_is_sure(self, peer):
-        """Is the broker's session surely the one that the client knows? Where a CONNACK was lost nobody can tell."""
-        return self.oracle.client(peer.name).session.state == "sure"
+    def session_is_certain(self, peer):
+        """True if the broker's session is certainly the one that the client knows. After a lost CONNACK that is
+        unknown."""
+        return self.oracle.client(peer.name).session.state == "certain"
 
-    def next_life(self):
-        self.lives += 1
-        return self.lives
+    def next_connection(self):
+        self.connections += 1
+        return self.connections
 
     def register(self, peer):
         self.peers[peer.sock.fileno()] = peer
@@ -92,14 +93,14 @@ class World:
         del self.peers[peer.sock.fileno()]
 
     def reached(self):
-        """The first connection since the start: the broker takes clients."""
+        """The first connection since the start: the broker accepts clients."""
         if not self.is_reached:
             self.is_reached = True
             self.feed("ready")
 
     def surprise(self, text):
         if not self.tolerant and not self.broker.is_dying():
-            raise Violation("peace", text, self.broker.said().splitlines()[-20:])
+            raise Violation("protocol", text, self.broker.said().splitlines()[-20:])
 
     def acked(self, number):
         self.acknowledged += 1
@@ -119,8 +120,8 @@ class World:
             if peer is not None and not peer.read():
                 peer.on_eof()
 
-    def bury(self, how, unread=0.2):
-        """The broker is dead: what it had sent is still in the sockets; sometimes nobody reads it."""
+    def broker_gone(self, how, unread=0.2):
+        """The broker is dead: what it had sent is still in the sockets; sometimes it is not read."""
         for peer in list(self.peers.values()):
             while self.rng.random() >= unread and peer.read():
                 pass
@@ -130,27 +131,27 @@ class World:
 
 
 class Round(World):
-    """The order of things."""
+    """The order of a round."""
 
     def __init__(self, broker, seed, *, record=False, environment=None):
         super().__init__(broker, seed, record=record)
-        self.people = move_in(self)
-        self.versions = {person.peer.name: person.peer.version for person in self.people}
+        self.actors = create_actors(self)
+        self.versions = {actor.peer.name: actor.peer.version for actor in self.actors}
         self.trigger = None
         self.environment = environment
         self.killed_by_itself = False  # the power-loss library does it
         self.is_damaged, self.look_at = False, 0.0
         self.reloads = self.readers = self.checks = 0
-        self.tried, self.damages = 0, {}  # doctored histories; kinds of damage to the store
+        self.tried, self.damages = 0, {}  # mutations of the history; kinds of damage to the store
         self.gate = True
 
-    # the broker's life
+    # start and end of the broker
 
     def start(self):
         self.broker.start(self.environment() if self.environment else None)
 
     def step(self, timeout_ms=1):
-        """Time passes; the broker may have to die."""
+        """Time passes; the broker may have to be killed."""
         self.turn(timeout_ms)
         if not self.broker.is_alive():
             self.die_by_itself()
@@ -160,21 +161,21 @@ class Round(World):
                 raise GaveUp
         if self.trigger is not None and self.trigger():
             self.broker.kill()
-            self.bury("killed")
+            self.broker_gone("killed")
             raise Died
 
     def die_by_itself(self):
         status = self.broker.reap()
         was_reached = self.is_reached
-        self.bury(f"ended with {status}")
+        self.broker_gone(f"ended with {status}")
         if status == 2 and not was_reached:
             raise self.broker.refused()
         if status == -9 and self.killed_by_itself:
             raise Died
-        raise Violation("life", f"the broker ended with {status}", self.broker.said().splitlines()[-40:])
+        raise Violation("process", f"the broker ended with {status}", self.broker.said().splitlines()[-40:])
 
     def wait(self, condition, timeout_s):
-        """False: in vain."""
+        """False after a timeout."""
         deadline = time.monotonic() + timeout_s
         while not condition():
             if time.monotonic() > deadline:
@@ -182,46 +183,46 @@ class Round(World):
             self.step()
         return True
 
-    def come_in(self):
-        """Wait for the broker to take somebody: the first one knocks until it does."""
-        first = self.people[0]
+    def wait_until_reachable(self):
+        """Wait until the broker accepts a client: the first one tries again until it does."""
+        first = self.actors[0]
 
-        def knock():
+        def try_to_connect():
             if first.peer.sock is None:
-                first.come()
+                first.connect_again()
             return first.peer.up
-        if not self.wait(knock, START_S):
+        if not self.wait(try_to_connect, START_S):
             raise Refused(None, "nobody can connect\n" + self.broker.said()[-3000:])
 
     def stop(self):
-        """The clean end."""
+        """Stop it with SIGTERM."""
         self.broker.ask_stop()
         deadline = time.monotonic() + START_S
         while self.broker.is_alive() and time.monotonic() < deadline:
             for peer in list(self.peers.values()):
                 peer.leaving = True
             self.turn()
-            self.knock_off()
+            self.die_while_stopping()
         status = self.broker.kill()
-        self.bury(f"stopped with {status}")
+        self.broker_gone(f"stopped with {status}")
         said = self.broker.said()
         if status != 0 or "Sanitizer" in said or "runtime error" in said:
-            raise Violation("life", f"the broker stopped with {status}", said.splitlines()[-40:])
+            raise Violation("process", f"the broker stopped with {status}", said.splitlines()[-40:])
 
-    def knock_off(self):
-        """Kill it within its stop, when the plan says so."""
+    def die_while_stopping(self):
+        """Kill it while it stops, when the plan says so."""
         if self.trigger is not None and self.trigger():
             self.broker.kill()
-            self.bury("killed while it stopped")
+            self.broker_gone("killed while it stopped")
             raise Died
 
-    # everybody's life
+    # what the clients do
 
-    def live(self):
-        """One turn in which people do what they do."""
-        for person in self.people:
-            if self.rng.random() < person.rate:
-                person.act()
+    def run_turn(self):
+        """One turn in which the actors act."""
+        for actor in self.actors:
+            if self.rng.random() < actor.rate:
+                actor.act()
         if self.rng.random() < 0.002:
             self.reload()
         self.oracle_tick()
@@ -240,31 +241,31 @@ class Round(World):
         self.broker.reload()
 
     def settle(self):
-        """Everybody who must be there comes, and everything that is owed arrives."""
+        """All that must be present connect, and everything that is owed arrives."""
         self.feed("tick")
 
         def is_done():
-            for person in self.people:
-                person.peer.lazy = False
-                if person.stays and person.peer.sock is None:
-                    person.come()
-            here = [person.peer for person in self.people if person.peer.sock is not None]
-            return (all(person.peer.up for person in self.people if person.stays)
+            for actor in self.actors:
+                actor.peer.lazy = False
+                if actor.stays and actor.peer.sock is None:
+                    actor.connect_again()
+            here = [actor.peer for actor in self.actors if actor.peer.sock is not None]
+            return (all(actor.peer.up for actor in self.actors if actor.stays)
                     and not any(peer.leaving or peer.is_busy() for peer in here) and not self.oracle.missing())
         if not self.wait(is_done, DRAIN_S):
-            self.complain()
+            self.report_stuck()
         for _ in range(QUIET_TURNS):
             self.ping_all()
 
     def ping_all(self):
-        """A round trip of everybody: what the broker sent before it is here now."""
+        """A round trip of every client: what the broker sent before it has arrived."""
         self.pings = {peer for peer in self.peers.values() if peer.up and not peer.leaving}
         for peer in self.pings:
             peer.ping()
         if not self.wait(lambda: not any(peer.up and not peer.leaving for peer in self.pings), DRAIN_S):
-            raise Violation("peace", f"no answer to PINGREQ of {[peer.name for peer in self.pings]}", [])
+            raise Violation("protocol", f"no answer to PINGREQ of {[peer.name for peer in self.pings]}", [])
 
-    def complain(self):
+    def report_stuck(self):
         self.feed("check")  # says which message is missing
         stuck = [(peer.name, list(peer.inflight.items())[:3], peer.asked, len(peer.out)) for peer in
                  self.peers.values() if not peer.up or peer.leaving or peer.is_busy()]
@@ -272,24 +273,24 @@ class Round(World):
                         self.broker.said().splitlines()[-30:])
 
     def check(self):
-        """Quiet, and everything as it must be."""
+        """A quiet point: check everything."""
         self.settle()
         self.feed("check")
         self.read_values()
         self.checks += 1
 
     def read_values(self):
-        """A fresh subscriber asks for everything that is retained."""
+        """A fresh subscriber asks for all retained values."""
         self.readers += 1
         reader = Peer(self, f"reader{self.readers}", 5)
         reader.seen, reader.wanted = [], {}
 
-        def knock():
+        def try_to_connect():
             if reader.sock is None:
                 reader.connect(clean=True, expiry=0)
             return reader.up
-        if not self.wait(knock, START_S):
-            raise Violation("peace", "a reader cannot connect", [])
+        if not self.wait(try_to_connect, START_S):
+            raise Violation("protocol", "a reader cannot connect", [])
         self.feed("read", reader.name)
         since = self.oracle.n
         reader.wanted = {"r/#": 1, "w/#": 1}

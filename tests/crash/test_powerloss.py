@@ -1,4 +1,4 @@
-"""The disk that loses power: what was synced stays, what was not may go, and trouble is what was asked for."""
+"""The disk that loses power: synced data stays, other data may be lost, and requested failures happen."""
 
 import os
 import signal
@@ -57,7 +57,7 @@ def test_unsynced_is_dropped_kept_or_torn(disk):
         assert len(set(torn[sector:sector + 512])) == 1
 
 
-def test_written_through_is_sure(disk):
+def test_written_through_is_durable(disk):
     through = f"other = os.open(path, os.O_RDWR | os.O_DSYNC)\nos.pwrite(other, b'm' * 512, {PAGE})\n"
     for found in outcomes(disk, OPEN + WRITE + through + "os.fdatasync(fd)\n", 3):
         assert found[PAGE:PAGE + 512] == b"m" * 512

@@ -1,4 +1,4 @@
-"""D6: a will is published once, exactly when the standard says, over crashes too; a cancelled one never."""
+"""D6: a will is published once, exactly when the standard says, across crashes too; a cancelled one never is."""
 
 from retained import Change
 
@@ -7,59 +7,59 @@ LONG_S = 1000
 
 
 class Wills:
-    """Part of the oracle (oracle.py). A will is armed, then due, forbidden, waiting for its delay, or maybe: what
-    the client cannot know."""
+    """Part of the oracle (oracle.py). A will is armed, then due, forbidden, waiting for its delay, or unknown: what the
+    client cannot know."""
 
     def wills_are_kept(self, since):
-        """A group was committed: the wills of those who connected before it was asked for are on disk too. (Nobody
-        without a session waits for the disk when he connects.)"""
-        for life in self.unkept:
-            life.will_kept = life.ack_n < since
-        self.unkept = [life for life in self.unkept if not life.will_kept]
+        """A group was committed: wills of clients that connected before are on disk too. (A client without a session
+        does not wait for the disk when it connects.)"""
+        for connection in self.unsaved_wills:
+            connection.will_kept = connection.ack_n < since
+        self.unsaved_wills = [connection for connection in self.unsaved_wills if not connection.will_kept]
 
     def wills_at_crash(self):
         """Those that were not on disk may be lost, published or not."""
-        for life in self.unkept:
-            if life.will_state == "due":
-                self.will_becomes(life, "maybe")
+        for connection in self.unsaved_wills:
+            if connection.will_state == "due":
+                self.will_becomes(connection, "unknown")
                 for client in self.clients.values():
-                    client.session.owed.pop(life.will.id, None)
-        self.unkept.clear()
+                    client.session.owed.pop(connection.will.id, None)
+        self.unsaved_wills.clear()
 
-    def will_at_end(self, life):
-        if life.will is None or life.will_state != "armed":
+    def will_at_end(self, connection):
+        if connection.will is None or connection.will_state != "armed":
             return
-        if life.ack_n is None:
-            state = "maybe"
-        elif life.reason == 0:
-            state = "forbidden" if life.how == "eof" else "maybe"
-        elif life.how == "dead" and not life.keeps and not life.will_kept:
-            state = "maybe"
+        if connection.ack_n is None:
+            state = "unknown"
+        elif connection.reason == 0:
+            state = "forbidden" if connection.how == "eof" else "unknown"
+        elif connection.how == "dead" and not connection.keeps and not connection.will_kept:
+            state = "unknown"
         else:
-            state = "due" if life.delay == 0 or not life.keeps else "waiting"
-        self.will_becomes(life, state)
+            state = "due" if connection.delay == 0 or not connection.keeps else "waiting"
+        self.will_becomes(connection, state)
 
-    def will_becomes(self, life, state):
-        will = life.will
-        life.will_state = state
+    def will_becomes(self, connection, state):
+        will = connection.will
+        connection.will_state = state
         will.epoch, will.sent_t = self.epoch, self.t
         self.tell(will, f"is {state}")
-        if state in ("due", "maybe", "waiting") and will.retain and life.will_op is None:
-            life.will_op = Change(will, None, self.n)
-            self.changes(will.topic).append(life.will_op)
-        if state == "forbidden" and life.will_op is not None:
-            self.topics[will.topic].remove(life.will_op)
-            life.will_op = None
+        if state in ("due", "unknown", "waiting") and will.retain and connection.will_op is None:
+            connection.will_op = Change(will, None, self.n)
+            self.changes(will.topic).append(connection.will_op)
+        if state == "forbidden" and connection.will_op is not None:
+            self.topics[will.topic].remove(connection.will_op)
+            connection.will_op = None
         if state == "due":
-            self.owe(will, life.start_n)
+            self.owe(will, connection.start_n)
 
-    def will_meets_connack(self, old, new, sure):
-        """Its client is back: it was published before, or never will be. Not sure: there was a CONNECT in between
-        that was not answered."""
+    def will_meets_connack(self, old, new, certain):
+        """Its client has connected again: the will was published before, or never will be. Not certain: a CONNECT in
+        between was not answered."""
         if old.will is None:
             return
         if old.will_state == "waiting":
-            self.will_becomes(old, self.delayed_state(old, new) if sure else "maybe")
+            self.will_becomes(old, self.delayed_state(old, new) if certain else "unknown")
         if old.will_op is not None and old.will_op.end_n is None:
             self.will_change_ends(old)
         self.old_wills.append(old.will)
@@ -73,45 +73,45 @@ class Wills:
         crashed = self.crash_n > old.end_n or old.how == "dead"
         if self.t - old.end_t < old.delay - SLACK_S / 3 and not crashed:
             return "forbidden"
-        return "maybe"
+        return "unknown"
 
     def wills_are_over(self):
-        """Nobody who subscribes from now on can get those: they are through the journal, or lost."""
+        """Subscriptions made from now on cannot get these: they are through the journal, or lost."""
         for will in self.old_wills:
             will.over_n = self.n
         self.old_wills.clear()
 
-    def will_change_ends(self, life):
-        life.will_op.end_n = self.n
-        if life.will_state == "due":
-            life.will_op.sure_n, life.will_op.durable = self.n, life.will_kept
+    def will_change_ends(self, connection):
+        connection.will_op.end_n = self.n
+        if connection.will_state == "due":
+            connection.will_op.certain_n, connection.will_op.durable = self.n, connection.will_kept
 
     def wills_at_ready(self):
-        """Those whose clients the crash took were published before the first could connect."""
+        """Wills of clients that the crash disconnected were published before the first client could connect."""
         for client in self.clients.values():
-            for life in client.waiting:
-                if life.will_op is not None and life.will_op.end_n is None and (
-                        life.delay == 0 or not life.keeps):
-                    self.will_change_ends(life)
+            for connection in client.waiting:
+                if connection.will_op is not None and connection.will_op.end_n is None and (
+                        connection.delay == 0 or not connection.keeps):
+                    self.will_change_ends(connection)
 
     def wills_by_now(self):
-        """Delays that have surely passed, with the broker up."""
+        """Delays that have certainly passed while the broker was running."""
         for client in self.clients.values():
-            for life in client.waiting:
-                if life.will_state != "waiting" or life.delay >= LONG_S or client.life is not life:
+            for connection in client.waiting:
+                if connection.will_state != "waiting" or connection.delay >= LONG_S or client.connection is not connection:
                     continue
-                if self.t - max(life.end_t, self.ready_t) > life.delay + SLACK_S:
-                    self.will_becomes(life, "due")
+                if self.t - max(connection.end_t, self.ready_t) > connection.delay + SLACK_S:
+                    self.will_becomes(connection, "due")
 
     def will_came(self, will, watcher):
-        life = self.lives[will.will]
-        newer = self.client(life.client).life
-        if life.will_state == "armed" and newer is life and not life.reason:
+        connection = self.connections[will.will]
+        newer = self.client(connection.client).connection
+        if connection.will_state == "armed" and newer is connection and not connection.reason:
             self.fail("D6", f"{will!r} came to {watcher.client} while its client was connected",
-                      will.story + self.client(life.client).tale[-30:])
-        if life.will_state == "forbidden":
+                      will.story + self.client(connection.client).events[-30:])
+        if connection.will_state == "forbidden":
             self.fail("D6", f"{will!r} came to {watcher.client} although it was cancelled",
-                      will.story + self.client(life.client).tale[-30:])
-        if life.will_state == "waiting" and life.delay >= LONG_S and newer is life:
+                      will.story + self.client(connection.client).events[-30:])
+        if connection.will_state == "waiting" and connection.delay >= LONG_S and newer is connection:
             self.fail("D6", f"{will!r} came to {watcher.client} before its delay had passed",
-                      will.story + self.client(life.client).tale[-30:])
+                      will.story + self.client(connection.client).events[-30:])

@@ -37,7 +37,7 @@ PARTS = [
     ("barren|welcomed", "unproductive_bytes, has_connack", ("",)),
     ("town|people|person|prover|doctor|cures?|planted|house", "environment, actors, scram_client, mutator, mutants, fixture",
      TESTS),
-    ("peace|flips|ghosts|sure|maybe|tale", "baseline, bit_flips, ..., tri-state", TESTS),
+    ("peace|(?<!bit_)flips|ghosts|sure|maybe|tale", "baseline, bit_flips, ..., tri-state", TESTS),
 ]
 # Names of files and of struct tags: the whole name.
 NAMES = [("order|house|load|rate|totals|tally|account|miss|exchange|outgoing|way|slots|notices|receipt|held|kept|keep|policy",

@@ -1,14 +1,14 @@
-"""A history that really happened, doctored: each cure below must make the oracle speak. What it says first may be
-another rule's word (a message that is gone may first be missed by its group), so only that it speaks is asked."""
+"""Mutations of a history that really happened: the oracle must report each. Another rule may report it first (a missing
+message may first be missed by its group), so only that it is reported counts."""
 
-from facts import Message, Violation
+from model import Message, Violation
 from oracle import Oracle
 
 STEADY = ("watch", "sub1", "sub3")
 
 
-def judge(history):
-    """What the oracle says, None: nothing."""
+def verdict_on(history):
+    """The violation that the oracle reports, or None."""
     oracle = Oracle()
     try:
         for event in history:
@@ -18,8 +18,8 @@ def judge(history):
     return None
 
 
-class Doctor:
-    """Cures of one history; each gives a doctored one, or None where there is nothing to be cured."""
+class Mutator:
+    """Mutations of one history. Each returns a changed history, or None if it does not apply."""
 
     def __init__(self, history, rng):
         self.history, self.rng = history, rng
@@ -36,7 +36,7 @@ class Doctor:
                 self.given.setdefault((self.names[event[2]], event[3]), []).append(at)
 
     def is_owed(self, number):
-        """Sent when the steady had all their subscriptions, to where nobody may refuse it."""
+        """Sent after the steady subscribers had all their subscriptions, to a topic that may not be refused."""
         return number not in self.early and number in self.sent and not self.sent[number].topic.startswith("g/")
 
     def pick(self, found):
@@ -48,7 +48,7 @@ class Doctor:
         return [event for at, event in enumerate(self.history) if at not in gone]
 
     def lost_message(self):
-        """One of a steady subscriber's, all its copies."""
+        """All copies of one message of a steady subscriber."""
         key = self.pick(key for key, places in self.given.items() if key[0] in STEADY and key[1] in self.acked
                         and self.is_owed(key[1]) and self.history[places[0]][5] > 0)
         return key and self.without(self.given[key])
@@ -58,7 +58,7 @@ class Doctor:
         return at and self.history[:at + 1] + self.history[at:]
 
     def other_order(self):
-        """Two neighbours of one publisher, to one connection."""
+        """Two successive messages of one publisher, to one connection."""
         last, found = {}, []
         for at, event in enumerate(self.history):
             message = self.sent.get(event[3]) if event[0] == "deliver" and not event[6] else None
@@ -82,7 +82,7 @@ class Doctor:
         return done
 
     def older_value(self):
-        """A reader is given what its writer had replaced, or deleted, with an acknowledgement."""
+        """A reader is given a value that its writer had replaced or deleted, with an acknowledgement."""
         at = self.pick(at for at, event in enumerate(self.history) if event[0] == "values")
         if not at:
             return None
@@ -117,12 +117,12 @@ class Doctor:
                        and self.names[event[2]] in STEADY)
         return at and [*self.history[:at], (*self.history[at][:3], False), *self.history[at + 1:]]
 
-    def ghost_session(self):
+    def unexpected_session(self):
         at = self.pick(at for at, event in enumerate(self.history) if event[0] == "connack" and not event[3])
         return at and [*self.history[:at], (*self.history[at][:3], True), *self.history[at + 1:]]
 
     def lost_subscription(self):
-        """It was acknowledged, and then the messages for it stay away."""
+        """It was acknowledged, and afterwards its messages do not arrive."""
         place = self.pick(at for at, event in enumerate(self.history) if event[0] == "suback"
                           and self.names[event[2]] == "sub1" and event[3] == "t/#")
         gone = [at for (name, number), places in self.given.items() for at in places
@@ -130,15 +130,15 @@ class Doctor:
         return self.without(gone) if place is not None and len(gone) > 10 else None
 
     def will_of_the_living(self):
-        """It comes as soon as its client is accepted."""
+        """It is published as soon as its client is accepted."""
         watch = self.pick(at for at, event in enumerate(self.history) if event[0] == "connect" and event[7] is not None
                           and any(later[0] == "connack" and later[2] == event[2]
                                   for later in self.history[at:at + 50]))
         if watch is None:
             return None
-        life, will = self.history[watch][2], self.history[watch][7]
+        connection, will = self.history[watch][2], self.history[watch][7]
         accepted = next(at for at in range(watch, len(self.history)) if self.history[at][0] == "connack"
-                        and self.history[at][2] == life)
+                        and self.history[at][2] == connection)
         reader = next((event[2] for event in reversed(self.history[:accepted]) if event[0] == "connack"
                        and self.names[event[2]] == "watch"), None)
         return reader and [*self.history[:accepted + 1],
@@ -146,19 +146,19 @@ class Doctor:
                            *self.history[accepted + 1:]]
 
 
-CURES = [name for name in vars(Doctor) if name.split("_")[0] in ("lost", "second", "other", "older", "ghost", "will")]
+MUTATIONS = [name for name in vars(Mutator) if name.split("_")[0] in ("lost", "second", "other", "older", "unexpected", "will")]
 
 
-def unnoticed(history, rng, each):
-    """(how many were tried, {cure: how many nobody noticed})"""
-    assert judge(history) is None
-    doctor, tried, missed = Doctor(history, rng), 0, {}
-    for name in CURES:
+def undetected(history, rng, each):
+    """(number of mutations, {mutation: how often it was not reported})"""
+    assert verdict_on(history) is None
+    mutator, tried, missed = Mutator(history, rng), 0, {}
+    for name in MUTATIONS:
         for _ in range(each):
-            doctored = getattr(doctor, name)()
-            if not doctored:
+            mutated = getattr(mutator, name)()
+            if not mutated:
                 continue
             tried += 1
-            if judge(doctored) is None:
+            if verdict_on(mutated) is None:
                 missed[name] = missed.get(name, 0) + 1
     return tried, missed

@@ -1,5 +1,5 @@
-"""Who lives in the house: publishers, subscribers, the forgetful, the mortal. Each acts when asked, by the round's
-random numbers; `come` is how it connects when everybody must be there."""
+"""The simulated clients: publishers, subscribers, clients with short sessions, clients with wills. Each acts when
+asked, by the round's random numbers; `connect_again` is how it connects when all must be present."""
 
 from peer import Peer
 
@@ -9,7 +9,7 @@ SIZES = [0, 5, 20, 100, 100, 300, 1400, 1500, 1600, 5000]
 AWAY_S = 1000
 
 
-class Person:
+class Actor:
     """One client id."""
 
     rate = 0.02     # how often it acts, per turn of the round
@@ -20,35 +20,35 @@ class Person:
         self.peer = Peer(world, name, version, tls=tls)
         self.peer.wanted = dict(wanted or {})
 
-    def come(self):
+    def connect_again(self):
         return self.peer.connect(clean=False)
 
     def act(self):
-        """By chance: come, leave, break, or be taken over by itself."""
+        """By chance: connect, disconnect, break, or be taken over by its own next connection."""
         peer = self.peer
         if peer.sock is None:
-            self.come()
+            self.connect_again()
             peer.lazy = self.rng.random() < 0.3
         elif peer.up and not peer.leaving:
-            self.be_there()
+            self.act_connected()
 
-    def be_there(self):
+    def act_connected(self):
         chance = self.rng.random()
         if chance < 0.1:
-            self.come()
+            self.connect_again()
         elif chance < 0.3:
             self.peer.end("closed")
         elif chance < 0.5:
             self.peer.disconnect()
 
 
-class Subscriber(Person):
+class Subscriber(Actor):
     """Keeps its session and its subscriptions for the whole round."""
 
     rate = 0.01
 
 
-class Publisher(Person):
+class Publisher(Actor):
     """Sends numbered messages, and the values of its retained topics."""
 
     rate = 0.25
@@ -57,14 +57,14 @@ class Publisher(Person):
         super().__init__(world, name, version)
         self.number, self.keeps = number, keeps
 
-    def come(self):
+    def connect_again(self):
         if self.keeps:
             return self.peer.connect(clean=False)
         return self.peer.connect(clean=True, expiry=0)
 
-    def be_there(self):
+    def act_connected(self):
         if self.rng.random() < 0.02:
-            super().be_there()
+            super().act_connected()
             return
         for _ in range(self.rng.choice([1, 1, 2, 4, 8])):
             self.peer.publish(self.message(self.rng.choice([0, 1, 1, 2, 2]) if self.peer.fits() else 0))
@@ -88,16 +88,16 @@ class Publisher(Person):
         return f"r/{self.rng.randrange(2) * 4 + self.number}"
 
 
-class Fickle(Person):
+class Resubscriber(Actor):
     """Subscribes and unsubscribes, starts clean, ends its session."""
 
     rate = 0.03
     filters = {"t/0": 1, "t/1": 2, "t/+": 1, "t/#": 2, "r/+": 1, "w/+": 1}
 
-    def come(self):
+    def connect_again(self):
         return self.peer.connect(clean=self.rng.random() < 0.25)
 
-    def be_there(self):
+    def act_connected(self):
         chance, peer = self.rng.random(), self.peer
         name = self.rng.choice(sorted(self.filters))
         if chance < 0.4:
@@ -109,11 +109,11 @@ class Fickle(Person):
         elif chance < 0.8 and peer.version == 5:
             peer.disconnect(expiry=0)
         else:
-            super().be_there()
+            super().act_connected()
 
 
-class Expiring(Person):
-    """Its session lasts some seconds; it is sometimes away for longer."""
+class ExpiringClient(Actor):
+    """Its session lasts some seconds; sometimes it stays away for longer."""
 
     stays = False
 
@@ -121,7 +121,7 @@ class Expiring(Person):
         super().__init__(world, name, 5, wanted={"t/2": 1, "t/3": 2})
         self.expiry, self.back_at = expiry, 0
 
-    def come(self):
+    def connect_again(self):
         return self.peer.connect(clean=False, expiry=self.expiry)
 
     def act(self):
@@ -133,8 +133,8 @@ class Expiring(Person):
             self.back_at = self.world.now() + self.rng.choice([0, 0.1, self.expiry + 2])
 
 
-class Mortal(Person):
-    """Has a will, and dies in every way there is."""
+class WillClient(Actor):
+    """Has a will, and ends its connections in every way there is."""
 
     stays = False
     rate = 0.04
@@ -143,8 +143,8 @@ class Mortal(Person):
         super().__init__(world, name, version)
         self.keeps, self.back_at = keeps, 0
 
-    def come(self):
-        """Always something else; a session that goes with the connection starts clean, so that nobody has to guess."""
+    def connect_again(self):
+        """Different each time; a session that ends with the connection starts clean, so that the outcome is certain."""
         clean = not self.keeps or self.rng.random() < 0.15
         will = self.world.message(self.peer.name, f"w/{self.peer.name}", self.rng.choice([0, 1, 2, 2]),
                                   retain=self.rng.random() < 0.5, size=self.rng.choice(SIZES), will=True)
@@ -156,7 +156,7 @@ class Mortal(Person):
             return
         super().act()
 
-    def be_there(self):
+    def act_connected(self):
         chance, peer = self.rng.random(), self.peer
         if chance < 0.4:
             if peer.fits():
@@ -168,24 +168,24 @@ class Mortal(Person):
         elif chance < 0.7 and peer.version == 5:
             peer.disconnect(reason=4)
         elif chance < 0.8:
-            self.come()
+            self.connect_again()
         elif chance < 0.95:
             peer.end("closed")
         self.back_at = self.world.now() + self.rng.choice([0, 0, 0.05, 4])
 
 
-def move_in(world):
-    """Everybody. Those who must stay first."""
-    people = [
+def create_actors(world):
+    """All of them. Those that must stay come first."""
+    actors = [
         Subscriber(world, "watch", 5, wanted={"t/#": 2, "r/#": 1, "w/#": 2, "g/#": 1}),
         Subscriber(world, "sub1", 4, tls=True, wanted={"t/#": 1, "t/0": 2, "w/+": 1}),
         Subscriber(world, "sub2", 5, wanted={"t/+": 0, "t/1": 2, "r/+": 2}),
         Subscriber(world, "sub3", 4, wanted={"t/2": 1, "t/3": 2, "r/+": 2}),
     ]
-    people[3].rate = 0.003
-    people += [Subscriber(world, f"member{i}", 4 + i % 2, wanted={"$share/g/s/#": 2}) for i in range(3)]
-    people += [Publisher(world, f"pub{i}", 4 + i % 2, i, keeps=i != 3) for i in range(4)]
-    people += [Fickle(world, f"fickle{i}", 4 + i % 2) for i in range(3)]
-    people += [Expiring(world, f"expiring{i}", i + 1) for i in range(2)]
-    people += [Mortal(world, f"mortal{i}", 4 + i % 2, keeps=i < 3) for i in range(6)]
-    return people
+    actors[3].rate = 0.003
+    actors += [Subscriber(world, f"member{i}", 4 + i % 2, wanted={"$share/g/s/#": 2}) for i in range(3)]
+    actors += [Publisher(world, f"pub{i}", 4 + i % 2, i, keeps=i != 3) for i in range(4)]
+    actors += [Resubscriber(world, f"fickle{i}", 4 + i % 2) for i in range(3)]
+    actors += [ExpiringClient(world, f"expiring{i}", i + 1) for i in range(2)]
+    actors += [WillClient(world, f"mortal{i}", 4 + i % 2, keeps=i < 3) for i in range(6)]
+    return actors

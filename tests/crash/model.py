@@ -1,5 +1,5 @@
-"""What the oracle knows things by: messages, connections, subscriptions, sessions. Time is the number of the
-event (`n`): the driver has one thread, so what it sent it knew before what it received afterwards."""
+"""The oracle's data: messages, connections, subscriptions, sessions. Time is the number of the event (`n`): the driver
+has one thread, so it sent a packet before it received those of later events."""
 
 from functools import lru_cache
 
@@ -9,7 +9,7 @@ ON_ITS_WAY_S = 0.5
 
 @lru_cache(maxsize=1 << 16)
 def matches(topic_filter, topic):
-    """Does this filter (without $share) match this name? Only what the driver uses."""
+    """True if this filter (without $share) matches this topic. Supports what the driver uses."""
     if topic_filter == topic:
         return True
     levels, names = topic_filter.split("/"), topic.split("/")
@@ -22,7 +22,7 @@ def matches(topic_filter, topic):
 
 
 def shared(topic_filter):
-    """(group, filter): group None where it is an ordinary one."""
+    """(group, filter); group is None for an ordinary filter."""
     if topic_filter.startswith("$share/"):
         _, group, rest = topic_filter.split("/", 2)
         return f"{group}/{rest}", rest
@@ -30,7 +30,7 @@ def shared(topic_filter):
 
 
 class Message:
-    """One application message; `by` is the client, or the client's will. Empty: a retained value's deletion."""
+    """One application message. `by` is the client, or the client's will. Empty: the deletion of a retained value."""
 
     __slots__ = ("id", "by", "topic", "qos", "retain", "size", "will", "seq", "sends", "places", "first_n", "sent_n",
                  "sent_t", "acked_n", "over_n", "epoch", "story")
@@ -59,7 +59,7 @@ class Message:
                 f" ({self.size} bytes)")
 
 
-class Life:
+class Connection:
     """One network connection, from its CONNECT on."""
 
     __slots__ = ("id", "client", "version", "clean", "keeps", "expiry", "will", "delay", "start_n", "start_t", "ack_n",
@@ -79,22 +79,22 @@ class Life:
 
 
 class Sub:
-    """A subscription of a session: asked for, acknowledged (sure), perhaps being left."""
+    """A subscription of a session: requested, acknowledged (certain), perhaps being removed."""
 
-    __slots__ = ("filter", "group", "bare", "qos", "asked_n", "asked_t", "sure_n", "leaving_n", "gone_n")
+    __slots__ = ("filter", "group", "bare", "qos", "asked_n", "asked_t", "certain_n", "leaving_n", "gone_n")
 
     def __init__(self, topic_filter, qos, n, t):
         self.filter, self.qos, self.asked_n, self.asked_t = topic_filter, qos, n, t
         self.group, self.bare = shared(topic_filter)
-        self.sure_n = self.leaving_n = self.gone_n = None
+        self.certain_n = self.leaving_n = self.gone_n = None
 
-    def is_sure(self, since):
-        return self.sure_n is not None and self.sure_n < since and self.leaving_n is None
+    def is_certain(self, since):
+        return self.certain_n is not None and self.certain_n < since and self.leaving_n is None
 
     def may_take(self, message, *, is_kept=True):
-        """Was there a moment at which the broker may have routed this message to it? A group's message may come to a
-        member that joined later: when another one leaves. To sessions that are not kept it goes by their filters: who
-        subscribes while it is on its way there may meet it."""
+        """True if there was a moment at which the broker may have routed this message to it. A message for a group may
+        go to a member that joined later, when another one leaves. Sessions that are not durable get it by their
+        filters: a subscription made while it is in flight may match it."""
         if self.group is not None:
             return self.gone_n is None and matches(self.bare, message.topic)
         over = FOREVER if message.over_n is None else message.over_n
@@ -104,7 +104,7 @@ class Sub:
 
 
 class Session:
-    """What the broker keeps for a client, as far as the client can know."""
+    """What the broker stores for a client, as far as the client can know."""
 
     __slots__ = ("client", "state", "subs", "past", "owed", "got", "twice", "last", "expiry", "left_t", "crash_t")
 
@@ -114,29 +114,29 @@ class Session:
         self.expiry, self.left_t, self.crash_t = None, None, None
 
     def doubt(self):
-        """It may have ended: nothing can be asked of it any more, until it is sure again. The client has forgotten
-        its part of it."""
-        self.state = "maybe"
+        """It may have ended: nothing is expected of it until it is certain again. The client has discarded its part of
+        it."""
+        self.state = "unknown"
         for known in (self.owed, self.got, self.twice, self.last):
             known.clear()
         for sub in self.subs.values():
-            sub.sure_n = None
+            sub.certain_n = None
 
     def granted(self, message, since):
-        """The QoS at which this message must arrive, -1: it need not."""
+        """The QoS at which this message must arrive; -1 if it need not."""
         return max((min(sub.qos, message.qos) for sub in self.subs.values()
-                    if sub.group is None and sub.is_sure(since) and matches(sub.bare, message.topic)), default=-1)
+                    if sub.group is None and sub.is_certain(since) and matches(sub.bare, message.topic)), default=-1)
 
 
 class Client:
     """A client id: its session, its connections, and what it published."""
 
-    __slots__ = ("name", "session", "life", "seq", "places", "tale", "waiting")
+    __slots__ = ("name", "session", "connection", "seq", "places", "events", "waiting")
 
     def __init__(self, name):
-        self.name, self.session, self.life = name, Session(name), None
+        self.name, self.session, self.connection = name, Session(name), None
         self.seq, self.places = 0, 0
-        self.tale, self.waiting = [], []
+        self.events, self.waiting = [], []
 
 
 class Group:
