@@ -1,10 +1,10 @@
 /* A disk that can lose power, and one that fails: preloaded (LD_PRELOAD) into the broker.  It
  * stands between the broker and the files below one directory, remembers for every 512-byte sector
- * what is certainly on disk while something newer was written and not yet synced, and at the cut puts
- * back what a real disk might have kept: each such sector as it was or as it is. Then it kills the
- * process. Data is durable after fsync or fdatasync of its file, or when written through a descriptor
- * opened with O_DSYNC or O_SYNC; a new file's name after fsync of the directory. What a failed
- * fsync left is never durable again until it is written anew.
+ * what is certainly on disk while something newer was written and not yet synced, and at the cut
+ * puts back what a real disk might have kept: each such sector as it was or as it is. Then it kills
+ * the process. Data is durable after fsync or fdatasync of its file, or when written through a
+ * descriptor opened with O_DSYNC or O_SYNC; a new file's name after fsync of the directory. What a
+ * failed fsync left is never durable again until it is written anew.
  *
  * VAKT_DISK         the directory
  * VAKT_DISK_SEED    of the choices at the cut
