@@ -17,6 +17,8 @@
 #include "base/trust.h"
 #include "net/tls_tickets.h"
 #include "server/check_sessions.h"
+#include "server/config_load.h"
+#include "server/exposure.h"
 #include "store/store_files.h"
 #include "worker/config_snapshot.h"
 #include "worker/shared.h"
@@ -95,7 +97,7 @@ static int dump(const char *path)
 static struct config_snapshot *load(const char *path, struct tls_tickets *tickets)
 {
 	struct errors errors = {0};
-	struct config_snapshot *snapshot = config_snapshot_load(path, tickets, NULL, &errors);
+	struct config_snapshot *snapshot = config_load(path, tickets, NULL, &errors);
 
 	print_errors(&errors);
 	if (snapshot == NULL)
@@ -137,7 +139,7 @@ static int check(const char *path)
 	int status = snapshot == NULL || !check_store(snapshot->conf) ? 2 : 0;
 
 	if (status == 0) {
-		char *text = config_snapshot_exposure(snapshot);
+		char *text = exposure_text(snapshot);
 
 		printf("%s is valid. Access:\n%s\n", path, text);
 		free(text);

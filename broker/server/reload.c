@@ -10,6 +10,7 @@
 #include "net/listener.h"
 #include "net/socket_bind.h"
 #include "server/config_diff.h"
+#include "server/config_load.h"
 #include "server/file_watch.h"
 
 #define WATCH_MS 1000
@@ -163,7 +164,7 @@ static struct tls_context **changed_revocations(struct reloader *r)
 {
 	struct errors errors = {0};
 	struct tls_context **tls =
-	    revocations_changed(r) ? config_snapshot_renew_clients(r->snapshot, &errors) : NULL;
+	    revocations_changed(r) ? config_load_revocations(r->snapshot, &errors) : NULL;
 
 	errors_fini(&errors);
 	return tls;
@@ -180,38 +181,15 @@ static bool apply_parts(struct reloader *r)
 	LOG(RELOAD_PARTIAL, .what = identities == NULL ? "client_ca and client_crl"
 	                            : tls == NULL      ? "users"
 	                                               : "users, client_ca and client_crl");
-	apply(r, config_snapshot_renew(r->snapshot, identities, tls), &none);
+	apply(r, config_load_renew(r->snapshot, identities, tls), &none);
 	return true;
 }
 
 /* --- one reload --- */
 
-static void warn_restart(const struct config_snapshot *before, const struct config_snapshot *next,
-                         struct errors *errors)
-{
-	const struct conf *old = before->conf, *new = next->conf;
-	const struct {
-		const char *key;
-		bool differs;
-	} rows[] = {
-	    {"workers", old->workers != new->workers},
-	    {"control.socket", differs(old->control_socket, new->control_socket)},
-	    {"persistence.directory",
-	     differs(old->persistence_directory, new->persistence_directory)},
-	    {"persistence.interval", old->persistence_interval_ms != new->persistence_interval_ms},
-	    {"persistence.max_size", old->persistence_max_bytes != new->persistence_max_bytes},
-	};
-
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (rows[i].differs)
-			errors_warn(errors, new->path, 0, 0,
-			            "%s: takes effect when the broker is restarted", rows[i].key);
-}
-
 static bool reload_all(struct reloader *r, struct errors *errors)
 {
-	struct config_snapshot *next =
-	    config_snapshot_load(r->conf_path, r->tickets, r->snapshot, errors);
+	struct config_snapshot *next = config_load(r->conf_path, r->tickets, r->snapshot, errors);
 	struct config_sockets sockets;
 
 	if (next == NULL)
@@ -223,7 +201,6 @@ static bool reload_all(struct reloader *r, struct errors *errors)
 		config_snapshot_unref(&next);
 		return false;
 	}
-	warn_restart(r->snapshot, next, errors);
 	apply(r, next, &sockets);
 	return true;
 }

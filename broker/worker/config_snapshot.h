@@ -29,24 +29,8 @@ struct config_snapshot {
 
 #define LISTENER_IDS_MAX 256
 
-/* Load everything the file names. NULL when there are errors: all of them are in *errors. `before`:
- * the policy in force, whose listeners keep their slots; NULL at the start. */
-struct config_snapshot *config_snapshot_load(const char *conf_path, struct tls_tickets *tickets,
-                                             const struct config_snapshot *before,
-                                             struct errors *errors);
-/* The policy in force with other identities (a reference is taken over), or with TLS contexts made
- * anew (its certificates, CA and CRL read again); NULL leaves that part as it is. tls:
- * conf->listener_count of them, taken over with the array. */
-struct config_snapshot *config_snapshot_renew(struct config_snapshot *now,
-                                              struct identity_source *identities,
-                                              struct tls_context **tls);
-/* The TLS contexts of a policy's configuration, read again; NULL when there are errors. */
-struct tls_context **config_snapshot_load_tls(const struct conf *conf, struct tls_tickets *tickets,
-                                              struct errors *errors);
-/* The same for client CAs and revocation lists alone; NULL when nothing of them can be taken, or
- * none has any. */
-struct tls_context **config_snapshot_renew_clients(const struct config_snapshot *p,
-                                                   struct errors *errors);
+/* Empty, with one reference. */
+struct config_snapshot *config_snapshot_new(uint64_t generation);
 /* The listener of a slot, NULL: it is gone. */
 static inline const struct conf_listener *config_snapshot_listener(const struct config_snapshot *p,
                                                                    unsigned slot)
@@ -55,10 +39,6 @@ static inline const struct conf_listener *config_snapshot_listener(const struct 
 		return NULL;
 	return &p->conf->listeners[p->slots[slot]];
 }
-/* From parts, for tests without files; takes over all of them (tls: all NULL). `before` as above.
- */
-struct config_snapshot *config_snapshot_of(struct conf *conf, struct identity_source *identities,
-                                           struct acl *acl, const struct config_snapshot *before);
 struct config_snapshot *config_snapshot_ref(struct config_snapshot *p);
 void config_snapshot_unref(struct config_snapshot **p);
 
@@ -66,9 +46,7 @@ void config_snapshot_unref(struct config_snapshot **p);
  * The caller frees. */
 struct acl_subject *config_snapshot_subject(const struct config_snapshot *p, bool anonymous,
                                             struct slice user, struct slice client_id);
-
-/* What is reachable by whom, in plain words, a line per listener; and what is kept where. The
- * caller frees. */
-char *config_snapshot_exposure(const struct config_snapshot *p);
+/* The contexts of all listeners, and their array. */
+void config_snapshot_free_tls(const struct conf *conf, struct tls_context **tls);
 
 #endif

@@ -37,8 +37,6 @@ broker/session/subscribe_request.c client/yield.h
 broker/session/subscribe_request.c routing/local_delivery.h
 broker/session/subscribe_request.h client/conn.h
 broker/session/subscription.c routing/local_delivery.h
-broker/worker/config_snapshot.c admin/control_socket.h
-broker/worker/config_snapshot.c client/conn_memory.h
 broker/worker/shared.c admin/sys_topics.h
 broker/worker/shared.c routing/local_delivery.h
 broker/worker/shared.c server/expire_retained.h

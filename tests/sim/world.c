@@ -25,6 +25,7 @@
 #include "durability/record_codec.h"
 #include "journal/journal_disk.h"
 #include "journal/journal_memory.h"
+#include "server/config_load.h"
 #include "server/restore.h"
 #include "server/stop.h"
 #include "tree/topic_owners.h"
@@ -118,7 +119,7 @@ static struct config_snapshot *make_snapshot(const struct world_settings *s,
 	                     conf->partial_subscriptions, &errors),
 	           &errors);
 
-	return config_snapshot_of(conf, make_identities(s, conf), acl, before);
+	return config_load_parts(conf, make_identities(s, conf), acl, before);
 }
 
 bool world_has_small_slices(const struct world *w)

@@ -1,0 +1,132 @@
+/* The table of checks.  To add one, write a function above the table and add its row.
+ *
+ * New users and revocation lists never wait for other files: where a reload fails they are applied
+ * all the same (reload.c), and this table does not hold them back.  What users must satisfy by
+ * themselves is checked by identity_source_load, which both ways call. */
+#include "server/config_check.h"
+
+#include <string.h>
+
+#include "admin/control_socket.h"
+#include "net/socket_bind.h"
+#include "store/store_lock.h"
+
+struct check {
+	const struct config_snapshot *next;
+	const struct config_snapshot *before; /* NULL: a start, or --check */
+	struct errors *errors;
+};
+
+static void check_listeners(const struct check *c)
+{
+	const struct conf *conf = c->next->conf;
+
+	for (size_t i = 0; i < conf->listener_count; i++)
+		(void)socket_bind_check(&conf->listeners[i], c->errors, conf->path);
+}
+
+static void check_identities(const struct check *c)
+{
+	if (c->next->identities != NULL)
+		identity_source_check_conf(c->next->identities, c->next->conf, c->errors);
+}
+
+static void check_control_socket(const struct check *c)
+{
+	control_check(c->next->conf, c->errors);
+}
+
+static void check_persistence(const struct check *c)
+{
+	const char *directory = c->next->conf->persistence_directory;
+	char text[STORE_ERROR_TEXT];
+
+	if (directory != NULL &&
+	    conf_check_directory(directory, "persistence.directory", c->errors) == 0 &&
+	    store_lock_check_files(directory, text) != 0)
+		errors_add(c->errors, directory, 0, 0, "persistence.directory: %s", text);
+}
+
+static void check_roles_of(const struct check *c, const struct identity_entry *user)
+{
+	for (size_t r = 0; r < user->role_count; r++) {
+		if (!acl_has_role(c->next->acl, user->roles[r]))
+			errors_warn(c->errors, identity_source_path(c->next->identities),
+			            user->line, 0,
+			            "user '%s' has the role '%s', which the ACL file does not "
+			            "define: it gives nothing",
+			            user->name, user->roles[r]);
+	}
+}
+
+static void check_roles(const struct check *c)
+{
+	const struct identity_source *identities = c->next->identities;
+	struct identity_entry user;
+
+	if (identities == NULL || c->next->acl == NULL)
+		return;
+	for (size_t i = 0; i < identity_source_count(identities); i++) {
+		identity_source_at(identities, i, &user);
+		check_roles_of(c, &user);
+	}
+}
+
+static bool roles_of_user(void *arg, struct slice name, char *const **roles, size_t *role_count)
+{
+	return identity_source_roles(arg, name, roles, role_count);
+}
+
+/* The tests of the ACL file. */
+static void check_acl_tests(const struct check *c)
+{
+	const struct config_snapshot *next = c->next;
+
+	if (next->identities != NULL && next->acl != NULL)
+		acl_run_tests(next->acl, roles_of_user, next->identities, c->errors);
+}
+
+static bool differs(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a != b : strcmp(a, b) != 0;
+}
+
+/* Keys that a reload does not apply. */
+static void check_restart(const struct check *c)
+{
+	const struct conf *old = c->before == NULL ? c->next->conf : c->before->conf;
+	const struct conf *new = c->next->conf;
+	const struct {
+		const char *key;
+		bool differs;
+	} rows[] = {
+	    {"workers", old->workers != new->workers},
+	    {"control.socket", differs(old->control_socket, new->control_socket)},
+	    {"persistence.directory",
+	     differs(old->persistence_directory, new->persistence_directory)},
+	    {"persistence.interval", old->persistence_interval_ms != new->persistence_interval_ms},
+	    {"persistence.max_size", old->persistence_max_bytes != new->persistence_max_bytes},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (rows[i].differs)
+			errors_warn(c->errors, new->path, 0, 0,
+			            "%s: takes effect when the broker is restarted", rows[i].key);
+	}
+}
+
+typedef void check_fn(const struct check *c);
+
+static check_fn *const checks[] = {
+    check_listeners, check_identities, check_control_socket, check_persistence,
+    check_roles,     check_acl_tests,  check_restart,
+};
+
+void config_check(const struct config_snapshot *next, const struct config_snapshot *before,
+                  struct errors *errors)
+{
+	struct check check = {.next = next, .before = before, .errors = errors};
+
+	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
+		checks[i](&check);
+}

@@ -1,0 +1,13 @@
+/* What a start, a reload and `broker --check` want of a configuration besides what its files say by
+ * themselves.  Thread: main's. */
+#ifndef SERVER_CONFIG_CHECK_H
+#define SERVER_CONFIG_CHECK_H
+
+#include "worker/config_snapshot.h"
+
+/* Run all checks; `before`: the snapshot in force, NULL at the start. Users, ACL or TLS contexts of
+ * `next` are NULL where their files have errors. */
+void config_check(const struct config_snapshot *next, const struct config_snapshot *before,
+                  struct errors *errors);
+
+#endif

@@ -1,0 +1,112 @@
+/* A line for each listener, then persistence, memory, and how many users and rules there are. */
+#include "server/exposure.h"
+
+#include <string.h>
+
+#include "client/conn_memory.h"
+
+static const char *reach_of(const struct conf_listener *l)
+{
+	if (strcmp(l->host, "::") == 0 || strcmp(l->host, "0.0.0.0") == 0)
+		return "anywhere";
+	if (strcmp(l->host, "::1") == 0 || strncmp(l->host, "127.", 4) == 0)
+		return "this machine";
+	return l->host;
+}
+
+static void put_means(struct buf *out, const struct config_snapshot *p,
+                      const struct conf_listener *l)
+{
+	bool names = l->authentication.certificate_user != CERTIFICATE_USER_NONE;
+	const char *means = identity_source_means(p->identities);
+
+	if (l->tls.client_certificates == CLIENT_CERTIFICATES_REQUIRED) {
+		buf_printf(out, "certificate");
+		if (!names && means != NULL)
+			buf_printf(out, " and %s", means);
+	} else if (l->tls.client_certificates == CLIENT_CERTIFICATES_OPTIONAL && names) {
+		if (means != NULL)
+			buf_printf(out, "%s or ", means);
+		buf_printf(out, "certificate");
+	} else if (means != NULL) {
+		buf_printf(out, "%s", means);
+	} else {
+		buf_printf(out, "nobody can log in by name (no password_file)");
+	}
+}
+
+static void put_persistence(struct buf *out, const struct conf *conf)
+{
+	if (conf->persistence_directory == NULL) {
+		buf_printf(out, "nothing is kept over a restart (no persistence.directory)\n");
+		return;
+	}
+	buf_printf(out, "kept in %s: ", conf->persistence_directory);
+	if (conf->durability == DURABILITY_ACK)
+		buf_printf(out, "sessions, and each message before it is acknowledged");
+	else if (conf->durability == DURABILITY_INTERVAL)
+		buf_printf(out, "sessions, and messages within %u ms",
+		           conf->persistence_interval_ms);
+	else
+		buf_printf(out, "sessions, no messages");
+	if (conf->persistence_topic_count > 0)
+		buf_printf(out, "; persistence.topics say otherwise of %zu %s",
+		           conf->persistence_topic_count,
+		           conf->persistence_topic_count == 1 ? "filter" : "filters");
+	buf_printf(out, "\n");
+}
+
+static void put_size(struct buf *out, uint64_t bytes)
+{
+	const uint64_t mega = (uint64_t)1 << 20;
+
+	if (bytes >= mega << 10)
+		buf_printf(out, "%.1fG", (double)bytes / (double)(mega << 10));
+	else
+		buf_printf(out, "%.1fM", (double)bytes / (double)mega);
+}
+
+/* What clients may make the process take, all together: what is counted, and what is not. */
+static void put_memory(struct buf *out, const struct conf *conf)
+{
+	uint64_t connections = (uint64_t)conf->limits.connections + conf->limits.unauthenticated;
+	uint64_t fixed = connections * CONN_FIXED_BYTES;
+
+	buf_printf(out, "memory: ");
+	if (conf->shared.memory_bytes == 0) {
+		buf_printf(out, "any (limits.memory is 0), and ");
+	} else {
+		buf_printf(out, "at most ");
+		put_size(out, conf->shared.memory_bytes + fixed);
+		buf_printf(out, ": ");
+		put_size(out, conf->shared.memory_bytes);
+		buf_printf(out, " for what clients make the broker keep (limits.memory), and ");
+	}
+	put_size(out, fixed);
+	buf_printf(out,
+	           " for the fixed part of %llu connections (limits.connections, "
+	           "limits.unauthenticated), %zuk each; about 20k while one is idle\n",
+	           (unsigned long long)connections, CONN_FIXED_BYTES >> 10);
+}
+
+char *exposure_text(const struct config_snapshot *p)
+{
+	struct buf out = {0};
+
+	for (size_t i = 0; i < p->conf->listener_count; i++) {
+		const struct conf_listener *l = &p->conf->listeners[i];
+
+		if (l->is_unix)
+			buf_printf(&out, "%s (mode %04o) from this machine: ", l->bind, l->mode);
+		else
+			buf_printf(&out, "%u/TLS from %s: ", l->port, reach_of(l));
+		put_means(&out, p, l);
+		buf_printf(&out, "; anonymous: %s\n", l->authentication.anonymous ? "yes" : "no");
+	}
+	put_persistence(&out, p->conf);
+	put_memory(&out, p->conf);
+	buf_printf(&out, "%zu users, %zu roles, %zu rules", identity_source_count(p->identities),
+	           acl_role_count(p->acl), acl_rule_count(p->acl));
+	buf_put_u8(&out, '\0');
+	return (char *)out.data;
+}
