@@ -2,39 +2,26 @@
  * topic, or of the filter that somebody subscribes to, found and hashed at most once; only filters
  * that need no more than overlap a rule go through the rules one by one.  No allocation, no lock;
  * any thread. */
+#include "acl/acl_check.h"
+
 #include <stdlib.h>
 
 #include "acl/acl_policy.h"
+#include "acl/condition.h"
+#include "acl/rule_names.h"
+#include "acl/rule_parse.h"
 #include "base/alloc.h"
 #include "base/scratch.h"
-#include "base/utf8.h"
 
 struct acl_subject {
 	const struct acl *acl;
 	bool anonymous;
-	bool reads_by_client;     /* %c in a rule for reading */
-	struct names in_filters;  /* without those that must not stand in a filter */
-	struct names in_payloads; /* as they are */
+	bool reads_by_client;    /* %c in a rule for reading */
+	struct rule_names names; /* of bytes at the end of this object */
 	const struct rule_list *own;
 	size_t role_count;
 	const struct rule_list *roles[];
 };
-
-bool acl_name_is_clean(struct slice name)
-{
-	if (name.len == 0 || name.data[0] == '$')
-		return false;
-	while (name.len > 0) {
-		uint32_t code_point;
-		size_t n = utf8_decode(name, &code_point);
-
-		if (n == 0 || code_point == 0 || utf8_is_control(code_point) || code_point == '/' ||
-		    code_point == '+' || code_point == '#')
-			return false;
-		name = slice_skip(name, n);
-	}
-	return true;
-}
 
 static void subject_add_role(struct acl_subject *s, struct slice name)
 {
@@ -48,25 +35,24 @@ static void subject_add_role(struct acl_subject *s, struct slice name)
 		s->roles[s->role_count++] = role;
 }
 
-static struct slice subject_keep(char **room, struct slice s)
+static struct slice copy_text(char **room, struct slice s)
 {
-	struct slice kept = slice_of(*room, s.len);
+	struct slice copy = slice_of(*room, s.len);
 
 	if (s.len > 0)
 		memcpy(*room, s.data, s.len);
 	*room += s.len;
-	return kept;
+	return copy;
 }
 
 static void subject_set_names(struct acl_subject *s, const struct acl_who *who, char *room)
 {
-	s->in_payloads.client = subject_keep(&room, who->client_id);
+	struct acl_who own = {.anonymous = who->anonymous};
+
+	own.client_id = copy_text(&room, who->client_id);
 	if (!who->anonymous)
-		s->in_payloads.user = subject_keep(&room, who->user);
-	if (acl_name_is_clean(who->client_id))
-		s->in_filters.client = s->in_payloads.client;
-	if (!who->anonymous && acl_name_is_clean(who->user))
-		s->in_filters.user = s->in_payloads.user;
+		own.user = copy_text(&room, who->user);
+	s->names = rule_names_of(&own);
 }
 
 static bool reads_by_client(const struct acl_subject *s)
@@ -107,7 +93,7 @@ bool acl_reads_alike(const struct acl_subject *a, const struct acl_subject *b)
 	       a->role_count == b->role_count &&
 	       memcmp(a->roles, b->roles, a->role_count * sizeof(struct rule_list *)) == 0 &&
 	       a->anonymous == b->anonymous &&
-	       slice_equal(a->in_payloads.user, b->in_payloads.user);
+	       slice_equal(a->names.in_conditions.user, b->names.in_conditions.user);
 }
 
 void acl_subject_free(struct acl_subject *subject)
@@ -137,7 +123,7 @@ struct query {
 /* Find the next level; hashing ends where no level of the policy is that long. */
 static void query_next_level(struct query *q)
 {
-	const struct dictionary *d = &q->subject->acl->levels;
+	const struct level_dictionary *d = &q->subject->acl->levels;
 	struct topic_level *level = &q->levels[q->count++];
 	size_t left = (size_t)(q->end - q->at);
 	size_t most = left < d->longest ? left : d->longest;
@@ -145,11 +131,11 @@ static void query_next_level(struct query *q)
 	size_t i = 0;
 
 	for (; i < most && q->at[i] != '/'; i++)
-		hash = level_hash_byte(hash, q->at[i]);
+		hash = level_dictionary_hash_byte(hash, q->at[i]);
 	level->id = 0;
 	if (i == left || q->at[i] == '/') {
 		level->text = slice_of(q->at, i);
-		level->id = dictionary_find(d, level_hash_end(hash), level->text);
+		level->id = level_dictionary_find(d, level_dictionary_hash_end(hash), level->text);
 	} else {
 		const uint8_t *slash = memchr(q->at + i, '/', left - i);
 
@@ -186,8 +172,8 @@ static void search_refs(struct search *s, uint32_t ref)
 		if (r->rule >= s->best)
 			return;
 		if ((r->actions & s->q->action) != 0 && (!s->q->bridge || r->deny || r->bridge) &&
-		    (!r->conditional ||
-		     rule_holds(&s->rules[r->rule], s->q->request, &s->q->subject->in_payloads))) {
+		    (!r->conditional || condition_hold(&s->rules[r->rule], s->q->request,
+		                                       &s->q->subject->names.in_conditions))) {
 			s->best = r->rule;
 			return;
 		}
@@ -214,7 +200,8 @@ static void search_wildcard(struct search *s, const struct trie_node *node, uint
 	for (uint32_t i = node->patterns; i != 0; i = s->trie->patterns[i - 1].next) {
 		const struct trie_pattern *p = &s->trie->patterns[i - 1];
 
-		if (p->deny && pattern_is_hole(&p->level->pattern, &s->q->subject->in_filters))
+		if (p->deny &&
+		    pattern_is_hole(&p->level->pattern, &s->q->subject->names.in_filters))
 			search_below_wildcard(s, p->child, depth);
 	}
 	if (node->plus != 0)
@@ -254,9 +241,9 @@ static void search_node(struct search *s, uint32_t index, uint32_t depth)
 	for (uint32_t i = node->patterns; i != 0; i = s->trie->patterns[i - 1].next) {
 		const struct trie_pattern *p = &s->trie->patterns[i - 1];
 
-		if (pattern_matches(&p->level->pattern, &s->q->subject->in_filters, level->text,
-		                    (p->deny ? PATTERN_HOLES : 0) |
-		                        (depth == 0 ? PATTERN_FIRST : 0)))
+		if (pattern_matches(
+			&p->level->pattern, &s->q->subject->names.in_filters, level->text,
+			(p->deny ? PATTERN_HOLES : 0) | (depth == 0 ? PATTERN_FIRST : 0)))
 			search_node(s, p->child, depth + 1);
 	}
 	if (wild && node->plus != 0)
@@ -283,7 +270,7 @@ static bool rule_overlaps(const struct acl_rule *rule, const struct query *q)
 {
 	for (size_t f = 0; f < rule->filter_count; f++) {
 		if (rule_filter_overlaps(&rule->filters[f], q->request->topic,
-		                         &q->subject->in_filters))
+		                         &q->subject->names.in_filters))
 			return true;
 	}
 	return false;

@@ -1,4 +1,6 @@
-/* What one policy file says differently from another: for the log of a reload. */
+/* Rules are compared by their text. */
+#include "acl/acl_diff.h"
+
 #include "acl/acl_policy.h"
 
 static bool list_has(const struct rule_list *list, const char *text)
@@ -63,8 +65,8 @@ static void diff_role_uses(const struct principal *in, const struct principal *f
 	}
 }
 
-static void diff_holders(const struct principal *before, const struct principal *after,
-                         const char *whose, struct acl_diff_sink *sink)
+static void diff_principals(const struct principal *before, const struct principal *after,
+                            const char *whose, struct acl_diff_sink *sink)
 {
 	diff_role_uses(before, after, "role taken", whose, sink);
 	diff_role_uses(after, before, "role given", whose, sink);
@@ -80,12 +82,13 @@ void acl_diff(const struct acl *before, const struct acl *after, struct acl_diff
 		const struct principal *old = &before->users[i];
 
 		if (acl_find_user(after, slice_of_str(old->name)) == NULL)
-			diff_holders(old, NULL, old->name, sink);
+			diff_principals(old, NULL, old->name, sink);
 	}
 	for (size_t i = 0; i < after->user_count; i++) {
 		const struct principal *now = &after->users[i];
 
-		diff_holders(acl_find_user(before, slice_of_str(now->name)), now, now->name, sink);
+		diff_principals(acl_find_user(before, slice_of_str(now->name)), now, now->name,
+		                sink);
 	}
-	diff_holders(&before->anonymous, &after->anonymous, "anonymous", sink);
+	diff_principals(&before->anonymous, &after->anonymous, "anonymous", sink);
 }

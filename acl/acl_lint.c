@@ -1,5 +1,6 @@
 /* Rules that can never decide: warnings, each with both places.  Thread: main. */
-#include "acl/acl_policy.h"
+#include "acl/acl_lint.h"
+
 #include "acl/rule_filter.h"
 
 /* Lists beyond this are judged by their first filters only: the comparison is one of pairs. */
@@ -40,7 +41,7 @@ static bool uses_user(const struct rule_filter *f)
 static bool hides_filter(const struct acl_rule *earlier, const struct rule_filter *outer,
                          const struct acl_rule *later, const struct rule_filter *inner)
 {
-	if (!filter_covers(slice_of_str(outer->source), slice_of_str(inner->source)))
+	if (!rule_filter_covers(slice_of_str(outer->source), slice_of_str(inner->source)))
 		return false;
 	if (!earlier->deny && later->deny && uses_names(outer))
 		return false;
@@ -53,7 +54,7 @@ static const struct acl_rule *find_hider(const struct lint *l, size_t later,
 	for (size_t i = 0; i < later; i++) {
 		const struct acl_rule *rule = &l->rules[i];
 
-		if (rule->conditional || (l->rules[later].actions & ~rule->actions) != 0)
+		if (rule->conditions != 0 || (l->rules[later].actions & ~rule->actions) != 0)
 			continue;
 		for (size_t f = 0; f < rule->filter_count; f++) {
 			if (hides_filter(rule, &rule->filters[f], &l->rules[later], inner))
@@ -89,8 +90,8 @@ static bool guarded_system(const struct acl *acl, const struct rule_filter *f)
 static bool guarded_desired(const struct acl *acl, const struct rule_filter *f)
 {
 	for (size_t i = 0; i < acl->guard.count; i++) {
-		if (filter_covers(slice_of_str(acl->guard.rules[i].filters[0].source),
-		                  slice_of_str(f->source)))
+		if (rule_filter_covers(slice_of_str(acl->guard.rules[i].filters[0].source),
+		                       slice_of_str(f->source)))
 			return true;
 	}
 	return false;

@@ -1,9 +1,14 @@
 /* acl.yaml, from the YAML tree to the compiled policy.  A key is a row of a table; all mistakes are
  * found in one go.  Thread: main. */
+#include "acl/acl_load.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
+#include "acl/acl_lint.h"
 #include "acl/acl_policy.h"
+#include "acl/acl_test_load.h"
+#include "acl/rule_parse.h"
 #include "base/alloc.h"
 
 struct loader {
@@ -147,7 +152,7 @@ static void load_users(struct loader *l, const struct yaml_node *node)
 		struct principal *user = &l->acl->users[l->acl->user_count++];
 
 		user->name = xstrdup(name->text);
-		if (!acl_name_is_clean(slice_of_str(name->text)))
+		if (!pattern_name_is_clean(slice_of_str(name->text)))
 			report_error(
 			    l, name,
 			    "no user has this name: it must not be empty, begin with '$' or "
@@ -205,7 +210,7 @@ static void default_desired(struct loader *l)
 
 static void load_tests(struct loader *l, const struct yaml_node *node)
 {
-	acl_load_tests(l->acl, node, l->errors);
+	acl_test_load(l->acl, node, l->errors);
 }
 
 static const struct key file_keys[] = {
@@ -230,47 +235,6 @@ static void sort(struct acl *acl)
 		qsort(acl->roles, acl->role_count, sizeof(*acl->roles), by_role_name);
 	if (acl->user_count > 1)
 		qsort(acl->users, acl->user_count, sizeof(*acl->users), by_user_name);
-}
-
-static int name_order(struct slice name, const char *stored)
-{
-	return slice_compare(name, slice_of_str(stored));
-}
-
-const struct rule_list *acl_find_role(const struct acl *acl, struct slice name)
-{
-	size_t low = 0, high = acl->role_count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		int order = name_order(name, acl->roles[middle].name);
-
-		if (order == 0)
-			return &acl->roles[middle];
-		if (order < 0)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return NULL;
-}
-
-const struct principal *acl_find_user(const struct acl *acl, struct slice name)
-{
-	size_t low = 0, high = acl->user_count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		int order = name_order(name, acl->users[middle].name);
-
-		if (order == 0)
-			return &acl->users[middle];
-		if (order < 0)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return NULL;
 }
 
 static void warn_undefined_role(struct loader *l, const struct role_use *use)
@@ -317,7 +281,7 @@ static struct acl *acl_new(const char *name, enum conf_partial_subscriptions par
 
 	acl->name = xstrdup(name);
 	acl->partial = partial == PARTIAL_SUBSCRIPTIONS_FILTER;
-	dictionary_init(&acl->levels);
+	level_dictionary_init(&acl->levels);
 	return acl;
 }
 
@@ -403,7 +367,7 @@ void acl_free(struct acl *acl)
 		acl_test_fini(&acl->tests[i]);
 	principal_fini(&acl->anonymous);
 	rule_list_fini(&acl->guard);
-	dictionary_fini(&acl->levels);
+	level_dictionary_fini(&acl->levels);
 	free(acl->roles);
 	free(acl->users);
 	free(acl->tests);

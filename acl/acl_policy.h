@@ -1,8 +1,8 @@
-/* The whole policy as it is in memory.  Built by load.c, immutable from then on.  Thread: any. */
+/* The whole policy as it is in memory.  Built by acl_load.c, immutable from then on.  Inside acl/
+ * only.  Thread: any. */
 #ifndef ACL_ACL_POLICY_H
 #define ACL_ACL_POLICY_H
 
-#include "acl/acl.h"
 #include "acl/rule_list.h"
 
 struct role_use {
@@ -10,7 +10,7 @@ struct role_use {
 	unsigned line, column;
 };
 
-/* Somebody with rules and roles of his own: a user, or anonymous. */
+/* What the file says of a user, or of anonymous clients. */
 struct principal {
 	char *name; /* NULL: anonymous */
 	struct rule_list rules;
@@ -37,7 +37,7 @@ struct acl_test {
 struct acl {
 	char *name; /* of the file, as given */
 	bool partial;
-	struct dictionary levels;
+	struct level_dictionary levels;
 	struct rule_list guard;  /* desired_topics, as deny rules */
 	struct rule_list *roles; /* by name */
 	size_t role_count;
@@ -51,22 +51,5 @@ struct acl {
 
 const struct rule_list *acl_find_role(const struct acl *acl, struct slice name);
 const struct principal *acl_find_user(const struct acl *acl, struct slice name);
-
-/* May %u and %c in filters have this value?  No separators, wildcards, control characters, leading
- * `$`; not empty. */
-bool acl_name_is_clean(struct slice name);
-
-/* Read the tests: section; mistakes go to errors. */
-void acl_load_tests(struct acl *acl, const struct yaml_node *section, struct errors *errors);
-void acl_test_fini(struct acl_test *test);
-
-/* What each list answers by itself, behind the guards: `first` is the rule that decides there, or
- * NULL. The one with own rules comes first, where there is one; then each role that is defined. */
-typedef void acl_answer_fn(void *arg, const struct rule_list *list, const struct acl_rule *first);
-void acl_ask_each(const struct acl_subject *subject, const struct acl_request *request,
-                  acl_answer_fn *report, void *arg);
-
-/* Warn about rules that can never decide. */
-void acl_lint(const struct acl *acl, struct errors *errors);
 
 #endif

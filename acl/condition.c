@@ -1,9 +1,11 @@
-/* What stands behind the filters of a rule: retain=, qos<=, own, payload=, max=.  A condition is a
- * row of the table.  Any thread. */
+/* A condition is a row of the table: how it is written, when it holds, and why it does not. */
+#include "acl/condition.h"
+
 #include <stdlib.h>
 
-#include "acl/rule.h"
 #include "base/alloc.h"
+
+/* --- retain=no, only, delete --- */
 
 static void parse_retain(struct acl_rule *rule, struct rule_source *source, const struct word *word,
                          struct slice value)
@@ -19,6 +21,31 @@ static void parse_retain(struct acl_rule *rule, struct rule_source *source, cons
 		           (int)value.len, (const char *)value.data);
 }
 
+static bool retain_holds(const struct acl_rule *rule, const struct acl_request *request,
+                         const struct names *names)
+{
+	(void)names;
+	switch (rule->retain) {
+	case RETAIN_NO:
+		return !request->retain;
+	case RETAIN_ONLY:
+		return request->retain;
+	case RETAIN_DELETE:
+		return request->retain && request->payload.len == 0;
+	}
+	return false;
+}
+
+static char *why_not_retain(const struct acl_rule *rule, const struct acl_request *request)
+{
+	if (rule->retain == RETAIN_NO)
+		return xstrdup("the message is retained");
+	return xstrdup(request->retain ? "the payload is not empty"
+	                               : "the message is not retained");
+}
+
+/* --- qos<=1 --- */
+
 static void parse_qos(struct acl_rule *rule, struct rule_source *source, const struct word *word,
                       struct slice value)
 {
@@ -29,51 +56,20 @@ static void parse_qos(struct acl_rule *rule, struct rule_source *source, const s
 		           (int)value.len, (const char *)value.data);
 }
 
-static void parse_own(struct acl_rule *rule, struct rule_source *source, const struct word *word,
-                      struct slice value)
+static bool qos_holds(const struct acl_rule *rule, const struct acl_request *request,
+                      const struct names *names)
 {
-	(void)source;
-	(void)word;
-	(void)value;
-	rule->own = true;
+	(void)names;
+	return request->qos <= rule->max_qos;
 }
 
-static void parse_payload_text(struct acl_rule *rule, struct rule_source *source, size_t offset,
-                               struct slice text)
+static char *why_not_qos(const struct acl_rule *rule, const struct acl_request *request)
 {
-	struct rule_payload *payload;
-	size_t parsed;
-
-	if (text.len == 0) {
-		rule_error(source, offset,
-		           "payload= with an empty text; retain=delete is the "
-		           "condition for an empty retained payload");
-		return;
-	}
-	rule->payloads =
-	    xrealloc_array(rule->payloads, rule->payload_count + 1, sizeof(*rule->payloads));
-	payload = &rule->payloads[rule->payload_count++];
-	*payload = (struct rule_payload){.open = text.data[text.len - 1] == '*'};
-	text.len -= payload->open;
-	parsed = pattern_parse(&payload->text, text);
-	if (parsed < text.len)
-		rule_error_percent(source, offset + parsed, text, parsed);
+	(void)rule;
+	return xasprintf("the QoS is %u", request->qos);
 }
 
-static void parse_payload(struct acl_rule *rule, struct rule_source *source,
-                          const struct word *word, struct slice value)
-{
-	for (;;) {
-		size_t offset = word->offset + (size_t)(value.data - word->text.data);
-		const uint8_t *comma = memchr(value.data, ',', value.len);
-		size_t len = comma == NULL ? value.len : (size_t)(comma - value.data);
-
-		parse_payload_text(rule, source, offset, slice_of(value.data, len));
-		if (comma == NULL)
-			return;
-		value = slice_skip(value, len + 1);
-	}
-}
+/* --- max=64k --- */
 
 /* Digits and at most one of k, M, G. */
 static bool size_parse(struct slice value, uint64_t *out)
@@ -112,27 +108,139 @@ static void parse_max(struct acl_rule *rule, struct rule_source *source, const s
 		           (const char *)value.data);
 }
 
-typedef void condition_fn(struct acl_rule *rule, struct rule_source *source,
-                          const struct word *word, struct slice value);
+static bool max_holds(const struct acl_rule *rule, const struct acl_request *request,
+                      const struct names *names)
+{
+	(void)names;
+	return request->payload.len <= rule->max_payload;
+}
 
-static const struct condition {
-	const char *name; /* with its sign */
+static char *why_not_max(const struct acl_rule *rule, const struct acl_request *request)
+{
+	(void)rule;
+	return xasprintf("the payload has %zu bytes", request->payload.len);
+}
+
+/* --- own --- */
+
+static void parse_own(struct acl_rule *rule, struct rule_source *source, const struct word *word,
+                      struct slice value)
+{
+	(void)source;
+	(void)word;
+	(void)value;
+	rule->own = true;
+}
+
+static bool own_holds(const struct acl_rule *rule, const struct acl_request *request,
+                      const struct names *names)
+{
+	(void)rule;
+	(void)names;
+	return request->owner != ACL_OWNER_OTHER;
+}
+
+static char *why_not_own(const struct acl_rule *rule, const struct acl_request *request)
+{
+	(void)rule;
+	(void)request;
+	return xstrdup("another user owns the topic");
+}
+
+/* --- payload=on,off,%u-* --- */
+
+static void parse_payload_text(struct acl_rule *rule, struct rule_source *source, size_t offset,
+                               struct slice text)
+{
+	struct rule_payload *payload;
+	size_t parsed;
+
+	if (text.len == 0) {
+		rule_error(source, offset,
+		           "payload= with an empty text; retain=delete is the "
+		           "condition for an empty retained payload");
+		return;
+	}
+	rule->payloads =
+	    xrealloc_array(rule->payloads, rule->payload_count + 1, sizeof(*rule->payloads));
+	payload = &rule->payloads[rule->payload_count++];
+	*payload = (struct rule_payload){.open = text.data[text.len - 1] == '*'};
+	text.len -= payload->open;
+	parsed = pattern_parse(&payload->text, text);
+	if (parsed < text.len)
+		rule_error_percent(source, offset + parsed, text, parsed);
+}
+
+static void parse_payload(struct acl_rule *rule, struct rule_source *source,
+                          const struct word *word, struct slice value)
+{
+	for (;;) {
+		size_t offset = word->offset + (size_t)(value.data - word->text.data);
+		const uint8_t *comma = memchr(value.data, ',', value.len);
+		size_t len = comma == NULL ? value.len : (size_t)(comma - value.data);
+
+		parse_payload_text(rule, source, offset, slice_of(value.data, len));
+		if (comma == NULL)
+			return;
+		value = slice_skip(value, len + 1);
+	}
+}
+
+static bool payload_holds(const struct acl_rule *rule, const struct acl_request *request,
+                          const struct names *names)
+{
+	for (size_t i = 0; i < rule->payload_count; i++) {
+		unsigned flags =
+		    (rule->payloads[i].open ? PATTERN_OPEN : 0) | (rule->deny ? PATTERN_HOLES : 0);
+
+		if (pattern_matches(&rule->payloads[i].text, names, request->payload, flags))
+			return true;
+	}
+	return false;
+}
+
+static char *why_not_payload(const struct acl_rule *rule, const struct acl_request *request)
+{
+	(void)rule;
+	(void)request;
+	return xstrdup("the payload does not match");
+}
+
+static void payload_fini(struct acl_rule *rule)
+{
+	for (size_t i = 0; i < rule->payload_count; i++)
+		pattern_fini(&rule->payloads[i].text);
+	free(rule->payloads);
+}
+
+/* --- the table --- */
+
+static const struct condition_kind {
+	/* With its sign; one without '=' has no value. */
+	const char *name;
 	bool on_deny;
-	condition_fn *parse;
+	void (*parse)(struct acl_rule *rule, struct rule_source *source, const struct word *word,
+	              struct slice value);
+	bool (*holds)(const struct acl_rule *rule, const struct acl_request *request,
+	              const struct names *names);
+	/* Where it does not hold. The caller frees. */
+	char *(*why_not)(const struct acl_rule *rule, const struct acl_request *request);
+	/* NULL: its values own nothing. */
+	void (*fini)(struct acl_rule *rule);
 } conditions[] = {
-    {"retain=", true, parse_retain},   {"qos<=", false, parse_qos}, {"own", false, parse_own},
-    {"payload=", true, parse_payload}, {"max=", false, parse_max},
+    {"retain=", true, parse_retain, retain_holds, why_not_retain, NULL},
+    {"qos<=", false, parse_qos, qos_holds, why_not_qos, NULL},
+    {"max=", false, parse_max, max_holds, why_not_max, NULL},
+    {"own", false, parse_own, own_holds, why_not_own, NULL},
+    {"payload=", true, parse_payload, payload_holds, why_not_payload, payload_fini},
 };
 
 #define CONDITION_COUNT (sizeof(conditions) / sizeof(conditions[0]))
+_Static_assert(CONDITION_COUNT <= 8 * sizeof(((struct acl_rule *)NULL)->conditions),
+               "a bit for each condition");
 
-bool condition_is(const struct word *word)
-{
-	return !word->quoted && (slice_equal(word->text, SLICE("own")) ||
-	                         memchr(word->text.data, '=', word->text.len) != NULL);
-}
-
-static struct slice condition_name(const struct word *word)
+/* As far as its '=', or the whole word. */
+static struct slice name_of(const struct word *word)
 {
 	const uint8_t *sign = memchr(word->text.data, '=', word->text.len);
 
@@ -140,46 +248,7 @@ static struct slice condition_name(const struct word *word)
 	                    : slice_of(word->text.data, (size_t)(sign - word->text.data) + 1);
 }
 
-static void condition_unknown(struct rule_source *source, const struct word *word,
-                              struct slice name)
-{
-	const char *names[CONDITION_COUNT];
-	char *asked = slice_dup(name);
-	const char *near;
-
-	for (size_t i = 0; i < CONDITION_COUNT; i++)
-		names[i] = conditions[i].name;
-	near = errors_nearest(asked, names, CONDITION_COUNT);
-	if (near != NULL)
-		rule_error(source, word->offset, "unknown condition '%s'; did you mean '%s'?",
-		           asked, near);
-	else
-		rule_error(source, word->offset,
-		           "unknown condition '%s'; there are retain=, qos<=, own, payload= and "
-		           "max= (a filter with '=' stands in single quotes)",
-		           asked);
-	free(asked);
-}
-
-static bool condition_has_place(const struct acl_rule *rule, struct rule_source *source,
-                                const struct word *word, const struct condition *c)
-{
-	if ((rule->actions & ACTIONS_READ) != 0) {
-		rule_error(source, word->offset,
-		           "'%s' belongs to publish and will rules only; take it out or split the "
-		           "rule",
-		           c->name);
-		return false;
-	}
-	if (rule->deny && !c->on_deny) {
-		rule_error(source, word->offset, "'%s' belongs to allow rules only; take it out",
-		           c->name);
-		return false;
-	}
-	return true;
-}
-
-static const struct condition *condition_find(struct slice name)
+static const struct condition_kind *find(struct slice name)
 {
 	for (size_t i = 0; i < CONDITION_COUNT; i++) {
 		if (slice_equal(name, slice_of_str(conditions[i].name)))
@@ -188,68 +257,111 @@ static const struct condition *condition_find(struct slice name)
 	return NULL;
 }
 
-/* Was it said before?  What parsing leaves behind tells. */
-static bool condition_is_set(const struct acl_rule *rule, const struct condition *c)
+bool condition_looks_like(const struct word *word)
 {
-	return (c->parse == parse_retain && rule->retain != RETAIN_ANY) ||
-	       (c->parse == parse_qos && rule->max_qos != UINT8_MAX) ||
-	       (c->parse == parse_own && rule->own) ||
-	       (c->parse == parse_payload && rule->payload_count > 0) ||
-	       (c->parse == parse_max && rule->max_payload != UINT64_MAX);
+	return !word->quoted &&
+	       (memchr(word->text.data, '=', word->text.len) != NULL || find(word->text) != NULL);
+}
+
+static void report_unknown(struct rule_source *source, const struct word *word, struct slice name)
+{
+	const char *names[CONDITION_COUNT];
+	char *asked = slice_dup(name);
+	struct buf known = {0};
+	const char *near;
+
+	for (size_t i = 0; i < CONDITION_COUNT; i++) {
+		names[i] = conditions[i].name;
+		buf_printf(&known, "%s%s",
+		           i == 0                     ? ""
+		           : i + 1 == CONDITION_COUNT ? " and "
+		                                      : ", ",
+		           names[i]);
+	}
+	near = errors_nearest(asked, names, CONDITION_COUNT);
+	if (near != NULL)
+		rule_error(source, word->offset, "unknown condition '%s'; did you mean '%s'?",
+		           asked, near);
+	else
+		rule_error(source, word->offset,
+		           "unknown condition '%s'; known are %.*s (put a filter with '=' in "
+		           "single quotes)",
+		           asked, (int)known.len, (const char *)known.data);
+	buf_fini(&known);
+	free(asked);
+}
+
+static bool is_allowed(const struct acl_rule *rule, struct rule_source *source,
+                       const struct word *word, const struct condition_kind *c)
+{
+	if ((rule->actions & ACTIONS_READ) != 0) {
+		rule_error(source, word->offset,
+		           "'%s' belongs to publish and will rules only; remove it or split the "
+		           "rule",
+		           c->name);
+		return false;
+	}
+	if (rule->deny && !c->on_deny) {
+		rule_error(source, word->offset, "'%s' belongs to allow rules only; remove it",
+		           c->name);
+		return false;
+	}
+	return true;
 }
 
 void condition_parse(struct acl_rule *rule, struct rule_source *source, const struct word *word)
 {
-	struct slice name = condition_name(word);
-	const struct condition *c = condition_find(name);
+	struct slice name = name_of(word);
+	const struct condition_kind *c = find(name);
+	uint8_t bit;
 
 	if (c == NULL) {
-		condition_unknown(source, word, name);
+		report_unknown(source, word, name);
 		return;
 	}
-	if (condition_is_set(rule, c)) {
-		rule_error(source, word->offset, "'%s' stands here twice; keep one", c->name);
+	bit = (uint8_t)(1U << (c - conditions));
+	if ((rule->conditions & bit) != 0) {
+		rule_error(source, word->offset, "'%s' is given twice; keep one", c->name);
 		return;
 	}
-	if (!condition_has_place(rule, source, word, c))
+	if (!is_allowed(rule, source, word, c))
 		return;
-	rule->conditional = true;
+	rule->conditions |= bit;
 	c->parse(rule, source, word, slice_skip(word->text, name.len));
 }
 
-static bool retain_holds(enum rule_retain retain, const struct acl_request *request)
+void condition_clear(struct acl_rule *rule)
 {
-	switch (retain) {
-	case RETAIN_ANY:
-		return true;
-	case RETAIN_NO:
-		return !request->retain;
-	case RETAIN_ONLY:
-		return request->retain;
-	case RETAIN_DELETE:
-		return request->retain && request->payload.len == 0;
+	for (size_t i = 0; i < CONDITION_COUNT; i++) {
+		if (conditions[i].fini != NULL)
+			conditions[i].fini(rule);
 	}
-	return false;
 }
 
-static bool payload_holds(const struct acl_rule *rule, struct slice payload,
-                          const struct names *names)
+/* The first that does not hold; NULL: all do. */
+static const struct condition_kind *find_obstacle(const struct acl_rule *rule,
+                                                  const struct acl_request *request,
+                                                  const struct names *names)
 {
-	for (size_t i = 0; i < rule->payload_count; i++) {
-		unsigned flags =
-		    (rule->payloads[i].open ? PATTERN_OPEN : 0) | (rule->deny ? PATTERN_HOLES : 0);
+	for (unsigned left = rule->conditions; left != 0; left &= left - 1) {
+		const struct condition_kind *c = &conditions[__builtin_ctz(left)];
 
-		if (pattern_matches(&rule->payloads[i].text, names, payload, flags))
-			return true;
+		if (!c->holds(rule, request, names))
+			return c;
 	}
-	return rule->payload_count == 0;
+	return NULL;
 }
 
-bool rule_holds(const struct acl_rule *rule, const struct acl_request *request,
-                const struct names *in_payloads)
+bool condition_hold(const struct acl_rule *rule, const struct acl_request *request,
+                    const struct names *names)
 {
-	return retain_holds(rule->retain, request) && request->qos <= rule->max_qos &&
-	       request->payload.len <= rule->max_payload &&
-	       !(rule->own && request->owner == ACL_OWNER_OTHER) &&
-	       payload_holds(rule, request->payload, in_payloads);
+	return find_obstacle(rule, request, names) == NULL;
+}
+
+char *condition_why_not(const struct acl_rule *rule, const struct acl_request *request,
+                        const struct names *names)
+{
+	const struct condition_kind *c = find_obstacle(rule, request, names);
+
+	return c == NULL ? NULL : c->why_not(rule, request);
 }

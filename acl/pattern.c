@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/utf8.h"
 
 static struct part *pattern_add(struct pattern *p, enum part_kind kind)
 {
@@ -166,4 +167,20 @@ bool pattern_matches(const struct pattern *p, const struct names *names, struct 
 		bytes = slice_skip(bytes, value.len);
 	}
 	return bytes.len == 0 || (flags & PATTERN_OPEN) != 0;
+}
+
+bool pattern_name_is_clean(struct slice name)
+{
+	if (name.len == 0 || name.data[0] == '$')
+		return false;
+	while (name.len > 0) {
+		uint32_t code_point;
+		size_t n = utf8_decode(name, &code_point);
+
+		if (n == 0 || code_point == 0 || utf8_is_control(code_point) || code_point == '/' ||
+		    code_point == '+' || code_point == '#')
+			return false;
+		name = slice_skip(name, n);
+	}
+	return true;
 }

@@ -39,6 +39,10 @@ enum pattern_flags {
 	PATTERN_FIRST = 4, /* first level of a topic: a leading hole is a wildcard, not for `$` */
 };
 
+/* May %u and %c in filters have this value? No separators, wildcards, control characters, leading
+ * `$`; not empty. */
+bool pattern_name_is_clean(struct slice name);
+
 /* The offset of a '%' that is not %u, %c or %%; raw.len when all is well. Fini in both cases. */
 size_t pattern_parse(struct pattern *p, struct slice raw);
 void pattern_fini(struct pattern *p);

@@ -6,7 +6,6 @@
 
 #include <stdlib.h>
 
-#include "acl/filter_levels.h"
 #include "base/alloc.h"
 #include "proto/topic.h"
 
@@ -166,14 +165,9 @@ static struct levels levels_of(struct slice filter)
 	return (struct levels){.plain = topic_walk_of(filter)};
 }
 
-bool filter_covers(struct slice outer, struct slice inner)
+bool rule_filter_covers(struct slice outer, struct slice inner)
 {
 	return covers(levels_of(outer), levels_of(inner));
-}
-
-bool filter_overlaps(struct slice a, struct slice b)
-{
-	return overlaps(levels_of(a), levels_of(b));
 }
 
 bool rule_filter_overlaps(const struct rule_filter *a, struct slice b, const struct names *names)

@@ -1,14 +1,47 @@
-/* The algebra of topic filters: does one cover, do two overlap?  Pure, no recursion without bound,
- * no allocation. */
+/* The topic filter of a rule, cut into levels once; names of the client are filled in during the
+ * walk.  Does one filter cover another, do two overlap?  Pure; no allocation after parsing, no
+ * recursion.  Thread: any. */
 #ifndef ACL_RULE_FILTER_H
 #define ACL_RULE_FILTER_H
 
+#include "acl/pattern.h"
 #include "base/bytes.h"
 
-/* Every topic name that `inner` can match is matched by `outer`. `$` topics are not matched by
- * leading wildcards. */
-bool filter_covers(struct slice outer, struct slice inner);
-/* Some topic name is matched by both. */
-bool filter_overlaps(struct slice a, struct slice b);
+enum level_kind {
+	LEVEL_TEXT,
+	LEVEL_PLUS,
+	LEVEL_HASH,
+	LEVEL_PATTERN,
+	LEVEL_END, /* no level: the walk is over */
+};
+
+struct level {
+	enum level_kind kind;
+	struct slice raw;  /* as written, "%u" and "%%" in it */
+	struct slice text; /* LEVEL_TEXT */
+	struct pattern pattern;
+};
+
+struct rule_filter {
+	char *source; /* as written, without its quotes */
+	struct level *levels;
+	size_t count;
+	bool names_bridge; /* begins with BRIDGE_PREFIX */
+};
+
+/* Where mosquitto's bridges announce themselves. */
+#define BRIDGE_PREFIX "$SYS/broker/connection/"
+
+#define RULE_LEVELS_MAX 128
+
+/* Cut a valid filter; false: a '%' at offset *bad that means nothing. Fini in both cases. */
+bool rule_filter_parse(struct rule_filter *f, struct slice source, size_t *bad);
+void rule_filter_fini(struct rule_filter *f);
+
+/* Is some topic name matched by both? A name without a value overlaps nothing. */
+bool rule_filter_overlaps(const struct rule_filter *a, struct slice b, const struct names *names);
+/* Of two filters without names: every topic name that `inner` can match is matched by `outer`. `$`
+ * topics are not matched by leading wildcards. */
+bool rule_filter_covers(struct slice outer, struct slice inner);
 
 #endif

@@ -4,63 +4,8 @@
 
 #include <stdlib.h>
 
+#include "acl/rule_parse.h"
 #include "base/alloc.h"
-
-void dictionary_init(struct dictionary *d)
-{
-	*d = (struct dictionary){.mask = 63};
-	d->slots = xcalloc(d->mask + 1, sizeof(*d->slots));
-}
-
-void dictionary_fini(struct dictionary *d)
-{
-	free(d->slots);
-	*d = (struct dictionary){0};
-}
-
-static void dictionary_place(struct dictionary *d, struct dictionary_slot slot)
-{
-	uint32_t i = slot.hash & d->mask;
-
-	while (d->slots[i].id != 0)
-		i = (i + 1) & d->mask;
-	d->slots[i] = slot;
-}
-
-static void dictionary_grow(struct dictionary *d)
-{
-	struct dictionary_slot *old = d->slots;
-	uint32_t old_mask = d->mask;
-
-	d->mask = old_mask * 2 + 1;
-	d->slots = xcalloc((size_t)d->mask + 1, sizeof(*d->slots));
-	for (uint32_t i = 0; i <= old_mask; i++) {
-		if (old[i].id != 0)
-			dictionary_place(d, old[i]);
-	}
-	free(old);
-}
-
-/* The number of a text, a new one where it has none. Borrows the text. */
-static uint32_t dictionary_add(struct dictionary *d, struct slice text)
-{
-	uint64_t state = 0;
-	uint32_t hash, id;
-
-	for (size_t i = 0; i < text.len; i++)
-		state = level_hash_byte(state, text.data[i]);
-	hash = level_hash_end(state);
-	id = dictionary_find(d, hash, text);
-	if (id != 0)
-		return id;
-	if ((d->count + 1) * 2 > d->mask)
-		dictionary_grow(d);
-	id = ++d->count;
-	dictionary_place(d, (struct dictionary_slot){.hash = hash, .id = id, .text = text});
-	if (text.len > d->longest)
-		d->longest = text.len;
-	return id;
-}
 
 /* Arrays double when their length reaches a power of two. */
 static void *array_room(void *array, uint32_t count, size_t size_bytes)
@@ -153,8 +98,8 @@ static void ref_add(struct trie *t, uint32_t *first, struct trie_ref ref)
 	*first = t->ref_count;
 }
 
-static void trie_add(struct trie *t, struct dictionary *levels, const struct rule_filter *filter,
-                     struct trie_ref ref)
+static void trie_add(struct trie *t, struct level_dictionary *levels,
+                     const struct rule_filter *filter, struct trie_ref ref)
 {
 	uint32_t node = 0;
 
@@ -171,14 +116,14 @@ static void trie_add(struct trie *t, struct dictionary *levels, const struct rul
 		else if (level->kind == LEVEL_PATTERN)
 			node = child_pattern(t, node, level, ref.deny);
 		else
-			node = child_text(t, node, dictionary_add(levels, level->text));
+			node = child_text(t, node, level_dictionary_add(levels, level->text));
 		t->nodes[node].least = ref.rule;
 	}
 	ref_add(t, &t->nodes[node].here, ref);
 }
 
 static void trie_compile(struct trie *t, const struct rule_list *list, uint8_t actions,
-                         struct dictionary *levels)
+                         struct level_dictionary *levels)
 {
 	node_new(t);
 	t->edge_mask = 7;
@@ -192,13 +137,13 @@ static void trie_compile(struct trie *t, const struct rule_list *list, uint8_t a
 				     .rule = (uint32_t)i,
 				     .actions = rule->actions,
 				     .deny = rule->deny,
-				     .conditional = rule->conditional,
+				     .conditional = rule->conditions != 0,
 				     .bridge = rule->filters[f].names_bridge,
 				 });
 	}
 }
 
-void rule_list_compile(struct rule_list *list, struct dictionary *levels)
+void rule_list_compile(struct rule_list *list, struct level_dictionary *levels)
 {
 	trie_compile(&list->write, list, ACTIONS_WRITE, levels);
 	trie_compile(&list->read, list, ACTION_BIT(ACL_RECEIVE), levels);

@@ -7,46 +7,8 @@
 
 #include <stdint.h>
 
+#include "acl/level_dictionary.h"
 #include "acl/rule.h"
-
-/* Literal level -> number from 1. An open hash table whose entries only the file decides: what a
- * peer sends is looked up and never put in, so the hash needs no key. */
-struct dictionary {
-	struct dictionary_slot {
-		uint32_t hash;
-		uint32_t id; /* 0: free */
-		struct slice text;
-	} * slots;
-	uint32_t mask; /* slots - 1 */
-	uint32_t count;
-	size_t longest; /* bytes of the longest text */
-};
-
-/* The hash of a level, a byte at a time, so that the walk that looks for '/' makes it on the way.
- */
-static inline uint64_t level_hash_byte(uint64_t hash, uint8_t byte)
-{
-	return ((hash << 5) | (hash >> 59)) ^ byte;
-}
-
-static inline uint32_t level_hash_end(uint64_t hash)
-{
-	return (uint32_t)((hash * 0x9e3779b97f4a7c15U) >> 32);
-}
-
-static inline uint32_t dictionary_find(const struct dictionary *d, uint32_t hash, struct slice text)
-{
-	uint32_t i = hash & d->mask;
-
-	for (; d->slots[i].id != 0; i = (i + 1) & d->mask) {
-		if (d->slots[i].hash == hash && slice_equal(d->slots[i].text, text))
-			return d->slots[i].id;
-	}
-	return 0;
-}
-
-void dictionary_init(struct dictionary *d);
-void dictionary_fini(struct dictionary *d);
 
 /* A tree of levels. Indices from 1 into the arrays; 0: none. */
 struct trie_node {
@@ -110,7 +72,7 @@ struct rule_list {
 	struct trie read;
 };
 
-void rule_list_compile(struct rule_list *list, struct dictionary *levels);
+void rule_list_compile(struct rule_list *list, struct level_dictionary *levels);
 void rule_list_fini(struct rule_list *list);
 
 #endif

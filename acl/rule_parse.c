@@ -1,42 +1,13 @@
-/* From one line of text to a rule: words, then effect, action, filters, conditions.  Every mistake
- * is said with its column and what to do about it.  Any thread. */
-#include <stdarg.h>
-#include <stdio.h>
+/* Words first, then effect, action, filters and conditions.  Every mistake is reported with its
+ * column and what to do about it. */
+#include "acl/rule_parse.h"
+
 #include <stdlib.h>
 
-#include "acl/rule.h"
+#include "acl/condition.h"
+#include "acl/rule_error.h"
 #include "base/alloc.h"
 #include "proto/topic.h"
-
-/* The column of a byte of the line: YAML counts characters. */
-static unsigned column_of(const struct yaml_node *node, size_t offset)
-{
-	unsigned column = node->column + (node->quoted ? 1 : 0);
-
-	for (size_t i = 0; i < offset; i++)
-		column += ((uint8_t)node->text[i] & 0xc0) != 0x80;
-	return column;
-}
-
-void rule_error(struct rule_source *source, size_t offset, const char *format, ...)
-{
-	char text[512];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	errors_add(source->errors, source->file, source->node->line,
-	           column_of(source->node, offset), "%s", text);
-	source->failed = true;
-}
-
-void rule_error_percent(struct rule_source *source, size_t offset, struct slice text, size_t bad)
-{
-	rule_error(source, offset,
-	           "unknown '%.*s': %%u is the user name, %%c the client id, %%%% a percent sign",
-	           text.len - bad < 2 ? 1 : 2, (const char *)text.data + bad);
-}
 
 /* The words of a line. A single quote begins a word that ends with the next one; two of them in it
  * are one. */
@@ -44,7 +15,7 @@ struct words {
 	struct rule_source *source;
 	const char *line;
 	size_t at;
-	char *unquoted; /* room for all quoted words together */
+	char *unquoted; /* space for all quoted words together */
 };
 
 static bool is_blank(char c)
@@ -72,7 +43,7 @@ static bool word_quoted(struct words *w, struct word *word)
 	}
 	w->at++;
 	if (w->line[w->at] != '\0' && !is_blank(w->line[w->at])) {
-		rule_error(w->source, w->at, "a blank is missing behind the closing quote");
+		rule_error(w->source, w->at, "a blank is missing after the closing quote");
 		return false;
 	}
 	return true;
@@ -114,7 +85,7 @@ static const uint8_t action_sets[] = {
 _Static_assert(sizeof(action_sets) == sizeof(action_names) / sizeof(action_names[0]),
                "a set for each name");
 
-/* Which of `names` is the next word? -1: none, and the error is said with `wanted`. */
+/* Which of `names` is the next word? -1: none, and an error with `wanted`. */
 static int keyword(struct words *w, const char *const *names, size_t count, const char *wanted)
 {
 	struct word word;
@@ -147,9 +118,9 @@ static const char *filter_mistake(struct slice filter)
 	struct slice group, rest;
 
 	if (!topic_filter_valid(filter))
-		return "not a topic filter: + and # stand alone in their level, # only at the end";
+		return "not a topic filter: + and # must be a whole level, and # the last one";
 	if (topic_filter_share(filter, &group, &rest) != SHARE_NONE)
-		return "a shared subscription is judged by its filter: leave $share/group/ out";
+		return "a shared subscription is checked by its filter: leave $share/group/ out";
 	if (topic_levels(filter) > RULE_LEVELS_MAX)
 		return "a filter of more than 128 levels";
 	return NULL;
@@ -179,8 +150,7 @@ static void parse_words(struct acl_rule *rule, struct words *w)
 	int effect = keyword(w, effects, 2, "a rule begins with allow or deny");
 	int action = effect < 0 ? -1
 	                        : keyword(w, action_names, sizeof(action_sets),
-	                                  "then comes publish, will, subscribe, receive or all");
-	bool conditions = false;
+	                                  "publish, will, subscribe, receive or all must follow");
 	bool filters = false;
 	struct word word;
 
@@ -189,13 +159,14 @@ static void parse_words(struct acl_rule *rule, struct words *w)
 	rule->deny = effect == 1;
 	rule->actions = action_sets[action];
 	while (word_next(w, &word)) {
-		if (condition_is(&word)) {
-			conditions = true;
+		if (condition_looks_like(&word)) {
+			if (word.offset < rule->conditions_at)
+				rule->conditions_at = word.offset;
 			condition_parse(rule, w->source, &word);
-		} else if (conditions) {
+		} else if (word.offset > rule->conditions_at) {
 			rule_error(w->source, word.offset,
-			           "filters stand before conditions (and a condition has no blank "
-			           "in it)");
+			           "a filter must come before the conditions (and a condition has "
+			           "no blank in it)");
 		} else {
 			filters = true;
 			filter_add(rule, w->source, &word);
@@ -211,9 +182,8 @@ static void parse_words(struct acl_rule *rule, struct words *w)
 static void rule_init(struct acl_rule *rule, const struct yaml_node *node)
 {
 	*rule = (struct acl_rule){
-	    .max_qos = UINT8_MAX,
-	    .max_payload = UINT64_MAX,
 	    .text = xstrdup(node->kind == YAML_SCALAR ? node->text : ""),
+	    .conditions_at = SIZE_MAX,
 	    .line = node->line,
 	    .column = node->column,
 	};
@@ -224,7 +194,7 @@ bool rule_parse(struct acl_rule *rule, const char *file, const struct yaml_node 
 {
 	struct rule_source source = {.file = file, .node = node, .errors = errors};
 	struct words words = {.source = &source, .line = node->text};
-	char *room;
+	char *space;
 
 	rule_init(rule, node);
 	if (node->kind != YAML_SCALAR) {
@@ -237,9 +207,9 @@ bool rule_parse(struct acl_rule *rule, const char *file, const struct yaml_node 
 		rule_error(&source, 0, "a rule is one line: begin each with '- '");
 		return false;
 	}
-	room = words.unquoted = xalloc(strlen(node->text) + 1);
+	space = words.unquoted = xalloc(strlen(node->text) + 1);
 	parse_words(rule, &words);
-	free(room);
+	free(space);
 	return !source.failed;
 }
 
@@ -274,10 +244,8 @@ void rule_fini(struct acl_rule *rule)
 {
 	for (size_t i = 0; i < rule->filter_count; i++)
 		rule_filter_fini(&rule->filters[i]);
-	for (size_t i = 0; i < rule->payload_count; i++)
-		pattern_fini(&rule->payloads[i].text);
+	condition_clear(rule);
 	free(rule->filters);
-	free(rule->payloads);
 	free(rule->text);
 	*rule = (struct acl_rule){0};
 }

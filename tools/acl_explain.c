@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "acl/explanation.h"
+#include "acl/acl_explanation.h"
+#include "acl/acl_rule.h"
+#include "acl/acl_verdict.h"
 #include "acl_suggest.h"
 #include "base/alloc.h"
 

@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-#include "acl/explanation.h"
+#include "acl/acl_verdict.h"
 #include "base/alloc.h"
 #include "proto/topic.h"
 

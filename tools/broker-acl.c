@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "acl/explanation.h"
+#include "acl/acl_test.h"
+#include "acl/acl_verdict.h"
 #include "acl_explain.h"
 #include "base/descriptors.h"
 #include "base/hash.h"

@@ -34,7 +34,7 @@ void session_log_denial(struct session *s, enum denial_kind kind, struct slice t
                         const struct acl_verdict *verdict)
 {
 	const struct acl *acl = s->worker->snapshot->acl;
-	uint32_t rule = acl_verdict_id(acl, verdict) * 8 + (uint32_t)kind;
+	uint32_t rule = acl_verdict_id(verdict) * 8 + (uint32_t)kind;
 	uint32_t suppressed;
 	char text[256];
 	size_t len;

@@ -9,7 +9,9 @@
 
 #include <cmocka.h>
 
-#include "acl/explanation.h"
+#include "acl/acl_explanation.h"
+#include "acl/acl_rule.h"
+#include "acl/acl_verdict.h"
 #include "base/alloc.h"
 
 static char *yaml_of_rules(const char *rules, bool for_anonymous)

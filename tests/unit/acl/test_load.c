@@ -57,7 +57,7 @@ static void rule_mistakes(void **state)
 	    {"unknown effect", RULE("alow publish a"),
 	     "acl.yaml:1:25: error: unknown 'alow'; did you mean 'allow'?"},
 	    {"unknown effect, far", RULE("permit publish a"), "unknown 'permit': a rule begins"},
-	    {"no action", RULE("allow"), "then comes publish, will, subscribe, receive or all"},
+	    {"no action", RULE("allow"), "publish, will, subscribe, receive or all must follow"},
 	    {"unknown action", RULE("allow pubish a"),
 	     "acl.yaml:1:31: error: unknown 'pubish'; did you mean 'publish'?"},
 	    {"no filter", RULE("allow publish"), "acl.yaml:1:25: error: a rule without a filter"},
@@ -71,7 +71,7 @@ static void rule_mistakes(void **state)
 	     "unknown condition 'qqq<='"},
 	    {"qos=1", RULE("allow publish a qos=1"), "did you mean 'qos<='?"},
 	    {"a filter with = without quotes", RULE("allow publish a=b"),
-	     "a filter with '=' stands in single quotes"},
+	     "put a filter with '=' in single quotes"},
 	    {"retain=yes", RULE("allow publish a retain=yes"),
 	     "retain= takes no, only or delete, not 'yes'"},
 	    {"qos<=3", RULE("allow publish a qos<=3"), "qos<= takes 0, 1 or 2, not '3'"},
@@ -82,7 +82,7 @@ static void rule_mistakes(void **state)
 	    {"payload=a,,b", RULE("allow publish a payload=a,,b"), "payload= with an empty text"},
 	    {"payload=100%", RULE("allow publish a payload=on,100%"),
 	     "acl.yaml:1:55: error: unknown '%'"},
-	    {"twice", RULE("allow publish a own own"), "'own' stands here twice"},
+	    {"twice", RULE("allow publish a own own"), "'own' is given twice"},
 	    {"conditions on subscribe", RULE("allow subscribe a own"),
 	     "'own' belongs to publish and will rules only"},
 	    {"conditions on receive", RULE("allow receive a retain=no"),
@@ -93,7 +93,7 @@ static void rule_mistakes(void **state)
 	    {"max on deny", RULE("deny publish a max=1"), "'max=' belongs to allow rules only"},
 	    {"qos on deny", RULE("deny will a qos<=1"), "'qos<=' belongs to allow rules only"},
 	    {"filter behind a condition", RULE("allow publish a payload=on off"),
-	     "acl.yaml:1:52: error: filters stand before conditions"},
+	     "acl.yaml:1:52: error: a filter must come before the conditions"},
 	    {"%x", RULE("allow publish a/%x"),
 	     "acl.yaml:1:41: error: unknown '%x': %u is the user name, %c the client id, %% a "
 	     "percent sign"},
@@ -389,10 +389,10 @@ static void verdict_texts(void **state)
 	assert_string_equal(text, "acl.yaml:2: deny publish 'b");
 	assert_int_equal(acl_verdict_text(acl, &denied, text, 1), 0);
 	assert_int_equal(acl_verdict_text(acl, &denied, text, 0), 0);
-	assert_int_not_equal(acl_verdict_id(acl, &denied), acl_verdict_id(acl, &allowed));
-	assert_int_not_equal(acl_verdict_id(acl, &denied), acl_verdict_id(acl, &guarded));
-	assert_int_not_equal(acl_verdict_id(acl, &none), acl_verdict_id(acl, &guarded));
-	assert_int_not_equal(acl_verdict_id(acl, &none), acl_verdict_id(acl, &denied));
+	assert_int_not_equal(acl_verdict_id(&denied), acl_verdict_id(&allowed));
+	assert_int_not_equal(acl_verdict_id(&denied), acl_verdict_id(&guarded));
+	assert_int_not_equal(acl_verdict_id(&none), acl_verdict_id(&guarded));
+	assert_int_not_equal(acl_verdict_id(&none), acl_verdict_id(&denied));
 	acl_subject_free(subject);
 	acl_free(acl);
 	errors_fini(&errors);

@@ -1,4 +1,6 @@
-/* Why: a verdict in words for logs and Reason Strings.  Any thread. */
+/* Texts are cut at `cap`, where a character begins. */
+#include "acl/acl_verdict.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -59,10 +61,21 @@ size_t acl_verdict_text(const struct acl *acl, const struct acl_verdict *verdict
 	return put(out, cap, "no rule allows it");
 }
 
-uint32_t acl_verdict_id(const struct acl *acl, const struct acl_verdict *verdict)
+uint32_t acl_verdict_id(const struct acl_verdict *verdict)
 {
-	(void)acl;
 	if (verdict->cause != ACL_CAUSE_RULE)
 		return (uint32_t)verdict->cause;
 	return ACL_CAUSE_GUARD_SYSTEM + verdict->rule->id;
+}
+
+const char *acl_action_name(enum acl_action action)
+{
+	static const char *const words[] = {
+	    [ACL_PUBLISH] = "publish",
+	    [ACL_WILL] = "will",
+	    [ACL_SUBSCRIBE] = "subscribe",
+	    [ACL_RECEIVE] = "receive",
+	};
+
+	return words[action];
 }

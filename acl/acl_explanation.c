@@ -1,10 +1,13 @@
-/* The account of a verdict. The gate is asked list by list; here is only what people want to know
- * around it: where roles come from, and why a rule that looks right does not fit.  Any thread. */
-#include "acl/explanation.h"
+/* The gate is asked list by list.  Here is only what explains its answers: where roles come from,
+ * and why a rule that looks right does not match. */
+#include "acl/acl_explanation.h"
 
 #include <stdlib.h>
 
+#include "acl/acl_check.h"
 #include "acl/acl_policy.h"
+#include "acl/condition.h"
+#include "acl/rule_names.h"
 #include "base/alloc.h"
 #include "base/require.h"
 
@@ -54,66 +57,16 @@ static void list_answers(struct acl_explanation *a, const struct acl *acl,
 
 /* ---- rules that nearly fit ---- */
 
-struct names_of {
-	struct names in_filters;
-	struct names in_payloads;
-};
-
-static struct names_of names_of(const struct acl_who *who)
-{
-	struct names_of n = {.in_payloads.client = who->client_id};
-
-	if (n.in_payloads.client.data == NULL)
-		n.in_payloads.client = SLICE("");
-	if (!who->anonymous)
-		n.in_payloads.user = who->user;
-	if (acl_name_is_clean(who->client_id))
-		n.in_filters.client = who->client_id;
-	if (!who->anonymous && acl_name_is_clean(who->user))
-		n.in_filters.user = who->user;
-	return n;
-}
-
-static char *why_not_retain(const struct acl_rule *rule, const struct acl_request *request)
-{
-	if (rule->retain == RETAIN_NO)
-		return request->retain ? xstrdup("the message is retained") : NULL;
-	if (rule->retain == RETAIN_ANY)
-		return NULL;
-	if (!request->retain)
-		return xstrdup("the message is not retained");
-	if (rule->retain == RETAIN_DELETE && request->payload.len > 0)
-		return xstrdup("the payload is not empty");
-	return NULL;
-}
-
-/* The first condition that does not hold. */
-static char *why_not_holds(const struct acl_rule *rule, const struct acl_request *request)
-{
-	char *why = why_not_retain(rule, request);
-
-	if (why != NULL)
-		return why;
-	if (request->qos > rule->max_qos)
-		return xasprintf("the QoS is %u", request->qos);
-	if (request->payload.len > rule->max_payload)
-		return xasprintf("the payload has %zu bytes", request->payload.len);
-	if (rule->own && request->owner == ACL_OWNER_OTHER)
-		return xstrdup("somebody else owns the topic");
-	return xstrdup("the payload is another");
-}
-
 /* NULL where the rule has nothing to do with the topic. */
-static char *why_not(const struct acl *acl, const struct acl_rule *rule, const struct names_of *n,
+static char *why_not(const struct acl *acl, const struct acl_rule *rule, const struct rule_names *n,
                      const struct acl_request *request)
 {
 	for (size_t f = 0; f < rule->filter_count; f++) {
 		if (!rule_filter_overlaps(&rule->filters[f], request->topic, &n->in_filters))
 			continue;
 		if (request->action == ACL_SUBSCRIBE)
-			return acl->partial ? NULL : xstrdup("it covers a part of the filter only");
-		if (!rule_holds(rule, request, &n->in_payloads))
-			return why_not_holds(rule, request);
+			return acl->partial ? NULL : xstrdup("it covers only a part of the filter");
+		return condition_why_not(rule, request, &n->in_conditions);
 	}
 	return NULL;
 }
@@ -122,7 +75,7 @@ struct accounting {
 	const struct acl *acl;
 	const struct acl_request *request;
 	struct acl_explanation *explanation;
-	struct names_of names;
+	struct rule_names names;
 };
 
 static void list_near_misses(const struct accounting *c, struct acl_answer *answer,
@@ -166,7 +119,7 @@ static void on_answer(void *arg, const struct rule_list *list, const struct acl_
 	answer->rule = first;
 	list_near_misses(c, answer, list);
 	if (list_uses_client(list, ACTION_BIT(c->request->action)) &&
-	    c->names.in_payloads.client.len == 0)
+	    c->names.in_conditions.client.len == 0)
 		c->explanation->lacks_client_id = true;
 }
 
@@ -177,8 +130,10 @@ struct acl_explanation *acl_explanation_new(const struct acl *acl, const struct 
 	    who->anonymous ? &acl->anonymous : acl_find_user(acl, who->user);
 	struct acl_subject *subject = acl_subject_new(acl, who);
 	struct acl_explanation *explanation = xnew(explanation);
-	struct accounting c = {
-	    .acl = acl, .request = request, .explanation = explanation, .names = names_of(who)};
+	struct accounting c = {.acl = acl,
+	                       .request = request,
+	                       .explanation = explanation,
+	                       .names = rule_names_of(who)};
 
 	explanation->verdict = acl_check(subject, request);
 	list_answers(explanation, acl, who, principal);
@@ -198,64 +153,4 @@ void acl_explanation_free(struct acl_explanation *explanation)
 	}
 	free(explanation->answers);
 	free(explanation);
-}
-
-/* ---- rules as text ---- */
-
-bool acl_rule_denies(const struct acl_rule *rule)
-{
-	return rule->deny;
-}
-
-unsigned acl_rule_line(const struct acl_rule *rule)
-{
-	return rule->line;
-}
-
-char *acl_rule_text(const struct acl *acl, const struct acl_rule *rule)
-{
-	const char *slash = strrchr(acl->name, '/');
-
-	return xasprintf("%s:%u: %s", slash == NULL ? acl->name : slash + 1, rule->line,
-	                 rule->text);
-}
-
-/* One sign behind a '%'. False: a name that stands for nothing. */
-static bool fill_sign(struct buf *out, char sign, const struct names *names, bool deny)
-{
-	struct slice value = sign == 'u' ? names->user : names->client;
-
-	if (sign == '%')
-		value = SLICE("%");
-	else if (value.data == NULL && deny)
-		value = SLICE("+");
-	buf_put_slice(out, value);
-	return value.data != NULL;
-}
-
-/* Names in `payload=` are compared as they are, those in filters only when they are clean. */
-char *acl_rule_filled(const struct acl_rule *rule, const struct acl_who *who)
-{
-	struct names_of n = names_of(who);
-	const char *payload = strstr(rule->text, " payload=");
-	bool has_names = false, has_values = true;
-	struct buf out = {0};
-
-	for (const char *p = rule->text; *p != '\0'; p++) {
-		bool behind = payload != NULL && p > payload;
-
-		if (*p != '%') {
-			buf_put(&out, p, 1);
-			continue;
-		}
-		p++;
-		has_names |= *p != '%';
-		has_values &=
-		    fill_sign(&out, *p, behind ? &n.in_payloads : &n.in_filters, rule->deny);
-	}
-	buf_put_u8(&out, '\0');
-	if (has_names && has_values)
-		return (char *)out.data;
-	buf_fini(&out);
-	return NULL;
 }

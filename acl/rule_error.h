@@ -1,0 +1,30 @@
+/* Where the words of a rule are, and mistakes in them.  Inside acl/ only.  Thread: main. */
+#ifndef ACL_RULE_ERROR_H
+#define ACL_RULE_ERROR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/bytes.h"
+#include "conf/errors.h"
+#include "conf/yaml.h"
+
+struct rule_source {
+	const char *file;
+	const struct yaml_node *node;
+	struct errors *errors;
+	bool failed;
+};
+
+struct word {
+	struct slice text; /* without its quotes */
+	size_t offset;     /* in the line */
+	bool quoted;
+};
+
+void rule_error(struct rule_source *source, size_t offset, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* For a '%' that means nothing, at `bad` in `text`. */
+void rule_error_percent(struct rule_source *source, size_t offset, struct slice text, size_t bad);
+
+#endif
