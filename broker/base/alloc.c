@@ -13,9 +13,7 @@
 static void *alive(void *p)
 {
 	if (p == NULL) {
-		fputs(
-		    "out of memory: the broker stops here; lower limits: or give it more memory\n",
-		    stderr);
+		fputs("out of memory: the program aborts; lower limits: or add memory\n", stderr);
 		abort();
 	}
 	return p;

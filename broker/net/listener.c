@@ -166,7 +166,7 @@ struct listener *listener_open(struct loop *loop, int fd, const struct listener_
 	l->watch = fd_watch_new(loop, fd, on_event, l, &error);
 	if (l->watch == NULL)
 		LOG(LISTEN_FAILED, .bind = settings->conf->bind, .error = strerror(-error),
-		    .remedy = "use another address, or see which limit of the system is reached");
+		    .remedy = "use another address, or check the limits of the system");
 	if (settings->tls != NULL)
 		listener_set_tls(l, settings->tls);
 	remember_file(l);

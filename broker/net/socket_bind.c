@@ -279,7 +279,7 @@ static int remove_stale(const struct binding *b, const struct sockaddr_un *addre
 		return failed;
 	}
 	if (!S_ISSOCK(st.st_mode)) {
-		REPORT(b, "%s: there is a file of that name which is no socket; move it away",
+		REPORT(b, "%s: a file of that name exists and is not a socket; move it away",
 		       b->conf->bind);
 		return -EEXIST;
 	}
@@ -320,7 +320,7 @@ static int find_owner(const struct binding *b, uid_t *uid)
 		return 0;
 	(void)getpwnam_r(b->conf->owner, &entry, space, sizeof(space), &found);
 	if (found == NULL) {
-		REPORT(b, "%s: owner: this machine has no user '%s'", b->conf->bind,
+		REPORT(b, "%s: owner: there is no user '%s' on this machine", b->conf->bind,
 		       b->conf->owner);
 		return -ENOENT;
 	}
@@ -338,7 +338,8 @@ static int find_group(const struct binding *b, gid_t *gid)
 		return 0;
 	(void)getgrnam_r(b->conf->group, &entry, space, sizeof(space), &found);
 	if (found == NULL) {
-		REPORT(b, "%s: group: this machine has no group '%s'; 'groupadd --system %s'",
+		REPORT(b,
+		       "%s: group: there is no group '%s' on this machine; 'groupadd --system %s'",
 		       b->conf->bind, b->conf->group, b->conf->group);
 		return -ENOENT;
 	}
@@ -355,7 +356,7 @@ static int set_permissions(const struct binding *b, uid_t uid, gid_t gid)
 
 	if ((uid != (uid_t)-1 || gid != (gid_t)-1) && lchown(path, uid, gid) != 0) {
 		failed = -errno;
-		REPORT(b, "%s: cannot give the socket to its owner and group: %s (only root can)",
+		REPORT(b, "%s: cannot change owner and group of the socket: %s (only root can)",
 		       b->conf->bind, strerror(errno));
 		return failed;
 	}
@@ -446,7 +447,7 @@ int socket_bind_permit(const struct conf_listener *conf, struct errors *errors,
 	if (failed != 0)
 		return failed;
 	if (lstat(conf->path, &st) != 0 || !S_ISSOCK(st.st_mode)) {
-		REPORT(&b, "%s: the socket is gone; restart the broker", conf->bind);
+		REPORT(&b, "%s: the socket was removed; restart the broker", conf->bind);
 		return -ENOENT;
 	}
 	return set_permissions(&b, uid, gid);

@@ -100,9 +100,8 @@ static bool load_key(struct tls_certificate *c, const struct place *p)
 		return true;
 	if (encrypted)
 		TELL(p,
-		     "%s is encrypted, and nobody is there to type its password when the broker "
-		     "starts; decrypt it: 'openssl pkey -in %s -out NEW', and keep NEW private "
-		     "(chmod 0600)",
+		     "%s is encrypted, and the broker cannot ask for its password; decrypt it: "
+		     "'openssl pkey -in %s -out NEW', and keep NEW private (chmod 0600)",
 		     c->key_path, c->key_path);
 	else
 		TELL(p, "%s is not a private key in PEM (-----BEGIN PRIVATE KEY-----)",
@@ -120,21 +119,22 @@ static bool check_strength(const struct tls_certificate *c, const struct place *
 	case EVP_PKEY_RSA:
 		if (bits >= 2048)
 			return true;
-		TELL(p, "%s: an RSA key of %d bits is too short, 2048 is the least; P-256 is fast",
+		TELL(p,
+		     "%s: an RSA key of %d bits is too short; at least 2048 bits are needed, and "
+		     "P-256 is faster",
 		     c->key_path, bits);
 		return false;
 	case EVP_PKEY_EC:
 		if (bits >= 256)
 			return true;
-		TELL(p, "%s: an elliptic-curve key of %d bits is too short; take P-256",
-		     c->key_path, bits);
+		TELL(p, "%s: an elliptic-curve key of %d bits is too short; use P-256", c->key_path,
+		     bits);
 		return false;
 	case EVP_PKEY_ED25519:
-		WARN(p, "%s: few devices understand an Ed25519 certificate; P-256 they do",
-		     c->path);
+		WARN(p, "%s: few devices support Ed25519 certificates; use P-256", c->path);
 		return true;
 	default:
-		TELL(p, "%s: keys of this kind are not used in TLS here; take P-256 or RSA 2048",
+		TELL(p, "%s: keys of this type are not supported; use P-256 or RSA with 2048 bits",
 		     c->key_path);
 		return false;
 	}
@@ -144,8 +144,8 @@ static void check_purpose(const struct tls_certificate *c, const struct place *p
 {
 	if (X509_check_purpose(c->leaf, X509_PURPOSE_SSL_SERVER, 0) != 1)
 		WARN(p,
-		     "%s is not meant for servers (extended key usage without serverAuth): clients "
-		     "will refuse it",
+		     "%s is not for servers (extended key usage without serverAuth): clients will "
+		     "refuse it",
 		     c->path);
 }
 
@@ -173,10 +173,9 @@ static void check_dates(const struct tls_certificate *c, const struct place *p)
 		     "refuse it",
 		     c->path);
 	else if (days < 0)
-		WARN(p, "%s has EXPIRED %d days ago: clients will refuse it; renew it", c->path,
-		     -days);
+		WARN(p, "%s expired %d days ago: clients will refuse it; renew it", c->path, -days);
 	else if (days < 30)
-		WARN(p, "%s ends in %d days; renew it", c->path, days);
+		WARN(p, "%s expires in %d days; renew it", c->path, days);
 }
 
 bool tls_certificate_load(struct tls_certificate *c, const struct conf_certificate *conf,
@@ -193,8 +192,7 @@ bool tls_certificate_load(struct tls_certificate *c, const struct conf_certifica
 		return false;
 	if (X509_check_private_key(c->leaf, c->key) != 1) {
 		ERR_clear_error();
-		TELL(&p, "the certificate %s and the key %s do not belong together", c->path,
-		     c->key_path);
+		TELL(&p, "the certificate %s and the key %s do not match", c->path, c->key_path);
 		return false;
 	}
 	check_purpose(c, &p);

@@ -14,7 +14,7 @@ static bool add_client_ca(const struct tls_building *b, X509_STORE *store, STACK
 	for (int i = 0; i < sk_X509_num(all); i++) {
 		if (X509_check_ca(sk_X509_value(all, i)) == 0) {
 			errors_add(b->errors, b->conf->client_ca, 0, 0,
-			           "certificate %d of this file is not one of a CA", i + 1);
+			           "certificate %d of this file is not a CA certificate", i + 1);
 			return false;
 		}
 		if (X509_STORE_add_cert(store, sk_X509_value(all, i)) != 1) {
@@ -67,7 +67,7 @@ static void warn_about_crl(const struct tls_building *b, const X509_CRL *crl)
 
 	if (next != NULL && X509_cmp_current_time(next) < 0)
 		errors_warn(b->errors, b->conf->client_crl, 0, 0,
-		            "the revocation list has EXPIRED: until it is renewed no client "
+		            "the revocation list has expired: until it is renewed no client "
 		            "certificate of its CA is accepted");
 }
 

@@ -67,8 +67,8 @@ static void add_certificate(const struct tls_building *b, size_t n)
 		return;
 	errors_add(b->errors, b->conf_path, b->conf->certificates[n].line,
 	           b->conf->certificates[n].column,
-	           "%s cannot be used: %s (keys below RSA 2048 or P-256 and signatures with SHA-1 "
-	           "are not, in the whole chain)",
+	           "%s cannot be used: %s (the whole chain needs keys of at least RSA 2048 or "
+	           "P-256, and no signature may use SHA-1)",
 	           c->path, ERR_reason_error_string(ERR_peek_last_error()));
 	ERR_clear_error();
 }
@@ -87,7 +87,8 @@ static void load_certificates(const struct tls_building *b)
 	struct tls_context *ctx = b->ctx;
 
 	if (b->conf->certificate_count == 0)
-		errors_add(b->errors, b->conf_path, 0, 0, "tls.certificates: TLS needs one");
+		errors_add(b->errors, b->conf_path, 0, 0,
+		           "tls.certificates: TLS needs a certificate");
 	ctx->certificates = xcalloc(b->conf->certificate_count + 1, sizeof(*ctx->certificates));
 	for (size_t i = 0; i < b->conf->certificate_count; i++) {
 		ctx->certificate_count++;

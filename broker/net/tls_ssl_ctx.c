@@ -198,7 +198,7 @@ SSL_CTX *tls_ssl_ctx_new(const struct tls_building *b)
 	ERR_clear_error();
 	if (ssl_ctx == NULL || !set_algorithms(ssl_ctx, b->conf->min_version) ||
 	    !set_session_id_context(ssl_ctx, b) || !set_client_verification(ssl_ctx, b)) {
-		tls_building_report(b, "this OpenSSL cannot do what is demanded of it");
+		tls_building_report(b, "this OpenSSL does not support the required settings");
 		SSL_CTX_free(ssl_ctx);
 		return NULL;
 	}

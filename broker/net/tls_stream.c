@@ -408,8 +408,8 @@ static void gone_in_handshake(struct tls_stream *t)
 
 	if (t->io.hello == NULL || !t->io.hello->seen)
 		return;
-	report.failure.cause = "the client closed the connection in the middle of the handshake; "
-			       "clients that do not trust our certificate often do so";
+	report.failure.cause = "the client closed the connection during the handshake; clients "
+			       "that do not trust the broker's certificate often do this";
 	tls_log_handshake_failed(&report, now_ms(t));
 }
 

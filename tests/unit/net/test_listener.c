@@ -182,7 +182,7 @@ static void unix_sockets_that_are_refused(void **state)
 	long_name = local(name);
 	no_group.group = (char *)(uintptr_t) "no-such-group";
 	no_owner.owner = (char *)(uintptr_t) "no-such-user";
-	assert_int_equal(bind_to(&on_file, &port, true, "no socket; move it away"), -EEXIST);
+	assert_int_equal(bind_to(&on_file, &port, true, "not a socket; move it away"), -EEXIST);
 	assert_int_equal(access(file, F_OK), 0);
 	assert_int_equal(bind_to(&in_tmp, &port, true, "/tmp is for everybody"), -EACCES);
 	assert_int_equal(bind_to(&in_open_dir, &port, true, "chmod o-w"), -EACCES);

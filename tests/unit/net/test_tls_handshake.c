@@ -463,10 +463,10 @@ static void plaintext_is_refused(void **state)
 	} rows[] = {
 	    {"CONNECT", SLICE_INIT("\x10\x0c\x00\x04MQTT\x04\x02\x00\x3c\x00\x00"),
 	     "MQTT CONNECT without TLS"},
-	    {"HTTP", SLICE_INIT("GET / HTTP/1.1\r\n\r\n"), "spoke HTTP"},
+	    {"HTTP", SLICE_INIT("GET / HTTP/1.1\r\n\r\n"), "sent HTTP"},
 	    {"PROXY", SLICE_INIT("PROXY TCP4 1.2.3.4"), "PROXY header"},
-	    {"SSLv2", SLICE_INIT("\x80\x2e\x01\x03\x01"), "no TLS"},
-	    {"nearly TLS", SLICE_INIT("\x16\x02\x00\x00\x01"), "no TLS"},
+	    {"SSLv2", SLICE_INIT("\x80\x2e\x01\x03\x01"), "are not TLS"},
+	    {"nearly TLS", SLICE_INIT("\x16\x02\x00\x00\x01"), "are not TLS"},
 	};
 	struct net_fixture h;
 
@@ -521,7 +521,8 @@ static void a_client_that_goes(void **state)
 	assert_int_equal(net_fixture_log_count(EVENT_HANDSHAKE_FAILED), 0);
 	assert_false(client_open(&c, h.port, &(struct client_wish){.ca = p.client_ca_file}));
 	client_close(&c);
-	(void)net_fixture_log_wait(EVENT_HANDSHAKE_FAILED, "does not trust our certificate");
+	(void)net_fixture_log_wait(EVENT_HANDSHAKE_FAILED,
+	                           "does not trust the broker's certificate");
 	net_fixture_stop(&h);
 }
 
@@ -699,7 +700,7 @@ static void client_certificates(void **state)
 	    {"no list of that CA", CLIENT_CERTIFICATES_REQUIRED, p.client_ca_file, p.crl_middle,
 	     &p.good, NULL, "no revocation list of the CA"},
 	    {"for servers only", CLIENT_CERTIFICATES_REQUIRED, p.client_ca_file, NULL,
-	     &p.for_servers, NULL, "not meant for clients"},
+	     &p.for_servers, NULL, "not for clients"},
 	    {"two levels, list of the issuer", CLIENT_CERTIFICATES_REQUIRED, p.two_cas_file,
 	     p.crl_middle, &p.below_middle, "deep....", NULL},
 	    {"two levels, lists of both", CLIENT_CERTIFICATES_REQUIRED, p.two_cas_file, p.crl_all,
