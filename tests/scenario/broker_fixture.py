@@ -43,6 +43,11 @@ def free_port():
         return s.getsockname()[1]
 
 
+def free_bind():
+    """`bind` of a listener on the loopback interface."""
+    return f"127.0.0.1:{free_port()}"
+
+
 class Pki:
     """Two authorities, one for servers and one for clients, and what is asked of them."""
 

@@ -3,7 +3,9 @@
 import re
 
 import broker_fixture
+import failing_disk
 import pytest
+from wire import Wire
 
 
 def pytest_addoption(parser):
@@ -42,6 +44,29 @@ def new_broker(tmp_path_factory, pki):
     def make(**options):
         return broker_fixture.BrokerFixture(tmp_path_factory.mktemp("broker"), pki, **options)
     return make
+
+
+@pytest.fixture(params=[4, 5], ids=["3.1.1", "5.0"])
+def version(request):
+    return request.param
+
+
+@pytest.fixture
+def pub(broker):
+    """A client of the file's broker."""
+    with Wire(broker) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def broker_and_disk(request, new_broker):
+    """A broker with the file's CONFIG, and its disk that can fail."""
+    return failing_disk.new_broker_and_disk(new_broker, request.module.CONFIG)
+
+
+@pytest.fixture
+def disk(broker_and_disk):
+    return broker_and_disk[1]
 
 
 @pytest.fixture

@@ -301,3 +301,26 @@ def one_of_each_rule(policy):
     for cell, rule in policy.rules.items():
         chosen.setdefault((cell.role, cell.action, rule), cell)
     return list(chosen.values())
+
+
+class TableTests:
+    """The tests of a table. A file that has one derives a class from this, with its roles, and has a fixture `policy`."""
+
+    ROLES = ()
+
+    def pytest_generate_tests(self, metafunc):
+        if "role" in metafunc.fixturenames:
+            metafunc.parametrize("role", self.ROLES)
+
+    def test_publish(self, policy, role, version):
+        try_publishes(policy, role, version)
+
+    def test_will(self, policy, role, version):
+        try_wills(policy, role, version)
+
+    def test_subscribe_and_receive(self, policy, role, version):
+        try_reads(policy, role, version)
+
+    def test_explain_names_the_same_rule(self, policy):
+        for cell in one_of_each_rule(policy):
+            assert policy.explain(cell) == (cell.allowed, policy.rules[cell]), cell

@@ -31,11 +31,6 @@ def broker(new_broker):
         yield broker
 
 
-@pytest.fixture(params=[4, 5], ids=["3.1.1", "5.0"])
-def version(request):
-    return request.param
-
-
 ROWS = [
     ("own name", "porch", "current/porch/lamp", {}, True),
     ("another's name", "porch", "current/attic/lamp", {}, False),

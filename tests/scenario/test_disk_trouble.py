@@ -1,41 +1,19 @@
-"""The disk under the store fails, is full, or takes half of what it is given, while clients are connected. It is
-tests/crash/powerloss.c that plays it, preloaded. "Full store" and "Failed store" in broker(8)."""
+"""The disk of the store fails, is full, or writes only part of the data, while clients are connected (failing_disk.py).
+"Full store" and "Failed store" in broker(8)."""
 
 import errno
-import itertools
-import os
 import signal
 import time
 
+import failing_disk
 import pytest
 from clients import MosquittoSub, Paho, mosquitto_options, mosquitto_pub
-from broker_fixture import ROOT, BrokerFixture
+from broker_fixture import BrokerFixture
 from process import TIMEOUT_S, LineProcess
 from test_watch import SYS, ctl, rows
 
-LIBRARY = os.environ.get("VAKT_POWERLOSS", str(ROOT / "build/tests/crash/powerloss.so"))
 TEXT = {errno.EIO: "Input/output error", errno.ENOSPC: "No space left on device"}
 CONFIG = {"workers": 2, "control": {"socket": "control.sock"}, "persistence": {"directory": "store"}}
-ACL = {"roles": {"all": ["allow all #", "allow subscribe $SYS/#"]}}
-serial = itertools.count(1)
-
-
-class Disk:
-    """What the preloaded library is told, while the broker runs."""
-
-    def __init__(self, broker):
-        self.trouble = broker.directory / "trouble"
-        broker.environment.update(
-            LD_PRELOAD=LIBRARY, VAKT_DISK=str(broker.directory.resolve() / "store"), VAKT_DISK_TROUBLE=str(self.trouble),
-            ASAN_OPTIONS=f"{broker.environment['ASAN_OPTIONS']}:verify_asan_link_order=0")
-
-    def begin(self, kind, error):
-        fresh = self.trouble.with_suffix(".new")
-        fresh.write_text(f"{kind} {error}")
-        fresh.rename(self.trouble)
-
-    def heal(self):
-        self.trouble.unlink(missing_ok=True)
 
 
 class Publisher(LineProcess):
@@ -56,36 +34,15 @@ class Publisher(LineProcess):
         self.kill()
 
 
-@pytest.fixture(scope="module")
-def made(new_broker):
-    broker = new_broker(config=CONFIG, acl=ACL)
-    return broker, Disk(broker)
-
-
 @pytest.fixture
-def disk(made):
-    return made[1]
-
-
-@pytest.fixture
-def broker(made, disk):
-    """Runs, on a disk that is well."""
-    broker, _ = made
-    disk.heal()
-    broker.environment["VAKT_DISK_SEED"] = str(next(serial))
-    with broker:
+def broker(broker_and_disk):
+    with failing_disk.running(*broker_and_disk) as broker:
         yield broker
-        disk.heal()
-
-
-@pytest.fixture(params=[4, 5], ids=["3.1.1", "5.0"])
-def version(request):
-    return request.param
 
 
 @pytest.fixture
 def name():
-    return f"kept-{next(serial)}"
+    return f"kept-{failing_disk.serial()}"
 
 
 def session_of(name, version):

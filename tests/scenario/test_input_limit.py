@@ -7,9 +7,9 @@ import select
 import ssl
 import time
 
+import failing_disk
 import mqtt
 import pytest
-from test_disk_trouble import ACL, Disk, serial
 from test_watch import row, rows
 from wire import TIMEOUT_S, Wire
 
@@ -22,35 +22,15 @@ CONFIG = {"workers": 2, "control": {"socket": "control.sock"}, "persistence": {"
 PINGREQ = mqtt.packet(mqtt.PINGREQ, 0, b"")
 
 
-@pytest.fixture(scope="module")
-def made(new_broker):
-    broker = new_broker(config=CONFIG, acl=ACL)
-    return broker, Disk(broker)
-
-
 @pytest.fixture
-def disk(made):
-    return made[1]
-
-
-@pytest.fixture
-def broker(made, disk):
-    broker, _ = made
-    disk.heal()
-    broker.environment["VAKT_DISK_SEED"] = str(next(serial))
-    with broker:
+def broker(broker_and_disk):
+    with failing_disk.running(*broker_and_disk) as broker:
         yield broker
-        disk.heal()
-
-
-@pytest.fixture(params=[4, 5], ids=["3.1.1", "5.0"])
-def version(request):
-    return request.param
 
 
 @pytest.fixture
 def name():
-    return f"limit-{next(serial)}"
+    return f"limit-{failing_disk.serial()}"
 
 
 class Stuffer:
@@ -224,7 +204,7 @@ def fill(broker, filler, topic):
 
 @pytest.fixture
 def small(new_broker):
-    with new_broker(config=SMALL, acl=ACL) as broker:
+    with new_broker(config=SMALL, acl=failing_disk.ACL) as broker:
         yield broker
 
 

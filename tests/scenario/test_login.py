@@ -11,11 +11,6 @@ BAD = {4: 4, 5: 0x86}
 NOT_ALLOWED = {4: 5, 5: 0x87}
 
 
-@pytest.fixture(params=[4, 5], ids=["3.1.1", "5.0"])
-def version(request):
-    return request.param
-
-
 @pytest.fixture(scope="module")
 def broker(new_broker):
     broker = new_broker(users={"anna": ["all"], "åsa": ["all"], "locked": ["all"]})

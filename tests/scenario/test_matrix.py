@@ -75,8 +75,6 @@ READS = [
 WRITES = [(topic, payload, {**ways, "reversed": ways.get("both", "")}) for topic, payload, ways in WRITES]
 READS = [(topic_filter, sample, roles.replace("both", "both reversed")) for topic_filter, sample, roles in READS]
 TABLE = matrix.Table(WHO, WRITES, READS, OWNED)
-ROLES = pytest.mark.parametrize("role", WHO)
-VERSIONS = pytest.mark.parametrize("version", [4, 5], ids=["3.1.1", "5.0"])
 
 
 @pytest.fixture(scope="module")
@@ -86,27 +84,8 @@ def policy(new_broker):
         yield made
 
 
-@ROLES
-@VERSIONS
-def test_publish(policy, role, version):
-    matrix.try_publishes(policy, role, version)
-
-
-@ROLES
-@VERSIONS
-def test_will(policy, role, version):
-    matrix.try_wills(policy, role, version)
-
-
-@ROLES
-@VERSIONS
-def test_subscribe_and_receive(policy, role, version):
-    matrix.try_reads(policy, role, version)
-
-
-def test_explain_names_the_same_rule(policy):
-    for cell in matrix.one_of_each_rule(policy):
-        assert policy.explain(cell) == (cell.allowed, policy.rules[cell]), cell
+class TestTable(matrix.TableTests):
+    ROLES = WHO
 
 
 # What each role may receive, one topic of a kind; a queue is judged by these, whatever it was filled under.
@@ -139,7 +118,6 @@ def guest(policy):
 
 
 @pytest.mark.parametrize("role", RECEIVES)
-@VERSIONS
 def test_a_queue_filled_under_other_rules(policy, guest, role, version):
     guest("admin")
     policy.sweep()
@@ -164,7 +142,6 @@ def test_a_queue_filled_under_other_rules(policy, guest, role, version):
             back.unsubscribe("#")
 
 
-@VERSIONS
 def test_a_will_is_checked_again_when_it_fires(policy, guest, version):
     guest("provider")
     with policy.watcher() as watcher:

@@ -69,8 +69,6 @@ READS = [
     ("$SYS/#", "$SYS/broker/version", ""),
 ]
 TABLE = matrix.Table(WHO, WRITES, READS)
-ROLES = pytest.mark.parametrize("role", WHO)
-VERSIONS = pytest.mark.parametrize("version", [4, 5], ids=["3.1.1", "5.0"])
 
 
 @pytest.fixture(scope="module")
@@ -80,30 +78,10 @@ def policy(new_broker):
         yield made
 
 
-@ROLES
-@VERSIONS
-def test_publish(policy, role, version):
-    matrix.try_publishes(policy, role, version)
+class TestTable(matrix.TableTests):
+    ROLES = WHO
 
 
-@ROLES
-@VERSIONS
-def test_will(policy, role, version):
-    matrix.try_wills(policy, role, version)
-
-
-@ROLES
-@VERSIONS
-def test_subscribe_and_receive(policy, role, version):
-    matrix.try_reads(policy, role, version)
-
-
-def test_explain_names_the_same_rule(policy):
-    for cell in matrix.one_of_each_rule(policy):
-        assert policy.explain(cell) == (cell.allowed, policy.rules[cell]), cell
-
-
-@VERSIONS
 def test_a_root_of_another_name(policy, version):
     """extra_roots: lightbulb/kitchen is kitchen's, and no other lightbulb is."""
     policy.sweep()
@@ -122,7 +100,6 @@ def test_a_root_of_another_name(policy, version):
         assert watcher.message().topic == "lightbulb/kitchen/on/set"
 
 
-@VERSIONS
 def test_the_will_of_the_three_libraries(policy, version):
     """Their client id on `leave`, whatever it is called; nobody can say good-bye for another."""
     with Wire(policy.broker, user="homekit") as actor:

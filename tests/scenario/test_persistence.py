@@ -48,11 +48,6 @@ def again(request):
     return request.param
 
 
-@pytest.fixture(params=[4, 5], ids=["3.1.1", "5.0"])
-def version(request):
-    return request.param
-
-
 @pytest.fixture
 def name():
     """A client id of this test's own."""

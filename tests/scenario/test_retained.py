@@ -14,12 +14,6 @@ def broker(new_broker):
         yield broker
 
 
-@pytest.fixture
-def pub(broker):
-    with Wire(broker) as client:
-        yield client
-
-
 @pytest.mark.parametrize("version", [4, 5], ids=["3.1.1", "5.0"])
 @pytest.mark.parametrize("qos", [0, 1, 2])
 def test_the_newest_is_kept(broker, pub, topic, version, qos):

@@ -14,21 +14,10 @@ def broker(new_broker):
         yield broker
 
 
-@pytest.fixture
-def pub(broker):
-    with Wire(broker) as client:
-        yield client
-
-
 def opened(broker, version, client_id, **options):
     """A connection whose session outlives it."""
     props = {"props": KEEP} if version == 5 else {}
     return Wire(broker, version, client_id=client_id, clean=False, **props, **options)
-
-
-@pytest.fixture(params=[4, 5], ids=["3.1.1", "5.0"])
-def version(request):
-    return request.param
 
 
 def test_messages_wait_for_who_is_away(broker, pub, topic, version):

@@ -2,40 +2,21 @@
 
 import string
 
-import broker_fixture
 import mqtt
 import pytest
+from broker_fixture import free_bind
+from statements import ACL, KEEP, answer_of, opened
 from wire import Closed, Wire
 
-KEEP = {"session_expiry_interval": 3600}
 FULL, POOR = 1, 2  # listeners: one connection only; neither QoS above 0 nor retained messages
-ACL = {"roles": {"all": ["allow all #"], "mute": ["deny all mute/#", "allow all #"]}}
 
 
 @pytest.fixture(scope="module")
 def broker(new_broker):
-    def listener(**limits):
-        return {"bind": f"127.0.0.1:{broker_fixture.free_port()}", "limits": limits} if limits else \
-               {"bind": f"127.0.0.1:{broker_fixture.free_port()}"}
-    config = {"listeners": [listener(), listener(connections=1), listener(max_qos=0, retain_available=False)]}
+    limits = [{}, {"connections": 1}, {"max_qos": 0, "retain_available": False}]
+    config = {"listeners": [{"bind": free_bind(), "limits": one} for one in limits]}
     with new_broker(config=config, acl=ACL, users={"anna": ["all"], "mute": ["mute"]}) as broker:
         yield broker
-
-
-@pytest.fixture(params=[4, 5], ids=["3.1.1", "5.0"])
-def version(request):
-    return request.param
-
-
-def answer_of(client):
-    """The one packet that the broker sends before it closes; None: it closes at once."""
-    try:
-        packet = client.read()
-    except Closed:
-        return None
-    with pytest.raises(Closed):
-        client.read()
-    return packet
 
 
 def say(broker, version, data, listener=0):
@@ -47,11 +28,6 @@ def say(broker, version, data, listener=0):
 def raw(version, flags, *payload, name="MQTT", level=None, header=0):
     head = mqtt.text(name) + mqtt.u8(level or version) + mqtt.u8(flags) + mqtt.u16(60)
     return mqtt.packet(mqtt.CONNECT, header, head + (b"\0" if version == 5 else b"") + b"".join(payload))
-
-
-def opened(broker, version, client_id, **options):
-    props = {"props": KEEP} if version == 5 else {}
-    return Wire(broker, version, client_id=client_id, clean=False, **props, **options)
 
 
 ID, TEXT = mqtt.text("x"), mqtt.text("t")

@@ -3,57 +3,22 @@ aliases, sizes."""
 
 import time
 
-import broker_fixture
 import mqtt
 import pytest
-from wire import Closed, Wire
+from broker_fixture import free_bind
+from statements import ACL, closed_with, opened
+from wire import Wire
 
-KEEP = {"session_expiry_interval": 3600}
 POOR = 1  # a listener without topic aliases
-ACL = {"roles": {"all": ["allow all #"], "mute": ["deny all mute/#", "allow all #"]}}
 
 
 @pytest.fixture(scope="module")
 def broker(new_broker):
-    def bind():
-        return f"127.0.0.1:{broker_fixture.free_port()}"
-    listeners = [{"bind": bind()}, {"bind": bind(), "limits": {"topic_alias_maximum": 0}}]
+    listeners = [{"bind": free_bind()}, {"bind": free_bind(), "limits": {"topic_alias_maximum": 0}}]
     limits = {"receive_maximum": 50, "topic_alias_maximum": 4, "max_packet_size": "64k"}
     with new_broker(config={"listeners": listeners, "limits": limits}, acl=ACL,
                    users={"anna": ["all"], "mute": ["mute"]}) as broker:
         yield broker
-
-
-@pytest.fixture(params=[4, 5], ids=["3.1.1", "5.0"])
-def version(request):
-    return request.param
-
-
-@pytest.fixture
-def pub(broker):
-    with Wire(broker) as client:
-        yield client
-
-
-def answer_of(client):
-    """The one packet that the broker sends before it closes; None: it closes at once."""
-    try:
-        packet = client.read()
-    except Closed:
-        return None
-    with pytest.raises(Closed):
-        client.read()
-    return packet
-
-
-def closed_with(client, *reasons):
-    said = answer_of(client)
-    assert (said is None) if client.version == 4 else (said.kind == mqtt.DISCONNECT and said.reason in reasons), said
-
-
-def opened(broker, version, client_id, **options):
-    props = {"props": {**KEEP, **options.pop("more", {})}} if version == 5 else {}
-    return Wire(broker, version, client_id=client_id, clean=False, **props, **options)
 
 
 def wait(client, seconds):

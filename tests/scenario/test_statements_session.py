@@ -2,52 +2,29 @@
 
 import time
 
-import broker_fixture
 import mqtt
 import pytest
+from broker_fixture import free_bind
+from statements import KEEP, answer_of, opened
 from wire import Closed, Wire
 
-KEEP = {"session_expiry_interval": 3600}
 POOR = 1  # a listener with QoS 0 only and nothing retained
 AS_PUBLISHED = 0x08
 
 
 @pytest.fixture(scope="module")
 def broker(new_broker):
-    def bind():
-        return f"127.0.0.1:{broker_fixture.free_port()}"
     poor = {"max_qos": 0, "retain_available": False, "receive_maximum": 2}
     limits = {"max_packet_size": "64k", "user_properties": 8, "topic_levels": 10, "receive_maximum": 2}
-    with new_broker(config={"listeners": [{"bind": bind()}, {"bind": bind(), "limits": poor}], "limits": limits},
+    with new_broker(config={"listeners": [{"bind": free_bind()}, {"bind": free_bind(), "limits": poor}], "limits": limits},
                    users={"anna": ["all"], "bert": ["all"]}) as broker:
         yield broker
-
-
-@pytest.fixture(params=[4, 5], ids=["3.1.1", "5.0"])
-def version(request):
-    return request.param
 
 
 @pytest.fixture
 def pub(broker):
     with Wire(broker, 4) as client:
         yield client
-
-
-def answer_of(client):
-    """The one packet that the broker sends before it closes; None: it closes at once."""
-    try:
-        packet = client.read()
-    except Closed:
-        return None
-    with pytest.raises(Closed):
-        client.read()
-    return packet
-
-
-def opened(broker, version, client_id, **options):
-    props = {"props": KEEP} if version == 5 else {}
-    return Wire(broker, version, client_id=client_id, clean=False, **props, **options)
 
 
 # Sessions

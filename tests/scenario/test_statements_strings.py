@@ -2,7 +2,8 @@
 
 import mqtt
 import pytest
-from wire import Closed, Wire
+from statements import answer_of
+from wire import Wire
 
 BAD = {"surrogate": b"\xed\xa0\x80", "overlong": b"a\xc0\xaf", "cut off": b"a\xe2\x82", "too high": b"\xf4\x90\x80\x80",
        "lone continuation": b"\x80", "U+0000": b"a\0b"}
@@ -13,17 +14,6 @@ ACL = {"roles": {"all": ["allow all #", "allow all $SYS/broker/connection/#"]}}
 def broker(new_broker):
     with new_broker(acl=ACL) as broker:
         yield broker
-
-
-def answer_of(client):
-    """The one packet that the broker sends before it closes; None: it closes at once."""
-    try:
-        packet = client.read()
-    except Closed:
-        return None
-    with pytest.raises(Closed):
-        client.read()
-    return packet
 
 
 def with_property(name):

@@ -2,11 +2,10 @@
 
 import mqtt
 import pytest
-from wire import Closed, Wire
+from statements import ACL, answer_of, opened
+from wire import Wire
 
-KEEP = {"session_expiry_interval": 3600}
 NO_LOCAL, AS_PUBLISHED = 0x04, 0x08
-ACL = {"roles": {"all": ["allow all #"], "mute": ["deny all mute/#", "allow all #"]}}
 
 
 @pytest.fixture(scope="module")
@@ -14,33 +13,6 @@ def broker(new_broker):
     limits = {"subscriptions": 30, "topic_levels": 20}
     with new_broker(config={"limits": limits}, acl=ACL, users={"anna": ["all"], "mute": ["mute"]}) as broker:
         yield broker
-
-
-@pytest.fixture(params=[4, 5], ids=["3.1.1", "5.0"])
-def version(request):
-    return request.param
-
-
-@pytest.fixture
-def pub(broker):
-    with Wire(broker) as client:
-        yield client
-
-
-def answer_of(client):
-    """The one packet that the broker sends before it closes; None: it closes at once."""
-    try:
-        packet = client.read()
-    except Closed:
-        return None
-    with pytest.raises(Closed):
-        client.read()
-    return packet
-
-
-def opened(broker, version, client_id, **options):
-    props = {"props": KEEP} if version == 5 else {}
-    return Wire(broker, version, client_id=client_id, clean=False, **props, **options)
 
 
 # The fixed header

@@ -14,12 +14,6 @@ def broker(new_broker):
         yield broker
 
 
-@pytest.fixture
-def pub(broker):
-    with Wire(broker) as client:
-        yield client
-
-
 @VERSIONS
 @pytest.mark.parametrize("pattern, yes, no", [
     ("{}/a/b", ["{}/a/b"], ["{}/a", "{}/a/b/c", "{}/A/b", "/{}/a/b"]),

@@ -16,11 +16,6 @@ def broker(new_broker):
         yield broker
 
 
-@pytest.fixture(params=[4, 5], ids=["3.1.1", "5.0"])
-def version(request):
-    return request.param
-
-
 @pytest.fixture
 def watcher(broker, topic):
     with Wire(broker) as client:
