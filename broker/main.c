@@ -19,9 +19,9 @@
 #include "server/check_sessions.h"
 #include "server/config_load.h"
 #include "server/exposure.h"
+#include "server/server.h"
 #include "store/store_files.h"
 #include "worker/config_snapshot.h"
-#include "worker/shared.h"
 
 enum command {
 	COMMAND_RUN,

@@ -58,7 +58,7 @@ struct query {
 struct control {
 	struct loop *loop;
 	struct executor *executor;
-	struct server *server;
+	struct shared *shared;
 	struct control_hooks hooks;
 	struct conf_listener address;
 	struct listener *listener;

@@ -34,7 +34,7 @@ static void put_user(struct buf *out, const char *name, struct slice user)
 
 static void put_writer(struct buf *out, const struct msg *msg)
 {
-	if (sys_wrote(msg)) {
+	if (msg_is_of_broker(msg)) {
 		json_str(out, "writer", "$SYS"); /* no user may be called so */
 		json_str(out, "client_id", NULL);
 		return;
@@ -48,7 +48,7 @@ static void put_owner(struct query *q, const struct msg *msg)
 	const struct executor *executor = q->control->executor;
 	struct buf key = {0};
 
-	retain_owner(q->control->server->retain, executor->index, msg_topic(msg), executor->now_ms,
+	retain_owner(q->control->shared->retain, executor->index, msg_topic(msg), executor->now_ms,
 	             &key);
 	put_user(&q->out, "owner", identity_key_name(buf_slice(&key)));
 	buf_fini(&key);
@@ -74,7 +74,7 @@ static void put_value(struct query *q, const struct msg *msg)
 
 static bool begin_retained(struct query *q)
 {
-	struct retain *retain = q->control->server->retain;
+	struct retain *retain = q->control->shared->retain;
 	struct slice filter = json_text_of(&q->request, "filter");
 
 	if (!topic_filter_valid(filter)) {

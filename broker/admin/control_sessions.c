@@ -6,7 +6,11 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/list.h"
+#include "client/client_list.h"
+#include "client/conn.h"
+#include "net/stream.h"
 #include "session/disk_queue.h"
+#include "session/input_limit.h"
 
 #define SLICE_SESSIONS 128
 
@@ -23,22 +27,22 @@ static void add_id(struct query *q, uint64_t id)
 
 static bool is_accepted(const struct conn *c)
 {
-	return c->state == CONN_ACCEPTED && c->session != NULL;
+	return c->state == CONN_ACCEPTED && c->link.session != NULL;
 }
 
 static void note_clients(struct query *q)
 {
 	const struct conn *c;
 
-	DL_FOREACH (q->worker->conns, c) {
+	DL_FOREACH (q->worker->clients->conns, c) {
 		if (is_accepted(c))
-			add_id(q, c->session->id);
+			add_id(q, c->link.session->id);
 	}
 }
 
 static void note_sessions(struct query *q)
 {
-	struct table_walk walk = table_walk_of(&q->worker->sessions_by_id);
+	struct table_walk walk = table_walk_of(&q->worker->sessions->by_id);
 	const struct session *s;
 
 	while ((s = table_walk_next(&walk)) != NULL)
@@ -67,23 +71,23 @@ static void put_load(struct buf *out, const struct session *s)
 
 static void put_client(struct buf *out, const struct session *s)
 {
-	const struct conn *c = s->conn;
+	const struct conn *c = s->link == NULL ? NULL : conn_of(s->link);
 	uint64_t now_ms = s->worker->executor.now_ms;
 	char peer[STREAM_PEER_TEXT], since[CLOCK_TEXT_MAX];
 
 	if (c == NULL || !is_accepted(c))
 		return;
-	stream_peer_text(c->stream, peer, sizeof(peer));
+	stream_peer_text(c->link.stream, peer, sizeof(peer));
 	clock_text(clock_wall_ms() - (int64_t)(now_ms - c->since_ms), since);
 	json_open(out);
 	put_who(out, s);
 	json_str(out, "peer", peer);
-	json_str(out, "version", c->version == MQTT_5_0 ? "5.0" : "3.1.1");
-	json_str(out, "tls", stream_tls_version(c->stream));
+	json_str(out, "version", c->link.version == MQTT_5_0 ? "5.0" : "3.1.1");
+	json_str(out, "tls", stream_tls_version(c->link.stream));
 	json_str(out, "since", since);
 	json_number(out, "keep_alive_s", c->keep_alive_s);
 	put_load(out, s);
-	json_number(out, "owed", input_limit_owed(c));
+	json_number(out, "owed", input_limit_owed(&c->link));
 	json_close(out);
 }
 
@@ -92,7 +96,7 @@ static void put_end(struct buf *out, const struct session *s)
 {
 	uint64_t now_ms = s->worker->executor.now_ms, due_ms = s->expiry_timer.due_ms;
 
-	if (s->conn != NULL || !timer_is_armed(&s->expiry_timer))
+	if (s->link != NULL || !timer_is_armed(&s->expiry_timer))
 		json_str(out, "ends_in_s", NULL);
 	else
 		json_number(out, "ends_in_s", due_ms > now_ms ? (due_ms - now_ms) / 1000 : 0);
@@ -102,7 +106,7 @@ static void put_session(struct buf *out, const struct session *s)
 {
 	json_open(out);
 	put_who(out, s);
-	json_bool(out, "connected", s->conn != NULL);
+	json_bool(out, "connected", s->link != NULL);
 	if (s->expiry_s == EXPIRY_NEVER)
 		json_str(out, "expiry_s", NULL);
 	else
@@ -148,8 +152,8 @@ static bool is_meant(const struct query *q, const struct conn *c)
 	const struct json_member *user = json_find(&q->request, "user");
 
 	return is_accepted(c) &&
-	       slice_equal(session_client_id(c->session), json_text_of(&q->request, "id")) &&
-	       (user == NULL || slice_equal(session_user(c->session), user->text));
+	       slice_equal(session_client_id(c->link.session), json_text_of(&q->request, "id")) &&
+	       (user == NULL || slice_equal(session_user(c->link.session), user->text));
 }
 
 /* The only one that is meant; NULL and an error where there is none, or several. */
@@ -157,7 +161,7 @@ static struct conn *find_meant(struct query *q)
 {
 	struct conn *c, *found = NULL;
 
-	DL_FOREACH (q->worker->conns, c) {
+	DL_FOREACH (q->worker->clients->conns, c) {
 		if (!is_meant(q, c))
 			continue;
 		if (found != NULL) {
@@ -178,7 +182,7 @@ bool control_sessions_kick(struct query *q)
 	if (c == NULL)
 		return false;
 	json_open(&q->out);
-	put_who(&q->out, c->session);
+	put_who(&q->out, c->link.session);
 	json_bool(&q->out, "disconnected", true);
 	json_close(&q->out);
 	conn_fail(c, REASON_ADMINISTRATIVE_ACTION, "an administrator ended the connection");

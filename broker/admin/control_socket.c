@@ -13,6 +13,7 @@
 #include "net/loop.h"
 #include "net/socket_bind.h"
 #include "tree/retain_cursor.h"
+#include "worker/worker.h"
 
 #define CONNS_MAX   16
 #define REQUEST_MAX ((size_t)256 << 10) /* an id or filter of 65,535 bytes, mostly escaped */
@@ -107,13 +108,13 @@ static void send_out(struct query *q)
 /* Whose turn is it? False: all have told. */
 static bool next_stop(struct query *q)
 {
-	struct server *server = q->control->server;
+	struct shared *shared = q->control->shared;
 
 	if (q->more)
 		return true;
-	if (q->command->scope != QUERY_WORKERS || q->next_worker == server->worker_count)
+	if (q->command->scope != QUERY_WORKERS || q->next_worker == shared->worker_count)
 		return false;
-	q->worker = server->workers[q->next_worker++];
+	q->worker = shared->workers[q->next_worker++];
 	q->id_count = q->id_at = 0;
 	return true;
 }
@@ -218,7 +219,7 @@ static void start_query(struct control_conn *conn, struct json_object *request,
 	q->request = *request;
 	if (command->scope == QUERY_OWNER)
 		q->worker =
-		    server_owner_of(q->control->server, json_text_of(request, command->members[0]));
+		    shared_owner_of(q->control->shared, json_text_of(request, command->members[0]));
 	conn->query = q;
 	q->more = command->scope != QUERY_WORKERS;
 	if (command->changes)
@@ -376,7 +377,7 @@ void control_check(const struct conf *conf, struct errors *errors)
 	free(directory);
 }
 
-bool control_start(struct loop *loop, struct server *server, const struct control_hooks *hooks,
+bool control_start(struct loop *loop, struct shared *shared, const struct control_hooks *hooks,
                    struct errors *errors, struct control **out)
 {
 	const struct conf *conf = hooks->snapshot(hooks->arg)->conf;
@@ -390,7 +391,7 @@ bool control_start(struct loop *loop, struct server *server, const struct contro
 	c = xnew(c);
 	c->loop = loop;
 	c->executor = loop_executor(loop);
-	c->server = server;
+	c->shared = shared;
 	c->hooks = *hooks;
 	c->started_ms = clock_monotonic_ms();
 	fd = bind_socket(c, conf, errors);

@@ -13,7 +13,7 @@ struct conf;
 struct control;
 struct loop;
 struct config_snapshot;
-struct server;
+struct shared;
 
 struct control_hooks {
 	void *arg;
@@ -23,7 +23,7 @@ struct control_hooks {
 
 /* Bind and listen at control.socket, before other threads run (it changes the umask). False: it
  * cannot be had, told in *errors. *out is NULL where none is configured. */
-bool control_start(struct loop *loop, struct server *server, const struct control_hooks *hooks,
+bool control_start(struct loop *loop, struct shared *shared, const struct control_hooks *hooks,
                    struct errors *errors, struct control **out);
 /* What a start would find wrong with it, without binding. */
 void control_check(const struct conf *conf, struct errors *errors);

@@ -30,10 +30,10 @@ static void put_figures(struct buf *out, const struct stats *t, bool of_store)
 	}
 }
 
-static void put_store(struct buf *out, const struct server *server, const struct stats *t)
+static void put_store(struct buf *out, const struct shared *shared, const struct stats *t)
 {
-	json_str(out, "store", stats_store_state(server, t));
-	if (!journal_is_durable(server->journal))
+	json_str(out, "store", stats_store_state(shared, t));
+	if (!journal_is_durable(shared->journal))
 		return;
 	json_str(out, "store_error", stats_store_error(t));
 	put_figures(out, t, true);
@@ -55,18 +55,18 @@ bool control_status_report(struct query *q)
 	struct stats stats;
 	char since[CLOCK_TEXT_MAX];
 
-	stats_take(c->server, &stats);
+	stats_take(c->shared, &stats);
 	clock_text(clock_wall_ms() - (int64_t)up_ms, since);
 	json_open(&q->out);
 	json_str(&q->out, "version", VAKT_VERSION);
 	json_number(&q->out, "process", (uint64_t)getpid());
 	json_str(&q->out, "since", since);
 	json_number(&q->out, "uptime_s", up_ms / 1000);
-	json_number(&q->out, "workers", c->server->worker_count);
+	json_number(&q->out, "workers", c->shared->worker_count);
 	json_str(&q->out, "config", snapshot->conf->path);
 	json_number(&q->out, "policy_generation", snapshot->generation);
 	put_figures(&q->out, &stats, false);
-	put_store(&q->out, c->server, &stats);
+	put_store(&q->out, c->shared, &stats);
 	json_number(&q->out, "memory_bytes", memory_bytes());
 	json_close(&q->out);
 	for (size_t i = 0; i < snapshot->conf->listener_count; i++)

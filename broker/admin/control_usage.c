@@ -91,11 +91,11 @@ static void merge(struct usage *u)
 
 static void begin(struct query *q)
 {
-	struct server *server = q->control->server;
+	struct shared *shared = q->control->shared;
 	struct usage *u = xnew(u);
 
-	payers_visit(&server->payers, on_payer, u);
-	retain_limits_visit_writers(server->retain, on_writer, u);
+	payers_visit(&shared->payers, on_payer, u);
+	retain_limits_visit_writers(shared->retain, on_writer, u);
 	merge(u);
 	if (u->count > 1)
 		qsort(u->rows, u->count, sizeof(*u->rows), by_size);

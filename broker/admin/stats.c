@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "worker/shared.h"
+#include "worker/worker.h"
 
 const struct figure stats_figures[STATS_FIGURES] = {
 #define COUNTER(member, topic, status, text) {topic, status, offsetof(struct stats, member), false},
@@ -46,32 +47,32 @@ static void take_store(struct stats *t, struct journal *journal)
 		t->commit_us_mean = t->store.commit_us_sum / t->store.commits;
 }
 
-void stats_take(struct server *server, struct stats *out)
+void stats_take(struct shared *shared, struct stats *out)
 {
 	*out = (struct stats){0};
-	for (unsigned i = 0; i < server->worker_count; i++)
-		add_worker(out, &server->workers[i]->counters);
+	for (unsigned i = 0; i < shared->worker_count; i++)
+		add_worker(out, &shared->workers[i]->counters);
 	out->packets_received += out->clients_accepted; /* their CONNECTs */
 	out->packets_sent += out->messages_sent;
-	out->clients_connected = atomic_load(&server->connections);
-	out->clients_maximum = atomic_load(&server->connections_most);
+	out->clients_connected = atomic_load(&shared->connections);
+	out->clients_maximum = atomic_load(&shared->connections_most);
 	if (out->sessions > out->clients_connected)
 		out->clients_disconnected = out->sessions - out->clients_connected;
-	add_retained(out, server->retain);
+	add_retained(out, shared->retain);
 	out->stored = out->held + out->retained;
 	out->stored_bytes = out->held_bytes + out->retained_bytes;
 	out->memory = out->memory_bytes + out->retained_bytes;
-	take_store(out, server->journal);
+	take_store(out, shared->journal);
 }
 
-const char *stats_store_state(const struct server *server, const struct stats *t)
+const char *stats_store_state(const struct shared *shared, const struct stats *t)
 {
 	static const char *const states[] = {[JOURNAL_WORKS] = "ok",
 	                                     [JOURNAL_LOW_SPACE] = "full",
 	                                     [JOURNAL_WAITS] = "full",
 	                                     [JOURNAL_FAILED] = "failed"};
 
-	return journal_is_durable(server->journal) ? states[t->store.state] : "off";
+	return journal_is_durable(shared->journal) ? states[t->store.state] : "off";
 }
 
 const char *stats_store_error(const struct stats *t)

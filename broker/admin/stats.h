@@ -5,7 +5,7 @@
 
 #include "journal/journal.h"
 
-struct server;
+struct shared;
 
 struct stats {
 #define COUNTER(member, topic, status, text) uint64_t member;
@@ -38,10 +38,10 @@ extern const struct figure stats_figures[STATS_FIGURES];
 uint64_t stats_value(const struct stats *stats, size_t offset);
 
 /* The state of the store in a word: "ok", "full", "failed"; "off" where there is none on disk. */
-const char *stats_store_state(const struct server *server, const struct stats *t);
+const char *stats_store_state(const struct shared *shared, const struct stats *t);
 /* The last error of the store: "No space left on device". NULL: there was none. */
 const char *stats_store_error(const struct stats *t);
 
-void stats_take(struct server *server, struct stats *out);
+void stats_take(struct shared *shared, struct stats *out);
 
 #endif

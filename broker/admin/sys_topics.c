@@ -16,7 +16,7 @@
 #include "worker/shared.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define PREFIX       "$SYS/broker/"
+#define PREFIX       MSG_BROKER_TOPICS
 #define VALUE_MAX    48
 #define TOPIC_MAX    80
 
@@ -51,11 +51,6 @@ struct sys {
 	char last[VALUE_COUNT][VALUE_MAX]; /* as published */
 };
 
-bool sys_wrote(const struct msg *msg)
-{
-	return msg->origin->session_id == 0 && slice_starts_with(msg_topic(msg), SLICE(PREFIX));
-}
-
 static void publish(struct sys *sys, const char *name, const char *value)
 {
 	struct publish_job job = {.verdict = {.allowed = true}};
@@ -81,7 +76,7 @@ static void report(struct sys *sys, size_t index, const char *name, const char *
 
 static void report_figures(struct sys *sys, const struct stats *stats)
 {
-	bool has_store = journal_is_durable(sys->worker->server->journal);
+	bool has_store = journal_is_durable(sys->worker->shared->journal);
 	char text[VALUE_MAX];
 
 	for (size_t i = 0; i < STATS_FIGURES; i++) {
@@ -96,11 +91,11 @@ static void report_figures(struct sys *sys, const struct stats *stats)
 
 static void report_store(struct sys *sys, const struct stats *stats)
 {
-	const struct server *server = sys->worker->server;
+	const struct shared *shared = sys->worker->shared;
 	const char *error = stats_store_error(stats);
 
-	report(sys, VALUE_STORE_STATE, "store/state", stats_store_state(server, stats));
-	if (journal_is_durable(server->journal))
+	report(sys, VALUE_STORE_STATE, "store/state", stats_store_state(shared, stats));
+	if (journal_is_durable(shared->journal))
 		report(sys, VALUE_STORE_ERROR, "store/error", error == NULL ? "none" : error);
 }
 
@@ -144,7 +139,7 @@ static void on_timer(struct timer *timer, void *executor_arg)
 
 	if (w->stopping)
 		return;
-	stats_take(w->server, &stats);
+	stats_take(w->shared, &stats);
 	report_uptime(sys);
 	report_figures(sys, &stats);
 	report_store(sys, &stats);
@@ -170,16 +165,16 @@ static void on_start(struct task *task, void *executor_arg)
 	on_timer(&sys->timer, w);
 }
 
-void sys_start(struct server *server)
+struct sys *sys_start(struct shared *shared)
 {
 	struct sys *sys = xnew(sys);
 
-	sys->worker = server->workers[0];
+	sys->worker = shared->workers[0];
 	sys->origin = origin_new(false, 0, SLICE_EMPTY, SLICE_EMPTY, SLICE_EMPTY);
 	sys->timer.fire = on_timer;
 	sys->start.run = on_start;
-	server->sys = sys;
 	executor_send(&sys->worker->executor, &sys->start);
+	return sys;
 }
 
 void sys_free(struct sys *sys)

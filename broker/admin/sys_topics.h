@@ -7,19 +7,14 @@
 #ifndef ADMIN_SYS_TOPICS_H
 #define ADMIN_SYS_TOPICS_H
 
-#include <stdbool.h>
-
-struct msg;
-struct server;
+struct shared;
 struct sys;
 
 #define SYS_INTERVAL_MS 10000
 
-/* Begin: at once, then every SYS_INTERVAL_MS what has changed. From any thread; server owns it. */
-void sys_start(struct server *server);
+/* Begin: at once, then every SYS_INTERVAL_MS what has changed. From any thread. The caller frees it
+ * when the workers are gone. */
+struct sys *sys_start(struct shared *shared);
 void sys_free(struct sys *sys);
-
-/* Is it one of these? Nobody's rules stand behind them. */
-bool sys_wrote(const struct msg *msg);
 
 #endif

@@ -3,8 +3,11 @@
  * of the log: so a turn has a budget of such costs. */
 #include "client/admission.h"
 
+#include "client/client_list.h"
 #include "client/connect_login.h"
 #include "routing/publish.h"
+#include "session/pending_ack.h"
+#include "session/session_report.h"
 #include "worker/shared.h"
 
 /* What a turn may cost: about a millisecond. */
@@ -38,8 +41,8 @@ static const struct ending endings[] = {
 
 static enum refusal check_login(struct conn *c, const struct conf_listener *l)
 {
-	struct identity *id = c->session->identity;
-	struct connect packet = {.client_id = session_client_id(c->session)};
+	struct identity *id = c->link.session->identity;
+	struct connect packet = {.client_id = session_client_id(c->link.session)};
 	struct buf name = {0};
 	struct login now;
 	bool valid;
@@ -60,8 +63,8 @@ static enum refusal check_login(struct conn *c, const struct conf_listener *l)
 /* By what is known of it. *all: nothing more will be known by itself. */
 static enum refusal check(struct conn *c, bool *all)
 {
-	const struct config_snapshot *snapshot = c->worker->snapshot;
-	unsigned slot = stream_listener(c->stream);
+	const struct config_snapshot *snapshot = c->link.worker->snapshot;
+	unsigned slot = stream_listener(c->link.stream);
 	const struct conf_listener *l = config_snapshot_listener(snapshot, slot);
 
 	*all = true;
@@ -69,7 +72,7 @@ static enum refusal check(struct conn *c, bool *all)
 		c->refused_why = "the listener was taken out of the configuration";
 		return REFUSED_LISTENER;
 	}
-	switch (stream_fits(c->stream, snapshot->tls[snapshot->slots[slot]],
+	switch (stream_fits(c->link.stream, snapshot->tls[snapshot->slots[slot]],
 	                    c->state == CONN_ACCEPTED, &c->refused_why)) {
 	case STREAM_NOT_READY:
 		*all = false;
@@ -85,15 +88,16 @@ static enum refusal check(struct conn *c, bool *all)
 	return c->state == CONN_ACCEPTED ? check_login(c, l) : REFUSED_NOT;
 }
 
-bool admission_check(struct conn *c)
+bool admission_check(struct client_link *link)
 {
+	struct conn *c = conn_of(link);
 	bool all;
 
 	if (c->refusal != REFUSED_NOT || c->state == CONN_CLOSING)
 		return false;
 	c->refusal = check(c, &all);
 	if (c->refusal == REFUSED_NOT && all)
-		c->admitted_by = c->worker->snapshot->generation;
+		c->link.admitted_by = c->link.worker->snapshot->generation;
 	return c->refusal == REFUSED_NOT;
 }
 
@@ -102,7 +106,7 @@ bool admission_check(struct conn *c)
 static struct ending ending_of(const struct conn *c)
 {
 	const struct conf_listener *l =
-	    config_snapshot_listener(c->worker->snapshot, stream_listener(c->stream));
+	    config_snapshot_listener(c->link.worker->snapshot, stream_listener(c->link.stream));
 	struct ending e = endings[c->refusal];
 
 	if (c->refusal != REFUSED_ELSEWHERE || l == NULL)
@@ -119,7 +123,7 @@ void admission_close(struct conn *c)
 
 	if (c->state == CONN_CLOSING)
 		return;
-	if (conn_has_connack(c))
+	if (pending_ack_has_connack(&c->link))
 		conn_fail_to(c, e.disconnect, c->refused_why, e.server_reference);
 	else if (e.connack == REASON_OK ||
 	         !connect_refuse_waiting(c, e.connack, c->refused_why, e.server_reference))
@@ -130,33 +134,26 @@ void admission_close(struct conn *c)
 
 void admission_start(struct worker *w, admission_done_fn *done, void *arg)
 {
-	if (w->admission.done != NULL)
-		w->admission.done(w->admission.arg);
-	w->admission = (struct admission){
-	    .next = w->conns, .next_session = w->all_sessions, .done = done, .arg = arg};
+	if (w->clients->admission.done != NULL)
+		w->clients->admission.done(w->clients->admission.arg);
+	w->clients->admission =
+	    (struct admission){.next = w->clients->conns, .done = done, .arg = arg};
+	w->sessions->next_to_check = w->sessions->all;
 }
 
 void admission_forget(struct conn *c)
 {
-	struct admission *a = &c->worker->admission;
+	struct admission *a = &c->link.worker->clients->admission;
 
 	if (a->next == c)
 		a->next = c->next;
 }
 
-void admission_forget_session(struct session *s)
-{
-	struct admission *a = &s->worker->admission;
-
-	if (a->next_session == s)
-		a->next_session = s->list_next;
-}
-
 static unsigned check_conn(struct conn *c)
 {
-	unsigned cost = stream_has_certificate(c->stream) ? COST_CERTIFICATE : COST_CHECK;
+	unsigned cost = stream_has_certificate(c->link.stream) ? COST_CERTIFICATE : COST_CHECK;
 
-	if (admission_holds(c)) {
+	if (client_link_is_admitted(&c->link)) {
 		conn_arrive(c);
 		return cost;
 	}
@@ -175,7 +172,7 @@ static unsigned check_will(struct session *s)
 	request = publish_access_request(ACL_WILL, s->will->msg);
 	verdict = acl_check(session_subject(s), &request);
 	if (!verdict.allowed)
-		session_log_denial(s, DENIAL_WILL, msg_topic(s->will->msg), &verdict);
+		session_report_denial(s, DENIAL_WILL, msg_topic(s->will->msg), &verdict);
 	return COST_WILL;
 }
 
@@ -187,7 +184,7 @@ static unsigned check_session(struct session *s)
 
 bool admission_turn(struct worker *w)
 {
-	struct admission *a = &w->admission;
+	struct admission *a = &w->clients->admission;
 	unsigned spent = 0;
 	struct admission over;
 
@@ -199,16 +196,17 @@ bool admission_turn(struct worker *w)
 		a->next = c->next;
 		spent += check_conn(c);
 	}
-	while (a->next_session != NULL && spent < TURN_COST && !w->stopping) {
-		struct session *s = a->next_session;
+	while (w->sessions->next_to_check != NULL && spent < TURN_COST && !w->stopping) {
+		struct session *s = w->sessions->next_to_check;
 
-		a->next_session = s->list_next;
+		w->sessions->next_to_check = s->list_next;
 		spent += check_session(s);
 	}
-	if ((a->next != NULL || a->next_session != NULL) && !w->stopping)
+	if ((a->next != NULL || w->sessions->next_to_check != NULL) && !w->stopping)
 		return true;
 	over = *a;
 	*a = (struct admission){0};
+	w->sessions->next_to_check = NULL;
 	over.done(over.arg);
 	return false;
 }

@@ -10,17 +10,18 @@
 #ifndef CLIENT_ADMISSION_H
 #define CLIENT_ADMISSION_H
 
-#include "worker/worker.h"
+#include "client/conn.h"
+
+/* Connections are being checked against a new configuration. */
+struct admission {
+	struct conn *next;       /* the first that was not checked yet */
+	void (*done)(void *arg); /* NULL: all are */
+	void *arg;
+};
 
 /* Check it, where that was not done by the configuration in force. Nothing is written, nothing is
  * closed: c is only marked. Once refused it stays so. */
-bool admission_check(struct conn *c);
-
-/* False: it is refused; do not read from it, and do not write to it. */
-static inline bool admission_holds(struct conn *c)
-{
-	return c->admitted_by == c->worker->snapshot->generation || admission_check(c);
-}
+bool admission_check(struct client_link *link);
 
 /* Close a connection that is refused, with what its stage has for that: a DISCONNECT, the CONNACK
  * that it waits for, or nothing before its CONNECT is here. */
@@ -32,8 +33,7 @@ typedef void admission_done_fn(void *arg);
 void admission_start(struct worker *w, admission_done_fn *done, void *arg);
 /* A part of that, at the end of a turn. True: there is more to do. */
 bool admission_turn(struct worker *w);
-/* The connection leaves the worker's list; the session does. */
+/* The connection leaves the worker's list. */
 void admission_forget(struct conn *c);
-void admission_forget_session(struct session *s);
 
 #endif

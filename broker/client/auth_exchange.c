@@ -10,8 +10,12 @@
 #include "base/container.h"
 #include "base/crypto.h"
 #include "client/admission.h"
+#include "client/client_list.h"
 #include "client/connect_login.h"
 #include "proto/packet_disconnect.h"
+#include "session/link_output.h"
+#include "session/pending_ack.h"
+#include "session/session.h"
 #include "worker/shared.h"
 
 #define OTHER_METHOD "the Authentication Method is not that of CONNECT"
@@ -44,7 +48,7 @@ static bool is_first_login(const struct auth_exchange *e)
 
 static void auth_exchange_free(struct auth_exchange *e)
 {
-	executor_timer_disarm(&e->conn->worker->executor, &e->timer);
+	executor_timer_disarm(&e->conn->link.worker->executor, &e->timer);
 	/* mutant: password_stored_with_scram_is_wiped */
 	crypto_wipe(e->connect.data, e->connect.len);
 	buf_fini(&e->connect);
@@ -128,8 +132,9 @@ static void succeed(struct auth_exchange *e)
 		c->enhanced = true;
 		connect_accept(c, &packet, buf_slice(&e->answer));
 	} else {
-		auth_encode(conn_out(c), REASON_SUCCESS, SCRAM_METHOD, buf_slice(&e->answer));
-		count(&c->worker->counters.packets_sent);
+		auth_encode(link_output_buf(&c->link), REASON_SUCCESS, SCRAM_METHOD,
+		            buf_slice(&e->answer));
+		count(&c->link.worker->counters.packets_sent);
 	}
 	auth_exchange_free(e);
 }
@@ -141,7 +146,7 @@ static void take_packet(const struct auth_exchange *e, struct connect *packet)
 		decode_kept(e, packet);
 	else
 		*packet = (struct connect){.version = MQTT_5_0,
-		                           .client_id = session_client_id(e->conn->session)};
+		                           .client_id = session_client_id(e->conn->link.session)};
 }
 
 static bool is_still_valid(struct auth_exchange *e, const char **why)
@@ -156,18 +161,18 @@ static bool is_still_valid(struct auth_exchange *e, const char **why)
 static void report(struct auth_exchange *e)
 {
 	struct conn *c = e->conn;
-	struct authenticator *a = c->worker->server->authenticator;
-	struct slice address = stream_peer_key(c->stream);
+	struct authenticator *a = c->link.worker->shared->authenticator;
+	struct slice address = stream_peer_key(c->link.stream);
 	/* mutant: wrong_proof */
 	bool accepted = e->right && e->identity != NULL;
 	const char *why = e->why;
 	uint64_t wait_ms;
 
 	if (a != NULL && !authenticator_pass(a, address, accepted, &wait_ms)) {
-		executor_timer_arm(&c->worker->executor, &e->timer, wait_ms);
+		executor_timer_arm(&c->link.worker->executor, &e->timer, wait_ms);
 		return;
 	}
-	if (!admission_holds(c)) {
+	if (!client_link_is_admitted(&c->link)) {
 		admission_close(c);
 		return;
 	}
@@ -206,12 +211,12 @@ static void send_auth(struct auth_exchange *e, struct slice data)
 	struct buf packet = {0};
 
 	auth_encode(&packet, REASON_CONTINUE_AUTHENTICATION, SCRAM_METHOD, data);
-	if (packet.len > c->max_packet_bytes) { /* [MQTT5-3.1.2-24] */
+	if (packet.len > c->link.max_packet_bytes) { /* [MQTT5-3.1.2-24] */
 		fail(e, REASON_PACKET_TOO_LARGE, "AUTH does not fit the client's maximum packet",
 		     "the Maximum Packet Size leaves no room for AUTH");
 	} else {
-		buf_put_slice(conn_out(c), buf_slice(&packet)); /* [MQTT5-4.12.0-2] */
-		count(&c->worker->counters.packets_sent);
+		buf_put_slice(link_output_buf(&c->link), buf_slice(&packet)); /* [MQTT5-4.12.0-2] */
+		count(&c->link.worker->counters.packets_sent);
 	}
 	buf_fini(&packet);
 }
@@ -244,7 +249,7 @@ static bool names_the_same(struct auth_exchange *e)
 	struct connect packet;
 
 	if (!is_first_login(e))
-		return slice_equal(user, e->conn->session->identity->name);
+		return slice_equal(user, e->conn->link.session->identity->name);
 	decode_kept(e, &packet);
 	return slice_equal(user, packet.user_name);
 }
@@ -289,16 +294,16 @@ static void on_first(struct auth_exchange *e, struct slice message)
 		fail_login(e, wrong, wrong);
 		return;
 	}
-	e->generation = c->worker->snapshot->generation;
+	e->generation = c->link.worker->snapshot->generation;
 	verdict = decide(e);
 	if (verdict != LOGIN_ACCEPTED && verdict != LOGIN_NEEDS_PROOF) {
 		refuse_verdict(e, verdict);
 		return;
 	}
 	if (!is_first_login(e) && e->identity != NULL &&
-	    !slice_equal(e->identity->key, c->session->identity->key))
+	    !slice_equal(e->identity->key, c->link.session->identity->key))
 		identity_unref(&e->identity);
-	if (!identity_source_scram(c->worker->snapshot->identities, buf_slice(&e->scram.user),
+	if (!identity_source_scram(c->link.worker->snapshot->identities, buf_slice(&e->scram.user),
 	                           &verifier)) {
 		fail_login(e, "nobody has a SCRAM verifier any more", NULL);
 		return;
@@ -315,7 +320,7 @@ static void on_final(struct auth_exchange *e, struct slice message)
 		fail_login(e, wrong, wrong);
 		return;
 	}
-	executor_timer_disarm(&e->conn->worker->executor, &e->timer);
+	executor_timer_disarm(&e->conn->link.worker->executor, &e->timer);
 	e->step = AUTH_EXCHANGE_ANSWERED_LATER;
 	report(e);
 }
@@ -324,7 +329,7 @@ static void on_final(struct auth_exchange *e, struct slice message)
 static struct fault on_auth_packet(struct conn *c, const struct auth *auth)
 {
 	struct auth_exchange *e = c->auth_exchange;
-	struct fault fault = conn_validate_properties(c, &auth->properties);
+	struct fault fault = client_link_check_properties(&c->link, &auth->properties);
 
 	if (!fault_is_none(fault))
 		return fault;
@@ -341,12 +346,13 @@ static struct fault on_auth_packet(struct conn *c, const struct auth *auth)
 static struct auth_exchange *auth_exchange_new(struct conn *c)
 {
 	struct auth_exchange *e = xnew(e);
-	struct worker *w = c->worker;
+	struct worker *w = c->link.worker;
 
 	e->conn = c;
 	e->timer.fire = on_timer;
 	e->why = "";
-	executor_timer_arm(&w->executor, &e->timer, worker_limits(w, c)->connect_timeout_ms);
+	executor_timer_arm(&w->executor, &e->timer,
+	                   client_link_limits(&c->link)->connect_timeout_ms);
 	return e;
 }
 
@@ -366,7 +372,7 @@ struct fault auth_exchange_begin(struct conn *c, const struct frame *f,
                                  const struct connect *packet)
 {
 	const struct properties *p = &packet->properties;
-	struct worker *w = c->worker;
+	struct worker *w = c->link.worker;
 	struct connect kept;
 	struct auth_exchange *e;
 
@@ -376,8 +382,8 @@ struct fault auth_exchange_begin(struct conn *c, const struct frame *f,
 		                "the Authentication Method is not SCRAM-SHA-256, or no user has a "
 		                "verifier for it");
 	if (properties_have(p, PROPERTY_MAXIMUM_PACKET_SIZE))
-		c->max_packet_bytes = p->max_packet_bytes;
-	c->arrival = ++w->next_arrival;
+		c->link.max_packet_bytes = p->max_packet_bytes;
+	c->arrival = ++w->clients->next_arrival;
 	c->state = CONN_AUTHENTICATING;
 	executor_timer_disarm(&w->executor, &c->timer);
 	e = auth_exchange_new(c);
@@ -424,7 +430,7 @@ static void on_early_packet(struct conn *c, const struct frame *f)
 	struct fault fault =
 	    fault_of(REASON_PROTOCOL_ERROR, "only AUTH and DISCONNECT may come before CONNACK");
 
-	count(&c->worker->counters.packets_received);
+	count(&c->link.worker->counters.packets_received);
 	if (f->padded) { /* [MQTT5-1.5.5-1] */
 		fail(c->auth_exchange, REASON_MALFORMED,
 		     "the Remaining Length is not in its shortest form", NULL);
@@ -449,9 +455,9 @@ void auth_exchange_continue(struct conn *c)
 		struct slice in = buf_slice(&c->in);
 
 		switch (
-		    frame_next(&in, worker_limits(c->worker, c)->max_connect_size, &f, &needed)) {
+		    frame_next(&in, client_link_limits(&c->link)->max_connect_size, &f, &needed)) {
 		case FRAME_COMPLETE:
-			stream_note_packet(c->stream);
+			stream_note_packet(c->link.stream);
 			on_early_packet(c, &f);
 			drop_packet(c, f.size_bytes);
 			break;
@@ -471,13 +477,14 @@ void auth_exchange_continue(struct conn *c)
 
 /* --- after CONNACK --- */
 
-struct fault on_auth(struct conn *c, const struct frame *f)
+struct fault on_auth(struct client_link *link, const struct frame *f)
 {
+	struct conn *c = conn_of(link);
 	struct auth auth;
 	struct fault fault;
 
 	/* 3.1.1 has no such packet; without a method nobody may send one. [MQTT5-4.12.0-7] */
-	if (!c->enhanced || !conn_has_connack(c))
+	if (!c->enhanced || !pending_ack_has_connack(&c->link))
 		return fault_of(REASON_PROTOCOL_ERROR,
 		                "AUTH is only for clients that connected with an Authentication "
 		                "Method");

@@ -23,6 +23,6 @@ size_t auth_exchange_memory(const struct conn *c);
 void auth_exchange_cancel(struct conn *c);
 
 /* AUTH after CONNACK: the client authenticates anew, while everything else goes on. */
-struct fault on_auth(struct conn *c, const struct frame *f);
+struct fault on_auth(struct client_link *link, const struct frame *f);
 
 #endif

@@ -10,83 +10,27 @@
 #include "base/list.h"
 #include "client/admission.h"
 #include "client/auth_exchange.h"
+#include "client/client_list.h"
 #include "client/conn_memory.h"
+#include "client/connection_limits.h"
 #include "client/deferred_close.h"
 #include "client/deferred_publish.h"
+#include "client/input_drain.h"
 #include "client/yield.h"
 #include "net/listener.h"
 #include "proto/packet_disconnect.h"
 #include "routing/local_delivery.h"
-#include "server/stop.h"
+#include "session/link_output.h"
+#include "session/pending_ack.h"
+#include "session/session.h"
 #include "session/subscribe_request.h"
 #include "worker/shared.h"
 
 #define FLUSH_MS       2000
 #define CROWD_FRESH_MS 500
 #define CROWD_HOLD_MS  10
-#define OUT_FLUSH_AT   ((size_t)262144)
 
 /* --- writing --- */
-
-static void write_out(struct conn *c)
-{
-	if (c->out.len == 0)
-		return;
-	count_by(&c->worker->counters.bytes_sent, c->out.len);
-	stream_write(c->stream, buf_slice(&c->out));
-	buf_clear(&c->out);
-}
-
-void conn_write_now(struct conn *c)
-{
-	write_out(c);
-	conn_memory_count(c);
-}
-
-struct buf *conn_out(struct conn *c)
-{
-	if (!c->dirty) {
-		if (c->out.cap == 0)
-			c->out = worker_take_buf(c->worker);
-		worker_mark_dirty(c->worker, c);
-	} else if (c->out.len >= OUT_FLUSH_AT) {
-		conn_write_now(c);
-	}
-	return &c->out;
-}
-
-/* What was not even offered to the peer is no backlog: nobody would tell when it is drained. */
-size_t conn_backlog(struct conn *c)
-{
-	if (c->out.len >= OUT_FLUSH_AT)
-		conn_write_now(c);
-	return c->out.len + stream_backlog(c->stream);
-}
-
-/* Does it read so slowly that it is not read either? Where memory is short that is soon. */
-static bool reads_too_slowly(struct conn *c, size_t disk_queue)
-{
-	if (disk_queue <= STREAM_BACKLOG_LOW)
-		return false;
-	return disk_queue > CONN_BACKLOG_MAX ||
-	       quota_memory(c->worker, c->charge.payer, CONN_OUTPUT_FREE) != NULL;
-}
-
-void conn_flush(struct conn *c)
-{
-	size_t disk_queue;
-
-	write_out(c);
-	worker_give_buf(c->worker, &c->out);
-	disk_queue = stream_backlog(c->stream);
-	if (c->output_counted != disk_queue)
-		conn_memory_count(c);
-	if (c->state == CONN_ACCEPTED && reads_too_slowly(c, disk_queue))
-		conn_pause(c, CONN_PAUSE_BACKLOG);
-	/* A delivery: what acknowledges it may have to be read. */
-	if (c->state == CONN_ACCEPTED && (c->pauses & CONN_PAUSE_STORE) != 0)
-		worker_review(c->worker, c);
-}
 
 static void on_drained(void *arg)
 {
@@ -95,10 +39,10 @@ static void on_drained(void *arg)
 	conn_memory_count(c);
 	if (c->state != CONN_ACCEPTED)
 		return;
-	conn_resume(c, CONN_PAUSE_BACKLOG);
-	if (c->session != NULL && c->state == CONN_ACCEPTED) {
-		session_pump(c->session);
-		replay_wake(c->session);
+	conn_resume(c, PAUSE_OUTPUT);
+	if (c->link.session != NULL && c->state == CONN_ACCEPTED) {
+		session_pump(c->link.session);
+		replay_wake(c->link.session);
 	}
 }
 
@@ -108,18 +52,18 @@ static void log_disconnected(struct conn *c, enum reason reason, const char *cau
 {
 	char peer[STREAM_PEER_TEXT];
 
-	stream_peer_text(c->stream, peer, sizeof(peer));
-	if (c->session == NULL)
+	stream_peer_text(c->link.stream, peer, sizeof(peer));
+	if (c->link.session == NULL)
 		return;
-	LOG(CLIENT_DISCONNECTED, .client_id = session_client_id(c->session),
-	    .user = session_user(c->session), .peer = peer, .reason = reason_name(reason),
+	LOG(CLIENT_DISCONNECTED, .client_id = session_client_id(c->link.session),
+	    .user = session_user(c->link.session), .peer = peer, .reason = reason_name(reason),
 	    .cause = cause);
 }
 
 static const char *listener_name(const struct conn *c)
 {
 	const struct conf_listener *l =
-	    config_snapshot_listener(c->worker->snapshot, stream_listener(c->stream));
+	    config_snapshot_listener(c->link.worker->snapshot, stream_listener(c->link.stream));
 
 	return l == NULL ? "" : l->bind;
 }
@@ -127,12 +71,12 @@ static const char *listener_name(const struct conn *c)
 static void log_dropped(struct conn *c, enum reason reason, const char *cause)
 {
 	char peer[STREAM_PEER_TEXT];
-	struct worker *w = c->worker;
+	struct worker *w = c->link.worker;
 	uint32_t suppressed;
 
-	if (!log_limit_pass(&w->dropped_limit, w->executor.now_ms, 10000, 20, &suppressed))
+	if (!log_limit_pass(&w->clients->dropped_limit, w->executor.now_ms, 10000, 20, &suppressed))
 		return;
-	stream_peer_text(c->stream, peer, sizeof(peer));
+	stream_peer_text(c->link.stream, peer, sizeof(peer));
 	LOG(CONNECTION_CLOSED_BEFORE_CONNECT, .peer = peer, .listener = listener_name(c),
 	    .reason = reason_name(reason), .cause = cause, .suppressed = suppressed);
 }
@@ -140,27 +84,28 @@ static void log_dropped(struct conn *c, enum reason reason, const char *cause)
 /* Everything of ours that hangs on it lets go; the stream is still there. */
 static void conn_release(struct conn *c)
 {
-	struct server *server = c->worker->server;
-	struct session *session = c->session;
+	struct shared *shared = c->link.worker->shared;
+	struct session *session = c->link.session;
 
 	c->state = CONN_CLOSING;
-	executor_timer_disarm(&c->worker->executor, &c->timer);
+	c->link.accepted = false;
+	executor_timer_disarm(&c->link.worker->executor, &c->timer);
 	connect_cancel_login(c);
 	auth_exchange_cancel(c);
-	request_forget(c);
-	pending_acks_forget(c);
+	request_forget(&c->link);
+	pending_acks_forget(&c->link);
 	yield_forget(c);
-	input_limit_forget(c);
-	quota_user_give(c);
+	input_drain_forget(c);
+	connection_limits_give_user(c);
 	conn_leave_half_open(c);
 	if (c->counted) {
-		atomic_fetch_sub(&server->connections, 1);
-		atomic_fetch_sub(&server->listener_connections[stream_listener(c->stream)], 1);
+		atomic_fetch_sub(&shared->connections, 1);
+		atomic_fetch_sub(&shared->listener_connections[stream_listener(c->link.stream)], 1);
 	}
 	c->counted = false;
-	c->session = NULL;
+	c->link.session = NULL;
 	if (session != NULL) {
-		session->conn = NULL;
+		session->link = NULL;
 		session_detach(session, !c->clean_disconnect);
 	}
 }
@@ -169,7 +114,7 @@ void conn_end(struct conn *c, enum reason reason, const char *cause)
 {
 	if (c->state == CONN_CLOSING)
 		return;
-	if (c->session != NULL)
+	if (c->link.session != NULL)
 		log_disconnected(c, reason, cause);
 	else
 		log_dropped(c, reason, cause);
@@ -179,26 +124,9 @@ void conn_end(struct conn *c, enum reason reason, const char *cause)
 void conn_close(struct conn *c)
 {
 	conn_release(c);
-	write_out(c);
-	worker_give_buf(c->worker, &c->out);
+	link_output_close(&c->link);
 	if (!deferred_close_begin(c, FLUSH_MS))
-		stream_close(c->stream, FLUSH_MS);
-}
-
-/* CONNACK is the first packet it gets: while that one waits, it gets none.
- * [MQTT3-3.2.0-1] [MQTT5-3.2.0-1] [MQTT5-3.14.0-1] */
-bool conn_has_connack(const struct conn *c)
-{
-	return c->state == CONN_ACCEPTED &&
-	       (c->pending_acks == NULL || c->pending_acks->type != PACKET_CONNACK);
-}
-
-/* [MQTT5-3.1.2-24, -29] */
-struct slice conn_reason_string(const struct conn *c, struct slice text, size_t rest)
-{
-	bool fits = text.len + rest <= c->max_packet_bytes;
-
-	return c->no_problem_information || !fits ? SLICE_EMPTY : text;
+		stream_close(c->link.stream, FLUSH_MS);
 }
 
 /* [MQTT5-3.14.2-3] [MQTT5-3.14.4-1, -2] [MQTT5-4.13.2-1] */
@@ -210,13 +138,14 @@ void conn_fail(struct conn *c, enum reason reason, const char *cause)
 void conn_fail_to(struct conn *c, enum reason reason, const char *cause,
                   struct slice server_reference)
 {
-	struct slice text = conn_reason_string(c, slice_of_str(cause), REASON_STRING_REST);
+	struct slice text =
+	    client_link_reason_string(&c->link, slice_of_str(cause), REASON_STRING_REST);
 
 	if (c->state == CONN_CLOSING)
 		return;
-	if (conn_has_connack(c) && c->version == MQTT_5_0) {
-		disconnect_encode(conn_out(c), reason, text, server_reference);
-		count(&c->worker->counters.packets_sent);
+	if (pending_ack_has_connack(&c->link) && c->link.version == MQTT_5_0) {
+		disconnect_encode(link_output_buf(&c->link), reason, text, server_reference);
+		count(&c->link.worker->counters.packets_sent);
 	}
 	conn_end(c, reason, cause);
 }
@@ -238,36 +167,36 @@ static const char *end_cause(enum stream_end end)
 
 static void conn_unlink(struct conn *c)
 {
-	struct worker *w = c->worker;
+	struct worker *w = c->link.worker;
 
 	admission_forget(c);
-	DL_DELETE(w->conns, c);
-	if (c->dirty)
-		LL_DELETE2(w->dirty, c, next_dirty);
-	if (c->in_review)
-		LL_DELETE2(w->review, c, next_review);
+	DL_DELETE(w->clients->conns, c);
+	if (c->link.dirty)
+		LL_DELETE2(w->output->dirty, &c->link, next_dirty);
+	if (c->link.in_review)
+		LL_DELETE2(w->output->review, &c->link, next_review);
 	if (c->moving_to != NULL)
-		LL_DELETE2(w->leaving, c, next_leaving);
+		LL_DELETE2(w->clients->leaving, c, next_leaving);
 }
 
 static void conn_free(struct conn *c)
 {
-	struct worker *w = c->worker;
+	struct worker *w = c->link.worker;
 
 	conn_unlink(c);
 	deferred_close_forget(c);
 	if (c->address_counted)
-		quota_address_give(w, c->stream);
+		connection_limits_give_address(w, c->link.stream);
 	conn_memory_end(c);
 	buf_fini_secret(&c->in); /* of a CONNECT that never was whole */
 	deferred_publish_free(c);
-	worker_give_buf(w, &c->out);
-	alias_table_fini(&c->aliases);
-	alias_table_fini(&c->aliases_out);
+	link_output_drop(&c->link);
+	alias_table_fini(&c->link.aliases);
+	alias_table_fini(&c->link.aliases_out);
 	identity_unref(&c->identity);
 	free(c);
-	if (w->stopping && w->conns == NULL)
-		stop_on_empty(w);
+	if (w->stopping && w->clients->conns == NULL && w->clients->on_empty != NULL)
+		w->clients->on_empty(w->clients->on_empty_arg);
 }
 
 static void on_closed(void *arg, enum stream_end end)
@@ -275,7 +204,7 @@ static void on_closed(void *arg, enum stream_end end)
 	struct conn *c = arg;
 
 	if (c->state != CONN_CLOSING) {
-		if (c->session != NULL)
+		if (c->link.session != NULL)
 			log_disconnected(c, REASON_UNSPECIFIED, end_cause(end));
 		else if (end != STREAM_END_TLS) /* the handshake's own line said more */
 			log_dropped(c, REASON_UNSPECIFIED, end_cause(end));
@@ -286,50 +215,34 @@ static void on_closed(void *arg, enum stream_end end)
 
 /* --- reading --- */
 
-struct fault conn_validate_properties(const struct conn *c, const struct properties *properties)
-{
-	if (properties->user_count == 0)
-		return FAULT_NONE;
-	return properties->user_count <= worker_limits(c->worker, c)->user_properties
-	           ? FAULT_NONE
-	           : fault_of(REASON_QUOTA_EXCEEDED,
-	                      "there are more User Properties than limits.user_properties");
-}
+typedef struct fault frame_handler(struct client_link *link, const struct frame *f);
 
-struct fault conn_read_ack(const struct conn *c, const struct frame *f, struct ack *out)
-{
-	struct fault fault = ack_decode(f, c->version, out);
-
-	return fault_is_none(fault) ? conn_validate_properties(c, &out->properties) : fault;
-}
-
-typedef struct fault frame_handler(struct conn *c, const struct frame *f);
-
-static struct fault on_pingreq(struct conn *c, const struct frame *f)
+static struct fault on_pingreq(struct client_link *link, const struct frame *f)
 {
 	struct fault fault = pingreq_decode(f);
 
 	if (!fault_is_none(fault))
 		return fault;
-	pending_ack_ping(c); /* [MQTT-3.12.4-1] */
+	pending_ack_ping(link); /* [MQTT-3.12.4-1] */
 	return FAULT_NONE;
 }
 
-static struct fault on_disconnect(struct conn *c, const struct frame *f)
+static struct fault on_disconnect(struct client_link *link, const struct frame *f)
 {
+	struct conn *c = conn_of(link);
 	struct disconnect d;
-	struct fault fault = disconnect_decode(f, c->version, &d);
-	struct session *s = c->session;
+	struct fault fault = disconnect_decode(f, c->link.version, &d);
+	struct session *s = c->link.session;
 
 	if (!fault_is_none(fault) ||
-	    !fault_is_none(fault = conn_validate_properties(c, &d.properties)))
+	    !fault_is_none(fault = client_link_check_properties(&c->link, &d.properties)))
 		return fault;
 	if (properties_have(&d.properties, PROPERTY_SESSION_EXPIRY)) {
 		if (s->expiry_s == 0 && d.properties.session_expiry_s != 0)
 			return fault_of(REASON_PROTOCOL_ERROR, /* section 3.14.2.2.2 */
 			                "the Session Expiry Interval was 0 in CONNECT and cannot "
 			                "be raised");
-		session_set_expiry(s, d.properties.session_expiry_s, worker_limits(c->worker, c));
+		session_set_expiry(s, d.properties.session_expiry_s, client_link_limits(&c->link));
 	}
 	/* Only 0x00 says that the will is not wanted. [MQTT5-3.14.4-3] [MQTT3-3.14.4-3] */
 	/* mutant: will_after_disconnect */
@@ -340,9 +253,9 @@ static struct fault on_disconnect(struct conn *c, const struct frame *f)
 }
 
 /* [MQTT5-3.2.0-2] */
-static struct fault on_second_connect(struct conn *c, const struct frame *f)
+static struct fault on_second_connect(struct client_link *link, const struct frame *f)
 {
-	(void)c;
+	(void)link;
 	(void)f;
 	return fault_of(REASON_PROTOCOL_ERROR, "a second CONNECT came"); /* [MQTT-3.1.0-2] */
 }
@@ -361,51 +274,69 @@ static frame_handler *const handlers[16] = {
     [PACKET_AUTH] = on_auth,
 };
 
+/* Nothing is read for a while when it is one PUBLISH too many. */
+static void spend_rate(struct conn *c)
+{
+	struct worker *w = c->link.worker;
+	uint32_t per_second = client_link_limits(&c->link)->message_rate;
+	uint64_t wait_ms;
+
+	if (per_second == 0)
+		return;
+	wait_ms = rate_limiter_spend(&c->rate_limiter, per_second, w->executor.now_ms);
+	if (wait_ms == 0)
+		return;
+	client_link_pause(&c->link, PAUSE_RATE);
+	executor_timer_arm(&w->executor, &c->timer, wait_ms);
+}
+
 /* [MQTT3-4.8.0-1] [MQTT5-4.13.1-1] */
 static void dispatch(struct conn *c, const struct frame *f)
 {
 	frame_handler *handler = handlers[f->type];
 	struct fault fault;
 
-	c->worker->work++;
-	count(&c->worker->counters.packets_received);
+	c->link.worker->work++;
+	count(&c->link.worker->counters.packets_received);
 	if (handler == NULL) {
 		conn_fail(c, REASON_PROTOCOL_ERROR, "a client must not send this packet type");
 		return;
 	}
-	if (f->padded && c->version == MQTT_5_0) { /* [MQTT5-1.5.5-1] */
+	if (f->padded && c->link.version == MQTT_5_0) { /* [MQTT5-1.5.5-1] */
 		conn_fail(c, REASON_MALFORMED, "the Remaining Length is not in its shortest form");
 		return;
 	}
-	fault = handler(c, f);
+	if (f->type == PACKET_PUBLISH)
+		spend_rate(c);
+	fault = handler(&c->link, f);
 	if (!fault_is_none(fault))
 		conn_fail(c, fault.reason, fault.cause);
 }
 
 bool conn_handle(struct conn *c, const struct frame *f, uint64_t received_ms)
 {
-	c->defers = false;
-	c->worker->received_ms = received_ms;
+	c->link.defers = false;
+	c->link.worker->output->received_ms = received_ms;
 	dispatch(c, f);
-	if (c->defers || c->request != NULL) /* it comes again */
-		uncount(&c->worker->counters.packets_received, 1);
-	return !c->defers;
+	if (c->link.defers || c->link.request != NULL) /* it comes again */
+		uncount(&c->link.worker->counters.packets_received, 1);
+	return !c->link.defers;
 }
 
 static void handle_or_park(struct conn *c, const struct frame *f, const uint8_t *packet,
                            const uint8_t *end)
 {
-	uint64_t now_ms = c->worker->executor.now_ms;
+	uint64_t now_ms = c->link.worker->executor.now_ms;
 
-	c->last_packet_ms = now_ms;
-	stream_note_packet(c->stream);
-	if (c->limit.drain != NULL && !input_limit_admits(c, f))
+	c->link.last_packet_ms = now_ms;
+	stream_note_packet(c->link.stream);
+	if (c->link.limit.drain != NULL && !input_drain_admits(c, f))
 		return;
 	/* mutant: deferred_overtaken */
 	if (deferred_is_waiting(c, f) || !conn_handle(c, f, now_ms))
 		deferred_publish_add(c, f, slice_of(packet, (size_t)(end - packet)));
 	if (conn_waits(c))
-		input_limit_apply(c);
+		input_drain_apply(c);
 }
 
 /* What a connection may take of a turn: the work it causes is counted, and now and then the clock
@@ -451,23 +382,25 @@ static bool share_is_used(const struct worker *w, struct share *share)
 /* [MQTT3-3.1.4-5] [MQTT5-3.1.4-6] [MQTT5-3.2.2-15] */
 static void handle_packets(struct conn *c, struct slice *in)
 {
-	size_t max = worker_limits(c->worker, c)->max_packet_size;
-	struct worker *w = c->worker;
+	size_t max = client_link_limits(&c->link)->max_packet_size;
+	struct worker *w = c->link.worker;
 	struct share share = share_of(w);
 	struct slice from;
 	struct frame f;
 	size_t needed;
 
-	while (c->state == CONN_ACCEPTED && c->pauses == 0 && in->len > 0) {
+	while (c->state == CONN_ACCEPTED && c->link.pauses == 0 && in->len > 0) {
 		from = *in;
 		switch (frame_next(in, max, &f, &needed)) {
 		case FRAME_COMPLETE:
 			handle_or_park(c, &f, from.data, in->data);
-			if (c->request != NULL)
+			if (c->link.request != NULL) {
 				*in = from;
-			else if (/* mutant: turn_share */ w->work >= share.look &&
-			         c->state == CONN_ACCEPTED && share_is_used(w, &share))
 				conn_yield(c);
+			} else if (/* mutant: turn_share */ w->work >= share.look &&
+			           c->state == CONN_ACCEPTED && share_is_used(w, &share)) {
+				conn_yield(c);
+			}
 			break;
 		case FRAME_INCOMPLETE:
 			return;
@@ -490,10 +423,10 @@ static void handle_first(struct conn *c)
 	struct fault fault;
 	size_t needed;
 
-	if (c->pauses != 0)
+	if (c->link.pauses != 0)
 		return;
 	/* mutant: checked_when_connect_comes */
-	if (!admission_holds(c)) {
+	if (!client_link_is_admitted(&c->link)) {
 		admission_close(c);
 		return;
 	}
@@ -501,9 +434,9 @@ static void handle_first(struct conn *c)
 		conn_end(c, REASON_PROTOCOL_ERROR, "the first packet was not CONNECT");
 		return;
 	}
-	switch (frame_next(&in, worker_limits(c->worker, c)->max_connect_size, &f, &needed)) {
+	switch (frame_next(&in, client_link_limits(&c->link)->max_connect_size, &f, &needed)) {
 	case FRAME_COMPLETE:
-		stream_note_packet(c->stream);
+		stream_note_packet(c->link.stream);
 		half_open_progress(&c->half_open, HALF_OPEN_CONNECT);
 		fault = on_connect(c, &f);
 		if (!fault_is_none(fault))
@@ -527,9 +460,10 @@ static bool may_read(struct conn *c)
 	if (c->state == CONN_CLOSING)
 		return false;
 	/* mutant: refused_is_not_read */
-	if (c->state == CONN_NEW || admission_holds(c)) /* handle_first looks for itself */
+	if (c->state == CONN_NEW ||
+	    client_link_is_admitted(&c->link)) /* handle_first looks for itself */
 		return true;
-	conn_pause(c, CONN_PAUSE_STOP);
+	client_link_pause(&c->link, PAUSE_STOP);
 	return false;
 }
 
@@ -544,7 +478,7 @@ void conn_continue(struct conn *c)
 	auth_exchange_continue(c);
 	deferred_publish_continue(c);
 	if (conn_waits(c))
-		input_limit_apply(c);
+		input_drain_apply(c);
 	if (c->state == CONN_ACCEPTED && c->in.len > 0) {
 		in = buf_slice(&c->in);
 		handle_packets(c, &in);
@@ -560,9 +494,9 @@ static void on_bytes(void *arg, struct slice bytes)
 
 	if (!may_read(c))
 		return;
-	count_by(&c->worker->counters.bytes_received, bytes.len);
-	if (c->limit.drain != NULL)
-		input_limit_heard(c);
+	count_by(&c->link.worker->counters.bytes_received, bytes.len);
+	if (c->link.limit.drain != NULL)
+		input_drain_heard(c);
 	if (c->state != CONN_ACCEPTED || c->in.len > 0) {
 		if (conn_memory_keep_input(c, bytes))
 			conn_continue(c);
@@ -591,50 +525,32 @@ const struct stream_events conn_events = {
 
 /* --- pausing --- */
 
-void conn_pause(struct conn *c, enum conn_pause why)
+void conn_resume(struct conn *c, enum pause_reason why)
 {
-	if (c->pauses == 0)
-		stream_pause(c->stream);
-	c->pauses |= (uint16_t)why;
-}
-
-void conn_resume(struct conn *c, enum conn_pause why)
-{
-	if ((c->pauses & why) == 0)
+	if ((c->link.pauses & why) == 0)
 		return;
-	c->pauses &= (uint16_t)~why;
-	if (c->pauses != 0)
+	c->link.pauses &= (uint16_t)~why;
+	if (c->link.pauses != 0)
 		return;
 	/* While we did not read, nothing could arrive: that does not count against the client. */
-	if (why != CONN_PAUSE_BACKLOG)
-		c->last_packet_ms = c->worker->executor.now_ms;
+	if (why != PAUSE_OUTPUT)
+		c->link.last_packet_ms = c->link.worker->executor.now_ms;
 	conn_continue(c);
-	if (c->pauses == 0 && c->state != CONN_CLOSING)
-		stream_resume(c->stream);
+	if (c->link.pauses == 0 && c->state != CONN_CLOSING)
+		stream_resume(c->link.stream);
 }
 
 /* --- time --- */
 
-void conn_spend(struct conn *c, uint32_t per_second)
-{
-	struct worker *w = c->worker;
-	uint64_t wait_ms = rate_limiter_spend(&c->rate_limiter, per_second, w->executor.now_ms);
-
-	if (wait_ms == 0)
-		return;
-	conn_pause(c, CONN_PAUSE_RATE);
-	executor_timer_arm(&w->executor, &c->timer, wait_ms);
-}
-
 /* Nobody judged its keep alive meanwhile: that begins anew. */
 static void go_on_reading(struct conn *c)
 {
-	struct worker *w = c->worker;
+	struct worker *w = c->link.worker;
 
-	c->last_packet_ms = w->executor.now_ms;
+	c->link.last_packet_ms = w->executor.now_ms;
 	if (c->keep_alive_s > 0)
 		executor_timer_arm(&w->executor, &c->timer, (uint64_t)c->keep_alive_s * 1500);
-	conn_resume(c, CONN_PAUSE_RATE);
+	conn_resume(c, PAUSE_RATE);
 }
 
 static void on_timer(struct timer *timer, void *executor_arg)
@@ -651,20 +567,20 @@ static void on_timer(struct timer *timer, void *executor_arg)
 		         "no CONNECT within limits.connect_timeout");
 		return;
 	}
-	if (c->state == CONN_ACCEPTED && (c->pauses & CONN_PAUSE_RATE) != 0) {
+	if (c->state == CONN_ACCEPTED && (c->link.pauses & PAUSE_RATE) != 0) {
 		go_on_reading(c);
 		return;
 	}
 	if (c->state != CONN_ACCEPTED || c->keep_alive_s == 0)
 		return;
-	if ((c->pauses & (CONN_PAUSE_PRESSURE | CONN_PAUSE_STORE | CONN_PAUSE_TURN)) != 0)
-		c->last_packet_ms = w->executor.now_ms;
+	if ((c->link.pauses & (PAUSE_PRESSURE | PAUSE_STORE | PAUSE_TURN)) != 0)
+		c->link.last_packet_ms = w->executor.now_ms;
 	/* [MQTT3-3.1.2-24] [MQTT5-3.1.2-22] */
-	if (w->executor.now_ms - c->last_packet_ms >= allowed_ms)
+	if (w->executor.now_ms - c->link.last_packet_ms >= allowed_ms)
 		conn_fail(c, REASON_KEEP_ALIVE_TIMEOUT,
 		          "nothing arrived for one and a half keep alive intervals");
 	else
-		timer_arm(&w->executor.timers, timer, c->last_packet_ms + allowed_ms);
+		timer_arm(&w->executor.timers, timer, c->link.last_packet_ms + allowed_ms);
 }
 
 /* --- the beginning --- */
@@ -679,8 +595,8 @@ static void slow_down(struct worker *w, const struct stream *stream, struct half
 	if (c != NULL && w->executor.now_ms - c->accepted_ms > CROWD_FRESH_MS)
 		return;
 	/* mutant: half_open_crowd_waits */
-	if (half_open_is_even(&w->half_open, stream_peer_key(stream)))
-		listener_hold(w->listeners[stream_listener(stream)], CROWD_HOLD_MS);
+	if (half_open_is_even(&w->clients->half_open, stream_peer_key(stream)))
+		listener_hold(w->clients->listeners[stream_listener(stream)], CROWD_HOLD_MS);
 }
 
 /* Each worker has its part of limits.unauthenticated. False: there is no place for one more of this
@@ -689,13 +605,13 @@ static bool make_room(struct worker *w, struct stream *stream, enum half_open_st
 {
 	const struct conf_listener *l =
 	    config_snapshot_listener(w->snapshot, stream_listener(stream));
-	unsigned workers = w->server->worker_count;
+	unsigned workers = w->shared->worker_count;
 	uint32_t max = l == NULL ? UINT32_MAX : l->limits.unauthenticated; /* it is closed soon */
 	struct half_open_place *victim;
 
-	if (w->half_open.count < (max < workers ? 1 : max / workers))
+	if (w->clients->half_open.count < (max < workers ? 1 : max / workers))
 		return true;
-	victim = half_open_victim(&w->half_open, stream_peer_key(stream), stage);
+	victim = half_open_victim(&w->clients->half_open, stream_peer_key(stream), stage);
 	slow_down(w, stream, victim);
 	if (victim == NULL)
 		return false;
@@ -707,18 +623,19 @@ static bool make_room(struct worker *w, struct stream *stream, enum half_open_st
 
 static void enter_half_open(struct conn *c, enum half_open_stage stage)
 {
-	atomic_fetch_add(&c->worker->server->unauthenticated, 1);
+	atomic_fetch_add(&c->link.worker->shared->unauthenticated, 1);
 	c->unauthenticated = true;
-	half_open_add(&c->worker->half_open, &c->half_open, stream_peer_key(c->stream), stage);
+	half_open_add(&c->link.worker->clients->half_open, &c->half_open,
+	              stream_peer_key(c->link.stream), stage);
 }
 
 void conn_leave_half_open(struct conn *c)
 {
 	if (!c->unauthenticated)
 		return;
-	atomic_fetch_sub(&c->worker->server->unauthenticated, 1);
+	atomic_fetch_sub(&c->link.worker->shared->unauthenticated, 1);
 	c->unauthenticated = false;
-	half_open_remove(&c->worker->half_open, &c->half_open);
+	half_open_remove(&c->link.worker->clients->half_open, &c->half_open);
 }
 
 static enum half_open_stage first_stage(const struct stream *stream)
@@ -730,12 +647,12 @@ static bool is_admitted(struct worker *w, struct stream *stream, const struct co
 {
 	bool counted = stream_has_address(stream);
 
-	if (w->stopping || (counted && !quota_address_take(w, stream, l)))
+	if (w->stopping || (counted && !connection_limits_take_address(w, stream, l)))
 		return false;
 	if (make_room(w, stream, first_stage(stream)))
 		return true;
 	if (counted)
-		quota_address_give(w, stream);
+		connection_limits_give_address(w, stream);
 	return false;
 }
 
@@ -750,16 +667,16 @@ void conn_accept(struct worker *w, struct stream *stream)
 	}
 	c = xnew(c);
 	c->address_counted = stream_has_address(stream);
-	c->worker = w;
-	c->stream = stream;
-	c->pending_acks_tail = &c->pending_acks;
-	c->version = MQTT_3_1_1;
-	c->max_packet_bytes = UINT32_MAX;
+	c->link.worker = w;
+	c->link.stream = stream;
+	c->link.pending_acks_tail = &c->link.pending_acks;
+	c->link.version = MQTT_3_1_1;
+	c->link.max_packet_bytes = UINT32_MAX;
 	c->timer.fire = on_timer;
 	conn_memory_begin(c);
 	enter_half_open(c, first_stage(stream));
 	count(&w->counters.connections_total);
-	DL_APPEND(w->conns, c);
+	DL_APPEND(w->clients->conns, c);
 	c->accepted_ms = w->executor.now_ms;
 	c->deadline_ms = c->accepted_ms + l->limits.connect_timeout_ms;
 	timer_arm(&w->executor.timers, &c->timer, c->deadline_ms);
@@ -772,53 +689,54 @@ static void on_arrival(struct task *task, void *executor_arg)
 	struct worker *w = executor_arg;
 	bool has_space;
 
-	REQUIRE(c->worker == w);
+	REQUIRE(c->link.worker == w);
 	conn_memory_resume(c);
-	has_space = make_room(w, c->stream, HALF_OPEN_CONNECT);
-	DL_APPEND(w->conns, c);
+	has_space = make_room(w, c->link.stream, HALF_OPEN_CONNECT);
+	DL_APPEND(w->clients->conns, c);
 	enter_half_open(c, HALF_OPEN_CONNECT);
 	timer_arm(&w->executor.timers, &c->timer, c->deadline_ms);
-	stream_attach(c->stream, w->loop, &conn_events, c);
+	stream_attach(c->link.stream, w->loop, &conn_events, c);
 	if (w->stopping)
 		conn_end(c, REASON_SERVER_SHUTTING_DOWN, "the broker stops");
 	else if (!has_space)
 		conn_end(c, REASON_SERVER_BUSY, "limits.unauthenticated is reached");
-	else if (/* mutant: older_configuration_waits */ c->admitted_by <= w->snapshot->generation)
-		conn_resume(c, CONN_PAUSE_MOVE);
+	else if (/* mutant: older_configuration_waits */ c->link.admitted_by <=
+	         w->snapshot->generation)
+		conn_resume(c, PAUSE_MOVE);
 	/* else an older configuration must not decide: conn_arrive */
 }
 
 void conn_arrive(struct conn *c)
 {
 	if (c->state == CONN_NEW && c->moving_to == NULL)
-		conn_resume(c, CONN_PAUSE_MOVE);
+		conn_resume(c, PAUSE_MOVE);
 }
 
 void conn_move(struct conn *c, struct worker *executor)
 {
-	REQUIRE_OWNER(c);
+	REQUIRE_OWNER(&c->link);
 	c->moving_to = executor;
-	c->next_leaving = c->worker->leaving;
-	c->worker->leaving = c;
-	conn_pause(c, CONN_PAUSE_MOVE);
+	c->next_leaving = c->link.worker->clients->leaving;
+	c->link.worker->clients->leaving = c;
+	client_link_pause(&c->link, PAUSE_MOVE);
 }
 
 void conn_leave(struct conn *c)
 {
-	struct worker *w = c->worker, *executor = c->moving_to;
+	struct worker *w = c->link.worker, *executor = c->moving_to;
 
 	c->moving_to = NULL;
 	if (c->state != CONN_NEW)
 		return;
-	REQUIRE(!c->dirty && c->session == NULL && c->pending_acks == NULL);
+	REQUIRE(!c->link.dirty && c->link.session == NULL && c->link.pending_acks == NULL);
 	executor_timer_disarm(&w->executor, &c->timer);
 	admission_forget(c);
 	conn_leave_half_open(c);
-	DL_DELETE(w->conns, c);
-	worker_give_buf(w, &c->out);
+	DL_DELETE(w->clients->conns, c);
+	link_output_drop(&c->link);
 	conn_memory_suspend(c);
-	stream_detach(c->stream);
-	c->worker = executor;
+	stream_detach(c->link.stream);
+	c->link.worker = executor;
 	c->task.run = on_arrival;
 	executor_send(&executor->executor, &c->task);
 }

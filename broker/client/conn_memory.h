@@ -7,12 +7,8 @@
 
 #include "client/conn.h"
 
-/* So much is never refused: a packet of a record of TLS that came in two pieces, and what a client
- * that reads has not read for a moment. */
-#define CONN_INPUT_FREE  ((size_t)16384)
-#define CONN_OUTPUT_FREE ((size_t)16384)
-/* And at one time to a client that has read everything: the kernel will take it. */
-#define CONN_OUTPUT_READER ((size_t)65536)
+/* So much is never refused: a packet of a record of TLS that came in two pieces. */
+#define CONN_INPUT_FREE ((size_t)16384)
 
 /* The fixed part of a connection at most, which limits.connections bounds: OpenSSL's state and its
  * buffers (a record each way), ciphertext that waits while it is paused, what is free above, and
@@ -33,18 +29,5 @@ void conn_memory_count(struct conn *c);
 /* Append to the unfinished packet, as it arrives. False: that is too much, and the connection is
  * closed. */
 bool conn_memory_keep_input(struct conn *c, struct slice bytes);
-/* alias_admit_fn, arg: the conn */
-bool conn_memory_admits_alias(void *arg, size_t bytes);
-/* May `bytes` more be written to it? NULL: they may; else why not. `drains`: see quota_rule.h. */
-const char *conn_memory_judge_output(struct conn *c, size_t bytes, bool drains);
-
-/* The same. What the peer has not taken is at most what was counted last, so nobody has to be asked
- * while it is little. */
-static inline const char *conn_memory_output_exceeds(struct conn *c, size_t bytes, bool drains)
-{
-	if (c->output_counted + c->out.len + bytes <= CONN_OUTPUT_FREE)
-		return NULL;
-	return conn_memory_judge_output(c, bytes, drains);
-}
 
 #endif

@@ -10,11 +10,15 @@
 #include "base/scratch.h"
 #include "client/admission.h"
 #include "client/auth_exchange.h"
+#include "client/client_list.h"
 #include "client/conn_memory.h"
 #include "client/connect_login.h"
+#include "client/connection_limits.h"
 #include "durability/record_batch.h"
 #include "proto/topic.h"
 #include "routing/local_delivery.h"
+#include "session/link_output.h"
+#include "worker/memory_quota.h"
 #include "worker/shared.h"
 
 #define TEXT_MAX 256
@@ -26,13 +30,13 @@
 static void log_refused(struct conn *c, const struct connect *packet, enum reason reason,
                         const char *cause)
 {
-	struct worker *w = c->worker;
+	struct worker *w = c->link.worker;
 	char peer[STREAM_PEER_TEXT];
 	uint32_t suppressed;
 
-	if (!log_limit_pass(&w->refusal_limit, w->executor.now_ms, 10000, 50, &suppressed))
+	if (!log_limit_pass(&w->clients->refusal_limit, w->executor.now_ms, 10000, 50, &suppressed))
 		return;
-	stream_peer_text(c->stream, peer, sizeof(peer));
+	stream_peer_text(c->link.stream, peer, sizeof(peer));
 	LOG(CONNECT_REFUSED, .client_id = packet->client_id, .user = packet->user_name,
 	    .peer = peer, .reason = reason_name(reason), .cause = cause, .suppressed = suppressed);
 }
@@ -53,7 +57,7 @@ static void put_refusal(struct conn *c, const struct connect *packet, const stru
 		connack_encode(&bytes, &plain);
 	}
 	if (bytes.len <= max)
-		buf_put_slice(conn_out(c), buf_slice(&bytes));
+		buf_put_slice(link_output_buf(&c->link), buf_slice(&bytes));
 	buf_fini(&bytes);
 }
 
@@ -95,7 +99,8 @@ static void refuse_elsewhere(struct conn *c, const struct connect *packet,
 
 bool connect_send_elsewhere(struct conn *c, const struct connect *packet)
 {
-	const struct conf_listener *l = worker_listener(c->worker, stream_listener(c->stream));
+	const struct conf_listener *l =
+	    worker_listener(c->link.worker, stream_listener(c->link.stream));
 
 	if (l->server_reference == NULL)
 		return false;
@@ -110,7 +115,7 @@ void connect_refuse(struct conn *c, enum reason reason, const char *cause)
 	struct frame f;
 	size_t needed;
 
-	if (frame_next(&in, worker_limits(c->worker, c)->max_connect_size, &f, &needed) ==
+	if (frame_next(&in, client_link_limits(&c->link)->max_connect_size, &f, &needed) ==
 	        FRAME_COMPLETE &&
 	    !fault_is_none(connect_decode(&f, &packet))) {
 		/* Names of a packet that is not valid are not for the log. */
@@ -187,12 +192,12 @@ static void refuse_will(struct conn *c, const struct connect *packet,
 	struct buf text = {0};
 	char rule[TEXT_MAX];
 
-	acl_verdict_text(c->worker->snapshot->acl, verdict, rule, sizeof(rule));
+	acl_verdict_text(c->link.worker->snapshot->acl, verdict, rule, sizeof(rule));
 	buf_printf(&text, "the will to %.*s is denied: %s",
 	           (int)(packet->will.topic.len > TEXT_MAX ? TEXT_MAX : packet->will.topic.len),
 	           (const char *)packet->will.topic.data, rule);
 	buf_put_u8(&text, 0);
-	count(&c->worker->counters.denials);
+	count(&c->link.worker->counters.denials);
 	connect_refuse_packet(c, packet, REASON_NOT_AUTHORIZED, (const char *)text.data,
 	                      silent ? SLICE_EMPTY : slice_of_str((const char *)text.data));
 	buf_fini(&text);
@@ -202,7 +207,7 @@ static void refuse_will(struct conn *c, const struct connect *packet,
 static bool will_is_admitted(struct conn *c, const struct connect *packet,
                              const struct acl_subject *subject)
 {
-	const struct conf_limits *limits = worker_limits(c->worker, c);
+	const struct conf_limits *limits = client_link_limits(&c->link);
 	struct acl_request request = will_request(&packet->will);
 	struct acl_verdict verdict;
 
@@ -225,7 +230,7 @@ static bool will_is_admitted(struct conn *c, const struct connect *packet,
 		                      SLICE_EMPTY);
 		return false;
 	}
-	verdict = publish_access_check(c->worker, subject, c->identity->key, &request);
+	verdict = publish_access_check(c->link.worker, subject, c->identity->key, &request);
 	if (verdict.allowed)
 		return true;
 	refuse_will(c, packet, &verdict);
@@ -235,10 +240,10 @@ static bool will_is_admitted(struct conn *c, const struct connect *packet,
 /* Who pays for its session: for its connection already, unless it is anonymous. */
 static struct payer *session_payer(const struct conn *c)
 {
-	struct payers *payers = &c->worker->server->payers;
+	struct payers *payers = &c->link.worker->shared->payers;
 
-	return c->charge.payer->kind == PAYER_USER
-	           ? payer_ref(payers, c->charge.payer)
+	return c->link.charge.payer->kind == PAYER_USER
+	           ? payer_ref(payers, c->link.charge.payer)
 	           : payers_find(payers, PAYER_USER, c->identity->key);
 }
 
@@ -247,7 +252,7 @@ static struct payer *session_payer(const struct conn *c)
 static bool memory_admits(struct conn *c, const struct connect *packet, struct slice client_id,
                           bool is_new)
 {
-	struct worker *w = c->worker;
+	struct worker *w = c->link.worker;
 	const struct will *will = &packet->will;
 	struct payer *payer = session_payer(c);
 	size_t bytes = is_new ? session_cost(c->identity, client_id) : 0;
@@ -262,7 +267,7 @@ static bool memory_admits(struct conn *c, const struct connect *packet, struct s
 	else if (bytes > 0)
 		/* mutant: memory_stored_session */
 		exceeds = quota_memory_drain(w, payer, bytes);
-	payer_unref(&w->server->payers, &payer);
+	payer_unref(&w->shared->payers, &payer);
 	if (exceeds == NULL)
 		return true;
 	count(&w->counters.memory_refused);
@@ -274,11 +279,11 @@ static bool memory_admits(struct conn *c, const struct connect *packet, struct s
 
 static uint32_t wanted_expiry(struct conn *c, const struct connect *packet)
 {
-	const struct conf_limits *limits = worker_limits(c->worker, c);
+	const struct conf_limits *limits = client_link_limits(&c->link);
 	uint32_t wanted;
 
 	if (c->identity->kind == IDENTITY_ANONYMOUS &&
-	    !worker_listener(c->worker, stream_listener(c->stream))
+	    !worker_listener(c->link.worker, stream_listener(c->link.stream))
 	         ->authentication.anonymous_sessions)
 		return 0; /* S4 */
 	if (packet->version == MQTT_3_1_1)
@@ -292,16 +297,16 @@ static uint32_t wanted_expiry(struct conn *c, const struct connect *packet)
  * [MQTT3-3.1.4-2] [MQTT5-3.1.4-3] */
 static void take_over(struct conn *c, struct session *s)
 {
-	struct conn *old = s->conn;
+	struct client_link *old = s->link;
 	char peer[STREAM_PEER_TEXT], old_peer[STREAM_PEER_TEXT];
 
 	if (old == NULL)
 		return;
-	stream_peer_text(c->stream, peer, sizeof(peer));
+	stream_peer_text(c->link.stream, peer, sizeof(peer));
 	stream_peer_text(old->stream, old_peer, sizeof(old_peer));
 	LOG(SESSION_TAKEN_OVER, .client_id = session_client_id(s), .user = session_user(s),
 	    .peer = peer, .old_peer = old_peer);
-	conn_fail(old, REASON_SESSION_TAKEN_OVER,
+	conn_fail(conn_of(old), REASON_SESSION_TAKEN_OVER,
 	          "the same user connected again with this client id");
 }
 
@@ -312,7 +317,7 @@ static bool needs_lost_store(const struct worker *w, const struct session *s, ui
 
 	if (expiry_s == 0 && (s == NULL || !s->durable))
 		return false;
-	journal_health(w->server->journal, &health);
+	journal_health(w->shared->journal, &health);
 	return health.state == JOURNAL_FAILED;
 }
 
@@ -326,7 +331,7 @@ static bool store_is_behind(const struct worker *w, const struct session *s,
 
 	if (!journal_is_on(w) || (!packet->will.present && !kept && expiry_s == 0))
 		return false;
-	return journal_waiting(w->server->journal) > (kept ? 2 * JOURNAL_HIGH : JOURNAL_HIGH);
+	return journal_waiting(w->shared->journal) > (kept ? 2 * JOURNAL_HIGH : JOURNAL_HIGH);
 }
 
 /* The session this CONNECT continues, or a new one; `s`: the one that there is. NULL: refused.
@@ -334,8 +339,8 @@ static bool store_is_behind(const struct worker *w, const struct session *s,
 static struct session *attach_session(struct conn *c, const struct connect *packet,
                                       struct session *s, struct slice client_id, bool *present)
 {
-	struct worker *w = c->worker;
-	const struct conf_limits *limits = worker_limits(w, c);
+	struct worker *w = c->link.worker;
+	const struct conf_limits *limits = client_link_limits(&c->link);
 	uint32_t expiry = wanted_expiry(c, packet);
 	bool ended_another = false;
 
@@ -373,7 +378,7 @@ static struct session *attach_session(struct conn *c, const struct connect *pack
 		s->identity = identity_ref(c->identity);
 	} else {
 		if (expiry > 0 &&
-		    !server_session_kept(w->server, c->identity->key, limits->sessions_per_user)) {
+		    !shared_session_kept(w->shared, c->identity->key, limits->sessions_per_user)) {
 			connect_refuse_packet(c, packet, REASON_QUOTA_EXCEEDED,
 			                      "limits.sessions_per_user is reached", SLICE_EMPTY);
 			return NULL;
@@ -389,23 +394,23 @@ static struct session *attach_session(struct conn *c, const struct connect *pack
 /* [MQTT5-3.2.2-22] [MQTT5-4.9.0-1] */
 static void take_properties(struct conn *c, const struct connect *packet)
 {
-	const struct conf_limits *limits = worker_limits(c->worker, c);
+	const struct conf_limits *limits = client_link_limits(&c->link);
 	const struct properties *p = &packet->properties;
 
-	c->version = packet->version;
+	c->link.version = packet->version;
 	c->keep_alive_s = packet->keep_alive_s;
 	if (limits->max_keepalive_s > 0 && packet->version == MQTT_5_0 &&
 	    (c->keep_alive_s == 0 || c->keep_alive_s > limits->max_keepalive_s))
 		c->keep_alive_s = limits->max_keepalive_s; /* [MQTT5-3.1.2-21] */
-	c->receive_maximum =
+	c->link.receive_maximum =
 	    properties_have(p, PROPERTY_RECEIVE_MAXIMUM) ? p->receive_maximum : UINT16_MAX;
-	c->max_packet_bytes =
+	c->link.max_packet_bytes =
 	    properties_have(p, PROPERTY_MAXIMUM_PACKET_SIZE) ? p->max_packet_bytes : UINT32_MAX;
-	c->aliases.max = limits->topic_alias_maximum;
-	c->aliases_out.max =
+	c->link.aliases.max = limits->topic_alias_maximum;
+	c->link.aliases_out.max =
 	    p->topic_alias_maximum < ALIASES_OUT_MAX ? p->topic_alias_maximum : ALIASES_OUT_MAX;
-	c->bridge = packet->bridge;
-	c->no_problem_information =
+	c->link.bridge = packet->bridge;
+	c->link.no_problem_information =
 	    properties_have(p, PROPERTY_REQUEST_PROBLEM) && p->request_problem == 0;
 }
 
@@ -413,11 +418,11 @@ static void take_properties(struct conn *c, const struct connect *packet)
 static void send_connack(struct conn *c, const struct connect *packet, bool present,
                          struct slice assigned, struct slice auth_data)
 {
-	const struct conf_limits *limits = worker_limits(c->worker, c);
-	struct session *s = c->session;
+	const struct conf_limits *limits = client_link_limits(&c->link);
+	struct session *s = c->link.session;
 	uint32_t asked = packet->properties.session_expiry_s;
 	struct connack ack = {
-	    .version = c->version,
+	    .version = c->link.version,
 	    .session_present = present,
 	    .reason = REASON_SUCCESS,
 	    .has_session_expiry = s->expiry_s != asked,
@@ -437,14 +442,14 @@ static void send_connack(struct conn *c, const struct connect *packet, bool pres
 	struct pending_ack *pending_ack;
 
 	connack_encode(&bytes, &ack);
-	if (bytes.len > c->max_packet_bytes) { /* [MQTT5-3.1.2-24] */
+	if (bytes.len > c->link.max_packet_bytes) { /* [MQTT5-3.1.2-24] */
 		buf_fini(&bytes);
 		c->clean_disconnect = true; /* it was never accepted */
 		conn_end(c, REASON_PACKET_TOO_LARGE,
 		         "CONNACK is larger than the client's Maximum Packet Size");
 		return;
 	}
-	pending_ack = pending_ack_packet(c, PACKET_CONNACK, &bytes);
+	pending_ack = pending_ack_packet(&c->link, PACKET_CONNACK, &bytes);
 	session_commit(s, &pending_ack);
 }
 
@@ -452,25 +457,26 @@ static void log_connected(struct conn *c, const struct connect *packet, bool pre
 {
 	char peer[STREAM_PEER_TEXT];
 
-	stream_peer_text(c->stream, peer, sizeof(peer));
-	LOG(CLIENT_CONNECTED, .client_id = session_client_id(c->session),
-	    .user = session_user(c->session), .peer = peer,
-	    .version = c->version == MQTT_5_0 ? "5.0" : "3.1.1", .clean_start = packet->clean_start,
-	    .session_present = present, .keep_alive_s = c->keep_alive_s,
-	    .tls = stream_tls_version(c->stream));
+	stream_peer_text(c->link.stream, peer, sizeof(peer));
+	LOG(CLIENT_CONNECTED, .client_id = session_client_id(c->link.session),
+	    .user = session_user(c->link.session), .peer = peer,
+	    .version = c->link.version == MQTT_5_0 ? "5.0" : "3.1.1",
+	    .clean_start = packet->clean_start, .session_present = present,
+	    .keep_alive_s = c->keep_alive_s, .tls = stream_tls_version(c->link.stream));
 }
 
 static void go_live(struct conn *c)
 {
-	struct worker *w = c->worker;
+	struct worker *w = c->link.worker;
 
 	c->state = CONN_ACCEPTED;
+	c->link.accepted = true;
 	c->counted = true;
 	conn_leave_half_open(c);
-	server_count_connection(w->server);
+	shared_count_connection(w->shared);
 	count(&w->counters.clients_accepted);
-	atomic_fetch_add(&w->server->listener_connections[stream_listener(c->stream)], 1);
-	c->last_packet_ms = w->executor.now_ms;
+	atomic_fetch_add(&w->shared->listener_connections[stream_listener(c->link.stream)], 1);
+	c->link.last_packet_ms = w->executor.now_ms;
 	c->since_ms = w->executor.now_ms;
 	executor_timer_disarm(&w->executor, &c->timer);
 	if (c->keep_alive_s > 0)
@@ -479,14 +485,14 @@ static void go_live(struct conn *c)
 
 static bool connections_full(struct conn *c)
 {
-	struct server *server = c->worker->server;
-	unsigned index = stream_listener(c->stream);
-	const struct conf_listener *l = worker_listener(c->worker, index);
+	struct shared *shared = c->link.worker->shared;
+	unsigned index = stream_listener(c->link.stream);
+	const struct conf_listener *l = worker_listener(c->link.worker, index);
 
-	if (atomic_load(&server->connections) >= c->worker->snapshot->conf->limits.connections)
+	if (atomic_load(&shared->connections) >= c->link.worker->snapshot->conf->limits.connections)
 		return true;
 	return l->own_connections &&
-	       atomic_load(&server->listener_connections[index]) >= l->limits.connections;
+	       atomic_load(&shared->listener_connections[index]) >= l->limits.connections;
 }
 
 /* "auto-" and 128 random bits, drawn again until its executor is here. [MQTT-3.1.3-6]
@@ -498,14 +504,14 @@ static size_t assign_client_id(struct worker *w, char out[48])
 	do {
 		n = snprintf(out, 48, "auto-%016llx%016llx", (unsigned long long)random_u64(),
 		             (unsigned long long)random_u64());
-	} while (server_owner_of(w->server, slice_of(out, (size_t)n)) != w);
+	} while (shared_owner_of(w->shared, slice_of(out, (size_t)n)) != w);
 	return (size_t)n;
 }
 
 /* [MQTT-3.1.3-5] [MQTT3-7.0.0-2] */
 void connect_accept(struct conn *c, const struct connect *packet, struct slice auth_data)
 {
-	struct worker *w = c->worker;
+	struct worker *w = c->link.worker;
 	char assigned[48];
 	struct slice client_id = packet->client_id;
 	struct acl_subject *subject;
@@ -524,7 +530,7 @@ void connect_accept(struct conn *c, const struct connect *packet, struct slice a
 		client_id = slice_of(assigned, assign_client_id(w, assigned)); /* [MQTT-3.1.3-6] */
 	c->assigned_client_id = packet->client_id.len == 0;
 	s = session_find(w, c->identity->key, client_id);
-	if (!quota_user_take(c, s)) {
+	if (!connection_limits_take_user(c, s)) {
 		connect_refuse_packet(c, packet, REASON_QUOTA_EXCEEDED,
 		                      "limits.connections_per_user is reached", SLICE_EMPTY);
 		return;
@@ -541,8 +547,8 @@ void connect_accept(struct conn *c, const struct connect *packet, struct slice a
 	s = attach_session(c, packet, s, client_id, &present);
 	if (s == NULL)
 		return;
-	c->session = s;
-	s->conn = c;
+	c->link.session = s;
+	s->link = &c->link;
 	s->arrival = c->arrival;
 	session_attach(s);
 	if (packet->will.present)
@@ -564,8 +570,9 @@ void connect_accept(struct conn *c, const struct connect *packet, struct slice a
 void connect_fill_login(struct conn *c, const struct connect *packet, struct buf *name,
                         struct login *out)
 {
-	const struct config_snapshot *snapshot = c->worker->snapshot;
-	const struct conf_listener *l = worker_listener(c->worker, stream_listener(c->stream));
+	const struct config_snapshot *snapshot = c->link.worker->snapshot;
+	const struct conf_listener *l =
+	    worker_listener(c->link.worker, stream_listener(c->link.stream));
 	enum conf_certificate_user kind = l->authentication.certificate_user;
 
 	*out = (struct login){
@@ -577,14 +584,14 @@ void connect_fill_login(struct conn *c, const struct connect *packet, struct buf
 	    .password = packet->password,
 	    .client_id = packet->client_id,
 	    .assigned_client_id =
-		c->session != NULL ? c->assigned_client_id : packet->client_id.len == 0,
+		c->link.session != NULL ? c->assigned_client_id : packet->client_id.len == 0,
 	    .has_certificate = l->tls.client_certificates != CLIENT_CERTIFICATES_NONE &&
-	                       stream_has_certificate(c->stream),
+	                       stream_has_certificate(c->link.stream),
 	    .certificate_required = l->tls.client_certificates == CLIENT_CERTIFICATES_REQUIRED,
 	};
 	/* A certificate names a user only where it has exactly one name of that kind. */
 	if (out->has_certificate && kind != CERTIFICATE_USER_NONE &&
-	    stream_certificate_names(c->stream, kind, name) == 1)
+	    stream_certificate_names(c->link.stream, kind, name) == 1)
 		out->certificate_name = buf_slice(name);
 }
 
@@ -593,7 +600,7 @@ static void on_refuse_time(struct timer *timer, void *executor_arg);
 
 static void start_login(struct conn *c, const struct connect *packet)
 {
-	struct worker *w = c->worker;
+	struct worker *w = c->link.worker;
 	struct login_wait *wait = xnew(wait);
 	struct buf name = {0};
 	struct login login;
@@ -604,19 +611,19 @@ static void start_login(struct conn *c, const struct connect *packet)
 	wait->timer.fire = on_refuse_time;
 	wait->request.done = on_login_answer;
 	wait->request.executor = &w->executor;
-	wait->request.address = stream_peer_key(c->stream);
+	wait->request.address = stream_peer_key(c->link.stream);
 	c->snapshot_generation = w->snapshot->generation;
 	c->state = CONN_AUTHENTICATING;
 	c->login = wait;
 	executor_timer_disarm(&w->executor,
 	                      &c->timer); /* S2: waiting for the hash is not the client's fault */
 	connect_fill_login(c, packet, &name, &login);
-	answered = login_request_start(&wait->request, &login, w->server->authenticator);
+	answered = login_request_start(&wait->request, &login, w->shared->authenticator);
 	buf_fini(&name);
 	if (answered)
 		on_login_answer(&wait->request);
 	else
-		conn_pause(c, CONN_PAUSE_LOGIN);
+		client_link_pause(&c->link, PAUSE_LOGIN);
 }
 
 /* CONNECT is still in c->in: decode it again. */
@@ -650,7 +657,7 @@ static void drop_kept(struct conn *c)
 bool connect_still_valid(struct conn *c, const struct connect *packet, const struct identity *id,
                          uint64_t generation, const char **why)
 {
-	const struct config_snapshot *snapshot = c->worker->snapshot;
+	const struct config_snapshot *snapshot = c->link.worker->snapshot;
 	struct buf name = {0};
 	struct login now;
 	bool valid;
@@ -671,7 +678,7 @@ static const char *refused_by_now(struct conn *c, const struct identity *id)
 	struct connect packet;
 	const char *why;
 
-	if (c->snapshot_generation == c->worker->snapshot->generation)
+	if (c->snapshot_generation == c->link.worker->snapshot->generation)
 		return NULL;
 	decode_kept(c, &packet);
 	return connect_still_valid(c, &packet, id, c->snapshot_generation, &why) ? NULL : why;
@@ -712,13 +719,13 @@ static void end_wait(struct login_wait *wait)
 	c->login = NULL;
 	c->state = CONN_NEW;
 	/* mutant: checked_when_the_hash_is_there */
-	if (admission_holds(c))
+	if (client_link_is_admitted(&c->link))
 		finish_login(c, verdict, why);
 	else
 		admission_close(c);
 	drop_kept(c);
-	if ((c->pauses & CONN_PAUSE_LOGIN) != 0)
-		conn_resume(c, CONN_PAUSE_LOGIN);
+	if ((c->link.pauses & PAUSE_LOGIN) != 0)
+		conn_resume(c, PAUSE_LOGIN);
 }
 
 static void on_refuse_time(struct timer *timer, void *executor_arg)
@@ -749,7 +756,7 @@ static void on_login_answer(struct login_request *request)
 		login_wait_free(wait);
 		return;
 	}
-	if (request->verdict == LOGIN_ACCEPTED && admission_holds(wait->conn))
+	if (request->verdict == LOGIN_ACCEPTED && client_link_is_admitted(&wait->conn->link))
 		wait->refused_why = refused_by_now(wait->conn, request->identity);
 	if (!fails_later(wait))
 		end_wait(wait);
@@ -759,16 +766,16 @@ static void on_login_answer(struct login_request *request)
 static void refuse_accepted(struct conn *c, enum reason reason, const char *cause,
                             struct slice server_reference)
 {
-	struct connack ack = {.version = c->version,
+	struct connack ack = {.version = c->link.version,
 	                      .reason = reason,
 	                      .max_qos = 2,
 	                      .server_reference = server_reference};
 	struct buf bytes = {0};
 
 	connack_encode(&bytes, &ack);
-	if (bytes.len <= c->max_packet_bytes &&
-	    (c->version == MQTT_5_0 || reason_connack_v3(reason) != 0))
-		buf_put_slice(conn_out(c), buf_slice(&bytes));
+	if (bytes.len <= c->link.max_packet_bytes &&
+	    (c->link.version == MQTT_5_0 || reason_connack_v3(reason) != 0))
+		buf_put_slice(link_output_buf(&c->link), buf_slice(&bytes));
 	buf_fini(&bytes);
 	c->clean_disconnect = true; /* no will of one that never was in */
 	conn_end(c, reason, cause);
@@ -784,7 +791,7 @@ static bool refuse_kept(struct conn *c, enum reason reason, const char *cause,
 	struct frame f;
 	size_t needed;
 
-	if (frame_next(&in, worker_limits(c->worker, c)->max_connect_size, &f, &needed) !=
+	if (frame_next(&in, client_link_limits(&c->link)->max_connect_size, &f, &needed) !=
 	        FRAME_COMPLETE ||
 	    f.type != PACKET_CONNECT || !fault_is_none(connect_decode(&f, &packet)))
 		return false;
@@ -827,8 +834,8 @@ static bool moves_to_owner(struct conn *c, const struct frame *f)
 
 	if (!connect_peek_client_id(f->body, &client_id) || client_id.len == 0)
 		return false;
-	executor = server_owner_of(c->worker->server, client_id);
-	if (executor == c->worker)
+	executor = shared_owner_of(c->link.worker->shared, client_id);
+	if (executor == c->link.worker)
 		return false;
 	conn_move(c, executor);
 	return true;
@@ -842,8 +849,8 @@ struct fault on_connect(struct conn *c, const struct frame *f)
 	if (moves_to_owner(c, f))
 		return FAULT_NONE;
 	if (!fault_is_none(fault = connect_decode(f, &packet)) ||
-	    !fault_is_none(fault = conn_validate_properties(c, &packet.properties)) ||
-	    !fault_is_none(fault = conn_validate_properties(c, &packet.will.properties)))
+	    !fault_is_none(fault = client_link_check_properties(&c->link, &packet.properties)) ||
+	    !fault_is_none(fault = client_link_check_properties(&c->link, &packet.will.properties)))
 		return fault;
 	if (connect_send_elsewhere(c, &packet)) {
 		drop_kept(c);
@@ -851,7 +858,7 @@ struct fault on_connect(struct conn *c, const struct frame *f)
 	}
 	if (properties_have(&packet.properties, PROPERTY_AUTH_METHOD))
 		return auth_exchange_begin(c, f, &packet);
-	c->arrival = ++c->worker->next_arrival;
+	c->arrival = ++c->link.worker->clients->next_arrival;
 	start_login(c, &packet);
 	return FAULT_NONE;
 }

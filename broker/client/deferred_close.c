@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "durability/record_batch.h"
+#include "journal/journal.h"
 
 #define WAIT_MS 60000
 
@@ -20,13 +21,13 @@ void deferred_close_forget(struct conn *c)
 		return;
 	c->deferred_close->conn = NULL;
 	c->deferred_close = NULL;
-	executor_timer_disarm(&c->worker->executor, &c->timer);
+	executor_timer_disarm(&c->link.worker->executor, &c->timer);
 }
 
 static void close_now(struct conn *c, uint64_t flush_ms)
 {
 	deferred_close_forget(c);
-	stream_close(c->stream, flush_ms);
+	stream_close(c->link.stream, flush_ms);
 }
 
 static void on_gone(struct journal_group *group, int status, void *executor_arg)
@@ -42,9 +43,9 @@ static void on_gone(struct journal_group *group, int status, void *executor_arg)
 
 bool deferred_close_begin(struct conn *c, uint64_t flush_ms)
 {
-	struct worker *w = c->worker;
+	struct worker *w = c->link.worker;
 
-	if (!c->said_disconnect || w->pending_records == NULL || !w->records_urgent || w->stopping)
+	if (!c->said_disconnect || w->records->group == NULL || !w->records->urgent || w->stopping)
 		return false;
 	c->deferred_close = xnew(c->deferred_close);
 	c->deferred_close->conn = c;
@@ -59,6 +60,6 @@ bool deferred_close_is_late(struct conn *c)
 	if (c->deferred_close == NULL)
 		return false;
 	deferred_close_forget(c);
-	stream_abort(c->stream);
+	stream_abort(c->link.stream);
 	return true;
 }

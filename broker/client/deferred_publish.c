@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "client/admission.h"
+#include "client/conn_memory.h"
 #include "proto/packet_publish.h"
 #include "worker/worker.h"
 
@@ -38,9 +38,9 @@ static size_t bytes_behind(const struct conn *c)
 	return in.len;
 }
 
-bool parked_is_many(const struct conn *c)
+static void note_bytes(struct conn *c)
 {
-	return c->deferred != NULL && bytes_behind(c) > BEHIND_MAX;
+	c->link.limit.many_deferred = c->deferred != NULL && bytes_behind(c) > BEHIND_MAX;
 }
 
 void deferred_publish_add(struct conn *c, const struct frame *f, struct slice packet)
@@ -49,15 +49,17 @@ void deferred_publish_add(struct conn *c, const struct frame *f, struct slice pa
 		return;
 	if (c->deferred == NULL)
 		c->deferred = xnew(c->deferred);
-	buf_put_u64(c->deferred, c->worker->executor.now_ms);
+	buf_put_u64(c->deferred, c->link.worker->executor.now_ms);
 	buf_put_slice(c->deferred, packet);
-	c->limit.deferred += publish_frame_qos(f) > 0;
+	c->link.limit.deferred += publish_frame_qos(f) > 0;
+	note_bytes(c);
+	conn_memory_count(c);
 }
 
 static bool may_go_on(const struct conn *c)
 {
-	return c->state == CONN_ACCEPTED && (c->pauses & ~CONN_PAUSE_STORE) == 0 &&
-	       !c->limit.journal_full;
+	return c->state == CONN_ACCEPTED && (c->link.pauses & ~PAUSE_STORE) == 0 &&
+	       !c->link.limit.journal_full;
 }
 
 /* How many bytes of them were handled. */
@@ -72,7 +74,7 @@ static size_t handle(struct conn *c)
 		if (!conn_handle(c, &p.frame, p.received_ms))
 			break;
 		if (c->state == CONN_ACCEPTED)
-			c->limit.deferred -= publish_frame_qos(&p.frame) > 0;
+			c->link.limit.deferred -= publish_frame_qos(&p.frame) > 0;
 		left = in;
 	}
 	return c->deferred->len - left.len;
@@ -80,11 +82,13 @@ static size_t handle(struct conn *c)
 
 void deferred_publish_continue(struct conn *c)
 {
-	if (c->deferred == NULL || !may_go_on(c) || !admission_holds(c))
+	if (c->deferred == NULL || !may_go_on(c) || !client_link_is_admitted(&c->link))
 		return;
 	buf_consume(c->deferred, handle(c));
 	if (c->deferred->len == 0)
 		deferred_publish_free(c);
+	else
+		note_bytes(c);
 }
 
 void deferred_publish_free(struct conn *c)
@@ -94,4 +98,5 @@ void deferred_publish_free(struct conn *c)
 	buf_fini(c->deferred);
 	free(c->deferred);
 	c->deferred = NULL;
+	note_bytes(c);
 }

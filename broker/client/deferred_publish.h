@@ -13,8 +13,6 @@ static inline bool deferred_is_waiting(const struct conn *c, const struct frame 
 }
 /* Put a whole packet by (copied). */
 void deferred_publish_add(struct conn *c, const struct frame *f, struct slice packet);
-/* Are these too many bytes to add to? */
-bool parked_is_many(const struct conn *c);
 /* Handle them, as far as there is space. The caller applies the input limit behind it. */
 void deferred_publish_continue(struct conn *c);
 /* They are dropped with the connection: nobody was told that they are kept. */

@@ -3,6 +3,9 @@
 
 #include "base/clock.h"
 #include "base/list.h"
+#include "client/client_list.h"
+#include "client/conn.h"
+#include "session/client_link.h"
 #include "worker/worker.h"
 
 /* Nobody goes on in a turn that took this long already; one at least does. */
@@ -11,20 +14,20 @@
 
 void conn_yield(struct conn *c)
 {
-	struct worker *w = c->worker;
+	struct worker *w = c->link.worker;
 
 	if (c->yielded)
 		return;
 	c->yielded = true;
 	c->yielded_in = w->turn;
-	DL_APPEND2(w->yielding, c, yield_prev, yield_next);
-	conn_pause(c, CONN_PAUSE_TURN);
+	DL_APPEND2(w->clients->yielding, c, yield_prev, yield_next);
+	client_link_pause(&c->link, PAUSE_TURN);
 }
 
 void yield_forget(struct conn *c)
 {
 	if (c->yielded)
-		DL_DELETE2(c->worker->yielding, c, yield_prev, yield_next);
+		DL_DELETE2(c->link.worker->clients->yielding, c, yield_prev, yield_next);
 	c->yielded = false;
 }
 
@@ -34,15 +37,15 @@ bool yield_turn(struct worker *w)
 	bool more = false;
 
 	for (unsigned n = 0; n < TURN_MAX; n++) {
-		struct conn *c = w->yielding;
+		struct conn *c = w->clients->yielding;
 
 		if (c == NULL || c->yielded_in == w->turn)
 			break;
 		yield_forget(c);
-		conn_resume(c, CONN_PAUSE_TURN);
+		conn_resume(c, PAUSE_TURN);
 		more = true; /* it may be read again */
 		if (clock_monotonic_ns() - begin_ns > TURN_NS)
 			break;
 	}
-	return more || w->yielding != NULL;
+	return more || w->clients->yielding != NULL;
 }

@@ -1,8 +1,13 @@
 /* Records of an executor, gathered into groups. */
 #include "durability/record_batch.h"
 
+#include <stdlib.h>
+
+#include "base/alloc.h"
 #include "durability/record_codec.h"
 #include "proto/topic.h"
+#include "session/client_link.h"
+#include "session/input_limit.h"
 #include "worker/shared.h"
 
 enum conf_durability topic_durability(const struct worker *w, struct slice topic)
@@ -18,15 +23,26 @@ enum conf_durability topic_durability(const struct worker *w, struct slice topic
 	return conf->durability;
 }
 
+void record_batch_init(struct worker *w)
+{
+	w->records = xnew(w->records);
+}
+
+void record_batch_fini(struct worker *w)
+{
+	journal_group_free(w->records->group);
+	free(w->records);
+}
+
 /* --- gathering --- */
 
 /* `is urgent`: a commit begins at the end of the turn at the latest; else it goes with the next. */
 static void add_record(struct worker *w, const struct record *record, bool urgent)
 {
-	if (w->pending_records == NULL)
-		w->pending_records = journal_group_new(NULL, NULL);
-	journal_group_add(w->pending_records, record);
-	w->records_urgent |= urgent;
+	if (w->records->group == NULL)
+		w->records->group = journal_group_new(NULL, NULL);
+	journal_group_add(w->records->group, record);
+	w->records->urgent |= urgent;
 	w->work += 2;
 }
 
@@ -52,7 +68,7 @@ bool session_is_recorded(const struct session *s)
 
 static uint64_t store_time(const struct worker *w, uint64_t monotonic_ms)
 {
-	return journal_time_ms(w->server->journal, monotonic_ms);
+	return journal_time_ms(w->shared->journal, monotonic_ms);
 }
 
 static struct user_record user_of(const struct session *s)
@@ -70,10 +86,10 @@ static struct user_record user_of(const struct session *s)
 static void bound_queue(const struct session *s, struct record *record)
 {
 	const struct conf_limits *limits = session_limits(s);
-	bool here = s->conn != NULL;
+	bool here = s->link != NULL;
 
 	record->number =
-	    (uint64_t)limits->queue_messages + (here ? s->conn->receive_maximum : s->sent.count);
+	    (uint64_t)limits->queue_messages + (here ? s->link->receive_maximum : s->sent.count);
 	record->bound_bytes = limits->queue_bytes + (here ? limits->queue_bytes : s->sent.bytes);
 }
 
@@ -87,7 +103,7 @@ void record_session(struct session *s)
 
 	if (!session_is_recorded(s))
 		return;
-	if (s->conn == NULL)
+	if (s->link == NULL)
 		kept.away_since_ms = store_time(s->worker, s->away_since_ms);
 	if (s->removed)
 		kept.removed_since_ms = store_time(s->worker, s->removed_since_ms);
@@ -195,7 +211,7 @@ void record_batch_queue(struct worker *w, struct journal_group *group,
 	                        .session_id = item->session_id,
 	                        .group_id = item->group_id,
 	                        .executor =
-	                            report ? &w->server->workers[item->executor]->executor : NULL,
+	                            report ? &w->shared->workers[item->executor]->executor : NULL,
 	                        .msg = msg};
 	struct buf value = {0};
 
@@ -269,10 +285,10 @@ void record_will_done(struct session *s)
 
 static struct journal_group *take_records(struct worker *w)
 {
-	struct journal_group *pending_records = w->pending_records;
+	struct journal_group *pending_records = w->records->group;
 
-	w->pending_records = NULL;
-	w->records_urgent = false;
+	w->records->group = NULL;
+	w->records->urgent = false;
 	return pending_records;
 }
 
@@ -280,12 +296,12 @@ static void append(struct worker *w, struct journal_group **group, enum journal_
                    uint64_t *first_position)
 {
 	w->work += 2 + journal_group_count(*group);
-	journal_append(w->server->journal, &w->executor, group, urgency, first_position);
+	journal_append(w->shared->journal, &w->executor, group, urgency, first_position);
 }
 
 void record_batch_flush(struct worker *w)
 {
-	enum journal_urgency urgency = w->records_urgent ? JOURNAL_NOW : JOURNAL_NEXT;
+	enum journal_urgency urgency = w->records->urgent ? JOURNAL_NOW : JOURNAL_NEXT;
 	struct journal_group *pending_records = take_records(w);
 
 	if (pending_records != NULL)
@@ -319,10 +335,10 @@ static void on_committed(struct journal_group *group, int status, void *executor
 
 void record_batch_commit(struct worker *w, struct pending_ack **pending_ack)
 {
-	struct conn *c = (*pending_ack)->conn;
+	struct client_link *link = (*pending_ack)->link;
 
 	record_batch_commit_for(w, on_committed, *pending_ack);
 	*pending_ack = NULL;
-	if (c != NULL)
-		input_limit_note_journal(c);
+	if (link != NULL)
+		input_limit_note_journal(link);
 }

@@ -6,7 +6,9 @@
 #define DURABILITY_RECORD_BATCH_H
 
 #include "conf/conf.h"
+#include "journal/journal.h"
 #include "routing/local_delivery.h"
+#include "session/pending_ack.h"
 #include "session/session.h"
 #include "worker/worker.h"
 
@@ -34,6 +36,19 @@ void record_will(struct session *s, uint64_t due_ms);
 void record_will_done(struct session *s);
 void record_replay(const struct subscription *sub, uint64_t until);
 void record_replay_done(struct session *s, uint64_t subscription_number);
+
+/* The records of a worker that are not appended yet. */
+struct record_batch {
+	struct journal_group *group; /* NULL: none */
+	bool urgent;
+};
+
+void record_batch_init(struct worker *w);
+void record_batch_fini(struct worker *w);
+static inline bool record_batch_is_pending(const struct worker *w)
+{
+	return w->records->group != NULL;
+}
 
 /* --- groups --- */
 

@@ -84,11 +84,17 @@ void stream_attach(struct stream *s, struct loop *loop, const struct stream_even
 /* Give up a detached stream: closes the descriptor, frees; no events. NULL: nothing to do. */
 void stream_discard(struct stream *s);
 
-/* --- facts --- */
-
+/* Facts about it. */
+/* "192.0.2.7:50123", "[2001:db8::1]:50123", "unix:uid=1000", "memory"; returns the length. */
 #define STREAM_PEER_TEXT 96
-
-/* Would the handshake succeed with this (newer) context? Looked at are the TLS version and the
+size_t stream_peer_text(const struct stream *s, char *out, size_t cap);
+/* Opaque bytes that name the source without its port (IPv6: the /64): for fairness and limits on
+ * guessing. */
+struct slice stream_peer_key(const struct stream *s);
+const char *stream_tls_version(const struct stream *s); /* "TLSv1.3", or "none" */
+bool stream_has_certificate(
+    const struct stream *s); /* the client gave one and it was verified, this time too */
+/* Would its handshake succeed with this (newer) context? Looked at are the TLS version and the
  * client's certificate: its chain, dates and the CRL, or that there is one where one is required.
  * What was verified with the same CAs and CRL is not verified again, except for its dates.
  * `connected`: an expired CRL is no reason any more. Where it does not fit *why says so in plain

@@ -6,6 +6,8 @@
 #include "base/alloc.h"
 #include "base/container.h"
 #include "durability/record_batch.h"
+#include "routing/flow.h"
+#include "routing/router.h"
 #include "tree/route_match.h"
 #include "tree/route_share.h"
 #include "tree/target_set.h"
@@ -45,20 +47,13 @@ static void batch_free(struct batch *p)
 	free(p);
 }
 
-static bool flow_turns(struct flow *flow, int from, int to)
-{
-	return atomic_compare_exchange_strong(&flow->state, &from, to);
-}
-
 static void account_arrival(struct batch *p)
 {
-	struct flow *flow = &p->from->flows[p->to->executor.index];
-	size_t left = atomic_fetch_sub(&flow->bytes, p->bytes) - p->bytes;
+	struct router *sender = p->from->router;
 
 	if (p->from == p->to)
-		p->from->own_in_flight--;
-	if (left < FLOW_LOW && flow_turns(flow, FLOW_STALLED, FLOW_WAKING))
-		executor_send(&p->from->executor, &flow->low);
+		sender->own_in_flight--;
+	flow_remove(&sender->flows.to[p->to->executor.index], p->bytes);
 }
 
 static void open_item(struct worker *w, const struct batch *p, struct batch_item *item)
@@ -87,17 +82,17 @@ static void on_batch(struct task *task, void *executor_arg)
 
 static struct batch *batch_to(struct worker *w, unsigned executor)
 {
-	struct batch *p = w->outbox[executor];
+	struct batch *p = w->router->outbox[executor];
 
 	if (p != NULL)
 		return p;
 	p = xnew(p);
 	p->task.run = on_batch;
 	p->from = w;
-	p->to = w->server->workers[executor];
+	p->to = w->shared->workers[executor];
 	if (p->from == p->to)
-		w->own_in_flight++;
-	w->outbox[executor] = p;
+		w->router->own_in_flight++;
+	w->router->outbox[executor] = p;
 	return p;
 }
 
@@ -114,7 +109,7 @@ static struct batch_item *batch_add(struct batch *p, enum item_kind kind, struct
 
 static bool goes_directly(const struct worker *w, unsigned executor, bool through_mailbox)
 {
-	return executor == w->executor.index && !through_mailbox && w->own_in_flight == 0;
+	return executor == w->executor.index && !through_mailbox && w->router->own_in_flight == 0;
 }
 
 static void live_to_own(struct worker *w, struct msg *msg, const struct route_match *match)
@@ -125,10 +120,11 @@ static void live_to_own(struct worker *w, struct msg *msg, const struct route_ma
 	for (size_t i = 0; i < match->filter_count; i++) {
 		if ((match->filters[i].executors & bit) == 0)
 			continue;
-		w->ids = grow(w->ids, count, &w->id_cap, sizeof(*w->ids));
-		w->ids[count++] = match->filters[i].filter_id;
+		w->router->ids =
+		    grow(w->router->ids, count, &w->router->id_cap, sizeof(*w->router->ids));
+		w->router->ids[count++] = match->filters[i].filter_id;
 	}
-	deliver_live(w, msg, w->ids, count);
+	deliver_live(w, msg, w->router->ids, count);
 }
 
 static void live_to_worker(struct worker *w, struct msg *msg, const struct route_match *match,
@@ -182,37 +178,16 @@ void dispatch_target(struct worker *w, struct msg *msg, const struct target_item
 	p->targets[p->target_count++].ids = subscription_ids_ref(&item->ids);
 }
 
-/* Above the mark: whoever publishes here is not read until the receiver says that there is space.
- */
-void dispatch_stall(struct worker *w, struct flow *flow)
-{
-	if (atomic_load(&flow->bytes) <= FLOW_HIGH || !flow_turns(flow, FLOW_OPEN, FLOW_STALLED))
-		return;
-	w->stalled++;
-	/* The receiver may have emptied it between the two: then nobody else will say so. */
-	if (atomic_load(&flow->bytes) < FLOW_LOW && flow_turns(flow, FLOW_STALLED, FLOW_OPEN))
-		w->stalled--;
-}
-
-static void account_departure(struct worker *w, struct batch *p)
-{
-	struct flow *flow = &w->flows[p->to->executor.index];
-
-	atomic_fetch_add(&flow->bytes, p->bytes);
-	if (p->from != p->to)
-		dispatch_stall(w, flow);
-}
-
 void dispatch_flush(struct worker *w)
 {
-	w->outbox_kept = false;
-	for (unsigned executor = 0; executor < w->server->worker_count; executor++) {
-		struct batch *p = w->outbox[executor];
+	w->router->outbox_kept = false;
+	for (unsigned executor = 0; executor < w->shared->worker_count; executor++) {
+		struct batch *p = w->router->outbox[executor];
 
 		if (p == NULL)
 			continue;
-		w->outbox[executor] = NULL;
-		account_departure(w, p);
+		w->router->outbox[executor] = NULL;
+		flow_add(&w->router->flows.to[executor], p->bytes, p->from == p->to);
 		executor_send(&p->to->executor, &p->task);
 	}
 }
@@ -221,7 +196,7 @@ bool dispatch_share_has_online(struct worker *w, uint64_t group_id, uint64_t but
 {
 	struct route_target next;
 
-	return route_share_pick(w->server->route, w->executor.index, group_id, &but, 1, &next) &&
+	return route_share_pick(w->shared->route, w->executor.index, group_id, &but, 1, &next) &&
 	       next.online;
 }
 
@@ -231,7 +206,7 @@ static void lost_to_group(struct worker *w)
 	uint32_t suppressed;
 
 	count(&w->counters.messages_dropped);
-	if (log_limit_pass(&w->share_limit, w->executor.now_ms + 1, 10000, 1, &suppressed))
+	if (log_limit_pass(&w->router->share_limit, w->executor.now_ms + 1, 10000, 1, &suppressed))
 		LOG(MESSAGE_DROPPED, .client_id = SLICE_EMPTY, .user = SLICE_EMPTY,
 		    .cause = "no member of a shared subscription may have it, or has room",
 		    .dropped = suppressed + 1);
@@ -273,7 +248,7 @@ void dispatch_next_member(struct worker *w, struct msg *msg, struct target_item 
 	if (again.tried_count < RECORD_TRIED_MAX)
 		again.tried[again.tried_count++] = tried;
 	found = again.tried_count < RECORD_TRIED_MAX &&
-	        route_share_pick(w->server->route, w->executor.index, item->group_id, again.tried,
+	        route_share_pick(w->shared->route, w->executor.index, item->group_id, again.tried,
 	                         again.tried_count, &next);
 	if (!found) {
 		lost_to_group(w);

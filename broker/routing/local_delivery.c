@@ -7,6 +7,10 @@
 #include "base/alloc.h"
 #include "base/list.h"
 #include "durability/record_codec.h"
+#include "routing/router.h"
+#include "session/client_link.h"
+#include "session/disk_queue.h"
+#include "session/session_report.h"
 #include "worker/shared.h"
 
 /* One session's overlapping subscriptions, merged into one delivery. */
@@ -46,7 +50,7 @@ static void deliver_to_filter(struct worker *w, struct msg *msg, const struct su
 	const struct subscription *sub;
 	size_t count = 0;
 
-	w->fan_out = first != NULL && first->next != NULL;
+	w->output->fan_out = first != NULL && first->next != NULL;
 	DL_FOREACH (first, sub) {
 		count++;
 		if (wants(sub, msg))
@@ -59,16 +63,17 @@ static void deliver_to_filter(struct worker *w, struct msg *msg, const struct su
 
 static struct merge *merge_of(struct worker *w, struct session *s)
 {
-	if (s->merge_serial == w->merge_serial)
-		return &w->merges[s->merge_index];
-	if (w->merge_count == w->merge_cap) {
-		w->merge_cap = w->merge_cap == 0 ? 16 : w->merge_cap * 2;
-		w->merges = xrealloc_array(w->merges, w->merge_cap, sizeof(*w->merges));
+	if (s->merge_serial == w->router->merge_serial)
+		return &w->router->merges[s->merge_index];
+	if (w->router->merge_count == w->router->merge_cap) {
+		w->router->merge_cap = w->router->merge_cap == 0 ? 16 : w->router->merge_cap * 2;
+		w->router->merges = xrealloc_array(w->router->merges, w->router->merge_cap,
+		                                   sizeof(*w->router->merges));
 	}
-	s->merge_serial = w->merge_serial;
-	s->merge_index = (uint32_t)w->merge_count;
-	w->merges[w->merge_count] = (struct merge){.session = s};
-	return &w->merges[w->merge_count++];
+	s->merge_serial = w->router->merge_serial;
+	s->merge_index = (uint32_t)w->router->merge_count;
+	w->router->merges[w->router->merge_count] = (struct merge){.session = s};
+	return &w->router->merges[w->router->merge_count++];
 }
 
 /* [MQTT5-3.3.4-2] */
@@ -91,10 +96,10 @@ static void merge_filter(struct worker *w, const struct msg *msg, const struct s
 
 static void deliver_merged(struct worker *w, struct msg *msg)
 {
-	w->fan_out = w->merge_count > 1;
-	w->work += w->merge_count;
-	for (size_t i = 0; i < w->merge_count; i++) {
-		struct merge *m = &w->merges[i];
+	w->output->fan_out = w->router->merge_count > 1;
+	w->work += w->router->merge_count;
+	for (size_t i = 0; i < w->router->merge_count; i++) {
+		struct merge *m = &w->router->merges[i];
 		struct delivery d = {.qos = m->qos,
 		                     .retain = retain_flag(m->retain_as_published, msg),
 		                     .ids = m->ids};
@@ -107,7 +112,7 @@ static void deliver_merged(struct worker *w, struct msg *msg)
 /* NULL: the last one has left meanwhile. */
 static const struct subscription *subscribers_of(const struct worker *w, uint64_t filter_id)
 {
-	void **first = table_find(&w->filters, hash_id(filter_id), NULL, NULL);
+	void **first = table_find(&w->sessions->filters, hash_id(filter_id), NULL, NULL);
 
 	return first == NULL ? NULL : *first;
 }
@@ -116,14 +121,14 @@ static const struct subscription *subscribers_of(const struct worker *w, uint64_
 void deliver_live(struct worker *w, struct msg *msg, const uint64_t *filter_ids, size_t count)
 {
 	/* Borrowed: another message may have its address by now. */
-	w->encoded.msg = NULL;
-	w->receive_answer.msg = NULL;
+	w->output->encoded.msg = NULL;
+	w->output->receive_answer.msg = NULL;
 	if (count == 1) {
 		deliver_to_filter(w, msg, subscribers_of(w, filter_ids[0]));
 		return;
 	}
-	w->merge_serial++;
-	w->merge_count = 0;
+	w->router->merge_serial++;
+	w->router->merge_count = 0;
 	for (size_t i = 0; i < count; i++)
 		merge_filter(w, msg, subscribers_of(w, filter_ids[i]));
 	deliver_merged(w, msg);
@@ -142,7 +147,7 @@ void deliver_target(struct worker *w, struct msg *msg, const struct target_item 
 	                     .stored = item->stored,
 	                     .ids = item->ids};
 
-	w->fan_out = false;
+	w->output->fan_out = false;
 	w->work++;
 	if (s != NULL && session_deliver(s, msg, &d))
 		return;
@@ -163,9 +168,9 @@ static void deliver_refused(struct worker *w, const struct record *record, struc
 	}
 	if (s == NULL)
 		return;
-	if (quota_store(s, msg_bytes(record->msg)) != NULL)
+	if (disk_queue_exceeds(s, msg_bytes(record->msg)) != NULL)
 		cause = "limits.store_per_user is reached";
-	session_count_drop(s, cause);
+	session_report_drop(s, cause);
 }
 
 /* DESIGN.md section 5, point 10. D1 */

@@ -3,7 +3,9 @@
 #ifndef ROUTING_LOCAL_DELIVERY_H
 #define ROUTING_LOCAL_DELIVERY_H
 
+#include "journal/journal.h"
 #include "routing/publish.h"
+#include "session/session.h"
 #include "worker/worker.h"
 
 /* How one message goes to one session: its subscriptions' options, merged. */
@@ -32,8 +34,6 @@ bool session_deliver(struct session *s, struct msg *msg, const struct delivery *
 /* Send what waits, as far as the window and the backlog allow: what was on the wire before a
  * reconnect first, in order, then what was never sent. [MQTT-4.4.0-1] */
 void session_pump(struct session *s);
-/* A dropped message is counted, and told. */
-void session_count_drop(struct session *s, const char *cause);
 /* The client has gone: what it was sent is written down, QoS 1 of a $share group goes to another
  * online member; all of it in slices. */
 void session_leave_outgoing(struct session *s);
@@ -44,11 +44,11 @@ void session_give_shared_away(struct session *s);
 /* Free what waits and is on the wire, as far as *steps go. False: there is more. */
 bool session_drop_inflight(struct session *s, size_t *steps);
 
-struct fault on_puback(struct conn *c, const struct frame *f);
-struct fault on_pubrec(struct conn *c, const struct frame *f);
-struct fault on_pubcomp(struct conn *c, const struct frame *f);
-struct fault on_subscribe(struct conn *c, const struct frame *f);
-struct fault on_unsubscribe(struct conn *c, const struct frame *f);
+struct fault on_puback(struct client_link *link, const struct frame *f);
+struct fault on_pubrec(struct client_link *link, const struct frame *f);
+struct fault on_pubcomp(struct client_link *link, const struct frame *f);
+struct fault on_subscribe(struct client_link *link, const struct frame *f);
+struct fault on_unsubscribe(struct client_link *link, const struct frame *f);
 
 /* --- retained replay (replay.c) --- */
 /* From its beginning, whatever the subscription was given before. */

@@ -6,11 +6,18 @@
 
 #include "base/alloc.h"
 #include "base/scratch.h"
-#include "client/conn_memory.h"
 #include "durability/record_batch.h"
 #include "proto/packet_publish.h"
 #include "proto/topic.h"
+#include "routing/flow.h"
 #include "routing/local_delivery.h"
+#include "routing/router.h"
+#include "session/client_link.h"
+#include "session/input_limit.h"
+#include "session/link_output.h"
+#include "session/session_report.h"
+#include "session/topic_alias.h"
+#include "worker/memory_quota.h"
 #include "worker/shared.h"
 
 #define TEXT_MAX 256
@@ -32,38 +39,38 @@ static struct fault check_limits(const struct conf_limits *limits, const struct 
 }
 
 /* [MQTT-3.3.4-1] [MQTT3-2.3.1-6] [MQTT3-4.3.2-2] [MQTT5-2.2.1-5] [MQTT5-3.4.2-2] [MQTT5-3.5.2-2] */
-static void acknowledge(struct conn *c, const struct publish *pub, enum reason reason,
+static void acknowledge(struct client_link *link, const struct publish *pub, enum reason reason,
                         struct slice text)
 {
 	if (pub->qos == 0)
 		return;
-	text = conn_reason_string(c, text, REASON_STRING_REST);
-	pending_ack_send(c, pub->qos == 1 ? PACKET_PUBACK : PACKET_PUBREC, pub->packet_id, reason,
-	                 text);
+	text = client_link_reason_string(link, text, REASON_STRING_REST);
+	pending_ack_send(link, pub->qos == 1 ? PACKET_PUBACK : PACKET_PUBREC, pub->packet_id,
+	                 reason, text);
 }
 
 /* Not permitted: 5.0 hears why, 3.1.1 gets its acknowledgement all the same; the connection stays.
  * [MQTT3-3.3.5-2] */
-static void refuse_publish(struct conn *c, const struct publish *pub,
+static void refuse_publish(struct client_link *link, const struct publish *pub,
                            const struct acl_verdict *verdict)
 {
 	char text[TEXT_MAX];
-	size_t len = acl_verdict_text(c->worker->snapshot->acl, verdict, text, sizeof(text));
+	size_t len = acl_verdict_text(link->worker->snapshot->acl, verdict, text, sizeof(text));
 
-	session_log_denial(c->session, DENIAL_PUBLISH, pub->topic, verdict);
-	if (c->version == MQTT_5_0)
-		acknowledge(c, pub, REASON_NOT_AUTHORIZED, slice_of(text, len));
+	session_report_denial(link->session, DENIAL_PUBLISH, pub->topic, verdict);
+	if (link->version == MQTT_5_0)
+		acknowledge(link, pub, REASON_NOT_AUTHORIZED, slice_of(text, len));
 	else
-		acknowledge(c, pub, REASON_SUCCESS, SLICE_EMPTY);
+		acknowledge(link, pub, REASON_SUCCESS, SLICE_EMPTY);
 }
 
 /* No room for it: nobody gets it, so that all see the same. */
-static void refuse_full(struct conn *c, const struct publish *pub, const char *limit)
+static void refuse_full(struct client_link *link, const struct publish *pub, const char *limit)
 {
-	if (c->version == MQTT_5_0)
-		acknowledge(c, pub, REASON_QUOTA_EXCEEDED, slice_of_str(limit));
+	if (link->version == MQTT_5_0)
+		acknowledge(link, pub, REASON_QUOTA_EXCEEDED, slice_of_str(limit));
 	else
-		acknowledge(c, pub, REASON_SUCCESS, SLICE_EMPTY);
+		acknowledge(link, pub, REASON_SUCCESS, SLICE_EMPTY);
 }
 
 struct acl_request publish_access_request(enum acl_action action, const struct msg *msg)
@@ -75,7 +82,7 @@ struct acl_request publish_access_request(enum acl_action action, const struct m
 	                            .payload = msg_payload(msg)};
 }
 
-static struct msg *message_of(struct conn *c, const struct publish *pub)
+static struct msg *message_of(struct client_link *link, const struct publish *pub)
 {
 	const struct properties *p = &pub->properties;
 	struct msg_parts parts = {.qos = pub->qos,
@@ -86,14 +93,14 @@ static struct msg *message_of(struct conn *c, const struct publish *pub)
 	struct buf forwarded = {0};
 	struct msg *msg;
 
-	if (c->version == MQTT_5_0 && p->present != 0) {
+	if (link->version == MQTT_5_0 && p->present != 0) {
 		properties_put_forwarded(&forwarded, p->raw);
 		if (properties_have(p, PROPERTY_MESSAGE_EXPIRY))
-			parts.expires_ms =
-			    c->worker->received_ms + (uint64_t)p->message_expiry_s * 1000;
+			parts.expires_ms = link->worker->output->received_ms +
+			                   (uint64_t)p->message_expiry_s * 1000;
 	}
 	parts.forwarded = buf_slice(&forwarded);
-	msg = msg_new(c->session->origin, &parts);
+	msg = msg_new(link->session->origin, &parts);
 	buf_fini(&forwarded);
 	return msg;
 }
@@ -161,28 +168,28 @@ void inbound_restore(struct session *s, uint16_t packet_id)
 
 /* The same identifier again before PUBREL: not routed again; PUBREC waits for what it waits for.
  * [MQTT3-4.3.3-2] [MQTT5-4.3.3-10] [MQTT5-4.3.2-5] */
-static bool answer_again(struct conn *c, const struct publish *pub)
+static bool answer_again(struct client_link *link, const struct publish *pub)
 {
-	struct inbound *in = pub->qos == 2 ? inbound_find(c->session, pub->packet_id) : NULL;
+	struct inbound *in = pub->qos == 2 ? inbound_find(link->session, pub->packet_id) : NULL;
 
 	if (in == NULL)
 		return false;
 	if (!in->pending)
-		acknowledge(c, pub, REASON_SUCCESS, SLICE_EMPTY);
-	else if (in->again == NULL || in->again->conn == NULL) {
+		acknowledge(link, pub, REASON_SUCCESS, SLICE_EMPTY);
+	else if (in->again == NULL || in->again->link == NULL) {
 		if (in->again != NULL)
 			pending_ack_failed(&in->again);
-		in->again = pending_ack_ack(c, PACKET_PUBREC, pub->packet_id);
+		in->again = pending_ack_ack(link, PACKET_PUBREC, pub->packet_id);
 	}
 	return true;
 }
 
 /* PUBCOMP leaves when the identifier is free on disk too: used anew, it must not be taken for the
  * old one. [MQTT3-4.3.3-2] [MQTT5-4.3.3-10] */
-static void complete_inbound(struct conn *c, struct inbound *in)
+static void complete_inbound(struct client_link *link, struct inbound *in)
 {
-	struct session *s = c->session;
-	bool waits = in->durability == DURABILITY_ACK && s->durable && journal_is_on(c->worker);
+	struct session *s = link->session;
+	bool waits = in->durability == DURABILITY_ACK && s->durable && journal_is_on(link->worker);
 	uint16_t packet_id = in->packet_id;
 	struct pending_ack *pending_ack;
 
@@ -190,35 +197,35 @@ static void complete_inbound(struct conn *c, struct inbound *in)
 		record_inbound_done(s, packet_id, waits);
 	inbound_free(s, in);
 	if (!waits) {
-		pending_ack_send(c, PACKET_PUBCOMP, packet_id, REASON_SUCCESS, SLICE_EMPTY);
+		pending_ack_send(link, PACKET_PUBCOMP, packet_id, REASON_SUCCESS, SLICE_EMPTY);
 		return;
 	}
-	pending_ack = pending_ack_ack(c, PACKET_PUBCOMP, packet_id);
-	record_batch_commit(c->worker, &pending_ack);
+	pending_ack = pending_ack_ack(link, PACKET_PUBCOMP, packet_id);
+	record_batch_commit(link->worker, &pending_ack);
 }
 
 /* [MQTT5-3.7.2-2, -3] [MQTT5-4.3.3-11, -12, -13] */
-struct fault on_pubrel(struct conn *c, const struct frame *f)
+struct fault on_pubrel(struct client_link *link, const struct frame *f)
 {
 	struct ack ack;
-	struct fault fault = conn_read_ack(c, f, &ack);
+	struct fault fault = client_link_read_ack(link, f, &ack);
 	struct inbound *in;
 
 	if (!fault_is_none(fault))
 		return fault;
-	in = inbound_find(c->session, ack.packet_id);
+	in = inbound_find(link->session, ack.packet_id);
 	if (in != NULL && in->pending)
 		return fault_of(REASON_PROTOCOL_ERROR, "PUBREL came before its PUBREC was sent");
-	if (in == NULL && input_limit_is_reached(c)) /* only what ends a flow is answered */
+	if (in == NULL && input_limit_is_reached(link)) /* only what ends a flow is answered */
 		return FAULT_NONE;
 	if (in == NULL) {
-		pending_ack_send(c, PACKET_PUBCOMP, ack.packet_id,
-		                 c->version == MQTT_5_0 ? REASON_PACKET_ID_NOT_FOUND
-		                                        : REASON_SUCCESS,
+		pending_ack_send(link, PACKET_PUBCOMP, ack.packet_id,
+		                 link->version == MQTT_5_0 ? REASON_PACKET_ID_NOT_FOUND
+		                                           : REASON_SUCCESS,
 		                 SLICE_EMPTY);
 		return FAULT_NONE;
 	}
-	complete_inbound(c, in);
+	complete_inbound(link, in);
 	return FAULT_NONE;
 }
 
@@ -234,7 +241,7 @@ struct acl_verdict publish_access_check(struct worker *w, const struct acl_subje
 	if (!verdict.by_own)
 		return verdict;
 	foreign = *request;
-	retain_owner(w->server->retain, w->executor.index, request->topic, w->executor.now_ms,
+	retain_owner(w->shared->retain, w->executor.index, request->topic, w->executor.now_ms,
 	             &owner);
 	if (owner.len > 0 && !slice_equal(buf_slice(&owner), user_key)) {
 		foreign.owner = ACL_OWNER_OTHER;
@@ -245,9 +252,9 @@ struct acl_verdict publish_access_check(struct worker *w, const struct acl_subje
 }
 
 /* A retained one is judged about ownership under its topic's lock. */
-static struct acl_verdict check(struct conn *c, const struct publish *pub)
+static struct acl_verdict check(struct client_link *link, const struct publish *pub)
 {
-	struct session *s = c->session;
+	struct session *s = link->session;
 	struct acl_request request = {.action = ACL_PUBLISH,
 	                              .topic = pub->topic,
 	                              .retain = pub->retain,
@@ -256,43 +263,44 @@ static struct acl_verdict check(struct conn *c, const struct publish *pub)
 
 	if (pub->retain)
 		return acl_check(session_subject(s), &request);
-	return publish_access_check(c->worker, session_subject(s), s->origin->user_key, &request);
+	return publish_access_check(link->worker, session_subject(s), s->origin->user_key,
+	                            &request);
 }
 
 /* As if it had not been read. */
-static void put_by(struct conn *c, const struct publish *pub)
+static void put_by(struct client_link *link, const struct publish *pub)
 {
 	if (pub->qos > 0)
-		c->inbound_unacked--;
-	uncount(&c->worker->counters.messages_received, 1);
-	uncount(&c->worker->counters.payload_received, pub->payload.len);
-	c->defers = true;
+		link->inbound_unacked--;
+	uncount(&link->worker->counters.messages_received, 1);
+	uncount(&link->worker->counters.payload_received, pub->payload.len);
+	link->defers = true;
 }
 
-static void route_accepted(struct conn *c, const struct publish *pub,
+static void route_accepted(struct client_link *link, const struct publish *pub,
                            const struct acl_verdict *verdict)
 {
 	struct publish_job job = {
-	    .session = c->session, .action = ACL_PUBLISH, .verdict = *verdict};
-	struct worker *w = c->worker;
+	    .session = link->session, .action = ACL_PUBLISH, .verdict = *verdict};
+	struct worker *w = link->worker;
 	enum publish_outcome outcome;
 
-	job.msg = message_of(c, pub);
+	job.msg = message_of(link, pub);
 	if (pub->qos == 2)
-		job.inbound = inbound_new(c->session, pub->packet_id);
-	job.conn = c;
+		job.inbound = inbound_new(link->session, pub->packet_id);
+	job.link = link;
 	job.packet_id = pub->packet_id;
 	outcome = publish_route(w, &job);
 	if (outcome != PUBLISH_ROUTED && pub->qos == 2)
-		inbound_stored(c->session, pub->packet_id, false);
+		inbound_stored(link->session, pub->packet_id, false);
 	if (outcome == PUBLISH_DENIED)
-		refuse_publish(c, pub, &job.verdict);
+		refuse_publish(link, pub, &job.verdict);
 	else if (outcome == PUBLISH_FULL)
-		refuse_full(c, pub, job.full);
+		refuse_full(link, pub, job.full);
 	else if (outcome == PUBLISH_LATER)
-		put_by(c, pub);
+		put_by(link, pub);
 	msg_unref(&job.msg);
-	worker_stall(w, c);
+	flow_hold(&w->router->flows, link);
 }
 
 /* So much may wait here whatever the limit: what is there can be replaced and deleted. */
@@ -300,108 +308,107 @@ static void route_accepted(struct conn *c, const struct publish *pub,
 
 /* Is there memory for what it makes wait here: its identifier, and itself while the disk is slow?
  * NULL: there is. */
-static const char *waiting_exceeds(const struct conn *c, const struct publish *pub)
+static const char *waiting_exceeds(const struct client_link *link, const struct publish *pub)
 {
-	const struct session *s = c->session;
+	const struct session *s = link->session;
 	/* mutant: unreleased_take_memory */
 	size_t waits, bytes = pub->qos == 2 ? INBOUND_COST : 0;
 
-	if (pub->qos > 0 && journal_is_on(c->worker))
+	if (pub->qos > 0 && journal_is_on(link->worker))
 		bytes += sizeof(struct msg) + pub->topic.len + pub->payload.len;
 	if (bytes == 0)
 		return NULL;
 	waits = s->pending_bytes + HASH_COUNT(s->inbound) * INBOUND_COST;
 	if (waits + bytes <= WAITING_FREE)
 		return NULL;
-	return quota_memory(c->worker, s->charge.payer, bytes);
+	return quota_memory(link->worker, s->charge.payer, bytes);
 }
 
-static void route_or_refuse(struct conn *c, const struct publish *pub,
+static void route_or_refuse(struct client_link *link, const struct publish *pub,
                             const struct acl_verdict *verdict)
 {
-	const char *exceeds = waiting_exceeds(c, pub);
+	const char *exceeds = waiting_exceeds(link, pub);
 
 	if (exceeds == NULL) {
-		route_accepted(c, pub, verdict);
+		route_accepted(link, pub, verdict);
 		return;
 	}
-	quota_report_memory(c, "a message", exceeds);
-	count(&c->worker->counters.messages_dropped);
-	refuse_full(c, pub, exceeds);
+	session_report_memory(link->session, "a message", exceeds);
+	count(&link->worker->counters.messages_dropped);
+	refuse_full(link, pub, exceeds);
 }
 
 /* It says that it is text, and is not. The standard (5.0, 3.3.2.3.2) says MAY; subscribers that
  * believe the indicator are spared. */
-static struct fault refuse_payload(struct conn *c, const struct publish *pub)
+static struct fault refuse_payload(struct client_link *link, const struct publish *pub)
 {
 	const char *cause = "the Payload Format Indicator says UTF-8, and the payload is not";
 
 	if (pub->qos == 0)
 		return fault_of(REASON_PAYLOAD_FORMAT_INVALID, cause);
-	acknowledge(c, pub, REASON_PAYLOAD_FORMAT_INVALID, slice_of_str(cause));
+	acknowledge(link, pub, REASON_PAYLOAD_FORMAT_INVALID, slice_of_str(cause));
 	return FAULT_NONE;
 }
 
-static struct fault resolve_alias(struct conn *c, struct publish *pub)
+static struct fault resolve_alias(struct client_link *link, struct publish *pub)
 {
-	size_t before = c->aliases.bytes;
-	struct fault fault = alias_resolve(&c->aliases, pub, conn_memory_admits_alias, c);
+	size_t before = link->aliases.bytes;
+	struct fault fault = alias_resolve(&link->aliases, pub, link_output_admits_alias, link);
 
-	if (c->aliases.bytes != before)
-		conn_memory_count(c);
+	if (link->aliases.bytes != before)
+		link_output_count(link);
 	return fault;
 }
 
 /* Nobody knows any more to what topic it was. */
-static void refuse_alias(struct conn *c, const struct publish *pub)
+static void refuse_alias(struct client_link *link, const struct publish *pub)
 {
 	const char *cause = "there was no memory for its topic alias (limits.memory_per_user, "
 			    "limits.memory)";
 
-	quota_report_memory(c, "a message to a topic alias", cause);
+	session_report_memory(link->session, "a message to a topic alias", cause);
 	if (pub->qos == 0)
-		count(&c->worker->counters.messages_dropped);
-	acknowledge(c, pub, REASON_QUOTA_EXCEEDED, slice_of_str(cause));
+		count(&link->worker->counters.messages_dropped);
+	acknowledge(link, pub, REASON_QUOTA_EXCEEDED, slice_of_str(cause));
 }
 
 /* [MQTT5-3.3.4-7] */
-struct fault on_publish(struct conn *c, const struct frame *f)
+struct fault on_publish(struct client_link *link, const struct frame *f)
 {
-	const struct conf_limits *limits = worker_limits(c->worker, c);
+	const struct conf_limits *limits = client_link_limits(link);
 	struct publish pub UNINITIALIZED;
 	struct acl_verdict verdict;
 	struct fault fault, alias;
 
-	if (!fault_is_none(fault = publish_decode(f, c->version, &pub)))
+	if (!fault_is_none(fault = publish_decode(f, link->version, &pub)))
 		return fault;
-	alias = properties_have(&pub.properties, PROPERTY_TOPIC_ALIAS) ? resolve_alias(c, &pub)
+	alias = properties_have(&pub.properties, PROPERTY_TOPIC_ALIAS) ? resolve_alias(link, &pub)
 	                                                               : FAULT_NONE;
 	if (!fault_is_none(alias) && alias.reason != REASON_QUOTA_EXCEEDED)
 		return alias;
 	if (!fault_is_none(fault = check_limits(limits, &pub)))
 		return fault;
-	if (limits->message_rate != 0)
-		conn_spend(c, limits->message_rate);
-	count(&c->worker->counters.messages_received);
-	count_by(&c->worker->counters.payload_received, pub.payload.len);
-	if (answer_again(c, &pub))
+	count(&link->worker->counters.messages_received);
+	count_by(&link->worker->counters.payload_received, pub.payload.len);
+	if (answer_again(link, &pub))
 		return FAULT_NONE;
-	if (pub.qos > 0 && c->version == MQTT_5_0 && c->inbound_unacked >= limits->receive_maximum)
+	if (pub.qos > 0 && link->version == MQTT_5_0 &&
+	    link->inbound_unacked >= limits->receive_maximum)
 		return fault_of(REASON_RECEIVE_MAXIMUM_EXCEEDED, /* [MQTT5-3.3.4-8] */
 		                "more messages are unacknowledged than limits.receive_maximum");
 	/* mutant: unreleased_are_bounded_by_memory */
 	if (pub.qos > 0) /* identifiers of earlier connections are bounded by memory */
-		c->inbound_unacked++;
+		link->inbound_unacked++;
 	if (!fault_is_none(alias)) {
-		refuse_alias(c, &pub);
+		refuse_alias(link, &pub);
 		return FAULT_NONE;
 	}
 	if (!properties_fit_payload(&pub.properties, pub.payload))
-		return refuse_payload(c, &pub);
-	verdict = check(c, &pub);
+		return refuse_payload(link, &pub);
+	verdict = check(link, &pub);
 	if (verdict.allowed)
-		route_or_refuse(c, &pub, &verdict);
+		route_or_refuse(link, &pub, &verdict);
 	else
-		refuse_publish(c, &pub, &verdict);
+		refuse_publish(link, &pub, &verdict);
 	return FAULT_NONE;
 }

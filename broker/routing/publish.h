@@ -4,6 +4,7 @@
 #define ROUTING_PUBLISH_H
 
 #include "durability/record_codec.h"
+#include "tree/route.h"
 #include "tree/route_match.h"
 #include "tree/subscription_ids.h"
 #include "worker/worker.h"
@@ -21,7 +22,7 @@ struct publish_job {
 	enum acl_action action;     /* ACL_PUBLISH or ACL_WILL */
 	struct acl_verdict verdict; /* by which it was admitted so far; the deciding one when it
 	                               comes back denied */
-	struct conn *conn;          /* whom the acknowledgement is owed; NULL: nobody */
+	struct client_link *link;   /* whom the acknowledgement is owed; NULL: nobody */
 	uint16_t packet_id;
 	const char *full;        /* with PUBLISH_FULL: which limit */
 	struct inbound *inbound; /* the QoS 2 identifier to keep with it; NULL: none */
@@ -46,8 +47,8 @@ void inbound_refused(struct session *s, uint16_t packet_id, bool kept);
 /* One that was received before the broker started. */
 void inbound_restore(struct session *s, uint16_t packet_id);
 
-struct fault on_publish(struct conn *c, const struct frame *f);
-struct fault on_pubrel(struct conn *c, const struct frame *f);
+struct fault on_publish(struct client_link *link, const struct frame *f);
+struct fault on_pubrel(struct client_link *link, const struct frame *f);
 
 /* --- handing over (handover.c) --- */
 
@@ -82,8 +83,6 @@ void dispatch_target(struct worker *w, struct msg *msg, const struct target_item
 /* Send all batches that were begun; before the shard of a retained change is released, and at the
  * end of each turn. */
 void dispatch_flush(struct worker *w);
-/* Stalled, where it is above its mark and not so already. */
-void dispatch_stall(struct worker *w, struct flow *flow);
 /* Is another member of the group online? */
 bool dispatch_share_has_online(struct worker *w, uint64_t group_id, uint64_t but);
 /* Another member of the group, for a message that its member did not take. */

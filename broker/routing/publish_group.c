@@ -3,10 +3,12 @@
 
 #include <stdlib.h>
 
-#include "admin/sys_topics.h"
 #include "base/alloc.h"
 #include "durability/record_batch.h"
 #include "durability/record_codec.h"
+#include "routing/router.h"
+#include "session/client_link.h"
+#include "session/input_limit.h"
 #include "tree/route_match.h"
 #include "tree/route_share.h"
 #include "tree/target_set.h"
@@ -28,7 +30,7 @@ static enum conf_durability durability_of(const struct worker *w, const struct p
 {
 	enum conf_durability durability;
 
-	if (!journal_is_on(w) || sys_wrote(job->msg))
+	if (!journal_is_on(w) || msg_is_of_broker(job->msg))
 		return DURABILITY_NONE;
 	if (job->ends_will)
 		return DURABILITY_ACK;
@@ -57,10 +59,10 @@ static size_t queues_add(const struct worker *w, const struct publish_job *job)
 {
 	size_t rows = 0;
 
-	for (size_t i = 0; i < w->match.target_count; i++)
-		rows += w->match.targets[i].target.durable;
-	for (size_t i = 0; i < w->match.share_count; i++)
-		rows += w->match.shares[i].member.durable;
+	for (size_t i = 0; i < w->router->match.target_count; i++)
+		rows += w->router->match.targets[i].target.durable;
+	for (size_t i = 0; i < w->router->match.share_count; i++)
+		rows += w->router->match.shares[i].member.durable;
 	return rows == 0 || job->msg->qos == 0 ? 0 : msg_bytes(job->msg) + rows * ROW_BYTES;
 }
 
@@ -101,11 +103,11 @@ struct commit *commit_new(struct worker *w, const struct publish_job *job)
 		commit->packet_id = job->packet_id;
 	commit->keeps_identifier = keeps_identifier(commit, job);
 	commit->tells_reason =
-	    job->conn != NULL && job->conn->version == MQTT_5_0 && job->msg->qos > 0;
+	    job->link != NULL && job->link->version == MQTT_5_0 && job->msg->qos > 0;
 	commit->holds_live =
 	    commit->durability == DURABILITY_ACK && (commit->keeps_identifier || job->ends_will);
 	if (commit->holds_live)
-		copy_live(commit, &w->match);
+		copy_live(commit, &w->router->match);
 	return commit;
 }
 
@@ -171,7 +173,7 @@ static bool another_takes(struct worker *w, const struct record *record)
 		return false;
 	way.tried[way.tried_count++] = record->session_id;
 	subscription_ids_fini(&way.ids);
-	return route_share_pick(w->server->route, w->executor.index, record->group_id, way.tried,
+	return route_share_pick(w->shared->route, w->executor.index, record->group_id, way.tried,
 	                        way.tried_count, &next);
 }
 
@@ -196,13 +198,13 @@ static bool is_refused(struct worker *w, const struct journal_group *group,
 
 static void tell_refused(struct commit *commit)
 {
-	struct conn *c = commit->pending_ack == NULL ? NULL : commit->pending_ack->conn;
+	struct client_link *link = commit->pending_ack == NULL ? NULL : commit->pending_ack->link;
 
 	if (commit->pending_ack != NULL)
-		pending_ack_done(
-		    &commit->pending_ack, REASON_QUOTA_EXCEEDED,
-		    c == NULL ? SLICE_EMPTY
-			      : conn_reason_string(c, SLICE(REFUSED_TEXT), REASON_STRING_REST));
+		pending_ack_done(&commit->pending_ack, REASON_QUOTA_EXCEEDED,
+		                 link == NULL ? SLICE_EMPTY
+		                              : client_link_reason_string(link, SLICE(REFUSED_TEXT),
+		                                                          REASON_STRING_REST));
 	commit_free(commit);
 }
 
@@ -288,7 +290,7 @@ static void add_retained(struct worker *w, struct journal_group *group,
 
 	if (change->current == NULL && change->owner.len > 0)
 		kept.owned_until_ms =
-		    journal_time_ms(w->server->journal, change->now_ms + TOPIC_OWNERS_KEEP_MS);
+		    journal_time_ms(w->shared->journal, change->now_ms + TOPIC_OWNERS_KEEP_MS);
 	if (change->current != NULL || change->owner.len > 0)
 		record_put_retained(&value, &kept);
 	record.value = buf_slice(&value);
@@ -330,7 +332,7 @@ static void hand_over(struct worker *w, struct publish_job *job, struct commit *
 			if (commit->durability == DURABILITY_ACK)
 				continue; /* deliver_queued, at its executor */
 			item->position = position++;
-			w->outbox_kept = true;
+			w->router->outbox_kept = true;
 		}
 		dispatch_target(w, job->msg, item, job->msg->retain);
 	}
@@ -343,10 +345,10 @@ static void wait_for_it(struct worker *w, struct publish_job *job, struct commit
 		job->session->pending_bytes += memory_of(commit);
 		charge_add(w, &job->session->charge, memory_of(commit));
 	}
-	if (job->conn == NULL || job->msg->qos == 0)
+	if (job->link == NULL || job->msg->qos == 0)
 		return;
 	commit->pending_ack = pending_ack_ack(
-	    job->conn, job->msg->qos == 1 ? PACKET_PUBACK : PACKET_PUBREC, job->packet_id);
+	    job->link, job->msg->qos == 1 ? PACKET_PUBACK : PACKET_PUBREC, job->packet_id);
 }
 
 /* Nobody waits for a retained change of QoS 0 alone: it goes with the next commit. */
@@ -364,15 +366,16 @@ static void append_for(struct publish_job *job, struct worker *w, struct journal
 {
 	record_batch_append(w, group, urgency, position);
 	/* mutant: input_limit_lazy */
-	if (job->conn != NULL)
-		input_limit_note_journal(job->conn);
+	if (job->link != NULL)
+		input_limit_note_journal(job->link);
 }
 
 /* A live subscriber has it when it is in its worker's batch; so has what is retained. */
 static bool is_taken(const struct worker *w, const struct publish_job *job,
                      const struct commit *commit)
 {
-	if (w->match.filter_count > 0 || (job->change != NULL && job->change->current != NULL))
+	if (w->router->match.filter_count > 0 ||
+	    (job->change != NULL && job->change->current != NULL))
 		return true;
 	for (size_t i = 0; i < commit->item_count; i++) {
 		if (!is_kept(commit, &commit->items[i]))
@@ -383,32 +386,33 @@ static bool is_taken(const struct worker *w, const struct publish_job *job,
 
 bool commit_append(struct worker *w, struct publish_job *job, struct commit **commit)
 {
-	struct commit *c = *commit;
-	struct journal_group *group = group_of(w, job, c);
+	struct commit *waiting = *commit;
+	struct journal_group *group = group_of(w, job, waiting);
 	uint64_t position = 0;
 
 	/* mutant: store_share_taken */
-	c->taken = is_taken(w, job, c);
+	waiting->taken = is_taken(w, job, waiting);
 
 	if (journal_group_count(group) == 0) {
 		journal_group_free(group);
-		hand_over(w, job, c, 0);
+		hand_over(w, job, waiting, 0);
 		return false;
 	}
-	if (urgent(group, job, c)) {
-		if (!c->holds_live)
-			hand_over(w, job, c, 0);
+	if (urgent(group, job, waiting)) {
+		if (!waiting->holds_live)
+			hand_over(w, job, waiting, 0);
 		/* mutant: early_ack */
-		wait_for_it(w, job, c);
+		wait_for_it(w, job, waiting);
 		*commit = NULL;
-		journal_group_await(group, on_committed, c);
-		if (w->outbox_kept) /* the journal may be faster than the end of the turn */
+		journal_group_await(group, on_committed, waiting);
+		if (w->router->outbox_kept) /* the journal may be faster than the end of the turn */
 			dispatch_flush(w);
 		append_for(job, w, &group, JOURNAL_NOW, NULL);
 		return true;
 	}
 	append_for(job, w, &group,
-	           c->durability == DURABILITY_ACK ? JOURNAL_NEXT : JOURNAL_INTERVAL, &position);
-	hand_over(w, job, c, position);
+	           waiting->durability == DURABILITY_ACK ? JOURNAL_NEXT : JOURNAL_INTERVAL,
+	           &position);
+	hand_over(w, job, waiting, position);
 	return false;
 }

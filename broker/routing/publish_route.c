@@ -5,8 +5,12 @@
 #include "durability/record_batch.h"
 #include "routing/publish.h"
 #include "routing/publish_group.h"
+#include "routing/router.h"
+#include "session/client_link.h"
+#include "session/session_report.h"
 #include "tree/route_match.h"
 #include "tree/target_set.h"
+#include "worker/memory_quota.h"
 #include "worker/shared.h"
 
 /* --- whom: targets of one match, merged by session --- */
@@ -86,7 +90,9 @@ static void collect_items(const struct route_match *match, const struct msg *msg
 
 static enum reason reason_of(const struct worker *w)
 {
-	bool nobody = w->match.filter_count + w->match.target_count + w->match.share_count == 0;
+	bool nobody = w->router->match.filter_count + w->router->match.target_count +
+	                  w->router->match.share_count ==
+	              0;
 
 	return nobody ? REASON_NO_MATCHING_SUBSCRIBERS : REASON_SUCCESS;
 }
@@ -95,11 +101,11 @@ static void acknowledge_now(struct publish_job *job, enum reason reason)
 {
 	if (job->inbound != NULL)
 		job->inbound->pending = false;
-	if (job->conn == NULL || job->msg->qos == 0)
+	if (job->link == NULL || job->msg->qos == 0)
 		return;
-	if (job->conn->version != MQTT_5_0)
+	if (job->link->version != MQTT_5_0)
 		reason = REASON_SUCCESS;
-	pending_ack_send(job->conn, job->msg->qos == 1 ? PACKET_PUBACK : PACKET_PUBREC,
+	pending_ack_send(job->link, job->msg->qos == 1 ? PACKET_PUBACK : PACKET_PUBREC,
 	                 job->packet_id, reason, SLICE_EMPTY);
 }
 
@@ -108,17 +114,18 @@ static void hand_over(struct worker *w, struct publish_job *job)
 {
 	struct commit *commit;
 
-	if (w->match.target_count == 0 && w->match.share_count == 0 && !commit_is_wanted(w, job)) {
-		dispatch_live(w, job->msg, &w->match, job->msg->retain);
+	if (w->router->match.target_count == 0 && w->router->match.share_count == 0 &&
+	    !commit_is_wanted(w, job)) {
+		dispatch_live(w, job->msg, &w->router->match, job->msg->retain);
 		acknowledge_now(job, reason_of(w));
 		return;
 	}
 	commit = commit_new(w, job);
-	collect_items(&w->match, job->msg, commit);
+	collect_items(&w->router->match, job->msg, commit);
 	if (!commit->holds_live)
-		dispatch_live(w, job->msg, &w->match, job->msg->retain);
+		dispatch_live(w, job->msg, &w->router->match, job->msg->retain);
 	commit->reason =
-	    job->conn != NULL && job->conn->version == MQTT_5_0 ? reason_of(w) : REASON_SUCCESS;
+	    job->link != NULL && job->link->version == MQTT_5_0 ? reason_of(w) : REASON_SUCCESS;
 	if (!commit_append(w, job, &commit))
 		acknowledge_now(job, commit->reason);
 	commit_free(commit);
@@ -131,8 +138,8 @@ static void hand_over(struct worker *w, struct publish_job *job)
 /* Inside a read section. */
 static void match(struct worker *w, const struct msg *msg)
 {
-	route_match(w->server->route, msg_topic(msg), &w->match);
-	w->work += w->match.visited / NODES_PER_STEP;
+	route_match(w->shared->route, msg_topic(msg), &w->router->match);
+	w->work += w->router->match.visited / NODES_PER_STEP;
 }
 
 #define ROOM_PLENTY ((uint64_t)16 << 20) /* more than one message ever takes */
@@ -140,10 +147,10 @@ static void match(struct worker *w, const struct msg *msg)
 /* There is no space for what it adds. Only clients wait: nobody else can. Inside a read section. */
 static bool has_to_wait(struct worker *w, const struct publish_job *job)
 {
-	struct journal *journal = w->server->journal;
+	struct journal *journal = w->shared->journal;
 	size_t bytes;
 
-	if (job->conn == NULL || journal_free_space(journal) > ROOM_PLENTY)
+	if (job->link == NULL || journal_free_space(journal) > ROOM_PLENTY)
 		return false;
 	match(w, job->msg);
 	bytes = commit_adds(w, job);
@@ -208,12 +215,12 @@ static void change_and_hand_over(struct worker *w, struct publish_job *job)
  * order. */
 static enum publish_outcome route_retained(struct worker *w, struct publish_job *job)
 {
-	struct server *server = w->server;
+	struct shared *shared = w->shared;
 	struct retain_change change;
 	enum publish_outcome outcome;
 
-	route_read_begin(server->route, w->executor.index);
-	retain_begin(server->retain, w->executor.index, msg_topic(job->msg), w->executor.now_ms,
+	route_read_begin(shared->route, w->executor.index);
+	retain_begin(shared->retain, w->executor.index, msg_topic(job->msg), w->executor.now_ms,
 	             &change);
 	outcome = check_retained(w, job, &change);
 	if (outcome == PUBLISH_ROUTED) {
@@ -225,25 +232,25 @@ static enum publish_outcome route_retained(struct worker *w, struct publish_job 
 		job->change = NULL;
 	}
 	retain_end(&change);
-	route_read_end(server->route, w->executor.index);
+	route_read_end(shared->route, w->executor.index);
 	if (outcome == PUBLISH_FULL)
-		quota_report_refused(job->session, msg_topic(job->msg), job->full);
+		session_report_retained(job->session, msg_topic(job->msg), job->full);
 	return outcome;
 }
 
 /* [MQTT3-3.3.1-12] [MQTT5-3.3.1-8] */
 enum publish_outcome publish_route(struct worker *w, struct publish_job *job)
 {
-	struct server *server = w->server;
+	struct shared *shared = w->shared;
 	bool waits;
 
 	if (job->msg->retain)
 		return route_retained(w, job);
-	route_read_begin(server->route, w->executor.index);
+	route_read_begin(shared->route, w->executor.index);
 	waits = journal_is_on(w) && has_to_wait(w, job);
 	if (!waits)
 		match(w, job->msg);
-	route_read_end(server->route, w->executor.index);
+	route_read_end(shared->route, w->executor.index);
 	if (waits)
 		return PUBLISH_LATER;
 	hand_over(w, job);

@@ -9,6 +9,8 @@
 #include "base/alloc.h"
 #include "base/container.h"
 #include "client/admission.h"
+#include "client/client_list.h"
+#include "durability/store_quota.h"
 #include "net/listener.h"
 
 struct config_application_step {
@@ -68,17 +70,17 @@ static void apply_listener(struct worker *w, unsigned slot, int fd)
 	struct listener_settings settings = {.conf = l, .index = slot};
 
 	if (l == NULL) {
-		listener_close(w->listeners[slot]);
-		w->listeners[slot] = NULL;
+		listener_close(w->clients->listeners[slot]);
+		w->clients->listeners[slot] = NULL;
 		return;
 	}
 	settings.tls = w->snapshot->tls[w->snapshot->slots[slot]];
 	if (fd >= 0) {
-		w->listeners[slot] = listener_open(w->loop, fd, &settings, on_accept, w);
-	} else if (w->listeners[slot] != NULL) {
-		listener_set_conf(w->listeners[slot], l);
+		w->clients->listeners[slot] = listener_open(w->loop, fd, &settings, on_accept, w);
+	} else if (w->clients->listeners[slot] != NULL) {
+		listener_set_conf(w->clients->listeners[slot], l);
 		if (settings.tls != NULL)
-			listener_set_tls(w->listeners[slot], settings.tls);
+			listener_set_tls(w->clients->listeners[slot], settings.tls);
 	}
 }
 
@@ -103,7 +105,7 @@ static void on_apply(struct task *task, void *executor_arg)
 		return;
 	}
 	w->snapshot = config_snapshot_ref(step->config_application->snapshot);
-	quota_store_set(w->server, w->snapshot);
+	store_quota_set(w->shared, w->snapshot);
 	for (unsigned slot = 0; slot < w->snapshot->slot_count; slot++)
 		apply_listener(w, slot, step->fds == NULL ? -1 : step->fds[slot]);
 	config_snapshot_unref(&before);
@@ -133,28 +135,28 @@ static void answer(struct config_application_step *step)
 	executor_send(step->config_application->main_executor, &step->task);
 }
 
-void config_apply_start(struct server *server, struct executor *main_executor,
+void config_apply_start(struct shared *shared, struct executor *main_executor,
                         struct config_snapshot *snapshot, struct config_sockets *sockets,
                         config_apply_done_fn *done, void *arg)
 {
 	struct config_application *a =
-	    xcalloc(1, sizeof(*a) + server->worker_count * sizeof(a->steps[0]));
+	    xcalloc(1, sizeof(*a) + shared->worker_count * sizeof(a->steps[0]));
 
 	a->main_executor = main_executor;
 	a->snapshot = config_snapshot_ref(snapshot);
-	a->waiting = server->worker_count;
+	a->waiting = shared->worker_count;
 	a->done = done;
 	a->arg = arg;
-	for (unsigned i = 0; i < server->worker_count; i++) {
+	for (unsigned i = 0; i < shared->worker_count; i++) {
 		struct config_application_step *step = &a->steps[i];
 
 		step->config_application = a;
-		step->worker = server->workers[i];
+		step->worker = shared->workers[i];
 		step->task.run = on_apply;
 		step->fds = sockets->fds == NULL ? NULL : sockets->fds[i];
 	}
 	free(sockets->fds);
 	sockets->fds = NULL;
-	for (unsigned i = 0; i < server->worker_count; i++)
-		executor_send(&server->workers[i]->executor, &a->steps[i].task);
+	for (unsigned i = 0; i < shared->worker_count; i++)
+		executor_send(&shared->workers[i]->executor, &a->steps[i].task);
 }

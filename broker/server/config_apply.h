@@ -19,7 +19,7 @@ struct config_sockets config_sockets_new(unsigned workers);
 void config_sockets_close(struct config_sockets *sockets); /* those that were not dispatched */
 
 /* Post `policy` to every worker; `done` runs on main_executor when all have answered. */
-void config_apply_start(struct server *server, struct executor *main_executor,
+void config_apply_start(struct shared *shared, struct executor *main_executor,
                         struct config_snapshot *snapshot, struct config_sockets *sockets,
                         config_apply_done_fn *done, void *arg);
 

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/container.h"
 #include "worker/shared.h"
+#include "worker/worker.h"
 
 struct sweep {
 	struct task start;
@@ -18,7 +19,7 @@ static void on_timer(struct timer *timer, void *executor_arg)
 
 	if (w->stopping)
 		return;
-	retain_sweep(w->server->retain, w->executor.now_ms, SWEEP_NODES);
+	retain_sweep(w->shared->retain, w->executor.now_ms, SWEEP_NODES);
 	executor_timer_arm(&w->executor, timer, SWEEP_INTERVAL_MS);
 }
 
@@ -29,14 +30,14 @@ static void on_start(struct task *task, void *executor_arg)
 	on_timer(&sweep->timer, executor_arg);
 }
 
-void sweep_start(struct server *server)
+struct sweep *sweep_start(struct shared *shared)
 {
 	struct sweep *sweep = xnew(sweep);
 
 	sweep->timer.fire = on_timer;
 	sweep->start.run = on_start;
-	server->sweep = sweep;
-	executor_send(&server->workers[0]->executor, &sweep->start);
+	executor_send(&shared->workers[0]->executor, &sweep->start);
+	return sweep;
 }
 
 void sweep_free(struct sweep *sweep)

@@ -13,11 +13,12 @@
 #define SWEEP_INTERVAL_MS 10000
 #define SWEEP_NODES       8192 /* of the tree, each time: about a millisecond */
 
-struct server;
+struct shared;
 struct sweep;
 
-/* From now on, until the worker stops. From any thread; server owns it. */
-void sweep_start(struct server *server);
+/* From now on, until the worker stops. From any thread. The caller frees it when the workers are
+ * gone. */
+struct sweep *sweep_start(struct shared *shared);
 void sweep_free(struct sweep *sweep);
 
 #endif

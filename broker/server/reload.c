@@ -16,7 +16,7 @@
 #define WATCH_MS 1000
 
 struct reloader {
-	struct server *server;
+	struct shared *shared;
 	struct executor *executor;
 	struct config_snapshot *snapshot;
 	struct config_snapshot *replaced; /* until all workers have the new one */
@@ -36,7 +36,7 @@ static bool bind_slot(struct reloader *r, const struct config_snapshot *next, un
                       struct config_sockets *sockets, struct errors *errors)
 {
 	const struct conf_listener *l = config_snapshot_listener(next, slot);
-	unsigned count = l->is_unix ? 1 : r->server->worker_count;
+	unsigned count = l->is_unix ? 1 : r->shared->worker_count;
 	uint16_t port = l->port;
 
 	for (unsigned w = 0; w < count; w++) {
@@ -107,7 +107,7 @@ static void on_adopted(void *arg)
 	/* Not before: a removed user may have written, and owned it, on a worker that was not
 	 * asked yet. */
 	identity_source_each_removed(r->replaced->identities, r->snapshot->identities,
-	                             release_owner, r->server->retain);
+	                             release_owner, r->shared->retain);
 	config_snapshot_unref(&r->replaced);
 	LOG(RELOADED, .generation = r->snapshot->generation,
 	    .users = identity_source_count(r->snapshot->identities),
@@ -128,10 +128,10 @@ static void apply(struct reloader *r, struct config_snapshot *next, struct confi
 	r->replaced = r->snapshot;
 	r->snapshot = next;
 	file_watch_take(&r->file_watch, next);
-	if (r->server->authenticator != NULL)
-		identity_source_use(next->identities, r->server->authenticator);
+	if (r->shared->authenticator != NULL)
+		identity_source_use(next->identities, r->shared->authenticator);
 	r->under_way = true;
-	config_apply_start(r->server, r->executor, next, sockets, on_adopted, r);
+	config_apply_start(r->shared, r->executor, next, sockets, on_adopted, r);
 }
 
 /* --- what never waits: users and revocations, with the ACL in force --- */
@@ -194,7 +194,7 @@ static bool reload_all(struct reloader *r, struct errors *errors)
 
 	if (next == NULL)
 		return false;
-	sockets = config_sockets_new(r->server->worker_count);
+	sockets = config_sockets_new(r->shared->worker_count);
 	if (!bind_new(r, r->snapshot, next, &sockets, errors) ||
 	    !permit_anew(r->snapshot, next, errors)) {
 		config_sockets_close(&sockets);
@@ -247,12 +247,12 @@ static void on_watch(struct timer *timer, void *executor_arg)
 
 /* --- life --- */
 
-struct reloader *reloader_new(struct server *server, struct executor *main_executor,
+struct reloader *reloader_new(struct shared *shared, struct executor *main_executor,
                               struct config_snapshot *first, struct tls_tickets *tickets)
 {
 	struct reloader *r = xnew(r);
 
-	r->server = server;
+	r->shared = shared;
 	r->executor = main_executor;
 	r->snapshot = config_snapshot_ref(first);
 	r->tickets = tickets;
@@ -291,7 +291,7 @@ static void on_first_adopted(void *arg)
 
 bool reloader_open(struct reloader *r, config_apply_done_fn *done, void *arg)
 {
-	struct config_sockets sockets = config_sockets_new(r->server->worker_count);
+	struct config_sockets sockets = config_sockets_new(r->shared->worker_count);
 	struct errors errors = {0};
 	bool ok = bind_new(r, NULL, r->snapshot, &sockets, &errors);
 
@@ -304,7 +304,7 @@ bool reloader_open(struct reloader *r, config_apply_done_fn *done, void *arg)
 	r->opened = done;
 	r->opened_arg = arg;
 	r->under_way = true;
-	config_apply_start(r->server, r->executor, r->snapshot, &sockets, on_first_adopted, r);
+	config_apply_start(r->shared, r->executor, r->snapshot, &sockets, on_first_adopted, r);
 	return true;
 }
 

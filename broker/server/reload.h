@@ -16,7 +16,7 @@ enum reload_cause {
 };
 
 /* `first`: the policy the server was made with. Begins to watch its files. */
-struct reloader *reloader_new(struct server *server, struct executor *main_executor,
+struct reloader *reloader_new(struct shared *shared, struct executor *main_executor,
                               struct config_snapshot *first, struct tls_tickets *tickets);
 void reloader_free(struct reloader *r);
 /* No more reloads: the broker stops. */

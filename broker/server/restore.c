@@ -8,7 +8,7 @@
 #include "session/session_deliver.h"
 
 struct restore {
-	struct server *server;
+	struct shared *shared;
 	struct restored *counts;
 	uint64_t last_ms; /* store time: when the broker was last known to run */
 	uint64_t now_ms;  /* store time */
@@ -21,14 +21,14 @@ static struct session *find(const struct restore *r, uint64_t session_id)
 {
 	struct session *s = NULL;
 
-	for (unsigned i = 0; i < r->server->worker_count && s == NULL; i++)
-		s = session_find_by_id(r->server->workers[i], session_id);
+	for (unsigned i = 0; i < r->shared->worker_count && s == NULL; i++)
+		s = session_find_by_id(r->shared->workers[i], session_id);
 	return s;
 }
 
 static uint64_t monotonic(const struct restore *r, uint64_t time_ms)
 {
-	return journal_monotonic_ms(r->server->journal, time_ms);
+	return journal_monotonic_ms(r->shared->journal, time_ms);
 }
 
 /* On the monotonic clock, which may not have begun then: modulo 2^64. */
@@ -43,19 +43,19 @@ static bool on_retained(void *arg, struct slice topic, uint64_t number, struct m
                         struct slice value)
 {
 	struct restore *r = arg;
-	struct worker *w = r->server->workers[0];
+	struct worker *w = r->shared->workers[0];
 	struct retained_record kept = {0};
 
 	if (value.len > 0 && !record_read_retained(value, &kept))
 		return false;
 	if (!identity_source_owner_exists(w->snapshot->identities, kept.owner))
 		kept.owner = SLICE_EMPTY; /* ownership ends with the user */
-	retain_advance(r->server->retain, number);
+	retain_advance(r->shared->retain, number);
 	if (msg == NULL && (kept.owner.len == 0 || kept.owned_until_ms <= r->now_ms))
 		return false;
 	if (topic_durability(w, topic) == DURABILITY_NONE)
 		return false; /* since the configuration changed: it would stay old for ever */
-	retain_restore(r->server->retain, topic, number, msg, kept.owner,
+	retain_restore(r->shared->retain, topic, number, msg, kept.owner,
 	               monotonic(r, kept.owned_until_ms));
 	r->counts->retained += msg != NULL;
 	return true;
@@ -79,7 +79,7 @@ static bool on_session(void *arg, uint64_t session_id, struct slice value)
 	if (!record_read_session(value, &kept))
 		return false;
 	identity = identity_of(&kept.user);
-	w = server_owner_of(r->server, kept.client_id);
+	w = shared_owner_of(r->shared, kept.client_id);
 	if (session_find(w, identity->key, kept.client_id) != NULL) {
 		identity_unref(&identity);
 		return false;
@@ -90,7 +90,7 @@ static bool on_session(void *arg, uint64_t session_id, struct slice value)
 	s->away_since_ms = since(r, w, kept.away_since_ms != 0 ? kept.away_since_ms : r->last_ms);
 	s->removed = kept.removed_since_ms != 0;
 	s->removed_since_ms = since(r, w, kept.removed_since_ms);
-	(void)server_session_kept(r->server, s->identity->key, UINT32_MAX);
+	(void)shared_session_kept(r->shared, s->identity->key, UINT32_MAX);
 	if (kept.away_since_ms == 0)
 		record_session(s); /* or the next crash would begin its time anew */
 	r->counts->sessions++;
@@ -196,7 +196,7 @@ static bool on_replay(void *arg, uint64_t session_id, uint64_t number, struct sl
 
 	if (sub == NULL || !record_read_replay(value, &kept))
 		return false;
-	retain_advance(r->server->retain, kept.until);
+	retain_advance(r->shared->retain, kept.until);
 	executor_enter(&s->worker->executor);
 	/* mutant: replay_lost */
 	stays = replay_restore(s, sub, kept.until);
@@ -210,7 +210,7 @@ static bool on_replay(void *arg, uint64_t session_id, uint64_t number, struct sl
 static struct session *session_for_will(struct restore *r, uint64_t session_id,
                                         const struct will_record *kept)
 {
-	struct worker *w = server_owner_of(r->server, kept->client_id);
+	struct worker *w = shared_owner_of(r->shared, kept->client_id);
 	struct identity *identity = identity_of(&kept->user);
 	struct session *s = NULL;
 
@@ -276,8 +276,8 @@ static void settle(struct session *s)
 
 static void settle_executor(struct worker *w)
 {
-	struct table_walk walk = table_walk_of(&w->sessions_by_id);
-	size_t count = w->sessions_by_id.count;
+	struct table_walk walk = table_walk_of(&w->sessions->by_id);
+	size_t count = w->sessions->by_id.count;
 	uint64_t *ids = xcalloc(count + 1, sizeof(*ids));
 	const struct session *s;
 
@@ -292,28 +292,28 @@ static void settle_executor(struct worker *w)
 	free(ids);
 }
 
-void restore_settle(struct server *server)
+void restore_settle(struct shared *shared)
 {
-	for (unsigned i = 0; i < server->worker_count; i++)
-		settle_executor(server->workers[i]);
+	for (unsigned i = 0; i < shared->worker_count; i++)
+		settle_executor(shared->workers[i]);
 }
 
-int restore_load(struct server *server, struct restored *out, char text[STORE_ERROR_TEXT])
+int restore_load(struct shared *shared, struct restored *out, char text[STORE_ERROR_TEXT])
 {
 	static const struct journal_visitor visitor = {
 #define VISITOR(result, name, arguments) .name = on_##name,
 #include "journal/visitor.def"
 #undef VISITOR
 	};
-	struct restore r = {.server = server, .counts = out};
+	struct restore r = {.shared = shared, .counts = out};
 	int rc;
 
 	*out = (struct restored){0};
-	for (unsigned i = 0; i < server->worker_count; i++)
-		executor_update_now(&server->workers[i]->executor);
-	r.last_ms = journal_last_time_ms(server->journal);
-	r.now_ms = journal_time_ms(server->journal, server->workers[0]->executor.now_ms);
-	rc = journal_restore(server->journal, &visitor, &r, text);
+	for (unsigned i = 0; i < shared->worker_count; i++)
+		executor_update_now(&shared->workers[i]->executor);
+	r.last_ms = journal_last_time_ms(shared->journal);
+	r.now_ms = journal_time_ms(shared->journal, shared->workers[0]->executor.now_ms);
+	rc = journal_restore(shared->journal, &visitor, &r, text);
 	table_fini(&r.numbered);
 	return rc;
 }

@@ -11,8 +11,8 @@ struct restored {
 };
 
 /* Everything is there again. Nothing is sent. 0 or -errno; *text says what to do. */
-int restore_load(struct server *server, struct restored *out, char text[STORE_ERROR_TEXT]);
+int restore_load(struct shared *shared, struct restored *out, char text[STORE_ERROR_TEXT]);
 /* What came due meanwhile happens: sessions end, wills go out. Nobody may have connected yet. */
-void restore_settle(struct server *server);
+void restore_settle(struct shared *shared);
 
 #endif

@@ -1,6 +1,8 @@
 /* The broker's life on one page: bind, start the workers, run, and stop in the order of DESIGN.md
  * section 6. Each stage of the stop is a task to every worker; main goes on when all have answered.
  * Thread: main's. */
+#include "server/server.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,9 +25,9 @@
 #include "server/restore.h"
 #include "server/service_notify.h"
 #include "server/stop.h"
+#include "server/workers.h"
 #include "store/store_open.h"
 #include "tree/topic_owners.h"
-#include "worker/shared.h"
 
 #define DAY_MS ((uint64_t)24 * 3600 * 1000)
 
@@ -37,11 +39,13 @@ struct worker_thread {
 struct run {
 	struct executor executor;
 	struct loop *loop;
-	struct server *server;
+	struct shared *shared;
 	struct reloader *reloader;
 	struct worker_thread *threads;
 	struct timer expiry_timer;
 	struct control *control; /* NULL: not configured */
+	struct sys *sys;
+	struct sweep *sweep;
 	struct stop *stop;
 	bool opened; /* all workers listen */
 	bool stop_asked;
@@ -63,7 +67,7 @@ static void log_listening(const struct conf *conf)
 
 static void begin_stop(struct run *run)
 {
-	run->stop = stop_start(run->server, &run->executor, run->loop);
+	run->stop = stop_start(run->shared, &run->executor, run->loop);
 }
 
 static void on_opened(void *arg)
@@ -95,8 +99,8 @@ static int make_loops(struct run *run)
 {
 	int failed = 0;
 
-	for (unsigned i = 0; i < run->server->worker_count && failed == 0; i++) {
-		struct worker *w = run->server->workers[i];
+	for (unsigned i = 0; i < run->shared->worker_count && failed == 0; i++) {
+		struct worker *w = run->shared->workers[i];
 
 		w->loop = loop_new(&w->executor, &failed);
 	}
@@ -105,11 +109,11 @@ static int make_loops(struct run *run)
 
 static void start_threads(struct run *run)
 {
-	for (unsigned i = 0; i < run->server->worker_count; i++) {
+	for (unsigned i = 0; i < run->shared->worker_count; i++) {
 		struct worker_thread *t = &run->threads[i];
 		char name[24];
 
-		t->worker = run->server->workers[i];
+		t->worker = run->shared->workers[i];
 		snprintf(name, sizeof(name), "worker-%u", i);
 		REQUIRE(thread_start(&t->thread, name, worker_main, t) == 0);
 	}
@@ -212,7 +216,7 @@ static bool open_control(struct run *run)
 	struct control_hooks hooks = {
 	    .arg = run, .snapshot = policy_in_force, .reload = reload_asked};
 	struct errors errors = {0};
-	bool ok = control_start(run->loop, run->server, &hooks, &errors, &run->control);
+	bool ok = control_start(run->loop, run->shared, &hooks, &errors, &run->control);
 
 	errors_log(&errors);
 	errors_fini(&errors);
@@ -250,9 +254,9 @@ static bool restore(struct run *run, const struct conf *conf)
 	char text[STORE_ERROR_TEXT];
 	struct restored restored;
 
-	if (!journal_is_durable(run->server->journal))
+	if (!journal_is_durable(run->shared->journal))
 		return true;
-	if (restore_load(run->server, &restored, text) != 0) {
+	if (restore_load(run->shared, &restored, text) != 0) {
 		LOG(STORE_REFUSED, .directory = conf->persistence_directory, .error = text);
 		return false;
 	}
@@ -269,28 +273,30 @@ static struct run *run_new(struct config_snapshot *snapshot, struct tls_tickets 
 	struct run *run = xnew(run);
 	unsigned workers = snapshot->conf->workers;
 
-	run->server = server_new(snapshot, workers, journal);
+	run->shared = workers_new(snapshot, workers, journal);
 	run->threads = xcalloc(workers, sizeof(*run->threads));
 	executor_init(&run->executor, workers, NULL, run);
-	run->reloader = reloader_new(run->server, &run->executor, snapshot, tickets);
+	run->reloader = reloader_new(run->shared, &run->executor, snapshot, tickets);
 	run->expiry_timer.fire = on_expiry_timer;
 	return run;
 }
 
 static void run_free(struct run *run)
 {
-	unsigned workers = run->server->worker_count;
+	unsigned workers = run->shared->worker_count;
 
 	stop_free(run->stop);
 	for (unsigned i = 0; i < workers; i++) {
-		if (run->server->workers[i]->loop != NULL)
-			loop_free(run->server->workers[i]->loop);
+		if (run->shared->workers[i]->loop != NULL)
+			loop_free(run->shared->workers[i]->loop);
 	}
 	if (run->loop != NULL)
 		loop_free(run->loop);
 	control_free(run->control);
 	reloader_free(run->reloader);
-	server_free(run->server);
+	workers_free(run->shared);
+	sys_free(run->sys); /* its timer was worker 0's */
+	sweep_free(run->sweep);
 	executor_fini(&run->executor);
 	free(run->threads);
 	free(run);
@@ -301,7 +307,7 @@ static void drop_start(struct run *run)
 {
 	control_stop(run->control);
 	loop_signals_close(run->loop);
-	journal_stop(run->server->journal);
+	journal_stop(run->shared->journal);
 	run_free(run);
 }
 
@@ -332,29 +338,29 @@ int server_run(struct config_snapshot *snapshot, struct tls_tickets *tickets)
 	failed = make_loops(run);
 	if (failed != 0)
 		return fail_start(run, "event loop of a worker", failed);
-	run->server->authenticator = authenticator_new(run->server->worker_count > 1 ? 2 : 1);
-	if (run->server->authenticator == NULL)
+	run->shared->authenticator = authenticator_new(run->shared->worker_count > 1 ? 2 : 1);
+	if (run->shared->authenticator == NULL)
 		return fail_start(run, "hash threads", -EAGAIN);
-	identity_source_use(snapshot->identities, run->server->authenticator);
+	identity_source_use(snapshot->identities, run->shared->authenticator);
 	if (!restore(run, snapshot->conf)) {
 		drop_start(run);
 		return 2;
 	}
-	failed = journal_start(run->server->journal);
+	failed = journal_start(run->shared->journal);
 	if (failed != 0)
 		return fail_start(run, "journal thread", failed);
 	if (!open_control(run) || !reloader_open(run->reloader, on_opened, run)) {
 		drop_start(run);
 		return 2;
 	}
-	restore_settle(run->server);
-	sys_start(run->server);
-	sweep_start(run->server);
+	restore_settle(run->shared);
+	run->sys = sys_start(run->shared);
+	run->sweep = sweep_start(run->shared);
 	start_threads(run);
 	executor_update_now(&run->executor);
 	executor_timer_arm(&run->executor, &run->expiry_timer, 0);
 	loop_run(run->loop);
-	for (unsigned i = 0; i < run->server->worker_count; i++)
+	for (unsigned i = 0; i < run->shared->worker_count; i++)
 		thread_join(&run->threads[i].thread);
 	run_free(run);
 	LOG_NO_FIELDS(STOPPED);

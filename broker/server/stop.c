@@ -6,9 +6,12 @@
 
 #include "base/alloc.h"
 #include "base/list.h"
+#include "client/client_list.h"
+#include "client/conn.h"
 #include "durability/record_batch.h"
 #include "net/listener.h"
 #include "net/loop.h"
+#include "session/client_link.h"
 #include "session/session_deliver.h"
 
 /* A message may be handed on as often as a $share group has members to try; each round lets it go
@@ -25,7 +28,7 @@ struct step {
 };
 
 struct stop {
-	struct server *server;
+	struct shared *shared;
 	struct executor *executor; /* main's */
 	struct loop *loop;
 	unsigned stage;
@@ -53,13 +56,13 @@ static void stage_quiet(struct step *step)
 
 	w->stopping = true;
 	for (size_t i = 0; i < LISTENER_IDS_MAX; i++) {
-		if (w->listeners[i] != NULL)
-			listener_close(w->listeners[i]);
-		w->listeners[i] = NULL;
+		if (w->clients->listeners[i] != NULL)
+			listener_close(w->clients->listeners[i]);
+		w->clients->listeners[i] = NULL;
 	}
-	DL_FOREACH_SAFE (w->conns, c, next) {
+	DL_FOREACH_SAFE (w->clients->conns, c, next) {
 		if (c->state == CONN_ACCEPTED)
-			conn_pause(c, CONN_PAUSE_STOP);
+			client_link_pause(&c->link, PAUSE_STOP);
 		else
 			conn_end(c, REASON_SERVER_SHUTTING_DOWN, "the broker stops");
 	}
@@ -71,13 +74,21 @@ static void stage_facts(struct step *step)
 {
 	struct conn *c;
 
-	DL_FOREACH (step->worker->conns, c) {
-		if (c->session != NULL)
+	DL_FOREACH (step->worker->clients->conns, c) {
+		if (c->link.session != NULL)
 			/* mutant: qos1_without_dup_after_stop */
-			inflight_note_sent(c->session);
+			inflight_note_sent(c->link.session);
 	}
 	record_batch_flush(step->worker);
 	dispatch_flush(step->worker);
+	answer(step);
+}
+
+static void on_empty(void *arg)
+{
+	struct step *step = arg;
+
+	step->worker->clients->on_empty = NULL;
 	answer(step);
 }
 
@@ -87,22 +98,13 @@ static void stage_goodbye(struct step *step)
 	struct worker *w = step->worker;
 	struct conn *c, *next;
 
-	w->stop_step = step;
-	DL_FOREACH_SAFE (w->conns, c, next) {
+	w->clients->on_empty = on_empty;
+	w->clients->on_empty_arg = step;
+	DL_FOREACH_SAFE (w->clients->conns, c, next) {
 		conn_fail(c, REASON_SERVER_SHUTTING_DOWN, "the broker stops");
 	}
-	if (w->conns == NULL)
-		stop_on_empty(w);
-}
-
-void stop_on_empty(struct worker *w)
-{
-	struct step *step = w->stop_step;
-
-	if (step == NULL)
-		return;
-	w->stop_step = NULL;
-	answer(step);
+	if (w->clients->conns == NULL && w->clients->on_empty != NULL)
+		on_empty(step);
 }
 
 static stage_fn *stage_of(unsigned stage)
@@ -124,10 +126,10 @@ static void on_step(struct task *task, void *executor_arg)
 
 static void send_stage(struct stop *stop)
 {
-	stop->waiting = stop->server->worker_count;
-	for (unsigned i = 0; i < stop->server->worker_count; i++) {
+	stop->waiting = stop->shared->worker_count;
+	for (unsigned i = 0; i < stop->shared->worker_count; i++) {
 		stop->steps[i].task.run = on_step;
-		executor_send(&stop->server->workers[i]->executor, &stop->steps[i].task);
+		executor_send(&stop->shared->workers[i]->executor, &stop->steps[i].task);
 	}
 }
 
@@ -138,10 +140,10 @@ static void on_answer(struct task *task, void *executor_arg)
 	(void)executor_arg;
 	if (--stop->waiting > 0)
 		return;
-	if (stop->stage == 0 && stop->server->authenticator != NULL)
-		authenticator_stop(stop->server->authenticator);
+	if (stop->stage == 0 && stop->shared->authenticator != NULL)
+		authenticator_stop(stop->shared->authenticator);
 	if (stop->stage == JOURNAL_STAGE)
-		journal_stop(stop->server->journal);
+		journal_stop(stop->shared->journal);
 	stop->stage++;
 	if (stage_of(stop->stage) != NULL) {
 		send_stage(stop);
@@ -150,8 +152,8 @@ static void on_answer(struct task *task, void *executor_arg)
 	stop->done = true;
 	if (stop->loop == NULL) /* a simulation drives them */
 		return;
-	for (unsigned i = 0; i < stop->server->worker_count; i++)
-		loop_stop(stop->server->workers[i]->loop);
+	for (unsigned i = 0; i < stop->shared->worker_count; i++)
+		loop_stop(stop->shared->workers[i]->loop);
 	loop_stop(stop->loop);
 }
 
@@ -160,16 +162,16 @@ bool stop_is_done(const struct stop *stop)
 	return stop->done;
 }
 
-struct stop *stop_start(struct server *server, struct executor *main_executor, struct loop *loop)
+struct stop *stop_start(struct shared *shared, struct executor *main_executor, struct loop *loop)
 {
 	struct stop *stop = xnew(stop);
 
-	stop->server = server;
+	stop->shared = shared;
 	stop->executor = main_executor;
 	stop->loop = loop;
-	stop->steps = xcalloc(server->worker_count, sizeof(*stop->steps));
-	for (unsigned i = 0; i < server->worker_count; i++)
-		stop->steps[i] = (struct step){.stop = stop, .worker = server->workers[i]};
+	stop->steps = xcalloc(shared->worker_count, sizeof(*stop->steps));
+	for (unsigned i = 0; i < shared->worker_count; i++)
+		stop->steps[i] = (struct step){.stop = stop, .worker = shared->workers[i]};
 	send_stage(stop);
 	return stop;
 }

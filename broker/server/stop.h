@@ -4,16 +4,14 @@
 #define SERVER_STOP_H
 
 #include "worker/shared.h"
+#include "worker/worker.h"
 
 struct stop;
 
 /* Begin. When the last stage is done, every worker's loop and `loop` are told to end; a simulation
  * gives NULL and asks stop_is_done. */
-struct stop *stop_start(struct server *server, struct executor *main_executor, struct loop *loop);
+struct stop *stop_start(struct shared *shared, struct executor *main_executor, struct loop *loop);
 bool stop_is_done(const struct stop *stop);
 void stop_free(struct stop *stop);
-
-/* From conn.c: the last connection of a stopping worker has gone. */
-void stop_on_empty(struct worker *w);
 
 #endif

@@ -10,8 +10,10 @@
 #include "base/list.h"
 #include "durability/record_batch.h"
 #include "durability/record_codec.h"
+#include "durability/store_quota.h"
 #include "session/memory_wait.h"
 #include "session/session_deliver.h"
+#include "worker/memory_quota.h"
 #include "worker/shared.h"
 
 #define MEMORY_MESSAGES 128 /* that wait in memory for a client that is there */
@@ -68,6 +70,12 @@ bool disk_queue_has_given(const struct session *s, uint64_t position)
 	return b != NULL && position >= b->given_from && position <= b->given_to;
 }
 
+const char *disk_queue_exceeds(const struct session *s, size_t bytes)
+{
+	return store_quota_exceeds(s->worker, s->charge.payer,
+	                           s->waiting.bytes + disk_queue_bytes(s), bytes);
+}
+
 /* --- to disk --- */
 
 static uint64_t highest_of(const struct inflight_list *list)
@@ -84,7 +92,7 @@ static uint64_t highest_of(const struct inflight_list *list)
 
 static bool memory_has_space(const struct session *s)
 {
-	return s->conn != NULL && s->waiting.count < MEMORY_MESSAGES &&
+	return s->link != NULL && s->waiting.count < MEMORY_MESSAGES &&
 	       s->waiting.bytes < MEMORY_BYTES;
 }
 
@@ -254,7 +262,7 @@ static void take_page(struct session *s, const struct journal_page *page)
 static void page_free(struct worker *w, struct asked_page *asked)
 {
 	if (asked->alone)
-		w->page_asked = false;
+		w->sessions->page_asked = false;
 	charge_fini(w, &asked->charge);
 	journal_page_fini(&asked->page);
 	free(asked);
@@ -296,7 +304,7 @@ static size_t memory_for_page(struct session *s, bool *alone)
 		return bytes + 1;
 	*alone = true;
 	/* mutant: memory_small_pages */
-	if (w->page_asked || s->waiting.count + s->sent.count > 0)
+	if (w->sessions->page_asked || s->waiting.count + s->sent.count > 0)
 		return 0;
 	if (each > PAGE_FREE && quota_memory_drain(w, s->charge.payer, each) != NULL)
 		return 0;
@@ -310,7 +318,7 @@ void disk_queue_pump(struct session *s)
 	bool alone = false;
 	size_t bytes;
 
-	if (!is_behind(s) || s->disk_queue->page != NULL || s->conn == NULL ||
+	if (!is_behind(s) || s->disk_queue->page != NULL || s->link == NULL ||
 	    s->waiting.count >= LOW_MESSAGES)
 		return;
 	bytes = memory_for_page(s, &alone);
@@ -321,8 +329,8 @@ void disk_queue_pump(struct session *s)
 	asked = xnew(asked);
 	asked->alone = alone;
 	if (alone)
-		w->page_asked = true;
-	charge_init(&asked->charge, payer_ref(&w->server->payers, s->charge.payer));
+		w->sessions->page_asked = true;
+	charge_init(&asked->charge, payer_ref(&w->shared->payers, s->charge.payer));
 	charge_add(w, &asked->charge, bytes);
 	asked->page.task.run = on_page;
 	asked->page.executor = &w->executor;
@@ -332,5 +340,5 @@ void disk_queue_pump(struct session *s)
 	asked->page.max_bytes = alone ? PAGE_FREE : PAGE_BYTES;
 	s->disk_queue->page = &asked->page;
 	record_batch_flush(w);
-	journal_read(w->server->journal, &asked->page);
+	journal_read(w->shared->journal, &asked->page);
 }

@@ -23,6 +23,8 @@ void disk_queue_pump(struct session *s);
 /* Messages that are on disk only. */
 uint64_t disk_queue_count(const struct session *s);
 uint64_t disk_queue_bytes(const struct session *s);
+/* May the queue of this session in the store take so many bytes more? NULL: it may. */
+const char *disk_queue_exceeds(const struct session *s, size_t bytes);
 /* At the start: this many are there, from this position on. */
 void disk_queue_restore(struct session *s, uint64_t count, uint64_t bytes, uint64_t first);
 void disk_queue_free(struct session *s);

@@ -3,41 +3,42 @@
 
 #include "base/list.h"
 #include "routing/local_delivery.h"
+#include "session/session.h"
 
 /* Those that still wait are behind the others then. */
 static void on_timer(struct timer *timer, void *executor_arg)
 {
 	struct worker *w = executor_arg;
-	unsigned left = w->memory_wait_count;
+	unsigned left = w->sessions->memory_wait_count;
 
-	while (left-- > 0 && w->memory_waits != NULL) {
-		struct session *s = w->memory_waits;
+	while (left-- > 0 && w->sessions->memory_waits != NULL) {
+		struct session *s = w->sessions->memory_waits;
 
 		memory_wait_forget(s);
 		/* mutant: memory_wait */
-		if (s->conn != NULL)
+		if (s->link != NULL)
 			session_pump(s);
 	}
-	if (w->memory_waits != NULL && !w->stopping)
+	if (w->sessions->memory_waits != NULL && !w->stopping)
 		executor_timer_arm(&w->executor, timer, MEMORY_WAIT_MS);
 }
 
 void memory_wait_init(struct worker *w)
 {
-	w->memory_timer.fire = on_timer;
+	w->sessions->memory_timer.fire = on_timer;
 }
 
 void memory_wait(struct session *s)
 {
 	struct worker *w = s->worker;
 
-	if (s->waits_for_memory || s->conn == NULL || w->stopping)
+	if (s->waits_for_memory || s->link == NULL || w->stopping)
 		return;
-	if (!timer_is_armed(&w->memory_timer))
-		executor_timer_arm(&w->executor, &w->memory_timer, MEMORY_WAIT_MS);
+	if (!timer_is_armed(&w->sessions->memory_timer))
+		executor_timer_arm(&w->executor, &w->sessions->memory_timer, MEMORY_WAIT_MS);
 	s->waits_for_memory = true;
-	w->memory_wait_count++;
-	DL_APPEND2(w->memory_waits, s, memory_prev, memory_next);
+	w->sessions->memory_wait_count++;
+	DL_APPEND2(w->sessions->memory_waits, s, memory_prev, memory_next);
 }
 
 void memory_wait_forget(struct session *s)
@@ -45,6 +46,6 @@ void memory_wait_forget(struct session *s)
 	if (!s->waits_for_memory)
 		return;
 	s->waits_for_memory = false;
-	s->worker->memory_wait_count--;
-	DL_DELETE2(s->worker->memory_waits, s, memory_prev, memory_next);
+	s->worker->sessions->memory_wait_count--;
+	DL_DELETE2(s->worker->sessions->memory_waits, s, memory_prev, memory_next);
 }

@@ -3,6 +3,7 @@
 #ifndef SESSION_MEMORY_WAIT_H
 #define SESSION_MEMORY_WAIT_H
 
+#include "session/session.h"
 #include "worker/worker.h"
 
 #define MEMORY_WAIT_MS 100

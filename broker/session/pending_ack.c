@@ -4,9 +4,11 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "client/admission.h"
 #include "proto/packet_disconnect.h"
 #include "routing/local_delivery.h"
+#include "session/client_link.h"
+#include "session/input_limit.h"
+#include "session/link_output.h"
 
 static void unref(struct pending_ack *r)
 {
@@ -17,139 +19,149 @@ static void unref(struct pending_ack *r)
 	free(r);
 }
 
-static struct pending_ack *append(struct conn *c, enum packet_type type)
+static struct pending_ack *append(struct client_link *link, enum packet_type type)
 {
 	struct pending_ack *r = xnew(r);
 
 	r->refs = 2; /* the queue's and the caller's */
-	r->conn = c;
+	r->link = link;
 	r->type = type;
-	*c->pending_acks_tail = r;
-	c->pending_acks_tail = &r->next;
-	input_limit_add(c, type);
+	*link->pending_acks_tail = r;
+	link->pending_acks_tail = &r->next;
+	input_limit_add(link, type);
 	return r;
 }
 
-struct pending_ack *pending_ack_ack(struct conn *c, enum packet_type type, uint16_t packet_id)
+struct pending_ack *pending_ack_ack(struct client_link *link, enum packet_type type,
+                                    uint16_t packet_id)
 {
-	struct pending_ack *r = append(c, type);
+	struct pending_ack *r = append(link, type);
 
 	r->packet_id = packet_id;
 	return r;
 }
 
-struct pending_ack *pending_ack_packet(struct conn *c, enum packet_type type, struct buf *bytes)
+struct pending_ack *pending_ack_packet(struct client_link *link, enum packet_type type,
+                                       struct buf *bytes)
 {
-	struct pending_ack *r = append(c, type);
+	struct pending_ack *r = append(link, type);
 
 	r->bytes = *bytes;
 	*bytes = (struct buf){0};
 	r->holds_deliveries = type == PACKET_SUBACK || type == PACKET_CONNACK;
 	if (r->holds_deliveries)
-		c->holding++;
+		link->holding++;
 	return r;
 }
 
+/* CONNACK is the first packet it gets: while that one waits, it gets none.
+ * [MQTT3-3.2.0-1] [MQTT5-3.2.0-1] [MQTT5-3.14.0-1] */
+bool pending_ack_has_connack(const struct client_link *link)
+{
+	return link->accepted &&
+	       (link->pending_acks == NULL || link->pending_acks->type != PACKET_CONNACK);
+}
+
 /* An acknowledgement that ends a flow gives back one of the Receive Maximum. [MQTT5-4.9.0-2] */
-static void credit(struct conn *c, enum packet_type type, enum reason reason)
+static void credit(struct client_link *link, enum packet_type type, enum reason reason)
 {
 	bool ends = type == PACKET_PUBACK || type == PACKET_PUBCOMP ||
 	            (type == PACKET_PUBREC && reason >= REASON_UNSPECIFIED);
 
-	if (ends && c->inbound_unacked > 0)
-		c->inbound_unacked--;
+	if (ends && link->inbound_unacked > 0)
+		link->inbound_unacked--;
 }
 
-static void write_ack(struct conn *c, enum packet_type type, uint16_t packet_id, enum reason reason,
-                      struct slice text)
+static void write_ack(struct client_link *link, enum packet_type type, uint16_t packet_id,
+                      enum reason reason, struct slice text)
 {
-	ack_encode(conn_out(c), c->version, type, packet_id, reason, text);
-	count(&c->worker->counters.packets_sent);
-	credit(c, type, reason);
+	ack_encode(link_output_buf(link), link->version, type, packet_id, reason, text);
+	count(&link->worker->counters.packets_sent);
+	credit(link, type, reason);
 }
 
-static void write_ping(struct conn *c)
+static void write_ping(struct client_link *link)
 {
-	pingresp_encode(conn_out(c));
-	count(&c->worker->counters.packets_sent);
+	pingresp_encode(link_output_buf(link));
+	count(&link->worker->counters.packets_sent);
 }
 
 /* They wait for CONNACK, and for nothing else. */
-static void release_pings(struct conn *c)
+static void release_pings(struct client_link *link)
 {
-	for (; c->limit.pings > 0; c->limit.pings--)
-		write_ping(c);
+	for (; link->limit.pings > 0; link->limit.pings--)
+		write_ping(link);
 }
 
-void pending_ack_ping(struct conn *c)
+void pending_ack_ping(struct client_link *link)
 {
-	if (conn_has_connack(c))
-		write_ping(c);
+	if (pending_ack_has_connack(link))
+		write_ping(link);
 	else
-		c->limit.pings++;
+		link->limit.pings++;
 }
 
 /* Everything at the head that is ready leaves. [MQTT-4.6.0-2, -3, -4] */
-static void release(struct conn *c)
+static void release(struct client_link *link)
 {
 	bool pump = false;
 
 	/* mutant: refused_gets_no_connack */
-	if (!admission_holds(c))
+	if (!client_link_is_admitted(link))
 		return;
-	while (c->pending_acks != NULL && c->pending_acks->ready) {
-		struct pending_ack *r = c->pending_acks;
+	while (link->pending_acks != NULL && link->pending_acks->ready) {
+		struct pending_ack *r = link->pending_acks;
 
-		c->pending_acks = r->next;
-		if (c->pending_acks == NULL)
-			c->pending_acks_tail = &c->pending_acks;
-		input_limit_remove(c, r->type);
+		link->pending_acks = r->next;
+		if (link->pending_acks == NULL)
+			link->pending_acks_tail = &link->pending_acks;
+		input_limit_remove(link, r->type);
 		if (r->bytes.len > 0)
-			buf_put_slice(conn_out(c), buf_slice(&r->bytes));
-		count(&c->worker->counters.packets_sent);
+			buf_put_slice(link_output_buf(link), buf_slice(&r->bytes));
+		count(&link->worker->counters.packets_sent);
 		if (r->type == PACKET_CONNACK)
-			release_pings(c);
-		if (r->holds_deliveries && --c->holding == 0)
+			release_pings(link);
+		if (r->holds_deliveries && --link->holding == 0)
 			pump = true;
 		else if (!r->holds_deliveries)
-			credit(c, r->type, r->reason);
+			credit(link, r->type, r->reason);
 		unref(r);
 	}
-	if (pump && c->session != NULL) {
-		session_pump(c->session);
-		replay_wake(c->session);
+	if (pump && link->session != NULL) {
+		session_pump(link->session);
+		replay_wake(link->session);
 	}
-	if ((c->pauses & CONN_PAUSE_STORE) != 0 || c->limit.drain != NULL)
-		worker_review(c->worker, c);
+	if ((link->pauses & PAUSE_STORE) != 0 || link->limit.drain != NULL)
+		client_link_review(link);
 }
 
 void pending_ack_done(struct pending_ack **ref, enum reason reason, struct slice reason_string)
 {
 	struct pending_ack *r = *ref;
-	struct conn *c = r->conn;
+	struct client_link *link = r->link;
 
 	*ref = NULL;
-	if (c != NULL) {
+	if (link != NULL) {
 		r->ready = true;
 		r->reason = reason;
 		if (r->bytes.len == 0)
-			ack_encode(&r->bytes, c->version, r->type, r->packet_id, reason,
+			ack_encode(&r->bytes, link->version, r->type, r->packet_id, reason,
 			           reason_string);
-		release(c);
+		release(link);
 	}
 	unref(r);
 }
 
-void pending_ack_send(struct conn *c, enum packet_type type, uint16_t packet_id, enum reason reason,
-                      struct slice text)
+void pending_ack_send(struct client_link *link, enum packet_type type, uint16_t packet_id,
+                      enum reason reason, struct slice text)
 {
 	struct pending_ack *r;
 
-	if (c->pending_acks == NULL) {
-		write_ack(c, type, packet_id, reason, text);
+	if (link->pending_acks == NULL) {
+		write_ack(link, type, packet_id, reason, text);
 		return;
 	}
-	r = pending_ack_ack(c, type, packet_id);
+	r = pending_ack_ack(link, type, packet_id);
 	pending_ack_done(&r, reason, text);
 }
 
@@ -157,23 +169,23 @@ void pending_ack_send(struct conn *c, enum packet_type type, uint16_t packet_id,
 void pending_ack_failed(struct pending_ack **ref)
 {
 	struct pending_ack *r = *ref;
-	struct conn *c = r->conn;
+	struct client_link *link = r->link;
 
 	*ref = NULL;
 	unref(r);
-	if (c != NULL)
-		conn_fail(c, REASON_UNSPECIFIED, "what this acknowledges could not be kept");
+	if (link != NULL)
+		link->worker->upcalls->on_ack_failed(link);
 }
 
-void pending_acks_forget(struct conn *c)
+void pending_acks_forget(struct client_link *link)
 {
-	while (c->pending_acks != NULL) {
-		struct pending_ack *r = c->pending_acks;
+	while (link->pending_acks != NULL) {
+		struct pending_ack *r = link->pending_acks;
 
-		c->pending_acks = r->next;
-		r->conn = NULL;
+		link->pending_acks = r->next;
+		r->link = NULL;
 		unref(r);
 	}
-	c->pending_acks_tail = &c->pending_acks;
-	c->holding = 0;
+	link->pending_acks_tail = &link->pending_acks;
+	link->holding = 0;
 }

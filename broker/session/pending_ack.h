@@ -12,11 +12,11 @@
 #include "base/bytes.h"
 #include "proto/packet_ack.h"
 
-struct conn;
+struct client_link;
 
 struct pending_ack {
 	struct pending_ack *next;
-	struct conn *conn; /* NULL: it has gone */
+	struct client_link *link; /* NULL: it has gone */
 	unsigned refs;
 	bool ready;
 	bool holds_deliveries; /* a SUBACK or CONNACK: no PUBLISH may overtake it */
@@ -29,21 +29,25 @@ struct pending_ack {
 
 /* Queue an acknowledgement. The caller gets a reference that it gives to pending_ack_done or
  * pending_ack_forget. */
-struct pending_ack *pending_ack_ack(struct conn *c, enum packet_type type, uint16_t packet_id);
+struct pending_ack *pending_ack_ack(struct client_link *link, enum packet_type type,
+                                    uint16_t packet_id);
 /* Queue a packet already encoded (taken over, *bytes is empty afterwards). */
-struct pending_ack *pending_ack_packet(struct conn *c, enum packet_type type, struct buf *bytes);
+struct pending_ack *pending_ack_packet(struct client_link *link, enum packet_type type,
+                                       struct buf *bytes);
 
 /* What it promises is done: it goes out as soon as it is at the head. Gives up the reference.
  * `reason_string` may be empty. */
 void pending_ack_done(struct pending_ack **r, enum reason reason, struct slice reason_string);
 /* An acknowledgement that is ready already: leaves behind what is owed before it. */
-void pending_ack_send(struct conn *c, enum packet_type type, uint16_t packet_id, enum reason reason,
-                      struct slice reason_string);
+void pending_ack_send(struct client_link *link, enum packet_type type, uint16_t packet_id,
+                      enum reason reason, struct slice reason_string);
 /* A PINGRESP, which waits for CONNACK only. */
-void pending_ack_ping(struct conn *c);
+void pending_ack_ping(struct client_link *link);
 /* It will never be kept: the connection closes without it. Gives up the reference. */
 void pending_ack_failed(struct pending_ack **r);
+/* Has it got its CONNACK? */
+bool pending_ack_has_connack(const struct client_link *link);
 /* The connection ends: nobody gets what it was still owed. */
-void pending_acks_forget(struct conn *c);
+void pending_acks_forget(struct client_link *link);
 
 #endif

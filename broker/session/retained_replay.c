@@ -4,23 +4,23 @@
  * then given from there. */
 #include <stdlib.h>
 
-#include "admin/sys_topics.h"
 #include "base/alloc.h"
 #include "base/list.h"
-#include "client/admission.h"
-#include "client/conn_memory.h"
 #include "durability/record_batch.h"
 #include "proto/topic.h"
+#include "session/client_link.h"
 #include "session/disk_queue.h"
+#include "session/link_output.h"
 #include "session/memory_wait.h"
 #include "session/session_work.h"
 #include "tree/retain_cursor.h"
+#include "worker/memory_quota.h"
 #include "worker/shared.h"
 
 #define SLICE_VALUES 256
 /* What a cursor costs at least, in values: its steps cost time where it finds nothing too. */
 #define CURSOR_VALUES 16
-#define SLICE_BYTES   (CONN_BACKLOG_MAX / 4) /* two of them stay below what a backlog may be */
+#define SLICE_BYTES   (LINK_OUTPUT_MAX / 4) /* two of them stay below what a backlog may be */
 #define WAITING_MAX   64
 
 struct replay {
@@ -61,17 +61,19 @@ static bool writer_exists(const struct config_snapshot *snapshot, const struct o
 
 static const struct acl_subject *writer_subject(struct worker *w, struct origin *origin)
 {
-	if (w->writer_origin == origin && w->writer_generation == w->snapshot->generation)
-		return w->writer_subject;
-	acl_subject_free(w->writer_subject);
-	origin_unref(&w->writer_origin);
-	w->writer_subject = !writer_exists(w->snapshot, origin)
-	                        ? NULL
-	                        : config_snapshot_subject(w->snapshot, origin->anonymous,
-	                                                  origin->user_name, origin->client_id);
-	w->writer_origin = origin_ref(origin);
-	w->writer_generation = w->snapshot->generation;
-	return w->writer_subject;
+	if (w->sessions->writer_origin == origin &&
+	    w->sessions->writer_generation == w->snapshot->generation)
+		return w->sessions->writer_subject;
+	acl_subject_free(w->sessions->writer_subject);
+	origin_unref(&w->sessions->writer_origin);
+	w->sessions->writer_subject =
+	    !writer_exists(w->snapshot, origin)
+		? NULL
+		: config_snapshot_subject(w->snapshot, origin->anonymous, origin->user_name,
+	                                  origin->client_id);
+	w->sessions->writer_origin = origin_ref(origin);
+	w->sessions->writer_generation = w->snapshot->generation;
+	return w->sessions->writer_subject;
 }
 
 static bool writer_permitted(struct worker *w, const struct msg *msg)
@@ -79,7 +81,7 @@ static bool writer_permitted(struct worker *w, const struct msg *msg)
 	struct acl_request request = publish_access_request(ACL_PUBLISH, msg);
 	const struct acl_subject *subject;
 
-	if (sys_wrote(msg))
+	if (msg_is_of_broker(msg))
 		return true;
 	subject = writer_subject(w, msg->origin);
 	if (subject == NULL)
@@ -180,7 +182,7 @@ static size_t give_slice(struct session *s, struct replay *r, size_t budget)
 
 	if (count > budget)
 		count = budget;
-	s->worker->fan_out = false;
+	s->worker->output->fan_out = false;
 	for (size_t i = 0; i < count && bytes < SLICE_BYTES; i++) {
 		struct msg **msg = &r->values[r->given++];
 
@@ -234,15 +236,15 @@ static void finish_kept(struct session *s, struct replay *r)
 
 static bool may_go_on(const struct session *s)
 {
-	if (s->conn == NULL || s->conn->holding > 0 || s->waiting.count >= WAITING_MAX ||
-	    !admission_holds(s->conn))
+	if (s->link == NULL || s->link->holding > 0 || s->waiting.count >= WAITING_MAX ||
+	    !client_link_is_admitted(s->link))
 		return false;
 	/* Values that enter the queue on disk wait for a journal that is slow; worker_on_space. */
 	/* mutant: input_limit_replays */
 	if (s->replays->kept && s->replays->sub != NULL &&
-	    journal_is_full(s->worker->server->journal))
+	    journal_is_full(s->worker->shared->journal))
 		return false;
-	return conn_backlog(s->conn) < CONN_BACKLOG_MAX / 4;
+	return link_output_pending(s->link) < LINK_OUTPUT_MAX / 4;
 }
 
 /* At most `budget` values from the tree; what it cost. */
@@ -254,7 +256,7 @@ static size_t read_slice(struct session *s, struct replay *r, size_t budget)
 	bool more = retain_cursor_visit(r->cursor, w->executor.index, w->executor.now_ms, budget,
 	                                on_value, &slice);
 
-	w->fan_out = false;
+	w->output->fan_out = false;
 	for (size_t i = 0; i < slice.count; i++) {
 		if (r->kept && slice.messages[i]->qos > 0)
 			gather(r, slice.messages[i]);
@@ -314,7 +316,7 @@ static void gather_again(struct session *s, struct replay *r)
 	forget_values(r);
 	retain_cursor_free(&r->cursor);
 	r->cursor =
-	    retain_cursor_new(s->worker->server->retain, subscription_filter(r->sub), r->until);
+	    retain_cursor_new(s->worker->shared->retain, subscription_filter(r->sub), r->until);
 	charge(s, r, memory_of(r));
 }
 
@@ -348,7 +350,7 @@ static size_t affordable(struct session *s, size_t budget)
 	    quota_memory(s->worker, s->charge.payer, SLICE_BYTES) == NULL)
 		return budget;
 	return s->waiting.count == 0 && s->sent.count == 0 &&
-	               quota_memory_drain(s->worker, s->charge.payer, CONN_OUTPUT_FREE) == NULL
+	               quota_memory_drain(s->worker, s->charge.payer, LINK_OUTPUT_FREE) == NULL
 	           ? 1
 	           : 0;
 }
@@ -387,7 +389,7 @@ void replay_wake(struct session *s)
 static bool gives_nothing(const struct worker *w, struct slice filter, uint64_t until)
 {
 	return !topic_has_wildcard(filter) &&
-	       !retain_has(w->server->retain, w->executor.index, filter, until);
+	       !retain_has(w->shared->retain, w->executor.index, filter, until);
 }
 
 static bool is_to_be_kept(const struct session *s, const struct subscription *sub)
@@ -401,7 +403,7 @@ static void start(struct session *s, struct subscription *sub, uint64_t until)
 
 	/* mutant: replay_of_subscription, replays_walked */
 	replay_drop(sub);
-	r->cursor = retain_cursor_new(s->worker->server->retain, subscription_filter(sub), until);
+	r->cursor = retain_cursor_new(s->worker->shared->retain, subscription_filter(sub), until);
 	r->until = until;
 	r->kept = is_to_be_kept(s, sub);
 	r->sub = sub;

@@ -7,9 +7,10 @@
 #include "base/alloc.h"
 #include "base/container.h"
 #include "base/list.h"
-#include "client/admission.h"
+#include "base/random.h"
 #include "durability/record_batch.h"
 #include "routing/local_delivery.h"
+#include "session/client_link.h"
 #include "session/disk_queue.h"
 #include "session/memory_wait.h"
 #include "session/session_deliver.h"
@@ -44,14 +45,15 @@ static bool has_key(const void *item, const void *key)
 struct session *session_find(struct worker *w, struct slice user_key, struct slice client_id)
 {
 	struct session_key key = {.user_key = user_key, .client_id = client_id};
-	void **place = table_find(&w->sessions, key_hash(user_key, client_id), has_key, &key);
+	void **place =
+	    table_find(&w->sessions->by_key, key_hash(user_key, client_id), has_key, &key);
 
 	return place == NULL ? NULL : *place;
 }
 
 struct session *session_find_by_id(struct worker *w, uint64_t id)
 {
-	void **place = table_find(&w->sessions_by_id, hash_id(id), NULL, NULL);
+	void **place = table_find(&w->sessions->by_id, hash_id(id), NULL, NULL);
 
 	return place == NULL ? NULL : *place;
 }
@@ -90,9 +92,9 @@ static struct session *make(struct worker *w, uint64_t id, struct identity *iden
 	s->expiry_timer.fire = on_expiry;
 	charge_init(&s->charge, payer);
 	charge_add(w, &s->charge, session_cost(identity, client_id));
-	table_add(&w->sessions, key_hash(identity->key, client_id), s);
-	table_add(&w->sessions_by_id, hash_id(s->id), s);
-	DL_APPEND2(w->all_sessions, s, list_prev, list_next);
+	table_add(&w->sessions->by_key, key_hash(identity->key, client_id), s);
+	table_add(&w->sessions->by_id, hash_id(s->id), s);
+	DL_APPEND2(w->sessions->all, s, list_prev, list_next);
 	count(&w->counters.sessions);
 	return s;
 }
@@ -100,14 +102,14 @@ static struct session *make(struct worker *w, uint64_t id, struct identity *iden
 struct session *session_new(struct worker *w, struct identity *identity, struct slice client_id,
                             bool durable, struct payer *payer)
 {
-	return make(w, w->next_session++, identity, client_id, durable, payer);
+	return make(w, w->sessions->next_id++, identity, client_id, durable, payer);
 }
 
 struct session *session_restore(struct worker *w, uint64_t id, struct identity *identity,
                                 struct slice client_id)
 {
 	return make(w, id, identity, client_id, true,
-	            payers_find(&w->server->payers, PAYER_USER, identity->key));
+	            payers_find(&w->shared->payers, PAYER_USER, identity->key));
 }
 
 struct slice session_client_id(const struct session *s)
@@ -122,8 +124,7 @@ struct slice session_user(const struct session *s)
 
 const struct conf_limits *session_limits(const struct session *s)
 {
-	return s->conn != NULL ? worker_limits(s->worker, s->conn)
-	                       : &s->worker->snapshot->conf->limits;
+	return s->link != NULL ? client_link_limits(s->link) : &s->worker->snapshot->conf->limits;
 }
 
 const struct acl_subject *session_subject(struct session *s)
@@ -157,7 +158,7 @@ void session_attach(struct session *s)
 
 void session_commit(struct session *s, struct pending_ack **pending_ack)
 {
-	if (s->worker->pending_records != NULL && (s->durable || s->ended_another))
+	if (s->worker->records->group != NULL && (s->durable || s->ended_another))
 		record_batch_commit(s->worker, pending_ack);
 	else
 		pending_ack_done(pending_ack, REASON_SUCCESS, SLICE_EMPTY);
@@ -246,7 +247,7 @@ void session_check_removal(struct session *s)
 	s->removed = removed;
 	s->removed_since_ms = s->worker->executor.now_ms;
 	record_session(s);
-	if (s->conn == NULL)
+	if (s->link == NULL)
 		session_arm_expiry(s);
 }
 
@@ -279,11 +280,12 @@ static void leave_tables(struct session *s)
 	session_work_forget(s);
 	memory_wait_forget(s);
 	if (s->durable)
-		server_session_gone(w->server, s->identity->key);
-	table_remove(&w->sessions, key_hash(s->origin->user_key, s->origin->client_id), s);
-	table_remove(&w->sessions_by_id, hash_id(s->id), s);
-	admission_forget_session(s);
-	DL_DELETE2(w->all_sessions, s, list_prev, list_next);
+		shared_session_gone(w->shared, s->identity->key);
+	table_remove(&w->sessions->by_key, key_hash(s->origin->user_key, s->origin->client_id), s);
+	table_remove(&w->sessions->by_id, hash_id(s->id), s);
+	if (w->sessions->next_to_check == s)
+		w->sessions->next_to_check = s->list_next;
+	DL_DELETE2(w->sessions->all, s, list_prev, list_next);
 	uncount(&w->counters.sessions, 1);
 	s->ended = true;
 }
@@ -325,7 +327,7 @@ void session_end(struct session *s)
 	size_t steps = END_STEPS(s->worker);
 
 	REQUIRE_OWNER(s);
-	REQUIRE(s->conn == NULL);
+	REQUIRE(s->link == NULL);
 	leave_tables(s);
 	session_give_shared_away(s);
 	will_fire(s);
@@ -341,4 +343,27 @@ void session_free(struct session *s)
 	will_leave(s);
 	leave_tables(s);
 	(void)session_free_some(s, &steps);
+}
+
+void session_table_init(struct worker *w)
+{
+	w->sessions = xnew(w->sessions);
+	/* Session ids are never used again, not even by the next process: they begin at a random
+	 * place. */
+	w->sessions->next_id = ((uint64_t)(w->executor.index + 1) << 56) | (random_u64() >> 12);
+}
+
+void session_table_fini(struct worker *w)
+{
+	struct session_table *t = w->sessions;
+	struct table_walk walk = table_walk_of(&t->by_key);
+	struct session *s;
+
+	while ((s = table_walk_next(&walk)) != NULL)
+		session_free(s);
+	session_work_free_ended(w);
+	REQUIRE(t->filters.count == 0);
+	acl_subject_free(t->writer_subject);
+	origin_unref(&t->writer_origin);
+	free(t);
 }

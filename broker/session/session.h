@@ -14,7 +14,7 @@
 #include "tree/subscription_ids.h"
 #include "worker/charge.h"
 
-struct conn;
+struct client_link;
 struct worker;
 struct pending_ack;
 struct disk_queue;
@@ -110,12 +110,12 @@ struct pending_will {
 	bool kept; /* the journal has it */
 };
 
-/* In worker->sessions by user key and client id, in worker->sessions_by_id by id. One per client,
+/* In worker->sessions by user key and client id, and by id. One per client,
  * most of them idle: what few sessions need is made when they do. */
 struct session {
 	uint64_t id;
 	struct worker *worker;
-	struct conn *conn; /* NULL: away */
+	struct client_link *link; /* NULL: away */
 	struct identity *identity;
 	struct origin *origin;
 	struct acl_subject *subject;
@@ -123,9 +123,9 @@ struct session {
 	uint64_t arrival;            /* of the newest CONNECT that was attached */
 	uint64_t away_since_ms;      /* while conn is NULL */
 	uint64_t removed_since_ms;
-	struct session *work_prev, *work_next; /* in worker->working, while there is work */
+	struct session *work_prev, *work_next; /* in the table, while there is work */
 	struct session *memory_prev, *memory_next;
-	struct session *list_prev, *list_next; /* in worker->all_sessions */
+	struct session *list_prev, *list_next; /* in the table */
 	struct charge charge;                  /* what it takes of memory; its user pays */
 	struct table subscriptions;
 	size_t subscription_bytes; /* what their filters take */
@@ -164,8 +164,33 @@ struct session {
 	                     */
 	bool removed;       /* its user is not in the password file any more */
 	uint8_t work;       /* enum session_work bits */
-	bool waits_for_memory; /* in worker->memory_waits */
+	bool waits_for_memory; /* in the table */
 };
+
+/* The sessions of a worker, and what they share. */
+struct session_table {
+	struct table by_key; /* user key and client id */
+	struct table by_id;
+	struct table filters;    /* by id: the first of its live subscribers here (utlist DL) */
+	struct session *all;     /* utlist DL, the oldest first */
+	struct session *working; /* session_work.c; utlist DL */
+	struct session *ended;   /* the same */
+	struct session *next_to_check; /* admission.h goes through all of them */
+	struct session *memory_waits;  /* memory_wait.c */
+	struct timer memory_timer;
+	unsigned memory_wait_count;
+	uint64_t next_id;
+	/* Of the last writer checked during a replay. */
+	struct acl_subject *writer_subject;
+	struct origin *writer_origin;
+	uint64_t writer_generation;
+	/* By a session for which there was hardly memory: one at a time. */
+	bool page_asked;
+};
+
+void session_table_init(struct worker *w);
+/* Frees all sessions; nothing is published. */
+void session_table_fini(struct worker *w);
 
 struct session *session_find(struct worker *w, struct slice user_key, struct slice client_id);
 struct session *session_find_by_id(struct worker *w, uint64_t id);
@@ -235,17 +260,5 @@ static inline bool subscription_is_shared(const struct subscription *sub)
 {
 	return sub->share_skip > 0;
 }
-
-/* --- denials (denial.c) --- */
-enum denial_kind {
-	DENIAL_PUBLISH,
-	DENIAL_SUBSCRIBE,
-	DENIAL_WILL,
-	DENIAL_RECEIVE,
-};
-struct log_limits *session_log_limits(struct session *s);
-/* One warning with the rule, limited per client and rule. */
-void session_log_denial(struct session *s, enum denial_kind kind, struct slice topic,
-                        const struct acl_verdict *verdict);
 
 #endif

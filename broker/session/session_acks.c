@@ -1,18 +1,20 @@
 /* What a client says of the messages it was sent: PUBACK, PUBREC, PUBCOMP. */
 #include "base/scratch.h"
 #include "durability/record_batch.h"
+#include "session/client_link.h"
+#include "session/input_limit.h"
 #include "session/session_deliver.h"
 
 /* The message that is meant; NULL: one of an earlier life, nothing waits for it. A fault: the
  * packet is wrong. */
-static struct fault read_and_find(struct conn *c, const struct frame *f, uint8_t qos,
+static struct fault read_and_find(struct client_link *link, const struct frame *f, uint8_t qos,
                                   struct ack *ack, struct inflight **found)
 {
-	struct fault fault = conn_read_ack(c, f, ack);
+	struct fault fault = client_link_read_ack(link, f, ack);
 
 	if (!fault_is_none(fault))
 		return fault;
-	*found = sent_find(c->session, ack->packet_id);
+	*found = sent_find(link->session, ack->packet_id);
 	if (*found != NULL && ((*found)->qos != qos || !(*found)->sent))
 		return fault_of(REASON_PROTOCOL_ERROR,
 		                "no message of this packet identifier and QoS was sent");
@@ -20,12 +22,12 @@ static struct fault read_and_find(struct conn *c, const struct frame *f, uint8_t
 }
 
 /* [MQTT5-4.3.2-3] [MQTT5-4.8.2-6] */
-struct fault on_puback(struct conn *c, const struct frame *f)
+struct fault on_puback(struct client_link *link, const struct frame *f)
 {
-	struct session *s = c->session;
+	struct session *s = link->session;
 	struct inflight *o = NULL;
 	struct ack ack UNINITIALIZED;
-	struct fault fault = read_and_find(c, f, 1, &ack, &o);
+	struct fault fault = read_and_find(link, f, 1, &ack, &o);
 
 	if (!fault_is_none(fault) || o == NULL)
 		return fault;
@@ -44,22 +46,22 @@ void inflight_release(struct session *s, struct inflight *o)
 }
 
 /* [MQTT3-4.3.3-1] [MQTT5-4.3.3-3] [MQTT5-4.4.0-2] */
-struct fault on_pubrec(struct conn *c, const struct frame *f)
+struct fault on_pubrec(struct client_link *link, const struct frame *f)
 {
-	struct session *s = c->session;
+	struct session *s = link->session;
 	struct inflight *o = NULL;
 	struct ack ack UNINITIALIZED;
-	struct fault fault = read_and_find(c, f, 2, &ack, &o);
+	struct fault fault = read_and_find(link, f, 2, &ack, &o);
 
 	if (!fault_is_none(fault))
 		return fault;
 	/* While the input limit is reached, only what ends a flow is answered. */
-	if ((o == NULL || o->released) && input_limit_is_reached(c))
+	if ((o == NULL || o->released) && input_limit_is_reached(link))
 		return FAULT_NONE;
 	if (o == NULL) {
-		send_release(s, ack.packet_id,
-		             c->version == MQTT_5_0 ? REASON_PACKET_ID_NOT_FOUND : REASON_SUCCESS,
-		             false);
+		send_release(
+		    s, ack.packet_id,
+		    link->version == MQTT_5_0 ? REASON_PACKET_ID_NOT_FOUND : REASON_SUCCESS, false);
 		return FAULT_NONE;
 	}
 	if (ack.reason >= REASON_UNSPECIFIED) { /* [MQTT5-4.3.3-4] */
@@ -76,12 +78,12 @@ struct fault on_pubrec(struct conn *c, const struct frame *f)
 }
 
 /* [MQTT5-4.3.3-5] */
-struct fault on_pubcomp(struct conn *c, const struct frame *f)
+struct fault on_pubcomp(struct client_link *link, const struct frame *f)
 {
-	struct session *s = c->session;
+	struct session *s = link->session;
 	struct inflight *o = NULL;
 	struct ack ack UNINITIALIZED;
-	struct fault fault = read_and_find(c, f, 2, &ack, &o);
+	struct fault fault = read_and_find(link, f, 2, &ack, &o);
 
 	if (!fault_is_none(fault) || o == NULL)
 		return fault;

@@ -6,14 +6,17 @@
 
 #include "base/alloc.h"
 #include "base/list.h"
-#include "client/admission.h"
-#include "client/conn_memory.h"
 #include "durability/record_batch.h"
 #include "durability/record_codec.h"
 #include "proto/packet_publish.h"
+#include "session/client_link.h"
 #include "session/disk_queue.h"
+#include "session/link_output.h"
 #include "session/memory_wait.h"
+#include "session/session_report.h"
 #include "session/session_work.h"
+#include "session/topic_alias.h"
+#include "worker/memory_quota.h"
 #include "worker/shared.h"
 
 /* --- lists and packet identifiers --- */
@@ -164,7 +167,7 @@ void sent_remove(struct session *s, struct inflight *o)
 static void fill_packet(const struct session *s, const struct msg *msg, const struct delivery *d,
                         uint8_t qos, struct publish_out *out)
 {
-	*out = (struct publish_out){.version = s->conn->version,
+	*out = (struct publish_out){.version = s->link->version,
 	                            .retain = d->retain,
 	                            .qos = qos,
 	                            .topic = msg_topic(msg),
@@ -188,11 +191,11 @@ static bool cache_fits(const struct encoded *cache, const struct msg *msg,
 }
 
 /* Of a message that goes to several, the bytes are made once and patched. */
-static void write_cached(struct worker *w, struct conn *c, struct msg *msg,
+static void write_cached(struct worker *w, struct client_link *link, struct msg *msg,
                          const struct publish_out *p)
 {
-	struct encoded *cache = &w->encoded;
-	struct buf *out = conn_out(c);
+	struct encoded *cache = &w->output->encoded;
+	struct buf *out = link_output_buf(link);
 	size_t start = out->len;
 
 	if (!cache_fits(cache, msg, p)) {
@@ -214,14 +217,14 @@ static void write_cached(struct worker *w, struct conn *c, struct msg *msg,
 /* Within the client's Maximum Packet Size, and within what a packet can be at all. */
 static size_t max_packet(const struct session *s)
 {
-	uint32_t max = s->conn->max_packet_bytes;
+	uint32_t max = s->link->max_packet_bytes;
 
 	return max < FRAME_SIZE_MAX ? max : FRAME_SIZE_MAX;
 }
 
 static bool fits(const struct session *s, const struct publish_out *p)
 {
-	if (s->conn->max_packet_bytes == UINT32_MAX && p->payload.len < FRAME_SIZE_MAX / 2)
+	if (s->link->max_packet_bytes == UINT32_MAX && p->payload.len < FRAME_SIZE_MAX / 2)
 		return true;
 	return publish_size(p) <= max_packet(s);
 }
@@ -229,34 +232,20 @@ static bool fits(const struct session *s, const struct publish_out *p)
 static void write_publish(struct session *s, struct msg *msg, struct publish_out *p)
 {
 	struct worker *w = s->worker;
-	struct conn *c = s->conn;
+	struct client_link *link = s->link;
 
 	count(&w->counters.messages_sent);
 	count_by(&w->counters.payload_sent, msg_payload(msg).len);
-	if (c->aliases_out.max > 0) {
-		alias_use(&c->aliases_out, p, max_packet(s), conn_memory_admits_alias, c);
-		publish_encode(conn_out(c), p);
-	} else if (w->fan_out && !p->dup && p->subscription_id_count == 0) {
-		write_cached(w, c, msg, p);
+	if (link->aliases_out.max > 0) {
+		alias_use(&link->aliases_out, p, max_packet(s), link_output_admits_alias, link);
+		publish_encode(link_output_buf(link), p);
+	} else if (w->output->fan_out && !p->dup && p->subscription_id_count == 0) {
+		write_cached(w, link, msg, p);
 	} else {
-		publish_encode(conn_out(c), p);
+		publish_encode(link_output_buf(link), p);
 	}
-	if (c->out.len >= c->output_counted + CONN_OUTPUT_FREE)
-		conn_memory_count(c);
-}
-
-/* --- dropping, always counted --- */
-
-void session_count_drop(struct session *s, const char *cause)
-{
-	uint32_t suppressed;
-
-	s->dropped++;
-	count(&s->worker->counters.messages_dropped);
-	if (log_limit_pass(&session_log_limits(s)->dropped, s->worker->executor.now_ms + 1, 10000,
-	                   1, &suppressed))
-		LOG(MESSAGE_DROPPED, .client_id = session_client_id(s), .user = session_user(s),
-		    .cause = cause, .dropped = s->dropped);
+	if (link->out.len >= link->output_counted + LINK_OUTPUT_FREE)
+		link_output_count(link);
 }
 
 /* --- sending --- */
@@ -264,14 +253,14 @@ void session_count_drop(struct session *s, const char *cause)
 static bool may_send(const struct session *s)
 {
 	/* mutant: refused_gets_no_delivery */
-	return s->conn != NULL && s->conn->state == CONN_ACCEPTED && s->conn->holding == 0 &&
-	       admission_holds(s->conn) && conn_backlog(s->conn) < CONN_BACKLOG_MAX;
+	return s->link != NULL && s->link->accepted && s->link->holding == 0 &&
+	       client_link_is_admitted(s->link) && link_output_pending(s->link) < LINK_OUTPUT_MAX;
 }
 
 /* Is there memory for its bytes, until the client has read them? What waits is to be drained. */
 static bool output_has_memory(struct session *s, const struct msg *msg)
 {
-	if (msg == NULL || conn_memory_output_exceeds(s->conn, msg_bytes(msg), true) == NULL)
+	if (msg == NULL || link_output_exceeds(s->link, msg_bytes(msg), true) == NULL)
 		return true;
 	memory_wait(s);
 	return false;
@@ -281,14 +270,14 @@ static bool output_has_memory(struct session *s, const struct msg *msg)
 static bool window_open(const struct session *s)
 {
 	/* mutant: receive_maximum_exceeded */
-	return s->in_flight_count < s->conn->receive_maximum; /* [MQTT5-3.3.4-9] */
+	return s->in_flight_count < s->link->receive_maximum; /* [MQTT5-3.3.4-9] */
 }
 
 /* Nor may one who acknowledges nothing, and said no Receive Maximum, make us keep 65,535 messages.
  */
 static bool window_takes_new(const struct session *s)
 {
-	return window_open(s) && s->sent.bytes < worker_limits(s->worker, s->conn)->queue_bytes;
+	return window_open(s) && s->sent.bytes < client_link_limits(s->link)->queue_bytes;
 }
 
 /* So much may be in flight whatever the limit: who acknowledges goes on. */
@@ -304,9 +293,9 @@ static bool flight_has_memory(const struct session *s, const struct msg *msg,
 		return true;
 	if (s->sent.count == 0) /* a client that acknowledges is to be drained, too */
 		return quota_memory_drain(s->worker, s->charge.payer, cost) == NULL &&
-		       conn_memory_output_exceeds(s->conn, msg_bytes(msg), true) == NULL;
+		       link_output_exceeds(s->link, msg_bytes(msg), true) == NULL;
 	return quota_memory(s->worker, s->charge.payer, cost) == NULL &&
-	       conn_memory_output_exceeds(s->conn, msg_bytes(msg), false) == NULL;
+	       link_output_exceeds(s->link, msg_bytes(msg), false) == NULL;
 }
 
 struct delivery inflight_delivery(const struct inflight *o)
@@ -327,12 +316,13 @@ static struct acl_verdict receive_verdict(struct session *s, const struct msg *m
 	const struct acl_subject *subject = session_subject(s);
 	struct worker *w = s->worker;
 
-	if (!w->fan_out)
+	if (!w->output->fan_out)
 		return acl_check(subject, &request);
-	if (w->receive_answer.msg != msg || !acl_reads_alike(subject, w->receive_answer.subject))
-		w->receive_answer = (struct receive_answer){
+	if (w->output->receive_answer.msg != msg ||
+	    !acl_reads_alike(subject, w->output->receive_answer.subject))
+		w->output->receive_answer = (struct receive_answer){
 		    .msg = msg, .subject = subject, .verdict = acl_check(subject, &request)};
-	return w->receive_answer.verdict;
+	return w->output->receive_answer.verdict;
 }
 
 static bool receive_permitted(struct session *s, const struct msg *msg)
@@ -340,7 +330,7 @@ static bool receive_permitted(struct session *s, const struct msg *msg)
 	struct acl_verdict verdict = receive_verdict(s, msg);
 
 	if (!verdict.allowed)
-		session_log_denial(s, DENIAL_RECEIVE, msg_topic(msg), &verdict);
+		session_report_denial(s, DENIAL_RECEIVE, msg_topic(msg), &verdict);
 	return verdict.allowed;
 }
 
@@ -372,7 +362,7 @@ struct inflight *inflight_new(struct msg *msg, const struct delivery *d, uint8_t
 /* What it was to be kept for will not happen. */
 static void drop(struct session *s, struct inflight *o, const char *cause)
 {
-	session_count_drop(s, cause);
+	session_report_drop(s, cause);
 	record_queue_done(s->worker, s->id, o->position);
 	inflight_free(o);
 }
@@ -405,7 +395,7 @@ static void write_sent(struct session *s, struct inflight *o)
 
 	fill_packet(s, o->msg, &d, o->qos, &p);
 	if (!fits(s, &p)) /* [MQTT5-3.1.2-25] */
-		session_count_drop(s, TOO_LARGE);
+		session_report_drop(s, TOO_LARGE);
 	if (expired || !fits(s, &p) || !receive_permitted(s, o->msg)) { /* [MQTT5-3.3.2-5] */
 		withdraw(s, o);
 		return;
@@ -486,7 +476,7 @@ static bool send_qos0(struct session *s, struct msg *msg, const struct delivery 
 
 	fill_packet(s, msg, d, 0, &p);
 	if (!fits(s, &p))
-		session_count_drop(s, TOO_LARGE);
+		session_report_drop(s, TOO_LARGE);
 	else
 		write_publish(s, msg, &p);
 	return true;
@@ -527,7 +517,7 @@ static bool enqueue(struct session *s, struct msg *msg, const struct delivery *d
 	/* Nobody waits for the disk, so nobody has asked before (durability: interval). */
 	if (full == NULL && d->position != 0 && !d->stored && !d->paced)
 		/* mutant: store_share_interval */
-		full = quota_store(s, msg_bytes(msg));
+		full = disk_queue_exceeds(s, msg_bytes(msg));
 	if (full == NULL && d->position != 0 && disk_queue_leave(s, d->position, msg))
 		return true; /* on disk only: it takes no memory */
 	if (full == NULL && !d->paced) {
@@ -542,7 +532,7 @@ static bool enqueue(struct session *s, struct msg *msg, const struct delivery *d
 	if (full != NULL && d->group_id != 0)
 		return false;
 	if (full != NULL) {
-		session_count_drop(s, full);
+		session_report_drop(s, full);
 		record_queue_done(s->worker, s->id, d->position);
 	} else {
 		inflight_append(s, &s->waiting, inflight_new(msg, d, qos));
@@ -580,14 +570,14 @@ bool session_deliver(struct session *s, struct msg *msg, const struct delivery *
 		return true;
 	}
 	/* mutant: refused_gets_no_qos0 */
-	if (s->conn == NULL || !admission_holds(s->conn))
+	if (s->link == NULL || !client_link_is_admitted(s->link))
 		return false; /* QoS 0 is not kept for who is away */
-	if (s->conn->holding > 0 || s->waiting.qos0_count > 0)
+	if (s->link->holding > 0 || s->waiting.qos0_count > 0)
 		return enqueue(s, msg, d, 0); /* behind those of its kind */
-	full = conn_memory_output_exceeds(s->conn, msg_bytes(msg), d->paced);
+	full = link_output_exceeds(s->link, msg_bytes(msg), d->paced);
 	if (full == NULL)
 		return send_qos0(s, msg, d);
-	session_count_drop(s, full);
+	session_report_drop(s, full);
 	return true;
 }
 
@@ -599,8 +589,8 @@ void send_release(struct session *s, uint16_t packet_id, enum reason reason, boo
 	struct buf bytes = {0};
 	struct pending_ack *pending_ack;
 
-	ack_encode(&bytes, s->conn->version, PACKET_PUBREL, packet_id, reason, SLICE_EMPTY);
-	pending_ack = pending_ack_packet(s->conn, PACKET_PUBREL, &bytes);
+	ack_encode(&bytes, s->link->version, PACKET_PUBREL, packet_id, reason, SLICE_EMPTY);
+	pending_ack = pending_ack_packet(s->link, PACKET_PUBREL, &bytes);
 	if (kept)
 		record_batch_commit(s->worker, &pending_ack);
 	else
@@ -712,12 +702,12 @@ void session_pump(struct session *s)
 {
 	size_t steps;
 
-	s->worker->fan_out = false;
+	s->worker->output->fan_out = false;
 	if (!has_to_pump(s))
 		return;
 	/* mutant: resume_slices */
 	steps = SEND_STEPS(s->worker);
-	if (s->conn == NULL || s->conn->state != CONN_ACCEPTED)
+	if (s->link == NULL || !s->link->accepted)
 		return;
 	pump(s, &steps);
 	if (steps == 0 || s->unreleased != NULL)

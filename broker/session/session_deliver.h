@@ -5,6 +5,7 @@
 #define SESSION_SESSION_DELIVER_H
 
 #include "routing/local_delivery.h"
+#include "session/session.h"
 
 /* Takes its own reference of msg. */
 struct inflight *inflight_new(struct msg *msg, const struct delivery *d, uint8_t qos);

@@ -1,10 +1,13 @@
-/* Denials are told: one warning with the rule, limited per client and rule. */
+/* Log lines of a session, each kind within its limit. */
+#include "session/session_report.h"
+
 #include "base/alloc.h"
-#include "worker/worker.h"
+#include "session/client_link.h"
+#include "worker/memory_quota.h"
 
 #define WINDOW_MS 10000
 
-struct log_limits *session_log_limits(struct session *s)
+static struct log_limits *log_limits_of(struct session *s)
 {
 	if (s->log_limits == NULL) {
 		s->log_limits = xnew(s->log_limits);
@@ -15,7 +18,7 @@ struct log_limits *session_log_limits(struct session *s)
 
 static struct log_limit *limit_of(struct session *s, uint32_t rule)
 {
-	struct log_limits *log_limits = session_log_limits(s);
+	struct log_limits *log_limits = log_limits_of(s);
 	struct denial *oldest = &log_limits->denials[0];
 
 	for (size_t i = 0; i < SESSION_DENIALS; i++) {
@@ -30,8 +33,8 @@ static struct log_limit *limit_of(struct session *s, uint32_t rule)
 	return &oldest->limit;
 }
 
-void session_log_denial(struct session *s, enum denial_kind kind, struct slice topic,
-                        const struct acl_verdict *verdict)
+void session_report_denial(struct session *s, enum denial_kind kind, struct slice topic,
+                           const struct acl_verdict *verdict)
 {
 	const struct acl *acl = s->worker->snapshot->acl;
 	uint32_t rule = acl_verdict_id(verdict) * 8 + (uint32_t)kind;
@@ -62,4 +65,40 @@ void session_log_denial(struct session *s, enum denial_kind kind, struct slice t
 	}
 #undef WHO
 #undef RULE
+}
+
+void session_report_drop(struct session *s, const char *cause)
+{
+	uint32_t suppressed;
+
+	s->dropped++;
+	count(&s->worker->counters.messages_dropped);
+	if (log_limit_pass(&log_limits_of(s)->dropped, s->worker->executor.now_ms + 1, 10000, 1,
+	                   &suppressed))
+		LOG(MESSAGE_DROPPED, .client_id = session_client_id(s), .user = session_user(s),
+		    .cause = cause, .dropped = s->dropped);
+}
+
+void session_report_memory(const struct session *s, const char *what, const char *cause)
+{
+	struct quota_refusal refusal = {.client_id = session_client_id(s),
+	                                .user = session_user(s),
+	                                .peer = "",
+	                                .what = what,
+	                                .cause = cause};
+	char peer[STREAM_PEER_TEXT];
+
+	if (s->link != NULL) {
+		stream_peer_text(s->link->stream, peer, sizeof(peer));
+		refusal.peer = peer;
+	}
+	quota_report_memory(s->worker, &refusal);
+}
+
+void session_report_retained(const struct session *s, struct slice topic, const char *cause)
+{
+	struct quota_refusal refusal = {
+	    .client_id = session_client_id(s), .user = session_user(s), .cause = cause};
+
+	quota_report_retained(s->worker, &refusal, topic);
 }

@@ -4,6 +4,7 @@
 
 #include "base/list.h"
 #include "routing/local_delivery.h"
+#include "session/session.h"
 #include "session/session_deliver.h"
 
 /* About a millisecond: values, messages or filters. */
@@ -26,14 +27,14 @@ void session_work_add(struct session *s, enum session_work what)
 	struct worker *w = s->worker;
 
 	if (s->work == 0)
-		DL_APPEND2(w->working, s, work_prev, work_next);
+		DL_APPEND2(w->sessions->working, s, work_prev, work_next);
 	s->work |= (uint8_t)what;
 }
 
 void session_work_forget(struct session *s)
 {
 	if (s->work != 0)
-		DL_DELETE2(s->worker->working, s, work_prev, work_next);
+		DL_DELETE2(s->worker->sessions->working, s, work_prev, work_next);
 	s->work = 0;
 }
 
@@ -52,24 +53,24 @@ static size_t one_session(struct session *s)
 
 void session_work_add_ended(struct session *s)
 {
-	DL_APPEND2(s->worker->ended, s, work_prev, work_next);
+	DL_APPEND2(s->worker->sessions->ended, s, work_prev, work_next);
 }
 
 /* True: it is no more. */
 static bool free_ended(struct worker *w, size_t *steps)
 {
-	struct session *s = w->ended;
+	struct session *s = w->sessions->ended;
 
-	DL_DELETE2(w->ended, s, work_prev, work_next);
+	DL_DELETE2(w->sessions->ended, s, work_prev, work_next);
 	if (session_free_some(s, steps))
 		return true;
-	DL_PREPEND2(w->ended, s, work_prev, work_next);
+	DL_PREPEND2(w->sessions->ended, s, work_prev, work_next);
 	return false;
 }
 
 void session_work_free_ended(struct worker *w)
 {
-	while (w->ended != NULL) {
+	while (w->sessions->ended != NULL) {
 		size_t steps = SIZE_MAX;
 
 		(void)free_ended(w, &steps);
@@ -78,17 +79,18 @@ void session_work_free_ended(struct worker *w)
 
 bool session_work_turn(struct worker *w)
 {
-	const struct session *last = w->working == NULL ? NULL : w->working->work_prev;
+	const struct session *last =
+	    w->sessions->working == NULL ? NULL : w->sessions->working->work_prev;
 	size_t steps = 0, left = STEPS_PER_TURN(w);
 	bool more = last != NULL;
 
 	while (more && steps < STEPS_PER_TURN(w)) {
-		struct session *s = w->working;
+		struct session *s = w->sessions->working;
 
 		more = s != last; /* those who join again wait for the next turn */
 		steps += one_session(s);
 	}
-	while (w->ended != NULL && free_ended(w, &left))
+	while (w->sessions->ended != NULL && free_ended(w, &left))
 		;
-	return w->working != NULL || w->ended != NULL;
+	return w->sessions->working != NULL || w->sessions->ended != NULL;
 }

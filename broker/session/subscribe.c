@@ -4,7 +4,11 @@
 
 #include "proto/topic.h"
 #include "routing/local_delivery.h"
+#include "session/client_link.h"
+#include "session/session.h"
+#include "session/session_report.h"
 #include "session/subscribe_request.h"
+#include "worker/memory_quota.h"
 #include "worker/shared.h"
 
 /* One that is replaced needs no space. */
@@ -33,15 +37,16 @@ static enum reason check_memory(struct session *s, struct slice whole, char *tex
 	exceeds = quota_memory(s->worker, s->charge.payer, subscription_memory(whole));
 	if (exceeds == NULL)
 		return REASON_SUCCESS;
-	quota_report_session(s, "a subscription", exceeds);
+	session_report_memory(s, "a subscription", exceeds);
 	return refuse(REASON_QUOTA_EXCEEDED, exceeds, text);
 }
 
 /* One entry's judgement; `text` gets the rule for a Reason String. */
-static enum reason check(struct conn *c, struct slice whole, struct slice filter, char *text)
+static enum reason check(struct client_link *link, struct slice whole, struct slice filter,
+                         char *text)
 {
-	const struct conf_limits *limits = worker_limits(c->worker, c);
-	struct session *s = c->session;
+	const struct conf_limits *limits = client_link_limits(link);
+	struct session *s = link->session;
 	struct acl_request request = {.action = ACL_SUBSCRIBE, .topic = filter};
 	struct acl_verdict verdict;
 
@@ -50,8 +55,8 @@ static enum reason check(struct conn *c, struct slice whole, struct slice filter
 		              "a topic filter has more levels than limits.topic_levels", text);
 	verdict = acl_check(session_subject(s), &request);
 	if (!verdict.allowed) {
-		session_log_denial(s, DENIAL_SUBSCRIBE, whole, &verdict);
-		acl_verdict_text(c->worker->snapshot->acl, &verdict, text, REQUEST_TEXT_MAX);
+		session_report_denial(s, DENIAL_SUBSCRIBE, whole, &verdict);
+		acl_verdict_text(link->worker->snapshot->acl, &verdict, text, REQUEST_TEXT_MAX);
 		return REASON_NOT_AUTHORIZED;
 	}
 	return has_space(s, whole, limits)
@@ -73,16 +78,16 @@ static void start_replay(struct session *s, struct subscription *sub, bool is_ne
 	}
 	/* mutant: replay_and_live */
 	replay_start(s, sub,
-	             is_new ? sub->since : atomic_load(retain_clock(s->worker->server->retain)));
+	             is_new ? sub->since : atomic_load(retain_clock(s->worker->shared->retain)));
 }
 
 /* [MQTT5-3.2.2-10] [MQTT5-3.9.3-2] */
-static uint8_t subscribe_one(struct conn *c, struct request *r, struct slice whole,
+static uint8_t subscribe_one(struct client_link *link, struct request *r, struct slice whole,
                              struct subscription_options options)
 {
 	struct slice group, filter = whole;
 	enum share_result share = topic_filter_share(whole, &group, &filter);
-	uint8_t max_qos = worker_limits(c->worker, c)->max_qos;
+	uint8_t max_qos = client_link_limits(link)->max_qos;
 	struct subscription *sub;
 	enum reason why;
 	bool is_new;
@@ -92,22 +97,22 @@ static uint8_t subscribe_one(struct conn *c, struct request *r, struct slice who
 		                       "$share needs the name of a group and a filter", r->text);
 	if (share == SHARE_NONE)
 		filter = whole;
-	why = check(c, whole, filter, r->text);
+	why = check(link, whole, filter, r->text);
 	if (why != REASON_SUCCESS)
 		return (uint8_t)why;
 	if (options.qos > max_qos)
 		options.qos = max_qos;
-	if (c->bridge) {
+	if (link->bridge) {
 		options.no_local = share == SHARE_NONE;
 		options.retain_as_published = true;
 	}
-	sub = subscription_put(c->session, whole, &options, r->subscription_id, &is_new);
-	start_replay(c->session, sub, is_new);
+	sub = subscription_put(link->session, whole, &options, r->subscription_id, &is_new);
+	start_replay(link->session, sub, is_new);
 	request_add_changed(r, sub);
 	return options.qos; /* granted [MQTT5-3.8.4-7] [MQTT3-3.8.4-5] */
 }
 
-static uint8_t subscribe_to_next(struct conn *c, struct request *r, struct slice *entries)
+static uint8_t subscribe_to_next(struct client_link *link, struct request *r, struct slice *entries)
 {
 	struct subscribe packet = {.entries = *entries};
 	struct subscription_options options;
@@ -116,16 +121,17 @@ static uint8_t subscribe_to_next(struct conn *c, struct request *r, struct slice
 
 	REQUIRE(next); /* they were checked */
 	*entries = packet.entries;
-	return subscribe_one(c, r, filter, options);
+	return subscribe_one(link, r, filter, options);
 }
 
-static struct fault begin_subscribe(struct conn *c, const struct frame *f, struct request *r)
+static struct fault begin_subscribe(struct client_link *link, const struct frame *f,
+                                    struct request *r)
 {
 	struct subscribe packet;
-	struct fault fault = subscribe_decode_head(f, c->version, &packet);
+	struct fault fault = subscribe_decode_head(f, link->version, &packet);
 
 	if (!fault_is_none(fault) ||
-	    !fault_is_none(fault = conn_validate_properties(c, &packet.properties)))
+	    !fault_is_none(fault = client_link_check_properties(link, &packet.properties)))
 		return fault;
 	if (packet.entries.len == 0) /* [MQTT3-3.8.3-3] [MQTT5-3.8.3-2] */
 		return fault_of(REASON_PROTOCOL_ERROR, "there is no topic filter");
@@ -136,15 +142,15 @@ static struct fault begin_subscribe(struct conn *c, const struct frame *f, struc
 	return FAULT_NONE;
 }
 
-static void encode_suback(struct conn *c, struct request *r, struct buf *out)
+static void encode_suback(struct client_link *link, struct request *r, struct buf *out)
 {
-	suback_encode(
-	    out, c->version, r->packet_id, r->reasons.data, r->reasons.len,
-	    conn_reason_string(c, slice_of_str(r->text), REASON_STRING_REST + r->reasons.len));
+	suback_encode(out, link->version, r->packet_id, r->reasons.data, r->reasons.len,
+	              client_link_reason_string(link, slice_of_str(r->text),
+	                                        REASON_STRING_REST + r->reasons.len));
 }
 
 /* [MQTT-3.8.4-1] [MQTT3-3.8.4-4] [MQTT5-3.8.4-5, -6] [MQTT5-3.9.2-1] */
-struct fault on_subscribe(struct conn *c, const struct frame *f)
+struct fault on_subscribe(struct client_link *link, const struct frame *f)
 {
 	static const struct request_kind kind = {
 	    .answer = PACKET_SUBACK,
@@ -155,10 +161,11 @@ struct fault on_subscribe(struct conn *c, const struct frame *f)
 	    .encode = encode_suback,
 	};
 
-	return request_run(c, f, &kind);
+	return request_run(link, f, &kind);
 }
 
-static uint8_t unsubscribe_from_next(struct conn *c, struct request *r, struct slice *entries)
+static uint8_t unsubscribe_from_next(struct client_link *link, struct request *r,
+                                     struct slice *entries)
 {
 	struct unsubscribe packet = {.entries = *entries};
 	struct subscription *sub;
@@ -168,20 +175,21 @@ static uint8_t unsubscribe_from_next(struct conn *c, struct request *r, struct s
 	(void)r;
 	REQUIRE(next); /* they were checked */
 	*entries = packet.entries;
-	sub = subscription_find(c->session, filter);
+	sub = subscription_find(link->session, filter);
 	if (sub == NULL)
 		return REASON_NO_SUBSCRIPTION_EXISTED;
 	subscription_remove(sub);
 	return REASON_SUCCESS;
 }
 
-static struct fault begin_unsubscribe(struct conn *c, const struct frame *f, struct request *r)
+static struct fault begin_unsubscribe(struct client_link *link, const struct frame *f,
+                                      struct request *r)
 {
 	struct unsubscribe packet;
-	struct fault fault = unsubscribe_decode_head(f, c->version, &packet);
+	struct fault fault = unsubscribe_decode_head(f, link->version, &packet);
 
 	if (!fault_is_none(fault) ||
-	    !fault_is_none(fault = conn_validate_properties(c, &packet.properties)))
+	    !fault_is_none(fault = client_link_check_properties(link, &packet.properties)))
 		return fault;
 	if (packet.entries.len == 0) /* [MQTT-3.10.3-2] */
 		return fault_of(REASON_PROTOCOL_ERROR, "there is no topic filter");
@@ -190,14 +198,14 @@ static struct fault begin_unsubscribe(struct conn *c, const struct frame *f, str
 	return FAULT_NONE;
 }
 
-static void encode_unsuback(struct conn *c, struct request *r, struct buf *out)
+static void encode_unsuback(struct client_link *link, struct request *r, struct buf *out)
 {
-	unsuback_encode(out, c->version, r->packet_id, r->reasons.data, r->reasons.len,
+	unsuback_encode(out, link->version, r->packet_id, r->reasons.data, r->reasons.len,
 	                SLICE_EMPTY);
 }
 
 /* [MQTT-3.10.4-1, -3, -6] [MQTT3-3.10.4-4, -5] [MQTT5-3.10.4-4, -5] [MQTT5-3.11.3-2] */
-struct fault on_unsubscribe(struct conn *c, const struct frame *f)
+struct fault on_unsubscribe(struct client_link *link, const struct frame *f)
 {
 	static const struct request_kind kind = {
 	    .answer = PACKET_UNSUBACK,
@@ -207,5 +215,5 @@ struct fault on_unsubscribe(struct conn *c, const struct frame *f)
 	    .encode = encode_unsuback,
 	};
 
-	return request_run(c, f, &kind);
+	return request_run(link, f, &kind);
 }

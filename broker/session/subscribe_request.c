@@ -5,9 +5,9 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "client/yield.h"
 #include "durability/record_batch.h"
 #include "routing/local_delivery.h"
+#include "session/client_link.h"
 #include "worker/shared.h"
 
 /* Of what a connection may cause in a turn: well below a millisecond to check, about one to do. */
@@ -50,72 +50,76 @@ static void record_some(struct request *r, size_t steps)
 
 /* --- its life --- */
 
-size_t request_memory(const struct conn *c)
+/* For link_output_count: what it takes besides the packet. */
+static void note_memory(struct client_link *link)
 {
-	const struct request *r = c->request;
+	const struct request *r = link->request;
 
-	return r == NULL ? 0 : sizeof(*r) + r->reasons.cap + r->changed_cap * sizeof(*r->changed);
+	link->request_bytes = sizeof(*r) + r->reasons.cap + r->changed_cap * sizeof(*r->changed);
 }
 
-static struct fault begin(struct conn *c, const struct frame *f, const struct request_kind *kind)
+static struct fault begin(struct client_link *link, const struct frame *f,
+                          const struct request_kind *kind)
 {
 	struct request *r = xnew(r);
-	struct fault fault = kind->begin(c, f, r);
+	struct fault fault = kind->begin(link, f, r);
 
 	if (!fault_is_none(fault)) {
 		free(r);
 		return fault;
 	}
-	c->request = r;
+	link->request = r;
 	if (kind->holds_deliveries) /* nothing of it before its SUBACK [MQTT-3.8.4-1] */
-		c->holding++;
+		link->holding++;
 	return FAULT_NONE;
 }
 
-static void request_free(struct conn *c)
+static void request_free(struct client_link *link)
 {
-	struct request *r = c->request;
+	struct request *r = link->request;
 
-	c->request = NULL;
+	link->request = NULL;
+	link->request_bytes = 0;
 	buf_fini(&r->reasons);
 	free(r->changed);
 	free(r);
 }
 
-void request_forget(struct conn *c)
+void request_forget(struct client_link *link)
 {
-	if (c->request == NULL)
+	if (link->request == NULL)
 		return;
-	record_some(c->request, SIZE_MAX);
-	request_free(c);
+	record_some(link->request, SIZE_MAX);
+	request_free(link);
 }
 
 /* --- slices --- */
 
-static struct fault check_some(const struct conn *c, const struct frame *f,
+static struct fault check_some(const struct client_link *link, const struct frame *f,
                                const struct request_kind *kind)
 {
-	struct request *r = c->request;
+	struct request *r = link->request;
 	struct slice all = entries_of(r, f), left = slice_skip(all, r->checked);
-	size_t steps = CHECK_STEPS(c->worker);
-	struct fault fault = kind->check(&left, c->version, &steps);
+	size_t steps = CHECK_STEPS(link->worker);
+	struct fault fault = kind->check(&left, link->version, &steps);
 
 	r->checked = all.len - left.len;
 	return fault;
 }
 
-static void do_some(struct conn *c, const struct frame *f, const struct request_kind *kind)
+static void do_some(struct client_link *link, const struct frame *f,
+                    const struct request_kind *kind)
 {
-	struct request *r = c->request;
+	struct request *r = link->request;
 	struct slice all = entries_of(r, f), left = slice_skip(all, r->done);
 	uint64_t begin_ns = clock_monotonic_ns();
 	size_t steps = 0, look = LOOK_STEPS;
 
 	/* mutant: request_slices */
-	while (left.len > 0 && steps < DO_STEPS(c->worker)) {
+	while (left.len > 0 && steps < DO_STEPS(link->worker)) {
 		size_t before = left.len;
 
-		buf_put_u8(&r->reasons, kind->next(c, r, &left));
+		buf_put_u8(&r->reasons, kind->next(link, r, &left));
 		steps += 1 + (before - left.len) / STEP_BYTES;
 		if (steps < look)
 			continue;
@@ -129,49 +133,50 @@ static void do_some(struct conn *c, const struct frame *f, const struct request_
 
 /* One that the client does not take cannot be sent [MQTT5-3.1.2-24], and without it there is no
  * going on. */
-static struct fault answer(struct conn *c, const struct request_kind *kind)
+static struct fault answer(struct client_link *link, const struct request_kind *kind)
 {
 	struct buf bytes = {0};
 	struct pending_ack *pending_ack;
 
-	kind->encode(c, c->request, &bytes);
-	request_free(c);
-	if (bytes.len > c->max_packet_bytes) {
+	kind->encode(link, link->request, &bytes);
+	request_free(link);
+	if (bytes.len > link->max_packet_bytes) {
 		buf_fini(&bytes);
 		return fault_of(REASON_PACKET_TOO_LARGE,
 		                "the acknowledgement is larger than the client's Maximum Packet "
 		                "Size");
 	}
-	pending_ack = pending_ack_packet(c, kind->answer, &bytes);
-	session_commit(c->session, &pending_ack);
-	if (!kind->holds_deliveries || --c->holding > 0)
+	pending_ack = pending_ack_packet(link, kind->answer, &bytes);
+	session_commit(link->session, &pending_ack);
+	if (!kind->holds_deliveries || --link->holding > 0)
 		return FAULT_NONE;
-	session_pump(c->session);
-	replay_wake(c->session);
+	session_pump(link->session);
+	replay_wake(link->session);
 	return FAULT_NONE;
 }
 
-struct fault request_run(struct conn *c, const struct frame *f, const struct request_kind *kind)
+struct fault request_run(struct client_link *link, const struct frame *f,
+                         const struct request_kind *kind)
 {
 	struct request *r;
 	size_t len;
 	struct fault fault;
 
-	if (c->request == NULL && !fault_is_none(fault = begin(c, f, kind)))
+	if (link->request == NULL && !fault_is_none(fault = begin(link, f, kind)))
 		return fault;
-	r = c->request;
+	r = link->request;
 	len = entries_of(r, f).len;
-	if (r->checked < len && !fault_is_none(fault = check_some(c, f, kind)))
+	if (r->checked < len && !fault_is_none(fault = check_some(link, f, kind)))
 		return fault;
 	if (r->checked == len && r->done < len)
-		do_some(c, f, kind);
+		do_some(link, f, kind);
 	else
-		record_some(r, DO_STEPS(c->worker));
-	if (r->done == len && r->changed_count <= DO_STEPS(c->worker))
-		record_some(r, DO_STEPS(c->worker));
+		record_some(r, DO_STEPS(link->worker));
+	if (r->done == len && r->changed_count <= DO_STEPS(link->worker))
+		record_some(r, DO_STEPS(link->worker));
 	if (r->done < len || r->recorded < r->changed_count) {
-		conn_yield(c);
+		note_memory(link);
 		return FAULT_NONE;
 	}
-	return answer(c, kind);
+	return answer(link, kind);
 }

@@ -5,8 +5,8 @@
 #ifndef SESSION_SUBSCRIBE_REQUEST_H
 #define SESSION_SUBSCRIBE_REQUEST_H
 
-#include "client/conn.h"
 #include "proto/packet_subscribe.h"
+#include "session/client_link.h"
 
 #define REQUEST_TEXT_MAX 256
 
@@ -28,20 +28,20 @@ struct request_kind {
 	enum packet_type answer;
 	bool holds_deliveries; /* until it is answered */
 	/* The packet without its entries. */
-	struct fault (*begin)(struct conn *c, const struct frame *f, struct request *r);
+	struct fault (*begin)(struct client_link *link, const struct frame *f, struct request *r);
 	struct fault (*check)(struct slice *entries, enum mqtt_version version, size_t *steps);
 	/* The next entry off *entries: its reason code. */
-	uint8_t (*next)(struct conn *c, struct request *r, struct slice *entries);
-	void (*encode)(struct conn *c, struct request *r, struct buf *out);
+	uint8_t (*next)(struct client_link *link, struct request *r, struct slice *entries);
+	void (*encode)(struct client_link *link, struct request *r, struct buf *out);
 };
 
-/* A slice of it. The connection yields where there is more to do: the same packet again, then. */
-struct fault request_run(struct conn *c, const struct frame *f, const struct request_kind *kind);
+/* A slice of it. link->request is not NULL where there is more to do: the same packet again, then,
+ * in a later turn. */
+struct fault request_run(struct client_link *link, const struct frame *f,
+                         const struct request_kind *kind);
 /* A subscription is to be written down. */
 void request_add_changed(struct request *r, struct subscription *sub);
-/* What it takes besides the packet. */
-size_t request_memory(const struct conn *c);
 /* The connection ends. */
-void request_forget(struct conn *c);
+void request_forget(struct client_link *link);
 
 #endif

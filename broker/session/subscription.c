@@ -84,18 +84,18 @@ static void join(struct subscription *sub)
 	struct subscription *first;
 	void **place;
 
-	sub->filter_id = route_join(w->server->route, w->executor.index, subscription_filter(sub));
-	place = table_find(&w->filters, hash_id(sub->filter_id), NULL, NULL);
+	sub->filter_id = route_join(w->shared->route, w->executor.index, subscription_filter(sub));
+	place = table_find(&w->sessions->filters, hash_id(sub->filter_id), NULL, NULL);
 	first = place == NULL ? NULL : *place;
 	DL_APPEND(first, sub);
 	if (place == NULL)
-		table_add(&w->filters, hash_id(sub->filter_id), sub);
+		table_add(&w->sessions->filters, hash_id(sub->filter_id), sub);
 }
 
 static void leave(struct subscription *sub)
 {
 	struct worker *w = sub->session->worker;
-	void **place = table_find(&w->filters, hash_id(sub->filter_id), NULL, NULL);
+	void **place = table_find(&w->sessions->filters, hash_id(sub->filter_id), NULL, NULL);
 	struct subscription *first = *place;
 
 	DL_DELETE(first, sub);
@@ -103,8 +103,8 @@ static void leave(struct subscription *sub)
 		*place = first;
 		return;
 	}
-	table_remove(&w->filters, hash_id(sub->filter_id), sub);
-	route_leave(w->server->route, w->executor.index, subscription_filter(sub));
+	table_remove(&w->sessions->filters, hash_id(sub->filter_id), sub);
+	route_leave(w->shared->route, w->executor.index, subscription_filter(sub));
 }
 
 /* --- in the shared tree --- */
@@ -112,15 +112,15 @@ static void leave(struct subscription *sub)
 static void enter_tree(struct subscription *sub, bool is_new)
 {
 	struct session *s = sub->session;
-	struct server *server = s->worker->server;
-	const _Atomic uint64_t *clock = retain_clock(server->retain);
+	struct shared *shared = s->worker->shared;
+	const _Atomic uint64_t *clock = retain_clock(shared->retain);
 	struct slice filter = subscription_filter(sub);
 	struct route_target target = target_of(sub);
 
 	if (subscription_is_shared(sub)) {
-		route_share_put(server->route, share_group(sub), filter, &target, s->conn != NULL);
+		route_share_put(shared->route, share_group(sub), filter, &target, s->link != NULL);
 	} else if (s->durable) {
-		route_target_put(server->route, filter, &target, clock);
+		route_target_put(shared->route, filter, &target, clock);
 		sub->since = target.since;
 	} else if (is_new) {
 		join(sub);
@@ -184,17 +184,17 @@ void subscription_restore(struct session *s, uint64_t number, struct slice filte
 static void subscription_free(struct subscription *sub)
 {
 	struct session *s = sub->session;
-	struct server *server = s->worker->server;
+	struct shared *shared = s->worker->shared;
 	struct slice filter = subscription_filter(sub);
 
 	replay_drop(sub);
 	if (subscription_is_shared(sub)) {
-		route_share_remove(server->route, share_group(sub), filter, s->id);
+		route_share_remove(shared->route, share_group(sub), filter, s->id);
 		uncount(&s->worker->counters.shared_subscriptions, 1);
 	} else if (sub->filter_id != 0) {
 		leave(sub);
 	} else {
-		route_target_remove(server->route, filter, s->id);
+		route_target_remove(shared->route, filter, s->id);
 	}
 	s->subscription_bytes -= subscription_cost(whole_filter(sub));
 	charge_sub(s->worker, &s->charge, subscription_memory(whole_filter(sub)));
@@ -236,7 +236,7 @@ void subscriptions_online(struct session *s, bool online)
 
 	while ((sub = table_walk_next(&walk)) != NULL) {
 		if (subscription_is_shared(sub))
-			route_share_online(s->worker->server->route, share_group(sub),
+			route_share_online(s->worker->shared->route, share_group(sub),
 			                   subscription_filter(sub), s->id, online);
 	}
 }

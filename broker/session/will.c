@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/container.h"
 #include "durability/record_batch.h"
+#include "session/session_report.h"
 
 static void on_delay(struct timer *timer, void *executor_arg)
 {
@@ -102,7 +103,7 @@ void will_fire(struct session *s)
 	job.verdict =
 	    publish_access_check(s->worker, session_subject(s), s->origin->user_key, &request);
 	if (!job.verdict.allowed || publish_route(s->worker, &job) == PUBLISH_DENIED)
-		session_log_denial(s, DENIAL_WILL, msg_topic(msg), &job.verdict);
+		session_report_denial(s, DENIAL_WILL, msg_topic(msg), &job.verdict);
 	else
 		s->will->kept = false; /* its end went with the message */
 	msg_unref(&msg);

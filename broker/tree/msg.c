@@ -114,3 +114,9 @@ uint32_t msg_expiry_left_s(const struct msg *m, uint64_t now_ms)
 	left_s = left_ms / 1000 + (left_ms % 1000 != 0);
 	return left_s > UINT32_MAX ? UINT32_MAX : (uint32_t)left_s;
 }
+
+bool msg_is_of_broker(const struct msg *msg)
+{
+	return msg->origin->session_id == 0 &&
+	       slice_starts_with(msg_topic(msg), SLICE(MSG_BROKER_TOPICS));
+}

@@ -80,4 +80,9 @@ static inline bool msg_is_expired(const struct msg *m, uint64_t now_ms)
 /* Seconds left, rounded up; only where expires_ms is set. */
 uint32_t msg_expiry_left_s(const struct msg *m, uint64_t now_ms);
 
+/* The topics that the broker itself writes to. */
+#define MSG_BROKER_TOPICS "$SYS/broker/"
+/* Did it write this one? Nobody's rules stand behind it. */
+bool msg_is_of_broker(const struct msg *msg);
+
 #endif

@@ -28,5 +28,5 @@ void charge_fini(struct worker *w, struct charge *c)
 	if (c->payer == NULL)
 		return;
 	charge_set(w, c, 0);
-	payer_unref(&w->server->payers, &c->payer);
+	payer_unref(&w->shared->payers, &c->payer);
 }

@@ -6,8 +6,7 @@
 #define WORKER_CHARGE_H
 
 #include "worker/payer.h"
-
-struct worker;
+#include "worker/worker.h"
 
 /* What an allocation costs besides its bytes. */
 #define CHARGE_ALLOC ((size_t)16)
@@ -21,7 +20,20 @@ struct charge {
 void charge_init(struct charge *c, struct payer *payer);
 /* Give everything back, and the reference. Fine where there was none. */
 void charge_fini(struct worker *w, struct charge *c);
-/* charge_add, charge_sub: in worker.h */
+/* Inline: each message in flight costs two of them. */
+static inline void charge_add(struct worker *w, struct charge *c, uint64_t bytes)
+{
+	c->bytes += bytes;
+	payer_add(c->payer, w->executor.index, bytes);
+	count_by(&w->counters.memory_bytes, bytes);
+}
+
+static inline void charge_sub(struct worker *w, struct charge *c, uint64_t bytes)
+{
+	REQUIRE(bytes <= c->bytes);
+	charge_add(w, c, (uint64_t)0 - bytes);
+}
+
 /* It has this much now. */
 void charge_set(struct worker *w, struct charge *c, uint64_t bytes);
 /* Somebody else pays from now on. Takes over the reference. */

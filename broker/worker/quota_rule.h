@@ -23,6 +23,12 @@ struct quota_rule {
 	uint64_t reserve; /* of the whole, left for those who drain */
 };
 
+/* What a worker may still take without asking the others: nobody is refused below the threshold. */
+struct quota_room {
+	uint64_t whole; /* limits.memory, of whose threshold it is a part */
+	uint64_t bytes;
+};
+
 /* May this payer, who has `paid` of rule->used, take `bytes` more? `drains`: see above.
  * Where the whole is unlimited a share counts at all times. */
 enum quota_verdict quota_rule_check(const struct quota_rule *rule, uint64_t paid, uint64_t bytes,

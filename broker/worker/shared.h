@@ -1,5 +1,5 @@
-/* The broker as a whole: what all workers share, and the order of everything: start, stop.  Thread:
- * main's, except the counts. */
+/* What all workers share: the trees, the journal, the authenticator, counts.  Thread: any; made
+ * and freed on main. */
 #ifndef WORKER_SHARED_H
 #define WORKER_SHARED_H
 
@@ -10,12 +10,10 @@
 #include "tree/route.h"
 #include "worker/config_snapshot.h"
 #include "worker/payer.h"
-#include "worker/worker.h"
 
-struct sweep;
-struct sys;
+struct worker;
 
-struct server {
+struct shared {
 	struct route *route;
 	struct retain *retain;
 	struct journal *journal;
@@ -32,29 +30,21 @@ struct server {
 	struct keyed_counter address_connections; /* by stream_peer_key */
 	struct payers payers;                     /* of memory: users and addresses */
 	_Atomic uint64_t store_share;             /* of one user, by the policy in force; 0: any */
-	struct sys *sys;                          /* NULL: nobody publishes $SYS */
-	struct sweep *sweep;                      /* NULL: what expired stays until asked for */
 };
 
-/* The shared state and the workers, without threads and sockets: a simulation drives these itself.
- * Takes its own reference of policy; takes over the journal. */
-struct server *server_new(struct config_snapshot *snapshot, unsigned workers,
-                          struct journal *journal);
-void server_free(struct server *s);
+/* Without workers: server/workers.c adds them. Takes over the journal. */
+struct shared *shared_new(unsigned workers, struct journal *journal);
+/* NULL is fine. The workers are freed already. */
+void shared_free(struct shared *s);
 
-/* The home of a client id. */
-struct worker *server_owner_of(struct server *s, struct slice client_id);
+/* The worker that owns a client id. */
+struct worker *shared_owner_of(struct shared *s, struct slice client_id);
 
 /* One more client is connected. */
-void server_count_connection(struct server *s);
+void shared_count_connection(struct shared *s);
 
 /* May this user keep one more session? Counted when true; give back with server_session_gone. */
-bool server_session_kept(struct server *s, struct slice user_key, uint32_t max);
-void server_session_gone(struct server *s, struct slice user_key);
-
-/* Run until SIGTERM or SIGINT: threads, listeners, stop in the order of DESIGN.md section 6.
- * Returns the exit status: 0; 2 where a listener could not be had; 1 for what the machine refused.
- */
-int server_run(struct config_snapshot *snapshot, struct tls_tickets *tickets);
+bool shared_session_kept(struct shared *s, struct slice user_key, uint32_t max);
+void shared_session_gone(struct shared *s, struct slice user_key);
 
 #endif

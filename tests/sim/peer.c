@@ -10,6 +10,7 @@
 
 #include "base/mailbox.h"
 #include "proto/property.h"
+#include "worker/worker.h"
 
 #define READ_BYTES 65536 /* what one read of a connection gives, at most */
 #define TURNS_MAX  2000000

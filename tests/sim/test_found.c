@@ -1,5 +1,6 @@
 /* What the explorer found, each as the few steps it came down to. */
 #include "scenario.h"
+#include "worker/worker.h"
 
 static const struct connect_options clean = {0};
 static const struct connect_options kept = {.keep = true, .expiry_s = 100000};

@@ -6,9 +6,11 @@
 #include <utlist.h>
 
 #include "base/alloc.h"
-#include "client/input_limit.h"
+#include "client/client_list.h"
 #include "proto/packet_publish.h"
 #include "scenario.h"
+#include "session/input_limit.h"
+#include "session/session.h"
 
 #define QUEUED  5
 #define FLOOD   200
@@ -36,14 +38,14 @@ static struct client *join(struct world *w, const char *name, enum mqtt_version 
 	return c;
 }
 
-static struct conn *conn_of(struct world *w, const struct client *c)
+static struct conn *connection_of(struct world *w, const struct client *c)
 {
 	struct conn *conn;
 
 	for (unsigned i = 0; i < w->workers; i++) {
-		DL_FOREACH (w->server->workers[i]->conns, conn) {
-			if (conn->session != NULL &&
-			    slice_equal(session_client_id(conn->session), slice_of_str(c->id)))
+		DL_FOREACH (w->server->workers[i]->clients->conns, conn) {
+			if (conn->link.session != NULL &&
+			    slice_equal(session_client_id(conn->link.session), slice_of_str(c->id)))
 				return conn;
 		}
 	}
@@ -123,9 +125,9 @@ static struct flood flood_begin(struct world *w, const struct connect_options *o
 	for (uint16_t n = 1; n <= FLOOD; n++)
 		send_publish(f.c, "mine", n, 1, 1000);
 	commit_all(w);
-	f.conn = conn_of(w, f.c);
+	f.conn = connection_of(w, f.c);
 	assert_false(f.c->closed);
-	assert_true(input_limit_owed(f.conn) <= 100);
+	assert_true(input_limit_owed(&f.conn->link) <= 100);
 	return f;
 }
 
@@ -159,7 +161,7 @@ static void waits_unread(struct world *w)
 {
 	struct flood f = flood_begin(w, &kept, false);
 
-	assert_true((f.conn->pauses & CONN_PAUSE_STORE) != 0);
+	assert_true((f.conn->link.pauses & PAUSE_STORE) != 0);
 	world_advance(w, MOST_MS + IDLE_MS);
 	assert_false(f.c->closed);
 	make_space(w);
@@ -178,7 +180,7 @@ static void deliveries_come_later(struct world *w)
 		publish_numbered(pub, "queue", 1, n);
 	commit_all(w);
 	assert_int_equal(f.c->received_count, QUEUED);
-	assert_true((f.conn->pauses & CONN_PAUSE_STORE) == 0);
+	assert_true((f.conn->link.pauses & PAUSE_STORE) == 0);
 	acknowledge_deliveries(w, &f);
 	require_told(&f);
 }
@@ -190,7 +192,7 @@ static void skips_to_the_end(struct world *w)
 	struct flood f = flood_begin(w, &kept, true);
 	uint64_t dropped = 0;
 
-	assert_true((f.conn->pauses & CONN_PAUSE_STORE) == 0);
+	assert_true((f.conn->link.pauses & PAUSE_STORE) == 0);
 	client_ping(f.c);
 	client_subscribe(f.c, "other", 0);
 	send_publish(f.c, "zero", 0, 0, 10);
@@ -277,7 +279,7 @@ static void no_space_at_all(struct world *w)
 		send_publish(c, "mine", n, 1, 100);
 	commit_all(w);
 	assert_false(c->closed);
-	assert_true(input_limit_owed(conn_of(w, c)) <= 20);
+	assert_true(input_limit_owed(&connection_of(w, c)->link) <= 20);
 	for (unsigned n = 0; n < QUEUED; n++)
 		client_ack(c, PACKET_PUBACK, c->received[n].packet_id, REASON_SUCCESS);
 	commit_all(w);

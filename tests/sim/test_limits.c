@@ -3,8 +3,16 @@
 #include <utlist.h>
 
 #include "base/alloc.h"
+#include "client/client_list.h"
+#include "client/conn.h"
 #include "proto/packet_publish.h"
+#include "routing/router.h"
 #include "scenario.h"
+#include "session/client_link.h"
+#include "session/link_output.h"
+#include "session/session.h"
+#include "worker/shared.h"
+#include "worker/worker.h"
 
 static const struct connect_options clean = {0};
 static const struct connect_options kept = {.keep = true, .expiry_s = 100000};
@@ -180,14 +188,14 @@ static void packet_size(struct world *w)
 	assert_string_equal(last_received(sub, "x"), "two");
 }
 
-static struct conn *conn_of(struct world *w, const struct client *c)
+static struct conn *connection_of(struct world *w, const struct client *c)
 {
 	struct conn *conn;
 
 	for (unsigned i = 0; i < w->workers; i++) {
-		DL_FOREACH (w->server->workers[i]->conns, conn) {
-			if (conn->session != NULL &&
-			    slice_equal(session_client_id(conn->session), slice_of_str(c->id)))
+		DL_FOREACH (w->server->workers[i]->clients->conns, conn) {
+			if (conn->link.session != NULL &&
+			    slice_equal(session_client_id(conn->link.session), slice_of_str(c->id)))
 				return conn;
 		}
 	}
@@ -202,8 +210,8 @@ static size_t output_of(const struct conn *c)
 {
 	size_t n;
 
-	executor_enter(&c->worker->executor);
-	n = stream_backlog(c->stream) + c->out.len;
+	executor_enter(&c->link.worker->executor);
+	n = stream_backlog(c->link.stream) + c->link.out.len;
 	executor_leave();
 	return n;
 }
@@ -229,9 +237,9 @@ static void stalled_reader(struct world *w)
 	world_run(w);
 	assert_true(client_is_done(pub));
 	assert_int_equal(fast->received_count, 200);
-	conn = conn_of(w, slow);
-	assert_true(output_of(conn) <= CONN_BACKLOG_MAX + 2 * LARGE);
-	assert_true(conn->session->waiting.bytes <= 16 << 20);
+	conn = connection_of(w, slow);
+	assert_true(output_of(conn) <= LINK_OUTPUT_MAX + 2 * LARGE);
+	assert_true(conn->link.session->waiting.bytes <= 16 << 20);
 	client_stall(slow, false);
 	world_run(w);
 	client_forget(slow);
@@ -252,9 +260,9 @@ static void stalled_asker(struct world *w)
 	for (unsigned i = 0; i < pings; i++)
 		client_ping(c);
 	world_run(w);
-	conn = conn_of(w, c);
-	assert_true(output_of(conn) <= 2 * CONN_BACKLOG_MAX);
-	assert_true((conn->pauses & CONN_PAUSE_BACKLOG) != 0);
+	conn = connection_of(w, c);
+	assert_true(output_of(conn) <= 2 * LINK_OUTPUT_MAX);
+	assert_true((conn->link.pauses & PAUSE_OUTPUT) != 0);
 	client_stall(c, false);
 	world_run(w);
 	answers = (unsigned)client_answers(c, PACKET_PINGRESP, NULL);
@@ -266,7 +274,7 @@ static size_t bytes_in_flight(const struct world *w, unsigned to)
 	size_t bytes = 0;
 
 	for (unsigned i = 0; i < w->workers; i++)
-		bytes += atomic_load(&w->server->workers[i]->flows[to].bytes);
+		bytes += atomic_load(&w->server->workers[i]->router->flows.to[to].bytes);
 	return bytes;
 }
 
@@ -276,7 +284,7 @@ static struct client *client_at(struct world *w, unsigned executor, const char *
 
 	for (unsigned i = 0;; i++) {
 		snprintf(name, sizeof(name), "%s%u-%u", prefix, n, i);
-		if (server_owner_of(w->server, slice_of_str(name)) == w->server->workers[executor])
+		if (shared_owner_of(w->server, slice_of_str(name)) == w->server->workers[executor])
 			return join(w, name, &clean);
 	}
 }
@@ -325,7 +333,7 @@ static void stalled_executor(struct world *w)
 	for (unsigned i = 0; i < PUBLISHERS; i++)
 		assert_true(client_is_done(pubs[i]));
 	assert_int_equal(bytes_in_flight(w, last), 0);
-	assert_int_equal(w->server->workers[0]->stalled, 0);
+	assert_int_equal(w->server->workers[0]->router->flows.stalled, 0);
 	if (last != 0)
 		assert_int_equal(sub->received_count, sent);
 }
@@ -367,7 +375,7 @@ static void stalled_twice(struct world *w)
 	publish_huge(w, first, payload);
 	free(payload);
 	assert_int_equal(sub->received_count, (size_t)3 * PUBLISHERS);
-	assert_int_equal(w->server->workers[0]->stalled, 0);
+	assert_int_equal(w->server->workers[0]->router->flows.stalled, 0);
 	for (unsigned i = 0; i < PUBLISHERS; i++)
 		assert_true(client_is_done(first[i]) && client_is_done(second[i]));
 }

@@ -4,7 +4,10 @@
 #include <utlist.h>
 
 #include "authenticator.h"
+#include "client/client_list.h"
 #include "scenario.h"
+#include "session/session.h"
+#include "worker/worker.h"
 
 static const struct connect_options clean = {0};
 
@@ -174,12 +177,12 @@ static struct client *stranger(struct world *w, const struct connect_options *op
 
 	if (w->workers == 1)
 		return NULL;
-	*own = server_owner_of(w->server, slice_of_str(c->id));
+	*own = shared_owner_of(w->server, slice_of_str(c->id));
 	do {
 		client_connect(c, options);
 		*at = w->server->workers[0];
 		for (unsigned i = 0; i < w->workers; i++) {
-			if (w->server->workers[i]->conns != NULL)
+			if (w->server->workers[i]->clients->conns != NULL)
 				*at = w->server->workers[i];
 		}
 		if (*at == *own) {
@@ -216,7 +219,7 @@ static void moving(struct world *w)
 		return;
 	read_all(at, c);
 	turn(at); /* it leaves */
-	assert_null(at->conns);
+	assert_null(at->clients->conns);
 	begin_reload(w, e, c, &done);
 	world_run(w);
 	assert_true(done);
@@ -240,7 +243,7 @@ static void moving_to_the_new(struct world *w)
 	read_all(at, c);
 	memory_set_fit(wire_peer(c->wire), e->fit);
 	turn(at);
-	assert_null(at->conns);
+	assert_null(at->clients->conns);
 	world_run(w);
 	require_out(c, e);
 	assert_false(c->accepted);
@@ -269,7 +272,7 @@ static void moving_to_the_old(struct world *w)
 	turn(at);
 	read_all(at, c);
 	turn(at);
-	assert_null(at->conns);
+	assert_null(at->clients->conns);
 	world_run(w);
 	assert_false(c->closed);
 	assert_false(c->accepted);
@@ -496,7 +499,7 @@ static unsigned count_removed(const struct worker *worker)
 	const struct session *s;
 	unsigned removed = 0;
 
-	DL_FOREACH2(worker->all_sessions, s, list_next)
+	DL_FOREACH2(worker->sessions->all, s, list_next)
 	{
 		removed += s->removed;
 	}
@@ -518,7 +521,7 @@ static void many_sessions(struct world *w)
 	for (unsigned i = 0; i < SESSIONS; i++) {
 		snprintf(name, sizeof(name), "s%u", i);
 		session_new(worker, id, slice_of_str(name), false,
-		            payers_find(&worker->server->payers, PAYER_USER, id->key))
+		            payers_find(&worker->shared->payers, PAYER_USER, id->key))
 		    ->expiry_s = EXPIRY_NEVER;
 	}
 	identity_unref(&id);
@@ -528,9 +531,9 @@ static void many_sessions(struct world *w)
 	first = count_removed(worker);
 	assert_in_range(first, 1, SESSIONS / 2);
 	executor_enter(&worker->executor);
-	session_end(worker->admission.next_session);
+	session_end(worker->sessions->next_to_check);
 	executor_leave();
-	while (worker->admission.done != NULL) {
+	while (worker->clients->admission.done != NULL) {
 		turn(worker);
 		turns++;
 	}

@@ -9,10 +9,13 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "client/client_list.h"
 #include "peer.h"
 #include "proto/packet_publish.h"
 #include "scenario.h"
+#include "session/session.h"
 #include "support/memory_stream.h"
+#include "worker/worker.h"
 
 #define TURN_MS 10.0
 #define GROWTH  5
@@ -487,7 +490,8 @@ static struct cost end_unreleased(struct bench *b)
 	begin(b, &old);
 	publish_many(&b->one, "a", b->n, 2, false);
 	of_one(b);
-	assert_int_equal(HASH_COUNT(b->w->server->workers[0]->conns->session->inbound), b->n);
+	assert_int_equal(
+	    HASH_COUNT(b->w->server->workers[0]->clients->conns->link.session->inbound), b->n);
 	memory_send_end(wire_peer(b->one.wire), STREAM_END_RESET);
 	peer_turn(b->w, &b->one, &cost);
 	if (SHRINK == 1) /* not all of them in one turn */

@@ -22,12 +22,16 @@
 #include "base/random.h"
 #include "chance.h"
 #include "client.h"
+#include "client/client_list.h"
+#include "client/conn.h"
 #include "durability/record_codec.h"
 #include "journal/journal_disk.h"
 #include "journal/journal_memory.h"
 #include "server/config_load.h"
+#include "server/expire_retained.h"
 #include "server/restore.h"
 #include "server/stop.h"
+#include "server/workers.h"
 #include "tree/topic_owners.h"
 
 /* Work that is done in slices is so in small ones, in a quarter of all worlds. */
@@ -137,7 +141,7 @@ static void start_broker(struct world *w, struct config_snapshot *snapshot, bool
 
 	w->journal = w->held ? journal_disk_new(store_memory_open(w->image), &options)
 	                     : journal_memory_new();
-	w->server = server_new(snapshot, w->workers, w->journal);
+	w->server = workers_new(snapshot, w->workers, w->journal);
 	for (unsigned i = 0; i < w->workers && world_has_small_slices(w); i++)
 		w->server->workers[i]->turn_steps = SMALL_TURN;
 	if (hashes)
@@ -436,7 +440,7 @@ bool world_has_deferred(const struct world *w)
 	const struct conn *c;
 
 	for (unsigned i = 0; i < w->server->worker_count; i++) {
-		DL_FOREACH (w->server->workers[i]->conns, c) {
+		DL_FOREACH (w->server->workers[i]->clients->conns, c) {
 			if (c->deferred != NULL)
 				return true;
 		}
@@ -465,7 +469,9 @@ void world_be_silent(struct world *w)
 /* Another broker, on what the one before has left. */
 static void begin_again(struct world *w, struct config_snapshot **snapshot, bool hashes)
 {
-	server_free(w->server);
+	workers_free(w->server);
+	sweep_free(w->sweep);
+	w->sweep = NULL;
 	store_image_fail(w->image, 0, 0);
 	hear_log(w->silent);
 	if (w->next_workers != 0) {
@@ -517,7 +523,8 @@ void world_free(struct world *w)
 	LL_FOREACH_SAFE (w->clients, c, next_client) {
 		client_free(c);
 	}
-	server_free(w->server);
+	workers_free(w->server);
+	sweep_free(w->sweep);
 	LL_FOREACH_SAFE (w->wires, wire, next_wire) {
 		memory_peer_free(wire->peer);
 		free(wire);

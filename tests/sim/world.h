@@ -32,7 +32,8 @@ struct world {
 	struct config_snapshot
 	    *next_snapshot;          /* of the next broker; NULL: that of the one before */
 	struct world_settings texts; /* conf is the caller's and stays */
-	struct server *server;
+	struct shared *server;
+	struct sweep *sweep;     /* NULL: none */
 	struct journal *journal; /* the server's */
 	bool silent;             /* the log goes nowhere */
 	bool held;

@@ -1,15 +1,16 @@
 /* The share of the store that the queues of one user may take.  The journal counts it for the payer
  * and asks before it stores a message that somebody waits for; where nobody waits, the session asks
  * (outgoing.c). */
+#include "durability/store_quota.h"
+
 #include "durability/record_codec.h"
-#include "session/disk_queue.h"
-#include "worker/memory_quota.h"
 #include "worker/quota_rule.h"
 #include "worker/shared.h"
+#include "worker/worker.h"
 
 static void *find_owner(void *arg, struct slice session_value)
 {
-	struct server *server = arg;
+	struct shared *shared = arg;
 	struct session_record kept;
 	struct identity *identity;
 	struct payer *payer;
@@ -18,17 +19,17 @@ static void *find_owner(void *arg, struct slice session_value)
 		return NULL;
 	identity =
 	    identity_new(kept.user.kind, kept.user.name, kept.user.entry_id, kept.user.credential);
-	payer = payers_find(&server->payers, PAYER_USER, identity->key);
+	payer = payers_find(&shared->payers, PAYER_USER, identity->key);
 	identity_unref(&identity);
 	return payer;
 }
 
 static void drop_owner(void *arg, void *owner)
 {
-	struct server *server = arg;
+	struct shared *shared = arg;
 	struct payer *payer = owner;
 
-	payer_unref(&server->payers, &payer);
+	payer_unref(&shared->payers, &payer);
 }
 
 static void add_to_owner(void *owner, uint64_t bytes)
@@ -39,12 +40,12 @@ static void add_to_owner(void *owner, uint64_t bytes)
 }
 
 /* At the whole nobody is refused here: publishers wait then (route.c). */
-static bool fits_share(const struct server *server, const struct quota_rule *space, uint64_t paid,
+static bool fits_share(const struct shared *shared, const struct quota_rule *space, uint64_t paid,
                        uint64_t bytes)
 {
 	struct quota_rule rule = *space;
 
-	rule.share = atomic_load_explicit(&server->store_share, memory_order_relaxed);
+	rule.share = atomic_load_explicit(&shared->store_share, memory_order_relaxed);
 	return rule.share == 0 || quota_rule_check(&rule, paid, bytes, false) != QUOTA_OVER_SHARE;
 }
 
@@ -60,34 +61,33 @@ static bool admits(void *arg, const void *owner, uint64_t used, uint64_t whole, 
 	return fits_share(arg, &space, store_bytes(owner), bytes);
 }
 
-const char *quota_store(const struct session *s, size_t bytes)
+const char *store_quota_exceeds(const struct worker *w, const struct payer *payer,
+                                uint64_t own_bytes, size_t bytes)
 {
-	const struct server *server = s->worker->server;
-	uint64_t paid = store_bytes(s->charge.payer);
-	uint64_t own = s->waiting.bytes + disk_queue_bytes(s); /* perhaps not written yet */
+	uint64_t paid = store_bytes(payer);
 	struct quota_rule space = {0};
 
-	journal_space(server->journal, &space.used, &space.whole);
-	return fits_share(server, &space, own > paid ? own : paid, bytes)
+	journal_space(w->shared->journal, &space.used, &space.whole);
+	return fits_share(w->shared, &space, own_bytes > paid ? own_bytes : paid, bytes)
 	           ? NULL
 	           : "limits.store_per_user is reached";
 }
 
-void quota_store_set(struct server *server, const struct config_snapshot *snapshot)
+void store_quota_set(struct shared *shared, const struct config_snapshot *snapshot)
 {
 	const struct conf *conf = snapshot->conf;
 	uint64_t share = quota_rule_share(conf->shared.store_per_user, conf->persistence_max_bytes);
 
-	atomic_store(&server->store_share, snapshot->has_shares ? share : 0);
+	atomic_store(&shared->store_share, snapshot->has_shares ? share : 0);
 }
 
-void quota_store_begin(struct server *server)
+void store_quota_begin(struct shared *shared)
 {
 	const struct journal_owners owners = {.find = find_owner,
 	                                      .drop = drop_owner,
 	                                      .add = add_to_owner,
 	                                      .admits = admits,
-	                                      .arg = server};
+	                                      .arg = shared};
 
-	journal_set_owners(server->journal, &owners);
+	journal_set_owners(shared->journal, &owners);
 }

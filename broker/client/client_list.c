@@ -1,0 +1,19 @@
+/* The lists of a worker's connections. */
+#include "client/client_list.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+
+void client_list_init(struct worker *w)
+{
+	w->clients = xnew(w->clients);
+	w->clients->listeners = xcalloc(LISTENER_IDS_MAX, sizeof(struct listener *));
+}
+
+void client_list_fini(struct worker *w)
+{
+	REQUIRE(w->clients->conns == NULL);
+	free(w->clients->listeners);
+	free(w->clients);
+}

@@ -1,0 +1,29 @@
+/* What client/ has of a worker: its connections, and the lists they stand in.  Thread: the
+ * worker's. */
+#ifndef CLIENT_CLIENT_LIST_H
+#define CLIENT_CLIENT_LIST_H
+
+#include "client/admission.h"
+#include "client/conn.h"
+#include "client/half_open.h"
+
+struct listener;
+
+struct client_list {
+	struct conn *conns; /* utlist DL, in order of arrival here */
+	struct half_open half_open;
+	struct admission admission;
+	struct conn *yielding;       /* yield.c; utlist DL */
+	struct conn *leaving;        /* move to another worker at the end of the turn */
+	struct listener **listeners; /* by slot, LISTENER_IDS_MAX of them */
+	struct log_limit dropped_limit, refusal_limit;
+	uint64_t next_arrival;
+	/* The worker stops, and the last connection has gone. */
+	void (*on_empty)(void *arg);
+	void *on_empty_arg;
+};
+
+void client_list_init(struct worker *w);
+void client_list_fini(struct worker *w);
+
+#endif

@@ -1,0 +1,51 @@
+/* Two counters by key. */
+#include "client/connection_limits.h"
+
+#include "session/session.h"
+#include "worker/shared.h"
+
+static uint32_t max_of(uint32_t limit)
+{
+	return limit == 0 ? UINT32_MAX - 1 : limit;
+}
+
+bool connection_limits_take_address(struct worker *w, struct stream *stream,
+                                    const struct conf_listener *l)
+{
+	char peer[STREAM_PEER_TEXT];
+	uint32_t suppressed;
+
+	if (keyed_counter_take(&w->shared->address_connections, stream_peer_key(stream),
+	                       max_of(l->limits.connections_per_address)))
+		return true;
+	if (!log_limit_pass(&w->quota_limit, w->executor.now_ms + 1, 10000, 5, &suppressed))
+		return false;
+	stream_peer_text(stream, peer, sizeof(peer));
+	LOG(CONNECTION_CLOSED_BEFORE_CONNECT, .peer = peer, .listener = l->bind,
+	    .reason = reason_name(REASON_QUOTA_EXCEEDED),
+	    .cause = "limits.connections_per_address is reached", .suppressed = suppressed);
+	return false;
+}
+
+void connection_limits_give_address(struct worker *w, const struct stream *stream)
+{
+	keyed_counter_give(&w->shared->address_connections, stream_peer_key(stream));
+}
+
+bool connection_limits_take_user(struct conn *c, const struct session *s)
+{
+	struct worker *w = c->link.worker;
+	uint32_t max = max_of(client_link_limits(&c->link)->connections_per_user);
+
+	if (s != NULL && s->link != NULL)
+		max++;
+	c->user_counted = keyed_counter_take(&w->shared->user_connections, c->identity->key, max);
+	return c->user_counted;
+}
+
+void connection_limits_give_user(struct conn *c)
+{
+	if (c->user_counted)
+		keyed_counter_give(&c->link.worker->shared->user_connections, c->identity->key);
+	c->user_counted = false;
+}

@@ -1,0 +1,28 @@
+/* A connection that owes as many answers as it may (session/input_limit.h) is not read.  One
+ * exception: while
+ * the store lacks space, a connection with unacknowledged deliveries is read on ("draining"),
+ * because the acknowledgements that free the store may stand behind what it sent.  The first packet
+ * that would exceed the bound is skipped then, and from there on only acknowledgements and
+ * DISCONNECT are acted on, until the connection is closed: a client sends the rest again after a
+ * reconnect.  Thread: the connection's. */
+#ifndef CLIENT_INPUT_DRAIN_H
+#define CLIENT_INPUT_DRAIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/frame.h"
+
+struct conn;
+
+/* Pause reading, drain, or go on reading, as it is now. May close the connection: not from inside a
+ * packet's handler. */
+void input_drain_apply(struct conn *c);
+/* Of a connection that drains. False: this packet is skipped. */
+bool input_drain_admits(struct conn *c, const struct frame *f);
+/* Bytes have come to one that drains. */
+void input_drain_heard(struct conn *c);
+/* The connection ends. */
+void input_drain_forget(struct conn *c);
+
+#endif

@@ -1,0 +1,28 @@
+/* Scratch space, outbox and flows of a worker. */
+#include "routing/router.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "worker/shared.h"
+
+void router_init(struct worker *w, void (*on_open)(struct worker *w))
+{
+	struct router *r = xnew(r);
+
+	r->outbox = xcalloc(w->shared->worker_count, sizeof(*r->outbox));
+	flow_init_all(&r->flows, w, on_open);
+	w->router = r;
+}
+
+void router_fini(struct worker *w)
+{
+	struct router *r = w->router;
+
+	route_match_fini(&r->match);
+	free(r->merges);
+	free(r->ids);
+	free(r->outbox);
+	flow_fini_all(&r->flows);
+	free(r);
+}

@@ -1,0 +1,168 @@
+/* A worker is put together of its parts, and the end of its turn goes through them: batches leave,
+ * sessions go on, everything written goes out. */
+#include "server/workers.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/list.h"
+#include "client/client_list.h"
+#include "client/deferred_publish.h"
+#include "client/input_drain.h"
+#include "client/yield.h"
+#include "durability/record_batch.h"
+#include "durability/store_quota.h"
+#include "routing/local_delivery.h"
+#include "routing/router.h"
+#include "session/link_output.h"
+#include "session/memory_wait.h"
+#include "session/pending_ack.h"
+#include "session/session_work.h"
+
+/* --- the end of a turn --- */
+
+/* As many as there are now: those that are added meanwhile may have to wait for the next turn. */
+static void run_reviews(struct worker *w)
+{
+	struct client_link *link;
+	size_t n;
+
+	LL_COUNT2(w->output->review, link, n, next_review);
+	while (n-- > 0 && (link = w->output->review) != NULL) {
+		w->output->review = link->next_review;
+		link->in_review = false;
+		input_drain_apply(conn_of(link));
+	}
+}
+
+static bool worker_turn_end(void *arg)
+{
+	struct worker *w = arg;
+	struct client_list *clients = w->clients;
+	bool more = clients->admission.done != NULL && admission_turn(w);
+
+	if (clients->yielding != NULL)
+		more |= yield_turn(w);
+	w->turn++;
+	if (w->sessions->working != NULL || w->sessions->ended != NULL)
+		more |= session_work_turn(w);
+	if (w->output->review != NULL)
+		run_reviews(w);
+	if (record_batch_is_pending(w))
+		record_batch_flush(w);
+	dispatch_flush(w);
+	w->output->encoded.msg = NULL;
+	while (w->output->dirty != NULL) {
+		struct client_link *link = w->output->dirty;
+
+		w->output->dirty = link->next_dirty;
+		link->dirty = false;
+		link_output_flush(link);
+	}
+	while (clients->leaving != NULL) {
+		struct conn *c = clients->leaving;
+
+		clients->leaving = c->next_leaving;
+		conn_leave(c);
+	}
+	return more || w->output->review != NULL || clients->yielding != NULL;
+}
+
+/* --- what goes on --- */
+
+static void on_open(struct worker *w)
+{
+	struct conn *c, *next;
+
+	DL_FOREACH_SAFE (w->clients->conns, c, next) {
+		if ((c->link.pauses & PAUSE_PRESSURE) == 0)
+			continue;
+		conn_yield(c); /* one after the other */
+		conn_resume(c, PAUSE_PRESSURE);
+	}
+}
+
+/* The journal has space again (journal_space_fn). */
+static void on_space(void *executor_arg)
+{
+	struct worker *w = executor_arg;
+	struct conn *c, *next;
+
+	DL_FOREACH_SAFE (w->clients->conns, c, next) {
+		if (c->link.session != NULL)
+			replay_wake(c->link.session);
+		if (!conn_waits(c) && (c->link.pauses & PAUSE_STORE) == 0)
+			continue;
+		c->link.limit.journal_full =
+		    c->link.limit.journal_full && journal_is_full(w->shared->journal);
+		deferred_publish_continue(c);
+		input_drain_apply(c);
+	}
+}
+
+static void on_ack_failed(struct client_link *link)
+{
+	conn_fail(conn_of(link), REASON_UNSPECIFIED, "what this acknowledges could not be kept");
+}
+
+static const struct session_upcalls upcalls = {
+    .check_admission = admission_check,
+    .on_ack_failed = on_ack_failed,
+};
+
+/* --- beginning and end --- */
+
+static struct worker *worker_new(struct shared *shared, unsigned index,
+                                 struct config_snapshot *snapshot)
+{
+	struct worker *w = xnew(w);
+
+	worker_init(w, shared, index, snapshot, worker_turn_end);
+	w->upcalls = &upcalls;
+	record_batch_init(w);
+	link_output_init(w);
+	session_table_init(w);
+	memory_wait_init(w);
+	router_init(w, on_open);
+	client_list_init(w);
+	return w;
+}
+
+static void worker_free(struct worker *w)
+{
+	if (w == NULL)
+		return;
+	client_list_fini(w);
+	session_table_fini(w);
+	record_batch_fini(w);
+	router_fini(w);
+	link_output_fini(w);
+	worker_fini(w);
+	free(w);
+}
+
+struct shared *workers_new(struct config_snapshot *snapshot, unsigned workers,
+                           struct journal *journal)
+{
+	struct shared *shared = shared_new(workers, journal);
+	struct executor *executors[ROUTE_EXECUTORS_MAX];
+
+	for (unsigned i = 0; i < workers; i++) {
+		shared->workers[i] = worker_new(shared, i, snapshot);
+		executors[i] = &shared->workers[i]->executor;
+	}
+	journal_on_queued(journal, deliver_queued);
+	journal_on_space(journal, executors, workers, on_space);
+	store_quota_begin(shared);
+	store_quota_set(shared, snapshot);
+	return shared;
+}
+
+void workers_free(struct shared *shared)
+{
+	if (shared == NULL)
+		return;
+	for (unsigned i = 0; i < shared->worker_count; i++)
+		worker_free(shared->workers[i]);
+	shared_free(shared);
+}

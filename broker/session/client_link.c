@@ -1,0 +1,52 @@
+/* Reading from a client, and what it takes. */
+#include "session/client_link.h"
+
+/* --- reading --- */
+
+void client_link_review(struct client_link *link)
+{
+	struct worker_output *output = link->worker->output;
+
+	if (link->in_review)
+		return;
+	link->in_review = true;
+	link->next_review = output->review;
+	output->review = link;
+}
+
+void client_link_pause(struct client_link *link, enum pause_reason why)
+{
+	if (link->pauses == 0)
+		stream_pause(link->stream);
+	link->pauses |= (uint16_t)why;
+}
+
+/* --- what it takes --- */
+
+/* [MQTT5-3.1.2-24, -29] */
+struct slice client_link_reason_string(const struct client_link *link, struct slice text,
+                                       size_t rest)
+{
+	bool fits = text.len + rest <= link->max_packet_bytes;
+
+	return link->no_problem_information || !fits ? SLICE_EMPTY : text;
+}
+
+struct fault client_link_check_properties(const struct client_link *link,
+                                          const struct properties *properties)
+{
+	if (properties->user_count == 0)
+		return FAULT_NONE;
+	return properties->user_count <= client_link_limits(link)->user_properties
+	           ? FAULT_NONE
+	           : fault_of(REASON_QUOTA_EXCEEDED,
+	                      "there are more User Properties than limits.user_properties");
+}
+
+struct fault client_link_read_ack(const struct client_link *link, const struct frame *f,
+                                  struct ack *out)
+{
+	struct fault fault = ack_decode(f, link->version, out);
+
+	return fault_is_none(fault) ? client_link_check_properties(link, &out->properties) : fault;
+}

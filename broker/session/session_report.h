@@ -1,0 +1,25 @@
+/* What the log is told of a session: denials, dropped messages, what was refused for a limit; not
+ * too often.  Thread: the session's worker. */
+#ifndef SESSION_SESSION_REPORT_H
+#define SESSION_SESSION_REPORT_H
+
+#include "session/session.h"
+
+enum denial_kind {
+	DENIAL_PUBLISH,
+	DENIAL_SUBSCRIBE,
+	DENIAL_WILL,
+	DENIAL_RECEIVE,
+};
+
+/* One warning with the rule, limited per client and rule. */
+void session_report_denial(struct session *s, enum denial_kind kind, struct slice topic,
+                           const struct acl_verdict *verdict);
+/* A dropped message is counted, and told. */
+void session_report_drop(struct session *s, const char *cause);
+/* Something was refused for a limit of memory: `what` is in plain words ("a subscription"). */
+void session_report_memory(const struct session *s, const char *what, const char *cause);
+/* A retained message was refused for a limit. */
+void session_report_retained(const struct session *s, struct slice topic, const char *cause);
+
+#endif
