@@ -18,6 +18,9 @@ stdio.h stdlib.h string.h time.h dirent.h execinfo.h fcntl.h fnmatch.h getopt.h 
 pthread.h pwd.h sched.h strings.h sysexits.h syslog.h termios.h unistd.h""".split())
 SYSTEM_FOLDERS = {"sys", "arpa", "netinet", "net", "linux", "asm"}
 
+CHANGES = ("listener protocol", "MQTT property", "identity source", "$SYS", "limit", "log event", "ACL condition",
+           "journal record", "check at start and reload", "broker-ctl")
+
 NAMED_DOCUMENT = re.compile(r"(?<![\w/.*-])((?:[\w-]+/)*[\w-]+\.md)\b")
 CODE = re.compile(r"(?<![\w.\\$/+=-])([DRST][1-9]\d?)(?![\w.=/+-]*[\w=/+])")
 DEFINED = re.compile(r"^- \*\*([A-Z]\d+)\*\* ", re.M)
@@ -101,6 +104,13 @@ def check_threads(readme, sources, errors):
     errors += [f"broker/README.md: the table of threads lacks {name}" for name in sorted(names) if name not in rows]
 
 
+def check_map(readme, errors):
+    """A row for each usual change."""
+    rows = [row[0] for row in table_after(readme, "## Where to add what")]
+    errors += [f"broker/README.md: 'Where to add what' says nothing about: {change}" for change in CHANGES
+               if not any(change in row for row in rows)]
+
+
 def check_libraries(readme, sources, errors):
     listed, used = library_headers(readme), {}
     for name, text in sources.items():
@@ -134,6 +144,7 @@ def main():
     readme = files["broker/README.md"].read_text()
     check_folders(readme, errors)
     check_threads(readme, sources, errors)
+    check_map(readme, errors)
     check_libraries(files["README.md"].read_text(), sources, errors)
     print("\n".join(errors) or f"{len(files)} files agree with the documents; {len(defined)} codes")
     return 1 if errors else 0
