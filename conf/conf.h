@@ -41,7 +41,9 @@ enum conf_partial_subscriptions {
 };
 
 enum conf_protocol {
-	CONF_PROTOCOL_MQTT,
+#define PROTOCOL(id, name, wrap) CONF_PROTOCOL_##id,
+#include "conf/protocols.def"
+#undef PROTOCOL
 };
 
 /* What an acknowledgement of the broker says about its disk. */
@@ -121,7 +123,8 @@ struct conf_listener {
 	char *bind; /* "[::]:8883", "unix:/run/broker/broker.sock" (path resolved) */
 	enum conf_protocol protocol;
 	bool is_unix;
-	char *host; /* "::", "127.0.0.1"; numeric */
+	bool has_tls; /* each TCP listener */
+	char *host;   /* "::", "127.0.0.1"; numeric */
 	uint16_t port;
 	char *path;    /* unix */
 	unsigned mode; /* unix, default 0660 */

@@ -113,6 +113,7 @@ static bool parse_host_port(struct value_input *in, char *host, const char *port
 	if (listener->host == NULL)
 		return refuse(in, address_remedy(host, port));
 	listener->bind = xstrdup(in->text);
+	listener->has_tls = true;
 	return true;
 }
 
@@ -150,5 +151,6 @@ void bind_clear(struct conf_listener *listener)
 	listener->host = NULL;
 	listener->path = NULL;
 	listener->is_unix = false;
+	listener->has_tls = false;
 	listener->port = 0;
 }

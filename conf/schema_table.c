@@ -14,7 +14,11 @@
 
 static const struct schema_word worker_words[] = {{"auto", 0}};
 static const struct schema_word share_words[] = {{"auto", CONF_SHARE_AUTO}};
-static const struct schema_word protocol_words[] = {{"mqtt", CONF_PROTOCOL_MQTT}};
+static const struct schema_word protocol_words[] = {
+#define PROTOCOL(id, name, wrap) {name, CONF_PROTOCOL_##id},
+#include "conf/protocols.def"
+#undef PROTOCOL
+};
 static const struct schema_word version_words[] = {{"1.2", 12}, {"1.3", 13}};
 static const struct schema_word client_certificate_words[] = {
     {"none", CLIENT_CERTIFICATES_NONE},

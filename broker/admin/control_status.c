@@ -5,6 +5,7 @@
 #include "admin/control_query.h"
 #include "admin/stats.h"
 #include "base/clock.h"
+#include "net/listener.h"
 
 /* Of the whole process, as the kernel counts it. 0: not known. */
 static uint64_t memory_bytes(void)
@@ -43,7 +44,7 @@ static void put_listener(struct buf *out, const struct conf_listener *l)
 {
 	json_open(out);
 	json_str(out, "listener", l->bind);
-	json_str(out, "tls", l->is_unix ? "none" : l->tls.min_version == 13 ? "1.3" : "1.2 and up");
+	json_str(out, "tls", listener_tls_text(l));
 	json_close(out);
 }
 

@@ -83,13 +83,49 @@ static void descriptors_are_back(struct listener *l)
 	LOG(ACCEPT_RESUMED, .bind = l->settings.conf->bind);
 }
 
+/* --- protocols --- */
+
+/* MQTT packets are what the stream below gives. */
+static struct stream *no_stream(struct stream *below)
+{
+	return below;
+}
+
+struct listener_protocol {
+	const char *name;
+	/* Takes the stream below, and gives the one that is the owner's. */
+	struct stream *(*wrap)(struct stream *below);
+};
+
+static const struct listener_protocol protocols[] = {
+#define PROTOCOL(id, name, wrap) [CONF_PROTOCOL_##id] = {name, wrap},
+#include "conf/protocols.def"
+#undef PROTOCOL
+};
+
+const char *listener_protocol_text(const struct conf_listener *conf)
+{
+	return protocols[conf->protocol].name;
+}
+
+const char *listener_tls_text(const struct conf_listener *conf)
+{
+	if (!conf->has_tls)
+		return "none";
+	return conf->tls.min_version == 13 ? "1.3" : "1.2 and up";
+}
+
+/* --- accepting --- */
+
 static struct stream *new_stream(const struct listener *l, int fd, const struct sockaddr *address)
 {
 	struct peer_address peer = l->settings.conf->is_unix ? peer_address_from_unix(fd)
 	                                                     : peer_address_from_sockaddr(address);
 	struct stream *stream = socket_stream_new(fd, &peer, l->settings.index);
 
-	return l->source == NULL ? stream : tls_stream_new(stream, l->source);
+	if (l->source != NULL)
+		stream = tls_stream_new(stream, l->source);
+	return protocols[l->settings.conf->protocol].wrap(stream);
 }
 
 /* True: there may be more. */
@@ -156,7 +192,8 @@ struct listener *listener_open(struct loop *loop, int fd, const struct listener_
 	struct listener *l = xnew(l);
 	int error;
 
-	REQUIRE((settings->tls == NULL) == settings->conf->is_unix); /* S1: no TCP without TLS */
+	REQUIRE((settings->tls != NULL) == settings->conf->has_tls);
+	REQUIRE(settings->conf->is_unix || settings->conf->has_tls); /* S1: no TCP without TLS */
 	l->loop = loop;
 	l->fd = fd;
 	l->settings = *settings;
@@ -186,6 +223,7 @@ void listener_hold(struct listener *l, uint64_t ms)
 void listener_set_conf(struct listener *l, const struct conf_listener *conf)
 {
 	REQUIRE(conf->is_unix == l->settings.conf->is_unix);
+	REQUIRE(conf->has_tls == l->settings.conf->has_tls);
 	l->settings.conf = conf;
 }
 

@@ -19,6 +19,10 @@ struct listener_settings {
 /* A new connection, not yet attached: attach it (its handshake begins then) or discard it. */
 typedef void listener_accept_fn(void *arg, struct stream *stream);
 
+/* "mqtt"; the lowest TLS version that is accepted: "none", "1.3", "1.2 and up". */
+const char *listener_protocol_text(const struct conf_listener *conf);
+const char *listener_tls_text(const struct conf_listener *conf);
+
 /* Take over the descriptor and accept on this loop. While descriptors are out (EMFILE, ENFILE) it
  * pauses, says so once, and goes on when some are free again; no spinning. At most a few accepts
  * per turn. */

@@ -33,7 +33,7 @@ static struct tls_context **load_tls(const struct conf *conf, struct tls_tickets
 	for (size_t i = 0; i < conf->listener_count; i++) {
 		const struct conf_listener *l = &conf->listeners[i];
 
-		if (!l->is_unix)
+		if (l->has_tls)
 			tls[i] = tls_context_new(&l->tls, conf->path, (unsigned)i, tickets, errors);
 	}
 	return tls;

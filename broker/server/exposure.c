@@ -99,7 +99,8 @@ char *exposure_text(const struct config_snapshot *p)
 		if (l->is_unix)
 			buf_printf(&out, "%s (mode %04o) from this machine: ", l->bind, l->mode);
 		else
-			buf_printf(&out, "%u/TLS from %s: ", l->port, reach_of(l));
+			buf_printf(&out, "%u%s from %s: ", l->port, l->has_tls ? "/TLS" : "",
+			           reach_of(l));
 		put_means(&out, p, l);
 		buf_printf(&out, "; anonymous: %s\n", l->authentication.anonymous ? "yes" : "no");
 	}

@@ -58,10 +58,8 @@ static void log_listening(const struct conf *conf)
 	for (size_t i = 0; i < conf->listener_count; i++) {
 		const struct conf_listener *l = &conf->listeners[i];
 
-		LOG(LISTENING, .bind = l->bind, .protocol = "mqtt",
-		    .tls = l->is_unix                 ? "none"
-		           : l->tls.min_version == 13 ? "1.3"
-		                                      : "1.2 and up");
+		LOG(LISTENING, .bind = l->bind, .protocol = listener_protocol_text(l),
+		    .tls = listener_tls_text(l));
 	}
 }
 

@@ -254,7 +254,8 @@ static void make_listener(struct net_fixture *h, const char *path)
 		                                 .mode = 0660};
 	} else {
 		h->conf = (struct conf_listener){.bind = xstrdup("127.0.0.1:0"),
-		                                 .host = xstrdup("127.0.0.1")};
+		                                 .host = xstrdup("127.0.0.1"),
+		                                 .has_tls = true};
 	}
 	h->listen_fd = socket_bind(&h->conf, &h->port, true, &errors, "test.yaml");
 	if (h->listen_fd < 0)
