@@ -22,11 +22,11 @@ static char *paths[PATHS_MAX];
 static int path_count;
 static long serial = 1;
 
-static EVP_PKEY *make_key(const struct pki_wish *wish)
+static EVP_PKEY *make_key(const struct pki_options *options)
 {
-	EVP_PKEY *key = wish->rsa_bits > 0
-	                    ? EVP_RSA_gen((unsigned)wish->rsa_bits)
-	                    : EVP_EC_gen(wish->curve == NULL ? "P-256" : wish->curve);
+	EVP_PKEY *key = options->rsa_bits > 0
+	                    ? EVP_RSA_gen((unsigned)options->rsa_bits)
+	                    : EVP_EC_gen(options->curve == NULL ? "P-256" : options->curve);
 
 	REQUIRE(key != NULL);
 	return key;
@@ -46,28 +46,29 @@ static void add_extension(X509 *certificate, X509 *issuer, int nid, const char *
 	X509_EXTENSION_free(extension);
 }
 
-struct pki_identity pki_make(const struct pki_wish *wish)
+struct pki_identity pki_make(const struct pki_options *options)
 {
-	struct pki_identity id = {.certificate = X509_new(), .key = make_key(wish)};
-	X509 *issuer = wish->issuer == NULL ? id.certificate : wish->issuer->certificate;
-	EVP_PKEY *signer = wish->issuer == NULL ? id.key : wish->issuer->key;
+	struct pki_identity id = {.certificate = X509_new(), .key = make_key(options)};
+	X509 *issuer = options->issuer == NULL ? id.certificate : options->issuer->certificate;
+	EVP_PKEY *signer = options->issuer == NULL ? id.key : options->issuer->key;
 	X509_NAME *name = X509_get_subject_name(id.certificate);
-	bool plain = wish->days_from == 0 && wish->days_to == 0;
+	bool plain = options->days_from == 0 && options->days_to == 0;
 
 	REQUIRE(X509_set_version(id.certificate, X509_VERSION_3) == 1);
 	ASN1_INTEGER_set(X509_get_serialNumber(id.certificate), serial++);
-	X509_time_adj_ex(X509_getm_notBefore(id.certificate), plain ? -1 : wish->days_from, 0,
+	X509_time_adj_ex(X509_getm_notBefore(id.certificate), plain ? -1 : options->days_from, 0,
 	                 NULL);
-	X509_time_adj_ex(X509_getm_notAfter(id.certificate), plain ? 365 : wish->days_to, 0, NULL);
+	X509_time_adj_ex(X509_getm_notAfter(id.certificate), plain ? 365 : options->days_to, 0,
+	                 NULL);
 	REQUIRE(X509_set_pubkey(id.certificate, id.key) == 1);
 	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8,
-	                           (const unsigned char *)wish->common_name, -1, -1, 0);
+	                           (const unsigned char *)options->common_name, -1, -1, 0);
 	REQUIRE(X509_set_issuer_name(id.certificate, X509_get_subject_name(issuer)) == 1);
 	add_extension(id.certificate, issuer, NID_basic_constraints,
-	              wish->ca ? "critical,CA:TRUE" : "critical,CA:FALSE");
+	              options->ca ? "critical,CA:TRUE" : "critical,CA:FALSE");
 	add_extension(id.certificate, issuer, NID_subject_key_identifier, "hash");
-	add_extension(id.certificate, issuer, NID_ext_key_usage, wish->usage);
-	add_extension(id.certificate, issuer, NID_subject_alt_name, wish->alternatives);
+	add_extension(id.certificate, issuer, NID_ext_key_usage, options->usage);
+	add_extension(id.certificate, issuer, NID_subject_alt_name, options->alternatives);
 	REQUIRE(X509_sign(id.certificate, signer, EVP_sha256()) > 0);
 	return id;
 }

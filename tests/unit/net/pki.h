@@ -12,7 +12,7 @@ struct pki_identity {
 	EVP_PKEY *key;
 };
 
-struct pki_wish {
+struct pki_options {
 	const char *common_name;
 	const char *alternatives; /* as in openssl.cnf: "DNS:localhost,IP:127.0.0.1"; NULL: none */
 	const char *usage;        /* "serverAuth", "clientAuth"; NULL: none said */
@@ -23,7 +23,7 @@ struct pki_wish {
 	const struct pki_identity *issuer; /* NULL: itself */
 };
 
-struct pki_identity pki_make(const struct pki_wish *wish);
+struct pki_identity pki_make(const struct pki_options *options);
 void pki_drop(struct pki_identity *id);
 
 /* A revocation list of `ca` with `revoked` in it (NULL: nobody), that ends in `days`. */

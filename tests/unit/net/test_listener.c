@@ -18,9 +18,10 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
-#include "house.h"
 #include "net/peer_address.h"
 #include "net/socket_bind.h"
+#include "net_client.h"
+#include "net_fixture.h"
 #include "pki.h"
 
 static int bind_to(const struct conf_listener *conf, uint16_t *port, bool probe, const char *text)
@@ -90,7 +91,7 @@ static void all_addresses(void **state)
 	struct sockaddr_storage from = {0};
 	socklen_t len = sizeof(from);
 	uint16_t port = 0;
-	int fd = bind_to(&conf, &port, true, NULL), client = client_dial(port), accepted;
+	int fd = bind_to(&conf, &port, true, NULL), client = net_client_dial(port), accepted;
 	struct peer_address peer;
 	char text[PEER_TEXT_MAX];
 
@@ -158,7 +159,7 @@ static void unix_socket_permissions(void **state)
 	assert_int_equal(bind_to(&conf, &port, true, "another program listens there"), -EADDRINUSE);
 	close(fd); /* stale now */
 	fd = bind_to(&conf, &port, true, NULL);
-	close(client_dial_unix(path));
+	close(net_client_dial_unix(path));
 	close(fd);
 	assert_int_equal(unlink(path), 0);
 }
@@ -209,7 +210,7 @@ static void check_unix_facts(struct net_fixture_conn *c, struct slice bytes)
 
 static void unix_stream_echoes_and_moves(void **state)
 {
-	const char *path = pki_path("house.sock");
+	const char *path = pki_path("fixture.sock");
 	struct net_fixture h;
 	char sent[1000], back[1000];
 	int fd;
@@ -218,7 +219,7 @@ static void unix_stream_echoes_and_moves(void **state)
 	memset(sent, 'x', sizeof(sent));
 	net_fixture_start(&h, &(struct net_fixture_rules){.on_bytes = check_unix_facts}, NULL,
 	                  path);
-	fd = client_dial_unix(path);
+	fd = net_client_dial_unix(path);
 	for (int i = 0; i < 50; i++) {
 		assert_int_equal(write(fd, sent, sizeof(sent)), sizeof(sent));
 		assert_int_equal(recv(fd, back, sizeof(back), MSG_WAITALL), sizeof(back));
@@ -245,7 +246,7 @@ static void descriptors_run_out_and_come_back(void **state)
 	(void)state;
 	net_fixture_log_clear();
 	net_fixture_start(&h, &(struct net_fixture_rules){0}, NULL, path);
-	client = client_dial_unix(path); /* the house is up, and has all it needs */
+	client = net_client_dial_unix(path); /* the fixture is up, and has all it needs */
 	net_fixture_wait(&h, &h.opened, 1);
 	close(client);
 	net_fixture_wait(&h, &h.ended, 1);
@@ -256,7 +257,7 @@ static void descriptors_run_out_and_come_back(void **state)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
 	while (n < 1024 && (hogs[n] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
 		n++;
-	client_join_unix(client, path);
+	net_client_join_unix(client, path);
 	(void)net_fixture_log_wait(EVENT_ACCEPT_PAUSED, "Too many open files");
 	assert_int_equal(h.opened, 1);
 	while (n > 0)

@@ -13,11 +13,11 @@
 #include <openssl/x509v3.h>
 
 #include "base/alloc.h"
-#include "house.h"
 #include "net/tls_certificate_check.h"
 #include "net/tls_context_internal.h"
 #include "net/tls_names.h"
 #include "net/tls_tickets.h"
+#include "net_fixture.h"
 #include "pki.h"
 
 static struct pki_identity ca, good, other, rsa, expired, soon, young, for_clients, small;
@@ -26,20 +26,21 @@ static struct tls_tickets *tickets;
 static int set_up(void **state)
 {
 	(void)state;
-	ca = pki_make(&(struct pki_wish){.common_name = "CA", .ca = true});
-	good = pki_make(&(struct pki_wish){
+	ca = pki_make(&(struct pki_options){.common_name = "CA", .ca = true});
+	good = pki_make(&(struct pki_options){
 	    .common_name = "a", .alternatives = "DNS:a", .usage = "serverAuth", .issuer = &ca});
-	other = pki_make(&(struct pki_wish){.common_name = "a", .issuer = &ca});
-	rsa = pki_make(&(struct pki_wish){.common_name = "a", .rsa_bits = 2048, .issuer = &ca});
-	small = pki_make(&(struct pki_wish){.common_name = "a", .curve = "P-224", .issuer = &ca});
-	expired = pki_make(
-	    &(struct pki_wish){.common_name = "a", .days_from = -9, .days_to = -3, .issuer = &ca});
-	soon = pki_make(
-	    &(struct pki_wish){.common_name = "a", .days_from = -9, .days_to = 5, .issuer = &ca});
-	young = pki_make(
-	    &(struct pki_wish){.common_name = "a", .days_from = 2, .days_to = 90, .issuer = &ca});
-	for_clients =
-	    pki_make(&(struct pki_wish){.common_name = "a", .usage = "clientAuth", .issuer = &ca});
+	other = pki_make(&(struct pki_options){.common_name = "a", .issuer = &ca});
+	rsa = pki_make(&(struct pki_options){.common_name = "a", .rsa_bits = 2048, .issuer = &ca});
+	small =
+	    pki_make(&(struct pki_options){.common_name = "a", .curve = "P-224", .issuer = &ca});
+	expired = pki_make(&(struct pki_options){
+	    .common_name = "a", .days_from = -9, .days_to = -3, .issuer = &ca});
+	soon = pki_make(&(struct pki_options){
+	    .common_name = "a", .days_from = -9, .days_to = 5, .issuer = &ca});
+	young = pki_make(&(struct pki_options){
+	    .common_name = "a", .days_from = 2, .days_to = 90, .issuer = &ca});
+	for_clients = pki_make(
+	    &(struct pki_options){.common_name = "a", .usage = "clientAuth", .issuer = &ca});
 	tickets = tls_tickets_new();
 	net_fixture_log_start();
 	return 0;
@@ -101,7 +102,7 @@ static const char *short_rsa(bool want_key)
 
 	if (id.key == NULL)
 		id = pki_make(
-		    &(struct pki_wish){.common_name = "a", .rsa_bits = 1024, .issuer = &ca});
+		    &(struct pki_options){.common_name = "a", .rsa_bits = 1024, .issuer = &ca});
 	path =
 	    want_key ? pki_write_key("short.key", id.key) : pki_write("short.crt", id.certificate);
 	if (want_key)
@@ -274,7 +275,7 @@ static void client_files(void **state)
 static X509 *with_names(const char *const *common_names, size_t count, const char *alternatives)
 {
 	struct pki_identity id = pki_make(
-	    &(struct pki_wish){.common_name = common_names[0], .alternatives = alternatives});
+	    &(struct pki_options){.common_name = common_names[0], .alternatives = alternatives});
 
 	for (size_t i = 1; i < count; i++)
 		X509_NAME_add_entry_by_txt(X509_get_subject_name(id.certificate), "CN",

@@ -13,9 +13,10 @@
 #include <openssl/x509v3.h>
 
 #include "base/alloc.h"
-#include "house.h"
 #include "net/tls_tickets.h"
 #include "net/tls_work.h"
+#include "net_client.h"
+#include "net_fixture.h"
 #include "pki.h"
 
 /* The server's side, the clients' side, and files of each. */
@@ -32,7 +33,7 @@ static struct tls_tickets *tickets;
 static struct pki_identity client_of(const struct pki_identity *ca, const char *name,
                                      const char *usage)
 {
-	return pki_make(&(struct pki_wish){.common_name = name, .usage = usage, .issuer = ca});
+	return pki_make(&(struct pki_options){.common_name = name, .usage = usage, .issuer = ca});
 }
 
 static void make_clients(void)
@@ -40,16 +41,16 @@ static void make_clients(void)
 	X509_CRL *lists[2];
 	X509 *cas[2];
 
-	p.client_ca = pki_make(&(struct pki_wish){.common_name = "client CA", .ca = true});
+	p.client_ca = pki_make(&(struct pki_options){.common_name = "client CA", .ca = true});
 	p.good = client_of(&p.client_ca, "lamp", "clientAuth");
 	p.revoked = client_of(&p.client_ca, "stolen", "clientAuth");
 	p.for_servers = client_of(&p.client_ca, "server", "serverAuth");
-	p.expired = pki_make(&(struct pki_wish){
+	p.expired = pki_make(&(struct pki_options){
 	    .common_name = "old", .days_from = -20, .days_to = -1, .issuer = &p.client_ca});
-	p.stranger_ca = pki_make(&(struct pki_wish){.common_name = "stranger CA", .ca = true});
+	p.stranger_ca = pki_make(&(struct pki_options){.common_name = "stranger CA", .ca = true});
 	p.stranger = client_of(&p.stranger_ca, "stranger", "clientAuth");
 	p.middle_ca = pki_make(
-	    &(struct pki_wish){.common_name = "middle CA", .ca = true, .issuer = &p.client_ca});
+	    &(struct pki_options){.common_name = "middle CA", .ca = true, .issuer = &p.client_ca});
 	p.below_middle = client_of(&p.middle_ca, "deep", NULL);
 	p.client_ca_file = pki_write("clients.crt", p.client_ca.certificate);
 	cas[0] = p.client_ca.certificate;
@@ -73,15 +74,15 @@ static int set_up(void **state)
 {
 	(void)state;
 	signal(SIGPIPE, SIG_IGN);
-	p.ca = pki_make(&(struct pki_wish){.common_name = "test CA", .ca = true});
-	p.ec = pki_make(&(struct pki_wish){.common_name = "localhost",
-	                                   .alternatives = "DNS:localhost,IP:127.0.0.1",
-	                                   .issuer = &p.ca});
-	p.rsa = pki_make(&(struct pki_wish){.common_name = "localhost",
-	                                    .alternatives = "DNS:localhost,IP:127.0.0.1",
-	                                    .rsa_bits = 2048,
-	                                    .issuer = &p.ca});
-	p.other_name = pki_make(&(struct pki_wish){
+	p.ca = pki_make(&(struct pki_options){.common_name = "test CA", .ca = true});
+	p.ec = pki_make(&(struct pki_options){.common_name = "localhost",
+	                                      .alternatives = "DNS:localhost,IP:127.0.0.1",
+	                                      .issuer = &p.ca});
+	p.rsa = pki_make(&(struct pki_options){.common_name = "localhost",
+	                                       .alternatives = "DNS:localhost,IP:127.0.0.1",
+	                                       .rsa_bits = 2048,
+	                                       .issuer = &p.ca});
+	p.other_name = pki_make(&(struct pki_options){
 	    .common_name = "other", .alternatives = "DNS:*.example.org", .issuer = &p.ca});
 	p.ca_file = pki_write("ca.crt", p.ca.certificate);
 	make_clients();
@@ -132,23 +133,24 @@ static void write_pair(struct conf_certificate *pair, const struct pki_identity 
 	free(key);
 }
 
-static struct tls_context *context_of(const struct server_wish *wish)
+static struct tls_context *context_of(const struct server_wish *options)
 {
 	struct conf_certificate pairs[3] = {0};
 	struct conf_tls conf = {.certificates = pairs,
-	                        .min_version = wish->min_version == 0 ? 12 : wish->min_version,
-	                        .client_certificates = wish->clients};
+	                        .min_version =
+	                            options->min_version == 0 ? 12 : options->min_version,
+	                        .client_certificates = options->clients};
 	struct errors errors = {0};
 	struct tls_context *ctx;
 
-	for (size_t i = 0; i < 3 && wish->identities[i] != NULL; i++) {
-		write_pair(&pairs[i], wish->identities[i], i);
+	for (size_t i = 0; i < 3 && options->identities[i] != NULL; i++) {
+		write_pair(&pairs[i], options->identities[i], i);
 		conf.certificate_count++;
 	}
-	conf.client_ca = wish->client_ca == NULL ? NULL : xstrdup(wish->client_ca);
-	conf.client_crl = wish->client_crl == NULL ? NULL : xstrdup(wish->client_crl);
+	conf.client_ca = options->client_ca == NULL ? NULL : xstrdup(options->client_ca);
+	conf.client_crl = options->client_crl == NULL ? NULL : xstrdup(options->client_crl);
 	ctx = tls_context_new(&conf, "test.yaml", 1,
-	                      wish->tickets == NULL ? tickets : wish->tickets, &errors);
+	                      options->tickets == NULL ? tickets : options->tickets, &errors);
 	if (ctx == NULL)
 		fail_msg("%s", errors_text(&errors));
 	errors_fini(&errors);
@@ -179,9 +181,9 @@ static void say_who(struct net_fixture_conn *c, struct slice bytes)
 
 static const struct net_fixture_rules who = {.on_bytes = say_who};
 
-static void start(struct net_fixture *h, const struct server_wish *wish)
+static void start(struct net_fixture *h, const struct server_wish *options)
 {
-	struct tls_context *ctx = context_of(wish);
+	struct tls_context *ctx = context_of(options);
 
 	net_fixture_log_clear();
 	net_fixture_start(h, &who, ctx, NULL);
@@ -189,19 +191,19 @@ static void start(struct net_fixture *h, const struct server_wish *wish)
 }
 
 /* "lamp....", or NULL where it does not come that far. */
-static const char *ask_who(struct client *c)
+static const char *ask_who(struct net_client *c)
 {
 	static char answer[9];
 
-	return client_send(c, "?", 1) && client_recv(c, answer, 8) ? answer : NULL;
+	return net_client_send(c, "?", 1) && net_client_recv(c, answer, 8) ? answer : NULL;
 }
 
-static bool gets_in(struct net_fixture *h, const struct client_wish *wish)
+static bool gets_in(struct net_fixture *h, const struct net_client_options *options)
 {
-	struct client c;
-	bool in = client_open(&c, h->port, wish) && ask_who(&c) != NULL;
+	struct net_client c;
+	bool in = net_client_open(&c, h->port, options) && ask_who(&c) != NULL;
 
-	client_close(&c);
+	net_client_close(&c);
 	return in;
 }
 
@@ -209,7 +211,7 @@ static bool gets_in(struct net_fixture *h, const struct client_wish *wish)
 
 struct demand {
 	const char *name;
-	struct client_wish wish;
+	struct net_client_options options;
 	bool in;
 	const char *log; /* in the line of the failed handshake */
 };
@@ -220,7 +222,7 @@ static void check_demands(struct net_fixture *h, const struct demand *rows, size
 		const char *line;
 
 		net_fixture_log_clear();
-		if (gets_in(h, &rows[i].wish) != rows[i].in)
+		if (gets_in(h, &rows[i].options) != rows[i].in)
 			fail_msg("%s", rows[i].name);
 		if (rows[i].in)
 			continue;
@@ -291,23 +293,23 @@ static void versions_suites_groups_protocols(void **state)
 static void alpn_is_answered(void **state)
 {
 	struct net_fixture h;
-	struct client c;
+	struct net_client c;
 	const unsigned char *chosen;
 	unsigned len;
 
 	(void)state;
 	start(&h, &(struct server_wish){.identities = {&p.ec}});
-	assert_true(client_open(&c, h.port,
-	                        &(struct client_wish){.max_version = TLS1_2_VERSION,
-	                                              .alpn = "\x03"
-	                                                      "foo\x04mqtt"}));
+	assert_true(net_client_open(&c, h.port,
+	                            &(struct net_client_options){.max_version = TLS1_2_VERSION,
+	                                                         .alpn = "\x03"
+	                                                                 "foo\x04mqtt"}));
 	SSL_get0_alpn_selected(c.ssl, &chosen, &len);
 	assert_int_equal(len, 4);
 	assert_memory_equal(chosen, "mqtt", 4);
 	assert_int_equal(SSL_get_secure_renegotiation_support(c.ssl), 1);
 	assert_null(SSL_get_current_compression(c.ssl));
 	assert_int_equal(SSL_SESSION_get_max_early_data(SSL_get_session(c.ssl)), 0);
-	client_close(&c);
+	net_client_close(&c);
 	net_fixture_stop(&h);
 }
 
@@ -317,8 +319,8 @@ static void min_version_13(void **state)
 
 	(void)state;
 	start(&h, &(struct server_wish){.identities = {&p.ec}, .min_version = 13});
-	assert_true(gets_in(&h, &(struct client_wish){0}));
-	assert_false(gets_in(&h, &(struct client_wish){.max_version = TLS1_2_VERSION}));
+	assert_true(gets_in(&h, &(struct net_client_options){0}));
+	assert_false(gets_in(&h, &(struct net_client_options){.max_version = TLS1_2_VERSION}));
 	(void)net_fixture_log_wait(EVENT_HANDSHAKE_FAILED, "versions=TLSv1.2");
 	net_fixture_stop(&h);
 }
@@ -326,16 +328,17 @@ static void min_version_13(void **state)
 static void renegotiation_is_refused(void **state)
 {
 	struct net_fixture h;
-	struct client c;
+	struct net_client c;
 
 	(void)state;
 	start(&h, &(struct server_wish){.identities = {&p.ec}});
-	assert_true(client_open(&c, h.port, &(struct client_wish){.max_version = TLS1_2_VERSION}));
+	assert_true(net_client_open(&c, h.port,
+	                            &(struct net_client_options){.max_version = TLS1_2_VERSION}));
 	assert_non_null(ask_who(&c));
 	assert_int_equal(SSL_renegotiate(c.ssl), 1);
 	assert_true(SSL_do_handshake(c.ssl) != 1 || ask_who(&c) == NULL ||
 	            SSL_num_renegotiations(c.ssl) == 0);
-	client_close(&c);
+	net_client_close(&c);
 	net_fixture_stop(&h);
 }
 
@@ -343,18 +346,18 @@ static void renegotiation_is_refused(void **state)
 static void a_fallback_is_refused(void **state)
 {
 	struct net_fixture h;
-	struct client c = {.ctx = SSL_CTX_new(TLS_client_method())};
+	struct net_client c = {.ctx = SSL_CTX_new(TLS_client_method())};
 
 	(void)state;
 	start(&h, &(struct server_wish){.identities = {&p.ec}});
-	c.fd = client_dial(h.port);
+	c.fd = net_client_dial(h.port);
 	SSL_CTX_set_max_proto_version(c.ctx, TLS1_2_VERSION);
 	SSL_CTX_set_mode(c.ctx, SSL_MODE_SEND_FALLBACK_SCSV);
 	c.ssl = SSL_new(c.ctx);
 	SSL_set_fd(c.ssl, c.fd);
 	assert_int_equal(SSL_connect(c.ssl), -1);
 	(void)net_fixture_log_wait(EVENT_HANDSHAKE_FAILED, "fell back to an older TLS version");
-	client_close(&c);
+	net_client_close(&c);
 	net_fixture_stop(&h);
 }
 
@@ -383,11 +386,11 @@ static void small_records_for_small_devices(void **state)
 	start(&h, &(struct server_wish){.identities = {&p.rsa}});
 	h.rules.on_bytes = net_fixture_echo;
 	for (size_t i = 0; i < 2; i++) {
-		struct client c = {.ctx = SSL_CTX_new(TLS_client_method())};
+		struct net_client c = {.ctx = SSL_CTX_new(TLS_client_method())};
 		uint8_t bytes[6000] = {0};
 		unsigned largest = 0;
 
-		c.fd = client_dial(h.port);
+		c.fd = net_client_dial(h.port);
 		SSL_CTX_set_max_proto_version(c.ctx, versions[i]);
 		SSL_CTX_set_tlsext_max_fragment_length(c.ctx, TLSEXT_max_fragment_length_512);
 		SSL_CTX_set_msg_callback(c.ctx, note_record);
@@ -395,45 +398,45 @@ static void small_records_for_small_devices(void **state)
 		c.ssl = SSL_new(c.ctx);
 		SSL_set_fd(c.ssl, c.fd);
 		assert_int_equal(SSL_connect(c.ssl), 1);
-		assert_true(client_send(&c, bytes, sizeof(bytes)));
-		assert_true(client_recv(&c, bytes, sizeof(bytes)));
+		assert_true(net_client_send(&c, bytes, sizeof(bytes)));
+		assert_true(net_client_recv(&c, bytes, sizeof(bytes)));
 		assert_in_range(largest, 1, 0x218);
-		client_close(&c);
+		net_client_close(&c);
 	}
 	net_fixture_stop(&h);
 }
 
 /* --- certificates of ours --- */
 
-static int key_type_seen(struct net_fixture *h, const struct client_wish *wish)
+static int key_type_seen(struct net_fixture *h, const struct net_client_options *options)
 {
-	struct client c;
+	struct net_client c;
 	int type = 0;
 
-	if (client_open(&c, h->port, wish))
+	if (net_client_open(&c, h->port, options))
 		type = EVP_PKEY_get_base_id(X509_get0_pubkey(SSL_get0_peer_certificate(c.ssl)));
-	client_close(&c);
+	net_client_close(&c);
 	return type;
 }
 
 static bool name_seen(struct net_fixture *h, const char *asked, const char *expected)
 {
-	struct client c;
-	struct client_wish wish = {.ca = p.ca_file, .server_name = asked};
-	bool there = client_open(&c, h->port, &wish) &&
+	struct net_client c;
+	struct net_client_options options = {.ca = p.ca_file, .server_name = asked};
+	bool there = net_client_open(&c, h->port, &options) &&
 	             X509_check_host(SSL_get0_peer_certificate(c.ssl), expected, 0, 0, NULL) == 1;
 
-	client_close(&c);
+	net_client_close(&c);
 	return there;
 }
 
 static void certificates_side_by_side_and_by_name(void **state)
 {
-	struct client_wish rsa_only = {.ca = p.ca_file,
-	                               .server_name = "localhost",
-	                               .max_version = TLS1_2_VERSION,
-	                               .suites_12 = "ECDHE-RSA-AES128-GCM-SHA256"};
-	struct client_wish any = {.ca = p.ca_file};
+	struct net_client_options rsa_only = {.ca = p.ca_file,
+	                                      .server_name = "localhost",
+	                                      .max_version = TLS1_2_VERSION,
+	                                      .suites_12 = "ECDHE-RSA-AES128-GCM-SHA256"};
+	struct net_client_options any = {.ca = p.ca_file};
 	struct tls_context *ctx;
 	struct net_fixture h;
 
@@ -473,7 +476,7 @@ static void plaintext_is_refused(void **state)
 	(void)state;
 	start(&h, &(struct server_wish){.identities = {&p.ec}});
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		int fd = client_dial(h.port);
+		int fd = net_client_dial(h.port);
 		char byte;
 
 		net_fixture_log_clear();
@@ -498,7 +501,7 @@ static void garbage_behind_a_record_header(void **state)
 
 	(void)state;
 	start(&h, &(struct server_wish){.identities = {&p.ec}});
-	fd = client_dial(h.port);
+	fd = net_client_dial(h.port);
 	assert_int_equal(write(fd, "\x16\x03\x01\x00\x04\x01\x02\x03\x04", 9), 9);
 	net_fixture_wait(&h, &h.ended, 1);
 	assert_int_equal(h.last_end, STREAM_END_TLS);
@@ -511,16 +514,17 @@ static void garbage_behind_a_record_header(void **state)
 static void a_client_that_goes(void **state)
 {
 	struct net_fixture h;
-	struct client c;
+	struct net_client c;
 
 	(void)state;
 	start(&h, &(struct server_wish){.identities = {&p.ec}});
-	close(client_dial(h.port));
+	close(net_client_dial(h.port));
 	net_fixture_wait(&h, &h.ended, 1);
 	assert_int_equal(h.last_end, STREAM_END_PEER);
 	assert_int_equal(net_fixture_log_count(EVENT_HANDSHAKE_FAILED), 0);
-	assert_false(client_open(&c, h.port, &(struct client_wish){.ca = p.client_ca_file}));
-	client_close(&c);
+	assert_false(
+	    net_client_open(&c, h.port, &(struct net_client_options){.ca = p.client_ca_file}));
+	net_client_close(&c);
 	(void)net_fixture_log_wait(EVENT_HANDSHAKE_FAILED,
 	                           "does not trust the broker's certificate");
 	net_fixture_stop(&h);
@@ -533,7 +537,7 @@ static void failures_are_limited_in_the_log(void **state)
 	(void)state;
 	start(&h, &(struct server_wish){.identities = {&p.ec}});
 	for (int i = 0; i < 30; i++)
-		assert_false(gets_in(&h, &(struct client_wish){.alpn = "\x02h2"}));
+		assert_false(gets_in(&h, &(struct net_client_options){.alpn = "\x02h2"}));
 	net_fixture_wait(&h, &h.ended, 30);
 	assert_in_range(net_fixture_log_count(EVENT_HANDSHAKE_FAILED), 20,
 	                40); /* a window may turn */
@@ -543,31 +547,32 @@ static void failures_are_limited_in_the_log(void **state)
 
 /* --- tickets --- */
 
-static SSL_SESSION *session_of(struct net_fixture *h, const struct client_wish *wish)
+static SSL_SESSION *session_of(struct net_fixture *h, const struct net_client_options *options)
 {
-	struct client c;
+	struct net_client c;
 	SSL_SESSION *session;
 
-	assert_true(client_open(&c, h->port, wish));
+	assert_true(net_client_open(&c, h->port, options));
 	assert_non_null(ask_who(&c)); /* TLS 1.3: the ticket came before */
 	session = c.ticket;
 	c.ticket = NULL;
-	client_close(&c);
+	net_client_close(&c);
 	return session;
 }
 
 /* -1: did not get in, 0: full handshake, 1: resumed. The library uses a session of TLS 1.3 only
  * once, so it gets a copy. */
-static int comes_back(struct net_fixture *h, struct client_wish wish, const SSL_SESSION *session)
+static int comes_back(struct net_fixture *h, struct net_client_options options,
+                      const SSL_SESSION *session)
 {
 	SSL_SESSION *copy = SSL_SESSION_dup(session);
-	struct client c;
+	struct net_client c;
 	int resumed = -1;
 
-	wish.session = copy;
-	if (client_open(&c, h->port, &wish) && ask_who(&c) != NULL)
+	options.session = copy;
+	if (net_client_open(&c, h->port, &options) && ask_who(&c) != NULL)
 		resumed = SSL_session_reused(c.ssl);
-	client_close(&c);
+	net_client_close(&c);
 	SSL_SESSION_free(copy);
 	return resumed;
 }
@@ -580,22 +585,23 @@ static void tickets_resume(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
-		struct client_wish wish = {.min_version = versions[i], .max_version = versions[i]};
+		struct net_client_options options = {.min_version = versions[i],
+		                                     .max_version = versions[i]};
 		SSL_SESSION *session;
 
 		start(&h, &server);
-		session = session_of(&h, &wish);
+		session = session_of(&h, &options);
 		assert_non_null(session);
-		assert_int_equal(comes_back(&h, wish, session), 1);
+		assert_int_equal(comes_back(&h, options, session), 1);
 		assert_int_equal(SSL_SESSION_get_max_early_data(session), 0);
 		assert_in_range(SSL_SESSION_get_ticket_lifetime_hint(session), 1, 6 * 3600);
 		net_fixture_stop(&h);
 		start(&h, &server); /* another context, the same keys: a reload keeps tickets */
-		assert_int_equal(comes_back(&h, wish, session), 1);
+		assert_int_equal(comes_back(&h, options, session), 1);
 		net_fixture_stop(&h);
 		server.tickets = tls_tickets_new();
 		start(&h, &server); /* new keys: they are worth nothing */
-		assert_int_equal(comes_back(&h, wish, session), 0);
+		assert_int_equal(comes_back(&h, options, session), 0);
 		net_fixture_stop(&h);
 		tls_tickets_free(server.tickets);
 		server.tickets = NULL;
@@ -607,14 +613,14 @@ static void tickets_resume(void **state)
 static void no_ticket_without_extended_master_secret(void **state)
 {
 	struct net_fixture h;
-	struct client c;
+	struct net_client c;
 	SSL_SESSION *session;
 
 	(void)state;
 	start(&h, &(struct server_wish){.identities = {&p.ec}});
 	for (int i = 0; i < 2; i++) {
-		c = (struct client){.ctx = SSL_CTX_new(TLS_client_method()),
-		                    .fd = client_dial(h.port)};
+		c = (struct net_client){.ctx = SSL_CTX_new(TLS_client_method()),
+		                        .fd = net_client_dial(h.port)};
 		SSL_CTX_set_max_proto_version(c.ctx, TLS1_2_VERSION);
 		SSL_CTX_set_options(c.ctx, SSL_OP_NO_EXTENDED_MASTER_SECRET);
 		c.ssl = SSL_new(c.ctx);
@@ -627,7 +633,7 @@ static void no_ticket_without_extended_master_secret(void **state)
 			session = SSL_get1_session(c.ssl);
 		else
 			assert_int_equal(SSL_session_reused(c.ssl), 0);
-		client_close(&c);
+		net_client_close(&c);
 	}
 	SSL_SESSION_free(session);
 	net_fixture_stop(&h);
@@ -644,29 +650,29 @@ struct client_row {
 	const char *log;
 };
 
-static void with_certificate(struct client_wish *wish, const struct pki_identity *id)
+static void with_certificate(struct net_client_options *options, const struct pki_identity *id)
 {
 	if (id == NULL)
 		return;
-	wish->certificate = pki_write("client.crt", id->certificate);
-	wish->key = pki_write_key("client.key", id->key);
+	options->certificate = pki_write("client.crt", id->certificate);
+	options->key = pki_write_key("client.key", id->key);
 }
 
 static void check_client(const struct client_row *row, int version)
 {
-	struct client_wish wish = {.min_version = version, .max_version = version};
+	struct net_client_options options = {.min_version = version, .max_version = version};
 	struct net_fixture h;
-	struct client c;
+	struct net_client c;
 	const char *answer = NULL;
 
-	with_certificate(&wish, row->client);
+	with_certificate(&options, row->client);
 	start(&h, &(struct server_wish){.identities = {&p.ec},
 	                                .clients = row->mode,
 	                                .client_ca = row->ca,
 	                                .client_crl = row->crl});
-	if (client_open(&c, h.port, &wish))
+	if (net_client_open(&c, h.port, &options))
 		answer = ask_who(&c);
-	client_close(&c);
+	net_client_close(&c);
 	if ((answer == NULL) != (row->who == NULL) ||
 	    (answer != NULL && strcmp(answer, row->who) != 0))
 		fail_msg("%s (%x): %s", row->name, (unsigned)version, answer);
@@ -719,19 +725,19 @@ static void client_certificates(void **state)
 /* The client's own and others that nobody needs, `count` in all. */
 static bool gets_in_with_chain(int count, int version)
 {
-	struct client_wish wish = {.min_version = version, .max_version = version};
+	struct net_client_options options = {.min_version = version, .max_version = version};
 	X509 *chain[TLS_CERTIFICATES_MAX + 1];
 	struct net_fixture h;
 	bool in;
 
 	for (int i = 0; i < count; i++)
 		chain[i] = i == 0 ? p.good.certificate : p.client_ca.certificate;
-	wish.certificate = pki_write_chain("chain.crt", chain, count);
-	wish.key = pki_write_key("chain.key", p.good.key);
+	options.certificate = pki_write_chain("chain.crt", chain, count);
+	options.key = pki_write_key("chain.key", p.good.key);
 	start(&h, &(struct server_wish){.identities = {&p.ec},
 	                                .clients = CLIENT_CERTIFICATES_REQUIRED,
 	                                .client_ca = p.client_ca_file});
-	in = gets_in(&h, &wish);
+	in = gets_in(&h, &options);
 	if (!in)
 		(void)net_fixture_log_wait(EVENT_TLS_EXCESS, "counted=\"certificates in a client's "
 		                                             "chain\" number=9 bound=8");
@@ -751,7 +757,7 @@ static void long_chains_are_not_parsed(void **state)
 
 static void a_certificate_with_very_many_names(void **state)
 {
-	struct pki_wish wish = {.common_name = "many", .usage = "clientAuth"};
+	struct pki_options options = {.common_name = "many", .usage = "clientAuth"};
 	struct buf names = {0};
 	struct pki_identity many;
 	struct client_row row = {
@@ -761,9 +767,9 @@ static void a_certificate_with_very_many_names(void **state)
 	for (unsigned i = 0; i < 700; i++)
 		buf_printf(&names, "%sDNS:name-%06u", i == 0 ? "" : ",", i);
 	buf_put_u8(&names, 0);
-	wish.alternatives = (const char *)names.data;
-	wish.issuer = &p.client_ca;
-	many = pki_make(&wish);
+	options.alternatives = (const char *)names.data;
+	options.issuer = &p.client_ca;
+	many = pki_make(&options);
 	row.client = &many;
 	row.log = "alternative names of more than 8 kB";
 	check_client(&row, TLS1_2_VERSION);
@@ -775,22 +781,23 @@ static void a_certificate_with_very_many_names(void **state)
 /* It is off: a client that sends some all the same has not read its ticket. */
 static void early_data_is_refused(void **state)
 {
-	struct client_wish wish = {.min_version = TLS1_3_VERSION};
+	struct net_client_options options = {.min_version = TLS1_3_VERSION};
 	struct net_fixture h;
-	struct client c;
+	struct net_client c;
 	SSL_SESSION *session;
 	size_t n;
 
 	(void)state;
 	start(&h, &(struct server_wish){.identities = {&p.ec}});
-	assert_true(client_open(&c, h.port, &wish));
+	assert_true(net_client_open(&c, h.port, &options));
 	assert_non_null(ask_who(&c));
 	session = SSL_SESSION_dup(c.ticket);
 	assert_int_equal(SSL_SESSION_get_max_early_data(session), 0);
 	assert_int_equal(SSL_SESSION_set_max_early_data(session, 16384), 1);
-	client_close(&c);
+	net_client_close(&c);
 
-	c = (struct client){.ctx = SSL_CTX_new(TLS_client_method()), .fd = client_dial(h.port)};
+	c = (struct net_client){.ctx = SSL_CTX_new(TLS_client_method()),
+	                        .fd = net_client_dial(h.port)};
 	c.ssl = SSL_new(c.ctx);
 	SSL_set_fd(c.ssl, c.fd);
 	assert_int_equal(SSL_set_session(c.ssl, session), 1);
@@ -799,7 +806,7 @@ static void early_data_is_refused(void **state)
 		assert_null(ask_who(&c));
 	(void)net_fixture_log_wait(EVENT_HANDSHAKE_FAILED, "too much early data");
 	SSL_SESSION_free(session);
-	client_close(&c);
+	net_client_close(&c);
 	net_fixture_stop(&h);
 }
 
@@ -814,24 +821,25 @@ static void resumption_asks_again(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
-		struct client_wish wish = {.min_version = versions[i], .max_version = versions[i]};
+		struct net_client_options options = {.min_version = versions[i],
+		                                     .max_version = versions[i]};
 		struct server_wish now = open;
 		SSL_SESSION *session;
 
-		with_certificate(&wish, &p.revoked);
+		with_certificate(&options, &p.revoked);
 		start(&h, &open);
-		session = session_of(&h, &wish);
-		assert_int_equal(comes_back(&h, wish, session), 1);
+		session = session_of(&h, &options);
+		assert_int_equal(comes_back(&h, options, session), 1);
 		net_fixture_stop(&h);
 		now.client_crl = p.crl; /* it is revoked now */
 		start(&h, &now);
-		assert_int_equal(comes_back(&h, wish, session), -1);
+		assert_int_equal(comes_back(&h, options, session), -1);
 		(void)net_fixture_log_wait(EVENT_HANDSHAKE_FAILED, "is revoked");
 		net_fixture_stop(&h);
 		now.client_crl = NULL; /* another CA now */
 		now.client_ca = p.bad_ca_file;
 		start(&h, &now);
-		assert_int_equal(comes_back(&h, wish, session), -1);
+		assert_int_equal(comes_back(&h, options, session), -1);
 		net_fixture_stop(&h);
 		SSL_SESSION_free(session);
 	}
@@ -840,23 +848,23 @@ static void resumption_asks_again(void **state)
 /* Resumed, the certificate still says who it is. */
 static void a_resumed_client_is_known(void **state)
 {
-	struct client_wish wish = {.min_version = TLS1_3_VERSION};
+	struct net_client_options options = {.min_version = TLS1_3_VERSION};
 	struct net_fixture h;
-	struct client c;
+	struct net_client c;
 	SSL_SESSION *session;
 
 	(void)state;
-	with_certificate(&wish, &p.good);
+	with_certificate(&options, &p.good);
 	start(&h, &(struct server_wish){.identities = {&p.ec},
 	                                .clients = CLIENT_CERTIFICATES_OPTIONAL,
 	                                .client_ca = p.client_ca_file,
 	                                .client_crl = p.crl});
-	session = session_of(&h, &wish);
-	wish.session = session;
-	assert_true(client_open(&c, h.port, &wish));
+	session = session_of(&h, &options);
+	options.session = session;
+	assert_true(net_client_open(&c, h.port, &options));
 	assert_string_equal(ask_who(&c), "lamp....");
 	assert_int_equal(SSL_session_reused(c.ssl), 1);
-	client_close(&c);
+	net_client_close(&c);
 	SSL_SESSION_free(session);
 	net_fixture_stop(&h);
 }

@@ -14,39 +14,21 @@
 
 #include "base/alloc.h"
 #include "base/container.h"
-#include "house.h"
-#include "net/tls_tickets.h"
-#include "pki.h"
+#include "net_client.h"
+#include "net_fixture.h"
+#include "tls_server.h"
 
-static struct tls_tickets *tickets;
+static struct tls_server server;
 static struct tls_context *context;
-static const char *ca_file;
 
 static int set_up(void **state)
 {
-	struct pki_identity ca = pki_make(&(struct pki_wish){.common_name = "test CA", .ca = true});
-	struct pki_identity id = pki_make(&(struct pki_wish){.common_name = "localhost",
-	                                                     .alternatives = "DNS:localhost",
-	                                                     .usage = "serverAuth",
-	                                                     .issuer = &ca});
-	struct conf_certificate pair = {0};
-	struct conf_tls conf = {.certificates = &pair, .certificate_count = 1, .min_version = 12};
-	struct errors errors = {0};
-
 	(void)state;
 	signal(SIGPIPE, SIG_IGN);
-	ca_file = pki_write("ca.crt", ca.certificate);
-	pair.certificate = xstrdup(pki_write("server.crt", id.certificate));
-	pair.key = xstrdup(pki_write_key("server.key", id.key));
-	tickets = tls_tickets_new();
-	context = tls_context_new(&conf, "test.yaml", 1, tickets, &errors);
-	free(pair.certificate);
-	free(pair.key);
-	pki_drop(&id);
-	pki_drop(&ca);
-	errors_fini(&errors);
+	tls_server_init(&server);
+	context = tls_server_context(&server);
 	net_fixture_log_start();
-	return context == NULL;
+	return 0;
 }
 
 static int tear_down(void **state)
@@ -54,8 +36,7 @@ static int tear_down(void **state)
 	(void)state;
 	net_fixture_log_stop();
 	tls_context_unref(&context);
-	tls_tickets_free(tickets);
-	pki_cleanup();
+	tls_server_fini(&server);
 	return 0;
 }
 
@@ -80,7 +61,7 @@ static void fill_random(uint8_t *bytes, size_t len)
 #define BURST ((size_t)1500000)
 
 /* Everything that is sent comes back, in order, whatever the sizes. */
-static void echo_all(struct client *c, size_t total)
+static void echo_all(struct net_client *c, size_t total)
 {
 	uint8_t *sent = xalloc(total), *back = xalloc(total);
 	size_t out = 0, in = 0;
@@ -90,10 +71,10 @@ static void echo_all(struct client *c, size_t total)
 		size_t n = random_below(2) == 0 ? random_below(200) + 1 : random_below(150000) + 1;
 
 		n = n < total - out ? n : total - out;
-		assert_true(client_send(c, sent + out, n));
+		assert_true(net_client_send(c, sent + out, n));
 		out += n;
 		n = out == total ? out - in : random_below(out - in + 1);
-		assert_true(client_recv(c, back + in, n));
+		assert_true(net_client_recv(c, back + in, n));
 		in += n;
 	}
 	assert_memory_equal(sent, back, total);
@@ -104,16 +85,16 @@ static void echo_all(struct client *c, size_t total)
 static void echo_with(const struct net_fixture_rules *rules, int version, size_t total)
 {
 	struct net_fixture h;
-	struct client c;
-	struct client_wish wish = {.ca = ca_file,
-	                           .server_name = "localhost",
-	                           .min_version = version,
-	                           .max_version = version};
+	struct net_client c;
+	struct net_client_options options = {.ca = server.ca_file,
+	                                     .server_name = "localhost",
+	                                     .min_version = version,
+	                                     .max_version = version};
 
 	net_fixture_start(&h, rules, context, NULL);
-	assert_true(client_open(&c, h.port, &wish));
+	assert_true(net_client_open(&c, h.port, &options));
 	echo_all(&c, total);
-	client_close(&c);
+	net_client_close(&c);
 	net_fixture_wait(&h, &h.ended, 1);
 	assert_int_equal(h.last_end, STREAM_END_PEER);
 	assert_int_equal(h.bytes, total);
@@ -200,22 +181,22 @@ static void echo_while_pausing_and_moving(void **state)
 static void data_inside_openssl_survives_a_pause(void **state)
 {
 	struct net_fixture h;
-	struct client c;
-	struct client_wish wish = {.min_version = TLS1_3_VERSION};
+	struct net_client c;
+	struct net_client_options options = {.min_version = TLS1_3_VERSION};
 	uint8_t *sent = xalloc(10000), *back = xalloc(10000);
 
 	(void)state;
 	fill_random(sent, 10000);
 	net_fixture_start(&h, &(struct net_fixture_rules){.on_bytes = echo_pause_move}, context,
 	                  NULL);
-	assert_true(client_open(&c, h.port, &wish));
+	assert_true(net_client_open(&c, h.port, &options));
 	for (int i = 0; i < 60; i++)
-		assert_true(client_send(&c, sent, 10000));
+		assert_true(net_client_send(&c, sent, 10000));
 	for (int i = 0; i < 60; i++) {
-		assert_true(client_recv(&c, back, 10000));
+		assert_true(net_client_recv(&c, back, 10000));
 		assert_memory_equal(sent, back, 10000);
 	}
-	client_close(&c);
+	net_client_close(&c);
 	net_fixture_stop(&h);
 	free(sent);
 	free(back);
@@ -226,8 +207,8 @@ static void two_hundred_clients_at_once(void **state)
 	enum {
 		CLIENTS = 200,
 	};
-	static struct client clients[CLIENTS];
-	struct client_wish wish = {.ca = ca_file, .min_version = TLS1_2_VERSION};
+	static struct net_client clients[CLIENTS];
+	struct net_client_options options = {.ca = server.ca_file, .min_version = TLS1_2_VERSION};
 	struct net_fixture h;
 	int fds[CLIENTS];
 
@@ -235,13 +216,13 @@ static void two_hundred_clients_at_once(void **state)
 	net_fixture_start(&h, &(struct net_fixture_rules){.on_bytes = echo_and_move}, context,
 	                  NULL);
 	for (int i = 0; i < CLIENTS; i++)
-		fds[i] = client_dial(h.port); /* say nothing yet */
+		fds[i] = net_client_dial(h.port); /* say nothing yet */
 	for (int i = 0; i < CLIENTS; i++)
-		assert_true(client_open(&clients[i], h.port, &wish));
+		assert_true(net_client_open(&clients[i], h.port, &options));
 	for (int i = 0; i < CLIENTS; i++)
-		assert_true(client_echoes(&clients[i]));
+		assert_true(net_client_echoes(&clients[i]));
 	for (int i = 0; i < CLIENTS; i++) {
-		client_close(&clients[i]);
+		net_client_close(&clients[i]);
 		close(fds[i]);
 	}
 	net_fixture_wait(&h, &h.ended, 2 * CLIENTS);
@@ -255,35 +236,35 @@ static void a_storm_of_handshakes(void **state)
 	enum {
 		CLIENTS = 100,
 	};
-	static struct client clients[CLIENTS];
-	struct client early;
-	struct client_wish wish = {.ca = ca_file, .min_version = TLS1_3_VERSION};
+	static struct net_client clients[CLIENTS];
+	struct net_client early;
+	struct net_client_options options = {.ca = server.ca_file, .min_version = TLS1_3_VERSION};
 	struct net_fixture h;
 	unsigned open = 0;
 
 	(void)state;
 	net_fixture_start(&h, &(struct net_fixture_rules){0}, context, NULL);
-	assert_true(client_open(&early, h.port, &wish));
+	assert_true(net_client_open(&early, h.port, &options));
 	for (int i = 0; i < CLIENTS; i++) {
-		struct client *c = &clients[i];
+		struct net_client *c = &clients[i];
 
-		*c = (struct client){.ctx = SSL_CTX_new(TLS_client_method()),
-		                     .fd = client_dial(h.port)};
-		assert_int_equal(SSL_CTX_load_verify_file(c->ctx, ca_file), 1);
+		*c = (struct net_client){.ctx = SSL_CTX_new(TLS_client_method()),
+		                         .fd = net_client_dial(h.port)};
+		assert_int_equal(SSL_CTX_load_verify_file(c->ctx, server.ca_file), 1);
 		c->ssl = SSL_new(c->ctx);
 		SSL_set_fd(c->ssl, c->fd);
 		SSL_set_connect_state(c->ssl);
 		BIO_socket_nbio(c->fd, 1);
 		(void)SSL_do_handshake(c->ssl); /* the hello is out */
 	}
-	assert_true(client_echoes(&early));
+	assert_true(net_client_echoes(&early));
 	for (int i = 0; i < CLIENTS; i++) {
 		BIO_socket_nbio(clients[i].fd, 0);
-		open += SSL_do_handshake(clients[i].ssl) == 1 && client_echoes(&clients[i]);
-		client_close(&clients[i]);
+		open += SSL_do_handshake(clients[i].ssl) == 1 && net_client_echoes(&clients[i]);
+		net_client_close(&clients[i]);
 	}
 	assert_int_equal(open, CLIENTS);
-	client_close(&early);
+	net_client_close(&early);
 	net_fixture_stop(&h);
 }
 
@@ -299,20 +280,20 @@ static void flood(struct net_fixture_conn *c, struct slice bytes)
 	memset(all, 'x', FLOOD);
 	stream_write(c->stream, slice_of(all, FLOOD));
 	free(all);
-	net_fixture_set_fact(c->net_fixture, 0, stream_backlog(c->stream));
+	net_fixture_set_fact(c->fixture, 0, stream_backlog(c->stream));
 }
 
 static void note_backlog(struct net_fixture_conn *c)
 {
-	net_fixture_set_fact(c->net_fixture, 1, stream_backlog(c->stream) + 1);
+	net_fixture_set_fact(c->fixture, 1, stream_backlog(c->stream) + 1);
 }
 
 /* A reader that does not read costs a backlog, and says when it is half gone, and gone. */
 static void a_slow_reader(void **state)
 {
 	struct net_fixture h;
-	struct client c;
-	struct client_wish wish = {.min_version = TLS1_3_VERSION};
+	struct net_client c;
+	struct net_client_options options = {.min_version = TLS1_3_VERSION};
 	uint8_t *back = xalloc(FLOOD);
 	uint64_t first;
 
@@ -320,15 +301,15 @@ static void a_slow_reader(void **state)
 	net_fixture_start(
 	    &h, &(struct net_fixture_rules){.on_bytes = flood, .on_drained = note_backlog}, context,
 	    NULL);
-	assert_true(client_open(&c, h.port, &wish));
-	assert_true(client_send(&c, "go", 2));
+	assert_true(net_client_open(&c, h.port, &options));
+	assert_true(net_client_send(&c, "go", 2));
 	net_fixture_wait_fact(&h, 0, 1);
 	mutex_lock(&h.lock);
 	first = h.facts[0];
 	assert_int_equal(h.drained, 0);
 	mutex_unlock(&h.lock);
 	assert_true(first > STREAM_BACKLOG_LOW);
-	assert_true(client_recv(&c, back, FLOOD));
+	assert_true(net_client_recv(&c, back, FLOOD));
 	net_fixture_wait(
 	    &h, &h.drained,
 	    1); /* half, quarter, ..., nothing: how many depends on what the kernel took */
@@ -341,7 +322,7 @@ static void a_slow_reader(void **state)
 		if (h.facts[1] != 1)
 			net_fixture_wait(&h, &h.drained, drained + 1);
 	}
-	client_close(&c);
+	net_client_close(&c);
 	net_fixture_stop(&h);
 	free(back);
 }
@@ -357,22 +338,22 @@ static void flood_and_close(struct net_fixture_conn *c, struct slice bytes)
 static void close_flushes(void **state)
 {
 	struct net_fixture h;
-	struct client c;
-	struct client_wish wish = {.min_version = TLS1_3_VERSION};
+	struct net_client c;
+	struct net_client_options options = {.min_version = TLS1_3_VERSION};
 	uint8_t *back = xalloc(FLOOD);
 	size_t n;
 
 	(void)state;
 	net_fixture_start(&h, &(struct net_fixture_rules){.on_bytes = flood_and_close}, context,
 	                  NULL);
-	assert_true(client_open(&c, h.port, &wish));
-	assert_true(client_send(&c, "go", 2));
-	assert_true(client_recv(&c, back, FLOOD));
+	assert_true(net_client_open(&c, h.port, &options));
+	assert_true(net_client_send(&c, "go", 2));
+	assert_true(net_client_recv(&c, back, FLOOD));
 	assert_int_equal(SSL_read_ex(c.ssl, back, 1, &n), 0);
 	assert_int_equal(SSL_get_error(c.ssl, 0), SSL_ERROR_ZERO_RETURN);
 	net_fixture_wait(&h, &h.ended, 1);
 	assert_int_equal(h.last_end, STREAM_END_LOCAL);
-	client_close(&c);
+	net_client_close(&c);
 	net_fixture_stop(&h);
 	free(back);
 }
@@ -387,17 +368,17 @@ static void flood_and_close_soon(struct net_fixture_conn *c, struct slice bytes)
 static void close_has_a_deadline(void **state)
 {
 	struct net_fixture h;
-	struct client c;
-	struct client_wish wish = {.min_version = TLS1_3_VERSION};
+	struct net_client c;
+	struct net_client_options options = {.min_version = TLS1_3_VERSION};
 
 	(void)state;
 	net_fixture_start(&h, &(struct net_fixture_rules){.on_bytes = flood_and_close_soon},
 	                  context, NULL);
-	assert_true(client_open(&c, h.port, &wish));
-	assert_true(client_send(&c, "go", 2));
+	assert_true(net_client_open(&c, h.port, &options));
+	assert_true(net_client_send(&c, "go", 2));
 	net_fixture_wait(&h, &h.ended, 1);
 	assert_int_equal(h.last_end, STREAM_END_LOCAL);
-	client_close(&c);
+	net_client_close(&c);
 	net_fixture_stop(&h);
 }
 
@@ -414,19 +395,19 @@ static void a_busy_client_gets_the_last_words(void **state)
 	(void)state;
 	for (int i = 0; i < 20; i++) {
 		struct net_fixture h;
-		struct client c;
-		struct client_wish wish = {.min_version = TLS1_3_VERSION};
+		struct net_client c;
+		struct net_client_options options = {.min_version = TLS1_3_VERSION};
 		uint8_t more[5000] = {0};
 		char back[4];
 
 		net_fixture_start(&h, &(struct net_fixture_rules){.on_bytes = last_words}, context,
 		                  NULL);
-		assert_true(client_open(&c, h.port, &wish));
+		assert_true(net_client_open(&c, h.port, &options));
 		for (int k = 0; k < 30; k++)
-			(void)client_send(&c, more, sizeof(more));
-		assert_true(client_recv(&c, back, 4));
+			(void)net_client_send(&c, more, sizeof(more));
+		assert_true(net_client_recv(&c, back, 4));
 		assert_memory_equal(back, "bye!", 4);
-		client_close(&c);
+		net_client_close(&c);
 		net_fixture_wait(&h, &h.ended, 1);
 		assert_int_equal(h.last_end, STREAM_END_LOCAL);
 		net_fixture_stop(&h);
@@ -444,20 +425,20 @@ static void flood_and_abort(struct net_fixture_conn *c, struct slice bytes)
 static void abort_resets(void **state)
 {
 	struct net_fixture h;
-	struct client c;
-	struct client_wish wish = {.min_version = TLS1_3_VERSION};
+	struct net_client c;
+	struct net_client_options options = {.min_version = TLS1_3_VERSION};
 	uint8_t *back = xalloc(FLOOD);
 
 	(void)state;
 	net_fixture_start(&h, &(struct net_fixture_rules){.on_bytes = flood_and_abort}, context,
 	                  NULL);
-	assert_true(client_open(&c, h.port, &wish));
-	assert_true(client_send(&c, "go", 2));
+	assert_true(net_client_open(&c, h.port, &options));
+	assert_true(net_client_send(&c, "go", 2));
 	net_fixture_wait(&h, &h.ended,
 	                 1); /* without a byte read, for the kernel not to take it all */
-	assert_false(client_recv(&c, back, FLOOD));
+	assert_false(net_client_recv(&c, back, FLOOD));
 	assert_int_equal(h.last_end, STREAM_END_LOCAL);
-	client_close(&c);
+	net_client_close(&c);
 	net_fixture_stop(&h);
 	free(back);
 }
@@ -467,17 +448,17 @@ static void abort_resets(void **state)
 static void a_reset_ends_it(void **state)
 {
 	struct net_fixture h;
-	struct client c;
-	struct client_wish wish = {.min_version = TLS1_3_VERSION};
+	struct net_client c;
+	struct net_client_options options = {.min_version = TLS1_3_VERSION};
 	struct linger reset = {.l_onoff = 1};
 
 	(void)state;
 	net_fixture_start(&h, &(struct net_fixture_rules){0}, context, NULL);
-	assert_true(client_open(&c, h.port, &wish));
-	assert_true(client_echoes(&c));
+	assert_true(net_client_open(&c, h.port, &options));
+	assert_true(net_client_echoes(&c));
 	assert_int_equal(setsockopt(c.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
 	SSL_set_quiet_shutdown(c.ssl, 1);
-	client_close(&c);
+	net_client_close(&c);
 	net_fixture_wait(&h, &h.ended, 1);
 	assert_int_equal(h.last_end, STREAM_END_RESET);
 	net_fixture_stop(&h);
@@ -486,19 +467,19 @@ static void a_reset_ends_it(void **state)
 static void forged_bytes_end_it(void **state)
 {
 	struct net_fixture h;
-	struct client c;
-	struct client_wish wish = {.min_version = TLS1_3_VERSION};
+	struct net_client c;
+	struct net_client_options options = {.min_version = TLS1_3_VERSION};
 	uint8_t record[69] = {23, 3, 3, 0, 64};
 
 	(void)state;
 	net_fixture_start(&h, &(struct net_fixture_rules){0}, context, NULL);
-	assert_true(client_open(&c, h.port, &wish));
-	assert_true(client_echoes(&c));
+	assert_true(net_client_open(&c, h.port, &options));
+	assert_true(net_client_echoes(&c));
 	assert_int_equal(write(c.fd, record, sizeof(record)), sizeof(record));
 	net_fixture_wait(&h, &h.ended, 1);
 	assert_int_equal(h.last_end, STREAM_END_TLS);
 	(void)net_fixture_log_wait(EVENT_TLS_BROKEN, "damaged or forged");
-	client_close(&c);
+	net_client_close(&c);
 	net_fixture_stop(&h);
 }
 
@@ -515,15 +496,15 @@ static void pause_and_count(struct net_fixture_conn *c, struct slice bytes)
 static void the_end_behind_a_pause(void **state)
 {
 	struct net_fixture h;
-	struct client c;
-	struct client_wish wish = {.max_version = TLS1_2_VERSION};
+	struct net_client c;
+	struct net_client_options options = {.max_version = TLS1_2_VERSION};
 
 	(void)state;
 	net_fixture_start(&h, &(struct net_fixture_rules){.on_bytes = pause_and_count}, context,
 	                  NULL);
-	assert_true(client_open(&c, h.port, &wish));
-	assert_true(client_send(&c, "last words", 10));
-	client_close(&c); /* in the same flight */
+	assert_true(net_client_open(&c, h.port, &options));
+	assert_true(net_client_send(&c, "last words", 10));
+	net_client_close(&c); /* in the same flight */
 	net_fixture_wait(&h, &h.ended, 1);
 	assert_int_equal(h.last_end, STREAM_END_PEER);
 	assert_int_equal(h.bytes, 10);
@@ -542,16 +523,16 @@ static void abort_in_flight(struct net_fixture_conn *c, struct slice bytes)
 static void an_ended_stream_is_reported_at_its_new_owner(void **state)
 {
 	struct net_fixture h;
-	struct client c;
-	struct client_wish wish = {.min_version = TLS1_3_VERSION};
+	struct net_client c;
+	struct net_client_options options = {.min_version = TLS1_3_VERSION};
 
 	(void)state;
 	net_fixture_start(&h, &(struct net_fixture_rules){.on_bytes = abort_in_flight}, context,
 	                  NULL);
-	assert_true(client_open(&c, h.port, &wish));
-	assert_true(client_send(&c, "x", 1));
+	assert_true(net_client_open(&c, h.port, &options));
+	assert_true(net_client_send(&c, "x", 1));
 	net_fixture_wait(&h, &h.ended, 1);
-	client_close(&c);
+	net_client_close(&c);
 	net_fixture_stop(&h);
 }
 
@@ -575,16 +556,16 @@ static void check_facts(struct net_fixture_conn *c, struct slice bytes)
 static void facts_of_a_stream(void **state)
 {
 	struct net_fixture h;
-	struct client c;
-	struct client_wish wish = {.max_version = TLS1_2_VERSION};
+	struct net_client c;
+	struct net_client_options options = {.max_version = TLS1_2_VERSION};
 	char back[4];
 
 	(void)state;
 	net_fixture_start(&h, &(struct net_fixture_rules){.on_bytes = check_facts}, context, NULL);
-	assert_true(client_open(&c, h.port, &wish));
-	assert_true(client_send(&c, "x", 1));
-	assert_true(client_recv(&c, back, 4));
-	client_close(&c);
+	assert_true(net_client_open(&c, h.port, &options));
+	assert_true(net_client_send(&c, "x", 1));
+	assert_true(net_client_recv(&c, back, 4));
+	net_client_close(&c);
 	net_fixture_stop(&h);
 }
 

@@ -11,32 +11,20 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
-#include "house.h"
-#include "net/tls_tickets.h"
 #include "net/tls_work.h"
-#include "pki.h"
+#include "net_client.h"
+#include "net_fixture.h"
 #include "raw_tls.h"
+#include "tls_server.h"
 
-static struct tls_tickets *tickets;
+static struct tls_server server;
 static struct tls_context *context;
-
-static char *certificate_file, *key_file;
 
 static int set_up(void **state)
 {
-	struct pki_identity ca = pki_make(&(struct pki_wish){.common_name = "test CA", .ca = true});
-	struct pki_identity id = pki_make(&(struct pki_wish){.common_name = "localhost",
-	                                                     .alternatives = "DNS:localhost",
-	                                                     .usage = "serverAuth",
-	                                                     .issuer = &ca});
-
 	(void)state;
 	signal(SIGPIPE, SIG_IGN);
-	certificate_file = xstrdup(pki_write("server.crt", id.certificate));
-	key_file = xstrdup(pki_write_key("server.key", id.key));
-	tickets = tls_tickets_new();
-	pki_drop(&id);
-	pki_drop(&ca);
+	tls_server_init(&server);
 	net_fixture_log_start();
 	return 0;
 }
@@ -44,16 +32,11 @@ static int set_up(void **state)
 /* Of each test, and with it the number of its lines in the log. */
 static int new_context(void **state)
 {
-	struct conf_certificate pair = {.certificate = certificate_file, .key = key_file};
-	struct conf_tls conf = {.certificates = &pair, .certificate_count = 1, .min_version = 12};
-	struct errors errors = {0};
-
 	(void)state;
 	tls_context_unref(&context);
-	context = tls_context_new(&conf, "test.yaml", 1, tickets, &errors);
-	errors_fini(&errors);
+	context = tls_server_context(&server);
 	net_fixture_log_clear();
-	return context == NULL;
+	return 0;
 }
 
 static int tear_down(void **state)
@@ -61,10 +44,7 @@ static int tear_down(void **state)
 	(void)state;
 	net_fixture_log_stop();
 	tls_context_unref(&context);
-	tls_tickets_free(tickets);
-	free(certificate_file);
-	free(key_file);
-	pki_cleanup();
+	tls_server_fini(&server);
 	return 0;
 }
 
@@ -298,28 +278,28 @@ static void put_messages_of_servers(struct raw_tls *r, struct buf *out)
 /* Nothing that it says is a whole packet. */
 static void only_listen(struct net_fixture_conn *c, struct slice bytes)
 {
-	mutex_lock(&c->net_fixture->lock);
-	c->net_fixture->facts[0] += bytes.len;
-	if (c->net_fixture->facts[1] < bytes.len)
-		c->net_fixture->facts[1] = bytes.len; /* the most in a turn */
-	condition_broadcast(&c->net_fixture->changed);
-	mutex_unlock(&c->net_fixture->lock);
+	mutex_lock(&c->fixture->lock);
+	c->fixture->facts[0] += bytes.len;
+	if (c->fixture->facts[1] < bytes.len)
+		c->fixture->facts[1] = bytes.len; /* the most in a turn */
+	condition_broadcast(&c->fixture->changed);
+	mutex_unlock(&c->fixture->lock);
 }
 
-static void open_raw(struct client *c, struct raw_tls *raw, const struct net_fixture *h,
+static void open_raw(struct net_client *c, struct raw_tls *raw, const struct net_fixture *h,
                      int version)
 {
-	struct client_wish wish = {.min_version = version,
-	                           .max_version = version,
-	                           .suites_12 = RAW_SUITE_12,
-	                           .suites_13 = RAW_SUITE_13,
-	                           .prepare = raw_tls_watch};
+	struct net_client_options options = {.min_version = version,
+	                                     .max_version = version,
+	                                     .suites_12 = RAW_SUITE_12,
+	                                     .suites_13 = RAW_SUITE_13,
+	                                     .prepare = raw_tls_watch};
 
-	assert_true(client_open(c, h->port, &wish));
+	assert_true(net_client_open(c, h->port, &options));
 	assert_true(raw_tls_init(raw, c->ssl));
 }
 
-static void send_flood(const struct client *c, struct raw_tls *raw, put_fn *put)
+static void send_flood(const struct net_client *c, struct raw_tls *raw, put_fn *put)
 {
 	struct buf out = {0};
 	size_t sent = 0;
@@ -355,7 +335,7 @@ struct attack {
 static void check_attack(const struct attack *a)
 {
 	struct net_fixture h;
-	struct client c;
+	struct net_client c;
 	struct raw_tls raw;
 	const char *line;
 
@@ -371,7 +351,7 @@ static void check_attack(const struct attack *a)
 	}
 	net_fixture_wait(&h, &h.ended, 1);
 	assert_int_equal(h.last_end, STREAM_END_TLS);
-	client_close(&c);
+	net_client_close(&c);
 	net_fixture_stop(&h);
 }
 
@@ -410,22 +390,23 @@ static void what_moves_nothing_is_ended(void **state)
 static void packets_between_do_not_help_for_long(void **state)
 {
 	struct net_fixture h;
-	struct client c;
+	struct net_client c;
 	const char *line;
 
 	(void)state;
 	net_fixture_start(&h, &(struct net_fixture_rules){0}, context, NULL);
-	assert_true(client_open(&c, h.port, &(struct client_wish){.min_version = TLS1_3_VERSION}));
+	assert_true(net_client_open(&c, h.port,
+	                            &(struct net_client_options){.min_version = TLS1_3_VERSION}));
 	for (int i = 0; i < 100000; i++) {
 		if (SSL_key_update(c.ssl, SSL_KEY_UPDATE_NOT_REQUESTED) != 1 ||
-		    !client_send(&c, "ping", 4))
+		    !net_client_send(&c, "ping", 4))
 			break;
 	}
 	line =
 	    net_fixture_log_wait(EVENT_TLS_EXCESS, "counted=\"records without data in a second\"");
 	assert_int_equal(number_in(line, "bound="), TLS_IDLE_PER_SECOND);
 	net_fixture_wait(&h, &h.ended, 1);
-	client_close(&c);
+	net_client_close(&c);
 	net_fixture_stop(&h);
 }
 
@@ -440,7 +421,7 @@ static void bytes_in_records_of_their_own(void **state)
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
 		struct net_fixture h;
-		struct client c;
+		struct net_client c;
 		struct raw_tls raw;
 		struct buf out = {0};
 
@@ -455,7 +436,7 @@ static void bytes_in_records_of_their_own(void **state)
 		assert_int_equal(net_fixture_log_count(EVENT_TLS_EXCESS), 0);
 		assert_int_equal(net_fixture_log_count(EVENT_TLS_BROKEN), 0);
 		buf_fini(&out);
-		client_close(&c); /* breaks it: the library knows nothing of these records */
+		net_client_close(&c); /* breaks it: the library knows nothing of these records */
 		net_fixture_stop(&h);
 		net_fixture_log_clear();
 	}
@@ -485,7 +466,7 @@ static void client_hello(struct buf *out)
 static bool is_answered(struct net_fixture *h, struct slice hello, size_t piece)
 {
 	struct buf out = {0};
-	int fd = client_dial(h->port);
+	int fd = net_client_dial(h->port);
 	uint8_t first = 0;
 
 	while (hello.len > 0) {
@@ -630,7 +611,7 @@ static void the_hello_is_asked_for_again_only_once(void **state)
 	hello.data[hello.len - 54] = 0;  /* which is among the groups */
 	hello.data[hello.len - 53] = 30;
 	net_fixture_start(&h, &(struct net_fixture_rules){0}, context, NULL);
-	fd = client_dial(h.port);
+	fd = net_client_dial(h.port);
 	for (int i = 0; i < 5; i++) {
 		buf_put(&flight, "\x16\x03\x01", 3);
 		buf_put_u16(&flight, (uint16_t)hello.len);

@@ -1,4 +1,4 @@
-#include "house.h"
+#include "net_fixture.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -85,13 +85,13 @@ static void on_bytes(void *arg, struct slice bytes)
 	REQUIRE_EXECUTOR(&c->at->executor);
 	REQUIRE(!c->moving);
 	c->bytes += bytes.len;
-	c->net_fixture->rules.on_bytes(c, bytes);
+	c->fixture->rules.on_bytes(c, bytes);
 }
 
 static void on_drained(void *arg)
 {
 	struct net_fixture_conn *c = arg;
-	struct net_fixture *h = c->net_fixture;
+	struct net_fixture *h = c->fixture;
 
 	REQUIRE_EXECUTOR(&c->at->executor);
 	if (h->rules.on_drained != NULL)
@@ -102,7 +102,7 @@ static void on_drained(void *arg)
 static void on_closed(void *arg, enum stream_end end)
 {
 	struct net_fixture_conn *c = arg;
-	struct net_fixture *h = c->net_fixture;
+	struct net_fixture *h = c->fixture;
 
 	REQUIRE_EXECUTOR(&c->at->executor);
 	REQUIRE(!c->moving);
@@ -143,14 +143,14 @@ static void on_arrival(struct task *task, void *executor_arg)
 
 	c->moving = false;
 	take(executor_arg, c);
-	if (is_stopping(c->net_fixture))
+	if (is_stopping(c->fixture))
 		stream_abort(c->stream);
 }
 
 void net_fixture_move(struct net_fixture_conn *c)
 {
 	struct net_fixture_worker *from = c->at,
-				  *to = &c->net_fixture->workers[1 - from->executor.index];
+				  *to = &c->fixture->workers[1 - from->executor.index];
 
 	executor_timer_disarm(&from->executor, &c->timer);
 	DL_DELETE(from->conns, c);
@@ -171,7 +171,7 @@ static void on_accept(void *arg, struct stream *stream)
 	struct net_fixture *h = arg;
 	struct net_fixture_conn *c = xnew(c);
 
-	c->net_fixture = h;
+	c->fixture = h;
 	c->stream = stream;
 	c->random = 88172645463325252u;
 	take(&h->workers[0], c);
@@ -195,7 +195,7 @@ static void start_worker(struct net_fixture *h, unsigned i)
 	struct net_fixture_worker *w = &h->workers[i];
 	int error;
 
-	w->net_fixture = h;
+	w->fixture = h;
 	executor_init(&w->executor, i, NULL, w);
 	w->loop = loop_new(&w->executor, &error);
 	assert_non_null(w->loop);
@@ -204,12 +204,12 @@ static void start_worker(struct net_fixture *h, unsigned i)
 
 struct errand {
 	struct task task;
-	struct net_fixture *net_fixture;
+	struct net_fixture *fixture;
 };
 
 static void open_listener(struct task *task, void *executor_arg)
 {
-	struct net_fixture *h = container_of(task, struct errand, task)->net_fixture;
+	struct net_fixture *h = container_of(task, struct errand, task)->fixture;
 	struct listener_settings settings = {.conf = &h->conf, .index = 7, .tls = h->tls};
 	struct net_fixture_worker *w = executor_arg;
 
@@ -224,13 +224,13 @@ static void shut(struct task *task, void *executor_arg)
 	struct net_fixture_conn *c;
 
 	if (w->executor.index == 0) {
-		listener_close(errand->net_fixture->listener);
-		errand->net_fixture->listener = NULL;
+		listener_close(errand->fixture->listener);
+		errand->fixture->listener = NULL;
 	}
 	DL_FOREACH (w->conns, c) {
 		stream_abort(c->stream);
 	}
-	report(errand->net_fixture, &errand->net_fixture->shut);
+	report(errand->fixture, &errand->fixture->shut);
 	free(errand);
 }
 
@@ -238,7 +238,7 @@ static void send_errand(struct net_fixture *h, unsigned worker, task_fn *fn)
 {
 	struct errand *errand = xnew(errand);
 
-	errand->net_fixture = h;
+	errand->fixture = h;
 	errand->task.run = fn;
 	executor_send(&h->workers[worker].executor, &errand->task);
 }
@@ -253,9 +253,8 @@ static void make_listener(struct net_fixture *h, const char *path)
 		                                 .path = xstrdup(path),
 		                                 .mode = 0660};
 	} else {
-		h->conf = (struct conf_listener){.bind = xstrdup("127.0.0.1:0"),
-		                                 .host = xstrdup("127.0.0.1"),
-		                                 .has_tls = true};
+		h->conf = (struct conf_listener){
+		    .bind = xstrdup("127.0.0.1:0"), .host = xstrdup("127.0.0.1"), .has_tls = true};
 	}
 	h->listen_fd = socket_bind(&h->conf, &h->port, true, &errors, "test.yaml");
 	if (h->listen_fd < 0)
@@ -279,7 +278,8 @@ void net_fixture_start(struct net_fixture *h, const struct net_fixture_rules *ru
 	send_errand(h, 0, open_listener);
 	for (unsigned i = 0; i < NET_FIXTURE_WORKERS; i++)
 		assert_int_equal(
-		    thread_start(&h->workers[i].thread, "house", run_worker, &h->workers[i]), 0);
+		    thread_start(&h->workers[i].thread, "net_fixture", run_worker, &h->workers[i]),
+		    0);
 }
 
 void net_fixture_stop(struct net_fixture *h)
@@ -391,152 +391,4 @@ unsigned net_fixture_log_count(enum event e)
 		n += lines[i].event == e;
 	mutex_unlock(&log_lock);
 	return n;
-}
-
-/* --- the client --- */
-
-static void set_patience(int fd)
-{
-	struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
-
-	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
-	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)), 0);
-}
-
-int client_dial(uint16_t port)
-{
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
-
-	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
-	set_patience(fd);
-	return fd;
-}
-
-void client_join_unix(int fd, const char *path)
-{
-	struct sockaddr_un to = {.sun_family = AF_UNIX};
-
-	strcpy(to.sun_path, path);
-	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
-	set_patience(fd);
-}
-
-int client_dial_unix(const char *path)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	client_join_unix(fd, path);
-	return fd;
-}
-
-static int on_ticket(SSL *ssl, SSL_SESSION *session)
-{
-	struct client *c = SSL_get_app_data(ssl);
-
-	SSL_SESSION_free(c->ticket);
-	c->ticket = session;
-	return 1;
-}
-
-static void configure(SSL_CTX *ctx, const struct client_wish *wish)
-{
-	if (wish->no_security)
-		SSL_CTX_set_security_level(ctx, 0);
-	SSL_CTX_set_min_proto_version(ctx, wish->min_version);
-	SSL_CTX_set_max_proto_version(ctx, wish->max_version);
-	if (wish->suites_12 != NULL)
-		assert_int_equal(SSL_CTX_set_cipher_list(ctx, wish->suites_12), 1);
-	if (wish->suites_13 != NULL)
-		assert_int_equal(SSL_CTX_set_ciphersuites(ctx, wish->suites_13), 1);
-	if (wish->groups != NULL) {
-		char *groups = xstrdup(wish->groups);
-
-		assert_int_equal(SSL_CTX_set1_groups_list(ctx, groups), 1);
-		free(groups);
-	}
-	if (wish->ca != NULL) {
-		assert_int_equal(SSL_CTX_load_verify_file(ctx, wish->ca), 1);
-		SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
-	}
-	if (wish->certificate != NULL) {
-		assert_int_equal(SSL_CTX_use_certificate_chain_file(ctx, wish->certificate), 1);
-		assert_int_equal(SSL_CTX_use_PrivateKey_file(ctx, wish->key, SSL_FILETYPE_PEM), 1);
-	}
-	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
-	SSL_CTX_sess_set_new_cb(ctx, on_ticket);
-}
-
-bool client_open(struct client *c, uint16_t port, const struct client_wish *wish)
-{
-	bool ok;
-
-	*c = (struct client){.ctx = SSL_CTX_new(TLS_client_method()), .fd = client_dial(port)};
-	configure(c->ctx, wish);
-	if (wish->prepare != NULL)
-		wish->prepare(c->ctx);
-	c->ssl = SSL_new(c->ctx);
-	SSL_set_app_data(c->ssl, c);
-	SSL_set_fd(c->ssl, c->fd);
-	if (wish->server_name != NULL) {
-		char *name = xstrdup(wish->server_name);
-
-		assert_int_equal(SSL_set_tlsext_host_name(c->ssl, name), 1);
-		free(name);
-	}
-	if (wish->alpn != NULL)
-		SSL_set_alpn_protos(c->ssl, (const unsigned char *)wish->alpn,
-		                    (unsigned)strlen(wish->alpn));
-	if (wish->session != NULL)
-		assert_int_equal(SSL_set_session(c->ssl, wish->session), 1);
-	ok = SSL_connect(c->ssl) == 1;
-	ERR_clear_error();
-	return ok;
-}
-
-bool client_send(struct client *c, const void *bytes, size_t len)
-{
-	size_t n;
-
-	ERR_clear_error();
-	while (len > 0) {
-		if (SSL_write_ex(c->ssl, bytes, len, &n) != 1)
-			return false;
-		bytes = slice_skip(slice_of(bytes, len), n).data;
-		len -= n;
-	}
-	return true;
-}
-
-bool client_recv(struct client *c, void *bytes, size_t len)
-{
-	size_t n;
-
-	ERR_clear_error();
-	while (len > 0) {
-		if (SSL_read_ex(c->ssl, bytes, len, &n) != 1)
-			return false;
-		bytes = (char *)bytes + n;
-		len -= n;
-	}
-	return true;
-}
-
-bool client_echoes(struct client *c)
-{
-	char back[4];
-
-	return client_send(c, "ping", 4) && client_recv(c, back, 4) && memcmp(back, "ping", 4) == 0;
-}
-
-void client_close(struct client *c)
-{
-	if (c->ssl != NULL)
-		SSL_shutdown(c->ssl);
-	SSL_SESSION_free(c->ticket);
-	SSL_free(c->ssl);
-	SSL_CTX_free(c->ctx);
-	close(c->fd);
-	*c = (struct client){.fd = -1};
 }

@@ -1,9 +1,6 @@
-/* A house for tests: loops in threads, a listener, connections that do what the test says; and a
- * client that is a plain blocking OpenSSL program. */
-#ifndef TEST_NET_HOUSE_H
-#define TEST_NET_HOUSE_H
-
-#include <openssl/ssl.h>
+/* Loops in threads, a listener, and connections that do what the test says. */
+#ifndef TEST_NET_FIXTURE_H
+#define TEST_NET_FIXTURE_H
 
 #include "base/executor.h"
 #include "base/log.h"
@@ -18,7 +15,7 @@
 struct net_fixture;
 
 struct net_fixture_worker {
-	struct net_fixture *net_fixture;
+	struct net_fixture *fixture;
 	struct executor executor;
 	struct loop *loop;
 	struct thread thread;
@@ -26,7 +23,7 @@ struct net_fixture_worker {
 };
 
 struct net_fixture_conn {
-	struct net_fixture *net_fixture;
+	struct net_fixture *fixture;
 	struct net_fixture_worker *at;
 	struct stream *stream;
 	struct net_fixture_conn *prev, *next;
@@ -84,38 +81,5 @@ void net_fixture_log_stop(void);
 const char *net_fixture_log_wait(enum event e, const char *text);
 unsigned net_fixture_log_count(enum event e);
 void net_fixture_log_clear(void);
-
-/* --- the client --- */
-
-struct client_wish {
-	const char *ca; /* trusted; NULL: nobody is verified */
-	const char *certificate, *key;
-	int min_version, max_version;
-	const char *suites_12, *suites_13, *groups;
-	const char *server_name;
-	const char *alpn; /* wire format */
-	SSL_SESSION *session;
-	void (*prepare)(SSL_CTX *ctx); /* NULL: nothing more */
-	bool no_security;              /* level 0: old versions, short keys */
-};
-
-struct client {
-	int fd;
-	SSL_CTX *ctx;
-	SSL *ssl;
-	SSL_SESSION *ticket; /* the newest one */
-};
-
-int client_dial(uint16_t port);
-int client_dial_unix(const char *path);
-void client_join_unix(int fd, const char *path); /* a socket made before */
-/* True: the handshake went through (TLS 1.3: as far as the client knows). */
-bool client_open(struct client *c, uint16_t port, const struct client_wish *wish);
-bool client_send(struct client *c, const void *bytes, size_t len);
-/* Exactly len bytes, false at the end. */
-bool client_recv(struct client *c, void *bytes, size_t len);
-/* Does the server's answer to "ping" come back? */
-bool client_echoes(struct client *c);
-void client_close(struct client *c);
 
 #endif
