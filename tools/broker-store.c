@@ -150,6 +150,8 @@ static int info_at_rest(struct source *s)
 	const struct verify_report *r = &s->report;
 	int rc = read_at_rest(s, NULL, NULL);
 
+	if (r->lmdb_version != 0)
+		return info_beside(s);
 	if (rc != 0)
 		return rc;
 	print_info(s, &(struct info){.format = r->format,
@@ -245,12 +247,12 @@ static int run_dump(const char *path, const char *argument)
 {
 	struct buf line = {0};
 	struct source s;
-	int rc;
+	int rc = 0;
 
 	(void)argument;
 	if (source_open(&s, path))
 		rc = read_at_rest(&s, dump_row, &line);
-	else
+	if (s.pid != 0 || s.report.lmdb_version != 0)
 		rc = dump_beside(&s, &line);
 	source_close(&s);
 	buf_fini(&line);

@@ -124,6 +124,8 @@ static int read_store(const char *directory, struct id_check *check, char text[S
 	if (!store_files_hold(directory, &lock, &pid))
 		return read_beside(directory, check, text);
 	rc = store_files_check(directory, on_row, check, &report, text);
+	if (report.lmdb_version != 0)
+		rc = read_beside(directory, check, text);
 	if (lock >= 0)
 		close(lock);
 	return rc;

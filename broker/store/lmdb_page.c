@@ -2,16 +2,13 @@
  * depends on alignment. */
 #include "store/lmdb_page.h"
 
-#include "store/store_backend.h"
-
 #define META_MAGIC       0xBEEFC0DEu
-#define META_VERSION     1
 #define FREE_LIST_FLAGS  0x0008 /* its keys are numbers */
 #define ENV_NO_DIRECTORY 0x4000 /* stands there too, since the file was made */
 #define NODE_HEADER      8
 
-_Static_assert(sizeof(struct page_tree) == 8 + 5 * sizeof(size_t), "as LMDB has it");
-_Static_assert(sizeof(struct page_meta) == 8 + 4 * sizeof(size_t) + 2 * sizeof(struct page_tree),
+_Static_assert(sizeof(struct lmdb_tree) == 8 + 5 * sizeof(size_t), "as LMDB has it");
+_Static_assert(sizeof(struct lmdb_meta) == 8 + 4 * sizeof(size_t) + 2 * sizeof(struct lmdb_tree),
                "as LMDB has it");
 
 static uint16_t get_u16(const uint8_t *bytes)
@@ -30,7 +27,7 @@ static uint32_t get_u32(const uint8_t *bytes)
 	return v;
 }
 
-size_t page_number_read(const uint8_t *bytes)
+size_t lmdb_page_number_read(const uint8_t *bytes)
 {
 	size_t v;
 
@@ -45,29 +42,37 @@ static uint16_t page_flags(const uint8_t *bytes)
 
 /* ---- meta pages ---- */
 
-const char *page_meta_parse(const uint8_t bytes[PAGE_META_BYTES], size_t number,
-                            struct page_meta *out)
+uint32_t lmdb_page_other_version(const uint8_t bytes[LMDB_PAGE_META_BYTES])
+{
+	uint32_t magic = get_u32(bytes + LMDB_PAGE_HEADER);
+	uint32_t version = get_u32(bytes + LMDB_PAGE_HEADER + sizeof(magic));
+
+	return magic == META_MAGIC && version != LMDB_PAGE_VERSION ? version : 0;
+}
+
+const char *lmdb_page_meta_parse(const uint8_t bytes[LMDB_PAGE_META_BYTES], size_t number,
+                                 struct lmdb_meta *out)
 {
 	uint32_t size;
 
-	memcpy(out, bytes + PAGE_HEADER, sizeof(*out));
+	memcpy(out, bytes + LMDB_PAGE_HEADER, sizeof(*out));
 	if (out->magic != META_MAGIC)
 		return "it is not an LMDB file of this kind of machine";
-	if (out->version != META_VERSION)
+	if (out->version != LMDB_PAGE_VERSION)
 		return "it is of another version of LMDB";
-	if (page_number_read(bytes) != number || page_flags(bytes) != PAGE_META)
+	if (lmdb_page_number_read(bytes) != number || page_flags(bytes) != LMDB_PAGE_META)
 		return "its header is not that of a meta page";
 	size = out->free_list.pad;
-	if (size < PAGE_SIZE_MIN || size > PAGE_SIZE_MAX || (size & (size - 1)) != 0)
+	if (size < LMDB_PAGE_SIZE_MIN || size > LMDB_PAGE_SIZE_MAX || (size & (size - 1)) != 0)
 		return "it names an impossible page size";
 	if ((out->free_list.flags & ~ENV_NO_DIRECTORY) != FREE_LIST_FLAGS || out->main.flags != 0)
 		return "it has unknown flags";
 	return NULL;
 }
 
-struct page_tree page_tree_read(struct slice record)
+struct lmdb_tree lmdb_page_tree_read(struct slice record)
 {
-	struct page_tree t;
+	struct lmdb_tree t;
 
 	memcpy(&t, record.data, sizeof(t));
 	return t;
@@ -75,38 +80,39 @@ struct page_tree page_tree_read(struct slice record)
 
 /* ---- branches and leaves ---- */
 
-static unsigned node_at(const struct page *p, unsigned i)
+static unsigned node_at(const struct lmdb_page *p, unsigned i)
 {
-	return get_u16(p->bytes + PAGE_HEADER + (size_t)i * 2);
+	return get_u16(p->bytes + LMDB_PAGE_HEADER + (size_t)i * 2);
 }
 
 /* Bytes of what is in the node behind its key. */
-static size_t node_body(const struct page *p, const uint8_t *node)
+static size_t node_body(const struct lmdb_page *p, const uint8_t *node)
 {
-	if (p->flags == PAGE_BRANCH)
+	if (p->flags == LMDB_PAGE_BRANCH)
 		return 0;
-	return (get_u16(node + 4) & NODE_BIG) != 0 ? sizeof(size_t) : get_u32(node);
+	return (get_u16(node + 4) & LMDB_NODE_BIG) != 0 ? sizeof(size_t) : get_u32(node);
 }
 
 /* The largest node that is not put on overflow pages: two fit. */
 static size_t node_max(uint32_t page_bytes)
 {
-	return (((page_bytes - PAGE_HEADER) / 2) & ~(size_t)1) - 2;
+	return (((page_bytes - LMDB_PAGE_HEADER) / 2) & ~(size_t)1) - 2;
 }
 
 /* What is wrong with the node at `at`; NULL: nothing, and it has that size. */
-static const char *node_check(const struct page *p, unsigned i, size_t *size)
+static const char *node_check(const struct lmdb_page *p, unsigned i, size_t *size)
 {
 	unsigned at = node_at(p, i);
 	const uint8_t *node = p->bytes + at;
 	size_t key_len;
 
-	if (at % 2 != 0 || at < PAGE_HEADER || at > p->size_bytes - NODE_HEADER)
+	if (at % 2 != 0 || at < LMDB_PAGE_HEADER || at > p->size_bytes - NODE_HEADER)
 		return "a row begins outside of the page";
 	key_len = get_u16(node + 6);
-	if (key_len > STORE_KEY_MAX || (key_len == 0 && (p->flags == PAGE_LEAF || i > 0)))
+	if (key_len > LMDB_PAGE_KEY_MAX || (key_len == 0 && (p->flags == LMDB_PAGE_LEAF || i > 0)))
 		return "a key has an impossible length";
-	if (p->flags == PAGE_LEAF && (get_u16(node + 4) & ~(NODE_BIG | NODE_TABLE)) != 0)
+	if (p->flags == LMDB_PAGE_LEAF &&
+	    (get_u16(node + 4) & ~(LMDB_NODE_BIG | LMDB_NODE_TREE)) != 0)
 		return "a row has unknown flags";
 	*size = NODE_HEADER + key_len + node_body(p, node);
 	if (*size > node_max(p->size_bytes) || *size > p->size_bytes - at)
@@ -116,7 +122,7 @@ static const char *node_check(const struct page *p, unsigned i, size_t *size)
 }
 
 /* From `at` to the end of the page, node by node: are there exactly those of the page? */
-static bool nodes_touch(const struct page *p, const struct page_map *map, size_t at)
+static bool nodes_touch(const struct lmdb_page *p, const struct lmdb_page_map *map, size_t at)
 {
 	unsigned count = 0;
 
@@ -127,7 +133,7 @@ static bool nodes_touch(const struct page *p, const struct page_map *map, size_t
 	return at == p->size_bytes && count == p->count;
 }
 
-static const char *nodes_check(const struct page *p, struct page_map *map, size_t upper)
+static const char *nodes_check(const struct lmdb_page *p, struct lmdb_page_map *map, size_t upper)
 {
 	const char *wrong = NULL;
 	unsigned fine = 0;
@@ -147,30 +153,31 @@ static const char *nodes_check(const struct page *p, struct page_map *map, size_
 	return wrong;
 }
 
-const char *page_parse(const uint8_t *bytes, uint32_t size_bytes, size_t number,
-                       struct page_map *map, struct page *out)
+const char *lmdb_page_parse(const uint8_t *bytes, uint32_t size_bytes, size_t number,
+                            struct lmdb_page_map *map, struct lmdb_page *out)
 {
 	size_t lower = get_u16(bytes + sizeof(size_t) + 4);
 	size_t upper = get_u16(bytes + sizeof(size_t) + 6);
 
-	*out = (struct page){.bytes = bytes, .size_bytes = size_bytes, .flags = page_flags(bytes)};
-	if (page_number_read(bytes) != number)
+	*out = (struct lmdb_page){
+	    .bytes = bytes, .size_bytes = size_bytes, .flags = page_flags(bytes)};
+	if (lmdb_page_number_read(bytes) != number)
 		return "it bears another page's number";
-	if (out->flags != PAGE_BRANCH && out->flags != PAGE_LEAF)
+	if (out->flags != LMDB_PAGE_BRANCH && out->flags != LMDB_PAGE_LEAF)
 		return "it is not of the kind that belongs here";
-	if (lower <= PAGE_HEADER || lower % 2 != 0 || lower > upper || upper > size_bytes)
+	if (lower <= LMDB_PAGE_HEADER || lower % 2 != 0 || lower > upper || upper > size_bytes)
 		return "its header has impossible bounds";
-	out->count = (unsigned)((lower - PAGE_HEADER) / 2);
+	out->count = (unsigned)((lower - LMDB_PAGE_HEADER) / 2);
 	return nodes_check(out, map, upper);
 }
 
-struct node page_node(const struct page *p, unsigned i)
+struct lmdb_node lmdb_page_node(const struct lmdb_page *p, unsigned i)
 {
 	const uint8_t *at = p->bytes + node_at(p, i);
-	struct node n = {.flags = get_u16(at + 4)};
+	struct lmdb_node n = {.flags = get_u16(at + 4)};
 
 	n.key = slice_of(at + NODE_HEADER, get_u16(at + 6));
-	if (p->flags == PAGE_BRANCH) {
+	if (p->flags == LMDB_PAGE_BRANCH) {
 		uint64_t child = (uint64_t)n.flags << 32 | get_u32(at);
 
 		n.child = (size_t)(sizeof(size_t) < 8 ? get_u32(at) : child);
@@ -183,18 +190,18 @@ struct node page_node(const struct page *p, unsigned i)
 
 /* ---- overflow pages ---- */
 
-size_t page_overflow_count(size_t value_bytes, uint32_t page_bytes)
+size_t lmdb_page_overflow_count(size_t value_bytes, uint32_t page_bytes)
 {
-	return (PAGE_HEADER - 1 + value_bytes) / page_bytes + 1;
+	return (LMDB_PAGE_HEADER - 1 + value_bytes) / page_bytes + 1;
 }
 
-const char *page_overflow_parse(const uint8_t bytes[PAGE_HEADER], size_t number, size_t needed,
-                                size_t *count)
+const char *lmdb_page_overflow_parse(const uint8_t bytes[LMDB_PAGE_HEADER], size_t number,
+                                     size_t needed, size_t *count)
 {
 	*count = get_u32(bytes + sizeof(size_t) + 4);
-	if (page_number_read(bytes) != number)
+	if (lmdb_page_number_read(bytes) != number)
 		return "it bears another page's number";
-	if (page_flags(bytes) != PAGE_OVERFLOW)
+	if (page_flags(bytes) != LMDB_PAGE_OVERFLOW)
 		return "it is not of the kind that belongs here";
 	if (*count < needed)
 		return "it is too short for its value";

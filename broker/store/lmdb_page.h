@@ -1,5 +1,5 @@
-/* The shapes of LMDB's file, as far as they must be known to check one without LMDB (0.9's data
- * version 1, this machine's byte order and word).  Pure: bytes in, shapes or what is wrong with
+/* The shapes of LMDB's file, as far as they must be known to check one without LMDB: data version 1
+ * (LMDB 0.9), this machine's byte order and word.  Pure: bytes in, shapes or what is wrong with
  * them out; never outside of the page. */
 #ifndef STORE_LMDB_PAGE_H
 #define STORE_LMDB_PAGE_H
@@ -10,23 +10,25 @@
 
 #include "base/bytes.h"
 
-#define PAGE_SIZE_MIN 512
-#define PAGE_SIZE_MAX 32768
-#define PAGE_NONE     SIZE_MAX /* the root of an empty tree */
-#define PAGE_METAS    2        /* pages 0 and 1 */
-#define PAGE_DEPTH    32       /* of a tree, at most */
-#define PAGE_HEADER   (sizeof(size_t) + 8)
+#define LMDB_PAGE_VERSION  1   /* of the format, as MDB_DATA_VERSION */
+#define LMDB_PAGE_KEY_MAX  511 /* bytes */
+#define LMDB_PAGE_SIZE_MIN 512
+#define LMDB_PAGE_SIZE_MAX 32768
+#define LMDB_PAGE_NONE     SIZE_MAX /* the root of an empty tree */
+#define LMDB_PAGE_METAS    2        /* pages 0 and 1 */
+#define LMDB_PAGE_DEPTH    32       /* of a tree, at most */
+#define LMDB_PAGE_HEADER   (sizeof(size_t) + 8)
 
-#define PAGE_BRANCH   0x01
-#define PAGE_LEAF     0x02
-#define PAGE_OVERFLOW 0x04
-#define PAGE_META     0x08
+#define LMDB_PAGE_BRANCH   0x01
+#define LMDB_PAGE_LEAF     0x02
+#define LMDB_PAGE_OVERFLOW 0x04
+#define LMDB_PAGE_META     0x08
 
-#define NODE_BIG   0x01 /* the value is on overflow pages */
-#define NODE_TABLE 0x02 /* the value is a tree of its own */
+#define LMDB_NODE_BIG  0x01 /* the value is on overflow pages */
+#define LMDB_NODE_TREE 0x02 /* the value is a tree of its own */
 
 /* A tree, as it stands in the file. */
-struct page_tree {
+struct lmdb_tree {
 	uint32_t pad; /* of the free list's tree: the page size */
 	uint16_t flags;
 	uint16_t depth;
@@ -36,53 +38,56 @@ struct page_tree {
 };
 
 /* A meta page, as it stands in the file behind the header. */
-struct page_meta {
+struct lmdb_meta {
 	uint32_t magic, version;
 	size_t address, map_bytes;
-	struct page_tree free_list, main;
+	struct lmdb_tree free_list, main;
 	size_t last_page;
 	size_t transaction;
 };
 
-#define PAGE_META_BYTES (PAGE_HEADER + sizeof(struct page_meta))
+#define LMDB_PAGE_META_BYTES (LMDB_PAGE_HEADER + sizeof(struct lmdb_meta))
 
-struct page {
+struct lmdb_page {
 	const uint8_t *bytes;
 	uint32_t size_bytes;
 	uint16_t flags;
 	unsigned count; /* of nodes */
 };
 
-struct node {
+struct lmdb_node {
 	struct slice key;
 	uint16_t flags;
 	size_t child;      /* branch: the page below */
-	struct slice data; /* leaf: the value, or where NODE_BIG its first page's number */
+	struct slice data; /* leaf: the value, or where LMDB_NODE_BIG its first page's number */
 	uint32_t value_bytes;
 };
 
 /* Where the nodes of a page begin, to see whether they lie side by side; zeroed, one for all pages.
  */
-struct page_map {
-	uint16_t size[PAGE_SIZE_MAX / 2];
+struct lmdb_page_map {
+	uint16_t size[LMDB_PAGE_SIZE_MAX / 2];
 };
 
+/* The version in the meta page of a file of LMDB, where it is another than ours; 0: it is ours, or
+ * this is no such file. */
+uint32_t lmdb_page_other_version(const uint8_t bytes[LMDB_PAGE_META_BYTES]);
 /* NULL: fine; otherwise what is wrong, in a few words. */
-const char *page_meta_parse(const uint8_t bytes[PAGE_META_BYTES], size_t number,
-                            struct page_meta *out);
+const char *lmdb_page_meta_parse(const uint8_t bytes[LMDB_PAGE_META_BYTES], size_t number,
+                                 struct lmdb_meta *out);
 /* A branch or leaf page. */
-const char *page_parse(const uint8_t *bytes, uint32_t size_bytes, size_t number,
-                       struct page_map *map, struct page *out);
+const char *lmdb_page_parse(const uint8_t *bytes, uint32_t size_bytes, size_t number,
+                            struct lmdb_page_map *map, struct lmdb_page *out);
 /* Of a page that page_parse found fine. */
-struct node page_node(const struct page *p, unsigned i);
+struct lmdb_node lmdb_page_node(const struct lmdb_page *p, unsigned i);
 /* A tree's record, of exactly its size. */
-struct page_tree page_tree_read(struct slice record);
-size_t page_number_read(const uint8_t *bytes);
+struct lmdb_tree lmdb_page_tree_read(struct slice record);
+size_t lmdb_page_number_read(const uint8_t *bytes);
 /* The header of the first of some overflow pages; a value that became shorter keeps those it had.
  */
-const char *page_overflow_parse(const uint8_t bytes[PAGE_HEADER], size_t number, size_t needed,
-                                size_t *count);
+const char *lmdb_page_overflow_parse(const uint8_t bytes[LMDB_PAGE_HEADER], size_t number,
+                                     size_t needed, size_t *count);
 /* How many pages a value of that size takes. */
-size_t page_overflow_count(size_t value_bytes, uint32_t page_bytes);
+size_t lmdb_page_overflow_count(size_t value_bytes, uint32_t page_bytes);
 
 #endif

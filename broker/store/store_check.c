@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/log.h"
 
 int store_check_explain(char text[STORE_ERROR_TEXT], int error, const char *path, const char *what)
 {
@@ -26,66 +27,64 @@ void store_check_remove_lock(const char *path)
 	free(lock);
 }
 
-int store_check_explain_damage(int rc, const char *path, const struct verify_report *report,
-                               char text[STORE_ERROR_TEXT])
+static int check_verified(const struct store_check *check, const struct verify_report *report,
+                          char text[STORE_ERROR_TEXT])
 {
-	(void)snprintf(text, STORE_ERROR_TEXT, "%s is damaged: %.200s", path, report->text);
-	return rc;
-}
-
-int store_check_verdict(const char *path, const struct store_last_commit *last_commit,
-                        const struct store_formats *formats, const struct verify_report *report,
-                        char text[STORE_ERROR_TEXT])
-{
-	if (report->format > formats->newest)
-		return store_format_refuse(report->format, formats->newest, text);
-	if (report->transaction >= last_commit->transaction)
+	if (report->format > check->formats->newest)
+		return store_format_refuse(report->format, check->formats->newest, text);
+	if (report->transaction >= check->last_commit.transaction)
 		return 0;
 	(void)snprintf(text, STORE_ERROR_TEXT,
 	               "%s is older than what was acknowledged: it ends with transaction %" PRIu64
 	               ", there were %" PRIu64,
-	               path, report->transaction, last_commit->transaction);
+	               check->path, report->transaction, check->last_commit.transaction);
 	return -EBADMSG;
 }
 
-static int verify_open_file(const char *path, int fd, const struct store_last_commit *last_commit,
-                            const struct store_formats *formats, char text[STORE_ERROR_TEXT])
+int store_check_explain_report(int rc, const char *path, const struct verify_report *report,
+                               char text[STORE_ERROR_TEXT])
 {
-	struct verify_report report;
-	int rc = store_verify_file(fd, formats, NULL, NULL, &report);
-
-	return rc == 0 ? store_check_verdict(path, last_commit, formats, &report, text)
-	               : store_check_explain_damage(rc, path, &report, text);
+	(void)snprintf(text, STORE_ERROR_TEXT, "%s %s: %.300s", path,
+	               report->lmdb_version != 0 ? "was not verified" : "is damaged", report->text);
+	return rc;
 }
 
-/* *there false: nothing is, and nothing ever was. */
-int store_check_file(const char *path, const struct store_last_commit *last_commit,
-                     const struct store_formats *formats, bool *there, char text[STORE_ERROR_TEXT])
+int store_check_content(int fd, const struct store_check *check, struct verify_report *report,
+                        char text[STORE_ERROR_TEXT])
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	struct stat st = {0};
-	int rc;
+	int rc = store_verify_file(fd, check->formats, check->row, check->arg, report);
 
-	*there = fd >= 0;
+	return rc == 0 ? check_verified(check, report, text)
+	               : store_check_explain_report(rc, check->path, report, text);
+}
+
+int store_check_file(const struct store_check *check, bool *there, char text[STORE_ERROR_TEXT])
+{
+	int fd = open(check->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), rc = 0;
+	struct verify_report report;
+	struct stat st = {0};
+
+	*there = false;
 	if (fd < 0 && errno != ENOENT)
-		return store_check_explain(text, errno, path, "cannot be opened");
+		return store_check_explain(text, errno, check->path, "cannot be opened");
 	if (fd >= 0 && fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)) {
-		close(fd);
-		return store_check_explain(text, EINVAL, path, "is no file");
-	}
-	if (fd >= 0 && st.st_size > 0) {
-		rc = verify_open_file(path, fd, last_commit, formats, text);
-		close(fd);
-		return rc;
+		rc = store_check_explain(text, EINVAL, check->path, "is no file");
+	} else if (st.st_size > 0) {
+		*there = true;
+		rc = store_check_content(fd, check, &report, text);
+		if (report.lmdb_version != 0) {
+			LOG(STORE_UNVERIFIED, .path = check->path, .found = report.lmdb_version,
+			    .known = LMDB_PAGE_VERSION);
+			rc = 0; /* LMDB knows whether it can read it */
+		}
+	} else if (check->last_commit.written) {
+		(void)snprintf(text, STORE_ERROR_TEXT, "%s is %s, and there was one", check->path,
+		               fd < 0 ? "missing" : "empty");
+		rc = -EBADMSG;
 	}
 	if (fd >= 0)
 		close(fd);
-	*there = false;
-	if (!last_commit->written)
-		return 0;
-	(void)snprintf(text, STORE_ERROR_TEXT, "%s is %s, and there was one", path,
-	               fd < 0 ? "missing" : "empty");
-	return -EBADMSG;
+	return rc;
 }
 
 void store_check_add_remedy(const char *directory, char text[STORE_ERROR_TEXT])

@@ -3,23 +3,31 @@
 #ifndef STORE_STORE_CHECK_H
 #define STORE_STORE_CHECK_H
 
-#include "store/lmdb_verify.h"
 #include "store/store_last_commit.h"
+#include "store/store_verify.h"
 
 #define STORE_NEW_FILE STORE_DATA_FILE ".new" /* one that is not complete yet */
 
 /* "PATH WHAT: the error". -error. */
 int store_check_explain(char text[STORE_ERROR_TEXT], int error, const char *path, const char *what);
-/* rc as it is. */
-int store_check_explain_damage(int rc, const char *path, const struct verify_report *report,
+/* What a file is checked against. */
+struct store_check {
+	const char *path;
+	struct store_last_commit last_commit; /* which it has to contain; zeros: any will do */
+	const struct store_formats *formats;  /* one of these */
+	verify_row_fn *row;                   /* is shown its rows; NULL: nobody is */
+	void *arg;
+};
+
+/* "PATH is damaged: what the report says", or that it was not verified.  rc as it is. */
+int store_check_explain_report(int rc, const char *path, const struct verify_report *report,
                                char text[STORE_ERROR_TEXT]);
-/* Of a file that is not damaged: its format is known, and it is not older than the last_commit. */
-int store_check_verdict(const char *path, const struct store_last_commit *last_commit,
-                        const struct store_formats *formats, const struct verify_report *report,
+/* -ENOTSUP with report->lmdb_version: it was not verified. */
+int store_check_content(int fd, const struct store_check *check, struct verify_report *report,
                         char text[STORE_ERROR_TEXT]);
-/* All of that.  *there false: nothing is, and nothing ever was. */
-int store_check_file(const char *path, const struct store_last_commit *last_commit,
-                     const struct store_formats *formats, bool *there, char text[STORE_ERROR_TEXT]);
+/* May LMDB open it? One that cannot be verified, for its version, may, with a warning in the log.
+ * *there false: there is no file, and never was. */
+int store_check_file(const struct store_check *check, bool *there, char text[STORE_ERROR_TEXT]);
 /* Add what to do about it. */
 void store_check_add_remedy(const char *directory, char text[STORE_ERROR_TEXT]);
 /* Remove the file that LMDB makes beside each. */

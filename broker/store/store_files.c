@@ -100,24 +100,15 @@ int store_files_believe(const char *path, char text[STORE_ERROR_TEXT])
 
 /* ---- checking and reading ---- */
 
-/* What the verifier wants besides the file. */
-struct reading {
-	struct store_last_commit last_commit;
-	verify_row_fn *row;
-	void *arg;
-	struct verify_report *report;
-};
-
-static int check_file(const char *file, const struct reading *r, char text[STORE_ERROR_TEXT])
+static int check_file(const struct store_check *check, struct verify_report *report,
+                      char text[STORE_ERROR_TEXT])
 {
-	int fd = open(file, O_RDONLY | O_CLOEXEC), rc;
+	int fd = open(check->path, O_RDONLY | O_CLOEXEC), rc;
 
-	*r->report = (struct verify_report){0};
+	*report = (struct verify_report){0};
 	if (fd < 0)
-		return store_check_explain(text, errno, file, "cannot be opened");
-	rc = store_verify_file(fd, NULL, r->row, r->arg, r->report);
-	rc = rc == 0 ? store_check_verdict(file, &r->last_commit, &store_formats, r->report, text)
-	             : store_check_explain_damage(rc, file, r->report, text);
+		return store_check_explain(text, errno, check->path, "cannot be opened");
+	rc = store_check_content(fd, check, report, text);
 	close(fd);
 	return rc;
 }
@@ -126,11 +117,12 @@ int store_files_check(const char *path, verify_row_fn *row, void *arg, struct ve
                       char text[STORE_ERROR_TEXT])
 {
 	char *file = data_path(path), *directory = store_directory(path);
-	struct reading r = {.row = row, .arg = arg, .report = report};
+	struct store_check check = {
+	    .path = file, .formats = &store_formats, .row = row, .arg = arg};
 	int rc;
 
-	store_last_commit_peek(directory, &r.last_commit);
-	rc = check_file(file, &r, text);
+	store_last_commit_peek(directory, &check.last_commit);
+	rc = check_file(&check, report, text);
 	free(directory);
 	free(file);
 	return rc;
@@ -176,26 +168,37 @@ static int format_at_rest(const char *file, uint32_t *format, char text[STORE_ER
 	close(fd);
 	*format = report.format;
 	if (rc != 0)
-		return store_check_explain_damage(rc, file, &report, text);
+		return store_check_explain_report(rc, file, &report, text);
 	/* mutant: store_check_newer */
 	return *format > STORE_FORMAT ? store_format_refuse(*format, STORE_FORMAT, text) : 0;
 }
 
-int store_files_format(const char *path, uint32_t *format, char text[STORE_ERROR_TEXT])
+static int format_beside(const char *path, uint32_t *format, char text[STORE_ERROR_TEXT])
 {
 	struct store *store = NULL;
-	char *file;
+	int rc = store_files_read(path, format, text, &store);
+
+	store_close(store);
+	return rc;
+}
+
+int store_files_format(const char *path, uint32_t *format, char text[STORE_ERROR_TEXT])
+{
+	char *file, why[STORE_ERROR_TEXT] = "";
 	long pid;
 	int lock, rc;
 
 	*format = 0;
-	if (!store_files_hold(path, &lock, &pid)) {
-		rc = store_files_read(path, format, text, &store);
-		store_close(store);
-		return rc;
-	}
+	text[0] = '\0';
+	if (!store_files_hold(path, &lock, &pid))
+		return format_beside(path, format, text);
 	file = data_path(path);
 	rc = format_at_rest(file, format, text);
+	if (rc == -ENOTSUP) { /* LMDB may know its version */
+		rc = format_beside(path, format, why);
+		if (rc != 0)
+			(void)snprintf(text, STORE_ERROR_TEXT, "%s", why);
+	}
 	if (lock >= 0)
 		close(lock);
 	free(file);
@@ -258,8 +261,8 @@ static int copy_into(const char *from, bool at_rest, const char *to, char text[S
 /* `to` is whole, or not there. */
 static int copy(const char *from, bool at_rest, const char *to, char text[STORE_ERROR_TEXT])
 {
+	struct store_check check = {.path = to, .formats = &store_formats};
 	struct verify_report report;
-	struct reading r = {.report = &report};
 	int rc;
 
 	(void)unlink(to);
@@ -267,7 +270,7 @@ static int copy(const char *from, bool at_rest, const char *to, char text[STORE_
 	if (rc == 0)
 		rc = timestamp(to, text);
 	if (rc == 0)
-		rc = check_file(to, &r, text);
+		rc = check_file(&check, &report, text);
 	store_check_remove_lock(to);
 	if (rc != 0)
 		(void)unlink(to);

@@ -4,8 +4,8 @@
 #ifndef STORE_STORE_FILES_H
 #define STORE_STORE_FILES_H
 
-#include "store/lmdb_verify.h"
 #include "store/store_format.h"
+#include "store/store_verify.h"
 
 /* May this store, backup or directory be believed (base/trust.h)? What is missing may, where nobody
  * else can make it. */
@@ -24,7 +24,7 @@ int store_files_read(const char *path, uint32_t *format, char text[STORE_ERROR_T
                      struct store **out);
 
 /* The format of what is there, without reading the rest; 0: there is nothing yet. -EPROTONOSUPPORT:
- * a newer one. */
+ * a newer one.  0 and a *text: a warning, that it cannot be verified. */
 int store_files_format(const char *path, uint32_t *format, char text[STORE_ERROR_TEXT]);
 /* What a broker that knows formats up to `newest` will do to it when it starts; empty: nothing. */
 void store_files_foretell(uint32_t format, uint32_t newest, char text[STORE_ERROR_TEXT]);

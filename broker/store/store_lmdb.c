@@ -404,7 +404,15 @@ static const struct store_ops lmdb_ops = {
 
 static int refuse(const char *path, int rc, char text[STORE_ERROR_TEXT])
 {
-	(void)snprintf(text, STORE_ERROR_TEXT, "%s cannot be opened: %s", path, mdb_strerror(rc));
+	if (rc == MDB_VERSION_MISMATCH)
+		(void)snprintf(text, STORE_ERROR_TEXT,
+		               "%s cannot be opened: it has a version of LMDB's format that the "
+		               "installed library (%s) does not read; install the version of LMDB "
+		               "that wrote it",
+		               path, mdb_version(NULL, NULL, NULL));
+	else
+		(void)snprintf(text, STORE_ERROR_TEXT, "%s cannot be opened: %s", path,
+		               mdb_strerror(rc));
 	return rc > 0 ? -rc : -EIO;
 }
 

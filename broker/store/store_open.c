@@ -64,12 +64,12 @@ static int open_locked(const struct store_options *options, struct store_lock *l
 {
 	char *path = xasprintf("%s/%s", options->directory, STORE_DATA_FILE);
 	struct lmdb_options lmdb = map_options(options, path);
-	struct store_last_commit last_commit;
+	struct store_check check = {.path = path, .formats = lmdb.formats};
 	bool there;
 	int rc;
 
-	store_last_commit_read(lock, &last_commit);
-	rc = store_check_file(path, &last_commit, lmdb.formats, &there, text);
+	store_last_commit_read(lock, &check.last_commit);
+	rc = store_check_file(&check, &there, text);
 	if (rc != 0 && rc != -EPROTONOSUPPORT)
 		store_check_add_remedy(options->directory, text);
 	if (rc == 0 && !there)
@@ -77,7 +77,7 @@ static int open_locked(const struct store_options *options, struct store_lock *l
 	if (rc == 0)
 		rc = store_lmdb_open(&lmdb, text, out);
 	if (rc == 0) {
-		(*out)->time_ms = last_commit.time_ms;
+		(*out)->time_ms = check.last_commit.time_ms;
 		rc = store_format_settle(*out, lmdb.formats, text);
 	}
 	free(path);

@@ -12,7 +12,7 @@ struct store_options {
 	const struct store_formats *formats;
 };
 
-/* Lock the directory, verify the file that is there (lmdb_verify.h), open it.  0 or -errno; *text
+/* Lock the directory, verify the file that is there (store_verify.h), open it.  0 or -errno; *text
  * says what is wrong and what to do: in use by process N, damaged, not ours, of a later version,
  * not writable. Nothing is ever emptied or repaired silently.  A store of an older format is
  * upgraded, in one transaction: where that fails, it is what it was. */

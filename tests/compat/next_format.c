@@ -13,10 +13,10 @@
 #include <xxhash.h>
 
 #include "base/alloc.h"
-#include "store/lmdb_verify.h"
 #include "store/store_backend.h"
 #include "store/store_lock.h"
 #include "store/store_open.h"
+#include "store/store_verify.h"
 
 static void add_row(void *arg, enum store_table table, struct slice key, struct slice value)
 {

@@ -226,7 +226,7 @@ def test_a_client_id_that_goes_on_in_another_name(old):
         logged = old.wait_log("connect-refused", mark, client_id="annabell", user="anna")
         assert "bind_client_id: prefix" in logged["cause"] and "prefix_any" in logged["cause"]
     for done in said:
-        assert done.returncode == 0 and "broker.yaml is fine" in done.stdout, done.stderr
+        assert done.returncode == 0 and "broker.yaml is valid" in done.stdout, done.stderr
         told = [line for line in done.stderr.splitlines() if "client_id" in line]
         assert len(told) == 1, done.stderr
         assert '{"user":"anna","client_id":"annabell"}' in told[0] and "prefix_any" in told[0], told
@@ -299,7 +299,7 @@ def test_every_key_of_that_time(old):
 
 def test_check_is_content(old):
     done = old.command("--check")
-    assert done.returncode == 0 and "broker.yaml is fine" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0 and "broker.yaml is valid" in done.stdout, done.stdout + done.stderr
 
 
 def test_what_run_made(tmp_path, pki):

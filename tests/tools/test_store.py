@@ -256,6 +256,33 @@ def test_lost_pages():
     assert retained() == LAMPS
 
 
+def set_lmdb_version(version):
+    """The version word of LMDB's format, in both meta pages."""
+    data = bytearray(Path("store/data.mdb").read_bytes())
+    for page in (0, 4096):
+        data[page + 20:page + 24] = version.to_bytes(4, sys.byteorder)
+    Path("store/data.mdb").write_bytes(data)
+
+
+def test_another_version_of_lmdb():
+    make_store()
+    set_lmdb_version(2)
+    not_verified = "data.mdb was not verified: its file has version 2 of LMDB's format"
+    for command in (["check"], ["backup", "copy"], ["compact"]):
+        assert not_verified in store("store", *command, status=1).stderr
+    for command in (["info"], ["dump"]):  # LMDB is asked, and the installed one refuses
+        said = store("store", *command, status=1).stderr
+        assert not_verified in said and "LMDB's format that the installed library" in said, said
+    checked = run(BROKER, "-c", "broker.yaml", "--check", status=2).stderr
+    assert "LMDB's format that the installed library" in checked, checked
+    refused = run(BROKER, "-c", "broker.yaml", status=2).stderr
+    assert "event=store-unverified" in refused and "found=2 known=1" in refused, refused
+    assert "event=store-refused" in refused and "installed library" in refused, refused
+    set_lmdb_version(1)
+    store("store", "check")
+    assert retained() == LAMPS
+
+
 def test_after_damage():
     make_store()
     store("store", "backup", "copy")

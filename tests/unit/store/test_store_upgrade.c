@@ -19,9 +19,9 @@
 #include "base/alloc.h"
 #include "next_format.h"
 #include "places.h"
-#include "store/lmdb_verify.h"
 #include "store/store_files.h"
 #include "store/store_lmdb.h"
+#include "store/store_verify.h"
 #include "store_trouble.h"
 
 #define SESSIONS 400

@@ -15,8 +15,8 @@
 #include "base/alloc.h"
 #include "places.h"
 #include "store/lmdb_page.h"
-#include "store/lmdb_verify.h"
 #include "store/store_backend.h"
+#include "store/store_verify.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -131,11 +131,11 @@ static int read_bytes_of(void *arg, uint64_t offset, void *out, size_t len)
 
 static int verify(uint8_t *bytes, size_t len, struct digest *rows, struct verify_report *report)
 {
-	struct verify_source source = {.size_bytes = len, .read = read_bytes_of, .arg = bytes};
+	struct lmdb_source source = {.size_bytes = len, .read = read_bytes_of, .arg = bytes};
 	int rc;
 
 	*rows = (struct digest){0};
-	rc = store_verify(&source, add_row, rows, report);
+	rc = store_verify(&source, NULL, add_row, rows, report);
 	assert_true(rc == 0 || rc == -EBADMSG);
 	assert_int_equal(rc == 0, report->damages == 0);
 	assert_int_equal(rc == 0, report->text[0] == '\0');
@@ -167,7 +167,7 @@ static void assert_opens_as_it_was(struct store_fixture *s, const uint8_t *bytes
 
 static bool is_interesting(size_t at)
 {
-	return at % 4096 < (at < 8192 ? PAGE_META_BYTES : PAGE_HEADER + 8);
+	return at % 4096 < (at < 8192 ? LMDB_PAGE_META_BYTES : LMDB_PAGE_HEADER + 8);
 }
 
 /* True: not noticed, and rightly so. */
@@ -271,9 +271,9 @@ static void sectors_zeroed_and_swapped(void **state)
 
 /* ---- what it says ---- */
 
-static struct page_meta *meta_of(struct store_fixture *s, unsigned number)
+static struct lmdb_meta *meta_of(struct store_fixture *s, unsigned number)
 {
-	return (struct page_meta *)(void *)(s->bytes + (size_t)number * 4096 + PAGE_HEADER);
+	return (struct lmdb_meta *)(void *)(s->bytes + (size_t)number * 4096 + LMDB_PAGE_HEADER);
 }
 
 static void older_meta(struct store_fixture *s) /* one bit makes the older page the newer */
@@ -317,9 +317,9 @@ static void no_magic(struct store_fixture *s)
 static void empty_main(struct store_fixture *s)
 {
 	for (unsigned i = 0; i < 2; i++) {
-		struct page_meta *m = meta_of(s, i);
+		struct lmdb_meta *m = meta_of(s, i);
 
-		m->main = (struct page_tree){.root = PAGE_NONE};
+		m->main = (struct lmdb_tree){.root = LMDB_PAGE_NONE};
 	}
 }
 
@@ -377,6 +377,31 @@ static void says_what_is_wrong(void **state)
 	}
 }
 
+/* Both meta pages say another version: nothing is known of the file.  One alone is damaged. */
+static void other_version_is_not_verified(void **state)
+{
+	struct verify_report report;
+	struct digest rows = {0};
+	struct store_fixture s;
+	struct lmdb_source source;
+
+	(void)state;
+	make_store(&s);
+	source = (struct lmdb_source){.size_bytes = s.len, .read = read_bytes_of, .arg = s.bytes};
+	meta_of(&s, 0)->version = LMDB_PAGE_VERSION + 1;
+	assert_int_equal(verify(s.bytes, s.len, &rows, &report), -EBADMSG);
+	assert_string_equal(report.text, "meta page 0: it is of another version of LMDB");
+	assert_int_equal(report.lmdb_version, 0);
+	meta_of(&s, 1)->version = LMDB_PAGE_VERSION + 1;
+	assert_int_equal(store_verify(&source, NULL, add_row, &rows, &report), -ENOTSUP);
+	assert_int_equal(report.lmdb_version, LMDB_PAGE_VERSION + 1);
+	assert_int_equal(report.damages, 0);
+	assert_int_equal(rows.rows, 0);
+	assert_non_null(strstr(report.text, "its file has version 2 of LMDB's format, and"));
+	assert_non_null(strstr(report.text, "verifies version 1"));
+	remove_store(&s);
+}
+
 static void gives_what_can_be_read(void **state)
 {
 	struct verify_report report;
@@ -404,11 +429,11 @@ static int fails(void *arg, uint64_t offset, void *out, size_t len)
 static void reading_fails(void **state)
 {
 	unsigned left = 0;
-	struct verify_source source = {.size_bytes = 65536, .read = fails, .arg = &left};
+	struct lmdb_source source = {.size_bytes = 65536, .read = fails, .arg = &left};
 	struct verify_report report;
 
 	(void)state;
-	assert_int_equal(store_verify(&source, NULL, NULL, &report), -EIO);
+	assert_int_equal(store_verify(&source, NULL, NULL, NULL, &report), -EIO);
 	assert_non_null(strstr(report.text, "cannot be read"));
 }
 
@@ -418,7 +443,7 @@ int main(void)
 	    cmocka_unit_test(a_store_is_fine),    cmocka_unit_test(each_byte_flipped),
 	    cmocka_unit_test(cut_anywhere),       cmocka_unit_test(sectors_zeroed_and_swapped),
 	    cmocka_unit_test(says_what_is_wrong), cmocka_unit_test(gives_what_can_be_read),
-	    cmocka_unit_test(reading_fails),
+	    cmocka_unit_test(reading_fails),      cmocka_unit_test(other_version_is_not_verified),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
