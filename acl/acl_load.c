@@ -10,6 +10,7 @@
 #include "acl/acl_test_load.h"
 #include "acl/rule_parse.h"
 #include "base/alloc.h"
+#include "base/array.h"
 
 struct loader {
 	struct acl *acl;
@@ -127,7 +128,7 @@ static void load_principal(struct loader *l, struct principal *principal,
                            const struct yaml_node *node)
 {
 	l->principal = principal;
-	load_keys(l, node, principal_keys, sizeof(principal_keys) / sizeof(principal_keys[0]));
+	load_keys(l, node, principal_keys, ARRAY_LEN(principal_keys));
 }
 
 static void load_anonymous(struct loader *l, const struct yaml_node *node)
@@ -217,7 +218,7 @@ static const struct key file_keys[] = {
     {"desired_topics", load_desired}, {"roles", load_roles}, {"users", load_users},
     {"anonymous", load_anonymous},    {"tests", load_tests},
 };
-_Static_assert(sizeof(file_keys) / sizeof(file_keys[0]) <= KEYS_MAX, "room for their names");
+_Static_assert(ARRAY_LEN(file_keys) <= KEYS_MAX, "room for their names");
 
 static int by_role_name(const void *a, const void *b)
 {
@@ -293,7 +294,7 @@ static struct acl *acl_build(const char *name, const struct yaml_node *root,
 	struct acl *acl = acl_new(name, partial);
 	struct loader l = {.acl = acl, .errors = errors};
 
-	load_keys(&l, root, file_keys, sizeof(file_keys) / sizeof(file_keys[0]));
+	load_keys(&l, root, file_keys, ARRAY_LEN(file_keys));
 	if (acl->guard.rules == NULL)
 		default_desired(&l);
 	if (errors->error_count != errors_before) {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "proto/topic.h"
 
 struct test_loader {
@@ -136,7 +137,7 @@ static const struct {
     {"payload", on_payload}, {"expect", on_expect},
 };
 
-#define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))
+#define KEY_COUNT ARRAY_LEN(keys)
 
 static void unknown_key(struct test_loader *l, const struct yaml_node *key)
 {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/array.h"
 
 /* --- retain=no, only, delete --- */
 
@@ -81,7 +82,7 @@ static bool size_parse(struct slice value, uint64_t *out)
 	unsigned shift = 0;
 	uint64_t n = 0;
 
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]) && value.len > 1; i++) {
+	for (size_t i = 0; i < ARRAY_LEN(units) && value.len > 1; i++) {
 		if (value.data[value.len - 1] != units[i].unit)
 			continue;
 		shift = units[i].shift;
@@ -161,8 +162,7 @@ static void parse_payload_text(struct acl_rule *rule, struct rule_source *source
 		           "condition for an empty retained payload");
 		return;
 	}
-	rule->payloads =
-	    xrealloc_array(rule->payloads, rule->payload_count + 1, sizeof(*rule->payloads));
+	array_extend(rule->payloads, rule->payload_count);
 	payload = &rule->payloads[rule->payload_count++];
 	*payload = (struct rule_payload){.open = text.data[text.len - 1] == '*'};
 	text.len -= payload->open;
@@ -235,7 +235,7 @@ static const struct condition_kind {
     {"payload=", true, parse_payload, payload_holds, why_not_payload, payload_fini},
 };
 
-#define CONDITION_COUNT (sizeof(conditions) / sizeof(conditions[0]))
+#define CONDITION_COUNT ARRAY_LEN(conditions)
 _Static_assert(CONDITION_COUNT <= 8 * sizeof(((struct acl_rule *)NULL)->conditions),
                "a bit for each condition");
 

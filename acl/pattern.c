@@ -5,11 +5,12 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/utf8.h"
 
 static struct part *pattern_add(struct pattern *p, enum part_kind kind)
 {
-	p->parts = xrealloc_array(p->parts, p->count + 1, sizeof(*p->parts));
+	array_extend(p->parts, p->count);
 	p->parts[p->count] = (struct part){.kind = kind};
 	return &p->parts[p->count++];
 }

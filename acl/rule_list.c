@@ -6,18 +6,11 @@
 
 #include "acl/rule_parse.h"
 #include "base/alloc.h"
-
-/* Arrays double when their length reaches a power of two. */
-static void *array_room(void *array, uint32_t count, size_t size_bytes)
-{
-	if (count != 0 && (count & (count - 1)) != 0)
-		return array;
-	return xrealloc_array(array, count == 0 ? 1 : (size_t)count * 2, size_bytes);
-}
+#include "base/array.h"
 
 static uint32_t node_new(struct trie *t)
 {
-	t->nodes = array_room(t->nodes, t->node_count, sizeof(*t->nodes));
+	array_extend(t->nodes, t->node_count);
 	t->nodes[t->node_count] = (struct trie_node){.least = UINT32_MAX};
 	return t->node_count++;
 }
@@ -81,7 +74,7 @@ static uint32_t child_pattern(struct trie *t, uint32_t node, const struct level 
 			return p->child;
 	}
 	child = node_new(t);
-	t->patterns = array_room(t->patterns, t->pattern_count, sizeof(*t->patterns));
+	array_extend(t->patterns, t->pattern_count);
 	p = &t->patterns[t->pattern_count++];
 	*p = (struct trie_pattern){level, deny, child, t->nodes[node].patterns};
 	t->nodes[node].patterns = t->pattern_count;
@@ -93,7 +86,7 @@ static uint32_t child_pattern(struct trie *t, uint32_t node, const struct level 
 static void ref_add(struct trie *t, uint32_t *first, struct trie_ref ref)
 {
 	ref.next = *first;
-	t->refs = array_room(t->refs, t->ref_count, sizeof(*t->refs));
+	array_extend(t->refs, t->ref_count);
 	t->refs[t->ref_count++] = ref;
 	*first = t->ref_count;
 }

@@ -7,6 +7,7 @@
 #include "acl/condition.h"
 #include "acl/rule_error.h"
 #include "base/alloc.h"
+#include "base/array.h"
 #include "proto/topic.h"
 
 /* The words of a line. A single quote begins a word that ends with the next one; two of them in it
@@ -82,8 +83,7 @@ static const uint8_t action_sets[] = {
     ACTIONS_WRITE,           ACTION_BIT(ACL_WILL),         ACTIONS_READ,
     ACTION_BIT(ACL_RECEIVE), ACTIONS_WRITE | ACTIONS_READ,
 };
-_Static_assert(sizeof(action_sets) == sizeof(action_names) / sizeof(action_names[0]),
-               "a set for each name");
+_Static_assert(sizeof(action_sets) == ARRAY_LEN(action_names), "a set for each name");
 
 /* Which of `names` is the next word? -1: none, and an error with `wanted`. */
 static int keyword(struct words *w, const char *const *names, size_t count, const char *wanted)
@@ -137,8 +137,7 @@ static void filter_add(struct acl_rule *rule, struct rule_source *source, const 
 		           (const char *)word->text.data, mistake);
 		return;
 	}
-	rule->filters =
-	    xrealloc_array(rule->filters, rule->filter_count + 1, sizeof(*rule->filters));
+	array_extend(rule->filters, rule->filter_count);
 	filter = &rule->filters[rule->filter_count++];
 	*filter = (struct rule_filter){0};
 	if (!rule_filter_parse(filter, word->text, &bad))

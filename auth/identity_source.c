@@ -7,13 +7,14 @@
 #include "auth/identity_backend.h"
 #include "auth/password_backend.h"
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/require.h"
 
 static const struct identity_backend *const backends[] = {
     &password_backend,
 };
 
-#define BACKEND_COUNT (sizeof(backends) / sizeof(backends[0]))
+#define BACKEND_COUNT ARRAY_LEN(backends)
 
 static const char *setting_of(const struct identity_backend *backend, const struct conf *conf)
 {

@@ -9,6 +9,7 @@
 #include <crypt.h>
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/crypto.h"
 #include "base/random.h"
 #include "base/require.h"
@@ -33,7 +34,7 @@ static const struct method {
 
 static const struct method *method_of_hash(const char *hash)
 {
-	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
 		if (strncmp(hash, methods[i].prefix, strlen(methods[i].prefix)) == 0)
 			return &methods[i];
 	}
@@ -153,7 +154,7 @@ char *password_hash(const char *method, struct slice password)
 	char *setting, *phrase, *out = NULL;
 	const char *hash;
 
-	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
 		if (methods[i].makes && strcmp(method, methods[i].name) == 0)
 			m = &methods[i];
 	}

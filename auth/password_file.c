@@ -10,6 +10,7 @@
 
 #include "auth/password.h"
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/crypto.h"
 #include "base/hash.h"
 #include "base/utf8.h"
@@ -134,8 +135,7 @@ static void read_roles(struct line *l, struct slice value)
 			LINE_ERROR(l, role.data, "a user has at most %d roles", ROLES_MAX);
 			return;
 		}
-		user->roles =
-		    xrealloc_array(user->roles, user->role_count + 1, sizeof(*user->roles));
+		array_extend(user->roles, user->role_count);
 		user->roles[user->role_count++] = slice_dup(role);
 	} while (rest.data != NULL);
 }
@@ -179,7 +179,7 @@ static const struct key {
     {"hash", true, read_hash}, {"scram", true, read_scram},    {"roles", true, read_roles},
     {"id", true, read_id},     {"locked", false, read_locked},
 };
-#define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))
+#define KEY_COUNT ARRAY_LEN(keys)
 
 /* Only what looks like a key is quoted: with a field out of place it could be half a hash. */
 static void key_unknown(struct line *l, struct slice key)
@@ -321,10 +321,7 @@ static bool is_duplicate(const struct password_file *users, struct line *l)
 
 static void add(struct password_file *users, struct entry *e)
 {
-	if (users->count == users->cap) {
-		users->cap = users->cap == 0 ? 16 : users->cap * 2;
-		users->entries = xrealloc_array(users->entries, users->cap, sizeof(struct entry *));
-	}
+	array_reserve(users->entries, users->cap, users->count + 1);
 	e->user.credential = make_credential(&e->user);
 	users->entries[users->count++] = e;
 	HASH_ADD_KEYPTR(by_name, users->names, e->user.name, strlen(e->user.name), e);

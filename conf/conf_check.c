@@ -3,10 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "conf/conf_read.h"
 #include "conf/schema.h"
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static bool has_no_certificate(const struct conf_listener *l)
 {
@@ -65,8 +64,8 @@ struct check {
 	const char *name;
 	const struct yaml_node *root;
 	struct errors *errors;
-	struct conf_listener global; /* what a listener without overrides would have; borrowed */
-	bool blamed[COUNT(rules)];   /* the global value was: once is enough */
+	struct conf_listener global;   /* what a listener without overrides would have; borrowed */
+	bool blamed[ARRAY_LEN(rules)]; /* the global value was: once is enough */
 };
 
 static const struct yaml_node *listener_node(const struct check *c, size_t index)
@@ -245,7 +244,7 @@ void conf_check(const struct conf *conf, const char *name, const struct yaml_nod
 			continue;
 		check_transport(&c, i);
 		check_collision(&c, i);
-		for (size_t rule = 0; rule < COUNT(rules); rule++)
+		for (size_t rule = 0; rule < ARRAY_LEN(rules); rule++)
 			check_rule(&c, rule, i);
 	}
 }

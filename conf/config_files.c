@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/trust.h"
 #include "conf/conf.h"
 
@@ -30,7 +31,7 @@ static const char *error_remedy(int error)
 	    {EFBIG, "it is too large"},
 	};
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		if (rows[i].error == error)
 			return rows[i].text;
 	return strerrordesc_np(error);

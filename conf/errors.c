@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/log.h"
 #include "base/utf8.h"
 
@@ -54,7 +55,7 @@ __attribute__((format(printf, 3, 0))) static void put(struct errors *e, struct e
 	item.text = printable(text);
 	free(text);
 	item.file = printable(item.file == NULL ? "" : item.file);
-	e->items = xrealloc_array(e->items, e->count + 1, sizeof(*e->items));
+	array_extend(e->items, e->count);
 	e->items[e->count++] = item;
 }
 

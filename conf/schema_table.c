@@ -1,16 +1,16 @@
 /* The table of broker.yaml's keys, one row a key.  A new key is a new row and a field.  Thread:
  * any; constant. */
+#include "base/array.h"
 #include "conf/schema.h"
 
-#define COUNT(array)    (sizeof(array) / sizeof((array)[0]))
 #define AT(type, field) .offset = offsetof(type, field), .width = sizeof(((type *)NULL)->field)
 #define PLACE(type)                                                                                \
 	.has_place = true, .line_offset = offsetof(type, line),                                    \
 	.column_offset = offsetof(type, column)
-#define WORDS(table)         .words = (table), .word_count = COUNT(table)
+#define WORDS(table)         .words = (table), .word_count = ARRAY_LEN(table)
 #define INHERITS(field)      .inherits = true, .inherit_offset = offsetof(struct conf, field)
 #define LISTENER_FLAG(field) .given_offset = offsetof(struct conf_listener, field)
-#define SECTION(table)       .keys = (table), .count = COUNT(table)
+#define SECTION(table)       .keys = (table), .count = ARRAY_LEN(table)
 
 static const struct schema_word worker_words[] = {{"auto", 0}};
 static const struct schema_word share_words[] = {{"auto", CONF_SHARE_AUTO}};
@@ -423,4 +423,4 @@ const struct schema_section *const schema_sections[] = {
     &persistence_section, &durable_topic_section,  &limits_section,
     &log_section,         &control_section,
 };
-const size_t schema_section_count = COUNT(schema_sections);
+const size_t schema_section_count = ARRAY_LEN(schema_sections);

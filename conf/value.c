@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/require.h"
 #include "base/utf8.h"
 #include "conf/config_files.h"
@@ -23,8 +24,6 @@ static const struct unit sizes[] = {{"G", 1 << 30}, {"M", 1 << 20}, {"k", 1 << 1
 static const struct unit durations[] = {
     {"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1},
 };
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Decimal digits at the start, without a sign; no leading zero, which YAML 1.1 would take for
  * octal. NULL: none there, or too large. */
@@ -167,7 +166,7 @@ static bool parse_size(const struct schema_key *key, struct value_input *in, voi
 {
 	uint64_t value;
 
-	if (!read_with_unit(in->text, sizes, COUNT(sizes), &value))
+	if (!read_with_unit(in->text, sizes, ARRAY_LEN(sizes), &value))
 		return parse_word(key, in, field);
 	return store_in_range(key, value, field);
 }
@@ -176,15 +175,15 @@ static void format_size(const struct schema_key *key, const void *field, struct 
 {
 	if (format_word(key, field, out))
 		return;
-	put_with_unit(schema_load(key, field), sizes, COUNT(sizes), out);
+	put_with_unit(schema_load(key, field), sizes, ARRAY_LEN(sizes), out);
 }
 
 static void expect_size(const struct schema_key *key, struct buf *out)
 {
 	buf_printf(out, "a size from ");
-	put_with_unit(key->min, sizes, COUNT(sizes), out);
+	put_with_unit(key->min, sizes, ARRAY_LEN(sizes), out);
 	buf_printf(out, " to ");
-	put_with_unit(key->max, sizes, COUNT(sizes), out);
+	put_with_unit(key->max, sizes, ARRAY_LEN(sizes), out);
 	buf_printf(out, " (bytes, or with the unit k, M or G)");
 	if (key->word_count > 0)
 		buf_printf(out, ", or ");
@@ -200,21 +199,21 @@ static bool parse_duration(const struct schema_key *key, struct value_input *in,
 {
 	uint64_t ms;
 
-	return read_with_unit(in->text, durations, COUNT(durations), &ms) &&
+	return read_with_unit(in->text, durations, ARRAY_LEN(durations), &ms) &&
 	       ms % unit_ms(key) == 0 && store_in_range(key, ms / unit_ms(key), field);
 }
 
 static void format_duration(const struct schema_key *key, const void *field, struct buf *out)
 {
-	put_with_unit(schema_load(key, field) * unit_ms(key), durations, COUNT(durations), out);
+	put_with_unit(schema_load(key, field) * unit_ms(key), durations, ARRAY_LEN(durations), out);
 }
 
 static void expect_duration(const struct schema_key *key, struct buf *out)
 {
 	buf_printf(out, "a duration from ");
-	put_with_unit(key->min * unit_ms(key), durations, COUNT(durations), out);
+	put_with_unit(key->min * unit_ms(key), durations, ARRAY_LEN(durations), out);
 	buf_printf(out, " to ");
-	put_with_unit(key->max * unit_ms(key), durations, COUNT(durations), out);
+	put_with_unit(key->max * unit_ms(key), durations, ARRAY_LEN(durations), out);
 	buf_printf(out, " (with its unit: %ss, m, h or d)",
 	           key->kind == SCHEMA_MILLISECONDS ? "ms, " : "");
 }
@@ -412,7 +411,7 @@ static const struct value_type types[] = {
     [SCHEMA_MAPPING] = {NULL, NULL, expect_mapping},
     [SCHEMA_LIST] = {NULL, NULL, expect_list},
 };
-_Static_assert(COUNT(types) == SCHEMA_KIND_COUNT, "a row for each kind");
+_Static_assert(ARRAY_LEN(types) == SCHEMA_KIND_COUNT, "a row for each kind");
 
 bool value_parse(const struct schema_key *key, struct value_input *in, void *field)
 {

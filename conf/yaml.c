@@ -9,6 +9,7 @@
 #include <yaml.h>
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/require.h"
 #include "conf/config_files.h"
 
@@ -53,10 +54,7 @@ static void level_add(struct level *level, struct yaml_node *key, struct yaml_no
 {
 	struct yaml_node *node = level->node;
 
-	if (node->count == level->cap) {
-		level->cap = level->cap == 0 ? 4 : level->cap * 2;
-		node->entries = xrealloc_array(node->entries, level->cap, sizeof(*node->entries));
-	}
+	array_reserve(node->entries, level->cap, node->count + 1);
 	node->entries[node->count++] = (struct yaml_entry){.key = key, .value = value};
 }
 
@@ -307,8 +305,7 @@ static void build(struct builder *b)
 			on_syntax_error(b);
 			return;
 		}
-		if ((size_t)event.type < sizeof(handlers) / sizeof(handlers[0]) &&
-		    handlers[event.type] != NULL)
+		if ((size_t)event.type < ARRAY_LEN(handlers) && handlers[event.type] != NULL)
 			handlers[event.type](b, &event);
 		yaml_event_delete(&event);
 	}

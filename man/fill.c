@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/log.h"
 #include "conf/conf.h"
 
@@ -49,7 +50,7 @@ static void put_lower(const char *s)
 static int put_events(void)
 {
 	puts(".Bl -tag -width Ds");
-	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(events); i++) {
 		printf(".It Ic %s Pq ", events[i].name);
 		put_lower(events[i].level);
 		printf("%s\n%c%s.\n", events[i].audit ? ", audit" : "",
@@ -82,15 +83,14 @@ static const char *const rates[] = {
 
 static int put_figures(void)
 {
-	for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(figures); i++) {
 		if (figures[i].topic[0] != '\0')
 			printf(".It Ic %s\n%s\n", figures[i].topic, figures[i].text);
 	}
 	puts(".It Ic load/ Ns Ar WHAT Ns Ic /1min , /5min , /15min\n"
 	     "Moving averages per minute of");
-	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++)
-		printf(".Ic %s%s\n", rates[i],
-		       i + 1 < sizeof(rates) / sizeof(rates[0]) ? " ," : " .");
+	for (size_t i = 0; i < ARRAY_LEN(rates); i++)
+		printf(".Ic %s%s\n", rates[i], i + 1 < ARRAY_LEN(rates) ? " ," : " .");
 	return 0;
 }
 
@@ -106,7 +106,7 @@ static const struct {
 
 static int put_commands(void)
 {
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		printf(".It Cm %s", commands[i].name);
 		if (commands[i].word != NULL)
 			printf(" Ar %s", commands[i].word);
@@ -130,7 +130,7 @@ static int put_line(char *line)
 		return 0;
 	}
 	line[strcspn(line, "\n")] = '\0';
-	for (size_t i = 0; i < sizeof(fills) / sizeof(fills[0]); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(fills); i++) {
 		if (strcmp(line + strlen(FILL), fills[i].name) == 0)
 			return fills[i].put();
 	}

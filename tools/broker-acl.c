@@ -8,6 +8,7 @@
 #include "acl/acl_test.h"
 #include "acl/acl_verdict.h"
 #include "acl_explain.h"
+#include "base/array.h"
 #include "base/descriptors.h"
 #include "base/hash.h"
 #include "base/trust.h"
@@ -56,7 +57,7 @@ static int take_action(struct question *q, const char *word)
 	static const enum acl_action actions[] = {ACL_PUBLISH, ACL_SUBSCRIBE, ACL_RECEIVE,
 	                                          ACL_WILL};
 
-	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(actions); i++) {
 		if (strcmp(word, acl_action_name(actions[i])) == 0) {
 			q->request.action = actions[i];
 			return 0;
@@ -258,7 +259,7 @@ static int take_words(struct options *o, int count, char **words)
 {
 	if (count == 0)
 		return usage_error("a command is needed: explain or test");
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		if (strcmp(words[0], commands[i].name) == 0)
 			o->command = &commands[i];
 	}

@@ -15,13 +15,13 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/descriptors.h"
 #include "base/trust.h"
 #include "base/utf8.h"
 #include "conf/conf.h"
 #include "ctl_table.h"
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define EXIT_FAILED  1
 #define EXIT_USAGE   2
 #define PATIENCE_S   60
@@ -100,7 +100,7 @@ static const struct command commands[] = {
 	 (second) != NULL,                                                                         \
 	 summary,                                                                                  \
 	 name##_columns,                                                                           \
-	 COUNT(name##_columns),                                                                    \
+	 ARRAY_LEN(name##_columns),                                                                \
 	 done},
 #include "admin/commands.def"
 #undef COMMAND
@@ -109,7 +109,7 @@ static const struct command commands[] = {
 static void print_usage(FILE *to)
 {
 	fputs("usage: broker-ctl -c broker.yaml [--json] [--user USER] COMMAND [ARGUMENT]\n\n", to);
-	for (size_t i = 0; i < COUNT(commands); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		const struct command *c = &commands[i];
 
 		fprintf(to, "  %-8s %-10s %s\n", c->name, c->word == NULL ? "" : c->word,
@@ -386,7 +386,7 @@ static int wrong_use(const char *what)
 
 static const struct command *find_command(const char *name)
 {
-	for (size_t i = 0; i < COUNT(commands); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		if (strcmp(commands[i].name, name) == 0)
 			return &commands[i];
 	}

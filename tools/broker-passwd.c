@@ -11,6 +11,7 @@
 
 #include "auth/password.h"
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/crypto.h"
 #include "base/descriptors.h"
 #include "base/hash.h"
@@ -481,7 +482,7 @@ static int add_role(struct options *o, char *role)
 		if (strcmp(o->roles[i], role) == 0)
 			return 0;
 	}
-	o->roles = xrealloc_array(o->roles, o->role_count + 1, sizeof(*o->roles));
+	array_extend(o->roles, o->role_count);
 	o->roles[o->role_count++] = role;
 	return 0;
 }
@@ -510,7 +511,7 @@ static int take_trust(int letter)
 
 static int take_option(struct options *o, int letter)
 {
-	for (size_t i = 0; i < sizeof(option_bits) / sizeof(option_bits[0]); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(option_bits); i++) {
 		if (option_bits[i].letter == letter)
 			o->options |= option_bits[i].bit;
 	}
@@ -529,7 +530,7 @@ static int check_method(const struct options *o)
 {
 	static const char *const methods[] = {"yescrypt", "sha512crypt", "bcrypt"};
 
-	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
 		if (strcmp(o->method, methods[i]) == 0)
 			return 0;
 	}
@@ -538,7 +539,7 @@ static int check_method(const struct options *o)
 
 static int check_options(const struct options *o)
 {
-	for (size_t i = 0; i < sizeof(option_bits) / sizeof(option_bits[0]); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(option_bits); i++) {
 		if ((o->options & ~o->command->options & option_bits[i].bit) != 0)
 			return report_error(EXIT_USAGE, "'%s' does not take %s", o->command->name,
 			                    option_bits[i].name);
@@ -562,7 +563,7 @@ static int take_words(struct options *o, int count, char **words)
 	if (count < 2)
 		return usage_error("a file and a command are needed");
 	o->path = words[0];
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		if (strcmp(words[1], commands[i].name) == 0)
 			o->command = &commands[i];
 	}

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/descriptors.h"
 #include "base/hash.h"
@@ -17,9 +18,8 @@
 #include "store/row_json.h"
 #include "store/store_files.h"
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define EXIT_FAILED  1
-#define EXIT_USAGE   2
+#define EXIT_FAILED 1
+#define EXIT_USAGE  2
 
 static const char usage_text[] =
     "usage: broker-store PATH info | check | dump\n"
@@ -334,7 +334,7 @@ static int run_words(int count, char **words)
 
 	if (count < 2)
 		return usage_error("a path and a command are needed");
-	for (size_t i = 0; i < COUNT(commands); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		if (strcmp(words[1], commands[i].name) == 0)
 			command = &commands[i];
 	}

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/require.h"
 #include "base/utf8.h"
 
@@ -48,10 +49,7 @@ static void put_seconds(struct buf *out, uint64_t s)
 
 static struct buf *new_cell(struct table *t)
 {
-	if (t->cell_count == t->cell_cap) {
-		t->cell_cap = t->cell_cap == 0 ? 64 : t->cell_cap * 2;
-		t->cells = xrealloc_array(t->cells, t->cell_cap, sizeof(*t->cells));
-	}
+	array_reserve(t->cells, t->cell_cap, t->cell_count + 1);
 	t->cells[t->cell_count] = (struct buf){0};
 	return &t->cells[t->cell_count++];
 }

@@ -11,12 +11,13 @@
 #include <unistd.h>
 
 #include "auth/password.h"
+#include "base/array.h"
 #include "base/crypto.h"
 #include "base/random.h"
 #include "passwd_file.h"
 
 static const int signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
-#define SIGNAL_COUNT (sizeof(signals) / sizeof(signals[0]))
+#define SIGNAL_COUNT ARRAY_LEN(signals)
 
 static volatile sig_atomic_t caught;
 

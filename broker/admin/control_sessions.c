@@ -4,6 +4,7 @@
 
 #include "admin/control_query.h"
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/list.h"
 #include "client/client_list.h"
@@ -18,10 +19,7 @@
 
 static void add_id(struct query *q, uint64_t id)
 {
-	if (q->id_count == q->id_cap) {
-		q->id_cap = q->id_cap == 0 ? 64 : q->id_cap * 2;
-		q->ids = xrealloc_array(q->ids, q->id_cap, sizeof(*q->ids));
-	}
+	array_reserve(q->ids, q->id_cap, q->id_count + 1);
 	q->ids[q->id_count++] = id;
 }
 

@@ -6,6 +6,7 @@
 
 #include "admin/control_query.h"
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/container.h"
 #include "base/list.h"
@@ -163,7 +164,7 @@ static void on_answer(struct task *task, void *executor_arg)
 
 static const struct command *find_command(struct slice name)
 {
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		if (slice_equal(slice_of_str(commands[i].name), name))
 			return &commands[i];
 	}

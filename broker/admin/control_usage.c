@@ -5,6 +5,7 @@
 #include "admin/control_query.h"
 #include "auth/identity.h"
 #include "base/alloc.h"
+#include "base/array.h"
 #include "tree/retain_limits.h"
 
 #define SLICE_ROWS 128
@@ -23,10 +24,7 @@ struct usage {
 
 static struct usage_row *add_row(struct usage *u, enum payer_kind kind, struct slice key)
 {
-	if (u->count == u->cap) {
-		u->cap = u->cap == 0 ? 64 : u->cap * 2;
-		u->rows = xrealloc_array(u->rows, u->cap, sizeof(*u->rows));
-	}
+	array_reserve(u->rows, u->cap, u->count + 1);
 	u->rows[u->count] =
 	    (struct usage_row){.kind = kind, .key = slice_dup(key), .key_len = key.len};
 	return &u->rows[u->count++];

@@ -10,15 +10,15 @@
 #include "admin/load_average.h"
 #include "admin/stats.h"
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/container.h"
 #include "routing/publish.h"
 #include "worker/shared.h"
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define PREFIX       MSG_BROKER_TOPICS
-#define VALUE_MAX    48
-#define TOPIC_MAX    80
+#define PREFIX    MSG_BROKER_TOPICS
+#define VALUE_MAX 48
+#define TOPIC_MAX 80
 
 static const struct rate {
 	const char *topic; /* below load/ */
@@ -38,7 +38,7 @@ enum {
 	VALUE_STORE_ERROR,
 	VALUE_FIGURES,
 	VALUE_RATES = VALUE_FIGURES + STATS_FIGURES,
-	VALUE_COUNT = VALUE_RATES + COUNT(rates) * LOAD_SPANS,
+	VALUE_COUNT = VALUE_RATES + ARRAY_LEN(rates) * LOAD_SPANS,
 };
 
 struct sys {
@@ -47,7 +47,7 @@ struct sys {
 	struct timer timer;
 	struct origin *origin;
 	uint64_t started_ms, updated_ms;
-	struct load loads[COUNT(rates)];
+	struct load loads[ARRAY_LEN(rates)];
 	char last[VALUE_COUNT][VALUE_MAX]; /* as published */
 };
 
@@ -114,7 +114,7 @@ static void report_loads(struct sys *sys, const struct stats *stats)
 {
 	uint64_t now_ms = sys->worker->executor.now_ms;
 
-	for (size_t i = 0; i < COUNT(rates); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(rates); i++) {
 		load_average_update(&sys->loads[i], stats_value(stats, rates[i].offset),
 		                    now_ms - sys->updated_ms);
 		report_load(sys, i);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/require.h"
 
@@ -81,10 +82,7 @@ void timer_arm(struct timers *t, struct timer *timer, uint64_t due_ms)
 {
 	REQUIRE(timer->fire != NULL);
 	timer_disarm(t, timer);
-	if (t->count == t->cap) {
-		t->cap = t->cap == 0 ? 16 : t->cap * 2;
-		t->heap = xrealloc_array(t->heap, t->cap, sizeof(struct timer *));
-	}
+	array_reserve(t->heap, t->cap, t->count + 1);
 	timer->due_ms = due_ms;
 	sift_up(t, t->count++, timer);
 }

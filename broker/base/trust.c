@@ -13,6 +13,7 @@
 
 #include "base/access_list.h"
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/trust_groups.h"
 #include "base/trust_text.h"
 
@@ -51,7 +52,7 @@ bool trust_owner(const char *text)
 			return false;
 		uid = user->pw_uid;
 	}
-	owners = xrealloc_array(owners, owner_count + 1, sizeof(*owners));
+	array_extend(owners, owner_count);
 	owners[owner_count++] = uid;
 	return true;
 }
@@ -67,7 +68,7 @@ bool trust_group(const char *text)
 			return false;
 		gid = group->gr_gid;
 	}
-	groups = xrealloc_array(groups, group_count + 1, sizeof(*groups));
+	array_extend(groups, group_count);
 	groups[group_count++] = gid;
 	return true;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "journal/journal_ops.h"
 #include "journal/journal_space.h"
 
@@ -49,10 +50,7 @@ void journal_group_add(struct journal_group *g, const struct record *record)
 {
 	struct group_entry *e;
 
-	if (g->count == g->cap) {
-		g->cap = g->cap == 0 ? 4 : g->cap * 2;
-		g->entries = xrealloc_array(g->entries, g->cap, sizeof(*g->entries));
-	}
+	array_reserve(g->entries, g->cap, g->count + 1);
 	e = &g->entries[g->count++];
 	*e = (struct group_entry){.record = *record, .group = g};
 	copy_bytes(&e->record);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "journal/writer_queue.h"
 
 #define ENDING_ROWS   1000 /* at most, in one transaction */
@@ -96,7 +97,7 @@ static void remove_session(struct writer *w, struct removal *r, size_t *left)
 {
 	struct row_key key;
 
-	for (size_t i = 0; *left > 0 && i < sizeof(tables) / sizeof(tables[0]); i++) {
+	for (size_t i = 0; *left > 0 && i < ARRAY_LEN(tables); i++) {
 		r->table = tables[i].table;
 		if (tables[i].is_of_session)
 			remove_rows(w, r, left);
@@ -184,10 +185,7 @@ void writer_expire_add_drop(struct writer *w, enum store_table table, struct sli
 	struct drop *d;
 
 	REQUIRE(key.len <= ROW_KEY_BYTES);
-	if (w->drop_count == w->drop_cap) {
-		w->drop_cap = w->drop_cap == 0 ? 16 : w->drop_cap * 2;
-		w->drops = xrealloc_array(w->drops, w->drop_cap, sizeof(*w->drops));
-	}
+	array_reserve(w->drops, w->drop_cap, w->drop_count + 1);
 	d = &w->drops[w->drop_count++];
 	*d = (struct drop){.table = table, .mark = mark, .key_len = (uint8_t)key.len};
 	memcpy(d->key.bytes, key.data, key.len);

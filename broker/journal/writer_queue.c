@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "journal/queue_state.h"
 
 /* A larger message is not in the row: who looks at rows reads past it. */
@@ -198,7 +199,7 @@ void writer_queue_done(struct writer *w, uint64_t session_id, uint64_t position)
 struct page_reading {
 	struct writer *w;
 	struct journal_page *page;
-	size_t cap, bytes;
+	size_t bytes;
 	size_t *value_at;   /* of each item's value in the page's bytes */
 	uint64_t *body_ids; /* of each item: where its message is yet to be read */
 	struct origin *origin;
@@ -216,14 +217,9 @@ static void add_item(struct page_reading *reading, uint64_t position, const stru
 	struct journal_page *page = reading->page;
 	size_t i = page->count++;
 
-	if (i == reading->cap) {
-		reading->cap = reading->cap == 0 ? 16 : reading->cap * 2;
-		page->items = xrealloc_array(page->items, reading->cap, sizeof(*page->items));
-		reading->value_at =
-		    xrealloc_array(reading->value_at, reading->cap, sizeof(*reading->value_at));
-		reading->body_ids =
-		    xrealloc_array(reading->body_ids, reading->cap, sizeof(*reading->body_ids));
-	}
+	array_extend(page->items, i);
+	array_extend(reading->value_at, i);
+	array_extend(reading->body_ids, i);
 	page->items[i] = (struct journal_page_item){
 	    .position = position,
 	    .value = slice_of(NULL, q->value.len),

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/clock.h"
 #include "journal/queue_state.h"
 #include "journal/writer_expire.h"
@@ -364,7 +365,7 @@ static void restore_all(struct restore_walk *r)
 	    TABLE_META,         TABLE_RETAINED, TABLE_ENDING, TABLE_SESSION,
 	    TABLE_SUBSCRIPTION, TABLE_INBOUND,  TABLE_QUEUE,  TABLE_SENT,
 	    TABLE_REPLAY,       TABLE_WILL,     TABLE_BODY,   TABLE_BODY_REFS};
-	_Static_assert(sizeof(order) / sizeof(order[0]) == TABLES, "each table is restored");
+	_Static_assert(ARRAY_LEN(order) == TABLES, "each table is restored");
 
 	for (unsigned i = 0; i < TABLES && store_error(r->w->store) == 0; i++) {
 		r->table = order[i];

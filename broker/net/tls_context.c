@@ -6,6 +6,7 @@
 #include <openssl/err.h>
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/log.h"
 #include "base/require.h"
 #include "net/tls_building.h"
@@ -44,7 +45,7 @@ static struct tls_group *find_or_add_group(const struct tls_building *b, size_t 
 		if (group_takes(ctx, &ctx->groups[g], n))
 			return &ctx->groups[g];
 	}
-	ctx->groups = xrealloc_array(ctx->groups, ctx->group_count + 1, sizeof(*ctx->groups));
+	array_extend(ctx->groups, ctx->group_count);
 	group = &ctx->groups[ctx->group_count];
 	*group = (struct tls_group){.ssl_ctx = tls_ssl_ctx_new(b)};
 	if (group->ssl_ctx == NULL)
@@ -60,7 +61,7 @@ static void add_certificate(const struct tls_building *b, size_t n)
 
 	if (group == NULL)
 		return;
-	group->members = xrealloc_array(group->members, group->count + 1, sizeof(size_t));
+	array_extend(group->members, group->count);
 	group->members[group->count++] = n;
 	ERR_clear_error();
 	if (SSL_CTX_use_cert_and_key(group->ssl_ctx, c->leaf, c->key, c->chain, 1) == 1)

@@ -5,6 +5,8 @@
 #include <openssl/sslerr.h>
 #include <openssl/x509_vfy.h>
 
+#include "base/array.h"
+
 struct words {
 	int code;
 	const char *text;
@@ -139,8 +141,7 @@ static const char *find_words(const struct words *table, size_t count, int code)
 static const char *verify_words(SSL *ssl)
 {
 	long result = ssl == NULL ? X509_V_OK : SSL_get_verify_result(ssl);
-	const char *text =
-	    find_words(by_verify, sizeof(by_verify) / sizeof(by_verify[0]), (int)result);
+	const char *text = find_words(by_verify, ARRAY_LEN(by_verify), (int)result);
 
 	if (text != NULL)
 		return text;
@@ -157,7 +158,7 @@ static const char *reason_words(unsigned long error, SSL *ssl)
 		return "the client violated the TLS protocol";
 	if (ERR_GET_LIB(error) == ERR_LIB_SSL && reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
 		return verify_words(ssl);
-	text = find_words(by_reason, sizeof(by_reason) / sizeof(by_reason[0]), reason);
+	text = find_words(by_reason, ARRAY_LEN(by_reason), reason);
 	if (ERR_GET_LIB(error) == ERR_LIB_SSL && text != NULL)
 		return text;
 	return "the client violated the TLS protocol, or its data was damaged in transit";
@@ -209,7 +210,7 @@ const char *tls_explain_plaintext(struct slice first_bytes)
 	    {SLICE_INIT("SSH-"), "the client sent SSH"},
 	};
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		if (slice_starts_with(first_bytes, rows[i].start))
 			return rows[i].cause;
 	}

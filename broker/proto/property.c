@@ -1,6 +1,7 @@
 /* Properties of 5.0: one reader driven by one table.  Pure. */
 #include "proto/property.h"
 
+#include "base/array.h"
 #include "proto/topic.h"
 #include "proto/wire.h"
 
@@ -53,7 +54,7 @@ static const struct row rows[] = {
 #include "proto/properties.def"
 #undef PROPERTY
 };
-#define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
+#define ROW_COUNT ARRAY_LEN(rows)
 
 /* What can be wrong with each of them, in words. */
 static const struct texts {

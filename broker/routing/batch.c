@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/container.h"
 #include "durability/record_batch.h"
 #include "routing/flow.h"
@@ -28,14 +29,6 @@ struct batch {
 	struct target_item *targets;
 	size_t item_count, item_cap, id_count, id_cap, target_count, target_cap;
 };
-
-static void *grow(void *array, size_t count, size_t *cap, size_t size)
-{
-	if (count < *cap)
-		return array;
-	*cap = *cap == 0 ? 8 : *cap * 2;
-	return xrealloc_array(array, *cap, size);
-}
 
 /* --- at the receiver --- */
 
@@ -100,7 +93,7 @@ static struct batch_item *batch_add(struct batch *p, enum item_kind kind, struct
 {
 	struct batch_item *item;
 
-	p->items = grow(p->items, p->item_count, &p->item_cap, sizeof(*p->items));
+	array_reserve(p->items, p->item_cap, p->item_count + 1);
 	item = &p->items[p->item_count++];
 	*item = (struct batch_item){.kind = kind, .msg = msg_ref(msg)};
 	p->bytes += msg_bytes(msg);
@@ -120,8 +113,7 @@ static void live_to_own(struct worker *w, struct msg *msg, const struct route_ma
 	for (size_t i = 0; i < match->filter_count; i++) {
 		if ((match->filters[i].executors & bit) == 0)
 			continue;
-		w->router->ids =
-		    grow(w->router->ids, count, &w->router->id_cap, sizeof(*w->router->ids));
+		array_reserve(w->router->ids, w->router->id_cap, count + 1);
 		w->router->ids[count++] = match->filters[i].filter_id;
 	}
 	deliver_live(w, msg, w->router->ids, count);
@@ -138,7 +130,7 @@ static void live_to_worker(struct worker *w, struct msg *msg, const struct route
 	for (size_t i = 0; i < match->filter_count; i++) {
 		if ((match->filters[i].executors & bit) == 0)
 			continue;
-		p->ids = grow(p->ids, p->id_count, &p->id_cap, sizeof(*p->ids));
+		array_reserve(p->ids, p->id_cap, p->id_count + 1);
 		p->ids[p->id_count++] = match->filters[i].filter_id;
 	}
 	item->count = (uint32_t)p->id_count - item->first;
@@ -172,7 +164,7 @@ void dispatch_target(struct worker *w, struct msg *msg, const struct target_item
 	}
 	p = batch_to(w, item->executor);
 	entry = batch_add(p, item->group_id == 0 ? ITEM_TARGET : ITEM_SHARE, msg);
-	p->targets = grow(p->targets, p->target_count, &p->target_cap, sizeof(*p->targets));
+	array_reserve(p->targets, p->target_cap, p->target_count + 1);
 	entry->first = (uint32_t)p->target_count;
 	p->targets[p->target_count] = *item;
 	p->targets[p->target_count++].ids = subscription_ids_ref(&item->ids);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/list.h"
 #include "durability/record_codec.h"
 #include "routing/router.h"
@@ -65,11 +66,7 @@ static struct merge *merge_of(struct worker *w, struct session *s)
 {
 	if (s->merge_serial == w->router->merge_serial)
 		return &w->router->merges[s->merge_index];
-	if (w->router->merge_count == w->router->merge_cap) {
-		w->router->merge_cap = w->router->merge_cap == 0 ? 16 : w->router->merge_cap * 2;
-		w->router->merges = xrealloc_array(w->router->merges, w->router->merge_cap,
-		                                   sizeof(*w->router->merges));
-	}
+	array_reserve(w->router->merges, w->router->merge_cap, w->router->merge_count + 1);
 	s->merge_serial = w->router->merge_serial;
 	s->merge_index = (uint32_t)w->router->merge_count;
 	w->router->merges[w->router->merge_count] = (struct merge){.session = s};

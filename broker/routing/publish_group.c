@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "durability/record_batch.h"
 #include "durability/record_codec.h"
 #include "routing/router.h"
@@ -113,11 +114,7 @@ struct commit *commit_new(struct worker *w, const struct publish_job *job)
 
 struct target_item *commit_add(struct commit *commit)
 {
-	if (commit->item_count == commit->item_cap) {
-		commit->item_cap = commit->item_cap == 0 ? 8 : commit->item_cap * 2;
-		commit->items =
-		    xrealloc_array(commit->items, commit->item_cap, sizeof(*commit->items));
-	}
+	array_reserve(commit->items, commit->item_cap, commit->item_count + 1);
 	return &commit->items[commit->item_count++];
 }
 

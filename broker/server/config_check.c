@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "admin/control_socket.h"
+#include "base/array.h"
 #include "net/socket_bind.h"
 #include "store/store_lock.h"
 
@@ -108,7 +109,7 @@ static void check_restart(const struct check *c)
 	    {"persistence.max_size", old->persistence_max_bytes != new->persistence_max_bytes},
 	};
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		if (rows[i].differs)
 			errors_warn(c->errors, new->path, 0, 0,
 			            "%s: takes effect when the broker is restarted", rows[i].key);
@@ -127,6 +128,6 @@ void config_check(const struct config_snapshot *next, const struct config_snapsh
 {
 	struct check check = {.next = next, .before = before, .errors = errors};
 
-	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
+	for (size_t i = 0; i < ARRAY_LEN(checks); i++)
 		checks[i](&check);
 }

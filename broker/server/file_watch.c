@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/array.h"
 
 static void look(struct watched *f)
 {
@@ -70,7 +71,7 @@ static void add(struct file_watch *w, const struct file_watch *before, const cha
 
 	if (path == NULL || find(w->loaded, w->count, path) != NULL)
 		return;
-	w->loaded = xrealloc_array(w->loaded, w->count + 1, sizeof(*w->loaded));
+	array_extend(w->loaded, w->count);
 	f = &w->loaded[w->count++];
 	*f = (struct watched){0};
 	old = find(before->seen, before->count, path);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "worker/memory_quota.h"
 
 #define FLUSH_AT         ((size_t)262144)
@@ -40,7 +41,7 @@ static struct buf take_buffer(struct worker_output *output)
 
 static void give_buffer(struct worker_output *output, struct buf *b)
 {
-	const size_t max = sizeof(output->spare) / sizeof(output->spare[0]);
+	const size_t max = ARRAY_LEN(output->spare);
 
 	buf_clear(b);
 	if (b->cap > SPARE_BUFFER_MAX || output->spare_bytes + b->cap > SPARE_BYTES_MAX ||

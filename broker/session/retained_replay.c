@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/list.h"
 #include "durability/record_batch.h"
 #include "proto/topic.h"
@@ -151,10 +152,7 @@ static void replay_free(struct session *s, struct replay *r)
 
 static void gather(struct replay *r, struct msg *msg)
 {
-	if (r->value_count == r->value_cap) {
-		r->value_cap = r->value_cap == 0 ? 64 : r->value_cap * 2;
-		r->values = xrealloc_array(r->values, r->value_cap, sizeof(struct msg *));
-	}
+	array_reserve(r->values, r->value_cap, r->value_count + 1);
 	r->values[r->value_count++] = msg_ref(msg);
 	r->bytes += msg_bytes(msg);
 }

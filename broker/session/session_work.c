@@ -2,6 +2,7 @@
  */
 #include "session/session_work.h"
 
+#include "base/array.h"
 #include "base/list.h"
 #include "routing/local_delivery.h"
 #include "session/session.h"
@@ -44,7 +45,7 @@ static size_t one_session(struct session *s)
 	size_t steps = 1;
 
 	session_work_forget(s);
-	for (size_t i = 0; i < sizeof(works) / sizeof(works[0]); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(works); i++) {
 		if ((work & works[i].what) != 0)
 			steps += works[i].slice(s);
 	}

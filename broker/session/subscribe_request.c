@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/clock.h"
 #include "durability/record_batch.h"
 #include "routing/local_delivery.h"
@@ -30,10 +31,7 @@ void request_add_changed(struct request *r, struct subscription *sub)
 	if (sub->changed)
 		return;
 	sub->changed = true;
-	if (r->changed_count == r->changed_cap) {
-		r->changed_cap = r->changed_cap == 0 ? 4 : r->changed_cap * 2;
-		r->changed = xrealloc_array(r->changed, r->changed_cap, sizeof(*r->changed));
-	}
+	array_reserve(r->changed, r->changed_cap, r->changed_count + 1);
 	r->changed[r->changed_count++] = sub;
 }
 

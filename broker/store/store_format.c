@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "store/store_backend.h"
 
 /* Number, and the last of its tables. */
@@ -29,7 +30,7 @@
 #define TABLES_OF_FORMAT(number)   TABLES_OF(number)
 enum { FORMATS(COUNT_TABLES) };
 static const struct store_format list[] = {FORMATS(FORMAT)};
-_Static_assert(sizeof(list) / sizeof(list[0]) == STORE_FORMAT, "a row for each format");
+_Static_assert(ARRAY_LEN(list) == STORE_FORMAT, "a row for each format");
 _Static_assert(TABLES_OF_FORMAT(STORE_FORMAT) == (int)TABLES, "a new table makes a new format");
 
 static const char *const table_names[TABLES] = {

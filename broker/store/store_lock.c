@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/trust.h"
 
 #define LOCK_FILE "broker.lock"
@@ -69,7 +70,7 @@ int store_lock_check_files(const char *directory, char text[STORE_ERROR_TEXT])
 	int rc = 0;
 
 	/* mutant: trust_store_files */
-	for (size_t i = 0; rc == 0 && i < sizeof(names) / sizeof(names[0]); i++) {
+	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(names); i++) {
 		char *path = xasprintf("%s/%s", directory, names[i]);
 
 		rc = check_file(path, text);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "proto/topic.h"
 
 #define GARBAGE_ALLOWED 64 /* empty nodes that may wait for the sweep */
@@ -89,11 +90,7 @@ void retain_tree_discard_node(struct retain *r, struct retain_node *n)
 		return;
 	mutex_lock(&r->garbage_lock);
 	if (n->level.mark == 0) {
-		if (r->garbage_count == r->garbage_cap) {
-			r->garbage_cap = r->garbage_cap == 0 ? GARBAGE_ALLOWED : r->garbage_cap * 2;
-			r->garbage = xrealloc_array(r->garbage, r->garbage_cap,
-			                            sizeof(struct retain_node *));
-		}
+		array_reserve(r->garbage, r->garbage_cap, r->garbage_count + 1);
 		n->level.mark = 1;
 		r->garbage[r->garbage_count++] = n;
 	}

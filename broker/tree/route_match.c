@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "proto/topic.h"
 #include "tree/route_share.h"
 #include "tree/route_tree.h"
@@ -21,39 +22,23 @@ void route_match_fini(struct route_match *m)
 	*m = (struct route_match){0};
 }
 
-/* Room for `count` elements of `size_bytes` in an array of *cap. */
-static void *reserve(void *array, size_t *cap, size_t count, size_t size_bytes)
-{
-	if (count <= *cap)
-		return array;
-	*cap = *cap < 8 ? 8 : *cap;
-	while (*cap < count)
-		*cap *= 2;
-	return xrealloc_array(array, *cap, size_bytes);
-}
-
 static void reserve_frontier(struct route_match *m, size_t count)
 {
 	size_t cap = m->frontier_cap;
 
-	if (count <= cap)
-		return;
-	m->frontier[0] = reserve(m->frontier[0], &cap, count, sizeof(struct level_node *));
-	m->frontier[1] =
-	    reserve(m->frontier[1], &m->frontier_cap, count, sizeof(struct level_node *));
+	array_reserve(m->frontier[0], cap, count);
+	array_reserve(m->frontier[1], m->frontier_cap, count);
 }
 
 static void collect_extra(struct route_match *m, const struct route_node *node)
 {
 	const struct route_extra *x = node->extra;
 
-	m->targets = reserve(m->targets, &m->target_cap, m->target_count + x->targets.count,
-	                     sizeof(*m->targets));
+	array_reserve(m->targets, m->target_cap, m->target_count + x->targets.count);
 	for (uint32_t i = 0; i < x->targets.count; i++)
 		m->targets[m->target_count++] =
 		    (struct route_target_match){.filter_id = node->id, .target = x->targets.at[i]};
-	m->shares =
-	    reserve(m->shares, &m->share_cap, m->share_count + x->group_count, sizeof(*m->shares));
+	array_reserve(m->shares, m->share_cap, m->share_count + x->group_count);
 	for (uint32_t i = 0; i < x->group_count; i++)
 		m->shares[m->share_count++] =
 		    (struct route_share_match){.group_id = x->groups[i]->id,
@@ -66,8 +51,7 @@ static void collect(struct route_match *m, struct level_node *level)
 
 	m->visited++;
 	if (node->executors != 0) {
-		m->filters =
-		    reserve(m->filters, &m->filter_cap, m->filter_count + 1, sizeof(*m->filters));
+		array_reserve(m->filters, m->filter_cap, m->filter_count + 1);
 		m->filters[m->filter_count++] = (struct route_filter_match){
 		    .filter_id = node->id, .executors = node->executors};
 		m->executors |= node->executors;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/hash.h"
 #include "tree/route_tree.h"
 
@@ -69,10 +70,7 @@ static struct route_group *group_make(struct route *r, struct route_extra *x, st
 
 	if (g != NULL)
 		return g;
-	if (x->group_count == x->group_cap) {
-		x->group_cap = x->group_cap == 0 ? 1 : x->group_cap * 2;
-		x->groups = xrealloc_array(x->groups, x->group_cap, sizeof(struct route_group *));
-	}
+	array_extend(x->groups, x->group_count);
 	g = group_new(r, name);
 	g->at = x->group_count;
 	x->groups[x->group_count++] = g;

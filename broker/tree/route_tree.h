@@ -25,7 +25,7 @@ struct route_group {
 struct route_extra {
 	struct targets targets;
 	struct route_group **groups;
-	uint32_t group_count, group_cap;
+	uint32_t group_count;
 	struct table by_name; /* empty while they are few */
 };
 

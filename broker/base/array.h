@@ -1,0 +1,32 @@
+/* Growing arrays: a pointer and a count in the owner's struct, freed with free(). Growth doubles;
+ * memory that is out aborts. The arguments are evaluated more than once.  Thread: the owner's. */
+#ifndef BASE_ARRAY_H
+#define BASE_ARRAY_H
+
+#include <stddef.h>
+
+#include "base/alloc.h"
+
+/* Elements of an array whose size the compiler knows. */
+#define ARRAY_LEN(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Room for one more behind the `count` there are. For arrays that only grow: without a capacity, it
+ * grows when the count is a power of two. */
+#define array_extend(array, count)                                                                 \
+	((array) = array_extend_by_one((array), (count), sizeof(*(array))))
+
+/* Room for `count` elements, where the owner remembers the capacity `cap`. */
+#define array_reserve(array, cap, count)                                                           \
+	do {                                                                                       \
+		if ((count) > (cap)) {                                                             \
+			size_t cap_ = array_capacity((cap), (count));                              \
+                                                                                                   \
+			(array) = xrealloc_array((array), cap_, sizeof(*(array)));                 \
+			(cap) = (__typeof__(cap))cap_;                                             \
+		}                                                                                  \
+	} while (0)
+
+void *array_extend_by_one(void *array, size_t count, size_t size_bytes);
+size_t array_capacity(size_t cap, size_t count);
+
+#endif
