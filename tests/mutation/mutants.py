@@ -27,6 +27,7 @@ usage: mutants.py apply NAME OUTPUT     write the changed source of a mutant in 
        mutants.py list KIND             names and files of the mutants whose test is of this kind"""
 
 import re
+import shlex
 import sys
 import tomllib
 from dataclasses import dataclass, field
@@ -329,6 +330,8 @@ def check(root):
     wanted = {name for mutant in mutants.values() for name in mutant.operators}
     wrong = [f"{markers[name][0]}: no mutant {name} in tests/mutation/mutants.toml" for name in sorted(markers.keys() - wanted)]
     for mutant in mutants.values():
+        if (missing := missing_test(root, mutant)) is not None:
+            wrong.append(f"{mutant.name}: there is no {missing} for its test: {mutant.test}")
         try:
             for path, text in mutant.apply(root, markers).items():
                 if text == (root / path).read_text():
@@ -336,6 +339,20 @@ def check(root):
         except Bad as error:
             wrong.append(str(error))
     return wrong
+
+
+def missing_test(root, mutant):
+    """What a pytest test names and its file does not have, or None."""
+    kind, *words = shlex.split(mutant.test)
+    if kind != "pytest":
+        return None
+    path = root / "tests/scenario" / words[0]
+    if not path.exists():
+        return words[0]
+    text = path.read_text()
+    chosen = words[words.index("-k") + 1].split() if "-k" in words else []
+    return next((word for word in chosen if word not in ("and", "or", "not") and word not in text
+                 and word.replace("-", " ") not in text), None)
 
 
 def main():

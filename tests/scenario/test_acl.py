@@ -96,7 +96,7 @@ def test_the_reason_names_the_rule(broker):
         assert "acl.yaml:" in answer.props["reason_string"]
 
 
-def test_no_reason_string_for_who_does_not_want_it(broker):
+def test_no_reason_string_without_request_problem_information(broker):
     """[MQTT5-3.1.2-29]"""
     with Wire(broker, user="denied", props={"request_problem_information": 0}) as client:
         answer = client.publish("shadow/x", b"1", qos=1)
@@ -140,7 +140,7 @@ def test_subscribe(broker, version, user, name, allowed):
         broker.wait_log("subscribe-denied", mark, user=user)
 
 
-def test_a_refused_filter_does_not_take_the_others_along(broker):
+def test_a_refused_filter_does_not_refuse_the_others(broker):
     with Wire(broker, user="narrow") as client:
         client.subscribe("narrow/a", "wide/#", "narrow/b", qos=1, expect=[1, 0x87, 1])
 
@@ -156,7 +156,7 @@ def test_receive_is_checked_at_each_delivery(broker):
         anna.publish("mixed/secret", b"", qos=1, retain=True)
 
 
-def test_own_belongs_to_the_first(broker):
+def test_a_retained_topic_belongs_to_its_first_publisher(broker):
     with Wire(broker, user="porch") as porch, Wire(broker, user="attic") as attic, Wire(broker) as anna:
         anna.subscribe("device/+")
         assert porch.publish("device/lamp", b"porch", qos=1, retain=True).reason in (0, 0x10)
@@ -170,7 +170,7 @@ def test_own_belongs_to_the_first(broker):
         assert [anna.message().payload for _ in range(3)] == [b"porch", b"attic", b""]
 
 
-def test_own_is_free_after_one_who_may_deleted_it(broker):
+def test_a_deleted_retained_topic_has_no_owner(broker):
     with Wire(broker, user="porch") as porch, Wire(broker, user="attic") as attic, Wire(broker) as anna:
         porch.publish("device/free", b"porch", qos=1, retain=True)
         anna.publish("device/free", b"", qos=1, retain=True)

@@ -178,7 +178,7 @@ def test_message_rate(new_broker, version):
             client.settle()
 
 
-def test_a_slow_rate_is_no_missing_keep_alive(new_broker):
+def test_a_slow_message_rate_does_not_break_keep_alive(new_broker):
     """While it is not read, its silence is not its own."""
     with broker_with(new_broker, message_rate=1) as broker:
         with Wire(broker, keep_alive=1) as client:

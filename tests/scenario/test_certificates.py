@@ -85,7 +85,7 @@ def test_refused(broker, version, certificate, word):
     assert said["cause"] and word in said["cause"].lower()
 
 
-def test_the_same_user_name_may_be_said(broker):
+def test_a_user_name_equal_to_the_certificate_is_accepted(broker):
     with connect(broker, "cert-user", user="cert-user") as client:
         client.settle()
     with connect(broker, "cert-user", user="cert-user", password="ignored") as client:
@@ -141,7 +141,7 @@ def test_without_a_password_file_the_certificate_is_enough(new_broker, certifica
         client.publish("t/x", b"1", qos=1)
 
 
-def test_not_asked_for_means_not_looked_at(new_broker, certificates):
+def test_a_certificate_that_was_not_requested_is_ignored(new_broker, certificates):
     with new_broker() as broker:
         connect(broker, "cert-user", expect=0x87).expect_close()
 
@@ -207,7 +207,7 @@ def test_bind_client_id_with_passwords_in_311(new_broker):
         Wire(broker, 4, client_id="bert", expect=2).expect_close()
 
 
-def test_only_the_names_of_the_client_ca_are_told(broker):
+def test_only_names_of_the_client_ca_are_sent(broker):
     said = s_client(broker)
     told = said.split("Acceptable client certificate CA names")[1].split("Requested")[0]
     assert "Scenario clients" in told and "Scenario servers" not in told

@@ -194,7 +194,7 @@ def test_users_log_in(broker, user):
         pass
 
 
-def test_users_who_do_not(broker):
+def test_users_who_cannot_log_in_are_refused(broker):
     for user in ("lena", "porch", "nobody"):
         with Wire(broker, user=user, expect=0x86):
             pass
@@ -249,18 +249,18 @@ def test_a_client_id_that_goes_on_in_another_name(old):
     ("fred", "mine/greta/lamp", b"1", 1, False, False),
     ("fred", "by/client", b"1", 1, False, True),
 ])
-def test_rules_hold(broker, user, topic, payload, qos, retain, allowed):
+def test_old_rules_are_enforced(broker, user, topic, payload, qos, retain, allowed):
     with Wire(broker, user=user, client_id="client") as client:
         assert (client.publish(topic, payload, qos=qos, retain=retain).reason != 0x87) == allowed
 
 
-def test_the_policy_tests_of_that_time_pass(old):
+def test_old_policy_tests_pass(old):
     done = run(ACL, "test", "-c", "broker.yaml", cwd=old.directory)
     assert "17 passed, 0 failed, 0 skipped" in done.stdout, done.stdout
 
 
 @pytest.mark.parametrize("template", sorted(path.name for path in (OLD / "templates").glob("*.yaml")))
-def test_templates_of_that_time(old, template):
+def test_old_templates_are_valid(old, template):
     old.write_file("acl.yaml", (OLD / "templates" / template).read_text(encoding="utf-8"))
     old.write_file("broker.yaml", "listeners: [{ bind: unix:s }]\nauthorization: { acl_file: acl.yaml }\n")
     done = run(ACL, "test", "-c", "broker.yaml", cwd=old.directory)
@@ -280,7 +280,7 @@ def keys(text):
     return found
 
 
-def test_every_key_of_that_time(old):
+def test_every_old_key_is_accepted(old):
     """Each is taken with its value, or today's broker says what to write instead."""
     text, _ = use_free_ports((OLD / "house/all-keys.yaml").read_text(encoding="utf-8"))
     before = keys(text)
@@ -297,7 +297,7 @@ def test_every_key_of_that_time(old):
         assert words in old.command("--dump").stderr, key
 
 
-def test_check_is_content(old):
+def test_check_accepts_the_old_directory(old):
     done = old.command("--check")
     assert done.returncode == 0 and "broker.yaml is valid" in done.stdout, done.stdout + done.stderr
 
@@ -344,7 +344,7 @@ def show(broker, do="show"):
     return dict(part.split("=") for part in run(NEXT_FORMAT, broker.directory / "store", do).stdout.split())
 
 
-def test_an_upgrade_keeps_all(old):
+def test_an_upgrade_loses_nothing(old):
     before = show(old)
     after = show(old, "upgrade")
     assert before["next"] == "0" and after["next"] == after["sessions"] == str(SESSIONS)
@@ -354,7 +354,7 @@ def test_an_upgrade_keeps_all(old):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_the_power_goes_during_an_upgrade(old, seed):
+def test_an_upgrade_survives_a_power_cut(old, seed):
     """At any call to the disk: all of the old store is there or all of the new one, and the next start makes the new one."""
     store, before = old.directory / "store", show(old)
     whole = {name: (store / name).read_bytes() for name in ("data.mdb", "note")}
@@ -379,7 +379,7 @@ def test_the_power_goes_during_an_upgrade(old, seed):
     assert formats[0] == before["format"] and formats[-1] == newer and len(formats) > 3
 
 
-def test_a_newer_store_is_refused_in_words(old):
+def test_a_newer_store_is_refused_with_a_message(old):
     """By all that read one, and it stays what it is; a backup of before brings everything back."""
     store, backup = old.directory / "store", old.directory / "copy"
     run(STORE, store, "backup", backup)
@@ -401,7 +401,7 @@ def test_a_newer_store_is_refused_in_words(old):
         assert int(old.logged("store-restored")[0]["sessions"]) == SESSIONS
 
 
-def test_the_file_is_the_one_of_that_time():
+def test_the_store_has_the_old_format():
     """It is never made anew: its bytes are the point."""
     assert lzma.decompress((OLD / "house/data.mdb.xz").read_bytes())[16:20] == b"\xde\xc0\xef\xbe"
     assert (OLD / "house/note").stat().st_size == 24

@@ -117,7 +117,7 @@ def ends(broker):
 
 
 @pytest.mark.parametrize("kind", FAILS)
-def test_it_fails(broker, disk, version, topic, name, kind):
+def test_a_failed_disk_stops_acknowledgements(broker, disk, version, topic, name, kind):
     """No acknowledgement for what is not kept, neither then nor at the stop; what was acknowledged outlives it."""
     leave_session(broker, name, version, topic)
     acknowledged(broker, topic, "one", "two", version=version)
@@ -138,7 +138,7 @@ def test_it_fails(broker, disk, version, topic, name, kind):
 
 
 @pytest.mark.parametrize("end", ["stop", "crash"])
-def test_it_fails_with_more_under_way(broker, disk, topic, name, end):
+def test_a_disk_fails_with_messages_in_flight(broker, disk, topic, name, end):
     """QoS 2, a retained value, and what comes only after the failure, which nothing waits for in vain at the end."""
     leave_session(broker, name, 5, topic)
     acknowledged(broker, f"{topic}/value", "old", retain=True)
@@ -160,7 +160,7 @@ def refused(broker, version, client_id, **options):
     Paho(broker, version, client_id=client_id, expect=0x88 if version == 5 else 3, **options).client.loop_stop()
 
 
-def test_who_wants_a_session_is_refused(broker, disk, version, topic, name):
+def test_a_client_that_needs_a_session_is_refused(broker, disk, version, topic, name):
     """A new one, or one that is kept, of whose end nobody could be sure either. Who is connected stays so."""
     keep = {"clean": False, "expiry": 3600 if version == 5 else None}
     leave_session(broker, name, version, topic)
@@ -258,7 +258,7 @@ def test_no_room_for_a_session(broker, disk, version, topic, name):
 
 
 @pytest.mark.parametrize("end", ["stop", "crash"])
-def test_the_end_while_there_is_no_room(broker, disk, version, topic, name, end):
+def test_stop_with_a_full_disk(broker, disk, version, topic, name, end):
     """In time, with status 0, and without an acknowledgement."""
     leave_session(broker, name, version, topic)
     acknowledged(broker, topic, "one", version=version)
@@ -273,7 +273,7 @@ def test_the_end_while_there_is_no_room(broker, disk, version, topic, name, end)
 
 # and $SYS tells
 
-def test_who_watches_is_told(broker, disk, topic, name):
+def test_monitoring_shows_the_state_of_the_store(broker, disk, topic, name):
     leave_session(broker, name, 5, topic)
     mark = broker.mark()
     with MosquittoSub(broker, "-t", f"{SYS}store/state", "-t", f"{SYS}store/error") as watcher:

@@ -149,7 +149,7 @@ def crowd(broker, clients, addresses, seconds, *arguments):
     return {name: int(value) for name, value in (word.split("=") for word in said.split())}
 
 
-def test_a_crowd_gets_in(new_broker):
+def test_a_burst_of_clients_is_accepted(new_broker):
     """Ten times as many as there are places, all at once: nobody who has shaken hands is pushed out by others."""
     with new_broker(config={"limits": {"unauthenticated": 100}}) as broker:
         with Wire(broker, source=fresh_address()) as client:

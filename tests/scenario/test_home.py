@@ -113,7 +113,7 @@ def test_a_state_is_kept_byte_for_byte(broker, wall, thing, version, qos):
 
 
 @VERSIONS
-def test_a_provider_says_only_what_is_its_own(broker, thing, version):
+def test_a_provider_publishes_only_its_own_topics(broker, thing, version):
     """A provider may neither write another's states nor read any."""
     refused = [0x80] if version == 4 else [0x87]
     mark = broker.mark()
@@ -165,7 +165,7 @@ def test_a_command_is_not_kept(broker, thing, version):
 
 
 @VERSIONS
-def test_an_actor_does_not_say_what_is(broker, thing, version):
+def test_an_actor_cannot_publish_states(broker, thing, version):
     """An actor never publishes to current states."""
     with MqttJs(broker, version, user="anna") as anna:
         for topic in (f"current/porch/{thing}/on", f"device/{thing}", f"provider/{thing}"):
@@ -175,7 +175,7 @@ def test_an_actor_does_not_say_what_is(broker, thing, version):
 
 
 @VERSIONS
-def test_a_bridge_is_both(broker, wall, thing, version):
+def test_a_bridge_is_provider_and_actor(broker, wall, thing, version):
     with Paho(broker, version, user="bridge") as bridge, Paho(broker, version, user="porch") as porch:
         porch.subscribe("desired/porch/#", 1)
         assert bridge.subscribe([("current/#", 0), ("desired/bridge/#", 1)]) == [0, 1]
@@ -244,7 +244,7 @@ def test_a_client_that_disconnects_leaves_nothing(broker, wall, thing, version):
     assert retained(broker, state) == {state: b"0"}
 
 
-def test_disconnect_with_will_message_tells_it(broker, wall, thing):
+def test_disconnect_with_will_message_publishes_it(broker, wall, thing):
     """DISCONNECT 0x04 publishes the will, as bibliotek always ends."""
     topic = f"current/porch/{thing}/reachable"
     porch = Paho(broker, 5, user="porch", will=(topic, "0", 2, True))
@@ -298,7 +298,7 @@ def test_the_janitor_tidies_up(broker, wall, thing, version):
 
 
 @VERSIONS
-def test_without_a_name_one_may_look(broker, thing, version):
+def test_anonymous_clients_may_read(broker, thing, version):
     topic = f"current/porch/{thing}/on"
     mosquitto_pub(broker, "-t", topic, "-r", "-q", "1", "-m", "1", user="porch")
     with MosquittoSub(broker, "-t", topic, "-q", "1", user=None, version=version) as guest:
@@ -312,7 +312,7 @@ def test_without_a_name_one_may_look(broker, thing, version):
 
 @VERSIONS
 @pytest.mark.parametrize("topic", ["desired/porch/lamp/on", "house/desired/lamp", "current/porch/lamp/on", "weather"])
-def test_without_a_name_one_never_writes(broker, version, topic):
+def test_anonymous_clients_never_write(broker, version, topic):
     """A denied client stays connected."""
     with Wire(broker, user="owner") as watcher:
         watcher.subscribe(topic)
@@ -336,7 +336,7 @@ def test_without_a_name_one_never_writes(broker, version, topic):
 
 
 @VERSIONS
-def test_who_watches_the_broker_sees_sys(broker, version):
+def test_the_monitor_reads_sys_topics(broker, version):
     with MosquittoSub(broker, "-t", "$SYS/broker/version", user="meter", version=version) as meter:
         meter.wait_line("$SYS/broker/version")
     with Paho(broker, version, user="wall") as other:
@@ -352,7 +352,7 @@ def test_the_homekit_bridge_connects(broker):
         assert actor.subscribe("current/#", 1) == [1]
 
 
-def test_a_session_that_nobody_kept_is_not_there(broker):
+def test_a_session_that_was_not_stored_is_absent(broker):
     """bibliotek reconnects without clean start and without an expiry interval."""
     for _ in range(2):
         with Paho(broker, 5, user="porch", client_id="klimat", clean=False) as porch:

@@ -35,7 +35,7 @@ def ends_with(client, reason):
     assert (said.reason if said else None) == (reason if client.version == 5 else None)
 
 
-def test_they_are_announced(broker):
+def test_limits_are_announced_in_connack(broker):
     """[MQTT5-3.1.2-21]"""
     with Wire(broker, keep_alive=0, props={"session_expiry_interval": 0xFFFFFFFF}) as client:
         assert client.connack.props == {**client.connack.props, **ANNOUNCED, "session_expiry_interval": 600}
@@ -52,14 +52,14 @@ TOO_MUCH = [
 
 @BOTH
 @pytest.mark.parametrize("packet, reason", [row[1:] for row in TOO_MUCH], ids=[row[0] for row in TOO_MUCH])
-def test_beyond(client, version, packet, reason):
+def test_packets_beyond_a_limit_are_refused(client, version, packet, reason):
     """[MQTT5-3.2.2-11], [MQTT5-3.2.2-14], [MQTT5-3.2.2-15]"""
     client.send(packet(version))
     ends_with(client, reason)
 
 
 @BOTH
-def test_just_within(client, version):
+def test_packets_at_a_limit_are_accepted(client, version):
     frame = len(mqtt.publish(version, "1/2/3/4/5/6", b"x" * 4000, qos=1, packet_id=1)) - 4000
     client.publish("1/2/3/4/5/6", b"x" * (8192 - frame), qos=1)
     client.subscribe("1/2/3/4/5/#", qos=1)
@@ -211,7 +211,7 @@ def test_identifiers_that_are_never_released(new_broker, version):
 
 
 @BOTH
-def test_those_who_do_not_acknowledge(new_broker, version):
+def test_clients_that_do_not_acknowledge_are_bounded(new_broker, version):
     """A client without a Receive Maximum: what it does not acknowledge is bounded all the same, and so is what waits
     behind that; when it acknowledges, it goes on."""
     limits = {"queue_bytes": "2M", "queue_messages": 10}

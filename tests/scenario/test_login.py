@@ -90,7 +90,7 @@ def test_server_keep_alive(open_broker):
         assert client.connack.props["server_keep_alive"] == 30
 
 
-def test_packets_right_behind_connect(broker, version, topic):
+def test_packets_sent_with_connect_are_processed(broker, version, topic):
     """They wait for the login and are then done in order, or forgotten when it fails: [MQTT3-3.1.4-5],
     [MQTT5-3.1.4-6]"""
     for password, expect in ((broker.password("anna"), 0), ("wrong", BAD[version])):
@@ -110,7 +110,7 @@ def test_packets_right_behind_connect(broker, version, topic):
                 assert watcher.until(b"end") == []
 
 
-def test_a_client_that_does_not_wait(broker):
+def test_a_client_that_publishes_before_connack(broker):
     """Gone while its password is being checked: nothing is left, and the next is served."""
     for _ in range(10):
         client = Wire(broker, connect=False)

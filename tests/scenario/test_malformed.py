@@ -182,7 +182,7 @@ def test_too_deep_a_topic(broker):
         assert client.expect_close().reason in (0x90, 0x81, 0x82, 0x97)
 
 
-def test_what_is_refused_leaves_nothing_behind(broker):
+def test_a_refused_packet_changes_nothing(broker):
     """Hundreds of times: what a refusal forgets to free would be seen at the end by the leak checker."""
     will = mqtt.Will("t/will", b"x" * 30_000, props={"user_property": [("a", "b" * 1000)] * 20})
     for number in range(60):

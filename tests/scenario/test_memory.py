@@ -100,7 +100,7 @@ def test_eve_costs_alice_nothing(new_broker, attack):
                 pass
 
 
-def test_eve_takes_everything_at_once(new_broker):
+def test_all_attacks_at_once_are_bounded(new_broker):
     """She has one name, and the address of her connections before their login."""
     with broker_with(new_broker, "4M") as broker:
         prepare_alice(broker)
@@ -113,7 +113,7 @@ def test_eve_takes_everything_at_once(new_broker):
 
 @pytest.mark.parametrize("attack", [attacks.subscriptions, attacks.unfinished, attacks.queues, attacks.retained, attacks.in_flight, attacks.slow_readers],
                          ids=lambda attack: attack.__name__)
-def test_what_is_refused_is_told(new_broker, attack):
+def test_refusals_are_logged_and_counted(new_broker, attack):
     """With the key that was reached: her share, for above three quarters she has more than it."""
     with broker_with(new_broker, "2M") as broker:
         mark = broker.mark()
@@ -259,7 +259,7 @@ def test_a_queue_on_disk_is_not_dropped(new_broker):
         close_all(wires)
 
 
-def test_what_is_there_stays(new_broker):
+def test_stored_data_survives_a_lower_limit(new_broker):
     """After a start with lower keys nothing of what was there is gone: it only cannot grow."""
     broker = broker_with(new_broker, "64M")
     broker.config["persistence"] = {"directory": str(broker.directory / "store")}

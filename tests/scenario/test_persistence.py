@@ -161,7 +161,7 @@ def test_subscriptions(broker, again, topic, name):
 
 
 @pytest.mark.parametrize("qos", [1, 2])
-def test_what_was_on_the_wire(broker, again, version, topic, name, qos):
+def test_messages_in_flight_are_sent_again(broker, again, version, topic, name, qos):
     """What a client did not acknowledge comes again; of QoS 2 with DUP and the same packet identifier whenever the broker
     died. [MQTT-4.4.0-1]"""
     with kept(broker, name, version, ack=False) as sub:
@@ -179,7 +179,7 @@ def test_what_was_on_the_wire(broker, again, version, topic, name, qos):
 
 
 @pytest.mark.parametrize("left", [True, False], ids=["left", "connected"])
-def test_qos_1_on_its_way(broker, again, version, topic, name, left):
+def test_qos_1_in_flight_is_sent_again_with_dup(broker, again, version, topic, name, left):
     """[MQTT-4.4.0-1], [MQTT-3.3.1-1]: again with DUP and its identifier; in a crash the broker forgets them of who is
     connected."""
     with kept(broker, name, version, ack=False) as sub:
@@ -280,7 +280,7 @@ def test_sessions_that_are_not_kept(broker, again, name):
     kept(broker, f"{name}-311", 4, present=False).close()
 
 
-def test_expiry_goes_on_while_the_broker_is_down(broker, name):
+def test_expiry_continues_while_the_broker_is_down(broker, name):
     """[MQTT5-4.1.0-2]"""
     kept(broker, f"{name}-short", props={"session_expiry_interval": 2}).disconnect()
     kept(broker, f"{name}-long", props={"session_expiry_interval": 600}).disconnect()
@@ -333,7 +333,7 @@ def test_a_shared_subscription(broker, again, topic, name):
         assert len(sub.messages) + len(other.messages) == 8
 
 
-def test_more_waits_than_memory_takes(new_broker, again):
+def test_a_queue_larger_than_memory_is_delivered(new_broker, again):
     """It is on disk alone, and comes in pages."""
     count = 1500
     with new_broker(config=config(durability="interval") | {"limits": {"queue_messages": 5000}}) as broker:
@@ -391,7 +391,7 @@ def test_a_value_of_qos_0(broker, topic):
 # wills
 
 @pytest.mark.parametrize("clean", [True, False], ids=["clean", "kept"])
-def test_a_will_goes_out_before_anybody_comes(broker, again, version, topic, name, clean):
+def test_a_will_is_published_before_the_first_client_connects(broker, again, version, topic, name, clean):
     """Of a client that was connected when the broker ended. [MQTT3-3.1.2-8], [MQTT5-3.1.2-8]"""
     will = mqtt.Will(topic, b"offline", 1, True)
     with kept(broker, f"{name}-watcher") as watcher:
@@ -416,7 +416,7 @@ def test_a_will_goes_out_before_anybody_comes(broker, again, version, topic, nam
         assert not watcher.messages
 
 
-def test_a_delayed_will_goes_on(broker, again, topic, name):
+def test_a_delayed_will_survives_a_restart(broker, again, topic, name):
     """It is neither early, nor begun anew."""
     will = mqtt.Will(topic, b"offline", 1, True, {"will_delay_interval": 2})
     client = kept(broker, name, will=will)
@@ -445,7 +445,7 @@ def test_a_delayed_will_that_came_due_while_the_broker_was_down(broker, topic, n
     assert [m.payload for m in retained(broker, topic)] == [b"offline"]
 
 
-def test_a_delayed_will_of_who_comes_back_in_time(broker, again, topic, name):
+def test_a_delayed_will_is_cancelled_by_reconnecting(broker, again, topic, name):
     client = kept(broker, name, will=mqtt.Will(topic, b"offline", 1, True, {"will_delay_interval": 600}))
     again(broker)
     client.close()
@@ -586,7 +586,7 @@ def test_durability_by_topic(new_broker):
         assert [m.topic for m in retained(broker, "#") if m.topic != "end"] == ["home/hall/alarm"]
 
 
-def test_a_topic_that_is_kept_no_more(new_broker):
+def test_a_topic_that_is_no_longer_durable(new_broker):
     """Its value would stay old for ever: it is gone with the next start."""
     with new_broker(config=config()) as broker:
         publish(broker, "x", b"1", retain=True)

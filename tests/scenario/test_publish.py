@@ -28,7 +28,7 @@ def test_qos_is_the_lower_of_both(broker, topic, version, published, subscribed)
         assert sub.message().qos == min(published, subscribed)
 
 
-def test_payload_comes_out_as_it_went_in(broker, topic):
+def test_payload_is_delivered_unchanged(broker, topic):
     payloads = [b"", b"\x00", bytes(range(256)), b"\xc3\x28 no utf-8", b"x" * (LARGEST - 100)]
     with Wire(broker) as sub, Wire(broker, 4) as pub:
         sub.subscribe(topic)
@@ -267,7 +267,7 @@ def test_many_subscription_identifiers(broker, topic):
 
 
 @pytest.mark.parametrize("moved, code", [(False, 0x9C), (True, 0x9D)], ids=["for-now", "for-good"])
-def test_a_listener_that_sends_elsewhere(new_broker, moved, code):
+def test_a_listener_that_redirects_its_clients(new_broker, moved, code):
     broker = new_broker()
     broker.config["listeners"][0].update(server_reference="other.example:8883", server_moved=moved)
     broker.write()
@@ -278,7 +278,7 @@ def test_a_listener_that_sends_elsewhere(new_broker, moved, code):
         Wire(broker, version=4, expect=3).expect_close()
 
 
-def test_a_payload_that_is_not_the_text_it_says(broker, topic):
+def test_a_payload_that_contradicts_its_format_indicator(broker, topic):
     """0x99 in the acknowledgement, or in DISCONNECT where there is none; what fits goes on."""
     with Wire(broker) as sub, Wire(broker) as pub:
         sub.subscribe(topic)

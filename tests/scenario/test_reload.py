@@ -30,7 +30,7 @@ def write_acl(broker, acl):
     broker.write_file("acl.yaml.new", acl if isinstance(acl, str) else json.dumps(acl) + "\n").rename(broker.directory / "acl.yaml")
 
 
-def test_a_rule_taken_away_applies_to_who_is_connected(broker, topic):
+def test_a_removed_rule_applies_to_connected_clients(broker, topic):
     with Wire(broker) as writer, Wire(broker, user="bertil") as reader:
         reader.subscribe(topic)
         writer.publish(topic, b"before", qos=1)
@@ -48,7 +48,7 @@ def test_a_rule_taken_away_applies_to_who_is_connected(broker, topic):
         assert reader.message().payload == b"after"
 
 
-def test_what_waits_for_a_restart_is_told(new_broker):
+def test_changes_that_need_a_restart_are_logged(new_broker):
     with new_broker() as broker:
         mark = broker.mark()
         broker.config["persistence"] = {"directory": "store", "max_size": "1G", "interval": "2s", "durability": "none"}
@@ -86,7 +86,7 @@ def test_a_retained_value_of_a_removed_writer_is_not_replayed(broker, topic):
         assert reader.message().payload == b"next"
 
 
-def test_users_who_may_not_log_in_any_more_go_at_once(broker):
+def test_users_who_may_not_log_in_are_disconnected_at_once(broker):
     removed, changed, stays = Wire(broker, user="bertil"), Wire(broker, user="anna"), None
     broker.add_user("cecilia", ["all"])
     mark = broker.mark()
@@ -103,7 +103,7 @@ def test_users_who_may_not_log_in_any_more_go_at_once(broker):
     stays.close()
 
 
-def test_a_locked_user_goes_without_a_signal(broker):
+def test_a_locked_user_is_disconnected_without_a_signal(broker):
     """The password file is watched: broker-passwd alone is enough."""
     client = Wire(broker, user="bertil")
     mark = broker.mark()
@@ -201,7 +201,7 @@ def test_a_wrong_certificate_keeps_the_old_one(broker):
         client.settle()
 
 
-def test_listeners_come_and_go(broker):
+def test_listeners_are_added_and_removed(broker):
     from broker import free_port
     other = free_port()
     broker.config["listeners"].append({"bind": f"127.0.0.1:{other}"})
@@ -223,7 +223,7 @@ def test_listeners_come_and_go(broker):
         first.settle()
 
 
-def test_a_listener_that_cannot_be_had_changes_nothing(broker):
+def test_a_listener_that_cannot_bind_changes_nothing(broker):
     import socket
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -236,7 +236,7 @@ def test_a_listener_that_cannot_be_had_changes_nothing(broker):
         assert client.publish("t/x", b"x", qos=1).reason in (0, 0x10)
 
 
-def test_a_revoked_certificate_goes_at_once(new_broker, pki):
+def test_a_revoked_certificate_is_disconnected_at_once(new_broker, pki):
     ca = pki.authority("reload-ca")
     pki.client("reload-ca", "reload-good", "good")
     pki.client("reload-ca", "reload-bad", "bad")
@@ -301,7 +301,7 @@ def test_a_certificate_that_names_another_user_now(new_broker, pki):
         assert broker.wait_log("client-connected", mark)["user"] == "other.example"
 
 
-def test_certificates_that_are_not_asked_for_any_more(new_broker, pki):
+def test_certificates_that_are_no_longer_requested(new_broker, pki):
     """Whoever has a password beside the certificate could log in by that, and stays."""
     broker = certificate_broker(new_broker, pki)
     broker.config["authentication"]["certificate_user"] = "none"
@@ -316,7 +316,7 @@ def test_certificates_that_are_not_asked_for_any_more(new_broker, pki):
 
 
 @pytest.mark.parametrize("version", [4, 5])
-def test_client_ids_that_do_not_fit_any_more(broker, version):
+def test_client_ids_that_no_longer_match(broker, version):
     """Of those, too, that the broker assigned: a client without an id could not come in now."""
     fits, given, not_now = (Wire(broker, version, client_id=name) for name in ("anna", "", "lamp"))
     broker.config["authentication"]["bind_client_id"] = "equal"
@@ -371,7 +371,7 @@ def test_many_reloads_in_a_row(broker, topic):
             assert client.message().payload == str(i).encode()
 
 
-def test_a_listener_that_sends_elsewhere_from_now_on(broker):
+def test_a_listener_that_redirects_after_a_reload(broker):
     client, old = Wire(broker), Wire(broker, version=4)
     broker.config["listeners"][0].update(server_reference="other.example:8883", server_moved=True)
     broker.write()

@@ -62,7 +62,7 @@ def lock(broker, on):
 
 
 @pytest.mark.parametrize("forbid", [revoke, lock])
-def test_nobody_is_in_after_it(broker, forbid):
+def test_no_refused_client_stays_after_a_reload(broker, forbid):
     good = Wire(broker, user=None, password=None, context=tls_context(broker.pki, certificate="storm-good"))
     for _ in range(ROUNDS):
         reloaded = threading.Event()

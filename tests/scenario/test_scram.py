@@ -98,13 +98,13 @@ def test_byte_by_byte(broker):
         client.settle()
 
 
-def test_the_password_way_is_still_there(broker):
+def test_password_login_works_beside_scram(broker):
     """And its CONNACK names no method: [MQTT5-4.12.0-6]"""
     with Wire(broker, user="anna") as client:
         assert "authentication_method" not in client.connack.props
 
 
-def test_both_ways_lead_to_one_session(broker, topic):
+def test_both_methods_reach_the_same_session(broker, topic):
     kept = {"session_expiry_interval": 600}
     with ScramWire(broker, client_id="both-" + topic, **kept) as client:
         assert not client.connack.session_present
@@ -136,7 +136,7 @@ def challenge_of(broker, user):
         return client.scram.read(client.challenge())[1:]
 
 
-def test_the_salt_does_not_tell_who_is_there(broker):
+def test_the_salt_does_not_reveal_existing_users(broker):
     """It stays what it is, for who is there and for who is not, over reloads, other users and restarts."""
     names = ["anna", "first", "nobody", "nobody2"]
     before = [challenge_of(broker, name) for name in names]
@@ -161,7 +161,7 @@ def test_a_failure_is_not_anonymous(new_broker):
         client.refused()
 
 
-def test_who_guessed_waits(broker):
+def test_a_wrong_guess_delays_the_next_attempt(broker):
     """An address that guessed wrong gets its next answer later, be it the right password; another does not."""
     address = fresh_address()
     for _ in range(2):
@@ -201,7 +201,7 @@ def test_an_own_success_does_not_help_a_guesser(broker, guess, own):
     assert time.monotonic() - began >= 1.7
 
 
-def test_gone_while_it_waits(broker):
+def test_a_client_that_disconnects_during_the_delay(broker):
     address = fresh_address()
     for _ in range(3):
         client = ScramWire(broker, password="wrong", login=False, address=address)
@@ -238,7 +238,7 @@ def test_data_without_a_method(broker):
     b"p=tls-exporter,,n=anna,r=abc", b"p=tls-server-end-point,,n=anna,r=abc", b"n,,n=anna,r=" + b"x" * 3000,
     b"n,,n=" + b"x" * 300 + b",r=abc",
 ], ids=range(16))
-def test_first_messages_that_are_none(broker, first):
+def test_malformed_first_messages_are_refused(broker, first):
     said = ScramWire(broker, login=False, data=first).refused()
     assert "SCRAM" in said.props["reason_string"]
     assert ScramWire(broker, login=False, data=first, request_problem_information=0).refused().props == {}
@@ -255,7 +255,7 @@ def changed(name, value):
     lambda m: m.rsplit(b",", 1)[0], changed(b"c", b"eSws"), changed(b"c", b"biwsYWJj"), changed(b"r", b"abc"),
     changed(b"p", b"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="), changed(b"p", b"AAAA"), lambda m: m + b"\xff",
 ], ids=["empty", "cut", "behind", "unsigned", "no-proof", "header", "binding", "nonce", "proof", "short", "utf8"])
-def test_final_messages_that_are_none(broker, change):
+def test_malformed_final_messages_are_refused(broker, change):
     client = ScramWire(broker, login=False)
     client.say(change(client.scram.final(client.challenge())))
     client.refused()
@@ -309,7 +309,7 @@ def test_a_client_that_leaves(broker):
     assert client.expect_close() is None
 
 
-def test_a_client_that_says_nothing_more(broker):
+def test_a_client_that_sends_nothing_more_times_out(broker):
     mark = broker.mark()
     began = time.monotonic()
     client = ScramWire(broker, login=False)
@@ -341,7 +341,7 @@ def test_the_broker_stops_during_an_exchange(new_broker):
 # authenticating anew
 
 
-def test_again(broker, topic):
+def test_reauthentication(broker, topic):
     """[MQTT5-4.12.1-1]: and everything else goes on meanwhile."""
     with ScramWire(broker) as client:
         client.subscribe(topic)
@@ -357,7 +357,7 @@ def test_again(broker, topic):
         client.settle()
 
 
-def test_again_with_the_wrong_password(broker, topic):
+def test_reauthentication_with_a_wrong_password(broker, topic):
     """[MQTT5-4.12.1-2]: the will goes out, for this was no clean end."""
     with Wire(broker) as watcher:
         watcher.subscribe(topic)
@@ -369,7 +369,7 @@ def test_again_with_the_wrong_password(broker, topic):
 
 
 @pytest.mark.parametrize("user", ["åsa", "nobody", "locked"])
-def test_again_as_somebody_else(broker, user):
+def test_reauthentication_as_another_user(broker, user):
     client = ScramWire(broker)
     client.begin_again(user, broker.password(user))
     client.disconnected(0x87)
@@ -468,7 +468,7 @@ def test_locked_or_removed_during_the_exchange(broker, command):
     client.refused()
 
 
-def test_a_new_password_ends_what_there_is(broker):
+def test_a_new_password_ends_existing_connections(broker):
     """Whichever way they came in; also when it is the same password without a verifier."""
     by_scram, by_password = ScramWire(broker), Wire(broker)
     broker.passwd("set", "anna", "--stdin", stdin=broker.password("anna") + "\n")

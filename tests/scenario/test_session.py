@@ -20,7 +20,7 @@ def opened(broker, version, client_id, **options):
     return Wire(broker, version, client_id=client_id, clean=False, **props, **options)
 
 
-def test_messages_wait_for_who_is_away(broker, pub, topic, version):
+def test_messages_are_queued_for_offline_clients(broker, pub, topic, version):
     """[MQTT3-3.1.2-4], [MQTT3-3.1.2-5], [MQTT5-3.1.2-5], [MQTT5-3.1.2-23]"""
     with opened(broker, version, topic) as sub:
         assert not sub.connack.session_present
@@ -36,7 +36,7 @@ def test_messages_wait_for_who_is_away(broker, pub, topic, version):
             assert [int(m.payload) for m in got if m.qos == qos] == [n for n in range(9) if 1 + n % 2 == qos]
 
 
-def test_what_was_not_acknowledged_comes_again(broker, pub, topic, version):
+def test_unacknowledged_messages_are_sent_again(broker, pub, topic, version):
     """[MQTT-4.4.0-1]: with DUP and the same packet identifier"""
     with opened(broker, version, topic, ack=False) as sub:
         sub.subscribe(topic)
@@ -50,7 +50,7 @@ def test_what_was_not_acknowledged_comes_again(broker, pub, topic, version):
         assert all(m.dup for m in again)
 
 
-def test_pubrel_comes_again(broker, pub, topic, version):
+def test_pubrel_is_sent_again(broker, pub, topic, version):
     """[MQTT-4.4.0-1]: a QoS 2 message that was received is not sent twice"""
     with opened(broker, version, topic, ack=False) as sub:
         sub.subscribe(topic)
@@ -111,7 +111,7 @@ def test_expiry_may_be_changed_at_disconnect(broker, topic):
         assert client.expect_close().reason == 0x82
 
 
-def test_expiry_is_capped_and_told(broker, topic):
+def test_expiry_is_capped_and_announced(broker, topic):
     with Wire(broker, client_id=topic, props={"session_expiry_interval": 0xFFFFFFFF}) as client:
         assert client.connack.props["session_expiry_interval"] == 3600
         client.disconnect(props={"session_expiry_interval": 0})
@@ -166,7 +166,7 @@ def test_a_refused_connect_touches_nothing(broker, pub, topic):
         assert watcher.until(b"end") == []
 
 
-def test_a_full_queue_drops_the_newest_and_says_so(broker, pub, topic):
+def test_a_full_queue_drops_the_newest_and_logs_it(broker, pub, topic):
     with opened(broker, 5, topic) as sub:
         sub.subscribe(topic)
         sub.disconnect()

@@ -324,7 +324,7 @@ FIRST = [("PINGREQ", mqtt.packet(mqtt.PINGREQ, 0, b"")), ("PUBLISH", mqtt.publis
 
 
 @pytest.mark.parametrize("data", [row[1] for row in FIRST], ids=[row[0] for row in FIRST])
-def test_something_else_first(broker, version, data):
+def test_another_packet_before_connect(broker, version, data):
     """[MQTT-3.1.0-1]: closed without a word, and a CONNECT behind it is not looked at"""
     anna = mqtt.connect(version, "behind", user="anna", password=broker.password("anna"))
     assert say(broker, version, data + anna) is None

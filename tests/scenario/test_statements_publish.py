@@ -127,7 +127,7 @@ def test_identifiers_of_the_broker(broker, pub, topic, version):
                 sub.acknowledge(in_use.pop(got.packet_id))
 
 
-def test_identifiers_go_round(broker, topic):
+def test_packet_identifiers_wrap_around(broker, topic):
     """[MQTT5-2.2.1-4]: more messages than identifiers, while one of them stays unacknowledged"""
     with Wire(broker, ack=False) as sub, Wire(broker, 4) as pub:
         sub.subscribe(topic, qos=1)
@@ -452,14 +452,14 @@ def test_acknowledgements_within_the_maximum_packet_size(broker):
     assert all(spoken[kind, 300] for kind in (mqtt.PUBACK, mqtt.PUBREC, mqtt.SUBACK, mqtt.DISCONNECT))
 
 
-def test_a_suback_that_cannot_be_said(broker, topic):
+def test_a_suback_larger_than_the_maximum_packet_size(broker, topic):
     """[MQTT5-3.1.2-24]: more codes than the client can take; it is told so, in a packet that it can"""
     with Wire(broker, props={"maximum_packet_size": 30}) as client:
         client.send(mqtt.subscribe(5, 1, [(f"{topic}/{n}", 0) for n in range(100)]))
         closed_with(client, 0x95)
 
 
-def test_no_words_for_who_wants_none(broker):
+def test_no_reason_strings_without_request_problem_information(broker):
     """[MQTT5-3.1.2-29]"""
     with Wire(broker, user="mute", props={"request_problem_information": 0}) as client:
         client.send(mqtt.publish(5, "mute/x", b"x", qos=1, packet_id=1)

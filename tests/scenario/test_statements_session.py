@@ -52,7 +52,7 @@ def test_state_of_a_session(broker, pub, topic, version):
         assert client.expect(mqtt.PUBCOMP, 70).reason == 0
 
 
-def test_qos_0_does_not_wait(broker, pub, topic, version):
+def test_qos_0_is_not_queued_for_offline_clients(broker, pub, topic, version):
     """4.1 of both: it may be kept, here it is not; neither is what was published with more and granted as 0"""
     with opened(broker, version, topic) as client:
         client.subscribe(f"{topic}/0", qos=0)
@@ -86,7 +86,7 @@ def test_nothing_of_it_in_the_next(broker, pub, topic, version):
         assert watcher.message().payload == b"new"
 
 
-def test_it_lasts_while_the_connection_does(broker, pub, topic):
+def test_a_session_without_expiry_lasts_as_long_as_its_connection(broker, pub, topic):
     """[MQTT5-4.1.0-1], [MQTT3-4.1.0-2]: longer than the Session Expiry Interval"""
     with Wire(broker, client_id=topic, props={"session_expiry_interval": 1}) as client:
         client.subscribe(topic)
@@ -98,7 +98,7 @@ def test_it_lasts_while_the_connection_does(broker, pub, topic):
         assert client.message().payload == b"x"
 
 
-def test_it_ends_when_its_time_is_over(broker, topic):
+def test_a_session_ends_after_its_expiry_interval(broker, topic):
     """[MQTT5-4.1.0-2], [MQTT5-3.1.2-23]"""
     with Wire(broker, client_id=topic, props={"session_expiry_interval": 1}) as client:
         client.kill()
@@ -171,7 +171,7 @@ def test_codes_of_disconnect(broker, topic, code, name, data, listener):
         assert watcher.message().payload == name.encode()
 
 
-def test_311_hears_nothing(broker, topic):
+def test_311_gets_no_disconnect(broker, topic):
     """[MQTT3-4.8.0-1]: there is no DISCONNECT from a server in 3.1.1"""
     for data in (mqtt.packet(mqtt.PUBLISH, 6, mqtt.text("t") + b"\0\1"), mqtt.packet(mqtt.SUBACK, 0, b"\0\1\0"),
                  b"\x30\xff\xff\x7f", mqtt.packet(mqtt.AUTH, 0, b""), mqtt.packet(0, 0, b"")):

@@ -9,7 +9,7 @@ from wire import Wire
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 @pytest.mark.parametrize("workers", [1, 3])
-def test_clients_are_told(new_broker, number, workers):
+def test_clients_get_disconnect_when_the_broker_stops(new_broker, number, workers):
     broker = new_broker(config={"workers": workers}).start()
     clients = [Wire(broker, version=4 + n % 2, will=mqtt.Will("t/will", b"gone")) for n in range(10)]
     for client in clients:
@@ -25,7 +25,7 @@ def test_clients_are_told(new_broker, number, workers):
     broker.stop(None)
 
 
-def test_in_the_middle_of_everything(new_broker):
+def test_stop_under_load(new_broker):
     """Handshakes half done, passwords being checked, messages under way."""
     broker = new_broker(config={"workers": 2, "limits": {"receive_maximum": 200}}).start()
     sub = Wire(broker)
@@ -55,11 +55,11 @@ def test_a_reader_that_does_not_read(new_broker):
     stuck.close()
 
 
-def test_straight_away(new_broker):
+def test_stop_right_after_the_start(new_broker):
     new_broker().start().stop()
 
 
-def test_twice_is_not_worse(new_broker):
+def test_a_second_signal_changes_nothing(new_broker):
     broker = new_broker().start()
     broker.process.signal(signal.SIGTERM)
     broker.process.signal(signal.SIGTERM)

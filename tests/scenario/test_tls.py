@@ -53,7 +53,7 @@ def test_no_renegotiation_no_compression_no_heartbleed(scan):
     assert all(h.get("vulnerable") == "0" for h in scan.iter("heartbleed"))
 
 
-def test_no_fallback_dance(broker):
+def test_no_version_fallback(broker):
     """A client that says it came down from 1.3 is told that it need not have."""
     assert "inappropriate fallback" in s_client(broker, "-tls1_2", "-fallback_scsv")
 
@@ -77,7 +77,7 @@ def test_each_suite_of_13(broker, suite):
     assert "Max Early Data: 0" in said or "Max Early Data" not in said
 
 
-def test_the_best_is_chosen(broker):
+def test_the_strongest_suite_is_chosen(broker):
     said = s_client(broker)
     assert "TLSv1.3, Cipher is TLS_AES_128_GCM_SHA256" in said and "X25519" in said
 
@@ -97,7 +97,7 @@ def test_older_versions_are_refused(fresh, version):
     ("-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-CCM8:@SECLEVEL=0"), ("-tls1_3", "-curves", "secp521r1"),
     ("-tls1_2", "-sigalgs", "RSA+SHA1:ECDSA+SHA1", "-cipher", "ALL:@SECLEVEL=0"),
 ], ids=["static-rsa", "cbc", "dhe", "null", "ccm8", "p521", "sha1"])
-def test_what_is_not_on_the_list(fresh, options):
+def test_suites_that_are_not_allowed_are_refused(fresh, options):
     mark = fresh.mark()
     said = s_client(fresh, *options)
     assert "handshake failure" in said or "no suitable" in said or "alert" in said

@@ -60,7 +60,7 @@ def p99(pair, messages=400, pace_s=0.01):
 
 
 @pytest.mark.parametrize("kind", ["key-updates", "warnings", "empty", "renegotiation"])
-def test_what_moves_nothing_is_ended(new_broker, kind):
+def test_records_without_progress_end_the_connection(new_broker, kind):
     """The line names the peer, what was counted, the number and the bound; others are served meanwhile."""
     with new_broker() as broker:
         with attack(broker, kind, 3) as end:

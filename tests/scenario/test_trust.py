@@ -442,7 +442,7 @@ def test_the_socket_of_broker_ctl(running, fault):
 
 
 @ROOT_ONLY
-def test_somebody_else_listens(broker):
+def test_another_user_listens(broker):
     """In a directory that is fine, a socket on which a stranger listens is not asked."""
     path = broker.directory / FILES["control"] / "s"
     with socket.socket(socket.AF_UNIX) as s:

@@ -80,7 +80,7 @@ def hung_up(connection):
 
 # $SYS
 
-def test_the_names_are_there_for_who_may_read_them(broker):
+def test_sys_topics_exist_for_permitted_clients(broker):
     with Wire(broker, user="watcher") as client:
         client.subscribe("$SYS/#", qos=1)
         found = {}
@@ -100,7 +100,7 @@ def test_the_names_are_there_for_who_may_read_them(broker):
     assert int(found[SYS + "store/commits/mean"]) <= int(found[SYS + "store/commits/max"])
 
 
-def test_nobody_else_reads_them(broker, topic):
+def test_sys_topics_are_hidden_from_others(broker, topic):
     """Neither by a wildcard at the start [MQTT-4.7.2-1], nor by a rule that does not name them."""
     with Wire(broker, user="porch") as client:
         client.subscribe("$SYS/#", SYS + "version", expect=[0x87, 0x87])
@@ -110,12 +110,12 @@ def test_nobody_else_reads_them(broker, topic):
         assert not [m for m in client.until(b"end") if m.topic.startswith("$")]
 
 
-def test_nobody_writes_them(broker):
+def test_sys_topics_are_read_only(broker):
     with Wire(broker) as client:
         assert client.publish(SYS + "version", b"mine", qos=1, retain=True).reason == 0x87
 
 
-def test_what_changes_comes_live(broker):
+def test_changed_figures_are_published(broker):
     """And counts: a client that comes is seen within the interval."""
     with Wire(broker, user="watcher") as client:
         client.subscribe(SYS + "clients/connected", SYS + "subscriptions/count", SYS + "messages/received")
@@ -145,7 +145,7 @@ def test_a_client_is_shown(broker):
         assert any(re.match(r"shown-3 +anna +127\.0\.0\.1:\d+ +3\.1\.1 +\d{4}-", line) for line in table)
 
 
-def test_what_waits_is_shown(broker, topic):
+def test_queued_messages_are_shown(broker, topic):
     with Wire(broker, client_id="slow", ack=False, props={"receive_maximum": 2}) as slow, Wire(broker) as pub:
         slow.subscribe(topic, qos=1)
         for number in range(5):
@@ -305,7 +305,7 @@ def test_the_socket_is_the_owners(broker):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_somebody_else_gets_no_answer(broker):
+def test_another_user_gets_no_answer(broker):
     """By the mode of the socket; and where that went wrong, by the kernel's word on who asks."""
     path = broker.directory / "control.sock"
     outside = broker.directory
@@ -344,7 +344,7 @@ def test_somebody_else_gets_no_answer(broker):
     (b'{"command":"status"}\n{"command":"status"}\n', "one request"),
     (b'{"command":"status","command":"kick"}\n', "JSON object"),
 ], ids=["word", "empty", "too-much", "too-little", "number", "two", "twice"])
-def test_what_is_no_request(broker, request_line, says):
+def test_malformed_requests_are_refused(broker, request_line, says):
     assert says in json.loads(ask(broker, request_line))["error"]
 
 
@@ -367,7 +367,7 @@ def test_no_broker_no_socket_no_use(new_broker):
     assert "did you mean 'listeners'" in ctl(broker, "status", status=2).stderr
 
 
-def test_a_socket_that_cannot_be_had(new_broker):
+def test_a_socket_that_cannot_be_created(new_broker):
     """The start says why, and nothing is left behind."""
     broker = new_broker(config={"control": {"socket": "open/control.sock"}})
     (broker.directory / "open").mkdir()

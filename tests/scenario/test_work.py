@@ -66,7 +66,7 @@ def test_the_same_filter_very_often(broker, keeps, qos):
         busy.disconnect(props={"session_expiry_interval": 0} if keeps else None)
 
 
-def test_what_comes_behind_waits(broker):
+def test_packets_after_a_large_subscribe_wait(broker):
     """[MQTT5-4.6.0-1] One answer after the other, in the order of the packets."""
     filters = [f"work/many/{n}/+" for n in range(9000)]
     with Wire(broker) as busy:
@@ -93,7 +93,7 @@ def test_a_packet_that_is_wrong_at_its_end_does_nothing(broker):
         assert again.messages == []
 
 
-def test_who_leaves_in_the_middle(broker):
+def test_a_client_that_disconnects_during_a_large_subscribe(broker):
     """What was done stays, or not: the session comes back whole, and can be used."""
     filters = [f"work/leave/{n}/+" for n in range(9000)]
     for _ in range(5):

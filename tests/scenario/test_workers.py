@@ -87,7 +87,7 @@ def test_all_at_once(broker, crowd, topic):
         assert sub.until(b"end") == []
 
 
-def test_connections_come_home(broker):
+def test_connections_move_to_their_owner(broker):
     """Wherever a connection was accepted: what it sent right behind CONNECT comes along."""
     for number in range(4 * CLIENTS):
         version = 4 + number % 2
@@ -144,7 +144,7 @@ def test_two_users_with_one_client_id(broker, topic):
         assert bert.messages == []
 
 
-def test_queues_of_those_who_are_away(broker, topic):
+def test_queues_of_offline_clients(broker, topic):
     keep = {"session_expiry_interval": 100}
     names = [f"{topic}-{n}" for n in range(CLIENTS)]
     for name in names:
@@ -221,7 +221,7 @@ def test_wills_of_many(broker, topic):
         assert {watcher.message().topic for _ in dying} == {f"{topic}/{n}" for n in range(CLIENTS)}
 
 
-def test_subscribing_and_leaving_while_messages_fly(broker, topic):
+def test_subscribe_and_unsubscribe_under_load(broker, topic):
     done = threading.Event()
 
     def publish():
