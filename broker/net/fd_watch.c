@@ -1,4 +1,4 @@
-/* uv_poll_t in an allocation of its own, because libuv lets go of a handle one turn after it was
+/* uv_poll_t in an allocation of its own, because libuv releases a handle one turn after it was
  * closed, when the connection may live in another thread already. */
 #include "net/fd_watch.h"
 

@@ -1,5 +1,5 @@
-/* A descriptor that a loop watches.  The descriptor stays its owner's: a watch that is given up is
- * off the loop at once, and the descriptor can be watched by another loop without being duplicated.
+/* A descriptor that a loop watches.  The descriptor belongs to the caller: after fd_watch_free the
+ * loop has nothing of it, and another loop can watch it without a duplicate.
  * Thread: the loop's. */
 #ifndef NET_FD_WATCH_H
 #define NET_FD_WATCH_H
@@ -19,7 +19,7 @@ typedef void fd_watch_fn(void *owner, int events, bool failed);
 
 /* Not armed yet. NULL with *error = -errno. */
 struct fd_watch *fd_watch_new(struct loop *loop, int fd, fd_watch_fn *fn, void *owner, int *error);
-/* Level-triggered; no system call where it is so already. */
+/* Level-triggered; no system call when nothing changes. */
 void fd_watch_arm(struct fd_watch *w, int events);
 int fd_watch_armed(const struct fd_watch *w);
 void fd_watch_free(struct fd_watch *w); /* may be NULL */

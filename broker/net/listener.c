@@ -29,7 +29,7 @@ struct listener {
 	struct loop *loop;
 	struct fd_watch *watch;
 	struct listener_settings settings; /* its tls is not used: see source */
-	struct tls_source *source;         /* NULL for unix */
+	struct tls_source *source;         /* NULL without TLS */
 	listener_accept_fn *on_accept;
 	void *arg;
 	struct timer retry;
@@ -41,7 +41,7 @@ struct listener {
 	ino_t ino;
 };
 
-static void update(struct listener *l)
+static void update_watch(struct listener *l)
 {
 	if (l->watch != NULL)
 		fd_watch_arm(l->watch, timer_is_armed(&l->retry) ? 0 : FD_WATCH_READ);
@@ -52,7 +52,7 @@ static void on_retry(struct timer *timer, void *executor_arg)
 	struct listener *l = container_of(timer, struct listener, retry);
 
 	(void)executor_arg;
-	update(l);
+	update_watch(l);
 }
 
 static void log_paused(const struct listener *l, int error)
@@ -72,7 +72,7 @@ static void wait_for_descriptors(struct listener *l, int error)
 	}
 	l->retry.fire = on_retry;
 	executor_timer_arm(l->loop->executor, &l->retry, l->retry_ms);
-	update(l);
+	update_watch(l);
 }
 
 static void descriptors_are_back(struct listener *l)
@@ -144,7 +144,7 @@ static bool accept_one(struct listener *l)
 		wait_for_descriptors(l, errno);
 		return false;
 	}
-	/* Anything else is about a connection that has gone already (accept(2)). */
+	/* Any other error concerns a connection that has ended already (accept(2)). */
 	return errno != EAGAIN;
 }
 
@@ -164,7 +164,7 @@ static void on_event(void *owner, int events, bool failed)
 	if (l->closed)
 		free(l);
 	else if (failed)
-		update(l);
+		update_watch(l);
 }
 
 static void remember_file(struct listener *l)
@@ -207,21 +207,25 @@ struct listener *listener_open(struct loop *loop, int fd, const struct listener_
 	if (settings->tls != NULL)
 		listener_set_tls(l, settings->tls);
 	remember_file(l);
-	update(l);
+	update_watch(l);
 	return l;
 }
 
 void listener_hold(struct listener *l, uint64_t ms)
 {
-	if (l == NULL || timer_is_armed(&l->retry))
+	if (l == NULL)
+		return;
+	REQUIRE_EXECUTOR(l->loop->executor);
+	if (timer_is_armed(&l->retry))
 		return;
 	l->retry.fire = on_retry;
 	executor_timer_arm(l->loop->executor, &l->retry, ms);
-	update(l);
+	update_watch(l);
 }
 
 void listener_set_conf(struct listener *l, const struct conf_listener *conf)
 {
+	REQUIRE_EXECUTOR(l->loop->executor);
 	REQUIRE(conf->is_unix == l->settings.conf->is_unix);
 	REQUIRE(conf->has_tls == l->settings.conf->has_tls);
 	l->settings.conf = conf;

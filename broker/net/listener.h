@@ -23,9 +23,8 @@ typedef void listener_accept_fn(void *arg, struct stream *stream);
 const char *listener_protocol_text(const struct conf_listener *conf);
 const char *listener_tls_text(const struct conf_listener *conf);
 
-/* Take over the descriptor and accept on this loop. While descriptors are out (EMFILE, ENFILE) it
- * pauses, says so once, and goes on when some are free again; no spinning. At most a few accepts
- * per turn. */
+/* Take over the descriptor and accept on this loop. Without free descriptors (EMFILE, ENFILE) it
+ * pauses, logs that once, and tries again later; no spinning. At most a few accepts per turn. */
 struct listener *listener_open(struct loop *loop, int fd, const struct listener_settings *settings,
                                listener_accept_fn *on_accept, void *arg);
 /* Accept nothing for so long: new connections wait in the kernel. NULL: nothing to do. */

@@ -1,6 +1,6 @@
 /* An executor driven by libuv.  Each turn: poll (callbacks read and write), then what the streams
  * have left to do, then executor_turn().  In the steady state a turn costs the epoll_wait and
- * nothing else: the timer lives in user space and is set anew only when the due time changed; a
+ * nothing else: the timer lives in user space and is set only when the due time changed; a
  * task from the own thread does not go through the kernel. */
 #include "net/loop.h"
 
@@ -45,6 +45,7 @@ void loop_kick(struct loop *loop)
 
 void loop_add_job(struct loop *loop, struct loop_job *job, enum loop_place place)
 {
+	REQUIRE_EXECUTOR(loop->executor);
 	loop_queue_add(&loop->queue, job, place);
 	loop_kick(loop);
 }

@@ -55,7 +55,7 @@ bool loop_queue_is_empty(const struct loop_queue *q)
 static void run_place(struct loop_queue *q, enum loop_place place, size_t count)
 {
 	uint64_t limit_ns = ns_per_turn[place];
-	uint64_t until_ns = count > 0 && limit_ns > 0 ? clock_monotonic_ns() + limit_ns : 0;
+	uint64_t until_ns = limit_ns > 0 ? clock_monotonic_ns() + limit_ns : 0;
 	struct loop_job *job;
 
 	for (; count > 0 && (job = TAILQ_FIRST(&q->jobs[place])) != NULL; count--) {
@@ -72,6 +72,8 @@ void loop_queue_run(struct loop_queue *q)
 
 	for (size_t i = 0; i < LOOP_PLACES; i++)
 		counts[i] = q->counts[i];
-	for (size_t i = LOOP_READY; i < LOOP_PLACES; i++)
-		run_place(q, (enum loop_place)i, counts[i]);
+	for (size_t i = LOOP_READY; i < LOOP_PLACES; i++) {
+		if (counts[i] > 0)
+			run_place(q, (enum loop_place)i, counts[i]);
+	}
 }

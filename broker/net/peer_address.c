@@ -58,7 +58,7 @@ static int put_uid(const struct peer_address *p, char *out, size_t cap)
 	return snprintf(out, cap, "unix:uid=%u", uid);
 }
 
-static size_t cut(int n, size_t cap)
+static size_t cut_length(int n, size_t cap)
 {
 	return (size_t)n < cap ? (size_t)n : cap - 1;
 }
@@ -84,7 +84,7 @@ size_t peer_address_text(const struct peer_address *p, char *out, size_t cap)
 		n = snprintf(out, cap, "%s", p->name);
 		break;
 	}
-	return cut(n, cap);
+	return cut_length(n, cap);
 }
 
 size_t peer_address_key_text(const struct peer_address *p, char *out, size_t cap)
@@ -110,7 +110,7 @@ size_t peer_address_key_text(const struct peer_address *p, char *out, size_t cap
 		n = snprintf(out, cap, "%s", p->name);
 		break;
 	}
-	return cut(n, cap);
+	return cut_length(n, cap);
 }
 
 struct slice peer_address_key(const struct peer_address *p)

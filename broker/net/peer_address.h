@@ -1,4 +1,4 @@
-/* Who is at the other end of a stream: for logs, and the source that limits count.  Thread: any. */
+/* The address at the other end of a stream: for logs, and for limits.  Thread: any. */
 #ifndef NET_PEER_ADDRESS_H
 #define NET_PEER_ADDRESS_H
 

@@ -212,8 +212,8 @@ static char *directory_of(const char *path)
 	return slash == path ? xstrdup("/") : xstrndup(path, (size_t)(slash - path));
 }
 
-/* Whoever may make files there could put a socket of his own under this name, so the sticky bit
- * does not help. */
+/* Another user who may create files there could put a socket of their own under this name: the
+ * sticky bit does not help. */
 static int check_directory(const struct binding *b)
 {
 	char *dir = directory_of(b->conf->path);
@@ -347,8 +347,8 @@ static int find_group(const struct binding *b, gid_t *gid)
 	return 0;
 }
 
-/* Nobody can connect before listen(): by then owner and mode are right. The directory belongs to
- * nobody else, so that the name still means what bind() made. */
+/* Nobody can connect before listen(): by then owner and mode are right. No other user can
+ * change the directory, so the name still means what bind() made. */
 static int set_permissions(const struct binding *b, uid_t uid, gid_t gid)
 {
 	const char *path = b->conf->path;

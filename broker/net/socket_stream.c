@@ -3,8 +3,8 @@
  * without duplicating the descriptor, and a wake-up costs exactly one recv() and one send(), into
  * buffers that all connections of a loop share.  on_closed and what is left to do after a stream_*
  * call come from the queues of the loop, once per turn, so that no owner is called from inside its
- * own call.  While nothing changes, nothing is armed anew: a pause leaves the watch as it is until
- * the kernel really has something. */
+ * own call.  While nothing changes, no watch is armed again: a pause leaves the watch as it is
+ * until the kernel really has something. */
 #include "net/socket_stream.h"
 
 #include <errno.h>
@@ -51,8 +51,8 @@ struct socket_stream {
 	bool paused;
 	/* It cannot be written to any more; what is there to read is read first. */
 	bool broken;
-	/* It broke while paused: the stream above is told once. */
-	bool tell_broken;
+	/* It broke while paused: the stream above gets one on_readable. */
+	bool report_broken;
 };
 
 static struct socket_stream *socket_of(struct stream *stream)
@@ -165,7 +165,7 @@ static void output_broke(struct socket_stream *s)
 		end_socket(s, STREAM_END_RESET);
 		return;
 	}
-	s->tell_broken = s->paused;
+	s->report_broken = s->paused;
 	loop_add_job(s->stream.loop, &s->job, LOOP_READY);
 }
 
@@ -224,7 +224,7 @@ static bool on_writable(struct socket_stream *s)
 	update_watch(s);
 	if (sent && s->state == SOCKET_OPEN && s->out.len <= s->drain_mark) {
 		s->drain_mark = s->out.len > STREAM_BACKLOG_LOW ? s->out.len / 2 : 0;
-		return stream_tell_drained(&s->stream) && s->state == SOCKET_OPEN;
+		return stream_call_drained(&s->stream) && s->state == SOCKET_OPEN;
 	}
 	return s->state == SOCKET_OPEN;
 }
@@ -253,7 +253,7 @@ static void read_input(struct socket_stream *s)
 	ssize_t n;
 
 	if (s->stream.events->on_readable != NULL) {
-		if (stream_tell_readable(&s->stream))
+		if (stream_call_readable(&s->stream))
 			update_watch(s);
 		return;
 	}
@@ -298,9 +298,9 @@ static void on_job(struct loop_job *job, enum loop_place place)
 		free_socket(s);
 		return;
 	}
-	if (!reads(s) && !s->tell_broken) /* it may have paused since */
+	if (!reads(s) && !s->report_broken) /* it may have paused since */
 		return;
-	s->tell_broken = false;
+	s->report_broken = false;
 	read_input(s);
 }
 
@@ -370,7 +370,7 @@ static void op_detach(struct stream *stream)
 		s->watch = NULL;
 		s->state = SOCKET_DETACHED;
 	} else {
-		end_socket(s, (enum stream_end)s->end); /* its new executor is told */
+		end_socket(s, (enum stream_end)s->end); /* on_closed comes from its new executor */
 	}
 	loop_queue_remove(&stream->loop->queue, &s->job);
 }

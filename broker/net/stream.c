@@ -16,7 +16,6 @@ static void require_owner(const struct stream *s)
 
 ssize_t stream_read(struct stream *s, void *out, size_t cap)
 {
-	require_owner(s);
 	return s->ops->read(s, out, cap);
 }
 
@@ -28,7 +27,6 @@ void stream_write(struct stream *s, struct slice bytes)
 
 size_t stream_backlog(const struct stream *s)
 {
-	require_owner(s);
 	return s->ops->backlog(s);
 }
 
@@ -100,7 +98,7 @@ bool stream_deliver(struct stream *s, uint8_t *bytes, size_t len)
 	return end_call(loop, &call);
 }
 
-bool stream_tell_readable(struct stream *s)
+bool stream_call_readable(struct stream *s)
 {
 	struct loop *loop = s->loop;
 	struct stream_call call = begin_call(s);
@@ -110,7 +108,7 @@ bool stream_tell_readable(struct stream *s)
 	return end_call(loop, &call);
 }
 
-bool stream_tell_drained(struct stream *s)
+bool stream_call_drained(struct stream *s)
 {
 	struct loop *loop = s->loop;
 	struct stream_call call = begin_call(s);

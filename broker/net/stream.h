@@ -182,8 +182,8 @@ ssize_t stream_read(struct stream *s, void *out, size_t cap);
  * nothing. stream_deliver wipes `bytes` afterwards while no whole packet has come: the first one
  * has the password. */
 bool stream_deliver(struct stream *s, uint8_t *bytes, size_t len);
-bool stream_tell_readable(struct stream *s);
-bool stream_tell_drained(struct stream *s);
+bool stream_call_readable(struct stream *s);
+bool stream_call_drained(struct stream *s);
 
 /* Index of the listener that accepted it. */
 static inline unsigned stream_listener(const struct stream *s)
@@ -192,7 +192,7 @@ static inline unsigned stream_listener(const struct stream *s)
 }
 
 /* The owner got a whole packet out of what it was given: what is counted against a peer that only
- * makes work (net/tls_work.h) is counted anew. */
+ * makes work (net/tls_work.h) starts again from zero. */
 static inline void stream_note_packet(struct stream *s)
 {
 	s->facts->packets++;

@@ -18,14 +18,14 @@ struct place {
 	struct errors *errors;
 };
 
-#define TELL(p, ...)                                                                               \
+#define REPORT(p, ...)                                                                             \
 	errors_add((p)->errors, (p)->conf_path, (p)->conf->line, (p)->conf->column, __VA_ARGS__)
 #define WARN(p, ...)                                                                               \
 	errors_warn((p)->errors, (p)->conf_path, (p)->conf->line, (p)->conf->column, __VA_ARGS__)
 
 /* --- loading a pair --- */
 
-/* The root at the end of a chain is not sent: who needs it has it. */
+/* The root at the end of a chain is not sent: a client that trusts it has it. */
 static void drop_roots(STACK_OF(X509) * chain)
 {
 	for (int i = sk_X509_num(chain) - 1; i >= 0; i--) {
@@ -49,10 +49,10 @@ static bool load_chain(struct tls_certificate *c, const struct place *p)
 		all = tls_pem_certificates(buf_slice(&bytes));
 	buf_fini(&bytes);
 	if (all == NULL) {
-		TELL(p,
-		     "%s is not a certificate in PEM (-----BEGIN CERTIFICATE-----); from DER: "
-		     "'openssl x509 -inform DER -in FILE -out NEW'",
-		     c->path);
+		REPORT(p,
+		       "%s is not a certificate in PEM (-----BEGIN CERTIFICATE-----); from DER: "
+		       "'openssl x509 -inform DER -in FILE -out NEW'",
+		       c->path);
 		return false;
 	}
 	c->leaf = sk_X509_shift(all);
@@ -99,13 +99,13 @@ static bool load_key(struct tls_certificate *c, const struct place *p)
 	if (c->key != NULL)
 		return true;
 	if (encrypted)
-		TELL(p,
-		     "%s is encrypted, and the broker cannot ask for its password; decrypt it: "
-		     "'openssl pkey -in %s -out NEW', and keep NEW private (chmod 0600)",
-		     c->key_path, c->key_path);
+		REPORT(p,
+		       "%s is encrypted, and the broker cannot ask for its password; decrypt it: "
+		       "'openssl pkey -in %s -out NEW', and keep NEW private (chmod 0600)",
+		       c->key_path, c->key_path);
 	else
-		TELL(p, "%s is not a private key in PEM (-----BEGIN PRIVATE KEY-----)",
-		     c->key_path);
+		REPORT(p, "%s is not a private key in PEM (-----BEGIN PRIVATE KEY-----)",
+		       c->key_path);
 	return false;
 }
 
@@ -119,23 +119,24 @@ static bool check_strength(const struct tls_certificate *c, const struct place *
 	case EVP_PKEY_RSA:
 		if (bits >= 2048)
 			return true;
-		TELL(p,
-		     "%s: an RSA key of %d bits is too short; at least 2048 bits are needed, and "
-		     "P-256 is faster",
-		     c->key_path, bits);
+		REPORT(p,
+		       "%s: an RSA key of %d bits is too short; at least 2048 bits are needed, and "
+		       "P-256 is faster",
+		       c->key_path, bits);
 		return false;
 	case EVP_PKEY_EC:
 		if (bits >= 256)
 			return true;
-		TELL(p, "%s: an elliptic-curve key of %d bits is too short; use P-256", c->key_path,
-		     bits);
+		REPORT(p, "%s: an elliptic-curve key of %d bits is too short; use P-256",
+		       c->key_path, bits);
 		return false;
 	case EVP_PKEY_ED25519:
 		WARN(p, "%s: few devices support Ed25519 certificates; use P-256", c->path);
 		return true;
 	default:
-		TELL(p, "%s: keys of this type are not supported; use P-256 or RSA with 2048 bits",
-		     c->key_path);
+		REPORT(p,
+		       "%s: keys of this type are not supported; use P-256 or RSA with 2048 bits",
+		       c->key_path);
 		return false;
 	}
 }
@@ -192,7 +193,7 @@ bool tls_certificate_load(struct tls_certificate *c, const struct conf_certifica
 		return false;
 	if (X509_check_private_key(c->leaf, c->key) != 1) {
 		ERR_clear_error();
-		TELL(&p, "the certificate %s and the key %s do not match", c->path, c->key_path);
+		REPORT(&p, "the certificate %s and the key %s do not match", c->path, c->key_path);
 		return false;
 	}
 	check_purpose(c, &p);

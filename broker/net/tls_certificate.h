@@ -1,4 +1,4 @@
-/* A certificate of ours with its key and chain.  Thread: any. */
+/* A certificate of the broker with its key and chain.  Thread: any. */
 #ifndef NET_TLS_CERTIFICATE_H
 #define NET_TLS_CERTIFICATE_H
 
@@ -12,7 +12,7 @@ struct tls_certificate {
 	char *path, *key_path;
 	X509 *leaf;
 	EVP_PKEY *key;
-	STACK_OF(X509) * chain; /* without the root: nobody needs it sent */
+	STACK_OF(X509) * chain; /* without the root */
 };
 
 /* Load and check a pair; false with errors (or true with warnings). */

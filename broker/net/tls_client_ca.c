@@ -35,7 +35,7 @@ static bool has_crl(STACK_OF(X509_CRL) * crls, const X509 *ca)
 	return false;
 }
 
-static bool stands_above_a_ca(const X509 *ca, STACK_OF(X509) * all)
+static bool is_above_a_ca(const X509 *ca, STACK_OF(X509) * all)
 {
 	if ((X509_get_extension_flags((X509 *)(uintptr_t)ca) & EXFLAG_SS) != 0)
 		return true;
@@ -49,12 +49,12 @@ static bool stands_above_a_ca(const X509 *ca, STACK_OF(X509) * all)
 	return false;
 }
 
-/* The client's own certificate is looked up always. Those of the CAs above it only where the file
- * has a list of each: else an executor with two levels of CA could not log in at all. */
+/* The client's own certificate is always looked up. Those of the CAs above it only where the file
+ * has a list of each: else a site with two levels of CA could not log in at all. */
 static unsigned long crl_flags(STACK_OF(X509) * cas, STACK_OF(X509_CRL) * crls)
 {
 	for (int i = 0; i < sk_X509_num(cas); i++) {
-		if (stands_above_a_ca(sk_X509_value(cas, i), cas) &&
+		if (is_above_a_ca(sk_X509_value(cas, i), cas) &&
 		    !has_crl(crls, sk_X509_value(cas, i)))
 			return X509_V_FLAG_CRL_CHECK;
 	}

@@ -98,7 +98,7 @@ static void load_certificates(const struct tls_building *b)
 	}
 }
 
-static void describe(struct tls_context *ctx)
+static void set_description(struct tls_context *ctx)
 {
 	struct buf text = {0};
 
@@ -131,7 +131,7 @@ static void announce_client_cas(struct tls_context *ctx)
 
 /* --- the whole --- */
 
-static struct tls_context *build(struct tls_building *b, struct tls_tickets *tickets)
+static struct tls_context *build_context(struct tls_building *b, struct tls_tickets *tickets)
 {
 	struct tls_context *ctx = xnew(ctx);
 	size_t errors_before = b->errors->error_count;
@@ -149,7 +149,7 @@ static struct tls_context *build(struct tls_building *b, struct tls_tickets *tic
 		tls_context_unref(&ctx);
 		return NULL;
 	}
-	describe(ctx);
+	set_description(ctx);
 	return ctx;
 }
 
@@ -160,7 +160,7 @@ struct tls_context *tls_context_new(const struct conf_tls *conf, const char *con
 	struct tls_building b = {
 	    .conf = conf, .conf_path = conf_path, .listener_id = listener_id, .errors = errors};
 
-	return build(&b, tickets);
+	return build_context(&b, tickets);
 }
 
 struct tls_context *tls_context_renew_clients(const struct tls_context *now,
@@ -174,7 +174,7 @@ struct tls_context *tls_context_renew_clients(const struct tls_context *now,
 	                         .errors = errors};
 
 	REQUIRE(conf->certificate_count == now->certificate_count);
-	return build(&b, now->tickets);
+	return build_context(&b, now->tickets);
 }
 
 struct tls_context *tls_context_ref(struct tls_context *ctx)

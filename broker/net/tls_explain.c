@@ -1,4 +1,4 @@
-/* OpenSSL's reasons in the words of somebody who has to repair it. */
+/* OpenSSL's reasons in the words of an administrator, with what to do. */
 #include "net/tls_explain.h"
 
 #include <openssl/err.h>
@@ -179,7 +179,7 @@ struct tls_failure tls_explain(SSL *ssl)
 	return failure;
 }
 
-/* --- no TLS --- */
+/* --- plain text --- */
 
 /* A record: type handshake or alert, version 3.x (RFC 8446 5.1). */
 bool tls_explain_is_tls(struct slice first_bytes)

@@ -13,7 +13,7 @@ struct tls_failure {
 
 /* Reads OpenSSL's queue to its end. `ssl` for the verify result, may be NULL. */
 struct tls_failure tls_explain(SSL *ssl);
-/* Plain words for a connection whose first bytes are no TLS record. */
+/* Plain words for a connection whose first bytes are not a TLS record. */
 const char *tls_explain_plaintext(struct slice first_bytes);
 bool tls_explain_is_tls(struct slice first_bytes);
 

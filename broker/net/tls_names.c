@@ -1,5 +1,5 @@
 /* A name that is not plain UTF-8, or has a NUL after which the rest would be ignored, makes the
- * certificate name nobody. */
+ * certificate give no name. */
 #include "net/tls_names.h"
 
 #include <openssl/x509v3.h>

@@ -29,9 +29,9 @@ static char signatures[] =
     "ECDSA+SHA256:ECDSA+SHA384:ed25519:RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:"
     "RSA+SHA256:RSA+SHA384:RSA+SHA512";
 
-/* --- callbacks; their types are OpenSSL's --- */
+/* --- callbacks --- */
 
-/* NOLINTBEGIN(readability-non-const-parameter): see above */
+/* NOLINTBEGIN(readability-non-const-parameter): OpenSSL's types */
 
 static int on_client_hello(SSL *ssl, int *alert, void *arg)
 {
@@ -48,8 +48,8 @@ static int on_client_hello(SSL *ssl, int *alert, void *arg)
 	return SSL_CLIENT_HELLO_SUCCESS;
 }
 
-/* A client that wants mqtt gets it; one that wants something else was led to the wrong server
- * (ALPACA) and is refused; one that says nothing is welcome: most devices do not. */
+/* A client that asks for mqtt gets it. One that asks for something else only was led to the wrong
+ * server (ALPACA) and is refused. One without ALPN is accepted: most devices have none. */
 static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
                    const unsigned char *offered, unsigned offered_len, void *arg)
 {
@@ -82,7 +82,7 @@ static const struct tls_group *group_for(const struct tls_context *ctx, const ch
 	return NULL;
 }
 
-/* An unknown name goes on with the default certificate: the client decides. */
+/* An unknown name gets the default certificate: the client decides. */
 static int on_server_name(SSL *ssl, int *alert, void *arg)
 {
 	const struct tls_context *ctx = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
@@ -102,8 +102,10 @@ static int on_server_name(SSL *ssl, int *alert, void *arg)
 
 /* --- one SSL_CTX --- */
 
-/* SSL_CTX_set_cipher_list is content when it knows one of the names: look at what came out. Authen-
- * ticated encryption, forward secrecy, an authenticated server, or the broker does not start. */
+/* SSL_CTX_set_cipher_list succeeds when it knows one of the names, so the result is checked:
+ * without authenticated encryption, forward secrecy and an authenticated server the broker does not
+ * start.
+ */
 static bool suites_are_right(SSL_CTX *ssl_ctx)
 {
 	STACK_OF(SSL_CIPHER) *all = SSL_CTX_get_ciphers(ssl_ctx);

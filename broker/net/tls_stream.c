@@ -69,8 +69,8 @@ struct tls_stream {
 	uint8_t end;
 	bool established;
 	bool proven; /* a whole packet came */
-	bool behind; /* its last turn was not enough */
-	bool failed; /* OpenSSL must not be asked any more: no SSL_shutdown */
+	bool behind; /* it had more than its share of the last turn */
+	bool failed; /* OpenSSL must not be called again: no SSL_shutdown */
 	bool closed; /* from this side: on_closed of the stream below is waited for */
 	bool paused; /* by the owner */
 	bool delayed;
@@ -167,8 +167,8 @@ static void abort_stream(struct tls_stream *t, enum stream_end end)
 	stream_abort(t->inner);
 }
 
-/* The alert that OpenSSL made goes out still. */
-static void fail(struct tls_stream *t)
+/* The alert that OpenSSL made is sent. */
+static void fail_tls(struct tls_stream *t)
 {
 	struct tls_report report = report_of(t);
 
@@ -182,7 +182,7 @@ static void fail(struct tls_stream *t)
 	close_stream(t, STREAM_END_TLS, ALERT_FLUSH_MS);
 }
 
-/* It made work and moved nothing. */
+/* The peer made work without sending data. */
 static void fail_for_excess(struct tls_stream *t, const struct tls_excess *excess)
 {
 	struct tls_report report = report_of(t);
@@ -192,8 +192,8 @@ static void fail_for_excess(struct tls_stream *t, const struct tls_excess *exces
 	abort_stream(t, STREAM_END_TLS); /* nothing is owed to it: no alert, no lingering */
 }
 
-/* TLS 1.3 takes a new key in passing; TLS 1.2 could only renegotiate, which is off: the client
- * comes again. */
+/* TLS 1.3 changes the key in place; TLS 1.2 would have to renegotiate, which is off: the client has
+ * to connect again. */
 static void renew_key(struct tls_stream *t)
 {
 	t->sealed = 0;
@@ -215,7 +215,7 @@ static void op_write(struct stream *stream, struct slice bytes)
 
 		tls_io_select(t->shared, &t->io);
 		if (SSL_write_ex(t->ssl, bytes.data, n, &n) != 1) {
-			fail(t);
+			fail_tls(t);
 			return;
 		}
 		bytes = slice_skip(bytes, n);
@@ -267,7 +267,7 @@ static enum fill fill_plain(struct tls_stream *t, size_t *len)
 	return FILL_MORE;
 }
 
-/* What is unread goes to `pending`, or stays there. Outside of a read there is no input at hand. */
+/* What is unread goes to `pending`, or stays there. Nothing to do outside of a read. */
 static void keep_rest(struct tls_stream *t)
 {
 	if (t->io.in.data == NULL)
@@ -287,14 +287,14 @@ static void input_stopped(struct tls_stream *t, enum fill how)
 	buf_fini(&t->pending);
 	t->stopped = how;
 	if (!reads(t))
-		return; /* reported when it is resumed */
+		return; /* the owner learns of it after stream_resume */
 	if (how == FILL_FAILED)
-		fail(t);
+		fail_tls(t);
 	else
 		close_stream(t, STREAM_END_PEER, 0);
 }
 
-/* After what the owner was given: false where the peer makes too much work. */
+/* After on_bytes: false where the peer makes too much work. */
 static bool check_work(struct tls_stream *t)
 {
 	struct tls_excess excess;
@@ -344,7 +344,7 @@ static void go_on_later(struct tls_stream *t, enum fill how)
 		add_job(t, LOOP_LATER);
 }
 
-/* After it all ciphertext is used up, or kept, or the stream is gone. */
+/* Afterwards all ciphertext is used up or in `pending`, or the stream has moved. */
 static void feed(struct tls_stream *t)
 {
 	enum fill how = t->stopped == FILL_DRY ? FILL_MORE : t->stopped;
@@ -400,8 +400,8 @@ static void refuse_plaintext(struct tls_stream *t)
 	close_stream(t, STREAM_END_TLS, 0);
 }
 
-/* Somebody who connects and goes says nothing worth a line; who goes after we showed our
- * certificate does. */
+/* A client that connects and closes is not worth a line in the log; one that closes after it got
+ * the certificate is. */
 static void gone_in_handshake(struct tls_stream *t)
 {
 	struct tls_report report = report_of(t);
@@ -413,8 +413,8 @@ static void gone_in_handshake(struct tls_stream *t)
 	tls_log_handshake_failed(&report, now_ms(t));
 }
 
-/* False: it ends here. */
-static bool begin(struct tls_stream *t)
+/* False: the stream has been closed. */
+static bool begin_handshake(struct tls_stream *t)
 {
 	t->ctx = tls_source_context(t->source);
 	tls_source_unref(&t->source);
@@ -428,8 +428,8 @@ static bool begin(struct tls_stream *t)
 		return false;
 	}
 	t->ssl = SSL_new(t->ctx->groups[0].ssl_ctx);
-	if (t->ssl == NULL) { /* OpenSSL's memory is out */
-		fail(t);
+	if (t->ssl == NULL) { /* OpenSSL has no memory */
+		fail_tls(t);
 		return false;
 	}
 	tls_io_attach(t->shared, t->ssl);
@@ -439,28 +439,28 @@ static bool begin(struct tls_stream *t)
 	return true;
 }
 
-static void tell_stage(struct tls_stream *t, enum stream_stage stage)
+static void report_stage(struct tls_stream *t, enum stream_stage stage)
 {
 	/* mutant: half_open_sees_handshake */
 	if (t->stream.events->on_stage != NULL)
 		t->stream.events->on_stage(t->stream.arg, stage);
 }
 
-static void established(struct tls_stream *t)
+static void handshake_done(struct tls_stream *t)
 {
 	t->established = true;
 	tls_peer_init(&t->peer, t->ctx, t->ssl);
 	t->stream.facts->established = true;
 	t->stream.facts->tls = &t->peer.tls;
-	tell_stage(t, STREAM_STAGE_DONE);
+	report_stage(t, STREAM_STAGE_DONE);
 	SSL_set_msg_callback(t->ssl, NULL);
 	free(t->io.hello);
 	t->io.hello = NULL;
 	feed(t);
 }
 
-/* It wants more bytes, or has had its share of the turn. */
-static void shake_on(struct tls_stream *t)
+/* It needs more bytes, or had its share of the turn. */
+static void continue_handshake(struct tls_stream *t)
 {
 	struct tls_excess excess = tls_work_handshake_excess(&t->io.work);
 
@@ -485,7 +485,7 @@ static void handshake_failed(struct tls_stream *t)
 	if (excess.counted != NULL)
 		fail_for_excess(t, &excess);
 	else
-		fail(t);
+		fail_tls(t);
 }
 
 static void run_handshake(struct tls_stream *t)
@@ -496,7 +496,7 @@ static void run_handshake(struct tls_stream *t)
 		gone_in_handshake(t);
 		return;
 	}
-	if (t->io.in.len > 0 && t->ssl == NULL && !begin(t))
+	if (t->io.in.len > 0 && t->ssl == NULL && !begin_handshake(t))
 		return;
 	if (t->ssl == NULL) {
 		update_inner(t);
@@ -506,7 +506,7 @@ static void run_handshake(struct tls_stream *t)
 	tls_work_begin_handshake(&t->io.work);
 	result = SSL_do_handshake(t->ssl);
 	if (t->io.hello->seen && !t->io.work.hello_seen)
-		tell_stage(t, STREAM_STAGE_HELLO);
+		report_stage(t, STREAM_STAGE_HELLO);
 	tls_work_end_handshake(&t->io.work, t->io.hello->seen);
 	if (result != 1 && SSL_get_error(t->ssl, result) != SSL_ERROR_WANT_READ) {
 		handshake_failed(t);
@@ -514,9 +514,9 @@ static void run_handshake(struct tls_stream *t)
 	}
 	send_out(t);
 	if (result == 1)
-		established(t);
+		handshake_done(t);
 	else
-		shake_on(t);
+		continue_handshake(t);
 }
 
 /* --- the stream below --- */
@@ -576,7 +576,7 @@ static void on_inner_drained(void *arg)
 {
 	struct tls_stream *t = arg;
 
-	(void)stream_tell_drained(&t->stream);
+	(void)stream_call_drained(&t->stream);
 }
 
 static void free_tls(struct tls_stream *t)

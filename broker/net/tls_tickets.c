@@ -1,7 +1,8 @@
-/* Session tickets: three keys that follow each other every twelve hours at the latest, and a second
- * look at whoever comes back with one.  OpenSSL alone would resume a session without asking about
- * the client's certificate again: here it must be in date, in its chain, and not revoked at this
- * moment, else the handshake is a full one (and tells what is wrong). */
+/* Three keys, of which the newest is replaced at the latest after twelve hours.  OpenSSL alone
+ * would resume a session without a second look at the client's certificate: here its dates, chain
+ * and revocation are checked again; when that fails the handshake is a full one, and logs the
+ * reason.
+ */
 #include "net/tls_tickets.h"
 
 #include <stdlib.h>
@@ -171,8 +172,8 @@ static bool is_marked(SSL_SESSION *session)
 	       slice_equal(slice_of(mark, len), SLICE(RESUMABLE_MARK));
 }
 
-/* The ticket has the leaf only: who needs intermediate certificates that are not in client_ca has a
- * full handshake each time. */
+/* The ticket has the leaf only: a client with intermediate certificates that are not in client_ca
+ * has a full handshake each time. */
 static bool may_resume(const struct tls_context *ctx, SSL_SESSION *session)
 {
 	X509 *certificate = SSL_SESSION_get0_peer(session);

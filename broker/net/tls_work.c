@@ -1,6 +1,6 @@
-/* Records are counted where OpenSSL takes them, and judged by what came out.  Without read-ahead
- * OpenSSL asks for a header of five bytes, then for the body; it never takes more than one record
- * with data in a call, so that all others that it took in that call were idle. */
+/* Records are counted where OpenSSL takes them, and classified by what came out.  Without
+ * read-ahead OpenSSL asks for a header of five bytes, then for the body; it never takes more than
+ * one record with data in a call, so that all others that it took in that call were idle. */
 #include "net/tls_work.h"
 
 #define HEADER_BYTES 5

@@ -1,5 +1,5 @@
-/* How much work a peer may cause below MQTT.  TLS has many messages that cost much and move
- * nothing: key updates, warnings, empty records, a handshake in pieces of a byte. They are counted
+/* How much work a peer may cause below MQTT.  TLS has many messages that cost much and carry
+ * no data: key updates, warnings, empty records, a handshake in pieces of a byte. They are counted
  * by record, without asking OpenSSL what they were: a record from which no byte reaches the owner
  * is idle. Records with data are never a reason to close; they have their share of a turn, and
  * small ones that make no packet their share of a second.  Pure: no I/O, no clock.  Thread: the
@@ -12,13 +12,13 @@
 
 #include "base/bytes.h"
 
-/* In one turn of the loop; the connection goes on in the next one. */
+/* In one turn of the loop; the connection continues in the next one. */
 #define TLS_RECORDS_PER_TURN   64
 #define TLS_IDLE_PER_TURN      3
 #define TLS_HANDSHAKE_PER_TURN 16
 /* Above these the connection is closed. */
 #define TLS_IDLE_MAX              36 /* since the owner got its last whole packet */
-#define TLS_IDLE_PER_SECOND       64 /* whatever comes between them */
+#define TLS_IDLE_PER_SECOND       64 /* even with packets between them */
 #define TLS_HANDSHAKE_RECORDS_MAX 256
 #define TLS_HELLO_BYTES_MAX       16384
 #define TLS_HANDSHAKE_BYTES_MAX   65536 /* after the ClientHello */
@@ -60,7 +60,7 @@ void tls_work_turn(struct tls_work *w, uint64_t now_ms);
  * came out. */
 bool tls_work_begin(struct tls_work *w);
 void tls_work_end(struct tls_work *w, size_t got);
-/* The same for a call that goes on with the handshake. */
+/* The same for a call that continues the handshake. */
 void tls_work_begin_handshake(struct tls_work *w);
 void tls_work_end_handshake(struct tls_work *w, bool hello_seen);
 /* The owner got a whole packet. */
