@@ -237,7 +237,7 @@ const char *scram_client_first(struct scram *s, struct slice message)
 	base64_encode(&s->binding, slice_of(message.data, (size_t)(rest.data - message.data)));
 	wrong = read_bare(s, rest);
 	if (wrong == NULL && !may_act_as(s, authzid))
-		return "SCRAM: nobody may act as somebody else";
+		return "SCRAM: an authorization identity is not supported";
 	return wrong;
 }
 

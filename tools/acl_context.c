@@ -28,7 +28,7 @@ static struct acl *load_acl(const struct conf *conf, struct errors *errors)
 
 	if (path != NULL && access(path, F_OK) != 0 && errno == ENOENT) {
 		errors_warn(errors, path, 0, 0,
-		            "there is no such file: everything is denied; write rules into it");
+		            "the file does not exist: everything is denied; write rules into it");
 		path = NULL;
 	}
 	return acl_load(path, conf->partial_subscriptions, errors);
@@ -54,7 +54,7 @@ bool context_open(struct context *h, const char *conf_path)
 	}
 	print_errors(&errors);
 	if (h->conf == NULL || h->identities == NULL || h->acl == NULL) {
-		report_error("nothing is judged before what stands above is mended");
+		report_error("fix the errors above first");
 		return false;
 	}
 	return true;
@@ -88,7 +88,7 @@ char *context_why_no_login(const struct context *h, bool anonymous, const char *
 	if (anonymous)
 		return lets_anonymous_in(h->conf)
 		           ? NULL
-		           : xstrdup("no listener lets anonymous clients in; that would be "
+		           : xstrdup("no listener admits anonymous clients; to admit them: "
 		                     "authentication: { anonymous: true } in the configuration");
 	return identity_source_why_refused(h->identities, user);
 }

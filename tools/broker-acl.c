@@ -63,8 +63,8 @@ static int take_action(struct question *q, const char *word)
 			return 0;
 		}
 	}
-	return report_error("'%s' cannot be asked; it is publish, subscribe, receive or will",
-	                    word);
+	return report_error(
+	    "unknown action '%s'; the actions are publish, subscribe, receive and will", word);
 }
 
 /* $share/group/FILTER is judged as FILTER. */
@@ -89,11 +89,11 @@ static int take_explain(struct options *o, int count, char **words)
 	const char *why;
 
 	if (count != 2)
-		return usage_error("explain wants an action and a topic");
+		return usage_error("explain needs an action and a topic");
 	if ((q->user != NULL) == q->anonymous)
-		return usage_error("explain wants either --user or --anonymous");
+		return usage_error("explain needs either --user or --anonymous");
 	if (q->user != NULL && !identity_name_valid(slice_of_str(q->user), &why))
-		return report_error("nobody is called that: %s", why);
+		return report_error("invalid user name: %s", why);
 	if (take_action(q, words[0]) != 0)
 		return EXIT_USAGE;
 	q->topic = words[1];
@@ -101,8 +101,8 @@ static int take_explain(struct options *o, int count, char **words)
 	if (q->request.action == ACL_SUBSCRIBE)
 		return take_filter(q);
 	if (!topic_name_valid(q->request.topic))
-		return report_error("'%s' is not a topic name: it is not empty and has no + and #",
-		                    q->topic);
+		return report_error(
+		    "'%s' is not a topic name: it must not be empty or contain + or #", q->topic);
 	return 0;
 }
 
@@ -147,8 +147,8 @@ static int take_test(struct options *o, int count, char **words)
 {
 	(void)words;
 	if (count != 0 || o->asks)
-		return usage_error("test wants nothing but the configuration; its questions stand "
-		                   "in the ACL file under tests:");
+		return usage_error("test needs only the configuration; its tests are in the ACL "
+		                   "file under tests:");
 	return 0;
 }
 
@@ -160,7 +160,7 @@ static int run_test(const struct context *h, const struct options *o)
 	(void)o;
 	acl_each_test(h->acl, context_roles_of, &context, print_test, &t);
 	if (t.passed + t.failed + t.skipped == 0)
-		printf("%s has no tests; they stand under tests:, like { user: anna, publish: a/b, "
+		printf("%s has no tests; tests are under tests:, like { user: anna, publish: a/b, "
 		       "expect: allow }\n",
 		       context_acl_name(h));
 	else
@@ -264,7 +264,7 @@ static int take_words(struct options *o, int count, char **words)
 			o->command = &commands[i];
 	}
 	if (o->command == NULL)
-		return usage_error("there is no such command");
+		return usage_error("unknown command");
 	if (o->conf_path == NULL)
 		return usage_error("name the configuration with -c broker.yaml");
 	return o->command->take(o, count - 1, words + 1);

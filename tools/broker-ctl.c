@@ -133,8 +133,7 @@ static char *socket_path(const char *config, int *status)
 
 	if (conf == NULL) {
 		fputs(text, stderr);
-		*status =
-		    report_error(EXIT_USAGE, "%s is not used: mend what stands above", config);
+		*status = report_error(EXIT_USAGE, "%s is not used: fix the errors above", config);
 	} else if (conf->control_socket == NULL) {
 		*status = report_error(EXIT_USAGE,
 		                       "%s names no control socket: add 'control: { socket: "
@@ -174,8 +173,8 @@ static int cannot_connect(const char *path, int error)
 {
 	if (error == ENOENT || error == ECONNREFUSED)
 		return report_error(EXIT_FAILED,
-		                    "nobody listens at %s: the broker does not run, or was started "
-		                    "before control.socket was set",
+		                    "nobody listens at %s: the broker is not running, or was "
+		                    "started before control.socket was set",
 		                    path);
 	if (error == EACCES || error == EPERM)
 		return no_permission(path);
@@ -224,10 +223,10 @@ static bool believes_listener(const char *path, int fd, uid_t directory_owner)
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
 	    (trust_is_owner(peer.uid) || (geteuid() == 0 && peer.uid == directory_owner)))
 		return true;
-	(void)report_error(0,
-	                   "somebody else listens at %s (user id %u); if that is the broker, give "
-	                   "--trust-owner %u",
-	                   path, (unsigned)peer.uid, (unsigned)peer.uid);
+	(void)report_error(
+	    0,
+	    "another user listens at %s (user id %u); if that is the broker, give --trust-owner %u",
+	    path, (unsigned)peer.uid, (unsigned)peer.uid);
 	return false;
 }
 
@@ -302,7 +301,7 @@ static enum answer take_line(const struct options *o, struct table *t, const cha
 
 	if (len == 0 || text[len - 1] != '\n' || !json_parse(slice_of(text, len - 1), &line)) {
 		(void)report_error(
-		    0, "the answer makes no sense: are broker and broker-ctl of one version?");
+		    0, "the answer is invalid: broker and broker-ctl may have different versions");
 		return ANSWER_ERROR;
 	}
 	error = json_text_of(&line, "error");
@@ -359,8 +358,8 @@ static int talk(const struct options *o, int fd)
 
 	if (!send_request(fd, o)) {
 		close(fd);
-		return report_error(EXIT_FAILED,
-		                    "the broker takes no request: too many at a time?");
+		return report_error(
+		    EXIT_FAILED, "the broker accepts no request: there may be too many at a time");
 	}
 	in = fdopen(fd, "r");
 	if (in != NULL) {
@@ -405,18 +404,18 @@ static int read_words(struct options *o, char **words, int count)
 	if (o->config == NULL)
 		return wrong_use("name the broker's configuration with -c broker.yaml");
 	if (count == 0)
-		return wrong_use("say what to do");
+		return wrong_use("a command is needed");
 	o->command = find_command(words[0]);
 	if (o->command == NULL)
-		return wrong_use("there is no such command");
+		return wrong_use("unknown command");
 	if (o->command->member != NULL && count < 2) {
 		(void)report_error(0, "%s wants %s", o->command->name, o->command->what);
-		return wrong_use("there is an argument missing");
+		return wrong_use("an argument is missing");
 	}
 	if (count > (o->command->member != NULL ? 2 : 1))
-		return wrong_use("there is an argument too many");
+		return wrong_use("unexpected argument");
 	if (o->user != NULL && !o->command->has_user)
-		return wrong_use("--user goes with kick");
+		return wrong_use("--user is for kick only");
 	o->argument = words[1];
 	if (check_text(o->command->what, o->argument) != 0 || check_text("--user", o->user) != 0)
 		return EXIT_USAGE;

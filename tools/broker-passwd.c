@@ -85,7 +85,7 @@ static int require_user(const struct passwd_file *f, const struct options *o)
 {
 	if (find(f, o) != NULL)
 		return 0;
-	return report_error(EXIT_USAGE, "there is no user '%s' in %s; 'list' shows those there are",
+	return report_error(EXIT_USAGE, "there is no user '%s' in %s; 'list' shows all users",
 	                    o->user, o->path);
 }
 
@@ -125,9 +125,9 @@ static int ask_twice(struct secret *s, const char *user)
 		rc = secret_check(s);
 	if (rc != 0)
 		return rc;
-	rc = secret_ask(&again, "The same again: ");
+	rc = secret_ask(&again, "Repeat password: ");
 	if (rc == 0 && !slice_equal(secret_slice(s), secret_slice(&again)))
-		rc = report_error(EXIT_USAGE, "the two are not the same; nothing was changed");
+		rc = report_error(EXIT_USAGE, "the passwords differ; nothing was changed");
 	secret_wipe(&again);
 	return rc;
 }
@@ -145,8 +145,7 @@ static int new_secret(const struct options *o, struct secret *s)
 	if (rc == 0)
 		rc = secret_check(s);
 	if (rc == 0 && strcmp(o->method, "bcrypt") == 0 && s->len > 72)
-		rc = report_error(EXIT_USAGE,
-		                  "bcrypt looks at 72 bytes only; take a shorter password");
+		rc = report_error(EXIT_USAGE, "bcrypt uses 72 bytes only; use a shorter password");
 	if (rc == 0 && (o->options & OPTION_SCRAM) != 0 &&
 	    scram_password_refused(secret_slice(s)) != NULL)
 		rc = report_error(EXIT_USAGE, "%s", scram_password_refused(secret_slice(s)));
@@ -545,13 +544,12 @@ static int check_options(const struct options *o)
 			                    option_bits[i].name);
 	}
 	if ((o->options & OPTION_NO_PASSWORD) != 0 && (o->options & OPTIONS_PASSWORD) != 0)
-		return report_error(EXIT_USAGE,
-		                    "--no-password goes with none of --stdin, --generate, "
-		                    "--method and --scram");
+		return report_error(EXIT_USAGE, "--no-password cannot be combined with --stdin, "
+		                                "--generate, --method or --scram");
 	if ((o->options & OPTION_STDIN) != 0 && (o->options & OPTION_GENERATE) != 0)
 		return report_error(EXIT_USAGE, "give --stdin or --generate, not both");
 	if ((o->options & OPTION_ITERATIONS) != 0 && (o->options & OPTION_SCRAM) == 0)
-		return report_error(EXIT_USAGE, "--iterations goes with --scram only");
+		return report_error(EXIT_USAGE, "--iterations needs --scram");
 	return check_method(o);
 }
 
@@ -568,10 +566,10 @@ static int take_words(struct options *o, int count, char **words)
 			o->command = &commands[i];
 	}
 	if (o->command == NULL)
-		return usage_error("there is no such command");
+		return usage_error("unknown command");
 	if (count != (o->command->has_user ? 3 : 2))
-		return usage_error(o->command->has_user ? "this command wants one user"
-		                                        : "this command wants no user");
+		return usage_error(o->command->has_user ? "this command needs one user"
+		                                        : "this command takes no user");
 	o->user = words[2];
 	if (o->command->has_user && !password_file_name_valid(slice_of_str(o->user), &why))
 		return report_error(EXIT_USAGE, "%s", why);

@@ -199,7 +199,7 @@ static int run_check(const char *path, const char *argument)
 	if (rc == 0 && text[0] != '\0')
 		printf("its format is %" PRIu32 ": %s\n", s.report.format, text);
 	if (rc == 0 && s.report.pages_lost > 0)
-		printf("%" PRIu64 " pages are in no list: no harm, they are only not used\n",
+		printf("%" PRIu64 " pages are in no list: harmless, they are unused\n",
 		       s.report.pages_lost);
 	source_close(&s);
 	return rc;
@@ -287,7 +287,7 @@ static int run_restore(const char *directory, const char *from)
 	if (store_files_restore(directory, from, text) != 0)
 		return report_error(EXIT_FAILED, "%s", text);
 	if (text[0] != '\0')
-		printf("what was there is now %s\n", text);
+		printf("the old store is now %s\n", text);
 	return 0;
 }
 
@@ -339,11 +339,11 @@ static int run_words(int count, char **words)
 			command = &commands[i];
 	}
 	if (command == NULL)
-		return usage_error("there is no such command");
+		return usage_error("unknown command");
 	if (command->argument == NULL && count > 2)
-		return usage_error("this command wants nothing behind it");
+		return usage_error("this command takes no argument");
 	if (command->argument != NULL && count != 3)
-		return usage_error("this command wants one path behind it");
+		return usage_error("this command needs one path");
 	if (!believe(words[0]) || (count == 3 && !believe(words[2])))
 		return EXIT_FAILED;
 	return command->run(words[0], words[2]);

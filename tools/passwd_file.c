@@ -262,7 +262,7 @@ static int write_file(struct passwd_file *f, struct slice bytes)
 	if (rc != 0)
 		return report_error(EXIT_FAILED, "cannot write %s: %s", f->path, strerror(-rc));
 	if ((f->st.st_mode & 07) != 0)
-		(void)report_error(0, "note: %s was open to other users; it is not any more",
+		(void)report_error(0, "note: other users had access to %s; this was removed",
 		                   f->path);
 	return 0;
 }

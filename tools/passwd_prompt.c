@@ -38,13 +38,13 @@ static int terminal_open(struct terminal *t)
 {
 	t->fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (t->fd < 0)
-		return report_error(EXIT_USAGE,
-		                    "no terminal to ask for the password; use --stdin or "
-		                    "--generate");
+		return report_error(
+		    EXIT_USAGE,
+		    "there is no terminal to read the password from; use --stdin or --generate");
 	if (tcgetattr(t->fd, &t->before) == 0)
 		return 0;
 	close(t->fd);
-	return report_error(EXIT_FAILED, "cannot ask on the terminal");
+	return report_error(EXIT_FAILED, "cannot read from the terminal");
 }
 
 static void terminal_quiet(struct terminal *t)

@@ -163,13 +163,13 @@ static struct conn *find_meant(struct query *q)
 		if (!is_meant(q, c))
 			continue;
 		if (found != NULL) {
-			q->error = "clients of several users have this id: say whose with --user";
+			q->error = "clients of several users have this id: select one with --user";
 			return NULL;
 		}
 		found = c;
 	}
 	if (found == NULL)
-		q->error = "no client of this id is connected; 'clients' shows who is";
+		q->error = "no client with this id is connected; 'clients' lists them";
 	return found;
 }
 

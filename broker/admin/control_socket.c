@@ -187,15 +187,15 @@ static bool takes(const struct command *command, struct slice name)
 static const char *check(const struct json_object *request, const struct command *command)
 {
 	if (command == NULL)
-		return "there is no such command";
+		return "unknown command";
 	for (size_t i = 0; i < request->count; i++) {
 		if (!takes(command, request->members[i].name))
-			return "this command does not take that";
+			return "this command does not take this argument";
 		if (request->members[i].kind != JSON_TEXT)
-			return "the request's members are text";
+			return "the members of a request must be strings";
 	}
 	if (command->members[0] != NULL && json_find(request, command->members[0]) == NULL)
-		return "the command lacks what it is about";
+		return "the command needs an argument";
 	return NULL;
 }
 
@@ -235,7 +235,7 @@ static void on_request(struct control_conn *conn, struct slice line)
 	const char *wrong;
 
 	if (!json_parse(line, &request)) {
-		finish(conn, "a request is a line with a JSON object");
+		finish(conn, "a request must be a line with a JSON object");
 		return;
 	}
 	command = find_command(json_text_of(&request, "command"));
@@ -266,7 +266,7 @@ static void on_bytes(void *arg, struct slice bytes)
 	if (end == NULL)
 		return;
 	if (end + 1 != conn->in.data + conn->in.len)
-		finish(conn, "one request on a connection");
+		finish(conn, "only one request per connection");
 	else
 		on_request(conn, slice_of(conn->in.data, conn->in.len - 1));
 }

@@ -84,8 +84,7 @@ bool control_status_reload(struct query *q)
 	if (hooks->reload == NULL)
 		q->error = "a reload is not available";
 	else if (!hooks->reload(hooks->arg))
-		q->error =
-		    "there are errors, and nothing was changed; the broker's log says what to "
-		    "mend, and so does 'broker --check'";
+		q->error = "there are errors, and nothing was changed; see the broker's log or run "
+			   "'broker --check'";
 	return false;
 }

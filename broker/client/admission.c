@@ -56,7 +56,7 @@ static enum refusal check_login(struct conn *c, const struct conf_listener *l)
 		return id->kind == IDENTITY_ANONYMOUS ? REFUSED_ANONYMOUS : REFUSED_CREDENTIALS;
 	if (l->server_reference == NULL)
 		return REFUSED_NOT;
-	c->refused_why = "clients of this listener are sent to its server_reference";
+	c->refused_why = "clients of this listener are referred to its server_reference";
 	return REFUSED_ELSEWHERE;
 }
 
@@ -69,7 +69,7 @@ static enum refusal check(struct conn *c, bool *all)
 
 	*all = true;
 	if (l == NULL) {
-		c->refused_why = "the listener was taken out of the configuration";
+		c->refused_why = "the listener was removed from the configuration";
 		return REFUSED_LISTENER;
 	}
 	switch (stream_fits(c->link.stream, snapshot->tls[snapshot->slots[slot]],

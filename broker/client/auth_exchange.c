@@ -289,7 +289,7 @@ static void on_first(struct auth_exchange *e, struct slice message)
 	enum login_verdict verdict;
 
 	if (wrong == NULL && !names_the_same(e))
-		wrong = "SCRAM: the user name is another one";
+		wrong = "SCRAM: the user name has changed";
 	if (wrong != NULL) {
 		fail_login(e, wrong, wrong);
 		return;
@@ -305,7 +305,7 @@ static void on_first(struct auth_exchange *e, struct slice message)
 		identity_unref(&e->identity);
 	if (!identity_source_scram(c->link.worker->snapshot->identities, buf_slice(&e->scram.user),
 	                           &verifier)) {
-		fail_login(e, "nobody has a SCRAM verifier any more", NULL);
+		fail_login(e, "no user has a SCRAM verifier any more", NULL);
 		return;
 	}
 	challenge(e, &verifier);
@@ -339,7 +339,7 @@ static struct fault on_auth_packet(struct conn *c, const struct auth *auth)
 		on_final(e, auth->properties.auth_data);
 	else
 		return fault_of(REASON_PROTOCOL_ERROR,
-		                "AUTH came while the result of the exchange was due");
+		                "AUTH arrived while the result of the exchange was pending");
 	return FAULT_NONE;
 }
 
@@ -404,7 +404,7 @@ static void leave(struct conn *c, const struct frame *f)
 	struct fault fault = disconnect_decode(f, MQTT_5_0, &d);
 
 	if (fault_is_none(fault))
-		conn_end(c, d.reason, "the client said DISCONNECT");
+		conn_end(c, d.reason, "the client sent DISCONNECT");
 	else
 		conn_end(c, fault.reason, fault.cause);
 }

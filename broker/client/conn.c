@@ -156,7 +156,7 @@ static const char *end_cause(enum stream_end end)
 	case STREAM_END_PEER:
 		return "the client closed the connection without DISCONNECT";
 	case STREAM_END_RESET:
-		return "the connection broke";
+		return "the connection was lost";
 	case STREAM_END_TLS:
 		return "TLS failed";
 	case STREAM_END_LOCAL:
@@ -248,7 +248,7 @@ static struct fault on_disconnect(struct client_link *link, const struct frame *
 	/* mutant: will_after_disconnect */
 	c->clean_disconnect = d.reason == REASON_SUCCESS;
 	c->said_disconnect = true;
-	conn_end(c, d.reason, "the client said DISCONNECT");
+	conn_end(c, d.reason, "the client sent DISCONNECT");
 	return FAULT_NONE;
 }
 
@@ -257,7 +257,8 @@ static struct fault on_second_connect(struct client_link *link, const struct fra
 {
 	(void)link;
 	(void)f;
-	return fault_of(REASON_PROTOCOL_ERROR, "a second CONNECT came"); /* [MQTT-3.1.0-2] */
+	return fault_of(REASON_PROTOCOL_ERROR,
+	                "the client sent a second CONNECT"); /* [MQTT-3.1.0-2] */
 }
 
 static frame_handler *const handlers[16] = {
@@ -616,8 +617,8 @@ static bool make_room(struct worker *w, struct stream *stream, enum half_open_st
 	if (victim == NULL)
 		return false;
 	conn_end(container_of(victim, struct conn, half_open), REASON_SERVER_BUSY,
-	         "limits.unauthenticated is reached, and of the address with most of them this "
-	         "one came least far");
+	         "limits.unauthenticated is reached, and of the address with the most connections "
+	         "this one made the least progress");
 	return true;
 }
 

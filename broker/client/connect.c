@@ -94,7 +94,8 @@ static void refuse_elsewhere(struct conn *c, const struct connect *packet,
 	                      .max_qos = 2,
 	                      .server_reference = slice_of_str(l->server_reference)};
 
-	refuse_with(c, packet, "clients of this listener are sent to its server_reference", &ack);
+	refuse_with(c, packet, "clients of this listener are referred to its server_reference",
+	            &ack);
 }
 
 bool connect_send_elsewhere(struct conn *c, const struct connect *packet)
@@ -221,7 +222,7 @@ static bool will_is_admitted(struct conn *c, const struct connect *packet,
 	}
 	if (packet->will.retain && !limits->retain_available) { /* [MQTT5-3.2.2-13] */
 		connect_refuse_packet(c, packet, REASON_RETAIN_NOT_SUPPORTED,
-		                      "retained messages are switched off", SLICE_EMPTY);
+		                      "limits.retain_available is false", SLICE_EMPTY);
 		return false;
 	}
 	if (topic_levels(packet->will.topic) > limits->topic_levels) {
@@ -307,7 +308,7 @@ static void take_over(struct conn *c, struct session *s)
 	LOG(SESSION_TAKEN_OVER, .client_id = session_client_id(s), .user = session_user(s),
 	    .peer = peer, .old_peer = old_peer);
 	conn_fail(conn_of(old), REASON_SESSION_TAKEN_OVER,
-	          "the same user connected again with this client id");
+	          "a new connection of the same user and client id took the session over");
 }
 
 /* Its CONNACK would wait for a disk that has failed: for a session to keep, or to end. D7 */
@@ -347,18 +348,21 @@ static struct session *attach_session(struct conn *c, const struct connect *pack
 	*present = false;
 	if (s != NULL && s->arrival > c->arrival) {
 		connect_refuse_packet(c, packet, REASON_IMPLEMENTATION_SPECIFIC,
-		                      "a later CONNECT of the same client came first", SLICE_EMPTY);
+		                      "a later CONNECT of the same client completed first",
+		                      SLICE_EMPTY);
 		return NULL;
 	}
 	if (needs_lost_store(w, s, expiry)) {
 		connect_refuse_packet(c, packet, REASON_SERVER_UNAVAILABLE,
-		                      "the store has failed: no session can be kept", SLICE_EMPTY);
+		                      "the store has failed: no session can be stored",
+		                      SLICE_EMPTY);
 		return NULL;
 	}
 	/* mutant: input_limit_wills */
 	if (store_is_behind(w, s, packet, expiry)) {
 		connect_refuse_packet(c, packet, REASON_SERVER_BUSY,
-		                      "the store is slow: too much waits for it", SLICE_EMPTY);
+		                      "the store is overloaded: too much data waits for it",
+		                      SLICE_EMPTY);
 		return NULL;
 	}
 	if (s != NULL) {

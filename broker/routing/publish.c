@@ -215,7 +215,7 @@ struct fault on_pubrel(struct client_link *link, const struct frame *f)
 		return fault;
 	in = inbound_find(link->session, ack.packet_id);
 	if (in != NULL && in->pending)
-		return fault_of(REASON_PROTOCOL_ERROR, "PUBREL came before its PUBREC was sent");
+		return fault_of(REASON_PROTOCOL_ERROR, "PUBREL arrived before its PUBREC was sent");
 	if (in == NULL && input_limit_is_reached(link)) /* only what ends a flow is answered */
 		return FAULT_NONE;
 	if (in == NULL) {

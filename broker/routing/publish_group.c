@@ -157,7 +157,7 @@ static size_t memory_of(const struct commit *commit)
 
 /* --- when all queues are full --- */
 
-#define REFUSED_TEXT "no receiver has room for it"
+#define REFUSED_TEXT "no receiver has space for it"
 
 /* A member of a $share group that did not take it: is there another one? */
 static bool another_takes(struct worker *w, const struct record *record)

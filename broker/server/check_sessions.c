@@ -71,7 +71,7 @@ static void warn(struct id_check *check, const struct conf_listener *l,
 	json_close(&who);
 	who.data[who.len - 1] = '\0'; /* its newline */
 	errors_warn(check->errors, check->conf->path, l->line, l->column,
-	            "the client of the kept session %s will be refused at %s: %s",
+	            "the client of the stored session %s will be refused at %s: %s",
 	            (const char *)who.data, l->bind, misfit_of(l, s));
 	buf_fini(&who);
 }
@@ -143,6 +143,6 @@ void check_sessions(const struct conf *conf, struct errors *errors)
 		           text);
 	if (check.found > NAMED_MAX)
 		errors_warn(errors, conf->path, 0, 0,
-		            "%zu more kept sessions have client ids that will be refused",
+		            "%zu more stored sessions have client ids that will be refused",
 		            check.found - NAMED_MAX);
 }

@@ -55,7 +55,7 @@ static void check_roles_of(const struct check *c, const struct identity_entry *u
 			errors_warn(c->errors, identity_source_path(c->next->identities),
 			            user->line, 0,
 			            "user '%s' has the role '%s', which the ACL file does not "
-			            "define: it gives nothing",
+			            "define: it grants nothing",
 			            user->name, user->roles[r]);
 	}
 }

@@ -18,7 +18,7 @@ static struct acl *load_acl(const struct conf *conf, struct errors *errors)
 	/* A start takes a missing ACL file at its word: it denies everything. */
 	if (conf->acl_file != NULL && access(conf->acl_file, F_OK) != 0 && errno == ENOENT) {
 		errors_warn(errors, conf->acl_file, 0, 0,
-		            "there is no such file: everything is denied; write rules into it");
+		            "the file does not exist: everything is denied; write rules into it");
 		return acl_load(NULL, conf->partial_subscriptions, errors);
 	}
 	return acl_load(conf->acl_file, conf->partial_subscriptions, errors);
@@ -67,9 +67,9 @@ static bool assign_listener_ids(struct config_snapshot *p, const struct config_s
 		if (slot < 0)
 			slot = (int)next++;
 		if (slot >= LISTENER_IDS_MAX) {
-			errors_add(
-			    errors, p->conf->path, p->conf->listeners[i].line, 0,
-			    "too many listeners came and went since the start: restart the broker");
+			errors_add(errors, p->conf->path, p->conf->listeners[i].line, 0,
+			           "too many listeners were added and removed since the start: "
+			           "restart the broker");
 			return false;
 		}
 		p->slots[slot] = (int)i;

@@ -31,14 +31,14 @@ static void put_means(struct buf *out, const struct config_snapshot *p,
 	} else if (means != NULL) {
 		buf_printf(out, "%s", means);
 	} else {
-		buf_printf(out, "nobody can log in by name (no password_file)");
+		buf_printf(out, "nobody can log in with a user name (no password_file)");
 	}
 }
 
 static void put_persistence(struct buf *out, const struct conf *conf)
 {
 	if (conf->persistence_directory == NULL) {
-		buf_printf(out, "nothing is kept over a restart (no persistence.directory)\n");
+		buf_printf(out, "nothing is stored (no persistence.directory)\n");
 		return;
 	}
 	buf_printf(out, "kept in %s: ", conf->persistence_directory);
@@ -50,7 +50,7 @@ static void put_persistence(struct buf *out, const struct conf *conf)
 	else
 		buf_printf(out, "sessions, no messages");
 	if (conf->persistence_topic_count > 0)
-		buf_printf(out, "; persistence.topics say otherwise of %zu %s",
+		buf_printf(out, "; persistence.topics changes this for %zu %s",
 		           conf->persistence_topic_count,
 		           conf->persistence_topic_count == 1 ? "filter" : "filters");
 	buf_printf(out, "\n");
@@ -80,7 +80,7 @@ static void put_memory(struct buf *out, const struct conf *conf)
 		put_size(out, conf->shared.memory_bytes + fixed);
 		buf_printf(out, ": ");
 		put_size(out, conf->shared.memory_bytes);
-		buf_printf(out, " for what clients make the broker keep (limits.memory), and ");
+		buf_printf(out, " for data of clients (limits.memory), and ");
 	}
 	put_size(out, fixed);
 	buf_printf(out,

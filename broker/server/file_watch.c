@@ -181,8 +181,8 @@ bool file_watch_is_sound(const struct file_watch *w, struct errors *errors)
 		if (what == NULL)
 			continue;
 		errors_add(errors, f->path, 0, 0,
-		           "the file %s; what was read before stays in force (SIGHUP takes the "
-		           "file at its word)",
+		           "the file %s; the previous content stays in force (SIGHUP uses the file "
+		           "as it is)",
 		           what);
 		sound = false;
 	}

@@ -312,7 +312,7 @@ static void drop_start(struct run *run)
 static int fail_start(struct run *run, const char *what, int error)
 {
 	LOG(LISTEN_FAILED, .bind = what, .error = strerror(-error),
-	    .remedy = "see the limits of this process (ulimit -a)");
+	    .remedy = "check the limits of this process (ulimit -a)");
 	drop_start(run);
 	return 1;
 }

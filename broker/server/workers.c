@@ -102,7 +102,8 @@ static void on_space(void *executor_arg)
 
 static void on_ack_failed(struct client_link *link)
 {
-	conn_fail(conn_of(link), REASON_UNSPECIFIED, "what this acknowledges could not be kept");
+	conn_fail(conn_of(link), REASON_UNSPECIFIED,
+	          "the data that this acknowledges could not be stored");
 }
 
 static const struct session_upcalls upcalls = {

@@ -88,7 +88,7 @@ struct fault on_pubcomp(struct client_link *link, const struct frame *f)
 	if (!fault_is_none(fault) || o == NULL)
 		return fault;
 	if (!o->released)
-		return fault_of(REASON_PROTOCOL_ERROR, "PUBCOMP came before PUBREC");
+		return fault_of(REASON_PROTOCOL_ERROR, "PUBCOMP arrived before PUBREC");
 	sent_remove(s, o);
 	session_pump(s);
 	return FAULT_NONE;

@@ -110,7 +110,7 @@ def on_terminal(command):
             if not piece:
                 break
             said += piece
-            prompts = len(re.findall(rb"(New password for \w+|The same again): ", said))
+            prompts = len(re.findall(rb"(New password for \w+|Repeat password): ", said))
             for _ in range(prompts - answered):
                 os.write(fd, b"a long one, from the manual\n")
             answered = prompts
@@ -120,7 +120,7 @@ def on_terminal(command):
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         os.close(fd)
     lines = [line for line in said.decode().replace("\r\n", "\n").split("\n")
-             if line and not re.match(r"New password for|The same again", line)]
+             if line and not re.match(r"New password for|Repeat password", line)]
     return status, lines
 
 

@@ -49,12 +49,12 @@ def test_check_says_who_can_come_in(broker):
 
 
 @pytest.mark.parametrize("text, says", [
-    ("", "nothing is kept over a restart (no persistence.directory)"),
+    ("", "nothing is stored (no persistence.directory)"),
     ("persistence: { directory: store }\n", "store: sessions, and each message before it is acknowledged"),
     ("persistence: { directory: store, durability: interval, interval: 2s }\n",
      "store: sessions, and messages within 2000 ms"),
     ("persistence: { directory: store, durability: none, topics: [{ filter: home/#, durability: ack }] }\n",
-     "store: sessions, no messages; persistence.topics say otherwise of 1 filter"),
+     "store: sessions, no messages; persistence.topics changes this for 1 filter"),
 ], ids=["off", "ack", "interval", "topics"])
 def test_check_says_what_is_kept(broker, text, says):
     broker.write_file("broker.yaml", GOOD.format(pki=broker.pki.directory) + text)

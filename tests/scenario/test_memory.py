@@ -311,7 +311,7 @@ def test_usage(new_broker):
 def test_check_prints_the_sum(new_broker):
     broker = new_broker(config={"limits": {"memory": "16M", "connections": 900, "unauthenticated": 100}})
     said = broker.command("--check").stdout
-    assert "memory: at most 203.5M: 16.0M for what clients make the broker keep (limits.memory)" in said, said
+    assert "memory: at most 203.5M: 16.0M for data of clients (limits.memory)" in said, said
 
 
 @pytest.mark.full

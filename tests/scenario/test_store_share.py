@@ -45,7 +45,7 @@ def fill(broker, topic="eve/queue"):
             answer = eve.publish(topic, body(number), qos=1)
             if answer.reason != SUCCESS:
                 assert answer.reason == QUOTA
-                assert answer.props["reason_string"] == "no receiver has room for it"
+                assert answer.props["reason_string"] == "no receiver has space for it"
                 return number
     raise AssertionError("eve is never refused")
 

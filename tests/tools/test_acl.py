@@ -210,19 +210,19 @@ WARNINGS = [
 
 WRONG_USE = [
     ([], "a command is needed: explain or test"),
-    (["explian", "-c", "broker.yaml"], "there is no such command"),
+    (["explian", "-c", "broker.yaml"], "unknown command"),
     (["test"], "name the configuration with -c broker.yaml"),
-    (["test", "-c", "broker.yaml", "--user", "anna"], "test wants nothing but the configuration"),
-    (["test", "-c", "broker.yaml", "acl.yaml"], "test wants nothing but the configuration"),
-    (["explain", "-c", "broker.yaml", "--user", "anna", "publish"], "explain wants an action and a topic"),
-    (["explain", "-c", "broker.yaml", "publish", "a"], "explain wants either --user or --anonymous"),
+    (["test", "-c", "broker.yaml", "--user", "anna"], "test needs only the configuration"),
+    (["test", "-c", "broker.yaml", "acl.yaml"], "test needs only the configuration"),
+    (["explain", "-c", "broker.yaml", "--user", "anna", "publish"], "explain needs an action and a topic"),
+    (["explain", "-c", "broker.yaml", "publish", "a"], "explain needs either --user or --anonymous"),
     (["explain", "-c", "broker.yaml", "--user", "anna", "--anonymous", "publish", "a"],
-     "explain wants either --user or --anonymous"),
-    (["explain", "-c", "broker.yaml", "--user", "a/b", "publish", "a"], "nobody is called that: "),
+     "explain needs either --user or --anonymous"),
+    (["explain", "-c", "broker.yaml", "--user", "a/b", "publish", "a"], "invalid user name: "),
     (["explain", "-c", "broker.yaml", "--user", "anna", "write", "a"],
-     "'write' cannot be asked; it is publish, subscribe, receive or will"),
+     "unknown action 'write'; the actions are publish, subscribe, receive and will"),
     (["explain", "-c", "broker.yaml", "--user", "anna", "publish", "a/#"],
-     "'a/#' is not a topic name: it is not empty and has no + and #"),
+     "'a/#' is not a topic name: it must not be empty or contain + or #"),
     (["explain", "-c", "broker.yaml", "--user", "anna", "subscribe", "a#"], "'a#' is not a topic filter: "),
     (["explain", "-c", "broker.yaml", "--user", "anna", "subscribe", "$share/a"], "'$share/a' is not $share/GROUP/FILTER"),
     (["explain", "-c", "broker.yaml", "--user", "anna", "publish", "a", "--qos", "3"], "--qos is 0, 1 or 2"),
@@ -338,7 +338,7 @@ def test_who_cannot_log_in():
     assert said[1] == "login: there is no user 'cellar' in users.passwd; to add it: broker-passwd users.passwd add cellar"
     write("broker.yaml", CONFIG.replace(", anonymous: true", ""))
     said = ask(None, "subscribe weather/#", status=1).stdout.split("\n")
-    assert said[1].startswith("login: no listener lets anonymous clients in; ")
+    assert said[1].startswith("login: no listener admits anonymous clients; ")
     assert said[2].strip() == "the rules alone would say: allow"
 
 
@@ -359,7 +359,7 @@ def test_missing_and_empty_acl_file():
     assert "rule: no rule allows it" in ask("porch", "publish a", status=1).stdout
     os.remove("acl.yaml")
     done = ask("porch", "publish a", status=1)
-    assert "rule: no rule allows it" in done.stdout and "acl.yaml: warning: there is no such file" in done.stderr
+    assert "rule: no rule allows it" in done.stdout and "acl.yaml: warning: the file does not exist" in done.stderr
 
 
 def test_tests():

@@ -29,10 +29,10 @@ anonymous: { rules: ["allow all home/#"] }
 WRONG_USE = [
     ([], "a path and a command are needed"),
     (["store"], "a path and a command are needed"),
-    (["store", "mend"], "there is no such command"),
-    (["store", "check", "twice"], "this command wants nothing behind it"),
-    (["store", "backup"], "this command wants one path behind it"),
-    (["store", "restore", "a", "b"], "this command wants one path behind it"),
+    (["store", "mend"], "unknown command"),
+    (["store", "check", "twice"], "this command takes no argument"),
+    (["store", "backup"], "this command needs one path"),
+    (["store", "restore", "a", "b"], "this command needs one path"),
     (["--frobnicate"], "unrecognized option"),
 ]
 
@@ -169,9 +169,9 @@ def test_backup_and_restore():
     assert sorted(os.listdir("copies")) == ["data.mdb"] and "copy.part" not in os.listdir(".")
     with Broker():
         fill(5)
-    assert store("store", "restore", "copy").stdout == "what was there is now store/data.mdb.replaced\n"
+    assert store("store", "restore", "copy").stdout == "the old store is now store/data.mdb.replaced\n"
     assert retained() == LAMPS and len(retained("store/data.mdb.replaced")) == 5
-    assert store("store", "restore", "copies").stdout == "what was there is now store/data.mdb.replaced-2\n"
+    assert store("store", "restore", "copies").stdout == "the old store is now store/data.mdb.replaced-2\n"
     with Broker():
         fill(4)
     assert len(retained()) == 4
@@ -249,7 +249,7 @@ def lose_a_page():
 def test_lost_pages():
     make_store()
     lose_a_page()
-    assert "1 pages are in no list: no harm" in store("store", "check").stdout
+    assert "1 pages are in no list: harmless" in store("store", "check").stdout
     store("store", "backup", "copy")
     assert retained("copy") == LAMPS
     store("store", "compact")
