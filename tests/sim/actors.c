@@ -1,4 +1,4 @@
-/* See actors.h.  A step that makes no sense at its moment is passed over: so every part of a plan
+/* See actors.h. A step that is not possible at its moment is skipped, so every subset of a plan
  * is a plan. */
 #include "actors.h"
 
@@ -9,7 +9,7 @@
 #include "environment.h"
 #include "proto/packet_publish.h"
 
-/* --- what the model hears --- */
+/* --- what the model is told --- */
 
 static void on_connack(struct client *c)
 {
@@ -118,7 +118,7 @@ static struct connect_options options_of(const struct environment *t, const stru
 	return o;
 }
 
-/* What the login is refused with, 0: nothing. [MQTT5-4.12.0-1] */
+/* The reason the login is refused with; 0: none. [MQTT5-4.12.0-1] */
 static uint8_t refusal_of(const struct environment *t, const struct step *s, const struct actor *p)
 {
 	bool enhanced = s->enhanced && v5_of(p);
@@ -133,7 +133,7 @@ static uint8_t refusal_of(const struct environment *t, const struct step *s, con
 	return 0;
 }
 
-/* Who knows that his session has ended does not go on with it. */
+/* A client that knows that its session has ended does not continue it. */
 static void forget_ended(struct actor *p)
 {
 	if (p->exists == NO)
@@ -187,7 +187,7 @@ static void do_hang_up(struct environment *t, const struct step *s)
 		do_drop(t, s);
 }
 
-/* Ready to say the last word? */
+/* May it send its last DISCONNECT? */
 static bool may_leave(const struct actor *p)
 {
 	return is_up(p) && !p->leaving;
@@ -274,7 +274,7 @@ static void do_share(struct environment *t, const struct step *s)
 	                                    .qos = s->filter_qos[0],
 	                                    .id = SHARE_IDS + (uint32_t)s->share};
 
-	/* By its identifier the model knows what a group was given. */
+	/* The model recognises by its identifier what a group was given. */
 	if (!is_up(p) || !v5_of(p))
 		return;
 	t->coverage->sent[PACKET_SUBSCRIBE]++;
@@ -370,7 +370,7 @@ static void do_stall(struct environment *t, const struct step *s)
 {
 	struct actor *p = actor_of(t, s);
 
-	/* Who authenticates and does not read is thrown out in time. */
+	/* A client that reauthenticates and does not read is disconnected after a timeout. */
 	if (!is_up(p) || p->client->scram != NULL)
 		return;
 	COVER(&t->model, STALLED);

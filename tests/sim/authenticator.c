@@ -1,6 +1,6 @@
-/* The simulation's authenticator, in place of the real one: no thread and no hash.  Questions wait
- * until the world answers one of them, whichever it likes.  A password is right where it is the
- * salt of the stored hash: $6$SALT$... */
+/* The simulation's authenticator in place of the real one: no thread and no hash. Questions wait
+ * until the world answers one of them, in any order. A password is correct if it equals the salt
+ * of the stored hash: $6$SALT$... */
 #include "authenticator.h"
 
 #include <stdlib.h>
@@ -88,7 +88,7 @@ bool authenticator_submit(struct authenticator *a, struct hash_request *q)
 	return false;
 }
 
-/* One whose hash has begun is answered all the same. */
+/* A question whose hash has begun is answered all the same. */
 void authenticator_cancel(struct authenticator *a, struct hash_request *q)
 {
 	(void)a;

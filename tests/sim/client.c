@@ -127,14 +127,14 @@ void client_connect_over(struct client *c, const struct connect_options *options
 void client_join(struct client *c, const struct connect_options *options)
 {
 	client_drop(c);
-	world_run(c->world); /* an older CONNECT of ours may still be on its way */
+	world_run(c->world); /* an older CONNECT of ours may still be in flight */
 	client_connect(c, options);
 	world_run(c->world);
 	if (!c->accepted)
 		fail_msg("%s: not accepted, CONNACK 0x%02x", c->id, c->connack_reason);
 }
 
-/* One that was to be taken over goes too. */
+/* A connection that was to be taken over is dropped too. */
 static void drop_old(struct client *c)
 {
 	if (c->old_wire != NULL)
@@ -297,7 +297,7 @@ bool client_is_done(const struct client *c)
 	return c->pending == NULL;
 }
 
-/* What the alias stands for already goes without its topic; otherwise it does from here on. */
+/* An alias that is known is sent without the topic; otherwise it is known from here on. */
 static void use_alias(struct client *c, struct pending *p, struct publish_out *out)
 {
 	char **known = &c->aliases_out[p->topic_alias];
@@ -389,7 +389,7 @@ void client_forget_session(struct client *c)
 	}
 }
 
-/* With `manual` a test sends by itself, and knows of identifiers that we do not. */
+/* With `manual` a test sends by itself, and uses identifiers that we do not know. */
 static struct pending *pending_find(struct client *c, uint16_t packet_id)
 {
 	struct pending *p;
@@ -447,7 +447,7 @@ static void keep_received(struct client *c, const struct received *r)
 	c->received[c->received_count++] = *r;
 }
 
-/* A watcher sees it and it is not kept. */
+/* A watcher sees it, and it is not stored. */
 static void hand_on(struct client *c, struct received *r)
 {
 	if (c->watch == NULL || c->watch->received == NULL) {

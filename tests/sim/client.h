@@ -1,6 +1,6 @@
-/* A client of the simulation: 3.1.1 or 5.0, with the session state that the standard asks of it
- * (what it has sent and not seen acknowledged, QoS 2 identifiers it has received), so that a broker
- * that does its part gives exactly-once.  It acknowledges by itself unless told otherwise. */
+/* A client of the simulation, 3.1.1 or 5.0, with the session state that the standard requires
+ * (messages sent and not acknowledged, QoS 2 identifiers received), so that a correct broker
+ * gives exactly-once delivery. It acknowledges by itself unless told otherwise. */
 #ifndef SIM_CLIENT_H
 #define SIM_CLIENT_H
 
@@ -12,7 +12,7 @@
 #define IDS_MAX     24
 #define ALIASES_MAX 8
 
-/* An application message that arrived: of QoS 2 once, however often it was sent. */
+/* An application message that arrived; a QoS 2 message once, however often it was sent. */
 struct received {
 	char *topic;
 	char *payload;
@@ -24,11 +24,11 @@ struct received {
 	uint32_t ids[IDS_MAX];
 	unsigned id_count;
 	char *extras;  /* see extras.h */
-	bool aliased;  /* its topic was empty, and is what the alias stands for */
-	unsigned life; /* the connection it came by, from 1 */
+	bool aliased;  /* its topic was empty, and is the one of the alias */
+	unsigned life; /* the connection on which it arrived, from 1 */
 };
 
-/* Any other packet that came. */
+/* Any other packet that arrived. */
 struct answer {
 	enum packet_type type;
 	uint16_t packet_id;
@@ -43,7 +43,7 @@ enum pending_stage {
 	PENDING_RELEASED, /* PUBREL is sent */
 };
 
-/* A message of ours on its way to the broker. */
+/* A message of ours in flight to the broker. */
 struct pending {
 	struct pending *prev, *next;
 	uint32_t tag; /* the watcher's */
@@ -52,7 +52,7 @@ struct pending {
 	bool retain, has_expiry;
 	uint32_t expiry_s;
 	uint32_t extras;      /* seed of extras_draw */
-	uint16_t topic_alias; /* 0: none; where the broker takes so many */
+	uint16_t topic_alias; /* 0: none; if the broker permits so many */
 	bool aliased;         /* sent without its topic, the last time */
 	uint16_t packet_id;
 	enum pending_stage stage;
@@ -84,15 +84,15 @@ struct connect_options {
 
 struct client;
 
-/* Somebody who looks over a client's shoulder; functions may be NULL. */
+/* An observer of a client; functions may be NULL. */
 struct client_watch {
 	void (*connack)(struct client *c);
 	void (*sent)(struct client *c, const struct pending *p, bool dup);
-	/* Before it is forgotten, or released. */
+	/* Before it is removed, or released. */
 	void (*acked)(struct client *c, const struct pending *p, enum packet_type type,
 	              enum reason reason);
 	void (*received)(struct client *c, const struct received *r);
-	/* A PUBLISH of QoS 2 that the client has already. */
+	/* A QoS 2 PUBLISH that the client has already. */
 	void (*again)(struct client *c, const struct received *r);
 	void (*answered)(struct client *c, const struct answer *a);
 };
@@ -119,20 +119,20 @@ struct client {
 	bool session_present;
 	bool manual;  /* PUBLISH is not acknowledged by itself */
 	bool stalled; /* does not read */
-	bool slow;    /* acknowledges when told: client_catch_up */
+	bool slow;    /* acknowledges on request: client_catch_up */
 	struct unacked *unacked;
 	size_t unacked_count, unacked_cap;
 	size_t given; /* bytes on the present connection */
 	uint8_t connack_reason;
 	bool has_session_expiry;
 	uint32_t session_expiry_s;
-	uint8_t disconnect_reason; /* the broker's; 0: none came */
+	uint8_t disconnect_reason; /* the broker's; 0: none was sent */
 	uint16_t server_receive_maximum, server_topic_alias_maximum;
 	uint16_t topic_alias_maximum; /* ours */
-	/* What they stand for on the present connection: ours, and the broker's. NULL: nothing. */
+	/* The topics of aliases on the present connection: ours, and the broker's. NULL: none. */
 	char *aliases_out[ALIASES_MAX + 1], *aliases_in[ALIASES_MAX + 1];
 	uint16_t next_packet_id;
-	struct scram_peer *scram; /* an exchange under way; NULL: none */
+	struct scram_peer *scram; /* an exchange in progress; NULL: none */
 	struct buf out, in;
 	struct pending *pending; /* utlist DL */
 	uint8_t inbound[65536 / 8];
@@ -147,15 +147,15 @@ void client_free(struct client *c);
 
 /* Send CONNECT on a new connection; an old one is dropped. */
 void client_connect(struct client *c, const struct connect_options *options);
-/* The same, but the old connection stays as it is: the broker hears of the new one first. */
+/* The same, but the old connection stays: the broker sees the new one first. */
 void client_connect_over(struct client *c, const struct connect_options *options);
-/* Connect and wait until it is accepted; fails the test otherwise. */
+/* Connect and wait until it is accepted; fail the test otherwise. */
 void client_join(struct client *c, const struct connect_options *options);
-void client_leave(struct client *c, enum reason reason);       /* DISCONNECT, and the end */
+void client_leave(struct client *c, enum reason reason);       /* DISCONNECT, and close */
 void client_leave_expiry(struct client *c, uint32_t expiry_s); /* with a Session Expiry Interval */
-/* The connection breaks: what was not yet dispatched is lost, in both directions. */
+/* The connection breaks: bytes that were not dispatched are lost, in both directions. */
 void client_drop(struct client *c);
-/* The connection ends behind what was said. */
+/* The connection ends after the bytes that were sent. */
 void client_finish(struct client *c);
 void client_stall(struct client *c, bool stalled);
 
@@ -175,36 +175,35 @@ uint16_t client_subscribe_all(struct client *c, const struct subscribe_request *
 uint16_t client_unsubscribe(struct client *c, const char *filter);
 uint16_t client_unsubscribe_all(struct client *c, const char *const *filters, size_t count);
 void client_ping(struct client *c);
-/* AUTH: the same user once more, in an exchange of its own. password NULL: a wrong proof. */
+/* AUTH: reauthenticate as the same user. password NULL: a wrong proof. */
 void client_reauthenticate(struct client *c, const char *user, const char *password);
 
-/* Sent as soon as the broker's Receive Maximum permits; again after a reconnect. */
+/* Sent as soon as the broker's Receive Maximum permits; sent again after a reconnect. */
 void client_publish(struct client *c, const char *topic, uint8_t qos, const char *payload);
 void client_publish_retained(struct client *c, const char *topic, uint8_t qos, const char *payload);
 void client_publish_expiring(struct client *c, const char *topic, uint8_t qos, const char *payload,
                              uint32_t expiry_s);
-/* What else it may be: tag, expiry, retain are the caller's to set, before anything else happens.
- */
+/* The caller sets other fields (tag, expiry, retain) before anything else happens. */
 struct pending *client_publish_with(struct client *c, const char *topic, uint8_t qos,
                                     const char *payload);
-/* Everything of ours is acknowledged. */
+/* True if everything of ours is acknowledged. */
 bool client_is_done(const struct client *c);
 
 /* With `manual`: one acknowledgement. */
 void client_ack(struct client *c, enum packet_type type, uint16_t packet_id, enum reason reason);
-/* With `slow`: the oldest of what was not acknowledged. */
+/* With `slow`: acknowledge the oldest message that is not acknowledged. */
 void client_catch_up(struct client *c, size_t count);
-/* Raw bytes, for those who break the rules. */
+/* Raw bytes, for violations of the protocol. */
 void client_send(struct client *c, struct slice bytes);
 
-/* Answers of that type on the present (or last) connection; the newest in *out, which may be NULL.
- */
+/* The number of answers of that type on the present (or last) connection; the newest in *out,
+ * which may be NULL. */
 size_t client_answers(const struct client *c, enum packet_type type, struct answer *out);
-void client_forget(struct client *c); /* what was received so far */
-/* The session has ended, as the client knows, or hears: ours begins anew. */
+void client_forget(struct client *c); /* messages received so far */
+/* The session has ended, as the client knows or is told: ours begins again. */
 void client_forget_session(struct client *c);
 
-/* From world.c: give and take some bytes. True: something moved. */
+/* For world.c: give and take some bytes. True if something moved. */
 bool client_turn(struct client *c);
 
 #endif

@@ -1,4 +1,4 @@
-/* What was exercised, so that blind spots show.  Shared by all processes of one run. */
+/* Counts what was exercised, to show what never was. Shared by all processes of one run. */
 #ifndef SIM_COVERAGE_H
 #define SIM_COVERAGE_H
 
@@ -10,11 +10,11 @@
 struct coverage {
 	uint64_t worlds, steps, turns, quiets;
 	uint64_t sent[16], received[16]; /* packets by type */
-	uint64_t reasons[16][256];       /* codes that came, by packet type */
+	uint64_t reasons[16][256];       /* reason codes received, by packet type */
 	uint64_t points[COVERAGE_POINTS];
 };
 
-/* Invariants that were judged, and things that happened: rows of coverage.def. */
+/* Invariants that were checked, and events that happened: rows of coverage.def. */
 enum coverage_point {
 #define POINT(id, text) POINT_##id,
 #include "coverage.def"

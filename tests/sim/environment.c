@@ -11,7 +11,7 @@
 
 /* --- quiet --- */
 
-/* There is space again: within a second, that is seen. */
+/* There is space again: the broker sees it within a second. */
 static void make_room(struct environment *t)
 {
 	struct world *w = t->world;
@@ -52,7 +52,7 @@ void environment_reckon(struct environment *t)
 	environment_settle(t);
 }
 
-/* Somebody new who wants to know everything. */
+/* A new client that subscribes to everything. */
 void environment_probe(struct environment *t)
 {
 	struct client *c = t->probe;
@@ -119,8 +119,9 @@ void environment_reload(struct environment *t, const struct step *s)
 	reload(t, &rules);
 }
 
-/* His login is under way: it is judged by the users from before or by the new ones, and those it
- * must please in the end.  Who is let in only now hangs up. */
+/* A login is in progress: it is checked against the users from before the reload or against the
+ * new ones, and must satisfy those in force at the end. A client that is accepted only now
+ * disconnects. */
 static void oust(struct actor *p)
 {
 	if (p->refusal == 0) {
@@ -144,7 +145,7 @@ static void kick(struct environment *t, const struct rules *before)
 	}
 }
 
-/* Somebody's last words are on their way: whether they were heard, the model cannot say. */
+/* Its last packets are in flight: the model cannot know whether they arrived. */
 static bool is_leaving(const struct environment *t)
 {
 	for (unsigned i = 0; i < t->model.actors_count; i++) {
@@ -154,7 +155,7 @@ static bool is_leaving(const struct environment *t)
 	return false;
 }
 
-/* As who he came in, the model could not say. */
+/* The model cannot know which user it logged in as. */
 static bool meets_namesake(const struct environment *t, const struct rules *next)
 {
 	for (unsigned i = 0; i < t->model.actors_count; i++) {
@@ -185,7 +186,7 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* When nothing has happened for some intervals, the journal has nothing to write either. */
+/* After some intervals without events the journal has nothing to write either. */
 static uint64_t next_due(struct environment *t, unsigned *intervals)
 {
 	uint64_t due = sooner(world_next_timer(t->world), model_next_due(&t->model));
@@ -234,7 +235,7 @@ void environment_reckon_all(struct environment *t, const struct step *s)
 	environment_probe(t);
 }
 
-/* --- when the broker dies --- */
+/* --- crashes and stops --- */
 
 void environment_join_probe(struct environment *t)
 {
@@ -244,7 +245,7 @@ void environment_join_probe(struct environment *t)
 	client_join(t->probe, &options);
 }
 
-/* With other workers, and other users in the file. */
+/* With another number of workers, and other users in the file. */
 static void prepare(struct environment *t, const struct step *s)
 {
 	struct rules rules = t->rules;
@@ -274,7 +275,7 @@ static void crash(struct environment *t, const struct step *s)
 	environment_settle(t);
 }
 
-/* Until so much more was said or heard. */
+/* Until so many more packets were sent or received. */
 static void await_events(struct environment *t, unsigned count)
 {
 	uint64_t until = t->model.tick + count;
@@ -339,8 +340,7 @@ static void outlast(struct environment *t, unsigned seconds)
 	environment_settle(t);
 }
 
-/* Nothing is acknowledged that is not kept: whoever crashes now has lost nothing that he promised.
- * D7 */
+/* Nothing is acknowledged that is not stored: a crash now loses nothing that was promised. D7 */
 void environment_disk_full(struct environment *t, const struct step *s)
 {
 	bool fails = s->illegal % 4 == 0;
@@ -361,7 +361,7 @@ void environment_disk_full(struct environment *t, const struct step *s)
 
 #define LOW_SPACE_BYTES ((uint64_t)512 << 10)
 
-/* Room for a little more, and the reserve. */
+/* Space for a little more, and the reserve. */
 void environment_tight(struct environment *t, const struct step *s)
 {
 	uint64_t most = LOW_SPACE_BYTES - LOW_SPACE_BYTES / 8 - (uint64_t)s->count * 500;
@@ -371,7 +371,7 @@ void environment_tight(struct environment *t, const struct step *s)
 		return;
 	environment_settle(t);
 	store_image_bound(t->world->image, LOW_SPACE_BYTES, most - bytes);
-	t->world->now_ms += 1000; /* within a second, that is seen */
+	t->world->now_ms += 1000; /* the broker sees it within a second */
 	model_time(&t->model);
 	world_run(t->world);
 	t->model.low = true;

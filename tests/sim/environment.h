@@ -1,5 +1,5 @@
-/* Where people live: a world, its model, and what befalls all of them at once: quiet, other rules,
- * time, the broker's end and its disk's troubles. */
+/* The environment of a scenario: a world, its model, and what happens to all clients at once:
+ * quiet points, other rules, time, the end of the broker, disk failures. */
 #ifndef SIM_ENVIRONMENT_H
 #define SIM_ENVIRONMENT_H
 
@@ -17,11 +17,11 @@ struct environment {
 	uint64_t roomy; /* tick: since then the store has space again */
 };
 
-/* Everything that was begun comes to its end, and is judged. */
+/* Everything that was begun ends, and is checked. */
 void environment_settle(struct environment *t);
-/* The same when everybody has read and acknowledged. */
+/* The same after every client has read and acknowledged. */
 void environment_reckon(struct environment *t);
-/* What is retained, seen by a newcomer. */
+/* Check the retained messages with a new client. */
 void environment_probe(struct environment *t);
 void environment_join_probe(struct environment *t);
 
@@ -37,7 +37,7 @@ void environment_stop(struct environment *t, const struct step *s);
 void environment_disk_full(struct environment *t, const struct step *s);
 void environment_tight(struct environment *t, const struct step *s);
 
-/* A person's step, which a full disk needs too (actors.c). */
+/* An actor's step that a full disk needs too (actors.c). */
 void actors_publish(struct environment *t, const struct step *s);
 
 #endif

@@ -29,7 +29,7 @@ struct options {
 	bool crashes, replay, quiet, unshrunk;
 };
 
-/* What a worker tells its parent, in shared memory. */
+/* Results of a worker for its parent, in shared memory. */
 struct job {
 	pid_t pid;
 	uint64_t seed; /* at hand */

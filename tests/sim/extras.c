@@ -42,7 +42,7 @@ static void draw_other(struct buf *out, uint64_t *chance, unsigned which)
 	}
 }
 
-/* User Properties before, between and behind the others. */
+/* User Properties before, between and after the others. */
 void extras_draw(struct buf *out, uint32_t seed)
 {
 	uint64_t chance = seed;

@@ -5,7 +5,8 @@
 
 bool match_is_own(const struct actor *p, const struct pub *pub)
 {
-	return pub->actor == p && pub->entry == p->entry; /* a namesake is another client */
+	return pub->actor == p &&
+	       pub->entry == p->entry; /* a user of the same name is another client */
 }
 
 enum certainty match_in_force(const struct sub *sub, const struct pub *pub)
@@ -58,7 +59,7 @@ static void look_add(struct look *look, const struct sub *sub, const struct pub 
 	look->retain |= sub->with.retain_as_published && pub->retain && v5;
 	if (!v5 || sub->with.id == 0)
 		return;
-	/* The same one as often as it was given: section 3.3.4. */
+	/* The same identifier as often as it was given: section 3.3.4. */
 	if (look->id_count < IDS_MAX)
 		look->ids[look->id_count++] = sub->with.id;
 }
@@ -90,7 +91,7 @@ static bool is_look(const struct look *look, const struct pub *pub, const struct
 	       same_ids(look, r);
 }
 
-/* Does nothing that it adds speak against this delivery? */
+/* Does nothing that it adds contradict this delivery? */
 static bool may_be_in(const struct sub *sub, const struct pub *pub, const struct received *r,
                       bool v5)
 {
@@ -101,8 +102,8 @@ static bool may_be_in(const struct sub *sub, const struct pub *pub, const struct
 	       (look.id_count == 0 || times_id(r->ids, r->id_count, look.ids[0]) > 0);
 }
 
-/* With all that are sure, and of the possible ones those without an identifier that do not speak
- * against it; among those with one, some choice. [MQTT5-3.3.4-2, -3] [MQTT3-3.3.5-1] */
+/* With all certain ones, and of the possible ones those without an identifier that do not
+ * contradict it; of those with one, some choice. [MQTT5-3.3.4-2, -3] [MQTT3-3.3.5-1] */
 bool match_looks_live(const struct actor *p, const struct pub *pub, const struct received *r)
 {
 	bool v5 = p->client->version == MQTT_5_0;
@@ -142,8 +143,8 @@ bool match_looks_live(const struct actor *p, const struct pub *pub, const struct
 	return false;
 }
 
-/* What its member did not take, another one gets, even one who came later. r NULL: whatever it
- * looks like. */
+/* A message that its member did not take goes to another member, even one that joined later. r
+ * NULL: whatever it looks like. */
 unsigned match_shares(const struct actor *p, const struct pub *pub, const struct received *r)
 {
 	unsigned count = 0;
@@ -171,8 +172,8 @@ enum certainty match_asks_replay(const struct sub *sub)
 	return sub->with.retain_handling == 0 ? YES : sub->was_new;
 }
 
-/* After a crash a replay that was not written down as done begins anew, as its subscription asks by
- * now: one of QoS 1 or 2, or that was.  `given`: some of it was before. */
+/* After a crash a replay that was not recorded as done begins again, with the subscription's
+ * options of now: one of QoS 1 or 2, or that was. `given`: part of it was sent before. */
 static bool begins_anew(const struct actor *p, const struct sub *sub, bool given)
 {
 	for (size_t i = 0; i < p->sub_count; i++) {
@@ -186,8 +187,7 @@ static bool begins_anew(const struct actor *p, const struct sub *sub, bool given
 	return false;
 }
 
-/* One that asks for none goes on with what the one it replaces has not given yet. [MQTT5-3.8.4-4]
- */
+/* A subscription that asks for no replay continues the one that it replaces. [MQTT5-3.8.4-4] */
 static bool goes_on(const struct actor *p, const struct sub *sub)
 {
 	for (size_t i = 0; i < p->sub_count; i++) {

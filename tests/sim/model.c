@@ -7,7 +7,7 @@
 
 #include "base/alloc.h"
 
-/* The way the process ends tells one kind of difference from another, roughly. */
+/* The exit status roughly distinguishes kinds of differences. */
 static int exit_status_of(const char *kind)
 {
 	unsigned hash = 5381;
@@ -110,7 +110,7 @@ const struct rules *model_rules(const struct model *m)
 	return &m->policies[m->policy_count - 1].rules;
 }
 
-/* The oldest that some worker may still have gone by at that tick. */
+/* The oldest rules that some worker may still have used at that tick. */
 static unsigned oldest_since(const struct model *m, uint64_t since)
 {
 	unsigned i = m->policy_count - 1;

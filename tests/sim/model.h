@@ -1,12 +1,11 @@
-/* What MQTT and our policy promise, as plainly as it can be said: who must have received what by
- * the time the world is quiet, who may, and who must not.  It sees what the clients send and what
- * they get, nothing of the broker's inside.
+/* The reference model: which client must have received what at a quiet point, which may have, and
+ * which must not. It sees what clients send and receive, nothing of the broker's inside.
  *
- * Time is a tick for each thing that happened.  What a client asks for takes effect at some moment
- * between asking and answer: whatever overlaps with that may go either way, and nothing else.  At
- * quiet points everything that was under way has an end, so that the next round begins sure.
+ * Time is a tick for each event. A request takes effect at some moment between request and answer:
+ * what overlaps with that may go either way, and nothing else may. At a quiet point everything that
+ * was begun has ended, so that the next round begins with certainty.
  *
- * A difference is the end: model_fail prints it and leaves the process. */
+ * At a difference model_fail prints it and exits the process. */
 #ifndef SIM_MODEL_H
 #define SIM_MODEL_H
 
@@ -25,7 +24,7 @@
 enum certainty { NO, UNKNOWN, YES };
 enum link { LINK_NONE, LINK_CALLING, LINK_UP };
 
-/* One version of one subscription: a SUBSCRIBE makes a new one and ends the one before. */
+/* One version of one subscription: a SUBSCRIBE makes a new one and ends the previous one. */
 struct sub {
 	const char *filter; /* whole */
 	const char *match;  /* without $share/GROUP/ */
@@ -34,10 +33,10 @@ struct sub {
 	uint16_t packet_id;
 	uint64_t asked, asked_ms;      /* SUBSCRIBE sent */
 	uint64_t granted;              /* SUBACK received */
-	uint64_t ended, gone;          /* what ends it was sent, is certainly done */
+	uint64_t ended, gone;          /* its end was requested, is certainly done */
 	uint16_t unsubscribe_id;       /* of the last UNSUBSCRIBE for it */
 	uint64_t unsubscribed;         /* when that was sent */
-	const struct sub *replaced_by; /* asked for, not granted yet */
+	const struct sub *replaced_by; /* requested, not granted yet */
 	enum certainty was_new;
 	bool refused;
 	bool dead; /* its session has ended */
@@ -51,52 +50,52 @@ struct pub {
 	bool is_will, empty;
 	const char *topic;
 	char *payload;
-	char *extras; /* what is forwarded with it, as text */
+	char *extras; /* properties that are forwarded, as text */
 	enum conf_durability durability;
 	uint8_t entry; /* of its user */
 	uint8_t qos;
 	bool retain, has_expiry;
 	uint32_t expiry_s;
 	unsigned transmissions;
-	unsigned order; /* of the first transmission, among those of its person */
+	unsigned order; /* of the first transmission, among those of its actor */
 	uint64_t first_sent, last_sent, closed; /* NEVER: not yet */
-	uint64_t last_sent_ms;                  /* or later: where it may have waited for room */
+	uint64_t last_sent_ms;                  /* or later: if it may have waited for space */
 	unsigned life;                          /* of the last transmission */
 	uint64_t expires_min_ms, expires_max_ms;
 	uint64_t will_may_ms; /* after a crash: it may be published from here on ... */
-	uint64_t will_due_ms; /* ... and must be here; of a will that waits; NEVER: it does not */
+	uint64_t will_due_ms; /* ... and must be here; of a delayed will; NEVER: it does not wait */
 	uint32_t will_delay_s;
-	uint64_t armed_at, armed_ms; /* of a session that is not kept: who waits for no commit */
+	uint64_t armed_at, armed_ms; /* of a session that is not stored: it waits for no commit */
 	bool acked;
 	uint64_t acked_at;
 	enum certainty fires;    /* a will */
-	bool fires_at_last;      /* ... it may until it is due, and must then */
+	bool fires_at_last;      /* ... it may be published until it is due, and must be then */
 	bool value_dropped;      /* perhaps: a will published before a crash */
 	enum certainty routed;   /* UNKNOWN while it is open */
 	enum certainty matched;  /* what the acknowledgement said of subscribers */
-	uint64_t retained_until; /* tick since which it certainly is not the retained value */
+	uint64_t retained_until; /* tick since which it certainly is not the retained message */
 	struct copy *copies;
 	bool shared_checked;
 };
 
-/* One publication at one person's session. */
+/* One publication at one actor's session. */
 struct copy {
 	struct copy *next;
 	struct pub *pub;
 	struct actor *actor;
 	unsigned incarnation;
-	/* Sent for the first time: by a subscription, as a retained value, one of the two, to a
-	 * member of a group. */
+	/* Sent for the first time: by a subscription, as a retained message, one of the two, to
+	 * a member of a group. */
 	unsigned live, replays, either, shared[SHARE_NAMES];
 	unsigned of_qos[3];              /* of all these */
-	unsigned replays_qos2;           /* of `replays` and `either`: no crash gives them anew */
+	unsigned replays_qos2;           /* of `replays` and `either`: no crash sends them again */
 	unsigned extra;                  /* crashes that may have forgotten an acknowledgement */
 	unsigned replays_anew;           /* ... or that it was replayed */
 	uint64_t settled_at, settled_ms; /* NEVER: it is not */
 	unsigned again, again_now;       /* sent again; on the last connection */
 	unsigned settled;                /* acknowledged, and the broker knows it */
 	unsigned life;                   /* of the last one */
-	bool unsettled;                  /* in person->unsettled */
+	bool unsettled;                  /* in actor->unsettled */
 	bool must, must_at_most_once;
 };
 
@@ -105,33 +104,37 @@ struct actor {
 	struct client *client;
 	char name[24]; /* anna/c0 */
 	unsigned index, user;
-	uint8_t entry; /* of the user, as who he last connected */
+	uint8_t entry; /* of the user, at the last connect */
 	enum link link;
 	bool doomed;  /* the broker must end this connection */
-	bool leaving; /* one of ours ends; not again before it is quiet */
+	bool leaving; /* one of our connections ends; no new one before the next quiet point */
 	bool over;    /* CONNECT while the older connection was up */
 	uint8_t
 	    refusal; /* what the login must be refused with (5.0); 0: nothing is wrong with it */
-	bool ousted; /* a reload will not have him, whatever his CONNECT is answered with */
-	bool wants_clean; /* hung up on a clean start: will not do with less the next time */
+	bool ousted; /* a reload refuses it, whatever its CONNECT is answered with */
+	bool wants_clean; /* disconnected during a clean start: the next CONNECT is a clean start
+	                     too */
 	struct connect_options options;
 	bool crashed;       /* the broker, since its last connection */
 	bool fired_by_call; /* a late will, by a clean start that may be refused */
 	uint64_t called, up_since, broken;
 	uint64_t last_packet_ms;
 	size_t given_seen;
-	uint64_t drained, drained_ms; /* when it was last sure that nothing was on its way here */
+	/* When it was last certain that nothing was in flight to it. */
+	uint64_t drained, drained_ms;
 	unsigned asked;               /* SUBSCRIBE, UNSUBSCRIBE and PINGREQ not answered */
 	struct pub *will, *late_will; /* of this connection; one that waits for its delay */
 	unsigned orders;
-	/* The newest that came, of whom: published QoS, effective QoS, durability */
+	/* The newest that arrived, by publisher, published QoS, effective QoS, durability */
 	unsigned last_order[ACTORS_MAX][3][3][3];
 	/* session */
 	enum certainty exists;
 	unsigned incarnation;
 	uint32_t expiry_s;
-	uint64_t may_end_ms, ends_ms; /* while away: from here on it may, here it has */
-	uint64_t removed_ms; /* the user: the session goes a day later. NEVER: he is there */
+	/* While offline: from here on it may have ended, here it has. */
+	uint64_t may_end_ms, ends_ms;
+	/* The user was removed: the session ends a day later. NEVER: the user exists. */
+	uint64_t removed_ms;
 	struct sub **subs;
 	size_t sub_count, sub_cap;
 	struct copy **owed; /* must come, has not */
@@ -140,7 +143,7 @@ struct actor {
 	size_t unsettled_count, unsettled_cap;
 };
 
-/* A change that may be the retained value of its topic. */
+/* A change that may be the retained message of its topic. */
 struct write {
 	struct pub *pub; /* NULL: nothing is retained */
 	uint64_t sent;
@@ -177,12 +180,13 @@ struct model {
 	bool reports; /* what everybody gets */
 	enum conf_durability durability[ROOTS];
 	uint64_t crashed;     /* tick */
-	uint64_t departed_ms; /* until then there may be sessions whose user is somebody else */
-	uint64_t written_ms;  /* at a crash: what was done until then is surely on disk */
-	uint64_t committed, committed_ms; /* what was done by then, too: there was a commit since */
+	uint64_t departed_ms; /* until then there may be sessions of an earlier user of that name */
+	uint64_t written_ms;  /* at a crash: everything before is certainly on disk */
+	uint64_t committed, committed_ms; /* everything before is, too: there was a commit since */
 	uint64_t tick, last_quiet;
-	bool low; /* the store is without room, or was since then: a PUBLISH may wait, and what
-	               its client sends behind it goes first */
+	/* The store is full, or was since then: a PUBLISH may wait, and packets after it are
+	 * processed first. */
+	bool low;
 	struct actor actors[ACTORS_MAX];
 	unsigned actors_count;
 	struct policy_version *policies;
@@ -205,7 +209,7 @@ void model_init(struct model *m, struct world *w, struct coverage *coverage);
 void model_fini(struct model *m);
 uint64_t model_now(const struct model *m);
 
-/* What was asked for then is answered, from the disk. */
+/* A request of that time was answered from the disk. */
 void model_commits(struct model *m, uint64_t asked, uint64_t asked_ms);
 /* What goes with the next commit, or after the interval: was it on disk at the crash? */
 bool model_is_written(const struct model *m, uint64_t at, uint64_t at_ms);
@@ -213,12 +217,12 @@ bool model_is_written(const struct model *m, uint64_t at, uint64_t at_ms);
 /* --- policy (model.c) --- */
 
 void model_begin_policy(struct model *m, const struct rules *rules);
-void model_end_policy(struct model *m);                 /* the newest is in force everywhere */
+void model_end_policy(struct model *m); /* the newest rules are in force everywhere */
 const struct rules *model_rules(const struct model *m); /* the newest */
 /* By the rules that may have been in force from then until now. */
 enum certainty model_may(const struct model *m, uint64_t since, unsigned user, unsigned may,
                          const char *topic);
-/* Might the one who wrote a retained value write it now? */
+/* May the publisher of a retained message publish it now? */
 enum certainty model_writer_may(const struct model *m, uint64_t since, const struct pub *pub);
 enum certainty model_may_filter(const struct model *m, uint64_t since, unsigned user,
                                 const char *filter);
@@ -236,23 +240,23 @@ void model_calls(struct actor *p, const struct connect_options *options, uint8_t
 void model_connack(struct actor *p);
 void model_hangs_up(struct actor *p); /* before CONNACK */
 void model_is_kicked(struct actor *p);
-void model_is_ousted(struct actor *p); /* while his login is under way */
+void model_is_ousted(struct actor *p); /* while its login is in progress */
 void model_ends(struct actor *p, enum ending ending);
-void model_expiry(struct actor *p, uint32_t expiry_s); /* said with DISCONNECT */
-/* The world's clock has moved: what is due happens. */
+void model_expiry(struct actor *p, uint32_t expiry_s); /* sent with DISCONNECT */
+/* The world's clock has advanced: what is due happens. */
 void model_time(struct model *m);
-/* Other users are in force, and the world has come to rest: sessions of who is gone. */
+/* Other users are in force at a quiet point: sessions of removed users. */
 void model_users(struct model *m, const struct rules *before);
 uint64_t model_next_due(const struct model *m);
-void model_note_packets(struct model *m); /* before time goes on: who has said something */
+void model_note_packets(struct model *m); /* before time advances: a client has sent something */
 void model_quiet_actors(struct model *m);
 void model_crash_actors(struct model *m, uint64_t crashed_ms);
 
 /* --- subscriptions (model_subscribe.c) --- */
 
-void subs_end(struct actor *p, bool dead); /* dead: for good, else a CONNECT may be refused */
+void subs_end(struct actor *p, bool dead); /* ended: for good, else a CONNECT may be refused */
 void subs_revive(struct actor *p);         /* it was */
-void subs_bury(struct actor *p);           /* the dead ones are gone by now */
+void subs_bury(struct actor *p);           /* the ended ones are gone by now */
 void model_subscribes(struct actor *p, uint16_t packet_id, const struct subscribe_request *requests,
                       size_t count);
 void model_unsubscribes(struct actor *p, uint16_t packet_id, const char *const *filters,
@@ -266,7 +270,7 @@ struct pub *model_pub(struct actor *p, const char *topic, const char *payload, u
 void model_sent(struct actor *p, struct pub *pub);
 void model_acked(struct actor *p, struct pub *pub, enum packet_type type, enum reason reason);
 void model_fires(struct pub *will, enum certainty certain);
-/* It may have, but did not: the CONNECT that would have ended its session was refused. */
+/* It may have ended, but did not: the CONNECT that would have ended its session was refused. */
 void model_unfires(struct pub *will);
 void model_quiet_publications(struct model *m);
 void model_crash_publications(struct model *m);
@@ -277,14 +281,14 @@ struct cell *model_cell(struct model *m, const char *topic);
 void value_add(struct model *m, struct pub *pub); /* it may be the value from now on */
 bool value_has(struct model *m, const struct pub *pub);
 void value_remove(struct model *m, const struct pub *pub); /* it never was */
-void value_settle(struct model *m, struct pub *pub); /* it was: what is older is not any more */
+void value_settle(struct model *m, struct pub *pub);       /* it was: older ones are not any more */
 void values_quiet(struct model *m);
 void values_crash(struct model *m);
-/* Would a crash that has just been have lost it? */
+/* Would a crash at this moment have lost it? */
 bool pub_is_lost(const struct model *m, const struct pub *pub);
-/* Would it be given to who subscribes, by what was in force since then? */
+/* Would it be sent to a new subscriber, by what was in force since then? */
 enum certainty model_is_shown(const struct model *m, const struct pub *pub, uint64_t since);
-/* What a newcomer to everything was given. */
+/* What a new subscriber to everything was given. */
 void model_retained(struct model *m, const struct received *values, size_t count);
 
 /* --- deliveries (model_deliver.c) --- */
@@ -294,14 +298,13 @@ void model_again(struct actor *p, const struct received *r);
 void model_quiet_deliveries(struct model *m);
 void model_crash_deliveries(struct model *m, bool in_order);
 void model_forget_owed(struct actor *p, bool qos0_only);
-bool actor_is_blocked(const struct actor *p); /* does not take what it gets */
+bool actor_is_blocked(const struct actor *p); /* does not read */
 
 /* --- */
 
-/* The world has come to rest: everybody has what is due. */
+/* A quiet point: everything that is due has arrived. */
 void model_quiet(struct model *m);
-/* The broker crashed then (or was stopped, in order), and another has just begun on what it left.
- */
+/* The broker crashed then (or was stopped), and another has just started on its store. */
 void model_crash(struct model *m, uint64_t crashed_ms, bool in_order);
 
 #endif

@@ -1,4 +1,4 @@
-/* Deliveries: what each session may get, must get, and how often.  D1, D2, D3, S3 */
+/* Deliveries: what each session may get, must get, and how often. D1, D2, D3, S3 */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -130,7 +130,7 @@ static bool has_space(const struct copy *copy, const struct received *r)
 	return came < routings(copy->pub);
 }
 
-/* Deletions have no name: the oldest that fits and did not come yet. */
+/* Deletions have no name: the oldest that fits and has not arrived. */
 static struct pub *find_empty(struct actor *p, const struct received *r)
 {
 	struct model *m = p->model;
@@ -177,8 +177,8 @@ _Noreturn static void refuse(const struct delivery_at *d, const char *why)
 	    d->pub->actor->name, d->pub->qos, d->pub->retain ? ", retained" : "", why);
 }
 
-/* Its publisher sent it again, and the first time it may have been routed before somebody
- * subscribed, or denied. */
+/* Its publisher sent it again, and the first time it may have been routed before a subscription
+ * was made, or denied. */
 static bool may_come_late(const struct delivery_at *d)
 {
 	const struct pub *pub = d->pub;
@@ -189,8 +189,8 @@ static bool may_come_late(const struct delivery_at *d)
 	                  pub->topic) != YES);
 }
 
-/* He was not to have it when it was its turn; that it was dropped then, the crash may have undone,
- * and today he may have it. */
+/* It was not permitted when it was its turn; the crash may have undone that it was dropped, and
+ * today it may be permitted. */
 static bool was_held_back(const struct delivery_at *d)
 {
 	const struct model *m = d->actor->model;
@@ -199,8 +199,8 @@ static bool was_held_back(const struct delivery_at *d)
 	       model_may(m, d->pub->first_sent, d->actor->user, MAY_RECEIVE, d->pub->topic) != YES;
 }
 
-/* Per publisher, published and effective QoS; what may be late does not overtake what may not.
- * [MQTT3-4.6.0-5, -6] [MQTT5-4.6.0-5, -6] */
+/* Per publisher, published and effective QoS: a message that may be late does not overtake one
+ * that may not. [MQTT3-4.6.0-5, -6] [MQTT5-4.6.0-5, -6] */
 static void check_order(const struct delivery_at *d)
 {
 	struct pub *pub = d->pub;
@@ -217,15 +217,15 @@ static void check_order(const struct delivery_at *d)
 	last[pub->durability] = pub->order;
 }
 
-/* How many copies of it there may be at the most, each of which may be sent again. */
+/* How many copies of it there may be at most, each of which may be sent again. */
 static unsigned copies_at_most(const struct delivery_at *d)
 {
 	return routings(d->pub) * (1 + match_shares(d->actor, d->pub, NULL)) +
 	       replays_possible(d->actor, d->pub, NULL) + d->copy->replays_anew;
 }
 
-/* Only what was sent on an earlier connection, and whose acknowledgement the broker may not have
- * seen. [MQTT-4.4.0-1] */
+/* Only one that was sent on an earlier connection, and whose acknowledgement the broker may not
+ * have received. [MQTT-4.4.0-1] */
 static void check_again(const struct delivery_at *d, bool ordered)
 {
 	struct copy *copy = d->copy;
@@ -235,7 +235,7 @@ static void check_again(const struct delivery_at *d, bool ordered)
 	if (d->r->qos == 0)
 		refuse(d, "DUP with QoS 0");
 	if (d->pub->empty)
-		return; /* which of them it is, nobody knows */
+		return; /* which of them it is cannot be known */
 	if (d->pub->first_sent > d->actor->up_since || !d->actor->client->session_present)
 		refuse(d, "DUP, and it was not sent on an earlier connection");
 	if (copy->settled >= most + copy->extra)
@@ -250,7 +250,7 @@ static void check_again(const struct delivery_at *d, bool ordered)
 	copy->again++;
 }
 
-/* Of one new subscription alone, each change comes live or replayed and never both. */
+/* To one new subscription alone, each change is sent live or replayed, never both. */
 static bool has_one_new(const struct actor *p, const struct pub *pub)
 {
 	const struct sub *only = NULL;
@@ -328,7 +328,7 @@ static void note(const struct delivery_at *d)
 	append(&p->unsettled, &p->unsettled_count, &p->unsettled_cap, copy);
 }
 
-/* Everything that makes it right, or the end. */
+/* Passes every check, or fails. */
 static void check(struct delivery_at *d)
 {
 	struct actor *p = d->actor;
@@ -471,7 +471,7 @@ void model_forget_owed(struct actor *p, bool qos0_only)
 	p->owed_count = kept;
 }
 
-/* The QoS it surely has at least. */
+/* The QoS that it certainly has at least. */
 static uint8_t certain_qos(const struct matches *all, const struct pub *pub)
 {
 	uint8_t qos = 0;
@@ -510,8 +510,8 @@ static void check_debt(struct actor *p, struct pub *pub)
 
 struct group_state {
 	unsigned got;
-	bool steady;    /* somebody was there all the time, and may have it */
-	bool unsettled; /* somebody may have had it and gone */
+	bool steady;    /* a member was present all the time, and may have it */
+	bool unsettled; /* a member may have had it and left */
 };
 
 static void look_at_member(struct actor *p, struct pub *pub, const struct sub *sub,
@@ -528,7 +528,7 @@ static void look_at_member(struct actor *p, struct pub *pub, const struct sub *s
 		out->unsettled = true;
 }
 
-/* One member and no more, where all of them were there all the time. [MQTT5-4.8.2-3] */
+/* One member and no more, if all of them were present all the time. [MQTT5-4.8.2-3] */
 static void check_group(struct model *m, struct pub *pub, unsigned share)
 {
 	struct group_state group = {0};
@@ -562,8 +562,8 @@ static void check_groups(struct model *m, struct pub *pub)
 
 /* --- 0x10 or not --- */
 
-/* The subscriptions of an ended session leave over several turns. Until then they may count as
- * subscribers, though nobody is given anything. */
+/* The subscriptions of an ended session are removed over several turns. Until then they may
+ * count as subscribers, though nothing is delivered to them. */
 static bool may_still_leave(const struct model *m, const struct sub *sub, const struct pub *pub)
 {
 	return world_has_small_slices(m->world) && sub->dead && sub->gone != NEVER &&
@@ -667,7 +667,7 @@ static void check_owed(struct actor *p)
 	p->owed_count = 0;
 }
 
-/* What it acknowledged on a connection that still stands, the broker knows. */
+/* The broker knows what was acknowledged on a connection that still exists. */
 static void settle(struct actor *p)
 {
 	for (size_t i = 0; i < p->unsettled_count; i++) {
@@ -696,7 +696,7 @@ static void quiet_actor(struct actor *p)
 	p->drained_ms = model_now(p->model);
 }
 
-/* Those that are closed are judged, and leave the list. */
+/* Closed ones are checked, and leave the list. */
 static void check_closed(struct model *m)
 {
 	size_t kept = 0;
@@ -725,7 +725,7 @@ void model_quiet_deliveries(struct model *m)
 
 /* --- a crash --- */
 
-/* What was on disk yet, for who is away. */
+/* Messages for an offline client that were on disk. */
 static void forget_lost(struct actor *p)
 {
 	size_t kept = 0;
@@ -746,14 +746,14 @@ static void forget_lost(struct actor *p)
 	p->owed_count = kept;
 }
 
-/* Then it is written which packet identifiers it leaves in use, and what it was given. */
+/* Then the packet identifiers in use and what was sent are recorded. */
 static bool has_ended(const struct model *m, const struct actor *p, bool in_order)
 {
 	return in_order || p->broken < m->last_quiet;
 }
 
-/* That it was acknowledged is written with the next commit, or after the interval: QoS 1 may come
- * again, and as if for the first time. */
+/* Its acknowledgement is recorded with the next commit, or after the interval: QoS 1 may be sent
+ * again, also as if for the first time. */
 static void allow_again(const struct model *m, struct copy *copy, bool in_order)
 {
 	unsigned times = first_times(copy) > 0 ? first_times(copy) : 1;
@@ -763,7 +763,7 @@ static void allow_again(const struct model *m, struct copy *copy, bool in_order)
 		return;
 	if (copy->of_qos[1] > 0)
 		copy->extra += times < copy->of_qos[1] ? times : copy->of_qos[1];
-	/* As is that they were given, but of QoS 2 that is committed before they are. */
+	/* So is the fact that they were sent, but QoS 2 is committed before it is sent. */
 	if (match_replays(copy->actor, copy->pub, NULL, true) > 0)
 		copy->replays_anew += copy->replays + copy->either - copy->replays_qos2;
 }

@@ -87,7 +87,7 @@ void model_sent(struct actor *p, struct pub *pub)
 		value_add(m, pub);
 }
 
-/* By now the broker has it, where it may have waited for room. */
+/* By now the broker has it, if it may have waited for space. */
 static void note_taken(const struct model *m, struct pub *pub)
 {
 	if (m->low)
@@ -101,7 +101,7 @@ static bool is_from_disk(const struct pub *pub)
 	       ((pub->retain && !pub->empty) || (pub->qos == 2 && pub->actor->expiry_s > 0));
 }
 
-/* [MQTT3-3.3.5-2]: 3.1.1 hears nothing of a denial. */
+/* [MQTT3-3.3.5-2]: 3.1.1 is not told of a denial. */
 void model_acked(struct actor *p, struct pub *pub, enum packet_type type, enum reason reason)
 {
 	struct model *m = p->model;
@@ -178,7 +178,7 @@ void model_unfires(struct pub *will)
 
 /* --- quiet --- */
 
-/* Nothing was lost on its way: by now it is where it belongs. */
+/* Nothing was lost in flight: by now it has arrived. */
 static bool arrived(const struct pub *pub)
 {
 	const struct actor *p = pub->actor;
@@ -219,15 +219,15 @@ static void close_pub(struct model *m, struct pub *pub)
 		value_settle(m, pub);
 }
 
-/* A will that only may fire stays open until it cannot any more. */
+/* A will that may fire stays open until it cannot any more. */
 static bool stays_open(const struct model *m, const struct pub *pub)
 {
 	return pub->is_will && pub->fires == UNKNOWN && pub->will_due_ms != NEVER &&
 	       pub->will_due_ms > model_now(m);
 }
 
-/* In the order in which they were sent, so that the last of each person settles last. The list
- * stays for those who judge what came of them. */
+/* In the order in which they were sent, so that the last of each actor settles last. The list
+ * stays for the checks of what became of them. */
 void model_quiet_publications(struct model *m)
 {
 	for (size_t i = 0; i < m->open_count; i++) {
@@ -242,17 +242,17 @@ void model_quiet_publications(struct model *m)
 static void crash_pub(struct model *m, struct pub *pub)
 {
 	COVER(m, CRASH_UNACKED);
-	pub->life = 0; /* it may have been lost on its way */
+	pub->life = 0; /* it may have been lost in flight */
 	close_pub(m, pub);
 }
 
-/* One that was about to be published goes out when the broker is there again, if it was kept. */
+/* One that was about to be published is published when the broker runs again, if it was stored. */
 static void crash_open_will(const struct model *m, struct pub *will)
 {
 	will->fires_at_last = false;
 	if (!model_is_written(m, will->armed_at, will->armed_ms) && will->fires == YES)
 		will->fires = UNKNOWN;
-	/* Published before, its retained value is dropped at the start. */
+	/* If it was published before, its retained message is dropped at the start. */
 	will->value_dropped |= will->first_sent < m->crashed &&
 	                       m->durability[rules_root(will->topic)] == DURABILITY_NONE;
 	if (will->has_expiry && (will->will_due_ms == NEVER || will->will_due_ms <= model_now(m)))

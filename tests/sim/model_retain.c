@@ -1,5 +1,5 @@
-/* What may be retained: for each topic the changes of which one is its value, now, and the ones of
- * which one would be its value if the broker crashed now.  D4 */
+/* What may be retained: for each topic the changes of which one is its value now, and those of
+ * which one would be its value if the broker crashed now. D4 */
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -154,8 +154,7 @@ void values_quiet(struct model *m)
 	m->young_count = kept;
 }
 
-/* Durability none: what had been kept is dropped. Wills that are published at the start are not
- * among that. */
+/* Durability none: stored changes are dropped, except wills that are published at the start. */
 static void forget_values(struct writes *writes)
 {
 	struct writes left = {.count = 1};
@@ -229,8 +228,7 @@ static bool fits(const struct model *m, const struct pub *pub, const struct rece
 	       strcmp(pub->extras, seen->extras) == 0;
 }
 
-/* What it is not was overwritten by what it is: also for who comes after a crash, where that
- * lasts. */
+/* What it is not was overwritten by what it is: also after a crash, if that is on disk. */
 static void rule_out(struct model *m, struct cell *cell, const struct writes *before,
                      const struct received *seen)
 {
@@ -244,7 +242,7 @@ static void rule_out(struct model *m, struct cell *cell, const struct writes *be
 	}
 }
 
-/* One topic: a candidate that fits, and from now on none that does not. */
+/* One topic: a candidate that matches, and from now on none that does not. */
 static void probe_cell(struct model *m, struct cell *cell, const struct received *seen)
 {
 	struct writes before = cell->now;

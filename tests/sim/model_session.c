@@ -36,7 +36,7 @@ static void cancel(struct pub **will)
 	*will = NULL;
 }
 
-/* Nobody knows: it may fire until it is due. */
+/* It is unknown: it may fire until it is due. */
 static void doubt(struct pub **will, uint64_t now_ms)
 {
 	if (*will == NULL)
@@ -122,7 +122,7 @@ static struct pub *will_of(struct actor *p, const struct connect_options *option
 	will = model_pub(p, with->topic, with->payload,
 	                 p->client->version == MQTT_5_0 ? with->extras : 0);
 	will->is_will = true;
-	will->durability = DURABILITY_ACK; /* wills are kept whatever their topics are */
+	will->durability = DURABILITY_ACK; /* wills are stored whatever their topics are */
 	will->qos = with->qos;
 	will->retain = with->retain;
 	will->has_expiry = p->client->version == MQTT_5_0 && with->expiry_s > 0;
@@ -174,7 +174,7 @@ static enum certainty is_welcome(const struct actor *p)
 	return model_may(p->model, p->called, p->user, MAY_WILL, p->options.will.topic);
 }
 
-/* For the one who is kicked it may be his login, and his will too. */
+/* For the client that is kicked this may be its login, and its will too. */
 static uint8_t refusal_for(const struct actor *p)
 {
 	if (p->refusal != 0)
@@ -188,7 +188,7 @@ static uint8_t refusal_for(const struct actor *p)
 	return REASON_NOT_AUTHORIZED;
 }
 
-/* Whether the broker ever saw it, nobody knows. */
+/* It is unknown whether the broker ever received it. */
 void model_hangs_up(struct actor *p)
 {
 	struct model *m = p->model;
@@ -198,7 +198,8 @@ void model_hangs_up(struct actor *p)
 	p->link = LINK_NONE;
 	p->broken = m->tick;
 	p->leaving = true;
-	/* Or a session may be made that he does not know of, which would meet what he remembers. */
+	/* Or a session may be made that it does not know of, which would contradict its own
+	 * state. */
 	p->wants_clean |= !p->options.keep || p->exists == UNKNOWN;
 	doubt(&p->will, model_now(m));
 	doubt(&p->late_will, model_now(m));
@@ -230,7 +231,7 @@ static void check_refusal(struct actor *p)
 		model_unfires(p->will);
 	cancel(&p->will);
 	if (p->ousted && p->client->world->held) {
-		/* His session was made, and the CONNACK that waited for the journal refuses him. */
+		/* Its session was made, and the CONNACK that waited for the journal refuses it. */
 		model_hangs_up(p);
 		p->doomed = true;
 		return;
@@ -310,7 +311,7 @@ void model_is_kicked(struct actor *p)
 	p->doomed = true;
 }
 
-/* Accepted and kicked, he leaves a will behind before he hears of it. */
+/* Accepted and kicked, it leaves a will before it is told. */
 void model_is_ousted(struct actor *p)
 {
 	COVER(p->model, OUSTED);
@@ -366,7 +367,7 @@ uint64_t model_next_due(const struct model *m)
 	return due;
 }
 
-/* After a crash nobody knows to the millisecond when it began to be away. */
+/* After a crash it is not known to the millisecond when it went offline. */
 static void session_may_end(struct actor *p)
 {
 	doubt(&p->late_will, model_now(p->model));
@@ -412,7 +413,7 @@ void model_time(struct model *m)
 
 /* --- users --- */
 
-/* Nobody can come back before this will is due, or before its session ends. */
+/* Its client cannot reconnect before this will is due, or before its session ends. */
 static void orphan_will(struct actor *p, uint64_t end_ms)
 {
 	struct pub *will = p->late_will;
@@ -425,7 +426,7 @@ static void orphan_will(struct actor *p, uint64_t end_ms)
 	doubt(&p->late_will, model_now(p->model));
 }
 
-/* Somebody else has the name: what there is goes on without anybody, for a day at the most. */
+/* Another user has the name: the session goes on without a client, for at most a day. */
 static void release_owner(struct actor *p)
 {
 	struct model *m = p->model;
@@ -527,14 +528,14 @@ void model_quiet_actors(struct model *m)
 
 /* --- a crash --- */
 
-/* Since when it was known to be in use: the store notes the time with each commit, and about once
- * a minute besides. */
+/* Since when it was known to be in use: the store records the time with each commit, and about
+ * once a minute besides. */
 static uint64_t last_known(const struct model *m, uint64_t crashed_ms)
 {
 	return m->committed_ms > crashed_ms - 61000 ? m->committed_ms : crashed_ms - 61000;
 }
 
-/* From when on, nobody knows to the millisecond. */
+/* It is not known to the millisecond since when. */
 static void crash_late_will(struct actor *p, uint64_t crashed_ms)
 {
 	uint64_t delay_ms = (uint64_t)p->late_will->will_delay_s * 1000;
@@ -575,7 +576,7 @@ static void crash_session(struct actor *p, uint64_t crashed_ms)
 	p->ends_ms = model_now(p->model) + expiry_ms;
 }
 
-/* It broke so shortly before that the broker may not have known. */
+/* The connection broke so shortly before that the broker may not have noticed. */
 static void crash_broken(struct actor *p, uint64_t crashed_ms)
 {
 	if (p->exists == YES)
@@ -584,7 +585,7 @@ static void crash_broken(struct actor *p, uint64_t crashed_ms)
 		crash_late_will(p, crashed_ms);
 }
 
-/* Due while the broker was down: it is published at the start, and lives from then on. */
+/* Due while the broker was down: it is published at the start, and exists from then on. */
 static void crash_due(struct actor *p)
 {
 	uint64_t now_ms = model_now(p->model);

@@ -1,4 +1,4 @@
-/* Subscriptions: from when until when they may be, or must be, in force.  D5 */
+/* Subscriptions: from when until when they may be, or must be, in force. D5 */
 #include <stdlib.h>
 
 #include "base/alloc.h"

@@ -1,4 +1,4 @@
-/* See names.h.  Few and overlapping, so that things meet. */
+/* See names.h. Few and overlapping, so that they collide. */
 #include "names.h"
 
 #include <string.h>
@@ -28,16 +28,16 @@ const struct slice illegal_packets[ILLEGAL_KINDS] = {
                "a\x00\x01"),                /* QoS 3 */
     SLICE_INIT("\x00\x00"),                 /* a reserved packet type */
     SLICE_INIT("\x30\xff\xff\xff\xff\x7f"), /* a Remaining Length of five bytes */
-    SLICE_INIT("\x82\x02\x00\x01"),         /* SUBSCRIBE for nothing */
+    SLICE_INIT("\x82\x02\x00\x01"),         /* SUBSCRIBE without a filter */
     SLICE_INIT("\x80\x02\x00\x01"),         /* SUBSCRIBE with wrong flags */
     SLICE_INIT("\x90\x03\x00\x01\x00"),     /* SUBACK */
     SLICE_INIT("\x32\x05\x00\x01"
                "a\x00\x00"),                /* packet identifier 0 */
     SLICE_INIT("\x30\x04\x00\x02\xc0\x80"), /* a topic that is not UTF-8 */
-    SLICE_INIT("\xf0\x00"), /* AUTH: 3.1.1 has none, and success is the broker's word */
+    SLICE_INIT("\xf0\x00"), /* AUTH: 3.1.1 has none, and only the broker may send success */
     SLICE_INIT("\x30\x07\x00\x01"
                "a\x03\x23\x00\x0b"),                /* a topic alias above the maximum */
-    SLICE_INIT("\x30\x06\x00\x00\x03\x23\x00\x09"), /* one that stands for nothing */
+    SLICE_INIT("\x30\x06\x00\x00\x03\x23\x00\x09"), /* an alias that was never set */
     SLICE_INIT("\x30\x07\x00\x01"
                "a\x03\x23\x00\x00"),                         /* alias 0 */
     SLICE_INIT("\xf0\x02\x19\x00"),                          /* AUTH without a method */

@@ -1,4 +1,4 @@
-/* What there is in the simulated house. */
+/* The names of the simulation: users, topics, filters. */
 #ifndef SIM_NAMES_H
 #define SIM_NAMES_H
 
@@ -17,7 +17,7 @@ extern const char *const filter_names[FILTER_NAMES];
 extern const char *const share_names[SHARE_NAMES]; /* whole */
 extern const struct slice illegal_packets[ILLEGAL_KINDS];
 
-/* The one of topic_names; NULL: it is none. */
+/* The index in topic_names; NULL if it is not one of them. */
 const char *names_topic(const char *topic);
 
 #endif

@@ -1,5 +1,5 @@
-/* The bytes of a client: what the broker's own codecs do not do, since they stand on the other
- * side. */
+/* The bytes of a client: what the broker's own codecs do not encode or decode, because they are
+ * the other side. */
 #ifndef SIM_PACKETS_H
 #define SIM_PACKETS_H
 
@@ -13,7 +13,7 @@ void packets_put_subscribe(struct buf *out, enum mqtt_version version, uint16_t 
 void packets_put_unsubscribe(struct buf *out, enum mqtt_version version, uint16_t packet_id,
                              const char *const *filters, size_t count);
 
-/* A packet that is not valid fails the test. */
+/* An invalid packet fails the test. */
 void packets_take_connack(struct client *c, const struct frame *f);
 void packets_take_publish(struct client *c, const struct frame *f, struct received *out);
 /* SUBACK, UNSUBACK, PINGRESP, DISCONNECT. */

@@ -51,7 +51,7 @@ static void take_output(struct peer *p)
 	buf_clear(in);
 }
 
-/* One turn of the worker's loop. False: nothing happened in it. */
+/* One turn of the worker's loop. False if nothing happened in it. */
 bool peer_turn(struct world *w, struct peer *p, struct cost *cost)
 {
 	struct executor *executor = &w->server->workers[0]->executor;
@@ -82,7 +82,7 @@ struct cost peer_run(struct world *w, struct peer *p)
 	struct cost cost = {0};
 	unsigned idle = 0;
 
-	while (idle < 3) { /* what goes on being read is so in the next turn */
+	while (idle < 3) { /* input that is still to be read is read in the next turn */
 		idle = peer_turn(w, p, &cost) ? 0 : idle + 1;
 		assert_true(cost.turns < TURNS_MAX);
 	}

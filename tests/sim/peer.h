@@ -1,6 +1,6 @@
-/* A client that is nothing but bytes, and what a broker of one worker spends on it: turn by turn,
- * in CPU time and, where the broker is compiled so that every block of its code counts itself
- * (COUNTED), in steps.  For test_work.c. */
+/* A client that only sends and receives bytes, and what a broker of one worker spends on it:
+ * turn by turn, in CPU time and, if the broker is compiled so that every block of its code
+ * counts itself (COUNTED), in steps. For test_work.c. */
 #ifndef SIM_PEER_H
 #define SIM_PEER_H
 
@@ -10,7 +10,7 @@ struct peer {
 	struct world *w;
 	struct wire *wire;
 	size_t got_bytes;
-	uint8_t last_type; /* of the packets that came: the first byte of the newest */
+	uint8_t last_type; /* of the received packets: the first byte of the newest */
 	struct buf got;    /* where it is kept */
 	bool is_durable;
 };
@@ -35,9 +35,9 @@ struct who {
 #define IS_COUNTED false
 #endif
 
-/* So far; 0 where they are not counted. */
+/* So far; 0 if they are not counted. */
 uint64_t peer_steps(void);
-/* One turn of the worker's loop, in which this peer (NULL: nobody) is read. False: nothing
+/* One turn of the worker's loop, in which this peer (NULL: none) is read. False if nothing
  * happened. */
 bool peer_turn(struct world *w, struct peer *p, struct cost *cost);
 /* Turns until nothing happens any more. */

@@ -38,7 +38,7 @@ static const char *const kind_names[STEP_KINDS] = {
     [STEP_TIGHT] = "the store has no room for more until it is quiet",
 };
 
-/* How often, for who is connected, for who is not, and of the world itself. */
+/* How often: of connected clients, of others, and of the world itself. */
 static const uint8_t weights_up[STEP_KINDS] = {
     [STEP_TAKE_OVER] = 2,
     [STEP_DROP] = 4,
@@ -170,7 +170,7 @@ static bool is_worlds(enum step_kind kind)
 	return kind >= STEP_RELOAD;
 }
 
-/* Roughly: who should be connected by now. */
+/* Roughly: which actors should be connected by now. */
 static bool stays_up(enum step_kind kind)
 {
 	return kind == STEP_CONNECT || kind == STEP_TAKE_OVER || kind == STEP_SUBSCRIBE ||
@@ -179,7 +179,7 @@ static bool stays_up(enum step_kind kind)
 	       kind == STEP_SLOW || kind == STEP_CATCH_UP;
 }
 
-/* What a SUBSCRIBE or PUBLISH has begun is over soon. */
+/* What a SUBSCRIBE or PUBLISH has begun ends soon. */
 static bool crashes_soon(uint64_t *chance, struct step *before, struct step *s)
 {
 	if ((before->kind != STEP_SUBSCRIBE || DRAW(20) != 0) &&

@@ -1,5 +1,5 @@
-/* What people are going to do: drawn from a seed before anything happens, so that steps can be left
- * out and the rest means the same. */
+/* A plan: what the actors do, drawn from a seed before anything happens, so that steps can be
+ * left out and the others mean the same. */
 #ifndef SIM_PLAN_H
 #define SIM_PLAN_H
 
@@ -42,7 +42,7 @@ enum step_kind {
 
 #define STEP_FILTERS 3
 
-/* A step of one person, or of the world; what a kind does not need is there all the same. */
+/* A step of one actor, or of the world; fields that a kind does not need are set all the same. */
 struct step {
 	enum step_kind kind;
 	uint8_t who;
@@ -52,7 +52,7 @@ struct step {
 	uint8_t handling, share, illegal;
 	uint8_t workers;  /* after a crash or stop; 0: as many as before */
 	bool other_users; /* then */
-	uint8_t soon;     /* a crash: when so much more was said or heard */
+	uint8_t soon;     /* a crash: after so many more packets */
 	bool keep, bad_password, enhanced, bad_method, bad_proof, retain, empty, large, no_local,
 	    as_published;
 	bool will, will_retain;
@@ -62,7 +62,7 @@ struct step {
 	uint32_t extras;                                   /* seed; 0: none */
 	uint32_t session_expiry_s, will_delay_s, expiry_s; /* expiry: of a message or a will */
 	uint32_t ms;
-	uint32_t turns; /* of the world behind it */
+	uint32_t turns; /* of the world after it */
 	uint64_t seed;  /* of the order in that */
 };
 
@@ -73,7 +73,7 @@ struct plan {
 	unsigned workers, actors;
 	enum journal_choice journal;
 	enum conf_durability durability[ROOTS]; /* of the topics below each */
-	uint32_t v3;                            /* a bit per person, modulo 32: speaks 3.1.1 */
+	uint32_t v3;                            /* a bit per actor, modulo 32: uses 3.1.1 */
 	struct step *steps;
 	size_t count;
 };

@@ -10,7 +10,7 @@
 const char *const user_names[USERS] = {"anna", "bert", "carl", "dora", "anonymous"};
 const char *const root_names[ROOTS] = {"a", "b", "r", "s", "desired"};
 
-/* Gone; back; or in between somebody else was given the name. */
+/* Removed; created again; or in between another user was given the name. */
 static void draw_entry(struct rules *rules, uint64_t *chance, unsigned user)
 {
 	bool was_removed = rules->removed[user];
@@ -100,8 +100,7 @@ void rules_password(unsigned user, unsigned which, char out[16])
 	snprintf(out, 16, "%s%u", user_names[user], which);
 }
 
-/* The narrow word before the wide one: `publish` says something of wills too, `subscribe` of
- * receiving. */
+/* The narrow verb before the wide one: `publish` includes wills, `subscribe` includes receiving. */
 static void put_rules(struct buf *out, const struct rules *rules, unsigned user)
 {
 	static const struct {

@@ -1,5 +1,5 @@
-/* A policy as the model sees it: a table of who may do what under which first level, and the two
- * files that say the same to the broker.  Nobody reads the files back. */
+/* Rules as the model sees them: a table of who may do what below which first level, and the two
+ * files that say the same to the broker. The files are not read back. */
 #ifndef SIM_RULES_H
 #define SIM_RULES_H
 
@@ -18,31 +18,32 @@ struct rules {
 	bool no_anonymous;
 	bool locked[USER_ANONYMOUS];
 	bool removed[USER_ANONYMOUS];
-	uint8_t entry[USER_ANONYMOUS];    /* which one: a namesake is another */
+	uint8_t entry[USER_ANONYMOUS];    /* which one: a user of the same name is another */
 	uint8_t password[USER_ANONYMOUS]; /* which one */
 };
 
 extern const char *const user_names[USERS];
 extern const char *const root_names[ROOTS];
 
-/* Everything, to everybody; drawn from `seed`: nearly everything. With `people`, users are locked,
- * removed, come back or get another password now and then, and anonymous is switched off. */
+/* Permits everything to every user; drawn from `seed`: nearly everything. With `people`, users
+ * are locked, removed, created again or get another password now and then, and anonymous is
+ * switched off. */
 void rules_draw(struct rules *rules, uint64_t seed, bool actors);
-/* Of the first level; ROOTS: it is none of ours. */
+/* Of the first level; ROOTS: none of ours. */
 unsigned rules_root(const char *topic);
 bool rules_allow(const struct rules *rules, unsigned user, unsigned may, const char *topic);
-/* $share/GROUP/ already taken off. */
+/* Without $share/GROUP/. */
 bool rules_allow_filter(const struct rules *rules, unsigned user, const char *filter);
 /* Could he log in? */
 bool rules_let_in(const struct rules *rules, unsigned user);
-/* Is it somebody else now? */
+/* Is it another user now? */
 bool rules_is_namesake(const struct rules *before, const struct rules *after, unsigned user);
-/* May somebody who logged in under `before` stay? */
+/* May a client that logged in under `before` stay? */
 bool rules_keep_user(const struct rules *before, const struct rules *after, unsigned user);
-/* Is there a SCRAM verifier beside the hash? */
+/* Is there a SCRAM verifier besides the hash? */
 bool rules_has_verifier(unsigned user);
 void rules_password(unsigned user, unsigned which, char out[16]);
-/* NUL-terminated; the caller's to free. */
+/* NUL-terminated; the caller frees. */
 char *rules_acl(const struct rules *rules);
 char *rules_users(const struct rules *rules);
 

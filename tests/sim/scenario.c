@@ -44,7 +44,7 @@ void scenario_test(void **state)
 	}
 }
 
-/* A failed assertion leaves the world behind. */
+/* A failed assertion does not free the world. */
 int scenario_teardown(void **state)
 {
 	struct world *w = at_hand;

@@ -1,5 +1,5 @@
-/* What scenarios share: running over many seeds and numbers of workers, and judging what arrived.
- * VAKT_SIM_SEED=n runs that seed alone, VAKT_SIM_SEEDS=n so many of them. */
+/* What scenarios share: running over many seeds and numbers of workers, and checking what
+ * arrived. VAKT_SIM_SEED=n runs that seed alone, VAKT_SIM_SEEDS=n so many of them. */
 #ifndef SIM_SCENARIO_H
 #define SIM_SCENARIO_H
 
@@ -38,19 +38,19 @@ int scenario_teardown(void **state);
 
 /* Payloads are "NAME:NUMBER". */
 void publish_numbered(struct client *c, const char *topic, uint8_t qos, unsigned number);
-/* Its number, where the payload's name is `name`; -1 otherwise. */
+/* Its number, if the payload's name is `name`; otherwise -1. */
 long number_of(const struct received *r, const char *name);
 
 /* Exactly the numbers first to last of this publisher and topic (NULL: any), in order and once. */
 void require_exactly(const struct client *c, const char *name, const char *topic, long first,
                      long last);
-/* The same, but again where it may have been sent twice: each in order the first time (QoS 1). */
+/* The same, but a message may be repeated (QoS 1): in order at its first delivery. */
 void require_at_least(const struct client *c, const char *name, const char *topic, long first,
                       long last);
 size_t count_received(const struct client *c, const char *topic);
-/* For whoever looks for a bug. */
+/* For debugging. */
 void print_received(const struct client *c);
-/* The newest payload of a topic, "" where there is none. */
+/* The newest payload of a topic, "" if there is none. */
 const char *last_received(const struct client *c, const char *topic);
 
 #endif

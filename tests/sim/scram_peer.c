@@ -37,7 +37,7 @@ static const uint8_t *salt_password(const char *password, struct slice salt)
 	if (s->password != NULL && strcmp(s->password, password) == 0 &&
 	    slice_equal(buf_slice(&s->salt), salt))
 		return s->key;
-	free(s->password); /* the last place is everybody's */
+	free(s->password); /* all actors share the last place */
 	buf_clear(&s->salt);
 	s->password = xstrdup(password);
 	buf_put_slice(&s->salt, salt);
@@ -102,7 +102,7 @@ void scram_peer_first(const struct scram_peer *s, struct buf *out)
 	buf_put_slice(out, buf_slice(&s->bare));
 }
 
-/* The value of a field, up to the next comma; *rest moves behind it. */
+/* The value of a field, up to the next comma; *rest moves past it. */
 static bool take_field(struct slice *rest, char name, struct slice *value)
 {
 	size_t end = 0;

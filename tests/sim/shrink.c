@@ -1,5 +1,5 @@
-/* See shrink.h: steps are left out in ever smaller ranges, then each that is left is made plainer.
- * (Zeller and Hildebrandt's delta debugging, without its refinements.) */
+/* See shrink.h: steps are left out in ever smaller ranges, then each remaining step is made
+ * simpler. (Zeller and Hildebrandt's delta debugging, without its refinements.) */
 #include "shrink.h"
 
 #include <fcntl.h>
@@ -22,7 +22,7 @@ static void be_silent(void)
 	dup2(null, STDERR_FILENO);
 }
 
-/* How a life of it ends: 0 well. */
+/* The exit status of a run; 0 is success. */
 static int outcome(const struct plan *plan, bool silent)
 {
 	static struct coverage coverage;

@@ -1,11 +1,11 @@
-/* A plan that fails, made smaller while it still fails. */
+/* Shrinks a plan that fails while it still fails. */
 #ifndef SIM_SHRINK_H
 #define SIM_SHRINK_H
 
 #include "plan.h"
 
 void shrink(struct plan *plan);
-/* Once more, so that what was wrong is printed. */
+/* Run it once more, to print what was wrong. */
 void shrink_show(const struct plan *plan);
 
 #endif

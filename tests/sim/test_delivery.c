@@ -1,4 +1,4 @@
-/* Messages from publishers to those who are there: every QoS and version, order, overlapping
+/* Messages from publishers to connected subscribers: every QoS and version, order, overlapping
  * subscriptions. */
 #include "scenario.h"
 
@@ -6,7 +6,8 @@
 
 static const struct connect_options clean = {0};
 
-/* Every pair of versions and every pair of QoS: exactly once with 2 to 2, in order always. D3 */
+/* Every pair of versions and every pair of QoS: exactly once from QoS 2 to QoS 2, in order
+ * always. D3 */
 static void every_qos(struct world *w)
 {
 	char names[6][8];
@@ -82,7 +83,7 @@ static void overlapping(struct world *w)
 	}
 }
 
-/* [MQTT5-3.8.3-3] and unsubscribing: nothing after UNSUBACK. [MQTT-3.10.4-2] */
+/* [MQTT5-3.8.3-3] and unsubscribing: nothing arrives after UNSUBACK. [MQTT-3.10.4-2] */
 static void no_local_and_unsubscribe(struct world *w)
 {
 	struct client *both = client_new(w, "both", MQTT_5_0);
@@ -114,8 +115,8 @@ static void no_local_and_unsubscribe(struct world *w)
 	assert_int_equal(other->received_count, before);
 }
 
-/* Many turns, equal sizes: the bytes that are made once for several subscribers are those of the
- * message at hand. */
+/* Many turns, equal sizes: bytes that are encoded once for several subscribers belong to the
+ * current message. */
 static void fan_out(struct world *w)
 {
 	struct client *pub = client_new(w, "pub", MQTT_5_0), *subs[8];

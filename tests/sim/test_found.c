@@ -1,4 +1,4 @@
-/* What the explorer found, each as the few steps it came down to. */
+/* What the explorer found, each shrunk to a few steps. */
 #include "scenario.h"
 #include "worker/worker.h"
 
@@ -41,8 +41,8 @@ static void reload(struct world *w, const char *acl, const char *users)
 	assert_true(done);
 }
 
-/* A session that was made under the old password goes on under the new one: the next reload must
- * not judge it by the old. */
+/* A session that was made under the old password continues under the new one: the next reload
+ * must not check it by the old one. */
 static void new_password(struct world *w)
 {
 	struct client *c = client_new(w, "c", MQTT_5_0);
@@ -59,7 +59,8 @@ static void new_password(struct world *w)
 	assert_false(c->closed);
 }
 
-/* What expired in the queue of a member that does not come back goes to nobody. [MQTT5-3.3.2-5] */
+/* A message that expired in the queue of a member that does not reconnect goes to nobody.
+ * [MQTT5-3.3.2-5] */
 static void expired_shared(struct world *w)
 {
 	struct client *away = client_new(w, "away", MQTT_5_0), *here = client_new(w, "m", MQTT_5_0);
@@ -79,7 +80,7 @@ static void expired_shared(struct world *w)
 	assert_int_equal(here->received_count, 0);
 }
 
-/* QoS 0 that came while a SUBACK waited is not overtaken by what comes behind it, though the window
+/* QoS 0 that arrived while a SUBACK waited is not overtaken by later messages, though the window
  * is closed. [MQTT3-4.6.0-5] [MQTT5-4.6.0-5] */
 static void qos0_behind_the_window(struct world *w)
 {
@@ -106,7 +107,7 @@ static void qos0_behind_the_window(struct world *w)
 }
 
 /* A QoS 2 message that its receiver may not have any more, and perhaps has: the identifier is
- * released, and the next message of that one is not taken for it. D2 */
+ * released, and the next message with it is not taken for the old one. D2 */
 static void withdrawn(struct world *w)
 {
 	struct client *c = client_new(w, "c", MQTT_5_0), *pub = client_new(w, "pub", MQTT_5_0);
@@ -137,7 +138,7 @@ static void withdrawn(struct world *w)
 	require_exactly(c, "pub", "y", 1, 5);
 }
 
-/* QoS 2 from somebody whose session is not kept, to a queue that is: PUBREL is taken. */
+/* QoS 2 from a client whose session is not stored, to a queue that is: PUBREL is accepted. */
 static void clean_publisher(struct world *w)
 {
 	struct client *c = client_new(w, "c", MQTT_5_0), *pub = client_new(w, "pub", MQTT_5_0);
@@ -153,8 +154,8 @@ static void clean_publisher(struct world *w)
 	require_exactly(c, "pub", "x", 1, 2);
 }
 
-/* A $share message that stays in memory, behind one that goes to disk while its client is away,
- * comes once. */
+/* A $share message that stays in memory, after one that goes to disk while its client is
+ * offline, is delivered once. */
 static void shared_behind_a_page(struct world *w)
 {
 	const struct connect_options narrow = {
@@ -179,8 +180,8 @@ static void shared_behind_a_page(struct world *w)
 	assert_int_equal(c->received_count, 6);
 }
 
-/* It had its identifier, and waited for the disk, when its client left: expired, it is not sent.
- * [MQTT5-3.3.2-5] */
+/* It had its identifier, and waited for the disk, when its client disconnected: if it has
+ * expired, it is not sent. [MQTT5-3.3.2-5] */
 static void expired_unsent(struct world *w)
 {
 	struct client *c = client_new(w, "c", MQTT_5_0), *pub = client_new(w, "pub", MQTT_5_0);
@@ -199,7 +200,8 @@ static void expired_unsent(struct world *w)
 		assert_true(c->received[i].life == 1 || c->received[i].dup);
 }
 
-/* However often the broker crashes: a session ends when its time has come since its client left. */
+/* However often the broker crashes: a session ends when its time since the client disconnected
+ * has passed. */
 static void crash_after_crash(struct world *w)
 {
 	const struct connect_options brief = {.keep = true, .expiry_s = 50};
@@ -214,7 +216,7 @@ static void crash_after_crash(struct world *w)
 	assert_false(c->session_present);
 }
 
-/* QoS 2, and nothing of it is on disk yet: nobody has it, be it with QoS 0. D2 */
+/* QoS 2, and nothing of it is on disk yet: nobody has it, not even with QoS 0. D2 */
 static void qos0_of_qos2(struct world *w)
 {
 	struct client *c = client_new(w, "c", MQTT_5_0), *pub = client_new(w, "pub", MQTT_5_0);
@@ -238,8 +240,8 @@ static void qos0_of_qos2(struct world *w)
 		            number_of(&c->received[i - 1], "pub"));
 }
 
-/* What went ahead of the disk goes before what comes by way of the disk, if a commit ends before
- * the turn does. D3 [MQTT5-4.6.0-5] */
+/* A message that was sent ahead of the disk precedes those that pass through the disk, if a
+ * commit ends before the turn does. D3 [MQTT5-4.6.0-5] */
 static void lazy_before_durable(struct world *w)
 {
 	struct client *c = client_new(w, "c", MQTT_5_0), *pub = client_new(w, "pub", MQTT_5_0);
@@ -260,8 +262,8 @@ static void lazy_before_durable(struct world *w)
 		assert_int_equal(number_of(&c->received[i], "pub"), i + 1);
 }
 
-/* A replay that was kept, of a subscription that is QoS 0 by now: over one crash it may begin anew,
- * but not over each start from then on. D4 */
+/* A stored replay of a subscription that is QoS 0 by now: after one crash it may begin again,
+ * but not after each later start. D4 */
 static void replay_that_was_kept(struct world *w)
 {
 	struct client *c = client_new(w, "c", MQTT_5_0), *pub = client_new(w, "pub", MQTT_5_0);
@@ -297,8 +299,8 @@ static const char lazy_conf[] = "listeners:\n"
 				"persistence:\n"
 				"  topics: [{ filter: lazy, durability: interval }]\n";
 
-/* The only member of a group ends its session while a message for it is on its way to the disk: its
- * queue was not full, so the publisher is not told so. */
+/* The only member of a group ends its session while a message for it is being written: its queue
+ * was not full, so the publisher is not told that it was. */
 static void ended_member(struct world *w)
 {
 	struct client *member = client_new(w, "member", MQTT_5_0);
@@ -318,7 +320,8 @@ static void ended_member(struct world *w)
 	client_drop(member);
 	world_run(w);
 	for (unsigned i = 0; i < w->workers; i++)
-		w->server->workers[i]->turn_steps = 1; /* its subscriptions leave one by one */
+		w->server->workers[i]->turn_steps =
+		    1; /* its subscriptions are removed one by one */
 	client_connect(member, &clean);
 	for (unsigned i = 0; i < 40; i++)
 		client_publish(publisher, "s/1", 1, "x");

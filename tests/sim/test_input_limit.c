@@ -1,5 +1,5 @@
-/* A connection that owes as much as it may while the store is slow or full: it is not read, or it
- * drains (client/input_limit.h). What ends that, at which moment; and how much waits. R1, D3, D7 */
+/* A connection that owes as much as it may while the store is slow or full: it is not read, or
+ * it is drained (client/input_limit.h). What ends that, and when; and how much waits. R1, D3, D7 */
 #include <errno.h>
 #include <limits.h>
 
@@ -73,7 +73,7 @@ static void send_publish(struct client *c, const char *topic, uint16_t packet_id
 
 #define STORE_BYTES ((uint64_t)512 << 10)
 
-/* No more than the reserve and a little; the broker sees that with its next commit. */
+/* Not more than the reserve and a little; the broker sees that with its next commit. */
 static void fill_store(struct world *w, struct client *pub)
 {
 	uint64_t bytes = store_image_bytes(w->image);
@@ -93,8 +93,8 @@ static void make_space(struct world *w)
 	}
 }
 
-/* What each test begins with: a client with deliveries that it does not acknowledge, who floods a
- * full store with PUBLISH packets for a session that is away. */
+/* The start of each test: a client with deliveries that it does not acknowledge, which floods a
+ * full store with PUBLISH packets for an offline session. */
 struct flood {
 	struct client *c, *live;
 	struct conn *conn;
@@ -145,7 +145,7 @@ static void require_told(const struct flood *f)
 		assert_int_equal(f->c->disconnect_reason, REASON_QUOTA_EXCEEDED);
 }
 
-/* What was acknowledged is a beginning of what was sent, and just that was delivered. D3 */
+/* What was acknowledged is a prefix of what was sent, and exactly that was delivered. D3 */
 static void require_beginning(const struct flood *f)
 {
 	size_t acknowledged = client_answers(f->c, PACKET_PUBACK, NULL);
@@ -156,7 +156,7 @@ static void require_beginning(const struct flood *f)
 		assert_int_equal(strtol(f->live->received[i].payload, NULL, 10), i + 1);
 }
 
-/* Nobody frees the store by being read: it waits unread, and loses nothing. */
+/* A client whose packets cannot free space is not read, and loses nothing. */
 static void waits_unread(struct world *w)
 {
 	struct flood f = flood_begin(w, &kept, false);
@@ -170,7 +170,7 @@ static void waits_unread(struct world *w)
 	assert_int_equal(count_received(f.live, "mine"), FLOOD);
 }
 
-/* Its deliveries come while it waits: from then on it is read. */
+/* Its deliveries arrive while it waits: from then on it is read. */
 static void deliveries_come_later(struct world *w)
 {
 	struct flood f = flood_begin(w, &clean, false);
@@ -185,8 +185,8 @@ static void deliveries_come_later(struct world *w)
 	require_told(&f);
 }
 
-/* From the first packet that is skipped nothing but acknowledgements is acted on, even when there
- * is space again. */
+/* From the first skipped packet on only acknowledgements are processed, even when there is space
+ * again. */
 static void skips_to_the_end(struct world *w)
 {
 	struct flood f = flood_begin(w, &kept, true);
@@ -214,7 +214,7 @@ static void skips_to_the_end(struct world *w)
 	require_beginning(&f);
 }
 
-/* Nothing comes for five seconds. */
+/* Nothing arrives for five seconds. */
 static void ends_when_idle(struct world *w)
 {
 	struct flood f = flood_begin(w, &kept, true);
@@ -229,7 +229,7 @@ static void ends_when_idle(struct world *w)
 	require_beginning(&f);
 }
 
-/* Something comes all the time, but no acknowledgement. */
+/* Packets arrive all the time, but no acknowledgement. */
 static void ends_at_the_maximum(struct world *w)
 {
 	struct flood f = flood_begin(w, &kept, true);
@@ -247,7 +247,7 @@ static void ends_at_the_maximum(struct world *w)
 	require_told(&f);
 }
 
-/* DISCONNECT is heard. */
+/* DISCONNECT is processed. */
 static void says_disconnect(struct world *w)
 {
 	struct flood f = flood_begin(w, &kept, true);
@@ -292,12 +292,12 @@ static void no_space_at_all(struct world *w)
 	client_connect(c, &kept);
 	commit_all(w);
 	assert_true(c->session_present);
-	assert_int_equal(c->received_count, QUEUED); /* no delivery comes again */
+	assert_int_equal(c->received_count, QUEUED); /* no delivery is repeated */
 }
 
 #define LARGE ((size_t)200000)
 
-/* Nobody waits for the disk (durability: interval), and it is slow: who publishes is not read. */
+/* Nobody waits for the disk (durability: interval), and it is slow: the publisher is not read. */
 static void lazy_durability(struct world *w)
 {
 	struct client *away = join(w, "away", MQTT_5_0, &kept), *c = join(w, "c", MQTT_5_0, &clean);

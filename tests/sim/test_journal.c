@@ -1,6 +1,6 @@
-/* A journal that answers late, has no space, or fails, and a broker that dies: nothing is
- * acknowledged that is not kept, and what was not acknowledged comes again and is delivered once.
- * D1 to D7 */
+/* A journal that answers late, has no space, or fails, and a broker that crashes: nothing is
+ * acknowledged that is not stored, and what was not acknowledged is sent again and delivered
+ * once. D1 to D7 */
 #include <errno.h>
 
 #include "scenario.h"
@@ -25,7 +25,7 @@ static void join_held(struct world *w, struct client *c, const struct connect_op
 	assert_true(c->accepted);
 }
 
-/* CONNACK, SUBACK, UNSUBACK of a session that is kept wait for the journal; the others' do not. */
+/* CONNACK, SUBACK and UNSUBACK of a stored session wait for the journal; those of others do not. */
 static void promises_wait(struct world *w)
 {
 	struct client *c = client_new(w, "c", MQTT_5_0), *other = client_new(w, "o", MQTT_5_0);
@@ -51,7 +51,7 @@ static void promises_wait(struct world *w)
 	assert_int_equal(client_answers(c, PACKET_UNSUBACK, NULL), 1);
 }
 
-/* PUBACK and PUBREC wait for the queues of those who are away. */
+/* PUBACK and PUBREC wait for the queues of offline clients. */
 static void acknowledgements_wait(struct world *w)
 {
 	struct client *sub = client_new(w, "sub", MQTT_5_0), *pub = client_new(w, "pub", MQTT_5_0);
@@ -74,8 +74,8 @@ static void acknowledgements_wait(struct world *w)
 	assert_int_equal(sub->received_count, 10);
 }
 
-/* No room: nothing is acknowledged, nobody who waits for it gets anything, everything else goes on;
- * and all of it is made good when there is space again. */
+/* No space: nothing is acknowledged, messages that wait for the store are not delivered,
+ * everything else continues; and all of it is completed when there is space again. */
 static void full_disk_waits(struct world *w)
 {
 	struct client *sub = client_new(w, "sub", MQTT_5_0), *pub = client_new(w, "pub", MQTT_5_0);
@@ -105,9 +105,9 @@ static void full_disk_waits(struct world *w)
 	require_exactly(live, "pub", "x", 1, 1);
 }
 
-/* It fails for good: nothing more is acknowledged, whoever wants a session is told so, others go
- * on. The next start has what was acknowledged, and the rest comes again.
- * [MQTT3-4.8.0-2] */
+/* The store fails for good: nothing more is acknowledged, clients that ask for a session are
+ * refused, others continue. The next start has what was acknowledged, and the rest is sent
+ * again. [MQTT3-4.8.0-2] */
 static void failed_disk_keeps_silent(struct world *w)
 {
 	struct client *sub = client_new(w, "sub", MQTT_5_0), *pub = client_new(w, "pub", MQTT_5_0);
@@ -143,7 +143,7 @@ static void failed_disk_keeps_silent(struct world *w)
 	require_exactly(sub, "pub", "x", 1, 1);
 }
 
-/* Dies now and then, at any moment: QoS 1 at least once, QoS 2 exactly once. */
+/* Crashes now and then, at any moment: QoS 1 at least once, QoS 2 exactly once. */
 static void dies_now_and_then(struct world *w)
 {
 	struct client *sub = client_new(w, "sub", MQTT_5_0),
@@ -182,8 +182,8 @@ static void break_now_and_then(struct world *w, struct client *c)
 		client_drop(c);
 }
 
-/* Resent while its group is held: not routed again, and its PUBREC waits too. [MQTT3-4.3.3-2]
- * [MQTT5-4.3.3-10] */
+/* Sent again while its group is held: not routed again, and its PUBREC waits too.
+ * [MQTT3-4.3.3-2] [MQTT5-4.3.3-10] */
 static void resent_while_held(struct world *w)
 {
 	struct client *sub = client_new(w, "sub", MQTT_5_0),
@@ -209,7 +209,7 @@ static void resent_while_held(struct world *w)
 	assert_int_equal(sub->received_count, 1);
 }
 
-/* A slow disk that has no space now and then, under connections that break: exactly once all the
+/* A slow disk that has no space now and then, with connections that break: exactly once all the
  * same, and in order. */
 static void late_and_full(struct world *w)
 {
@@ -257,8 +257,8 @@ static void require_each(const struct client *c, long last)
 	assert_true(next[0] > last && next[1] > last);
 }
 
-/* More than memory takes waits on disk: it comes in pages, in order, while more arrives, over
- * connections that break and a broker that dies. */
+/* A queue larger than memory is on disk: it is read in pages, in order, while more arrives,
+ * across connections that break and a broker that crashes. */
 static void drains_in_pages(struct world *w)
 {
 	struct client *sub = client_new(w, "sub", MQTT_5_0), *pub = client_new(w, "pub", MQTT_5_0);

@@ -1,5 +1,5 @@
-/* Limits, both ways: keep alive, Receive Maximum, queues, packet sizes, and readers and executors
- * that stand still.  R1, R2, R3 */
+/* Limits, both ways: keep alive, Receive Maximum, queues, packet sizes, and readers and workers
+ * that stand still. R1, R2, R3 */
 #include <utlist.h>
 
 #include "base/alloc.h"
@@ -46,7 +46,7 @@ static void keep_alive(struct world *w)
 	assert_false(watch->closed);
 }
 
-/* No CONNECT within limits.connect_timeout; half a CONNECT is none. S2 */
+/* No CONNECT within limits.connect_timeout; half a CONNECT does not count. S2 */
 static void connect_timeout(struct world *w)
 {
 	struct client *silent = client_new(w, "silent", MQTT_5_0);
@@ -104,7 +104,7 @@ static void send_publish(struct client *c, uint16_t packet_id, uint8_t qos, stru
 	buf_fini(&bytes);
 }
 
-/* One more than the broker said it takes. [MQTT5-3.3.4-8] */
+/* One more than the broker announced. [MQTT5-3.3.4-8] */
 static void receive_maximum_of_broker(struct world *w)
 {
 	struct client *c = join(w, "c", &clean);
@@ -126,7 +126,7 @@ static void receive_maximum_of_broker(struct world *w)
 	assert_int_equal(c->disconnect_reason, REASON_RECEIVE_MAXIMUM_EXCEEDED);
 }
 
-/* 3.1.1 knows no Receive Maximum: any number of identifiers may wait for PUBREL. */
+/* 3.1.1 has no Receive Maximum: any number of identifiers may wait for PUBREL. */
 static void unreleased_of_311(struct world *w)
 {
 	struct client *c = client_new(w, "c", MQTT_3_1_1);
@@ -169,7 +169,7 @@ static void queue_limit(struct world *w)
 	require_exactly(sub, "pub", "x", 1, 11);
 }
 
-/* Larger than the client takes: left out, the others come. [MQTT5-3.1.2-24] [MQTT5-3.1.2-25] */
+/* Larger than the client accepts: left out, the others arrive. [MQTT5-3.1.2-24] [MQTT5-3.1.2-25] */
 static void packet_size(struct world *w)
 {
 	struct connect_options small = {.max_packet_bytes = 100};
@@ -216,8 +216,8 @@ static size_t output_of(const struct conn *c)
 	return n;
 }
 
-/* One who does not read: what waits for it is bounded, the others get everything, and afterwards it
- * goes on. */
+/* A client that does not read: its output is bounded, the others get everything, and afterwards
+ * it continues. */
 static void stalled_reader(struct world *w)
 {
 	struct client *slow = join(w, "slow", &clean), *fast = join(w, "fast", &clean);
@@ -248,7 +248,7 @@ static void stalled_reader(struct world *w)
 	assert_int_equal(slow->received_count, 1);
 }
 
-/* One who asks and does not read the answers: it is not read either. */
+/* A client that sends requests and does not read the answers is not read either. */
 static void stalled_asker(struct world *w)
 {
 	struct client *c = join(w, "c", &clean);
@@ -291,12 +291,12 @@ static struct client *client_at(struct world *w, unsigned executor, const char *
 
 #define PUBLISHERS 8
 #define HUGE_BYTES ((size_t)1500000)
-/* Below the mark, everybody publishes once in the turn that passes it, and once more to be paused.
- */
+/* Below the mark, every client publishes once in the turn that passes it, and once more to be
+ * paused. */
 #define IN_FLIGHT_MAX (FLOW_HIGH + (2 * PUBLISHERS + 1) * (HUGE_BYTES + 1000))
 
-/* A home that stands still: those who publish to it are not read, what is in flight is bounded, and
- * when it wakes up everything arrives. */
+/* A worker that stands still: clients that publish to it are not read, what is in flight is
+ * bounded, and when it continues everything arrives. */
 static void stalled_executor(struct world *w)
 {
 	struct client *pubs[PUBLISHERS], *sub;
@@ -338,7 +338,7 @@ static void stalled_executor(struct world *w)
 		assert_int_equal(sub->received_count, sent);
 }
 
-/* All of it is on its way before the other executor looks. */
+/* All of it is in flight before the other worker runs. */
 static void publish_huge(struct world *w, struct client **pubs, const char *payload)
 {
 	unsigned last = w->workers - 1;
@@ -351,8 +351,8 @@ static void publish_huge(struct world *w, struct client **pubs, const char *payl
 	world_run(w);
 }
 
-/* While the fact that there is space again is on its way, others fill it again: one fact at a time.
- */
+/* While the notification that there is space again is in flight, other clients fill it again:
+ * one notification at a time. */
 static void stalled_twice(struct world *w)
 {
 	struct client *first[PUBLISHERS], *second[PUBLISHERS], *sub;

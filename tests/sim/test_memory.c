@@ -1,5 +1,5 @@
-/* What is counted of memory: all of it comes back, it is about what is allocated, and where there
- * is little nothing that is kept is lost.  R1 */
+/* What is counted as memory: all of it is given back, it is close to what is allocated, and with
+ * little memory nothing that is stored is lost. R1 */
 #include <malloc.h>
 #include <string.h>
 
@@ -36,7 +36,7 @@ static size_t allocated(void)
 }
 #endif
 
-/* --- all of it comes back --- */
+/* --- all of it is given back --- */
 
 static void send_part(struct client *c)
 {
@@ -63,7 +63,7 @@ static void send_identifiers(struct client *c, uint16_t count)
 	buf_fini(&bytes);
 }
 
-/* A bit of everything, and then everybody leaves. */
+/* A bit of everything, and then every client disconnects. */
 static void all_of_it_comes_back(struct world *w)
 {
 	struct connect_options with_will = {
@@ -106,7 +106,7 @@ static void all_of_it_comes_back(struct world *w)
 	assert_null(w->server->payers.by_key);
 }
 
-/* --- it is about what is allocated --- */
+/* --- it is close to what is allocated --- */
 
 typedef void take_fn(struct world *w, struct client *c);
 
@@ -182,7 +182,7 @@ static void take_sessions(struct world *w, struct client *c)
 	come_and_go(w, "session", &kept);
 }
 
-/* What the clients themselves take. */
+/* What the clients themselves allocate. */
 static void take_nothing(struct world *w, struct client *c)
 {
 	(void)c;
@@ -206,7 +206,7 @@ static size_t memory_for(struct world *w, take_fn *take, struct client *c)
 	return allocated() - before;
 }
 
-/* Not less than two thirds of it (the clients take some too), not more than twice as much. */
+/* Not less than two thirds of it (the clients allocate some too), not more than twice as much. */
 static void counted_as_allocated(struct world *w)
 {
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
@@ -226,11 +226,12 @@ static void counted_as_allocated(struct world *w)
 	}
 }
 
-/* --- where there is little --- */
+/* --- with little memory --- */
 
 #define VALUES 120
 
-/* A replay of a kept session that stands still has no memory for its values: each comes, once. */
+/* A replay of a stored session that makes no progress has no memory for its values: each
+ * arrives, once. */
 static void replay_with_little_memory(struct world *w)
 {
 	struct client *writer = client_new(w, "writer", MQTT_5_0);
@@ -268,7 +269,7 @@ static void replay_with_little_memory(struct world *w)
 	}
 }
 
-/* A queue on disk that does not fit is read in small pieces, in order. */
+/* A queue on disk that does not fit into memory is read in small pieces, in order. */
 static void queue_with_little_memory(struct world *w)
 {
 	struct connect_options five = {.keep = true, .expiry_s = 1000, .receive_maximum = 5};
@@ -304,8 +305,8 @@ static void queue_with_little_memory(struct world *w)
 	assert_int_equal(sub->received_count, 100);
 }
 
-/* Nothing of the client's own brings it on: it is tried again when others have given memory back.
- */
+/* Nothing of the client's own continues it: it is tried again when others have given memory
+ * back. */
 static void memory_comes_back(struct world *w)
 {
 	struct client *sub, *pub;

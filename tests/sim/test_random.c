@@ -1,6 +1,7 @@
-/* Everything at once, by chance: clients that come, break, subscribe, publish, stall, take each
- * other over, with wills and groups and retained values.  Those who keep their sessions get every
- * message of their publishers, of QoS 2 exactly once, in order; nobody breaks the protocol. */
+/* Everything at once, at random: clients that connect, break, subscribe, publish, stall, take
+ * each other over, with wills and groups and retained messages. Clients with persistent sessions
+ * get every message of their publishers, of QoS 2 exactly once, in order; nobody breaks the
+ * protocol. */
 #include "scenario.h"
 
 #define PERSISTENT 4
@@ -24,7 +25,7 @@ static bool is_up(const struct client *c)
 	return c->wire != NULL && !c->closed;
 }
 
-/* Nobody is told that he broke a rule, and nobody fails for want of anything. */
+/* No client is told that it broke a rule, and none fails for lack of a resource. */
 static void require_no_error(const struct client *c)
 {
 	if (c->disconnect_reason != 0 && c->disconnect_reason != REASON_SESSION_TAKEN_OVER)

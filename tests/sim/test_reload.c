@@ -1,6 +1,6 @@
-/* A reload while connections are on their way in: at every moment, and between two workers. Whoever
- * the new configuration does not admit is out, and from the swap on hears nothing and is not heard.
- * S7 */
+/* A reload while connections are being established: at every moment, and between two workers. A
+ * client that the new configuration does not admit is disconnected, and from the swap on it is
+ * sent nothing and not read. S7 */
 #include <utlist.h>
 
 #include "authenticator.h"
@@ -46,7 +46,7 @@ static const struct connect_options bert_kept = {
     .user = "bert", .password = "right", .keep = true, .expiry_s = 1000};
 static const struct connect_options anna = {.user = "anna", .password = "right"};
 
-/* What a reload may bring, and what a client is told of it in 5.0. */
+/* What a reload may change, and what a client is told in 5.0. */
 static const struct change {
 	const char *name;
 	const char *conf, *users;
@@ -79,7 +79,7 @@ static void on_done(void *arg)
 	*(bool *)arg = true;
 }
 
-/* The client's stream does not fit from here on, where the event is about that. */
+/* The client's stream is not acceptable from here on, if the event is about that. */
 static void begin_reload(struct world *w, const struct change *e, struct client *c, bool *done)
 {
 	struct world_settings texts = {.conf = e->conf, .users = e->users, .acl = acl};
@@ -95,7 +95,7 @@ static uint8_t connack_code(const struct client *c, enum reason reason)
 	return c->version == MQTT_5_0 ? (uint8_t)reason : reason_connack_v3(reason);
 }
 
-/* It is out; the codes are those of the event, or it was told nothing. */
+/* It is disconnected; the reason codes are those of the event, or it was told nothing. */
 static void require_out(const struct client *c, const struct change *e)
 {
 	if (!c->closed)
@@ -122,9 +122,9 @@ static enum mqtt_version any_version(struct world *w)
 
 /* --- at any moment --- */
 
-/* CONNECT is half read, on its way to another worker, its password is being hashed, its CONNACK
- * waits for the journal: the seed decides, and the order in which workers take the configuration.
- */
+/* CONNECT is half read, in flight to another worker, its password is being hashed, its CONNACK
+ * waits for the journal: the seed decides, and the order in which workers apply the
+ * configuration. */
 static void any_moment(struct world *w)
 {
 	const struct change *e = &changes[w->seed % CHANGES];
@@ -140,7 +140,7 @@ static void any_moment(struct world *w)
 	require_out(c, e);
 	if (strcmp(e->name, "listener") == 0)
 		return;
-	client_connect(c, options_of(w, e)); /* a new one finds the new configuration */
+	client_connect(c, options_of(w, e)); /* a new client finds the new configuration */
 	memory_set_fit(wire_peer(c->wire), e->fit);
 	world_run(w);
 	assert_false(c->accepted);
@@ -155,7 +155,7 @@ static void turn(struct worker *worker)
 	executor_leave();
 }
 
-/* What a client has sent is read, all of it, and handled; the worker's mailbox has to wait. */
+/* What a client has sent is read completely, and handled; the worker's mailbox has to wait. */
 static void read_all(struct worker *worker, struct client *c)
 {
 	bool moved;
@@ -169,7 +169,7 @@ static void read_all(struct worker *worker, struct client *c)
 	} while (moved);
 }
 
-/* A client whose connection is at another worker than its own; NULL: there is one only. */
+/* A client whose connection is at another worker than its owner; NULL: there is only one worker. */
 static struct client *stranger(struct world *w, const struct connect_options *options,
                                struct worker **at, struct worker **own)
 {
@@ -193,7 +193,7 @@ static struct client *stranger(struct world *w, const struct connect_options *op
 	return c;
 }
 
-/* One worker has not got the new configuration yet: main is between two of them. */
+/* One worker does not have the new configuration yet: main is between two of them. */
 static struct task *hold_back(struct worker *worker)
 {
 	struct mailbox *in = &worker->executor.mailbox;
@@ -252,7 +252,7 @@ static void moving_to_the_new(struct world *w)
 	assert_true(done);
 }
 
-/* And the other way round: what the worker of its own has in force must not decide any more. */
+/* The other way round: what its new worker has in force must not decide any more. */
 static void moving_to_the_old(struct world *w)
 {
 	struct world_settings locked = {.conf = conf, .users = users_locked, .acl = acl};
@@ -284,7 +284,7 @@ static void moving_to_the_old(struct world *w)
 
 /* --- between CONNECT and CONNACK --- */
 
-/* CONNACK waits for the journal, which stands still. */
+/* CONNACK waits for the journal, which makes no progress. */
 static void connack_waits(struct world *w)
 {
 	const struct change *e = &changes[w->seed % CHANGES];
@@ -305,7 +305,7 @@ static void connack_waits(struct world *w)
 	assert_true(done);
 	require_out(c, e);
 	assert_false(c->accepted);
-	if (e->connack != REASON_OK) /* without a code it is closed without one */
+	if (e->connack != REASON_OK) /* without a reason code it is closed without DISCONNECT */
 		assert_int_equal(c->connack_reason, connack_code(c, e->connack));
 	w->hold = false;
 	world_run(w);
@@ -313,7 +313,7 @@ static void connack_waits(struct world *w)
 
 #define FAILURE_MS 50
 
-/* A password in the hands of a hashing thread; the answer comes behind the reload. */
+/* A password is being hashed; the answer arrives after the reload. */
 static void in_hashing(struct world *w)
 {
 	const struct change *e = &changes[w->seed % (CHANGES - 1)]; /* anonymous has no password */
@@ -328,12 +328,12 @@ static void in_hashing(struct world *w)
 	begin_reload(w, e, c, &done);
 	world_run(w);
 	assert_true(done);
-	/* Where the user is the reason, the answer is no earlier than that of any failed login; a
-	 * server_reference is told then, too. */
+	/* If the user is the reason, the answer is not earlier than that of any failed login; a
+	 * server_reference is sent then, too. */
 	assert_int_equal(c->closed, !about_user && strcmp(e->name, "server reference") != 0);
 	w->no_hashes = false;
 	world_run(w);
-	/* The password was right: that is not told by an answer that comes sooner. */
+	/* The password was correct: an earlier answer must not reveal that. */
 	if (about_user) {
 		world_advance(w, FAILURE_MS - 1);
 		assert_false(c->closed);
@@ -345,7 +345,7 @@ static void in_hashing(struct world *w)
 		assert_int_equal(c->connack_reason, connack_code(c, e->connack));
 }
 
-/* The same, and what ends it is something else: nothing of the login is left behind. */
+/* The same, but it ends for another reason: nothing of the login is left behind. */
 static void gone_while_a_failure_is_kept_back(struct world *w)
 {
 	static const struct change locked = {"locked", conf, users_locked, .fit = STREAM_FITS};
@@ -388,7 +388,7 @@ struct crowd {
 	struct client *stored; /* its CONNACK waits for the journal */
 };
 
-/* The last two stand at the end of the worker's list. */
+/* The last two are at the end of the worker's list. */
 static void gather(struct world *w, struct crowd *crowd)
 {
 	char name[8];
@@ -418,8 +418,8 @@ static void gather(struct world *w, struct crowd *crowd)
 	assert_int_equal(authenticator_waiting(w->server->authenticator), 1);
 }
 
-/* The worker takes the configuration, and has closed only the first. Everything that could give
- * somebody something happens now. */
+/* The worker applies the configuration, and has closed only the first. Everything that could
+ * send something to a client happens now. */
 static void between(struct world *w, struct crowd *crowd)
 {
 	struct worker *worker = w->server->workers[0];
@@ -459,8 +459,8 @@ static void require_silence(const struct crowd *crowd, const struct change *e)
 	assert_false(crowd->stored->accepted);
 }
 
-/* Those who are refused are more than a turn closes. Meanwhile nothing reaches them, and nothing
- * comes from them; what a kept session is to have is kept. */
+/* More clients are refused than one turn closes. Meanwhile nothing is sent to them, and nothing
+ * is read from them; messages for a stored session are stored. */
 static void at_once(struct world *w)
 {
 	const struct change *e = &changes[w->seed % (CHANGES - 1)];
@@ -506,7 +506,7 @@ static unsigned count_removed(const struct worker *worker)
 	return removed;
 }
 
-/* However many there are, a turn looks at some of them; one that ends meanwhile is passed over. */
+/* However many there are, a turn checks some of them; one that ends meanwhile is skipped. */
 static void many_sessions(struct world *w)
 {
 	const struct change *e = &changes[5];

@@ -1,5 +1,5 @@
-/* Retained values: replay and live together never go backwards, deletion, the options of
- * SUBSCRIBE.  D4 */
+/* Retained messages: replay and live together never go backwards, deletion, the options of
+ * SUBSCRIBE. D4 */
 #include "scenario.h"
 #include "server/expire_retained.h"
 
@@ -29,8 +29,9 @@ static struct client *join(struct world *w, const char *kind, unsigned n,
 	return c;
 }
 
-/* Every value of `topic` that the reader saw, in the order in which the witness saw it. A value may
- * come twice in a row: the witness's way and the replay's are not the reader's. */
+/* Every value of `topic` that the reader saw, in the order in which the witness saw it. A value
+ * may arrive twice in a row: the path to the witness and that of the replay are not the
+ * reader's. */
 static void require_order_of(const struct client *witness, const struct client *reader,
                              const char *topic)
 {
@@ -71,8 +72,8 @@ static void change(struct world *w, struct client **writers, unsigned n, uint8_t
 	world_steps(w, (unsigned)world_random(w, 8));
 }
 
-/* Writers at several executors, readers who come at random moments, and one who was there before.
- */
+/* Writers on several workers, readers that subscribe at random moments, and one that was there
+ * before. */
 static void live_and_replay(struct world *w)
 {
 	struct client *witness, *writers[WRITERS], *readers[READERS];
@@ -98,7 +99,7 @@ static void live_and_replay(struct world *w)
 	require_all_in_order(witness, readers, reader_count);
 }
 
-/* Not before a SUBSCRIBE of his is answered. */
+/* Not before its SUBSCRIBE is answered. */
 static void come_or_go(struct world *w, struct client *reader)
 {
 	if (reader->wire == NULL || reader->closed)
@@ -108,8 +109,8 @@ static void come_or_go(struct world *w, struct client *reader)
 		client_drop(reader);
 }
 
-/* The same with readers whose sessions are kept, who come and go. Within one executor: what waits
- * for the journal at several executors may be completed out of step. */
+/* The same with readers whose sessions are stored, which disconnect and reconnect. On one
+ * worker: what waits for the journal on several workers may be completed in another order. */
 static void live_and_replay_kept(struct world *w)
 {
 	static const char *const names[] = {"reader0", "reader1", "reader2", "reader3"};
@@ -152,7 +153,7 @@ static void live_and_replay_kept(struct world *w)
 	require_all_in_order(witness, readers, 4);
 }
 
-/* A deleted value is not replayed, and does not come back. [MQTT3-3.3.1-10] [MQTT5-3.3.1-6]
+/* A deleted value is not replayed, and does not return. [MQTT3-3.3.1-10] [MQTT5-3.3.1-6]
  * [MQTT5-3.3.1-7] */
 static void deletion(struct world *w)
 {
@@ -222,7 +223,7 @@ static void options(struct world *w)
 	assert_false(reader->received[4].retain);
 }
 
-/* More values than the queue takes, to a client that is slow in every way. */
+/* More values than the queue holds, to a client that is slow in every way. */
 static void wide_replay(struct world *w)
 {
 	struct client *writer = join(w, "writer", 0, &clean);
@@ -250,7 +251,7 @@ static void wide_replay(struct world *w)
 
 #define WIDE 120
 
-/* A reader who stands still in the middle of a replay, and subscribes again. */
+/* A reader that stops in the middle of a replay, and subscribes again. */
 static struct client *half_way(struct world *w, uint8_t qos)
 {
 	struct client *writer = join(w, "writer", 0, &clean);
@@ -294,8 +295,8 @@ static unsigned count_topics(const struct client *c)
 	return count;
 }
 
-/* [MQTT5-3.8.4-4] Replaced, with Retain Handling 1 or 2: each value once, from then on by the new
- * identifier and QoS. */
+/* [MQTT5-3.8.4-4] Replaced, with Retain Handling 1 or 2: each value once, from then on with the
+ * new identifier and QoS. */
 static void replay_goes_on(struct world *w)
 {
 	uint8_t qos = (uint8_t)world_random(w, 3), then = (uint8_t)world_random(w, 3);
@@ -319,7 +320,7 @@ static void replay_goes_on(struct world *w)
 		                                              : (qos > 1 ? 1 : qos));
 }
 
-/* [MQTT5-3.8.4-4] With Retain Handling 0: from the beginning, and the other one is no more. */
+/* [MQTT5-3.8.4-4] With Retain Handling 0: from the beginning, and the old replay ends. */
 static void replay_begins_again(struct world *w)
 {
 	struct client *reader = half_way(w, 0);
@@ -336,7 +337,7 @@ static void replay_begins_again(struct world *w)
 	assert_int_equal(count_with_id(reader, 1) + WIDE, reader->received_count);
 }
 
-/* Nothing is given of a filter that is not subscribed to any more. */
+/* Nothing is sent for a filter that is not subscribed to any more. */
 static void replay_ends(struct world *w)
 {
 	struct client *reader = half_way(w, 0);
@@ -358,7 +359,7 @@ static uint64_t values_in_memory(struct world *w)
 	return counts.values;
 }
 
-/* What has expired leaves memory, though nobody asks for it; what has not, stays. */
+/* Expired messages leave memory, though nobody asks for them; others stay. */
 static void sweep_of_expired(struct world *w)
 {
 	struct client *writer = client_new(w, "writer", MQTT_5_0), *reader;

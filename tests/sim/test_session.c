@@ -1,5 +1,5 @@
-/* Sessions that outlive their connections: queues, QoS 2 in the middle of its exchange, takeover,
- * expiry.  D2, D3, D5 */
+/* Sessions that outlive their connections: queues, QoS 2 in the middle of its exchange,
+ * takeover, expiry. D2, D3, D5 */
 #include "scenario.h"
 
 #define MESSAGES 40
@@ -20,7 +20,7 @@ static struct client *join(struct world *w, const char *name, const struct conne
 	return c;
 }
 
-/* What came while the client was away waits for it, in order; QoS 0 does not. */
+/* Messages that arrive while the client is offline are queued, in order; QoS 0 is not. */
 static void queued(struct world *w)
 {
 	struct client *sub = join(w, "sub", &kept), *pub = join(w, "pub", &clean);
@@ -51,7 +51,7 @@ static void queued(struct world *w)
 	require_exactly(sub, "pub", "q/1", 1, MESSAGES);
 }
 
-/* Somebody whose connection breaks all the time, on either side of the exchange. */
+/* A client whose connection breaks all the time, on either side of the exchange. */
 static void break_now_and_then(struct world *w, struct client *c, unsigned one_in)
 {
 	if (c->wire == NULL || c->closed)
@@ -104,8 +104,8 @@ static void both_break(struct world *w)
 	breaking(w, true, true);
 }
 
-/* Sent and not acknowledged: again on the next connection, DUP, in the old order, with the old
- * identifiers. [MQTT-4.4.0-1] [MQTT-4.6.0-1] */
+/* Sent and not acknowledged: sent again on the next connection, with DUP, in the old order, with
+ * the old identifiers. [MQTT-4.4.0-1] [MQTT-4.6.0-1] */
 static void resend(struct world *w)
 {
 	struct client *sub = join(w, "sub", &kept), *pub = join(w, "pub", &clean);
@@ -136,9 +136,9 @@ static void resend(struct world *w)
 	assert_int_equal(sub->received_count, 20);
 }
 
-/* Connections of one client that arrive at different workers, some at once: the newest that the
- * broker accepts stays, the others are ended, and nothing is lost. [MQTT3-3.1.4-2] [MQTT5-3.1.4-3]
- */
+/* Connections of one client that arrive at different workers, some at once: the newest one that
+ * the broker accepts stays, the others are ended, and nothing is lost. [MQTT3-3.1.4-2]
+ * [MQTT5-3.1.4-3] */
 static void takeover(struct world *w)
 {
 	struct client *subs[3], *pub = join(w, "pub", &clean);
@@ -251,7 +251,7 @@ static void message_expiry(struct world *w)
 	assert_int_equal(late->received_count, 0);
 }
 
-/* One subscription each of a client's user: two users with one client id are two clients. S5 */
+/* Two users with one client id are two clients, each with its own subscription. S5 */
 static void two_users(struct world *w)
 {
 	struct connect_options anna = kept, porch = kept;
@@ -274,7 +274,7 @@ static void two_users(struct world *w)
 	assert_false(a->closed);
 }
 
-/* The broker stops wherever it stands: world_free is the test. */
+/* The broker stops at any moment: world_free is the test. */
 static void stop_anywhere(struct world *w)
 {
 	struct client *pub = client_new(w, "pub", any_version(w));

@@ -1,5 +1,5 @@
-/* $share groups whose members come and go: each message to one of them, none lost while somebody
- * is there.  [MQTT5-4.8.2-3] to [MQTT5-4.8.2-6] */
+/* $share groups whose members connect and disconnect: each message goes to one member, and none
+ * is lost while a member is connected. [MQTT5-4.8.2-3] to [MQTT5-4.8.2-6] */
 #include "scenario.h"
 
 #define MEMBERS  4
@@ -73,7 +73,7 @@ static struct client *publisher(struct world *w)
 	return pub;
 }
 
-/* Everybody stays: exactly one, and all have their turn. */
+/* All members stay: exactly one copy, and every member gets messages. */
 static void all_stay(struct world *w)
 {
 	struct client *members[MEMBERS], *pub = publisher(w);
@@ -93,7 +93,7 @@ static void all_stay(struct world *w)
 		assert_true(members[i]->received_count > 0);
 }
 
-/* The first one may leave, but stays a member. */
+/* The first member may disconnect, but remains a member. */
 static void come_or_go(struct world *w, struct client *c, const struct connect_options *options)
 {
 	if (c->wire != NULL && !c->closed) {
@@ -109,7 +109,7 @@ static void come_or_go(struct world *w, struct client *c, const struct connect_o
 	client_subscribe(c, "$share/g/s/#", 2);
 }
 
-/* Sessions that stay, connections that do not. QoS 2 exactly once over the whole group. */
+/* Persistent sessions, short connections. QoS 2 exactly once over the whole group. */
 static void kept_members(struct world *w)
 {
 	struct client *members[MEMBERS], *pub = publisher(w);
@@ -130,7 +130,7 @@ static void kept_members(struct world *w)
 	require_times(members, "s/2", 1, 1);
 }
 
-/* One who stays; the others' sessions end with their connections. */
+/* One member stays; the sessions of the others end with their connections. */
 static void passing_members(struct world *w)
 {
 	struct client *members[MEMBERS], *pub = publisher(w);
@@ -148,7 +148,7 @@ static void passing_members(struct world *w)
 	require_times(members, "s/1", 1, 10);
 }
 
-/* A member that says no: discarded, nobody else gets it. [MQTT5-4.8.2-6] */
+/* A member that refuses a message: it is discarded, no other member gets it. [MQTT5-4.8.2-6] */
 static void refusing_member(struct world *w)
 {
 	struct client *one = client_new(w, "one", MQTT_5_0), *two = client_new(w, "two", MQTT_5_0);
@@ -175,9 +175,9 @@ static void refusing_member(struct world *w)
 	assert_int_equal(other->received_count, 0);
 }
 
-/* A member whose connection breaks before it acknowledged, and whose session waits: what was QoS 1
- * goes to one who is there, at once; QoS 2 that was sent waits for its session.
- * [MQTT5-4.8.2-4] [MQTT5-4.8.2-5] */
+/* A member whose connection breaks before it acknowledged, and whose session waits: QoS 1
+ * messages go to a connected member at once; QoS 2 messages that were sent wait for their
+ * session. [MQTT5-4.8.2-4] [MQTT5-4.8.2-5] */
 static void broken_member(struct world *w)
 {
 	struct client *one = client_new(w, "one", MQTT_5_0), *two = client_new(w, "two", MQTT_5_0);

@@ -1,4 +1,4 @@
-/* Wills: at most once, exactly when the standard says, and a cancelled one never.  D6 */
+/* Wills: published at most once, exactly when the standard says, and never if cancelled. D6 */
 #include "scenario.h"
 
 static const struct connect_options clean = {0};
@@ -21,8 +21,8 @@ static struct connect_options with_will(uint32_t expiry_s, uint32_t delay_s)
 	    .will = {.topic = "will/x", .payload = "gone", .qos = 1, .delay_s = delay_s}};
 }
 
-/* A broken connection, a peer that closes without DISCONNECT, a packet that is not valid: each
- * publishes it, once. [MQTT3-3.1.2-8] [MQTT5-3.1.2-8] */
+/* A broken connection, a peer that closes without DISCONNECT, an invalid packet: each publishes
+ * it, once. [MQTT3-3.1.2-8] [MQTT5-3.1.2-8] */
 static void when_it_breaks(struct world *w)
 {
 	struct client *watch = watcher(w);
@@ -38,7 +38,7 @@ static void when_it_breaks(struct world *w)
 		client_finish(c);
 		break;
 	default:
-		client_send(c, SLICE("\xf0\x00")); /* AUTH, which nobody asked for */
+		client_send(c, SLICE("\xf0\x00")); /* AUTH without an exchange */
 	}
 	world_run(w);
 	assert_int_equal(count_received(watch, "will/x"), 1);
@@ -65,8 +65,8 @@ static void disconnect(struct world *w)
 	assert_int_equal(watch->received_count, 1);
 }
 
-/* Its delay, or the session's end, whichever is first; nothing where the client is back before.
- * [MQTT5-3.1.3-9] */
+/* After its delay, or at the session's end, whichever is first; not if the client has
+ * reconnected before. [MQTT5-3.1.3-9] */
 static void delayed(struct world *w)
 {
 	struct client *watch = watcher(w), *c = client_new(w, "c", MQTT_5_0);
@@ -96,9 +96,9 @@ static void delayed(struct world *w)
 	assert_int_equal(watch->received_count, 2);
 }
 
-/* Takeover ends a connection without DISCONNECT: a will without delay goes out, one with a delay
- * waits for nothing since the session goes on; a clean start ends the session and with it the
- * wait. [MQTT5-3.1.3-9] */
+/* Takeover ends a connection without DISCONNECT: a will without delay is published, one with a
+ * delay is not since the session continues; a clean start ends the session and with it the
+ * delay. [MQTT5-3.1.3-9] */
 static void taken_over(struct world *w)
 {
 	struct client *watch = watcher(w), *one = client_new(w, "c", MQTT_5_0);
@@ -117,7 +117,7 @@ static void taken_over(struct world *w)
 	assert_int_equal(watch->received_count, 2);
 }
 
-/* A retained will is the state that late comers see, and an expired one is not. */
+/* A retained will is sent to later subscribers, an expired one is not. */
 static void retained(struct world *w)
 {
 	struct client *late = client_new(w, "late", MQTT_5_0), *c = client_new(w, "c", MQTT_5_0);
@@ -141,8 +141,8 @@ static void retained(struct world *w)
 	assert_int_equal(late->received_count, 1);
 }
 
-/* One that may not be published is refused at CONNECT, and the session stays untouched.
- * "What is checked" in acl.yaml(5) */
+/* A will that may not be published is refused at CONNECT, and the session is not touched. "What
+ * is checked" in acl.yaml(5) */
 static void refused(struct world *w)
 {
 	struct client *c = client_new(w, "c", world_random(w, 2) == 0 ? MQTT_5_0 : MQTT_3_1_1);

@@ -21,7 +21,7 @@
 #define GROWTH  5
 #define TRIES   5
 
-/* Elsewhere only what comes of it is looked at, on less. */
+/* Otherwise only the results are checked, with less input. */
 #if VAKT_SANITIZED || !defined(__OPTIMIZE__)
 #define SHRINK 50
 #else
@@ -333,7 +333,7 @@ static struct cost publishes(struct bench *b, uint8_t qos, bool retain)
 	return peer_run(b->w, &b->other);
 }
 
-/* Each exchange to its end, and the same identifiers again. */
+/* Each exchange is completed, and then the same identifiers again. */
 static struct cost publishes_2(struct bench *b)
 {
 	struct buf out = {0};
@@ -480,7 +480,7 @@ static struct cost end_in_flight(struct bench *b)
 	return of_one(b);
 }
 
-/* Messages of QoS 2 that are never released: only MQTT 3.1.1 knows no Receive Maximum. */
+/* QoS 2 messages that are never released: only MQTT 3.1.1 has no Receive Maximum. */
 static struct cost end_unreleased(struct bench *b)
 {
 	const struct who old = {.id = "one", .is_311 = true};
@@ -745,7 +745,7 @@ static const struct row {
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
-/* Budgets look at the clock: it goes on. */
+/* Time budgets read the clock: it advances. */
 static uint64_t running_ns(void *arg)
 {
 	const struct world *w = arg;
@@ -772,7 +772,7 @@ static struct cost measure(const struct row *row, unsigned n)
 	struct bench b = {.w = w, .n = n};
 	struct cost cost;
 
-	if (SHRINK == 1 && !IS_COUNTED) /* else a step takes longer, and turns are many */
+	if (SHRINK == 1 && !IS_COUNTED) /* otherwise a step takes longer, and turns are many */
 		clock_use(&clock);
 	cost = row->fn(&b);
 	peer_fini(&b.one);

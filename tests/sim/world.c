@@ -1,5 +1,5 @@
-/* See world.h.  One step is what one thread could do between two others: a connection's bytes, or a
- * executor's turn, or a client's reading and writing. */
+/* See world.h. One step is what one thread could do between two others: the bytes of a
+ * connection, or an executor's turn, or a client's reading and writing. */
 #include "world.h"
 
 #include <errno.h>
@@ -34,7 +34,7 @@
 #include "server/workers.h"
 #include "tree/topic_owners.h"
 
-/* Work that is done in slices is so in small ones, in a quarter of all worlds. */
+/* In a quarter of all worlds, work that is done in slices is done in small ones. */
 #define SMALL_TURN          32
 #define STOP_ROUNDS         200
 #define JOURNAL_INTERVAL_MS 1000
@@ -53,7 +53,7 @@ static const char default_conf[] = "listeners:\n"
 				   "  acl_file: acl.yaml\n";
 static const char default_acl[] = "anonymous: { rules: ['allow all #'] }\n";
 
-/* --- time and chance --- */
+/* --- time and randomness --- */
 
 static uint64_t monotonic_ns(void *arg)
 {
@@ -267,7 +267,7 @@ static bool run_executor(struct world *w, unsigned i)
 	return moved;
 }
 
-/* The disk takes its time, and may have no space. */
+/* The disk is slow, and may have no space. */
 static bool release(struct world *w)
 {
 	if (!w->held || w->hold)
@@ -325,7 +325,7 @@ void world_steps(struct world *w, unsigned count)
 		one_step(w);
 }
 
-/* Wires that both ends have left. */
+/* Wires that both ends have closed. */
 static void reap(struct world *w)
 {
 	struct wire *wire, *next;
@@ -466,7 +466,7 @@ void world_be_silent(struct world *w)
 	hear_log(true);
 }
 
-/* Another broker, on what the one before has left. */
+/* Another broker, on what the previous one left. */
 static void begin_again(struct world *w, struct config_snapshot **snapshot, bool hashes)
 {
 	workers_free(w->server);
@@ -506,8 +506,8 @@ void world_crash(struct world *w)
 	struct client *c;
 
 	REQUIRE(w->held);
-	hear_log(true);                             /* of the dying broker's troubles */
-	store_image_fail(w->image, UINT_MAX, -EIO); /* from here on nothing is kept */
+	hear_log(true);                             /* of the failures of the crashing broker */
+	store_image_fail(w->image, UINT_MAX, -EIO); /* from here on nothing is stored */
 	LL_FOREACH (w->clients, c) {
 		client_drop(c);
 	}

@@ -1,5 +1,5 @@
-/* The broker's core in one thread: its workers are driven in an order drawn from a seed, on memory
- * streams, with a clock and a randomness of the world's own.  One world at a time.  DESIGN.md
+/* The broker's core in one thread: its workers are driven in an order drawn from a seed, on
+ * memory streams, with a simulated clock and random source. One world at a time. DESIGN.md
  * section 2. */
 #ifndef SIM_WORLD_H
 #define SIM_WORLD_H
@@ -13,14 +13,14 @@ struct client;
 struct wire;
 struct stop;
 
-/* What a test wants; texts left out are those of world.c: everybody may do everything. */
+/* What a test asks for; texts that are NULL are those of world.c, which permit everything. */
 struct world_settings {
 	uint64_t seed;
 	unsigned workers;
 	const char *conf, *acl, *users;
 	unsigned seeds; /* how many a scenario runs; 0: as many as usual */
-	bool held;      /* a journal on tables in memory, which keeps: its turns come late */
-	bool hashes;    /* passwords are checked, late and in any order */
+	bool held;      /* a journal on tables in memory, which is durable: its turns are delayed */
+	bool hashes;    /* passwords are checked, with delay and in any order */
 };
 
 struct world {
@@ -30,23 +30,23 @@ struct world {
 	unsigned workers;
 	unsigned next_workers; /* after the next restart or crash; 0: as many as now */
 	struct config_snapshot
-	    *next_snapshot;          /* of the next broker; NULL: that of the one before */
-	struct world_settings texts; /* conf is the caller's and stays */
+	    *next_snapshot;          /* of the next broker; NULL: those of the previous one */
+	struct world_settings texts; /* the caller keeps conf */
 	struct shared *server;
 	struct sweep *sweep;     /* NULL: none */
 	struct journal *journal; /* the server's */
-	bool silent;             /* the log goes nowhere */
+	bool silent;             /* the log is discarded */
 	bool held;
 	bool no_hashes;            /* passwords wait until a test says otherwise */
-	bool hold;                 /* the journal's turns come only when a test says so */
-	unsigned fail_one_in;      /* of its turns by chance, so many find no space; 0: none */
-	struct store_image *image; /* what it keeps; NULL: nothing */
-	unsigned frozen;           /* a bit per home whose thread stands still */
+	bool hold;                 /* the journal's turns happen only when a test says so */
+	unsigned fail_one_in;      /* of its turns, at random, so many find no space; 0: none */
+	struct store_image *image; /* what it stores; NULL: nothing */
+	unsigned frozen;           /* a bit per worker whose thread stands still */
 	unsigned
-	    reading; /* a bit per home whose turn takes long: it reads, and its end never comes */
+	    reading; /* a bit per worker whose turn takes long: it reads, and its end never comes */
 	bool wires_stay; /* a test holds wires of its own: none is freed before the end */
 	struct config_snapshot *newest; /* policy of all */
-	uint64_t turns;                 /* what one thread did between two others, so far */
+	uint64_t turns;                 /* number of steps so far */
 	struct executor main_executor;
 	struct stop *stop;
 	struct client *clients; /* utlist LL */
@@ -54,42 +54,42 @@ struct world {
 };
 
 struct world *world_new(const struct world_settings *settings);
-/* The orderly stop of the broker, wherever it stands, and everything freed. */
+/* Stop the broker in order, at any moment, and free everything. */
 void world_free(struct world *w);
 
-/* Work that goes over several turns does so there even where it is little. */
+/* Work that takes several turns does so even if there is little of it. */
 bool world_has_small_slices(const struct world *w);
 
-/* The log goes nowhere, as long as this process lives. */
+/* The log is discarded, as long as this process lives. */
 void world_be_silent(struct world *w);
 /* Below `below`, which is not 0. */
 uint64_t world_random(struct world *w, uint64_t below);
 
-/* Let things happen, in a random order. */
+/* Let steps happen, in a random order. */
 void world_steps(struct world *w, unsigned count);
 /* Until nothing moves any more; time stands still. */
 void world_run(struct world *w);
-/* Time goes on; every timer fires at its moment. */
+/* Time advances; every timer fires at its moment. */
 void world_advance(struct world *w, uint64_t ms);
 
-/* The next time at which something happens by itself: a timer, or what the journal has waits no
- * longer. */
+/* The next time at which something happens by itself: a timer, or the end of the journal's
+ * delay. */
 uint64_t world_next_timer(struct world *w);
 uint64_t world_next_due(struct world *w);
 /* The next broker will find other texts. */
 void world_prepare(struct world *w, const struct world_settings *texts);
-/* Other texts are in force, worker by worker; NULL: those of world.c. `done` when all have them. */
+/* Other texts are applied, worker by worker; NULL: those of world.c. `done` when all have them. */
 void world_reload(struct world *w, const struct world_settings *texts, config_apply_done_fn *done,
                   void *arg);
 
-/* One turn of the journal: one commit. False: there was nothing to do, or it could not be done. */
+/* One turn of the journal: one commit. False if there was nothing to do, or it failed. */
 bool world_commit(struct world *w);
-/* Do packets of clients wait for room in the store? */
+/* Do packets of clients wait for space in the store? */
 bool world_has_deferred(const struct world *w);
-/* The broker dies, and another starts on what was committed. Its clients see a broken connection.
- */
+/* The broker crashes, and another starts on what was committed. Its clients see a broken
+ * connection. */
 void world_crash(struct world *w);
-/* It is stopped as one should, and another starts. Its clients hear of it. */
+/* It is stopped in order, and another starts. Its clients are told. */
 void world_restart(struct world *w);
 
 /* A connection that arrives at a random worker. */
