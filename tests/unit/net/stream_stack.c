@@ -18,6 +18,7 @@
 #include "net/socket_stream.h"
 #include "net/tls_source.h"
 #include "net/tls_stream.h"
+#include "support/masked_stream.h"
 
 #define TRIES_MAX   600000
 #define SLEEP_AFTER 200
@@ -31,6 +32,7 @@ static const struct {
     [STACK_MEMORY] = {"memory", true, false},
     [STACK_TLS_SOCKET] = {"TLS over socket", false, true},
     [STACK_TLS_MEMORY] = {"TLS over memory", true, true},
+    [STACK_MASKED_TLS] = {"masked over TLS over socket", false, true},
 };
 
 const char *stack_name(enum stack_kind kind)
@@ -162,25 +164,32 @@ static void decrypt(struct stack *s, const uint8_t *bytes, size_t len)
 static void run_far_end(struct stack *s)
 {
 	uint8_t bytes[65536];
-	size_t n = receive_raw(s, bytes, sizeof(bytes));
+	size_t n = receive_raw(s, bytes, sizeof(bytes)), before = s->far_got.len;
 
 	if (s->ssl != NULL)
 		decrypt(s, bytes, n);
 	else
 		buf_put(&s->far_got, bytes, n);
+	if (s->kind == STACK_MASKED_TLS && s->far_got.len > before)
+		masked_stream_change(s->far_got.data + before, s->far_got.len - before);
 	send_raw(s);
 }
 
 void stack_far_send(struct stack *s, struct slice bytes)
 {
+	struct buf out = {0};
 	size_t n;
 
+	buf_put_slice(&out, bytes);
+	if (s->kind == STACK_MASKED_TLS)
+		masked_stream_change(out.data, out.len);
 	if (s->ssl == NULL) {
-		buf_put_slice(&s->raw, bytes);
-	} else if (bytes.len > 0) {
-		assert_int_equal(SSL_write_ex(s->ssl, bytes.data, bytes.len, &n), 1);
+		buf_put_slice(&s->raw, buf_slice(&out));
+	} else {
+		assert_int_equal(SSL_write_ex(s->ssl, out.data, out.len, &n), 1);
 		take_from_ssl(s);
 	}
+	buf_fini(&out);
 	send_raw(s);
 }
 
@@ -311,6 +320,8 @@ void stack_open(struct stack *s, enum stack_kind kind, const struct tls_server *
 	s->stream = open_transport(s);
 	if (kinds[kind].has_tls)
 		start_tls(s, server);
+	if (kind == STACK_MASKED_TLS)
+		s->stream = masked_stream_new(s->stream);
 	assert_int_equal(stream_is_established(s->stream), !kinds[kind].has_tls);
 	stack_attach(s, 0);
 	stack_until(s, stream_is_established(s->stream) &&

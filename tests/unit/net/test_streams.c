@@ -1,5 +1,5 @@
 /* What every stream does, whatever it is made of: the same table of behaviours over a socket, a
- * Unix socket, memory, TLS over a socket and TLS over memory. */
+ * Unix socket, memory, TLS over a socket and over memory, and a stream over TLS. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -38,7 +38,8 @@ static bool has_got(const struct buf *got, const uint8_t *bytes, size_t len)
 
 static void facts(struct stack *s)
 {
-	bool is_network = s->kind == STACK_SOCKET || s->kind == STACK_TLS_SOCKET;
+	bool is_network =
+	    s->kind == STACK_SOCKET || s->kind == STACK_TLS_SOCKET || s->kind == STACK_MASKED_TLS;
 	char peer[STREAM_PEER_TEXT], key[STREAM_PEER_TEXT];
 	char user[STREAM_PEER_TEXT];
 	const char *why = NULL;
@@ -413,6 +414,12 @@ static void over_tls_over_memory(void **state)
 	run_all(STACK_TLS_MEMORY);
 }
 
+static void over_a_stream_over_tls(void **state)
+{
+	(void)state;
+	run_all(STACK_MASKED_TLS);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -435,7 +442,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(over_a_socket),        cmocka_unit_test(over_a_unix_socket),
 	    cmocka_unit_test(over_memory),          cmocka_unit_test(over_tls_over_a_socket),
-	    cmocka_unit_test(over_tls_over_memory),
+	    cmocka_unit_test(over_tls_over_memory), cmocka_unit_test(over_a_stream_over_tls),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
