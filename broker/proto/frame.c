@@ -63,18 +63,24 @@ enum frame_result frame_next(struct slice *in, size_t max_bytes, struct frame *o
 
 const char *packet_type_name(enum packet_type type)
 {
-	static const char *const names[16] = {
-	    [PACKET_RESERVED] = "RESERVED",       [PACKET_CONNECT] = "CONNECT",
-	    [PACKET_CONNACK] = "CONNACK",         [PACKET_PUBLISH] = "PUBLISH",
-	    [PACKET_PUBACK] = "PUBACK",           [PACKET_PUBREC] = "PUBREC",
-	    [PACKET_PUBREL] = "PUBREL",           [PACKET_PUBCOMP] = "PUBCOMP",
-	    [PACKET_SUBSCRIBE] = "SUBSCRIBE",     [PACKET_SUBACK] = "SUBACK",
-	    [PACKET_UNSUBSCRIBE] = "UNSUBSCRIBE", [PACKET_UNSUBACK] = "UNSUBACK",
-	    [PACKET_PINGREQ] = "PINGREQ",         [PACKET_PINGRESP] = "PINGRESP",
-	    [PACKET_DISCONNECT] = "DISCONNECT",   [PACKET_AUTH] = "AUTH",
+	static const char *const names[] = {
+#define PACKET(id, type, flags) [PACKET_##id] = #id,
+#include "proto/packets.def"
+#undef PACKET
 	};
 
-	return (unsigned)type < 16 ? names[type] : "unknown packet";
+	return names[type];
+}
+
+uint8_t frame_flags(enum packet_type type)
+{
+	static const uint8_t flags[] = {
+#define PACKET(id, type, its_flags) [PACKET_##id] = (its_flags),
+#include "proto/packets.def"
+#undef PACKET
+	};
+
+	return flags[type];
 }
 
 void frame_put_header(struct buf *out, enum packet_type type, uint8_t flags, size_t body_bytes)

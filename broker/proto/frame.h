@@ -5,22 +5,9 @@
 #include "base/bytes.h"
 
 enum packet_type {
-	PACKET_RESERVED = 0,
-	PACKET_CONNECT = 1,
-	PACKET_CONNACK = 2,
-	PACKET_PUBLISH = 3,
-	PACKET_PUBACK = 4,
-	PACKET_PUBREC = 5,
-	PACKET_PUBREL = 6,
-	PACKET_PUBCOMP = 7,
-	PACKET_SUBSCRIBE = 8,
-	PACKET_SUBACK = 9,
-	PACKET_UNSUBSCRIBE = 10,
-	PACKET_UNSUBACK = 11,
-	PACKET_PINGREQ = 12,
-	PACKET_PINGRESP = 13,
-	PACKET_DISCONNECT = 14,
-	PACKET_AUTH = 15,
+#define PACKET(id, type, flags) PACKET_##id = (type),
+#include "proto/packets.def"
+#undef PACKET
 };
 
 struct frame {
@@ -51,6 +38,8 @@ enum frame_result frame_next(struct slice *in, size_t max_bytes, struct frame *o
                              size_t *needed_bytes);
 
 const char *packet_type_name(enum packet_type type); /* "PUBLISH" */
+/* The flags that a packet of this type must have; not for PUBLISH. */
+uint8_t frame_flags(enum packet_type type);
 
 /* Start a packet of known body length, at most FRAME_BODY_MAX: first byte and Remaining Length. */
 void frame_put_header(struct buf *out, enum packet_type type, uint8_t flags, size_t body_bytes);

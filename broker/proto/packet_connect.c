@@ -154,9 +154,9 @@ struct fault connect_decode(const struct frame *frame, struct connect *out)
 	if (r.bad)
 		return fault_of(REASON_MALFORMED,
 		                "the connect flags or the keep alive are missing");
-	if (frame->flags != 0) /* [MQTT3-2.2.2-1, -2] [MQTT5-2.1.3-1] */
-		return fault_of(REASON_MALFORMED, WIRE_BAD_FLAGS);
-	if (!fault_is_none(fault = check_flags(flags, out->version)))
+	if (!fault_is_none(fault =
+	                       wire_check_flags(frame)) || /* [MQTT3-2.2.2-1, -2] [MQTT5-2.1.3-1] */
+	    !fault_is_none(fault = check_flags(flags, out->version)))
 		return fault;
 	out->clean_start = (flags & FLAG_CLEAN_START) != 0;
 	out->has_user_name = (flags & FLAG_USER_NAME) != 0;
@@ -193,19 +193,19 @@ static void put_string_if_any(struct buf *out, enum property id, struct slice s)
 static void put_connack_limits(struct buf *out, const struct connack *c)
 {
 	if (c->has_session_expiry)
-		property_put_u32(out, PROPERTY_SESSION_EXPIRY, c->session_expiry_s);
+		property_put_number(out, PROPERTY_SESSION_EXPIRY, c->session_expiry_s);
 	if (c->receive_maximum != 0 && c->receive_maximum != UINT16_MAX)
-		property_put_u16(out, PROPERTY_RECEIVE_MAXIMUM, c->receive_maximum);
+		property_put_number(out, PROPERTY_RECEIVE_MAXIMUM, c->receive_maximum);
 	if (c->max_qos < 2) /* [MQTT5-3.2.2-9] */
-		property_put_u8(out, PROPERTY_MAXIMUM_QOS, c->max_qos);
+		property_put_number(out, PROPERTY_MAXIMUM_QOS, c->max_qos);
 	if (c->retain_unavailable)
-		property_put_u8(out, PROPERTY_RETAIN_AVAILABLE, 0);
+		property_put_number(out, PROPERTY_RETAIN_AVAILABLE, 0);
 	if (c->max_packet_bytes != 0)
-		property_put_u32(out, PROPERTY_MAXIMUM_PACKET_SIZE, c->max_packet_bytes);
+		property_put_number(out, PROPERTY_MAXIMUM_PACKET_SIZE, c->max_packet_bytes);
 	if (c->topic_alias_maximum != 0)
-		property_put_u16(out, PROPERTY_TOPIC_ALIAS_MAXIMUM, c->topic_alias_maximum);
+		property_put_number(out, PROPERTY_TOPIC_ALIAS_MAXIMUM, c->topic_alias_maximum);
 	if (c->has_server_keep_alive)
-		property_put_u16(out, PROPERTY_SERVER_KEEP_ALIVE, c->server_keep_alive_s);
+		property_put_number(out, PROPERTY_SERVER_KEEP_ALIVE, c->server_keep_alive_s);
 }
 
 /* [MQTT5-3.2.2-20] */
@@ -241,5 +241,5 @@ void connack_encode(struct buf *out, const struct connack *c)
 	buf_put_u8(out, code);
 	if (c->version == MQTT_5_0)
 		put_connack_properties(out, c);
-	wire_close_packet(out, start, PACKET_CONNACK, 0);
+	wire_close_packet(out, start, PACKET_CONNACK);
 }

@@ -6,38 +6,14 @@
 struct fault pingreq_decode(const struct frame *frame)
 {
 	struct reader r = reader_of(frame->body);
+	struct fault fault = wire_check_flags(frame);
 
-	if (frame->flags != 0)
-		return fault_of(REASON_MALFORMED, WIRE_BAD_FLAGS);
-	return wire_check_end(&r);
+	return fault_is_none(fault) ? wire_check_end(&r) : fault;
 }
 
 void pingresp_encode(struct buf *out)
 {
 	frame_put_header(out, PACKET_PINGRESP, 0, 0); /* [MQTT-3.12.4-1] */
-}
-
-/* Those of table 3-10 that a client may send. [MQTT5-3.14.2-1] */
-static bool is_client_disconnect_reason(uint8_t code)
-{
-	static const bool allowed[256] = {
-	    [REASON_SUCCESS] = true,
-	    [REASON_DISCONNECT_WITH_WILL] = true,
-	    [REASON_UNSPECIFIED] = true,
-	    [REASON_MALFORMED] = true,
-	    [REASON_PROTOCOL_ERROR] = true,
-	    [REASON_IMPLEMENTATION_SPECIFIC] = true,
-	    [REASON_TOPIC_NAME_INVALID] = true,
-	    [REASON_RECEIVE_MAXIMUM_EXCEEDED] = true,
-	    [REASON_TOPIC_ALIAS_INVALID] = true,
-	    [REASON_PACKET_TOO_LARGE] = true,
-	    [REASON_MESSAGE_RATE_TOO_HIGH] = true,
-	    [REASON_QUOTA_EXCEEDED] = true,
-	    [REASON_ADMINISTRATIVE_ACTION] = true,
-	    [REASON_PAYLOAD_FORMAT_INVALID] = true,
-	};
-
-	return allowed[code];
 }
 
 /* Reason code and properties may be left out, from the end. */
@@ -48,7 +24,7 @@ static struct fault read_disconnect(struct reader *r, struct disconnect *out)
 	if (reader_left(r) == 0)
 		return FAULT_NONE;
 	code = read_u8(r);
-	if (!is_client_disconnect_reason(code))
+	if (!reason_is_allowed(code, PACKET_DISCONNECT))
 		return fault_of(REASON_PROTOCOL_ERROR,
 		                "the reason code is not one that a client may send");
 	out->reason = (enum reason)code;
@@ -63,8 +39,8 @@ struct fault disconnect_decode(const struct frame *frame, enum mqtt_version vers
 	struct fault fault;
 
 	*out = (struct disconnect){.reason = REASON_SUCCESS};
-	if (frame->flags != 0) /* [MQTT-3.14.1-1] */
-		return fault_of(REASON_MALFORMED, WIRE_BAD_FLAGS);
+	if (!fault_is_none(fault = wire_check_flags(frame))) /* [MQTT-3.14.1-1] */
+		return fault;
 	if (version == MQTT_5_0 && !fault_is_none(fault = read_disconnect(&r, out)))
 		return fault;
 	return wire_check_end(&r);
@@ -92,13 +68,7 @@ void disconnect_encode(struct buf *out, enum reason reason, struct slice reason_
 		put_string_if_any(out, PROPERTY_SERVER_REFERENCE, server_reference);
 		wire_close_properties(out, block);
 	}
-	wire_close_packet(out, start, PACKET_DISCONNECT, 0);
-}
-
-static bool is_auth_reason(uint8_t code)
-{
-	return code == REASON_SUCCESS || code == REASON_CONTINUE_AUTHENTICATION ||
-	       code == REASON_REAUTHENTICATE;
+	wire_close_packet(out, start, PACKET_DISCONNECT);
 }
 
 /* An empty body is Success without properties (3.15.2.1); every other must name its method
@@ -110,12 +80,12 @@ struct fault auth_decode(const struct frame *frame, struct auth *out)
 	uint8_t code;
 
 	*out = (struct auth){.reason = REASON_SUCCESS};
-	if (frame->flags != 0) /* [MQTT5-3.15.1-1] */
-		return fault_of(REASON_MALFORMED, WIRE_BAD_FLAGS);
+	if (!fault_is_none(fault = wire_check_flags(frame))) /* [MQTT5-3.15.1-1] */
+		return fault;
 	if (frame->body.len == 0)
 		return FAULT_NONE;
 	code = read_u8(&r);
-	if (!is_auth_reason(code)) /* [MQTT5-3.15.2-1] */
+	if (!reason_is_allowed(code, PACKET_AUTH)) /* [MQTT5-3.15.2-1] */
 		return fault_of(REASON_PROTOCOL_ERROR, "the reason code is not one of AUTH");
 	out->reason = (enum reason)code;
 	if (!fault_is_none(fault = properties_read(&r, PACKET_AUTH, &out->properties)) ||
@@ -137,5 +107,5 @@ void auth_encode(struct buf *out, enum reason reason, struct slice method, struc
 	property_put_string(out, PROPERTY_AUTH_METHOD, method);
 	put_string_if_any(out, PROPERTY_AUTH_DATA, data);
 	wire_close_properties(out, block);
-	wire_close_packet(out, start, PACKET_AUTH, 0);
+	wire_close_packet(out, start, PACKET_AUTH);
 }

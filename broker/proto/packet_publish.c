@@ -102,15 +102,20 @@ static size_t subscription_ids_size(const struct publish_out *p)
 	size_t size = 0;
 
 	for (size_t i = 0; i < p->subscription_id_count; i++)
-		size += 1 + varint_size(p->subscription_ids[i]);
+		size += property_number_size(PROPERTY_SUBSCRIPTION_ID, p->subscription_ids[i]);
 	return size;
 }
 
 /* The properties without their length. */
 static size_t properties_size(const struct publish_out *p)
 {
-	return (p->has_expiry ? 5u : 0u) + (p->topic_alias != 0 ? 3u : 0u) +
-	       subscription_ids_size(p) + p->forwarded.len;
+	size_t size = subscription_ids_size(p) + p->forwarded.len;
+
+	if (p->has_expiry)
+		size += property_number_size(PROPERTY_MESSAGE_EXPIRY, p->expiry_s);
+	if (p->topic_alias != 0)
+		size += property_number_size(PROPERTY_TOPIC_ALIAS, p->topic_alias);
+	return size;
 }
 
 static size_t body_size(const struct publish_out *p, size_t properties_bytes)
@@ -135,11 +140,11 @@ static void put_properties(struct buf *out, const struct publish_out *p, size_t 
 	if (size == 0)
 		return;
 	if (p->has_expiry) /* [MQTT5-3.3.2-6] */
-		property_put_u32(out, PROPERTY_MESSAGE_EXPIRY, p->expiry_s);
+		property_put_number(out, PROPERTY_MESSAGE_EXPIRY, p->expiry_s);
 	if (p->topic_alias != 0)
-		property_put_u16(out, PROPERTY_TOPIC_ALIAS, p->topic_alias);
+		property_put_number(out, PROPERTY_TOPIC_ALIAS, p->topic_alias);
 	for (size_t i = 0; i < p->subscription_id_count; i++) /* [MQTT5-3.3.4-3, -4] */
-		property_put_varint(out, PROPERTY_SUBSCRIPTION_ID, p->subscription_ids[i]);
+		property_put_number(out, PROPERTY_SUBSCRIPTION_ID, p->subscription_ids[i]);
 	buf_put_slice(out, p->forwarded);
 }
 

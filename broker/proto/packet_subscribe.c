@@ -13,8 +13,6 @@ enum option_bits {
 	OPTION_RESERVED = 0xc0,
 };
 
-#define REQUEST_FLAGS 2 /* [MQTT-3.8.1-1] [MQTT-3.10.1-1] */
-
 static struct subscription_options options_of(uint8_t bits)
 {
 	return (struct subscription_options){
@@ -89,12 +87,15 @@ static struct fault read_head(struct reader *r, const struct frame *frame,
                               enum mqtt_version version, uint16_t *packet_id,
                               struct properties *properties)
 {
+	struct fault fault;
+
 	*packet_id = read_packet_id(r);
 	if (r->bad)
 		return wire_packet_id_fault(frame, 0);
-	if (frame->flags != REQUEST_FLAGS)
-		return fault_of(REASON_MALFORMED, WIRE_BAD_FLAGS);
-	return version == MQTT_5_0 ? properties_read(r, frame->type, properties) : FAULT_NONE;
+	fault = wire_check_flags(frame);
+	if (version == MQTT_3_1_1 || !fault_is_none(fault))
+		return fault;
+	return properties_read(r, frame->type, properties);
 }
 
 typedef struct fault entry_check(struct reader *r, enum mqtt_version version);
@@ -252,7 +253,7 @@ void suback_encode(struct buf *out, enum mqtt_version version, uint16_t packet_i
 		/* [MQTT3-3.9.3-2] */
 		buf_put_u8(out, refused && version == MQTT_3_1_1 ? REASON_UNSPECIFIED : reasons[i]);
 	}
-	wire_close_packet(out, start, PACKET_SUBACK, 0);
+	wire_close_packet(out, start, PACKET_SUBACK);
 }
 
 void unsuback_encode(struct buf *out, enum mqtt_version version, uint16_t packet_id,
@@ -263,5 +264,5 @@ void unsuback_encode(struct buf *out, enum mqtt_version version, uint16_t packet
 	put_head(out, version, packet_id, reason_string);
 	if (version == MQTT_5_0)
 		buf_put(out, reasons, count); /* [MQTT5-3.11.3-1] */
-	wire_close_packet(out, start, PACKET_UNSUBACK, 0);
+	wire_close_packet(out, start, PACKET_UNSUBACK);
 }

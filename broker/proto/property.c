@@ -19,15 +19,15 @@ enum type {
 
 struct row {
 	uint32_t min, max;
-	uint16_t owners,
-	    repeats;    /* bits of packet types; that of PROPERTY_OWNER_WILL is the will */
-	uint16_t field; /* offset in struct properties */
+	/* Bits of packet types; that of PROPERTY_OWNER_WILL is the will. */
+	uint16_t owners, repeats;
+	uint16_t member; /* offset in struct properties */
 	uint8_t type;
+	bool forwarded;
 };
 
-#define NO_FIELD      UINT16_MAX
-#define FIELD(member) offsetof(struct properties, member)
-
+#define FORWARDED     true
+#define NOT_FORWARDED false
 #define NOWHERE       0
 #define IN_WILL       (1u << PROPERTY_OWNER_WILL)
 #define IN_CONNECT    (1u << PACKET_CONNECT)
@@ -44,13 +44,15 @@ struct row {
 	 1u << PACKET_UNSUBSCRIBE | IN_DISCONNECT | IN_AUTH | IN_ANY_ACK)
 
 static const struct row rows[] = {
-#define PROPERTY(id, its_type, its_owners, its_repeats, its_min, its_max, its_field, its_name)     \
-	[PROPERTY_##id] = {.type = (its_type),                                                     \
-	                   .owners = (its_owners),                                                 \
-	                   .repeats = (its_repeats),                                               \
-	                   .min = (its_min),                                                       \
-	                   .max = (its_max),                                                       \
-	                   .field = (its_field)},
+#define PROPERTY(id, number, its_type, its_owners, its_repeats, its_min, its_max, its_forwarded,   \
+                 its_member, name)                                                                 \
+	[number] = {.type = (its_type),                                                            \
+	            .owners = (its_owners),                                                        \
+	            .repeats = (its_repeats),                                                      \
+	            .min = (its_min),                                                              \
+	            .max = (its_max),                                                              \
+	            .forwarded = (its_forwarded),                                                  \
+	            .member = offsetof(struct properties, its_member)},
 #include "proto/properties.def"
 #undef PROPERTY
 };
@@ -60,12 +62,11 @@ static const struct row rows[] = {
 static const struct texts {
 	const char *misplaced, *again, *range, *broken;
 } texts[ROW_COUNT] = {
-#define PROPERTY(id, its_type, its_owners, its_repeats, its_min, its_max, its_field, its_name)     \
-	[PROPERTY_##                                                                               \
-	    id] = {.misplaced = "the property " its_name " is not allowed in this packet",         \
-	           .again = "the property " its_name " occurs more than once",                     \
-	           .range = "the value of the property " its_name " is not allowed",               \
-	           .broken = "the property " its_name " is cut short, or its text is not UTF-8"},
+#define PROPERTY(id, number, type, owners, repeats, min, max, forwarded, member, name)             \
+	[number] = {.misplaced = "the property " name " is not allowed in this packet",            \
+	            .again = "the property " name " occurs more than once",                        \
+	            .range = "the value of the property " name " is not allowed",                  \
+	            .broken = "the property " name " is cut short, or its text is not UTF-8"},
 #include "proto/properties.def"
 #undef PROPERTY
 };
@@ -81,9 +82,9 @@ static const struct row *read_row(struct reader *r, uint32_t *id)
 	return &rows[*id];
 }
 
-static void *field_of(struct properties *p, const struct row *row)
+static void *member_of(struct properties *p, const struct row *row)
 {
-	return (uint8_t *)p + row->field;
+	return (uint8_t *)p + row->member;
 }
 
 static uint32_t read_number(struct reader *r, const struct row *row)
@@ -97,14 +98,12 @@ static uint32_t read_number(struct reader *r, const struct row *row)
 
 static void store_number(struct properties *out, const struct row *row, uint32_t v)
 {
-	if (row->field == NO_FIELD)
-		return;
 	if (row->type == BYTE)
-		*(uint8_t *)field_of(out, row) = (uint8_t)v;
+		*(uint8_t *)member_of(out, row) = (uint8_t)v;
 	else if (row->type == TWO)
-		*(uint16_t *)field_of(out, row) = (uint16_t)v;
+		*(uint16_t *)member_of(out, row) = (uint16_t)v;
 	else
-		*(uint32_t *)field_of(out, row) = v;
+		*(uint32_t *)member_of(out, row) = v;
 }
 
 static struct fault take_number(struct reader *r, uint32_t id, struct properties *out)
@@ -130,8 +129,7 @@ static struct fault take_bytes(struct reader *r, uint32_t id, struct properties 
 		return fault_of(REASON_MALFORMED, texts[id].broken);
 	if (row->type == TOPIC && !topic_name_valid(s))
 		return fault_of(REASON_PROTOCOL_ERROR, texts[id].range);
-	if (row->field != NO_FIELD)
-		*(struct slice *)field_of(out, row) = s;
+	*(struct slice *)member_of(out, row) = s;
 	return FAULT_NONE;
 }
 
@@ -190,16 +188,6 @@ static void skip_value(struct reader *r, const struct row *row)
 		read_string(r);
 }
 
-static bool is_forwarded(uint32_t id)
-{
-	const uint64_t forwarded =
-	    UINT64_C(1) << PROPERTY_PAYLOAD_FORMAT | UINT64_C(1) << PROPERTY_CONTENT_TYPE |
-	    UINT64_C(1) << PROPERTY_RESPONSE_TOPIC | UINT64_C(1) << PROPERTY_CORRELATION_DATA |
-	    UINT64_C(1) << PROPERTY_USER;
-
-	return (forwarded >> id & 1) != 0;
-}
-
 /* [MQTT5-3.3.2-4, -15, -16, -17, -18, -20] [MQTT5-3.1.3-10] */
 void properties_put_forwarded(struct buf *out, struct slice raw)
 {
@@ -215,7 +203,7 @@ void properties_put_forwarded(struct buf *out, struct slice raw)
 		skip_value(&r, row);
 		if (r.bad)
 			return;
-		if (is_forwarded(id))
+		if (row->forwarded)
 			buf_put(out, start, (size_t)(r.at - start));
 	}
 }
@@ -259,28 +247,27 @@ bool properties_fit_payload(const struct properties *p, struct slice payload)
 	return true;
 }
 
-void property_put_u8(struct buf *out, enum property id, uint8_t v)
+void property_put_number(struct buf *out, enum property id, uint32_t v)
 {
+	uint8_t type = rows[id].type;
+
 	buf_put_u8(out, (uint8_t)id);
-	buf_put_u8(out, v);
+	if (type == BYTE)
+		buf_put_u8(out, (uint8_t)v);
+	else if (type == TWO)
+		buf_put_u16(out, (uint16_t)v);
+	else if (type == FOUR)
+		buf_put_u32(out, v);
+	else
+		buf_put_varint(out, v);
 }
 
-void property_put_u16(struct buf *out, enum property id, uint16_t v)
+size_t property_number_size(enum property id, uint32_t v)
 {
-	buf_put_u8(out, (uint8_t)id);
-	buf_put_u16(out, v);
-}
+	static const uint8_t sizes[] = {[BYTE] = 1, [TWO] = 2, [FOUR] = 4};
+	uint8_t type = rows[id].type;
 
-void property_put_u32(struct buf *out, enum property id, uint32_t v)
-{
-	buf_put_u8(out, (uint8_t)id);
-	buf_put_u32(out, v);
-}
-
-void property_put_varint(struct buf *out, enum property id, uint32_t v)
-{
-	buf_put_u8(out, (uint8_t)id);
-	buf_put_varint(out, v);
+	return 1 + (type == VARINT ? varint_size(v) : sizes[type]);
 }
 
 void property_put_string(struct buf *out, enum property id, struct slice s)

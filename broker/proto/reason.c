@@ -3,44 +3,42 @@
 
 #include <stddef.h>
 
-const char *reason_name(enum reason reason)
-{
-	static const char *const names[256] = {
-#define REASON(id, code, name) [code] = (name),
+#define NONE         0u
+#define PUBLISH_ACKS (1u << PACKET_PUBACK | 1u << PACKET_PUBREC)
+#define RELEASE_ACKS (1u << PACKET_PUBREL | 1u << PACKET_PUBCOMP)
+#define DISCONNECT   (1u << PACKET_DISCONNECT)
+#define AUTH         (1u << PACKET_AUTH)
+
+static const struct row {
+	const char *name;
+	uint16_t packets; /* bits of packet types */
+	uint8_t connack_v3;
+} rows[256] = {
+#define REASON(id, code, its_connack_v3, its_packets, its_name)                                    \
+	[code] = {.name = (its_name), .packets = (its_packets), .connack_v3 = (its_connack_v3)},
 #include "proto/reasons.def"
 #undef REASON
-	};
+};
+
+const char *reason_name(enum reason reason)
+{
 	unsigned code = (unsigned)reason;
 
-	return code < 256 && names[code] != NULL ? names[code] : "unknown reason";
+	return code < 256 && rows[code].name != NULL ? rows[code].name : "unknown reason";
 }
 
-/* Table 3.1 of 3.1.1. What has no row has no code: the server closes without CONNACK.
- * [MQTT3-3.2.2-6] */
+/* Table 3.1 of 3.1.1. What has no return code has no CONNACK: the server closes. [MQTT3-3.2.2-6]
+ * [MQTT3-3.1.2-2] [MQTT3-3.1.3-9] */
 uint8_t reason_connack_v3(enum reason reason)
 {
-	enum {
-		UNACCEPTABLE_PROTOCOL_VERSION = 1,
-		IDENTIFIER_REJECTED = 2,
-		SERVER_UNAVAILABLE = 3,
-		BAD_USER_NAME_OR_PASSWORD = 4,
-		NOT_AUTHORIZED = 5,
-	};
-	static const uint8_t codes[256] = {
-	    [REASON_UNSUPPORTED_VERSION] = UNACCEPTABLE_PROTOCOL_VERSION, /* [MQTT3-3.1.2-2] */
-	    [REASON_CLIENT_ID_NOT_VALID] = IDENTIFIER_REJECTED,           /* [MQTT3-3.1.3-9] */
-	    [REASON_SERVER_UNAVAILABLE] = SERVER_UNAVAILABLE,
-	    [REASON_SERVER_BUSY] = SERVER_UNAVAILABLE,
-	    [REASON_SERVER_SHUTTING_DOWN] = SERVER_UNAVAILABLE,
-	    [REASON_QUOTA_EXCEEDED] = SERVER_UNAVAILABLE,
-	    [REASON_USE_ANOTHER_SERVER] = SERVER_UNAVAILABLE,
-	    [REASON_SERVER_MOVED] = SERVER_UNAVAILABLE,
-	    [REASON_CONNECTION_RATE_EXCEEDED] = SERVER_UNAVAILABLE,
-	    [REASON_BAD_USER_NAME_OR_PASSWORD] = BAD_USER_NAME_OR_PASSWORD,
-	    [REASON_NOT_AUTHORIZED] = NOT_AUTHORIZED,
-	    [REASON_BANNED] = NOT_AUTHORIZED,
-	};
 	unsigned code = (unsigned)reason;
 
-	return code < 256 ? codes[code] : 0;
+	return code < 256 ? rows[code].connack_v3 : 0;
+}
+
+/* [MQTT5-3.4.2-1] [MQTT5-3.5.2-1] [MQTT5-3.6.2-1] [MQTT5-3.7.2-1] [MQTT5-3.14.2-1]
+ * [MQTT5-3.15.2-1] */
+bool reason_is_allowed(uint8_t code, enum packet_type type)
+{
+	return (rows[code].packets >> type & 1) != 0;
 }

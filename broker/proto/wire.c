@@ -1,5 +1,15 @@
-/* Putting lengths before what they measure.  Pure; proto only. */
+/* Checks that all decoders share, and putting lengths before what they measure.  Pure; proto only.
+ */
 #include "proto/wire.h"
+
+/* [MQTT3-2.2.2-1, -2] [MQTT5-2.1.3-1] [MQTT-3.6.1-1] */
+struct fault wire_check_flags(const struct frame *frame)
+{
+	return frame->flags == frame_flags(frame->type)
+	           ? FAULT_NONE
+	           : fault_of(REASON_MALFORMED,
+	                      "the flags of the fixed header are not those of this packet type");
+}
 
 struct fault wire_check_end(const struct reader *r)
 {
@@ -35,10 +45,10 @@ void wire_close_properties(struct buf *out, size_t start)
 	rotate_tail(out, start, out->len - end);
 }
 
-void wire_close_packet(struct buf *out, size_t start, enum packet_type type, uint8_t flags)
+void wire_close_packet(struct buf *out, size_t start, enum packet_type type)
 {
 	size_t end = out->len;
 
-	frame_put_header(out, type, flags, end - start);
+	frame_put_header(out, type, frame_flags(type), end - start);
 	rotate_tail(out, start, out->len - end);
 }

@@ -37,7 +37,8 @@ static inline bool wire_is_whole(const struct reader *r)
 	return !r->bad && reader_left(r) == 0;
 }
 
-#define WIRE_BAD_FLAGS "the flags of the fixed header are not those of this packet type"
+/* The flags of the fixed header are those of the packet type. Not for PUBLISH. */
+struct fault wire_check_flags(const struct frame *frame);
 
 /* What is wrong with the end of a body, if it is not whole. */
 struct fault wire_check_end(const struct reader *r);
@@ -47,6 +48,6 @@ struct fault wire_packet_id_fault(const struct frame *frame, size_t at);
 /* Properties were appended since `start`: put their Property Length before them. */
 void wire_close_properties(struct buf *out, size_t start);
 /* A body was appended since `start`: put the fixed header before it. */
-void wire_close_packet(struct buf *out, size_t start, enum packet_type type, uint8_t flags);
+void wire_close_packet(struct buf *out, size_t start, enum packet_type type);
 
 #endif

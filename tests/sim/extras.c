@@ -26,7 +26,7 @@ static void draw_other(struct buf *out, uint64_t *chance, unsigned which)
 {
 	switch (which) {
 	case 0:
-		property_put_u8(out, PROPERTY_PAYLOAD_FORMAT, (uint8_t)chance_below(chance, 2));
+		property_put_number(out, PROPERTY_PAYLOAD_FORMAT, (uint8_t)chance_below(chance, 2));
 		break;
 	case 1:
 		property_put_string(out, PROPERTY_CONTENT_TYPE,

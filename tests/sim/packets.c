@@ -47,13 +47,13 @@ static void put_connect_properties(struct buf *body, const struct client *c,
 	struct buf p = {0};
 
 	if (o->expiry_s != 0)
-		property_put_u32(&p, PROPERTY_SESSION_EXPIRY, o->expiry_s);
+		property_put_number(&p, PROPERTY_SESSION_EXPIRY, o->expiry_s);
 	if (o->receive_maximum != 0)
-		property_put_u16(&p, PROPERTY_RECEIVE_MAXIMUM, o->receive_maximum);
+		property_put_number(&p, PROPERTY_RECEIVE_MAXIMUM, o->receive_maximum);
 	if (o->topic_alias_maximum != 0)
-		property_put_u16(&p, PROPERTY_TOPIC_ALIAS_MAXIMUM, o->topic_alias_maximum);
+		property_put_number(&p, PROPERTY_TOPIC_ALIAS_MAXIMUM, o->topic_alias_maximum);
 	if (o->max_packet_bytes != 0)
-		property_put_u32(&p, PROPERTY_MAXIMUM_PACKET_SIZE, o->max_packet_bytes);
+		property_put_number(&p, PROPERTY_MAXIMUM_PACKET_SIZE, o->max_packet_bytes);
 	if (o->method != NULL)
 		put_authentication(&p, c, o);
 	put_block(body, c->version, &p);
@@ -67,9 +67,9 @@ static void put_will(struct buf *body, enum mqtt_version version, const struct w
 	if (will->topic == NULL)
 		return;
 	if (will->delay_s != 0)
-		property_put_u32(&p, PROPERTY_WILL_DELAY, will->delay_s);
+		property_put_number(&p, PROPERTY_WILL_DELAY, will->delay_s);
 	if (will->expiry_s != 0)
-		property_put_u32(&p, PROPERTY_MESSAGE_EXPIRY, will->expiry_s);
+		property_put_number(&p, PROPERTY_MESSAGE_EXPIRY, will->expiry_s);
 	extras_draw(&p, will->extras);
 	put_block(body, version, &p);
 	buf_fini(&p);
@@ -106,7 +106,7 @@ void packets_put_disconnect(struct buf *out, enum mqtt_version version, enum rea
 	struct buf body = {0}, p = {0};
 
 	if (expiry_s != NULL)
-		property_put_u32(&p, PROPERTY_SESSION_EXPIRY, *expiry_s);
+		property_put_number(&p, PROPERTY_SESSION_EXPIRY, *expiry_s);
 	if (version == MQTT_5_0) {
 		buf_put_u8(&body, (uint8_t)reason);
 		put_block(&body, version, &p);
@@ -131,7 +131,7 @@ void packets_put_subscribe(struct buf *out, enum mqtt_version version, uint16_t 
 	struct buf body = {0}, p = {0};
 
 	if (requests[0].id != 0)
-		property_put_varint(&p, PROPERTY_SUBSCRIPTION_ID, requests[0].id);
+		property_put_number(&p, PROPERTY_SUBSCRIPTION_ID, requests[0].id);
 	buf_put_u16(&body, packet_id);
 	put_block(&body, version, &p);
 	buf_fini(&p);

@@ -120,10 +120,10 @@ void peer_connect(struct peer *p, struct world *w, const struct who *who)
 	buf_put_u8(&body, who->is_311 ? 4 : 5);
 	buf_put_u8(&body, who->resume ? 0 : 2);
 	buf_put_u16(&body, 0);
-	property_put_u32(&properties, PROPERTY_SESSION_EXPIRY, who->expiry_s);
-	property_put_u16(&properties, PROPERTY_RECEIVE_MAXIMUM,
-	                 who->receive_maximum == 0 ? 65535 : who->receive_maximum);
-	property_put_u16(&properties, PROPERTY_TOPIC_ALIAS_MAXIMUM, who->topic_aliases);
+	property_put_number(&properties, PROPERTY_SESSION_EXPIRY, who->expiry_s);
+	property_put_number(&properties, PROPERTY_RECEIVE_MAXIMUM,
+	                    who->receive_maximum == 0 ? 65535 : who->receive_maximum);
+	property_put_number(&properties, PROPERTY_TOPIC_ALIAS_MAXIMUM, who->topic_aliases);
 	if (!who->is_311) {
 		buf_put_varint(&body, (uint32_t)properties.len);
 		buf_put_slice(&body, buf_slice(&properties));

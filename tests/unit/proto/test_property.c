@@ -365,10 +365,10 @@ static void single_properties(void **state)
 	struct buf b = {0};
 
 	(void)state;
-	property_put_u8(&b, PROPERTY_PAYLOAD_FORMAT, 1);
-	property_put_u16(&b, PROPERTY_TOPIC_ALIAS, 0x1234);
-	property_put_u32(&b, PROPERTY_MESSAGE_EXPIRY, 0x12345678);
-	property_put_varint(&b, PROPERTY_SUBSCRIPTION_ID, 321);
+	property_put_number(&b, PROPERTY_PAYLOAD_FORMAT, 1);
+	property_put_number(&b, PROPERTY_TOPIC_ALIAS, 0x1234);
+	property_put_number(&b, PROPERTY_MESSAGE_EXPIRY, 0x12345678);
+	property_put_number(&b, PROPERTY_SUBSCRIPTION_ID, 321);
 	property_put_string(&b, PROPERTY_REASON_STRING, SLICE("why"));
 	expect_bytes("single", &b, "0101 231234 0212345678 0bc102 1f0003 'why'");
 	buf_fini(&b);
