@@ -5,7 +5,7 @@
 
 #define POSTS_PER_TURN 1024
 
-static _Thread_local struct executor *current;
+_Thread_local struct executor *executor_entered;
 
 void executor_init(struct executor *h, unsigned index, executor_turn_end_fn *turn_end, void *arg)
 {
@@ -28,24 +28,19 @@ void executor_fini(struct executor *h)
 
 void executor_enter(struct executor *h)
 {
-	REQUIRE(current == NULL);
-	current = h;
+	REQUIRE(executor_entered == NULL);
+	executor_entered = h;
 }
 
 void executor_leave(void)
 {
-	current = NULL;
-}
-
-struct executor *executor_current(void)
-{
-	return current;
+	executor_entered = NULL;
 }
 
 void executor_send(struct executor *h, struct task *task)
 {
 	/* Its own turn looks into the mailbox before it ends: no wake-up needed. */
-	mailbox_send(&h->mailbox, task, current != h);
+	mailbox_send(&h->mailbox, task, executor_entered != h);
 }
 
 void executor_update_now(struct executor *h)

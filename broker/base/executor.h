@@ -33,7 +33,14 @@ void executor_fini(struct executor *h);
  * executor. */
 void executor_enter(struct executor *h);
 void executor_leave(void);
-struct executor *executor_current(void); /* NULL outside of any */
+/* What this thread drives at the moment; set by executor_enter only. Here, so that an assertion of
+ * the owner is one load and not a call. */
+extern _Thread_local struct executor *executor_entered;
+/* NULL outside of any. */
+static inline struct executor *executor_current(void)
+{
+	return executor_entered;
+}
 #define REQUIRE_EXECUTOR(h) REQUIRE(executor_current() == (h))
 
 /* Any thread: give a task to this executor. */
