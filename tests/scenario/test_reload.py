@@ -171,9 +171,9 @@ def test_users_never_wait_for_other_files(broker):
 
 
 def test_a_renewed_certificate_is_picked_up(new_broker, tmp_path_factory):
-    from broker import Pki
+    from broker_fixture import Pki
     pki = Pki(tmp_path_factory.mktemp("renewed"))
-    from broker import BrokerFixture
+    from broker_fixture import BrokerFixture
     with BrokerFixture(tmp_path_factory.mktemp("broker"), pki, acl=ALL) as broker:
         kept = Wire(broker)
         mark = broker.mark()
@@ -202,7 +202,7 @@ def test_a_wrong_certificate_keeps_the_old_one(broker):
 
 
 def test_listeners_are_added_and_removed(broker):
-    from broker import free_port
+    from broker_fixture import free_port
     other = free_port()
     broker.config["listeners"].append({"bind": f"127.0.0.1:{other}"})
     broker.write()

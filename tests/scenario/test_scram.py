@@ -29,7 +29,7 @@ def broker(new_broker):
 
 
 @pytest.fixture
-def broker(new_broker):
+def own_broker(new_broker):
     """One of a test's own, to be reloaded."""
     h = new_broker(users={"first": ["all"]})
     add(h, "anna", "--role", "all")
@@ -136,20 +136,20 @@ def challenge_of(broker, user):
         return client.scram.read(client.challenge())[1:]
 
 
-def test_the_salt_does_not_reveal_existing_users(broker):
+def test_the_salt_does_not_reveal_existing_users(own_broker):
     """It stays what it is, for who is there and for who is not, over reloads, other users and restarts."""
     names = ["anna", "first", "nobody", "nobody2"]
-    before = [challenge_of(broker, name) for name in names]
-    assert [challenge_of(broker, name) for name in names] == before
+    before = [challenge_of(own_broker, name) for name in names]
+    assert [challenge_of(own_broker, name) for name in names] == before
     assert len({salt for salt, _ in before}) == len(names)
-    add(broker, "another")
-    broker.passwd("lock", "anna")
-    broker.passwd("set", "first", "--stdin", stdin="a new one\n")
-    reload(broker)
-    assert [challenge_of(broker, name) for name in names] == before
-    broker.stop()
-    broker.start()
-    assert [challenge_of(broker, name) for name in names] == before
+    add(own_broker, "another")
+    own_broker.passwd("lock", "anna")
+    own_broker.passwd("set", "first", "--stdin", stdin="a new one\n")
+    reload(own_broker)
+    assert [challenge_of(own_broker, name) for name in names] == before
+    own_broker.stop()
+    own_broker.start()
+    assert [challenge_of(own_broker, name) for name in names] == before
 
 
 def test_a_failure_is_not_anonymous(new_broker):
@@ -436,43 +436,43 @@ def test_auth_as_the_first_packet(broker):
 # the users change
 
 
-def test_a_new_password_during_the_exchange(broker):
+def test_a_new_password_during_the_exchange(own_broker):
     """Judged by the rules of the moment in which it ends."""
-    client = ScramWire(broker, login=False)
+    client = ScramWire(own_broker, login=False)
     challenge = client.challenge()
-    add(broker, "anna", command="set", password="another")
-    reload(broker)
+    add(own_broker, "anna", command="set", password="another")
+    reload(own_broker)
     client.say(client.scram.final(challenge))
     client.refused()
-    with ScramWire(broker, "anna", "another") as client:
+    with ScramWire(own_broker, "anna", "another") as client:
         client.settle()
 
 
-def test_other_users_change_during_the_exchange(broker):
-    client = ScramWire(broker, login=False)
+def test_other_users_change_during_the_exchange(own_broker):
+    client = ScramWire(own_broker, login=False)
     challenge = client.challenge()
-    add(broker, "another")
-    reload(broker)
+    add(own_broker, "another")
+    reload(own_broker)
     client.say(client.scram.final(challenge))
     assert client.expect(mqtt.CONNACK).reason == 0
     client.close()
 
 
 @pytest.mark.parametrize("command", ["lock", "remove"])
-def test_locked_or_removed_during_the_exchange(broker, command):
-    client = ScramWire(broker, login=False)
+def test_locked_or_removed_during_the_exchange(own_broker, command):
+    client = ScramWire(own_broker, login=False)
     challenge = client.challenge()
-    broker.passwd(command, "anna")
-    reload(broker)
+    own_broker.passwd(command, "anna")
+    reload(own_broker)
     client.say(client.scram.final(challenge))
     client.refused()
 
 
-def test_a_new_password_ends_existing_connections(broker):
+def test_a_new_password_ends_existing_connections(own_broker):
     """Whichever way they came in; also when it is the same password without a verifier."""
-    by_scram, by_password = ScramWire(broker), Wire(broker)
-    broker.passwd("set", "anna", "--stdin", stdin=broker.password("anna") + "\n")
-    reload(broker)
+    by_scram, by_password = ScramWire(own_broker), Wire(own_broker)
+    own_broker.passwd("set", "anna", "--stdin", stdin=own_broker.password("anna") + "\n")
+    reload(own_broker)
     by_scram.disconnected(0x87)
     assert by_password.expect_close().reason == 0x87
 
