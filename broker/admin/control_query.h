@@ -1,24 +1,21 @@
-/* The inside of the control socket, for the files that answer its commands.
+/* What the files that answer commands share.
  *
- * A query goes from home to home as a task: main sends it to the executor that is to tell
- * something, which adds lines and sends it back; main writes them, and sends it out again while
- * there is more to tell and the reader keeps up.  Nobody waits.  Whoever holds the task owns
- * everything but `conn`, which is main's. */
+ * A query is a task that goes from main to the executor that answers, which adds lines and sends it
+ * back; main writes them, and sends it again while there is more and the reader keeps up.  Nobody
+ * waits.  Who has the task owns everything in it but `conn`, which is main's. */
 #ifndef ADMIN_CONTROL_QUERY_H
 #define ADMIN_CONTROL_QUERY_H
 
-#include "admin/control_socket.h"
 #include "base/json.h"
 #include "worker/shared.h"
 
 struct control_conn;
 struct query;
-struct usage;
 
-/* Lines told at a time: enough when there are so many bytes of them. */
+/* An answer of so many bytes is sent before more is added. */
 #define QUERY_SLICE_BYTES ((size_t)65536)
 
-/* Add lines for some more of what is to be told; true: there is more. */
+/* Add some more lines of the answer; true: there is more. */
 typedef bool query_report_fn(struct query *q);
 
 enum query_scope {
@@ -46,13 +43,20 @@ struct query {
 	struct buf out;
 	const char *error;
 	bool more;
-	bool travels; /* out of main's hands */
+	bool travels; /* main does not have it */
 	bool waits;   /* for the reader */
-	/* what is to be told by the one who is asked */
+	/* Of the function that answers. */
 	uint64_t *ids;
 	size_t id_count, id_cap, id_at;
 	struct retain_cursor *cursor;
-	struct usage *usage;
+	void *state;
+	void (*free_state)(void *state);
+};
+
+struct control_hooks {
+	void *arg;
+	const struct config_snapshot *(*snapshot)(void *arg); /* the one in force, borrowed */
+	bool (*reload)(void *arg); /* false: refused; the log says why. NULL: not available */
 };
 
 struct control {
@@ -71,7 +75,5 @@ struct control {
 #define COMMAND(name, scope, access, function, ...) query_report_fn function;
 #include "admin/commands.def"
 #undef COMMAND
-
-void control_usage_free(struct usage *u);
 
 #endif

@@ -1,5 +1,5 @@
-/* What a worker tells of its clients and sessions, some at a time; and ending one.  Thread: the
- * worker that is asked. */
+/* Clients and sessions of a worker, some at a time; and ending a connection.  Thread: the worker's.
+ */
 #include <stdlib.h>
 
 #include "admin/control_query.h"
@@ -183,6 +183,6 @@ bool control_sessions_kick(struct query *q)
 	put_who(&q->out, c->link.session);
 	json_bool(&q->out, "disconnected", true);
 	json_close(&q->out);
-	conn_fail(c, REASON_ADMINISTRATIVE_ACTION, "an administrator ended the connection");
+	conn_close(c, CLOSE_KICKED);
 	return false;
 }

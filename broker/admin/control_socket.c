@@ -1,4 +1,4 @@
-/* The socket, its connections, requests, and the way of a query through the executors. */
+/* The socket, its connections, requests, and the path of a query through the executors. */
 #include "admin/control_socket.h"
 
 #include <stdlib.h>
@@ -72,12 +72,13 @@ static void finish(struct control_conn *conn, const char *error)
 	close_conn(conn, PATIENCE_MS);
 }
 
-/* --- the way of a query --- */
+/* --- the path of a query --- */
 
 static void query_free(struct query *q)
 {
 	retain_cursor_free(&q->cursor);
-	control_usage_free(q->usage);
+	if (q->free_state != NULL)
+		q->free_state(q->state);
 	json_fini(&q->request);
 	buf_fini(&q->out);
 	free(q->ids);
@@ -106,7 +107,7 @@ static void send_out(struct query *q)
 	executor_send(to, &q->task);
 }
 
-/* Whose turn is it? False: all have told. */
+/* Who answers next? False: all have. */
 static bool next_stop(struct query *q)
 {
 	struct shared *shared = q->control->shared;
@@ -308,7 +309,7 @@ static void on_timer(struct timer *timer, void *executor_arg)
 	close_conn(container_of(timer, struct control_conn, timer), 0);
 }
 
-/* The mode of the socket has judged already; root passes it, and so would a mode gone wrong. */
+/* The mode of the socket was checked by the kernel; this also holds if the mode is wrong. */
 static bool is_owner(const struct stream *stream)
 {
 	struct slice key = stream_peer_key(stream);
@@ -365,7 +366,7 @@ static int bind_socket(struct control *c, const struct conf *conf, struct errors
 }
 
 /* The directory may be made later, by the service manager. */
-void control_check(const struct conf *conf, struct errors *errors)
+void control_socket_check(const struct conf *conf, struct errors *errors)
 {
 	const char *path = conf->control_socket;
 	const char *slash = path == NULL ? NULL : strrchr(path, '/');
@@ -378,8 +379,9 @@ void control_check(const struct conf *conf, struct errors *errors)
 	free(directory);
 }
 
-bool control_start(struct loop *loop, struct shared *shared, const struct control_hooks *hooks,
-                   struct errors *errors, struct control **out)
+bool control_socket_start(struct loop *loop, struct shared *shared,
+                          const struct control_hooks *hooks, struct errors *errors,
+                          struct control **out)
 {
 	const struct conf *conf = hooks->snapshot(hooks->arg)->conf;
 	struct listener_settings settings = {.index = 0};
@@ -397,7 +399,7 @@ bool control_start(struct loop *loop, struct shared *shared, const struct contro
 	c->started_ms = clock_monotonic_ms();
 	fd = bind_socket(c, conf, errors);
 	if (fd < 0) {
-		control_free(c);
+		control_socket_free(c);
 		return false;
 	}
 	settings.conf = &c->address;
@@ -406,7 +408,7 @@ bool control_start(struct loop *loop, struct shared *shared, const struct contro
 	return true;
 }
 
-void control_stop(struct control *c)
+void control_socket_stop(struct control *c)
 {
 	struct control_conn *conn, *next;
 
@@ -419,7 +421,7 @@ void control_stop(struct control *c)
 	}
 }
 
-void control_free(struct control *c)
+void control_socket_free(struct control *c)
 {
 	if (c == NULL)
 		return;

@@ -11,26 +11,21 @@
 
 struct conf;
 struct control;
+struct control_hooks;
 struct loop;
-struct config_snapshot;
 struct shared;
 
-struct control_hooks {
-	void *arg;
-	const struct config_snapshot *(*snapshot)(void *arg); /* the one in force, borrowed */
-	bool (*reload)(void *arg); /* false: refused, told in the log. NULL: cannot be done */
-};
-
 /* Bind and listen at control.socket, before other threads run (it changes the umask). False: it
- * cannot be had, told in *errors. *out is NULL where none is configured. */
-bool control_start(struct loop *loop, struct shared *shared, const struct control_hooks *hooks,
-                   struct errors *errors, struct control **out);
-/* What a start would find wrong with it, without binding. */
-void control_check(const struct conf *conf, struct errors *errors);
+ * cannot be opened, *errors says why. *out is NULL where none is configured. */
+bool control_socket_start(struct loop *loop, struct shared *shared,
+                          const struct control_hooks *hooks, struct errors *errors,
+                          struct control **out);
+/* The errors that a start would find, without binding. */
+void control_socket_check(const struct conf *conf, struct errors *errors);
 /* No more requests; connections end as soon as their last answer is read, or a second later. NULL
  * is fine. */
-void control_stop(struct control *c);
+void control_socket_stop(struct control *c);
 /* Once the loop has ended. */
-void control_free(struct control *c);
+void control_socket_free(struct control *c);
 
 #endif

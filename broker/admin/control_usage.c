@@ -1,5 +1,5 @@
-/* Who has how much of what is shared: a row for each user and address that has something, the
- * largest first.  Collected at one moment, told some at a time.  Thread: main's. */
+/* Who uses how much of what is shared: a row for each user and address that has something, the
+ * largest first.  Collected at one moment, reported some at a time.  Thread: main's. */
 #include <stdlib.h>
 
 #include "admin/control_query.h"
@@ -87,7 +87,17 @@ static void merge(struct usage *u)
 	u->count = kept + 1;
 }
 
-static void begin(struct query *q)
+static void usage_free(void *state)
+{
+	struct usage *u = state;
+
+	for (size_t i = 0; i < u->count; i++)
+		free(u->rows[i].key);
+	free(u->rows);
+	free(u);
+}
+
+static void collect(struct query *q)
 {
 	struct shared *shared = q->control->shared;
 	struct usage *u = xnew(u);
@@ -97,17 +107,8 @@ static void begin(struct query *q)
 	merge(u);
 	if (u->count > 1)
 		qsort(u->rows, u->count, sizeof(*u->rows), by_size);
-	q->usage = u;
-}
-
-void control_usage_free(struct usage *u)
-{
-	if (u == NULL)
-		return;
-	for (size_t i = 0; i < u->count; i++)
-		free(u->rows[i].key);
-	free(u->rows);
-	free(u);
+	q->state = u;
+	q->free_state = usage_free;
 }
 
 static void put_who(struct buf *out, const struct usage_row *row)
@@ -130,9 +131,9 @@ bool control_usage_report(struct query *q)
 {
 	struct usage *u;
 
-	if (q->usage == NULL)
-		begin(q);
-	u = q->usage;
+	if (q->state == NULL)
+		collect(q);
+	u = q->state;
 	for (size_t i = 0; i < SLICE_ROWS && u->at < u->count; i++) {
 		const struct usage_row *row = &u->rows[u->at++];
 

@@ -1,5 +1,5 @@
-/* Load averages: how much there was per minute, over the last one, five and fifteen minutes, the
- * newest counting most.  No clock of its own.  Thread: the owner's. */
+/* Moving averages: how much there was per minute, over the last one, five and fifteen minutes, with
+ * the most weight on the newest.  It has no clock of its own.  Thread: the owner's. */
 #ifndef ADMIN_LOAD_AVERAGE_H
 #define ADMIN_LOAD_AVERAGE_H
 

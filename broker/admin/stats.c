@@ -59,8 +59,8 @@ void stats_take(struct shared *shared, struct stats *out)
 	if (out->sessions > out->clients_connected)
 		out->clients_disconnected = out->sessions - out->clients_connected;
 	add_retained(out, shared->retain);
-	out->stored = out->held + out->retained;
-	out->stored_bytes = out->held_bytes + out->retained_bytes;
+	out->stored = out->queued + out->retained;
+	out->stored_bytes = out->queued_bytes + out->retained_bytes;
 	out->memory = out->memory_bytes + out->retained_bytes;
 	take_store(out, shared->journal);
 }

@@ -144,7 +144,7 @@ static void on_timer(struct timer *timer, void *executor_arg)
 	report_figures(sys, &stats);
 	report_store(sys, &stats);
 	report_loads(sys, &stats);
-	executor_timer_arm(&w->executor, timer, SYS_INTERVAL_MS);
+	executor_timer_arm(&w->executor, timer, SYS_TOPICS_INTERVAL_MS);
 }
 
 static void report_start(struct sys *sys)
@@ -165,7 +165,7 @@ static void on_start(struct task *task, void *executor_arg)
 	on_timer(&sys->timer, w);
 }
 
-struct sys *sys_start(struct shared *shared)
+struct sys *sys_topics_start(struct shared *shared)
 {
 	struct sys *sys = xnew(sys);
 
@@ -177,7 +177,7 @@ struct sys *sys_start(struct shared *shared)
 	return sys;
 }
 
-void sys_free(struct sys *sys)
+void sys_topics_free(struct sys *sys)
 {
 	if (sys == NULL)
 		return;

@@ -3,18 +3,18 @@
  * alone publishes them, with QoS 0.  The figures and their topics are rows of worker/figures.def;
  * besides them there are version, timestamp, uptime, store/state and store/error.
  *
- * Thread: worker 0's, except sys_start. */
+ * Thread: worker 0's, except sys_topics_start. */
 #ifndef ADMIN_SYS_TOPICS_H
 #define ADMIN_SYS_TOPICS_H
 
 struct shared;
 struct sys;
 
-#define SYS_INTERVAL_MS 10000
+#define SYS_TOPICS_INTERVAL_MS 10000
 
-/* Begin: at once, then every SYS_INTERVAL_MS what has changed. From any thread. The caller frees it
- * when the workers are gone. */
-struct sys *sys_start(struct shared *shared);
-void sys_free(struct sys *sys);
+/* Begin: at once, then every SYS_TOPICS_INTERVAL_MS what has changed. From any thread. The caller
+ * frees it when the workers are gone. */
+struct sys *sys_topics_start(struct shared *shared);
+void sys_topics_free(struct sys *sys);
 
 #endif

@@ -4,7 +4,8 @@
 #include "client/admission.h"
 
 #include "client/client_list.h"
-#include "client/connect_login.h"
+#include "client/connect_refuse.h"
+#include "client/login_input.h"
 #include "routing/publish.h"
 #include "session/pending_ack.h"
 #include "session/session_report.h"
@@ -47,7 +48,7 @@ static enum refusal check_login(struct conn *c, const struct conf_listener *l)
 	struct login now;
 	bool valid;
 
-	connect_fill_login(c, &packet, &name, &now);
+	login_input_fill(c, &packet, &name, &now);
 	valid = login_still_valid(id, &now, &c->refused_why);
 	buf_fini(&name);
 	if (!valid && now.certificate_required && !now.has_certificate)
@@ -120,14 +121,14 @@ static struct ending ending_of(const struct conn *c)
 void admission_close(struct conn *c)
 {
 	struct ending e = ending_of(c);
+	struct fault connack = fault_of(e.connack, c->refused_why);
 
 	if (c->state == CONN_CLOSING)
 		return;
-	if (pending_ack_has_connack(&c->link))
-		conn_fail_to(c, e.disconnect, c->refused_why, e.server_reference);
-	else if (e.connack == REASON_OK ||
-	         !connect_refuse_waiting(c, e.connack, c->refused_why, e.server_reference))
-		conn_end(c, e.disconnect, c->refused_why);
+	if (pending_ack_has_connack(&c->link) || e.connack == REASON_OK ||
+	    !connect_refuse_waiting(c, connack, e.server_reference))
+		conn_close_with(c, CLOSE_NOT_ADMITTED, fault_of(e.disconnect, c->refused_why),
+		                e.server_reference);
 }
 
 /* --- everybody, some in each turn --- */

@@ -1,23 +1,16 @@
 /* Would this connection be admitted now?  A reload changes what is allowed while connections are on
  * their way in, so each is checked once per configuration, by what is known of it at its stage: its
  * listener, the TLS version, its certificate and, once it is connected, its identity.  Limits,
- * rates and delays are not looked at.
+ * rates and delays are not checked.
  *
  * From the moment at which a worker takes a new configuration, nothing is read from a connection
- * and nothing is delivered to it before it was checked again.  The first of these finds out: a
- * read, a delivery, or admission_turn, which goes through all connections, some in each turn, and
- * closes those that are refused.  Thread: the connection's home. */
+ * and nothing is delivered to it before it was checked again.  The first of these does it: a read,
+ * a delivery, or admission_turn, which goes through all connections, some in each turn, and closes
+ * those that are refused.  Thread: the connection's owner. */
 #ifndef CLIENT_ADMISSION_H
 #define CLIENT_ADMISSION_H
 
 #include "client/conn.h"
-
-/* Connections are being checked against a new configuration. */
-struct admission {
-	struct conn *next;       /* the first that was not checked yet */
-	void (*done)(void *arg); /* NULL: all are */
-	void *arg;
-};
 
 /* Check it, where that was not done by the configuration in force. Nothing is written, nothing is
  * closed: c is only marked. Once refused it stays so. */

@@ -1,6 +1,6 @@
-/* The state of an exchange between its packets.  The messages are auth/scram's; who may come in is
- * decided where it is for passwords.  The outcome is known as soon as the client's last message is
- * here: it takes a few HMACs.  An address that guessed wrong before is told later. */
+/* The state of an exchange between its packets.  The messages are auth/scram's; who may log in is
+ * decided as for passwords.  The outcome is known as soon as the client's last message is here: it
+ * takes a few HMACs.  An address that guessed wrong before gets its answer later. */
 #include "client/auth_exchange.h"
 
 #include <stdlib.h>
@@ -11,7 +11,9 @@
 #include "base/crypto.h"
 #include "client/admission.h"
 #include "client/client_list.h"
-#include "client/connect_login.h"
+#include "client/connect_accept.h"
+#include "client/connect_refuse.h"
+#include "client/login_input.h"
 #include "proto/packet_disconnect.h"
 #include "session/link_output.h"
 #include "session/pending_ack.h"
@@ -58,25 +60,23 @@ static void auth_exchange_free(struct auth_exchange *e)
 	free(e);
 }
 
-void auth_exchange_cancel(struct conn *c)
+static void cancel(struct conn *c)
 {
-	if (c->auth_exchange != NULL)
-		auth_exchange_free(c->auth_exchange);
+	auth_exchange_free(c->auth_exchange);
 	c->auth_exchange = NULL;
+	c->attempt = NULL;
 }
 
-size_t auth_exchange_memory(const struct conn *c)
+static size_t memory_of(const struct conn *c)
 {
 	const struct auth_exchange *e = c->auth_exchange;
 
-	if (e == NULL)
-		return 0;
 	return sizeof(*e) + e->connect.cap + e->answer.cap + e->scram.user.cap +
 	       e->scram.binding.cap + e->scram.nonce.cap + e->scram.text.cap;
 }
 
 /* The CONNECT again; its user is the one that the exchange is about. */
-static void decode_kept(const struct auth_exchange *e, struct connect *packet)
+static void decode_connect(const struct auth_exchange *e, struct connect *packet)
 {
 	struct slice in = buf_slice(&e->connect);
 	struct frame f;
@@ -88,37 +88,48 @@ static void decode_kept(const struct auth_exchange *e, struct connect *packet)
 		packet->user_name = buf_slice(&e->scram.user);
 }
 
-/* `cause` is for the log; `text`, if any, may be told to a peer that nobody knows. One that is
- * known may be told all: it is about itself. e is gone afterwards. */
-static void fail(struct auth_exchange *e, enum reason reason, const char *cause, const char *text)
+/* May the peer learn the cause? One that is connected may: it is about itself. */
+enum disclosure { HIDE_CAUSE, SHOW_CAUSE };
+
+/* e is gone afterwards. */
+static void fail(struct auth_exchange *e, struct fault fault, enum disclosure disclosure)
 {
 	struct conn *c = e->conn;
 	struct connect packet;
 
 	if (!is_first_login(e)) {
-		conn_fail(c, reason, cause); /* [MQTT5-4.12.1-2] */
+		conn_fail(c, fault); /* [MQTT5-4.12.1-2] */
 		return;
 	}
 	c->auth_exchange = NULL;
-	decode_kept(e, &packet);
-	if (properties_have(&packet.properties, PROPERTY_REQUEST_PROBLEM) &&
-	    packet.properties.request_problem == 0)
-		text = NULL;
-	connect_refuse_packet(c, &packet, reason, cause, slice_of_str(text));
+	c->attempt = NULL;
+	decode_connect(e, &packet);
+	if (disclosure == SHOW_CAUSE)
+		connect_refuse(c, &packet, fault);
+	else
+		connect_refuse_by_code(c, &packet, fault);
 	auth_exchange_free(e); /* [MQTT5-4.12.0-4] */
 }
 
-/* The login itself failed: alike for everybody. */
-static void fail_login(struct auth_exchange *e, const char *cause, const char *text)
+/* The login itself failed: the same code for everybody. */
+static void fail_login(struct auth_exchange *e, const char *cause, enum disclosure disclosure)
 {
-	fail(e, is_first_login(e) ? REASON_BAD_USER_NAME_OR_PASSWORD : REASON_NOT_AUTHORIZED, cause,
-	     text);
+	fail(e,
+	     fault_of(is_first_login(e) ? REASON_BAD_USER_NAME_OR_PASSWORD : REASON_NOT_AUTHORIZED,
+	              cause),
+	     disclosure);
 }
 
-void auth_exchange_refuse(struct conn *c, enum reason reason, const char *cause)
+static void refuse(struct conn *c, struct fault fault)
 {
-	fail(c->auth_exchange, reason, cause, NULL);
+	fail(c->auth_exchange, fault, HIDE_CAUSE);
 }
+
+static const struct login_attempt attempt = {
+    .cancel = cancel,
+    .refuse = refuse,
+    .memory = memory_of,
+};
 
 static void succeed(struct auth_exchange *e)
 {
@@ -126,8 +137,9 @@ static void succeed(struct auth_exchange *e)
 	struct connect packet;
 
 	c->auth_exchange = NULL;
+	c->attempt = NULL;
 	if (is_first_login(e)) {
-		decode_kept(e, &packet);
+		decode_connect(e, &packet);
 		c->identity = identity_ref(e->identity);
 		c->enhanced = true;
 		connect_accept(c, &packet, buf_slice(&e->answer));
@@ -143,7 +155,7 @@ static void succeed(struct auth_exchange *e)
 static void take_packet(const struct auth_exchange *e, struct connect *packet)
 {
 	if (is_first_login(e))
-		decode_kept(e, packet);
+		decode_connect(e, packet);
 	else
 		*packet = (struct connect){.version = MQTT_5_0,
 		                           .client_id = session_client_id(e->conn->link.session)};
@@ -154,7 +166,7 @@ static bool is_still_valid(struct auth_exchange *e, const char **why)
 	struct connect packet;
 
 	take_packet(e, &packet);
-	return connect_still_valid(e->conn, &packet, e->identity, e->generation, why);
+	return login_input_still_valid(e->conn, &packet, e->identity, e->generation, why);
 }
 
 /* An address that guessed wrong waits before it is told, as one does for its next hash. */
@@ -182,7 +194,7 @@ static void report(struct auth_exchange *e)
 	if (accepted)
 		succeed(e);
 	else
-		fail_login(e, why, NULL);
+		fail_login(e, why, HIDE_CAUSE);
 }
 
 static void on_timer(struct timer *timer, void *executor_arg)
@@ -195,11 +207,13 @@ static void on_timer(struct timer *timer, void *executor_arg)
 		report(e);
 		conn_continue(c);
 	} else if (is_first_login(e)) {
-		conn_end(c, REASON_MAXIMUM_CONNECT_TIME,
-		         "the authentication took longer than limits.connect_timeout");
+		conn_fail(c,
+		          fault_of(REASON_MAXIMUM_CONNECT_TIME,
+		                   "the authentication took longer than limits.connect_timeout"));
 	} else {
-		conn_fail(c, REASON_NOT_AUTHORIZED,
-		          "the re-authentication took longer than limits.connect_timeout");
+		conn_fail(
+		    c, fault_of(REASON_NOT_AUTHORIZED,
+		                "the re-authentication took longer than limits.connect_timeout"));
 	}
 }
 
@@ -212,8 +226,10 @@ static void send_auth(struct auth_exchange *e, struct slice data)
 
 	auth_encode(&packet, REASON_CONTINUE_AUTHENTICATION, SCRAM_METHOD, data);
 	if (packet.len > c->link.max_packet_bytes) { /* [MQTT5-3.1.2-24] */
-		fail(e, REASON_PACKET_TOO_LARGE, "AUTH does not fit the client's maximum packet",
-		     "the Maximum Packet Size leaves no room for AUTH");
+		fail(e,
+		     fault_of(REASON_PACKET_TOO_LARGE,
+		              "AUTH is larger than the Maximum Packet Size of the client"),
+		     SHOW_CAUSE);
 	} else {
 		buf_put_slice(link_output_buf(&c->link), buf_slice(&packet)); /* [MQTT5-4.12.0-2] */
 		count(&c->link.worker->counters.packets_sent);
@@ -231,7 +247,7 @@ static enum login_verdict decide(struct auth_exchange *e)
 	struct login login;
 
 	take_packet(e, &packet);
-	connect_fill_login(c, &packet, &name, &login);
+	login_input_fill(c, &packet, &name, &login);
 	login.scram = true;
 	login.has_user_name = true;
 	login.user_name = buf_slice(&e->scram.user);
@@ -250,7 +266,7 @@ static bool names_the_same(struct auth_exchange *e)
 
 	if (!is_first_login(e))
 		return slice_equal(user, e->conn->link.session->identity->name);
-	decode_kept(e, &packet);
+	decode_connect(e, &packet);
 	return slice_equal(user, packet.user_name);
 }
 
@@ -260,11 +276,12 @@ static void refuse_verdict(struct auth_exchange *e, enum login_verdict verdict)
 	struct connect packet;
 
 	if (!is_first_login(e)) {
-		fail_login(e, e->why, NULL);
+		fail_login(e, e->why, HIDE_CAUSE);
 		return;
 	}
 	c->auth_exchange = NULL;
-	decode_kept(e, &packet);
+	c->attempt = NULL;
+	decode_connect(e, &packet);
 	connect_refuse_login(c, &packet, verdict, e->why);
 	auth_exchange_free(e);
 }
@@ -291,7 +308,7 @@ static void on_first(struct auth_exchange *e, struct slice message)
 	if (wrong == NULL && !names_the_same(e))
 		wrong = "SCRAM: the user name has changed";
 	if (wrong != NULL) {
-		fail_login(e, wrong, wrong);
+		fail_login(e, wrong, SHOW_CAUSE);
 		return;
 	}
 	e->generation = c->link.worker->snapshot->generation;
@@ -305,7 +322,7 @@ static void on_first(struct auth_exchange *e, struct slice message)
 		identity_unref(&e->identity);
 	if (!identity_source_scram(c->link.worker->snapshot->identities, buf_slice(&e->scram.user),
 	                           &verifier)) {
-		fail_login(e, "no user has a SCRAM verifier any more", NULL);
+		fail_login(e, "no user has a SCRAM verifier any more", HIDE_CAUSE);
 		return;
 	}
 	challenge(e, &verifier);
@@ -317,7 +334,7 @@ static void on_final(struct auth_exchange *e, struct slice message)
 	const char *wrong = scram_client_final(&e->scram, message, &e->right, &e->answer);
 
 	if (wrong != NULL) {
-		fail_login(e, wrong, wrong);
+		fail_login(e, wrong, SHOW_CAUSE);
 		return;
 	}
 	executor_timer_disarm(&e->conn->link.worker->executor, &e->timer);
@@ -388,9 +405,10 @@ struct fault auth_exchange_begin(struct conn *c, const struct frame *f,
 	executor_timer_disarm(&w->executor, &c->timer);
 	e = auth_exchange_new(c);
 	c->auth_exchange = e;
+	c->attempt = &attempt;
 	buf_put(&e->connect, c->in.data, f->size_bytes);
 	drop_packet(c, f->size_bytes);
-	decode_kept(e, &kept);
+	decode_connect(e, &kept);
 	if (properties_have(&kept.properties, PROPERTY_AUTH_DATA))
 		on_first(e, kept.properties.auth_data);
 	else
@@ -404,9 +422,10 @@ static void leave(struct conn *c, const struct frame *f)
 	struct fault fault = disconnect_decode(f, MQTT_5_0, &d);
 
 	if (fault_is_none(fault))
-		conn_end(c, d.reason, "the client sent DISCONNECT");
+		conn_close_with(c, CLOSE_CLIENT, fault_of(d.reason, "the client sent DISCONNECT"),
+		                SLICE_EMPTY);
 	else
-		conn_end(c, fault.reason, fault.cause);
+		conn_fail(c, fault);
 }
 
 static struct fault on_early_auth(struct conn *c, const struct frame *f)
@@ -432,8 +451,9 @@ static void on_early_packet(struct conn *c, const struct frame *f)
 
 	count(&c->link.worker->counters.packets_received);
 	if (f->padded) { /* [MQTT5-1.5.5-1] */
-		fail(c->auth_exchange, REASON_MALFORMED,
-		     "the Remaining Length is not in its shortest form", NULL);
+		fail(c->auth_exchange,
+		     fault_of(REASON_MALFORMED, "the Remaining Length is not in its shortest form"),
+		     SHOW_CAUSE);
 		return;
 	}
 	if (f->type == PACKET_DISCONNECT) {
@@ -443,7 +463,7 @@ static void on_early_packet(struct conn *c, const struct frame *f)
 	if (f->type == PACKET_AUTH)
 		fault = on_early_auth(c, f);
 	if (!fault_is_none(fault))
-		fail(c->auth_exchange, fault.reason, fault.cause, fault.cause);
+		fail(c->auth_exchange, fault, SHOW_CAUSE);
 }
 
 void auth_exchange_continue(struct conn *c)
@@ -464,12 +484,15 @@ void auth_exchange_continue(struct conn *c)
 		case FRAME_INCOMPLETE:
 			return;
 		case FRAME_MALFORMED:
-			fail(c->auth_exchange, REASON_MALFORMED,
-			     "the Remaining Length is not valid", NULL);
+			fail(c->auth_exchange,
+			     fault_of(REASON_MALFORMED, "the Remaining Length is not valid"),
+			     SHOW_CAUSE);
 			return;
 		case FRAME_TOO_LARGE:
-			fail(c->auth_exchange, REASON_PACKET_TOO_LARGE,
-			     "AUTH is larger than limits.max_connect_size", NULL);
+			fail(c->auth_exchange,
+			     fault_of(REASON_PACKET_TOO_LARGE,
+			              "AUTH is larger than limits.max_connect_size"),
+			     SHOW_CAUSE);
 			return;
 		}
 	}
@@ -496,7 +519,9 @@ struct fault on_auth(struct client_link *link, const struct frame *f)
 	    (c->auth_exchange == NULL ? REASON_REAUTHENTICATE : REASON_CONTINUE_AUTHENTICATION))
 		return fault_of(REASON_PROTOCOL_ERROR,
 		                "the reason code of AUTH does not fit the state of the exchange");
-	if (c->auth_exchange == NULL)
+	if (c->auth_exchange == NULL) {
 		c->auth_exchange = auth_exchange_new(c);
+		c->attempt = &attempt;
+	}
 	return on_auth_packet(c, &auth);
 }

@@ -3,11 +3,18 @@
 #ifndef CLIENT_CLIENT_LIST_H
 #define CLIENT_CLIENT_LIST_H
 
-#include "client/admission.h"
-#include "client/conn.h"
 #include "client/half_open.h"
+#include "worker/worker.h"
 
+struct conn;
 struct listener;
+
+/* Connections are being checked against a new configuration. */
+struct admission {
+	struct conn *next;       /* the first that was not checked yet */
+	void (*done)(void *arg); /* NULL: all are */
+	void *arg;
+};
 
 struct client_list {
 	struct conn *conns; /* utlist DL, in order of arrival here */

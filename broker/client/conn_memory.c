@@ -2,7 +2,6 @@
  * nothing can be forgotten. */
 #include "client/conn_memory.h"
 
-#include "client/auth_exchange.h"
 #include "session/link_output.h"
 #include "session/session_report.h"
 #include "worker/memory_quota.h"
@@ -57,8 +56,10 @@ void conn_memory_end(struct conn *c)
 void conn_memory_count(struct conn *c)
 {
 	size_t waiting = c->deferred == NULL ? 0 : c->deferred->cap;
+	size_t attempt =
+	    c->attempt == NULL || c->attempt->memory == NULL ? 0 : c->attempt->memory(c);
 
-	c->link.input_bytes = c->in.cap + waiting + auth_exchange_memory(c);
+	c->link.input_bytes = c->in.cap + waiting + attempt;
 	link_output_count(&c->link);
 }
 
@@ -106,6 +107,6 @@ bool conn_memory_keep_input(struct conn *c, struct slice bytes)
 	}
 	report_input(c, exceeds);
 	buf_fini_secret(&c->in);
-	conn_fail(c, REASON_QUOTA_EXCEEDED, exceeds);
+	conn_fail(c, fault_of(REASON_QUOTA_EXCEEDED, exceeds));
 	return false;
 }

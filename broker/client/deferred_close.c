@@ -1,4 +1,4 @@
-/* A connection whose end waits for the journal. */
+/* One commit that a connection waits for. */
 #include "client/deferred_close.h"
 
 #include <stdlib.h>

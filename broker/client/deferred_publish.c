@@ -1,4 +1,4 @@
-/* What is put by until the store has space. */
+/* The time at which each came, and the packet itself, one after the other. */
 #include "client/deferred_publish.h"
 
 #include <stdlib.h>
@@ -10,16 +10,10 @@
 
 #define BEHIND_MAX ((size_t)16 << 10) /* behind the first packet */
 
-/* As it lies there. */
-struct deferred {
-	uint64_t received_ms;
-	struct frame frame;
-};
-
-static struct deferred take(struct slice *in)
+struct deferred_publish deferred_publish_take(struct slice *in)
 {
 	struct reader r = reader_of(*in);
-	struct deferred p = {.received_ms = read_u64(&r)};
+	struct deferred_publish p = {.received_ms = read_u64(&r)};
 	size_t needed;
 	enum frame_result result;
 
@@ -34,7 +28,7 @@ static size_t bytes_behind(const struct conn *c)
 	struct slice in = buf_slice(c->deferred);
 
 	if (in.len > 0)
-		(void)take(&in);
+		(void)deferred_publish_take(&in);
 	return in.len;
 }
 
@@ -56,35 +50,9 @@ void deferred_publish_add(struct conn *c, const struct frame *f, struct slice pa
 	conn_memory_count(c);
 }
 
-static bool may_go_on(const struct conn *c)
+void deferred_publish_consume(struct conn *c, size_t bytes)
 {
-	return c->state == CONN_ACCEPTED && (c->link.pauses & ~PAUSE_STORE) == 0 &&
-	       !c->link.limit.journal_full;
-}
-
-/* How many bytes of them were handled. */
-static size_t handle(struct conn *c)
-{
-	struct slice in = buf_slice(c->deferred), left = in;
-
-	while (left.len > 0 && may_go_on(c)) {
-		struct deferred p = take(&in);
-
-		/* mutant: deferred_lost */
-		if (!conn_handle(c, &p.frame, p.received_ms))
-			break;
-		if (c->state == CONN_ACCEPTED)
-			c->link.limit.deferred -= publish_frame_qos(&p.frame) > 0;
-		left = in;
-	}
-	return c->deferred->len - left.len;
-}
-
-void deferred_publish_continue(struct conn *c)
-{
-	if (c->deferred == NULL || !may_go_on(c) || !client_link_is_admitted(&c->link))
-		return;
-	buf_consume(c->deferred, handle(c));
+	buf_consume(c->deferred, bytes);
 	if (c->deferred->len == 0)
 		deferred_publish_free(c);
 	else

@@ -1,21 +1,28 @@
-/* PUBLISH packets for which the store has no space, and those that came behind them: as if they had
+/* PUBLISH packets for which the store has no space, and those that came after them: as if they had
  * not been read yet, in their order.  Meanwhile the client's other packets are handled: what it
- * acknowledges is what makes room. DESIGN.md section 5. Thread: the connection's home. */
+ * acknowledges frees space.  Thread: the connection's owner. */
 #ifndef CLIENT_DEFERRED_PUBLISH_H
 #define CLIENT_DEFERRED_PUBLISH_H
 
 #include "client/conn.h"
 
-/* Has this packet to wait for others? */
-static inline bool deferred_is_waiting(const struct conn *c, const struct frame *f)
+struct deferred_publish {
+	uint64_t received_ms;
+	struct frame frame;
+};
+
+/* Does this packet have to wait for others? */
+static inline bool deferred_publish_waits_for(const struct conn *c, const struct frame *f)
 {
 	return c->deferred != NULL && f->type == PACKET_PUBLISH;
 }
-/* Put a whole packet by (copied). */
+/* Append a whole packet (copied). */
 void deferred_publish_add(struct conn *c, const struct frame *f, struct slice packet);
-/* Handle them, as far as there is space. The caller applies the input limit behind it. */
-void deferred_publish_continue(struct conn *c);
-/* They are dropped with the connection: nobody was told that they are kept. */
+/* The next one of *in, which begins as buf_slice(c->deferred); *in stands behind it then. */
+struct deferred_publish deferred_publish_take(struct slice *in);
+/* So many bytes of them were handled. */
+void deferred_publish_consume(struct conn *c, size_t bytes);
+/* They are dropped with the connection: nothing of them was acknowledged. */
 void deferred_publish_free(struct conn *c);
 
 #endif

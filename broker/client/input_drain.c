@@ -37,12 +37,6 @@ static void drain_free(struct conn *c)
 	c->link.limit.drain = NULL;
 }
 
-static void fail(struct conn *c)
-{
-	conn_fail(c, REASON_QUOTA_EXCEEDED,
-	          "the store is full, and messages were skipped: connect again to send them");
-}
-
 static void on_timer(struct timer *timer, void *executor_arg)
 {
 	struct drain *d = container_of(timer, struct drain, timer);
@@ -57,7 +51,7 @@ static void on_timer(struct timer *timer, void *executor_arg)
 	total_ms = d->since_ms + DRAIN_TOTAL_MS;
 	/* mutant: input_limit_idle */
 	if (now_ms >= idle_ms || now_ms >= total_ms)
-		fail(c);
+		conn_close(c, CLOSE_STORE_FULL);
 	else
 		timer_arm(&c->link.worker->executor.timers, timer,
 		          idle_ms < total_ms ? idle_ms : total_ms);
@@ -146,7 +140,7 @@ static void go_on_reading(struct conn *c)
 {
 	if ((c->link.pauses & PAUSE_STORE) == 0)
 		return;
-	conn_yield(c);
+	yield_begin(c);
 	conn_resume(c, PAUSE_STORE);
 }
 
@@ -156,7 +150,7 @@ void input_drain_apply(struct conn *c)
 		return;
 	if (c->link.limit.drain != NULL && c->link.limit.drain->skips) {
 		if (is_drained(c->link.session))
-			fail(c);
+			conn_close(c, CLOSE_STORE_FULL);
 	} else if (!input_limit_is_reached(&c->link)) {
 		drain_free(c);
 		go_on_reading(c);

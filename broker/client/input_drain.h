@@ -1,10 +1,9 @@
 /* A connection that owes as many answers as it may (session/input_limit.h) is not read.  One
- * exception: while
- * the store lacks space, a connection with unacknowledged deliveries is read on ("draining"),
- * because the acknowledgements that free the store may stand behind what it sent.  The first packet
- * that would exceed the bound is skipped then, and from there on only acknowledgements and
- * DISCONNECT are acted on, until the connection is closed: a client sends the rest again after a
- * reconnect.  Thread: the connection's. */
+ * exception: while the store lacks space, a connection with unacknowledged deliveries is read on
+ * ("draining"), because the acknowledgements that free the store may come after what it sent. The
+ * first packet that would exceed the limit is skipped then, and from there on only acknowledgements
+ * and DISCONNECT are handled, until the connection closes: a client sends the rest again after a
+ * reconnect.  Thread: the connection's owner. */
 #ifndef CLIENT_INPUT_DRAIN_H
 #define CLIENT_INPUT_DRAIN_H
 

@@ -12,7 +12,7 @@
 #define TURN_NS  UINT64_C(2000000)
 #define TURN_MAX 4 /* of those who go on in a turn, where no clock says how long it takes */
 
-void conn_yield(struct conn *c)
+void yield_begin(struct conn *c)
 {
 	struct worker *w = c->link.worker;
 

@@ -1,6 +1,6 @@
-/* Taking over a policy.  After the swap every connection is checked anew (admission.h), and nothing
- * else needs a sweep: each publish, delivery and will is judged by the rules of its moment.  S3,
- * S7, DESIGN.md section 6. */
+/* A worker swaps its snapshot, and checks every connection against the new one (admission.h).
+ * Nothing else needs to be checked again: each publish, delivery and will asks the rules of its
+ * moment. */
 #include "server/config_apply.h"
 
 #include <stdlib.h>
@@ -10,6 +10,7 @@
 #include "base/container.h"
 #include "client/admission.h"
 #include "client/client_list.h"
+#include "client/conn_accept.h"
 #include "durability/store_quota.h"
 #include "net/listener.h"
 
@@ -86,11 +87,11 @@ static void apply_listener(struct worker *w, unsigned slot, int fd)
 
 /* --- the swap --- */
 
-static void answer(struct config_application_step *step);
+static void report_done(struct config_application_step *step);
 
 static void on_checked(void *arg)
 {
-	answer(arg);
+	report_done(arg);
 }
 
 static void on_apply(struct task *task, void *executor_arg)
@@ -101,7 +102,7 @@ static void on_apply(struct task *task, void *executor_arg)
 	struct config_snapshot *before = w->snapshot;
 
 	if (w->stopping) {
-		answer(step);
+		report_done(step);
 		return;
 	}
 	w->snapshot = config_snapshot_ref(step->config_application->snapshot);
@@ -114,7 +115,7 @@ static void on_apply(struct task *task, void *executor_arg)
 
 /* --- on main --- */
 
-static void on_answer(struct task *task, void *executor_arg)
+static void on_done(struct task *task, void *executor_arg)
 {
 	struct config_application_step *step =
 	    container_of(task, struct config_application_step, task);
@@ -129,9 +130,9 @@ static void on_answer(struct task *task, void *executor_arg)
 	free(a);
 }
 
-static void answer(struct config_application_step *step)
+static void report_done(struct config_application_step *step)
 {
-	step->task.run = on_answer;
+	step->task.run = on_done;
 	executor_send(step->config_application->main_executor, &step->task);
 }
 

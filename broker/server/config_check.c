@@ -34,7 +34,7 @@ static void check_identities(const struct check *c)
 
 static void check_control_socket(const struct check *c)
 {
-	control_check(c->next->conf, c->errors);
+	control_socket_check(c->next->conf, c->errors);
 }
 
 static void check_persistence(const struct check *c)

@@ -1,4 +1,4 @@
-/* Differences of two policies, a line each. */
+/* The differences of two snapshots, a line of the log for each. */
 #include "server/config_diff.h"
 
 #include <string.h>
@@ -44,7 +44,7 @@ static void diff_listeners(const struct config_snapshot *before,
 	}
 }
 
-void change_log(const struct config_snapshot *before, const struct config_snapshot *after)
+void config_diff_log(const struct config_snapshot *before, const struct config_snapshot *after)
 {
 	struct acl_diff_sink sink = {.fn = report};
 

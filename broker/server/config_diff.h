@@ -1,10 +1,10 @@
-/* Logs what is different in a new configuration: users, roles, rules, listeners, certificates.
- *  Thread: main's. */
+/* Logs what a new configuration snapshot changes: users, roles, rules, listeners, certificates.
+ * Thread: main's. */
 #ifndef SERVER_CONFIG_DIFF_H
 #define SERVER_CONFIG_DIFF_H
 
 #include "worker/config_snapshot.h"
 
-void change_log(const struct config_snapshot *before, const struct config_snapshot *after);
+void config_diff_log(const struct config_snapshot *before, const struct config_snapshot *after);
 
 #endif

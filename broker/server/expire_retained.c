@@ -1,4 +1,4 @@
-/* A timer of worker 0 around retain_sweep. */
+/* A timer of worker 0 that calls retain_expire. */
 #include "server/expire_retained.h"
 
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include "worker/shared.h"
 #include "worker/worker.h"
 
-struct sweep {
+struct expire_retained {
 	struct task start;
 	struct timer timer;
 };
@@ -19,28 +19,28 @@ static void on_timer(struct timer *timer, void *executor_arg)
 
 	if (w->stopping)
 		return;
-	retain_sweep(w->shared->retain, w->executor.now_ms, SWEEP_NODES);
-	executor_timer_arm(&w->executor, timer, SWEEP_INTERVAL_MS);
+	retain_expire(w->shared->retain, w->executor.now_ms, EXPIRE_RETAINED_NODES);
+	executor_timer_arm(&w->executor, timer, EXPIRE_RETAINED_INTERVAL_MS);
 }
 
 static void on_start(struct task *task, void *executor_arg)
 {
-	struct sweep *sweep = container_of(task, struct sweep, start);
+	struct expire_retained *expiry = container_of(task, struct expire_retained, start);
 
-	on_timer(&sweep->timer, executor_arg);
+	on_timer(&expiry->timer, executor_arg);
 }
 
-struct sweep *sweep_start(struct shared *shared)
+struct expire_retained *expire_retained_start(struct shared *shared)
 {
-	struct sweep *sweep = xnew(sweep);
+	struct expire_retained *expiry = xnew(expiry);
 
-	sweep->timer.fire = on_timer;
-	sweep->start.run = on_start;
-	executor_send(&shared->workers[0]->executor, &sweep->start);
-	return sweep;
+	expiry->timer.fire = on_timer;
+	expiry->start.run = on_start;
+	executor_send(&shared->workers[0]->executor, &expiry->start);
+	return expiry;
 }
 
-void sweep_free(struct sweep *sweep)
+void expire_retained_free(struct expire_retained *expiry)
 {
-	free(sweep);
+	free(expiry);
 }

@@ -1,24 +1,23 @@
-/* Retained values that have expired leave memory, and topics whose owner's time is up are free
- * again, without anybody asking for them: a few at a time, every now and then.
+/* Removes expired retained messages from memory, and frees topics whose owner's time is over, a few
+ * at a time.
  *
- * Nothing of it goes to the journal, which needs no telling: the keeper finds the rows of expired
- * values by itself, 7 days later (with the value goes what it says about the owner), and a row of
- * a deleted value that is there for its owner alone is dropped by the next start, which finds that
- * the owner's time is up; until then it is as harmless as it is small.
+ * The journal needs no record of it: the writer finds the rows of expired messages by itself 7 days
+ * later. A row that only says who owns the topic is dropped by the next start, which finds that the
+ * owner's time is over; until then it is small and has no effect.
  *
- * Thread: worker 0's, except sweep_start. */
+ * Thread: worker 0's, except expire_retained_start. */
 #ifndef SERVER_EXPIRE_RETAINED_H
 #define SERVER_EXPIRE_RETAINED_H
 
-#define SWEEP_INTERVAL_MS 10000
-#define SWEEP_NODES       8192 /* of the tree, each time: about a millisecond */
+#define EXPIRE_RETAINED_INTERVAL_MS 10000
+#define EXPIRE_RETAINED_NODES       8192 /* visited each time: about a millisecond */
 
 struct shared;
-struct sweep;
+struct expire_retained;
 
 /* From now on, until the worker stops. From any thread. The caller frees it when the workers are
  * gone. */
-struct sweep *sweep_start(struct shared *shared);
-void sweep_free(struct sweep *sweep);
+struct expire_retained *expire_retained_start(struct shared *shared);
+void expire_retained_free(struct expire_retained *expiry);
 
 #endif

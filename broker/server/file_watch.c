@@ -9,7 +9,7 @@
 #include "base/alloc.h"
 #include "base/array.h"
 
-static void look(struct watched *f)
+static void look_at(struct watched *f)
 {
 	struct stat st;
 
@@ -32,7 +32,7 @@ static bool same_content(const struct watched *a, const struct watched *b)
 	       a->mtime.tv_nsec == b->mtime.tv_nsec;
 }
 
-/* Also who may change it: so a wrong mode is told when it is made, and its cure noticed. */
+/* Mode and owner count too: a wrong mode is reported at once, and its repair is noticed. */
 static bool same(const struct watched *a, const struct watched *b)
 {
 	/* mutant: trust_mode_is_watched */
@@ -79,7 +79,7 @@ static void add(struct file_watch *w, const struct file_watch *before, const cha
 		*f = *old;
 	f->path = xstrdup(path);
 	if (old == NULL)
-		look(f);
+		look_at(f);
 }
 
 static void add_tls(struct file_watch *w, const struct file_watch *before,
@@ -111,7 +111,7 @@ void file_watch_take(struct file_watch *w, const struct config_snapshot *p)
 void file_watch_look(struct file_watch *w)
 {
 	for (size_t i = 0; i < w->count; i++)
-		look(&w->seen[i]);
+		look_at(&w->seen[i]);
 }
 
 bool file_watch_has_changed(const struct file_watch *w, const char *path)
@@ -122,7 +122,7 @@ bool file_watch_has_changed(const struct file_watch *w, const char *path)
 	if (loaded == NULL)
 		return true;
 	now = *loaded;
-	look(&now);
+	look_at(&now);
 	return !same(&now, loaded);
 }
 
@@ -133,7 +133,7 @@ bool file_watch_changed_and_settled(struct file_watch *w)
 	for (size_t i = 0; i < w->count; i++) {
 		struct watched now = w->seen[i];
 
-		look(&now);
+		look_at(&now);
 		settled &= same(&now, &w->seen[i]);
 		changed |= !same(&now, &w->loaded[i]);
 		w->seen[i] = now;

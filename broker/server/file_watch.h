@@ -1,6 +1,6 @@
-/* The files whose change is noticed by itself: certificates, keys, CA, CRL, users, ACL.  They are
- * looked at once a second by stat(2): that sees renames and swapped symbolic links alike, on every
- * file system.  Thread: main's. */
+/* The files whose change starts a reload: certificates, keys, CA, CRL, users, ACL.  stat(2) looks
+ * at them once a second, which sees renames and swapped symbolic links alike, on every file system.
+ * Thread: main's. */
 #ifndef SERVER_FILE_WATCH_H
 #define SERVER_FILE_WATCH_H
 
@@ -27,14 +27,15 @@ struct file_watch {
 	size_t count;
 };
 
-/* The files of this policy; those that were on the list already as they were at the last look. */
+/* Watch the files of this snapshot; files that were watched before count as they were at the last
+ * look. */
 void file_watch_take(struct file_watch *w, const struct config_snapshot *p);
 void file_watch_fini(struct file_watch *w);
-/* Some file is not as it was loaded, and all are as they were a look ago: they have rested. */
+/* A file differs from what was loaded, and none has changed since the last look. */
 bool file_watch_changed_and_settled(struct file_watch *w);
 void file_watch_look(struct file_watch *w);
 bool file_watch_has_changed(const struct file_watch *w, const char *path);
-/* What is there now was looked at and not taken: wait for the next change. */
+/* What is there now was read and refused: wait for the next change. */
 void file_watch_forget(struct file_watch *w);
 /* No changed file is missing, empty, or without its last newline. */
 bool file_watch_is_sound(const struct file_watch *w, struct errors *errors);

@@ -116,13 +116,13 @@ static void on_adopted(void *arg)
 	if (!r->again || r->stopped)
 		return;
 	r->again = false;
-	reloader_reload(r, r->again_cause);
+	reload_run(r, r->again_cause);
 }
 
 /* Takes over `next`. */
 static void apply(struct reloader *r, struct config_snapshot *next, struct config_sockets *sockets)
 {
-	change_log(r->snapshot, next);
+	config_diff_log(r->snapshot, next);
 	log_set_level(next->conf->log_level);
 	log_set_json(next->conf->log_json);
 	r->replaced = r->snapshot;
@@ -205,7 +205,7 @@ static bool reload_all(struct reloader *r, struct errors *errors)
 	return true;
 }
 
-bool reloader_reload(struct reloader *r, enum reload_cause cause)
+bool reload_run(struct reloader *r, enum reload_cause cause)
 {
 	struct errors errors = {0};
 	bool ok;
@@ -241,14 +241,14 @@ static void on_watch(struct timer *timer, void *executor_arg)
 
 	(void)executor_arg;
 	if (!r->under_way && file_watch_changed_and_settled(&r->file_watch))
-		reloader_reload(r, RELOAD_NOTICED);
+		reload_run(r, RELOAD_NOTICED);
 	executor_timer_arm(r->executor, timer, WATCH_MS);
 }
 
 /* --- life --- */
 
-struct reloader *reloader_new(struct shared *shared, struct executor *main_executor,
-                              struct config_snapshot *first, struct tls_tickets *tickets)
+struct reloader *reload_new(struct shared *shared, struct executor *main_executor,
+                            struct config_snapshot *first, struct tls_tickets *tickets)
 {
 	struct reloader *r = xnew(r);
 
@@ -262,7 +262,7 @@ struct reloader *reloader_new(struct shared *shared, struct executor *main_execu
 	return r;
 }
 
-void reloader_free(struct reloader *r)
+void reload_free(struct reloader *r)
 {
 	if (r == NULL)
 		return;
@@ -273,7 +273,7 @@ void reloader_free(struct reloader *r)
 	free(r);
 }
 
-void reloader_stop(struct reloader *r)
+void reload_stop(struct reloader *r)
 {
 	r->stopped = true;
 	executor_timer_disarm(r->executor, &r->watch_timer);
@@ -289,7 +289,7 @@ static void on_first_adopted(void *arg)
 		executor_timer_arm(r->executor, &r->watch_timer, WATCH_MS);
 }
 
-bool reloader_open(struct reloader *r, config_apply_done_fn *done, void *arg)
+bool reload_open(struct reloader *r, config_apply_done_fn *done, void *arg)
 {
 	struct config_sockets sockets = config_sockets_new(r->shared->worker_count);
 	struct errors errors = {0};
@@ -308,7 +308,7 @@ bool reloader_open(struct reloader *r, config_apply_done_fn *done, void *arg)
 	return true;
 }
 
-struct config_snapshot *reloader_snapshot(struct reloader *r)
+struct config_snapshot *reload_snapshot(struct reloader *r)
 {
 	return r->snapshot;
 }

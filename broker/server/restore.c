@@ -1,4 +1,4 @@
-/* From rows to objects, in the order in which the journal shows them. */
+/* From rows to objects, in the order in which the journal visits them. */
 #include "server/restore.h"
 
 #include "base/alloc.h"
@@ -44,19 +44,19 @@ static bool on_retained(void *arg, struct slice topic, uint64_t number, struct m
 {
 	struct restore *r = arg;
 	struct worker *w = r->shared->workers[0];
-	struct retained_record kept = {0};
+	struct retained_record record = {0};
 
-	if (value.len > 0 && !record_read_retained(value, &kept))
+	if (value.len > 0 && !record_read_retained(value, &record))
 		return false;
-	if (!identity_source_owner_exists(w->snapshot->identities, kept.owner))
-		kept.owner = SLICE_EMPTY; /* ownership ends with the user */
+	if (!identity_source_owner_exists(w->snapshot->identities, record.owner))
+		record.owner = SLICE_EMPTY; /* ownership ends with the user */
 	retain_advance(r->shared->retain, number);
-	if (msg == NULL && (kept.owner.len == 0 || kept.owned_until_ms <= r->now_ms))
+	if (msg == NULL && (record.owner.len == 0 || record.owned_until_ms <= r->now_ms))
 		return false;
 	if (topic_durability(w, topic) == DURABILITY_NONE)
 		return false; /* since the configuration changed: it would stay old for ever */
-	retain_restore(r->shared->retain, topic, number, msg, kept.owner,
-	               monotonic(r, kept.owned_until_ms));
+	retain_restore(r->shared->retain, topic, number, msg, record.owner,
+	               monotonic(r, record.owned_until_ms));
 	r->counts->retained += msg != NULL;
 	return true;
 }
@@ -71,27 +71,28 @@ static struct identity *identity_of(const struct user_record *user)
 static bool on_session(void *arg, uint64_t session_id, struct slice value)
 {
 	struct restore *r = arg;
-	struct session_record kept;
+	struct session_record record;
 	struct identity *identity;
 	struct session *s;
 	struct worker *w;
 
-	if (!record_read_session(value, &kept))
+	if (!record_read_session(value, &record))
 		return false;
-	identity = identity_of(&kept.user);
-	w = shared_owner_of(r->shared, kept.client_id);
-	if (session_find(w, identity->key, kept.client_id) != NULL) {
+	identity = identity_of(&record.user);
+	w = shared_owner_of(r->shared, record.client_id);
+	if (session_find(w, identity->key, record.client_id) != NULL) {
 		identity_unref(&identity);
 		return false;
 	}
-	s = session_restore(w, session_id, identity, kept.client_id);
+	s = session_restore(w, session_id, identity, record.client_id);
 	identity_unref(&identity);
-	s->expiry_s = kept.expiry_s;
-	s->away_since_ms = since(r, w, kept.away_since_ms != 0 ? kept.away_since_ms : r->last_ms);
-	s->removed = kept.removed_since_ms != 0;
-	s->removed_since_ms = since(r, w, kept.removed_since_ms);
+	s->expiry_s = record.expiry_s;
+	s->away_since_ms =
+	    since(r, w, record.away_since_ms != 0 ? record.away_since_ms : r->last_ms);
+	s->removed = record.removed_since_ms != 0;
+	s->removed_since_ms = since(r, w, record.removed_since_ms);
 	(void)shared_session_kept(r->shared, s->identity->key, UINT32_MAX);
-	if (kept.away_since_ms == 0)
+	if (record.away_since_ms == 0)
 		record_session(s); /* or the next crash would begin its time anew */
 	r->counts->sessions++;
 	return true;
@@ -101,12 +102,12 @@ static bool on_subscription(void *arg, uint64_t session_id, uint64_t number, str
 {
 	struct restore *r = arg;
 	struct session *s = find(r, session_id);
-	struct subscription_record kept;
+	struct subscription_record record;
 
-	if (s == NULL || !record_read_subscription(value, &kept))
+	if (s == NULL || !record_read_subscription(value, &record))
 		return false;
 	executor_enter(&s->worker->executor);
-	subscription_restore(s, number, kept.filter, &kept.options, kept.id);
+	subscription_restore(s, number, record.filter, &record.options, record.id);
 	executor_leave();
 	r->counts->subscriptions++;
 	return true;
@@ -145,16 +146,16 @@ static bool on_sent(void *arg, uint64_t session_id, uint64_t position, struct ms
 	struct session *s = find(arg, session_id);
 	struct delivery d = {.position = position};
 	struct inflight_record sent;
-	struct delivery_record way;
+	struct delivery_record delivery;
 	struct inflight *o;
 
 	if (s == NULL || !record_read_inflight(sent_value, &sent) ||
-	    sent_find(s, sent.packet_id) != NULL || !record_read_delivery(queue_value, &way))
+	    sent_find(s, sent.packet_id) != NULL || !record_read_delivery(queue_value, &delivery))
 		return false;
-	d.retain = way.retain;
-	d.ids = way.ids;
-	o = inflight_new(msg, &d, msg->qos < way.qos ? msg->qos : way.qos);
-	subscription_ids_fini(&way.ids);
+	d.retain = delivery.retain;
+	d.ids = delivery.ids;
+	o = inflight_new(msg, &d, msg->qos < delivery.qos ? msg->qos : delivery.qos);
+	subscription_ids_fini(&delivery.ids);
 	o->sent = o->noted = true;
 	sent_restore(s, o, sent.packet_id);
 	if (sent.released)
@@ -191,31 +192,31 @@ static bool on_replay(void *arg, uint64_t session_id, uint64_t number, struct sl
 	struct restore *r = arg;
 	struct session *s = find(r, session_id);
 	struct subscription *sub = s == NULL ? NULL : subscription_of(r, s, number);
-	struct replay_record kept;
+	struct replay_record record;
 	bool stays;
 
-	if (sub == NULL || !record_read_replay(value, &kept))
+	if (sub == NULL || !record_read_replay(value, &record))
 		return false;
-	retain_advance(r->shared->retain, kept.until);
+	retain_advance(r->shared->retain, record.until);
 	executor_enter(&s->worker->executor);
 	/* mutant: replay_lost */
-	stays = replay_restore(s, sub, kept.until);
+	stays = replay_restore(s, sub, record.until);
 	executor_leave();
 	return stays;
 }
 
 /* --- wills --- */
 
-/* Of a session that was not kept: one comes back for as long as its will takes. */
+/* The session was not stored: one is made for as long as its will needs it. */
 static struct session *session_for_will(struct restore *r, uint64_t session_id,
-                                        const struct will_record *kept)
+                                        const struct will_record *record)
 {
-	struct worker *w = shared_owner_of(r->shared, kept->client_id);
-	struct identity *identity = identity_of(&kept->user);
+	struct worker *w = shared_owner_of(r->shared, record->client_id);
+	struct identity *identity = identity_of(&record->user);
 	struct session *s = NULL;
 
-	if (session_find(w, identity->key, kept->client_id) == NULL) {
-		s = session_restore(w, session_id, identity, kept->client_id);
+	if (session_find(w, identity->key, record->client_id) == NULL) {
+		s = session_restore(w, session_id, identity, record->client_id);
 		s->durable = false;
 	}
 	identity_unref(&identity);
@@ -226,27 +227,27 @@ static bool on_will(void *arg, uint64_t session_id, struct msg *msg, struct slic
 {
 	struct restore *r = arg;
 	struct session *s = find(r, session_id);
-	struct will_record kept;
+	struct will_record record;
 	uint64_t due_ms, monotonic_ms;
 
-	if (!record_read_will(value, &kept))
+	if (!record_read_will(value, &record))
 		return false;
 	if (s == NULL)
-		s = session_for_will(r, session_id, &kept);
+		s = session_for_will(r, session_id, &record);
 	if (s == NULL || s->will != NULL)
 		return false;
-	due_ms = kept.due_ms != 0 ? kept.due_ms : r->last_ms + (uint64_t)kept.delay_s * 1000;
+	due_ms = record.due_ms != 0 ? record.due_ms : r->last_ms + (uint64_t)record.delay_s * 1000;
 	monotonic_ms = monotonic(r, due_ms);
 	executor_enter(&s->worker->executor);
-	will_restore(s, msg_ref(msg), kept.delay_s, monotonic_ms);
-	if (kept.due_ms == 0 && monotonic_ms > 0)
+	will_restore(s, msg_ref(msg), record.delay_s, monotonic_ms);
+	if (record.due_ms == 0 && monotonic_ms > 0)
 		record_will(s, monotonic_ms); /* the same */
 	executor_leave();
 	r->counts->wills++;
 	return true;
 }
 
-/* --- behind the last row --- */
+/* --- after the last row --- */
 
 /* [MQTT5-4.1.0-2] */
 static bool is_over(const struct session *s)
@@ -258,8 +259,8 @@ static bool is_over(const struct session *s)
 	return s->expiry_s != EXPIRY_NEVER && away_ms >= (uint64_t)s->expiry_s * 1000;
 }
 
-/* An old "offline" never overwrites a device's new "online": what is due goes out before anybody
- * can connect. D6 [MQTT3-3.1.2-8] [MQTT5-3.1.2-8] */
+/* An old "offline" never overwrites a new "online" of a device: wills that are due are published
+ * before a client can connect. D6 [MQTT3-3.1.2-8] [MQTT5-3.1.2-8] */
 static void settle(struct session *s)
 {
 	if (is_over(s)) {

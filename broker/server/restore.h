@@ -1,6 +1,6 @@
-/* What was kept, alive again: retained values, sessions with everything of theirs, wills.  Runs on
- * main, before any worker does and before any listener opens; enters the executors it builds in.
- * DESIGN.md section 6; D1, D2, D5, D6. */
+/* Brings back what the store has: retained messages, sessions with everything of theirs, wills (D1,
+ * D2, D5, D6).  Runs on main, before any worker runs and any listener opens; it enters the
+ * executors of the objects that it makes. */
 #ifndef SERVER_RESTORE_H
 #define SERVER_RESTORE_H
 
@@ -10,9 +10,10 @@ struct restored {
 	uint64_t sessions, subscriptions, queued, retained, wills;
 };
 
-/* Everything is there again. Nothing is sent. 0 or -errno; *text says what to do. */
+/* Make all objects. Nothing is sent. 0 or -errno; *text says what to do. */
 int restore_load(struct shared *shared, struct restored *out, char text[STORE_ERROR_TEXT]);
-/* What came due meanwhile happens: sessions end, wills go out. Nobody may have connected yet. */
+/* Do what came due meanwhile: sessions end, wills are published. No client may have connected yet.
+ */
 void restore_settle(struct shared *shared);
 
 #endif

@@ -1,6 +1,4 @@
-/* The broker's life on one page: bind, start the workers, run, and stop in the order of DESIGN.md
- * section 6. Each stage of the stop is a task to every worker; main goes on when all have answered.
- * Thread: main's. */
+/* The broker's life on one page: start, run, stop. */
 #include "server/server.h"
 
 #include <errno.h>
@@ -9,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin/control_query.h"
 #include "admin/control_socket.h"
 #include "admin/sys_topics.h"
 #include "base/alloc.h"
@@ -45,7 +44,7 @@ struct run {
 	struct timer expiry_timer;
 	struct control *control; /* NULL: not configured */
 	struct sys *sys;
-	struct sweep *sweep;
+	struct expire_retained *expiry;
 	struct stop *stop;
 	bool opened; /* all workers listen */
 	bool stop_asked;
@@ -71,7 +70,7 @@ static void begin_stop(struct run *run)
 static void on_opened(void *arg)
 {
 	struct run *run = arg;
-	const struct conf *conf = reloader_snapshot(run->reloader)->conf;
+	const struct conf *conf = reload_snapshot(run->reloader)->conf;
 
 	run->opened = true;
 	if (run->stop_asked) {
@@ -80,7 +79,7 @@ static void on_opened(void *arg)
 	}
 	log_listening(conf);
 	LOG(READY, .listeners = conf->listener_count);
-	notify_ready();
+	service_notify_ready();
 }
 
 /* --- threads --- */
@@ -140,9 +139,9 @@ static void on_stop_signal(void *arg, int signum)
 		return;
 	run->stop_asked = true;
 	LOG(STOPPING, .signal = strsignal(signum));
-	notify_stopping();
-	reloader_stop(run->reloader);
-	control_stop(run->control);
+	service_notify_stopping();
+	reload_stop(run->reloader);
+	control_socket_stop(run->control);
 	executor_timer_disarm(&run->executor, &run->expiry_timer);
 	ignore_more_signals();
 	loop_signals_close(run->loop);
@@ -155,7 +154,7 @@ static void on_reload_signal(void *arg, int signum)
 	struct run *run = arg;
 
 	(void)signum;
-	reloader_reload(run->reloader, RELOAD_ASKED);
+	reload_run(run->reloader, RELOAD_ASKED);
 }
 
 static void on_audit_signal(void *arg, int signum)
@@ -171,7 +170,7 @@ static void on_audit_signal(void *arg, int signum)
 static void on_expiry_timer(struct timer *timer, void *executor_arg)
 {
 	struct run *run = executor_arg;
-	const struct config_snapshot *snapshot = reloader_snapshot(run->reloader);
+	const struct config_snapshot *snapshot = reload_snapshot(run->reloader);
 
 	for (size_t i = 0; i < snapshot->conf->listener_count; i++) {
 		if (snapshot->tls[i] != NULL)
@@ -195,26 +194,26 @@ static int watch_signals(struct run *run)
 
 /* --- the control socket --- */
 
-static const struct config_snapshot *policy_in_force(void *arg)
+static const struct config_snapshot *snapshot_in_force(void *arg)
 {
 	struct run *run = arg;
 
-	return reloader_snapshot(run->reloader);
+	return reload_snapshot(run->reloader);
 }
 
 static bool reload_asked(void *arg)
 {
 	struct run *run = arg;
 
-	return reloader_reload(run->reloader, RELOAD_ASKED);
+	return reload_run(run->reloader, RELOAD_ASKED);
 }
 
 static bool open_control(struct run *run)
 {
 	struct control_hooks hooks = {
-	    .arg = run, .snapshot = policy_in_force, .reload = reload_asked};
+	    .arg = run, .snapshot = snapshot_in_force, .reload = reload_asked};
 	struct errors errors = {0};
-	bool ok = control_start(run->loop, run->shared, &hooks, &errors, &run->control);
+	bool ok = control_socket_start(run->loop, run->shared, &hooks, &errors, &run->control);
 
 	errors_log(&errors);
 	errors_fini(&errors);
@@ -274,7 +273,7 @@ static struct run *run_new(struct config_snapshot *snapshot, struct tls_tickets 
 	run->shared = workers_new(snapshot, workers, journal);
 	run->threads = xcalloc(workers, sizeof(*run->threads));
 	executor_init(&run->executor, workers, NULL, run);
-	run->reloader = reloader_new(run->shared, &run->executor, snapshot, tickets);
+	run->reloader = reload_new(run->shared, &run->executor, snapshot, tickets);
 	run->expiry_timer.fire = on_expiry_timer;
 	return run;
 }
@@ -290,11 +289,11 @@ static void run_free(struct run *run)
 	}
 	if (run->loop != NULL)
 		loop_free(run->loop);
-	control_free(run->control);
-	reloader_free(run->reloader);
+	control_socket_free(run->control);
+	reload_free(run->reloader);
 	workers_free(run->shared);
-	sys_free(run->sys); /* its timer was worker 0's */
-	sweep_free(run->sweep);
+	sys_topics_free(run->sys); /* its timer was worker 0's */
+	expire_retained_free(run->expiry);
 	executor_fini(&run->executor);
 	free(run->threads);
 	free(run);
@@ -303,7 +302,7 @@ static void run_free(struct run *run)
 /* Before any worker runs. */
 static void drop_start(struct run *run)
 {
-	control_stop(run->control);
+	control_socket_stop(run->control);
 	loop_signals_close(run->loop);
 	journal_stop(run->shared->journal);
 	run_free(run);
@@ -347,13 +346,13 @@ int server_run(struct config_snapshot *snapshot, struct tls_tickets *tickets)
 	failed = journal_start(run->shared->journal);
 	if (failed != 0)
 		return fail_start(run, "journal thread", failed);
-	if (!open_control(run) || !reloader_open(run->reloader, on_opened, run)) {
+	if (!open_control(run) || !reload_open(run->reloader, on_opened, run)) {
 		drop_start(run);
 		return 2;
 	}
 	restore_settle(run->shared);
-	run->sys = sys_start(run->shared);
-	run->sweep = sweep_start(run->shared);
+	run->sys = sys_topics_start(run->shared);
+	run->expiry = expire_retained_start(run->shared);
 	start_threads(run);
 	executor_update_now(&run->executor);
 	executor_timer_arm(&run->executor, &run->expiry_timer, 0);

@@ -29,12 +29,12 @@ static void notify(const char *state)
 	close(fd);
 }
 
-void notify_ready(void)
+void service_notify_ready(void)
 {
 	notify("READY=1");
 }
 
-void notify_stopping(void)
+void service_notify_stopping(void)
 {
 	notify("STOPPING=1");
 }

@@ -1,5 +1,4 @@
-/* Stages of the stop: each is sent to every worker, and the next begins when all have answered.
- */
+/* Each stage is a task to every worker, and the next begins when all have answered. */
 #include "server/stop.h"
 
 #include <stdlib.h>
@@ -14,11 +13,11 @@
 #include "session/client_link.h"
 #include "session/session_deliver.h"
 
-/* A message may be handed on as often as a $share group has members to try; each round lets it go
- * one executor further. */
-#define FACT_ROUNDS 10
-/* Behind these rounds nothing more has to be kept: the last commit. Its completions have the other
- * rounds. */
+/* A message of a $share group may go to one member after the other; each round lets it go one
+ * worker further. */
+#define FLUSH_ROUNDS 10
+/* After these rounds nothing more has to be stored: the journal stops with its last commit. Its
+ * completions have the other rounds. */
 #define JOURNAL_STAGE 5
 
 struct step {
@@ -40,16 +39,16 @@ struct stop {
 typedef void stage_fn(struct step *step);
 
 static void on_step(struct task *task, void *executor_arg);
-static void on_answer(struct task *task, void *executor_arg);
+static void on_done(struct task *task, void *executor_arg);
 
-static void answer(struct step *step)
+static void report_done(struct step *step)
 {
-	step->task.run = on_answer;
+	step->task.run = on_done;
 	executor_send(step->stop->executor, &step->task);
 }
 
 /* Listeners and reading stop. */
-static void stage_quiet(struct step *step)
+static void stage_stop_reading(struct step *step)
 {
 	struct worker *w = step->worker;
 	struct conn *c, *next;
@@ -64,13 +63,13 @@ static void stage_quiet(struct step *step)
 		if (c->state == CONN_ACCEPTED)
 			client_link_pause(&c->link, PAUSE_STOP);
 		else
-			conn_end(c, REASON_SERVER_SHUTTING_DOWN, "the broker stops");
+			conn_close(c, CLOSE_STOPPING);
 	}
-	answer(step);
+	report_done(step);
 }
 
-/* What is on its way arrives. */
-static void stage_facts(struct step *step)
+/* Messages between workers arrive. */
+static void stage_flush(struct step *step)
 {
 	struct conn *c;
 
@@ -81,7 +80,7 @@ static void stage_facts(struct step *step)
 	}
 	record_batch_flush(step->worker);
 	dispatch_flush(step->worker);
-	answer(step);
+	report_done(step);
 }
 
 static void on_empty(void *arg)
@@ -89,11 +88,11 @@ static void on_empty(void *arg)
 	struct step *step = arg;
 
 	step->worker->clients->on_empty = NULL;
-	answer(step);
+	report_done(step);
 }
 
-/* The last words to every client; done when all connections are closed. */
-static void stage_goodbye(struct step *step)
+/* DISCONNECT to every client; done when all connections are closed. */
+static void stage_close(struct step *step)
 {
 	struct worker *w = step->worker;
 	struct conn *c, *next;
@@ -101,7 +100,7 @@ static void stage_goodbye(struct step *step)
 	w->clients->on_empty = on_empty;
 	w->clients->on_empty_arg = step;
 	DL_FOREACH_SAFE (w->clients->conns, c, next) {
-		conn_fail(c, REASON_SERVER_SHUTTING_DOWN, "the broker stops");
+		conn_close(c, CLOSE_STOPPING);
 	}
 	if (w->clients->conns == NULL && w->clients->on_empty != NULL)
 		on_empty(step);
@@ -110,10 +109,10 @@ static void stage_goodbye(struct step *step)
 static stage_fn *stage_of(unsigned stage)
 {
 	if (stage == 0)
-		return stage_quiet;
-	if (stage <= FACT_ROUNDS)
-		return stage_facts;
-	return stage == FACT_ROUNDS + 1 ? stage_goodbye : NULL;
+		return stage_stop_reading;
+	if (stage <= FLUSH_ROUNDS)
+		return stage_flush;
+	return stage == FLUSH_ROUNDS + 1 ? stage_close : NULL;
 }
 
 static void on_step(struct task *task, void *executor_arg)
@@ -133,7 +132,7 @@ static void send_stage(struct stop *stop)
 	}
 }
 
-static void on_answer(struct task *task, void *executor_arg)
+static void on_done(struct task *task, void *executor_arg)
 {
 	struct stop *stop = ((struct step *)task)->stop;
 

@@ -1,5 +1,4 @@
-/* The orderly stop of all workers, stage by stage.  DESIGN.md section 6, "Stop".  Thread: main's.
- */
+/* Stops all workers, stage by stage (DESIGN.md section 6).  Thread: main's. */
 #ifndef SERVER_STOP_H
 #define SERVER_STOP_H
 
@@ -8,8 +7,8 @@
 
 struct stop;
 
-/* Begin. When the last stage is done, every worker's loop and `loop` are told to end; a simulation
- * gives NULL and asks stop_is_done. */
+/* Begin. After the last stage every worker's loop and `loop` end; a simulation gives NULL and asks
+ * stop_is_done. */
 struct stop *stop_start(struct shared *shared, struct executor *main_executor, struct loop *loop);
 bool stop_is_done(const struct stop *stop);
 void stop_free(struct stop *stop);

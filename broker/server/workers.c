@@ -6,9 +6,11 @@
 
 #include "base/alloc.h"
 #include "base/list.h"
+#include "client/admission.h"
 #include "client/client_list.h"
-#include "client/deferred_publish.h"
+#include "client/conn_accept.h"
 #include "client/input_drain.h"
+#include "client/packet_dispatch.h"
 #include "client/yield.h"
 #include "durability/record_batch.h"
 #include "durability/store_quota.h"
@@ -63,7 +65,7 @@ static bool worker_turn_end(void *arg)
 		struct conn *c = clients->leaving;
 
 		clients->leaving = c->next_leaving;
-		conn_leave(c);
+		conn_accept_at_owner(c);
 	}
 	return more || w->output->review != NULL || clients->yielding != NULL;
 }
@@ -77,7 +79,7 @@ static void on_open(struct worker *w)
 	DL_FOREACH_SAFE (w->clients->conns, c, next) {
 		if ((c->link.pauses & PAUSE_PRESSURE) == 0)
 			continue;
-		conn_yield(c); /* one after the other */
+		yield_begin(c); /* one after the other */
 		conn_resume(c, PAUSE_PRESSURE);
 	}
 }
@@ -95,15 +97,14 @@ static void on_space(void *executor_arg)
 			continue;
 		c->link.limit.journal_full =
 		    c->link.limit.journal_full && journal_is_full(w->shared->journal);
-		deferred_publish_continue(c);
+		packet_dispatch_deferred(c);
 		input_drain_apply(c);
 	}
 }
 
 static void on_ack_failed(struct client_link *link)
 {
-	conn_fail(conn_of(link), REASON_UNSPECIFIED,
-	          "the data that this acknowledges could not be stored");
+	conn_close(conn_of(link), CLOSE_ACK_FAILED);
 }
 
 static const struct session_upcalls upcalls = {

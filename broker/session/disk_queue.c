@@ -113,7 +113,7 @@ static void leave(struct session *s, uint64_t position, struct msg *msg)
 		b->last = position;
 	b->count++;
 	b->bytes += msg_bytes(msg);
-	count(&s->worker->counters.held);
+	count(&s->worker->counters.queued);
 }
 
 bool disk_queue_leave_behind(struct session *s, uint64_t position, struct msg *msg)
@@ -188,7 +188,7 @@ bool disk_queue_leave_rest(struct session *s, uint64_t first, uint64_t count, ui
 		b->last = first + count - 1;
 	b->count += count;
 	b->bytes += bytes;
-	count_by(&s->worker->counters.held, count);
+	count_by(&s->worker->counters.queued, count);
 	return true;
 }
 
@@ -200,12 +200,12 @@ void disk_queue_restore(struct session *s, uint64_t count, uint64_t bytes, uint6
 	b->from = first;
 	b->count = count;
 	b->bytes = bytes;
-	count_by(&s->worker->counters.held, count);
+	count_by(&s->worker->counters.queued, count);
 }
 
 void disk_queue_free(struct session *s)
 {
-	uncount(&s->worker->counters.held, disk_queue_count(s));
+	uncount(&s->worker->counters.queued, disk_queue_count(s));
 	free(s->disk_queue);
 	s->disk_queue = NULL;
 }
@@ -220,7 +220,7 @@ static void forget_some(struct session *s, uint64_t count, uint64_t bytes)
 		count = b->count;
 	b->count -= count;
 	b->bytes -= bytes < b->bytes ? bytes : b->bytes;
-	uncount(&s->worker->counters.held, count);
+	uncount(&s->worker->counters.queued, count);
 }
 
 static void take_item(struct session *s, const struct journal_page_item *item)

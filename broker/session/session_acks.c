@@ -40,7 +40,7 @@ void inflight_release(struct session *s, struct inflight *o)
 {
 	o->released = true;
 	s->sent.bytes -= msg_bytes(o->msg);
-	uncount(&s->worker->counters.held_bytes, msg_bytes(o->msg));
+	uncount(&s->worker->counters.queued_bytes, msg_bytes(o->msg));
 	charge_sub(s->worker, &s->charge, msg_bytes(o->msg) + CHARGE_ALLOC);
 	msg_unref(&o->msg);
 }

@@ -62,8 +62,8 @@ void inflight_append(struct session *s, struct inflight_list *list, struct infli
 	list->qos0_count += o->qos == 0;
 	list->bytes += bytes;
 	charge_add(s->worker, &s->charge, cost_of(o, bytes));
-	count(&counters->held);
-	count_by(&counters->held_bytes, bytes);
+	count(&counters->queued);
+	count_by(&counters->queued_bytes, bytes);
 }
 
 void inflight_delete(struct session *s, struct inflight_list *list, struct inflight *o)
@@ -82,8 +82,8 @@ void inflight_delete(struct session *s, struct inflight_list *list, struct infli
 	list->qos0_count -= o->qos == 0;
 	list->bytes -= bytes;
 	charge_sub(s->worker, &s->charge, cost_of(o, bytes));
-	uncount(&counters->held, 1);
-	uncount(&counters->held_bytes, bytes);
+	uncount(&counters->queued, 1);
+	uncount(&counters->queued_bytes, bytes);
 }
 
 void inflight_free(struct inflight *o)

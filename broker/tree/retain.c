@@ -221,7 +221,7 @@ bool retain_has(struct retain *r, unsigned slot, struct slice topic, uint64_t un
 	return has;
 }
 
-void retain_sweep(struct retain *r, uint64_t now_ms, size_t budget)
+void retain_expire(struct retain *r, uint64_t now_ms, size_t budget)
 {
 	size_t reader_locks, at;
 

@@ -60,7 +60,7 @@ struct msg *retain_find(struct retain *r, unsigned slot, struct slice topic, uin
 bool retain_has(struct retain *r, unsigned slot, struct slice topic, uint64_t until);
 /* Drop values that expired and tombstones that are done, a bounded number of nodes per call; call
  * it now and then. */
-void retain_sweep(struct retain *r, uint64_t now_ms, size_t budget);
+void retain_expire(struct retain *r, uint64_t now_ms, size_t budget);
 
 struct retain_counts {
 	uint64_t values, bytes;

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "client/client_list.h"
+#include "client/conn.h"
 #include "proto/packet_publish.h"
 #include "scenario.h"
 #include "session/input_limit.h"

@@ -365,7 +365,7 @@ static void sweep_of_expired(struct world *w)
 	struct client *writer = client_new(w, "writer", MQTT_5_0), *reader;
 	char topic[24];
 
-	w->sweep = sweep_start(w->server);
+	w->sweep = expire_retained_start(w->server);
 	client_join(writer, &clean);
 	for (unsigned i = 0; i < 300; i++) {
 		struct pending *value;

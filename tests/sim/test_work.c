@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "client/client_list.h"
+#include "client/conn.h"
 #include "peer.h"
 #include "proto/packet_publish.h"
 #include "scenario.h"

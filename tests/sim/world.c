@@ -23,7 +23,7 @@
 #include "chance.h"
 #include "client.h"
 #include "client/client_list.h"
-#include "client/conn.h"
+#include "client/conn_accept.h"
 #include "durability/record_codec.h"
 #include "journal/journal_disk.h"
 #include "journal/journal_memory.h"
@@ -470,7 +470,7 @@ void world_be_silent(struct world *w)
 static void begin_again(struct world *w, struct config_snapshot **snapshot, bool hashes)
 {
 	workers_free(w->server);
-	sweep_free(w->sweep);
+	expire_retained_free(w->sweep);
 	w->sweep = NULL;
 	store_image_fail(w->image, 0, 0);
 	hear_log(w->silent);
@@ -524,7 +524,7 @@ void world_free(struct world *w)
 		client_free(c);
 	}
 	workers_free(w->server);
-	sweep_free(w->sweep);
+	expire_retained_free(w->sweep);
 	LL_FOREACH_SAFE (w->wires, wire, next_wire) {
 		memory_peer_free(wire->peer);
 		free(wire);

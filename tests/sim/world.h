@@ -33,9 +33,9 @@ struct world {
 	    *next_snapshot;          /* of the next broker; NULL: those of the previous one */
 	struct world_settings texts; /* the caller keeps conf */
 	struct shared *server;
-	struct sweep *sweep;     /* NULL: none */
-	struct journal *journal; /* the server's */
-	bool silent;             /* the log is discarded */
+	struct expire_retained *sweep; /* NULL: none */
+	struct journal *journal;       /* the server's */
+	bool silent;                   /* the log is discarded */
 	bool held;
 	bool no_hashes;            /* passwords wait until a test says otherwise */
 	bool hold;                 /* the journal's turns happen only when a test says so */

@@ -102,7 +102,7 @@ static void assert_empties(struct retain *r)
 	struct retain_counts counts;
 
 	for (unsigned i = 0; i < 100 && r->tree.count > 0; i++)
-		retain_sweep(r, UINT64_MAX - 1, 64);
+		retain_expire(r, UINT64_MAX - 1, 64);
 	assert_int_equal(r->tree.count, 0);
 	retain_count(r, &counts);
 	assert_int_equal(counts.values, 0);
@@ -185,7 +185,7 @@ static void values_expire(void **state)
 	assert_value(r, "a", 1000, NULL);
 	retain_count(r, &counts);
 	assert_int_equal(counts.values, 2);
-	retain_sweep(r, 1500, 1000);
+	retain_expire(r, 1500, 1000);
 	retain_count(r, &counts);
 	assert_int_equal(counts.values, 1);
 	assert_int_equal(r->tree.count, 1);
@@ -208,7 +208,7 @@ static void owner_stays_seven_days(void **state)
 	assert_owner(r, "d", 400 * DAY, "anna");
 	erase(r, "d", 10 * DAY);
 	assert_owner(r, "d", 17 * DAY - 1, "anna");
-	retain_sweep(r, 17 * DAY - 1, 1000);
+	retain_expire(r, 17 * DAY - 1, 1000);
 	assert_owner(r, "d", 17 * DAY - 1, "anna");
 	assert_owner(r, "d", 17 * DAY, "");
 	assert_empties(r);
@@ -223,7 +223,7 @@ static void owner_stays_seven_days_after_expiry(void **state)
 	own(r, "d", "anna", 0);
 	put_until(r, "e", "1", 0, 2 * DAY);
 	own(r, "e", "anna", 0);
-	retain_sweep(r, 5 * DAY, 1000); /* swept late, counted from the expiry */
+	retain_expire(r, 5 * DAY, 1000); /* swept late, counted from the expiry */
 	assert_owner(r, "d", 9 * DAY - 1, "anna");
 	assert_owner(r, "d", 9 * DAY, "");
 	put_until(r, "e", "2", 6 * DAY, MSG_NEVER); /* it has a value again */
@@ -454,14 +454,14 @@ static void cursor_survives_deletion_of_everything(void **state)
 	assert_int_equal(all.count, 9);
 	for (topic[2] = 'a'; topic[2] < 'k'; topic[2]++)
 		erase(r, topic, 0);
-	retain_sweep(r, 8 * DAY, 1000);
+	retain_expire(r, 8 * DAY, 1000);
 	assert_true(r->tree.count > 0);
 	put(r, "t/z/b", "new");
 	assert_false(retain_cursor_visit(c[0], 0, 0, 100, collect, &all));
 	assert_int_equal(all.count, 9);
 	for (size_t i = 0; i < 3; i++)
 		retain_cursor_free(&c[i]);
-	retain_sweep(r, 8 * DAY, 1000);
+	retain_expire(r, 8 * DAY, 1000);
 	assert_int_equal(r->tree.count, 3);
 	erase(r, "t/z/b", 0);
 	buf_fini(&all.text);
@@ -624,7 +624,7 @@ static void walk(uint64_t seed)
 		else
 			go_on(&p);
 		if (dice_roll(&p.dice, 20) == 0)
-			retain_sweep(p.retain, p.now_ms, 1 + dice_roll(&p.dice, 100));
+			retain_expire(p.retain, p.now_ms, 1 + dice_roll(&p.dice, 100));
 		p.now_ms += dice_roll(&p.dice, 10);
 	}
 	for (unsigned i = 0; i < CURSORS; i++)

@@ -95,7 +95,7 @@ static void what_expired_counts_no_more(void **state)
 	(void)state;
 	put_until(r, "anna", "a", 1000);
 	put_until(r, "anna", "b", 5000);
-	retain_sweep(r, 1000, 100);
+	retain_expire(r, 1000, 100);
 	expect_values(r, "anna", 1);
 	retain_free(r);
 }

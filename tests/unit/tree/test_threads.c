@@ -272,7 +272,7 @@ static void *run_sweeper(void *arg)
 	struct route_counts filters;
 
 	while (!w->swept) {
-		retain_sweep(w->retain, 0, 50);
+		retain_expire(w->retain, 0, 50);
 		retain_count(w->retain, &counts);
 		route_count(w->route, HOMES, &filters);
 		retain_release_owner(w->retain, SLICE("anna"));

@@ -1,0 +1,162 @@
+/* A connection comes to a worker: from a listener, or from the worker that accepted it. */
+#include "client/conn_accept.h"
+
+#include "base/alloc.h"
+#include "base/list.h"
+#include "client/admission.h"
+#include "client/client_list.h"
+#include "client/conn_memory.h"
+#include "client/conn_teardown.h"
+#include "client/connection_limits.h"
+#include "client/keep_alive.h"
+#include "client/packet_dispatch.h"
+#include "net/listener.h"
+#include "session/link_output.h"
+#include "worker/shared.h"
+
+#define CROWD_FRESH_MS 500
+#define CROWD_HOLD_MS  10
+
+/* All places are taken, evenly, and the one that would give way has just come: this is a crowd, not
+ * somebody who holds places. It waits in the kernel for places that become free, instead of pushing
+ * itself out. */
+static void slow_down(struct worker *w, const struct stream *stream, struct half_open_place *victim)
+{
+	const struct conn *c = victim == NULL ? NULL : container_of(victim, struct conn, half_open);
+
+	if (c != NULL && w->executor.now_ms - c->accepted_ms > CROWD_FRESH_MS)
+		return;
+	/* mutant: half_open_crowd_waits */
+	if (half_open_is_even(&w->clients->half_open, stream_peer_key(stream)))
+		listener_hold(w->clients->listeners[stream_listener(stream)], CROWD_HOLD_MS);
+}
+
+/* Each worker has its part of limits.unauthenticated. False: there is no place for one more of this
+ * address that has come so far. */
+static bool make_place(struct worker *w, struct stream *stream, enum half_open_stage stage)
+{
+	const struct conf_listener *l =
+	    config_snapshot_listener(w->snapshot, stream_listener(stream));
+	unsigned workers = w->shared->worker_count;
+	uint32_t max = l == NULL ? UINT32_MAX : l->limits.unauthenticated; /* it is closed soon */
+	struct half_open_place *victim;
+
+	if (w->clients->half_open.count < (max < workers ? 1 : max / workers))
+		return true;
+	victim = half_open_victim(&w->clients->half_open, stream_peer_key(stream), stage);
+	slow_down(w, stream, victim);
+	if (victim == NULL)
+		return false;
+	conn_close(container_of(victim, struct conn, half_open), CLOSE_DISPLACED);
+	return true;
+}
+
+static enum half_open_stage first_stage(const struct stream *stream)
+{
+	return stream_is_established(stream) ? HALF_OPEN_HANDSHAKE : HALF_OPEN_ACCEPTED;
+}
+
+static bool is_admitted(struct worker *w, struct stream *stream, const struct conf_listener *l)
+{
+	bool counted = stream_has_address(stream);
+
+	if (w->stopping || (counted && !connection_limits_take_address(w, stream, l)))
+		return false;
+	if (make_place(w, stream, first_stage(stream)))
+		return true;
+	if (counted)
+		connection_limits_give_address(w, stream);
+	return false;
+}
+
+/* For the places before CONNACK. */
+static void on_stage(void *arg, enum stream_stage stage)
+{
+	struct conn *c = arg;
+
+	half_open_progress(&c->half_open,
+	                   stage == STREAM_STAGE_HELLO ? HALF_OPEN_HELLO : HALF_OPEN_HANDSHAKE);
+}
+
+static const struct stream_events events = {
+    .on_bytes = packet_dispatch_on_bytes,
+    .on_stage = on_stage,
+    .on_drained = packet_dispatch_on_drained,
+    .on_closed = conn_teardown_on_closed,
+};
+
+static const struct conn_ops ops = {
+    .go_on = packet_dispatch_continue,
+    .close = conn_teardown_close,
+};
+
+void conn_accept(struct worker *w, struct stream *stream)
+{
+	const struct conf_listener *l = worker_listener(w, stream_listener(stream));
+	struct conn *c;
+
+	if (!is_admitted(w, stream, l)) {
+		stream_discard(stream);
+		return;
+	}
+	c = xnew(c);
+	c->address_counted = stream_has_address(stream);
+	c->ops = &ops;
+	c->link.worker = w;
+	c->link.stream = stream;
+	c->link.pending_acks_tail = &c->link.pending_acks;
+	c->link.version = MQTT_3_1_1;
+	c->link.max_packet_bytes = UINT32_MAX;
+	c->timer.fire = keep_alive_on_timer;
+	conn_memory_begin(c);
+	conn_enter_half_open(c, first_stage(stream));
+	count(&w->counters.connections_total);
+	DL_APPEND(w->clients->conns, c);
+	c->accepted_ms = w->executor.now_ms;
+	c->deadline_ms = c->accepted_ms + l->limits.connect_timeout_ms;
+	timer_arm(&w->executor.timers, &c->timer, c->deadline_ms);
+	stream_attach(stream, w->loop, &events, c);
+}
+
+static void on_arrival(struct task *task, void *executor_arg)
+{
+	struct conn *c = container_of(task, struct conn, task);
+	struct worker *w = executor_arg;
+	bool has_space;
+
+	REQUIRE(c->link.worker == w);
+	conn_memory_resume(c);
+	has_space = make_place(w, c->link.stream, HALF_OPEN_CONNECT);
+	DL_APPEND(w->clients->conns, c);
+	conn_enter_half_open(c, HALF_OPEN_CONNECT);
+	timer_arm(&w->executor.timers, &c->timer, c->deadline_ms);
+	stream_attach(c->link.stream, w->loop, &events, c);
+	if (w->stopping)
+		conn_close(c, CLOSE_STOPPING);
+	else if (!has_space)
+		conn_close(c, CLOSE_NO_PLACE);
+	else if (/* mutant: older_configuration_waits */ c->link.admitted_by <=
+	         w->snapshot->generation)
+		conn_resume(c, PAUSE_MOVE);
+	/* else an older configuration must not decide: conn_arrive */
+}
+
+void conn_accept_at_owner(struct conn *c)
+{
+	struct worker *w = c->link.worker, *executor = c->moving_to;
+
+	c->moving_to = NULL;
+	if (c->state != CONN_NEW)
+		return;
+	REQUIRE(!c->link.dirty && c->link.session == NULL && c->link.pending_acks == NULL);
+	executor_timer_disarm(&w->executor, &c->timer);
+	admission_forget(c);
+	conn_leave_half_open(c);
+	DL_DELETE(w->clients->conns, c);
+	link_output_drop(&c->link);
+	conn_memory_suspend(c);
+	stream_detach(c->link.stream);
+	c->link.worker = executor;
+	c->task.run = on_arrival;
+	executor_send(&executor->executor, &c->task);
+}

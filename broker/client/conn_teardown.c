@@ -1,0 +1,106 @@
+/* A connection is taken apart: first what it has in other units, then the stream, then itself. */
+#include "client/conn_teardown.h"
+
+#include <stdlib.h>
+
+#include "base/list.h"
+#include "client/admission.h"
+#include "client/client_list.h"
+#include "client/conn_memory.h"
+#include "client/connection_limits.h"
+#include "client/deferred_close.h"
+#include "client/deferred_publish.h"
+#include "client/input_drain.h"
+#include "client/yield.h"
+#include "session/link_output.h"
+#include "session/pending_ack.h"
+#include "session/session.h"
+#include "session/subscribe_request.h"
+#include "worker/shared.h"
+
+#define FLUSH_MS 2000
+
+/* Everything of ours that hangs on it lets go; the stream is still there. */
+static void release(struct conn *c)
+{
+	struct shared *shared = c->link.worker->shared;
+	struct session *session = c->link.session;
+
+	c->state = CONN_CLOSING;
+	c->link.accepted = false;
+	executor_timer_disarm(&c->link.worker->executor, &c->timer);
+	if (c->attempt != NULL)
+		c->attempt->cancel(c);
+	request_forget(&c->link);
+	pending_acks_forget(&c->link);
+	yield_forget(c);
+	input_drain_forget(c);
+	connection_limits_give_user(c);
+	conn_leave_half_open(c);
+	if (c->counted) {
+		atomic_fetch_sub(&shared->connections, 1);
+		atomic_fetch_sub(&shared->listener_connections[stream_listener(c->link.stream)], 1);
+	}
+	c->counted = false;
+	c->link.session = NULL;
+	if (session != NULL) {
+		session->link = NULL;
+		session_detach(session, !c->clean_disconnect);
+	}
+}
+
+void conn_teardown_close(struct conn *c, bool stream_gone)
+{
+	release(c);
+	if (stream_gone)
+		return;
+	link_output_close(&c->link);
+	if (!deferred_close_begin(c, FLUSH_MS))
+		stream_close(c->link.stream, FLUSH_MS);
+}
+
+static void unlink_conn(struct conn *c)
+{
+	struct worker *w = c->link.worker;
+
+	admission_forget(c);
+	DL_DELETE(w->clients->conns, c);
+	if (c->link.dirty)
+		LL_DELETE2(w->output->dirty, &c->link, next_dirty);
+	if (c->link.in_review)
+		LL_DELETE2(w->output->review, &c->link, next_review);
+	if (c->moving_to != NULL)
+		LL_DELETE2(w->clients->leaving, c, next_leaving);
+}
+
+static void free_conn(struct conn *c)
+{
+	struct worker *w = c->link.worker;
+
+	unlink_conn(c);
+	deferred_close_forget(c);
+	if (c->address_counted)
+		connection_limits_give_address(w, c->link.stream);
+	conn_memory_end(c);
+	buf_fini_secret(&c->in); /* of a CONNECT that never was whole */
+	deferred_publish_free(c);
+	link_output_drop(&c->link);
+	alias_table_fini(&c->link.aliases);
+	alias_table_fini(&c->link.aliases_out);
+	identity_unref(&c->identity);
+	free(c);
+	if (w->stopping && w->clients->conns == NULL && w->clients->on_empty != NULL)
+		w->clients->on_empty(w->clients->on_empty_arg);
+}
+
+void conn_teardown_on_closed(void *arg, enum stream_end end)
+{
+	static const enum close_reason reasons[] = {[STREAM_END_PEER] = CLOSE_PEER,
+	                                            [STREAM_END_RESET] = CLOSE_RESET,
+	                                            [STREAM_END_TLS] = CLOSE_TLS,
+	                                            [STREAM_END_LOCAL] = CLOSE_LOCAL};
+	struct conn *c = arg;
+
+	conn_close(c, reasons[end]);
+	free_conn(c);
+}

@@ -1,0 +1,164 @@
+/* A login by password, certificate or as anonymous: its answer is compared with the configuration
+ * in force when it comes, not with that of its beginning. */
+#include "client/connect_login.h"
+
+#include <stdlib.h>
+
+#include "auth/login_request.h"
+#include "base/alloc.h"
+#include "base/scratch.h"
+#include "client/admission.h"
+#include "client/connect_accept.h"
+#include "client/connect_refuse.h"
+#include "client/login_input.h"
+#include "client/waiting_connect.h"
+#include "worker/shared.h"
+
+/* A login under way: outlives the connection until its answer comes. */
+struct login_wait {
+	struct login_request request;
+	struct conn *conn; /* NULL: it has gone */
+	struct worker *worker;
+	struct timer timer; /* the password was right, and the login fails all the same */
+	const char *refused_why;
+	bool answered;
+};
+
+static void on_login_answer(struct login_request *request);
+static void on_refuse_time(struct timer *timer, void *executor_arg);
+
+static void login_wait_free(struct login_wait *wait)
+{
+	executor_timer_disarm(&wait->worker->executor, &wait->timer);
+	login_request_fini(&wait->request);
+	free(wait);
+}
+
+static void cancel(struct conn *c)
+{
+	struct login_wait *wait = c->login;
+
+	c->login = NULL;
+	c->attempt = NULL;
+	wait->conn = NULL;
+	if (wait->answered)
+		login_wait_free(wait);
+	else
+		login_request_cancel(&wait->request);
+}
+
+static const struct login_attempt attempt = {.cancel = cancel};
+
+void connect_login_start(struct conn *c, const struct connect *packet)
+{
+	struct worker *w = c->link.worker;
+	struct login_wait *wait = xnew(wait);
+	struct buf name = {0};
+	struct login login;
+	bool answered;
+
+	wait->conn = c;
+	wait->worker = w;
+	wait->timer.fire = on_refuse_time;
+	wait->request.done = on_login_answer;
+	wait->request.executor = &w->executor;
+	wait->request.address = stream_peer_key(c->link.stream);
+	c->snapshot_generation = w->snapshot->generation;
+	c->state = CONN_AUTHENTICATING;
+	c->login = wait;
+	c->attempt = &attempt;
+	executor_timer_disarm(&w->executor,
+	                      &c->timer); /* S2: waiting for the hash is not the client's fault */
+	login_input_fill(c, packet, &name, &login);
+	answered = login_request_start(&wait->request, &login, w->shared->authenticator);
+	buf_fini(&name);
+	if (answered)
+		on_login_answer(&wait->request);
+	else
+		client_link_pause(&c->link, PAUSE_LOGIN);
+}
+
+/* By a configuration that came while the login was under way: the answer is compared with the rules
+ * of this moment, not of its beginning. NULL: the client may come in. */
+static const char *refused_by_now(struct conn *c, const struct identity *id)
+{
+	struct connect packet;
+	const char *why;
+
+	if (c->snapshot_generation == c->link.worker->snapshot->generation)
+		return NULL;
+	waiting_connect_decode(c, &packet);
+	return login_input_still_valid(c, &packet, id, c->snapshot_generation, &why) ? NULL : why;
+}
+
+static void finish_login(struct conn *c, enum login_verdict verdict, const char *why)
+{
+	struct connect packet UNINITIALIZED;
+
+	waiting_connect_decode(c, &packet);
+	if (verdict == LOGIN_ACCEPTED)
+		connect_accept(c, &packet, SLICE_EMPTY);
+	else
+		connect_refuse_login(c, &packet, verdict, why);
+}
+
+static void end_wait(struct login_wait *wait)
+{
+	struct conn *c = wait->conn;
+	enum login_verdict verdict = wait->request.verdict;
+	const char *why = wait->request.why;
+
+	if (wait->refused_why != NULL) {
+		verdict = LOGIN_BAD_CREDENTIALS;
+		why = wait->refused_why;
+	} else {
+		c->identity = wait->request.identity;
+		wait->request.identity = NULL;
+	}
+	login_wait_free(wait);
+	c->login = NULL;
+	c->attempt = NULL;
+	c->state = CONN_NEW;
+	/* mutant: checked_when_the_hash_is_there */
+	if (client_link_is_admitted(&c->link))
+		finish_login(c, verdict, why);
+	else
+		admission_close(c);
+	waiting_connect_drop(c);
+	if ((c->link.pauses & PAUSE_LOGIN) != 0)
+		conn_resume(c, PAUSE_LOGIN);
+}
+
+static void on_refuse_time(struct timer *timer, void *executor_arg)
+{
+	(void)executor_arg;
+	end_wait(container_of(timer, struct login_wait, timer));
+}
+
+/* Where the password was right and the login fails, because the user was locked meanwhile, it fails
+ * when any other would. */
+static bool fails_later(struct login_wait *wait)
+{
+	struct executor *executor = &wait->worker->executor;
+
+	/* mutant: locked_while_hashing_fails_as_late */
+	if (wait->refused_why == NULL || wait->request.refuse_at_ms <= executor->now_ms)
+		return false;
+	timer_arm(&executor->timers, &wait->timer, wait->request.refuse_at_ms);
+	return true;
+}
+
+static void on_login_answer(struct login_request *request)
+{
+	struct login_wait *wait = container_of(request, struct login_wait, request);
+
+	wait->answered = true;
+	if (wait->conn == NULL) {
+		login_wait_free(wait);
+		return;
+	}
+	if (request->verdict == LOGIN_ACCEPTED && client_link_is_admitted(&wait->conn->link))
+		wait->refused_why = refused_by_now(wait->conn, request->identity);
+	if (!fails_later(wait))
+		end_wait(wait);
+}

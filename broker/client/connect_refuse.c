@@ -1,0 +1,180 @@
+/* CONNACK with a reason, one line in the log, close. */
+#include "client/connect_refuse.h"
+
+#include "client/client_list.h"
+#include "client/waiting_connect.h"
+#include "session/link_output.h"
+
+static void log_refused(struct conn *c, const struct connect *packet, enum reason reason,
+                        const char *cause)
+{
+	struct worker *w = c->link.worker;
+	char peer[STREAM_PEER_TEXT];
+	uint32_t suppressed;
+
+	if (!log_limit_pass(&w->clients->refusal_limit, w->executor.now_ms, 10000, 50, &suppressed))
+		return;
+	stream_peer_text(c->link.stream, peer, sizeof(peer));
+	LOG(CONNECT_REFUSED, .client_id = packet->client_id, .user = packet->user_name,
+	    .peer = peer, .reason = reason_name(reason), .cause = cause, .suppressed = suppressed);
+}
+
+/* Where the client takes only small packets, a refusal loses its words before its code.
+ * [MQTT5-3.1.2-24] [MQTT5-3.2.2-19] */
+static void put_refusal(struct conn *c, const struct connect *packet, const struct connack *ack)
+{
+	uint32_t asked = packet->properties.max_packet_bytes; /* never 0 */
+	size_t max = asked > 0 ? asked : SIZE_MAX;
+	struct connack plain = *ack;
+	struct buf bytes = {0};
+
+	connack_encode(&bytes, ack);
+	if (bytes.len > max) {
+		buf_clear(&bytes);
+		plain.reason_string = plain.server_reference = SLICE_EMPTY;
+		connack_encode(&bytes, &plain);
+	}
+	if (bytes.len <= max)
+		buf_put_slice(link_output_buf(&c->link), buf_slice(&bytes));
+	buf_fini(&bytes);
+}
+
+/* [MQTT5-3.1.4-2] [MQTT5-3.2.2-7, -8] */
+static void refuse_with(struct conn *c, const struct connect *packet, const char *cause,
+                        const struct connack *ack)
+{
+	if (c->state == CONN_CLOSING)
+		return;
+	log_refused(c, packet, ack->reason, cause);
+	/* 3.1.1 has five codes; for anything else it is closed without one. [MQTT3-3.2.2-4, -5] */
+	if (packet->version == MQTT_5_0 || reason_connack_v3(ack->reason) != 0)
+		put_refusal(c, packet, ack);
+	conn_close(c, CLOSE_CONNECT_REFUSED);
+}
+
+/* Does the client take a Reason String? One of another version may not know the form of what comes
+ * after the code. */
+static bool wants_cause(const struct connect *packet, enum reason reason)
+{
+	const struct properties *p = &packet->properties;
+
+	return reason != REASON_UNSUPPORTED_VERSION &&
+	       !(properties_have(p, PROPERTY_REQUEST_PROBLEM) && p->request_problem == 0);
+}
+
+void connect_refuse(struct conn *c, const struct connect *packet, struct fault fault)
+{
+	struct connack ack = {.version = packet->version, .reason = fault.reason, .max_qos = 2};
+
+	if (wants_cause(packet, fault.reason))
+		ack.reason_string = slice_of_str(fault.cause);
+	refuse_with(c, packet, fault.cause, &ack);
+}
+
+void connect_refuse_by_code(struct conn *c, const struct connect *packet, struct fault fault)
+{
+	struct connack ack = {.version = packet->version, .reason = fault.reason, .max_qos = 2};
+
+	refuse_with(c, packet, fault.cause, &ack);
+}
+
+bool connect_refuse_elsewhere(struct conn *c, const struct connect *packet)
+{
+	const struct conf_listener *l =
+	    worker_listener(c->link.worker, stream_listener(c->link.stream));
+	struct connack ack = {.version = packet->version,
+	                      .reason =
+	                          l->server_moved ? REASON_SERVER_MOVED : REASON_USE_ANOTHER_SERVER,
+	                      .max_qos = 2,
+	                      .server_reference = slice_of_str(l->server_reference)};
+
+	if (l->server_reference == NULL)
+		return false;
+	refuse_with(c, packet, "clients of this listener are referred to its server_reference",
+	            &ack);
+	return true;
+}
+
+void connect_refuse_input(struct conn *c, struct fault fault)
+{
+	struct slice in = buf_slice(&c->in);
+	struct connect packet = {.version = MQTT_3_1_1};
+	struct frame f;
+	size_t needed;
+
+	if (frame_next(&in, client_link_limits(&c->link)->max_connect_size, &f, &needed) ==
+	        FRAME_COMPLETE &&
+	    !fault_is_none(connect_decode(&f, &packet))) {
+		/* Names of a packet that is not valid are not for the log. */
+		packet.client_id = packet.user_name = SLICE_EMPTY;
+	}
+	connect_refuse(c, &packet, fault);
+}
+
+/* What the peer may know of a refusal: nothing about names and passwords. [MQTT5-3.1.3-8] */
+void connect_refuse_login(struct conn *c, const struct connect *packet, enum login_verdict verdict,
+                          const char *why)
+{
+	switch (verdict) {
+	case LOGIN_NOT_AUTHORIZED:
+		connect_refuse_by_code(c, packet, fault_of(REASON_NOT_AUTHORIZED, why));
+		break;
+	case LOGIN_BAD_CLIENT_ID:
+		connect_refuse(c, packet, fault_of(REASON_CLIENT_ID_NOT_VALID, why));
+		break;
+	case LOGIN_BAD_CREDENTIALS:
+	case LOGIN_NEEDS_PROOF:
+	case LOGIN_ACCEPTED:
+		connect_refuse_by_code(c, packet, fault_of(REASON_BAD_USER_NAME_OR_PASSWORD, why));
+		break;
+	}
+}
+
+/* It was accepted, and its CONNACK waits for the journal: nobody was told. */
+static void refuse_accepted(struct conn *c, struct fault fault, struct slice server_reference)
+{
+	struct connack ack = {.version = c->link.version,
+	                      .reason = fault.reason,
+	                      .max_qos = 2,
+	                      .server_reference = server_reference};
+	struct buf bytes = {0};
+
+	connack_encode(&bytes, &ack);
+	if (bytes.len <= c->link.max_packet_bytes &&
+	    (c->link.version == MQTT_5_0 || reason_connack_v3(fault.reason) != 0))
+		buf_put_slice(link_output_buf(&c->link), buf_slice(&bytes));
+	buf_fini(&bytes);
+	c->clean_disconnect = true; /* no will of a client that never had its CONNACK */
+	conn_close_with(c, CLOSE_LATE_REFUSAL, fault, server_reference);
+}
+
+/* The CONNECT at the head of c->in, where it is there as a whole. */
+static bool refuse_whole_input(struct conn *c, struct fault fault, struct slice server_reference)
+{
+	struct slice in = buf_slice(&c->in);
+	struct connect packet = {0};
+	struct connack ack = {
+	    .reason = fault.reason, .max_qos = 2, .server_reference = server_reference};
+	struct frame f;
+	size_t needed;
+
+	if (frame_next(&in, client_link_limits(&c->link)->max_connect_size, &f, &needed) !=
+	        FRAME_COMPLETE ||
+	    f.type != PACKET_CONNECT || !fault_is_none(connect_decode(&f, &packet)))
+		return false;
+	ack.version = packet.version;
+	refuse_with(c, &packet, fault.cause, &ack);
+	waiting_connect_drop(c);
+	return true;
+}
+
+bool connect_refuse_waiting(struct conn *c, struct fault fault, struct slice server_reference)
+{
+	if (c->state == CONN_ACCEPTED)
+		refuse_accepted(c, fault, server_reference);
+	else if (c->attempt != NULL && c->attempt->refuse != NULL)
+		c->attempt->refuse(c, fault);
+	else
+		return c->in.len > 0 && refuse_whole_input(c, fault, server_reference);
+	return true;
+}

@@ -1,0 +1,97 @@
+/* The will of a CONNECT. */
+#include "client/connect_will.h"
+
+#include "client/connect_refuse.h"
+#include "proto/topic.h"
+#include "routing/publish.h"
+#include "session/session.h"
+#include "worker/shared.h"
+
+#define TEXT_MAX 256
+
+static struct acl_request will_request(const struct will *will)
+{
+	return (struct acl_request){.action = ACL_WILL,
+	                            .topic = will->topic,
+	                            .retain = will->retain,
+	                            .qos = will->qos,
+	                            .payload = will->payload};
+}
+
+/* [MQTT3-3.1.2-16, -17] [MQTT5-3.1.2-14, -15] */
+struct msg *connect_will_message(struct session *s, const struct connect *packet)
+{
+	const struct will *will = &packet->will;
+	struct buf forwarded = {0};
+	struct msg *msg;
+	struct msg_parts parts = {.qos = will->qos,
+	                          .retain = will->retain,
+	                          .expires_ms = MSG_NEVER,
+	                          .topic = will->topic,
+	                          .payload = will->payload};
+
+	if (packet->version == MQTT_5_0)
+		properties_put_forwarded(&forwarded, will->properties.raw);
+	/* Its lifetime begins when it is published: until then this is an interval. */
+	if (properties_have(&will->properties, PROPERTY_MESSAGE_EXPIRY))
+		parts.expires_ms = (uint64_t)will->properties.message_expiry_s * 1000;
+	parts.forwarded = buf_slice(&forwarded);
+	msg = msg_new(s->origin, &parts);
+	buf_fini(&forwarded);
+	return msg;
+}
+
+/* Topic and rule, for the log and for the client: a will that is left out silently leaves a dead
+ * device "online". */
+static void refuse_will(struct conn *c, const struct connect *packet,
+                        const struct acl_verdict *verdict)
+{
+	struct buf text = {0};
+	char rule[TEXT_MAX];
+
+	acl_verdict_text(c->link.worker->snapshot->acl, verdict, rule, sizeof(rule));
+	buf_printf(&text, "the will to %.*s is denied: %s",
+	           (int)(packet->will.topic.len > TEXT_MAX ? TEXT_MAX : packet->will.topic.len),
+	           (const char *)packet->will.topic.data, rule);
+	buf_put_u8(&text, 0);
+	count(&c->link.worker->counters.denials);
+	connect_refuse(c, packet, fault_of(REASON_NOT_AUTHORIZED, (const char *)text.data));
+	buf_fini(&text);
+}
+
+/* Refused will: the CONNECT is refused. Judged before the session is touched. */
+bool connect_will_is_admitted(struct conn *c, const struct connect *packet,
+                              const struct acl_subject *subject)
+{
+	const struct conf_limits *limits = client_link_limits(&c->link);
+	struct acl_request request = will_request(&packet->will);
+	struct acl_verdict verdict;
+
+	if (!packet->will.present)
+		return true;
+	if (packet->will.qos > limits->max_qos) { /* [MQTT5-3.2.2-12] */
+		connect_refuse(
+		    c, packet,
+		    fault_of(REASON_QOS_NOT_SUPPORTED, "the will's QoS is above limits.max_qos"));
+		return false;
+	}
+	if (packet->will.retain && !limits->retain_available) { /* [MQTT5-3.2.2-13] */
+		connect_refuse(
+		    c, packet,
+		    fault_of(REASON_RETAIN_NOT_SUPPORTED,
+		             "the will is retained, and limits.retain_available is false"));
+		return false;
+	}
+	if (topic_levels(packet->will.topic) > limits->topic_levels) {
+		connect_refuse(
+		    c, packet,
+		    fault_of(REASON_TOPIC_NAME_INVALID,
+		             "the will's topic has more levels than limits.topic_levels"));
+		return false;
+	}
+	verdict = publish_access_check(c->link.worker, subject, c->identity->key, &request);
+	if (verdict.allowed)
+		return true;
+	refuse_will(c, packet, &verdict);
+	return false;
+}

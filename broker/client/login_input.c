@@ -1,0 +1,47 @@
+/* From the listener, the stream and the packet. */
+#include "client/login_input.h"
+
+void login_input_fill(struct conn *c, const struct connect *packet, struct buf *name,
+                      struct login *out)
+{
+	const struct config_snapshot *snapshot = c->link.worker->snapshot;
+	const struct conf_listener *l =
+	    worker_listener(c->link.worker, stream_listener(c->link.stream));
+	enum conf_certificate_user kind = l->authentication.certificate_user;
+
+	*out = (struct login){
+	    .conf = &l->authentication,
+	    .source = snapshot->identities,
+	    .has_user_name = packet->has_user_name,
+	    .has_password = packet->has_password,
+	    .user_name = packet->user_name,
+	    .password = packet->password,
+	    .client_id = packet->client_id,
+	    .assigned_client_id =
+		c->link.session != NULL ? c->assigned_client_id : packet->client_id.len == 0,
+	    .has_certificate = l->tls.client_certificates != CLIENT_CERTIFICATES_NONE &&
+	                       stream_has_certificate(c->link.stream),
+	    .certificate_required = l->tls.client_certificates == CLIENT_CERTIFICATES_REQUIRED,
+	};
+	/* A certificate names a user only where it has exactly one name of that kind. */
+	if (out->has_certificate && kind != CERTIFICATE_USER_NONE &&
+	    stream_certificate_names(c->link.stream, kind, name) == 1)
+		out->certificate_name = buf_slice(name);
+}
+
+bool login_input_still_valid(struct conn *c, const struct connect *packet,
+                             const struct identity *id, uint64_t generation, const char **why)
+{
+	const struct config_snapshot *snapshot = c->link.worker->snapshot;
+	struct buf name = {0};
+	struct login now;
+	bool valid;
+
+	/* mutant: login_of_older_users */
+	if (generation == snapshot->generation)
+		return true;
+	login_input_fill(c, packet, &name, &now);
+	valid = login_still_valid(id, &now, why);
+	buf_fini(&name);
+	return valid;
+}

@@ -1,0 +1,353 @@
+/* Bytes become packets, and packets go to their handlers. */
+#include "client/packet_dispatch.h"
+
+#include "base/clock.h"
+#include "client/admission.h"
+#include "client/auth_exchange.h"
+#include "client/conn_memory.h"
+#include "client/connect.h"
+#include "client/connect_refuse.h"
+#include "client/deferred_publish.h"
+#include "client/input_drain.h"
+#include "client/keep_alive.h"
+#include "client/yield.h"
+#include "proto/packet_disconnect.h"
+#include "routing/local_delivery.h"
+#include "session/pending_ack.h"
+#include "session/session.h"
+#include "session/subscribe_request.h"
+
+typedef struct fault frame_handler(struct client_link *link, const struct frame *f);
+
+static struct fault on_pingreq(struct client_link *link, const struct frame *f)
+{
+	struct fault fault = pingreq_decode(f);
+
+	if (!fault_is_none(fault))
+		return fault;
+	pending_ack_ping(link); /* [MQTT-3.12.4-1] */
+	return FAULT_NONE;
+}
+
+static struct fault on_disconnect(struct client_link *link, const struct frame *f)
+{
+	struct conn *c = conn_of(link);
+	struct disconnect d;
+	struct fault fault = disconnect_decode(f, c->link.version, &d);
+	struct session *s = c->link.session;
+
+	if (!fault_is_none(fault) ||
+	    !fault_is_none(fault = client_link_check_properties(&c->link, &d.properties)))
+		return fault;
+	if (properties_have(&d.properties, PROPERTY_SESSION_EXPIRY)) {
+		if (s->expiry_s == 0 && d.properties.session_expiry_s != 0)
+			return fault_of(REASON_PROTOCOL_ERROR, /* section 3.14.2.2.2 */
+			                "the Session Expiry Interval was 0 in CONNECT and cannot "
+			                "be raised");
+		session_set_expiry(s, d.properties.session_expiry_s, client_link_limits(&c->link));
+	}
+	/* Only 0x00 says that the will is not wanted. [MQTT5-3.14.4-3] [MQTT3-3.14.4-3] */
+	/* mutant: will_after_disconnect */
+	c->clean_disconnect = d.reason == REASON_SUCCESS;
+	c->said_disconnect = true;
+	conn_close_with(c, CLOSE_CLIENT, fault_of(d.reason, "the client sent DISCONNECT"),
+	                SLICE_EMPTY);
+	return FAULT_NONE;
+}
+
+/* [MQTT5-3.2.0-2] */
+static struct fault on_second_connect(struct client_link *link, const struct frame *f)
+{
+	(void)link;
+	(void)f;
+	return fault_of(REASON_PROTOCOL_ERROR,
+	                "the client sent a second CONNECT"); /* [MQTT-3.1.0-2] */
+}
+
+static frame_handler *const handlers[16] = {
+    [PACKET_CONNECT] = on_second_connect,
+    [PACKET_PUBLISH] = on_publish,
+    [PACKET_PUBACK] = on_puback,
+    [PACKET_PUBREC] = on_pubrec,
+    [PACKET_PUBREL] = on_pubrel,
+    [PACKET_PUBCOMP] = on_pubcomp,
+    [PACKET_SUBSCRIBE] = on_subscribe,
+    [PACKET_UNSUBSCRIBE] = on_unsubscribe,
+    [PACKET_PINGREQ] = on_pingreq,
+    [PACKET_DISCONNECT] = on_disconnect,
+    [PACKET_AUTH] = on_auth,
+};
+
+/* [MQTT3-4.8.0-1] [MQTT5-4.13.1-1] */
+static void dispatch(struct conn *c, const struct frame *f)
+{
+	frame_handler *handler = handlers[f->type];
+	struct fault fault;
+
+	c->link.worker->work++;
+	count(&c->link.worker->counters.packets_received);
+	if (handler == NULL) {
+		conn_fail(
+		    c, fault_of(REASON_PROTOCOL_ERROR, "a client must not send this packet type"));
+		return;
+	}
+	if (f->padded && c->link.version == MQTT_5_0) { /* [MQTT5-1.5.5-1] */
+		conn_fail(c, fault_of(REASON_MALFORMED,
+		                      "the Remaining Length is not in its shortest form"));
+		return;
+	}
+	if (f->type == PACKET_PUBLISH)
+		keep_alive_spend_rate(c);
+	fault = handler(&c->link, f);
+	if (!fault_is_none(fault))
+		conn_fail(c, fault);
+}
+
+/* False: it is a PUBLISH that finds no space in the store, and nothing was done. */
+static bool handle_packet(struct conn *c, const struct frame *f, uint64_t received_ms)
+{
+	c->link.defers = false;
+	c->link.worker->output->received_ms = received_ms;
+	dispatch(c, f);
+	if (c->link.defers || c->link.request != NULL) /* it comes again */
+		uncount(&c->link.worker->counters.packets_received, 1);
+	return !c->link.defers;
+}
+
+/* --- deferred packets --- */
+
+static bool may_go_on(const struct conn *c)
+{
+	return c->state == CONN_ACCEPTED && (c->link.pauses & ~PAUSE_STORE) == 0 &&
+	       !c->link.limit.journal_full;
+}
+
+/* How many bytes of them were handled. */
+static size_t handle_deferred(struct conn *c)
+{
+	struct slice in = buf_slice(c->deferred), left = in;
+
+	while (left.len > 0 && may_go_on(c)) {
+		struct deferred_publish p = deferred_publish_take(&in);
+
+		/* mutant: deferred_lost */
+		if (!handle_packet(c, &p.frame, p.received_ms))
+			break;
+		if (c->state == CONN_ACCEPTED)
+			c->link.limit.deferred -= publish_frame_qos(&p.frame) > 0;
+		left = in;
+	}
+	return c->deferred->len - left.len;
+}
+
+void packet_dispatch_deferred(struct conn *c)
+{
+	if (c->deferred != NULL && may_go_on(c) && client_link_is_admitted(&c->link))
+		deferred_publish_consume(c, handle_deferred(c));
+}
+
+/* --- packets --- */
+
+static void handle_or_defer(struct conn *c, const struct frame *f, const uint8_t *packet,
+                            const uint8_t *end)
+{
+	uint64_t now_ms = c->link.worker->executor.now_ms;
+
+	c->link.last_packet_ms = now_ms;
+	stream_note_packet(c->link.stream);
+	if (c->link.limit.drain != NULL && !input_drain_admits(c, f))
+		return;
+	/* mutant: deferred_overtaken */
+	if (deferred_publish_waits_for(c, f) || !handle_packet(c, f, now_ms))
+		deferred_publish_add(c, f, slice_of(packet, (size_t)(end - packet)));
+	if (conn_waits(c))
+		input_drain_apply(c);
+}
+
+/* --- the share of a turn --- */
+
+/* What a connection may take of a turn: the work it causes is counted, and now and then the clock
+ * is asked too: that is looked at when so much was done, until then a packet costs one comparison.
+ */
+#define LOOK_STEPS 64
+#define SHARE_NS   UINT64_C(4000000)
+
+struct share {
+	uint64_t look, end; /* worker->work */
+	uint64_t begin_ns;  /* 0: not looked yet */
+};
+
+static void look_later(const struct worker *w, struct share *share)
+{
+	share->look = w->work + LOOK_STEPS;
+	if (share->look > share->end)
+		share->look = share->end;
+}
+
+static struct share share_of(const struct worker *w)
+{
+	struct share share = {.end = w->work + w->turn_steps};
+
+	look_later(w, &share);
+	return share;
+}
+
+static bool share_is_used(const struct worker *w, struct share *share)
+{
+	uint64_t now_ns;
+
+	if (w->work >= share->end)
+		return true;
+	look_later(w, share);
+	now_ns = clock_monotonic_ns();
+	if (share->begin_ns == 0)
+		share->begin_ns = now_ns;
+	return now_ns - share->begin_ns > SHARE_NS;
+}
+
+/* --- bytes --- */
+
+/* Handle what is complete; *in stands behind it then. A request under way is handled again. */
+/* [MQTT3-3.1.4-5] [MQTT5-3.1.4-6] [MQTT5-3.2.2-15] */
+static void handle_packets(struct conn *c, struct slice *in)
+{
+	size_t max = client_link_limits(&c->link)->max_packet_size;
+	struct worker *w = c->link.worker;
+	struct share share = share_of(w);
+	struct slice from;
+	struct frame f;
+	size_t needed;
+
+	while (c->state == CONN_ACCEPTED && c->link.pauses == 0 && in->len > 0) {
+		from = *in;
+		switch (frame_next(in, max, &f, &needed)) {
+		case FRAME_COMPLETE:
+			handle_or_defer(c, &f, from.data, in->data);
+			if (c->link.request != NULL) {
+				*in = from;
+				yield_begin(c);
+			} else if (/* mutant: turn_share */ w->work >= share.look &&
+			           c->state == CONN_ACCEPTED && share_is_used(w, &share)) {
+				yield_begin(c);
+			}
+			break;
+		case FRAME_INCOMPLETE:
+			return;
+		case FRAME_MALFORMED:
+			conn_fail(c,
+			          fault_of(REASON_MALFORMED, "the Remaining Length is not valid"));
+			return;
+		case FRAME_TOO_LARGE:
+			conn_fail(c, fault_of(REASON_PACKET_TOO_LARGE,
+			                      "the packet is larger than limits.max_packet_size"));
+			return;
+		}
+	}
+}
+
+/* The first packet stays in c->in until it is judged: it may have to move, or wait for a hash.
+ * [MQTT-3.1.0-1] */
+static void handle_first(struct conn *c)
+{
+	struct slice in = buf_slice(&c->in);
+	struct frame f;
+	struct fault fault;
+	size_t needed;
+
+	if (c->link.pauses != 0)
+		return;
+	/* mutant: checked_when_connect_comes */
+	if (!client_link_is_admitted(&c->link)) {
+		admission_close(c);
+		return;
+	}
+	if (c->in.data[0] >> 4 != PACKET_CONNECT) {
+		conn_fail(c, fault_of(REASON_PROTOCOL_ERROR, "the first packet was not CONNECT"));
+		return;
+	}
+	switch (frame_next(&in, client_link_limits(&c->link)->max_connect_size, &f, &needed)) {
+	case FRAME_COMPLETE:
+		stream_note_packet(c->link.stream);
+		half_open_progress(&c->half_open, HALF_OPEN_CONNECT);
+		fault = connect_handle(c, &f);
+		if (!fault_is_none(fault))
+			connect_refuse_input(c, fault);
+		break;
+	case FRAME_INCOMPLETE:
+		break;
+	case FRAME_MALFORMED:
+		conn_fail(c, fault_of(REASON_MALFORMED, "the Remaining Length is not valid"));
+		break;
+	case FRAME_TOO_LARGE:
+		conn_fail(c, fault_of(REASON_PACKET_TOO_LARGE,
+		                      "CONNECT is larger than limits.max_connect_size"));
+		break;
+	}
+}
+
+/* One that is refused now is not read any more; admission_turn closes it. */
+static bool may_read(struct conn *c)
+{
+	if (c->state == CONN_CLOSING)
+		return false;
+	/* mutant: refused_is_not_read */
+	if (c->state == CONN_NEW ||
+	    client_link_is_admitted(&c->link)) /* handle_first looks for itself */
+		return true;
+	client_link_pause(&c->link, PAUSE_STOP);
+	return false;
+}
+
+void packet_dispatch_continue(struct conn *c)
+{
+	struct slice in;
+
+	if (!may_read(c))
+		return;
+	if (c->state == CONN_NEW && c->in.len > 0)
+		handle_first(c);
+	auth_exchange_continue(c);
+	packet_dispatch_deferred(c);
+	if (conn_waits(c))
+		input_drain_apply(c);
+	if (c->state == CONN_ACCEPTED && c->in.len > 0) {
+		in = buf_slice(&c->in);
+		handle_packets(c, &in);
+		buf_consume(&c->in, c->in.len - in.len);
+		buf_trim(&c->in);
+	}
+	conn_memory_count(c);
+}
+
+void packet_dispatch_on_bytes(void *arg, struct slice bytes)
+{
+	struct conn *c = arg;
+
+	if (!may_read(c))
+		return;
+	count_by(&c->link.worker->counters.bytes_received, bytes.len);
+	if (c->link.limit.drain != NULL)
+		input_drain_heard(c);
+	if (c->state != CONN_ACCEPTED || c->in.len > 0) {
+		if (conn_memory_keep_input(c, bytes))
+			packet_dispatch_continue(c);
+		return;
+	}
+	handle_packets(c, &bytes);
+	if (c->state != CONN_CLOSING && bytes.len > 0)
+		(void)conn_memory_keep_input(c, bytes);
+}
+
+void packet_dispatch_on_drained(void *arg)
+{
+	struct conn *c = arg;
+
+	conn_memory_count(c);
+	if (c->state != CONN_ACCEPTED)
+		return;
+	conn_resume(c, PAUSE_OUTPUT);
+	if (c->link.session != NULL && c->state == CONN_ACCEPTED) {
+		session_pump(c->link.session);
+		replay_wake(c->link.session);
+	}
+}
