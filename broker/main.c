@@ -123,7 +123,7 @@ static bool check_store(const struct conf *conf)
 	}
 	if (text[0] != '\0')
 		errors_warn(&errors, directory, 0, 0, "persistence.directory: %s", text);
-	store_files_foretell(format, STORE_FORMAT, text);
+	store_files_describe_upgrade(format, STORE_FORMAT, text);
 	if (text[0] != '\0')
 		printf("%s: the store is of format %" PRIu32 ": %s\n", directory, format, text);
 	if (format == 0)

@@ -1,4 +1,4 @@
-/* broker-store: looks into the store that a broker keeps on disk, and copies it; see its manual. */
+/* broker-store: shows, checks and copies the store of a broker; see its manual. */
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -27,17 +27,17 @@ static const char usage_text[] =
     "       broker-store DIRECTORY compact\n"
     "       broker-store DIRECTORY restore FROM\n"
     "\n"
-    "  PATH     a store's directory, or a file: a backup\n"
-    "  info     how large it is, and how many rows its tables have\n"
-    "  check    read everything and say what is damaged\n"
-    "  dump     all rows, a line of JSON for each\n"
-    "  backup   a copy, checked and on disk, to a new file or into a directory;\n"
+    "  PATH     the directory of a store, or a file: a backup\n"
+    "  info     print the size, and the number of rows of each table\n"
+    "  check    read everything and report damage\n"
+    "  dump     print all rows, one line of JSON each\n"
+    "  backup   make a copy, verified and on disk, in a new file or a directory;\n"
     "           also while the broker runs\n"
-    "  compact  give the space of what is gone back; the broker may not run\n"
-    "  restore  put a backup in the place of the store, which is kept beside it;\n"
+    "  compact  return unused space to the file system; the broker may not run\n"
+    "  restore  replace the store by a backup, and rename the old one;\n"
     "           the broker may not run\n"
     "  --trust-owner USER, --trust-group GROUP\n"
-    "           believe their files, too, as the broker's option of that name\n";
+    "           trust their files, too, as the broker's option of that name\n";
 
 __attribute__((format(printf, 2, 3))) static int report_error(int status, const char *format, ...)
 {
@@ -51,13 +51,13 @@ __attribute__((format(printf, 2, 3))) static int report_error(int status, const 
 	return status;
 }
 
-/* ---- what may be read ---- */
+/* ---- sources ---- */
 
-/* A store at rest is read as the verifier reads it, which needs no trust; one beside a running
- * broker through LMDB, in one transaction. */
+/* A store at rest is read by the verifier, which accepts any bytes; the store of a running broker
+ * through LMDB, in one transaction. */
 struct source {
 	const char *path;
-	int lock;            /* at rest; -1: nothing to lock */
+	int lock;            /* of a store at rest; -1: nothing to lock */
 	long pid;            /* of the broker that runs */
 	struct store *store; /* beside a broker */
 	uint32_t format;     /* then */
@@ -71,7 +71,7 @@ static void source_close(struct source *s)
 		close(s->lock);
 }
 
-/* At rest: all rows, then 0 or how it is damaged. */
+/* At rest: all rows to `row`, then 0 or an exit status. */
 static int read_at_rest(struct source *s, verify_row_fn *row, void *arg)
 {
 	char text[STORE_ERROR_TEXT] = "";
@@ -79,8 +79,8 @@ static int read_at_rest(struct source *s, verify_row_fn *row, void *arg)
 	if (store_files_check(s->path, row, arg, &s->report, text) == 0)
 		return 0;
 	if (s->report.damages > 1)
-		return report_error(EXIT_FAILED, "%s; and there is more, %" PRIu64 " in all", text,
-		                    s->report.damages);
+		return report_error(EXIT_FAILED, "%s; more damage was found, %" PRIu64 " in all",
+		                    text, s->report.damages);
 	return report_error(EXIT_FAILED, "%s", text);
 }
 
@@ -111,7 +111,7 @@ static void print_info(const struct source *s, const struct info *i)
 {
 	char when[CLOCK_TEXT_MAX], text[STORE_ERROR_TEXT];
 
-	store_files_foretell(i->format, STORE_FORMAT, text);
+	store_files_describe_upgrade(i->format, STORE_FORMAT, text);
 	printf("format        %" PRIu32 "%s%s\n", i->format, text[0] == '\0' ? "" : ": ", text);
 	printf("last commit   %s\n", clock_text((int64_t)i->time_ms, when));
 	printf("transaction   %" PRIu64 "\n", i->transaction);
@@ -194,8 +194,8 @@ static int run_check(const char *path, const char *argument)
 	for (unsigned i = 0; i < TABLES; i++)
 		rows += s.report.rows[i];
 	if (rc == 0)
-		printf("fine: %" PRIu64 " rows in %" PRIu64 " pages\n", rows, s.report.pages);
-	store_files_foretell(s.report.format, STORE_FORMAT, text);
+		printf("ok: %" PRIu64 " rows in %" PRIu64 " pages\n", rows, s.report.pages);
+	store_files_describe_upgrade(s.report.format, STORE_FORMAT, text);
 	if (rc == 0 && text[0] != '\0')
 		printf("its format is %" PRIu32 ": %s\n", s.report.format, text);
 	if (rc == 0 && s.report.pages_lost > 0)
@@ -293,7 +293,7 @@ static int run_restore(const char *directory, const char *from)
 
 /* ---- the command line ---- */
 
-static const struct command {
+static const struct store_command {
 	const char *name;
 	const char *argument; /* NULL: it has none */
 	int (*run)(const char *path, const char *argument);
@@ -316,13 +316,13 @@ static int usage_error(const char *text)
 	return EXIT_USAGE;
 }
 
-/* What is read becomes the truth, and what is written must reach the file it was meant for. */
-static bool believe(const char *path)
+/* May others have changed the file, or have put something in its place? */
+static bool is_trusted(const char *path)
 {
 	char text[STORE_ERROR_TEXT] = "";
 
 	/* mutant: trust_tool_stores */
-	if (store_files_believe(path, text) == 0)
+	if (store_files_check_trust(path, text) == 0)
 		return true;
 	(void)report_error(EXIT_FAILED, "%s", text);
 	return false;
@@ -330,7 +330,7 @@ static bool believe(const char *path)
 
 static int run_words(int count, char **words)
 {
-	const struct command *command = NULL;
+	const struct store_command *command = NULL;
 
 	if (count < 2)
 		return usage_error("a path and a command are needed");
@@ -344,7 +344,7 @@ static int run_words(int count, char **words)
 		return usage_error("this command takes no argument");
 	if (command->argument != NULL && count != 3)
 		return usage_error("this command needs one path");
-	if (!believe(words[0]) || (count == 3 && !believe(words[2])))
+	if (!is_trusted(words[0]) || (count == 3 && !is_trusted(words[2])))
 		return EXIT_FAILED;
 	return command->run(words[0], words[2]);
 }

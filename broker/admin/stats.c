@@ -67,7 +67,7 @@ void stats_take(struct shared *shared, struct stats *out)
 
 const char *stats_store_state(const struct shared *shared, const struct stats *t)
 {
-	static const char *const states[] = {[JOURNAL_WORKS] = "ok",
+	static const char *const states[] = {[JOURNAL_OK] = "ok",
 	                                     [JOURNAL_LOW_SPACE] = "full",
 	                                     [JOURNAL_WAITS] = "full",
 	                                     [JOURNAL_FAILED] = "failed"};

@@ -1,6 +1,5 @@
-/* Groups that wait for the next commit, or for the end of the interval, and what becomes needless
- * meanwhile: a queue record that is done, a retained change that a newer one follows.  All this is
- * memory only: what cancels out has never been. */
+/* Groups that wait, and what cancels out meanwhile: a queue record that is done, a retained change
+ * that a newer one follows.  All of it is in memory: what cancels out is never written. */
 #include "journal/coalescer.h"
 
 #include <errno.h>
@@ -9,7 +8,7 @@
 #include "base/list.h"
 #include "journal/journal_group.h"
 
-/* --- the tables of what is held --- */
+/* --- what waits for the end of the interval --- */
 
 static uint64_t inbound_hash(const struct record *r)
 {
@@ -75,8 +74,8 @@ static void cancel(struct group_entry *e)
 	e->group->left--;
 }
 
-/* Nobody waits for a commit where nothing is left to commit. */
-static void leave(struct writer *w, struct journal_group *g)
+/* Nothing of it is left to commit: it is complete. */
+static void remove_group(struct writer *w, struct journal_group *g)
 {
 	if (g->urgency == JOURNAL_NEXT)
 		DL_DELETE(w->soon, g);
@@ -86,46 +85,46 @@ static void leave(struct writer *w, struct journal_group *g)
 	writer_complete(w, g);
 }
 
-/* `by`: the group at hand, which is in no list yet. */
+/* `by`: the group that is being gathered, which is in no list yet. */
 static void cancel_pending(struct writer *w, struct group_entry *e, const struct journal_group *by)
 {
 	unlist(w, e);
 	cancel(e);
 	if (e->group->left == 0 && e->group != by)
-		leave(w, e->group);
+		remove_group(w, e->group);
 }
 
-static bool is_held(const struct journal_group *g)
+static bool is_delayed(const struct journal_group *g)
 {
 	return g->urgency == JOURNAL_INTERVAL;
 }
 
-/* The end of the interval must come first for what refers to something that waits for it. */
+/* The entry refers to something that waits for the end of the interval: that is written first. */
 static void need_flush(struct writer *w, const struct group_entry *e)
 {
-	if (!is_held(e->group))
+	if (!is_delayed(e->group))
 		w->flush = true;
 }
 
 static void on_queue_done(struct writer *w, struct group_entry *e)
 {
-	struct group_entry *held = find_queue(w, e->record.number);
+	struct group_entry *pending = find_queue(w, e->record.number);
 
-	if (held == NULL)
+	if (pending == NULL)
 		return;
-	cancel_pending(w, held, e->group);
+	cancel_pending(w, pending, e->group);
 	cancel(e);
 	w->cancelled++;
 }
 
 static void on_inbound_done(struct writer *w, struct group_entry *e)
 {
-	struct group_entry *held = find_inbound(w, &e->record);
+	struct group_entry *pending = find_inbound(w, &e->record);
 
-	if (held == NULL)
+	if (pending == NULL)
 		return;
-	if (is_held(e->group))
-		cancel_pending(w, held, e->group);
+	if (is_delayed(e->group))
+		cancel_pending(w, pending, e->group);
 	else
 		w->flush = true;
 }
@@ -136,35 +135,35 @@ static void on_sent(struct writer *w, struct group_entry *e)
 		need_flush(w, e);
 }
 
-/* One that is urgent nothing is held, and at most one of a topic. One that is written now, although
- * a newer one is held, is written: its acknowledgement promises that. */
+/* Of each topic at most one change waits, the newest.  An urgent change that is older than the one
+ * that waits is written all the same: its acknowledgement promises that. */
 static void on_retained(struct writer *w, struct group_entry *e)
 {
-	struct group_entry *held = find_retained(w, &e->record);
+	struct group_entry *pending = find_retained(w, &e->record);
 	bool waits = e->group->urgency != JOURNAL_NOW;
 
-	if (held != NULL && held->record.number > e->record.number) {
+	if (pending != NULL && pending->record.number > e->record.number) {
 		if (waits)
 			cancel(e);
 		return;
 	}
-	if (held != NULL)
-		cancel_pending(w, held, e->group);
+	if (pending != NULL)
+		cancel_pending(w, pending, e->group);
 	if (waits)
 		table_add(&w->pending_retained, topic_hash(&e->record), e);
 }
 
 static void on_queue(struct writer *w, struct group_entry *e)
 {
-	if (is_held(e->group))
+	if (is_delayed(e->group))
 		table_add(&w->pending_queue, hash_id(e->record.number), e);
 }
 
 static void on_inbound(struct writer *w, struct group_entry *e)
 {
-	const struct group_entry *held = find_inbound(w, &e->record);
+	const struct group_entry *pending = find_inbound(w, &e->record);
 
-	if (is_held(e->group) && held == NULL)
+	if (is_delayed(e->group) && pending == NULL)
 		table_add(&w->pending_inbound, inbound_hash(&e->record), e);
 }
 
@@ -179,9 +178,9 @@ static gather_fn *const gatherers[RECORD_KINDS] = {
     [RECORD_RETAINED] = on_retained,
 };
 
-/* Of one session, what is no matter of positions is written in the order in which it was appended:
- * while some of it is held, all else of that session waits for that. */
-static void keep_order(struct writer *w, struct group_entry *e)
+/* Records of one session are written in the order in which they were appended, except those that go
+ * by position: while one of them waits, the others of that session wait as well. */
+static void preserve_order(struct writer *w, struct group_entry *e)
 {
 	const struct record *r = &e->record;
 	bool known;
@@ -191,18 +190,19 @@ static void keep_order(struct writer *w, struct group_entry *e)
 	known = table_find(&w->pending_sessions, hash_id(r->session_id), NULL, NULL) != NULL;
 	if (known)
 		need_flush(w, e);
-	else if (is_held(e->group) && r->kind != RECORD_QUEUE)
+	else if (is_delayed(e->group) && r->kind != RECORD_QUEUE)
 		table_add(&w->pending_sessions, hash_id(r->session_id), w);
 }
 
 void coalescer_gather(struct writer *w, struct journal_group *g)
 {
+	REQUIRE_WRITER(w);
 	for (size_t i = 0; i < g->count; i++) {
 		struct group_entry *e = &g->entries[i];
 
 		if (gatherers[e->record.kind] != NULL)
 			gatherers[e->record.kind](w, e);
-		keep_order(w, e);
+		preserve_order(w, e);
 	}
 	if (g->urgency == JOURNAL_NOW) {
 		DL_APPEND(w->soon, g);
@@ -211,14 +211,14 @@ void coalescer_gather(struct writer *w, struct journal_group *g)
 		writer_complete(w, g);
 	} else {
 		w->coalesced_bytes += g->bytes;
-		if (is_held(g))
+		if (is_delayed(g))
 			DL_APPEND(w->later, g);
 		else
 			DL_APPEND(w->soon, g);
 	}
 }
 
-/* --- going --- */
+/* --- release --- */
 
 static void unlist_retained(struct writer *w, struct journal_group *g)
 {
@@ -248,6 +248,7 @@ void coalescer_release(struct writer *w, bool everything)
 {
 	struct journal_group *g;
 
+	REQUIRE_WRITER(w);
 	if (!everything) {
 		DL_FOREACH (w->soon, g) {
 			if (g->urgency != JOURNAL_NEXT)
@@ -280,25 +281,25 @@ void coalescer_cancel(struct journal_group *g)
 		journal_group_free(g);
 }
 
-typedef void leave_fn(struct journal_group *g);
+typedef void group_fn(struct journal_group *g);
 
-static void empty_list(struct journal_group **list, leave_fn *leaves)
+static void empty_list(struct journal_group **list, group_fn *each)
 {
 	struct journal_group *g, *next;
 
 	DL_FOREACH_SAFE (*list, g, next) {
 		DL_DELETE(*list, g);
-		leaves(g);
+		each(g);
 	}
 }
 
-static void empty_all(struct writer *w, leave_fn *leaves)
+static void empty_all(struct writer *w, group_fn *each)
 {
 	forget_all(w);
-	empty_list(&w->batch, leaves);
-	empty_list(&w->soon, leaves);
-	empty_list(&w->later, leaves);
-	empty_list(&w->pending, leaves);
+	empty_list(&w->batch, each);
+	empty_list(&w->soon, each);
+	empty_list(&w->later, each);
+	empty_list(&w->pending, each);
 }
 
 void coalescer_cancel_all(struct writer *w)

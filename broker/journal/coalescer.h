@@ -4,11 +4,11 @@
 
 #include "journal/writer.h"
 
-/* Take a group over: cancel what it makes needless, then put it where it waits. */
+/* Take over a group: cancel what it makes unnecessary, then put it into the list where it waits. */
 void coalescer_gather(struct writer *w, struct journal_group *g);
 /* Move what is due into the batch. `everything`: what waits for the end of the interval, too. */
 void coalescer_release(struct writer *w, bool everything);
-/* It will never be written: who waits for it learns so. */
+/* It will never be written: it completes with -ECANCELED. */
 void coalescer_cancel(struct journal_group *g);
 void coalescer_cancel_all(struct writer *w);
 void coalescer_fini(struct writer *w);

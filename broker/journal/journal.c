@@ -1,5 +1,5 @@
-/* What all journals have in common: calls to the implementation, the clock of the store, who is
- * told of space. */
+/* What all journals have in common: calls to the implementation, the clock of the store, the
+ * executors that wait for space. */
 #include "journal/journal.h"
 
 #include <stdlib.h>
@@ -10,13 +10,13 @@
 
 static void on_space(struct task *task, void *executor_arg)
 {
-	struct room *room = (struct room *)task;
+	struct space_listener *listener = (struct space_listener *)task;
 
-	atomic_store(&room->on_its_way, false);
-	room->run(executor_arg);
+	atomic_store(&listener->is_sent, false);
+	listener->run(executor_arg);
 }
 
-/* --- what all kinds have --- */
+/* --- what all implementations have --- */
 
 void journal_init(struct journal *j, const struct journal_kind *kind, uint64_t last_time_ms)
 {
@@ -28,7 +28,7 @@ void journal_init(struct journal *j, const struct journal_kind *kind, uint64_t l
 	atomic_init(&j->next_position, 1);
 	atomic_init(&j->waiting_bytes, 0);
 	atomic_init(&j->was_full, false);
-	atomic_init(&j->room_bytes, UINT64_MAX);
+	atomic_init(&j->free_bytes, UINT64_MAX);
 	atomic_init(&j->low, false);
 	atomic_init(&j->lacks_space, false);
 	atomic_init(&j->used_bytes, 0);
@@ -40,7 +40,7 @@ void journal_init(struct journal *j, const struct journal_kind *kind, uint64_t l
 
 void journal_fini(struct journal *j)
 {
-	free(j->rooms);
+	free(j->listeners);
 	mutex_fini(&j->lock);
 }
 
@@ -50,6 +50,7 @@ void journal_append(struct journal *j, struct executor *executor, struct journal
 	struct journal_group *g = *group;
 
 	REQUIRE_EXECUTOR(executor);
+	REQUIRE(g->executor == NULL); /* appended once */
 	*group = NULL;
 	g->executor = executor;
 	g->urgency = urgency;
@@ -106,37 +107,37 @@ bool journal_lacks_space(const struct journal *j)
 
 uint64_t journal_free_space(const struct journal *j)
 {
-	uint64_t room_bytes = j->room_bytes;
+	uint64_t free_bytes = j->free_bytes;
 	size_t waiting_bytes = j->waiting_bytes;
 
-	return !j->low && waiting_bytes < room_bytes ? room_bytes - waiting_bytes : 0;
+	return !j->low && waiting_bytes < free_bytes ? free_bytes - waiting_bytes : 0;
 }
 
 bool journal_is_low(struct journal *j, size_t bytes)
 {
-	if (!j->low && j->waiting_bytes + bytes <= j->room_bytes)
+	if (!j->low && j->waiting_bytes + bytes <= j->free_bytes)
 		return false;
 	j->kind->lower_space(j, bytes);
 	return true;
 }
 
 void journal_on_space(struct journal *j, struct executor *const *executors, unsigned count,
-                      journal_space_fn *room)
+                      journal_space_fn *run)
 {
-	REQUIRE(j->rooms == NULL);
-	j->rooms = xcalloc(count > 0 ? count : 1, sizeof(*j->rooms));
-	j->space_count = count;
+	REQUIRE(j->listeners == NULL);
+	j->listeners = xcalloc(count > 0 ? count : 1, sizeof(*j->listeners));
+	j->listener_count = count;
 	for (unsigned i = 0; i < count; i++) {
-		j->rooms[i].task.run = on_space;
-		j->rooms[i].executor = executors[i];
-		j->rooms[i].run = room;
-		atomic_init(&j->rooms[i].on_its_way, false);
+		j->listeners[i].task.run = on_space;
+		j->listeners[i].executor = executors[i];
+		j->listeners[i].run = run;
+		atomic_init(&j->listeners[i].is_sent, false);
 	}
 }
 
 void journal_health(struct journal *j, struct journal_health *out)
 {
-	*out = (struct journal_health){.state = JOURNAL_WORKS};
+	*out = (struct journal_health){.state = JOURNAL_OK};
 	if (j->kind->health != NULL)
 		j->kind->health(j, out);
 }
@@ -149,7 +150,7 @@ uint64_t journal_time_ms(const struct journal *j, uint64_t monotonic_ms)
 
 	if (monotonic_ms == MSG_NEVER)
 		return MSG_NEVER;
-	/* Later than any clock can say is as good as the last moment. */
+	/* A time that no clock can show becomes the last one. */
 	return monotonic_ms > j->zero_ms && time_ms < j->time_ms ? MSG_NEVER - 1 : time_ms;
 }
 

@@ -1,8 +1,8 @@
-/* The journal: facts that must survive, in groups.  A group is all or nothing, groups are kept in
- * the order in which they were appended, and each is completed exactly once, by a task to the
- * executor that appended it: status 0 means durable.  Nothing that a completion promises may leave
- * before it. Two implementations: journal_disk.h and, with persistence off, journal_memory.h.
- * Thread: any executor appends; start, restore and stop are main's. */
+/* The journal: state changes that must survive, in groups.  A group is stored as a whole or not at
+ * all, groups are stored in the order in which they were appended, and each completes exactly once,
+ * by a task to the executor that appended it: status 0 means durable.  What a completion promises
+ * to a client is not sent before it.  Two implementations: journal_disk.h and, without persistence,
+ * journal_memory.h.  Thread: any executor appends; start, restore and stop are main's. */
 #ifndef JOURNAL_JOURNAL_H
 #define JOURNAL_JOURNAL_H
 
@@ -11,14 +11,14 @@
 #include "journal/journal_space.h"
 #include "store/store_tables.h"
 
-/* Append: never blocks, never fails; the journal owns the group from now on. `home`: the current
- * one.  *first_position (may be NULL): the position of the first RECORD_QUEUE, those after it have
- * the following numbers, in the order they were added. */
+/* Append: never blocks, never fails; the journal owns the group from now on. `executor`: the
+ * current one.  *first_position (may be NULL): the position of the first RECORD_QUEUE, those after
+ * it have the following numbers, in the order they were added. */
 void journal_append(struct journal *j, struct executor *executor, struct journal_group **group,
                     enum journal_urgency urgency, uint64_t *first_position);
 
-/* Does anything survive at all? False: callers may leave out records, and treat what they would
- * wait for as done (but through the same path: an empty group completes too). */
+/* True if a durable journal is configured.  Otherwise callers may leave out records, and treat what
+ * they would wait for as done (through the same path: an empty group completes, too). */
 bool journal_is_durable(const struct journal *j);
 
 /* --- queues --- */
@@ -27,42 +27,41 @@ void journal_on_queued(struct journal *j, journal_queued_fn *queued);
 
 void journal_read(struct journal *j, struct journal_page *page);
 
-/* --- when it cannot keep up, or cannot keep at all --- */
+/* --- load and space --- */
 
 bool journal_is_full(const struct journal *j); /* above the high mark */
 size_t journal_waiting(const struct journal *j);
-/* It is tight, or waits for space on the disk: what takes from it is what makes some. */
+/* It is low on space, or waits for space on the disk: only removing gives some. */
 bool journal_lacks_space(const struct journal *j);
-/* Room for so many bytes more, about; UINT64_MAX: no end is known. */
+/* How many bytes may be added, about; UINT64_MAX: no limit is known. */
 uint64_t journal_free_space(const struct journal *j);
-/* Is there no space for so much more, with all that waits? It should not be read then, nor anything
- * else that adds to the store, until there is space for it; what takes from the store finds some
- * still. */
+/* Is there no space for `bytes` more, beside all that waits?  Then nothing that adds to the store
+ * should be read until there is; what removes from the store still has space. */
 bool journal_is_low(struct journal *j, size_t bytes);
-/* `room` is sent to each of these executors when it falls below the low mark again, when it is
- * tight no more, and when journal_lacks_space changes. Before start. */
+/* `run` is sent to each of these executors when what waits falls below JOURNAL_LOW, when the
+ * journal is no longer low on space, and when journal_lacks_space changes.  Before start. */
 void journal_on_space(struct journal *j, struct executor *const *executors, unsigned count,
-                      journal_space_fn *room);
+                      journal_space_fn *listener);
 
 /* Any thread. */
 void journal_health(struct journal *j, struct journal_health *out);
 
 /* Before the restore. */
 void journal_set_owners(struct journal *j, const struct journal_owners *owners);
-/* How much of the store is in use, with what waits for it; whole 0: no end. Any thread. */
+/* How much of the store is in use, with what waits for it; whole 0: no limit. Any thread. */
 void journal_space(const struct journal *j, uint64_t *used, uint64_t *whole);
 
 /* --- life --- */
 
-/* Store time: ms since 1970 that never goes back, whatever the machine's clock says: for what must
- * be meaningful after a restart.  Messages' expiry is converted by the journal itself. */
+/* Store time: ms since 1970 that never go back, whatever the machine's clock says; for times that
+ * are read after a restart.  The journal converts the expiry of messages itself. */
 uint64_t journal_time_ms(const struct journal *j, uint64_t monotonic_ms);
-/* When the broker was last known to run: for what was in use when it crashed. */
+/* When the broker was last known to run. */
 uint64_t journal_last_time_ms(const struct journal *j);
-/* The monotonic time of a store time, which may have passed: 0 then. */
+/* The monotonic time of a store time; 0: before the monotonic clock began. */
 uint64_t journal_monotonic_ms(const struct journal *j, uint64_t time_ms);
 
-/* Shows everything that is there, before start. */
+/* How everything in the store is shown, before start (visitor.def). */
 struct journal_visitor {
 #define VISITOR(result, name, arguments) result(*name) arguments;
 #include "journal/visitor.def"
@@ -78,9 +77,9 @@ int journal_start(struct journal *j);
  * commit. False: there was nothing to do. */
 bool journal_turn(struct journal *j, uint64_t now_ms);
 /* One last commit, of everything; then the thread ends. Completions are sent; what could not be
- * kept, and what is appended from now on, completes with -ECANCELED. */
+ * stored, and what is appended from now on, completes with -ECANCELED. */
 void journal_stop(struct journal *j);
-/* Without a stop (a crash): what waits is freed, and nobody is told. */
+/* Without a stop (a crash): what waits is freed without completion. */
 void journal_free(struct journal *j);
 
 /* --- for the implementations --- */

@@ -1,4 +1,4 @@
-/* The journal on disk: what executors give to the writer, and its life. */
+/* The journal on disk: what executors give to the writer; start and stop. */
 #include "journal/journal_disk.h"
 
 #include <errno.h>
@@ -34,7 +34,7 @@ static void wake_after_append(struct writer *w, struct journal_group *g)
 		w->deadline_ms = deadline_ms;
 }
 
-/* Has the thread something to do, or something to wait for, that it did not know of? */
+/* Does the thread have to do something, or to wait for something, that it does not know of yet? */
 static bool must_wake(const struct writer *w, size_t urgent, uint64_t deadline_ms)
 {
 	bool sooner = w->deadline_ms != deadline_ms && !w->pausing;
@@ -52,7 +52,7 @@ static void append(struct journal *j, struct journal_group *g, uint64_t *first_p
 
 	mutex_lock(&j->lock);
 	journal_group_number(g, j, first_position);
-	/* It will never be written. */
+	/* True: it will never be written. */
 	needless = w->stopped || (w->failed && g->done == NULL && g->urgency != JOURNAL_NOW);
 	if (!needless) {
 		urgent = w->urgent;
@@ -104,7 +104,7 @@ static bool turn(struct journal *j, uint64_t now_ms)
 	return !w->stopped && writer_turn(w, now_ms, false);
 }
 
-/* Who still waits for a page learns that none will come. */
+/* Pages that were asked for are answered with -ECANCELED. */
 static void cancel_pages(struct writer *w)
 {
 	struct journal_page *page, *next;
@@ -127,7 +127,7 @@ static void stop(struct journal *j)
 	if (w->stopped)
 		return;
 	if (w->started)
-		writer_join(w);
+		writer_thread_join(w);
 	while (writer_turn(w, clock_monotonic_ms(), true) && w->batch != NULL)
 		;
 	cancel_pages(w);
@@ -142,7 +142,7 @@ static void writer_free(struct journal *j)
 	struct writer *w = writer_of(j);
 
 	REQUIRE(!w->started);
-	j->space_count = 0; /* nobody is there any more */
+	j->listener_count = 0; /* the executors are gone */
 	coalescer_fini(w);
 	queue_state_fini(w);
 	buf_fini(&w->row);
@@ -158,10 +158,10 @@ static const struct journal_kind kind = {
     .durable = true,
     .append = append,
     .read = read_page,
-    .lower_space = writer_lower_space,
+    .lower_space = writer_space_lower,
     .health = health,
     .restore = writer_restore,
-    .start = writer_start,
+    .start = writer_thread_start,
     .turn = turn,
     .stop = stop,
     .free = writer_free,
@@ -179,6 +179,6 @@ struct journal *journal_disk_new(struct store *store, const struct journal_optio
 	w->expired_retention_ms = options->expired_retention_ms;
 	w->deleted_is_over = options->deleted_is_over;
 	w->deadline_ms = w->flush_ms = WRITER_NEVER;
-	writer_check_space(w);
+	writer_space_measure(w);
 	return &w->j;
 }

@@ -19,7 +19,7 @@ struct journal_group *journal_group_new(journal_done_fn *done, void *context)
 	return g;
 }
 
-/* Both slices in one block, which name.data then is: even where both are empty. */
+/* Both slices in one block, to which name.data points, even where the name is empty. */
 static void copy_bytes(struct record *r)
 {
 	uint8_t *block;
@@ -37,7 +37,7 @@ static void copy_bytes(struct record *r)
 	r->value = slice_of(block + r->name.len, r->value.len);
 }
 
-/* A message that several records name one after the other is there once. */
+/* A message that several records share, one after the other, costs once. */
 static size_t cost_of(const struct journal_group *g, const struct record *r)
 {
 	size_t bytes = sizeof(struct group_entry) + r->name.len + r->value.len;
@@ -50,6 +50,9 @@ void journal_group_add(struct journal_group *g, const struct record *record)
 {
 	struct group_entry *e;
 
+	REQUIRE(g->executor == NULL); /* it is not appended yet */
+	REQUIRE(record->msg != NULL ||
+	        (record->kind != RECORD_QUEUE && record->kind != RECORD_WILL));
 	array_reserve(g->entries, g->cap, g->count + 1);
 	e = &g->entries[g->count++];
 	*e = (struct group_entry){.record = *record, .group = g};
@@ -127,7 +130,10 @@ void journal_group_free(struct journal_group *g)
 
 void journal_group_release(struct journal_group *g)
 {
-	if (atomic_fetch_sub(&g->uses, 1) == 1)
+	unsigned uses = atomic_fetch_sub(&g->uses, 1);
+
+	REQUIRE(uses > 0);
+	if (uses == 1)
 		journal_group_free(g);
 }
 

@@ -1,5 +1,5 @@
-/* A journal that touches no disk.  It gives positions and tells of queue records as the one on disk
- * does; it has no pages. */
+/* A journal that touches no disk.  It gives positions and notifies of queue records as the one on
+ * disk does; it has no pages. */
 #include "journal/journal_memory.h"
 
 #include <stdlib.h>
@@ -19,7 +19,7 @@ static void settle(struct journal *j, struct journal_group *g, int status)
 	journal_group_complete(g, status);
 }
 
-static void mark_kept(struct journal_group *g)
+static void mark_stored(struct journal_group *g)
 {
 	for (size_t i = 0; i < g->count; i++)
 		g->entries[i].stored = true;
@@ -33,7 +33,7 @@ static void answer_empty(struct journal *j, struct journal_page *page)
 static void memory_append(struct journal *j, struct journal_group *g, uint64_t *first_position)
 {
 	journal_group_number(g, j, first_position);
-	mark_kept(g);
+	mark_stored(g);
 	settle(j, g, 0);
 }
 

@@ -1,4 +1,4 @@
-/* The journal without persistence: it keeps nothing, and completes at once. */
+/* The journal without persistence: it stores nothing, and groups complete at once. */
 #ifndef JOURNAL_JOURNAL_MEMORY_H
 #define JOURNAL_JOURNAL_MEMORY_H
 

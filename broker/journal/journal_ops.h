@@ -11,13 +11,13 @@
 struct group_entry {
 	struct record record;
 	struct journal_group *group;
-	bool cancelled; /* writer: nothing is to be written of it */
+	bool cancelled; /* nothing of it is written */
 	bool stored;    /* RECORD_QUEUE */
 	bool refused;   /* RECORD_QUEUE: the queue, or its user's share of the store, is full */
 };
 
 struct journal_group {
-	struct task task;                  /* first: the completion on its way home */
+	struct task task;                  /* first: the completion */
 	struct journal_group *prev, *next; /* of the list that has it */
 	struct executor *executor;
 	journal_done_fn *done;
@@ -25,7 +25,7 @@ struct journal_group {
 	int status;
 	enum journal_urgency urgency;
 	uint64_t serial;       /* order of appending */
-	_Atomic unsigned uses; /* posts to come: it is freed behind the last */
+	_Atomic unsigned uses; /* tasks that are under way: the last one frees it */
 	struct group_entry *entries;
 	size_t count, cap;
 	size_t left;             /* entries that are not cancelled */
@@ -34,17 +34,17 @@ struct journal_group {
 	struct journal *counted; /* among whose waiting_bytes these are, until it is freed */
 };
 
-/* Something that waits to be sent to an executor again and again, at most once at a time. */
-struct room {
+/* An executor that waits for space: the task is sent each time, at most once at a time. */
+struct space_listener {
 	struct task task; /* first */
 	struct executor *executor;
 	journal_space_fn *run;
-	atomic_bool on_its_way;
+	atomic_bool is_sent;
 };
 
-/* Each implementation is a struct that begins with a struct journal. NULL: nothing to do. */
 struct journal_visitor;
 
+/* Each implementation is a struct that begins with a struct journal. NULL: nothing to do. */
 struct journal_kind {
 	bool durable;
 	void (*append)(struct journal *j, struct journal_group *g, uint64_t *first_position);
@@ -61,18 +61,18 @@ struct journal_kind {
 
 struct journal {
 	const struct journal_kind *kind;
-	struct mutex lock; /* of what executors touch; what, says the kind */
+	struct mutex lock; /* of what executors touch */
 	_Atomic uint64_t next_position;
 	journal_queued_fn *queued;
-	struct room *rooms;
-	unsigned space_count;
-	_Atomic size_t waiting_bytes; /* of groups that are not done with at every executor */
+	struct space_listener *listeners;
+	unsigned listener_count;
+	_Atomic size_t waiting_bytes; /* of groups that are not freed yet */
 	atomic_bool was_full;
-	_Atomic uint64_t room_bytes; /* so many may be added to what is on disk */
+	_Atomic uint64_t free_bytes; /* that may be added to the store */
 	atomic_bool low;
 	struct journal_owners owners;
-	_Atomic uint64_t used_bytes, max_bytes; /* as they were seen last */
-	atomic_bool lacks_space; /* its state says so; it may be so without being tight */
+	_Atomic uint64_t used_bytes, max_bytes; /* of the store, when it was last measured */
+	atomic_bool lacks_space;                /* the state says so; independent of `low` */
 	/* store time: time_ms when the monotonic clock said zero_ms */
 	uint64_t time_ms, zero_ms, last_time_ms;
 };

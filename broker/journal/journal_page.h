@@ -1,4 +1,4 @@
-/* Pages of a session's queue (struct journal_page): what is done with an answer. */
+/* Pages of a session's queue (struct journal_page). */
 #ifndef JOURNAL_JOURNAL_PAGE_H
 #define JOURNAL_JOURNAL_PAGE_H
 

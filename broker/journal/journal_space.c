@@ -1,4 +1,4 @@
-/* The count of what waits, with a high and a low mark. */
+/* Counts what waits, with a high and a low mark. */
 #include "journal/journal_space.h"
 
 #include "journal/journal_ops.h"
@@ -11,18 +11,19 @@ void journal_space_add(struct journal *j, size_t bytes)
 
 void journal_space_remove(struct journal *j, size_t bytes)
 {
-	size_t left = atomic_fetch_sub(&j->waiting_bytes, bytes) - bytes;
+	size_t before = atomic_fetch_sub(&j->waiting_bytes, bytes), left = before - bytes;
 
+	REQUIRE(before >= bytes);
 	if (left < JOURNAL_LOW && j->was_full && atomic_exchange(&j->was_full, false))
 		journal_space_report(j);
 }
 
 void journal_space_report(struct journal *j)
 {
-	for (unsigned i = 0; i < j->space_count; i++) {
-		struct room *room = &j->rooms[i];
+	for (unsigned i = 0; i < j->listener_count; i++) {
+		struct space_listener *listener = &j->listeners[i];
 
-		if (!atomic_exchange(&room->on_its_way, true))
-			executor_send(room->executor, &room->task);
+		if (!atomic_exchange(&listener->is_sent, true))
+			executor_send(listener->executor, &listener->task);
 	}
 }

@@ -12,13 +12,13 @@ struct notification {
 	size_t index;
 };
 
-/* A task: some of what goes to one executor. */
+/* A task: a part of what goes to one executor. */
 #define NOTIFICATIONS_MAX 256
 
 struct notifications {
 	struct task task;           /* first */
 	struct notifications *next; /* another executor's */
-	struct notifications *more; /* to the same executor, behind these */
+	struct notifications *more; /* to the same executor, after these */
 	struct notifications *last; /* of the first: where more go */
 	struct executor *executor;
 	journal_queued_fn *queued;
@@ -41,7 +41,7 @@ static void on_notifications(struct task *task, void *executor_arg)
 	free(n);
 }
 
-static struct notifications *notifications_new(const struct journal *j, struct executor *executor)
+static struct notifications *make_notifications(const struct journal *j, struct executor *executor)
 {
 	struct notifications *n = xnew(n);
 
@@ -52,8 +52,8 @@ static struct notifications *notifications_new(const struct journal *j, struct e
 	return n;
 }
 
-static struct notifications *notifications_for(struct notifications **list, struct journal *j,
-                                               struct executor *executor)
+static struct notifications *find_or_make(struct notifications **list, struct journal *j,
+                                          struct executor *executor)
 {
 	struct notifications *n = *list;
 
@@ -61,20 +61,20 @@ static struct notifications *notifications_for(struct notifications **list, stru
 		n = n->next;
 	if (n != NULL)
 		return n;
-	n = notifications_new(j, executor);
+	n = make_notifications(j, executor);
 	n->next = *list;
 	*list = n;
 	return n;
 }
 
-/* What goes to one executor of one group lies together, and is one use in each post. */
-static void notification_add(struct notifications *first, const struct journal *j,
+/* What goes to one executor of one group is contiguous, and is one use in each task. */
+static void add_notification(struct notifications *first, const struct journal *j,
                              struct journal_group *g, size_t index)
 {
 	struct notifications *n = first->last;
 
 	if (n->count == NOTIFICATIONS_MAX)
-		n = first->last = n->more = notifications_new(j, first->executor);
+		n = first->last = n->more = make_notifications(j, first->executor);
 	if (n->count == 0 || n->items[n->count - 1].group != g)
 		atomic_fetch_add(&g->uses, 1);
 	n->items[n->count++] = (struct notification){.group = g, .index = index};
@@ -88,7 +88,7 @@ void notifications_add(struct notifications **list, struct journal *j, struct jo
 		const struct record *r = &g->entries[i].record;
 
 		if (r->kind == RECORD_QUEUE && r->executor != NULL)
-			notification_add(notifications_for(list, j, r->executor), j, g, i);
+			add_notification(find_or_make(list, j, r->executor), j, g, i);
 	}
 }
 

@@ -1,5 +1,4 @@
-/* The table of sessions that are kept: what their queues hold.  Changes of a transaction are taken
- * back with it. */
+/* The table of the sessions in the store. */
 #include "journal/queue_state.h"
 
 #include <stdlib.h>
@@ -24,6 +23,7 @@ struct queue_owner *queue_state_touch(struct writer *w, uint64_t id)
 {
 	struct queue_owner *s = find_any(w, id);
 
+	REQUIRE_WRITER(w);
 	if (s == NULL) {
 		s = xnew(s);
 		s->id = id;
@@ -85,6 +85,7 @@ static void end_touch(struct writer *w, bool committed)
 		if (!committed)
 			s->now = s->before;
 		queue_state_charge(w, s);
+		REQUIRE(s->now.count > 0 || s->now.bytes == 0);
 		if (!s->now.exists) {
 			table_remove(&w->sessions, hash_id(s->id), s);
 			session_free(w, s);
@@ -95,11 +96,13 @@ static void end_touch(struct writer *w, bool committed)
 
 void queue_state_settle(struct writer *w)
 {
+	REQUIRE_WRITER(w);
 	end_touch(w, true);
 }
 
 void queue_state_take_back(struct writer *w)
 {
+	REQUIRE_WRITER(w);
 	end_touch(w, false);
 }
 

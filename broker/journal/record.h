@@ -5,8 +5,7 @@
 #include "base/executor.h"
 #include "tree/msg.h"
 
-/* What a value says is only known to who appends and restores it: the journal stores it as it is.
- */
+/* The journal does not look into values: it stores them as they are. */
 enum record_kind {
 #define RECORD(id, ...) RECORD_##id,
 #include "journal/record.def"
@@ -14,21 +13,7 @@ enum record_kind {
 	RECORD_KINDS,
 };
 
-/* Members of each kind:
- *   SESSION         session_id, value; number and bound_bytes: how many messages and bytes its
- * queue may hold from now on (not stored) SESSION_END     session_id: and everything of it is gone
- *   SUBSCRIPTION, UNSUBSCRIPTION
- *                   session_id, number: the subscription's own; value
- *   INBOUND, INBOUND_DONE
- *                   session_id, number: packet identifier of a QoS 2 PUBLISH received
- *   QUEUE           session_id, msg, value; number: its position, given by journal_append;
- * executor: of the session's owner; group_id is passed on, not stored QUEUE_DONE      session_id,
- * number: position: acknowledged or dropped SENT            session_id, number: position (0: of the
- * QUEUE before it in its group); value: of a message sent RETAINED        name: topic; number: of
- * the change; msg (NULL: deleted); value.  One with a lower number than what is known of the topic
- * changes nothing.  Without message and value: nothing is stored of it WILL, WILL_DONE session_id
- * (a session that is not durable has one too); msg, whose expires_ms is an interval; value REPLAY,
- * REPLAY_DONE session_id, number: the subscription's; value */
+/* Which members a kind has: record.def. */
 struct record {
 	enum record_kind kind;
 	uint64_t session_id;

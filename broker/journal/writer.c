@@ -1,10 +1,11 @@
-/* What the files of the writer share. */
+/* See writer.h. */
 #include "journal/writer.h"
 
 #include "journal/journal_group.h"
 
 void writer_complete(struct writer *w, struct journal_group *g)
 {
+	REQUIRE_WRITER(w);
 	w->gone_groups++;
 	w->written_bytes += g->bytes;
 	if (g->done == NULL)

@@ -1,7 +1,7 @@
-/* The journal on disk, inside.  Executors append to a list under the lock; the writer gathers it
- * (on the journal's thread, or in journal_turn), leaves out what cancels out, and applies all that
- * is due in one transaction of the disk.  What it changes in memory while it applies is taken back
- * when the transaction is. */
+/* The writer of the journal on disk.  Executors append to a list under the lock; the writer gathers
+ * it (on the journal's thread, or in journal_turn), coalesces records that cancel each other, and
+ * applies all that is due in one transaction of the store.  What it changes in memory meanwhile is
+ * taken back when the transaction fails. */
 #ifndef JOURNAL_WRITER_H
 #define JOURNAL_WRITER_H
 
@@ -13,24 +13,24 @@
 #include "store/store.h"
 
 #define WRITER_NEVER UINT64_MAX
-/* In TABLE_META: the highest position given out. */
+/* In TABLE_META: the highest position that was given. */
 #define WRITER_ROW_POSITION SLICE("position")
-/* So much that is urgent nothing is gathered all the same: it may cancel out. */
+/* So many bytes that are not urgent are gathered all the same: they may cancel out. */
 #define WRITER_GATHER ((size_t)1 << 20)
 
 struct queue_owner;
 struct drop;
 
 struct writer {
-	struct journal j; /* first; its lock is for what comes next */
+	struct journal j; /* first; its lock protects what follows */
 	struct journal_group *pending;
 	struct journal_page *asked;
 	uint64_t serial;
 	uint64_t deadline_ms;   /* of what is pending; WRITER_NEVER */
-	uint64_t space_ms;      /* when to look again */
-	uint64_t space_wanted;  /* for the largest that waits */
-	uint64_t low_space_ms;  /* when it was tight last */
-	uint64_t written_bytes; /* since somebody looked how much room there is, about */
+	uint64_t space_ms;      /* when to measure space again */
+	uint64_t space_wanted;  /* by the largest that waits */
+	uint64_t low_space_ms;  /* when it was low last */
+	uint64_t written_bytes; /* since space was measured, about */
 	size_t pending_bytes, pending_groups, all_groups;
 	size_t urgent; /* of what is pending: groups with JOURNAL_NOW */
 	size_t enough; /* so many of them wake the thread */
@@ -42,9 +42,11 @@ struct writer {
 	uint64_t interval_ms, expired_retention_ms;
 	journal_over_fn *deleted_is_over;
 
-	/* From here on: the writer's alone. */
+	/* What follows only the writer uses. */
+	bool has_owner; /* the thread that runs it; without one, whoever calls journal_turn */
+	pthread_t owner;
 	enum journal_state state;
-	enum store_bound bound; /* what its room was measured by */
+	enum store_bound bound; /* what limits its space */
 	bool started;
 	bool flush;              /* the next commit takes everything */
 	bool ending;             /* TABLE_ENDING may have rows */
@@ -54,20 +56,20 @@ struct writer {
 	struct journal_group *soon;    /* gathered: for the next commit, in order */
 	struct journal_group *later;   /* gathered: for the end of the interval, in order */
 	size_t soon_urgent;            /* of `soon`: JOURNAL_NOW */
-	size_t coalesced_bytes;        /* of both: that are not */
+	size_t coalesced_bytes;        /* of both: not JOURNAL_NOW */
 	uint64_t flush_ms;             /* when the interval ends; WRITER_NEVER */
 	struct table pending_queue;    /* position -> entry of `later` */
 	struct table pending_inbound;  /* session, packet identifier -> entry of `later` */
-	struct table pending_retained; /* topic -> the newest entry that is urgent nothing */
+	struct table pending_retained; /* topic -> the newest entry that is not JOURNAL_NOW */
 	struct table pending_sessions; /* sessions of which `later` has more than their queues */
 
 	struct journal_group *batch;
-	struct journal_group *rest; /* behind the batch, where there is no space for all at once */
-	size_t portion;             /* so many groups may find room at once; 0: all */
+	struct journal_group *rest; /* after the batch, where there is no space for all at once */
+	size_t portion;             /* so many groups may fit at once; 0: all */
 	struct journal_page *pages;
-	uint64_t taken_position; /* the highest given out when the batch was taken */
+	uint64_t taken_position; /* the highest when the batch was taken */
 	size_t taken_urgent;     /* groups with JOURNAL_NOW that were gathered with it */
-	size_t usual_urgent;     /* as many as lately, on average; writer_thread.c */
+	size_t usual_urgent;     /* moving average of it; writer_thread.c */
 	uint64_t retry_ms, note_ms;
 
 	struct table sessions;
@@ -79,12 +81,16 @@ struct writer {
 	uint64_t queued_bytes;   /* for queues, in the transaction that is open */
 	struct buf row, message; /* to encode into */
 	struct row_key retained_at;
-	size_t retained_at_len; /* the sweep has come to here */
+	size_t retained_at_len; /* where the search for expired ones goes on */
 
-	/* done with since the counts under the lock were brought up to date */
+	/* since the counts under the lock were updated */
 	size_t gone_groups;
 	uint64_t cancelled;
 };
+
+/* The calling thread runs the writer: the journal's, or any one before it starts and after it ends.
+ */
+#define REQUIRE_WRITER(w) REQUIRE(!(w)->has_owner || pthread_equal((w)->owner, pthread_self()))
 
 /* A group is done with: it is durable, or there was nothing to do. */
 void writer_complete(struct writer *w, struct journal_group *g);

@@ -1,4 +1,4 @@
-/* Records become rows: how, says record.def. */
+/* Records become rows, as record.def says. */
 #include "journal/writer_apply.h"
 
 #include "journal/queue_state.h"
@@ -11,7 +11,7 @@ static void apply_put_pair(struct writer *w, enum store_table table, struct grou
 	const struct record *r = &e->record;
 	struct row_key key;
 
-	/* Nothing may outlive its session. */
+	/* A session that has ended leaves nothing. */
 	if (queue_state_find(w, r->session_id) != NULL)
 		store_put(w->store, table, row_key_pair(&key, r->session_id, r->number), r->value);
 }
@@ -70,7 +70,7 @@ static void apply_queue_done(struct writer *w, enum store_table table, struct gr
 	writer_queue_done(w, e->record.session_id, e->record.number);
 }
 
-/* Only of what is in the queue. */
+/* Only for a message that is in the queue. */
 static void apply_sent(struct writer *w, enum store_table table, struct group_entry *e)
 {
 	struct row_key key;
@@ -141,6 +141,7 @@ static const struct {
 
 void writer_apply(struct writer *w, struct journal_group *g)
 {
+	REQUIRE_WRITER(w);
 	for (size_t i = 0; i < g->count && store_error(w->store) == 0; i++) {
 		struct group_entry *e = &g->entries[i];
 

@@ -1,5 +1,5 @@
-/* What goes bit by bit with other commits: rows of sessions that have ended, retained values that
- * have expired; and what the restore dropped. */
+/* What is removed in small steps with other commits: rows of sessions that have ended, retained
+ * values that have expired, and what the restore dropped. */
 #include "journal/writer_expire.h"
 
 #include <stdlib.h>
@@ -84,7 +84,7 @@ static bool take_id(void *arg, struct slice key, struct slice value)
 	return false;
 }
 
-/* Of some session that has ended; 0: there is none. */
+/* The id of a session that has ended; 0: there is none. */
 static uint64_t find_ended(struct writer *w)
 {
 	uint64_t id = 0;
@@ -102,7 +102,7 @@ static void remove_session(struct writer *w, struct removal *r, size_t *left)
 		if (tables[i].is_of_session)
 			remove_rows(w, r, left);
 	}
-	/* With nothing left of the budget there may be more rows. */
+	/* When the budget is spent there may be more rows. */
 	if (*left == 0)
 		return;
 	--*left;
@@ -114,6 +114,7 @@ void writer_expire_sessions(struct writer *w)
 	struct removal *r;
 	size_t left = ENDING_ROWS;
 
+	REQUIRE_WRITER(w);
 	if (!w->ending)
 		return;
 	r = xnew(r);
@@ -169,6 +170,7 @@ void writer_expire_retained(struct writer *w)
 	struct expiry x = {.w = w, .time_ms = journal_time_ms(&w->j, w->now_ms)};
 	struct row_key at = w->retained_at;
 
+	REQUIRE_WRITER(w);
 	store_scan(w->store, TABLE_RETAINED, slice_of(at.bytes, w->retained_at_len), check_retained,
 	           &x);
 	if (!x.cut)
@@ -194,6 +196,7 @@ void writer_expire_add_drop(struct writer *w, enum store_table table, struct sli
 /* Once: with the first transaction. */
 void writer_expire_drops(struct writer *w)
 {
+	REQUIRE_WRITER(w);
 	for (size_t i = 0; i < w->drop_count; i++) {
 		const struct drop *d = &w->drops[i];
 		struct slice key = slice_of(d->key.bytes, d->key_len);

@@ -1,4 +1,4 @@
-/* What is removed bit by bit, with other commits.  Thread: the writer's. */
+/* What is removed in small steps, with other commits.  Thread: the writer's. */
 #ifndef JOURNAL_WRITER_EXPIRE_H
 #define JOURNAL_WRITER_EXPIRE_H
 

@@ -1,5 +1,5 @@
-/* Queues on disk: a row for each message that waits, the message in it or, where several wait for
- * it or it is large, in a body that counts who does. */
+/* Queues on disk: a row for each message that waits.  The message is in the row, or where several
+ * queues share it or it is large, in a body with a reference count. */
 #include "journal/writer_queue.h"
 
 #include <stdlib.h>
@@ -8,9 +8,9 @@
 #include "base/array.h"
 #include "journal/queue_state.h"
 
-/* A larger message is not in the row: who looks at rows reads past it. */
+/* A larger message is not in the row: scans of the queue do not have to read it. */
 #define INLINE_MAX 1500
-#define ROW_BYTES  256 /* what a row takes besides, with its part of a page */
+#define ROW_BYTES  256 /* what a row needs besides, with its share of a page */
 
 /* --- writing --- */
 
@@ -62,7 +62,7 @@ static struct message_run run_at(struct group_entry *e)
 	return run;
 }
 
-/* Only what somebody waits for is refused. */
+/* Only urgent records are refused. */
 static bool is_admitted(const struct writer *w, const struct message_run *run,
                         const struct group_entry *e)
 {
@@ -73,8 +73,7 @@ static bool is_admitted(const struct writer *w, const struct message_run *run,
 		return false;
 	if (e->group->urgency != JOURNAL_NOW)
 		return true;
-	/* Nobody is told: it is on its way to its client, and has to be kept with its identifier.
-	 */
+	/* Without an executor it is already in flight, and is stored with its packet identifier. */
 	/* mutant: store_share_admits */
 	if (r->executor != NULL && !queue_state_owner_admits(w, s, run->bytes))
 		return false;
@@ -94,6 +93,8 @@ static void put_queue_row(struct writer *w, const struct message_run *run, const
 	struct queue_owner *s = queue_state_touch(w, r->session_id);
 	struct row_key key;
 
+	/* The highest is stored with it (put_position), so that no start gives it again. */
+	REQUIRE(r->number != 0 && r->number <= w->taken_position);
 	s->now.count++;
 	s->now.bytes += run->bytes;
 	queue_state_charge(w, s);
@@ -133,6 +134,7 @@ void writer_queue_apply(struct writer *w, struct group_entry *e)
 	struct row_msg message;
 	struct row_key key;
 
+	REQUIRE_WRITER(w);
 	if (!begins_run(e))
 		return;
 	run = run_at(e);
@@ -176,13 +178,14 @@ static void uncount(struct writer *w, uint64_t session_id, uint32_t bytes)
 	queue_state_charge(w, s);
 }
 
-/* Of a session that has ended all goes anyway; of a position that is not there nothing does. */
+/* Nothing to do for a session that has ended, or a position that is not there. */
 void writer_queue_done(struct writer *w, uint64_t session_id, uint64_t position)
 {
 	struct row_key key;
 	struct slice at = row_key_pair(&key, session_id, position), row;
 	struct row_queue q;
 
+	REQUIRE_WRITER(w);
 	if (queue_state_find(w, session_id) == NULL ||
 	    !store_get(w->store, TABLE_QUEUE, at, &row) ||
 	    !store_expect(w->store, row_read_queue(row, &q)))
@@ -282,6 +285,7 @@ void writer_queue_read_page(struct writer *w, struct journal_page *page)
 	struct page_reading reading = {.w = w, .page = page};
 	struct row_key from;
 
+	REQUIRE_WRITER(w);
 	page->more = false;
 	page->status = 0;
 	if (queue_state_find(w, page->session_id) != NULL)

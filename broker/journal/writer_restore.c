@@ -1,5 +1,5 @@
-/* After a start: show everything that is there, and learn what the writer must know of it.  One
- * pass over each table; nothing is changed: what is to be dropped goes with the first commit. */
+/* After a start: one pass over each table shows everything to the visitor, and fills in what the
+ * writer has to know.  Nothing is changed: rows to be dropped go with the first commit. */
 #include "journal/writer_restore.h"
 
 #include <errno.h>
@@ -25,14 +25,14 @@ struct restore_walk {
 	struct writer *w;
 	const struct journal_visitor *visitor;
 	void *arg;
-	enum store_table table; /* under way */
+	enum store_table table; /* that is being read */
 	pair_fn *visit_pair;    /* its visitor, where its keys are session and number */
 	struct row_key bad_key;
 	size_t bad_key_len;
-	uint64_t time_ms;     /* store time of now */
+	uint64_t time_ms;     /* now, as store time */
 	struct table ended;   /* sessions whose rows are not shown */
 	uint64_t queue_id;    /* of the session whose queue is being counted */
-	uint64_t queue_first; /* 0: none is */
+	uint64_t queue_first; /* 0: none */
 	struct origin *origin;
 	struct sent_row sent[SENT_AT_ONCE];
 	size_t sent_count;
@@ -55,7 +55,7 @@ static void add_ended(struct restore_walk *r, uint64_t id)
 	table_add(&r->ended, hash_id(id), r->w);
 }
 
-/* Its rows are swept from now on. */
+/* Its rows are removed from now on. */
 static void end_session(struct restore_walk *r, uint64_t id)
 {
 	struct row_key key;
@@ -64,7 +64,7 @@ static void end_session(struct restore_walk *r, uint64_t id)
 	writer_expire_add_drop(r->w, TABLE_ENDING, row_key_id(&key, id), true);
 }
 
-/* Is this session there?  Rows that belong to none are swept. */
+/* Is this session there?  Rows that belong to none are removed. */
 static bool is_there(struct restore_walk *r, uint64_t id)
 {
 	if (queue_state_find(r->w, id) != NULL)
@@ -203,7 +203,7 @@ static bool on_queue(void *arg, struct slice key, struct slice value)
 	return true;
 }
 
-/* --- sent: some at a time, each with its row of the queue --- */
+/* --- sent: in portions, each with its row of the queue --- */
 
 static bool on_sent(void *arg, struct slice key, struct slice value)
 {
@@ -382,7 +382,7 @@ static void explain(const struct restore_walk *r, int rc, char *text)
 	if (rc == -EBADMSG)
 		snprintf(text, STORE_ERROR_TEXT,
 		         "the store is damaged: a row of table %s%s%s cannot be read; "
-		         "see what broker-store check says, and restore a backup",
+		         "run broker-store check, and restore a backup",
 		         store_tables_name(r->table), key[0] == '\0' ? "" : ", key ", key);
 	else
 		snprintf(text, STORE_ERROR_TEXT, "the store cannot be read: %s",

@@ -1,5 +1,5 @@
-/* What the disk allows: everything, only what takes away, nothing for now, nothing any more; and
- * who is told when that changes. */
+/* The state of the store: everything can be written, or only what removes, or nothing for now, or
+ * nothing any more. */
 #include "journal/writer_space.h"
 
 #include <errno.h>
@@ -7,41 +7,42 @@
 
 #include "base/log.h"
 
-#define LOOK_AGAIN_MS 1000
-#define LOOK_BYTES    (STORE_RESERVE / 4) /* a full file system must not take the reserve unseen */
-#define CALM_MS       5000 /* without want of room, before it is said that there is some again */
-/* So much has to be free before it is tight no more, or a sixteenth of all: not one message in, one
- * out. */
+#define MEASURE_MS    1000
+#define MEASURE_BYTES (STORE_RESERVE / 4) /* so that the reserve is not used up unnoticed */
+#define CALM_MS       5000 /* without lack of space, before it is reported that there is some */
+/* So much has to be free before it is no longer low, or a sixteenth of max_bytes, so that the state
+ * does not change with each message. */
 #define SPACE_AGAIN ((uint64_t)64 << 10)
 
 static const char *remedy_of(enum store_bound bound)
 {
 	return bound == STORE_BOUND_SIZE
-	           ? "let clients take what waits for them, or raise persistence.max_size"
-	           : "make room on its file system";
+	           ? "let clients fetch their queues, or raise persistence.max_size"
+	           : "free some space on its file system";
 }
 
 static void log_state(const struct writer *w, enum journal_state before, int error)
 {
 	enum journal_state state = w->state;
 
-	if (state == JOURNAL_WORKS)
+	if (state == JOURNAL_OK)
 		LOG_NO_FIELDS(STORE_RESUMED);
-	else if (state == JOURNAL_LOW_SPACE && before == JOURNAL_WORKS)
+	else if (state == JOURNAL_LOW_SPACE && before == JOURNAL_OK)
 		LOG(STORE_FULL, .error = strerrordesc_np(-error), .remedy = remedy_of(w->bound));
 	else if (state == JOURNAL_WAITS)
 		LOG(STORE_FULL, .error = strerrordesc_np(-error),
-		    .remedy = "make room on its file system, or raise its limit");
+		    .remedy = "free some space on its file system, or raise its limit");
 	else if (state == JOURNAL_FAILED)
 		LOG(STORE_FAILED, .error = strerrordesc_np(-error),
-		    .remedy = "nothing is acknowledged any more; see to the disk, then restart");
+		    .remedy = "check the disk, then restart the broker");
 }
 
-void writer_set_state(struct writer *w, enum journal_state state, int error)
+void writer_space_set_state(struct writer *w, enum journal_state state, int error)
 {
 	enum journal_state before = w->state;
 	bool lacks_space = state == JOURNAL_LOW_SPACE || state == JOURNAL_WAITS;
 
+	REQUIRE_WRITER(w);
 	w->state = state;
 	mutex_lock(&w->j.lock);
 	w->health.state = state;
@@ -55,7 +56,7 @@ void writer_set_state(struct writer *w, enum journal_state state, int error)
 		log_state(w, before, error);
 }
 
-/* Room for the largest that waits, but never more than half of the whole. */
+/* Space for the largest that waits, but never more than half of max_bytes. */
 static uint64_t wanted(const struct writer *w, uint64_t max_bytes)
 {
 	uint64_t again = max_bytes / 16 < SPACE_AGAIN ? max_bytes / 16 : SPACE_AGAIN;
@@ -64,10 +65,10 @@ static uint64_t wanted(const struct writer *w, uint64_t max_bytes)
 	return largest > again ? largest : again;
 }
 
-/* Under the lock: whoever finds it tight until here is told afterwards. */
+/* Under the lock: whoever has found it low before is notified afterwards. */
 static bool raise_space(struct writer *w, uint64_t max_bytes)
 {
-	if (!w->j.low || w->j.waiting_bytes + wanted(w, max_bytes) > w->j.room_bytes)
+	if (!w->j.low || w->j.waiting_bytes + wanted(w, max_bytes) > w->j.free_bytes)
 		return false;
 	w->j.low = false;
 	w->space_wanted = 0;
@@ -78,27 +79,28 @@ static void report_space(struct writer *w, bool is_low)
 {
 	if (is_low) {
 		w->low_space_ms = w->now_ms;
-		writer_set_state(w, JOURNAL_LOW_SPACE, -ENOSPC);
+		writer_space_set_state(w, JOURNAL_LOW_SPACE, -ENOSPC);
 	} else if (w->state != JOURNAL_LOW_SPACE || w->now_ms >= w->low_space_ms + CALM_MS) {
-		writer_set_state(w, JOURNAL_WORKS, 0);
+		writer_space_set_state(w, JOURNAL_OK, 0);
 	}
 }
 
-void writer_check_space(struct writer *w)
+void writer_space_measure(struct writer *w)
 {
 	struct journal_health *h = &w->health;
 	struct store_status status;
 	bool raised;
 
+	REQUIRE_WRITER(w);
 	store_status(w->store, &status);
-	w->j.room_bytes = store_space(w->store, &status, &w->bound);
+	w->j.free_bytes = store_space(w->store, &status, &w->bound);
 	w->j.used_bytes = status.used_bytes;
 	w->j.max_bytes = status.max_bytes;
 	mutex_lock(&w->j.lock);
 	h->map_bytes = status.map_bytes;
 	h->used_bytes = status.used_bytes;
 	h->max_bytes = status.max_bytes;
-	w->space_ms = w->now_ms + LOOK_AGAIN_MS;
+	w->space_ms = w->now_ms + MEASURE_MS;
 	w->written_bytes = 0;
 	raised = raise_space(w, status.max_bytes);
 	mutex_unlock(&w->j.lock);
@@ -109,29 +111,30 @@ void writer_check_space(struct writer *w)
 
 bool writer_space_may_differ(const struct writer *w)
 {
-	return w->state != JOURNAL_WORKS || w->j.low || w->now_ms >= w->space_ms ||
-	       w->written_bytes > LOOK_BYTES || w->written_bytes > w->j.room_bytes / 4;
+	return w->state != JOURNAL_OK || w->j.low || w->now_ms >= w->space_ms ||
+	       w->written_bytes > MEASURE_BYTES || w->written_bytes > w->j.free_bytes / 4;
 }
 
-uint64_t writer_check_due_ms(const struct writer *w)
+uint64_t writer_space_due_ms(const struct writer *w)
 {
 	if (w->state == JOURNAL_LOW_SPACE)
 		return w->space_ms;
 	return w->j.low ? 0 : WRITER_NEVER;
 }
 
-void writer_check_again(struct writer *w)
+void writer_space_measure_if_due(struct writer *w)
 {
 	bool again;
 
+	REQUIRE_WRITER(w);
 	mutex_lock(&w->j.lock);
-	again = w->now_ms >= writer_check_due_ms(w);
+	again = w->now_ms >= writer_space_due_ms(w);
 	mutex_unlock(&w->j.lock);
 	if (again && w->state != JOURNAL_WAITS)
-		writer_check_space(w);
+		writer_space_measure(w);
 }
 
-void writer_lower_space(struct journal *j, size_t bytes)
+void writer_space_lower(struct journal *j, size_t bytes)
 {
 	struct writer *w = (struct writer *)j;
 

@@ -5,15 +5,15 @@
 #include "journal/writer.h"
 
 /* error: -errno, 0: none. */
-void writer_set_state(struct writer *w, enum journal_state state, int error);
-/* Since somebody looked; to look costs something. */
+void writer_space_set_state(struct writer *w, enum journal_state state, int error);
+/* May the space differ from what was measured?  Measuring has a cost. */
 bool writer_space_may_differ(const struct writer *w);
-/* How much room is there? It works, or is tight, accordingly. */
-void writer_check_space(struct writer *w);
-/* When to look without a commit: while it is tight, and for a while after, every second.  Under the
+/* Measure the space, and set the state accordingly. */
+void writer_space_measure(struct writer *w);
+/* When to measure without a commit: every second while it is low, and for a while after.  Under the
  * lock. */
-uint64_t writer_check_due_ms(const struct writer *w);
-void writer_check_again(struct writer *w); /* where it is due */
-void writer_lower_space(struct journal *j, size_t bytes);
+uint64_t writer_space_due_ms(const struct writer *w);
+void writer_space_measure_if_due(struct writer *w); /* if that is due */
+void writer_space_lower(struct journal *j, size_t bytes);
 
 #endif

@@ -1,16 +1,17 @@
-/* The journal's thread: sleeps until there is something to commit, an interval has ended, or a full
- * disk may be tried again.  Between commits that several wait for it leaves the processor to those
- * who would come along: a short pause, from which most of them leave sooner. */
+/* The journal's thread: sleeps until there is something to commit, an interval has ended, or it is
+ * time to retry a full disk.  After a commit that several groups waited for it pauses shortly, so
+ * that more of them share the next one. */
 #include "journal/writer_thread.h"
 
 #include "base/clock.h"
 #include "journal/writer_space.h"
 #include "journal/writer_turn.h"
 
-/* The pause, in sixteenths of what the last commit took.  It grows with the square of how many
- * groups waited for that: the fewer, the more the wait itself counts; the more, the more a commit
- * less is worth.  It is over when as many wait as can: those who were told, and those who had come
- * meanwhile. A client who waits for each acknowledgement, alone, never meets it. */
+/* The pause, in sixteenths of the time that the last commit took.  It grows with the square of the
+ * number of groups that waited for it: with few of them latency matters, with many the saved
+ * commit. It ends when as many groups wait as can be expected: those that were completed, and those
+ * that have come meanwhile.  A single client that waits for each acknowledgement is never delayed.
+ */
 #define PAUSE_LEAST   4
 #define PAUSE_MOST    32
 #define PAUSE_SQUARES 32 /* so many for a sixteenth */
@@ -42,7 +43,7 @@ static uint64_t due_ms(const struct writer *w)
 	if (w->urgent > 0 || w->batch != NULL || is_pressed(w))
 		return 0;
 	due_at_ms = sooner(sooner(w->deadline_ms, w->flush_ms), w->note_ms);
-	return sooner(due_at_ms, writer_check_due_ms(w));
+	return sooner(due_at_ms, writer_space_due_ms(w));
 }
 
 static void sleep_until(struct writer *w, uint64_t due_at_ms)
@@ -55,8 +56,8 @@ static void sleep_until(struct writer *w, uint64_t due_at_ms)
 	w->asleep = false;
 }
 
-/* How many groups usually wait for a commit.  Not only for the last one: a large batch and a small
- * one would follow each other for ever. */
+/* How many groups usually wait for a commit: a moving average, as large and small batches would
+ * otherwise alternate. */
 static size_t usual_groups(struct writer *w)
 {
 	w->usual_urgent = (w->usual_urgent * 3 + w->taken_urgent * USUAL_ONE) / 4;
@@ -93,6 +94,8 @@ static void *run(void *arg)
 {
 	struct writer *w = arg;
 
+	w->owner = pthread_self();
+	w->has_owner = true;
 	mutex_lock(&w->j.lock);
 	while (!w->stopping) {
 		uint64_t now_ms = clock_monotonic_ms(), due = due_ms(w);
@@ -112,7 +115,7 @@ static void *run(void *arg)
 	return NULL;
 }
 
-int writer_start(struct journal *j)
+int writer_thread_start(struct journal *j)
 {
 	struct writer *w = (struct writer *)j;
 	int rc;
@@ -123,12 +126,12 @@ int writer_start(struct journal *j)
 	return rc;
 }
 
-void writer_join(struct writer *w)
+void writer_thread_join(struct writer *w)
 {
 	mutex_lock(&w->j.lock);
 	w->stopping = true;
 	condition_signal(&w->wake);
 	mutex_unlock(&w->j.lock);
 	thread_join(&w->thread);
-	w->started = false;
+	w->has_owner = w->started = false;
 }

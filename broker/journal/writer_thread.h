@@ -4,7 +4,7 @@
 
 #include "journal/writer.h"
 
-int writer_start(struct journal *j);
-void writer_join(struct writer *w);
+int writer_thread_start(struct journal *j);
+void writer_thread_join(struct writer *w);
 
 #endif

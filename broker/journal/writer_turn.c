@@ -15,8 +15,8 @@
 
 #define RETRY_MS   1000
 #define NOTE_MS    60000
-#define GROW_TIMES 64 /* a map that grows so often has grown enough */
-/* What waits for the interval is written before it makes the journal full. */
+#define GROW_TIMES 64 /* enough for any map */
+/* More than this does not wait for the end of the interval. */
 #define COALESCER_MAX ((size_t)4 << 20)
 
 static void gather(struct writer *w)
@@ -65,7 +65,7 @@ static void put_position(struct writer *w)
 		          row_key_id(&value, w->taken_position));
 }
 
-/* Not before everything is there that they have to show. */
+/* Only when everything that they have to show is in the store. */
 static void read_pages(struct writer *w)
 {
 	struct journal_page *page;
@@ -142,7 +142,7 @@ static void cut_batch(struct writer *w, size_t count)
 	w->rest = g;
 }
 
-/* No room for all: perhaps for half of it, which may make some. */
+/* No space for all of the batch: perhaps for half of it, which may remove rows. */
 static bool take_less(struct writer *w)
 {
 	struct journal_group *g;
@@ -187,7 +187,7 @@ static void answer_pages(struct writer *w)
 	}
 }
 
-/* First what was queued, then the completions, then the pages. */
+/* Notifications first, then completions, then pages. */
 static void report(struct writer *w)
 {
 	struct notifications *notifications = NULL;
@@ -243,7 +243,7 @@ static void on_success(struct writer *w)
 	w->batch = w->rest;
 	w->rest = NULL;
 	if (writer_space_may_differ(w))
-		writer_check_space(w);
+		writer_space_measure(w);
 }
 
 static void on_error(struct writer *w, int error)
@@ -253,7 +253,7 @@ static void on_error(struct writer *w, int error)
 	w->rest = NULL;
 	w->portion = 0;
 	settle_counts(w);
-	writer_set_state(w, is_full(error) ? JOURNAL_WAITS : JOURNAL_FAILED, error);
+	writer_space_set_state(w, is_full(error) ? JOURNAL_WAITS : JOURNAL_FAILED, error);
 }
 
 static void note_time(struct writer *w)
@@ -269,11 +269,12 @@ bool writer_turn(struct writer *w, uint64_t now_ms, bool final)
 	bool flush;
 	int rc;
 
+	REQUIRE_WRITER(w);
 	w->now_ms = now_ms;
 	if (w->state == JOURNAL_FAILED)
 		return false;
 	note_time(w);
-	writer_check_again(w);
+	writer_space_measure_if_due(w);
 	gather(w);
 	flush = must_flush(w, final) || w->flush;
 	if (!is_due(w, final) || (w->state == JOURNAL_WAITS && now_ms < w->retry_ms && !final)) {

@@ -1,10 +1,10 @@
-/* LMDB's pages, taken apart.  Everything is copied out before it is looked at, so that nothing
- * depends on alignment. */
+/* Decoding of LMDB's pages.  Everything is copied out before it is read, so that nothing depends on
+ * alignment. */
 #include "store/lmdb_page.h"
 
 #define META_MAGIC       0xBEEFC0DEu
 #define FREE_LIST_FLAGS  0x0008 /* its keys are numbers */
-#define ENV_NO_DIRECTORY 0x4000 /* stands there too, since the file was made */
+#define ENV_NO_DIRECTORY 0x4000 /* also set, since the file was made */
 #define NODE_HEADER      8
 
 _Static_assert(sizeof(struct lmdb_tree) == 8 + 5 * sizeof(size_t), "as LMDB has it");
@@ -85,7 +85,7 @@ static unsigned node_at(const struct lmdb_page *p, unsigned i)
 	return get_u16(p->bytes + LMDB_PAGE_HEADER + (size_t)i * 2);
 }
 
-/* Bytes of what is in the node behind its key. */
+/* Bytes in the node after its key. */
 static size_t node_body(const struct lmdb_page *p, const uint8_t *node)
 {
 	if (p->flags == LMDB_PAGE_BRANCH)
@@ -116,7 +116,7 @@ static const char *node_check(const struct lmdb_page *p, unsigned i, size_t *siz
 		return "a row has unknown flags";
 	*size = NODE_HEADER + key_len + node_body(p, node);
 	if (*size > node_max(p->size_bytes) || *size > p->size_bytes - at)
-		return "a row is longer than can be";
+		return "a row is too long";
 	*size = (*size + 1) & ~(size_t)1;
 	return NULL;
 }
@@ -162,9 +162,9 @@ const char *lmdb_page_parse(const uint8_t *bytes, uint32_t size_bytes, size_t nu
 	*out = (struct lmdb_page){
 	    .bytes = bytes, .size_bytes = size_bytes, .flags = page_flags(bytes)};
 	if (lmdb_page_number_read(bytes) != number)
-		return "it bears another page's number";
+		return "it has another page's number";
 	if (out->flags != LMDB_PAGE_BRANCH && out->flags != LMDB_PAGE_LEAF)
-		return "it is not of the kind that belongs here";
+		return "it is of the wrong kind";
 	if (lower <= LMDB_PAGE_HEADER || lower % 2 != 0 || lower > upper || upper > size_bytes)
 		return "its header has impossible bounds";
 	out->count = (unsigned)((lower - LMDB_PAGE_HEADER) / 2);
@@ -200,9 +200,9 @@ const char *lmdb_page_overflow_parse(const uint8_t bytes[LMDB_PAGE_HEADER], size
 {
 	*count = get_u32(bytes + sizeof(size_t) + 4);
 	if (lmdb_page_number_read(bytes) != number)
-		return "it bears another page's number";
+		return "it has another page's number";
 	if (page_flags(bytes) != LMDB_PAGE_OVERFLOW)
-		return "it is not of the kind that belongs here";
+		return "it is of the wrong kind";
 	if (*count < needed)
 		return "it is too short for its value";
 	return NULL;

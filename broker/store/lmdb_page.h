@@ -1,6 +1,6 @@
-/* The shapes of LMDB's file, as far as they must be known to check one without LMDB: data version 1
- * (LMDB 0.9), this machine's byte order and word.  Pure: bytes in, shapes or what is wrong with
- * them out; never outside of the page. */
+/* The format of LMDB's file, as far as a check without LMDB needs it: version 1 (LMDB 0.9), with
+ * this machine's byte order and word size.  Pure: bytes in, structs or what is wrong out; nothing
+ * outside of the page is read. */
 #ifndef STORE_LMDB_PAGE_H
 #define STORE_LMDB_PAGE_H
 
@@ -27,7 +27,7 @@
 #define LMDB_NODE_BIG  0x01 /* the value is on overflow pages */
 #define LMDB_NODE_TREE 0x02 /* the value is a tree of its own */
 
-/* A tree, as it stands in the file. */
+/* A tree, as in the file. */
 struct lmdb_tree {
 	uint32_t pad; /* of the free list's tree: the page size */
 	uint16_t flags;
@@ -37,7 +37,7 @@ struct lmdb_tree {
 	size_t root;
 };
 
-/* A meta page, as it stands in the file behind the header. */
+/* A meta page, as in the file after the header. */
 struct lmdb_meta {
 	uint32_t magic, version;
 	size_t address, map_bytes;
@@ -63,8 +63,7 @@ struct lmdb_node {
 	uint32_t value_bytes;
 };
 
-/* Where the nodes of a page begin, to see whether they lie side by side; zeroed, one for all pages.
- */
+/* Where the nodes of a page begin, to check that they are contiguous; zeroed, one for all pages. */
 struct lmdb_page_map {
 	uint16_t size[LMDB_PAGE_SIZE_MAX / 2];
 };
@@ -78,16 +77,16 @@ const char *lmdb_page_meta_parse(const uint8_t bytes[LMDB_PAGE_META_BYTES], size
 /* A branch or leaf page. */
 const char *lmdb_page_parse(const uint8_t *bytes, uint32_t size_bytes, size_t number,
                             struct lmdb_page_map *map, struct lmdb_page *out);
-/* Of a page that page_parse found fine. */
+/* Of a page that lmdb_page_parse has accepted. */
 struct lmdb_node lmdb_page_node(const struct lmdb_page *p, unsigned i);
 /* A tree's record, of exactly its size. */
 struct lmdb_tree lmdb_page_tree_read(struct slice record);
 size_t lmdb_page_number_read(const uint8_t *bytes);
-/* The header of the first of some overflow pages; a value that became shorter keeps those it had.
+/* The header of the first overflow page of a value.  A value that became shorter keeps its pages.
  */
 const char *lmdb_page_overflow_parse(const uint8_t bytes[LMDB_PAGE_HEADER], size_t number,
                                      size_t needed, size_t *count);
-/* How many pages a value of that size takes. */
+/* How many pages a value of that size needs. */
 size_t lmdb_page_overflow_count(size_t value_bytes, uint32_t page_bytes);
 
 #endif

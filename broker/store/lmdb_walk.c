@@ -73,7 +73,7 @@ static bool is_in_file(const struct lmdb_walk *w, size_t page, size_t count)
 	       page < pages && count <= pages - page;
 }
 
-static bool mark(struct lmdb_walk *w, size_t page)
+static bool mark_page(struct lmdb_walk *w, size_t page)
 {
 	uint8_t bit = (uint8_t)(1u << (page % 8));
 	bool fresh = (w->seen[page / 8] & bit) == 0;
@@ -83,7 +83,7 @@ static bool mark(struct lmdb_walk *w, size_t page)
 }
 
 /* These pages are reached from here, and from nowhere else. */
-static bool claim(struct lmdb_walk *w, size_t page, size_t count)
+static bool claim_pages(struct lmdb_walk *w, size_t page, size_t count)
 {
 	if (!is_in_file(w, page, count)) {
 		damage_page(w, page,
@@ -92,7 +92,7 @@ static bool claim(struct lmdb_walk *w, size_t page, size_t count)
 		return false;
 	}
 	for (size_t i = 0; i < count; i++) {
-		if (!mark(w, page + i)) {
+		if (!mark_page(w, page + i)) {
 			damage_page(w, page + i, "it is used twice");
 			return false;
 		}
@@ -103,13 +103,13 @@ static bool claim(struct lmdb_walk *w, size_t page, size_t count)
 /* ---- values on pages of their own ---- */
 
 /* All its pages. */
-static bool claim_big(struct lmdb_walk *w, size_t page, size_t value_bytes)
+static bool claim_value(struct lmdb_walk *w, size_t page, size_t value_bytes)
 {
 	size_t needed = lmdb_page_overflow_count(value_bytes, w->page_bytes), count;
 	uint8_t header[LMDB_PAGE_HEADER];
 	const char *wrong;
 
-	if (!claim(w, page, 1) ||
+	if (!claim_pages(w, page, 1) ||
 	    !read_at(w, (uint64_t)page * w->page_bytes, header, sizeof(header)))
 		return false;
 	wrong = lmdb_page_overflow_parse(header, page, needed, &count);
@@ -118,7 +118,7 @@ static bool claim_big(struct lmdb_walk *w, size_t page, size_t value_bytes)
 		return false;
 	}
 	w->tree->overflow_pages += count;
-	return count == 1 || claim(w, page + 1, count - 1);
+	return count == 1 || claim_pages(w, page + 1, count - 1);
 }
 
 bool lmdb_walk_read_value(struct lmdb_walk *w, const struct lmdb_node *node, lmdb_piece_fn *piece,
@@ -128,7 +128,7 @@ bool lmdb_walk_read_value(struct lmdb_walk *w, const struct lmdb_node *node, lmd
 	uint64_t at = (uint64_t)page * w->page_bytes + LMDB_PAGE_HEADER;
 	size_t left = node->value_bytes;
 
-	if (!claim_big(w, page, left))
+	if (!claim_value(w, page, left))
 		return false;
 	while (left > 0) {
 		size_t len = left < CHUNK ? left : CHUNK;
@@ -166,7 +166,7 @@ static void on_free_page(struct free_pages *f, size_t number)
 		return;
 	}
 	f->last = number;
-	if (mark(f->w, number))
+	if (mark_page(f->w, number))
 		f->w->result.pages_free++;
 	else
 		damage_page(f->w, f->w->page, "the list of free pages names one in use");
@@ -186,7 +186,7 @@ static const char *on_free_row(void *arg, struct lmdb_walk *w, const struct lmdb
 
 	(void)arg;
 	if ((node->flags & LMDB_NODE_TREE) != 0 || freed_by == 0 || freed_by > w->meta.transaction)
-		return "a list of free pages is not one";
+		return "a list of free pages is invalid";
 	if (node->flags == LMDB_NODE_BIG)
 		was_read = lmdb_walk_read_value(w, node, on_free_piece, &f);
 	else
@@ -241,7 +241,7 @@ static const char *check_page(const struct tree_walk *t, const struct lmdb_page 
 	bool is_leaf = p->flags == LMDB_PAGE_LEAF;
 
 	if (is_leaf != (level + 1u == t->tree->depth))
-		return "it is not of the kind that belongs at this depth";
+		return "it is of the wrong kind for this depth";
 	if (!is_leaf && p->count < 2 && !t->has_numbers)
 		return "a branch has less than two children";
 	if (!keys_are_ordered(t, p, bounds))
@@ -285,7 +285,7 @@ static void walk_page(struct lmdb_walk *w, size_t number, unsigned level, struct
 	struct lmdb_page p;
 	const char *wrong;
 
-	if (!claim(w, number, 1))
+	if (!claim_pages(w, number, 1))
 		return;
 	if (w->buffer[level] == NULL)
 		w->buffer[level] = xalloc(w->page_bytes);
@@ -394,7 +394,7 @@ bool lmdb_walk_open(struct lmdb_walk *w)
 	    !read_meta(w, metas[0].free_list.pad, 1, &metas[1]))
 		return false;
 	if (!metas_agree(&metas[0], &metas[1])) {
-		lmdb_walk_damage(w, "the two meta pages do not go together");
+		lmdb_walk_damage(w, "the two meta pages do not match");
 		return false;
 	}
 	w->meta = metas[metas[0].transaction < metas[1].transaction];

@@ -1,4 +1,4 @@
-/* Encoding and decoding of rows.  A decoder takes only what its encoder would have written. */
+/* Encoding and decoding of rows.  A decoder accepts only what its encoder writes. */
 #include "store/row.h"
 
 #include "base/crypto.h"
@@ -51,7 +51,7 @@ bool row_key_read_pair(struct slice key, uint64_t *id, uint64_t *number)
 	return !r.bad && reader_left(&r) == 0;
 }
 
-/* --- pieces --- */
+/* --- slices --- */
 
 static void put_sized(struct buf *out, struct slice s)
 {

@@ -37,25 +37,25 @@ struct row_msg {
 struct row_msg row_msg_of(const struct msg *m, uint64_t expires_ms);
 void row_put_msg(struct buf *out, const struct row_msg *m);
 bool row_read_msg(struct slice message, struct row_msg *out);
-/* expires_ms: monotonic.  *origin (NULL: none yet): the one made last, taken again where it is the
- * same; the caller's to give back. */
+/* expires_ms: monotonic.  *origin: the last one, which is used again where it is the same; NULL at
+ * first.  The caller releases it. */
 struct msg *row_msg_new(const struct row_msg *m, uint64_t expires_ms, struct origin **origin);
 
 /* --- rows --- */
 
 struct row_queue {
 	bool has_body;
-	uint64_t body_id; /* has_body: where the message is; else it is here */
-	uint32_t bytes;   /* what the message counts in the queue */
+	uint64_t body_id; /* has_body: where the message is; else it is in the row */
+	uint32_t bytes;   /* of the message, as the queue counts them */
 	struct slice value;
 	struct slice message; /* row_read_msg */
 };
 void row_put_queue(struct buf *out, const struct row_queue *q);
-bool row_read_queue(struct slice row, struct row_queue *out); /* not what is in the message */
+bool row_read_queue(struct slice row, struct row_queue *out); /* the message is not decoded */
 
 struct row_retained {
 	uint64_t number;
-	bool has_msg; /* else: deleted, and something is known of the topic */
+	bool has_msg; /* else: deleted, with a value */
 	struct slice value;
 	struct slice topic; /* the message's, too */
 	struct row_msg msg;

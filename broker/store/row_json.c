@@ -34,7 +34,7 @@ static void put_message(struct buf *out, const struct row_msg *m)
 	put_base64(out, "payload", m->payload);
 }
 
-/* Each appends the members of its row. False: it cannot be read. */
+/* The shapes (store_tables.def): each appends the members of its row. False: it cannot be read. */
 typedef bool members_fn(struct buf *out, const char *number_name, struct slice key,
                         struct slice value);
 

@@ -4,8 +4,7 @@
 
 #include "store/store_tables.h"
 
-/* One line of JSON, whatever is in the row; what only the sessions' own code understands, and
- * payloads, as base64. */
+/* One line of JSON, whatever is in the row.  Values of sessions and payloads are base64. */
 void row_json_put(struct buf *out, enum store_table table, struct slice key, struct slice value);
 
 #endif

@@ -1,4 +1,4 @@
-/* Whether a file may be opened, and how it is said that it may not. */
+/* See store_check.h. */
 #include "store/store_check.h"
 
 #include <errno.h>
@@ -68,7 +68,7 @@ int store_check_file(const struct store_check *check, bool *there, char text[STO
 	if (fd < 0 && errno != ENOENT)
 		return store_check_explain(text, errno, check->path, "cannot be opened");
 	if (fd >= 0 && fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)) {
-		rc = store_check_explain(text, EINVAL, check->path, "is no file");
+		rc = store_check_explain(text, EINVAL, check->path, "is not a regular file");
 	} else if (st.st_size > 0) {
 		*there = true;
 		rc = store_check_content(fd, check, &report, text);
@@ -78,8 +78,8 @@ int store_check_file(const struct store_check *check, bool *there, char text[STO
 			rc = 0; /* LMDB knows whether it can read it */
 		}
 	} else if (check->last_commit.written) {
-		(void)snprintf(text, STORE_ERROR_TEXT, "%s is %s, and there was one", check->path,
-		               fd < 0 ? "missing" : "empty");
+		(void)snprintf(text, STORE_ERROR_TEXT, "%s is %s, although there was a store",
+		               check->path, fd < 0 ? "missing" : "empty");
 		rc = -EBADMSG;
 	}
 	if (fd >= 0)
@@ -93,6 +93,6 @@ void store_check_add_remedy(const char *directory, char text[STORE_ERROR_TEXT])
 
 	(void)snprintf(text + len, STORE_ERROR_TEXT - len,
 	               "; see `broker-store %s check`, restore a backup with `broker-store %s "
-	               "restore FROM`, or move the directory away to begin anew",
+	               "restore FROM`, or move the directory away to start with an empty store",
 	               directory, directory);
 }

@@ -1,7 +1,6 @@
-/* Copies of stores.  Each is made beside its place under another name, flushed, checked, and only
- * then renamed: at any moment there is a whole one, the old or the new.  A copy counts its
- * transactions anew, so the note of the directory is set to "there is one, of any number" before it
- * takes its place. */
+/* Copies of stores.  Each is made under another name, flushed, verified, and only then renamed: at
+ * any moment there is a complete store, the old or the new one.  A copy counts its transactions
+ * from the beginning, so the number in the last commit's file is set to 0 before the rename. */
 #include "store/store_files.h"
 
 #include <errno.h>
@@ -20,7 +19,7 @@
 #include "store/store_check.h"
 #include "store/store_lmdb.h"
 
-#define STAMP_MAP ((uint64_t)1 << 20) /* more than the file has */
+#define SPARE_MAP ((uint64_t)1 << 20) /* more than the file has */
 
 static bool is_directory(const char *path)
 {
@@ -42,8 +41,8 @@ static char *directory_of(const char *file)
 	return directory;
 }
 
-/* The directory whose lock and note go for that path: a store's data.mdb is as good as the store.
- * Where it is a backup of that name, it has neither. */
+/* The directory whose lock and last commit belong to that path: a store's data.mdb stands for the
+ * store.  A backup of that name has neither. */
 static char *store_directory(const char *path)
 {
 	char *real = realpath(path, NULL), *directory;
@@ -57,7 +56,7 @@ static char *store_directory(const char *path)
 	return directory;
 }
 
-static int busy(char text[STORE_ERROR_TEXT], const char *path, long pid)
+static int refuse_busy(char text[STORE_ERROR_TEXT], const char *path, long pid)
 {
 	(void)snprintf(text, STORE_ERROR_TEXT,
 	               "a broker runs in %s (process %ld): stop it, or make a backup and use that",
@@ -75,9 +74,9 @@ bool store_files_hold(const char *path, int *fd, long *pid)
 	return *fd >= 0 || *pid == 0;
 }
 
-/* ---- believing ---- */
+/* ---- trust ---- */
 
-int store_files_believe(const char *path, char text[STORE_ERROR_TEXT])
+int store_files_check_trust(const char *path, char text[STORE_ERROR_TEXT])
 {
 	bool is_store = is_directory(path);
 	struct trust_request request = {.path = path, .flags = O_PATH, .refuse_sticky = is_store};
@@ -91,7 +90,7 @@ int store_files_believe(const char *path, char text[STORE_ERROR_TEXT])
 	buf_fini(&why);
 	if (rc == -EACCES && text[0] != '\0')
 		return rc;
-	/* A data.mdb has the files of a store beside it, too. */
+	/* A data.mdb has the other files of a store beside it. */
 	directory = store_directory(path);
 	rc = is_directory(directory) ? store_lock_check_files(directory, text) : 0;
 	free(directory);
@@ -205,7 +204,7 @@ int store_files_format(const char *path, uint32_t *format, char text[STORE_ERROR
 	return rc;
 }
 
-void store_files_foretell(uint32_t format, uint32_t newest, char text[STORE_ERROR_TEXT])
+void store_files_describe_upgrade(uint32_t format, uint32_t newest, char text[STORE_ERROR_TEXT])
 {
 	text[0] = '\0';
 	if (format != 0 && format < newest)
@@ -218,7 +217,7 @@ void store_files_foretell(uint32_t format, uint32_t newest, char text[STORE_ERRO
 
 /* ---- copying ---- */
 
-static int timestamp(const char *file, char text[STORE_ERROR_TEXT])
+static int renumber(const char *file, char text[STORE_ERROR_TEXT])
 {
 	struct stat st;
 	/* mutant: trust_copy_without_lock */
@@ -228,12 +227,12 @@ static int timestamp(const char *file, char text[STORE_ERROR_TEXT])
 
 	if (stat(file, &st) != 0)
 		return store_check_explain(text, errno, file, "cannot be read");
-	options.first_map = (uint64_t)st.st_size + STAMP_MAP;
+	options.first_map = (uint64_t)st.st_size + SPARE_MAP;
 	options.max_bytes = options.first_map * 2;
 	rc = store_lmdb_open(&options, text, &store);
 	if (rc != 0)
 		return rc;
-	rc = store_format_restamp(store);
+	rc = store_format_renumber(store);
 	store_close(store);
 	return rc == 0 ? 0 : store_check_explain(text, -rc, file, "cannot be written");
 }
@@ -258,7 +257,7 @@ static int copy_into(const char *from, bool at_rest, const char *to, char text[S
 	return rc;
 }
 
-/* `to` is whole, or not there. */
+/* `to` is complete, or does not exist. */
 static int copy(const char *from, bool at_rest, const char *to, char text[STORE_ERROR_TEXT])
 {
 	struct store_check check = {.path = to, .formats = &store_formats};
@@ -268,7 +267,7 @@ static int copy(const char *from, bool at_rest, const char *to, char text[STORE_
 	(void)unlink(to);
 	rc = copy_into(from, at_rest, to, text);
 	if (rc == 0)
-		rc = timestamp(to, text);
+		rc = renumber(to, text);
 	if (rc == 0)
 		rc = check_file(&check, &report, text);
 	store_check_remove_lock(to);
@@ -277,7 +276,7 @@ static int copy(const char *from, bool at_rest, const char *to, char text[STORE_
 	return rc;
 }
 
-/* Of what LMDB may read. */
+/* Of a file that LMDB may read. */
 static int copy_checked(const char *path, const char *to, char text[STORE_ERROR_TEXT])
 {
 	char *file = data_path(path);
@@ -315,8 +314,7 @@ int store_files_backup(const char *path, const char *to, char text[STORE_ERROR_T
 	int rc = 0;
 
 	if (access(file, F_OK) == 0)
-		rc = store_check_explain(text, EEXIST, file,
-		                         "would be overwritten; name a new file");
+		rc = store_check_explain(text, EEXIST, file, "exists already; name a new file");
 	if (rc == 0)
 		rc = copy_checked(path, part, text);
 	if (rc == 0)
@@ -328,9 +326,9 @@ int store_files_backup(const char *path, const char *to, char text[STORE_ERROR_T
 	return rc;
 }
 
-/* ---- replacing what a directory has ---- */
+/* ---- replacing a store ---- */
 
-/* Any number of transactions is right from now on, but a file there must be. */
+/* Accept any number of transactions from now on, but not that there is no file. */
 static int forget_number(const struct store_lock *lock, const char *directory,
                          char text[STORE_ERROR_TEXT])
 {
@@ -370,7 +368,7 @@ int store_files_compact(const char *directory, char text[STORE_ERROR_TEXT])
 	int rc;
 
 	if (!is_directory(directory))
-		return store_check_explain(text, ENOTDIR, directory, "is no store");
+		return store_check_explain(text, ENOTDIR, directory, "is not a store");
 	rc = store_lock_take(directory, &lock, text);
 	if (rc == 0)
 		rc = compact_locked(directory, &lock, text);
@@ -378,22 +376,22 @@ int store_files_compact(const char *directory, char text[STORE_ERROR_TEXT])
 	return rc;
 }
 
-/* A name that is free, and the file under both. NULL: there is no file, or *rc is an error. */
-static char *keep_old(const char *file, int *rc, char text[STORE_ERROR_TEXT])
+/* Give the file a second name, which is returned. NULL: there is no file, or *rc is an error. */
+static char *save_replaced(const char *file, int *rc, char text[STORE_ERROR_TEXT])
 {
-	char *kept = xasprintf("%s.replaced", file);
+	char *saved = xasprintf("%s.replaced", file);
 
-	for (unsigned i = 2; access(kept, F_OK) == 0; i++) {
-		free(kept);
-		kept = xasprintf("%s.replaced-%u", file, i);
+	for (unsigned i = 2; access(saved, F_OK) == 0; i++) {
+		free(saved);
+		saved = xasprintf("%s.replaced-%u", file, i);
 	}
-	if (link(file, kept) == 0)
-		return kept;
-	if (errno != ENOENT && rename(file, kept) == 0) /* no links on this file system */
-		return kept;
+	if (link(file, saved) == 0)
+		return saved;
+	if (errno != ENOENT && rename(file, saved) == 0) /* no links on this file system */
+		return saved;
 	if (errno != ENOENT)
-		*rc = store_check_explain(text, errno, file, "cannot be kept under another name");
-	free(kept);
+		*rc = store_check_explain(text, errno, file, "cannot be saved under another name");
+	free(saved);
 	return NULL;
 }
 
@@ -402,19 +400,19 @@ static int restore_locked(const char *directory, const char *from, const struct 
 {
 	char *file = xasprintf("%s/%s", directory, STORE_DATA_FILE);
 	char *new_file = xasprintf("%s/%s", directory, STORE_NEW_FILE);
-	char *kept = NULL;
+	char *saved = NULL;
 	int rc = copy_checked(from, new_file, text);
 
 	if (rc == 0)
 		rc = forget_number(lock, directory, text);
 	if (rc == 0)
-		kept = keep_old(file, &rc, text);
+		saved = save_replaced(file, &rc, text);
 	if (rc == 0)
 		rc = put_in_place(new_file, file, text);
 	store_check_remove_lock(file);
 	if (rc == 0)
-		(void)snprintf(text, STORE_ERROR_TEXT, "%s", kept == NULL ? "" : kept);
-	free(kept);
+		(void)snprintf(text, STORE_ERROR_TEXT, "%s", saved == NULL ? "" : saved);
+	free(saved);
 	free(new_file);
 	free(file);
 	return rc;
@@ -443,7 +441,7 @@ int store_files_restore(const char *directory, const char *from, char text[STORE
 	if (is_same(directory, from))
 		return store_check_explain(text, EINVAL, from, "is the store itself");
 	if (!store_files_hold(from, &fd, &pid))
-		return busy(text, from, pid);
+		return refuse_busy(text, from, pid);
 	rc = store_lock_take(directory, &lock, text);
 	if (rc == 0)
 		rc = restore_locked(directory, from, &lock, text);

@@ -1,12 +1,12 @@
-/* The formats of the rows: a number in TABLE_META, and for each the tables that it has.  A store is
- * verified by the tables of its own format.  An older one is upgraded at the start, through all the
- * formats between, in one transaction: an error, a full disk or a kill at any point leaves the
- * store of the old format, and the next start tries again.  A newer one is refused.
+/* A store is verified by the tables of its own format.  An older one is upgraded at the start,
+ * through all the formats between, in one transaction: an error, a full disk or a crash at any
+ * point leaves the store in its old format, and the next start tries again.  A newer one is
+ * refused.
  *
  * A change of what is on disk is a new format: give STORE_FORMAT (store_format.h) its number,
- * FORMATS a row, and write upgrade_to_NUMBER, which makes rows of the format before into such of
- * this one.  A new table stands at the end of store_tables.def and is there, empty, when the
- * upgrade begins; a table that is no longer used stays in the list and is emptied. */
+ * FORMATS a row, and write upgrade_to_NUMBER, which converts the rows of the format before.  A new
+ * table stands at the end of store_tables.def, and exists, empty, when the upgrade begins; a table
+ * that is no longer used stays in the list and is emptied. */
 #include "store/store_format.h"
 
 #include <errno.h>
@@ -22,8 +22,7 @@
 
 #define upgrade_to_1 NULL /* there is none before it */
 
-/* What follows does not compile where a format has no row, a row no upgrade, or a table no format.
- */
+/* The following does not compile if a format has no row, a row no upgrade, or a table no format. */
 #define COUNT_TABLES(number, last) TABLES_OF_##number = (last) + 1,
 #define FORMAT(number, last)       {.tables = TABLES_OF_##number, .upgrade = upgrade_to_##number},
 #define TABLES_OF(number)          TABLES_OF_##number
@@ -130,8 +129,8 @@ static const char *remedy_of(int rc)
 		return "free some space on its file system, or raise persistence.max_size, and "
 		       "start again";
 	if (rc == -ENOTSUP)
-		return "this version of the broker lacks that step: install another one";
-	return "look at the disk, and start again; the version that wrote it still reads it";
+		return "this version of the broker does not have that step: install another one";
+	return "check the disk, and start again; the version that wrote it can still read it";
 }
 
 static int explain_upgrade(int rc, uint32_t format, uint32_t newest, char text[STORE_ERROR_TEXT])
@@ -172,14 +171,14 @@ int store_format_peek(struct store *store, uint32_t *format)
 	return store_commit(store);
 }
 
-int store_format_restamp(struct store *store)
+int store_format_renumber(struct store *store)
 {
 	int rc;
 
 	do {
 		store_begin(store);
 		get_time(store);
-		put_format(store, get_format(store)); /* as it is: something has to change */
+		put_format(store, get_format(store)); /* the same value: something must change */
 		rc = store_commit(store);
 	} while (rc == -EAGAIN);
 	return rc;

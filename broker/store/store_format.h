@@ -1,5 +1,5 @@
-/* The formats of a store: a number in TABLE_META, and for each the tables that it has and the way
- * from the one before.  Thread: as store.h says. */
+/* The formats of a store: a number in TABLE_META, and for each the tables that it has and the
+ * upgrade from the format before.  Thread: as store.h says. */
 #ifndef STORE_STORE_FORMAT_H
 #define STORE_STORE_FORMAT_H
 
@@ -8,12 +8,12 @@
 #define STORE_FORMAT 1
 
 /* From the format before to this one, within the transaction of the whole upgrade; the tables of
- * the newest format are there.  Where it fails (store_fail), everything is taken back. */
+ * the newest format exist already.  A failure (store_fail) takes back everything. */
 typedef void store_upgrade_fn(struct store *store);
 
 struct store_format {
-	unsigned tables;           /* it has those with a number below it */
-	store_upgrade_fn *upgrade; /* NULL: it is the first */
+	unsigned tables;           /* those with a number below it */
+	store_upgrade_fn *upgrade; /* NULL: the first format */
 };
 
 struct store_formats {
@@ -26,17 +26,17 @@ extern const struct store_formats store_formats;
 
 /* How many tables that format has; 0: there is no such format, or it is not known. */
 unsigned store_format_tables(const struct store_formats *formats, uint32_t format);
-/* After opening: the format is the newest, or is made so, or is written into an empty store; the
- * time is known.  All of an upgrade is one transaction. */
+/* After opening: upgrade to the newest format, in one transaction, or write it into an empty store;
+ * and read the time of the last commit. */
 int store_format_settle(struct store *store, const struct store_formats *formats,
                         char text[STORE_ERROR_TEXT]);
 /* Say that this version cannot read that format. -EPROTONOSUPPORT. */
 int store_format_refuse(uint32_t format, uint32_t newest, char text[STORE_ERROR_TEXT]);
 
-/* Of one that is only read: its format, and store knows the time of its last commit. 0 or -errno.
+/* The same for a store that is only read: its format, and the time of its last commit. 0 or -errno.
  */
 int store_format_peek(struct store *store, uint32_t *format);
-/* A copy begins to count its transactions anew: let the commit row say so. 0 or -errno. */
-int store_format_restamp(struct store *store);
+/* A copy counts its transactions from the beginning: write the commit row anew. 0 or -errno. */
+int store_format_renumber(struct store *store);
 
 #endif

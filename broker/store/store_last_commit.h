@@ -1,7 +1,7 @@
-/* A note of the last commit, beside the tables, written without waiting for the disk.  After a
- * crash of the process the note is exact; after a power cut it may be old, never new.  So tables
- * that are older than the note have lost something that was acknowledged.  Thread: as store.h says.
- */
+/* The number and time of the last commit, in a file beside the tables, written without waiting for
+ * the disk.  After a crash of the process it is exact; after a power cut it may be too old, never
+ * too new.  So tables that are older than it have lost something that was acknowledged.  Thread: as
+ * store.h says. */
 #ifndef STORE_STORE_LAST_COMMIT_H
 #define STORE_STORE_LAST_COMMIT_H
 
@@ -9,10 +9,10 @@
 
 struct store_last_commit {
 	uint64_t transaction, time_ms;
-	bool written; /* something once was */
+	bool written; /* the file is not empty: there was a store */
 };
 
-/* Zeros where there is none that can be read. */
+/* Zeros where it cannot be read. */
 void store_last_commit_read(const struct store_lock *lock, struct store_last_commit *out);
 void store_last_commit_peek(const char *directory,
                             struct store_last_commit *out); /* without the lock */

@@ -1,7 +1,7 @@
-/* Tables in LMDB, with its strongest promises: data pages are flushed before the meta page is
- * written through a descriptor that waits for the disk.  TABLE_META is LMDB's main tree, where the
- * records of the other tables stand too: a page that every commit writes in any case.  The map
- * grows between transactions; this thread is the only one here, so nobody stands in the way. */
+/* Tables in LMDB, with its strongest guarantees: data pages are flushed before the meta page is
+ * written through a descriptor with O_DSYNC.  TABLE_META is LMDB's main tree, which holds the
+ * records of the other tables as well: every commit writes its page anyway.  The map grows between
+ * transactions, which is possible as only one thread uses it. */
 #include "store/store_lmdb.h"
 
 #include <errno.h>
@@ -18,8 +18,7 @@
 #include "base/alloc.h"
 #include "store/store_backend.h"
 
-/* LMDB calls a short write an I/O error; on a file system as full as this it was for want of room.
- */
+/* LMDB reports a short write as an I/O error; with less free space than this, the disk was full. */
 #define FULL_BYTES ((uint64_t)4 << 20)
 
 struct lmdb {
@@ -36,7 +35,7 @@ struct lmdb {
 	bool read_only;
 	uint64_t map_bytes, max_bytes;
 	uint64_t reserved_to; /* the file has blocks up to here, at least */
-	struct buf row;       /* being put: what was borrowed from a page may move with it */
+	struct buf row;       /* being put: a copy, as the value may be in a page that moves */
 };
 
 static struct lmdb *lmdb_of(struct store *store)
@@ -81,7 +80,7 @@ static int error_of(const struct lmdb *l, int rc)
 	return rc > 0 && rc != EAGAIN ? -rc : -EIO; /* MDB_PANIC, MDB_BAD_TXN, ... */
 }
 
-/* A reader that was killed keeps all that it could see from being used again: forget it. */
+/* A reader that was killed prevents that pages are used again: remove it. */
 static bool freed_from_readers(struct lmdb *l)
 {
 	int dead = 0;
@@ -89,7 +88,7 @@ static bool freed_from_readers(struct lmdb *l)
 	return mdb_reader_check(l->env, &dead) == 0 && dead > 0;
 }
 
-/* The open transaction is aborted by disk.c, and the map grown when the next begins. */
+/* store.c aborts the open transaction, and the map grows when the next one begins. */
 static int full_of(struct lmdb *l, int rc)
 {
 	uint64_t bytes = l->map_bytes * 2;
@@ -106,8 +105,7 @@ static int full_of(struct lmdb *l, int rc)
 
 /* --- transactions --- */
 
-/* LMDB gives the old map back before it asks for the new one: better to know that there is space.
- */
+/* LMDB unmaps the file before it maps it again: check that there are addresses. */
 static bool has_addresses(uint64_t bytes)
 {
 	void *at = (size_t)bytes == bytes ? mmap(NULL, (size_t)bytes, PROT_NONE,
@@ -138,7 +136,7 @@ static int lmdb_begin(struct store *store)
 
 	if (rc == 0)
 		rc = mdb_txn_begin(l->env, NULL, flags, &l->txn);
-	if (rc == MDB_MAP_RESIZED) { /* by the broker, beside which we read */
+	if (rc == MDB_MAP_RESIZED) { /* by the broker that writes */
 		rc = mdb_env_set_mapsize(l->env, 0);
 		if (rc == 0)
 			rc = mdb_txn_begin(l->env, NULL, flags, &l->txn);
@@ -187,7 +185,7 @@ static int lmdb_remove(struct store *store, enum store_table table, struct slice
 	return full_of(l, mdb_del(l->txn, l->tables[table], &k, NULL));
 }
 
-/* No row, but the record of a table. */
+/* The record of a table is no row. */
 static bool is_table(enum store_table table, const MDB_val *key)
 {
 	return table == TABLE_META && *(const uint8_t *)key->mv_data == STORE_TABLE_MARK;
@@ -213,7 +211,7 @@ static int lmdb_scan(struct store *store, enum store_table table, struct slice f
 	return rc == MDB_NOTFOUND ? 0 : error_of(l, rc);
 }
 
-/* LMDB closes the tables that a transaction made with it, where that comes to nothing. */
+/* When a transaction fails, LMDB closes the tables that it made. */
 static void settle_made(struct lmdb *l, bool committed)
 {
 	for (unsigned i = 0; i < STORE_TABLES_MAX; i++) {
@@ -328,7 +326,7 @@ static int allocate(int fd, uint64_t from, uint64_t to)
 	return rc;
 }
 
-/* Blocks behind the end of the file, some more than asked for where there is space. */
+/* Allocate blocks after the end of the file, `more` than asked for where there is space. */
 static bool reserve_to(struct lmdb *l, uint64_t from, uint64_t to, uint64_t more)
 {
 	mdb_filehandle_t fd;
@@ -338,11 +336,11 @@ static bool reserve_to(struct lmdb *l, uint64_t from, uint64_t to, uint64_t more
 		rc = allocate(fd, from, to + more);
 	if (rc == ENOSPC || rc == EDQUOT || rc == EFBIG)
 		return more > 0 && reserve_to(l, from, to, 0);
-	l->reserved_to = rc == 0 ? to + more : UINT64_MAX; /* not every file system can be asked */
+	l->reserved_to = rc == 0 ? to + more : UINT64_MAX; /* not every file system supports this */
 	return true;
 }
 
-/* Free pages of the file count, then what can be had behind it. */
+/* Free pages of the file count, then blocks after its end. */
 static bool lmdb_reserve(struct store *store, const struct store_status *status, uint64_t bytes)
 {
 	struct lmdb *l = lmdb_of(store);
@@ -368,7 +366,7 @@ static void lmdb_release(struct store *store)
 {
 	struct lmdb *l = lmdb_of(store);
 
-	(void)mdb_env_set_mapsize(l->env, l->map_bytes); /* it maps the file anew */
+	(void)mdb_env_set_mapsize(l->env, l->map_bytes); /* maps the file again */
 }
 
 static void lmdb_close(struct store *store)
@@ -416,7 +414,7 @@ static int refuse(const char *path, int rc, char text[STORE_ERROR_TEXT])
 	return rc > 0 ? -rc : -EIO;
 }
 
-/* Those that are there: which there must be, the format says. */
+/* Open the tables that exist; which ones must exist, the format says. */
 static int open_all(struct lmdb *l)
 {
 	int rc = 0;
@@ -427,7 +425,7 @@ static int open_all(struct lmdb *l)
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-/* In a transaction of its own: what an aborted one has opened is closed with it. */
+/* In a transaction of its own, as LMDB closes with an aborted one what it has opened. */
 static int open_tables(struct lmdb *l)
 {
 	int rc = -lmdb_begin(&l->store);
@@ -506,14 +504,14 @@ static int copy_to(MDB_env *env, int to)
 {
 	int rc = mdb_env_copyfd2(env, to, MDB_CP_COMPACT);
 
-	if (rc == MDB_MAP_RESIZED) { /* by the broker, beside which we read */
+	if (rc == MDB_MAP_RESIZED) { /* by the broker that writes */
 		rc = mdb_env_set_mapsize(env, 0);
 		if (rc == 0)
 			rc = mdb_env_copyfd2(env, to, MDB_CP_COMPACT);
 	}
 	if (rc != MDB_INCOMPATIBLE)
 		return rc;
-	/* LMDB does not compact where pages are in no list: they come along. */
+	/* LMDB refuses to compact a file with lost pages: copy them as well. */
 	if (ftruncate(to, 0) != 0 || lseek(to, 0, SEEK_SET) != 0)
 		return errno;
 	return mdb_env_copyfd2(env, to, 0);

@@ -1,4 +1,4 @@
-/* The directory and its lock: the file "broker.lock" has the process that holds it. */
+/* The file "broker.lock" contains the process id of the one that holds the lock. */
 #include "store/store_lock.h"
 
 #include <errno.h>
@@ -24,7 +24,8 @@ static int explain(char text[STORE_ERROR_TEXT], int error, const char *directory
 	return -error;
 }
 
-static int say(char text[STORE_ERROR_TEXT], int rc, const char *path, const struct buf *why)
+static int explain_trust(char text[STORE_ERROR_TEXT], int rc, const char *path,
+                         const struct buf *why)
 {
 	if (why->len == 0)
 		return explain(text, -rc, path, "cannot be opened");
@@ -33,8 +34,8 @@ static int say(char text[STORE_ERROR_TEXT], int rc, const char *path, const stru
 	return rc;
 }
 
-/* The descriptor, or -errno; where it is missing, *text is not touched. */
-static int open_believed(const char *directory, char text[STORE_ERROR_TEXT])
+/* The descriptor, or -errno. -ENOENT leaves *text alone. */
+static int open_trusted(const char *directory, char text[STORE_ERROR_TEXT])
 {
 	struct trust_request request = {
 	    .path = directory, .flags = O_RDONLY | O_DIRECTORY, .refuse_sticky = true};
@@ -44,7 +45,7 @@ static int open_believed(const char *directory, char text[STORE_ERROR_TEXT])
 	if (fd == -ENOTDIR)
 		(void)explain(text, ENOTDIR, directory, "name a directory for the store");
 	else if (fd < 0 && fd != -ENOENT)
-		(void)say(text, fd, directory, &why);
+		(void)explain_trust(text, fd, directory, &why);
 	buf_fini(&why);
 	return fd;
 }
@@ -58,7 +59,7 @@ static int check_file(const char *path, char text[STORE_ERROR_TEXT])
 	if (rc == -ENOENT)
 		rc = 0;
 	else if (rc != 0)
-		rc = say(text, rc, path, &why);
+		rc = explain_trust(text, rc, path, &why);
 	buf_fini(&why);
 	return rc;
 }
@@ -79,15 +80,15 @@ int store_lock_check_files(const char *directory, char text[STORE_ERROR_TEXT])
 	return rc;
 }
 
-/* Made where it is missing: the directory above was believed. */
+/* Make it where it is missing: the directory above was checked. */
 static int open_directory(const char *directory, char text[STORE_ERROR_TEXT])
 {
-	int fd = open_believed(directory, text), rc;
+	int fd = open_trusted(directory, text), rc;
 
 	if (fd == -ENOENT) {
 		if (mkdir(directory, 0700) != 0 && errno != EEXIST)
 			return explain(text, errno, directory, "the directory cannot be made");
-		fd = open_believed(directory, text);
+		fd = open_trusted(directory, text);
 		if (fd == -ENOENT)
 			return explain(text, ENOENT, directory, "the directory cannot be read");
 	}
@@ -102,7 +103,7 @@ void store_lock_give_away(int directory, int fd)
 	struct stat st;
 
 	if (geteuid() == 0 && fstat(directory, &st) == 0 && fchown(fd, st.st_uid, st.st_gid) != 0) {
-		/* The broker will say that it cannot open it. */
+		/* The broker will report that it cannot open it. */
 	}
 }
 
@@ -130,8 +131,7 @@ static int refuse_second(int fd, const char *directory, char text[STORE_ERROR_TE
 
 	if (pid > 0 && kill((pid_t)pid, 0) != 0 && errno == ESRCH)
 		(void)snprintf(text, STORE_ERROR_TEXT,
-		               "%s is being read by broker-store: try again when that has ended",
-		               directory);
+		               "%s is being read by broker-store: try again later", directory);
 	else
 		(void)snprintf(text, STORE_ERROR_TEXT,
 		               "%s is in use by process %ld: stop that one, or give this one a "
@@ -146,7 +146,7 @@ static void write_pid(int fd)
 	int n = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
 
 	if (ftruncate(fd, 0) != 0 || pwrite(fd, pid, (size_t)n, 0) != n)
-		return; /* it is for the message alone */
+		return; /* it is only for messages */
 }
 
 int store_lock_take(const char *directory, struct store_lock *out, char text[STORE_ERROR_TEXT])
@@ -213,7 +213,7 @@ int store_lock_sync(const char *directory, char text[STORE_ERROR_TEXT])
 	if (failed == 0)
 		failed = sync_directory(dirname(copy));
 	free(copy);
-	/* Above a mount point, or where we may not read: its names are somebody else's care. */
+	/* EACCES: above a mount point, or not readable for us; then others flush it. */
 	if (failed == EACCES || failed == 0)
 		return 0;
 	return explain(text, failed, directory, "the directory cannot be flushed to disk");

@@ -11,24 +11,25 @@ struct store_lock {
 	int fd, last_commit_fd; /* -1: none */
 };
 
-/* Make the directory where it is missing, see that it and its files may be believed (base/trust.h),
- * and lock it. 0 or -errno and what to do. */
+/* Make the directory where it is missing, check that it and its files may be trusted
+ * (base/trust.h), and lock it. 0, or -errno with *text. */
 int store_lock_take(const char *directory, struct store_lock *out, char text[STORE_ERROR_TEXT]);
 void store_lock_drop(struct store_lock *lock);
 
-/* May the files of this store be believed? Those that are missing may. */
+/* May the files of this store be trusted? Those that are missing may. */
 int store_lock_check_files(const char *directory, char text[STORE_ERROR_TEXT]);
 
-/* Keep others from taking it, while it is read: the descriptor to close.  -1: a broker runs there
+/* Prevent others from locking it while it is read.  The descriptor to close; -1: a broker runs
+ * there
  * (*pid is its process, -1: not known), or there is nothing to lock (*pid 0). */
 int store_lock_share(const char *directory, long *pid);
 /* One of its files, to read; -1: there is none. */
 int store_lock_open_file(const char *directory, const char *name);
 
-/* A file that root made belongs to whom the directory belongs: the broker's user. */
+/* Give a file that root made to the owner of the directory, the broker's user. */
 void store_lock_give_away(int directory, int fd);
 
-/* The names of the files, and of the directory, are on disk. 0 or -errno. */
+/* Flush the names of the files, and of the directory, to disk. 0 or -errno. */
 int store_lock_sync(const char *directory, char text[STORE_ERROR_TEXT]);
 
 #endif

@@ -1,6 +1,6 @@
-/* Opening a store: lock the directory, look at the file before LMDB does, make a new one where
- * there never was one.  A new file comes under its name when it is complete, so that a crash leaves
- * all of it or nothing. */
+/* Opening a store: lock the directory, verify the file before LMDB opens it, make a new one where
+ * there never was one.  A new file gets its name when it is complete, so that a crash leaves all of
+ * it or nothing. */
 #include "store/store_open.h"
 
 #include <errno.h>
@@ -18,19 +18,19 @@
 
 #define FIRST_MAP ((uint64_t)64 << 20)
 #define LEAST_MAP ((uint64_t)1 << 16)
-/* Where the machine's addresses end before its disk does. */
+/* The limit of the address space. */
 #define MAP_MOST (sizeof(void *) == 4 ? (uint64_t)1 << 30 : (uint64_t)1 << 46)
 
 /* ---- a new one ---- */
 
-static int make(const char *directory, const char *path, struct lmdb_options options,
-                char text[STORE_ERROR_TEXT])
+static int create_store(const char *directory, const char *path, struct lmdb_options options,
+                        char text[STORE_ERROR_TEXT])
 {
 	char *new_path = xasprintf("%s/%s", directory, STORE_NEW_FILE);
 	struct store *store = NULL;
 	int rc;
 
-	(void)unlink(new_path); /* of a start that ended too early */
+	(void)unlink(new_path); /* of a start that was interrupted */
 	store_check_remove_lock(new_path);
 	options.path = new_path;
 	rc = store_lmdb_open(&options, text, &store);
@@ -73,7 +73,7 @@ static int open_locked(const struct store_options *options, struct store_lock *l
 	if (rc != 0 && rc != -EPROTONOSUPPORT)
 		store_check_add_remedy(options->directory, text);
 	if (rc == 0 && !there)
-		rc = make(options->directory, path, lmdb, text);
+		rc = create_store(options->directory, path, lmdb, text);
 	if (rc == 0)
 		rc = store_lmdb_open(&lmdb, text, out);
 	if (rc == 0) {

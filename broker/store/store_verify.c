@@ -112,7 +112,7 @@ static const char *on_table(struct verification *v, const struct lmdb_node *node
 	struct slice name = slice_skip(node->key, 1); /* '~' */
 
 	if (node->flags != LMDB_NODE_TREE || node->data.len != sizeof(struct lmdb_tree))
-		return "a table's record is not one";
+		return "a table's record is invalid";
 	for (unsigned i = TABLE_META + 1; i < all_tables(v); i++) {
 		if (slice_equal(name, slice_of_str(v->formats->table_names[i]))) {
 			v->trees[i] = lmdb_page_tree_read(node->data);

@@ -322,7 +322,7 @@ def test_the_tools_read_it(old):
     store = old.directory / "store"
     info = run(STORE, store, "info").stdout
     assert re.search(r"^format +1\b", info, re.M) and re.search(rf"^session +{SESSIONS} rows$", info, re.M), info
-    assert run(STORE, store, "check").stdout.startswith("fine: ")
+    assert run(STORE, store, "check").stdout.startswith("ok: ")
     rows = run(STORE, store, "dump").stdout
     run(STORE, store, "backup", old.directory / "copy")
     run(STORE, store, "compact")

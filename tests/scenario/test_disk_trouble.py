@@ -105,7 +105,7 @@ def fails(broker, disk, kind, begin):
     begun = begin()
     said = broker.wait_log("store-failed", mark)
     assert said["error"] == TEXT[errno.EIO] and said["level"] == "error"
-    assert "see to the disk, then restart" in said["remedy"]
+    assert "check the disk, then restart" in said["remedy"]
     return begun
 
 
@@ -194,7 +194,7 @@ def full(broker, disk, kind, begin):
     begun = begin()
     said = broker.wait_log("store-full", mark)
     assert said["error"] == TEXT[errno.ENOSPC] and said["level"] == "error"
-    assert "make room on its file system" in said["remedy"]
+    assert "free some space on its file system" in said["remedy"]
     says(broker, "full", TEXT[errno.ENOSPC])
     return begun
 

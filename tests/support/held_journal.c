@@ -20,7 +20,7 @@ static void settle(struct journal *j, struct journal_group *g, int status)
 	journal_group_complete(g, status);
 }
 
-static void mark_kept(struct journal_group *g)
+static void mark_stored(struct journal_group *g)
 {
 	for (size_t i = 0; i < g->count; i++)
 		g->entries[i].stored = true;
@@ -95,6 +95,6 @@ void journal_held_release(struct journal *j, size_t index, int status)
 	DL_DELETE(h->groups, g);
 	h->count--;
 	mutex_unlock(&j->lock);
-	mark_kept(g);
+	mark_stored(g);
 	settle(j, g, status);
 }

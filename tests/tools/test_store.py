@@ -124,7 +124,7 @@ def test_at_rest():
     assert re.search(r"^format +1$", info, re.M) and re.search(r"^retained +3 rows$", info, re.M), info
     assert re.search(r"^session +1 rows$", info, re.M) and "broker " not in info, info
     assert re.search(r"^last commit +20\d\d-\d\d-\d\dT[\d:]+Z$", info, re.M), info
-    assert re.fullmatch(r"fine: \d+ rows in \d+ pages\n", store("store", "check").stdout)
+    assert re.fullmatch(r"ok: \d+ rows in \d+ pages\n", store("store", "check").stdout)
     assert retained() == LAMPS
 
 
@@ -156,14 +156,14 @@ def test_beside_a_broker():
         refused = run(BROKER, "-c", "broker.yaml", status=2)
         assert f"in use by process {broker.process.pid}" in refused.stderr, refused
     assert retained("copy") == LAMPS and len(retained()) == 5
-    assert store("copy", "check").stdout.startswith("fine: ")
+    assert store("copy", "check").stdout.startswith("ok: ")
 
 
 def test_backup_and_restore():
     make_store()
     store("store", "backup", "copy")
     assert os.stat("copy").st_mode & 0o777 == 0o600
-    assert "copy would be overwritten" in store("store", "backup", "copy", status=1).stderr
+    assert "copy exists already" in store("store", "backup", "copy", status=1).stderr
     os.mkdir("copies")
     assert store("store", "backup", "copies").stdout == "copies/data.mdb\n"
     assert sorted(os.listdir("copies")) == ["data.mdb"] and "copy.part" not in os.listdir(".")
@@ -200,7 +200,7 @@ def test_compact():
     before = os.stat("store/data.mdb").st_size
     assert store("store", "compact").stdout == ""
     assert os.stat("store/data.mdb").st_size < before
-    assert len(retained()) == 20 and store("store", "check").stdout.startswith("fine: ")
+    assert len(retained()) == 20 and store("store", "check").stdout.startswith("ok: ")
     with Broker():
         fill(21)
     assert len(retained()) == 21
@@ -305,7 +305,7 @@ def test_a_store_that_is_older_than_it_was():
 
 def test_what_is_no_store():
     assert "cannot be opened" in store("nowhere", "check", status=1).stderr
-    assert "is no store" in store("nowhere", "compact", status=1).stderr
+    assert "is not a store" in store("nowhere", "compact", status=1).stderr
     assert "cannot be opened" in store("nowhere", "backup", "copy", status=1).stderr
     os.mkdir("empty")
     assert "cannot be opened" in store("empty", "info", status=1).stderr

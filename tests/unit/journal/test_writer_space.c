@@ -54,7 +54,7 @@ static void a_full_disk_is_waited_for(void **state)
 		assert_int_equal(a.page.count, 2);
 		journal_page_fini(&a.page);
 		journal_health(t.journal, &health);
-		assert_int_equal(health.state, JOURNAL_WORKS);
+		assert_int_equal(health.state, JOURNAL_OK);
 		assert_int_equal(logged[EVENT_STORE_FULL], 1);
 		assert_int_equal(logged[EVENT_STORE_RESUMED], 1);
 		assert_int_equal(health.pending_groups, 0);
@@ -156,7 +156,7 @@ static void what_takes_away_finds_room(void **state)
 	}
 	assert_int_equal(logged[EVENT_STORE_RESUMED], 1);
 	journal_health(t.journal, &health);
-	assert_int_equal(health.state, JOURNAL_WORKS);
+	assert_int_equal(health.state, JOURNAL_OK);
 	assert_true(fill(&t) >= taken - 2);
 	writer_fixture_fini(&t);
 }

@@ -354,7 +354,7 @@ static void formats_go_up_together(struct place *p)
 	assert_int_equal(settle_as(d, upgrade_not, 3, said), -EDOM);
 	assert_non_null(strstr(said, "of format 1 and could not be upgraded to 3"));
 	assert_int_equal(settle_as(d, NULL, 3, said), -ENOTSUP); /* no crash */
-	assert_non_null(strstr(said, "lacks that step"));
+	assert_non_null(strstr(said, "does not have that step"));
 	begin(d); /* no step did anything, not even the first */
 	assert_rows(d, TABLE_SESSION, "", 9, "");
 	store_abort(d);

@@ -153,12 +153,12 @@ static void what_was_there_is_never_empty(void **state)
 	setup(&s);
 	shut(&s);
 	assert_int_equal(truncate(s.data, 0), 0);
-	assert_refused(s.place.directory, -EBADMSG, "is empty, and there was one");
+	assert_refused(s.place.directory, -EBADMSG, "is empty, although there was a store");
 	assert_refused(s.place.directory, -EBADMSG, "restore a backup with `broker-store");
 	assert_int_equal(unlink(s.data), 0);
-	assert_refused(s.place.directory, -EBADMSG, "is missing, and there was one");
+	assert_refused(s.place.directory, -EBADMSG, "is missing, although there was a store");
 	assert_int_equal(truncate(s.note, 3), 0); /* a note that cannot be read is one */
-	assert_refused(s.place.directory, -EBADMSG, "is missing, and there was one");
+	assert_refused(s.place.directory, -EBADMSG, "is missing, although there was a store");
 	assert_int_equal(unlink(s.note), 0); /* all is gone: a new directory */
 	assert_int_equal(truncate(s.note, 0), -1);
 	assert_non_null(place_open(&s.place));

@@ -313,7 +313,7 @@ static void what_opens_a_store_to_write_changes_no_format(void **state)
 	(void)state;
 	make(&s);
 	d = open_file(&s, false);
-	assert_int_equal(store_format_restamp(d), 0);
+	assert_int_equal(store_format_renumber(d), 0);
 	store_close(d);
 	if (verify(&s, next_formats(), &hash, &report) != 0)
 		fail_msg("%s", report.text);
@@ -379,10 +379,11 @@ static void a_failed_upgrade_leaves_the_file_as_it_was(void **state)
 		int error;
 		const char *says;
 	} rows[] = {
-	    {-EDOM, "start again; the version that wrote it still reads it; nothing was changed"},
+	    {-EDOM,
+	     "start again; the version that wrote it can still read it; nothing was changed"},
 	    {-EBADMSG, "could not be upgraded to 2"},
 	    {-ENOSPC, "free some space on its file system, or raise persistence.max_size"},
-	    {-ENOTSUP, "this version of the broker lacks that step"},
+	    {-ENOTSUP, "this version of the broker does not have that step"},
 	};
 	char said[STORE_ERROR_TEXT];
 	struct store_fixture s;
@@ -573,12 +574,12 @@ static void a_start_is_foretold(void **state)
 	char text[STORE_ERROR_TEXT];
 
 	(void)state;
-	store_files_foretell(1, 2, text);
+	store_files_describe_upgrade(1, 2, text);
 	assert_says(text, "the broker upgrades it to format 2 when it starts");
 	assert_says(text, "make a backup first");
-	store_files_foretell(2, 2, text);
+	store_files_describe_upgrade(2, 2, text);
 	assert_string_equal(text, "");
-	store_files_foretell(0, 2, text); /* there is none yet */
+	store_files_describe_upgrade(0, 2, text); /* there is none yet */
 	assert_string_equal(text, "");
 }
 

@@ -350,8 +350,8 @@ static void says_what_is_wrong(void **state)
 		const char *says;
 	} rows[] = {
 	    {"one bit makes the older state the newer", older_meta, "the newest commit is "},
-	    {"two page sizes", other_page_size, "do not go together"},
-	    {"twice the same transaction", both_alike, "do not go together"},
+	    {"two page sizes", other_page_size, "do not match"},
+	    {"twice the same transaction", both_alike, "do not match"},
 	    {"more pages than there can be", far_too_many, "far more pages"},
 	    {"too deep", deep, "table 'meta': its record names an impossible depth"},
 	    {"wrong count", miscounted, "table 'meta': its record counts other"},
