@@ -15,7 +15,7 @@
 #include "base/hash.h"
 #include "base/utf8.h"
 #include "conf/conf.h"
-#include "conf/config_files.h"
+#include "conf/conf_file.h"
 
 #define ROLES_MAX      64
 #define ROLE_MAX_BYTES 256

@@ -15,6 +15,8 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/trust.h"
+#include "conf/conf_dump.h"
+#include "conf/conf_load.h"
 #include "net/tls_tickets.h"
 #include "server/check_sessions.h"
 #include "server/config_load.h"

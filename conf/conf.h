@@ -1,8 +1,8 @@
 /* The configuration: one schema table (conf/schema_table.c) is the source of parsing, ranges,
- * defaults,
- * --dump and the manual. A struct conf is immutable once built and freed by whoever built it.
- * Strings are NUL-terminated, paths absolute or relative to the working directory (already resolved
- * against the file's directory); NULL: left out, off.  Thread: built on main, read everywhere. */
+ * defaults, --dump and the manual. A struct conf is immutable once built and freed by whoever built
+ * it. Strings are NUL-terminated, paths absolute or relative to the working directory (already
+ * resolved against the file's directory); NULL: left out, off.  Thread: built on main, read
+ * everywhere. */
 #ifndef CONF_CONF_H
 #define CONF_CONF_H
 
@@ -10,9 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/bytes.h"
 #include "base/log.h"
-#include "conf/errors.h"
 
 enum conf_client_certificates {
 	CLIENT_CERTIFICATES_NONE,
@@ -81,41 +79,23 @@ struct conf_authentication {
 	enum conf_bind_client_id bind_client_id;
 };
 
+#define LIMIT(type, member, ...) type member;
+#define SHARED_LIMIT(...)
 struct conf_limits {
-	uint32_t connections; /* a listener that overrides it counts its own; the global one counts
-	                         all */
-	uint32_t max_packet_size;
-	uint32_t max_connect_size;
-	uint16_t receive_maximum;
-	uint16_t topic_alias_maximum;
-	uint8_t max_qos;
-	bool retain_available;
-	uint16_t max_keepalive_s; /* 0: the client's choice */
-	uint32_t max_session_expiry_s;
-	uint32_t queue_messages;
-	uint64_t queue_bytes;
-	uint32_t connect_timeout_ms;
-	uint32_t unauthenticated;
-	uint32_t subscriptions;
-	uint32_t sessions_per_user;
-	uint32_t topic_levels;
-	uint32_t user_properties;
-	uint32_t subscription_bytes;
-	uint32_t message_rate;            /* PUBLISH packets a second; 0: any */
-	uint32_t connections_per_address; /* 0: any */
-	uint32_t connections_per_user;    /* 0: any */
+#include "conf/limits.def"
 };
+#undef LIMIT
+#undef SHARED_LIMIT
 
 /* Limits of what all clients share: not a listener's. */
+#define LIMIT(...)
+#define SHARED_LIMIT(type, member, ...) type member;
 struct conf_shared_limits {
-	uint32_t retained_messages;
-	uint32_t retained_per_user;
-	uint64_t retained_bytes;
-	uint64_t retained_bytes_per_user; /* CONF_SHARE_AUTO: a quarter of it; 0: any part */
-	uint64_t memory_bytes;            /* 0: any */
-	uint64_t memory_per_user;         /* as above */
-	uint64_t store_per_user;          /* the same of persistence.max_size */
+#include "conf/limits.def"
 };
+#undef LIMIT
+#undef SHARED_LIMIT
+
 /* A user's share of something: a quarter of the whole. */
 #define CONF_SHARE_AUTO UINT64_MAX
 
@@ -163,25 +143,5 @@ struct conf {
 	char *log_audit;
 	char *control_socket;
 };
-
-/* Parse and check the file by itself: syntax, keys, types, ranges, combinations (TCP needs
- * certificates, certificate_user needs client_certificates, ...) and who can change it
- * (base/trust.h). Files it names are judged by those who read them. NULL when there are
- * errors. */
-struct conf *conf_load(const char *path, struct errors *errors);
-struct conf *conf_parse(const char *name, struct slice bytes,
-                        struct errors *errors); /* the same from memory: tests, fuzzing */
-void conf_free(struct conf *conf);
-
-/* The effective configuration as YAML, defaults filled in. The caller frees. */
-char *conf_dump(const struct conf *conf);
-
-/* The option section of broker.yaml(5) in mdoc, from the schema table. The caller frees. */
-char *conf_manual(void);
-
-/* Can nobody but those who are trusted (base/trust.h) make files in this directory, or put another
- * one in its place? It may be missing: it is made by whoever needs it. 0, or -errno with an error
- * that says the mode, the owner and what to run; `what` is "persistence.directory". */
-int conf_check_directory(const char *path, const char *what, struct errors *errors);
 
 #endif

@@ -1,11 +1,13 @@
 /* Combinations: what no single key can tell.  A table of rules over the merged values of each
  * listener.  Thread: the caller's. */
+#include "conf/conf_check.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "base/array.h"
-#include "conf/conf_read.h"
-#include "conf/schema.h"
+#include "conf/schema_section.h"
+#include "conf/schema_table.h"
 
 static bool has_no_certificate(const struct conf_listener *l)
 {
@@ -33,7 +35,7 @@ static bool packet_exceeds_queue(const struct conf_listener *l)
 	return l->limits.max_packet_size > l->limits.queue_bytes;
 }
 
-struct rule {
+struct conf_rule {
 	const char *section, *key; /* who is to blame */
 	bool at_listener;          /* the place of the error, whoever is to blame */
 	bool tcp_only;
@@ -41,7 +43,7 @@ struct rule {
 	const char *text;
 };
 
-static const struct rule rules[] = {
+static const struct conf_rule rules[] = {
     {"tls", "certificates", true, true, has_no_certificate,
      "this TCP listener has no certificate, and without TLS there are unix sockets only: add "
      "tls: {certificates: [{certificate: FILE, key: FILE}]}"},
@@ -59,7 +61,7 @@ static const struct rule rules[] = {
      "or lower max_packet_size"},
 };
 
-struct check {
+struct conf_check {
 	const struct conf *conf;
 	const char *name;
 	const struct yaml_node *root;
@@ -68,13 +70,13 @@ struct check {
 	bool blamed[ARRAY_LEN(rules)]; /* the global value was: once is enough */
 };
 
-static const struct yaml_node *listener_node(const struct check *c, size_t index)
+static const struct yaml_node *listener_node(const struct conf_check *c, size_t index)
 {
 	return yaml_get(c->root, "listeners")->entries[index].value;
 }
 
 /* An error about this node was given already: what follows from it is noise. */
-static bool is_reported(const struct check *c, const struct yaml_node *node)
+static bool is_reported(const struct conf_check *c, const struct yaml_node *node)
 {
 	for (size_t i = 0; node != NULL && i < c->errors->count; i++)
 		if (c->errors->items[i].line == node->line &&
@@ -86,10 +88,10 @@ static bool is_reported(const struct check *c, const struct yaml_node *node)
 
 /* The listener's own key, else the global one (once for all listeners), else what made the
  * difference: the listener's section. */
-static const struct yaml_node *find_place(struct check *c, size_t index,
+static const struct yaml_node *find_place(struct conf_check *c, size_t index,
                                           const struct yaml_node *listener)
 {
-	const struct rule *rule = &rules[index];
+	const struct conf_rule *rule = &rules[index];
 	const struct yaml_node *own = yaml_get(listener, rule->section);
 	const struct yaml_node *global = yaml_get(c->root, rule->section);
 	const struct yaml_node *own_key = yaml_get(own, rule->key);
@@ -110,7 +112,7 @@ static const struct yaml_node *find_place(struct check *c, size_t index,
 	return global_key == NULL ? c->root : global_key;
 }
 
-static void check_rule(struct check *c, size_t rule, size_t listener)
+static void check_rule(struct conf_check *c, size_t rule, size_t listener)
 {
 	const struct conf_listener *l = &c->conf->listeners[listener];
 	const struct yaml_node *place;
@@ -123,7 +125,7 @@ static void check_rule(struct check *c, size_t rule, size_t listener)
 }
 
 /* Keys of unix sockets in a TCP listener, and the other way round. */
-static void check_transport(const struct check *c, size_t listener)
+static void check_transport(const struct conf_check *c, size_t listener)
 {
 	const struct conf_listener *l = &c->conf->listeners[listener];
 	const struct yaml_node *node = listener_node(c, listener);
@@ -164,7 +166,7 @@ static bool collide(const struct conf_listener *a, const struct conf_listener *b
 	       (takes_all(b) && strcmp(a->host, "0.0.0.0") == 0);
 }
 
-static void check_collision(const struct check *c, size_t listener)
+static void check_collision(const struct conf_check *c, size_t listener)
 {
 	const struct conf_listener *l = &c->conf->listeners[listener];
 	const struct yaml_node *place = yaml_get(listener_node(c, listener), "bind");
@@ -198,7 +200,7 @@ static uint64_t largest_packet(const struct conf *conf)
 
 /* What is said about a store that there is none. A directory that is switched off in so many words
  * is not forgotten. */
-static void check_persistence(const struct check *c)
+static void check_persistence(const struct conf_check *c)
 {
 	const struct yaml_node *node = yaml_get(c->root, "persistence");
 	const struct yaml_node *size = yaml_get(node, "max_size");
@@ -228,7 +230,7 @@ static void check_persistence(const struct check *c)
 void conf_check(const struct conf *conf, const char *name, const struct yaml_node *root,
                 struct errors *errors)
 {
-	struct check c = {
+	struct conf_check c = {
 	    .conf = conf,
 	    .name = name,
 	    .root = root,

@@ -1,10 +1,11 @@
-/* The effective configuration as YAML, along the schema table.  A listener shows what differs from
- * the global values.  Thread: any. */
+/* Along the schema table.  A listener shows what differs from the global values. */
+#include "conf/conf_dump.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "conf/conf.h"
-#include "conf/schema.h"
+#include "conf/schema_section.h"
+#include "conf/schema_table.h"
 #include "conf/value.h"
 
 struct dump {

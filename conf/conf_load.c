@@ -1,12 +1,15 @@
-/* Loading broker.yaml: bytes, tree, struct, judgement.  Thread: main. */
+/* Bytes, tree, struct, checks. */
+#include "conf/conf_load.h"
+
 #include <sched.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "conf/conf.h"
+#include "conf/conf_check.h"
+#include "conf/conf_file.h"
 #include "conf/conf_read.h"
-#include "conf/config_files.h"
-#include "conf/schema.h"
+#include "conf/schema_section.h"
+#include "conf/schema_table.h"
 #include "conf/yaml.h"
 
 #define WORKERS_MAX 64

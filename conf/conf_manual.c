@@ -1,9 +1,10 @@
-/* The option section of broker.yaml(5) in mdoc, along the schema table.  Thread: any. */
+/* Along the schema table. */
+#include "conf/conf_manual.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "conf/conf.h"
-#include "conf/schema.h"
+#include "conf/schema_table.h"
 #include "conf/value.h"
 
 /* Text as roff wants it: no line begins a request, a backslash is one. */

@@ -6,7 +6,8 @@
 #include <string.h>
 
 #include "base/require.h"
-#include "conf/schema.h"
+#include "conf/schema_section.h"
+#include "conf/schema_table.h"
 #include "conf/value.h"
 
 #define KEYS_MAX 64 /* of one section, for the nearest name */

@@ -1,17 +1,13 @@
-/* From the tree of nodes to the struct, and the judgement of combinations.  Inside conf/ only.
- * Thread: the caller's. */
+/* From the tree of nodes to the struct.  Inside conf/ only.  Thread: the caller's. */
 #ifndef CONF_CONF_READ_H
 #define CONF_CONF_READ_H
 
 #include "conf/conf.h"
+#include "conf/errors.h"
 #include "conf/yaml.h"
 
 /* Fill a zeroed conf: defaults first, then what the file says. Every mistake is an error. */
 void conf_read(struct conf *conf, const char *name, const struct yaml_node *root,
                struct errors *errors);
-/* What no single key can tell: duplicate binds, TCP without certificates, limits that contradict
- * each other. `root` gives the places. */
-void conf_check(const struct conf *conf, const char *name, const struct yaml_node *root,
-                struct errors *errors);
 
 #endif

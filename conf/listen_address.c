@@ -1,5 +1,6 @@
-/* Where a listener listens: numeric addresses with a port, and unix sockets.  Names are refused:
- * what they mean changes, and may be more than one address.  Thread: any. */
+/* Each refusal says what to write instead. */
+#include "conf/listen_address.h"
+
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,8 +8,7 @@
 #include <sys/un.h>
 
 #include "base/alloc.h"
-#include "conf/config_files.h"
-#include "conf/value.h"
+#include "conf/conf_file.h"
 
 #define UNIX_PREFIX   "unix:"
 #define UNIX_PATH_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
@@ -31,7 +31,7 @@ static bool parse_unix(struct value_input *in, struct conf_listener *listener)
 	listener->bind = xasprintf(UNIX_PREFIX "%s", listener->path);
 	if (strlen(listener->path) <= UNIX_PATH_MAX)
 		return true;
-	bind_clear(listener);
+	listen_address_clear(listener);
 	return refuse(in,
 	              xasprintf("the path of a unix socket has at most %zu bytes", UNIX_PATH_MAX));
 }
@@ -117,7 +117,7 @@ static bool parse_host_port(struct value_input *in, char *host, const char *port
 	return true;
 }
 
-bool bind_parse(struct value_input *in, struct conf_listener *listener)
+bool listen_address_parse(struct value_input *in, struct conf_listener *listener)
 {
 	const char *colon = strrchr(in->text, ':');
 	const char *bracket = strrchr(in->text, ']');
@@ -125,7 +125,7 @@ bool bind_parse(struct value_input *in, struct conf_listener *listener)
 	char *host;
 	bool fine;
 
-	bind_clear(listener);
+	listen_address_clear(listener);
 	if (strncmp(in->text, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0)
 		return parse_unix(in, listener);
 	if (in->text[0] == '/')
@@ -142,7 +142,7 @@ bool bind_parse(struct value_input *in, struct conf_listener *listener)
 	return fine;
 }
 
-void bind_clear(struct conf_listener *listener)
+void listen_address_clear(struct conf_listener *listener)
 {
 	free(listener->bind);
 	free(listener->host);

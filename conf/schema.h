@@ -1,6 +1,6 @@
-/* The table of broker.yaml's keys and what is done with a row: finding, defaults, copying, freeing.
- * Everything about a key stands in its row: reading, ranges, defaults, --dump and the manual follow
- * from it.  Inside conf/ only.  Thread: any; the tables are constant. */
+/* A key of broker.yaml: everything about it is in its row of schema_table.c (limits: limits.def),
+ * and reading, ranges, defaults, --dump and the manual follow from it.  Inside conf/ only. Thread:
+ * any; the tables are constant. */
 #ifndef CONF_SCHEMA_H
 #define CONF_SCHEMA_H
 
@@ -72,38 +72,11 @@ struct schema_section {
 	const char *help;
 };
 
-extern const struct schema_section schema_root;
-extern const struct schema_section schema_listener;
-/* Every section, the root first: for the manual, and for keys that stand in the wrong place. */
-extern const struct schema_section *const schema_sections[];
-extern const size_t schema_section_count;
-
 /* Where a section's values are kept. */
 struct scope {
 	void *object;                   /* the section's struct */
 	struct conf *whole;             /* NULL inside a listener */
 	struct conf_listener *listener; /* NULL outside of one */
 };
-
-const struct schema_key *schema_find(const struct schema_section *section, const char *name);
-/* The field of a key; NULL for a global key inside a listener. */
-void *schema_field(const struct schema_key *key, const struct scope *scope);
-/* The scope of a mapping key's own keys. */
-struct scope schema_inner(const struct schema_key *key, const struct scope *scope);
-/* Fill a zeroed object: defaults, and what a listener inherits from `global` (NULL at the root). */
-void schema_defaults(const struct schema_section *section, struct scope scope,
-                     const struct conf *global);
-/* Free what the fields own; they are NULL and zero afterwards. */
-void schema_clear(const struct schema_section *section, struct scope scope);
-/* Make a list of `count` zeroed items in place of the one that is there; the first of them. */
-void *schema_list_new(const struct schema_key *key, const struct scope *scope, size_t count);
-/* The items of a list and their number, for reading. */
-const void *schema_list(const struct schema_key *key, const void *object, size_t *count);
-/* One item of a list of listeners is a listener: the scope of its keys. */
-struct scope schema_item(const struct schema_key *key, const struct scope *scope, size_t index);
-
-/* Numbers in fields of one to eight bytes. */
-void schema_store(const struct schema_key *key, void *field, uint64_t value);
-uint64_t schema_load(const struct schema_key *key, const void *field);
 
 #endif

@@ -1,12 +1,13 @@
-/* What is done with the rows of the schema table, whatever they are: finding, numbers in fields,
- * lists, defaults, copying for listeners, freeing.  Thread: any; an object belongs to its caller.
- */
+/* Finding, lists, defaults, copying for listeners, freeing. */
+#include "conf/schema_section.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/require.h"
-#include "conf/schema.h"
+#include "conf/listen_address.h"
+#include "conf/schema_table.h"
 #include "conf/value.h"
 
 const struct schema_key *schema_find(const struct schema_section *section, const char *name)
@@ -30,45 +31,6 @@ struct scope schema_inner(const struct schema_key *key, const struct scope *scop
 
 	inner.object = (char *)scope->object + key->offset;
 	return inner;
-}
-
-void schema_store(const struct schema_key *key, void *field, uint64_t value)
-{
-	uint8_t u8 = (uint8_t)value;
-	uint16_t u16 = (uint16_t)value;
-	uint32_t u32 = (uint32_t)value;
-	const void *from = key->width == 1   ? (const void *)&u8
-	                   : key->width == 2 ? (const void *)&u16
-	                   : key->width == 4 ? (const void *)&u32
-	                                     : (const void *)&value;
-
-	REQUIRE(key->width == 1 || key->width == 2 || key->width == 4 || key->width == 8);
-	memcpy(field, from, key->width);
-}
-
-uint64_t schema_load(const struct schema_key *key, const void *field)
-{
-	uint8_t u8;
-	uint16_t u16;
-	uint32_t u32;
-	uint64_t u64;
-
-	switch (key->width) {
-	case 1:
-		memcpy(&u8, field, sizeof(u8));
-		return u8;
-	case 2:
-		memcpy(&u16, field, sizeof(u16));
-		return u16;
-	case 4:
-		memcpy(&u32, field, sizeof(u32));
-		return u32;
-	case 8:
-		memcpy(&u64, field, sizeof(u64));
-		return u64;
-	default:
-		UNREACHABLE();
-	}
 }
 
 static void copy(const struct schema_section *section, struct scope to, const void *from);
@@ -222,6 +184,6 @@ void schema_clear(const struct schema_section *section, struct scope scope)
 		else if (is_text(key))
 			free_string(field);
 		else if (key->kind == SCHEMA_BIND)
-			bind_clear(field);
+			listen_address_clear(field);
 	}
 }

@@ -1,7 +1,8 @@
 /* The table of broker.yaml's keys, one row a key.  A new key is a new row and a field.  Thread:
  * any; constant. */
+#include "conf/schema_table.h"
+
 #include "base/array.h"
-#include "conf/schema.h"
 
 #define AT(type, field) .offset = offsetof(type, field), .width = sizeof(((type *)NULL)->field)
 #define PLACE(type)                                                                                \
@@ -187,130 +188,32 @@ static const struct schema_section persistence_section = {
     .help = "What survives a restart. Without a directory, nothing does.",
 };
 
-#define LIMIT(field)  AT(struct conf_limits, field)
-#define SHARED(field) AT(struct conf, shared.field)
-#define SHARED_HINT   "it limits what all clients share; set it in limits: at the top level"
+#define LIMIT(type, member, key, value_kind, least, most, default_value, extra, words)             \
+	{.name = key,                                                                              \
+	 .kind = SCHEMA_##value_kind,                                                              \
+	 AT(struct conf_limits, member),                                                           \
+	 .min = (least),                                                                           \
+	 .max = (most),                                                                            \
+	 .default_text = default_value,                                                            \
+	 extra,                                                                                    \
+	 .help = words},
+#define SHARED_LIMIT(type, member, key, value_kind, least, most, default_value, extra, words)      \
+	{.name = key,                                                                              \
+	 .kind = SCHEMA_##value_kind,                                                              \
+	 .flags = KEY_GLOBAL,                                                                      \
+	 AT(struct conf, shared.member),                                                           \
+	 .min = (least),                                                                           \
+	 .max = (most),                                                                            \
+	 .default_text = default_value,                                                            \
+	 extra,                                                                                    \
+	 .hint = "it limits what all clients share; set it in limits: at the top level",           \
+	 .help = words},
+#define NO_EXTRA .words = NULL
 static const struct schema_key limits_keys[] = {
-    {"connections", SCHEMA_INTEGER, 0, LIMIT(connections), .min = 1, .max = 1000000,
-     .default_text = "10000", LISTENER_FLAG(own_connections),
-     .help = "Connections at a time. The global value counts all connections; the value of a "
-             "listener counts its own."},
-    {"connections_per_address", SCHEMA_INTEGER, 0, LIMIT(connections_per_address), .min = 0,
-     .max = 1000000, .default_text = "5000",
-     .help =
-         "Connections at a time from one IPv4 address or one IPv6 network (/64), over all "
-         "listeners. Further ones are closed before their TLS handshake. The default is high "
-         "because many devices may share one gateway. Unix sockets are not counted. 0: no limit."},
-    {"connections_per_user", SCHEMA_INTEGER, 0, LIMIT(connections_per_user), .min = 0,
-     .max = 1000000, .default_text = "0",
-     .help = "Connected clients of one user at a time; all anonymous clients are one user. A "
-             "client that takes over its own session is always admitted. 0: no limit."},
-    {"max_packet_size", SCHEMA_SIZE, 0, LIMIT(max_packet_size), .min = 1 << 10, .max = 256 << 20,
-     .default_text = "2M",
-     .help = "The largest packet that is accepted; MQTT 5.0 clients are told. It bounds the memory "
-             "of an unfinished packet."},
-    {"max_connect_size", SCHEMA_SIZE, 0, LIMIT(max_connect_size), .min = 256, .max = 256 << 20,
-     .default_text = "64k",
-     .help = "The largest CONNECT packet, including the will: it bounds the memory of a client "
-             "that has not logged in. At most max_packet_size."},
-    {"receive_maximum", SCHEMA_INTEGER, 0, LIMIT(receive_maximum), .min = 1, .max = UINT16_MAX,
-     .default_text = "20",
-     .help = "Unacknowledged QoS 1 and 2 messages that an MQTT 5.0 client may send; one more ends "
-             "the connection (Receive Maximum exceeded). It applies to each connection; QoS 2 "
-             "messages that earlier connections left unfinished are bounded by memory alone. MQTT "
-             "3.1.1 has no such limit: the messages are bounded by memory, and the client is not "
-             "read while this many wait for their PUBACK or PUBREC."},
-    {"message_rate", SCHEMA_INTEGER, 0, LIMIT(message_rate), .min = 0, .max = 1000000,
-     .default_text = "0",
-     .help = "PUBLISH packets per second from one connection, with bursts of up to three seconds' "
-             "worth. A client that sends faster is read more slowly and not disconnected, so that "
-             "nothing is lost and it does not reconnect in a loop. 0: no limit; the broker still "
-             "stops reading publishers while the threads of their subscribers cannot keep up."},
-    {"topic_alias_maximum", SCHEMA_INTEGER, 0, LIMIT(topic_alias_maximum), .min = 0,
-     .max = UINT16_MAX, .default_text = "10",
-     .help = "Topic aliases that an MQTT 5.0 client may set."},
-    {"max_qos", SCHEMA_INTEGER, 0, LIMIT(max_qos), .min = 0, .max = 2, .default_text = "2",
-     .help = "The highest QoS that clients may publish with."},
-    {"retain_available", SCHEMA_BOOL, 0, LIMIT(retain_available), .default_text = "true",
-     .help = "Whether retained messages are accepted."},
-    {"retained_messages", SCHEMA_INTEGER, KEY_GLOBAL, SHARED(retained_messages), .min = 1,
-     .max = 100000000, .default_text = "100000", .hint = SHARED_HINT,
-     .help = "Retained messages of all users together. Above it a message for a topic without a "
-             "retained message is refused: MQTT 5.0 clients get Quota exceeded; for others, and "
-             "with QoS 0, it is acknowledged and dropped. Existing ones can always be replaced and "
-             "deleted."},
-    {"retained_bytes", SCHEMA_SIZE, KEY_GLOBAL, SHARED(retained_bytes), .min = 1 << 10,
-     .max = (uint64_t)1 << 40, .default_text = "256M", .hint = SHARED_HINT,
-     .help = "The memory of all retained messages: their bytes, and about 100 for each level of "
-             "their topics. Above it, it cannot grow."},
-    {"retained_per_user", SCHEMA_INTEGER, KEY_GLOBAL, SHARED(retained_per_user), .min = 1,
-     .max = 100000000, .default_text = "50000", .hint = SHARED_HINT,
-     .help = "Retained messages written by clients of one user."},
-    {"retained_bytes_per_user", SCHEMA_SIZE, KEY_GLOBAL, SHARED(retained_bytes_per_user), .min = 0,
-     .max = (uint64_t)1 << 40, .default_text = "auto", WORDS(share_words), .hint = SHARED_HINT,
-     .help = "One user's share of retained_bytes: auto is a quarter, 0 means no limit. Shares "
-             "apply when more than three quarters of the whole are in use: then messages of users "
-             "above their share are refused, and other users continue. Existing messages stay."},
-    {"memory", SCHEMA_SIZE, KEY_GLOBAL, SHARED(memory_bytes), .min = 0, .max = (uint64_t)1 << 40,
-     .default_text = "1G", .hint = SHARED_HINT,
-     .help = "The memory that all clients together can use: retained and queued messages, messages "
-             "in flight, unread output, unfinished packets, subscriptions, wills, topic aliases, "
-             "QoS 2 identifiers and sessions. Below three quarters of it nothing is refused; above "
-             "that, users with more than memory_per_user are refused; at the limit everybody is, "
-             "except for acknowledgements and clients that resume a session, for which a sixteenth "
-             "(at most 4M) is reserved. MQTT 5.0 clients get Quota exceeded. The fixed part of "
-             "connections is not included, see connections. 0: only the other limits apply."},
-    {"memory_per_user", SCHEMA_SIZE, KEY_GLOBAL, SHARED(memory_per_user), .min = 0,
-     .max = (uint64_t)1 << 40, .default_text = "auto", WORDS(share_words), .hint = SHARED_HINT,
-     .help =
-         "One user's share of memory: auto is a quarter, 0 means no limit. Clients that have not "
-         "logged in, and anonymous ones, share by address; sessions of anonymous clients count for "
-         "all of them as one user. If only one user can log in, there are no shares."},
-    {"store_per_user", SCHEMA_SIZE, KEY_GLOBAL, SHARED(store_per_user), .min = 0,
-     .max = (uint64_t)1 << 40, .default_text = "auto", WORDS(share_words), .hint = SHARED_HINT,
-     .help = "One user's share of persistence.max_size, for the queues of all sessions of the "
-             "user: auto is a quarter, 0 means no limit. Above three quarters of the store the "
-             "queues of a user cannot grow beyond the share; existing messages stay. A publisher "
-             "gets Quota exceeded only if nobody takes the message. If only one user can log in, "
-             "there are no shares."},
-    {"max_keepalive", SCHEMA_SECONDS, 0, LIMIT(max_keepalive_s), .min = 0, .max = UINT16_MAX,
-     .default_text = "0",
-     .help = "The longest keep alive. An MQTT 5.0 client that asks for a longer one, or for none, "
-             "gets this one. MQTT 3.1.1 clients cannot be told and keep their own. 0: no limit."},
-    {"max_session_expiry", SCHEMA_SECONDS, 0, LIMIT(max_session_expiry_s), .min = 0,
-     .max = (uint64_t)36500 * 86400, .default_text = "30d",
-     .help = "The longest time for which a session continues after its client disconnected. 0: "
-             "sessions end with their connection."},
-    {"queue_messages", SCHEMA_INTEGER, 0, LIMIT(queue_messages), .min = 1, .max = 10000000,
-     .default_text = "1000",
-     .help = "QoS 1 and 2 messages queued for one session. When the queue is full, the newest "
-             "message is dropped, counted and logged."},
-    {"queue_bytes", SCHEMA_SIZE, 0, LIMIT(queue_bytes), .min = 1 << 10, .max = (uint64_t)64 << 30,
-     .default_text = "16M",
-     .help = "Bytes of the messages queued for one session, and again of those in flight. At least "
-             "max_packet_size."},
-    {"connect_timeout", SCHEMA_MILLISECONDS, 0, LIMIT(connect_timeout_ms), .min = 100,
-     .max = 600000, .default_text = "10s",
-     .help = "The time from the accepted connection to the complete CONNECT packet, including the "
-             "TLS handshake; the same time again for the AUTH packets of enhanced authentication."},
-    {"unauthenticated", SCHEMA_INTEGER, 0, LIMIT(unauthenticated), .min = 1, .max = 1000000,
-     .default_text = "1000",
-     .help = "Connections that have no CONNACK yet, of all listeners; each worker has an equal "
-             "part. When all places are taken, the address with the most of them loses one to an "
-             "address with fewer: its connection that has made the least progress."},
-    {"subscriptions", SCHEMA_INTEGER, 0, LIMIT(subscriptions), .min = 1, .max = 1000000,
-     .default_text = "10000", .help = "Subscriptions of one client."},
-    {"subscription_bytes", SCHEMA_SIZE, 0, LIMIT(subscription_bytes), .min = 1 << 10,
-     .max = 1 << 30, .default_text = "8M",
-     .help = "The memory of one client's subscriptions: the bytes of their filters, and 64 for "
-             "each level."},
-    {"sessions_per_user", SCHEMA_INTEGER, 0, LIMIT(sessions_per_user), .min = 0, .max = 1000000,
-     .default_text = "1000", .help = "Sessions of offline clients of one user."},
-    {"topic_levels", SCHEMA_INTEGER, 0, LIMIT(topic_levels), .min = 1, .max = 1024,
-     .default_text = "128", .help = "Levels of a topic or a topic filter."},
-    {"user_properties", SCHEMA_INTEGER, 0, LIMIT(user_properties), .min = 0, .max = 10000,
-     .default_text = "64", .help = "User properties in one MQTT 5.0 packet."},
+#include "conf/limits.def"
 };
+#undef LIMIT
+#undef SHARED_LIMIT
 static const struct schema_section limits_section = {
     "limits",
     SECTION(limits_keys),

@@ -10,7 +10,8 @@
 #include "base/array.h"
 #include "base/require.h"
 #include "base/utf8.h"
-#include "conf/config_files.h"
+#include "conf/conf_file.h"
+#include "conf/listen_address.h"
 
 #define STRING_MAX 256
 
@@ -361,7 +362,7 @@ static void expect_filter(const struct schema_key *key, struct buf *out)
 static bool parse_bind(const struct schema_key *key, struct value_input *in, void *field)
 {
 	(void)key;
-	return in->text[0] != '\0' && is_plain_text(in->text) && bind_parse(in, field);
+	return in->text[0] != '\0' && is_plain_text(in->text) && listen_address_parse(in, field);
 }
 
 static void format_bind(const struct schema_key *key, const void *field, struct buf *out)

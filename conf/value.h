@@ -3,13 +3,8 @@
 #ifndef CONF_VALUE_H
 #define CONF_VALUE_H
 
-#include "conf/schema.h"
-
-struct value_input {
-	const char *file; /* that holds it: paths are relative to its directory */
-	const char *text;
-	char *why; /* out: what is wrong, where the kind knows better than value_expected() */
-};
+#include "base/bytes.h"
+#include "conf/schema_field.h"
 
 /* False: the text is not what the key wants, the field is as it was. The caller frees in->why. */
 bool value_parse(const struct schema_key *key, struct value_input *in, void *field);
@@ -20,9 +15,5 @@ void value_format(const struct schema_key *key, const void *field, struct buf *o
 void value_expected(const struct schema_key *key, struct buf *out);
 /* Append as a quoted YAML scalar. */
 void value_quote(const char *text, struct buf *out);
-
-/* bind: "[::]:8883", "127.0.0.1:8883", "unix:/path" (conf/listen_address.c). */
-bool bind_parse(struct value_input *in, struct conf_listener *listener);
-void bind_clear(struct conf_listener *listener);
 
 #endif

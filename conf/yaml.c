@@ -11,7 +11,7 @@
 #include "base/alloc.h"
 #include "base/array.h"
 #include "base/require.h"
-#include "conf/config_files.h"
+#include "conf/conf_file.h"
 
 #define DEPTH_MAX 16
 #define NODES_MAX 100000

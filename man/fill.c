@@ -6,7 +6,7 @@
 
 #include "base/array.h"
 #include "base/log.h"
-#include "conf/conf.h"
+#include "conf/conf_manual.h"
 
 #define FILL ".\\\" fill: "
 

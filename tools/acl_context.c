@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "conf/conf_load.h"
 
 int report_error(const char *format, ...)
 {

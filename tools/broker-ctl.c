@@ -20,6 +20,7 @@
 #include "base/trust.h"
 #include "base/utf8.h"
 #include "conf/conf.h"
+#include "conf/conf_load.h"
 #include "ctl_table.h"
 
 #define EXIT_FAILED  1

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/container.h"
 #include "base/list.h"
+#include "conf/conf_file.h"
 #include "net/listener.h"
 #include "net/loop.h"
 #include "net/socket_bind.h"

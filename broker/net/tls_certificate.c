@@ -9,6 +9,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/alloc.h"
+#include "conf/conf_file.h"
 #include "net/tls_pem.h"
 
 /* Where errors of a pair are reported. */

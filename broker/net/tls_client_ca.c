@@ -5,7 +5,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/crypto.h"
-#include "conf/config_files.h"
+#include "conf/conf_file.h"
 #include "net/tls_context_internal.h"
 #include "net/tls_pem.h"
 

@@ -4,6 +4,8 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
+#include "conf/conf_file.h"
+
 bool tls_pem_read_file(const struct conf_file *file, struct buf *out, struct errors *errors)
 {
 	if (conf_read_file(file, out, errors) != 0)

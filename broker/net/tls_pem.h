@@ -5,7 +5,7 @@
 #include <openssl/x509.h>
 
 #include "base/bytes.h"
-#include "conf/config_files.h"
+#include "conf/conf_file.h"
 #include "conf/errors.h"
 
 #define TLS_PEM_BYTES_MAX ((size_t)4 * 1024 * 1024)

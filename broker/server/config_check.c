@@ -9,6 +9,7 @@
 
 #include "admin/control_socket.h"
 #include "base/array.h"
+#include "conf/conf_file.h"
 #include "net/socket_bind.h"
 #include "store/store_lock.h"
 

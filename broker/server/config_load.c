@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/require.h"
 #include "base/trust_groups.h"
+#include "conf/conf_load.h"
 #include "server/config_check.h"
 
 /* --- files --- */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "conf/conf_load.h"
 
 void config_snapshot_free_tls(const struct conf *conf, struct tls_context **tls)
 {

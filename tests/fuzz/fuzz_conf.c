@@ -6,6 +6,8 @@
 
 #include "base/require.h"
 #include "conf/conf.h"
+#include "conf/conf_dump.h"
+#include "conf/conf_load.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,6 +1,6 @@
 """The documents and the code agree: a document that is named exists, a code like D3 is defined, and the tables of
 broker/README.md and README.md have every folder, thread and library. In the documents, each file and each
-`file.c:symbol` exists."""
+`file.c:symbol` exists. Each limit of the configuration is enforced somewhere."""
 
 import ast
 import re
@@ -122,6 +122,16 @@ def check_libraries(readme, sources, errors):
     errors += [f"README.md: nothing includes <{header}>" for header in sorted(listed - set(used) - {"cmocka.h"})]
 
 
+def check_limits(sources, errors):
+    """A limit that nothing reads is a setting without effect."""
+    members = re.findall(r"^(?:SHARED_)?LIMIT\(\w+, (\w+),", (ROOT / "conf/limits.def").read_text(), re.M)
+    broker = "".join(text for name, text in sources.items() if name.startswith("broker/"))
+    errors += [f"conf/limits.def: nothing in broker/ reads {member}" for member in members
+               if not re.search(rf"(?:->|\.){member}\b", broker)]
+    if len(members) < 20:
+        errors.append(f"conf/limits.def: only {len(members)} limits are found")
+
+
 def main():
     files = {name: path for name, path in tracked()}
     defined = {code for name in ("broker/DESIGN.md", "SECURITY.md") for code in DEFINED.findall(files[name].read_text())}
@@ -146,6 +156,7 @@ def main():
     check_threads(readme, sources, errors)
     check_map(readme, errors)
     check_libraries(files["README.md"].read_text(), sources, errors)
+    check_limits(sources, errors)
     print("\n".join(errors) or f"{len(files)} files agree with the documents; {len(defined)} codes")
     return 1 if errors else 0
 

@@ -24,6 +24,7 @@
 #include "client.h"
 #include "client/client_list.h"
 #include "client/conn_accept.h"
+#include "conf/conf_load.h"
 #include "durability/record_codec.h"
 #include "journal/journal_disk.h"
 #include "journal/journal_memory.h"

@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "conf/conf.h"
+#include "conf/conf_load.h"
 
 #define ROWS(array) (sizeof(array) / sizeof((array)[0]))
 

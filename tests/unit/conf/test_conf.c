@@ -1,5 +1,8 @@
 /* broker.yaml as a whole: binds, what a listener inherits, combinations, every error with its
  * place, the dump and the manual. */
+#include "conf/conf_dump.h"
+#include "conf/conf_load.h"
+#include "conf/conf_manual.h"
 #include "support.h"
 
 static void bind_vectors(void **state)

@@ -5,7 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "conf/config_files.h"
+#include "conf/conf_file.h"
+#include "conf/conf_load.h"
 #include "support.h"
 
 static char directory[64];

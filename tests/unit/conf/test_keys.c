@@ -2,7 +2,11 @@
  * lacks its rows is checked against the schema table. */
 #include <inttypes.h>
 
-#include "conf/schema.h"
+#include "conf/conf_dump.h"
+#include "conf/conf_load.h"
+#include "conf/schema_field.h"
+#include "conf/schema_section.h"
+#include "conf/schema_table.h"
 #include "conf/value.h"
 #include "support.h"
 

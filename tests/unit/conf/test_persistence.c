@@ -4,6 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "conf/conf_dump.h"
+#include "conf/conf_file.h"
+#include "conf/conf_load.h"
 #include "support.h"
 
 static char scratch[] = "/tmp/vakt-persistence-XXXXXX";

@@ -1,5 +1,5 @@
-/* Files by name: reading them whole, from the descriptor that was judged.  Thread: main. */
-#include "conf/config_files.h"
+/* What is read is the descriptor that was checked. */
+#include "conf/conf_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +11,6 @@
 #include "base/alloc.h"
 #include "base/array.h"
 #include "base/trust.h"
-#include "conf/conf.h"
 
 #define BLOCK ((size_t)4096)
 
