@@ -35,23 +35,23 @@ static void subject_add_role(struct acl_subject *s, struct slice name)
 		s->roles[s->role_count++] = role;
 }
 
-static struct slice copy_text(char **room, struct slice s)
+static struct slice copy_text(char **space, struct slice s)
 {
-	struct slice copy = slice_of(*room, s.len);
+	struct slice copy = slice_of(*space, s.len);
 
 	if (s.len > 0)
-		memcpy(*room, s.data, s.len);
-	*room += s.len;
+		memcpy(*space, s.data, s.len);
+	*space += s.len;
 	return copy;
 }
 
-static void subject_set_names(struct acl_subject *s, const struct acl_who *who, char *room)
+static void subject_set_names(struct acl_subject *s, const struct acl_who *who, char *space)
 {
 	struct acl_who own = {.anonymous = who->anonymous};
 
-	own.client_id = copy_text(&room, who->client_id);
+	own.client_id = copy_text(&space, who->client_id);
 	if (!who->anonymous)
-		own.user = copy_text(&room, who->user);
+		own.user = copy_text(&space, who->user);
 	s->names = rule_names_of(&own);
 }
 
@@ -107,7 +107,7 @@ struct topic_level {
 	uint32_t id;
 };
 
-struct query {
+struct acl_query {
 	const struct acl_subject *subject;
 	const struct acl_request *request;
 	uint8_t action;    /* its bit */
@@ -121,7 +121,7 @@ struct query {
 };
 
 /* Find the next level; hashing ends where no level of the policy is that long. */
-static void query_next_level(struct query *q)
+static void query_next_level(struct acl_query *q)
 {
 	const struct level_dictionary *d = &q->subject->acl->levels;
 	struct topic_level *level = &q->levels[q->count++];
@@ -146,7 +146,7 @@ static void query_next_level(struct query *q)
 	q->at += q->done ? i : i + 1;
 }
 
-static const struct topic_level *query_level(struct query *q, uint32_t depth)
+static const struct topic_level *query_level(struct acl_query *q, uint32_t depth)
 {
 	while (q->count <= depth) {
 		if (q->done)
@@ -158,7 +158,7 @@ static const struct topic_level *query_level(struct query *q, uint32_t depth)
 
 /* One walk through one tree. */
 struct search {
-	struct query *q;
+	struct acl_query *q;
 	const struct trie *trie;
 	const struct acl_rule *rules;
 	uint32_t best; /* the first rule that fits so far */
@@ -251,7 +251,7 @@ static void search_node(struct search *s, uint32_t index, uint32_t depth)
 }
 
 /* The first rule of the list that fits the topic or covers the filter, NULL where none does. */
-static const struct acl_rule *decide(const struct rule_list *list, struct query *q)
+static const struct acl_rule *decide(const struct rule_list *list, struct acl_query *q)
 {
 	struct search s = {
 	    .q = q,
@@ -266,7 +266,7 @@ static const struct acl_rule *decide(const struct rule_list *list, struct query 
 	return s.best == UINT32_MAX ? NULL : &list->rules[s.best];
 }
 
-static bool rule_overlaps(const struct acl_rule *rule, const struct query *q)
+static bool rule_overlaps(const struct acl_rule *rule, const struct acl_query *q)
 {
 	for (size_t f = 0; f < rule->filter_count; f++) {
 		if (rule_filter_overlaps(&rule->filters[f], q->request->topic,
@@ -277,7 +277,7 @@ static bool rule_overlaps(const struct acl_rule *rule, const struct query *q)
 }
 
 /* With partial subscriptions an allow that comes before and overlaps decides too. */
-static const struct acl_rule *decide_partial(const struct rule_list *list, struct query *q)
+static const struct acl_rule *decide_partial(const struct rule_list *list, struct acl_query *q)
 {
 	const struct acl_rule *covering = decide(list, q);
 	const struct acl_rule *end = covering == NULL ? list->rules + list->count : covering;
@@ -289,7 +289,7 @@ static const struct acl_rule *decide_partial(const struct rule_list *list, struc
 	return covering;
 }
 
-typedef const struct acl_rule *decide_fn(const struct rule_list *list, struct query *q);
+typedef const struct acl_rule *decide_fn(const struct rule_list *list, struct acl_query *q);
 
 static struct acl_verdict verdict_of(const struct acl_rule *rule, enum acl_cause otherwise)
 {
@@ -304,7 +304,7 @@ static struct acl_verdict verdict_of(const struct acl_rule *rule, enum acl_cause
 }
 
 /* Own rules: the first match. Then each role by itself: one that allows is enough. */
-static struct acl_verdict in_order(struct query *q, decide_fn *first)
+static struct acl_verdict in_order(struct acl_query *q, decide_fn *first)
 {
 	const struct acl_subject *s = q->subject;
 	const struct acl_rule *rule = s->own == NULL ? NULL : first(s->own, q);
@@ -322,7 +322,7 @@ static struct acl_verdict in_order(struct query *q, decide_fn *first)
 	return verdict_of(denied, q->bridge ? ACL_CAUSE_GUARD_SYSTEM : ACL_CAUSE_NO_RULE);
 }
 
-static struct acl_verdict check_topic(struct query *q)
+static struct acl_verdict check_topic(struct acl_query *q)
 {
 	const struct acl_rule *guard;
 	bool writes = (q->action & ACTIONS_WRITE) != 0;
@@ -348,7 +348,7 @@ static bool is_dollar(struct slice topic)
 struct acl_verdict acl_check(const struct acl_subject *subject, const struct acl_request *request)
 {
 	struct topic_level levels[RULE_LEVELS_MAX + 1] UNINITIALIZED;
-	struct query q = {
+	struct acl_query q = {
 	    .subject = subject,
 	    .request = request,
 	    .action = ACTION_BIT(request->action),
@@ -369,7 +369,7 @@ void acl_ask_each(const struct acl_subject *subject, const struct acl_request *r
 	struct topic_level levels[RULE_LEVELS_MAX + 1];
 	bool reads = (ACTION_BIT(request->action) & ACTIONS_READ) != 0;
 	bool partial = request->action == ACL_SUBSCRIBE && subject->acl->partial;
-	struct query q = {
+	struct acl_query q = {
 	    .subject = subject,
 	    .request = request,
 	    .action = ACTION_BIT(request->action),

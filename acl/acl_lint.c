@@ -1,9 +1,9 @@
-/* Rules that can never decide: warnings, each with both places.  Thread: main. */
+/* Each warning names both places. */
 #include "acl/acl_lint.h"
 
 #include "acl/rule_filter.h"
 
-/* Lists beyond this are judged by their first filters only: the comparison is one of pairs. */
+/* Of longer lists only the first filters are compared: the comparison is one of pairs. */
 #define LINT_FILTERS_MAX 2000
 
 struct lint {
@@ -77,7 +77,7 @@ static void warn_hidden(const struct lint *l, size_t index)
 	if (hider != NULL)
 		errors_warn(l->errors, l->acl->name, rule->line, rule->column,
 		            "'%s' never decides: line %u, '%s', comes first and covers it; move it "
-		            "up or take it out",
+		            "up or remove it",
 		            rule->text, hider->line, hider->text);
 }
 

@@ -20,7 +20,7 @@ struct loader {
 
 typedef void load_fn(struct loader *l, const struct yaml_node *node);
 
-struct key {
+struct acl_key {
 	const char *name;
 	load_fn *load;
 };
@@ -32,7 +32,7 @@ static void report_error(struct loader *l, const struct yaml_node *node, const c
 	errors_add(l->errors, l->acl->name, node->line, node->column, "%s", text);
 }
 
-static void unknown_key(struct loader *l, const struct yaml_node *key, const struct key *keys,
+static void unknown_key(struct loader *l, const struct yaml_node *key, const struct acl_key *keys,
                         size_t count)
 {
 	const char *names[KEYS_MAX];
@@ -51,7 +51,7 @@ static void unknown_key(struct loader *l, const struct yaml_node *key, const str
 }
 
 /* A mapping with these keys; left empty it is one without entries. */
-static void load_keys(struct loader *l, const struct yaml_node *node, const struct key *keys,
+static void load_keys(struct loader *l, const struct yaml_node *node, const struct acl_key *keys,
                       size_t count)
 {
 	if (node == NULL || yaml_is_null(node))
@@ -119,7 +119,7 @@ static void load_own_roles(struct loader *l, const struct yaml_node *node)
 	}
 }
 
-static const struct key principal_keys[] = {
+static const struct acl_key principal_keys[] = {
     {"roles", load_own_roles},
     {"rules", load_own_rules},
 };
@@ -214,7 +214,7 @@ static void load_tests(struct loader *l, const struct yaml_node *node)
 	acl_test_load(l->acl, node, l->errors);
 }
 
-static const struct key file_keys[] = {
+static const struct acl_key file_keys[] = {
     {"desired_topics", load_desired}, {"roles", load_roles}, {"users", load_users},
     {"anonymous", load_anonymous},    {"tests", load_tests},
 };

@@ -26,7 +26,7 @@ char *acl_rule_text(const struct acl *acl, const struct acl_rule *rule)
 }
 
 /* The sign after a '%'. False: a name without a value. */
-static bool fill_sign(struct buf *out, char sign, const struct names *names, bool deny)
+static bool fill_sign(struct buf *out, char sign, const struct pattern_names *names, bool deny)
 {
 	struct slice value = sign == 'u' ? names->user : names->client;
 
@@ -45,7 +45,7 @@ char *acl_rule_filled(const struct acl_rule *rule, const struct acl_who *who)
 	struct buf out = {0};
 
 	for (size_t i = 0; rule->text[i] != '\0'; i++) {
-		const struct names *names =
+		const struct pattern_names *names =
 		    i > rule->conditions_at ? &n.in_conditions : &n.in_filters;
 
 		if (rule->text[i] != '%') {

@@ -108,7 +108,7 @@ static void on_receive(struct test_loader *l, const struct yaml_node *value)
 	on_action(l, value, ACL_RECEIVE);
 }
 
-/* $share/group/FILTER is judged as FILTER. */
+/* $share/group/FILTER is checked as FILTER. */
 static void on_subscribe(struct test_loader *l, const struct yaml_node *value)
 {
 	struct slice group, filter;

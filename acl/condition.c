@@ -23,7 +23,7 @@ static void parse_retain(struct acl_rule *rule, struct rule_source *source, cons
 }
 
 static bool retain_holds(const struct acl_rule *rule, const struct acl_request *request,
-                         const struct names *names)
+                         const struct pattern_names *names)
 {
 	(void)names;
 	switch (rule->retain) {
@@ -58,7 +58,7 @@ static void parse_qos(struct acl_rule *rule, struct rule_source *source, const s
 }
 
 static bool qos_holds(const struct acl_rule *rule, const struct acl_request *request,
-                      const struct names *names)
+                      const struct pattern_names *names)
 {
 	(void)names;
 	return request->qos <= rule->max_qos;
@@ -110,7 +110,7 @@ static void parse_max(struct acl_rule *rule, struct rule_source *source, const s
 }
 
 static bool max_holds(const struct acl_rule *rule, const struct acl_request *request,
-                      const struct names *names)
+                      const struct pattern_names *names)
 {
 	(void)names;
 	return request->payload.len <= rule->max_payload;
@@ -134,7 +134,7 @@ static void parse_own(struct acl_rule *rule, struct rule_source *source, const s
 }
 
 static bool own_holds(const struct acl_rule *rule, const struct acl_request *request,
-                      const struct names *names)
+                      const struct pattern_names *names)
 {
 	(void)rule;
 	(void)names;
@@ -187,7 +187,7 @@ static void parse_payload(struct acl_rule *rule, struct rule_source *source,
 }
 
 static bool payload_holds(const struct acl_rule *rule, const struct acl_request *request,
-                          const struct names *names)
+                          const struct pattern_names *names)
 {
 	for (size_t i = 0; i < rule->payload_count; i++) {
 		unsigned flags =
@@ -222,7 +222,7 @@ static const struct condition_kind {
 	void (*parse)(struct acl_rule *rule, struct rule_source *source, const struct word *word,
 	              struct slice value);
 	bool (*holds)(const struct acl_rule *rule, const struct acl_request *request,
-	              const struct names *names);
+	              const struct pattern_names *names);
 	/* Where it does not hold. The caller frees. */
 	char *(*why_not)(const struct acl_rule *rule, const struct acl_request *request);
 	/* NULL: its values own nothing. */
@@ -341,7 +341,7 @@ void condition_clear(struct acl_rule *rule)
 /* The first that does not hold; NULL: all do. */
 static const struct condition_kind *find_obstacle(const struct acl_rule *rule,
                                                   const struct acl_request *request,
-                                                  const struct names *names)
+                                                  const struct pattern_names *names)
 {
 	for (unsigned left = rule->conditions; left != 0; left &= left - 1) {
 		const struct condition_kind *c = &conditions[__builtin_ctz(left)];
@@ -353,13 +353,13 @@ static const struct condition_kind *find_obstacle(const struct acl_rule *rule,
 }
 
 bool condition_hold(const struct acl_rule *rule, const struct acl_request *request,
-                    const struct names *names)
+                    const struct pattern_names *names)
 {
 	return find_obstacle(rule, request, names) == NULL;
 }
 
 char *condition_why_not(const struct acl_rule *rule, const struct acl_request *request,
-                        const struct names *names)
+                        const struct pattern_names *names)
 {
 	const struct condition_kind *c = find_obstacle(rule, request, names);
 

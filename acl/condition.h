@@ -13,10 +13,10 @@ void condition_clear(struct acl_rule *rule);
 
 /* Do all conditions hold? Actions and filters are not looked at. */
 bool condition_hold(const struct acl_rule *rule, const struct acl_request *request,
-                    const struct names *names);
+                    const struct pattern_names *names);
 /* Why the first one that does not hold does not: "the QoS is 2". NULL: all hold. The caller
  * frees. */
 char *condition_why_not(const struct acl_rule *rule, const struct acl_request *request,
-                        const struct names *names);
+                        const struct pattern_names *names);
 
 #endif

@@ -70,7 +70,8 @@ bool pattern_has_client(const struct pattern *p)
 	return false;
 }
 
-static bool part_value(const struct part *part, const struct names *names, struct slice *value)
+static bool part_value(const struct part *part, const struct pattern_names *names,
+                       struct slice *value)
 {
 	*value = part->kind == PART_TEXT   ? part->text
 	         : part->kind == PART_USER ? names->user
@@ -78,7 +79,7 @@ static bool part_value(const struct part *part, const struct names *names, struc
 	return value->data != NULL;
 }
 
-bool pattern_is_known(const struct pattern *p, const struct names *names)
+bool pattern_is_known(const struct pattern *p, const struct pattern_names *names)
 {
 	struct slice value;
 
@@ -89,7 +90,7 @@ bool pattern_is_known(const struct pattern *p, const struct names *names)
 	return true;
 }
 
-bool pattern_is_hole(const struct pattern *p, const struct names *names)
+bool pattern_is_hole(const struct pattern *p, const struct pattern_names *names)
 {
 	struct slice value;
 
@@ -101,7 +102,7 @@ bool pattern_is_hole(const struct pattern *p, const struct names *names)
 }
 
 /* A run: the parts [first, end) between two holes. Its length, and where it ends. */
-static size_t run_length(const struct pattern *p, size_t first, const struct names *names,
+static size_t run_length(const struct pattern *p, size_t first, const struct pattern_names *names,
                          size_t *end)
 {
 	struct slice value;
@@ -112,8 +113,8 @@ static size_t run_length(const struct pattern *p, size_t first, const struct nam
 	return len;
 }
 
-static bool run_starts(const struct pattern *p, size_t first, size_t end, const struct names *names,
-                       struct slice bytes)
+static bool run_starts(const struct pattern *p, size_t first, size_t end,
+                       const struct pattern_names *names, struct slice bytes)
 {
 	for (size_t i = first; i < end; i++) {
 		struct slice value;
@@ -127,7 +128,7 @@ static bool run_starts(const struct pattern *p, size_t first, size_t end, const 
 }
 
 /* The parts behind the hole at `hole`: each run at its leftmost place, the last one at the end. */
-static bool matches_behind(const struct pattern *p, size_t hole, const struct names *names,
+static bool matches_behind(const struct pattern *p, size_t hole, const struct pattern_names *names,
                            struct slice bytes, bool open)
 {
 	for (;;) {
@@ -150,7 +151,7 @@ static bool matches_behind(const struct pattern *p, size_t hole, const struct na
 	}
 }
 
-bool pattern_matches(const struct pattern *p, const struct names *names, struct slice bytes,
+bool pattern_matches(const struct pattern *p, const struct pattern_names *names, struct slice bytes,
                      unsigned flags)
 {
 	for (size_t i = 0; i < p->count; i++) {

@@ -10,7 +10,7 @@
 #include "base/bytes.h"
 
 /* What %u and %c stand for. A name whose data is NULL has no value. */
-struct names {
+struct pattern_names {
 	struct slice user;
 	struct slice client;
 };
@@ -50,10 +50,10 @@ void pattern_fini(struct pattern *p);
 bool pattern_is_text(const struct pattern *p, struct slice *text);
 bool pattern_has_client(const struct pattern *p);
 /* Every name in it has a value. */
-bool pattern_is_known(const struct pattern *p, const struct names *names);
+bool pattern_is_known(const struct pattern *p, const struct pattern_names *names);
 /* Nothing but names without a value: like a `+`. */
-bool pattern_is_hole(const struct pattern *p, const struct names *names);
-bool pattern_matches(const struct pattern *p, const struct names *names, struct slice bytes,
+bool pattern_is_hole(const struct pattern *p, const struct pattern_names *names);
+bool pattern_matches(const struct pattern *p, const struct pattern_names *names, struct slice bytes,
                      unsigned flags);
 
 #endif

@@ -20,7 +20,7 @@ bool rule_filter_parse(struct rule_filter *f, struct slice source, size_t *bad)
 	f->names_bridge = slice_starts_with(source, SLICE(BRIDGE_PREFIX));
 	walk = topic_walk_of(source);
 	while (topic_walk_next(&walk, &raw)) {
-		struct level *level = &f->levels[f->count++];
+		struct filter_level *level = &f->levels[f->count++];
 		size_t parsed = pattern_parse(&level->pattern, raw);
 
 		level->raw = raw;
@@ -50,18 +50,18 @@ struct levels {
 	struct topic_walk plain;
 	const struct rule_filter *rule; /* NULL: plain */
 	size_t at;
-	const struct names *names;
+	const struct pattern_names *names;
 };
 
-struct step {
+struct filter_step {
 	enum level_kind kind;
 	struct slice text;
 	const struct pattern *pattern;
 };
 
-static struct step step_plain(struct levels *l)
+static struct filter_step step_plain(struct levels *l)
 {
-	struct step s = {.kind = LEVEL_END};
+	struct filter_step s = {.kind = LEVEL_END};
 
 	if (topic_walk_next(&l->plain, &s.text))
 		s.kind = slice_equal(s.text, SLICE("+"))   ? LEVEL_PLUS
@@ -70,20 +70,20 @@ static struct step step_plain(struct levels *l)
 	return s;
 }
 
-static struct step step_next(struct levels *l)
+static struct filter_step step_next(struct levels *l)
 {
-	struct step s = {.kind = LEVEL_END};
-	const struct level *level;
+	struct filter_step s = {.kind = LEVEL_END};
+	const struct filter_level *level;
 
 	if (l->rule == NULL)
 		return step_plain(l);
 	if (l->at == l->rule->count)
 		return s;
 	level = &l->rule->levels[l->at++];
-	return (struct step){level->kind, level->text, &level->pattern};
+	return (struct filter_step){level->kind, level->text, &level->pattern};
 }
 
-static bool step_starts_dollar(const struct step *s)
+static bool step_starts_dollar(const struct filter_step *s)
 {
 	struct slice text = s->text;
 
@@ -93,12 +93,12 @@ static bool step_starts_dollar(const struct step *s)
 	       text.data[0] == '$';
 }
 
-static bool step_is_empty(const struct step *s)
+static bool step_is_empty(const struct filter_step *s)
 {
 	return s->kind == LEVEL_TEXT && s->text.len == 0;
 }
 
-static bool step_takes_text(const struct levels *l, const struct step *s, struct slice text)
+static bool step_takes_text(const struct levels *l, const struct filter_step *s, struct slice text)
 {
 	if (s->kind == LEVEL_TEXT)
 		return slice_equal(s->text, text);
@@ -110,8 +110,8 @@ static bool covers(struct levels outer, struct levels inner)
 	bool parentless = true; /* the levels so far are no topic: none, or one that is empty */
 
 	for (bool first = true;; first = false) {
-		struct step out = step_next(&outer);
-		struct step in = step_next(&inner);
+		struct filter_step out = step_next(&outer);
+		struct filter_step in = step_next(&inner);
 
 		if (out.kind == LEVEL_HASH)
 			return !(first && step_starts_dollar(&in));
@@ -131,8 +131,8 @@ static bool covers(struct levels outer, struct levels inner)
 }
 
 /* One level both can have? Neither is `#` or the end; only `a` can be a pattern. */
-static bool steps_meet(const struct levels *walk, const struct step *a, const struct step *b,
-                       bool first)
+static bool steps_meet(const struct levels *walk, const struct filter_step *a,
+                       const struct filter_step *b, bool first)
 {
 	if (a->kind == LEVEL_PLUS || b->kind == LEVEL_PLUS)
 		return !(first && (step_starts_dollar(a) || step_starts_dollar(b)));
@@ -144,8 +144,8 @@ static bool overlaps(struct levels a, struct levels b)
 	bool parentless = true;
 
 	for (bool first = true;; first = false) {
-		struct step x = step_next(&a);
-		struct step y = step_next(&b);
+		struct filter_step x = step_next(&a);
+		struct filter_step y = step_next(&b);
 
 		if (x.kind == LEVEL_HASH || y.kind == LEVEL_HASH) {
 			if (first)
@@ -170,7 +170,8 @@ bool rule_filter_covers(struct slice outer, struct slice inner)
 	return covers(levels_of(outer), levels_of(inner));
 }
 
-bool rule_filter_overlaps(const struct rule_filter *a, struct slice b, const struct names *names)
+bool rule_filter_overlaps(const struct rule_filter *a, struct slice b,
+                          const struct pattern_names *names)
 {
 	struct levels walk = {.rule = a, .names = names};
 

@@ -15,7 +15,7 @@ enum level_kind {
 	LEVEL_END, /* no level: the walk is over */
 };
 
-struct level {
+struct filter_level {
 	enum level_kind kind;
 	struct slice raw;  /* as written, "%u" and "%%" in it */
 	struct slice text; /* LEVEL_TEXT */
@@ -24,7 +24,7 @@ struct level {
 
 struct rule_filter {
 	char *source; /* as written, without its quotes */
-	struct level *levels;
+	struct filter_level *levels;
 	size_t count;
 	bool names_bridge; /* begins with BRIDGE_PREFIX */
 };
@@ -39,7 +39,8 @@ bool rule_filter_parse(struct rule_filter *f, struct slice source, size_t *bad);
 void rule_filter_fini(struct rule_filter *f);
 
 /* Is some topic name matched by both? A name without a value overlaps nothing. */
-bool rule_filter_overlaps(const struct rule_filter *a, struct slice b, const struct names *names);
+bool rule_filter_overlaps(const struct rule_filter *a, struct slice b,
+                          const struct pattern_names *names);
 /* Of two filters without names: every topic name that `inner` can match is matched by `outer`. `$`
  * topics are not matched by leading wildcards. */
 bool rule_filter_covers(struct slice outer, struct slice inner);

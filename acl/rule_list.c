@@ -63,7 +63,8 @@ static uint32_t child_plus(struct trie *t, uint32_t node)
 	return child;
 }
 
-static uint32_t child_pattern(struct trie *t, uint32_t node, const struct level *level, bool deny)
+static uint32_t child_pattern(struct trie *t, uint32_t node, const struct filter_level *level,
+                              bool deny)
 {
 	struct trie_pattern *p;
 	uint32_t child;
@@ -98,7 +99,7 @@ static void trie_add(struct trie *t, struct level_dictionary *levels,
 
 	t->nodes[0].least = ref.rule;
 	for (size_t i = 0; i < filter->count; i++) {
-		const struct level *level = &filter->levels[i];
+		const struct filter_level *level = &filter->levels[i];
 
 		if (level->kind == LEVEL_HASH) {
 			ref_add(t, &t->nodes[node].hash, ref);

@@ -24,7 +24,7 @@ struct trie_edge { /* (node, level) -> child */
 };
 
 struct trie_pattern {
-	const struct level *level;
+	const struct filter_level *level;
 	bool deny; /* names without a value are holes */
 	uint32_t child, next;
 };

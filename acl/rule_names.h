@@ -6,8 +6,8 @@
 #include "acl/pattern.h"
 
 struct rule_names {
-	struct names in_filters;    /* without values that must not stand in a filter */
-	struct names in_conditions; /* as they are */
+	struct pattern_names in_filters;    /* without values that must not stand in a filter */
+	struct pattern_names in_conditions; /* as they are */
 };
 
 /* Borrows from `who`. */

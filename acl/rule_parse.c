@@ -12,7 +12,7 @@
 
 /* The words of a line. A single quote begins a word that ends with the next one; two of them in it
  * are one. */
-struct words {
+struct rule_words {
 	struct rule_source *source;
 	const char *line;
 	size_t at;
@@ -24,7 +24,7 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-static bool word_quoted(struct words *w, struct word *word)
+static bool word_quoted(struct rule_words *w, struct word *word)
 {
 	char *out = w->unquoted;
 
@@ -51,7 +51,7 @@ static bool word_quoted(struct words *w, struct word *word)
 }
 
 /* The next word, if there is one; false too when the quotes are wrong (then source->failed). */
-static bool word_next(struct words *w, struct word *word)
+static bool word_next(struct rule_words *w, struct word *word)
 {
 	size_t start;
 
@@ -86,7 +86,7 @@ static const uint8_t action_sets[] = {
 _Static_assert(sizeof(action_sets) == ARRAY_LEN(action_names), "a set for each name");
 
 /* Which of `names` is the next word? -1: none, and an error with `wanted`. */
-static int keyword(struct words *w, const char *const *names, size_t count, const char *wanted)
+static int keyword(struct rule_words *w, const char *const *names, size_t count, const char *wanted)
 {
 	struct word word;
 	const char *near;
@@ -144,7 +144,7 @@ static void filter_add(struct acl_rule *rule, struct rule_source *source, const 
 		rule_error_percent(source, word->offset + word->quoted + bad, word->text, bad);
 }
 
-static void parse_words(struct acl_rule *rule, struct words *w)
+static void parse_words(struct acl_rule *rule, struct rule_words *w)
 {
 	int effect = keyword(w, effects, 2, "a rule begins with allow or deny");
 	int action = effect < 0 ? -1
@@ -192,7 +192,7 @@ bool rule_parse(struct acl_rule *rule, const char *file, const struct yaml_node 
                 struct errors *errors)
 {
 	struct rule_source source = {.file = file, .node = node, .errors = errors};
-	struct words words = {.source = &source, .line = node->text};
+	struct rule_words words = {.source = &source, .line = node->text};
 	char *space;
 
 	rule_init(rule, node);

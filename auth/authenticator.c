@@ -1,6 +1,6 @@
-/* The hashing threads around the queue and the cache.  One lock over both, held for table look-ups
- * only; a question belongs to the queue while it waits, to a thread while it is hashed, and to its
- * asker again from the task on. */
+/* The hashing threads around the queue and the cache.  One lock for both, held for table look-ups
+ * only.  A request belongs to the queue while it waits, to a thread while it is hashed, and to its
+ * owner again from the task on. */
 #include "auth/authenticator.h"
 
 #include <stdlib.h>
@@ -19,7 +19,7 @@
 struct authenticator {
 	struct mutex lock;
 	struct condition work;
-	struct condition stop; /* who keeps a failure back waits for it */
+	struct condition stop; /* a thread that delays a failure waits for it */
 	struct hash_queue queue;
 	struct login_cache cache;
 	struct pace pace;
@@ -28,7 +28,7 @@ struct authenticator {
 	struct thread threads[THREADS_MAX];
 };
 
-/* The last touch: from here on the question may be gone. */
+/* The request may be freed from here on. */
 static void send_answer(struct hash_request *q, bool accepted)
 {
 	hash_request_wipe_password(q);
@@ -36,7 +36,7 @@ static void send_answer(struct hash_request *q, bool accepted)
 	executor_send(q->executor, &q->task);
 }
 
-/* Somebody with the same credentials may have been let in while this one waited. */
+/* Another client may have logged in with the same credentials while this one waited. */
 static bool known_by_now(struct authenticator *a, const struct hash_request *q)
 {
 	bool found;
@@ -63,9 +63,9 @@ static void wait_until(struct authenticator *a, uint64_t until_ns)
 		condition_wait_for(&a->stop, &a->lock, ms_up(until_ns - now_ns));
 }
 
-/* The password is gone before anything is waited for. */
-static enum hash_queue_outcome check(struct authenticator *a, struct hash_request *q,
-                                     const char *dummy)
+/* The password is wiped before anything is waited for. */
+static enum hash_queue_outcome check_password(struct authenticator *a, struct hash_request *q,
+                                              const char *dummy)
 {
 	enum hash_queue_outcome outcome = HASH_QUEUE_SKIPPED;
 
@@ -78,8 +78,8 @@ static enum hash_queue_outcome check(struct authenticator *a, struct hash_reques
 	return outcome;
 }
 
-/* Under the lock, which is given back for the hash. */
-static void answer(struct authenticator *a, struct hash_request *q)
+/* Under the lock, which is released during the hash. */
+static void hash_and_answer(struct authenticator *a, struct hash_request *q)
 {
 	/* mutant: nobody_costs_the_slowest_method */
 	char *dummy = pace_slowest(&a->pace);
@@ -87,7 +87,7 @@ static void answer(struct authenticator *a, struct hash_request *q)
 	enum hash_queue_outcome outcome;
 
 	mutex_unlock(&a->lock);
-	outcome = check(a, q, dummy);
+	outcome = check_password(a, q, dummy);
 	mutex_lock(&a->lock);
 	if (outcome != HASH_QUEUE_SKIPPED)
 		pace_learn(&a->pace, q->hash != NULL ? q->hash : dummy,
@@ -109,8 +109,8 @@ static void answer(struct authenticator *a, struct hash_request *q)
 	mutex_lock(&a->lock);
 }
 
-/* Under the lock, which is given back for the hash. */
-static void measure(struct authenticator *a, char *hash)
+/* Under the lock, which is released during the hash. */
+static void measure_kind(struct authenticator *a, char *hash)
 {
 	uint64_t begin_ns = clock_monotonic_ns();
 
@@ -128,14 +128,14 @@ static void hash_next(struct authenticator *a)
 	struct hash_request *q = hash_queue_take(&a->queue, clock_monotonic_ms(), &wait_ms);
 
 	if (q != NULL)
-		answer(a, q);
+		hash_and_answer(a, q);
 	else if (wait_ms == UINT64_MAX)
 		condition_wait(&a->work, &a->lock);
 	else
 		condition_wait_for(&a->work, &a->lock, wait_ms);
 }
 
-static void *run(void *arg)
+static void *run_thread(void *arg)
 {
 	struct authenticator *a = arg;
 
@@ -144,7 +144,7 @@ static void *run(void *arg)
 		char *hash = pace_take(&a->pace);
 
 		if (hash != NULL)
-			measure(a, hash);
+			measure_kind(a, hash);
 		else if (pace_is_known(&a->pace))
 			hash_next(a);
 		else
@@ -185,7 +185,7 @@ struct authenticator *authenticator_new(unsigned threads)
 	condition_init(&a->stop);
 	login_cache_init(&a->cache);
 	while (a->thread_count < threads &&
-	       thread_start(&a->threads[a->thread_count], "hash", run, a) == 0)
+	       thread_start(&a->threads[a->thread_count], "hash", run_thread, a) == 0)
 		a->thread_count++;
 	if (a->thread_count == 0) {
 		authenticator_free(a);
@@ -194,7 +194,7 @@ struct authenticator *authenticator_new(unsigned threads)
 	return a;
 }
 
-static struct hash_request *pop(struct authenticator *a)
+static struct hash_request *pop_request(struct authenticator *a)
 {
 	struct hash_request *q;
 
@@ -215,7 +215,7 @@ void authenticator_stop(struct authenticator *a)
 	mutex_unlock(&a->lock);
 	while (a->thread_count > 0)
 		thread_join(&a->threads[--a->thread_count]);
-	while ((q = pop(a)) != NULL)
+	while ((q = pop_request(a)) != NULL)
 		send_answer(q, false);
 }
 
@@ -245,14 +245,14 @@ static bool enqueue(struct authenticator *a, struct hash_request *q)
 	return true;
 }
 
-/* Once it is queued and the lock is gone, the question must not be looked at any more. */
+/* Once it is queued and the lock is released, the request must not be read any more. */
 bool authenticator_submit(struct authenticator *a, struct hash_request *q)
 {
 	bool stopping, queued;
 
 	q->accepted = false;
 	q->source = NULL;
-	/* Of nobody too, for the time it takes. */
+	/* Also where nobody can log in, so that it takes the same time. */
 	login_cache_digest(&a->cache, slice_of_str(q->user), slice_of_str(q->hash),
 	                   slice_of(q->password, q->password_len), q->digest);
 	mutex_lock(&a->lock);

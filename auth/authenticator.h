@@ -1,7 +1,6 @@
-/* Password checks off the loops: one or two hashing threads, a queue that serves source addresses
- * in turn, a delay for addresses that guess, and a cache of recent successes. One
- * authenticator for the process. Thread: any executor submits; the answer is a task to that
- * executor. */
+/* Password checks off the event loops: one or two hashing threads, a queue that serves source
+ * addresses in turn, a delay for addresses that guess, and a cache of recent successes.  There is
+ * one for the process.  Thread: any executor submits; the answer is a task to that executor. */
 #ifndef AUTH_AUTHENTICATOR_H
 #define AUTH_AUTHENTICATOR_H
 
@@ -10,10 +9,10 @@
 struct authenticator;
 struct password_file;
 
-/* threads: 1 or 2. NULL where no thread could be started. */
+/* With 1 or 2 threads. NULL: no thread could be started. */
 struct authenticator *authenticator_new(unsigned threads);
-/* Stop and join the threads; questions not answered by then are sent back as not accepted, and so
- * is every one submitted later. */
+/* Stop and join the threads. Requests without an answer are refused, and so is each one that is
+ * submitted later. */
 void authenticator_stop(struct authenticator *a);
 void authenticator_free(struct authenticator *a);
 
@@ -21,23 +20,21 @@ void authenticator_free(struct authenticator *a);
  * hash does, which is measured before the next request is answered. Any thread. */
 void authenticator_use(struct authenticator *a, const struct password_file *file);
 
-/* True: answered at once from the cache (q->accepted is true), no post follows. False: a task
- * follows, always exactly one. A password over 256 bytes or with a NUL is hashed as the dummy and
- * refused. A success is sent when it is known; all failures equally long after their hash began,
- * and until then they keep the thread, so that neither the answer nor those of others behind it
- * tell what was hashed. */
+/* True: answered at once from the cache (accepted), no task follows. False: a task follows, always
+ * exactly one. A password over 256 bytes or with a NUL is refused after a dummy hash. A success is
+ * sent when it is known. Each failure is sent the same time after its hash began and occupies the
+ * thread until then, so that the time of the answer, and of the answers after it, does not reveal
+ * what was hashed. */
 bool authenticator_submit(struct authenticator *a, struct hash_request *q);
-/* The peer has gone: where the hash has not begun, it is left out and the answer (no) is sent
- * soon. The task still comes. */
+/* The client has gone. A hash that has not begun is skipped. The task still follows. */
 void authenticator_cancel(struct authenticator *a, struct hash_request *q);
 
-/* For a check that is cheap enough for a loop (SCRAM), and whose outcome is known already: may this
- * address be told now? False: ask again in *wait_ms, for it has guessed wrong before. Any thread.
- */
+/* For a check that is cheap enough for a loop (SCRAM), and whose outcome is known: may this address
+ * get its answer now? False: it failed before, ask again in *wait_ms. Any thread. */
 bool authenticator_pass(struct authenticator *a, struct slice address, bool accepted,
                         uint64_t *wait_ms);
-/* What it was told. A failure delays what this address asks next, by password too; a success
- * forgives the failures of the same user name there, and no others. */
+/* The answer that it got. A failure delays the next answers to this address, also for passwords; a
+ * success cancels the failures of the same user name there, and no others. */
 void authenticator_note(struct authenticator *a, struct slice address, struct slice user,
                         bool accepted);
 

@@ -1,6 +1,6 @@
-/* What follows the user's name in a client id has to end it: else the user `al` could take the ids
- * of `alice`.  Only ASCII characters are taken for an end: which others are letters depends on
- * tables of Unicode that change, and a name that goes on in such a letter is another name. */
+/* What follows the user's name in a client id must end it, or the user `al` could take the ids of
+ * `alice`.  Only ASCII characters count as an end: which other characters are letters depends on
+ * tables of Unicode that change, and a name that continues with such a letter is another name. */
 #include "auth/client_id.h"
 
 #include "base/require.h"
@@ -16,26 +16,28 @@ static bool ends_a_name(uint8_t c)
 static const char *misfit_equal(struct slice client_id, struct slice user)
 {
 	if (client_id.len == 0)
-		return "bind_client_id: equal takes no empty client id: set the client's id to its "
-		       "user name";
+		return "bind_client_id: equal does not allow an empty client id: set the client's "
+		       "id to "
+		       "its user name";
 	if (slice_equal(client_id, user))
 		return NULL;
-	return "the client id does not fit bind_client_id: equal: set it to the user name";
+	return "the client id does not match bind_client_id: equal: set it to the user name";
 }
 
 static const char *misfit_prefix(struct slice client_id, struct slice user)
 {
 	if (client_id.len == 0)
-		return "bind_client_id: prefix takes no empty client id: give the client one that "
-		       "begins with its user name";
+		return "bind_client_id: prefix does not allow an empty client id: give the client "
+		       "one "
+		       "that begins with its user name";
 	if (!slice_starts_with(client_id, user))
-		return "the client id does not fit bind_client_id: prefix: it must be the user "
-		       "name, or that and then a character like '-', and more";
+		return "the client id does not match bind_client_id: prefix: it must be the user "
+		       "name, or the user name followed by a character like '-'";
 	if (client_id.len == user.len || ends_a_name(client_id.data[user.len]))
 		return NULL;
-	return "the client id does not fit bind_client_id: prefix: an ASCII character that is "
-	       "neither letter nor digit must follow the user name; change the client id, or set "
-	       "bind_client_id: prefix_any, which takes any";
+	return "the client id does not match bind_client_id: prefix: an ASCII character that is "
+	       "neither a letter nor a digit must follow the user name; change the client id, or "
+	       "set bind_client_id: prefix_any, which allows any";
 }
 
 /* The rule of `prefix` before there was prefix_any. */
@@ -43,8 +45,8 @@ static const char *misfit_prefix_any(struct slice client_id, struct slice user)
 {
 	if (client_id.len == 0 || slice_starts_with(client_id, user))
 		return NULL;
-	return "the client id does not fit bind_client_id: prefix_any: it must begin with the user "
-	       "name";
+	return "the client id does not match bind_client_id: prefix_any: it must begin with the "
+	       "user name";
 }
 
 const char *client_id_misfit(enum conf_bind_client_id bind, struct slice client_id,

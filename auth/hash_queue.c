@@ -1,6 +1,6 @@
-/* Turns and delays.  A source is known while it has questions or a hash running, and afterwards for
- * as long as its delay is worth remembering; uthash keeps the order of insertion, and a source is
- * put to the end whenever something happens to it. */
+/* Turns and delays.  A source is known while it has requests or a running hash, and afterwards as
+ * long as its delay matters.  uthash keeps the order of insertion, and a source moves to the end
+ * whenever something happens to it. */
 #include "auth/hash_queue.h"
 
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 #define SHARES_MAX 8
 
 /* Failures with one user name. */
-struct share {
+struct failure_share {
 	uint64_t user_key;
 	uint32_t failures;
 };
@@ -23,14 +23,13 @@ struct auth_source {
 	size_t address_len;
 	struct hash_request *first, **last; /* waiting, oldest first */
 	unsigned hashing;
-	uint32_t failures; /* that were not forgiven */
-	/* Whose they are; of those that find no place here nobody knows, and they stay until they
-	 * are forgotten. */
-	struct share shares[SHARES_MAX];
+	uint32_t failures; /* that were not cancelled */
+	/* By user name. Failures that have no place here stay until they are forgotten. */
+	struct failure_share shares[SHARES_MAX];
 	uint64_t failed_ms; /* the last of them */
 	uint64_t not_before_ms;
 	uint64_t touched_ms;
-	struct auth_source *prev, *next; /* in turns, while there are questions */
+	struct auth_source *prev, *next; /* in turns, while there are requests */
 	UT_hash_handle hh;
 };
 
@@ -83,8 +82,8 @@ void hash_queue_fini(struct hash_queue *queue)
 	}
 }
 
-/* Forget who has been quiet for long, and the longest quiet where there are too many. Those with
- * questions are passed over; they are as many as there are connections at most. */
+/* Forget sources that have been quiet for long, and the longest quiet where there are too many.
+ * Sources with requests stay; there are at most as many as connections. */
 static void forget_quiet(struct hash_queue *queue, uint64_t now_ms)
 {
 	struct auth_source *s, *next;
@@ -164,7 +163,7 @@ static struct hash_request *unlink_at(struct hash_queue *queue, struct auth_sour
 {
 	struct hash_request *q = *at;
 
-	REQUIRE(q != NULL); /* who has a turn has a question */
+	REQUIRE(q != NULL); /* a source with a turn has a request */
 	*at = q->next;
 	if (s->last == &q->next)
 		s->last = at;
@@ -183,8 +182,8 @@ static bool has_failed(const struct auth_source *s, uint64_t user_key)
 	return false;
 }
 
-/* Whoever has not failed goes first: a device with a wrong password, which tries again and again,
- * must not take every turn of its address. */
+/* Users that have not failed come first: a device with a wrong password, which tries again and
+ * again, must not take every turn of its address. */
 static struct hash_request **next_of(struct auth_source *s)
 {
 	for (struct hash_request **at = &s->first; *at != NULL; at = &(*at)->next) {
@@ -220,7 +219,7 @@ struct hash_request *hash_queue_take(struct hash_queue *queue, uint64_t now_ms, 
 	return q;
 }
 
-/* A source that has become idle: kept only for the sake of its delay. */
+/* A source that has become idle: it stays only for its delay. */
 static void settle(struct hash_queue *queue, struct auth_source *s)
 {
 	if (!is_idle(s))
@@ -231,12 +230,12 @@ static void settle(struct hash_queue *queue, struct auth_source *s)
 }
 
 /* The share of this user, or a free one; NULL: there is neither. */
-static struct share *share_of(struct auth_source *s, uint64_t user_key)
+static struct failure_share *share_of(struct auth_source *s, uint64_t user_key)
 {
-	struct share *unused = NULL;
+	struct failure_share *unused = NULL;
 
 	for (size_t i = 0; i < SHARES_MAX; i++) {
-		struct share *share = &s->shares[i];
+		struct failure_share *share = &s->shares[i];
 
 		if (share->failures > 0 && share->user_key == user_key)
 			return share;
@@ -249,7 +248,7 @@ static struct share *share_of(struct auth_source *s, uint64_t user_key)
 static void check(struct auth_source *s, uint64_t user_key, enum hash_queue_outcome outcome,
                   uint64_t now_ms)
 {
-	struct share *share = share_of(s, user_key);
+	struct failure_share *share = share_of(s, user_key);
 
 	if (outcome == HASH_QUEUE_WRONG && s->failures < UINT32_MAX) {
 		s->failures++;

@@ -1,5 +1,5 @@
-/* Names and identities.  The key is one tag byte, for an entry of the password file its id, then
- * the name; the name itself is the key's tail. */
+/* The key is one tag byte, the id of an entry (where there is one), then the name; the name of the
+ * identity is the tail of its key. */
 #include "auth/identity.h"
 
 #include <stdlib.h>
@@ -74,7 +74,7 @@ void identity_unref(struct identity **id)
 static const char *character_refused(uint32_t c)
 {
 	if (c == '/' || c == '+' || c == '#')
-		return "a user name must not have '/', '+' or '#': they mean something in topics";
+		return "a user name must not have '/', '+' or '#': they have a meaning in topics";
 	if (utf8_is_control(c))
 		return "a user name must not have control characters";
 	return NULL;

@@ -1,4 +1,4 @@
-/* Who somebody is, once known.  Immutable, shared by reference.  Thread: any. */
+/* Who a client is, after its login.  Immutable, shared by reference.  Thread: any. */
 #ifndef AUTH_IDENTITY_H
 #define AUTH_IDENTITY_H
 
@@ -10,21 +10,21 @@
 
 enum identity_kind {
 	IDENTITY_ANONYMOUS,
-	IDENTITY_PASSWORD,    /* by an entry of the password file */
+	IDENTITY_PASSWORD,    /* by an entry of the identity source */
 	IDENTITY_CERTIFICATE, /* named by a client certificate */
 };
 
 struct identity {
 	_Atomic uint32_t refs;
 	enum identity_kind kind;
-	uint64_t entry_id; /* of the password file's entry, 0 where there is none */
+	uint64_t entry_id; /* of the identity source; 0: it has none */
 	struct slice name; /* empty for anonymous */
-	/* Equal keys are the same somebody: entry and name for an entry of the password file (a
-	 * namesake made later differs), name alone for a certificate without an entry, one key for
-	 * all that are anonymous. Opaque bytes, stable over restarts. */
+	/* Equal keys are the same user: entry and name where the identity source has an entry (a
+	 * user of the same name who is made later differs), the name alone for a certificate
+	 * without an entry, one key for all anonymous clients. Opaque bytes, stable over
+	 * restarts. */
 	struct slice key;
-	/* A digest of how they got in (the entry's hash line), to see at a reload whether the
-	 * password changed. */
+	/* A digest of the password that was used, to see at a reload whether it changed. */
 	uint64_t credential;
 };
 
@@ -53,8 +53,8 @@ void identity_unref(struct identity **id); /* NULL is fine; *id becomes NULL */
 struct slice identity_key_name(struct slice key);
 
 /* What a user may be called: 1..256 bytes, UTF-8, none of / + # and no control characters, no
- * leading '$'; and not beginning with '#' (a comment of the password file). On false *why is a text
- * for a person. */
+ * leading '$'; and no leading '#' (a comment of the password file). False: *why says what is
+ * wrong. */
 bool identity_name_valid(struct slice name, const char **why);
 
 #endif

@@ -1,7 +1,7 @@
 /* Who is who: what a connection brings, compared with the configuration and the identity source.
- * Answers that are alike for the peer are alike in what they cost: whoever gives a user name and
- * has no certificate waits for a hash, be it a dummy (with SCRAM: gets a challenge, be it
- * nobody's). */
+ * Answers that are the same for the client take the same time: a client with a user name and
+ * without a certificate waits for a hash, even if it is a dummy (with SCRAM: gets a challenge, even
+ * if no user has it). */
 #include "auth/login.h"
 
 #include "auth/client_id.h"
@@ -12,20 +12,20 @@ static enum login_verdict refuse(enum login_verdict verdict, const char *reason,
 	return verdict;
 }
 
-/* Judged by what the peer says alone, before it is known whether there is such a user: the answer
- * tells nothing of the password file. */
-static const char *misfit(const struct login *l, struct slice name)
+/* Checked by what the peer says alone, before the user is looked up: the answer reveals nothing
+ * about the users. */
+static const char *client_id_refused(const struct login *l, struct slice name)
 {
 	/* mutant: client_id_empty_is_not_equal */
 	return client_id_misfit(l->conf->bind_client_id,
 	                        l->assigned_client_id ? SLICE_EMPTY : l->client_id, name);
 }
 
-/* NULL: the source has no such user, or there is no source. `room` is what the answer points to. */
+/* NULL: the source has no such user, or there is no source. What is returned points to `found`. */
 static const struct identity_entry *find_entry(const struct login *l, struct slice name,
-                                               struct identity_entry *room)
+                                               struct identity_entry *found)
 {
-	return identity_source_find(l->source, name, room) ? room : NULL;
+	return identity_source_find(l->source, name, found) ? found : NULL;
 }
 
 static enum login_verdict decide_anonymous(const struct login *l, struct identity **identity,
@@ -41,8 +41,8 @@ static enum login_verdict decide_certificate(const struct login *l, struct ident
                                              const char **why)
 {
 	struct slice name = l->certificate_name;
-	struct identity_entry room;
-	const struct identity_entry *entry = find_entry(l, name, &room);
+	struct identity_entry found;
+	const struct identity_entry *entry = find_entry(l, name, &found);
 	const char *bad_name, *bad_id;
 
 	if (name.len == 0)
@@ -56,14 +56,14 @@ static enum login_verdict decide_certificate(const struct login *l, struct ident
 		return refuse(LOGIN_BAD_CREDENTIALS, "the certificate names an unknown user", why);
 	if (entry != NULL && entry->locked)
 		return refuse(LOGIN_BAD_CREDENTIALS, "the user is locked", why);
-	bad_id = misfit(l, name);
+	bad_id = client_id_refused(l, name);
 	if (bad_id != NULL)
 		return refuse(LOGIN_BAD_CLIENT_ID, bad_id, why);
 	*identity = identity_new(IDENTITY_CERTIFICATE, name, entry == NULL ? 0 : entry->id, 0);
 	return LOGIN_ACCEPTED;
 }
 
-/* Why this entry can never log in by password (or by SCRAM); NULL where it can. */
+/* Why this entry can never log in by password (or by SCRAM). NULL: it can. */
 static const char *no_password_login(const struct identity_entry *entry, bool scram)
 {
 	if (entry == NULL)
@@ -80,9 +80,9 @@ static const char *no_password_login(const struct identity_entry *entry, bool sc
 static enum login_verdict decide_password(const struct login *l, struct identity **identity,
                                           const char **why)
 {
-	struct identity_entry room;
-	const struct identity_entry *entry = find_entry(l, l->user_name, &room);
-	const char *bad_id = misfit(l, l->user_name);
+	struct identity_entry found;
+	const struct identity_entry *entry = find_entry(l, l->user_name, &found);
+	const char *bad_id = client_id_refused(l, l->user_name);
 
 	if (bad_id != NULL)
 		return refuse(LOGIN_BAD_CLIENT_ID, bad_id, why);
@@ -123,7 +123,7 @@ static const char *entry_changed(const struct identity *id, const struct login *
 	return NULL;
 }
 
-/* Hash and verifier are one: whoever came in by either goes when it is another. */
+/* Hash and verifier belong together: a client that used either must go when one of them changes. */
 static const char *password_changed(const struct identity *id, const struct login *now,
                                     const struct identity_entry *entry)
 {
@@ -138,7 +138,7 @@ static const char *password_changed(const struct identity *id, const struct logi
 	return entry->credential == id->credential ? NULL : "the password was changed";
 }
 
-/* A certificate that names a user decides alone who somebody is, however they got in. */
+/* A certificate that names a user decides alone who the client is, however it logged in. */
 static bool certificate_decides(const struct login *l)
 {
 	return l->has_certificate && l->conf->certificate_user != CERTIFICATE_USER_NONE;
@@ -146,9 +146,9 @@ static bool certificate_decides(const struct login *l)
 
 static const char *now_invalid(const struct identity *id, const struct login *now)
 {
-	struct identity_entry room;
-	const struct identity_entry *entry = find_entry(now, id->name, &room);
-	const char *bad_id = misfit(now, id->name);
+	struct identity_entry found;
+	const struct identity_entry *entry = find_entry(now, id->name, &found);
+	const char *bad_id = client_id_refused(now, id->name);
 
 	if (now->certificate_required && !now->has_certificate)
 		return "a client certificate is required";

@@ -5,17 +5,17 @@
 #include "auth/identity_source.h"
 #include "conf/conf.h"
 
-/* What a connection brings. Slices are borrowed for the call. */
+/* What a connection presents. Slices are borrowed for the call. */
 struct login {
 	const struct conf_authentication *conf;
 	struct identity_source *source;
 	bool has_user_name;
 	bool has_password;
-	bool scram; /* the user name is SCRAM's, which proves itself in place of a password */
+	bool scram; /* the user name is that of SCRAM, which proves it in place of a password */
 	struct slice user_name;
 	struct slice password;
 	struct slice client_id;
-	bool assigned_client_id; /* the broker chose it: of no user, for bind_client_id */
+	bool assigned_client_id; /* by the broker: never the user's, for bind_client_id */
 	bool has_certificate;    /* verified by TLS */
 	/* What the certificate names by certificate_user; empty where it names nobody or more than
 	 * one. */
@@ -28,19 +28,19 @@ enum login_verdict {
 	LOGIN_NEEDS_PROOF,     /* the source checks the password, or SCRAM proves it; *identity is
 	                          who it will be if that succeeds (a new reference), NULL for
 	                          nobody: go through with it, for the time it takes */
-	LOGIN_BAD_CREDENTIALS, /* 0x86, 3.1.1 code 4: wrong, unknown, locked, all alike */
+	LOGIN_BAD_CREDENTIALS, /* 0x86, 3.1.1 code 4: wrong, unknown, locked: all the same */
 	LOGIN_NOT_AUTHORIZED,  /* 0x87, 3.1.1 code 5: anonymous not allowed, certificate missing */
-	LOGIN_BAD_CLIENT_ID,   /* 0x85, 3.1.1 code 2: bind_client_id; *why may be told */
+	LOGIN_BAD_CLIENT_ID,   /* 0x85, 3.1.1 code 2: bind_client_id; *why may be sent */
 };
 
-/* `why` is for our log only, never for the peer, but for LOGIN_BAD_CLIENT_ID. */
+/* `why` is for the log only, never for the client, except with LOGIN_BAD_CLIENT_ID. */
 enum login_verdict login_decide(const struct login *l, struct identity **identity,
                                 const char **why);
 
-/* Could this identity log in now, after a reload, with what its connection brought? `now` is what
- * login_decide would be asked, of which user name and password are not looked at. False: removed,
- * locked, new password, anonymous switched off, a certificate that names somebody else now, ...
- * `why` as above. */
+/* Could this identity log in now, after a reload, with what its connection presented? `now` is what
+ * login_decide would get; its user name and password are not read. False: removed, locked, new
+ * password, anonymous switched off, a certificate that names another user now, ... `why` as
+ * above. */
 bool login_still_valid(const struct identity *id, const struct login *now, const char **why);
 
 #endif

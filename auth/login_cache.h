@@ -1,6 +1,7 @@
-/* Who logged in lately: digests of (user, stored hash, password) under a key of this process, so
- * that a house that comes back after a power cut need not hash everything anew.  Holds no password
- * and nothing that outlives the process. Thread: the caller's lock; login_cache_digest any. */
+/* Recent successes: digests of (user, stored hash, password) under a key of this process, so that
+ * not every password is hashed again when all devices reconnect after a power cut.  Has no
+ * passwords, and nothing that outlives the process.  Thread: the caller's lock; login_cache_digest
+ * any. */
 #ifndef AUTH_LOGIN_CACHE_H
 #define AUTH_LOGIN_CACHE_H
 
@@ -25,7 +26,7 @@ void login_cache_init(struct login_cache *c);
 void login_cache_fini(struct login_cache *c); /* wipes the key */
 void login_cache_digest(const struct login_cache *c, struct slice user, struct slice hash,
                         struct slice password, uint8_t digest[LOGIN_CACHE_DIGEST]);
-/* A hit does not live longer for being hit. */
+/* A hit does not extend the lifetime. */
 bool login_cache_find(struct login_cache *c, const uint8_t digest[LOGIN_CACHE_DIGEST],
                       uint64_t now_ms);
 void login_cache_put(struct login_cache *c, const uint8_t digest[LOGIN_CACHE_DIGEST],

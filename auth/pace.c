@@ -1,6 +1,6 @@
-/* A hash takes its CPU time, the same each time, and what it waits for a CPU.  The least that was
- * seen tells which kind is slowest; the most of late, how long to wait.  A machine that slept for a
- * while must not make failures take so long: what is waited for has a bound. */
+/* A hash takes its CPU time, always the same, and the time it waits for a CPU.  The shortest time
+ * seen says which kind is slowest; the longest of late, how long to wait.  A machine that was
+ * suspended must not make failures take that long: the wait has a bound. */
 #include "auth/pace.h"
 
 #include <stdlib.h>
@@ -17,7 +17,7 @@ static uint64_t min_of(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-static struct pace_kind *find(struct pace *p, const char *hash)
+static struct pace_kind *find_kind(struct pace *p, const char *hash)
 {
 	size_t len = password_kind_len(hash);
 
@@ -49,8 +49,8 @@ void pace_begin(struct pace *p)
 		p->kinds[i].in_use = false;
 }
 
-/* A place for a new kind; NULL: all are taken. */
-static struct pace_kind *place(struct pace *p)
+/* A slot for a new kind. NULL: all are in use. */
+static struct pace_kind *take_slot(struct pace *p)
 {
 	if (p->count < PACE_KINDS_MAX)
 		return &p->kinds[p->count++];
@@ -67,9 +67,9 @@ static struct pace_kind *place(struct pace *p)
 
 void pace_add(struct pace *p, const char *hash)
 {
-	struct pace_kind *k = find(p, hash);
+	struct pace_kind *k = find_kind(p, hash);
 
-	if (k == NULL && (k = place(p)) != NULL)
+	if (k == NULL && (k = take_slot(p)) != NULL)
 		*k = (struct pace_kind){.hash = xstrdup(hash), .least_ns = UINT64_MAX};
 	if (k != NULL)
 		k->in_use = true;
@@ -125,7 +125,7 @@ char *pace_slowest(const struct pace *p)
 
 void pace_learn(struct pace *p, const char *hash, uint64_t took_ns)
 {
-	struct pace_kind *k = hash == NULL ? NULL : find(p, hash);
+	struct pace_kind *k = hash == NULL ? NULL : find_kind(p, hash);
 
 	if (k != NULL)
 		k->least_ns = min_of(k->least_ns, took_ns);
@@ -137,7 +137,7 @@ void pace_learn(struct pace *p, const char *hash, uint64_t took_ns)
 
 void pace_measured(struct pace *p, const char *hash, uint64_t took_ns)
 {
-	struct pace_kind *k = find(p, hash);
+	struct pace_kind *k = find_kind(p, hash);
 
 	if (k != NULL) /* the password file may have changed meanwhile */
 		k->being_measured = false;

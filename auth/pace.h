@@ -1,7 +1,7 @@
-/* How long a failed login takes, whatever it failed of: as long as the slowest hash in the password
- * file does on this machine now.  Hashes are of a kind where they cost the same: method and cost
- * parameters are alike.  Each kind is measured before it is needed, and each hash that is made
- * afterwards corrects what is known.  No clock and no threads in here: the caller's lock. */
+/* How long a failed login takes, for whatever reason: as long as the slowest hash in the password
+ * file takes on this machine now.  Hashes that cost the same are of one kind: same method, same
+ * cost parameters.  Each kind is measured before it is needed, and each later hash corrects the
+ * measurement.  No clock and no threads here: the caller's lock.  Inside auth/ only. */
 #ifndef AUTH_PACE_H
 #define AUTH_PACE_H
 
@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PACE_KINDS_MAX 32 /* more kinds than a file has; what is left out is learned in use */
+#define PACE_KINDS_MAX 32 /* more than a file has; others are learned in use */
 
 struct pace_kind {
 	char *hash;        /* one of this kind: it serves as the setting of a dummy */
@@ -30,7 +30,7 @@ void pace_fini(struct pace *p);
 void pace_begin(struct pace *p);
 void pace_add(struct pace *p, const char *hash);
 
-/* A hash whose kind is to be measured, for pace_measured; NULL: there is none. The caller frees. */
+/* A hash whose kind must be measured, for pace_measured; NULL: there is none. The caller frees. */
 char *pace_take(struct pace *p);
 void pace_measured(struct pace *p, const char *hash, uint64_t took_ns);
 /* Are all kinds known that are in use? */
@@ -41,8 +41,8 @@ bool pace_is_known(const struct pace *p);
 char *pace_slowest(const struct pace *p);
 /* A login that hashed by `hash` took so long. */
 void pace_learn(struct pace *p, const char *hash, uint64_t took_ns);
-/* From the start of its hash to the answer of a failed login. Some more than the slowest kind takes
- * at times, so that it is hardly ever late; but never more than five times what that can do in. */
+/* From the start of the hash to the answer of a failed login. Somewhat more than the slowest kind
+ * takes at times, so that it is hardly ever late; at most five times its shortest time. */
 uint64_t pace_failure_ns(const struct pace *p);
 
 #endif

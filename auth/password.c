@@ -1,6 +1,5 @@
-/* The only door to libcrypt: making and checking crypt(5) strings.  Whatever is wrong with a hash
- * or a password costs a dummy hash of the default method, so that the time tells nothing.
- * Thread: any. */
+/* The only user of libcrypt: makes and checks crypt(5) strings.  Where a hash or a password is not
+ * valid, a dummy is hashed, so that the time reveals nothing. */
 #include "auth/password.h"
 
 #include <pthread.h>
@@ -16,7 +15,7 @@
 
 #define SALT_BYTES 32
 
-/* The methods we take. `digest` is the length of what stands behind the last '$'. */
+/* The accepted methods. `digest` is the length of what follows the last '$'. */
 static const struct method {
 	const char *name;
 	const char *prefix;
@@ -28,7 +27,7 @@ static const struct method {
     {"yescrypt", "$y$", 43, 0, PASSWORD_MAX, true},
     {"gost-yescrypt", "$gy$", 43, 0, PASSWORD_MAX, false},
     {"scrypt", "$7$", 43, 0, PASSWORD_MAX, false},
-    {"bcrypt", "$2b$", 53, 10, 72, true}, /* bcrypt would not look beyond 72 bytes */
+    {"bcrypt", "$2b$", 53, 10, 72, true}, /* bcrypt ignores what follows 72 bytes */
     {"sha512crypt", "$6$", 86, 100000, PASSWORD_MAX, true},
 };
 
@@ -50,7 +49,7 @@ const char *password_method(const char *hash)
 
 size_t password_kind_len(const char *hash)
 {
-	size_t start = strcspn(hash + 1, "$") + 2; /* behind "$y$" */
+	size_t start = strcspn(hash + 1, "$") + 2; /* after "$y$" */
 
 	if (strncmp(hash, "$7$", 3) == 0)
 		return 14; /* N, and r and p of five characters each; the salt follows at once */
@@ -72,8 +71,8 @@ static bool bcrypt_cost_valid(const char *hash)
 	return hash[6] == '$' && cost >= 4 && cost <= 31;
 }
 
-/* crypt_checksalt() judges the setting alone: that a digest of the right length follows is for us
- * to see, or a line cut short would pass. */
+/* crypt_checksalt() checks the setting alone. That a digest of the right length follows is checked
+ * here, or a truncated line would pass. */
 static const struct method *accepted_method(const char *hash)
 {
 	static const char alphabet[] = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -99,7 +98,7 @@ bool password_hash_acceptable(const char *hash)
 	return accepted_method(hash) != NULL;
 }
 
-/* crypt() stops at a NUL, so "secret\0anything" would be "secret": never let it in. */
+/* crypt() stops at a NUL, so "secret\0anything" would be "secret": refused. */
 static bool password_fits(struct slice password, size_t max)
 {
 	return password.len > 0 && password.len <= max &&

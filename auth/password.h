@@ -4,21 +4,20 @@
 
 #include "base/bytes.h"
 
-/* Longer ones are refused. (With bcrypt, that ends at 72 bytes, already more than 72.) */
+/* Longer ones are refused (with bcrypt, those of more than 72 bytes). */
 #define PASSWORD_MAX 256
 
 /* Is this a crypt(5) string of an accepted method ($y$ $gy$ $7$ $2b$ $6$) that crypt_checksalt()
  * does not call bad? */
 bool password_hash_acceptable(const char *hash);
-/* The name of the method of an accepted hash: "yescrypt" ...; NULL where it has no accepted
- * prefix. */
+/* The name of the method of an accepted hash: "yescrypt" ...; NULL: it has no accepted prefix. */
 const char *password_method(const char *hash);
 /* How many of its characters say what an accepted hash costs: method and parameters. */
 size_t password_kind_len(const char *hash);
 
-/* Is it the password of this hash? Blocking. Where the hash is NULL or of no accepted method, and
- * where the password is none that could be right, as much work is done for `dummy`, an accepted
- * hash (NULL: one of the default method), and the answer is no. */
+/* Is it the password of this hash? Blocking. If the hash is NULL or of no accepted method, or no
+ * hash can be made of the password, the same work is done for `dummy`, an accepted hash (NULL: one
+ * of the default method), and the answer is no. */
 bool password_check(const char *hash, struct slice password, const char *dummy);
 
 /* Blocking; for tools: a new hash of the method ("yescrypt", "sha512crypt", "bcrypt"), NULL where

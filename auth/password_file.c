@@ -1,7 +1,5 @@
-/* The password file: bytes in, an immutable table out.  A line is NAME:field:field..., a field is
- * key=value or a bare word; fields come in any order, each once. An empty line and a line that
- * begins with '#' say nothing. What an error quotes is never a value: it could be a hash.
- * Thread: any. */
+/* Bytes in, an immutable table out.  A line is NAME:field:field..., a field is key=value or a bare
+ * word; fields come in any order, each once.  An error never quotes a value: it could be a hash. */
 #include "auth/password_file.h"
 
 #include <errno.h>
@@ -20,7 +18,7 @@
 #define ROLES_MAX      64
 #define ROLE_MAX_BYTES 256
 
-struct entry {
+struct file_entry {
 	struct password_entry user;
 	UT_hash_handle by_name;
 	UT_hash_handle by_id;
@@ -28,17 +26,17 @@ struct entry {
 
 struct password_file {
 	_Atomic uint32_t refs;
-	struct entry **entries;
+	struct file_entry **entries;
 	size_t count, cap;
-	struct entry *names;
-	struct entry *ids;
+	struct file_entry *names;
+	struct file_entry *ids;
 	/* Everybody's, those of the same iterations and length of the salt beside each other. */
 	const struct scram_verifier **scrams;
 	size_t scram_count;
 };
 
 /* The line at hand. */
-struct line {
+struct file_line {
 	const char *file;
 	unsigned number;
 	struct slice text;
@@ -52,17 +50,17 @@ struct line {
 	((l)->bad = true, errors_add((l)->errors, (l)->file, (l)->number,                          \
 	                             (unsigned)((at) - (l)->text.data) + 1, __VA_ARGS__))
 
-/* What stands before the first `stop`; *rest is what follows it, NULL data where nothing does. */
 bool password_file_name_valid(struct slice name, const char **why)
 {
 	if (!identity_name_valid(name, why))
 		return false;
 	if (memchr(name.data, ':', name.len) == NULL)
 		return true;
-	*why = "a user name must not have ':': it divides the fields of the password file";
+	*why = "a user name must not have ':': it separates the fields of the password file";
 	return false;
 }
 
+/* The text before the first `stop`. *rest is what follows it; NULL data: nothing does. */
 static struct slice cut(struct slice s, char stop, struct slice *rest)
 {
 	size_t len = 0;
@@ -73,24 +71,25 @@ static struct slice cut(struct slice s, char stop, struct slice *rest)
 	return slice_of(s.data, len);
 }
 
-static void read_hash(struct line *l, struct slice value)
+static void read_hash(struct file_line *l, struct slice value)
 {
 	l->user->hash = slice_dup(value);
 	if (strlen(l->user->hash) != value.len || !password_hash_acceptable(l->user->hash))
 		LINE_ERROR(
 		    l, value.data,
-		    "this is no hash of an accepted method (yescrypt, gost-yescrypt, scrypt, "
+		    "this is not a hash of an accepted method (yescrypt, gost-yescrypt, scrypt, "
 		    "bcrypt $2b$, sha512crypt); make a new one with 'broker-passwd FILE set'");
 }
 
-static void read_scram(struct line *l, struct slice value)
+static void read_scram(struct file_line *l, struct slice value)
 {
 	l->user->scram = xnew(l->user->scram);
 	if (!scram_verifier_parse(value, l->user->scram))
-		LINE_ERROR(l, value.data,
-		           "this is no SCRAM verifier (SHA-256$ITERATIONS$SALT$KEY$KEY, at least "
-		           "%d iterations); make a new one with 'broker-passwd FILE set --scram'",
-		           SCRAM_ITERATIONS_MIN);
+		LINE_ERROR(
+		    l, value.data,
+		    "this is not a SCRAM verifier (SHA-256$ITERATIONS$SALT$KEY$KEY, at least "
+		    "%d iterations); make a new one with 'broker-passwd FILE set --scram'",
+		    SCRAM_ITERATIONS_MIN);
 }
 
 bool password_file_role_valid(struct slice role)
@@ -116,7 +115,7 @@ static bool has_role(const struct password_entry *user, struct slice role)
 	return false;
 }
 
-static void read_roles(struct line *l, struct slice value)
+static void read_roles(struct file_line *l, struct slice value)
 {
 	struct password_entry *user = l->user;
 	struct slice role, rest = value;
@@ -124,11 +123,11 @@ static void read_roles(struct line *l, struct slice value)
 	do {
 		role = cut(rest, ',', &rest);
 		if (!password_file_role_valid(role)) {
-			LINE_ERROR(l, value.data, "roles= wants names divided by ','");
+			LINE_ERROR(l, value.data, "roles= takes names separated by ','");
 			return;
 		}
 		if (has_role(user, role)) {
-			LINE_ERROR(l, role.data, "the same role stands here twice");
+			LINE_ERROR(l, role.data, "the role is given twice");
 			return;
 		}
 		if (user->role_count == ROLES_MAX) {
@@ -149,7 +148,7 @@ static int hex_digit(uint8_t c)
 	return -1;
 }
 
-static void read_id(struct line *l, struct slice value)
+static void read_id(struct file_line *l, struct slice value)
 {
 	uint64_t id = 0;
 	bool bad = value.len != 16;
@@ -161,37 +160,38 @@ static void read_id(struct line *l, struct slice value)
 		id = id << 4 | (uint64_t)(digit & 15);
 	}
 	if (bad || id == 0)
-		LINE_ERROR(l, value.data, "id= wants 16 digits out of 0-9 and a-f, not all 0");
+		LINE_ERROR(l, value.data, "id= takes 16 digits out of 0-9 and a-f, not all 0");
 	l->user->entry_id = id;
 }
 
-static void read_locked(struct line *l, struct slice value)
+static void read_locked(struct file_line *l, struct slice value)
 {
 	(void)value;
 	l->user->locked = true;
 }
 
-static const struct key {
+static const struct entry_field {
 	const char *name;
 	bool has_value;
-	void (*read)(struct line *l, struct slice value);
-} keys[] = {
+	void (*read)(struct file_line *l, struct slice value);
+} entry_fields[] = {
     {"hash", true, read_hash}, {"scram", true, read_scram},    {"roles", true, read_roles},
     {"id", true, read_id},     {"locked", false, read_locked},
 };
-#define KEY_COUNT ARRAY_LEN(keys)
+#define FIELD_COUNT ARRAY_LEN(entry_fields)
 
-/* Only what looks like a key is quoted: with a field out of place it could be half a hash. */
-static void key_unknown(struct line *l, struct slice key)
+/* Only what looks like a key is quoted: a misplaced field could be half a hash. */
+static void report_unknown(struct file_line *l, struct slice key)
 {
-	const char *names[KEY_COUNT];
+	const char *names[FIELD_COUNT];
 	const char *near;
 	char *word;
 
 	if (key.len > 0 && key.data[0] == '$') {
-		LINE_ERROR(l, key.data,
-		           "a hash without 'hash=': is this line another broker's? Make the user "
-		           "with 'broker-passwd FILE add'");
+		LINE_ERROR(
+		    l, key.data,
+		    "a hash without 'hash=': is this line from another broker? Make the user "
+		    "with 'broker-passwd FILE add'");
 		return;
 	}
 	word = slice_dup(key);
@@ -202,38 +202,38 @@ static void key_unknown(struct line *l, struct slice key)
 		free(word);
 		return;
 	}
-	for (size_t i = 0; i < KEY_COUNT; i++)
-		names[i] = keys[i].name;
-	near = errors_nearest(word, names, KEY_COUNT);
+	for (size_t i = 0; i < FIELD_COUNT; i++)
+		names[i] = entry_fields[i].name;
+	near = errors_nearest(word, names, FIELD_COUNT);
 	LINE_ERROR(l, key.data, "unknown key '%s'%s%s%s", word,
 	           near == NULL ? "" : "; did you mean '", near == NULL ? "" : near,
 	           near == NULL ? "" : "'?");
 	free(word);
 }
 
-static void read_field(struct line *l, struct slice field)
+static void read_field(struct file_line *l, struct slice field)
 {
 	struct slice value;
 	struct slice name = cut(field, '=', &value);
 
-	for (size_t i = 0; i < KEY_COUNT; i++) {
-		if (!slice_equal(name, slice_of_str(keys[i].name)))
+	for (size_t i = 0; i < FIELD_COUNT; i++) {
+		if (!slice_equal(name, slice_of_str(entry_fields[i].name)))
 			continue;
 		if ((l->seen & 1U << i) != 0)
-			LINE_ERROR(l, field.data, "'%s' stands here twice", keys[i].name);
-		else if (keys[i].has_value != (value.data != NULL) ||
-		         (keys[i].has_value && value.len == 0))
-			LINE_ERROR(l, field.data, "'%s' %s", keys[i].name,
-			           keys[i].has_value ? "wants a value" : "takes no value");
+			LINE_ERROR(l, field.data, "'%s' is given twice", entry_fields[i].name);
+		else if (entry_fields[i].has_value != (value.data != NULL) ||
+		         (entry_fields[i].has_value && value.len == 0))
+			LINE_ERROR(l, field.data, "'%s' %s", entry_fields[i].name,
+			           entry_fields[i].has_value ? "needs a value" : "takes no value");
 		else
-			keys[i].read(l, value);
+			entry_fields[i].read(l, value);
 		l->seen |= 1U << i;
 		return;
 	}
-	key_unknown(l, name);
+	report_unknown(l, name);
 }
 
-static void read_line(struct line *l)
+static void read_line(struct file_line *l)
 {
 	const char *why;
 	struct slice rest;
@@ -255,7 +255,7 @@ static void read_line(struct line *l)
 		           "the line has no id=; make users with 'broker-passwd FILE add'");
 }
 
-static void entry_free(struct entry *e)
+static void entry_free(struct file_entry *e)
 {
 	free(e->user.name);
 	free(e->user.hash);
@@ -295,31 +295,31 @@ static uint64_t make_credential(const struct password_entry *user)
 }
 
 /* NOLINTBEGIN(readability-function-size): it counts the nesting inside uthash's macros */
-static struct entry *find_name(const struct password_file *users, struct slice name)
+static struct file_entry *find_name(const struct password_file *users, struct slice name)
 {
-	struct entry *e;
+	struct file_entry *e;
 
 	HASH_FIND(by_name, users->names, name.data, name.len, e);
 	return e;
 }
 
-static bool is_duplicate(const struct password_file *users, struct line *l)
+static bool is_duplicate(const struct password_file *users, struct file_line *l)
 {
-	const struct entry *e = find_name(users, slice_of_str(l->user->name));
+	const struct file_entry *e = find_name(users, slice_of_str(l->user->name));
 
 	if (e != NULL) {
-		LINE_ERROR(l, l->text.data, "the user of line %u stands here again", e->user.line);
+		LINE_ERROR(l, l->text.data, "the same user is on line %u", e->user.line);
 		return true;
 	}
 	HASH_FIND(by_id, users->ids, &l->user->entry_id, sizeof(l->user->entry_id), e);
 	if (e != NULL)
 		LINE_ERROR(l, l->text.data,
-		           "the id of line %u stands here again; remove this user and add it anew",
+		           "the same id is on line %u; remove this user and add it again",
 		           e->user.line);
 	return e != NULL;
 }
 
-static void add(struct password_file *users, struct entry *e)
+static void add(struct password_file *users, struct file_entry *e)
 {
 	array_reserve(users->entries, users->cap, users->count + 1);
 	e->user.credential = make_credential(&e->user);
@@ -329,9 +329,9 @@ static void add(struct password_file *users, struct entry *e)
 }
 /* NOLINTEND(readability-function-size) */
 
-static void take_line(struct password_file *users, struct line *l)
+static void take_line(struct password_file *users, struct file_line *l)
 {
-	struct entry *e = xnew(e);
+	struct file_entry *e = xnew(e);
 
 	l->user = &e->user;
 	l->user->line = l->number;
@@ -357,7 +357,7 @@ static void take_lines(struct password_file *users, const char *name, struct sli
 	unsigned number = 0;
 
 	while (rest.len > 0) {
-		struct line l = {.file = name, .number = ++number, .errors = errors};
+		struct file_line l = {.file = name, .number = ++number, .errors = errors};
 
 		l.text = cut(rest, '\n', &rest);
 		if (rest.data == NULL)
@@ -453,7 +453,7 @@ size_t password_file_count(const struct password_file *users)
 const struct password_entry *password_file_find(const struct password_file *users,
                                                 struct slice name)
 {
-	const struct entry *e = name.len == 0 ? NULL : find_name(users, name);
+	const struct file_entry *e = name.len == 0 ? NULL : find_name(users, name);
 
 	return e == NULL ? NULL : &e->user;
 }

@@ -1,7 +1,7 @@
 /* The password file: one line a user, NAME:key=value:key=value...  (hash=, scram=, roles=a,b, id=,
- * locked). Every line has an id; empty lines and lines that begin with '#' are passed over.
+ * locked). Every line has an id; empty lines and lines that begin with '#' are ignored.
  * A malformed line, a duplicate or a hash of a method that is not accepted is an error with its
- * line.  A loaded table is immutable and shared by reference. */
+ * line.  A loaded table is immutable and shared by reference.  Thread: any. */
 #ifndef AUTH_PASSWORD_FILE_H
 #define AUTH_PASSWORD_FILE_H
 
@@ -25,7 +25,7 @@ struct password_entry {
 
 struct password_file;
 
-/* What a user of the password file may be called: identity_name_valid, and no ':', which divides
+/* What a user of the password file may be called: identity_name_valid, and no ':', which separates
  * the fields. */
 bool password_file_name_valid(struct slice name, const char **why);
 
@@ -41,15 +41,15 @@ const struct password_entry *password_file_find(const struct password_file *user
                                                 struct slice name); /* NULL: no such user */
 const struct password_entry *password_file_at(const struct password_file *users,
                                               size_t index); /* in file order */
-/* A digest of hash and verifier: changes with the password. 0 where there is neither. */
+/* A digest of hash and verifier: changes with the password. 0: there is neither. */
 uint64_t password_file_credential(const struct password_entry *user);
 
-/* What SCRAM shows to somebody of that name: the user's own verifier, or, where there is no such
- * user or none with a verifier, one that fits no password: with iterations and the length of the
- * salt of some verifier in the file, and a salt, that depend on the name and on the id of the first
- * user in the file. It is so the same over restarts and reloads (where verifiers of another form
- * come or go, for nearly all names), and only who may read the file can tell it from a true one.
- * False where the file has no verifier at all: then SCRAM is not offered. */
+/* What SCRAM shows to a user of that name: the user's own verifier. Where there is no such user, or
+ * none with a verifier, a decoy that matches no password: iterations and salt length of some
+ * verifier in the file, and a salt, chosen by the name and by the id of the first user in the file.
+ * So it is the same after restarts and reloads (when verifiers of another form come or go: for
+ * nearly all names), and only a reader of the file can tell it from a real one. False: the file has
+ * no verifier, SCRAM is not offered. */
 bool password_file_scram(const struct password_file *users, struct slice name,
                          struct scram_verifier *out);
 bool password_file_has_scram(const struct password_file *users);

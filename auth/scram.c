@@ -1,5 +1,5 @@
-/* SCRAM-SHA-256.  Messages are attributes divided by ',', each a letter, '=' and a value; cut()
- * tells the end of a message by the NULL data of the rest. */
+/* Messages are attributes separated by ',': a letter, '=' and a value.  After the last one, cut()
+ * returns a rest with NULL data. */
 #include "auth/scram.h"
 
 #include <inttypes.h>
@@ -26,7 +26,7 @@ static struct slice cut(struct slice s, char stop, struct slice *rest)
 
 /* --- the verifier --- */
 
-/* Base64 of min to max bytes; their number, 0 where it is not that. */
+/* Base64 of min to max bytes. Their number; 0: it is not that. */
 static size_t read_base64(struct slice text, size_t min, size_t max, uint8_t *out)
 {
 	struct buf bytes = {0};
@@ -42,7 +42,7 @@ static size_t read_base64(struct slice text, size_t min, size_t max, uint8_t *ou
 	return len;
 }
 
-/* A count without a sign and without leading zeros; 0 where it is none that we take. */
+/* A count without a sign and without leading zeros. 0: it is not accepted. */
 static uint32_t read_iterations(struct slice text)
 {
 	uint32_t value = 0;
@@ -102,9 +102,9 @@ static bool has_controls(struct slice s)
 const char *scram_password_refused(struct slice password)
 {
 	if (!utf8_valid(password))
-		return "SCRAM wants a password in valid UTF-8";
+		return "SCRAM needs a password in valid UTF-8";
 	if (has_controls(password))
-		return "SCRAM wants a password without control characters";
+		return "SCRAM needs a password without control characters";
 	return NULL;
 }
 
@@ -183,7 +183,7 @@ static bool is_nonce(struct slice s)
 	return s.len > 0 && s.len <= NONCE_MAX;
 }
 
-/* What comes of the name that the client wants to act as: nothing, or its own. */
+/* The name that the client wants to act as: none, or its own. */
 static bool may_act_as(const struct scram *s, struct slice attribute)
 {
 	struct buf name = {0};
@@ -198,7 +198,7 @@ static bool may_act_as(const struct scram *s, struct slice attribute)
 	return same;
 }
 
-/* client-first-message-bare: n=, r=, and extensions, which are passed over. */
+/* client-first-message-bare: n=, r=, and extensions, which are ignored. */
 static const char *read_bare(struct scram *s, struct slice bare)
 {
 	struct slice rest, name, nonce;
@@ -206,7 +206,7 @@ static const char *read_bare(struct scram *s, struct slice bare)
 	buf_put_slice(&s->text, bare);
 	name = cut(bare, ',', &rest);
 	if (value_of(name, 'm').data != NULL)
-		return "SCRAM: a mandatory extension is not known here";
+		return "SCRAM: a mandatory extension is not supported";
 	name = value_of(name, 'n');
 	if (name.data == NULL || !decode_name(name, &s->user))
 		return "SCRAM: the user name is not valid";
@@ -268,7 +268,7 @@ void scram_server_first(struct scram *s, const struct scram_verifier *verifier, 
 	buf_put_slice(&s->text, slice_skip(buf_slice(out), start));
 }
 
-/* Is the hash of what the proof hides the key that is stored? */
+/* Is the hash of the key in the proof the stored key? */
 static bool proof_is_right(const struct scram *s, const uint8_t proof[32])
 {
 	uint8_t signature[32], client_key[32], hash[32];
@@ -284,8 +284,8 @@ static bool proof_is_right(const struct scram *s, const uint8_t proof[32])
 	return right;
 }
 
-/* Made of a wrong proof, too, and thrown away: who knows the password of a user that is locked is
- * not to learn it by the time. */
+/* Also computed for a wrong proof, and discarded: the time must not reveal to somebody who knows
+ * the password of a locked user that it is right. */
 static void put_server_final(const struct scram *s, bool right, struct buf *out)
 {
 	size_t before = out->len;
@@ -298,8 +298,7 @@ static void put_server_final(const struct scram *s, bool right, struct buf *out)
 		out->len = before;
 }
 
-/* The value of p=, which is the last attribute; what stands before it is the client's part of the
- * text that is signed. */
+/* The value of p=, the last attribute. *before is the client's part of the signed text. */
 static struct slice read_proof(struct slice message, struct slice rest, struct slice *before)
 {
 	while (rest.data != NULL) {

@@ -1,12 +1,14 @@
 /* SCRAM-SHA-256 (RFC 5802, RFC 7677), the server's side, without channel binding: the messages, and
- * the verifier that stands in the password file in place of the password.  A login costs four HMACs
- * and a hash here, whatever the iteration count: that is the client's work, and broker-passwd's.
+ * the verifier that the password file has in place of the password.  A login costs four HMACs and a
+ * hash here, whatever the iteration count: that work is done by the client, and by broker-passwd.
+ * (Written by hand: libgsasl would take over the messages only, not verifiers and decoys, and would
+ * bring a second implementation of the cryptography.)
  *
  * Of SASLprep only this is applied: names and passwords are UTF-8 without control characters.
- * Nothing is normalised, so a password beyond ASCII works where the client writes it as
- * broker-passwd was given it.
+ * Nothing is normalised, so a password beyond ASCII works if the client encodes it as broker-passwd
+ * got it.
  *
- * Pure, except that make and nonce draw from base/random. Thread: the caller's. */
+ * Pure, except that decoys and nonces use base/random.  Thread: the caller's. */
 #ifndef AUTH_SCRAM_H
 #define AUTH_SCRAM_H
 
@@ -38,12 +40,13 @@ struct scram_verifier {
  * takes only what format would write. */
 bool scram_verifier_parse(struct slice text, struct scram_verifier *out);
 void scram_verifier_format(const struct scram_verifier *v, struct buf *out);
-/* Why no verifier can be made of this password; NULL where one can. */
+/* Why no verifier can be made of this password. NULL: one can. */
 const char *scram_password_refused(struct slice password);
-/* Of iterations, salt and salt_len, which are set. Slow on purpose: for tools, never on a loop. */
+/* From iterations, salt and salt_len, which are set. Slow on purpose: for tools, never on a loop.
+ */
 void scram_verifier_derive(struct scram_verifier *v, struct slice password);
-/* What somebody who has no verifier is shown: the form of `like`, a salt that is the same for a
- * name as long as the key is, and keys that nobody has a password for. */
+/* What a user without a verifier is shown: the form of `like`, a salt that depends on name and key,
+ * and keys that match no password. */
 void scram_verifier_decoy(const struct scram_verifier *like, struct slice key, struct slice user,
                           struct scram_verifier *out);
 
@@ -58,8 +61,8 @@ struct scram {
 
 void scram_fini(struct scram *s); /* wipes the verifier */
 
-/* NULL, or what is wrong with the message: judged by the message alone, so that it may be told to
- * the peer. */
+/* NULL, or what is wrong with the message. The text depends on the message alone, so it may be sent
+ * to the client. */
 const char *scram_client_first(struct scram *s, struct slice message);
 void scram_nonce(char out[SCRAM_NONCE]);
 /* Append the server's answer. Takes a copy of the verifier. */

@@ -242,7 +242,7 @@ void conf_check(const struct conf *conf, const char *name, const struct yaml_nod
 
 	check_persistence(&c);
 	for (size_t i = 0; i < conf->listener_count; i++) {
-		if (conf->listeners[i].bind == NULL) /* told already */
+		if (conf->listeners[i].bind == NULL) /* reported already */
 			continue;
 		check_transport(&c, i);
 		check_collision(&c, i);

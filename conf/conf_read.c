@@ -12,13 +12,13 @@
 
 #define KEYS_MAX 64 /* of one section, for the nearest name */
 
-struct reading {
+struct conf_reading {
 	const char *name;
 	struct errors *errors;
 	const struct conf *global; /* what listeners inherit */
 };
 
-static void read_mapping(const struct reading *r, const struct schema_section *section,
+static void read_mapping(const struct conf_reading *r, const struct schema_section *section,
                          struct scope scope, const struct yaml_node *node);
 
 static const char *kind_name(enum yaml_kind kind)
@@ -35,7 +35,7 @@ static const char *kind_name(enum yaml_kind kind)
 }
 
 /* "max_qos must be a whole number from 0 to 2, not 'x'; hint" */
-static void add_expected(const struct reading *r, const struct schema_key *key,
+static void add_expected(const struct conf_reading *r, const struct schema_key *key,
                          const struct yaml_node *node)
 {
 	struct buf expected = {0};
@@ -78,7 +78,7 @@ static const struct schema_section *find_executor(const char *name)
 }
 
 /* The right name in the wrong section, a wrong name, or something else altogether. */
-static void add_unknown(const struct reading *r, const struct schema_section *section,
+static void add_unknown(const struct conf_reading *r, const struct schema_section *section,
                         const struct yaml_node *key)
 {
 	const struct schema_section *executor = find_executor(key->text);
@@ -122,7 +122,7 @@ static void switch_off(void *field)
 	memset(field, 0, sizeof(text));
 }
 
-static void read_scalar(const struct reading *r, const struct schema_key *key,
+static void read_scalar(const struct conf_reading *r, const struct schema_key *key,
                         const struct scope *scope, const struct yaml_node *node)
 {
 	struct value_input in = {.file = r->name, .text = node->text};
@@ -151,7 +151,7 @@ static void note_place(const struct schema_section *section, void *object,
 	memcpy((char *)object + section->column_offset, &node->column, sizeof(node->column));
 }
 
-static void read_list(const struct reading *r, const struct schema_key *key,
+static void read_list(const struct conf_reading *r, const struct schema_key *key,
                       const struct scope *scope, const struct yaml_node *node)
 {
 	bool off = is_switched_off(key, node);
@@ -177,7 +177,7 @@ static void read_list(const struct reading *r, const struct schema_key *key,
 	}
 }
 
-static void read_inner(const struct reading *r, const struct schema_key *key,
+static void read_inner(const struct conf_reading *r, const struct schema_key *key,
                        const struct scope *scope, const struct yaml_node *node)
 {
 	if (yaml_is_null(node)) /* all its lines are comments: nothing is changed */
@@ -194,7 +194,7 @@ static void note_given(const struct schema_key *key, const struct scope *scope)
 		*(bool *)((char *)scope->listener + key->given_offset) = true;
 }
 
-static void read_entry(const struct reading *r, const struct schema_key *key,
+static void read_entry(const struct conf_reading *r, const struct schema_key *key,
                        const struct scope *scope, const struct yaml_entry *entry)
 {
 	if (schema_field(key, scope) == NULL) {
@@ -211,7 +211,7 @@ static void read_entry(const struct reading *r, const struct schema_key *key,
 		read_scalar(r, key, scope, entry->value);
 }
 
-static void require_keys(const struct reading *r, const struct schema_section *section,
+static void require_keys(const struct conf_reading *r, const struct schema_section *section,
                          const struct yaml_node *node)
 {
 	for (size_t i = 0; i < section->count; i++) {
@@ -231,7 +231,7 @@ static void require_keys(const struct reading *r, const struct schema_section *s
 	}
 }
 
-static void read_entries(const struct reading *r, const struct schema_section *section,
+static void read_entries(const struct conf_reading *r, const struct schema_section *section,
                          const struct scope *scope, const struct yaml_node *node, unsigned turn)
 {
 	for (size_t i = 0; i < node->count; i++) {
@@ -246,7 +246,7 @@ static void read_entries(const struct reading *r, const struct schema_section *s
 }
 
 /* As deep as the tables nest. */
-static void read_mapping(const struct reading *r, const struct schema_section *section,
+static void read_mapping(const struct conf_reading *r, const struct schema_section *section,
                          struct scope scope, const struct yaml_node *node)
 {
 	read_entries(r, section, &scope, node, 0);
@@ -257,7 +257,7 @@ static void read_mapping(const struct reading *r, const struct schema_section *s
 void conf_read(struct conf *conf, const char *name, const struct yaml_node *root,
                struct errors *errors)
 {
-	struct reading r = {.name = name, .errors = errors, .global = conf};
+	struct conf_reading r = {.name = name, .errors = errors, .global = conf};
 	struct scope scope = {.object = conf, .whole = conf};
 
 	schema_defaults(&schema_root, scope, NULL);

@@ -78,7 +78,7 @@ static bool has_pairs(const struct command *command)
 }
 
 /* "uptime_s" becomes "uptime s". */
-static void add_pairs(struct table *t, const struct json_object *line)
+static void add_pairs(struct ctl_table *t, const struct json_object *line)
 {
 	t->no_titles = true;
 	for (size_t i = 0; i < line->count; i++) {
@@ -86,7 +86,7 @@ static void add_pairs(struct table *t, const struct json_object *line)
 
 		for (char *c = name; (c = strchr(c, '_')) != NULL;)
 			*c = ' ';
-		table_add_pair(t, name, &line->members[i]);
+		ctl_table_add_pair(t, name, &line->members[i]);
 		free(name);
 	}
 }
@@ -294,7 +294,8 @@ enum answer {
 	ANSWER_ERROR,
 };
 
-static enum answer take_line(const struct options *o, struct table *t, const char *text, size_t len)
+static enum answer take_line(const struct options *o, struct ctl_table *t, const char *text,
+                             size_t len)
 {
 	enum answer answer = ANSWER_GOES_ON;
 	struct json_object line;
@@ -316,13 +317,13 @@ static enum answer take_line(const struct options *o, struct table *t, const cha
 	} else if (has_pairs(o->command)) {
 		add_pairs(t, &line);
 	} else {
-		table_add(t, &line);
+		ctl_table_add(t, &line);
 	}
 	json_fini(&line);
 	return answer;
 }
 
-static enum answer read_answer(const struct options *o, struct table *t, FILE *in)
+static enum answer read_answer(const struct options *o, struct ctl_table *t, FILE *in)
 {
 	enum answer answer = ANSWER_GOES_ON;
 	char *text = NULL;
@@ -338,12 +339,12 @@ static enum answer read_answer(const struct options *o, struct table *t, FILE *i
 	return answer;
 }
 
-static void print_answer(const struct options *o, const struct table *t)
+static void print_answer(const struct options *o, const struct ctl_table *t)
 {
 	struct buf out = {0};
 
 	if (t->cell_count > 0 || !has_pairs(o->command))
-		table_print(t, &out);
+		ctl_table_print(t, &out);
 	if (out.len > 0)
 		fwrite(out.data, 1, out.len, stdout);
 	buf_fini(&out);
@@ -353,7 +354,8 @@ static void print_answer(const struct options *o, const struct table *t)
 
 static int talk(const struct options *o, int fd)
 {
-	struct table t = {.columns = o->command->columns, .column_count = o->command->column_count};
+	struct ctl_table t = {.columns = o->command->columns,
+	                      .column_count = o->command->column_count};
 	enum answer answer = ANSWER_ERROR;
 	FILE *in;
 
@@ -369,7 +371,7 @@ static int talk(const struct options *o, int fd)
 	}
 	if (answer == ANSWER_DONE && !o->json)
 		print_answer(o, &t);
-	table_fini(&t);
+	ctl_table_fini(&t);
 	if (fflush(stdout) != 0)
 		return report_error(EXIT_FAILED, "cannot write: %s", strerror(errno));
 	return answer == ANSWER_DONE ? 0 : EXIT_FAILED;

@@ -16,7 +16,7 @@ static bool is_unsafe(uint32_t cp)
 	       (cp >= 0x2028 && cp <= 0x202e) || (cp >= 0x2066 && cp <= 0x2069) || cp == 0xfeff;
 }
 
-void table_put_text(struct buf *out, struct slice s)
+void ctl_table_put_text(struct buf *out, struct slice s)
 {
 	uint32_t cp = 0;
 
@@ -47,7 +47,7 @@ static void put_seconds(struct buf *out, uint64_t s)
 		buf_printf(out, "%" PRIu64 "d", s / 86400);
 }
 
-static struct buf *new_cell(struct table *t)
+static struct buf *new_cell(struct ctl_table *t)
 {
 	array_reserve(t->cells, t->cell_cap, t->cell_count + 1);
 	t->cells[t->cell_count] = (struct buf){0};
@@ -59,7 +59,7 @@ static void fill_cell(struct buf *cell, const struct json_member *m, enum column
 	if (m == NULL || m->kind == JSON_NULL)
 		buf_put_u8(cell, '-');
 	else if (m->kind == JSON_TEXT)
-		table_put_text(cell, m->text);
+		ctl_table_put_text(cell, m->text);
 	else if (m->kind == JSON_BOOL)
 		buf_put_slice(cell, m->number != 0 ? SLICE("yes") : SLICE("no"));
 	else if (kind == COLUMN_SECONDS)
@@ -68,7 +68,7 @@ static void fill_cell(struct buf *cell, const struct json_member *m, enum column
 		buf_printf(cell, "%" PRIu64, m->number);
 }
 
-void table_add(struct table *t, const struct json_object *row)
+void ctl_table_add(struct ctl_table *t, const struct json_object *row)
 {
 	for (size_t i = 0; i < t->column_count; i++) {
 		const struct column *column = &t->columns[i];
@@ -77,10 +77,10 @@ void table_add(struct table *t, const struct json_object *row)
 	}
 }
 
-void table_add_pair(struct table *t, const char *name, const struct json_member *value)
+void ctl_table_add_pair(struct ctl_table *t, const char *name, const struct json_member *value)
 {
 	REQUIRE(t->column_count == 2);
-	table_put_text(new_cell(t), slice_of_str(name));
+	ctl_table_put_text(new_cell(t), slice_of_str(name));
 	fill_cell(new_cell(t), value, t->columns[1].kind);
 }
 
@@ -101,7 +101,7 @@ static void put_blanks(struct buf *out, size_t count)
 	buf_printf(out, "%*s", (int)count, "");
 }
 
-static void put_row(const struct table *t, const struct slice *cells, const size_t *widths,
+static void put_row(const struct ctl_table *t, const struct slice *cells, const size_t *widths,
                     struct buf *out)
 {
 	for (size_t i = 0; i < t->column_count; i++) {
@@ -117,14 +117,14 @@ static void put_row(const struct table *t, const struct slice *cells, const size
 	}
 }
 
-static void read_row(const struct table *t, size_t row, struct slice *cells)
+static void read_row(const struct ctl_table *t, size_t row, struct slice *cells)
 {
 	for (size_t i = 0; i < t->column_count; i++)
 		cells[i] = row == 0 ? slice_of_str(t->columns[i].title)
 		                    : buf_slice(&t->cells[(row - 1) * t->column_count + i]);
 }
 
-void table_print(const struct table *t, struct buf *out)
+void ctl_table_print(const struct ctl_table *t, struct buf *out)
 {
 	struct slice cells[TABLE_COLUMNS_MAX];
 	size_t widths[TABLE_COLUMNS_MAX] = {0};
@@ -146,7 +146,7 @@ void table_print(const struct table *t, struct buf *out)
 	}
 }
 
-void table_fini(struct table *t)
+void ctl_table_fini(struct ctl_table *t)
 {
 	for (size_t i = 0; i < t->cell_count; i++)
 		buf_fini(&t->cells[i]);

@@ -19,7 +19,7 @@ struct column {
 
 #define TABLE_COLUMNS_MAX 12
 
-struct table {
+struct ctl_table {
 	const struct column *columns;
 	size_t column_count;
 	bool no_titles;
@@ -29,12 +29,12 @@ struct table {
 
 /* Append `s` as it may be shown: control characters, direction marks and what is no UTF-8 escaped.
  */
-void table_put_text(struct buf *out, struct slice s);
+void ctl_table_put_text(struct buf *out, struct slice s);
 /* A row of what the object has; what it lacks, and null, is "-". */
-void table_add(struct table *t, const struct json_object *row);
+void ctl_table_add(struct ctl_table *t, const struct json_object *row);
 /* A row of a name and a value. */
-void table_add_pair(struct table *t, const char *name, const struct json_member *value);
-void table_print(const struct table *t, struct buf *out);
-void table_fini(struct table *t);
+void ctl_table_add_pair(struct ctl_table *t, const char *name, const struct json_member *value);
+void ctl_table_print(const struct ctl_table *t, struct buf *out);
+void ctl_table_fini(struct ctl_table *t);
 
 #endif

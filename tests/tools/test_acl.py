@@ -201,7 +201,7 @@ WRONG_EDITS = [
 WARNINGS = [
     ("hidden", "    - allow publish a/#\n    - deny publish a/b",
      "acl.yaml:5:7: warning: 'deny publish a/b' never decides: line 4, 'allow publish a/#', comes first and covers it; "
-     "move it up or take it out"),
+     "move it up or remove it"),
     ("guarded", "    - allow publish $SYS/#",
      "acl.yaml:4:7: warning: 'allow publish $SYS/#' never allows anything: nobody publishes to topics that begin with $"),
     ("a role that is none", "    - allow publish a\nusers: { anna: { roles: [provder] } }",

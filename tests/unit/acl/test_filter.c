@@ -22,7 +22,7 @@ static bool overlaps(struct slice a, struct slice b)
 	bool found;
 
 	assert_true(rule_filter_parse(&filter, a, &bad));
-	found = rule_filter_overlaps(&filter, b, &(struct names){0});
+	found = rule_filter_overlaps(&filter, b, &(struct pattern_names){0});
 	rule_filter_fini(&filter);
 	return found;
 }
@@ -230,7 +230,7 @@ static void patterns(void **state)
 	    {"%cabab%c", "ababab", PATTERN_HOLES, true},
 	    {"a%ca", "a", PATTERN_HOLES, false},
 	};
-	struct names names = {.user = SLICE("USER")};
+	struct pattern_names names = {.user = SLICE("USER")};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -20,20 +20,20 @@ static const struct column pairs[] = {
     {"", "", COLUMN_TEXT},
 };
 
-static void add(struct table *t, struct slice line)
+static void add(struct ctl_table *t, struct slice line)
 {
 	struct json_object o;
 
 	assert_true(json_parse(line, &o));
-	table_add(t, &o);
+	ctl_table_add(t, &o);
 	json_fini(&o);
 }
 
-static void expect(const struct table *t, const char *want)
+static void expect(const struct ctl_table *t, const char *want)
 {
 	struct buf out = {0};
 
-	table_print(t, &out);
+	ctl_table_print(t, &out);
 	buf_put_u8(&out, 0);
 	assert_string_equal((const char *)out.data, want);
 	buf_fini(&out);
@@ -41,7 +41,7 @@ static void expect(const struct table *t, const char *want)
 
 static void test_columns_are_aligned(void **state)
 {
-	struct table t = {.columns = columns, .column_count = 4};
+	struct ctl_table t = {.columns = columns, .column_count = 4};
 
 	(void)state;
 	add(&t, SLICE("{\"name\":\"a\",\"count\":1,\"left\":90,\"who\":\"anna\"}"));
@@ -51,30 +51,30 @@ static void test_columns_are_aligned(void **state)
 	           "a                  1   90s  anna\n"
 	           "a longer one  123456     -  -\n"
 	           "l\xc3\xa4mp             yes    2h  -\n");
-	table_fini(&t);
+	ctl_table_fini(&t);
 }
 
 static void test_an_empty_table_has_its_titles(void **state)
 {
-	struct table t = {.columns = columns, .column_count = 4};
+	struct ctl_table t = {.columns = columns, .column_count = 4};
 
 	(void)state;
 	expect(&t, "NAME  COUNT  LEFT  WHO\n");
-	table_fini(&t);
+	ctl_table_fini(&t);
 }
 
 static void test_pairs_have_none(void **state)
 {
-	struct table t = {.columns = pairs, .column_count = 2, .no_titles = true};
+	struct ctl_table t = {.columns = pairs, .column_count = 2, .no_titles = true};
 	struct json_member m = {.kind = JSON_NUMBER, .number = UINT64_MAX};
 
 	(void)state;
-	table_add_pair(&t, "retained bytes", &m);
+	ctl_table_add_pair(&t, "retained bytes", &m);
 	m = (struct json_member){.kind = JSON_TEXT, .text = SLICE("x\ny")};
-	table_add_pair(&t, "w", &m);
+	ctl_table_add_pair(&t, "w", &m);
 	expect(&t, "retained bytes  18446744073709551615\n"
 	           "w               x\\x0ay\n");
-	table_fini(&t);
+	ctl_table_fini(&t);
 }
 
 static void test_seconds(void **state)
@@ -91,15 +91,15 @@ static void test_seconds(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct table t = {.columns = left, .column_count = 1, .no_titles = true};
+		struct ctl_table t = {.columns = left, .column_count = 1, .no_titles = true};
 		struct buf out = {0};
 
 		add(&t, slice_of_str(rows[i].line));
-		table_print(&t, &out);
+		ctl_table_print(&t, &out);
 		out.data[out.len - 1] = 0;
 		assert_string_equal((const char *)out.data, rows[i].want);
 		buf_fini(&out);
-		table_fini(&t);
+		ctl_table_fini(&t);
 	}
 }
 
@@ -128,7 +128,7 @@ static void test_what_is_shown(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct buf out = {0};
 
-		table_put_text(&out, rows[i].text);
+		ctl_table_put_text(&out, rows[i].text);
 		if (!slice_equal(buf_slice(&out), slice_of_str(rows[i].want)))
 			fail_msg("%s: %.*s", rows[i].name, (int)out.len, (const char *)out.data);
 		buf_fini(&out);
