@@ -1,6 +1,6 @@
-"""Packets that no client should send, and what becomes of them, as the standards say it (mqtt.py's own reading of
-them, nothing of the broker's). A row is said by an accepted client: it ends the connection, with one of these codes
-where it is 5.0 and silently in 3.1.1, or the connection lives on."""
+"""Packets that no client should send, and what the standards require (from mqtt.py's own reading of them, independent
+of the broker). An accepted client sends a row: it ends the connection, with one of these reason codes in 5.0 and
+without a packet in 3.1.1, or the connection stays open."""
 
 from dataclasses import dataclass
 
@@ -48,7 +48,7 @@ def raw(kind, *pieces, flags=None):
     return packet(kind, flags_of(kind) if flags is None else flags, b"".join(pieces))
 
 
-# A good body of each packet, and what a client may put into its properties.
+# A valid body of each packet, and what a client may put into its properties.
 
 ACKS = (mqtt.PUBACK, mqtt.PUBREC, mqtt.PUBREL, mqtt.PUBCOMP)
 USER = one("user_property", ("k", "v"))
@@ -56,7 +56,7 @@ REASON = one("reason_string", "because")
 
 
 def body(kind, version, props=None):
-    """In pieces: a string or a property block is a piece of its own."""
+    """In pieces: a string or a property block is one piece."""
     def put(usual):
         return [block(5, usual if props is None else props)] if version == 5 else []
 
@@ -88,7 +88,7 @@ def kinds(version):
 # --- truncation, with the length that goes with it ---
 
 def good_cuts(kind, version):
-    """Lengths at which the body is complete all the same."""
+    """Lengths at which the body is complete anyway."""
     lengths, at = [], 0
     for piece in body(kind, version):
         at += len(piece)
@@ -307,7 +307,7 @@ BAD_TEXTS = {
 
 
 def bad_text(name, version, bad):
-    """The packet that has `bad` for its `name`."""
+    """The packet with `bad` as its `name`."""
     if name == "topic":
         return raw(mqtt.PUBLISH, text(bad), block(version), flags=0)
     if name == "filter":
@@ -357,7 +357,7 @@ def topics():
 
 
 def lying_strings():
-    """Every length of a string that is in a packet: one more, and as much as can be said."""
+    """Every length of a string in a packet: one more than the string has, and the maximum."""
     for version in BOTH:
         for kind in (mqtt.PUBLISH, mqtt.SUBSCRIBE, mqtt.UNSUBSCRIBE):
             pieces = body(kind, version)
@@ -408,19 +408,19 @@ ROWS = [row for part in (truncations, surplus, headers, wrong_kinds, identifiers
 
 # --- CONNECT ---
 
-# Not 4 and 5, 0x86 and 0x87: it must not even come to the question who somebody is.
+# Not 4 and 5, 0x86 and 0x87: the packet must be refused before any authentication.
 CODES_311 = {1, 2}
 CODES_5 = {0x81, 0x82, 0x84, 0x85, 0x90, 0x95, 0x97, 0x99}
 
 
 def connect_pieces(version, props=b"", will_props=b"", client_id=b"abuse", will_topic=b"abuse/will", user=b"nobody"):
-    """With everything: will, user name, password."""
+    """With all fields: will, user name, password."""
     return [text("MQTT"), u8(version), b"\xee", u16(60), block(version, props), text(client_id),
             block(version, will_props), text(will_topic), text("gone"), text(user), text("secret")]
 
 
 def connect_rows():
-    """(name, bytes): all of them refused."""
+    """(name, bytes): each must be refused."""
     found = []
     for version in BOTH:
         good = b"".join(connect_pieces(version))

@@ -32,7 +32,7 @@ def unquote(value):
 
 
 def logfmt(line):
-    """{"event": ..., field: value}; empty where the line is no event."""
+    """{"event": ..., field: value}; empty if the line is not an event."""
     fields = {name: unquote(value) for name, value in FIELD.findall(line)}
     return fields if "event" in fields else {}
 
@@ -49,7 +49,7 @@ def free_bind():
 
 
 class Pki:
-    """Two authorities, one for servers and one for clients, and what is asked of them."""
+    """Two authorities, one for servers and one for clients, and the certificates that tests ask for."""
 
     def __init__(self, directory):
         self.directory = Path(directory)
@@ -154,7 +154,7 @@ class BrokerFixture:
     # the broker
 
     def command(self, *options):
-        """Run the broker for something that ends by itself, as --check does."""
+        """Run the broker with options that make it end by itself, like --check."""
         return subprocess.run([BROKER, *options, "-c", "broker.yaml"], cwd=self.directory, env=self.environment,
                               text=True, capture_output=True, check=False, stdin=subprocess.DEVNULL, timeout=TIMEOUT_S)
 
@@ -171,7 +171,7 @@ class BrokerFixture:
         return self
 
     def stop(self, number=signal.SIGTERM):
-        """The clean end: status 0, and nothing a sanitizer would say. None: it was told to end already."""
+        """Stop it: status 0, and no sanitizer report. None: it was told to stop already."""
         process, self.process = self.process, None
         if process is None:
             return
@@ -187,7 +187,7 @@ class BrokerFixture:
         assert "runtime error" not in said and "Sanitizer" not in said, said
 
     def crash(self):
-        """kill -9: nobody is told, nothing is finished."""
+        """kill -9: clients are not told, nothing is completed."""
         process, self.process = self.process, None
         running.remove(self)
         process.kill()
@@ -204,7 +204,7 @@ class BrokerFixture:
         return self.process.mark()
 
     def wait_log(self, event, after=0, timeout_s=TIMEOUT_S, **fields):
-        """The first such event from `after` on, as a dict. A field's value may be a function that judges it."""
+        """The first such event from `after` on, as a dict. The value of a field may be a function that checks it."""
         def wanted(line):
             found = logfmt(line)
             return found.get("event") == event and all(

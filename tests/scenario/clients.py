@@ -1,4 +1,4 @@
-"""Real clients: mosquitto_pub and mosquitto_sub, Paho for Python, MQTT.js; and the tools that look at TLS."""
+"""Real clients: mosquitto_pub and mosquitto_sub, Paho for Python, MQTT.js; and tools that test TLS."""
 
 import base64
 import itertools
@@ -32,14 +32,14 @@ def mosquitto_options(broker, version, user, password, client_id, certificate):
 
 
 def mosquitto_pub(broker, *arguments, version=5, user="anna", password=None, client_id=None, certificate=None):
-    """Run to its end; .returncode, .stdout and .stderr tell."""
+    """Run it to its end. Returns a CompletedProcess."""
     return subprocess.run(["mosquitto_pub", *mosquitto_options(broker, version, user, password, client_id, certificate),
                            *arguments], capture_output=True, text=True, check=False, timeout=TIMEOUT_S,
                           stdin=subprocess.DEVNULL)
 
 
 class MosquittoSub(LineProcess):
-    """Running and subscribed when made (`subscribed=False`: only started)."""
+    """Running and subscribed after construction (`subscribed=False`: only started)."""
 
     def __init__(self, broker, *arguments, version=5, user="anna", password=None, client_id=None, certificate=None,
                  subscribed=True):

@@ -1,4 +1,4 @@
-"""Four client libraries behind one face, for test_clients_5.py: Paho C and mosquitto's library (each a driver in
+"""Four client libraries behind one interface, for test_clients_5.py: Paho C and mosquitto's library (each a driver in
 drivers/), Paho for Python, and MQTT.js. Properties have the names of mqtt.py: {"content_type": "text/plain", ...}."""
 
 import base64
@@ -26,7 +26,7 @@ RETAIN_WHEN_NEW, RETAIN_NEVER = 0x10, 0x20
 
 @dataclass
 class Answer:
-    """What the library told its user about an acknowledgement, a DISCONNECT or an error of its own."""
+    """What the library reported about an acknowledgement, a DISCONNECT or an error of its own."""
     reason: int = 0
     props: dict = field(default_factory=dict)
     session_present: bool = False
@@ -43,7 +43,7 @@ class Message:
 
 
 class Library:
-    """What the four have in common. Each has: publish, send (does not wait) and sent, subscribe, unsubscribe, message,
+    """The common interface. Each library has: publish, send (does not wait) and sent, subscribe, unsubscribe, message,
     told (the broker's DISCONNECT), closed, disconnect, again (the CONNACK after it reconnected), lose."""
     hides_aliases = False # a message's topic is there even where the broker sent an alias
 
@@ -190,7 +190,7 @@ class PahoC(Driver):
             self.event("up")
 
     def again(self):
-        """The library tells of it without the CONNACK's contents."""
+        """The library reports it without the contents of CONNACK."""
         return self.event("up")
 
 
@@ -198,7 +198,7 @@ class LibMosquitto(Driver):
     program, told_by = "mosquitto_lib", "closed"
 
     def again(self):
-        """Only a connection that was lost is made again by itself, not one that the broker ended with DISCONNECT."""
+        """The library reconnects only after a lost connection, not after the broker's DISCONNECT."""
         self.told()
         self.tell("reconnect")
         return self.event("connack")
@@ -295,7 +295,7 @@ class PahoPython(Paho, Library):
         self.client.loop_stop()
 
     def lose(self):
-        """The network goes, and nothing is said."""
+        """The network fails, and nothing is sent."""
         if (stream := self.client.socket()) is not None:
             stream.shutdown(2)
         self.client.loop_stop()

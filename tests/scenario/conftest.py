@@ -17,7 +17,7 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    """The long tests are not part of a short run: they are left out, not skipped, unless --full is given."""
+    """Long tests are not part of a short run: they are deselected, not skipped, unless --full is given."""
     if config.getoption("--full"):
         return
     left_out = [item for item in items if item.get_closest_marker("full")]
@@ -26,8 +26,8 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_sessionfinish(session, exitstatus):
-    """A file of long tests only has nothing to do in a short run, nor has another one in a run of the long tests
-    (-m full); that is no failure."""
+    """A file with long tests only has no tests in a short run, nor has a file without them in a run of the long tests
+    (-m full). That is no failure."""
     asked = session.config.getoption("--full") and not session.config.getoption("markexpr")
     if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and not asked:
         session.exitstatus = pytest.ExitCode.OK
@@ -71,13 +71,13 @@ def disk(broker_and_disk):
 
 @pytest.fixture
 def topic(request):
-    """A topic of this test's own, also for parametrised ones."""
+    """A topic that no other test uses, also for parametrised tests."""
     return "t/" + re.sub(r"[^A-Za-z0-9_.-]+", "-", request.node.name)
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item):
-    """What the brokers said stands with the failure."""
+    """The brokers' logs are part of the failure report."""
     outcome = yield
     report = outcome.get_result()
     if report.failed:

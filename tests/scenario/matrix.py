@@ -26,7 +26,7 @@ ANSWER = re.compile(r"asked/acl\.yaml:(\d+):\d+: passed .*: (?:allow|deny) \((.*
 
 @dataclass(frozen=True)
 class Cell:
-    """One question: may this role do that? `owned`: the answer depends on who owns the topic."""
+    """One question: may this role do that? `owned`: the answer depends on the owner of the topic."""
     role: str
     user: str
     action: str  # publish, will, subscribe
@@ -91,8 +91,8 @@ class Table:
 
 
 class Policy:
-    """A template as it is shipped, with some users more: the watcher sees everything and furnishes the house;
-    `others` are {name: what the file says of them, None where it does already}."""
+    """A template as it is shipped, with additional users: the watcher sees everything and publishes what others find;
+    `others` are {name: their entry in the file, None if it has one}."""
 
     def __init__(self, new_broker, template, table, others):
         self.table = table
@@ -114,7 +114,7 @@ class Policy:
     # the tool
 
     def ask(self):
-        """Every cell at once, as policy tests behind those of the template: {cell: the rule that decided}."""
+        """Every cell at once, as policy tests after those of the template: {cell: the rule that decided}."""
         cells = list(dict.fromkeys(c for c in self.table.cells() if c.allowed or not c.owned))
         first = self.text.count("\n") + 1
         folder = self.broker.directory / "asked"
@@ -137,7 +137,7 @@ class Policy:
                               capture_output=True, check=False, stdin=subprocess.DEVNULL, timeout=TIMEOUT_S * 3)
 
     def explain(self, cell):
-        """(allowed, the rule) as `explain` tells it."""
+        """(allowed, the rule) as `explain` prints it."""
         done = self.tool("explain", "-c", "broker.yaml", *cell.explain_options())
         assert done.returncode in (0, 1), done.stderr
         verdict, rule = done.stdout.splitlines()[:2]
@@ -161,7 +161,7 @@ class Policy:
                 watcher.publish(topic, b"", qos=1, retain=True)
 
     def furnish(self, role):
-        """Something lies on each topic, and what is foreign belongs to its owner. Returns {topic: payload}."""
+        """A retained message on each topic; foreign ones belong to their owner. Returns {topic: payload}."""
         topics = self.table.topics(role)
         self.sweep()
         with Wire(self.broker, user="watcher") as watcher, Wire(self.broker, user=FOREIGN) as foreign:
@@ -178,7 +178,7 @@ class Policy:
 
 
 def keep(kept, cell):
-    """What an allowed cell leaves behind."""
+    """The retained message that an allowed cell leaves."""
     if cell.retain and cell.payload:
         kept[cell.topic] = cell.payload
     elif cell.retain:
@@ -186,7 +186,8 @@ def keep(kept, cell):
 
 
 def try_publishes(policy, role, version):
-    """5.0 is told the rule, 3.1.1 is acknowledged; the connection stays, and nothing of what is denied arrives."""
+    """5.0 gets the rule as Reason String, 3.1.1 an acknowledgement; the connection stays, and nothing that is denied
+    arrives."""
     kept, mark, want = policy.furnish(role), policy.broker.mark(), []
     denied = set()
     with policy.watcher() as watcher, policy.client(role, version) as client:
@@ -211,7 +212,7 @@ def try_publishes(policy, role, version):
 
 
 def check_log(policy, event, mark, rules):
-    """At least one line for each rule that denied; a guard counts as one, however many filters it has."""
+    """At least one log line for each rule that denied; a guard counts once, however many filters it has."""
     for rule in {rule for rule in rules if rule}:
         name = rule.split(" to ")[0] if rule.startswith("guard: ") else rule
         policy.broker.wait_log(event, mark, rule=lambda told, name=name: told.startswith(name))
@@ -228,7 +229,7 @@ def check_answer(policy, cell, version, answer):
 
 
 def try_wills(policy, role, version):
-    """A will that is denied refuses the CONNECT with the rule; one that is allowed fires when its client dies."""
+    """A denied will refuses the CONNECT with the rule; an allowed one is published when its client dies."""
     kept, mark, denied = policy.furnish(role), policy.broker.mark(), []
     with policy.watcher() as watcher:
         watcher.messages.clear()
@@ -258,7 +259,7 @@ def check_refusal(policy, cell, version, will, cause):
 
 
 def try_reads(policy, role, version):
-    """Granted: what is retained comes, and what is published; refused: neither, and 5.0 is told the rule."""
+    """Granted: retained and live messages arrive. Refused: neither, and 5.0 gets the rule."""
     policy.furnish(role)
     mark, denied = policy.broker.mark(), set()
     with Wire(policy.broker, user="watcher") as watcher, policy.client(role, version) as client:

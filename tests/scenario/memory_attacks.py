@@ -25,7 +25,7 @@ def accepted(broker, count, **options):
 
 
 def subscriptions(broker, count, size):
-    """Filters that nobody else has, level by level."""
+    """Filters that no other client has, level by level."""
     wires = accepted(broker, count)
     for number, wire in enumerate(wires):
         for batch in range(0, size // 700, 100):
@@ -45,7 +45,7 @@ def no_reader(wire):
 
 
 def slow_readers(broker, count, size, qos=0):
-    """Messages of QoS 0 for those who do not read; the kernel takes some MB of them."""
+    """QoS 0 messages for clients that do not read; the kernel takes some MB of them."""
     wires = [no_reader(wire) for wire in accepted(broker, count)]
     for wire in wires:
         wire.subscribe("eve/flood", qos=qos, expect=[0] if qos == 0 else [qos])
@@ -61,7 +61,7 @@ def in_flight(broker, count, size):
 
 
 def queues(broker, count, size):
-    """Sessions whose client is away, and messages for them."""
+    """Sessions of offline clients, and messages for them."""
     for number in range(count):
         for wire in accepted(broker, 1, client_id=f"eve-{number}", props=KEEP):
             wire.subscribe(f"eve/queue/{number}", qos=1)
@@ -86,7 +86,7 @@ def unfinished(broker, count, size):
 
 
 def unfinished_connects(broker, count, size):
-    """The same from those who have not logged in."""
+    """The same from clients that have not logged in."""
     wires = []
     for _ in range(count):
         wire = Wire(broker, connect=False)
@@ -97,7 +97,8 @@ def unfinished_connects(broker, count, size):
 
 
 def aliases(broker, count, size):
-    """Aliases of long topics, set by messages that are denied as well. Who has too much is disconnected in the middle of one."""
+    """Aliases of long topics, also set by denied messages. A client above its limit is disconnected in the middle of
+    one."""
     wires = accepted(broker, count)
     for wire in wires:
         with contextlib.suppress(Closed, AssertionError):

@@ -1,5 +1,5 @@
-"""MQTT as bytes: enough to write any packet, right or wrong, and to read what a broker says. Written
-from the standard and independent of the broker's own codecs, so that the two check each other."""
+"""MQTT as bytes: enough to encode any packet, valid or not, and to decode what a broker sends. Written from the
+standard and independent of the broker's own codecs, so that the two check each other."""
 
 import struct
 from dataclasses import dataclass, field
@@ -62,7 +62,7 @@ WRITERS = {"u8": u8, "u16": u16, "u32": u32, "varint": varint, "text": text, "da
 
 
 def properties(values):
-    """{"name": value}, in the order given; lists for those that may come several times."""
+    """{"name": value}, in the given order; lists for properties that may be repeated."""
     out = b""
     for name, value in (values or {}).items():
         number, kind = PROPERTY_IDS[name]
@@ -131,7 +131,7 @@ def auth(reason, props=None):
 
 
 class Reader:
-    """What is left of a packet's body; running past its end raises."""
+    """The rest of a packet's body; reading past its end raises."""
 
     def __init__(self, data):
         self.data = data

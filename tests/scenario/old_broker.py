@@ -19,7 +19,7 @@ LARGE = bytes(range(256)) * 40  # on pages of its own
 
 
 def use_free_ports(text):
-    """(text, ports): each port of the loopback in a configuration becomes one that is free."""
+    """(text, ports): each port of the loopback interface in a configuration is replaced by a free one."""
     ports = []
 
     def replace(found):
@@ -29,7 +29,7 @@ def use_free_ports(text):
 
 
 class OldBroker(broker_fixture.BrokerFixture):
-    """Everything but certificates and ports is what stands in `source`; a store where that has one."""
+    """Everything except certificates and ports comes from `source`, the store too if it has one."""
 
     def __init__(self, directory, pki, source):  # pylint: disable=super-init-not-called
         self.directory, self.pki, self.environment, self.limit = directory, pki, broker_fixture.ENVIRONMENT, None
@@ -64,7 +64,7 @@ class OldBroker(broker_fixture.BrokerFixture):
 
     @property
     def certificate_context(self):
-        """Of the user porch, who has a certificate instead of a password."""
+        """A client of the user porch, who has a certificate instead of a password."""
         # pylint: disable=import-outside-toplevel
         from wire import tls_context
         return tls_context(self.pki, certificate=self.pki.client("clients", "porch", "porch"))

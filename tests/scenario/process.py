@@ -1,4 +1,4 @@
-"""A child process whose lines are read as they come, so that tests wait for what happens instead of for time."""
+"""A child process whose lines are read as they arrive, so that tests wait for events instead of time."""
 
 import subprocess
 import threading
@@ -10,7 +10,7 @@ TIMEOUT_S = scaled_timeout(20)
 
 
 class LineProcess:
-    """Runs until `stop`; every line of its output (stdout and stderr together) is kept."""
+    """Runs until `stop`; every line of its output (stdout and stderr together) is stored."""
 
     def __init__(self, command, *, env=None, stdin=None, cwd=None, preexec_fn=None):
         self.lines, self.changed = [], threading.Condition()
@@ -34,12 +34,12 @@ class LineProcess:
         return self.child.pid
 
     def mark(self):
-        """A place in the output: later waits may start from it."""
+        """A position in the output: later waits may start from it."""
         with self.changed:
             return len(self.lines)
 
     def wait_line(self, wanted, after=0, timeout_s=TIMEOUT_S):
-        """The first line from `after` on for which wanted(line) holds; wanted may be a piece of text."""
+        """The first line from `after` on for which wanted(line) is true; wanted may be a substring."""
         test = wanted if callable(wanted) else lambda line: wanted in line
         deadline, at = time.monotonic() + timeout_s, after
         with self.changed:

@@ -1,5 +1,5 @@
-"""The client's side of SCRAM-SHA-256 (RFC 5802, RFC 7677) in AUTH packets, written from the RFCs: it can also say the
-wrong thing at any step."""
+"""The client's side of SCRAM-SHA-256 (RFC 5802, RFC 7677) in AUTH packets, written from the RFCs: it can also send
+wrong data at any step."""
 
 import base64
 import hashlib
@@ -22,7 +22,7 @@ def escape(name):
 
 
 class Scram:
-    """One exchange: first() and final(challenge) are what to send, proves(server_final) judges the broker."""
+    """One exchange: first() and final(challenge) return what to send, proves(server_final) checks the broker."""
 
     def __init__(self, user, password, *, header="n,,", extensions=""):
         self.header, self.password = header, password.encode()
@@ -34,7 +34,7 @@ class Scram:
         return (self.header + self.bare).encode()
 
     def read(self, challenge):
-        """(nonce, salt, iterations), which must be as the RFC wants them."""
+        """(nonce, salt, iterations), which must satisfy the RFC."""
         fields = [part.split("=", 1) for part in challenge.decode().split(",")]
         assert [name for name, _ in fields] == ["r", "s", "i"], challenge
         nonce, salt, count = (value for _, value in fields)
@@ -65,7 +65,7 @@ def props(data=None, method=METHOD, **more):
 
 
 class ScramWire(Wire):
-    """A connection that logs in by SCRAM; with login=False only CONNECT goes out, with client-first in it."""
+    """A connection that logs in with SCRAM. login=False: only CONNECT is sent, with client-first in it."""
 
     def __init__(self, broker, user="anna", password=None, *, login=True, scram=None, name=None, client_id=None,
                  data=None, address=None, listener=0, context=None, clean=True, will=None, **more):
@@ -97,7 +97,7 @@ class ScramWire(Wire):
         self.say(self.scram.final(self.challenge()))
 
     def refused(self, reason=0x86):
-        """CONNACK with this reason and nothing that tells more, and the end."""
+        """CONNACK with this reason and no further information, then the connection closes."""
         packet = self.expect(mqtt.CONNACK)
         assert packet.reason == reason, packet
         assert set(packet.props) <= {"reason_string"}, packet

@@ -1,5 +1,5 @@
-"""Hundreds of packets that are wrong or too much (abuse.py): each ends as the standard says, nobody else notices, and
-the broker's memory stays where it was."""
+"""Hundreds of packets that are invalid or too large (abuse.py): each ends as the standard says, no other client is
+affected, and the broker's memory does not grow."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ from wire import Closed, Wire, tls_context
 
 MB = 1 << 20
 PAGE = os.sysconf("SC_PAGESIZE")
-# A sanitizer keeps what was freed for a while: little of it here, or memory says nothing.
+# A sanitizer delays freeing: little of it here, or the memory figure means nothing.
 ENVIRONMENT = {"ASAN_OPTIONS": "halt_on_error=1:detect_leaks=1:quarantine_size_mb=4:thread_local_quarantine_size_kb=64"}
 
 
@@ -45,7 +45,7 @@ def nobody_else_notices(bystander):
 
 @pytest.fixture(scope="module")
 def patient(broker):
-    """One connection for each version, for rows that do not end it; a new one where one did."""
+    """One connection for each version, for rows that do not end it; a new one after a row that did."""
     clients = {}
 
     def of(version):
@@ -59,7 +59,7 @@ def patient(broker):
 
 @pytest.fixture(scope="module")
 def flat(broker, bystander):
-    """What the table leaves behind is little, whatever it sends."""
+    """The rows leave little memory in use, whatever they send."""
     before = memory(broker)
     yield
     bystander.settle()
@@ -68,7 +68,7 @@ def flat(broker, bystander):
 
 
 def outcome(client, data):
-    """Whether it lives on, and the reason of a DISCONNECT. Whatever else it is told does not matter here."""
+    """Whether the connection stays open, and the reason of a DISCONNECT. Other packets do not matter here."""
     said = None
     try:
         client.send(data + mqtt.packet(mqtt.PINGREQ, 0, b""))
@@ -95,7 +95,7 @@ def test_row(broker, patient, flat, row):
 
 
 def said_to(client, data):
-    """All that it is told; it may be refused while it still speaks."""
+    """All packets that it gets; it may be refused while it still sends."""
     with pytest.raises(Closed):
         client.send(data)
         while True:
@@ -131,7 +131,7 @@ def malformed(broker, number):
 
 
 def half_open(broker, number):
-    """Gone after the TCP handshake, in the middle of TLS, behind it, in the middle of CONNECT."""
+    """Closed after the TCP handshake, in the middle of TLS, after TLS, in the middle of CONNECT."""
     if number % 4 < 2:
         with socket.create_connection(broker.addresses[0]) as stream:
             stream.sendall(b"\x16\x03\x01\x02\0\x01\0\x01\xfc"[:number % 4 * 9])
@@ -142,7 +142,7 @@ def half_open(broker, number):
 
 
 def taken_over(broker, number):
-    """A session with a will, a subscription and something that waits, ended by the next one."""
+    """A session with a will, a subscription and a queued message, ended by the next one."""
     will = mqtt.Will("abuse/will", b"x" * 50_000, props={"will_delay_interval": 100})
     with Wire(broker, client_id="taken", context=broker.context, will=will, clean=number % 3 == 0,
               props={"session_expiry_interval": 100}) as client:
@@ -152,7 +152,7 @@ def taken_over(broker, number):
 
 @pytest.mark.parametrize("abuser", [refused_with_a_will, malformed, half_open, taken_over])
 def test_again_and_again(broker, bystander, abuser):
-    """What the first rounds leave behind may stay (buffers, tables); later ones leave nothing."""
+    """Memory of the first rounds may stay (buffers, tables); later rounds leave none."""
     for number in range(60):
         abuser(broker, number)
     bystander.settle()
@@ -164,7 +164,7 @@ def test_again_and_again(broker, bystander, abuser):
 
 
 def test_half_open_all_at_once(broker, bystander):
-    """Two hundred that wait in the middle of their CONNECT, with all that they may make the broker keep."""
+    """Two hundred connections in the middle of their CONNECT, with everything that they may make the broker store."""
     data = mqtt.connect(5, "half", will=mqtt.Will("abuse/will", b"x" * 60_000))[:-1]
     before = memory(broker)
     waiting = []

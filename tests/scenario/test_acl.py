@@ -1,4 +1,4 @@
-"""Rules as a client meets them: what is refused, how it is told, and that it is refused on every way through."""
+"""Rules as a client meets them: what is refused, how the client is told, and that every path is checked."""
 
 import mqtt
 import pytest
@@ -165,7 +165,7 @@ def test_a_retained_topic_belongs_to_its_first_publisher(broker):
         assert attic.publish("device/fan", b"attic", qos=1, retain=True).reason in (0, 0x10)
         assert porch.publish("device/fan", b"", qos=1, retain=True).reason == 0x87
         assert porch.publish("device/lamp", b"", qos=1, retain=True).reason in (0, 0x10)
-        # Deleted is not given up: a stranger does not get the name of a device that is away.
+        # A deleted topic keeps its owner: another user does not get the name of a device that is offline.
         assert attic.publish("device/lamp", b"attic", qos=1, retain=True).reason == 0x87
         assert [anna.message().payload for _ in range(3)] == [b"porch", b"attic", b""]
 

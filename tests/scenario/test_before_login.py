@@ -1,4 +1,5 @@
-"""Who has not logged in: whatever it sends, little is done for it, it is closed, and one line says why."""
+"""Clients that have not logged in: whatever they send, little work is done for them, they are closed, and one log line
+says why."""
 
 import mqtt
 import pytest
@@ -6,7 +7,7 @@ from scram import CONTINUE, ScramWire, props
 from wire import Closed, Wire, fresh_address
 
 MAX_CONNECT = 65536
-OFTEN = 10_000  # packets: more than any client has a reason to send, in one go
+OFTEN = 10_000  # packets: more than any client has a reason to send at once
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def send_all(client, data):
 
 
 def one_line(broker, mark, event, **fields):
-    """Exactly one of them, when somebody else has been served."""
+    """Exactly one of them, after another client has been served."""
     said = broker.wait_log(event, mark, **fields)
     with Wire(broker, source=fresh_address()) as client:
         client.settle()
@@ -56,7 +57,7 @@ NOT_CONNECT = [
 
 @pytest.mark.parametrize("packet", [data for _, data in NOT_CONNECT], ids=[name for name, _ in NOT_CONNECT])
 def test_another_packet_first(broker, packet):
-    """[MQTT5-3.1.0-1] The first of many ends it; none is answered."""
+    """[MQTT5-3.1.0-1] The first of many ends the connection; none is answered."""
     mark = broker.mark()
     with Wire(broker, connect=False) as client:
         send_all(client, packet * OFTEN)
@@ -66,7 +67,7 @@ def test_another_packet_first(broker, packet):
 
 
 def test_a_connect_that_is_too_large(broker):
-    """Its first bytes say so: nothing more is waited for."""
+    """Its first bytes show it: the broker waits for nothing more."""
     mark = broker.mark()
     with Wire(broker, connect=False) as client:
         client.send(b"\x10" + mqtt.varint(MAX_CONNECT + 1))
@@ -76,7 +77,7 @@ def test_a_connect_that_is_too_large(broker):
 
 
 def test_a_connect_full_of_user_properties(broker):
-    """As many as fit into what is taken: refused, and the broker looks up nobody."""
+    """As many as fit into the largest accepted packet: refused before any user is looked up."""
     full = [("", "")] * (MAX_CONNECT // 5 - 20)
     mark = broker.mark()
     with Wire(broker, connect=False) as client:
@@ -92,7 +93,7 @@ def test_a_connect_full_of_user_properties(broker):
     (True, PING, "wrong password"), (True, AUTH, "wrong password"),
 ], ids=["ping", "auth", "guess-ping", "guess-auth"])
 def test_many_packets_during_an_exchange(broker, guess, behind, why):
-    """[MQTT5-4.12.0-4] The first that is wrong ends it, also behind a guess: one answer, whatever else comes."""
+    """[MQTT5-4.12.0-4] The first wrong packet ends it, also after a guess: one answer, whatever else arrives."""
     mark = broker.mark()
     client = ScramWire(broker, "bo", "wrong", login=False)
     challenge = client.challenge()

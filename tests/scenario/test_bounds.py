@@ -1,5 +1,5 @@
-"""What all clients share has its bounds too: retained messages, memory, connections of one address or user; and the rate
-at which one may publish. (What a single client may have: test_limits.py.)"""
+"""Bounds of what all clients share: retained messages, memory, connections of one address or user, and the rate of
+publishing. (Limits of a single client: test_limits.py.)"""
 
 import time
 
@@ -17,7 +17,7 @@ def broker_with(new_broker, **limits):
 
 
 def retained(broker, topic):
-    """What a new subscriber is given."""
+    """The retained messages that a new subscriber gets."""
     with Wire(broker) as reader, Wire(broker) as writer:
         reader.subscribe(topic, qos=1)
         reader.settle()
@@ -30,8 +30,8 @@ def retained(broker, topic):
 @BOTH
 @pytest.mark.parametrize("qos", [0, 1, 2])
 def test_retained_messages(new_broker, version, qos):
-    """[MQTT5-3.4.2-1] [MQTT5-3.5.2-1]: the fourth is refused; what is there is replaced and deleted; others are told
-    nothing of what was refused."""
+    """[MQTT5-3.4.2-1] [MQTT5-3.5.2-1]: the fourth is refused; existing ones are replaced and deleted; other clients see
+    nothing of the refused one."""
     with broker_with(new_broker, retained_messages=3, retained_per_user=3) as broker:
         mark = broker.mark()
         with Wire(broker, version) as client, Wire(broker) as witness:
@@ -82,7 +82,7 @@ def test_retained_bytes(new_broker):
 
 
 def test_a_retained_will_that_is_refused(new_broker):
-    """Its limit is told; a will on a topic that has a value, as every device's, replaces it."""
+    """The cause names its limit; a will on a topic that has a retained message replaces it."""
     with broker_with(new_broker, retained_messages=1) as broker:
         mark = broker.mark()
         with Wire(broker) as witness:
@@ -97,7 +97,7 @@ def test_a_retained_will_that_is_refused(new_broker):
 
 
 def test_memory(new_broker):
-    """What would wait is dropped above it, and nothing more is retained; who is there gets everything."""
+    """Above it queued messages are dropped and nothing more is retained; connected clients get everything."""
     limits = {"memory": "1M", "memory_per_user": 0, "queue_messages": 1000, "queue_bytes": "8M", "retained_bytes": "8M"}
     with broker_with(new_broker, **limits) as broker:
         mark = broker.mark()
@@ -122,8 +122,7 @@ def test_memory(new_broker):
 
 
 def test_connections_of_an_address(new_broker):
-    """One more is closed before its handshake; other addresses are not touched, and a place that is free is taken
-    again."""
+    """One more is closed before its handshake; other addresses are not affected, and a free place is used again."""
     with broker_with(new_broker, connections_per_address=3) as broker:
         context, source, mark = tls_context(broker.pki), fresh_address(), broker.mark()
         clients = [Wire(broker, context=context, source=source) for _ in range(3)]
@@ -147,7 +146,7 @@ def test_connections_of_an_address(new_broker):
 
 @BOTH
 def test_connections_of_a_user(new_broker, version):
-    """[MQTT5-3.1.4-2]: refused with a code of each version; a client that comes again takes its own place."""
+    """[MQTT5-3.1.4-2]: refused with a code of each version; a client that reconnects takes its own place."""
     with broker_with(new_broker, connections_per_user=2) as broker:
         with Wire(broker, version, client_id="one") as one, Wire(broker, version, client_id="two") as two:
             Wire(broker, version, client_id="three", expect=QUOTA if version == 5 else 3).close()
@@ -164,7 +163,7 @@ def test_connections_of_a_user(new_broker, version):
 
 @BOTH
 def test_message_rate(new_broker, version):
-    """Who sends faster is read more slowly, and loses nothing; others are not touched."""
+    """A client that sends faster is read more slowly, and loses nothing; others are not affected."""
     with broker_with(new_broker, message_rate=100) as broker:
         with Wire(broker, version) as client, Wire(broker) as other, Wire(broker) as reader:
             reader.subscribe("rate/#", qos=0)
@@ -179,7 +178,7 @@ def test_message_rate(new_broker, version):
 
 
 def test_a_slow_message_rate_does_not_break_keep_alive(new_broker):
-    """While it is not read, its silence is not its own."""
+    """While the broker does not read it, its silence does not count."""
     with broker_with(new_broker, message_rate=1) as broker:
         with Wire(broker, keep_alive=1) as client:
             for number in range(6):

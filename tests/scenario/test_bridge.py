@@ -1,4 +1,4 @@
-"""Debian's mosquitto as a bridge: with the level 0x84 that it sends first, with plain 3.1.1, and with 5.0."""
+"""Debian's mosquitto as a bridge: with level 0x84, which it sends first, with plain 3.1.1, and with 5.0."""
 
 import getpass
 import os
@@ -16,7 +16,7 @@ KINDS = {"0x84": ["bridge_protocol_version mqttv311"],
          "3.1.1": ["bridge_protocol_version mqttv311", "try_private false"],
          "5.0": ["bridge_protocol_version mqttv50"]}
 
-# The package installs it where only root's PATH looks; tools/dependencies unpacks it into a build directory.
+# The package installs it where only root's PATH has it; tools/dependencies unpacks it into a build directory.
 MOSQUITTO = (shutil.which("mosquitto", path=os.environ.get("PATH", os.defpath) + ":/usr/sbin")
              or str(ROOT / "build-check/mosquitto/usr/sbin/mosquitto"))
 
@@ -28,7 +28,8 @@ def broker(new_broker):
 
 
 class Neighbour:
-    """A mosquitto that bridges `home/#` both ways; its own clients come without TLS, as is its way on the loopback."""
+    """A mosquitto that bridges `home/#` in both directions; its own clients connect without TLS on the loopback
+    interface."""
 
     def __init__(self, directory, broker, kind):
         self.port = free_port()
@@ -77,7 +78,7 @@ def test_both_ways_and_no_echo(broker, neighbour, topic):
             client.publish(f"{topic}/here", b"from the house", qos=1)
             listener.wait_line(f"MESSAGE 0 {topic}/here from the house")
             assert client.message().payload == b"from the house"
-            # An echo of either would come before this.
+            # An echo of either would arrive before this.
             neighbour.say(f"{topic}/last", "last")
             assert client.message().payload == b"last"
             listener.wait_line(f"MESSAGE 0 {topic}/last last")
@@ -86,7 +87,7 @@ def test_both_ways_and_no_echo(broker, neighbour, topic):
 
 
 def test_a_retained_value_stays_retained(broker, neighbour, topic):
-    """A bridge is told that a live change was retained, else it could not keep it on its side; a plain client is not."""
+    """A bridge is told that a live change was retained, so that it can retain it too; an ordinary client is not."""
     topic = topic.replace("t/", "home/kept-")
     with Wire(broker) as client:
         live = neighbour.hear(topic, 1)

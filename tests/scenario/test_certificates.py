@@ -1,4 +1,4 @@
-"""Client certificates: who may log in with one, who not, and what resumption must not skip."""
+"""Client certificates: which are accepted, which are refused, and what session resumption must not skip."""
 
 import ssl
 
@@ -11,7 +11,7 @@ GOOD = ["cert-user", "other-user"]
 
 @pytest.fixture(scope="module")
 def certificates(pki):
-    """One authority for clients, one that nobody knows, and everything that can be wrong with a certificate."""
+    """One authority for clients, one that the broker does not know, and every defect that a certificate can have."""
     for name in GOOD:
         pki.client("clients", name, name)
     pki.client("clients", "rsa-user", "cert-user", key="rsa")
@@ -53,7 +53,7 @@ def connect(broker, certificate, user=None, version=None, **options):
 
 
 def refused_by_tls(broker, certificate, version=None):
-    """In TLS 1.3 a client learns of it with its first read."""
+    """In TLS 1.3 a client is told with its first read."""
     mark = broker.mark()
     with pytest.raises((ssl.SSLError, Closed, ConnectionError)):
         connect(broker, certificate, version=version)
@@ -175,7 +175,7 @@ def test_an_ended_crl_refuses_and_says_so(new_broker, certificates):
 
 @TLS
 def test_resumption_skips_nothing(new_broker, certificates, version):
-    """The identity comes from the session's certificate, and it is looked at again."""
+    """The identity comes from the session's certificate, which is checked again."""
     with with_users(new_broker(config=settings(certificates))) as broker:
         context = tls_context(broker.pki, certificate="cert-user", maximum=version, minimum=version)
         with Wire(broker, user=None, password=None, context=context) as first:

@@ -1,5 +1,5 @@
-"""Clients people have: what the README promises works with mosquitto's, Paho and MQTT.js, each in 3.1.1 and 5.0,
-over TLS with the server's certificate verified."""
+"""Popular clients: what the README promises works with mosquitto's, Paho and MQTT.js, each in 3.1.1 and 5.0, over TLS
+with the server's certificate verified."""
 
 import signal
 
@@ -148,7 +148,7 @@ def test_shared_subscription_with_mosquitto(broker, topic):
 
 @VERSIONS
 def test_wrong_password(broker, version):
-    """Each from an address of its own: the broker makes one that guesses wait."""
+    """Each from an address of its own: the broker delays addresses that guess passwords."""
     refused = mosquitto_pub(broker, "-t", "t/x", "-m", "x", "-A", fresh_address(), version=version, password="wrong")
     assert refused.returncode != 0
     code = 4 if version == 4 else 0x86
@@ -178,7 +178,7 @@ def test_denied_publish_and_subscribe(broker, version):
 
 @VERSIONS
 def test_anonymous_never_writes_desired(broker, version):
-    """Under `allow all #` even; no rule overrides that guard."""
+    """Even with `allow all #`: no rule overrides that guard."""
     with Wire(broker) as watcher:
         watcher.subscribe("desired/#", "+/desired/#")
         for topic in ("desired/porch/lamp/on", "tenant/desired/porch/lamp/on"):

@@ -1,6 +1,6 @@
-"""Everything of 5.0 that a client library can be made to show: Paho C, Paho for Python, mosquitto's library and MQTT.js
-go through the same rows, over TLS with the server's certificate verified. LACKS says what a library cannot do, and
-why; what the broker does is proved in the other files, byte by byte."""
+"""All features of 5.0 that a client library can show: Paho C, Paho for Python, mosquitto's library and MQTT.js run the
+same tests, over TLS with the server's certificate verified. LACKS lists what a library cannot do, and why; the broker's
+behaviour is tested byte by byte in the other files."""
 
 import os
 import subprocess
@@ -137,7 +137,7 @@ def test_message_expiry(broker, topic, library, wire):
 
 @each("request and response")
 def test_request_and_response(broker, topic, library):
-    """Each of the two finds the other by what the request says."""
+    """Each of the two finds the other by the properties of the request."""
     with library(broker) as asks, library(broker) as answers:
         answers.subscribe(f"{topic}/do", 1)
         asks.subscribe(f"{topic}/done/me", 1)
@@ -216,7 +216,7 @@ def test_retain_handling(broker, topic, library, wire):
 
 @each("shared subscriptions")
 def test_shared_subscription(broker, topic, library, wire):
-    """Each message to one of the two, and none of the two without."""
+    """Each message goes to one of the two members; other clients get none."""
     with library(broker) as one, library(broker) as two:
         for member in (one, two):
             assert member.subscribe(f"$share/crew/{topic}", 1).reason == 1
@@ -281,7 +281,7 @@ def test_assigned_client_identifier(broker, library):
 
 @each("server keep alive")
 def test_server_keep_alive(broker, library):
-    """Said where it is not what the client asked for."""
+    """Sent if it differs from what the client asked for."""
     with library(broker, keep_alive=60) as long, library(broker, keep_alive=20) as short:
         assert long.connack.props["server_keep_alive"] == 30
         assert short.connack.props.get("server_keep_alive", 20) == 20
@@ -326,7 +326,7 @@ def test_will_delay_ended(broker, topic, library, wire):
 
 @each("DISCONNECT with the will")
 def test_disconnect_with_will(broker, topic, library, wire):
-    """[MQTT5-3.14.4-3]: 0 takes the will away, 4 does not"""
+    """[MQTT5-3.14.4-3]: 0 cancels the will, 4 does not"""
     wire.subscribe(topic)
     for reason in (0x00, 0x04):
         with library(broker, will=mqtt.Will(topic, b"gone %d" % reason, 1)) as client:
@@ -339,7 +339,7 @@ def test_disconnect_with_will(broker, topic, library, wire):
 
 @each("topic alias to the broker")
 def test_topic_alias_in(broker, topic, library, wire):
-    """[MQTT5-3.3.2-12]: the topic is said once"""
+    """[MQTT5-3.3.2-12]: the topic is sent once"""
     wire.subscribe(topic)
     with library(broker) as client:
         client.publish(topic, b"named", qos=1, props={"topic_alias": 3})
@@ -368,7 +368,7 @@ def test_topic_alias_out(broker, topic, library, wire):
 
 @each("the client's receive maximum")
 def test_receive_maximum_of_the_client(broker, topic, library, wire):
-    """One at a time, and all come."""
+    """One at a time, and all arrive."""
     with library(broker, props={"receive_maximum": 1}) as client:
         for qos in (1, 2):
             client.subscribe(topic, qos)
@@ -379,7 +379,7 @@ def test_receive_maximum_of_the_client(broker, topic, library, wire):
 
 @each("the broker's receive maximum")
 def test_receive_maximum_of_the_broker(broker, topic, library):
-    """8 at once where 5 may be under way: the library waits, and is not sent away with 0x93."""
+    """8 at once where 5 may be in flight: the library waits, and is not disconnected with 0x93."""
     with library(broker) as client:
         client.subscribe(topic, 1)
         for qos in (1, 2):
@@ -409,7 +409,7 @@ def test_maximum_packet_size_of_the_broker(broker, topic, library):
 
 @each("the broker's maximum packet size, by the library")
 def test_maximum_packet_size_kept_by_the_library(broker, topic, library):
-    """What is too large stays here, what is not goes on."""
+    """The library keeps messages that are too large, and sends the others."""
     with library(broker) as client:
         assert client.publish(topic, b"x" * 5000, qos=1).error is not None
         small = client.publish(topic, b"small", qos=1)
@@ -458,7 +458,7 @@ def test_denied_subscribe(broker, library):
 
 @pytest.fixture
 def strict(new_broker):
-    """A broker for one who guesses: it makes the address wait."""
+    """A broker for a client that guesses: it delays the address."""
     with new_broker(acl=ACL, users=USERS) as broker:
         yield broker
 
@@ -572,7 +572,7 @@ def test_3_1_1_refusals(broker, library):
 
 @THREE
 def test_a_server_of_somebody_else(broker, library):
-    """The two that were told how to verify: a certificate of an authority they do not know."""
+    """For libraries that verify: a certificate of an authority that they do not know."""
     with library(broker, cafile=broker.pki.authority("strangers"), expect=None) as client:
         assert client.connack.error is not None
 

@@ -1,5 +1,5 @@
-"""What an older version left (tests/compat): its store, password file, broker.yaml and acl.yaml go on working, and a store
-of a format that is newer than the broker's is refused in words."""
+"""Files of an older version (tests/compat): its store, password file, broker.yaml and acl.yaml still work, and a store
+of a newer format than the broker's is refused with a message."""
 
 import lzma
 import os
@@ -23,7 +23,7 @@ ACL = os.environ.get("VAKT_ACL", str(broker_fixture.ROOT / "build/tools/broker-a
 POWERLOSS = os.environ.get("VAKT_POWERLOSS", str(broker_fixture.ROOT / "build/tests/crash/powerloss.so"))
 NEXT_FORMAT = os.environ.get("VAKT_NEXT_FORMAT", str(broker_fixture.ROOT / "build/tests/compat/next_format"))
 SESSIONS, SUBSCRIPTIONS, WILLS = 14, 16, 3
-# Keys of a broker.yaml of that time that are not taken any more, and what today's broker says of each.
+# Keys of an old broker.yaml that are not accepted any more, and what the broker says of each.
 CHANGED = {}
 
 
@@ -35,7 +35,7 @@ def old(tmp_path, pki):
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory, pki):
-    """One for all that the clients find again, each its own."""
+    """One for all clients, each with its own session."""
     with OldBroker(tmp_path_factory.mktemp("old"), pki, OLD / "house") as broker:
         yield broker
 
@@ -111,7 +111,7 @@ def test_scram_and_password(broker):
 
 
 def test_sent_and_not_acknowledged(broker):
-    """[MQTT5-4.4.0-1]: with the packet identifiers of before; of what was received only PUBREL comes."""
+    """[MQTT5-4.4.0-1]: with the previous packet identifiers; of what was received only PUBREL arrives."""
     with resumed(broker, "out", user="dora", ack=False) as client:
         packets = [client.read() for _ in range(3)]
     of_qos = {p.qos if p.kind == mqtt.PUBLISH else p.kind: p for p in packets}
@@ -121,7 +121,7 @@ def test_sent_and_not_acknowledged(broker):
 
 
 def test_wills_and_a_message_in_the_middle(broker):
-    """[MQTT5-4.3.3-10]: what was received before is not passed on again."""
+    """[MQTT5-4.3.3-10]: a message that was received before is not routed again."""
     with resumed(broker, "in", user="bert") as client:
         client.send(mqtt.publish(5, "in/x", b"once", qos=2, dup=True, packet_id=11))
         assert client.expect(mqtt.PUBREC, 11).reason == 0
@@ -209,7 +209,8 @@ def test_a_client_id_that_begins_with_the_user(broker):
 
 
 def test_a_client_id_that_goes_on_in_another_name(old):
-    """`prefix` took it then; now the refusal, and --check from what is kept, say which id and what to change."""
+    """`prefix` accepted it then; now the refusal, and --check from the stored sessions, say which id and what to
+    change."""
     text = (old.directory / "broker.yaml").read_text(encoding="utf-8")
     assert text.count("bind_client_id: prefix }") == 1
     as_then = text.replace("bind_client_id: prefix }", "bind_client_id: prefix_any }")
@@ -271,7 +272,7 @@ def test_old_templates_are_valid(old, template):
 
 
 def keys(text):
-    """Of a --dump, line by line: [("section.key", line)]; what is in a list has no key."""
+    """Of a --dump, line by line: [("section.key", line)]; lines within a list have no key."""
     found, section = [], ""
     for line in text.splitlines():
         indent, name = (re.match(r"(  )?([a-z_]+):", line) or re.match("()()", line)).groups()
@@ -281,7 +282,7 @@ def keys(text):
 
 
 def test_every_old_key_is_accepted(old):
-    """Each is taken with its value, or today's broker says what to write instead."""
+    """Each is accepted with its value, or the broker says what to write instead."""
     text, _ = use_free_ports((OLD / "house/all-keys.yaml").read_text(encoding="utf-8"))
     before = keys(text)
     assert len([key for key, _ in before if "." in key]) > 40
@@ -355,7 +356,7 @@ def test_an_upgrade_loses_nothing(old):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_an_upgrade_survives_a_power_cut(old, seed):
-    """At any call to the disk: all of the old store is there or all of the new one, and the next start makes the new one."""
+    """At any call to the disk: the old store or the new one is complete, and the next start completes the upgrade."""
     store, before = old.directory / "store", show(old)
     whole = {name: (store / name).read_bytes() for name in ("data.mdb", "note")}
     newer = show(old, "upgrade")["format"]
@@ -380,7 +381,7 @@ def test_an_upgrade_survives_a_power_cut(old, seed):
 
 
 def test_a_newer_store_is_refused_with_a_message(old):
-    """By all that read one, and it stays what it is; a backup of before brings everything back."""
+    """By all programs that read one, and it is not changed; a backup from before restores everything."""
     store, backup = old.directory / "store", old.directory / "copy"
     run(STORE, store, "backup", backup)
     newer = int(show(old, "upgrade")["format"])
@@ -402,6 +403,6 @@ def test_a_newer_store_is_refused_with_a_message(old):
 
 
 def test_the_store_has_the_old_format():
-    """It is never made anew: its bytes are the point."""
+    """It is never made again: its bytes are the test."""
     assert lzma.decompress((OLD / "house/data.mdb.xz").read_bytes())[16:20] == b"\xde\xc0\xef\xbe"
     assert (OLD / "house/note").stat().st_size == 24

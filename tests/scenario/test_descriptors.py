@@ -1,4 +1,5 @@
-"""Every program started with standard descriptors closed: what it opens gets no number where messages are written."""
+"""Every program started with standard descriptors closed: no file that it opens gets a descriptor to which messages are
+written."""
 
 import os
 import signal
@@ -22,7 +23,7 @@ def broker(new_broker):
 
 
 def command(closed, words):
-    """The shell closes them; Python itself would open pipes there."""
+    """The shell closes them; Python would open pipes instead."""
     return ["/bin/sh", "-c", 'exec "$@" ' + " ".join(f"{fd}>&-" for fd in closed), "sh", *words]
 
 

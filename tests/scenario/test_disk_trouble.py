@@ -17,7 +17,7 @@ CONFIG = {"workers": 2, "control": {"socket": "control.sock"}, "persistence": {"
 
 
 class Publisher(LineProcess):
-    """mosquitto_pub with one message, that has sent it when made, and waits for its acknowledgement."""
+    """mosquitto_pub with one message, which has been sent after construction, and waits for its acknowledgement."""
 
     def __init__(self, broker, topic, payload, *, qos=1, version=5, retain=False):
         options = mosquitto_options(broker, version, "anna", None, None, None) + (["-r"] if retain else [])
@@ -50,13 +50,13 @@ def session_of(name, version):
 
 
 def leave_session(broker, name, version, topic):
-    """A session that is kept, wants this topic, and whose client is away."""
+    """A stored session with this subscription, whose client is offline."""
     with MosquittoSub(broker, *session_of(name, version), "-q", "1", "-t", topic, "-E", version=version) as sub:
         assert sub.wait() == 0  # with the SUBACK
 
 
 def waiting(broker, name, version, topic):
-    """What waits for it, in order: its client is back."""
+    """The queued messages, in order, after the client has reconnected."""
     with MosquittoSub(broker, *session_of(name, version), "-q", "1", "-t", topic, version=version,
                       subscribed=False) as sub:
         assert mosquitto_pub(broker, "-t", topic, "-m", "end", "-q", "1").returncode == 0
@@ -85,7 +85,7 @@ def says(broker, state, error):
 
 
 def goes_on(broker, topic, version):
-    """Who needs no disk, sees nothing of it: QoS 0, and what no kept session wants."""
+    """Messages that need no disk are not affected: QoS 0, and those for no stored session."""
     with Paho(broker, version) as sub, Paho(broker, version) as pub:
         assert sub.subscribe(f"{topic}/live", 1) == [1]
         for qos in (0, 1):
@@ -99,7 +99,7 @@ FAILS = {"sync": ("sync", errno.EIO), "write": ("write", errno.EIO), "short": ("
 
 
 def fails(broker, disk, kind, begin):
-    """begin() is what meets it; returned when the broker has said so."""
+    """begin() meets the failure; returns when the broker has reported it."""
     mark = broker.mark()
     disk.begin(*FAILS[kind])
     begun = begin()
@@ -118,7 +118,7 @@ def ends(broker):
 
 @pytest.mark.parametrize("kind", FAILS)
 def test_a_failed_disk_stops_acknowledgements(broker, disk, version, topic, name, kind):
-    """No acknowledgement for what is not kept, neither then nor at the stop; what was acknowledged outlives it."""
+    """Messages that are not stored are not acknowledged, neither then nor at the stop; acknowledged ones survive."""
     leave_session(broker, name, version, topic)
     acknowledged(broker, topic, "one", "two", version=version)
     with MosquittoSub(broker, "-t", topic, "-q", "1", version=version) as live, \
@@ -139,7 +139,7 @@ def test_a_failed_disk_stops_acknowledgements(broker, disk, version, topic, name
 
 @pytest.mark.parametrize("end", ["stop", "crash"])
 def test_a_disk_fails_with_messages_in_flight(broker, disk, topic, name, end):
-    """QoS 2, a retained value, and what comes only after the failure, which nothing waits for in vain at the end."""
+    """QoS 2, a retained message, and messages sent after the failure; nothing waits for them at the stop."""
     leave_session(broker, name, 5, topic)
     acknowledged(broker, f"{topic}/value", "old", retain=True)
     with fails(broker, disk, "sync", lambda: Publisher(broker, topic, "twice?", qos=2)) as first, \
@@ -161,7 +161,7 @@ def refused(broker, version, client_id, **options):
 
 
 def test_a_client_that_needs_a_session_is_refused(broker, disk, version, topic, name):
-    """A new one, or one that is kept, of whose end nobody could be sure either. Who is connected stays so."""
+    """A new session, or a stored one, whose end would be uncertain too. Connected clients stay connected."""
     keep = {"clean": False, "expiry": 3600 if version == 5 else None}
     leave_session(broker, name, version, topic)
     with MosquittoSub(broker, *session_of(f"{name}-here", version), "-t", topic, version=version) as here:
@@ -188,7 +188,7 @@ NO_ROOM = ["write", "sync"]
 
 
 def full(broker, disk, kind, begin):
-    """begin() is what finds no room; returned when the broker has said so."""
+    """begin() finds no space; returns when the broker has reported it."""
     mark = broker.mark()
     disk.begin(kind, errno.ENOSPC)
     begun = begin()
@@ -207,7 +207,7 @@ def resumes(broker, disk, mark):
 
 
 def cut(broker, disk, topic):
-    """The power goes: what was written and not synced, may be on the disk or not."""
+    """A power cut: what was written and not synced may be on the disk or not."""
     disk.begin("cut", 0)
     mosquitto_pub(broker, "-t", topic, "-m", "cut", "-q", "1")
     assert broker.process.wait() == -signal.SIGKILL
@@ -219,7 +219,7 @@ def cut(broker, disk, topic):
 @pytest.mark.parametrize("kind", NO_ROOM)
 @pytest.mark.parametrize("qos", [1, 2])
 def test_no_room(broker, disk, version, topic, name, kind, qos):
-    """Publishers wait, and get their acknowledgements by themselves; nothing is lost, nothing is there twice."""
+    """Publishers wait, and get their acknowledgements when there is space; nothing is lost or duplicated."""
     packet = "PUBACK" if qos == 1 else "PUBREC"
     leave_session(broker, name, version, topic)
     acknowledged(broker, topic, "one", version=version)
@@ -239,7 +239,7 @@ def test_no_room(broker, disk, version, topic, name, kind, qos):
 
 
 def test_no_room_for_a_session(broker, disk, version, topic, name):
-    """Its CONNACK waits as an acknowledgement does; who wants none is not kept waiting."""
+    """Its CONNACK waits like an acknowledgement; a client without a session does not wait."""
     leave_session(broker, f"{name}-away", version, topic)
     mark = broker.mark()
     with full(broker, disk, "write", lambda: Publisher(broker, topic, "one", version=version)) as pub, \

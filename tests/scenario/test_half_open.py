@@ -1,4 +1,4 @@
-"""Places before CONNACK: who has no more than others keeps its own, and a crowd gets in."""
+"""Places before CONNACK: an address with no more than others keeps its own, and a burst of clients is accepted."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ AGAIN_S = 0.1
 
 
 class Holders(threading.Thread):
-    """Connections that say nothing, from some addresses; whoever is closed comes again."""
+    """Connections that send nothing, from some addresses; each is opened again after it is closed."""
 
     def __init__(self, port, number, addresses):
         super().__init__(daemon=True)
@@ -63,7 +63,8 @@ class Holders(threading.Thread):
 
 
 async def slow_device(broker, address, seconds):
-    """A third of the time before the ClientHello, a third before Finished, a third before CONNECT: is it accepted?"""
+    """A third of the time before the ClientHello, a third before Finished, a third before CONNECT. Returns whether it
+    is accepted."""
     reader, writer = await asyncio.open_connection("127.0.0.1", broker.port, local_addr=(address, 0))
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     tls = tls_context(broker.pki).wrap_bio(incoming, outgoing, server_hostname="localhost")
@@ -111,7 +112,8 @@ def devices_beside_holders(broker, holders, devices, seconds):
 
 @pytest.mark.parametrize("shared", [1, 4])
 def test_slow_devices_beside_holders(new_broker, shared):
-    """Each gets in at its first try: its address has fewer than those of the holders. So where four share one."""
+    """Each is accepted at its first try: its address has fewer connections than those of the holders. Also if four
+    share one."""
     with new_broker(config={"limits": {"unauthenticated": 160}}) as broker:
         devices = [address for _ in range(8 // shared) for address in [fresh_address()] * shared]
         assert all(devices_beside_holders(broker, 300, devices, 0.6))
@@ -125,7 +127,8 @@ def test_32_slow_devices(new_broker):
 
 
 def test_progress_goes_before_age(new_broker):
-    """One address has all places: whoever finished its handshake stays, whoever only sends bytes does not."""
+    """One address has all places: a connection that finished its handshake stays, one that only sends bytes does
+    not."""
     with new_broker(config={"limits": {"unauthenticated": 8, "connect_timeout": "60s"}}) as broker:
         source, context = fresh_address(), tls_context(broker.pki)
         first = Wire(broker, connect=False, context=context, source=source)
@@ -150,7 +153,7 @@ def crowd(broker, clients, addresses, seconds, *arguments):
 
 
 def test_a_burst_of_clients_is_accepted(new_broker):
-    """Ten times as many as there are places, all at once: nobody who has shaken hands is pushed out by others."""
+    """Ten times as many as there are places, all at once: no client with a finished handshake is evicted by others."""
     with new_broker(config={"limits": {"unauthenticated": 100}}) as broker:
         with Wire(broker, source=fresh_address()) as client:
             client.settle()
@@ -166,7 +169,7 @@ WAYS = ["password", "certificate"]
 @pytest.mark.full
 @pytest.mark.parametrize("way", WAYS)
 def test_5000_clients_of_50_addresses(new_broker, pki, way):
-    """All are in within 15 s on 2 cores, in the best of three runs."""
+    """All are accepted within 15 s on 2 cores, in the best of three runs."""
     config, login = {"workers": 2}, ["anna", BrokerFixture.password("anna")]
     if way == "certificate":
         pki.client("crowd-ca", "crowd", "anna")

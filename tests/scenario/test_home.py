@@ -1,5 +1,5 @@
-"""A Hemtjänst house with the policy that is shipped for it, and the clients that live there: two providers, an actor,
-a janitor, somebody who looks, and somebody without a name."""
+"""A Hemtjänst home with the template that is shipped for it, and its clients: two providers, an actor, a janitor, an
+observer, and an anonymous client."""
 
 import socket
 
@@ -27,19 +27,19 @@ def broker(new_broker):
 
 @pytest.fixture
 def thing(request):
-    """A name of this test's own, for a device."""
+    """A device name that no other test uses."""
     return "".join(c if c.isalnum() else "-" for c in request.node.name)
 
 
 @pytest.fixture
 def wall(broker):
-    """Who looks, at everything that may be looked at."""
+    """An observer, subscribed to everything that it may read."""
     with MosquittoSub(broker, "-t", "current/#", "-t", "device/+", "-t", "provider/+", "-q", "2", user="wall") as client:
         yield client
 
 
 def retained(broker, topic_filter, user="wall"):
-    """What a newcomer finds there: {topic: payload}."""
+    """What a new subscriber finds: {topic: payload}."""
     with Wire(broker, user=user) as late:
         late.subscribe(topic_filter)
         late.settle()
@@ -48,7 +48,7 @@ def retained(broker, topic_filter, user="wall"):
 
 
 def mortal(broker, kind, version, user, will):
-    """A client that is only there to die; returns how."""
+    """A client that only connects to die; returns how."""
     topic, payload, qos, retain = will
     if kind == "mosquitto":
         options = ["--will-topic", topic, "--will-qos", str(qos)] + (["--will-retain"] if retain else [])
@@ -70,7 +70,7 @@ def mortal(broker, kind, version, user, will):
 
 @VERSIONS
 def test_a_document_belongs_to_its_first_publisher(broker, wall, thing, version):
-    """A second provider with the same id is refused, and the conflict can be seen."""
+    """A second provider with the same id is refused, and the conflict is logged."""
     topic, mark = f"device/{thing}", broker.mark()
     with Paho(broker, version, user="porch") as porch, MqttJs(broker, version, user="cellar") as cellar:
         porch.publish(topic, PAPER, 1, retain=True)
@@ -152,7 +152,7 @@ def test_a_command_reaches_its_provider_only(broker, thing, version):
 
 @VERSIONS
 def test_a_command_is_not_kept(broker, thing, version):
-    """But what lies there from somewhere else, an actor may clean away."""
+    """But an actor may delete what others left there."""
     topic = f"desired/porch/{thing}/on"
     with Paho(broker, version, user="anna") as anna:
         anna.publish(topic, b"1", 1, retain=True)
@@ -193,7 +193,7 @@ def test_a_bridge_is_provider_and_actor(broker, wall, thing, version):
 @VERSIONS
 @KINDS
 def test_a_device_that_dies_is_unreachable(broker, wall, thing, version, kind):
-    """A device that dies is unreachable, for subscribers of now and of later."""
+    """A device that dies is unreachable, for present and later subscribers."""
     topic = f"current/porch/{thing}/reachable"
     kill = mortal(broker, kind, version, "porch", (topic, "0", 2, True))
     mosquitto_pub(broker, "-t", topic, "-r", "-q", "2", "-m", "1", user="porch")
@@ -208,7 +208,7 @@ def test_a_device_that_dies_is_unreachable(broker, wall, thing, version, kind):
 @VERSIONS
 @KINDS
 def test_a_bridge_that_dies_takes_its_card_down(broker, wall, thing, version, kind):
-    """An empty will deletes what is retained, and those who are there get it as an empty message."""
+    """An empty will deletes the retained message, and connected subscribers get it as an empty message."""
     topic = f"provider/{thing}"
     kill = mortal(broker, kind, version, "porch", (topic, "", 2, True))
     mosquitto_pub(broker, "-t", topic, "-r", "-q", "1", "-m", PAPER, user="porch")
@@ -217,7 +217,7 @@ def test_a_bridge_that_dies_takes_its_card_down(broker, wall, thing, version, ki
     kill()
     wall.message(f"2 0 {topic} ")
     assert retained(broker, topic) == {}
-    # Its name is not free for that: it will be back.
+    # Its name is not free: the device will return.
     mark = broker.mark()
     mosquitto_pub(broker, "-t", topic, "-r", "-q", "1", "-m", "mine now", user="cellar", version=version)
     broker.wait_log("publish-denied", mark, user="cellar", topic=topic)
@@ -257,7 +257,7 @@ def test_disconnect_with_will_message_publishes_it(broker, wall, thing):
 @VERSIONS
 @pytest.mark.parametrize("topic", ["current/cellar/lamp/reachable", "provider/taken", "desired/porch/lamp/on"])
 def test_a_will_for_another_is_refused_at_once(broker, version, topic):
-    """One that is dropped silently, or late, leaves a device that looks alive for ever."""
+    """A will that is dropped silently, or published late, leaves a device that seems alive for ever."""
     if topic == "provider/taken":
         mosquitto_pub(broker, "-t", topic, "-r", "-q", "1", "-m", PAPER, user="cellar")
     Paho(broker, version, user="porch", will=(topic, "0", 2, True), expect=5 if version == 4 else 0x87,
@@ -269,7 +269,7 @@ def test_a_will_for_another_is_refused_at_once(broker, version, topic):
 
 @VERSIONS
 def test_the_janitor_tidies_up(broker, wall, thing, version):
-    """The janitor removes what an owner left behind that never came back, and nothing else."""
+    """The janitor removes what an owner left that never returned, and nothing else."""
     reachable, state = f"current/porch/{thing}/reachable", f"current/porch/{thing}/on"
     card, paper = f"provider/{thing}", f"device/{thing}"
     with Paho(broker, version, user="porch") as porch:
@@ -289,7 +289,7 @@ def test_the_janitor_tidies_up(broker, wall, thing, version):
             wall.message(f"1 0 {topic} ")
         assert janitor.client.is_connected()
     assert retained(broker, f"current/porch/{thing}/#") == {reachable: b"0", state: b"1"}
-    # Swept away is given up: now somebody else may have the name.
+    # A deleted topic of the janitor has no owner: another provider may take the name.
     mosquitto_pub(broker, "-t", paper, "-r", "-q", "1", "-m", "the cellar's", user="cellar", version=version)
     assert retained(broker, paper) == {paper: b"the cellar's"}
 
@@ -343,7 +343,7 @@ def test_the_monitor_reads_sys_topics(broker, version):
         assert other.subscribe("$SYS/#", 0) == ([0x80] if version == 4 else [0x87])
 
 
-# as the programs that are out there behave
+# the behaviour of existing programs
 
 
 def test_the_homekit_bridge_connects(broker):
@@ -361,7 +361,7 @@ def test_a_session_that_was_not_stored_is_absent(broker):
 
 @VERSIONS
 def test_everything_at_once(broker, version):
-    """CONNECT, SUBSCRIBE and PUBLISH in one go, before any answer; the one that is denied costs the others nothing."""
+    """CONNECT, SUBSCRIBE and PUBLISH at once, before any answer; the denied one does not affect the others."""
     with Wire(broker, version, user="porch", connect=False) as porch, Wire(broker, user="anna") as anna:
         anna.subscribe("current/porch/eager")
         porch.send(mqtt.connect(version, "eager", user="porch", password=broker.password("porch"))

@@ -1,5 +1,5 @@
-"""A house that speaks version 0 of the topics: the npm package hemtjanst itself, as provider and as actor, over TLS and
-with the policy that is shipped for it."""
+"""A home that uses version 0 of the topics: the npm package hemtjanst itself, as provider and as actor, over TLS and
+with the template that is shipped for it."""
 
 import json
 import subprocess
@@ -46,7 +46,7 @@ class Hemtjanst(LineProcess):
 
 @pytest.fixture(scope="module")
 def broker(new_broker):
-    """`k` is a provider whose only device is called as itself; the package needs no help with such a name."""
+    """`k` is a provider whose only device has the same name; the package supports such a name."""
     made = new_broker(users=dict.fromkeys(["porch", "cellar", "homekit", "k"], ()))
     text = (ROOT / "acl/templates/hemtjanst-v0.yaml").read_text(encoding="utf-8")
     made.write_file("acl.yaml", text.replace("\nusers:\n", "\nusers:\n  k: { roles: [provider-v0] }\n"))
@@ -56,7 +56,7 @@ def broker(new_broker):
 
 @pytest.fixture(scope="module", params=[4, 5], ids=["3.1.1", "5.0"])
 def actor(request, broker):
-    """It says `discover` three seconds after it came, and that stays."""
+    """It publishes `discover` three seconds after it connected, retained."""
     with Hemtjanst(broker, "actor", "homekit", f"hemtjanst-actor-{request.param}", request.param) as program:
         program.version = request.param
         yield program
@@ -70,7 +70,7 @@ def provider(broker, actor, user, device):
 
 
 def retained(broker, *filters):
-    """What a newcomer finds there: {topic: payload}."""
+    """What a new subscriber finds: {topic: payload}."""
     with Wire(broker, user="homekit") as late:
         for topic_filter in filters:
             late.subscribe(topic_filter, qos=1)
@@ -94,7 +94,7 @@ def test_announce_set_get_leave(broker, actor, user, device):
     finally:
         porch.kill()
     actor.told("message", began, topic="leave", payload=f"{user}-{actor.version}-lamp")
-    # What it announced and said last is there for who comes next.
+    # What it announced and published last is there for later subscribers.
     found = retained(broker, f"announce/{device}", f"{device}/on/get")
     assert json.loads(found[f"announce/{device}"])["feature"]["brightness"]["max"] == 100
     assert found[f"{device}/on/get"] == b"1"
@@ -112,7 +112,7 @@ def test_no_leave_after_a_disconnect(broker, actor):
 
 
 def test_a_provider_stays_below_its_name(broker, actor):
-    """The package announces and subscribes what it is told to; the policy does not let it."""
+    """The package announces and subscribes what it is told to; the rules deny it."""
     mark = broker.mark()
     with provider(broker, actor, "cellar", "porch/stolen") as cellar:
         broker.wait_log("subscribe-denied", mark, user="cellar", filter="porch/stolen/on/set")
@@ -124,7 +124,7 @@ def test_a_provider_stays_below_its_name(broker, actor):
 
 @VERSIONS
 def test_a_provider_takes_its_device_away(broker, version):
-    """Empty and retained to everything it had, as bibliotek does."""
+    """Empty retained messages to all its topics, as bibliotek sends them."""
     topics = ["announce/porch/gone", "porch/gone/on/get"]
     with Wire(broker, version, user="porch") as porch, Wire(broker, user="homekit") as actor:
         for topic in topics:

@@ -34,7 +34,7 @@ def name():
 
 
 class Stuffer:
-    """A client that sends as much as the broker reads, without a word about what it gets meanwhile."""
+    """A client that sends as much as the broker reads, and ignores what it gets meanwhile."""
 
     def __init__(self, wire):
         self.wire, self.unsent, self.got = wire, b"", []
@@ -44,7 +44,7 @@ class Stuffer:
         self.unsent += data
 
     def move(self):
-        """Some bytes, in either direction, or a short wait."""
+        """Move some bytes, in either direction, or wait a moment."""
         moved = False
         try:
             if self.unsent:
@@ -81,12 +81,12 @@ def join(broker, version, name, **more):
 
 
 def stop_store(broker, disk, how):
-    """Full: no commit finds space. Slow: none ends."""
+    """Full: no commit finds space. Slow: no commit ends."""
     disk.begin(*{"full": ("write", errno.ENOSPC), "slow": ("hold", 0)}[how])
 
 
 def owed_stays(broker, stuffer, name, most):
-    """The broker reads until the bound, and no further: nothing more is owed after many turns of its loop."""
+    """The broker reads up to the bound, and no further: nothing more is owed after many turns of its loop."""
     seen = []
 
     def settled():
@@ -104,7 +104,7 @@ both_stores = pytest.mark.parametrize("how", ["full", "slow"])
 
 @both_stores
 def test_pings_behind_a_connect(broker, disk, version, name, how):
-    """PINGRESP waits for CONNACK; each is answered, once, but not more than a few are waited for. [MQTT-3.12.4-1]"""
+    """PINGRESP waits for CONNACK; each PINGREQ is answered, once, but only a few may wait. [MQTT-3.12.4-1]"""
     pings = 300_000
     stop_store(broker, disk, how)
     mark = broker.mark()
@@ -148,7 +148,7 @@ def test_small_packets(broker, disk, version, name, how, what):
 @both_stores
 @pytest.mark.parametrize("qos", [1, 2])
 def test_publishes_of_311(broker, disk, name, topic, how, qos):
-    """It cannot be told the Receive Maximum: it is not read beyond it, and loses nothing."""
+    """3.1.1 has no Receive Maximum: the client is not read beyond it, and loses nothing."""
     count, version = 500, 4
     join(broker, version, f"{name}-away").subscribe(topic, qos=qos)
     wire = Wire(broker, version, client_id=name)
@@ -166,7 +166,8 @@ def test_publishes_of_311(broker, disk, name, topic, how, qos):
 
 
 def test_qos2_identifiers_do_not_stop_reading(broker, version, name, topic):
-    """All that the Receive Maximum permits wait for PUBREL: everything else is read, and the PUBRELs that end it."""
+    """As many identifiers as the Receive Maximum permits wait for PUBREL: everything else is read, and the PUBRELs that
+    end them."""
     with Wire(broker, version, client_id=name) as wire:
         for n in range(1, RECEIVE_MAXIMUM + 1):
             wire.send(mqtt.publish(version, topic, b"x", qos=2, packet_id=n))
@@ -192,7 +193,7 @@ def body(number):
 
 
 def fill(broker, filler, topic):
-    """Until the store is full; returns how many were acknowledged."""
+    """Publish until the store is full; returns how many were acknowledged."""
     mark = broker.mark()
     for number in range(1, 10_000):
         filler.push(mqtt.publish(5, f"{topic}/queue", body(number), qos=1, packet_id=number))
@@ -209,8 +210,8 @@ def small(new_broker):
 
 
 def queue_up(broker, version, name, topic):
-    """A session with a queue that fills the store. Returns who filled it, its client, and what that has got so far, not
-    acknowledged. A second session wants what this client publishes."""
+    """A session with a queue that fills the store. Returns its publisher, its client, and the messages that the client
+    has got so far and not acknowledged. A second session subscribes to what this client publishes."""
     for session, filter_ in ((name, f"{topic}/queue"), (f"{name}-2", f"{topic}/mine")):
         away = join(broker, version, session)
         away.subscribe(filter_, qos=1)
@@ -224,7 +225,7 @@ def queue_up(broker, version, name, topic):
 
 
 def drain(stuffer, version, topic):
-    """Acknowledge what comes, until the broker closes the connection; returns the payloads, and its last word."""
+    """Acknowledge messages until the broker closes the connection; returns the payloads, and its last packet."""
     seen, done = [], 0
     try:
         while True:
@@ -242,8 +243,8 @@ def drain(stuffer, version, topic):
 
 
 def test_the_queue_drains(small, version, name, topic):
-    """2,000 PUBLISHes stand before the first PUBACK: the queue drains all the same, and what was skipped is told by the
-    end of the connection."""
+    """2,000 PUBLISHes precede the first PUBACK: the queue drains all the same, and the end of the connection says that
+    packets were skipped."""
     filler, back, got = queue_up(small, version, name, topic)
     mark = small.mark()
     stuffer = Stuffer(back)
@@ -260,7 +261,7 @@ def test_the_queue_drains(small, version, name, topic):
         assert [packet.reason for packet in said] == ([QUOTA] if version == 5 else [])
         assert len(got) + len(seen) > 100 and len(set(seen)) == len(seen)
         small.wait_log("store-resumed", mark)
-        # What was acknowledged is a beginning of what was sent, and others have just that, in order.
+        # What was acknowledged is a prefix of what was sent, and subscribers have exactly that, in order.
         acknowledged = [p.packet_id for p in stuffer.got if p.kind == mqtt.PUBACK]
         assert acknowledged == list(range(1, len(acknowledged) + 1)) and len(acknowledged) < 2000
         live.publish("zero/end", b"end", qos=1)

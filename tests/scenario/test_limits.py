@@ -1,5 +1,5 @@
-"""Whatever a client may have many or much of has its limit, and going beyond it the standard's code. (User properties,
-levels and lengths of single packets: test_abuse.py. Queues: test_session.py.)"""
+"""Everything that a client can have many or much of has a limit; a packet beyond it ends with the standard's code.
+(User properties, levels and lengths of single packets: test_abuse.py. Queues: test_session.py.)"""
 
 import time
 
@@ -30,7 +30,7 @@ def client(broker, version):
 
 
 def ends_with(client, reason):
-    """The end, with this code where the version has one."""
+    """The connection ends, with this code if the version has one."""
     said = client.expect_close()
     assert (said.reason if said else None) == (reason if client.version == 5 else None)
 
@@ -152,7 +152,7 @@ def test_will_too_deep(broker, version):
 
 
 def test_sessions_of_a_user(broker):
-    """Three that are kept; the next one is refused, one without a session is not, and others are not touched."""
+    """Three stored sessions; the next is refused, one without a session is not, and other users are not affected."""
     def connect(number, **options):
         return Wire(broker, client_id=f"kept-{number}", user="many", clean=False, context=broker.context, **options)
 
@@ -182,8 +182,8 @@ def test_connections(broker):
 
 @BOTH
 def test_identifiers_that_are_never_released(new_broker, version):
-    """The Receive Maximum counts anew with each connection (4.9); of what a session keeps, and of MQTT 3.1.1, which knows
-    no number, memory is the only bound."""
+    """The Receive Maximum starts again with each connection (4.9). Identifiers of a stored session, and of MQTT 3.1.1,
+    which has no maximum, are bounded by memory alone."""
     limits = {"receive_maximum": 2, "queue_messages": 12}
     batches = [2] * 20 if version == 5 else [2000, 500]
     with new_broker(config={"limits": limits}) as broker:
@@ -212,8 +212,8 @@ def test_identifiers_that_are_never_released(new_broker, version):
 
 @BOTH
 def test_clients_that_do_not_acknowledge_are_bounded(new_broker, version):
-    """A client without a Receive Maximum: what it does not acknowledge is bounded all the same, and so is what waits
-    behind that; when it acknowledges, it goes on."""
+    """A client without a Receive Maximum: what it does not acknowledge is bounded all the same, and so is its queue;
+    when it acknowledges, it continues."""
     limits = {"queue_bytes": "2M", "queue_messages": 10}
     with new_broker(config={"limits": limits}) as broker:
         with Wire(broker, version, ack=False) as slow, Wire(broker) as pub:
@@ -246,7 +246,7 @@ def test_connect_timeout(new_broker):
 
 
 def test_unauthenticated(new_broker):
-    """A crowd from one address that says nothing does not keep others out."""
+    """Many silent connections from one address do not keep others out."""
     with new_broker(config={"limits": {"unauthenticated": 8, "connect_timeout": "30s"}}) as broker:
         context, source, crowd = tls_context(broker.pki), fresh_address(), []
         for _ in range(30):

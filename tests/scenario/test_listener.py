@@ -1,4 +1,4 @@
-"""Where the broker listens: Unix sockets, taken ports, and what happens when the descriptors run out."""
+"""Where the broker listens: Unix sockets, ports in use, and what happens when descriptors run out."""
 
 import grp
 import os
@@ -126,9 +126,9 @@ def test_more_connections_than_allowed(new_broker):
 
 
 def test_after_a_long_silence(new_broker):
-    """A new connection's time is counted from its beginning, not from when the loop fell asleep."""
+    """The time of a new connection counts from its beginning, not from when the loop last ran."""
     with new_broker(config={"limits": {"connect_timeout": "1s"}}) as broker:
-        time.sleep(1.5)  # the silence is what is tested
+        time.sleep(1.5)  # the silence is part of the test
         with Wire(broker) as client:
             client.settle()
 
@@ -144,7 +144,7 @@ def few_descriptors():
 
 
 def test_out_of_descriptors(new_broker):
-    """The listener pauses and recovers, nobody who is in is harmed, and no processor is burnt."""
+    """The listener pauses and recovers, connected clients are not affected, and the broker does not spin."""
     with new_broker(limit=few_descriptors, config={"limits": {"connect_timeout": "30s"}}) as broker:
         with Wire(broker) as inside:
             inside.subscribe("t/x")
@@ -152,7 +152,7 @@ def test_out_of_descriptors(new_broker):
             crowd = [socket.create_connection(broker.addresses[0], timeout=20) for _ in range(80)]
             broker.wait_log("accept-paused", mark)
             before, until = cpu_seconds(broker.process.pid), time.monotonic() + 1
-            while time.monotonic() < until:  # a second in which nothing should be done but serve
+            while time.monotonic() < until:  # a second in which the broker should only serve clients
                 inside.publish("t/x", b"served", qos=1)
                 assert inside.message().payload == b"served"
                 time.sleep(0.1)

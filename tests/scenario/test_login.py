@@ -1,4 +1,4 @@
-"""Who gets in: passwords, anonymous clients, and that every refusal looks alike."""
+"""Logins: passwords, anonymous clients, and that all refusals look the same."""
 
 import statistics
 import time
@@ -22,7 +22,7 @@ def broker(new_broker):
 
 @pytest.fixture(scope="module")
 def open_broker(new_broker):
-    """Anonymous clients may come in, two connections at a time."""
+    """Anonymous clients are accepted, two connections at a time."""
     with new_broker(config={"authentication": {"anonymous": True}, "limits": {"max_keepalive": "30s"}},
                    acl={"roles": {"all": ["allow all #"]}, "anonymous": {"rules": ["allow all home/#"]}}) as broker:
         yield broker
@@ -91,7 +91,7 @@ def test_server_keep_alive(open_broker):
 
 
 def test_packets_sent_with_connect_are_processed(broker, version, topic):
-    """They wait for the login and are then done in order, or forgotten when it fails: [MQTT3-3.1.4-5],
+    """They wait for the login and are then processed in order, or discarded when it fails: [MQTT3-3.1.4-5],
     [MQTT5-3.1.4-6]"""
     for password, expect in ((broker.password("anna"), 0), ("wrong", BAD[version])):
         with Wire(broker, version, connect=False) as client, Wire(broker) as watcher:
@@ -111,7 +111,7 @@ def test_packets_sent_with_connect_are_processed(broker, version, topic):
 
 
 def test_a_client_that_publishes_before_connack(broker):
-    """Gone while its password is being checked: nothing is left, and the next is served."""
+    """Disconnected while its password is being checked: nothing is left, and the next client is served."""
     for _ in range(10):
         client = Wire(broker, connect=False)
         client.send(mqtt.connect(5, "hasty", user="anna", password="wrong"))
@@ -130,7 +130,7 @@ def failure_ms(broker, user, password="wrong"):
 
 @pytest.mark.full
 def test_a_failure_takes_as_long_for_every_name(new_broker):
-    """Whatever it fails of, and whichever method the user has; one user is in the success cache. Best of three."""
+    """Whatever the cause, and whichever method the user has; one user is in the success cache. Best of three."""
     broker = new_broker(users={})
     for method in ("yescrypt", "sha512crypt", "bcrypt"):
         created = [] if (broker.directory / "users.passwd").exists() else ["-c"]

@@ -1,4 +1,4 @@
-"""Packets that are wrong: closed with the standard's reason code, one line in the log, and nobody else notices."""
+"""Malformed packets: closed with the standard's reason code, one line in the log, and no other client is affected."""
 
 import mqtt
 import pytest
@@ -16,7 +16,7 @@ def broker(new_broker):
 
 @pytest.fixture(autouse=True)
 def bystander(broker):
-    """Another client, connected before and unharmed after."""
+    """Another client, connected before and not affected after."""
     with Wire(broker) as client:
         client.subscribe("bystander")
         yield client
@@ -183,7 +183,7 @@ def test_too_deep_a_topic(broker):
 
 
 def test_a_refused_packet_changes_nothing(broker):
-    """Hundreds of times: what a refusal forgets to free would be seen at the end by the leak checker."""
+    """Hundreds of times: memory that a refusal does not free is reported by the leak checker at the end."""
     will = mqtt.Will("t/will", b"x" * 30_000, props={"user_property": [("a", "b" * 1000)] * 20})
     for number in range(60):
         client = Wire(broker, connect=False)

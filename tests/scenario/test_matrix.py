@@ -1,5 +1,5 @@
-"""The house's table of who may do what, version 1 of the topics, against the template that is shipped. What stands
-here was written from the table, not from the template: where they differ, one of them is wrong."""
+"""The table of who may do what, version 1 of the topics, against the template that is shipped. The rows were written
+from the specification, not from the template: where they differ, one of them is wrong."""
 
 import json
 import signal
@@ -13,7 +13,7 @@ WHO = {"provider": "porch", "actor": "anna", "both": "bridge", "reversed": "egdi
        "observer": "wall", "monitor": "meter", "admin": "owner", "none": "stranger", "anonymous": None}
 
 EVERY = "prdwWD"
-# p publish, r retained, d delete; w will, W will retained, D will that deletes. Not named: nothing.
+# p publish, r retained, d delete; w will, W retained will, D will that deletes. Roles that are not named: nothing.
 WRITES = [
     ("current/{me}/lamp/on", "1", {"provider": EVERY, "both": EVERY, "admin": EVERY}),
     ("current/cellar/lamp/on", "1", {"admin": EVERY}),
@@ -71,7 +71,7 @@ READS = [
     ("$SYS/#", "$SYS/broker/version", "monitor admin"),
     ("$CONTROL/#", "", "admin"),
 ]
-# The order in which somebody has his roles makes no difference.
+# The order of a user's roles makes no difference.
 WRITES = [(topic, payload, {**ways, "reversed": ways.get("both", "")}) for topic, payload, ways in WRITES]
 READS = [(topic_filter, sample, roles.replace("both", "both reversed")) for topic_filter, sample, roles in READS]
 TABLE = matrix.Table(WHO, WRITES, READS, OWNED)
@@ -88,7 +88,7 @@ class TestTable(matrix.TableTests):
     ROLES = WHO
 
 
-# What each role may receive, one topic of a kind; a queue is judged by these, whatever it was filled under.
+# What each role may receive, one topic of a kind; a queue is checked by these, whatever it was filled under.
 RECEIVES = {
     "provider": {"desired/guest/lamp/on"},
     "actor": {"desired/guest/lamp/on", "desired/cellar/lamp/on", "current/cellar/lamp/on", "device/cellar-lamp",
@@ -101,7 +101,7 @@ RECEIVES = {
 
 
 def give_role(policy, role):
-    """The guest's role is written into the file; the rules are in force when this returns."""
+    """Write the guest's role into the file; the rules are in force on return."""
     mark = policy.broker.mark()
     holds = f"roles: {json.dumps([role] if role else [])}"
     policy.broker.write_file("acl.yaml", policy.with_user(policy.text, "guest", holds))

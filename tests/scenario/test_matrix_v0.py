@@ -1,5 +1,5 @@
-"""The table of who may do what, version 0 of the topics, against the template that is shipped; as in test_matrix.py,
-written from the table."""
+"""The table of who may do what, version 0 of the topics, against the template that is shipped; written from the
+specification, like test_matrix.py."""
 
 import matrix
 import mqtt
@@ -8,7 +8,7 @@ from wire import Wire
 
 WHO = {"provider": "porch", "actor": "homekit", "none": "stranger", "anonymous": None}
 
-# p publish, r retained, d delete; w will, W will retained, D will that deletes. Not named: nothing.
+# p publish, r retained, d delete; w will, W retained will, D will that deletes. Roles that are not named: nothing.
 WRITES = [
     ("announce/{me}/lamp", "{}", {"provider": "prd"}),
     ("announce/{me}", "{}", {"provider": "prd"}),
@@ -83,7 +83,7 @@ class TestTable(matrix.TableTests):
 
 
 def test_a_root_of_another_name(policy, version):
-    """extra_roots: lightbulb/kitchen is kitchen's, and no other lightbulb is."""
+    """extra_roots: lightbulb/kitchen belongs to kitchen, and no other lightbulb does."""
     policy.sweep()
     with policy.watcher() as watcher, Wire(policy.broker, version, user="kitchen") as kitchen:
         for topic, payload in (("announce/lightbulb/kitchen", b"{}"), ("lightbulb/kitchen/on/get", b"1")):
@@ -101,7 +101,7 @@ def test_a_root_of_another_name(policy, version):
 
 
 def test_the_will_of_the_three_libraries(policy, version):
-    """Their client id on `leave`, whatever it is called; nobody can say good-bye for another."""
+    """Their client id on `leave`, whatever it is; no client can send the message of another."""
     with Wire(policy.broker, user="homekit") as actor:
         actor.subscribe("leave", qos=1)
         for client_id in ("lamp-4f1c2a5e-2e0b-4a52-9a51-0f8d6a3b9c11-and-longer-than-23", "a/b", "with blank"):

@@ -1,5 +1,5 @@
-"""limits.memory bounds what clients make the broker keep, whatever it is, and nobody who stays within a share pays for one
-who does not."""
+"""limits.memory bounds everything that clients make the broker store, and a user within the share does not pay for one
+who is not."""
 
 import contextlib
 import json
@@ -59,7 +59,7 @@ def close_all(wires):
 
 
 def prepare_alice(broker):
-    """Her session is kept, with a message in its queue."""
+    """Alice's session is stored, with a message in its queue."""
     with Wire(broker, user="alice", client_id="alice-away", props=KEEP) as away, Wire(broker, user="alice") as sender:
         away.subscribe("alice/queue", qos=1)
         away.disconnect()
@@ -67,7 +67,7 @@ def prepare_alice(broker):
 
 
 def alice_is_well(broker):
-    """She connects, subscribes, publishes, gets her messages, and her queue is whole."""
+    """Alice connects, subscribes, publishes, gets her messages, and her queue is complete."""
     with Wire(broker, user="alice") as client:
         client.subscribe("alice/live", qos=1)
         for number in range(20):
@@ -85,8 +85,8 @@ def alice_is_well(broker):
 
 @EACH
 def test_eve_costs_alice_nothing(new_broker, attack):
-    """Eve tries to take three times all of it. What is counted stays below the limit, and when she has gone nothing is
-    left of her but what is kept."""
+    """Eve tries to take three times the whole limit. What is counted stays below it, and after she has disconnected
+    only her stored data is left."""
     with broker_with(new_broker, "4M") as broker:
         prepare_alice(broker)
         before = counted(broker)
@@ -101,7 +101,7 @@ def test_eve_costs_alice_nothing(new_broker, attack):
 
 
 def test_all_attacks_at_once_are_bounded(new_broker):
-    """She has one name, and the address of her connections before their login."""
+    """Eve has one user name, and her connections have one address before their login."""
     with broker_with(new_broker, "4M") as broker:
         prepare_alice(broker)
         wires = [wire for attack in attacks.ATTACKS for wire in attack(broker, 8, MB)]
@@ -114,7 +114,7 @@ def test_all_attacks_at_once_are_bounded(new_broker):
 @pytest.mark.parametrize("attack", [attacks.subscriptions, attacks.unfinished, attacks.queues, attacks.retained, attacks.in_flight, attacks.slow_readers],
                          ids=lambda attack: attack.__name__)
 def test_refusals_are_logged_and_counted(new_broker, attack):
-    """With the key that was reached: her share, for above three quarters she has more than it."""
+    """The cause names the key that was reached: the share, since above three quarters she has more than it."""
     with broker_with(new_broker, "2M") as broker:
         mark = broker.mark()
         wires = attack(broker, 12, MB)
@@ -127,7 +127,7 @@ def test_refusals_are_logged_and_counted(new_broker, attack):
 
 @pytest.mark.parametrize("version", [4, 5], ids=["3.1.1", "5.0"])
 def test_unreleased_identifiers(new_broker, version):
-    """They never stop the reading or end the connection: where there is no memory for one its message is refused."""
+    """They never stop the reading or end the connection: if there is no memory for one, its message is refused."""
     count, batch = 8000, 200
     with broker_with(new_broker, "512k", receive_maximum=65535) as broker, Wire(broker, version, user="eve") as client:
         mark, before, refused = broker.mark(), counted(broker), set()
@@ -151,7 +151,7 @@ def test_unreleased_identifiers(new_broker, version):
 
 
 def test_below_three_quarters_nobody_is_refused(new_broker):
-    """A share is no limit while there is plenty."""
+    """A share does not limit while there is plenty."""
     with broker_with(new_broker, "4M") as broker, Wire(broker, user="eve", client_id="eve-away", props=KEEP) as away:
         mark = broker.mark()
         away.subscribe("eve/#", qos=1)
@@ -164,7 +164,7 @@ def test_below_three_quarters_nobody_is_refused(new_broker):
 
 
 def test_one_user_has_no_share(new_broker):
-    """Where only one can log in the whole is his."""
+    """If only one user can log in, all of it is theirs."""
     broker = new_broker(config={"limits": {"memory": "2M"}}, users={"anna": ["all"]})
     with broker, Wire(broker, client_id="away", props=KEEP) as away:
         mark = broker.mark()
@@ -177,7 +177,7 @@ def test_one_user_has_no_share(new_broker):
 
 
 def test_a_share_of_what_is_retained(new_broker):
-    """It has a key of its own; what is there can always be replaced by what is not larger."""
+    """It has a key of its own; a retained message can always be replaced by one that is not larger."""
     with broker_with(new_broker, "64M", retained_bytes="1M") as broker, Wire(broker, user="eve") as client, \
             Wire(broker, user="alice") as other:
         answers = [client.publish(f"eve/{n}", b"x" * 10_000, qos=1, retain=True) for n in range(120)]
@@ -189,7 +189,7 @@ def test_a_share_of_what_is_retained(new_broker):
 
 
 def test_a_will_that_is_refused(new_broker):
-    """CONNECT is answered with Quota exceeded; for who comes back to a kept session a reserve is left."""
+    """CONNECT is answered with Quota exceeded; a reserve is left for clients that resume a stored session."""
     with broker_with(new_broker, "1M", memory_per_user=0) as broker:
         with Wire(broker, user="alice", client_id="kept", props=KEEP) as client:
             client.disconnect()
@@ -202,7 +202,7 @@ def test_a_will_that_is_refused(new_broker):
 
 
 def test_a_subscription_that_is_refused(new_broker):
-    """0x97 for its filter, 0x80 in 3.1.1; others of the same packet that were granted before are kept."""
+    """0x97 for its filter, 0x80 in 3.1.1; filters of the same packet that were granted before are kept."""
     with broker_with(new_broker, "1M") as broker:
         for version, reason in ((5, 0x97), (4, 0x80)):
             with Wire(broker, version, user="eve") as client:
@@ -216,8 +216,8 @@ def test_a_subscription_that_is_refused(new_broker):
 
 
 def test_an_alias_that_is_refused(new_broker):
-    """The message that sets it has its topic, and goes on. What uses it is refused, never routed to what the alias was
-    before; set anew when there is memory it works again. A denied message sets its alias like any other."""
+    """The message that sets it has its topic, and is routed. Messages that use it are refused, never routed to the
+    previous topic; set again when there is memory it works again. A denied message sets its alias like any other."""
     with broker_with(new_broker, "1M", topic_alias_maximum=100) as broker, Wire(broker, user="eve") as client, \
             Wire(broker, user="alice") as witness:
         witness.subscribe("eve/#", "alias/#", qos=1)
@@ -240,7 +240,7 @@ def test_an_alias_that_is_refused(new_broker):
 
 
 def test_a_queue_on_disk_is_not_dropped(new_broker):
-    """There is no memory for it, and there it waits; it is read in small pieces, in order."""
+    """There is no memory for it, so it stays on disk; it is read in small pieces, in order."""
     broker = broker_with(new_broker, "1M", queue_messages=1000)
     broker.config["persistence"] = {"directory": str(broker.directory / "store")}
     broker.write()
@@ -260,7 +260,7 @@ def test_a_queue_on_disk_is_not_dropped(new_broker):
 
 
 def test_stored_data_survives_a_lower_limit(new_broker):
-    """After a start with lower keys nothing of what was there is gone: it only cannot grow."""
+    """After a start with lower limits nothing that was stored is lost: it only cannot grow."""
     broker = broker_with(new_broker, "64M")
     broker.config["persistence"] = {"directory": str(broker.directory / "store")}
     broker.write()
@@ -285,7 +285,7 @@ def test_stored_data_survives_a_lower_limit(new_broker):
 
 
 def test_usage(new_broker):
-    """Who has what: users, anonymous clients as one, and addresses."""
+    """Memory by payer: users, anonymous clients together, and addresses."""
     broker = broker_with(new_broker, "64M")
     broker.config["authentication"]["anonymous"] = True
     broker.acl["anonymous"] = {"roles": ["all"]}
@@ -316,7 +316,7 @@ def test_check_prints_the_sum(new_broker):
 
 @pytest.mark.full
 def test_five_thousand_of_one_address(new_broker):
-    """Nobody has to log in, and each sets ten aliases of 60,000 bytes: 3 GB."""
+    """Before any login, each connection sets ten aliases of 60,000 bytes: 3 GB."""
     broker = broker_with(new_broker, "16M", unauthenticated=6000)
     broker.config["authentication"]["anonymous"] = True
     broker.acl["anonymous"] = {"roles": ["all"]}

@@ -1,5 +1,5 @@
-"""What outlives the broker: killed or stopped, it is started again on the same directory. "PERSISTENCE" in
-broker(8), sentence by sentence."""
+"""What survives the end of the broker: it is killed or stopped, and started again on the same directory. "PERSISTENCE"
+in broker(8), sentence by sentence."""
 
 import itertools
 import os
@@ -68,7 +68,7 @@ def publish(broker, topic, *payloads, qos=1, **options):
 
 
 def commit(broker):
-    """A promise: when it is given, everything before it is on disk too, also what nobody waited for."""
+    """A barrier: when it is acknowledged, everything before it is on disk, also what nobody waited for."""
     publish(broker, f"commit/{next(serial)}", b"x", retain=True)
 
 
@@ -80,7 +80,7 @@ def retained(broker, topic):
 
 
 def wait_until(moment):
-    """For what the clock alone decides: an interval that has to be over."""
+    """For what depends on the clock alone: an interval that must have passed."""
     while (left := moment - time.monotonic()) > 0:
         time.sleep(left)
 
@@ -139,7 +139,7 @@ def test_a_message_that_expires_while_the_broker_is_down(broker, topic, name):
 
 
 def test_subscriptions(broker, again, topic, name):
-    """Options and identifiers; what was unsubscribed stays so."""
+    """Options and identifiers; removed subscriptions stay removed."""
     with kept(broker, name) as sub:
         sub.subscribe(f"{topic}/rap", options=RETAIN_AS_PUBLISHED, props={"subscription_identifier": 268435455})
         sub.subscribe(f"{topic}/own", options=NO_LOCAL)
@@ -162,8 +162,8 @@ def test_subscriptions(broker, again, topic, name):
 
 @pytest.mark.parametrize("qos", [1, 2])
 def test_messages_in_flight_are_sent_again(broker, again, version, topic, name, qos):
-    """What a client did not acknowledge comes again; of QoS 2 with DUP and the same packet identifier whenever the broker
-    died. [MQTT-4.4.0-1]"""
+    """Unacknowledged messages are sent again; QoS 2 with DUP and the same packet identifier, whenever the broker
+    crashed. [MQTT-4.4.0-1]"""
     with kept(broker, name, version, ack=False) as sub:
         sub.subscribe(topic)
         publish(broker, topic, b"one", b"two", qos=qos)
@@ -208,7 +208,7 @@ def test_qos_1_in_flight_is_sent_again_with_dup(broker, again, version, topic, n
 
 
 def test_between_pubrec_and_pubcomp(broker, again, version, topic, name):
-    """PUBREL comes again with its packet identifier, the message does not. [MQTT-4.4.0-1]"""
+    """PUBREL is sent again with its packet identifier, the message is not. [MQTT-4.4.0-1]"""
     with kept(broker, name, version, ack=False) as sub:
         sub.subscribe(topic)
         publish(broker, topic, b"one", qos=2)
@@ -298,7 +298,7 @@ def test_expiry_continues_while_the_broker_is_down(broker, name):
 
 
 def test_another_number_of_workers(new_broker, again):
-    """Sessions live where their client id does, wherever that is now."""
+    """Sessions are at the owner of their client id, whichever worker that is now."""
     with new_broker(config={"workers": 1, **config()}) as broker:
         for number in range(12):
             with kept(broker, f"away-{number}") as sub:
@@ -318,7 +318,7 @@ def test_another_number_of_workers(new_broker, again):
 
 
 def test_a_shared_subscription(broker, again, topic, name):
-    """What waits for a member stays with it."""
+    """Messages queued for a member stay with it."""
     with kept(broker, name) as sub:
         sub.subscribe(f"$share/group/{topic}")
         sub.disconnect()
@@ -334,7 +334,7 @@ def test_a_shared_subscription(broker, again, topic, name):
 
 
 def test_a_queue_larger_than_memory_is_delivered(new_broker, again):
-    """It is on disk alone, and comes in pages."""
+    """It is on disk only, and is read in pages."""
     count = 1500
     with new_broker(config=config(durability="interval") | {"limits": {"queue_messages": 5000}}) as broker:
         with kept(broker, "away") as sub:
@@ -380,7 +380,7 @@ def test_a_value_that_expires_while_the_broker_is_down(broker, topic):
 
 
 def test_a_value_of_qos_0(broker, topic):
-    """Nobody waits for it: it goes with the next commit, which the QoS 1 message is."""
+    """Nobody waits for it: it goes with the next commit, that of the QoS 1 message."""
     with Wire(broker) as pub:
         pub.publish(topic, b"zero", retain=True)
         pub.publish(f"{topic}/next", b"x", qos=1, retain=True)
@@ -417,7 +417,7 @@ def test_a_will_is_published_before_the_first_client_connects(broker, again, ver
 
 
 def test_a_delayed_will_survives_a_restart(broker, again, topic, name):
-    """It is neither early, nor begun anew."""
+    """It is neither published early, nor does its delay begin again."""
     will = mqtt.Will(topic, b"offline", 1, True, {"will_delay_interval": 2})
     client = kept(broker, name, will=will)
     late = kept(broker, f"{name}-late", will=mqtt.Will(topic, b"late", 1, True, {"will_delay_interval": 600}))
@@ -434,7 +434,7 @@ def test_a_delayed_will_survives_a_restart(broker, again, topic, name):
 
 
 def test_a_delayed_will_that_came_due_while_the_broker_was_down(broker, topic, name):
-    """It goes out with the start: its delay is not begun anew."""
+    """It is published at the start: its delay does not begin again."""
     client = kept(broker, name, will=mqtt.Will(topic, b"offline", 1, True, {"will_delay_interval": 2}))
     client.kill()
     over = time.monotonic() + 2.5  # store time may be a little behind
@@ -464,7 +464,7 @@ def test_a_cancelled_will(broker, again, version, topic, name):
 # who is who
 
 def test_a_user_removed_meanwhile(new_broker):
-    """The session goes a day later; a namesake made later never gets it."""
+    """The session ends a day later; a later user of the same name never gets it."""
     day_s = 24 * 3600
     with new_broker(config=config(), users={"anna": ["all"], "bert": ["all"]}) as broker:
         for user in ("anna", "bert"):
@@ -484,7 +484,7 @@ def test_a_user_removed_meanwhile(new_broker):
             assert sub.message().payload == b"for them"
 
 
-# how lasting
+# durability
 
 def away(broker, *filters):
     with kept(broker, "away") as sub:
@@ -499,7 +499,7 @@ def waiting(broker):
 
 
 def test_durability_none(new_broker, again):
-    """Messages and values are lost, even by a stop; the session and its subscriptions are not."""
+    """Messages and retained messages are lost, even by a stop; the session and its subscriptions are not."""
     with new_broker(config=config(durability="none")) as broker:
         away(broker, "x", "end")
         publish(broker, "x", b"1", retain=True)
@@ -509,8 +509,8 @@ def test_durability_none(new_broker, again):
 
 @pytest.mark.parametrize("received", [False, True], ids=["on the wire", "received"])
 def test_a_packet_identifier_lasts_with_durability_none(new_broker, again, version, received):
-    """What goes out with QoS 2 to a session that is kept is kept from then on: its client would take another message with
-    that identifier for it. [MQTT-4.4.0-1]"""
+    """A QoS 2 message that was sent to a stored session is recorded from then on: its client would take another message
+    with that identifier for it. [MQTT-4.4.0-1]"""
     with new_broker(config=config(topics=[{"filter": "lazy", "durability": "none"}])) as broker:
         with kept(broker, "sub", version, ack=False) as sub:
             sub.subscribe("lazy", "precious")
@@ -549,7 +549,7 @@ def test_a_packet_identifier_of_a_retained_value_lasts(broker, again, version, t
 
 
 def test_durability_interval(new_broker):
-    """What a crash takes is what came since the last commit; a stop takes nothing."""
+    """A crash loses what came after the last commit; a stop loses nothing."""
     with new_broker(config=config(durability="interval", interval="10m")) as broker:
         away(broker, "x", "end")
         publish(broker, "x", b"1", retain=True)
@@ -587,7 +587,7 @@ def test_durability_by_topic(new_broker):
 
 
 def test_a_topic_that_is_no_longer_durable(new_broker):
-    """Its value would stay old for ever: it is gone with the next start."""
+    """Its retained message would stay old for ever: the next start drops it."""
     with new_broker(config=config()) as broker:
         publish(broker, "x", b"1", retain=True)
         broker.config["persistence"]["topics"] = [{"filter": "x", "durability": "none"}]
@@ -617,7 +617,7 @@ def large(number):
 
 
 def fill(broker, pub, topic):
-    """Messages until the store has no room for another; how many were acknowledged, without a gap."""
+    """Publish until the store has no space for another; returns how many were acknowledged, without a gap."""
     mark = broker.mark()
     for number in range(1, 200):
         pub.send(mqtt.publish(5, topic, large(number), qos=1, packet_id=number))
@@ -642,7 +642,7 @@ SMALL = config(max_size="1M") | {"limits": {"queue_messages": 1000, "max_packet_
 
 
 def test_no_room(new_broker):
-    """Nothing is acknowledged that cannot be kept; the rest goes on; what is taken away makes room again."""
+    """What cannot be stored is not acknowledged; the rest continues; delivered messages make space again."""
     with new_broker(config=SMALL) as broker:
         away(broker, "big", "end")
         pub = kept(broker, "pub")
@@ -671,7 +671,7 @@ def test_no_room(new_broker):
 
 
 def test_no_room_for_its_own(new_broker):
-    """Who sends and receives on one connection: its acknowledgements are read, and make room."""
+    """A client that publishes and subscribes on one connection: its acknowledgements are read, and make space."""
     with new_broker(config=SMALL) as broker:
         with kept(broker, "both", props={"receive_maximum": 1}) as both:
             both.subscribe("big", qos=1)
@@ -688,7 +688,7 @@ def test_no_room_for_its_own(new_broker):
 
 @pytest.mark.parametrize("end", ["disconnect", "kill"])
 def test_no_room_and_gone(new_broker, end):
-    """What had no room is dropped with its connection, and sent again; with a larger store there is some."""
+    """Messages without space are dropped with their connection, and sent again; with a larger store there is space."""
     with new_broker(config=SMALL) as broker:
         away(broker, "big", "end")
         pub = kept(broker, "pub")
@@ -739,7 +739,7 @@ def test_paho(broker, again, version, topic, name):
 
 
 def test_mqtt_js_reconnects_by_itself(broker, again, version, topic, name):
-    """It was connected all the time, as far as it knows: what it is sent meanwhile reaches it."""
+    """The session was never interrupted for the client: messages that are sent meanwhile reach it."""
     options = {"clean": False, "reconnectPeriod": 200}
     if version == 5:
         options["properties"] = {"sessionExpiryInterval": 3600}
@@ -756,7 +756,7 @@ def test_mqtt_js_reconnects_by_itself(broker, again, version, topic, name):
 # mistakes
 
 def test_a_second_broker(broker, new_broker):
-    """On the same directory: refused, with the process that has it."""
+    """On the same directory: refused, with the process that uses it."""
     other = new_broker(config={"persistence": {"directory": str(broker.directory / "store")}})
     done = other.command()
     assert done.returncode == 2 and "event=store-refused" in done.stderr, done.stderr
@@ -775,7 +775,7 @@ def test_a_directory_that_cannot_be(new_broker, place, says):
 
 
 def test_a_directory_that_others_may_write(new_broker):
-    """Told with what to do, and that helps."""
+    """The message says what to do, and that helps."""
     broker = new_broker(config=config())
     store = broker.directory / "store"
     store.mkdir()
@@ -790,7 +790,7 @@ def test_a_directory_that_others_may_write(new_broker):
 
 
 def test_a_damaged_store(new_broker):
-    """Refused with a word of what to do, and left as it is: put right, everything is there again."""
+    """Refused with a message that says what to do, and not changed: after a repair everything is there again."""
     precious = b"precious" * 4
     with new_broker(config=config()) as broker:
         away(broker, "x", "end")
@@ -843,7 +843,7 @@ def test_a_directory_of_somebody_else(new_broker, owner, mode, says):
     ({"topics": [{"filter": "a"}]}, 4, "durability"), ({"max_size": "10k"}, 3, "1M at least"),
 ], ids=["word", "key", "unit", "range", "filter", "missing", "size"])
 def test_a_typo(new_broker, persistence, line, says):
-    """Every one is told with its place and what would be right."""
+    """Each is reported with its place and the correct value."""
     broker = new_broker()
     text = {"persistence": {"directory": "store", **persistence}}
     broker.config.update(text)

@@ -238,7 +238,7 @@ def test_topic_name_invalid(broker, version, name):
 
 
 def test_topic_aliases_for_the_client(broker, topic):
-    """Given to those who allow them: the topic once, the alias from then on, and never more than they allow."""
+    """For clients that permit them: the topic once, the alias from then on, and never more than they permit."""
     with Wire(broker) as pub, Wire(broker, props={"topic_alias_maximum": 2}, ack=True) as sub, Wire(broker) as plain:
         sub.subscribe(f"{topic}/#", qos=1)
         plain.subscribe(f"{topic}/#", qos=1)
@@ -279,7 +279,7 @@ def test_a_listener_that_redirects_its_clients(new_broker, moved, code):
 
 
 def test_a_payload_that_contradicts_its_format_indicator(broker, topic):
-    """0x99 in the acknowledgement, or in DISCONNECT where there is none; what fits goes on."""
+    """0x99 in the acknowledgement, or in DISCONNECT if there is none; valid payloads pass."""
     with Wire(broker) as sub, Wire(broker) as pub:
         sub.subscribe(topic)
         for qos in (1, 2):

@@ -26,7 +26,7 @@ def reload(broker, want="reloaded", **fields):
 
 
 def write_acl(broker, acl):
-    """Whole or not at all, as an editor does it: a reload under way must not find it half-written."""
+    """Replace the file atomically, like an editor: a reload in progress must not find it half-written."""
     broker.write_file("acl.yaml.new", acl if isinstance(acl, str) else json.dumps(acl) + "\n").rename(broker.directory / "acl.yaml")
 
 
@@ -302,7 +302,7 @@ def test_a_certificate_that_names_another_user_now(new_broker, pki):
 
 
 def test_certificates_that_are_no_longer_requested(new_broker, pki):
-    """Whoever has a password beside the certificate could log in by that, and stays."""
+    """A client that has a password besides the certificate could log in with it, and stays."""
     broker = certificate_broker(new_broker, pki)
     broker.config["authentication"]["certificate_user"] = "none"
     broker.write()
@@ -317,7 +317,7 @@ def test_certificates_that_are_no_longer_requested(new_broker, pki):
 
 @pytest.mark.parametrize("version", [4, 5])
 def test_client_ids_that_no_longer_match(broker, version):
-    """Of those, too, that the broker assigned: a client without an id could not come in now."""
+    """Also ids that the broker assigned: a client without an id would not be accepted now."""
     fits, given, not_now = (Wire(broker, version, client_id=name) for name in ("anna", "", "lamp"))
     broker.config["authentication"]["bind_client_id"] = "equal"
     broker.write()

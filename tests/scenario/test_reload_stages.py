@@ -1,4 +1,5 @@
-"""A reload against every stage of a connection: whoever would not be admitted now does not get in, and does not stay."""
+"""A reload at every stage of a connection: a client that would not be admitted now is not accepted, and does not
+stay."""
 
 import ctypes
 import ctypes.util
@@ -29,14 +30,15 @@ def clients(pki):
 
 
 def slow_hash(password, rounds):
-    """sha512crypt, made to take a second or more: the reload comes while the broker computes it."""
+    """sha512crypt with so many rounds that it takes a second or more: the reload happens while the broker computes
+    it."""
     library = ctypes.CDLL(ctypes.util.find_library("crypt"))
     library.crypt.restype = ctypes.c_char_p
     return library.crypt(password.encode(), f"$6$rounds={rounds}$stages".encode()).decode()
 
 
 class Stages:
-    """A broker with a listener to be changed, and clients that stand still at each stage."""
+    """A broker with a listener to be changed, and clients that stop at each stage."""
 
     def __init__(self, broker, event, rounds):
         self.broker, self.event = broker, event
@@ -77,7 +79,7 @@ class Stages:
                             password=None if user is None else self.broker.password(user))
 
     def outcome(self, wire):
-        """What the broker says next, in the words of 5.0."""
+        """The broker's next answer, with the codes of 5.0."""
         try:
             packet = wire.read()
         except ssl.SSLError:
@@ -131,7 +133,7 @@ class Stages:
         return self.outcome(wire) if self.event.at_once else self.login(wire)
 
     def connect_sent(self, version):
-        """All of it but one byte."""
+        """All bytes but one."""
         wire = self.shaken(version)
         packet = self.connect_packet(wire)
         wire.send(packet[:-1])
@@ -170,7 +172,7 @@ class Stages:
         return outcome
 
     def check_time(self, wire):
-        """A refusal for the connection comes with the reload; one for the user as late as any other."""
+        """A refusal of the connection is sent at the reload; one of the user as late as any other."""
         events = [logfmt(line) for line in self.broker.process.lines]
         refused = [i for i, e in enumerate(events) if e.get("event") == "connect-refused" and e["client_id"] == wire.client_id]
         reloaded = [i for i, e in enumerate(events) if e.get("event") == "reloaded"][-1]
@@ -181,7 +183,7 @@ class Stages:
 
 
 class Event:
-    """What the reload brings. `at_once`: the connection itself is not admitted any more."""
+    """What the reload changes. `at_once`: the connection itself is not admitted any more."""
 
     def __init__(self, *, at_once=None, certificate=None, named=False, anonymous=False, old_tls=False, want):
         self.at_once, self.certificate, self.old_tls = at_once, certificate, old_tls
@@ -235,7 +237,7 @@ def run(new_broker, clients, name, rounds):
     """{(stage, version): outcome}, or None where the hash was ready before the reload."""
     event, crl = EVENTS[name], f"stages-{name.replace(' ', '-')}.crl"
     clients.revoke("stages", crl)
-    # All that fail take as long as the slow user's hash, one after the other: nobody runs out of time.
+    # All failures take as long as the slow user's hash, one after the other: no timeout is reached.
     broker = new_broker(acl=ALL, config={"limits": {"connect_timeout": "2m"}})
     broker.config["listeners"].append({
         "bind": f"127.0.0.1:{free_port()}",
@@ -290,7 +292,7 @@ TLS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 @pytest.mark.parametrize("tls", TLS)
 @pytest.mark.parametrize("name", ["certificate revoked", "CA removed", "TLS version raised"])
 def test_a_ticket_does_not_outlive_it(new_broker, clients, name, tls):
-    """A session that would be resumed is checked by what is in force now."""
+    """A session that would be resumed is checked by the configuration in force."""
     crl = f"tickets-{name.replace(' ', '-')}.crl"
     clients.revoke("stages", crl)
     config = {"tls": {"client_certificates": "optional", "client_ca": str(clients.path("stages.crt")),

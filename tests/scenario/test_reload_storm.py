@@ -1,5 +1,5 @@
-"""Reloads while clients come in on all workers and move between them: after each, nobody whom it refuses is in.
-The thread sanitizer runs this file."""
+"""Reloads while clients connect to all workers and move between them: after each, no refused client is connected. The
+thread sanitizer runs this file."""
 
 import signal
 import ssl
@@ -31,7 +31,7 @@ def reload(broker):
 
 
 class Visitor(threading.Thread):
-    """Comes in again and again until it was refused after the reload."""
+    """Connects again and again until it was refused after the reload."""
 
     def __init__(self, broker, reloaded):
         super().__init__()

@@ -1,4 +1,4 @@
-"""tools/run, the first command of the README: what it makes, that it makes it once, and that its lines work.
+"""tools/run, the first command of the README: what it creates, that it does so once, and that the lines it prints work.
 It builds, so meson does not list it: tools/check runs it."""
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Enhanced authentication, section 4.12 of MQTT 5.0: SCRAM-SHA-256, at CONNECT and anew later."""
+"""Enhanced authentication, section 4.12 of MQTT 5.0: SCRAM-SHA-256, at CONNECT and later."""
 
 import signal
 import time
@@ -30,7 +30,7 @@ def broker(new_broker):
 
 @pytest.fixture
 def own_broker(new_broker):
-    """One of a test's own, to be reloaded."""
+    """A broker for one test alone, to be reloaded."""
     h = new_broker(users={"first": ["all"]})
     add(h, "anna", "--role", "all")
     with h:
@@ -122,7 +122,7 @@ def test_both_methods_reach_the_same_session(broker, topic):
 ], ids=["wrong", "empty", "longer", "locked", "no-verifier", "unknown", "unknown-empty", "other-case", "hash",
         "dollar", "slash"])
 def test_every_refusal_is_alike(broker, user, password):
-    """Also where there is no such user: a challenge first, of the same shape, and then the same answer."""
+    """Also if there is no such user: first a challenge of the same form, and then the same answer."""
     client = ScramWire(broker, user, password, login=False)
     challenge = client.challenge()
     _, salt, count = client.scram.read(challenge)
@@ -137,7 +137,7 @@ def challenge_of(broker, user):
 
 
 def test_the_salt_does_not_reveal_existing_users(own_broker):
-    """It stays what it is, for who is there and for who is not, over reloads, other users and restarts."""
+    """It does not change, for existing and for unknown users, over reloads, other users and restarts."""
     names = ["anna", "first", "nobody", "nobody2"]
     before = [challenge_of(own_broker, name) for name in names]
     assert [challenge_of(own_broker, name) for name in names] == before
@@ -162,7 +162,8 @@ def test_a_failure_is_not_anonymous(new_broker):
 
 
 def test_a_wrong_guess_delays_the_next_attempt(broker):
-    """An address that guessed wrong gets its next answer later, be it the right password; another does not."""
+    """After a wrong guess the address gets its next answer later, even for the right password; another address does
+    not."""
     address = fresh_address()
     for _ in range(2):
         client = ScramWire(broker, password="wrong", login=False, address=address)
@@ -184,7 +185,7 @@ def test_a_wrong_guess_delays_the_next_attempt(broker):
 @pytest.mark.parametrize("own", ["by scram", "by password"])
 @pytest.mark.parametrize("guess", ["by scram", "by password"])
 def test_an_own_success_does_not_help_a_guesser(broker, guess, own):
-    """An account of one's own, used between two guesses, makes them no quicker: 250, 500, 1000 ms."""
+    """Logins with an own account between two guesses do not shorten the delay: 250, 500, 1000 ms."""
     address = fresh_address()
     began = time.monotonic()
     for number in range(4):
@@ -302,7 +303,7 @@ def test_packets_before_connack(broker, packet, reason):
 
 
 def test_a_client_that_leaves(broker):
-    """DISCONNECT is allowed, and answered by nothing."""
+    """DISCONNECT is permitted, and not answered."""
     client = ScramWire(broker, login=False)
     client.challenge()
     client.send(mqtt.disconnect(5))
@@ -338,7 +339,7 @@ def test_the_broker_stops_during_an_exchange(new_broker):
     client.expect_close()
 
 
-# authenticating anew
+# reauthentication
 
 
 def test_reauthentication(broker, topic):
@@ -420,7 +421,7 @@ def test_auth_of_a_client_without_a_method(broker):
 
 
 def test_auth_in_3_1_1(broker):
-    """There it is a reserved packet type: closed without a word."""
+    """In 3.1.1 it is a reserved packet type: closed without a packet."""
     with Wire(broker, 4) as client:
         client.send(mqtt.auth(AGAIN, props(b"n,,n=anna,r=abc")))
         assert client.expect_close() is None
@@ -500,7 +501,7 @@ def test_the_client_id_must_fit(new_broker):
 
 
 def test_certificates(new_broker, pki):
-    """One that names the user must name the same; one that is required must be there."""
+    """A user name in CONNECT must be the same; a required certificate must be there."""
     authority = pki.authority("scramclients")
     for name in ("card-bo", "card-eve"):
         pki.client("scramclients", name, name[5:])
@@ -521,7 +522,7 @@ def test_certificates(new_broker, pki):
 
 
 def test_many_at_once(broker):
-    """Over both workers, each with its own nonce."""
+    """On both workers, each with its own nonce."""
     clients = [ScramWire(broker, login=False) for _ in range(40)]
     finals = [client.scram.final(client.challenge()) for client in clients]
     for client, final in zip(reversed(clients), reversed(finals)):

@@ -1,4 +1,4 @@
-"""A password is in the broker's memory while it is checked, and no longer."""
+"""A password is in the broker's memory while it is checked, and not longer."""
 
 import contextlib
 import secrets
@@ -12,7 +12,7 @@ from wire import Closed, Wire, fresh_address
 
 
 def memory(pid):
-    """Everything that the process can write: heap, stacks, buffers. Left out what only a sanitizer has."""
+    """Everything that the process can write: heap, stacks, buffers; without the memory of a sanitizer."""
     with open(f"/proc/{pid}/maps", encoding="ascii") as maps:
         ranges = [line.split() for line in maps]
     with open(f"/proc/{pid}/mem", "rb", buffering=0) as file:
@@ -80,7 +80,8 @@ def talk(broker, way, secret):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_no_password_stays(broker, way):
-    """Read in one piece and in many, from TLS and a Unix socket, right and wrong, moved to another worker, never finished."""
+    """Read in one piece and in many, over TLS and a Unix socket, right and wrong, moved to another worker, never
+    completed."""
     secret = secrets.token_hex(20) if way in ("wrong", "unfinished", "malformed") else broker.secret
     after = broker.mark()
     clients = talk(broker, way, secret)
@@ -108,7 +109,7 @@ def gone(broker, secret):
 @pytest.mark.parametrize("user", ["anna", "nobody"])
 @pytest.mark.parametrize("when", ["refused", "gone while it is hashed", "gone while it waits for its turn"])
 def test_no_password_of_a_login_that_fails(broker, user, when):
-    """Whether there is such a user or not; in the hands of the threads that hash, and of those who wait for them."""
+    """Whether there is such a user or not; in the hash threads, and while the answer waits."""
     secret, address = secrets.token_hex(20), fresh_address()
     for _ in range(3 if when == "gone while it waits for its turn" else 1):
         client = Wire(broker, connect=False, source=address)
@@ -120,7 +121,7 @@ def test_no_password_of_a_login_that_fails(broker, user, when):
 
 
 def test_no_password_beside_scram(broker):
-    """It is not looked at there, and wiped all the same."""
+    """It is not used there, and wiped all the same."""
     secret = secrets.token_hex(20)
     for user, password in (("anna", broker.secret), ("anna", "wrong"), ("nobody", "wrong")):
         with Wire(broker, connect=False, source=fresh_address()) as client:
@@ -133,7 +134,7 @@ def test_no_password_beside_scram(broker):
 
 
 def test_the_search_finds(broker):
-    """What the broker does keep in its memory is found."""
+    """Data that the broker does keep in memory is found."""
     with Wire(broker, password=broker.secret, source=fresh_address()) as client:
         client.publish("secret/kept", b"a payload that is retained", qos=1, retain=True)
         assert is_in_memory(broker, b"a payload that is retained")

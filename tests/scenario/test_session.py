@@ -1,4 +1,4 @@
-"""Sessions: kept, resumed, ended, taken over; each belongs to one user."""
+"""Sessions: stored, resumed, ended, taken over; each belongs to one user."""
 
 import mqtt
 import pytest
@@ -139,7 +139,7 @@ def test_takeover_keeps_the_session(broker, pub, topic):
 
 
 def test_another_user_with_the_same_client_id(broker, topic):
-    """S5: a name space for each user; neither takes over, sees, or ends the other's session."""
+    """S5: each user has a name space of client ids; neither takes over, sees, or ends the other's session."""
     with opened(broker, 5, topic, user="anna") as anna:
         anna.subscribe(topic)
         with opened(broker, 5, topic, user="bert") as bert:
@@ -154,7 +154,7 @@ def test_another_user_with_the_same_client_id(broker, topic):
 
 
 def test_a_refused_connect_touches_nothing(broker, pub, topic):
-    """Neither the session of that name nor the will: NanoMQ 2330 and 2333."""
+    """Neither the session of that name nor the will is touched: NanoMQ 2330 and 2333."""
     with opened(broker, 5, topic) as anna, Wire(broker) as watcher:
         watcher.subscribe(f"{topic}/will")
         anna.subscribe(topic)

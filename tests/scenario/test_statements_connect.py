@@ -88,7 +88,7 @@ def test_another_level(broker, level, understands):
 
 
 def test_protocol_level_3(broker):
-    """What MQTT 3.1 says first, with the name it had then: return code 1. [MQTT3-3.1.2-2]"""
+    """What an MQTT 3.1 client sends first, with the protocol name of that time: return code 1. [MQTT3-3.1.2-2]"""
     for name in ("MQIsdp", "MQTT"):
         said = say(broker, 4, raw(4, 0x02, ID, name=name, level=3))
         assert (said.kind, said.reason, said.session_present) == (mqtt.CONNACK, 1, False)

@@ -22,7 +22,7 @@ def broker(new_broker):
 
 
 def wait(client, seconds):
-    """The clock is what is waited for; meanwhile the connection is used."""
+    """Wait for the clock, and use the connection meanwhile."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         client.settle()

@@ -53,7 +53,7 @@ def test_state_of_a_session(broker, pub, topic, version):
 
 
 def test_qos_0_is_not_queued_for_offline_clients(broker, pub, topic, version):
-    """4.1 of both: it may be kept, here it is not; neither is what was published with more and granted as 0"""
+    """4.1 of both: the server may store it, this one does not; nor what was published with more and granted as 0"""
     with opened(broker, version, topic) as client:
         client.subscribe(f"{topic}/0", qos=0)
         client.subscribe(f"{topic}/2")

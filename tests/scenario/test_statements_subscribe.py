@@ -298,7 +298,7 @@ def test_topic_and_filter(broker, pub, topic, version):
 
 
 def test_share_in_311(broker, pub, topic):
-    """3.1.1, 3.8.3: it knows nothing of $share, so that nothing is wrong with such a filter; here it is not accepted"""
+    """3.1.1, 3.8.3: $share is not special there, so such a filter is valid; this broker refuses it"""
     with Wire(broker, 4) as client:
         client.subscribe("$share/g", "$share//x", topic, qos=1, expect=[0x80, 0x80, 1])
         pub.publish(topic, b"x", qos=1)

@@ -1,4 +1,4 @@
-"""The end: status 0, everybody told, nothing lost that was promised."""
+"""Stopping the broker: status 0, every client told, nothing lost that was acknowledged."""
 
 import signal
 
@@ -26,7 +26,7 @@ def test_clients_get_disconnect_when_the_broker_stops(new_broker, number, worker
 
 
 def test_stop_under_load(new_broker):
-    """Handshakes half done, passwords being checked, messages under way."""
+    """Handshakes half done, passwords being checked, messages in flight."""
     broker = new_broker(config={"workers": 2, "limits": {"receive_maximum": 200}}).start()
     sub = Wire(broker)
     sub.subscribe("t/#")
@@ -43,7 +43,7 @@ def test_stop_under_load(new_broker):
 
 
 def test_a_reader_that_does_not_read(new_broker):
-    """It cannot hold the end up."""
+    """It cannot delay the stop."""
     broker = new_broker().start()
     stuck = Wire(broker)
     stuck.subscribe("t/#", qos=0)

@@ -1,5 +1,5 @@
-"""What one user's queues may take of the store (limits.store_per_user): eve, who has filled hers, costs alice nothing. A full
-queue refuses a message, never its publisher, who hears of it only when nobody took the message."""
+"""The share of one user's queues in the store (limits.store_per_user): eve, whose share is full, does not affect alice.
+A full queue refuses a message, never its publisher, who is told only if no subscriber took the message."""
 
 import json
 
@@ -39,7 +39,7 @@ def body(number, size=LARGE):
 
 
 def fill(broker, topic="eve/queue"):
-    """Eve publishes to her own queues, until they take no more. How many they took."""
+    """Eve publishes to her own queues until they are full. Returns how many they took."""
     with Wire(broker, user="eve") as eve:
         for number in range(1000):
             answer = eve.publish(topic, body(number), qos=1)
@@ -67,7 +67,7 @@ def usage(broker, name):
 
 @BOTH
 def test_eve_costs_alice_nothing(new_broker, version):
-    """She connects, publishes with PUBACK 0, gets her messages and keeps her queue."""
+    """Alice connects, publishes with PUBACK 0, gets her messages and keeps her queue."""
     with new(new_broker) as broker:
         taken = crowd(broker)
         assert usage(broker, "eve")["store_bytes"] > 3 * taken * LARGE
@@ -94,7 +94,7 @@ def test_eve_costs_alice_nothing(new_broker, version):
 @BOTH
 @pytest.mark.parametrize("qos", [1, 2])
 def test_who_took_it(new_broker, version, qos):
-    """0x97 only when there were receivers and none took it; MQTT 3.1.1 cannot be told."""
+    """0x97 only if there were receivers and none took it; MQTT 3.1.1 cannot be told."""
     refused = QUOTA if version == 5 else SUCCESS
     nobody = NO_SUBSCRIBER if version == 5 else SUCCESS
     with new(new_broker) as broker:
@@ -129,7 +129,7 @@ def test_qos2_refused_is_free_after_a_crash(new_broker):
 
 
 def test_the_share_is_configured(new_broker):
-    """0 is no share; a reload changes it; it counts for new messages only."""
+    """0 means no share; a reload changes it; it applies to new messages only."""
     with new(new_broker) as broker:
         crowd(broker)
         with Wire(broker, user="eve") as eve:
@@ -148,7 +148,7 @@ def test_the_share_is_configured(new_broker):
 
 
 def test_interval(new_broker):
-    """Where nobody waits for the disk the acknowledgement says nothing of it, and the queue refuses all the same."""
+    """Where nobody waits for the disk the acknowledgement does not tell, and the queue refuses all the same."""
     with new(new_broker, durability="interval", interval="200ms") as broker:
         away(broker, "eve", "eve-0", "eve/#")
         mark = broker.mark()

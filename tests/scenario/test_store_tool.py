@@ -1,4 +1,4 @@
-"""broker-store on a broker's own store: what a backup that was made while messages came in brings back, to clients."""
+"""broker-store on a broker's own store: what a backup made during publishing restores for clients."""
 
 import contextlib
 import os
@@ -28,7 +28,8 @@ def store(broker, *words):
 
 
 class Publisher(threading.Thread):
-    """Numbers to queue/1, and each as the retained value of kept/N mod 10, one acknowledged after the other."""
+    """Publishes numbers to queue/1, and each as the retained message of kept/N mod 10, one acknowledged after the
+    other."""
 
     def __init__(self, broker):
         super().__init__(daemon=True)
@@ -51,7 +52,7 @@ class Publisher(threading.Thread):
                 self.changed.notify_all()
 
     def wait_for(self, more):
-        """Until so many more are acknowledged; how many there are then."""
+        """Wait until so many more are acknowledged; returns how many there are then."""
         with self.changed:
             wanted = self.acknowledged + more
             done = self.changed.wait_for(lambda: self.failure or self.acknowledged >= wanted, TIMEOUT_S)
@@ -82,7 +83,7 @@ def leave_a_session(broker, name, topic):
 
 
 def queue_of(broker, name):
-    """What waited for it, as numbers; the session is resumed."""
+    """Its queued messages, as numbers; the session is resumed."""
     with Wire(broker, client_id=name, clean=False, props=KEEP) as client, Wire(broker) as other:
         assert client.connack.session_present
         other.publish("queue/1", b"end", qos=1)
@@ -102,7 +103,7 @@ def retained(broker):
 
 
 def backups_while_publishing(broker, count):
-    """[(acknowledged before, after, path)], one of each state; then more comes that is in none of them."""
+    """[(acknowledged before, after, path)], one of each state; then more messages that are in none of them."""
     made = []
     with publishing(broker) as publisher:
         for number in range(count):
@@ -114,7 +115,7 @@ def backups_while_publishing(broker, count):
 
 
 def assert_state(broker, before, after):
-    """Of one moment between the two: all that was acknowledged before it, and no gaps."""
+    """The state of one moment between the two: everything acknowledged before it, and no gaps."""
     queue = queue_of(broker, "away")
     assert before <= len(queue) <= after + 1
     assert queue == list(range(len(queue)))
@@ -126,7 +127,7 @@ def assert_state(broker, before, after):
 
 
 def test_a_backup_made_while_publishing_comes_back(broker):
-    """Each of several; the one that was there before a restore is still there."""
+    """Each of several backups; the store from before a restore is still there."""
     with broker:
         leave_a_session(broker, "away", "queue/1")
         made = backups_while_publishing(broker, 3)
@@ -140,7 +141,8 @@ def test_a_backup_made_while_publishing_comes_back(broker):
 
 
 def test_a_backup_moves_to_another_broker(broker, new_broker):
-    """With the password file, whose entries the sessions belong to; a namesake elsewhere is somebody else."""
+    """With the password file, to whose entries the sessions belong; a user of the same name elsewhere is another
+    one."""
     with broker:
         leave_a_session(broker, "away", "queue/1")
         [(before, after, path)] = backups_while_publishing(broker, 1)

@@ -1,4 +1,4 @@
-"""SUBSCRIBE and UNSUBSCRIBE: options, identifiers, shared subscriptions, what is not a filter."""
+"""SUBSCRIBE and UNSUBSCRIBE: options, identifiers, shared subscriptions, invalid filters."""
 
 import mqtt
 import pytest
@@ -89,7 +89,7 @@ def test_no_local_on_a_shared_subscription(broker, topic):
 
 
 def test_each_message_goes_to_one_member(broker, pub, topic):
-    """One in each of several groups, and every ordinary subscriber."""
+    """One member in each of several groups, and every ordinary subscriber."""
     with Wire(broker) as a, Wire(broker) as b, Wire(broker) as lone, Wire(broker) as plain:
         for member in (a, b):
             member.subscribe(f"$share/pair/{topic}", f"end/{topic}")

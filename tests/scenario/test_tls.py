@@ -1,4 +1,4 @@
-"""TLS from outside: what is offered, what is refused, and that each refusal is explained in the log."""
+"""TLS seen from outside: what is offered, what is refused, and that each refusal is explained in the log."""
 
 import socket
 import ssl
@@ -23,7 +23,7 @@ def broker(new_broker):
 
 @pytest.fixture
 def fresh(new_broker):
-    """For what is looked up in the log, which keeps quiet when a scanner makes it say the same all day."""
+    """For tests that read the log, which limits repeated lines of a scanner."""
     with new_broker() as broker:
         yield broker
 
@@ -54,7 +54,7 @@ def test_no_renegotiation_no_compression_no_heartbleed(scan):
 
 
 def test_no_version_fallback(broker):
-    """A client that says it came down from 1.3 is told that it need not have."""
+    """A client that claims a fallback from 1.3 is refused."""
     assert "inappropriate fallback" in s_client(broker, "-tls1_2", "-fallback_scsv")
 
 
@@ -158,7 +158,7 @@ def test_small_records_for_small_devices(broker):
                                       b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x00" * 64],
                          ids=["3.1.1", "5.0", "http", "zeros"])
 def test_plaintext_gets_nothing(fresh, greeting):
-    """[S1] not one byte of MQTT; what happened stands in the log in plain words."""
+    """[S1] not one byte of MQTT; the log says in plain words what happened."""
     mark = fresh.mark()
     with socket.create_connection(fresh.addresses[0], timeout=20) as plain:
         plain.sendall(greeting)
@@ -189,7 +189,7 @@ def test_half_a_handshake_ends(new_broker):
 
 
 def test_a_hello_in_single_bytes(broker):
-    """TCP promises no boundaries."""
+    """TCP has no message boundaries."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     engine = tls_context(broker.pki).wrap_bio(incoming, outgoing, server_hostname="localhost")
     with socket.create_connection(broker.addresses[0], timeout=20) as stream:

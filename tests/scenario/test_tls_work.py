@@ -1,4 +1,5 @@
-"""TLS work before any login: what costs much and moves nothing is counted and ended, and costs others nothing."""
+"""TLS work before any login: expensive records without progress are counted, end the connection, and do not affect
+others."""
 
 import contextlib
 import os
@@ -17,8 +18,8 @@ COUNTED = re.compile(r"records without data (since the last whole MQTT packet|in
 
 @contextlib.contextmanager
 def attack(broker, kind, connections, flood=2048):
-    """Attackers that never log in, as many as that at a time; all begin at once, with so many bytes ready to be sent.
-    Yields a function that ends them and tells what they did."""
+    """Attackers that never log in, as many as that at a time; all start at once, with so many bytes ready to be sent.
+    Yields a function that stops them and reports what they did."""
     child = subprocess.Popen([ATTACK, "127.0.0.1", str(broker.port), kind, str(connections), str(flood)],
                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=lambda: os.nice(10))
 
@@ -44,8 +45,8 @@ def good_pair(broker):
 
 
 def p99(pair, messages=400, pace_s=0.01):
-    """Seconds from the time at which a PUBLISH was due to its arrival: one that is late makes the next ones late, too,
-    so a stop of the broker counts as long as it is."""
+    """Seconds from the time at which a PUBLISH was due to its arrival: a late one makes the next ones late, too, so a
+    pause of the broker counts with its whole length."""
     sender, receiver = pair
     times = []
     began = time.monotonic()
@@ -90,8 +91,8 @@ def test_data_is_only_delayed(new_broker):
 @pytest.mark.full
 @pytest.mark.parametrize("kind", ["key-updates", "warnings", "empty", "bytes", "renegotiation"])
 def test_a_good_pair_beside_fifty(new_broker, kind):
-    """50 connections that make work and never log in leave the p99 of a good pair at most 3 times the quiet one. Where
-    they share few processors with the broker, their own work is in it: less than 0.2 s is no stop of the broker."""
+    """50 connections that cause work and never log in leave the p99 of a good pair at most 3 times the quiet one. If
+    they share few processors with the broker, their own work is included: less than 0.2 s is no pause of the broker."""
     ratios, delays = [], []
     with new_broker(config={"limits": {"connect_timeout": "120s"}}) as broker, good_pair(broker) as pair:
         for _ in range(3):

@@ -1,5 +1,5 @@
-"""Files that others can change are not believed: each file that the broker trusts, with each thing that can be wrong
-with it, at the start, at a reload and by the tools; and the message says what cures it."""
+"""Files that others can change are not trusted: each file that the broker trusts, with each fault that it can have, at
+the start, at a reload and by the tools; and the message says what fixes it."""
 
 import fcntl
 import json
@@ -22,7 +22,7 @@ STRANGER = 54321  # nobody has this number
 DAEMON = 1  # has a group of its own, on every Debian
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 
-# Where each lies: every one has a directory of its own, so that what is wrong there is wrong for it alone.
+# Where each file is: every one has a directory of its own, so that a fault there affects it alone.
 FILES = {
     "certificate": "certificate.d/server.crt",
     "key": "key.d/server.key",
@@ -78,7 +78,7 @@ class Fault:
         os.chown(path.parent, STRANGER, -1)
 
     def link(self, path, owner):
-        """It lies elsewhere, and a link in a sticky directory leads there."""
+        """The file is elsewhere, and a link in a sticky directory leads there."""
         real = self.directory / "elsewhere"
         path.rename(real)
         path.symlink_to(real)
@@ -92,7 +92,7 @@ class Fault:
         self.link(path, STRANGER)
 
 
-# What is said, None: it is fine; then the options with which it is fine.
+# The message, None: it is trusted; then the options with which it is.
 FAULTS = {
     "world": ("chmod o-", None),
     "group": ("--trust-group 54321", ["--trust-group", "54321"]),
@@ -121,7 +121,7 @@ TABLE = [pytest.param(name, fault, marks=[ROOT_ONLY] if fault in NEEDS_ROOT else
 
 
 class Restored:
-    """The directory as it was, when a row is over."""
+    """Restore the directory after a row."""
 
     def __init__(self, broker):
         self.directory = broker.directory
@@ -190,7 +190,7 @@ def running(new_broker):
 
 
 def expected_fault(name, fault):
-    """What is said of this file with this fault, and the options that cure it."""
+    """The message about this file with this fault, and the options that fix it."""
     says, options = FAULTS[fault]
     if name in DIRECTORIES and fault in ("own_link", "link_of_another") and name != "store":
         return says, options
@@ -235,7 +235,7 @@ def test_at_a_reload(running, name, fault):
 
 @pytest.mark.parametrize("name", ["client_ca", "client_crl", "password_file", "acl_file", "certificate", "key"])
 def test_what_is_noticed_by_itself(running, name):
-    """A file that others can write is not taken; when that is cured it is."""
+    """A file that others can write is not loaded; after that is fixed it is."""
     path = running.directory / FILES[name]
     content, mode = path.read_bytes(), path.stat().st_mode & 0o7777
     mark = running.mark()
@@ -256,7 +256,7 @@ def test_what_is_noticed_by_itself(running, name):
 
 @ROOT_ONLY
 def test_a_configuration_by_a_link(broker, tmp_path):
-    """Its directory counts, and each that the link leads through."""
+    """Its directory counts, and each one that the link leads through."""
     sticky = tmp_path / "sticky"
     sticky.mkdir()
     sticky.chmod(0o1777)
@@ -306,7 +306,7 @@ def test_the_tools(broker, which, fault):
         getattr(faults, fault)(broker.directory / FILES[name])
         done = tool(broker, *words())
         if name == "store" and fault == "owner":
-            # The tables in it are root's, and he could put others in their place.
+            # The tables in it belong to root, and the user could replace them.
             assert done.returncode == 1 and "--trust-owner 54321" in done.stderr, done.stderr
             return
         if says is None:
@@ -319,7 +319,7 @@ def test_the_tools(broker, which, fault):
 
 @ROOT_ONLY
 def test_root_looks_after_the_files_of_a_user(broker, tmp_path):
-    """The owner that file and directory share; what root makes there is that user's."""
+    """The common owner of file and directory; what root creates there belongs to that user."""
     place = tmp_path / "of-user"
     shutil.copytree(broker.directory, place)
     for path in [place, *place.rglob("*")]:
@@ -334,12 +334,12 @@ def test_root_looks_after_the_files_of_a_user(broker, tmp_path):
     assert run(PASSWD, FILES["password_file"], "add", "bert", "--no-password").returncode == 0
     assert run(ACL, "test", "-c", "broker.yaml").returncode == 0
     assert all(path.stat().st_uid == STRANGER for path in place.rglob("*"))
-    # The broker itself runs as root, and believes the user when it is told to.
+    # The broker itself runs as root, and trusts the user when it is told to.
     for words in (["--check"], []):
         done = run(BROKER, *words, "-c", "broker.yaml")
         assert done.returncode == 2 and f"--trust-owner {STRANGER}" in done.stderr, done.stderr
     assert run(BROKER, "--check", "-c", "broker.yaml", "--trust-owner", str(STRANGER)).returncode == 0
-    # A file that is not his in a directory that is his, or the other way round, is neither's.
+    # If the file and its directory have different owners, neither owns both.
     os.chown(place / FILES["password_file"], STRANGER + 1, -1)
     assert run(PASSWD, FILES["password_file"], "list").returncode == 2
 
@@ -347,7 +347,7 @@ def test_root_looks_after_the_files_of_a_user(broker, tmp_path):
 @ROOT_ONLY
 @pytest.mark.parametrize("reachable", [True, False], ids=["reachable", "working-directory-alone"])
 def test_the_group_of_a_user_alone(broker, tmp_path, reachable):
-    """As umask 002 makes files where each user has a group. The broker runs as that user, also where it may not walk to
+    """As umask 002 creates files where each user has a group. The broker runs as that user, also if it cannot search
     its working directory."""
     with tempfile.TemporaryDirectory() as open_place:
         place = Path(open_place, "of-daemon") if reachable else tmp_path / "of-daemon"
@@ -373,7 +373,7 @@ def test_the_group_of_a_user_alone(broker, tmp_path, reachable):
 
 @ROOT_ONLY
 def test_what_lies_beside_a_backup(broker, tmp_path):
-    """A data.mdb in a directory for everybody: its lock is not opened when somebody else made it."""
+    """A data.mdb in a directory that everybody can write: its lock is not opened if another user created it."""
     tmp_path.chmod(0o1777)
     assert tool(broker, STORE, FILES["store"], "backup", str(tmp_path / "data.mdb")).returncode == 0
     assert tool(broker, STORE, str(tmp_path / "data.mdb"), "check").returncode == 0
@@ -394,7 +394,7 @@ def test_what_lies_beside_a_backup(broker, tmp_path):
 
 
 def test_a_backup_does_not_follow_links_of_others(broker, tmp_path):
-    """In a directory where everybody may write, what stands beside the new file is left alone."""
+    """In a directory that everybody can write, existing files beside the new one are not touched."""
     sticky = tmp_path / "sticky"
     sticky.mkdir()
     sticky.chmod(0o1777)
@@ -443,7 +443,7 @@ def test_the_socket_of_broker_ctl(running, fault):
 
 @ROOT_ONLY
 def test_another_user_listens(broker):
-    """In a directory that is fine, a socket on which a stranger listens is not asked."""
+    """In a trusted directory, a socket on which another user listens is not used."""
     path = broker.directory / FILES["control"] / "s"
     with socket.socket(socket.AF_UNIX) as s:
         s.bind(str(path))
@@ -470,7 +470,7 @@ def test_another_user_listens(broker):
 
 @ROOT_ONLY
 def test_an_audit_file_of_somebody_else(broker):
-    """Nobody gets to read, or chooses, what the audit is written to."""
+    """Another user can neither read nor choose the file of the audit log."""
     config = dict(broker.config, log={"audit": "audit.log"})
     audit = broker.write_file("audit.log", "", 0o600)
     broker.write_file("audited.yaml", json.dumps(config), 0o600)

@@ -1,4 +1,5 @@
-"""Where tools/run and tools/pki put keys: in no directory in which others can leave files or links (tools/trusted-directory)."""
+"""Where tools/run and tools/pki put keys: never in a directory in which others can create files or links
+(tools/trusted-directory)."""
 
 import os
 import subprocess
@@ -49,7 +50,7 @@ def test_refused(tmp_path, fault):
     said = fault(directory)
     done = trusted(directory)
     assert done.returncode == 1 and said in done.stderr and "or use another directory" in done.stderr, done.stderr
-    # A key that is there already would be taken for one's own.
+    # An existing key would be taken for one's own.
     made = subprocess.run([str(ROOT / "tools/pki"), "ca", str(directory / "ca"), "CA"], capture_output=True, text=True,
                           check=False)
     assert made.returncode == 1 and said in made.stderr and not list(directory.iterdir())
@@ -77,7 +78,7 @@ def test_the_way_may_lead_through_links_of_ones_own(tmp_path):
 
 
 def test_the_way_through_a_directory_of_others(tmp_path):
-    """A link of one's own in a directory that others can write may be another one tomorrow."""
+    """A link in a directory that others can write can be replaced at any time."""
     open_one = tmp_path / "open"
     open_one.mkdir()
     open_one.chmod(0o777)

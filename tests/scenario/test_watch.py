@@ -1,4 +1,4 @@
-"""Watching: $SYS for those whose rules name it, and broker-ctl over the control socket."""
+"""Monitoring: $SYS for users whose rules name it, and broker-ctl over the control socket."""
 
 import json
 import os
@@ -57,7 +57,7 @@ def row(broker, client_id, command="clients"):
 
 
 def ask(broker, data, size=1 << 20):
-    """Straight to the socket: what programs may send that are not broker-ctl."""
+    """Write to the socket directly: what other programs than broker-ctl may send."""
     with socket.socket(socket.AF_UNIX) as s:
         s.settimeout(TIMEOUT_S)
         s.connect(str(broker.directory / "control.sock"))
@@ -72,7 +72,7 @@ def ask(broker, data, size=1 << 20):
 
 
 def hung_up(connection):
-    """The other end closed, told without reading."""
+    """True if the other end has closed, without reading."""
     poll = select.poll()
     poll.register(connection, select.POLLRDHUP)
     return bool(poll.poll(TIMEOUT_S * 1000))
@@ -116,7 +116,7 @@ def test_sys_topics_are_read_only(broker):
 
 
 def test_changed_figures_are_published(broker):
-    """And counts: a client that comes is seen within the interval."""
+    """A client that connects is counted within the interval."""
     with Wire(broker, user="watcher") as client:
         client.subscribe(SYS + "clients/connected", SYS + "subscriptions/count", SYS + "messages/received")
         wanted, seen = {SYS + "clients/connected", SYS + "messages/received"}, {}
@@ -273,7 +273,8 @@ def test_the_commands_of_the_manual(broker):
 
 
 def test_many_come_in_slices(new_broker):
-    """More than fits into a socket's buffers, from several homes; and a reader that does not read costs nobody."""
+    """More than fits into a socket's buffers, from several workers; a reader that does not read does not affect
+    others."""
     with new_broker(config={"workers": 2, "control": {"socket": "control.sock"}}) as broker:
         with Wire(broker) as client:
             for number in range(3000):
@@ -306,7 +307,7 @@ def test_the_socket_is_the_owners(broker):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_another_user_gets_no_answer(broker):
-    """By the mode of the socket; and where that went wrong, by the kernel's word on who asks."""
+    """By the mode of the socket; and if that is wrong, by the peer's user id from the kernel."""
     path = broker.directory / "control.sock"
     outside = broker.directory
     program = ("import socket, sys\ns = socket.socket(socket.AF_UNIX)\ns.settimeout(20)\n"

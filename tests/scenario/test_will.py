@@ -1,4 +1,4 @@
-"""Wills: when they are published, when never, and who may have which."""
+"""Wills: when they are published, when they are not, and who receives them."""
 
 import time
 
@@ -24,7 +24,7 @@ def watcher(broker, topic):
 
 
 def nothing_but(watcher, broker, topic, *payloads):
-    """The watcher gets exactly these, and then what is published now."""
+    """The watcher gets exactly these, and then a message published now."""
     with Wire(broker) as pub:
         pub.publish(topic, b"end", qos=1)
     assert [m.payload for m in watcher.until(b"end")] == list(payloads)
@@ -104,7 +104,7 @@ def test_the_end_of_the_session_ends_the_delay(broker, watcher, topic):
 
 
 def test_takeover_without_delay_sends_it(broker, watcher, topic):
-    """The old connection ended otherwise than by DISCONNECT 0x00."""
+    """The old connection did not end with DISCONNECT 0x00."""
     first = Wire(broker, client_id=topic, props=KEEP, will=mqtt.Will(topic, b"gone"))
     with Wire(broker, client_id=topic, props=KEEP, clean=False):
         first.expect_close()

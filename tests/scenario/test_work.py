@@ -1,4 +1,5 @@
-"""One packet with very much to do: its sender waits, nobody else does. (What it costs by count: tests/sim/test_work.c.)"""
+"""One packet that causes very much work: its sender waits, other clients do not. (Its cost in steps:
+tests/sim/test_work.c.)"""
 
 import mqtt
 import pytest
@@ -14,7 +15,7 @@ def broker(new_broker):
 
 
 def see_others_served(broker, busy, kind, packet_id):
-    """Somebody else pings, publishes and is delivered to until the answer comes."""
+    """Another client pings, publishes and receives until the answer arrives."""
     rounds = 0
     with Wire(broker) as good:
         good.subscribe("work/good", qos=1)
@@ -29,7 +30,7 @@ def see_others_served(broker, busy, kind, packet_id):
 
 
 def answered(wire, kind, packet_id):
-    """The answer, if it is here by now."""
+    """The answer, if it has arrived."""
     wire.stream.setblocking(False)
     try:
         wire.fill()
@@ -94,7 +95,7 @@ def test_a_packet_that_is_wrong_at_its_end_does_nothing(broker):
 
 
 def test_a_client_that_disconnects_during_a_large_subscribe(broker):
-    """What was done stays, or not: the session comes back whole, and can be used."""
+    """Partly done or not: the session is intact, and can be used."""
     filters = [f"work/leave/{n}/+" for n in range(9000)]
     for _ in range(5):
         with Wire(broker, client_id="leaver", clean=False, props={"session_expiry_interval": 100}) as busy:

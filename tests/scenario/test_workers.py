@@ -1,5 +1,5 @@
-"""Several workers: connections move home, messages cross between homes, and nothing is lost or doubled on the way.
-The thread sanitizer runs this file."""
+"""Several workers: connections move to their owners, messages pass between workers, and nothing is lost or duplicated
+on the way. The thread sanitizer runs this file."""
 
 import threading
 
@@ -26,7 +26,7 @@ def crowd(broker):
 
 
 def in_parallel(*jobs):
-    """Run them at the same time; what one of them raises is raised here."""
+    """Run them at the same time; an exception in one of them is raised here."""
     failures = []
 
     def run(job):
@@ -88,7 +88,7 @@ def test_all_at_once(broker, crowd, topic):
 
 
 def test_connections_move_to_their_owner(broker):
-    """Wherever a connection was accepted: what it sent right behind CONNECT comes along."""
+    """Wherever a connection was accepted: what it sent right after CONNECT moves along."""
     for number in range(4 * CLIENTS):
         version = 4 + number % 2
         with Wire(broker, version, connect=False, client_id=f"mover-{number}") as client:
@@ -103,7 +103,7 @@ def test_connections_move_to_their_owner(broker):
 
 
 def test_takeover(broker, topic):
-    """Of the same session, again and again, from whichever worker accepted."""
+    """The same session, again and again, on whichever worker accepted the connection."""
     keep = {"session_expiry_interval": 100}
     current = Wire(broker, client_id=topic, props=keep)
     current.subscribe(topic)
@@ -176,7 +176,7 @@ def test_shared_subscriptions_over_workers(broker, crowd, topic):
 
 
 def test_retained_and_live_never_go_backwards(broker, topic):
-    """Whoever subscribes while values change sees a retained one and then only newer ones."""
+    """A subscriber that subscribes while values change gets a retained message and then only newer ones."""
     def publish(pub):
         for number in range(150):
             pub.publish(topic, str(number).encode(), qos=1, retain=True)

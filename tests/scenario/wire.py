@@ -32,13 +32,13 @@ def tls_context(pki, *, certificate=None, alpn=None, maximum=None, minimum=None)
 
 
 def fresh_address():
-    """An address of the loopback that nobody used yet: the broker makes an address wait that guessed wrong."""
+    """A loopback address that no other test uses: the broker delays addresses that guessed wrong."""
     number = next(serial)
     return f"127.1.{number >> 8 & 255}.{number & 255}"
 
 
 def open_stream(broker, *, context=None, listener=0, session=None, source=None):
-    """A connected socket, inside TLS where the listener speaks it; the server is verified."""
+    """A connected socket, with TLS if the listener uses it; the server is verified."""
     address = broker.addresses[listener]
     if isinstance(address, str):
         stream = socket.socket(socket.AF_UNIX)
@@ -56,14 +56,14 @@ def open_stream(broker, *, context=None, listener=0, session=None, source=None):
 
 
 class SteppedTls:
-    """TLS over a connected socket, one flight at a time; after that it can be read and written like a socket."""
+    """TLS over a connected socket, one flight at a time; afterwards it can be read and written like a socket."""
 
     def __init__(self, stream, context):
         self.stream, self.incoming, self.outgoing = stream, ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = context.wrap_bio(self.incoming, self.outgoing, server_hostname="localhost")
 
     def step(self, operation, *arguments):
-        """None: it needs more of what the broker sends."""
+        """None: it needs more bytes from the broker."""
         try:
             return operation(*arguments)
         except ssl.SSLWantReadError:
@@ -79,7 +79,7 @@ class SteppedTls:
         self.incoming.write(data)
 
     def say_hello(self):
-        """Our ClientHello goes out, and the first of the broker's answer is here."""
+        """Our ClientHello is sent, and the start of the broker's answer has arrived."""
         self.step(self.tls.do_handshake)
         self.receive()
 
@@ -100,7 +100,7 @@ class SteppedTls:
 
 
 class Wire:
-    """One connection. Messages that arrive while something else is awaited wait in `messages`."""
+    """One connection. Messages that arrive while another packet is awaited are queued in `messages`."""
 
     def __init__(self, broker, version=5, *, client_id=ANY, user="anna", password=ANY, clean=True, keep_alive=60,
                  will=None, props=None, context=None, listener=0, session=None, connect=True, expect=0, ack=True,
@@ -169,7 +169,7 @@ class Wire:
     # packets
 
     def take(self):
-        """The next packet; a message is kept and acknowledged."""
+        """The next packet; messages are queued and acknowledged."""
         packet = self.read()
         if packet.kind == mqtt.PUBLISH:
             if packet.qos < 2 or packet.packet_id not in self.held:
@@ -189,7 +189,7 @@ class Wire:
             self.answer(mqtt.PUBREC, packet)
 
     def answer(self, kind, packet):
-        """The broker may be gone, and have said more before: reading will tell."""
+        """The broker may have closed, and have sent more before: reading will tell."""
         try:
             self.send(mqtt.ack(self.version, kind, packet.packet_id))
         except Closed:
@@ -212,7 +212,7 @@ class Wire:
         return self.messages.pop(0)
 
     def until(self, payload):
-        """The messages up to the one with this payload, which is left out."""
+        """The messages before the one with this payload."""
         got = []
         while True:
             one = self.message()
@@ -221,12 +221,12 @@ class Wire:
             got.append(one)
 
     def settle(self):
-        """A round trip: everything the broker sent before it is here now."""
+        """A round trip: everything that the broker sent before has arrived."""
         self.send(mqtt.packet(mqtt.PINGREQ, 0, b""))
         self.expect(mqtt.PINGRESP)
 
     def publish(self, topic, payload=b"", *, qos=0, retain=False, props=None, dup=False, packet_id=None):
-        """Send and, for QoS 1 and 2, see the handshake to its end; returns the acknowledgement that decided."""
+        """Send and, for QoS 1 and 2, complete the handshake; returns the acknowledgement that decided."""
         packet_id = packet_id or (next(self.packet_ids) if qos else 0)
         self.send(mqtt.publish(self.version, topic, payload, qos=qos, retain=retain, dup=dup, packet_id=packet_id,
                                props=props))
@@ -256,7 +256,7 @@ class Wire:
     # the end
 
     def expect_close(self):
-        """Read to the end; returns the DISCONNECT the broker sent before, if any."""
+        """Read to the end; returns the DISCONNECT that the broker sent before, if any."""
         said = None
         try:
             while True:
@@ -277,7 +277,7 @@ class Wire:
             self.close()
 
     def kill(self):
-        """As a device that loses its power would look after its host is gone: a reset, no goodbye."""
+        """Reset the connection, as a device looks that lost its power, after its host has gone."""
         self.stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close()
 
