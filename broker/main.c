@@ -107,7 +107,7 @@ static struct config_snapshot *load(const char *path, struct tls_tickets *ticket
 	return snapshot;
 }
 
-/* Can a start read what is kept? */
+/* Can a start read the store? */
 static bool check_store(const struct conf *conf)
 {
 	const char *directory = conf->persistence_directory;

@@ -66,7 +66,7 @@ static int by_size(const void *a, const void *b)
 /* What somebody pays, and what he wrote, in one row. */
 static void merge(struct usage *u)
 {
-	size_t kept = 0;
+	size_t last = 0;
 
 	if (u->count == 0)
 		return;
@@ -74,17 +74,17 @@ static void merge(struct usage *u)
 	for (size_t i = 1; i < u->count; i++) {
 		struct usage_row *row = &u->rows[i];
 
-		if (by_key(&u->rows[kept], row) != 0) {
-			u->rows[++kept] = *row;
+		if (by_key(&u->rows[last], row) != 0) {
+			u->rows[++last] = *row;
 			continue;
 		}
-		u->rows[kept].charged += row->charged;
-		u->rows[kept].retained += row->retained;
-		u->rows[kept].connections += row->connections;
-		u->rows[kept].store += row->store;
+		u->rows[last].charged += row->charged;
+		u->rows[last].retained += row->retained;
+		u->rows[last].connections += row->connections;
+		u->rows[last].store += row->store;
 		free(row->key);
 	}
-	u->count = kept + 1;
+	u->count = last + 1;
 }
 
 static void usage_free(void *state)

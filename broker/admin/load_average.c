@@ -11,15 +11,15 @@ static const double span_ms[LOAD_SPANS] = {
 
 void load_average_update(struct load *l, uint64_t total, uint64_t elapsed_ms)
 {
-	double rate_limiter;
+	double rate;
 
 	if (elapsed_ms == 0)
 		return;
-	rate_limiter = (double)(total - l->total) * 60e3 / (double)elapsed_ms;
+	rate = (double)(total - l->total) * 60e3 / (double)elapsed_ms;
 	l->total = total;
 	for (int i = 0; i < LOAD_SPANS; i++) {
-		double kept = exp(-(double)elapsed_ms / span_ms[i]);
+		double weight = exp(-(double)elapsed_ms / span_ms[i]);
 
-		l->per_minute[i] = rate_limiter + kept * (l->per_minute[i] - rate_limiter);
+		l->per_minute[i] = rate + weight * (l->per_minute[i] - rate);
 	}
 }

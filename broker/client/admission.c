@@ -1,6 +1,6 @@
-/* Checking connections again, and closing those that are refused.  A check of a certificate costs a
- * thousand times what a look into the password file does, and a close costs a TLS record and a line
- * of the log: so a turn has a budget of such costs. */
+/* Checks connections again and closes those that are refused. Checking a certificate costs a
+ * thousand times as much as a lookup in the password file, and a close costs a TLS record and a
+ * line of the log: so a turn has a budget of such costs. */
 #include "client/admission.h"
 
 #include "client/client_list.h"
@@ -19,7 +19,7 @@
 #define COST_CLOSE       50
 #define COST_WILL        10
 
-/* What a refusal is called before CONNACK, and on a connection that got its CONNACK. */
+/* The codes of a refusal: in a CONNACK, and in a DISCONNECT after it. */
 struct ending {
 	enum reason connack, disconnect;
 	struct slice server_reference;
@@ -61,7 +61,7 @@ static enum refusal check_login(struct conn *c, const struct conf_listener *l)
 	return REFUSED_ELSEWHERE;
 }
 
-/* By what is known of it. *all: nothing more will be known by itself. */
+/* By what is known of the connection. *all: nothing more will become known by itself. */
 static enum refusal check(struct conn *c, bool *all)
 {
 	const struct config_snapshot *snapshot = c->link.worker->snapshot;
@@ -123,6 +123,7 @@ void admission_close(struct conn *c)
 	struct ending e = ending_of(c);
 	struct fault connack = fault_of(e.connack, c->refused_why);
 
+	REQUIRE_OWNER(&c->link);
 	if (c->state == CONN_CLOSING)
 		return;
 	if (pending_ack_has_connack(&c->link) || e.connack == REASON_OK ||
@@ -131,7 +132,7 @@ void admission_close(struct conn *c)
 		                e.server_reference);
 }
 
-/* --- everybody, some in each turn --- */
+/* --- all connections, some in each turn --- */
 
 void admission_start(struct worker *w, admission_done_fn *done, void *arg)
 {
@@ -146,6 +147,7 @@ void admission_forget(struct conn *c)
 {
 	struct admission *a = &c->link.worker->clients->admission;
 
+	REQUIRE_OWNER(&c->link);
 	if (a->next == c)
 		a->next = c->next;
 }
@@ -162,7 +164,8 @@ static unsigned check_conn(struct conn *c)
 	return cost + COST_CLOSE;
 }
 
-/* A will that is denied now is told now; it stays, for the rules may be mended before it fires. */
+/* A will that the rules deny now is logged now; it stays, because the rules may change again before
+ * it is published. */
 static unsigned check_will(struct session *s)
 {
 	struct acl_request request;

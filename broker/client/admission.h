@@ -12,12 +12,12 @@
 
 #include "client/conn.h"
 
-/* Check it, where that was not done by the configuration in force. Nothing is written, nothing is
- * closed: c is only marked. Once refused it stays so. */
+/* Check it against the configuration in force, where that was not done yet. Nothing is written or
+ * closed: c is only marked. Once refused it stays refused. */
 bool admission_check(struct client_link *link);
 
-/* Close a connection that is refused, with what its stage has for that: a DISCONNECT, the CONNACK
- * that it waits for, or nothing before its CONNECT is here. */
+/* Close a refused connection as its stage allows: with DISCONNECT, with the CONNACK that it waits
+ * for, or without a packet before its CONNECT has arrived. */
 void admission_close(struct conn *c);
 
 /* The worker has another configuration: check all connections, and then all sessions, whose user

@@ -31,12 +31,12 @@ enum auth_exchange_step {
 struct auth_exchange {
 	struct conn *conn;
 	struct timer timer; /* the deadline, then the delay */
-	struct buf connect; /* the CONNECT that waits; empty: the client authenticates anew */
+	struct buf connect; /* the CONNECT that waits; empty: a re-authentication */
 	struct scram scram;
 	struct buf answer;         /* server-final */
-	struct identity *identity; /* who it will be; NULL: nobody */
-	const char *why;           /* it is nobody, or what a wrong proof means; for the log */
-	uint64_t generation;       /* of the policy by which this was judged */
+	struct identity *identity; /* of the user; NULL: there is none */
+	const char *why;           /* why there is none, or what a wrong proof means; for the log */
+	uint64_t generation;       /* of the configuration that decided */
 	enum auth_exchange_step step;
 	bool right;
 };
@@ -75,7 +75,7 @@ static size_t memory_of(const struct conn *c)
 	       e->scram.binding.cap + e->scram.nonce.cap + e->scram.text.cap;
 }
 
-/* The CONNECT again; its user is the one that the exchange is about. */
+/* Its user is the one that the exchange is about, where it names none. */
 static void decode_connect(const struct auth_exchange *e, struct connect *packet)
 {
 	struct slice in = buf_slice(&e->connect);
@@ -88,7 +88,7 @@ static void decode_connect(const struct auth_exchange *e, struct connect *packet
 		packet->user_name = buf_slice(&e->scram.user);
 }
 
-/* May the peer learn the cause? One that is connected may: it is about itself. */
+/* May the peer learn the cause? A connected client always may. */
 enum disclosure { HIDE_CAUSE, SHOW_CAUSE };
 
 /* e is gone afterwards. */
@@ -151,7 +151,7 @@ static void succeed(struct auth_exchange *e)
 	auth_exchange_free(e);
 }
 
-/* The CONNECT that waits; of one who is connected, what the login is judged by. */
+/* The CONNECT that waits; of a connected client what the decision needs of it. */
 static void take_packet(const struct auth_exchange *e, struct connect *packet)
 {
 	if (is_first_login(e))
@@ -169,7 +169,7 @@ static bool is_still_valid(struct auth_exchange *e, const char **why)
 	return login_input_still_valid(e->conn, &packet, e->identity, e->generation, why);
 }
 
-/* An address that guessed wrong waits before it is told, as one does for its next hash. */
+/* An address that guessed wrong before gets its answer later, as it waits for its next hash. */
 static void report(struct auth_exchange *e)
 {
 	struct conn *c = e->conn;
@@ -237,7 +237,7 @@ static void send_auth(struct auth_exchange *e, struct slice data)
 	buf_fini(&packet);
 }
 
-/* Who the peer says it is, judged as for a password. */
+/* The same decision as for a password. */
 static enum login_verdict decide(struct auth_exchange *e)
 {
 	struct conn *c = e->conn;
@@ -258,7 +258,7 @@ static enum login_verdict decide(struct auth_exchange *e)
 	return verdict;
 }
 
-/* Is it the user whom CONNECT named, or who is connected? */
+/* Is it the user of the CONNECT, or of the session? */
 static bool names_the_same(struct auth_exchange *e)
 {
 	struct slice user = buf_slice(&e->scram.user);
@@ -342,7 +342,7 @@ static void on_final(struct auth_exchange *e, struct slice message)
 	report(e);
 }
 
-/* An AUTH packet of the client, of whatever time. REASON_OK: it was dealt with. */
+/* An AUTH packet, before or after CONNACK. */
 static struct fault on_auth_packet(struct conn *c, const struct auth *auth)
 {
 	struct auth_exchange *e = c->auth_exchange;
@@ -375,7 +375,7 @@ static struct auth_exchange *auth_exchange_new(struct conn *c)
 
 /* --- before CONNACK --- */
 
-/* A password or a proof was in it. */
+/* There is a password or a proof in it. */
 static void drop_packet(struct conn *c, size_t size_bytes)
 {
 	/* mutant: password_beside_scram_is_wiped */
@@ -390,9 +390,10 @@ struct fault auth_exchange_begin(struct conn *c, const struct frame *f,
 {
 	const struct properties *p = &packet->properties;
 	struct worker *w = c->link.worker;
-	struct connect kept;
+	struct connect waiting;
 	struct auth_exchange *e;
 
+	REQUIRE_OWNER(&c->link);
 	if (!slice_equal(p->auth_method, SCRAM_METHOD) ||
 	    !identity_source_has_scram(w->snapshot->identities))
 		return fault_of(REASON_BAD_AUTHENTICATION_METHOD, /* [MQTT5-4.12.0-1] */
@@ -408,15 +409,15 @@ struct fault auth_exchange_begin(struct conn *c, const struct frame *f,
 	c->attempt = &attempt;
 	buf_put(&e->connect, c->in.data, f->size_bytes);
 	drop_packet(c, f->size_bytes);
-	decode_connect(e, &kept);
-	if (properties_have(&kept.properties, PROPERTY_AUTH_DATA))
-		on_first(e, kept.properties.auth_data);
+	decode_connect(e, &waiting);
+	if (properties_have(&waiting.properties, PROPERTY_AUTH_DATA))
+		on_first(e, waiting.properties.auth_data);
 	else
 		send_auth(e, SLICE_EMPTY); /* RFC 4422: an empty challenge asks for the first one */
 	return FAULT_NONE;
 }
 
-static void leave(struct conn *c, const struct frame *f)
+static void on_early_disconnect(struct conn *c, const struct frame *f)
 {
 	struct disconnect d;
 	struct fault fault = disconnect_decode(f, MQTT_5_0, &d);
@@ -457,7 +458,7 @@ static void on_early_packet(struct conn *c, const struct frame *f)
 		return;
 	}
 	if (f->type == PACKET_DISCONNECT) {
-		leave(c, f);
+		on_early_disconnect(c, f);
 		return;
 	}
 	if (f->type == PACKET_AUTH)
@@ -471,6 +472,7 @@ void auth_exchange_continue(struct conn *c)
 	struct frame f;
 	size_t needed;
 
+	REQUIRE_OWNER(&c->link);
 	while (c->auth_exchange != NULL && c->state == CONN_AUTHENTICATING && c->in.len > 0) {
 		struct slice in = buf_slice(&c->in);
 

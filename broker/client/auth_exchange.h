@@ -9,14 +9,14 @@
 /* One exchange; exists only while it is under way. */
 struct auth_exchange;
 
-/* A CONNECT with an Authentication Method, at the head of c->in: it is taken from there. A fault:
- * nothing was begun, the CONNECT is to be refused with it. */
+/* A CONNECT with an Authentication Method, at the head of the input: it is removed from there. A
+ * fault: nothing has begun, the caller refuses the CONNECT. */
 struct fault auth_exchange_begin(struct conn *c, const struct frame *f,
                                  const struct connect *packet);
-/* Handle what has arrived in c->in before CONNACK. */
+/* Handle the input before CONNACK. */
 void auth_exchange_continue(struct conn *c);
 
-/* AUTH after CONNACK: the client authenticates anew, while everything else goes on. */
+/* AUTH after CONNACK: the client re-authenticates, while everything else goes on. */
 struct fault on_auth(struct client_link *link, const struct frame *f);
 
 #endif

@@ -1,5 +1,4 @@
-/* What client/ has of a worker: its connections, and the lists they stand in.  Thread: the
- * worker's. */
+/* The connections of a worker, and the lists that they are in. Thread: the worker's. */
 #ifndef CLIENT_CLIENT_LIST_H
 #define CLIENT_CLIENT_LIST_H
 
@@ -11,8 +10,8 @@ struct listener;
 
 /* Connections are being checked against a new configuration. */
 struct admission {
-	struct conn *next;       /* the first that was not checked yet */
-	void (*done)(void *arg); /* NULL: all are */
+	struct conn *next;       /* the next to check */
+	void (*done)(void *arg); /* NULL: none is being checked */
 	void *arg;
 };
 
@@ -25,7 +24,7 @@ struct client_list {
 	struct listener **listeners; /* by slot, LISTENER_IDS_MAX of them */
 	struct log_limit dropped_limit, refusal_limit;
 	uint64_t next_arrival;
-	/* The worker stops, and the last connection has gone. */
+	/* The worker stops, and its last connection is freed. */
 	void (*on_empty)(void *arg);
 	void *on_empty_arg;
 };

@@ -111,6 +111,7 @@ void conn_fail(struct conn *c, struct fault fault)
 
 void conn_resume(struct conn *c, enum pause_reason why)
 {
+	REQUIRE_OWNER(&c->link);
 	if ((c->link.pauses & why) == 0)
 		return;
 	c->link.pauses &= (uint16_t)~why;
@@ -126,6 +127,7 @@ void conn_resume(struct conn *c, enum pause_reason why)
 
 void conn_enter_half_open(struct conn *c, enum half_open_stage stage)
 {
+	REQUIRE_OWNER(&c->link);
 	atomic_fetch_add(&c->link.worker->shared->unauthenticated, 1);
 	c->unauthenticated = true;
 	half_open_add(&c->link.worker->clients->half_open, &c->half_open,
@@ -134,6 +136,7 @@ void conn_enter_half_open(struct conn *c, enum half_open_stage stage)
 
 void conn_leave_half_open(struct conn *c)
 {
+	REQUIRE_OWNER(&c->link);
 	if (!c->unauthenticated)
 		return;
 	atomic_fetch_sub(&c->link.worker->shared->unauthenticated, 1);
@@ -143,6 +146,7 @@ void conn_leave_half_open(struct conn *c)
 
 void conn_arrive(struct conn *c)
 {
+	REQUIRE_OWNER(&c->link);
 	if (c->state == CONN_NEW && c->moving_to == NULL)
 		conn_resume(c, PAUSE_MOVE);
 }

@@ -21,7 +21,7 @@ enum conn_state {
 	CONN_NEW,            /* waits for CONNECT */
 	CONN_AUTHENTICATING, /* the login is under way */
 	CONN_ACCEPTED,
-	CONN_CLOSING, /* nothing is read any more; on_closed will come */
+	CONN_CLOSING, /* nothing is read any more; the stream is closing */
 };
 
 enum close_reason {
@@ -33,7 +33,7 @@ enum close_reason {
 /* Why it would not be admitted by the configuration in force; see admission.h. */
 enum refusal {
 	REFUSED_NOT,
-	REFUSED_LISTENER, /* it is gone */
+	REFUSED_LISTENER, /* it was removed */
 	REFUSED_TLS_VERSION,
 	REFUSED_CERTIFICATE, /* or none where one is required */
 	REFUSED_ANONYMOUS,
@@ -54,7 +54,8 @@ struct conn {
 	struct half_open_place half_open; /* among those of its worker that have no CONNACK */
 	struct timer timer; /* CONNECT deadline, then keep alive, or the end of a rate's pause */
 	const struct conn_ops *ops;
-	/* A login or re-authentication under way; NULL: none. Of its kind one of the two below. */
+	/* A login or re-authentication under way, which one of the two below belongs to; NULL:
+	 * none. */
 	const struct login_attempt *attempt;
 	struct login_wait *login;
 	struct auth_exchange *auth_exchange;
@@ -62,12 +63,12 @@ struct conn {
 	struct identity *identity;        /* until the session has it */
 	struct rate_limiter rate_limiter; /* of its PUBLISH packets */
 	uint64_t arrival;                 /* order of CONNECTs at this worker */
-	uint64_t accepted_ms;             /* when TCP was */
+	uint64_t accepted_ms;             /* when the listener accepted it */
 	uint64_t deadline_ms;             /* for CONNECT */
 	uint64_t since_ms;                /* when it was accepted */
 	uint64_t snapshot_generation;     /* of the configuration that the login was checked by */
 	const char *refused_why;
-	enum refusal refusal; /* not REFUSED_NOT: it is to be closed */
+	enum refusal refusal; /* other than REFUSED_NOT: it will be closed */
 	uint16_t keep_alive_s;
 	enum conn_state state;
 	bool yielded;
@@ -76,12 +77,12 @@ struct conn {
 	bool address_counted;    /* among those of its address */
 	bool user_counted;       /* among those of its user */
 	bool assigned_client_id; /* the broker chose it */
-	bool enhanced;           /* it came in by SCRAM, and may authenticate anew */
-	bool clean_disconnect;   /* DISCONNECT 0x00 came: no will */
+	bool enhanced;           /* it logged in by SCRAM, and may re-authenticate */
+	bool clean_disconnect;   /* DISCONNECT 0x00 arrived: no will is published */
 	bool said_disconnect;
 };
 
-/* What the units above do for conn.c. */
+/* What the units above conn do for it. */
 struct conn_ops {
 	/* Handle what was read while it was paused. */
 	void (*go_on)(struct conn *c);
@@ -95,7 +96,7 @@ struct login_attempt {
 	void (*cancel)(struct conn *c);
 	/* Refuse the CONNECT that waits; NULL: it is at the head of the input. */
 	void (*refuse)(struct conn *c, struct fault fault);
-	/* What it takes of memory; NULL: nothing that is charged. */
+	/* The memory that it takes; NULL: none that is charged. */
 	size_t (*memory)(const struct conn *c);
 };
 
@@ -104,10 +105,10 @@ static inline struct conn *conn_of(struct client_link *link)
 	return container_of(link, struct conn, link);
 }
 
-/* Send it, whole, to the owner of its client id at the end of the turn; it goes on there. */
+/* Send it to the owner of its client id at the end of the turn. */
 void conn_move(struct conn *c, struct worker *executor);
 
-/* It came from a worker with a newer configuration than the one in force here; go on now. */
+/* It came from a worker with a newer configuration, which is now in force here too: go on. */
 void conn_arrive(struct conn *c);
 
 /* Does something of it wait for the store? */
@@ -119,12 +120,12 @@ static inline bool conn_waits(const struct conn *c)
 
 void conn_resume(struct conn *c, enum pause_reason why);
 
-/* The one way to end a connection from our side: what close_reasons.def says, that is the last
- * packet, one line in the log, and one counter; then it is taken apart. Nothing happens where it is
- * closing already. */
+/* The one way to end a connection: the last packet, the log line and the counter that
+ * close_reasons.def has for this reason; then it is taken apart. Does nothing if it is closing
+ * already. */
 void conn_close(struct conn *c, enum close_reason why);
-/* The same with the code and the words of the place that decided (where .cause is not NULL), and
- * with another server to go to. (5.0, section 4.11) */
+/* The same with the code and the cause from the place that decided (unless .cause is NULL), and
+ * with another server to use (5.0, section 4.11). */
 void conn_close_with(struct conn *c, enum close_reason why, struct fault fault,
                      struct slice server_reference);
 /* CLOSE_FAULT: what the peer did wrong. */

@@ -17,9 +17,9 @@
 #define CROWD_FRESH_MS 500
 #define CROWD_HOLD_MS  10
 
-/* All places are taken, evenly, and the one that would give way has just come: this is a crowd, not
- * somebody who holds places. It waits in the kernel for places that become free, instead of pushing
- * itself out. */
+/* All places are taken evenly, and the connection that would be displaced is new: many clients
+ * connect at once, and none holds places. They wait in the kernel for free places instead of
+ * displacing each other. */
 static void slow_down(struct worker *w, const struct stream *stream, struct half_open_place *victim)
 {
 	const struct conn *c = victim == NULL ? NULL : container_of(victim, struct conn, half_open);
@@ -31,14 +31,15 @@ static void slow_down(struct worker *w, const struct stream *stream, struct half
 		listener_hold(w->clients->listeners[stream_listener(stream)], CROWD_HOLD_MS);
 }
 
-/* Each worker has its part of limits.unauthenticated. False: there is no place for one more of this
- * address that has come so far. */
+/* Each worker has its part of limits.unauthenticated. False: there is no place for one more
+ * connection of this address at this stage. */
 static bool make_place(struct worker *w, struct stream *stream, enum half_open_stage stage)
 {
 	const struct conf_listener *l =
 	    config_snapshot_listener(w->snapshot, stream_listener(stream));
 	unsigned workers = w->shared->worker_count;
-	uint32_t max = l == NULL ? UINT32_MAX : l->limits.unauthenticated; /* it is closed soon */
+	uint32_t max =
+	    l == NULL ? UINT32_MAX : l->limits.unauthenticated; /* it will be closed soon */
 	struct half_open_place *victim;
 
 	if (w->clients->half_open.count < (max < workers ? 1 : max / workers))
@@ -69,7 +70,7 @@ static bool is_admitted(struct worker *w, struct stream *stream, const struct co
 	return false;
 }
 
-/* For the places before CONNACK. */
+/* Progress counts for the places before CONNACK. */
 static void on_stage(void *arg, enum stream_stage stage)
 {
 	struct conn *c = arg;
@@ -138,13 +139,14 @@ static void on_arrival(struct task *task, void *executor_arg)
 	else if (/* mutant: older_configuration_waits */ c->link.admitted_by <=
 	         w->snapshot->generation)
 		conn_resume(c, PAUSE_MOVE);
-	/* else an older configuration must not decide: conn_arrive */
+	/* else the older configuration here must not decide: conn_arrive */
 }
 
 void conn_accept_at_owner(struct conn *c)
 {
 	struct worker *w = c->link.worker, *executor = c->moving_to;
 
+	REQUIRE_OWNER(&c->link);
 	c->moving_to = NULL;
 	if (c->state != CONN_NEW)
 		return;

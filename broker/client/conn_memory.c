@@ -1,5 +1,5 @@
-/* One sum, one charge: what a connection has is added up anew whenever some of it changed, so that
- * nothing can be forgotten. */
+/* One sum, one charge: everything is added up again whenever a part may have changed, so that
+ * nothing is forgotten. */
 #include "client/conn_memory.h"
 
 #include "session/link_output.h"
@@ -40,6 +40,7 @@ void conn_memory_login(struct conn *c)
 	struct payers *payers = &c->link.worker->shared->payers;
 	bool anonymous = c->identity->kind == IDENTITY_ANONYMOUS;
 
+	REQUIRE_OWNER(&c->link);
 	count_connections(c, (uint64_t)0 - 1);
 	charge_move(c->link.worker, &c->link.charge,
 	            anonymous ? payers_find(payers, PAYER_ADDRESS, payer_key(c->link.charge.payer))
@@ -63,7 +64,7 @@ void conn_memory_count(struct conn *c)
 	link_output_count(&c->link);
 }
 
-/* Acknowledgements give memory back. (A CONNECT is short, unless it has a large will.) */
+/* Acknowledgements free memory. (A CONNECT is short, unless it has a large will.) */
 static bool drains(uint8_t first)
 {
 	const unsigned types = 1u << PACKET_PUBACK | 1u << PACKET_PUBREC | 1u << PACKET_PUBREL |
@@ -92,6 +93,7 @@ bool conn_memory_keep_input(struct conn *c, struct slice bytes)
 	const uint8_t first = c->in.len > 0 ? c->in.data[0] : bytes.data[0];
 	const char *exceeds = NULL;
 
+	REQUIRE_OWNER(&c->link);
 	if (more > 0 && c->in.len + bytes.len > CONN_INPUT_FREE)
 		exceeds = drains(first)
 		              ? quota_memory_drain(c->link.worker, c->link.charge.payer, more)

@@ -20,7 +20,7 @@
 
 #define FLUSH_MS 2000
 
-/* Everything of ours that hangs on it lets go; the stream is still there. */
+/* Release everything that belongs to it, except the stream. */
 static void release(struct conn *c)
 {
 	struct shared *shared = c->link.worker->shared;
@@ -51,6 +51,7 @@ static void release(struct conn *c)
 
 void conn_teardown_close(struct conn *c, bool stream_gone)
 {
+	REQUIRE_OWNER(&c->link);
 	release(c);
 	if (stream_gone)
 		return;
@@ -82,7 +83,7 @@ static void free_conn(struct conn *c)
 	if (c->address_counted)
 		connection_limits_give_address(w, c->link.stream);
 	conn_memory_end(c);
-	buf_fini_secret(&c->in); /* of a CONNECT that never was whole */
+	buf_fini_secret(&c->in); /* a CONNECT that was never complete */
 	deferred_publish_free(c);
 	link_output_drop(&c->link);
 	alias_table_fini(&c->link.aliases);

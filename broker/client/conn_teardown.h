@@ -6,9 +6,9 @@
 
 #include "client/conn.h"
 
-/* It lets go of everything; what was written is flushed, and the stream closes, if it has not. */
+/* Release everything, flush what was written, and close the stream, if it has not closed. */
 void conn_teardown_close(struct conn *c, bool stream_gone);
-/* The stream has closed: the connection is freed. (stream_events) */
+/* The stream has closed: free the connection. (stream_events) */
 void conn_teardown_on_closed(void *arg, enum stream_end end);
 
 #endif

@@ -28,6 +28,7 @@ struct fault connect_handle(struct conn *c, const struct frame *f)
 	struct connect packet UNINITIALIZED;
 	struct fault fault;
 
+	REQUIRE_OWNER(&c->link);
 	if (moves_to_owner(c, f))
 		return FAULT_NONE;
 	if (!fault_is_none(fault = connect_decode(f, &packet)) ||

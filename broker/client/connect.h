@@ -9,7 +9,7 @@
 
 #include "client/conn.h"
 
-/* A whole CONNECT at the head of the input. A fault: it is to be refused. */
+/* A whole CONNECT at the head of the input. A fault: the caller refuses it. */
 struct fault connect_handle(struct conn *c, const struct frame *f);
 
 #endif

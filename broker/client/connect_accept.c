@@ -121,7 +121,7 @@ static bool connections_full(struct conn *c)
 	       atomic_load(&shared->listener_connections[index]) >= l->limits.connections;
 }
 
-/* "auto-" and 128 random bits, drawn again until its executor is here. [MQTT-3.1.3-6]
+/* "auto-" and 128 random bits, drawn again until this worker is the owner. [MQTT-3.1.3-6]
  * [MQTT5-3.1.3-7] [MQTT5-3.2.2-16] */
 static size_t assign_client_id(struct worker *w, char out[48])
 {
@@ -144,6 +144,7 @@ void connect_accept(struct conn *c, const struct connect *packet, struct slice a
 	bool admitted, present;
 	struct session *s;
 
+	REQUIRE_OWNER(&c->link);
 	/* mutant: elsewhere_after_the_hash */
 	if (connect_refuse_elsewhere(c, packet))
 		return;

@@ -4,8 +4,8 @@
 
 #include "client/conn.h"
 
-/* c->identity says who it is. Accepted, or refused for another reason. CONNACK carries `auth_data`
- * where the login was an exchange. Section 3.1.4. */
+/* c->identity is set. The CONNECT is accepted, or refused for another reason. CONNACK carries
+ * `auth_data` if the login was an exchange. Section 3.1.4. */
 void connect_accept(struct conn *c, const struct connect *packet, struct slice auth_data);
 
 #endif

@@ -14,12 +14,12 @@
 #include "client/waiting_connect.h"
 #include "worker/shared.h"
 
-/* A login under way: outlives the connection until its answer comes. */
+/* A login under way. It outlives its connection until the answer arrives. */
 struct login_wait {
 	struct login_request request;
-	struct conn *conn; /* NULL: it has gone */
+	struct conn *conn; /* NULL: it is freed */
 	struct worker *worker;
-	struct timer timer; /* the password was right, and the login fails all the same */
+	struct timer timer; /* the password was right, and the login fails nevertheless */
 	const char *refused_why;
 	bool answered;
 };
@@ -57,6 +57,7 @@ void connect_login_start(struct conn *c, const struct connect *packet)
 	struct login login;
 	bool answered;
 
+	REQUIRE_OWNER(&c->link);
 	wait->conn = c;
 	wait->worker = w;
 	wait->timer.fire = on_refuse_time;
@@ -68,7 +69,7 @@ void connect_login_start(struct conn *c, const struct connect *packet)
 	c->login = wait;
 	c->attempt = &attempt;
 	executor_timer_disarm(&w->executor,
-	                      &c->timer); /* S2: waiting for the hash is not the client's fault */
+	                      &c->timer); /* waiting for the hash is not the client's fault (S2) */
 	login_input_fill(c, packet, &name, &login);
 	answered = login_request_start(&wait->request, &login, w->shared->authenticator);
 	buf_fini(&name);
@@ -78,8 +79,8 @@ void connect_login_start(struct conn *c, const struct connect *packet)
 		client_link_pause(&c->link, PAUSE_LOGIN);
 }
 
-/* By a configuration that came while the login was under way: the answer is compared with the rules
- * of this moment, not of its beginning. NULL: the client may come in. */
+/* By a configuration that came into force while the login was under way. NULL: it still succeeds.
+ * */
 static const char *refused_by_now(struct conn *c, const struct identity *id)
 {
 	struct connect packet;
@@ -135,8 +136,8 @@ static void on_refuse_time(struct timer *timer, void *executor_arg)
 	end_wait(container_of(timer, struct login_wait, timer));
 }
 
-/* Where the password was right and the login fails, because the user was locked meanwhile, it fails
- * when any other would. */
+/* If the password was right and the login fails because the user was locked meanwhile, the answer
+ * comes as late as for any other failure. */
 static bool fails_later(struct login_wait *wait)
 {
 	struct executor *executor = &wait->worker->executor;

@@ -4,7 +4,7 @@
 
 #include "client/conn.h"
 
-/* The packet is at the head of the input. It is accepted or refused, at once or later. */
+/* The packet is at the head of the input. It is accepted or refused now or later. */
 void connect_login_start(struct conn *c, const struct connect *packet);
 
 #endif

@@ -19,8 +19,8 @@ static void log_refused(struct conn *c, const struct connect *packet, enum reaso
 	    .peer = peer, .reason = reason_name(reason), .cause = cause, .suppressed = suppressed);
 }
 
-/* Where the client takes only small packets, a refusal loses its words before its code.
- * [MQTT5-3.1.2-24] [MQTT5-3.2.2-19] */
+/* If the client takes only small packets, the text is left out before the code. [MQTT5-3.1.2-24]
+ * [MQTT5-3.2.2-19] */
 static void put_refusal(struct conn *c, const struct connect *packet, const struct connack *ack)
 {
 	uint32_t asked = packet->properties.max_packet_bytes; /* never 0 */
@@ -52,8 +52,8 @@ static void refuse_with(struct conn *c, const struct connect *packet, const char
 	conn_close(c, CLOSE_CONNECT_REFUSED);
 }
 
-/* Does the client take a Reason String? One of another version may not know the form of what comes
- * after the code. */
+/* Does the client take a Reason String? A client of another version may not know the form of what
+ * follows the code. */
 static bool wants_cause(const struct connect *packet, enum reason reason)
 {
 	const struct properties *p = &packet->properties;
@@ -102,6 +102,7 @@ void connect_refuse_input(struct conn *c, struct fault fault)
 	struct frame f;
 	size_t needed;
 
+	REQUIRE_OWNER(&c->link);
 	if (frame_next(&in, client_link_limits(&c->link)->max_connect_size, &f, &needed) ==
 	        FRAME_COMPLETE &&
 	    !fault_is_none(connect_decode(&f, &packet))) {
@@ -111,7 +112,7 @@ void connect_refuse_input(struct conn *c, struct fault fault)
 	connect_refuse(c, &packet, fault);
 }
 
-/* What the peer may know of a refusal: nothing about names and passwords. [MQTT5-3.1.3-8] */
+/* The peer learns nothing about names and passwords. [MQTT5-3.1.3-8] */
 void connect_refuse_login(struct conn *c, const struct connect *packet, enum login_verdict verdict,
                           const char *why)
 {
@@ -130,7 +131,7 @@ void connect_refuse_login(struct conn *c, const struct connect *packet, enum log
 	}
 }
 
-/* It was accepted, and its CONNACK waits for the journal: nobody was told. */
+/* It was accepted, and its CONNACK still waits for the journal. */
 static void refuse_accepted(struct conn *c, struct fault fault, struct slice server_reference)
 {
 	struct connack ack = {.version = c->link.version,
@@ -144,11 +145,11 @@ static void refuse_accepted(struct conn *c, struct fault fault, struct slice ser
 	    (c->link.version == MQTT_5_0 || reason_connack_v3(fault.reason) != 0))
 		buf_put_slice(link_output_buf(&c->link), buf_slice(&bytes));
 	buf_fini(&bytes);
-	c->clean_disconnect = true; /* no will of a client that never had its CONNACK */
+	c->clean_disconnect = true; /* a client without CONNACK has no will */
 	conn_close_with(c, CLOSE_LATE_REFUSAL, fault, server_reference);
 }
 
-/* The CONNECT at the head of c->in, where it is there as a whole. */
+/* The CONNECT at the head of the input, if it is complete. */
 static bool refuse_whole_input(struct conn *c, struct fault fault, struct slice server_reference)
 {
 	struct slice in = buf_slice(&c->in);
@@ -170,6 +171,7 @@ static bool refuse_whole_input(struct conn *c, struct fault fault, struct slice 
 
 bool connect_refuse_waiting(struct conn *c, struct fault fault, struct slice server_reference)
 {
+	REQUIRE_OWNER(&c->link);
 	if (c->state == CONN_ACCEPTED)
 		refuse_accepted(c, fault, server_reference);
 	else if (c->attempt != NULL && c->attempt->refuse != NULL)

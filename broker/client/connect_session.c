@@ -6,7 +6,7 @@
 #include "worker/memory_quota.h"
 #include "worker/shared.h"
 
-/* Who pays for its session: for its connection already, unless it is anonymous. */
+/* The payer of the session: that of the connection, unless the client is anonymous. */
 static struct payer *session_payer(const struct conn *c)
 {
 	struct payers *payers = &c->link.worker->shared->payers;
@@ -16,8 +16,7 @@ static struct payer *session_payer(const struct conn *c)
 	           : payers_find(payers, PAYER_USER, c->identity->key);
 }
 
-/* Is there memory for its will and, where it is new, for its session? Who comes back to a session
- * comes to drain it. */
+/* A client that comes back to its session drains it. */
 bool connect_session_memory_admits(struct conn *c, const struct connect *packet,
                                    struct slice client_id, bool is_new)
 {
@@ -27,6 +26,7 @@ bool connect_session_memory_admits(struct conn *c, const struct connect *packet,
 	size_t bytes = is_new ? session_cost(c->identity, client_id) : 0;
 	const char *exceeds = NULL;
 
+	REQUIRE_OWNER(&c->link);
 	if (will->present)
 		bytes += will_cost(sizeof(struct msg) + will->topic.len + will->payload.len +
 		                   will->properties.raw.len);
@@ -52,7 +52,7 @@ static uint32_t wanted_expiry(struct conn *c, const struct connect *packet)
 	if (c->identity->kind == IDENTITY_ANONYMOUS &&
 	    !worker_listener(c->link.worker, stream_listener(c->link.stream))
 	         ->authentication.anonymous_sessions)
-		return 0; /* S4 */
+		return 0; /* (S4) */
 	if (packet->version == MQTT_3_1_1)
 		wanted = packet->clean_start ? 0 : EXPIRY_NEVER;
 	else
@@ -60,8 +60,7 @@ static uint32_t wanted_expiry(struct conn *c, const struct connect *packet)
 	return wanted > limits->max_session_expiry_s ? limits->max_session_expiry_s : wanted;
 }
 
-/* The same user's older connection with this id gives way.
- * [MQTT3-3.1.4-2] [MQTT5-3.1.4-3] */
+/* Close the older connection of the same user and client id. [MQTT3-3.1.4-2] [MQTT5-3.1.4-3] */
 static void take_over(struct conn *c, struct session *s)
 {
 	struct client_link *old = s->link;
@@ -76,7 +75,7 @@ static void take_over(struct conn *c, struct session *s)
 	conn_close(conn_of(old), CLOSE_TAKEN_OVER);
 }
 
-/* Its CONNACK would wait for a disk that has failed: for a session to keep, or to end. D7 */
+/* CONNACK would wait for a store that has failed, to store the session or its end (D7). */
 static bool needs_lost_store(const struct worker *w, const struct session *s, uint32_t expiry_s)
 {
 	struct journal_health health;
@@ -87,21 +86,19 @@ static bool needs_lost_store(const struct worker *w, const struct session *s, ui
 	return health.state == JOURNAL_FAILED;
 }
 
-/* What it adds to the store would wait, and much waits already: whoever connects again and again
- * would fill the memory.  One with a kept session comes to take from the store, so it may exceed
- * the mark a little. */
+/* Much data waits for the store already, and a client that connects again and again would fill the
+ * memory. A client with a stored session will take data from the store, so its limit is higher. */
 static bool store_is_behind(const struct worker *w, const struct session *s,
                             const struct connect *packet, uint32_t expiry_s)
 {
-	bool kept = s != NULL && s->durable;
+	bool stored = s != NULL && s->durable;
 
-	if (!journal_is_on(w) || (!packet->will.present && !kept && expiry_s == 0))
+	if (!journal_is_on(w) || (!packet->will.present && !stored && expiry_s == 0))
 		return false;
-	return journal_waiting(w->shared->journal) > (kept ? 2 * JOURNAL_HIGH : JOURNAL_HIGH);
+	return journal_waiting(w->shared->journal) > (stored ? 2 * JOURNAL_HIGH : JOURNAL_HIGH);
 }
 
-/* The session this CONNECT continues, or a new one; `s`: the one that there is. NULL: refused.
- * [MQTT3-3.1.4-3] [MQTT3-3.2.2-1, -2, -3] [MQTT5-3.1.4-4] [MQTT5-3.2.2-2, -3] */
+/* [MQTT3-3.1.4-3] [MQTT3-3.2.2-1, -2, -3] [MQTT5-3.1.4-4] [MQTT5-3.2.2-2, -3] */
 struct session *connect_session_attach(struct conn *c, const struct connect *packet,
                                        struct session *s, struct slice client_id, bool *present)
 {
@@ -110,6 +107,7 @@ struct session *connect_session_attach(struct conn *c, const struct connect *pac
 	uint32_t expiry = wanted_expiry(c, packet);
 	bool ended_another = false;
 
+	REQUIRE_OWNER(&c->link);
 	*present = false;
 	if (s != NULL && s->arrival > c->arrival) {
 		connect_refuse(c, packet,
@@ -131,7 +129,7 @@ struct session *connect_session_attach(struct conn *c, const struct connect *pac
 		return NULL;
 	}
 	if (s != NULL) {
-		take_over(c, s); /* a session that ends with its connection is gone now */
+		take_over(c, s); /* a session that ends with its connection has ended now */
 		s = session_find(w, c->identity->key, client_id);
 	}
 	if (s != NULL && packet->clean_start) { /* [MQTT5-3.1.2-4] [MQTT3-3.1.2-6] */
@@ -142,7 +140,7 @@ struct session *connect_session_attach(struct conn *c, const struct connect *pac
 	if (s != NULL) {
 		/* mutant: session_present */
 		*present = true; /* [MQTT5-3.1.2-5] [MQTT3-3.1.2-4] */
-		/* How they got in this time: a reload judges by it. */
+		/* The identity of this login: a reload checks it. */
 		identity_unref(&s->identity);
 		s->identity = identity_ref(c->identity);
 	} else {

@@ -32,7 +32,7 @@ struct msg *connect_will_message(struct session *s, const struct connect *packet
 
 	if (packet->version == MQTT_5_0)
 		properties_put_forwarded(&forwarded, will->properties.raw);
-	/* Its lifetime begins when it is published: until then this is an interval. */
+	/* Its lifetime begins when it is published; until then this is an interval. */
 	if (properties_have(&will->properties, PROPERTY_MESSAGE_EXPIRY))
 		parts.expires_ms = (uint64_t)will->properties.message_expiry_s * 1000;
 	parts.forwarded = buf_slice(&forwarded);
@@ -41,8 +41,8 @@ struct msg *connect_will_message(struct session *s, const struct connect *packet
 	return msg;
 }
 
-/* Topic and rule, for the log and for the client: a will that is left out silently leaves a dead
- * device "online". */
+/* The log and the client get topic and rule: without its will a dead device would stay "online"
+ * unnoticed. */
 static void refuse_will(struct conn *c, const struct connect *packet,
                         const struct acl_verdict *verdict)
 {
@@ -59,7 +59,7 @@ static void refuse_will(struct conn *c, const struct connect *packet,
 	buf_fini(&text);
 }
 
-/* Refused will: the CONNECT is refused. Judged before the session is touched. */
+/* A will that is refused refuses the CONNECT. */
 bool connect_will_is_admitted(struct conn *c, const struct connect *packet,
                               const struct acl_subject *subject)
 {
@@ -67,6 +67,7 @@ bool connect_will_is_admitted(struct conn *c, const struct connect *packet,
 	struct acl_request request = will_request(&packet->will);
 	struct acl_verdict verdict;
 
+	REQUIRE_OWNER(&c->link);
 	if (!packet->will.present)
 		return true;
 	if (packet->will.qos > limits->max_qos) { /* [MQTT5-3.2.2-12] */

@@ -37,6 +37,7 @@ bool connection_limits_take_user(struct conn *c, const struct session *s)
 	struct worker *w = c->link.worker;
 	uint32_t max = max_of(client_link_limits(&c->link)->connections_per_user);
 
+	REQUIRE_OWNER(&c->link);
 	if (s != NULL && s->link != NULL)
 		max++;
 	c->user_counted = keyed_counter_take(&w->shared->user_connections, c->identity->key, max);
@@ -45,6 +46,7 @@ bool connection_limits_take_user(struct conn *c, const struct session *s)
 
 void connection_limits_give_user(struct conn *c)
 {
+	REQUIRE_OWNER(&c->link);
 	if (c->user_counted)
 		keyed_counter_give(&c->link.worker->shared->user_connections, c->identity->key);
 	c->user_counted = false;

@@ -11,7 +11,7 @@
 
 /* Outlives the connection until its group completes. */
 struct deferred_close {
-	struct conn *conn; /* NULL: it has gone */
+	struct conn *conn; /* NULL: it is freed */
 	uint64_t flush_ms;
 };
 
@@ -45,6 +45,7 @@ bool deferred_close_begin(struct conn *c, uint64_t flush_ms)
 {
 	struct worker *w = c->link.worker;
 
+	REQUIRE_OWNER(&c->link);
 	if (!c->said_disconnect || w->records->group == NULL || !w->records->urgent || w->stopping)
 		return false;
 	c->deferred_close = xnew(c->deferred_close);

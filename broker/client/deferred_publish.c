@@ -8,7 +8,7 @@
 #include "proto/packet_publish.h"
 #include "worker/worker.h"
 
-#define BEHIND_MAX ((size_t)16 << 10) /* behind the first packet */
+#define BEHIND_MAX ((size_t)16 << 10) /* after the first packet */
 
 struct deferred_publish deferred_publish_take(struct slice *in)
 {
@@ -39,6 +39,7 @@ static void note_bytes(struct conn *c)
 
 void deferred_publish_add(struct conn *c, const struct frame *f, struct slice packet)
 {
+	REQUIRE_OWNER(&c->link);
 	if (c->state == CONN_CLOSING)
 		return;
 	if (c->deferred == NULL)
@@ -52,6 +53,7 @@ void deferred_publish_add(struct conn *c, const struct frame *f, struct slice pa
 
 void deferred_publish_consume(struct conn *c, size_t bytes)
 {
+	REQUIRE_OWNER(&c->link);
 	buf_consume(c->deferred, bytes);
 	if (c->deferred->len == 0)
 		deferred_publish_free(c);

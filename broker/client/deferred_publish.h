@@ -18,9 +18,9 @@ static inline bool deferred_publish_waits_for(const struct conn *c, const struct
 }
 /* Append a whole packet (copied). */
 void deferred_publish_add(struct conn *c, const struct frame *f, struct slice packet);
-/* The next one of *in, which begins as buf_slice(c->deferred); *in stands behind it then. */
+/* Take the next one off *in, which begins as buf_slice(c->deferred). */
 struct deferred_publish deferred_publish_take(struct slice *in);
-/* So many bytes of them were handled. */
+/* Remove the first `bytes` bytes: they were handled. */
 void deferred_publish_consume(struct conn *c, size_t bytes);
 /* They are dropped with the connection: nothing of them was acknowledged. */
 void deferred_publish_free(struct conn *c);

@@ -1,5 +1,5 @@
-/* Buckets are a list in the order of their counts, without gaps to search: one more or one less
- * moves an address to a neighbour, which is made or dropped where it is missing or empty. */
+/* Buckets are a list in the order of their counts: one connection more or less moves an address to
+ * a neighbour, which is created if it is missing, and freed if it is empty. */
 #include "client/half_open.h"
 
 #include <stdlib.h>
@@ -15,7 +15,7 @@ struct half_open_address {
 	struct half_open_bucket *bucket;
 	struct half_open_address *prev, *next;            /* in the bucket's list */
 	struct half_open_place *places[HALF_OPEN_STAGES]; /* the oldest first */
-	enum half_open_stage least;                       /* the list that it stands in */
+	enum half_open_stage least;                       /* the list that it is in */
 	uint8_t key_len, key[KEY_BYTES_MAX];
 };
 
@@ -81,7 +81,7 @@ static void stand_in(struct half_open_address *a, struct half_open_bucket *b)
 	DL_APPEND(b->addresses[a->least], a);
 }
 
-/* Its places have changed: stand in the bucket of so many. */
+/* Its places have changed: move it to the bucket of that many. */
 static void move_to(struct half_open *h, struct half_open_address *a, size_t each)
 {
 	struct half_open_bucket *from = a->bucket, *to;
@@ -184,7 +184,7 @@ void half_open_remove(struct half_open *h, struct half_open_place *p)
 	free(a);
 }
 
-/* --- who gives way --- */
+/* --- which one is displaced --- */
 
 static struct half_open_place *least_place(const struct half_open_address *a)
 {

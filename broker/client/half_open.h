@@ -1,6 +1,6 @@
-/* Connections that have not got their CONNACK, by address and by how far they have come: which one
- * gives way when all places are taken?  Everything is O(1): addresses stand in buckets by how many
- * connections they have, and in each bucket by their least progress.  Thread: its owner's. */
+/* Connections without CONNACK, by address and by stage: which one is displaced when all places are
+ * taken? Everything is O(1): addresses are in buckets by their number of connections, and in each
+ * bucket by their least progress. Thread: its owner's. */
 #ifndef CLIENT_HALF_OPEN_H
 #define CLIENT_HALF_OPEN_H
 
@@ -10,12 +10,12 @@
 
 #include "base/bytes.h"
 
-/* Bytes are no progress: only what cannot be had for nothing. */
+/* Bytes do not count as progress, only work that the client must do. */
 enum half_open_stage {
 	HALF_OPEN_ACCEPTED,
-	HALF_OPEN_HELLO,     /* a whole ClientHello came */
+	HALF_OPEN_HELLO,     /* a whole ClientHello arrived */
 	HALF_OPEN_HANDSHAKE, /* TLS is done, or there is none */
-	HALF_OPEN_CONNECT,   /* a whole CONNECT came */
+	HALF_OPEN_CONNECT,   /* a whole CONNECT arrived */
 	HALF_OPEN_STAGES,
 };
 
@@ -40,18 +40,19 @@ struct half_open {
 void half_open_add(struct half_open *h, struct half_open_place *p, struct slice key,
                    enum half_open_stage stage);
 void half_open_progress(struct half_open_place *p, enum half_open_stage stage);
-/* Fine for one that is in no table. */
+/* Does nothing for one that is in no table. */
 void half_open_remove(struct half_open *h, struct half_open_place *p);
 
-/* Who gives way to one more connection of the address `key` at this stage? Of the address that has
- * most, if that is more than `key` has, the one with the least progress, and of these the oldest.
- * An address never loses a place to one that has as many or more: then the newcomer can only stand
- * for one of its own. Where the other would have fewer afterwards than the newcomer's address, and
- * where it is of one address, who has come further stays. NULL: the newcomer is refused. */
+/* Which one is displaced by one more connection of the address `key` at this stage? Of the address
+ * with the most connections, if it has more than `key`, the one with the least progress, and of
+ * these the oldest. An address never loses a place to one that has as many or more: then the new
+ * connection can only displace one of its own address. If the other address would have fewer
+ * afterwards than `key`, or is the same, the one with more progress stays. NULL: the new connection
+ * is refused. */
 struct half_open_place *half_open_victim(const struct half_open *h, struct slice key,
                                          enum half_open_stage stage);
 
-/* Does no address have clearly more than `key` has? */
+/* Has no address at least two more than `key`? */
 bool half_open_is_even(const struct half_open *h, struct slice key);
 
 #endif

@@ -1,4 +1,4 @@
-/* What follows from what a connection owes. */
+/* Three states: not read, read as usual, and draining. */
 #include "client/input_drain.h"
 
 #include <stdlib.h>
@@ -16,12 +16,12 @@
 #define DRAIN_IDLE_MS  5000
 #define DRAIN_TOTAL_MS 300000
 
-/* A connection that is read on although it owes too much. */
+/* A connection that is read although it owes too much. */
 struct drain {
 	struct conn *conn;
 	struct timer timer; /* armed while it skips */
 	uint64_t since_ms, heard_ms;
-	bool skips; /* a packet was skipped: what follows must not be acted on. D3 */
+	bool skips; /* a packet was skipped: later ones must not be handled (D3) */
 };
 
 /* --- draining --- */
@@ -84,7 +84,7 @@ static void skip(struct conn *c, const struct frame *f)
 		count(&w->counters.messages_dropped);
 }
 
-/* Only while nothing was skipped. */
+/* Called only while nothing was skipped. */
 static bool has_place(const struct conn *c, const struct frame *f)
 {
 	if (f->type == PACKET_PINGREQ) /* answered at once */
@@ -135,7 +135,7 @@ static bool may_drain(const struct conn *c)
 	       pending_ack_has_connack(&c->link) && c->link.session->in_flight_count > 0;
 }
 
-/* Later: others have waited for space too. */
+/* In a later turn: others have waited for space too. */
 static void go_on_reading(struct conn *c)
 {
 	if ((c->link.pauses & PAUSE_STORE) == 0)
@@ -146,6 +146,7 @@ static void go_on_reading(struct conn *c)
 
 void input_drain_apply(struct conn *c)
 {
+	REQUIRE_OWNER(&c->link);
 	if (c->state != CONN_ACCEPTED)
 		return;
 	if (c->link.limit.drain != NULL && c->link.limit.drain->skips) {
@@ -165,6 +166,7 @@ void input_drain_apply(struct conn *c)
 
 void input_drain_forget(struct conn *c)
 {
+	REQUIRE_OWNER(&c->link);
 	drain_free(c);
 	c->link.limit = (struct input_limit){0};
 }

@@ -14,12 +14,12 @@
 
 struct conn;
 
-/* Pause reading, drain, or go on reading, as it is now. May close the connection: not from inside a
- * packet's handler. */
+/* Pause reading, drain, or go on reading, whichever applies now. May close the connection: not to
+ * be called by a packet's handler. */
 void input_drain_apply(struct conn *c);
 /* Of a connection that drains. False: this packet is skipped. */
 bool input_drain_admits(struct conn *c, const struct frame *f);
-/* Bytes have come to one that drains. */
+/* Bytes have arrived while it drains. */
 void input_drain_heard(struct conn *c);
 /* The connection ends. */
 void input_drain_forget(struct conn *c);

@@ -10,6 +10,7 @@ void keep_alive_spend_rate(struct conn *c)
 	uint32_t per_second = client_link_limits(&c->link)->message_rate;
 	uint64_t wait_ms;
 
+	REQUIRE_OWNER(&c->link);
 	if (per_second == 0)
 		return;
 	wait_ms = rate_limiter_spend(&c->rate_limiter, per_second, w->executor.now_ms);
@@ -19,7 +20,7 @@ void keep_alive_spend_rate(struct conn *c)
 	executor_timer_arm(&w->executor, &c->timer, wait_ms);
 }
 
-/* Nobody judged its keep alive meanwhile: that begins anew. */
+/* Its keep alive was not checked meanwhile: it begins again. */
 static void go_on_reading(struct conn *c)
 {
 	struct worker *w = c->link.worker;

@@ -1,4 +1,4 @@
-/* What a connection does with time.  Thread: the connection's owner. */
+/* The timer of a connection, and its rate of PUBLISH packets. Thread: the connection's owner. */
 #ifndef CLIENT_KEEP_ALIVE_H
 #define CLIENT_KEEP_ALIVE_H
 
@@ -6,7 +6,7 @@
 
 /* Of struct conn. */
 void keep_alive_on_timer(struct timer *timer, void *executor_arg);
-/* A PUBLISH comes: nothing is read for a while when it is one too many (limits.message_rate). */
+/* A PUBLISH arrives: pause reading if it exceeds limits.message_rate. */
 void keep_alive_spend_rate(struct conn *c);
 
 #endif

@@ -9,8 +9,8 @@
  * for as long as `out` is used. */
 void login_input_fill(struct conn *c, const struct connect *packet, struct buf *name,
                       struct login *out);
-/* Could `id` log in with this CONNECT by the configuration in force? It could by the one of that
- * generation. */
+/* Could `id`, which could log in by the configuration of that generation, log in with this CONNECT
+ * now? */
 bool login_input_still_valid(struct conn *c, const struct connect *packet,
                              const struct identity *id, uint64_t generation, const char **why);
 

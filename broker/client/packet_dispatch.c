@@ -109,7 +109,7 @@ static bool handle_packet(struct conn *c, const struct frame *f, uint64_t receiv
 	c->link.defers = false;
 	c->link.worker->output->received_ms = received_ms;
 	dispatch(c, f);
-	if (c->link.defers || c->link.request != NULL) /* it comes again */
+	if (c->link.defers || c->link.request != NULL) /* it will be handled again */
 		uncount(&c->link.worker->counters.packets_received, 1);
 	return !c->link.defers;
 }
@@ -142,6 +142,7 @@ static size_t handle_deferred(struct conn *c)
 
 void packet_dispatch_deferred(struct conn *c)
 {
+	REQUIRE_OWNER(&c->link);
 	if (c->deferred != NULL && may_go_on(c) && client_link_is_admitted(&c->link))
 		deferred_publish_consume(c, handle_deferred(c));
 }
@@ -166,9 +167,8 @@ static void handle_or_defer(struct conn *c, const struct frame *f, const uint8_t
 
 /* --- the share of a turn --- */
 
-/* What a connection may take of a turn: the work it causes is counted, and now and then the clock
- * is asked too: that is looked at when so much was done, until then a packet costs one comparison.
- */
+/* The share of a turn that a connection may use. The work that it causes is counted, and after
+ * every LOOK_STEPS steps the clock is read too; between them a packet costs one comparison. */
 #define LOOK_STEPS 64
 #define SHARE_NS   UINT64_C(4000000)
 
@@ -207,7 +207,7 @@ static bool share_is_used(const struct worker *w, struct share *share)
 
 /* --- bytes --- */
 
-/* Handle what is complete; *in stands behind it then. A request under way is handled again. */
+/* Handle all complete packets and take them off *in. A request under way is handled again. */
 /* [MQTT3-3.1.4-5] [MQTT5-3.1.4-6] [MQTT5-3.2.2-15] */
 static void handle_packets(struct conn *c, struct slice *in)
 {
@@ -245,8 +245,8 @@ static void handle_packets(struct conn *c, struct slice *in)
 	}
 }
 
-/* The first packet stays in c->in until it is judged: it may have to move, or wait for a hash.
- * [MQTT-3.1.0-1] */
+/* The first packet stays in the input until its login is decided: the connection may have to move,
+ * or wait for a hash. [MQTT-3.1.0-1] */
 static void handle_first(struct conn *c)
 {
 	struct slice in = buf_slice(&c->in);
@@ -285,14 +285,14 @@ static void handle_first(struct conn *c)
 	}
 }
 
-/* One that is refused now is not read any more; admission_turn closes it. */
+/* A refused connection is not read any more; admission_turn closes it. */
 static bool may_read(struct conn *c)
 {
 	if (c->state == CONN_CLOSING)
 		return false;
 	/* mutant: refused_is_not_read */
 	if (c->state == CONN_NEW ||
-	    client_link_is_admitted(&c->link)) /* handle_first looks for itself */
+	    client_link_is_admitted(&c->link)) /* handle_first checks it itself */
 		return true;
 	client_link_pause(&c->link, PAUSE_STOP);
 	return false;
@@ -302,6 +302,7 @@ void packet_dispatch_continue(struct conn *c)
 {
 	struct slice in;
 
+	REQUIRE_OWNER(&c->link);
 	if (!may_read(c))
 		return;
 	if (c->state == CONN_NEW && c->in.len > 0)
@@ -323,6 +324,7 @@ void packet_dispatch_on_bytes(void *arg, struct slice bytes)
 {
 	struct conn *c = arg;
 
+	REQUIRE_OWNER(&c->link);
 	if (!may_read(c))
 		return;
 	count_by(&c->link.worker->counters.bytes_received, bytes.len);
@@ -342,6 +344,7 @@ void packet_dispatch_on_drained(void *arg)
 {
 	struct conn *c = arg;
 
+	REQUIRE_OWNER(&c->link);
 	conn_memory_count(c);
 	if (c->state != CONN_ACCEPTED)
 		return;

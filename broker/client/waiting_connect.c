@@ -1,4 +1,4 @@
-/* The packet is decoded again each time: nothing that it says is kept twice. */
+/* The packet is decoded again each time, so that its fields are not stored twice. */
 #include "client/waiting_connect.h"
 
 #include "base/crypto.h"
@@ -19,6 +19,7 @@ void waiting_connect_drop(struct conn *c)
 	size_t size = in.len, needed;
 	struct frame f;
 
+	REQUIRE_OWNER(&c->link);
 	if (in.len == 0)
 		return;
 	if (frame_next(&in, SIZE_MAX, &f, &needed) == FRAME_COMPLETE)

@@ -8,14 +8,16 @@
 #include "session/client_link.h"
 #include "worker/worker.h"
 
-/* Nobody goes on in a turn that took this long already; one at least does. */
-#define TURN_NS  UINT64_C(2000000)
-#define TURN_MAX 4 /* of those who go on in a turn, where no clock says how long it takes */
+/* In a turn that has taken this long no further connection goes on; at least one does. */
+#define TURN_NS UINT64_C(2000000)
+/* Connections that go on in a turn where the clock stands still (simulation). */
+#define TURN_MAX 4
 
 void yield_begin(struct conn *c)
 {
 	struct worker *w = c->link.worker;
 
+	REQUIRE_OWNER(&c->link);
 	if (c->yielded)
 		return;
 	c->yielded = true;
@@ -26,6 +28,7 @@ void yield_begin(struct conn *c)
 
 void yield_forget(struct conn *c)
 {
+	REQUIRE_OWNER(&c->link);
 	if (c->yielded)
 		DL_DELETE2(c->link.worker->clients->yielding, c, yield_prev, yield_next);
 	c->yielded = false;

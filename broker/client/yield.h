@@ -8,10 +8,11 @@
 struct conn;
 struct worker;
 
-/* Pauses it (CONN_PAUSE_TURN). */
+/* Pause it (PAUSE_TURN). */
 void yield_begin(struct conn *c);
 void yield_forget(struct conn *c);
-/* Those that yielded before this turn go on, as far as this turn's budget goes. True: some wait. */
+/* Let those that yielded before this turn go on, within the budget of this turn. True: some still
+ * wait. */
 bool yield_turn(struct worker *w);
 
 #endif

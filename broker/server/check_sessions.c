@@ -1,6 +1,6 @@
-/* Client ids of kept sessions against bind_client_id.  A session does not know by which listener
- * its client comes: it is named where no listener takes its id, and where one refuses it only by
- * what prefix asks for and prefix_any does not (that listener took it in earlier versions). */
+/* Client ids of stored sessions against bind_client_id.  A session does not know by which listener
+ * its client connects. It is named if no listener accepts its id, or if one refuses it that
+ * accepted it in earlier versions (prefix, where prefix_any would accept it). */
 #include "server/check_sessions.h"
 
 #include <stdio.h>

@@ -41,7 +41,7 @@ static void put_persistence(struct buf *out, const struct conf *conf)
 		buf_printf(out, "nothing is stored (no persistence.directory)\n");
 		return;
 	}
-	buf_printf(out, "kept in %s: ", conf->persistence_directory);
+	buf_printf(out, "stored in %s: ", conf->persistence_directory);
 	if (conf->durability == DURABILITY_ACK)
 		buf_printf(out, "sessions, and each message before it is acknowledged");
 	else if (conf->durability == DURABILITY_INTERVAL)

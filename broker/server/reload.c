@@ -1,4 +1,4 @@
-/* Two phases: read, check, bind; then swap by posts.  What changed is told line by line. */
+/* Two phases: read, check, bind; then every worker swaps. Each change is a line of the log. */
 #include "server/reload.h"
 
 #include <errno.h>
@@ -49,7 +49,7 @@ static bool bind_slot(struct reloader *r, const struct config_snapshot *next, un
 	return true;
 }
 
-/* Slots that `before` (NULL: nobody) does not have. */
+/* The listeners that `before` (NULL: none) does not have. */
 static bool bind_new(struct reloader *r, const struct config_snapshot *before,
                      const struct config_snapshot *next, struct config_sockets *sockets,
                      struct errors *errors)
@@ -72,8 +72,7 @@ static bool differs(const char *a, const char *b)
 	return a == NULL || b == NULL ? a != b : strcmp(a, b) != 0;
 }
 
-/* Who may connect to one is decided by its owner, group and mode: these do not wait for a restart.
- */
+/* Owner, group and mode decide who may connect: they do not wait for a restart. */
 static bool permit_anew(const struct config_snapshot *before, const struct config_snapshot *next,
                         struct errors *errors)
 {

@@ -222,7 +222,7 @@ static bool open_control(struct run *run)
 
 /* --- the store --- */
 
-/* NULL: it cannot be opened, and why is told. */
+/* NULL: it cannot be opened, and the log says why. */
 static struct journal *open_journal(const struct conf *conf)
 {
 	struct store_options options = {.directory = conf->persistence_directory,
