@@ -6,6 +6,7 @@
 #include "client/client_list.h"
 #include "client/connect_refuse.h"
 #include "client/login_input.h"
+#include "proto/packet_connect.h"
 #include "routing/publish.h"
 #include "session/pending_ack.h"
 #include "session/session_report.h"

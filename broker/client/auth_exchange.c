@@ -14,6 +14,8 @@
 #include "client/connect_accept.h"
 #include "client/connect_refuse.h"
 #include "client/login_input.h"
+#include "proto/packet_auth.h"
+#include "proto/packet_connect.h"
 #include "proto/packet_disconnect.h"
 #include "session/link_output.h"
 #include "session/pending_ack.h"
@@ -83,7 +85,7 @@ static void decode_connect(const struct auth_exchange *e, struct connect *packet
 	size_t needed;
 
 	REQUIRE(frame_next(&in, SIZE_MAX, &f, &needed) == FRAME_COMPLETE);
-	REQUIRE(fault_is_none(connect_decode(&f, packet)));
+	REQUIRE(fault_is_none(packet_connect_decode(&f, packet)));
 	if (!packet->has_user_name)
 		packet->user_name = buf_slice(&e->scram.user);
 }
@@ -144,8 +146,8 @@ static void succeed(struct auth_exchange *e)
 		c->enhanced = true;
 		connect_accept(c, &packet, buf_slice(&e->answer));
 	} else {
-		auth_encode(link_output_buf(&c->link), REASON_SUCCESS, SCRAM_METHOD,
-		            buf_slice(&e->answer));
+		packet_auth_encode(link_output_buf(&c->link), REASON_SUCCESS, SCRAM_METHOD,
+		                   buf_slice(&e->answer));
 		count(&c->link.worker->counters.packets_sent);
 	}
 	auth_exchange_free(e);
@@ -224,7 +226,7 @@ static void send_auth(struct auth_exchange *e, struct slice data)
 	struct conn *c = e->conn;
 	struct buf packet = {0};
 
-	auth_encode(&packet, REASON_CONTINUE_AUTHENTICATION, SCRAM_METHOD, data);
+	packet_auth_encode(&packet, REASON_CONTINUE_AUTHENTICATION, SCRAM_METHOD, data);
 	if (packet.len > c->link.max_packet_bytes) { /* [MQTT5-3.1.2-24] */
 		fail(e,
 		     fault_of(REASON_PACKET_TOO_LARGE,
@@ -420,7 +422,7 @@ struct fault auth_exchange_begin(struct conn *c, const struct frame *f,
 static void on_early_disconnect(struct conn *c, const struct frame *f)
 {
 	struct disconnect d;
-	struct fault fault = disconnect_decode(f, MQTT_5_0, &d);
+	struct fault fault = packet_disconnect_decode(f, MQTT_5_0, &d);
 
 	if (fault_is_none(fault))
 		conn_close_with(c, CLOSE_CLIENT, fault_of(d.reason, "the client sent DISCONNECT"),
@@ -432,7 +434,7 @@ static void on_early_disconnect(struct conn *c, const struct frame *f)
 static struct fault on_early_auth(struct conn *c, const struct frame *f)
 {
 	struct auth auth;
-	struct fault fault = auth_decode(f, &auth);
+	struct fault fault = packet_auth_decode(f, &auth);
 
 	if (!fault_is_none(fault))
 		return fault;
@@ -513,7 +515,7 @@ struct fault on_auth(struct client_link *link, const struct frame *f)
 		return fault_of(REASON_PROTOCOL_ERROR,
 		                "AUTH is only for clients that connected with an Authentication "
 		                "Method");
-	if (!fault_is_none(fault = auth_decode(f, &auth)))
+	if (!fault_is_none(fault = packet_auth_decode(f, &auth)))
 		return fault;
 	if (!slice_equal(auth.properties.auth_method, SCRAM_METHOD)) /* [MQTT5-4.12.1-1] */
 		return fault_of(REASON_PROTOCOL_ERROR, OTHER_METHOD);

@@ -45,7 +45,7 @@ static void put_disconnect(struct conn *c, struct fault fault, struct slice serv
 
 	if (!pending_ack_has_connack(&c->link) || c->link.version != MQTT_5_0)
 		return;
-	disconnect_encode(link_output_buf(&c->link), fault.reason, text, server_reference);
+	packet_disconnect_encode(link_output_buf(&c->link), fault.reason, text, server_reference);
 	count(&c->link.worker->counters.packets_sent);
 }
 

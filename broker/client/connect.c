@@ -7,6 +7,7 @@
 #include "client/connect_login.h"
 #include "client/connect_refuse.h"
 #include "client/waiting_connect.h"
+#include "proto/packet_connect.h"
 #include "worker/shared.h"
 
 static bool moves_to_owner(struct conn *c, const struct frame *f)
@@ -14,7 +15,7 @@ static bool moves_to_owner(struct conn *c, const struct frame *f)
 	struct slice client_id;
 	struct worker *executor;
 
-	if (!connect_peek_client_id(f->body, &client_id) || client_id.len == 0)
+	if (!packet_connect_peek_client_id(f->body, &client_id) || client_id.len == 0)
 		return false;
 	executor = shared_owner_of(c->link.worker->shared, client_id);
 	if (executor == c->link.worker)
@@ -31,7 +32,7 @@ struct fault connect_handle(struct conn *c, const struct frame *f)
 	REQUIRE_OWNER(&c->link);
 	if (moves_to_owner(c, f))
 		return FAULT_NONE;
-	if (!fault_is_none(fault = connect_decode(f, &packet)) ||
+	if (!fault_is_none(fault = packet_connect_decode(f, &packet)) ||
 	    !fault_is_none(fault = client_link_check_properties(&c->link, &packet.properties)) ||
 	    !fault_is_none(fault = client_link_check_properties(&c->link, &packet.will.properties)))
 		return fault;

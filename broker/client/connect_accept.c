@@ -11,6 +11,8 @@
 #include "client/connect_session.h"
 #include "client/connect_will.h"
 #include "client/connection_limits.h"
+#include "proto/packet_connack.h"
+#include "proto/packet_connect.h"
 #include "session/pending_ack.h"
 #include "session/session_deliver.h"
 #include "worker/shared.h"
@@ -68,7 +70,7 @@ static void send_connack(struct conn *c, const struct connect *packet, bool pres
 	struct buf bytes = {0};
 	struct pending_ack *pending_ack;
 
-	connack_encode(&bytes, &ack);
+	packet_connack_encode(&bytes, &ack);
 	if (bytes.len > c->link.max_packet_bytes) { /* [MQTT5-3.1.2-24] */
 		buf_fini(&bytes);
 		c->clean_disconnect = true; /* it was never accepted */

@@ -12,6 +12,7 @@
 #include "client/connect_refuse.h"
 #include "client/login_input.h"
 #include "client/waiting_connect.h"
+#include "proto/packet_connect.h"
 #include "worker/shared.h"
 
 /* A login under way. It outlives its connection until the answer arrives. */

@@ -3,6 +3,8 @@
 
 #include "client/client_list.h"
 #include "client/waiting_connect.h"
+#include "proto/packet_connack.h"
+#include "proto/packet_connect.h"
 #include "session/link_output.h"
 
 static void log_refused(struct conn *c, const struct connect *packet, enum reason reason,
@@ -28,11 +30,11 @@ static void put_refusal(struct conn *c, const struct connect *packet, const stru
 	struct connack plain = *ack;
 	struct buf bytes = {0};
 
-	connack_encode(&bytes, ack);
+	packet_connack_encode(&bytes, ack);
 	if (bytes.len > max) {
 		buf_clear(&bytes);
 		plain.reason_string = plain.server_reference = SLICE_EMPTY;
-		connack_encode(&bytes, &plain);
+		packet_connack_encode(&bytes, &plain);
 	}
 	if (bytes.len <= max)
 		buf_put_slice(link_output_buf(&c->link), buf_slice(&bytes));
@@ -105,7 +107,7 @@ void connect_refuse_input(struct conn *c, struct fault fault)
 	REQUIRE_OWNER(&c->link);
 	if (frame_next(&in, client_link_limits(&c->link)->max_connect_size, &f, &needed) ==
 	        FRAME_COMPLETE &&
-	    !fault_is_none(connect_decode(&f, &packet))) {
+	    !fault_is_none(packet_connect_decode(&f, &packet))) {
 		/* Names of a packet that is not valid are not for the log. */
 		packet.client_id = packet.user_name = SLICE_EMPTY;
 	}
@@ -140,7 +142,7 @@ static void refuse_accepted(struct conn *c, struct fault fault, struct slice ser
 	                      .server_reference = server_reference};
 	struct buf bytes = {0};
 
-	connack_encode(&bytes, &ack);
+	packet_connack_encode(&bytes, &ack);
 	if (bytes.len <= c->link.max_packet_bytes &&
 	    (c->link.version == MQTT_5_0 || reason_connack_v3(fault.reason) != 0))
 		buf_put_slice(link_output_buf(&c->link), buf_slice(&bytes));
@@ -161,7 +163,7 @@ static bool refuse_whole_input(struct conn *c, struct fault fault, struct slice 
 
 	if (frame_next(&in, client_link_limits(&c->link)->max_connect_size, &f, &needed) !=
 	        FRAME_COMPLETE ||
-	    f.type != PACKET_CONNECT || !fault_is_none(connect_decode(&f, &packet)))
+	    f.type != PACKET_CONNECT || !fault_is_none(packet_connect_decode(&f, &packet)))
 		return false;
 	ack.version = packet.version;
 	refuse_with(c, &packet, fault.cause, &ack);

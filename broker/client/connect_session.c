@@ -3,6 +3,7 @@
 
 #include "client/connect_refuse.h"
 #include "durability/record_batch.h"
+#include "proto/packet_connect.h"
 #include "worker/memory_quota.h"
 #include "worker/shared.h"
 

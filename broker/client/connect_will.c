@@ -2,6 +2,7 @@
 #include "client/connect_will.h"
 
 #include "client/connect_refuse.h"
+#include "proto/packet_connect.h"
 #include "proto/topic.h"
 #include "routing/publish.h"
 #include "session/session.h"

@@ -46,7 +46,7 @@ void deferred_publish_add(struct conn *c, const struct frame *f, struct slice pa
 		c->deferred = xnew(c->deferred);
 	buf_put_u64(c->deferred, c->link.worker->executor.now_ms);
 	buf_put_slice(c->deferred, packet);
-	c->link.limit.deferred += publish_frame_qos(f) > 0;
+	c->link.limit.deferred += packet_publish_qos(f) > 0;
 	note_bytes(c);
 	conn_memory_count(c);
 }

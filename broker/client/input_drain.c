@@ -80,7 +80,7 @@ static void skip(struct conn *c, const struct frame *f)
 		executor_timer_arm(&w->executor, &d->timer, DRAIN_IDLE_MS);
 	}
 	count(&w->counters.packets_received);
-	if (f->type == PACKET_PUBLISH && publish_frame_qos(f) == 0)
+	if (f->type == PACKET_PUBLISH && packet_publish_qos(f) == 0)
 		count(&w->counters.messages_dropped);
 }
 
@@ -93,8 +93,8 @@ static bool has_place(const struct conn *c, const struct frame *f)
 		return !input_limit_others_reached(&c->link);
 	if (c->link.limit.journal_full)
 		return false;
-	return publish_frame_qos(f) == 0 ? !c->link.limit.many_deferred
-	                                 : !input_limit_publishes_reached(&c->link, 1);
+	return packet_publish_qos(f) == 0 ? !c->link.limit.many_deferred
+	                                  : !input_limit_publishes_reached(&c->link, 1);
 }
 
 static bool is_acknowledgement(enum packet_type type)

@@ -1,6 +1,8 @@
 /* From the listener, the stream and the packet. */
 #include "client/login_input.h"
 
+#include "proto/packet_connect.h"
+
 void login_input_fill(struct conn *c, const struct connect *packet, struct buf *name,
                       struct login *out)
 {

@@ -12,6 +12,8 @@
 #include "client/keep_alive.h"
 #include "client/yield.h"
 #include "proto/packet_disconnect.h"
+#include "proto/packet_ping.h"
+#include "proto/packet_publish.h"
 #include "routing/local_delivery.h"
 #include "session/pending_ack.h"
 #include "session/session.h"
@@ -21,7 +23,7 @@ typedef struct fault frame_handler(struct client_link *link, const struct frame 
 
 static struct fault on_pingreq(struct client_link *link, const struct frame *f)
 {
-	struct fault fault = pingreq_decode(f);
+	struct fault fault = packet_ping_decode(f);
 
 	if (!fault_is_none(fault))
 		return fault;
@@ -33,7 +35,7 @@ static struct fault on_disconnect(struct client_link *link, const struct frame *
 {
 	struct conn *c = conn_of(link);
 	struct disconnect d;
-	struct fault fault = disconnect_decode(f, c->link.version, &d);
+	struct fault fault = packet_disconnect_decode(f, c->link.version, &d);
 	struct session *s = c->link.session;
 
 	if (!fault_is_none(fault) ||
@@ -134,7 +136,7 @@ static size_t handle_deferred(struct conn *c)
 		if (!handle_packet(c, &p.frame, p.received_ms))
 			break;
 		if (c->state == CONN_ACCEPTED)
-			c->link.limit.deferred -= publish_frame_qos(&p.frame) > 0;
+			c->link.limit.deferred -= packet_publish_qos(&p.frame) > 0;
 		left = in;
 	}
 	return c->deferred->len - left.len;

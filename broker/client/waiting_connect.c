@@ -2,6 +2,7 @@
 #include "client/waiting_connect.h"
 
 #include "base/crypto.h"
+#include "proto/packet_connect.h"
 
 void waiting_connect_decode(struct conn *c, struct connect *packet)
 {
@@ -10,7 +11,7 @@ void waiting_connect_decode(struct conn *c, struct connect *packet)
 	size_t needed;
 
 	REQUIRE(frame_next(&in, SIZE_MAX, &f, &needed) == FRAME_COMPLETE);
-	REQUIRE(fault_is_none(connect_decode(&f, packet)));
+	REQUIRE(fault_is_none(packet_connect_decode(&f, packet)));
 }
 
 void waiting_connect_drop(struct conn *c)

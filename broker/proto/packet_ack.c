@@ -19,7 +19,8 @@ static struct fault read_outcome(struct reader *r, enum packet_type type, struct
 	return reader_left(r) == 0 ? FAULT_NONE : properties_read(r, type, &out->properties);
 }
 
-struct fault ack_decode(const struct frame *frame, enum mqtt_version version, struct ack *out)
+struct fault packet_ack_decode(const struct frame *frame, enum mqtt_version version,
+                               struct ack *out)
 {
 	struct reader r = reader_of(frame->body);
 	struct fault fault;
@@ -50,8 +51,8 @@ static void put_outcome(struct buf *out, enum reason reason, struct slice reason
 	wire_close_properties(out, start);
 }
 
-void ack_encode(struct buf *out, enum mqtt_version version, enum packet_type type,
-                uint16_t packet_id, enum reason reason, struct slice reason_string)
+void packet_ack_encode(struct buf *out, enum mqtt_version version, enum packet_type type,
+                       uint16_t packet_id, enum reason reason, struct slice reason_string)
 {
 	size_t start = out->len;
 

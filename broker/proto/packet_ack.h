@@ -2,7 +2,8 @@
 #ifndef PROTO_PACKET_ACK_H
 #define PROTO_PACKET_ACK_H
 
-#include "proto/packet_connect.h"
+#include "proto/mqtt_version.h"
+#include "proto/property.h"
 
 struct ack {
 	uint16_t packet_id;
@@ -14,10 +15,11 @@ struct ack {
  * REASON_PROTOCOL_ERROR for a reason code that this packet type does not have: it can be parsed,
  * but is not allowed (5.0, section 1.2). Reason code and properties may be left out from the end.
  */
-struct fault ack_decode(const struct frame *frame, enum mqtt_version version, struct ack *out);
+struct fault packet_ack_decode(const struct frame *frame, enum mqtt_version version,
+                               struct ack *out);
 /* packet_id is not 0. `reason_string` may be empty; reason and properties are left out in 3.1.1 and
  * where they say success. */
-void ack_encode(struct buf *out, enum mqtt_version version, enum packet_type type,
-                uint16_t packet_id, enum reason reason, struct slice reason_string);
+void packet_ack_encode(struct buf *out, enum mqtt_version version, enum packet_type type,
+                       uint16_t packet_id, enum reason reason, struct slice reason_string);
 
 #endif

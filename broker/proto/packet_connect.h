@@ -1,13 +1,9 @@
-/* CONNECT and CONNACK (3.1, 3.2).  Pure; slices borrow from the packet. */
+/* CONNECT (3.1).  Pure; slices borrow from the packet. */
 #ifndef PROTO_PACKET_CONNECT_H
 #define PROTO_PACKET_CONNECT_H
 
+#include "proto/mqtt_version.h"
 #include "proto/property.h"
-
-enum mqtt_version {
-	MQTT_3_1_1 = 4,
-	MQTT_5_0 = 5,
-};
 
 struct will {
 	bool present;
@@ -40,36 +36,11 @@ struct connect {
  * topic name (else REASON_MALFORMED), a will payload with Payload Format 1 is UTF-8
  * (REASON_PAYLOAD_FORMAT_INVALID). An empty client id with clean_start 0 under 3.1.1 is
  * REASON_CLIENT_ID_NOT_VALID. [MQTT3-3.1.3-8] */
-struct fault connect_decode(const struct frame *frame, struct connect *out);
+struct fault packet_connect_decode(const struct frame *frame, struct connect *out);
 
 /* Only as much of a CONNECT as names the client: for moving a connection to its worker before it is
  * decoded. False where the body does not get that far (decoding at any worker will then give the
  * error). */
-bool connect_peek_client_id(struct slice body, struct slice *client_id);
-
-/* What a CONNACK says. Properties are left out where they say the standard's default. */
-struct connack {
-	enum mqtt_version version;
-	bool session_present;
-	enum reason reason; /* 3.1.1: mapped to the return code */
-	bool has_session_expiry;
-	bool has_server_keep_alive;
-	bool retain_unavailable;
-	uint8_t max_qos; /* 2: left out */
-	uint16_t server_keep_alive_s;
-	uint16_t receive_maximum;     /* 65535 or 0: left out */
-	uint16_t topic_alias_maximum; /* 0: left out */
-	uint32_t session_expiry_s;
-	uint32_t max_packet_bytes; /* 0: left out */
-	struct slice assigned_client_id;
-	struct slice reason_string;
-	struct slice response_information;
-	struct slice auth_method, auth_data;
-	struct slice server_reference;
-};
-
-/* Appends nothing where 3.1.1 has no return code for the reason: the server just closes.
- * [MQTT3-3.2.2-6] */
-void connack_encode(struct buf *out, const struct connack *c);
+bool packet_connect_peek_client_id(struct slice body, struct slice *client_id);
 
 #endif

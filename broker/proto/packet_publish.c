@@ -71,8 +71,8 @@ static struct fault fault_of_head(const struct frame *frame)
 	return wire_packet_id_fault(frame, 2 + topic.len);
 }
 
-struct fault publish_decode(const struct frame *frame, enum mqtt_version version,
-                            struct publish *out)
+struct fault packet_publish_decode(const struct frame *frame, enum mqtt_version version,
+                                   struct publish *out)
 {
 	struct reader r = reader_of(frame->body);
 	struct fault fault;
@@ -127,7 +127,7 @@ static size_t body_size(const struct publish_out *p, size_t properties_bytes)
 	return size;
 }
 
-size_t publish_size(const struct publish_out *p)
+size_t packet_publish_size(const struct publish_out *p)
 {
 	size_t body = body_size(p, p->version == MQTT_5_0 ? properties_size(p) : 0);
 
@@ -153,7 +153,7 @@ static uint8_t flags_of(const struct publish_out *p)
 	return (uint8_t)((p->dup ? FLAG_DUP : 0) | p->qos << 1 | (p->retain ? FLAG_RETAIN : 0));
 }
 
-size_t publish_encode(struct buf *out, const struct publish_out *p)
+size_t packet_publish_encode(struct buf *out, const struct publish_out *p)
 {
 	size_t properties = p->version == MQTT_5_0 ? properties_size(p) : 0;
 	size_t body = body_size(p, properties);

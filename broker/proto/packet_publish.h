@@ -2,10 +2,11 @@
 #ifndef PROTO_PACKET_PUBLISH_H
 #define PROTO_PACKET_PUBLISH_H
 
-#include "proto/packet_connect.h"
+#include "proto/mqtt_version.h"
+#include "proto/property.h"
 
 /* The QoS that its first byte says. */
-static inline uint8_t publish_frame_qos(const struct frame *f)
+static inline uint8_t packet_publish_qos(const struct frame *f)
 {
 	return (uint8_t)(f->flags >> 1) & 3;
 }
@@ -25,8 +26,8 @@ struct publish {
  * from a client), REASON_TOPIC_ALIAS_INVALID (alias 0),
  * REASON_PAYLOAD_FORMAT_INVALID is not judged here (a caller may).  [MQTT-3.3.1-4] [MQTT-3.3.2-2]
  */
-struct fault publish_decode(const struct frame *frame, enum mqtt_version version,
-                            struct publish *out);
+struct fault packet_publish_decode(const struct frame *frame, enum mqtt_version version,
+                                   struct publish *out);
 
 /* A PUBLISH to a subscriber. */
 struct publish_out {
@@ -46,10 +47,10 @@ struct publish_out {
 };
 
 /* Size on the wire, whole packet: for the client's Maximum Packet Size. What is larger than
- * FRAME_SIZE_MAX has no encoding and must not be given to publish_encode. */
-size_t publish_size(const struct publish_out *p);
+ * FRAME_SIZE_MAX has no encoding and must not be given to packet_publish_encode. */
+size_t packet_publish_size(const struct publish_out *p);
 /* Append the packet. Returns the offset of the packet identifier behind the packet's first byte (0
  * with QoS 0), so that equal packets can be copied and patched. */
-size_t publish_encode(struct buf *out, const struct publish_out *p);
+size_t packet_publish_encode(struct buf *out, const struct publish_out *p);
 
 #endif

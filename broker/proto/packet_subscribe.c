@@ -136,8 +136,8 @@ static struct fault check_all(struct slice entries, enum mqtt_version version, e
 	                  : fault_of(REASON_PROTOCOL_ERROR, "there is no topic filter");
 }
 
-struct fault subscribe_decode_head(const struct frame *frame, enum mqtt_version version,
-                                   struct subscribe *out)
+struct fault packet_subscribe_decode_head(const struct frame *frame, enum mqtt_version version,
+                                          struct subscribe *out)
 {
 	struct reader r = reader_of(frame->body);
 	struct fault fault;
@@ -149,23 +149,24 @@ struct fault subscribe_decode_head(const struct frame *frame, enum mqtt_version 
 	return fault;
 }
 
-struct fault subscribe_check(struct slice *entries, enum mqtt_version version, size_t *steps)
+struct fault packet_subscribe_check(struct slice *entries, enum mqtt_version version, size_t *steps)
 {
 	size_t count = 0;
 
 	return check_entries(entries, version, check_entry, steps, &count);
 }
 
-struct fault subscribe_decode(const struct frame *frame, enum mqtt_version version,
-                              struct subscribe *out)
+struct fault packet_subscribe_decode(const struct frame *frame, enum mqtt_version version,
+                                     struct subscribe *out)
 {
-	struct fault fault = subscribe_decode_head(frame, version, out);
+	struct fault fault = packet_subscribe_decode_head(frame, version, out);
 
 	return fault_is_none(fault) ? check_all(out->entries, version, check_entry, &out->count)
 	                            : fault;
 }
 
-bool subscribe_next(struct subscribe *s, struct slice *filter, struct subscription_options *options)
+bool packet_subscribe_next(struct subscribe *s, struct slice *filter,
+                           struct subscription_options *options)
 {
 	struct reader r = reader_of(s->entries);
 
@@ -184,8 +185,8 @@ static struct fault check_filter(struct reader *r, enum mqtt_version version)
 	return check_name(r, version, &filter);
 }
 
-struct fault unsubscribe_decode_head(const struct frame *frame, enum mqtt_version version,
-                                     struct unsubscribe *out)
+struct fault packet_unsubscribe_decode_head(const struct frame *frame, enum mqtt_version version,
+                                            struct unsubscribe *out)
 {
 	struct reader r = reader_of(frame->body);
 	struct fault fault;
@@ -197,23 +198,24 @@ struct fault unsubscribe_decode_head(const struct frame *frame, enum mqtt_versio
 	return fault;
 }
 
-struct fault unsubscribe_check(struct slice *entries, enum mqtt_version version, size_t *steps)
+struct fault packet_unsubscribe_check(struct slice *entries, enum mqtt_version version,
+                                      size_t *steps)
 {
 	size_t count = 0;
 
 	return check_entries(entries, version, check_filter, steps, &count);
 }
 
-struct fault unsubscribe_decode(const struct frame *frame, enum mqtt_version version,
-                                struct unsubscribe *out)
+struct fault packet_unsubscribe_decode(const struct frame *frame, enum mqtt_version version,
+                                       struct unsubscribe *out)
 {
-	struct fault fault = unsubscribe_decode_head(frame, version, out);
+	struct fault fault = packet_unsubscribe_decode_head(frame, version, out);
 
 	return fault_is_none(fault) ? check_all(out->entries, version, check_filter, &out->count)
 	                            : fault;
 }
 
-bool unsubscribe_next(struct unsubscribe *u, struct slice *filter)
+bool packet_unsubscribe_next(struct unsubscribe *u, struct slice *filter)
 {
 	struct reader r = reader_of(u->entries);
 
@@ -222,47 +224,4 @@ bool unsubscribe_next(struct unsubscribe *u, struct slice *filter)
 	*filter = read_string(&r);
 	u->entries = slice_of(r.at, reader_left(&r));
 	return !r.bad;
-}
-
-/* Packet identifier and, in 5.0, properties: what both acknowledgements begin with. [MQTT-3.8.4-2]
- * [MQTT3-2.3.1-7] [MQTT5-2.2.1-6] [MQTT5-3.9.2-2] [MQTT5-3.11.2-1, -2] */
-static void put_head(struct buf *out, enum mqtt_version version, uint16_t packet_id,
-                     struct slice reason_string)
-{
-	size_t start;
-
-	REQUIRE(packet_id != 0);
-	buf_put_u16(out, packet_id);
-	if (version != MQTT_5_0)
-		return;
-	start = out->len;
-	if (reason_string.len > 0)
-		property_put_string(out, PROPERTY_REASON_STRING, reason_string);
-	wire_close_properties(out, start);
-}
-
-void suback_encode(struct buf *out, enum mqtt_version version, uint16_t packet_id,
-                   const uint8_t *reasons, size_t count, struct slice reason_string)
-{
-	size_t start = out->len;
-
-	put_head(out, version, packet_id, reason_string);
-	for (size_t i = 0; i < count; i++) { /* [MQTT-3.9.3-1] */
-		bool refused = reasons[i] >= REASON_UNSPECIFIED;
-
-		/* [MQTT3-3.9.3-2] */
-		buf_put_u8(out, refused && version == MQTT_3_1_1 ? REASON_UNSPECIFIED : reasons[i]);
-	}
-	wire_close_packet(out, start, PACKET_SUBACK);
-}
-
-void unsuback_encode(struct buf *out, enum mqtt_version version, uint16_t packet_id,
-                     const uint8_t *reasons, size_t count, struct slice reason_string)
-{
-	size_t start = out->len;
-
-	put_head(out, version, packet_id, reason_string);
-	if (version == MQTT_5_0)
-		buf_put(out, reasons, count); /* [MQTT5-3.11.3-1] */
-	wire_close_packet(out, start, PACKET_UNSUBACK);
 }

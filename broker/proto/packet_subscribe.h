@@ -1,9 +1,9 @@
-/* SUBSCRIBE, SUBACK, UNSUBSCRIBE, UNSUBACK (3.8 to 3.11).  Pure; nothing allocated: entries are
- * walked. */
+/* SUBSCRIBE and UNSUBSCRIBE (3.8, 3.10).  Pure; nothing is allocated: entries are walked. */
 #ifndef PROTO_PACKET_SUBSCRIBE_H
 #define PROTO_PACKET_SUBSCRIBE_H
 
-#include "proto/packet_connect.h"
+#include "proto/mqtt_version.h"
+#include "proto/property.h"
 
 struct subscription_options {
 	uint8_t qos; /* maximum QoS asked for */
@@ -22,20 +22,17 @@ struct subscribe {
 /* Checks the whole packet: flags, identifier, UTF-8 of each filter, option bits, at least one
  * entry, every filter one. `$share/` is an ordinary level in 3.1.1: there the caller judges it
  * (0x80 in its place). No Local on a `$share` is REASON_PROTOCOL_ERROR. [MQTT5-3.8.3-4] */
-struct fault subscribe_decode(const struct frame *frame, enum mqtt_version version,
-                              struct subscribe *out);
+struct fault packet_subscribe_decode(const struct frame *frame, enum mqtt_version version,
+                                     struct subscribe *out);
 /* The same in pieces: all but the entries, which out->entries are; then the entries, off *entries,
  * as far as *steps go: one for each, and one for each 64 bytes of it. */
-struct fault subscribe_decode_head(const struct frame *frame, enum mqtt_version version,
-                                   struct subscribe *out);
-struct fault subscribe_check(struct slice *entries, enum mqtt_version version, size_t *steps);
+struct fault packet_subscribe_decode_head(const struct frame *frame, enum mqtt_version version,
+                                          struct subscribe *out);
+struct fault packet_subscribe_check(struct slice *entries, enum mqtt_version version,
+                                    size_t *steps);
 /* Next entry off s->entries; false at the end. */
-bool subscribe_next(struct subscribe *s, struct slice *filter,
-                    struct subscription_options *options);
-
-/* One code per entry. In 3.1.1 codes from 0x80 on become 0x80. */
-void suback_encode(struct buf *out, enum mqtt_version version, uint16_t packet_id,
-                   const uint8_t *reasons, size_t count, struct slice reason_string);
+bool packet_subscribe_next(struct subscribe *s, struct slice *filter,
+                           struct subscription_options *options);
 
 struct unsubscribe {
 	uint16_t packet_id;
@@ -44,13 +41,12 @@ struct unsubscribe {
 	struct slice entries;
 };
 
-struct fault unsubscribe_decode(const struct frame *frame, enum mqtt_version version,
-                                struct unsubscribe *out);
-struct fault unsubscribe_decode_head(const struct frame *frame, enum mqtt_version version,
-                                     struct unsubscribe *out);
-struct fault unsubscribe_check(struct slice *entries, enum mqtt_version version, size_t *steps);
-bool unsubscribe_next(struct unsubscribe *u, struct slice *filter);
-void unsuback_encode(struct buf *out, enum mqtt_version version, uint16_t packet_id,
-                     const uint8_t *reasons, size_t count, struct slice reason_string);
+struct fault packet_unsubscribe_decode(const struct frame *frame, enum mqtt_version version,
+                                       struct unsubscribe *out);
+struct fault packet_unsubscribe_decode_head(const struct frame *frame, enum mqtt_version version,
+                                            struct unsubscribe *out);
+struct fault packet_unsubscribe_check(struct slice *entries, enum mqtt_version version,
+                                      size_t *steps);
+bool packet_unsubscribe_next(struct unsubscribe *u, struct slice *filter);
 
 #endif

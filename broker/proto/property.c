@@ -275,3 +275,9 @@ void property_put_string(struct buf *out, enum property id, struct slice s)
 	buf_put_u8(out, (uint8_t)id);
 	buf_put_string(out, s);
 }
+
+void property_put_string_if_any(struct buf *out, enum property id, struct slice s)
+{
+	if (s.len > 0)
+		property_put_string(out, id, s);
+}

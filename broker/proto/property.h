@@ -47,7 +47,7 @@ static inline bool properties_have(const struct properties *p, enum property id)
  * string is checked for UTF-8. REASON_MALFORMED for what cannot be parsed, and (2.2.2.2) for an
  * identifier that is unknown or not valid for this packet; REASON_PROTOCOL_ERROR for a duplicate, a
  * value out of range, and a Response Topic that is no topic name. A Topic Alias of 0 is left to
- * publish_decode. [MQTT5-2.2.2-1] */
+ * packet_publish_decode. [MQTT5-2.2.2-1] */
 struct fault properties_read(struct reader *r, unsigned owner, struct properties *out);
 
 /* Append to `out` those of a PUBLISH or will block that go on to subscribers unchanged and in
@@ -65,6 +65,7 @@ bool properties_fit_payload(const struct properties *p, struct slice payload);
 void property_put_number(struct buf *out, enum property id, uint32_t v);
 size_t property_number_size(enum property id, uint32_t v);
 void property_put_string(struct buf *out, enum property id, struct slice s);
+void property_put_string_if_any(struct buf *out, enum property id, struct slice s);
 
 /* Walk the User Properties of a block: start with *at = raw; false at the end. */
 bool properties_next_user(struct slice *at, struct slice *name, struct slice *value);

@@ -380,7 +380,7 @@ struct fault on_publish(struct client_link *link, const struct frame *f)
 	struct acl_verdict verdict;
 	struct fault fault, alias;
 
-	if (!fault_is_none(fault = publish_decode(f, link->version, &pub)))
+	if (!fault_is_none(fault = packet_publish_decode(f, link->version, &pub)))
 		return fault;
 	alias = properties_have(&pub.properties, PROPERTY_TOPIC_ALIAS) ? resolve_alias(link, &pub)
 	                                                               : FAULT_NONE;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "proto/packet_disconnect.h"
+#include "proto/packet_ping.h"
 #include "routing/local_delivery.h"
 #include "session/client_link.h"
 #include "session/input_limit.h"
@@ -75,14 +75,14 @@ static void credit(struct client_link *link, enum packet_type type, enum reason 
 static void write_ack(struct client_link *link, enum packet_type type, uint16_t packet_id,
                       enum reason reason, struct slice text)
 {
-	ack_encode(link_output_buf(link), link->version, type, packet_id, reason, text);
+	packet_ack_encode(link_output_buf(link), link->version, type, packet_id, reason, text);
 	count(&link->worker->counters.packets_sent);
 	credit(link, type, reason);
 }
 
 static void write_ping(struct client_link *link)
 {
-	pingresp_encode(link_output_buf(link));
+	packet_ping_encode(link_output_buf(link));
 	count(&link->worker->counters.packets_sent);
 }
 
@@ -145,8 +145,8 @@ void pending_ack_done(struct pending_ack **ref, enum reason reason, struct slice
 		r->ready = true;
 		r->reason = reason;
 		if (r->bytes.len == 0)
-			ack_encode(&r->bytes, link->version, r->type, r->packet_id, reason,
-			           reason_string);
+			packet_ack_encode(&r->bytes, link->version, r->type, r->packet_id, reason,
+			                  reason_string);
 		release(link);
 	}
 	unref(r);

@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "durability/record_batch.h"
 #include "durability/record_codec.h"
+#include "proto/packet_ack.h"
 #include "proto/packet_publish.h"
 #include "session/client_link.h"
 #include "session/disk_queue.h"
@@ -200,7 +201,7 @@ static void write_cached(struct worker *w, struct client_link *link, struct msg 
 
 	if (!cache_fits(cache, msg, p)) {
 		buf_clear(&cache->bytes);
-		cache->packet_id_at = publish_encode(&cache->bytes, p);
+		cache->packet_id_at = packet_publish_encode(&cache->bytes, p);
 		cache->msg = msg;
 		cache->version = p->version;
 		cache->qos = p->qos;
@@ -226,7 +227,7 @@ static bool fits(const struct session *s, const struct publish_out *p)
 {
 	if (s->link->max_packet_bytes == UINT32_MAX && p->payload.len < FRAME_SIZE_MAX / 2)
 		return true;
-	return publish_size(p) <= max_packet(s);
+	return packet_publish_size(p) <= max_packet(s);
 }
 
 static void write_publish(struct session *s, struct msg *msg, struct publish_out *p)
@@ -238,11 +239,11 @@ static void write_publish(struct session *s, struct msg *msg, struct publish_out
 	count_by(&w->counters.payload_sent, msg_payload(msg).len);
 	if (link->aliases_out.max > 0) {
 		alias_use(&link->aliases_out, p, max_packet(s), link_output_admits_alias, link);
-		publish_encode(link_output_buf(link), p);
+		packet_publish_encode(link_output_buf(link), p);
 	} else if (w->output->fan_out && !p->dup && p->subscription_id_count == 0) {
 		write_cached(w, link, msg, p);
 	} else {
-		publish_encode(link_output_buf(link), p);
+		packet_publish_encode(link_output_buf(link), p);
 	}
 	if (link->out.len >= link->output_counted + LINK_OUTPUT_FREE)
 		link_output_count(link);
@@ -589,7 +590,7 @@ void send_release(struct session *s, uint16_t packet_id, enum reason reason, boo
 	struct buf bytes = {0};
 	struct pending_ack *pending_ack;
 
-	ack_encode(&bytes, s->link->version, PACKET_PUBREL, packet_id, reason, SLICE_EMPTY);
+	packet_ack_encode(&bytes, s->link->version, PACKET_PUBREL, packet_id, reason, SLICE_EMPTY);
 	pending_ack = pending_ack_packet(s->link, PACKET_PUBREL, &bytes);
 	if (kept)
 		record_batch_commit(s->worker, &pending_ack);

@@ -2,6 +2,8 @@
  * answer.  Entries are done in slices: request.c. */
 #include <stdio.h>
 
+#include "proto/packet_suback.h"
+#include "proto/packet_subscribe.h"
 #include "proto/topic.h"
 #include "routing/local_delivery.h"
 #include "session/client_link.h"
@@ -117,7 +119,7 @@ static uint8_t subscribe_to_next(struct client_link *link, struct request *r, st
 	struct subscribe packet = {.entries = *entries};
 	struct subscription_options options;
 	struct slice filter;
-	bool next = subscribe_next(&packet, &filter, &options);
+	bool next = packet_subscribe_next(&packet, &filter, &options);
 
 	REQUIRE(next); /* they were checked */
 	*entries = packet.entries;
@@ -128,7 +130,7 @@ static struct fault begin_subscribe(struct client_link *link, const struct frame
                                     struct request *r)
 {
 	struct subscribe packet;
-	struct fault fault = subscribe_decode_head(f, link->version, &packet);
+	struct fault fault = packet_subscribe_decode_head(f, link->version, &packet);
 
 	if (!fault_is_none(fault) ||
 	    !fault_is_none(fault = client_link_check_properties(link, &packet.properties)))
@@ -144,9 +146,9 @@ static struct fault begin_subscribe(struct client_link *link, const struct frame
 
 static void encode_suback(struct client_link *link, struct request *r, struct buf *out)
 {
-	suback_encode(out, link->version, r->packet_id, r->reasons.data, r->reasons.len,
-	              client_link_reason_string(link, slice_of_str(r->text),
-	                                        REASON_STRING_REST + r->reasons.len));
+	packet_suback_encode(out, link->version, r->packet_id, r->reasons.data, r->reasons.len,
+	                     client_link_reason_string(link, slice_of_str(r->text),
+	                                               REASON_STRING_REST + r->reasons.len));
 }
 
 /* [MQTT-3.8.4-1] [MQTT3-3.8.4-4] [MQTT5-3.8.4-5, -6] [MQTT5-3.9.2-1] */
@@ -156,7 +158,7 @@ struct fault on_subscribe(struct client_link *link, const struct frame *f)
 	    .answer = PACKET_SUBACK,
 	    .holds_deliveries = true,
 	    .begin = begin_subscribe,
-	    .check = subscribe_check,
+	    .check = packet_subscribe_check,
 	    .next = subscribe_to_next,
 	    .encode = encode_suback,
 	};
@@ -170,7 +172,7 @@ static uint8_t unsubscribe_from_next(struct client_link *link, struct request *r
 	struct unsubscribe packet = {.entries = *entries};
 	struct subscription *sub;
 	struct slice filter;
-	bool next = unsubscribe_next(&packet, &filter);
+	bool next = packet_unsubscribe_next(&packet, &filter);
 
 	(void)r;
 	REQUIRE(next); /* they were checked */
@@ -186,7 +188,7 @@ static struct fault begin_unsubscribe(struct client_link *link, const struct fra
                                       struct request *r)
 {
 	struct unsubscribe packet;
-	struct fault fault = unsubscribe_decode_head(f, link->version, &packet);
+	struct fault fault = packet_unsubscribe_decode_head(f, link->version, &packet);
 
 	if (!fault_is_none(fault) ||
 	    !fault_is_none(fault = client_link_check_properties(link, &packet.properties)))
@@ -200,8 +202,8 @@ static struct fault begin_unsubscribe(struct client_link *link, const struct fra
 
 static void encode_unsuback(struct client_link *link, struct request *r, struct buf *out)
 {
-	unsuback_encode(out, link->version, r->packet_id, r->reasons.data, r->reasons.len,
-	                SLICE_EMPTY);
+	packet_unsuback_encode(out, link->version, r->packet_id, r->reasons.data, r->reasons.len,
+	                       SLICE_EMPTY);
 }
 
 /* [MQTT-3.10.4-1, -3, -6] [MQTT3-3.10.4-4, -5] [MQTT5-3.10.4-4, -5] [MQTT5-3.11.3-2] */
@@ -210,7 +212,7 @@ struct fault on_unsubscribe(struct client_link *link, const struct frame *f)
 	static const struct request_kind kind = {
 	    .answer = PACKET_UNSUBACK,
 	    .begin = begin_unsubscribe,
-	    .check = unsubscribe_check,
+	    .check = packet_unsubscribe_check,
 	    .next = unsubscribe_from_next,
 	    .encode = encode_unsuback,
 	};

@@ -148,7 +148,8 @@ void alias_use(struct alias_table *t, struct publish_out *p, size_t max_bytes,
 	if (t->count == t->max)
 		return;
 	p->topic_alias = (uint16_t)(t->count + 1);
-	if (publish_size(p) > max_bytes || !remember(t, p->topic_alias, p->topic, admit, arg)) {
+	if (packet_publish_size(p) > max_bytes ||
+	    !remember(t, p->topic_alias, p->topic, admit, arg)) {
 		p->topic_alias = 0;
 		return;
 	}

@@ -102,8 +102,8 @@ static void on_subscriber_packet(struct client *c, const struct frame *f)
 	if (f->type != PACKET_PUBLISH || (f->flags & 6) == 0)
 		return;
 	(void)read_string(&r);
-	ack_encode(&c->out, (enum mqtt_version)c->pool->options->version, PACKET_PUBACK,
-	           read_u16(&r), REASON_SUCCESS, SLICE_EMPTY);
+	packet_ack_encode(&c->out, (enum mqtt_version)c->pool->options->version, PACKET_PUBACK,
+	                  read_u16(&r), REASON_SUCCESS, SLICE_EMPTY);
 	client_touch(c);
 }
 
@@ -121,7 +121,7 @@ static void publish(struct writer *w, uint64_t due_ns)
 
 	w->sent_ns[at] = clock_monotonic_ns();
 	w->due_ns[at] = due_ns;
-	publish_encode(&w->client.out, &p);
+	packet_publish_encode(&w->client.out, &p);
 	client_touch(&w->client);
 }
 

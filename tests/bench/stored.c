@@ -96,7 +96,7 @@ static void publish_batch(struct stored *s, const struct batch *b)
 
 			device_topic(topic, sent);
 			p.topic = slice_of_str(b->topic != NULL ? b->topic : topic);
-			publish_encode(&c->out, &p);
+			packet_publish_encode(&c->out, &p);
 			client_touch(c);
 		}
 		pool_turn(&s->pool, -1);

@@ -46,7 +46,7 @@ static void encode_bunch(struct flow *f)
 	for (uint64_t i = 0; i < o->payload_bytes; i++)
 		payload[i] = (uint8_t)('a' + i % 26);
 	for (uint64_t i = 0; i < o->bunch; i++)
-		f->packet_id_at = publish_encode(&f->bunch, &p);
+		f->packet_id_at = packet_publish_encode(&f->bunch, &p);
 	REQUIRE(o->bunch > 0);
 	f->packet_bytes = f->bunch.len / o->bunch;
 	free(payload);
@@ -95,8 +95,8 @@ static void acknowledge(struct client *c, const struct frame *f)
 	struct reader r = reader_of(f->body);
 
 	(void)read_string(&r);
-	ack_encode(&c->out, (enum mqtt_version)c->pool->options->version, PACKET_PUBACK,
-	           read_u16(&r), REASON_SUCCESS, SLICE_EMPTY);
+	packet_ack_encode(&c->out, (enum mqtt_version)c->pool->options->version, PACKET_PUBACK,
+	                  read_u16(&r), REASON_SUCCESS, SLICE_EMPTY);
 	client_touch(c);
 }
 

@@ -110,7 +110,7 @@ static void check_ack(const struct peer *peer, const struct frame *f)
 {
 	struct ack ack;
 
-	REQUIRE(fault_is_none(ack_decode(f, peer->answers_5 ? MQTT_5_0 : MQTT_3_1_1, &ack)));
+	REQUIRE(fault_is_none(packet_ack_decode(f, peer->answers_5 ? MQTT_5_0 : MQTT_3_1_1, &ack)));
 }
 
 static void check_reason(const struct peer *peer, const struct frame *f)

@@ -6,7 +6,10 @@
 #include "base/require.h"
 #include "base/utf8.h"
 #include "proto/packet_ack.h"
+#include "proto/packet_auth.h"
+#include "proto/packet_connect.h"
 #include "proto/packet_disconnect.h"
+#include "proto/packet_ping.h"
 #include "proto/packet_publish.h"
 #include "proto/packet_subscribe.h"
 #include "proto/topic.h"
@@ -51,10 +54,10 @@ static void on_connect(const struct frame *f, enum mqtt_version version)
 {
 	struct slice peeked;
 	struct connect c;
-	bool peeks = connect_peek_client_id(f->body, &peeked);
+	bool peeks = packet_connect_peek_client_id(f->body, &peeked);
 
 	(void)version;
-	if (!fault_is_none(connect_decode(f, &c)))
+	if (!fault_is_none(packet_connect_decode(f, &c)))
 		return;
 	REQUIRE(peeks && slice_equal(peeked, c.client_id));
 	REQUIRE(utf8_valid(c.client_id) && utf8_valid(c.user_name));
@@ -83,8 +86,8 @@ static void publish_again(const struct publish *p, enum mqtt_version version, st
 
 	properties_put_forwarded(&forwarded, p->properties.raw);
 	again.forwarded = buf_slice(&forwarded);
-	id_at = publish_encode(out, &again);
-	REQUIRE(out->len == publish_size(&again));
+	id_at = packet_publish_encode(out, &again);
+	REQUIRE(out->len == packet_publish_size(&again));
 	if (p->qos > 0)
 		REQUIRE((out->data[id_at] << 8 | out->data[id_at + 1]) == p->packet_id);
 	buf_fini(&forwarded);
@@ -97,14 +100,14 @@ static void on_publish(const struct frame *f, enum mqtt_version version)
 	struct buf twice = {0};
 	struct frame again;
 
-	if (!fault_is_none(publish_decode(f, version, &p)))
+	if (!fault_is_none(packet_publish_decode(f, version, &p)))
 		return;
 	REQUIRE(topic_name_valid(p.topic) || (p.topic.len == 0 && p.properties.topic_alias != 0));
 	check_properties(&p.properties, PACKET_PUBLISH);
 	publish_again(&p, version, &once);
 	REQUIRE(once.len == f->size_bytes || version == MQTT_5_0);
 	again = frame_again(&once);
-	REQUIRE(fault_is_none(publish_decode(&again, version, &back)));
+	REQUIRE(fault_is_none(packet_publish_decode(&again, version, &back)));
 	REQUIRE(slice_equal(back.topic, p.topic) && slice_equal(back.payload, p.payload));
 	REQUIRE(back.properties.present == p.properties.present);
 	publish_again(&back, version, &twice);
@@ -119,13 +122,13 @@ static void on_ack(const struct frame *f, enum mqtt_version version)
 	struct ack a, back;
 	struct frame again;
 
-	if (!fault_is_none(ack_decode(f, version, &a)))
+	if (!fault_is_none(packet_ack_decode(f, version, &a)))
 		return;
 	check_properties(&a.properties, f->type);
-	ack_encode(&b, version, f->type, a.packet_id, a.reason, a.properties.reason_string);
+	packet_ack_encode(&b, version, f->type, a.packet_id, a.reason, a.properties.reason_string);
 	REQUIRE(b.len <= f->size_bytes);
 	again = frame_again(&b);
-	REQUIRE(fault_is_none(ack_decode(&again, version, &back)));
+	REQUIRE(fault_is_none(packet_ack_decode(&again, version, &back)));
 	REQUIRE(back.packet_id == a.packet_id && back.reason == a.reason);
 	REQUIRE(slice_equal(back.properties.reason_string, a.properties.reason_string));
 	buf_fini(&b);
@@ -138,10 +141,10 @@ static void on_subscribe(const struct frame *f, enum mqtt_version version)
 	struct slice filter;
 	size_t count = 0;
 
-	if (!fault_is_none(subscribe_decode(f, version, &s)))
+	if (!fault_is_none(packet_subscribe_decode(f, version, &s)))
 		return;
 	check_properties(&s.properties, PACKET_SUBSCRIBE);
-	while (subscribe_next(&s, &filter, &options)) {
+	while (packet_subscribe_next(&s, &filter, &options)) {
 		REQUIRE(utf8_valid(filter) && options.qos <= 2 && options.retain_handling <= 2);
 		count++;
 	}
@@ -154,10 +157,10 @@ static void on_unsubscribe(const struct frame *f, enum mqtt_version version)
 	struct slice filter;
 	size_t count = 0;
 
-	if (!fault_is_none(unsubscribe_decode(f, version, &u)))
+	if (!fault_is_none(packet_unsubscribe_decode(f, version, &u)))
 		return;
 	check_properties(&u.properties, PACKET_UNSUBSCRIBE);
-	while (unsubscribe_next(&u, &filter)) {
+	while (packet_unsubscribe_next(&u, &filter)) {
 		REQUIRE(utf8_valid(filter));
 		count++;
 	}
@@ -167,7 +170,7 @@ static void on_unsubscribe(const struct frame *f, enum mqtt_version version)
 static void on_pingreq(const struct frame *f, enum mqtt_version version)
 {
 	(void)version;
-	REQUIRE((fault_is_none(pingreq_decode(f))) == (f->size_bytes == 2 && f->flags == 0));
+	REQUIRE((fault_is_none(packet_ping_decode(f))) == (f->size_bytes == 2 && f->flags == 0));
 }
 
 static void on_disconnect(const struct frame *f, enum mqtt_version version)
@@ -176,12 +179,12 @@ static void on_disconnect(const struct frame *f, enum mqtt_version version)
 	struct disconnect d, back;
 	struct frame again;
 
-	if (!fault_is_none(disconnect_decode(f, version, &d)) || version != MQTT_5_0)
+	if (!fault_is_none(packet_disconnect_decode(f, version, &d)) || version != MQTT_5_0)
 		return;
 	check_properties(&d.properties, PACKET_DISCONNECT);
-	disconnect_encode(&b, d.reason, d.properties.reason_string, SLICE_EMPTY);
+	packet_disconnect_encode(&b, d.reason, d.properties.reason_string, SLICE_EMPTY);
 	again = frame_again(&b);
-	REQUIRE(fault_is_none(disconnect_decode(&again, version, &back)));
+	REQUIRE(fault_is_none(packet_disconnect_decode(&again, version, &back)));
 	REQUIRE(back.reason == d.reason);
 	REQUIRE(slice_equal(back.properties.reason_string, d.properties.reason_string));
 	buf_fini(&b);
@@ -194,12 +197,12 @@ static void on_auth(const struct frame *f, enum mqtt_version version)
 	struct frame again;
 
 	(void)version;
-	if (!fault_is_none(auth_decode(f, &a)) || f->body.len == 0)
+	if (!fault_is_none(packet_auth_decode(f, &a)) || f->body.len == 0)
 		return;
 	check_properties(&a.properties, PACKET_AUTH);
-	auth_encode(&b, a.reason, a.properties.auth_method, a.properties.auth_data);
+	packet_auth_encode(&b, a.reason, a.properties.auth_method, a.properties.auth_data);
 	again = frame_again(&b);
-	REQUIRE(fault_is_none(auth_decode(&again, &back)) && back.reason == a.reason);
+	REQUIRE(fault_is_none(packet_auth_decode(&again, &back)) && back.reason == a.reason);
 	REQUIRE(slice_equal(back.properties.auth_method, a.properties.auth_method));
 	REQUIRE(slice_equal(back.properties.auth_data, a.properties.auth_data));
 	buf_fini(&b);

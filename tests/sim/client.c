@@ -14,7 +14,7 @@
 #include "base/alloc.h"
 #include "extras.h"
 #include "packets.h"
-#include "proto/packet_disconnect.h"
+#include "proto/packet_auth.h"
 #include "proto/packet_publish.h"
 
 #define SEND_WINDOW 20 /* where the broker says nothing (3.1.1) */
@@ -255,7 +255,7 @@ void client_reauthenticate(struct client *c, const char *user, const char *passw
 
 	c->scram = scram_peer_new(user, password, world_random(c->world, UINT64_MAX));
 	scram_peer_first(c->scram, &first);
-	auth_encode(&c->out, REASON_REAUTHENTICATE, SCRAM_METHOD, buf_slice(&first));
+	packet_auth_encode(&c->out, REASON_REAUTHENTICATE, SCRAM_METHOD, buf_slice(&first));
 	buf_fini(&first);
 }
 
@@ -331,7 +331,7 @@ static void put_publish(struct client *c, struct pending *p, bool dup)
 	extras_draw(&extras, p->extras);
 	out.forwarded = buf_slice(&extras);
 	use_alias(c, p, &out);
-	publish_encode(&c->out, &out);
+	packet_publish_encode(&c->out, &out);
 	buf_fini(&extras);
 	if (c->watch != NULL && c->watch->sent != NULL)
 		c->watch->sent(c, p, dup);
@@ -407,7 +407,7 @@ static struct pending *pending_find(struct client *c, uint16_t packet_id)
 
 void client_ack(struct client *c, enum packet_type type, uint16_t packet_id, enum reason reason)
 {
-	ack_encode(&c->out, c->version, type, packet_id, reason, SLICE_EMPTY);
+	packet_ack_encode(&c->out, c->version, type, packet_id, reason, SLICE_EMPTY);
 }
 
 static void take_connack(struct client *c, const struct frame *f)
@@ -573,7 +573,7 @@ static void take_ack(struct client *c, const struct frame *f)
 	struct ack ack;
 	struct answer a = {.type = f->type, .life = c->life, .reason_count = 1};
 
-	if (!fault_is_none(ack_decode(f, c->version, &ack)))
+	if (!fault_is_none(packet_ack_decode(f, c->version, &ack)))
 		fail_msg("%s: the broker sent a %s that is not valid", c->id,
 		         packet_type_name(f->type));
 	a.packet_id = ack.packet_id;
@@ -603,7 +603,8 @@ static void answer_challenge(struct client *c, struct slice challenge)
 
 	if (c->scram == NULL || !scram_peer_final(c->scram, challenge, &final))
 		fail_msg("%s: AUTH with a challenge that is none", c->id);
-	auth_encode(&c->out, REASON_CONTINUE_AUTHENTICATION, SCRAM_METHOD, buf_slice(&final));
+	packet_auth_encode(&c->out, REASON_CONTINUE_AUTHENTICATION, SCRAM_METHOD,
+	                   buf_slice(&final));
 	buf_fini(&final);
 }
 
@@ -613,7 +614,7 @@ static void take_auth(struct client *c, const struct frame *f)
 	struct answer a = {.type = PACKET_AUTH, .life = c->life, .reason_count = 1};
 	struct auth auth;
 
-	assert_true(fault_is_none(auth_decode(f, &auth)));
+	assert_true(fault_is_none(packet_auth_decode(f, &auth)));
 	assert_true(slice_equal(auth.properties.auth_method, SCRAM_METHOD));
 	if (auth.reason == REASON_CONTINUE_AUTHENTICATION) {
 		answer_challenge(c, auth.properties.auth_data);

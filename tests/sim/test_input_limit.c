@@ -66,7 +66,7 @@ static void send_publish(struct client *c, const char *topic, uint16_t packet_id
 	struct buf bytes = {0};
 
 	snprintf(payload, size, "%u", packet_id);
-	publish_encode(&bytes, &p);
+	packet_publish_encode(&bytes, &p);
 	client_send(c, buf_slice(&bytes));
 	buf_fini(&bytes);
 	free(payload);

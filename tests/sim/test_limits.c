@@ -99,7 +99,7 @@ static void send_publish(struct client *c, uint16_t packet_id, uint8_t qos, stru
 	                        .payload = payload};
 	struct buf bytes = {0};
 
-	publish_encode(&bytes, &p);
+	packet_publish_encode(&bytes, &p);
 	client_send(c, buf_slice(&bytes));
 	buf_fini(&bytes);
 }

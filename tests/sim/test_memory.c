@@ -56,7 +56,7 @@ static void send_identifiers(struct client *c, uint16_t count)
 		                        .topic = SLICE("some/topic"),
 		                        .payload = SLICE("x")};
 
-		publish_encode(&bytes, &p);
+		packet_publish_encode(&bytes, &p);
 	}
 	c->manual = true;
 	client_send(c, buf_slice(&bytes));

@@ -79,7 +79,7 @@ static void put_publish(struct buf *out, const char *topic, uint8_t qos, bool re
 	                        .topic = slice_of_str(topic),
 	                        .payload = SLICE("x")};
 
-	publish_encode(out, &p);
+	packet_publish_encode(out, &p);
 }
 
 static void publish_many(struct peer *p, const char *format, unsigned n, uint8_t qos, bool retain)
@@ -379,7 +379,7 @@ static struct cost aliases_set(struct bench *b)
 
 		snprintf(topic, sizeof(topic), "topic/%08u", i);
 		p.topic = slice_of_str(topic);
-		publish_encode(&out, &p);
+		packet_publish_encode(&out, &p);
 	}
 	peer_send(&b->one, buf_slice(&out));
 	buf_fini(&out);

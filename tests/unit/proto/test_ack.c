@@ -15,7 +15,7 @@ static struct fault decode(enum packet_type type, enum mqtt_version version, str
 {
 	struct frame f = frame_with(type, flags_of(type), body);
 
-	return ack_decode(&f, version, a);
+	return packet_ack_decode(&f, version, a);
 }
 
 static const struct {
@@ -58,8 +58,8 @@ static void ack_vectors(void **state)
 		expect_reason(rows[row].name, decode(type, rows[row].version, body, &a),
 		              rows[row].want);
 		if (rows[row].is_shortest) {
-			ack_encode(&b, rows[row].version, type, a.packet_id, a.reason,
-			           a.properties.reason_string);
+			packet_ack_encode(&b, rows[row].version, type, a.packet_id, a.reason,
+			                  a.properties.reason_string);
 			expect_packet(rows[row].name, &b, type, flags_of(type), body);
 		}
 		slice_free(body);
@@ -122,7 +122,7 @@ static void every_reason_code(void **state)
 			continue;
 		assert_int_equal(a.packet_id, 0x1234);
 		assert_int_equal(a.reason, code);
-		ack_encode(&b, MQTT_5_0, type, a.packet_id, a.reason, SLICE_EMPTY);
+		packet_ack_encode(&b, MQTT_5_0, type, a.packet_id, a.reason, SLICE_EMPTY);
 		expect_packet(packet_type_name(type), &b, type, flags_of(type),
 		              slice_of(bytes, code == 0 ? 2 : 3));
 	}
@@ -140,7 +140,7 @@ static void flags(void **state)
 		struct frame f = frame_with(type, given, body);
 		struct ack a;
 
-		expect_reason(packet_type_name(type), ack_decode(&f, MQTT_3_1_1, &a),
+		expect_reason(packet_type_name(type), packet_ack_decode(&f, MQTT_3_1_1, &a),
 		              given == flags_of(type) ? REASON_OK : REASON_MALFORMED);
 	}
 	slice_free(body);
@@ -151,15 +151,15 @@ static void encodings(void **state)
 	struct buf b = {0};
 
 	(void)state;
-	ack_encode(&b, MQTT_3_1_1, PACKET_PUBACK, 1, REASON_SUCCESS, SLICE_EMPTY);
+	packet_ack_encode(&b, MQTT_3_1_1, PACKET_PUBACK, 1, REASON_SUCCESS, SLICE_EMPTY);
 	expect_bytes("v3", &b, "40 02 0001");
-	ack_encode(&b, MQTT_3_1_1, PACKET_PUBREC, 1, REASON_NOT_AUTHORIZED, SLICE("no"));
+	packet_ack_encode(&b, MQTT_3_1_1, PACKET_PUBREC, 1, REASON_NOT_AUTHORIZED, SLICE("no"));
 	expect_bytes("v3 cannot say no", &b, "50 02 0001");
-	ack_encode(&b, MQTT_5_0, PACKET_PUBREL, 258, REASON_SUCCESS, SLICE_EMPTY);
+	packet_ack_encode(&b, MQTT_5_0, PACKET_PUBREL, 258, REASON_SUCCESS, SLICE_EMPTY);
 	expect_bytes("v5", &b, "62 02 0102");
-	ack_encode(&b, MQTT_5_0, PACKET_PUBCOMP, 1, REASON_PACKET_ID_NOT_FOUND, SLICE_EMPTY);
+	packet_ack_encode(&b, MQTT_5_0, PACKET_PUBCOMP, 1, REASON_PACKET_ID_NOT_FOUND, SLICE_EMPTY);
 	expect_bytes("v5 reason", &b, "70 03 0001 92");
-	ack_encode(&b, MQTT_5_0, PACKET_PUBACK, 1, REASON_NOT_AUTHORIZED, SLICE("no"));
+	packet_ack_encode(&b, MQTT_5_0, PACKET_PUBACK, 1, REASON_NOT_AUTHORIZED, SLICE("no"));
 	expect_bytes("v5 words", &b, "40 09 0001 87 05 1f 0002 'no'");
 	buf_fini(&b);
 }

@@ -1,4 +1,5 @@
 /* CONNECT and CONNACK: what is accepted and what each refusal is called. */
+#include "proto/packet_connack.h"
 #include "proto/packet_connect.h"
 #include "rows.h"
 
@@ -133,7 +134,7 @@ static struct fault decode(struct slice body, struct connect *c)
 {
 	struct frame f = frame_with(PACKET_CONNECT, 0, body);
 
-	return connect_decode(&f, c);
+	return packet_connect_decode(&f, c);
 }
 
 static void connect_vectors(void **state)
@@ -163,7 +164,7 @@ static void every_prefix(void **state)
 
 			if (fault_is_none(decode(prefix, &c)) && rows[i].want == REASON_OK)
 				fail_msg("%s: %zu bytes are enough", rows[i].name, n);
-			connect_peek_client_id(prefix, &id);
+			packet_connect_peek_client_id(prefix, &id);
 			slice_free(prefix);
 		}
 		slice_free(body);
@@ -179,7 +180,7 @@ static void header_flags_are_zero(void **state)
 		struct frame f = frame_with(PACKET_CONNECT, flags, body);
 		struct connect c;
 
-		expect_reason("flags", connect_decode(&f, &c), REASON_MALFORMED);
+		expect_reason("flags", packet_connect_decode(&f, &c), REASON_MALFORMED);
 	}
 	slice_free(body);
 }
@@ -247,7 +248,7 @@ static void peek(void **state)
 		struct slice body = exact_bytes(peeks[i].body);
 		struct slice id;
 
-		if (connect_peek_client_id(body, &id) != (peeks[i].id != NULL))
+		if (packet_connect_peek_client_id(body, &id) != (peeks[i].id != NULL))
 			fail_msg("%s", peeks[i].name);
 		if (peeks[i].id != NULL)
 			assert_true(slice_is(id, peeks[i].id));
@@ -331,7 +332,7 @@ static void connack_vectors(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(connacks); i++) {
-		connack_encode(&b, &connacks[i].c);
+		packet_connack_encode(&b, &connacks[i].c);
 		expect_bytes(connacks[i].name, &b, connacks[i].want);
 	}
 	buf_fini(&b);
@@ -352,7 +353,7 @@ static void long_connack_behind_another(void **state)
 	(void)state;
 	memset(long_text, 'x', sizeof(long_text));
 	put_text_bytes(&b, "d000");
-	connack_encode(&b, &c);
+	packet_connack_encode(&b, &c);
 	assert_true(slice_is(slice_of(b.data, 2), "d000"));
 	f = frame_of_packet(slice_skip(buf_slice(&b), 2));
 	assert_int_equal(f.type, PACKET_CONNACK);

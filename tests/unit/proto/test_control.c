@@ -1,5 +1,7 @@
 /* PINGREQ, DISCONNECT, AUTH. */
+#include "proto/packet_auth.h"
 #include "proto/packet_disconnect.h"
+#include "proto/packet_ping.h"
 #include "rows.h"
 
 static void ping(void **state)
@@ -11,12 +13,12 @@ static void ping(void **state)
 	for (unsigned flags = 0; flags < 16; flags++) {
 		struct frame f = frame_with(PACKET_PINGREQ, flags, SLICE_EMPTY);
 
-		expect_reason("flags", pingreq_decode(&f),
+		expect_reason("flags", packet_ping_decode(&f),
 		              flags == 0 ? REASON_OK : REASON_MALFORMED);
 		f.body = surplus;
-		expect_reason("surplus", pingreq_decode(&f), REASON_MALFORMED);
+		expect_reason("surplus", packet_ping_decode(&f), REASON_MALFORMED);
 	}
-	pingresp_encode(&b); /* [MQTT-3.12.4-1] */
+	packet_ping_encode(&b); /* [MQTT-3.12.4-1] */
 	expect_bytes("pingresp", &b, "d000");
 	buf_fini(&b);
 	slice_free(surplus);
@@ -50,7 +52,7 @@ static struct fault decode_disconnect(enum mqtt_version version, struct slice bo
 {
 	struct frame f = frame_with(PACKET_DISCONNECT, 0, body);
 
-	return disconnect_decode(&f, version, d);
+	return packet_disconnect_decode(&f, version, d);
 }
 
 static void disconnect_vectors(void **state)
@@ -66,7 +68,8 @@ static void disconnect_vectors(void **state)
 		              decode_disconnect(disconnects[i].version, body, &d),
 		              disconnects[i].want);
 		if (disconnects[i].is_shortest) {
-			disconnect_encode(&b, d.reason, d.properties.reason_string, SLICE_EMPTY);
+			packet_disconnect_encode(&b, d.reason, d.properties.reason_string,
+			                         SLICE_EMPTY);
 			expect_packet(disconnects[i].name, &b, PACKET_DISCONNECT, 0, body);
 		}
 		slice_free(body);
@@ -128,8 +131,8 @@ static void disconnect_flags_and_fields(void **state)
 	for (unsigned flags = 1; flags < 16; flags++) { /* [MQTT-3.14.1-1] */
 		struct frame f = frame_with(PACKET_DISCONNECT, flags, SLICE_EMPTY);
 
-		expect_reason("v3", disconnect_decode(&f, MQTT_3_1_1, &d), REASON_MALFORMED);
-		expect_reason("v5", disconnect_decode(&f, MQTT_5_0, &d), REASON_MALFORMED);
+		expect_reason("v3", packet_disconnect_decode(&f, MQTT_3_1_1, &d), REASON_MALFORMED);
+		expect_reason("v5", packet_disconnect_decode(&f, MQTT_5_0, &d), REASON_MALFORMED);
 	}
 	slice_free(body);
 }
@@ -139,15 +142,15 @@ static void disconnect_encodings(void **state)
 	struct buf b = {0};
 
 	(void)state;
-	disconnect_encode(&b, REASON_SERVER_SHUTTING_DOWN, SLICE_EMPTY, SLICE_EMPTY);
+	packet_disconnect_encode(&b, REASON_SERVER_SHUTTING_DOWN, SLICE_EMPTY, SLICE_EMPTY);
 	expect_bytes("short", &b, "e0 01 8b");
-	disconnect_encode(&b, REASON_SUCCESS, SLICE_EMPTY, SLICE_EMPTY);
+	packet_disconnect_encode(&b, REASON_SUCCESS, SLICE_EMPTY, SLICE_EMPTY);
 	expect_bytes("shortest", &b, "e0 00");
-	disconnect_encode(&b, REASON_NOT_AUTHORIZED, SLICE("no"), SLICE_EMPTY);
+	packet_disconnect_encode(&b, REASON_NOT_AUTHORIZED, SLICE("no"), SLICE_EMPTY);
 	expect_bytes("words", &b, "e0 07 87 05 1f 0002 'no'");
-	disconnect_encode(&b, REASON_SERVER_MOVED, SLICE("no"), SLICE("b:1"));
+	packet_disconnect_encode(&b, REASON_SERVER_MOVED, SLICE("no"), SLICE("b:1"));
 	expect_bytes("moved", &b, "e0 0d 9d 0b 1f 0002 'no' 1c 0003 'b:1'");
-	disconnect_encode(&b, REASON_SUCCESS, SLICE("x"), SLICE_EMPTY);
+	packet_disconnect_encode(&b, REASON_SUCCESS, SLICE("x"), SLICE_EMPTY);
 	expect_bytes("success with words", &b, "e0 06 00 04 1f 0001 'x'");
 	buf_fini(&b);
 }
@@ -186,14 +189,15 @@ static void auth_vectors(void **state)
 		struct frame f = frame_with(PACKET_AUTH, auths[i].flags, body);
 		struct auth a;
 
-		expect_reason(auths[i].name, auth_decode(&f, &a), auths[i].want);
+		expect_reason(auths[i].name, packet_auth_decode(&f, &a), auths[i].want);
 		if (auths[i].again) {
-			auth_encode(&b, a.reason, a.properties.auth_method, a.properties.auth_data);
+			packet_auth_encode(&b, a.reason, a.properties.auth_method,
+			                   a.properties.auth_data);
 			expect_packet(auths[i].name, &b, PACKET_AUTH, 0, body);
 		}
 		for (size_t n = 1; n < body.len; n++) {
 			f.body = exact_copy(slice_of(body.data, n));
-			if (auths[i].want == REASON_OK && fault_is_none(auth_decode(&f, &a)))
+			if (auths[i].want == REASON_OK && fault_is_none(packet_auth_decode(&f, &a)))
 				fail_msg("%s: first %zu bytes", auths[i].name, n);
 			slice_free(f.body);
 		}

@@ -45,7 +45,7 @@ static const struct standard {
      {"0003 eda080", "0001"}},
     {0x21, " CONNECT CONNACK ", false, {"0001", "ffff"}, {"0000"}, {"01"}},
     {0x22, " CONNECT CONNACK ", false, {"0000", "ffff"}, {0}, {"01"}},
-    {0x23, " PUBLISH ", false, {"0000", "ffff"}, {0}, {"01"}}, /* 0: publish_decode */
+    {0x23, " PUBLISH ", false, {"0000", "ffff"}, {0}, {"01"}}, /* 0: packet_publish_decode */
     {0x24, " CONNACK ", false, {"00", "01"}, {"02"}, {""}},
     {0x25, " CONNACK ", false, {"00", "01"}, {"02"}, {""}},
     {0x26,

@@ -73,7 +73,7 @@ static struct fault decode(size_t row, struct slice body, struct publish *p)
 {
 	struct frame f = frame_with(PACKET_PUBLISH, rows[row].flags, body);
 
-	return publish_decode(&f, rows[row].version, p);
+	return packet_publish_decode(&f, rows[row].version, p);
 }
 
 /* The same packet again. The rows write properties in the order of the encoder. */
@@ -95,8 +95,8 @@ static void encode_again(size_t row, struct slice body, const struct publish *p)
 
 	properties_put_forwarded(&forwarded, p->properties.raw);
 	again.forwarded = buf_slice(&forwarded);
-	publish_encode(&b, &again);
-	assert_int_equal(b.len, publish_size(&again));
+	packet_publish_encode(&b, &again);
+	assert_int_equal(b.len, packet_publish_size(&again));
 	expect_packet(rows[row].name, &b, PACKET_PUBLISH, rows[row].flags, body);
 	buf_fini(&b);
 	buf_fini(&forwarded);
@@ -146,7 +146,7 @@ static void fields(void **state)
 
 	(void)state;
 	memset(&p, 0xa5, sizeof(p));
-	expect_reason("v5", publish_decode(&f, MQTT_5_0, &p), REASON_OK);
+	expect_reason("v5", packet_publish_decode(&f, MQTT_5_0, &p), REASON_OK);
 	assert_true(p.dup && p.retain);
 	assert_int_equal(p.qos, 2);
 	assert_int_equal(p.packet_id, 0x1234);
@@ -159,7 +159,7 @@ static void fields(void **state)
 	body = exact_bytes("0001 'a' 'p'");
 	f = frame_with(PACKET_PUBLISH, 0, body);
 	memset(&p, 0xa5, sizeof(p));
-	expect_reason("v3", publish_decode(&f, MQTT_3_1_1, &p), REASON_OK);
+	expect_reason("v3", packet_publish_decode(&f, MQTT_3_1_1, &p), REASON_OK);
 	assert_false(p.dup || p.retain);
 	assert_int_equal(p.packet_id, 0); /* [MQTT5-2.2.1-2] [MQTT3-2.3.1-5] */
 	assert_int_equal(p.properties.present, 0);
@@ -237,8 +237,8 @@ static void encode_vectors(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(encodings); i++) {
-		assert_int_equal(publish_encode(&b, &encodings[i].p), encodings[i].id_at);
-		assert_int_equal(publish_size(&encodings[i].p), b.len);
+		assert_int_equal(packet_publish_encode(&b, &encodings[i].p), encodings[i].id_at);
+		assert_int_equal(packet_publish_size(&encodings[i].p), b.len);
 		expect_bytes(encodings[i].name, &b, encodings[i].want);
 	}
 	buf_fini(&b);
@@ -266,11 +266,12 @@ static void sizes_and_patching(void **state)
 			size_t at;
 
 			buf_put_u8(&b, 0xee);
-			at = publish_encode(&b, &p);
-			assert_int_equal(b.len - 1, publish_size(&p));
+			at = packet_publish_encode(&b, &p);
+			assert_int_equal(b.len - 1, packet_publish_size(&p));
 			b.data[1 + at] = 0x22;
 			f = frame_of_packet(slice_of(b.data + 1, b.len - 1));
-			expect_reason("back", publish_decode(&f, MQTT_5_0, &back), REASON_OK);
+			expect_reason("back", packet_publish_decode(&f, MQTT_5_0, &back),
+			              REASON_OK);
 			assert_int_equal(back.packet_id, 0x2211);
 			assert_int_equal(back.payload.len, around[i] + extra);
 			buf_clear(&b);
@@ -280,7 +281,7 @@ static void sizes_and_patching(void **state)
 	free(payload);
 }
 
-/* More than a Remaining Length can say: publish_size tells, so that nobody encodes it. */
+/* More than a Remaining Length can say: packet_publish_size tells, so that nobody encodes it. */
 static void size_beyond_the_largest(void **state)
 {
 	static const uint8_t byte;
@@ -288,9 +289,9 @@ static void size_beyond_the_largest(void **state)
 
 	(void)state;
 	p.payload = slice_of(&byte, FRAME_BODY_MAX - 3);
-	assert_int_equal(publish_size(&p), FRAME_SIZE_MAX);
+	assert_int_equal(packet_publish_size(&p), FRAME_SIZE_MAX);
 	p.payload.len++;
-	assert_true(publish_size(&p) > FRAME_SIZE_MAX);
+	assert_true(packet_publish_size(&p) > FRAME_SIZE_MAX);
 }
 
 int main(void)

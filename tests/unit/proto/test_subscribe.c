@@ -1,4 +1,5 @@
 /* SUBSCRIBE, UNSUBSCRIBE and their acknowledgements. */
+#include "proto/packet_suback.h"
 #include "proto/packet_subscribe.h"
 #include "rows.h"
 
@@ -88,8 +89,8 @@ static struct fault decode(struct request *q, unsigned flags, enum mqtt_version 
 	struct frame f =
 	    frame_with(q->is_subscribe ? PACKET_SUBSCRIBE : PACKET_UNSUBSCRIBE, flags, body);
 
-	return q->is_subscribe ? subscribe_decode(&f, version, &q->sub)
-	                       : unsubscribe_decode(&f, version, &q->unsub);
+	return q->is_subscribe ? packet_subscribe_decode(&f, version, &q->sub)
+	                       : packet_unsubscribe_decode(&f, version, &q->unsub);
 }
 
 static size_t walk(struct request *q)
@@ -98,8 +99,8 @@ static size_t walk(struct request *q)
 	struct slice filter;
 	size_t count = 0;
 
-	while (q->is_subscribe ? subscribe_next(&q->sub, &filter, &options)
-	                       : unsubscribe_next(&q->unsub, &filter))
+	while (q->is_subscribe ? packet_subscribe_next(&q->sub, &filter, &options)
+	                       : packet_unsubscribe_next(&q->unsub, &filter))
 		count++;
 	assert_int_equal(q->is_subscribe ? q->sub.entries.len : q->unsub.entries.len, 0);
 	return count;
@@ -193,7 +194,7 @@ static void every_option_byte(void **state)
 		expect_reason("v5", decode(&q, 2, MQTT_5_0, slice_of(v5, sizeof(v5))), want);
 		if (want != REASON_OK)
 			continue;
-		assert_true(subscribe_next(&q.sub, &filter, &options));
+		assert_true(packet_subscribe_next(&q.sub, &filter, &options));
 		assert_int_equal(options.qos, bits % 4);
 		assert_int_equal(options.no_local, bits / 4 % 2);
 		assert_int_equal(options.retain_as_published, bits / 8 % 2);
@@ -212,15 +213,15 @@ static void entries_in_order(void **state)
 	expect_reason("v5", decode(&q, 2, MQTT_5_0, body), REASON_OK);
 	assert_int_equal(q.sub.packet_id, 0x0102);
 	assert_int_equal(q.sub.properties.subscription_id, 128);
-	assert_true(subscribe_next(&q.sub, &filter, &options));
+	assert_true(packet_subscribe_next(&q.sub, &filter, &options));
 	assert_true(slice_is(filter, "'a'"));
 	assert_int_equal(options.qos, 2);
-	assert_true(subscribe_next(&q.sub, &filter, &options));
+	assert_true(packet_subscribe_next(&q.sub, &filter, &options));
 	assert_true(slice_is(filter, "'b/#'"));
 	assert_int_equal(options.qos, 1);
 	assert_true(options.no_local);
 	assert_int_equal(options.retain_handling, 2);
-	assert_false(subscribe_next(&q.sub, &filter, &options));
+	assert_false(packet_subscribe_next(&q.sub, &filter, &options));
 	slice_free(body);
 }
 
@@ -232,18 +233,18 @@ static void acknowledgements(void **state)
 
 	(void)state;
 	/* [MQTT-3.9.3-1] [MQTT3-3.9.3-2] [MQTT-3.8.4-2] */
-	suback_encode(&b, MQTT_3_1_1, 258, reasons, 6, SLICE("why"));
+	packet_suback_encode(&b, MQTT_3_1_1, 258, reasons, 6, SLICE("why"));
 	expect_bytes("suback v3", &b, "90 08 0102 00 02 80 80 01 80");
-	suback_encode(&b, MQTT_5_0, 258, reasons, 6, SLICE_EMPTY);
+	packet_suback_encode(&b, MQTT_5_0, 258, reasons, 6, SLICE_EMPTY);
 	expect_bytes("suback v5", &b, "90 09 0102 00 00 02 87 80 01 8f");
-	suback_encode(&b, MQTT_5_0, 1, reasons, 1, SLICE("why"));
+	packet_suback_encode(&b, MQTT_5_0, 1, reasons, 1, SLICE("why"));
 	expect_bytes("suback words", &b, "90 0a 0001 06 1f 0003 'why' 00");
-	unsuback_encode(&b, MQTT_3_1_1, 258, gone, 2, SLICE_EMPTY);
+	packet_unsuback_encode(&b, MQTT_3_1_1, 258, gone, 2, SLICE_EMPTY);
 	expect_bytes("unsuback v3", &b, "b0 02 0102");
 	/* [MQTT5-3.11.3-1] */
-	unsuback_encode(&b, MQTT_5_0, 258, gone, 2, SLICE_EMPTY);
+	packet_unsuback_encode(&b, MQTT_5_0, 258, gone, 2, SLICE_EMPTY);
 	expect_bytes("unsuback v5", &b, "b0 05 0102 00 00 11");
-	unsuback_encode(&b, MQTT_5_0, 258, gone, 2, SLICE("x"));
+	packet_unsuback_encode(&b, MQTT_5_0, 258, gone, 2, SLICE("x"));
 	expect_bytes("unsuback words", &b, "b0 09 0102 04 1f 0001 'x' 00 11");
 	buf_fini(&b);
 }
@@ -264,7 +265,7 @@ static void many_entries(void **state)
 	assert_int_equal(walk(&q), 5000);
 	buf_clear(&b);
 	memset(reasons, 1, sizeof(reasons));
-	suback_encode(&b, MQTT_5_0, 7, reasons, sizeof(reasons), SLICE_EMPTY);
+	packet_suback_encode(&b, MQTT_5_0, 7, reasons, sizeof(reasons), SLICE_EMPTY);
 	f = frame_of_packet(buf_slice(&b));
 	assert_int_equal(f.body.len, 5003);
 	assert_memory_equal(f.body.data + 3, reasons, sizeof(reasons));

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/hash.h"
+#include "proto/packet_publish.h"
 #include "session/topic_alias.h"
 
 /* Admits while there are bytes left. */
@@ -133,7 +134,7 @@ static void no_alias_where_it_saves_nothing_or_there_is_no_room(void **state)
 	assert_int_equal(used(&t, SLICE("abc"), SIZE_MAX, SIZE_MAX).topic_alias, 0);
 	assert_int_equal(used(&none, topic, SIZE_MAX, SIZE_MAX).topic_alias, 0);
 	/* The client takes the packet, but not with three bytes more. */
-	assert_int_equal(used(&t, topic, publish_size(&plain), SIZE_MAX).topic_alias, 0);
+	assert_int_equal(used(&t, topic, packet_publish_size(&plain), SIZE_MAX).topic_alias, 0);
 	assert_int_equal(used(&t, topic, SIZE_MAX, 0).topic_alias, 0);
 	assert_int_equal(used(&t, topic, SIZE_MAX, SIZE_MAX).topic_alias, 1);
 	alias_table_fini(&t);

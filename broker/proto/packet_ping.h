@@ -1,0 +1,11 @@
+/* PINGREQ and PINGRESP (3.12, 3.13).  Pure. */
+#ifndef PROTO_PACKET_PING_H
+#define PROTO_PACKET_PING_H
+
+#include "proto/fault.h"
+#include "proto/frame.h"
+
+struct fault packet_ping_decode(const struct frame *frame); /* PINGREQ */
+void packet_ping_encode(struct buf *out);                   /* PINGRESP */
+
+#endif
