@@ -1,4 +1,4 @@
-/* What broker-acl judges by: configuration, users and ACL as the broker loads them; certificates
+/* The files of broker-acl: configuration, users and ACL as the broker loads them; certificates
  * and listeners are left alone.  Thread: main. */
 #ifndef TOOLS_ACL_CONTEXT_H
 #define TOOLS_ACL_CONTEXT_H
@@ -24,7 +24,7 @@ int report_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 bool context_open(struct context *h, const char *conf_path);
 void context_close(struct context *h);
 
-/* For acl_run_tests: `arg` is the house. */
+/* For acl_run_tests: `arg` is the context. */
 bool context_roles_of(void *arg, struct slice user, char *const **roles, size_t *role_count);
 /* Why nobody of this name logs in here, and what to do about it; NULL where there is no reason. The
  * caller frees. */

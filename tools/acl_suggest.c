@@ -22,7 +22,7 @@ static void put_level(struct buf *out, struct slice level, const struct acl_who 
 	}
 }
 
-/* As the words of a rule are told apart: acl/rule_parse.c. */
+/* As the words of a rule are separated: acl/rule_parse.c. */
 static bool needs_quotes(struct slice filter)
 {
 	static const char signs[] = " \t='";

@@ -1,5 +1,5 @@
-/* broker-acl: the policy asked and tested from the command line, see its manual.  It judges with
- * the broker's own code and reads the files that the broker reads. */
+/* broker-acl: the access rules explained and tested from the command line, see its manual.  It
+ * decides with the broker's own code and reads the broker's files. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +23,7 @@ struct options {
 
 struct command {
 	const char *name;
-	int (*take)(struct options *o, int count, char **words); /* what stands behind the name */
+	int (*take)(struct options *o, int count, char **words); /* what stands after the name */
 	int (*run)(const struct context *h, const struct options *o);
 };
 
@@ -67,7 +67,7 @@ static int take_action(struct question *q, const char *word)
 	    "unknown action '%s'; the actions are publish, subscribe, receive and will", word);
 }
 
-/* $share/group/FILTER is judged as FILTER. */
+/* $share/group/FILTER is checked as FILTER. */
 static int take_filter(struct question *q)
 {
 	struct slice group, filter = q->request.topic;

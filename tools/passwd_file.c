@@ -47,7 +47,7 @@ static void close_both(struct passwd_file *f)
 	f->fd = f->dir_fd = -1;
 }
 
-/* -ENOENT, when the directory is there, is for the caller to judge. */
+/* -ENOENT, when the directory is there, is for the caller to decide. */
 static int open_file(struct passwd_file *f)
 {
 	struct trust_request request = {

@@ -1,6 +1,6 @@
 /* The password file as broker-passwd changes it: a line at a time, everything else stays as it
- * stands.  Written anew beside the old one and renamed over it, under a lock. What goes wrong is
- * told on stderr; functions return the exit status, 0 for fine. */
+ * stands.  Written to a new file beside the old one and renamed over it, under a lock. Errors are
+ * reported on stderr; functions return the exit status, 0 for fine. */
 #ifndef TOOLS_PASSWD_FILE_H
 #define TOOLS_PASSWD_FILE_H
 

@@ -1,5 +1,5 @@
 /* Where broker-passwd gets passwords from: the terminal without echo, standard input, or chance.
- * What goes wrong is told on stderr; functions return the exit status, 0 for fine. */
+ * Errors are reported on stderr; functions return the exit status, 0 for fine. */
 #ifndef TOOLS_PASSWD_PROMPT_H
 #define TOOLS_PASSWD_PROMPT_H
 

@@ -10,7 +10,7 @@ struct access_writer {
 	unsigned id;
 };
 
-/* The user or group of the entry at *index or later that may write; *index moves behind it. False:
+/* The user or group of the entry at *index or later that may write; *index moves after it. False:
  * there is none. */
 bool access_list_next_writer(int fd, size_t *index, struct access_writer *out);
 

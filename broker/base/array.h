@@ -1,5 +1,6 @@
 /* Growing arrays: a pointer and a count in the owner's struct, freed with free(). Growth doubles;
- * memory that is out aborts. The arguments are evaluated more than once.  Thread: the owner's. */
+ * the program aborts when memory is out. The arguments are evaluated more than once.  Thread: the
+ * owner's. */
 #ifndef BASE_ARRAY_H
 #define BASE_ARRAY_H
 
@@ -10,12 +11,12 @@
 /* Elements of an array whose size the compiler knows. */
 #define ARRAY_LEN(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Room for one more behind the `count` there are. For arrays that only grow: without a capacity, it
- * grows when the count is a power of two. */
+/* Space for one more after the `count` existing ones. For arrays that only grow: without a
+ * capacity, it grows when the count is a power of two. */
 #define array_extend(array, count)                                                                 \
 	((array) = array_extend_by_one((array), (count), sizeof(*(array))))
 
-/* Room for `count` elements, where the owner remembers the capacity `cap`. */
+/* Space for `count` elements; the owner stores the capacity `cap`. */
 #define array_reserve(array, cap, count)                                                           \
 	do {                                                                                       \
 		if ((count) > (cap)) {                                                             \

@@ -8,8 +8,9 @@
 #include "base/bytes.h"
 
 void base64_encode(struct buf *out, struct slice bytes);
-/* Append what `text` stands for. False, and nothing appended, for anything that base64_encode would
- * not have written: other characters, missing padding, stray bits behind the end. */
+/* Append the bytes that `text` encodes. False, and nothing appended, for anything that
+ * base64_encode would not have written: other characters, missing padding, stray bits after the
+ * end. */
 bool base64_decode(struct buf *out, struct slice text);
 
 #endif

@@ -1,5 +1,5 @@
 /* Bytes: a slice borrows, a buf owns, a reader walks.  No other code touches wire bytes.
- * Thread: any; a buf belongs to whoever holds it. */
+ * Thread: any; a buf belongs to its holder. */
 #ifndef BASE_BYTES_H
 #define BASE_BYTES_H
 
@@ -16,7 +16,7 @@ struct slice {
 
 #define SLICE(literal)                                                                             \
 	((struct slice){.data = (const uint8_t *)("" literal), .len = sizeof(literal) - 1})
-/* The same, where the language wants a constant: tables. */
+/* The same, where the language needs a constant: tables. */
 #define SLICE_INIT(literal)                                                                        \
 	{                                                                                          \
 		.data = (const uint8_t *)("" literal), .len = sizeof(literal) - 1                  \
@@ -74,7 +74,7 @@ void buf_consume(struct buf *b, size_t n); /* drop the first n bytes */
 void buf_put_secret(struct buf *b, struct slice s);
 void buf_fini_secret(struct buf *b);
 void buf_put_slow(struct buf *b, const void *data, size_t len);
-void buf_put_u16(struct buf *b, uint16_t v); /* big endian, as MQTT wants it */
+void buf_put_u16(struct buf *b, uint16_t v); /* big endian, as in MQTT */
 void buf_put_u32(struct buf *b, uint32_t v);
 void buf_put_u64(struct buf *b, uint64_t v);
 void buf_put_varint(struct buf *b, uint32_t v); /* MQTT variable byte integer, v <= 268435455 */

@@ -1,4 +1,4 @@
-/* The turn of an executor: posts, timers, then everything that was written goes out. */
+/* The turn of an executor: tasks, timers, then everything that was written is sent. */
 #include "base/executor.h"
 
 #include "base/clock.h"

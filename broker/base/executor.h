@@ -1,4 +1,4 @@
-/* An executor: the thread-shaped place that owns objects.  An mailbox, timers, the time of the
+/* An executor: what runs on one thread and owns objects. A mailbox, timers, the time of the
  * turn, and a hook at the turn's end. net/loop drives an executor with libuv; a simulation drives
  * several from one thread, in any order it likes. */
 #ifndef BASE_EXECUTOR_H

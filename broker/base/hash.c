@@ -51,7 +51,7 @@ static inline uint64_t load_le32(const uint8_t *p)
 	return __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? __builtin_bswap32(word) : word;
 }
 
-/* The len % 8 bytes behind the last whole word, the first one lowest. Without a loop, because the
+/* The len % 8 bytes after the last whole word, the first one lowest. Without a loop, because the
  * levels of topics are short: overlapping words where there are enough bytes. */
 static inline uint64_t load_rest(const uint8_t *data, size_t len)
 {

@@ -1,4 +1,4 @@
-/* How often which magnitude came: buckets whose width is a sixteenth of what they count, from zero
+/* A histogram of magnitudes: buckets whose width is a sixteenth of what they count, from zero
  * to the largest number, in a few kilobytes.  Zeroed is empty. */
 #ifndef BASE_HISTOGRAM_H
 #define BASE_HISTOGRAM_H
@@ -13,8 +13,8 @@ struct histogram {
 };
 
 void histogram_add(struct histogram *h, uint64_t value);
-/* So many percent (1 to 100) of what came was at most this: the middle of a bucket, at most a
- * thirty-second part beside the truth. 0: nothing came. */
+/* The percentile `percent` (1 to 100): the middle of a bucket, with an error of at most 1/32. 0:
+ * there are no values. */
 uint64_t histogram_percentile(const struct histogram *h, unsigned percent);
 
 #endif

@@ -246,7 +246,7 @@ static uint64_t read_number(struct parser *p)
 	uint64_t value = 0;
 
 	if (accept(p, SLICE("0")))
-		return 0; /* a digit behind it is no comma */
+		return 0; /* a digit after it is no comma */
 	while (peek(p) >= '0' && peek(p) <= '9') {
 		uint64_t digit = (uint64_t)(peek(p) - '0');
 

@@ -1,4 +1,4 @@
-/* JSON, as little of it as the control socket speaks: a line is one flat object of text, whole
+/* JSON, as far as the control socket needs it: a line is one flat object of text, whole
  * numbers, true, false and null.  Pure.  Thread: any. */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
@@ -14,7 +14,7 @@ void json_number(struct buf *out, const char *name, uint64_t value);
 void json_bool(struct buf *out, const char *name, bool value);
 void json_close(struct buf *out);
 
-/* --- reading, strictly: no other types, nothing twice, nothing behind the object --- */
+/* --- reading, strictly: no other types, nothing twice, nothing after the object --- */
 
 enum json_kind {
 	JSON_TEXT,

@@ -1,4 +1,4 @@
-/* How many there are of each key: sessions of a user, connections of an address.  Few keys at a
+/* Counters by key: sessions of a user, connections of an address.  Few keys at a
  * time, one lock.  Thread: any. */
 #ifndef BASE_KEYED_COUNTER_H
 #define BASE_KEYED_COUNTER_H
@@ -19,7 +19,7 @@ struct keyed_counter {
 void keyed_counter_init(struct keyed_counter *t);
 void keyed_counter_fini(struct keyed_counter *t); /* everything was given back */
 
-/* One more, where there are fewer than `max`. Give it back with keyed_counter_give. */
+/* Count one more if there are fewer than `max`. Give it back with keyed_counter_give. */
 bool keyed_counter_take(struct keyed_counter *t, struct slice key, uint32_t max);
 void keyed_counter_give(struct keyed_counter *t, struct slice key);
 

@@ -1,6 +1,6 @@
 /* The order in which a thread takes locks (locks.def), checked in debug and sanitizer builds:
- * whoever takes a lock that stands above one that it holds aborts, with the names of both, also
- * where no other thread is in the way.  Thread: any. */
+ * a thread that takes a lock that stands above one that it holds aborts with the names of both,
+ * even if no other thread is involved.  Thread: any. */
 #ifndef BASE_LOCK_ORDER_H
 #define BASE_LOCK_ORDER_H
 

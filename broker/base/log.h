@@ -70,8 +70,8 @@ enum log_field_count {
 	LOG_COUNT_UP_TO_16(__VA_ARGS__, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
 #define LOG_COUNT_UP_TO_16(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, count, ...) count
 
-/* LOG(CLIENT_CONNECTED, .client_id = id, .user = user, ...);  The compiler wants each field of the
- * row once, by its name and with its type. Nothing is evaluated below the level in force. */
+/* LOG(CLIENT_CONNECTED, .client_id = id, .user = user, ...);  The compiler requires each field of
+ * the row once, by its name and with its type. Nothing is evaluated below the level in force. */
 #define LOG(id, ...)                                                                               \
 	do {                                                                                       \
 		_Static_assert(LOG_COUNT(__VA_ARGS__) == (int)LOG_FIELDS_##id,                     \
@@ -107,8 +107,8 @@ const char *event_name(enum event e);
 /* The encoding alone, for tests: append `s` as a quoted and escaped value of the format. */
 void log_encode(struct buf *out, struct slice s, bool json);
 
-/* At most `burst` lines per window of window_ms; how many were left out is told with the first line
- * of the next window. Zero-initialised. */
+/* At most `burst` lines per window of window_ms; the first line of the next window says how many
+ * were left out. Zero-initialised. */
 struct log_limit {
 	uint64_t window_start_ms;
 	uint32_t passed;

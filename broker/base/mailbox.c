@@ -1,5 +1,5 @@
-/* One list swap under a mutex per drain; the wake-up only where the receiver sleeps: whoever goes
- * to sleep says so first and looks then, whoever posts looks for sleepers last. */
+/* One list swap under a mutex per drain; the wake-up only where the receiver sleeps: a receiver
+ * announces that it sleeps and looks then, a sender looks for a sleeping receiver last. */
 #include "base/mailbox.h"
 
 #include "base/clock.h"

@@ -1,5 +1,5 @@
-/* Tasks: facts on their way to the thread that owns what they are about.  A task never blocks and
- * never fails. */
+/* Tasks: messages on their way to the thread that owns what they are about.  A task never blocks
+ * and never fails. */
 #ifndef BASE_MAILBOX_H
 #define BASE_MAILBOX_H
 
@@ -29,17 +29,17 @@ struct mailbox {
 	struct mutex lock;
 	struct task *head, **tail; /* under the lock */
 	struct task *taken;        /* receiver's: swapped out, not yet run */
-	atomic_bool asleep;        /* the next post wakes */
+	atomic_bool asleep;        /* the next task wakes it */
 	mailbox_wake_fn *wake;
 	void *wake_arg;
 };
 
 void mailbox_init(struct mailbox *in, mailbox_wake_fn *wake, void *wake_arg);
 void mailbox_fini(struct mailbox *in); /* must be empty */
-/* Any thread. Order per sender is kept. Sending what is in flight aborts. `wake`: false where the
- * receiver itself posts. */
+/* Any thread. Order per sender is kept. Sending what is in flight aborts. `wake`: false if the
+ * receiver itself sends. */
 void mailbox_send(struct mailbox *in, struct task *task, bool wake);
-/* Receiver only: run at most `budget` posts, in order; true where more wait. */
+/* Receiver only: run at most `budget` tasks, in order; true where more wait. */
 bool mailbox_drain(struct mailbox *in, size_t budget, void *executor_arg);
 bool mailbox_is_empty(struct mailbox *in); /* receiver only */
 /* Receiver only: from here on a task wakes it. False: something waits already. */

@@ -1,4 +1,4 @@
-/* So many a second and no more, with what was saved up in a few seconds of silence (a leaking
+/* At most so many per second, with bursts saved up in a few seconds of silence (a leaking
  * bucket, kept as the time at which everything so far would have been due).  Pure. */
 #ifndef BASE_RATE_LIMITER_H
 #define BASE_RATE_LIMITER_H
@@ -13,7 +13,7 @@ struct rate_limiter {
 	uint64_t due_ns;
 };
 
-/* One more at this moment: for how long nothing more may come, 0: go on. per_second: 1 to
+/* Count one more now. Returns for how long no more may come; 0: continue. per_second: 1 to
  * 1,000,000.
  */
 uint64_t rate_limiter_spend(struct rate_limiter *r, uint32_t per_second, uint64_t now_ms);

@@ -1,5 +1,5 @@
-/* Checks on our own logic: always compiled in, abort with a backtrace.  What a peer or the world
- * does never decides them. */
+/* Checks on our own logic: always compiled in, abort with a backtrace.  They never depend on what a
+ * peer or the system does. */
 #ifndef BASE_REQUIRE_H
 #define BASE_REQUIRE_H
 

@@ -1,6 +1,6 @@
 /* A table of pointers by 64-bit hash: 16 bytes a slot, where uthash takes 56 in every entry.  For
- * what there are a hundred thousand of.  The hash is the caller's: hash_bytes() where peers choose
- * the key, hash_id() for ids that are our own.  Thread: the owner's. */
+ * things of which there are a hundred thousand.  The hash is the caller's: hash_bytes() where peers
+ * choose the key, hash_id() for ids that are our own.  Thread: the owner's. */
 #ifndef BASE_TABLE_H
 #define BASE_TABLE_H
 

@@ -1,6 +1,6 @@
 /* The way to a file, walked name by name: each directory is opened beneath the one before and
- * judged by what the descriptor says; symbolic links are read and followed here.  So nothing that
- * is put in the place of another thing meanwhile is taken for what was judged. */
+ * checked by what the descriptor says; symbolic links are read and followed here.  So nothing that
+ * is put in the place of another thing meanwhile is taken for what was checked. */
 #include "base/trust.h"
 
 #include <errno.h>
@@ -116,7 +116,7 @@ struct walk {
 	struct trust_finding supposed; /* the first that was believed for it */
 };
 
-/* What is judged. */
+/* What is checked. */
 struct subject {
 	int fd;
 	const char *name; /* beneath w->dir; NULL: it is w->dir */
@@ -237,7 +237,8 @@ static int check_link(struct walk *w, const struct subject *s)
 	return refuse(w, s, TRUST_FAULT_LINK);
 }
 
-/* A tool of root: what was believed for its owner is right if file and directory are his. */
+/* A tool of root: what was trusted for its owner is right if file and directory belong to the same
+ * user. */
 static int check_shared(const struct walk *w, const struct stat *file)
 {
 	/* mutant: trust_shared_owner */
@@ -383,7 +384,7 @@ static char *walk_to_last(struct walk *w, int *rc)
 }
 
 /* A path that is not absolute begins at the working directory, which is walked to as well. Where no
- * path leads there that we may walk, it is judged alone. */
+ * path leads there that we may walk, it is checked alone. */
 static int enter_working_directory(struct walk *w)
 {
 	char *path = getcwd(NULL, 0), *rest = w->rest, *last;

@@ -1,13 +1,13 @@
-/* Which files a program may believe.  Whoever can change a file, or put another one under its name,
- * decides what the program does. So a file is believed only when it and each directory on its path
- * belong to somebody who is trusted, and nobody else may write there:
+/* Which files a program may trust. Whoever can change a file, or put another one under its name,
+ * controls the program. So a file is trusted only when it and each directory on its path belong to
+ * somebody who is trusted, and nobody else may write there:
  *   - trusted are root, the user that runs the program, and those added with trust_owner();
  *   - nobody else may write: not others, and not a group, except root's, one added with
  *     trust_group(), and a group of which all members are trusted users (the private group that
  *     many systems give to each user);
  *   - a directory with the sticky bit may be writable, then a symbolic link in it, too, has to
  *     belong to somebody trusted.
- * What is judged is what was opened: each directory is opened beneath the one before, symbolic
+ * What is checked is what was opened: each directory is opened beneath the one before, symbolic
  * links are followed here and not by the kernel.  Thread: main, of all functions. */
 #ifndef BASE_TRUST_H
 #define BASE_TRUST_H
@@ -32,15 +32,15 @@ struct trust_request {
 	bool refuse_link;   /* as O_NOFOLLOW */
 	bool refuse_sticky; /* a directory where others may not make files of their own */
 	/* Out, NULL: not wanted: the directory where it lies, also when it does not exist; -1: it
-	 * was not reached or is not believed. The caller closes it. */
+	 * was not reached or is not trusted. The caller closes it. */
 	int *directory;
 };
 
 /* The descriptor of a file or directory (nonblocking), or -errno: -EINVAL where it is something
- * else. -EACCES with *why filled: it is not believed; *why says which file or directory is wrong,
- * its mode and owner, and what cures it. */
+ * else. -EACCES with *why filled: it is not trusted; *why says which file or directory is wrong,
+ * its mode and owner, and a remedy. */
 int trust_open(const struct trust_request *request, struct buf *why);
-/* The same without wanting the descriptor: 0 or -errno. */
+/* The same without the descriptor: 0 or -errno. */
 int trust_check(const struct trust_request *request, struct buf *why);
 
 #endif

@@ -1,4 +1,4 @@
-/* Members of groups, as the system tells them.  A group is asked for once until
+/* Members of groups, as the system reports them.  A group is asked for once until
  * trust_groups_forget(): where a directory service answers, it may take long. */
 #include "base/trust_groups.h"
 
@@ -38,7 +38,7 @@ static bool add_member(struct trust_members *m, uid_t uid)
 
 /* NOLINTBEGIN(concurrency-mt-unsafe): nobody but main asks the system for users and groups */
 
-/* A member of whom the system knows no number may be anybody. */
+/* A member without a known number may be anybody. */
 static bool add_listed(struct trust_members *m, gid_t gid)
 {
 	const struct group *group = getgrgid(gid);

@@ -17,7 +17,7 @@ struct trust_members {
 /* Those who have this as their own group, and the members that the group lists. Valid until the
  * next call. */
 const struct trust_members *trust_groups_members(gid_t gid);
-/* Ask the system anew from now on. */
+/* Ask the system again from now on. */
 void trust_groups_forget(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* What is said of a file that is not trusted.  Thread: main. */
+/* The message about a file that is not trusted.  Thread: main. */
 #ifndef BASE_TRUST_TEXT_H
 #define BASE_TRUST_TEXT_H
 

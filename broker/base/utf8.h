@@ -1,4 +1,4 @@
-/* UTF-8 as MQTT wants it: well formed, no surrogates, no U+0000.  [MQTT5-1.5.4-1, -2]
+/* UTF-8 as MQTT requires it: well formed, no surrogates, no U+0000.  [MQTT5-1.5.4-1, -2]
  * [MQTT3-1.5.3-1, -2]  Any thread. */
 #ifndef BASE_UTF8_H
 #define BASE_UTF8_H

@@ -60,7 +60,7 @@ static void wake_up(struct loop *loop)
 	} while (n < 0 && errno == EINTR);
 }
 
-/* Any other thread: what the loop's own posts is seen at the end of its turn. */
+/* Any other thread: tasks of the loop itself are seen at the end of its turn. */
 static void wake(void *arg)
 {
 	struct loop *loop = arg;

@@ -1,5 +1,5 @@
 /* The output chain: bytes that the kernel did not take yet.  It exists only while there are some:
- * an empty chain owns nothing.  Thread: whoever holds it. */
+ * an empty chain owns nothing.  Thread: its holder. */
 #ifndef NET_OUTPUT_CHAIN_H
 #define NET_OUTPUT_CHAIN_H
 

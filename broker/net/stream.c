@@ -8,7 +8,7 @@
 
 /* --- calls of the owner --- */
 
-/* A detached stream belongs to whoever holds it. */
+/* A detached stream belongs to its holder. */
 static void require_owner(const struct stream *s)
 {
 	REQUIRE(s->executor == NULL || s->executor == executor_current());
@@ -152,7 +152,7 @@ void stream_discard(struct stream *s)
 	s->ops->free(s);
 }
 
-/* --- facts --- */
+/* --- peer and TLS --- */
 
 size_t stream_peer_text(const struct stream *s, char *out, size_t cap)
 {

@@ -1,7 +1,7 @@
 /* A connection as bytes.  Streams stack: one at the bottom moves bytes (a socket; memory in tests),
  * each of the others changes what passes through (TLS). The owner has the uppermost one and sees
  * plain bytes only. Thread: the executor that the stream is attached to; between stream_detach and
- * stream_attach it belongs to whoever holds it. */
+ * stream_attach it belongs to its holder. */
 #ifndef NET_STREAM_H
 #define NET_STREAM_H
 

@@ -1,6 +1,7 @@
 /* Where the streams of one listener find the TLS context that is in force.  A reload changes it,
- * and a handshake takes what is there when its first bytes come, however long ago the connection
- * was accepted.  Counted without atomics.  Thread: the executor of the listener's loop. */
+ * and a handshake takes the current one when its first bytes arrive, however long ago the
+ * connection was accepted.  Counted without atomics.  Thread: the executor of the listener's loop.
+ */
 #ifndef NET_TLS_SOURCE_H
 #define NET_TLS_SOURCE_H
 

@@ -1,5 +1,5 @@
-/* What a start, a reload and `broker --check` want of a configuration besides what its files say by
- * themselves.  Thread: main's. */
+/* What a start, a reload and `broker --check` require of a configuration as a whole.  Thread:
+ * main's. */
 #ifndef SERVER_CONFIG_CHECK_H
 #define SERVER_CONFIG_CHECK_H
 

@@ -1,7 +1,7 @@
-/* A tree of topic levels, the ground under route and retain: nodes found by (parent, level) in one
+/* A tree of topic levels, the base of route and retain: nodes found by (parent, level) in one
  * hash table per tree, which costs less memory than a table per node and one cache line per
- * question. Hashes are keyed (base/hash.h) and cover the whole path, so that a whole topic is found
- * in one look too. No locks, no recursion: the trees above bring their own. */
+ * look-up. Hashes are keyed (base/hash.h) and cover the whole path, so that a whole topic is found
+ * in one look-up too. No locks, no recursion: the trees above bring their own. */
 #ifndef TREE_LEVEL_TREE_H
 #define TREE_LEVEL_TREE_H
 
@@ -16,7 +16,7 @@
 #define LEVEL_PLUS  0x01 /* one of them is `+` */
 #define LEVEL_MULTI 0x02 /* one of them is `#` */
 
-/* First member of the node of a tree. The bytes of its level stand behind the whole node. */
+/* First member of the node of a tree. The bytes of its level stand after the whole node. */
 struct level_node {
 	struct level_node *parent; /* NULL: the root */
 	uint64_t hash;             /* of the path */
@@ -61,7 +61,7 @@ static inline struct slice level_tree_name(const struct level_tree *t, const str
 	return slice_of((const uint8_t *)n + t->node_bytes, n->len);
 }
 
-/* Both halves are secret (keyed), so nobody can choose paths that meet here. */
+/* Both halves are secret (keyed), so nobody can choose paths that collide. */
 static inline uint64_t level_tree_path_hash(uint64_t parent, uint64_t level)
 {
 	uint64_t x = (parent ^ ((level << 23) | (level >> 41))) * 0x9e3779b97f4a7c15u;

@@ -1,4 +1,4 @@
-/* Messages and their origins: one allocation each, the bytes behind the struct, shared by an atomic
+/* Messages and their origins: one allocation each, the bytes after the struct, shared by an atomic
  * count.  Any thread. */
 #include "tree/msg.h"
 

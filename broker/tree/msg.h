@@ -9,7 +9,7 @@
 
 #include "base/bytes.h"
 
-/* Who sent it: kept with wills, retained values and queues, judged by the rules of the moment.
+/* Who sent it: stored with wills, retained values and queues, checked by the rules of the moment.
  * Immutable, shared by reference. */
 struct origin {
 	_Atomic uint32_t refs;
@@ -82,7 +82,7 @@ uint32_t msg_expiry_left_s(const struct msg *m, uint64_t now_ms);
 
 /* The topics that the broker itself writes to. */
 #define MSG_BROKER_TOPICS "$SYS/broker/"
-/* Did it write this one? Nobody's rules stand behind it. */
+/* Did it write this one? No rules apply to it. */
 bool msg_is_of_broker(const struct msg *msg);
 
 #endif

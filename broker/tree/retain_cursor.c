@@ -29,7 +29,7 @@ struct retain_cursor {
 	bool multi; /* the filter ends in `#`, which is not counted in levels */
 	size_t levels;
 	size_t size_bytes;           /* of all this */
-	struct cursor_level level[]; /* their bytes stand behind the last */
+	struct cursor_level level[]; /* their bytes stand after the last */
 };
 
 struct retain_cursor *retain_cursor_new(struct retain *r, struct slice filter, uint64_t until)
@@ -175,7 +175,7 @@ struct slice_state {
 	void *arg;
 };
 
-/* Visit the node the cursor stands on. False: stop behind it. */
+/* Visit the node the cursor stands on. False: stop after it. */
 static bool visit(const struct retain_cursor *c, struct slice_state *s)
 {
 	struct retain_node *n = c->at;

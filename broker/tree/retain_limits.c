@@ -1,6 +1,6 @@
-/* How much is retained, and by whom: each value counts for its writer, in the record that names
- * owners too.  What is already there may always be replaced by something that is not larger.  Under
- * the topic's shard; two shards that change at the same time may pass a limit by one. */
+/* How much is retained, and by which user: each value counts for its writer, in the record that
+ * names owners too.  What is already there may always be replaced by something that is not larger.
+ * Under the topic's shard; two shards that change at the same time may pass a limit by one. */
 #include "tree/retain_limits.h"
 
 #include "proto/topic.h"

@@ -1,4 +1,4 @@
-/* How much is retained, by whom, and how much may be.  Thread: any. */
+/* How much is retained, by which user, and how much may be.  Thread: any. */
 #ifndef TREE_RETAIN_LIMITS_H
 #define TREE_RETAIN_LIMITS_H
 

@@ -9,7 +9,7 @@
 #include "base/array.h"
 #include "proto/topic.h"
 
-#define GARBAGE_ALLOWED 64 /* empty nodes that may wait for the sweep */
+#define GARBAGE_ALLOWED 64 /* empty nodes that may wait for retain_sweep */
 
 static unsigned shard_of(const struct retain_node *n)
 {

@@ -1,5 +1,5 @@
-/* Who wants what: executors and durable targets of filters come and go.  Each writer takes all
- * slots for the time of its change; matching is route_match.c, groups are route_share.c.  Any
+/* Who subscribes to what: executors and durable targets of filters come and go.  Each writer takes
+ * all slots for the time of its change; matching is route_match.c, groups are route_share.c.  Any
  * thread. */
 #include "tree/route.h"
 

@@ -1,5 +1,5 @@
-/* Who wants a topic: the tree of filters, shared by all workers, read on every publish. A node of a
- * filter carries a bit per worker ("somebody here who is not durable wants this"), the durable
+/* Who subscribes to a topic: the tree of filters, shared by all workers, read on every publish. A
+ * node of a filter carries a bit per worker ("a subscriber here is not durable"), the durable
  * targets, and its $share groups (route_share.h). Filter ids are 64-bit and never used again.
  * Locks: reader_locks.h, a slot for each executor; always before those of the retained tree. */
 #ifndef TREE_ROUTE_H
@@ -18,15 +18,15 @@ void route_free(struct route *r);
 
 /* --- writers: the calling executor does not hold its slot --- */
 
-/* The first non-durable subscriber of an executor joins: the filter's id. Joining again is the same
- * id, and holds nobody up. From the executor itself only. */
+/* The first non-durable subscriber of an executor joins: the filter's id. Joining again gives the
+ * same id, and blocks nobody. From the executor itself only. */
 uint64_t route_join(struct route *r, unsigned executor, struct slice filter);
-/* The last one leaves. A filter without anybody is forgotten, its id with it. */
+/* The last one leaves. A filter without subscribers is removed, and its id too. */
 void route_leave(struct route *r, unsigned executor, struct slice filter);
 
 /* A durable session subscribes, or replaces its subscription of this filter (one target per session
  * and filter). True: it was new. target->since is set inside from *clock (see retain.h), while all
- * publishers are held off. */
+ * publishers are locked out. */
 bool route_target_put(struct route *r, struct slice filter, struct route_target *target,
                       const _Atomic uint64_t *clock);
 bool route_target_remove(struct route *r, struct slice filter, uint64_t session_id);

@@ -1,7 +1,7 @@
-/* Readers of the route tree: who wants this topic.  A filter without wildcards is found in one
- * look.  Those with wildcards breadth first, level by level: a node is reached by one path only, so
- * that the work is bounded by the nodes there are, and a level is hashed once, and only where
- * somebody names it.  Inside a read section, any thread. */
+/* Readers of the route tree: who subscribes to this topic.  A filter without wildcards is found in
+ * one look.  Those with wildcards breadth first, level by level: a node is reached by one path
+ * only, so that the work is bounded by the nodes there are, and a level is hashed once, and only
+ * where somebody names it.  Inside a read section, any thread. */
 #include "tree/route_match.h"
 
 #include <stdlib.h>

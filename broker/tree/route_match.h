@@ -1,5 +1,5 @@
-/* Who wants this topic, collected into the caller's arrays: nothing is acted on.  Levels are walked
- * without recursion.  Inside a read section of the caller's executor (route.h). */
+/* Who subscribes to this topic, collected into the caller's arrays: nothing is acted on.  Levels
+ * are walked without recursion.  Inside a read section of the caller's executor (route.h). */
 #ifndef TREE_ROUTE_MATCH_H
 #define TREE_ROUTE_MATCH_H
 
@@ -39,7 +39,7 @@ struct route_match {
 
 void route_match_fini(struct route_match *m);
 
-/* Collect everybody who wants `topic` (a valid topic name) into *out (cleared first). Inside a read
+/* Collect all subscribers of `topic` (a valid topic name) into *out (cleared first). Inside a read
  * section. */
 void route_match(struct route *r, struct slice topic, struct route_match *out);
 

@@ -1,4 +1,4 @@
-/* $share groups: members of (group, filter), of whom each message goes to one. (Section 4.8.2 of
+/* $share groups: members of (group, filter); each message goes to one of them. (Section 4.8.2 of
  * MQTT 5.0.)  Thread: any. */
 #ifndef TREE_ROUTE_SHARE_H
 #define TREE_ROUTE_SHARE_H

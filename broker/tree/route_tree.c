@@ -1,5 +1,5 @@
-/* The nodes of the route tree: made for a filter, found by it, forgotten when nobody wants it any
- * more.  Changed under all slots; any thread. */
+/* The nodes of the route tree: made for a filter, found by it, removed when nobody subscribes to it
+ * any more.  Changed under all slots; any thread. */
 #include "tree/route_tree.h"
 
 #include <stdlib.h>

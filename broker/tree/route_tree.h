@@ -31,7 +31,7 @@ struct route_extra {
 
 struct route_node {
 	struct level_node level;
-	uint64_t id;        /* 0: nobody wants exactly this, a level on the way only */
+	uint64_t id;        /* 0: nobody subscribes to exactly this, a level on the way only */
 	uint64_t executors; /* a bit per executor */
 	struct route_extra *extra;
 };
@@ -57,10 +57,10 @@ void route_tree_init(struct route *r, unsigned executors);
 void route_tree_fini(struct route *r);
 /* Writers: the node of a filter, made where it was missing, with an id. */
 struct route_node *route_tree_make_node(struct route *r, struct slice filter);
-/* NULL: nobody wants it. */
+/* NULL: nobody subscribes to it. */
 struct route_node *route_tree_find_node(struct route *r, struct slice filter);
 struct route_extra *route_tree_extra(struct route_node *node);
-/* After somebody left: forget what nobody wants any more, and the levels that led only there. */
+/* After somebody left: remove filters without subscribers, and the levels that led only there. */
 void route_tree_settle_node(struct route *r, struct route_node *node);
 
 #endif

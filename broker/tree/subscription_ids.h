@@ -1,6 +1,6 @@
 /* The Subscription Identifiers that go with one message to one session: mostly none or one, all of
- * them where subscriptions overlap [MQTT5-3.3.4-3].  A value: copy with subscription_ids_ref, let
- * go with subscription_ids_fini.  Thread: any, one at a time per value. */
+ * them where subscriptions overlap [MQTT5-3.3.4-3].  A value: copy with subscription_ids_ref,
+ * release with subscription_ids_fini.  Thread: any, one at a time per value. */
 #ifndef TREE_SUBSCRIPTION_IDS_H
 #define TREE_SUBSCRIPTION_IDS_H
 

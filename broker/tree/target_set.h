@@ -1,6 +1,6 @@
 /* A set of route targets, one per session: an array, and an index by session id once it is large,
- * so that a storm of thousands who come and go is not quadratic.  No locks: the route tree's
- * protect it. */
+ * so that thousands of sessions that come and go do not cost quadratic time.  No locks: the route
+ * tree's protect it. */
 #ifndef TREE_TARGET_SET_H
 #define TREE_TARGET_SET_H
 
@@ -9,7 +9,7 @@
 
 #include "proto/packet_subscribe.h"
 
-/* Whom a message goes to by name: a durable session, or a member of a $share group. */
+/* A receiver that is named by its session: a durable session, or a member of a $share group. */
 struct route_target {
 	uint64_t session_id;
 	uint32_t subscription_id; /* Subscription Identifier, 0: none */
@@ -21,7 +21,7 @@ struct route_target {
 	                   replayed, not delivered live */
 };
 
-/* So many executors there may be: bits of route_match.executors. */
+/* The largest number of executors: bits of route_match.executors. */
 #define ROUTE_EXECUTORS_MAX 64
 
 #define TARGET_NONE UINT32_MAX

@@ -34,7 +34,7 @@ void topic_owners_init(struct owners *o);
 void topic_owners_fini(struct owners *o);                           /* all references are back */
 struct owner *topic_owners_ref(struct owners *o, struct slice key); /* a new reference */
 void topic_owners_unref(struct owners *o, struct owner **owner);    /* NULL is fine */
-/* Whoever holds a reference sees it gone; the same key begins anew. */
+/* Whoever holds a reference sees it gone; the same key starts again. */
 void topic_owners_release(struct owners *o, struct slice key);
 
 /* Retained values of this user; 0 where nobody has a record of it. */

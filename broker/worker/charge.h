@@ -18,7 +18,7 @@ struct charge {
 
 /* Takes over the reference. Nothing is charged yet. */
 void charge_init(struct charge *c, struct payer *payer);
-/* Give everything back, and the reference. Fine where there was none. */
+/* Give everything back, and the reference. Does nothing if there was none. */
 void charge_fini(struct worker *w, struct charge *c);
 /* Inline: each message in flight costs two of them. */
 static inline void charge_add(struct worker *w, struct charge *c, uint64_t bytes)

@@ -42,7 +42,7 @@ static inline const struct conf_listener *config_snapshot_listener(const struct 
 struct config_snapshot *config_snapshot_ref(struct config_snapshot *p);
 void config_snapshot_unref(struct config_snapshot **p);
 
-/* The rules' view of somebody who has logged in: roles from the identity source and the ACL file.
+/* A logged-in user as the rules see it: roles from the identity source and the ACL file.
  * The caller frees. */
 struct acl_subject *config_snapshot_subject(const struct config_snapshot *p, bool anonymous,
                                             struct slice user, struct slice client_id);

@@ -128,7 +128,7 @@ void quota_report_memory(struct worker *w, const struct quota_refusal *refusal)
 
 /* --- retained --- */
 
-/* The share of retained_bytes: the whole is judged by retain_limits_exceeded, with its own words.
+/* The share of retained_bytes: retain_limits_exceeded checks the whole, with its own texts.
  */
 static const char *check_retained_share(struct worker *w, const struct payer *writer, uint64_t more,
                                         uint64_t more_of_writer)

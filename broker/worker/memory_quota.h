@@ -1,5 +1,5 @@
-/* Limits of what all clients share: retained messages and memory.  Refused is what is new; what is
- * there stays.  Thread: the worker's own. */
+/* Limits of what all clients share: retained messages and memory.  New requests are refused;
+ * existing data stays.  Thread: the worker's own. */
 #ifndef WORKER_MEMORY_QUOTA_H
 #define WORKER_MEMORY_QUOTA_H
 
@@ -26,14 +26,14 @@ const char *quota_memory_drain(struct worker *w, const struct payer *payer, size
 /* All that is kept for clients, and what one payer has of it. */
 uint64_t quota_memory_used(const struct shared *shared);
 uint64_t quota_memory_paid(const struct shared *shared, const struct payer *payer);
-/* Something was refused for a limit of memory: counted; a line for several. `what` is in plain
- * words: "a subscription"; `peer` may be empty. */
+/* A request was refused because of a memory limit: counted; one log line for several. `what` is in
+ * plain words: "a subscription"; `peer` may be empty. */
 struct quota_refusal {
 	struct slice client_id, user;
 	const char *peer, *what, *cause;
 };
 void quota_report_memory(struct worker *w, const struct quota_refusal *refusal);
-/* Count and tell a retained message that was refused: a line for several, not for each. */
+/* Count and log a refused retained message: one line for several. */
 void quota_report_retained(struct worker *w, const struct quota_refusal *refusal,
                            struct slice topic);
 

@@ -1,4 +1,4 @@
-/* Who pays for what clients make the broker keep: a user (all anonymous clients are one), or an
+/* Who pays for the memory that clients use: a user (all anonymous clients are one), or an
  * address, for those who have not logged in and for connections of anonymous clients.  One record
  * for each, shared by all workers; each worker counts in a part of its own, so that counting costs
  * neither a lock nor a shared cache line.  Thread: any, unless it says otherwise. */

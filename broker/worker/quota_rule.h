@@ -1,9 +1,9 @@
-/* The one rule of refusing what all share (memory, the store, retained bytes).  Below three
- * quarters of the whole nobody is refused.  Above it whoever would exceed his share is.  At the
- * whole everybody is; a reserve is left for those who come to drain: acknowledgements, and the
- * CONNECT of a client whose session is kept.  These may exceed their share, as long as they leave
- * as much again to the others.  What is there already is never taken away: it only cannot grow.
- * Pure; any thread. */
+/* The one rule for refusing shared resources (memory, the store, retained bytes).  Below three
+ * quarters of the whole nobody is refused.  Above it, payers that would exceed their share are
+ * refused.  At the whole all payers are refused; a reserve is left for requests that free memory:
+ * acknowledgements, and the CONNECT of a client that resumes a session.  These may exceed their
+ * share, as long as they leave as much again to the others.  Existing use is never taken away; it
+ * only cannot grow. Pure; any thread. */
 #ifndef WORKER_QUOTA_RULE_H
 #define WORKER_QUOTA_RULE_H
 
@@ -12,7 +12,7 @@
 
 enum quota_verdict {
 	QUOTA_ALLOWED,
-	QUOTA_OVER_SHARE, /* this payer would have more than his share, and space is short */
+	QUOTA_OVER_SHARE, /* this payer would have more than its share, and space is short */
 	QUOTA_FULL,       /* for everybody */
 };
 

@@ -29,7 +29,7 @@ struct shared {
 	struct keyed_counter user_connections;    /* accepted ones, by user key */
 	struct keyed_counter address_connections; /* by stream_peer_key */
 	struct payers payers;                     /* of memory: users and addresses */
-	_Atomic uint64_t store_share;             /* of one user, by the policy in force; 0: any */
+	_Atomic uint64_t store_share; /* of one user, by the configuration in force; 0: any */
 };
 
 /* Without workers: server/workers.c adds them. Takes over the journal. */

@@ -147,7 +147,7 @@ def main():
         if name.startswith("tests/compat/") or name == "tests/repo/documents.py":
             continue
         check_named(name, text, files, errors)
-        if path.suffix in (".c", ".h", ".def", ".py", ".md", ".mutant", ".build"):
+        if path.suffix in (".c", ".h", ".def", ".py", ".md", ".toml", ".build"):
             check_codes(name, text, defined, errors)
         if name in DOCUMENTS:
             check_files(name, text, libraries, errors)
