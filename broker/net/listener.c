@@ -55,17 +55,12 @@ static void on_retry(struct timer *timer, void *executor_arg)
 	update_watch(l);
 }
 
-static void log_paused(const struct listener *l, int error)
-{
-	LOG(ACCEPT_PAUSED, .bind = l->settings.conf->bind, .error = strerror(error),
-	    .remedy = "established connections stay; raise LimitNOFILE (ulimit -n), or lower "
-	              "limits.connections");
-}
-
 static void wait_for_descriptors(struct listener *l, int error)
 {
 	if (l->retry_ms == 0) {
-		log_paused(l, error);
+		LOG(ACCEPT_PAUSED, .bind = l->settings.conf->bind, .error = strerror(error),
+		    .remedy = "established connections stay; raise LimitNOFILE (ulimit -n), or "
+		              "lower limits.connections");
 		l->retry_ms = RETRY_FIRST_MS;
 	} else if (l->retry_ms < RETRY_LAST_MS) {
 		l->retry_ms *= 2;
@@ -73,14 +68,6 @@ static void wait_for_descriptors(struct listener *l, int error)
 	l->retry.fire = on_retry;
 	executor_timer_arm(l->loop->executor, &l->retry, l->retry_ms);
 	update_watch(l);
-}
-
-static void descriptors_are_back(struct listener *l)
-{
-	if (l->retry_ms == 0)
-		return;
-	l->retry_ms = 0;
-	LOG(ACCEPT_RESUMED, .bind = l->settings.conf->bind);
 }
 
 /* --- protocols --- */
@@ -136,7 +123,9 @@ static bool accept_one(struct listener *l)
 	int fd = accept4(l->fd, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	if (fd >= 0) {
-		descriptors_are_back(l);
+		if (l->retry_ms > 0)
+			LOG(ACCEPT_RESUMED, .bind = l->settings.conf->bind);
+		l->retry_ms = 0;
 		l->on_accept(l->arg, new_stream(l, fd, (const struct sockaddr *)&address));
 		return true;
 	}

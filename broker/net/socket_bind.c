@@ -164,17 +164,6 @@ static uint16_t port_of(int fd)
 	return ntohs(four.sin_port);
 }
 
-/* SO_REUSEPORT would let a second broker of the same user share the port silently. */
-static int probe_address(const struct addrinfo *address)
-{
-	int fd = bound_socket(address, false);
-
-	if (fd < 0)
-		return fd;
-	close(fd);
-	return 0;
-}
-
 static int bind_tcp(const struct binding *b, uint16_t *port, bool probe)
 {
 	uint16_t wanted = *port != 0 ? *port : b->conf->port;
@@ -183,9 +172,13 @@ static int bind_tcp(const struct binding *b, uint16_t *port, bool probe)
 
 	if (fd != 0)
 		return fd;
-	if (probe && wanted != 0)
-		fd = probe_address(address);
-	if (fd == 0)
+	if (probe && wanted != 0) {
+		/* SO_REUSEPORT would let a second broker of the same user share the port. */
+		fd = bound_socket(address, false);
+		if (fd >= 0)
+			close(fd);
+	}
+	if (fd >= 0)
 		fd = bound_socket(address, true);
 	freeaddrinfo(address);
 	if (fd >= 0 && listen(fd, BACKLOG) != 0) {

@@ -302,21 +302,31 @@ void tls_certificate_copy(struct tls_certificate *to, const struct tls_certifica
 	to->chain = from->chain == NULL ? NULL : X509_chain_up_ref(from->chain);
 }
 
+void tls_certificate_put_end(const struct tls_certificate *c, struct buf *out)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *text = NULL;
+	long len = 0;
+
+	if (bio != NULL && ASN1_TIME_print(bio, X509_get0_notAfter(c->leaf)) == 1)
+		len = BIO_get_mem_data(bio, &text);
+	if (len > 0)
+		buf_put(out, text, (size_t)len);
+	else
+		buf_put_u8(out, '?');
+	BIO_free(bio);
+}
+
 void tls_certificate_describe(const struct tls_certificate *c, struct buf *out)
 {
 	uint8_t digest[EVP_MAX_MD_SIZE];
 	unsigned len = 0;
-	BIO *bio = BIO_new(BIO_s_mem());
-	char *text = NULL;
-	long text_len = 0;
 
 	buf_printf(out, "%s SHA-256 ", c->path);
 	if (X509_digest(c->leaf, EVP_sha256(), digest, &len) == 1) {
 		for (unsigned i = 0; i < len; i++)
 			buf_printf(out, i == 0 ? "%02X" : ":%02X", (unsigned)digest[i]);
 	}
-	if (bio != NULL && ASN1_TIME_print(bio, X509_get0_notAfter(c->leaf)) == 1)
-		text_len = BIO_get_mem_data(bio, &text);
-	buf_printf(out, ", until %.*s", (int)text_len, text_len == 0 ? "?" : text);
-	BIO_free(bio);
+	buf_printf(out, ", until ");
+	tls_certificate_put_end(c, out);
 }

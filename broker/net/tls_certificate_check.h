@@ -9,6 +9,7 @@
 
 struct tls_context;
 
+/* CAs between a client's certificate and the root. */
 #define TLS_CHECK_DEPTH 4
 
 /* Bound what the certificates of clients cost, for handshakes of this context. */

@@ -61,16 +61,6 @@ static unsigned long crl_flags(STACK_OF(X509) * cas, STACK_OF(X509_CRL) * crls)
 	return X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL;
 }
 
-static void warn_about_crl(const struct tls_building *b, const X509_CRL *crl)
-{
-	const ASN1_TIME *next = X509_CRL_get0_nextUpdate(crl);
-
-	if (next != NULL && X509_cmp_current_time(next) < 0)
-		errors_warn(b->errors, b->conf->client_crl, 0, 0,
-		            "the revocation list has expired: until it is renewed no client "
-		            "certificate of its CA is accepted");
-}
-
 /* The files one after the other: a digest over the digests. */
 static void add_trust(struct tls_context *ctx, struct slice file)
 {
@@ -101,8 +91,14 @@ static bool add_crls(const struct tls_building *b, X509_STORE *store, STACK_OF(X
 	ok = true;
 	add_trust(b->ctx, buf_slice(&bytes));
 	for (int i = 0; i < sk_X509_CRL_num(crls); i++) {
-		ok = ok && X509_STORE_add_crl(store, sk_X509_CRL_value(crls, i)) == 1;
-		warn_about_crl(b, sk_X509_CRL_value(crls, i));
+		X509_CRL *crl = sk_X509_CRL_value(crls, i);
+		const ASN1_TIME *next = X509_CRL_get0_nextUpdate(crl);
+
+		ok = ok && X509_STORE_add_crl(store, crl) == 1;
+		if (next != NULL && X509_cmp_current_time(next) < 0)
+			errors_warn(b->errors, b->conf->client_crl, 0, 0,
+			            "the revocation list has expired: until it is renewed no "
+			            "client certificate of its CA is accepted");
 	}
 	ok = ok && X509_STORE_set_flags(store, crl_flags(cas, crls)) == 1;
 	if (!ok)

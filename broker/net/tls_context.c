@@ -74,15 +74,6 @@ static void add_certificate(const struct tls_building *b, size_t n)
 	ERR_clear_error();
 }
 
-static bool load_certificate(const struct tls_building *b, size_t n)
-{
-	if (b->certificates_of == NULL)
-		return tls_certificate_load(&b->ctx->certificates[n], &b->conf->certificates[n],
-		                            b->conf_path, b->errors);
-	tls_certificate_copy(&b->ctx->certificates[n], &b->certificates_of->certificates[n]);
-	return true;
-}
-
 static void load_certificates(const struct tls_building *b)
 {
 	struct tls_context *ctx = b->ctx;
@@ -92,8 +83,16 @@ static void load_certificates(const struct tls_building *b)
 		           "tls.certificates: TLS needs a certificate");
 	ctx->certificates = xcalloc(b->conf->certificate_count + 1, sizeof(*ctx->certificates));
 	for (size_t i = 0; i < b->conf->certificate_count; i++) {
+		struct tls_certificate *c = &ctx->certificates[i];
+		bool loaded = true;
+
 		ctx->certificate_count++;
-		if (load_certificate(b, i))
+		if (b->certificates_of != NULL)
+			tls_certificate_copy(c, &b->certificates_of->certificates[i]);
+		else
+			loaded = tls_certificate_load(c, &b->conf->certificates[i], b->conf_path,
+			                              b->errors);
+		if (loaded)
 			add_certificate(b, i);
 	}
 }
@@ -219,27 +218,19 @@ const char *tls_context_certificates(const struct tls_context *ctx)
 	return ctx->description;
 }
 
-static void log_expiry(const struct tls_certificate *c)
-{
-	BIO *bio = BIO_new(BIO_s_mem());
-	char *text = NULL;
-	long len = 0;
-
-	if (bio != NULL && ASN1_TIME_print(bio, X509_get0_notAfter(c->leaf)) == 1)
-		len = BIO_get_mem_data(bio, &text);
-	LOG(CERTIFICATE_EXPIRES, .certificate = c->path, .not_after = slice_of(text, (size_t)len),
-	    .days = tls_certificate_days_left(c));
-	BIO_free(bio);
-}
-
 void tls_context_log_expiry(const struct tls_context *ctx)
 {
 	for (size_t i = 0; i < ctx->certificate_count; i++) {
 		const struct tls_certificate *c = &ctx->certificates[i];
+		struct buf end = {0};
 
-		if (tls_certificate_days_left(c) < EXPIRY_WARNING_DAYS ||
-		    tls_certificate_not_yet_valid(c))
-			log_expiry(c);
+		if (tls_certificate_days_left(c) >= EXPIRY_WARNING_DAYS &&
+		    !tls_certificate_not_yet_valid(c))
+			continue;
+		tls_certificate_put_end(c, &end);
+		LOG(CERTIFICATE_EXPIRES, .certificate = c->path, .not_after = buf_slice(&end),
+		    .days = tls_certificate_days_left(c));
+		buf_fini(&end);
 	}
 }
 

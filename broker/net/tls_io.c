@@ -72,6 +72,7 @@ struct tls_loop *tls_io_loop(struct loop *loop)
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct tls_loop *shared = loop->shared;
 
+	REQUIRE_EXECUTOR(loop->executor);
 	if (shared != NULL)
 		return shared;
 	pthread_once(&once, make_method);

@@ -20,7 +20,6 @@
 	"ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-CHACHA20-POLY1305"
 #define SUITES_13        "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 #define SUITES_ALL       9
-#define VERIFY_DEPTH     4
 #define CERTIFICATES_MAX 32768 /* bytes of a client's chain */
 
 /* Not const: OpenSSL's macros cast it away. */
@@ -178,19 +177,10 @@ static bool set_client_verification(SSL_CTX *ssl_ctx, const struct tls_building 
 	if (b->conf->client_certificates == CLIENT_CERTIFICATES_REQUIRED)
 		mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
 	SSL_CTX_set_verify(ssl_ctx, mode, NULL); /* no callback that could forgive */
-	SSL_CTX_set_verify_depth(ssl_ctx, VERIFY_DEPTH);
+	SSL_CTX_set_verify_depth(ssl_ctx, TLS_CHECK_DEPTH);
 	SSL_CTX_set1_cert_store(ssl_ctx, b->ctx->client_store);
 	tls_certificate_check_bound(ssl_ctx);
 	return true;
-}
-
-static void set_callbacks(SSL_CTX *ssl_ctx, struct tls_context *ctx)
-{
-	SSL_CTX_set_app_data(ssl_ctx, ctx);
-	SSL_CTX_set_client_hello_cb(ssl_ctx, on_client_hello, NULL);
-	SSL_CTX_set_alpn_select_cb(ssl_ctx, on_alpn, NULL);
-	SSL_CTX_set_tlsext_servername_callback(ssl_ctx, on_server_name);
-	tls_tickets_use(ssl_ctx);
 }
 
 SSL_CTX *tls_ssl_ctx_new(const struct tls_building *b)
@@ -205,6 +195,10 @@ SSL_CTX *tls_ssl_ctx_new(const struct tls_building *b)
 		return NULL;
 	}
 	set_options(ssl_ctx);
-	set_callbacks(ssl_ctx, b->ctx);
+	SSL_CTX_set_app_data(ssl_ctx, b->ctx);
+	SSL_CTX_set_client_hello_cb(ssl_ctx, on_client_hello, NULL);
+	SSL_CTX_set_alpn_select_cb(ssl_ctx, on_alpn, NULL);
+	SSL_CTX_set_tlsext_servername_callback(ssl_ctx, on_server_name);
+	tls_tickets_use(ssl_ctx);
 	return ssl_ctx;
 }

@@ -325,23 +325,19 @@ static void on_delay(struct timer *timer, void *executor_arg)
 	go_on(t);
 }
 
-static void delay_input(struct tls_stream *t, uint64_t ms)
-{
-	t->delayed = true;
-	t->delay.fire = on_delay;
-	executor_timer_arm(t->stream.executor, &t->delay, ms);
-}
-
 /* There may be more than this turn had time for, or than this second has. */
 static void go_on_later(struct tls_stream *t, enum fill how)
 {
 	uint64_t delay_ms = tls_work_delay_ms(&t->io.work, now_ms(t));
 
 	t->behind = how == FILL_LATER;
-	if (delay_ms > 0)
-		delay_input(t, delay_ms);
-	else if (t->behind && (t->io.in.len > 0 || SSL_has_pending(t->ssl) != 0))
+	if (delay_ms > 0) {
+		t->delayed = true;
+		t->delay.fire = on_delay;
+		executor_timer_arm(t->stream.executor, &t->delay, delay_ms);
+	} else if (t->behind && (t->io.in.len > 0 || SSL_has_pending(t->ssl) != 0)) {
 		add_job(t, LOOP_LATER);
+	}
 }
 
 /* Afterwards all ciphertext is used up or in `pending`, or the stream has moved. */
@@ -367,14 +363,10 @@ static void feed(struct tls_stream *t)
 	update_inner(t);
 }
 
-static size_t read_size(const struct tls_stream *t)
-{
-	return t->proven && !t->behind ? LOOP_READ_BYTES : CAREFUL_READ_BYTES;
-}
-
 /* Ciphertext at hand: what was kept, else what is there to read. False: the stream has ended. */
 static bool take_input(struct tls_stream *t)
 {
+	size_t cap = t->proven && !t->behind ? LOOP_READ_BYTES : CAREFUL_READ_BYTES;
 	struct loop *loop = t->stream.loop;
 	ssize_t n;
 
@@ -382,7 +374,7 @@ static bool take_input(struct tls_stream *t)
 		t->io.in = buf_slice(&t->pending);
 		return true;
 	}
-	n = stream_read(t->inner, loop->in, read_size(t));
+	n = stream_read(t->inner, loop->in, cap);
 	if (n < 0)
 		return false;
 	t->io.in = slice_of(loop->in, (size_t)n);
@@ -390,15 +382,6 @@ static bool take_input(struct tls_stream *t)
 }
 
 /* --- handshake --- */
-
-static void refuse_plaintext(struct tls_stream *t)
-{
-	tls_log_plaintext(&t->stream.facts->peer, t->ctx, tls_explain_plaintext(t->io.in),
-	                  now_ms(t));
-	t->io.in = SLICE_EMPTY;
-	t->failed = true;
-	close_stream(t, STREAM_END_TLS, 0);
-}
 
 /* A client that connects and closes is not worth a line in the log; one that closes after it got
  * the certificate is. */
@@ -418,13 +401,13 @@ static bool begin_handshake(struct tls_stream *t)
 {
 	t->ctx = tls_source_context(t->source);
 	tls_source_unref(&t->source);
-	if (t->ctx == NULL) { /* the listener is closed */
+	/* NULL: the listener is closed */
+	if (t->ctx == NULL || !tls_explain_is_tls(t->io.in)) {
+		if (t->ctx != NULL)
+			tls_log_plaintext(&t->stream.facts->peer, t->ctx,
+			                  tls_explain_plaintext(t->io.in), now_ms(t));
 		t->io.in = SLICE_EMPTY;
 		close_stream(t, STREAM_END_TLS, 0);
-		return false;
-	}
-	if (!tls_explain_is_tls(t->io.in)) {
-		refuse_plaintext(t);
 		return false;
 	}
 	t->ssl = SSL_new(t->ctx->groups[0].ssl_ctx);

@@ -163,23 +163,17 @@ static int on_ticket_made(SSL *ssl, void *arg)
 	return SSL_SESSION_set1_ticket_appdata(session, RESUMABLE_MARK, 1);
 }
 
-static bool is_marked(SSL_SESSION *session)
-{
-	void *mark;
-	size_t len;
-
-	return SSL_SESSION_get0_ticket_appdata(session, &mark, &len) == 1 &&
-	       slice_equal(slice_of(mark, len), SLICE(RESUMABLE_MARK));
-}
-
 /* The ticket has the leaf only: a client with intermediate certificates that are not in client_ca
  * has a full handshake each time. */
 static bool may_resume(const struct tls_context *ctx, SSL_SESSION *session)
 {
 	X509 *certificate = SSL_SESSION_get0_peer(session);
 	const char *why;
+	void *mark;
+	size_t len;
 
-	if (!is_marked(session))
+	if (SSL_SESSION_get0_ticket_appdata(session, &mark, &len) != 1 ||
+	    !slice_equal(slice_of(mark, len), SLICE(RESUMABLE_MARK)))
 		return false;
 	if (certificate == NULL)
 		return ctx->client_certificates != CLIENT_CERTIFICATES_REQUIRED;
