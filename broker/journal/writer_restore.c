@@ -286,7 +286,7 @@ static void restore_sent(struct restore_walk *r)
 
 /* --- all of it --- */
 
-static void restore_queues(struct restore_walk *r)
+static void restore_queue(struct restore_walk *r)
 {
 	store_scan(r->w->store, TABLE_QUEUE, SLICE_EMPTY, on_queue, r);
 	if (store_error(r->w->store) == 0)
@@ -316,38 +316,37 @@ static void restore_pairs(struct restore_walk *r, pair_fn *visit)
 	restore_rows(r, on_pair);
 }
 
+static void restore_retained(struct restore_walk *r)
+{
+	restore_rows(r, on_retained);
+}
+
+static void restore_session(struct restore_walk *r)
+{
+	restore_rows(r, on_session);
+}
+
+static void restore_will(struct restore_walk *r)
+{
+	restore_rows(r, on_will);
+}
+
 static void restore_table(struct restore_walk *r)
 {
 	switch (r->table) {
+#define ROWS_OWN(name)   restore_##name(r)
+#define ROWS_PAIRS(name) restore_pairs(r, r->visitor->name)
+#define VISITOR(table, rows, result, name, arguments)                                              \
+	case TABLE_##table:                                                                        \
+		ROWS_##rows(name);                                                                 \
+		return;
+#include "journal/visitor.def"
+#undef VISITOR
 	case TABLE_META:
 		restore_position(r);
 		return;
-	case TABLE_RETAINED:
-		restore_rows(r, on_retained);
-		return;
 	case TABLE_ENDING:
 		restore_rows(r, on_ending);
-		return;
-	case TABLE_SESSION:
-		restore_rows(r, on_session);
-		return;
-	case TABLE_SUBSCRIPTION:
-		restore_pairs(r, r->visitor->subscription);
-		return;
-	case TABLE_INBOUND:
-		restore_pairs(r, r->visitor->inbound);
-		return;
-	case TABLE_QUEUE:
-		restore_queues(r);
-		return;
-	case TABLE_SENT:
-		restore_sent(r);
-		return;
-	case TABLE_REPLAY:
-		restore_pairs(r, r->visitor->replay);
-		return;
-	case TABLE_WILL:
-		restore_rows(r, on_will);
 		return;
 	case TABLE_BODY: /* read with the rows that name it */
 	case TABLE_BODY_REFS:
@@ -360,11 +359,15 @@ static void restore_table(struct restore_walk *r)
 
 static void restore_all(struct restore_walk *r)
 {
-	/* A session's rows after the session, retained values before everything. */
 	static const enum store_table order[] = {
-	    TABLE_META,         TABLE_RETAINED, TABLE_ENDING, TABLE_SESSION,
-	    TABLE_SUBSCRIPTION, TABLE_INBOUND,  TABLE_QUEUE,  TABLE_SENT,
-	    TABLE_REPLAY,       TABLE_WILL,     TABLE_BODY,   TABLE_BODY_REFS};
+	    TABLE_META,
+	    TABLE_ENDING,
+#define VISITOR(table, rows, result, name, arguments) TABLE_##table,
+#include "journal/visitor.def"
+#undef VISITOR
+	    TABLE_BODY,
+	    TABLE_BODY_REFS,
+	};
 	_Static_assert(ARRAY_LEN(order) == TABLES, "each table is restored");
 
 	for (unsigned i = 0; i < TABLES && store_error(r->w->store) == 0; i++) {

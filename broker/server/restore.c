@@ -302,7 +302,7 @@ void restore_settle(struct shared *shared)
 int restore_load(struct shared *shared, struct restored *out, char text[STORE_ERROR_TEXT])
 {
 	static const struct journal_visitor visitor = {
-#define VISITOR(result, name, arguments) .name = on_##name,
+#define VISITOR(table, rows, result, name, arguments) .name = on_##name,
 #include "journal/visitor.def"
 #undef VISITOR
 	};

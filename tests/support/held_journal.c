@@ -1,4 +1,4 @@
-/* See held_journal.h.  It gives positions and tells of queue records as the one on disk does; it
+/* See held_journal.h.  It gives positions and notifies of queue records as the one on disk does; it
  * has no pages. */
 #include "support/held_journal.h"
 

@@ -1,4 +1,4 @@
-/* A disk that passes everything on to another, and fails at the call it was told. */
+/* A backend that passes everything on to another one, and fails at a given call. */
 #ifndef TESTS_SUPPORT_STORE_FAULTY_H
 #define TESTS_SUPPORT_STORE_FAULTY_H
 

@@ -27,7 +27,7 @@ static struct msg *message(const char *topic, const char *payload)
 	return m;
 }
 
-static void message_owns_what_it_was_given(void **state)
+static void message_owns_copies(void **state)
 {
 	char topic[] = "a/b", payload[] = "on";
 	struct msg *m = message(topic, payload), *second = msg_ref(m);
@@ -58,7 +58,7 @@ static void message_of_the_broker_has_no_origin(void **state)
 	msg_unref(&m);
 }
 
-static void expiry_rounds_up(void **state)
+static void message_expiry_rounds_up(void **state)
 {
 	static const struct {
 		const char *name;
@@ -113,7 +113,7 @@ static struct journal_group *group(const int *number)
 	return journal_group_new(on_done, context.out);
 }
 
-static void records_are_copied(void **state)
+static void group_copies_records(void **state)
 {
 	int number = 1;
 	char filter[] = "a/+", options[] = "\x01\x02";
@@ -143,7 +143,7 @@ static void records_are_copied(void **state)
 	journal_group_free(g);
 }
 
-static void memory_completes_after_the_append_and_in_order(void **state)
+static void memory_journal_completes_after_append_in_order(void **state)
 {
 	static const int numbers[] = {0, 1, 2, 3};
 	struct journal *j = journal_memory_new();
@@ -177,7 +177,7 @@ static void memory_completes_after_the_append_and_in_order(void **state)
 	journal_free(j);
 }
 
-static void held_completes_when_told_out_of_step_with_other_executors(void **state)
+static void held_journal_completes_in_any_order(void **state)
 {
 	static const int numbers[] = {0, 1, 2};
 	struct journal *j = journal_held_new();
@@ -215,45 +215,45 @@ static void held_completes_when_told_out_of_step_with_other_executors(void **sta
 	assert_int_equal(seen[0].count, 1);
 	assert_int_equal(seen[0].number[0], 0);
 
-	journal_free(j); /* a crash: what was held is gone, and leaks nothing */
+	journal_free(j); /* a crash: what waits is freed */
 	assert_int_equal(seen[0].count, 1);
 	executor_fini(&executors[0]);
 	executor_fini(&executors[1]);
 }
 
-/* --- queue records are told to their executors --- */
+/* --- executors are notified of queue records --- */
 
-struct log_limits {
+struct notified {
 	unsigned count;
 	uint64_t position[16];
-	bool kept[16];
-	unsigned done_at; /* how many were told when the group completed */
+	bool stored[16];
+	unsigned done_at; /* how many notifications there were when the group completed */
 	unsigned pages;
 };
 
-static void on_queued(void *executor_arg, const struct record *record, bool kept)
+static void on_queued(void *executor_arg, const struct record *record, bool stored)
 {
-	struct log_limits *log_limits = executor_arg;
+	struct notified *notified = executor_arg;
 
-	log_limits->position[log_limits->count] = record->number;
-	log_limits->kept[log_limits->count++] = kept;
+	notified->position[notified->count] = record->number;
+	notified->stored[notified->count++] = stored;
 }
 
 static void on_told_done(struct journal_group *g, int status, void *executor_arg)
 {
-	struct log_limits *log_limits = executor_arg;
+	struct notified *notified = executor_arg;
 
 	(void)g;
 	(void)status;
-	log_limits->done_at = 100 + log_limits->count;
+	notified->done_at = 100 + notified->count;
 }
 
 static void on_page(struct task *task, void *executor_arg)
 {
-	struct log_limits *log_limits = executor_arg;
+	struct notified *notified = executor_arg;
 
 	(void)task;
-	log_limits->pages++;
+	notified->pages++;
 }
 
 static void turn(struct executor *executor)
@@ -293,78 +293,78 @@ static uint64_t append(struct journal *j, struct executor *executor, struct jour
 	return first;
 }
 
-static void queues_are_told_before_the_completion(void **state)
+static void queue_notifications_precede_completion(void **state)
 {
 	struct journal *journals[] = {journal_memory_new(), journal_held_new()};
 
 	(void)state;
 	for (unsigned i = 0; i < 2; i++) {
 		struct journal *j = journals[i];
-		struct log_limits log_limits[2] = {{0}, {0}};
+		struct notified notified[2] = {{0}, {0}};
 		struct executor executors[2];
 
-		executor_init(&executors[0], 0, NULL, &log_limits[0]);
-		executor_init(&executors[1], 1, NULL, &log_limits[1]);
+		executor_init(&executors[0], 0, NULL, &notified[0]);
+		executor_init(&executors[1], 1, NULL, &notified[1]);
 		journal_on_queued(j, on_queued);
 		assert_int_equal(append(j, &executors[1], four_queues(executors), JOURNAL_NOW), 1);
 		if (i == 1)
 			journal_held_release(j, 0, 0);
 		turn(&executors[1]);
 		turn(&executors[0]);
-		assert_int_equal(log_limits[0].count, 2);
-		assert_int_equal(log_limits[0].position[0], 1);
-		assert_int_equal(log_limits[0].position[1], 4);
-		assert_true(log_limits[0].kept[0] && log_limits[1].kept[0]);
-		assert_int_equal(log_limits[1].count, 1);
-		assert_int_equal(log_limits[1].position[0], 2);
-		assert_int_equal(log_limits[1].done_at, 101);
+		assert_int_equal(notified[0].count, 2);
+		assert_int_equal(notified[0].position[0], 1);
+		assert_int_equal(notified[0].position[1], 4);
+		assert_true(notified[0].stored[0] && notified[1].stored[0]);
+		assert_int_equal(notified[1].count, 1);
+		assert_int_equal(notified[1].position[0], 2);
+		assert_int_equal(notified[1].done_at, 101);
 
-		/* Nobody is told of the others. */
+		/* There is no notification of the others. */
 		assert_int_equal(append(j, &executors[0], four_queues(executors), JOURNAL_NEXT), 5);
 		if (i == 1)
 			journal_held_release(j, 0, 0);
 		turn(&executors[0]);
 		turn(&executors[1]);
-		assert_int_equal(log_limits[0].count, 2);
-		assert_int_equal(log_limits[1].count, 1);
-		assert_int_equal(log_limits[0].done_at, 102);
+		assert_int_equal(notified[0].count, 2);
+		assert_int_equal(notified[1].count, 1);
+		assert_int_equal(notified[0].done_at, 102);
 		executor_fini(&executors[0]);
 		executor_fini(&executors[1]);
 		journal_free(j);
 	}
 }
 
-static void failed_queues_are_not_told(void **state)
+static void failed_queue_records_are_not_notified(void **state)
 {
 	struct journal *j = journal_held_new();
-	struct log_limits log_limits[2] = {{0}, {0}};
+	struct notified notified[2] = {{0}, {0}};
 	struct executor executors[2];
 
 	(void)state;
-	executor_init(&executors[0], 0, NULL, &log_limits[0]);
-	executor_init(&executors[1], 1, NULL, &log_limits[1]);
+	executor_init(&executors[0], 0, NULL, &notified[0]);
+	executor_init(&executors[1], 1, NULL, &notified[1]);
 	journal_on_queued(j, on_queued);
 	append(j, &executors[0], four_queues(executors), JOURNAL_NOW);
 	journal_held_release(j, 0, -5);
 	turn(&executors[0]);
 	turn(&executors[1]);
-	assert_int_equal(log_limits[0].count + log_limits[1].count, 0);
-	assert_int_equal(log_limits[0].done_at, 100);
+	assert_int_equal(notified[0].count + notified[1].count, 0);
+	assert_int_equal(notified[0].done_at, 100);
 	executor_fini(&executors[0]);
 	executor_fini(&executors[1]);
 	journal_free(j);
 }
 
-static void without_a_disk_pages_are_empty(void **state)
+static void pages_are_empty_without_disk(void **state)
 {
 	struct journal *j = journal_held_new();
-	struct log_limits log_limits[2] = {{0}, {0}};
+	struct notified notified[2] = {{0}, {0}};
 	struct journal_page page = {.session_id = 3, .from = 1, .max_count = 10, .max_bytes = 1000};
 	struct executor executors[2];
 
 	(void)state;
-	executor_init(&executors[0], 0, NULL, &log_limits[0]);
-	executor_init(&executors[1], 1, NULL, &log_limits[1]);
+	executor_init(&executors[0], 0, NULL, &notified[0]);
+	executor_init(&executors[1], 1, NULL, &notified[1]);
 	append(j, &executors[0], four_queues(executors), JOURNAL_NOW);
 	page.executor = &executors[0];
 	page.task.run = on_page;
@@ -372,7 +372,7 @@ static void without_a_disk_pages_are_empty(void **state)
 	journal_read(j, &page);
 	executor_leave();
 	turn(&executors[0]);
-	assert_int_equal(log_limits[0].pages, 1);
+	assert_int_equal(notified[0].pages, 1);
 	assert_int_equal(page.count, 0);
 	assert_int_equal(page.read_to, 4);
 	assert_false(page.more);
@@ -383,7 +383,7 @@ static void without_a_disk_pages_are_empty(void **state)
 }
 
 /* Store time and back; before the start of the machine is 0. */
-static void store_time_goes_both_ways(void **state)
+static void store_time_converts_both_ways(void **state)
 {
 	struct journal *j = journal_memory_new();
 	static const uint64_t some[] = {0, 1, 1000, 123456789, (uint64_t)1 << 40, MSG_NEVER};
@@ -402,16 +402,16 @@ static void store_time_goes_both_ways(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(message_owns_what_it_was_given),
+	    cmocka_unit_test(message_owns_copies),
 	    cmocka_unit_test(message_of_the_broker_has_no_origin),
-	    cmocka_unit_test(expiry_rounds_up),
-	    cmocka_unit_test(records_are_copied),
-	    cmocka_unit_test(memory_completes_after_the_append_and_in_order),
-	    cmocka_unit_test(held_completes_when_told_out_of_step_with_other_executors),
-	    cmocka_unit_test(queues_are_told_before_the_completion),
-	    cmocka_unit_test(failed_queues_are_not_told),
-	    cmocka_unit_test(without_a_disk_pages_are_empty),
-	    cmocka_unit_test(store_time_goes_both_ways),
+	    cmocka_unit_test(message_expiry_rounds_up),
+	    cmocka_unit_test(group_copies_records),
+	    cmocka_unit_test(memory_journal_completes_after_append_in_order),
+	    cmocka_unit_test(held_journal_completes_in_any_order),
+	    cmocka_unit_test(queue_notifications_precede_completion),
+	    cmocka_unit_test(failed_queue_records_are_not_notified),
+	    cmocka_unit_test(pages_are_empty_without_disk),
+	    cmocka_unit_test(store_time_converts_both_ways),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

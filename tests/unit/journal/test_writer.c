@@ -1,5 +1,5 @@
-/* The journal on disk, step by step: what is kept, what is told, in which order, and what is there
- * after a crash.  D1 to D5 */
+/* The journal on disk, step by step: what is stored, the notifications and their order, and what is
+ * there after a crash.  D1 to D5 */
 #include <errno.h>
 
 #include "support/store_faulty.h"
@@ -7,7 +7,7 @@
 #define R(name, ...) ((struct record){.kind = RECORD_##name, __VA_ARGS__})
 #include "writer_fixture.h"
 
-static void every_kind_of_record_survives(void **state)
+static void each_kind_of_record_survives_a_crash(void **state)
 {
 	struct writer_fixture t = {0};
 	struct journal_group *g;
@@ -29,7 +29,7 @@ static void every_kind_of_record_survives(void **state)
 	add(g, R(REPLAY, .session_id = 5, .number = 1, .value = SLICE("clock")), NULL);
 	assert_int_equal(append_to(&t, 1, g, JOURNAL_NOW), 1);
 	assert_true(turn(&t));
-	require_told(&t, 1, "all=0 ");
+	require_notified(&t, 1, "all=0 ");
 	restart(&t);
 	/* Retained values come in the order of their hashes. */
 	require_shown(&t, "retained s 4 deleted own\n"
@@ -64,7 +64,7 @@ static void every_kind_of_record_survives(void **state)
 	writer_fixture_fini(&t);
 }
 
-static void what_is_not_committed_is_not_there(void **state)
+static void uncommitted_group_is_lost_by_a_crash(void **state)
 {
 	struct writer_fixture t = {0};
 	struct journal_group *g;
@@ -76,15 +76,15 @@ static void what_is_not_committed_is_not_there(void **state)
 	add(g, R(SUBSCRIPTION, .session_id = 5, .number = 1, .value = SLICE("a")), NULL);
 	append_to(&t, 0, g, JOURNAL_NOW);
 	run_executors(&t);
-	require_told(&t, 0, "");
+	require_notified(&t, 0, "");
 	restart(&t); /* it was waiting: freed, never completed */
 	require_shown(&t, "session 5 state\n");
-	require_told(&t, 0, "");
+	require_notified(&t, 0, "");
 	writer_fixture_fini(&t);
 }
 
 /* One commit for all; notices first, completions then, the page last. */
-static void one_batch_in_order(void **state)
+static void waiting_groups_share_one_commit_in_order(void **state)
 {
 	struct writer_fixture t = {0};
 	struct journal_health health;
@@ -105,8 +105,8 @@ static void one_batch_in_order(void **state)
 	}
 	append_to(&t, 0, group_new("empty"), JOURNAL_NOW);
 	assert_true(turn(&t));
-	require_told(&t, 0, "+1 +4 +7 empty=0 ");
-	require_told(&t, 1, "+2 -3 +5 -6 +8 -9 g=0 g=0 g=0 ");
+	require_notified(&t, 0, "+1 +4 +7 empty=0 ");
+	require_notified(&t, 1, "+2 -3 +5 -6 +8 -9 g=0 g=0 g=0 ");
 	journal_health(t.journal, &health);
 	assert_int_equal(health.commits, 3);
 	assert_int_equal(health.groups, 6);
@@ -117,7 +117,7 @@ static void one_batch_in_order(void **state)
 	writer_fixture_fini(&t);
 }
 
-static void a_body_is_there_once_and_goes_with_the_last(void **state)
+static void shared_body_is_removed_with_its_last_reference(void **state)
 {
 	struct writer_fixture t = {0};
 	struct journal_group *g;
@@ -147,7 +147,7 @@ static void a_body_is_there_once_and_goes_with_the_last(void **state)
 }
 
 /* Within one batch, too. Only what somebody waits for is refused. */
-static void queues_have_bounds(void **state)
+static void full_queue_refuses_records(void **state)
 {
 	struct writer_fixture t = {0};
 	struct journal_group *g;
@@ -167,8 +167,8 @@ static void queues_have_bounds(void **state)
 		append_to(&t, 0, g, JOURNAL_NOW);
 	}
 	turn(&t);
-	require_told(&t, 0, "+1 +3 +5 -7 ");
-	require_told(&t, 1, "+2 +4 -6 -8 ");
+	require_notified(&t, 0, "+1 +3 +5 -7 ");
+	require_notified(&t, 1, "+2 +4 -6 -8 ");
 	assert_int_equal(rows_in(&t, TABLE_BODY), 3);
 	keep(&t, R(QUEUE_DONE, .session_id = 2, .number = 2), NULL);
 	g = group_new(NULL);
@@ -178,7 +178,7 @@ static void queues_have_bounds(void **state)
 	add(g, R(QUEUE, .session_id = 1, .executor = &t.executors[1]), message_of("x", 100));
 	append_to(&t, 0, g, JOURNAL_NEXT);
 	turn(&t);
-	require_told(&t, 1, "+9 ");
+	require_notified(&t, 1, "+9 ");
 	assert_int_equal(rows_in(&t, TABLE_QUEUE), 6);
 
 	/* After a restart the bounds come with the session. */
@@ -187,7 +187,7 @@ static void queues_have_bounds(void **state)
 	add(g, R(QUEUE, .session_id = 1, .executor = &t.executors[0]), message_of("x", 100));
 	append_to(&t, 0, g, JOURNAL_NOW);
 	turn(&t);
-	require_told(&t, 0, "+11 ");
+	require_notified(&t, 0, "+11 ");
 	keep(&t, R(SESSION, .session_id = 1, .number = 6, .bound_bytes = UINT64_MAX), NULL);
 	for (unsigned i = 0; i < 2; i++) {
 		g = group_new(NULL);
@@ -195,12 +195,12 @@ static void queues_have_bounds(void **state)
 		append_to(&t, 0, g, JOURNAL_NOW);
 		turn(&t);
 	}
-	require_told(&t, 0, "+12 -13 ");
+	require_notified(&t, 0, "+12 -13 ");
 	writer_fixture_fini(&t);
 }
 
 /* Clean start: the old one ends and the new one is there, in one group. */
-static void an_ended_session_never_returns(void **state)
+static void ended_session_never_returns(void **state)
 {
 	struct writer_fixture t = {0};
 	struct journal_group *g;
@@ -219,7 +219,7 @@ static void an_ended_session_never_returns(void **state)
 	add(g, R(SESSION, .session_id = 6, .number = 10, .bound_bytes = 10000), NULL);
 	append_to(&t, 0, g, JOURNAL_NOW);
 	turn(&t);
-	require_told(&t, 0, "clean=0 ");
+	require_notified(&t, 0, "clean=0 ");
 	assert_int_equal(rows_in(&t, TABLE_ENDING), 1);
 	assert_int_equal(rows_in(&t, TABLE_SUBSCRIPTION), 0);
 	assert_in_range(rows_in(&t, TABLE_QUEUE), 300, 500); /* bit by bit */
@@ -234,7 +234,7 @@ static void an_ended_session_never_returns(void **state)
 	add(g, R(QUEUE, .session_id = 5, .executor = &t.executors[0]), message_of("late", 1));
 	append_to(&t, 0, g, JOURNAL_NOW);
 	assert_true(turn(&t));
-	require_told(&t, 0, "-701 ");
+	require_notified(&t, 0, "-701 ");
 	while (turn(&t))
 		;
 	assert_int_equal(
@@ -244,7 +244,7 @@ static void an_ended_session_never_returns(void **state)
 }
 
 /* A map that grows while the last rows go: they are found again. */
-static void an_ending_is_done_anew(void **state)
+static void removal_of_ended_session_goes_on_after_a_crash(void **state)
 {
 	bool spent = true;
 
@@ -271,7 +271,7 @@ static void an_ending_is_done_anew(void **state)
 }
 
 /* Whatever became of them. */
-static void positions_are_not_given_twice(void **state)
+static void positions_are_given_once(void **state)
 {
 	struct writer_fixture t = {0};
 
@@ -289,7 +289,7 @@ static void positions_are_not_given_twice(void **state)
 	writer_fixture_fini(&t);
 }
 
-static void the_restore_drops_what_is_refused(void **state)
+static void rows_refused_by_restore_are_removed(void **state)
 {
 	struct writer_fixture t = {.session_gone = 5};
 
@@ -321,7 +321,7 @@ static void change(struct writer_fixture *t, uint64_t number, size_t payload,
 	append_to(t, 0, g, urgency);
 }
 
-static void retained_never_goes_back(void **state)
+static void retained_value_never_goes_back(void **state)
 {
 	struct writer_fixture t = {0};
 
@@ -330,7 +330,7 @@ static void retained_never_goes_back(void **state)
 	change(&t, 5, 50, JOURNAL_NOW);
 	change(&t, 4, 40, JOURNAL_NOW);
 	turn(&t);
-	require_told(&t, 0, "now=0 now=0 ");
+	require_notified(&t, 0, "now=0 now=0 ");
 	restart(&t);
 	require_shown(&t, "retained t 5 t+50 \n");
 	change(&t, 3, 0, JOURNAL_NOW);
@@ -338,18 +338,18 @@ static void retained_never_goes_back(void **state)
 	restart(&t);
 	require_shown(&t, "retained t 5 t+50 \n");
 
-	/* A newer one is held: this one is written all the same, for it is acknowledged. */
-	buf_clear(&t.log_limits[0]);
+	/* A newer one waits: this one is written all the same, as it is acknowledged. */
+	buf_clear(&t.notified[0]);
 	change(&t, 8, 80, JOURNAL_INTERVAL);
 	change(&t, 7, 70, JOURNAL_NOW);
 	turn(&t);
-	require_told(&t, 0, "now=0 ");
+	require_notified(&t, 0, "now=0 ");
 	restart(&t);
 	require_shown(&t, "retained t 7 t+70 \n");
 	writer_fixture_fini(&t);
 }
 
-static void of_held_changes_the_newest_is_written(void **state)
+static void newest_waiting_retained_change_is_written(void **state)
 {
 	struct writer_fixture t = {0};
 	struct journal_health health;
@@ -372,7 +372,7 @@ static void of_held_changes_the_newest_is_written(void **state)
 	writer_fixture_fini(&t);
 }
 
-static void next_goes_with_the_next_commit(void **state)
+static void next_group_goes_with_the_next_commit(void **state)
 {
 	struct writer_fixture t = {0};
 
@@ -380,17 +380,17 @@ static void next_goes_with_the_next_commit(void **state)
 	writer_fixture_open(&t);
 	change(&t, 1, 10, JOURNAL_NEXT);
 	assert_false(turn(&t));
-	require_told(&t, 0, "");
+	require_notified(&t, 0, "");
 	append_to(&t, 0, group_new("now"), JOURNAL_NOW);
 	assert_true(turn(&t));
-	require_told(&t, 0, "later=0 now=0 ");
+	require_notified(&t, 0, "later=0 now=0 ");
 	change(&t, 2, 20, JOURNAL_INTERVAL);
 	append_to(&t, 0, group_new("now"), JOURNAL_NOW);
 	assert_true(turn(&t));
-	require_told(&t, 0, "now=0 ");
+	require_notified(&t, 0, "now=0 ");
 	t.now_ms += INTERVAL_MS;
 	assert_true(turn(&t));
-	require_told(&t, 0, "later=0 ");
+	require_notified(&t, 0, "later=0 ");
 	restart(&t);
 	require_shown(&t, "retained t 2 t+20 \n");
 	writer_fixture_fini(&t);
@@ -404,7 +404,7 @@ static struct msg *expiring(struct writer_fixture *t, const char *topic, uint64_
 	return m;
 }
 
-static void expired_values_go(void **state)
+static void expired_retained_values_are_removed(void **state)
 {
 	struct writer_fixture t = {.expired_retention_ms = 5000};
 
@@ -440,7 +440,7 @@ static void expired_values_go(void **state)
 	writer_fixture_fini(&t);
 }
 
-/* --- held: durability interval --- */
+/* --- waiting: durability interval --- */
 
 static uint64_t hold_queue(struct writer_fixture *t, const char *name, bool with_retained)
 {
@@ -460,7 +460,7 @@ static void done(struct writer_fixture *t, uint64_t position, enum journal_urgen
 	append_to(t, 1, g, urgency);
 }
 
-static void done_before_it_was_written_costs_nothing(void **state)
+static void queue_record_done_before_commit_is_not_written(void **state)
 {
 	struct writer_fixture t = {0};
 	struct journal_health health;
@@ -479,25 +479,25 @@ static void done_before_it_was_written_costs_nothing(void **state)
 	assert_int_equal(health.commits, 1);
 	assert_int_equal(health.messages, 0);
 	assert_int_equal(health.pending_groups, 0);
-	buf_clear(&t.log_limits[0]);
-	buf_clear(&t.log_limits[1]);
+	buf_clear(&t.notified[0]);
+	buf_clear(&t.notified[1]);
 
 	/* What else is in the group is written with the interval. */
 	position = hold_queue(&t, "both", true);
 	done(&t, position, JOURNAL_NOW);
 	turn(&t);
-	require_told(&t, 1, "done=0 ");
-	require_told(&t, 0, "");
+	require_notified(&t, 1, "done=0 ");
+	require_notified(&t, 0, "");
 	t.now_ms += INTERVAL_MS;
 	turn(&t);
-	require_told(&t, 0, "both=0 ");
+	require_notified(&t, 0, "both=0 ");
 	restart(&t);
 	require_shown(&t, "retained r 9 r+2 \nsession 5 state\n");
 	writer_fixture_fini(&t);
 }
 
-/* What refers to something held makes it be written first. */
-static void held_comes_first_where_it_must(void **state)
+/* A record that refers to one that waits has that one written first. */
+static void waiting_records_of_a_session_are_written_first(void **state)
 {
 	static const struct {
 		const char *name;
@@ -553,7 +553,7 @@ static void held_comes_first_where_it_must(void **state)
 		add(g, rows[i].now, NULL);
 		append_to(&t, 0, g, JOURNAL_NOW);
 		assert_true(turn(&t));
-		require_told(&t, 0, "held=0 now=0 ");
+		require_notified(&t, 0, "held=0 now=0 ");
 		restart(&t);
 		require_shown(&t, rows[i].shown);
 		writer_fixture_fini(&t);
@@ -570,7 +570,7 @@ static void stop_writes_everything(void **state)
 	hold_queue(&t, "held", true);
 	change(&t, 1, 10, JOURNAL_NEXT);
 	writer_fixture_stop(&t);
-	require_told(&t, 0, "held=0 later=0 ");
+	require_notified(&t, 0, "held=0 later=0 ");
 	restart(&t);
 	assert_true(is_shown(&t, "queue 5 1 from 1\n"));
 	assert_true(is_shown(&t, "retained t 1 t+10 \n"));
@@ -587,7 +587,7 @@ static bool deleted_is_over(struct slice value, uint64_t time_ms)
 }
 
 /* What was known of deleted values goes without a restart, when whoever wrote it says so. */
-static void deleted_values_go(void **state)
+static void deleted_retained_values_are_removed(void **state)
 {
 	struct writer_fixture t = {.deleted_is_over = deleted_is_over};
 
@@ -633,23 +633,23 @@ static void store_time_never_goes_back(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(every_kind_of_record_survives),
-	    cmocka_unit_test(what_is_not_committed_is_not_there),
-	    cmocka_unit_test(one_batch_in_order),
-	    cmocka_unit_test(a_body_is_there_once_and_goes_with_the_last),
-	    cmocka_unit_test(queues_have_bounds),
-	    cmocka_unit_test(an_ended_session_never_returns),
-	    cmocka_unit_test(an_ending_is_done_anew),
-	    cmocka_unit_test(positions_are_not_given_twice),
-	    cmocka_unit_test(the_restore_drops_what_is_refused),
-	    cmocka_unit_test(retained_never_goes_back),
-	    cmocka_unit_test(of_held_changes_the_newest_is_written),
-	    cmocka_unit_test(next_goes_with_the_next_commit),
-	    cmocka_unit_test(expired_values_go),
-	    cmocka_unit_test(done_before_it_was_written_costs_nothing),
-	    cmocka_unit_test(held_comes_first_where_it_must),
+	    cmocka_unit_test(each_kind_of_record_survives_a_crash),
+	    cmocka_unit_test(uncommitted_group_is_lost_by_a_crash),
+	    cmocka_unit_test(waiting_groups_share_one_commit_in_order),
+	    cmocka_unit_test(shared_body_is_removed_with_its_last_reference),
+	    cmocka_unit_test(full_queue_refuses_records),
+	    cmocka_unit_test(ended_session_never_returns),
+	    cmocka_unit_test(removal_of_ended_session_goes_on_after_a_crash),
+	    cmocka_unit_test(positions_are_given_once),
+	    cmocka_unit_test(rows_refused_by_restore_are_removed),
+	    cmocka_unit_test(retained_value_never_goes_back),
+	    cmocka_unit_test(newest_waiting_retained_change_is_written),
+	    cmocka_unit_test(next_group_goes_with_the_next_commit),
+	    cmocka_unit_test(expired_retained_values_are_removed),
+	    cmocka_unit_test(queue_record_done_before_commit_is_not_written),
+	    cmocka_unit_test(waiting_records_of_a_session_are_written_first),
 	    cmocka_unit_test(stop_writes_everything),
-	    cmocka_unit_test(deleted_values_go),
+	    cmocka_unit_test(deleted_retained_values_are_removed),
 	    cmocka_unit_test(store_time_never_goes_back),
 	};
 

@@ -6,7 +6,7 @@
 #include "writer_fixture.h"
 
 /* Inline, large, shared; with and without a value. */
-static void a_page_shows_what_is_there(void **state)
+static void page_shows_queue(void **state)
 {
 	struct writer_fixture t = {0};
 	struct asked a;
@@ -57,7 +57,7 @@ static void a_page_shows_what_is_there(void **state)
 	writer_fixture_fini(&t);
 }
 
-static void a_page_is_cut(void **state)
+static void page_is_limited_by_count_and_bytes(void **state)
 {
 	struct writer_fixture t = {0};
 	struct asked a;
@@ -100,8 +100,8 @@ static void a_page_is_cut(void **state)
 	writer_fixture_fini(&t);
 }
 
-/* It comes behind what was appended before, which is held until then or not. */
-static void a_page_waits_for_what_came_before(void **state)
+/* It comes after everything that was appended before, whether that waits or not. */
+static void page_shows_everything_appended_before(void **state)
 {
 	struct writer_fixture t = {0};
 	struct asked a;
@@ -114,15 +114,15 @@ static void a_page_waits_for_what_came_before(void **state)
 	put_to(&t, 0, five, 1, 2, JOURNAL_NOW);
 	put_to(&t, 0, five, 1, 3, JOURNAL_NEXT);
 	read_now(&t, &a, 5, 1, 10, SIZE_MAX);
-	require_told(&t, 0, "+2 g=0 g=0 page ");
-	require_told(&t, 1, "g=0 ");
+	require_notified(&t, 0, "+2 g=0 g=0 page ");
+	require_notified(&t, 1, "g=0 ");
 	assert_int_equal(a.page.count, 3);
 	journal_page_fini(&a.page);
 	writer_fixture_fini(&t);
 }
 
 /* Failing at each call in turn, the batch with its pages is done anew, and nothing twice. */
-static void a_batch_is_done_anew(void **state)
+static void failed_batch_is_repeated(void **state)
 {
 	static const uint64_t all[] = {4, 5, 6};
 	unsigned failures = 0;
@@ -139,7 +139,7 @@ static void a_batch_is_done_anew(void **state)
 		put_to(&t, 0, all, 3, 10, JOURNAL_NOW);
 		turn(&t);
 		keep(&t, (struct record){.kind = RECORD_SESSION_END, .session_id = 6}, NULL);
-		buf_clear(&t.log_limits[0]);
+		buf_clear(&t.notified[0]);
 		put_to(&t, 0, all, 3, 2000, JOURNAL_NOW);
 		put_to(&t, 0, all + 1, 1, 5, JOURNAL_NOW);
 		for (uint64_t id = 4; id <= 5; id++) {
@@ -163,7 +163,7 @@ static void a_batch_is_done_anew(void **state)
 		store_faulty_fail(t.store, 0, 0, 0);
 		while (turn(&t))
 			;
-		require_told(&t, 0, "+4 +5 -6 +7 g=0 g=0 done=0 done=0 page ");
+		require_notified(&t, 0, "+4 +5 -6 +7 g=0 g=0 done=0 done=0 page ");
 		assert_int_equal(a.page.count, 2);
 		assert_int_equal(a.page.items[1].position, 7);
 		journal_page_fini(&a.page);
@@ -180,7 +180,7 @@ static void a_batch_is_done_anew(void **state)
 	assert_true(failures > 30);
 }
 
-static void damage_is_told(void **state)
+static void damaged_row_fails_the_journal(void **state)
 {
 	struct writer_fixture t = {0};
 	struct journal_visitor nothing = {0};
@@ -202,11 +202,11 @@ static void damage_is_told(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(a_page_shows_what_is_there),
-	    cmocka_unit_test(a_page_is_cut),
-	    cmocka_unit_test(a_page_waits_for_what_came_before),
-	    cmocka_unit_test(a_batch_is_done_anew),
-	    cmocka_unit_test(damage_is_told),
+	    cmocka_unit_test(page_shows_queue),
+	    cmocka_unit_test(page_is_limited_by_count_and_bytes),
+	    cmocka_unit_test(page_shows_everything_appended_before),
+	    cmocka_unit_test(failed_batch_is_repeated),
+	    cmocka_unit_test(damaged_row_fails_the_journal),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

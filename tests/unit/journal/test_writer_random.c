@@ -70,10 +70,10 @@ static struct walk *current;
 
 /* --- what comes back --- */
 
-static void on_queued(void *executor_arg, const struct record *record, bool kept)
+static void on_queued(void *executor_arg, const struct record *record, bool stored)
 {
 	(void)executor_arg;
-	if (!kept)
+	if (!stored)
 		current->refused[record->number / 64] |= (uint64_t)1 << record->number % 64;
 }
 
@@ -269,7 +269,7 @@ static bool show_will(void *arg, uint64_t id, struct msg *msg, struct slice valu
 }
 
 static const struct journal_visitor visitor = {
-#define VISITOR(result, name, arguments) .name = show_##name,
+#define VISITOR(table, rows, result, name, arguments) .name = show_##name,
 #include "journal/visitor.def"
 #undef VISITOR
 };
@@ -380,7 +380,7 @@ static struct record some_record(struct walk *w, unsigned value)
 	if (r.kind == RECORD_SESSION)
 		r.bound_bytes = 100000;
 	if (r.kind == RECORD_QUEUE)
-		r.executor = &w->t.executors[dice_roll(&w->dice, HOMES)];
+		r.executor = &w->t.executors[dice_roll(&w->dice, EXECUTORS)];
 	if (r.kind == RECORD_QUEUE_DONE || r.kind == RECORD_SENT)
 		r.number = some_position(w, &r.session_id);
 	if (r.kind == RECORD_RETAINED) {
@@ -433,7 +433,7 @@ static void append_some(struct walk *w)
 	msg_unref(&shared);
 	*w->tail = sent;
 	w->tail = &sent->next;
-	sent->first = append_to(&w->t, dice_roll(&w->dice, HOMES), g, sent->urgency);
+	sent->first = append_to(&w->t, dice_roll(&w->dice, EXECUTORS), g, sent->urgency);
 	assert_true(sent->first == 0 || sent->first < w->next_position);
 }
 
@@ -517,7 +517,7 @@ static void step(struct walk *w)
 		w->t.now_ms += dice_roll(&w->dice, 400);
 }
 
-static void model_equals_restore(void **state)
+static void random_records_restore_equal_to_model(void **state)
 {
 	(void)state;
 	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
@@ -554,7 +554,7 @@ static void on_line(void *arg, enum event e, struct slice line)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(model_equals_restore),
+	    cmocka_unit_test(random_records_restore_equal_to_model),
 	};
 
 	hash_init();

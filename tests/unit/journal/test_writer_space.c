@@ -17,7 +17,7 @@ static void on_line(void *arg, enum event e, struct slice line)
 
 /* --- disk trouble: D7 --- */
 
-static void a_full_disk_is_waited_for(void **state)
+static void full_disk_is_retried(void **state)
 {
 	static const uint64_t five[] = {5};
 	static const int errors[] = {-ENOSPC, -EDQUOT};
@@ -35,7 +35,7 @@ static void a_full_disk_is_waited_for(void **state)
 		put_to(&t, 0, five, 1, 1, JOURNAL_NOW);
 		ask(&t, &a, 5, 0, 10, SIZE_MAX);
 		assert_false(turn(&t));
-		require_told(&t, 0, "");
+		require_notified(&t, 0, "");
 		journal_health(t.journal, &health);
 		assert_int_equal(health.state, JOURNAL_WAITS);
 		assert_int_equal(health.error, errors[i]);
@@ -50,7 +50,7 @@ static void a_full_disk_is_waited_for(void **state)
 		assert_true(store_faulty_is_spent(t.store));
 		t.now_ms += 1000;
 		assert_true(turn(&t));
-		require_told(&t, 0, "+1 +2 g=0 g=0 page ");
+		require_notified(&t, 0, "+1 +2 g=0 g=0 page ");
 		assert_int_equal(a.page.count, 2);
 		journal_page_fini(&a.page);
 		journal_health(t.journal, &health);
@@ -62,9 +62,8 @@ static void a_full_disk_is_waited_for(void **state)
 	}
 }
 
-/* What comes first is kept first, and nobody is told before it is there; who asked for a page sees
- * all. */
-static void half_of_it_finds_room(void **state)
+/* Groups are stored in their order, and complete when they are stored; a page shows all of them. */
+static void batch_too_large_is_halved(void **state)
 {
 	static const uint64_t five[] = {5};
 	struct writer_fixture t = {0};
@@ -80,12 +79,12 @@ static void half_of_it_finds_room(void **state)
 	store_faulty_fail(t.store, 20, 2, -ENOSPC);
 	assert_true(turn(&t));
 	assert_true(store_faulty_is_spent(t.store));
-	require_told(&t, 0, "+1 g=0 g=0 ");
+	require_notified(&t, 0, "+1 g=0 g=0 ");
 	assert_true(turn(&t)); /* at once, and twice as much */
-	require_told(&t, 0, "g=0 g=0 g=0 g=0 ");
+	require_notified(&t, 0, "g=0 g=0 g=0 g=0 ");
 	assert_int_equal(a.answers, 0);
 	assert_true(turn(&t));
-	require_told(&t, 0, "g=0 g=0 page ");
+	require_notified(&t, 0, "g=0 g=0 page ");
 	assert_int_equal(a.page.count, 8);
 	journal_page_fini(&a.page);
 	assert_false(turn(&t));
@@ -119,7 +118,7 @@ static unsigned fill(struct writer_fixture *t)
 	return count;
 }
 
-static void what_takes_away_finds_room(void **state)
+static void removing_records_find_space(void **state)
 {
 	struct writer_fixture t = {0};
 	struct journal_health health;
@@ -139,8 +138,8 @@ static void what_takes_away_finds_room(void **state)
 	journal_health(t.journal, &health);
 	assert_int_equal(health.state, JOURNAL_LOW_SPACE);
 	assert_int_equal(health.error, -ENOSPC);
-	assert_int_equal(health.pending_groups, 0); /* whoever came in was kept */
-	buf_clear(&t.log_limits[0]);
+	assert_int_equal(health.pending_groups, 0); /* every group is stored */
+	buf_clear(&t.notified[0]);
 	t.rooms = 0;
 	while (journal_free_space(t.journal) == 0) {
 		acknowledge(&t, ++taken);
@@ -148,7 +147,7 @@ static void what_takes_away_finds_room(void **state)
 		assert_in_range(taken, 1, count);
 	}
 	assert_in_range(taken, 8, 20); /* not one in, one out */
-	assert_int_equal(t.rooms, HOMES);
+	assert_int_equal(t.rooms, EXECUTORS);
 	for (unsigned i = 0; i < 5; i++) { /* it has to last */
 		assert_int_equal(logged[EVENT_STORE_RESUMED], 0);
 		t.now_ms += 1000;
@@ -162,7 +161,7 @@ static void what_takes_away_finds_room(void **state)
 }
 
 /* Room that others made is seen without a commit. */
-static void it_is_tight_until_there_is_room(void **state)
+static void journal_is_low_until_there_is_space(void **state)
 {
 	struct writer_fixture t = {0};
 
@@ -183,7 +182,7 @@ static void it_is_tight_until_there_is_room(void **state)
 	t.now_ms += 1;
 	assert_false(turn(&t));
 	assert_true(journal_free_space(t.journal) > 0);
-	assert_int_equal(t.rooms, HOMES);
+	assert_int_equal(t.rooms, EXECUTORS);
 	assert_int_equal(logged[EVENT_STORE_RESUMED], 0);
 	t.now_ms += 5000;
 	assert_false(turn(&t));
@@ -192,7 +191,7 @@ static void it_is_tight_until_there_is_room(void **state)
 }
 
 /* Nothing completes any more; who waits learns it at the stop. */
-static void a_failed_disk_is_left_alone(void **state)
+static void failed_disk_is_not_used_again(void **state)
 {
 	static const uint64_t five[] = {5};
 
@@ -213,7 +212,7 @@ static void a_failed_disk_is_left_alone(void **state)
 		assert_true(store_faulty_is_spent(t.store));
 		put_to(&t, 0, five, 1, 3, JOURNAL_NOW);
 		put_to(&t, 0, five, 1, 4, JOURNAL_INTERVAL);
-		g = group_new(NULL); /* nobody waits for it: not even kept */
+		g = group_new(NULL); /* nobody waits for it: it is dropped */
 		add(g, (struct record){.kind = RECORD_RETAINED, .number = 1, .name = SLICE("r")},
 		    message_of("r", 1000));
 		append_to(&t, 0, g, JOURNAL_NEXT);
@@ -224,10 +223,10 @@ static void a_failed_disk_is_left_alone(void **state)
 		assert_int_equal(logged[EVENT_STORE_FAILED], at + 1);
 		assert_int_equal(health.error, -EIO);
 		assert_int_equal(health.pending_groups, 4);
-		require_told(&t, 0, "");
+		require_notified(&t, 0, "");
 		journal_stop(t.journal);
 		run_executors(&t);
-		require_told(&t, 0, "page g=-125 g=-125 g=-125 g=-125 ");
+		require_notified(&t, 0, "page g=-125 g=-125 g=-125 g=-125 ");
 		assert_int_equal(a.page.status, -ECANCELED);
 		assert_int_equal(a.page.count, 0);
 		journal_page_fini(&a.page);
@@ -236,7 +235,7 @@ static void a_failed_disk_is_left_alone(void **state)
 		run_executors(&t);
 		assert_int_equal(late.page.status, -ECANCELED);
 		journal_page_fini(&late.page);
-		require_told(&t, 0, "page g=-125 ");
+		require_notified(&t, 0, "page g=-125 ");
 		restart(&t);
 		require_shown(&t, "session 5 state\n");
 		writer_fixture_fini(&t);
@@ -245,7 +244,7 @@ static void a_failed_disk_is_left_alone(void **state)
 
 /* --- back-pressure --- */
 
-static void space_is_reported_once_it_was_full(void **state)
+static void space_is_reported_after_it_was_full(void **state)
 {
 	static const uint64_t five[] = {5};
 	struct writer_fixture t = {0};
@@ -263,14 +262,14 @@ static void space_is_reported_once_it_was_full(void **state)
 	assert_true(journal_is_full(t.journal));
 	turn(&t);
 	assert_false(journal_is_full(t.journal));
-	assert_int_equal(t.rooms, HOMES);
+	assert_int_equal(t.rooms, EXECUTORS);
 	turn(&t);
-	assert_int_equal(t.rooms, HOMES);
+	assert_int_equal(t.rooms, EXECUTORS);
 	writer_fixture_fini(&t);
 }
 
 /* A home that stands still holds up those who publish to its sessions. */
-static void what_nobody_took_still_waits(void **state)
+static void unnotified_groups_still_wait(void **state)
 {
 	static const uint64_t five[] = {5};
 	struct writer_fixture t = {0};
@@ -282,20 +281,20 @@ static void what_nobody_took_still_waits(void **state)
 		put_to(&t, 1, five, 1, (size_t)1 << 20, JOURNAL_NOW);
 	assert_true(journal_turn(t.journal, t.now_ms));
 	assert_true(journal_is_full(t.journal));
-	executor_enter(&t.executors[1]); /* the completions, not what the session's home is told */
-	while (mailbox_drain(&t.executors[1].mailbox, 100, &t.log_limits[1]))
+	executor_enter(&t.executors[1]); /* the completions, not the notifications */
+	while (mailbox_drain(&t.executors[1].mailbox, 100, &t.notified[1]))
 		;
 	executor_leave();
 	assert_true(journal_is_full(t.journal));
 	assert_int_equal(t.rooms, 0);
 	run_executors(&t);
 	assert_false(journal_is_full(t.journal));
-	assert_int_equal(t.rooms, HOMES);
+	assert_int_equal(t.rooms, EXECUTORS);
 	writer_fixture_fini(&t);
 }
 
 /* What waits for the interval is written before it makes the journal full. */
-static void held_groups_do_not_fill_it(void **state)
+static void waiting_groups_do_not_fill_the_journal(void **state)
 {
 	static const uint64_t five[] = {5};
 	struct writer_fixture t = {0};
@@ -317,14 +316,14 @@ static void held_groups_do_not_fill_it(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(a_full_disk_is_waited_for),
-	    cmocka_unit_test(half_of_it_finds_room),
-	    cmocka_unit_test(what_takes_away_finds_room),
-	    cmocka_unit_test(it_is_tight_until_there_is_room),
-	    cmocka_unit_test(a_failed_disk_is_left_alone),
-	    cmocka_unit_test(space_is_reported_once_it_was_full),
-	    cmocka_unit_test(what_nobody_took_still_waits),
-	    cmocka_unit_test(held_groups_do_not_fill_it),
+	    cmocka_unit_test(full_disk_is_retried),
+	    cmocka_unit_test(batch_too_large_is_halved),
+	    cmocka_unit_test(removing_records_find_space),
+	    cmocka_unit_test(journal_is_low_until_there_is_space),
+	    cmocka_unit_test(failed_disk_is_not_used_again),
+	    cmocka_unit_test(space_is_reported_after_it_was_full),
+	    cmocka_unit_test(unnotified_groups_still_wait),
+	    cmocka_unit_test(waiting_groups_do_not_fill_the_journal),
 	};
 
 	log_set_sink(on_line, NULL);

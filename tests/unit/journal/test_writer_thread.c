@@ -15,9 +15,9 @@
 #include "support/dice.h"
 #include "support/store_memory.h"
 
-#define HOMES  4u
-#define GROUPS 1500u
-#define WINDOW 50
+#define EXECUTORS 4u
+#define GROUPS    1500u
+#define WINDOW    50
 
 struct worker {
 	struct executor executor;
@@ -30,8 +30,8 @@ struct worker {
 	struct dice dice;
 	uint64_t session_id;
 	unsigned appended, completed, pages_asked, pages_answered, rooms;
-	uint64_t log_limits, reported_last; /* queue records of its session */
-	uint64_t *positions;                /* told and not yet done */
+	uint64_t notified, reported_last; /* queue records of its session */
+	uint64_t *positions;              /* notified and not yet done */
 	size_t position_count;
 	uint64_t done;
 	struct msg *msg;
@@ -41,16 +41,16 @@ struct asked {
 	struct journal_page page; /* first */
 };
 
-static void on_queued(void *executor_arg, const struct record *record, bool kept)
+static void on_queued(void *executor_arg, const struct record *record, bool stored)
 {
 	struct worker *w = executor_arg;
 
-	assert_true(kept);
+	assert_true(stored);
 	assert_int_equal(record->session_id, w->session_id);
 	assert_true(record->number > w->reported_last); /* in order */
 	w->reported_last = record->number;
 	w->positions[w->position_count++] = record->number;
-	w->log_limits++;
+	w->notified++;
 }
 
 static void on_space(void *executor_arg)
@@ -99,7 +99,7 @@ static void add(struct journal_group *g, struct record r, struct msg *m)
 static void append_some(struct worker *w)
 {
 	struct journal_group *g = journal_group_new(on_done, w);
-	struct worker *other = &w->all[(w->executor.index + 1) % HOMES];
+	struct worker *other = &w->all[(w->executor.index + 1) % EXECUTORS];
 
 	add(g,
 	    (struct record){
@@ -255,7 +255,7 @@ static void make_sessions(struct worker *w)
 {
 	struct journal_group *g = journal_group_new(NULL, NULL);
 
-	for (unsigned i = 0; i < HOMES; i++)
+	for (unsigned i = 0; i < EXECUTORS; i++)
 		add(g,
 		    (struct record){.kind = RECORD_SESSION,
 		                    .session_id = w[i].session_id,
@@ -273,34 +273,34 @@ static void check_after(struct journal *j)
 
 	journal_health(j, &health);
 	assert_int_equal(health.state, JOURNAL_OK);
-	assert_int_equal(health.messages, (size_t)2 * HOMES * GROUPS);
+	assert_int_equal(health.messages, (size_t)2 * EXECUTORS * GROUPS);
 	assert_int_equal(health.pending_groups, 0);
 	assert_true(health.commits > 0 && health.commits < health.groups);
 }
 
-static void executors_and_the_thread(void **state)
+static void executors_append_beside_the_thread(void **state)
 {
 	struct store_image *image = store_image_new();
 	struct store *store = store_memory_open(image);
 	struct journal_options options = {.interval_ms = 5};
 	struct journal *j = journal_disk_new(store, &options);
-	struct worker *w = xcalloc(HOMES, sizeof(*w));
-	struct executor *executors[HOMES];
+	struct worker *w = xcalloc(EXECUTORS, sizeof(*w));
+	struct executor *executors[EXECUTORS];
 	struct journal_health health;
 	struct store_status status;
 
 	(void)state;
-	for (unsigned i = 0; i < HOMES; i++) {
+	for (unsigned i = 0; i < EXECUTORS; i++) {
 		worker_init(&w[i], i, j, w);
 		executors[i] = &w[i].executor;
 	}
 	journal_on_queued(j, on_queued);
-	journal_on_space(j, executors, HOMES, on_space);
+	journal_on_space(j, executors, EXECUTORS, on_space);
 	make_sessions(w);
 	assert_int_equal(journal_start(j), 0);
-	for (unsigned i = 0; i < HOMES; i++)
+	for (unsigned i = 0; i < EXECUTORS; i++)
 		assert_int_equal(thread_start(&w[i].thread, "worker", run, &w[i]), 0);
-	for (unsigned i = 0; i < HOMES; i++)
+	for (unsigned i = 0; i < EXECUTORS; i++)
 		thread_join(&w[i].thread);
 	journal_stop(j);
 	check_after(j);
@@ -308,17 +308,17 @@ static void executors_and_the_thread(void **state)
 	assert_int_equal(status.rows[TABLE_QUEUE], 0);
 	assert_int_equal(status.rows[TABLE_BODY] + status.rows[TABLE_BODY_REFS], 0);
 	assert_int_equal(status.rows[TABLE_RETAINED], 1);
-	for (unsigned i = 0; i < HOMES; i++)
+	for (unsigned i = 0; i < EXECUTORS; i++)
 		worker_fini(&w[i]);
 	journal_health(j, &health);
-	assert_int_equal(health.pending_bytes, 0); /* everybody was told */
+	assert_int_equal(health.pending_bytes, 0); /* everybody was notified */
 	journal_free(j);
 	store_image_free(image);
 	free(w);
 }
 
 /* What is urgent nothing is written all the same: the thread wakes for the end of the interval. */
-static void the_thread_wakes_for_the_interval(void **state)
+static void thread_wakes_at_end_of_interval(void **state)
 {
 	struct store_image *image = store_image_new();
 	struct journal_options options = {.interval_ms = 20};
@@ -354,8 +354,8 @@ static void the_thread_wakes_for_the_interval(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(executors_and_the_thread),
-	    cmocka_unit_test(the_thread_wakes_for_the_interval),
+	    cmocka_unit_test(executors_append_beside_the_thread),
+	    cmocka_unit_test(thread_wakes_at_end_of_interval),
 	};
 
 	hash_init();

@@ -15,11 +15,11 @@ static struct buf *reported_at(void *executor_arg)
 	return executor_arg;
 }
 
-static void on_queued(void *executor_arg, const struct record *record, bool kept)
+static void on_queued(void *executor_arg, const struct record *record, bool stored)
 {
 	assert_ptr_equal(executor_current()->arg, executor_arg);
 	assert_ptr_equal(record->executor, executor_current());
-	buf_printf(reported_at(executor_arg), "%c%" PRIu64 " ", kept ? '+' : '-', record->number);
+	buf_printf(reported_at(executor_arg), "%c%" PRIu64 " ", stored ? '+' : '-', record->number);
 }
 
 static void on_space(void *executor_arg)
@@ -56,7 +56,7 @@ void writer_fixture_open(struct writer_fixture *t)
 	struct journal_options options = {.interval_ms = INTERVAL_MS,
 	                                  .expired_retention_ms = t->expired_retention_ms,
 	                                  .deleted_is_over = t->deleted_is_over};
-	struct executor *executors[HOMES];
+	struct executor *executors[EXECUTORS];
 	static struct clock_source clock = {.monotonic_ns = monotonic_ns, .wall_ms = wall_ms};
 
 	current = t;
@@ -66,20 +66,20 @@ void writer_fixture_open(struct writer_fixture *t)
 		t->image = store_image_new();
 		t->now_ms = 1000000;
 	}
-	for (unsigned i = 0; i < HOMES; i++) {
-		executor_init(&t->executors[i], i, NULL, &t->log_limits[i]);
+	for (unsigned i = 0; i < EXECUTORS; i++) {
+		executor_init(&t->executors[i], i, NULL, &t->notified[i]);
 		t->executors[i].now_ms = t->now_ms;
 		executors[i] = &t->executors[i];
 	}
 	t->store = store_faulty_new(store_memory_open(t->image));
 	t->journal = journal_disk_new(t->store, &options);
 	journal_on_queued(t->journal, on_queued);
-	journal_on_space(t->journal, executors, HOMES, on_space);
+	journal_on_space(t->journal, executors, EXECUTORS, on_space);
 }
 
 void run_executors(struct writer_fixture *t)
 {
-	for (unsigned i = 0; i < HOMES; i++) {
+	for (unsigned i = 0; i < EXECUTORS; i++) {
 		executor_enter(&t->executors[i]);
 		while (mailbox_drain(&t->executors[i].mailbox, 1000, t->executors[i].arg))
 			;
@@ -92,7 +92,7 @@ void writer_fixture_crash(struct writer_fixture *t)
 	run_executors(t);
 	journal_free(t->journal);
 	t->journal = NULL;
-	for (unsigned i = 0; i < HOMES; i++)
+	for (unsigned i = 0; i < EXECUTORS; i++)
 		executor_fini(&t->executors[i]);
 }
 
@@ -107,8 +107,8 @@ void writer_fixture_fini(struct writer_fixture *t)
 	if (t->journal != NULL)
 		writer_fixture_crash(t);
 	store_image_free(t->image);
-	for (unsigned i = 0; i < HOMES; i++)
-		buf_fini(&t->log_limits[i]);
+	for (unsigned i = 0; i < EXECUTORS; i++)
+		buf_fini(&t->notified[i]);
 	buf_fini(&t->shown);
 	clock_use(NULL);
 	*t = (struct writer_fixture){0};
@@ -208,11 +208,11 @@ uint64_t queue(struct writer_fixture *t, uint64_t session_id, const char *value)
 	return position;
 }
 
-void require_told(struct writer_fixture *t, unsigned executor, const char *want)
+void require_notified(struct writer_fixture *t, unsigned executor, const char *want)
 {
-	buf_put_u8(&t->log_limits[executor], 0);
-	assert_string_equal((const char *)t->log_limits[executor].data, want);
-	buf_clear(&t->log_limits[executor]);
+	buf_put_u8(&t->notified[executor], 0);
+	assert_string_equal((const char *)t->notified[executor].data, want);
+	buf_clear(&t->notified[executor]);
 }
 
 /* --- what is there --- */
@@ -316,7 +316,7 @@ static bool show_will(void *arg, uint64_t session_id, struct msg *msg, struct sl
 }
 
 static const struct journal_visitor visitor = {
-#define VISITOR(result, name, arguments) .name = show_##name,
+#define VISITOR(table, rows, result, name, arguments) .name = show_##name,
 #include "journal/visitor.def"
 #undef VISITOR
 };

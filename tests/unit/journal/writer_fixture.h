@@ -1,5 +1,5 @@
-/* What the tests of the writer share: a journal on a disk in memory that can be crashed, two
- * executors that write down what they are told, and what a restore shows, as lines of text. */
+/* What the tests of the writer share: a journal on a store in memory that can crash, two
+ * executors that write down their notifications, and what a restore shows, as lines of text. */
 #ifndef TESTS_JOURNAL_WRITER_FIXTURE_H
 #define TESTS_JOURNAL_WRITER_FIXTURE_H
 
@@ -13,16 +13,16 @@
 #include "journal/journal_disk.h"
 #include "support/store_memory.h"
 
-#define HOMES       2
+#define EXECUTORS   2
 #define INTERVAL_MS 1000
 
 struct writer_fixture {
 	struct store_image *image;
 	struct store *store;
 	struct journal *journal;
-	struct executor executors[HOMES];
-	struct buf
-	    log_limits[HOMES]; /* "+5 " position 5 kept, "-5 " not; "done=0 " a completion, ... */
+	struct executor executors[EXECUTORS];
+	struct buf notified[EXECUTORS]; /* "+5 " position 5 stored, "-5 " not; "done=0 " a
+	                                     completion, ... */
 	unsigned rooms;
 	uint64_t now_ms;
 	uint64_t expired_retention_ms;
@@ -39,7 +39,7 @@ void writer_fixture_fini(struct writer_fixture *t);
 struct msg *message_of(const char *topic, size_t payload_len);
 /* One record, its message's reference given away. */
 void add(struct journal_group *g, struct record record, struct msg *msg);
-struct journal_group *group_new(const char *name); /* "name=status " is told at its completion */
+struct journal_group *group_new(const char *name); /* its completion writes "name=status " */
 /* First position. */
 uint64_t append_to(struct writer_fixture *t, unsigned executor, struct journal_group *g,
                    enum journal_urgency urgency);
@@ -50,8 +50,8 @@ void session(struct writer_fixture *t, uint64_t id);
 uint64_t queue(struct writer_fixture *t, uint64_t session_id, const char *value);
 bool turn(struct writer_fixture *t); /* of the journal, then of the executors */
 void run_executors(struct writer_fixture *t);
-void require_told(struct writer_fixture *t, unsigned executor,
-                  const char *want); /* and forget it */
+void require_notified(struct writer_fixture *t, unsigned executor,
+                      const char *want); /* and forget it */
 
 /* A page of a queue, asked for by the first home. */
 struct asked {

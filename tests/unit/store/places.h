@@ -1,4 +1,4 @@
-/* Where a disk of a test lives: in memory, or in a directory of its own.  A test is written once
+/* Where the store of a test is: in memory, or in a directory of its own.  A test is written once
  * and runs in both. */
 #ifndef TESTS_STORE_PLACES_H
 #define TESTS_STORE_PLACES_H

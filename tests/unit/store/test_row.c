@@ -93,7 +93,7 @@ static const struct {
     {"a byte too many", REFS, SLICE_INIT("\x00\x00\x00\x02\x00"), false},
 };
 
-static void each_vector(void **state)
+static void row_vectors_decode_and_encode(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
@@ -108,7 +108,7 @@ static void each_vector(void **state)
 }
 
 /* What is cut is refused, or is read as what it is. */
-static void each_prefix(void **state)
+static void row_prefix_is_refused(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
@@ -126,7 +126,7 @@ static void each_prefix(void **state)
 	}
 }
 
-static void messages_come_back(void **state)
+static void message_in_row_comes_back_equal(void **state)
 {
 	struct origin *o = origin_new(false, 9, SLICE("k"), SLICE("anna"), SLICE("c1"));
 	struct msg_parts parts = {
@@ -182,7 +182,7 @@ static void messages_come_back(void **state)
 	buf_fini(&out);
 }
 
-static void keys_are_in_order(void **state)
+static void row_keys_sort_by_number(void **state)
 {
 	struct row_key a, b;
 	uint64_t id, number;
@@ -203,7 +203,7 @@ static void keys_are_in_order(void **state)
 	                              "\x23")));
 }
 
-static void rows_as_json(void **state)
+static void row_of_each_table_prints_json(void **state)
 {
 	static const struct {
 		const char *name;
@@ -251,9 +251,11 @@ static void rows_as_json(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(each_vector),        cmocka_unit_test(each_prefix),
-	    cmocka_unit_test(messages_come_back), cmocka_unit_test(keys_are_in_order),
-	    cmocka_unit_test(rows_as_json),
+	    cmocka_unit_test(row_vectors_decode_and_encode),
+	    cmocka_unit_test(row_prefix_is_refused),
+	    cmocka_unit_test(message_in_row_comes_back_equal),
+	    cmocka_unit_test(row_keys_sort_by_number),
+	    cmocka_unit_test(row_of_each_table_prints_json),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -108,7 +108,7 @@ static void rows_come_back_in_order(struct place *p)
 	store_abort(d);
 }
 
-static void uncommitted_is_gone(struct place *p)
+static void changes_without_commit_are_gone(struct place *p)
 {
 	struct store *d = place_open(p);
 
@@ -133,7 +133,7 @@ static void uncommitted_is_gone(struct place *p)
 	}
 }
 
-static void reports_its_status(struct place *p)
+static void status_counts_rows_and_commits(struct place *p)
 {
 	struct store *d = place_open(p);
 	struct store_status before, after;
@@ -169,7 +169,7 @@ static uint64_t fake_monotonic_ns(void *arg)
 	return 0;
 }
 
-static void its_time_never_goes_back(struct place *p)
+static void store_time_never_goes_back(struct place *p)
 {
 	static const struct clock_source clock = {.monotonic_ns = fake_monotonic_ns,
 	                                          .wall_ms = fake_wall_ms};
@@ -298,7 +298,7 @@ static bool turn_at_random(struct place *p, struct model *model, struct dice *di
 	return rc == 0;
 }
 
-static void random_changes_are_those_of_a_model(struct place *p)
+static void random_changes_equal_a_model(struct place *p)
 {
 	struct dice dice = {.state = 7};
 	struct model now = {0};
@@ -345,7 +345,7 @@ static int settle_as(struct store *d, store_upgrade_fn *second, uint32_t newest,
 	return store_format_settle(d, &formats, said);
 }
 
-static void formats_go_up_together(struct place *p)
+static void upgrade_over_two_formats_is_one_transaction(struct place *p)
 {
 	char said[STORE_ERROR_TEXT] = "";
 	struct store *d = place_open(p);
@@ -371,7 +371,7 @@ static void formats_go_up_together(struct place *p)
 }
 
 /* Of this version: a row for each format, a step to each but the first, and tables never go. */
-static void the_way_to_the_newest_format_is_whole(void **state)
+static void each_format_has_an_upgrade(void **state)
 {
 	(void)state;
 	assert_int_equal(store_formats.newest, STORE_FORMAT);
@@ -391,7 +391,7 @@ static void the_way_to_the_newest_format_is_whole(void **state)
 
 /* ---- memory's own ---- */
 
-static void fails_when_it_is_told(void **state)
+static void failed_commit_leaves_nothing(void **state)
 {
 	static const struct {
 		int error;
@@ -419,7 +419,7 @@ static void fails_when_it_is_told(void **state)
 	store_image_free(image);
 }
 
-static void broken_checksums_are_reported(void **state)
+static void broken_checksum_fails_the_transaction(void **state)
 {
 	struct store_image *image = store_image_new();
 	struct store *d = store_memory_open(image);
@@ -477,7 +477,7 @@ static void first_error_sticks_until_commit(struct place *p)
 	assert_false(store_has_changes(d));
 }
 
-static void checksums_are_of_table_key_and_value(void **state)
+static void checksum_covers_table_key_and_value(void **state)
 {
 	uint64_t checksum = store_backend_checksum(TABLE_BODY, SLICE("ab"), SLICE("cd"));
 
@@ -496,27 +496,27 @@ static void checksums_are_of_table_key_and_value(void **state)
 }
 
 PLACE_WRAP(rows_come_back_in_order)
-PLACE_WRAP(uncommitted_is_gone)
+PLACE_WRAP(changes_without_commit_are_gone)
 PLACE_WRAP(first_error_sticks_until_commit)
-PLACE_WRAP(reports_its_status)
-PLACE_WRAP(its_time_never_goes_back)
-PLACE_WRAP(random_changes_are_those_of_a_model)
-PLACE_WRAP(formats_go_up_together)
+PLACE_WRAP(status_counts_rows_and_commits)
+PLACE_WRAP(store_time_never_goes_back)
+PLACE_WRAP(random_changes_equal_a_model)
+PLACE_WRAP(upgrade_over_two_formats_is_one_transaction)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    PLACE_TESTS(rows_come_back_in_order),
-	    PLACE_TESTS(uncommitted_is_gone),
+	    PLACE_TESTS(changes_without_commit_are_gone),
 	    PLACE_TESTS(first_error_sticks_until_commit),
-	    PLACE_TESTS(reports_its_status),
-	    PLACE_TESTS(its_time_never_goes_back),
-	    PLACE_TESTS(random_changes_are_those_of_a_model),
-	    PLACE_TESTS(formats_go_up_together),
-	    cmocka_unit_test(the_way_to_the_newest_format_is_whole),
-	    cmocka_unit_test(fails_when_it_is_told),
-	    cmocka_unit_test(broken_checksums_are_reported),
-	    cmocka_unit_test(checksums_are_of_table_key_and_value),
+	    PLACE_TESTS(status_counts_rows_and_commits),
+	    PLACE_TESTS(store_time_never_goes_back),
+	    PLACE_TESTS(random_changes_equal_a_model),
+	    PLACE_TESTS(upgrade_over_two_formats_is_one_transaction),
+	    cmocka_unit_test(each_format_has_an_upgrade),
+	    cmocka_unit_test(failed_commit_leaves_nothing),
+	    cmocka_unit_test(broken_checksum_fails_the_transaction),
+	    cmocka_unit_test(checksum_covers_table_key_and_value),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -98,7 +98,7 @@ static void shut(struct store_fixture *s)
 	s->place.store = NULL;
 }
 
-static void makes_what_is_missing(void **state)
+static void missing_directory_is_made(void **state)
 {
 	char *above = place_directory(), *data;
 	struct place p = {.directory = place_path(above, "new")};
@@ -115,7 +115,7 @@ static void makes_what_is_missing(void **state)
 	place_remove(&above);
 }
 
-static void one_process_at_a_time(void **state)
+static void second_process_is_refused(void **state)
 {
 	char pid[64];
 	struct store_fixture s;
@@ -128,7 +128,7 @@ static void one_process_at_a_time(void **state)
 	teardown(&s);
 }
 
-static void others_may_not_write_there(void **state)
+static void directory_writable_by_others_is_refused(void **state)
 {
 	struct store_fixture s;
 
@@ -145,7 +145,7 @@ static void others_may_not_write_there(void **state)
 	teardown(&s);
 }
 
-static void what_was_there_is_never_empty(void **state)
+static void lost_file_is_never_replaced_by_an_empty_one(void **state)
 {
 	struct store_fixture s;
 
@@ -165,7 +165,7 @@ static void what_was_there_is_never_empty(void **state)
 	teardown(&s);
 }
 
-static void an_empty_file_alone_is_a_new_store(void **state)
+static void empty_file_alone_becomes_a_new_store(void **state)
 {
 	struct place p = {.directory = place_directory()};
 	char *data = place_path(p.directory, "data.mdb");
@@ -184,7 +184,7 @@ static void an_empty_file_alone_is_a_new_store(void **state)
 	place_remove(&p.directory);
 }
 
-static void an_older_state_is_refused(void **state)
+static void older_state_is_refused(void **state)
 {
 	char *old;
 	struct store_fixture s;
@@ -202,7 +202,7 @@ static void an_older_state_is_refused(void **state)
 	teardown(&s);
 }
 
-static void a_note_that_is_old_says_nothing(void **state)
+static void old_last_commit_is_ignored(void **state)
 {
 	char *old;
 	struct store_fixture s;
@@ -222,7 +222,7 @@ static void a_note_that_is_old_says_nothing(void **state)
 	teardown(&s);
 }
 
-static void a_later_format_is_refused(void **state)
+static void later_format_is_refused(void **state)
 {
 	static const uint8_t later[] = {0, 0, 0, STORE_FORMAT + 1};
 	struct store_fixture s;
@@ -238,7 +238,7 @@ static void a_later_format_is_refused(void **state)
 	teardown(&s);
 }
 
-static void something_else_is_refused(void **state)
+static void other_file_is_refused(void **state)
 {
 	struct store_fixture s;
 
@@ -286,7 +286,7 @@ static unsigned fill(struct store *d, unsigned most, unsigned *growths)
 	return most;
 }
 
-static void grows_without_stopping(void **state)
+static void map_grows_while_writing(void **state)
 {
 	struct place p = {.directory = place_directory()};
 	unsigned growths = 0;
@@ -305,7 +305,7 @@ static void grows_without_stopping(void **state)
 	place_remove(&p.directory);
 }
 
-static void stops_at_the_bound_and_goes_on_below_it(void **state)
+static void full_store_goes_on_after_deletion(void **state)
 {
 	struct place p = {.directory = place_directory(), .max_bytes = 1u << 20};
 	unsigned growths = 0, count;
@@ -325,7 +325,7 @@ static void stops_at_the_bound_and_goes_on_below_it(void **state)
 	place_remove(&p.directory);
 }
 
-static uint64_t room(struct store *d)
+static uint64_t free_space(struct store *d)
 {
 	struct store_status status;
 	enum store_bound bound;
@@ -339,7 +339,7 @@ static uint64_t room(struct store *d)
 
 /* Where there is no space for more, each row can still be taken away, one after the other; and the
  * blocks for that are the store's already. */
-static void keeps_a_reserve_for_taking_away(void **state)
+static void reserve_allows_deletion_in_a_full_store(void **state)
 {
 	struct place p = {.directory = place_directory(), .max_bytes = 4u << 20};
 	char *data = place_path(p.directory, "data.mdb");
@@ -349,9 +349,9 @@ static void keeps_a_reserve_for_taking_away(void **state)
 
 	(void)state;
 	place_open(&p);
-	before = room(p.store);
+	before = free_space(p.store);
 	assert_in_range(before, 3u << 20, (4u << 20) - (512u << 10));
-	while (room(p.store) > 0) {
+	while (free_space(p.store) > 0) {
 		int rc = put_some(p.store, count);
 
 		assert_true(rc == 0 || rc == -EAGAIN);
@@ -371,7 +371,7 @@ static void keeps_a_reserve_for_taking_away(void **state)
 		assert_true(store_delete(p.store, TABLE_BODY, slice_of(key, sizeof(key))));
 		assert_int_equal(store_commit(p.store), 0);
 	}
-	assert_in_range(room(p.store), before - 65536, before);
+	assert_in_range(free_space(p.store), before - 65536, before);
 	store_close(p.store);
 	free(data);
 	place_remove(&p.directory);
@@ -399,7 +399,7 @@ static void read_and_die(const char *data)
 	assert_true(WIFSIGNALED(status));
 }
 
-static void a_reader_that_was_killed_keeps_no_room(void **state)
+static void killed_reader_blocks_no_pages(void **state)
 {
 	struct place p = {.directory = place_directory(), .max_bytes = 1u << 20};
 	char *data = place_path(p.directory, "data.mdb");
@@ -415,7 +415,7 @@ static void a_reader_that_was_killed_keeps_no_room(void **state)
 	place_remove(&p.directory);
 }
 
-static void damage_behind_its_back_is_told(void **state)
+static void damage_while_open_is_reported(void **state)
 {
 	uint8_t bytes[65536];
 	struct store_fixture s;
@@ -443,20 +443,20 @@ static void damage_behind_its_back_is_told(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(makes_what_is_missing),
-	    cmocka_unit_test(one_process_at_a_time),
-	    cmocka_unit_test(others_may_not_write_there),
-	    cmocka_unit_test(what_was_there_is_never_empty),
-	    cmocka_unit_test(an_empty_file_alone_is_a_new_store),
-	    cmocka_unit_test(an_older_state_is_refused),
-	    cmocka_unit_test(a_note_that_is_old_says_nothing),
-	    cmocka_unit_test(a_later_format_is_refused),
-	    cmocka_unit_test(something_else_is_refused),
-	    cmocka_unit_test(grows_without_stopping),
-	    cmocka_unit_test(stops_at_the_bound_and_goes_on_below_it),
-	    cmocka_unit_test(keeps_a_reserve_for_taking_away),
-	    cmocka_unit_test(a_reader_that_was_killed_keeps_no_room),
-	    cmocka_unit_test(damage_behind_its_back_is_told),
+	    cmocka_unit_test(missing_directory_is_made),
+	    cmocka_unit_test(second_process_is_refused),
+	    cmocka_unit_test(directory_writable_by_others_is_refused),
+	    cmocka_unit_test(lost_file_is_never_replaced_by_an_empty_one),
+	    cmocka_unit_test(empty_file_alone_becomes_a_new_store),
+	    cmocka_unit_test(older_state_is_refused),
+	    cmocka_unit_test(old_last_commit_is_ignored),
+	    cmocka_unit_test(later_format_is_refused),
+	    cmocka_unit_test(other_file_is_refused),
+	    cmocka_unit_test(map_grows_while_writing),
+	    cmocka_unit_test(full_store_goes_on_after_deletion),
+	    cmocka_unit_test(reserve_allows_deletion_in_a_full_store),
+	    cmocka_unit_test(killed_reader_blocks_no_pages),
+	    cmocka_unit_test(damage_while_open_is_reported),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

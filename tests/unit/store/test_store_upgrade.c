@@ -143,7 +143,7 @@ static int open_as(const struct store_fixture *s, const struct store_formats *fo
 	return store_open(&options, said, d);
 }
 
-static struct store *open_fine(const struct store_fixture *s, const struct store_formats *formats)
+static struct store *open_ok(const struct store_fixture *s, const struct store_formats *formats)
 {
 	char said[STORE_ERROR_TEXT];
 	struct store *d;
@@ -200,7 +200,7 @@ static void assert_upgraded(const struct store_fixture *s)
 
 static void assert_opens_upgraded(const struct store_fixture *s)
 {
-	struct store *d = open_fine(s, next_formats());
+	struct store *d = open_ok(s, next_formats());
 	struct slice value;
 
 	store_begin(d);
@@ -213,7 +213,7 @@ static void assert_opens_upgraded(const struct store_fixture *s)
 
 /* ---- verification ---- */
 
-static void an_older_store_is_verified_by_its_own_tables(void **state)
+static void older_store_is_verified_by_its_own_tables(void **state)
 {
 	struct verify_report report;
 	struct store_fixture s;
@@ -231,7 +231,7 @@ static void an_older_store_is_verified_by_its_own_tables(void **state)
 }
 
 /* As they would be if a table had come into a format that stores have already. */
-static void tables_and_format_go_together(void **state)
+static void table_of_another_format_is_damage(void **state)
 {
 	struct store_format list[STORE_FORMAT + 1];
 	struct store_formats changed = {
@@ -280,7 +280,7 @@ static bool count_row(void *arg, struct slice key, struct slice value)
 }
 
 /* As a newer broker-store does, beside an older broker that runs. */
-static void an_older_store_can_be_read(void **state)
+static void older_store_can_be_read(void **state)
 {
 	unsigned sessions = 0, next = 0;
 	struct slice value;
@@ -303,7 +303,7 @@ static void an_older_store_can_be_read(void **state)
 }
 
 /* And as it does with a backup, whose transactions it counts anew. */
-static void what_opens_a_store_to_write_changes_no_format(void **state)
+static void open_without_settle_changes_no_format(void **state)
 {
 	struct verify_report report;
 	struct store_fixture s;
@@ -320,24 +320,24 @@ static void what_opens_a_store_to_write_changes_no_format(void **state)
 	assert_int_equal(report.format, STORE_FORMAT);
 	assert_int_equal(report.transaction, s.transaction + 1);
 	assert_int_equal(hash, s.rows_hash);
-	store_close(open_fine(&s, NULL));
+	store_close(open_ok(&s, NULL));
 	drop(&s);
 }
 
 /* ---- all or nothing ---- */
 
-static void an_upgrade_keeps_all(void **state)
+static void upgrade_preserves_rows(void **state)
 {
 	struct store_fixture s;
 	struct store *d;
 
 	(void)state;
 	make(&s);
-	d = open_fine(&s, next_formats());
+	d = open_ok(&s, next_formats());
 	assert_int_equal(store_upgraded_from(d), STORE_FORMAT);
 	store_close(d);
 	assert_upgraded(&s);
-	d = open_fine(&s, next_formats());
+	d = open_ok(&s, next_formats());
 	assert_int_equal(store_upgraded_from(d), 0);
 	store_close(d);
 	assert_opens_upgraded(&s);
@@ -345,7 +345,7 @@ static void an_upgrade_keeps_all(void **state)
 }
 
 /* And it is left as it is. */
-static void a_newer_store_is_refused_in_words(void **state)
+static void newer_store_is_refused_with_remedy(void **state)
 {
 	char said[STORE_ERROR_TEXT];
 	struct buf upgraded = {0};
@@ -373,7 +373,7 @@ static void a_newer_store_is_refused_in_words(void **state)
 }
 
 /* Whatever the reason and however far it was: byte for byte. */
-static void a_failed_upgrade_leaves_the_file_as_it_was(void **state)
+static void failed_upgrade_leaves_the_file_unchanged(void **state)
 {
 	static const struct {
 		int error;
@@ -400,7 +400,7 @@ static void a_failed_upgrade_leaves_the_file_as_it_was(void **state)
 		assert_bytes(s.note, &s.note_bytes);
 	}
 	next_format_stop(UINT_MAX, 0);
-	store_close(open_fine(&s, NULL)); /* the version that wrote it */
+	store_close(open_ok(&s, NULL)); /* the version that wrote it */
 	assert_true(is_old(&s));
 	assert_opens_upgraded(&s);
 	drop(&s);
@@ -460,7 +460,7 @@ static unsigned trouble_at_each_call(const struct store_fixture *s, enum trouble
 
 /* At each call that writes or flushes, from the first of the start to the last: the old store or
  * the new one, and the next start makes the new one. */
-static void trouble_at_any_point(void **state)
+static void upgrade_survives_an_error_at_any_call(void **state)
 {
 	struct store_fixture s;
 
@@ -473,7 +473,7 @@ static void trouble_at_any_point(void **state)
 }
 
 /* Between two rows: nothing of it was written yet. */
-static void killed_while_it_upgrades(void **state)
+static void upgrade_survives_a_kill_at_any_call(void **state)
 {
 	struct store_fixture s;
 
@@ -533,7 +533,7 @@ static void fill_store(struct store_fixture *s, uint64_t max_bytes, bool leave_r
 }
 
 /* What is set aside so that rows can be taken away is there for an upgrade too. */
-static void a_full_store_is_upgraded(void **state)
+static void full_store_is_upgraded(void **state)
 {
 	const uint64_t max_bytes = 2u << 20;
 	char said[STORE_ERROR_TEXT];
@@ -549,7 +549,7 @@ static void a_full_store_is_upgraded(void **state)
 	drop(&s);
 }
 
-static void without_any_room_it_is_refused_and_kept(void **state)
+static void upgrade_without_space_is_refused(void **state)
 {
 	const uint64_t max_bytes = 2u << 20;
 	char said[STORE_ERROR_TEXT];
@@ -569,7 +569,7 @@ static void without_any_room_it_is_refused_and_kept(void **state)
 	drop(&s);
 }
 
-static void a_start_is_foretold(void **state)
+static void upgrade_is_announced(void **state)
 {
 	char text[STORE_ERROR_TEXT];
 
@@ -584,7 +584,7 @@ static void a_start_is_foretold(void **state)
 }
 
 /* As `broker --check` does. */
-static void the_format_is_told_without_reading_all(void **state)
+static void format_is_read_without_reading_all(void **state)
 {
 	char text[STORE_ERROR_TEXT];
 	uint32_t format = 9;
@@ -612,19 +612,19 @@ static void the_format_is_told_without_reading_all(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(an_older_store_is_verified_by_its_own_tables),
-	    cmocka_unit_test(tables_and_format_go_together),
-	    cmocka_unit_test(an_older_store_can_be_read),
-	    cmocka_unit_test(what_opens_a_store_to_write_changes_no_format),
-	    cmocka_unit_test(an_upgrade_keeps_all),
-	    cmocka_unit_test(a_newer_store_is_refused_in_words),
-	    cmocka_unit_test(a_failed_upgrade_leaves_the_file_as_it_was),
-	    cmocka_unit_test(trouble_at_any_point),
-	    cmocka_unit_test(killed_while_it_upgrades),
-	    cmocka_unit_test(a_full_store_is_upgraded),
-	    cmocka_unit_test(without_any_room_it_is_refused_and_kept),
-	    cmocka_unit_test(a_start_is_foretold),
-	    cmocka_unit_test(the_format_is_told_without_reading_all),
+	    cmocka_unit_test(older_store_is_verified_by_its_own_tables),
+	    cmocka_unit_test(table_of_another_format_is_damage),
+	    cmocka_unit_test(older_store_can_be_read),
+	    cmocka_unit_test(open_without_settle_changes_no_format),
+	    cmocka_unit_test(upgrade_preserves_rows),
+	    cmocka_unit_test(newer_store_is_refused_with_remedy),
+	    cmocka_unit_test(failed_upgrade_leaves_the_file_unchanged),
+	    cmocka_unit_test(upgrade_survives_an_error_at_any_call),
+	    cmocka_unit_test(upgrade_survives_a_kill_at_any_call),
+	    cmocka_unit_test(full_store_is_upgraded),
+	    cmocka_unit_test(upgrade_without_space_is_refused),
+	    cmocka_unit_test(upgrade_is_announced),
+	    cmocka_unit_test(format_is_read_without_reading_all),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -184,7 +184,7 @@ static bool check(struct store_fixture *s, size_t len, bool open_too)
 	return true;
 }
 
-static void a_store_is_fine(void **state)
+static void intact_store_is_accepted(void **state)
 {
 	struct store_fixture s;
 	struct verify_report r;
@@ -206,7 +206,7 @@ static void a_store_is_fine(void **state)
 	remove_store(&s);
 }
 
-static void each_byte_flipped(void **state)
+static void each_flipped_byte_is_found_or_harmless(void **state)
 {
 	unsigned unnoticed = 0;
 	struct store_fixture s;
@@ -229,7 +229,7 @@ static void each_byte_flipped(void **state)
 	remove_store(&s);
 }
 
-static void cut_anywhere(void **state)
+static void cut_file_is_found_or_harmless(void **state)
 {
 	unsigned unnoticed = 0;
 	struct store_fixture s;
@@ -247,7 +247,7 @@ static void cut_anywhere(void **state)
 }
 
 /* Sectors that were never written, or came from elsewhere in the file. */
-static void sectors_zeroed_and_swapped(void **state)
+static void zeroed_and_swapped_sectors_are_found_or_harmless(void **state)
 {
 	struct store_fixture s;
 	uint8_t *right;
@@ -342,7 +342,7 @@ static void cut(struct store_fixture *s)
 	s->len = 8192 + 4096;
 }
 
-static void says_what_is_wrong(void **state)
+static void damage_is_described(void **state)
 {
 	static const struct {
 		const char *name;
@@ -378,7 +378,7 @@ static void says_what_is_wrong(void **state)
 }
 
 /* Both meta pages say another version: nothing is known of the file.  One alone is damaged. */
-static void other_version_is_not_verified(void **state)
+static void other_lmdb_version_is_not_verified(void **state)
 {
 	struct verify_report report;
 	struct digest rows = {0};
@@ -402,7 +402,7 @@ static void other_version_is_not_verified(void **state)
 	remove_store(&s);
 }
 
-static void gives_what_can_be_read(void **state)
+static void intact_rows_of_a_damaged_store_are_shown(void **state)
 {
 	struct verify_report report;
 	struct digest rows;
@@ -426,7 +426,7 @@ static int fails(void *arg, uint64_t offset, void *out, size_t len)
 	return (*left)-- == 0 ? -EIO : 0;
 }
 
-static void reading_fails(void **state)
+static void read_error_is_reported(void **state)
 {
 	unsigned left = 0;
 	struct lmdb_source source = {.size_bytes = 65536, .read = fails, .arg = &left};
@@ -440,10 +440,14 @@ static void reading_fails(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(a_store_is_fine),    cmocka_unit_test(each_byte_flipped),
-	    cmocka_unit_test(cut_anywhere),       cmocka_unit_test(sectors_zeroed_and_swapped),
-	    cmocka_unit_test(says_what_is_wrong), cmocka_unit_test(gives_what_can_be_read),
-	    cmocka_unit_test(reading_fails),      cmocka_unit_test(other_version_is_not_verified),
+	    cmocka_unit_test(intact_store_is_accepted),
+	    cmocka_unit_test(each_flipped_byte_is_found_or_harmless),
+	    cmocka_unit_test(cut_file_is_found_or_harmless),
+	    cmocka_unit_test(zeroed_and_swapped_sectors_are_found_or_harmless),
+	    cmocka_unit_test(damage_is_described),
+	    cmocka_unit_test(intact_rows_of_a_damaged_store_are_shown),
+	    cmocka_unit_test(read_error_is_reported),
+	    cmocka_unit_test(other_lmdb_version_is_not_verified),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
