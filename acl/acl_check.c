@@ -115,7 +115,7 @@ struct acl_query {
 	bool bridge;       /* only rules that name it allow */
 	bool done;         /* all levels found */
 	uint32_t count;    /* of levels found */
-	const uint8_t *at; /* behind them */
+	const uint8_t *at; /* after them */
 	const uint8_t *end;
 	struct topic_level *levels;
 };
@@ -184,7 +184,7 @@ static void search_refs(struct search *s, uint32_t ref)
 static void search_node(struct search *s, uint32_t index, uint32_t depth);
 
 /* Below a `+` or `#` of the asked filter only what stands for every level covers it; and `+/#`
- * covers `#` where no topic ends: at the start, or behind an empty first level. */
+ * covers `#` where no topic ends: at the start, or after an empty first level. */
 static void search_below_wildcard(struct search *s, uint32_t child, uint32_t depth)
 {
 	const struct topic_level *levels = s->q->levels;

@@ -127,7 +127,7 @@ static bool run_starts(const struct pattern *p, size_t first, size_t end,
 	return true;
 }
 
-/* The parts behind the hole at `hole`: each run at its leftmost place, the last one at the end. */
+/* The parts after the hole at `hole`: each run at its leftmost place, the last one at the end. */
 static bool matches_behind(const struct pattern *p, size_t hole, const struct pattern_names *names,
                            struct slice bytes, bool open)
 {

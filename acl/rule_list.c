@@ -1,5 +1,5 @@
-/* Building the dictionary and the trees. Rules are added from the last to the first, so whoever
- * comes puts himself in front and is the least.  Thread: main, before the policy is published. */
+/* Building the dictionary and the trees. Rules are added from the last to the first, so each new
+ * rule goes to the front and is the least.  Thread: main, before the policy is published. */
 #include "acl/rule_list.h"
 
 #include <stdlib.h>

@@ -58,7 +58,7 @@ struct conf_durable_topic {
 };
 
 struct conf_certificate {
-	char *certificate; /* PEM, leaf first, chain behind it */
+	char *certificate; /* PEM, leaf first, chain after it */
 	char *key;
 	unsigned line, column;
 };

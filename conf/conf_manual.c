@@ -7,7 +7,7 @@
 #include "conf/schema_table.h"
 #include "conf/value.h"
 
-/* Text as roff wants it: no line begins a request, a backslash is one. */
+/* Text escaped for roff: no line begins a request, a backslash is one. */
 static void put_text(struct buf *out, const char *text)
 {
 	if (*text == '.' || *text == '\'')

@@ -65,7 +65,7 @@ struct schema_section {
 	const char *name;
 	const struct schema_key *keys;
 	size_t count;
-	size_t size;          /* of the struct behind it */
+	size_t size;          /* of the struct after it */
 	bool has_place;       /* the struct keeps where it stood */
 	size_t line_offset;   /* unsigned */
 	size_t column_offset; /* unsigned */

@@ -6,7 +6,7 @@
 #include "base/bytes.h"
 #include "conf/schema_field.h"
 
-/* False: the text is not what the key wants, the field is as it was. The caller frees in->why. */
+/* False: the text is not valid for the key, the field is as it was. The caller frees in->why. */
 bool value_parse(const struct schema_key *key, struct value_input *in, void *field);
 void value_default(const struct schema_key *key, void *field);
 /* Append it as YAML; what is off is null. */

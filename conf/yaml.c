@@ -191,7 +191,7 @@ static void close_gaps(struct yaml_node *mapping)
 }
 
 /* Sorted, so that a mapping of many thousand keys costs no square. Only the first stays in the
- * tree: whoever reads it in spite of the error finds one value, whichever way he looks. */
+ * tree: a reader that ignores the error finds one value. */
 static void refuse_duplicates(struct builder *b, struct yaml_node *mapping)
 {
 	struct yaml_entry **entries;

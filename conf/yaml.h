@@ -1,6 +1,6 @@
 /* YAML as Vakt takes it: a tree of nodes with places.  Aliases, anchors, tags, duplicate keys and
  * several documents are refused; depth (16), nodes (100,000) and size (4 MiB) are bounded.  Scalars
- * stay text: the reader of a key knows what it wants. The only door to libyaml.  Thread: the
+ * stay text: the reader of a key knows what it needs. The only door to libyaml.  Thread: the
  * caller's. */
 #ifndef CONF_YAML_H
 #define CONF_YAML_H
@@ -35,9 +35,9 @@ struct yaml_entry {
  * frees. */
 struct yaml_node *yaml_load_file(const char *path, const char *what, struct errors *e);
 struct yaml_node *yaml_load(const char *name, struct slice bytes, struct errors *e);
-/* The same, but a tree that is whole is given in spite of errors (duplicate keys, of which the
- * first stays, anchors, tags), so that its reader can add his own: whether there were any is told
- * by e->error_count. */
+/* The same, but a complete tree is returned in spite of errors (duplicate keys, of which the
+ * first stays, anchors, tags), so that its reader can add its own; e->error_count says whether
+ * there were any. */
 struct yaml_node *yaml_load_anyway(const char *name, struct slice bytes, struct errors *e);
 /* libyaml exports a function named yaml_free, which ours would replace inside the library. */
 #define yaml_free yaml_node_free

@@ -63,7 +63,7 @@ static int by_size(const void *a, const void *b)
 	return by_key(a, b);
 }
 
-/* What somebody pays, and what he wrote, in one row. */
+/* What a payer uses, and what it wrote, in one row. */
 static void merge(struct usage *u)
 {
 	size_t last = 0;

@@ -1,6 +1,6 @@
 /* Encoding and decoding of what a session stores.  What can be read back is said once for each kind
- * of record (is_session, is_delivery, ...): whoever encodes something else is stopped there, and
- * not by the next start. */
+ * of record (is_session, is_delivery, ...): encoding anything else aborts there, and not at the
+ * next start. */
 #include "durability/record_codec.h"
 
 #include "base/require.h"

@@ -1,6 +1,6 @@
 /* The share of the store that the queues of one user may take.  The journal counts it for the payer
- * and asks before it stores a message that somebody waits for; where nobody waits, the session asks
- * (outgoing.c). */
+ * and asks before it stores a message that somebody waits for; where nobody waits, the session
+ * asks. */
 #include "durability/store_quota.h"
 
 #include "durability/record_codec.h"

@@ -43,7 +43,7 @@ struct writer {
 	journal_over_fn *deleted_is_over;
 
 	/* What follows only the writer uses. */
-	bool has_owner; /* the thread that runs it; without one, whoever calls journal_turn */
+	bool has_owner; /* the thread that runs it; without one, the caller of journal_turn */
 	pthread_t owner;
 	enum journal_state state;
 	enum store_bound bound; /* what limits its space */

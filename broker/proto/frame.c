@@ -11,7 +11,7 @@ enum length_result {
 	LENGTH_MALFORMED,
 };
 
-/* Remaining Length behind the first byte; *bytes: how many it took. Written out instead of a reader
+/* Remaining Length after the first byte; *bytes: how many it took. Written out instead of a reader
  * because "not yet" and "never" are different answers. */
 static enum length_result remaining_length(struct slice in, size_t *bytes, uint32_t *length)
 {

@@ -15,7 +15,7 @@ struct frame {
 	uint8_t flags; /* the low four bits of the first byte */
 	bool padded;   /* Remaining Length in more bytes than it needs: 5.0 forbids it, 3.1.1 does
 	                  not.   For those who know the version. [MQTT5-1.5.5-1] */
-	struct slice body; /* everything behind the Remaining Length; borrowed */
+	struct slice body; /* everything after the Remaining Length; borrowed */
 	size_t size_bytes; /* of the whole packet, header included */
 };
 
@@ -24,7 +24,7 @@ struct frame {
 #define FRAME_SIZE_MAX (FRAME_BODY_MAX + 5u)
 
 enum frame_result {
-	FRAME_COMPLETE,   /* *out is filled and *in stands behind it */
+	FRAME_COMPLETE,   /* *out is filled and *in stands after it */
 	FRAME_INCOMPLETE, /* nothing consumed; *needed_bytes says how long the packet is, 0 while
 	                     unknown */
 	FRAME_MALFORMED,  /* Remaining Length of five bytes */
@@ -33,7 +33,7 @@ enum frame_result {
 };
 
 /* Take the next packet off *in. *needed_bytes is also set with FRAME_TOO_LARGE. Flags and types are
- * judged by the decoders, not here. */
+ * checked by the decoders, not here. */
 enum frame_result frame_next(struct slice *in, size_t max_bytes, struct frame *out,
                              size_t *needed_bytes);
 

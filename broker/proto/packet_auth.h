@@ -10,7 +10,7 @@ struct auth {
 };
 
 /* 5.0 only. Without Authentication Method REASON_PROTOCOL_ERROR; only the empty body, which means
- * success, has none. Whether success may come from a client is the caller's to judge. */
+ * success, has none. Whether success may come from a client is for the caller to decide. */
 struct fault packet_auth_decode(const struct frame *frame, struct auth *out);
 void packet_auth_encode(struct buf *out, enum reason reason, struct slice method,
                         struct slice data);

@@ -28,7 +28,7 @@ struct connect {
 	struct properties properties;
 };
 
-/* Decode and check everything a server can judge from the packet alone: flags, protocol name,
+/* Decode and check everything that the packet alone decides: flags, protocol name,
  * version, UTF-8, will rules, surplus bytes. REASON_OK; REASON_UNSUPPORTED_VERSION (out->version
  * then says which form of CONNACK the client would understand: 3.1.1 for levels below 5, 5.0
  * above; the top bit, which bridges set, does not count); REASON_MALFORMED; REASON_PROTOCOL_ERROR.

@@ -40,7 +40,7 @@ static struct fault read_publish_properties(struct reader *r, struct properties 
 	return !fault_is_none(fault) || out->present == 0 ? fault : check_properties(out);
 }
 
-/* 3.1.1 forbids an empty name; 5.0 wants an alias in its place. [MQTT-4.7.3-1] */
+/* 3.1.1 forbids an empty name; 5.0 needs an alias in its place. [MQTT-4.7.3-1] */
 static struct fault check_empty_topic(const struct publish *p, enum mqtt_version version)
 {
 	if (version == MQTT_3_1_1)

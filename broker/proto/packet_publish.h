@@ -24,7 +24,7 @@ struct publish {
 /* REASON_OK, REASON_MALFORMED (QoS 3, DUP with QoS 0, identifier 0, bad UTF-8, truncation,
  * wildcards), REASON_PROTOCOL_ERROR (properties; empty topic without alias; Subscription Identifier
  * from a client), REASON_TOPIC_ALIAS_INVALID (alias 0),
- * REASON_PAYLOAD_FORMAT_INVALID is not judged here (a caller may).  [MQTT-3.3.1-4] [MQTT-3.3.2-2]
+ * REASON_PAYLOAD_FORMAT_INVALID is not checked here (a caller may).  [MQTT-3.3.1-4] [MQTT-3.3.2-2]
  */
 struct fault packet_publish_decode(const struct frame *frame, enum mqtt_version version,
                                    struct publish *out);
@@ -49,7 +49,7 @@ struct publish_out {
 /* Size on the wire, whole packet: for the client's Maximum Packet Size. What is larger than
  * FRAME_SIZE_MAX has no encoding and must not be given to packet_publish_encode. */
 size_t packet_publish_size(const struct publish_out *p);
-/* Append the packet. Returns the offset of the packet identifier behind the packet's first byte (0
+/* Append the packet. Returns the offset of the packet identifier after the packet's first byte (0
  * with QoS 0), so that equal packets can be copied and patched. */
 size_t packet_publish_encode(struct buf *out, const struct publish_out *p);
 

@@ -12,7 +12,7 @@ bool topic_is_plain(struct slice s);
 /* At least one character, UTF-8 without U+0000, no wildcard. [MQTT-3.3.2-2] [MQTT5-4.7.3-1] */
 bool topic_name_valid(struct slice name);
 /* At least one character, UTF-8, wildcards stand alone in their level, `#` only last. `$share/...`
- * is judged by topic_filter_share. [MQTT5-4.7.1-1, -2] */
+ * is checked by topic_filter_share. [MQTT5-4.7.1-1, -2] */
 bool topic_filter_valid(struct slice filter);
 size_t topic_levels(struct slice s); /* number of '/' plus one */
 bool topic_has_wildcard(struct slice s);
@@ -31,7 +31,7 @@ bool topic_matches(struct slice filter, struct slice name);
 
 /* Walk the levels: topic_walk_of, then topic_walk_next until it says false. */
 struct topic_walk {
-	struct slice rest; /* behind the '/' of the level given last */
+	struct slice rest; /* after the '/' of the level given last */
 	bool done;         /* the level given last was the last */
 };
 struct topic_walk topic_walk_of(struct slice s);

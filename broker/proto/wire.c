@@ -27,7 +27,7 @@ struct fault wire_packet_id_fault(const struct frame *frame, size_t at)
 	                                      : "the packet identifier is 0");
 }
 
-/* `len` bytes at the end of `b` move to offset `at`; what stood there comes behind them. */
+/* `len` bytes at the end of `b` move to offset `at`; what stood there comes after them. */
 static void rotate_tail(struct buf *b, size_t at, size_t len)
 {
 	uint8_t head[5];

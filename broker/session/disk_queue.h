@@ -1,7 +1,7 @@
 /* The part of a kept session's queue that is on disk only: an offline session with a million
  * waiting messages costs disk, not memory.  What is in memory has lower positions than what is not;
  * a client that comes back is given the rest in pages, read off the loops.  Thread: the session's
- * home. */
+ * owner. */
 #ifndef SESSION_DISK_QUEUE_H
 #define SESSION_DISK_QUEUE_H
 
@@ -10,13 +10,13 @@
 /* A message with this position waits: leave it on disk? False: it is for memory. */
 bool disk_queue_leave(struct session *s, uint64_t position, struct msg *msg);
 /* The client has gone: so many from this position on, none of which it was given, are on disk.
- * False: they must be in memory, for something behind them is. */
+ * False: they must be in memory, for something after them is. */
 bool disk_queue_leave_rest(struct session *s, uint64_t first, uint64_t count, uint64_t bytes);
 /* The same where there is no memory for it. False: something later is in memory. */
 bool disk_queue_leave_behind(struct session *s, uint64_t position, struct msg *msg);
 /* A page gave it already. */
 bool disk_queue_has_given(const struct session *s, uint64_t position);
-/* The client has gone: what waits in memory and is on disk is let go. */
+/* The client has gone: what waits in memory and is on disk is released. */
 void disk_queue_page_out(struct session *s);
 /* There is space in memory: the next page. */
 void disk_queue_pump(struct session *s);

@@ -1,5 +1,5 @@
-/* One sum, one charge: what a connection has is added up anew whenever some of it changed, so that
- * nothing can be forgotten. */
+/* One sum, one charge: what a connection has is added up again whenever some of it changed, so that
+ * nothing is forgotten. */
 #include "session/link_output.h"
 
 #include <stdlib.h>

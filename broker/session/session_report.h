@@ -1,4 +1,4 @@
-/* What the log is told of a session: denials, dropped messages, what was refused for a limit; not
+/* What is logged about a session: denials, dropped messages, what was refused for a limit; not
  * too often.  Thread: the session's worker. */
 #ifndef SESSION_SESSION_REPORT_H
 #define SESSION_SESSION_REPORT_H
@@ -15,7 +15,7 @@ enum denial_kind {
 /* One warning with the rule, limited per client and rule. */
 void session_report_denial(struct session *s, enum denial_kind kind, struct slice topic,
                            const struct acl_verdict *verdict);
-/* A dropped message is counted, and told. */
+/* A dropped message is counted and logged. */
 void session_report_drop(struct session *s, const char *cause);
 /* Something was refused for a limit of memory: `what` is in plain words ("a subscription"). */
 void session_report_memory(const struct session *s, const char *what, const char *cause);

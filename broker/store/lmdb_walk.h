@@ -16,7 +16,7 @@
 /* Where the bytes are. */
 struct lmdb_source {
 	uint64_t size_bytes;
-	/* Exactly these; 0 or -errno. Never asked for bytes behind the end. */
+	/* Exactly these; 0 or -errno. Never asked for bytes after the end. */
 	int (*read)(void *arg, uint64_t offset, void *out, size_t len);
 	/* So many from the beginning will be read, in another order. NULL: fine. */
 	void (*fetch)(void *arg, uint64_t bytes);

@@ -36,7 +36,7 @@ int store_format_refuse(uint32_t format, uint32_t newest, char text[STORE_ERROR_
 /* The same for a store that is only read: its format, and the time of its last commit. 0 or -errno.
  */
 int store_format_peek(struct store *store, uint32_t *format);
-/* A copy counts its transactions from the beginning: write the commit row anew. 0 or -errno. */
+/* A copy counts its transactions from the beginning: write the commit row again. 0 or -errno. */
 int store_format_renumber(struct store *store);
 
 #endif

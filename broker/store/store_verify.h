@@ -1,4 +1,4 @@
-/* Is the file of a store as it must be?  Before LMDB maps a file, all of it is read and checked:
+/* Is the file of a store valid?  Before LMDB maps a file, all of it is read and checked:
  * its pages (lmdb_walk.h), the tables of its format, the checksum of each row, and that the newest
  * meta page is the one of the newest commit.  Whatever the bytes are: it returns. */
 #ifndef STORE_STORE_VERIFY_H

@@ -1,4 +1,4 @@
-/* Retained values by topic, shared by all workers: changes, and questions about one topic. One
+/* Retained values by topic, shared by all workers: changes, and look-ups of one topic. One
  * clock (an atomic 64-bit number) counts retained changes. A change takes its number under the
  * topic's shard and stores it with the value, so that mailboxes and journal see a topic's values
  * in the order of their numbers. (A deletion's number is for them alone: no node keeps it.)
@@ -41,7 +41,7 @@ void retain_own(struct retain_change *c,
                 struct slice owner); /* make the owner; empty: give up ownership at once */
 void retain_end(struct retain_change *c);
 
-/* One that was kept: with the number it had (the clock is never below it), its value (NULL:
+/* Restore a stored one, with the number it had (the clock is never below it), its value (NULL:
  * deleted, owned until then, monotonic) and its owner. Before anybody else is there. */
 void retain_restore(struct retain *r, struct slice topic, uint64_t number, struct msg *msg,
                     struct slice owner, uint64_t owned_until_ms);
@@ -51,7 +51,7 @@ void retain_advance(struct retain *r, uint64_t number);
 /* Who owns this topic, appended to *key (nothing: nobody). For publishes that are not retained. */
 void retain_owner(struct retain *r, unsigned slot, struct slice topic, uint64_t now_ms,
                   struct buf *key);
-/* Forget everything that this user owns (the user was removed). */
+/* Release everything that this user owns (the user was removed). */
 void retain_release_owner(struct retain *r, struct slice owner);
 
 /* The value of one topic, NULL: none (a new reference otherwise). */

@@ -19,7 +19,7 @@ struct retain_node {
 	struct retain_node **link; /* the pointer that points here */
 	struct msg *value;
 	struct owner *owner;
-	struct owner *writer;    /* the user the user for whom the value counts; NULL: nobody */
+	struct owner *writer;    /* the user for whom the value counts; NULL: nobody */
 	uint64_t owned_until_ms; /* where there is no value */
 	_Atomic uint32_t writer_generation;
 	uint32_t pins; /* cursors that rest here */
@@ -69,8 +69,8 @@ void retain_tree_unlock_shard(struct retain *r, const struct retain_node *n);
 size_t retain_tree_cost(const struct msg *msg);
 /* Does the value count for the user of this key (who was not removed meanwhile)? */
 bool retain_tree_is_writer(const struct owner *writer, struct slice key);
-/* The user the user for whom the value counts: the writer of `msg`, which takes the place of the
- * one that is still there; or nobody any more. */
+/* The user for whom the value counts: the writer of `msg`, which takes the place
+ * of the one that is still there; or nobody any more. */
 void retain_tree_set_writer(struct retain *r, struct retain_node *n, const struct msg *msg);
 void retain_tree_drop_writer(struct retain *r, struct retain_node *n);
 void retain_tree_drop_value(struct retain *r, struct retain_node *n);
