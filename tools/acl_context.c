@@ -1,28 +1,16 @@
-/* Loading what broker-acl judges by, and who gets as far as the rules. */
+/* Loading the files, and who can log in at all. */
 #include "acl_context.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "command_line.h"
 #include "conf/conf_load.h"
 
-int report_error(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	fputs("broker-acl: ", stderr);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
-	va_end(args);
-	return EXIT_USAGE;
-}
-
-/* A start takes a missing ACL file at its word: it denies everything. */
+/* As the broker does at its start: a missing ACL file denies everything. */
 static struct acl *load_acl(const struct conf *conf, struct errors *errors)
 {
 	const char *path = conf->acl_file;
@@ -55,7 +43,7 @@ bool context_open(struct context *h, const char *conf_path)
 	}
 	print_errors(&errors);
 	if (h->conf == NULL || h->identities == NULL || h->acl == NULL) {
-		report_error("fix the errors above first");
+		report_error(EXIT_USAGE, "fix the errors above first");
 		return false;
 	}
 	return true;

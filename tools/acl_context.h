@@ -1,5 +1,5 @@
-/* The files of broker-acl: configuration, users and ACL as the broker loads them; certificates
- * and listeners are left alone.  Thread: main. */
+/* What broker-acl works with: configuration, users and ACL as the broker loads them, without
+ * certificates and listeners.  Thread: main. */
 #ifndef TOOLS_ACL_CONTEXT_H
 #define TOOLS_ACL_CONTEXT_H
 
@@ -8,7 +8,6 @@
 #include "conf/conf.h"
 
 #define EXIT_DENIED 1
-#define EXIT_USAGE  2 /* use, or configuration */
 
 struct context {
 	struct conf *conf;
@@ -16,18 +15,14 @@ struct context {
 	struct acl *acl;
 };
 
-/* Say what is wrong: "broker-acl: ...". Returns EXIT_USAGE. */
-int report_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-/* Load; mistakes and warnings go to stderr. False where the broker would not start with it. Close
- * in any case. */
+/* Load; errors and warnings go to stderr. False: the broker would not start with it. Close in any
+ * case. */
 bool context_open(struct context *h, const char *conf_path);
 void context_close(struct context *h);
 
-/* For acl_run_tests: `arg` is the context. */
+/* For acl_each_test: `arg` is the context. */
 bool context_roles_of(void *arg, struct slice user, char *const **roles, size_t *role_count);
-/* Why nobody of this name logs in here, and what to do about it; NULL where there is no reason. The
- * caller frees. */
+/* Why this user cannot log in, and what to do about it; NULL: it can. The caller frees. */
 char *context_why_no_login(const struct context *h, bool anonymous, const char *user);
 /* The ACL file's name without its directory, as rules are named. */
 const char *context_acl_name(const struct context *h);

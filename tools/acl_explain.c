@@ -1,5 +1,5 @@
-/* Explaining a verdict to a person: what was decided and by which rule, who was asked, what nearly
- * fitted, and what to write to have it otherwise. */
+/* Prints what was decided and by which rule, which lists of rules were asked, what nearly matched,
+ * and what to write to allow it. */
 #include "acl_explain.h"
 
 #include <stdio.h>
@@ -92,7 +92,7 @@ static void print_answer(const struct talk *t, const struct acl_answer *a)
 		printf(": %s, %s\n", acl_rule_denies(a->rule) ? "deny" : "allow", text);
 		free(text);
 	} else {
-		puts(a->rule_count == 0 ? ": there are none" : ": none fits");
+		puts(a->rule_count == 0 ? ": there are none" : ": none matches");
 	}
 }
 

@@ -1,6 +1,6 @@
-/* Writing rules: three ways of quoting lie in each other. A percent sign is doubled; a filter that
- * would be taken for something else stands in single quotes; a line that YAML would misread stands
- * in double quotes. */
+/* Writing rules: three kinds of quoting, one inside the other. A percent sign is doubled; a filter
+ * that would be read as something else is in single quotes; a line that YAML would misread is in
+ * double quotes. */
 #include "acl_suggest.h"
 
 #include <stdlib.h>
@@ -22,7 +22,7 @@ static void put_level(struct buf *out, struct slice level, const struct acl_who 
 	}
 }
 
-/* As the words of a rule are separated: acl/rule_parse.c. */
+/* As acl/rule_parse.c splits a rule into words. */
 static bool needs_quotes(struct slice filter)
 {
 	static const char signs[] = " \t='";

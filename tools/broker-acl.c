@@ -1,5 +1,5 @@
-/* broker-acl: the access rules explained and tested from the command line, see its manual.  It
- * decides with the broker's own code and reads the broker's files. */
+/* broker-acl(1): asks and tests the policy.  It uses the code of the broker and reads the same
+ * files. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,22 +9,20 @@
 #include "acl/acl_verdict.h"
 #include "acl_explain.h"
 #include "base/array.h"
-#include "base/descriptors.h"
-#include "base/hash.h"
-#include "base/trust.h"
+#include "command_line.h"
 #include "proto/topic.h"
 
-struct options {
+struct acl_options {
 	const char *conf_path;
-	const struct command *command;
+	const struct acl_command *command;
 	struct question question;
 	bool asks; /* an option of explain was given */
 };
 
-struct command {
+struct acl_command {
 	const char *name;
-	int (*take)(struct options *o, int count, char **words); /* what stands after the name */
-	int (*run)(const struct context *h, const struct options *o);
+	int (*take)(struct acl_options *o, int count, char **words); /* the words after the name */
+	int (*run)(const struct context *h, const struct acl_options *o);
 };
 
 static const char usage_text[] =
@@ -34,21 +32,14 @@ static const char usage_text[] =
     "       broker-acl test -c broker.yaml\n"
     "\n"
     "  -c, --config FILE  the broker's configuration\n"
-    "  --user USER        explain: who asks\n"
-    "  --anonymous        explain: a client without a user name asks\n"
+    "  --user USER        explain: the user\n"
+    "  --anonymous        explain: a client without a user name\n"
     "  --client-id ID     explain: the client id, for %c in rules\n"
     "  --retain           explain: the message is retained\n"
-    "  --qos N            explain: its QoS, 0 if left out\n"
-    "  --payload TEXT     explain: its payload, empty if left out\n"
+    "  --qos N            explain: its QoS (default 0)\n"
+    "  --payload TEXT     explain: its payload (default empty)\n"
     "  --trust-owner USER, --trust-group GROUP\n"
-    "                     believe their files, too, as the broker's option of that name\n";
-
-static int usage_error(const char *text)
-{
-	(void)report_error("%s", text);
-	fprintf(stderr, "\n%s", usage_text);
-	return EXIT_USAGE;
-}
+    "                     trust their files too, like the option of the broker\n";
 
 /* ---- explain ---- */
 
@@ -64,7 +55,8 @@ static int take_action(struct question *q, const char *word)
 		}
 	}
 	return report_error(
-	    "unknown action '%s'; the actions are publish, subscribe, receive and will", word);
+	    EXIT_USAGE, "unknown action '%s'; the actions are publish, subscribe, receive and will",
+	    word);
 }
 
 /* $share/group/FILTER is checked as FILTER. */
@@ -73,27 +65,28 @@ static int take_filter(struct question *q)
 	struct slice group, filter = q->request.topic;
 
 	if (topic_filter_share(q->request.topic, &group, &filter) == SHARE_INVALID)
-		return report_error("'%s' is not $share/GROUP/FILTER", q->topic);
+		return report_error(EXIT_USAGE, "'%s' is not $share/GROUP/FILTER", q->topic);
 	if (!topic_filter_valid(filter))
 		return report_error(
-		    "'%s' is not a topic filter: + and # stand alone in their level, # "
-		    "only at the end",
+		    EXIT_USAGE,
+		    "'%s' is not a topic filter: + and # must be a whole level, and # "
+		    "the last one",
 		    q->topic);
 	q->request.topic = filter;
 	return 0;
 }
 
-static int take_explain(struct options *o, int count, char **words)
+static int take_explain(struct acl_options *o, int count, char **words)
 {
 	struct question *q = &o->question;
 	const char *why;
 
 	if (count != 2)
-		return usage_error("explain needs an action and a topic");
+		return report_usage("explain needs an action and a topic");
 	if ((q->user != NULL) == q->anonymous)
-		return usage_error("explain needs either --user or --anonymous");
+		return report_usage("explain needs either --user or --anonymous");
 	if (q->user != NULL && !identity_name_valid(slice_of_str(q->user), &why))
-		return report_error("invalid user name: %s", why);
+		return report_error(EXIT_USAGE, "invalid user name: %s", why);
 	if (take_action(q, words[0]) != 0)
 		return EXIT_USAGE;
 	q->topic = words[1];
@@ -102,25 +95,26 @@ static int take_explain(struct options *o, int count, char **words)
 		return take_filter(q);
 	if (!topic_name_valid(q->request.topic))
 		return report_error(
-		    "'%s' is not a topic name: it must not be empty or contain + or #", q->topic);
+		    EXIT_USAGE, "'%s' is not a topic name: it must not be empty or contain + or #",
+		    q->topic);
 	return 0;
 }
 
-static int run_explain(const struct context *h, const struct options *o)
+static int run_explain(const struct context *h, const struct acl_options *o)
 {
 	return explain(h, &o->question);
 }
 
 /* ---- test ---- */
 
-struct tally {
+struct test_counts {
 	const struct context *context;
 	size_t passed, failed, skipped;
 };
 
 static void print_test(void *arg, const struct acl_test_result *r)
 {
-	struct tally *t = arg;
+	struct test_counts *t = arg;
 	char why[1024];
 
 	printf("%s:%u:%u: %s %s %s %s: ", t->context->conf->acl_file, r->line, r->column,
@@ -143,18 +137,18 @@ static void print_test(void *arg, const struct acl_test_result *r)
 		       r->verdict.allowed ? "allow" : "deny", why);
 }
 
-static int take_test(struct options *o, int count, char **words)
+static int take_test(struct acl_options *o, int count, char **words)
 {
 	(void)words;
 	if (count != 0 || o->asks)
-		return usage_error("test needs only the configuration; its tests are in the ACL "
-		                   "file under tests:");
+		return report_usage("test needs only the configuration; its tests are in the ACL "
+		                    "file under tests:");
 	return 0;
 }
 
-static int run_test(const struct context *h, const struct options *o)
+static int run_test(const struct context *h, const struct acl_options *o)
 {
-	struct tally t = {.context = h};
+	struct test_counts t = {.context = h};
 	struct context context = *h;
 
 	(void)o;
@@ -170,124 +164,89 @@ static int run_test(const struct context *h, const struct options *o)
 
 /* ---- the command line ---- */
 
-static const struct command commands[] = {
+static const struct acl_command commands[] = {
     {"explain", take_explain, run_explain},
     {"test", take_test, run_test},
 };
 
-static const struct option long_options[] = {
-    {"config", required_argument, NULL, 'c'},
-    {"user", required_argument, NULL, 'u'},
-    {"anonymous", no_argument, NULL, 'a'},
-    {"client-id", required_argument, NULL, 'i'},
-    {"retain", no_argument, NULL, 'r'},
-    {"qos", required_argument, NULL, 'q'},
-    {"payload", required_argument, NULL, 'p'},
-    {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'V'},
-    {"trust-owner", required_argument, NULL, 'O'},
-    {"trust-group", required_argument, NULL, 'G'},
-    {0},
+#define TAKE(name, assignment)                                                                     \
+	static int take_##name(void *arg, const char *value)                                       \
+	{                                                                                          \
+		struct acl_options *o = arg;                                                       \
+                                                                                                   \
+		(void)value;                                                                       \
+		o->asks = true;                                                                    \
+		assignment;                                                                        \
+		return 0;                                                                          \
+	}
+TAKE(user, o->question.user = value)
+TAKE(anonymous, o->question.anonymous = true)
+TAKE(client_id, o->question.client_id = value)
+TAKE(retain, o->question.request.retain = true)
+TAKE(payload, o->question.request.payload = slice_of_str(value))
+
+static int take_config(void *arg, const char *value)
+{
+	struct acl_options *o = arg;
+
+	o->conf_path = value;
+	return 0;
+}
+
+static int take_qos(void *arg, const char *text)
+{
+	struct acl_options *o = arg;
+
+	if (strlen(text) != 1 || text[0] < '0' || text[0] > '2')
+		return report_error(EXIT_USAGE, "--qos is 0, 1 or 2");
+	o->asks = true;
+	o->question.request.qos = (uint8_t)(text[0] - '0');
+	return 0;
+}
+
+static const struct command_option command_options[] = {
+    {"config", 'c', true, take_config},      {"user", 0, true, take_user},
+    {"anonymous", 0, false, take_anonymous}, {"client-id", 0, true, take_client_id},
+    {"retain", 0, false, take_retain},       {"qos", 0, true, take_qos},
+    {"payload", 0, true, take_payload},
 };
 
-static int take_qos(struct question *q, const char *text)
-{
-	if (strlen(text) != 1 || text[0] < '0' || text[0] > '2')
-		return report_error("--qos is 0, 1 or 2");
-	q->request.qos = (uint8_t)(text[0] - '0');
-	return 0;
-}
-
-static int take_trust(int letter)
-{
-	bool is_owner = letter == 'O';
-
-	if (is_owner ? trust_owner(optarg) : trust_group(optarg))
-		return 0;
-	return report_error("there is no %s '%s'", is_owner ? "user" : "group", optarg);
-}
-
-static int take_option(struct options *o, int letter)
-{
-	struct question *q = &o->question;
-
-	if (letter == 'O' || letter == 'G')
-		return take_trust(letter);
-	o->asks |= letter != 'c';
-	if (letter == 'c')
-		o->conf_path = optarg;
-	else if (letter == 'u')
-		q->user = optarg;
-	else if (letter == 'a')
-		q->anonymous = true;
-	else if (letter == 'i')
-		q->client_id = optarg;
-	else if (letter == 'r')
-		q->request.retain = true;
-	else if (letter == 'p')
-		q->request.payload = slice_of_str(optarg);
-	else
-		return take_qos(q, optarg);
-	return 0;
-}
-
-/* -1: go on; otherwise the exit status. */
-static int take_options(struct options *o, int argc, char **argv)
-{
-	int letter;
-
-	while ((letter = getopt_long(argc, argv, "c:h", long_options, NULL)) != -1) {
-		if (letter == 'h') {
-			fputs(usage_text, stdout);
-			return 0;
-		}
-		if (letter == 'V') {
-			puts("broker-acl " VAKT_VERSION);
-			return 0;
-		}
-		if (letter == '?') {
-			fprintf(stderr, "\n%s", usage_text);
-			return EXIT_USAGE;
-		}
-		if (take_option(o, letter) != 0)
-			return EXIT_USAGE;
-	}
-	return -1;
-}
-
-static int take_words(struct options *o, int count, char **words)
+static int take_words(struct acl_options *o, int count, char **words)
 {
 	if (count == 0)
-		return usage_error("a command is needed: explain or test");
+		return report_usage("a command is needed: explain or test");
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		if (strcmp(words[0], commands[i].name) == 0)
 			o->command = &commands[i];
 	}
 	if (o->command == NULL)
-		return usage_error("unknown command");
+		return report_usage("unknown command");
 	if (o->conf_path == NULL)
-		return usage_error("name the configuration with -c broker.yaml");
+		return report_usage("name the configuration with -c broker.yaml");
 	return o->command->take(o, count - 1, words + 1);
+}
+
+static void print_usage(FILE *to)
+{
+	fputs(usage_text, to);
 }
 
 int main(int argc, char **argv)
 {
-	struct options o = {0};
+	static const struct command_line line = {"broker-acl", print_usage, command_options,
+	                                         ARRAY_LEN(command_options)};
+	struct acl_options o = {0};
 	struct context context;
 	int status;
 
-	descriptors_reserve_standard();
-	trust_as_tool();
-	status = take_options(&o, argc, argv);
+	command_line_start(&line);
+	status = command_line_read(&o, argc, argv);
 	if (status != -1)
 		return status;
 	status = take_words(&o, argc - optind, argv + optind);
 	if (status != 0)
 		return status;
-	hash_init();
 	status = context_open(&context, o.conf_path) ? o.command->run(&context, &o) : EXIT_USAGE;
 	context_close(&context);
-	if (fflush(stdout) != 0)
-		return report_error("cannot write to standard output");
-	return status;
+	return command_line_finish(status);
 }

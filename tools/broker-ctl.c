@@ -1,10 +1,8 @@
-/* broker-ctl: looks into a broker that runs, and steers it, over its control socket; see its
- * manual. */
+/* broker-ctl(1): queries and controls a running broker over its control socket. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <pwd.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,21 +14,19 @@
 
 #include "base/alloc.h"
 #include "base/array.h"
-#include "base/descriptors.h"
 #include "base/trust.h"
 #include "base/utf8.h"
+#include "command_line.h"
 #include "conf/conf.h"
 #include "conf/conf_load.h"
 #include "ctl_table.h"
 
-#define EXIT_FAILED  1
-#define EXIT_USAGE   2
 #define PATIENCE_S   60
 #define ARGUMENT_MAX 65535
 
-struct options;
+struct ctl_options;
 
-struct command {
+struct ctl_command {
 	const char *name;
 	const char *member; /* that its argument becomes; NULL: it has none */
 	const char *word;   /* that argument in the usage */
@@ -42,25 +38,13 @@ struct command {
 	const char *done; /* printed at the end; NULL: nothing */
 };
 
-struct options {
-	const struct command *command;
+struct ctl_options {
+	const struct ctl_command *command;
 	const char *config;
 	const char *argument;
 	const char *user;
 	bool json;
 };
-
-__attribute__((format(printf, 2, 3))) static int report_error(int status, const char *format, ...)
-{
-	va_list args;
-
-	fputs("broker-ctl: ", stderr);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-	return status;
-}
 
 /* ---- tables ---- */
 
@@ -72,7 +56,7 @@ __attribute__((format(printf, 2, 3))) static int report_error(int status, const 
 #include "admin/commands.def"
 #undef COMMAND
 
-static bool has_pairs(const struct command *command)
+static bool has_pairs(const struct ctl_command *command)
 {
 	return command->columns[0].member[0] == '\0';
 }
@@ -91,7 +75,7 @@ static void add_pairs(struct ctl_table *t, const struct json_object *line)
 	}
 }
 
-static const struct command commands[] = {
+static const struct ctl_command commands[] = {
 #define COMMAND(name, scope, access, function, argument, word, what, second, done, summary,        \
                 columns, manual)                                                                   \
 	{#name,                                                                                    \
@@ -111,7 +95,7 @@ static void print_usage(FILE *to)
 {
 	fputs("usage: broker-ctl -c broker.yaml [--json] [--user USER] COMMAND [ARGUMENT]\n\n", to);
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-		const struct command *c = &commands[i];
+		const struct ctl_command *c = &commands[i];
 
 		fprintf(to, "  %-8s %-10s %s\n", c->name, c->word == NULL ? "" : c->word,
 		        c->summary);
@@ -262,7 +246,7 @@ static int connect_to(const char *path, int *status)
 	return -1;
 }
 
-static bool send_request(int fd, const struct options *o)
+static bool send_request(int fd, const struct ctl_options *o)
 {
 	struct buf line = {0};
 	struct slice left;
@@ -294,7 +278,7 @@ enum answer {
 	ANSWER_ERROR,
 };
 
-static enum answer take_line(const struct options *o, struct ctl_table *t, const char *text,
+static enum answer take_line(const struct ctl_options *o, struct ctl_table *t, const char *text,
                              size_t len)
 {
 	enum answer answer = ANSWER_GOES_ON;
@@ -323,7 +307,7 @@ static enum answer take_line(const struct options *o, struct ctl_table *t, const
 	return answer;
 }
 
-static enum answer read_answer(const struct options *o, struct ctl_table *t, FILE *in)
+static enum answer read_answer(const struct ctl_options *o, struct ctl_table *t, FILE *in)
 {
 	enum answer answer = ANSWER_GOES_ON;
 	char *text = NULL;
@@ -339,7 +323,7 @@ static enum answer read_answer(const struct options *o, struct ctl_table *t, FIL
 	return answer;
 }
 
-static void print_answer(const struct options *o, const struct ctl_table *t)
+static void print_answer(const struct ctl_options *o, const struct ctl_table *t)
 {
 	struct buf out = {0};
 
@@ -352,7 +336,7 @@ static void print_answer(const struct options *o, const struct ctl_table *t)
 		puts(o->command->done);
 }
 
-static int talk(const struct options *o, int fd)
+static int talk(const struct ctl_options *o, int fd)
 {
 	struct ctl_table t = {.columns = o->command->columns,
 	                      .column_count = o->command->column_count};
@@ -379,14 +363,7 @@ static int talk(const struct options *o, int fd)
 
 /* ---- the command line ---- */
 
-static int wrong_use(const char *what)
-{
-	(void)report_error(0, "%s", what);
-	print_usage(stderr);
-	return EXIT_USAGE;
-}
-
-static const struct command *find_command(const char *name)
+static const struct ctl_command *find_command(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		if (strcmp(commands[i].name, name) == 0)
@@ -402,30 +379,30 @@ static int check_text(const char *what, const char *text)
 	return report_error(EXIT_USAGE, "%s must be UTF-8, at most %d bytes", what, ARGUMENT_MAX);
 }
 
-static int read_words(struct options *o, char **words, int count)
+static int read_words(struct ctl_options *o, char **words, int count)
 {
 	if (o->config == NULL)
-		return wrong_use("name the broker's configuration with -c broker.yaml");
+		return report_usage("name the broker's configuration with -c broker.yaml");
 	if (count == 0)
-		return wrong_use("a command is needed");
+		return report_usage("a command is needed");
 	o->command = find_command(words[0]);
 	if (o->command == NULL)
-		return wrong_use("unknown command");
+		return report_usage("unknown command");
 	if (o->command->member != NULL && count < 2) {
-		(void)report_error(0, "%s wants %s", o->command->name, o->command->what);
-		return wrong_use("an argument is missing");
+		(void)report_error(0, "%s needs %s", o->command->name, o->command->what);
+		return report_usage("an argument is missing");
 	}
 	if (count > (o->command->member != NULL ? 2 : 1))
-		return wrong_use("unexpected argument");
+		return report_usage("unexpected argument");
 	if (o->user != NULL && !o->command->has_user)
-		return wrong_use("--user is for kick only");
+		return report_usage("--user is for kick only");
 	o->argument = words[1];
 	if (check_text(o->command->what, o->argument) != 0 || check_text("--user", o->user) != 0)
 		return EXIT_USAGE;
 	return 0;
 }
 
-static int run(const struct options *o)
+static int run(const struct ctl_options *o)
 {
 	int status = EXIT_FAILED, fd;
 	char *path = socket_path(o->config, &status);
@@ -437,51 +414,36 @@ static int run(const struct options *o)
 	return fd < 0 ? status : talk(o, fd);
 }
 
+#define TAKE(name, assignment)                                                                     \
+	static int take_##name(void *arg, const char *value)                                       \
+	{                                                                                          \
+		struct ctl_options *o = arg;                                                       \
+                                                                                                   \
+		(void)value;                                                                       \
+		assignment;                                                                        \
+		return 0;                                                                          \
+	}
+TAKE(config, o->config = value)
+TAKE(user, o->user = value)
+TAKE(json, o->json = true)
+
+static const struct command_option command_options[] = {
+    {"config", 'c', true, take_config},
+    {"user", 0, true, take_user},
+    {"json", 0, false, take_json},
+};
+
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-	                                        {"user", required_argument, NULL, 'u'},
-	                                        {"json", no_argument, NULL, 'j'},
-	                                        {"version", no_argument, NULL, 'v'},
-	                                        {"help", no_argument, NULL, 'h'},
-	                                        {"trust-owner", required_argument, NULL, 'O'},
-	                                        {"trust-group", required_argument, NULL, 'G'},
-	                                        {NULL, 0, NULL, 0}};
-	struct options o = {.config = NULL};
-	int option, status;
+	static const struct command_line line = {"broker-ctl", print_usage, command_options,
+	                                         ARRAY_LEN(command_options)};
+	struct ctl_options o = {.config = NULL};
+	int status;
 
-	descriptors_reserve_standard();
-	trust_as_tool();
-	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-		switch (option) {
-		case 'c':
-			o.config = optarg;
-			break;
-		case 'u':
-			o.user = optarg;
-			break;
-		case 'j':
-			o.json = true;
-			break;
-		case 'O':
-			if (!trust_owner(optarg))
-				return report_error(EXIT_USAGE, "there is no user '%s'", optarg);
-			break;
-		case 'G':
-			if (!trust_group(optarg))
-				return report_error(EXIT_USAGE, "there is no group '%s'", optarg);
-			break;
-		case 'v':
-			printf("broker-ctl %s\n", VAKT_VERSION);
-			return 0;
-		case 'h':
-			print_usage(stdout);
-			return 0;
-		default:
-			print_usage(stderr);
-			return EXIT_USAGE;
-		}
-	}
+	command_line_start(&line);
+	status = command_line_read(&o, argc, argv);
+	if (status != -1)
+		return status;
 	status = read_words(&o, argv + optind, argc - optind);
 	return status != 0 ? status : run(&o);
 }

@@ -1,22 +1,17 @@
-/* broker-passwd: the users of the password file, see its manual.  A change is made in three steps:
- * look whether it makes sense, get the password and hash it, and only then lock, look again and
- * write. */
+/* broker-passwd(1).  A change has three steps: check that it makes sense, get the password and hash
+ * it, and only then lock, check again and write. */
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 
 #include "auth/password.h"
 #include "base/alloc.h"
 #include "base/array.h"
 #include "base/crypto.h"
-#include "base/descriptors.h"
-#include "base/hash.h"
 #include "base/random.h"
-#include "base/trust.h"
+#include "command_line.h"
 #include "passwd_file.h"
 #include "passwd_prompt.h"
 
@@ -33,9 +28,9 @@ enum option_bit {
 #define OPTIONS_PASSWORD                                                                           \
 	(OPTION_STDIN | OPTION_GENERATE | OPTION_METHOD | OPTION_SCRAM | OPTION_ITERATIONS)
 
-struct options {
+struct passwd_options {
 	const char *path;
-	const struct command *command;
+	const struct passwd_command *command;
 	const char *user;
 	unsigned options; /* given */
 	char **roles;
@@ -44,17 +39,17 @@ struct options {
 	uint32_t iterations;
 };
 
-/* What the file gets to know of a password. */
+/* What the file stores of a password. */
 struct credentials {
 	char *hash;
 	struct scram_verifier *scram; /* NULL: not asked for */
 };
 
-struct command {
+struct passwd_command {
 	const char *name;
 	bool has_user;
 	unsigned options; /* taken */
-	int (*run)(const struct options *o);
+	int (*run)(const struct passwd_options *o);
 };
 
 static const char usage_text[] =
@@ -63,25 +58,26 @@ static const char usage_text[] =
     "       broker-passwd FILE remove|lock|unlock|verify USER\n"
     "       broker-passwd FILE list\n"
     "\n"
-    "  -c, --create     add: make FILE where it does not exist\n"
-    "  --role ROLE      add: the user has this role; may be given again\n"
+    "  -c, --create     add: create FILE if it does not exist\n"
+    "  --role ROLE      add: the user has this role; may be repeated\n"
     "  --no-password    add: the user has no password, only a client certificate\n"
     "  --stdin          add, set, verify: the password is the first line of standard input\n"
-    "  --generate       add, set: make a password and print it\n"
-    "  --method METHOD  add, set: yescrypt (if left out), sha512crypt or bcrypt\n"
-    "  --scram          add, set: the user may log in by SCRAM-SHA-256 too\n"
-    "  --iterations N   with --scram: how often the client has to hash (if left out, 15000)\n"
+    "  --generate       add, set: generate a password and print it\n"
+    "  --method METHOD  add, set: yescrypt (the default), sha512crypt or bcrypt\n"
+    "  --scram          add, set: the user can also log in by SCRAM-SHA-256\n"
+    "  --iterations N   with --scram: how often the client must hash (default 15000)\n"
     "  --trust-owner USER, --trust-group GROUP\n"
-    "                   believe their files, too, as the broker's option of that name\n";
+    "                   trust their files too, like the option of the broker\n";
 
-/* ---- looking users up ---- */
+/* ---- finding users ---- */
 
-static const struct password_entry *find(const struct passwd_file *f, const struct options *o)
+static const struct password_entry *find(const struct passwd_file *f,
+                                         const struct passwd_options *o)
 {
 	return password_file_find(f->users, slice_of_str(o->user));
 }
 
-static int require_user(const struct passwd_file *f, const struct options *o)
+static int require_user(const struct passwd_file *f, const struct passwd_options *o)
 {
 	if (find(f, o) != NULL)
 		return 0;
@@ -89,7 +85,7 @@ static int require_user(const struct passwd_file *f, const struct options *o)
 	                    o->user, o->path);
 }
 
-static int require_no_user(const struct passwd_file *f, const struct options *o)
+static int require_no_user(const struct passwd_file *f, const struct passwd_options *o)
 {
 	if (find(f, o) == NULL)
 		return 0;
@@ -99,9 +95,9 @@ static int require_no_user(const struct passwd_file *f, const struct options *o)
 	                    o->user, o->path);
 }
 
-/* Before anybody is asked for a password. */
-static int look(const struct options *o,
-                int (*require)(const struct passwd_file *f, const struct options *o))
+/* Before the password is asked for. */
+static int check_first(const struct passwd_options *o,
+                       int (*require)(const struct passwd_file *f, const struct passwd_options *o))
 {
 	struct passwd_file f;
 	int rc = passwd_file_read(&f, o->path, (o->options & OPTION_CREATE) != 0);
@@ -132,7 +128,7 @@ static int ask_twice(struct secret *s, const char *user)
 	return rc;
 }
 
-static int new_secret(const struct options *o, struct secret *s)
+static int new_secret(const struct passwd_options *o, struct secret *s)
 {
 	int rc = 0;
 
@@ -152,7 +148,7 @@ static int new_secret(const struct options *o, struct secret *s)
 	return rc;
 }
 
-static struct scram_verifier *new_verifier(const struct options *o, const struct secret *s)
+static struct scram_verifier *new_verifier(const struct passwd_options *o, const struct secret *s)
 {
 	struct scram_verifier *v = xnew(v);
 
@@ -163,7 +159,7 @@ static struct scram_verifier *new_verifier(const struct options *o, const struct
 	return v;
 }
 
-static int new_credentials(const struct options *o, struct secret *s, struct credentials *c)
+static int new_credentials(const struct passwd_options *o, struct secret *s, struct credentials *c)
 {
 	int rc = new_secret(o, s);
 
@@ -214,7 +210,7 @@ static uint64_t new_id(const struct password_file *users)
 	return id;
 }
 
-static int add_locked(const struct options *o, const struct credentials *c)
+static int add_locked(const struct passwd_options *o, const struct credentials *c)
 {
 	struct passwd_file f;
 	int rc = passwd_file_lock(&f, o->path, (o->options & OPTION_CREATE) != 0);
@@ -237,7 +233,7 @@ static int add_locked(const struct options *o, const struct credentials *c)
 	return rc;
 }
 
-static int set_locked(const struct options *o, const struct credentials *c)
+static int set_locked(const struct passwd_options *o, const struct credentials *c)
 {
 	struct passwd_file f;
 	int rc = passwd_file_lock(&f, o->path, false);
@@ -264,8 +260,9 @@ static int set_locked(const struct options *o, const struct credentials *c)
 }
 
 /* A generated password is printed once it is true. */
-static int with_credentials(const struct options *o,
-                            int (*change)(const struct options *o, const struct credentials *c))
+static int with_credentials(const struct passwd_options *o,
+                            int (*change)(const struct passwd_options *o,
+                                          const struct credentials *c))
 {
 	struct secret s = {.len = 0};
 	struct credentials c = {0};
@@ -283,10 +280,10 @@ static int with_credentials(const struct options *o,
 	return rc;
 }
 
-static int run_add(const struct options *o)
+static int run_add(const struct passwd_options *o)
 {
 	static const struct credentials none = {0};
-	int rc = look(o, require_no_user);
+	int rc = check_first(o, require_no_user);
 
 	if (rc != 0)
 		return rc;
@@ -295,14 +292,14 @@ static int run_add(const struct options *o)
 	return with_credentials(o, add_locked);
 }
 
-static int run_set(const struct options *o)
+static int run_set(const struct passwd_options *o)
 {
-	int rc = look(o, require_user);
+	int rc = check_first(o, require_user);
 
 	return rc == 0 ? with_credentials(o, set_locked) : rc;
 }
 
-static int run_remove(const struct options *o)
+static int run_remove(const struct passwd_options *o)
 {
 	struct passwd_file f;
 	int rc = passwd_file_lock(&f, o->path, false);
@@ -315,7 +312,7 @@ static int run_remove(const struct options *o)
 	return rc;
 }
 
-static int set_lock(const struct options *o, bool locked)
+static int set_lock(const struct passwd_options *o, bool locked)
 {
 	struct passwd_file f;
 	int rc = passwd_file_lock(&f, o->path, false);
@@ -332,17 +329,17 @@ static int set_lock(const struct options *o, bool locked)
 	return rc;
 }
 
-static int run_lock(const struct options *o)
+static int run_lock(const struct passwd_options *o)
 {
 	return set_lock(o, true);
 }
 
-static int run_unlock(const struct options *o)
+static int run_unlock(const struct passwd_options *o)
 {
 	return set_lock(o, false);
 }
 
-static int verify(const struct password_entry *user, const struct options *o)
+static int verify(const struct password_entry *user, const struct passwd_options *o)
 {
 	struct secret s = {.len = 0};
 	int rc;
@@ -360,7 +357,7 @@ static int verify(const struct password_entry *user, const struct options *o)
 	return rc;
 }
 
-static int run_verify(const struct options *o)
+static int run_verify(const struct passwd_options *o)
 {
 	struct passwd_file f;
 	int rc = passwd_file_read(&f, o->path, false);
@@ -402,7 +399,7 @@ static void print_user(const struct password_entry *user, int column)
 	puts(user->role_count == 0 ? "-" : "");
 }
 
-static int run_list(const struct options *o)
+static int run_list(const struct passwd_options *o)
 {
 	struct passwd_file f;
 	int column = width("USER");
@@ -424,7 +421,7 @@ static int run_list(const struct options *o)
 
 /* ---- the command line ---- */
 
-static const struct command commands[] = {
+static const struct passwd_command commands[] = {
     {"add", true, OPTION_CREATE | OPTION_ROLE | OPTION_NO_PASSWORD | OPTIONS_PASSWORD, run_add},
     {"set", true, OPTIONS_PASSWORD, run_set},
     {"remove", true, 0, run_remove},
@@ -434,46 +431,25 @@ static const struct command commands[] = {
     {"verify", true, OPTION_STDIN, run_verify},
 };
 
-static const struct option long_options[] = {
-    {"create", no_argument, NULL, 'c'},
-    {"role", required_argument, NULL, 'r'},
-    {"no-password", no_argument, NULL, 'n'},
-    {"stdin", no_argument, NULL, 's'},
-    {"generate", no_argument, NULL, 'g'},
-    {"method", required_argument, NULL, 'm'},
-    {"scram", no_argument, NULL, 'S'},
-    {"iterations", required_argument, NULL, 'i'},
-    {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'V'},
-    {"trust-owner", required_argument, NULL, 'O'},
-    {"trust-group", required_argument, NULL, 'G'},
-    {0},
-};
-
 static const struct {
-	int letter;
 	unsigned bit;
 	const char *name;
 } option_bits[] = {
-    {'c', OPTION_CREATE, "-c"},
-    {'r', OPTION_ROLE, "--role"},
-    {'n', OPTION_NO_PASSWORD, "--no-password"},
-    {'s', OPTION_STDIN, "--stdin"},
-    {'g', OPTION_GENERATE, "--generate"},
-    {'m', OPTION_METHOD, "--method"},
-    {'S', OPTION_SCRAM, "--scram"},
-    {'i', OPTION_ITERATIONS, "--iterations"},
+    {OPTION_CREATE, "-c"},
+    {OPTION_ROLE, "--role"},
+    {OPTION_NO_PASSWORD, "--no-password"},
+    {OPTION_STDIN, "--stdin"},
+    {OPTION_GENERATE, "--generate"},
+    {OPTION_METHOD, "--method"},
+    {OPTION_SCRAM, "--scram"},
+    {OPTION_ITERATIONS, "--iterations"},
 };
 
-static int usage_error(const char *text)
+static int take_role(void *arg, const char *role)
 {
-	(void)report_error(EXIT_USAGE, "%s", text);
-	fprintf(stderr, "\n%s", usage_text);
-	return EXIT_USAGE;
-}
+	struct passwd_options *o = arg;
 
-static int add_role(struct options *o, char *role)
-{
+	o->options |= OPTION_ROLE;
 	if (!password_file_role_valid(slice_of_str(role)))
 		return report_error(EXIT_USAGE, "a role's name is 1 to 256 bytes of UTF-8 without "
 		                                "blanks, ',', ':' and control characters");
@@ -482,15 +458,17 @@ static int add_role(struct options *o, char *role)
 			return 0;
 	}
 	array_extend(o->roles, o->role_count);
-	o->roles[o->role_count++] = role;
+	o->roles[o->role_count++] = xstrdup(role);
 	return 0;
 }
 
-static int take_iterations(struct options *o, const char *text)
+static int take_iterations(void *arg, const char *text)
 {
+	struct passwd_options *o = arg;
 	char *end;
 	long n = strtol(text, &end, 10);
 
+	o->options |= OPTION_ITERATIONS;
 	if (*text < '0' || *text > '9' || *end != '\0' || n < SCRAM_ITERATIONS_MIN ||
 	    n > SCRAM_ITERATIONS_MAX)
 		return report_error(EXIT_USAGE, "--iterations is a number from %d to %d",
@@ -499,33 +477,42 @@ static int take_iterations(struct options *o, const char *text)
 	return 0;
 }
 
-static int take_trust(int letter)
+static int take_method(void *arg, const char *value)
 {
-	bool is_owner = letter == 'O';
+	struct passwd_options *o = arg;
 
-	if (is_owner ? trust_owner(optarg) : trust_group(optarg))
-		return 0;
-	return report_error(EXIT_USAGE, "there is no %s '%s'", is_owner ? "user" : "group", optarg);
-}
-
-static int take_option(struct options *o, int letter)
-{
-	for (size_t i = 0; i < ARRAY_LEN(option_bits); i++) {
-		if (option_bits[i].letter == letter)
-			o->options |= option_bits[i].bit;
-	}
-	if (letter == 'O' || letter == 'G')
-		return take_trust(letter);
-	if (letter == 'r')
-		return add_role(o, optarg);
-	if (letter == 'i')
-		return take_iterations(o, optarg);
-	if (letter == 'm')
-		o->method = optarg;
+	o->options |= OPTION_METHOD;
+	o->method = value;
 	return 0;
 }
 
-static int check_method(const struct options *o)
+#define TAKE_FLAG(name, bit)                                                                       \
+	static int take_##name(void *arg, const char *value)                                       \
+	{                                                                                          \
+		struct passwd_options *o = arg;                                                    \
+                                                                                                   \
+		(void)value;                                                                       \
+		o->options |= (bit);                                                               \
+		return 0;                                                                          \
+	}
+TAKE_FLAG(create, OPTION_CREATE)
+TAKE_FLAG(no_password, OPTION_NO_PASSWORD)
+TAKE_FLAG(stdin, OPTION_STDIN)
+TAKE_FLAG(generate, OPTION_GENERATE)
+TAKE_FLAG(scram, OPTION_SCRAM)
+
+static const struct command_option command_options[] = {
+    {"create", 'c', false, take_create},
+    {"role", 0, true, take_role},
+    {"no-password", 0, false, take_no_password},
+    {"stdin", 0, false, take_stdin},
+    {"generate", 0, false, take_generate},
+    {"method", 0, true, take_method},
+    {"scram", 0, false, take_scram},
+    {"iterations", 0, true, take_iterations},
+};
+
+static int check_method(const struct passwd_options *o)
 {
 	static const char *const methods[] = {"yescrypt", "sha512crypt", "bcrypt"};
 
@@ -536,7 +523,7 @@ static int check_method(const struct options *o)
 	return report_error(EXIT_USAGE, "--method is yescrypt, sha512crypt or bcrypt");
 }
 
-static int check_options(const struct options *o)
+static int check_options(const struct passwd_options *o)
 {
 	for (size_t i = 0; i < ARRAY_LEN(option_bits); i++) {
 		if ((o->options & ~o->command->options & option_bits[i].bit) != 0)
@@ -554,72 +541,49 @@ static int check_options(const struct options *o)
 }
 
 /* FILE COMMAND [USER] */
-static int take_words(struct options *o, int count, char **words)
+static int take_words(struct passwd_options *o, int count, char **words)
 {
 	const char *why;
 
 	if (count < 2)
-		return usage_error("a file and a command are needed");
+		return report_usage("a file and a command are needed");
 	o->path = words[0];
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		if (strcmp(words[1], commands[i].name) == 0)
 			o->command = &commands[i];
 	}
 	if (o->command == NULL)
-		return usage_error("unknown command");
+		return report_usage("unknown command");
 	if (count != (o->command->has_user ? 3 : 2))
-		return usage_error(o->command->has_user ? "this command needs one user"
-		                                        : "this command takes no user");
+		return report_usage(o->command->has_user ? "this command needs one user"
+		                                         : "this command takes no user");
 	o->user = words[2];
 	if (o->command->has_user && !password_file_name_valid(slice_of_str(o->user), &why))
 		return report_error(EXIT_USAGE, "%s", why);
 	return check_options(o);
 }
 
-/* -1: go on; otherwise the exit status. */
-static int take_options(struct options *o, int argc, char **argv)
+static void print_usage(FILE *to)
 {
-	int letter, rc;
-
-	while ((letter = getopt_long(argc, argv, "ch", long_options, NULL)) != -1) {
-		if (letter == 'h') {
-			fputs(usage_text, stdout);
-			return 0;
-		}
-		if (letter == 'V') {
-			puts("broker-passwd " VAKT_VERSION);
-			return 0;
-		}
-		if (letter == '?') {
-			fprintf(stderr, "\n%s", usage_text);
-			return EXIT_USAGE;
-		}
-		rc = take_option(o, letter);
-		if (rc != 0)
-			return rc;
-	}
-	return -1;
+	fputs(usage_text, to);
 }
 
 int main(int argc, char **argv)
 {
-	static const struct rlimit no_core = {0, 0};
-	struct options o = {.method = "yescrypt", .iterations = SCRAM_ITERATIONS_DEFAULT};
+	static const struct command_line line = {"broker-passwd", print_usage, command_options,
+	                                         ARRAY_LEN(command_options)};
+	struct passwd_options o = {.method = "yescrypt", .iterations = SCRAM_ITERATIONS_DEFAULT};
 	int rc;
 
-	descriptors_reserve_standard();
-	trust_as_tool();
-	(void)setrlimit(RLIMIT_CORE, &no_core);
-	umask(077);
-	hash_init();
-	rc = take_options(&o, argc, argv);
+	command_line_start(&line);
+	rc = command_line_read(&o, argc, argv);
 	if (rc == -1) {
 		rc = take_words(&o, argc - optind, argv + optind);
 		if (rc == 0)
 			rc = o.command->run(&o);
 	}
+	for (size_t i = 0; i < o.role_count; i++)
+		free(o.roles[i]);
 	free(o.roles);
-	if (fflush(stdout) != 0 && rc == 0)
-		rc = report_error(EXIT_FAILED, "cannot write to standard output");
-	return rc;
+	return command_line_finish(rc);
 }

@@ -2,24 +2,17 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/array.h"
 #include "base/clock.h"
-#include "base/descriptors.h"
-#include "base/hash.h"
-#include "base/trust.h"
+#include "command_line.h"
 #include "store/row_json.h"
 #include "store/store_files.h"
-
-#define EXIT_FAILED 1
-#define EXIT_USAGE  2
 
 static const char usage_text[] =
     "usage: broker-store PATH info | check | dump\n"
@@ -38,18 +31,6 @@ static const char usage_text[] =
     "           the broker may not run\n"
     "  --trust-owner USER, --trust-group GROUP\n"
     "           trust their files, too, as the broker's option of that name\n";
-
-__attribute__((format(printf, 2, 3))) static int report_error(int status, const char *format, ...)
-{
-	va_list args;
-
-	fputs("broker-store: ", stderr);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-	return status;
-}
 
 /* ---- sources ---- */
 
@@ -303,19 +284,6 @@ static const struct store_command {
     {"compact", NULL, run_compact}, {"restore", "from where", run_restore},
 };
 
-static const struct option long_options[] = {{"help", no_argument, NULL, 'h'},
-                                             {"version", no_argument, NULL, 'V'},
-                                             {"trust-owner", required_argument, NULL, 'O'},
-                                             {"trust-group", required_argument, NULL, 'G'},
-                                             {0}};
-
-static int usage_error(const char *text)
-{
-	(void)report_error(EXIT_USAGE, "%s", text);
-	fprintf(stderr, "\n%s", usage_text);
-	return EXIT_USAGE;
-}
-
 /* May others have changed the file, or have put something in its place? */
 static bool is_trusted(const char *path)
 {
@@ -333,50 +301,35 @@ static int run_words(int count, char **words)
 	const struct store_command *command = NULL;
 
 	if (count < 2)
-		return usage_error("a path and a command are needed");
+		return report_usage("a path and a command are needed");
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		if (strcmp(words[1], commands[i].name) == 0)
 			command = &commands[i];
 	}
 	if (command == NULL)
-		return usage_error("unknown command");
+		return report_usage("unknown command");
 	if (command->argument == NULL && count > 2)
-		return usage_error("this command takes no argument");
+		return report_usage("this command takes no argument");
 	if (command->argument != NULL && count != 3)
-		return usage_error("this command needs one path");
+		return report_usage("this command needs one path");
 	if (!is_trusted(words[0]) || (count == 3 && !is_trusted(words[2])))
 		return EXIT_FAILED;
 	return command->run(words[0], words[2]);
 }
 
+static void print_usage(FILE *to)
+{
+	fputs(usage_text, to);
+}
+
 int main(int argc, char **argv)
 {
-	static const struct rlimit no_core = {0, 0};
-	int letter, rc;
+	static const struct command_line line = {"broker-store", print_usage, NULL, 0};
+	int rc;
 
-	descriptors_reserve_standard();
-	trust_as_tool();
-	(void)setrlimit(RLIMIT_CORE, &no_core);
-	umask(077);
-	hash_init();
-	while ((letter = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
-		if (letter == 'h') {
-			fputs(usage_text, stdout);
-			return 0;
-		}
-		if (letter == 'V') {
-			puts("broker-store " VAKT_VERSION);
-			return 0;
-		}
-		if (letter != 'O' && letter != 'G') {
-			fprintf(stderr, "\n%s", usage_text);
-			return EXIT_USAGE;
-		}
-		if (letter == 'O' ? !trust_owner(optarg) : !trust_group(optarg))
-			return report_error(EXIT_USAGE, "there is no user or group '%s'", optarg);
-	}
-	rc = run_words(argc - optind, argv + optind);
-	if (fflush(stdout) != 0 && rc == 0)
-		rc = report_error(EXIT_FAILED, "cannot write to standard output");
-	return rc;
+	command_line_start(&line);
+	rc = command_line_read(NULL, argc, argv);
+	if (rc == -1)
+		rc = run_words(argc - optind, argv + optind);
+	return command_line_finish(rc);
 }

@@ -1,12 +1,11 @@
-/* The lock is on the file itself: only who may open it can take it.  As a change puts another file
- * in its place, whoever got the lock looks whether the name still means the file that is locked. */
+/* The lock is on the file itself: only those who can open it can take it.  A change replaces the
+ * file, so the name is compared with the locked file after the lock is taken. */
 #include "passwd_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,20 +16,9 @@
 #include "base/crypto.h"
 #include "base/random.h"
 #include "base/trust.h"
+#include "command_line.h"
 
-int report_error(int status, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	fputs("broker-passwd: ", stderr);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
-	va_end(args);
-	return status;
-}
-
-static void start(struct passwd_file *f, const char *path)
+static void open_none(struct passwd_file *f, const char *path)
 {
 	const char *slash = strrchr(path, '/');
 
@@ -47,7 +35,7 @@ static void close_both(struct passwd_file *f)
 	f->fd = f->dir_fd = -1;
 }
 
-/* -ENOENT, when the directory is there, is for the caller to decide. */
+/* -ENOENT: the directory is there, the file is not. */
 static int open_file(struct passwd_file *f)
 {
 	struct trust_request request = {
@@ -77,7 +65,7 @@ static int open_file(struct passwd_file *f)
 	return rc;
 }
 
-/* What root makes belongs to whom the directory belongs: the broker's user. */
+/* A file that root makes belongs to the owner of the directory, the user of the broker. */
 static int create_file(struct passwd_file *f)
 {
 	int fd = openat(f->dir_fd, f->name,
@@ -129,7 +117,7 @@ static int read_all(struct passwd_file *f)
 	return 0;
 }
 
-static struct password_file *parse(const char *path, struct slice bytes)
+static struct password_file *parse_users(const char *path, struct slice bytes)
 {
 	struct errors errors = {0};
 	struct password_file *users = password_file_parse(path, bytes, &errors);
@@ -144,13 +132,13 @@ static struct password_file *parse(const char *path, struct slice bytes)
 	return users;
 }
 
-static int load(struct passwd_file *f)
+static int load_users(struct passwd_file *f)
 {
 	int rc = f->fd < 0 ? 0 : read_all(f);
 
 	if (rc != 0)
 		return rc;
-	f->users = parse(f->path, buf_slice(&f->bytes));
+	f->users = parse_users(f->path, buf_slice(&f->bytes));
 	return f->users == NULL ? EXIT_USAGE : 0;
 }
 
@@ -158,14 +146,14 @@ int passwd_file_read(struct passwd_file *f, const char *path, bool missing_ok)
 {
 	int rc;
 
-	start(f, path);
+	open_none(f, path);
 	rc = open_file(f);
 	if (rc == -ENOENT)
 		rc = missing_ok ? 0 : missing(f);
-	return rc == 0 ? load(f) : rc;
+	return rc == 0 ? load_users(f) : rc;
 }
 
-/* Does the name still mean the file that is open? */
+/* Is the open file still the one with this name? */
 static bool is_current(const struct passwd_file *f)
 {
 	struct stat st;
@@ -178,7 +166,7 @@ int passwd_file_lock(struct passwd_file *f, const char *path, bool create)
 {
 	int rc;
 
-	start(f, path);
+	open_none(f, path);
 	for (;;) {
 		rc = open_or_create(f, create);
 		if (rc != 0)
@@ -187,7 +175,7 @@ int passwd_file_lock(struct passwd_file *f, const char *path, bool create)
 			return report_error(EXIT_FAILED, "cannot lock %s: %s", path,
 			                    strerror(errno));
 		if (is_current(f))
-			return load(f);
+			return load_users(f);
 	}
 }
 
@@ -203,8 +191,8 @@ static int write_all(int fd, struct slice bytes)
 	return 0;
 }
 
-/* The new file gets owner, group and mode of the old one, except that others have no say in it. */
-static int dress(const struct passwd_file *f, int fd)
+/* The new file gets owner, group and mode of the old one, without access for others. */
+static int copy_owner(const struct passwd_file *f, int fd)
 {
 	struct stat st;
 
@@ -216,7 +204,7 @@ static int dress(const struct passwd_file *f, int fd)
 	return fchmod(fd, f->st.st_mode & 0660) == 0 ? 0 : -errno;
 }
 
-/* On disk before it has the name, and the name on disk before we say so. */
+/* The bytes are on disk before the rename, and the rename is before success is reported. */
 static int put_in_place(struct passwd_file *f, const char *temporary, struct slice bytes)
 {
 	int fd = openat(f->dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
@@ -225,7 +213,7 @@ static int put_in_place(struct passwd_file *f, const char *temporary, struct sli
 
 	if (fd < 0)
 		return -errno;
-	rc = dress(f, fd);
+	rc = copy_owner(f, fd);
 	if (rc == 0)
 		rc = write_all(fd, bytes);
 	if (rc == 0 && fsync(fd) != 0)
@@ -290,7 +278,7 @@ int passwd_file_change(struct passwd_file *f, unsigned line, struct slice text)
 	}
 	if (line == 0)
 		buf_put_slice(&out, text);
-	check = parse(f->path, buf_slice(&out));
+	check = parse_users(f->path, buf_slice(&out));
 	if (check != NULL)
 		rc = write_file(f, buf_slice(&out));
 	password_file_unref(&check);

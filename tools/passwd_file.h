@@ -1,6 +1,6 @@
-/* The password file as broker-passwd changes it: a line at a time, everything else stays as it
- * stands.  Written to a new file beside the old one and renamed over it, under a lock. Errors are
- * reported on stderr; functions return the exit status, 0 for fine. */
+/* The password file as broker-passwd changes it: one line at a time, everything else stays as it
+ * is. A new file is written beside the old one and renamed over it, under a lock.  Errors are
+ * printed to stderr; functions return the exit status, 0 for success. */
 #ifndef TOOLS_PASSWD_FILE_H
 #define TOOLS_PASSWD_FILE_H
 
@@ -8,9 +8,6 @@
 #include <sys/stat.h>
 
 #include "auth/password_file.h"
-
-#define EXIT_FAILED 1
-#define EXIT_USAGE  2 /* use, or the file */
 
 struct passwd_file {
 	const char *path;
@@ -21,9 +18,6 @@ struct passwd_file {
 	struct buf bytes;
 	struct password_file *users;
 };
-
-/* Say what is wrong: "broker-passwd: ...". Returns `status`. */
-int report_error(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Read and parse. `missing_ok`: a file that does not exist is an empty one. Close in any case. */
 int passwd_file_read(struct passwd_file *f, const char *path, bool missing_ok);

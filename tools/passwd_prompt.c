@@ -1,5 +1,5 @@
-/* Signals are blocked while the echo is off, except while we wait for a key: so that none comes
- * between looking and waiting. */
+/* Signals are blocked while the echo is off, except during the wait for a key, so that none arrives
+ * between the check and the wait. */
 #include "passwd_prompt.h"
 
 #include <errno.h>
@@ -14,7 +14,7 @@
 #include "base/array.h"
 #include "base/crypto.h"
 #include "base/random.h"
-#include "passwd_file.h"
+#include "command_line.h"
 
 static const int signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 #define SIGNAL_COUNT ARRAY_LEN(signals)
@@ -26,7 +26,7 @@ static void on_signal(int number)
 	caught = number;
 }
 
-/* What must be put back. */
+/* What must be restored. */
 struct terminal {
 	int fd;
 	struct termios before;
@@ -76,8 +76,8 @@ static void terminal_restore(struct terminal *t)
 	sigprocmask(SIG_SETMASK, &t->mask, NULL);
 }
 
-/* One line, without its newline. What is longer than the buffer is read and left out, but counted
- * as too long. False at a signal or the end. */
+/* One line, without its newline. Bytes that do not fit the buffer are discarded; the line then
+ * counts as too long. False: a signal, or the end of the input. */
 static bool read_line(struct terminal *t, struct secret *s)
 {
 	struct pollfd p = {.fd = t->fd, .events = POLLIN};
@@ -94,7 +94,7 @@ static bool read_line(struct terminal *t, struct secret *s)
 	}
 }
 
-static void say(const struct terminal *t, const char *text)
+static void print_text(const struct terminal *t, const char *text)
 {
 	ssize_t ignored = write(t->fd, text, strlen(text));
 
@@ -111,9 +111,9 @@ int secret_ask(struct secret *s, const char *prompt)
 		return rc;
 	do {
 		terminal_quiet(&t);
-		say(&t, prompt);
+		print_text(&t, prompt);
 		complete = read_line(&t, s);
-		say(&t, "\n");
+		print_text(&t, "\n");
 		terminal_restore(&t);
 		if (caught != 0) {
 			/* mutant: passwd_wipes_at_a_stop */

@@ -1,5 +1,5 @@
 /* Where broker-passwd gets passwords from: the terminal without echo, standard input, or chance.
- * Errors are reported on stderr; functions return the exit status, 0 for fine. */
+ * Errors are printed to stderr; functions return the exit status, 0 for success. */
 #ifndef TOOLS_PASSWD_PROMPT_H
 #define TOOLS_PASSWD_PROMPT_H
 

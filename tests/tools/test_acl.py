@@ -124,10 +124,10 @@ ACCOUNTS = [
         "  role provider (acl.yaml:29): allow, acl.yaml:4: allow publish current/%u/#",
     ]),
     ("anna", "publish desired/porch/lamp", "--retain --payload 1", [
-        "  the own rules of anna: none fits",
+        "  the own rules of anna: none matches",
         "  role provider (users.passwd:2): deny, acl.yaml:6: deny publish desired/#",
         "  role ghost (users.passwd:2): gives nothing, acl.yaml does not define it",
-        "  role actor (acl.yaml:25): none fits",
+        "  role actor (acl.yaml:25): none matches",
         "nearly: acl.yaml:10: allow publish desired/+/# retain=no",
         "        would allow it, but the message is retained",
         "nearly: acl.yaml:11: allow publish desired/+/# retain=delete",

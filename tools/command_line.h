@@ -1,0 +1,44 @@
+/* The command line of a tool: its options, its errors, and what all of them have (--help,
+ * --version,
+ * --trust-owner, --trust-group).  Thread: main. */
+#ifndef TOOLS_COMMAND_LINE_H
+#define TOOLS_COMMAND_LINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#define EXIT_FAILED 1
+#define EXIT_USAGE  2 /* use, or files that are not valid */
+
+struct command_option {
+	const char *name;
+	/* The short option; 0: it has none. */
+	char letter;
+	bool has_value;
+	/* `value` NULL: it has none. Returns 0, or the exit status after an error. */
+	int (*take)(void *options, const char *value);
+};
+
+struct command_line {
+	const char *program;
+	void (*print_usage)(FILE *to);
+	const struct command_option *options;
+	size_t option_count;
+};
+
+/* First of all: what a process with secrets needs, and the name for report_error. Calls of
+ * print_usage follow from wrong use. */
+void command_line_start(const struct command_line *line);
+/* Read all options into `options`. -1: go on with the words from argv[optind]; otherwise the exit
+ * status. */
+int command_line_read(void *options, int argc, char **argv);
+/* What could not be written to standard output is an error. Returns the exit status. */
+int command_line_finish(int status);
+
+/* "broker-acl: ..." to standard error. Returns `status`. */
+int report_error(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The same, and the usage. Returns EXIT_USAGE. */
+int report_usage(const char *text);
+
+#endif
