@@ -1,8 +1,13 @@
 /* See scenario.h. */
 #include "scenario.h"
 
+#include <utlist.h>
+
 #include "base/bytes.h"
 #include "base/log.h"
+#include "client/client_list.h"
+#include "client/conn.h"
+#include "session/session.h"
 
 #define SEEDS 50
 
@@ -136,4 +141,26 @@ void print_received(const struct client *c)
 		            r->payload, r->qos, r->packet_id, r->dup ? " dup" : "",
 		            r->retain ? " retain" : "");
 	}
+}
+
+void commit_all(struct world *w)
+{
+	world_run(w);
+	while (world_commit(w))
+		world_run(w);
+}
+
+struct conn *connection_of(struct world *w, const struct client *c)
+{
+	struct conn *conn;
+
+	for (unsigned i = 0; i < w->workers; i++) {
+		DL_FOREACH (w->server->workers[i]->clients->conns, conn) {
+			if (conn->link.session != NULL &&
+			    slice_equal(session_client_id(conn->link.session), slice_of_str(c->id)))
+				return conn;
+		}
+	}
+	fail_msg("%s has no connection", c->id);
+	return NULL;
 }

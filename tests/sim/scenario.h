@@ -36,6 +36,18 @@ struct scenario {
 void scenario_test(void **state);
 int scenario_teardown(void **state);
 
+/* A configuration with a queue of ten messages. */
+#define SMALL_QUEUE                                                                                \
+	"listeners:\n"                                                                             \
+	"  - bind: unix:/run/sim.sock\n"                                                           \
+	"authentication: { anonymous: true, anonymous_sessions: true }\n"                          \
+	"limits: { queue_messages: 10 }\n"
+
+/* Until nothing moves and the journal has nothing to commit. */
+void commit_all(struct world *w);
+/* The broker's side of the client's connection; fails the test if there is none. */
+struct conn *connection_of(struct world *w, const struct client *c);
+
 /* Payloads are "NAME:NUMBER". */
 void publish_numbered(struct client *c, const char *topic, uint8_t qos, unsigned number);
 /* Its number, if the payload's name is `name`; otherwise -1. */

@@ -1,12 +1,9 @@
 /* A connection that owes as much as it may while the store is slow or full: it is not read, or
- * it is drained (client/input_limit.h). What ends that, and when; and how much waits. R1, D3, D7 */
+ * it is drained (session/input_limit.h). What ends that, and when; and how much waits. R1, D3, D7 */
 #include <errno.h>
 #include <limits.h>
 
-#include <utlist.h>
-
 #include "base/alloc.h"
-#include "client/client_list.h"
 #include "client/conn.h"
 #include "proto/packet_publish.h"
 #include "scenario.h"
@@ -21,13 +18,6 @@
 static const struct connect_options clean = {0};
 static const struct connect_options kept = {.keep = true, .expiry_s = 100000};
 
-static void commit_all(struct world *w)
-{
-	world_run(w);
-	while (world_commit(w))
-		world_run(w);
-}
-
 static struct client *join(struct world *w, const char *name, enum mqtt_version version,
                            const struct connect_options *options)
 {
@@ -37,21 +27,6 @@ static struct client *join(struct world *w, const char *name, enum mqtt_version 
 	commit_all(w);
 	assert_true(c->accepted);
 	return c;
-}
-
-static struct conn *connection_of(struct world *w, const struct client *c)
-{
-	struct conn *conn;
-
-	for (unsigned i = 0; i < w->workers; i++) {
-		DL_FOREACH (w->server->workers[i]->clients->conns, conn) {
-			if (conn->link.session != NULL &&
-			    slice_equal(session_client_id(conn->link.session), slice_of_str(c->id)))
-				return conn;
-		}
-	}
-	fail_msg("%s has no connection", c->id);
-	return NULL;
 }
 
 static void send_publish(struct client *c, const char *topic, uint16_t packet_id, uint8_t qos,

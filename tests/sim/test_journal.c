@@ -10,13 +10,6 @@
 static const struct connect_options clean = {0};
 static const struct connect_options kept = {.keep = true, .expiry_s = 100000};
 
-static void commit_all(struct world *w)
-{
-	world_run(w);
-	while (world_commit(w))
-		world_run(w);
-}
-
 static void join_held(struct world *w, struct client *c, const struct connect_options *options)
 {
 	client_connect(c, options);

@@ -1,9 +1,6 @@
 /* Limits, both ways: keep alive, Receive Maximum, queues, packet sizes, and readers and workers
  * that stand still. R1, R2, R3 */
-#include <utlist.h>
-
 #include "base/alloc.h"
-#include "client/client_list.h"
 #include "client/conn.h"
 #include "proto/packet_publish.h"
 #include "routing/router.h"
@@ -188,21 +185,6 @@ static void packet_size(struct world *w)
 	assert_string_equal(last_received(sub, "x"), "two");
 }
 
-static struct conn *connection_of(struct world *w, const struct client *c)
-{
-	struct conn *conn;
-
-	for (unsigned i = 0; i < w->workers; i++) {
-		DL_FOREACH (w->server->workers[i]->clients->conns, conn) {
-			if (conn->link.session != NULL &&
-			    slice_equal(session_client_id(conn->link.session), slice_of_str(c->id)))
-				return conn;
-		}
-	}
-	fail_msg("%s has no connection", c->id);
-	return NULL;
-}
-
 #define LARGE ((size_t)20000)
 
 /* Bytes that wait for the client, above and below the stream. */
@@ -380,11 +362,6 @@ static void stalled_twice(struct world *w)
 		assert_true(client_is_done(first[i]) && client_is_done(second[i]));
 }
 
-static const char small_queue[] = "listeners:\n"
-				  "  - bind: unix:/run/sim.sock\n"
-				  "authentication: { anonymous: true, anonymous_sessions: true }\n"
-				  "limits: { queue_messages: 10 }\n";
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -392,8 +369,8 @@ int main(void)
 	    SCENARIO(connect_timeout),
 	    SCENARIO(receive_maximum_of_client),
 	    SCENARIO(receive_maximum_of_broker),
-	    SCENARIO_WITH(unreleased_of_311, .seeds = 3, .conf = small_queue),
-	    SCENARIO_WITH(queue_limit, .conf = small_queue),
+	    SCENARIO_WITH(unreleased_of_311, .seeds = 3, .conf = SMALL_QUEUE),
+	    SCENARIO_WITH(queue_limit, .conf = SMALL_QUEUE),
 	    SCENARIO(packet_size),
 	    SCENARIO_WITH(stalled_reader, .seeds = 6),
 	    SCENARIO_WITH(stalled_asker, .seeds = 2),

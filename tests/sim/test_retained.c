@@ -387,11 +387,6 @@ static void sweep_of_expired(struct world *w)
 	assert_int_equal(reader->received_count, 200);
 }
 
-static const char small_queue[] = "listeners:\n"
-				  "  - bind: unix:/run/sim.sock\n"
-				  "authentication: { anonymous: true, anonymous_sessions: true }\n"
-				  "limits: { queue_messages: 10 }\n";
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -406,7 +401,7 @@ int main(void)
 	    SCENARIO_WITH(replay_begins_again, .seeds = 5, .held = true),
 	    SCENARIO_WITH(replay_ends, .seeds = 5),
 	    SCENARIO_WITH(replay_ends, .seeds = 5, .held = true),
-	    SCENARIO_WITH(wide_replay, .conf = small_queue, .seeds = 10),
+	    SCENARIO_WITH(wide_replay, .conf = SMALL_QUEUE, .seeds = 10),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
