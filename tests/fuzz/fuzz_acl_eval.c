@@ -1,5 +1,5 @@
-/* Policies and requests made from the bytes: the compiled policy answers as the naive one, and a
- * deny rule more never grants. */
+/* Rules and requests made from the bytes: the compiled rules answer like the reference, and an
+ * additional deny rule never grants anything. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

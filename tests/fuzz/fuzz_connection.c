@@ -1,9 +1,9 @@
-/* The whole broker behind up to four connections of two users and of nobody's, in one thread, on
- * memory streams and a clock of its own: what they say must harm neither the broker nor a
- * bystander, and whatever the broker answers must be a valid packet. Input: a byte (1: two workers,
- * 2: a journal whose groups wait), a byte that is the world's seed, then commands. A command is a
- * byte (bits 0 to 3: which, 4 and 5: the connection, 6 and 7: a variant) and what its function
- * reads. */
+/* The whole broker behind up to four connections of two users and of anonymous clients, in one
+ * thread, on memory streams and a simulated clock: whatever they send must affect neither the
+ * broker nor another client, and whatever the broker answers must be a valid packet. Input: a byte
+ * (1: two workers, 2: a journal whose groups wait), a byte that is the world's seed, then commands.
+ * A command is a byte (bits 0 to 3: which, 4 and 5: the connection, 6 and 7: a variant) and what
+ * its function reads. */
 #include "../sim/client.h"
 #include "base/log.h"
 #include "base/require.h"

@@ -1,4 +1,4 @@
-/* A line of the control socket: what is taken is written again and read as the same. */
+/* A line of the control socket: a valid one is encoded and decoded to the same. */
 #include <stdint.h>
 #include <stdlib.h>
 

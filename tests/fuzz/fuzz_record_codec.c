@@ -1,5 +1,5 @@
-/* What the journal keeps of sessions: the first byte says what it is.  What is read is written
- * again as the same bytes. */
+/* Records of sessions in the journal: the first byte chooses the kind.  What is decoded is encoded
+ * again to the same bytes. */
 #include <stdint.h>
 
 #include "base/require.h"

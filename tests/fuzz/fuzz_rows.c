@@ -1,5 +1,5 @@
-/* Rows of the store: the first byte says of which table.  What is taken is written again as the
- * same bytes; what is not is told from it without a crash, and always as one line. */
+/* Rows of the store: the first byte chooses the table.  A valid row is encoded again to the same
+ * bytes; an invalid one is reported without a crash, and always in one line. */
 #include <stdint.h>
 
 #include "base/require.h"

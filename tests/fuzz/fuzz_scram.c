@@ -1,6 +1,5 @@
-/* SCRAM: two messages of a client, divided by a newline, whatever they are: refused or answered,
- * and never right without the password. A third line is a verifier: what is taken is written the
- * same. */
+/* SCRAM: two messages of a client, separated by a newline: refused or answered, and never accepted
+ * without the password. A third line is a verifier: a valid one is encoded to the same bytes. */
 #include "auth/scram.h"
 #include "base/require.h"
 

@@ -1,4 +1,4 @@
-/* Names, filters, shares and matching against definitions written as naively as can be.
+/* Names, filters, shares and matching against the simplest definitions.
  * Input: a filter, a line feed, a name. */
 #include <stdint.h>
 

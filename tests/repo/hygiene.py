@@ -1,5 +1,5 @@
-"""What must not land: paths of somebody's machine, notes to oneself, files at the top that nobody expects, lines
-that end in blanks, a lock file that says where its packages came from."""
+"""What must not land: paths of one machine, notes to oneself, unexpected files at the top, lines that end in blanks, a
+lock file that names a package registry."""
 
 import re
 import subprocess
