@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/container.h"
 #include "routing/publish.h"
+#include "routing/publish_route.h"
 #include "worker/shared.h"
 
 #define PREFIX    MSG_BROKER_TOPICS

@@ -9,6 +9,8 @@
 #include "proto/packet_connect.h"
 #include "routing/publish.h"
 #include "session/pending_ack.h"
+#include "session/publish_access.h"
+#include "session/session_lifecycle.h"
 #include "session/session_report.h"
 #include "worker/shared.h"
 

@@ -15,6 +15,7 @@
 #include "session/link_output.h"
 #include "session/pending_ack.h"
 #include "session/session.h"
+#include "session/session_lifecycle.h"
 #include "session/subscribe_request.h"
 #include "worker/shared.h"
 

@@ -15,6 +15,8 @@
 #include "proto/packet_connect.h"
 #include "session/pending_ack.h"
 #include "session/session_deliver.h"
+#include "session/session_lifecycle.h"
+#include "session/will.h"
 #include "worker/shared.h"
 
 /* What a client is given at most; more would cost memory and a longer search. */

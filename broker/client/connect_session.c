@@ -2,8 +2,11 @@
 #include "client/connect_session.h"
 
 #include "client/connect_refuse.h"
+#include "durability/durability.h"
 #include "durability/record_batch.h"
 #include "proto/packet_connect.h"
+#include "session/session_lifecycle.h"
+#include "session/will.h"
 #include "worker/memory_quota.h"
 #include "worker/shared.h"
 
@@ -94,7 +97,7 @@ static bool store_is_behind(const struct worker *w, const struct session *s,
 {
 	bool stored = s != NULL && s->durable;
 
-	if (!journal_is_on(w) || (!packet->will.present && !stored && expiry_s == 0))
+	if (!durability_is_on(w) || (!packet->will.present && !stored && expiry_s == 0))
 		return false;
 	return journal_waiting(w->shared->journal) > (stored ? 2 * JOURNAL_HIGH : JOURNAL_HIGH);
 }

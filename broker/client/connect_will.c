@@ -5,6 +5,7 @@
 #include "proto/packet_connect.h"
 #include "proto/topic.h"
 #include "routing/publish.h"
+#include "session/publish_access.h"
 #include "session/session.h"
 #include "worker/shared.h"
 

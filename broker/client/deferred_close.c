@@ -52,7 +52,7 @@ bool deferred_close_begin(struct conn *c, uint64_t flush_ms)
 	c->deferred_close->conn = c;
 	c->deferred_close->flush_ms = flush_ms;
 	executor_timer_arm(&w->executor, &c->timer, WAIT_MS);
-	record_batch_commit_for(w, on_gone, c->deferred_close);
+	record_batch_commit(w, on_gone, c->deferred_close);
 	return true;
 }
 

@@ -15,8 +15,14 @@
 #include "proto/packet_ping.h"
 #include "proto/packet_publish.h"
 #include "routing/local_delivery.h"
+#include "routing/publish.h"
+#include "session/inbound.h"
 #include "session/pending_ack.h"
 #include "session/session.h"
+#include "session/session_acks.h"
+#include "session/session_deliver.h"
+#include "session/session_lifecycle.h"
+#include "session/subscribe.h"
 #include "session/subscribe_request.h"
 
 typedef struct fault frame_handler(struct client_link *link, const struct frame *f);
@@ -353,6 +359,6 @@ void packet_dispatch_on_drained(void *arg)
 	conn_resume(c, PAUSE_OUTPUT);
 	if (c->link.session != NULL && c->state == CONN_ACCEPTED) {
 		session_pump(c->link.session);
-		replay_wake(c->link.session);
+		session_deliver_wake_replay(c->link.session);
 	}
 }

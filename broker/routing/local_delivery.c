@@ -7,12 +7,9 @@
 #include "base/alloc.h"
 #include "base/array.h"
 #include "base/list.h"
-#include "durability/record_codec.h"
 #include "routing/router.h"
 #include "session/client_link.h"
-#include "session/disk_queue.h"
-#include "session/session_report.h"
-#include "worker/shared.h"
+#include "session/session_deliver.h"
 
 /* One session's overlapping subscriptions, merged into one delivery. */
 struct merge {
@@ -115,7 +112,8 @@ static const struct subscription *subscribers_of(const struct worker *w, uint64_
 }
 
 /* [MQTT3-4.6.0-5, -6] [MQTT5-4.6.0-5, -6] */
-void deliver_live(struct worker *w, struct msg *msg, const uint64_t *filter_ids, size_t count)
+void local_delivery_live(struct worker *w, struct msg *msg, const uint64_t *filter_ids,
+                         size_t count)
 {
 	/* Borrowed: another message may have its address by now. */
 	w->output->encoded.msg = NULL;
@@ -133,10 +131,9 @@ void deliver_live(struct worker *w, struct msg *msg, const uint64_t *filter_ids,
 
 /* --- by name --- */
 
-void deliver_target(struct worker *w, struct msg *msg, const struct target_item *item)
+bool local_delivery_target(struct worker *w, struct msg *msg, const struct target_item *item)
 {
 	struct session *s = session_find_by_id(w, item->session_id);
-	struct target_item again = *item;
 	struct delivery d = {.qos = item->qos,
 	                     .retain = retain_flag(item->retain_as_published, msg),
 	                     .group_id = item->group_id,
@@ -146,49 +143,5 @@ void deliver_target(struct worker *w, struct msg *msg, const struct target_item 
 
 	w->output->fan_out = false;
 	w->work++;
-	if (s != NULL && session_deliver(s, msg, &d))
-		return;
-	if (item->group_id != 0)
-		dispatch_next_member(w, msg, &again, item->session_id);
-}
-
-/* The queue on disk was full: the member's loss, or another member's turn. */
-static void deliver_refused(struct worker *w, const struct record *record, struct target_item *item)
-{
-	struct session *s = session_find_by_id(w, record->session_id);
-	const char *cause = "the session's queue is full (limits.queue_messages, "
-			    "limits.queue_bytes)";
-
-	if (record->group_id != 0) {
-		dispatch_next_member(w, record->msg, item, record->session_id);
-		return;
-	}
-	if (s == NULL)
-		return;
-	if (disk_queue_exceeds(s, msg_bytes(record->msg)) != NULL)
-		cause = "limits.store_per_user is reached";
-	session_report_drop(s, cause);
-}
-
-/* DESIGN.md section 5, point 10. D1 */
-void deliver_queued(void *executor_arg, const struct record *record, bool kept)
-{
-	struct worker *w = executor_arg;
-	struct target_item item = {.session_id = record->session_id,
-	                           .group_id = record->group_id,
-	                           .position = kept ? record->number : 0,
-	                           .stored = kept};
-	struct delivery_record way;
-
-	REQUIRE(record_read_delivery(record->value, &way)); /* we wrote it */
-	item.qos = way.qos;
-	item.retain_as_published = way.retain;
-	item.ids = way.ids;
-	item.tried_count = way.tried_count;
-	memcpy(item.tried, way.tried, sizeof(way.tried));
-	if (kept)
-		deliver_target(w, record->msg, &item);
-	else
-		deliver_refused(w, record, &item);
-	subscription_ids_fini(&item.ids);
+	return s != NULL && session_deliver(s, msg, &d);
 }

@@ -4,21 +4,22 @@
 
 #include <stdlib.h>
 
-#include "base/alloc.h"
 #include "base/scratch.h"
-#include "durability/record_batch.h"
+#include "durability/durability.h"
 #include "proto/packet_publish.h"
 #include "proto/topic.h"
 #include "routing/flow.h"
-#include "routing/local_delivery.h"
+#include "routing/publish_job.h"
+#include "routing/publish_route.h"
 #include "routing/router.h"
 #include "session/client_link.h"
-#include "session/input_limit.h"
+#include "session/inbound.h"
 #include "session/link_output.h"
+#include "session/pending_ack.h"
+#include "session/publish_access.h"
 #include "session/session_report.h"
 #include "session/topic_alias.h"
 #include "worker/memory_quota.h"
-#include "worker/shared.h"
 
 #define TEXT_MAX 256
 
@@ -73,15 +74,6 @@ static void refuse_full(struct client_link *link, const struct publish *pub, con
 		acknowledge(link, pub, REASON_SUCCESS, SLICE_EMPTY);
 }
 
-struct acl_request publish_access_request(enum acl_action action, const struct msg *msg)
-{
-	return (struct acl_request){.action = action,
-	                            .topic = msg_topic(msg),
-	                            .retain = msg->retain,
-	                            .qos = msg->qos,
-	                            .payload = msg_payload(msg)};
-}
-
 static struct msg *message_of(struct client_link *link, const struct publish *pub)
 {
 	const struct properties *p = &pub->properties;
@@ -103,152 +95,6 @@ static struct msg *message_of(struct client_link *link, const struct publish *pu
 	msg = msg_new(link->session->origin, &parts);
 	buf_fini(&forwarded);
 	return msg;
-}
-
-/* --- QoS 2 identifiers: D2 --- */
-
-static struct inbound *inbound_find(struct session *s, uint16_t packet_id)
-{
-	struct inbound *in;
-
-	HASH_FIND(hh, s->inbound, &packet_id, sizeof(packet_id), in);
-	return in;
-}
-
-static void inbound_free(struct session *s, struct inbound *in)
-{
-	HASH_DEL(s->inbound, in);
-	charge_sub(s->worker, &s->charge, INBOUND_COST);
-	free(in);
-}
-
-static struct inbound *inbound_new(struct session *s, uint16_t packet_id)
-{
-	struct inbound *in = xnew(in);
-
-	in->packet_id = packet_id;
-	in->pending = true;
-	HASH_ADD(hh, s->inbound, packet_id, sizeof(in->packet_id), in);
-	charge_add(s->worker, &s->charge, INBOUND_COST);
-	return in;
-}
-
-/* [MQTT5-4.3.3-9] */
-void inbound_stored(struct session *s, uint16_t packet_id, bool kept)
-{
-	struct inbound *in = inbound_find(s, packet_id);
-
-	if (in == NULL)
-		return;
-	in->pending = false;
-	if (in->again != NULL && kept)
-		pending_ack_done(&in->again, REASON_SUCCESS, SLICE_EMPTY);
-	else if (in->again != NULL)
-		pending_ack_failed(&in->again);
-	if (!kept)
-		inbound_free(s, in);
-}
-
-void inbound_refused(struct session *s, uint16_t packet_id, bool kept)
-{
-	struct inbound *in = inbound_find(s, packet_id);
-
-	if (in != NULL && in->again != NULL && kept)
-		pending_ack_done(&in->again, REASON_QUOTA_EXCEEDED, SLICE_EMPTY);
-	inbound_stored(s, packet_id, false);
-}
-
-void inbound_restore(struct session *s, uint16_t packet_id)
-{
-	struct inbound *in = inbound_new(s, packet_id);
-
-	in->pending = false;
-	in->durability = DURABILITY_ACK;
-}
-
-/* The same identifier again before PUBREL: not routed again; PUBREC waits for what it waits for.
- * [MQTT3-4.3.3-2] [MQTT5-4.3.3-10] [MQTT5-4.3.2-5] */
-static bool answer_again(struct client_link *link, const struct publish *pub)
-{
-	struct inbound *in = pub->qos == 2 ? inbound_find(link->session, pub->packet_id) : NULL;
-
-	if (in == NULL)
-		return false;
-	if (!in->pending)
-		acknowledge(link, pub, REASON_SUCCESS, SLICE_EMPTY);
-	else if (in->again == NULL || in->again->link == NULL) {
-		if (in->again != NULL)
-			pending_ack_failed(&in->again);
-		in->again = pending_ack_ack(link, PACKET_PUBREC, pub->packet_id);
-	}
-	return true;
-}
-
-/* PUBCOMP leaves when the identifier is free on disk too: used anew, it must not be taken for the
- * old one. [MQTT3-4.3.3-2] [MQTT5-4.3.3-10] */
-static void complete_inbound(struct client_link *link, struct inbound *in)
-{
-	struct session *s = link->session;
-	bool waits = in->durability == DURABILITY_ACK && s->durable && journal_is_on(link->worker);
-	uint16_t packet_id = in->packet_id;
-	struct pending_ack *pending_ack;
-
-	if (in->durability != DURABILITY_NONE)
-		record_inbound_done(s, packet_id, waits);
-	inbound_free(s, in);
-	if (!waits) {
-		pending_ack_send(link, PACKET_PUBCOMP, packet_id, REASON_SUCCESS, SLICE_EMPTY);
-		return;
-	}
-	pending_ack = pending_ack_ack(link, PACKET_PUBCOMP, packet_id);
-	record_batch_commit(link->worker, &pending_ack);
-}
-
-/* [MQTT5-3.7.2-2, -3] [MQTT5-4.3.3-11, -12, -13] */
-struct fault on_pubrel(struct client_link *link, const struct frame *f)
-{
-	struct ack ack;
-	struct fault fault = client_link_read_ack(link, f, &ack);
-	struct inbound *in;
-
-	if (!fault_is_none(fault))
-		return fault;
-	in = inbound_find(link->session, ack.packet_id);
-	if (in != NULL && in->pending)
-		return fault_of(REASON_PROTOCOL_ERROR, "PUBREL arrived before its PUBREC was sent");
-	if (in == NULL && input_limit_is_reached(link)) /* only what ends a flow is answered */
-		return FAULT_NONE;
-	if (in == NULL) {
-		pending_ack_send(link, PACKET_PUBCOMP, ack.packet_id,
-		                 link->version == MQTT_5_0 ? REASON_PACKET_ID_NOT_FOUND
-		                                           : REASON_SUCCESS,
-		                 SLICE_EMPTY);
-		return FAULT_NONE;
-	}
-	complete_inbound(link, in);
-	return FAULT_NONE;
-}
-
-/* --- the way in --- */
-
-struct acl_verdict publish_access_check(struct worker *w, const struct acl_subject *subject,
-                                        struct slice user_key, const struct acl_request *request)
-{
-	struct acl_verdict verdict = acl_check(subject, request);
-	struct acl_request foreign;
-	struct buf owner = {0};
-
-	if (!verdict.by_own)
-		return verdict;
-	foreign = *request;
-	retain_owner(w->shared->retain, w->executor.index, request->topic, w->executor.now_ms,
-	             &owner);
-	if (owner.len > 0 && !slice_equal(buf_slice(&owner), user_key)) {
-		foreign.owner = ACL_OWNER_OTHER;
-		verdict = acl_check(subject, &foreign);
-	}
-	buf_fini(&owner);
-	return verdict;
 }
 
 /* A retained one is judged about ownership under its topic's lock. */
@@ -314,7 +160,7 @@ static const char *waiting_exceeds(const struct client_link *link, const struct 
 	/* mutant: unreleased_take_memory */
 	size_t waits, bytes = pub->qos == 2 ? INBOUND_COST : 0;
 
-	if (pub->qos > 0 && journal_is_on(link->worker))
+	if (pub->qos > 0 && durability_is_on(link->worker))
 		bytes += sizeof(struct msg) + pub->topic.len + pub->payload.len;
 	if (bytes == 0)
 		return NULL;
@@ -390,7 +236,7 @@ struct fault on_publish(struct client_link *link, const struct frame *f)
 		return fault;
 	count(&link->worker->counters.messages_received);
 	count_by(&link->worker->counters.payload_received, pub.payload.len);
-	if (answer_again(link, &pub))
+	if (pub.qos == 2 && inbound_repeat(link, pub.packet_id))
 		return FAULT_NONE;
 	if (pub.qos > 0 && link->version == MQTT_5_0 &&
 	    link->inbound_unacked >= limits->receive_maximum)

@@ -5,11 +5,19 @@
 
 #include "base/alloc.h"
 #include "base/array.h"
+#include "durability/durability.h"
 #include "durability/record_batch.h"
 #include "durability/record_codec.h"
+#include "routing/batch.h"
+#include "routing/dispatch.h"
+#include "routing/publish_job.h"
 #include "routing/router.h"
 #include "session/client_link.h"
+#include "session/inbound.h"
 #include "session/input_limit.h"
+#include "session/pending_ack.h"
+#include "session/session.h"
+#include "session/session_records.h"
 #include "tree/route_match.h"
 #include "tree/route_share.h"
 #include "tree/target_set.h"
@@ -20,7 +28,7 @@
 
 bool commit_is_wanted(const struct worker *w, const struct publish_job *job)
 {
-	if (!journal_is_on(w))
+	if (!durability_is_on(w))
 		return false;
 	return job->msg->retain || job->ends_will ||
 	       (job->inbound != NULL && job->session->durable);
@@ -31,11 +39,11 @@ static enum conf_durability durability_of(const struct worker *w, const struct p
 {
 	enum conf_durability durability;
 
-	if (!journal_is_on(w) || msg_is_of_broker(job->msg))
+	if (!durability_is_on(w) || msg_is_of_broker(job->msg))
 		return DURABILITY_NONE;
 	if (job->ends_will)
 		return DURABILITY_ACK;
-	durability = topic_durability(w, msg_topic(job->msg));
+	durability = durability_of_topic(w, msg_topic(job->msg));
 	/* mutant: late_overtakes */
 	if (durability == DURABILITY_INTERVAL && job->session->groups_pending > 0)
 		return DURABILITY_ACK;
@@ -69,7 +77,7 @@ static size_t queues_add(const struct worker *w, const struct publish_job *job)
 
 size_t commit_adds(const struct worker *w, const struct publish_job *job)
 {
-	if (topic_durability(w, msg_topic(job->msg)) == DURABILITY_NONE)
+	if (durability_of_topic(w, msg_topic(job->msg)) == DURABILITY_NONE)
 		return 0;
 	return retained_adds(job) + queues_add(w, job);
 }
@@ -228,7 +236,7 @@ static void refuse(struct worker *w, struct session *s, struct commit *commit)
 	/* mutant: store_share_identifier */
 	if (commit->keeps_identifier && s != NULL) {
 		record_inbound_done(s, commit->packet_id, true);
-		record_batch_commit_for(w, on_identifier_free, commit);
+		record_batch_commit(w, on_identifier_free, commit);
 		return;
 	}
 	if (commit->packet_id != 0 && s != NULL)
@@ -327,7 +335,7 @@ static void hand_over(struct worker *w, struct publish_job *job, struct commit *
 
 		if (is_kept(commit, item)) {
 			if (commit->durability == DURABILITY_ACK)
-				continue; /* deliver_queued, at its executor */
+				continue; /* dispatch_on_queued, at its executor */
 			item->position = position++;
 			w->router->outbox_kept = true;
 		}
@@ -403,7 +411,7 @@ bool commit_append(struct worker *w, struct publish_job *job, struct commit **co
 		*commit = NULL;
 		journal_group_await(group, on_committed, waiting);
 		if (w->router->outbox_kept) /* the journal may be faster than the end of the turn */
-			dispatch_flush(w);
+			batch_send_all(w);
 		append_for(job, w, &group, JOURNAL_NOW, NULL);
 		return true;
 	}

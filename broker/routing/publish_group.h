@@ -5,7 +5,7 @@
 #define ROUTING_PUBLISH_GROUP_H
 
 #include "conf/conf.h"
-#include "routing/publish.h"
+#include "routing/publish_job.h"
 #include "tree/route_match.h"
 
 struct commit {

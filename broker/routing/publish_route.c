@@ -1,12 +1,16 @@
 /* Store, match, number: the one read section of a publish.  What of it has to be durable first is
  * commit.c's.  DESIGN.md sections 4 and 5, points 6 to 9. */
+#include "routing/publish_route.h"
+
 #include <stdlib.h>
 
-#include "durability/record_batch.h"
-#include "routing/publish.h"
+#include "durability/durability.h"
+#include "routing/batch.h"
+#include "routing/dispatch.h"
 #include "routing/publish_group.h"
 #include "routing/router.h"
-#include "session/client_link.h"
+#include "session/pending_ack.h"
+#include "session/publish_access.h"
 #include "session/session_report.h"
 #include "tree/route_match.h"
 #include "tree/target_set.h"
@@ -208,7 +212,7 @@ static void change_and_hand_over(struct worker *w, struct publish_job *job)
 	match(w, job->msg);
 	w->work += RETAINED_STEPS;
 	hand_over(w, job);
-	dispatch_flush(w);
+	batch_send_all(w);
 }
 
 /* While the topic's shard is held, everything is sent: mailboxes see a topic's values in number
@@ -225,7 +229,7 @@ static enum publish_outcome route_retained(struct worker *w, struct publish_job 
 	outcome = check_retained(w, job, &change);
 	if (outcome == PUBLISH_ROUTED) {
 		job->change = &change;
-		if (journal_is_on(w) && has_to_wait(w, job))
+		if (durability_is_on(w) && has_to_wait(w, job))
 			outcome = PUBLISH_LATER;
 		else
 			change_and_hand_over(w, job);
@@ -247,7 +251,7 @@ enum publish_outcome publish_route(struct worker *w, struct publish_job *job)
 	if (job->msg->retain)
 		return route_retained(w, job);
 	route_read_begin(shared->route, w->executor.index);
-	waits = journal_is_on(w) && has_to_wait(w, job);
+	waits = durability_is_on(w) && has_to_wait(w, job);
 	if (!waits)
 		match(w, job->msg);
 	route_read_end(shared->route, w->executor.index);

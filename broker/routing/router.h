@@ -4,7 +4,6 @@
 #define ROUTING_ROUTER_H
 
 #include "routing/flow.h"
-#include "tree/route.h"
 
 struct batch;
 struct merge;

@@ -2,10 +2,19 @@
 #include "server/restore.h"
 
 #include "base/alloc.h"
+#include "durability/durability.h"
 #include "durability/record_batch.h"
 #include "durability/record_codec.h"
+#include "routing/batch.h"
+#include "routing/will_publish.h"
 #include "session/disk_queue.h"
+#include "session/inbound.h"
+#include "session/retained_replay.h"
 #include "session/session_deliver.h"
+#include "session/session_lifecycle.h"
+#include "session/session_records.h"
+#include "session/subscription.h"
+#include "session/will.h"
 
 struct restore {
 	struct shared *shared;
@@ -53,7 +62,7 @@ static bool on_retained(void *arg, struct slice topic, uint64_t number, struct m
 	retain_advance(r->shared->retain, number);
 	if (msg == NULL && (record.owner.len == 0 || record.owned_until_ms <= r->now_ms))
 		return false;
-	if (topic_durability(w, topic) == DURABILITY_NONE)
+	if (durability_of_topic(w, topic) == DURABILITY_NONE)
 		return false; /* since the configuration changed: it would stay old for ever */
 	retain_restore(r->shared->retain, topic, number, msg, record.owner,
 	               monotonic(r, record.owned_until_ms));
@@ -150,14 +159,15 @@ static bool on_sent(void *arg, uint64_t session_id, uint64_t position, struct ms
 	struct inflight *o;
 
 	if (s == NULL || !record_read_inflight(sent_value, &sent) ||
-	    sent_find(s, sent.packet_id) != NULL || !record_read_delivery(queue_value, &delivery))
+	    inflight_find(s, sent.packet_id) != NULL ||
+	    !record_read_delivery(queue_value, &delivery))
 		return false;
 	d.retain = delivery.retain;
 	d.ids = delivery.ids;
 	o = inflight_new(msg, &d, msg->qos < delivery.qos ? msg->qos : delivery.qos);
 	subscription_ids_fini(&delivery.ids);
 	o->sent = o->noted = true;
-	sent_restore(s, o, sent.packet_id);
+	inflight_restore(s, o, sent.packet_id);
 	if (sent.released)
 		inflight_release(s, o);
 	return true;
@@ -269,7 +279,7 @@ static void settle(struct session *s)
 	}
 	if (s->will != NULL &&
 	    (s->will->delay_s == 0 || s->will->delay.due_ms <= s->worker->executor.now_ms))
-		will_fire(s);
+		will_publish(s);
 	/* mutant: removed_while_down */
 	session_check_removal(s);
 	session_arm_expiry(s);
@@ -288,7 +298,7 @@ static void settle_executor(struct worker *w)
 	for (size_t i = 0; i < count; i++)
 		settle(session_find_by_id(w, ids[i]));
 	record_batch_flush(w);
-	dispatch_flush(w);
+	batch_send_all(w);
 	executor_leave();
 	free(ids);
 }

@@ -10,7 +10,9 @@
 #include "durability/record_batch.h"
 #include "net/listener.h"
 #include "net/loop.h"
+#include "routing/batch.h"
 #include "session/client_link.h"
+#include "session/inflight_end.h"
 #include "session/session_deliver.h"
 
 /* A message of a $share group may go to one member after the other; each round lets it go one
@@ -79,7 +81,7 @@ static void stage_flush(struct step *step)
 			inflight_note_sent(c->link.session);
 	}
 	record_batch_flush(step->worker);
-	dispatch_flush(step->worker);
+	batch_send_all(step->worker);
 	report_done(step);
 }
 

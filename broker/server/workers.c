@@ -14,11 +14,17 @@
 #include "client/yield.h"
 #include "durability/record_batch.h"
 #include "durability/store_quota.h"
+#include "routing/batch.h"
+#include "routing/dispatch.h"
 #include "routing/local_delivery.h"
 #include "routing/router.h"
+#include "routing/will_publish.h"
 #include "session/link_output.h"
 #include "session/memory_wait.h"
 #include "session/pending_ack.h"
+#include "session/session_deliver.h"
+#include "session/session_lifecycle.h"
+#include "session/session_turn.h"
 #include "session/session_work.h"
 
 /* --- the end of a turn --- */
@@ -47,12 +53,12 @@ static bool worker_turn_end(void *arg)
 		more |= yield_turn(w);
 	w->turn++;
 	if (w->sessions->working != NULL || w->sessions->ended != NULL)
-		more |= session_work_turn(w);
+		more |= session_turn(w);
 	if (w->output->review != NULL)
 		run_reviews(w);
 	if (record_batch_is_pending(w))
 		record_batch_flush(w);
-	dispatch_flush(w);
+	batch_send_all(w);
 	w->output->encoded.msg = NULL;
 	while (w->output->dirty != NULL) {
 		struct client_link *link = w->output->dirty;
@@ -92,7 +98,7 @@ static void on_space(void *executor_arg)
 
 	DL_FOREACH_SAFE (w->clients->conns, c, next) {
 		if (c->link.session != NULL)
-			replay_wake(c->link.session);
+			session_deliver_wake_replay(c->link.session);
 		if (!conn_waits(c) && (c->link.pauses & PAUSE_STORE) == 0)
 			continue;
 		c->link.limit.journal_full =
@@ -107,9 +113,25 @@ static void on_ack_failed(struct client_link *link)
 	conn_close(conn_of(link), CLOSE_ACK_FAILED);
 }
 
+static void on_unblocked(struct client_link *link)
+{
+	if (link->session == NULL)
+		return;
+	session_pump(link->session);
+	session_deliver_wake_replay(link->session);
+}
+
+static void on_share_returned(struct session *s, struct msg *msg, const struct target_item *item)
+{
+	dispatch_next_member(s->worker, msg, item, s->id);
+}
+
 static const struct session_upcalls upcalls = {
     .check_admission = admission_check,
     .on_ack_failed = on_ack_failed,
+    .on_unblocked = on_unblocked,
+    .on_will_due = will_publish,
+    .on_share_returned = on_share_returned,
 };
 
 /* --- beginning and end --- */
@@ -135,6 +157,7 @@ static void worker_free(struct worker *w)
 	if (w == NULL)
 		return;
 	client_list_fini(w);
+	session_turn_fini(w);
 	session_table_fini(w);
 	record_batch_fini(w);
 	router_fini(w);
@@ -153,7 +176,7 @@ struct shared *workers_new(struct config_snapshot *snapshot, unsigned workers,
 		shared->workers[i] = worker_new(shared, i, snapshot);
 		executors[i] = &shared->workers[i]->executor;
 	}
-	journal_on_queued(journal, deliver_queued);
+	journal_on_queued(journal, dispatch_on_queued);
 	journal_on_space(journal, executors, workers, on_space);
 	store_quota_begin(shared);
 	store_quota_set(shared, snapshot);

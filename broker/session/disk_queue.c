@@ -11,8 +11,9 @@
 #include "durability/record_batch.h"
 #include "durability/record_codec.h"
 #include "durability/store_quota.h"
+#include "session/inflight.h"
 #include "session/memory_wait.h"
-#include "session/session_deliver.h"
+#include "session/session_upcalls.h"
 #include "worker/memory_quota.h"
 #include "worker/shared.h"
 
@@ -279,7 +280,8 @@ static void on_page(struct task *task, void *executor_arg)
 		s->disk_queue->page = NULL;
 		if (page->status == 0) {
 			take_page(s, page);
-			session_pump(s);
+			if (s->link != NULL)
+				s->worker->upcalls->on_unblocked(s->link);
 		}
 	}
 	page_free(executor_arg, asked);

@@ -1,11 +1,16 @@
 /* What becomes of a session's messages when its client goes away, and when it ends: what was sent
  * is written down with its packet identifier, shared ones go to other members, the rest is freed.
  * In slices: there may be 65,535 of them. */
+#include "session/inflight_end.h"
+
 #include "base/list.h"
-#include "durability/record_batch.h"
+#include "durability/delivery_target.h"
 #include "session/disk_queue.h"
-#include "session/session_deliver.h"
+#include "session/inflight.h"
+#include "session/session_records.h"
+#include "session/session_upcalls.h"
 #include "session/session_work.h"
+#include "tree/route_share.h"
 #include "worker/shared.h"
 
 /* Messages in a slice; those that need nothing cost a fraction. */
@@ -56,15 +61,23 @@ static bool is_of_group(const struct session *s, const struct inflight_list *lis
 	return o->way != NULL && o->way->group_id != 0 && o->msg != NULL && !sent_qos2;
 }
 
+static bool share_has_online(struct worker *w, uint64_t group_id, uint64_t but)
+{
+	struct route_target next;
+
+	return route_share_pick(w->shared->route, w->executor.index, group_id, &but, 1, &next) &&
+	       next.online;
+}
+
 static void give_away(struct session *s, struct inflight_list *list, struct inflight *o)
 {
 	struct target_item item = {
 	    .session_id = s->id, .group_id = o->way->group_id, .position = o->position};
 
-	dispatch_next_member(s->worker, o->msg, &item, s->id);
+	s->worker->upcalls->on_share_returned(s, o->msg, &item);
 	o->position = 0; /* done, or another's now */
 	if (list == &s->sent) {
-		sent_remove(s, o);
+		inflight_remove(s, o);
 	} else {
 		inflight_delete(s, list, o);
 		inflight_free(o);
@@ -80,7 +93,7 @@ static void give_some(struct session *s, struct inflight_list *list, size_t *ste
 		s->giving = o->next;
 		(*steps)--;
 		if (!is_of_group(s, list, o) ||
-		    !dispatch_share_has_online(s->worker, o->way->group_id, s->id))
+		    !share_has_online(s->worker, o->way->group_id, s->id))
 			continue;
 		*steps -= *steps < LOOKS ? *steps : LOOKS;
 		give_away(s, list, o);

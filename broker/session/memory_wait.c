@@ -2,8 +2,8 @@
 #include "session/memory_wait.h"
 
 #include "base/list.h"
-#include "routing/local_delivery.h"
 #include "session/session.h"
+#include "session/session_upcalls.h"
 
 /* Those that still wait are behind the others then. */
 static void on_timer(struct timer *timer, void *executor_arg)
@@ -17,7 +17,7 @@ static void on_timer(struct timer *timer, void *executor_arg)
 		memory_wait_forget(s);
 		/* mutant: memory_wait */
 		if (s->link != NULL)
-			session_pump(s);
+			w->upcalls->on_unblocked(s->link);
 	}
 	if (w->sessions->memory_waits != NULL && !w->stopping)
 		executor_timer_arm(&w->executor, timer, MEMORY_WAIT_MS);

@@ -4,11 +4,15 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "durability/record_batch.h"
+#include "journal/journal_group.h"
+#include "journal/journal_ops.h"
+#include "proto/packet_disconnect.h"
 #include "proto/packet_ping.h"
-#include "routing/local_delivery.h"
 #include "session/client_link.h"
 #include "session/input_limit.h"
 #include "session/link_output.h"
+#include "session/session_upcalls.h"
 
 static void unref(struct pending_ack *r)
 {
@@ -127,10 +131,8 @@ static void release(struct client_link *link)
 			credit(link, r->type, r->reason);
 		unref(r);
 	}
-	if (pump && link->session != NULL) {
-		session_pump(link->session);
-		replay_wake(link->session);
-	}
+	if (pump)
+		link->worker->upcalls->on_unblocked(link);
 	if ((link->pauses & PAUSE_STORE) != 0 || link->limit.drain != NULL)
 		client_link_review(link);
 }
@@ -188,4 +190,25 @@ void pending_acks_forget(struct client_link *link)
 	}
 	link->pending_acks_tail = &link->pending_acks;
 	link->holding = 0;
+}
+
+static void on_committed(struct journal_group *group, int status, void *executor_arg)
+{
+	struct pending_ack *pending_ack = journal_group_context(group);
+
+	(void)executor_arg;
+	if (status == 0)
+		pending_ack_done(&pending_ack, REASON_SUCCESS, SLICE_EMPTY);
+	else
+		pending_ack_failed(&pending_ack);
+}
+
+void pending_ack_commit(struct worker *w, struct pending_ack **pending_ack)
+{
+	struct client_link *link = (*pending_ack)->link;
+
+	record_batch_commit(w, on_committed, *pending_ack);
+	*pending_ack = NULL;
+	if (link != NULL)
+		input_limit_note_journal(link);
 }

@@ -10,9 +10,11 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
-#include "proto/packet_ack.h"
+#include "proto/frame.h"
+#include "proto/reason.h"
 
 struct client_link;
+struct worker;
 
 struct pending_ack {
 	struct pending_ack *next;
@@ -43,6 +45,8 @@ void pending_ack_send(struct client_link *link, enum packet_type type, uint16_t 
                       enum reason reason, struct slice reason_string);
 /* A PINGRESP, which waits for CONNACK only. */
 void pending_ack_ping(struct client_link *link);
+/* It leaves when the records gathered so far are durable. Gives up the reference. */
+void pending_ack_commit(struct worker *w, struct pending_ack **r);
 /* It will never be kept: the connection closes without it. Gives up the reference. */
 void pending_ack_failed(struct pending_ack **r);
 /* Has it got its CONNACK? */

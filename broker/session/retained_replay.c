@@ -2,17 +2,23 @@
  * the client takes.  A value is given only while the one who wrote it could still write it.  Of a
  * session that is kept the values are gathered first, then put into its queue on disk all together,
  * then given from there. */
+#include "session/retained_replay.h"
+
 #include <stdlib.h>
 
 #include "base/alloc.h"
 #include "base/array.h"
 #include "base/list.h"
+#include "durability/durability.h"
 #include "durability/record_batch.h"
 #include "proto/topic.h"
-#include "session/client_link.h"
 #include "session/disk_queue.h"
+#include "session/inflight.h"
 #include "session/link_output.h"
 #include "session/memory_wait.h"
+#include "session/publish_access.h"
+#include "session/session_deliver.h"
+#include "session/session_records.h"
 #include "session/session_work.h"
 #include "tree/retain_cursor.h"
 #include "worker/memory_quota.h"
@@ -22,7 +28,6 @@
 /* What a cursor costs at least, in values: its steps cost time where it finds nothing too. */
 #define CURSOR_VALUES 16
 #define SLICE_BYTES   (LINK_OUTPUT_MAX / 4) /* two of them stay below what a backlog may be */
-#define WAITING_MAX   64
 
 struct replay {
 	struct replay *prev, *next;
@@ -232,17 +237,20 @@ static void finish_kept(struct session *s, struct replay *r)
 	r->sub = NULL;
 }
 
+/* Values that enter the queue on disk wait for a journal that is slow. */
 static bool may_go_on(const struct session *s)
 {
-	if (s->link == NULL || s->link->holding > 0 || s->waiting.count >= WAITING_MAX ||
-	    !client_link_is_admitted(s->link))
-		return false;
-	/* Values that enter the queue on disk wait for a journal that is slow; worker_on_space. */
+	const struct replay *r = s->replays;
+
 	/* mutant: input_limit_replays */
-	if (s->replays->kept && s->replays->sub != NULL &&
-	    journal_is_full(s->worker->shared->journal))
-		return false;
-	return link_output_pending(s->link) < LINK_OUTPUT_MAX / 4;
+	return session_deliver_takes_replay(s) &&
+	       !(r->kept && r->sub != NULL && journal_is_full(s->worker->shared->journal));
+}
+
+static void wake(struct session *s)
+{
+	if (s->replays != NULL && may_go_on(s))
+		session_work_add(s, SESSION_WORK_REPLAY);
 }
 
 /* At most `budget` values from the tree; what it cost. */
@@ -371,14 +379,8 @@ size_t replay_slice(struct session *s)
 	}
 	if (s->replays != NULL && !may_go_on(s))
 		hold(s, s->replays);
-	replay_wake(s);
+	wake(s);
 	return SLICE_VALUES - left;
-}
-
-void replay_wake(struct session *s)
-{
-	if (s->replays != NULL && may_go_on(s))
-		session_work_add(s, SESSION_WORK_REPLAY);
 }
 
 /* --- beginning and end --- */
@@ -392,7 +394,7 @@ static bool gives_nothing(const struct worker *w, struct slice filter, uint64_t 
 
 static bool is_to_be_kept(const struct session *s, const struct subscription *sub)
 {
-	return s->durable && sub->options.qos > 0 && journal_is_on(s->worker);
+	return s->durable && sub->options.qos > 0 && durability_is_on(s->worker);
 }
 
 static void start(struct session *s, struct subscription *sub, uint64_t until)
@@ -420,7 +422,7 @@ void replay_start(struct session *s, struct subscription *sub, uint64_t until)
 	if (!is_to_be_kept(s, sub))
 		replay_end(sub);
 	start(s, sub, until);
-	replay_wake(s);
+	wake(s);
 }
 
 /* [MQTT5-3.8.4-4] */
@@ -435,7 +437,7 @@ void replay_go_on(struct session *s, struct subscription *sub)
 	if (r->kept && !kept)
 		record_replay_done(s, sub->number);
 	r->kept = kept;
-	replay_wake(s);
+	wake(s);
 }
 
 void replay_record(const struct subscription *sub)

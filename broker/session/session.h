@@ -3,14 +3,11 @@
 #ifndef SESSION_SESSION_H
 #define SESSION_SESSION_H
 
-#include "acl/acl.h"
 #include "auth/identity.h"
-#include "base/executor.h"
 #include "base/hash.h"
 #include "base/table.h"
 #include "proto/packet_subscribe.h"
 #include "tree/msg.h"
-#include "tree/retain.h"
 #include "tree/subscription_ids.h"
 #include "worker/charge.h"
 
@@ -188,49 +185,16 @@ struct session_table {
 	bool page_asked;
 };
 
-void session_table_init(struct worker *w);
-/* Frees all sessions; nothing is published. */
-void session_table_fini(struct worker *w);
-
+/* Where it is in the table by key: both parts are secret, so that nobody can choose keys that meet.
+ */
+uint64_t session_key_hash(struct slice user_key, struct slice client_id);
 struct session *session_find(struct worker *w, struct slice user_key, struct slice client_id);
 struct session *session_find_by_id(struct worker *w, uint64_t id);
-/* `payer`: that of its user, a reference that it takes over. */
-struct session *session_new(struct worker *w, struct identity *identity, struct slice client_id,
-                            bool durable, struct payer *payer);
-
-/* One that was kept, under the id it had; in the tables, away, with nothing in it yet. */
-struct session *session_restore(struct worker *w, uint64_t id, struct identity *identity,
-                                struct slice client_id);
 /* The limits it lives by at this moment. */
 const struct conf_limits *session_limits(const struct session *s);
 
-/* A connection has come: timers stop, its groups learn it. */
-void session_attach(struct session *s);
-/* Make what the session has promised durable, then let this packet go. Takes over the
- * acknowledgement. */
-void session_commit(struct session *s, struct pending_ack **pending_ack);
-
 /* The subject of the policy in force at this moment. */
 const struct acl_subject *session_subject(struct session *s);
-
-/* A new Session Expiry Interval, within limits.max_session_expiry. */
-void session_set_expiry(struct session *s, uint32_t expiry_s, const struct conf_limits *limits);
-
-/* Is its user still in the password file? Sessions of a removed user go a day later, unless the
- * same entry comes back. */
-void session_check_removal(struct session *s);
-
-/* It is away: it ends by itself when its time has come. */
-void session_arm_expiry(struct session *s);
-/* The connection has gone: the session ends, or waits for its client. Its will is published,
- * delayed, or dropped. */
-void session_detach(struct session *s, bool publish_will);
-/* It is over: subscriptions, queues and all. The will, where one is pending, goes out. */
-void session_end(struct session *s);
-/* One that has ended: free as much of it as *steps go. True: it is no more. */
-bool session_free_some(struct session *s, size_t *steps);
-/* Everything is freed and nothing is published: the broker stops. */
-void session_free(struct session *s);
 
 /* What a session takes with nothing in it. */
 size_t session_cost(const struct identity *identity, struct slice client_id);
@@ -238,24 +202,11 @@ size_t session_cost(const struct identity *identity, struct slice client_id);
 struct slice session_client_id(const struct session *s);
 struct slice session_user(const struct session *s);
 
-/* --- subscriptions (subscriptions.c) --- */
-struct subscription *subscription_find(struct session *s, struct slice filter);
-/* What a filter takes: itself, and its levels in the shared tree. */
-size_t subscription_cost(struct slice filter);
-/* What a subscription takes of memory, where nobody else has the same filter. */
-size_t subscription_memory(struct slice filter);
-/* Subscribe, or replace. *is_new says which. The filter is valid and permitted. */
-struct subscription *subscription_put(struct session *s, struct slice filter,
-                                      const struct subscription_options *options, uint32_t id,
-                                      bool *is_new);
-/* One that was kept. */
-void subscription_restore(struct session *s, uint64_t number, struct slice filter,
-                          const struct subscription_options *options, uint32_t id);
-void subscription_remove(struct subscription *sub);
-void subscriptions_online(struct session *s, bool online); /* its $share groups learn it */
-/* All of them, as far as *steps go. False: there are more. */
-bool subscriptions_free(struct session *s, size_t *steps);
-struct slice subscription_filter(const struct subscription *sub); /* without $share/GROUP/ */
+/* Without $share/GROUP/. */
+static inline struct slice subscription_filter(const struct subscription *sub)
+{
+	return slice_of(sub->filter + sub->share_skip, sub->filter_len - sub->share_skip);
+}
 static inline bool subscription_is_shared(const struct subscription *sub)
 {
 	return sub->share_skip > 0;

@@ -1,9 +1,11 @@
 /* What a client says of the messages it was sent: PUBACK, PUBREC, PUBCOMP. */
+#include "session/session_acks.h"
+
 #include "base/scratch.h"
-#include "durability/record_batch.h"
 #include "session/client_link.h"
 #include "session/input_limit.h"
 #include "session/session_deliver.h"
+#include "session/session_records.h"
 
 /* The message that is meant; NULL: one of an earlier life, nothing waits for it. A fault: the
  * packet is wrong. */
@@ -14,7 +16,7 @@ static struct fault read_and_find(struct client_link *link, const struct frame *
 
 	if (!fault_is_none(fault))
 		return fault;
-	*found = sent_find(link->session, ack->packet_id);
+	*found = inflight_find(link->session, ack->packet_id);
 	if (*found != NULL && ((*found)->qos != qos || !(*found)->sent))
 		return fault_of(REASON_PROTOCOL_ERROR,
 		                "no message of this packet identifier and QoS was sent");
@@ -31,18 +33,9 @@ struct fault on_puback(struct client_link *link, const struct frame *f)
 
 	if (!fault_is_none(fault) || o == NULL)
 		return fault;
-	sent_remove(s, o);
+	inflight_remove(s, o);
 	session_pump(s);
 	return FAULT_NONE;
-}
-
-void inflight_release(struct session *s, struct inflight *o)
-{
-	o->released = true;
-	s->sent.bytes -= msg_bytes(o->msg);
-	uncount(&s->worker->counters.queued_bytes, msg_bytes(o->msg));
-	charge_sub(s->worker, &s->charge, msg_bytes(o->msg) + CHARGE_ALLOC);
-	msg_unref(&o->msg);
 }
 
 /* [MQTT3-4.3.3-1] [MQTT5-4.3.3-3] [MQTT5-4.4.0-2] */
@@ -59,13 +52,13 @@ struct fault on_pubrec(struct client_link *link, const struct frame *f)
 	if ((o == NULL || o->released) && input_limit_is_reached(link))
 		return FAULT_NONE;
 	if (o == NULL) {
-		send_release(
+		inflight_send_pubrel(
 		    s, ack.packet_id,
 		    link->version == MQTT_5_0 ? REASON_PACKET_ID_NOT_FOUND : REASON_SUCCESS, false);
 		return FAULT_NONE;
 	}
 	if (ack.reason >= REASON_UNSPECIFIED) { /* [MQTT5-4.3.3-4] */
-		sent_remove(s, o);
+		inflight_remove(s, o);
 		session_pump(s);
 		return FAULT_NONE;
 	}
@@ -73,7 +66,7 @@ struct fault on_pubrec(struct client_link *link, const struct frame *f)
 		inflight_release(s, o);
 		record_inflight(s, o);
 	}
-	send_release(s, o->packet_id, REASON_SUCCESS, o->position != 0);
+	inflight_send_pubrel(s, o->packet_id, REASON_SUCCESS, o->position != 0);
 	return FAULT_NONE;
 }
 
@@ -89,7 +82,7 @@ struct fault on_pubcomp(struct client_link *link, const struct frame *f)
 		return fault;
 	if (!o->released)
 		return fault_of(REASON_PROTOCOL_ERROR, "PUBCOMP arrived before PUBREC");
-	sent_remove(s, o);
+	inflight_remove(s, o);
 	session_pump(s);
 	return FAULT_NONE;
 }

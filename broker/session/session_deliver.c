@@ -4,252 +4,27 @@
 
 #include <stdlib.h>
 
-#include "base/alloc.h"
 #include "base/list.h"
 #include "durability/record_batch.h"
 #include "durability/record_codec.h"
+#include "journal/journal_group.h"
+#include "journal/journal_types.h"
+#include "journal/record.h"
 #include "proto/packet_ack.h"
 #include "proto/packet_publish.h"
 #include "session/client_link.h"
 #include "session/disk_queue.h"
 #include "session/link_output.h"
 #include "session/memory_wait.h"
+#include "session/publish_encode.h"
+#include "session/session_records.h"
 #include "session/session_report.h"
 #include "session/session_work.h"
-#include "session/topic_alias.h"
 #include "worker/memory_quota.h"
-#include "worker/shared.h"
-
-/* --- lists and packet identifiers --- */
-
-static inline size_t cost_of_ids(const struct subscription_ids *ids)
-{
-	size_t way =
-	    subscription_ids_count(ids) == 0 ? 0 : sizeof(struct delivery_info) + CHARGE_ALLOC;
-
-	if (ids->list != NULL)
-		way += sizeof(*ids->list) + ids->list->cap * sizeof(uint32_t) + CHARGE_ALLOC;
-	return way;
-}
-
-static inline size_t cost_alone(const struct subscription_ids *ids)
-{
-	return sizeof(struct inflight) + CHARGE_ALLOC + cost_of_ids(ids);
-}
-
-static inline size_t cost_with(const struct msg *msg, const struct subscription_ids *ids)
-{
-	return cost_alone(ids) + msg_bytes(msg) + CHARGE_ALLOC;
-}
-
-size_t inflight_cost(const struct msg *msg, const struct subscription_ids *ids)
-{
-	return cost_with(msg, ids);
-}
-
-static size_t cost_of(const struct inflight *o, size_t message_bytes)
-{
-	return o->cost + (o->msg == NULL ? 0 : message_bytes + CHARGE_ALLOC);
-}
-
-void inflight_append(struct session *s, struct inflight_list *list, struct inflight *o)
-{
-	struct counters *counters = &s->worker->counters;
-	size_t bytes = o->msg == NULL ? 0 : msg_bytes(o->msg);
-
-	/* mutant: order */
-	DL_APPEND(list->head, o);
-	list->count++;
-	list->qos0_count += o->qos == 0;
-	list->bytes += bytes;
-	charge_add(s->worker, &s->charge, cost_of(o, bytes));
-	count(&counters->queued);
-	count_by(&counters->queued_bytes, bytes);
-}
-
-void inflight_delete(struct session *s, struct inflight_list *list, struct inflight *o)
-{
-	struct counters *counters = &s->worker->counters;
-	size_t bytes = o->msg == NULL ? 0 : msg_bytes(o->msg);
-
-	if (s->unreleased == o)
-		s->unreleased = o->next;
-	if (s->noting == o)
-		s->noting = o->next;
-	if (s->giving == o)
-		s->giving = o->next;
-	DL_DELETE(list->head, o);
-	list->count--;
-	list->qos0_count -= o->qos == 0;
-	list->bytes -= bytes;
-	charge_sub(s->worker, &s->charge, cost_of(o, bytes));
-	uncount(&counters->queued, 1);
-	uncount(&counters->queued_bytes, bytes);
-}
-
-void inflight_free(struct inflight *o)
-{
-	msg_unref(&o->msg);
-	if (o->way != NULL)
-		subscription_ids_fini(&o->way->ids);
-	free(o->way);
-	free(o);
-}
-
-struct inflight *sent_find(const struct session *s, uint16_t packet_id)
-{
-	struct inflight *o = s->slot_count == 0 ? NULL : s->slots[packet_id & (s->slot_count - 1)];
-
-	return o != NULL && o->packet_id == packet_id ? o : NULL;
-}
-
-static void slots_grow(struct session *s)
-{
-	uint32_t count = s->slot_count == 0 ? 16 : s->slot_count * 2;
-	struct inflight **slots = xcalloc(count, sizeof(*slots));
-	struct inflight *o;
-
-	DL_FOREACH (s->sent.head, o) {
-		slots[o->packet_id & (count - 1)] = o;
-	}
-	free(s->slots);
-	charge_add(s->worker, &s->charge, (count - s->slot_count) * sizeof(*slots));
-	s->slots = slots;
-	s->slot_count = count;
-}
-
-static void slots_grow_for(struct session *s)
-{
-	if (s->sent.count * 2 >= s->slot_count && s->slot_count < 131072)
-		slots_grow(s);
-}
-
-/* An identifier not in use, whose slot is free; ids go round, so that a late acknowledgement seldom
- * meets a new owner. [MQTT3-2.3.1-4] [MQTT5-2.2.1-4] [MQTT5-4.3.2-1] [MQTT5-4.3.3-1] */
-static uint16_t packet_id_take(struct session *s, struct inflight *o)
-{
-	slots_grow_for(s);
-	do {
-		s->next_packet_id++;
-	} while (s->next_packet_id == 0 ||
-	         s->slots[s->next_packet_id & (s->slot_count - 1)] != NULL);
-	s->slots[s->next_packet_id & (s->slot_count - 1)] = o;
-	return s->next_packet_id;
-}
-
-void sent_restore(struct session *s, struct inflight *o, uint16_t packet_id)
-{
-	slots_grow_for(s);
-	while (s->slots[packet_id & (s->slot_count - 1)] != NULL)
-		slots_grow(s);
-	o->packet_id = packet_id;
-	s->slots[packet_id & (s->slot_count - 1)] = o;
-	inflight_append(s, &s->sent, o);
-	if (s->unwritten == NULL)
-		s->unwritten = o;
-	s->next_packet_id = packet_id;
-}
-
-void sent_remove(struct session *s, struct inflight *o)
-{
-	record_queue_done(s->worker, s->id, o->position);
-	s->slots[o->packet_id & (s->slot_count - 1)] = NULL;
-	if (s->unwritten == o)
-		s->unwritten = o->next;
-	if (o->in_flight)
-		s->in_flight_count--;
-	inflight_delete(s, &s->sent, o);
-	inflight_free(o);
-}
-
-/* --- encoding --- */
-
-/* [MQTT-3.3.1-3] */
-static void fill_packet(const struct session *s, const struct msg *msg, const struct delivery *d,
-                        uint8_t qos, struct publish_out *out)
-{
-	*out = (struct publish_out){.version = s->link->version,
-	                            .retain = d->retain,
-	                            .qos = qos,
-	                            .topic = msg_topic(msg),
-	                            .payload = msg_payload(msg)};
-	if (out->version != MQTT_5_0)
-		return;
-	out->forwarded = msg_forwarded(msg);
-	out->subscription_ids = subscription_ids_all(&d->ids);
-	out->subscription_id_count = subscription_ids_count(&d->ids);
-	if (msg->expires_ms != MSG_NEVER) {
-		out->has_expiry = true; /* what is left of it [MQTT5-3.3.2-6] */
-		out->expiry_s = msg_expiry_left_s(msg, s->worker->executor.now_ms);
-	}
-}
-
-static bool cache_fits(const struct encoded *cache, const struct msg *msg,
-                       const struct publish_out *p)
-{
-	return cache->msg == msg && cache->version == p->version && cache->qos == p->qos &&
-	       cache->retain == p->retain && cache->expiry_s == p->expiry_s;
-}
-
-/* Of a message that goes to several, the bytes are made once and patched. */
-static void write_cached(struct worker *w, struct client_link *link, struct msg *msg,
-                         const struct publish_out *p)
-{
-	struct encoded *cache = &w->output->encoded;
-	struct buf *out = link_output_buf(link);
-	size_t start = out->len;
-
-	if (!cache_fits(cache, msg, p)) {
-		buf_clear(&cache->bytes);
-		cache->packet_id_at = packet_publish_encode(&cache->bytes, p);
-		cache->msg = msg;
-		cache->version = p->version;
-		cache->qos = p->qos;
-		cache->retain = p->retain;
-		cache->expiry_s = p->expiry_s;
-	}
-	buf_put_slice(out, buf_slice(&cache->bytes));
-	if (p->qos > 0) {
-		out->data[start + cache->packet_id_at] = (uint8_t)(p->packet_id >> 8);
-		out->data[start + cache->packet_id_at + 1] = (uint8_t)p->packet_id;
-	}
-}
-
-/* Within the client's Maximum Packet Size, and within what a packet can be at all. */
-static size_t max_packet(const struct session *s)
-{
-	uint32_t max = s->link->max_packet_bytes;
-
-	return max < FRAME_SIZE_MAX ? max : FRAME_SIZE_MAX;
-}
-
-static bool fits(const struct session *s, const struct publish_out *p)
-{
-	if (s->link->max_packet_bytes == UINT32_MAX && p->payload.len < FRAME_SIZE_MAX / 2)
-		return true;
-	return packet_publish_size(p) <= max_packet(s);
-}
-
-static void write_publish(struct session *s, struct msg *msg, struct publish_out *p)
-{
-	struct worker *w = s->worker;
-	struct client_link *link = s->link;
-
-	count(&w->counters.messages_sent);
-	count_by(&w->counters.payload_sent, msg_payload(msg).len);
-	if (link->aliases_out.max > 0) {
-		alias_use(&link->aliases_out, p, max_packet(s), link_output_admits_alias, link);
-		packet_publish_encode(link_output_buf(link), p);
-	} else if (w->output->fan_out && !p->dup && p->subscription_id_count == 0) {
-		write_cached(w, link, msg, p);
-	} else {
-		packet_publish_encode(link_output_buf(link), p);
-	}
-	if (link->out.len >= link->output_counted + LINK_OUTPUT_FREE)
-		link_output_count(link);
-}
 
 /* --- sending --- */
+
+#define WAITING_MAX 64 /* of a replay's values, so that others are not behind them */
 
 static bool may_send(const struct session *s)
 {
@@ -288,7 +63,7 @@ static bool window_takes_new(const struct session *s)
 static bool flight_has_memory(const struct session *s, const struct msg *msg,
                               const struct delivery *d)
 {
-	size_t cost = cost_with(msg, &d->ids);
+	size_t cost = inflight_cost(msg, &d->ids);
 
 	if (s->sent.bytes + cost <= FLIGHT_FREE)
 		return true;
@@ -297,17 +72,6 @@ static bool flight_has_memory(const struct session *s, const struct msg *msg,
 		       link_output_exceeds(s->link, msg_bytes(msg), true) == NULL;
 	return quota_memory(s->worker, s->charge.payer, cost) == NULL &&
 	       link_output_exceeds(s->link, msg_bytes(msg), false) == NULL;
-}
-
-struct delivery inflight_delivery(const struct inflight *o)
-{
-	struct delivery d = {.qos = o->qos, .retain = o->retain, .position = o->position};
-
-	if (o->way != NULL) {
-		d.group_id = o->way->group_id;
-		d.ids = o->way->ids;
-	}
-	return d;
 }
 
 /* Of a message that goes to several, those are asked for only once who are alike. S3 */
@@ -335,31 +99,6 @@ static bool receive_permitted(struct session *s, const struct msg *msg)
 	return verdict.allowed;
 }
 
-static struct delivery_info *delivery_info_new(const struct delivery *d)
-{
-	struct delivery_info *way;
-
-	if (d->group_id == 0 && subscription_ids_count(&d->ids) == 0)
-		return NULL;
-	way = xnew(way);
-	way->group_id = d->group_id;
-	way->ids = subscription_ids_ref(&d->ids);
-	return way;
-}
-
-struct inflight *inflight_new(struct msg *msg, const struct delivery *d, uint8_t qos)
-{
-	struct inflight *o = xalloc(sizeof(*o));
-
-	*o = (struct inflight){.msg = msg_ref(msg),
-	                       .way = delivery_info_new(d),
-	                       .position = d->position,
-	                       .cost = (uint32_t)cost_alone(&d->ids),
-	                       .qos = qos,
-	                       .retain = d->retain};
-	return o;
-}
-
 /* What it was to be kept for will not happen. */
 static void drop(struct session *s, struct inflight *o, const char *cause)
 {
@@ -375,7 +114,7 @@ static void drop(struct session *s, struct inflight *o, const char *cause)
 static void withdraw(struct session *s, struct inflight *o)
 {
 	if (o->qos != 2 || !o->sent) {
-		sent_remove(s, o);
+		inflight_remove(s, o);
 		return;
 	}
 	if (!o->in_flight)
@@ -383,7 +122,7 @@ static void withdraw(struct session *s, struct inflight *o)
 	o->in_flight = true;
 	inflight_release(s, o);
 	record_inflight(s, o);
-	send_release(s, o->packet_id, REASON_SUCCESS, o->position != 0);
+	inflight_send_pubrel(s, o->packet_id, REASON_SUCCESS, o->position != 0);
 }
 
 /* Judged anew each time: what may no longer be read is not sent again; what was sent before says
@@ -394,10 +133,11 @@ static void write_sent(struct session *s, struct inflight *o)
 	bool expired = !o->sent && msg_is_expired(o->msg, s->worker->executor.now_ms);
 	struct publish_out p;
 
-	fill_packet(s, o->msg, &d, o->qos, &p);
-	if (!fits(s, &p)) /* [MQTT5-3.1.2-25] */
+	publish_encode_fill(s, o->msg, &d, o->qos, &p);
+	if (!publish_encode_fits(s, &p)) /* [MQTT5-3.1.2-25] */
 		session_report_drop(s, TOO_LARGE);
-	if (expired || !fits(s, &p) || !receive_permitted(s, o->msg)) { /* [MQTT5-3.3.2-5] */
+	if (expired || !publish_encode_fits(s, &p) ||
+	    !receive_permitted(s, o->msg)) { /* [MQTT5-3.3.2-5] */
 		withdraw(s, o);
 		return;
 	}
@@ -406,7 +146,7 @@ static void write_sent(struct session *s, struct inflight *o)
 	if (!o->in_flight)
 		s->in_flight_count++;
 	o->in_flight = o->sent = true;
-	write_publish(s, o->msg, &p);
+	publish_encode_write(s, o->msg, &p);
 }
 
 static void on_sent_kept(struct journal_group *group, int status, void *executor_arg)
@@ -418,7 +158,7 @@ static void on_sent_kept(struct journal_group *group, int status, void *executor
 
 	if (s == NULL || status != 0 || !record_read_inflight(record->value, &kept))
 		return;
-	o = sent_find(s, kept.packet_id);
+	o = inflight_find(s, kept.packet_id);
 	if (o == NULL || o->position != record->number)
 		return;
 	o->storing = false;
@@ -444,17 +184,17 @@ static void send_new(struct session *s, struct inflight *o)
 	struct delivery d = inflight_delivery(o);
 	struct publish_out p;
 
-	fill_packet(s, o->msg, &d, o->qos, &p);
-	if (!fits(s, &p)) { /* [MQTT5-3.1.2-25] */
+	publish_encode_fill(s, o->msg, &d, o->qos, &p);
+	if (!publish_encode_fits(s, &p)) { /* [MQTT5-3.1.2-25] */
 		drop(s, o, TOO_LARGE);
 		return;
 	}
 	if (o->qos == 0) {
-		write_publish(s, o->msg, &p);
+		publish_encode_write(s, o->msg, &p);
 		inflight_free(o);
 		return;
 	}
-	o->packet_id = packet_id_take(s, o);
+	o->packet_id = inflight_take_packet_id(s, o);
 	p.packet_id = o->packet_id;
 	o->in_flight = true;
 	s->in_flight_count++;
@@ -467,7 +207,7 @@ static void send_new(struct session *s, struct inflight *o)
 	if (s->unwritten != NULL)
 		return;
 	o->sent = true;
-	write_publish(s, o->msg, &p);
+	publish_encode_write(s, o->msg, &p);
 }
 
 /* [MQTT-4.3.1-1] */
@@ -475,11 +215,11 @@ static bool send_qos0(struct session *s, struct msg *msg, const struct delivery 
 {
 	struct publish_out p;
 
-	fill_packet(s, msg, d, 0, &p);
-	if (!fits(s, &p))
+	publish_encode_fill(s, msg, d, 0, &p);
+	if (!publish_encode_fits(s, &p))
 		session_report_drop(s, TOO_LARGE);
 	else
-		write_publish(s, msg, &p);
+		publish_encode_write(s, msg, &p);
 	return true;
 }
 
@@ -584,20 +324,6 @@ bool session_deliver(struct session *s, struct msg *msg, const struct delivery *
 
 /* --- what waits --- */
 
-/* [MQTT5-3.6.2-2, -3] */
-void send_release(struct session *s, uint16_t packet_id, enum reason reason, bool kept)
-{
-	struct buf bytes = {0};
-	struct pending_ack *pending_ack;
-
-	packet_ack_encode(&bytes, s->link->version, PACKET_PUBREL, packet_id, reason, SLICE_EMPTY);
-	pending_ack = pending_ack_packet(s->link, PACKET_PUBREL, &bytes);
-	if (kept)
-		record_batch_commit(s->worker, &pending_ack);
-	else
-		pending_ack_done(&pending_ack, REASON_SUCCESS, SLICE_EMPTY);
-}
-
 static void send_waiting(struct session *s, struct inflight *o)
 {
 	inflight_delete(s, &s->waiting, o);
@@ -630,7 +356,7 @@ static bool release_again(struct session *s, size_t *steps)
 		(*steps)--;
 		o->in_flight = true;
 		s->in_flight_count++;
-		send_release(s, o->packet_id, REASON_SUCCESS, o->position != 0);
+		inflight_send_pubrel(s, o->packet_id, REASON_SUCCESS, o->position != 0);
 	}
 	return s->unreleased == NULL;
 }
@@ -688,7 +414,7 @@ static void pump(struct session *s, size_t *steps)
 	}
 	disk_queue_pump(s);
 	if (s->replays != NULL)
-		replay_wake(s);
+		session_deliver_wake_replay(s);
 }
 
 /* Most acknowledgements come when nothing waits. */
@@ -715,8 +441,21 @@ void session_pump(struct session *s)
 		session_work_add(s, SESSION_WORK_SEND);
 }
 
-size_t inflight_send_slice(struct session *s)
+size_t session_pump_slice(struct session *s)
 {
 	session_pump(s);
 	return SEND_STEPS(s->worker) / 2;
+}
+
+bool session_deliver_takes_replay(const struct session *s)
+{
+	return s->link != NULL && s->link->holding == 0 && s->waiting.count < WAITING_MAX &&
+	       client_link_is_admitted(s->link) &&
+	       link_output_pending(s->link) < LINK_OUTPUT_MAX / 4;
+}
+
+void session_deliver_wake_replay(struct session *s)
+{
+	if (s->replays != NULL && session_deliver_takes_replay(s))
+		session_work_add(s, SESSION_WORK_REPLAY);
 }

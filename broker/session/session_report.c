@@ -2,6 +2,7 @@
 #include "session/session_report.h"
 
 #include "base/alloc.h"
+#include "net/stream.h"
 #include "session/client_link.h"
 #include "worker/memory_quota.h"
 

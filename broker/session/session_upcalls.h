@@ -1,17 +1,28 @@
-/* What sessions and routing ask of the folders above them: one constant table for all workers,
- * which the server sets.  Thread: the worker's. */
+/* What sessions and routing ask of those above them: one constant table for all workers, which the
+ * server sets.  Thread: the worker's. */
 #ifndef SESSION_SESSION_UPCALLS_H
 #define SESSION_SESSION_UPCALLS_H
 
 #include <stdbool.h>
 
 struct client_link;
+struct msg;
+struct session;
+struct target_item;
 
 struct session_upcalls {
 	/* Does the configuration in force admit this connection? Nothing is closed here. */
 	bool (*check_admission)(struct client_link *link);
 	/* What was to be acknowledged could not be stored: the connection closes. */
 	void (*on_ack_failed)(struct client_link *link);
+	/* What deliveries had to wait for is there: no SUBACK or CONNACK is owed, a page of the
+	 * queue was read, there may be memory again. */
+	void (*on_unblocked)(struct client_link *link);
+	/* The will, if there is one, is to be published now. */
+	void (*on_will_due)(struct session *s);
+	/* A member of a $share group leaves: its message is for another one. */
+	void (*on_share_returned)(struct session *s, struct msg *msg,
+	                          const struct target_item *item);
 };
 
 #endif

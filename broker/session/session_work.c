@@ -4,24 +4,7 @@
 
 #include "base/array.h"
 #include "base/list.h"
-#include "routing/local_delivery.h"
 #include "session/session.h"
-#include "session/session_deliver.h"
-
-/* About a millisecond: values, messages or filters. */
-#define STEPS_PER_TURN(w) ((w)->turn_steps / 16 + 1)
-
-typedef size_t slice_fn(struct session *s);
-
-static const struct {
-	enum session_work what;
-	slice_fn *slice;
-} works[] = {
-    {SESSION_WORK_GIVE, inflight_give_slice},
-    {SESSION_WORK_NOTE, inflight_note_slice},
-    {SESSION_WORK_SEND, inflight_send_slice},
-    {SESSION_WORK_REPLAY, replay_slice},
-};
 
 void session_work_add(struct session *s, enum session_work what)
 {
@@ -39,59 +22,7 @@ void session_work_forget(struct session *s)
 	s->work = 0;
 }
 
-static size_t one_session(struct session *s)
-{
-	uint8_t work = s->work;
-	size_t steps = 1;
-
-	session_work_forget(s);
-	for (size_t i = 0; i < ARRAY_LEN(works); i++) {
-		if ((work & works[i].what) != 0)
-			steps += works[i].slice(s);
-	}
-	return steps;
-}
-
 void session_work_add_ended(struct session *s)
 {
 	DL_APPEND2(s->worker->sessions->ended, s, work_prev, work_next);
-}
-
-/* True: it is no more. */
-static bool free_ended(struct worker *w, size_t *steps)
-{
-	struct session *s = w->sessions->ended;
-
-	DL_DELETE2(w->sessions->ended, s, work_prev, work_next);
-	if (session_free_some(s, steps))
-		return true;
-	DL_PREPEND2(w->sessions->ended, s, work_prev, work_next);
-	return false;
-}
-
-void session_work_free_ended(struct worker *w)
-{
-	while (w->sessions->ended != NULL) {
-		size_t steps = SIZE_MAX;
-
-		(void)free_ended(w, &steps);
-	}
-}
-
-bool session_work_turn(struct worker *w)
-{
-	const struct session *last =
-	    w->sessions->working == NULL ? NULL : w->sessions->working->work_prev;
-	size_t steps = 0, left = STEPS_PER_TURN(w);
-	bool more = last != NULL;
-
-	while (more && steps < STEPS_PER_TURN(w)) {
-		struct session *s = w->sessions->working;
-
-		more = s != last; /* those who join again wait for the next turn */
-		steps += one_session(s);
-	}
-	while (w->sessions->ended != NULL && free_ended(w, &left))
-		;
-	return w->sessions->working != NULL || w->sessions->ended != NULL;
 }

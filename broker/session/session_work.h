@@ -22,9 +22,4 @@ void session_work_add(struct session *s, enum session_work what);
 void session_work_forget(struct session *s);
 /* It has ended, is in no table any more, and much of it is left to be freed. */
 void session_work_add_ended(struct session *s);
-/* At once, for all of them: the worker is freed. */
-void session_work_free_ended(struct worker *w);
-/* A slice of each, as far as the turn's budget goes. True: some have more to do. */
-bool session_work_turn(struct worker *w);
-
 #endif

@@ -1,15 +1,18 @@
 /* SUBSCRIBE and UNSUBSCRIBE: judged entry by entry, answered in the same order, replay behind the
  * answer.  Entries are done in slices: request.c. */
+#include "session/subscribe.h"
+
 #include <stdio.h>
 
 #include "proto/packet_suback.h"
 #include "proto/packet_subscribe.h"
 #include "proto/topic.h"
-#include "routing/local_delivery.h"
 #include "session/client_link.h"
+#include "session/retained_replay.h"
 #include "session/session.h"
 #include "session/session_report.h"
 #include "session/subscribe_request.h"
+#include "session/subscription.h"
 #include "worker/memory_quota.h"
 #include "worker/shared.h"
 

@@ -6,10 +6,13 @@
 #include "base/alloc.h"
 #include "base/array.h"
 #include "base/clock.h"
-#include "durability/record_batch.h"
-#include "routing/local_delivery.h"
 #include "session/client_link.h"
-#include "worker/shared.h"
+#include "session/pending_ack.h"
+#include "session/retained_replay.h"
+#include "session/session.h"
+#include "session/session_deliver.h"
+#include "session/session_lifecycle.h"
+#include "session/session_records.h"
 
 /* Of what a connection may cause in a turn: well below a millisecond to check, about one to do. */
 #define CHECK_STEPS(w) ((w)->turn_steps)
@@ -149,7 +152,7 @@ static struct fault answer(struct client_link *link, const struct request_kind *
 	if (!kind->holds_deliveries || --link->holding > 0)
 		return FAULT_NONE;
 	session_pump(link->session);
-	replay_wake(link->session);
+	session_deliver_wake_replay(link->session);
 	return FAULT_NONE;
 }
 

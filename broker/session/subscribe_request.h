@@ -5,7 +5,6 @@
 #ifndef SESSION_SUBSCRIBE_REQUEST_H
 #define SESSION_SUBSCRIBE_REQUEST_H
 
-#include "proto/packet_subscribe.h"
 #include "session/client_link.h"
 
 #define REQUEST_TEXT_MAX 256

@@ -1,13 +1,15 @@
 /* A session's subscriptions, and how they stand in the shared tree: a bit of this worker for live
  * ones, a target for durable ones, a member for $share. */
+#include "session/subscription.h"
+
 #include <stdlib.h>
 
 #include "base/alloc.h"
 #include "base/list.h"
-#include "durability/record_batch.h"
 #include "proto/topic.h"
-#include "routing/local_delivery.h"
+#include "session/retained_replay.h"
 #include "session/session.h"
+#include "session/session_records.h"
 #include "tree/route_share.h"
 #include "tree/target_set.h"
 #include "worker/shared.h"
@@ -48,11 +50,6 @@ struct subscription *subscription_find(struct session *s, struct slice filter)
 	void **place = table_find(&s->subscriptions, hash, is_filter, &filter);
 
 	return place == NULL ? NULL : *place;
-}
-
-struct slice subscription_filter(const struct subscription *sub)
-{
-	return slice_of(sub->filter + sub->share_skip, sub->filter_len - sub->share_skip);
 }
 
 static struct slice share_group(const struct subscription *sub)

@@ -13,23 +13,6 @@ ORDER = ["base", "proto conf", "tree net auth acl", "store", "journal", "worker"
 MAY = {name: {lower for above in ORDER[:at] for lower in above.split()}
        for at, row in enumerate(ORDER) for name in row.split()}
 
-# What goes against the order still, as it came from one folder for all: this list may only shrink.
-KNOWN = """
-broker/durability/record_batch.c session/client_link.h
-broker/durability/record_batch.c session/input_limit.h
-broker/durability/record_batch.h routing/local_delivery.h
-broker/durability/record_batch.h session/pending_ack.h
-broker/durability/record_batch.h session/session.h
-broker/session/memory_wait.c routing/local_delivery.h
-broker/session/pending_ack.c routing/local_delivery.h
-broker/session/session.c routing/local_delivery.h
-broker/session/session_deliver.h routing/local_delivery.h
-broker/session/session_work.c routing/local_delivery.h
-broker/session/subscribe.c routing/local_delivery.h
-broker/session/subscribe_request.c routing/local_delivery.h
-broker/session/subscription.c routing/local_delivery.h
-"""
-
 # The doors: a header and the files behind which it stays.
 DOORS = {
     r"uv\.h": ["broker/net/"],
@@ -43,9 +26,6 @@ DOORS = {
 ONE_FILE = {r"yaml\.h": 1, r"crypt\.h": 1, r"lmdb\.h": 1}
 
 TOP = {"conf": "conf", "auth": "auth", "acl": "acl", "tools": "tools"}
-
-KNOWN_LINES = {line for line in KNOWN.splitlines() if line}
-
 
 def sources():
     for top in ("broker", "conf", "auth", "acl", "tools"):
@@ -68,11 +48,7 @@ def check_layer(path, line, name, errors):
     here, there = layer_of(path), layer_included(name)
     if there is None or there == here or there in MAY[here]:
         return
-    known = f"{path.relative_to(ROOT)} {name}"
-    if known in KNOWN_LINES:
-        KNOWN_LINES.discard(known)
-    else:
-        errors.append(f"{path.relative_to(ROOT)}:{line}: {here} must not include {there}: {name}")
+    errors.append(f"{path.relative_to(ROOT)}:{line}: {here} must not include {there}: {name}")
 
 
 def check_door(path, line, name, errors, users):
@@ -97,7 +73,6 @@ def main():
     for pattern, most in ONE_FILE.items():
         if len(users.get(pattern, ())) > most:
             errors.append(f"{pattern} is known to {sorted(users[pattern])}, and should have one door")
-    errors += [f"{line}: goes with the order now: take it out of KNOWN" for line in sorted(KNOWN_LINES)]
     if count == 0:
         errors.append(f"no #include found below {ROOT}: is this the repository?")
     print("\n".join(errors) or f"{count} includes, all in their layer")

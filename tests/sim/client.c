@@ -201,7 +201,7 @@ static bool packet_id_is_free(const struct client *c, uint16_t id)
 	return id != 0;
 }
 
-static uint16_t packet_id_take(struct client *c)
+static uint16_t inflight_take_packet_id(struct client *c)
 {
 	do {
 		c->next_packet_id++;
@@ -212,7 +212,7 @@ static uint16_t packet_id_take(struct client *c)
 uint16_t client_subscribe_all(struct client *c, const struct subscribe_request *requests,
                               size_t count)
 {
-	uint16_t id = packet_id_take(c);
+	uint16_t id = inflight_take_packet_id(c);
 
 	c->subscribes++;
 	packets_put_subscribe(&c->out, c->version, id, requests, count);
@@ -233,7 +233,7 @@ uint16_t client_subscribe(struct client *c, const char *filter, uint8_t qos)
 
 uint16_t client_unsubscribe_all(struct client *c, const char *const *filters, size_t count)
 {
-	uint16_t id = packet_id_take(c);
+	uint16_t id = inflight_take_packet_id(c);
 
 	packets_put_unsubscribe(&c->out, c->version, id, filters, count);
 	return id;
@@ -352,7 +352,7 @@ static bool send_pending(struct client *c)
 		}
 		if (p->qos > 0 && in_flight >= c->server_receive_maximum)
 			break;
-		p->packet_id = p->qos == 0 ? 0 : packet_id_take(c);
+		p->packet_id = p->qos == 0 ? 0 : inflight_take_packet_id(c);
 		p->stage = PENDING_SENT;
 		put_publish(c, p, false);
 		in_flight++;

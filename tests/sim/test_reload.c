@@ -7,6 +7,7 @@
 #include "client/client_list.h"
 #include "scenario.h"
 #include "session/session.h"
+#include "session/session_lifecycle.h"
 #include "worker/worker.h"
 
 static const struct connect_options clean = {0};

@@ -1,0 +1,223 @@
+/* The own worker gets its share directly while no batch to itself is on its way: else a message
+ * would overtake. */
+#include "routing/dispatch.h"
+
+#include "base/array.h"
+#include "base/container.h"
+#include "durability/durability.h"
+#include "durability/record_batch.h"
+#include "routing/batch.h"
+#include "routing/local_delivery.h"
+#include "routing/router.h"
+#include "session/disk_queue.h"
+#include "session/session.h"
+#include "session/session_report.h"
+#include "tree/route_share.h"
+#include "worker/shared.h"
+
+/* Nobody of the group takes it: it is lost to the group, and that is told. */
+static void lost_to_group(struct worker *w)
+{
+	uint32_t suppressed;
+
+	count(&w->counters.messages_dropped);
+	if (log_limit_pass(&w->router->share_limit, w->executor.now_ms + 1, 10000, 1, &suppressed))
+		LOG(MESSAGE_DROPPED, .client_id = SLICE_EMPTY, .user = SLICE_EMPTY,
+		    .cause = "no member of a shared subscription may have it, or has room",
+		    .dropped = suppressed + 1);
+}
+
+/* Another durable member's queue: from one to the other in one group. D1 */
+static void move_kept(struct worker *w, struct msg *msg, const struct target_item *from,
+                      const struct target_item *to)
+{
+	struct record done = {
+	    .kind = RECORD_QUEUE_DONE, .session_id = from->session_id, .number = from->position};
+	struct journal_group *group = journal_group_new(NULL, NULL);
+
+	if (from->position != 0)
+		journal_group_add(group, &done);
+	record_batch_queue(w, group, to, msg, true);
+	record_batch_append(w, &group, JOURNAL_NOW, NULL);
+}
+
+static bool is_to_keep(const struct worker *w, const struct target_item *item,
+                       const struct msg *msg)
+{
+	return item->durable && item->qos > 0 && msg->qos > 0 && durability_is_on(w) &&
+	       durability_of_topic(w, msg_topic(msg)) == DURABILITY_ACK;
+}
+
+/* The next member is asked; after RECORD_TRIED_MAX of them the message is given up. */
+void dispatch_next_member(struct worker *w, struct msg *msg, const struct target_item *item,
+                          uint64_t tried)
+{
+	struct route_target next;
+	struct target_item again = *item;
+	bool found;
+
+	if (msg_is_expired(msg, w->executor.now_ms)) { /* [MQTT5-3.3.2-5] */
+		record_queue_done(w, item->session_id, item->position);
+		return;
+	}
+	if (again.tried_count < RECORD_TRIED_MAX)
+		again.tried[again.tried_count++] = tried;
+	found = again.tried_count < RECORD_TRIED_MAX &&
+	        route_share_pick(w->shared->route, w->executor.index, item->group_id, again.tried,
+	                         again.tried_count, &next);
+	if (!found) {
+		lost_to_group(w);
+		record_queue_done(w, item->session_id, item->position);
+		return;
+	}
+	again.session_id = next.session_id;
+	again.position = 0;
+	again.stored = false;
+	again.executor = next.executor;
+	again.qos = next.options.qos;
+	again.retain_as_published = next.options.retain_as_published;
+	again.durable = next.durable;
+	again.ids = (struct subscription_ids){.one = next.subscription_id};
+	if (is_to_keep(w, &again, msg)) {
+		move_kept(w, msg, item, &again);
+		return;
+	}
+	record_queue_done(w, item->session_id, item->position);
+	dispatch_target(w, msg, &again, true);
+}
+
+/* Here: the member of a group, or another one where it does not take the message. */
+static void give_to_target(struct worker *w, struct msg *msg, const struct target_item *item)
+{
+	if (!local_delivery_target(w, msg, item) && item->group_id != 0)
+		dispatch_next_member(w, msg, item, item->session_id);
+}
+
+static void open_item(struct worker *w, const struct batch *p, struct batch_item *item)
+{
+	if (item->kind == ITEM_LIVE) {
+		local_delivery_live(w, item->msg, p->ids + item->first, item->count);
+	} else {
+		give_to_target(w, item->msg, &p->targets[item->first]);
+		subscription_ids_fini(&p->targets[item->first].ids);
+	}
+	msg_unref(&item->msg);
+}
+
+static void on_batch(struct task *task, void *executor_arg)
+{
+	struct batch *p = container_of(task, struct batch, task);
+	struct worker *w = executor_arg;
+
+	for (size_t i = 0; i < p->item_count; i++)
+		open_item(w, p, &p->items[i]);
+	batch_done(p);
+}
+
+static bool goes_directly(const struct worker *w, unsigned executor, bool through_mailbox)
+{
+	return executor == w->executor.index && !through_mailbox && w->router->own_in_flight == 0;
+}
+
+/* Those of the filters that have subscribers at this worker. */
+static void live_to_own(struct worker *w, struct msg *msg, const struct route_match *match)
+{
+	struct router *r = w->router;
+	uint64_t bit = (uint64_t)1 << w->executor.index;
+	size_t count = 0;
+
+	array_reserve(r->ids, r->id_cap, match->filter_count);
+	for (size_t i = 0; i < match->filter_count; i++) {
+		if ((match->filters[i].executors & bit) != 0)
+			r->ids[count++] = match->filters[i].filter_id;
+	}
+	local_delivery_live(w, msg, r->ids, count);
+}
+
+static void live_to_worker(struct worker *w, struct msg *msg, const struct route_match *match,
+                           unsigned executor)
+{
+	struct batch *b = batch_to(w, executor, on_batch);
+	struct batch_item *item = batch_add(b, ITEM_LIVE, msg);
+	uint64_t bit = (uint64_t)1 << executor;
+
+	item->first = (uint32_t)b->id_count;
+	for (size_t i = 0; i < match->filter_count; i++) {
+		if ((match->filters[i].executors & bit) != 0)
+			batch_add_id(b, match->filters[i].filter_id);
+	}
+	item->count = (uint32_t)b->id_count - item->first;
+}
+
+void dispatch_live(struct worker *w, struct msg *msg, const struct route_match *match,
+                   bool through_mailbox)
+{
+	for (uint64_t executors = match->executors; executors != 0; executors &= executors - 1) {
+		unsigned executor = (unsigned)__builtin_ctzll(executors);
+
+		if (!goes_directly(w, executor, through_mailbox))
+			live_to_worker(w, msg, match, executor);
+	}
+	/* Last: delivering at home may use the match again. */
+	if ((match->executors >> w->executor.index & 1) != 0 &&
+	    goes_directly(w, w->executor.index, through_mailbox))
+		live_to_own(w, msg, match);
+}
+
+void dispatch_target(struct worker *w, struct msg *msg, const struct target_item *item,
+                     bool through_mailbox)
+{
+	struct batch *b;
+	struct batch_item *entry;
+
+	if (goes_directly(w, item->executor, through_mailbox)) {
+		/* mutant: shared_twice */
+		give_to_target(w, msg, item);
+		return;
+	}
+	b = batch_to(w, item->executor, on_batch);
+	entry = batch_add(b, item->group_id == 0 ? ITEM_TARGET : ITEM_SHARE, msg);
+	entry->first = (uint32_t)b->target_count;
+	batch_add_target(b, item);
+}
+
+/* The queue on disk was full: the member's loss, or another member's turn. */
+static void report_refused(struct worker *w, const struct record *record, struct target_item *item)
+{
+	struct session *s = session_find_by_id(w, record->session_id);
+	const char *cause = "the session's queue is full (limits.queue_messages, "
+			    "limits.queue_bytes)";
+
+	if (record->group_id != 0) {
+		dispatch_next_member(w, record->msg, item, record->session_id);
+		return;
+	}
+	if (s == NULL)
+		return;
+	if (disk_queue_exceeds(s, msg_bytes(record->msg)) != NULL)
+		cause = "limits.store_per_user is reached";
+	session_report_drop(s, cause);
+}
+
+/* DESIGN.md section 5, point 10. D1 */
+void dispatch_on_queued(void *executor_arg, const struct record *record, bool kept)
+{
+	struct worker *w = executor_arg;
+	struct target_item item = {.session_id = record->session_id,
+	                           .group_id = record->group_id,
+	                           .position = kept ? record->number : 0,
+	                           .stored = kept};
+	struct delivery_record way;
+
+	REQUIRE(record_read_delivery(record->value, &way)); /* we wrote it */
+	item.qos = way.qos;
+	item.retain_as_published = way.retain;
+	item.ids = way.ids;
+	item.tried_count = way.tried_count;
+	memcpy(item.tried, way.tried, sizeof(way.tried));
+	if (kept)
+		give_to_target(w, record->msg, &item);
+	else
+		report_refused(w, record, &item);
+	subscription_ids_fini(&item.ids);
+}

@@ -1,0 +1,23 @@
+/* A message to its receivers: those of this worker at once where the order permits, others with the
+ * next batch.  Thread: the sender's worker. */
+#ifndef ROUTING_DISPATCH_H
+#define ROUTING_DISPATCH_H
+
+#include "durability/delivery_target.h"
+#include "journal/record.h"
+#include "tree/msg.h"
+#include "tree/route_match.h"
+#include "worker/worker.h"
+
+/* Give the live part of a match to all workers. `through_mailbox`: to this one too. */
+void dispatch_live(struct worker *w, struct msg *msg, const struct route_match *match,
+                   bool through_mailbox);
+void dispatch_target(struct worker *w, struct msg *msg, const struct target_item *item,
+                     bool through_mailbox);
+/* Another member of the group, for a message that its member did not take. */
+void dispatch_next_member(struct worker *w, struct msg *msg, const struct target_item *item,
+                          uint64_t tried);
+/* A queue record is durable, or was refused (journal_queued_fn). */
+void dispatch_on_queued(void *executor_arg, const struct record *record, bool kept);
+
+#endif

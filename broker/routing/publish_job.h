@@ -1,0 +1,33 @@
+/* A message on its way from its publisher to everybody who wants it.  Thread: the publisher's
+ * worker. */
+#ifndef ROUTING_PUBLISH_JOB_H
+#define ROUTING_PUBLISH_JOB_H
+
+#include "session/session.h"
+#include "tree/msg.h"
+
+struct client_link;
+struct retain_change;
+
+enum publish_outcome {
+	PUBLISH_ROUTED,
+	PUBLISH_FULL,   /* to be retained, and a limit is reached; told already */
+	PUBLISH_LATER,  /* the store has no space for it now: nothing was done */
+	PUBLISH_DENIED, /* another user owns the topic, and no other rule allows it */
+};
+
+struct publish_job {
+	struct session *session;    /* whose rules decide about ownership */
+	struct msg *msg;            /* borrowed */
+	enum acl_action action;     /* ACL_PUBLISH or ACL_WILL */
+	struct acl_verdict verdict; /* by which it was admitted so far; the deciding one when it
+	                               comes back denied */
+	struct client_link *link;   /* whom the acknowledgement is owed; NULL: nobody */
+	uint16_t packet_id;
+	const char *full;        /* with PUBLISH_FULL: which limit */
+	struct inbound *inbound; /* the QoS 2 identifier to keep with it; NULL: none */
+	bool ends_will;          /* the session's will is kept: with this message it is no more */
+	struct retain_change *change; /* of a retained one, made, its shard still held; else NULL */
+};
+
+#endif

@@ -1,0 +1,12 @@
+/* Store, match, number: the one read section of a publish.  Thread: the publisher's worker. */
+#ifndef ROUTING_PUBLISH_ROUTE_H
+#define ROUTING_PUBLISH_ROUTE_H
+
+#include "routing/publish_job.h"
+#include "worker/worker.h"
+
+/* Route it: to everybody who wants it, with its acknowledgement behind everything that it promises.
+ */
+enum publish_outcome publish_route(struct worker *w, struct publish_job *job);
+
+#endif

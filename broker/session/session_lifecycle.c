@@ -1,0 +1,273 @@
+/* A session begins with a CONNECT, waits for its client, and ends by time or by a clean start. */
+#include "session/session_lifecycle.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/container.h"
+#include "base/list.h"
+#include "base/random.h"
+#include "durability/record_batch.h"
+#include "session/disk_queue.h"
+#include "session/inbound.h"
+#include "session/inflight_end.h"
+#include "session/memory_wait.h"
+#include "session/pending_ack.h"
+#include "session/retained_replay.h"
+#include "session/session_records.h"
+#include "session/session_upcalls.h"
+#include "session/session_work.h"
+#include "session/subscription.h"
+#include "session/will.h"
+#include "worker/shared.h"
+
+#define REMOVED_KEPT_MS ((uint64_t)24 * 3600 * 1000)
+
+/* Nobody finds it any more. */
+static void leave_tables(struct session *s)
+{
+	struct worker *w = s->worker;
+
+	executor_timer_disarm(&w->executor, &s->expiry_timer);
+	session_work_forget(s);
+	memory_wait_forget(s);
+	if (s->durable)
+		shared_session_gone(w->shared, s->identity->key);
+	table_remove(&w->sessions->by_key,
+	             session_key_hash(s->origin->user_key, s->origin->client_id), s);
+	table_remove(&w->sessions->by_id, hash_id(s->id), s);
+	if (w->sessions->next_to_check == s)
+		w->sessions->next_to_check = s->list_next;
+	DL_DELETE2(w->sessions->all, s, list_prev, list_next);
+	uncount(&w->counters.sessions, 1);
+	s->ended = true;
+}
+
+static void release(struct session *s)
+{
+	struct worker *w = s->worker;
+
+	replays_free(s);
+	charge_sub(w, &s->charge, session_cost(s->identity, s->origin->client_id));
+	charge_sub(w, &s->charge, s->slot_count * sizeof(struct inflight *));
+	charge_sub(w, &s->charge, s->pending_bytes);
+	charge_sub(w, &s->charge, s->log_limits == NULL ? 0 : sizeof(*s->log_limits));
+	REQUIRE(s->charge.bytes == 0); /* what it had is freed, and was given back */
+	charge_fini(w, &s->charge);
+	acl_subject_free(s->subject);
+	origin_unref(&s->origin);
+	identity_unref(&s->identity);
+	free(s->log_limits);
+	free(s->slots);
+	free(s);
+}
+
+bool session_free_some(struct session *s, size_t *steps)
+{
+	if (!subscriptions_free(s, steps) || !session_drop_inflight(s, steps) ||
+	    !inbound_free_all(s, steps))
+		return false;
+	release(s);
+	return true;
+}
+
+/* Of one with very much in it the rest is freed in later turns. */
+#define END_STEPS(w) ((w)->turn_steps / 64 + 1)
+
+void session_end(struct session *s)
+{
+	/* mutant: session_end_slices */
+	size_t steps = END_STEPS(s->worker);
+
+	REQUIRE_OWNER(s);
+	REQUIRE(s->link == NULL);
+	leave_tables(s);
+	session_give_shared_away(s);
+	s->worker->upcalls->on_will_due(s);
+	record_session_end(s);
+	if (!session_free_some(s, &steps))
+		session_work_add_ended(s);
+}
+
+void session_free(struct session *s)
+{
+	size_t steps = SIZE_MAX;
+
+	will_leave(s);
+	leave_tables(s);
+	(void)session_free_some(s, &steps);
+}
+
+/* [MQTT5-4.1.0-2] */
+static void on_expiry(struct timer *timer, void *executor_arg)
+{
+	struct session *s = container_of(timer, struct session, expiry_timer);
+
+	(void)executor_arg;
+	count(&s->worker->counters.sessions_expired);
+	session_end(s); /* [MQTT5-3.1.2-23] */
+}
+
+/* Takes over the payer. */
+static struct session *make(struct worker *w, uint64_t id, struct identity *identity,
+                            struct slice client_id, bool durable, struct payer *payer)
+{
+	bool anonymous = identity->kind == IDENTITY_ANONYMOUS;
+	struct session *s = xnew(s);
+
+	s->id = id;
+	s->worker = w;
+	s->identity = identity_ref(identity);
+	s->origin = origin_new(anonymous, s->id, identity->key, identity->name, client_id);
+	s->durable = durable;
+	s->expiry_timer.fire = on_expiry;
+	charge_init(&s->charge, payer);
+	charge_add(w, &s->charge, session_cost(identity, client_id));
+	table_add(&w->sessions->by_key, session_key_hash(identity->key, client_id), s);
+	table_add(&w->sessions->by_id, hash_id(s->id), s);
+	DL_APPEND2(w->sessions->all, s, list_prev, list_next);
+	count(&w->counters.sessions);
+	return s;
+}
+
+struct session *session_new(struct worker *w, struct identity *identity, struct slice client_id,
+                            bool durable, struct payer *payer)
+{
+	return make(w, w->sessions->next_id++, identity, client_id, durable, payer);
+}
+
+struct session *session_restore(struct worker *w, uint64_t id, struct identity *identity,
+                                struct slice client_id)
+{
+	return make(w, id, identity, client_id, true,
+	            payers_find(&w->shared->payers, PAYER_USER, identity->key));
+}
+
+void session_set_expiry(struct session *s, uint32_t expiry_s, const struct conf_limits *limits)
+{
+	s->expiry_s =
+	    expiry_s > limits->max_session_expiry_s ? limits->max_session_expiry_s : expiry_s;
+}
+
+/* [MQTT3-4.1.0-2] [MQTT5-4.1.0-1] */
+void session_attach(struct session *s)
+{
+	executor_timer_disarm(&s->worker->executor, &s->expiry_timer);
+	will_drop(s); /* back before its delay ended [MQTT5-3.1.3-9] */
+	subscriptions_online(s, true);
+	session_return_outgoing(s);
+	record_session(s);
+}
+
+void session_commit(struct session *s, struct pending_ack **pending_ack)
+{
+	if (s->worker->records->group != NULL && (s->durable || s->ended_another))
+		pending_ack_commit(s->worker, pending_ack);
+	else
+		pending_ack_done(pending_ack, REASON_SUCCESS, SLICE_EMPTY);
+	s->ended_another = false;
+}
+
+static void mark_not_in_flight(struct session *s)
+{
+	for (struct inflight *o = s->sent.head; o != NULL; o = o->next)
+		o->in_flight = false;
+	s->in_flight_count = 0;
+	s->unwritten = s->sent.head;
+}
+
+/* The will of a connection that broke: at once, or after its delay, or when the session ends,
+ * whichever is first. [MQTT5-3.1.3-9] [MQTT3-3.1.2-8, -12] [MQTT5-3.1.2-8] */
+static void leave_will(struct session *s)
+{
+	if (s->will == NULL)
+		return;
+	if (s->worker->stopping) {
+		will_leave(s);
+	} else if (s->will->delay_s == 0 || s->expiry_s == 0) {
+		s->worker->upcalls->on_will_due(s);
+	} else {
+		executor_timer_arm(&s->worker->executor, &s->will->delay,
+		                   (uint64_t)s->will->delay_s * 1000);
+		record_will(s, s->will->delay.due_ms);
+	}
+}
+
+/* `since` may lie before the beginning of the clock (restore.c): modulo 2^64. */
+static uint64_t due_after(const struct session *s, uint64_t since, uint64_t ms)
+{
+	uint64_t now = s->worker->executor.now_ms;
+
+	return now - since >= ms ? now : since + ms;
+}
+
+/* When it ends by itself: its interval, or a day after its user was removed, whichever is first. */
+void session_arm_expiry(struct session *s)
+{
+	/* mutant: expiry_late */
+	uint64_t due = s->expiry_s == EXPIRY_NEVER
+	                   ? UINT64_MAX
+	                   : due_after(s, s->away_since_ms, (uint64_t)s->expiry_s * 1000);
+	uint64_t removed_due = due_after(s, s->removed_since_ms, REMOVED_KEPT_MS);
+
+	/* mutant: removed_returns */
+	if (s->removed && removed_due < due)
+		due = removed_due;
+	if (due == UINT64_MAX)
+		executor_timer_disarm(&s->worker->executor, &s->expiry_timer);
+	else
+		timer_arm(&s->worker->executor.timers, &s->expiry_timer, due);
+}
+
+/* [MQTT3-4.1.0-1] [MQTT5-3.1.2-23] */
+void session_detach(struct session *s, bool publish_will)
+{
+	REQUIRE_OWNER(s);
+	if (publish_will)
+		leave_will(s);
+	else
+		will_drop(s); /* [MQTT3-3.1.2-10] [MQTT5-3.1.2-10] */
+	if (s->expiry_s == 0) {
+		session_end(s);
+		return;
+	}
+	mark_not_in_flight(s);
+	subscriptions_online(s, false);
+	replays_page_out(s);
+	disk_queue_page_out(s);
+	session_leave_outgoing(s);
+	s->away_since_ms = s->worker->executor.now_ms;
+	record_session(s);
+	session_arm_expiry(s);
+}
+
+void session_check_removal(struct session *s)
+{
+	bool removed = identity_source_has_removed(s->worker->snapshot->identities, s->identity);
+
+	if (removed == s->removed)
+		return;
+	s->removed = removed;
+	s->removed_since_ms = s->worker->executor.now_ms;
+	record_session(s);
+	if (s->link == NULL)
+		session_arm_expiry(s);
+}
+
+void session_table_init(struct worker *w)
+{
+	w->sessions = xnew(w->sessions);
+	/* Session ids are never used again, not even by the next process: they begin at a random
+	 * place. */
+	w->sessions->next_id = ((uint64_t)(w->executor.index + 1) << 56) | (random_u64() >> 12);
+}
+
+void session_table_fini(struct worker *w)
+{
+	struct session_table *t = w->sessions;
+
+	REQUIRE(t->all == NULL && t->ended == NULL && t->filters.count == 0);
+	acl_subject_free(t->writer_subject);
+	origin_unref(&t->writer_origin);
+	free(t);
+}

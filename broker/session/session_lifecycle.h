@@ -1,0 +1,43 @@
+/* Sessions begin, wait for their clients, and end.  Thread: the session's worker. */
+#ifndef SESSION_SESSION_LIFECYCLE_H
+#define SESSION_SESSION_LIFECYCLE_H
+
+#include "session/session.h"
+
+/* `payer`: that of its user, a reference that it takes over. */
+struct session *session_new(struct worker *w, struct identity *identity, struct slice client_id,
+                            bool durable, struct payer *payer);
+
+/* One that was kept, under the id it had; in the tables, away, with nothing in it yet. */
+struct session *session_restore(struct worker *w, uint64_t id, struct identity *identity,
+                                struct slice client_id);
+/* A connection has come: timers stop, its groups learn it. */
+void session_attach(struct session *s);
+/* Make what the session has promised durable, then let this packet go. Takes over the
+ * acknowledgement. */
+void session_commit(struct session *s, struct pending_ack **pending_ack);
+
+/* A new Session Expiry Interval, within limits.max_session_expiry. */
+void session_set_expiry(struct session *s, uint32_t expiry_s, const struct conf_limits *limits);
+
+/* Is its user still in the password file? Sessions of a removed user go a day later, unless the
+ * same entry comes back. */
+void session_check_removal(struct session *s);
+
+/* It is away: it ends by itself when its time has come. */
+void session_arm_expiry(struct session *s);
+/* The connection has gone: the session ends, or waits for its client. Its will is published,
+ * delayed, or dropped. */
+void session_detach(struct session *s, bool publish_will);
+/* It is over: subscriptions, queues and all. The will, where one is pending, goes out. */
+void session_end(struct session *s);
+/* One that has ended: free as much of it as *steps go. True: it is no more. */
+bool session_free_some(struct session *s, size_t *steps);
+/* Everything is freed and nothing is published: the broker stops. */
+void session_free(struct session *s);
+
+void session_table_init(struct worker *w);
+/* They are freed already. */
+void session_table_fini(struct worker *w);
+
+#endif

@@ -1,0 +1,25 @@
+/* A session's subscriptions, and how they stand in the shared tree.  Thread: the session's worker.
+ */
+#ifndef SESSION_SUBSCRIPTION_H
+#define SESSION_SUBSCRIPTION_H
+
+#include "session/session.h"
+
+struct subscription *subscription_find(struct session *s, struct slice filter);
+/* What a filter takes: itself, and its levels in the shared tree. */
+size_t subscription_cost(struct slice filter);
+/* What a subscription takes of memory, where nobody else has the same filter. */
+size_t subscription_memory(struct slice filter);
+/* Subscribe, or replace. *is_new says which. The filter is valid and permitted. */
+struct subscription *subscription_put(struct session *s, struct slice filter,
+                                      const struct subscription_options *options, uint32_t id,
+                                      bool *is_new);
+/* One that was kept. */
+void subscription_restore(struct session *s, uint64_t number, struct slice filter,
+                          const struct subscription_options *options, uint32_t id);
+void subscription_remove(struct subscription *sub);
+void subscriptions_online(struct session *s, bool online); /* its $share groups learn it */
+/* All of them, as far as *steps go. False: there are more. */
+bool subscriptions_free(struct session *s, size_t *steps);
+
+#endif
