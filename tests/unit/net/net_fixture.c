@@ -120,7 +120,7 @@ static const struct stream_events events = {
     .on_closed = on_closed,
 };
 
-static void take(struct net_fixture_worker *w, struct net_fixture_conn *c)
+static void attach_conn(struct net_fixture_worker *w, struct net_fixture_conn *c)
 {
 	c->at = w;
 	DL_APPEND(w->conns, c);
@@ -142,7 +142,7 @@ static void on_arrival(struct task *task, void *executor_arg)
 	struct net_fixture_conn *c = container_of(task, struct net_fixture_conn, task);
 
 	c->moving = false;
-	take(executor_arg, c);
+	attach_conn(executor_arg, c);
 	if (is_stopping(c->fixture))
 		stream_abort(c->stream);
 }
@@ -174,7 +174,7 @@ static void on_accept(void *arg, struct stream *stream)
 	c->fixture = h;
 	c->stream = stream;
 	c->random = 88172645463325252u;
-	take(&h->workers[0], c);
+	attach_conn(&h->workers[0], c);
 	if (h->rules.on_open != NULL)
 		h->rules.on_open(c);
 	report(h, &h->opened);
@@ -202,45 +202,45 @@ static void start_worker(struct net_fixture *h, unsigned i)
 	assert_ptr_equal(loop_executor(w->loop), &w->executor);
 }
 
-struct errand {
+struct worker_task {
 	struct task task;
 	struct net_fixture *fixture;
 };
 
 static void open_listener(struct task *task, void *executor_arg)
 {
-	struct net_fixture *h = container_of(task, struct errand, task)->fixture;
+	struct net_fixture *h = container_of(task, struct worker_task, task)->fixture;
 	struct listener_settings settings = {.conf = &h->conf, .index = 7, .tls = h->tls};
 	struct net_fixture_worker *w = executor_arg;
 
 	h->listener = listener_open(w->loop, h->listen_fd, &settings, on_accept, h);
-	free(container_of(task, struct errand, task));
+	free(container_of(task, struct worker_task, task));
 }
 
-static void shut(struct task *task, void *executor_arg)
+static void stop_worker(struct task *task, void *executor_arg)
 {
-	struct errand *errand = container_of(task, struct errand, task);
+	struct worker_task *message = container_of(task, struct worker_task, task);
 	struct net_fixture_worker *w = executor_arg;
 	struct net_fixture_conn *c;
 
 	if (w->executor.index == 0) {
-		listener_close(errand->fixture->listener);
-		errand->fixture->listener = NULL;
+		listener_close(message->fixture->listener);
+		message->fixture->listener = NULL;
 	}
 	DL_FOREACH (w->conns, c) {
 		stream_abort(c->stream);
 	}
-	report(errand->fixture, &errand->fixture->shut);
-	free(errand);
+	report(message->fixture, &message->fixture->shut);
+	free(message);
 }
 
-static void send_errand(struct net_fixture *h, unsigned worker, task_fn *fn)
+static void send_to_worker(struct net_fixture *h, unsigned worker, task_fn *fn)
 {
-	struct errand *errand = xnew(errand);
+	struct worker_task *message = xnew(message);
 
-	errand->fixture = h;
-	errand->task.run = fn;
-	executor_send(&h->workers[worker].executor, &errand->task);
+	message->fixture = h;
+	message->task.run = fn;
+	executor_send(&h->workers[worker].executor, &message->task);
 }
 
 static void make_listener(struct net_fixture *h, const char *path)
@@ -275,7 +275,7 @@ void net_fixture_start(struct net_fixture *h, const struct net_fixture_rules *ru
 	make_listener(h, path);
 	for (unsigned i = 0; i < NET_FIXTURE_WORKERS; i++)
 		start_worker(h, i);
-	send_errand(h, 0, open_listener);
+	send_to_worker(h, 0, open_listener);
 	for (unsigned i = 0; i < NET_FIXTURE_WORKERS; i++)
 		assert_int_equal(
 		    thread_start(&h->workers[i].thread, "net_fixture", run_worker, &h->workers[i]),
@@ -290,7 +290,7 @@ void net_fixture_stop(struct net_fixture *h)
 	h->stopping = true; /* for those between two executors */
 	mutex_unlock(&h->lock);
 	for (unsigned i = 0; i < NET_FIXTURE_WORKERS; i++)
-		send_errand(h, i, shut);
+		send_to_worker(h, i, stop_worker);
 	net_fixture_wait(h, &h->shut, NET_FIXTURE_WORKERS);
 	mutex_lock(&h->lock);
 	opened = h->opened;
