@@ -10,7 +10,7 @@
 
 #define SMALL_MAX 1024
 
-static void *alive(void *p)
+static void *require_memory(void *p)
 {
 	if (p == NULL) {
 		fputs("out of memory: the program aborts; lower limits: or add memory\n", stderr);
@@ -21,12 +21,12 @@ static void *alive(void *p)
 
 void *xalloc(size_t size_bytes)
 {
-	return alive(malloc(size_bytes == 0 ? 1 : size_bytes));
+	return require_memory(malloc(size_bytes == 0 ? 1 : size_bytes));
 }
 
 void *xcalloc(size_t count, size_t size_bytes)
 {
-	return alive(calloc(count == 0 ? 1 : count, size_bytes == 0 ? 1 : size_bytes));
+	return require_memory(calloc(count == 0 ? 1 : count, size_bytes == 0 ? 1 : size_bytes));
 }
 
 /* Small ones by malloc: glibc's calloc passes by the cache that each thread has of them. */
@@ -39,7 +39,7 @@ void *xzalloc(size_t size_bytes)
 
 void *xrealloc(void *p, size_t size_bytes)
 {
-	return alive(realloc(p, size_bytes == 0 ? 1 : size_bytes));
+	return require_memory(realloc(p, size_bytes == 0 ? 1 : size_bytes));
 }
 
 void *xrealloc_array(void *p, size_t count, size_t size_bytes)
@@ -73,5 +73,5 @@ char *xasprintf(const char *format, ...)
 	va_start(args, format);
 	n = vasprintf(&out, format, args);
 	va_end(args);
-	return alive(n < 0 ? NULL : out);
+	return require_memory(n < 0 ? NULL : out);
 }

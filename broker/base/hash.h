@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Draw the key. Call once before threads start; a table built earlier would not find its entries
- * again. */
+/* Draw the key at random. Call once before threads start; a table built earlier would not find its
+ * entries again. */
 void hash_init(void);
 uint64_t hash_bytes(const void *data, size_t len);
 /* The same function under a key of the caller: reference vectors, stored tables. */

@@ -278,7 +278,7 @@ static void read_value(struct parser *p, struct json_member *m)
 	}
 }
 
-static const struct json_member *find(const struct json_object *o, struct slice name)
+static const struct json_member *find_member(const struct json_object *o, struct slice name)
 {
 	for (size_t i = 0; i < o->count; i++) {
 		if (slice_equal(o->members[i].name, name))
@@ -295,7 +295,7 @@ static void read_member(struct parser *p, struct json_object *o)
 	expect(p, SLICE(":"));
 	read_value(p, &m);
 	skip_blanks(p);
-	if (o->count == JSON_MEMBERS_MAX || find(o, m.name) != NULL)
+	if (o->count == JSON_MEMBERS_MAX || find_member(o, m.name) != NULL)
 		p->bad = true;
 	if (!p->bad)
 		o->members[o->count++] = m;
@@ -339,7 +339,7 @@ void json_fini(struct json_object *o)
 
 const struct json_member *json_find(const struct json_object *o, const char *name)
 {
-	return find(o, slice_of_str(name));
+	return find_member(o, slice_of_str(name));
 }
 
 struct slice json_text_of(const struct json_object *o, const char *name)

@@ -34,7 +34,8 @@ static unsigned hash_of(struct slice key)
 	return hash;
 }
 
-static struct keyed_counter_entry *find(struct keyed_counter *t, struct slice key, unsigned hash)
+static struct keyed_counter_entry *find_entry(struct keyed_counter *t, struct slice key,
+                                              unsigned hash)
 {
 	const void *data = key.len > 0 ? (const void *)key.data : "";
 	struct keyed_counter_entry *e;
@@ -43,7 +44,8 @@ static struct keyed_counter_entry *find(struct keyed_counter *t, struct slice ke
 	return e;
 }
 
-static struct keyed_counter_entry *make(struct keyed_counter *t, struct slice key, unsigned hash)
+static struct keyed_counter_entry *make_entry(struct keyed_counter *t, struct slice key,
+                                              unsigned hash)
 {
 	struct keyed_counter_entry *e = xcalloc(1, sizeof(*e) + key.len);
 
@@ -61,10 +63,10 @@ bool keyed_counter_take(struct keyed_counter *t, struct slice key, uint32_t max)
 	bool taken;
 
 	mutex_lock(&t->lock);
-	e = find(t, key, hash);
+	e = find_entry(t, key, hash);
 	taken = e == NULL ? max > 0 : e->count < max;
 	if (taken && e == NULL)
-		e = make(t, key, hash);
+		e = make_entry(t, key, hash);
 	if (taken)
 		e->count++;
 	mutex_unlock(&t->lock);
@@ -77,7 +79,7 @@ void keyed_counter_give(struct keyed_counter *t, struct slice key)
 	struct keyed_counter_entry *e;
 
 	mutex_lock(&t->lock);
-	e = find(t, key, hash);
+	e = find_entry(t, key, hash);
 	REQUIRE(e != NULL && e->count > 0);
 	if (--e->count == 0) {
 		HASH_DEL(t->entries, e);

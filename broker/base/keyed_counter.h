@@ -17,7 +17,7 @@ struct keyed_counter {
 };
 
 void keyed_counter_init(struct keyed_counter *t);
-void keyed_counter_fini(struct keyed_counter *t); /* everything was given back */
+void keyed_counter_fini(struct keyed_counter *t); /* all counts are 0 */
 
 /* Count one more if there are fewer than `max`. Give it back with keyed_counter_give. */
 bool keyed_counter_take(struct keyed_counter *t, struct slice key, uint32_t max);

@@ -9,15 +9,15 @@
 
 #if VAKT_CHECK_LOCKS
 
-#define HELD_MAX 256 /* a writer of a tree holds a lock for each worker */
+#define TAKEN_MAX 256 /* a writer of a tree holds a lock for each worker */
 
-struct held {
+struct taken {
 	const void *lock;
 	enum lock_rank rank;
 };
 
-static _Thread_local struct held held[HELD_MAX];
-static _Thread_local size_t held_count;
+static _Thread_local struct taken taken[TAKEN_MAX];
+static _Thread_local size_t taken_count;
 
 static const char *name_of(enum lock_rank rank)
 {
@@ -31,7 +31,7 @@ static const char *name_of(enum lock_rank rank)
 	return names[rank];
 }
 
-static void check(const struct held *before, const void *lock, enum lock_rank rank)
+static void check_order(const struct taken *before, const void *lock, enum lock_rank rank)
 {
 	if (before->rank == LOCK_UNRANKED || before->rank < rank)
 		return;
@@ -44,22 +44,31 @@ static void check(const struct held *before, const void *lock, enum lock_rank ra
 
 void lock_order_take(const void *lock, enum lock_rank rank)
 {
-	for (size_t i = 0; i < held_count && rank != LOCK_UNRANKED; i++)
-		check(&held[i], lock, rank);
-	REQUIRE(held_count < HELD_MAX);
-	held[held_count++] = (struct held){.lock = lock, .rank = rank};
+	for (size_t i = 0; i < taken_count && rank != LOCK_UNRANKED; i++)
+		check_order(&taken[i], lock, rank);
+	REQUIRE(taken_count < TAKEN_MAX);
+	taken[taken_count++] = (struct taken){.lock = lock, .rank = rank};
 }
 
 void lock_order_release(const void *lock)
 {
-	size_t i = held_count;
+	size_t i = taken_count;
 
-	while (i > 0 && held[i - 1].lock != lock)
+	while (i > 0 && taken[i - 1].lock != lock)
 		i--;
 	REQUIRE(i > 0);
-	for (; i < held_count; i++)
-		held[i - 1] = held[i];
-	held_count--;
+	for (; i < taken_count; i++)
+		taken[i - 1] = taken[i];
+	taken_count--;
+}
+
+void lock_order_require(const void *lock)
+{
+	for (size_t i = taken_count; i > 0; i--) {
+		if (taken[i - 1].lock == lock)
+			return;
+	}
+	require_failed("a lock is held", __FILE__, __LINE__);
 }
 
 #endif

@@ -16,6 +16,8 @@ enum lock_rank {
 
 void lock_order_take(const void *lock, enum lock_rank rank);
 void lock_order_release(const void *lock);
+/* The calling thread holds this lock. */
+void lock_order_require(const void *lock);
 
 #else
 
@@ -26,6 +28,11 @@ static inline void lock_order_take(const void *lock, enum lock_rank rank)
 }
 
 static inline void lock_order_release(const void *lock)
+{
+	(void)lock;
+}
+
+static inline void lock_order_require(const void *lock)
 {
 	(void)lock;
 }

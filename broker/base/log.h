@@ -107,7 +107,7 @@ const char *event_name(enum event e);
 /* The encoding alone, for tests: append `s` as a quoted and escaped value of the format. */
 void log_encode(struct buf *out, struct slice s, bool json);
 
-/* At most `burst` lines per window of window_ms; the first line of the next window says how many
+/* At most `burst` lines per window of window_ms. The first line of the next window says how many
  * were left out. Zero-initialised. */
 struct log_limit {
 	uint64_t window_start_ms;

@@ -44,7 +44,7 @@ bool mailbox_drain(struct mailbox *in, size_t budget, void *executor_arg);
 bool mailbox_is_empty(struct mailbox *in); /* receiver only */
 /* Receiver only: from here on a task wakes it. False: something waits already. */
 bool mailbox_sleep(struct mailbox *in);
-/* Receiver only: it is up, and will look before it sleeps. */
+/* Receiver only: it runs, and drains before it sleeps. */
 void mailbox_awake(struct mailbox *in);
 
 #endif

@@ -1,5 +1,5 @@
-/* Scratch of the hot paths that is always written before it is read: without the zeroes that
- * -ftrivial-auto-var-init puts everywhere else. */
+/* For local arrays of hot paths that are written before they are read: without the zeroes that
+ * -ftrivial-auto-var-init writes everywhere else. */
 #ifndef BASE_SCRATCH_H
 #define BASE_SCRATCH_H
 

@@ -1,4 +1,5 @@
-/* Open addressing, linear probing, removal by shifting back, so that there are no graves. */
+/* Open addressing, linear probing, removal by shifting back, so that no slot is marked as deleted.
+ */
 #include "base/table.h"
 
 #include <stdlib.h>
@@ -33,7 +34,7 @@ void **table_find(const struct table *t, uint64_t hash, table_same_fn *same, con
 	return NULL;
 }
 
-static void place(struct table *t, struct table_slot slot)
+static void place_slot(struct table *t, struct table_slot slot)
 {
 	uint32_t i = (uint32_t)slot.hash & mask_of(t);
 
@@ -42,7 +43,7 @@ static void place(struct table *t, struct table_slot slot)
 	t->slots[i] = slot;
 }
 
-static void resize(struct table *t, uint32_t slot_count)
+static void resize_slots(struct table *t, uint32_t slot_count)
 {
 	struct table_slot *old = t->slots;
 	uint32_t old_count = t->slot_count;
@@ -51,27 +52,27 @@ static void resize(struct table *t, uint32_t slot_count)
 	t->slot_count = slot_count;
 	for (uint32_t i = 0; i < old_count; i++) {
 		if (old[i].item != NULL)
-			place(t, old[i]);
+			place_slot(t, old[i]);
 	}
 	free(old);
 }
 
 /* It shrinks here and not in table_remove, which must not move what a walk has yet to give. */
-static void fit(struct table *t)
+static void fit_slots(struct table *t)
 {
 	if (t->slot_count == 0)
-		resize(t, SLOTS_MIN);
+		resize_slots(t, SLOTS_MIN);
 	else if (t->count >= t->slot_count / 8 * 7)
-		resize(t, t->slot_count * 2);
+		resize_slots(t, t->slot_count * 2);
 	else if (t->slot_count > SLOTS_MIN && t->count < t->slot_count / 8)
-		resize(t, t->slot_count / 4 < SLOTS_MIN ? SLOTS_MIN : t->slot_count / 4);
+		resize_slots(t, t->slot_count / 4 < SLOTS_MIN ? SLOTS_MIN : t->slot_count / 4);
 }
 
 void table_add(struct table *t, uint64_t hash, void *item)
 {
 	REQUIRE(item != NULL && t->count < UINT32_MAX / 4);
-	fit(t);
-	place(t, (struct table_slot){.hash = hash, .item = item});
+	fit_slots(t);
+	place_slot(t, (struct table_slot){.hash = hash, .item = item});
 	t->count++;
 }
 
@@ -91,9 +92,9 @@ static void close_gap(struct table *t, uint32_t gap)
 	uint32_t mask = mask_of(t);
 
 	for (uint32_t i = (gap + 1) & mask; t->slots[i].item != NULL; i = (i + 1) & mask) {
-		uint32_t executor = (uint32_t)t->slots[i].hash & mask;
+		uint32_t ideal = (uint32_t)t->slots[i].hash & mask;
 
-		if (((i - executor) & mask) >= ((i - gap) & mask)) {
+		if (((i - ideal) & mask) >= ((i - gap) & mask)) {
 			t->slots[gap] = t->slots[i];
 			gap = i;
 		}

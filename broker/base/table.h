@@ -25,8 +25,8 @@ void table_fini(struct table *t); /* not what the items are */
 /* Is this the item of that key? */
 typedef bool table_same_fn(const void *item, const void *key);
 
-/* Where the pointer to the item stands, until something is added or removed; NULL: nowhere. `same`
- * NULL: the hash is the key, as hash_id's is. */
+/* The address of the pointer to the item, valid until something is added or removed; NULL: none.
+ * `same` NULL: the hash is the key, as hash_id's is. */
 void **table_find(const struct table *t, uint64_t hash, table_same_fn *same, const void *key);
 /* Must not be there yet. */
 void table_add(struct table *t, uint64_t hash, void *item);

@@ -32,6 +32,11 @@ void mutex_init(struct mutex *m, enum lock_rank rank);
 void mutex_fini(struct mutex *m);
 void mutex_lock(struct mutex *m);
 void mutex_unlock(struct mutex *m);
+/* Abort where the calling thread does not hold it: in debug and sanitizer builds. */
+static inline void mutex_require(const struct mutex *m)
+{
+	lock_order_require(m);
+}
 
 void condition_init(struct condition *c);
 void condition_fini(struct condition *c);

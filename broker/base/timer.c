@@ -16,7 +16,7 @@ void timers_fini(struct timers *t)
 	*t = (struct timers){0};
 }
 
-static void place(struct timers *t, size_t i, struct timer *timer)
+static void place_timer(struct timers *t, size_t i, struct timer *timer)
 {
 	t->heap[i] = timer;
 	timer->slot = i + 1;
@@ -29,10 +29,10 @@ static void sift_up(struct timers *t, size_t i, struct timer *timer)
 
 		if (t->heap[parent]->due_ms <= timer->due_ms)
 			break;
-		place(t, i, t->heap[parent]);
+		place_timer(t, i, t->heap[parent]);
 		i = parent;
 	}
-	place(t, i, timer);
+	place_timer(t, i, timer);
 }
 
 static size_t earliest_child(const struct timers *t, size_t i)
@@ -53,10 +53,10 @@ static void sift_down(struct timers *t, size_t i, struct timer *timer)
 
 		if (timer->due_ms <= t->heap[child]->due_ms)
 			break;
-		place(t, i, t->heap[child]);
+		place_timer(t, i, t->heap[child]);
 		i = child;
 	}
-	place(t, i, timer);
+	place_timer(t, i, timer);
 }
 
 void timer_disarm(struct timers *t, struct timer *timer)

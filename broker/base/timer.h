@@ -23,9 +23,9 @@ struct timers {
 };
 
 void timers_fini(struct timers *t); /* frees the heap; timers still armed are forgotten */
-/* Arm, or move when armed already. */
+/* Arm it, or change the time when it is armed. */
 void timer_arm(struct timers *t, struct timer *timer, uint64_t due_ms);
-void timer_disarm(struct timers *t, struct timer *timer); /* fine when not armed */
+void timer_disarm(struct timers *t, struct timer *timer); /* it need not be armed */
 /* Fire all that are due, earliest first; a timer may arm itself again. Bounded: those armed
  * meanwhile for now or earlier wait for the next call. */
 void timers_run(struct timers *t, uint64_t now_ms, void *executor_arg);

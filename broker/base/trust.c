@@ -102,7 +102,7 @@ static bool is_group(gid_t gid)
 	return false;
 }
 
-/* --- judging one file, directory or link --- */
+/* --- checking one file, directory or link --- */
 
 struct walk {
 	const struct trust_request *request;
@@ -133,8 +133,8 @@ static char *path_of(const struct walk *w, const struct subject *s)
 	                 s->name == NULL ? "" : s->name);
 }
 
-static struct trust_finding find(const struct walk *w, const struct subject *s,
-                                 enum trust_fault fault)
+static struct trust_finding make_finding(const struct walk *w, const struct subject *s,
+                                         enum trust_fault fault)
 {
 	return (struct trust_finding){.fault = fault,
 	                              .path = path_of(w, s),
@@ -143,9 +143,9 @@ static struct trust_finding find(const struct walk *w, const struct subject *s,
 	                              .st = s->st};
 }
 
-static int refuse(const struct walk *w, const struct subject *s, enum trust_fault fault)
+static int refuse_subject(const struct walk *w, const struct subject *s, enum trust_fault fault)
 {
-	struct trust_finding f = find(w, s, fault);
+	struct trust_finding f = make_finding(w, s, fault);
 
 	trust_text_describe(&f, w->why);
 	free(f.path);
@@ -154,7 +154,7 @@ static int refuse(const struct walk *w, const struct subject *s, enum trust_faul
 
 static int refuse_writer(const struct walk *w, const struct subject *s, struct access_writer writer)
 {
-	struct trust_finding f = find(w, s, TRUST_FAULT_LIST);
+	struct trust_finding f = make_finding(w, s, TRUST_FAULT_LIST);
 
 	f.writer = writer;
 	trust_text_describe(&f, w->why);
@@ -170,7 +170,7 @@ static bool accepts_owner(struct walk *w, const struct subject *s, uid_t uid,
 	if (!as_tool || geteuid() != 0 || w->shared != NOBODY)
 		return false;
 	w->shared = uid;
-	w->supposed = find(w, s, fault);
+	w->supposed = make_finding(w, s, fault);
 	return true;
 }
 
@@ -202,25 +202,25 @@ static int check_list(struct walk *w, const struct subject *s)
 	return 0;
 }
 
-static int check(struct walk *w, const struct subject *s, bool sticky_is_fine)
+static int check_subject(struct walk *w, const struct subject *s, bool sticky_is_fine)
 {
 	bool is_shared = sticky_is_fine && S_ISDIR(s->st.st_mode) && (s->st.st_mode & S_ISVTX) != 0;
 	mode_t mode = s->st.st_mode;
 
 	/* mutant: trust_owner */
 	if (!accepts_owner(w, s, s->st.st_uid, TRUST_FAULT_OWNER))
-		return refuse(w, s, TRUST_FAULT_OWNER);
+		return refuse_subject(w, s, TRUST_FAULT_OWNER);
 	if (s->is_itself && w->request->is_secret && (mode & S_IROTH) != 0)
-		return refuse(w, s, TRUST_FAULT_OTHERS_READ);
+		return refuse_subject(w, s, TRUST_FAULT_OTHERS_READ);
 	if (is_shared)
 		return 0;
 	/* mutant: trust_others_write */
 	if ((mode & S_IWOTH) != 0)
-		return refuse(w, s, TRUST_FAULT_OTHERS_WRITE);
+		return refuse_subject(w, s, TRUST_FAULT_OTHERS_WRITE);
 	if ((mode & S_IWGRP) == 0)
 		return 0;
 	if (!accepts_group(w, s, s->st.st_gid))
-		return refuse(w, s, TRUST_FAULT_GROUP);
+		return refuse_subject(w, s, TRUST_FAULT_GROUP);
 	/* mutant: trust_access_control_lists */
 	return check_list(w, s);
 }
@@ -234,7 +234,7 @@ static int check_link(struct walk *w, const struct subject *s)
 	/* mutant: trust_links_in_sticky_directories */
 	if (!is_shared || accepts_owner(w, s, s->st.st_uid, TRUST_FAULT_LINK))
 		return 0;
-	return refuse(w, s, TRUST_FAULT_LINK);
+	return refuse_subject(w, s, TRUST_FAULT_LINK);
 }
 
 /* A tool of root: what was trusted for its owner is right if file and directory belong to the same
@@ -268,7 +268,7 @@ static void name_directory(struct walk *w, const char *name)
 }
 
 /* Takes over fd. `name`: beneath where we are, or "/", or "." where no path leads. */
-static int enter(struct walk *w, int fd, const char *name)
+static int enter_directory(struct walk *w, int fd, const char *name)
 {
 	struct subject s = {.fd = fd};
 
@@ -282,12 +282,12 @@ static int enter(struct walk *w, int fd, const char *name)
 		return -errno;
 	w->dir_st = s.st;
 	/* mutant: trust_directories */
-	return check(w, &s, true);
+	return check_subject(w, &s, true);
 }
 
 static int enter_root(struct walk *w)
 {
-	return enter(w, open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), "/");
+	return enter_directory(w, open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), "/");
 }
 
 static void put_target(struct walk *w, const char *target)
@@ -308,7 +308,7 @@ static int read_link(int fd, char out[PATH_MAX])
 	return 0;
 }
 
-static int follow(struct walk *w, const char *name)
+static int follow_link(struct walk *w, const char *name)
 {
 	struct subject s = {.fd = openat(w->dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC),
 	                    .name = name};
@@ -358,13 +358,13 @@ static char *next_name(struct walk *w, bool *is_last)
 	return name;
 }
 
-static int step(struct walk *w, const char *name)
+static int enter_next(struct walk *w, const char *name)
 {
 	int fd = openat(w->dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd < 0 && errno == ENOTDIR)
-		return follow(w, name);
-	return enter(w, fd, name);
+		return follow_link(w, name);
+	return enter_directory(w, fd, name);
 }
 
 /* All of w->rest but its last name, which the caller frees; NULL with *rc. */
@@ -376,7 +376,7 @@ static char *walk_to_last(struct walk *w, int *rc)
 
 		if (is_last)
 			return name;
-		*rc = step(w, name);
+		*rc = enter_next(w, name);
 		free(name);
 		if (*rc != 0)
 			return NULL;
@@ -403,7 +403,7 @@ static int enter_working_directory(struct walk *w)
 	if (rc == 0 || w->why->len > 0)
 		return rc;
 	buf_clear(&w->at);
-	return enter(w, open(".", O_PATH | O_DIRECTORY | O_CLOEXEC), ".");
+	return enter_directory(w, open(".", O_PATH | O_DIRECTORY | O_CLOEXEC), ".");
 }
 
 static bool is_link(int fd)
@@ -444,7 +444,7 @@ static int check_last(struct walk *w, const char *name, int fd)
 	if (fd >= 0 && rc == 0 && !S_ISREG(s.st.st_mode) && !S_ISDIR(s.st.st_mode))
 		return -EINVAL;
 	if (fd >= 0 && rc == 0)
-		rc = check(w, &s, !w->request->refuse_sticky);
+		rc = check_subject(w, &s, !w->request->refuse_sticky);
 	if (fd >= 0 && rc == 0 && S_ISDIR(s.st.st_mode))
 		w->dir_st.st_uid = s.st.st_uid; /* its files are what counts */
 	if (rc == 0 && (fd >= 0 || fd == -ENOENT))
@@ -461,7 +461,7 @@ static int walk_all(struct walk *w)
 		int fd = name == NULL ? rc : open_last(w, name);
 
 		if (name != NULL && fd == -ELOOP && !w->request->refuse_link) {
-			rc = follow(w, name);
+			rc = follow_link(w, name);
 			free(name);
 			continue;
 		}

@@ -1,5 +1,5 @@
-/* The table of a level tree: open addressing, linear probing, removal by shifting back, so that it
- * keeps no graves.  The caller's locks protect it. */
+/* The table of a level tree: open addressing, linear probing, removal by shifting back, so that
+ * no slot is marked as deleted.  The caller's locks protect it. */
 #include "tree/level_tree.h"
 
 #include <stdlib.h>
@@ -32,7 +32,7 @@ void level_tree_fini(struct level_tree *t)
 	*t = (struct level_tree){0};
 }
 
-static void place(struct level_tree *t, struct level_node *n)
+static void place_node(struct level_tree *t, struct level_node *n)
 {
 	size_t i = n->hash & t->mask;
 
@@ -41,7 +41,7 @@ static void place(struct level_tree *t, struct level_node *n)
 	t->slots[i] = (struct level_slot){.hash = n->hash, .node = n};
 }
 
-static void resize(struct level_tree *t, size_t slots)
+static void resize_slots(struct level_tree *t, size_t slots)
 {
 	struct level_slot *old = t->slots;
 	size_t old_slots = t->mask + 1;
@@ -50,7 +50,7 @@ static void resize(struct level_tree *t, size_t slots)
 	t->mask = slots - 1;
 	for (size_t i = 0; i < old_slots; i++) {
 		if (old[i].node != NULL)
-			place(t, old[i].node);
+			place_node(t, old[i].node);
 	}
 	free(old);
 }
@@ -78,8 +78,8 @@ struct level_node *level_tree_make(struct level_tree *t, struct level_node *pare
 	parent->wild |= wild_bit(level);
 	t->count++;
 	if (t->count > (t->mask + 1) / 4 * 3)
-		resize(t, (t->mask + 1) * 2);
-	place(t, n);
+		resize_slots(t, (t->mask + 1) * 2);
+	place_node(t, n);
 	return n;
 }
 
@@ -98,9 +98,9 @@ static size_t slot_of(const struct level_tree *t, const struct level_node *n)
 static void shift_back(struct level_tree *t, size_t gap)
 {
 	for (size_t i = (gap + 1) & t->mask; t->slots[i].node != NULL; i = (i + 1) & t->mask) {
-		size_t executor = t->slots[i].hash & t->mask;
+		size_t ideal = t->slots[i].hash & t->mask;
 
-		if (((i - executor) & t->mask) >= ((i - gap) & t->mask)) {
+		if (((i - ideal) & t->mask) >= ((i - gap) & t->mask)) {
 			t->slots[gap] = t->slots[i];
 			gap = i;
 		}
@@ -119,7 +119,7 @@ struct level_node *level_tree_remove(struct level_tree *t, struct level_node *no
 	free(node);
 	t->count--;
 	if (t->mask + 1 > SLOTS_MIN && t->count < (t->mask + 1) / 8)
-		resize(t, (t->mask + 1) / 4);
+		resize_slots(t, (t->mask + 1) / 4);
 	return parent;
 }
 

@@ -112,7 +112,7 @@ static inline struct level_node *level_tree_multi(const struct level_tree *t,
 	return (n->wild & LEVEL_MULTI) == 0 ? NULL : level_tree_child(t, n, SLICE("#"), t->multi);
 }
 
-/* Any order, for sweeps: i below level_tree_slots(); NULL where there is nothing. */
+/* All nodes, in any order: i below level_tree_slots(); NULL where there is nothing. */
 static inline size_t level_tree_slots(const struct level_tree *t)
 {
 	return t->mask + 1;

@@ -21,5 +21,16 @@ void reader_locks_lock(struct reader_locks *s, unsigned slot);
 void reader_locks_unlock(struct reader_locks *s, unsigned slot);
 void reader_locks_lock_all(struct reader_locks *s); /* never while holding one of them */
 void reader_locks_unlock_all(struct reader_locks *s);
+/* As mutex_require(): this one is held, or all of them, which are only ever taken together. */
+static inline void reader_locks_require(const struct reader_locks *s, unsigned slot)
+{
+	mutex_require(&s->slot[slot].lock);
+}
+
+static inline void reader_locks_require_all(const struct reader_locks *s)
+{
+	reader_locks_require(s, 0);
+	reader_locks_require(s, s->count - 1);
+}
 
 #endif

@@ -83,6 +83,7 @@ static void put_numbered(struct retain_change *c, struct msg *msg, uint64_t numb
 	uint64_t more = n->value == NULL ? retain_tree_cost(msg) /* modulo 2^64: it may be less */
 	                                 : msg_bytes(msg) - msg_bytes(n->value);
 
+	retain_tree_require_shard(c->retain, c->node);
 	c->number = msg->number = number;
 	if (n->value == NULL)
 		r->values++;
@@ -104,6 +105,7 @@ void retain_put(struct retain_change *c, struct msg *msg)
 
 void retain_delete(struct retain_change *c, uint64_t now_ms)
 {
+	retain_tree_require_shard(c->retain, c->node);
 	c->number = next_number(c->retain);
 	if (c->node->value == NULL)
 		return;
@@ -118,6 +120,7 @@ void retain_own(struct retain_change *c, struct slice owner)
 	struct retain_node *n = c->node;
 	struct owner *before = n->owner;
 
+	retain_tree_require_shard(c->retain, c->node);
 	n->owner = owner.len == 0 ? NULL : topic_owners_ref(owners, owner);
 	topic_owners_unref(owners, &before);
 	if (n->value == NULL)
@@ -135,7 +138,7 @@ void retain_end(struct retain_change *c)
 	*c = (struct retain_change){.number = c->number};
 }
 
-/* --- what was kept --- */
+/* --- what was stored --- */
 
 void retain_advance(struct retain *r, uint64_t number)
 {
@@ -228,7 +231,7 @@ void retain_expire(struct retain *r, uint64_t now_ms, size_t budget)
 	reader_locks_lock(&r->reader_locks, r->shared_slot);
 	reader_locks = level_tree_slots(&r->tree);
 	budget = budget < reader_locks ? budget : reader_locks;
-	at = atomic_fetch_add(&r->sweep_at, budget);
+	at = atomic_fetch_add(&r->expire_at, budget);
 	for (size_t i = at; i < at + budget; i++) {
 		struct level_node *level = level_tree_at(&r->tree, i);
 

@@ -98,7 +98,7 @@ static struct retain_node *step_down(const struct retain_cursor *c)
 }
 
 /* To the next node in order; false: there is none. */
-static bool step(struct retain_cursor *c)
+static bool step_to_next(struct retain_cursor *c)
 {
 	struct retain_node *next = step_down(c);
 
@@ -130,7 +130,7 @@ static bool is_root(const struct retain_cursor *c)
 	return c->at->level.parent == NULL;
 }
 
-static void pin(struct retain_cursor *c)
+static void pin_node(struct retain_cursor *c)
 {
 	if (is_root(c))
 		return;
@@ -140,7 +140,7 @@ static void pin(struct retain_cursor *c)
 }
 
 /* The slot that is held keeps the node until the next pin. */
-static void unpin(struct retain_cursor *c)
+static void unpin_node(struct retain_cursor *c)
 {
 	if (is_root(c))
 		return;
@@ -161,7 +161,7 @@ void retain_cursor_free(struct retain_cursor **cursor)
 	r = c->retain;
 	if (!c->done) {
 		reader_locks_lock(&r->reader_locks, r->shared_slot);
-		unpin(c);
+		unpin_node(c);
 		retain_tree_leave(r, r->shared_slot);
 	}
 	free(c);
@@ -176,7 +176,7 @@ struct slice_state {
 };
 
 /* Visit the node the cursor stands on. False: stop after it. */
-static bool visit(const struct retain_cursor *c, struct slice_state *s)
+static bool visit_node(const struct retain_cursor *c, struct slice_state *s)
 {
 	struct retain_node *n = c->at;
 	bool more = true;
@@ -207,13 +207,13 @@ bool retain_cursor_visit(struct retain_cursor *c, unsigned slot, uint64_t now_ms
 	if (c->done)
 		return false;
 	reader_locks_lock(&c->retain->reader_locks, slot);
-	unpin(c);
-	while (s.budget > 0 && s.steps-- > 0 && step(c)) {
-		if (!visit(c, &s))
+	unpin_node(c);
+	while (s.budget > 0 && s.steps-- > 0 && step_to_next(c)) {
+		if (!visit_node(c, &s))
 			break;
 	}
 	if (!c->done)
-		pin(c);
+		pin_node(c);
 	retain_tree_leave(c->retain, slot);
 	return !c->done;
 }

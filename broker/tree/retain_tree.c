@@ -11,19 +11,14 @@
 
 #define GARBAGE_ALLOWED 64 /* empty nodes that may wait for retain_sweep */
 
-static unsigned shard_of(const struct retain_node *n)
-{
-	return (unsigned)(n->level.hash >> 32) % RETAIN_SHARDS;
-}
-
 void retain_tree_lock_shard(struct retain *r, const struct retain_node *n)
 {
-	reader_locks_lock(&r->shards, shard_of(n));
+	reader_locks_lock(&r->shards, retain_tree_shard_of(n));
 }
 
 void retain_tree_unlock_shard(struct retain *r, const struct retain_node *n)
 {
-	reader_locks_unlock(&r->shards, shard_of(n));
+	reader_locks_unlock(&r->shards, retain_tree_shard_of(n));
 }
 
 /* New nodes go to the front of their siblings: a replay never runs after them. */
@@ -33,6 +28,7 @@ static struct retain_node *node_add(struct retain *r, struct retain_node *parent
 	struct retain_node *n =
 	    retain_node_of(level_tree_make(&r->tree, &parent->level, level, hash));
 
+	reader_locks_require_all(&r->reader_locks);
 	n->next = parent->first_child;
 	n->link = &parent->first_child;
 	if (n->next != NULL)
@@ -43,6 +39,7 @@ static struct retain_node *node_add(struct retain *r, struct retain_node *parent
 
 static struct retain_node *node_remove(struct retain *r, struct retain_node *n)
 {
+	reader_locks_require_all(&r->reader_locks);
 	*n->link = n->next;
 	if (n->next != NULL)
 		n->next->link = n->link;
@@ -86,6 +83,7 @@ static bool node_is_needed(const struct retain_node *n)
 
 void retain_tree_discard_node(struct retain *r, struct retain_node *n)
 {
+	retain_tree_require_shard(r, n);
 	if (node_is_needed(n))
 		return;
 	mutex_lock(&r->garbage_lock);
@@ -98,7 +96,7 @@ void retain_tree_discard_node(struct retain *r, struct retain_node *n)
 }
 
 /* The node and the levels that led only to it. One that is still listed is left to its own turn. */
-static void prune(struct retain *r, struct retain_node *n)
+static void prune_branch(struct retain *r, struct retain_node *n)
 {
 	while (&n->level != r->tree.root && !node_is_needed(n) && n->level.mark == 0)
 		n = node_remove(r, n);
@@ -112,7 +110,7 @@ void retain_tree_collect_garbage(struct retain *r)
 		struct retain_node *n = r->garbage[--r->garbage_count];
 
 		n->level.mark = 0;
-		prune(r, n);
+		prune_branch(r, n);
 	}
 	mutex_unlock(&r->garbage_lock);
 	reader_locks_unlock_all(&r->reader_locks);
@@ -151,6 +149,7 @@ void retain_tree_set_writer(struct retain *r, struct retain_node *n, const struc
 {
 	struct slice key = retain_tree_writer_key(msg);
 
+	retain_tree_require_shard(r, n);
 	if (retain_tree_is_writer(n->writer, key)) {
 		uint64_t more = msg_bytes(msg) - msg_bytes(n->value); /* modulo 2^64 */
 
@@ -169,6 +168,7 @@ void retain_tree_set_writer(struct retain *r, struct retain_node *n, const struc
 
 void retain_tree_drop_value(struct retain *r, struct retain_node *n)
 {
+	retain_tree_require_shard(r, n);
 	r->values--;
 	r->bytes -= retain_tree_cost(n->value);
 	retain_tree_drop_writer(r, n);
@@ -177,6 +177,7 @@ void retain_tree_drop_value(struct retain *r, struct retain_node *n)
 
 void retain_tree_settle_node(struct retain *r, struct retain_node *n, uint64_t now_ms)
 {
+	retain_tree_require_shard(r, n);
 	if (n->value != NULL && msg_is_expired(n->value, now_ms)) {
 		n->owned_until_ms = n->value->expires_ms + TOPIC_OWNERS_KEEP_MS;
 		retain_tree_drop_value(r, n);

@@ -34,7 +34,7 @@ struct retain {
 	_Atomic uint64_t clock;
 	_Atomic uint64_t values, bytes;
 	_Atomic uint64_t written; /* values of somebody: the broker's own do not count */
-	_Atomic size_t sweep_at;
+	_Atomic size_t expire_at;
 
 	struct mutex garbage_lock;
 	struct retain_node **garbage; /* nodes that looked empty */
@@ -62,6 +62,17 @@ void retain_tree_collect_garbage(struct retain *r);
 
 void retain_tree_lock_shard(struct retain *r, const struct retain_node *n);
 void retain_tree_unlock_shard(struct retain *r, const struct retain_node *n);
+
+static inline unsigned retain_tree_shard_of(const struct retain_node *n)
+{
+	return (unsigned)(n->level.hash >> 32) % RETAIN_SHARDS;
+}
+
+/* The shard of this node is held (T3): checked in debug and sanitizer builds. */
+static inline void retain_tree_require_shard(const struct retain *r, const struct retain_node *n)
+{
+	reader_locks_require(&r->shards, retain_tree_shard_of(n));
+}
 
 /* --- under the shard --- */
 

@@ -35,7 +35,7 @@ void route_read_end(struct route *r, unsigned slot)
 }
 
 /* Has the executor joined already? Nobody but itself could change that. */
-static uint64_t joined(struct route *r, unsigned executor, struct slice filter)
+static uint64_t find_joined_id(struct route *r, unsigned executor, struct slice filter)
 {
 	const struct route_node *node;
 	uint64_t id = 0;
@@ -54,7 +54,7 @@ uint64_t route_join(struct route *r, unsigned executor, struct slice filter)
 	uint64_t id;
 
 	REQUIRE(executor < r->executors);
-	id = joined(r, executor, filter);
+	id = find_joined_id(r, executor, filter);
 	if (id != 0)
 		return id;
 	reader_locks_lock_all(&r->reader_locks);

@@ -45,7 +45,7 @@ static void collect_extra(struct route_match *m, const struct route_node *node)
 		                               .member = *route_share_next(x->groups[i], NULL, 0)};
 }
 
-static void collect(struct route_match *m, struct level_node *level)
+static void collect_node(struct route_match *m, struct level_node *level)
 {
 	const struct route_node *node = route_node_of(level);
 
@@ -61,8 +61,8 @@ static void collect(struct route_match *m, struct level_node *level)
 }
 
 /* From the nodes in frontier[0] to their children that this level leads to: how many. */
-static size_t descend(const struct route *r, struct route_match *m, size_t count,
-                      struct slice level, bool wildcards)
+static size_t descend_level(const struct route *r, struct route_match *m, size_t count,
+                            struct slice level, bool wildcards)
 {
 	uint64_t hash = 0; /* not known yet */
 	struct level_node **next = m->frontier[1];
@@ -72,7 +72,7 @@ static size_t descend(const struct route *r, struct route_match *m, size_t count
 		struct level_node *n = m->frontier[0][i], *child;
 
 		if (wildcards && (child = level_tree_multi(&r->tree, n)) != NULL)
-			collect(m, child);
+			collect_node(m, child);
 		if (wildcards && (child = level_tree_plus(&r->tree, n)) != NULL)
 			next[reached++] = child;
 		if (!level_tree_has_exact(n))
@@ -86,14 +86,14 @@ static size_t descend(const struct route *r, struct route_match *m, size_t count
 }
 
 /* Their topic ends here: they are meant, and so is `#` below them ("a/#" matches "a"). */
-static void arrive(const struct route *r, struct route_match *m, size_t count)
+static void collect_reached(const struct route *r, struct route_match *m, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct level_node *multi = level_tree_multi(&r->tree, m->frontier[0][i]);
 
-		collect(m, m->frontier[0][i]);
+		collect_node(m, m->frontier[0][i]);
 		if (multi != NULL)
-			collect(m, multi);
+			collect_node(m, multi);
 	}
 }
 
@@ -113,12 +113,12 @@ static void match_wildcards(struct route *r, struct slice topic, struct route_ma
 		reserve_frontier(m, 2 * count);
 		left = m->frontier[0];
 		m->visited += count;
-		count = descend(r, m, count, level, wildcards);
+		count = descend_level(r, m, count, level, wildcards);
 		m->frontier[0] = m->frontier[1];
 		m->frontier[1] = left;
 		wildcards = true;
 	}
-	arrive(r, m, count);
+	collect_reached(r, m, count);
 }
 
 /* [MQTT-3.3.2-3] */
@@ -134,5 +134,5 @@ void route_match(struct route *r, struct slice topic, struct route_match *out)
 	match_wildcards(r, topic, out);
 	exact = level_tree_child(&r->exact, r->exact.root, topic, hash);
 	if (exact != NULL)
-		collect(out, exact);
+		collect_node(out, exact);
 }

@@ -45,7 +45,7 @@ static struct route_group *group_named(const struct route_extra *x, struct slice
 	return NULL;
 }
 
-static void index_add(struct route_extra *x, struct route_group *g)
+static void add_to_index(struct route_extra *x, struct route_group *g)
 {
 	table_add(&x->by_name, name_hash(group_name(g)), g);
 }
@@ -75,10 +75,10 @@ static struct route_group *group_make(struct route *r, struct route_extra *x, st
 	g->at = x->group_count;
 	x->groups[x->group_count++] = g;
 	if (x->by_name.count > 0)
-		index_add(x, g);
+		add_to_index(x, g);
 	else if (x->group_count == INDEX_FROM) {
 		for (uint32_t i = 0; i < x->group_count; i++)
-			index_add(x, x->groups[i]);
+			add_to_index(x, x->groups[i]);
 	}
 	return g;
 }

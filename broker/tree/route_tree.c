@@ -75,6 +75,7 @@ struct route_node *route_tree_make_node(struct route *r, struct slice filter)
 	                                            ? path_make(&r->tree, filter)
 	                                            : child_make(&r->exact, r->exact.root, filter));
 
+	reader_locks_require_all(&r->reader_locks);
 	if (node->id == 0) {
 		node->id = ++r->last_filter_id;
 		r->counts.filters++;
@@ -104,6 +105,7 @@ void route_tree_settle_node(struct route *r, struct route_node *node)
 	struct level_node *at = &node->level;
 	struct route_extra *x = node->extra;
 
+	reader_locks_require_all(&r->reader_locks);
 	if (x != NULL && x->targets.count == 0 && x->group_count == 0) {
 		extra_free(x);
 		node->extra = NULL;

@@ -48,9 +48,9 @@ static void index_forget(struct targets *t, uint64_t session_id)
 
 	for (uint32_t i = (gap + 1) & t->index_mask; t->index[i] != 0;
 	     i = (i + 1) & t->index_mask) {
-		uint32_t executor = slot_from(t, t->at[t->index[i] - 1].session_id);
+		uint32_t ideal = slot_from(t, t->at[t->index[i] - 1].session_id);
 
-		if (((i - executor) & t->index_mask) >= ((i - gap) & t->index_mask)) {
+		if (((i - ideal) & t->index_mask) >= ((i - gap) & t->index_mask)) {
 			t->index[gap] = t->index[i];
 			gap = i;
 		}

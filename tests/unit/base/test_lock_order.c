@@ -62,6 +62,19 @@ static void lock_twice(void)
 	mutex_lock(&retained);
 }
 
+static void require_held(void)
+{
+	mutex_lock(&route[0]);
+	mutex_lock(&retained);
+	mutex_require(&route[0]);
+}
+
+static void require_not_held(void)
+{
+	mutex_lock(&route[0]);
+	mutex_require(&retained);
+}
+
 /* Runs the steps in a process of their own: its signal, 0: none; *text is what it printed. */
 static int run(steps_fn *steps, char text[4096])
 {
@@ -101,6 +114,8 @@ static const struct {
      "'route tree' is taken while 'retained tree' is held"},
     {"two of one rank, descending", lock_descending,
      "'route tree' is taken while 'route tree' is held"},
+    {"a lock that is required and held", require_held, NULL},
+    {"a lock that is required and not held", require_not_held, "a lock is held"},
     {"the same one twice", lock_twice, "'retained tree' is taken while 'retained tree' is held"},
 };
 
