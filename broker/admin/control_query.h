@@ -10,13 +10,13 @@
 #include "worker/shared.h"
 
 struct control_conn;
-struct query;
+struct control_query;
 
 /* An answer of so many bytes is sent before more is added. */
 #define QUERY_SLICE_BYTES ((size_t)65536)
 
 /* Add some more lines of the answer; true: there is more. */
-typedef bool query_report_fn(struct query *q);
+typedef bool query_report_fn(struct control_query *q);
 
 enum query_scope {
 	QUERY_MAIN,    /* main answers */
@@ -24,7 +24,7 @@ enum query_scope {
 	QUERY_OWNER,   /* the owner of the client that "id" names */
 };
 
-struct command {
+struct control_command {
 	const char *name;
 	const char *members[2]; /* besides "command"; the first is needed where there is one */
 	enum query_scope scope;
@@ -32,11 +32,11 @@ struct command {
 	query_report_fn *report;
 };
 
-struct query {
+struct control_query {
 	struct task task;
 	struct control *control;
 	struct control_conn *conn; /* NULL: it has gone */
-	const struct command *command;
+	const struct control_command *command;
 	struct json_object request;
 	struct worker *worker; /* who is asked; NULL: main */
 	unsigned next_worker;

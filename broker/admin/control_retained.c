@@ -43,7 +43,7 @@ static void put_writer(struct buf *out, const struct msg *msg)
 	json_text(out, "client_id", msg->origin->client_id);
 }
 
-static void put_owner(struct query *q, const struct msg *msg)
+static void put_owner(struct control_query *q, const struct msg *msg)
 {
 	const struct executor *executor = q->control->executor;
 	struct buf key = {0};
@@ -54,7 +54,7 @@ static void put_owner(struct query *q, const struct msg *msg)
 	buf_fini(&key);
 }
 
-static void put_value(struct query *q, const struct msg *msg)
+static void put_value(struct control_query *q, const struct msg *msg)
 {
 	struct buf *out = &q->out;
 
@@ -72,7 +72,7 @@ static void put_value(struct query *q, const struct msg *msg)
 	json_close(out);
 }
 
-static bool begin_retained(struct query *q)
+static bool begin_retained(struct control_query *q)
 {
 	struct retain *retain = q->control->shared->retain;
 	struct slice filter = json_text_of(&q->request, "filter");
@@ -85,7 +85,7 @@ static bool begin_retained(struct query *q)
 	return true;
 }
 
-bool control_retained_report(struct query *q)
+bool control_retained_report(struct control_query *q)
 {
 	const struct executor *executor = q->control->executor;
 	struct values values = {.count = 0};

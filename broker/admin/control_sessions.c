@@ -17,7 +17,7 @@
 
 /* --- which: their ids, so that they may come and go meanwhile --- */
 
-static void add_id(struct query *q, uint64_t id)
+static void add_id(struct control_query *q, uint64_t id)
 {
 	array_reserve(q->ids, q->id_cap, q->id_count + 1);
 	q->ids[q->id_count++] = id;
@@ -28,7 +28,7 @@ static bool is_accepted(const struct conn *c)
 	return c->state == CONN_ACCEPTED && c->link.session != NULL;
 }
 
-static void note_clients(struct query *q)
+static void note_clients(struct control_query *q)
 {
 	const struct conn *c;
 
@@ -38,7 +38,7 @@ static void note_clients(struct query *q)
 	}
 }
 
-static void note_sessions(struct query *q)
+static void note_sessions(struct control_query *q)
 {
 	struct table_walk walk = table_walk_of(&q->worker->sessions->by_id);
 	const struct session *s;
@@ -116,7 +116,7 @@ static void put_session(struct buf *out, const struct session *s)
 
 typedef void put_fn(struct buf *out, const struct session *s);
 
-static bool report(struct query *q, put_fn *put)
+static bool report(struct control_query *q, put_fn *put)
 {
 	for (size_t i = 0; i < SLICE_SESSIONS && q->id_at < q->id_count; i++) {
 		const struct session *s = session_find_by_id(q->worker, q->ids[q->id_at++]);
@@ -129,14 +129,14 @@ static bool report(struct query *q, put_fn *put)
 	return q->id_at < q->id_count;
 }
 
-bool control_sessions_report_clients(struct query *q)
+bool control_sessions_report_clients(struct control_query *q)
 {
 	if (q->id_count == 0)
 		note_clients(q);
 	return report(q, put_client);
 }
 
-bool control_sessions_report_sessions(struct query *q)
+bool control_sessions_report_sessions(struct control_query *q)
 {
 	if (q->id_count == 0)
 		note_sessions(q);
@@ -145,7 +145,7 @@ bool control_sessions_report_sessions(struct query *q)
 
 /* --- kick --- */
 
-static bool is_meant(const struct query *q, const struct conn *c)
+static bool is_meant(const struct control_query *q, const struct conn *c)
 {
 	const struct json_member *user = json_find(&q->request, "user");
 
@@ -155,7 +155,7 @@ static bool is_meant(const struct query *q, const struct conn *c)
 }
 
 /* The only one that is meant; NULL and an error where there is none, or several. */
-static struct conn *find_meant(struct query *q)
+static struct conn *find_meant(struct control_query *q)
 {
 	struct conn *c, *found = NULL;
 
@@ -173,7 +173,7 @@ static struct conn *find_meant(struct query *q)
 	return found;
 }
 
-bool control_sessions_kick(struct query *q)
+bool control_sessions_kick(struct control_query *q)
 {
 	struct conn *c = find_meant(q);
 

@@ -28,13 +28,13 @@ struct control_conn {
 	struct control_conn *prev, *next;
 	struct buf in;
 	struct timer timer;
-	struct query *query; /* under way */
+	struct control_query *query; /* under way */
 	bool closing;
 };
 
 enum command_access { COMMAND_READS, COMMAND_CHANGES };
 
-static const struct command commands[] = {
+static const struct control_command commands[] = {
 #define COMMAND(name, scope, access, function, argument, word, what, second, ...)                  \
 	{#name, {argument, second}, QUERY_##scope, COMMAND_##access == COMMAND_CHANGES, function},
 #include "admin/commands.def"
@@ -75,7 +75,7 @@ static void finish(struct control_conn *conn, const char *error)
 
 /* --- the path of a query --- */
 
-static void query_free(struct query *q)
+static void query_free(struct control_query *q)
 {
 	retain_cursor_free(&q->cursor);
 	if (q->free_state != NULL)
@@ -90,7 +90,7 @@ static void on_answer(struct task *task, void *executor_arg);
 
 static void on_question(struct task *task, void *executor_arg)
 {
-	struct query *q = container_of(task, struct query, task);
+	struct control_query *q = container_of(task, struct control_query, task);
 
 	(void)executor_arg;
 	q->more = q->command->report(q);
@@ -98,7 +98,7 @@ static void on_question(struct task *task, void *executor_arg)
 	executor_send(q->control->executor, &q->task);
 }
 
-static void send_out(struct query *q)
+static void send_out(struct control_query *q)
 {
 	struct executor *to = q->worker == NULL ? q->control->executor : &q->worker->executor;
 
@@ -109,7 +109,7 @@ static void send_out(struct query *q)
 }
 
 /* Who answers next? False: all have. */
-static bool next_stop(struct query *q)
+static bool next_stop(struct control_query *q)
 {
 	struct shared *shared = q->control->shared;
 
@@ -124,7 +124,7 @@ static bool next_stop(struct query *q)
 
 static void end_query(struct control_conn *conn)
 {
-	struct query *q = conn->query;
+	struct control_query *q = conn->query;
 	const char *error = q->error;
 
 	conn->query = NULL;
@@ -134,7 +134,7 @@ static void end_query(struct control_conn *conn)
 
 static void go_on(struct control_conn *conn)
 {
-	struct query *q = conn->query;
+	struct control_query *q = conn->query;
 
 	q->waits = stream_backlog(conn->stream) > STREAM_BACKLOG_LOW;
 	if (q->waits)
@@ -147,7 +147,7 @@ static void go_on(struct control_conn *conn)
 
 static void on_answer(struct task *task, void *executor_arg)
 {
-	struct query *q = container_of(task, struct query, task);
+	struct control_query *q = container_of(task, struct control_query, task);
 	struct control_conn *conn = q->conn;
 
 	(void)executor_arg;
@@ -164,7 +164,7 @@ static void on_answer(struct task *task, void *executor_arg)
 
 /* --- requests --- */
 
-static const struct command *find_command(struct slice name)
+static const struct control_command *find_command(struct slice name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		if (slice_equal(slice_of_str(commands[i].name), name))
@@ -173,7 +173,7 @@ static const struct command *find_command(struct slice name)
 	return NULL;
 }
 
-static bool takes(const struct command *command, struct slice name)
+static bool takes(const struct control_command *command, struct slice name)
 {
 	if (slice_equal(name, SLICE("command")))
 		return true;
@@ -186,7 +186,7 @@ static bool takes(const struct command *command, struct slice name)
 }
 
 /* NULL: nothing is wrong with it. */
-static const char *check(const struct json_object *request, const struct command *command)
+static const char *check(const struct json_object *request, const struct control_command *command)
 {
 	if (command == NULL)
 		return "unknown command";
@@ -201,7 +201,7 @@ static const char *check(const struct json_object *request, const struct command
 	return NULL;
 }
 
-static void log_command(const struct control_conn *conn, const struct query *q)
+static void log_command(const struct control_conn *conn, const struct control_query *q)
 {
 	char peer[STREAM_PEER_TEXT];
 
@@ -212,9 +212,9 @@ static void log_command(const struct control_conn *conn, const struct query *q)
 }
 
 static void start_query(struct control_conn *conn, struct json_object *request,
-                        const struct command *command)
+                        const struct control_command *command)
 {
-	struct query *q = xnew(q);
+	struct control_query *q = xnew(q);
 
 	q->control = conn->control;
 	q->conn = conn;
@@ -233,7 +233,7 @@ static void start_query(struct control_conn *conn, struct json_object *request,
 static void on_request(struct control_conn *conn, struct slice line)
 {
 	struct json_object request;
-	const struct command *command;
+	const struct control_command *command;
 	const char *wrong;
 
 	if (!json_parse(line, &request)) {

@@ -48,7 +48,7 @@ static void put_listener(struct buf *out, const struct conf_listener *l)
 	json_close(out);
 }
 
-bool control_status_report(struct query *q)
+bool control_status_report(struct control_query *q)
 {
 	struct control *c = q->control;
 	const struct config_snapshot *snapshot = c->hooks.snapshot(c->hooks.arg);
@@ -77,7 +77,7 @@ bool control_status_report(struct query *q)
 
 /* --- reload --- */
 
-bool control_status_reload(struct query *q)
+bool control_status_reload(struct control_query *q)
 {
 	const struct control_hooks *hooks = &q->control->hooks;
 

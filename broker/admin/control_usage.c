@@ -97,7 +97,7 @@ static void usage_free(void *state)
 	free(u);
 }
 
-static void collect(struct query *q)
+static void collect(struct control_query *q)
 {
 	struct shared *shared = q->control->shared;
 	struct usage *u = xnew(u);
@@ -127,7 +127,7 @@ static void put_who(struct buf *out, const struct usage_row *row)
 		json_text(out, "name", is_user ? name : key);
 }
 
-bool control_usage_report(struct query *q)
+bool control_usage_report(struct control_query *q)
 {
 	struct usage *u;
 

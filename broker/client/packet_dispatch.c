@@ -180,27 +180,27 @@ static void handle_or_defer(struct conn *c, const struct frame *f, const uint8_t
 #define LOOK_STEPS 64
 #define SHARE_NS   UINT64_C(4000000)
 
-struct share {
+struct turn_share {
 	uint64_t look, end; /* worker->work */
 	uint64_t begin_ns;  /* 0: not looked yet */
 };
 
-static void look_later(const struct worker *w, struct share *share)
+static void look_later(const struct worker *w, struct turn_share *share)
 {
 	share->look = w->work + LOOK_STEPS;
 	if (share->look > share->end)
 		share->look = share->end;
 }
 
-static struct share share_of(const struct worker *w)
+static struct turn_share share_of(const struct worker *w)
 {
-	struct share share = {.end = w->work + w->turn_steps};
+	struct turn_share share = {.end = w->work + w->turn_steps};
 
 	look_later(w, &share);
 	return share;
 }
 
-static bool share_is_used(const struct worker *w, struct share *share)
+static bool share_is_used(const struct worker *w, struct turn_share *share)
 {
 	uint64_t now_ns;
 
@@ -221,7 +221,7 @@ static void handle_packets(struct conn *c, struct slice *in)
 {
 	size_t max = client_link_limits(&c->link)->max_packet_size;
 	struct worker *w = c->link.worker;
-	struct share share = share_of(w);
+	struct turn_share share = share_of(w);
 	struct slice from;
 	struct frame f;
 	size_t needed;

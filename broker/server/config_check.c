@@ -13,13 +13,13 @@
 #include "net/socket_bind.h"
 #include "store/store_lock.h"
 
-struct check {
+struct config_candidate {
 	const struct config_snapshot *next;
 	const struct config_snapshot *before; /* NULL: a start, or --check */
 	struct errors *errors;
 };
 
-static void check_listeners(const struct check *c)
+static void check_listeners(const struct config_candidate *c)
 {
 	const struct conf *conf = c->next->conf;
 
@@ -27,18 +27,18 @@ static void check_listeners(const struct check *c)
 		(void)socket_bind_check(&conf->listeners[i], c->errors, conf->path);
 }
 
-static void check_identities(const struct check *c)
+static void check_identities(const struct config_candidate *c)
 {
 	if (c->next->identities != NULL)
 		identity_source_check_conf(c->next->identities, c->next->conf, c->errors);
 }
 
-static void check_control_socket(const struct check *c)
+static void check_control_socket(const struct config_candidate *c)
 {
 	control_socket_check(c->next->conf, c->errors);
 }
 
-static void check_persistence(const struct check *c)
+static void check_persistence(const struct config_candidate *c)
 {
 	const char *directory = c->next->conf->persistence_directory;
 	char text[STORE_ERROR_TEXT];
@@ -49,7 +49,7 @@ static void check_persistence(const struct check *c)
 		errors_add(c->errors, directory, 0, 0, "persistence.directory: %s", text);
 }
 
-static void check_roles_of(const struct check *c, const struct identity_entry *user)
+static void check_roles_of(const struct config_candidate *c, const struct identity_entry *user)
 {
 	for (size_t r = 0; r < user->role_count; r++) {
 		if (!acl_has_role(c->next->acl, user->roles[r]))
@@ -61,7 +61,7 @@ static void check_roles_of(const struct check *c, const struct identity_entry *u
 	}
 }
 
-static void check_roles(const struct check *c)
+static void check_roles(const struct config_candidate *c)
 {
 	const struct identity_source *identities = c->next->identities;
 	struct identity_entry user;
@@ -80,7 +80,7 @@ static bool roles_of_user(void *arg, struct slice name, char *const **roles, siz
 }
 
 /* The tests of the ACL file. */
-static void check_acl_tests(const struct check *c)
+static void check_acl_tests(const struct config_candidate *c)
 {
 	const struct config_snapshot *next = c->next;
 
@@ -94,7 +94,7 @@ static bool differs(const char *a, const char *b)
 }
 
 /* Keys that a reload does not apply. */
-static void check_restart(const struct check *c)
+static void check_restart(const struct config_candidate *c)
 {
 	const struct conf *old = c->before == NULL ? c->next->conf : c->before->conf;
 	const struct conf *new = c->next->conf;
@@ -117,7 +117,7 @@ static void check_restart(const struct check *c)
 	}
 }
 
-typedef void check_fn(const struct check *c);
+typedef void check_fn(const struct config_candidate *c);
 
 static check_fn *const checks[] = {
     check_listeners, check_identities, check_control_socket, check_persistence,
@@ -127,7 +127,7 @@ static check_fn *const checks[] = {
 void config_check(const struct config_snapshot *next, const struct config_snapshot *before,
                   struct errors *errors)
 {
-	struct check check = {.next = next, .before = before, .errors = errors};
+	struct config_candidate check = {.next = next, .before = before, .errors = errors};
 
 	for (size_t i = 0; i < ARRAY_LEN(checks); i++)
 		checks[i](&check);

@@ -22,7 +22,7 @@
  * completions have the other rounds. */
 #define JOURNAL_STAGE 5
 
-struct step {
+struct stop_step {
 	struct task task;
 	struct stop *stop;
 	struct worker *worker;
@@ -35,22 +35,22 @@ struct stop {
 	unsigned stage;
 	unsigned waiting;
 	bool done;
-	struct step *steps;
+	struct stop_step *steps;
 };
 
-typedef void stage_fn(struct step *step);
+typedef void stage_fn(struct stop_step *step);
 
 static void on_step(struct task *task, void *executor_arg);
 static void on_done(struct task *task, void *executor_arg);
 
-static void report_done(struct step *step)
+static void report_done(struct stop_step *step)
 {
 	step->task.run = on_done;
 	executor_send(step->stop->executor, &step->task);
 }
 
 /* Listeners and reading stop. */
-static void stage_stop_reading(struct step *step)
+static void stage_stop_reading(struct stop_step *step)
 {
 	struct worker *w = step->worker;
 	struct conn *c, *next;
@@ -71,7 +71,7 @@ static void stage_stop_reading(struct step *step)
 }
 
 /* Messages between workers arrive. */
-static void stage_flush(struct step *step)
+static void stage_flush(struct stop_step *step)
 {
 	struct conn *c;
 
@@ -87,14 +87,14 @@ static void stage_flush(struct step *step)
 
 static void on_empty(void *arg)
 {
-	struct step *step = arg;
+	struct stop_step *step = arg;
 
 	step->worker->clients->on_empty = NULL;
 	report_done(step);
 }
 
 /* DISCONNECT to every client; done when all connections are closed. */
-static void stage_close(struct step *step)
+static void stage_close(struct stop_step *step)
 {
 	struct worker *w = step->worker;
 	struct conn *c, *next;
@@ -119,7 +119,7 @@ static stage_fn *stage_of(unsigned stage)
 
 static void on_step(struct task *task, void *executor_arg)
 {
-	struct step *step = (struct step *)task;
+	struct stop_step *step = (struct stop_step *)task;
 
 	(void)executor_arg;
 	stage_of(step->stop->stage)(step);
@@ -136,7 +136,7 @@ static void send_stage(struct stop *stop)
 
 static void on_done(struct task *task, void *executor_arg)
 {
-	struct stop *stop = ((struct step *)task)->stop;
+	struct stop *stop = ((struct stop_step *)task)->stop;
 
 	(void)executor_arg;
 	if (--stop->waiting > 0)
@@ -172,7 +172,7 @@ struct stop *stop_start(struct shared *shared, struct executor *main_executor, s
 	stop->loop = loop;
 	stop->steps = xcalloc(shared->worker_count, sizeof(*stop->steps));
 	for (unsigned i = 0; i < shared->worker_count; i++)
-		stop->steps[i] = (struct step){.stop = stop, .worker = shared->workers[i]};
+		stop->steps[i] = (struct stop_step){.stop = stop, .worker = shared->workers[i]};
 	send_stage(stop);
 	return stop;
 }
