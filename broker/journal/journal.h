@@ -63,6 +63,7 @@ uint64_t journal_monotonic_ms(const struct journal *j, uint64_t time_ms);
 
 /* How everything in the store is shown, before start (visitor.def). */
 struct journal_visitor {
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): a type and its parameters */
 #define VISITOR(table, rows, result, name, arguments) result(*name) arguments;
 #include "journal/visitor.def"
 #undef VISITOR

@@ -286,6 +286,7 @@ void writer_queue_read_page(struct writer *w, struct journal_page *page)
 	struct row_key from;
 
 	REQUIRE_WRITER(w);
+	REQUIRE(page->count == 0); /* new, or taken back */
 	page->more = false;
 	page->status = 0;
 	if (queue_state_find(w, page->session_id) != NULL)

@@ -2,8 +2,6 @@
  * transaction sticks, and a disk that failed is left alone. */
 #include "store/store.h"
 
-#include <errno.h>
-
 #include "base/clock.h"
 #include "base/require.h"
 #include "store/store_backend.h"
@@ -25,13 +23,6 @@ void store_fail(struct store *store, int error)
 	REQUIRE(store->open && error < 0);
 	if (store->error == 0)
 		store->error = error;
-}
-
-bool store_expect(struct store *store, bool readable)
-{
-	if (!readable)
-		store_fail(store, -EBADMSG);
-	return readable;
 }
 
 int store_error(const struct store *store)

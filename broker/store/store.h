@@ -5,6 +5,8 @@
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
+#include <errno.h>
+
 #include "store/store_tables.h"
 
 struct store;
@@ -43,7 +45,12 @@ void store_make_tables(struct store *store, unsigned count);
 void store_fail(struct store *store, int error);
 /* A row that cannot be read is damage: the transaction fails unless `readable`, which is returned.
  */
-bool store_expect(struct store *store, bool readable);
+static inline bool store_expect(struct store *store, bool readable)
+{
+	if (!readable)
+		store_fail(store, -EBADMSG);
+	return readable;
+}
 int store_error(const struct store *store); /* of the open transaction, until now: 0 or -errno */
 bool store_has_changes(const struct store *store); /* this transaction, or the last one */
 /* The time of this commit, if it is later than the wall clock's; left out: that. */

@@ -1,6 +1,6 @@
 /* Below the store: store.c checksums rows and keeps the rules of a transaction, a backend keeps the
  * rows.  LMDB is the only one in the product.  The table of functions is here for the tests, which
- * run LMDB beside a backend in memory and one that fails when it is told (tests/support).  Only
+ * run LMDB beside a backend in memory and one that fails on demand (tests/support).  Only
  * store.c calls through it; only the store's own files and those backends include this. */
 #ifndef STORE_STORE_BACKEND_H
 #define STORE_STORE_BACKEND_H

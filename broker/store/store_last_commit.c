@@ -40,7 +40,7 @@ void store_last_commit_write(const struct store_lock *lock,
 	buf_put_u64(&b, last_commit->time_ms);
 	buf_put_u64(&b, XXH3_64bits(b.data, b.len));
 	if (pwrite(lock->last_commit_fd, b.data, b.len, 0) != (ssize_t)b.len) {
-		/* What stands there is older, and still true. */
+		/* What the file says is older, and still true. */
 	}
 	buf_fini(&b);
 }
