@@ -102,7 +102,7 @@ static void print_usage(FILE *to)
 	}
 	fputs("\n"
 	      "  --user     kick: the client of this user ('' is anonymous)\n"
-	      "  --json     print JSON, a line for each thing\n"
+	      "  --json     print JSON, one line for each item\n"
 	      "  --trust-owner USER, --trust-group GROUP\n"
 	      "             trust their files too, like the option of the broker\n",
 	      to);

@@ -30,7 +30,7 @@ static const char usage_text[] =
     "  restore  replace the store by a backup, and rename the old one;\n"
     "           the broker may not run\n"
     "  --trust-owner USER, --trust-group GROUP\n"
-    "           trust their files, too, as the broker's option of that name\n";
+    "           trust their files too, like the option of the broker\n";
 
 /* ---- sources ---- */
 

@@ -15,7 +15,7 @@ struct target_item {
 	bool retain_as_published;
 	bool durable;
 	bool stored;                 /* it is in that queue already */
-	struct subscription_ids ids; /* owned by whoever holds the item: subscription_ids_ref where
+	struct subscription_ids ids; /* owned by the holder of the item: subscription_ids_ref where
 	                                it is copied to stay */
 	uint32_t tried_count;
 	uint64_t tried[RECORD_TRIED_MAX]; /* members of the group that did not take it */

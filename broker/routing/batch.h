@@ -1,6 +1,6 @@
 /* Messages from one worker to another: built during a turn, sent at its end (or before a topic's
- * shard is let go).  Bytes on their way are counted for each pair of workers (flow.h).  Thread: the
- * sender's, until it is sent. */
+ * shard is released).  Bytes on their way are counted for each pair of workers (flow.h).  Thread:
+ * the sender's, until it is sent. */
 #ifndef ROUTING_BATCH_H
 #define ROUTING_BATCH_H
 

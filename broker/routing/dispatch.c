@@ -15,7 +15,7 @@
 #include "tree/route_share.h"
 #include "worker/shared.h"
 
-/* Nobody of the group takes it: it is lost to the group, and that is told. */
+/* Nobody of the group takes it: it is lost to the group, and that is logged. */
 static void lost_to_group(struct worker *w)
 {
 	uint32_t suppressed;
@@ -158,7 +158,7 @@ void dispatch_live(struct worker *w, struct msg *msg, const struct route_match *
 		if (!goes_directly(w, executor, through_mailbox))
 			live_to_worker(w, msg, match, executor);
 	}
-	/* Last: delivering at home may use the match again. */
+	/* Last: delivering on this worker may use the match again. */
 	if ((match->executors >> w->executor.index & 1) != 0 &&
 	    goes_directly(w, w->executor.index, through_mailbox))
 		live_to_own(w, msg, match);

@@ -1,5 +1,5 @@
-/* Messages at their subscribers' home: whom they go to, and with which options.  DESIGN.md section
- * 5, point 10. */
+/* Messages on their subscribers' worker: to which sessions they go, and with which options.
+ * DESIGN.md section 5, point 10. */
 #include "routing/local_delivery.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* A message at this worker: whom it goes to here, and with which options.  Thread: the receivers'
+/* A message on this worker: its receivers here, and the options of each.  Thread: the receivers'
  * worker. */
 #ifndef ROUTING_LOCAL_DELIVERY_H
 #define ROUTING_LOCAL_DELIVERY_H

@@ -97,7 +97,7 @@ static struct msg *message_of(struct client_link *link, const struct publish *pu
 	return msg;
 }
 
-/* A retained one is judged about ownership under its topic's lock. */
+/* The ownership of a retained one is checked under its topic's lock. */
 static struct acl_verdict check(struct client_link *link, const struct publish *pub)
 {
 	struct session *s = link->session;
@@ -149,7 +149,7 @@ static void route_accepted(struct client_link *link, const struct publish *pub,
 	flow_hold(&w->router->flows, link);
 }
 
-/* So much may wait here whatever the limit: what is there can be replaced and deleted. */
+/* So much may wait here whatever the limit: existing values can be replaced and deleted. */
 #define WAITING_FREE ((size_t)8192)
 
 /* Is there memory for what it makes wait here: its identifier, and itself while the disk is slow?

@@ -1,4 +1,4 @@
-/* What waits for a group, and how it goes on behind it. */
+/* What waits for a group, and what follows it. */
 #include "routing/publish_group.h"
 
 #include <stdlib.h>
@@ -138,7 +138,7 @@ void commit_free(struct commit *commit)
 	free(commit);
 }
 
-/* --- behind the commit --- */
+/* --- after the commit --- */
 
 static bool is_kept(const struct commit *commit, const struct target_item *item)
 {
@@ -229,7 +229,7 @@ static void on_identifier_free(struct journal_group *group, int status, void *ex
 	commit_free(commit);
 }
 
-/* The publisher hears of it. The identifier of QoS 2 is his again when he does: so it has to be
+/* The publisher hears of it. The client can use the identifier of QoS 2 again then: so it has to be
  * free on disk first, or the next message with it were taken for this. [MQTT5-4.3.3-9] */
 static void refuse(struct worker *w, struct session *s, struct commit *commit)
 {
@@ -365,7 +365,7 @@ static bool urgent(const struct journal_group *group, const struct publish_job *
 	return commit->durability == DURABILITY_ACK && !(retained_alone && job->msg->qos == 0);
 }
 
-/* Nobody may fill the memory of a journal that is slow, whether or not he waits for it. */
+/* No publisher may fill the memory of a slow journal, whether or not it waits for it. */
 static void append_for(struct publish_job *job, struct worker *w, struct journal_group **group,
                        enum journal_urgency urgency, uint64_t *position)
 {

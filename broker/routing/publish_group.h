@@ -1,6 +1,6 @@
 /* The part of a publish that has to be durable: one journal group with everything that its
  * acknowledgement promises, and what waits for it.  DESIGN.md section 5, points 7 to 9; D1, D2, D4,
- * D6.  Thread: the publisher's home. */
+ * D6.  Thread: the publisher's owner. */
 #ifndef ROUTING_PUBLISH_GROUP_H
 #define ROUTING_PUBLISH_GROUP_H
 
@@ -21,7 +21,7 @@ struct commit {
 	bool taken;              /* somebody has it, whatever the store does */
 	struct route_match live; /* filters only */
 	size_t item_count, item_cap;
-	struct target_item *items; /* whom it goes to by name */
+	struct target_item *items; /* the sessions to which it goes by name */
 };
 
 /* Is there something to keep besides what waits for sessions? */
@@ -32,7 +32,7 @@ size_t commit_adds(const struct worker *w, const struct publish_job *job);
 struct commit *commit_new(struct worker *w, const struct publish_job *job);
 void commit_free(struct commit *commit); /* NULL is fine */
 struct target_item *commit_add(struct commit *commit);
-/* Keep what is to be kept and dispatch what waits for nothing. True: the acknowledgement waits
+/* Store what must be stored and dispatch what waits for nothing. True: the acknowledgement waits
  * with the rest, and *commit is the journal's now (NULL). */
 bool commit_append(struct worker *w, struct publish_job *job, struct commit **commit);
 

@@ -1,4 +1,4 @@
-/* A message on its way from its publisher to everybody who wants it.  Thread: the publisher's
+/* A message on its way from its publisher to its receivers.  Thread: the publisher's
  * worker. */
 #ifndef ROUTING_PUBLISH_JOB_H
 #define ROUTING_PUBLISH_JOB_H
@@ -11,7 +11,7 @@ struct retain_change;
 
 enum publish_outcome {
 	PUBLISH_ROUTED,
-	PUBLISH_FULL,   /* to be retained, and a limit is reached; told already */
+	PUBLISH_FULL,   /* to be retained, and a limit is reached; logged already */
 	PUBLISH_LATER,  /* the store has no space for it now: nothing was done */
 	PUBLISH_DENIED, /* another user owns the topic, and no other rule allows it */
 };
@@ -22,7 +22,7 @@ struct publish_job {
 	enum acl_action action;     /* ACL_PUBLISH or ACL_WILL */
 	struct acl_verdict verdict; /* by which it was admitted so far; the deciding one when it
 	                               comes back denied */
-	struct client_link *link;   /* whom the acknowledgement is owed; NULL: nobody */
+	struct client_link *link;   /* the connection that gets the acknowledgement; NULL: nobody */
 	uint16_t packet_id;
 	const char *full;        /* with PUBLISH_FULL: which limit */
 	struct inbound *inbound; /* the QoS 2 identifier to keep with it; NULL: none */

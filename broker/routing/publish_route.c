@@ -1,5 +1,5 @@
-/* Store, match, number: the one read section of a publish.  What of it has to be durable first is
- * commit.c's.  DESIGN.md sections 4 and 5, points 6 to 9. */
+/* Store, match, number: the one read section of a publish.  What of it must be durable first is in
+ * publish_group.c.  DESIGN.md sections 4 and 5, points 6 to 9. */
 #include "routing/publish_route.h"
 
 #include <stdlib.h>
@@ -17,7 +17,7 @@
 #include "worker/memory_quota.h"
 #include "worker/shared.h"
 
-/* --- whom: targets of one match, merged by session --- */
+/* --- targets of one match, merged by session --- */
 
 /* [MQTT5-4.8.2-3] */
 static struct target_item item_of(const struct route_target *t, uint64_t group_id)

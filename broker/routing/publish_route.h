@@ -5,7 +5,7 @@
 #include "routing/publish_job.h"
 #include "worker/worker.h"
 
-/* Route it: to everybody who wants it, with its acknowledgement behind everything that it promises.
+/* Route it: to all subscribers, with its acknowledgement after everything that it promises.
  */
 enum publish_outcome publish_route(struct worker *w, struct publish_job *job);
 

@@ -63,7 +63,7 @@ static bool on_retained(void *arg, struct slice topic, uint64_t number, struct m
 	if (msg == NULL && (record.owner.len == 0 || record.owned_until_ms <= r->now_ms))
 		return false;
 	if (durability_of_topic(w, topic) == DURABILITY_NONE)
-		return false; /* since the configuration changed: it would stay old for ever */
+		return false; /* since the configuration changed: it would stay old forever */
 	retain_restore(r->shared->retain, topic, number, msg, record.owner,
 	               monotonic(r, record.owned_until_ms));
 	r->counts->retained += msg != NULL;
@@ -102,7 +102,7 @@ static bool on_session(void *arg, uint64_t session_id, struct slice value)
 	s->removed_since_ms = since(r, w, record.removed_since_ms);
 	(void)shared_session_kept(r->shared, s->identity->key, UINT32_MAX);
 	if (record.away_since_ms == 0)
-		record_session(s); /* or the next crash would begin its time anew */
+		record_session(s); /* or its time would start again after the next crash */
 	r->counts->sessions++;
 	return true;
 }

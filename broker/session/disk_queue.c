@@ -1,6 +1,6 @@
 /* Positions below `from` are, or were, in memory; from there on they are on disk only, while
  * `behind`. A page moves `from` on.  Messages that were dispatched before the journal knew them
- * (durability: interval) may arrive behind a page that holds them: `given` tells. */
+ * (durability: interval) may arrive after a page that holds them: `given` tells. */
 #include "session/disk_queue.h"
 
 #include <stdlib.h>

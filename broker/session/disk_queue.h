@@ -1,6 +1,6 @@
-/* The part of a kept session's queue that is on disk only: an offline session with a million
- * waiting messages costs disk, not memory.  What is in memory has lower positions than what is not;
- * a client that comes back is given the rest in pages, read off the loops.  Thread: the session's
+/* The part of a durable session's queue that is on disk only: messages queued for offline clients
+ * use disk, not memory.  What is in memory has lower positions than what is not; a client that
+ * reconnects gets the rest in pages, which the journal's thread reads.  Thread: the session's
  * owner. */
 #ifndef SESSION_DISK_QUEUE_H
 #define SESSION_DISK_QUEUE_H

@@ -87,7 +87,7 @@ bool inbound_repeat(struct client_link *link, uint16_t packet_id)
 	return true;
 }
 
-/* PUBCOMP leaves when the identifier is free on disk too: used anew, it must not be taken for the
+/* PUBCOMP leaves when the identifier is free on disk too: used again, it must not be taken for the
  * old one. [MQTT3-4.3.3-2] [MQTT5-4.3.3-10] */
 static void complete_inbound(struct client_link *link, struct inbound *in)
 {

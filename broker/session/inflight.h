@@ -10,8 +10,8 @@
 struct delivery {
 	uint8_t qos; /* maximum the subscription takes */
 	bool retain; /* the flag as it is to be sent */
-	bool
-	    paced; /* of a replay, which waits for room itself: the queue's limits are for others */
+	bool paced;  /* of a replay, which waits for space itself: the queue's limits are for others
+	              */
 	uint64_t group_id;
 	uint64_t position;           /* in the session's queue on disk, 0: it is not there */
 	bool stored;                 /* there already: the store has admitted it */
@@ -39,7 +39,7 @@ void inflight_restore(struct session *s, struct inflight *o, uint16_t packet_id)
 
 /* PUBREC is here: the message itself is not needed any more. */
 void inflight_release(struct session *s, struct inflight *o);
-/* PUBREL, behind what it promises where that is stored. [MQTT5-3.6.2-2, -3] */
+/* PUBREL, after what it promises where that is stored. [MQTT5-3.6.2-2, -3] */
 void inflight_send_pubrel(struct session *s, uint16_t packet_id, enum reason reason, bool stored);
 
 #endif

@@ -1,4 +1,4 @@
-/* What becomes of a session's messages when its client goes away, and when it ends.  Thread: the
+/* What happens to a session's messages when its client disconnects, and when it ends.  Thread: the
  * session's worker. */
 #ifndef SESSION_INFLIGHT_END_H
 #define SESSION_INFLIGHT_END_H

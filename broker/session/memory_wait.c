@@ -5,7 +5,7 @@
 #include "session/session.h"
 #include "session/session_upcalls.h"
 
-/* Those that still wait are behind the others then. */
+/* Those that still wait are after the others then. */
 static void on_timer(struct timer *timer, void *executor_arg)
 {
 	struct worker *w = executor_arg;

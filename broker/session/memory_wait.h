@@ -1,5 +1,5 @@
-/* Sessions that would go on, and wait for memory: asked again a little later, for memory comes back
- * wherever somebody reads or acknowledges, on any worker.  Thread: the session's worker. */
+/* Sessions that wait for memory: they try again a little later, because memory is freed wherever a
+ * client reads or acknowledges, on any worker.  Thread: the session's worker. */
 #ifndef SESSION_MEMORY_WAIT_H
 #define SESSION_MEMORY_WAIT_H
 

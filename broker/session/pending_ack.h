@@ -1,7 +1,7 @@
-/* Packets that a connection owes, in the order in which it owes them: each leaves when it is ready
- * and everything before it has left. PUBACK and PUBREC wait here for what they promise, CONNACK,
- * SUBACK, PUBCOMP likewise.  A acknowledgement outlives its connection: then nobody gets it, so
- * that a late PUBACK never acknowledges a reused packet identifier.  Thread: the connection's home.
+/* Packets that a connection must send, in order: each is sent when it is ready and everything
+ * before it was sent. PUBACK and PUBREC wait here for what they promise, CONNACK, SUBACK, PUBCOMP
+ * likewise.  An acknowledgement outlives its connection: then nobody gets it, so that a late PUBACK
+ * never acknowledges a reused packet identifier.  Thread: the connection's owner.
  */
 #ifndef SESSION_PENDING_ACK_H
 #define SESSION_PENDING_ACK_H
@@ -40,14 +40,14 @@ struct pending_ack *pending_ack_packet(struct client_link *link, enum packet_typ
 /* What it promises is done: it goes out as soon as it is at the head. Gives up the reference.
  * `reason_string` may be empty. */
 void pending_ack_done(struct pending_ack **r, enum reason reason, struct slice reason_string);
-/* An acknowledgement that is ready already: leaves behind what is owed before it. */
+/* An acknowledgement that is ready already: sent after what is pending before it. */
 void pending_ack_send(struct client_link *link, enum packet_type type, uint16_t packet_id,
                       enum reason reason, struct slice reason_string);
 /* A PINGRESP, which waits for CONNACK only. */
 void pending_ack_ping(struct client_link *link);
 /* It leaves when the records gathered so far are durable. Gives up the reference. */
 void pending_ack_commit(struct worker *w, struct pending_ack **r);
-/* It will never be kept: the connection closes without it. Gives up the reference. */
+/* It cannot be stored: the connection closes without it. Gives up the reference. */
 void pending_ack_failed(struct pending_ack **r);
 /* Has it got its CONNACK? */
 bool pending_ack_has_connack(const struct client_link *link);

@@ -98,8 +98,8 @@ static bool writer_permitted(struct worker *w, const struct msg *msg)
 	return acl_check(subject, &request).allowed;
 }
 
-/* Under the tree's lock: collect only. The answer about the writer is kept with the value for each
- * policy. */
+/* Under the tree's lock: collect only. The answer about the writer is stored with the value for
+ * each configuration. */
 static bool on_value(void *arg, struct msg *msg, _Atomic uint32_t *writer_generation)
 {
 	struct slice_of_values *slice = arg;
@@ -128,7 +128,7 @@ static void forget_values(struct replay *r)
 	r->bytes = 0;
 }
 
-/* What was prepared for the queue is made anew, by other options. */
+/* What was prepared for the queue is prepared again, with other options. */
 static void forget_group(struct replay *r)
 {
 	journal_group_free(r->group);
@@ -315,7 +315,7 @@ static bool may_gather_again(const struct replay *r)
 	return r->sub != NULL && r->kept && r->given == 0;
 }
 
-/* What was gathered is let go, and gathered once more. */
+/* What was gathered is released, and gathered again. */
 static void gather_again(struct session *s, struct replay *r)
 {
 	forget_group(r);
@@ -412,7 +412,7 @@ static void start(struct session *s, struct subscription *sub, uint64_t until)
 	DL_APPEND(s->replays, r);
 }
 
-/* The same subscription anew: what it gave so far is given again. [MQTT5-3.8.4-4] */
+/* The same subscription again: what it gave so far is given again. [MQTT5-3.8.4-4] */
 void replay_start(struct session *s, struct subscription *sub, uint64_t until)
 {
 	if (gives_nothing(s->worker, subscription_filter(sub), until)) {
@@ -461,13 +461,13 @@ void replay_end(struct subscription *sub)
 
 bool replay_restore(struct session *s, struct subscription *sub, uint64_t until)
 {
-	if (!is_to_be_kept(s, sub)) /* it was, before it was subscribed anew */
+	if (!is_to_be_kept(s, sub)) /* it was, before it was subscribed again */
 		return false;
 	start(s, sub, until);
 	return true;
 }
 
-/* Where something behind it is in memory too, so must it be. */
+/* Where something after it is in memory too, so must it be. */
 static void page_out(struct session *s, struct replay *r)
 {
 	size_t count = r->value_count - r->given;

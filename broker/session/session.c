@@ -8,7 +8,7 @@
 #include "base/list.h"
 #include "session/client_link.h"
 
-/* Both halves are secret, so that nobody can choose keys that meet. */
+/* Both halves are secret, so that nobody can choose keys that collide. */
 uint64_t session_key_hash(struct slice user_key, struct slice client_id)
 {
 	/* mutant: queue_of_another */

@@ -1,4 +1,4 @@
-/* A session: (user, client id) and everything MQTT promises to keep for it.  DESIGN.md sections 1
+/* A session: (user, client id) and the state that MQTT defines for it.  DESIGN.md sections 1
  * and 5. Thread: the executor worker of its client id; nobody else touches it. */
 #ifndef SESSION_SESSION_H
 #define SESSION_SESSION_H
@@ -42,7 +42,7 @@ struct delivery_info {
 	struct subscription_ids ids;
 };
 
-/* A message that waits for, or is on, the wire to this session. */
+/* A message that is queued for this session, or in flight to it. */
 struct inflight {
 	struct inflight *prev, *next;
 	struct msg *msg;
@@ -93,7 +93,7 @@ struct denial {
 };
 #define SESSION_DENIALS 8
 
-/* What the log was told of a session lately, so that it is not told too often. */
+/* What was logged about a session recently, so that it is not logged too often. */
 struct log_limits {
 	struct denial denials[SESSION_DENIALS];
 	struct log_limit dropped;
@@ -116,7 +116,7 @@ struct session {
 	struct identity *identity;
 	struct origin *origin;
 	struct acl_subject *subject;
-	uint64_t subject_generation; /* of the policy it was made from */
+	uint64_t subject_generation; /* of the configuration it was made from */
 	uint64_t arrival;            /* of the newest CONNECT that was attached */
 	uint64_t away_since_ms;      /* while conn is NULL */
 	uint64_t removed_since_ms;
@@ -146,8 +146,8 @@ struct session {
 	struct log_limits *log_limits; /* made with the first denial or drop */
 	uint64_t dropped;
 	uint64_t merge_serial;
-	uint32_t merge_index; /* deliver.c: place in worker->merges, valid while merge_serial is the
-	                         worker's */
+	uint32_t merge_index; /* local_delivery.c: place in worker->merges, valid while merge_serial
+	                         is the worker's */
 	uint32_t slot_count;
 	uint32_t in_flight_count; /* of `sent`, on the present connection: within the client's
 	                        Receive Maximum */
@@ -185,7 +185,8 @@ struct session_table {
 	bool page_asked;
 };
 
-/* Where it is in the table by key: both parts are secret, so that nobody can choose keys that meet.
+/* Where it is in the table by key: both parts are secret, so that nobody can choose keys that
+ * collide.
  */
 uint64_t session_key_hash(struct slice user_key, struct slice client_id);
 struct session *session_find(struct worker *w, struct slice user_key, struct slice client_id);
@@ -193,7 +194,7 @@ struct session *session_find_by_id(struct worker *w, uint64_t id);
 /* The limits it lives by at this moment. */
 const struct conf_limits *session_limits(const struct session *s);
 
-/* The subject of the policy in force at this moment. */
+/* The subject of the configuration in force at this moment. */
 const struct acl_subject *session_subject(struct session *s);
 
 /* What a session takes with nothing in it. */

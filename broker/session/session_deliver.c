@@ -1,5 +1,5 @@
-/* What goes to a session: permitted? window open? send, or queue; resend after a reconnect.
- * DESIGN.md section 5, points 10 to 12. */
+/* Delivery to a session: check receive permission and window, send or queue; resend after a
+ * reconnect. DESIGN.md section 5, points 10 to 12. */
 #include "session/session_deliver.h"
 
 #include <stdlib.h>
@@ -24,7 +24,7 @@
 
 /* --- sending --- */
 
-#define WAITING_MAX 64 /* of a replay's values, so that others are not behind them */
+#define WAITING_MAX 64 /* of a replay's values, so that others are not after them */
 
 static bool may_send(const struct session *s)
 {
@@ -125,7 +125,7 @@ static void withdraw(struct session *s, struct inflight *o)
 	inflight_send_pubrel(s, o->packet_id, REASON_SUCCESS, o->position != 0);
 }
 
-/* Judged anew each time: what may no longer be read is not sent again; what was sent before says
+/* Checked each time: what may no longer be read is not sent again; what was sent before says
  * so. [MQTT5-4.3.3-6, -7] */
 static void write_sent(struct session *s, struct inflight *o)
 {
@@ -177,7 +177,7 @@ static void store_identifier(struct session *s, struct inflight *o)
 }
 
 /* It gets a packet identifier and a place in the window, and stays until it is acknowledged; it is
- * written behind those that wait for the journal. Takes over o.
+ * written after those that wait for the journal. Takes over o.
  * [MQTT3-4.3.2-1] [MQTT5-4.3.2-2] [MQTT5-4.3.3-2] */
 static void send_new(struct session *s, struct inflight *o)
 {
@@ -314,7 +314,7 @@ bool session_deliver(struct session *s, struct msg *msg, const struct delivery *
 	if (s->link == NULL || !client_link_is_admitted(s->link))
 		return false; /* QoS 0 is not kept for who is away */
 	if (s->link->holding > 0 || s->waiting.qos0_count > 0)
-		return enqueue(s, msg, d, 0); /* behind those of its kind */
+		return enqueue(s, msg, d, 0); /* after those of its kind */
 	full = link_output_exceeds(s->link, msg_bytes(msg), d->paced);
 	if (full == NULL)
 		return send_qos0(s, msg, d);

@@ -1,5 +1,5 @@
-/* What goes to a session: permitted? window open? send, or queue; resend after a reconnect. Thread:
- * the session's worker. */
+/* Delivery to a session: check receive permission and window, send or queue; resend after a
+ * reconnect. Thread: the session's worker. */
 #ifndef SESSION_SESSION_DELIVER_H
 #define SESSION_SESSION_DELIVER_H
 

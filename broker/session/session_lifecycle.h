@@ -13,7 +13,7 @@ struct session *session_restore(struct worker *w, uint64_t id, struct identity *
                                 struct slice client_id);
 /* A connection has come: timers stop, its groups learn it. */
 void session_attach(struct session *s);
-/* Make what the session has promised durable, then let this packet go. Takes over the
+/* Make what the session has promised durable, then send this packet. Takes over the
  * acknowledgement. */
 void session_commit(struct session *s, struct pending_ack **pending_ack);
 
@@ -29,9 +29,9 @@ void session_arm_expiry(struct session *s);
 /* The connection has gone: the session ends, or waits for its client. Its will is published,
  * delayed, or dropped. */
 void session_detach(struct session *s, bool publish_will);
-/* It is over: subscriptions, queues and all. The will, where one is pending, goes out. */
+/* End the session with its subscriptions and queues. A pending will is published. */
 void session_end(struct session *s);
-/* One that has ended: free as much of it as *steps go. True: it is no more. */
+/* Free an ended session as far as *steps go. True: it is freed. */
 bool session_free_some(struct session *s, size_t *steps);
 /* Everything is freed and nothing is published: the broker stops. */
 void session_free(struct session *s);

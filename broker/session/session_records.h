@@ -1,4 +1,4 @@
-/* What the journal knows of a session: written down here whenever it changes.  Of sessions that are
+/* What the journal has of a session: recorded here whenever it changes.  Of sessions that are
  * not durable nothing is written, except their wills.  Thread: the session's worker. */
 #ifndef SESSION_SESSION_RECORDS_H
 #define SESSION_SESSION_RECORDS_H

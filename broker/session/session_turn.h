@@ -1,4 +1,4 @@
-/* What sessions have left to do, at the end of a turn of the loop: a bounded amount.  Thread: the
+/* Work that sessions have left, at the end of a turn of the loop: a bounded amount.  Thread: the
  * worker's. */
 #ifndef SESSION_SESSION_TURN_H
 #define SESSION_SESSION_TURN_H

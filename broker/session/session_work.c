@@ -1,4 +1,5 @@
-/* A queue of sessions, first come first served: whoever has more to do joins it again at its end.
+/* A queue of sessions, first come first served: a session with more to do joins it again at its
+ * end.
  */
 #include "session/session_work.h"
 

@@ -1,4 +1,4 @@
-/* SUBSCRIBE and UNSUBSCRIBE: judged entry by entry, answered in the same order, replay behind the
+/* SUBSCRIBE and UNSUBSCRIBE: checked entry by entry, answered in the same order, replay after the
  * answer.  Entries are done in slices: request.c. */
 #include "session/subscribe.h"
 

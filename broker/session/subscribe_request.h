@@ -1,7 +1,7 @@
 /* A SUBSCRIBE or UNSUBSCRIBE under way: its entries are checked, then done, in slices, a bounded
  * number in a turn; the packet stays where it was read until its last entry is done, and what comes
- * behind it waits.  One answer, when all is done.  When the connection ends in between, what was
- * done stays.  Thread: the connection's home. */
+ * after it waits.  One answer, when all is done.  When the connection ends in between, what was
+ * done stays.  Thread: the connection's owner. */
 #ifndef SESSION_SUBSCRIBE_REQUEST_H
 #define SESSION_SUBSCRIBE_REQUEST_H
 

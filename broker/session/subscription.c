@@ -121,7 +121,7 @@ static void enter_tree(struct subscription *sub, bool is_new)
 		sub->since = target.since;
 	} else if (is_new) {
 		join(sub);
-		/* Read behind the joining: what was stored before is replayed, what comes later
+		/* Read after the joining: what was stored before is replayed, what comes later
 		 * comes live. */
 		sub->since = atomic_load(clock);
 	}

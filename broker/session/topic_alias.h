@@ -6,7 +6,7 @@
 #include "base/bytes.h"
 #include "proto/packet_publish.h"
 
-/* The topics behind aliases 1 .. count. Zero-initialised is empty. */
+/* The topics of aliases 1 .. count. Zero-initialised is empty. */
 struct alias_table {
 	struct slice
 	    *topics;    /* owned; made with the first alias, as long as the largest one needs */

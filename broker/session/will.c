@@ -1,4 +1,5 @@
-/* Wills: kept with the session, published at most once, judged again when they fire.  D6 */
+/* Wills: stored with the session, published at most once, checked again when they are published. D6
+ */
 #include "session/will.h"
 
 #include <stdlib.h>
