@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "answer_loop.h"
 #include "auth/authenticator.h"
 #include "auth/hash_queue.h"
 #include "auth/login_cache.h"
@@ -78,7 +79,7 @@ static void sources_take_turns(void **state)
 	hash_queue_fini(&queue);
 }
 
-static void delays_double_and_end_with_a_success(void **state)
+static void delay_doubles_with_failures_and_ends_with_success(void **state)
 {
 	static const uint64_t delays[] = {250, 500, 1000, 2000, 4000, 8000, 8000};
 	struct hash_queue queue = {0};
@@ -111,7 +112,7 @@ static void delays_double_and_end_with_a_success(void **state)
 }
 
 /* SCRAM's failures and those of hashes are one count, and what waits is let through one by one. */
-static void checks_without_a_hash_wait_too(void **state)
+static void check_without_a_hash_is_delayed_after_failure(void **state)
 {
 	struct hash_queue queue = {0};
 	struct hash_request q = {0};
@@ -172,7 +173,7 @@ static uint64_t delay_now(struct hash_queue *queue, uint64_t now_ms)
 
 /* Who logs in with an account of their own between two guesses at another's password gets no more
  * guesses, whichever way they log in and guess. */
-static void a_success_forgives_its_own_failures_only(void **state)
+static void success_cancels_failures_of_its_user_only(void **state)
 {
 	static const uint64_t delays[] = {250, 500, 1000, 2000, 4000, 8000, 8000};
 
@@ -204,7 +205,7 @@ static void a_success_forgives_its_own_failures_only(void **state)
 
 /* One of a wrong device's neighbours is as quick as the delay lets the first of them, and the rest
  * follow at once. */
-static void successes_do_not_wait_for_each_other(void **state)
+static void success_does_not_delay_the_next_request(void **state)
 {
 	struct hash_request good[3] = {0};
 	struct hash_queue queue = {0};
@@ -229,7 +230,7 @@ static void successes_do_not_wait_for_each_other(void **state)
 
 /* A device with a wrong password that tries again as soon as it was refused: its neighbours get the
  * next turn, not one of those after it. */
-static void who_failed_goes_last(void **state)
+static void user_that_failed_is_served_last(void **state)
 {
 	char wrong_name[] = "wrong", good_name[] = "good";
 	struct hash_request wrong[2] = {{.user = wrong_name}, {.user = wrong_name}};
@@ -257,7 +258,7 @@ static void who_failed_goes_last(void **state)
 
 /* With more names than are remembered: none of them is forgiven by mistake, and all are forgotten
  * in time, successes in between or not. */
-static void many_names_from_one_address(void **state)
+static void failures_with_many_names_are_bounded_per_address(void **state)
 {
 	struct hash_queue queue = {0};
 	uint64_t now_ms = 0;
@@ -282,7 +283,7 @@ static void many_names_from_one_address(void **state)
 	hash_queue_fini(&queue);
 }
 
-static void a_delay_holds_back_nobody_else(void **state)
+static void delay_of_an_address_does_not_hold_back_others(void **state)
 {
 	struct hash_request a[2] = {0}, b = {0};
 	struct hash_queue queue = {0};
@@ -302,7 +303,7 @@ static void a_delay_holds_back_nobody_else(void **state)
 	hash_queue_fini(&queue);
 }
 
-static void who_guessed_has_one_hash_at_a_time(void **state)
+static void address_that_failed_has_one_hash_at_a_time(void **state)
 {
 	struct hash_request a[4] = {0};
 	struct hash_queue queue = {0};
@@ -324,7 +325,7 @@ static void who_guessed_has_one_hash_at_a_time(void **state)
 	hash_queue_fini(&queue);
 }
 
-static void removal_keeps_the_rest_in_order(void **state)
+static void removed_request_leaves_the_order_of_the_rest(void **state)
 {
 	struct hash_queue queue = {0};
 	uint64_t wait_ms;
@@ -363,7 +364,7 @@ static void fail_from(struct hash_queue *queue, uint32_t source, uint64_t now_ms
 	finish(queue, hash_queue_take(queue, now_ms, &wait_ms), HASH_QUEUE_WRONG, now_ms);
 }
 
-static void the_table_of_sources_is_bounded(void **state)
+static void table_of_sources_is_bounded(void **state)
 {
 	struct hash_queue queue = {0};
 	uint64_t wait_ms;
@@ -405,7 +406,7 @@ static void quiet_sources_are_forgotten(void **state)
 
 /* ---- the cache alone ---- */
 
-static void digests_tell_everything_apart(void **state)
+static void digest_differs_with_user_hash_password_and_key(void **state)
 {
 	static const struct {
 		struct slice user, hash, password;
@@ -434,7 +435,7 @@ static void digests_tell_everything_apart(void **state)
 	login_cache_fini(&cache);
 }
 
-static void the_cache_forgets(void **state)
+static void cache_drops_old_and_surplus_entries(void **state)
 {
 	uint8_t one[LOGIN_CACHE_DIGEST] = {1}, two[LOGIN_CACHE_DIGEST] = {2},
 		many[LOGIN_CACHE_DIGEST] = {3};
@@ -465,10 +466,7 @@ static void the_cache_forgets(void **state)
 #define ASKED_MAX 64
 
 static struct {
-	struct executor executor;
-	struct mutex lock;
-	struct condition woken;
-	bool wake;
+	struct answer_loop loop;
 	struct authenticator *a;
 	const char *answers[ASKED_MAX]; /* names in the order of the answers */
 	size_t count;
@@ -480,15 +478,6 @@ struct asked {
 	bool answered;
 };
 _Static_assert(offsetof(struct asked, q.task) == 0, "a post is cast to what it is in");
-
-static void on_wake(void *arg)
-{
-	(void)arg;
-	mutex_lock(&t.lock);
-	t.wake = true;
-	condition_signal(&t.woken);
-	mutex_unlock(&t.lock);
-}
 
 static void on_answer(struct task *task, void *executor_arg)
 {
@@ -502,30 +491,16 @@ static void on_answer(struct task *task, void *executor_arg)
 	t.answers[t.count++] = asked->name;
 }
 
-/* Until `asked` is answered. */
 static void await(const struct asked *asked)
 {
-	while (!asked->answered) {
-		mutex_lock(&t.lock);
-		while (!t.wake)
-			condition_wait(&t.woken, &t.lock);
-		t.wake = false;
-		mutex_unlock(&t.lock);
-		executor_enter(&t.executor);
-		while (executor_turn(&t.executor) == 0)
-			; /* more came meanwhile: nobody wakes who is not asleep */
-		executor_leave();
-	}
+	answer_loop_await(&t.loop, &asked->answered);
 }
 
 static int start(void **state)
 {
 	(void)state;
 	memset(&t, 0, sizeof(t));
-	mutex_init(&t.lock, LOCK_UNRANKED);
-	condition_init(&t.woken);
-	executor_init(&t.executor, 0, NULL, NULL);
-	executor_set_wake(&t.executor, on_wake, NULL);
+	answer_loop_init(&t.loop);
 	t.a = authenticator_new(1);
 	return t.a == NULL;
 }
@@ -534,9 +509,7 @@ static int stop(void **state)
 {
 	(void)state;
 	authenticator_free(t.a);
-	executor_fini(&t.executor);
-	condition_fini(&t.woken);
-	mutex_fini(&t.lock);
+	answer_loop_fini(&t.loop);
 	return 0;
 }
 
@@ -546,7 +519,7 @@ static bool ask(struct asked *asked, const char *name, struct slice address, con
 {
 	*asked = (struct asked){.name = name};
 	asked->q.task.run = on_answer;
-	asked->q.executor = &t.executor;
+	asked->q.executor = &t.loop.executor;
 	asked->q.address = address;
 	hash_request_fill(&asked->q, slice_of_str(user), user[0] == '?' ? NULL : SECRET, password);
 	return authenticator_submit(t.a, &asked->q);
@@ -563,7 +536,7 @@ static void occupy(struct asked *asked)
 	assert_false(ask(asked, "busy", SLICE("busy"), "?", SLICE("x")));
 }
 
-static void right_wrong_and_nobody(void **state)
+static void passwords_are_accepted_or_refused(void **state)
 {
 	static const struct {
 		const char *name, *user;
@@ -591,7 +564,7 @@ static void right_wrong_and_nobody(void **state)
 	}
 }
 
-static void too_long_a_password(void **state)
+static void password_over_the_maximum_is_refused(void **state)
 {
 	char password[300];
 	struct asked asked;
@@ -607,7 +580,7 @@ static void too_long_a_password(void **state)
 	done(&asked);
 }
 
-static void a_success_is_remembered_for_an_hour(void **state)
+static void success_is_cached_for_an_hour(void **state)
 {
 	struct asked asked;
 
@@ -642,7 +615,7 @@ static void a_success_is_remembered_for_an_hour(void **state)
 	done(&asked);
 }
 
-static void a_guesser_delays_nobody_else(void **state)
+static void failing_address_delays_no_other(void **state)
 {
 	struct asked guesses[20], other, busy;
 
@@ -677,7 +650,7 @@ static void a_guesser_delays_nobody_else(void **state)
 }
 
 /* Those who waited while the first of them was hashed need no hash of their own. */
-static void a_herd_comes_in(void **state)
+static void many_clients_with_one_password_need_few_hashes(void **state)
 {
 	struct asked herd[20], busy;
 
@@ -694,7 +667,7 @@ static void a_herd_comes_in(void **state)
 	done(&busy);
 }
 
-static void cancelled_questions_are_left_out(void **state)
+static void cancelled_request_is_not_hashed(void **state)
 {
 	struct asked busy, gone, next;
 
@@ -715,7 +688,7 @@ static void cancelled_questions_are_left_out(void **state)
 	done(&busy);
 }
 
-static void stop_answers_what_waits(void **state)
+static void stop_refuses_waiting_requests(void **state)
 {
 	struct asked busy, waiting[5], late;
 
@@ -738,7 +711,7 @@ static void stop_answers_what_waits(void **state)
 	done(&busy);
 }
 
-static void two_threads_and_many_questions(void **state)
+static void two_threads_answer_each_request_once(void **state)
 {
 	static const char *const users[] = {"u0", "u1", "u2", "u3", "u4", "u5", "u6", "u7"};
 	struct asked asked[40];
@@ -771,27 +744,28 @@ int main(void)
 	                                         .wall_ms = fake_wall_ms};
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(sources_take_turns),
-	    cmocka_unit_test(delays_double_and_end_with_a_success),
-	    cmocka_unit_test(checks_without_a_hash_wait_too),
-	    cmocka_unit_test(a_success_forgives_its_own_failures_only),
-	    cmocka_unit_test(successes_do_not_wait_for_each_other),
-	    cmocka_unit_test(who_failed_goes_last),
-	    cmocka_unit_test(many_names_from_one_address),
-	    cmocka_unit_test(a_delay_holds_back_nobody_else),
-	    cmocka_unit_test(who_guessed_has_one_hash_at_a_time),
-	    cmocka_unit_test(removal_keeps_the_rest_in_order),
-	    cmocka_unit_test(the_table_of_sources_is_bounded),
+	    cmocka_unit_test(delay_doubles_with_failures_and_ends_with_success),
+	    cmocka_unit_test(check_without_a_hash_is_delayed_after_failure),
+	    cmocka_unit_test(success_cancels_failures_of_its_user_only),
+	    cmocka_unit_test(success_does_not_delay_the_next_request),
+	    cmocka_unit_test(user_that_failed_is_served_last),
+	    cmocka_unit_test(failures_with_many_names_are_bounded_per_address),
+	    cmocka_unit_test(delay_of_an_address_does_not_hold_back_others),
+	    cmocka_unit_test(address_that_failed_has_one_hash_at_a_time),
+	    cmocka_unit_test(removed_request_leaves_the_order_of_the_rest),
+	    cmocka_unit_test(table_of_sources_is_bounded),
 	    cmocka_unit_test(quiet_sources_are_forgotten),
-	    cmocka_unit_test(digests_tell_everything_apart),
-	    cmocka_unit_test(the_cache_forgets),
-	    cmocka_unit_test_setup_teardown(right_wrong_and_nobody, start, stop),
-	    cmocka_unit_test_setup_teardown(too_long_a_password, start, stop),
-	    cmocka_unit_test_setup_teardown(a_success_is_remembered_for_an_hour, start, stop),
-	    cmocka_unit_test_setup_teardown(a_guesser_delays_nobody_else, start, stop),
-	    cmocka_unit_test_setup_teardown(a_herd_comes_in, start, stop),
-	    cmocka_unit_test_setup_teardown(cancelled_questions_are_left_out, start, stop),
-	    cmocka_unit_test_setup_teardown(stop_answers_what_waits, start, stop),
-	    cmocka_unit_test_setup_teardown(two_threads_and_many_questions, start, stop),
+	    cmocka_unit_test(digest_differs_with_user_hash_password_and_key),
+	    cmocka_unit_test(cache_drops_old_and_surplus_entries),
+	    cmocka_unit_test_setup_teardown(passwords_are_accepted_or_refused, start, stop),
+	    cmocka_unit_test_setup_teardown(password_over_the_maximum_is_refused, start, stop),
+	    cmocka_unit_test_setup_teardown(success_is_cached_for_an_hour, start, stop),
+	    cmocka_unit_test_setup_teardown(failing_address_delays_no_other, start, stop),
+	    cmocka_unit_test_setup_teardown(many_clients_with_one_password_need_few_hashes, start,
+	                                    stop),
+	    cmocka_unit_test_setup_teardown(cancelled_request_is_not_hashed, start, stop),
+	    cmocka_unit_test_setup_teardown(stop_refuses_waiting_requests, start, stop),
+	    cmocka_unit_test_setup_teardown(two_threads_answer_each_request_once, start, stop),
 	};
 
 	hash_init();

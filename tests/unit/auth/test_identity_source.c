@@ -199,7 +199,7 @@ static void on_done(struct login_request *request)
 	late.answers++;
 }
 
-static void a_login_waits_for_its_source(void **state)
+static void login_waits_for_its_source(void **state)
 {
 	static const struct {
 		const char *user, *password;
@@ -241,7 +241,7 @@ static void a_login_waits_for_its_source(void **state)
 	identity_source_unref(&source);
 }
 
-static void a_cancelled_login_is_still_answered(void **state)
+static void cancelled_login_is_still_answered(void **state)
 {
 	const struct conf_authentication conf = {0};
 	static char data;
@@ -266,7 +266,7 @@ static void a_cancelled_login_is_still_answered(void **state)
 	login_request_fini(&r);
 }
 
-static void what_needs_no_proof_is_answered_at_once(void **state)
+static void login_without_proof_is_answered_at_once(void **state)
 {
 	const struct conf_authentication conf = {.anonymous = true};
 	struct identity_source *none = identity_source_new(NULL, NULL, NULL);
@@ -288,9 +288,9 @@ int main(void)
 	    cmocka_unit_test(users_of_another_entry_are_removed),
 	    cmocka_unit_test(two_generations_differ_in_users),
 	    cmocka_unit_test(users_are_counted_as_far_as_asked),
-	    cmocka_unit_test(a_login_waits_for_its_source),
-	    cmocka_unit_test(a_cancelled_login_is_still_answered),
-	    cmocka_unit_test(what_needs_no_proof_is_answered_at_once),
+	    cmocka_unit_test(login_waits_for_its_source),
+	    cmocka_unit_test(cancelled_login_is_still_answered),
+	    cmocka_unit_test(login_without_proof_is_answered_at_once),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -256,7 +256,7 @@ static void run_row(const struct row *row, struct identity_source *users,
 	identity_unref(&id);
 }
 
-static void decision_table(void **state)
+static void login_is_decided_by_table(void **state)
 {
 	struct identity_source *users = fixture();
 	struct identity_source *none = identity_source_new(NULL, NULL, NULL);
@@ -359,7 +359,7 @@ static const struct reload_case {
      .bind = BIND_CLIENT_ID_EQUAL, .valid = true},
 };
 
-static void reload_table(void **state)
+static void identity_after_reload_is_decided_by_table(void **state)
 {
 	char hash[] = HASH;
 	const struct password_entry before = {.hash = hash};
@@ -437,7 +437,7 @@ static const struct {
     {"auto", "", false, false, true},
 };
 
-static void which_client_ids_fit(void **state)
+static void client_ids_match_by_the_rule_of_bind_client_id(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
@@ -463,9 +463,9 @@ static void which_client_ids_fit(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(which_client_ids_fit),
-	    cmocka_unit_test(decision_table),
-	    cmocka_unit_test(reload_table),
+	    cmocka_unit_test(client_ids_match_by_the_rule_of_bind_client_id),
+	    cmocka_unit_test(login_is_decided_by_table),
+	    cmocka_unit_test(identity_after_reload_is_decided_by_table),
 	};
 
 	hash_init();

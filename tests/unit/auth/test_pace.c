@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "answer_loop.h"
 #include "auth/authenticator.h"
 #include "auth/pace.h"
 #include "auth/password.h"
@@ -35,7 +36,7 @@
 
 /* ---- what is known, alone ---- */
 
-static void kinds_are_method_and_cost(void **state)
+static void kind_of_a_hash_is_method_and_cost(void **state)
 {
 	static const struct {
 		const char *hash, *kind;
@@ -68,7 +69,7 @@ static void measure(struct pace *p, const char *hash, uint64_t ms)
 	free(taken);
 }
 
-static void the_slowest_kind_decides(void **state)
+static void slowest_kind_decides_the_time_of_failures(void **state)
 {
 	struct pace p = {0};
 	char *slowest;
@@ -102,7 +103,7 @@ static void the_slowest_kind_decides(void **state)
 	pace_fini(&p);
 }
 
-static void what_is_learned_in_use(void **state)
+static void time_of_failures_follows_measured_hashes(void **state)
 {
 	struct pace p = {0};
 
@@ -126,7 +127,7 @@ static void what_is_learned_in_use(void **state)
 	pace_fini(&p);
 }
 
-static void more_kinds_than_there_is_room_for(void **state)
+static void kinds_beyond_the_maximum_are_ignored(void **state)
 {
 	char hash[32];
 	struct pace p = {0};
@@ -172,10 +173,7 @@ struct asked {
 _Static_assert(offsetof(struct asked, q.task) == 0, "a post is cast to what it is in");
 
 static struct {
-	struct executor executor;
-	struct mutex lock;
-	struct condition woken;
-	bool wake;
+	struct answer_loop loop;
 	struct authenticator *a;
 	struct password_file *users;
 	struct asked *waits;       /* its password must be gone before anything is waited for */
@@ -225,15 +223,6 @@ void __wrap_condition_wait_for(struct condition *c, struct mutex *m, uint64_t ti
 		fake_now_ms += timeout_ms;
 }
 
-static void on_wake(void *arg)
-{
-	(void)arg;
-	mutex_lock(&t.lock);
-	t.wake = true;
-	condition_signal(&t.woken);
-	mutex_unlock(&t.lock);
-}
-
 /* Runs whenever the test gets to it: when it was told is what the thread saw last. */
 static void on_answer(struct task *task, void *executor_arg)
 {
@@ -246,17 +235,7 @@ static void on_answer(struct task *task, void *executor_arg)
 
 static void await(const struct asked *asked)
 {
-	while (!asked->answered) {
-		mutex_lock(&t.lock);
-		while (!t.wake)
-			condition_wait(&t.woken, &t.lock);
-		t.wake = false;
-		mutex_unlock(&t.lock);
-		executor_enter(&t.executor);
-		while (executor_turn(&t.executor) == 0)
-			;
-		executor_leave();
-	}
+	answer_loop_await(&t.loop, &asked->answered);
 }
 
 static const char *hash_of(struct slice name)
@@ -271,7 +250,7 @@ static bool ask(struct asked *asked, const char *address, const char *user, stru
 {
 	*asked = (struct asked){0};
 	asked->q.task.run = on_answer;
-	asked->q.executor = &t.executor;
+	asked->q.executor = &t.loop.executor;
 	asked->q.address = slice_of_str(address);
 	hash_request_fill(&asked->q, slice_of_str(user), hash_of(slice_of_str(user)), password);
 	if (t.waits == asked) {
@@ -288,10 +267,7 @@ static int start(void **state)
 
 	(void)state;
 	memset(&t, 0, sizeof(t));
-	mutex_init(&t.lock, LOCK_UNRANKED);
-	condition_init(&t.woken);
-	executor_init(&t.executor, 0, NULL, NULL);
-	executor_set_wake(&t.executor, on_wake, NULL);
+	answer_loop_init(&t.loop);
 	t.users = password_file_parse("users",
 	                              SLICE("sha:id=00000000000000a1:hash=" SHA "\n"
 	                                    "bcrypt:id=00000000000000a2:hash=" BCRYPT "\n"
@@ -316,9 +292,7 @@ static int stop(void **state)
 	(void)state;
 	authenticator_free(t.a);
 	password_file_unref(&t.users);
-	executor_fini(&t.executor);
-	condition_fini(&t.woken);
-	mutex_fini(&t.lock);
+	answer_loop_fini(&t.loop);
 	return 0;
 }
 
@@ -343,7 +317,7 @@ static const struct {
 };
 
 /* Whoever asks behind them cannot tell either: the thread is busy as long. */
-static void failures_are_answered_at_the_same_time(void **state)
+static void all_failures_take_the_same_time(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
@@ -368,7 +342,7 @@ static void failures_are_answered_at_the_same_time(void **state)
 	}
 }
 
-static void successes_are_answered_at_once(void **state)
+static void success_is_answered_at_once(void **state)
 {
 	static const struct {
 		const char *user;
@@ -394,7 +368,7 @@ static void successes_are_answered_at_once(void **state)
 }
 
 /* The delay of an address begins with the answer, which tells nothing. */
-static void the_delay_begins_with_the_answer(void **state)
+static void delay_of_an_address_begins_with_the_answer(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
@@ -412,7 +386,7 @@ static void the_delay_begins_with_the_answer(void **state)
 	}
 }
 
-static void other_users_other_time(void **state)
+static void new_password_file_changes_the_time_of_failures(void **state)
 {
 	struct errors errors = {0};
 	struct password_file *fast =
@@ -446,7 +420,7 @@ static void other_users_other_time(void **state)
 }
 
 /* A stop does not wait for what is kept back. */
-static void a_stop_ends_the_waiting(void **state)
+static void stop_ends_the_wait_of_failures(void **state)
 {
 	struct asked asked, gone, behind;
 
@@ -478,15 +452,17 @@ int main(void)
 	static const struct clock_source fake = {.monotonic_ns = fake_monotonic_ns,
 	                                         .wall_ms = fake_wall_ms};
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(kinds_are_method_and_cost),
-	    cmocka_unit_test(the_slowest_kind_decides),
-	    cmocka_unit_test(what_is_learned_in_use),
-	    cmocka_unit_test(more_kinds_than_there_is_room_for),
-	    cmocka_unit_test_setup_teardown(failures_are_answered_at_the_same_time, start, stop),
-	    cmocka_unit_test_setup_teardown(successes_are_answered_at_once, start, stop),
-	    cmocka_unit_test_setup_teardown(the_delay_begins_with_the_answer, start, stop),
-	    cmocka_unit_test_setup_teardown(other_users_other_time, start, stop),
-	    cmocka_unit_test_setup_teardown(a_stop_ends_the_waiting, start, stop),
+	    cmocka_unit_test(kind_of_a_hash_is_method_and_cost),
+	    cmocka_unit_test(slowest_kind_decides_the_time_of_failures),
+	    cmocka_unit_test(time_of_failures_follows_measured_hashes),
+	    cmocka_unit_test(kinds_beyond_the_maximum_are_ignored),
+	    cmocka_unit_test_setup_teardown(all_failures_take_the_same_time, start, stop),
+	    cmocka_unit_test_setup_teardown(success_is_answered_at_once, start, stop),
+	    cmocka_unit_test_setup_teardown(delay_of_an_address_begins_with_the_answer, start,
+	                                    stop),
+	    cmocka_unit_test_setup_teardown(new_password_file_changes_the_time_of_failures, start,
+	                                    stop),
+	    cmocka_unit_test_setup_teardown(stop_ends_the_wait_of_failures, start, stop),
 	};
 
 	hash_init();

@@ -28,7 +28,7 @@
 #define BCRYPT72 "$2b$04$CCCCCCCCCCCCCCCCCCCCC.mDyzbhj.9K0apb9O/AGMWwoLXiYAu6u"
 #define A72      "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
-static void hash_vectors(void **state)
+static void hashes_of_each_method_are_accepted_or_refused(void **state)
 {
 	static const struct {
 		const char *name;
@@ -87,7 +87,7 @@ static void hash_vectors(void **state)
 	assert_false(password_verify(NULL, SLICE("x")));
 }
 
-static void password_vectors(void **state)
+static void passwords_are_checked_against_hashes(void **state)
 {
 	static const struct {
 		const char *name;
@@ -110,7 +110,7 @@ static void password_vectors(void **state)
 	}
 }
 
-static void new_hashes(void **state)
+static void new_hash_verifies_its_password_only(void **state)
 {
 	static const struct {
 		const char *method, *prefix;
@@ -149,9 +149,9 @@ static void new_hashes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(hash_vectors),
-	    cmocka_unit_test(password_vectors),
-	    cmocka_unit_test(new_hashes),
+	    cmocka_unit_test(hashes_of_each_method_are_accepted_or_refused),
+	    cmocka_unit_test(passwords_are_checked_against_hashes),
+	    cmocka_unit_test(new_hash_verifies_its_password_only),
 	};
 
 	hash_init();

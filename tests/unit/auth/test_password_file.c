@@ -21,7 +21,7 @@
 #define ID  "id=00000000000000a1"
 #define ID2 "id=00000000000000a2"
 
-static void user_name_vectors(void **state)
+static void user_names_are_valid_or_refused(void **state)
 {
 	static const struct {
 		const char *name;
@@ -63,7 +63,7 @@ static void user_name_vectors(void **state)
 	assert_false(identity_name_valid(slice_of(longest, 257), &why));
 }
 
-static void file_vectors(void **state)
+static void files_load_or_report_their_first_error(void **state)
 {
 	static const struct {
 		const char *name;
@@ -148,7 +148,7 @@ static void file_vectors(void **state)
 	}
 }
 
-static void every_error_is_told(void **state)
+static void every_error_of_a_file_is_reported(void **state)
 {
 	struct errors errors = {0};
 
@@ -161,7 +161,7 @@ static void every_error_is_told(void **state)
 	errors_fini(&errors);
 }
 
-static void a_hash_is_never_quoted(void **state)
+static void errors_never_quote_a_hash(void **state)
 {
 	static const struct slice lines[] = {
 	    SLICE_INIT("anna:" ID ":hsh=" HASH "\n"),
@@ -185,7 +185,7 @@ static void a_hash_is_never_quoted(void **state)
 	}
 }
 
-static void the_roles_are_bounded(void **state)
+static void roles_of_a_user_are_bounded(void **state)
 {
 	struct errors errors = {0};
 	struct buf b = {0};
@@ -208,7 +208,7 @@ static void the_roles_are_bounded(void **state)
 	buf_fini(&b);
 }
 
-static void found_by_name_and_in_order(void **state)
+static void users_are_found_by_name_and_index(void **state)
 {
 	struct errors errors = {0};
 	struct password_file *users = password_file_parse(
@@ -245,7 +245,7 @@ static void found_by_name_and_in_order(void **state)
 	password_file_unref(&shared);
 }
 
-static void the_credential_follows_the_hash(void **state)
+static void credential_changes_with_the_hash(void **state)
 {
 	char one[] = "$6$a$b", two[] = "$6$a$c";
 	struct password_entry a = {.hash = one}, same = {.hash = one, .locked = true},
@@ -266,7 +266,7 @@ static struct password_file *parse(struct slice bytes)
 	return users;
 }
 
-static void the_credential_follows_the_verifier(void **state)
+static void credential_changes_with_the_verifier(void **state)
 {
 	struct password_file *users = parse(SLICE("a:id=00000000000000a1:hash=" HASH "\n"
 	                                          "b:id=00000000000000a2:hash=" HASH ":" SCRAM "\n"
@@ -291,7 +291,7 @@ static void the_credential_follows_the_verifier(void **state)
 #define OTHERS ":id=00000000000000a2:" SCRAM "\nlocked:id=00000000000000a3:" SCRAM ":locked\n"
 
 /* Who is not there looks like who is, before and after somebody else comes or goes. */
-static void scram_shows_nobody(void **state)
+static void scram_decoy_of_an_unknown_user_is_stable(void **state)
 {
 	struct password_file *users = parse(SLICE("first:id=00000000000000a1\nanna" OTHERS));
 	struct password_file *again = parse(SLICE("first:id=00000000000000a1:hash=" HASH ":locked\n"
@@ -346,7 +346,7 @@ static struct password_file *with_two_forms(unsigned count)
 
 /* As many names that are nobody's show the rare form as names of users do; each shows the same
  * always, and nearly each when another user comes. */
-static void scram_shows_each_form(void **state)
+static void scram_decoys_have_the_forms_of_all_users(void **state)
 {
 	struct password_file *users = with_two_forms(40), *again = with_two_forms(40);
 	struct password_file *more = with_two_forms(41);
@@ -375,7 +375,7 @@ static void scram_shows_each_form(void **state)
 	password_file_unref(&more);
 }
 
-static void load_checks_the_file(void **state)
+static void file_with_wrong_mode_is_refused(void **state)
 {
 	char path[] = "/tmp/vakt-users-XXXXXX";
 	int fd = mkstemp(path);
@@ -416,7 +416,7 @@ static struct slice key_of(enum identity_kind kind, const char *name, uint64_t e
 	return key;
 }
 
-static void equal_keys_are_the_same_somebody(void **state)
+static void identity_keys_are_equal_for_the_same_user(void **state)
 {
 	static const struct {
 		enum identity_kind kind;
@@ -448,18 +448,18 @@ static void equal_keys_are_the_same_somebody(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(user_name_vectors),
-	    cmocka_unit_test(file_vectors),
-	    cmocka_unit_test(every_error_is_told),
-	    cmocka_unit_test(a_hash_is_never_quoted),
-	    cmocka_unit_test(the_roles_are_bounded),
-	    cmocka_unit_test(found_by_name_and_in_order),
-	    cmocka_unit_test(the_credential_follows_the_hash),
-	    cmocka_unit_test(the_credential_follows_the_verifier),
-	    cmocka_unit_test(scram_shows_nobody),
-	    cmocka_unit_test(scram_shows_each_form),
-	    cmocka_unit_test(load_checks_the_file),
-	    cmocka_unit_test(equal_keys_are_the_same_somebody),
+	    cmocka_unit_test(user_names_are_valid_or_refused),
+	    cmocka_unit_test(files_load_or_report_their_first_error),
+	    cmocka_unit_test(every_error_of_a_file_is_reported),
+	    cmocka_unit_test(errors_never_quote_a_hash),
+	    cmocka_unit_test(roles_of_a_user_are_bounded),
+	    cmocka_unit_test(users_are_found_by_name_and_index),
+	    cmocka_unit_test(credential_changes_with_the_hash),
+	    cmocka_unit_test(credential_changes_with_the_verifier),
+	    cmocka_unit_test(scram_decoy_of_an_unknown_user_is_stable),
+	    cmocka_unit_test(scram_decoys_have_the_forms_of_all_users),
+	    cmocka_unit_test(file_with_wrong_mode_is_refused),
+	    cmocka_unit_test(identity_keys_are_equal_for_the_same_user),
 	};
 
 	hash_init();
