@@ -79,8 +79,8 @@ static int pass_over_expired_crl(int ok, X509_STORE_CTX *check)
 	return ok == 1 || X509_STORE_CTX_get_error(check) == X509_V_ERR_CRL_HAS_EXPIRED;
 }
 
-static bool verify(X509_STORE_CTX *check, X509_STORE *store, X509 *certificate,
-                   STACK_OF(X509) * chain, bool connected)
+static bool verify_certificate(X509_STORE_CTX *check, X509_STORE *store, X509 *certificate,
+                               STACK_OF(X509) * chain, bool connected)
 {
 	X509_VERIFY_PARAM *param;
 
@@ -103,7 +103,7 @@ bool tls_certificate_check_again(const struct tls_context *ctx, X509 *certificat
 
 	*why = "client certificates are not accepted any more";
 	if (check != NULL && ctx->client_store != NULL) {
-		good = verify(check, ctx->client_store, certificate, chain, connected);
+		good = verify_certificate(check, ctx->client_store, certificate, chain, connected);
 		if (!good)
 			*why = X509_verify_cert_error_string(X509_STORE_CTX_get_error(check));
 	}

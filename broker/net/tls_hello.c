@@ -9,7 +9,7 @@ static bool is_grease(uint16_t v)
 	return (v & 0x0f0f) == 0x0a0a && (v >> 8) == (v & 0xff);
 }
 
-static bool extension(SSL *ssl, unsigned type, struct reader *out)
+static bool find_extension(SSL *ssl, unsigned type, struct reader *out)
 {
 	const unsigned char *bytes;
 	size_t len;
@@ -24,7 +24,7 @@ bool tls_hello_is_bounded(SSL *ssl)
 {
 	struct reader r;
 
-	return !extension(ssl, TLSEXT_TYPE_supported_groups, &r) ||
+	return !find_extension(ssl, TLSEXT_TYPE_supported_groups, &r) ||
 	       reader_left(&r) <= 2 + 2 * HELLO_GROUPS_MAX;
 }
 
@@ -32,7 +32,7 @@ static void read_versions(struct tls_hello *hello, SSL *ssl)
 {
 	struct reader r;
 
-	if (!extension(ssl, TLSEXT_TYPE_supported_versions, &r)) {
+	if (!find_extension(ssl, TLSEXT_TYPE_supported_versions, &r)) {
 		hello->versions[0] = (uint16_t)SSL_client_hello_get0_legacy_version(ssl);
 		hello->version_count = 1;
 		return;
@@ -78,7 +78,7 @@ static void read_server_name(struct tls_hello *hello, SSL *ssl)
 {
 	struct reader r;
 
-	if (!extension(ssl, TLSEXT_TYPE_server_name, &r))
+	if (!find_extension(ssl, TLSEXT_TYPE_server_name, &r))
 		return;
 	(void)read_u16(&r);
 	if (read_u8(&r) == 0)
@@ -91,7 +91,7 @@ static void read_protocols(struct tls_hello *hello, SSL *ssl)
 	struct buf names = {0};
 	struct reader r;
 
-	if (!extension(ssl, TLSEXT_TYPE_application_layer_protocol_negotiation, &r))
+	if (!find_extension(ssl, TLSEXT_TYPE_application_layer_protocol_negotiation, &r))
 		return;
 	(void)read_u16(&r);
 	while (reader_left(&r) > 0 && names.len < sizeof(hello->protocols)) {
@@ -114,7 +114,7 @@ void tls_hello_read(struct tls_hello *hello, SSL *ssl)
 	read_suites(hello, ssl);
 	read_server_name(hello, ssl);
 	read_protocols(hello, ssl);
-	hello->extended_master_secret = extension(ssl, TLSEXT_TYPE_extended_master_secret, &r);
+	hello->extended_master_secret = find_extension(ssl, TLSEXT_TYPE_extended_master_secret, &r);
 }
 
 static void put_version(struct buf *out, uint16_t version)

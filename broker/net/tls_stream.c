@@ -268,7 +268,7 @@ static enum fill fill_plain(struct tls_stream *t, size_t *len)
 }
 
 /* What is unread goes to `pending`, or stays there. Nothing to do outside of a read. */
-static void keep_rest(struct tls_stream *t)
+static void save_rest(struct tls_stream *t)
 {
 	if (t->io.in.data == NULL)
 		return;
@@ -359,7 +359,7 @@ static void feed(struct tls_stream *t)
 		input_stopped(t, how);
 	else if (reads(t))
 		go_on_later(t, how);
-	keep_rest(t);
+	save_rest(t);
 	update_inner(t);
 }
 
@@ -456,7 +456,7 @@ static void continue_handshake(struct tls_stream *t)
 	}
 	if (t->io.in.len > 0)
 		add_job(t, LOOP_HANDSHAKE);
-	keep_rest(t);
+	save_rest(t);
 	update_inner(t);
 }
 
@@ -625,7 +625,7 @@ static void op_detach(struct stream *stream)
 {
 	struct tls_stream *t = tls_of(stream);
 
-	keep_rest(t);
+	save_rest(t);
 	t->delayed = false;
 	executor_timer_disarm(stream->executor, &t->delay);
 	loop_queue_remove(&stream->loop->queue, &t->job);

@@ -40,7 +40,7 @@ struct tls_tickets {
 	size_t count;
 };
 
-static void rotate(struct tls_tickets *t, uint64_t now_ms)
+static void rotate_keys(struct tls_tickets *t, uint64_t now_ms)
 {
 	memmove(&t->keys[1], &t->keys[0], (KEYS - 1) * sizeof(t->keys[0]));
 	random_bytes(&t->keys[0], sizeof(t->keys[0]));
@@ -55,7 +55,7 @@ struct tls_tickets *tls_tickets_new(void)
 
 	atomic_init(&t->refs, 1);
 	mutex_init(&t->lock, LOCK_TLS_TICKETS);
-	rotate(t, clock_monotonic_ms());
+	rotate_keys(t, clock_monotonic_ms());
 	return t;
 }
 
@@ -81,7 +81,7 @@ static void newest_key(struct tls_tickets *t, struct ticket_key *out)
 
 	mutex_lock(&t->lock);
 	if (now_ms - t->keys[0].made_ms >= ROTATE_MS)
-		rotate(t, now_ms);
+		rotate_keys(t, now_ms);
 	*out = t->keys[0];
 	mutex_unlock(&t->lock);
 }

@@ -147,7 +147,7 @@ unsigned tls_work_count_certificates(struct slice message, bool is_13)
 	return n;
 }
 
-static struct tls_excess above(const char *counted, uint32_t number, uint32_t bound)
+static struct tls_excess excess_above(const char *counted, uint32_t number, uint32_t bound)
 {
 	if (number <= bound)
 		return (struct tls_excess){0};
@@ -156,26 +156,26 @@ static struct tls_excess above(const char *counted, uint32_t number, uint32_t bo
 
 struct tls_excess tls_work_excess(const struct tls_work *w)
 {
-	struct tls_excess e =
-	    above("records without data since the last whole MQTT packet", w->idle, TLS_IDLE_MAX);
+	struct tls_excess e = excess_above("records without data since the last whole MQTT packet",
+	                                   w->idle, TLS_IDLE_MAX);
 
 	if (e.counted == NULL)
-		e = above("records without data in a second", w->idle_this_second,
-		          TLS_IDLE_PER_SECOND);
+		e = excess_above("records without data in a second", w->idle_this_second,
+		                 TLS_IDLE_PER_SECOND);
 	return e;
 }
 
 struct tls_excess tls_work_handshake_excess(const struct tls_work *w)
 {
 	struct tls_excess e =
-	    above("records of a handshake", w->handshake_records, TLS_HANDSHAKE_RECORDS_MAX);
+	    excess_above("records of a handshake", w->handshake_records, TLS_HANDSHAKE_RECORDS_MAX);
 
 	if (e.counted == NULL)
-		e = above("certificates in a client's chain", w->certificates,
-		          TLS_CERTIFICATES_MAX);
+		e = excess_above("certificates in a client's chain", w->certificates,
+		                 TLS_CERTIFICATES_MAX);
 	if (e.counted == NULL)
-		e = above(w->hello_seen ? "bytes of a handshake" : "bytes of a ClientHello",
-		          w->handshake_bytes, handshake_bytes_max(w));
+		e = excess_above(w->hello_seen ? "bytes of a handshake" : "bytes of a ClientHello",
+		                 w->handshake_bytes, handshake_bytes_max(w));
 	return e;
 }
 
