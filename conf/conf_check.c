@@ -210,11 +210,10 @@ static void check_persistence(const struct conf_check *c)
 		errors_add(c->errors, c->name, size->line, size->column,
 		           "max_size is too small for any store: 1M at least, or 0 for no limit");
 	else if (max_bytes != 0 && size != NULL && max_bytes / 4 < largest_packet(c->conf))
-		errors_warn(
-		    c->errors, c->name, size->line, size->column,
-		    "max_size is less than four times limits.max_packet_size: a message that "
-		    "large may wait for room for ever, and hold up others; raise it, or lower "
-		    "max_packet_size");
+		errors_warn(c->errors, c->name, size->line, size->column,
+		            "max_size is less than four times limits.max_packet_size: a message "
+		            "that large may wait for space forever and delay others; raise it, or "
+		            "lower max_packet_size");
 	if (node == NULL || node->kind != YAML_MAPPING || yaml_get(node, "directory") != NULL)
 		return;
 	for (size_t i = 0; i < node->count; i++) {

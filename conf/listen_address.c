@@ -74,7 +74,7 @@ static char *address_remedy(const char *host, const char *port)
 	if (host[0] == '\0' || strcmp(host, "*") == 0)
 		return xasprintf("the address is missing: write \"[::]:%s\" for all of them", port);
 	if (inet_pton(AF_INET6, host, address) == 1)
-		return xasprintf("an IPv6 address stands in brackets: write \"[%s]:%s\"", host,
+		return xasprintf("an IPv6 address must be in brackets: write \"[%s]:%s\"", host,
 		                 port);
 	return xasprintf("'%.80s' is not a numeric address (names are not taken): write "
 	                 "\"127.0.0.1:%s\" for this machine alone, \"[::]:%s\" for all addresses",
@@ -100,8 +100,8 @@ static bool parse_host_port(struct value_input *in, char *host, const char *port
 	bool brackets = len > 2 && host[0] == '[' && host[len - 1] == ']';
 
 	if (!parse_port(port, &listener->port))
-		return refuse(in, xasprintf("'%.80s' is not a port: a number from 0 to 65535 is "
-		                            "wanted (0 takes a free one)",
+		return refuse(in, xasprintf("'%.80s' is not a port: use a number from 0 to 65535 "
+		                            "(0 selects a free one)",
 		                            port));
 	if (brackets) {
 		host[len - 1] = '\0';

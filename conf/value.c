@@ -320,9 +320,8 @@ static bool parse_filter(const struct schema_key *key, struct value_input *in, v
 	    !is_filter(in->text))
 		return false;
 	if (strncmp(in->text, "$share/", 7) == 0) {
-		in->why =
-		    xstrdup("a shared subscription is no filter of topics: write what follows "
-		            "its group");
+		in->why = xstrdup(
+		    "a shared subscription is not a topic filter: write the part after its group");
 		return false;
 	}
 	set_string(field, xstrdup(in->text));

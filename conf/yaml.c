@@ -212,8 +212,8 @@ static void refuse_duplicates(struct builder *b, struct yaml_node *mapping)
 			continue;
 		}
 		errors_add(b->errors, b->name, key->line, key->column,
-		           "duplicate key '%s': it stands on line %u already; remove one",
-		           key->text, first->line);
+		           "duplicate key '%s': it is on line %u already; remove one", key->text,
+		           first->line);
 		drop_entry(entries[i]);
 	}
 	free(entries);

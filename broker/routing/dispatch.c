@@ -23,7 +23,7 @@ static void lost_to_group(struct worker *w)
 	count(&w->counters.messages_dropped);
 	if (log_limit_pass(&w->router->share_limit, w->executor.now_ms + 1, 10000, 1, &suppressed))
 		LOG(MESSAGE_DROPPED, .client_id = SLICE_EMPTY, .user = SLICE_EMPTY,
-		    .cause = "no member of a shared subscription may have it, or has room",
+		    .cause = "no member of the shared subscription may receive it or has space",
 		    .dropped = suppressed + 1);
 }
 

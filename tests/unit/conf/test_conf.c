@@ -60,18 +60,18 @@ static const struct {
     {"*:8883", "the address is missing: write \"[::]:8883\" for all of them"},
     {":8883", "the address is missing: write \"[::]:8883\" for all of them"},
     {"8883", "the address is missing: write \"[::]:8883\" for all of them"},
-    {"::1:8883", "an IPv6 address stands in brackets: write \"[::1]:8883\""},
+    {"::1:8883", "an IPv6 address must be in brackets: write \"[::1]:8883\""},
     {"::1", "the port is missing: write \"[::1]:8883\""},
     {"[::1]", "the port is missing: write \"[::1]:8883\""},
     {"127.0.0.1", "the port is missing: write \"127.0.0.1:8883\""},
-    {"127.0.0.1:", "'' is not a port: a number from 0 to 65535 is wanted (0 takes a free one)"},
+    {"127.0.0.1:", "'' is not a port: use a number from 0 to 65535 (0 selects a free one)"},
     {"127.0.0.1:65536",
-     "'65536' is not a port: a number from 0 to 65535 is wanted (0 takes a free one)"},
+     "'65536' is not a port: use a number from 0 to 65535 (0 selects a free one)"},
     {"127.0.0.1:mqtts",
-     "'mqtts' is not a port: a number from 0 to 65535 is wanted (0 takes a free one)"},
-    {"127.0.0.1:-1", "'-1' is not a port: a number from 0 to 65535 is wanted (0 takes a free one)"},
+     "'mqtts' is not a port: use a number from 0 to 65535 (0 selects a free one)"},
+    {"127.0.0.1:-1", "'-1' is not a port: use a number from 0 to 65535 (0 selects a free one)"},
     {"127.0.0.1:08883",
-     "'08883' is not a port: a number from 0 to 65535 is wanted (0 takes a free one)"},
+     "'08883' is not a port: use a number from 0 to 65535 (0 selects a free one)"},
     {"unix:", "unix: needs the path of the socket: unix:/run/broker/broker.sock"},
     {"/run/b.sock", "a unix socket is written \"unix:/run/b.sock\""},
     {"unix:/"
@@ -272,12 +272,12 @@ static const struct {
      "f:3:9: error: bind 'unix:x' is taken by the listener on line 2 already: remove one\n"},
     {"listeners twice, of different length",
      "listeners: [{bind: unix:x}]\nlisteners: [{bind: unix:a}, {bind: unix:b, mode: 1}]\n",
-     "f:2:1: error: duplicate key 'listeners': it stands on line 1 already; remove one\n"},
+     "f:2:1: error: duplicate key 'listeners': it is on line 1 already; remove one\n"},
     {"duplicate key and unknown key at once",
      TCP "tls: {" CERTS "}\nworkers: 1\nworkers: 2\nx: 1\n",
-     "f:4:1: error: duplicate key 'workers': it stands on line 3 already; remove one\n"
-     "f:5:1: error: unknown key 'x'; known are workers, listeners, tls, authentication, "
-     "authorization, persistence, limits, log, control\n"},
+     "f:4:1: error: duplicate key 'workers': it is on line 3 already; remove one\nf:5:1: error: "
+     "unknown key 'x'; known are workers, listeners, tls, authentication, authorization, "
+     "persistence, limits, log, control\n"},
 };
 
 static void errors_have_place_and_remedy(void **state)

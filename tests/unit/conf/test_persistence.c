@@ -91,15 +91,15 @@ static void mistakes(void **state)
 	     "broker.yaml:7:11: error: topics must be a list of 1 to 256 mappings (each begins "
 	     "with '- '), not an empty list\n"},
 	    {"shared", "  directory: d\n  topics: [{durability: ack, filter: $share/g/a}]\n",
-	     "broker.yaml:7:38: error: filter: a shared subscription is no filter of topics: write "
-	     "what follows its group\n"},
+	     "broker.yaml:7:38: error: filter: a shared subscription is not a topic filter: write "
+	     "the part after its group\n"},
 	    {"small", "  directory: d\n  max_size: 4k\n",
 	     "broker.yaml:7:13: error: max_size is too small for any store: 1M at least, or 0 for "
 	     "no limit\n"},
 	    {"smaller than messages", "  directory: d\n  max_size: 7M\n",
-	     "broker.yaml:7:13: warning: max_size is less than four times "
-	     "limits.max_packet_size: a message that large may wait for room for ever, and hold "
-	     "up others; raise it, or lower max_packet_size\n"},
+	     "broker.yaml:7:13: warning: max_size is less than four times limits.max_packet_size: "
+	     "a message that large may wait for space forever and delay others; raise it, or lower "
+	     "max_packet_size\n"},
 	    {"large enough", "  directory: d\n  max_size: 8M\n", ""},
 	    {"small packets", "  directory: d\n  max_size: 1M\nlimits: {max_packet_size: 256k}\n",
 	     ""},

@@ -91,12 +91,12 @@ static const struct {
 	const char *want;
 } refused[] = {
     {"duplicate key", SLICE_INIT("a: 1\nb: 2\na: 3\n"),
-     "f:3:1: error: duplicate key 'a': it stands on line 1 already; remove one\n"},
+     "f:3:1: error: duplicate key 'a': it is on line 1 already; remove one\n"},
     {"duplicates of one key", SLICE_INIT("a: 1\n\"a\": 2\n'a': 3\n"),
-     "f:2:1: error: duplicate key 'a': it stands on line 1 already; remove one\n"
-     "f:3:1: error: duplicate key 'a': it stands on line 1 already; remove one\n"},
+     "f:2:1: error: duplicate key 'a': it is on line 1 already; remove one\nf:3:1: error: "
+     "duplicate key 'a': it is on line 1 already; remove one\n"},
     {"duplicate key deep down", SLICE_INIT("a:\n  - {b: 1, c: 2, b: 3}\n"),
-     "f:2:18: error: duplicate key 'b': it stands on line 2 already; remove one\n"},
+     "f:2:18: error: duplicate key 'b': it is on line 2 already; remove one\n"},
     {"anchor", SLICE_INIT("a: &x 1\n"),
      "f:1:4: error: anchors (&) are not supported: write the value out\n"},
     {"anchor of a mapping", SLICE_INIT("a: &x {b: 1}\n"),
