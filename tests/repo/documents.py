@@ -76,6 +76,15 @@ def check_files(name, text, libraries, errors):
                 errors.append(f"{name}:{number}: {file} has no {symbol}")
 
 
+def check_identifiers(name, text, sources, errors):
+    """What stands in backticks and looks like a function or a struct is in the code."""
+    words = {word for source in sources.values() for word in re.findall(r"\b[a-z]\w*_\w+\b", source)}
+    for number, line in enumerate(text.splitlines(), 1):
+        errors += [f"{name}:{number}: the code has no {word}"
+                   for word in re.findall(r"`(?:struct |enum )?([a-z][a-z0-9]*_[a-z0-9_]+)(?:\(\))?`", line)
+                   if word not in words]
+
+
 def check_folders(readme, errors):
     layers = (ROOT / "tests/repo/layers.py").read_text()
     order = next(ast.literal_eval(node.value) for node in ast.parse(layers).body
@@ -151,6 +160,8 @@ def main():
             check_codes(name, text, defined, errors)
         if name in DOCUMENTS:
             check_files(name, text, libraries, errors)
+    for name in ("broker/README.md", "broker/DESIGN.md"):
+        check_identifiers(name, files[name].read_text(), sources, errors)
     readme = files["broker/README.md"].read_text()
     check_folders(readme, errors)
     check_threads(readme, sources, errors)
