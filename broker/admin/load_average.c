@@ -9,7 +9,7 @@ static const double span_ms[LOAD_SPANS] = {
     [LOAD_15_MIN] = 900e3,
 };
 
-void load_average_update(struct load *l, uint64_t total, uint64_t elapsed_ms)
+void load_average_update(struct load_average *l, uint64_t total, uint64_t elapsed_ms)
 {
 	double rate;
 

@@ -21,10 +21,10 @@
 #define VALUE_MAX 48
 #define TOPIC_MAX 80
 
-static const struct rate {
+static const struct rate_topic {
 	const char *topic; /* below load/ */
 	size_t offset;     /* in struct stats */
-} rates[] = {
+} rate_topics[] = {
 #define RATE(member, topic) {topic, offsetof(struct stats, member)},
 #include "worker/figures.def"
 };
@@ -39,7 +39,7 @@ enum {
 	VALUE_STORE_ERROR,
 	VALUE_FIGURES,
 	VALUE_RATES = VALUE_FIGURES + STATS_FIGURES,
-	VALUE_COUNT = VALUE_RATES + ARRAY_LEN(rates) * LOAD_SPANS,
+	VALUE_COUNT = VALUE_RATES + ARRAY_LEN(rate_topics) * LOAD_SPANS,
 };
 
 struct sys {
@@ -48,7 +48,7 @@ struct sys {
 	struct timer timer;
 	struct origin *origin;
 	uint64_t started_ms, updated_ms;
-	struct load loads[ARRAY_LEN(rates)];
+	struct load_average loads[ARRAY_LEN(rate_topics)];
 	char last[VALUE_COUNT][VALUE_MAX]; /* as published */
 };
 
@@ -105,7 +105,7 @@ static void report_load(struct sys *sys, size_t index)
 	char name[TOPIC_MAX], text[VALUE_MAX];
 
 	for (size_t span = 0; span < LOAD_SPANS; span++) {
-		snprintf(name, sizeof(name), "load/%s/%s", rates[index].topic, spans[span]);
+		snprintf(name, sizeof(name), "load/%s/%s", rate_topics[index].topic, spans[span]);
 		snprintf(text, sizeof(text), "%.2f", sys->loads[index].per_minute[span]);
 		report(sys, VALUE_RATES + index * LOAD_SPANS + span, name, text);
 	}
@@ -115,8 +115,8 @@ static void report_loads(struct sys *sys, const struct stats *stats)
 {
 	uint64_t now_ms = sys->worker->executor.now_ms;
 
-	for (size_t i = 0; i < ARRAY_LEN(rates); i++) {
-		load_average_update(&sys->loads[i], stats_value(stats, rates[i].offset),
+	for (size_t i = 0; i < ARRAY_LEN(rate_topics); i++) {
+		load_average_update(&sys->loads[i], stats_value(stats, rate_topics[i].offset),
 		                    now_ms - sys->updated_ms);
 		report_load(sys, i);
 	}

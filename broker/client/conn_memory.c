@@ -87,7 +87,7 @@ static void report_input(struct conn *c, const char *cause)
 	quota_report_memory(c->link.worker, &refusal);
 }
 
-bool conn_memory_keep_input(struct conn *c, struct slice bytes)
+bool conn_memory_add_input(struct conn *c, struct slice bytes)
 {
 	size_t more = buf_growth(&c->in, bytes.len);
 	const uint8_t first = c->in.len > 0 ? c->in.data[0] : bytes.data[0];

@@ -28,6 +28,6 @@ void conn_memory_end(struct conn *c);
 void conn_memory_count(struct conn *c);
 /* Append to the unfinished packet. False: it takes too much memory, and the connection was closed.
  * */
-bool conn_memory_keep_input(struct conn *c, struct slice bytes);
+bool conn_memory_add_input(struct conn *c, struct slice bytes);
 
 #endif

@@ -149,7 +149,7 @@ struct session *connect_session_attach(struct conn *c, const struct connect *pac
 		s->identity = identity_ref(c->identity);
 	} else {
 		if (expiry > 0 &&
-		    !shared_session_kept(w->shared, c->identity->key, limits->sessions_per_user)) {
+		    !shared_session_take(w->shared, c->identity->key, limits->sessions_per_user)) {
 			connect_refuse(
 			    c, packet,
 			    fault_of(REASON_QUOTA_EXCEEDED, "limits.sessions_per_user is reached"));

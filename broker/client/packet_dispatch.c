@@ -339,13 +339,13 @@ void packet_dispatch_on_bytes(void *arg, struct slice bytes)
 	if (c->link.limit.drain != NULL)
 		input_drain_heard(c);
 	if (c->state != CONN_ACCEPTED || c->in.len > 0) {
-		if (conn_memory_keep_input(c, bytes))
+		if (conn_memory_add_input(c, bytes))
 			packet_dispatch_continue(c);
 		return;
 	}
 	handle_packets(c, &bytes);
 	if (c->state != CONN_CLOSING && bytes.len > 0)
-		(void)conn_memory_keep_input(c, bytes);
+		(void)conn_memory_add_input(c, bytes);
 }
 
 void packet_dispatch_on_drained(void *arg)

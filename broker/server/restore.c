@@ -100,7 +100,7 @@ static bool on_session(void *arg, uint64_t session_id, struct slice value)
 	    since(r, w, record.away_since_ms != 0 ? record.away_since_ms : r->last_ms);
 	s->removed = record.removed_since_ms != 0;
 	s->removed_since_ms = since(r, w, record.removed_since_ms);
-	(void)shared_session_kept(r->shared, s->identity->key, UINT32_MAX);
+	(void)shared_session_take(r->shared, s->identity->key, UINT32_MAX);
 	if (record.away_since_ms == 0)
 		record_session(s); /* or its time would start again after the next crash */
 	r->counts->sessions++;

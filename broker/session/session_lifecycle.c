@@ -32,7 +32,7 @@ static void leave_tables(struct session *s)
 	session_work_forget(s);
 	memory_wait_forget(s);
 	if (s->durable)
-		shared_session_gone(w->shared, s->identity->key);
+		shared_session_give(w->shared, s->identity->key);
 	table_remove(&w->sessions->by_key,
 	             session_key_hash(s->origin->user_key, s->origin->client_id), s);
 	table_remove(&w->sessions->by_id, hash_id(s->id), s);

@@ -55,12 +55,12 @@ void shared_count_connection(struct shared *s)
 		;
 }
 
-bool shared_session_kept(struct shared *s, struct slice user_key, uint32_t max)
+bool shared_session_take(struct shared *s, struct slice user_key, uint32_t max)
 {
 	return keyed_counter_take(&s->user_sessions, user_key, max);
 }
 
-void shared_session_gone(struct shared *s, struct slice user_key)
+void shared_session_give(struct shared *s, struct slice user_key)
 {
 	keyed_counter_give(&s->user_sessions, user_key);
 }

@@ -43,8 +43,9 @@ struct worker *shared_owner_of(struct shared *s, struct slice client_id);
 /* One more client is connected. */
 void shared_count_connection(struct shared *s);
 
-/* May this user keep one more session? Counted when true; give back with server_session_gone. */
-bool shared_session_kept(struct shared *s, struct slice user_key, uint32_t max);
-void shared_session_gone(struct shared *s, struct slice user_key);
+/* Count one more stored session of this user, if fewer than `max` are counted; given back with
+ * shared_session_give. */
+bool shared_session_take(struct shared *s, struct slice user_key, uint32_t max);
+void shared_session_give(struct shared *s, struct slice user_key);
 
 #endif

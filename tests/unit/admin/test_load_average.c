@@ -16,7 +16,7 @@ static void near(double have, double want)
 }
 
 /* So many seconds of so much a second, looked at every so often. */
-static void run(struct load *l, unsigned seconds, unsigned per_second, unsigned every_ms)
+static void run(struct load_average *l, unsigned seconds, unsigned per_second, unsigned every_ms)
 {
 	uint64_t start = l->total;
 
@@ -26,7 +26,7 @@ static void run(struct load *l, unsigned seconds, unsigned per_second, unsigned 
 
 static void test_a_steady_rate_is_approached(void **state)
 {
-	struct load l = {0};
+	struct load_average l = {0};
 
 	(void)state;
 	run(&l, 60, 10, 10000);
@@ -40,7 +40,7 @@ static void test_a_steady_rate_is_approached(void **state)
 
 static void test_it_fades(void **state)
 {
-	struct load l = {0};
+	struct load_average l = {0};
 
 	(void)state;
 	run(&l, 4 * 3600, 10, 10000);
@@ -53,7 +53,7 @@ static void test_it_fades(void **state)
 /* A late timer changes nothing: only time counts. */
 static void test_the_interval_does_not_matter(void **state)
 {
-	struct load often = {0}, seldom = {0};
+	struct load_average often = {0}, seldom = {0};
 
 	(void)state;
 	run(&often, 120, 10, 100);
@@ -64,7 +64,7 @@ static void test_the_interval_does_not_matter(void **state)
 
 static void test_no_time_no_change(void **state)
 {
-	struct load l = {0};
+	struct load_average l = {0};
 
 	(void)state;
 	load_average_update(&l, 1000, 0);
