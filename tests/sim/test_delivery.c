@@ -8,7 +8,7 @@ static const struct connect_options clean = {0};
 
 /* Every pair of versions and every pair of QoS: exactly once from QoS 2 to QoS 2, in order
  * always. D3 */
-static void every_qos(struct world *w)
+static void every_pair_of_qos_delivers_in_order(struct world *w)
 {
 	char names[6][8];
 	struct client *subscribers[6], *publishers[2];
@@ -52,7 +52,7 @@ static void every_qos(struct world *w)
 
 /* One session, several filters: one copy with the highest QoS and all identifiers.
  * [MQTT3-3.3.5-1] [MQTT5-3.3.4-2] [MQTT5-3.3.4-3] */
-static void overlapping(struct world *w)
+static void overlapping_filters_give_one_copy(struct world *w)
 {
 	struct client *sub = client_new(w, "sub", MQTT_5_0), *pub = client_new(w, "pub", MQTT_5_0);
 	struct connect_options kept = {.keep = true, .expiry_s = 1000};
@@ -84,7 +84,7 @@ static void overlapping(struct world *w)
 }
 
 /* [MQTT5-3.8.3-3] and unsubscribing: nothing arrives after UNSUBACK. [MQTT-3.10.4-2] */
-static void no_local_and_unsubscribe(struct world *w)
+static void no_local_and_unsubscribe_stop_deliveries(struct world *w)
 {
 	struct client *both = client_new(w, "both", MQTT_5_0);
 	struct client *other = client_new(w, "other", MQTT_3_1_1);
@@ -117,7 +117,7 @@ static void no_local_and_unsubscribe(struct world *w)
 
 /* Many turns, equal sizes: bytes that are encoded once for several subscribers belong to the
  * current message. */
-static void fan_out(struct world *w)
+static void shared_encodings_have_the_right_bytes(struct world *w)
 {
 	struct client *pub = client_new(w, "pub", MQTT_5_0), *subs[8];
 	char name[8];
@@ -143,10 +143,10 @@ static void fan_out(struct world *w)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    SCENARIO(every_qos),
-	    SCENARIO(overlapping),
-	    SCENARIO(no_local_and_unsubscribe),
-	    SCENARIO(fan_out),
+	    SCENARIO(every_pair_of_qos_delivers_in_order),
+	    SCENARIO(overlapping_filters_give_one_copy),
+	    SCENARIO(no_local_and_unsubscribe_stop_deliveries),
+	    SCENARIO(shared_encodings_have_the_right_bytes),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -43,7 +43,7 @@ static void reload(struct world *w, const char *acl, const char *users)
 
 /* A session that was made under the old password continues under the new one: the next reload
  * must not check it by the old one. */
-static void new_password(struct world *w)
+static void session_continues_under_a_new_password(struct world *w)
 {
 	struct client *c = client_new(w, "c", MQTT_5_0);
 	struct connect_options options = {
@@ -61,7 +61,7 @@ static void new_password(struct world *w)
 
 /* A message that expired in the queue of a member that does not reconnect goes to nobody.
  * [MQTT5-3.3.2-5] */
-static void expired_shared(struct world *w)
+static void expired_message_of_a_group_goes_to_nobody(struct world *w)
 {
 	struct client *away = client_new(w, "away", MQTT_5_0), *here = client_new(w, "m", MQTT_5_0);
 	struct client *pub = client_new(w, "pub", MQTT_5_0);
@@ -82,7 +82,7 @@ static void expired_shared(struct world *w)
 
 /* QoS 0 that arrived while a SUBACK waited is not overtaken by later messages, though the window
  * is closed. [MQTT3-4.6.0-5] [MQTT5-4.6.0-5] */
-static void qos0_behind_the_window(struct world *w)
+static void qos0_is_not_overtaken_behind_a_closed_window(struct world *w)
 {
 	const struct connect_options narrow = {
 	    .keep = true, .expiry_s = 1000, .receive_maximum = 1};
@@ -108,7 +108,7 @@ static void qos0_behind_the_window(struct world *w)
 
 /* A QoS 2 message that its receiver may not have any more, and perhaps has: the identifier is
  * released, and the next message with it is not taken for the old one. D2 */
-static void withdrawn(struct world *w)
+static void withdrawn_qos2_releases_its_identifier(struct world *w)
 {
 	struct client *c = client_new(w, "c", MQTT_5_0), *pub = client_new(w, "pub", MQTT_5_0);
 	const struct connect_options narrow = {
@@ -139,7 +139,7 @@ static void withdrawn(struct world *w)
 }
 
 /* QoS 2 from a client whose session is not stored, to a queue that is: PUBREL is accepted. */
-static void clean_publisher(struct world *w)
+static void qos2_of_a_clean_session_is_released(struct world *w)
 {
 	struct client *c = client_new(w, "c", MQTT_5_0), *pub = client_new(w, "pub", MQTT_5_0);
 
@@ -156,7 +156,7 @@ static void clean_publisher(struct world *w)
 
 /* A $share message that stays in memory, after one that goes to disk while its client is
  * offline, is delivered once. */
-static void shared_behind_a_page(struct world *w)
+static void shared_message_behind_a_page_comes_once(struct world *w)
 {
 	const struct connect_options narrow = {
 	    .keep = true, .expiry_s = 1000, .receive_maximum = 1};
@@ -182,7 +182,7 @@ static void shared_behind_a_page(struct world *w)
 
 /* It had its identifier, and waited for the disk, when its client disconnected: if it has
  * expired, it is not sent. [MQTT5-3.3.2-5] */
-static void expired_unsent(struct world *w)
+static void expired_message_is_not_sent(struct world *w)
 {
 	struct client *c = client_new(w, "c", MQTT_5_0), *pub = client_new(w, "pub", MQTT_5_0);
 
@@ -202,7 +202,7 @@ static void expired_unsent(struct world *w)
 
 /* However often the broker crashes: a session ends when its time since the client disconnected
  * has passed. */
-static void crash_after_crash(struct world *w)
+static void session_expires_over_many_crashes(struct world *w)
 {
 	const struct connect_options brief = {.keep = true, .expiry_s = 50};
 	struct client *c = client_new(w, "c", MQTT_5_0);
@@ -217,7 +217,7 @@ static void crash_after_crash(struct world *w)
 }
 
 /* QoS 2, and nothing of it is on disk yet: nobody has it, not even with QoS 0. D2 */
-static void qos0_of_qos2(struct world *w)
+static void uncommitted_qos2_is_not_sent_as_qos0(struct world *w)
 {
 	struct client *c = client_new(w, "c", MQTT_5_0), *pub = client_new(w, "pub", MQTT_5_0);
 
@@ -242,7 +242,7 @@ static void qos0_of_qos2(struct world *w)
 
 /* A message that was sent ahead of the disk precedes those that pass through the disk, if a
  * commit ends before the turn does. D3 [MQTT5-4.6.0-5] */
-static void lazy_before_durable(struct world *w)
+static void messages_ahead_of_the_disk_come_first(struct world *w)
 {
 	struct client *c = client_new(w, "c", MQTT_5_0), *pub = client_new(w, "pub", MQTT_5_0);
 
@@ -264,7 +264,7 @@ static void lazy_before_durable(struct world *w)
 
 /* A stored replay of a subscription that is QoS 0 by now: after one crash it may begin again,
  * but not after each later start. D4 */
-static void replay_that_was_kept(struct world *w)
+static void stored_replay_begins_again_only_once(struct world *w)
 {
 	struct client *c = client_new(w, "c", MQTT_5_0), *pub = client_new(w, "pub", MQTT_5_0);
 
@@ -301,7 +301,7 @@ static const char lazy_conf[] = "listeners:\n"
 
 /* The only member of a group ends its session while a message for it is being written: its queue
  * was not full, so the publisher is not told that it was. */
-static void ended_member(struct world *w)
+static void ended_member_is_not_a_full_queue(struct world *w)
 {
 	struct client *member = client_new(w, "member", MQTT_5_0);
 	struct client *publisher = client_new(w, "publisher", MQTT_5_0);
@@ -345,32 +345,33 @@ static void hold_nothing(struct world *w)
 		hold_nothing(w);                                                                   \
 		fn(w);                                                                             \
 	}
-ON_DISK(withdrawn)
-ON_DISK(clean_publisher)
-ON_DISK(shared_behind_a_page)
-ON_DISK(expired_unsent)
-ON_DISK(crash_after_crash)
-ON_DISK(qos0_of_qos2)
-ON_DISK(lazy_before_durable)
-ON_DISK(replay_that_was_kept)
-ON_DISK(ended_member)
+ON_DISK(withdrawn_qos2_releases_its_identifier)
+ON_DISK(qos2_of_a_clean_session_is_released)
+ON_DISK(shared_message_behind_a_page_comes_once)
+ON_DISK(expired_message_is_not_sent)
+ON_DISK(session_expires_over_many_crashes)
+ON_DISK(uncommitted_qos2_is_not_sent_as_qos0)
+ON_DISK(messages_ahead_of_the_disk_come_first)
+ON_DISK(stored_replay_begins_again_only_once)
+ON_DISK(ended_member_is_not_a_full_queue)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    SCENARIO_WITH(new_password, WITH_USERS),
-	    SCENARIO(expired_shared),
-	    SCENARIO(qos0_behind_the_window),
-	    SCENARIO_WITH(withdrawn, WITH_USERS),
-	    SCENARIO_WITH(withdrawn_on_disk, WITH_USERS, .held = true),
-	    SCENARIO_WITH(clean_publisher_on_disk, .held = true),
-	    SCENARIO_WITH(shared_behind_a_page_on_disk, .held = true),
-	    SCENARIO_WITH(expired_unsent_on_disk, .held = true),
-	    SCENARIO_WITH(crash_after_crash_on_disk, .held = true),
-	    SCENARIO_WITH(qos0_of_qos2_on_disk, .held = true),
-	    SCENARIO_WITH(lazy_before_durable_on_disk, .held = true, .conf = lazy_conf),
-	    SCENARIO_WITH(replay_that_was_kept_on_disk, .held = true),
-	    SCENARIO_WITH(ended_member_on_disk, .held = true),
+	    SCENARIO_WITH(session_continues_under_a_new_password, WITH_USERS),
+	    SCENARIO(expired_message_of_a_group_goes_to_nobody),
+	    SCENARIO(qos0_is_not_overtaken_behind_a_closed_window),
+	    SCENARIO_WITH(withdrawn_qos2_releases_its_identifier, WITH_USERS),
+	    SCENARIO_WITH(withdrawn_qos2_releases_its_identifier_on_disk, WITH_USERS, .held = true),
+	    SCENARIO_WITH(qos2_of_a_clean_session_is_released_on_disk, .held = true),
+	    SCENARIO_WITH(shared_message_behind_a_page_comes_once_on_disk, .held = true),
+	    SCENARIO_WITH(expired_message_is_not_sent_on_disk, .held = true),
+	    SCENARIO_WITH(session_expires_over_many_crashes_on_disk, .held = true),
+	    SCENARIO_WITH(uncommitted_qos2_is_not_sent_as_qos0_on_disk, .held = true),
+	    SCENARIO_WITH(messages_ahead_of_the_disk_come_first_on_disk, .held = true,
+	                  .conf = lazy_conf),
+	    SCENARIO_WITH(stored_replay_begins_again_only_once_on_disk, .held = true),
+	    SCENARIO_WITH(ended_member_is_not_a_full_queue_on_disk, .held = true),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

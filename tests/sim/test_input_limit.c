@@ -134,7 +134,7 @@ static void require_beginning(const struct flood *f)
 }
 
 /* A client whose packets cannot free space is not read, and loses nothing. */
-static void waits_unread(struct world *w)
+static void full_store_stops_reading_and_loses_nothing(struct world *w)
 {
 	struct flood f = flood_begin(w, &kept, false);
 
@@ -148,7 +148,7 @@ static void waits_unread(struct world *w)
 }
 
 /* Its deliveries arrive while it waits: from then on it is read. */
-static void deliveries_come_later(struct world *w)
+static void late_deliveries_start_the_drain(struct world *w)
 {
 	struct flood f = flood_begin(w, &clean, false);
 	struct client *pub = join(w, "pub2", MQTT_5_0, &clean);
@@ -164,7 +164,7 @@ static void deliveries_come_later(struct world *w)
 
 /* From the first skipped packet on only acknowledgements are processed, even when there is space
  * again. */
-static void skips_to_the_end(struct world *w)
+static void drain_skips_all_but_acknowledgements(struct world *w)
 {
 	struct flood f = flood_begin(w, &kept, true);
 	uint64_t dropped = 0;
@@ -192,7 +192,7 @@ static void skips_to_the_end(struct world *w)
 }
 
 /* Nothing arrives for five seconds. */
-static void ends_when_idle(struct world *w)
+static void drain_ends_after_idle_time(struct world *w)
 {
 	struct flood f = flood_begin(w, &kept, true);
 
@@ -207,7 +207,7 @@ static void ends_when_idle(struct world *w)
 }
 
 /* Packets arrive all the time, but no acknowledgement. */
-static void ends_at_the_maximum(struct world *w)
+static void drain_ends_at_its_maximum_time(struct world *w)
 {
 	struct flood f = flood_begin(w, &kept, true);
 	uint64_t until = w->now_ms + MOST_MS;
@@ -225,7 +225,7 @@ static void ends_at_the_maximum(struct world *w)
 }
 
 /* DISCONNECT is processed. */
-static void says_disconnect(struct world *w)
+static void drain_processes_disconnect(struct world *w)
 {
 	struct flood f = flood_begin(w, &kept, true);
 
@@ -236,7 +236,7 @@ static void says_disconnect(struct world *w)
 }
 
 /* The file system has no space: the same, and the acknowledgements are owed in the journal. */
-static void no_space_at_all(struct world *w)
+static void full_file_system_drains_too(struct world *w)
 {
 	struct client *c = join(w, "c", MQTT_3_1_1, &kept),
 		      *away = join(w, "away", MQTT_5_0, &kept);
@@ -275,7 +275,7 @@ static void no_space_at_all(struct world *w)
 #define LARGE ((size_t)200000)
 
 /* Nobody waits for the disk (durability: interval), and it is slow: the publisher is not read. */
-static void lazy_durability(struct world *w)
+static void slow_disk_stops_publishers_nobody_waits_for(struct world *w)
 {
 	struct client *away = join(w, "away", MQTT_5_0, &kept), *c = join(w, "c", MQTT_5_0, &clean);
 	char *payload = xcalloc(1, LARGE + 1);
@@ -302,7 +302,7 @@ static void lazy_durability(struct world *w)
 
 /* Wills of those who come and go: above the mark they are refused. Whoever brings nothing to keep
  * comes in. */
-static void wills_while_slow(struct world *w)
+static void slow_journal_bounds_wills(struct world *w)
 {
 	struct connect_options with_will = {.will = {.topic = "gone", .qos = 1}};
 	struct client *away = join(w, "away", MQTT_5_0, &kept), *c = client_new(w, "c", MQTT_5_0);
@@ -336,7 +336,7 @@ static void wills_while_slow(struct world *w)
 #define READERS 6
 
 /* Replays into queues on disk, of all that is retained: one after the other, not all at once. */
-static void replays_while_slow(struct world *w)
+static void slow_journal_bounds_replays(struct world *w)
 {
 	struct client *pub = join(w, "pub", MQTT_5_0, &clean), *readers[READERS];
 	char *payload = xcalloc(1, LARGE + 1), topic[16];
@@ -385,16 +385,19 @@ static const char wide[] = "listeners:\n"
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    SCENARIO_WITH(waits_unread, .held = true, .conf = wide, .seeds = 6),
-	    SCENARIO_WITH(deliveries_come_later, .held = true, .conf = wide, .seeds = 6),
-	    SCENARIO_WITH(skips_to_the_end, .held = true, .conf = wide, .seeds = 10),
-	    SCENARIO_WITH(ends_when_idle, .held = true, .conf = wide, .seeds = 6),
-	    SCENARIO_WITH(ends_at_the_maximum, .held = true, .conf = wide, .seeds = 2),
-	    SCENARIO_WITH(says_disconnect, .held = true, .conf = wide, .seeds = 6),
-	    SCENARIO_WITH(no_space_at_all, .held = true, .seeds = 10),
-	    SCENARIO_WITH(lazy_durability, .held = true, .conf = lazy, .seeds = 3),
-	    SCENARIO_WITH(replays_while_slow, .held = true, .conf = lazy, .seeds = 2),
-	    SCENARIO_WITH(wills_while_slow, .held = true, .seeds = 2),
+	    SCENARIO_WITH(full_store_stops_reading_and_loses_nothing, .held = true, .conf = wide,
+	                  .seeds = 6),
+	    SCENARIO_WITH(late_deliveries_start_the_drain, .held = true, .conf = wide, .seeds = 6),
+	    SCENARIO_WITH(drain_skips_all_but_acknowledgements, .held = true, .conf = wide,
+	                  .seeds = 10),
+	    SCENARIO_WITH(drain_ends_after_idle_time, .held = true, .conf = wide, .seeds = 6),
+	    SCENARIO_WITH(drain_ends_at_its_maximum_time, .held = true, .conf = wide, .seeds = 2),
+	    SCENARIO_WITH(drain_processes_disconnect, .held = true, .conf = wide, .seeds = 6),
+	    SCENARIO_WITH(full_file_system_drains_too, .held = true, .seeds = 10),
+	    SCENARIO_WITH(slow_disk_stops_publishers_nobody_waits_for, .held = true, .conf = lazy,
+	                  .seeds = 3),
+	    SCENARIO_WITH(slow_journal_bounds_replays, .held = true, .conf = lazy, .seeds = 2),
+	    SCENARIO_WITH(slow_journal_bounds_wills, .held = true, .seeds = 2),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

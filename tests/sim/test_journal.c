@@ -19,7 +19,7 @@ static void join_held(struct world *w, struct client *c, const struct connect_op
 }
 
 /* CONNACK, SUBACK and UNSUBACK of a stored session wait for the journal; those of others do not. */
-static void promises_wait(struct world *w)
+static void answers_of_stored_sessions_wait_for_the_commit(struct world *w)
 {
 	struct client *c = client_new(w, "c", MQTT_5_0), *other = client_new(w, "o", MQTT_5_0);
 
@@ -45,7 +45,7 @@ static void promises_wait(struct world *w)
 }
 
 /* PUBACK and PUBREC wait for the queues of offline clients. */
-static void acknowledgements_wait(struct world *w)
+static void puback_and_pubrec_wait_for_the_commit(struct world *w)
 {
 	struct client *sub = client_new(w, "sub", MQTT_5_0), *pub = client_new(w, "pub", MQTT_5_0);
 
@@ -69,7 +69,7 @@ static void acknowledgements_wait(struct world *w)
 
 /* No space: nothing is acknowledged, messages that wait for the store are not delivered,
  * everything else continues; and all of it is completed when there is space again. */
-static void full_disk_waits(struct world *w)
+static void full_disk_delays_acknowledgements(struct world *w)
 {
 	struct client *sub = client_new(w, "sub", MQTT_5_0), *pub = client_new(w, "pub", MQTT_5_0);
 	struct client *live = client_new(w, "live", MQTT_5_0);
@@ -101,7 +101,7 @@ static void full_disk_waits(struct world *w)
 /* The store fails for good: nothing more is acknowledged, clients that ask for a session are
  * refused, others continue. The next start has what was acknowledged, and the rest is sent
  * again. [MQTT3-4.8.0-2] */
-static void failed_disk_keeps_silent(struct world *w)
+static void failed_disk_acknowledges_nothing(struct world *w)
 {
 	struct client *sub = client_new(w, "sub", MQTT_5_0), *pub = client_new(w, "pub", MQTT_5_0);
 	struct client *late = client_new(w, "late", MQTT_5_0);
@@ -137,7 +137,7 @@ static void failed_disk_keeps_silent(struct world *w)
 }
 
 /* Crashes now and then, at any moment: QoS 1 at least once, QoS 2 exactly once. */
-static void dies_now_and_then(struct world *w)
+static void crashes_lose_nothing_acknowledged(struct world *w)
 {
 	struct client *sub = client_new(w, "sub", MQTT_5_0),
 		      *pub = client_new(w, "pub", MQTT_3_1_1);
@@ -177,7 +177,7 @@ static void break_now_and_then(struct world *w, struct client *c)
 
 /* Sent again while its group is held: not routed again, and its PUBREC waits too.
  * [MQTT3-4.3.3-2] [MQTT5-4.3.3-10] */
-static void resent_while_held(struct world *w)
+static void resent_publish_is_not_routed_again(struct world *w)
 {
 	struct client *sub = client_new(w, "sub", MQTT_5_0),
 		      *pub = client_new(w, "pub", MQTT_3_1_1);
@@ -204,7 +204,7 @@ static void resent_while_held(struct world *w)
 
 /* A slow disk that has no space now and then, with connections that break: exactly once all the
  * same, and in order. */
-static void late_and_full(struct world *w)
+static void slow_full_disk_keeps_order_and_count(struct world *w)
 {
 	struct client *sub = client_new(w, "sub", MQTT_5_0),
 		      *pub = client_new(w, "pub", MQTT_3_1_1);
@@ -252,7 +252,7 @@ static void require_each(const struct client *c, long last)
 
 /* A queue larger than memory is on disk: it is read in pages, in order, while more arrives,
  * across connections that break and a broker that crashes. */
-static void drains_in_pages(struct world *w)
+static void queue_on_disk_is_read_in_pages(struct world *w)
 {
 	struct client *sub = client_new(w, "sub", MQTT_5_0), *pub = client_new(w, "pub", MQTT_5_0);
 	struct connect_options slow = kept;
@@ -288,7 +288,7 @@ static void drains_in_pages(struct world *w)
 }
 
 /* Stopped while groups are held: world_free completes and frees them. */
-static void stop_while_held(struct world *w)
+static void stop_completes_held_groups(struct world *w)
 {
 	struct client *sub = client_new(w, "sub", MQTT_5_0), *pub = client_new(w, "pub", MQTT_5_0);
 
@@ -308,15 +308,15 @@ static void stop_while_held(struct world *w)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    SCENARIO_WITH(promises_wait, .held = true),
-	    SCENARIO_WITH(acknowledgements_wait, .held = true),
-	    SCENARIO_WITH(full_disk_waits, .held = true),
-	    SCENARIO_WITH(failed_disk_keeps_silent, .held = true),
-	    SCENARIO_WITH(dies_now_and_then, .held = true),
-	    SCENARIO_WITH(resent_while_held, .held = true),
-	    SCENARIO_WITH(late_and_full, .held = true),
-	    SCENARIO_WITH(drains_in_pages, .held = true, .seeds = 10),
-	    SCENARIO_WITH(stop_while_held, .held = true),
+	    SCENARIO_WITH(answers_of_stored_sessions_wait_for_the_commit, .held = true),
+	    SCENARIO_WITH(puback_and_pubrec_wait_for_the_commit, .held = true),
+	    SCENARIO_WITH(full_disk_delays_acknowledgements, .held = true),
+	    SCENARIO_WITH(failed_disk_acknowledges_nothing, .held = true),
+	    SCENARIO_WITH(crashes_lose_nothing_acknowledged, .held = true),
+	    SCENARIO_WITH(resent_publish_is_not_routed_again, .held = true),
+	    SCENARIO_WITH(slow_full_disk_keeps_order_and_count, .held = true),
+	    SCENARIO_WITH(queue_on_disk_is_read_in_pages, .held = true, .seeds = 10),
+	    SCENARIO_WITH(stop_completes_held_groups, .held = true),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -23,7 +23,7 @@ static struct client *join(struct world *w, const char *name, const struct conne
 }
 
 /* One and a half intervals of silence. [MQTT3-3.1.2-24] [MQTT5-3.1.2-22] */
-static void keep_alive(struct world *w)
+static void keep_alive_ends_a_silent_client(struct world *w)
 {
 	struct connect_options ten = {.keep_alive_s = 10,
 	                              .will = {.topic = "gone", .payload = "x"}};
@@ -44,7 +44,7 @@ static void keep_alive(struct world *w)
 }
 
 /* No CONNECT within limits.connect_timeout; half a CONNECT does not count. S2 */
-static void connect_timeout(struct world *w)
+static void connect_timeout_ends_half_a_connect(struct world *w)
 {
 	struct client *silent = client_new(w, "silent", MQTT_5_0);
 
@@ -60,7 +60,7 @@ static void connect_timeout(struct world *w)
 }
 
 /* Not more in flight than the client takes; PUBREC is not the end of a flow. [MQTT5-3.3.4-9] */
-static void receive_maximum_of_client(struct world *w)
+static void receive_maximum_of_the_client_is_kept(struct world *w)
 {
 	struct connect_options five = {.keep = true, .expiry_s = 1000, .receive_maximum = 5};
 	struct client *sub = join(w, "sub", &five), *pub = join(w, "pub", &clean);
@@ -102,7 +102,7 @@ static void send_publish(struct client *c, uint16_t packet_id, uint8_t qos, stru
 }
 
 /* One more than the broker announced. [MQTT5-3.3.4-8] */
-static void receive_maximum_of_broker(struct world *w)
+static void receive_maximum_of_the_broker_is_enforced(struct world *w)
 {
 	struct client *c = join(w, "c", &clean);
 
@@ -124,7 +124,7 @@ static void receive_maximum_of_broker(struct world *w)
 }
 
 /* 3.1.1 has no Receive Maximum: any number of identifiers may wait for PUBREL. */
-static void unreleased_of_311(struct world *w)
+static void unreleased_identifiers_of_311_are_unlimited(struct world *w)
 {
 	struct client *c = client_new(w, "c", MQTT_3_1_1);
 
@@ -143,7 +143,7 @@ static void unreleased_of_311(struct world *w)
 }
 
 /* A full queue drops the newest, and counts it. */
-static void queue_limit(struct world *w)
+static void full_queue_drops_the_newest(struct world *w)
 {
 	struct client *sub = join(w, "sub", &kept), *pub = join(w, "pub", &clean);
 	uint64_t dropped = 0;
@@ -167,7 +167,7 @@ static void queue_limit(struct world *w)
 }
 
 /* Larger than the client accepts: left out, the others arrive. [MQTT5-3.1.2-24] [MQTT5-3.1.2-25] */
-static void packet_size(struct world *w)
+static void messages_above_the_packet_size_are_left_out(struct world *w)
 {
 	struct connect_options small = {.max_packet_bytes = 100};
 	struct client *sub = join(w, "sub", &small), *pub = join(w, "pub", &clean);
@@ -200,7 +200,7 @@ static size_t output_of(const struct conn *c)
 
 /* A client that does not read: its output is bounded, the others get everything, and afterwards
  * it continues. */
-static void stalled_reader(struct world *w)
+static void client_that_does_not_read_is_bounded(struct world *w)
 {
 	struct client *slow = join(w, "slow", &clean), *fast = join(w, "fast", &clean);
 	struct client *pub = join(w, "pub", &clean);
@@ -231,7 +231,7 @@ static void stalled_reader(struct world *w)
 }
 
 /* A client that sends requests and does not read the answers is not read either. */
-static void stalled_asker(struct world *w)
+static void client_that_only_asks_is_not_read(struct world *w)
 {
 	struct client *c = join(w, "c", &clean);
 	const unsigned pings = 700000;
@@ -279,7 +279,7 @@ static struct client *client_at(struct world *w, unsigned executor, const char *
 
 /* A worker that stands still: clients that publish to it are not read, what is in flight is
  * bounded, and when it continues everything arrives. */
-static void stalled_executor(struct world *w)
+static void stalled_worker_stops_its_publishers(struct world *w)
 {
 	struct client *pubs[PUBLISHERS], *sub;
 	char *payload = xcalloc(1, HUGE_BYTES + 1);
@@ -335,7 +335,7 @@ static void publish_huge(struct world *w, struct client **pubs, const char *payl
 
 /* While the notification that there is space again is in flight, other clients fill it again:
  * one notification at a time. */
-static void stalled_twice(struct world *w)
+static void refilled_worker_notifies_once(struct world *w)
 {
 	struct client *first[PUBLISHERS], *second[PUBLISHERS], *sub;
 	char *payload = xcalloc(1, HUGE_BYTES + 1);
@@ -365,17 +365,18 @@ static void stalled_twice(struct world *w)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    SCENARIO(keep_alive),
-	    SCENARIO(connect_timeout),
-	    SCENARIO(receive_maximum_of_client),
-	    SCENARIO(receive_maximum_of_broker),
-	    SCENARIO_WITH(unreleased_of_311, .seeds = 3, .conf = SMALL_QUEUE),
-	    SCENARIO_WITH(queue_limit, .conf = SMALL_QUEUE),
-	    SCENARIO(packet_size),
-	    SCENARIO_WITH(stalled_reader, .seeds = 6),
-	    SCENARIO_WITH(stalled_asker, .seeds = 2),
-	    SCENARIO_WITH(stalled_executor, .seeds = 3),
-	    SCENARIO_WITH(stalled_twice, .seeds = 2),
+	    SCENARIO(keep_alive_ends_a_silent_client),
+	    SCENARIO(connect_timeout_ends_half_a_connect),
+	    SCENARIO(receive_maximum_of_the_client_is_kept),
+	    SCENARIO(receive_maximum_of_the_broker_is_enforced),
+	    SCENARIO_WITH(unreleased_identifiers_of_311_are_unlimited, .seeds = 3,
+	                  .conf = SMALL_QUEUE),
+	    SCENARIO_WITH(full_queue_drops_the_newest, .conf = SMALL_QUEUE),
+	    SCENARIO(messages_above_the_packet_size_are_left_out),
+	    SCENARIO_WITH(client_that_does_not_read_is_bounded, .seeds = 6),
+	    SCENARIO_WITH(client_that_only_asks_is_not_read, .seeds = 2),
+	    SCENARIO_WITH(stalled_worker_stops_its_publishers, .seeds = 3),
+	    SCENARIO_WITH(refilled_worker_notifies_once, .seeds = 2),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -64,7 +64,7 @@ static void send_identifiers(struct client *c, uint16_t count)
 }
 
 /* A bit of everything, and then every client disconnects. */
-static void all_of_it_comes_back(struct world *w)
+static void all_memory_is_given_back(struct world *w)
 {
 	struct connect_options with_will = {
 	    .keep = true,
@@ -207,7 +207,7 @@ static size_t memory_for(struct world *w, take_fn *take, struct client *c)
 }
 
 /* Not less than two thirds of it (the clients allocate some too), not more than twice as much. */
-static void counted_as_allocated(struct world *w)
+static void counted_memory_is_close_to_allocated(struct world *w)
 {
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		const struct kind *kind = &kinds[i];
@@ -232,7 +232,7 @@ static void counted_as_allocated(struct world *w)
 
 /* A replay of a stored session that makes no progress has no memory for its values: each
  * arrives, once. */
-static void replay_with_little_memory(struct world *w)
+static void replay_waits_for_memory(struct world *w)
 {
 	struct client *writer = client_new(w, "writer", MQTT_5_0);
 	struct client *reader = client_new(w, "reader", MQTT_5_0);
@@ -270,7 +270,7 @@ static void replay_with_little_memory(struct world *w)
 }
 
 /* A queue on disk that does not fit into memory is read in small pieces, in order. */
-static void queue_with_little_memory(struct world *w)
+static void queue_on_disk_is_read_in_small_pages(struct world *w)
 {
 	struct connect_options five = {.keep = true, .expiry_s = 1000, .receive_maximum = 5};
 	const struct connect_options *options = world_random(w, 2) == 0 ? &kept : &five;
@@ -307,7 +307,7 @@ static void queue_with_little_memory(struct world *w)
 
 /* Nothing of the client's own continues it: it is tried again when others have given memory
  * back. */
-static void memory_comes_back(struct world *w)
+static void waiting_session_continues_when_memory_is_free(struct world *w)
 {
 	struct client *sub, *pub;
 	static char large[60001], text[10001];
@@ -351,14 +351,15 @@ static const char hardly_a_page[] = ANONYMOUS "limits: {memory: 400k, queue_mess
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    SCENARIO_WITH(all_of_it_comes_back, .seeds = 10),
-	    SCENARIO_WITH(all_of_it_comes_back, .seeds = 10, .held = true),
-	    SCENARIO_WITH(counted_as_allocated, .seeds = 1),
-	    SCENARIO_WITH(replay_with_little_memory, .conf = retained_mostly, .seeds = 10),
-	    SCENARIO_WITH(replay_with_little_memory, .conf = retained_mostly, .seeds = 10,
+	    SCENARIO_WITH(all_memory_is_given_back, .seeds = 10),
+	    SCENARIO_WITH(all_memory_is_given_back, .seeds = 10, .held = true),
+	    SCENARIO_WITH(counted_memory_is_close_to_allocated, .seeds = 1),
+	    SCENARIO_WITH(replay_waits_for_memory, .conf = retained_mostly, .seeds = 10),
+	    SCENARIO_WITH(replay_waits_for_memory, .conf = retained_mostly, .seeds = 10,
 	                  .held = true),
-	    SCENARIO_WITH(memory_comes_back, .conf = hardly_a_page, .seeds = 5, .held = true),
-	    SCENARIO_WITH(queue_with_little_memory, .conf = hardly_a_page, .seeds = 10,
+	    SCENARIO_WITH(waiting_session_continues_when_memory_is_free, .conf = hardly_a_page,
+	                  .seeds = 5, .held = true),
+	    SCENARIO_WITH(queue_on_disk_is_read_in_small_pages, .conf = hardly_a_page, .seeds = 10,
 	                  .held = true),
 	};
 

@@ -158,7 +158,7 @@ static void settle(struct crowd *crowd)
 	}
 }
 
-static void crowd_of_all(struct world *w)
+static void random_clients_get_what_they_must(struct world *w)
 {
 	struct crowd crowd = {.w = w};
 
@@ -187,9 +187,9 @@ static void crowd_of_all(struct world *w)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    SCENARIO(crowd_of_all),
-	    {"crowd_with_journal", scenario_test, NULL, scenario_teardown,
-	     &(struct scenario){crowd_of_all, {.held = true}}},
+	    SCENARIO(random_clients_get_what_they_must),
+	    {"random_clients_with_a_slow_journal", scenario_test, NULL, scenario_teardown,
+	     &(struct scenario){random_clients_get_what_they_must, {.held = true}}},
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

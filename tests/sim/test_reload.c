@@ -126,7 +126,7 @@ static enum mqtt_version any_version(struct world *w)
 /* CONNECT is half read, in flight to another worker, its password is being hashed, its CONNACK
  * waits for the journal: the seed decides, and the order in which workers apply the
  * configuration. */
-static void any_moment(struct world *w)
+static void reload_refuses_at_any_moment(struct world *w)
 {
 	const struct change *e = &changes[w->seed % CHANGES];
 	struct client *c = client_new(w, "c", any_version(w));
@@ -209,7 +209,7 @@ static struct task *hold_back(struct worker *worker)
 }
 
 /* The connection is in flight when both workers get it. */
-static void moving(struct world *w)
+static void reload_refuses_a_connection_in_flight(struct world *w)
 {
 	const struct change *e = &changes[w->seed % CHANGES];
 	struct worker *at, *own;
@@ -228,7 +228,7 @@ static void moving(struct world *w)
 }
 
 /* It leaves a worker with the old configuration for one that has the new one already. */
-static void moving_to_the_new(struct world *w)
+static void connection_moves_to_the_new_configuration(struct world *w)
 {
 	const struct change *e = &changes[w->seed % CHANGES];
 	struct worker *at, *own;
@@ -254,7 +254,7 @@ static void moving_to_the_new(struct world *w)
 }
 
 /* The other way round: what its new worker has in force must not decide any more. */
-static void moving_to_the_old(struct world *w)
+static void connection_moves_to_the_old_configuration(struct world *w)
 {
 	struct world_settings locked = {.conf = conf, .users = users_locked, .acl = acl};
 	const struct change unlock = {"unlocked", conf, users, .fit = STREAM_FITS};
@@ -286,7 +286,7 @@ static void moving_to_the_old(struct world *w)
 /* --- between CONNECT and CONNACK --- */
 
 /* CONNACK waits for the journal, which makes no progress. */
-static void connack_waits(struct world *w)
+static void refused_client_gets_no_waiting_connack(struct world *w)
 {
 	const struct change *e = &changes[w->seed % CHANGES];
 	struct connect_options options = bert_kept;
@@ -315,7 +315,7 @@ static void connack_waits(struct world *w)
 #define FAILURE_MS 50
 
 /* A password is being hashed; the answer arrives after the reload. */
-static void in_hashing(struct world *w)
+static void reload_refuses_during_password_check(struct world *w)
 {
 	const struct change *e = &changes[w->seed % (CHANGES - 1)]; /* anonymous has no password */
 	struct client *c = client_new(w, "c", any_version(w));
@@ -347,7 +347,7 @@ static void in_hashing(struct world *w)
 }
 
 /* The same, but it ends for another reason: nothing of the login is left behind. */
-static void gone_while_a_failure_is_kept_back(struct world *w)
+static void client_disconnects_while_its_failure_is_delayed(struct world *w)
 {
 	static const struct change locked = {"locked", conf, users_locked, .fit = STREAM_FITS};
 	const struct change *more = &changes[w->seed % 3]; /* which do not wait */
@@ -462,7 +462,7 @@ static void require_silence(const struct crowd *crowd, const struct change *e)
 
 /* More clients are refused than one turn closes. Meanwhile nothing is sent to them, and nothing
  * is read from them; messages for a stored session are stored. */
-static void at_once(struct world *w)
+static void refused_client_gets_nothing_before_it_is_closed(struct world *w)
 {
 	const struct change *e = &changes[w->seed % (CHANGES - 1)];
 	const struct change back = {"as before", conf, users, .fit = STREAM_FITS};
@@ -508,7 +508,7 @@ static unsigned count_removed(const struct worker *worker)
 }
 
 /* However many there are, a turn checks some of them; one that ends meanwhile is skipped. */
-static void many_sessions(struct world *w)
+static void reload_checks_sessions_in_slices(struct world *w)
 {
 	const struct change *e = &changes[5];
 	struct worker *worker = w->server->workers[0];
@@ -547,21 +547,24 @@ static void many_sessions(struct world *w)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    SCENARIO_WITH(any_moment, .conf = conf, .acl = acl, .users = users, .hashes = true,
-	                  .held = true, .seeds = 400),
-	    SCENARIO_WITH(moving, .conf = conf, .acl = acl, .users = users, .hashes = true),
-	    SCENARIO_WITH(moving_to_the_new, .conf = conf, .acl = acl, .users = users,
-	                  .hashes = true),
-	    SCENARIO_WITH(moving_to_the_old, .conf = conf, .acl = acl, .users = users,
-	                  .hashes = true),
-	    SCENARIO_WITH(connack_waits, .conf = conf, .acl = acl, .users = users, .hashes = true,
-	                  .held = true),
-	    SCENARIO_WITH(in_hashing, .conf = conf, .acl = acl, .users = users, .hashes = true),
-	    SCENARIO_WITH(gone_while_a_failure_is_kept_back, .conf = conf, .acl = acl,
+	    SCENARIO_WITH(reload_refuses_at_any_moment, .conf = conf, .acl = acl, .users = users,
+	                  .hashes = true, .held = true, .seeds = 400),
+	    SCENARIO_WITH(reload_refuses_a_connection_in_flight, .conf = conf, .acl = acl,
 	                  .users = users, .hashes = true),
-	    SCENARIO_WITH(at_once, .conf = conf, .acl = acl, .users = users, .hashes = true,
-	                  .held = true, .seeds = 16),
-	    SCENARIO_WITH(many_sessions, .conf = conf, .acl = acl, .users = users, .seeds = 1),
+	    SCENARIO_WITH(connection_moves_to_the_new_configuration, .conf = conf, .acl = acl,
+	                  .users = users, .hashes = true),
+	    SCENARIO_WITH(connection_moves_to_the_old_configuration, .conf = conf, .acl = acl,
+	                  .users = users, .hashes = true),
+	    SCENARIO_WITH(refused_client_gets_no_waiting_connack, .conf = conf, .acl = acl,
+	                  .users = users, .hashes = true, .held = true),
+	    SCENARIO_WITH(reload_refuses_during_password_check, .conf = conf, .acl = acl,
+	                  .users = users, .hashes = true),
+	    SCENARIO_WITH(client_disconnects_while_its_failure_is_delayed, .conf = conf, .acl = acl,
+	                  .users = users, .hashes = true),
+	    SCENARIO_WITH(refused_client_gets_nothing_before_it_is_closed, .conf = conf, .acl = acl,
+	                  .users = users, .hashes = true, .held = true, .seeds = 16),
+	    SCENARIO_WITH(reload_checks_sessions_in_slices, .conf = conf, .acl = acl,
+	                  .users = users, .seeds = 1),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

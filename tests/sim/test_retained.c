@@ -74,7 +74,7 @@ static void change(struct world *w, struct client **writers, unsigned n, uint8_t
 
 /* Writers on several workers, readers that subscribe at random moments, and one that was there
  * before. */
-static void live_and_replay(struct world *w)
+static void live_and_replay_never_go_backwards(struct world *w)
 {
 	struct client *witness, *writers[WRITERS], *readers[READERS];
 	unsigned reader_count = 0;
@@ -111,7 +111,7 @@ static void come_or_go(struct world *w, struct client *reader)
 
 /* The same with readers whose sessions are stored, which disconnect and reconnect. On one
  * worker: what waits for the journal on several workers may be completed in another order. */
-static void live_and_replay_kept(struct world *w)
+static void live_and_replay_never_go_backwards_with_stored_sessions(struct world *w)
 {
 	static const char *const names[] = {"reader0", "reader1", "reader2", "reader3"};
 	struct client *witness, *writers[WRITERS], *readers[4];
@@ -155,7 +155,7 @@ static void live_and_replay_kept(struct world *w)
 
 /* A deleted value is not replayed, and does not return. [MQTT3-3.3.1-10] [MQTT5-3.3.1-6]
  * [MQTT5-3.3.1-7] */
-static void deletion(struct world *w)
+static void deleted_value_does_not_return(struct world *w)
 {
 	struct client *writer = join(w, "writer", 0, &clean), *early = join(w, "early", 0, &clean);
 	struct client *late;
@@ -183,7 +183,7 @@ static void deletion(struct world *w)
 }
 
 /* Retain Handling and Retain As Published. [MQTT5-3.3.1-9, -10, -11, -12, -13] */
-static void options(struct world *w)
+static void retain_handling_and_retain_as_published(struct world *w)
 {
 	struct client *writer = join(w, "writer", 0, &clean);
 	struct client *reader = client_new(w, "reader", MQTT_5_0);
@@ -224,7 +224,7 @@ static void options(struct world *w)
 }
 
 /* More values than the queue holds, to a client that is slow in every way. */
-static void wide_replay(struct world *w)
+static void replay_larger_than_the_queue_is_complete(struct world *w)
 {
 	struct client *writer = join(w, "writer", 0, &clean);
 	struct client *reader = client_new(w, "reader", MQTT_5_0);
@@ -297,7 +297,7 @@ static unsigned count_topics(const struct client *c)
 
 /* [MQTT5-3.8.4-4] Replaced, with Retain Handling 1 or 2: each value once, from then on with the
  * new identifier and QoS. */
-static void replay_goes_on(struct world *w)
+static void replaced_subscription_continues_its_replay(struct world *w)
 {
 	uint8_t qos = (uint8_t)world_random(w, 3), then = (uint8_t)world_random(w, 3);
 	struct client *reader = half_way(w, qos);
@@ -321,7 +321,7 @@ static void replay_goes_on(struct world *w)
 }
 
 /* [MQTT5-3.8.4-4] With Retain Handling 0: from the beginning, and the old replay ends. */
-static void replay_begins_again(struct world *w)
+static void replaced_subscription_restarts_its_replay(struct world *w)
 {
 	struct client *reader = half_way(w, 0);
 	struct subscribe_request again[5];
@@ -338,7 +338,7 @@ static void replay_begins_again(struct world *w)
 }
 
 /* Nothing is sent for a filter that is not subscribed to any more. */
-static void replay_ends(struct world *w)
+static void unsubscribe_ends_the_replay(struct world *w)
 {
 	struct client *reader = half_way(w, 0);
 
@@ -360,7 +360,7 @@ static uint64_t values_in_memory(struct world *w)
 }
 
 /* Expired messages leave memory, though nobody asks for them; others stay. */
-static void sweep_of_expired(struct world *w)
+static void expired_values_leave_memory(struct world *w)
 {
 	struct client *writer = client_new(w, "writer", MQTT_5_0), *reader;
 	char topic[24];
@@ -390,18 +390,19 @@ static void sweep_of_expired(struct world *w)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    SCENARIO(live_and_replay),
-	    SCENARIO(live_and_replay_kept),
-	    SCENARIO(deletion),
-	    SCENARIO(options),
-	    SCENARIO_WITH(sweep_of_expired, .seeds = 5),
-	    SCENARIO_WITH(replay_goes_on, .seeds = 10),
-	    SCENARIO_WITH(replay_goes_on, .seeds = 10, .held = true),
-	    SCENARIO_WITH(replay_begins_again, .seeds = 5),
-	    SCENARIO_WITH(replay_begins_again, .seeds = 5, .held = true),
-	    SCENARIO_WITH(replay_ends, .seeds = 5),
-	    SCENARIO_WITH(replay_ends, .seeds = 5, .held = true),
-	    SCENARIO_WITH(wide_replay, .conf = SMALL_QUEUE, .seeds = 10),
+	    SCENARIO(live_and_replay_never_go_backwards),
+	    SCENARIO(live_and_replay_never_go_backwards_with_stored_sessions),
+	    SCENARIO(deleted_value_does_not_return),
+	    SCENARIO(retain_handling_and_retain_as_published),
+	    SCENARIO_WITH(expired_values_leave_memory, .seeds = 5),
+	    SCENARIO_WITH(replaced_subscription_continues_its_replay, .seeds = 10),
+	    SCENARIO_WITH(replaced_subscription_continues_its_replay, .seeds = 10, .held = true),
+	    SCENARIO_WITH(replaced_subscription_restarts_its_replay, .seeds = 5),
+	    SCENARIO_WITH(replaced_subscription_restarts_its_replay, .seeds = 5, .held = true),
+	    SCENARIO_WITH(unsubscribe_ends_the_replay, .seeds = 5),
+	    SCENARIO_WITH(unsubscribe_ends_the_replay, .seeds = 5, .held = true),
+	    SCENARIO_WITH(replay_larger_than_the_queue_is_complete, .conf = SMALL_QUEUE,
+	                  .seeds = 10),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -21,7 +21,7 @@ static struct client *join(struct world *w, const char *name, const struct conne
 }
 
 /* Messages that arrive while the client is offline are queued, in order; QoS 0 is not. */
-static void queued(struct world *w)
+static void messages_are_queued_for_offline_clients(struct world *w)
 {
 	struct client *sub = join(w, "sub", &kept), *pub = join(w, "pub", &clean);
 
@@ -89,24 +89,24 @@ static void breaking(struct world *w, bool breaks_pub, bool breaks_sub)
 	require_exactly(sub, "pub", "b/2", 1, MESSAGES); /* [MQTT3-4.3.3-2] [MQTT5-4.3.3-10] */
 }
 
-static void publisher_breaks(struct world *w)
+static void qos2_survives_a_breaking_publisher(struct world *w)
 {
 	breaking(w, true, false);
 }
 
-static void subscriber_breaks(struct world *w)
+static void qos2_survives_a_breaking_subscriber(struct world *w)
 {
 	breaking(w, false, true);
 }
 
-static void both_break(struct world *w)
+static void qos2_survives_both_breaking(struct world *w)
 {
 	breaking(w, true, true);
 }
 
 /* Sent and not acknowledged: sent again on the next connection, with DUP, in the old order, with
  * the old identifiers. [MQTT-4.4.0-1] [MQTT-4.6.0-1] */
-static void resend(struct world *w)
+static void unacknowledged_messages_are_sent_again_in_order(struct world *w)
 {
 	struct client *sub = join(w, "sub", &kept), *pub = join(w, "pub", &clean);
 	size_t sent;
@@ -139,7 +139,7 @@ static void resend(struct world *w)
 /* Connections of one client that arrive at different workers, some at once: the newest one that
  * the broker accepts stays, the others are ended, and nothing is lost. [MQTT3-3.1.4-2]
  * [MQTT5-3.1.4-3] */
-static void takeover(struct world *w)
+static void newest_connection_takes_over(struct world *w)
 {
 	struct client *subs[3], *pub = join(w, "pub", &clean);
 	unsigned up = 0;
@@ -181,7 +181,7 @@ static void takeover(struct world *w)
 
 /* The Session Expiry Interval begins when the connection ends, and a session that ended is gone.
  * [MQTT5-3.1.2-23] */
-static void expiry(struct world *w)
+static void session_ends_after_its_expiry_interval(struct world *w)
 {
 	struct connect_options minute = {.keep = true, .expiry_s = 60};
 	struct client *sub = client_new(w, "sub", MQTT_5_0), *pub = join(w, "pub", &clean);
@@ -215,7 +215,7 @@ static void expiry(struct world *w)
 
 /* An expired message is not sent any more; one that waited has less time left. [MQTT5-3.3.2-5]
  * [MQTT5-3.3.2-6] */
-static void message_expiry(struct world *w)
+static void expired_messages_are_not_sent(struct world *w)
 {
 	struct client *sub = client_new(w, "sub", MQTT_5_0), *pub = client_new(w, "pub", MQTT_5_0);
 	struct client *late;
@@ -252,7 +252,7 @@ static void message_expiry(struct world *w)
 }
 
 /* Two users with one client id are two clients, each with its own subscription. S5 */
-static void two_users(struct world *w)
+static void users_with_one_client_id_are_two_clients(struct world *w)
 {
 	struct connect_options anna = kept, porch = kept;
 	struct client *a = client_new(w, "same", MQTT_5_0), *p = client_new(w, "same", MQTT_5_0);
@@ -275,7 +275,7 @@ static void two_users(struct world *w)
 }
 
 /* The broker stops at any moment: world_free is the test. */
-static void stop_anywhere(struct world *w)
+static void stop_at_any_moment_frees_everything(struct world *w)
 {
 	struct client *pub = client_new(w, "pub", any_version(w));
 	struct client *subs[4];
@@ -313,16 +313,17 @@ static const char two_acl[] = "users: { anna: { rules: ['allow all #'] }, "
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    SCENARIO(queued),
-	    SCENARIO(publisher_breaks),
-	    SCENARIO(subscriber_breaks),
-	    SCENARIO(both_break),
-	    SCENARIO(resend),
-	    SCENARIO(takeover),
-	    SCENARIO(expiry),
-	    SCENARIO(message_expiry),
-	    SCENARIO_WITH(two_users, .conf = certificates, .acl = two_acl),
-	    SCENARIO(stop_anywhere),
+	    SCENARIO(messages_are_queued_for_offline_clients),
+	    SCENARIO(qos2_survives_a_breaking_publisher),
+	    SCENARIO(qos2_survives_a_breaking_subscriber),
+	    SCENARIO(qos2_survives_both_breaking),
+	    SCENARIO(unacknowledged_messages_are_sent_again_in_order),
+	    SCENARIO(newest_connection_takes_over),
+	    SCENARIO(session_ends_after_its_expiry_interval),
+	    SCENARIO(expired_messages_are_not_sent),
+	    SCENARIO_WITH(users_with_one_client_id_are_two_clients, .conf = certificates,
+	                  .acl = two_acl),
+	    SCENARIO(stop_at_any_moment_frees_everything),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -74,7 +74,7 @@ static struct client *publisher(struct world *w)
 }
 
 /* All members stay: exactly one copy, and every member gets messages. */
-static void all_stay(struct world *w)
+static void connected_members_share_every_message_once(struct world *w)
 {
 	struct client *members[MEMBERS], *pub = publisher(w);
 
@@ -110,7 +110,7 @@ static void come_or_go(struct world *w, struct client *c, const struct connect_o
 }
 
 /* Persistent sessions, short connections. QoS 2 exactly once over the whole group. */
-static void kept_members(struct world *w)
+static void persistent_members_lose_nothing(struct world *w)
 {
 	struct client *members[MEMBERS], *pub = publisher(w);
 
@@ -131,7 +131,7 @@ static void kept_members(struct world *w)
 }
 
 /* One member stays; the sessions of the others end with their connections. */
-static void passing_members(struct world *w)
+static void departing_members_leave_messages_to_others(struct world *w)
 {
 	struct client *members[MEMBERS], *pub = publisher(w);
 
@@ -149,7 +149,7 @@ static void passing_members(struct world *w)
 }
 
 /* A member that refuses a message: it is discarded, no other member gets it. [MQTT5-4.8.2-6] */
-static void refusing_member(struct world *w)
+static void refused_message_goes_to_nobody_else(struct world *w)
 {
 	struct client *one = client_new(w, "one", MQTT_5_0), *two = client_new(w, "two", MQTT_5_0);
 	struct client *pub = publisher(w), *asked, *other;
@@ -178,7 +178,7 @@ static void refusing_member(struct world *w)
 /* A member whose connection breaks before it acknowledged, and whose session waits: QoS 1
  * messages go to a connected member at once; QoS 2 messages that were sent wait for their
  * session. [MQTT5-4.8.2-4] [MQTT5-4.8.2-5] */
-static void broken_member(struct world *w)
+static void unacknowledged_qos1_goes_to_another_member(struct world *w)
 {
 	struct client *one = client_new(w, "one", MQTT_5_0), *two = client_new(w, "two", MQTT_5_0);
 	struct client *pub = publisher(w), *asked, *other;
@@ -209,8 +209,11 @@ static void broken_member(struct world *w)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    SCENARIO(all_stay),        SCENARIO(kept_members),  SCENARIO(passing_members),
-	    SCENARIO(refusing_member), SCENARIO(broken_member),
+	    SCENARIO(connected_members_share_every_message_once),
+	    SCENARIO(persistent_members_lose_nothing),
+	    SCENARIO(departing_members_leave_messages_to_others),
+	    SCENARIO(refused_message_goes_to_nobody_else),
+	    SCENARIO(unacknowledged_qos1_goes_to_another_member),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

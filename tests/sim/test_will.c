@@ -23,7 +23,7 @@ static struct connect_options with_will(uint32_t expiry_s, uint32_t delay_s)
 
 /* A broken connection, a peer that closes without DISCONNECT, an invalid packet: each publishes
  * it, once. [MQTT3-3.1.2-8] [MQTT5-3.1.2-8] */
-static void when_it_breaks(struct world *w)
+static void broken_connection_publishes_the_will(struct world *w)
 {
 	struct client *watch = watcher(w);
 	struct client *c = client_new(w, "c", world_random(w, 2) == 0 ? MQTT_5_0 : MQTT_3_1_1);
@@ -48,7 +48,7 @@ static void when_it_breaks(struct world *w)
 }
 
 /* DISCONNECT 0x00 drops it; 0x04 does not. [MQTT5-3.1.2-10] [MQTT5-3.14.4-3] */
-static void disconnect(struct world *w)
+static void disconnect_cancels_the_will(struct world *w)
 {
 	struct client *watch = watcher(w), *c = client_new(w, "c", MQTT_5_0);
 	struct connect_options options = with_will(world_random(w, 2) == 0 ? 0 : 1000, 0);
@@ -67,7 +67,7 @@ static void disconnect(struct world *w)
 
 /* After its delay, or at the session's end, whichever is first; not if the client has
  * reconnected before. [MQTT5-3.1.3-9] */
-static void delayed(struct world *w)
+static void delayed_will_waits_or_is_cancelled(struct world *w)
 {
 	struct client *watch = watcher(w), *c = client_new(w, "c", MQTT_5_0);
 	struct connect_options late = with_will(1000, 30), early = with_will(10, 30);
@@ -99,7 +99,7 @@ static void delayed(struct world *w)
 /* Takeover ends a connection without DISCONNECT: a will without delay is published, one with a
  * delay is not since the session continues; a clean start ends the session and with it the
  * delay. [MQTT5-3.1.3-9] */
-static void taken_over(struct world *w)
+static void takeover_publishes_a_will_without_delay(struct world *w)
 {
 	struct client *watch = watcher(w), *one = client_new(w, "c", MQTT_5_0);
 	struct client *two = client_new(w, "c", MQTT_5_0);
@@ -118,7 +118,7 @@ static void taken_over(struct world *w)
 }
 
 /* A retained will is sent to later subscribers, an expired one is not. */
-static void retained(struct world *w)
+static void retained_will_is_sent_to_later_subscribers(struct world *w)
 {
 	struct client *late = client_new(w, "late", MQTT_5_0), *c = client_new(w, "c", MQTT_5_0);
 	struct connect_options options = with_will(0, 0);
@@ -143,7 +143,7 @@ static void retained(struct world *w)
 
 /* A will that may not be published is refused at CONNECT, and the session is not touched. "What
  * is checked" in acl.yaml(5) */
-static void refused(struct world *w)
+static void denied_will_refuses_the_connect(struct world *w)
 {
 	struct client *c = client_new(w, "c", world_random(w, 2) == 0 ? MQTT_5_0 : MQTT_3_1_1);
 	struct connect_options good = with_will(1000, 0), bad = with_will(1000, 0);
@@ -164,8 +164,12 @@ static void refused(struct world *w)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    SCENARIO(when_it_breaks), SCENARIO(disconnect), SCENARIO(delayed),
-	    SCENARIO(taken_over),     SCENARIO(retained),   SCENARIO(refused),
+	    SCENARIO(broken_connection_publishes_the_will),
+	    SCENARIO(disconnect_cancels_the_will),
+	    SCENARIO(delayed_will_waits_or_is_cancelled),
+	    SCENARIO(takeover_publishes_a_will_without_delay),
+	    SCENARIO(retained_will_is_sent_to_later_subscribers),
+	    SCENARIO(denied_will_refuses_the_connect),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
