@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "base/array.h"
 #include "base/descriptors.h"
 #include "base/hash.h"
 #include "base/require.h"
@@ -53,7 +54,7 @@ static const struct command_option common[] = {
     {"trust-group", 0, true, take_trust_group},
 };
 
-#define COMMON_COUNT (sizeof(common) / sizeof(common[0]))
+#define COMMON_COUNT ARRAY_LEN(common)
 
 static const struct command_option *option_at(size_t row)
 {

@@ -1,6 +1,6 @@
 /* JSON, as far as the control socket needs it: a line is one flat object of text, whole
  * numbers, true, false and null. No library: those of Debian accept much more than these lines, and
- * have to be told what to refuse.  Pure.  Thread: any. */
+ * refusing the rest takes as much code as reading it.  Pure.  Thread: any. */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
 

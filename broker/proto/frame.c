@@ -72,17 +72,6 @@ const char *packet_type_name(enum packet_type type)
 	return names[type];
 }
 
-uint8_t frame_flags(enum packet_type type)
-{
-	static const uint8_t flags[] = {
-#define PACKET(id, type, its_flags) [PACKET_##id] = (its_flags),
-#include "proto/packets.def"
-#undef PACKET
-	};
-
-	return flags[type];
-}
-
 void frame_put_header(struct buf *out, enum packet_type type, uint8_t flags, size_t body_bytes)
 {
 	REQUIRE(body_bytes <= FRAME_BODY_MAX);

@@ -39,7 +39,16 @@ enum frame_result frame_next(struct slice *in, size_t max_bytes, struct frame *o
 
 const char *packet_type_name(enum packet_type type); /* "PUBLISH" */
 /* The flags that a packet of this type must have; not for PUBLISH. */
-uint8_t frame_flags(enum packet_type type);
+static inline uint8_t frame_flags(enum packet_type type)
+{
+#define PACKET(id, its_type, flags) | (uint64_t)(flags) << (its_type)*4
+	const uint64_t flags_of_types = UINT64_C(0)
+#include "proto/packets.def"
+	    ;
+#undef PACKET
+
+	return (uint8_t)(flags_of_types >> (unsigned)type * 4 & 0x0f);
+}
 
 /* Start a packet of known body length, at most FRAME_BODY_MAX: first byte and Remaining Length. */
 void frame_put_header(struct buf *out, enum packet_type type, uint8_t flags, size_t body_bytes);

@@ -2,15 +2,6 @@
  */
 #include "proto/wire.h"
 
-/* [MQTT3-2.2.2-1, -2] [MQTT5-2.1.3-1] [MQTT-3.6.1-1] */
-struct fault wire_check_flags(const struct frame *frame)
-{
-	return frame->flags == frame_flags(frame->type)
-	           ? FAULT_NONE
-	           : fault_of(REASON_MALFORMED,
-	                      "the flags of the fixed header are not those of this packet type");
-}
-
 struct fault wire_check_end(const struct reader *r)
 {
 	if (r->bad)

@@ -37,8 +37,15 @@ static inline bool wire_is_whole(const struct reader *r)
 	return !r->bad && reader_left(r) == 0;
 }
 
-/* The flags of the fixed header are those of the packet type. Not for PUBLISH. */
-struct fault wire_check_flags(const struct frame *frame);
+/* The flags of the fixed header are those of the packet type. Not for PUBLISH. [MQTT3-2.2.2-1, -2]
+ * [MQTT5-2.1.3-1] [MQTT-3.6.1-1] */
+static inline struct fault wire_check_flags(const struct frame *frame)
+{
+	return frame->flags == frame_flags(frame->type)
+	           ? FAULT_NONE
+	           : fault_of(REASON_MALFORMED,
+	                      "the flags of the fixed header are not those of this packet type");
+}
 
 /* What is wrong with the end of a body, if it is not whole. */
 struct fault wire_check_end(const struct reader *r);
