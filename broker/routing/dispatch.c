@@ -119,21 +119,6 @@ static bool goes_directly(const struct worker *w, unsigned executor, bool throug
 	return executor == w->executor.index && !through_mailbox && w->router->own_in_flight == 0;
 }
 
-/* Those of the filters that have subscribers at this worker. */
-static void live_to_own(struct worker *w, struct msg *msg, const struct route_match *match)
-{
-	struct router *r = w->router;
-	uint64_t bit = (uint64_t)1 << w->executor.index;
-	size_t count = 0;
-
-	array_reserve(r->ids, r->id_cap, match->filter_count);
-	for (size_t i = 0; i < match->filter_count; i++) {
-		if ((match->filters[i].executors & bit) != 0)
-			r->ids[count++] = match->filters[i].filter_id;
-	}
-	local_delivery_live(w, msg, r->ids, count);
-}
-
 static void live_to_worker(struct worker *w, struct msg *msg, const struct route_match *match,
                            unsigned executor)
 {
@@ -152,16 +137,22 @@ static void live_to_worker(struct worker *w, struct msg *msg, const struct route
 void dispatch_live(struct worker *w, struct msg *msg, const struct route_match *match,
                    bool through_mailbox)
 {
-	for (uint64_t executors = match->executors; executors != 0; executors &= executors - 1) {
-		unsigned executor = (unsigned)__builtin_ctzll(executors);
+	struct router *r = w->router;
+	uint64_t own = (uint64_t)1 << w->executor.index, others = match->executors;
+	size_t count = 0;
 
-		if (!goes_directly(w, executor, through_mailbox))
-			live_to_worker(w, msg, match, executor);
+	if ((others & own) != 0 && goes_directly(w, w->executor.index, through_mailbox))
+		others &= ~own;
+	for (uint64_t left = others; left != 0; left &= left - 1)
+		live_to_worker(w, msg, match, (unsigned)__builtin_ctzll(left));
+	if (others == match->executors)
+		return;
+	array_reserve(r->ids, r->id_cap, match->filter_count);
+	for (size_t i = 0; i < match->filter_count; i++) {
+		if ((match->filters[i].executors & own) != 0)
+			r->ids[count++] = match->filters[i].filter_id;
 	}
-	/* Last: delivering on this worker may use the match again. */
-	if ((match->executors >> w->executor.index & 1) != 0 &&
-	    goes_directly(w, w->executor.index, through_mailbox))
-		live_to_own(w, msg, match);
+	local_delivery_live(w, msg, r->ids, count); /* last: it may use the match again */
 }
 
 void dispatch_target(struct worker *w, struct msg *msg, const struct target_item *item,

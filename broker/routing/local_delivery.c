@@ -34,44 +34,43 @@ static bool retain_flag(bool as_published, const struct msg *msg)
 	return as_published && msg->retain; /* [MQTT5-3.3.1-12, -13] [MQTT3-3.3.1-9] */
 }
 
-static void deliver_to_subscription(const struct subscription *sub, struct msg *msg)
-{
-	struct delivery d = {.qos = sub->options.qos,
-	                     .retain = retain_flag(sub->options.retain_as_published, msg),
-	                     .ids = {.one = sub->id}};
-
-	session_deliver(sub->session, msg, &d);
-}
-
 static void deliver_to_filter(struct worker *w, struct msg *msg, const struct subscription *first)
 {
+	bool several = first != NULL && first->next != NULL;
+	struct delivery_context ctx = {.msg = msg, .fan_out = several ? &w->router->fan_out : NULL};
 	const struct subscription *sub;
 	size_t count = 0;
 
-	w->output->fan_out = first != NULL && first->next != NULL;
 	DL_FOREACH (first, sub) {
 		count++;
-		if (wants(sub, msg))
-			deliver_to_subscription(sub, msg);
+		if (wants(sub, msg)) {
+			struct delivery d = {.qos = sub->options.qos,
+			                     .retain =
+			                         retain_flag(sub->options.retain_as_published, msg),
+			                     .ids = {.one = sub->id}};
+
+			session_deliver(sub->session, &ctx, &d);
+		}
 	}
 	w->work += count;
 }
 
 /* --- several filters match: a session may stand in more than one --- */
 
-static struct merge *merge_of(struct worker *w, struct session *s)
+static struct merge *merge_of(struct merges *m, struct session *s)
 {
-	if (s->merge_serial == w->router->merge_serial)
-		return &w->router->merges[s->merge_index];
-	array_reserve(w->router->merges, w->router->merge_cap, w->router->merge_count + 1);
-	s->merge_serial = w->router->merge_serial;
-	s->merge_index = (uint32_t)w->router->merge_count;
-	w->router->merges[w->router->merge_count] = (struct merge){.session = s};
-	return &w->router->merges[w->router->merge_count++];
+	if (s->merge_serial == m->serial)
+		return &m->items[s->merge_index];
+	array_reserve(m->items, m->cap, m->count + 1);
+	s->merge_serial = m->serial;
+	s->merge_index = (uint32_t)m->count;
+	m->items[m->count] = (struct merge){.session = s};
+	return &m->items[m->count++];
 }
 
 /* [MQTT5-3.3.4-2] */
-static void merge_filter(struct worker *w, const struct msg *msg, const struct subscription *first)
+static void merge_filter(struct merges *merges, const struct msg *msg,
+                         const struct subscription *first)
 {
 	const struct subscription *sub;
 
@@ -80,7 +79,7 @@ static void merge_filter(struct worker *w, const struct msg *msg, const struct s
 
 		if (!wants(sub, msg))
 			continue;
-		m = merge_of(w, sub->session);
+		m = merge_of(merges, sub->session);
 		if (sub->options.qos > m->qos)
 			m->qos = sub->options.qos; /* [MQTT3-3.3.5-1] */
 		m->retain_as_published |= sub->options.retain_as_published;
@@ -88,17 +87,19 @@ static void merge_filter(struct worker *w, const struct msg *msg, const struct s
 	}
 }
 
-static void deliver_merged(struct worker *w, struct msg *msg)
+static void deliver_merged(struct worker *w, struct msg *msg, const struct merges *merges)
 {
-	w->output->fan_out = w->router->merge_count > 1;
-	w->work += w->router->merge_count;
-	for (size_t i = 0; i < w->router->merge_count; i++) {
-		struct merge *m = &w->router->merges[i];
+	struct delivery_context ctx = {.msg = msg,
+	                               .fan_out = merges->count > 1 ? &w->router->fan_out : NULL};
+
+	w->work += merges->count;
+	for (size_t i = 0; i < merges->count; i++) {
+		struct merge *m = &merges->items[i];
 		struct delivery d = {.qos = m->qos,
 		                     .retain = retain_flag(m->retain_as_published, msg),
 		                     .ids = m->ids};
 
-		session_deliver(m->session, msg, &d);
+		session_deliver(m->session, &ctx, &d);
 		subscription_ids_fini(&m->ids);
 	}
 }
@@ -115,18 +116,18 @@ static const struct subscription *subscribers_of(const struct worker *w, uint64_
 void local_delivery_live(struct worker *w, struct msg *msg, const uint64_t *filter_ids,
                          size_t count)
 {
-	/* Borrowed: another message may have its address by now. */
-	w->output->encoded.msg = NULL;
-	w->output->receive_answer.msg = NULL;
+	struct merges *merges = &w->router->merges;
+
+	fan_out_begin(&w->router->fan_out);
 	if (count == 1) {
 		deliver_to_filter(w, msg, subscribers_of(w, filter_ids[0]));
 		return;
 	}
-	w->router->merge_serial++;
-	w->router->merge_count = 0;
+	merges->serial++;
+	merges->count = 0;
 	for (size_t i = 0; i < count; i++)
-		merge_filter(w, msg, subscribers_of(w, filter_ids[i]));
-	deliver_merged(w, msg);
+		merge_filter(merges, msg, subscribers_of(w, filter_ids[i]));
+	deliver_merged(w, msg, merges);
 }
 
 /* --- by name --- */
@@ -141,7 +142,6 @@ bool local_delivery_target(struct worker *w, struct msg *msg, const struct targe
 	                     .stored = item->stored,
 	                     .ids = item->ids};
 
-	w->output->fan_out = false;
 	w->work++;
-	return s != NULL && session_deliver(s, msg, &d);
+	return s != NULL && session_deliver(s, &(struct delivery_context){.msg = msg}, &d);
 }

@@ -123,32 +123,6 @@ static void put_by(struct client_link *link, const struct publish *pub)
 	link->defers = true;
 }
 
-static void route_accepted(struct client_link *link, const struct publish *pub,
-                           const struct acl_verdict *verdict)
-{
-	struct publish_job job = {
-	    .session = link->session, .action = ACL_PUBLISH, .verdict = *verdict};
-	struct worker *w = link->worker;
-	enum publish_outcome outcome;
-
-	job.msg = message_of(link, pub);
-	if (pub->qos == 2)
-		job.inbound = inbound_new(link->session, pub->packet_id);
-	job.link = link;
-	job.packet_id = pub->packet_id;
-	outcome = publish_route(w, &job);
-	if (outcome != PUBLISH_ROUTED && pub->qos == 2)
-		inbound_stored(link->session, pub->packet_id, false);
-	if (outcome == PUBLISH_DENIED)
-		refuse_publish(link, pub, &job.verdict);
-	else if (outcome == PUBLISH_FULL)
-		refuse_full(link, pub, job.full);
-	else if (outcome == PUBLISH_LATER)
-		put_by(link, pub);
-	msg_unref(&job.msg);
-	flow_hold(&w->router->flows, link);
-}
-
 /* So much may wait here whatever the limit: existing values can be replaced and deleted. */
 #define WAITING_FREE ((size_t)8192)
 
@@ -170,18 +144,37 @@ static const char *waiting_exceeds(const struct client_link *link, const struct 
 	return quota_memory(link->worker, s->charge.payer, bytes);
 }
 
-static void route_or_refuse(struct client_link *link, const struct publish *pub,
-                            const struct acl_verdict *verdict)
+static void route_accepted(struct client_link *link, const struct publish *pub,
+                           const struct acl_verdict *verdict)
 {
+	struct publish_job job = {
+	    .session = link->session, .action = ACL_PUBLISH, .verdict = *verdict};
+	struct worker *w = link->worker;
+	enum publish_outcome outcome;
 	const char *exceeds = waiting_exceeds(link, pub);
 
-	if (exceeds == NULL) {
-		route_accepted(link, pub, verdict);
+	if (exceeds != NULL) {
+		session_report_memory(link->session, "a message", exceeds);
+		count(&w->counters.messages_dropped);
+		refuse_full(link, pub, exceeds);
 		return;
 	}
-	session_report_memory(link->session, "a message", exceeds);
-	count(&link->worker->counters.messages_dropped);
-	refuse_full(link, pub, exceeds);
+	job.msg = message_of(link, pub);
+	if (pub->qos == 2)
+		job.inbound = inbound_new(link->session, pub->packet_id);
+	job.link = link;
+	job.packet_id = pub->packet_id;
+	outcome = publish_route(w, &job);
+	if (outcome != PUBLISH_ROUTED && pub->qos == 2)
+		inbound_stored(link->session, pub->packet_id, false);
+	if (outcome == PUBLISH_DENIED)
+		refuse_publish(link, pub, &job.verdict);
+	else if (outcome == PUBLISH_FULL)
+		refuse_full(link, pub, job.full);
+	else if (outcome == PUBLISH_LATER)
+		put_by(link, pub);
+	msg_unref(&job.msg);
+	flow_hold(&w->router->flows, link);
 }
 
 /* It says that it is text, and is not. The standard (5.0, 3.3.2.3.2) says MAY; subscribers that
@@ -253,7 +246,7 @@ struct fault on_publish(struct client_link *link, const struct frame *f)
 		return refuse_payload(link, &pub);
 	verdict = check(link, &pub);
 	if (verdict.allowed)
-		route_or_refuse(link, &pub, &verdict);
+		route_accepted(link, &pub, &verdict);
 	else
 		refuse_publish(link, &pub, &verdict);
 	return FAULT_NONE;

@@ -64,14 +64,14 @@ static size_t retained_adds(const struct publish_job *job)
 	return bytes > before ? bytes - before : 0;
 }
 
-static size_t queues_add(const struct worker *w, const struct publish_job *job)
+static size_t queues_add(const struct publish_job *job)
 {
 	size_t rows = 0;
 
-	for (size_t i = 0; i < w->router->match.target_count; i++)
-		rows += w->router->match.targets[i].target.durable;
-	for (size_t i = 0; i < w->router->match.share_count; i++)
-		rows += w->router->match.shares[i].member.durable;
+	for (size_t i = 0; i < job->match->target_count; i++)
+		rows += job->match->targets[i].target.durable;
+	for (size_t i = 0; i < job->match->share_count; i++)
+		rows += job->match->shares[i].member.durable;
 	return rows == 0 || job->msg->qos == 0 ? 0 : msg_bytes(job->msg) + rows * ROW_BYTES;
 }
 
@@ -79,7 +79,7 @@ size_t commit_adds(const struct worker *w, const struct publish_job *job)
 {
 	if (durability_of_topic(w, msg_topic(job->msg)) == DURABILITY_NONE)
 		return 0;
-	return retained_adds(job) + queues_add(w, job);
+	return retained_adds(job) + queues_add(job);
 }
 
 static bool keeps_identifier(const struct commit *commit, const struct publish_job *job)
@@ -116,7 +116,7 @@ struct commit *commit_new(struct worker *w, const struct publish_job *job)
 	commit->holds_live =
 	    commit->durability == DURABILITY_ACK && (commit->keeps_identifier || job->ends_will);
 	if (commit->holds_live)
-		copy_live(commit, &w->router->match);
+		copy_live(commit, job->match);
 	return commit;
 }
 
@@ -376,11 +376,9 @@ static void append_for(struct publish_job *job, struct worker *w, struct journal
 }
 
 /* A live subscriber has it when it is in its worker's batch; so has what is retained. */
-static bool is_taken(const struct worker *w, const struct publish_job *job,
-                     const struct commit *commit)
+static bool is_taken(const struct publish_job *job, const struct commit *commit)
 {
-	if (w->router->match.filter_count > 0 ||
-	    (job->change != NULL && job->change->current != NULL))
+	if (job->match->filter_count > 0 || (job->change != NULL && job->change->current != NULL))
 		return true;
 	for (size_t i = 0; i < commit->item_count; i++) {
 		if (!is_kept(commit, &commit->items[i]))
@@ -396,7 +394,7 @@ bool commit_append(struct worker *w, struct publish_job *job, struct commit **co
 	uint64_t position = 0;
 
 	/* mutant: store_share_taken */
-	waiting->taken = is_taken(w, job, waiting);
+	waiting->taken = is_taken(job, waiting);
 
 	if (journal_group_count(group) == 0) {
 		journal_group_free(group);

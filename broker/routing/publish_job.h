@@ -8,6 +8,7 @@
 
 struct client_link;
 struct retain_change;
+struct route_match;
 
 enum publish_outcome {
 	PUBLISH_ROUTED,
@@ -27,6 +28,8 @@ struct publish_job {
 	const char *full;        /* with PUBLISH_FULL: which limit */
 	struct inbound *inbound; /* the QoS 2 identifier to keep with it; NULL: none */
 	bool ends_will;          /* the session's will is kept: with this message it is no more */
+	/* Who wants it, inside publish_route. */
+	struct route_match *match;
 	struct retain_change *change; /* of a retained one, made, its shard still held; else NULL */
 };
 

@@ -92,11 +92,10 @@ static void collect_items(const struct route_match *match, const struct msg *msg
 
 /* --- handing over --- */
 
-static enum reason reason_of(const struct worker *w)
+static enum reason reason_of(const struct publish_job *job)
 {
-	bool nobody = w->router->match.filter_count + w->router->match.target_count +
-	                  w->router->match.share_count ==
-	              0;
+	bool nobody =
+	    job->match->filter_count + job->match->target_count + job->match->share_count == 0;
 
 	return nobody ? REASON_NO_MATCHING_SUBSCRIBERS : REASON_SUCCESS;
 }
@@ -118,18 +117,18 @@ static void hand_over(struct worker *w, struct publish_job *job)
 {
 	struct commit *commit;
 
-	if (w->router->match.target_count == 0 && w->router->match.share_count == 0 &&
+	if (job->match->target_count == 0 && job->match->share_count == 0 &&
 	    !commit_is_wanted(w, job)) {
-		dispatch_live(w, job->msg, &w->router->match, job->msg->retain);
-		acknowledge_now(job, reason_of(w));
+		dispatch_live(w, job->msg, job->match, job->msg->retain);
+		acknowledge_now(job, reason_of(job));
 		return;
 	}
 	commit = commit_new(w, job);
-	collect_items(&w->router->match, job->msg, commit);
+	collect_items(job->match, job->msg, commit);
 	if (!commit->holds_live)
-		dispatch_live(w, job->msg, &w->router->match, job->msg->retain);
+		dispatch_live(w, job->msg, job->match, job->msg->retain);
 	commit->reason =
-	    job->link != NULL && job->link->version == MQTT_5_0 ? reason_of(w) : REASON_SUCCESS;
+	    job->link != NULL && job->link->version == MQTT_5_0 ? reason_of(job) : REASON_SUCCESS;
 	if (!commit_append(w, job, &commit))
 		acknowledge_now(job, commit->reason);
 	commit_free(commit);
@@ -140,10 +139,10 @@ static void hand_over(struct worker *w, struct publish_job *job)
 #define RETAINED_STEPS 4
 
 /* Inside a read section. */
-static void match(struct worker *w, const struct msg *msg)
+static void match_topic(struct worker *w, const struct publish_job *job)
 {
-	route_match(w->shared->route, msg_topic(msg), &w->router->match);
-	w->work += w->router->match.visited / NODES_PER_STEP;
+	route_match(w->shared->route, msg_topic(job->msg), job->match);
+	w->work += job->match->visited / NODES_PER_STEP;
 }
 
 #define ROOM_PLENTY ((uint64_t)16 << 20) /* more than one message ever takes */
@@ -156,7 +155,7 @@ static bool has_to_wait(struct worker *w, const struct publish_job *job)
 
 	if (job->link == NULL || journal_free_space(journal) > ROOM_PLENTY)
 		return false;
-	match(w, job->msg);
+	match_topic(w, job);
 	bytes = commit_adds(w, job);
 	return bytes > 0 && journal_is_low(journal, bytes);
 }
@@ -209,7 +208,7 @@ static void change_retained(struct worker *w, struct publish_job *job, struct re
 static void change_and_hand_over(struct worker *w, struct publish_job *job)
 {
 	change_retained(w, job, job->change);
-	match(w, job->msg);
+	match_topic(w, job);
 	w->work += RETAINED_STEPS;
 	hand_over(w, job);
 	batch_send_all(w);
@@ -248,12 +247,13 @@ enum publish_outcome publish_route(struct worker *w, struct publish_job *job)
 	struct shared *shared = w->shared;
 	bool waits;
 
+	job->match = &w->router->match;
 	if (job->msg->retain)
 		return route_retained(w, job);
 	route_read_begin(shared->route, w->executor.index);
 	waits = durability_is_on(w) && has_to_wait(w, job);
 	if (!waits)
-		match(w, job->msg);
+		match_topic(w, job);
 	route_read_end(shared->route, w->executor.index);
 	if (waits)
 		return PUBLISH_LATER;

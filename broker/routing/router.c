@@ -20,7 +20,8 @@ void router_fini(struct worker *w)
 	struct router *r = w->router;
 
 	route_match_fini(&r->match);
-	free(r->merges);
+	free(r->merges.items);
+	buf_fini(&r->fan_out.bytes);
 	free(r->ids);
 	free(r->outbox);
 	flow_fini_all(&r->flows);

@@ -4,16 +4,24 @@
 #define ROUTING_ROUTER_H
 
 #include "routing/flow.h"
+#include "session/delivery_context.h"
 
 struct batch;
 struct merge;
 
+/* Sessions that several filters of a message name (local_delivery.c). */
+struct merges {
+	struct merge *items;
+	size_t count, cap;
+	/* Of the message at hand: sessions remember by it that they stand here. */
+	uint64_t serial;
+};
+
+/* Memory that is used again for each message; who uses it is handed it. */
 struct router {
 	struct route_match match;
-	/* local_delivery.c: sessions that several filters of a message name. */
-	struct merge *merges;
-	size_t merge_count, merge_cap;
-	uint64_t merge_serial;
+	struct merges merges;
+	struct fan_out fan_out;
 	uint64_t *ids; /* batch.c: filter ids of one executor */
 	size_t id_cap;
 	struct batch **outbox; /* one per executor: built during the turn */

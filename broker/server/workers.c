@@ -59,7 +59,6 @@ static bool worker_turn_end(void *arg)
 	if (record_batch_is_pending(w))
 		record_batch_flush(w);
 	batch_send_all(w);
-	w->output->encoded.msg = NULL;
 	while (w->output->dirty != NULL) {
 		struct client_link *link = w->output->dirty;
 

@@ -78,29 +78,8 @@ struct client_link {
 	bool defers;
 };
 
-/* The bytes of the PUBLISH encoded last: equal for every subscriber with the same options. */
-struct encoded {
-	struct msg *msg; /* borrowed; NULL: empty */
-	enum mqtt_version version;
-	uint8_t qos;
-	bool retain;
-	uint32_t expiry_s;
-	size_t packet_id_at;
-	struct buf bytes;
-};
-
-/* The last answer about receiving the message at hand: the next subscriber's is often the same. */
-struct receive_answer {
-	const struct msg *msg;             /* NULL: none */
-	const struct acl_subject *subject; /* whose it was; borrowed while it is at hand */
-	struct acl_verdict verdict;
-};
-
 /* What the links of a worker share. */
 struct worker_output {
-	struct encoded encoded;
-	struct receive_answer receive_answer;
-	bool fan_out;               /* the message at hand goes to several: encode once */
 	struct client_link *dirty;  /* are written to at the end of the turn */
 	struct client_link *review; /* their input limit is applied then */
 	struct buf spare[128];      /* output buffers to use again */

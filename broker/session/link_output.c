@@ -23,7 +23,6 @@ void link_output_fini(struct worker *w)
 {
 	for (unsigned i = 0; i < w->output->spare_count; i++)
 		buf_fini(&w->output->spare[i]);
-	buf_fini(&w->output->encoded.bytes);
 	free(w->output);
 }
 

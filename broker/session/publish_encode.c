@@ -24,34 +24,31 @@ void publish_encode_fill(const struct session *s, const struct msg *msg, const s
 	}
 }
 
-static bool cache_fits(const struct encoded *cache, const struct msg *msg,
-                       const struct publish_out *p)
+static bool is_encoded(const struct fan_out *f, const struct publish_out *p)
 {
-	return cache->msg == msg && cache->version == p->version && cache->qos == p->qos &&
-	       cache->retain == p->retain && cache->expiry_s == p->expiry_s;
+	return f->is_encoded && f->version == p->version && f->qos == p->qos &&
+	       f->retain == p->retain && f->expiry_s == p->expiry_s;
 }
 
 /* Of a message that goes to several, the bytes are made once and patched. */
-static void write_cached(struct worker *w, struct client_link *link, struct msg *msg,
-                         const struct publish_out *p)
+static void write_shared(struct fan_out *f, struct client_link *link, const struct publish_out *p)
 {
-	struct encoded *cache = &w->output->encoded;
 	struct buf *out = link_output_buf(link);
 	size_t start = out->len;
 
-	if (!cache_fits(cache, msg, p)) {
-		buf_clear(&cache->bytes);
-		cache->packet_id_at = packet_publish_encode(&cache->bytes, p);
-		cache->msg = msg;
-		cache->version = p->version;
-		cache->qos = p->qos;
-		cache->retain = p->retain;
-		cache->expiry_s = p->expiry_s;
+	if (!is_encoded(f, p)) {
+		buf_clear(&f->bytes);
+		f->packet_id_at = packet_publish_encode(&f->bytes, p);
+		f->is_encoded = true;
+		f->version = p->version;
+		f->qos = p->qos;
+		f->retain = p->retain;
+		f->expiry_s = p->expiry_s;
 	}
-	buf_put_slice(out, buf_slice(&cache->bytes));
+	buf_put_slice(out, buf_slice(&f->bytes));
 	if (p->qos > 0) {
-		out->data[start + cache->packet_id_at] = (uint8_t)(p->packet_id >> 8);
-		out->data[start + cache->packet_id_at + 1] = (uint8_t)p->packet_id;
+		out->data[start + f->packet_id_at] = (uint8_t)(p->packet_id >> 8);
+		out->data[start + f->packet_id_at + 1] = (uint8_t)p->packet_id;
 	}
 }
 
@@ -70,18 +67,19 @@ bool publish_encode_fits(const struct session *s, const struct publish_out *p)
 	return packet_publish_size(p) <= max_packet(s);
 }
 
-void publish_encode_write(struct session *s, struct msg *msg, struct publish_out *p)
+void publish_encode_write(struct session *s, const struct delivery_context *ctx,
+                          struct publish_out *p)
 {
 	struct worker *w = s->worker;
 	struct client_link *link = s->link;
 
 	count(&w->counters.messages_sent);
-	count_by(&w->counters.payload_sent, msg_payload(msg).len);
+	count_by(&w->counters.payload_sent, msg_payload(ctx->msg).len);
 	if (link->aliases_out.max > 0) {
 		alias_use(&link->aliases_out, p, max_packet(s), link_output_admits_alias, link);
 		packet_publish_encode(link_output_buf(link), p);
-	} else if (w->output->fan_out && !p->dup && p->subscription_id_count == 0) {
-		write_cached(w, link, msg, p);
+	} else if (ctx->fan_out != NULL && !p->dup && p->subscription_id_count == 0) {
+		write_shared(ctx->fan_out, link, p);
 	} else {
 		packet_publish_encode(link_output_buf(link), p);
 	}

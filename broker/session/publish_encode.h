@@ -3,6 +3,7 @@
 #define SESSION_PUBLISH_ENCODE_H
 
 #include "proto/packet_publish.h"
+#include "session/delivery_context.h"
 #include "session/inflight.h"
 
 void publish_encode_fill(const struct session *s, const struct msg *msg, const struct delivery *d,
@@ -10,6 +11,7 @@ void publish_encode_fill(const struct session *s, const struct msg *msg, const s
 /* Is it within the client's Maximum Packet Size? */
 bool publish_encode_fits(const struct session *s, const struct publish_out *p);
 /* It leaves at the end of the turn. */
-void publish_encode_write(struct session *s, struct msg *msg, struct publish_out *p);
+void publish_encode_write(struct session *s, const struct delivery_context *ctx,
+                          struct publish_out *p);
 
 #endif

@@ -185,12 +185,11 @@ static size_t give_slice(struct session *s, struct replay *r, size_t budget)
 
 	if (count > budget)
 		count = budget;
-	s->worker->output->fan_out = false;
 	for (size_t i = 0; i < count && bytes < SLICE_BYTES; i++) {
 		struct msg **msg = &r->values[r->given++];
 
 		bytes += msg_bytes(*msg);
-		session_deliver(s, *msg, &d);
+		session_deliver(s, &(struct delivery_context){.msg = *msg}, &d);
 		msg_unref(msg);
 		if (d.position != 0)
 			d.position++;
@@ -262,12 +261,12 @@ static size_t read_slice(struct session *s, struct replay *r, size_t budget)
 	bool more = retain_cursor_visit(r->cursor, w->executor.index, w->executor.now_ms, budget,
 	                                on_value, &slice);
 
-	w->output->fan_out = false;
 	for (size_t i = 0; i < slice.count; i++) {
 		if (r->kept && slice.messages[i]->qos > 0)
 			gather(r, slice.messages[i]);
 		else
-			session_deliver(s, slice.messages[i], &d);
+			session_deliver(s, &(struct delivery_context){.msg = slice.messages[i]},
+			                &d);
 		msg_unref(&slice.messages[i]);
 	}
 	if (more)

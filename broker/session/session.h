@@ -146,8 +146,8 @@ struct session {
 	struct log_limits *log_limits; /* made with the first denial or drop */
 	uint64_t dropped;
 	uint64_t merge_serial;
-	uint32_t merge_index; /* local_delivery.c: place in worker->merges, valid while merge_serial
-	                         is the worker's */
+	uint32_t merge_index; /* local_delivery.c: place among the merges, valid while merge_serial
+	                         is the router's */
 	uint32_t slot_count;
 	uint32_t in_flight_count; /* of `sent`, on the present connection: within the client's
 	                        Receive Maximum */

@@ -75,27 +75,27 @@ static bool flight_has_memory(const struct session *s, const struct msg *msg,
 }
 
 /* Of a message that goes to several, those are asked for only once who are alike. S3 */
-static struct acl_verdict receive_verdict(struct session *s, const struct msg *msg)
+static struct acl_verdict receive_verdict(struct session *s, const struct delivery_context *ctx)
 {
-	struct acl_request request = {.action = ACL_RECEIVE, .topic = msg_topic(msg)};
+	struct acl_request request = {.action = ACL_RECEIVE, .topic = msg_topic(ctx->msg)};
 	const struct acl_subject *subject = session_subject(s);
-	struct worker *w = s->worker;
+	struct fan_out *f = ctx->fan_out;
 
-	if (!w->output->fan_out)
+	if (f == NULL)
 		return acl_check(subject, &request);
-	if (w->output->receive_answer.msg != msg ||
-	    !acl_reads_alike(subject, w->output->receive_answer.subject))
-		w->output->receive_answer = (struct receive_answer){
-		    .msg = msg, .subject = subject, .verdict = acl_check(subject, &request)};
-	return w->output->receive_answer.verdict;
+	if (f->subject == NULL || !acl_reads_alike(subject, f->subject)) {
+		f->subject = subject;
+		f->verdict = acl_check(subject, &request);
+	}
+	return f->verdict;
 }
 
-static bool receive_permitted(struct session *s, const struct msg *msg)
+static bool receive_permitted(struct session *s, const struct delivery_context *ctx)
 {
-	struct acl_verdict verdict = receive_verdict(s, msg);
+	struct acl_verdict verdict = receive_verdict(s, ctx);
 
 	if (!verdict.allowed)
-		session_report_denial(s, DENIAL_RECEIVE, msg_topic(msg), &verdict);
+		session_report_denial(s, DENIAL_RECEIVE, msg_topic(ctx->msg), &verdict);
 	return verdict.allowed;
 }
 
@@ -131,13 +131,14 @@ static void write_sent(struct session *s, struct inflight *o)
 {
 	struct delivery d = inflight_delivery(o);
 	bool expired = !o->sent && msg_is_expired(o->msg, s->worker->executor.now_ms);
+	struct delivery_context ctx = {.msg = o->msg};
 	struct publish_out p;
 
 	publish_encode_fill(s, o->msg, &d, o->qos, &p);
 	if (!publish_encode_fits(s, &p)) /* [MQTT5-3.1.2-25] */
 		session_report_drop(s, TOO_LARGE);
 	if (expired || !publish_encode_fits(s, &p) ||
-	    !receive_permitted(s, o->msg)) { /* [MQTT5-3.3.2-5] */
+	    !receive_permitted(s, &ctx)) { /* [MQTT5-3.3.2-5] */
 		withdraw(s, o);
 		return;
 	}
@@ -146,7 +147,7 @@ static void write_sent(struct session *s, struct inflight *o)
 	if (!o->in_flight)
 		s->in_flight_count++;
 	o->in_flight = o->sent = true;
-	publish_encode_write(s, o->msg, &p);
+	publish_encode_write(s, &ctx, &p);
 }
 
 static void on_sent_kept(struct journal_group *group, int status, void *executor_arg)
@@ -179,7 +180,7 @@ static void store_identifier(struct session *s, struct inflight *o)
 /* It gets a packet identifier and a place in the window, and stays until it is acknowledged; it is
  * written after those that wait for the journal. Takes over o.
  * [MQTT3-4.3.2-1] [MQTT5-4.3.2-2] [MQTT5-4.3.3-2] */
-static void send_new(struct session *s, struct inflight *o)
+static void send_new(struct session *s, const struct delivery_context *ctx, struct inflight *o)
 {
 	struct delivery d = inflight_delivery(o);
 	struct publish_out p;
@@ -190,7 +191,7 @@ static void send_new(struct session *s, struct inflight *o)
 		return;
 	}
 	if (o->qos == 0) {
-		publish_encode_write(s, o->msg, &p);
+		publish_encode_write(s, ctx, &p);
 		inflight_free(o);
 		return;
 	}
@@ -207,20 +208,7 @@ static void send_new(struct session *s, struct inflight *o)
 	if (s->unwritten != NULL)
 		return;
 	o->sent = true;
-	publish_encode_write(s, o->msg, &p);
-}
-
-/* [MQTT-4.3.1-1] */
-static bool send_qos0(struct session *s, struct msg *msg, const struct delivery *d)
-{
-	struct publish_out p;
-
-	publish_encode_fill(s, msg, d, 0, &p);
-	if (!publish_encode_fits(s, &p))
-		session_report_drop(s, TOO_LARGE);
-	else
-		publish_encode_write(s, msg, &p);
-	return true;
+	publish_encode_write(s, ctx, &p);
 }
 
 /* --- queueing --- */
@@ -291,15 +279,18 @@ static bool goes_at_once(const struct session *s)
 }
 
 /* [MQTT3-3.8.4-6] */
-bool session_deliver(struct session *s, struct msg *msg, const struct delivery *d)
+bool session_deliver(struct session *s, const struct delivery_context *ctx,
+                     const struct delivery *d)
 {
+	struct msg *msg = ctx->msg;
 	uint8_t qos = msg->qos < d->qos ? msg->qos : d->qos; /* [MQTT5-3.8.4-8] */
+	struct publish_out p;
 	const char *full;
 
 	REQUIRE_OWNER(s);
 	if (d->position != 0 && disk_queue_has_given(s, d->position))
 		return true;
-	if (!receive_permitted(s, msg)) {
+	if (!receive_permitted(s, ctx)) {
 		if (d->group_id == 0)
 			record_queue_done(s->worker, s->id, d->position);
 		return false;
@@ -307,7 +298,7 @@ bool session_deliver(struct session *s, struct msg *msg, const struct delivery *
 	if (qos > 0) {
 		if (!goes_at_once(s) || !flight_has_memory(s, msg, d))
 			return enqueue(s, msg, d, qos);
-		send_new(s, inflight_new(msg, d, qos));
+		send_new(s, ctx, inflight_new(msg, d, qos));
 		return true;
 	}
 	/* mutant: refused_gets_no_qos0 */
@@ -316,9 +307,15 @@ bool session_deliver(struct session *s, struct msg *msg, const struct delivery *
 	if (s->link->holding > 0 || s->waiting.qos0_count > 0)
 		return enqueue(s, msg, d, 0); /* after those of its kind */
 	full = link_output_exceeds(s->link, msg_bytes(msg), d->paced);
-	if (full == NULL)
-		return send_qos0(s, msg, d);
-	session_report_drop(s, full);
+	if (full == NULL) { /* [MQTT-4.3.1-1] */
+		publish_encode_fill(s, msg, d, 0, &p);
+		if (publish_encode_fits(s, &p))
+			publish_encode_write(s, ctx, &p);
+		else
+			full = TOO_LARGE;
+	}
+	if (full != NULL)
+		session_report_drop(s, full);
 	return true;
 }
 
@@ -326,11 +323,13 @@ bool session_deliver(struct session *s, struct msg *msg, const struct delivery *
 
 static void send_waiting(struct session *s, struct inflight *o)
 {
+	struct delivery_context ctx = {.msg = o->msg};
+
 	inflight_delete(s, &s->waiting, o);
 	/* mutant: permission_outlives_rule, expired_sent */
 	if (!msg_is_expired(o->msg, s->worker->executor.now_ms) &&
-	    receive_permitted(s, o->msg)) { /* [MQTT5-3.3.2-5] */
-		send_new(s, o);
+	    receive_permitted(s, &ctx)) { /* [MQTT5-3.3.2-5] */
+		send_new(s, &ctx, o);
 		return;
 	}
 	record_queue_done(s->worker, s->id, o->position);
@@ -429,7 +428,6 @@ void session_pump(struct session *s)
 {
 	size_t steps;
 
-	s->worker->output->fan_out = false;
 	if (!has_to_pump(s))
 		return;
 	/* mutant: resume_slices */

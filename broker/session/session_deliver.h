@@ -3,12 +3,14 @@
 #ifndef SESSION_SESSION_DELIVER_H
 #define SESSION_SESSION_DELIVER_H
 
+#include "session/delivery_context.h"
 #include "session/inflight.h"
 
-/* Deliver `msg` to this session, now or later: receive ACL of this moment, window, queue.
- * [MQTT-4.5.0-1] Borrows msg (takes its own reference). Never fails: a full queue drops by policy.
+/* Deliver a message to this session, now or later: receive ACL of this moment, window, queue.
+ * [MQTT-4.5.0-1] Borrows it (takes its own reference). Never fails: a full queue drops by policy.
  * False: it was not permitted or not possible (a $share message then goes to another member). */
-bool session_deliver(struct session *s, struct msg *msg, const struct delivery *d);
+bool session_deliver(struct session *s, const struct delivery_context *ctx,
+                     const struct delivery *d);
 /* Send what waits, as far as the window and the output allow: what was on the wire before a
  * reconnect first, in order, then what was never sent. [MQTT-4.4.0-1] */
 void session_pump(struct session *s);
