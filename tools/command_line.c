@@ -120,8 +120,8 @@ int report_error(int status, const char *format, ...)
 {
 	va_list args;
 
-	va_start(args, format);
 	fprintf(stderr, "%s: ", current->program);
+	va_start(args, format);
 	vfprintf(stderr, format, args);
 	fputc('\n', stderr);
 	va_end(args);
