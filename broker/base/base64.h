@@ -1,5 +1,5 @@
 /* Base64 (RFC 4648 section 4): the plain alphabet, always padded, no line breaks. No
- * library: libcrypto's decoder ignores blanks and what stands behind the end.  Pure; any thread. */
+ * library: libcrypto's decoder ignores blanks and what stands after the end.  Pure; any thread. */
 #ifndef BASE_BASE64_H
 #define BASE_BASE64_H
 

@@ -47,7 +47,7 @@ static struct fault check_options_v5(uint8_t bits, struct slice filter)
 
 /* A filter with a wildcard in the wrong place does not conform, and the packet goes with it: 0x8f
  * is for filters that do conform. [MQTT5-4.7.1-1, -2] [MQTT3-4.7.1-2, -3] [MQTT-4.7.3-1] Only 5.0
- * knows $share; 3.1.1 has no complaint about a name that is missing there. [MQTT5-4.8.2-1, -2] */
+ * knows $share; 3.1.1 accepts a missing name. [MQTT5-4.8.2-1, -2] */
 static bool filter_conforms(struct slice whole, enum mqtt_version version)
 {
 	struct slice group, filter;
