@@ -21,7 +21,7 @@ operators:
     replace A => B     in what is marked, B stands instead of A, which occurs exactly once there
     swap               two enumerators change places
 
-In EXPR, @ is the old expression.
+In EXPR, @ is the old expression; in TEXT it is the statement.
 
 usage: mutants.py apply NAME OUTPUT     write the changed source of a mutant in one file
        mutants.py list KIND             names and files of the mutants whose test is of this kind"""
@@ -145,6 +145,7 @@ class Target:
             return self.swap()
         if not self.is_statement:
             raise Bad(f"{verb}: the marker is not before a statement")
+        rest = rest.replace("@", whole)
         new = {"skip": self.skipped(), "instead": rest, "return": f"return {rest};", "before": f"{{ {rest} {whole} }}",
                "after": f"{{ {whole} {rest} }}"}.get(verb)
         if new is None:
