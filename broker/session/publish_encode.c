@@ -1,28 +1,7 @@
 /* Of a message that goes to several, the bytes are made once and patched. */
 #include "session/publish_encode.h"
 
-#include "proto/frame.h"
 #include "session/link_output.h"
-
-/* [MQTT-3.3.1-3] */
-void publish_encode_fill(const struct session *s, const struct msg *msg, const struct delivery *d,
-                         uint8_t qos, struct publish_out *out)
-{
-	*out = (struct publish_out){.version = s->link->version,
-	                            .retain = d->retain,
-	                            .qos = qos,
-	                            .topic = msg_topic(msg),
-	                            .payload = msg_payload(msg)};
-	if (out->version != MQTT_5_0)
-		return;
-	out->forwarded = msg_forwarded(msg);
-	out->subscription_ids = subscription_ids_all(&d->ids);
-	out->subscription_id_count = subscription_ids_count(&d->ids);
-	if (msg->expires_ms != MSG_NEVER) {
-		out->has_expiry = true; /* what is left of it [MQTT5-3.3.2-6] */
-		out->expiry_s = msg_expiry_left_s(msg, s->worker->executor.now_ms);
-	}
-}
 
 static bool is_encoded(const struct fan_out *f, const struct publish_out *p)
 {
@@ -52,21 +31,6 @@ static void write_shared(struct fan_out *f, struct client_link *link, const stru
 	}
 }
 
-/* Within the client's Maximum Packet Size, and within what a packet can be at all. */
-static size_t max_packet(const struct session *s)
-{
-	uint32_t max = s->link->max_packet_bytes;
-
-	return max < FRAME_SIZE_MAX ? max : FRAME_SIZE_MAX;
-}
-
-bool publish_encode_fits(const struct session *s, const struct publish_out *p)
-{
-	if (s->link->max_packet_bytes == UINT32_MAX && p->payload.len < FRAME_SIZE_MAX / 2)
-		return true;
-	return packet_publish_size(p) <= max_packet(s);
-}
-
 void publish_encode_write(struct session *s, const struct delivery_context *ctx,
                           struct publish_out *p)
 {
@@ -76,7 +40,8 @@ void publish_encode_write(struct session *s, const struct delivery_context *ctx,
 	count(&w->counters.messages_sent);
 	count_by(&w->counters.payload_sent, msg_payload(ctx->msg).len);
 	if (link->aliases_out.max > 0) {
-		alias_use(&link->aliases_out, p, max_packet(s), link_output_admits_alias, link);
+		alias_use(&link->aliases_out, p, publish_encode_max(s), link_output_admits_alias,
+		          link);
 		packet_publish_encode(link_output_buf(link), p);
 	} else if (ctx->fan_out != NULL && !p->dup && p->subscription_id_count == 0) {
 		write_shared(ctx->fan_out, link, p);
