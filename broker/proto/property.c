@@ -17,7 +17,7 @@ enum type {
 	PAIR,
 };
 
-struct row {
+struct property_row {
 	uint32_t min, max;
 	/* Bits of packet types; that of PROPERTY_OWNER_WILL is the will. */
 	uint16_t owners, repeats;
@@ -43,7 +43,7 @@ struct row {
 	(IN_WILL | IN_CONNECT | IN_CONNACK | IN_PUBLISH | IN_SUBSCRIBE |                           \
 	 1u << PACKET_UNSUBSCRIBE | IN_DISCONNECT | IN_AUTH | IN_ANY_ACK)
 
-static const struct row rows[] = {
+static const struct property_row rows[] = {
 #define PROPERTY(id, number, its_type, its_owners, its_repeats, its_min, its_max, its_forwarded,   \
                  its_member, name)                                                                 \
 	[number] = {.type = (its_type),                                                            \
@@ -74,7 +74,7 @@ static const struct texts {
 _Static_assert(ROW_COUNT <= 64, "`present` has a bit for each identifier");
 
 /* The row of the property that begins here; NULL where there is no such property. */
-static const struct row *read_row(struct reader *r, uint32_t *id)
+static const struct property_row *read_row(struct reader *r, uint32_t *id)
 {
 	*id = read_varint(r);
 	if (r->bad || *id >= ROW_COUNT || rows[*id].type == UNKNOWN)
@@ -82,12 +82,12 @@ static const struct row *read_row(struct reader *r, uint32_t *id)
 	return &rows[*id];
 }
 
-static void *member_of(struct properties *p, const struct row *row)
+static void *member_of(struct properties *p, const struct property_row *row)
 {
 	return (uint8_t *)p + row->member;
 }
 
-static uint32_t read_number(struct reader *r, const struct row *row)
+static uint32_t read_number(struct reader *r, const struct property_row *row)
 {
 	if (row->type == BYTE)
 		return read_u8(r);
@@ -96,7 +96,7 @@ static uint32_t read_number(struct reader *r, const struct row *row)
 	return row->type == FOUR ? read_u32(r) : read_varint(r);
 }
 
-static void store_number(struct properties *out, const struct row *row, uint32_t v)
+static void store_number(struct properties *out, const struct property_row *row, uint32_t v)
 {
 	if (row->type == BYTE)
 		*(uint8_t *)member_of(out, row) = (uint8_t)v;
@@ -108,7 +108,7 @@ static void store_number(struct properties *out, const struct row *row, uint32_t
 
 static struct fault take_number(struct reader *r, uint32_t id, struct properties *out)
 {
-	const struct row *row = &rows[id];
+	const struct property_row *row = &rows[id];
 	uint32_t v = read_number(r, row);
 
 	if (r->bad)
@@ -122,7 +122,7 @@ static struct fault take_number(struct reader *r, uint32_t id, struct properties
 /* [MQTT5-3.3.2-13, -14, -19] */
 static struct fault take_bytes(struct reader *r, uint32_t id, struct properties *out)
 {
-	const struct row *row = &rows[id];
+	const struct property_row *row = &rows[id];
 	struct slice s = row->type == BINARY ? read_string(r) : read_utf8(r);
 
 	if (r->bad)
@@ -146,7 +146,7 @@ static struct fault take_pair(struct reader *r, uint32_t id, struct properties *
 static struct fault take_property(struct reader *r, unsigned owner, struct properties *out)
 {
 	uint32_t id;
-	const struct row *row = read_row(r, &id);
+	const struct property_row *row = read_row(r, &id);
 
 	if (row == NULL)
 		return fault_of(REASON_MALFORMED, "there is a property of an unknown identifier");
@@ -177,7 +177,7 @@ struct fault properties_read(struct reader *r, unsigned owner, struct properties
 	return FAULT_NONE;
 }
 
-static void skip_value(struct reader *r, const struct row *row)
+static void skip_value(struct reader *r, const struct property_row *row)
 {
 	if (row->type <= VARINT) {
 		read_number(r, row);
@@ -196,7 +196,7 @@ void properties_put_forwarded(struct buf *out, struct slice raw)
 	while (reader_left(&r) > 0) {
 		const uint8_t *start = r.at;
 		uint32_t id;
-		const struct row *row = read_row(&r, &id);
+		const struct property_row *row = read_row(&r, &id);
 
 		if (row == NULL)
 			return;
@@ -214,7 +214,7 @@ bool properties_next_user(struct slice *at, struct slice *name, struct slice *va
 
 	while (reader_left(&r) > 0) {
 		uint32_t id;
-		const struct row *row = read_row(&r, &id);
+		const struct property_row *row = read_row(&r, &id);
 
 		if (row == NULL)
 			break;

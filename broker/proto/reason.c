@@ -9,7 +9,7 @@
 #define DISCONNECT   (1u << PACKET_DISCONNECT)
 #define AUTH         (1u << PACKET_AUTH)
 
-static const struct row {
+static const struct reason_row {
 	const char *name;
 	uint16_t packets; /* bits of packet types */
 	uint8_t connack_v3;
