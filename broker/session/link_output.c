@@ -8,7 +8,6 @@
 #include "base/array.h"
 #include "worker/memory_quota.h"
 
-#define FLUSH_AT         ((size_t)262144)
 #define SPARE_BUFFER_MAX ((size_t)65536)
 #define SPARE_BYTES_MAX  ((size_t)1 << 20) /* of all of them */
 /* Why nothing more is written to it. */
@@ -70,7 +69,7 @@ void link_output_write_now(struct client_link *link)
 	link_output_count(link);
 }
 
-struct buf *link_output_buf(struct client_link *link)
+struct buf *link_output_buf_slow(struct client_link *link)
 {
 	struct worker_output *output = link->worker->output;
 
@@ -80,7 +79,7 @@ struct buf *link_output_buf(struct client_link *link)
 		link->dirty = true;
 		link->next_dirty = output->dirty;
 		output->dirty = link;
-	} else if (link->out.len >= FLUSH_AT) {
+	} else if (link->out.len >= LINK_OUTPUT_FLUSH) {
 		link_output_write_now(link);
 	}
 	return &link->out;
@@ -89,7 +88,7 @@ struct buf *link_output_buf(struct client_link *link)
 /* What was not even offered to the peer is no pending: nobody would tell when it is drained. */
 size_t link_output_pending(struct client_link *link)
 {
-	if (link->out.len >= FLUSH_AT)
+	if (link->out.len >= LINK_OUTPUT_FLUSH)
 		link_output_write_now(link);
 	return link->out.len + stream_backlog(link->stream);
 }

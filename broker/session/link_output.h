@@ -15,8 +15,18 @@
 void link_output_init(struct worker *w);
 void link_output_fini(struct worker *w);
 
+/* A longer turn does not wait for its end. */
+#define LINK_OUTPUT_FLUSH ((size_t)262144)
+
+/* The first of the turn, or more than may wait for its end. */
+struct buf *link_output_buf_slow(struct client_link *link);
 /* Append to what leaves at the end of the turn. */
-struct buf *link_output_buf(struct client_link *link);
+static inline struct buf *link_output_buf(struct client_link *link)
+{
+	if (link->dirty && link->out.len < LINK_OUTPUT_FLUSH)
+		return &link->out;
+	return link_output_buf_slow(link);
+}
 /* The turn ends. */
 void link_output_flush(struct client_link *link);
 /* Do not wait for the end of the turn. */
