@@ -188,6 +188,7 @@ static const struct schema_section persistence_section = {
     .help = "What survives a restart. Without a directory, nothing does.",
 };
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): names of members, and designators */
 #define LIMIT(type, member, key, value_kind, least, most, default_value, extra, words)             \
 	{.name = key,                                                                              \
 	 .kind = SCHEMA_##value_kind,                                                              \
@@ -209,6 +210,7 @@ static const struct schema_section persistence_section = {
 	 .hint = "it limits what all clients share; set it in limits: at the top level",           \
 	 .help = words},
 #define NO_EXTRA .words = NULL
+/* NOLINTEND(bugprone-macro-parentheses) */
 static const struct schema_key limits_keys[] = {
 #include "conf/limits.def"
 };

@@ -49,7 +49,8 @@ enum event {
 #undef COUNT
 #undef EVENT
 
-/* How many they are. */
+/* How many they are: a sum of them stands behind 0. */
+/* NOLINTBEGIN(bugprone-macro-parentheses) */
 #define BYTES(field)  +1
 #define STRING(field) +1
 #define NUMBER(field) +1
@@ -60,6 +61,7 @@ enum log_field_count {
 #include "base/events.def"
 #undef EVENT
 };
+/* NOLINTEND(bugprone-macro-parentheses) */
 #undef BYTES
 #undef STRING
 #undef NUMBER
