@@ -48,10 +48,10 @@ void record_queue_done(struct worker *w, uint64_t session_id, uint64_t position)
 void record_batch_queue(struct worker *w, struct journal_group *group,
                         const struct target_item *item, struct msg *msg, bool report)
 {
-	struct delivery_record way = {.qos = item->qos,
-	                              .retain = item->retain_as_published && msg->retain,
-	                              .ids = item->ids,
-	                              .tried_count = item->tried_count};
+	struct delivery_record delivery = {.qos = item->qos,
+	                                   .retain = item->retain_as_published && msg->retain,
+	                                   .ids = item->ids,
+	                                   .tried_count = item->tried_count};
 	struct record record = {.kind = RECORD_QUEUE,
 	                        .session_id = item->session_id,
 	                        .group_id = item->group_id,
@@ -60,8 +60,8 @@ void record_batch_queue(struct worker *w, struct journal_group *group,
 	                        .msg = msg};
 	struct buf value = {0};
 
-	memcpy(way.tried, item->tried, sizeof(way.tried));
-	record_put_delivery(&value, &way);
+	memcpy(delivery.tried, item->tried, sizeof(delivery.tried));
+	record_put_delivery(&value, &delivery);
 	record.value = buf_slice(&value);
 	journal_group_add(group, &record);
 	buf_fini(&value);

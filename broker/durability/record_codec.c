@@ -7,7 +7,7 @@
 
 #define FORMAT 1
 
-static struct reader begin(struct slice bytes)
+static struct reader begin_reading(struct slice bytes)
 {
 	struct reader r = reader_of(bytes);
 
@@ -80,7 +80,7 @@ void record_put_session(struct buf *out, const struct session_record *k)
 
 bool record_read_session(struct slice bytes, struct session_record *out)
 {
-	struct reader r = begin(bytes);
+	struct reader r = begin_reading(bytes);
 
 	out->user = read_user(&r);
 	out->client_id = read_string(&r);
@@ -111,7 +111,7 @@ void record_put_subscription(struct buf *out, const struct subscription_record *
 
 bool record_read_subscription(struct slice bytes, struct subscription_record *out)
 {
-	struct reader r = begin(bytes);
+	struct reader r = begin_reading(bytes);
 
 	out->filter = read_string(&r);
 	out->options.qos = read_u8(&r);
@@ -168,7 +168,7 @@ static void read_tried(struct reader *r, struct delivery_record *out)
 
 bool record_read_delivery(struct slice bytes, struct delivery_record *out)
 {
-	struct reader r = begin(bytes);
+	struct reader r = begin_reading(bytes);
 	uint8_t flags = read_u8(&r);
 
 	*out = (struct delivery_record){.qos = flags & 3, .retain = (flags & 4) != 0};
@@ -190,7 +190,7 @@ void record_put_inflight(struct buf *out, const struct inflight_record *k)
 
 bool record_read_inflight(struct slice bytes, struct inflight_record *out)
 {
-	struct reader r = begin(bytes);
+	struct reader r = begin_reading(bytes);
 
 	out->packet_id = read_u16(&r);
 	out->released = read_bool(&r);
@@ -208,7 +208,7 @@ void record_put_retained(struct buf *out, const struct retained_record *k)
 
 bool record_read_retained(struct slice bytes, struct retained_record *out)
 {
-	struct reader r = begin(bytes);
+	struct reader r = begin_reading(bytes);
 
 	out->owned_until_ms = read_u64(&r);
 	out->owner = read_rest(&r);
@@ -230,7 +230,7 @@ void record_put_replay(struct buf *out, const struct replay_record *k)
 
 bool record_read_replay(struct slice bytes, struct replay_record *out)
 {
-	struct reader r = begin(bytes);
+	struct reader r = begin_reading(bytes);
 
 	out->until = read_u64(&r);
 	return ended(&r);
@@ -249,7 +249,7 @@ void record_put_will(struct buf *out, const struct will_record *k)
 
 bool record_read_will(struct slice bytes, struct will_record *out)
 {
-	struct reader r = begin(bytes);
+	struct reader r = begin_reading(bytes);
 
 	out->user = read_user(&r);
 	out->client_id = read_string(&r);

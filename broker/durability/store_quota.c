@@ -11,14 +11,14 @@
 static void *find_owner(void *arg, struct slice session_value)
 {
 	struct shared *shared = arg;
-	struct session_record kept;
+	struct session_record record;
 	struct identity *identity;
 	struct payer *payer;
 
-	if (!record_read_session(session_value, &kept))
+	if (!record_read_session(session_value, &record))
 		return NULL;
-	identity =
-	    identity_new(kept.user.kind, kept.user.name, kept.user.entry_id, kept.user.credential);
+	identity = identity_new(record.user.kind, record.user.name, record.user.entry_id,
+	                        record.user.credential);
 	payer = payers_find(&shared->payers, PAYER_USER, identity->key);
 	identity_unref(&identity);
 	return payer;

@@ -34,8 +34,8 @@ void output_chain_fini(struct output_chain *c)
 static size_t fill_tail(struct output_chain *c, struct slice bytes)
 {
 	struct output_chain_link *tail = c->tail;
-	size_t room = tail == NULL ? 0 : tail->cap - tail->len;
-	size_t n = room < bytes.len ? room : bytes.len;
+	size_t space = tail == NULL ? 0 : tail->cap - tail->len;
+	size_t n = space < bytes.len ? space : bytes.len;
 
 	if (n > 0) {
 		memcpy(tail->bytes + tail->len, bytes.data, n);

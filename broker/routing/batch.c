@@ -65,7 +65,7 @@ void batch_done(struct batch *b)
 
 void batch_send_all(struct worker *w)
 {
-	w->router->outbox_kept = false;
+	w->router->outbox_unstored = false;
 	for (unsigned executor = 0; executor < w->shared->worker_count; executor++) {
 		struct batch *b = w->router->outbox[executor];
 

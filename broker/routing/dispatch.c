@@ -28,8 +28,8 @@ static void lost_to_group(struct worker *w)
 }
 
 /* Another durable member's queue: from one to the other in one group. D1 */
-static void move_kept(struct worker *w, struct msg *msg, const struct target_item *from,
-                      const struct target_item *to)
+static void move_recorded(struct worker *w, struct msg *msg, const struct target_item *from,
+                          const struct target_item *to)
 {
 	struct record done = {
 	    .kind = RECORD_QUEUE_DONE, .session_id = from->session_id, .number = from->position};
@@ -41,8 +41,8 @@ static void move_kept(struct worker *w, struct msg *msg, const struct target_ite
 	record_batch_append(w, &group, JOURNAL_NOW, NULL);
 }
 
-static bool is_to_keep(const struct worker *w, const struct target_item *item,
-                       const struct msg *msg)
+static bool needs_record(const struct worker *w, const struct target_item *item,
+                         const struct msg *msg)
 {
 	return item->durable && item->qos > 0 && msg->qos > 0 && durability_is_on(w) &&
 	       durability_of_topic(w, msg_topic(msg)) == DURABILITY_ACK;
@@ -78,8 +78,8 @@ void dispatch_next_member(struct worker *w, struct msg *msg, const struct target
 	again.retain_as_published = next.options.retain_as_published;
 	again.durable = next.durable;
 	again.ids = (struct subscription_ids){.one = next.subscription_id};
-	if (is_to_keep(w, &again, msg)) {
-		move_kept(w, msg, item, &again);
+	if (needs_record(w, &again, msg)) {
+		move_recorded(w, msg, item, &again);
 		return;
 	}
 	record_queue_done(w, item->session_id, item->position);
@@ -191,22 +191,22 @@ static void report_refused(struct worker *w, const struct record *record, struct
 }
 
 /* DESIGN.md section 5, point 10. D1 */
-void dispatch_on_queued(void *executor_arg, const struct record *record, bool kept)
+void dispatch_on_queued(void *executor_arg, const struct record *record, bool stored)
 {
 	struct worker *w = executor_arg;
 	struct target_item item = {.session_id = record->session_id,
 	                           .group_id = record->group_id,
-	                           .position = kept ? record->number : 0,
-	                           .stored = kept};
-	struct delivery_record way;
+	                           .position = stored ? record->number : 0,
+	                           .stored = stored};
+	struct delivery_record delivery;
 
-	REQUIRE(record_read_delivery(record->value, &way)); /* we wrote it */
-	item.qos = way.qos;
-	item.retain_as_published = way.retain;
-	item.ids = way.ids;
-	item.tried_count = way.tried_count;
-	memcpy(item.tried, way.tried, sizeof(way.tried));
-	if (kept)
+	REQUIRE(record_read_delivery(record->value, &delivery)); /* we wrote it */
+	item.qos = delivery.qos;
+	item.retain_as_published = delivery.retain;
+	item.ids = delivery.ids;
+	item.tried_count = delivery.tried_count;
+	memcpy(item.tried, delivery.tried, sizeof(delivery.tried));
+	if (stored)
 		give_to_target(w, record->msg, &item);
 	else
 		report_refused(w, record, &item);

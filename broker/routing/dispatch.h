@@ -18,6 +18,6 @@ void dispatch_target(struct worker *w, struct msg *msg, const struct target_item
 void dispatch_next_member(struct worker *w, struct msg *msg, const struct target_item *item,
                           uint64_t tried);
 /* A queue record is durable, or was refused (journal_queued_fn). */
-void dispatch_on_queued(void *executor_arg, const struct record *record, bool kept);
+void dispatch_on_queued(void *executor_arg, const struct record *record, bool stored);
 
 #endif

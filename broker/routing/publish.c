@@ -114,7 +114,7 @@ static struct acl_verdict check(struct client_link *link, const struct publish *
 }
 
 /* As if it had not been read. */
-static void put_by(struct client_link *link, const struct publish *pub)
+static void defer_publish(struct client_link *link, const struct publish *pub)
 {
 	if (pub->qos > 0)
 		link->inbound_unacked--;
@@ -172,7 +172,7 @@ static void route_accepted(struct client_link *link, const struct publish *pub,
 	else if (outcome == PUBLISH_FULL)
 		refuse_full(link, pub, job.full);
 	else if (outcome == PUBLISH_LATER)
-		put_by(link, pub);
+		defer_publish(link, pub);
 	msg_unref(&job.msg);
 	flow_hold(&w->router->flows, link);
 }

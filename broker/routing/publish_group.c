@@ -82,7 +82,7 @@ size_t commit_adds(const struct worker *w, const struct publish_job *job)
 	return retained_adds(job) + queues_add(job);
 }
 
-static bool keeps_identifier(const struct commit *commit, const struct publish_job *job)
+static bool records_identifier(const struct commit *commit, const struct publish_job *job)
 {
 	return job->inbound != NULL && job->session != NULL && job->session->durable &&
 	       commit->durability != DURABILITY_NONE;
@@ -110,11 +110,11 @@ struct commit *commit_new(struct worker *w, const struct publish_job *job)
 		commit->session_id = job->session->id;
 	if (job->inbound != NULL)
 		commit->packet_id = job->packet_id;
-	commit->keeps_identifier = keeps_identifier(commit, job);
-	commit->tells_reason =
+	commit->records_identifier = records_identifier(commit, job);
+	commit->reports_reason =
 	    job->link != NULL && job->link->version == MQTT_5_0 && job->msg->qos > 0;
 	commit->holds_live =
-	    commit->durability == DURABILITY_ACK && (commit->keeps_identifier || job->ends_will);
+	    commit->durability == DURABILITY_ACK && (commit->records_identifier || job->ends_will);
 	if (commit->holds_live)
 		copy_live(commit, job->match);
 	return commit;
@@ -140,17 +140,17 @@ void commit_free(struct commit *commit)
 
 /* --- after the commit --- */
 
-static bool is_kept(const struct commit *commit, const struct target_item *item)
+static bool is_recorded(const struct commit *commit, const struct target_item *item)
 {
 	return item->durable && item->qos > 0 && commit->msg->qos > 0 &&
 	       commit->durability != DURABILITY_NONE;
 }
 
 /* Those who had to wait, for a crash would let them have it twice. */
-static void hand_over_held(struct worker *w, struct commit *commit)
+static void dispatch_pending(struct worker *w, struct commit *commit)
 {
 	for (size_t i = 0; i < commit->item_count; i++) {
-		if (!is_kept(commit, &commit->items[i]))
+		if (!is_recorded(commit, &commit->items[i]))
 			dispatch_target(w, commit->msg, &commit->items[i], false);
 	}
 	dispatch_live(w, commit->msg, &commit->live, false);
@@ -171,15 +171,15 @@ static size_t memory_of(const struct commit *commit)
 static bool another_takes(struct worker *w, const struct record *record)
 {
 	struct route_target next;
-	struct delivery_record way;
+	struct delivery_record delivery;
 
-	if (record->group_id == 0 || !record_read_delivery(record->value, &way) ||
-	    way.tried_count + 1 >= RECORD_TRIED_MAX)
+	if (record->group_id == 0 || !record_read_delivery(record->value, &delivery) ||
+	    delivery.tried_count + 1 >= RECORD_TRIED_MAX)
 		return false;
-	way.tried[way.tried_count++] = record->session_id;
-	subscription_ids_fini(&way.ids);
-	return route_share_pick(w->shared->route, w->executor.index, record->group_id, way.tried,
-	                        way.tried_count, &next);
+	delivery.tried[delivery.tried_count++] = record->session_id;
+	subscription_ids_fini(&delivery.ids);
+	return route_share_pick(w->shared->route, w->executor.index, record->group_id,
+	                        delivery.tried, delivery.tried_count, &next);
 }
 
 /* It was for queues in the store, and those that are still there refused it. */
@@ -201,7 +201,7 @@ static bool is_refused(struct worker *w, const struct journal_group *group,
 	return queued;
 }
 
-static void tell_refused(struct commit *commit)
+static void report_refused(struct commit *commit)
 {
 	struct client_link *link = commit->pending_ack == NULL ? NULL : commit->pending_ack->link;
 
@@ -221,7 +221,7 @@ static void on_identifier_free(struct journal_group *group, int status, void *ex
 	if (s != NULL)
 		inbound_refused(s, commit->packet_id, status == 0);
 	if (status == 0) {
-		tell_refused(commit);
+		report_refused(commit);
 		return;
 	}
 	if (commit->pending_ack != NULL)
@@ -234,14 +234,14 @@ static void on_identifier_free(struct journal_group *group, int status, void *ex
 static void refuse(struct worker *w, struct session *s, struct commit *commit)
 {
 	/* mutant: store_share_identifier */
-	if (commit->keeps_identifier && s != NULL) {
+	if (commit->records_identifier && s != NULL) {
 		record_inbound_done(s, commit->packet_id, true);
 		record_batch_commit(w, on_identifier_free, commit);
 		return;
 	}
 	if (commit->packet_id != 0 && s != NULL)
 		inbound_refused(s, commit->packet_id, true);
-	tell_refused(commit);
+	report_refused(commit);
 }
 
 static void on_committed(struct journal_group *group, int status, void *executor_arg)
@@ -256,14 +256,14 @@ static void on_committed(struct journal_group *group, int status, void *executor
 		charge_sub(w, &s->charge, memory_of(commit));
 	}
 	/* mutant: store_share_reason */
-	if (status == 0 && commit->tells_reason && is_refused(w, group, commit)) {
+	if (status == 0 && commit->reports_reason && is_refused(w, group, commit)) {
 		refuse(w, s, commit);
 		return;
 	}
 	if (s != NULL && commit->packet_id != 0)
 		inbound_stored(s, commit->packet_id, status == 0);
 	if (status == 0 && commit->holds_live)
-		hand_over_held(w, commit);
+		dispatch_pending(w, commit);
 	if (commit->pending_ack != NULL && status == 0)
 		pending_ack_done(&commit->pending_ack, commit->reason, SLICE_EMPTY);
 	else if (commit->pending_ack != NULL)
@@ -285,7 +285,7 @@ static void add_retained(struct worker *w, struct journal_group *group,
                          const struct publish_job *job)
 {
 	const struct retain_change *change = job->change;
-	struct retained_record kept = {.owner = change->owner};
+	struct retained_record retained = {.owner = change->owner};
 	/* mutant: stale_retained */
 	struct record record = {.kind = RECORD_RETAINED,
 	                        .number = change->number,
@@ -294,10 +294,10 @@ static void add_retained(struct worker *w, struct journal_group *group,
 	struct buf value = {0};
 
 	if (change->current == NULL && change->owner.len > 0)
-		kept.owned_until_ms =
-		    journal_time_ms(w->shared->journal, change->now_ms + TOPIC_OWNERS_KEEP_MS);
+		retained.owned_until_ms =
+		    journal_time_ms(w->shared->journal, change->now_ms + TOPIC_OWNERS_RETENTION_MS);
 	if (change->current != NULL || change->owner.len > 0)
-		record_put_retained(&value, &kept);
+		record_put_retained(&value, &retained);
 	record.value = buf_slice(&value);
 	journal_group_add(group, &record);
 	buf_fini(&value);
@@ -312,14 +312,14 @@ static struct journal_group *group_of(struct worker *w, const struct publish_job
 	struct journal_group *group = journal_group_new(NULL, NULL);
 
 	/* mutant: qos2_again */
-	if (commit->keeps_identifier)
+	if (commit->records_identifier)
 		add_plain(group, RECORD_INBOUND, commit->session_id, commit->packet_id);
 	if (job->ends_will)
 		add_plain(group, RECORD_WILL_DONE, commit->session_id, 0);
 	if (job->change != NULL && commit->durability != DURABILITY_NONE)
 		add_retained(w, group, job);
 	for (size_t i = 0; i < commit->item_count; i++) {
-		if (is_kept(commit, &commit->items[i]))
+		if (is_recorded(commit, &commit->items[i]))
 			record_batch_queue(w, group, &commit->items[i], job->msg, waits);
 	}
 	return group;
@@ -327,17 +327,17 @@ static struct journal_group *group_of(struct worker *w, const struct publish_job
 
 /* At once: those that are not kept, and where nobody waits for the disk those that are, by the
  * positions they got. */
-static void hand_over(struct worker *w, struct publish_job *job, struct commit *commit,
-                      uint64_t position)
+static void dispatch_items(struct worker *w, struct publish_job *job, struct commit *commit,
+                           uint64_t position)
 {
 	for (size_t i = 0; i < commit->item_count; i++) {
 		struct target_item *item = &commit->items[i];
 
-		if (is_kept(commit, item)) {
+		if (is_recorded(commit, item)) {
 			if (commit->durability == DURABILITY_ACK)
 				continue; /* dispatch_on_queued, at its executor */
 			item->position = position++;
-			w->router->outbox_kept = true;
+			w->router->outbox_unstored = true;
 		}
 		dispatch_target(w, job->msg, item, job->msg->retain);
 	}
@@ -381,7 +381,7 @@ static bool is_taken(const struct publish_job *job, const struct commit *commit)
 	if (job->match->filter_count > 0 || (job->change != NULL && job->change->current != NULL))
 		return true;
 	for (size_t i = 0; i < commit->item_count; i++) {
-		if (!is_kept(commit, &commit->items[i]))
+		if (!is_recorded(commit, &commit->items[i]))
 			return true;
 	}
 	return false;
@@ -398,17 +398,18 @@ bool commit_append(struct worker *w, struct publish_job *job, struct commit **co
 
 	if (journal_group_count(group) == 0) {
 		journal_group_free(group);
-		hand_over(w, job, waiting, 0);
+		dispatch_items(w, job, waiting, 0);
 		return false;
 	}
 	if (urgent(group, job, waiting)) {
 		if (!waiting->holds_live)
-			hand_over(w, job, waiting, 0);
+			dispatch_items(w, job, waiting, 0);
 		/* mutant: early_ack */
 		wait_for_it(w, job, waiting);
 		*commit = NULL;
 		journal_group_await(group, on_committed, waiting);
-		if (w->router->outbox_kept) /* the journal may be faster than the end of the turn */
+		if (w->router
+		        ->outbox_unstored) /* the journal may be faster than the end of the turn */
 			batch_send_all(w);
 		append_for(job, w, &group, JOURNAL_NOW, NULL);
 		return true;
@@ -416,6 +417,6 @@ bool commit_append(struct worker *w, struct publish_job *job, struct commit **co
 	append_for(job, w, &group,
 	           waiting->durability == DURABILITY_ACK ? JOURNAL_NEXT : JOURNAL_INTERVAL,
 	           &position);
-	hand_over(w, job, waiting, position);
+	dispatch_items(w, job, waiting, position);
 	return false;
 }

@@ -15,9 +15,9 @@ struct commit {
 	enum conf_durability durability;
 	uint64_t session_id;     /* the publisher's */
 	uint16_t packet_id;      /* the inbound identifier that waits for it; 0: none */
-	bool keeps_identifier;   /* and is kept with it */
+	bool records_identifier; /* and is kept with it */
 	bool holds_live;         /* live subscribers wait for the commit too */
-	bool tells_reason;       /* the publisher hears whether anybody took it */
+	bool reports_reason;     /* the publisher hears whether anybody took it */
 	bool taken;              /* somebody has it, whatever the store does */
 	struct route_match live; /* filters only */
 	size_t item_count, item_cap;

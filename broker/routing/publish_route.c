@@ -52,16 +52,16 @@ static int by_session(const void *a, const void *b)
 
 static void merge_items(struct commit *commit)
 {
-	size_t kept = 0;
+	size_t last = 0;
 
 	qsort(commit->items, commit->item_count, sizeof(*commit->items), by_session);
 	for (size_t i = 1; i < commit->item_count; i++) {
-		if (commit->items[i].session_id == commit->items[kept].session_id)
-			item_merge(&commit->items[kept], &commit->items[i]);
+		if (commit->items[i].session_id == commit->items[last].session_id)
+			item_merge(&commit->items[last], &commit->items[i]);
 		else
-			commit->items[++kept] = commit->items[i];
+			commit->items[++last] = commit->items[i];
 	}
-	commit->item_count = kept + 1;
+	commit->item_count = last + 1;
 }
 
 /* Not a change that its replay gives, or gave. */
@@ -113,7 +113,7 @@ static void acknowledge_now(struct publish_job *job, enum reason reason)
 }
 
 /* [MQTT-4.5.0-1] */
-static void hand_over(struct worker *w, struct publish_job *job)
+static void dispatch_all(struct worker *w, struct publish_job *job)
 {
 	struct commit *commit;
 
@@ -145,7 +145,7 @@ static void match_topic(struct worker *w, const struct publish_job *job)
 	w->work += job->match->visited / NODES_PER_STEP;
 }
 
-#define ROOM_PLENTY ((uint64_t)16 << 20) /* more than one message ever takes */
+#define SPACE_PLENTY ((uint64_t)16 << 20) /* more than one message ever takes */
 
 /* There is no space for what it adds. Only clients wait: nobody else can. Inside a read section. */
 static bool has_to_wait(struct worker *w, const struct publish_job *job)
@@ -153,7 +153,7 @@ static bool has_to_wait(struct worker *w, const struct publish_job *job)
 	struct journal *journal = w->shared->journal;
 	size_t bytes;
 
-	if (job->link == NULL || journal_free_space(journal) > ROOM_PLENTY)
+	if (job->link == NULL || journal_free_space(journal) > SPACE_PLENTY)
 		return false;
 	match_topic(w, job);
 	bytes = commit_adds(w, job);
@@ -205,12 +205,12 @@ static void change_retained(struct worker *w, struct publish_job *job, struct re
 		retain_own(change, SLICE_EMPTY);
 }
 
-static void change_and_hand_over(struct worker *w, struct publish_job *job)
+static void change_and_dispatch(struct worker *w, struct publish_job *job)
 {
 	change_retained(w, job, job->change);
 	match_topic(w, job);
 	w->work += RETAINED_STEPS;
-	hand_over(w, job);
+	dispatch_all(w, job);
 	batch_send_all(w);
 }
 
@@ -231,7 +231,7 @@ static enum publish_outcome route_retained(struct worker *w, struct publish_job 
 		if (durability_is_on(w) && has_to_wait(w, job))
 			outcome = PUBLISH_LATER;
 		else
-			change_and_hand_over(w, job);
+			change_and_dispatch(w, job);
 		job->change = NULL;
 	}
 	retain_end(&change);
@@ -257,6 +257,6 @@ enum publish_outcome publish_route(struct worker *w, struct publish_job *job)
 	route_read_end(shared->route, w->executor.index);
 	if (waits)
 		return PUBLISH_LATER;
-	hand_over(w, job);
+	dispatch_all(w, job);
 	return PUBLISH_ROUTED;
 }

@@ -28,7 +28,7 @@ struct router {
 	size_t own_in_flight;  /* batches of ours in our own mailbox */
 	struct flows flows;
 	/* The outbox has messages of queues, which went ahead of the disk. */
-	bool outbox_kept;
+	bool outbox_unstored;
 	struct log_limit share_limit;
 };
 

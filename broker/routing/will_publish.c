@@ -42,13 +42,13 @@ void will_publish(struct session *s)
 	request = publish_access_request(ACL_WILL, msg);
 	job.msg = msg;
 	/* mutant: will_twice */
-	job.ends_will = s->will->kept;
+	job.ends_will = s->will->recorded;
 	job.verdict =
 	    publish_access_check(s->worker, session_subject(s), s->origin->user_key, &request);
 	if (!job.verdict.allowed || publish_route(s->worker, &job) == PUBLISH_DENIED)
 		session_report_denial(s, DENIAL_WILL, msg_topic(msg), &job.verdict);
 	else
-		s->will->kept = false; /* its end went with the message */
+		s->will->recorded = false; /* its end went with the message */
 	msg_unref(&msg);
 	will_drop(s);
 }

@@ -228,7 +228,7 @@ static struct journal *open_journal(const struct conf *conf)
 	struct store_options options = {.directory = conf->persistence_directory,
 	                                .max_bytes = conf->persistence_max_bytes};
 	struct journal_options timing = {.interval_ms = conf->persistence_interval_ms,
-	                                 .expired_retention_ms = TOPIC_OWNERS_KEEP_MS,
+	                                 .expired_retention_ms = TOPIC_OWNERS_RETENTION_MS,
 	                                 .deleted_is_over = record_retained_is_over};
 	char text[STORE_ERROR_TEXT];
 	struct store *store;

@@ -103,7 +103,7 @@ static bool may_begin(const struct session *s, uint64_t position)
 	return position > highest_of(&s->waiting) && position > highest_of(&s->sent);
 }
 
-static void leave(struct session *s, uint64_t position, struct msg *msg)
+static void leave_message(struct session *s, uint64_t position, struct msg *msg)
 {
 	struct disk_queue *b = disk_queue_of(s);
 
@@ -122,7 +122,7 @@ bool disk_queue_leave_behind(struct session *s, uint64_t position, struct msg *m
 	bool to_disk = is_behind(s) ? position >= s->disk_queue->from : may_begin(s, position);
 
 	if (to_disk)
-		leave(s, position, msg);
+		leave_message(s, position, msg);
 	return to_disk;
 }
 
@@ -132,13 +132,13 @@ bool disk_queue_leave(struct session *s, uint64_t position, struct msg *msg)
 	                            : !memory_has_space(s) && may_begin(s, position);
 
 	if (to_disk)
-		leave(s, position, msg);
+		leave_message(s, position, msg);
 	return to_disk;
 }
 
 static bool is_of_group(const struct inflight *o)
 {
-	return o->way != NULL && o->way->group_id != 0;
+	return o->info != NULL && o->info->group_id != 0;
 }
 
 /* Behind this there is nothing on the wire, and nothing of a $share group, which stays in memory to
@@ -167,7 +167,7 @@ void disk_queue_page_out(struct session *s)
 			continue;
 		if (is_behind(s) && o->position < s->disk_queue->from)
 			s->disk_queue->from = o->position;
-		leave(s, o->position, o->msg);
+		leave_message(s, o->position, o->msg);
 		inflight_delete(s, &s->waiting, o);
 		inflight_free(o);
 	}
@@ -226,21 +226,21 @@ static void forget_some(struct session *s, uint64_t count, uint64_t bytes)
 
 static void take_item(struct session *s, const struct journal_page_item *item)
 {
-	struct delivery_record way;
+	struct delivery_record delivery;
 	struct delivery d = {.position = item->position};
 	uint8_t qos;
 
 	forget_some(s, 1, msg_bytes(item->msg));
-	if (!record_read_delivery(item->value, &way)) {
+	if (!record_read_delivery(item->value, &delivery)) {
 		record_queue_done(s->worker, s->id, item->position);
 		return;
 	}
-	d.qos = way.qos;
-	d.retain = way.retain;
-	d.ids = way.ids;
-	qos = item->msg->qos < way.qos ? item->msg->qos : way.qos;
+	d.qos = delivery.qos;
+	d.retain = delivery.retain;
+	d.ids = delivery.ids;
+	qos = item->msg->qos < delivery.qos ? item->msg->qos : delivery.qos;
 	inflight_append(s, &s->waiting, inflight_new(item->msg, &d, qos));
-	subscription_ids_fini(&way.ids);
+	subscription_ids_fini(&delivery.ids);
 }
 
 static void take_page(struct session *s, const struct journal_page *page)

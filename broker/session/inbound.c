@@ -37,26 +37,26 @@ struct inbound *inbound_new(struct session *s, uint16_t packet_id)
 }
 
 /* [MQTT5-4.3.3-9] */
-void inbound_stored(struct session *s, uint16_t packet_id, bool kept)
+void inbound_stored(struct session *s, uint16_t packet_id, bool stored)
 {
 	struct inbound *in = inbound_find(s, packet_id);
 
 	if (in == NULL)
 		return;
 	in->pending = false;
-	if (in->again != NULL && kept)
+	if (in->again != NULL && stored)
 		pending_ack_done(&in->again, REASON_SUCCESS, SLICE_EMPTY);
 	else if (in->again != NULL)
 		pending_ack_failed(&in->again);
-	if (!kept)
+	if (!stored)
 		inbound_free(s, in);
 }
 
-void inbound_refused(struct session *s, uint16_t packet_id, bool kept)
+void inbound_refused(struct session *s, uint16_t packet_id, bool stored)
 {
 	struct inbound *in = inbound_find(s, packet_id);
 
-	if (in != NULL && in->again != NULL && kept)
+	if (in != NULL && in->again != NULL && stored)
 		pending_ack_done(&in->again, REASON_QUOTA_EXCEEDED, SLICE_EMPTY);
 	inbound_stored(s, packet_id, false);
 }

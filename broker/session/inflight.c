@@ -12,12 +12,12 @@
 
 static inline size_t cost_of_ids(const struct subscription_ids *ids)
 {
-	size_t way =
+	size_t info =
 	    subscription_ids_count(ids) == 0 ? 0 : sizeof(struct delivery_info) + CHARGE_ALLOC;
 
 	if (ids->list != NULL)
-		way += sizeof(*ids->list) + ids->list->cap * sizeof(uint32_t) + CHARGE_ALLOC;
-	return way;
+		info += sizeof(*ids->list) + ids->list->cap * sizeof(uint32_t) + CHARGE_ALLOC;
+	return info;
 }
 
 static inline size_t cost_alone(const struct subscription_ids *ids)
@@ -78,22 +78,22 @@ void inflight_delete(struct session *s, struct inflight_list *list, struct infli
 void inflight_free(struct inflight *o)
 {
 	msg_unref(&o->msg);
-	if (o->way != NULL)
-		subscription_ids_fini(&o->way->ids);
-	free(o->way);
+	if (o->info != NULL)
+		subscription_ids_fini(&o->info->ids);
+	free(o->info);
 	free(o);
 }
 
 static struct delivery_info *delivery_info_new(const struct delivery *d)
 {
-	struct delivery_info *way;
+	struct delivery_info *info;
 
 	if (d->group_id == 0 && subscription_ids_count(&d->ids) == 0)
 		return NULL;
-	way = xnew(way);
-	way->group_id = d->group_id;
-	way->ids = subscription_ids_ref(&d->ids);
-	return way;
+	info = xnew(info);
+	info->group_id = d->group_id;
+	info->ids = subscription_ids_ref(&d->ids);
+	return info;
 }
 
 struct inflight *inflight_new(struct msg *msg, const struct delivery *d, uint8_t qos)
@@ -101,7 +101,7 @@ struct inflight *inflight_new(struct msg *msg, const struct delivery *d, uint8_t
 	struct inflight *o = xalloc(sizeof(*o));
 
 	*o = (struct inflight){.msg = msg_ref(msg),
-	                       .way = delivery_info_new(d),
+	                       .info = delivery_info_new(d),
 	                       .position = d->position,
 	                       .cost = (uint32_t)cost_alone(&d->ids),
 	                       .qos = qos,
@@ -113,9 +113,9 @@ struct delivery inflight_delivery(const struct inflight *o)
 {
 	struct delivery d = {.qos = o->qos, .retain = o->retain, .position = o->position};
 
-	if (o->way != NULL) {
-		d.group_id = o->way->group_id;
-		d.ids = o->way->ids;
+	if (o->info != NULL) {
+		d.group_id = o->info->group_id;
+		d.ids = o->info->ids;
 	}
 	return d;
 }
@@ -169,8 +169,8 @@ void inflight_restore(struct session *s, struct inflight *o, uint16_t packet_id)
 	o->packet_id = packet_id;
 	s->slots[packet_id & (s->slot_count - 1)] = o;
 	inflight_append(s, &s->sent, o);
-	if (s->unwritten == NULL)
-		s->unwritten = o;
+	if (s->next_resend == NULL)
+		s->next_resend = o;
 	s->next_packet_id = packet_id;
 }
 
@@ -178,8 +178,8 @@ void inflight_remove(struct session *s, struct inflight *o)
 {
 	record_queue_done(s->worker, s->id, o->position);
 	s->slots[o->packet_id & (s->slot_count - 1)] = NULL;
-	if (s->unwritten == o)
-		s->unwritten = o->next;
+	if (s->next_resend == o)
+		s->next_resend = o->next;
 	if (o->in_flight)
 		s->in_flight_count--;
 	inflight_delete(s, &s->sent, o);

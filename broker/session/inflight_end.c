@@ -58,7 +58,7 @@ static bool is_of_group(const struct session *s, const struct inflight_list *lis
 {
 	bool sent_qos2 = list == &s->sent && o->qos == 2; /* [MQTT5-4.8.2-4, -5] */
 
-	return o->way != NULL && o->way->group_id != 0 && o->msg != NULL && !sent_qos2;
+	return o->info != NULL && o->info->group_id != 0 && o->msg != NULL && !sent_qos2;
 }
 
 static bool share_has_online(struct worker *w, uint64_t group_id, uint64_t but)
@@ -72,7 +72,7 @@ static bool share_has_online(struct worker *w, uint64_t group_id, uint64_t but)
 static void give_away(struct session *s, struct inflight_list *list, struct inflight *o)
 {
 	struct target_item item = {
-	    .session_id = s->id, .group_id = o->way->group_id, .position = o->position};
+	    .session_id = s->id, .group_id = o->info->group_id, .position = o->position};
 
 	s->worker->upcalls->on_share_returned(s, o->msg, &item);
 	o->position = 0; /* done, or another's now */
@@ -93,7 +93,7 @@ static void give_some(struct session *s, struct inflight_list *list, size_t *ste
 		s->giving = o->next;
 		(*steps)--;
 		if (!is_of_group(s, list, o) ||
-		    !share_has_online(s->worker, o->way->group_id, s->id))
+		    !share_has_online(s->worker, o->info->group_id, s->id))
 			continue;
 		*steps -= *steps < LOOKS ? *steps : LOOKS;
 		give_away(s, list, o);
@@ -133,7 +133,7 @@ static void give_all(struct session *s, struct inflight_list *list)
 
 /* --- the client goes away, and comes back --- */
 
-void session_leave_outgoing(struct session *s)
+void inflight_end_leave(struct session *s)
 {
 	s->noting = s->sent.head;
 	s->giving = s->sent.head;
@@ -142,7 +142,7 @@ void session_leave_outgoing(struct session *s)
 	inflight_note_slice(s);
 }
 
-void session_return_outgoing(struct session *s)
+void inflight_end_return(struct session *s)
 {
 	s->noting = s->giving = NULL;
 	s->giving_stage = GIVING_NOTHING;
@@ -170,7 +170,7 @@ static bool drop_some(struct session *s, struct inflight_list *list, size_t *ste
 
 bool session_drop_inflight(struct session *s, size_t *steps)
 {
-	s->unwritten = NULL;
+	s->next_resend = NULL;
 	if (!drop_some(s, &s->sent, steps) || !drop_some(s, &s->waiting, steps))
 		return false;
 	disk_queue_free(s);

@@ -10,9 +10,9 @@
 void inflight_note_sent(struct session *s);
 /* The client has gone: what it was sent is written down, QoS 1 of a $share group goes to another
  * online member; all of it in slices. */
-void session_leave_outgoing(struct session *s);
+void inflight_end_leave(struct session *s);
 /* It is back: nothing more is given away, and PUBRELs are owed again. */
-void session_return_outgoing(struct session *s);
+void inflight_end_return(struct session *s);
 /* The session ends: shared messages go to other members where the standard says so. */
 void session_give_shared_away(struct session *s);
 /* Free what waits and is on the wire, as far as *steps go. False: there is more. */

@@ -34,7 +34,8 @@ struct replay {
 	struct subscription *sub; /* NULL: all of it is in the queue on disk, and is being given */
 	struct retain_cursor *cursor; /* NULL: its end was reached */
 	uint64_t until;
-	bool kept; /* the journal has it: values gather here, and enter the queue all together */
+	bool
+	    recorded; /* the journal has it: values gather here, and enter the queue all together */
 	struct msg **values;
 	size_t value_count, value_cap, given;
 	size_t bytes;   /* of those that are not given yet */
@@ -219,7 +220,7 @@ static size_t group_slice(struct session *s, struct replay *r, size_t budget)
 
 /* What was gathered enters the queue on disk all together, and with it the replay is no more: after
  * a crash either all of it is given, or none was. D2, D5 */
-static void finish_kept(struct session *s, struct replay *r)
+static void finish_recorded(struct session *s, struct replay *r)
 {
 	/* mutant: replay_again */
 	struct record done = {
@@ -243,7 +244,7 @@ static bool may_go_on(const struct session *s)
 
 	/* mutant: input_limit_replays */
 	return session_deliver_takes_replay(s) &&
-	       !(r->kept && r->sub != NULL && journal_is_full(s->worker->shared->journal));
+	       !(r->recorded && r->sub != NULL && journal_is_full(s->worker->shared->journal));
 }
 
 static void wake(struct session *s)
@@ -262,7 +263,7 @@ static size_t read_slice(struct session *s, struct replay *r, size_t budget)
 	                                on_value, &slice);
 
 	for (size_t i = 0; i < slice.count; i++) {
-		if (r->kept && slice.messages[i]->qos > 0)
+		if (r->recorded && slice.messages[i]->qos > 0)
 			gather(r, slice.messages[i]);
 		else
 			session_deliver(s, &(struct delivery_context){.msg = slice.messages[i]},
@@ -280,17 +281,17 @@ static size_t one_slice(struct session *s, size_t budget)
 {
 	struct replay *r = s->replays;
 
-	if (r->value_count > r->given && !(r->kept && r->sub != NULL))
+	if (r->value_count > r->given && !(r->recorded && r->sub != NULL))
 		return give_slice(s, r, budget);
 	if (r->cursor != NULL)
 		return read_slice(s, r, budget);
-	if (r->sub == NULL || !r->kept) {
+	if (r->sub == NULL || !r->recorded) {
 		replay_free(s, r);
 		return 1;
 	}
 	if (r->grouped < r->value_count)
 		return group_slice(s, r, budget);
-	finish_kept(s, r);
+	finish_recorded(s, r);
 	return 1;
 }
 
@@ -311,7 +312,7 @@ static size_t memory_of(const struct replay *r)
 /* Has nothing of it been given yet? */
 static bool may_gather_again(const struct replay *r)
 {
-	return r->sub != NULL && r->kept && r->given == 0;
+	return r->sub != NULL && r->recorded && r->given == 0;
 }
 
 /* What was gathered is released, and gathered again. */
@@ -351,7 +352,7 @@ static size_t affordable(struct session *s, size_t budget)
 {
 	const struct replay *r = s->replays;
 
-	if ((r->kept && r->sub != NULL) ||
+	if ((r->recorded && r->sub != NULL) ||
 	    quota_memory(s->worker, s->charge.payer, SLICE_BYTES) == NULL)
 		return budget;
 	return s->waiting.count == 0 && s->sent.count == 0 &&
@@ -391,7 +392,7 @@ static bool gives_nothing(const struct worker *w, struct slice filter, uint64_t 
 	       !retain_has(w->shared->retain, w->executor.index, filter, until);
 }
 
-static bool is_to_be_kept(const struct session *s, const struct subscription *sub)
+static bool needs_record(const struct session *s, const struct subscription *sub)
 {
 	return s->durable && sub->options.qos > 0 && durability_is_on(s->worker);
 }
@@ -404,7 +405,7 @@ static void start(struct session *s, struct subscription *sub, uint64_t until)
 	replay_drop(sub);
 	r->cursor = retain_cursor_new(s->worker->shared->retain, subscription_filter(sub), until);
 	r->until = until;
-	r->kept = is_to_be_kept(s, sub);
+	r->recorded = needs_record(s, sub);
 	r->sub = sub;
 	sub->replay = r;
 	charge(s, r, memory_of(r));
@@ -418,7 +419,7 @@ void replay_start(struct session *s, struct subscription *sub, uint64_t until)
 		replay_end(sub);
 		return;
 	}
-	if (!is_to_be_kept(s, sub))
+	if (!needs_record(s, sub))
 		replay_end(sub);
 	start(s, sub, until);
 	wake(s);
@@ -428,20 +429,20 @@ void replay_start(struct session *s, struct subscription *sub, uint64_t until)
 void replay_go_on(struct session *s, struct subscription *sub)
 {
 	struct replay *r = sub->replay;
-	bool kept = is_to_be_kept(s, sub);
+	bool recorded = needs_record(s, sub);
 
 	if (r == NULL)
 		return;
 	forget_group(r);
-	if (r->kept && !kept)
+	if (r->recorded && !recorded)
 		record_replay_done(s, sub->number);
-	r->kept = kept;
+	r->recorded = recorded;
 	wake(s);
 }
 
 void replay_record(const struct subscription *sub)
 {
-	if (sub->replay != NULL && sub->replay->kept)
+	if (sub->replay != NULL && sub->replay->recorded)
 		record_replay(sub, sub->replay->until);
 }
 
@@ -453,14 +454,14 @@ void replay_drop(struct subscription *sub)
 
 void replay_end(struct subscription *sub)
 {
-	if (sub->replay != NULL && sub->replay->kept)
+	if (sub->replay != NULL && sub->replay->recorded)
 		record_replay_done(sub->session, sub->number);
 	replay_drop(sub);
 }
 
 bool replay_restore(struct session *s, struct subscription *sub, uint64_t until)
 {
-	if (!is_to_be_kept(s, sub)) /* it was, before it was subscribed again */
+	if (!needs_record(s, sub)) /* it was, before it was subscribed again */
 		return false;
 	start(s, sub, until);
 	return true;

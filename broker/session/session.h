@@ -46,11 +46,11 @@ struct delivery_info {
 struct inflight {
 	struct inflight *prev, *next;
 	struct msg *msg;
-	struct delivery_info *way; /* NULL: neither a group nor identifiers */
-	uint64_t position;         /* in the session's queue on disk; 0: it is not there */
-	uint32_t cost;             /* of memory, without the message */
-	uint16_t packet_id;        /* 0: not sent yet */
-	uint8_t qos;               /* effective */
+	struct delivery_info *info; /* NULL: neither a group nor identifiers */
+	uint64_t position;          /* in the session's queue on disk; 0: it is not there */
+	uint32_t cost;              /* of memory, without the message */
+	uint16_t packet_id;         /* 0: not sent yet */
+	uint8_t qos;                /* effective */
 	bool retain;
 	bool in_flight; /* counts in the window of the present connection */
 	bool storing;   /* QoS 2: leaves when its packet identifier is durable */
@@ -104,7 +104,7 @@ struct pending_will {
 	struct msg *msg;
 	struct timer delay;
 	uint32_t delay_s;
-	bool kept; /* the journal has it */
+	bool recorded; /* the journal has it */
 };
 
 /* In worker->sessions by user key and client id, and by id. One per client,
@@ -131,8 +131,8 @@ struct session {
 	struct inflight_list waiting; /* not sent */
 	struct inflight_list sent;    /* sent, in order; window */
 	struct inflight **slots;      /* sent, by packet id & (slot_count - 1) */
-	struct inflight *unwritten;   /* in `sent`: the first that the present connection has not
-	                                 seen;   NULL: none */
+	struct inflight *next_resend; /* in `sent`: the first that the present connection has not
+	                               seen;   NULL: none */
 	struct inflight
 	    *unreleased;         /* in `sent`: from here on PUBRELs are owed again; NULL: none */
 	struct inflight *noting; /* inflight_end.c: the next one to be written down */

@@ -150,16 +150,16 @@ static void write_sent(struct session *s, struct inflight *o)
 	publish_encode_write(s, &ctx, &p);
 }
 
-static void on_sent_kept(struct journal_group *group, int status, void *executor_arg)
+static void on_inflight_recorded(struct journal_group *group, int status, void *executor_arg)
 {
 	const struct record *record = journal_group_at(group, journal_group_count(group) - 1);
 	struct session *s = session_find_by_id(executor_arg, record->session_id);
-	struct inflight_record kept;
+	struct inflight_record sent;
 	struct inflight *o;
 
-	if (s == NULL || status != 0 || !record_read_inflight(record->value, &kept))
+	if (s == NULL || status != 0 || !record_read_inflight(record->value, &sent))
 		return;
-	o = inflight_find(s, kept.packet_id);
+	o = inflight_find(s, sent.packet_id);
 	if (o == NULL || o->position != record->number)
 		return;
 	o->storing = false;
@@ -170,7 +170,7 @@ static void on_sent_kept(struct journal_group *group, int status, void *executor
  * a session that is resumed would take another one with that identifier for this. D2 */
 static void store_identifier(struct session *s, struct inflight *o)
 {
-	struct journal_group *group = journal_group_new(on_sent_kept, NULL);
+	struct journal_group *group = journal_group_new(on_inflight_recorded, NULL);
 
 	record_batch_inflight(group, s, o);
 	o->storing = true;
@@ -203,9 +203,9 @@ static void send_new(struct session *s, const struct delivery_context *ctx, stru
 	/* mutant: qos2_new_identifier, identifier_assigned_again */
 	if (o->qos == 2 && session_is_recorded(s))
 		store_identifier(s, o);
-	if (o->storing && s->unwritten == NULL)
-		s->unwritten = o;
-	if (s->unwritten != NULL)
+	if (o->storing && s->next_resend == NULL)
+		s->next_resend = o;
+	if (s->next_resend != NULL)
 		return;
 	o->sent = true;
 	publish_encode_write(s, ctx, &p);
@@ -272,7 +272,7 @@ static bool enqueue(struct session *s, struct msg *msg, const struct delivery *d
 /* May it overtake nobody? */
 static bool goes_at_once(const struct session *s)
 {
-	bool resending = s->unwritten != NULL && !s->unwritten->storing;
+	bool resending = s->next_resend != NULL && !s->next_resend->storing;
 
 	return may_send(s) && s->waiting.count == 0 && disk_queue_count(s) == 0 && !resending &&
 	       window_takes_new(s);
@@ -361,10 +361,10 @@ static bool release_again(struct session *s, size_t *steps)
 }
 
 /* In order: what the present connection has not seen. True: nothing of it has to wait for room. */
-static bool write_unwritten(struct session *s, size_t *steps)
+static bool resend(struct session *s, size_t *steps)
 {
-	while (s->unwritten != NULL && !s->unwritten->storing) {
-		struct inflight *o = s->unwritten;
+	while (s->next_resend != NULL && !s->next_resend->storing) {
+		struct inflight *o = s->next_resend;
 
 		if (*steps == 0)
 			return false;
@@ -372,7 +372,7 @@ static bool write_unwritten(struct session *s, size_t *steps)
 		if (!may_send(s) || !(o->released || o->in_flight || window_open(s)) ||
 		    !output_has_memory(s, o->msg))
 			return false;
-		s->unwritten = o->next;
+		s->next_resend = o->next;
 		if (o->released) /* PUBREL went ahead */
 			continue;
 		(*steps)--;
@@ -404,7 +404,7 @@ static void pump(struct session *s, size_t *steps)
 	if (!release_again(s, steps))
 		return;
 	send_waiting_qos0(s, steps);
-	if (!write_unwritten(s, steps))
+	if (!resend(s, steps))
 		return;
 	while (*steps > 0 && s->waiting.head != NULL && may_send(s) && window_takes_new(s) &&
 	       output_has_memory(s, s->waiting.head->msg)) {
@@ -419,7 +419,7 @@ static void pump(struct session *s, size_t *steps)
 /* Most acknowledgements come when nothing waits. */
 static bool has_to_pump(const struct session *s)
 {
-	return s->waiting.head != NULL || s->unwritten != NULL || s->unreleased != NULL ||
+	return s->waiting.head != NULL || s->next_resend != NULL || s->unreleased != NULL ||
 	       s->disk_queue != NULL || s->replays != NULL;
 }
 

@@ -21,7 +21,7 @@
 #include "session/will.h"
 #include "worker/shared.h"
 
-#define REMOVED_KEPT_MS ((uint64_t)24 * 3600 * 1000)
+#define REMOVED_USER_RETENTION_MS ((uint64_t)24 * 3600 * 1000)
 
 /* Nobody finds it any more. */
 static void leave_tables(struct session *s)
@@ -109,8 +109,8 @@ static void on_expiry(struct timer *timer, void *executor_arg)
 }
 
 /* Takes over the payer. */
-static struct session *make(struct worker *w, uint64_t id, struct identity *identity,
-                            struct slice client_id, bool durable, struct payer *payer)
+static struct session *make_session(struct worker *w, uint64_t id, struct identity *identity,
+                                    struct slice client_id, bool durable, struct payer *payer)
 {
 	bool anonymous = identity->kind == IDENTITY_ANONYMOUS;
 	struct session *s = xnew(s);
@@ -133,14 +133,14 @@ static struct session *make(struct worker *w, uint64_t id, struct identity *iden
 struct session *session_new(struct worker *w, struct identity *identity, struct slice client_id,
                             bool durable, struct payer *payer)
 {
-	return make(w, w->sessions->next_id++, identity, client_id, durable, payer);
+	return make_session(w, w->sessions->next_id++, identity, client_id, durable, payer);
 }
 
 struct session *session_restore(struct worker *w, uint64_t id, struct identity *identity,
                                 struct slice client_id)
 {
-	return make(w, id, identity, client_id, true,
-	            payers_find(&w->shared->payers, PAYER_USER, identity->key));
+	return make_session(w, id, identity, client_id, true,
+	                    payers_find(&w->shared->payers, PAYER_USER, identity->key));
 }
 
 void session_set_expiry(struct session *s, uint32_t expiry_s, const struct conf_limits *limits)
@@ -155,7 +155,7 @@ void session_attach(struct session *s)
 	executor_timer_disarm(&s->worker->executor, &s->expiry_timer);
 	will_drop(s); /* back before its delay ended [MQTT5-3.1.3-9] */
 	subscriptions_online(s, true);
-	session_return_outgoing(s);
+	inflight_end_return(s);
 	record_session(s);
 }
 
@@ -173,7 +173,7 @@ static void mark_not_in_flight(struct session *s)
 	for (struct inflight *o = s->sent.head; o != NULL; o = o->next)
 		o->in_flight = false;
 	s->in_flight_count = 0;
-	s->unwritten = s->sent.head;
+	s->next_resend = s->sent.head;
 }
 
 /* The will of a connection that broke: at once, or after its delay, or when the session ends,
@@ -208,7 +208,7 @@ void session_arm_expiry(struct session *s)
 	uint64_t due = s->expiry_s == EXPIRY_NEVER
 	                   ? UINT64_MAX
 	                   : due_after(s, s->away_since_ms, (uint64_t)s->expiry_s * 1000);
-	uint64_t removed_due = due_after(s, s->removed_since_ms, REMOVED_KEPT_MS);
+	uint64_t removed_due = due_after(s, s->removed_since_ms, REMOVED_USER_RETENTION_MS);
 
 	/* mutant: removed_returns */
 	if (s->removed && removed_due < due)
@@ -235,7 +235,7 @@ void session_detach(struct session *s, bool publish_will)
 	subscriptions_online(s, false);
 	replays_page_out(s);
 	disk_queue_page_out(s);
-	session_leave_outgoing(s);
+	inflight_end_leave(s);
 	s->away_since_ms = s->worker->executor.now_ms;
 	record_session(s);
 	session_arm_expiry(s);

@@ -55,7 +55,7 @@ static void bound_queue(const struct session *s, struct record *record)
 /* [MQTT3-4.1.0-1] [MQTT5-3.1.2-23] */
 void record_session(struct session *s)
 {
-	struct session_record kept = {
+	struct session_record row = {
 	    .user = user_of(s), .client_id = session_client_id(s), .expiry_s = s->expiry_s};
 	struct record record = {.kind = RECORD_SESSION};
 	struct buf value = {0};
@@ -63,11 +63,11 @@ void record_session(struct session *s)
 	if (!session_is_recorded(s))
 		return;
 	if (s->link == NULL)
-		kept.away_since_ms = store_time(s->worker, s->away_since_ms);
+		row.away_since_ms = store_time(s->worker, s->away_since_ms);
 	if (s->removed)
-		kept.removed_since_ms = store_time(s->worker, s->removed_since_ms);
+		row.removed_since_ms = store_time(s->worker, s->removed_since_ms);
 	bound_queue(s, &record);
-	record_put_session(&value, &kept);
+	record_put_session(&value, &row);
 	add_value(s, &record, &value);
 }
 
@@ -80,16 +80,16 @@ void record_session_end(struct session *s)
 
 void record_subscription(const struct subscription *sub)
 {
-	struct subscription_record kept = {.filter = slice_of(sub->filter, sub->filter_len),
-	                                   .options = sub->options,
-	                                   .id = sub->id};
+	struct subscription_record row = {.filter = slice_of(sub->filter, sub->filter_len),
+	                                  .options = sub->options,
+	                                  .id = sub->id};
 	struct record record = {.kind = RECORD_SUBSCRIPTION, .number = sub->number};
 	struct buf value = {0};
 
 	/* mutant: subscription_lost */
 	if (!session_is_recorded(sub->session))
 		return;
-	record_put_subscription(&value, &kept);
+	record_put_subscription(&value, &row);
 	add_value(sub->session, &record, &value);
 }
 
@@ -101,13 +101,13 @@ void record_unsubscription(const struct subscription *sub)
 
 void record_replay(const struct subscription *sub, uint64_t until)
 {
-	struct replay_record kept = {.until = until};
+	struct replay_record row = {.until = until};
 	struct record record = {.kind = RECORD_REPLAY, .number = sub->number};
 	struct buf value = {0};
 
 	if (!session_is_recorded(sub->session))
 		return;
-	record_put_replay(&value, &kept);
+	record_put_replay(&value, &row);
 	add_value(sub->session, &record, &value);
 }
 
@@ -125,9 +125,9 @@ void record_inbound_done(struct session *s, uint16_t packet_id, bool urgent)
 
 static void put_sent(struct buf *value, const struct inflight *o)
 {
-	struct inflight_record kept = {.packet_id = o->packet_id, .released = o->released};
+	struct inflight_record row = {.packet_id = o->packet_id, .released = o->released};
 
-	record_put_inflight(value, &kept);
+	record_put_inflight(value, &row);
 }
 
 void record_inflight(struct session *s, const struct inflight *o)
@@ -144,13 +144,13 @@ void record_inflight(struct session *s, const struct inflight *o)
 static void add_queue_of(struct journal_group *group, const struct session *s,
                          const struct inflight *o)
 {
-	struct delivery_record way = {.qos = o->qos, .retain = o->retain};
+	struct delivery_record delivery = {.qos = o->qos, .retain = o->retain};
 	struct record record = {.kind = RECORD_QUEUE, .session_id = s->id, .msg = o->msg};
 	struct buf value = {0};
 
-	if (o->way != NULL)
-		way.ids = o->way->ids;
-	record_put_delivery(&value, &way);
+	if (o->info != NULL)
+		delivery.ids = o->info->ids;
+	record_put_delivery(&value, &delivery);
 	record.value = buf_slice(&value);
 	journal_group_add(group, &record);
 	buf_fini(&value);
@@ -174,7 +174,7 @@ void record_batch_inflight(struct journal_group *group, const struct session *s,
 void record_will(struct session *s, uint64_t due_ms)
 {
 	struct worker *w = s->worker;
-	struct will_record kept = {
+	struct will_record row = {
 	    .user = user_of(s), .client_id = session_client_id(s), .delay_s = s->will->delay_s};
 	struct record record = {.kind = RECORD_WILL, .session_id = s->id, .msg = s->will->msg};
 	struct buf value = {0};
@@ -182,18 +182,18 @@ void record_will(struct session *s, uint64_t due_ms)
 	if (!durability_is_on(w))
 		return;
 	if (due_ms != 0)
-		kept.due_ms = store_time(w, due_ms);
-	record_put_will(&value, &kept);
+		row.due_ms = store_time(w, due_ms);
+	record_put_will(&value, &row);
 	record.value = buf_slice(&value);
 	record_batch_add(w, &record, s->durable);
 	buf_fini(&value);
-	s->will->kept = true;
+	s->will->recorded = true;
 }
 
 void record_will_done(struct session *s)
 {
-	if (!s->will->kept)
+	if (!s->will->recorded)
 		return;
 	add_plain(s, RECORD_WILL_DONE, 0, true);
-	s->will->kept = false;
+	s->will->recorded = false;
 }

@@ -19,10 +19,10 @@
 /* One that is replaced needs no space. */
 static bool has_space(struct session *s, struct slice whole, const struct conf_limits *limits)
 {
-	bool room = s->subscriptions.count < limits->subscriptions &&
-	            s->subscription_bytes + subscription_cost(whole) <= limits->subscription_bytes;
+	bool space = s->subscriptions.count < limits->subscriptions &&
+	             s->subscription_bytes + subscription_cost(whole) <= limits->subscription_bytes;
 
-	return room || subscription_find(s, whole) != NULL;
+	return space || subscription_find(s, whole) != NULL;
 }
 
 /* `text` gets the cause for a Reason String. */

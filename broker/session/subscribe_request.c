@@ -59,8 +59,8 @@ static void note_memory(struct client_link *link)
 	link->request_bytes = sizeof(*r) + r->reasons.cap + r->changed_cap * sizeof(*r->changed);
 }
 
-static struct fault begin(struct client_link *link, const struct frame *f,
-                          const struct request_kind *kind)
+static struct fault begin_request(struct client_link *link, const struct frame *f,
+                                  const struct request_kind *kind)
 {
 	struct request *r = xnew(r);
 	struct fault fault = kind->begin(link, f, r);
@@ -134,7 +134,7 @@ static void do_some(struct client_link *link, const struct frame *f,
 
 /* One that the client does not take cannot be sent [MQTT5-3.1.2-24], and without it there is no
  * going on. */
-static struct fault answer(struct client_link *link, const struct request_kind *kind)
+static struct fault answer_request(struct client_link *link, const struct request_kind *kind)
 {
 	struct buf bytes = {0};
 	struct pending_ack *pending_ack;
@@ -163,7 +163,7 @@ struct fault request_run(struct client_link *link, const struct frame *f,
 	size_t len;
 	struct fault fault;
 
-	if (link->request == NULL && !fault_is_none(fault = begin(link, f, kind)))
+	if (link->request == NULL && !fault_is_none(fault = begin_request(link, f, kind)))
 		return fault;
 	r = link->request;
 	len = entries_of(r, f).len;
@@ -179,5 +179,5 @@ struct fault request_run(struct client_link *link, const struct frame *f,
 		note_memory(link);
 		return FAULT_NONE;
 	}
-	return answer(link, kind);
+	return answer_request(link, kind);
 }

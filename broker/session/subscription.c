@@ -89,7 +89,7 @@ static void join(struct subscription *sub)
 		table_add(&w->sessions->filters, hash_id(sub->filter_id), sub);
 }
 
-static void leave(struct subscription *sub)
+static void leave_filter(struct subscription *sub)
 {
 	struct worker *w = sub->session->worker;
 	void **place = table_find(&w->sessions->filters, hash_id(sub->filter_id), NULL, NULL);
@@ -189,7 +189,7 @@ static void subscription_free(struct subscription *sub)
 		route_share_remove(shared->route, share_group(sub), filter, s->id);
 		uncount(&s->worker->counters.shared_subscriptions, 1);
 	} else if (sub->filter_id != 0) {
-		leave(sub);
+		leave_filter(sub);
 	} else {
 		route_target_remove(shared->route, filter, s->id);
 	}

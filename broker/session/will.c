@@ -22,7 +22,7 @@ size_t will_cost(size_t message_bytes)
 	return sizeof(struct pending_will) + message_bytes + 2 * CHARGE_ALLOC;
 }
 
-static void make(struct session *s, struct msg *msg, uint32_t delay_s)
+static void make_will(struct session *s, struct msg *msg, uint32_t delay_s)
 {
 	REQUIRE(s->will == NULL);
 	s->will = xnew(s->will);
@@ -36,15 +36,15 @@ static void make(struct session *s, struct msg *msg, uint32_t delay_s)
 /* [MQTT5-3.1.2-7] */
 void will_set(struct session *s, struct msg *msg, uint32_t delay_s)
 {
-	make(s, msg, delay_s);
+	make_will(s, msg, delay_s);
 	/* mutant: lost_will */
 	record_will(s, 0);
 }
 
 void will_restore(struct session *s, struct msg *msg, uint32_t delay_s, uint64_t due_ms)
 {
-	make(s, msg, delay_s);
-	s->will->kept = true;
+	make_will(s, msg, delay_s);
+	s->will->recorded = true;
 	timer_arm(&s->worker->executor.timers, &s->will->delay, due_ms);
 }
 

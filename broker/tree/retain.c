@@ -110,7 +110,7 @@ void retain_delete(struct retain_change *c, uint64_t now_ms)
 	if (c->node->value == NULL)
 		return;
 	retain_tree_drop_value(c->retain, c->node); /* [MQTT3-3.3.1-10] [MQTT5-3.3.1-6] */
-	c->node->owned_until_ms = now_ms + TOPIC_OWNERS_KEEP_MS;
+	c->node->owned_until_ms = now_ms + TOPIC_OWNERS_RETENTION_MS;
 	c->current = NULL;
 }
 
@@ -124,7 +124,7 @@ void retain_own(struct retain_change *c, struct slice owner)
 	n->owner = owner.len == 0 ? NULL : topic_owners_ref(owners, owner);
 	topic_owners_unref(owners, &before);
 	if (n->value == NULL)
-		n->owned_until_ms = c->now_ms + TOPIC_OWNERS_KEEP_MS;
+		n->owned_until_ms = c->now_ms + TOPIC_OWNERS_RETENTION_MS;
 	c->owner = topic_owners_key(n->owner);
 }
 

@@ -2,8 +2,8 @@
  * clock (an atomic 64-bit number) counts retained changes. A change takes its number under the
  * topic's shard and stores it with the value, so that mailboxes and journal see a topic's values
  * in the order of their numbers. (A deletion's number is for them alone: no node keeps it.)
- * Topics have owners (`own` rules), which outlive the value by TOPIC_OWNERS_KEEP_MS. (Invariant
- * D4 of DESIGN.md.) */
+ * Topics have owners (`own` rules), which outlive the value by TOPIC_OWNERS_RETENTION_MS.
+ * (Invariant D4 of DESIGN.md.) */
 #ifndef TREE_RETAIN_H
 #define TREE_RETAIN_H
 

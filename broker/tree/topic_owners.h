@@ -13,7 +13,7 @@
 #include "base/thread.h"
 
 /* A topic has its owner for so long after its value is gone. */
-#define TOPIC_OWNERS_KEEP_MS ((uint64_t)7 * 24 * 3600 * 1000)
+#define TOPIC_OWNERS_RETENTION_MS ((uint64_t)7 * 24 * 3600 * 1000)
 
 struct owner {
 	uint32_t refs; /* under the lock */

@@ -62,9 +62,9 @@ static void refill(struct worker *w, const struct quota_rule *rule)
 	uint64_t left = rule->used < threshold ? threshold - rule->used : 0;
 
 	/* mutant: memory_stale_space */
-	w->room =
-	    (struct quota_room){.whole = rule->whole,
-	                        .bytes = least(left / 2, rule->reserve) / w->shared->worker_count};
+	w->space =
+	    (struct quota_space){.whole = rule->whole,
+	                         .bytes = least(left / 2, rule->reserve) / w->shared->worker_count};
 }
 
 static const char *verdict_text(enum quota_verdict verdict, const char *share, const char *whole)
@@ -99,9 +99,9 @@ static const char *check_memory(struct worker *w, const struct payer *payer, siz
 
 static bool take_space(struct worker *w, size_t bytes)
 {
-	if (w->room.bytes < bytes || w->room.whole != w->snapshot->conf->shared.memory_bytes)
+	if (w->space.bytes < bytes || w->space.whole != w->snapshot->conf->shared.memory_bytes)
 		return false;
-	w->room.bytes -= bytes;
+	w->space.bytes -= bytes;
 	return true;
 }
 

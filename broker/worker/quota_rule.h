@@ -24,7 +24,7 @@ struct quota_rule {
 };
 
 /* What a worker may still take without asking the others: nobody is refused below the threshold. */
-struct quota_room {
+struct quota_space {
 	uint64_t whole; /* limits.memory, of whose threshold it is a part */
 	uint64_t bytes;
 };

@@ -62,7 +62,7 @@ struct worker {
 	uint64_t work;       /* done so far, in steps of a fraction of a microsecond */
 	unsigned turn_steps; /* of work that a connection may cause in a turn */
 	struct log_limit quota_limit, memory_limit;
-	struct quota_room room;
+	struct quota_space space;
 	struct counters counters;
 	bool is_durable; /* the journal is durable */
 	bool stopping;

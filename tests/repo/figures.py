@@ -23,8 +23,8 @@ BOUNDS = {
     "units in include cycles": 0,
     "prototypes defined elsewhere": 0,
     "duplicate basenames": 0,
-    "duplicate struct tags": 1,
-    "retired words": 29,
+    "duplicate struct tags": 0,
+    "retired words": 0,
     "retired words in tests": 0,
 }
 

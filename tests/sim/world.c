@@ -135,7 +135,7 @@ bool world_has_small_slices(const struct world *w)
 static void start_broker(struct world *w, struct config_snapshot *snapshot, bool hashes)
 {
 	struct journal_options options = {.interval_ms = JOURNAL_INTERVAL_MS,
-	                                  .expired_retention_ms = TOPIC_OWNERS_KEEP_MS,
+	                                  .expired_retention_ms = TOPIC_OWNERS_RETENTION_MS,
 	                                  .deleted_is_over = record_retained_is_over};
 	char text[STORE_ERROR_TEXT];
 	struct restored restored;
