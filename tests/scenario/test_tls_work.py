@@ -17,11 +17,15 @@ COUNTED = re.compile(r"records without data (since the last whole MQTT packet|in
 
 
 @contextlib.contextmanager
-def attack(broker, kind, connections, flood=2048):
+def attack(broker, kind, connections, flood=2048, processors=None):
     """Attackers that never log in, as many as that at a time; all start at once, with so many bytes ready to be sent.
     Yields a function that stops them and reports what they did."""
+    def settle():
+        os.nice(10)
+        if processors:
+            os.sched_setaffinity(0, processors)
     child = subprocess.Popen([ATTACK, "127.0.0.1", str(broker.port), kind, str(connections), str(flood)],
-                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=lambda: os.nice(10))
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=settle)
 
     def end():
         said, _ = child.communicate(timeout=60)
@@ -88,18 +92,28 @@ def test_data_is_only_delayed(new_broker):
         assert not broker.logged("tls-broken")
 
 
+@pytest.fixture
+def attackers_processors():
+    """A processor for the attackers, who are on another machine in life; the broker and the good pair get the rest."""
+    ours = os.sched_getaffinity(0)
+    theirs = {max(ours)}
+    if ours == theirs:
+        pytest.skip("attackers and broker would share the only processor")
+    os.sched_setaffinity(0, ours - theirs)
+    yield theirs
+    os.sched_setaffinity(0, ours)
+
+
 @pytest.mark.full
 @pytest.mark.parametrize("kind", ["key-updates", "warnings", "empty", "bytes", "renegotiation"])
-def test_a_good_pair_beside_fifty(new_broker, kind):
-    """50 connections that cause work and never log in leave the p99 of a good pair at most 3 times the quiet one. If
-    they share few processors with the broker, their own work is included: less than 0.2 s is no pause of the broker."""
-    ratios, delays = [], []
+def test_a_good_pair_beside_fifty(new_broker, attackers_processors, kind):
+    """50 connections that cause work and never log in leave the p99 of a good pair at most 3 times the quiet one."""
+    ratios = []
     with new_broker(config={"limits": {"connect_timeout": "120s"}}) as broker, good_pair(broker) as pair:
         for _ in range(3):
             quiet = p99(pair)
-            with attack(broker, kind, 50, FLOOD):
+            with attack(broker, kind, 50, FLOOD, attackers_processors):
                 busy = p99(pair)
             print(f"{kind}: p99 quiet {quiet * 1e3:.2f} ms, beside 50 attackers {busy * 1e3:.2f} ms")
             ratios.append(busy / quiet)
-            delays.append(busy)
-    assert min(ratios) <= 3 or min(delays) < 0.2
+    assert min(ratios) <= 3, ratios
