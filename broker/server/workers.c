@@ -157,6 +157,7 @@ static void worker_free(struct worker *w)
 		return;
 	client_list_fini(w);
 	session_turn_fini(w);
+	memory_wait_fini(w);
 	session_table_fini(w);
 	record_batch_fini(w);
 	router_fini(w);

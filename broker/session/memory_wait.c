@@ -28,6 +28,11 @@ void memory_wait_init(struct worker *w)
 	w->sessions->memory_timer.fire = on_timer;
 }
 
+void memory_wait_fini(struct worker *w)
+{
+	executor_timer_disarm(&w->executor, &w->sessions->memory_timer);
+}
+
 void memory_wait(struct session *s)
 {
 	struct worker *w = s->worker;

@@ -13,5 +13,7 @@ void memory_wait(struct session *s);
 /* It ends. */
 void memory_wait_forget(struct session *s);
 void memory_wait_init(struct worker *w);
+/* Before the table of sessions goes, which has the timer. */
+void memory_wait_fini(struct worker *w);
 
 #endif

@@ -267,6 +267,7 @@ void session_table_fini(struct worker *w)
 	struct session_table *t = w->sessions;
 
 	REQUIRE(t->all == NULL && t->ended == NULL && t->filters.count == 0);
+	REQUIRE(!timer_is_armed(&t->memory_timer));
 	acl_subject_free(t->writer_subject);
 	origin_unref(&t->writer_origin);
 	free(t);
