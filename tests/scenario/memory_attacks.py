@@ -150,5 +150,6 @@ def retained(broker, count, size):
     return wires
 
 
-ATTACKS = [subscriptions, slow_readers, in_flight, queues, unfinished, unfinished_connects, aliases, aliases_out, wills,
-           client_ids, identifiers, retained]
+# Subscriptions go on until one is refused, so they come last where all follow each other on one broker.
+ATTACKS = [slow_readers, in_flight, queues, unfinished, unfinished_connects, aliases, aliases_out, wills, client_ids,
+           identifiers, retained, subscriptions]

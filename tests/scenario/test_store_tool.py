@@ -133,7 +133,7 @@ def test_a_backup_made_while_publishing_comes_back(broker):
         made = backups_while_publishing(broker, 3)
     for before, after, path in reversed(made):
         assert store(broker, path, "check").startswith("ok: ")
-        assert "the store that was there is now store/data.mdb.replaced" in store(broker, "store", "restore", path)
+        assert "the old store is now store/data.mdb.replaced" in store(broker, "store", "restore", path)
         with broker:
             assert_state(broker, before, after)
             assert queue_of(broker, "away") == [], "acknowledged, and so it does not come again"
