@@ -325,6 +325,7 @@ static void send_waiting(struct session *s, struct inflight *o)
 {
 	struct delivery_context ctx = {.msg = o->msg};
 
+	REQUIRE(o->msg != NULL); /* only a released one has none, and it does not wait */
 	inflight_delete(s, &s->waiting, o);
 	/* mutant: permission_outlives_rule, expired_sent */
 	if (!msg_is_expired(o->msg, s->worker->executor.now_ms) &&
