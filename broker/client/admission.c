@@ -185,7 +185,7 @@ static unsigned check_will(struct session *s)
 
 static unsigned check_session(struct session *s)
 {
-	session_check_removal(s);
+	session_lifecycle_check_removal(s);
 	return check_will(s);
 }
 

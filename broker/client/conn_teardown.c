@@ -32,7 +32,7 @@ static void release(struct conn *c)
 	executor_timer_disarm(&c->link.worker->executor, &c->timer);
 	if (c->attempt != NULL)
 		c->attempt->cancel(c);
-	request_forget(&c->link);
+	subscribe_request_forget(&c->link);
 	pending_acks_forget(&c->link);
 	yield_forget(c);
 	input_drain_forget(c);
@@ -46,7 +46,7 @@ static void release(struct conn *c)
 	c->link.session = NULL;
 	if (session != NULL) {
 		session->link = NULL;
-		session_detach(session, !c->clean_disconnect);
+		session_lifecycle_detach(session, !c->clean_disconnect);
 	}
 }
 
@@ -87,8 +87,8 @@ static void free_conn(struct conn *c)
 	buf_fini_secret(&c->in); /* a CONNECT that was never complete */
 	deferred_publish_free(c);
 	link_output_drop(&c->link);
-	alias_table_fini(&c->link.aliases);
-	alias_table_fini(&c->link.aliases_out);
+	topic_alias_fini(&c->link.aliases);
+	topic_alias_fini(&c->link.aliases_out);
 	identity_unref(&c->identity);
 	free(c);
 	if (w->stopping && w->clients->conns == NULL && w->clients->on_empty != NULL)

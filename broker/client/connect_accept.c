@@ -80,7 +80,7 @@ static void send_connack(struct conn *c, const struct connect *packet, bool pres
 		return;
 	}
 	pending_ack = pending_ack_packet(&c->link, PACKET_CONNACK, &bytes);
-	session_commit(s, &pending_ack);
+	session_lifecycle_commit(s, &pending_ack);
 }
 
 static void log_connected(struct conn *c, const struct connect *packet, bool present)
@@ -182,7 +182,7 @@ void connect_accept(struct conn *c, const struct connect *packet, struct slice a
 	c->link.session = s;
 	s->link = &c->link;
 	s->arrival = c->arrival;
-	session_attach(s);
+	session_lifecycle_attach(s);
 	if (packet->will.present)
 		will_set(s, connect_will_message(s, packet),
 		         properties_have(&packet->will.properties, PROPERTY_WILL_DELAY)
@@ -194,5 +194,5 @@ void connect_accept(struct conn *c, const struct connect *packet, struct slice a
 	             auth_data);
 	if (c->state != CONN_ACCEPTED)
 		return;
-	session_pump(s);
+	session_deliver_waiting(s);
 }

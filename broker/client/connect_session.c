@@ -138,7 +138,7 @@ struct session *connect_session_attach(struct conn *c, const struct connect *pac
 	}
 	if (s != NULL && packet->clean_start) { /* [MQTT5-3.1.2-4] [MQTT3-3.1.2-6] */
 		ended_another = s->durable;
-		session_end(s);
+		session_lifecycle_end(s);
 		s = NULL;
 	}
 	if (s != NULL) {
@@ -155,8 +155,9 @@ struct session *connect_session_attach(struct conn *c, const struct connect *pac
 			    fault_of(REASON_QUOTA_EXCEEDED, "limits.sessions_per_user is reached"));
 			return NULL;
 		}
-		s = session_new(w, c->identity, client_id, expiry > 0, /* [MQTT5-3.1.2-6] */
-		                session_payer(c));
+		s = session_lifecycle_new(w, c->identity, client_id,
+		                          expiry > 0, /* [MQTT5-3.1.2-6] */
+		                          session_payer(c));
 		s->ended_another = ended_another;
 	}
 	s->expiry_s = expiry;

@@ -52,7 +52,8 @@ static struct fault on_disconnect(struct client_link *link, const struct frame *
 			return fault_of(REASON_PROTOCOL_ERROR, /* section 3.14.2.2.2 */
 			                "the Session Expiry Interval was 0 in CONNECT and cannot "
 			                "be raised");
-		session_set_expiry(s, d.properties.session_expiry_s, client_link_limits(&c->link));
+		session_lifecycle_set_expiry(s, d.properties.session_expiry_s,
+		                             client_link_limits(&c->link));
 	}
 	/* Only 0x00 says that the will is not wanted. [MQTT5-3.14.4-3] [MQTT3-3.14.4-3] */
 	/* mutant: will_after_disconnect */
@@ -358,7 +359,7 @@ void packet_dispatch_on_drained(void *arg)
 		return;
 	conn_resume(c, PAUSE_OUTPUT);
 	if (c->link.session != NULL && c->state == CONN_ACCEPTED) {
-		session_pump(c->link.session);
+		session_deliver_waiting(c->link.session);
 		session_deliver_wake_replay(c->link.session);
 	}
 }

@@ -192,7 +192,8 @@ static struct fault refuse_payload(struct client_link *link, const struct publis
 static struct fault resolve_alias(struct client_link *link, struct publish *pub)
 {
 	size_t before = link->aliases.bytes;
-	struct fault fault = alias_resolve(&link->aliases, pub, link_output_admits_alias, link);
+	struct fault fault =
+	    topic_alias_resolve(&link->aliases, pub, link_output_admits_alias, link);
 
 	if (link->aliases.bytes != before)
 		link_output_count(link);

@@ -17,7 +17,7 @@
 #include "session/input_limit.h"
 #include "session/pending_ack.h"
 #include "session/session.h"
-#include "session/session_records.h"
+#include "session/session_journal.h"
 #include "tree/route_match.h"
 #include "tree/route_share.h"
 #include "tree/target_set.h"
@@ -235,7 +235,7 @@ static void refuse(struct worker *w, struct session *s, struct commit *commit)
 {
 	/* mutant: store_share_identifier */
 	if (commit->records_identifier && s != NULL) {
-		record_inbound_done(s, commit->packet_id, true);
+		session_journal_inbound_done(s, commit->packet_id, true);
 		record_batch_commit(w, on_identifier_free, commit);
 		return;
 	}

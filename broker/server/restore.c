@@ -9,10 +9,10 @@
 #include "routing/will_publish.h"
 #include "session/disk_queue.h"
 #include "session/inbound.h"
-#include "session/retained_replay.h"
+#include "session/replay.h"
 #include "session/session_deliver.h"
+#include "session/session_journal.h"
 #include "session/session_lifecycle.h"
-#include "session/session_records.h"
 #include "session/subscription.h"
 #include "session/will.h"
 
@@ -93,7 +93,7 @@ static bool on_session(void *arg, uint64_t session_id, struct slice value)
 		identity_unref(&identity);
 		return false;
 	}
-	s = session_restore(w, session_id, identity, record.client_id);
+	s = session_lifecycle_restore(w, session_id, identity, record.client_id);
 	identity_unref(&identity);
 	s->expiry_s = record.expiry_s;
 	s->away_since_ms =
@@ -102,7 +102,7 @@ static bool on_session(void *arg, uint64_t session_id, struct slice value)
 	s->removed_since_ms = since(r, w, record.removed_since_ms);
 	(void)shared_session_take(r->shared, s->identity->key, UINT32_MAX);
 	if (record.away_since_ms == 0)
-		record_session(s); /* or its time would start again after the next crash */
+		session_journal_state(s); /* or its time would start again after the next crash */
 	r->counts->sessions++;
 	return true;
 }
@@ -226,7 +226,7 @@ static struct session *session_for_will(struct restore *r, uint64_t session_id,
 	struct session *s = NULL;
 
 	if (session_find(w, identity->key, record->client_id) == NULL) {
-		s = session_restore(w, session_id, identity, record->client_id);
+		s = session_lifecycle_restore(w, session_id, identity, record->client_id);
 		s->durable = false;
 	}
 	identity_unref(&identity);
@@ -251,7 +251,7 @@ static bool on_will(void *arg, uint64_t session_id, struct msg *msg, struct slic
 	executor_enter(&s->worker->executor);
 	will_restore(s, msg_ref(msg), record.delay_s, monotonic_ms);
 	if (record.due_ms == 0 && monotonic_ms > 0)
-		record_will(s, monotonic_ms); /* the same */
+		session_journal_will(s, monotonic_ms); /* the same */
 	executor_leave();
 	r->counts->wills++;
 	return true;
@@ -274,15 +274,15 @@ static bool is_over(const struct session *s)
 static void settle(struct session *s)
 {
 	if (is_over(s)) {
-		session_end(s);
+		session_lifecycle_end(s);
 		return;
 	}
 	if (s->will != NULL &&
 	    (s->will->delay_s == 0 || s->will->delay.due_ms <= s->worker->executor.now_ms))
 		will_publish(s);
 	/* mutant: removed_while_down */
-	session_check_removal(s);
-	session_arm_expiry(s);
+	session_lifecycle_check_removal(s);
+	session_lifecycle_arm_expiry(s);
 }
 
 static void settle_executor(struct worker *w)

@@ -78,7 +78,7 @@ static void stage_flush(struct stop_step *step)
 	DL_FOREACH (step->worker->clients->conns, c) {
 		if (c->link.session != NULL)
 			/* mutant: qos1_without_dup_after_stop */
-			inflight_note_sent(c->link.session);
+			inflight_end_note_sent(c->link.session);
 	}
 	record_batch_flush(step->worker);
 	batch_send_all(step->worker);

@@ -116,7 +116,7 @@ static void on_unblocked(struct client_link *link)
 {
 	if (link->session == NULL)
 		return;
-	session_pump(link->session);
+	session_deliver_waiting(link->session);
 	session_deliver_wake_replay(link->session);
 }
 
@@ -144,7 +144,7 @@ static struct worker *worker_new(struct shared *shared, unsigned index,
 	w->upcalls = &upcalls;
 	record_batch_init(w);
 	link_output_init(w);
-	session_table_init(w);
+	session_lifecycle_init(w);
 	memory_wait_init(w);
 	router_init(w, on_open);
 	client_list_init(w);
@@ -158,7 +158,7 @@ static void worker_free(struct worker *w)
 	client_list_fini(w);
 	session_turn_fini(w);
 	memory_wait_fini(w);
-	session_table_fini(w);
+	session_lifecycle_fini(w);
 	record_batch_fini(w);
 	router_fini(w);
 	link_output_fini(w);

@@ -8,7 +8,7 @@
 #include "session/client_link.h"
 #include "session/input_limit.h"
 #include "session/pending_ack.h"
-#include "session/session_records.h"
+#include "session/session_journal.h"
 
 static struct inbound *inbound_find(struct session *s, uint16_t packet_id)
 {
@@ -98,7 +98,7 @@ static void complete_inbound(struct client_link *link, struct inbound *in)
 	struct pending_ack *pending_ack;
 
 	if (in->durability != DURABILITY_NONE)
-		record_inbound_done(s, packet_id, waits);
+		session_journal_inbound_done(s, packet_id, waits);
 	inbound_free(s, in);
 	if (!waits) {
 		pending_ack_send(link, PACKET_PUBCOMP, packet_id, REASON_SUCCESS, SLICE_EMPTY);

@@ -7,7 +7,7 @@
 #include "durability/delivery_target.h"
 #include "session/disk_queue.h"
 #include "session/inflight.h"
-#include "session/session_records.h"
+#include "session/session_journal.h"
 #include "session/session_upcalls.h"
 #include "session/session_work.h"
 #include "tree/route_share.h"
@@ -22,11 +22,11 @@
 static void note_one(struct session *s, struct inflight *o)
 {
 	if (o->qos == 1 && !o->noted)
-		record_inflight(s, o);
+		session_journal_inflight(s, o);
 	o->noted = true;
 }
 
-void inflight_note_sent(struct session *s)
+void inflight_end_note_sent(struct session *s)
 {
 	struct inflight *o;
 
@@ -35,7 +35,7 @@ void inflight_note_sent(struct session *s)
 	}
 }
 
-size_t inflight_note_slice(struct session *s)
+size_t inflight_end_note_slice(struct session *s)
 {
 	size_t steps = 0;
 
@@ -100,7 +100,7 @@ static void give_some(struct session *s, struct inflight_list *list, size_t *ste
 	}
 }
 
-size_t inflight_give_slice(struct session *s)
+size_t inflight_end_give_slice(struct session *s)
 {
 	size_t budget = (size_t)SLICE_MESSAGES(s->worker) * LOOKS, steps = budget;
 
@@ -138,8 +138,8 @@ void inflight_end_leave(struct session *s)
 	s->noting = s->sent.head;
 	s->giving = s->sent.head;
 	s->giving_stage = GIVING_SENT;
-	inflight_give_slice(s);
-	inflight_note_slice(s);
+	inflight_end_give_slice(s);
+	inflight_end_note_slice(s);
 }
 
 void inflight_end_return(struct session *s)
@@ -151,7 +151,7 @@ void inflight_end_return(struct session *s)
 
 /* --- the session ends --- */
 
-void session_give_shared_away(struct session *s)
+void inflight_end_give_shared(struct session *s)
 {
 	give_all(s, &s->sent);
 	give_all(s, &s->waiting);
@@ -168,7 +168,7 @@ static bool drop_some(struct session *s, struct inflight_list *list, size_t *ste
 	return list->head == NULL;
 }
 
-bool session_drop_inflight(struct session *s, size_t *steps)
+bool inflight_end_free_some(struct session *s, size_t *steps)
 {
 	s->next_resend = NULL;
 	if (!drop_some(s, &s->sent, steps) || !drop_some(s, &s->waiting, steps))

@@ -7,19 +7,19 @@
 
 /* Its connection ends, or the broker: what was sent is sent again with the identifier it had, after
  * a restart too. [MQTT-4.4.0-1] (Of QoS 2 that is on disk since before it was sent.) */
-void inflight_note_sent(struct session *s);
+void inflight_end_note_sent(struct session *s);
 /* The client has gone: what it was sent is written down, QoS 1 of a $share group goes to another
  * online member; all of it in slices. */
 void inflight_end_leave(struct session *s);
 /* It is back: nothing more is given away, and PUBRELs are owed again. */
 void inflight_end_return(struct session *s);
 /* The session ends: shared messages go to other members where the standard says so. */
-void session_give_shared_away(struct session *s);
+void inflight_end_give_shared(struct session *s);
 /* Free what waits and is on the wire, as far as *steps go. False: there is more. */
-bool session_drop_inflight(struct session *s, size_t *steps);
+bool inflight_end_free_some(struct session *s, size_t *steps);
 
 /* Slices of what a session has left to do: how many steps each took. */
-size_t inflight_note_slice(struct session *s);
-size_t inflight_give_slice(struct session *s);
+size_t inflight_end_note_slice(struct session *s);
+size_t inflight_end_give_slice(struct session *s);
 
 #endif

@@ -42,7 +42,7 @@ size_t link_output_pending(struct client_link *link);
  * aliases, a SUBSCRIBE under way, and what client/ counts of its input. Cheap; called whenever that
  * may have changed. */
 void link_output_count(struct client_link *link);
-/* alias_admit_fn, arg: the link */
+/* topic_alias_admit_fn, arg: the link */
 bool link_output_admits_alias(void *arg, size_t bytes);
 /* May `bytes` more be written to it? NULL: they may; else why not. `drains`: see quota_rule.h. */
 const char *link_output_check(struct client_link *link, size_t bytes, bool drains);

@@ -8,7 +8,7 @@
 
 #define MEMORY_WAIT_MS 100
 
-/* Its client is there: session_pump and its replays are tried again. Once is enough. */
+/* Its client is there: session_deliver_waiting and its replays are tried again. Once is enough. */
 void memory_wait(struct session *s);
 /* It ends. */
 void memory_wait_forget(struct session *s);

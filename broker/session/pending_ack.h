@@ -25,8 +25,7 @@ struct pending_ack {
 	enum packet_type type;
 	enum reason reason;
 	uint16_t packet_id;
-	struct buf
-	    bytes; /* the packet itself, where it is not an acknowledgement of the ack.h kind */
+	struct buf bytes; /* the packet itself, where it is not an acknowledgement (packet_ack.h) */
 };
 
 /* Queue an acknowledgement. The caller gets a reference that it gives to pending_ack_done or

@@ -40,8 +40,8 @@ void publish_encode_write(struct session *s, const struct delivery_context *ctx,
 	count(&w->counters.messages_sent);
 	count_by(&w->counters.payload_sent, msg_payload(ctx->msg).len);
 	if (link->aliases_out.max > 0) {
-		alias_use(&link->aliases_out, p, publish_encode_max(s), link_output_admits_alias,
-		          link);
+		topic_alias_use(&link->aliases_out, p, publish_encode_max(s),
+		                link_output_admits_alias, link);
 		packet_publish_encode(link_output_buf(link), p);
 	} else if (ctx->fan_out != NULL && !p->dup && p->subscription_id_count == 0) {
 		write_shared(ctx->fan_out, link, p);

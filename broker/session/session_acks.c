@@ -5,7 +5,7 @@
 #include "session/client_link.h"
 #include "session/input_limit.h"
 #include "session/session_deliver.h"
-#include "session/session_records.h"
+#include "session/session_journal.h"
 
 /* The message that is meant; NULL: one of an earlier life, nothing waits for it. A fault: the
  * packet is wrong. */
@@ -34,7 +34,7 @@ struct fault on_puback(struct client_link *link, const struct frame *f)
 	if (!fault_is_none(fault) || o == NULL)
 		return fault;
 	inflight_remove(s, o);
-	session_pump(s);
+	session_deliver_waiting(s);
 	return FAULT_NONE;
 }
 
@@ -59,12 +59,12 @@ struct fault on_pubrec(struct client_link *link, const struct frame *f)
 	}
 	if (ack.reason >= REASON_UNSPECIFIED) { /* [MQTT5-4.3.3-4] */
 		inflight_remove(s, o);
-		session_pump(s);
+		session_deliver_waiting(s);
 		return FAULT_NONE;
 	}
 	if (!o->released) {
 		inflight_release(s, o);
-		record_inflight(s, o);
+		session_journal_inflight(s, o);
 	}
 	inflight_send_pubrel(s, o->packet_id, REASON_SUCCESS, o->position != 0);
 	return FAULT_NONE;
@@ -83,6 +83,6 @@ struct fault on_pubcomp(struct client_link *link, const struct frame *f)
 	if (!o->released)
 		return fault_of(REASON_PROTOCOL_ERROR, "PUBCOMP arrived before PUBREC");
 	inflight_remove(s, o);
-	session_pump(s);
+	session_deliver_waiting(s);
 	return FAULT_NONE;
 }

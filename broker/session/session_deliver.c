@@ -17,7 +17,7 @@
 #include "session/link_output.h"
 #include "session/memory_wait.h"
 #include "session/publish_encode.h"
-#include "session/session_records.h"
+#include "session/session_journal.h"
 #include "session/session_report.h"
 #include "session/session_work.h"
 #include "worker/memory_quota.h"
@@ -121,7 +121,7 @@ static void withdraw(struct session *s, struct inflight *o)
 		s->in_flight_count++;
 	o->in_flight = true;
 	inflight_release(s, o);
-	record_inflight(s, o);
+	session_journal_inflight(s, o);
 	inflight_send_pubrel(s, o->packet_id, REASON_SUCCESS, o->position != 0);
 }
 
@@ -163,7 +163,7 @@ static void on_inflight_recorded(struct journal_group *group, int status, void *
 	if (o == NULL || o->position != record->number)
 		return;
 	o->storing = false;
-	session_pump(s);
+	session_deliver_waiting(s);
 }
 
 /* Its packet identifier is durable before it is used, however little the message is: the client of
@@ -172,7 +172,7 @@ static void store_identifier(struct session *s, struct inflight *o)
 {
 	struct journal_group *group = journal_group_new(on_inflight_recorded, NULL);
 
-	record_batch_inflight(group, s, o);
+	session_journal_add_inflight(group, s, o);
 	o->storing = true;
 	record_batch_append(s->worker, &group, JOURNAL_NOW, o->position == 0 ? &o->position : NULL);
 }
@@ -201,7 +201,7 @@ static void send_new(struct session *s, const struct delivery_context *ctx, stru
 	s->in_flight_count++;
 	inflight_append(s, &s->sent, o);
 	/* mutant: qos2_new_identifier, identifier_assigned_again */
-	if (o->qos == 2 && session_is_recorded(s))
+	if (o->qos == 2 && session_journal_is_on(s))
 		store_identifier(s, o);
 	if (o->storing && s->next_resend == NULL)
 		s->next_resend = o;
@@ -425,7 +425,7 @@ static bool has_to_pump(const struct session *s)
 }
 
 /* [MQTT-4.4.0-1] [MQTT-4.6.0-1] [MQTT5-4.9.0-3] */
-void session_pump(struct session *s)
+void session_deliver_waiting(struct session *s)
 {
 	size_t steps;
 
@@ -440,9 +440,9 @@ void session_pump(struct session *s)
 		session_work_add(s, SESSION_WORK_SEND);
 }
 
-size_t session_pump_slice(struct session *s)
+size_t session_deliver_slice(struct session *s)
 {
-	session_pump(s);
+	session_deliver_waiting(s);
 	return SEND_STEPS(s->worker) / 2;
 }
 

@@ -13,9 +13,9 @@ bool session_deliver(struct session *s, const struct delivery_context *ctx,
                      const struct delivery *d);
 /* Send what waits, as far as the window and the output allow: what was on the wire before a
  * reconnect first, in order, then what was never sent. [MQTT-4.4.0-1] */
-void session_pump(struct session *s);
+void session_deliver_waiting(struct session *s);
 /* The same as a slice of what the session has left to do: how many steps it took. */
-size_t session_pump_slice(struct session *s);
+size_t session_deliver_slice(struct session *s);
 /* Does its client take values of a replay now? */
 bool session_deliver_takes_replay(const struct session *s);
 /* There is space again: its replays go on at the turn's end. */

@@ -13,8 +13,8 @@
 #include "session/inflight_end.h"
 #include "session/memory_wait.h"
 #include "session/pending_ack.h"
-#include "session/retained_replay.h"
-#include "session/session_records.h"
+#include "session/replay.h"
+#include "session/session_journal.h"
 #include "session/session_upcalls.h"
 #include "session/session_work.h"
 #include "session/subscription.h"
@@ -62,9 +62,9 @@ static void release(struct session *s)
 	free(s);
 }
 
-bool session_free_some(struct session *s, size_t *steps)
+bool session_lifecycle_free_some(struct session *s, size_t *steps)
 {
-	if (!subscriptions_free(s, steps) || !session_drop_inflight(s, steps) ||
+	if (!subscriptions_free(s, steps) || !inflight_end_free_some(s, steps) ||
 	    !inbound_free_all(s, steps))
 		return false;
 	release(s);
@@ -74,7 +74,7 @@ bool session_free_some(struct session *s, size_t *steps)
 /* Of one with very much in it the rest is freed in later turns. */
 #define END_STEPS(w) ((w)->turn_steps / 64 + 1)
 
-void session_end(struct session *s)
+void session_lifecycle_end(struct session *s)
 {
 	/* mutant: session_end_slices */
 	size_t steps = END_STEPS(s->worker);
@@ -82,20 +82,20 @@ void session_end(struct session *s)
 	REQUIRE_OWNER(s);
 	REQUIRE(s->link == NULL);
 	leave_tables(s);
-	session_give_shared_away(s);
+	inflight_end_give_shared(s);
 	s->worker->upcalls->on_will_due(s);
-	record_session_end(s);
-	if (!session_free_some(s, &steps))
+	session_journal_end(s);
+	if (!session_lifecycle_free_some(s, &steps))
 		session_work_add_ended(s);
 }
 
-void session_free(struct session *s)
+void session_lifecycle_free(struct session *s)
 {
 	size_t steps = SIZE_MAX;
 
 	will_leave(s);
 	leave_tables(s);
-	(void)session_free_some(s, &steps);
+	(void)session_lifecycle_free_some(s, &steps);
 }
 
 /* [MQTT5-4.1.0-2] */
@@ -105,7 +105,7 @@ static void on_expiry(struct timer *timer, void *executor_arg)
 
 	(void)executor_arg;
 	count(&s->worker->counters.sessions_expired);
-	session_end(s); /* [MQTT5-3.1.2-23] */
+	session_lifecycle_end(s); /* [MQTT5-3.1.2-23] */
 }
 
 /* Takes over the payer. */
@@ -130,36 +130,37 @@ static struct session *make_session(struct worker *w, uint64_t id, struct identi
 	return s;
 }
 
-struct session *session_new(struct worker *w, struct identity *identity, struct slice client_id,
-                            bool durable, struct payer *payer)
+struct session *session_lifecycle_new(struct worker *w, struct identity *identity,
+                                      struct slice client_id, bool durable, struct payer *payer)
 {
 	return make_session(w, w->sessions->next_id++, identity, client_id, durable, payer);
 }
 
-struct session *session_restore(struct worker *w, uint64_t id, struct identity *identity,
-                                struct slice client_id)
+struct session *session_lifecycle_restore(struct worker *w, uint64_t id, struct identity *identity,
+                                          struct slice client_id)
 {
 	return make_session(w, id, identity, client_id, true,
 	                    payers_find(&w->shared->payers, PAYER_USER, identity->key));
 }
 
-void session_set_expiry(struct session *s, uint32_t expiry_s, const struct conf_limits *limits)
+void session_lifecycle_set_expiry(struct session *s, uint32_t expiry_s,
+                                  const struct conf_limits *limits)
 {
 	s->expiry_s =
 	    expiry_s > limits->max_session_expiry_s ? limits->max_session_expiry_s : expiry_s;
 }
 
 /* [MQTT3-4.1.0-2] [MQTT5-4.1.0-1] */
-void session_attach(struct session *s)
+void session_lifecycle_attach(struct session *s)
 {
 	executor_timer_disarm(&s->worker->executor, &s->expiry_timer);
 	will_drop(s); /* back before its delay ended [MQTT5-3.1.3-9] */
 	subscriptions_online(s, true);
 	inflight_end_return(s);
-	record_session(s);
+	session_journal_state(s);
 }
 
-void session_commit(struct session *s, struct pending_ack **pending_ack)
+void session_lifecycle_commit(struct session *s, struct pending_ack **pending_ack)
 {
 	if (s->worker->records->group != NULL && (s->durable || s->ended_another))
 		pending_ack_commit(s->worker, pending_ack);
@@ -189,7 +190,7 @@ static void leave_will(struct session *s)
 	} else {
 		executor_timer_arm(&s->worker->executor, &s->will->delay,
 		                   (uint64_t)s->will->delay_s * 1000);
-		record_will(s, s->will->delay.due_ms);
+		session_journal_will(s, s->will->delay.due_ms);
 	}
 }
 
@@ -202,7 +203,7 @@ static uint64_t due_after(const struct session *s, uint64_t since, uint64_t ms)
 }
 
 /* When it ends by itself: its interval, or a day after its user was removed, whichever is first. */
-void session_arm_expiry(struct session *s)
+void session_lifecycle_arm_expiry(struct session *s)
 {
 	/* mutant: expiry_late */
 	uint64_t due = s->expiry_s == EXPIRY_NEVER
@@ -220,7 +221,7 @@ void session_arm_expiry(struct session *s)
 }
 
 /* [MQTT3-4.1.0-1] [MQTT5-3.1.2-23] */
-void session_detach(struct session *s, bool publish_will)
+void session_lifecycle_detach(struct session *s, bool publish_will)
 {
 	REQUIRE_OWNER(s);
 	if (publish_will)
@@ -228,7 +229,7 @@ void session_detach(struct session *s, bool publish_will)
 	else
 		will_drop(s); /* [MQTT3-3.1.2-10] [MQTT5-3.1.2-10] */
 	if (s->expiry_s == 0) {
-		session_end(s);
+		session_lifecycle_end(s);
 		return;
 	}
 	mark_not_in_flight(s);
@@ -237,11 +238,11 @@ void session_detach(struct session *s, bool publish_will)
 	disk_queue_page_out(s);
 	inflight_end_leave(s);
 	s->away_since_ms = s->worker->executor.now_ms;
-	record_session(s);
-	session_arm_expiry(s);
+	session_journal_state(s);
+	session_lifecycle_arm_expiry(s);
 }
 
-void session_check_removal(struct session *s)
+void session_lifecycle_check_removal(struct session *s)
 {
 	bool removed = identity_source_has_removed(s->worker->snapshot->identities, s->identity);
 
@@ -249,12 +250,12 @@ void session_check_removal(struct session *s)
 		return;
 	s->removed = removed;
 	s->removed_since_ms = s->worker->executor.now_ms;
-	record_session(s);
+	session_journal_state(s);
 	if (s->link == NULL)
-		session_arm_expiry(s);
+		session_lifecycle_arm_expiry(s);
 }
 
-void session_table_init(struct worker *w)
+void session_lifecycle_init(struct worker *w)
 {
 	w->sessions = xnew(w->sessions);
 	/* Session ids are never used again, not even by the next process: they begin at a random
@@ -262,7 +263,7 @@ void session_table_init(struct worker *w)
 	w->sessions->next_id = ((uint64_t)(w->executor.index + 1) << 56) | (random_u64() >> 12);
 }
 
-void session_table_fini(struct worker *w)
+void session_lifecycle_fini(struct worker *w)
 {
 	struct session_table *t = w->sessions;
 

@@ -4,7 +4,7 @@
 #include "base/array.h"
 #include "base/list.h"
 #include "session/inflight_end.h"
-#include "session/retained_replay.h"
+#include "session/replay.h"
 #include "session/session_deliver.h"
 #include "session/session_lifecycle.h"
 #include "session/session_work.h"
@@ -18,9 +18,9 @@ static const struct {
 	enum session_work what;
 	slice_fn *slice;
 } works[] = {
-    {SESSION_WORK_GIVE, inflight_give_slice},
-    {SESSION_WORK_NOTE, inflight_note_slice},
-    {SESSION_WORK_SEND, session_pump_slice},
+    {SESSION_WORK_GIVE, inflight_end_give_slice},
+    {SESSION_WORK_NOTE, inflight_end_note_slice},
+    {SESSION_WORK_SEND, session_deliver_slice},
     {SESSION_WORK_REPLAY, replay_slice},
 };
 
@@ -43,7 +43,7 @@ static bool free_ended(struct worker *w, size_t *steps)
 	struct session *s = w->sessions->ended;
 
 	DL_DELETE2(w->sessions->ended, s, work_prev, work_next);
-	if (session_free_some(s, steps))
+	if (session_lifecycle_free_some(s, steps))
 		return true;
 	DL_PREPEND2(w->sessions->ended, s, work_prev, work_next);
 	return false;
@@ -55,7 +55,7 @@ void session_turn_fini(struct worker *w)
 	struct session *s;
 
 	while ((s = table_walk_next(&walk)) != NULL)
-		session_free(s);
+		session_lifecycle_free(s);
 	while (w->sessions->ended != NULL) {
 		size_t steps = SIZE_MAX;
 

@@ -1,5 +1,5 @@
 /* SUBSCRIBE and UNSUBSCRIBE: checked entry by entry, answered in the same order, replay after the
- * answer.  Entries are done in slices: request.c. */
+ * answer.  Entries are done in slices: subscribe_request.c. */
 #include "session/subscribe.h"
 
 #include <stdio.h>
@@ -8,7 +8,7 @@
 #include "proto/packet_subscribe.h"
 #include "proto/topic.h"
 #include "session/client_link.h"
-#include "session/retained_replay.h"
+#include "session/replay.h"
 #include "session/session.h"
 #include "session/session_report.h"
 #include "session/subscribe_request.h"
@@ -113,7 +113,7 @@ static uint8_t subscribe_one(struct client_link *link, struct request *r, struct
 	}
 	sub = subscription_put(link->session, whole, &options, r->subscription_id, &is_new);
 	start_replay(link->session, sub, is_new);
-	request_add_changed(r, sub);
+	subscribe_request_add_changed(r, sub);
 	return options.qos; /* granted [MQTT5-3.8.4-7] [MQTT3-3.8.4-5] */
 }
 
@@ -166,7 +166,7 @@ struct fault on_subscribe(struct client_link *link, const struct frame *f)
 	    .encode = encode_suback,
 	};
 
-	return request_run(link, f, &kind);
+	return subscribe_request_run(link, f, &kind);
 }
 
 static uint8_t unsubscribe_from_next(struct client_link *link, struct request *r,
@@ -220,5 +220,5 @@ struct fault on_unsubscribe(struct client_link *link, const struct frame *f)
 	    .encode = encode_unsuback,
 	};
 
-	return request_run(link, f, &kind);
+	return subscribe_request_run(link, f, &kind);
 }

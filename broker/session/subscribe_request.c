@@ -1,4 +1,4 @@
-/* See request.h.  Steps are about what a short filter costs; a long one is several. */
+/* See subscribe_request.h.  Steps are about what a short filter costs; a long one is several. */
 #include "session/subscribe_request.h"
 
 #include <stdlib.h>
@@ -8,11 +8,11 @@
 #include "base/clock.h"
 #include "session/client_link.h"
 #include "session/pending_ack.h"
-#include "session/retained_replay.h"
+#include "session/replay.h"
 #include "session/session.h"
 #include "session/session_deliver.h"
+#include "session/session_journal.h"
 #include "session/session_lifecycle.h"
-#include "session/session_records.h"
 
 /* Of what a connection may cause in a turn: well below a millisecond to check, about one to do. */
 #define CHECK_STEPS(w) ((w)->turn_steps)
@@ -29,7 +29,7 @@ static struct slice entries_of(const struct request *r, const struct frame *f)
 
 /* --- what is to be written down --- */
 
-void request_add_changed(struct request *r, struct subscription *sub)
+void subscribe_request_add_changed(struct request *r, struct subscription *sub)
 {
 	if (sub->changed)
 		return;
@@ -44,7 +44,7 @@ static void record_some(struct request *r, size_t steps)
 		struct subscription *sub = r->changed[r->recorded++];
 
 		sub->changed = false;
-		record_subscription(sub);
+		session_journal_subscription(sub);
 		replay_record(sub);
 	}
 }
@@ -86,7 +86,7 @@ static void request_free(struct client_link *link)
 	free(r);
 }
 
-void request_forget(struct client_link *link)
+void subscribe_request_forget(struct client_link *link)
 {
 	if (link->request == NULL)
 		return;
@@ -148,16 +148,16 @@ static struct fault answer_request(struct client_link *link, const struct reques
 		                "Size");
 	}
 	pending_ack = pending_ack_packet(link, kind->answer, &bytes);
-	session_commit(link->session, &pending_ack);
+	session_lifecycle_commit(link->session, &pending_ack);
 	if (!kind->holds_deliveries || --link->holding > 0)
 		return FAULT_NONE;
-	session_pump(link->session);
+	session_deliver_waiting(link->session);
 	session_deliver_wake_replay(link->session);
 	return FAULT_NONE;
 }
 
-struct fault request_run(struct client_link *link, const struct frame *f,
-                         const struct request_kind *kind)
+struct fault subscribe_request_run(struct client_link *link, const struct frame *f,
+                                   const struct request_kind *kind)
 {
 	struct request *r;
 	size_t len;

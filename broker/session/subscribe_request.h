@@ -36,11 +36,11 @@ struct request_kind {
 
 /* A slice of it. link->request is not NULL where there is more to do: the same packet again, then,
  * in a later turn. */
-struct fault request_run(struct client_link *link, const struct frame *f,
-                         const struct request_kind *kind);
+struct fault subscribe_request_run(struct client_link *link, const struct frame *f,
+                                   const struct request_kind *kind);
 /* A subscription is to be written down. */
-void request_add_changed(struct request *r, struct subscription *sub);
+void subscribe_request_add_changed(struct request *r, struct subscription *sub);
 /* The connection ends. */
-void request_forget(struct client_link *link);
+void subscribe_request_forget(struct client_link *link);
 
 #endif

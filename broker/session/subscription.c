@@ -7,9 +7,9 @@
 #include "base/alloc.h"
 #include "base/list.h"
 #include "proto/topic.h"
-#include "session/retained_replay.h"
+#include "session/replay.h"
 #include "session/session.h"
-#include "session/session_records.h"
+#include "session/session_journal.h"
 #include "tree/route_share.h"
 #include "tree/target_set.h"
 #include "worker/shared.h"
@@ -206,7 +206,7 @@ void subscription_remove(struct subscription *sub)
 
 	/* mutant: replay_end */
 	replay_end(sub);
-	record_unsubscription(sub);
+	session_journal_unsubscription(sub);
 	table_remove(&sub->session->subscriptions, hash_bytes(whole.data, whole.len), sub);
 	subscription_free(sub);
 }

@@ -32,7 +32,7 @@ static void forget(struct alias_table *t, uint16_t alias)
 }
 
 /* [MQTT5-3.3.2-7] */
-void alias_table_fini(struct alias_table *t)
+void topic_alias_fini(struct alias_table *t)
 {
 	for (uint16_t alias = t->cap; alias > 0; alias--)
 		forget(t, alias);
@@ -50,7 +50,7 @@ static uint16_t cap_for(const struct alias_table *t, uint16_t alias)
 }
 
 /* A table that fits this alias. The first is small, and not asked for. */
-static bool grow(struct alias_table *t, uint16_t alias, alias_admit_fn *admit, void *arg)
+static bool grow(struct alias_table *t, uint16_t alias, topic_alias_admit_fn *admit, void *arg)
 {
 	uint16_t cap = cap_for(t, alias);
 	size_t more = (size_t)(cap - t->cap) * sizeof(*t->topics);
@@ -69,7 +69,7 @@ static bool grow(struct alias_table *t, uint16_t alias, alias_admit_fn *admit, v
 }
 
 static bool remember(struct alias_table *t, uint16_t alias, struct slice topic,
-                     alias_admit_fn *admit, void *arg)
+                     topic_alias_admit_fn *admit, void *arg)
 {
 	if (!grow(t, alias, admit, arg)) {
 		t->refuses = true;
@@ -106,8 +106,8 @@ static struct fault look_up(const struct alias_table *t, uint16_t alias, struct 
 
 /* A well-formed alias is remembered whatever the ACL then says of the message: the client may rely
  * on it. [MQTT5-3.2.2-17, -18] [MQTT5-3.3.2-12] */
-struct fault alias_resolve(struct alias_table *t, struct publish *pub, alias_admit_fn *admit,
-                           void *arg)
+struct fault topic_alias_resolve(struct alias_table *t, struct publish *pub,
+                                 topic_alias_admit_fn *admit, void *arg)
 {
 	uint16_t alias = pub->properties.topic_alias;
 
@@ -132,8 +132,8 @@ static uint16_t known_alias(const struct alias_table *t, struct slice topic)
 }
 
 /* [MQTT5-3.1.2-26, -27] [MQTT5-3.3.2-11] */
-void alias_use(struct alias_table *t, struct publish_out *p, size_t max_bytes,
-               alias_admit_fn *admit, void *arg)
+void topic_alias_use(struct alias_table *t, struct publish_out *p, size_t max_bytes,
+                     topic_alias_admit_fn *admit, void *arg)
 {
 	uint16_t alias;
 

@@ -18,19 +18,19 @@ struct alias_table {
 };
 
 /* May the table take so many bytes more? */
-typedef bool alias_admit_fn(void *arg, size_t bytes);
+typedef bool topic_alias_admit_fn(void *arg, size_t bytes);
 
-void alias_table_fini(struct alias_table *t);
+void topic_alias_fini(struct alias_table *t);
 
 /* A client's PUBLISH: learn the alias, or put the topic in its place. Where it may not be learnt
  * the alias is marked as refused, and is not what it was before: the packet at hand has its topic
  * and goes on, those that use the alias are REASON_QUOTA_EXCEEDED, until it is set again. */
-struct fault alias_resolve(struct alias_table *t, struct publish *pub, alias_admit_fn *admit,
-                           void *arg);
+struct fault topic_alias_resolve(struct alias_table *t, struct publish *pub,
+                                 topic_alias_admit_fn *admit, void *arg);
 
 /* A PUBLISH to a client: use an alias where it saves bytes. The first topics get them; the rest go
  * in full, and so do those for which there is no memory. `max_bytes`: the packet stays within. */
-void alias_use(struct alias_table *t, struct publish_out *p, size_t max_bytes,
-               alias_admit_fn *admit, void *arg);
+void topic_alias_use(struct alias_table *t, struct publish_out *p, size_t max_bytes,
+                     topic_alias_admit_fn *admit, void *arg);
 
 #endif

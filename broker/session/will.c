@@ -6,7 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/container.h"
-#include "session/session_records.h"
+#include "session/session_journal.h"
 #include "session/session_upcalls.h"
 
 static void on_delay(struct timer *timer, void *executor_arg)
@@ -38,7 +38,7 @@ void will_set(struct session *s, struct msg *msg, uint32_t delay_s)
 {
 	make_will(s, msg, delay_s);
 	/* mutant: lost_will */
-	record_will(s, 0);
+	session_journal_will(s, 0);
 }
 
 void will_restore(struct session *s, struct msg *msg, uint32_t delay_s, uint64_t due_ms)
@@ -64,6 +64,6 @@ void will_drop(struct session *s)
 {
 	if (s->will == NULL)
 		return;
-	record_will_done(s);
+	session_journal_will_done(s);
 	will_leave(s);
 }

@@ -521,8 +521,8 @@ static void reload_checks_sessions_in_slices(struct world *w)
 	executor_enter(&worker->executor);
 	for (unsigned i = 0; i < SESSIONS; i++) {
 		snprintf(name, sizeof(name), "s%u", i);
-		session_new(worker, id, slice_of_str(name), false,
-		            payers_find(&worker->shared->payers, PAYER_USER, id->key))
+		session_lifecycle_new(worker, id, slice_of_str(name), false,
+		                      payers_find(&worker->shared->payers, PAYER_USER, id->key))
 		    ->expiry_s = EXPIRY_NEVER;
 	}
 	identity_unref(&id);
@@ -532,7 +532,7 @@ static void reload_checks_sessions_in_slices(struct world *w)
 	first = count_removed(worker);
 	assert_in_range(first, 1, SESSIONS / 2);
 	executor_enter(&worker->executor);
-	session_end(worker->sessions->next_to_check);
+	session_lifecycle_end(worker->sessions->next_to_check);
 	executor_leave();
 	while (worker->clients->admission.done != NULL) {
 		turn(worker);

@@ -28,7 +28,7 @@ static enum reason resolve(struct alias_table *t, uint16_t alias, struct slice *
 	struct fault fault;
 
 	pub.properties.present = (uint64_t)1 << PROPERTY_TOPIC_ALIAS;
-	fault = alias_resolve(t, &pub, admit, &left);
+	fault = topic_alias_resolve(t, &pub, admit, &left);
 	*topic = pub.topic;
 	return fault.reason;
 }
@@ -58,7 +58,7 @@ static void an_alias_means_the_topic_it_was_set_with_last(void **state)
 	assert_true(slice_equal(meant(&t, 20, REASON_OK), SLICE("home/door")));
 	assert_int_equal(set(&t, 1, SLICE("garden")), REASON_OK);
 	assert_true(slice_equal(meant(&t, 1, REASON_OK), SLICE("garden")));
-	alias_table_fini(&t);
+	topic_alias_fini(&t);
 	assert_int_equal(t.bytes, 0);
 }
 
@@ -73,7 +73,7 @@ static void an_alias_out_of_range_or_never_set_is_refused(void **state)
 	(void)meant(&t, 3, REASON_PROTOCOL_ERROR);
 	assert_int_equal(set(&t, 1, SLICE("a")), REASON_OK);
 	(void)meant(&t, 3, REASON_PROTOCOL_ERROR);
-	alias_table_fini(&t);
+	topic_alias_fini(&t);
 }
 
 static void an_alias_without_memory_is_refused_until_it_is_set_again(void **state)
@@ -91,16 +91,16 @@ static void an_alias_without_memory_is_refused_until_it_is_set_again(void **stat
 	assert_int_equal(set(&t, 40, SLICE("last")), REASON_OK);
 	assert_true(slice_equal(meant(&t, 1, REASON_OK), SLICE("after")));
 	assert_true(slice_equal(meant(&t, 40, REASON_OK), SLICE("last")));
-	alias_table_fini(&t);
+	topic_alias_fini(&t);
 }
 
-/* The packet of QoS 0 with this topic, after alias_use. */
+/* The packet of QoS 0 with this topic, after topic_alias_use. */
 static struct publish_out used(struct alias_table *t, struct slice topic, size_t max_bytes,
                                size_t left)
 {
 	struct publish_out p = {.version = MQTT_5_0, .topic = topic};
 
-	alias_use(t, &p, max_bytes, admit, &left);
+	topic_alias_use(t, &p, max_bytes, admit, &left);
 	return p;
 }
 
@@ -121,7 +121,7 @@ static void the_first_topics_get_aliases_and_the_rest_go_in_full(void **state)
 	p = used(&t, SLICE("home/lamp"), SIZE_MAX, SIZE_MAX);
 	assert_int_equal(p.topic_alias, 1);
 	assert_int_equal(p.topic.len, 0);
-	alias_table_fini(&t);
+	topic_alias_fini(&t);
 }
 
 static void no_alias_where_it_saves_nothing_or_there_is_no_room(void **state)
@@ -137,7 +137,7 @@ static void no_alias_where_it_saves_nothing_or_there_is_no_room(void **state)
 	assert_int_equal(used(&t, topic, packet_publish_size(&plain), SIZE_MAX).topic_alias, 0);
 	assert_int_equal(used(&t, topic, SIZE_MAX, 0).topic_alias, 0);
 	assert_int_equal(used(&t, topic, SIZE_MAX, SIZE_MAX).topic_alias, 1);
-	alias_table_fini(&t);
+	topic_alias_fini(&t);
 }
 
 int main(void)

@@ -1,5 +1,5 @@
 /* Each record is filled from the session as it is. */
-#include "session/session_records.h"
+#include "session/session_journal.h"
 
 #include "durability/durability.h"
 #include "durability/record_batch.h"
@@ -7,7 +7,7 @@
 #include "session/client_link.h"
 #include "worker/shared.h"
 
-bool session_is_recorded(const struct session *s)
+bool session_journal_is_on(const struct session *s)
 {
 	return s->durable && durability_is_on(s->worker);
 }
@@ -53,14 +53,14 @@ static void bound_queue(const struct session *s, struct record *record)
 }
 
 /* [MQTT3-4.1.0-1] [MQTT5-3.1.2-23] */
-void record_session(struct session *s)
+void session_journal_state(struct session *s)
 {
 	struct session_record row = {
 	    .user = user_of(s), .client_id = session_client_id(s), .expiry_s = s->expiry_s};
 	struct record record = {.kind = RECORD_SESSION};
 	struct buf value = {0};
 
-	if (!session_is_recorded(s))
+	if (!session_journal_is_on(s))
 		return;
 	if (s->link == NULL)
 		row.away_since_ms = store_time(s->worker, s->away_since_ms);
@@ -71,14 +71,14 @@ void record_session(struct session *s)
 	add_value(s, &record, &value);
 }
 
-void record_session_end(struct session *s)
+void session_journal_end(struct session *s)
 {
-	if (session_is_recorded(s))
+	if (session_journal_is_on(s))
 		/* mutant: ended_returns */
 		add_plain(s, RECORD_SESSION_END, 0, true);
 }
 
-void record_subscription(const struct subscription *sub)
+void session_journal_subscription(const struct subscription *sub)
 {
 	struct subscription_record row = {.filter = slice_of(sub->filter, sub->filter_len),
 	                                  .options = sub->options,
@@ -87,39 +87,39 @@ void record_subscription(const struct subscription *sub)
 	struct buf value = {0};
 
 	/* mutant: subscription_lost */
-	if (!session_is_recorded(sub->session))
+	if (!session_journal_is_on(sub->session))
 		return;
 	record_put_subscription(&value, &row);
 	add_value(sub->session, &record, &value);
 }
 
-void record_unsubscription(const struct subscription *sub)
+void session_journal_unsubscription(const struct subscription *sub)
 {
-	if (session_is_recorded(sub->session))
+	if (session_journal_is_on(sub->session))
 		add_plain(sub->session, RECORD_UNSUBSCRIPTION, sub->number, true);
 }
 
-void record_replay(const struct subscription *sub, uint64_t until)
+void session_journal_replay(const struct subscription *sub, uint64_t until)
 {
 	struct replay_record row = {.until = until};
 	struct record record = {.kind = RECORD_REPLAY, .number = sub->number};
 	struct buf value = {0};
 
-	if (!session_is_recorded(sub->session))
+	if (!session_journal_is_on(sub->session))
 		return;
 	record_put_replay(&value, &row);
 	add_value(sub->session, &record, &value);
 }
 
-void record_replay_done(struct session *s, uint64_t subscription_number)
+void session_journal_replay_done(struct session *s, uint64_t subscription_number)
 {
-	if (session_is_recorded(s))
+	if (session_journal_is_on(s))
 		add_plain(s, RECORD_REPLAY_DONE, subscription_number, false);
 }
 
-void record_inbound_done(struct session *s, uint16_t packet_id, bool urgent)
+void session_journal_inbound_done(struct session *s, uint16_t packet_id, bool urgent)
 {
-	if (session_is_recorded(s))
+	if (session_journal_is_on(s))
 		add_plain(s, RECORD_INBOUND_DONE, packet_id, urgent);
 }
 
@@ -130,7 +130,7 @@ static void put_sent(struct buf *value, const struct inflight *o)
 	record_put_inflight(value, &row);
 }
 
-void record_inflight(struct session *s, const struct inflight *o)
+void session_journal_inflight(struct session *s, const struct inflight *o)
 {
 	struct record record = {.kind = RECORD_SENT, .number = o->position};
 	struct buf value = {0};
@@ -156,8 +156,8 @@ static void add_queue_of(struct journal_group *group, const struct session *s,
 	buf_fini(&value);
 }
 
-void record_batch_inflight(struct journal_group *group, const struct session *s,
-                           const struct inflight *o)
+void session_journal_add_inflight(struct journal_group *group, const struct session *s,
+                                  const struct inflight *o)
 {
 	struct record record = {.kind = RECORD_SENT, .session_id = s->id, .number = o->position};
 	struct buf value = {0};
@@ -171,7 +171,7 @@ void record_batch_inflight(struct journal_group *group, const struct session *s,
 }
 
 /* A CONNACK without a kept session does not wait for its will. */
-void record_will(struct session *s, uint64_t due_ms)
+void session_journal_will(struct session *s, uint64_t due_ms)
 {
 	struct worker *w = s->worker;
 	struct will_record row = {
@@ -190,7 +190,7 @@ void record_will(struct session *s, uint64_t due_ms)
 	s->will->recorded = true;
 }
 
-void record_will_done(struct session *s)
+void session_journal_will_done(struct session *s)
 {
 	if (!s->will->recorded)
 		return;

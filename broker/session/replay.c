@@ -2,7 +2,7 @@
  * the client takes.  A value is given only while the one who wrote it could still write it.  Of a
  * session that is kept the values are gathered first, then put into its queue on disk all together,
  * then given from there. */
-#include "session/retained_replay.h"
+#include "session/replay.h"
 
 #include <stdlib.h>
 
@@ -18,7 +18,7 @@
 #include "session/memory_wait.h"
 #include "session/publish_access.h"
 #include "session/session_deliver.h"
-#include "session/session_records.h"
+#include "session/session_journal.h"
 #include "session/session_work.h"
 #include "tree/retain_cursor.h"
 #include "worker/memory_quota.h"
@@ -435,7 +435,7 @@ void replay_go_on(struct session *s, struct subscription *sub)
 		return;
 	forget_group(r);
 	if (r->recorded && !recorded)
-		record_replay_done(s, sub->number);
+		session_journal_replay_done(s, sub->number);
 	r->recorded = recorded;
 	wake(s);
 }
@@ -443,7 +443,7 @@ void replay_go_on(struct session *s, struct subscription *sub)
 void replay_record(const struct subscription *sub)
 {
 	if (sub->replay != NULL && sub->replay->recorded)
-		record_replay(sub, sub->replay->until);
+		session_journal_replay(sub, sub->replay->until);
 }
 
 void replay_drop(struct subscription *sub)
@@ -455,7 +455,7 @@ void replay_drop(struct subscription *sub)
 void replay_end(struct subscription *sub)
 {
 	if (sub->replay != NULL && sub->replay->recorded)
-		record_replay_done(sub->session, sub->number);
+		session_journal_replay_done(sub->session, sub->number);
 	replay_drop(sub);
 }
 

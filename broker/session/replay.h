@@ -1,6 +1,6 @@
 /* Retained values for a new subscription.  Thread: the session's worker. */
-#ifndef SESSION_RETAINED_REPLAY_H
-#define SESSION_RETAINED_REPLAY_H
+#ifndef SESSION_REPLAY_H
+#define SESSION_REPLAY_H
 
 #include "session/session.h"
 
