@@ -27,7 +27,21 @@
 		}                                                                                  \
 	} while (0)
 
-void *array_extend_by_one(void *array, size_t count, size_t size_bytes);
-size_t array_capacity(size_t cap, size_t count);
+#define ARRAY_CAPACITY_MIN 4
+
+static inline void *array_extend_by_one(void *array, size_t count, size_t size_bytes)
+{
+	if ((count & (count - 1)) != 0)
+		return array;
+	return xrealloc_array(array, count == 0 ? 1 : count * 2, size_bytes);
+}
+
+static inline size_t array_capacity(size_t cap, size_t count)
+{
+	cap = cap < ARRAY_CAPACITY_MIN ? ARRAY_CAPACITY_MIN : cap;
+	while (cap < count)
+		cap *= 2;
+	return cap;
+}
 
 #endif

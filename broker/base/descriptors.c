@@ -6,20 +6,16 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-/* Opened the wrong way round: who reads from a closed standard input, or writes to a closed
- * standard output, goes on to get an error. */
-static int open_null(int fd)
-{
-	return open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
-}
-
 void descriptors_reserve_standard(void)
 {
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
 		/* mutant: standard_descriptors_reserved */
 		if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF)
 			continue;
-		if (open_null(fd) != fd) /* the lowest free number is this one */
+		/* The lowest free number is this one. Opened the wrong way round: who reads from a
+		 * closed standard input, or writes to a closed standard output, goes on to get an
+		 * error. */
+		if (open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
 			_exit(2);
 	}
 }

@@ -34,6 +34,7 @@ void executor_enter(struct executor *h)
 
 void executor_leave(void)
 {
+	REQUIRE(executor_entered != NULL);
 	executor_entered = NULL;
 }
 

@@ -10,24 +10,6 @@
 
 /* --- writing --- */
 
-static void put_escaped(struct buf *out, uint32_t cp)
-{
-	if (cp == '"' || cp == '\\')
-		buf_printf(out, "\\%c", (char)cp);
-	else if (cp == '\n')
-		buf_put_slice(out, SLICE("\\n"));
-	else if (cp == '\t')
-		buf_put_slice(out, SLICE("\\t"));
-	else
-		buf_printf(out, "\\u%04x", (unsigned)cp);
-}
-
-static bool is_escaped(uint32_t cp)
-{
-	return cp == 0 || cp == '"' || cp == '\\' || utf8_is_control(cp) || cp == 0x2028 ||
-	       cp == 0x2029;
-}
-
 /* What is no UTF-8 becomes U+FFFD: JSON has no bytes. */
 static void put_quoted(struct buf *out, struct slice s)
 {
@@ -39,8 +21,14 @@ static void put_quoted(struct buf *out, struct slice s)
 
 		if (len == 0)
 			buf_put_slice(out, SLICE("\xef\xbf\xbd"));
-		else if (is_escaped(cp))
-			put_escaped(out, cp);
+		else if (cp == '"' || cp == '\\')
+			buf_printf(out, "\\%c", (char)cp);
+		else if (cp == '\n')
+			buf_put_slice(out, SLICE("\\n"));
+		else if (cp == '\t')
+			buf_put_slice(out, SLICE("\\t"));
+		else if (cp == 0 || utf8_is_control(cp) || cp == 0x2028 || cp == 0x2029)
+			buf_printf(out, "\\u%04x", (unsigned)cp);
 		else
 			buf_put(out, s.data, len);
 		s = slice_skip(s, len == 0 ? 1 : len);
@@ -301,21 +289,6 @@ static void read_member(struct parser *p, struct json_object *o)
 		o->members[o->count++] = m;
 }
 
-static void read_object(struct parser *p, struct json_object *o)
-{
-	expect(p, SLICE("{"));
-	if (peek(p) != '}') {
-		read_member(p, o);
-		while (accept(p, SLICE(","))) {
-			skip_blanks(p);
-			read_member(p, o);
-		}
-	}
-	expect(p, SLICE("}"));
-	if (p->rest.len > 0)
-		p->bad = true;
-}
-
 bool json_parse(struct slice line, struct json_object *out)
 {
 	struct parser p = {.rest = line};
@@ -323,7 +296,17 @@ bool json_parse(struct slice line, struct json_object *out)
 	out->count = 0;
 	out->bytes = xalloc(line.len + 1);
 	p.out = out->bytes;
-	read_object(&p, out);
+	expect(&p, SLICE("{"));
+	if (peek(&p) != '}') {
+		read_member(&p, out);
+		while (accept(&p, SLICE(","))) {
+			skip_blanks(&p);
+			read_member(&p, out);
+		}
+	}
+	expect(&p, SLICE("}"));
+	if (p.rest.len > 0)
+		p.bad = true;
 	if (!p.bad)
 		return true;
 	json_fini(out);

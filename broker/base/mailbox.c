@@ -24,7 +24,7 @@ void mailbox_fini(struct mailbox *in)
 
 void mailbox_send(struct mailbox *in, struct task *task, bool wake)
 {
-	REQUIRE(!task->in_flight);
+	REQUIRE(!task->in_flight && task->run != NULL);
 	task->in_flight = true;
 	task->next = NULL;
 	mutex_lock(&in->lock);
@@ -55,6 +55,7 @@ bool mailbox_drain(struct mailbox *in, size_t budget, void *executor_arg)
 {
 	uint64_t begin_ns = 0; /* not asked yet */
 
+	REQUIRE(budget > 0);
 	if (in->taken == NULL)
 		in->taken = take_all(in);
 	if (in->taken == NULL)

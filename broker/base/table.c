@@ -22,14 +22,12 @@ static uint32_t mask_of(const struct table *t)
 
 void **table_find(const struct table *t, uint64_t hash, table_same_fn *same, const void *key)
 {
-	if (t->count == 0)
-		return NULL;
-	for (uint32_t i = (uint32_t)hash & mask_of(t); t->slots[i].item != NULL;
-	     i = (i + 1) & mask_of(t)) {
-		struct table_slot *slot = &t->slots[i];
+	struct table_probe probe = table_probe_of(t, hash);
+	void **item;
 
-		if (slot->hash == hash && (same == NULL || same(slot->item, key)))
-			return &slot->item;
+	while ((item = table_probe_next(&probe)) != NULL) {
+		if (same == NULL || same(*item, key))
+			return item;
 	}
 	return NULL;
 }
@@ -57,21 +55,16 @@ static void resize_slots(struct table *t, uint32_t slot_count)
 	free(old);
 }
 
-/* It shrinks here and not in table_remove, which must not move what a walk has yet to give. */
-static void fit_slots(struct table *t)
+void table_add(struct table *t, uint64_t hash, void *item)
 {
+	REQUIRE(item != NULL && t->count < UINT32_MAX / 4);
+	/* It shrinks here only: table_remove must not move what a walk has yet to give. */
 	if (t->slot_count == 0)
 		resize_slots(t, SLOTS_MIN);
 	else if (t->count >= t->slot_count / 8 * 7)
 		resize_slots(t, t->slot_count * 2);
 	else if (t->slot_count > SLOTS_MIN && t->count < t->slot_count / 8)
 		resize_slots(t, t->slot_count / 4 < SLOTS_MIN ? SLOTS_MIN : t->slot_count / 4);
-}
-
-void table_add(struct table *t, uint64_t hash, void *item)
-{
-	REQUIRE(item != NULL && t->count < UINT32_MAX / 4);
-	fit_slots(t);
 	place_slot(t, (struct table_slot){.hash = hash, .item = item});
 	t->count++;
 }
@@ -86,11 +79,12 @@ static uint32_t slot_of(const struct table *t, uint64_t hash, const void *item)
 	return i;
 }
 
-/* Whatever probed over the gap moves back into it. */
-static void close_gap(struct table *t, uint32_t gap)
+void table_remove(struct table *t, uint64_t hash, const void *item)
 {
+	uint32_t gap = slot_of(t, hash, item);
 	uint32_t mask = mask_of(t);
 
+	/* Whatever probed over the gap moves back into it. */
 	for (uint32_t i = (gap + 1) & mask; t->slots[i].item != NULL; i = (i + 1) & mask) {
 		uint32_t ideal = (uint32_t)t->slots[i].hash & mask;
 
@@ -100,11 +94,6 @@ static void close_gap(struct table *t, uint32_t gap)
 		}
 	}
 	t->slots[gap] = (struct table_slot){0};
-}
-
-void table_remove(struct table *t, uint64_t hash, const void *item)
-{
-	close_gap(t, slot_of(t, hash, item));
 	if (--t->count == 0)
 		table_fini(t);
 }

@@ -33,6 +33,36 @@ void table_add(struct table *t, uint64_t hash, void *item);
 /* Must be there. */
 void table_remove(struct table *t, uint64_t hash, const void *item);
 
+/* All items of a hash, without a call for each: for lookups on hot paths. table_probe_next gives
+ * the address of the pointer to the next one, NULL: that was all. */
+struct table_probe {
+	const struct table *table;
+	uint64_t hash;
+	uint32_t at;
+};
+
+static inline struct table_probe table_probe_of(const struct table *t, uint64_t hash)
+{
+	return (struct table_probe){.table = t, .hash = hash, .at = (uint32_t)hash};
+}
+
+static inline void **table_probe_next(struct table_probe *p)
+{
+	const struct table *t = p->table;
+	uint32_t mask = t->slot_count - 1;
+
+	if (t->slot_count == 0)
+		return NULL;
+	for (;;) {
+		struct table_slot *slot = &t->slots[p->at++ & mask];
+
+		if (slot->item == NULL)
+			return NULL;
+		if (slot->hash == p->hash)
+			return &slot->item;
+	}
+}
+
 /* All items, in any order. Meanwhile nothing may be added; of those in the table the one given last
  * may be removed. */
 struct table_walk {

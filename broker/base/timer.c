@@ -35,22 +35,15 @@ static void sift_up(struct timers *t, size_t i, struct timer *timer)
 	place_timer(t, i, timer);
 }
 
-static size_t earliest_child(const struct timers *t, size_t i)
-{
-	size_t first = 4 * i + 1, best = first;
-
-	for (size_t c = first + 1; c < t->count && c < first + 4; c++) {
-		if (t->heap[c]->due_ms < t->heap[best]->due_ms)
-			best = c;
-	}
-	return best;
-}
-
 static void sift_down(struct timers *t, size_t i, struct timer *timer)
 {
 	while (4 * i + 1 < t->count) {
-		size_t child = earliest_child(t, i);
+		size_t first = 4 * i + 1, child = first;
 
+		for (size_t c = first + 1; c < t->count && c < first + 4; c++) {
+			if (t->heap[c]->due_ms < t->heap[child]->due_ms)
+				child = c;
+		}
 		if (timer->due_ms <= t->heap[child]->due_ms)
 			break;
 		place_timer(t, i, t->heap[child]);

@@ -11,11 +11,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/access_list.h"
 #include "base/alloc.h"
 #include "base/array.h"
-#include "base/trust_groups.h"
 #include "base/trust_text.h"
+#include "base/trust_writers.h"
 
 #define LINKS_MAX 40 /* as the kernel */
 #define NOBODY    ((uid_t)-1)
@@ -152,7 +151,7 @@ static int refuse_subject(const struct walk *w, const struct subject *s, enum tr
 	return -EACCES;
 }
 
-static int refuse_writer(const struct walk *w, const struct subject *s, struct access_writer writer)
+static int refuse_writer(const struct walk *w, const struct subject *s, struct trust_writer writer)
 {
 	struct trust_finding f = make_finding(w, s, TRUST_FAULT_LIST);
 
@@ -180,7 +179,7 @@ static bool accepts_group(struct walk *w, const struct subject *s, gid_t gid)
 
 	if (is_group(gid))
 		return true;
-	members = trust_groups_members(gid);
+	members = trust_writers_of_group(gid);
 	for (size_t i = 0; i < members->count; i++) {
 		/* mutant: trust_group_members */
 		if (!accepts_owner(w, s, members->uids[i], TRUST_FAULT_GROUP))
@@ -192,9 +191,9 @@ static bool accepts_group(struct walk *w, const struct subject *s, gid_t gid)
 
 static int check_list(struct walk *w, const struct subject *s)
 {
-	struct access_writer writer;
+	struct trust_writer writer;
 
-	for (size_t index = 0; access_list_next_writer(s->fd, &index, &writer);) {
+	for (size_t index = 0; trust_writers_next_listed(s->fd, &index, &writer);) {
 		if (writer.is_group ? !accepts_group(w, s, writer.id)
 		                    : !accepts_owner(w, s, writer.id, TRUST_FAULT_OWNER))
 			return refuse_writer(w, s, writer);

@@ -4,8 +4,8 @@
 
 #include <sys/stat.h>
 
-#include "base/access_list.h"
 #include "base/bytes.h"
+#include "base/trust_writers.h"
 
 enum trust_fault {
 	TRUST_FAULT_OWNER,
@@ -22,7 +22,7 @@ struct trust_finding {
 	bool is_itself; /* the file that was asked for, not something on the way to it */
 	bool is_secret;
 	struct stat st;
-	struct access_writer writer; /* of TRUST_FAULT_LIST */
+	struct trust_writer writer; /* of TRUST_FAULT_LIST */
 };
 
 void trust_text_describe(const struct trust_finding *f, struct buf *out);

@@ -1,11 +1,6 @@
 /* UTF-8 well-formedness, after table 3-7 of the Unicode standard. Pure. */
 #include "base/utf8.h"
 
-static bool is_tail(uint8_t b)
-{
-	return (b & 0xc0) == 0x80;
-}
-
 /* Bytes of the sequence that `lead` begins, 0 where no sequence begins with it. */
 static size_t sequence_len(uint8_t lead)
 {
@@ -39,7 +34,7 @@ size_t utf8_decode(struct slice s, uint32_t *code_point)
 		return 0;
 	cp = s.data[0] & lead_bits[len];
 	for (size_t i = 1; i < len; i++) {
-		if (!is_tail(s.data[i]))
+		if ((s.data[i] & 0xc0) != 0x80) /* not a tail byte */
 			return 0;
 		cp = (cp << 6) | (s.data[i] & 0x3f);
 	}

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/list.h"
 #include "base/require.h"
 #include "net/loop_internal.h"
 
@@ -154,7 +155,6 @@ struct loop *loop_new(struct executor *executor, int *error)
 	}
 	loop->executor = executor;
 	loop->due_ms = UINT64_MAX;
-	loop_queue_init(&loop->queue);
 	executor_set_wake(executor, wake, loop);
 	*error = 0;
 	return loop;
@@ -229,8 +229,7 @@ int loop_on_signal(struct loop *loop, int signum, loop_signal_fn *fn, void *arg)
 		uv_close((uv_handle_t *)&s->handle, on_signal_closed);
 		return failed;
 	}
-	s->next = loop->signals;
-	loop->signals = s;
+	LL_PREPEND(loop->signals, s);
 	loop->open++;
 	return 0;
 }
@@ -240,7 +239,7 @@ void loop_signals_close(struct loop *loop)
 	while (loop->signals != NULL) {
 		struct loop_signal *s = loop->signals;
 
-		loop->signals = s->next;
+		LL_DELETE(loop->signals, s);
 		loop->open--;
 		uv_close((uv_handle_t *)&s->handle, on_signal_closed);
 	}

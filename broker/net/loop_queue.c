@@ -2,7 +2,10 @@
  * of each turn, so that they do not delay the traffic of the others. */
 #include "net/loop_queue.h"
 
+#include <string.h>
+
 #include "base/clock.h"
+#include "base/list.h"
 #include "base/require.h"
 
 /* Work of a place that may take no longer than this in a turn; 0: no limit. */
@@ -11,19 +14,12 @@ static const uint64_t ns_per_turn[LOOP_PLACES] = {
     [LOOP_LATER] = 1000000,
 };
 
-void loop_queue_init(struct loop_queue *q)
-{
-	for (size_t i = 0; i < LOOP_PLACES; i++) {
-		TAILQ_INIT(&q->jobs[i]);
-		q->counts[i] = 0;
-	}
-}
-
 void loop_queue_remove(struct loop_queue *q, struct loop_job *job)
 {
 	if (job->place == LOOP_NOT_QUEUED)
 		return;
-	TAILQ_REMOVE(&q->jobs[job->place], job, entry);
+	REQUIRE(q->counts[job->place] > 0);
+	DL_DELETE(q->jobs[job->place], job);
 	q->counts[job->place]--;
 	job->place = LOOP_NOT_QUEUED;
 }
@@ -34,7 +30,7 @@ void loop_queue_add(struct loop_queue *q, struct loop_job *job, enum loop_place 
 	if (job->place == place)
 		return;
 	loop_queue_remove(q, job);
-	TAILQ_INSERT_TAIL(&q->jobs[place], job, entry);
+	DL_APPEND(q->jobs[place], job);
 	q->counts[place]++;
 	job->place = (uint8_t)place;
 }
@@ -51,29 +47,26 @@ bool loop_queue_is_empty(const struct loop_queue *q)
 	       0;
 }
 
-/* The first `count` jobs, or those for which the time suffices, but one at least. */
-static void run_place(struct loop_queue *q, enum loop_place place, size_t count)
-{
-	uint64_t limit_ns = ns_per_turn[place];
-	uint64_t until_ns = limit_ns > 0 ? clock_monotonic_ns() + limit_ns : 0;
-	struct loop_job *job;
-
-	for (; count > 0 && (job = TAILQ_FIRST(&q->jobs[place])) != NULL; count--) {
-		loop_queue_remove(q, job);
-		job->run(job, place);
-		if (limit_ns > 0 && count > 1 && clock_monotonic_ns() >= until_ns)
-			return;
-	}
-}
-
+/* Of each place the jobs that wait now, or those for which its time suffices, but one at least. */
 void loop_queue_run(struct loop_queue *q)
 {
 	size_t counts[LOOP_PLACES];
 
-	for (size_t i = 0; i < LOOP_PLACES; i++)
-		counts[i] = q->counts[i];
-	for (size_t i = LOOP_READY; i < LOOP_PLACES; i++) {
-		if (counts[i] > 0)
-			run_place(q, (enum loop_place)i, counts[i]);
+	memcpy(counts, q->counts, sizeof(counts));
+	for (unsigned place = LOOP_READY; place < LOOP_PLACES; place++) {
+		uint64_t limit_ns = ns_per_turn[place];
+		uint64_t until_ns =
+		    limit_ns > 0 && counts[place] > 0 ? clock_monotonic_ns() + limit_ns : 0;
+		struct loop_job *job;
+
+		for (size_t left = counts[place]; left > 0; left--) {
+			job = q->jobs[place];
+			if (job == NULL)
+				break;
+			loop_queue_remove(q, job);
+			job->run(job, (enum loop_place)place);
+			if (limit_ns > 0 && left > 1 && clock_monotonic_ns() >= until_ns)
+				break;
+		}
 	}
 }

@@ -6,7 +6,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/queue.h>
 
 enum loop_place {
 	LOOP_NOT_QUEUED,
@@ -27,19 +26,17 @@ typedef void loop_job_fn(struct loop_job *job, enum loop_place place);
 
 /* Embedded in a stream; zero-initialised except for `run`. */
 struct loop_job {
-	TAILQ_ENTRY(loop_job) entry;
+	struct loop_job *prev, *next;
 	loop_job_fn *run;
 	uint8_t place;
 };
 
-TAILQ_HEAD(loop_job_list, loop_job);
-
+/* Zero-initialised is empty. */
 struct loop_queue {
-	struct loop_job_list jobs[LOOP_PLACES];
+	struct loop_job *jobs[LOOP_PLACES];
 	size_t counts[LOOP_PLACES];
 };
 
-void loop_queue_init(struct loop_queue *q);
 /* To the end of that queue; a job is in one queue at most. */
 void loop_queue_add(struct loop_queue *q, struct loop_job *job, enum loop_place place);
 void loop_queue_remove(struct loop_queue *q, struct loop_job *job);

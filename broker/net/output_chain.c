@@ -4,12 +4,13 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/list.h"
 #include "base/require.h"
 
 #define BLOCK_BYTES ((size_t)16384)
 
 struct output_chain_link {
-	struct output_chain_link *next;
+	struct output_chain_link *prev, *next;
 	size_t cap, at, len; /* bytes [at, len) wait */
 	uint8_t bytes[];
 };
@@ -18,9 +19,7 @@ static void drop_head(struct output_chain *c)
 {
 	struct output_chain_link *link = c->head;
 
-	c->head = link->next;
-	if (c->head == NULL)
-		c->tail = NULL;
+	DL_DELETE(c->head, link);
 	free(link);
 }
 
@@ -31,40 +30,30 @@ void output_chain_fini(struct output_chain *c)
 	c->len = 0;
 }
 
-static size_t fill_tail(struct output_chain *c, struct slice bytes)
+static void fill_link(struct output_chain_link *link, struct slice bytes)
 {
-	struct output_chain_link *tail = c->tail;
-	size_t space = tail == NULL ? 0 : tail->cap - tail->len;
-	size_t n = space < bytes.len ? space : bytes.len;
-
-	if (n > 0) {
-		memcpy(tail->bytes + tail->len, bytes.data, n);
-		tail->len += n;
-	}
-	return n;
-}
-
-static void add_link(struct output_chain *c, size_t want)
-{
-	size_t cap = want < BLOCK_BYTES ? BLOCK_BYTES : want;
-	struct output_chain_link *link = xalloc(sizeof(*link) + cap);
-
-	*link = (struct output_chain_link){.cap = cap};
-	if (c->tail == NULL)
-		c->head = link;
-	else
-		c->tail->next = link;
-	c->tail = link;
+	REQUIRE(bytes.len <= link->cap - link->len);
+	memcpy(link->bytes + link->len, bytes.data, bytes.len);
+	link->len += bytes.len;
 }
 
 void output_chain_put(struct output_chain *c, struct slice bytes)
 {
+	struct output_chain_link *tail = c->head == NULL ? NULL : c->head->prev, *link;
+	size_t space = tail == NULL ? 0 : tail->cap - tail->len;
+	size_t n = space < bytes.len ? space : bytes.len, cap;
+
 	c->len += bytes.len;
-	bytes = slice_skip(bytes, fill_tail(c, bytes));
+	if (n > 0)
+		fill_link(tail, slice_of(bytes.data, n));
+	bytes = slice_skip(bytes, n);
 	if (bytes.len == 0)
 		return;
-	add_link(c, bytes.len);
-	(void)fill_tail(c, bytes);
+	cap = bytes.len < BLOCK_BYTES ? BLOCK_BYTES : bytes.len;
+	link = xalloc(sizeof(*link) + cap);
+	*link = (struct output_chain_link){.cap = cap};
+	fill_link(link, bytes);
+	DL_APPEND(c->head, link);
 }
 
 size_t output_chain_peek(const struct output_chain *c, struct iovec *pieces, size_t max)

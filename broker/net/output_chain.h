@@ -12,7 +12,7 @@ struct output_chain_link;
 
 /* Zero-initialised is empty. */
 struct output_chain {
-	struct output_chain_link *head, *tail;
+	struct output_chain_link *head;
 	size_t len; /* bytes in all */
 };
 

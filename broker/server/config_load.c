@@ -8,7 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/require.h"
-#include "base/trust_groups.h"
+#include "base/trust_writers.h"
 #include "conf/conf_load.h"
 #include "server/config_check.h"
 
@@ -106,7 +106,7 @@ struct config_snapshot *config_load(const char *conf_path, struct tls_tickets *t
 	struct config_snapshot *p =
 	    config_snapshot_new(before == NULL ? 1 : before->generation + 1);
 
-	trust_groups_forget();
+	trust_writers_forget();
 	p->conf = conf_load(conf_path, errors);
 	if (p->conf == NULL || !assign_listener_ids(p, before, errors))
 		goto fail;

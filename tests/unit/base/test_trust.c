@@ -17,7 +17,7 @@
 #include <cmocka.h>
 
 #include "base/trust.h"
-#include "base/trust_groups.h"
+#include "base/trust_writers.h"
 
 #define ROWS(table) (sizeof(table) / sizeof((table)[0]))
 #define STRANGER    54321 /* nobody here has this number */
@@ -85,7 +85,7 @@ static int check(const char *path, bool is_secret, bool refuse_sticky, char says
 	struct buf why = {0};
 	int rc;
 
-	trust_groups_forget();
+	trust_writers_forget();
 	rc = trust_check(&request, &why);
 	assert_int_equal(why.len > 0, rc == -EACCES);
 	(void)snprintf(says, 512, "%.*s", (int)why.len, why.len == 0 ? "" : (const char *)why.data);

@@ -59,7 +59,7 @@ static int set_up(void **state)
 
 	(void)state;
 	clock_use(&fake);
-	loop_queue_init(&queue);
+	queue = (struct loop_queue){0};
 	memset(jobs, 0, sizeof(jobs));
 	memset(order, 0, sizeof(order));
 	order_len = 0;
