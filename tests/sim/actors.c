@@ -25,6 +25,7 @@ static void on_sent(struct client *c, const struct pending *p, bool dup)
 		COVER(actor->model, ALIAS_USED);
 	else if (p->topic_alias != 0)
 		COVER(actor->model, ALIAS_SET);
+	model_counts_waiting(actor, p);
 	model_sent(actor, actor->model->pubs[p->tag]);
 }
 
@@ -187,10 +188,10 @@ static void do_hang_up(struct environment *t, const struct step *s)
 		do_drop(t, s);
 }
 
-/* May it send its last DISCONNECT? */
+/* May it send its last DISCONNECT? And would the broker handle it? */
 static bool may_leave(const struct actor *p)
 {
-	return is_up(p) && !p->leaving;
+	return is_up(p) && !p->leaving && p->skipped_ms == NEVER;
 }
 
 static void leaves(struct actor *p, enum ending ending)
@@ -351,7 +352,7 @@ static void do_reauthenticate(struct environment *t, const struct step *s)
 	char password[16];
 
 	if (!is_up(p) || p->options.method == NULL || p->client->scram != NULL ||
-	    p->client->stalled)
+	    p->client->stalled || p->skipped_ms != NEVER)
 		return;
 	t->coverage->sent[PACKET_AUTH]++;
 	rules_password(p->user, t->rules.password[p->user], password);

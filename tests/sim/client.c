@@ -318,6 +318,7 @@ static void use_alias(struct client *c, struct pending *p, struct publish_out *o
 static void put_publish(struct client *c, struct pending *p, bool dup)
 {
 	struct buf extras = {0};
+	size_t before = c->out.len;
 	struct publish_out out = {.version = c->version,
 	                          .dup = dup,
 	                          .retain = p->retain,
@@ -332,6 +333,7 @@ static void put_publish(struct client *c, struct pending *p, bool dup)
 	out.forwarded = buf_slice(&extras);
 	use_alias(c, p, &out);
 	packet_publish_encode(&c->out, &out);
+	p->packet_bytes = c->out.len - before;
 	buf_fini(&extras);
 	if (c->watch != NULL && c->watch->sent != NULL)
 		c->watch->sent(c, p, dup);

@@ -54,6 +54,7 @@ struct pending {
 	uint32_t extras;      /* seed of extras_draw */
 	uint16_t topic_alias; /* 0: none; if the broker permits so many */
 	bool aliased;         /* sent without its topic, the last time */
+	size_t packet_bytes;  /* the last time */
 	uint16_t packet_id;
 	enum pending_stage stage;
 };

@@ -34,6 +34,8 @@ void environment_settle(struct environment *t)
 	world_run(t->world);
 	make_room(t);
 	world_run(t->world);
+	if (model_ends_skipped(&t->model))
+		world_run(t->world);
 	model_quiet(&t->model);
 	if (t->model.committed > t->roomy) /* the broker looked, too */
 		t->model.low = false;

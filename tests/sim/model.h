@@ -122,6 +122,11 @@ struct actor {
 	size_t given_seen;
 	/* When it was last certain that nothing was in flight to it. */
 	uint64_t drained, drained_ms;
+	/* Since the last quiet point, without space in the store: bytes of PUBLISH packets from the
+	 * first that may wait for space; and since when the broker may have skipped packets, and
+	 * may have ended the connection for that. NEVER: it has not. */
+	size_t waiting_bytes;
+	uint64_t skipped_ms;
 	unsigned asked;               /* SUBSCRIBE, UNSUBSCRIBE and PINGREQ not answered */
 	struct pub *will, *late_will; /* of this connection; one that waits for its delay */
 	unsigned orders;
@@ -245,6 +250,11 @@ void model_ends(struct actor *p, enum ending ending);
 void model_expiry(struct actor *p, uint32_t expiry_s); /* sent with DISCONNECT */
 /* The world's clock has advanced: what is due happens. */
 void model_time(struct model *m);
+/* This PUBLISH is sent: does it exceed what may wait for space? */
+void model_counts_waiting(struct actor *p, const struct pending *sent);
+/* Everything moved has arrived: connections whose packets may have been skipped end, by the broker
+ * or by their client. True if one did by its client. */
+bool model_ends_skipped(struct model *m);
 /* Other users are in force at a quiet point: sessions of removed users. */
 void model_users(struct model *m, const struct rules *before);
 uint64_t model_next_due(const struct model *m);

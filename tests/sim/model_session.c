@@ -12,7 +12,7 @@ struct actor *model_add_actor(struct model *m, struct client *c, unsigned user)
 
 	*p = (struct actor){
 	    .model = m, .client = c, .index = m->actors_count++, .user = user, .ends_ms = NEVER};
-	p->removed_ms = NEVER;
+	p->removed_ms = p->skipped_ms = NEVER;
 	snprintf(p->name, sizeof(p->name), "%s/%s", user_names[user], c->id);
 	c->watch_arg = p;
 	return p;
@@ -74,6 +74,12 @@ static void goes_away(struct actor *p)
 	p->may_end_ms = p->ends_ms = model_now(p->model) + (uint64_t)p->expiry_s * 1000;
 }
 
+static void forget_waiting(struct actor *p)
+{
+	p->waiting_bytes = 0;
+	p->skipped_ms = NEVER;
+}
+
 /* [MQTT5-3.1.2-8] [MQTT5-3.1.3-9] */
 void model_ends(struct actor *p, enum ending ending)
 {
@@ -84,6 +90,7 @@ void model_ends(struct actor *p, enum ending ending)
 	p->link = LINK_NONE;
 	p->broken = m->tick;
 	p->asked = 0;
+	forget_waiting(p);
 	model_forget_owed(p, true);
 	if (ending == ENDING_CLEAN) {
 		if (p->will != NULL)
@@ -156,6 +163,7 @@ void model_calls(struct actor *p, const struct connect_options *options, uint8_t
 	p->doomed = p->ousted = false;
 	p->given_seen = 0;
 	p->asked = 0;
+	forget_waiting(p);
 	p->will = will_of(p, options);
 	if (options->keep)
 		return;
@@ -319,6 +327,94 @@ void model_is_ousted(struct actor *p)
 	if (p->will != NULL &&
 	    (p->will->will_delay_s == 0 || expiry_of(p->client, &p->options) == 0))
 		model_fires(p->will, UNKNOWN);
+}
+
+/* --- packets that wait for space --- */
+
+#define WAITING_MAX_BYTES ((size_t)16 << 10) /* broker(8): after the first */
+#define WAITING_COST      8                  /* of each: the time at which it came */
+
+/* Its will may be published from now on. */
+static void may_be_ended(struct actor *p)
+{
+	p->skipped_ms = model_now(p->model);
+	if (p->will != NULL && (p->will->will_delay_s == 0 || p->expiry_s == 0))
+		model_fires(p->will, UNKNOWN);
+}
+
+/* Packets above the bound are skipped only if deliveries are unacknowledged then. The model cannot
+ * know whether they are. */
+void model_counts_waiting(struct actor *p, const struct pending *sent)
+{
+	bool first = p->waiting_bytes == 0;
+
+	if (!p->model->low || p->skipped_ms != NEVER || (first && sent->qos == 0 && !sent->retain))
+		return;
+	/* The first itself is not counted, only that there is one. */
+	p->waiting_bytes += first ? 1 : sent->packet_bytes + WAITING_COST;
+	if (p->waiting_bytes - 1 > WAITING_MAX_BYTES)
+		may_be_ended(p);
+}
+
+/* It was read as usual. */
+static void is_not_ended(struct actor *p)
+{
+	struct pub *will = p->will;
+
+	forget_waiting(p);
+	if (will == NULL || will->first_sent == NEVER)
+		return;
+	if (will->copies != NULL)
+		model_fail(p->model, "%s: its will came, and it is connected", p->name);
+	model_unfires(will);
+}
+
+/* By the broker, at some time since then, or by its client. */
+static void ends_skipped(struct actor *p)
+{
+	uint64_t since_ms = p->skipped_ms;
+
+	client_drop(p->client);
+	model_ends(p, ENDING_BROKEN);
+	if (p->exists == YES)
+		p->may_end_ms = since_ms + (uint64_t)p->expiry_s * 1000;
+	if (p->late_will != NULL)
+		p->late_will->will_may_ms = since_ms + (uint64_t)p->late_will->will_delay_s * 1000;
+}
+
+/* If the client acknowledges everything, its connection has ended or nothing was skipped. Of
+ * another the model cannot know, so the client ends it. */
+static bool require_end_of_skipped(struct actor *p)
+{
+	struct client *c = p->client;
+
+	if (p->link != LINK_UP || p->skipped_ms == NEVER) {
+		p->waiting_bytes = 0;
+		return false;
+	}
+	if (c->closed) {
+		if (c->version == MQTT_5_0 && c->disconnect_reason != REASON_QUOTA_EXCEEDED)
+			model_fail(p->model, "%s: the broker ended the connection (0x%02x)",
+			           p->name, c->disconnect_reason);
+		COVER(p->model, STORE_SKIPPED);
+		ends_skipped(p);
+		return false;
+	}
+	if (!c->stalled && c->unacked_count == 0) {
+		is_not_ended(p);
+		return false;
+	}
+	ends_skipped(p);
+	return true;
+}
+
+bool model_ends_skipped(struct model *m)
+{
+	bool moves = false;
+
+	for (unsigned i = 0; i < m->actors_count; i++)
+		moves |= require_end_of_skipped(&m->actors[i]);
+	return moves;
 }
 
 /* --- time --- */
@@ -609,6 +705,7 @@ static void crash_actor(struct actor *p, uint64_t crashed_ms)
 	}
 	crash_due(p);
 	p->asked = 0;
+	forget_waiting(p);
 	p->doomed = p->leaving = false;
 	p->crashed = true;
 	subs_bury(p);

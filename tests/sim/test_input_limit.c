@@ -75,10 +75,11 @@ static void make_space(struct world *w)
 struct flood {
 	struct client *c, *live;
 	struct conn *conn;
+	uint16_t sent; /* QoS 2 */
 };
 
-static struct flood flood_begin(struct world *w, const struct connect_options *options,
-                                bool deliveries)
+static struct flood flood_prepare(struct world *w, const struct connect_options *options,
+                                  bool deliveries)
 {
 	enum mqtt_version version = world_random(w, 2) == 0 ? MQTT_3_1_1 : MQTT_5_0;
 	struct flood f = {.c = join(w, "c", version, options),
@@ -99,6 +100,14 @@ static struct flood flood_begin(struct world *w, const struct connect_options *o
 	commit_all(w);
 	assert_int_equal(f.c->received_count, deliveries ? QUEUED : 0);
 	fill_store(w, pub);
+	return f;
+}
+
+static struct flood flood_begin(struct world *w, const struct connect_options *options,
+                                bool deliveries)
+{
+	struct flood f = flood_prepare(w, options, deliveries);
+
 	for (uint16_t n = 1; n <= FLOOD; n++)
 		send_publish(f.c, "mine", n, 1, 1000);
 	commit_all(w);
@@ -189,6 +198,61 @@ static void drain_skips_all_but_acknowledgements(struct world *w)
 	acknowledge_deliveries(w, &f);
 	require_told(&f);
 	require_beginning(&f);
+}
+
+#define BEHIND_FIT 16 /* packets of 1,000 bytes, in the 16 kB after a deferred one */
+
+/* QoS 2 PUBLISH packets until one waits for space, and so many of QoS 0 after it. */
+static struct flood flood_behind(struct world *w, bool deliveries, unsigned behind)
+{
+	struct flood f = flood_prepare(w, &kept, deliveries);
+
+	f.conn = connection_of(w, f.c);
+	while (f.conn->deferred == NULL && f.sent < FLOOD) {
+		send_publish(f.c, "mine", ++f.sent, 2, 1000);
+		commit_all(w);
+	}
+	assert_non_null(f.conn->deferred);
+	for (unsigned n = 0; n < behind; n++)
+		send_publish(f.c, "zero", 0, 0, 1000);
+	commit_all(w);
+	assert_false(f.c->closed);
+	return f;
+}
+
+/* All of it is handled, in order, when there is space. */
+static void bytes_behind_a_deferred_publish_wait_up_to_their_bound(struct world *w)
+{
+	struct flood f = flood_behind(w, true, BEHIND_FIT);
+
+	acknowledge_deliveries(w, &f);
+	make_space(w);
+	assert_false(f.c->closed);
+	assert_int_equal(client_answers(f.c, PACKET_PUBREC, NULL), f.sent);
+	assert_int_equal(count_received(f.live, "zero"), BEHIND_FIT);
+}
+
+/* Nothing is skipped of a client whose packets cannot free space: it is not read. */
+static void bytes_behind_a_deferred_publish_stop_reading(struct world *w)
+{
+	struct flood f = flood_behind(w, false, 2 * BEHIND_FIT);
+
+	assert_true((f.conn->link.pauses & PAUSE_STORE) != 0);
+	make_space(w);
+	assert_false(f.c->closed);
+	assert_int_equal(count_received(f.live, "zero"), 2 * BEHIND_FIT);
+}
+
+/* The explorer found this: many bytes in few packets. */
+static void bytes_behind_a_deferred_publish_start_the_drain(struct world *w)
+{
+	struct flood f = flood_behind(w, true, BEHIND_FIT + 2);
+
+	assert_true((f.conn->link.pauses & PAUSE_STORE) == 0);
+	acknowledge_deliveries(w, &f);
+	require_told(&f);
+	assert_int_equal(client_answers(f.c, PACKET_PUBREC, NULL), f.sent - 1);
+	assert_int_equal(count_received(f.live, "zero"), 0);
 }
 
 /* Nothing arrives for five seconds. */
@@ -390,6 +454,12 @@ int main(void)
 	    SCENARIO_WITH(late_deliveries_start_the_drain, .held = true, .conf = wide, .seeds = 6),
 	    SCENARIO_WITH(drain_skips_all_but_acknowledgements, .held = true, .conf = wide,
 	                  .seeds = 10),
+	    SCENARIO_WITH(bytes_behind_a_deferred_publish_wait_up_to_their_bound, .held = true,
+	                  .conf = wide, .seeds = 6),
+	    SCENARIO_WITH(bytes_behind_a_deferred_publish_stop_reading, .held = true, .conf = wide,
+	                  .seeds = 6),
+	    SCENARIO_WITH(bytes_behind_a_deferred_publish_start_the_drain, .held = true,
+	                  .conf = wide, .seeds = 6),
 	    SCENARIO_WITH(drain_ends_after_idle_time, .held = true, .conf = wide, .seeds = 6),
 	    SCENARIO_WITH(drain_ends_at_its_maximum_time, .held = true, .conf = wide, .seeds = 2),
 	    SCENARIO_WITH(drain_processes_disconnect, .held = true, .conf = wide, .seeds = 6),
