@@ -31,7 +31,7 @@ static void run(const struct row *rows, size_t count)
 
 #define RUN(rows) run(rows, sizeof(rows) / sizeof((rows)[0]))
 
-static void actions(void **state)
+static void rule_covers_its_actions_only(void **state)
 {
 	static const struct row rows[] = {
 	    {"nothing is allowed by itself", "{}", "anna", "publish a", "deny none"},
@@ -64,7 +64,7 @@ static void actions(void **state)
 	RUN(rows);
 }
 
-static void filters(void **state)
+static void rule_covers_topics_of_its_filter(void **state)
 {
 	static const struct row rows[] = {
 	    {"exact", "allow publish a/b", "anna", "publish a/b", "allow 1"},
@@ -107,7 +107,7 @@ static void filters(void **state)
 	RUN(rows);
 }
 
-static void names(void **state)
+static void names_in_filters_stand_for_the_client(void **state)
 {
 	static const struct row rows[] = {
 	    {"%u is the user name", "allow publish a/%u/#", "anna", "publish a/anna/b", "allow 1"},
@@ -164,7 +164,7 @@ static void names(void **state)
 	RUN(rows);
 }
 
-static void conditions(void **state)
+static void rule_with_conditions_needs_all_of_them(void **state)
 {
 	static const struct row rows[] = {
 	    {"no retain=: any", "allow publish a", "anna", "publish a retain payload=x", "allow 1"},
@@ -285,7 +285,7 @@ static void conditions(void **state)
 	"  rules:\n"                                                                               \
 	"    - deny receive current/secret\n"
 
-static void order(void **state)
+static void own_rules_come_first_then_any_role(void **state)
 {
 	static const struct row rows[] = {
 	    {"own rule", ROLES, "anna", "publish weather", "allow 15"},
@@ -329,7 +329,7 @@ static void order(void **state)
 
 #define WRITER "anonymous: {rules: [\"allow all #\"]}\n"
 
-static void guards(void **state)
+static void guards_deny_before_all_rules(void **state)
 {
 	static const struct row rows[] = {
 	    {"anonymous, desired", "allow all #", "-", "publish desired/a/b", "deny desired"},
@@ -409,13 +409,13 @@ static const struct row subscribe_rows[] = {
      "subscribe a/+", "allow 2"},
 };
 
-static void subscribe(void **state)
+static void subscription_needs_a_rule_that_covers_it(void **state)
 {
 	(void)state;
 	RUN(subscribe_rows);
 }
 
-static void subscribe_partial(void **state)
+static void partial_subscription_needs_a_rule_that_overlaps(void **state)
 {
 	static const struct row rows[] = {
 	    {"an allow that overlaps decides", "allow subscribe a/b\ndeny subscribe #", "anna",
@@ -444,7 +444,7 @@ static void subscribe_partial(void **state)
 }
 
 /* Whoever is said to be alike gets the same answers; two sessions of one user are, without %c. */
-static void alike(void **state)
+static void subjects_with_the_same_rules_read_alike(void **state)
 {
 	static char provider_name[] = "provider", actor_name[] = "actor";
 	static char *provider[] = {provider_name}, *both[] = {provider_name, actor_name};
@@ -518,11 +518,15 @@ static void alike(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(actions),   cmocka_unit_test(filters),
-	    cmocka_unit_test(names),     cmocka_unit_test(conditions),
-	    cmocka_unit_test(order),     cmocka_unit_test(guards),
-	    cmocka_unit_test(subscribe), cmocka_unit_test(subscribe_partial),
-	    cmocka_unit_test(alike),
+	    cmocka_unit_test(rule_covers_its_actions_only),
+	    cmocka_unit_test(rule_covers_topics_of_its_filter),
+	    cmocka_unit_test(names_in_filters_stand_for_the_client),
+	    cmocka_unit_test(rule_with_conditions_needs_all_of_them),
+	    cmocka_unit_test(own_rules_come_first_then_any_role),
+	    cmocka_unit_test(guards_deny_before_all_rules),
+	    cmocka_unit_test(subscription_needs_a_rule_that_covers_it),
+	    cmocka_unit_test(partial_subscription_needs_a_rule_that_overlaps),
+	    cmocka_unit_test(subjects_with_the_same_rules_read_alike),
 	};
 
 	hash_init();

@@ -27,7 +27,7 @@ static bool overlaps(struct slice a, struct slice b)
 	return found;
 }
 
-static void vectors(void **state)
+static void filters_cover_and_overlap_by_table(void **state)
 {
 	static const struct {
 		const char *outer, *inner;
@@ -132,7 +132,7 @@ static void compare_pair(size_t a, size_t b, size_t *covered, size_t *met)
 }
 
 /* A letter more than the filters have stands for all the others there are. */
-static void exhaustive(void **state)
+static void all_short_filters_agree_with_their_topics(void **state)
 {
 	static const char *const in_filters[] = {"a", "b", "$s", "", "+", "#"};
 	static const char *const in_topics[] = {"a", "b", "$s", "", "z"};
@@ -179,7 +179,7 @@ static void compare_policy(const char *rule, const char *plain, const struct tex
 	free(yaml);
 }
 
-static void rules_are_filters(void **state)
+static void filter_of_a_rule_overlaps_like_a_plain_one(void **state)
 {
 	static const char *const in_rules[] = {"a", "%u", "d%c", "$s", "", "+", "#"};
 	static const char *const in_values[] = {"a", "a", "db", "$s", "", "+", "#"};
@@ -200,7 +200,7 @@ static void rules_are_filters(void **state)
 	}
 }
 
-static void patterns(void **state)
+static void patterns_match_by_table(void **state)
 {
 	static const struct {
 		const char *pattern, *bytes;
@@ -248,10 +248,10 @@ static void patterns(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(vectors),
-	    cmocka_unit_test(exhaustive),
-	    cmocka_unit_test(rules_are_filters),
-	    cmocka_unit_test(patterns),
+	    cmocka_unit_test(filters_cover_and_overlap_by_table),
+	    cmocka_unit_test(all_short_filters_agree_with_their_topics),
+	    cmocka_unit_test(filter_of_a_rule_overlaps_like_a_plain_one),
+	    cmocka_unit_test(patterns_match_by_table),
 	};
 
 	hash_init();

@@ -50,7 +50,7 @@ static void run(const struct row *rows, size_t count, bool loads)
 #define RULE(text) "users: {anna: {rules: [\"" text "\"]}}"
 /* The rule's first letter stands in column 25 (the quote in 24). */
 
-static void rule_mistakes(void **state)
+static void rule_with_a_mistake_is_refused_with_its_column(void **state)
 {
 	static const struct row rows[] = {
 	    {"empty rule", RULE(""), "acl.yaml:1:25: error: a rule begins with allow or deny"},
@@ -122,7 +122,7 @@ static void rule_mistakes(void **state)
 	run(rows, sizeof(rows) / sizeof(rows[0]), false);
 }
 
-static void file_mistakes(void **state)
+static void file_with_a_mistake_is_refused_with_its_place(void **state)
 {
 	static const struct row rows[] = {
 	    {"unknown key", "role: {}",
@@ -184,7 +184,7 @@ static void file_mistakes(void **state)
 	run(rows, sizeof(rows) / sizeof(rows[0]), false);
 }
 
-static void warnings(void **state)
+static void rules_that_never_decide_are_warned_of(void **state)
 {
 	static const struct row rows[] = {
 	    {"nothing to say", "roles: {r: [allow publish a, deny publish b]}", ""},
@@ -251,7 +251,7 @@ static struct acl_verdict ask(const struct acl *acl)
 	return verdict;
 }
 
-static void files(void **state)
+static void files_load_or_are_refused(void **state)
 {
 	static const struct {
 		const char *name, *text;
@@ -310,7 +310,7 @@ static bool roles_of(void *arg, struct slice user, char *const **roles, size_t *
 	return !slice_equal(user, SLICE("gone"));
 }
 
-static void own_tests(void **state)
+static void tests_of_the_file_are_run(void **state)
 {
 	static const struct {
 		const char *name, *test;
@@ -363,7 +363,7 @@ static void own_tests(void **state)
 	}
 }
 
-static void verdict_texts(void **state)
+static void verdict_names_its_rule_or_guard(void **state)
 {
 	static const char yaml[] = "users: {a: {rules: [\n\"deny publish 'b\u00e4'  x\",\n"
 				   "allow publish a]}}";
@@ -398,7 +398,7 @@ static void verdict_texts(void **state)
 	errors_fini(&errors);
 }
 
-static void counts(void **state)
+static void rules_and_roles_are_counted(void **state)
 {
 	struct errors errors = {0};
 	struct acl *acl =
@@ -416,10 +416,13 @@ static void counts(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(rule_mistakes), cmocka_unit_test(file_mistakes),
-	    cmocka_unit_test(warnings),      cmocka_unit_test(files),
-	    cmocka_unit_test(own_tests),     cmocka_unit_test(verdict_texts),
-	    cmocka_unit_test(counts),
+	    cmocka_unit_test(rule_with_a_mistake_is_refused_with_its_column),
+	    cmocka_unit_test(file_with_a_mistake_is_refused_with_its_place),
+	    cmocka_unit_test(rules_that_never_decide_are_warned_of),
+	    cmocka_unit_test(files_load_or_are_refused),
+	    cmocka_unit_test(tests_of_the_file_are_run),
+	    cmocka_unit_test(verdict_names_its_rule_or_guard),
+	    cmocka_unit_test(rules_and_roles_are_counted),
 	};
 
 	hash_init();

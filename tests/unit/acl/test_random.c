@@ -22,7 +22,7 @@ static uint64_t next(uint64_t *state)
 	return z ^ (z >> 31);
 }
 
-static void compiled_is_naive(void **state)
+static void random_policies_decide_like_the_reference(void **state)
 {
 	const char *given = getenv("ACL_SEED");
 	uint64_t seed = given == NULL ? 1 : strtoull(given, NULL, 0);
@@ -42,7 +42,8 @@ static void compiled_is_naive(void **state)
 
 int main(void)
 {
-	static const struct CMUnitTest tests[] = {cmocka_unit_test(compiled_is_naive)};
+	static const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(random_policies_decide_like_the_reference)};
 
 	hash_init();
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -74,7 +74,7 @@ def test_add_makes_a_user():
         assert run("users", "verify", "anna", "--stdin", stdin=wrong, status=1).text == "wrong\n"
 
 
-def test_a_missing_file_wants_c():
+def test_missing_file_needs_create():
     done = run("users", "add", "anna", "--stdin", stdin=b"secret\n", status=2)
     assert "does not exist" in done.errors and "-c" in done.errors
     assert os.listdir(".") == []
@@ -84,13 +84,13 @@ def test_a_missing_file_wants_c():
     assert os.listdir(".") == []
 
 
-def test_c_keeps_a_file_that_exists():
+def test_create_keeps_an_existing_file():
     run("-c", "users", "add", "anna", "--no-password")
     run("-c", "users", "add", "bo", "--no-password")
     assert [l.split(":")[0] for l in read().splitlines()] == ["anna", "bo"]
 
 
-def test_a_refused_name_makes_no_file():
+def test_refused_name_makes_no_file():
     for name, why in (("", "empty"), ("a/b", "'/'"), ("+", "'+'"), ("a#", "'#'"), ("#a", "comment"), ("a:b", "':'"),
                       ("$SYS", "'$'"), ("a\nb", "control"), ("a\x7f", "control"), ("x" * 257, "256"),
                       (b"\xff", "UTF-8")):
@@ -103,12 +103,12 @@ def test_a_refused_name_makes_no_file():
     assert field("roles", "åsa b%$") == "roles=rôle"
 
 
-def test_a_name_with_a_dash():
+def test_name_that_begins_with_a_dash_is_accepted():
     run("-c", "users", "add", "--no-password", "--", "-c")
     assert read().startswith("-c:id=")
 
 
-def test_bad_passwords_change_nothing():
+def test_refused_password_changes_nothing():
     write("# nobody\n")
     for password, why in ((b"", "empty"), (b"\n", "empty"), (b"a\0b\n", "NUL"), (b"x" * 257, "256"), (b"x" * 5000, "256")):
         assert why in run("users", "add", "anna", "--stdin", stdin=password, status=2).errors
@@ -118,7 +118,7 @@ def test_bad_passwords_change_nothing():
     run("users", "verify", "anna", "--stdin", stdin=b"x" * 256)
 
 
-def test_wrong_use():
+def test_wrong_command_line_is_refused():
     write("")
     for args in ((), ("users",), ("users", "frob"), ("users", "add"), ("users", "add", "a", "b"), ("users", "list", "a"),
                  ("users", "list", "--stdin"), ("users", "remove", "a", "--role", "r"), ("-c", "users", "set", "a"),
@@ -134,7 +134,7 @@ def test_wrong_use():
     assert run("--version").text.startswith("broker-passwd ")
 
 
-def test_methods():
+def test_each_method_makes_a_hash_of_its_kind():
     for method, prefix in (("yescrypt", "$y$"), ("sha512crypt", "$6$"), ("bcrypt", "$2b$")):
         run("-c", "users", "add", method, "--stdin", "--method", method, stdin=b"secret\n")
         assert field("hash", method).startswith("hash=" + prefix)
@@ -153,7 +153,7 @@ def assert_verifier(user, password, iterations):
     return salt
 
 
-def test_scram():
+def test_scram_adds_a_verifier():
     run("-c", "users", "add", "anna", "--scram", "--stdin", "--role", "a", stdin=b"secret\n")
     assert re.fullmatch(r"anna:id=[0-9a-f]{16}:hash=[^:]+:scram=[^:]+:roles=a\n", read())
     first = assert_verifier("anna", b"secret", 15000)
@@ -169,7 +169,7 @@ def test_scram():
     assert_verifier("anna", made.encode(), 15000)
 
 
-def test_set_without_scram_says_that_the_verifier_goes():
+def test_set_without_scram_warns_that_the_verifier_is_removed():
     run("-c", "users", "add", "anna", "--scram", "--stdin", stdin=b"secret\n")
     done = run("users", "set", "anna", "--stdin", stdin=b"new\n")
     assert "SCRAM" in done.errors and "--scram" in done.errors
@@ -177,7 +177,7 @@ def test_set_without_scram_says_that_the_verifier_goes():
     assert run("users", "set", "anna", "--stdin", stdin=b"newer\n").errors == ""
 
 
-def test_scram_wants_text():
+def test_scram_password_must_be_text():
     write("# nobody\n")
     for password, why in ((b"se\tcret\n", "control"), (b"se\xffcret\n", "UTF-8")):
         assert why in run("users", "add", "anna", "--scram", "--stdin", stdin=password, status=2).errors
@@ -187,7 +187,7 @@ def test_scram_wants_text():
     assert read() == "# nobody\n"
 
 
-def test_generate_prints_a_password_that_is_right():
+def test_generated_password_is_printed_and_right():
     one = run("-c", "users", "add", "anna", "--generate")
     assert re.fullmatch(r"[a-km-np-z2-9]{24}\n", one.text), one
     run("users", "verify", "anna", "--stdin", stdin=one.stdout)
@@ -211,7 +211,7 @@ def test_set_keeps_everything_else():
     assert "'set'" in run("users", "add", "anna", "--stdin", stdin=b"x\n", status=2).errors
 
 
-def test_lock_and_unlock():
+def test_locked_user_is_refused_until_unlocked():
     write("anna:id=00000000000000a1:hash=%s\n" % HASH)
     run("users", "verify", "anna", "--stdin", stdin=b"U*U\n")
     run("users", "lock", "anna")
@@ -224,7 +224,7 @@ def test_lock_and_unlock():
     run("users", "lock", "eve", status=2)
 
 
-def test_a_namesake_has_another_id():
+def test_user_added_again_has_another_id():
     run("-c", "users", "add", "anna", "--no-password")
     first = field("id", "anna")
     run("users", "remove", "anna")
@@ -234,13 +234,13 @@ def test_a_namesake_has_another_id():
     assert field("id", "anna") != first
 
 
-def test_verify_without_a_password():
+def test_verify_of_user_without_password_fails():
     write("card:id=00000000000000a1\n")
     assert "no password" in run("users", "verify", "card", "--stdin", stdin=b"x\n", status=1).errors
     assert "no user" in run("users", "verify", "eve", "--stdin", stdin=b"x\n", status=1).errors
 
 
-def test_list():
+def test_list_shows_every_user():
     write("# x\nanna:id=00000000000000a1:hash=%s:scram=" % HASH + SCRAM + ":roles=a,b\nåsa:id=00000000000000a2:locked\n")
     assert [l.split() for l in run("users", "list").text.splitlines()] == [
         ["USER", "PASSWORD", "SCRAM", "LOCKED", "ROLES"], ["anna", "bcrypt", "4096", "no", "a,b"],
@@ -249,7 +249,7 @@ def test_list():
     assert len(columns) == 1
 
 
-def test_a_bad_file_is_left_alone():
+def test_malformed_file_is_not_changed():
     for text, why in (("anna\n", "users:1:"), ("anna:id=00000000000000a1", "newline"), ("anna:$7$x\n", "another broker"),
                       ("a:id=00000000000000a1\n\na:id=00000000000000a2\n", "users:3:")):
         write(text)
@@ -259,7 +259,7 @@ def test_a_bad_file_is_left_alone():
         only_the_file()
 
 
-def test_mode_and_owner_are_kept():
+def test_change_keeps_mode_and_owner():
     for before, after in ((0o640, 0o640), (0o600, 0o600), (0o644, 0o640)):
         write("", mode=before)
         done = run("users", "add", "anna", "--no-password")
@@ -278,7 +278,7 @@ def test_mode_and_owner_are_kept():
     only_the_file()
 
 
-def test_root_works_on_the_files_of_their_owner():
+def test_root_may_change_the_file_of_its_owner():
     """File and directory are of one owner, whom root's tool trusts, and who gets the file."""
     if os.geteuid() != 0:
         return
@@ -295,7 +295,7 @@ def test_root_works_on_the_files_of_their_owner():
     assert ":locked" in read("house/users")
 
 
-def test_links_and_others_are_refused():
+def test_link_pipe_or_directory_is_refused():
     write("", "real")
     os.symlink("real", "link")
     os.symlink("nowhere", "dangling")
@@ -311,7 +311,7 @@ def test_links_and_others_are_refused():
     assert read("real") == "" and os.path.islink("link")
 
 
-def test_a_failed_write_changes_nothing():
+def test_failed_write_changes_nothing():
     write("anna:id=00000000000000a1\n")
     # Python ignores SIGXFSZ, and so does what it starts then: write() fails.
     done = subprocess.run([EXE, "users", "lock", "anna"], capture_output=True, timeout=60, restore_signals=False,
@@ -321,7 +321,7 @@ def test_a_failed_write_changes_nothing():
     only_the_file()
 
 
-def test_many_at_once_lose_nothing():
+def test_concurrent_changes_lose_nothing():
     running = [subprocess.Popen([EXE, "-c", "users", "add", "u%d" % i, "--no-password"]) for i in range(12)]
     assert [p.wait(60) for p in running] == [0] * 12
     names = sorted(l.split(":")[0] for l in read().splitlines())
@@ -394,7 +394,7 @@ def test_terminal_asks_twice_without_echo():
     assert t.status() == 0
 
 
-def test_terminal_two_that_differ():
+def test_terminal_refuses_passwords_that_differ():
     t = Terminal("-c", "users", "add", "anna")
     t.expect("anna: ")
     t.type("secret\n")
@@ -405,14 +405,14 @@ def test_terminal_two_that_differ():
     assert os.listdir(".") == []
 
 
-def test_terminal_is_not_asked_in_vain():
+def test_terminal_is_not_asked_when_the_command_is_refused():
     write("anna:id=00000000000000a1\n")
     t = Terminal("users", "add", "anna")
     assert t.status() == 2
     assert "use 'set'" in t.text and "assword for" not in t.text
 
 
-def test_terminal_signals_restore_the_echo():
+def test_terminal_echo_is_restored_by_a_signal():
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         t = Terminal("-c", "users", "add", "anna")
         t.expect("anna: ")
@@ -426,7 +426,7 @@ def test_terminal_signals_restore_the_echo():
     assert os.listdir(".") == []
 
 
-def test_terminal_leaves_ignored_signals_alone():
+def test_terminal_leaves_ignored_signals_ignored():
     t = Terminal("-c", "users", "add", "anna", hangup=signal.SIG_IGN)
     t.expect("anna: ")
     os.kill(t.pid, signal.SIGHUP)
@@ -436,7 +436,7 @@ def test_terminal_leaves_ignored_signals_alone():
     assert t.status() == 0
 
 
-def test_terminal_stopped_and_continued():
+def test_terminal_asks_again_after_stop_and_continue():
     t = Terminal("-c", "users", "add", "anna")
     t.expect("anna: ")
     # A session leader that nobody watches is not stopped by the terminal; it asks again all the same.
@@ -480,7 +480,7 @@ def waits_for_a_lock(pid):
         return any("->" in line.split() and str(pid) in line.split() for line in locks)
 
 
-def test_a_password_is_gone_once_it_is_hashed():
+def test_password_is_wiped_after_its_hash():
     """The change of the file may have to wait for another, and for long."""
     run("-c", "users", "add", "held", "--no-password")
     with open("users", "rb") as file:
@@ -506,7 +506,7 @@ def test_a_password_is_gone_once_it_is_hashed():
     t.status()
 
 
-def test_no_terminal():
+def test_without_terminal_stdin_is_suggested():
     done = subprocess.run([EXE, "-c", "users", "add", "anna"], stdin=subprocess.DEVNULL, capture_output=True,
                           start_new_session=True, timeout=60)
     assert done.returncode == 2 and b"--stdin" in done.stderr, done

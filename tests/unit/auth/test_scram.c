@@ -39,7 +39,7 @@ static void assert_bytes(struct slice got, const char *want)
 		fail_msg("%.*s is not %s", (int)got.len, (const char *)got.data, want);
 }
 
-static void example(void **state)
+static void exchange_of_rfc_7677_succeeds(void **state)
 {
 	struct scram_verifier v = verifier_of(VERIFIER);
 	struct scram s = {.verifier = {.iterations = 0}};
@@ -60,7 +60,7 @@ static void example(void **state)
 }
 
 /* What broker-passwd would store for the example. */
-static void verifier_made(void **state)
+static void verifier_is_derived_from_password_and_salt(void **state)
 {
 	struct scram_verifier want = verifier_of(VERIFIER);
 	struct scram_verifier v = {.iterations = 4096, .salt_len = want.salt_len};
@@ -78,7 +78,7 @@ static void verifier_made(void **state)
 	buf_fini(&text);
 }
 
-static void verifier_vectors(void **state)
+static void verifiers_parse_or_are_refused(void **state)
 {
 	static const struct {
 		const char *name;
@@ -133,7 +133,7 @@ static void verifier_vectors(void **state)
 	"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"                         \
 	"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-static void first_vectors(void **state)
+static void first_messages_are_read_or_refused(void **state)
 {
 	static const struct {
 		const char *name;
@@ -227,7 +227,7 @@ static const char *final_with(const char *first, struct slice message, bool *rig
 	return wrong;
 }
 
-static void final_vectors(void **state)
+static void final_messages_are_read_or_refused(void **state)
 {
 	static const struct {
 		const char *name;
@@ -278,7 +278,7 @@ static void final_vectors(void **state)
 }
 
 /* The proof covers all that both have said: change any of it and it is wrong. */
-static void nothing_can_be_changed(void **state)
+static void message_with_a_changed_byte_proves_nothing(void **state)
 {
 	static const struct {
 		const char *name;
@@ -320,7 +320,7 @@ static void nothing_can_be_changed(void **state)
 	}
 }
 
-static void messages_have_an_end(void **state)
+static void message_over_the_maximum_is_refused(void **state)
 {
 	struct scram s = {.verifier = {.iterations = 0}};
 	struct buf message = {0};
@@ -345,7 +345,7 @@ static void messages_have_an_end(void **state)
 	buf_fini(&message);
 }
 
-static void nonces(void **state)
+static void nonces_are_printable_and_differ(void **state)
 {
 	char a[SCRAM_NONCE], b[SCRAM_NONCE];
 
@@ -358,7 +358,7 @@ static void nonces(void **state)
 }
 
 /* Nobody's verifier: it looks like the others and stays the same. */
-static void decoys(void **state)
+static void decoy_differs_with_key_and_user(void **state)
 {
 	struct scram_verifier like = verifier_of(VERIFIER), a, again, other, later;
 
@@ -375,7 +375,7 @@ static void decoys(void **state)
 	assert_memory_not_equal(a.stored_key, again.stored_key, 32);
 }
 
-static void passwords(void **state)
+static void passwords_for_scram_are_text(void **state)
 {
 	(void)state;
 	assert_null(scram_password_refused(SLICE("pencil")));
@@ -389,16 +389,16 @@ static void passwords(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(example),
-	    cmocka_unit_test(verifier_made),
-	    cmocka_unit_test(verifier_vectors),
-	    cmocka_unit_test(first_vectors),
-	    cmocka_unit_test(final_vectors),
-	    cmocka_unit_test(nothing_can_be_changed),
-	    cmocka_unit_test(messages_have_an_end),
-	    cmocka_unit_test(nonces),
-	    cmocka_unit_test(decoys),
-	    cmocka_unit_test(passwords),
+	    cmocka_unit_test(exchange_of_rfc_7677_succeeds),
+	    cmocka_unit_test(verifier_is_derived_from_password_and_salt),
+	    cmocka_unit_test(verifiers_parse_or_are_refused),
+	    cmocka_unit_test(first_messages_are_read_or_refused),
+	    cmocka_unit_test(final_messages_are_read_or_refused),
+	    cmocka_unit_test(message_with_a_changed_byte_proves_nothing),
+	    cmocka_unit_test(message_over_the_maximum_is_refused),
+	    cmocka_unit_test(nonces_are_printable_and_differ),
+	    cmocka_unit_test(decoy_differs_with_key_and_user),
+	    cmocka_unit_test(passwords_for_scram_are_text),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

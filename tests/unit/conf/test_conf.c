@@ -5,7 +5,7 @@
 #include "conf/conf_manual.h"
 #include "support.h"
 
-static void bind_vectors(void **state)
+static void bind_addresses_are_parsed_by_table(void **state)
 {
 	static const struct {
 		const char *bind, *host;
@@ -80,7 +80,7 @@ static const struct {
      "the path of a unix socket has at most 107 bytes"},
 };
 
-static void bad_binds_have_remedies(void **state)
+static void wrong_bind_address_has_a_remedy(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ROWS(bad_binds); i++) {
@@ -291,7 +291,7 @@ static void errors_have_place_and_remedy(void **state)
 	}
 }
 
-static void many_listeners_are_refused(void **state)
+static void listeners_beyond_the_maximum_are_refused(void **state)
 {
 	struct buf text = {0};
 	char *got;
@@ -309,7 +309,7 @@ static void many_listeners_are_refused(void **state)
 }
 
 /* What somebody sees who wrote the file in a hurry. */
-static void all_errors_come_at_once(void **state)
+static void all_errors_of_a_file_are_reported_at_once(void **state)
 {
 	static const char text[] = "workers: 0\n"
 				   "listner:\n"
@@ -353,7 +353,7 @@ static void all_errors_come_at_once(void **state)
 	free(got);
 }
 
-static void earlier_errors_are_not_ours(void **state)
+static void errors_of_another_file_do_not_refuse_this_one(void **state)
 {
 	struct errors e = {0};
 	struct conf *conf;
@@ -449,7 +449,7 @@ static void listeners_override_key_by_key(void **state)
 	conf_free(conf);
 }
 
-static void certificate_users(void **state)
+static void certificate_user_names_a_field_of_the_certificate(void **state)
 {
 	static const struct {
 		const char *word;
@@ -472,7 +472,7 @@ static void certificate_users(void **state)
 	}
 }
 
-static void allowed_combinations(void **state)
+static void allowed_combinations_load_without_errors(void **state)
 {
 	static const char *const rows[] = {
 	    "listeners: [{bind: \"[::]:0\"}, {bind: \"[::]:0\"}]\ntls: {" CERTS "}\n",
@@ -491,7 +491,7 @@ static void allowed_combinations(void **state)
 		conf_free(parse(rows[i]));
 }
 
-static void the_dump_parses_to_itself(void **state)
+static void dump_parses_to_itself(void **state)
 {
 	static const char *const rows[] = {
 	    LISTENERS TLS,
@@ -520,7 +520,7 @@ static void the_dump_parses_to_itself(void **state)
 	}
 }
 
-static void the_dump_of_a_listener_shows_what_differs(void **state)
+static void dump_of_a_listener_shows_what_differs(void **state)
 {
 	struct conf *conf = parse(INHERITING);
 	char *dump = conf_dump(conf);
@@ -569,7 +569,7 @@ static void the_dump_of_a_listener_shows_what_differs(void **state)
 	conf_free(conf);
 }
 
-static void the_manual_tells_every_key(void **state)
+static void manual_describes_every_key(void **state)
 {
 	char *manual = conf_manual();
 	char *dump;
@@ -603,18 +603,18 @@ static void the_manual_tells_every_key(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(bind_vectors),
-	    cmocka_unit_test(bad_binds_have_remedies),
+	    cmocka_unit_test(bind_addresses_are_parsed_by_table),
+	    cmocka_unit_test(wrong_bind_address_has_a_remedy),
 	    cmocka_unit_test(errors_have_place_and_remedy),
-	    cmocka_unit_test(many_listeners_are_refused),
-	    cmocka_unit_test(all_errors_come_at_once),
-	    cmocka_unit_test(earlier_errors_are_not_ours),
+	    cmocka_unit_test(listeners_beyond_the_maximum_are_refused),
+	    cmocka_unit_test(all_errors_of_a_file_are_reported_at_once),
+	    cmocka_unit_test(errors_of_another_file_do_not_refuse_this_one),
 	    cmocka_unit_test(listeners_override_key_by_key),
-	    cmocka_unit_test(certificate_users),
-	    cmocka_unit_test(allowed_combinations),
-	    cmocka_unit_test(the_dump_parses_to_itself),
-	    cmocka_unit_test(the_dump_of_a_listener_shows_what_differs),
-	    cmocka_unit_test(the_manual_tells_every_key),
+	    cmocka_unit_test(certificate_user_names_a_field_of_the_certificate),
+	    cmocka_unit_test(allowed_combinations_load_without_errors),
+	    cmocka_unit_test(dump_parses_to_itself),
+	    cmocka_unit_test(dump_of_a_listener_shows_what_differs),
+	    cmocka_unit_test(manual_describes_every_key),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -2,7 +2,7 @@
 #include "base/log.h"
 #include "support.h"
 
-static void errors_stand_in_the_order_of_files_and_lines(void **state)
+static void errors_are_in_the_order_of_files_and_lines(void **state)
 {
 	struct errors e = {0};
 	char *text;
@@ -46,7 +46,7 @@ static void errors_beyond_the_bound_are_counted(void **state)
 	errors_fini(&e);
 }
 
-static void what_stands_in_a_file_cannot_drive_a_terminal(void **state)
+static void control_characters_of_a_file_are_escaped(void **state)
 {
 	struct errors e = {0};
 	char *text, *lengthy = xalloc(5000);
@@ -66,7 +66,7 @@ static void what_stands_in_a_file_cannot_drive_a_terminal(void **state)
 	errors_fini(&e);
 }
 
-static void nearest_vectors(void **state)
+static void nearest_name_is_within_a_third_of_its_length(void **state)
 {
 	static const char *const words[] = {"listeners", "limits",  "log",
 	                                    "tls",       "max_qos", "max_packet_size"};
@@ -139,10 +139,10 @@ static void errors_go_to_the_log_line_by_line(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(errors_stand_in_the_order_of_files_and_lines),
+	    cmocka_unit_test(errors_are_in_the_order_of_files_and_lines),
 	    cmocka_unit_test(errors_beyond_the_bound_are_counted),
-	    cmocka_unit_test(what_stands_in_a_file_cannot_drive_a_terminal),
-	    cmocka_unit_test(nearest_vectors),
+	    cmocka_unit_test(control_characters_of_a_file_are_escaped),
+	    cmocka_unit_test(nearest_name_is_within_a_third_of_its_length),
 	    cmocka_unit_test(errors_go_to_the_log_line_by_line),
 	};
 

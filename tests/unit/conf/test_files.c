@@ -66,7 +66,7 @@ static void expect_read(const char *name, bool is_secret, int rc, const char *wa
 }
 
 /* %s is the owner. */
-static void modes(void **state)
+static void file_with_wrong_mode_is_refused_with_remedy(void **state)
 {
 	static const struct {
 		const char *name;
@@ -103,7 +103,7 @@ static void modes(void **state)
 	}
 }
 
-static void missing_files_are_told(void **state)
+static void missing_file_is_reported_with_its_name(void **state)
 {
 	(void)state;
 	expect_read("none", true, -ENOENT,
@@ -132,7 +132,7 @@ static void expect_load(const char *path, const char *want)
 	free(text);
 }
 
-static void the_configuration_is_loaded(void **state)
+static void configuration_file_is_loaded(void **state)
 {
 	char *refused;
 
@@ -149,7 +149,7 @@ static void the_configuration_is_loaded(void **state)
 	free(refused);
 }
 
-static void what_is_no_file_is_refused(void **state)
+static void directory_or_device_is_refused_as_a_file(void **state)
 {
 	(void)state;
 	expect_load(
@@ -171,7 +171,7 @@ static void what_is_no_file_is_refused(void **state)
 	            "file: error: the file is empty: it needs listeners: and tls: at least\n");
 }
 
-static void large_files_are_refused(void **state)
+static void file_over_the_maximum_is_refused(void **state)
 {
 	struct conf_file file = {.path = "file", .what = "x", .max_bytes = 5000000};
 	struct errors e = {0};
@@ -190,7 +190,7 @@ static void large_files_are_refused(void **state)
 	errors_fini(&e);
 }
 
-static void paths_start_at_the_file(void **state)
+static void relative_paths_begin_at_the_directory_of_the_file(void **state)
 {
 	static const struct {
 		const char *file, *path, *want;
@@ -214,16 +214,17 @@ static void paths_start_at_the_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(modes, enter_directory, leave_directory),
-	    cmocka_unit_test_setup_teardown(missing_files_are_told, enter_directory,
+	    cmocka_unit_test_setup_teardown(file_with_wrong_mode_is_refused_with_remedy,
+	                                    enter_directory, leave_directory),
+	    cmocka_unit_test_setup_teardown(missing_file_is_reported_with_its_name, enter_directory,
 	                                    leave_directory),
-	    cmocka_unit_test_setup_teardown(the_configuration_is_loaded, enter_directory,
+	    cmocka_unit_test_setup_teardown(configuration_file_is_loaded, enter_directory,
 	                                    leave_directory),
-	    cmocka_unit_test_setup_teardown(what_is_no_file_is_refused, enter_directory,
+	    cmocka_unit_test_setup_teardown(directory_or_device_is_refused_as_a_file,
+	                                    enter_directory, leave_directory),
+	    cmocka_unit_test_setup_teardown(file_over_the_maximum_is_refused, enter_directory,
 	                                    leave_directory),
-	    cmocka_unit_test_setup_teardown(large_files_are_refused, enter_directory,
-	                                    leave_directory),
-	    cmocka_unit_test(paths_start_at_the_file),
+	    cmocka_unit_test(relative_paths_begin_at_the_directory_of_the_file),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -358,7 +358,7 @@ static void check_row(const struct row *row)
 	errors_fini(&e);
 }
 
-static void values_of_every_key(void **state)
+static void values_of_every_key_are_taken_or_refused(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ROWS(rows); i++)
@@ -372,7 +372,7 @@ static bool is_tested_elsewhere(const struct schema_key *key)
 	       key->kind == SCHEMA_BIND || (key->flags & KEY_REQUIRED) != 0;
 }
 
-static void no_key_lacks_its_rows(void **state)
+static void every_key_has_rows_in_this_test(void **state)
 {
 	(void)state;
 	for (size_t s = 0; s < schema_section_count; s++) {
@@ -414,7 +414,7 @@ static void check_key(const struct schema_key *key)
 	            key->kind == SCHEMA_LIST || (key->flags & KEY_REQUIRED) != 0);
 }
 
-static void the_table_is_consistent(void **state)
+static void schema_table_is_consistent(void **state)
 {
 	(void)state;
 	for (size_t s = 0; s < schema_section_count; s++)
@@ -482,7 +482,7 @@ static void defaults_are_those_of_the_interface(void **state)
 	conf_free(left_out);
 }
 
-static void defaults_in_their_units(void **state)
+static void defaults_are_kept_in_their_units(void **state)
 {
 	struct conf *conf = parse(LISTENERS TLS);
 	const struct conf_limits *l = &conf->limits;
@@ -534,11 +534,11 @@ static void defaults_in_their_units(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(values_of_every_key),
-	    cmocka_unit_test(no_key_lacks_its_rows),
-	    cmocka_unit_test(the_table_is_consistent),
+	    cmocka_unit_test(values_of_every_key_are_taken_or_refused),
+	    cmocka_unit_test(every_key_has_rows_in_this_test),
+	    cmocka_unit_test(schema_table_is_consistent),
 	    cmocka_unit_test(defaults_are_those_of_the_interface),
-	    cmocka_unit_test(defaults_in_their_units),
+	    cmocka_unit_test(defaults_are_kept_in_their_units),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

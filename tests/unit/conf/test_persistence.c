@@ -16,7 +16,7 @@ static char *file_with(const char *lines)
 	return xasprintf(LISTENERS TLS "persistence:\n%s", lines);
 }
 
-static void topics_keep_their_order(void **state)
+static void durability_topics_keep_their_order(void **state)
 {
 	static const struct {
 		const char *filter;
@@ -48,7 +48,7 @@ static void topics_keep_their_order(void **state)
 	conf_free(again);
 }
 
-static void filters(void **state)
+static void durability_filters_are_valid_or_refused(void **state)
 {
 	static const struct {
 		const char *filter;
@@ -79,7 +79,7 @@ static void filters(void **state)
 	}
 }
 
-static void mistakes(void **state)
+static void persistence_mistakes_have_place_and_remedy(void **state)
 {
 	static const struct {
 		const char *name, *lines, *want;
@@ -145,7 +145,7 @@ static void expect_refused(const char *path, const char *want)
 	errors_fini(&e);
 }
 
-static void the_directory_is_ours(void **state)
+static void directory_of_somebody_else_is_refused(void **state)
 {
 	(void)state;
 	expect_directory("missing", 0, "");
@@ -180,10 +180,10 @@ static int leave(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(topics_keep_their_order),
-	    cmocka_unit_test(filters),
-	    cmocka_unit_test(mistakes),
-	    cmocka_unit_test(the_directory_is_ours),
+	    cmocka_unit_test(durability_topics_keep_their_order),
+	    cmocka_unit_test(durability_filters_are_valid_or_refused),
+	    cmocka_unit_test(persistence_mistakes_have_place_and_remedy),
+	    cmocka_unit_test(directory_of_somebody_else_is_refused),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

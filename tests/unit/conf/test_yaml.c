@@ -23,7 +23,7 @@ static void describe(const struct yaml_node *node, struct buf *out)
 	buf_printf(out, "@%u:%u", node->line, node->column);
 }
 
-static void trees_have_places(void **state)
+static void nodes_know_their_line_and_column(void **state)
 {
 	static const struct {
 		const char *name, *text, *want;
@@ -60,7 +60,7 @@ static void trees_have_places(void **state)
 	}
 }
 
-static void empty_documents_are_no_error(void **state)
+static void empty_document_is_no_error(void **state)
 {
 	static const char *const rows[] = {"", "\n\n", "# only a comment\n"};
 
@@ -151,7 +151,7 @@ static const struct {
      "f:3:1: error: this is not YAML: could not find expected ':', while scanning a simple key\n"},
 };
 
-static void refusals(void **state)
+static void unsupported_yaml_is_refused_with_its_place(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ROWS(refused); i++)
@@ -210,7 +210,7 @@ static void nodes_are_bounded(void **state)
 }
 
 /* Thousands of keys in one mapping: the search for duplicates must not take the square. */
-static void many_keys_are_compared_quickly(void **state)
+static void mapping_of_many_keys_is_read_quickly(void **state)
 {
 	struct errors e = {0};
 	struct buf text = {0};
@@ -240,7 +240,7 @@ static void size_is_bounded(void **state)
 	buf_fini(&comment);
 }
 
-static void billion_laughs_are_refused(void **state)
+static void aliases_that_multiply_are_refused(void **state)
 {
 	struct errors e = {0};
 	struct buf text = {0};
@@ -256,7 +256,7 @@ static void billion_laughs_are_refused(void **state)
 	buf_fini(&text);
 }
 
-static void a_whole_tree_is_given_anyway(void **state)
+static void tree_with_errors_is_returned_whole(void **state)
 {
 	struct errors e = {0};
 	struct yaml_node *node =
@@ -277,7 +277,7 @@ static void a_whole_tree_is_given_anyway(void **state)
 	errors_fini(&e);
 }
 
-static void keys_are_found(void **state)
+static void key_of_a_mapping_is_found(void **state)
 {
 	struct errors e = {0};
 	struct yaml_node *node =
@@ -304,16 +304,16 @@ static void keys_are_found(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(trees_have_places),
-	    cmocka_unit_test(empty_documents_are_no_error),
-	    cmocka_unit_test(refusals),
+	    cmocka_unit_test(nodes_know_their_line_and_column),
+	    cmocka_unit_test(empty_document_is_no_error),
+	    cmocka_unit_test(unsupported_yaml_is_refused_with_its_place),
 	    cmocka_unit_test(depth_is_bounded),
 	    cmocka_unit_test(nodes_are_bounded),
-	    cmocka_unit_test(many_keys_are_compared_quickly),
+	    cmocka_unit_test(mapping_of_many_keys_is_read_quickly),
 	    cmocka_unit_test(size_is_bounded),
-	    cmocka_unit_test(billion_laughs_are_refused),
-	    cmocka_unit_test(a_whole_tree_is_given_anyway),
-	    cmocka_unit_test(keys_are_found),
+	    cmocka_unit_test(aliases_that_multiply_are_refused),
+	    cmocka_unit_test(tree_with_errors_is_returned_whole),
+	    cmocka_unit_test(key_of_a_mapping_is_found),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

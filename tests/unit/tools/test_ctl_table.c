@@ -39,7 +39,7 @@ static void expect(const struct ctl_table *t, const char *want)
 	buf_fini(&out);
 }
 
-static void test_columns_are_aligned(void **state)
+static void columns_are_aligned(void **state)
 {
 	struct ctl_table t = {.columns = columns, .column_count = 4};
 
@@ -54,7 +54,7 @@ static void test_columns_are_aligned(void **state)
 	ctl_table_fini(&t);
 }
 
-static void test_an_empty_table_has_its_titles(void **state)
+static void empty_table_has_its_titles(void **state)
 {
 	struct ctl_table t = {.columns = columns, .column_count = 4};
 
@@ -63,7 +63,7 @@ static void test_an_empty_table_has_its_titles(void **state)
 	ctl_table_fini(&t);
 }
 
-static void test_pairs_have_none(void **state)
+static void table_of_pairs_has_no_titles(void **state)
 {
 	struct ctl_table t = {.columns = pairs, .column_count = 2, .no_titles = true};
 	struct json_member m = {.kind = JSON_NUMBER, .number = UINT64_MAX};
@@ -77,7 +77,7 @@ static void test_pairs_have_none(void **state)
 	ctl_table_fini(&t);
 }
 
-static void test_seconds(void **state)
+static void seconds_are_shown_in_the_largest_unit(void **state)
 {
 	static const struct {
 		const char *line, *want;
@@ -103,7 +103,7 @@ static void test_seconds(void **state)
 	}
 }
 
-static void test_what_is_shown(void **state)
+static void unsafe_characters_are_escaped(void **state)
 {
 	static const struct {
 		const char *name;
@@ -138,11 +138,11 @@ static void test_what_is_shown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_columns_are_aligned),
-	    cmocka_unit_test(test_an_empty_table_has_its_titles),
-	    cmocka_unit_test(test_pairs_have_none),
-	    cmocka_unit_test(test_seconds),
-	    cmocka_unit_test(test_what_is_shown),
+	    cmocka_unit_test(columns_are_aligned),
+	    cmocka_unit_test(empty_table_has_its_titles),
+	    cmocka_unit_test(table_of_pairs_has_no_titles),
+	    cmocka_unit_test(seconds_are_shown_in_the_largest_unit),
+	    cmocka_unit_test(unsafe_characters_are_escaped),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
