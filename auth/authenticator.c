@@ -36,19 +36,6 @@ static void send_answer(struct hash_request *q, bool accepted)
 	executor_send(q->executor, &q->task);
 }
 
-/* Another client may have logged in with the same credentials while this one waited. */
-static bool known_by_now(struct authenticator *a, const struct hash_request *q)
-{
-	bool found;
-
-	if (q->hash == NULL)
-		return false;
-	mutex_lock(&a->lock);
-	found = login_cache_find(&a->cache, q->digest, clock_monotonic_ms());
-	mutex_unlock(&a->lock);
-	return found;
-}
-
 static uint64_t ms_up(uint64_t ns)
 {
 	return (ns + 999999) / 1000000;
@@ -63,31 +50,24 @@ static void wait_until(struct authenticator *a, uint64_t until_ns)
 		condition_wait_for(&a->stop, &a->lock, ms_up(until_ns - now_ns));
 }
 
-/* The password is wiped before anything is waited for. */
-static enum hash_queue_outcome check_password(struct authenticator *a, struct hash_request *q,
-                                              const char *dummy)
-{
-	enum hash_queue_outcome outcome = HASH_QUEUE_SKIPPED;
-
-	if (!known_by_now(a, q))
-		outcome = password_check(q->hash, slice_of(q->password, q->password_len), dummy)
-		              ? HASH_QUEUE_RIGHT
-		              : HASH_QUEUE_WRONG;
-	/* mutant: password_wiped_before_the_wait */
-	hash_request_wipe_password(q);
-	return outcome;
-}
-
 /* Under the lock, which is released during the hash. */
 static void hash_and_answer(struct authenticator *a, struct hash_request *q)
 {
 	/* mutant: nobody_costs_the_slowest_method */
 	char *dummy = pace_slowest(&a->pace);
 	uint64_t begin_ns = clock_monotonic_ns(), until_ns;
-	enum hash_queue_outcome outcome;
+	enum hash_queue_outcome outcome = HASH_QUEUE_SKIPPED;
+	/* Another client may have logged in with the same credentials while this one waited. */
+	bool known =
+	    q->hash != NULL && login_cache_find(&a->cache, q->digest, clock_monotonic_ms());
 
 	mutex_unlock(&a->lock);
-	outcome = check_password(a, q, dummy);
+	if (!known)
+		outcome = password_check(q->hash, slice_of(q->password, q->password_len), dummy)
+		              ? HASH_QUEUE_RIGHT
+		              : HASH_QUEUE_WRONG;
+	/* mutant: password_wiped_before_the_wait */
+	hash_request_wipe_password(q); /* before anything is waited for */
 	mutex_lock(&a->lock);
 	if (outcome != HASH_QUEUE_SKIPPED)
 		pace_learn(&a->pace, q->hash != NULL ? q->hash : dummy,
@@ -102,7 +82,6 @@ static void hash_and_answer(struct authenticator *a, struct hash_request *q)
 	hash_queue_done(&a->queue, q, outcome, clock_monotonic_ms());
 	if (!hash_queue_is_empty(&a->queue))
 		condition_signal(&a->work);
-	q->source = NULL;
 	mutex_unlock(&a->lock);
 	send_answer(q, outcome != HASH_QUEUE_WRONG);
 	free(dummy);
@@ -194,16 +173,6 @@ struct authenticator *authenticator_new(unsigned threads)
 	return a;
 }
 
-static struct hash_request *pop_request(struct authenticator *a)
-{
-	struct hash_request *q;
-
-	mutex_lock(&a->lock);
-	q = hash_queue_pop(&a->queue);
-	mutex_unlock(&a->lock);
-	return q;
-}
-
 void authenticator_stop(struct authenticator *a)
 {
 	struct hash_request *q;
@@ -215,8 +184,13 @@ void authenticator_stop(struct authenticator *a)
 	mutex_unlock(&a->lock);
 	while (a->thread_count > 0)
 		thread_join(&a->threads[--a->thread_count]);
-	while ((q = pop_request(a)) != NULL)
-		send_answer(q, false);
+	do {
+		mutex_lock(&a->lock);
+		q = hash_queue_pop(&a->queue);
+		mutex_unlock(&a->lock);
+		if (q != NULL)
+			send_answer(q, false);
+	} while (q != NULL);
 }
 
 void authenticator_free(struct authenticator *a)
@@ -233,23 +207,13 @@ void authenticator_free(struct authenticator *a)
 	free(a);
 }
 
-/* Under the lock: true where it is in the queue now. */
-static bool enqueue(struct authenticator *a, struct hash_request *q)
-{
-	uint64_t now_ms = clock_monotonic_ms();
-
-	if (a->stopping || (q->hash != NULL && login_cache_find(&a->cache, q->digest, now_ms)))
-		return false;
-	hash_queue_put(&a->queue, q, q->address, now_ms);
-	condition_signal(&a->work);
-	return true;
-}
-
 /* Once it is queued and the lock is released, the request must not be read any more. */
 bool authenticator_submit(struct authenticator *a, struct hash_request *q)
 {
-	bool stopping, queued;
+	uint64_t now_ms = clock_monotonic_ms();
+	bool stopping, known;
 
+	REQUIRE(q->task.run != NULL && q->executor != NULL);
 	q->accepted = false;
 	q->source = NULL;
 	/* Also where nobody can log in, so that it takes the same time. */
@@ -257,17 +221,19 @@ bool authenticator_submit(struct authenticator *a, struct hash_request *q)
 	                   slice_of(q->password, q->password_len), q->digest);
 	mutex_lock(&a->lock);
 	stopping = a->stopping;
-	queued = enqueue(a, q);
-	mutex_unlock(&a->lock);
-	if (queued)
-		return false;
-	if (stopping) {
-		send_answer(q, false);
-		return false;
+	known = !stopping && q->hash != NULL && login_cache_find(&a->cache, q->digest, now_ms);
+	if (!stopping && !known) {
+		hash_queue_put(&a->queue, q, q->address, now_ms);
+		condition_signal(&a->work);
 	}
-	hash_request_wipe_password(q);
-	q->accepted = true;
-	return true;
+	mutex_unlock(&a->lock);
+	if (known) {
+		hash_request_wipe_password(q);
+		q->accepted = true;
+	}
+	if (stopping)
+		send_answer(q, false);
+	return known;
 }
 
 void authenticator_cancel(struct authenticator *a, struct hash_request *q)

@@ -13,42 +13,6 @@ static bool ends_a_name(uint8_t c)
 	return c < 0x80 && !letter && !(c >= '0' && c <= '9');
 }
 
-static const char *misfit_equal(struct slice client_id, struct slice user)
-{
-	if (client_id.len == 0)
-		return "bind_client_id: equal does not allow an empty client id: set the client's "
-		       "id to "
-		       "its user name";
-	if (slice_equal(client_id, user))
-		return NULL;
-	return "the client id does not match bind_client_id: equal: set it to the user name";
-}
-
-static const char *misfit_prefix(struct slice client_id, struct slice user)
-{
-	if (client_id.len == 0)
-		return "bind_client_id: prefix does not allow an empty client id: give the client "
-		       "one "
-		       "that begins with its user name";
-	if (!slice_starts_with(client_id, user))
-		return "the client id does not match bind_client_id: prefix: it must be the user "
-		       "name, or the user name followed by a character like '-'";
-	if (client_id.len == user.len || ends_a_name(client_id.data[user.len]))
-		return NULL;
-	return "the client id does not match bind_client_id: prefix: an ASCII character that is "
-	       "neither a letter nor a digit must follow the user name; change the client id, or "
-	       "set bind_client_id: prefix_any, which allows any";
-}
-
-/* The rule of `prefix` before there was prefix_any. */
-static const char *misfit_prefix_any(struct slice client_id, struct slice user)
-{
-	if (client_id.len == 0 || slice_starts_with(client_id, user))
-		return NULL;
-	return "the client id does not match bind_client_id: prefix_any: it must begin with the "
-	       "user name";
-}
-
 const char *client_id_misfit(enum conf_bind_client_id bind, struct slice client_id,
                              struct slice user)
 {
@@ -56,11 +20,30 @@ const char *client_id_misfit(enum conf_bind_client_id bind, struct slice client_
 	case BIND_CLIENT_ID_NONE:
 		return NULL;
 	case BIND_CLIENT_ID_EQUAL:
-		return misfit_equal(client_id, user);
+		if (client_id.len == 0)
+			return "bind_client_id: equal does not allow an empty client id: set the "
+			       "client's id to its user name";
+		if (slice_equal(client_id, user))
+			return NULL;
+		return "the client id does not match bind_client_id: equal: set it to the user "
+		       "name";
 	case BIND_CLIENT_ID_PREFIX:
-		return misfit_prefix(client_id, user);
-	case BIND_CLIENT_ID_PREFIX_ANY:
-		return misfit_prefix_any(client_id, user);
+		if (client_id.len == 0)
+			return "bind_client_id: prefix does not allow an empty client id: give the "
+			       "client one that begins with its user name";
+		if (!slice_starts_with(client_id, user))
+			return "the client id does not match bind_client_id: prefix: it must be "
+			       "the user name, or the user name followed by a character like '-'";
+		if (client_id.len == user.len || ends_a_name(client_id.data[user.len]))
+			return NULL;
+		return "the client id does not match bind_client_id: prefix: an ASCII character "
+		       "that is neither a letter nor a digit must follow the user name; change the "
+		       "client id, or set bind_client_id: prefix_any, which allows any";
+	case BIND_CLIENT_ID_PREFIX_ANY: /* what `prefix` was before there was prefix_any */
+		if (client_id.len == 0 || slice_starts_with(client_id, user))
+			return NULL;
+		return "the client id does not match bind_client_id: prefix_any: it must begin "
+		       "with the user name";
 	}
 	UNREACHABLE();
 }

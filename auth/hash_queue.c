@@ -21,7 +21,7 @@ struct failure_share {
 struct auth_source {
 	char *address;
 	size_t address_len;
-	struct hash_request *first, **last; /* waiting, oldest first */
+	struct hash_request *waiting; /* oldest first */
 	unsigned hashing;
 	uint32_t failures; /* that were not cancelled */
 	/* By user name. Failures that have no place here stay until they are forgotten. */
@@ -60,12 +60,13 @@ static uint64_t user_key_of(struct slice user)
 
 static bool is_idle(const struct auth_source *s)
 {
-	return s->first == NULL && s->hashing == 0;
+	return s->waiting == NULL && s->hashing == 0;
 }
 
 /* NOLINTBEGIN(readability-function-size): it counts the nesting inside uthash's macros */
 static void source_free(struct hash_queue *queue, struct auth_source *s)
 {
+	REQUIRE(is_idle(s) && queue->idle > 0);
 	HASH_DEL(queue->sources, s);
 	queue->idle--;
 	free(s->address);
@@ -77,7 +78,6 @@ void hash_queue_fini(struct hash_queue *queue)
 	struct auth_source *s, *next;
 
 	HASH_ITER (hh, queue->sources, s, next) {
-		REQUIRE(is_idle(s));
 		source_free(queue, s);
 	}
 }
@@ -110,7 +110,6 @@ static struct auth_source *source_new(struct hash_queue *queue, struct slice add
 
 	s->address = slice_dup(address);
 	s->address_len = address.len;
-	s->last = &s->first;
 	HASH_ADD_KEYPTR(hh, queue->sources, s->address, s->address_len, s);
 	queue->idle++;
 	return s;
@@ -131,19 +130,18 @@ void hash_queue_put(struct hash_queue *queue, struct hash_request *q, struct sli
 {
 	struct auth_source *s = source_find(queue, address);
 
+	REQUIRE(q->source == NULL); /* it is in no queue and is not hashed */
 	if (s == NULL)
 		s = source_new(queue, address);
 	touch(queue, s, now_ms);
 	forget_old_failures(s, now_ms);
 	if (is_idle(s))
 		queue->idle--;
-	if (s->first == NULL)
+	if (s->waiting == NULL)
 		DL_APPEND(queue->turns, s);
 	q->source = s;
 	q->user_key = user_key_of(slice_of_str(q->user));
-	q->next = NULL;
-	*s->last = q;
-	s->last = &q->next;
+	DL_APPEND(s->waiting, q);
 	forget_quiet(queue, now_ms);
 }
 
@@ -157,20 +155,13 @@ static uint64_t wait_of(const struct auth_source *s, uint64_t now_ms)
 	return s->not_before_ms > now_ms ? s->not_before_ms - now_ms : 0;
 }
 
-/* Take *at out of its source's questions. */
-static struct hash_request *unlink_at(struct hash_queue *queue, struct auth_source *s,
-                                      struct hash_request **at)
+/* Take q out of its source's requests. */
+static void unlink_request(struct hash_queue *queue, struct auth_source *s, struct hash_request *q)
 {
-	struct hash_request *q = *at;
-
-	REQUIRE(q != NULL); /* a source with a turn has a request */
-	*at = q->next;
-	if (s->last == &q->next)
-		s->last = at;
-	if (s->first == NULL)
+	REQUIRE(q->source == s);
+	DL_DELETE(s->waiting, q);
+	if (s->waiting == NULL)
 		DL_DELETE(queue->turns, s);
-	q->next = NULL;
-	return q;
 }
 
 static bool has_failed(const struct auth_source *s, uint64_t user_key)
@@ -184,13 +175,16 @@ static bool has_failed(const struct auth_source *s, uint64_t user_key)
 
 /* Users that have not failed come first: a device with a wrong password, which tries again and
  * again, must not take every turn of its address. */
-static struct hash_request **next_of(struct auth_source *s)
+static struct hash_request *next_of(struct auth_source *s)
 {
-	for (struct hash_request **at = &s->first; *at != NULL; at = &(*at)->next) {
-		if (!has_failed(s, (*at)->user_key))
-			return at;
+	struct hash_request *q;
+
+	REQUIRE(s->waiting != NULL); /* a source with a turn has a request */
+	DL_FOREACH (s->waiting, q) {
+		if (!has_failed(s, q->user_key))
+			return q;
 	}
-	return &s->first;
+	return s->waiting;
 }
 
 struct hash_request *hash_queue_take(struct hash_queue *queue, uint64_t now_ms, uint64_t *wait_ms)
@@ -210,9 +204,10 @@ struct hash_request *hash_queue_take(struct hash_queue *queue, uint64_t now_ms, 
 	if (s == NULL)
 		return NULL;
 	/* mutant: who_failed_goes_last */
-	q = unlink_at(queue, s, next_of(s));
+	q = next_of(s);
+	unlink_request(queue, s, q);
 	s->hashing++;
-	if (s->first != NULL) {
+	if (s->waiting != NULL) {
 		DL_DELETE(queue->turns, s);
 		DL_APPEND(queue->turns, s);
 	}
@@ -245,8 +240,8 @@ static struct failure_share *share_of(struct auth_source *s, uint64_t user_key)
 	return unused;
 }
 
-static void check(struct auth_source *s, uint64_t user_key, enum hash_queue_outcome outcome,
-                  uint64_t now_ms)
+static void count_outcome(struct auth_source *s, uint64_t user_key, enum hash_queue_outcome outcome,
+                          uint64_t now_ms)
 {
 	struct failure_share *share = share_of(s, user_key);
 
@@ -258,6 +253,7 @@ static void check(struct auth_source *s, uint64_t user_key, enum hash_queue_outc
 		}
 	} else if (outcome == HASH_QUEUE_RIGHT &&
 	           /* mutant: success_of_nobody_forgives_nothing */ share != NULL) {
+		REQUIRE(s->failures >= share->failures);
 		/* mutant: success_forgives_own_failures, success_of_nobody_forgives_all */
 		s->failures -= share->failures;
 		share->failures = 0;
@@ -273,9 +269,10 @@ void hash_queue_done(struct hash_queue *queue, struct hash_request *q,
 {
 	struct auth_source *source = q->source;
 
-	REQUIRE(source->hashing > 0);
+	REQUIRE(source != NULL && source->hashing > 0);
+	q->source = NULL;
 	source->hashing--;
-	check(source, q->user_key, outcome, now_ms);
+	count_outcome(source, q->user_key, outcome, now_ms);
 	touch(queue, source, now_ms);
 	settle(queue, source);
 }
@@ -306,7 +303,7 @@ void hash_queue_note(struct hash_queue *queue, struct slice address, struct slic
 		return;
 	if (s == NULL)
 		s = source_new(queue, address);
-	check(s, user_key_of(user), outcome, now_ms);
+	count_outcome(s, user_key_of(user), outcome, now_ms);
 	touch(queue, s, now_ms);
 	if (is_idle(s) && s->failures == 0)
 		source_free(queue, s);
@@ -316,13 +313,15 @@ void hash_queue_note(struct hash_queue *queue, struct slice address, struct slic
 bool hash_queue_remove(struct hash_queue *queue, struct hash_request *q)
 {
 	struct auth_source *s = q->source;
-	struct hash_request **at = &s->first;
+	struct hash_request *found;
 
-	while (*at != NULL && *at != q)
-		at = &(*at)->next;
-	if (*at == NULL)
+	DL_FOREACH (s->waiting, found) {
+		if (found == q)
+			break;
+	}
+	if (found == NULL) /* it is being hashed */
 		return false;
-	unlink_at(queue, s, at);
+	unlink_request(queue, s, q);
 	q->source = NULL;
 	settle(queue, s);
 	return true;
@@ -335,7 +334,8 @@ struct hash_request *hash_queue_pop(struct hash_queue *queue)
 
 	if (s == NULL)
 		return NULL;
-	q = unlink_at(queue, s, &s->first);
+	q = s->waiting;
+	unlink_request(queue, s, q);
 	q->source = NULL;
 	settle(queue, s);
 	return q;

@@ -30,7 +30,7 @@ struct hash_request {
 	uint64_t refuse_at_ms;
 
 	/* The authenticator's own. */
-	struct hash_request *next;
+	struct hash_request *prev, *next;
 	struct auth_source *source;
 	uint64_t user_key;
 	uint8_t digest[32]; /* for the cache */

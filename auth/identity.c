@@ -10,42 +10,33 @@
 
 #define NAME_MAX_BYTES 256
 
-static size_t key_write(uint8_t *key, enum identity_kind kind, struct slice name, uint64_t entry_id)
+struct identity *identity_new(enum identity_kind kind, struct slice name, uint64_t entry_id,
+                              uint64_t credential)
 {
+	struct identity *id;
+	uint8_t *key;
 	size_t len = 0;
 
+	REQUIRE((kind == IDENTITY_ANONYMOUS) == (name.len == 0));
+	id = xalloc(sizeof(*id) + 1 + sizeof(entry_id) + name.len);
+	key = (uint8_t *)(id + 1);
 	if (kind == IDENTITY_ANONYMOUS) {
 		key[len++] = 'a';
-		return len;
-	}
-	if (kind == IDENTITY_CERTIFICATE && entry_id == 0) {
+	} else if (kind == IDENTITY_CERTIFICATE && entry_id == 0) {
 		key[len++] = 'c';
 	} else {
 		key[len++] = 'u';
 		for (int shift = 56; shift >= 0; shift -= 8)
 			key[len++] = (uint8_t)(entry_id >> shift);
 	}
-	memcpy(key + len, name.data, name.len);
-	return len + name.len;
-}
-
-struct identity *identity_new(enum identity_kind kind, struct slice name, uint64_t entry_id,
-                              uint64_t credential)
-{
-	struct identity *id;
-	uint8_t *key;
-	size_t len;
-
-	REQUIRE((kind == IDENTITY_ANONYMOUS) == (name.len == 0));
-	id = xalloc(sizeof(*id) + 1 + sizeof(entry_id) + name.len);
-	key = (uint8_t *)(id + 1);
-	len = key_write(key, kind, name, entry_id);
+	if (name.len > 0)
+		memcpy(key + len, name.data, name.len);
 	*id = (struct identity){
 	    .refs = 1,
 	    .kind = kind,
 	    .entry_id = entry_id,
-	    .name = slice_of(key + len - name.len, name.len),
-	    .key = slice_of(key, len),
+	    .name = slice_of(key + len, name.len),
+	    .key = slice_of(key, len + name.len),
 	    .credential = credential,
 	};
 	return id;
@@ -60,24 +51,17 @@ struct slice identity_key_name(struct slice key)
 
 struct identity *identity_ref(struct identity *id)
 {
+	REQUIRE(id->refs > 0);
 	id->refs++;
 	return id;
 }
 
 void identity_unref(struct identity **id)
 {
+	REQUIRE(*id == NULL || (*id)->refs > 0);
 	if (*id != NULL && --(*id)->refs == 0)
 		free(*id);
 	*id = NULL;
-}
-
-static const char *character_refused(uint32_t c)
-{
-	if (c == '/' || c == '+' || c == '#')
-		return "a user name must not have '/', '+' or '#': they have a meaning in topics";
-	if (utf8_is_control(c))
-		return "a user name must not have control characters";
-	return NULL;
 }
 
 bool identity_name_valid(struct slice name, const char **why)
@@ -97,7 +81,11 @@ bool identity_name_valid(struct slice name, const char **why)
 		*why = "a user name must not begin with '#': it begins a comment";
 	for (size_t at = 0; *why == NULL && at < name.len;) {
 		at += utf8_decode(slice_skip(name, at), &c);
-		*why = character_refused(c);
+		if (c == '/' || c == '+' || c == '#')
+			*why = "a user name must not have '/', '+' or '#': they have a meaning in "
+			       "topics";
+		else if (utf8_is_control(c))
+			*why = "a user name must not have control characters";
 	}
 	return *why == NULL;
 }

@@ -16,14 +16,6 @@ static const struct identity_backend *const backends[] = {
 
 #define BACKEND_COUNT ARRAY_LEN(backends)
 
-static const char *setting_of(const struct identity_backend *backend, const struct conf *conf)
-{
-	char *value;
-
-	memcpy(&value, (const char *)conf + backend->setting_offset, sizeof(value));
-	return value;
-}
-
 struct identity_source *identity_source_new(const struct identity_backend *backend, void *data,
                                             const char *path)
 {
@@ -44,8 +36,9 @@ struct identity_source *identity_source_load(const struct conf *conf, struct err
 	void *data;
 
 	for (size_t i = 0; i < BACKEND_COUNT; i++) {
-		const char *setting = setting_of(backends[i], conf);
+		char *setting; /* a pointer in *conf */
 
+		memcpy(&setting, (const char *)conf + backends[i]->setting_offset, sizeof(setting));
 		if (setting == NULL)
 			continue;
 		if (found != NULL) {
@@ -65,6 +58,7 @@ struct identity_source *identity_source_load(const struct conf *conf, struct err
 
 struct identity_source *identity_source_ref(struct identity_source *source)
 {
+	REQUIRE(source->refs > 0);
 	source->refs++;
 	return source;
 }
@@ -74,6 +68,7 @@ void identity_source_unref(struct identity_source **source)
 	struct identity_source *s = *source;
 
 	*source = NULL;
+	REQUIRE(s == NULL || s->refs > 0);
 	if (s == NULL || --s->refs > 0)
 		return;
 	if (s->backend != NULL)
@@ -156,25 +151,19 @@ bool identity_source_roles(const struct identity_source *source, struct slice na
 	return true;
 }
 
-/* How many can log in, as far as `most`. */
-static size_t count_unlocked(const struct identity_source *source, size_t most)
+size_t identity_source_admitted(const struct identity_source *source, bool by_certificate,
+                                size_t most)
 {
 	size_t users = identity_source_count(source), count = 0;
 	struct identity_entry entry;
 
+	if (!identity_source_exists(source))
+		return by_certificate ? most : 0;
 	for (size_t i = 0; i < users && count < most; i++) {
 		identity_source_at(source, i, &entry);
 		count += !entry.locked;
 	}
 	return count;
-}
-
-size_t identity_source_admitted(const struct identity_source *source, bool by_certificate,
-                                size_t most)
-{
-	if (!identity_source_exists(source))
-		return by_certificate ? most : 0;
-	return count_unlocked(source, most);
 }
 
 static char *why_refused(const struct identity_source *source, const char *name,

@@ -28,13 +28,10 @@ static const struct identity_entry *find_entry(const struct login *l, struct sli
 	return identity_source_find(l->source, name, found) ? found : NULL;
 }
 
-static enum login_verdict decide_anonymous(const struct login *l, struct identity **identity,
-                                           const char **why)
+/* A certificate that names a user decides alone who the client is, however it logs in. */
+static bool certificate_decides(const struct login *l)
 {
-	if (!l->conf->anonymous)
-		return refuse(LOGIN_NOT_AUTHORIZED, "anonymous is not allowed", why);
-	*identity = identity_new(IDENTITY_ANONYMOUS, SLICE_EMPTY, 0, 0);
-	return LOGIN_ACCEPTED;
+	return l->has_certificate && l->conf->certificate_user != CERTIFICATE_USER_NONE;
 }
 
 static enum login_verdict decide_certificate(const struct login *l, struct identity **identity,
@@ -103,11 +100,14 @@ enum login_verdict login_decide(const struct login *l, struct identity **identit
 	*why = NULL;
 	if (l->certificate_required && !l->has_certificate)
 		return refuse(LOGIN_NOT_AUTHORIZED, "a client certificate is required", why);
-	if (l->has_certificate && l->conf->certificate_user != CERTIFICATE_USER_NONE)
+	if (certificate_decides(l))
 		return decide_certificate(l, identity, why);
 	if (l->has_user_name)
 		return decide_password(l, identity, why);
-	return decide_anonymous(l, identity, why);
+	if (!l->conf->anonymous)
+		return refuse(LOGIN_NOT_AUTHORIZED, "anonymous is not allowed", why);
+	*identity = identity_new(IDENTITY_ANONYMOUS, SLICE_EMPTY, 0, 0);
+	return LOGIN_ACCEPTED;
 }
 
 /* A user must still have the same entry, or still none. */
@@ -123,32 +123,12 @@ static const char *entry_changed(const struct identity *id, const struct login *
 	return NULL;
 }
 
-/* Hash and verifier belong together: a client that used either must go when one of them changes. */
-static const char *password_changed(const struct identity *id, const struct login *now,
-                                    const struct identity_entry *entry)
-{
-	const char *changed = entry_changed(id, now, entry);
-
-	if (changed != NULL)
-		return changed;
-	if (entry == NULL)
-		return "no such user";
-	if (!entry->has_password && !entry->has_scram)
-		return "the user has no password";
-	return entry->credential == id->credential ? NULL : "the password was changed";
-}
-
-/* A certificate that names a user decides alone who the client is, however it logged in. */
-static bool certificate_decides(const struct login *l)
-{
-	return l->has_certificate && l->conf->certificate_user != CERTIFICATE_USER_NONE;
-}
-
 static const char *now_invalid(const struct identity *id, const struct login *now)
 {
 	struct identity_entry found;
 	const struct identity_entry *entry = find_entry(now, id->name, &found);
 	const char *bad_id = client_id_refused(now, id->name);
+	const char *changed;
 
 	if (now->certificate_required && !now->has_certificate)
 		return "a client certificate is required";
@@ -160,11 +140,19 @@ static const char *now_invalid(const struct identity *id, const struct login *no
 		return now->conf->anonymous ? NULL : "anonymous is not allowed";
 	if (bad_id != NULL)
 		return bad_id;
+	changed = entry_changed(id, now, entry);
 	if (certificate_decides(now))
-		return entry_changed(id, now, entry);
+		return changed;
 	if (id->kind == IDENTITY_CERTIFICATE)
 		return "certificates name no users";
-	return password_changed(id, now, entry);
+	if (changed != NULL)
+		return changed;
+	if (entry == NULL)
+		return "no such user";
+	if (!entry->has_password && !entry->has_scram)
+		return "the user has no password";
+	/* Of hash and verifier together: a client that used either must go when one changes. */
+	return entry->credential == id->credential ? NULL : "the password was changed";
 }
 
 bool login_still_valid(const struct identity *id, const struct login *now, const char **why)

@@ -6,6 +6,7 @@
 
 static void take_answer(struct login_request *r)
 {
+	REQUIRE(r->verdict == LOGIN_NEEDS_PROOF && r->source != NULL);
 	r->refuse_at_ms = r->check.refuse_at_ms;
 	identity_source_unref(&r->source);
 	if (r->check.accepted && r->candidate != NULL) {
@@ -31,6 +32,7 @@ bool login_request_start(struct login_request *r, const struct login *login,
 {
 	struct identity *who;
 
+	REQUIRE(r->source == NULL && r->candidate == NULL && r->identity == NULL);
 	r->refuse_at_ms = 0;
 	r->verdict = login_decide(login, &who, &r->why);
 	if (r->verdict != LOGIN_NEEDS_PROOF) {

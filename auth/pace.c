@@ -8,6 +8,7 @@
 
 #include "auth/password.h"
 #include "base/alloc.h"
+#include "base/require.h"
 
 #define MOST_FACTOR 4
 #define FALL        32 /* a part of the difference, with each hash that takes less */
@@ -52,6 +53,7 @@ void pace_begin(struct pace *p)
 /* A slot for a new kind. NULL: all are in use. */
 static struct pace_kind *take_slot(struct pace *p)
 {
+	REQUIRE(p->count <= PACE_KINDS_MAX);
 	if (p->count < PACE_KINDS_MAX)
 		return &p->kinds[p->count++];
 	for (size_t i = 0; i < p->count; i++) {

@@ -59,15 +59,6 @@ static bool find_user(const void *data, struct slice name, struct identity_entry
 	return user != NULL;
 }
 
-/* NULL: nobody can log in by password here. */
-static const char *hash_of(const struct password_file *file, const struct identity_check *check)
-{
-	const struct password_entry *user =
-	    file == NULL || check->is_nobody ? NULL : password_file_find(file, check->user);
-
-	return user == NULL || user->locked ? NULL : user->hash;
-}
-
 static void finish(struct hash_wait *wait)
 {
 	struct identity_check *check = wait->check;
@@ -91,13 +82,16 @@ static void on_hashed(struct task *task, void *executor_arg)
 
 bool password_backend_check(const void *data, struct authenticator *a, struct identity_check *check)
 {
+	const struct password_entry *user =
+	    data == NULL || check->is_nobody ? NULL : password_file_find(data, check->user);
+	const char *hash = user == NULL || user->locked ? NULL : user->hash; /* NULL: no login */
 	struct hash_wait *wait = xnew(wait);
 
 	wait->check = check;
 	wait->request.task.run = on_hashed;
 	wait->request.executor = check->executor;
 	wait->request.address = check->address;
-	hash_request_fill(&wait->request, check->user, hash_of(data, check), check->password);
+	hash_request_fill(&wait->request, check->user, hash, check->password);
 	check->state = wait;
 	if (!authenticator_submit(a, &wait->request))
 		return false;
@@ -109,6 +103,7 @@ void password_backend_cancel(struct authenticator *a, struct identity_check *che
 {
 	struct hash_wait *wait = check->state;
 
+	REQUIRE(wait != NULL); /* it has no answer yet */
 	authenticator_cancel(a, &wait->request);
 }
 

@@ -319,16 +319,6 @@ static bool is_duplicate(const struct password_file *users, struct file_line *l)
 	return e != NULL;
 }
 
-static void add(struct password_file *users, struct file_entry *e)
-{
-	array_reserve(users->entries, users->cap, users->count + 1);
-	e->user.credential = make_credential(&e->user);
-	users->entries[users->count++] = e;
-	HASH_ADD_KEYPTR(by_name, users->names, e->user.name, strlen(e->user.name), e);
-	HASH_ADD(by_id, users->ids, user.entry_id, sizeof(e->user.entry_id), e);
-}
-/* NOLINTEND(readability-function-size) */
-
 static void take_line(struct password_file *users, struct file_line *l)
 {
 	struct file_entry *e = xnew(e);
@@ -336,38 +326,17 @@ static void take_line(struct password_file *users, struct file_line *l)
 	l->user = &e->user;
 	l->user->line = l->number;
 	read_line(l);
-	if (l->bad || is_duplicate(users, l))
+	if (l->bad || is_duplicate(users, l)) {
 		entry_free(e);
-	else
-		add(users, e);
-}
-
-static struct password_file *password_file_new(void)
-{
-	struct password_file *users = xnew(users);
-
-	users->refs = 1;
-	return users;
-}
-
-static void take_lines(struct password_file *users, const char *name, struct slice bytes,
-                       struct errors *errors)
-{
-	struct slice rest = bytes;
-	unsigned number = 0;
-
-	while (rest.len > 0) {
-		struct file_line l = {.file = name, .number = ++number, .errors = errors};
-
-		l.text = cut(rest, '\n', &rest);
-		if (rest.data == NULL)
-			errors_add(errors, name, number, 0,
-			           "the last line does not end with a newline: the file was cut "
-			           "short, or end it with one");
-		else if (l.text.len > 0 && l.text.data[0] != '#')
-			take_line(users, &l);
+		return;
 	}
+	e->user.credential = make_credential(&e->user);
+	array_reserve(users->entries, users->cap, users->count + 1);
+	users->entries[users->count++] = e;
+	HASH_ADD_KEYPTR(by_name, users->names, e->user.name, strlen(e->user.name), e);
+	HASH_ADD(by_id, users->ids, user.entry_id, sizeof(e->user.entry_id), e);
 }
+/* NOLINTEND(readability-function-size) */
 
 static int compare_forms(const void *a, const void *b)
 {
@@ -378,27 +347,35 @@ static int compare_forms(const void *a, const void *b)
 	return (int)(*va)->salt_len - (int)(*vb)->salt_len;
 }
 
-static void collect_scrams(struct password_file *users)
+struct password_file *password_file_parse(const char *name, struct slice bytes,
+                                          struct errors *errors)
 {
+	size_t before = errors->error_count;
+	struct password_file *users = xnew(users);
+	struct slice rest = bytes;
+
+	users->refs = 1;
+	if (bytes.len > PASSWORD_FILE_MAX) {
+		errors_add(errors, name, 0, 0, "the password file is larger than 16 MiB");
+		rest = SLICE_EMPTY;
+	}
+	for (unsigned number = 1; rest.len > 0; number++) {
+		struct file_line l = {.file = name, .number = number, .errors = errors};
+
+		l.text = cut(rest, '\n', &rest);
+		if (rest.data == NULL)
+			errors_add(errors, name, number, 0,
+			           "the last line does not end with a newline: the file was cut "
+			           "short, or end it with one");
+		else if (l.text.len > 0 && l.text.data[0] != '#')
+			take_line(users, &l);
+	}
 	users->scrams = xcalloc(users->count + 1, sizeof(*users->scrams));
 	for (size_t i = 0; i < users->count; i++) {
 		if (users->entries[i]->user.scram != NULL)
 			users->scrams[users->scram_count++] = users->entries[i]->user.scram;
 	}
 	qsort(users->scrams, users->scram_count, sizeof(*users->scrams), compare_forms);
-}
-
-struct password_file *password_file_parse(const char *name, struct slice bytes,
-                                          struct errors *errors)
-{
-	size_t before = errors->error_count;
-	struct password_file *users = password_file_new();
-
-	if (bytes.len > PASSWORD_FILE_MAX)
-		errors_add(errors, name, 0, 0, "the password file is larger than 16 MiB");
-	else
-		take_lines(users, name, bytes, errors);
-	collect_scrams(users);
 	if (errors->error_count != before)
 		password_file_unref(&users);
 	return users;
@@ -425,6 +402,7 @@ struct password_file *password_file_load(const char *path, struct errors *errors
 
 struct password_file *password_file_ref(struct password_file *users)
 {
+	REQUIRE(users->refs > 0);
 	users->refs++;
 	return users;
 }
@@ -490,6 +468,7 @@ static const struct scram_verifier *decoy_form(const struct password_file *users
 	uint8_t key[32], digest[32];
 	uint64_t at = 0;
 
+	REQUIRE(users->scram_count > 0);
 	decoy_key(users, SLICE("vakt scram decoy form"), key);
 	crypto_hmac_sha256(slice_of(key, sizeof(key)), name, digest);
 	crypto_wipe(key, sizeof(key));

@@ -7,6 +7,7 @@
 #include "base/base64.h"
 #include "base/crypto.h"
 #include "base/random.h"
+#include "base/require.h"
 #include "base/utf8.h"
 
 #define HASH_NAME    SLICE("SHA-256")
@@ -226,6 +227,7 @@ const char *scram_client_first(struct scram *s, struct slice message)
 	struct slice rest, flag, authzid;
 	const char *wrong;
 
+	REQUIRE(s->text.len == 0 && s->user.len == 0); /* one exchange, one first message */
 	if (message.len == 0 || message.len > SCRAM_MESSAGE_MAX || !utf8_valid(message))
 		return "SCRAM: the first message is malformed";
 	flag = cut(message, ',', &rest);
@@ -257,6 +259,8 @@ void scram_server_first(struct scram *s, const struct scram_verifier *verifier, 
 {
 	size_t start = out->len;
 
+	REQUIRE(s->user.len > 0 && s->nonce.len > 0); /* the first message is read */
+	REQUIRE(verifier->salt_len >= SCRAM_SALT_MIN && verifier->salt_len <= SCRAM_SALT_MAX);
 	s->verifier = *verifier;
 	buf_put_slice(&s->nonce, nonce);
 	buf_put_slice(out, SLICE("r="));
@@ -319,6 +323,7 @@ const char *scram_client_final(struct scram *s, struct slice message, bool *righ
 	struct slice rest, binding, nonce, proof, before = SLICE_EMPTY;
 	uint8_t bytes[32];
 
+	REQUIRE(s->verifier.salt_len > 0); /* the challenge is sent */
 	*right = false;
 	if (message.len == 0 || message.len > SCRAM_MESSAGE_MAX || !utf8_valid(message))
 		return "SCRAM: the final message is malformed";
