@@ -45,25 +45,6 @@ static struct slice copy_text(char **space, struct slice s)
 	return copy;
 }
 
-static void subject_set_names(struct acl_subject *s, const struct acl_who *who, char *space)
-{
-	struct acl_who own = {.anonymous = who->anonymous};
-
-	own.client_id = copy_text(&space, who->client_id);
-	if (!who->anonymous)
-		own.user = copy_text(&space, who->user);
-	s->names = rule_names_of(&own);
-}
-
-static bool reads_by_client(const struct acl_subject *s)
-{
-	bool by_client = s->own != NULL && s->own->read.by_client;
-
-	for (size_t i = 0; i < s->role_count; i++)
-		by_client |= s->roles[i]->read.by_client;
-	return by_client;
-}
-
 struct acl_subject *acl_subject_new(const struct acl *acl, const struct acl_who *who)
 {
 	const struct principal *principal =
@@ -72,16 +53,23 @@ struct acl_subject *acl_subject_new(const struct acl *acl, const struct acl_who 
 	size_t added = principal == NULL ? 0 : principal->role_count;
 	size_t head = sizeof(struct acl_subject) + (given + added) * sizeof(struct rule_list *);
 	struct acl_subject *s = xcalloc(1, head + who->user.len + who->client_id.len + 1);
+	struct acl_who own = {.anonymous = who->anonymous};
+	char *space = (char *)s + head;
 
 	s->acl = acl;
 	s->anonymous = who->anonymous;
 	s->own = principal == NULL ? NULL : &principal->rules;
-	subject_set_names(s, who, (char *)s + head);
+	own.client_id = copy_text(&space, who->client_id);
+	if (!who->anonymous)
+		own.user = copy_text(&space, who->user);
+	s->names = rule_names_of(&own);
 	for (size_t i = 0; i < given; i++)
 		subject_add_role(s, slice_of_str(who->roles[i]));
 	for (size_t i = 0; i < added; i++)
 		subject_add_role(s, slice_of_str(principal->roles[i].name));
-	s->reads_by_client = reads_by_client(s);
+	s->reads_by_client = s->own != NULL && s->own->read.by_client;
+	for (size_t i = 0; i < s->role_count; i++)
+		s->reads_by_client |= s->roles[i]->read.by_client;
 	return s;
 }
 
@@ -120,16 +108,22 @@ struct acl_query {
 	struct topic_level *levels;
 };
 
-/* Find the next level; hashing ends where no level of the policy is that long. */
-static void query_next_level(struct acl_query *q)
+/* The level at this depth, found if it is the next one; hashing ends where no level of the policy
+ * is that long. NULL: the topic has no more. */
+static const struct topic_level *query_level(struct acl_query *q, uint32_t depth)
 {
 	const struct level_dictionary *d = &q->subject->acl->levels;
-	struct topic_level *level = &q->levels[q->count++];
 	size_t left = (size_t)(q->end - q->at);
 	size_t most = left < d->longest ? left : d->longest;
+	struct topic_level *level = &q->levels[depth];
 	uint64_t hash = 0;
 	size_t i = 0;
 
+	if (depth < q->count)
+		return level;
+	if (q->done)
+		return NULL;
+	q->count++;
 	for (; i < most && q->at[i] != '/'; i++)
 		hash = level_dictionary_hash_byte(hash, q->at[i]);
 	level->id = 0;
@@ -144,16 +138,7 @@ static void query_next_level(struct acl_query *q)
 	}
 	q->done = i == left;
 	q->at += q->done ? i : i + 1;
-}
-
-static const struct topic_level *query_level(struct acl_query *q, uint32_t depth)
-{
-	while (q->count <= depth) {
-		if (q->done)
-			return NULL;
-		query_next_level(q);
-	}
-	return &q->levels[depth];
+	return level;
 }
 
 /* One walk through one tree. */
@@ -322,24 +307,6 @@ static struct acl_verdict in_order(struct acl_query *q, decide_fn *first)
 	return verdict_of(denied, q->bridge ? ACL_CAUSE_GUARD_SYSTEM : ACL_CAUSE_NO_RULE);
 }
 
-static struct acl_verdict check_topic(struct acl_query *q)
-{
-	const struct acl_rule *guard;
-	bool writes = (q->action & ACTIONS_WRITE) != 0;
-
-	if (writes && q->dollar) {
-		if (!slice_starts_with(q->request->topic, SLICE(BRIDGE_PREFIX)))
-			return (struct acl_verdict){.cause = ACL_CAUSE_GUARD_SYSTEM};
-		q->bridge = true;
-	}
-	if (writes && q->subject->anonymous && (guard = decide(&q->subject->acl->guard, q)) != NULL)
-		return (struct acl_verdict){
-		    .cause = ACL_CAUSE_GUARD_DESIRED,
-		    .desired = (uint32_t)(guard - q->subject->acl->guard.rules),
-		};
-	return in_order(q, decide);
-}
-
 static bool is_dollar(struct slice topic)
 {
 	return topic.len > 0 && topic.data[0] == '$';
@@ -357,10 +324,22 @@ struct acl_verdict acl_check(const struct acl_subject *subject, const struct acl
 	    .end = request->topic.data + request->topic.len,
 	    .levels = levels,
 	};
+	bool writes = (q.action & ACTIONS_WRITE) != 0;
+	const struct acl_rule *guard;
 
 	if (request->action == ACL_SUBSCRIBE)
 		return in_order(&q, subject->acl->partial ? decide_partial : decide);
-	return check_topic(&q);
+	if (writes && q.dollar) {
+		if (!slice_starts_with(request->topic, SLICE(BRIDGE_PREFIX)))
+			return (struct acl_verdict){.cause = ACL_CAUSE_GUARD_SYSTEM};
+		q.bridge = true;
+	}
+	if (writes && subject->anonymous && (guard = decide(&subject->acl->guard, &q)) != NULL)
+		return (struct acl_verdict){
+		    .cause = ACL_CAUSE_GUARD_DESIRED,
+		    .desired = (uint32_t)(guard - subject->acl->guard.rules),
+		};
+	return in_order(&q, decide);
 }
 
 void acl_ask_each(const struct acl_subject *subject, const struct acl_request *request,

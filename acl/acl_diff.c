@@ -28,25 +28,6 @@ static void diff_lists(const struct rule_list *before, const struct rule_list *a
 	report_missing(after, before, "rule added", whose, sink);
 }
 
-static void diff_roles(const struct acl *before, const struct acl *after,
-                       struct acl_diff_sink *sink)
-{
-	for (size_t i = 0; i < before->role_count; i++) {
-		const struct rule_list *old = &before->roles[i];
-
-		if (acl_find_role(after, slice_of_str(old->name)) == NULL)
-			sink->fn(sink->arg, "role removed", old->name, "");
-	}
-	for (size_t i = 0; i < after->role_count; i++) {
-		const struct rule_list *now = &after->roles[i];
-		const struct rule_list *old = acl_find_role(before, slice_of_str(now->name));
-
-		if (old == NULL)
-			sink->fn(sink->arg, "role added", now->name, "");
-		diff_lists(old, now, now->name, sink);
-	}
-}
-
 static bool holds_role(const struct principal *h, const char *name)
 {
 	for (size_t i = 0; h != NULL && i < h->role_count; i++) {
@@ -77,7 +58,20 @@ static void diff_principals(const struct principal *before, const struct princip
 void acl_diff(const struct acl *before, const struct acl *after, struct acl_diff_sink *sink)
 {
 	diff_lists(&before->guard, &after->guard, "desired_topics", sink);
-	diff_roles(before, after, sink);
+	for (size_t i = 0; i < before->role_count; i++) {
+		const struct rule_list *old = &before->roles[i];
+
+		if (acl_find_role(after, slice_of_str(old->name)) == NULL)
+			sink->fn(sink->arg, "role removed", old->name, "");
+	}
+	for (size_t i = 0; i < after->role_count; i++) {
+		const struct rule_list *now = &after->roles[i];
+		const struct rule_list *old = acl_find_role(before, slice_of_str(now->name));
+
+		if (old == NULL)
+			sink->fn(sink->arg, "role added", now->name, "");
+		diff_lists(old, now, now->name, sink);
+	}
 	for (size_t i = 0; i < before->user_count; i++) {
 		const struct principal *old = &before->users[i];
 

@@ -38,23 +38,6 @@ static struct acl_answer *add_role(struct acl_explanation *a, const struct acl *
 	return answer;
 }
 
-/* Own rules first, then roles in the order in which the gate asks them. */
-static void list_answers(struct acl_explanation *a, const struct acl *acl,
-                         const struct acl_who *who, const struct principal *principal)
-{
-	size_t given = who->anonymous ? 0 : who->role_count;
-	size_t added = principal == NULL ? 0 : principal->role_count;
-
-	a->answers = xcalloc(1 + given + added, sizeof(*a->answers));
-	a->count = 1;
-	a->answers[0].defined = true;
-	a->answers[0].rule_count = principal == NULL ? 0 : principal->rules.count;
-	for (size_t i = 0; i < given; i++)
-		add_role(a, acl, who->roles[i])->from_source = true;
-	for (size_t i = 0; i < added; i++)
-		add_role(a, acl, principal->roles[i].name)->line = principal->roles[i].line;
-}
-
 /* ---- rules that nearly fit ---- */
 
 /* NULL where the rule has nothing to do with the topic. */
@@ -128,6 +111,8 @@ struct acl_explanation *acl_explanation_new(const struct acl *acl, const struct 
 {
 	const struct principal *principal =
 	    who->anonymous ? &acl->anonymous : acl_find_user(acl, who->user);
+	size_t given = who->anonymous ? 0 : who->role_count;
+	size_t added = principal == NULL ? 0 : principal->role_count;
 	struct acl_subject *subject = acl_subject_new(acl, who);
 	struct acl_explanation *explanation = xnew(explanation);
 	struct accounting c = {.acl = acl,
@@ -136,7 +121,16 @@ struct acl_explanation *acl_explanation_new(const struct acl *acl, const struct 
 	                       .names = rule_names_of(who)};
 
 	explanation->verdict = acl_check(subject, request);
-	list_answers(explanation, acl, who, principal);
+	/* Own rules first, then roles in the order in which the gate asks them. */
+	explanation->answers = xcalloc(1 + given + added, sizeof(*explanation->answers));
+	explanation->count = 1;
+	explanation->answers[0].defined = true;
+	explanation->answers[0].rule_count = principal == NULL ? 0 : principal->rules.count;
+	for (size_t i = 0; i < given; i++)
+		add_role(explanation, acl, who->roles[i])->from_source = true;
+	for (size_t i = 0; i < added; i++)
+		add_role(explanation, acl, principal->roles[i].name)->line =
+		    principal->roles[i].line;
 	acl_ask_each(subject, request, on_answer, &c);
 	acl_subject_free(subject);
 	return explanation;

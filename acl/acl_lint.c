@@ -22,19 +22,6 @@ static bool uses_names(const struct rule_filter *f)
 	return false;
 }
 
-static bool uses_user(const struct rule_filter *f)
-{
-	for (size_t i = 0; i < f->count; i++) {
-		const struct pattern *p = &f->levels[i].pattern;
-
-		for (size_t k = 0; k < p->count; k++) {
-			if (p->parts[k].kind == PART_USER)
-				return true;
-		}
-	}
-	return false;
-}
-
 /* Whatever `later` matches, `earlier` matches before. The texts are compared as written: the same
  * name in the same place is the same. Two exceptions: an allow with %u is silent where a deny with
  * %u is not (no value), and where bridges announce themselves an allow must name the place. */
@@ -100,7 +87,15 @@ static bool guarded_desired(const struct acl *acl, const struct rule_filter *f)
 static bool of_user(const struct acl *acl, const struct rule_filter *f)
 {
 	(void)acl;
-	return uses_user(f);
+	for (size_t i = 0; i < f->count; i++) {
+		const struct pattern *p = &f->levels[i].pattern;
+
+		for (size_t k = 0; k < p->count; k++) {
+			if (p->parts[k].kind == PART_USER)
+				return true;
+		}
+	}
+	return false;
 }
 
 static bool all_filters(const struct acl *acl, const struct acl_rule *rule,

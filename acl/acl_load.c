@@ -230,60 +230,32 @@ static int by_user_name(const void *a, const void *b)
 	return strcmp(((const struct principal *)a)->name, ((const struct principal *)b)->name);
 }
 
-static void sort(struct acl *acl)
-{
-	if (acl->role_count > 1)
-		qsort(acl->roles, acl->role_count, sizeof(*acl->roles), by_role_name);
-	if (acl->user_count > 1)
-		qsort(acl->users, acl->user_count, sizeof(*acl->users), by_user_name);
-}
-
-static void warn_undefined_role(struct loader *l, const struct role_use *use)
+static void check_roles(struct loader *l, const struct principal *principal)
 {
 	const char **names = xcalloc(l->acl->role_count + 1, sizeof(*names));
-	const char *near;
 
 	for (size_t i = 0; i < l->acl->role_count; i++)
 		names[i] = l->acl->roles[i].name;
-	near = errors_nearest(use->name, names, l->acl->role_count);
-	free(names);
-	if (near != NULL)
-		errors_warn(l->errors, l->acl->name, use->line, use->column,
-		            "role '%s' is not defined and gives nothing; did you mean '%s'?",
-		            use->name, near);
-	else
-		errors_warn(l->errors, l->acl->name, use->line, use->column,
-		            "role '%s' is not defined and gives nothing; define it under roles:",
-		            use->name);
-}
-
-static void check_roles(struct loader *l, const struct principal *principal)
-{
 	for (size_t i = 0; i < principal->role_count; i++) {
-		if (acl_find_role(l->acl, slice_of_str(principal->roles[i].name)) == NULL &&
-		    l->errors->count < ERRORS_MAX)
-			warn_undefined_role(l, &principal->roles[i]);
+		const struct role_use *use = &principal->roles[i];
+		const char *near;
+
+		if (acl_find_role(l->acl, slice_of_str(use->name)) != NULL ||
+		    l->errors->count >= ERRORS_MAX)
+			continue;
+		near = errors_nearest(use->name, names, l->acl->role_count);
+		if (near != NULL)
+			errors_warn(
+			    l->errors, l->acl->name, use->line, use->column,
+			    "role '%s' is not defined and gives nothing; did you mean '%s'?",
+			    use->name, near);
+		else
+			errors_warn(l->errors, l->acl->name, use->line, use->column,
+			            "role '%s' is not defined and gives nothing; define it under "
+			            "roles:",
+			            use->name);
 	}
-}
-
-static void compile(struct acl *acl)
-{
-	rule_list_compile(&acl->guard, &acl->levels);
-	rule_list_compile(&acl->anonymous.rules, &acl->levels);
-	for (size_t i = 0; i < acl->role_count; i++)
-		rule_list_compile(&acl->roles[i], &acl->levels);
-	for (size_t i = 0; i < acl->user_count; i++)
-		rule_list_compile(&acl->users[i].rules, &acl->levels);
-}
-
-static struct acl *acl_new(const char *name, enum conf_partial_subscriptions partial)
-{
-	struct acl *acl = xnew(acl);
-
-	acl->name = xstrdup(name);
-	acl->partial = partial == PARTIAL_SUBSCRIPTIONS_FILTER;
-	level_dictionary_init(&acl->levels);
-	return acl;
+	free(names);
 }
 
 /* From the tree (NULL: empty); errors that were there before are those of somebody else. */
@@ -291,9 +263,12 @@ static struct acl *acl_build(const char *name, const struct yaml_node *root,
                              enum conf_partial_subscriptions partial, struct errors *errors,
                              size_t errors_before)
 {
-	struct acl *acl = acl_new(name, partial);
+	struct acl *acl = xnew(acl);
 	struct loader l = {.acl = acl, .errors = errors};
 
+	acl->name = xstrdup(name);
+	acl->partial = partial == PARTIAL_SUBSCRIPTIONS_FILTER;
+	level_dictionary_init(&acl->levels);
 	load_keys(&l, root, file_keys, ARRAY_LEN(file_keys));
 	if (acl->guard.rules == NULL)
 		default_desired(&l);
@@ -301,11 +276,19 @@ static struct acl *acl_build(const char *name, const struct yaml_node *root,
 		acl_free(acl);
 		return NULL;
 	}
-	sort(acl);
+	if (acl->role_count > 1)
+		qsort(acl->roles, acl->role_count, sizeof(*acl->roles), by_role_name);
+	if (acl->user_count > 1)
+		qsort(acl->users, acl->user_count, sizeof(*acl->users), by_user_name);
 	check_roles(&l, &acl->anonymous);
 	for (size_t i = 0; i < acl->user_count; i++)
 		check_roles(&l, &acl->users[i]);
-	compile(acl);
+	rule_list_compile(&acl->guard, &acl->levels);
+	rule_list_compile(&acl->anonymous.rules, &acl->levels);
+	for (size_t i = 0; i < acl->role_count; i++)
+		rule_list_compile(&acl->roles[i], &acl->levels);
+	for (size_t i = 0; i < acl->user_count; i++)
+		rule_list_compile(&acl->users[i].rules, &acl->levels);
 	acl_lint(acl, errors);
 	return acl;
 }

@@ -23,18 +23,6 @@ static struct acl_verdict test_ask(const struct acl *acl, const struct acl_test 
 	return verdict;
 }
 
-static struct acl_test_result test_result(const struct acl_test *test)
-{
-	return (struct acl_test_result){
-	    .line = test->line,
-	    .column = test->column,
-	    .user = test->user,
-	    .action = test->action,
-	    .topic = test->topic,
-	    .expect_allow = test->expect_allow,
-	};
-}
-
 size_t acl_each_test(const struct acl *acl, acl_roles_fn *roles_of, void *roles_arg,
                      acl_test_fn *report, void *arg)
 {
@@ -42,7 +30,14 @@ size_t acl_each_test(const struct acl *acl, acl_roles_fn *roles_of, void *roles_
 
 	for (size_t i = 0; i < acl->test_count; i++) {
 		const struct acl_test *test = &acl->tests[i];
-		struct acl_test_result result = test_result(test);
+		struct acl_test_result result = {
+		    .line = test->line,
+		    .column = test->column,
+		    .user = test->user,
+		    .action = test->action,
+		    .topic = test->topic,
+		    .expect_allow = test->expect_allow,
+		};
 		struct acl_who who = {
 		    .anonymous = test->anonymous,
 		    .user = slice_of_str(test->user),

@@ -153,20 +153,6 @@ static void unknown_key(struct test_loader *l, const struct yaml_node *key)
 	                        : "'?");
 }
 
-static void load_key(struct test_loader *l, const struct yaml_entry *entry)
-{
-	size_t k = 0;
-
-	while (k < KEY_COUNT && strcmp(entry->key->text, keys[k].name) != 0)
-		k++;
-	if (k == KEY_COUNT)
-		unknown_key(l, entry->key);
-	else if (entry->value->kind != YAML_SCALAR)
-		report_error(l, entry->value, "expected one value");
-	else
-		keys[k].load(l, entry->value);
-}
-
 static void load_test(struct test_loader *l, const struct yaml_node *node)
 {
 	l->test->line = node->line;
@@ -175,8 +161,19 @@ static void load_test(struct test_loader *l, const struct yaml_node *node)
 		report_error(l, node, "expected { user: anna, publish: a/b, expect: allow }");
 		return;
 	}
-	for (size_t i = 0; i < node->count; i++)
-		load_key(l, &node->entries[i]);
+	for (size_t i = 0; i < node->count; i++) {
+		const struct yaml_entry *entry = &node->entries[i];
+		size_t k = 0;
+
+		while (k < KEY_COUNT && strcmp(entry->key->text, keys[k].name) != 0)
+			k++;
+		if (k == KEY_COUNT)
+			unknown_key(l, entry->key);
+		else if (entry->value->kind != YAML_SCALAR)
+			report_error(l, entry->value, "expected one value");
+		else
+			keys[k].load(l, entry->value);
+	}
 	if ((l->test->user != NULL) == l->test->anonymous)
 		report_error(l, node, "a test names a user, or says anonymous: true");
 	if (!l->test->has_action)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "acl/acl_policy.h"
+#include "base/require.h"
 #include "base/utf8.h"
 
 static const char *base_name(const char *path)
@@ -14,23 +15,13 @@ static const char *base_name(const char *path)
 	return slash == NULL ? path : slash + 1;
 }
 
-/* What did not fit is cut where a character begins: a Reason String is UTF-8. */
-static size_t cut(char *out, size_t cap)
-{
-	size_t len = cap - 1;
-
-	while (len > 0 && !utf8_valid(slice_of(out, len)))
-		len--;
-	out[len] = '\0';
-	return len;
-}
-
 static size_t put(char *out, size_t cap, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 static size_t put(char *out, size_t cap, const char *format, ...)
 {
 	va_list args;
+	size_t len;
 	int n;
 
 	if (cap == 0)
@@ -38,14 +29,25 @@ static size_t put(char *out, size_t cap, const char *format, ...)
 	va_start(args, format);
 	n = vsnprintf(out, cap, format, args);
 	va_end(args);
-	if (n < 0)
+	if (n < 0) {
 		out[0] = '\0';
-	return n < 0 ? 0 : (size_t)n < cap ? (size_t)n : cut(out, cap);
+		return 0;
+	}
+	if ((size_t)n < cap)
+		return (size_t)n;
+	/* What does not fit is cut where a character begins: a Reason String is UTF-8. */
+	len = cap - 1;
+	while (len > 0 && !utf8_valid(slice_of(out, len)))
+		len--;
+	out[len] = '\0';
+	return len;
 }
 
 size_t acl_verdict_text(const struct acl *acl, const struct acl_verdict *verdict, char *out,
                         size_t cap)
 {
+	REQUIRE((verdict->cause == ACL_CAUSE_RULE) == (verdict->rule != NULL));
+	REQUIRE(!verdict->allowed || verdict->cause == ACL_CAUSE_RULE);
 	switch (verdict->cause) {
 	case ACL_CAUSE_RULE:
 		return put(out, cap, "%s:%u: %s", base_name(acl->name), verdict->rule->line,
@@ -65,6 +67,7 @@ uint32_t acl_verdict_id(const struct acl_verdict *verdict)
 {
 	if (verdict->cause != ACL_CAUSE_RULE)
 		return (uint32_t)verdict->cause;
+	REQUIRE(verdict->rule->id > 0); /* 0 is a guard's, which is a cause of its own */
 	return ACL_CAUSE_GUARD_SYSTEM + verdict->rule->id;
 }
 

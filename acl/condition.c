@@ -239,15 +239,6 @@ static const struct condition_kind {
 _Static_assert(CONDITION_COUNT <= 8 * sizeof(((struct acl_rule *)NULL)->conditions),
                "a bit for each condition");
 
-/* As far as its '=', or the whole word. */
-static struct slice name_of(const struct word *word)
-{
-	const uint8_t *sign = memchr(word->text.data, '=', word->text.len);
-
-	return sign == NULL ? word->text
-	                    : slice_of(word->text.data, (size_t)(sign - word->text.data) + 1);
-}
-
 static const struct condition_kind *find(struct slice name)
 {
 	for (size_t i = 0; i < CONDITION_COUNT; i++) {
@@ -291,27 +282,11 @@ static void report_unknown(struct rule_source *source, const struct word *word, 
 	free(asked);
 }
 
-static bool is_allowed(const struct acl_rule *rule, struct rule_source *source,
-                       const struct word *word, const struct condition_kind *c)
-{
-	if ((rule->actions & ACTIONS_READ) != 0) {
-		rule_error(source, word->offset,
-		           "'%s' belongs to publish and will rules only; remove it or split the "
-		           "rule",
-		           c->name);
-		return false;
-	}
-	if (rule->deny && !c->on_deny) {
-		rule_error(source, word->offset, "'%s' belongs to allow rules only; remove it",
-		           c->name);
-		return false;
-	}
-	return true;
-}
-
 void condition_parse(struct acl_rule *rule, struct rule_source *source, const struct word *word)
 {
-	struct slice name = name_of(word);
+	const uint8_t *sign = memchr(word->text.data, '=', word->text.len);
+	size_t name_len = sign == NULL ? word->text.len : (size_t)(sign - word->text.data) + 1;
+	struct slice name = slice_of(word->text.data, name_len);
 	const struct condition_kind *c = find(name);
 	uint8_t bit;
 
@@ -324,10 +299,20 @@ void condition_parse(struct acl_rule *rule, struct rule_source *source, const st
 		rule_error(source, word->offset, "'%s' is given twice; keep one", c->name);
 		return;
 	}
-	if (!is_allowed(rule, source, word, c))
+	if ((rule->actions & ACTIONS_READ) != 0) {
+		rule_error(source, word->offset,
+		           "'%s' belongs to publish and will rules only; remove it or split the "
+		           "rule",
+		           c->name);
 		return;
+	}
+	if (rule->deny && !c->on_deny) {
+		rule_error(source, word->offset, "'%s' belongs to allow rules only; remove it",
+		           c->name);
+		return;
+	}
 	rule->conditions |= bit;
-	c->parse(rule, source, word, slice_skip(word->text, name.len));
+	c->parse(rule, source, word, slice_skip(word->text, name_len));
 }
 
 void condition_clear(struct acl_rule *rule)

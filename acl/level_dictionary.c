@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/require.h"
 
 void level_dictionary_init(struct level_dictionary *d)
 {
@@ -45,6 +46,7 @@ uint32_t level_dictionary_add(struct level_dictionary *d, struct slice text)
 	uint64_t state = 0;
 	uint32_t hash, id;
 
+	REQUIRE(d->slots != NULL && d->count < d->mask);
 	for (size_t i = 0; i < text.len; i++)
 		state = level_dictionary_hash_byte(state, text.data[i]);
 	hash = level_dictionary_hash_end(state);

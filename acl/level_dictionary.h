@@ -1,5 +1,7 @@
 /* Literal levels of all filters of a policy, numbered, so that the trees compare numbers and a
- * topic's levels are hashed once per check.  Built once, then immutable.  Thread: any. */
+ * topic's levels are hashed once per check.  Its table is not base/table.h: the hash is made while
+ * the level is found, and an entry is text and a number, no object.  Built once, then immutable.
+ * Thread: any. */
 #ifndef ACL_LEVEL_DICTIONARY_H
 #define ACL_LEVEL_DICTIONARY_H
 

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/array.h"
+#include "base/require.h"
 #include "base/utf8.h"
 
 static struct part *pattern_add(struct pattern *p, enum part_kind kind)
@@ -30,8 +31,10 @@ static void pattern_add_byte(struct pattern *p, char *at, uint8_t byte)
 
 size_t pattern_parse(struct pattern *p, struct slice raw)
 {
-	char *at = p->bytes = xalloc(raw.len + 1);
+	char *at;
 
+	REQUIRE(p->count == 0 && p->bytes == NULL);
+	at = p->bytes = xalloc(raw.len + 1);
 	for (size_t i = 0; i < raw.len; i++) {
 		uint8_t sign = raw.data[i] != '%' ? 0 : i + 1 < raw.len ? raw.data[i + 1] : ' ';
 

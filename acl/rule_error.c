@@ -4,27 +4,24 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
-/* The column of a byte of the line: YAML counts characters. */
-static unsigned column_of(const struct yaml_node *node, size_t offset)
-{
-	unsigned column = node->column + (node->quoted ? 1 : 0);
-
-	for (size_t i = 0; i < offset; i++)
-		column += ((uint8_t)node->text[i] & 0xc0) != 0x80;
-	return column;
-}
+#include "base/require.h"
 
 void rule_error(struct rule_source *source, size_t offset, const char *format, ...)
 {
+	const struct yaml_node *node = source->node;
+	unsigned column = node->column + (node->quoted ? 1 : 0);
 	char text[512];
 	va_list args;
 
+	REQUIRE(offset <= strlen(node->text));
+	for (size_t i = 0; i < offset; i++) /* YAML counts characters */
+		column += ((uint8_t)node->text[i] & 0xc0) != 0x80;
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	errors_add(source->errors, source->file, source->node->line,
-	           column_of(source->node, offset), "%s", text);
+	errors_add(source->errors, source->file, node->line, column, "%s", text);
 	source->failed = true;
 }
 

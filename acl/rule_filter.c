@@ -59,24 +59,18 @@ struct filter_step {
 	const struct pattern *pattern;
 };
 
-static struct filter_step step_plain(struct levels *l)
-{
-	struct filter_step s = {.kind = LEVEL_END};
-
-	if (topic_walk_next(&l->plain, &s.text))
-		s.kind = slice_equal(s.text, SLICE("+"))   ? LEVEL_PLUS
-		         : slice_equal(s.text, SLICE("#")) ? LEVEL_HASH
-		                                           : LEVEL_TEXT;
-	return s;
-}
-
 static struct filter_step step_next(struct levels *l)
 {
 	struct filter_step s = {.kind = LEVEL_END};
 	const struct filter_level *level;
 
-	if (l->rule == NULL)
-		return step_plain(l);
+	if (l->rule == NULL) {
+		if (topic_walk_next(&l->plain, &s.text))
+			s.kind = slice_equal(s.text, SLICE("+"))   ? LEVEL_PLUS
+			         : slice_equal(s.text, SLICE("#")) ? LEVEL_HASH
+			                                           : LEVEL_TEXT;
+		return s;
+	}
 	if (l->at == l->rule->count)
 		return s;
 	level = &l->rule->levels[l->at++];
@@ -105,31 +99,6 @@ static bool step_takes_text(const struct levels *l, const struct filter_step *s,
 	return pattern_matches(s->pattern, l->names, text, 0);
 }
 
-static bool covers(struct levels outer, struct levels inner)
-{
-	bool parentless = true; /* the levels so far are no topic: none, or one that is empty */
-
-	for (bool first = true;; first = false) {
-		struct filter_step out = step_next(&outer);
-		struct filter_step in = step_next(&inner);
-
-		if (out.kind == LEVEL_HASH)
-			return !(first && step_starts_dollar(&in));
-		if (in.kind == LEVEL_HASH)
-			return parentless && out.kind == LEVEL_PLUS &&
-			       step_next(&outer).kind == LEVEL_HASH;
-		if (in.kind == LEVEL_END || out.kind == LEVEL_END)
-			return in.kind == out.kind;
-		if (out.kind == LEVEL_PLUS) {
-			if (first && step_starts_dollar(&in))
-				return false;
-		} else if (in.kind == LEVEL_PLUS || !step_takes_text(&outer, &out, in.text)) {
-			return false;
-		}
-		parentless = first && step_is_empty(&in);
-	}
-}
-
 /* One level both can have? Neither is `#` or the end; only `a` can be a pattern. */
 static bool steps_meet(const struct levels *walk, const struct filter_step *a,
                        const struct filter_step *b, bool first)
@@ -139,13 +108,47 @@ static bool steps_meet(const struct levels *walk, const struct filter_step *a,
 	return step_takes_text(walk, a, b->text);
 }
 
-static bool overlaps(struct levels a, struct levels b)
+bool rule_filter_covers(struct slice outer, struct slice inner)
 {
-	bool parentless = true;
+	struct levels wide = {.plain = topic_walk_of(outer)};
+	struct levels narrow = {.plain = topic_walk_of(inner)};
+	bool parentless = true; /* the levels so far are no topic: none, or one that is empty */
 
 	for (bool first = true;; first = false) {
-		struct filter_step x = step_next(&a);
-		struct filter_step y = step_next(&b);
+		struct filter_step out = step_next(&wide);
+		struct filter_step in = step_next(&narrow);
+
+		if (out.kind == LEVEL_HASH)
+			return !(first && step_starts_dollar(&in));
+		if (in.kind == LEVEL_HASH)
+			return parentless && out.kind == LEVEL_PLUS &&
+			       step_next(&wide).kind == LEVEL_HASH;
+		if (in.kind == LEVEL_END || out.kind == LEVEL_END)
+			return in.kind == out.kind;
+		if (out.kind == LEVEL_PLUS) {
+			if (first && step_starts_dollar(&in))
+				return false;
+		} else if (in.kind == LEVEL_PLUS || !step_takes_text(&wide, &out, in.text)) {
+			return false;
+		}
+		parentless = first && step_is_empty(&in);
+	}
+}
+
+bool rule_filter_overlaps(const struct rule_filter *a, struct slice b,
+                          const struct pattern_names *names)
+{
+	struct levels of_rule = {.rule = a, .names = names};
+	struct levels plain = {.plain = topic_walk_of(b)};
+	bool parentless = true;
+
+	for (size_t i = 0; i < a->count; i++) {
+		if (!pattern_is_known(&a->levels[i].pattern, names))
+			return false;
+	}
+	for (bool first = true;; first = false) {
+		struct filter_step x = step_next(&of_rule);
+		struct filter_step y = step_next(&plain);
 
 		if (x.kind == LEVEL_HASH || y.kind == LEVEL_HASH) {
 			if (first)
@@ -154,30 +157,8 @@ static bool overlaps(struct levels a, struct levels b)
 		}
 		if (x.kind == LEVEL_END || y.kind == LEVEL_END)
 			return x.kind == y.kind;
-		if (!steps_meet(&a, &x, &y, first))
+		if (!steps_meet(&of_rule, &x, &y, first))
 			return false;
 		parentless = first && (step_is_empty(&x) || step_is_empty(&y));
 	}
-}
-
-static struct levels levels_of(struct slice filter)
-{
-	return (struct levels){.plain = topic_walk_of(filter)};
-}
-
-bool rule_filter_covers(struct slice outer, struct slice inner)
-{
-	return covers(levels_of(outer), levels_of(inner));
-}
-
-bool rule_filter_overlaps(const struct rule_filter *a, struct slice b,
-                          const struct pattern_names *names)
-{
-	struct levels walk = {.rule = a, .names = names};
-
-	for (size_t i = 0; i < a->count; i++) {
-		if (!pattern_is_known(&a->levels[i].pattern, names))
-			return false;
-	}
-	return overlaps(walk, levels_of(b));
 }

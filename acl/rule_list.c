@@ -7,9 +7,11 @@
 #include "acl/rule_parse.h"
 #include "base/alloc.h"
 #include "base/array.h"
+#include "base/require.h"
 
 static uint32_t node_new(struct trie *t)
 {
+	REQUIRE(t->node_count < UINT32_MAX);
 	array_extend(t->nodes, t->node_count);
 	t->nodes[t->node_count] = (struct trie_node){.least = UINT32_MAX};
 	return t->node_count++;
@@ -97,11 +99,15 @@ static void trie_add(struct trie *t, struct level_dictionary *levels,
 {
 	uint32_t node = 0;
 
+	REQUIRE(filter->count > 0 && filter->count <= RULE_LEVELS_MAX);
+	REQUIRE(ref.rule < t->nodes[0].least ||
+	        t->nodes[0].least == ref.rule); /* from the last rule on */
 	t->nodes[0].least = ref.rule;
 	for (size_t i = 0; i < filter->count; i++) {
 		const struct filter_level *level = &filter->levels[i];
 
 		if (level->kind == LEVEL_HASH) {
+			REQUIRE(i + 1 == filter->count);
 			ref_add(t, &t->nodes[node].hash, ref);
 			return;
 		}
@@ -119,6 +125,7 @@ static void trie_add(struct trie *t, struct level_dictionary *levels,
 static void trie_compile(struct trie *t, const struct rule_list *list, uint8_t actions,
                          struct level_dictionary *levels)
 {
+	REQUIRE(t->node_count == 0); /* a list is compiled once */
 	node_new(t);
 	t->edge_mask = 7;
 	t->edges = xcalloc((size_t)t->edge_mask + 1, sizeof(*t->edges));
