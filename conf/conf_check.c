@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "base/require.h"
 #include "conf/schema_section.h"
 #include "conf/schema_table.h"
 
@@ -72,7 +73,10 @@ struct conf_check {
 
 static const struct yaml_node *listener_node(const struct conf_check *c, size_t index)
 {
-	return yaml_get(c->root, "listeners")->entries[index].value;
+	const struct yaml_node *listeners = yaml_get(c->root, "listeners");
+
+	REQUIRE(listeners != NULL && index < listeners->count);
+	return listeners->entries[index].value;
 }
 
 /* An error about this node was given already: what follows from it is noise. */
@@ -187,29 +191,22 @@ static void check_collision(const struct conf_check *c, size_t listener)
 
 #define STORE_BYTES_MIN ((uint64_t)1 << 20)
 
-static uint64_t largest_packet(const struct conf *conf)
-{
-	uint64_t largest = 0;
-
-	for (size_t i = 0; i < conf->listener_count; i++) {
-		if (conf->listeners[i].limits.max_packet_size > largest)
-			largest = conf->listeners[i].limits.max_packet_size;
-	}
-	return largest;
-}
-
 /* What is said about a store that there is none. A directory that is switched off in so many words
  * is not forgotten. */
 static void check_persistence(const struct conf_check *c)
 {
 	const struct yaml_node *node = yaml_get(c->root, "persistence");
 	const struct yaml_node *size = yaml_get(node, "max_size");
-	uint64_t max_bytes = c->conf->persistence_max_bytes;
+	uint64_t max_bytes = c->conf->persistence_max_bytes, largest = 0;
 
+	for (size_t i = 0; i < c->conf->listener_count; i++) {
+		if (c->conf->listeners[i].limits.max_packet_size > largest)
+			largest = c->conf->listeners[i].limits.max_packet_size;
+	}
 	if (max_bytes != 0 && max_bytes < STORE_BYTES_MIN)
 		errors_add(c->errors, c->name, size->line, size->column,
 		           "max_size is too small for any store: 1M at least, or 0 for no limit");
-	else if (max_bytes != 0 && size != NULL && max_bytes / 4 < largest_packet(c->conf))
+	else if (max_bytes != 0 && size != NULL && max_bytes / 4 < largest)
 		errors_warn(c->errors, c->name, size->line, size->column,
 		            "max_size is less than four times limits.max_packet_size: a message "
 		            "that large may wait for space forever and delay others; raise it, or "

@@ -49,20 +49,16 @@ static void dump_list(struct dump *d, const struct schema_key *key, const char *
 	}
 }
 
-static void dump_scalar(struct dump *d, const struct schema_key *key, const char *object)
+static void dump_leaf(struct dump *d, const struct schema_key *key, const char *object)
 {
+	if (key->kind == SCHEMA_LIST) {
+		dump_list(d, key, object);
+		return;
+	}
 	put_name(d, key);
 	buf_put_u8(d->out, ' ');
 	value_format(key, object + key->offset, d->out);
 	buf_put_u8(d->out, '\n');
-}
-
-static void dump_leaf(struct dump *d, const struct schema_key *key, const char *object)
-{
-	if (key->kind == SCHEMA_LIST)
-		dump_list(d, key, object);
-	else
-		dump_scalar(d, key, object);
 }
 
 /* A mapping without lines says nothing and is left out. */

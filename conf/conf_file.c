@@ -46,39 +46,27 @@ static void cannot_read(const char *path, const char *what, int rc, const struct
 		errors_add(errors, path, 0, 0, "%s: cannot be read: %s", what, error_remedy(-rc));
 }
 
-/* Its size is a hint only: it may change while we read. */
-static int read_all(int fd, size_t max_bytes, struct buf *out)
-{
-	size_t start = out->len;
-
-	for (;;) {
-		ssize_t n;
-
-		buf_reserve(out, BLOCK);
-		n = read(fd, out->data + out->len, BLOCK);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			return 0;
-		out->len += (size_t)n;
-		if (out->len - start > max_bytes)
-			return -EFBIG;
-	}
-}
-
 static int read_regular(int fd, size_t max_bytes, struct buf *out)
 {
+	size_t start = out->len;
 	struct stat st;
+	ssize_t n;
 
 	if (fstat(fd, &st) != 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
-	/* At once, so that a secret leaves no copies behind as the buffer grows. */
+	/* At once, so that a secret leaves no copies behind as the buffer grows. The size is a hint
+	 * only: it may change while we read. */
 	buf_reserve(out, (size_t)st.st_size < max_bytes ? (size_t)st.st_size + BLOCK : BLOCK);
-	return read_all(fd, max_bytes, out);
+	do {
+		buf_reserve(out, BLOCK);
+		n = read(fd, out->data + out->len, BLOCK);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		out->len += n < 0 ? 0 : (size_t)n;
+	} while (n != 0 && out->len - start <= max_bytes);
+	return n == 0 ? 0 : -EFBIG;
 }
 
 int conf_read_file(const struct conf_file *file, struct buf *out, struct errors *errors)

@@ -26,18 +26,6 @@ static unsigned cores(void)
 	return count < 1 ? 1 : count > WORKERS_MAX ? WORKERS_MAX : (unsigned)count;
 }
 
-static struct conf *build(const char *name, const struct yaml_node *root, struct errors *errors)
-{
-	struct conf *conf = xnew(conf);
-
-	conf->path = xstrdup(name);
-	conf_read(conf, name, root, errors);
-	conf_check(conf, name, root, errors);
-	if (conf->workers == 0)
-		conf->workers = cores();
-	return conf;
-}
-
 struct conf *conf_load(const char *path, struct errors *errors)
 {
 	size_t errors_before = errors->error_count;
@@ -60,11 +48,17 @@ struct conf *conf_parse(const char *name, struct slice bytes, struct errors *err
 	struct yaml_node *root = yaml_load_anyway(name, bytes, errors);
 	struct conf *conf = NULL;
 
-	if (root != NULL)
-		conf = build(name, root, errors);
-	else if (errors->error_count == errors_before)
+	if (root != NULL) {
+		conf = xnew(conf);
+		conf->path = xstrdup(name);
+		conf_read(conf, name, root, errors);
+		conf_check(conf, name, root, errors);
+		if (conf->workers == 0)
+			conf->workers = cores();
+	} else if (errors->error_count == errors_before) {
 		errors_add(errors, name, 0, 0,
 		           "the file is empty: it needs listeners: and tls: at least");
+	}
 	yaml_free(root);
 	if (errors->error_count == errors_before)
 		return conf;

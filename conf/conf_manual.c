@@ -44,22 +44,17 @@ static void put_values(struct buf *out, const struct schema_key *key)
 	buf_fini(&expected);
 }
 
-static void put_where(struct buf *out, const struct schema_key *key)
+static void put_key(struct buf *out, const struct schema_key *key)
 {
+	buf_printf(out, ".It Ic %s\n", key->name);
+	put_text(out, key->help);
+	put_values(out, key);
 	if ((key->flags & KEY_UNIX) != 0)
 		buf_put_slice(out, SLICE("Unix sockets only.\n"));
 	if ((key->flags & KEY_TCP) != 0)
 		buf_put_slice(out, SLICE("TCP only.\n"));
 	if ((key->flags & KEY_GLOBAL) != 0)
 		buf_put_slice(out, SLICE("A listener cannot override it.\n"));
-}
-
-static void put_key(struct buf *out, const struct schema_key *key)
-{
-	buf_printf(out, ".It Ic %s\n", key->name);
-	put_text(out, key->help);
-	put_values(out, key);
-	put_where(out, key);
 }
 
 static bool is_overridable(const struct schema_section *section)

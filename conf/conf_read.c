@@ -62,14 +62,8 @@ static void add_expected(const struct conf_reading *r, const struct schema_key *
 	buf_fini(&expected);
 }
 
-static void list_known(const struct schema_section *section, struct buf *out)
-{
-	for (size_t i = 0; i < section->count; i++)
-		buf_printf(out, "%s%s", i == 0 ? "known are " : ", ", section->keys[i].name);
-}
-
 /* The section in which a key of this name has its place; NULL: none. */
-static const struct schema_section *find_executor(const char *name)
+static const struct schema_section *find_section(const char *name)
 {
 	for (size_t i = 0; i < schema_section_count; i++)
 		if (schema_find(schema_sections[i], name) != NULL)
@@ -81,7 +75,7 @@ static const struct schema_section *find_executor(const char *name)
 static void add_unknown(const struct conf_reading *r, const struct schema_section *section,
                         const struct yaml_node *key)
 {
-	const struct schema_section *executor = find_executor(key->text);
+	const struct schema_section *right = find_section(key->text);
 	const char *names[KEYS_MAX];
 	const char *nearest;
 	struct buf remedy = {0};
@@ -90,14 +84,15 @@ static void add_unknown(const struct conf_reading *r, const struct schema_sectio
 	for (size_t i = 0; i < section->count; i++)
 		names[i] = section->keys[i].name;
 	nearest = errors_nearest(key->text, names, section->count);
-	if (executor == &schema_root)
+	if (right == &schema_root)
 		buf_printf(&remedy, "its place is the top level");
-	else if (executor != NULL)
-		buf_printf(&remedy, "its place is in %s:", executor->name);
+	else if (right != NULL)
+		buf_printf(&remedy, "its place is in %s:", right->name);
 	else if (nearest != NULL)
 		buf_printf(&remedy, "did you mean '%s'?", nearest);
 	else
-		list_known(section, &remedy);
+		for (size_t i = 0; i < section->count; i++)
+			buf_printf(&remedy, "%s%s", i == 0 ? "known are " : ", ", names[i]);
 	errors_add(r->errors, r->name, key->line, key->column, "unknown key '%.80s'%s%s; %.*s",
 	           key->text, section == &schema_root ? "" : " in ",
 	           section == &schema_root ? "" : section->name, (int)remedy.len,
@@ -113,15 +108,6 @@ static bool is_switched_off(const struct schema_key *key, const struct yaml_node
 	return optional && yaml_is_null(node) && node->text[0] != '\0';
 }
 
-static void switch_off(void *field)
-{
-	char *text;
-
-	memcpy(&text, field, sizeof(text));
-	free(text);
-	memset(field, 0, sizeof(text));
-}
-
 static void read_scalar(const struct conf_reading *r, const struct schema_key *key,
                         const struct scope *scope, const struct yaml_node *node)
 {
@@ -129,7 +115,7 @@ static void read_scalar(const struct conf_reading *r, const struct schema_key *k
 	void *field = schema_field(key, scope);
 
 	if (is_switched_off(key, node)) {
-		switch_off(field);
+		schema_free_string(field);
 		return;
 	}
 	if (node->kind == YAML_SCALAR && !yaml_is_null(node) && value_parse(key, &in, field))
@@ -177,23 +163,6 @@ static void read_list(const struct conf_reading *r, const struct schema_key *key
 	}
 }
 
-static void read_inner(const struct conf_reading *r, const struct schema_key *key,
-                       const struct scope *scope, const struct yaml_node *node)
-{
-	if (yaml_is_null(node)) /* all its lines are comments: nothing is changed */
-		return;
-	if (node->kind != YAML_MAPPING)
-		add_expected(r, key, node);
-	else
-		read_mapping(r, key->section, schema_inner(key, scope), node);
-}
-
-static void note_given(const struct schema_key *key, const struct scope *scope)
-{
-	if (key->given_offset != 0 && scope->listener != NULL)
-		*(bool *)((char *)scope->listener + key->given_offset) = true;
-}
-
 static void read_entry(const struct conf_reading *r, const struct schema_key *key,
                        const struct scope *scope, const struct yaml_entry *entry)
 {
@@ -202,9 +171,14 @@ static void read_entry(const struct conf_reading *r, const struct schema_key *ke
 		           "%s cannot be set in a listener: %s", key->name, key->hint);
 		return;
 	}
-	note_given(key, scope);
-	if (key->kind == SCHEMA_MAPPING)
-		read_inner(r, key, scope, entry->value);
+	if (key->given_offset != 0 && scope->listener != NULL)
+		*(bool *)((char *)scope->listener + key->given_offset) = true;
+	if (key->kind == SCHEMA_MAPPING && yaml_is_null(entry->value))
+		return; /* all its lines are comments: nothing is changed */
+	if (key->kind == SCHEMA_MAPPING && entry->value->kind != YAML_MAPPING)
+		add_expected(r, key, entry->value);
+	else if (key->kind == SCHEMA_MAPPING)
+		read_mapping(r, key->section, schema_inner(key, scope), entry->value);
 	else if (key->kind == SCHEMA_LIST)
 		read_list(r, key, scope, entry->value);
 	else

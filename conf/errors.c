@@ -111,18 +111,6 @@ static void put_place(struct buf *out, const struct error_item *item)
 		buf_printf(out, ":%u", item->column);
 }
 
-static void log_item(const struct error_item *item)
-{
-	struct buf where = {0};
-
-	put_place(&where, item);
-	if (item->warning)
-		LOG(CONFIG_WARNING, .where = buf_slice(&where), .warning = item->text);
-	else
-		LOG(CONFIG_ERROR, .where = buf_slice(&where), .error = item->text);
-	buf_fini(&where);
-}
-
 static size_t not_kept(const struct errors *e)
 {
 	size_t kept = 0;
@@ -215,8 +203,17 @@ char *errors_text(struct errors *e)
 void errors_log(struct errors *e)
 {
 	sort(e);
-	for (size_t i = 0; i < e->count; i++)
-		log_item(&e->items[i]);
+	for (size_t i = 0; i < e->count; i++) {
+		struct buf where = {0};
+
+		put_place(&where, &e->items[i]);
+		if (e->items[i].warning)
+			LOG(CONFIG_WARNING, .where = buf_slice(&where),
+			    .warning = e->items[i].text);
+		else
+			LOG(CONFIG_ERROR, .where = buf_slice(&where), .error = e->items[i].text);
+		buf_fini(&where);
+	}
 }
 
 const char *errors_nearest(const char *word, const char *const *candidates, size_t count)

@@ -29,6 +29,7 @@ struct scope schema_inner(const struct schema_key *key, const struct scope *scop
 {
 	struct scope inner = *scope;
 
+	REQUIRE(key->kind == SCHEMA_MAPPING);
 	inner.object = (char *)scope->object + key->offset;
 	return inner;
 }
@@ -39,6 +40,7 @@ const void *schema_list(const struct schema_key *key, const void *object, size_t
 {
 	const void *items;
 
+	REQUIRE(key->kind == SCHEMA_LIST);
 	memcpy(&items, (const char *)object + key->offset, sizeof(items));
 	memcpy(count, (const char *)object + key->count_offset, sizeof(*count));
 	return items;
@@ -47,8 +49,11 @@ const void *schema_list(const struct schema_key *key, const void *object, size_t
 struct scope schema_item(const struct schema_key *key, const struct scope *scope, size_t index)
 {
 	struct scope item = *scope;
+	size_t count;
 	char *items;
 
+	(void)schema_list(key, scope->object, &count);
+	REQUIRE(index < count);
 	memcpy(&items, (char *)scope->object + key->offset, sizeof(items));
 	item.object = items + index * key->section->size;
 	if (key->section == &schema_listener) {
@@ -159,7 +164,7 @@ void schema_defaults(const struct schema_section *section, struct scope scope,
 	}
 }
 
-static void free_string(void *field)
+void schema_free_string(void *field)
 {
 	char *text;
 
@@ -182,7 +187,7 @@ void schema_clear(const struct schema_section *section, struct scope scope)
 		else if (key->kind == SCHEMA_LIST)
 			list_clear(key, &scope);
 		else if (is_text(key))
-			free_string(field);
+			schema_free_string(field);
 		else if (key->kind == SCHEMA_BIND)
 			listen_address_clear(field);
 	}

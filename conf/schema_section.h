@@ -15,6 +15,8 @@ void schema_defaults(const struct schema_section *section, struct scope scope,
                      const struct conf *global);
 /* Free what the fields own; they are NULL and zero afterwards. */
 void schema_clear(const struct schema_section *section, struct scope scope);
+/* Free a text field, which is NULL afterwards. */
+void schema_free_string(void *field);
 /* Make a list of `count` zeroed items in place of the one that is there; the first of them. */
 void *schema_list_new(const struct schema_key *key, const struct scope *scope, size_t count);
 /* The items of a list and their number, for reading. */

@@ -54,6 +54,7 @@ static void level_add(struct level *level, struct yaml_node *key, struct yaml_no
 {
 	struct yaml_node *node = level->node;
 
+	REQUIRE((node->kind == YAML_MAPPING) == (key != NULL));
 	array_reserve(node->entries, level->cap, node->count + 1);
 	node->entries[node->count++] = (struct yaml_entry){.key = key, .value = value};
 }
@@ -173,29 +174,13 @@ static int by_text(const void *left, const void *right)
 	return a->column < b->column ? -1 : a->column > b->column;
 }
 
-static void drop_entry(struct yaml_entry *entry)
-{
-	yaml_free(entry->key);
-	yaml_free(entry->value);
-	*entry = (struct yaml_entry){0};
-}
-
-static void close_gaps(struct yaml_node *mapping)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < mapping->count; i++)
-		if (mapping->entries[i].key != NULL)
-			mapping->entries[kept++] = mapping->entries[i];
-	mapping->count = kept;
-}
-
 /* Sorted, so that a mapping of many thousand keys costs no square. Only the first stays in the
  * tree: a reader that ignores the error finds one value. */
 static void refuse_duplicates(struct builder *b, struct yaml_node *mapping)
 {
 	struct yaml_entry **entries;
 	const struct yaml_node *first;
+	size_t kept = 0;
 
 	if (mapping->count < 2)
 		return;
@@ -214,10 +199,15 @@ static void refuse_duplicates(struct builder *b, struct yaml_node *mapping)
 		errors_add(b->errors, b->name, key->line, key->column,
 		           "duplicate key '%s': it is on line %u already; remove one", key->text,
 		           first->line);
-		drop_entry(entries[i]);
+		yaml_free(entries[i]->key);
+		yaml_free(entries[i]->value);
+		*entries[i] = (struct yaml_entry){0};
 	}
 	free(entries);
-	close_gaps(mapping);
+	for (size_t i = 0; i < mapping->count; i++)
+		if (mapping->entries[i].key != NULL)
+			mapping->entries[kept++] = mapping->entries[i];
+	mapping->count = kept;
 }
 
 static void on_level_end(struct builder *b, const yaml_event_t *event)

@@ -23,25 +23,20 @@ static struct acl *load_acl(const struct conf *conf, struct errors *errors)
 	return acl_load(path, conf->partial_subscriptions, errors);
 }
 
-static void print_errors(struct errors *errors)
-{
-	char *text = errors_text(errors);
-
-	fputs(text, stderr);
-	free(text);
-	errors_fini(errors);
-}
-
 bool context_open(struct context *h, const char *conf_path)
 {
 	struct errors errors = {0};
+	char *text;
 
 	*h = (struct context){.conf = conf_load(conf_path, &errors)};
 	if (h->conf != NULL) {
 		h->identities = identity_source_load(h->conf, &errors);
 		h->acl = load_acl(h->conf, &errors);
 	}
-	print_errors(&errors);
+	text = errors_text(&errors);
+	fputs(text, stderr);
+	free(text);
+	errors_fini(&errors);
 	if (h->conf == NULL || h->identities == NULL || h->acl == NULL) {
 		report_error(EXIT_USAGE, "fix the errors above first");
 		return false;

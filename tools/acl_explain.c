@@ -203,17 +203,6 @@ static void print_remedy(const struct talk *t)
 	print_change(t);
 }
 
-/* ---- all of it ---- */
-
-static void print_notes(const struct talk *t)
-{
-	if (t->explanation->lacks_client_id)
-		puts("note: there are rules with %c, and no client id was given (--client-id)");
-	if (!identity_source_exists(t->context->identities) && !t->q->anonymous)
-		printf("note: there is no password_file; the roles are those of %s alone\n",
-		       context_acl_name(t->context));
-}
-
 int explain(const struct context *h, const struct question *q)
 {
 	struct talk t = {
@@ -240,7 +229,11 @@ int explain(const struct context *h, const struct question *q)
 	print_asked(&t);
 	if (!explanation->verdict.allowed)
 		print_remedy(&t);
-	print_notes(&t);
+	if (explanation->lacks_client_id)
+		puts("note: there are rules with %c, and no client id was given (--client-id)");
+	if (!identity_source_exists(h->identities) && !q->anonymous)
+		printf("note: there is no password_file; the roles are those of %s alone\n",
+		       context_acl_name(h));
 	status = allowed(&t) ? 0 : EXIT_DENIED;
 	acl_explanation_free(explanation);
 	free(t.no_login);

@@ -361,17 +361,6 @@ static int talk(const struct ctl_options *o, int fd)
 	return answer == ANSWER_DONE ? 0 : EXIT_FAILED;
 }
 
-/* ---- the command line ---- */
-
-static const struct ctl_command *find_command(const char *name)
-{
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-		if (strcmp(commands[i].name, name) == 0)
-			return &commands[i];
-	}
-	return NULL;
-}
-
 static int check_text(const char *what, const char *text)
 {
 	if (text == NULL || (strlen(text) <= ARGUMENT_MAX && utf8_valid(slice_of_str(text))))
@@ -385,7 +374,10 @@ static int read_words(struct ctl_options *o, char **words, int count)
 		return report_usage("name the broker's configuration with -c broker.yaml");
 	if (count == 0)
 		return report_usage("a command is needed");
-	o->command = find_command(words[0]);
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		if (strcmp(words[0], commands[i].name) == 0)
+			o->command = &commands[i];
+	}
 	if (o->command == NULL)
 		return report_usage("unknown command");
 	if (o->command->member != NULL && count < 2) {

@@ -174,14 +174,6 @@ static int new_credentials(const struct passwd_options *o, struct secret *s, str
 	return 0;
 }
 
-static void credentials_free(struct credentials *c)
-{
-	free(c->hash);
-	if (c->scram != NULL)
-		crypto_wipe(c->scram, sizeof(*c->scram));
-	free(c->scram);
-}
-
 /* ---- the commands ---- */
 
 static int write_user(struct passwd_file *f, const struct password_entry *user)
@@ -276,7 +268,10 @@ static int with_credentials(const struct passwd_options *o,
 	if (rc == 0 && (o->options & OPTION_GENERATE) != 0)
 		printf("%.*s\n", (int)s.len, (const char *)s.bytes);
 	secret_wipe(&s);
-	credentials_free(&c);
+	free(c.hash);
+	if (c.scram != NULL)
+		crypto_wipe(c.scram, sizeof(*c.scram));
+	free(c.scram);
 	return rc;
 }
 
@@ -339,33 +334,28 @@ static int run_unlock(const struct passwd_options *o)
 	return set_lock(o, false);
 }
 
-static int verify(const struct password_entry *user, const struct passwd_options *o)
+static int run_verify(const struct passwd_options *o)
 {
+	const struct password_entry *user;
 	struct secret s = {.len = 0};
-	int rc;
+	struct passwd_file f;
+	int rc = passwd_file_read(&f, o->path, false);
 
-	if (user->locked)
-		return report_error(EXIT_FAILED, "'%s' is locked and cannot log in", o->user);
-	if (user->hash == NULL)
-		return report_error(EXIT_FAILED, "'%s' has no password", o->user);
-	rc = (o->options & OPTION_STDIN) != 0 ? secret_read(&s) : secret_ask(&s, "Password: ");
+	user = rc == 0 ? find(&f, o) : NULL;
+	if (rc == 0 && user == NULL)
+		rc = report_error(EXIT_FAILED, "there is no user '%s' in %s", o->user, o->path);
+	else if (rc == 0 && user->locked)
+		rc = report_error(EXIT_FAILED, "'%s' is locked and cannot log in", o->user);
+	else if (rc == 0 && user->hash == NULL)
+		rc = report_error(EXIT_FAILED, "'%s' has no password", o->user);
+	if (rc == 0)
+		rc = (o->options & OPTION_STDIN) != 0 ? secret_read(&s)
+		                                      : secret_ask(&s, "Password: ");
 	if (rc == 0) {
 		rc = password_verify(user->hash, secret_slice(&s)) ? 0 : EXIT_FAILED;
 		puts(rc == 0 ? "right" : "wrong");
 	}
 	secret_wipe(&s);
-	return rc;
-}
-
-static int run_verify(const struct passwd_options *o)
-{
-	struct passwd_file f;
-	int rc = passwd_file_read(&f, o->path, false);
-
-	if (rc == 0 && find(&f, o) == NULL)
-		rc = report_error(EXIT_FAILED, "there is no user '%s' in %s", o->user, o->path);
-	else if (rc == 0)
-		rc = verify(find(&f, o), o);
 	passwd_file_close(&f);
 	return rc;
 }
@@ -512,19 +502,10 @@ static const struct command_option command_options[] = {
     {"iterations", 0, true, take_iterations},
 };
 
-static int check_method(const struct passwd_options *o)
+static int check_options(const struct passwd_options *o)
 {
 	static const char *const methods[] = {"yescrypt", "sha512crypt", "bcrypt"};
 
-	for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
-		if (strcmp(o->method, methods[i]) == 0)
-			return 0;
-	}
-	return report_error(EXIT_USAGE, "--method is yescrypt, sha512crypt or bcrypt");
-}
-
-static int check_options(const struct passwd_options *o)
-{
 	for (size_t i = 0; i < ARRAY_LEN(option_bits); i++) {
 		if ((o->options & ~o->command->options & option_bits[i].bit) != 0)
 			return report_error(EXIT_USAGE, "'%s' does not take %s", o->command->name,
@@ -537,7 +518,11 @@ static int check_options(const struct passwd_options *o)
 		return report_error(EXIT_USAGE, "give --stdin or --generate, not both");
 	if ((o->options & OPTION_ITERATIONS) != 0 && (o->options & OPTION_SCRAM) == 0)
 		return report_error(EXIT_USAGE, "--iterations needs --scram");
-	return check_method(o);
+	for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
+		if (strcmp(o->method, methods[i]) == 0)
+			return 0;
+	}
+	return report_error(EXIT_USAGE, "--method is yescrypt, sha512crypt or bcrypt");
 }
 
 /* FILE COMMAND [USER] */

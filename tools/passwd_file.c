@@ -255,13 +255,6 @@ static int write_file(struct passwd_file *f, struct slice bytes)
 	return 0;
 }
 
-static struct slice first_line(struct slice s)
-{
-	const uint8_t *newline = s.len == 0 ? NULL : memchr(s.data, '\n', s.len);
-
-	return newline == NULL ? s : slice_of(s.data, (size_t)(newline - s.data) + 1);
-}
-
 int passwd_file_change(struct passwd_file *f, unsigned line, struct slice text)
 {
 	struct slice rest = buf_slice(&f->bytes);
@@ -271,7 +264,9 @@ int passwd_file_change(struct passwd_file *f, unsigned line, struct slice text)
 
 	buf_reserve(&out, rest.len + text.len);
 	for (unsigned number = 1; rest.len > 0; number++) {
-		struct slice at = first_line(rest);
+		const uint8_t *newline = memchr(rest.data, '\n', rest.len);
+		struct slice at =
+		    newline == NULL ? rest : slice_of(rest.data, (size_t)(newline - rest.data) + 1);
 
 		buf_put_slice(&out, number == line ? text : at);
 		rest = slice_skip(rest, at.len);
