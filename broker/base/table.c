@@ -55,6 +55,11 @@ static void resize_slots(struct table *t, uint32_t slot_count)
 	free(old);
 }
 
+void table_grow(struct table *t)
+{
+	resize_slots(t, t->slot_count == 0 ? SLOTS_MIN : t->slot_count * 2);
+}
+
 void table_add(struct table *t, uint64_t hash, void *item)
 {
 	REQUIRE(item != NULL && t->count < UINT32_MAX / 4);

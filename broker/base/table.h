@@ -30,6 +30,9 @@ typedef bool table_same_fn(const void *item, const void *key);
 void **table_find(const struct table *t, uint64_t hash, table_same_fn *same, const void *key);
 /* Must not be there yet. */
 void table_add(struct table *t, uint64_t hash, void *item);
+/* Twice as many slots: for who wants fewer collisions than a table that is full to seven eighths
+ * has. */
+void table_grow(struct table *t);
 /* Must be there. */
 void table_remove(struct table *t, uint64_t hash, const void *item);
 

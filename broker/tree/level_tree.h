@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "base/table.h"
 
 /* What a node knows of its children besides their number. */
 #define LEVEL_PLUS  0x01 /* one of them is `+` */
@@ -26,15 +27,8 @@ struct level_node {
 	uint8_t mark; /* of the tree above, under a lock of its own */
 };
 
-struct level_slot {
-	uint64_t hash;
-	struct level_node *node; /* NULL: free */
-};
-
 struct level_tree {
-	struct level_slot *slots;
-	size_t mask;  /* slots - 1, a power of two less one */
-	size_t count; /* nodes, without the root */
+	struct table nodes; /* by the hash of their path, without the root */
 	size_t node_bytes;
 	uint64_t plus, multi; /* level hashes of `+` and `#` */
 	struct level_node *root;
@@ -71,11 +65,19 @@ static inline uint64_t level_tree_path_hash(uint64_t parent, uint64_t level)
 	return x ^ (x >> 29);
 }
 
+/* Where the probing for a hash begins, or goes on; the table is not empty. */
+static inline const struct table_slot *level_tree_slot(const struct level_tree *t, uint64_t i)
+{
+	return &t->nodes.slots[i & (t->nodes.slot_count - 1)];
+}
+
 /* Begin to fetch what level_tree_child will look at. */
 static inline void level_tree_prefetch(const struct level_tree *t, const struct level_node *parent,
                                        uint64_t level_hash)
 {
-	__builtin_prefetch(&t->slots[level_tree_path_hash(parent->hash, level_hash) & t->mask]);
+	if (t->nodes.count > 0)
+		__builtin_prefetch(
+		    level_tree_slot(t, level_tree_path_hash(parent->hash, level_hash)));
 }
 
 static inline struct level_node *level_tree_child(const struct level_tree *t,
@@ -84,10 +86,13 @@ static inline struct level_node *level_tree_child(const struct level_tree *t,
 {
 	uint64_t hash = level_tree_path_hash(parent->hash, level_hash);
 
-	for (size_t i = hash & t->mask; t->slots[i].node != NULL; i = (i + 1) & t->mask) {
-		struct level_node *n = t->slots[i].node;
+	for (uint64_t i = hash; t->nodes.count > 0; i++) {
+		const struct table_slot *slot = level_tree_slot(t, i);
+		struct level_node *n = slot->item;
 
-		if (t->slots[i].hash == hash && n->parent == parent &&
+		if (n == NULL)
+			break;
+		if (slot->hash == hash && n->parent == parent &&
 		    slice_equal(level_tree_name(t, n), level))
 			return n;
 	}
@@ -115,12 +120,12 @@ static inline struct level_node *level_tree_multi(const struct level_tree *t,
 /* All nodes, in any order: i below level_tree_slots(); NULL where there is nothing. */
 static inline size_t level_tree_slots(const struct level_tree *t)
 {
-	return t->mask + 1;
+	return t->nodes.slot_count;
 }
 
 static inline struct level_node *level_tree_at(const struct level_tree *t, size_t i)
 {
-	return t->slots[i & t->mask].node;
+	return level_tree_slot(t, i)->item;
 }
 
 #endif

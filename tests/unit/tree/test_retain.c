@@ -101,9 +101,9 @@ static void assert_empties(struct retain *r)
 {
 	struct retain_counts counts;
 
-	for (unsigned i = 0; i < 100 && r->tree.count > 0; i++)
+	for (unsigned i = 0; i < 100 && r->tree.nodes.count > 0; i++)
 		retain_expire(r, UINT64_MAX - 1, 64);
-	assert_int_equal(r->tree.count, 0);
+	assert_int_equal(r->tree.nodes.count, 0);
 	retain_count(r, &counts);
 	assert_int_equal(counts.values, 0);
 	assert_int_equal(counts.bytes, 0);
@@ -150,7 +150,7 @@ static void what_is_not_there_leaves_nothing(void **state)
 			put(r, topic, "1");
 		erase(r, topic, 0);
 	}
-	assert_true(r->tree.count < 200);
+	assert_true(r->tree.nodes.count < 200);
 	assert_empties(r);
 }
 
@@ -188,7 +188,7 @@ static void values_expire(void **state)
 	retain_expire(r, 1500, 1000);
 	retain_count(r, &counts);
 	assert_int_equal(counts.values, 1);
-	assert_int_equal(r->tree.count, 1);
+	assert_int_equal(r->tree.nodes.count, 1);
 	retain_begin(r, 0, SLICE("b"), 2000, &c);
 	assert_null(c.current);
 	retain_end(&c);
@@ -455,14 +455,14 @@ static void cursor_survives_deletion_of_everything(void **state)
 	for (topic[2] = 'a'; topic[2] < 'k'; topic[2]++)
 		erase(r, topic, 0);
 	retain_expire(r, 8 * DAY, 1000);
-	assert_true(r->tree.count > 0);
+	assert_true(r->tree.nodes.count > 0);
 	put(r, "t/z/b", "new");
 	assert_false(retain_cursor_visit(c[0], 0, 0, 100, collect, &all));
 	assert_int_equal(all.count, 9);
 	for (size_t i = 0; i < 3; i++)
 		retain_cursor_free(&c[i]);
 	retain_expire(r, 8 * DAY, 1000);
-	assert_int_equal(r->tree.count, 3);
+	assert_int_equal(r->tree.nodes.count, 3);
 	erase(r, "t/z/b", 0);
 	buf_fini(&all.text);
 	assert_empties(r);

@@ -41,7 +41,7 @@ static void assert_empty(struct route *r)
 	assert_int_equal(counts.executors_joined, 0);
 	assert_int_equal(counts.targets, 0);
 	assert_int_equal(counts.share_members, 0);
-	assert_int_equal(r->tree.count + r->exact.count, 0);
+	assert_int_equal(r->tree.nodes.count + r->exact.nodes.count, 0);
 	assert_null(r->groups);
 }
 

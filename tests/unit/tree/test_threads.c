@@ -289,7 +289,7 @@ static void world_end(struct world *w)
 		executor_fini(&w->executor[i]);
 	route_count(w->route, 0, &filters);
 	assert_int_equal(filters.filters, 0);
-	assert_int_equal(w->route->tree.count + w->route->exact.count, 0);
+	assert_int_equal(w->route->tree.nodes.count + w->route->exact.nodes.count, 0);
 	assert_int_equal(*retain_clock(w->retain), PUBLISHERS * PUBLISHES);
 	route_free(w->route);
 	retain_free(w->retain);
@@ -394,7 +394,7 @@ static void groups_change_while_others_pick(void **state)
 	route_count(r, 0, &counts);
 	assert_int_equal(counts.share_members, 1);
 	route_share_remove(r, SLICE("g"), SLICE("s/+"), 9999);
-	assert_int_equal(r->tree.count, 0);
+	assert_int_equal(r->tree.nodes.count, 0);
 	route_free(r);
 }
 
