@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/list.h"
 #include "journal/journal_group.h"
 #include "journal/journal_ops.h"
 
@@ -55,15 +56,13 @@ static struct notifications *make_notifications(const struct journal *j, struct 
 static struct notifications *find_or_make(struct notifications **list, struct journal *j,
                                           struct executor *executor)
 {
-	struct notifications *n = *list;
+	struct notifications *n;
 
-	while (n != NULL && n->executor != executor)
-		n = n->next;
+	LL_SEARCH_SCALAR(*list, n, executor, executor);
 	if (n != NULL)
 		return n;
 	n = make_notifications(j, executor);
-	n->next = *list;
-	*list = n;
+	LL_PREPEND(*list, n);
 	return n;
 }
 
@@ -94,15 +93,12 @@ void notifications_add(struct notifications **list, struct journal *j, struct jo
 
 void notifications_send(struct notifications **list)
 {
-	while (*list != NULL) {
-		struct notifications *n = *list;
+	struct notifications *first, *next, *n, *more;
 
-		*list = n->next;
-		while (n != NULL) {
-			struct notifications *more = n->more;
-
+	LL_FOREACH_SAFE (*list, first, next) {
+		LL_FOREACH_SAFE2 (first, n, more, more) {
 			executor_send(n->executor, &n->task);
-			n = more;
 		}
 	}
+	*list = NULL;
 }

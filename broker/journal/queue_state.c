@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/list.h"
 
 static struct queue_owner *find_any(const struct writer *w, uint64_t id)
 {
@@ -32,8 +33,7 @@ struct queue_owner *queue_state_touch(struct writer *w, uint64_t id)
 	if (!s->touched) {
 		s->touched = true;
 		s->before = s->now;
-		s->next_touched = w->touched;
-		w->touched = s;
+		LL_PREPEND(w->touched, s);
 	}
 	return s;
 }
@@ -75,12 +75,9 @@ static void session_free(struct writer *w, struct queue_owner *s)
 
 static void end_touch(struct writer *w, bool committed)
 {
-	struct queue_owner *s = w->touched;
+	struct queue_owner *s, *next;
 
-	w->touched = NULL;
-	while (s != NULL) {
-		struct queue_owner *next = s->next_touched;
-
+	LL_FOREACH_SAFE (w->touched, s, next) {
 		s->touched = false;
 		if (!committed)
 			s->now = s->before;
@@ -90,8 +87,8 @@ static void end_touch(struct writer *w, bool committed)
 			table_remove(&w->sessions, hash_id(s->id), s);
 			session_free(w, s);
 		}
-		s = next;
 	}
+	w->touched = NULL;
 }
 
 void queue_state_settle(struct writer *w)

@@ -18,7 +18,7 @@ struct queue_owner {
 	uint64_t charged;               /* to the owner, of now.bytes */
 	struct queue_state now, before; /* before: when the transaction began */
 	bool touched;
-	struct queue_owner *next_touched;
+	struct queue_owner *next; /* touched */
 };
 
 struct queue_owner *queue_state_find(const struct writer *w, uint64_t id); /* NULL: none */

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/array.h"
+#include "base/list.h"
 #include "proto/topic.h"
 
 #define GARBAGE_ALLOWED 64 /* empty nodes that may wait for retain_sweep */
@@ -29,20 +30,16 @@ static struct retain_node *node_add(struct retain *r, struct retain_node *parent
 	    retain_node_of(level_tree_make(&r->tree, &parent->level, level, hash));
 
 	reader_locks_require_all(&r->reader_locks);
-	n->next = parent->first_child;
-	n->link = &parent->first_child;
-	if (n->next != NULL)
-		n->next->link = &n->next;
-	parent->first_child = n;
+	DL_PREPEND(parent->first_child, n);
 	return n;
 }
 
 static struct retain_node *node_remove(struct retain *r, struct retain_node *n)
 {
+	struct retain_node *parent = retain_node_of(n->level.parent);
+
 	reader_locks_require_all(&r->reader_locks);
-	*n->link = n->next;
-	if (n->next != NULL)
-		n->next->link = n->link;
+	DL_DELETE(parent->first_child, n);
 	return retain_node_of(level_tree_remove(&r->tree, &n->level));
 }
 

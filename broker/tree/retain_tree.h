@@ -15,8 +15,7 @@
 struct retain_node {
 	struct level_node level; /* its mark (under the garbage lock): listed as garbage */
 	struct retain_node *first_child;
-	struct retain_node *next;  /* sibling */
-	struct retain_node **link; /* the pointer that points here */
+	struct retain_node *prev, *next; /* siblings */
 	struct msg *value;
 	struct owner *owner;
 	struct owner *writer;    /* the user for whom the value counts; NULL: nobody */
