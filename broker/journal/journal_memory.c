@@ -9,23 +9,19 @@
 #include "journal/journal_ops.h"
 #include "journal/notifications.h"
 
-static void settle(struct journal *j, struct journal_group *g, int status)
+void journal_memory_settle(struct journal *j, struct journal_group *g, int status)
 {
 	struct notifications *notifications = NULL;
 
+	for (size_t i = 0; i < g->count; i++)
+		g->entries[i].stored = true;
 	if (status == 0)
 		notifications_add(&notifications, j, g);
 	notifications_send(&notifications);
 	journal_group_complete(g, status);
 }
 
-static void mark_stored(struct journal_group *g)
-{
-	for (size_t i = 0; i < g->count; i++)
-		g->entries[i].stored = true;
-}
-
-static void answer_empty(struct journal *j, struct journal_page *page)
+void journal_memory_read(struct journal *j, struct journal_page *page)
 {
 	journal_page_answer_empty(page, j, 0);
 }
@@ -33,8 +29,7 @@ static void answer_empty(struct journal *j, struct journal_page *page)
 static void memory_append(struct journal *j, struct journal_group *g, uint64_t *first_position)
 {
 	journal_group_number(g, j, first_position);
-	mark_stored(g);
-	settle(j, g, 0);
+	journal_memory_settle(j, g, 0);
 }
 
 static void memory_free(struct journal *j)
@@ -45,7 +40,7 @@ static void memory_free(struct journal *j)
 
 static const struct journal_kind memory_kind = {
     .append = memory_append,
-    .read = answer_empty,
+    .read = journal_memory_read,
     .free = memory_free,
 };
 

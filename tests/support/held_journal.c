@@ -7,29 +7,8 @@
 #include "base/alloc.h"
 #include "base/list.h"
 #include "journal/journal_group.h"
+#include "journal/journal_memory.h"
 #include "journal/journal_ops.h"
-#include "journal/notifications.h"
-
-static void settle(struct journal *j, struct journal_group *g, int status)
-{
-	struct notifications *notifications = NULL;
-
-	if (status == 0)
-		notifications_add(&notifications, j, g);
-	notifications_send(&notifications);
-	journal_group_complete(g, status);
-}
-
-static void mark_stored(struct journal_group *g)
-{
-	for (size_t i = 0; i < g->count; i++)
-		g->entries[i].stored = true;
-}
-
-static void answer_empty(struct journal *j, struct journal_page *page)
-{
-	journal_page_answer_empty(page, j, 0);
-}
 
 struct held {
 	struct journal j;             /* first */
@@ -63,7 +42,7 @@ static void held_free(struct journal *j)
 static const struct journal_kind held_kind = {
     .durable = true,
     .append = held_append,
-    .read = answer_empty,
+    .read = journal_memory_read,
     .free = held_free,
 };
 
@@ -95,6 +74,5 @@ void journal_held_release(struct journal *j, size_t index, int status)
 	DL_DELETE(h->groups, g);
 	h->count--;
 	mutex_unlock(&j->lock);
-	mark_stored(g);
-	settle(j, g, status);
+	journal_memory_settle(j, g, status);
 }
