@@ -49,6 +49,13 @@ static inline struct table_probe table_probe_of(const struct table *t, uint64_t 
 	return (struct table_probe){.table = t, .hash = hash, .at = (uint32_t)hash};
 }
 
+/* Begin to fetch what a probe will look at. */
+static inline void table_prefetch(const struct table *t, uint64_t hash)
+{
+	if (t->slot_count > 0)
+		__builtin_prefetch(&t->slots[(uint32_t)hash & (t->slot_count - 1)]);
+}
+
 static inline void **table_probe_next(struct table_probe *p)
 {
 	const struct table *t = p->table;

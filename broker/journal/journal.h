@@ -61,12 +61,11 @@ uint64_t journal_last_time_ms(const struct journal *j);
 /* The monotonic time of a store time; 0: before the monotonic clock began. */
 uint64_t journal_monotonic_ms(const struct journal *j, uint64_t time_ms);
 
-/* How everything in the store is shown, before start (visitor.def). */
+/* How everything in the store is shown, before start (record.def). */
 struct journal_visitor {
 /* NOLINTNEXTLINE(bugprone-macro-parentheses): a type and its parameters */
 #define VISITOR(table, rows, result, name, arguments) result(*name) arguments;
-#include "journal/visitor.def"
-#undef VISITOR
+#include "journal/record.def"
 };
 /* 0 or -errno (-EBADMSG: a row that cannot be read; *text says which and what to do). A memory
  * journal has nothing. */

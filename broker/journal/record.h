@@ -9,7 +9,6 @@
 enum record_kind {
 #define RECORD(id, ...) RECORD_##id,
 #include "journal/record.def"
-#undef RECORD
 	RECORD_KINDS,
 };
 

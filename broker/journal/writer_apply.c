@@ -136,7 +136,6 @@ static const struct {
 } kinds[RECORD_KINDS] = {
 #define RECORD(id, apply, table) [RECORD_##id] = {apply_##apply, TABLE_##table},
 #include "journal/record.def"
-#undef RECORD
 };
 
 void writer_apply(struct writer *w, struct journal_group *g)

@@ -21,7 +21,6 @@ static const struct {
 #define ROWS_OF_SESSION            true
 #define ROWS_OTHER                 false
 #include "store/store_tables.def"
-#undef TABLE
 };
 
 struct removal_row {

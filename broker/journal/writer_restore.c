@@ -316,32 +316,17 @@ static void restore_pairs(struct restore_walk *r, pair_fn *visit)
 	restore_rows(r, on_pair);
 }
 
-static void restore_retained(struct restore_walk *r)
-{
-	restore_rows(r, on_retained);
-}
-
-static void restore_session(struct restore_walk *r)
-{
-	restore_rows(r, on_session);
-}
-
-static void restore_will(struct restore_walk *r)
-{
-	restore_rows(r, on_will);
-}
-
 static void restore_table(struct restore_walk *r)
 {
 	switch (r->table) {
+#define ROWS_EACH(name)  restore_rows(r, on_##name)
 #define ROWS_OWN(name)   restore_##name(r)
 #define ROWS_PAIRS(name) restore_pairs(r, r->visitor->name)
 #define VISITOR(table, rows, result, name, arguments)                                              \
 	case TABLE_##table:                                                                        \
 		ROWS_##rows(name);                                                                 \
 		return;
-#include "journal/visitor.def"
-#undef VISITOR
+#include "journal/record.def"
 	case TABLE_META:
 		restore_position(r);
 		return;
@@ -363,8 +348,7 @@ static void restore_all(struct restore_walk *r)
 	    TABLE_META,
 	    TABLE_ENDING,
 #define VISITOR(table, rows, result, name, arguments) TABLE_##table,
-#include "journal/visitor.def"
-#undef VISITOR
+#include "journal/record.def"
 	    TABLE_BODY,
 	    TABLE_BODY_REFS,
 	};

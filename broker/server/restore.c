@@ -313,8 +313,7 @@ int restore_load(struct shared *shared, struct restored *out, char text[STORE_ER
 {
 	static const struct journal_visitor visitor = {
 #define VISITOR(table, rows, result, name, arguments) .name = on_##name,
-#include "journal/visitor.def"
-#undef VISITOR
+#include "journal/record.def"
 	};
 	struct restore r = {.shared = shared, .counts = out};
 	int rc;

@@ -156,7 +156,6 @@ static const struct {
 } tables[TABLES] = {
 #define TABLE(id, name, rows, shape, number) [TABLE_##id] = {put_##shape, (number)},
 #include "store/store_tables.def"
-#undef TABLE
 };
 
 void row_json_put(struct buf *out, enum store_table table, struct slice key, struct slice value)

@@ -3,10 +3,9 @@
  * point leaves the store in its old format, and the next start tries again.  A newer one is
  * refused.
  *
- * A change of what is on disk is a new format: give STORE_FORMAT (store_format.h) its number,
- * FORMATS a row, and write upgrade_to_NUMBER, which converts the rows of the format before.  A new
- * table stands at the end of store_tables.def, and exists, empty, when the upgrade begins; a table
- * that is no longer used stays in the list and is emptied. */
+ * A change of what is on disk is a new format: give it a row in store_tables.def, and write its
+ * function here, which converts the rows of the format before.  A new table exists, empty, when the
+ * upgrade begins; a table that is no longer used stays in the list and is emptied. */
 #include "store/store_format.h"
 
 #include <errno.h>
@@ -17,25 +16,23 @@
 #include "base/array.h"
 #include "store/store_backend.h"
 
-/* Number, and the last of its tables. */
-#define FORMATS(ROW) ROW(1, TABLE_REPLAY)
-
-#define upgrade_to_1 NULL /* there is none before it */
-
-/* The following does not compile if a format has no row, a row no upgrade, or a table no format. */
-#define COUNT_TABLES(number, last) TABLES_OF_##number = (last) + 1,
-#define FORMAT(number, last)       {.tables = TABLES_OF_##number, .upgrade = upgrade_to_##number},
-#define TABLES_OF(number)          TABLES_OF_##number
-#define TABLES_OF_FORMAT(number)   TABLES_OF(number)
-enum { FORMATS(COUNT_TABLES) };
-static const struct store_format list[] = {FORMATS(FORMAT)};
-_Static_assert(ARRAY_LEN(list) == STORE_FORMAT, "a row for each format");
-_Static_assert(TABLES_OF_FORMAT(STORE_FORMAT) == (int)TABLES, "a new table makes a new format");
+static const struct store_format list[] = {
+#define FORMAT(number, last, function)                                                             \
+	[(number)-1] = {.tables = TABLE_##last + 1, .upgrade = (function)},
+#include "store/store_tables.def"
+};
+_Static_assert(ARRAY_LEN(list) == STORE_FORMAT, "the formats are numbered from 1 on");
+/* The last row decides: an enumerator without a value is one more than the one before it. */
+enum {
+#define FORMAT(number, last, function) LAST_TABLE_OF_##number = TABLE_##last,
+#include "store/store_tables.def"
+	TABLES_OF_NEWEST,
+};
+_Static_assert(TABLES_OF_NEWEST == (int)TABLES, "a new table makes a new format");
 
 static const char *const table_names[TABLES] = {
 #define TABLE(id, name, ...) [TABLE_##id] = (name),
 #include "store/store_tables.def"
-#undef TABLE
 };
 
 const struct store_formats store_formats = {

@@ -5,7 +5,13 @@
 
 #include "store/store.h"
 
-#define STORE_FORMAT 1
+/* The newest: what this version writes. */
+enum {
+#define FORMAT(number, last, upgrade) STORE_FORMAT_##number = (number),
+#include "store/store_tables.def"
+	STORE_FORMATS_END,
+};
+#define STORE_FORMAT ((uint32_t)STORE_FORMATS_END - 1)
 
 /* From the format before to this one, within the transaction of the whole upgrade; the tables of
  * the newest format exist already.  A failure (store_fail) takes back everything. */

@@ -6,7 +6,6 @@
 static const char *const names[TABLES] = {
 #define TABLE(id, name, ...) [TABLE_##id] = (name),
 #include "store/store_tables.def"
-#undef TABLE
 };
 
 const char *store_tables_name(enum store_table table)

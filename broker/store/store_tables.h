@@ -12,7 +12,6 @@
 enum store_table {
 #define TABLE(id, ...) TABLE_##id,
 #include "store/store_tables.def"
-#undef TABLE
 	TABLES,
 };
 

@@ -65,35 +65,25 @@ static inline uint64_t level_tree_path_hash(uint64_t parent, uint64_t level)
 	return x ^ (x >> 29);
 }
 
-/* Where the probing for a hash begins, or goes on; the table is not empty. */
-static inline const struct table_slot *level_tree_slot(const struct level_tree *t, uint64_t i)
-{
-	return &t->nodes.slots[i & (t->nodes.slot_count - 1)];
-}
-
 /* Begin to fetch what level_tree_child will look at. */
 static inline void level_tree_prefetch(const struct level_tree *t, const struct level_node *parent,
                                        uint64_t level_hash)
 {
-	if (t->nodes.count > 0)
-		__builtin_prefetch(
-		    level_tree_slot(t, level_tree_path_hash(parent->hash, level_hash)));
+	table_prefetch(&t->nodes, level_tree_path_hash(parent->hash, level_hash));
 }
 
 static inline struct level_node *level_tree_child(const struct level_tree *t,
                                                   const struct level_node *parent,
                                                   struct slice level, uint64_t level_hash)
 {
-	uint64_t hash = level_tree_path_hash(parent->hash, level_hash);
+	struct table_probe probe =
+	    table_probe_of(&t->nodes, level_tree_path_hash(parent->hash, level_hash));
+	void **place;
 
-	for (uint64_t i = hash; t->nodes.count > 0; i++) {
-		const struct table_slot *slot = level_tree_slot(t, i);
-		struct level_node *n = slot->item;
+	while ((place = table_probe_next(&probe)) != NULL) {
+		struct level_node *n = *place;
 
-		if (n == NULL)
-			break;
-		if (slot->hash == hash && n->parent == parent &&
-		    slice_equal(level_tree_name(t, n), level))
+		if (n->parent == parent && slice_equal(level_tree_name(t, n), level))
 			return n;
 	}
 	return NULL;
@@ -125,7 +115,7 @@ static inline size_t level_tree_slots(const struct level_tree *t)
 
 static inline struct level_node *level_tree_at(const struct level_tree *t, size_t i)
 {
-	return level_tree_slot(t, i)->item;
+	return t->nodes.slots[i & (t->nodes.slot_count - 1)].item;
 }
 
 #endif

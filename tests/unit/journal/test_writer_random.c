@@ -270,8 +270,7 @@ static bool show_will(void *arg, uint64_t id, struct msg *msg, struct slice valu
 
 static const struct journal_visitor visitor = {
 #define VISITOR(table, rows, result, name, arguments) .name = show_##name,
-#include "journal/visitor.def"
-#undef VISITOR
+#include "journal/record.def"
 };
 
 static void on_page(struct task *task, void *executor_arg)

@@ -317,8 +317,7 @@ static bool show_will(void *arg, uint64_t session_id, struct msg *msg, struct sl
 
 static const struct journal_visitor visitor = {
 #define VISITOR(table, rows, result, name, arguments) .name = show_##name,
-#include "journal/visitor.def"
-#undef VISITOR
+#include "journal/record.def"
 };
 
 void restart(struct writer_fixture *t)
