@@ -250,17 +250,24 @@ void model_ends(struct actor *p, enum ending ending);
 void model_expiry(struct actor *p, uint32_t expiry_s); /* sent with DISCONNECT */
 /* The world's clock has advanced: what is due happens. */
 void model_time(struct model *m);
-/* This PUBLISH is sent: does it exceed what may wait for space? */
-void model_counts_waiting(struct actor *p, const struct pending *sent);
-/* Everything moved has arrived: connections whose packets may have been skipped end, by the broker
- * or by their client. True if one did by its client. */
-bool model_ends_skipped(struct model *m);
 /* Other users are in force at a quiet point: sessions of removed users. */
 void model_users(struct model *m, const struct rules *before);
 uint64_t model_next_due(const struct model *m);
 void model_note_packets(struct model *m); /* before time advances: a client has sent something */
 void model_quiet_actors(struct model *m);
-void model_crash_actors(struct model *m, uint64_t crashed_ms);
+/* The session exists no longer: its will is due, its subscriptions and messages are gone. */
+void model_session_ends(struct actor *p);
+void model_crash_actors(struct model *m, uint64_t crashed_ms); /* model_session_crash.c */
+
+/* --- packets that wait for space in the store (model_skipped.c) --- */
+
+/* This PUBLISH is sent: does it exceed what may wait? */
+void model_counts_waiting(struct actor *p, const struct pending *sent);
+/* The connection ends, and its packets with it. */
+void model_forget_waiting(struct actor *p);
+/* Everything that moves has arrived: connections whose packets may have been skipped end, by the
+ * broker or by their client. True if one did by its client. */
+bool model_ends_skipped(struct model *m);
 
 /* --- subscriptions (model_subscribe.c) --- */
 
@@ -305,6 +312,9 @@ void model_retained(struct model *m, const struct received *values, size_t count
 
 void model_received(struct actor *p, const struct received *r);
 void model_again(struct actor *p, const struct received *r);
+
+/* --- those that must come (model_owed.c) --- */
+
 void model_quiet_deliveries(struct model *m);
 void model_crash_deliveries(struct model *m, bool in_order);
 void model_forget_owed(struct actor *p, bool qos0_only);

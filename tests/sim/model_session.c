@@ -58,7 +58,7 @@ static void fire(struct pub **will)
 
 /* --- the session --- */
 
-static void session_ends(struct actor *p)
+void model_session_ends(struct actor *p)
 {
 	if (p->late_will != NULL)
 		COVER(p->model, WILL_BY_END);
@@ -74,12 +74,6 @@ static void goes_away(struct actor *p)
 	p->may_end_ms = p->ends_ms = model_now(p->model) + (uint64_t)p->expiry_s * 1000;
 }
 
-static void forget_waiting(struct actor *p)
-{
-	p->waiting_bytes = 0;
-	p->skipped_ms = NEVER;
-}
-
 /* [MQTT5-3.1.2-8] [MQTT5-3.1.3-9] */
 void model_ends(struct actor *p, enum ending ending)
 {
@@ -90,7 +84,7 @@ void model_ends(struct actor *p, enum ending ending)
 	p->link = LINK_NONE;
 	p->broken = m->tick;
 	p->asked = 0;
-	forget_waiting(p);
+	model_forget_waiting(p);
 	model_forget_owed(p, true);
 	if (ending == ENDING_CLEAN) {
 		if (p->will != NULL)
@@ -109,7 +103,7 @@ void model_ends(struct actor *p, enum ending ending)
 	}
 	goes_away(p);
 	if (p->expiry_s == 0)
-		session_ends(p);
+		model_session_ends(p);
 }
 
 void model_expiry(struct actor *p, uint32_t expiry_s)
@@ -163,7 +157,7 @@ void model_calls(struct actor *p, const struct connect_options *options, uint8_t
 	p->doomed = p->ousted = false;
 	p->given_seen = 0;
 	p->asked = 0;
-	forget_waiting(p);
+	model_forget_waiting(p);
 	p->will = will_of(p, options);
 	if (options->keep)
 		return;
@@ -285,7 +279,7 @@ void model_connack(struct actor *p)
 	check_present(p);
 	if (!c->session_present) {
 		if (p->exists != NO)
-			session_ends(p);
+			model_session_ends(p);
 		subs_bury(p);
 		p->incarnation++;
 		memset(p->last_order, 0, sizeof(p->last_order));
@@ -327,94 +321,6 @@ void model_is_ousted(struct actor *p)
 	if (p->will != NULL &&
 	    (p->will->will_delay_s == 0 || expiry_of(p->client, &p->options) == 0))
 		model_fires(p->will, UNKNOWN);
-}
-
-/* --- packets that wait for space --- */
-
-#define WAITING_MAX_BYTES ((size_t)16 << 10) /* broker(8): after the first */
-#define WAITING_COST      8                  /* of each: the time at which it came */
-
-/* Its will may be published from now on. */
-static void may_be_ended(struct actor *p)
-{
-	p->skipped_ms = model_now(p->model);
-	if (p->will != NULL && (p->will->will_delay_s == 0 || p->expiry_s == 0))
-		model_fires(p->will, UNKNOWN);
-}
-
-/* Packets above the bound are skipped only if deliveries are unacknowledged then. The model cannot
- * know whether they are. */
-void model_counts_waiting(struct actor *p, const struct pending *sent)
-{
-	bool first = p->waiting_bytes == 0;
-
-	if (!p->model->low || p->skipped_ms != NEVER || (first && sent->qos == 0 && !sent->retain))
-		return;
-	/* The first itself is not counted, only that there is one. */
-	p->waiting_bytes += first ? 1 : sent->packet_bytes + WAITING_COST;
-	if (p->waiting_bytes - 1 > WAITING_MAX_BYTES)
-		may_be_ended(p);
-}
-
-/* It was read as usual. */
-static void is_not_ended(struct actor *p)
-{
-	struct pub *will = p->will;
-
-	forget_waiting(p);
-	if (will == NULL || will->first_sent == NEVER)
-		return;
-	if (will->copies != NULL)
-		model_fail(p->model, "%s: its will came, and it is connected", p->name);
-	model_unfires(will);
-}
-
-/* By the broker, at some time since then, or by its client. */
-static void ends_skipped(struct actor *p)
-{
-	uint64_t since_ms = p->skipped_ms;
-
-	client_drop(p->client);
-	model_ends(p, ENDING_BROKEN);
-	if (p->exists == YES)
-		p->may_end_ms = since_ms + (uint64_t)p->expiry_s * 1000;
-	if (p->late_will != NULL)
-		p->late_will->will_may_ms = since_ms + (uint64_t)p->late_will->will_delay_s * 1000;
-}
-
-/* If the client acknowledges everything, its connection has ended or nothing was skipped. Of
- * another the model cannot know, so the client ends it. */
-static bool require_end_of_skipped(struct actor *p)
-{
-	struct client *c = p->client;
-
-	if (p->link != LINK_UP || p->skipped_ms == NEVER) {
-		p->waiting_bytes = 0;
-		return false;
-	}
-	if (c->closed) {
-		if (c->version == MQTT_5_0 && c->disconnect_reason != REASON_QUOTA_EXCEEDED)
-			model_fail(p->model, "%s: the broker ended the connection (0x%02x)",
-			           p->name, c->disconnect_reason);
-		COVER(p->model, STORE_SKIPPED);
-		ends_skipped(p);
-		return false;
-	}
-	if (!c->stalled && c->unacked_count == 0) {
-		is_not_ended(p);
-		return false;
-	}
-	ends_skipped(p);
-	return true;
-}
-
-bool model_ends_skipped(struct model *m)
-{
-	bool moves = false;
-
-	for (unsigned i = 0; i < m->actors_count; i++)
-		moves |= require_end_of_skipped(&m->actors[i]);
-	return moves;
 }
 
 /* --- time --- */
@@ -496,7 +402,7 @@ static void actor_time(struct actor *p)
 			COVER(m, REMOVED_EXPIRED);
 		else
 			COVER(m, SESSION_EXPIRED);
-		session_ends(p);
+		model_session_ends(p);
 	}
 }
 
@@ -620,99 +526,4 @@ void model_quiet_actors(struct model *m)
 	model_note_packets(m);
 	for (unsigned i = 0; i < m->actors_count; i++)
 		quiet_actor(&m->actors[i]);
-}
-
-/* --- a crash --- */
-
-/* Since when it was known to be in use: the store records the time with each commit, and about
- * once a minute besides. */
-static uint64_t last_known(const struct model *m, uint64_t crashed_ms)
-{
-	return m->committed_ms > crashed_ms - 61000 ? m->committed_ms : crashed_ms - 61000;
-}
-
-/* It is not known to the millisecond since when. */
-static void crash_late_will(struct actor *p, uint64_t crashed_ms)
-{
-	uint64_t delay_ms = (uint64_t)p->late_will->will_delay_s * 1000;
-
-	p->late_will->will_may_ms = last_known(p->model, crashed_ms) + delay_ms;
-	p->late_will->will_due_ms = model_now(p->model) + delay_ms;
-}
-
-static void crash_will(struct actor *p, uint64_t crashed_ms)
-{
-	struct model *m = p->model;
-	uint64_t delay_ms;
-
-	if (p->will == NULL)
-		return;
-	COVER(m, CRASH_WILL);
-	delay_ms = (uint64_t)p->will->will_delay_s * 1000;
-	if (!model_is_written(m, p->will->armed_at, p->will->armed_ms)) {
-		model_fires(p->will, UNKNOWN);
-	} else if (delay_ms == 0 || p->expiry_s == 0) {
-		model_fires(p->will, YES);
-	} else {
-		p->late_will = p->will;
-		crash_late_will(p, crashed_ms);
-	}
-	p->will = NULL;
-}
-
-static void crash_session(struct actor *p, uint64_t crashed_ms)
-{
-	uint64_t expiry_ms = (uint64_t)p->expiry_s * 1000;
-
-	if (p->expiry_s == 0) {
-		session_ends(p);
-		return;
-	}
-	p->may_end_ms = last_known(p->model, crashed_ms) + expiry_ms;
-	p->ends_ms = model_now(p->model) + expiry_ms;
-}
-
-/* The connection broke so shortly before that the broker may not have noticed. */
-static void crash_broken(struct actor *p, uint64_t crashed_ms)
-{
-	if (p->exists == YES)
-		crash_session(p, crashed_ms);
-	if (p->late_will != NULL)
-		crash_late_will(p, crashed_ms);
-}
-
-/* Due while the broker was down: it is published at the start, and exists from then on. */
-static void crash_due(struct actor *p)
-{
-	uint64_t now_ms = model_now(p->model);
-
-	if (p->late_will != NULL && p->late_will->will_due_ms < now_ms)
-		p->late_will->will_due_ms = now_ms;
-}
-
-static void crash_actor(struct actor *p, uint64_t crashed_ms)
-{
-	if (p->link == LINK_CALLING) {
-		COVER(p->model, CRASH_CALLING);
-		model_hangs_up(p);
-	} else if (p->link == LINK_UP) {
-		p->link = LINK_NONE;
-		p->broken = p->model->tick;
-		crash_will(p, crashed_ms);
-		crash_session(p, crashed_ms);
-	} else if (p->broken > p->model->last_quiet) {
-		crash_broken(p, crashed_ms);
-	}
-	crash_due(p);
-	p->asked = 0;
-	forget_waiting(p);
-	p->doomed = p->leaving = false;
-	p->crashed = true;
-	subs_bury(p);
-}
-
-void model_crash_actors(struct model *m, uint64_t crashed_ms)
-{
-	for (unsigned i = 0; i < m->actors_count; i++)
-		crash_actor(&m->actors[i], crashed_ms);
 }

@@ -4,11 +4,13 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <time.h>
 
 #include <cmocka.h>
 
 #include "base/mailbox.h"
+#include "proto/packet_publish.h"
 #include "proto/property.h"
 #include "worker/worker.h"
 
@@ -136,4 +138,86 @@ void peer_connect(struct peer *p, struct world *w, const struct who *who)
 void peer_fini(struct peer *p)
 {
 	buf_fini(&p->got);
+}
+
+/* --- what is sent --- */
+
+void peer_begin_request(struct buf *body, uint16_t packet_id)
+{
+	buf_put_u16(body, packet_id);
+	buf_put_u8(body, 0); /* properties */
+}
+
+static void put_filter(struct buf *body, const char *format, unsigned i, int options)
+{
+	char filter[200];
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	snprintf(filter, sizeof(filter), format, i);
+#pragma GCC diagnostic pop
+	buf_put_string(body, slice_of_str(filter));
+	if (options >= 0)
+		buf_put_u8(body, (uint8_t)options);
+}
+
+void peer_subscribe_many(struct peer *p, const char *format, unsigned n, int options)
+{
+	struct buf body = {0};
+
+	peer_begin_request(&body, 1);
+	for (unsigned i = 0; i < n; i++)
+		put_filter(&body, format, i, options);
+	peer_send_packet(p, 0x82, &body);
+}
+
+void peer_unsubscribe_many(struct peer *p, const char *format, unsigned n)
+{
+	struct buf body = {0};
+
+	peer_begin_request(&body, 2);
+	for (unsigned i = 0; i < n; i++)
+		put_filter(&body, format, i, -1);
+	peer_send_packet(p, 0xa2, &body);
+}
+
+void peer_put_publish(struct buf *out, const char *topic, uint8_t qos, bool retain, uint16_t id)
+{
+	struct publish_out p = {.version = MQTT_5_0,
+	                        .qos = qos,
+	                        .retain = retain,
+	                        .packet_id = id,
+	                        .topic = slice_of_str(topic),
+	                        .payload = SLICE("x")};
+
+	packet_publish_encode(out, &p);
+}
+
+void peer_publish_many(struct peer *p, const char *format, unsigned n, uint8_t qos, bool retain)
+{
+	struct buf out = {0};
+	char topic[200];
+
+	for (unsigned i = 0; i < n; i++) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+		snprintf(topic, sizeof(topic), format, i);
+#pragma GCC diagnostic pop
+		peer_put_publish(&out, topic, qos, retain, (uint16_t)(i % 65535 + 1));
+	}
+	peer_send(p, buf_slice(&out));
+	buf_fini(&out);
+}
+
+void peer_acknowledge_many(struct peer *p, uint8_t first, unsigned n, bool backwards)
+{
+	struct buf out = {0};
+
+	for (unsigned i = 1; i <= n; i++) {
+		buf_put_u8(&out, first);
+		buf_put_u8(&out, 2);
+		buf_put_u16(&out, (uint16_t)(backwards ? n + 1 - i : i));
+	}
+	peer_send(p, buf_slice(&out));
+	buf_fini(&out);
 }

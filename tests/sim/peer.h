@@ -48,4 +48,14 @@ void peer_send(struct peer *p, struct slice bytes);
 void peer_send_packet(struct peer *p, uint8_t first, struct buf *body);
 void peer_fini(struct peer *p);
 
+/* Many of a kind. In formats %u is the number of each, from 0. */
+void peer_subscribe_many(struct peer *p, const char *format, unsigned n, int options);
+void peer_unsubscribe_many(struct peer *p, const char *format, unsigned n);
+void peer_publish_many(struct peer *p, const char *format, unsigned n, uint8_t qos, bool retain);
+/* `first` is the first byte of the acknowledgement. Of the identifiers 1 to n. */
+void peer_acknowledge_many(struct peer *p, uint8_t first, unsigned n, bool backwards);
+void peer_put_publish(struct buf *out, const char *topic, uint8_t qos, bool retain, uint16_t id);
+/* The head of a SUBSCRIBE's or UNSUBSCRIBE's body. */
+void peer_begin_request(struct buf *body, uint16_t packet_id);
+
 #endif

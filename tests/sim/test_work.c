@@ -12,7 +12,6 @@
 #include "client/client_list.h"
 #include "client/conn.h"
 #include "peer.h"
-#include "proto/packet_publish.h"
 #include "scenario.h"
 #include "session/session.h"
 #include "support/memory_stream.h"
@@ -28,90 +27,6 @@
 #else
 #define SHRINK 1
 #endif
-
-/* --- what is sent --- */
-
-static void begin_request(struct buf *body, uint16_t packet_id)
-{
-	buf_put_u16(body, packet_id);
-	buf_put_u8(body, 0); /* properties */
-}
-
-static void put_filter(struct buf *body, const char *format, unsigned i, int options)
-{
-	char filter[200];
-
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-	snprintf(filter, sizeof(filter), format, i);
-#pragma GCC diagnostic pop
-	buf_put_string(body, slice_of_str(filter));
-	if (options >= 0)
-		buf_put_u8(body, (uint8_t)options);
-}
-
-static void subscribe_many(struct peer *p, const char *format, unsigned n, int options)
-{
-	struct buf body = {0};
-
-	begin_request(&body, 1);
-	for (unsigned i = 0; i < n; i++)
-		put_filter(&body, format, i, options);
-	peer_send_packet(p, 0x82, &body);
-}
-
-static void unsubscribe_many(struct peer *p, const char *format, unsigned n)
-{
-	struct buf body = {0};
-
-	begin_request(&body, 2);
-	for (unsigned i = 0; i < n; i++)
-		put_filter(&body, format, i, -1);
-	peer_send_packet(p, 0xa2, &body);
-}
-
-static void put_publish(struct buf *out, const char *topic, uint8_t qos, bool retain, uint16_t id)
-{
-	struct publish_out p = {.version = MQTT_5_0,
-	                        .qos = qos,
-	                        .retain = retain,
-	                        .packet_id = id,
-	                        .topic = slice_of_str(topic),
-	                        .payload = SLICE("x")};
-
-	packet_publish_encode(out, &p);
-}
-
-static void publish_many(struct peer *p, const char *format, unsigned n, uint8_t qos, bool retain)
-{
-	struct buf out = {0};
-	char topic[200];
-
-	for (unsigned i = 0; i < n; i++) {
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-		snprintf(topic, sizeof(topic), format, i);
-#pragma GCC diagnostic pop
-		put_publish(&out, topic, qos, retain, (uint16_t)(i % 65535 + 1));
-	}
-	peer_send(p, buf_slice(&out));
-	buf_fini(&out);
-}
-
-static void acknowledge_many(struct peer *p, uint8_t first, unsigned n, bool backwards)
-{
-	struct buf out = {0};
-
-	for (unsigned i = 1; i <= n; i++) {
-		buf_put_u8(&out, first);
-		buf_put_u8(&out, 2);
-		buf_put_u16(&out, (uint16_t)(backwards ? n + 1 - i : i));
-	}
-	peer_send(p, buf_slice(&out));
-	buf_fini(&out);
-}
-
-/* --- the cases --- */
 
 static const struct who clean = {.id = "one"}, kept = {.id = "one", .expiry_s = 100000},
 			other = {.id = "other"};
@@ -151,83 +66,83 @@ static void begin_other(struct bench *b)
 static struct cost same_filter(struct bench *b)
 {
 	begin(b, &clean);
-	subscribe_many(&b->one, "a/+", b->n, 0);
+	peer_subscribe_many(&b->one, "a/+", b->n, 0);
 	return of_one(b);
 }
 
 static struct cost same_filter_kept(struct bench *b)
 {
 	begin(b, &kept);
-	subscribe_many(&b->one, "a/+", b->n, 1);
+	peer_subscribe_many(&b->one, "a/+", b->n, 1);
 	return of_one(b);
 }
 
 static struct cost filters(struct bench *b)
 {
 	begin(b, &clean);
-	subscribe_many(&b->one, "a/%u/+", b->n, 0);
+	peer_subscribe_many(&b->one, "a/%u/+", b->n, 0);
 	return of_one(b);
 }
 
 static struct cost denied(struct bench *b)
 {
 	begin(b, &clean);
-	subscribe_many(&b->one, "a/+", b->n, 0);
+	peer_subscribe_many(&b->one, "a/+", b->n, 0);
 	return of_one(b);
 }
 
 static struct cost filters_kept(struct bench *b)
 {
 	begin(b, &kept);
-	subscribe_many(&b->one, "a/%u/+", b->n, 1);
+	peer_subscribe_many(&b->one, "a/%u/+", b->n, 1);
 	return of_one(b);
 }
 
 static struct cost groups(struct bench *b)
 {
 	begin(b, &clean);
-	subscribe_many(&b->one, "$share/%08u/a", b->n, 1);
+	peer_subscribe_many(&b->one, "$share/%08u/a", b->n, 1);
 	return of_one(b);
 }
 
 static struct cost unsubscribe_groups(struct bench *b)
 {
 	begin(b, &clean);
-	subscribe_many(&b->one, "$share/%08u/a", b->n, 1);
+	peer_subscribe_many(&b->one, "$share/%08u/a", b->n, 1);
 	of_one(b);
-	unsubscribe_many(&b->one, "$share/%08u/a", b->n);
+	peer_unsubscribe_many(&b->one, "$share/%08u/a", b->n);
 	return of_one(b);
 }
 
 static struct cost unsubscribe_nothing(struct bench *b)
 {
 	begin(b, &clean);
-	unsubscribe_many(&b->one, "a/+", b->n);
+	peer_unsubscribe_many(&b->one, "a/+", b->n);
 	return of_one(b);
 }
 
 static struct cost unsubscribe_all(struct bench *b)
 {
 	begin(b, &clean);
-	subscribe_many(&b->one, "a/%u/+", b->n, 0);
+	peer_subscribe_many(&b->one, "a/%u/+", b->n, 0);
 	of_one(b);
-	unsubscribe_many(&b->one, "a/%u/+", b->n);
+	peer_unsubscribe_many(&b->one, "a/%u/+", b->n);
 	return of_one(b);
 }
 
 static struct cost unsubscribe_kept(struct bench *b)
 {
 	begin(b, &kept);
-	subscribe_many(&b->one, "a/%u/+", b->n, 1);
+	peer_subscribe_many(&b->one, "a/%u/+", b->n, 1);
 	of_one(b);
-	unsubscribe_many(&b->one, "a/%u/+", b->n);
+	peer_unsubscribe_many(&b->one, "a/%u/+", b->n);
 	return of_one(b);
 }
 
 static struct cost end_of_session(struct bench *b)
 {
 	begin(b, &clean);
-	subscribe_many(&b->one, "a/%u/+", b->n, 0);
+	peer_subscribe_many(&b->one, "a/%u/+", b->n, 0);
 	of_one(b);
 	memory_send_end(wire_peer(b->one.wire), STREAM_END_RESET);
 	return of_one(b);
@@ -236,7 +151,7 @@ static struct cost end_of_session(struct bench *b)
 static struct cost clean_start(struct bench *b)
 {
 	begin(b, &kept);
-	subscribe_many(&b->one, "a/%u/+", b->n, 1);
+	peer_subscribe_many(&b->one, "a/%u/+", b->n, 1);
 	of_one(b);
 	memory_send_end(wire_peer(b->one.wire), STREAM_END_RESET);
 	of_one(b);
@@ -250,7 +165,7 @@ static struct cost takeover_shared(struct bench *b)
 
 	again.resume = true;
 	begin(b, &kept);
-	subscribe_many(&b->one, "$share/g/a/%u", b->n, 1);
+	peer_subscribe_many(&b->one, "$share/g/a/%u", b->n, 1);
 	of_one(b);
 	peer_connect(&b->one, b->w, &again);
 	return of_one(b);
@@ -328,9 +243,9 @@ static struct cost publishes(struct bench *b, uint8_t qos, bool retain)
 {
 	begin(b, &clean);
 	begin_other(b);
-	subscribe_many(&b->one, "a/#", 1, qos);
+	peer_subscribe_many(&b->one, "a/#", 1, qos);
 	of_one(b);
-	publish_many(&b->other, "a/%u", b->n, qos, retain);
+	peer_publish_many(&b->other, "a/%u", b->n, qos, retain);
 	return peer_run(b->w, &b->other);
 }
 
@@ -341,8 +256,8 @@ static struct cost publishes_2(struct bench *b)
 
 	begin(b, &clean);
 	for (unsigned i = 0; i < b->n; i++) {
-		put_publish(&out, "a", 2, false, (uint16_t)(i % 10 + 1));
-		put_publish(&out, "a", 2, false, (uint16_t)(i % 10 + 1));
+		peer_put_publish(&out, "a", 2, false, (uint16_t)(i % 10 + 1));
+		peer_put_publish(&out, "a", 2, false, (uint16_t)(i % 10 + 1));
 		buf_put(&out, "\x62\2\0", 3);
 		buf_put_u8(&out, (uint8_t)(i % 10 + 1));
 	}
@@ -354,13 +269,13 @@ static struct cost publishes_2(struct bench *b)
 static struct cost publishes_for_who_is_away(struct bench *b)
 {
 	begin(b, &kept);
-	subscribe_many(&b->one, "a", 1, 1);
+	peer_subscribe_many(&b->one, "a", 1, 1);
 	of_one(b);
 	memory_send_end(wire_peer(b->one.wire), STREAM_END_RESET);
 	of_one(b);
 	begin_other(b);
 	for (unsigned i = 0; i < b->n; i += 10) {
-		publish_many(&b->other, "a", 10, 1, false);
+		peer_publish_many(&b->other, "a", 10, 1, false);
 		b->sum = add(b->sum, peer_run(b->w, &b->other));
 	}
 	return b->sum;
@@ -394,7 +309,7 @@ static struct cost overlapping(struct bench *b)
 
 	begin(b, &clean);
 	begin_other(b);
-	begin_request(&body, 1);
+	peer_begin_request(&body, 1);
 	for (unsigned i = 0; i < b->n; i++) {
 		for (unsigned level = 0; level < 14; level++) {
 			filter[2 * level] = (i >> level & 1) != 0 ? '+' : 'a';
@@ -405,7 +320,7 @@ static struct cost overlapping(struct bench *b)
 	}
 	peer_send_packet(&b->one, 0x82, &body);
 	of_one(b);
-	publish_many(&b->other, "a/a/a/a/a/a/a/a/a/a/a/a/a/a", 50, 0, false);
+	peer_publish_many(&b->other, "a/a/a/a/a/a/a/a/a/a/a/a/a/a", 50, 0, false);
 	return peer_run(b->w, &b->other);
 }
 
@@ -424,13 +339,13 @@ static void in_flight(struct bench *b, const struct who *who, uint8_t qos, const
 {
 	begin(b, who);
 	begin_other(b);
-	subscribe_many(&b->one, filter, 1, qos);
+	peer_subscribe_many(&b->one, filter, 1, qos);
 	of_one(b);
 	for (unsigned i = 0; i < b->n; i += 10) {
-		publish_many(&b->other, "a", 10, qos, false);
+		peer_publish_many(&b->other, "a", 10, qos, false);
 		peer_run(b->w, &b->other);
 		if (qos == 2) {
-			acknowledge_many(&b->other, 0x62, 10, false);
+			peer_acknowledge_many(&b->other, 0x62, 10, false);
 			peer_run(b->w, &b->other);
 		}
 		of_one(b);
@@ -440,37 +355,37 @@ static void in_flight(struct bench *b, const struct who *who, uint8_t qos, const
 static struct cost pubacks(struct bench *b)
 {
 	in_flight(b, &clean, 1, "a");
-	acknowledge_many(&b->one, 0x40, b->n, true);
+	peer_acknowledge_many(&b->one, 0x40, b->n, true);
 	return of_one(b);
 }
 
 static struct cost pubacks_kept(struct bench *b)
 {
 	in_flight(b, &kept, 1, "a");
-	acknowledge_many(&b->one, 0x40, b->n, true);
+	peer_acknowledge_many(&b->one, 0x40, b->n, true);
 	return of_one(b);
 }
 
 static struct cost pubrecs_kept(struct bench *b)
 {
 	in_flight(b, &kept, 2, "a");
-	acknowledge_many(&b->one, 0x50, b->n, true);
+	peer_acknowledge_many(&b->one, 0x50, b->n, true);
 	return of_one(b);
 }
 
 static struct cost pubcomps(struct bench *b)
 {
 	in_flight(b, &kept, 2, "a");
-	acknowledge_many(&b->one, 0x50, b->n, true);
+	peer_acknowledge_many(&b->one, 0x50, b->n, true);
 	of_one(b);
-	acknowledge_many(&b->one, 0x70, b->n, true);
+	peer_acknowledge_many(&b->one, 0x70, b->n, true);
 	return of_one(b);
 }
 
 static struct cost pubrels_unknown(struct bench *b)
 {
 	begin(b, &kept);
-	acknowledge_many(&b->one, 0x62, b->n, true);
+	peer_acknowledge_many(&b->one, 0x62, b->n, true);
 	return of_one(b);
 }
 
@@ -489,7 +404,7 @@ static struct cost end_unreleased(struct bench *b)
 	struct cost cost = {0};
 
 	begin(b, &old);
-	publish_many(&b->one, "a", b->n, 2, false);
+	peer_publish_many(&b->one, "a", b->n, 2, false);
 	of_one(b);
 	assert_int_equal(
 	    HASH_COUNT(b->w->server->workers[0]->clients->conns->link.session->inbound), b->n);
@@ -507,7 +422,7 @@ static struct cost end_of_all(struct bench *b)
 	struct cost cost = {0};
 
 	in_flight(b, &clean, 1, "a");
-	subscribe_many(&b->one, "a/%u/+", b->n / 6 - 1, 0);
+	peer_subscribe_many(&b->one, "a/%u/+", b->n / 6 - 1, 0);
 	of_one(b);
 	memory_send_end(wire_peer(b->one.wire), STREAM_END_RESET);
 	peer_turn(b->w, &b->one, &cost);
@@ -521,7 +436,7 @@ static struct cost end_of_all(struct bench *b)
 static struct cost end_in_flight_shared(struct bench *b)
 {
 	in_flight(b, &kept, 1, "$share/g/a");
-	subscribe_many(&b->other, "$share/g/a", 1, 1);
+	peer_subscribe_many(&b->other, "$share/g/a", 1, 1);
 	peer_run(b->w, &b->other);
 	memory_send_end(wire_peer(b->one.wire), STREAM_END_RESET);
 	return of_one(b);
@@ -535,7 +450,7 @@ static struct cost resume(struct bench *b, uint8_t qos, bool released)
 	again.resume = true;
 	in_flight(b, &kept, qos, "a");
 	if (released)
-		acknowledge_many(&b->one, 0x50, b->n, true);
+		peer_acknowledge_many(&b->one, 0x50, b->n, true);
 	of_one(b);
 	memory_send_end(wire_peer(b->one.wire), STREAM_END_RESET);
 	of_one(b);
@@ -568,9 +483,9 @@ static struct cost aliases(struct bench *b)
 	who.topic_aliases = 65535;
 	begin(b, &who);
 	begin_other(b);
-	subscribe_many(&b->one, "#", 1, 0);
+	peer_subscribe_many(&b->one, "#", 1, 0);
 	of_one(b);
-	publish_many(&b->other, "topic/%08u", b->n, 0, false);
+	peer_publish_many(&b->other, "topic/%08u", b->n, 0, false);
 	return peer_run(b->w, &b->other);
 }
 
@@ -582,7 +497,7 @@ static struct cost deep(struct bench *b)
 
 	begin(b, &clean);
 	begin_other(b);
-	begin_request(&body, 1);
+	peer_begin_request(&body, 1);
 	for (unsigned i = 0; i < b->n; i++) {
 		for (unsigned level = 0; level < 120; level++) {
 			filter[2 * level] = (i >> (level % 16) & 1) != 0 ? '+' : 'a';
@@ -597,7 +512,7 @@ static struct cost deep(struct bench *b)
 		topic[2 * level] = 'a';
 		topic[2 * level + 1] = level == 119 ? '\0' : '/';
 	}
-	publish_many(&b->other, topic, 100, 0, false);
+	peer_publish_many(&b->other, topic, 100, 0, false);
 	return peer_run(b->w, &b->other);
 }
 
@@ -610,7 +525,7 @@ static void retained(struct bench *b, unsigned n)
 
 		for (unsigned k = i; k < i + 1000 && k < n; k++) {
 			snprintf(topic, sizeof(topic), "r/%u", k);
-			put_publish(&out, topic, 1, true, (uint16_t)(k % 10 + 1));
+			peer_put_publish(&out, topic, 1, true, (uint16_t)(k % 10 + 1));
 			if (k % 10 == 9) {
 				peer_send(&b->other, buf_slice(&out));
 				buf_clear(&out);
@@ -625,7 +540,7 @@ static struct cost replay(struct bench *b)
 {
 	retained(b, b->n);
 	begin(b, &clean);
-	subscribe_many(&b->one, "r/#", 1, 1);
+	peer_subscribe_many(&b->one, "r/#", 1, 1);
 	return of_one(b);
 }
 
@@ -633,7 +548,7 @@ static struct cost replay_kept(struct bench *b)
 {
 	retained(b, b->n);
 	begin(b, &kept);
-	subscribe_many(&b->one, "r/#", 1, 1);
+	peer_subscribe_many(&b->one, "r/#", 1, 1);
 	return of_one(b);
 }
 
@@ -643,8 +558,8 @@ static struct cost end_in_replay(struct bench *b, const struct who *who)
 
 	retained(b, 10000);
 	begin(b, who);
-	subscribe_many(&b->one, "r/#", 1, 1);
-	subscribe_many(&b->one, "+/%08u/#", b->n, 1);
+	peer_subscribe_many(&b->one, "r/#", 1, 1);
+	peer_subscribe_many(&b->one, "+/%08u/#", b->n, 1);
 	for (unsigned i = 0; i < 60; i++)
 		peer_turn(b->w, &b->one, &cost);
 	memory_send_end(wire_peer(b->one.wire), STREAM_END_RESET);
@@ -668,7 +583,7 @@ static struct cost restart(struct bench *b)
 	uint64_t before;
 
 	begin(b, &kept);
-	subscribe_many(&b->one, "+/%08u/#", b->n, 1);
+	peer_subscribe_many(&b->one, "+/%08u/#", b->n, 1);
 	b->one.got_bytes = 0;
 	while (b->one.got_bytes < b->n) /* SUBACK */
 		peer_turn(b->w, &b->one, &cost);
