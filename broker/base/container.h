@@ -7,4 +7,8 @@
 #define container_of(member_pointer, type, member)                                                 \
 	((type *)(void *)((char *)(member_pointer)-offsetof(type, member)))
 
+/* The same of what may only be read. */
+#define container_of_const(member_pointer, type, member)                                           \
+	((const type *)(const void *)((const char *)(member_pointer)-offsetof(type, member)))
+
 #endif

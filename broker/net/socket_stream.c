@@ -60,11 +60,6 @@ static struct socket_stream *socket_of(struct stream *stream)
 	return container_of(stream, struct socket_stream, stream);
 }
 
-static const struct socket_stream *socket_of_const(const struct stream *stream)
-{
-	return (const struct socket_stream *)(const void *)stream; /* its first member */
-}
-
 static bool reads(const struct socket_stream *s)
 {
 	return s->state == SOCKET_OPEN && !s->paused;
@@ -198,33 +193,27 @@ static void op_write(struct stream *stream, struct slice bytes)
 	update_watch(s);
 }
 
-static bool send_chain(struct socket_stream *s)
-{
-	struct iovec pieces[SEND_PIECES];
-	struct msghdr message = {.msg_iov = pieces};
-	ssize_t n;
-
-	message.msg_iovlen = output_chain_peek(&s->out, pieces, SEND_PIECES);
-	n = sendmsg(s->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (n < 0 && !is_temporary(errno)) {
-		output_broke(s);
-		return false;
-	}
-	output_chain_consume(&s->out, n < 0 ? 0 : (size_t)n);
-	return n > 0;
-}
-
 /* True: the stream is still ours and open. */
 static bool on_writable(struct socket_stream *s)
 {
-	bool sent = s->out.len > 0 && send_chain(s);
+	struct iovec pieces[SEND_PIECES];
+	struct msghdr message = {.msg_iov = pieces};
+	ssize_t sent = 0;
 
+	if (s->out.len > 0) {
+		message.msg_iovlen = output_chain_peek(&s->out, pieces, SEND_PIECES);
+		sent = sendmsg(s->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (sent < 0 && !is_temporary(errno))
+			output_broke(s);
+		else
+			output_chain_consume(&s->out, sent < 0 ? 0 : (size_t)sent);
+	}
 	if (s->state == SOCKET_FLUSHING && s->out.len == 0) {
 		send_fin(s);
 		return false;
 	}
 	update_watch(s);
-	if (sent && s->state == SOCKET_OPEN && s->out.len <= s->drain_mark) {
+	if (sent > 0 && s->state == SOCKET_OPEN && s->out.len <= s->drain_mark) {
 		s->drain_mark = s->out.len > STREAM_BACKLOG_LOW ? s->out.len / 2 : 0;
 		return stream_call_drained(&s->stream) && s->state == SOCKET_OPEN;
 	}
@@ -285,19 +274,12 @@ static void on_event(void *owner, int events, bool failed)
 		fd_watch_arm(s->watch, fd_watch_armed(s->watch) & ~FD_WATCH_READ);
 }
 
-static void free_socket(struct socket_stream *s)
-{
-	output_chain_fini(&s->out);
-	free(s);
-}
-
 static void on_job(struct loop_job *job, enum loop_place place)
 {
 	struct socket_stream *s = container_of(job, struct socket_stream, job);
 
 	if (place == LOOP_ENDED) {
-		s->stream.events->on_closed(s->stream.arg, (enum stream_end)s->end);
-		free_socket(s);
+		stream_call_closed(&s->stream, (enum stream_end)s->end);
 		return;
 	}
 	if (!reads(s) && !s->report_broken) /* it may have paused since */
@@ -310,7 +292,7 @@ static void on_job(struct loop_job *job, enum loop_place place)
 
 static size_t op_backlog(const struct stream *stream)
 {
-	return socket_of_const(stream)->out.len;
+	return container_of_const(stream, struct socket_stream, stream)->out.len;
 }
 
 static void go_on_reading(struct socket_stream *s)
@@ -356,7 +338,7 @@ static void op_abort(struct stream *stream)
 	struct socket_stream *s = socket_of(stream);
 	struct linger reset = {.l_onoff = 1, .l_linger = 0};
 
-	if (s->state == SOCKET_ENDED || s->state == SOCKET_DETACHED)
+	if (s->state == SOCKET_ENDED)
 		return;
 	if (s->out.len > 0)
 		(void)setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
@@ -401,7 +383,8 @@ static void op_free(struct stream *stream)
 
 	if (s->fd >= 0)
 		close(s->fd);
-	free_socket(s);
+	output_chain_fini(&s->out);
+	free(s);
 }
 
 static const struct stream_ops ops = {

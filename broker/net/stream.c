@@ -16,6 +16,7 @@ static void require_owner(const struct stream *s)
 
 ssize_t stream_read(struct stream *s, void *out, size_t cap)
 {
+	require_owner(s);
 	return s->ops->read(s, out, cap);
 }
 
@@ -27,31 +28,48 @@ void stream_write(struct stream *s, struct slice bytes)
 
 size_t stream_backlog(const struct stream *s)
 {
-	return s->ops->backlog(s);
+	return s->ops->backlog == NULL ? stream_backlog(s->inner) : s->ops->backlog(s);
+}
+
+static void set_paused(struct stream *s, bool paused)
+{
+	require_owner(s);
+	if (s->ops->set_paused == NULL)
+		set_paused(s->inner, paused);
+	else
+		s->ops->set_paused(s, paused);
 }
 
 void stream_pause(struct stream *s)
 {
-	require_owner(s);
-	s->ops->set_paused(s, true);
+	set_paused(s, true);
 }
 
 void stream_resume(struct stream *s)
 {
-	require_owner(s);
-	s->ops->set_paused(s, false);
+	set_paused(s, false);
 }
 
 void stream_close(struct stream *s, uint64_t flush_ms)
 {
 	require_owner(s);
-	s->ops->close(s, flush_ms);
+	if (s->executor == NULL)
+		return;
+	if (s->ops->close == NULL)
+		stream_close(s->inner, flush_ms);
+	else
+		s->ops->close(s, flush_ms);
 }
 
 void stream_abort(struct stream *s)
 {
 	require_owner(s);
-	s->ops->abort(s);
+	if (s->executor == NULL)
+		return;
+	if (s->ops->abort == NULL)
+		stream_abort(s->inner);
+	else
+		s->ops->abort(s);
 }
 
 /* --- calls to the owner --- */
@@ -72,16 +90,6 @@ static bool end_call(struct loop *loop, const struct stream_call *call)
 {
 	loop->calls = call->outer;
 	return call->stream != NULL;
-}
-
-static void forget_calls(const struct stream *s)
-{
-	struct stream_call *call = s->loop == NULL ? NULL : s->loop->calls;
-
-	for (; call != NULL; call = call->outer) {
-		if (call->stream == s)
-			call->stream = NULL;
-	}
 }
 
 bool stream_deliver(struct stream *s, uint8_t *bytes, size_t len)
@@ -118,14 +126,50 @@ bool stream_call_drained(struct stream *s)
 	return end_call(loop, &call);
 }
 
+void stream_call_stage(struct stream *s, enum stream_stage stage)
+{
+	/* mutant: half_open_sees_handshake */
+	if (s->events->on_stage != NULL)
+		s->events->on_stage(s->arg, stage);
+}
+
+void stream_call_closed(struct stream *s, enum stream_end end)
+{
+	require_owner(s);
+	s->events->on_closed(s->arg, end);
+	s->ops->free(s);
+}
+
+void stream_pass_stage(void *stream, enum stream_stage stage)
+{
+	stream_call_stage(stream, stage);
+}
+
+void stream_pass_drained(void *stream)
+{
+	(void)stream_call_drained(stream);
+}
+
+void stream_pass_closed(void *stream, enum stream_end end)
+{
+	stream_call_closed(stream, end);
+}
+
 /* --- moving --- */
 
 void stream_detach(struct stream *s)
 {
 	REQUIRE(s->executor != NULL);
 	require_owner(s);
-	forget_calls(s);
-	s->ops->detach(s);
+	for (struct stream_call *call = s->loop == NULL ? NULL : s->loop->calls; call != NULL;
+	     call = call->outer) {
+		if (call->stream == s)
+			call->stream = NULL; /* whoever called the owner has to go */
+	}
+	if (s->ops->detach != NULL)
+		s->ops->detach(s);
+	if (s->inner != NULL)
+		stream_detach(s->inner);
 	s->events = NULL;
 	s->arg = NULL;
 	s->loop = NULL;
@@ -141,15 +185,21 @@ void stream_attach(struct stream *s, struct loop *loop, const struct stream_even
 	s->arg = arg;
 	s->loop = loop;
 	s->executor = executor_current();
-	s->ops->attach(s);
+	if (s->inner != NULL)
+		stream_attach(s->inner, loop, s->ops->inner_events, s);
+	if (s->ops->attach != NULL)
+		s->ops->attach(s);
 }
 
 void stream_discard(struct stream *s)
 {
-	if (s == NULL)
-		return;
-	REQUIRE(s->executor == NULL);
-	s->ops->free(s);
+	while (s != NULL) {
+		struct stream *inner = s->inner;
+
+		REQUIRE(s->executor == NULL);
+		s->ops->free(s);
+		s = inner;
+	}
 }
 
 /* --- peer and TLS --- */

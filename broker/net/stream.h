@@ -89,11 +89,20 @@ void stream_discard(struct stream *s);
 #define STREAM_PEER_TEXT 96
 size_t stream_peer_text(const struct stream *s, char *out, size_t cap);
 /* Opaque bytes that name the source without its port (IPv6: the /64): for fairness and limits on
- * guessing. */
+ * guessing. As text: "192.0.2.7", "unix:uid=1000". */
 struct slice stream_peer_key(const struct stream *s);
+size_t stream_peer_key_text(const struct stream *s, char *out, size_t cap);
+/* Does the peer have an address of a network, which limits for each address count? */
+bool stream_has_address(const struct stream *s);
+/* False while a handshake is under way: no byte of the peer's has come through yet. */
+bool stream_is_established(const struct stream *s);
 const char *stream_tls_version(const struct stream *s); /* "TLSv1.3", or "none" */
-bool stream_has_certificate(
-    const struct stream *s); /* the client gave one and it was verified, this time too */
+/* The client gave a certificate and it was verified, for this connection too. */
+bool stream_has_certificate(const struct stream *s);
+/* Names of that kind in the client's certificate: how many there are; the first is appended to
+ * *out. Only values that are UTF-8 without U+0000 count; one that is not gives 0. */
+size_t stream_certificate_names(const struct stream *s, enum conf_certificate_user kind,
+                                struct buf *out);
 /* Would its handshake succeed with this (newer) context? Looked at are the TLS version and the
  * client's certificate: its chain, dates and the CRL, or that there is one where one is required.
  * What was verified with the same CAs and CRL is not verified again, except for its dates.
@@ -107,23 +116,6 @@ enum stream_fit {
 };
 enum stream_fit stream_fits(const struct stream *s, const struct tls_context *ctx, bool connected,
                             const char **why);
-/* "192.0.2.7:50123", "[2001:db8::1]:50123", "unix:uid=1000"; returns the length. */
-size_t stream_peer_text(const struct stream *s, char *out, size_t cap);
-/* Opaque bytes that name the source without its port (IPv6: the /64): for fairness and limits on
- * guessing. As text: "192.0.2.7", "unix:uid=1000". */
-struct slice stream_peer_key(const struct stream *s);
-size_t stream_peer_key_text(const struct stream *s, char *out, size_t cap);
-/* Does the peer have an address of a network, which limits for each address count? */
-bool stream_has_address(const struct stream *s);
-/* False while a handshake is under way: no byte of the peer's has come through yet. */
-bool stream_is_established(const struct stream *s);
-const char *stream_tls_version(const struct stream *s); /* "TLSv1.3", or "none" */
-/* The client gave a certificate and it was verified, for this connection. */
-bool stream_has_certificate(const struct stream *s);
-/* Names of that kind in the client's certificate: how many there are; the first is appended to
- * *out. Only values that are UTF-8 without U+0000 count; one that is not gives 0. */
-size_t stream_certificate_names(const struct stream *s, enum conf_certificate_user kind,
-                                struct buf *out);
 
 /* --- for implementations --- */
 
@@ -150,6 +142,9 @@ struct stream_facts {
 	const struct stream_tls *tls;
 };
 
+/* Streams that stand above another one leave out (NULL) what the one below does for them: backlog,
+ * pause, close, abort. The one below is attached first, detached last and freed last, by stream.c.
+ */
 struct stream_ops {
 	/* Bytes now, as many as are there and fit; 0: none, -1: the end, and on_closed comes. Also
 	 * while paused. NULL: this stream gives bytes by on_bytes only. */
@@ -157,19 +152,25 @@ struct stream_ops {
 	void (*write)(struct stream *s, struct slice bytes);
 	size_t (*backlog)(const struct stream *s);
 	void (*set_paused)(struct stream *s, bool paused);
+	/* Not while detached. */
 	void (*close)(struct stream *s, uint64_t flush_ms);
 	void (*abort)(struct stream *s);
+	/* May be NULL. */
 	void (*attach)(struct stream *s);
 	void (*detach)(struct stream *s);
 	void (*free)(struct stream *s);
+	/* What the stream below calls, with this one as `arg`; NULL at the bottom. */
+	const struct stream_events *inner_events;
 };
 
-/* The first member of each implementation. */
+/* Embedded in each implementation. */
 struct stream {
 	const struct stream_ops *ops;
 	const struct stream_events *events;
 	void *arg;
 	struct stream_facts *facts;
+	/* The stream below, NULL at the bottom. */
+	struct stream *inner;
 	/* NULL while detached. */
 	struct loop *loop;
 	struct executor *executor;
@@ -184,6 +185,14 @@ ssize_t stream_read(struct stream *s, void *out, size_t cap);
 bool stream_deliver(struct stream *s, uint8_t *bytes, size_t len);
 bool stream_call_readable(struct stream *s);
 bool stream_call_drained(struct stream *s);
+void stream_call_stage(struct stream *s, enum stream_stage stage);
+/* The last call: the stream is freed. */
+void stream_call_closed(struct stream *s, enum stream_end end);
+
+/* Events of the stream below that are the owner's, too. */
+void stream_pass_stage(void *stream, enum stream_stage stage);
+void stream_pass_drained(void *stream);
+void stream_pass_closed(void *stream, enum stream_end end);
 
 /* Index of the listener that accepted it. */
 static inline unsigned stream_listener(const struct stream *s)

@@ -2,6 +2,8 @@
 #ifndef NET_TLS_BUILDING_H
 #define NET_TLS_BUILDING_H
 
+#include <openssl/err.h>
+
 #include "conf/conf.h"
 #include "conf/errors.h"
 
@@ -18,6 +20,13 @@ struct tls_building {
 };
 
 /* An error with OpenSSL's last reason; its queue is empty afterwards. */
-void tls_building_report(const struct tls_building *b, const char *what);
+static inline void tls_building_report(const struct tls_building *b, const char *what)
+{
+	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+
+	errors_add(b->errors, b->conf_path, 0, 0, "TLS: %s: %s", what,
+	           reason == NULL ? "OpenSSL gives no reason" : reason);
+	ERR_clear_error();
+}
 
 #endif

@@ -1,15 +1,232 @@
-/* Lines with the cause in plain words; OpenSSL's own reason stands beside it, for those who search
- * the web. */
+/* What goes wrong with TLS, in the words of an administrator, with what to do; OpenSSL's own reason
+ * stands beside it, for those who search the web. */
 #include "net/tls_log.h"
 
 #include <openssl/err.h>
+#include <openssl/sslerr.h>
+#include <openssl/x509_vfy.h>
 
+#include "base/array.h"
 #include "base/log.h"
 #include "net/tls_context_internal.h"
 #include "net/tls_hello.h"
 
 #define LINES_PER_WINDOW 20
 #define WINDOW_MS        10000
+
+/* --- causes --- */
+
+struct words {
+	int code;
+	const char *text;
+};
+
+static const struct words by_reason[] = {
+    /* what they offer and we do not have */
+    {SSL_R_NO_SHARED_CIPHER, "no suite in common: the client offers none of the ECDHE suites with "
+                             "AES-GCM or ChaCha20, or none for the broker's type of certificate "
+                             "(an RSA and an ECDSA certificate side by side serve all)"},
+    {SSL_R_UNSUPPORTED_PROTOCOL, "the client offers only TLS versions below those allowed here"},
+    {SSL_R_UNKNOWN_PROTOCOL, "the client offers only TLS versions below those allowed here"},
+    {SSL_R_VERSION_TOO_LOW, "the client offers only TLS versions below those allowed here"},
+    {SSL_R_INAPPROPRIATE_FALLBACK,
+     "the client fell back to an older TLS version although both sides support a newer one; "
+     "something between them may have disturbed the first attempt"},
+    {SSL_R_NO_SUITABLE_KEY_SHARE,
+     "no key-exchange group in common: one of X25519, P-256, P-384 is needed"},
+    {SSL_R_NO_SHARED_GROUPS,
+     "no key-exchange group in common: one of X25519, P-256, P-384 is needed"},
+    {SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM,
+     "no signature algorithm in common: the client supports none for the broker's certificates "
+     "(SHA-1 and MD5 are not used)"},
+    {SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS,
+     "no signature algorithm in common: the client supports none for the broker's certificates "
+     "(SHA-1 and MD5 are not used)"},
+    {SSL_R_NO_APPLICATION_PROTOCOL,
+     "the client asks for another protocol than mqtt (ALPN); it may be meant for another server"},
+    {SSL_R_CALLBACK_FAILED, "the client names more than 128 key-exchange groups"},
+    {SSL_R_MISSING_SUPPORTED_GROUPS_EXTENSION, "the client names no key-exchange groups"},
+    {SSL_R_MISSING_SIGALGS_EXTENSION, "the client names no signature algorithms"},
+    {SSL_R_NO_RENEGOTIATION, "the client asked to renegotiate, which is disabled"},
+    /* the client's certificate */
+    {SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE,
+     "the client sent no certificate, and this listener requires one (client_certificates)"},
+    {SSL_R_EXCESSIVE_MESSAGE_SIZE, "the client's certificate chain is too long"},
+    {SSL_R_LENGTH_TOO_LONG, "the client sent a message that is too long"},
+    {SSL_R_EE_KEY_TOO_SMALL, "the key of the client's certificate is too short"},
+    {SSL_R_CA_KEY_TOO_SMALL, "the key of the client's CA is too short"},
+    {SSL_R_CA_MD_TOO_WEAK, "the client's certificate is signed with SHA-1 or MD5"},
+    {SSL_R_BAD_SIGNATURE, "the client could not prove that it holds the key of its certificate; "
+                          "key and certificate may not match"},
+    {SSL_R_WRONG_SIGNATURE_TYPE, "the client signed with an algorithm that is not allowed"},
+    /* what the client says about us (alerts) */
+    {SSL_R_TLSV1_ALERT_UNKNOWN_CA,
+     "the client does not trust the broker's certificate: give it the CA that signed it"},
+    {SSL_R_SSLV3_ALERT_BAD_CERTIFICATE,
+     "the client does not accept the broker's certificate: it may not trust the CA, or the name or "
+     "address that it connects to is not in the certificate"},
+    {SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN,
+     "the client does not accept the broker's certificate: it may not trust the CA, or the name or "
+     "address that it connects to is not in the certificate"},
+    {SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE,
+     "the client does not support the type of the broker's certificate, or its key usage"},
+    {SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED,
+     "the client says that the broker's certificate has expired, or the client's clock is wrong"},
+    {SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED,
+     "the client says that the broker's certificate is revoked"},
+    {SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE,
+     "the client found no common parameters, or needs a certificate"},
+    {SSL_R_SSLV3_ALERT_ILLEGAL_PARAMETER, "the client did not understand the broker's answer"},
+    {SSL_R_SSLV3_ALERT_UNEXPECTED_MESSAGE, "the client did not expect the broker's answer"},
+    {SSL_R_TLSV1_ALERT_DECODE_ERROR, "the client did not understand the broker's answer"},
+    {SSL_R_TLSV1_ALERT_PROTOCOL_VERSION,
+     "the client does not speak the TLS version of the broker's answer"},
+    {SSL_R_TLSV1_ALERT_DECRYPT_ERROR, "the client could not verify the broker's signature: it may "
+                                      "have an old copy of the certificate"},
+    {SSL_R_TLSV1_ALERT_ACCESS_DENIED, "the client denied access"},
+    {SSL_R_TLSV1_ALERT_INSUFFICIENT_SECURITY, "the client asks for stronger cryptography"},
+    {SSL_R_TLSV1_ALERT_INTERNAL_ERROR,
+     "the client aborted with an internal error (often: out of memory)"},
+    {SSL_R_TLSV1_ALERT_USER_CANCELLED, "the client aborted the handshake"},
+    {SSL_R_TLSV1_UNRECOGNIZED_NAME,
+     "the broker's answer lacks the server name that the client expects"},
+    /* no TLS at all, or broken */
+    {SSL_R_HTTP_REQUEST, "the client sent HTTP"},
+    {SSL_R_HTTPS_PROXY_REQUEST, "the client sent an HTTP proxy request"},
+    {SSL_R_WRONG_VERSION_NUMBER, "the client did not send TLS"},
+    {SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC, "the data was damaged or forged in transit"},
+    {SSL_R_BAD_RECORD_TYPE, "the client did not send TLS"},
+    {SSL_R_UNEXPECTED_MESSAGE, "the client sent handshake messages in the wrong order"},
+};
+
+static const struct words by_verify[] = {
+    {X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT,
+     "the CA of the client's certificate is not in client_ca"},
+    {X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
+     "the CA of the client's certificate is not in client_ca"},
+    {X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN,
+     "the CA of the client's certificate is not in client_ca"},
+    {X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE,
+     "the CA of the client's certificate is not in client_ca"},
+    {X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT,
+     "the client's certificate is self-signed; it must be signed by a CA in client_ca"},
+    {X509_V_ERR_CERT_SIGNATURE_FAILURE,
+     "the client's certificate is not signed by the CA that it names"},
+    {X509_V_ERR_CERT_HAS_EXPIRED, "the client's certificate has expired"},
+    {X509_V_ERR_CERT_NOT_YET_VALID,
+     "the client's certificate is not valid yet, or the broker's clock is wrong"},
+    {X509_V_ERR_CERT_REVOKED, "the client's certificate is revoked"},
+    {X509_V_ERR_UNABLE_TO_GET_CRL,
+     "client_crl has no revocation list of the CA that signed the client's certificate"},
+    {X509_V_ERR_CRL_HAS_EXPIRED,
+     "the revocation list in client_crl has expired: until it is renewed no client certificate of "
+     "that CA is accepted"},
+    {X509_V_ERR_CRL_NOT_YET_VALID,
+     "the revocation list in client_crl is not valid yet, or the broker's clock is wrong"},
+    {X509_V_ERR_CRL_SIGNATURE_FAILURE, "the revocation list in client_crl is not signed by its CA"},
+    {X509_V_ERR_INVALID_PURPOSE,
+     "the client's certificate is not for clients (extended key usage without clientAuth)"},
+    {X509_V_ERR_INVALID_CA, "the issuer of the client's certificate is not a CA"},
+    {X509_V_ERR_CERT_CHAIN_TOO_LONG, "the client's certificate chain is too long"},
+    {X509_V_ERR_PATH_LENGTH_EXCEEDED,
+     "the client's certificate chain is longer than its CA permits"},
+    {X509_V_ERR_EE_KEY_TOO_SMALL, "the key of the client's certificate is too short"},
+    {X509_V_ERR_CA_KEY_TOO_SMALL, "the key of the client's CA is too short"},
+    {X509_V_ERR_CA_MD_TOO_WEAK, "the client's certificate is signed with SHA-1 or MD5"},
+    {X509_V_ERR_APPLICATION_VERIFICATION,
+     "the client sent a certificate with a key above 8192 bits, or with alternative names of more "
+     "than 8 kB"},
+};
+
+static const char *find_words(const struct words *table, size_t count, int code)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (table[i].code == code)
+			return table[i].text;
+	}
+	return NULL;
+}
+
+static const char *verify_words(SSL *ssl)
+{
+	long result = ssl == NULL ? X509_V_OK : SSL_get_verify_result(ssl);
+	const char *text = find_words(by_verify, ARRAY_LEN(by_verify), (int)result);
+
+	if (text != NULL)
+		return text;
+	return result == X509_V_OK ? "the client's certificate could not be verified"
+	                           : X509_verify_cert_error_string(result);
+}
+
+static const char *reason_words(unsigned long error, SSL *ssl)
+{
+	const char *text;
+	int reason = ERR_GET_REASON(error);
+
+	if (error == 0)
+		return "the client violated the TLS protocol";
+	if (ERR_GET_LIB(error) == ERR_LIB_SSL && reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
+		return verify_words(ssl);
+	text = find_words(by_reason, ARRAY_LEN(by_reason), reason);
+	if (ERR_GET_LIB(error) == ERR_LIB_SSL && text != NULL)
+		return text;
+	return "the client violated the TLS protocol, or its data was damaged in transit";
+}
+
+/* The libraries below may have put theirs first; what TLS makes of it says most. */
+struct tls_failure tls_log_explain(SSL *ssl)
+{
+	struct tls_failure failure = {0};
+	unsigned long error;
+
+	while ((error = ERR_get_error()) != 0) {
+		if (failure.error == 0 || (ERR_GET_LIB(error) == ERR_LIB_SSL &&
+		                           ERR_GET_LIB(failure.error) != ERR_LIB_SSL))
+			failure.error = error;
+	}
+	failure.cause = reason_words(failure.error, ssl);
+	return failure;
+}
+
+/* --- plain text --- */
+
+/* A record: type handshake or alert, version 3.x (RFC 8446 5.1). */
+bool tls_log_is_tls(struct slice first_bytes)
+{
+	uint8_t type = first_bytes.len == 0 ? 0 : first_bytes.data[0];
+
+	if (type != SSL3_RT_HANDSHAKE && type != SSL3_RT_ALERT)
+		return false;
+	return first_bytes.len < 2 || first_bytes.data[1] == SSL3_VERSION_MAJOR;
+}
+
+const char *tls_log_plaintext_cause(struct slice first_bytes)
+{
+	static const struct {
+		struct slice start;
+		const char *cause;
+	} rows[] = {
+	    {SLICE_INIT("\x10"),
+	     "the client sent an MQTT CONNECT without TLS: enable TLS in the client"},
+	    {SLICE_INIT("GET "), "the client sent HTTP; this port is for MQTT over TLS"},
+	    {SLICE_INIT("POST"), "the client sent HTTP; this port is for MQTT over TLS"},
+	    {SLICE_INIT("HEAD"), "the client sent HTTP; this port is for MQTT over TLS"},
+	    {SLICE_INIT("OPTI"), "the client sent HTTP; this port is for MQTT over TLS"},
+	    {SLICE_INIT("CONN"), "the client sent HTTP; this port is for MQTT over TLS"},
+	    {SLICE_INIT("PROX"), "a proxy sent a PROXY header, which is not expected here"},
+	    {SLICE_INIT("\r\n\r\n\x00\r\nQUIT\n"),
+	     "a proxy sent a PROXY header, which is not expected here"},
+	    {SLICE_INIT("SSH-"), "the client sent SSH"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (slice_starts_with(first_bytes, rows[i].start))
+			return rows[i].cause;
+	}
+	return "the first bytes of the client are not TLS: enable TLS in the client";
+}
+
+/* --- lines --- */
 
 static bool may_log(struct tls_context *ctx, struct log_limit *limit, uint64_t now_ms,
                     uint32_t *suppressed)

@@ -1,15 +1,27 @@
-/* The log's lines about TLS, limited for each listener.  Thread: any. */
+/* What goes wrong with TLS, in plain words: the causes, and the log's lines, limited for each
+ * listener.  Thread: any. */
 #ifndef NET_TLS_LOG_H
 #define NET_TLS_LOG_H
 
 #include <openssl/ssl.h>
 
+#include "base/bytes.h"
 #include "net/peer_address.h"
-#include "net/tls_explain.h"
 #include "net/tls_work.h"
 
 struct tls_context;
 struct tls_hello;
+
+struct tls_failure {
+	unsigned long error; /* the most telling one of OpenSSL's queue; 0: none */
+	const char *cause;   /* plain words */
+};
+
+/* Reads OpenSSL's queue to its end. `ssl` for the verify result, may be NULL. */
+struct tls_failure tls_log_explain(SSL *ssl);
+bool tls_log_is_tls(struct slice first_bytes);
+/* Plain words for a connection whose first bytes are not a TLS record. */
+const char *tls_log_plaintext_cause(struct slice first_bytes);
 
 struct tls_report {
 	const struct peer_address *peer;

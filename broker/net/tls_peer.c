@@ -1,14 +1,92 @@
-/* The peer's certificate, and whether it would be accepted again. */
+/* The peer's certificate: its names, and whether it would be accepted again.  A name that is not
+ * plain UTF-8, or has a NUL after which the rest would be ignored, makes the certificate give no
+ * name. */
 #include "net/tls_peer.h"
 
+#include <openssl/x509v3.h>
+
 #include "base/container.h"
+#include "base/utf8.h"
 #include "net/tls_certificate_check.h"
 #include "net/tls_context_internal.h"
-#include "net/tls_names.h"
+
+/* --- names --- */
+
+/* Counts values; the first is kept. */
+struct names {
+	struct buf *out;
+	size_t count;
+	bool bad;
+};
+
+static void add_name(struct names *n, const ASN1_STRING *value)
+{
+	unsigned char *utf8 = NULL;
+	int len = ASN1_STRING_to_UTF8(&utf8, value);
+	struct slice name;
+
+	if (len <= 0) {
+		OPENSSL_free(utf8);
+		n->bad = true;
+		return;
+	}
+	name = slice_of(utf8, (size_t)len);
+	if (strlen((const char *)utf8) != name.len || !utf8_valid(name))
+		n->bad = true;
+	else if (n->count++ == 0)
+		buf_put_slice(n->out, name);
+	OPENSSL_free(utf8);
+}
+
+static void add_alternatives(struct names *n, X509 *certificate, int type)
+{
+	GENERAL_NAMES *all = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+
+	for (int i = 0; i < sk_GENERAL_NAME_num(all); i++) {
+		int found;
+		const void *value = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(all, i), &found);
+
+		if (found == type)
+			add_name(n, value);
+	}
+	GENERAL_NAMES_free(all);
+}
+
+size_t tls_peer_names_of(X509 *certificate, enum conf_certificate_user kind, struct buf *out)
+{
+	struct names n = {.out = out};
+	const X509_NAME *subject = X509_get_subject_name(certificate);
+	size_t before = out->len;
+	int at = -1;
+
+	switch (kind) {
+	case CERTIFICATE_USER_NONE:
+		break;
+	case CERTIFICATE_USER_CN:
+		while ((at = X509_NAME_get_index_by_NID(subject, NID_commonName, at)) >= 0)
+			add_name(&n, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+		break;
+	case CERTIFICATE_USER_SAN_DNS:
+		add_alternatives(&n, certificate, GEN_DNS);
+		break;
+	case CERTIFICATE_USER_SAN_URI:
+		add_alternatives(&n, certificate, GEN_URI);
+		break;
+	case CERTIFICATE_USER_SAN_EMAIL:
+		add_alternatives(&n, certificate, GEN_EMAIL);
+		break;
+	}
+	if (!n.bad)
+		return n.count;
+	out->len = before;
+	return 0;
+}
+
+/* --- facts of the stream --- */
 
 static const struct tls_peer *peer_of(const struct stream_tls *tls)
 {
-	return (const struct tls_peer *)(const void *)tls; /* its first member */
+	return container_of_const(tls, struct tls_peer, tls);
 }
 
 /* The session of a resumed connection was verified again before it was taken (tls_tickets.c). */
@@ -21,16 +99,7 @@ static X509 *certificate_of(const struct tls_peer *peer)
 static size_t certificate_names(const struct stream_tls *tls, enum conf_certificate_user kind,
                                 struct buf *out)
 {
-	return tls_names_of_certificate(certificate_of(peer_of(tls)), kind, out);
-}
-
-/* Verified by the same CAs and CRL before: only the dates may have come to an end. */
-static bool verified_alike(const struct tls_peer *peer, const struct tls_context *ctx)
-{
-	STACK_OF(X509) *verified = SSL_get0_verified_chain(peer->ssl);
-
-	return memcmp(peer->ctx->trust, ctx->trust, sizeof(ctx->trust)) == 0 && verified != NULL &&
-	       tls_certificate_check_dates(verified);
+	return tls_peer_names_of(certificate_of(peer_of(tls)), kind, out);
 }
 
 /* Where certificates are no longer asked for, one that was given counts as none. */
@@ -38,6 +107,7 @@ static bool certificate_fits(const struct tls_peer *peer, const struct tls_conte
                              bool connected, const char **why)
 {
 	X509 *certificate = certificate_of(peer);
+	STACK_OF(X509) * verified;
 
 	if (ctx->client_certificates == CLIENT_CERTIFICATES_NONE)
 		return true;
@@ -45,8 +115,12 @@ static bool certificate_fits(const struct tls_peer *peer, const struct tls_conte
 		*why = "a client certificate is required now";
 		return ctx->client_certificates != CLIENT_CERTIFICATES_REQUIRED;
 	}
-	return verified_alike(peer, ctx) ||
-	       tls_certificate_check_again(ctx, certificate, SSL_get_peer_cert_chain(peer->ssl),
+	/* Verified by the same CAs and CRL before: only the dates may have come to an end. */
+	verified = SSL_get0_verified_chain(peer->ssl);
+	if (verified != NULL && memcmp(peer->ctx->trust, ctx->trust, sizeof(ctx->trust)) == 0 &&
+	    tls_certificate_check_dates(verified))
+		return true;
+	return tls_certificate_check_again(ctx, certificate, SSL_get_peer_cert_chain(peer->ssl),
 	                                   connected, why);
 }
 

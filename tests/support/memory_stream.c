@@ -38,16 +38,18 @@ struct memory_peer {
 
 static struct memory *memory_of(struct stream *stream)
 {
-	return (struct memory *)stream; /* its first member */
+	return container_of(stream, struct memory, stream);
 }
 
 static const struct memory *memory_of_const(const struct stream *stream)
 {
-	return (const struct memory *)stream;
+	return container_of_const(stream, struct memory, stream);
 }
 
-static void free_stream(struct memory *m)
+static void op_free(struct stream *stream)
 {
+	struct memory *m = memory_of(stream);
+
 	if (m->peer != NULL)
 		m->peer->stream = NULL;
 	buf_fini(&m->backlog);
@@ -146,16 +148,6 @@ static void op_detach(struct stream *stream)
 	REQUIRE(!m->flushing || m->ended);
 }
 
-static void op_attach(struct stream *stream)
-{
-	(void)stream;
-}
-
-static void op_free(struct stream *stream)
-{
-	free_stream(memory_of(stream));
-}
-
 static struct memory *memory_of_tls(const struct stream_tls *tls)
 {
 	return container_of((struct stream_tls *)(uintptr_t)tls, struct memory, tls);
@@ -190,7 +182,6 @@ static const struct stream_ops ops = {
     .set_paused = op_set_paused,
     .close = op_close,
     .abort = op_abort,
-    .attach = op_attach,
     .detach = op_detach,
     .free = op_free,
 };
@@ -321,8 +312,7 @@ static bool run_end(struct memory_peer *peer)
 		end_it(m, peer->send_end);
 	if (m == NULL || !m->ended || m->stream.executor != executor_current())
 		return false;
-	m->stream.events->on_closed(m->stream.arg, m->end);
-	free_stream(m);
+	stream_call_closed(&m->stream, m->end);
 	return true;
 }
 

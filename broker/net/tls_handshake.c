@@ -1,0 +1,112 @@
+/* The handshake of a TLS stream: from the first bytes to the first that are its owner's. */
+#include "net/tls_handshake.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/require.h"
+#include "net/loop.h"
+#include "net/tls_context_internal.h"
+#include "net/tls_hello.h"
+#include "net/tls_log.h"
+#include "net/tls_records.h"
+#include "net/tls_source.h"
+
+/* A client that connects and closes is not worth a line in the log; one that closes after it got
+ * the certificate is. */
+static void log_gone(struct tls_stream *t)
+{
+	struct tls_report report = tls_records_report(t);
+
+	if (t->io.hello == NULL || !t->io.hello->seen)
+		return;
+	report.failure.cause = "the client closed the connection during the handshake; clients "
+			       "that do not trust the broker's certificate often do this";
+	tls_log_handshake_failed(&report, tls_stream_now_ms(t));
+}
+
+/* False: the stream has been closed. */
+static bool begin(struct tls_stream *t)
+{
+	t->ctx = tls_source_context(t->source);
+	tls_source_unref(&t->source);
+	/* NULL: the listener is closed */
+	if (t->ctx == NULL || !tls_log_is_tls(t->io.in)) {
+		if (t->ctx != NULL)
+			tls_log_plaintext(&t->stream.facts->peer, t->ctx,
+			                  tls_log_plaintext_cause(t->io.in), tls_stream_now_ms(t));
+		t->io.in = SLICE_EMPTY;
+		tls_records_close(t, STREAM_END_TLS, 0);
+		return false;
+	}
+	t->ssl = SSL_new(t->ctx->groups[0].ssl_ctx);
+	if (t->ssl == NULL) { /* OpenSSL has no memory */
+		tls_records_fail(t);
+		return false;
+	}
+	tls_io_attach(t->shared, t->ssl);
+	SSL_set_accept_state(t->ssl);
+	SSL_set_options(t->ssl, SSL_OP_CLEANSE_PLAINTEXT); /* until the first packet is whole */
+	t->io.hello = xnew(t->io.hello);
+	return true;
+}
+
+static void finish(struct tls_stream *t)
+{
+	t->established = true;
+	tls_peer_init(&t->peer, t->ctx, t->ssl);
+	t->stream.facts->established = true;
+	t->stream.facts->tls = &t->peer.tls;
+	stream_call_stage(&t->stream, STREAM_STAGE_DONE);
+	SSL_set_msg_callback(t->ssl, NULL);
+	free(t->io.hello);
+	t->io.hello = NULL;
+	tls_records_feed(t);
+}
+
+/* A step of it. Afterwards it needs more bytes, or had its share of the turn, or is done. */
+void tls_handshake_run(struct tls_stream *t)
+{
+	struct tls_excess excess;
+	bool failed;
+	int result;
+
+	REQUIRE(!t->established && !t->closed);
+	if (!tls_records_take(t)) {
+		log_gone(t);
+		return;
+	}
+	if (t->io.in.len > 0 && t->ssl == NULL && !begin(t))
+		return;
+	if (t->ssl == NULL) {
+		tls_records_update_inner(t);
+		return;
+	}
+	tls_io_select(t->shared, &t->io);
+	tls_work_begin_handshake(&t->io.work);
+	result = SSL_do_handshake(t->ssl);
+	if (t->io.hello->seen && !t->io.work.hello_seen)
+		stream_call_stage(&t->stream, STREAM_STAGE_HELLO);
+	tls_work_end_handshake(&t->io.work, t->io.hello->seen);
+	failed = result != 1 && SSL_get_error(t->ssl, result) != SSL_ERROR_WANT_READ;
+	if (!failed)
+		tls_records_send(t);
+	if (result == 1) {
+		finish(t);
+		return;
+	}
+	REQUIRE(!t->closed);
+	excess = tls_work_handshake_excess(&t->io.work);
+	if (failed || excess.counted != NULL) {
+		t->io.in = SLICE_EMPTY;
+		if (excess.counted != NULL)
+			tls_records_fail_for_excess(t, &excess);
+		else
+			tls_records_fail(t);
+		return;
+	}
+	if (t->io.in.len > 0)
+		loop_add_job(t->stream.loop, &t->job, LOOP_HANDSHAKE);
+	tls_records_save_rest(t);
+	tls_records_update_inner(t);
+}
