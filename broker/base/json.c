@@ -246,26 +246,6 @@ static uint64_t read_number(struct parser *p)
 	return value;
 }
 
-static void read_value(struct parser *p, struct json_member *m)
-{
-	int c = peek(p);
-
-	m->kind = JSON_BOOL;
-	if (c == '"') {
-		m->kind = JSON_TEXT;
-		m->text = read_quoted(p);
-	} else if (c >= '0' && c <= '9') {
-		m->kind = JSON_NUMBER;
-		m->number = read_number(p);
-	} else if (accept(p, SLICE("true"))) {
-		m->number = 1;
-	} else if (accept(p, SLICE("null"))) {
-		m->kind = JSON_NULL;
-	} else if (!accept(p, SLICE("false"))) {
-		p->bad = true;
-	}
-}
-
 static const struct json_member *find_member(const struct json_object *o, struct slice name)
 {
 	for (size_t i = 0; i < o->count; i++) {
@@ -277,11 +257,25 @@ static const struct json_member *find_member(const struct json_object *o, struct
 
 static void read_member(struct parser *p, struct json_object *o)
 {
-	struct json_member m = {.kind = JSON_NULL};
+	struct json_member m = {.kind = JSON_BOOL};
+	int c;
 
 	m.name = read_quoted(p);
 	expect(p, SLICE(":"));
-	read_value(p, &m);
+	c = peek(p);
+	if (c == '"') {
+		m.kind = JSON_TEXT;
+		m.text = read_quoted(p);
+	} else if (c >= '0' && c <= '9') {
+		m.kind = JSON_NUMBER;
+		m.number = read_number(p);
+	} else if (accept(p, SLICE("true"))) {
+		m.number = 1;
+	} else if (accept(p, SLICE("null"))) {
+		m.kind = JSON_NULL;
+	} else if (!accept(p, SLICE("false"))) {
+		p->bad = true;
+	}
 	skip_blanks(p);
 	if (o->count == JSON_MEMBERS_MAX || find_member(o, m.name) != NULL)
 		p->bad = true;

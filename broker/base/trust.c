@@ -289,14 +289,6 @@ static int enter_root(struct walk *w)
 	return enter_directory(w, open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), "/");
 }
 
-static void put_target(struct walk *w, const char *target)
-{
-	char *rest = xasprintf("%s/%s", target, w->rest == NULL ? "" : w->rest);
-
-	free(w->rest);
-	w->rest = rest;
-}
-
 static int read_link(int fd, char out[PATH_MAX])
 {
 	ssize_t n = readlinkat(fd, "", out, PATH_MAX - 1);
@@ -311,7 +303,7 @@ static int follow_link(struct walk *w, const char *name)
 {
 	struct subject s = {.fd = openat(w->dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC),
 	                    .name = name};
-	char target[PATH_MAX];
+	char target[PATH_MAX], *rest;
 	int rc = 0;
 
 	if (s.fd < 0 || fstat(s.fd, &s.st) != 0)
@@ -328,7 +320,9 @@ static int follow_link(struct walk *w, const char *name)
 		close(s.fd);
 	if (rc != 0)
 		return rc;
-	put_target(w, target);
+	rest = xasprintf("%s/%s", target, w->rest == NULL ? "" : w->rest);
+	free(w->rest);
+	w->rest = rest;
 	return target[0] == '/' ? enter_root(w) : 0;
 }
 

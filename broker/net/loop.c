@@ -79,23 +79,10 @@ static void on_timer(uv_timer_t *handle)
 	loop_kick(loop);
 }
 
-static void set_timer(struct loop *loop, uint64_t wait_ms)
-{
-	uint64_t due = wait_ms == UINT64_MAX ? UINT64_MAX : loop->executor->now_ms + wait_ms;
-
-	if (due == loop->due_ms)
-		return;
-	loop->due_ms = due;
-	if (due == UINT64_MAX)
-		uv_timer_stop(&loop->timer);
-	else
-		REQUIRE(uv_timer_start(&loop->timer, on_timer, wait_ms, 0) == 0);
-}
-
 static void on_check(uv_check_t *handle)
 {
 	struct loop *loop = handle->data;
-	uint64_t wait_ms;
+	uint64_t wait_ms, due_ms;
 
 	uv_idle_stop(&loop->idle);
 	if (!loop_queue_is_empty(&loop->queue)) {
@@ -109,7 +96,14 @@ static void on_check(uv_check_t *handle)
 		loop_kick(loop);
 		return;
 	}
-	set_timer(loop, wait_ms);
+	due_ms = wait_ms == UINT64_MAX ? UINT64_MAX : loop->executor->now_ms + wait_ms;
+	if (due_ms != loop->due_ms) {
+		loop->due_ms = due_ms;
+		if (due_ms == UINT64_MAX)
+			uv_timer_stop(&loop->timer);
+		else
+			REQUIRE(uv_timer_start(&loop->timer, on_timer, wait_ms, 0) == 0);
+	}
 	if (loop->open == 0 && atomic_load(&loop->stopping))
 		uv_stop(&loop->uv);
 }

@@ -97,19 +97,6 @@ static void load_certificates(const struct tls_building *b)
 	}
 }
 
-static void set_description(struct tls_context *ctx)
-{
-	struct buf text = {0};
-
-	for (size_t i = 0; i < ctx->certificate_count; i++) {
-		if (i > 0)
-			buf_printf(&text, i + 1 < ctx->certificate_count ? ", " : " and ");
-		tls_certificate_kind(&ctx->certificates[i], &text);
-	}
-	ctx->description = slice_dup(buf_slice(&text));
-	buf_fini(&text);
-}
-
 /* What the server names in its request for a certificate, so that the client can choose. */
 static void announce_client_cas(struct tls_context *ctx)
 {
@@ -134,6 +121,7 @@ static struct tls_context *build_context(struct tls_building *b, struct tls_tick
 {
 	struct tls_context *ctx = xnew(ctx);
 	size_t errors_before = b->errors->error_count;
+	struct buf text = {0};
 
 	b->ctx = ctx;
 	atomic_init(&ctx->refs, 1);
@@ -148,7 +136,13 @@ static struct tls_context *build_context(struct tls_building *b, struct tls_tick
 		tls_context_unref(&ctx);
 		return NULL;
 	}
-	set_description(ctx);
+	for (size_t i = 0; i < ctx->certificate_count; i++) {
+		if (i > 0)
+			buf_printf(&text, i + 1 < ctx->certificate_count ? ", " : " and ");
+		tls_certificate_kind(&ctx->certificates[i], &text);
+	}
+	ctx->description = slice_dup(buf_slice(&text));
+	buf_fini(&text);
 	return ctx;
 }
 

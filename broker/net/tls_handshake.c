@@ -26,7 +26,7 @@ static void log_gone(struct tls_stream *t)
 }
 
 /* False: the stream has been closed. */
-static bool begin(struct tls_stream *t)
+static bool start_handshake(struct tls_stream *t)
 {
 	t->ctx = tls_source_context(t->source);
 	tls_source_unref(&t->source);
@@ -51,7 +51,7 @@ static bool begin(struct tls_stream *t)
 	return true;
 }
 
-static void finish(struct tls_stream *t)
+static void finish_handshake(struct tls_stream *t)
 {
 	t->established = true;
 	tls_peer_init(&t->peer, t->ctx, t->ssl);
@@ -76,7 +76,7 @@ void tls_handshake_run(struct tls_stream *t)
 		log_gone(t);
 		return;
 	}
-	if (t->io.in.len > 0 && t->ssl == NULL && !begin(t))
+	if (t->io.in.len > 0 && t->ssl == NULL && !start_handshake(t))
 		return;
 	if (t->ssl == NULL) {
 		tls_records_update_inner(t);
@@ -92,7 +92,7 @@ void tls_handshake_run(struct tls_stream *t)
 	if (!failed)
 		tls_records_send(t);
 	if (result == 1) {
-		finish(t);
+		finish_handshake(t);
 		return;
 	}
 	REQUIRE(!t->closed);

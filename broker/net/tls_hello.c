@@ -117,35 +117,20 @@ void tls_hello_read(struct tls_hello *hello, SSL *ssl)
 	hello->extended_master_secret = find_extension(ssl, TLSEXT_TYPE_extended_master_secret, &r);
 }
 
-static void put_version(struct buf *out, uint16_t version)
+void tls_hello_versions(const struct tls_hello *hello, struct buf *out)
 {
 	static const char *const names[] = {"SSLv3", "TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3"};
 
-	if (out->len > 0)
-		buf_put_u8(out, ' ');
-	if (version >= SSL3_VERSION && version <= TLS1_3_VERSION)
-		buf_printf(out, "%s", names[version - SSL3_VERSION]);
-	else
-		buf_printf(out, "0x%04x", version);
-}
+	for (size_t i = 0; i < hello->version_count; i++) {
+		uint16_t version = hello->versions[i];
 
-void tls_hello_versions(const struct tls_hello *hello, struct buf *out)
-{
-	for (size_t i = 0; i < hello->version_count; i++)
-		put_version(out, hello->versions[i]);
-}
-
-static void put_suite(struct buf *out, uint16_t suite, SSL *ssl)
-{
-	unsigned char bytes[2] = {(unsigned char)(suite >> 8), (unsigned char)suite};
-	const SSL_CIPHER *known = SSL_CIPHER_find(ssl, bytes);
-
-	if (out->len > 0)
-		buf_put_u8(out, ' ');
-	if (known != NULL)
-		buf_printf(out, "%s", SSL_CIPHER_get_name(known));
-	else
-		buf_printf(out, "0x%04x", suite);
+		if (out->len > 0)
+			buf_put_u8(out, ' ');
+		if (version >= SSL3_VERSION && version <= TLS1_3_VERSION)
+			buf_printf(out, "%s", names[version - SSL3_VERSION]);
+		else
+			buf_printf(out, "0x%04x", version);
+	}
 }
 
 void tls_hello_suites(const struct tls_hello *hello, SSL *ssl, struct buf *out)
@@ -153,8 +138,18 @@ void tls_hello_suites(const struct tls_hello *hello, SSL *ssl, struct buf *out)
 	size_t shown = hello->suite_count < SUITES_SHOWN ? hello->suite_count : SUITES_SHOWN;
 	unsigned more = (unsigned)(hello->suite_count - shown) + hello->suites_left_out;
 
-	for (size_t i = 0; i < shown; i++)
-		put_suite(out, hello->suites[i], ssl);
+	for (size_t i = 0; i < shown; i++) {
+		uint16_t suite = hello->suites[i];
+		unsigned char bytes[2] = {(unsigned char)(suite >> 8), (unsigned char)suite};
+		const SSL_CIPHER *known = SSL_CIPHER_find(ssl, bytes);
+
+		if (out->len > 0)
+			buf_put_u8(out, ' ');
+		if (known != NULL)
+			buf_printf(out, "%s", SSL_CIPHER_get_name(known));
+		else
+			buf_printf(out, "0x%04x", suite);
+	}
 	if (more > 0)
 		buf_printf(out, " +%u", more);
 }

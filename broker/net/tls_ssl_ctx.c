@@ -133,24 +133,6 @@ static bool set_algorithms(SSL_CTX *ssl_ctx, unsigned min_version)
 	       SSL_CTX_set1_client_sigalgs_list(ssl_ctx, signatures) == 1;
 }
 
-/* No early data: MQTT has no profile for it (RFC 8446 E.5). */
-static void set_options(SSL_CTX *ssl_ctx)
-{
-	SSL_CTX_clear_options(ssl_ctx, SSL_OP_ALLOW_UNSAFE_LEGACY_RENEGOTIATION |
-	                                   SSL_OP_ALLOW_CLIENT_RENEGOTIATION |
-	                                   SSL_OP_ALLOW_NO_DHE_KEX |
-	                                   SSL_OP_NO_EXTENDED_MASTER_SECRET | SSL_OP_NO_TICKET);
-	SSL_CTX_set_options(ssl_ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
-	                                 SSL_OP_CIPHER_SERVER_PREFERENCE |
-	                                 SSL_OP_PRIORITIZE_CHACHA);
-	SSL_CTX_set_mode(ssl_ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
-	                              SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-	                              SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
-	SSL_CTX_set_max_cert_list(ssl_ctx, CERTIFICATES_MAX);
-	REQUIRE(SSL_CTX_set_max_early_data(ssl_ctx, 0) == 1);
-	REQUIRE(SSL_CTX_set_recv_max_early_data(ssl_ctx, 0) == 1);
-}
-
 /* Tickets of one listener, or of other demands on clients, are worth nothing at another. */
 static bool set_session_id_context(SSL_CTX *ssl_ctx, const struct tls_building *b)
 {
@@ -194,7 +176,20 @@ SSL_CTX *tls_ssl_ctx_new(const struct tls_building *b)
 		SSL_CTX_free(ssl_ctx);
 		return NULL;
 	}
-	set_options(ssl_ctx);
+	/* No early data: MQTT has no profile for it (RFC 8446 E.5). */
+	SSL_CTX_clear_options(ssl_ctx, SSL_OP_ALLOW_UNSAFE_LEGACY_RENEGOTIATION |
+	                                   SSL_OP_ALLOW_CLIENT_RENEGOTIATION |
+	                                   SSL_OP_ALLOW_NO_DHE_KEX |
+	                                   SSL_OP_NO_EXTENDED_MASTER_SECRET | SSL_OP_NO_TICKET);
+	SSL_CTX_set_options(ssl_ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
+	                                 SSL_OP_CIPHER_SERVER_PREFERENCE |
+	                                 SSL_OP_PRIORITIZE_CHACHA);
+	SSL_CTX_set_mode(ssl_ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
+	                              SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+	                              SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
+	SSL_CTX_set_max_cert_list(ssl_ctx, CERTIFICATES_MAX);
+	REQUIRE(SSL_CTX_set_max_early_data(ssl_ctx, 0) == 1);
+	REQUIRE(SSL_CTX_set_recv_max_early_data(ssl_ctx, 0) == 1);
 	SSL_CTX_set_app_data(ssl_ctx, b->ctx);
 	SSL_CTX_set_client_hello_cb(ssl_ctx, on_client_hello, NULL);
 	SSL_CTX_set_alpn_select_cb(ssl_ctx, on_alpn, NULL);

@@ -75,8 +75,15 @@ bool tls_work_begin(struct tls_work *w)
 	return w->records_left > 0;
 }
 
-static void count_idle(struct tls_work *w, unsigned idle)
+void tls_work_end(struct tls_work *w, size_t got)
 {
+	unsigned with_data = got > 0 && w->finished > 0;
+	unsigned idle = w->finished > with_data ? w->finished - with_data : 0;
+
+	if (with_data > 0 && got < TLS_SMALL_BYTES)
+		w->small_this_second++;
+	/* mutant: tls_share_of_a_turn */
+	w->records_left -= w->records_left > 0 && with_data > 0;
 	/* mutant: tls_idle_records */
 	w->idle += idle;
 	/* mutant: tls_idle_per_second */
@@ -85,18 +92,6 @@ static void count_idle(struct tls_work *w, unsigned idle)
 		w->idle_left -= idle;
 	else
 		w->records_left = 0;
-}
-
-void tls_work_end(struct tls_work *w, size_t got)
-{
-	unsigned with_data = got > 0 && w->finished > 0;
-
-	if (with_data > 0 && got < TLS_SMALL_BYTES)
-		w->small_this_second++;
-	/* mutant: tls_share_of_a_turn */
-	w->records_left -= w->records_left > 0 && with_data > 0;
-	if (w->finished > with_data)
-		count_idle(w, w->finished - with_data);
 }
 
 void tls_work_begin_handshake(struct tls_work *w)

@@ -3,8 +3,11 @@
 
 #include "proto/wire.h"
 
-static void put_connack_limits(struct buf *out, const struct connack *c)
+/* [MQTT5-3.2.2-20] */
+static void put_connack_properties(struct buf *out, const struct connack *c)
 {
+	size_t start = out->len;
+
 	if (c->has_session_expiry)
 		property_put_number(out, PROPERTY_SESSION_EXPIRY, c->session_expiry_s);
 	if (c->receive_maximum != 0 && c->receive_maximum != UINT16_MAX)
@@ -19,14 +22,6 @@ static void put_connack_limits(struct buf *out, const struct connack *c)
 		property_put_number(out, PROPERTY_TOPIC_ALIAS_MAXIMUM, c->topic_alias_maximum);
 	if (c->has_server_keep_alive)
 		property_put_number(out, PROPERTY_SERVER_KEEP_ALIVE, c->server_keep_alive_s);
-}
-
-/* [MQTT5-3.2.2-20] */
-static void put_connack_properties(struct buf *out, const struct connack *c)
-{
-	size_t start = out->len;
-
-	put_connack_limits(out, c);
 	property_put_string_if_any(out, PROPERTY_ASSIGNED_CLIENT_ID, c->assigned_client_id);
 	property_put_string_if_any(out, PROPERTY_REASON_STRING, c->reason_string);
 	property_put_string_if_any(out, PROPERTY_RESPONSE_INFORMATION, c->response_information);

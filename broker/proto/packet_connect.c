@@ -71,11 +71,6 @@ static struct fault read_connect_properties(struct reader *r, struct properties 
 	return FAULT_NONE;
 }
 
-static struct fault malformed_if_bad(const struct reader *r, const char *cause)
-{
-	return r->bad ? fault_of(REASON_MALFORMED, cause) : FAULT_NONE;
-}
-
 /* [MQTT-3.1.2-9] */
 static struct fault read_will(struct reader *r, uint8_t flags, struct connect *out)
 {
@@ -94,7 +89,7 @@ static struct fault read_will(struct reader *r, uint8_t flags, struct connect *o
 	if (r->bad)
 		return fault_of(REASON_MALFORMED, "the will's topic is cut short or not UTF-8");
 	will->payload = read_string(r);
-	return malformed_if_bad(r, "the will's payload is cut short");
+	return r->bad ? fault_of(REASON_MALFORMED, "the will's payload is cut short") : FAULT_NONE;
 }
 
 /* Client Identifier, will, User Name, Password: in this order. [MQTT-3.1.3-1] */

@@ -3,33 +3,28 @@
 
 #include "proto/wire.h"
 
-/* Reason code and properties may be left out, from the end. */
-static struct fault read_disconnect(struct reader *r, struct disconnect *out)
-{
-	uint8_t code;
-
-	if (reader_left(r) == 0)
-		return FAULT_NONE;
-	code = read_u8(r);
-	if (!reason_is_allowed(code, PACKET_DISCONNECT))
-		return fault_of(REASON_PROTOCOL_ERROR,
-		                "the reason code is not one that a client may send");
-	out->reason = (enum reason)code;
-	return reader_left(r) == 0 ? FAULT_NONE
-	                           : properties_read(r, PACKET_DISCONNECT, &out->properties);
-}
-
 struct fault packet_disconnect_decode(const struct frame *frame, enum mqtt_version version,
                                       struct disconnect *out)
 {
 	struct reader r = reader_of(frame->body);
 	struct fault fault;
+	uint8_t code;
 
 	*out = (struct disconnect){.reason = REASON_SUCCESS};
 	if (!fault_is_none(fault = wire_check_flags(frame))) /* [MQTT-3.14.1-1] */
 		return fault;
-	if (version == MQTT_5_0 && !fault_is_none(fault = read_disconnect(&r, out)))
-		return fault;
+	/* Reason code and properties may be left out, from the end. */
+	if (version == MQTT_5_0 && reader_left(&r) > 0) {
+		code = read_u8(&r);
+		if (!reason_is_allowed(code, PACKET_DISCONNECT))
+			return fault_of(REASON_PROTOCOL_ERROR,
+			                "the reason code is not one that a client may send");
+		out->reason = (enum reason)code;
+		if (reader_left(&r) > 0 &&
+		    !fault_is_none(fault =
+		                       properties_read(&r, PACKET_DISCONNECT, &out->properties)))
+			return fault;
+	}
 	return wire_check_end(&r);
 }
 

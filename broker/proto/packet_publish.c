@@ -1,6 +1,7 @@
 /* PUBLISH both ways.  Pure; the hottest codec: encoding knows its sizes before it writes. */
 #include "proto/packet_publish.h"
 
+#include "base/require.h"
 #include "proto/topic.h"
 #include "proto/wire.h"
 
@@ -23,21 +24,18 @@ static struct fault check_topic(struct slice topic)
 	return FAULT_NONE;
 }
 
-static struct fault check_properties(const struct properties *p)
+static struct fault read_publish_properties(struct reader *r, struct properties *p)
 {
+	struct fault fault = properties_read(r, PACKET_PUBLISH, p);
+
+	if (!fault_is_none(fault) || p->present == 0)
+		return fault;
 	if (properties_have(p, PROPERTY_SUBSCRIPTION_ID)) /* [MQTT5-3.3.4-6] */
 		return fault_of(REASON_PROTOCOL_ERROR,
 		                "a client must not send a Subscription Identifier in PUBLISH");
 	if (properties_have(p, PROPERTY_TOPIC_ALIAS) && p->topic_alias == 0) /* [MQTT5-3.3.2-8] */
 		return fault_of(REASON_TOPIC_ALIAS_INVALID, "the Topic Alias is 0");
 	return FAULT_NONE;
-}
-
-static struct fault read_publish_properties(struct reader *r, struct properties *out)
-{
-	struct fault fault = properties_read(r, PACKET_PUBLISH, out);
-
-	return !fault_is_none(fault) || out->present == 0 ? fault : check_properties(out);
 }
 
 /* 3.1.1 forbids an empty name; 5.0 needs an alias in its place. [MQTT-4.7.3-1] */
@@ -49,15 +47,6 @@ static struct fault check_empty_topic(const struct publish *p, enum mqtt_version
 	           ? fault_of(REASON_PROTOCOL_ERROR,
 	                      "the topic name is empty, and there is no Topic Alias")
 	           : FAULT_NONE;
-}
-
-static struct fault check_flags(const struct publish *p)
-{
-	if (p->qos == 3) /* [MQTT-3.3.1-4] */
-		return fault_of(REASON_MALFORMED, "the QoS is 3");
-	if (p->qos == 0 && p->dup) /* [MQTT-3.3.1-2] */
-		return fault_of(REASON_MALFORMED, "DUP is set with QoS 0");
-	return FAULT_NONE;
 }
 
 /* Topic name or packet identifier could not be read. */
@@ -80,8 +69,10 @@ struct fault packet_publish_decode(const struct frame *frame, enum mqtt_version 
 	out->dup = (frame->flags & FLAG_DUP) != 0;
 	out->retain = (frame->flags & FLAG_RETAIN) != 0;
 	out->qos = (uint8_t)((frame->flags & FLAG_QOS) >> 1);
-	if (!fault_is_none(fault = check_flags(out)))
-		return fault;
+	if (out->qos == 3) /* [MQTT-3.3.1-4] */
+		return fault_of(REASON_MALFORMED, "the QoS is 3");
+	if (out->qos == 0 && out->dup) /* [MQTT-3.3.1-2] */
+		return fault_of(REASON_MALFORMED, "DUP is set with QoS 0");
 	out->topic = read_string(&r);
 	out->packet_id =
 	    out->qos == 0 ? 0 : read_packet_id(&r); /* [MQTT3-2.3.1-5] [MQTT5-2.2.1-2] */
@@ -97,20 +88,13 @@ struct fault packet_publish_decode(const struct frame *frame, enum mqtt_version 
 	return out->topic.len > 0 ? FAULT_NONE : check_empty_topic(out, version);
 }
 
-static size_t subscription_ids_size(const struct publish_out *p)
-{
-	size_t size = 0;
-
-	for (size_t i = 0; i < p->subscription_id_count; i++)
-		size += property_number_size(PROPERTY_SUBSCRIPTION_ID, p->subscription_ids[i]);
-	return size;
-}
-
 /* The properties without their length. */
 static size_t properties_size(const struct publish_out *p)
 {
-	size_t size = subscription_ids_size(p) + p->forwarded.len;
+	size_t size = p->forwarded.len;
 
+	for (size_t i = 0; i < p->subscription_id_count; i++)
+		size += property_number_size(PROPERTY_SUBSCRIPTION_ID, p->subscription_ids[i]);
 	if (p->has_expiry)
 		size += property_number_size(PROPERTY_MESSAGE_EXPIRY, p->expiry_s);
 	if (p->topic_alias != 0)
@@ -160,6 +144,7 @@ size_t packet_publish_encode(struct buf *out, const struct publish_out *p)
 	size_t start = out->len;
 	size_t id_at = 0;
 
+	REQUIRE(p->qos <= 2 && (p->qos == 0 || p->packet_id != 0));
 	buf_reserve(out, body + 5);
 	frame_put_header(out, PACKET_PUBLISH, flags_of(p), body);
 	buf_put_string(out, p->topic);

@@ -26,6 +26,7 @@ void packet_suback_encode(struct buf *out, enum mqtt_version version, uint16_t p
 {
 	size_t start = out->len;
 
+	REQUIRE(count > 0);
 	put_head(out, version, packet_id, reason_string);
 	for (size_t i = 0; i < count; i++) { /* [MQTT-3.9.3-1] */
 		bool refused = reasons[i] >= REASON_UNSPECIFIED;
@@ -41,6 +42,7 @@ void packet_unsuback_encode(struct buf *out, enum mqtt_version version, uint16_t
 {
 	size_t start = out->len;
 
+	REQUIRE(count > 0);
 	put_head(out, version, packet_id, reason_string);
 	if (version == MQTT_5_0)
 		buf_put(out, reasons, count); /* [MQTT5-3.11.3-1] */

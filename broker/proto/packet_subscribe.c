@@ -23,13 +23,6 @@ static struct subscription_options options_of(uint8_t bits)
 	};
 }
 
-/* In 3.1.1 all but the QoS is reserved. [MQTT3-3.8.3-4] */
-static struct fault check_options_v3(uint8_t bits)
-{
-	return bits <= 2 ? FAULT_NONE
-	                 : fault_of(REASON_MALFORMED, "the requested QoS is not 0, 1 or 2");
-}
-
 static struct fault check_options_v5(uint8_t bits, struct slice filter)
 {
 	if ((bits & OPTION_RESERVED) != 0) /* [MQTT5-3.8.3-5] */
@@ -78,7 +71,11 @@ static struct fault check_entry(struct reader *r, enum mqtt_version version)
 	bits = read_u8(r);
 	if (r->bad)
 		return fault_of(REASON_MALFORMED, "the subscription options are missing");
-	return version == MQTT_5_0 ? check_options_v5(bits, filter) : check_options_v3(bits);
+	if (version == MQTT_5_0)
+		return check_options_v5(bits, filter);
+	if (bits > 2) /* all but the QoS is reserved [MQTT3-3.8.3-4] */
+		return fault_of(REASON_MALFORMED, "the requested QoS is not 0, 1 or 2");
+	return FAULT_NONE;
 }
 
 /* Flags, identifier and, in 5.0, properties: what both requests begin with. [MQTT-3.8.1-1]

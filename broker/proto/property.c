@@ -2,6 +2,7 @@
 #include "proto/property.h"
 
 #include "base/array.h"
+#include "base/require.h"
 #include "proto/topic.h"
 #include "proto/wire.h"
 
@@ -96,16 +97,6 @@ static uint32_t read_number(struct reader *r, const struct property_row *row)
 	return row->type == FOUR ? read_u32(r) : read_varint(r);
 }
 
-static void store_number(struct properties *out, const struct property_row *row, uint32_t v)
-{
-	if (row->type == BYTE)
-		*(uint8_t *)member_of(out, row) = (uint8_t)v;
-	else if (row->type == TWO)
-		*(uint16_t *)member_of(out, row) = (uint16_t)v;
-	else
-		*(uint32_t *)member_of(out, row) = v;
-}
-
 static struct fault take_number(struct reader *r, uint32_t id, struct properties *out)
 {
 	const struct property_row *row = &rows[id];
@@ -115,7 +106,12 @@ static struct fault take_number(struct reader *r, uint32_t id, struct properties
 		return fault_of(REASON_MALFORMED, texts[id].broken);
 	if (v < row->min || v > row->max)
 		return fault_of(REASON_PROTOCOL_ERROR, texts[id].range);
-	store_number(out, row, v);
+	if (row->type == BYTE)
+		*(uint8_t *)member_of(out, row) = (uint8_t)v;
+	else if (row->type == TWO)
+		*(uint16_t *)member_of(out, row) = (uint16_t)v;
+	else
+		*(uint32_t *)member_of(out, row) = v;
 	return FAULT_NONE;
 }
 
@@ -165,6 +161,7 @@ struct fault properties_read(struct reader *r, unsigned owner, struct properties
 	struct reader block;
 	struct fault fault;
 
+	REQUIRE(owner < 16);
 	*out = (struct properties){0};
 	out->raw = read_bytes(r, read_varint(r));
 	if (r->bad)
@@ -251,6 +248,7 @@ void property_put_number(struct buf *out, enum property id, uint32_t v)
 {
 	uint8_t type = rows[id].type;
 
+	REQUIRE(type >= BYTE && type <= VARINT);
 	buf_put_u8(out, (uint8_t)id);
 	if (type == BYTE)
 		buf_put_u8(out, (uint8_t)v);
@@ -272,6 +270,7 @@ size_t property_number_size(enum property id, uint32_t v)
 
 void property_put_string(struct buf *out, enum property id, struct slice s)
 {
+	REQUIRE(rows[id].type >= STRING && rows[id].type <= BINARY);
 	buf_put_u8(out, (uint8_t)id);
 	buf_put_string(out, s);
 }

@@ -346,8 +346,7 @@ static void names_with_tricks_name_nobody(void **state)
 
 		value->type = rows[i].type;
 		ASN1_STRING_set(value, rows[i].value.data, (int)rows[i].value.len);
-		if (tls_peer_names_of(certificate, CERTIFICATE_USER_CN, &out) != 0 ||
-		    out.len != 0)
+		if (tls_peer_names_of(certificate, CERTIFICATE_USER_CN, &out) != 0 || out.len != 0)
 			fail_msg("%s", rows[i].name);
 		buf_fini(&out);
 		X509_free(certificate);
