@@ -10,19 +10,15 @@
 #include "base/container.h"
 #include "base/crypto.h"
 #include "client/admission.h"
-#include "client/client_list.h"
 #include "client/connect_accept.h"
 #include "client/connect_refuse.h"
 #include "client/login_input.h"
 #include "proto/packet_auth.h"
 #include "proto/packet_connect.h"
-#include "proto/packet_disconnect.h"
 #include "session/link_output.h"
 #include "session/pending_ack.h"
 #include "session/session.h"
 #include "worker/shared.h"
-
-#define OTHER_METHOD "the Authentication Method is not that of CONNECT"
 
 enum auth_exchange_step {
 	AUTH_EXCHANGE_FIRST, /* waits for client-first */
@@ -127,6 +123,12 @@ static void refuse(struct conn *c, struct fault fault)
 	fail(c->auth_exchange, fault, HIDE_CAUSE);
 }
 
+void auth_exchange_fail(struct conn *c, struct fault fault)
+{
+	REQUIRE_OWNER(&c->link);
+	fail(c->auth_exchange, fault, SHOW_CAUSE);
+}
+
 static const struct login_attempt attempt = {
     .cancel = cancel,
     .refuse = refuse,
@@ -163,14 +165,6 @@ static void take_packet(const struct auth_exchange *e, struct connect *packet)
 		                           .client_id = session_client_id(e->conn->link.session)};
 }
 
-static bool is_still_valid(struct auth_exchange *e, const char **why)
-{
-	struct connect packet;
-
-	take_packet(e, &packet);
-	return login_input_still_valid(e->conn, &packet, e->identity, e->generation, why);
-}
-
 /* An address that guessed wrong before gets its answer later, as it waits for its next hash. */
 static void report(struct auth_exchange *e)
 {
@@ -180,8 +174,10 @@ static void report(struct auth_exchange *e)
 	/* mutant: wrong_proof */
 	bool accepted = e->right && e->identity != NULL;
 	const char *why = e->why;
+	struct connect packet;
 	uint64_t wait_ms;
 
+	REQUIRE(e->step == AUTH_EXCHANGE_ANSWERED_LATER);
 	if (a != NULL && !authenticator_pass(a, address, accepted, &wait_ms)) {
 		executor_timer_arm(&c->link.worker->executor, &e->timer, wait_ms);
 		return;
@@ -190,7 +186,10 @@ static void report(struct auth_exchange *e)
 		admission_close(c);
 		return;
 	}
-	accepted = accepted && is_still_valid(e, &why);
+	if (accepted) {
+		take_packet(e, &packet);
+		accepted = login_input_still_valid(c, &packet, e->identity, e->generation, &why);
+	}
 	if (a != NULL)
 		authenticator_note(a, address, buf_slice(&e->scram.user), accepted);
 	if (accepted)
@@ -260,16 +259,15 @@ static enum login_verdict decide(struct auth_exchange *e)
 	return verdict;
 }
 
-/* Is it the user of the CONNECT, or of the session? */
-static bool names_the_same(struct auth_exchange *e)
+/* Of the CONNECT, or of the session. */
+static struct slice user_name_of(const struct auth_exchange *e)
 {
-	struct slice user = buf_slice(&e->scram.user);
 	struct connect packet;
 
 	if (!is_first_login(e))
-		return slice_equal(user, e->conn->link.session->identity->name);
+		return e->conn->link.session->identity->name;
 	decode_connect(e, &packet);
-	return slice_equal(user, packet.user_name);
+	return packet.user_name;
 }
 
 static void refuse_verdict(struct auth_exchange *e, enum login_verdict verdict)
@@ -288,26 +286,16 @@ static void refuse_verdict(struct auth_exchange *e, enum login_verdict verdict)
 	auth_exchange_free(e);
 }
 
-static void challenge(struct auth_exchange *e, const struct scram_verifier *verifier)
-{
-	char nonce[SCRAM_NONCE];
-	struct buf message = {0};
-
-	scram_nonce(nonce);
-	scram_server_first(&e->scram, verifier, slice_of(nonce, sizeof(nonce)), &message);
-	e->step = AUTH_EXCHANGE_FINAL;
-	send_auth(e, buf_slice(&message));
-	buf_fini(&message);
-}
-
-static void on_first(struct auth_exchange *e, struct slice message)
+static void on_first(struct auth_exchange *e, struct slice client_first)
 {
 	struct conn *c = e->conn;
-	const char *wrong = scram_client_first(&e->scram, message);
+	const char *wrong = scram_client_first(&e->scram, client_first);
 	struct scram_verifier verifier;
+	struct buf server_first = {0};
 	enum login_verdict verdict;
+	char nonce[SCRAM_NONCE];
 
-	if (wrong == NULL && !names_the_same(e))
+	if (wrong == NULL && !slice_equal(buf_slice(&e->scram.user), user_name_of(e)))
 		wrong = "SCRAM: the user name has changed";
 	if (wrong != NULL) {
 		fail_login(e, wrong, SHOW_CAUSE);
@@ -327,8 +315,12 @@ static void on_first(struct auth_exchange *e, struct slice message)
 		fail_login(e, "no user has a SCRAM verifier any more", HIDE_CAUSE);
 		return;
 	}
-	challenge(e, &verifier);
+	scram_nonce(nonce);
+	scram_server_first(&e->scram, &verifier, slice_of(nonce, sizeof(nonce)), &server_first);
 	crypto_wipe(&verifier, sizeof(verifier));
+	e->step = AUTH_EXCHANGE_FINAL;
+	send_auth(e, buf_slice(&server_first)); /* e may be gone */
+	buf_fini(&server_first);
 }
 
 static void on_final(struct auth_exchange *e, struct slice message)
@@ -344,12 +336,14 @@ static void on_final(struct auth_exchange *e, struct slice message)
 	report(e);
 }
 
-/* An AUTH packet, before or after CONNACK. */
-static struct fault on_auth_packet(struct conn *c, const struct auth *auth)
+/* --- the packets of the client --- */
+
+struct fault auth_exchange_take(struct conn *c, const struct auth *auth)
 {
 	struct auth_exchange *e = c->auth_exchange;
 	struct fault fault = client_link_check_properties(&c->link, &auth->properties);
 
+	REQUIRE_OWNER(&c->link);
 	if (!fault_is_none(fault))
 		return fault;
 	if (e->step == AUTH_EXCHANGE_FIRST)
@@ -362,170 +356,33 @@ static struct fault on_auth_packet(struct conn *c, const struct auth *auth)
 	return FAULT_NONE;
 }
 
-static struct auth_exchange *auth_exchange_new(struct conn *c)
+void auth_exchange_start(struct conn *c, struct slice connect)
 {
 	struct auth_exchange *e = xnew(e);
 	struct worker *w = c->link.worker;
 
+	REQUIRE_OWNER(&c->link);
+	REQUIRE(c->attempt == NULL);
 	e->conn = c;
 	e->timer.fire = on_timer;
 	e->why = "";
+	buf_put_slice(&e->connect, connect);
 	executor_timer_arm(&w->executor, &e->timer,
 	                   client_link_limits(&c->link)->connect_timeout_ms);
-	return e;
-}
-
-/* --- before CONNACK --- */
-
-/* There is a password or a proof in it. */
-static void drop_packet(struct conn *c, size_t size_bytes)
-{
-	/* mutant: password_beside_scram_is_wiped */
-	crypto_wipe(c->in.data, size_bytes);
-	buf_consume(&c->in, size_bytes);
-	if (c->in.len == 0)
-		buf_fini(&c->in);
-}
-
-struct fault auth_exchange_begin(struct conn *c, const struct frame *f,
-                                 const struct connect *packet)
-{
-	const struct properties *p = &packet->properties;
-	struct worker *w = c->link.worker;
-	struct connect waiting;
-	struct auth_exchange *e;
-
-	REQUIRE_OWNER(&c->link);
-	if (!slice_equal(p->auth_method, SCRAM_METHOD) ||
-	    !identity_source_has_scram(w->snapshot->identities))
-		return fault_of(REASON_BAD_AUTHENTICATION_METHOD, /* [MQTT5-4.12.0-1] */
-		                "the Authentication Method is not SCRAM-SHA-256, or no user has a "
-		                "verifier for it");
-	if (properties_have(p, PROPERTY_MAXIMUM_PACKET_SIZE))
-		c->link.max_packet_bytes = p->max_packet_bytes;
-	c->arrival = ++w->clients->next_arrival;
-	c->state = CONN_AUTHENTICATING;
-	executor_timer_disarm(&w->executor, &c->timer);
-	e = auth_exchange_new(c);
 	c->auth_exchange = e;
 	c->attempt = &attempt;
-	buf_put(&e->connect, c->in.data, f->size_bytes);
-	drop_packet(c, f->size_bytes);
-	decode_connect(e, &waiting);
-	if (properties_have(&waiting.properties, PROPERTY_AUTH_DATA))
-		on_first(e, waiting.properties.auth_data);
-	else
-		send_auth(e, SLICE_EMPTY); /* RFC 4422: an empty challenge asks for the first one */
-	return FAULT_NONE;
 }
 
-static void on_early_disconnect(struct conn *c, const struct frame *f)
+void auth_exchange_begin(struct conn *c)
 {
-	struct disconnect d;
-	struct fault fault = packet_disconnect_decode(f, MQTT_5_0, &d);
-
-	if (fault_is_none(fault))
-		conn_close_with(c, CLOSE_CLIENT, fault_of(d.reason, "the client sent DISCONNECT"),
-		                SLICE_EMPTY);
-	else
-		conn_fail(c, fault);
-}
-
-static struct fault on_early_auth(struct conn *c, const struct frame *f)
-{
-	struct auth auth;
-	struct fault fault = packet_auth_decode(f, &auth);
-
-	if (!fault_is_none(fault))
-		return fault;
-	if (auth.reason != REASON_CONTINUE_AUTHENTICATION) /* [MQTT5-4.12.0-3] */
-		return fault_of(REASON_PROTOCOL_ERROR,
-		                "the reason code of AUTH is not Continue authentication");
-	if (!slice_equal(auth.properties.auth_method, SCRAM_METHOD)) /* [MQTT5-4.12.0-5] */
-		return fault_of(REASON_BAD_AUTHENTICATION_METHOD, OTHER_METHOD);
-	return on_auth_packet(c, &auth);
-}
-
-/* Only AUTH and DISCONNECT may come before CONNACK. [MQTT5-3.1.2-30] */
-static void on_early_packet(struct conn *c, const struct frame *f)
-{
-	struct fault fault =
-	    fault_of(REASON_PROTOCOL_ERROR, "only AUTH and DISCONNECT may come before CONNACK");
-
-	count(&c->link.worker->counters.packets_received);
-	if (f->padded) { /* [MQTT5-1.5.5-1] */
-		fail(c->auth_exchange,
-		     fault_of(REASON_MALFORMED, "the Remaining Length is not in its shortest form"),
-		     SHOW_CAUSE);
-		return;
-	}
-	if (f->type == PACKET_DISCONNECT) {
-		on_early_disconnect(c, f);
-		return;
-	}
-	if (f->type == PACKET_AUTH)
-		fault = on_early_auth(c, f);
-	if (!fault_is_none(fault))
-		fail(c->auth_exchange, fault, SHOW_CAUSE);
-}
-
-void auth_exchange_continue(struct conn *c)
-{
-	struct frame f;
-	size_t needed;
+	struct auth_exchange *e = c->auth_exchange;
+	struct connect packet;
 
 	REQUIRE_OWNER(&c->link);
-	while (c->auth_exchange != NULL && c->state == CONN_AUTHENTICATING && c->in.len > 0) {
-		struct slice in = buf_slice(&c->in);
-
-		switch (
-		    frame_next(&in, client_link_limits(&c->link)->max_connect_size, &f, &needed)) {
-		case FRAME_COMPLETE:
-			stream_note_packet(c->link.stream);
-			on_early_packet(c, &f);
-			drop_packet(c, f.size_bytes);
-			break;
-		case FRAME_INCOMPLETE:
-			return;
-		case FRAME_MALFORMED:
-			fail(c->auth_exchange,
-			     fault_of(REASON_MALFORMED, "the Remaining Length is not valid"),
-			     SHOW_CAUSE);
-			return;
-		case FRAME_TOO_LARGE:
-			fail(c->auth_exchange,
-			     fault_of(REASON_PACKET_TOO_LARGE,
-			              "AUTH is larger than limits.max_connect_size"),
-			     SHOW_CAUSE);
-			return;
-		}
-	}
-}
-
-/* --- after CONNACK --- */
-
-struct fault on_auth(struct client_link *link, const struct frame *f)
-{
-	struct conn *c = conn_of(link);
-	struct auth auth;
-	struct fault fault;
-
-	/* 3.1.1 has no such packet; without a method nobody may send one. [MQTT5-4.12.0-7] */
-	if (!c->enhanced || !pending_ack_has_connack(&c->link))
-		return fault_of(REASON_PROTOCOL_ERROR,
-		                "AUTH is only for clients that connected with an Authentication "
-		                "Method");
-	if (!fault_is_none(fault = packet_auth_decode(f, &auth)))
-		return fault;
-	if (!slice_equal(auth.properties.auth_method, SCRAM_METHOD)) /* [MQTT5-4.12.1-1] */
-		return fault_of(REASON_PROTOCOL_ERROR, OTHER_METHOD);
-	if (auth.reason !=
-	    (c->auth_exchange == NULL ? REASON_REAUTHENTICATE : REASON_CONTINUE_AUTHENTICATION))
-		return fault_of(REASON_PROTOCOL_ERROR,
-		                "the reason code of AUTH does not fit the state of the exchange");
-	if (c->auth_exchange == NULL) {
-		c->auth_exchange = auth_exchange_new(c);
-		c->attempt = &attempt;
-	}
-	return on_auth_packet(c, &auth);
+	REQUIRE(is_first_login(e) && e->step == AUTH_EXCHANGE_FIRST);
+	decode_connect(e, &packet);
+	if (properties_have(&packet.properties, PROPERTY_AUTH_DATA))
+		on_first(e, packet.properties.auth_data);
+	else
+		send_auth(e, SLICE_EMPTY); /* RFC 4422: an empty challenge asks for the first one */
 }

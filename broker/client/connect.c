@@ -2,7 +2,7 @@
 #include "client/connect.h"
 
 #include "base/scratch.h"
-#include "client/auth_exchange.h"
+#include "client/auth_packets.h"
 #include "client/client_list.h"
 #include "client/connect_login.h"
 #include "client/connect_refuse.h"
@@ -41,7 +41,7 @@ struct fault connect_handle(struct conn *c, const struct frame *f)
 		return FAULT_NONE;
 	}
 	if (properties_have(&packet.properties, PROPERTY_AUTH_METHOD))
-		return auth_exchange_begin(c, f, &packet);
+		return auth_packets_begin(c, f, &packet);
 	c->arrival = ++c->link.worker->clients->next_arrival;
 	connect_login_start(c, &packet);
 	return FAULT_NONE;

@@ -2,7 +2,7 @@
  *
  * The worker that accepted the connection looks only at the client id: if another worker owns it,
  * the connection moves there, whole. The owner decodes the packet, checks the login
- * (connect_login.h, auth_exchange.h), and accepts or refuses it. Nothing of a session or a will is
+ * (connect_login.h, auth_packets.h), and accepts or refuses it. Nothing of a session or a will is
  * touched before the login has succeeded. */
 #ifndef CLIENT_CONNECT_H
 #define CLIENT_CONNECT_H

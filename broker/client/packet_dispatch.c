@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "client/admission.h"
-#include "client/auth_exchange.h"
+#include "client/auth_packets.h"
 #include "client/conn_memory.h"
 #include "client/connect.h"
 #include "client/connect_refuse.h"
@@ -316,7 +316,7 @@ void packet_dispatch_continue(struct conn *c)
 		return;
 	if (c->state == CONN_NEW && c->in.len > 0)
 		handle_first(c);
-	auth_exchange_continue(c);
+	auth_packets_continue(c);
 	packet_dispatch_deferred(c);
 	if (conn_waits(c))
 		input_drain_apply(c);
