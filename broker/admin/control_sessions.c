@@ -28,25 +28,6 @@ static bool is_accepted(const struct conn *c)
 	return c->state == CONN_ACCEPTED && c->link.session != NULL;
 }
 
-static void note_clients(struct control_query *q)
-{
-	const struct conn *c;
-
-	DL_FOREACH (q->worker->clients->conns, c) {
-		if (is_accepted(c))
-			add_id(q, c->link.session->id);
-	}
-}
-
-static void note_sessions(struct control_query *q)
-{
-	struct table_walk walk = table_walk_of(&q->worker->sessions->by_id);
-	const struct session *s;
-
-	while ((s = table_walk_next(&walk)) != NULL)
-		add_id(q, s->id);
-}
-
 /* --- what of each --- */
 
 static void put_who(struct buf *out, const struct session *s)
@@ -89,19 +70,10 @@ static void put_client(struct buf *out, const struct session *s)
 	json_close(out);
 }
 
-/* Seconds until it ends, where that is certain. */
-static void put_end(struct buf *out, const struct session *s)
+static void put_session(struct buf *out, const struct session *s)
 {
 	uint64_t now_ms = s->worker->executor.now_ms, due_ms = s->expiry_timer.due_ms;
 
-	if (s->link != NULL || !timer_is_armed(&s->expiry_timer))
-		json_str(out, "ends_in_s", NULL);
-	else
-		json_number(out, "ends_in_s", due_ms > now_ms ? (due_ms - now_ms) / 1000 : 0);
-}
-
-static void put_session(struct buf *out, const struct session *s)
-{
 	json_open(out);
 	put_who(out, s);
 	json_bool(out, "connected", s->link != NULL);
@@ -109,7 +81,10 @@ static void put_session(struct buf *out, const struct session *s)
 		json_str(out, "expiry_s", NULL);
 	else
 		json_number(out, "expiry_s", s->expiry_s);
-	put_end(out, s);
+	if (s->link != NULL || !timer_is_armed(&s->expiry_timer)) /* it is not certain when */
+		json_str(out, "ends_in_s", NULL);
+	else
+		json_number(out, "ends_in_s", due_ms > now_ms ? (due_ms - now_ms) / 1000 : 0);
 	put_load(out, s);
 	json_close(out);
 }
@@ -131,36 +106,41 @@ static bool report(struct control_query *q, put_fn *put)
 
 bool control_sessions_report_clients(struct control_query *q)
 {
-	if (q->id_count == 0)
-		note_clients(q);
+	const struct conn *c;
+
+	if (q->id_count == 0) {
+		DL_FOREACH (q->worker->clients->conns, c) {
+			if (is_accepted(c))
+				add_id(q, c->link.session->id);
+		}
+	}
 	return report(q, put_client);
 }
 
 bool control_sessions_report_sessions(struct control_query *q)
 {
-	if (q->id_count == 0)
-		note_sessions(q);
+	if (q->id_count == 0) {
+		struct table_walk walk = table_walk_of(&q->worker->sessions->by_id);
+		const struct session *s;
+
+		while ((s = table_walk_next(&walk)) != NULL)
+			add_id(q, s->id);
+	}
 	return report(q, put_session);
 }
 
 /* --- kick --- */
 
-static bool is_meant(const struct control_query *q, const struct conn *c)
-{
-	const struct json_member *user = json_find(&q->request, "user");
-
-	return is_accepted(c) &&
-	       slice_equal(session_client_id(c->link.session), json_text_of(&q->request, "id")) &&
-	       (user == NULL || slice_equal(session_user(c->link.session), user->text));
-}
-
 /* The only one that is meant; NULL and an error where there is none, or several. */
 static struct conn *find_meant(struct control_query *q)
 {
+	const struct json_member *user = json_find(&q->request, "user");
+	struct slice id = json_text_of(&q->request, "id");
 	struct conn *c, *found = NULL;
 
 	DL_FOREACH (q->worker->clients->conns, c) {
-		if (!is_meant(q, c))
+		if (!is_accepted(c) || !slice_equal(session_client_id(c->link.session), id) ||
+		    (user != NULL && !slice_equal(session_user(c->link.session), user->text)))
 			continue;
 		if (found != NULL) {
 			q->error = "clients of several users have this id: select one with --user";

@@ -98,16 +98,6 @@ static void on_question(struct task *task, void *executor_arg)
 	executor_send(q->control->executor, &q->task);
 }
 
-static void send_out(struct control_query *q)
-{
-	struct executor *to = q->worker == NULL ? q->control->executor : &q->worker->executor;
-
-	executor_timer_disarm(q->control->executor, &q->conn->timer);
-	q->travels = true;
-	q->task.run = on_question;
-	executor_send(to, &q->task);
-}
-
 /* Who answers next? False: all have. */
 static bool next_stop(struct control_query *q)
 {
@@ -122,27 +112,27 @@ static bool next_stop(struct control_query *q)
 	return true;
 }
 
-static void end_query(struct control_conn *conn)
+/* Send the query to who answers next, or end it; wait while the client does not read. */
+static void go_on(struct control_conn *conn)
 {
 	struct control_query *q = conn->query;
 	const char *error = q->error;
 
-	conn->query = NULL;
-	query_free(q);
-	finish(conn, error);
-}
-
-static void go_on(struct control_conn *conn)
-{
-	struct control_query *q = conn->query;
-
+	REQUIRE(q->conn == conn && !q->travels);
 	q->waits = stream_backlog(conn->stream) > STREAM_BACKLOG_LOW;
-	if (q->waits)
+	if (q->waits) {
 		patience(conn);
-	else if (q->error == NULL && next_stop(q))
-		send_out(q);
-	else
-		end_query(conn);
+	} else if (error == NULL && next_stop(q)) {
+		executor_timer_disarm(q->control->executor, &conn->timer);
+		q->travels = true;
+		q->task.run = on_question;
+		executor_send(q->worker == NULL ? q->control->executor : &q->worker->executor,
+		              &q->task);
+	} else {
+		conn->query = NULL;
+		query_free(q);
+		finish(conn, error);
+	}
 }
 
 static void on_answer(struct task *task, void *executor_arg)
@@ -151,6 +141,7 @@ static void on_answer(struct task *task, void *executor_arg)
 	struct control_conn *conn = q->conn;
 
 	(void)executor_arg;
+	REQUIRE(q->travels);
 	q->travels = false;
 	if (conn == NULL) {
 		query_free(q);
@@ -164,15 +155,6 @@ static void on_answer(struct task *task, void *executor_arg)
 
 /* --- requests --- */
 
-static const struct control_command *find_command(struct slice name)
-{
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-		if (slice_equal(slice_of_str(commands[i].name), name))
-			return &commands[i];
-	}
-	return NULL;
-}
-
 static bool takes(const struct control_command *command, struct slice name)
 {
 	if (slice_equal(name, SLICE("command")))
@@ -185,9 +167,17 @@ static bool takes(const struct control_command *command, struct slice name)
 	return false;
 }
 
-/* NULL: nothing is wrong with it. */
-static const char *check(const struct json_object *request, const struct control_command *command)
+/* The command that the request names, and what is wrong with the request; NULL: nothing. */
+static const char *check(const struct json_object *request, const struct control_command **out)
 {
+	struct slice name = json_text_of(request, "command");
+	const struct control_command *command = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(commands) && command == NULL; i++) {
+		if (slice_equal(slice_of_str(commands[i].name), name))
+			command = &commands[i];
+	}
+	*out = command;
 	if (command == NULL)
 		return "unknown command";
 	for (size_t i = 0; i < request->count; i++) {
@@ -201,20 +191,11 @@ static const char *check(const struct json_object *request, const struct control
 	return NULL;
 }
 
-static void log_command(const struct control_conn *conn, const struct control_query *q)
-{
-	char peer[STREAM_PEER_TEXT];
-
-	stream_peer_text(conn->stream, peer, sizeof(peer));
-	LOG(CONTROL_COMMAND, .command = q->command->name, .peer = peer,
-	    .client_id = json_text_of(&q->request, "id"),
-	    .user = json_text_of(&q->request, "user"));
-}
-
-static void start_query(struct control_conn *conn, struct json_object *request,
+static void start_query(struct control_conn *conn, const struct json_object *request,
                         const struct control_command *command)
 {
 	struct control_query *q = xnew(q);
+	char peer[STREAM_PEER_TEXT];
 
 	q->control = conn->control;
 	q->conn = conn;
@@ -225,8 +206,12 @@ static void start_query(struct control_conn *conn, struct json_object *request,
 		    shared_owner_of(q->control->shared, json_text_of(request, command->members[0]));
 	conn->query = q;
 	q->more = command->scope != QUERY_WORKERS;
-	if (command->changes)
-		log_command(conn, q);
+	if (command->changes) {
+		stream_peer_text(conn->stream, peer, sizeof(peer));
+		LOG(CONTROL_COMMAND, .command = command->name, .peer = peer,
+		    .client_id = json_text_of(&q->request, "id"),
+		    .user = json_text_of(&q->request, "user"));
+	}
 	go_on(conn);
 }
 
@@ -240,8 +225,7 @@ static void on_request(struct control_conn *conn, struct slice line)
 		finish(conn, "a request must be a line with a JSON object");
 		return;
 	}
-	command = find_command(json_text_of(&request, "command"));
-	wrong = check(&request, command);
+	wrong = check(&request, &command);
 	if (wrong == NULL) {
 		start_query(conn, &request, command);
 		return;
@@ -293,6 +277,7 @@ static void on_closed(void *arg, enum stream_end end)
 	else if (conn->query != NULL)
 		query_free(conn->query);
 	DL_DELETE(c->conns, conn);
+	REQUIRE(c->conn_count > 0);
 	c->conn_count--;
 	buf_fini(&conn->in);
 	free(conn);
@@ -311,21 +296,15 @@ static void on_timer(struct timer *timer, void *executor_arg)
 }
 
 /* The mode of the socket was checked by the kernel; this also holds if the mode is wrong. */
-static bool is_owner(const struct stream *stream)
+static bool is_admitted(const struct control *c, const struct stream *stream)
 {
 	struct slice key = stream_peer_key(stream);
+	char peer[STREAM_PEER_TEXT];
 	uint32_t uid;
 
 	REQUIRE(key.len == sizeof(uid));
 	memcpy(&uid, key.data, sizeof(uid));
-	return uid == 0 || uid == geteuid();
-}
-
-static bool is_admitted(const struct control *c, const struct stream *stream)
-{
-	char peer[STREAM_PEER_TEXT];
-
-	if (is_owner(stream))
+	if (uid == 0 || uid == geteuid())
 		return c->conn_count < CONNS_MAX;
 	stream_peer_text(stream, peer, sizeof(peer));
 	LOG(CONTROL_REFUSED, .peer = peer);
@@ -353,19 +332,6 @@ static void on_accept(void *arg, struct stream *stream)
 
 /* --- life --- */
 
-static int bind_socket(struct control *c, const struct conf *conf, struct errors *errors)
-{
-	uint16_t port = 0;
-
-	c->address = (struct conf_listener){
-	    .bind = xasprintf("control.socket %s", conf->control_socket),
-	    .path = xstrdup(conf->control_socket),
-	    .is_unix = true,
-	    .mode = 0600,
-	};
-	return socket_bind(&c->address, &port, true, errors, conf->path);
-}
-
 /* The directory may be made later, by the service manager. */
 void control_socket_check(const struct conf *conf, struct errors *errors)
 {
@@ -387,6 +353,7 @@ bool control_socket_start(struct loop *loop, struct shared *shared,
 	const struct conf *conf = hooks->snapshot(hooks->arg)->conf;
 	struct listener_settings settings = {.index = 0};
 	struct control *c;
+	uint16_t port = 0;
 	int fd;
 
 	*out = NULL;
@@ -398,7 +365,13 @@ bool control_socket_start(struct loop *loop, struct shared *shared,
 	c->shared = shared;
 	c->hooks = *hooks;
 	c->started_ms = clock_monotonic_ms();
-	fd = bind_socket(c, conf, errors);
+	c->address = (struct conf_listener){
+	    .bind = xasprintf("control.socket %s", conf->control_socket),
+	    .path = xstrdup(conf->control_socket),
+	    .is_unix = true,
+	    .mode = 0600,
+	};
+	fd = socket_bind(&c->address, &port, true, errors, conf->path);
 	if (fd < 0) {
 		control_socket_free(c);
 		return false;

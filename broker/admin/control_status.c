@@ -31,23 +31,6 @@ static void put_figures(struct buf *out, const struct stats *t, bool of_store)
 	}
 }
 
-static void put_store(struct buf *out, const struct shared *shared, const struct stats *t)
-{
-	json_str(out, "store", stats_store_state(shared, t));
-	if (!journal_is_durable(shared->journal))
-		return;
-	json_str(out, "store_error", stats_store_error(t));
-	put_figures(out, t, true);
-}
-
-static void put_listener(struct buf *out, const struct conf_listener *l)
-{
-	json_open(out);
-	json_str(out, "listener", l->bind);
-	json_str(out, "tls", listener_tls_text(l));
-	json_close(out);
-}
-
 bool control_status_report(struct control_query *q)
 {
 	struct control *c = q->control;
@@ -67,11 +50,19 @@ bool control_status_report(struct control_query *q)
 	json_str(&q->out, "config", snapshot->conf->path);
 	json_number(&q->out, "policy_generation", snapshot->generation);
 	put_figures(&q->out, &stats, false);
-	put_store(&q->out, c->shared, &stats);
+	json_str(&q->out, "store", stats_store_state(c->shared, &stats));
+	if (journal_is_durable(c->shared->journal)) {
+		json_str(&q->out, "store_error", stats_store_error(&stats));
+		put_figures(&q->out, &stats, true);
+	}
 	json_number(&q->out, "memory_bytes", memory_bytes());
 	json_close(&q->out);
-	for (size_t i = 0; i < snapshot->conf->listener_count; i++)
-		put_listener(&q->out, &snapshot->conf->listeners[i]);
+	for (size_t i = 0; i < snapshot->conf->listener_count; i++) {
+		json_open(&q->out);
+		json_str(&q->out, "listener", snapshot->conf->listeners[i].bind);
+		json_str(&q->out, "tls", listener_tls_text(&snapshot->conf->listeners[i]));
+		json_close(&q->out);
+	}
 	return false;
 }
 

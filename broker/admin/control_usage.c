@@ -111,7 +111,7 @@ static void collect(struct control_query *q)
 	q->free_state = usage_free;
 }
 
-static void put_who(struct buf *out, const struct usage_row *row)
+static void put_row(struct buf *out, const struct usage_row *row)
 {
 	struct slice key = slice_of(row->key, row->key_len);
 	bool is_user = row->kind == PAYER_USER;
@@ -120,11 +120,17 @@ static void put_who(struct buf *out, const struct usage_row *row)
 
 	if (is_user)
 		kind = name.len == 0 ? "anonymous" : "user";
+	json_open(out);
 	json_str(out, "kind", kind);
 	if (is_user && name.len == 0)
 		json_str(out, "name", NULL);
 	else
 		json_text(out, "name", is_user ? name : key);
+	json_number(out, "memory_bytes", row->charged + row->retained);
+	json_number(out, "retained_bytes", row->retained);
+	json_number(out, "store_bytes", row->store);
+	json_number(out, "connections", row->connections);
+	json_close(out);
 }
 
 bool control_usage_report(struct control_query *q)
@@ -134,16 +140,7 @@ bool control_usage_report(struct control_query *q)
 	if (q->state == NULL)
 		collect(q);
 	u = q->state;
-	for (size_t i = 0; i < SLICE_ROWS && u->at < u->count; i++) {
-		const struct usage_row *row = &u->rows[u->at++];
-
-		json_open(&q->out);
-		put_who(&q->out, row);
-		json_number(&q->out, "memory_bytes", row->charged + row->retained);
-		json_number(&q->out, "retained_bytes", row->retained);
-		json_number(&q->out, "store_bytes", row->store);
-		json_number(&q->out, "connections", row->connections);
-		json_close(&q->out);
-	}
+	for (size_t i = 0; i < SLICE_ROWS && u->at < u->count; i++)
+		put_row(&q->out, &u->rows[u->at++]);
 	return u->at < u->count;
 }

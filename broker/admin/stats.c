@@ -24,45 +24,33 @@ uint64_t stats_value(const struct stats *stats, size_t offset)
 	return value;
 }
 
-static void add_worker(struct stats *t, const struct counters *c)
-{
-#define COUNTER(member, topic, status, text)                                                       \
-	t->member += atomic_load_explicit(&c->member, memory_order_relaxed);
-#include "worker/figures.def"
-}
-
-static void add_retained(struct stats *t, struct retain *retain)
+void stats_take(struct shared *shared, struct stats *out)
 {
 	struct retain_counts counts;
 
-	retain_count(retain, &counts);
-	t->retained = counts.values;
-	t->retained_bytes = counts.bytes;
-}
-
-static void take_store(struct stats *t, struct journal *journal)
-{
-	journal_health(journal, &t->store);
-	if (t->store.commits > 0)
-		t->commit_us_mean = t->store.commit_us_sum / t->store.commits;
-}
-
-void stats_take(struct shared *shared, struct stats *out)
-{
 	*out = (struct stats){0};
-	for (unsigned i = 0; i < shared->worker_count; i++)
-		add_worker(out, &shared->workers[i]->counters);
+	for (unsigned i = 0; i < shared->worker_count; i++) {
+		const struct counters *c = &shared->workers[i]->counters;
+
+#define COUNTER(member, topic, status, text)                                                       \
+	out->member += atomic_load_explicit(&c->member, memory_order_relaxed);
+#include "worker/figures.def"
+	}
 	out->packets_received += out->clients_accepted; /* their CONNECTs */
 	out->packets_sent += out->messages_sent;
 	out->clients_connected = atomic_load(&shared->connections);
 	out->clients_maximum = atomic_load(&shared->connections_most);
 	if (out->sessions > out->clients_connected)
 		out->clients_disconnected = out->sessions - out->clients_connected;
-	add_retained(out, shared->retain);
+	retain_count(shared->retain, &counts);
+	out->retained = counts.values;
+	out->retained_bytes = counts.bytes;
 	out->stored = out->queued + out->retained;
 	out->stored_bytes = out->queued_bytes + out->retained_bytes;
 	out->memory = out->memory_bytes + out->retained_bytes;
-	take_store(out, shared->journal);
+	journal_health(shared->journal, &out->store);
+	if (out->store.commits > 0)
+		out->commit_us_mean = out->store.commit_us_sum / out->store.commits;
 }
 
 const char *stats_store_state(const struct shared *shared, const struct stats *t)

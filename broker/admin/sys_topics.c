@@ -100,69 +100,52 @@ static void report_store(struct sys *sys, const struct stats *stats)
 		report(sys, VALUE_STORE_ERROR, "store/error", error == NULL ? "none" : error);
 }
 
-static void report_load(struct sys *sys, size_t index)
-{
-	char name[TOPIC_MAX], text[VALUE_MAX];
-
-	for (size_t span = 0; span < LOAD_SPANS; span++) {
-		snprintf(name, sizeof(name), "load/%s/%s", rate_topics[index].topic, spans[span]);
-		snprintf(text, sizeof(text), "%.2f", sys->loads[index].per_minute[span]);
-		report(sys, VALUE_RATES + index * LOAD_SPANS + span, name, text);
-	}
-}
-
 static void report_loads(struct sys *sys, const struct stats *stats)
 {
 	uint64_t now_ms = sys->worker->executor.now_ms;
+	char name[TOPIC_MAX], text[VALUE_MAX];
 
 	for (size_t i = 0; i < ARRAY_LEN(rate_topics); i++) {
 		load_average_update(&sys->loads[i], stats_value(stats, rate_topics[i].offset),
 		                    now_ms - sys->updated_ms);
-		report_load(sys, i);
+		for (size_t span = 0; span < LOAD_SPANS; span++) {
+			snprintf(name, sizeof(name), "load/%s/%s", rate_topics[i].topic,
+			         spans[span]);
+			snprintf(text, sizeof(text), "%.2f", sys->loads[i].per_minute[span]);
+			report(sys, VALUE_RATES + i * LOAD_SPANS + span, name, text);
+		}
 	}
 	sys->updated_ms = now_ms;
-}
-
-static void report_uptime(struct sys *sys)
-{
-	char text[VALUE_MAX];
-
-	snprintf(text, sizeof(text), "%" PRIu64 " seconds",
-	         (sys->worker->executor.now_ms - sys->started_ms) / 1000);
-	report(sys, VALUE_UPTIME, "uptime", text);
 }
 
 static void on_timer(struct timer *timer, void *executor_arg)
 {
 	struct sys *sys = container_of(timer, struct sys, timer);
 	struct worker *w = executor_arg;
+	char text[VALUE_MAX];
 	struct stats stats;
 
 	if (w->stopping)
 		return;
 	stats_take(w->shared, &stats);
-	report_uptime(sys);
+	snprintf(text, sizeof(text), "%" PRIu64 " seconds",
+	         (sys->worker->executor.now_ms - sys->started_ms) / 1000);
+	report(sys, VALUE_UPTIME, "uptime", text);
 	report_figures(sys, &stats);
 	report_store(sys, &stats);
 	report_loads(sys, &stats);
 	executor_timer_arm(&w->executor, timer, SYS_TOPICS_INTERVAL_MS);
 }
 
-static void report_start(struct sys *sys)
-{
-	char text[CLOCK_TEXT_MAX];
-
-	report(sys, VALUE_VERSION, "version", "vakt version " VAKT_VERSION);
-	report(sys, VALUE_TIMESTAMP, "timestamp", clock_text(clock_wall_ms(), text));
-}
-
 static void on_start(struct task *task, void *executor_arg)
 {
 	struct sys *sys = container_of(task, struct sys, start);
 	struct worker *w = executor_arg;
+	char text[CLOCK_TEXT_MAX];
 
 	sys->started_ms = sys->updated_ms = w->executor.now_ms;
-	report_start(sys);
+	report(sys, VALUE_VERSION, "version", "vakt version " VAKT_VERSION);
+	report(sys, VALUE_TIMESTAMP, "timestamp", clock_text(clock_wall_ms(), text));
 	on_timer(&sys->timer, w);
 }
 

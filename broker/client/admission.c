@@ -65,7 +65,7 @@ static enum refusal check_login(struct conn *c, const struct conf_listener *l)
 }
 
 /* By what is known of the connection. *all: nothing more will become known by itself. */
-static enum refusal check(struct conn *c, bool *all)
+static enum refusal check_conn(struct conn *c, bool *all)
 {
 	const struct config_snapshot *snapshot = c->link.worker->snapshot;
 	unsigned slot = stream_listener(c->link.stream);
@@ -97,9 +97,10 @@ bool admission_check(struct client_link *link)
 	struct conn *c = conn_of(link);
 	bool all;
 
+	REQUIRE_OWNER(link);
 	if (c->refusal != REFUSED_NOT || c->state == CONN_CLOSING)
 		return false;
-	c->refusal = check(c, &all);
+	c->refusal = check_conn(c, &all);
 	if (c->refusal == REFUSED_NOT && all)
 		c->link.admitted_by = c->link.worker->snapshot->generation;
 	return c->refusal == REFUSED_NOT;
@@ -107,28 +108,23 @@ bool admission_check(struct client_link *link)
 
 /* --- the close --- */
 
-static struct ending ending_of(const struct conn *c)
+void admission_close(struct conn *c)
 {
 	const struct conf_listener *l =
 	    config_snapshot_listener(c->link.worker->snapshot, stream_listener(c->link.stream));
 	struct ending e = endings[c->refusal];
-
-	if (c->refusal != REFUSED_ELSEWHERE || l == NULL)
-		return e;
-	e.server_reference = slice_of_str(l->server_reference);
-	if (l->server_moved)
-		e.connack = e.disconnect = REASON_SERVER_MOVED;
-	return e;
-}
-
-void admission_close(struct conn *c)
-{
-	struct ending e = ending_of(c);
-	struct fault connack = fault_of(e.connack, c->refused_why);
+	struct fault connack;
 
 	REQUIRE_OWNER(&c->link);
 	if (c->state == CONN_CLOSING)
 		return;
+	REQUIRE(c->refusal != REFUSED_NOT && c->refused_why != NULL);
+	if (c->refusal == REFUSED_ELSEWHERE && l != NULL) {
+		e.server_reference = slice_of_str(l->server_reference);
+		if (l->server_moved)
+			e.connack = e.disconnect = REASON_SERVER_MOVED;
+	}
+	connack = fault_of(e.connack, c->refused_why);
 	if (pending_ack_has_connack(&c->link) || e.connack == REASON_OK ||
 	    !connect_refuse_waiting(c, connack, e.server_reference))
 		conn_close_with(c, CLOSE_NOT_ADMITTED, fault_of(e.disconnect, c->refused_why),
@@ -139,6 +135,7 @@ void admission_close(struct conn *c)
 
 void admission_start(struct worker *w, admission_done_fn *done, void *arg)
 {
+	REQUIRE_EXECUTOR(&w->executor);
 	if (w->clients->admission.done != NULL)
 		w->clients->admission.done(w->clients->admission.arg);
 	w->clients->admission =
@@ -155,7 +152,9 @@ void admission_forget(struct conn *c)
 		a->next = c->next;
 }
 
-static unsigned check_conn(struct conn *c)
+/* Both return what it cost. */
+
+static unsigned review_conn(struct conn *c)
 {
 	unsigned cost = stream_has_certificate(c->link.stream) ? COST_CERTIFICATE : COST_CHECK;
 
@@ -167,10 +166,11 @@ static unsigned check_conn(struct conn *c)
 	return cost + COST_CLOSE;
 }
 
-/* A will that the rules deny now is logged now; it stays, because the rules may change again before
- * it is published. */
-static unsigned check_will(struct session *s)
+static unsigned review_session(struct session *s)
 {
+	session_lifecycle_check_removal(s);
+	/* A will that the rules deny now is logged now; it stays, because the rules may change
+	 * again before it is published. */
 	struct acl_request request;
 	struct acl_verdict verdict;
 
@@ -183,31 +183,26 @@ static unsigned check_will(struct session *s)
 	return COST_WILL;
 }
 
-static unsigned check_session(struct session *s)
-{
-	session_lifecycle_check_removal(s);
-	return check_will(s);
-}
-
 bool admission_turn(struct worker *w)
 {
 	struct admission *a = &w->clients->admission;
 	unsigned spent = 0;
 	struct admission over;
 
+	REQUIRE_EXECUTOR(&w->executor);
 	if (a->done == NULL)
 		return false;
 	while (a->next != NULL && spent < TURN_COST && !w->stopping) {
 		struct conn *c = a->next;
 
 		a->next = c->next;
-		spent += check_conn(c);
+		spent += review_conn(c);
 	}
 	while (w->sessions->next_to_check != NULL && spent < TURN_COST && !w->stopping) {
 		struct session *s = w->sessions->next_to_check;
 
 		w->sessions->next_to_check = s->list_next;
-		spent += check_session(s);
+		spent += review_session(s);
 	}
 	if ((a->next != NULL || w->sessions->next_to_check != NULL) && !w->stopping)
 		return true;

@@ -13,7 +13,8 @@ void client_list_init(struct worker *w)
 
 void client_list_fini(struct worker *w)
 {
-	REQUIRE(w->clients->conns == NULL);
+	REQUIRE(w->clients->conns == NULL && w->clients->half_open.count == 0 &&
+	        w->clients->leaving == NULL && w->clients->yielding == NULL);
 	free(w->clients->listeners);
 	free(w->clients);
 }

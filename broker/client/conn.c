@@ -30,13 +30,6 @@ static const struct {
 #undef CLOSE
 };
 
-static void count_close(struct conn *c, enum close_reason why)
-{
-	char *counters = (char *)&c->link.worker->counters;
-
-	count((_Atomic uint64_t *)(void *)(counters + rows[why].counter));
-}
-
 /* [MQTT5-3.14.2-3] [MQTT5-3.14.4-1, -2] [MQTT5-4.13.2-1] */
 static void put_disconnect(struct conn *c, struct fault fault, struct slice server_reference)
 {
@@ -95,7 +88,7 @@ void conn_close_with(struct conn *c, enum close_reason why, struct fault fault,
 		put_disconnect(c, fault, server_reference);
 	if (line == LOG_LINE_ALWAYS || (line == LOG_LINE_SESSION && c->link.session != NULL))
 		log_close(c, fault);
-	count_close(c, why);
+	count((_Atomic uint64_t *)(void *)((char *)&c->link.worker->counters + rows[why].counter));
 	c->ops->close(c, rows[why].packet == LAST_PACKET_GONE);
 }
 
@@ -128,6 +121,7 @@ void conn_resume(struct conn *c, enum pause_reason why)
 void conn_enter_half_open(struct conn *c, enum half_open_stage stage)
 {
 	REQUIRE_OWNER(&c->link);
+	REQUIRE(!c->unauthenticated);
 	atomic_fetch_add(&c->link.worker->shared->unauthenticated, 1);
 	c->unauthenticated = true;
 	half_open_add(&c->link.worker->clients->half_open, &c->half_open,
@@ -154,6 +148,7 @@ void conn_arrive(struct conn *c)
 void conn_move(struct conn *c, struct worker *executor)
 {
 	REQUIRE_OWNER(&c->link);
+	REQUIRE(c->moving_to == NULL && c->state == CONN_NEW && executor != c->link.worker);
 	c->moving_to = executor;
 	c->next_leaving = c->link.worker->clients->leaving;
 	c->link.worker->clients->leaving = c;
@@ -162,5 +157,6 @@ void conn_move(struct conn *c, struct worker *executor)
 
 void conn_continue(struct conn *c)
 {
+	REQUIRE_OWNER(&c->link);
 	c->ops->go_on(c);
 }

@@ -17,20 +17,6 @@
 #define CROWD_FRESH_MS 500
 #define CROWD_HOLD_MS  10
 
-/* All places are taken evenly, and the connection that would be displaced is new: many clients
- * connect at once, and none holds places. They wait in the kernel for free places instead of
- * displacing each other. */
-static void slow_down(struct worker *w, const struct stream *stream, struct half_open_place *victim)
-{
-	const struct conn *c = victim == NULL ? NULL : container_of(victim, struct conn, half_open);
-
-	if (c != NULL && w->executor.now_ms - c->accepted_ms > CROWD_FRESH_MS)
-		return;
-	/* mutant: half_open_crowd_waits */
-	if (half_open_is_even(&w->clients->half_open, stream_peer_key(stream)))
-		listener_hold(w->clients->listeners[stream_listener(stream)], CROWD_HOLD_MS);
-}
-
 /* Each worker has its part of limits.unauthenticated. False: there is no place for one more
  * connection of this address at this stage. */
 static bool make_place(struct worker *w, struct stream *stream, enum half_open_stage stage)
@@ -40,15 +26,23 @@ static bool make_place(struct worker *w, struct stream *stream, enum half_open_s
 	unsigned workers = w->shared->worker_count;
 	uint32_t max =
 	    l == NULL ? UINT32_MAX : l->limits.unauthenticated; /* it will be closed soon */
-	struct half_open_place *victim;
+	struct half_open_place *place;
+	struct conn *victim;
 
 	if (w->clients->half_open.count < (max < workers ? 1 : max / workers))
 		return true;
-	victim = half_open_victim(&w->clients->half_open, stream_peer_key(stream), stage);
-	slow_down(w, stream, victim);
+	place = half_open_victim(&w->clients->half_open, stream_peer_key(stream), stage);
+	victim = place == NULL ? NULL : container_of(place, struct conn, half_open);
+	/* All places are taken evenly, and the connection that would be displaced is new: many
+	 * clients connect at once, and none holds places. They wait in the kernel for free places
+	 * instead of displacing each other. */
+	if ((victim == NULL || w->executor.now_ms - victim->accepted_ms <= CROWD_FRESH_MS) &&
+	    /* mutant: half_open_crowd_waits */
+	    half_open_is_even(&w->clients->half_open, stream_peer_key(stream)))
+		listener_hold(w->clients->listeners[stream_listener(stream)], CROWD_HOLD_MS);
 	if (victim == NULL)
 		return false;
-	conn_close(container_of(victim, struct conn, half_open), CLOSE_DISPLACED);
+	conn_close(victim, CLOSE_DISPLACED);
 	return true;
 }
 
@@ -96,6 +90,7 @@ void conn_accept(struct worker *w, struct stream *stream)
 	const struct conf_listener *l = worker_listener(w, stream_listener(stream));
 	struct conn *c;
 
+	REQUIRE_EXECUTOR(&w->executor);
 	if (!is_admitted(w, stream, l)) {
 		stream_discard(stream);
 		return;

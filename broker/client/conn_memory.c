@@ -18,6 +18,7 @@ void conn_memory_begin(struct conn *c)
 	char address[STREAM_PEER_TEXT];
 	size_t len = stream_peer_key_text(c->link.stream, address, sizeof(address));
 
+	REQUIRE_OWNER(&c->link);
 	charge_init(&c->link.charge,
 	            payers_find(payers, PAYER_UNAUTHENTICATED, slice_of(address, len)));
 	conn_memory_resume(c);
@@ -25,12 +26,14 @@ void conn_memory_begin(struct conn *c)
 
 void conn_memory_suspend(struct conn *c)
 {
+	REQUIRE_OWNER(&c->link);
 	charge_set(c->link.worker, &c->link.charge, 0);
 	count_connections(c, (uint64_t)0 - 1);
 }
 
 void conn_memory_resume(struct conn *c)
 {
+	REQUIRE_OWNER(&c->link);
 	count_connections(c, 1);
 	conn_memory_count(c);
 }
@@ -41,6 +44,7 @@ void conn_memory_login(struct conn *c)
 	bool anonymous = c->identity->kind == IDENTITY_ANONYMOUS;
 
 	REQUIRE_OWNER(&c->link);
+	REQUIRE(c->link.session == NULL);
 	count_connections(c, (uint64_t)0 - 1);
 	charge_move(c->link.worker, &c->link.charge,
 	            anonymous ? payers_find(payers, PAYER_ADDRESS, payer_key(c->link.charge.payer))
@@ -50,6 +54,7 @@ void conn_memory_login(struct conn *c)
 
 void conn_memory_end(struct conn *c)
 {
+	REQUIRE_OWNER(&c->link);
 	count_connections(c, (uint64_t)0 - 1);
 	charge_fini(c->link.worker, &c->link.charge);
 }
@@ -60,20 +65,12 @@ void conn_memory_count(struct conn *c)
 	size_t attempt =
 	    c->attempt == NULL || c->attempt->memory == NULL ? 0 : c->attempt->memory(c);
 
+	REQUIRE_OWNER(&c->link);
 	c->link.input_bytes = c->in.cap + waiting + attempt;
 	link_output_count(&c->link);
 }
 
-/* Acknowledgements free memory. (A CONNECT is short, unless it has a large will.) */
-static bool drains(uint8_t first)
-{
-	const unsigned types = 1u << PACKET_PUBACK | 1u << PACKET_PUBREC | 1u << PACKET_PUBREL |
-	                       1u << PACKET_PUBCOMP | 1u << PACKET_DISCONNECT;
-
-	return (types >> (first >> 4) & 1) != 0;
-}
-
-static void report_input(struct conn *c, const char *cause)
+static void report_refusal(struct conn *c, const char *cause)
 {
 	const struct session *s = c->link.session;
 	char peer[STREAM_PEER_TEXT];
@@ -89,15 +86,19 @@ static void report_input(struct conn *c, const char *cause)
 
 bool conn_memory_add_input(struct conn *c, struct slice bytes)
 {
+	/* Acknowledgements free memory. (A CONNECT is short, unless it has a large will.) */
+	const unsigned draining = 1u << PACKET_PUBACK | 1u << PACKET_PUBREC | 1u << PACKET_PUBREL |
+	                          1u << PACKET_PUBCOMP | 1u << PACKET_DISCONNECT;
 	size_t more = buf_growth(&c->in, bytes.len);
 	const uint8_t first = c->in.len > 0 ? c->in.data[0] : bytes.data[0];
+	bool drains = (draining >> (first >> 4) & 1) != 0;
 	const char *exceeds = NULL;
 
 	REQUIRE_OWNER(&c->link);
+	REQUIRE(c->state != CONN_CLOSING);
 	if (more > 0 && c->in.len + bytes.len > CONN_INPUT_FREE)
-		exceeds = drains(first)
-		              ? quota_memory_drain(c->link.worker, c->link.charge.payer, more)
-		              : quota_memory(c->link.worker, c->link.charge.payer, more);
+		exceeds = drains ? quota_memory_drain(c->link.worker, c->link.charge.payer, more)
+		                 : quota_memory(c->link.worker, c->link.charge.payer, more);
 	/* mutant: memory_unfinished_packet */
 	if (exceeds == NULL) {
 		if (c->state == CONN_ACCEPTED)
@@ -107,7 +108,7 @@ bool conn_memory_add_input(struct conn *c, struct slice bytes)
 		conn_memory_count(c);
 		return true;
 	}
-	report_input(c, exceeds);
+	report_refusal(c, exceeds);
 	buf_fini_secret(&c->in);
 	conn_fail(c, fault_of(REASON_QUOTA_EXCEEDED, exceeds));
 	return false;

@@ -21,17 +21,19 @@
 
 #define FLUSH_MS 2000
 
-/* Release everything that belongs to it, except the stream. */
-static void release(struct conn *c)
+void conn_teardown_close(struct conn *c, bool stream_gone)
 {
 	struct shared *shared = c->link.worker->shared;
 	struct session *session = c->link.session;
 
+	REQUIRE_OWNER(&c->link);
+	REQUIRE(c->state != CONN_CLOSING);
 	c->state = CONN_CLOSING;
 	c->link.accepted = false;
 	executor_timer_disarm(&c->link.worker->executor, &c->timer);
 	if (c->attempt != NULL)
 		c->attempt->cancel(c);
+	REQUIRE(c->attempt == NULL && c->login == NULL && c->auth_exchange == NULL);
 	subscribe_request_forget(&c->link);
 	pending_acks_forget(&c->link);
 	yield_forget(c);
@@ -45,15 +47,11 @@ static void release(struct conn *c)
 	c->counted = false;
 	c->link.session = NULL;
 	if (session != NULL) {
+		REQUIRE(session->link == &c->link);
 		session->link = NULL;
 		session_lifecycle_detach(session, !c->clean_disconnect);
 	}
-}
-
-void conn_teardown_close(struct conn *c, bool stream_gone)
-{
-	REQUIRE_OWNER(&c->link);
-	release(c);
+	/* The stream is last: what the others still wrote goes out first. */
 	if (stream_gone)
 		return;
 	link_output_close(&c->link);
@@ -61,10 +59,12 @@ void conn_teardown_close(struct conn *c, bool stream_gone)
 		stream_close(c->link.stream, FLUSH_MS);
 }
 
-static void unlink_conn(struct conn *c)
+static void free_conn(struct conn *c)
 {
 	struct worker *w = c->link.worker;
 
+	REQUIRE(c->state == CONN_CLOSING && c->link.session == NULL && !c->counted &&
+	        !c->user_counted && !c->unauthenticated && !c->yielded);
 	admission_forget(c);
 	DL_DELETE(w->clients->conns, c);
 	if (c->link.dirty)
@@ -73,13 +73,6 @@ static void unlink_conn(struct conn *c)
 		LL_DELETE2(w->output->review, &c->link, next_review);
 	if (c->moving_to != NULL)
 		LL_DELETE2(w->clients->leaving, c, next_leaving);
-}
-
-static void free_conn(struct conn *c)
-{
-	struct worker *w = c->link.worker;
-
-	unlink_conn(c);
 	deferred_close_forget(c);
 	if (c->address_counted)
 		connection_limits_give_address(w, c->link.stream);
@@ -103,6 +96,7 @@ void conn_teardown_on_closed(void *arg, enum stream_end end)
 	                                            [STREAM_END_LOCAL] = CLOSE_LOCAL};
 	struct conn *c = arg;
 
+	REQUIRE_OWNER(&c->link);
 	conn_close(c, reasons[end]);
 	free_conn(c);
 }

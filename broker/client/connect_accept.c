@@ -99,6 +99,7 @@ static void go_live(struct conn *c)
 {
 	struct worker *w = c->link.worker;
 
+	REQUIRE(c->link.session != NULL && c->attempt == NULL && !c->counted);
 	c->state = CONN_ACCEPTED;
 	c->link.accepted = true;
 	c->counted = true;
@@ -149,6 +150,7 @@ void connect_accept(struct conn *c, const struct connect *packet, struct slice a
 	struct session *s;
 
 	REQUIRE_OWNER(&c->link);
+	REQUIRE(c->identity != NULL && c->link.session == NULL);
 	/* mutant: elsewhere_after_the_hash */
 	if (connect_refuse_elsewhere(c, packet))
 		return;
@@ -179,6 +181,7 @@ void connect_accept(struct conn *c, const struct connect *packet, struct slice a
 	s = connect_session_attach(c, packet, s, client_id, &present);
 	if (s == NULL)
 		return;
+	REQUIRE(s->link == NULL);
 	c->link.session = s;
 	s->link = &c->link;
 	s->arrival = c->arrival;

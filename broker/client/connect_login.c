@@ -59,6 +59,7 @@ void connect_login_start(struct conn *c, const struct connect *packet)
 	bool answered;
 
 	REQUIRE_OWNER(&c->link);
+	REQUIRE(c->state == CONN_NEW && c->attempt == NULL);
 	wait->conn = c;
 	wait->worker = w;
 	wait->timer.fire = on_refuse_time;
@@ -80,35 +81,14 @@ void connect_login_start(struct conn *c, const struct connect *packet)
 		client_link_pause(&c->link, PAUSE_LOGIN);
 }
 
-/* By a configuration that came into force while the login was under way. NULL: it still succeeds.
- * */
-static const char *refused_by_now(struct conn *c, const struct identity *id)
-{
-	struct connect packet;
-	const char *why;
-
-	if (c->snapshot_generation == c->link.worker->snapshot->generation)
-		return NULL;
-	waiting_connect_decode(c, &packet);
-	return login_input_still_valid(c, &packet, id, c->snapshot_generation, &why) ? NULL : why;
-}
-
-static void finish_login(struct conn *c, enum login_verdict verdict, const char *why)
-{
-	struct connect packet UNINITIALIZED;
-
-	waiting_connect_decode(c, &packet);
-	if (verdict == LOGIN_ACCEPTED)
-		connect_accept(c, &packet, SLICE_EMPTY);
-	else
-		connect_refuse_login(c, &packet, verdict, why);
-}
-
 static void end_wait(struct login_wait *wait)
 {
 	struct conn *c = wait->conn;
 	enum login_verdict verdict = wait->request.verdict;
 	const char *why = wait->request.why;
+	struct connect packet UNINITIALIZED;
+
+	REQUIRE(c != NULL && c->login == wait && c->state == CONN_AUTHENTICATING);
 
 	if (wait->refused_why != NULL) {
 		verdict = LOGIN_BAD_CREDENTIALS;
@@ -122,10 +102,15 @@ static void end_wait(struct login_wait *wait)
 	c->attempt = NULL;
 	c->state = CONN_NEW;
 	/* mutant: checked_when_the_hash_is_there */
-	if (client_link_is_admitted(&c->link))
-		finish_login(c, verdict, why);
-	else
+	if (client_link_is_admitted(&c->link)) {
+		waiting_connect_decode(c, &packet);
+		if (verdict == LOGIN_ACCEPTED)
+			connect_accept(c, &packet, SLICE_EMPTY);
+		else
+			connect_refuse_login(c, &packet, verdict, why);
+	} else {
 		admission_close(c);
+	}
 	waiting_connect_drop(c);
 	if ((c->link.pauses & PAUSE_LOGIN) != 0)
 		conn_resume(c, PAUSE_LOGIN);
@@ -137,30 +122,34 @@ static void on_refuse_time(struct timer *timer, void *executor_arg)
 	end_wait(container_of(timer, struct login_wait, timer));
 }
 
-/* If the password was right and the login fails because the user was locked meanwhile, the answer
- * comes as late as for any other failure. */
-static bool fails_later(struct login_wait *wait)
-{
-	struct executor *executor = &wait->worker->executor;
-
-	/* mutant: locked_while_hashing_fails_as_late */
-	if (wait->refused_why == NULL || wait->request.refuse_at_ms <= executor->now_ms)
-		return false;
-	timer_arm(&executor->timers, &wait->timer, wait->request.refuse_at_ms);
-	return true;
-}
-
 static void on_login_answer(struct login_request *request)
 {
 	struct login_wait *wait = container_of(request, struct login_wait, request);
+	struct executor *executor = &wait->worker->executor;
+	struct conn *c = wait->conn;
+	struct connect packet;
+	const char *why;
 
+	REQUIRE_EXECUTOR(executor);
+	REQUIRE(!wait->answered);
 	wait->answered = true;
-	if (wait->conn == NULL) {
+	if (c == NULL) {
 		login_wait_free(wait);
 		return;
 	}
-	if (request->verdict == LOGIN_ACCEPTED && client_link_is_admitted(&wait->conn->link))
-		wait->refused_why = refused_by_now(wait->conn, request->identity);
-	if (!fails_later(wait))
+	/* A configuration may have come into force while the login was under way. */
+	if (request->verdict == LOGIN_ACCEPTED && client_link_is_admitted(&c->link) &&
+	    c->snapshot_generation != c->link.worker->snapshot->generation) {
+		waiting_connect_decode(c, &packet);
+		if (!login_input_still_valid(c, &packet, request->identity, c->snapshot_generation,
+		                             &why))
+			wait->refused_why = why;
+	}
+	/* If the password was right and the login fails because the user was locked meanwhile, the
+	 * answer comes as late as for any other failure. */
+	/* mutant: locked_while_hashing_fails_as_late */
+	if (wait->refused_why != NULL && wait->request.refuse_at_ms > executor->now_ms)
+		timer_arm(&executor->timers, &wait->timer, wait->request.refuse_at_ms);
+	else
 		end_wait(wait);
 }

@@ -6,20 +6,7 @@
 #include "proto/packet_connack.h"
 #include "proto/packet_connect.h"
 #include "session/link_output.h"
-
-static void log_refused(struct conn *c, const struct connect *packet, enum reason reason,
-                        const char *cause)
-{
-	struct worker *w = c->link.worker;
-	char peer[STREAM_PEER_TEXT];
-	uint32_t suppressed;
-
-	if (!log_limit_pass(&w->clients->refusal_limit, w->executor.now_ms, 10000, 50, &suppressed))
-		return;
-	stream_peer_text(c->link.stream, peer, sizeof(peer));
-	LOG(CONNECT_REFUSED, .client_id = packet->client_id, .user = packet->user_name,
-	    .peer = peer, .reason = reason_name(reason), .cause = cause, .suppressed = suppressed);
-}
+#include "session/pending_ack.h"
 
 /* If the client takes only small packets, the text is left out before the code. [MQTT5-3.1.2-24]
  * [MQTT5-3.2.2-19] */
@@ -45,30 +32,32 @@ static void put_refusal(struct conn *c, const struct connect *packet, const stru
 static void refuse_with(struct conn *c, const struct connect *packet, const char *cause,
                         const struct connack *ack)
 {
+	struct worker *w = c->link.worker;
+	char peer[STREAM_PEER_TEXT];
+	uint32_t suppressed;
+
 	if (c->state == CONN_CLOSING)
 		return;
-	log_refused(c, packet, ack->reason, cause);
+	REQUIRE(!pending_ack_has_connack(&c->link));
+	stream_peer_text(c->link.stream, peer, sizeof(peer));
+	if (log_limit_pass(&w->clients->refusal_limit, w->executor.now_ms, 10000, 50, &suppressed))
+		LOG(CONNECT_REFUSED, .client_id = packet->client_id, .user = packet->user_name,
+		    .peer = peer, .reason = reason_name(ack->reason), .cause = cause,
+		    .suppressed = suppressed);
 	/* 3.1.1 has five codes; for anything else it is closed without one. [MQTT3-3.2.2-4, -5] */
 	if (packet->version == MQTT_5_0 || reason_connack_v3(ack->reason) != 0)
 		put_refusal(c, packet, ack);
 	conn_close(c, CLOSE_CONNECT_REFUSED);
 }
 
-/* Does the client take a Reason String? A client of another version may not know the form of what
- * follows the code. */
-static bool wants_cause(const struct connect *packet, enum reason reason)
-{
-	const struct properties *p = &packet->properties;
-
-	return reason != REASON_UNSUPPORTED_VERSION &&
-	       !(properties_have(p, PROPERTY_REQUEST_PROBLEM) && p->request_problem == 0);
-}
-
 void connect_refuse(struct conn *c, const struct connect *packet, struct fault fault)
 {
 	struct connack ack = {.version = packet->version, .reason = fault.reason, .max_qos = 2};
+	const struct properties *p = &packet->properties;
 
-	if (wants_cause(packet, fault.reason))
+	/* A client of another version may not know the form of what follows the code. */
+	if (fault.reason != REASON_UNSUPPORTED_VERSION &&
+	    !(properties_have(p, PROPERTY_REQUEST_PROBLEM) && p->request_problem == 0))
 		ack.reason_string = slice_of_str(fault.cause);
 	refuse_with(c, packet, fault.cause, &ack);
 }

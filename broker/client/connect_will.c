@@ -11,15 +11,6 @@
 
 #define TEXT_MAX 256
 
-static struct acl_request will_request(const struct will *will)
-{
-	return (struct acl_request){.action = ACL_WILL,
-	                            .topic = will->topic,
-	                            .retain = will->retain,
-	                            .qos = will->qos,
-	                            .payload = will->payload};
-}
-
 /* [MQTT3-3.1.2-16, -17] [MQTT5-3.1.2-14, -15] */
 struct msg *connect_will_message(struct session *s, const struct connect *packet)
 {
@@ -66,7 +57,11 @@ bool connect_will_is_admitted(struct conn *c, const struct connect *packet,
                               const struct acl_subject *subject)
 {
 	const struct conf_limits *limits = client_link_limits(&c->link);
-	struct acl_request request = will_request(&packet->will);
+	struct acl_request request = {.action = ACL_WILL,
+	                              .topic = packet->will.topic,
+	                              .retain = packet->will.retain,
+	                              .qos = packet->will.qos,
+	                              .payload = packet->will.payload};
 	struct acl_verdict verdict;
 
 	REQUIRE_OWNER(&c->link);

@@ -15,6 +15,7 @@ bool connection_limits_take_address(struct worker *w, struct stream *stream,
 	char peer[STREAM_PEER_TEXT];
 	uint32_t suppressed;
 
+	REQUIRE_EXECUTOR(&w->executor);
 	if (keyed_counter_take(&w->shared->address_connections, stream_peer_key(stream),
 	                       max_of(l->limits.connections_per_address)))
 		return true;
@@ -38,6 +39,7 @@ bool connection_limits_take_user(struct conn *c, const struct session *s)
 	uint32_t max = max_of(client_link_limits(&c->link)->connections_per_user);
 
 	REQUIRE_OWNER(&c->link);
+	REQUIRE(!c->user_counted && c->identity != NULL);
 	if (s != NULL && s->link != NULL)
 		max++;
 	c->user_counted = keyed_counter_take(&w->shared->user_connections, c->identity->key, max);

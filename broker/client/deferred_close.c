@@ -24,20 +24,17 @@ void deferred_close_forget(struct conn *c)
 	executor_timer_disarm(&c->link.worker->executor, &c->timer);
 }
 
-static void close_now(struct conn *c, uint64_t flush_ms)
-{
-	deferred_close_forget(c);
-	stream_close(c->link.stream, flush_ms);
-}
-
 static void on_gone(struct journal_group *group, int status, void *executor_arg)
 {
 	struct deferred_close *f = journal_group_context(group);
+	struct conn *c = f->conn;
 
 	(void)status;
 	(void)executor_arg;
-	if (f->conn != NULL)
-		close_now(f->conn, f->flush_ms);
+	if (c != NULL) {
+		deferred_close_forget(c);
+		stream_close(c->link.stream, f->flush_ms);
+	}
 	free(f);
 }
 
@@ -46,6 +43,7 @@ bool deferred_close_begin(struct conn *c, uint64_t flush_ms)
 	struct worker *w = c->link.worker;
 
 	REQUIRE_OWNER(&c->link);
+	REQUIRE(c->state == CONN_CLOSING && c->deferred_close == NULL);
 	if (!c->said_disconnect || w->records->group == NULL || !w->records->urgent || w->stopping)
 		return false;
 	c->deferred_close = xnew(c->deferred_close);

@@ -23,18 +23,13 @@ struct deferred_publish deferred_publish_take(struct slice *in)
 	return p;
 }
 
-static size_t bytes_behind(const struct conn *c)
+static void note_bytes(struct conn *c)
 {
-	struct slice in = buf_slice(c->deferred);
+	struct slice in = c->deferred == NULL ? SLICE_EMPTY : buf_slice(c->deferred);
 
 	if (in.len > 0)
 		(void)deferred_publish_take(&in);
-	return in.len;
-}
-
-static void note_bytes(struct conn *c)
-{
-	c->link.limit.many_deferred = c->deferred != NULL && bytes_behind(c) > BEHIND_MAX;
+	c->link.limit.many_deferred = in.len > BEHIND_MAX;
 }
 
 void deferred_publish_add(struct conn *c, const struct frame *f, struct slice packet)
@@ -54,6 +49,7 @@ void deferred_publish_add(struct conn *c, const struct frame *f, struct slice pa
 void deferred_publish_consume(struct conn *c, size_t bytes)
 {
 	REQUIRE_OWNER(&c->link);
+	REQUIRE(c->deferred != NULL && bytes <= c->deferred->len);
 	buf_consume(c->deferred, bytes);
 	if (c->deferred->len == 0)
 		deferred_publish_free(c);

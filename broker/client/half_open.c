@@ -76,6 +76,7 @@ static enum half_open_stage least_of(const struct half_open_address *a)
 
 static void stand_in(struct half_open_address *a, struct half_open_bucket *b)
 {
+	REQUIRE(b->each > 0);
 	a->bucket = b;
 	a->least = least_of(a);
 	DL_APPEND(b->addresses[a->least], a);
@@ -172,6 +173,7 @@ void half_open_remove(struct half_open *h, struct half_open_place *p)
 
 	if (a == NULL)
 		return;
+	REQUIRE(h->count > 0 && a->bucket->each > 0);
 	DL_DELETE(a->places[p->stage], p);
 	p->address = NULL;
 	h->count--;
@@ -193,11 +195,11 @@ static struct half_open_place *least_place(const struct half_open_address *a)
 
 static struct half_open_place *least_of_bucket(const struct half_open_bucket *b)
 {
-	for (size_t i = 0; i < HALF_OPEN_STAGES; i++) {
-		if (b->addresses[i] != NULL)
-			return least_place(b->addresses[i]);
-	}
-	return NULL;
+	size_t i = 0;
+
+	while (b->addresses[i] == NULL)
+		REQUIRE(++i < HALF_OPEN_STAGES); /* an empty bucket is freed */
+	return least_place(b->addresses[i]);
 }
 
 static size_t count_of(const struct half_open_address *a)

@@ -57,18 +57,6 @@ static void on_timer(struct timer *timer, void *executor_arg)
 		          idle_ms < total_ms ? idle_ms : total_ms);
 }
 
-static void drain_begin(struct conn *c)
-{
-	struct drain *d;
-
-	if (c->link.limit.drain != NULL)
-		return;
-	d = xnew(d);
-	d->conn = c;
-	d->timer.fire = on_timer;
-	c->link.limit.drain = d;
-}
-
 static void skip(struct conn *c, const struct frame *f)
 {
 	struct drain *d = c->link.limit.drain;
@@ -84,9 +72,9 @@ static void skip(struct conn *c, const struct frame *f)
 		count(&w->counters.messages_dropped);
 }
 
-/* Called only while nothing was skipped. */
 static bool has_place(const struct conn *c, const struct frame *f)
 {
+	REQUIRE(!c->link.limit.drain->skips);
 	if (f->type == PACKET_PINGREQ) /* answered at once */
 		return true;
 	if (f->type != PACKET_PUBLISH)
@@ -107,6 +95,8 @@ bool input_drain_admits(struct conn *c, const struct frame *f)
 {
 	const struct drain *d = c->link.limit.drain;
 
+	REQUIRE_OWNER(&c->link);
+	REQUIRE(d != NULL && c->state == CONN_ACCEPTED);
 	if (is_acknowledgement(f->type) || f->type == PACKET_DISCONNECT)
 		return true;
 	if (c->link.request != NULL) /* it has begun */
@@ -146,6 +136,8 @@ static void go_on_reading(struct conn *c)
 
 void input_drain_apply(struct conn *c)
 {
+	struct drain *d;
+
 	REQUIRE_OWNER(&c->link);
 	if (c->state != CONN_ACCEPTED)
 		return;
@@ -156,7 +148,12 @@ void input_drain_apply(struct conn *c)
 		drain_free(c);
 		go_on_reading(c);
 	} else if (/* mutant: input_limit_drain */ may_drain(c)) {
-		drain_begin(c);
+		if (c->link.limit.drain == NULL) {
+			d = xnew(d);
+			d->conn = c;
+			d->timer.fire = on_timer;
+			c->link.limit.drain = d;
+		}
 		go_on_reading(c);
 	} else {
 		drain_free(c);

@@ -20,17 +20,6 @@ void keep_alive_spend_rate(struct conn *c)
 	executor_timer_arm(&w->executor, &c->timer, wait_ms);
 }
 
-/* Its keep alive was not checked meanwhile: it begins again. */
-static void go_on_reading(struct conn *c)
-{
-	struct worker *w = c->link.worker;
-
-	c->link.last_packet_ms = w->executor.now_ms;
-	if (c->keep_alive_s > 0)
-		executor_timer_arm(&w->executor, &c->timer, (uint64_t)c->keep_alive_s * 1500);
-	conn_resume(c, PAUSE_RATE);
-}
-
 void keep_alive_on_timer(struct timer *timer, void *executor_arg)
 {
 	struct conn *c = container_of(timer, struct conn, timer);
@@ -38,6 +27,7 @@ void keep_alive_on_timer(struct timer *timer, void *executor_arg)
 	/* mutant: keep_alive_twice */
 	uint64_t allowed_ms = (uint64_t)c->keep_alive_s * 1500;
 
+	REQUIRE_OWNER(&c->link);
 	if (deferred_close_is_late(c))
 		return;
 	if (c->state == CONN_NEW) {
@@ -45,7 +35,11 @@ void keep_alive_on_timer(struct timer *timer, void *executor_arg)
 		return;
 	}
 	if (c->state == CONN_ACCEPTED && (c->link.pauses & PAUSE_RATE) != 0) {
-		go_on_reading(c);
+		/* Its keep alive was not checked meanwhile: it begins again. */
+		c->link.last_packet_ms = w->executor.now_ms;
+		if (c->keep_alive_s > 0)
+			executor_timer_arm(&w->executor, timer, allowed_ms);
+		conn_resume(c, PAUSE_RATE);
 		return;
 	}
 	if (c->state != CONN_ACCEPTED || c->keep_alive_s == 0)

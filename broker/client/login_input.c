@@ -11,6 +11,7 @@ void login_input_fill(struct conn *c, const struct connect *packet, struct buf *
 	    worker_listener(c->link.worker, stream_listener(c->link.stream));
 	enum conf_certificate_user kind = l->authentication.certificate_user;
 
+	REQUIRE_OWNER(&c->link);
 	*out = (struct login){
 	    .conf = &l->authentication,
 	    .source = snapshot->identities,

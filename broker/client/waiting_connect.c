@@ -10,6 +10,7 @@ void waiting_connect_decode(struct conn *c, struct connect *packet)
 	struct frame f;
 	size_t needed;
 
+	REQUIRE_OWNER(&c->link);
 	REQUIRE(frame_next(&in, SIZE_MAX, &f, &needed) == FRAME_COMPLETE);
 	REQUIRE(fault_is_none(packet_connect_decode(&f, packet)));
 }

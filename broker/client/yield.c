@@ -39,11 +39,13 @@ bool yield_turn(struct worker *w)
 	uint64_t begin_ns = clock_monotonic_ns();
 	bool more = false;
 
+	REQUIRE_EXECUTOR(&w->executor);
 	for (unsigned n = 0; n < TURN_MAX; n++) {
 		struct conn *c = w->clients->yielding;
 
 		if (c == NULL || c->yielded_in == w->turn)
 			break;
+		REQUIRE(c->yielded && (c->link.pauses & PAUSE_TURN) != 0);
 		yield_forget(c);
 		conn_resume(c, PAUSE_TURN);
 		more = true; /* it may be read again */

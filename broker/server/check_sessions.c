@@ -34,12 +34,6 @@ static const char *misfit_of(const struct conf_listener *l, const struct session
 	return client_id_misfit(l->authentication.bind_client_id, s->client_id, s->user.name);
 }
 
-static bool fitted_before(const struct conf_listener *l, const struct session_record *s)
-{
-	return l->authentication.bind_client_id == BIND_CLIENT_ID_PREFIX &&
-	       client_id_misfit(BIND_CLIENT_ID_PREFIX_ANY, s->client_id, s->user.name) == NULL;
-}
-
 /* The listener that refuses this session, and which is worth telling; NULL: there is none. */
 static const struct conf_listener *refusing(const struct conf *conf, const struct session_record *s)
 {
@@ -51,29 +45,15 @@ static const struct conf_listener *refusing(const struct conf *conf, const struc
 
 		if (misfit_of(l, s) == NULL)
 			fits = true;
-		else if (fitted_before(l, s))
+		else if (l->authentication.bind_client_id == BIND_CLIENT_ID_PREFIX &&
+		         client_id_misfit(BIND_CLIENT_ID_PREFIX_ANY, s->client_id, s->user.name) ==
+		             NULL)
 			/* mutant: check_names_client_ids */
 			return l;
 		else if (first == NULL)
 			first = l;
 	}
 	return fits ? NULL : first;
-}
-
-static void warn(struct id_check *check, const struct conf_listener *l,
-                 const struct session_record *s)
-{
-	struct buf who = {0};
-
-	json_open(&who);
-	json_text(&who, "user", s->user.name);
-	json_text(&who, "client_id", s->client_id);
-	json_close(&who);
-	who.data[who.len - 1] = '\0'; /* its newline */
-	errors_warn(check->errors, check->conf->path, l->line, l->column,
-	            "the client of the stored session %s will be refused at %s: %s",
-	            (const char *)who.data, l->bind, misfit_of(l, s));
-	buf_fini(&who);
 }
 
 static void on_row(void *arg, enum store_table table, struct slice key, struct slice value)
@@ -87,8 +67,19 @@ static void on_row(void *arg, enum store_table table, struct slice key, struct s
 	    s.user.kind == IDENTITY_ANONYMOUS)
 		return;
 	l = refusing(check->conf, &s);
-	if (l != NULL && ++check->found <= NAMED_MAX)
-		warn(check, l, &s);
+	if (l != NULL && ++check->found <= NAMED_MAX) {
+		struct buf who = {0};
+
+		json_open(&who);
+		json_text(&who, "user", s.user.name);
+		json_text(&who, "client_id", s.client_id);
+		json_close(&who);
+		who.data[who.len - 1] = '\0'; /* its newline */
+		errors_warn(check->errors, check->conf->path, l->line, l->column,
+		            "the client of the stored session %s will be refused at %s: %s",
+		            (const char *)who.data, l->bind, misfit_of(l, &s));
+		buf_fini(&who);
+	}
 }
 
 static bool on_session(void *arg, struct slice key, struct slice value)

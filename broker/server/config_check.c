@@ -49,18 +49,6 @@ static void check_persistence(const struct config_candidate *c)
 		errors_add(c->errors, directory, 0, 0, "persistence.directory: %s", text);
 }
 
-static void check_roles_of(const struct config_candidate *c, const struct identity_entry *user)
-{
-	for (size_t r = 0; r < user->role_count; r++) {
-		if (!acl_has_role(c->next->acl, user->roles[r]))
-			errors_warn(c->errors, identity_source_path(c->next->identities),
-			            user->line, 0,
-			            "user '%s' has the role '%s', which the ACL file does not "
-			            "define: it grants nothing",
-			            user->name, user->roles[r]);
-	}
-}
-
 static void check_roles(const struct config_candidate *c)
 {
 	const struct identity_source *identities = c->next->identities;
@@ -70,7 +58,15 @@ static void check_roles(const struct config_candidate *c)
 		return;
 	for (size_t i = 0; i < identity_source_count(identities); i++) {
 		identity_source_at(identities, i, &user);
-		check_roles_of(c, &user);
+		for (size_t r = 0; r < user.role_count; r++) {
+			if (!acl_has_role(c->next->acl, user.roles[r]))
+				errors_warn(
+				    c->errors, identity_source_path(c->next->identities), user.line,
+				    0,
+				    "user '%s' has the role '%s', which the ACL file does not "
+				    "define: it grants nothing",
+				    user.name, user.roles[r]);
+		}
 	}
 }
 

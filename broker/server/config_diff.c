@@ -25,12 +25,15 @@ static void diff_certificates(const struct config_snapshot *before,
 	buf_fini(&text);
 }
 
-static void diff_listeners(const struct config_snapshot *before,
-                           const struct config_snapshot *after)
+void config_diff_log(const struct config_snapshot *before, const struct config_snapshot *after)
 {
+	struct acl_diff_sink sink = {.fn = report};
 	unsigned slots =
 	    before->slot_count > after->slot_count ? before->slot_count : after->slot_count;
 
+	identity_source_diff(before->identities, after->identities, report, NULL);
+	if (before->acl != after->acl)
+		acl_diff(before->acl, after->acl, &sink);
 	for (unsigned slot = 0; slot < slots; slot++) {
 		const struct conf_listener *old = config_snapshot_listener(before, slot);
 		const struct conf_listener *now = config_snapshot_listener(after, slot);
@@ -42,14 +45,4 @@ static void diff_listeners(const struct config_snapshot *before,
 		else if (now != NULL)
 			diff_certificates(before, after, slot);
 	}
-}
-
-void config_diff_log(const struct config_snapshot *before, const struct config_snapshot *after)
-{
-	struct acl_diff_sink sink = {.fn = report};
-
-	identity_source_diff(before->identities, after->identities, report, NULL);
-	if (before->acl != after->acl)
-		acl_diff(before->acl, after->acl, &sink);
-	diff_listeners(before, after);
 }

@@ -39,16 +39,11 @@ static bool same(const struct watched *a, const struct watched *b)
 	return same_content(a, b) && a->mode == b->mode && a->uid == b->uid && a->gid == b->gid;
 }
 
-static void free_list(struct watched *list, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		free(list[i].path);
-	free(list);
-}
-
 void file_watch_fini(struct file_watch *w)
 {
-	free_list(w->loaded, w->count);
+	for (size_t i = 0; i < w->count; i++)
+		free(w->loaded[i].path);
+	free(w->loaded);
 	free(w->seen);
 	*w = (struct file_watch){0};
 }

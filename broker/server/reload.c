@@ -135,17 +135,6 @@ static void apply(struct reloader *r, struct config_snapshot *next, struct confi
 
 /* --- what never waits: users and revocations, with the ACL in force --- */
 
-static struct identity_source *changed_identities(struct reloader *r)
-{
-	struct errors errors = {0};
-	struct identity_source *now = identity_source_load(r->snapshot->conf, &errors);
-
-	errors_fini(&errors); /* logged already, with the errors of the whole */
-	if (now != NULL && identity_source_equal(r->snapshot->identities, now))
-		identity_source_unref(&now);
-	return now;
-}
-
 static bool revocations_changed(struct reloader *r)
 {
 	const struct conf *conf = r->snapshot->conf;
@@ -159,22 +148,18 @@ static bool revocations_changed(struct reloader *r)
 	return false;
 }
 
-static struct tls_context **changed_revocations(struct reloader *r)
-{
-	struct errors errors = {0};
-	struct tls_context **tls =
-	    revocations_changed(r) ? config_load_revocations(r->snapshot, &errors) : NULL;
-
-	errors_fini(&errors);
-	return tls;
-}
-
 static bool apply_parts(struct reloader *r)
 {
-	struct identity_source *identities = changed_identities(r);
-	struct tls_context **tls = changed_revocations(r);
+	struct errors errors = {0}; /* logged already, with the errors of the whole */
+	struct identity_source *identities = identity_source_load(r->snapshot->conf, &errors);
+	struct tls_context **tls = NULL;
 	struct config_sockets none = {0};
 
+	if (identities != NULL && identity_source_equal(r->snapshot->identities, identities))
+		identity_source_unref(&identities);
+	if (revocations_changed(r))
+		tls = config_load_revocations(r->snapshot, &errors);
+	errors_fini(&errors);
 	if (identities == NULL && tls == NULL)
 		return false;
 	LOG(RELOAD_PARTIAL, .what = identities == NULL ? "client_ca and client_crl"

@@ -118,22 +118,10 @@ static void start_threads(struct run *run)
 
 /* --- main's own loop --- */
 
-/* A second signal does not make it faster: without its watcher it would kill. */
-static void ignore_more_signals(void)
-{
-	sigset_t stops;
-
-	sigemptyset(&stops);
-	sigaddset(&stops, SIGTERM);
-	sigaddset(&stops, SIGINT);
-	sigaddset(&stops, SIGHUP);
-	sigaddset(&stops, SIGUSR1);
-	REQUIRE(pthread_sigmask(SIG_BLOCK, &stops, NULL) == 0);
-}
-
 static void on_stop_signal(void *arg, int signum)
 {
 	struct run *run = arg;
+	sigset_t signals;
 
 	if (run->stop_asked)
 		return;
@@ -143,7 +131,13 @@ static void on_stop_signal(void *arg, int signum)
 	reload_stop(run->reloader);
 	control_socket_stop(run->control);
 	executor_timer_disarm(&run->executor, &run->expiry_timer);
-	ignore_more_signals();
+	/* A second signal does not make it faster: without its watcher it would kill. */
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGUSR1);
+	REQUIRE(pthread_sigmask(SIG_BLOCK, &signals, NULL) == 0);
 	loop_signals_close(run->loop);
 	if (run->opened)
 		begin_stop(run);

@@ -37,6 +37,7 @@ static void run_reviews(struct worker *w)
 
 	LL_COUNT2(w->output->review, link, n, next_review);
 	while (n-- > 0 && (link = w->output->review) != NULL) {
+		REQUIRE(link->in_review);
 		w->output->review = link->next_review;
 		link->in_review = false;
 		input_drain_apply(conn_of(link));
@@ -49,6 +50,7 @@ static bool worker_turn_end(void *arg)
 	struct client_list *clients = w->clients;
 	bool more = clients->admission.done != NULL && admission_turn(w);
 
+	REQUIRE_EXECUTOR(&w->executor);
 	if (clients->yielding != NULL)
 		more |= yield_turn(w);
 	w->turn++;
@@ -62,6 +64,7 @@ static bool worker_turn_end(void *arg)
 	while (w->output->dirty != NULL) {
 		struct client_link *link = w->output->dirty;
 
+		REQUIRE(link->dirty);
 		w->output->dirty = link->next_dirty;
 		link->dirty = false;
 		link_output_flush(link);
@@ -69,6 +72,7 @@ static bool worker_turn_end(void *arg)
 	while (clients->leaving != NULL) {
 		struct conn *c = clients->leaving;
 
+		REQUIRE(c->moving_to != NULL);
 		clients->leaving = c->next_leaving;
 		conn_accept_at_owner(c);
 	}
@@ -135,22 +139,6 @@ static const struct session_upcalls upcalls = {
 
 /* --- beginning and end --- */
 
-static struct worker *worker_new(struct shared *shared, unsigned index,
-                                 struct config_snapshot *snapshot)
-{
-	struct worker *w = xnew(w);
-
-	worker_init(w, shared, index, snapshot, worker_turn_end);
-	w->upcalls = &upcalls;
-	record_batch_init(w);
-	link_output_init(w);
-	session_lifecycle_init(w);
-	memory_wait_init(w);
-	router_init(w, on_open);
-	client_list_init(w);
-	return w;
-}
-
 static void worker_free(struct worker *w)
 {
 	if (w == NULL)
@@ -173,7 +161,17 @@ struct shared *workers_new(struct config_snapshot *snapshot, unsigned workers,
 	struct executor *executors[ROUTE_EXECUTORS_MAX];
 
 	for (unsigned i = 0; i < workers; i++) {
-		shared->workers[i] = worker_new(shared, i, snapshot);
+		struct worker *w = xnew(w);
+
+		worker_init(w, shared, i, snapshot, worker_turn_end);
+		w->upcalls = &upcalls;
+		record_batch_init(w);
+		link_output_init(w);
+		session_lifecycle_init(w);
+		memory_wait_init(w);
+		router_init(w, on_open);
+		client_list_init(w);
+		shared->workers[i] = w;
 		executors[i] = &shared->workers[i]->executor;
 	}
 	journal_on_queued(journal, dispatch_on_queued);
