@@ -24,7 +24,7 @@ static void run(struct load_average *l, unsigned seconds, unsigned per_second, u
 		load_average_update(l, start + at * per_second / 1000, every_ms);
 }
 
-static void test_a_steady_rate_is_approached(void **state)
+static void average_at_a_steady_rate_approaches_it(void **state)
 {
 	struct load_average l = {0};
 
@@ -38,7 +38,7 @@ static void test_a_steady_rate_is_approached(void **state)
 		near(l.per_minute[i], 600);
 }
 
-static void test_it_fades(void **state)
+static void average_without_events_fades(void **state)
 {
 	struct load_average l = {0};
 
@@ -51,7 +51,7 @@ static void test_it_fades(void **state)
 }
 
 /* A late timer changes nothing: only time counts. */
-static void test_the_interval_does_not_matter(void **state)
+static void average_at_any_sampling_interval_is_the_same(void **state)
 {
 	struct load_average often = {0}, seldom = {0};
 
@@ -62,7 +62,7 @@ static void test_the_interval_does_not_matter(void **state)
 		near(often.per_minute[i], seldom.per_minute[i]);
 }
 
-static void test_no_time_no_change(void **state)
+static void average_without_time_passing_is_unchanged(void **state)
 {
 	struct load_average l = {0};
 
@@ -76,10 +76,10 @@ static void test_no_time_no_change(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_a_steady_rate_is_approached),
-	    cmocka_unit_test(test_it_fades),
-	    cmocka_unit_test(test_the_interval_does_not_matter),
-	    cmocka_unit_test(test_no_time_no_change),
+	    cmocka_unit_test(average_at_a_steady_rate_approaches_it),
+	    cmocka_unit_test(average_without_events_fades),
+	    cmocka_unit_test(average_at_any_sampling_interval_is_the_same),
+	    cmocka_unit_test(average_without_time_passing_is_unchanged),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -114,7 +114,7 @@ static void check_victim(unsigned address, unsigned stage)
 		assert_true(most <= has + 1);
 }
 
-static void beside_a_model(void **state)
+static void places_after_random_events_equal_the_model(void **state)
 {
 	size_t there = 0;
 
@@ -144,7 +144,7 @@ static void beside_a_model(void **state)
 }
 
 /* 900 that only opened, of three addresses, beside one slow device of another. */
-static void a_slow_device_beside_many(void **state)
+static void slow_device_beside_many_idle_connections_keeps_its_place(void **state)
 {
 	enum {
 		MANY = 900,
@@ -174,8 +174,8 @@ static void a_slow_device_beside_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(beside_a_model),
-	    cmocka_unit_test(a_slow_device_beside_many),
+	    cmocka_unit_test(places_after_random_events_equal_the_model),
+	    cmocka_unit_test(slow_device_beside_many_idle_connections_keeps_its_place),
 	};
 
 	hash_init();

@@ -153,7 +153,7 @@ static const struct {
     {"a replay of format 0", REPLAY, SLICE_INIT("\x00" TIME), false},
 };
 
-static void each_vector(void **state)
+static void record_of_each_vector_is_encoded_and_decoded(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
@@ -168,7 +168,7 @@ static void each_vector(void **state)
 }
 
 /* What is cut is refused; but an owner is as long as it is. */
-static void each_prefix(void **state)
+static void record_cut_short_is_refused(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
@@ -190,7 +190,7 @@ static void each_prefix(void **state)
 }
 
 /* Nor is what somebody added to; but an owner is as long as it is. */
-static void each_with_a_byte_more(void **state)
+static void record_with_a_byte_more_is_refused(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
@@ -206,7 +206,7 @@ static void each_with_a_byte_more(void **state)
 	}
 }
 
-static void each_of_another_format(void **state)
+static void record_of_another_format_is_refused(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
@@ -226,7 +226,7 @@ static void each_of_another_format(void **state)
 
 /* --- what the fields are --- */
 
-static void a_session_comes_back(void **state)
+static void session_record_after_decoding_is_equal(void **state)
 {
 	struct session_record k = {.user = {.kind = IDENTITY_PASSWORD,
 	                                    .name = SLICE("anna"),
@@ -254,7 +254,7 @@ static void a_session_comes_back(void **state)
 	buf_fini(&out);
 }
 
-static void a_subscription_comes_back(void **state)
+static void subscription_record_after_decoding_is_equal(void **state)
 {
 	struct subscription_record k = {.filter = SLICE("$share/g/a/+"),
 	                                .options = {.qos = 2,
@@ -277,7 +277,7 @@ static void a_subscription_comes_back(void **state)
 	buf_fini(&out);
 }
 
-static void a_way_comes_back(void **state)
+static void delivery_record_after_decoding_is_equal(void **state)
 {
 	struct delivery_record k = {.qos = 1, .retain = true, .tried_count = RECORD_TRIED_MAX},
 			       back;
@@ -302,7 +302,7 @@ static void a_way_comes_back(void **state)
 	buf_fini(&out);
 }
 
-static void the_others_come_back(void **state)
+static void other_records_after_decoding_are_equal(void **state)
 {
 	struct inflight_record sent = {.packet_id = 0x1234, .released = true};
 	struct retained_record retained = {.owner = SLICE("upporch"), .owned_until_ms = 77};
@@ -341,10 +341,14 @@ static void the_others_come_back(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(each_vector),           cmocka_unit_test(each_prefix),
-	    cmocka_unit_test(each_with_a_byte_more), cmocka_unit_test(each_of_another_format),
-	    cmocka_unit_test(a_session_comes_back),  cmocka_unit_test(a_subscription_comes_back),
-	    cmocka_unit_test(a_way_comes_back),      cmocka_unit_test(the_others_come_back),
+	    cmocka_unit_test(record_of_each_vector_is_encoded_and_decoded),
+	    cmocka_unit_test(record_cut_short_is_refused),
+	    cmocka_unit_test(record_with_a_byte_more_is_refused),
+	    cmocka_unit_test(record_of_another_format_is_refused),
+	    cmocka_unit_test(session_record_after_decoding_is_equal),
+	    cmocka_unit_test(subscription_record_after_decoding_is_equal),
+	    cmocka_unit_test(delivery_record_after_decoding_is_equal),
+	    cmocka_unit_test(other_records_after_decoding_are_equal),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -60,7 +60,7 @@ static bool is_noticed(struct fixture *f)
 	return file_watch_changed_and_settled(&f->watch);
 }
 
-static void a_change_is_reported_after_it_has_settled(void **state)
+static void changed_file_that_has_settled_is_reported(void **state)
 {
 	struct fixture f;
 
@@ -77,7 +77,7 @@ static void a_change_is_reported_after_it_has_settled(void **state)
 	teardown(&f);
 }
 
-static void a_refused_change_is_not_reported_again(void **state)
+static void refused_change_is_not_reported_again(void **state)
 {
 	struct fixture f;
 
@@ -90,7 +90,7 @@ static void a_refused_change_is_not_reported_again(void **state)
 	teardown(&f);
 }
 
-static void a_change_while_the_files_are_loaded_is_not_lost(void **state)
+static void change_while_the_files_are_loaded_is_reported(void **state)
 {
 	struct fixture f;
 
@@ -103,7 +103,7 @@ static void a_change_while_the_files_are_loaded_is_not_lost(void **state)
 	teardown(&f);
 }
 
-static void a_mode_is_part_of_the_file(void **state)
+static void changed_mode_is_reported(void **state)
 {
 	struct fixture f;
 
@@ -114,7 +114,7 @@ static void a_mode_is_part_of_the_file(void **state)
 	teardown(&f);
 }
 
-static void a_half_written_file_is_not_loaded_by_itself(void **state)
+static void half_written_file_is_not_reported(void **state)
 {
 	static const struct {
 		const char *text; /* NULL: the file is removed */
@@ -150,11 +150,11 @@ static void a_half_written_file_is_not_loaded_by_itself(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(a_change_is_reported_after_it_has_settled),
-	    cmocka_unit_test(a_refused_change_is_not_reported_again),
-	    cmocka_unit_test(a_change_while_the_files_are_loaded_is_not_lost),
-	    cmocka_unit_test(a_mode_is_part_of_the_file),
-	    cmocka_unit_test(a_half_written_file_is_not_loaded_by_itself),
+	    cmocka_unit_test(changed_file_that_has_settled_is_reported),
+	    cmocka_unit_test(refused_change_is_not_reported_again),
+	    cmocka_unit_test(change_while_the_files_are_loaded_is_reported),
+	    cmocka_unit_test(changed_mode_is_reported),
+	    cmocka_unit_test(half_written_file_is_not_reported),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -111,7 +111,7 @@ static void assert_empties(struct retain *r)
 }
 
 /* [MQTT3-3.3.1-5] [MQTT3-3.3.1-7] [MQTT3-3.3.1-10] [MQTT5-3.3.1-5] [MQTT5-3.3.1-6] */
-static void values_are_replaced_and_deleted(void **state)
+static void retained_value_is_replaced_then_deleted(void **state)
 {
 	struct retain *r = retain_new(HOMES);
 	struct retain_counts counts;
@@ -138,7 +138,7 @@ static void values_are_replaced_and_deleted(void **state)
 	assert_empties(r);
 }
 
-static void what_is_not_there_leaves_nothing(void **state)
+static void deleting_an_absent_value_leaves_no_node(void **state)
 {
 	struct retain *r = retain_new(HOMES);
 	char topic[32];
@@ -154,7 +154,7 @@ static void what_is_not_there_leaves_nothing(void **state)
 	assert_empties(r);
 }
 
-static void change_shows_what_is_there(void **state)
+static void change_begun_shows_the_current_value_and_owner(void **state)
 {
 	struct retain *r = retain_new(HOMES);
 	struct retain_change c;
@@ -172,7 +172,7 @@ static void change_shows_what_is_there(void **state)
 	assert_empties(r);
 }
 
-static void values_expire(void **state)
+static void value_with_an_expiry_is_gone_after_it(void **state)
 {
 	struct retain *r = retain_new(HOMES);
 	struct retain_counts counts;
@@ -197,7 +197,7 @@ static void values_expire(void **state)
 	assert_empties(r);
 }
 
-static void owner_stays_seven_days(void **state)
+static void owner_of_a_deleted_value_is_kept_seven_days(void **state)
 {
 	struct retain *r = retain_new(HOMES);
 
@@ -214,7 +214,7 @@ static void owner_stays_seven_days(void **state)
 	assert_empties(r);
 }
 
-static void owner_stays_seven_days_after_expiry(void **state)
+static void owner_of_an_expired_value_is_kept_seven_days(void **state)
 {
 	struct retain *r = retain_new(HOMES);
 
@@ -232,7 +232,7 @@ static void owner_stays_seven_days_after_expiry(void **state)
 	assert_empties(r);
 }
 
-static void ownership_is_given_up_or_changes(void **state)
+static void ownership_ends_or_passes_to_the_next_writer(void **state)
 {
 	struct retain *r = retain_new(HOMES);
 
@@ -308,7 +308,7 @@ static size_t replay_all(struct retain *r, struct slice filter, size_t budget,
 }
 
 /* [MQTT3-3.3.1-6] [MQTT5-3.3.1-9] */
-static void replay_vectors(void **state)
+static void replay_of_each_filter_gives_its_values(void **state)
 {
 	static const char *const topics[] = {"a",
 	                                     "a/b",
@@ -356,7 +356,7 @@ static void replay_vectors(void **state)
 	retain_free(r);
 }
 
-static void replay_skips_what_is_newer_and_what_expired(void **state)
+static void replay_skips_newer_and_expired_values(void **state)
 {
 	struct retain *r = retain_new(HOMES);
 	struct retain_cursor *c;
@@ -376,7 +376,7 @@ static void replay_skips_what_is_newer_and_what_expired(void **state)
 	retain_free(r);
 }
 
-static void one_topic_is_asked_without_a_cursor(void **state)
+static void replay_of_one_topic_needs_no_cursor(void **state)
 {
 	struct retain *r = retain_new(HOMES);
 
@@ -393,7 +393,7 @@ static void one_topic_is_asked_without_a_cursor(void **state)
 	retain_free(r);
 }
 
-static void replay_stops_when_told_and_keeps_the_generation(void **state)
+static void replay_that_is_stopped_continues_in_its_generation(void **state)
 {
 	struct retain *r = retain_new(HOMES);
 	struct collected all = {.stop_after = 2};
@@ -419,7 +419,7 @@ static void replay_stops_when_told_and_keeps_the_generation(void **state)
 }
 
 /* Where nothing matches a slice is bounded all the same. */
-static void replay_is_bounded_without_matches(void **state)
+static void replay_without_matches_ends_its_slice(void **state)
 {
 	struct retain *r = retain_new(HOMES);
 	struct collected all = {0};
@@ -437,7 +437,7 @@ static void replay_is_bounded_without_matches(void **state)
 }
 
 /* A cursor rests on nodes that are deleted under it. */
-static void cursor_survives_deletion_of_everything(void **state)
+static void cursor_stays_valid_when_all_values_are_deleted(void **state)
 {
 	struct retain *r = retain_new(HOMES);
 	struct collected all = {0};
@@ -637,7 +637,7 @@ static void walk(uint64_t seed)
 	assert_empties(p.retain);
 }
 
-static void random_walk_agrees_with_a_list(void **state)
+static void tree_after_random_changes_equals_a_list(void **state)
 {
 	(void)state;
 	for (uint64_t seed = 1; seed <= 3; seed++)
@@ -647,21 +647,21 @@ static void random_walk_agrees_with_a_list(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(values_are_replaced_and_deleted),
-	    cmocka_unit_test(what_is_not_there_leaves_nothing),
-	    cmocka_unit_test(change_shows_what_is_there),
-	    cmocka_unit_test(values_expire),
-	    cmocka_unit_test(owner_stays_seven_days),
-	    cmocka_unit_test(owner_stays_seven_days_after_expiry),
-	    cmocka_unit_test(ownership_is_given_up_or_changes),
+	    cmocka_unit_test(retained_value_is_replaced_then_deleted),
+	    cmocka_unit_test(deleting_an_absent_value_leaves_no_node),
+	    cmocka_unit_test(change_begun_shows_the_current_value_and_owner),
+	    cmocka_unit_test(value_with_an_expiry_is_gone_after_it),
+	    cmocka_unit_test(owner_of_a_deleted_value_is_kept_seven_days),
+	    cmocka_unit_test(owner_of_an_expired_value_is_kept_seven_days),
+	    cmocka_unit_test(ownership_ends_or_passes_to_the_next_writer),
 	    cmocka_unit_test(removed_user_owns_nothing),
-	    cmocka_unit_test(replay_vectors),
-	    cmocka_unit_test(replay_skips_what_is_newer_and_what_expired),
-	    cmocka_unit_test(one_topic_is_asked_without_a_cursor),
-	    cmocka_unit_test(replay_stops_when_told_and_keeps_the_generation),
-	    cmocka_unit_test(replay_is_bounded_without_matches),
-	    cmocka_unit_test(cursor_survives_deletion_of_everything),
-	    cmocka_unit_test(random_walk_agrees_with_a_list),
+	    cmocka_unit_test(replay_of_each_filter_gives_its_values),
+	    cmocka_unit_test(replay_skips_newer_and_expired_values),
+	    cmocka_unit_test(replay_of_one_topic_needs_no_cursor),
+	    cmocka_unit_test(replay_that_is_stopped_continues_in_its_generation),
+	    cmocka_unit_test(replay_without_matches_ends_its_slice),
+	    cmocka_unit_test(cursor_stays_valid_when_all_values_are_deleted),
+	    cmocka_unit_test(tree_after_random_changes_equals_a_list),
 	};
 
 	hash_init();

@@ -67,7 +67,7 @@ static void expect_values(struct retain *r, const char *user, uint32_t want)
 	assert_int_equal(topic_owners_values(&r->owners, slice_of_str(user)), want);
 }
 
-static void values_count_for_their_writer(void **state)
+static void value_counts_for_its_writer(void **state)
 {
 	struct retain *r = retain_new(1);
 
@@ -88,7 +88,7 @@ static void values_count_for_their_writer(void **state)
 	retain_free(r);
 }
 
-static void what_expired_counts_no_more(void **state)
+static void expired_value_counts_for_nobody(void **state)
 {
 	struct retain *r = retain_new(1);
 
@@ -100,7 +100,7 @@ static void what_expired_counts_no_more(void **state)
 	retain_free(r);
 }
 
-static void one_who_comes_again_begins_anew(void **state)
+static void user_added_again_starts_at_zero(void **state)
 {
 	struct retain *r = retain_new(1);
 
@@ -117,7 +117,7 @@ static void one_who_comes_again_begins_anew(void **state)
 	retain_free(r);
 }
 
-static void the_broker_counts_for_nobody(void **state)
+static void value_of_the_broker_counts_for_nobody(void **state)
 {
 	struct retain *r = retain_new(1);
 
@@ -131,7 +131,7 @@ static void the_broker_counts_for_nobody(void **state)
 }
 
 /* Anna has a and b, Bertil has c; all with five bytes. */
-static void what_exceeds(void **state)
+static void value_above_each_limit_names_the_limit(void **state)
 {
 	struct msg *m = message("anna", "a", "value", MSG_NEVER);
 	const uint64_t size = retain_tree_cost(m), full = 3 * size;
@@ -190,11 +190,11 @@ static void what_exceeds(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(values_count_for_their_writer),
-	    cmocka_unit_test(what_expired_counts_no_more),
-	    cmocka_unit_test(one_who_comes_again_begins_anew),
-	    cmocka_unit_test(the_broker_counts_for_nobody),
-	    cmocka_unit_test(what_exceeds),
+	    cmocka_unit_test(value_counts_for_its_writer),
+	    cmocka_unit_test(expired_value_counts_for_nobody),
+	    cmocka_unit_test(user_added_again_starts_at_zero),
+	    cmocka_unit_test(value_of_the_broker_counts_for_nobody),
+	    cmocka_unit_test(value_above_each_limit_names_the_limit),
 	};
 
 	hash_init();

@@ -45,7 +45,7 @@ static void assert_empty(struct route *r)
 	assert_null(r->groups);
 }
 
-static void matching_vectors(void **state)
+static void match_of_each_topic_gives_its_filters(void **state)
 {
 	static const struct {
 		struct slice filter, topic;
@@ -108,7 +108,7 @@ static void matching_vectors(void **state)
 	route_match_fini(&m);
 }
 
-static void executors_join_and_leave(void **state)
+static void filter_lists_the_executors_that_have_targets(void **state)
 {
 	struct route *r = route_new(HOMES);
 	struct route_match m = {0};
@@ -134,7 +134,7 @@ static void executors_join_and_leave(void **state)
 	route_free(r);
 }
 
-static void target_is_replaced_not_doubled(void **state)
+static void target_added_twice_is_replaced(void **state)
 {
 	struct route *r = route_new(HOMES);
 	struct route_target t = target_of(42, 1);
@@ -161,7 +161,7 @@ static void target_is_replaced_not_doubled(void **state)
 }
 
 /* Grows over the border where the index begins, and shrinks below it, in a random order. */
-static void thousands_of_targets_of_one_filter(void **state)
+static void filter_with_thousands_of_targets_finds_each(void **state)
 {
 	enum { SESSIONS = 5000 };
 	static uint64_t order[SESSIONS];
@@ -212,7 +212,7 @@ static uint64_t share_match(struct route *r, struct route_match *m)
 	return m->share_count == 0 ? 0 : m->shares[0].member.session_id;
 }
 
-static void share_takes_turns(void **state)
+static void group_with_online_members_takes_turns(void **state)
 {
 	struct route *r = route_new(HOMES);
 	struct route_match m = {0};
@@ -233,7 +233,7 @@ static void share_takes_turns(void **state)
 	route_free(r);
 }
 
-static void share_prefers_who_is_online(void **state)
+static void group_with_offline_members_prefers_online_ones(void **state)
 {
 	struct route *r = route_new(HOMES);
 	struct route_match m = {0};
@@ -265,7 +265,7 @@ static void share_prefers_who_is_online(void **state)
 	route_free(r);
 }
 
-static void share_picks_another_until_all_are_tried(void **state)
+static void group_with_refusing_members_tries_each_once(void **state)
 {
 	struct route *r = route_new(HOMES);
 	struct route_match m = {0};
@@ -297,7 +297,7 @@ static void share_picks_another_until_all_are_tried(void **state)
 	route_free(r);
 }
 
-static void groups_of_one_filter_are_apart(void **state)
+static void groups_of_one_filter_are_independent(void **state)
 {
 	enum { GROUPS = 300 };
 	struct route *r = route_new(HOMES);
@@ -326,7 +326,7 @@ static void groups_of_one_filter_are_apart(void **state)
 }
 
 /* Every combination of exact and wildcard levels: 2^12 filters that all match. */
-static void all_paths_meet_each_filter_once(void **state)
+static void match_over_several_paths_finds_a_filter_once(void **state)
 {
 	enum { LEVELS = 12 };
 	struct route *r = route_new(HOMES);
@@ -351,7 +351,7 @@ static void all_paths_meet_each_filter_once(void **state)
 	route_free(r);
 }
 
-static void deep_topics_need_no_stack(void **state)
+static void match_of_a_deep_topic_does_not_recurse(void **state)
 {
 	enum { LEN = 60001 };
 	static char filter[LEN], topic[LEN];
@@ -671,7 +671,7 @@ static void walk(uint64_t seed)
 	route_free(r);
 }
 
-static void random_walk_agrees_with_the_definition(void **state)
+static void matches_after_random_changes_equal_the_definition(void **state)
 {
 	(void)state;
 	for (uint64_t seed = 1; seed <= 3; seed++)
@@ -681,17 +681,17 @@ static void random_walk_agrees_with_the_definition(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(matching_vectors),
-	    cmocka_unit_test(executors_join_and_leave),
-	    cmocka_unit_test(target_is_replaced_not_doubled),
-	    cmocka_unit_test(thousands_of_targets_of_one_filter),
-	    cmocka_unit_test(share_takes_turns),
-	    cmocka_unit_test(share_prefers_who_is_online),
-	    cmocka_unit_test(share_picks_another_until_all_are_tried),
-	    cmocka_unit_test(groups_of_one_filter_are_apart),
-	    cmocka_unit_test(all_paths_meet_each_filter_once),
-	    cmocka_unit_test(deep_topics_need_no_stack),
-	    cmocka_unit_test(random_walk_agrees_with_the_definition),
+	    cmocka_unit_test(match_of_each_topic_gives_its_filters),
+	    cmocka_unit_test(filter_lists_the_executors_that_have_targets),
+	    cmocka_unit_test(target_added_twice_is_replaced),
+	    cmocka_unit_test(filter_with_thousands_of_targets_finds_each),
+	    cmocka_unit_test(group_with_online_members_takes_turns),
+	    cmocka_unit_test(group_with_offline_members_prefers_online_ones),
+	    cmocka_unit_test(group_with_refusing_members_tries_each_once),
+	    cmocka_unit_test(groups_of_one_filter_are_independent),
+	    cmocka_unit_test(match_over_several_paths_finds_a_filter_once),
+	    cmocka_unit_test(match_of_a_deep_topic_does_not_recurse),
+	    cmocka_unit_test(matches_after_random_changes_equal_the_definition),
 	};
 
 	hash_init();

@@ -295,7 +295,7 @@ static void world_end(struct world *w)
 	retain_free(w->retain);
 }
 
-static void topics_rise_and_none_is_lost(void **state)
+static void values_written_while_others_read_rise_and_none_is_lost(void **state)
 {
 	struct world w = {.route = route_new(HOMES), .retain = retain_new(HOMES)};
 	struct publisher publishers[PUBLISHERS] = {0};
@@ -373,7 +373,7 @@ static void *run_churner(void *arg)
 	return NULL;
 }
 
-static void groups_change_while_others_pick(void **state)
+static void group_that_changes_while_others_pick_gives_present_members(void **state)
 {
 	struct route *r = route_new(HOMES);
 	struct route_target anchor = {.session_id = 9999, .durable = true};
@@ -401,8 +401,8 @@ static void groups_change_while_others_pick(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(topics_rise_and_none_is_lost),
-	    cmocka_unit_test(groups_change_while_others_pick),
+	    cmocka_unit_test(values_written_while_others_read_rise_and_none_is_lost),
+	    cmocka_unit_test(group_that_changes_while_others_pick_gives_present_members),
 	};
 
 	hash_init();

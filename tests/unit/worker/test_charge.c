@@ -49,7 +49,7 @@ static void require_sums(const struct fixture *f, uint64_t anna, uint64_t bert)
 	assert_int_equal(f->worker->counters.memory_bytes, anna + bert);
 }
 
-static void each_change_counts_for_object_payer_and_worker(void **state)
+static void changed_charge_counts_for_object_payer_and_worker(void **state)
 {
 	struct charge c;
 	struct fixture f;
@@ -70,7 +70,7 @@ static void each_change_counts_for_object_payer_and_worker(void **state)
 	teardown(&f);
 }
 
-static void a_new_payer_takes_over_all_of_it(void **state)
+static void new_payer_takes_over_the_whole_charge(void **state)
 {
 	struct charge c, other;
 	struct fixture f;
@@ -93,8 +93,8 @@ static void a_new_payer_takes_over_all_of_it(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(each_change_counts_for_object_payer_and_worker),
-	    cmocka_unit_test(a_new_payer_takes_over_all_of_it),
+	    cmocka_unit_test(changed_charge_counts_for_object_payer_and_worker),
+	    cmocka_unit_test(new_payer_takes_over_the_whole_charge),
 	};
 
 	hash_init();

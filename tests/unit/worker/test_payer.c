@@ -9,7 +9,7 @@
 #include "base/hash.h"
 #include "worker/payer.h"
 
-static void one_for_each(void **state)
+static void payer_of_each_name_is_one_object(void **state)
 {
 	struct payers p;
 	struct payer *anna, *again, *address, *nobody;
@@ -34,7 +34,7 @@ static void one_for_each(void **state)
 	payers_fini(&p); /* nothing is left */
 }
 
-static void a_part_for_each_worker(void **state)
+static void payer_has_a_part_for_each_worker(void **state)
 {
 	struct payers p;
 	struct payer *anna;
@@ -61,7 +61,7 @@ static void count_one(void *arg, struct payer *payer)
 	(*seen)++;
 }
 
-static void all_are_visited(void **state)
+static void visit_of_all_payers_meets_each_once(void **state)
 {
 	struct payers p;
 	struct payer *a, *b;
@@ -81,9 +81,9 @@ static void all_are_visited(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(one_for_each),
-	    cmocka_unit_test(a_part_for_each_worker),
-	    cmocka_unit_test(all_are_visited),
+	    cmocka_unit_test(payer_of_each_name_is_one_object),
+	    cmocka_unit_test(payer_has_a_part_for_each_worker),
+	    cmocka_unit_test(visit_of_all_payers_meets_each_once),
 	};
 
 	hash_init();

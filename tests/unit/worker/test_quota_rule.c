@@ -41,7 +41,7 @@ static const struct row rows[] = {
     {"no sum overflows", {160, 10, 40, 10}, 10, UINT64_MAX, false, QUOTA_FULL},
 };
 
-static void the_rule(void **state)
+static void request_in_each_row_is_admitted_or_refused(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ROWS(rows); i++) {
@@ -52,7 +52,7 @@ static void the_rule(void **state)
 	}
 }
 
-static void shares_as_configured(void **state)
+static void share_of_a_user_follows_its_setting(void **state)
 {
 	(void)state;
 	assert_int_equal(quota_rule_share(CONF_SHARE_AUTO, 160), 40);
@@ -62,7 +62,7 @@ static void shares_as_configured(void **state)
 	assert_int_equal(quota_rule_share(0, 160), 0);
 }
 
-static void reserves(void **state)
+static void reserve_and_threshold_follow_the_limit(void **state)
 {
 	(void)state;
 	assert_int_equal(quota_rule_reserve(160), 10);
@@ -73,9 +73,9 @@ static void reserves(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(the_rule),
-	    cmocka_unit_test(shares_as_configured),
-	    cmocka_unit_test(reserves),
+	    cmocka_unit_test(request_in_each_row_is_admitted_or_refused),
+	    cmocka_unit_test(share_of_a_user_follows_its_setting),
+	    cmocka_unit_test(reserve_and_threshold_follow_the_limit),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
