@@ -53,12 +53,12 @@ class Publisher(Actor):
 
     rate = 0.25
 
-    def __init__(self, world, name, version, number, *, keeps=True):
+    def __init__(self, world, name, version, number, *, durable=True):
         super().__init__(world, name, version)
-        self.number, self.keeps = number, keeps
+        self.number, self.durable = number, durable
 
     def connect_again(self):
-        if self.keeps:
+        if self.durable:
             return self.peer.connect(clean=False)
         return self.peer.connect(clean=True, expiry=0)
 
@@ -139,17 +139,17 @@ class WillClient(Actor):
     stays = False
     rate = 0.04
 
-    def __init__(self, world, name, version, *, keeps):
+    def __init__(self, world, name, version, *, durable):
         super().__init__(world, name, version)
-        self.keeps, self.back_at = keeps, 0
+        self.durable, self.back_at = durable, 0
 
     def connect_again(self):
         """Different each time; a session that ends with the connection starts clean, so that the outcome is certain."""
-        clean = not self.keeps or self.rng.random() < 0.15
+        clean = not self.durable or self.rng.random() < 0.15
         will = self.world.message(self.peer.name, f"w/{self.peer.name}", self.rng.choice([0, 1, 2, 2]),
                                   retain=self.rng.random() < 0.5, size=self.rng.choice(SIZES), will=True)
         delay = self.rng.choice([0, 0, 1, 3600]) if self.peer.version == 5 else 0
-        return self.peer.connect(clean=clean, expiry=None if self.keeps else 0, will=will, delay=delay)
+        return self.peer.connect(clean=clean, expiry=None if self.durable else 0, will=will, delay=delay)
 
     def act(self):
         if self.peer.sock is None and self.world.now() < self.back_at:
@@ -184,8 +184,8 @@ def create_actors(world):
     ]
     actors[3].rate = 0.003
     actors += [Subscriber(world, f"member{i}", 4 + i % 2, wanted={"$share/g/s/#": 2}) for i in range(3)]
-    actors += [Publisher(world, f"pub{i}", 4 + i % 2, i, keeps=i != 3) for i in range(4)]
+    actors += [Publisher(world, f"pub{i}", 4 + i % 2, i, durable=i != 3) for i in range(4)]
     actors += [Resubscriber(world, f"fickle{i}", 4 + i % 2) for i in range(3)]
     actors += [ExpiringClient(world, f"expiring{i}", i + 1) for i in range(2)]
-    actors += [WillClient(world, f"mortal{i}", 4 + i % 2, keeps=i < 3) for i in range(6)]
+    actors += [WillClient(world, f"mortal{i}", 4 + i % 2, durable=i < 3) for i in range(6)]
     return actors

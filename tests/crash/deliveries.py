@@ -1,6 +1,6 @@
 """D1, D2, D3: acknowledged messages arrive, QoS 2 once, in order; and no client gets what it has not subscribed to."""
 
-from model import Group, Sub, matches
+from model import Group, Subscription, matches
 
 SETTLED_S = 20
 
@@ -20,10 +20,10 @@ class Deliveries:
             own.seq, own.first_n = client.seq, self.n
         own.sends += 1
         own.epoch, own.over_n, own.sent_n, own.sent_t = self.epoch, None, self.n, self.t
-        own.places.append(client.places)
-        client.places += 1
+        own.positions.append(client.positions)
+        client.positions += 1
         self.connections[connection].open[own.id] = own
-        self.tell(own, f"sent by {message.by} on connection {connection}")
+        self.note(own, f"sent by {message.by} on connection {connection}")
         if own.retain:
             self.retained_sent(self.connections[connection], own)
 
@@ -31,7 +31,7 @@ class Deliveries:
         """PUBACK or PUBREC arrived: the broker is responsible now."""
         message = self.messages[number]
         self.connections[connection].open.pop(number, None)
-        self.tell(message, f"acknowledged on connection {connection}")
+        self.note(message, f"acknowledged on connection {connection}")
         if message.retain:
             self.retained_acked(self.connections[connection], message)
         self.retained_seen(self.connections[connection], message.sent_n)
@@ -39,7 +39,7 @@ class Deliveries:
             return
         message.acked_n = message.over_n = self.n
         if self.owe(message, message.first_n):
-            self.wills_are_kept(message.first_n)
+            self.wills_are_stored(message.first_n)
 
     def owe(self, message, since):
         """Every session that certainly matched must get it. True if there is one."""
@@ -74,10 +74,10 @@ class Deliveries:
         if message is None:
             self.fail("D2", f"{connection.client} got message {number} on {topic}, QoS {qos}{' DUP' if dup else ''}, which "
                       "was never sent, or was settled long ago", self.client(connection.client).events[-30:])
-        self.tell(message, f"came to {connection.client} on connection {connection.id}, QoS {qos}{' DUP' if dup else ''}"
+        self.note(message, f"came to {connection.client} on connection {connection.id}, QoS {qos}{' DUP' if dup else ''}"
                   f"{' retained' if retain else ''}")
         if topic != message.topic or qos > message.qos:
-            self.fail("D1", f"{message!r} came to {connection.client} as {topic}, QoS {qos}", message.story)
+            self.fail("D1", f"{message!r} came to {connection.client} as {topic}, QoS {qos}", message.events)
         if retain:
             return
         session = self.client(connection.client).session
@@ -93,28 +93,28 @@ class Deliveries:
     def is_subscribed(self, session, connection, message):
         """For members of a shared subscription too."""
         takers = [sub for sub in [*session.subs.values(), *session.past]
-                  if sub.may_take(message, is_kept=connection.keeps)]
+                  if sub.may_take(message, is_durable=connection.durable)]
         if not takers:
             self.fail("D5", f"{session.client} got {message!r} without a subscription that could match it",
-                      message.story + self.client(session.client).events[-30:])
+                      message.events + self.client(session.client).events[-30:])
         for name in {sub.group for sub in takers if sub.group is not None}:
             group = self.group(name)
             group.owed.pop(message.id, None)
             before = group.got.setdefault(message.id, session.client)
             if before != session.client and message.qos == 2:
                 self.fail("D2", f"{message!r} came to {before} and to {session.client} of the group {name}",
-                          message.story)
+                          message.events)
 
     def is_once(self, session, connection, message, qos):
         copies = connection.counts[message.id] = connection.counts.get(message.id, 0) + 1
         in_all = session.got[message.id] = session.got.get(message.id, 0) + 1
-        if message.id in session.twice or qos == 2 and in_all > 1:
-            self.fail("D2", f"{message!r} came to {session.client} twice", message.story)
+        if message.id in session.qos2_got or qos == 2 and in_all > 1:
+            self.fail("D2", f"{message!r} came to {session.client} twice", message.events)
         if (in_all if qos == 0 else copies) > (message.sends if message.qos == 1 and message.will is None else 1):
             self.fail("D2", f"{message!r} came {copies} times on connection {connection.id}, {in_all} times in all, but was "
-                      f"sent {message.sends} times", message.story)
+                      f"sent {message.sends} times", message.events)
         if qos == 2:
-            session.twice.add(message.id)
+            session.qos2_got.add(message.id)
 
     def is_in_order(self, session, connection, message, qos, is_new):
         """New ones in the order in which they were first sent (if the subscription is older than that); repeated ones
@@ -126,15 +126,15 @@ class Deliveries:
             last = session.last.get(key)
             if last is not None and message.seq < last[0] and session.granted(message, message.first_n) >= 0:
                 self.fail("D3", f"{message!r} (its publisher's {message.seq}th) came to {session.client} after the "
-                          f"{last[0]}th (message {last[1]})", message.story + self.story_of(last[1]))
+                          f"{last[0]}th (message {last[1]})", message.events + self.events_of(last[1]))
             if last is None or message.seq > last[0]:
                 session.last[key] = (message.seq, message.id)
-        at = connection.places.get(key, -1)
-        place = next((place for place in message.places if place > at), None)
+        at = connection.positions.get(key, -1)
+        place = next((place for place in message.positions if place > at), None)
         if place is None:
             self.fail("D3", f"{message!r} came to {session.client} on connection {connection.id} behind one that was sent "
-                      "after every sending of it", message.story)
-        connection.places[key] = place
+                      "after every sending of it", message.events)
+        connection.positions[key] = place
 
     # subscriptions
 
@@ -143,7 +143,7 @@ class Deliveries:
         self.say(session.client, f"SUBSCRIBE {topic_filter} QoS {qos} on connection {connection}")
         sub = session.subs.get(topic_filter)
         if sub is None:
-            session.subs[topic_filter] = Sub(topic_filter, qos, self.n, self.t)
+            session.subs[topic_filter] = Subscription(topic_filter, qos, self.n, self.t)
         sub = session.subs[topic_filter]
         if sub.leaving_n is not None:
             sub.leaving_n = sub.certain_n = None
@@ -190,7 +190,7 @@ class Deliveries:
         for who, message in self.missing():
             rule = "D6" if message.will is not None else "D1"
             self.fail(rule, f"{message!r} never came to {who}",
-                      message.story + (self.client(who).events[-30:] if who in self.clients else []))
+                      message.events + (self.client(who).events[-30:] if who in self.clients else []))
 
     def forget_deliveries(self):
         """Messages that were settled some checks and some time ago are not expected any more: sessions whose clients do

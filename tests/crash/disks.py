@@ -153,7 +153,7 @@ def no_promises(world):
     kept = [world.messages[number] for number in world.promises if not world.messages[number].topic.startswith("g/")]
     if kept:
         raise Violation("D7", f"acknowledged although the store has failed: {kept}",
-                        [line for message in kept for line in message.story])
+                        [line for message in kept for line in message.events])
 
 
 # --- a real file system that is full ---
@@ -279,7 +279,7 @@ def survives(world, what):
         end = "noticed"
     except Violation as wrong:
         if "event=store-failed" not in world.broker.said():
-            raise Violation(wrong.rule, f"after damage ({what}): {wrong.text}", wrong.story) from wrong
+            raise Violation(wrong.rule, f"after damage ({what}): {wrong.text}", wrong.events) from wrong
         end = "noticed"
     finally:
         world.is_damaged = world.tolerant = False

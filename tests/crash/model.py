@@ -32,15 +32,15 @@ def shared(topic_filter):
 class Message:
     """One application message. `by` is the client, or the client's will. Empty: the deletion of a retained value."""
 
-    __slots__ = ("id", "by", "topic", "qos", "retain", "size", "will", "seq", "sends", "places", "first_n", "sent_n",
-                 "sent_t", "acked_n", "over_n", "epoch", "story")
+    __slots__ = ("id", "by", "topic", "qos", "retain", "size", "will", "seq", "sends", "positions", "first_n", "sent_n",
+                 "sent_t", "acked_n", "over_n", "epoch", "events")
 
     def __init__(self, number, by, topic, qos, *, retain=False, size=0, will=None):
         self.id, self.by, self.topic, self.qos, self.retain, self.size = number, by, topic, qos, retain, size
         self.will = will
         self.seq = self.epoch = self.sends = 0
         self.sent_t = 0.0
-        self.places, self.story = [], []
+        self.positions, self.events = [], []
         self.first_n = self.sent_n = self.acked_n = self.over_n = None
 
     @property
@@ -62,23 +62,23 @@ class Message:
 class Connection:
     """One network connection, from its CONNECT on."""
 
-    __slots__ = ("id", "client", "version", "clean", "keeps", "expiry", "will", "delay", "start_n", "start_t", "ack_n",
-                 "ack_t", "end_n", "end_t", "how", "reason", "left_t", "over", "will_state", "will_op", "will_kept",
-                 "counts", "places", "open", "kept", "doubts")
+    __slots__ = ("id", "client", "version", "clean", "durable", "expiry", "will", "delay", "start_n", "start_t", "ack_n",
+                 "ack_t", "end_n", "end_t", "how", "reason", "left_t", "over", "will_state", "will_op", "will_stored",
+                 "counts", "positions", "open", "kept", "doubts")
 
     def __init__(self, number, client, version, clean, expiry, will, delay):
         self.id, self.client, self.version, self.clean, self.expiry = number, client, version, clean, expiry
         self.will, self.delay = will, delay
-        self.keeps = not clean if version == 4 else expiry > 0
+        self.durable = not clean if version == 4 else expiry > 0
         self.start_n = self.start_t = self.ack_n = self.ack_t = self.end_n = self.end_t = None
         self.how = self.reason = self.left_t = self.will_op = None
-        self.over = self.will_kept = self.doubts = False
-        self.kept = self.keeps
+        self.over = self.will_stored = self.doubts = False
+        self.kept = self.durable
         self.will_state = "armed" if will is not None else None
-        self.counts, self.places, self.open = {}, {}, {}
+        self.counts, self.positions, self.open = {}, {}, {}
 
 
-class Sub:
+class Subscription:
     """A subscription of a session: requested, acknowledged (certain), perhaps being removed."""
 
     __slots__ = ("filter", "group", "bare", "qos", "asked_n", "asked_t", "certain_n", "leaving_n", "gone_n")
@@ -91,14 +91,14 @@ class Sub:
     def is_certain(self, since):
         return self.certain_n is not None and self.certain_n < since and self.leaving_n is None
 
-    def may_take(self, message, *, is_kept=True):
+    def may_take(self, message, *, is_durable=True):
         """True if there was a moment at which the broker may have routed this message to it. A message for a group may
         go to a member that joined later, when another one leaves. Sessions that are not durable get it by their
         filters: a subscription made while it is in flight may match it."""
         if self.group is not None:
             return self.gone_n is None and matches(self.bare, message.topic)
         over = FOREVER if message.over_n is None else message.over_n
-        met = not is_kept and self.asked_t - message.sent_t < ON_ITS_WAY_S
+        met = not is_durable and self.asked_t - message.sent_t < ON_ITS_WAY_S
         return ((self.asked_n <= over or met) and (self.gone_n is None or self.gone_n >= message.first_n)
                 and matches(self.bare, message.topic))
 
@@ -106,18 +106,18 @@ class Sub:
 class Session:
     """What the broker stores for a client, as far as the client can know."""
 
-    __slots__ = ("client", "state", "subs", "past", "owed", "got", "twice", "last", "expiry", "left_t", "crash_t")
+    __slots__ = ("client", "state", "subs", "past", "owed", "got", "qos2_got", "last", "expiry", "left_t", "crash_t")
 
     def __init__(self, client, state="none"):
         self.client, self.state = client, state
-        self.subs, self.past, self.owed, self.got, self.twice, self.last = {}, [], {}, {}, set(), {}
+        self.subs, self.past, self.owed, self.got, self.qos2_got, self.last = {}, [], {}, {}, set(), {}
         self.expiry, self.left_t, self.crash_t = None, None, None
 
     def doubt(self):
         """It may have ended: nothing is expected of it until it is certain again. The client has discarded its part of
         it."""
         self.state = "unknown"
-        for known in (self.owed, self.got, self.twice, self.last):
+        for known in (self.owed, self.got, self.qos2_got, self.last):
             known.clear()
         for sub in self.subs.values():
             sub.certain_n = None
@@ -131,11 +131,11 @@ class Session:
 class Client:
     """A client id: its session, its connections, and what it published."""
 
-    __slots__ = ("name", "session", "connection", "seq", "places", "events", "waiting")
+    __slots__ = ("name", "session", "connection", "seq", "positions", "events", "waiting")
 
     def __init__(self, name):
         self.name, self.session, self.connection = name, Session(name), None
-        self.seq, self.places = 0, 0
+        self.seq, self.positions = 0, 0
         self.events, self.waiting = [], []
 
 
@@ -151,6 +151,6 @@ class Group:
 class Violation(Exception):
     """An invariant does not hold."""
 
-    def __init__(self, rule, text, story=()):
+    def __init__(self, rule, text, events=()):
         super().__init__(f"{rule}: {text}")
-        self.rule, self.text, self.story = rule, text, list(story)
+        self.rule, self.text, self.events = rule, text, list(events)

@@ -76,15 +76,15 @@ class Oracle(Deliveries, Retained, Sessions, Wills):
             self.clients[name] = Client(name)
         return self.clients[name]
 
-    def tell(self, message, text):
-        message.story.append(f"{self.t:.3f} #{self.n} message {message.id}: {text}")
+    def note(self, message, text):
+        message.events.append(f"{self.t:.3f} #{self.n} message {message.id}: {text}")
 
     def say(self, name, text):
         self.client(name).events.append(f"{self.t:.3f} #{self.n} {name}: {text}")
 
-    def story_of(self, number):
+    def events_of(self, number):
         message = self.messages.get(number)
-        return [] if message is None else [repr(message), *message.story]
+        return [] if message is None else [repr(message), *message.events]
 
-    def fail(self, rule, text, story=()):
-        raise Violation(rule, text, story)
+    def fail(self, rule, text, events=()):
+        raise Violation(rule, text, events)

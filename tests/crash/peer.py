@@ -38,13 +38,13 @@ def check_properties(peer, packet, message, by_version):
     ids = packet.props.get("subscription_identifier", [])
     names = [name for name in peer.filters if identifier_of(name) in ids]
     if len(names) != len(ids) or not ids or not all(matches(shared(name)[1], packet.topic) for name in names):
-        raise Violation("D5", f"{peer.name} got {packet} with the identifiers {ids}: of {names}", message.story)
+        raise Violation("D5", f"{peer.name} got {packet} with the identifiers {ids}: of {names}", message.events)
     if message.will is not None or by_version != 5:
         return
     wanted = properties_of(message)
     left = packet.props.get("message_expiry_interval", EXPIRY_S if "message_expiry_interval" not in wanted else 0)
     if packet.props.get("user_property") != wanted.get("user_property") or not EXPIRY_S - LATE_S < left <= EXPIRY_S:
-        raise Violation("D1", f"{peer.name} got {packet} of {message!r}: its properties are not its own", message.story)
+        raise Violation("D1", f"{peer.name} got {packet} of {message!r}: its properties are not its own", message.events)
 
 
 def split(buffer, at):

@@ -123,11 +123,11 @@ class Retained:
                 change.certain_n, change.durable = self.n if change.certain_n is None else change.certain_n, True
 
     def retained_story(self, topic, number, legal):
-        story = self.story_of(number) if number is not None else []
+        story = self.events_of(number) if number is not None else []
         for change in self.changes(topic)[-10:]:
             story.append(f"change {change.message!r} on connection {change.connection}, n {change.first_n} to {change.end_n}, "
                          f"certain {change.certain_n}{' possible' if change in legal else ''}")
-            story += change.message.story if change.message is not None else []
+            story += change.message.events if change.message is not None else []
         return story
 
     def forget_retained(self):

@@ -27,7 +27,7 @@ class Sessions:
             self.expire(session, certainly=True)
         if session.state == "unknown":
             session.doubt()  # whatever came since: the client discards its half now
-        if session.state != "none" and (clean or not new.keeps):
+        if session.state != "none" and (clean or not new.durable):
             new.doubts = True
             if clean:
                 session.doubt()
@@ -67,8 +67,8 @@ class Sessions:
         session.expiry = connection.expiry if 0 < connection.expiry < LONG_S else None
         session.left_t = session.crash_t = None
         connection.ack_n, connection.ack_t = self.n, self.t
-        connection.will_kept = connection.keeps
-        if connection.will is not None and not connection.keeps:
+        connection.will_stored = connection.durable
+        if connection.will is not None and not connection.durable:
             self.unsaved_wills.append(connection)
         self.earlier_are_over(client, connection)
 
@@ -88,7 +88,7 @@ class Sessions:
         self.say(connection.client, f"DISCONNECT reason {reason}, expiry {expiry} on connection {connection.id}")
         connection.reason, connection.left_t = reason, self.t
         if expiry == 0:
-            connection.keeps = False
+            connection.durable = False
             self.client(connection.client).session.doubt()
 
     def on_end(self, connection, how):
@@ -109,9 +109,9 @@ class Sessions:
         if client.connection is not connection:
             return
         if connection.ack_n is None:
-            if connection.doubts or connection.keeps and session.state == "none":
+            if connection.doubts or connection.durable and session.state == "none":
                 session.doubt()
-        elif not connection.keeps and (not connection.kept or how == "eof"):
+        elif not connection.durable and (not connection.kept or how == "eof"):
             self.end_session(connection.client)
         client.session.left_t = connection.end_t if connection.left_t is None else connection.left_t
         client.session.crash_t = self.t if how == "dead" else None

@@ -90,11 +90,11 @@ def values(*, deleted=False):
     return history, one, two
 
 
-def dying(*, delay=0, qos=2, keeps=True):
+def dying(*, delay=0, qos=2, durable=True):
     """A watcher, and a client with a will."""
     will = Message(1, "w", "w/1", qos, will=2)
     history = History().add("ready").joins(1, "watch").subscribes(1, "w/#")
-    return history.joins(2, "w", clean=not keeps, expiry=None if keeps else 0, will=will, delay=delay), will
+    return history.joins(2, "w", clean=not durable, expiry=None if durable else 0, will=will, delay=delay), will
 
 
 def unacknowledged_repeats():

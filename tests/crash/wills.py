@@ -10,12 +10,12 @@ class Wills:
     """Part of the oracle (oracle.py). A will is armed, then due, forbidden, waiting for its delay, or unknown: what the
     client cannot know."""
 
-    def wills_are_kept(self, since):
+    def wills_are_stored(self, since):
         """A group was committed: wills of clients that connected before are on disk too. (A client without a session
         does not wait for the disk when it connects.)"""
         for connection in self.unsaved_wills:
-            connection.will_kept = connection.ack_n < since
-        self.unsaved_wills = [connection for connection in self.unsaved_wills if not connection.will_kept]
+            connection.will_stored = connection.ack_n < since
+        self.unsaved_wills = [connection for connection in self.unsaved_wills if not connection.will_stored]
 
     def wills_at_crash(self):
         """Those that were not on disk may be lost, published or not."""
@@ -33,17 +33,17 @@ class Wills:
             state = "unknown"
         elif connection.reason == 0:
             state = "forbidden" if connection.how == "eof" else "unknown"
-        elif connection.how == "dead" and not connection.keeps and not connection.will_kept:
+        elif connection.how == "dead" and not connection.durable and not connection.will_stored:
             state = "unknown"
         else:
-            state = "due" if connection.delay == 0 or not connection.keeps else "waiting"
+            state = "due" if connection.delay == 0 or not connection.durable else "waiting"
         self.will_becomes(connection, state)
 
     def will_becomes(self, connection, state):
         will = connection.will
         connection.will_state = state
         will.epoch, will.sent_t = self.epoch, self.t
-        self.tell(will, f"is {state}")
+        self.note(will, f"is {state}")
         if state in ("due", "unknown", "waiting") and will.retain and connection.will_op is None:
             connection.will_op = Change(will, None, self.n)
             self.changes(will.topic).append(connection.will_op)
@@ -84,14 +84,14 @@ class Wills:
     def will_change_ends(self, connection):
         connection.will_op.end_n = self.n
         if connection.will_state == "due":
-            connection.will_op.certain_n, connection.will_op.durable = self.n, connection.will_kept
+            connection.will_op.certain_n, connection.will_op.durable = self.n, connection.will_stored
 
     def wills_at_ready(self):
         """Wills of clients that the crash disconnected were published before the first client could connect."""
         for client in self.clients.values():
             for connection in client.waiting:
                 if connection.will_op is not None and connection.will_op.end_n is None and (
-                        connection.delay == 0 or not connection.keeps):
+                        connection.delay == 0 or not connection.durable):
                     self.will_change_ends(connection)
 
     def wills_by_now(self):
@@ -108,10 +108,10 @@ class Wills:
         newer = self.client(connection.client).connection
         if connection.will_state == "armed" and newer is connection and not connection.reason:
             self.fail("D6", f"{will!r} came to {watcher.client} while its client was connected",
-                      will.story + self.client(connection.client).events[-30:])
+                      will.events + self.client(connection.client).events[-30:])
         if connection.will_state == "forbidden":
             self.fail("D6", f"{will!r} came to {watcher.client} although it was cancelled",
-                      will.story + self.client(connection.client).events[-30:])
+                      will.events + self.client(connection.client).events[-30:])
         if connection.will_state == "waiting" and connection.delay >= LONG_S and newer is connection:
             self.fail("D6", f"{will!r} came to {watcher.client} before its delay had passed",
-                      will.story + self.client(connection.client).events[-30:])
+                      will.events + self.client(connection.client).events[-30:])

@@ -387,9 +387,9 @@ static void do_journal(struct play *p)
 {
 	struct world *w = p->world;
 
-	if (!w->held)
+	if (!w->durable)
 		return;
-	w->hold = p->variant == 0;
+	w->journal_paused = p->variant == 0;
 	w->fail_one_in = p->variant == 2 ? 3 : 0;
 	if (p->variant == 3)
 		(void)world_commit(w);
@@ -437,10 +437,10 @@ static void begin(struct play *p)
 	                                  .workers = 1 + (what & 1),
 	                                  .conf = conf,
 	                                  .acl = acl,
-	                                  .held = (what & 2) != 0};
+	                                  .durable = (what & 2) != 0};
 
 	p->world = world_new(&settings);
-	p->world->hold = false;
+	p->world->journal_paused = false;
 	p->world->wires_stay = true;
 	p->witness = client_new(p->world, "one", MQTT_5_0);
 	client_join(p->witness, &options);
@@ -453,13 +453,13 @@ static void end(struct play *p)
 {
 	struct world *w = p->world;
 
-	w->hold = false;
+	w->journal_paused = false;
 	w->fail_one_in = 0;
 	for (unsigned i = 0; i < PEERS; i++)
 		do_give(&(struct play){.peer = &p->peers[i]});
 	client_publish(p->witness, "witness/x", 2, "well");
 	world_run(w);
-	if (w->held) { /* until a disk that had no space was tried again */
+	if (w->durable) { /* until a disk that had no space was tried again */
 		store_image_fail(w->image, 0, 0);
 		world_advance(w, 1000);
 	}

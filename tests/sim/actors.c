@@ -63,7 +63,7 @@ static const struct client_watch watch = {
 
 static bool is_up(const struct actor *p)
 {
-	return p->link == LINK_UP && !p->doomed && !p->client->closed;
+	return p->link == LINK_UP && !p->must_close && !p->client->closed;
 }
 /* --- connecting --- */
 
@@ -147,7 +147,7 @@ static void do_connect(struct environment *t, const struct step *s)
 	char password[16], will[16];
 	struct connect_options o = options_of(t, s, p, password, will);
 
-	if (p->link != LINK_NONE || p->leaving || p->doomed)
+	if (p->link != LINK_NONE || p->leaving || p->must_close)
 		return;
 	forget_ended(p);
 	model_calls(p, &o, refusal_of(t, s, p));
@@ -360,7 +360,7 @@ static void do_reauthenticate(struct environment *t, const struct step *s)
 	if (s->bad_proof) {
 		COVER(&t->model, REAUTH_REFUSED);
 		model_ends(p, ENDING_BROKEN);
-		p->doomed = true;
+		p->must_close = true;
 		return;
 	}
 	COVER(&t->model, REAUTH);
@@ -409,7 +409,7 @@ static void do_illegal(struct environment *t, const struct step *s)
 	COVER(&t->model, ILLEGAL);
 	client_send(p->client, illegal_packets[s->illegal]);
 	model_ends(p, ENDING_BROKEN);
-	p->doomed = true;
+	p->must_close = true;
 }
 typedef void step_fn(struct environment *t, const struct step *s);
 
@@ -437,11 +437,11 @@ static step_fn *const doers[STEP_KINDS] = {
     [STEP_ADVANCE] = environment_advance,
     [STEP_FREEZE] = environment_freeze,
     [STEP_QUIET] = environment_quiet,
-    [STEP_RECKON] = environment_reckon_all,
+    [STEP_CATCH_UP_ALL] = environment_catch_up_all,
     [STEP_CRASH] = environment_crash,
     [STEP_STOP] = environment_stop,
     [STEP_DISK_FULL] = environment_disk_full,
-    [STEP_TIGHT] = environment_tight,
+    [STEP_LOW_SPACE] = environment_low_space,
 };
 
 /* --- a life --- */
@@ -473,7 +473,7 @@ static void begin(struct environment *t, const struct plan *plan)
 	struct world_settings settings = {.seed = plan->seed,
 	                                  .workers = plan->workers,
 	                                  .conf = t->conf = conf_of(plan, true),
-	                                  .held = plan->journal != JOURNAL_MEMORY,
+	                                  .durable = plan->journal != JOURNAL_MEMORY,
 	                                  .hashes = true};
 	char *acl, *users;
 
@@ -482,7 +482,7 @@ static void begin(struct environment *t, const struct plan *plan)
 	settings.acl = acl = rules_acl(&t->rules);
 	settings.users = users = rules_users(&t->rules);
 	t->world = world_new(&settings);
-	t->world->hold = false;
+	t->world->journal_paused = false;
 	free(acl);
 	free(users);
 	model_init(&t->model, t->world, t->coverage);
@@ -528,7 +528,7 @@ void actors_live(const struct plan *plan, struct coverage *coverage, bool report
 		world_steps(t.world, s->turns);
 		coverage->steps++;
 	}
-	environment_reckon(&t);
+	environment_catch_up(&t);
 	environment_probe(&t);
 	coverage->worlds++;
 	coverage->turns += t.world->turns;

@@ -12,14 +12,14 @@
 /* --- quiet --- */
 
 /* There is space again: the broker sees it within a second. */
-static void make_room(struct environment *t)
+static void make_space(struct environment *t)
 {
 	struct world *w = t->world;
 
 	if (w->image == NULL || !store_image_is_bound(w->image))
 		return;
 	store_image_bound(w->image, 0, 0);
-	t->roomy = t->model.tick;
+	t->space_since = t->model.tick;
 	COVER(&t->model, STORE_LOW_SPACE);
 	if (world_has_deferred(w))
 		COVER(&t->model, STORE_DEFERRED);
@@ -32,16 +32,16 @@ void environment_settle(struct environment *t)
 {
 	t->world->frozen = 0;
 	world_run(t->world);
-	make_room(t);
+	make_space(t);
 	world_run(t->world);
 	if (model_ends_skipped(&t->model))
 		world_run(t->world);
 	model_quiet(&t->model);
-	if (t->model.committed > t->roomy) /* the broker looked, too */
+	if (t->model.committed > t->space_since) /* the broker looked, too */
 		t->model.low = false;
 }
 
-void environment_reckon(struct environment *t)
+void environment_catch_up(struct environment *t)
 {
 	for (unsigned i = 0; i < t->model.actors_count; i++) {
 		struct client *c = t->model.actors[i].client;
@@ -124,26 +124,26 @@ void environment_reload(struct environment *t, const struct step *s)
 /* A login is in progress: it is checked against the users from before the reload or against the
  * new ones, and must satisfy those in force at the end. A client that is accepted only now
  * disconnects. */
-static void oust(struct actor *p)
+static void reauthorize_login(struct actor *p)
 {
 	if (p->refusal == 0) {
-		model_is_ousted(p);
+		model_login_is_unauthorized(p);
 		return;
 	}
 	client_drop(p->client);
 	model_hangs_up(p);
 }
 
-static void kick(struct environment *t, const struct rules *before)
+static void reauthorize(struct environment *t, const struct rules *before)
 {
 	for (unsigned i = 0; i < t->model.actors_count; i++) {
 		struct actor *p = &t->model.actors[i];
 		bool stays = rules_keep_user(before, &t->rules, p->user);
 
 		if (p->link == LINK_UP && !stays)
-			model_is_kicked(p);
+			model_is_unauthorized(p);
 		else if (p->link == LINK_CALLING && (!stays || p->refusal != 0))
-			oust(p);
+			reauthorize_login(p);
 	}
 }
 
@@ -178,7 +178,7 @@ void environment_reload_users(struct environment *t, const struct step *s)
 	if (t->reloading || s->count > 1 || is_leaving(t) || meets_namesake(t, &rules))
 		environment_settle(t);
 	reload(t, &rules);
-	kick(t, &before);
+	reauthorize(t, &before);
 	environment_settle(t);
 	model_users(&t->model, &before);
 }
@@ -230,10 +230,10 @@ void environment_quiet(struct environment *t, const struct step *s)
 		environment_probe(t);
 }
 
-void environment_reckon_all(struct environment *t, const struct step *s)
+void environment_catch_up_all(struct environment *t, const struct step *s)
 {
 	(void)s;
-	environment_reckon(t);
+	environment_catch_up(t);
 	environment_probe(t);
 }
 
@@ -364,7 +364,7 @@ void environment_disk_full(struct environment *t, const struct step *s)
 #define LOW_SPACE_BYTES ((uint64_t)512 << 10)
 
 /* Space for a little more, and the reserve. */
-void environment_tight(struct environment *t, const struct step *s)
+void environment_low_space(struct environment *t, const struct step *s)
 {
 	uint64_t most = LOW_SPACE_BYTES - LOW_SPACE_BYTES / 8 - (uint64_t)s->count * 500;
 	uint64_t bytes = store_image_bytes(t->world->image);

@@ -14,13 +14,13 @@ struct environment {
 	char *conf, *conf_named; /* with anonymous, and without */
 	struct client *probe;    /* sees everything */
 	bool reloading;
-	uint64_t roomy; /* tick: since then the store has space again */
+	uint64_t space_since; /* tick: since then the store has space again */
 };
 
 /* Everything that was begun ends, and is checked. */
 void environment_settle(struct environment *t);
 /* The same after every client has read and acknowledged. */
-void environment_reckon(struct environment *t);
+void environment_catch_up(struct environment *t);
 /* Check the retained messages with a new client. */
 void environment_probe(struct environment *t);
 void environment_join_probe(struct environment *t);
@@ -31,11 +31,11 @@ void environment_reload_users(struct environment *t, const struct step *s);
 void environment_advance(struct environment *t, const struct step *s);
 void environment_freeze(struct environment *t, const struct step *s);
 void environment_quiet(struct environment *t, const struct step *s);
-void environment_reckon_all(struct environment *t, const struct step *s);
+void environment_catch_up_all(struct environment *t, const struct step *s);
 void environment_crash(struct environment *t, const struct step *s);
 void environment_stop(struct environment *t, const struct step *s);
 void environment_disk_full(struct environment *t, const struct step *s);
-void environment_tight(struct environment *t, const struct step *s);
+void environment_low_space(struct environment *t, const struct step *s);
 
 /* An actor's step that a full disk needs too (actors.c). */
 void actors_publish(struct environment *t, const struct step *s);

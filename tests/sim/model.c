@@ -72,7 +72,7 @@ void model_fini(struct model *m)
 		pub_free(m->pubs[i]);
 	free(m->pubs);
 	free(m->open);
-	free(m->young);
+	free(m->uncommitted);
 	free(m->policies);
 }
 

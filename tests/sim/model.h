@@ -68,12 +68,12 @@ struct pub {
 	uint64_t armed_at, armed_ms; /* of a session that is not stored: it waits for no commit */
 	bool acked;
 	uint64_t acked_at;
-	enum certainty fires;    /* a will */
-	bool fires_at_last;      /* ... it may be published until it is due, and must be then */
-	bool value_dropped;      /* perhaps: a will published before a crash */
-	enum certainty routed;   /* UNKNOWN while it is open */
-	enum certainty matched;  /* what the acknowledgement said of subscribers */
-	uint64_t retained_until; /* tick since which it certainly is not the retained message */
+	enum certainty is_published; /* a will */
+	bool published_when_due;     /* ... it may be published until it is due, and must be then */
+	bool value_dropped;          /* perhaps: a will published before a crash */
+	enum certainty routed;       /* UNKNOWN while it is open */
+	enum certainty matched;      /* what the acknowledgement said of subscribers */
+	uint64_t retained_until;     /* tick since which it certainly is not the retained message */
 	struct copy *copies;
 	bool shared_checked;
 };
@@ -106,17 +106,17 @@ struct actor {
 	unsigned index, user;
 	uint8_t entry; /* of the user, at the last connect */
 	enum link link;
-	bool doomed;  /* the broker must end this connection */
-	bool leaving; /* one of our connections ends; no new one before the next quiet point */
-	bool over;    /* CONNECT while the older connection was up */
+	bool must_close; /* the broker must end this connection */
+	bool leaving;    /* one of our connections ends; no new one before the next quiet point */
+	bool over;       /* CONNECT while the older connection was up */
 	uint8_t
 	    refusal; /* what the login must be refused with (5.0); 0: nothing is wrong with it */
-	bool ousted; /* a reload refuses it, whatever its CONNECT is answered with */
+	bool login_unauthorized; /* a reload refuses it, whatever its CONNECT is answered with */
 	bool wants_clean; /* disconnected during a clean start: the next CONNECT is a clean start
 	                     too */
 	struct connect_options options;
-	bool crashed;       /* the broker, since its last connection */
-	bool fired_by_call; /* a late will, by a clean start that may be refused */
+	bool crashed;           /* the broker, since its last connection */
+	bool published_by_call; /* a late will, by a clean start that may be refused */
 	uint64_t called, up_since, broken;
 	uint64_t last_packet_ms;
 	size_t given_seen;
@@ -127,8 +127,8 @@ struct actor {
 	 * may have ended the connection for that. NEVER: it has not. */
 	size_t waiting_bytes;
 	uint64_t skipped_ms;
-	unsigned asked;               /* SUBSCRIBE, UNSUBSCRIBE and PINGREQ not answered */
-	struct pub *will, *late_will; /* of this connection; one that waits for its delay */
+	unsigned asked;                  /* SUBSCRIBE, UNSUBSCRIBE and PINGREQ not answered */
+	struct pub *will, *pending_will; /* of this connection; one that waits for its delay */
 	unsigned orders;
 	/* The newest that arrived, by publisher, published QoS, effective QoS, durability */
 	unsigned last_order[ACTORS_MAX][3][3][3];
@@ -162,12 +162,12 @@ struct writes {
 };
 
 /* One that is the value, or what it was before: a crash decides. */
-struct young {
+struct uncommitted {
 	struct pub *pub;
 	uint64_t sent, sent_ms;
 };
 
-struct cell {
+struct retained_topic {
 	const char *topic;
 	struct writes now;
 	struct writes kept; /* it would be one of these after a crash */
@@ -200,10 +200,10 @@ struct model {
 	size_t pub_count, pub_cap;
 	struct pub **open;
 	size_t open_count, open_cap;
-	struct young *young; /* retained changes that a crash may lose */
-	size_t young_count, young_cap;
-	struct cell cells[TOPIC_NAMES];
-	unsigned cell_count;
+	struct uncommitted *uncommitted; /* retained changes that a crash may lose */
+	size_t uncommitted_count, uncommitted_cap;
+	struct retained_topic retained_topics[TOPIC_NAMES];
+	unsigned retained_topic_count;
 };
 
 _Noreturn void model_fail_as(const struct model *m, const char *kind, const char *format, ...)
@@ -244,8 +244,8 @@ enum ending {
 void model_calls(struct actor *p, const struct connect_options *options, uint8_t refusal);
 void model_connack(struct actor *p);
 void model_hangs_up(struct actor *p); /* before CONNACK */
-void model_is_kicked(struct actor *p);
-void model_is_ousted(struct actor *p); /* while its login is in progress */
+void model_is_unauthorized(struct actor *p);
+void model_login_is_unauthorized(struct actor *p); /* while its login is in progress */
 void model_ends(struct actor *p, enum ending ending);
 void model_expiry(struct actor *p, uint32_t expiry_s); /* sent with DISCONNECT */
 /* The world's clock has advanced: what is due happens. */
@@ -286,15 +286,15 @@ void model_answered(struct actor *p, const struct answer *a);
 struct pub *model_pub(struct actor *p, const char *topic, const char *payload, uint32_t extras);
 void model_sent(struct actor *p, struct pub *pub);
 void model_acked(struct actor *p, struct pub *pub, enum packet_type type, enum reason reason);
-void model_fires(struct pub *will, enum certainty certain);
+void model_will_published(struct pub *will, enum certainty certain);
 /* It may have ended, but did not: the CONNECT that would have ended its session was refused. */
-void model_unfires(struct pub *will);
+void model_will_not_published(struct pub *will);
 void model_quiet_publications(struct model *m);
 void model_crash_publications(struct model *m);
 
 /* --- retained values (model_retain.c) --- */
 
-struct cell *model_cell(struct model *m, const char *topic);
+struct retained_topic *model_retained_topic(struct model *m, const char *topic);
 void value_add(struct model *m, struct pub *pub); /* it may be the value from now on */
 bool value_has(struct model *m, const struct pub *pub);
 void value_remove(struct model *m, const struct pub *pub); /* it never was */

@@ -9,13 +9,13 @@ static uint8_t lower(uint8_t a, uint8_t b)
 
 bool actor_is_blocked(const struct actor *p)
 {
-	return p->link != LINK_UP || p->doomed || p->client->stalled ||
+	return p->link != LINK_UP || p->must_close || p->client->stalled ||
 	       p->client->unacked_count > 0;
 }
 
 static bool was_up(const struct actor *p, uint64_t since)
 {
-	return p->link == LINK_UP && !p->doomed && p->up_since < since;
+	return p->link == LINK_UP && !p->must_close && p->up_since < since;
 }
 
 static bool has_come(const struct copy *copy)
@@ -225,9 +225,10 @@ static void check_replays(struct actor *p)
 			continue;
 		if (sub->asked < p->up_since)
 			COVER(m, REPLAY_RESUMED);
-		for (unsigned k = 0; k < m->cell_count; k++) {
-			if (m->cells[k].now.count == 1 && m->cells[k].reverted < sub->asked)
-				check_replay_of(p, sub, m->cells[k].now.at[0].pub);
+		for (unsigned k = 0; k < m->retained_topic_count; k++) {
+			if (m->retained_topics[k].now.count == 1 &&
+			    m->retained_topics[k].reverted < sub->asked)
+				check_replay_of(p, sub, m->retained_topics[k].now.at[0].pub);
 		}
 	}
 }

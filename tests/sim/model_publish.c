@@ -140,11 +140,11 @@ void model_acked(struct actor *p, struct pub *pub, enum packet_type type, enum r
 		pub->matched = reason == REASON_NO_MATCHING_SUBSCRIBERS ? NO : YES;
 }
 
-void model_fires(struct pub *will, enum certainty certain)
+void model_will_published(struct pub *will, enum certainty certain)
 {
 	struct model *m = will->actor->model;
 
-	will->fires = certain;
+	will->is_published = certain;
 	will->routed = UNKNOWN;
 	if (will->first_sent != NEVER)
 		return;
@@ -159,7 +159,7 @@ void model_fires(struct pub *will, enum certainty certain)
 	open_pub(m, will);
 }
 
-void model_unfires(struct pub *will)
+void model_will_not_published(struct pub *will)
 {
 	struct model *m = will->actor->model;
 	size_t kept = 0;
@@ -191,7 +191,8 @@ static void close_will(struct model *m, struct pub *will)
 	enum certainty may =
 	    model_may(m, will->first_sent, will->actor->user, MAY_WILL, will->topic);
 
-	will->routed = will->fires == YES || will->fires_at_last || may == NO ? may : UNKNOWN;
+	will->routed =
+	    will->is_published == YES || will->published_when_due || may == NO ? may : UNKNOWN;
 }
 
 static void close_publish(struct model *m, struct pub *pub)
@@ -219,10 +220,10 @@ static void close_pub(struct model *m, struct pub *pub)
 		value_settle(m, pub);
 }
 
-/* A will that may fire stays open until it cannot any more. */
+/* A will that may be published stays open until it cannot any more. */
 static bool stays_open(const struct model *m, const struct pub *pub)
 {
-	return pub->is_will && pub->fires == UNKNOWN && pub->will_due_ms != NEVER &&
+	return pub->is_will && pub->is_published == UNKNOWN && pub->will_due_ms != NEVER &&
 	       pub->will_due_ms > model_now(m);
 }
 
@@ -249,9 +250,9 @@ static void crash_pub(struct model *m, struct pub *pub)
 /* One that was about to be published is published when the broker runs again, if it was stored. */
 static void crash_open_will(const struct model *m, struct pub *will)
 {
-	will->fires_at_last = false;
-	if (!model_is_written(m, will->armed_at, will->armed_ms) && will->fires == YES)
-		will->fires = UNKNOWN;
+	will->published_when_due = false;
+	if (!model_is_written(m, will->armed_at, will->armed_ms) && will->is_published == YES)
+		will->is_published = UNKNOWN;
 	/* If it was published before, its retained message is dropped at the start. */
 	will->value_dropped |= will->first_sent < m->crashed &&
 	                       m->durability[rules_root(will->topic)] == DURABILITY_NONE;

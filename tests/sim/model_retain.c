@@ -6,15 +6,15 @@
 #include "model.h"
 #include "names.h"
 
-struct cell *model_cell(struct model *m, const char *topic)
+struct retained_topic *model_retained_topic(struct model *m, const char *topic)
 {
-	for (unsigned i = 0; i < m->cell_count; i++) {
-		if (strcmp(m->cells[i].topic, topic) == 0)
-			return &m->cells[i];
+	for (unsigned i = 0; i < m->retained_topic_count; i++) {
+		if (strcmp(m->retained_topics[i].topic, topic) == 0)
+			return &m->retained_topics[i];
 	}
-	m->cells[m->cell_count] =
-	    (struct cell){.topic = topic, .now = {.count = 1}, .kept = {.count = 1}};
-	return &m->cells[m->cell_count++];
+	m->retained_topics[m->retained_topic_count] =
+	    (struct retained_topic){.topic = topic, .now = {.count = 1}, .kept = {.count = 1}};
+	return &m->retained_topics[m->retained_topic_count++];
 }
 
 static void writes_add(struct model *m, struct writes *writes, struct pub *pub)
@@ -46,24 +46,24 @@ static void writes_remove(struct writes *writes, const struct pub *pub)
 
 void value_add(struct model *m, struct pub *pub)
 {
-	struct cell *cell = model_cell(m, pub->topic);
+	struct retained_topic *at_topic = model_retained_topic(m, pub->topic);
 
 	pub->retained_until = NEVER;
-	writes_add(m, &cell->now, pub);
-	writes_add(m, &cell->kept, pub);
+	writes_add(m, &at_topic->now, pub);
+	writes_add(m, &at_topic->kept, pub);
 }
 
 bool value_has(struct model *m, const struct pub *pub)
 {
-	return writes_have(&model_cell(m, pub->topic)->now, pub);
+	return writes_have(&model_retained_topic(m, pub->topic)->now, pub);
 }
 
 void value_remove(struct model *m, const struct pub *pub)
 {
-	struct cell *cell = model_cell(m, pub->topic);
+	struct retained_topic *at_topic = model_retained_topic(m, pub->topic);
 
-	writes_remove(&cell->now, pub);
-	writes_remove(&cell->kept, pub);
+	writes_remove(&at_topic->now, pub);
+	writes_remove(&at_topic->kept, pub);
 }
 
 /* --- what is older --- */
@@ -117,41 +117,42 @@ static bool is_lasting(const struct model *m, const struct pub *pub, uint64_t se
 
 void value_settle(struct model *m, struct pub *pub)
 {
-	struct young settled = {.pub = pub,
-	                        .sent = pub->qos == 2 ? pub->first_sent : pub->last_sent,
-	                        .sent_ms = pub->last_sent_ms};
-	struct cell *cell = model_cell(m, pub->topic);
-	struct writes before = cell->now;
+	struct uncommitted settled = {.pub = pub,
+	                              .sent = pub->qos == 2 ? pub->first_sent : pub->last_sent,
+	                              .sent_ms = pub->last_sent_ms};
+	struct retained_topic *at_topic = model_retained_topic(m, pub->topic);
+	struct writes before = at_topic->now;
 
-	writes_settle(&cell->now, pub, settled.sent);
-	end_others(m, &before, &cell->now);
+	writes_settle(&at_topic->now, pub, settled.sent);
+	end_others(m, &before, &at_topic->now);
 	if (is_lasting(m, pub, settled.sent_ms)) {
-		writes_settle(&cell->kept, pub, settled.sent);
+		writes_settle(&at_topic->kept, pub, settled.sent);
 		return;
 	}
-	if (m->young_count == m->young_cap) {
-		m->young_cap = m->young_cap == 0 ? 64 : m->young_cap * 2;
-		m->young = xrealloc_array(m->young, m->young_cap, sizeof(*m->young));
+	if (m->uncommitted_count == m->uncommitted_cap) {
+		m->uncommitted_cap = m->uncommitted_cap == 0 ? 64 : m->uncommitted_cap * 2;
+		m->uncommitted =
+		    xrealloc_array(m->uncommitted, m->uncommitted_cap, sizeof(*m->uncommitted));
 	}
-	m->young[m->young_count++] = settled;
+	m->uncommitted[m->uncommitted_count++] = settled;
 }
 
-static void settle_kept(struct model *m, const struct young *y)
+static void settle_kept(struct model *m, const struct uncommitted *y)
 {
-	writes_settle(&model_cell(m, y->pub->topic)->kept, y->pub, y->sent);
+	writes_settle(&model_retained_topic(m, y->pub->topic)->kept, y->pub, y->sent);
 }
 
 void values_quiet(struct model *m)
 {
 	size_t kept = 0;
 
-	for (size_t i = 0; i < m->young_count; i++) {
-		if (is_lasting(m, m->young[i].pub, m->young[i].sent_ms))
-			settle_kept(m, &m->young[i]);
+	for (size_t i = 0; i < m->uncommitted_count; i++) {
+		if (is_lasting(m, m->uncommitted[i].pub, m->uncommitted[i].sent_ms))
+			settle_kept(m, &m->uncommitted[i]);
 		else
-			m->young[kept++] = m->young[i];
+			m->uncommitted[kept++] = m->uncommitted[i];
 	}
-	m->young_count = kept;
+	m->uncommitted_count = kept;
 }
 
 /* Durability none: stored changes are dropped, except wills that are published at the start. */
@@ -168,31 +169,32 @@ static void forget_values(struct writes *writes)
 	*writes = left;
 }
 
-static void cell_crash(struct model *m, struct cell *cell)
+static void retained_topic_crash(struct model *m, struct retained_topic *at_topic)
 {
-	struct writes before = cell->now;
+	struct writes before = at_topic->now;
 
-	if (m->durability[rules_root(cell->topic)] == DURABILITY_NONE)
-		forget_values(&cell->kept);
-	cell->now = cell->kept;
-	end_others(m, &before, &cell->now);
-	if (before.count != 1 || before.at[0].pub != cell->now.at[0].pub)
-		cell->reverted = m->tick;
-	for (unsigned i = 0; i < cell->now.count; i++) {
-		if (cell->now.at[i].pub != NULL)
-			cell->now.at[i].pub->retained_until = NEVER;
+	if (m->durability[rules_root(at_topic->topic)] == DURABILITY_NONE)
+		forget_values(&at_topic->kept);
+	at_topic->now = at_topic->kept;
+	end_others(m, &before, &at_topic->now);
+	if (before.count != 1 || before.at[0].pub != at_topic->now.at[0].pub)
+		at_topic->reverted = m->tick;
+	for (unsigned i = 0; i < at_topic->now.count; i++) {
+		if (at_topic->now.at[i].pub != NULL)
+			at_topic->now.at[i].pub->retained_until = NEVER;
 	}
 }
 
 void values_crash(struct model *m)
 {
-	for (size_t i = 0; i < m->young_count; i++) {
-		if (m->young[i].sent_ms <= m->written_ms || is_committed(m, m->young[i].pub))
-			settle_kept(m, &m->young[i]);
+	for (size_t i = 0; i < m->uncommitted_count; i++) {
+		if (m->uncommitted[i].sent_ms <= m->written_ms ||
+		    is_committed(m, m->uncommitted[i].pub))
+			settle_kept(m, &m->uncommitted[i]);
 	}
-	m->young_count = 0;
-	for (unsigned i = 0; i < m->cell_count; i++)
-		cell_crash(m, &m->cells[i]);
+	m->uncommitted_count = 0;
+	for (unsigned i = 0; i < m->retained_topic_count; i++)
+		retained_topic_crash(m, &m->retained_topics[i]);
 }
 
 /* --- looking --- */
@@ -229,45 +231,46 @@ static bool fits(const struct model *m, const struct pub *pub, const struct rece
 }
 
 /* What it is not was overwritten by what it is: also after a crash, if that is on disk. */
-static void rule_out(struct model *m, struct cell *cell, const struct writes *before,
+static void rule_out(struct model *m, struct retained_topic *at_topic, const struct writes *before,
                      const struct received *seen)
 {
-	const struct pub *value = seen == NULL ? NULL : cell->now.at[0].pub;
+	const struct pub *value = seen == NULL ? NULL : at_topic->now.at[0].pub;
 
-	if (value == NULL || cell->now.count != 1 || !is_lasting(m, value, value->last_sent_ms))
+	if (value == NULL || at_topic->now.count != 1 || !is_lasting(m, value, value->last_sent_ms))
 		return;
 	for (unsigned i = 0; i < before->count; i++) {
 		if (before->at[i].pub != value)
-			writes_remove(&cell->kept, before->at[i].pub);
+			writes_remove(&at_topic->kept, before->at[i].pub);
 	}
 }
 
 /* One topic: a candidate that matches, and from now on none that does not. */
-static void probe_cell(struct model *m, struct cell *cell, const struct received *seen)
+static void probe_topic(struct model *m, struct retained_topic *at_topic,
+                        const struct received *seen)
 {
-	struct writes before = cell->now;
+	struct writes before = at_topic->now;
 	const struct pub *first = before.at[0].pub;
 	unsigned fitting = 0;
 
 	COVER(m, RETAINED_PROBED);
 	if (seen == NULL && first != NULL)
 		COVER(m, RETAINED_GONE);
-	cell->now.count = 0;
+	at_topic->now.count = 0;
 	for (unsigned i = 0; i < before.count; i++) {
 		const struct pub *pub = before.at[i].pub;
 		bool may_come = pub != NULL && pub->closed == NEVER;
 
 		fitting += fits(m, pub, seen);
 		if (fits(m, pub, seen) || may_come)
-			cell->now.at[cell->now.count++] = before.at[i];
+			at_topic->now.at[at_topic->now.count++] = before.at[i];
 	}
 	if (fitting == 0)
-		model_fail(m, "retained of %s is %.20s, which it cannot be (%.20s%s)", cell->topic,
-		           seen == NULL ? "nothing" : seen->payload,
+		model_fail(m, "retained of %s is %.20s, which it cannot be (%.20s%s)",
+		           at_topic->topic, seen == NULL ? "nothing" : seen->payload,
 		           first == NULL ? "nothing" : first->payload,
 		           before.count > 1 ? ", ..." : "");
-	end_others(m, &before, &cell->now);
-	rule_out(m, cell, &before, seen);
+	end_others(m, &before, &at_topic->now);
+	rule_out(m, at_topic, &before, seen);
 }
 
 void model_retained(struct model *m, const struct received *values, size_t count)
@@ -278,8 +281,9 @@ void model_retained(struct model *m, const struct received *values, size_t count
 
 		if (topic == NULL)
 			model_fail(m, "retained of %s, where nobody wrote", values[i].topic);
-		model_cell(m, topic);
+		model_retained_topic(m, topic);
 	}
-	for (unsigned i = 0; i < m->cell_count; i++)
-		probe_cell(m, &m->cells[i], value_of(m->cells[i].topic, values, count));
+	for (unsigned i = 0; i < m->retained_topic_count; i++)
+		probe_topic(m, &m->retained_topics[i],
+		            value_of(m->retained_topics[i].topic, values, count));
 }

@@ -36,23 +36,23 @@ static void cancel(struct pub **will)
 	*will = NULL;
 }
 
-/* It is unknown: it may fire until it is due. */
+/* It is unknown: it may be published until it is due. */
 static void doubt(struct pub **will, uint64_t now_ms)
 {
 	if (*will == NULL)
 		return;
 	if ((*will)->will_due_ms == NEVER)
 		(*will)->will_due_ms = now_ms + (uint64_t)(*will)->will_delay_s * 1000;
-	model_fires(*will, UNKNOWN);
+	model_will_published(*will, UNKNOWN);
 	*will = NULL;
 }
 
-static void fire(struct pub **will)
+static void publish_will(struct pub **will)
 {
 	if (*will == NULL)
 		return;
 	(*will)->will_due_ms = NEVER;
-	model_fires(*will, YES);
+	model_will_published(*will, YES);
 	*will = NULL;
 }
 
@@ -60,9 +60,9 @@ static void fire(struct pub **will)
 
 void model_session_ends(struct actor *p)
 {
-	if (p->late_will != NULL)
+	if (p->pending_will != NULL)
 		COVER(p->model, WILL_BY_END);
-	fire(&p->late_will);
+	publish_will(&p->pending_will);
 	subs_end(p, true);
 	model_forget_owed(p, false);
 	p->exists = NO;
@@ -94,12 +94,12 @@ void model_ends(struct actor *p, enum ending ending)
 		COVER(m, WILL_DELAYED);
 		p->will->will_due_ms = model_now(m) + (uint64_t)p->will->will_delay_s * 1000;
 		p->will->will_may_ms = p->will->will_due_ms;
-		p->late_will = p->will;
+		p->pending_will = p->will;
 		p->will = NULL;
 	} else {
 		if (p->will != NULL)
-			COVER(m, WILL_FIRED);
-		fire(&p->will);
+			COVER(m, WILL_PUBLISHED);
+		publish_will(&p->will);
 	}
 	goes_away(p);
 	if (p->expiry_s == 0)
@@ -154,7 +154,7 @@ void model_calls(struct actor *p, const struct connect_options *options, uint8_t
 	p->options = *options;
 	p->refusal = refusal;
 	p->entry = entry_of(m, p->user);
-	p->doomed = p->ousted = false;
+	p->must_close = p->login_unauthorized = false;
 	p->given_seen = 0;
 	p->asked = 0;
 	model_forget_waiting(p);
@@ -162,12 +162,12 @@ void model_calls(struct actor *p, const struct connect_options *options, uint8_t
 	if (options->keep)
 		return;
 	subs_end(p, false);
-	p->fired_by_call = p->late_will != NULL && p->late_will->first_sent == NEVER;
-	if (p->late_will != NULL)
-		model_fires(p->late_will, UNKNOWN);
+	p->published_by_call = p->pending_will != NULL && p->pending_will->first_sent == NEVER;
+	if (p->pending_will != NULL)
+		model_will_published(p->pending_will, UNKNOWN);
 }
 
-static enum certainty is_welcome(const struct actor *p)
+static enum certainty is_accepted(const struct actor *p)
 {
 	if (p->refusal != 0)
 		return NO;
@@ -176,16 +176,17 @@ static enum certainty is_welcome(const struct actor *p)
 	return model_may(p->model, p->called, p->user, MAY_WILL, p->options.will.topic);
 }
 
-/* For the client that is kicked this may be its login, and its will too. */
+/* The connection that the reload ends may be this one, or the one before. */
 static uint8_t refusal_for(const struct actor *p)
 {
 	if (p->refusal != 0)
 		return p->refusal;
-	if (p->ousted && p->user == USER_ANONYMOUS)
+	if (p->login_unauthorized && p->user == USER_ANONYMOUS)
 		return REASON_NOT_AUTHORIZED;
-	if (p->ousted && (is_welcome(p) == YES ||
-	                  p->client->connack_reason !=
-	                      (p->client->version == MQTT_5_0 ? REASON_NOT_AUTHORIZED : 5)))
+	if (p->login_unauthorized &&
+	    (is_accepted(p) == YES ||
+	     p->client->connack_reason !=
+	         (p->client->version == MQTT_5_0 ? REASON_NOT_AUTHORIZED : 5)))
 		return REASON_BAD_USER_NAME_OR_PASSWORD;
 	return REASON_NOT_AUTHORIZED;
 }
@@ -204,7 +205,7 @@ void model_hangs_up(struct actor *p)
 	 * state. */
 	p->wants_clean |= !p->options.keep || p->exists == UNKNOWN;
 	doubt(&p->will, model_now(m));
-	doubt(&p->late_will, model_now(m));
+	doubt(&p->pending_will, model_now(m));
 	subs_end(p, false);
 	model_forget_owed(p, false);
 	p->exists = UNKNOWN;
@@ -219,7 +220,7 @@ static void check_refusal(struct actor *p)
 	uint8_t refusal = refusal_for(p);
 	uint8_t want = v5 ? refusal : (refusal != REASON_NOT_AUTHORIZED ? 4 : 5);
 
-	if (is_welcome(p) == YES && !p->ousted)
+	if (is_accepted(p) == YES && !p->login_unauthorized)
 		model_fail(m, "%s: refused with 0x%02x", p->name, code);
 	if (code != want)
 		model_fail(m, "%s: CONNACK 0x%02x instead of 0x%02x", p->name, code, want);
@@ -229,20 +230,20 @@ static void check_refusal(struct actor *p)
 		COVER(m, REFUSED_LOGIN);
 	else
 		COVER(m, REFUSED_WILL);
-	if (p->ousted && p->will != NULL)
-		model_unfires(p->will);
+	if (p->login_unauthorized && p->will != NULL)
+		model_will_not_published(p->will);
 	cancel(&p->will);
-	if (p->ousted && p->client->world->held) {
+	if (p->login_unauthorized && p->client->world->durable) {
 		/* Its session was made, and the CONNACK that waited for the journal refuses it. */
 		model_hangs_up(p);
-		p->doomed = true;
+		p->must_close = true;
 		return;
 	}
 	p->link = LINK_NONE;
-	p->doomed = true;
+	p->must_close = true;
 	subs_revive(p);
-	if (!p->options.keep && p->late_will != NULL && p->fired_by_call)
-		model_unfires(p->late_will);
+	if (!p->options.keep && p->pending_will != NULL && p->published_by_call)
+		model_will_not_published(p->pending_will);
 }
 
 /* [MQTT5-3.2.2-2, -3] [MQTT3-3.2.2-1, -2, -3] */
@@ -274,7 +275,7 @@ void model_connack(struct actor *p)
 		check_refusal(p);
 		return;
 	}
-	if (is_welcome(p) == NO)
+	if (is_accepted(p) == NO)
 		model_fail(m, "%s: accepted", p->name);
 	check_present(p);
 	if (!c->session_present) {
@@ -283,9 +284,9 @@ void model_connack(struct actor *p)
 		subs_bury(p);
 		p->incarnation++;
 		memset(p->last_order, 0, sizeof(p->last_order));
-	} else if (p->late_will != NULL) {
+	} else if (p->pending_will != NULL) {
 		COVER(m, WILL_RESUMED);
-		cancel(&p->late_will);
+		cancel(&p->pending_will);
 	}
 	if (p->options.method != NULL)
 		COVER(m, PROVEN);
@@ -302,32 +303,32 @@ void model_connack(struct actor *p)
 		p->will->armed_at = m->tick;
 		p->will->armed_ms = model_now(m);
 	}
-	if (p->ousted)
-		model_is_kicked(p);
+	if (p->login_unauthorized)
+		model_is_unauthorized(p);
 }
 
-void model_is_kicked(struct actor *p)
+void model_is_unauthorized(struct actor *p)
 {
-	COVER(p->model, KICKED);
+	COVER(p->model, UNAUTHORIZED);
 	model_ends(p, ENDING_BROKEN);
-	p->doomed = true;
+	p->must_close = true;
 }
 
-/* Accepted and kicked, it leaves a will before it is told. */
-void model_is_ousted(struct actor *p)
+/* Accepted and then disconnected, it may leave a will. */
+void model_login_is_unauthorized(struct actor *p)
 {
-	COVER(p->model, OUSTED);
-	p->ousted = true;
+	COVER(p->model, UNAUTHORIZED_LOGIN);
+	p->login_unauthorized = true;
 	if (p->will != NULL &&
 	    (p->will->will_delay_s == 0 || expiry_of(p->client, &p->options) == 0))
-		model_fires(p->will, UNKNOWN);
+		model_will_published(p->will, UNKNOWN);
 }
 
 /* --- time --- */
 
 static uint64_t keep_alive_end(const struct actor *p)
 {
-	if (p->link != LINK_UP || p->doomed || p->options.keep_alive_s == 0)
+	if (p->link != LINK_UP || p->must_close || p->options.keep_alive_s == 0)
 		return NEVER;
 	return p->last_packet_ms + (uint64_t)p->options.keep_alive_s * 1500;
 }
@@ -349,7 +350,7 @@ static uint64_t session_end_of(const struct actor *p)
 
 static uint64_t will_end(const struct actor *p)
 {
-	return p->late_will == NULL ? NEVER : p->late_will->will_due_ms;
+	return p->pending_will == NULL ? NEVER : p->pending_will->will_due_ms;
 }
 
 uint64_t model_next_due(const struct model *m)
@@ -359,7 +360,7 @@ uint64_t model_next_due(const struct model *m)
 	for (unsigned i = 0; i < m->actors_count; i++) {
 		const struct actor *p = &m->actors[i];
 		uint64_t at[] = {keep_alive_end(p), will_end(p), session_end_of(p), p->may_end_ms,
-		                 p->late_will == NULL ? NEVER : p->late_will->will_may_ms};
+		                 p->pending_will == NULL ? NEVER : p->pending_will->will_may_ms};
 
 		for (unsigned k = 0; k < sizeof(at) / sizeof(at[0]); k++) {
 			if (at[k] > model_now(m) && at[k] < due)
@@ -372,7 +373,7 @@ uint64_t model_next_due(const struct model *m)
 /* After a crash it is not known to the millisecond when it went offline. */
 static void session_may_end(struct actor *p)
 {
-	doubt(&p->late_will, model_now(p->model));
+	doubt(&p->pending_will, model_now(p->model));
 	subs_end(p, false);
 	model_forget_owed(p, false);
 	p->exists = UNKNOWN;
@@ -387,14 +388,14 @@ static void actor_time(struct actor *p)
 	if (keep_alive_end(p) <= now) { /* [MQTT5-3.1.2-22] [MQTT3-3.1.2-24] */
 		COVER(m, KEEP_ALIVE);
 		model_ends(p, ENDING_BROKEN);
-		p->doomed = true;
+		p->must_close = true;
 	}
 	if (will_end(p) <= now) {
-		COVER(m, WILL_LATE);
-		fire(&p->late_will);
+		COVER(m, WILL_AFTER_DELAY);
+		publish_will(&p->pending_will);
 	}
-	if (p->late_will != NULL && p->late_will->will_may_ms <= now)
-		model_fires(p->late_will, UNKNOWN);
+	if (p->pending_will != NULL && p->pending_will->will_may_ms <= now)
+		model_will_published(p->pending_will, UNKNOWN);
 	if (p->may_end_ms <= now && p->may_end_ms < session_end_of(p))
 		session_may_end(p);
 	if (session_end_of(p) <= now) { /* [MQTT5-3.1.2-23] */
@@ -418,14 +419,14 @@ void model_time(struct model *m)
 /* Its client cannot reconnect before this will is due, or before its session ends. */
 static void orphan_will(struct actor *p, uint64_t end_ms)
 {
-	struct pub *will = p->late_will;
+	struct pub *will = p->pending_will;
 
 	if (will == NULL)
 		return;
 	COVER(p->model, WILL_ORPHANED);
 	will->will_due_ms = sooner(will->will_due_ms, end_ms);
-	will->fires_at_last = true;
-	doubt(&p->late_will, model_now(p->model));
+	will->published_when_due = true;
+	doubt(&p->pending_will, model_now(p->model));
 }
 
 /* Another user has the name: the session goes on without a client, for at most a day. */
@@ -476,7 +477,7 @@ static void require_answers(struct actor *p)
 {
 	const struct client *c = p->client;
 
-	if (c->stalled || p->doomed)
+	if (c->stalled || p->must_close)
 		return;
 	if (p->asked > 0)
 		model_fail(p->model, "%s: %u requests without an answer", p->name, p->asked);
@@ -488,13 +489,13 @@ static void quiet_actor(struct actor *p)
 {
 	struct client *c = p->client;
 
-	if (p->doomed) {
+	if (p->must_close) {
 		if (c->wire != NULL && !c->closed && !c->stalled)
 			model_fail(p->model, "%s: the connection was not ended", p->name);
 		client_drop(c);
-		p->doomed = false;
+		p->must_close = false;
 	}
-	if (p->link == LINK_CALLING && p->ousted && c->closed) {
+	if (p->link == LINK_CALLING && p->login_unauthorized && c->closed) {
 		client_drop(c);
 		model_hangs_up(p);
 	}

@@ -9,12 +9,12 @@ static uint64_t last_known(const struct model *m, uint64_t crashed_ms)
 }
 
 /* It is not known to the millisecond since when. */
-static void crash_late_will(struct actor *p, uint64_t crashed_ms)
+static void crash_pending_will(struct actor *p, uint64_t crashed_ms)
 {
-	uint64_t delay_ms = (uint64_t)p->late_will->will_delay_s * 1000;
+	uint64_t delay_ms = (uint64_t)p->pending_will->will_delay_s * 1000;
 
-	p->late_will->will_may_ms = last_known(p->model, crashed_ms) + delay_ms;
-	p->late_will->will_due_ms = model_now(p->model) + delay_ms;
+	p->pending_will->will_may_ms = last_known(p->model, crashed_ms) + delay_ms;
+	p->pending_will->will_due_ms = model_now(p->model) + delay_ms;
 }
 
 static void crash_will(struct actor *p, uint64_t crashed_ms)
@@ -27,12 +27,12 @@ static void crash_will(struct actor *p, uint64_t crashed_ms)
 	COVER(m, CRASH_WILL);
 	delay_ms = (uint64_t)p->will->will_delay_s * 1000;
 	if (!model_is_written(m, p->will->armed_at, p->will->armed_ms)) {
-		model_fires(p->will, UNKNOWN);
+		model_will_published(p->will, UNKNOWN);
 	} else if (delay_ms == 0 || p->expiry_s == 0) {
-		model_fires(p->will, YES);
+		model_will_published(p->will, YES);
 	} else {
-		p->late_will = p->will;
-		crash_late_will(p, crashed_ms);
+		p->pending_will = p->will;
+		crash_pending_will(p, crashed_ms);
 	}
 	p->will = NULL;
 }
@@ -54,8 +54,8 @@ static void crash_broken(struct actor *p, uint64_t crashed_ms)
 {
 	if (p->exists == YES)
 		crash_session(p, crashed_ms);
-	if (p->late_will != NULL)
-		crash_late_will(p, crashed_ms);
+	if (p->pending_will != NULL)
+		crash_pending_will(p, crashed_ms);
 }
 
 /* Due while the broker was down: it is published at the start, and exists from then on. */
@@ -63,8 +63,8 @@ static void crash_due(struct actor *p)
 {
 	uint64_t now_ms = model_now(p->model);
 
-	if (p->late_will != NULL && p->late_will->will_due_ms < now_ms)
-		p->late_will->will_due_ms = now_ms;
+	if (p->pending_will != NULL && p->pending_will->will_due_ms < now_ms)
+		p->pending_will->will_due_ms = now_ms;
 }
 
 static void crash_actor(struct actor *p, uint64_t crashed_ms)
@@ -83,7 +83,7 @@ static void crash_actor(struct actor *p, uint64_t crashed_ms)
 	crash_due(p);
 	p->asked = 0;
 	model_forget_waiting(p);
-	p->doomed = p->leaving = false;
+	p->must_close = p->leaving = false;
 	p->crashed = true;
 	subs_bury(p);
 }

@@ -16,7 +16,7 @@ static void may_be_ended(struct actor *p)
 {
 	p->skipped_ms = model_now(p->model);
 	if (p->will != NULL && (p->will->will_delay_s == 0 || p->expiry_s == 0))
-		model_fires(p->will, UNKNOWN);
+		model_will_published(p->will, UNKNOWN);
 }
 
 /* Packets above the bound are skipped only if deliveries are unacknowledged then. The model cannot
@@ -43,7 +43,7 @@ static void is_not_ended(struct actor *p)
 		return;
 	if (will->copies != NULL)
 		model_fail(p->model, "%s: its will came, and it is connected", p->name);
-	model_unfires(will);
+	model_will_not_published(will);
 }
 
 /* By the broker, at some time since then, or by its client. */
@@ -55,8 +55,9 @@ static void ends_skipped(struct actor *p)
 	model_ends(p, ENDING_BROKEN);
 	if (p->exists == YES)
 		p->may_end_ms = since_ms + (uint64_t)p->expiry_s * 1000;
-	if (p->late_will != NULL)
-		p->late_will->will_may_ms = since_ms + (uint64_t)p->late_will->will_delay_s * 1000;
+	if (p->pending_will != NULL)
+		p->pending_will->will_may_ms =
+		    since_ms + (uint64_t)p->pending_will->will_delay_s * 1000;
 }
 
 /* If the client acknowledges everything, its connection has ended or nothing was skipped. Of

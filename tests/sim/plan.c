@@ -31,11 +31,11 @@ static const char *const kind_names[STEP_KINDS] = {
     [STEP_ADVANCE] = "time goes on",
     [STEP_FREEZE] = "some threads stand still",
     [STEP_QUIET] = "quiet",
-    [STEP_RECKON] = "everybody reads and acknowledges",
+    [STEP_CATCH_UP_ALL] = "everybody reads and acknowledges",
     [STEP_CRASH] = "the broker crashes",
     [STEP_STOP] = "the broker is stopped and started",
     [STEP_DISK_FULL] = "the disk is full for a while",
-    [STEP_TIGHT] = "the store has no room for more until it is quiet",
+    [STEP_LOW_SPACE] = "the store has no space for more until it is quiet",
 };
 
 /* How often: of connected clients, of others, and of the world itself. */
@@ -63,13 +63,13 @@ static const uint8_t weights_away[STEP_KINDS] = {
 };
 static const uint8_t weights_world[STEP_KINDS] = {
     [STEP_RELOAD] = 4, [STEP_RELOAD_USERS] = 2, [STEP_ADVANCE] = 10,
-    [STEP_FREEZE] = 8, [STEP_QUIET] = 30,       [STEP_RECKON] = 5,
+    [STEP_FREEZE] = 8, [STEP_QUIET] = 30,       [STEP_CATCH_UP_ALL] = 5,
 };
 static const uint8_t weights_crashes[STEP_KINDS] = {
     [STEP_CRASH] = 3,
     [STEP_STOP] = 1,
     [STEP_DISK_FULL] = 1,
-    [STEP_TIGHT] = 2,
+    [STEP_LOW_SPACE] = 2,
 };
 
 static enum step_kind draw_kind(uint64_t *chance, const uint8_t *a, const uint8_t *b)

@@ -32,11 +32,11 @@ enum step_kind {
 	STEP_ADVANCE,
 	STEP_FREEZE,
 	STEP_QUIET,
-	STEP_RECKON,
+	STEP_CATCH_UP_ALL,
 	STEP_CRASH,
 	STEP_STOP,
 	STEP_DISK_FULL,
-	STEP_TIGHT,
+	STEP_LOW_SPACE,
 	STEP_KINDS,
 };
 
@@ -66,7 +66,7 @@ struct step {
 	uint64_t seed;  /* of the order in that */
 };
 
-enum journal_choice { JOURNAL_MEMORY, JOURNAL_HELD, JOURNAL_DISK };
+enum journal_choice { JOURNAL_MEMORY, JOURNAL_DURABLE, JOURNAL_DISK };
 
 struct plan {
 	uint64_t seed;

@@ -127,7 +127,7 @@ static void withdrawn_qos2_releases_its_identifier(struct world *w)
 	publish_numbered(pub, "y", 2, 1);
 	world_run(w);
 	c->slow = false;
-	if (w->held && world_random(w, 2) == 0) {
+	if (w->durable && world_random(w, 2) == 0) {
 		world_crash(w);
 		client_join(pub, &clean);
 	}
@@ -336,7 +336,7 @@ static void ended_member_is_not_a_full_queue(struct world *w)
 
 static void hold_nothing(struct world *w)
 {
-	w->hold = false;
+	w->journal_paused = false;
 }
 
 #define ON_DISK(fn)                                                                                \
@@ -362,16 +362,17 @@ int main(void)
 	    SCENARIO(expired_message_of_a_group_goes_to_nobody),
 	    SCENARIO(qos0_is_not_overtaken_behind_a_closed_window),
 	    SCENARIO_WITH(withdrawn_qos2_releases_its_identifier, WITH_USERS),
-	    SCENARIO_WITH(withdrawn_qos2_releases_its_identifier_on_disk, WITH_USERS, .held = true),
-	    SCENARIO_WITH(qos2_of_a_clean_session_is_released_on_disk, .held = true),
-	    SCENARIO_WITH(shared_message_behind_a_page_comes_once_on_disk, .held = true),
-	    SCENARIO_WITH(expired_message_is_not_sent_on_disk, .held = true),
-	    SCENARIO_WITH(session_expires_over_many_crashes_on_disk, .held = true),
-	    SCENARIO_WITH(uncommitted_qos2_is_not_sent_as_qos0_on_disk, .held = true),
-	    SCENARIO_WITH(messages_ahead_of_the_disk_come_first_on_disk, .held = true,
+	    SCENARIO_WITH(withdrawn_qos2_releases_its_identifier_on_disk, WITH_USERS,
+	                  .durable = true),
+	    SCENARIO_WITH(qos2_of_a_clean_session_is_released_on_disk, .durable = true),
+	    SCENARIO_WITH(shared_message_behind_a_page_comes_once_on_disk, .durable = true),
+	    SCENARIO_WITH(expired_message_is_not_sent_on_disk, .durable = true),
+	    SCENARIO_WITH(session_expires_over_many_crashes_on_disk, .durable = true),
+	    SCENARIO_WITH(uncommitted_qos2_is_not_sent_as_qos0_on_disk, .durable = true),
+	    SCENARIO_WITH(messages_ahead_of_the_disk_come_first_on_disk, .durable = true,
 	                  .conf = lazy_conf),
-	    SCENARIO_WITH(stored_replay_begins_again_only_once_on_disk, .held = true),
-	    SCENARIO_WITH(ended_member_is_not_a_full_queue_on_disk, .held = true),
+	    SCENARIO_WITH(stored_replay_begins_again_only_once_on_disk, .durable = true),
+	    SCENARIO_WITH(ended_member_is_not_a_full_queue_on_disk, .durable = true),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

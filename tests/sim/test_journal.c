@@ -142,7 +142,7 @@ static void crashes_lose_nothing_acknowledged(struct world *w)
 	struct client *sub = client_new(w, "sub", MQTT_5_0),
 		      *pub = client_new(w, "pub", MQTT_3_1_1);
 
-	w->hold = false;
+	w->journal_paused = false;
 	client_join(sub, &kept);
 	client_join(pub, &kept);
 	client_subscribe(sub, "#", 2);
@@ -210,7 +210,7 @@ static void slow_full_disk_keeps_order_and_count(struct world *w)
 		      *pub = client_new(w, "pub", MQTT_3_1_1);
 	bool fails = world_random(w, 2) == 0;
 
-	w->hold = false;
+	w->journal_paused = false;
 	client_join(sub, &kept);
 	client_join(pub, &kept);
 	client_subscribe(sub, "#", 2);
@@ -259,7 +259,7 @@ static void queue_on_disk_is_read_in_pages(struct world *w)
 	unsigned n = 1, most = 400;
 
 	slow.receive_maximum = (uint16_t)(1 + world_random(w, 40));
-	w->hold = false;
+	w->journal_paused = false;
 	client_join(sub, &slow);
 	client_subscribe(sub, "#", 2);
 	client_join(pub, &kept);
@@ -308,15 +308,15 @@ static void stop_completes_held_groups(struct world *w)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    SCENARIO_WITH(answers_of_stored_sessions_wait_for_the_commit, .held = true),
-	    SCENARIO_WITH(puback_and_pubrec_wait_for_the_commit, .held = true),
-	    SCENARIO_WITH(full_disk_delays_acknowledgements, .held = true),
-	    SCENARIO_WITH(failed_disk_acknowledges_nothing, .held = true),
-	    SCENARIO_WITH(crashes_lose_nothing_acknowledged, .held = true),
-	    SCENARIO_WITH(resent_publish_is_not_routed_again, .held = true),
-	    SCENARIO_WITH(slow_full_disk_keeps_order_and_count, .held = true),
-	    SCENARIO_WITH(queue_on_disk_is_read_in_pages, .held = true, .seeds = 10),
-	    SCENARIO_WITH(stop_completes_held_groups, .held = true),
+	    SCENARIO_WITH(answers_of_stored_sessions_wait_for_the_commit, .durable = true),
+	    SCENARIO_WITH(puback_and_pubrec_wait_for_the_commit, .durable = true),
+	    SCENARIO_WITH(full_disk_delays_acknowledgements, .durable = true),
+	    SCENARIO_WITH(failed_disk_acknowledges_nothing, .durable = true),
+	    SCENARIO_WITH(crashes_lose_nothing_acknowledged, .durable = true),
+	    SCENARIO_WITH(resent_publish_is_not_routed_again, .durable = true),
+	    SCENARIO_WITH(slow_full_disk_keeps_order_and_count, .durable = true),
+	    SCENARIO_WITH(queue_on_disk_is_read_in_pages, .durable = true, .seeds = 10),
+	    SCENARIO_WITH(stop_completes_held_groups, .durable = true),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

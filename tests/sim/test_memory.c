@@ -74,7 +74,7 @@ static void all_memory_is_given_back(struct world *w)
 	struct client *a, *b, *pub;
 	struct pending *p;
 
-	w->hold = false;
+	w->journal_paused = false;
 	a = join(w, "a", &with_will);
 	b = join(w, "b", &kept);
 	pub = join(w, "pub", &clean);
@@ -239,7 +239,7 @@ static void replay_waits_for_memory(struct world *w)
 	static char large[20001];
 	char topic[16];
 
-	w->hold = false;
+	w->journal_paused = false;
 	memset(large, 'x', sizeof(large) - 1);
 	client_join(writer, &clean);
 	for (unsigned i = 0; i < VALUES; i++) {
@@ -277,7 +277,7 @@ static void queue_on_disk_is_read_in_small_pages(struct world *w)
 	struct client *sub, *other, *pub;
 	static char text[10001];
 
-	w->hold = false;
+	w->journal_paused = false;
 	sub = join(w, "sub", options);
 	pub = join(w, "pub", &clean);
 	other = join(w, "other", options);
@@ -313,7 +313,7 @@ static void waiting_session_continues_when_memory_is_free(struct world *w)
 	static char large[60001], text[10001];
 	char topic[16];
 
-	w->hold = false;
+	w->journal_paused = false;
 	memset(large, 'x', sizeof(large) - 1);
 	memset(text, 'x', sizeof(text) - 1);
 	sub = join(w, "sub", &kept);
@@ -352,15 +352,15 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    SCENARIO_WITH(all_memory_is_given_back, .seeds = 10),
-	    SCENARIO_WITH(all_memory_is_given_back, .seeds = 10, .held = true),
+	    SCENARIO_WITH(all_memory_is_given_back, .seeds = 10, .durable = true),
 	    SCENARIO_WITH(counted_memory_is_close_to_allocated, .seeds = 1),
 	    SCENARIO_WITH(replay_waits_for_memory, .conf = retained_mostly, .seeds = 10),
 	    SCENARIO_WITH(replay_waits_for_memory, .conf = retained_mostly, .seeds = 10,
-	                  .held = true),
+	                  .durable = true),
 	    SCENARIO_WITH(waiting_session_continues_when_memory_is_free, .conf = hardly_a_page,
-	                  .seeds = 5, .held = true),
+	                  .seeds = 5, .durable = true),
 	    SCENARIO_WITH(queue_on_disk_is_read_in_small_pages, .conf = hardly_a_page, .seeds = 10,
-	                  .held = true),
+	                  .durable = true),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

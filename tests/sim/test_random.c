@@ -162,7 +162,7 @@ static void random_clients_get_what_they_must(struct world *w)
 {
 	struct crowd crowd = {.w = w};
 
-	w->hold = false;
+	w->journal_paused = false;
 	for (unsigned i = 0; i < PERSISTENT; i++) {
 		crowd.persistent[i] =
 		    client_new(w, persistent_names[i], i % 2 == 0 ? MQTT_5_0 : MQTT_3_1_1);
@@ -189,7 +189,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    SCENARIO(random_clients_get_what_they_must),
 	    {"random_clients_with_a_slow_journal", scenario_test, NULL, scenario_teardown,
-	     &(struct scenario){random_clients_get_what_they_must, {.held = true}}},
+	     &(struct scenario){random_clients_get_what_they_must, {.durable = true}}},
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -132,7 +132,7 @@ static void reload_refuses_at_any_moment(struct world *w)
 	struct client *c = client_new(w, "c", any_version(w));
 	bool done;
 
-	w->hold = world_random(w, 2) == 0;
+	w->journal_paused = world_random(w, 2) == 0;
 	client_connect(c, options_of(w, e));
 	world_steps(w, (unsigned)world_random(w, 60));
 	begin_reload(w, e, c, &done);
@@ -296,7 +296,7 @@ static void refused_client_gets_no_waiting_connack(struct world *w)
 	if (e->anonymous)
 		options.user = options.password = NULL;
 	options.will = (struct will_options){.topic = "gone", .payload = "x"};
-	w->hold = true;
+	w->journal_paused = true;
 	client_connect(c, &options);
 	world_run(w);
 	assert_false(c->accepted);
@@ -308,7 +308,7 @@ static void refused_client_gets_no_waiting_connack(struct world *w)
 	assert_false(c->accepted);
 	if (e->connack != REASON_OK) /* without a reason code it is closed without DISCONNECT */
 		assert_int_equal(c->connack_reason, connack_code(c, e->connack));
-	w->hold = false;
+	w->journal_paused = false;
 	world_run(w);
 }
 
@@ -394,7 +394,7 @@ static void gather(struct world *w, struct crowd *crowd)
 {
 	char name[8];
 
-	w->hold = false;
+	w->journal_paused = false;
 	crowd->anna = client_new(w, "anna", MQTT_5_0);
 	client_join(crowd->anna, &anna);
 	client_subscribe(crowd->anna, "from", 1);
@@ -407,7 +407,7 @@ static void gather(struct world *w, struct crowd *crowd)
 		client_subscribe(c, "to", (uint8_t)(i % 2 == 0 ? 1 : 0));
 	}
 	world_run(w);
-	w->hold = true;
+	w->journal_paused = true;
 	crowd->stored = client_new(w, "stored", any_version(w));
 	client_connect(crowd->stored, &bert_kept);
 	world_run(w);
@@ -430,7 +430,7 @@ static void between(struct world *w, struct crowd *crowd)
 	read_all(worker, crowd->anna);
 	for (unsigned i = 0; i < MANY; i++)
 		read_all(worker, crowd->many[i]);
-	w->hold = false;
+	w->journal_paused = false;
 	while (world_commit(w)) {
 	}
 	if (authenticator_waiting(w->server->authenticator) > 0)
@@ -548,7 +548,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    SCENARIO_WITH(reload_refuses_at_any_moment, .conf = conf, .acl = acl, .users = users,
-	                  .hashes = true, .held = true, .seeds = 400),
+	                  .hashes = true, .durable = true, .seeds = 400),
 	    SCENARIO_WITH(reload_refuses_a_connection_in_flight, .conf = conf, .acl = acl,
 	                  .users = users, .hashes = true),
 	    SCENARIO_WITH(connection_moves_to_the_new_configuration, .conf = conf, .acl = acl,
@@ -556,13 +556,13 @@ int main(void)
 	    SCENARIO_WITH(connection_moves_to_the_old_configuration, .conf = conf, .acl = acl,
 	                  .users = users, .hashes = true),
 	    SCENARIO_WITH(refused_client_gets_no_waiting_connack, .conf = conf, .acl = acl,
-	                  .users = users, .hashes = true, .held = true),
+	                  .users = users, .hashes = true, .durable = true),
 	    SCENARIO_WITH(reload_refuses_during_password_check, .conf = conf, .acl = acl,
 	                  .users = users, .hashes = true),
 	    SCENARIO_WITH(client_disconnects_while_its_failure_is_delayed, .conf = conf, .acl = acl,
 	                  .users = users, .hashes = true),
 	    SCENARIO_WITH(refused_client_gets_nothing_before_it_is_closed, .conf = conf, .acl = acl,
-	                  .users = users, .hashes = true, .held = true, .seeds = 16),
+	                  .users = users, .hashes = true, .durable = true, .seeds = 16),
 	    SCENARIO_WITH(reload_checks_sessions_in_slices, .conf = conf, .acl = acl,
 	                  .users = users, .seeds = 1),
 	};

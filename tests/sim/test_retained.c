@@ -260,7 +260,7 @@ static struct client *half_way(struct world *w, uint8_t qos)
 	static char large[20001];
 	char topic[16];
 
-	w->hold = false;
+	w->journal_paused = false;
 	memset(large, 'x', sizeof(large) - 1);
 	for (unsigned i = 0; i < WIDE; i++) {
 		snprintf(topic, sizeof(topic), "wide/%u", i);
@@ -365,7 +365,7 @@ static void expired_values_leave_memory(struct world *w)
 	struct client *writer = client_new(w, "writer", MQTT_5_0), *reader;
 	char topic[24];
 
-	w->sweep = expire_retained_start(w->server);
+	w->expire_retained = expire_retained_start(w->server);
 	client_join(writer, &clean);
 	for (unsigned i = 0; i < 300; i++) {
 		struct pending *value;
@@ -396,11 +396,11 @@ int main(void)
 	    SCENARIO(retain_handling_and_retain_as_published),
 	    SCENARIO_WITH(expired_values_leave_memory, .seeds = 5),
 	    SCENARIO_WITH(replaced_subscription_continues_its_replay, .seeds = 10),
-	    SCENARIO_WITH(replaced_subscription_continues_its_replay, .seeds = 10, .held = true),
+	    SCENARIO_WITH(replaced_subscription_continues_its_replay, .seeds = 10, .durable = true),
 	    SCENARIO_WITH(replaced_subscription_restarts_its_replay, .seeds = 5),
-	    SCENARIO_WITH(replaced_subscription_restarts_its_replay, .seeds = 5, .held = true),
+	    SCENARIO_WITH(replaced_subscription_restarts_its_replay, .seeds = 5, .durable = true),
 	    SCENARIO_WITH(unsubscribe_ends_the_replay, .seeds = 5),
-	    SCENARIO_WITH(unsubscribe_ends_the_replay, .seeds = 5, .held = true),
+	    SCENARIO_WITH(unsubscribe_ends_the_replay, .seeds = 5, .durable = true),
 	    SCENARIO_WITH(replay_larger_than_the_queue_is_complete, .conf = SMALL_QUEUE,
 	                  .seeds = 10),
 	};

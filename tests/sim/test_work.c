@@ -682,7 +682,7 @@ static int64_t wall_ms(void *arg)
 static struct cost measure(const struct row *row, unsigned n)
 {
 	const struct world_settings settings = {
-	    .seed = 1, .workers = 1, .held = true, .acl = row->acl};
+	    .seed = 1, .workers = 1, .durable = true, .acl = row->acl};
 	struct world *w = world_new(&settings);
 	struct clock_source clock = {.monotonic_ns = running_ns, .wall_ms = wall_ms, .arg = w};
 	struct bench b = {.w = w, .n = n};

@@ -140,8 +140,8 @@ static void start_broker(struct world *w, struct config_snapshot *snapshot, bool
 	char text[STORE_ERROR_TEXT];
 	struct restored restored;
 
-	w->journal = w->held ? journal_disk_new(store_memory_open(w->image), &options)
-	                     : journal_memory_new();
+	w->journal = w->durable ? journal_disk_new(store_memory_open(w->image), &options)
+	                        : journal_memory_new();
 	w->server = workers_new(snapshot, w->workers, w->journal);
 	for (unsigned i = 0; i < w->workers && world_has_small_slices(w); i++)
 		w->server->workers[i]->turn_steps = SMALL_TURN;
@@ -161,14 +161,14 @@ struct world *world_new(const struct world_settings *settings)
 	w->broker_random_state = ~settings->seed;
 	w->workers = settings->workers;
 	w->texts = (struct world_settings){.conf = settings->conf};
-	w->held = w->hold = settings->held;
+	w->durable = w->journal_paused = settings->durable;
 	w->now_ms = 1000000;
 	clock.arg = w;
 	clock_use(&clock);
 	random_use(broker_random, w);
 	hash_init();
 	snapshot = w->newest = make_snapshot(settings, NULL);
-	if (settings->held)
+	if (settings->durable)
 		w->image = store_image_new();
 	start_broker(w, snapshot, settings->hashes);
 	executor_init(&w->main_executor, w->workers, NULL, w);
@@ -271,7 +271,7 @@ static bool run_executor(struct world *w, unsigned i)
 /* The disk is slow, and may have no space. */
 static bool release(struct world *w)
 {
-	if (!w->held || w->hold)
+	if (!w->durable || w->journal_paused)
 		return false;
 	if (w->fail_one_in > 0 && world_random(w, w->fail_one_in) == 0)
 		store_image_fail(w->image, 1, -ENOSPC);
@@ -348,7 +348,7 @@ static void reap(struct world *w)
 }
 
 /* Everybody once. */
-static bool sweep(struct world *w)
+static bool expire(struct world *w)
 {
 	bool moved = false;
 	struct client *c;
@@ -374,7 +374,7 @@ void world_run(struct world *w)
 {
 	do {
 		world_steps(w, 20);
-	} while (sweep(w));
+	} while (expire(w));
 	reap(w);
 }
 
@@ -394,7 +394,7 @@ uint64_t world_next_due(struct world *w)
 {
 	uint64_t due = world_next_timer(w);
 
-	if (w->held && due > w->now_ms + JOURNAL_INTERVAL_MS)
+	if (w->durable && due > w->now_ms + JOURNAL_INTERVAL_MS)
 		due = w->now_ms + JOURNAL_INTERVAL_MS;
 	return due;
 }
@@ -423,7 +423,7 @@ static void stop_broker(struct world *w)
 {
 	unsigned rounds = 0;
 
-	w->hold = false;
+	w->journal_paused = false;
 	w->fail_one_in = 0;
 	w->frozen = w->reading = 0;
 	w->stop = stop_start(w->server, &w->main_executor, NULL);
@@ -471,8 +471,8 @@ void world_be_silent(struct world *w)
 static void begin_again(struct world *w, struct config_snapshot **snapshot, bool hashes)
 {
 	workers_free(w->server);
-	expire_retained_free(w->sweep);
-	w->sweep = NULL;
+	expire_retained_free(w->expire_retained);
+	w->expire_retained = NULL;
 	store_image_fail(w->image, 0, 0);
 	hear_log(w->silent);
 	if (w->next_workers != 0) {
@@ -491,13 +491,13 @@ void world_restart(struct world *w)
 	struct config_snapshot *snapshot =
 	    w->next_snapshot != NULL ? w->next_snapshot
 				     : config_snapshot_ref(w->server->workers[0]->snapshot);
-	bool hold = w->hold, hashes = w->server->authenticator != NULL;
+	bool paused = w->journal_paused, hashes = w->server->authenticator != NULL;
 	unsigned fail_one_in = w->fail_one_in;
 
-	REQUIRE(w->held);
+	REQUIRE(w->durable);
 	w->next_snapshot = NULL;
 	stop_broker(w);
-	w->hold = hold;
+	w->journal_paused = paused;
 	w->fail_one_in = fail_one_in;
 	begin_again(w, &snapshot, hashes);
 }
@@ -506,7 +506,7 @@ void world_crash(struct world *w)
 {
 	struct client *c;
 
-	REQUIRE(w->held);
+	REQUIRE(w->durable);
 	hear_log(true);                             /* of the failures of the crashing broker */
 	store_image_fail(w->image, UINT_MAX, -EIO); /* from here on nothing is stored */
 	LL_FOREACH (w->clients, c) {
@@ -525,7 +525,7 @@ void world_free(struct world *w)
 		client_free(c);
 	}
 	workers_free(w->server);
-	expire_retained_free(w->sweep);
+	expire_retained_free(w->expire_retained);
 	LL_FOREACH_SAFE (w->wires, wire, next_wire) {
 		memory_peer_free(wire->peer);
 		free(wire);

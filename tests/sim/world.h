@@ -19,7 +19,7 @@ struct world_settings {
 	unsigned workers;
 	const char *conf, *acl, *users;
 	unsigned seeds; /* how many a scenario runs; 0: as many as usual */
-	bool held;      /* a journal on tables in memory, which is durable: its turns are delayed */
+	bool durable;   /* a journal on tables in memory, which is durable: its turns are delayed */
 	bool hashes;    /* passwords are checked, with delay and in any order */
 };
 
@@ -33,12 +33,12 @@ struct world {
 	    *next_snapshot;          /* of the next broker; NULL: those of the previous one */
 	struct world_settings texts; /* the caller keeps conf */
 	struct shared *server;
-	struct expire_retained *sweep; /* NULL: none */
-	struct journal *journal;       /* the server's */
-	bool silent;                   /* the log is discarded */
-	bool held;
+	struct expire_retained *expire_retained; /* NULL: none */
+	struct journal *journal;                 /* the server's */
+	bool silent;                             /* the log is discarded */
+	bool durable;
 	bool no_hashes;            /* passwords wait until a test says otherwise */
-	bool hold;                 /* the journal's turns happen only when a test says so */
+	bool journal_paused;       /* the journal's turns happen only when a test says so */
 	unsigned fail_one_in;      /* of its turns, at random, so many find no space; 0: none */
 	struct store_image *image; /* what it stores; NULL: nothing */
 	unsigned frozen;           /* a bit per worker whose thread stands still */
