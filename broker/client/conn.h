@@ -16,10 +16,11 @@ struct auth_exchange;
 struct deferred_close;
 struct identity;
 struct login_wait;
+struct session_wait;
 
 enum conn_state {
 	CONN_NEW,            /* waits for CONNECT */
-	CONN_AUTHENTICATING, /* the login is under way */
+	CONN_AUTHENTICATING, /* the login is under way, or the session is being attached */
 	CONN_ACCEPTED,
 	CONN_CLOSING, /* nothing is read any more; the stream is closing */
 };
@@ -54,11 +55,12 @@ struct conn {
 	struct half_open_place half_open; /* among those of its worker that have no CONNACK */
 	struct timer timer; /* CONNECT deadline, then keep alive, or the end of a rate's pause */
 	const struct conn_ops *ops;
-	/* A login or re-authentication under way, which one of the two below belongs to; NULL:
-	 * none. */
+	/* A login or re-authentication under way, or the attaching of the session after it, which
+	 * one of the three below belongs to; NULL: none. */
 	const struct login_attempt *attempt;
 	struct login_wait *login;
 	struct auth_exchange *auth_exchange;
+	struct session_wait *session_wait;
 	struct deferred_close *deferred_close;
 	struct identity *identity;        /* until the session has it */
 	struct rate_limiter rate_limiter; /* of its PUBLISH packets */

@@ -139,6 +139,24 @@ static size_t assign_client_id(struct worker *w, char out[48])
 	return (size_t)n;
 }
 
+static void on_session(struct conn *c, const struct connect *packet, bool present,
+                       struct slice auth_data)
+{
+	struct session *s = c->link.session;
+
+	if (packet->will.present)
+		will_set(s, connect_will_message(s, packet),
+		         properties_have(&packet->will.properties, PROPERTY_WILL_DELAY)
+		             ? packet->will.properties.will_delay_s
+		             : 0);
+	go_live(c);
+	log_connected(c, packet, present);
+	send_connack(c, packet, present,
+	             packet->client_id.len == 0 ? session_client_id(s) : SLICE_EMPTY, auth_data);
+	if (c->state == CONN_ACCEPTED)
+		session_deliver_waiting(s);
+}
+
 /* [MQTT-3.1.3-5] [MQTT3-7.0.0-2] */
 void connect_accept(struct conn *c, const struct connect *packet, struct slice auth_data)
 {
@@ -146,8 +164,8 @@ void connect_accept(struct conn *c, const struct connect *packet, struct slice a
 	char assigned[48];
 	struct slice client_id = packet->client_id;
 	struct acl_subject *subject;
-	bool admitted, present;
 	struct session *s;
+	bool admitted;
 
 	REQUIRE_OWNER(&c->link);
 	REQUIRE(c->identity != NULL && c->link.session == NULL);
@@ -178,24 +196,5 @@ void connect_accept(struct conn *c, const struct connect *packet, struct slice a
 	if (!admitted)
 		return;
 	take_properties(c, packet);
-	s = connect_session_attach(c, packet, s, client_id, &present);
-	if (s == NULL)
-		return;
-	REQUIRE(s->link == NULL);
-	c->link.session = s;
-	s->link = &c->link;
-	s->arrival = c->arrival;
-	session_lifecycle_attach(s);
-	if (packet->will.present)
-		will_set(s, connect_will_message(s, packet),
-		         properties_have(&packet->will.properties, PROPERTY_WILL_DELAY)
-		             ? packet->will.properties.will_delay_s
-		             : 0);
-	go_live(c);
-	log_connected(c, packet, present);
-	send_connack(c, packet, present, packet->client_id.len == 0 ? client_id : SLICE_EMPTY,
-	             auth_data);
-	if (c->state != CONN_ACCEPTED)
-		return;
-	session_deliver_waiting(s);
+	connect_session_begin(c, packet, client_id, auth_data, on_session);
 }

@@ -1,24 +1,18 @@
-/* Takeover, clean start, and whether there is memory and a store for the session. */
+/* A CONNECT and its session: whether there is memory for it, and the wait until it is attached. */
 #include "client/connect_session.h"
 
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/container.h"
+#include "base/scratch.h"
+#include "client/admission.h"
 #include "client/connect_refuse.h"
-#include "durability/durability.h"
-#include "durability/record_batch.h"
 #include "proto/packet_connect.h"
-#include "session/session_lifecycle.h"
+#include "session/session_attach.h"
 #include "session/will.h"
 #include "worker/memory_quota.h"
 #include "worker/shared.h"
-
-/* The payer of the session: that of the connection, unless the client is anonymous. */
-static struct payer *session_payer(const struct conn *c)
-{
-	struct payers *payers = &c->link.worker->shared->payers;
-
-	return c->link.charge.payer->kind == PAYER_USER
-	           ? payer_ref(payers, c->link.charge.payer)
-	           : payers_find(payers, PAYER_USER, c->identity->key);
-}
 
 /* A client that comes back to its session drains it. */
 bool connect_session_memory_admits(struct conn *c, const struct connect *packet,
@@ -26,7 +20,7 @@ bool connect_session_memory_admits(struct conn *c, const struct connect *packet,
 {
 	struct worker *w = c->link.worker;
 	const struct will *will = &packet->will;
-	struct payer *payer = session_payer(c);
+	struct payer *payer = session_attach_payer(&c->link, c->identity);
 	size_t bytes = is_new ? session_cost(c->identity, client_id) : 0;
 	const char *exceeds = NULL;
 
@@ -64,102 +58,147 @@ static uint32_t wanted_expiry(struct conn *c, const struct connect *packet)
 	return wanted > limits->max_session_expiry_s ? limits->max_session_expiry_s : wanted;
 }
 
-/* Close the older connection of the same user and client id. [MQTT3-3.1.4-2] [MQTT5-3.1.4-3] */
-static void take_over(struct conn *c, struct session *s)
+void connect_session_taken_over(struct client_link *old, struct client_link *link)
 {
-	struct client_link *old = s->link;
+	struct session *s = old->session;
 	char peer[STREAM_PEER_TEXT], old_peer[STREAM_PEER_TEXT];
 
-	if (old == NULL)
-		return;
-	stream_peer_text(c->link.stream, peer, sizeof(peer));
+	REQUIRE_OWNER(old);
+	stream_peer_text(link->stream, peer, sizeof(peer));
 	stream_peer_text(old->stream, old_peer, sizeof(old_peer));
 	LOG(SESSION_TAKEN_OVER, .client_id = session_client_id(s), .user = session_user(s),
 	    .peer = peer, .old_peer = old_peer);
 	conn_close(conn_of(old), CLOSE_TAKEN_OVER);
 }
 
-/* CONNACK would wait for a store that has failed, to store the session or its end (D7). */
-static bool needs_lost_store(const struct worker *w, const struct session *s, uint32_t expiry_s)
-{
-	struct journal_health health;
+/* --- until it is attached --- */
 
-	if (expiry_s == 0 && (s == NULL || !s->durable))
-		return false;
-	journal_health(w->shared->journal, &health);
-	return health.state == JOURNAL_FAILED;
+/* A CONNECT whose session is being attached. It outlives its connection until that is done. */
+struct session_wait {
+	struct session_attach attach;
+	struct conn *conn; /* NULL: it is freed */
+	connect_session_done_fn *done;
+	const struct connect *packet; /* the caller's, in its call; NULL: `body` has it */
+	struct slice auth_data;
+	struct buf client_id;
+	struct buf body; /* of the CONNECT, with the password in it */
+	struct buf auth;
+};
+
+static void session_wait_free(struct session_wait *wait)
+{
+	identity_unref(&wait->attach.identity);
+	buf_fini(&wait->client_id);
+	buf_fini_secret(&wait->body);
+	buf_fini_secret(&wait->auth);
+	free(wait);
 }
 
-/* Much data waits for the store already, and a client that connects again and again would fill the
- * memory. A client with a stored session will take data from the store, so its limit is higher. */
-static bool store_is_behind(const struct worker *w, const struct session *s,
-                            const struct connect *packet, uint32_t expiry_s)
+static void decode_stored(const struct session_wait *wait, struct connect *packet)
 {
-	bool stored = s != NULL && s->durable;
+	struct frame f = {.type = PACKET_CONNECT, .body = buf_slice(&wait->body)};
 
-	if (!durability_is_on(w) || (!packet->will.present && !stored && expiry_s == 0))
-		return false;
-	return journal_waiting(w->shared->journal) > (stored ? 2 * JOURNAL_HIGH : JOURNAL_HIGH);
+	REQUIRE(fault_is_none(packet_connect_decode(&f, packet)));
 }
 
-/* [MQTT3-3.1.4-3] [MQTT3-3.2.2-1, -2, -3] [MQTT5-3.1.4-4] [MQTT5-3.2.2-2, -3] */
-struct session *connect_session_attach(struct conn *c, const struct connect *packet,
-                                       struct session *s, struct slice client_id, bool *present)
+static void cancel(struct conn *c)
 {
-	struct worker *w = c->link.worker;
-	const struct conf_limits *limits = client_link_limits(&c->link);
-	uint32_t expiry = wanted_expiry(c, packet);
-	bool ended_another = false;
+	struct session_wait *wait = c->session_wait;
+
+	c->session_wait = NULL;
+	c->attempt = NULL;
+	wait->conn = NULL;
+	session_attach_cancel(&wait->attach);
+}
+
+static void refuse(struct conn *c, struct fault fault)
+{
+	struct connect packet;
+
+	decode_stored(c->session_wait, &packet);
+	connect_refuse_by_code(c, &packet, fault); /* cancels it */
+}
+
+static size_t memory_of(const struct conn *c)
+{
+	const struct session_wait *wait = c->session_wait;
+
+	return sizeof(*wait) + wait->client_id.cap + wait->body.cap + wait->auth.cap;
+}
+
+static const struct login_attempt attempt = {
+    .cancel = cancel, .refuse = refuse, .memory = memory_of};
+
+/* In a later turn the configuration may be another one. */
+static void finish_later(struct session_wait *wait)
+{
+	struct conn *c = wait->conn;
+	struct connect packet;
+
+	decode_stored(wait, &packet);
+	c->link.admitted_by = 0;
+	if (wait->attach.session == NULL)
+		connect_refuse(c, &packet, wait->attach.fault);
+	else
+		wait->done(c, &packet, wait->attach.present, buf_slice(&wait->auth));
+	/* mutant: checked_when_the_session_is_there */
+	if (c->state == CONN_ACCEPTED && !client_link_is_admitted(&c->link))
+		admission_close(c);
+}
+
+static void on_attached(struct session_attach *attach)
+{
+	struct session_wait *wait = container_of(attach, struct session_wait, attach);
+	struct conn *c = wait->conn;
+	bool later = wait->packet == NULL;
+
+	if (c == NULL) {
+		REQUIRE(attach->session == NULL);
+		session_wait_free(wait);
+		return;
+	}
+	c->session_wait = NULL;
+	c->attempt = NULL;
+	if (later)
+		finish_later(wait);
+	else if (attach->session == NULL)
+		connect_refuse(c, wait->packet, attach->fault);
+	else
+		wait->done(c, wait->packet, attach->present, wait->auth_data);
+	session_wait_free(wait);
+	if (later)
+		conn_resume(c, PAUSE_SESSION);
+}
+
+void connect_session_begin(struct conn *c, const struct connect *packet, struct slice client_id,
+                           struct slice auth_data, connect_session_done_fn *done)
+{
+	struct session_wait *wait = xnew(wait);
 
 	REQUIRE_OWNER(&c->link);
-	*present = false;
-	if (s != NULL && s->arrival > c->arrival) {
-		connect_refuse(c, packet,
-		               fault_of(REASON_IMPLEMENTATION_SPECIFIC,
-		                        "a later CONNECT of the same client completed first"));
-		return NULL;
-	}
-	if (needs_lost_store(w, s, expiry)) {
-		connect_refuse(c, packet,
-		               fault_of(REASON_SERVER_UNAVAILABLE,
-		                        "the store has failed: no session can be stored"));
-		return NULL;
-	}
-	/* mutant: input_limit_wills */
-	if (store_is_behind(w, s, packet, expiry)) {
-		connect_refuse(c, packet,
-		               fault_of(REASON_SERVER_BUSY,
-		                        "the store is overloaded: too much data waits for it"));
-		return NULL;
-	}
-	if (s != NULL) {
-		take_over(c, s); /* a session that ends with its connection has ended now */
-		s = session_find(w, c->identity->key, client_id);
-	}
-	if (s != NULL && packet->clean_start) { /* [MQTT5-3.1.2-4] [MQTT3-3.1.2-6] */
-		ended_another = s->durable;
-		session_lifecycle_end(s);
-		s = NULL;
-	}
-	if (s != NULL) {
-		/* mutant: session_present */
-		*present = true; /* [MQTT5-3.1.2-5] [MQTT3-3.1.2-4] */
-		/* The identity of this login: a reload checks it. */
-		identity_unref(&s->identity);
-		s->identity = identity_ref(c->identity);
-	} else {
-		if (expiry > 0 &&
-		    !shared_session_take(w->shared, c->identity->key, limits->sessions_per_user)) {
-			connect_refuse(
-			    c, packet,
-			    fault_of(REASON_QUOTA_EXCEEDED, "limits.sessions_per_user is reached"));
-			return NULL;
-		}
-		s = session_lifecycle_new(w, c->identity, client_id,
-		                          expiry > 0, /* [MQTT5-3.1.2-6] */
-		                          session_payer(c));
-		s->ended_another = ended_another;
-	}
-	s->expiry_s = expiry;
-	return s;
+	REQUIRE(c->attempt == NULL && c->session_wait == NULL);
+	buf_put_slice(&wait->client_id, client_id);
+	wait->attach = (struct session_attach){.worker = c->link.worker,
+	                                       .link = &c->link,
+	                                       .identity = identity_ref(c->identity),
+	                                       .client_id = buf_slice(&wait->client_id),
+	                                       .arrival = c->arrival,
+	                                       .expiry_s = wanted_expiry(c, packet),
+	                                       .clean_start = packet->clean_start,
+	                                       .has_will = packet->will.present,
+	                                       .done = on_attached};
+	wait->conn = c;
+	wait->done = done;
+	wait->packet = packet;
+	wait->auth_data = auth_data;
+	c->session_wait = wait;
+	session_attach_begin(&wait->attach);
+	if (c->session_wait == NULL) /* it is done */
+		return;
+	wait->packet = NULL;
+	buf_put_secret(&wait->body, packet->body);
+	buf_put_secret(&wait->auth, auth_data);
+	c->attempt = &attempt;
+	c->state = CONN_AUTHENTICATING;
+	client_link_pause(&c->link, PAUSE_SESSION);
 }

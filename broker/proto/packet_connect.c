@@ -138,7 +138,7 @@ struct fault packet_connect_decode(const struct frame *frame, struct connect *ou
 	struct fault fault;
 	uint8_t flags;
 
-	*out = (struct connect){0};
+	*out = (struct connect){.body = frame->body};
 	if (!fault_is_none(fault = read_protocol(&r, &out->version, &out->bridge)))
 		return fault;
 	flags = read_u8(&r);

@@ -15,6 +15,7 @@ struct will {
 };
 
 struct connect {
+	struct slice body; /* all of it, without the fixed header */
 	enum mqtt_version version;
 	bool bridge;      /* another broker, by the top bit of the level (0x84): taken as 3.1.1 */
 	bool clean_start; /* 3.1.1: Clean Session */

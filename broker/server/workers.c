@@ -9,6 +9,7 @@
 #include "client/admission.h"
 #include "client/client_list.h"
 #include "client/conn_accept.h"
+#include "client/connect_session.h"
 #include "client/input_drain.h"
 #include "client/packet_dispatch.h"
 #include "client/yield.h"
@@ -22,6 +23,7 @@
 #include "session/link_output.h"
 #include "session/memory_wait.h"
 #include "session/pending_ack.h"
+#include "session/session_attach.h"
 #include "session/session_deliver.h"
 #include "session/session_lifecycle.h"
 #include "session/session_turn.h"
@@ -133,6 +135,7 @@ static const struct session_upcalls upcalls = {
     .check_admission = admission_check,
     .on_ack_failed = on_ack_failed,
     .on_unblocked = on_unblocked,
+    .on_taken_over = connect_session_taken_over,
     .on_will_due = will_publish,
     .on_share_returned = on_share_returned,
 };
@@ -168,6 +171,7 @@ struct shared *workers_new(struct config_snapshot *snapshot, unsigned workers,
 		record_batch_init(w);
 		link_output_init(w);
 		session_lifecycle_init(w);
+		w->sessions->attach = session_attach_here;
 		memory_wait_init(w);
 		router_init(w, on_open);
 		client_list_init(w);

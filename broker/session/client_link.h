@@ -22,9 +22,10 @@ enum pause_reason {
 	PAUSE_OUTPUT = 4,   /* it does not read what it is sent */
 	PAUSE_STOP = 8,
 	PAUSE_MOVE = 16,
-	PAUSE_RATE = 32,  /* limits.message_rate */
-	PAUSE_STORE = 64, /* too much of what it sent waits for the store (input_limit.h) */
-	PAUSE_TURN = 256, /* it has had its share of this turn of the loop (yield.h) */
+	PAUSE_RATE = 32,     /* limits.message_rate */
+	PAUSE_STORE = 64,    /* too much of what it sent waits for the store (input_limit.h) */
+	PAUSE_SESSION = 128, /* its session is being attached */
+	PAUSE_TURN = 256,    /* it has had its share of this turn of the loop (yield.h) */
 };
 
 /* What a connection owes (input_limit.h). */

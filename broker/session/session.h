@@ -164,8 +164,12 @@ struct session {
 	bool waits_for_memory; /* in the table */
 };
 
+struct session_attach;
+
 /* The sessions of a worker, and what they share. */
 struct session_table {
+	/* session_attach_here, or what else attaches a session. */
+	void (*attach)(struct session_attach *attach);
 	struct table by_key; /* user key and client id */
 	struct table by_id;
 	struct table filters;    /* by id: the first of its live subscribers here (utlist DL) */

@@ -18,6 +18,8 @@ struct session_upcalls {
 	/* What deliveries had to wait for is there: no SUBACK or CONNACK is owed, a page of the
 	 * queue was read, there may be memory again. */
 	void (*on_unblocked)(struct client_link *link);
+	/* `link` takes the session over: the connection that has it closes. */
+	void (*on_taken_over)(struct client_link *old, struct client_link *link);
 	/* The will, if there is one, is to be published now. */
 	void (*on_will_due)(struct session *s);
 	/* A member of a $share group leaves: its message is for another one. */

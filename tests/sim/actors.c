@@ -474,7 +474,8 @@ static void begin(struct environment *t, const struct plan *plan)
 	                                  .workers = plan->workers,
 	                                  .conf = t->conf = conf_of(plan, true),
 	                                  .durable = plan->journal != JOURNAL_MEMORY,
-	                                  .hashes = true};
+	                                  .hashes = true,
+	                                  .attaches_later = plan->seed % 3 == 0};
 	char *acl, *users;
 
 	t->conf_named = conf_of(plan, false);

@@ -379,6 +379,52 @@ static void client_disconnects_while_its_failure_is_delayed(struct world *w)
 	assert_false(c->accepted);
 }
 
+/* A session is being attached; that is done after the reload. */
+static void reload_refuses_while_session_is_attached(struct world *w)
+{
+	const struct change *e = &changes[w->seed % CHANGES];
+	struct connect_options options = e->anonymous ? clean : bert_kept;
+	struct client *c = client_new(w, "c", any_version(w));
+	bool done;
+
+	w->no_attaches = true;
+	client_connect(c, &options);
+	world_run(w);
+	assert_false(c->accepted);
+	begin_reload(w, e, c, &done);
+	world_run(w);
+	assert_true(done);
+	w->no_attaches = false;
+	world_run(w);
+	require_out(c, e);
+	assert_false(c->accepted);
+	if (e->connack != REASON_OK)
+		assert_int_equal(c->connack_reason, connack_code(c, e->connack));
+}
+
+/* The connection ends, or the broker stops, before the session is attached: there is no session. */
+static void connection_closes_before_session_is_attached(struct world *w)
+{
+	const struct change *e = &changes[w->seed % 3]; /* which do not wait */
+	struct connect_options options = bert_kept;
+	struct client *c = client_new(w, "c", any_version(w));
+	bool done;
+
+	options.will = (struct will_options){.topic = "t", .payload = "gone", .qos = 1};
+	w->no_attaches = true;
+	client_connect(c, &options);
+	world_run(w);
+	if (world_random(w, 3) == 0)
+		return; /* the broker stops */
+	begin_reload(w, e, c, &done);
+	world_run(w);
+	require_out(c, e);
+	w->no_attaches = w->journal_paused = false;
+	world_run(w);
+	for (unsigned i = 0; i < w->workers; i++)
+		assert_null(w->server->workers[i]->sessions->all);
+}
+
 /* --- at once --- */
 
 #define MANY 120
@@ -559,6 +605,10 @@ int main(void)
 	                  .users = users, .hashes = true, .durable = true),
 	    SCENARIO_WITH(reload_refuses_during_password_check, .conf = conf, .acl = acl,
 	                  .users = users, .hashes = true),
+	    SCENARIO_WITH(reload_refuses_while_session_is_attached, .conf = conf, .acl = acl,
+	                  .users = users, .hashes = true, .attaches_later = true),
+	    SCENARIO_WITH(connection_closes_before_session_is_attached, .conf = conf, .acl = acl,
+	                  .users = users, .hashes = true, .durable = true, .attaches_later = true),
 	    SCENARIO_WITH(client_disconnects_while_its_failure_is_delayed, .conf = conf, .acl = acl,
 	                  .users = users, .hashes = true),
 	    SCENARIO_WITH(refused_client_gets_nothing_before_it_is_closed, .conf = conf, .acl = acl,

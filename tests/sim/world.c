@@ -12,6 +12,7 @@
 #include <cmocka.h>
 #include <utlist.h>
 
+#include "attach_later.h"
 #include "auth/password_backend.h"
 #include "auth/password_file.h"
 #include "authenticator.h"
@@ -33,6 +34,7 @@
 #include "server/restore.h"
 #include "server/stop.h"
 #include "server/workers.h"
+#include "session/session.h"
 #include "tree/topic_owners.h"
 
 /* In a quarter of all worlds, work that is done in slices is done in small ones. */
@@ -145,6 +147,8 @@ static void start_broker(struct world *w, struct config_snapshot *snapshot, bool
 	w->server = workers_new(snapshot, w->workers, w->journal);
 	for (unsigned i = 0; i < w->workers && world_has_small_slices(w); i++)
 		w->server->workers[i]->turn_steps = SMALL_TURN;
+	for (unsigned i = 0; i < w->workers && w->attaches_later; i++)
+		w->server->workers[i]->sessions->attach = attach_later;
 	if (hashes)
 		w->server->authenticator = authenticator_new(1);
 	assert_int_equal(restore_load(w->server, &restored, text), 0);
@@ -162,6 +166,7 @@ struct world *world_new(const struct world_settings *settings)
 	w->workers = settings->workers;
 	w->texts = (struct world_settings){.conf = settings->conf};
 	w->durable = w->journal_paused = settings->durable;
+	w->attaches_later = settings->attaches_later;
 	w->now_ms = 1000000;
 	clock.arg = w;
 	clock_use(&clock);
@@ -289,6 +294,16 @@ static bool hash_one(struct world *w)
 	return waiting > 0;
 }
 
+/* Some session is attached. */
+static bool attach_one(struct world *w)
+{
+	size_t count = w->no_attaches ? 0 : attach_later_waiting();
+
+	if (count > 0)
+		attach_later_finish(world_random(w, count));
+	return count > 0;
+}
+
 static void one_step(struct world *w)
 {
 	struct client *c;
@@ -318,6 +333,8 @@ static void one_step(struct world *w)
 		release(w);
 	if (world_random(w, 4) == 0)
 		hash_one(w);
+	if (w->attaches_later && world_random(w, 4) == 0)
+		attach_one(w);
 }
 
 void world_steps(struct world *w, unsigned count)
@@ -364,6 +381,7 @@ static bool expire(struct world *w)
 	}
 	moved |= release(w);
 	moved |= hash_one(w);
+	moved |= attach_one(w);
 	w->turns++;
 	for (unsigned i = 0; i <= w->workers; i++)
 		moved |= has_tasks(w, i);
@@ -424,6 +442,7 @@ static void stop_broker(struct world *w)
 	unsigned rounds = 0;
 
 	w->journal_paused = false;
+	w->no_attaches = false;
 	w->fail_one_in = 0;
 	w->frozen = w->reading = 0;
 	w->stop = stop_start(w->server, &w->main_executor, NULL);
@@ -432,6 +451,8 @@ static void stop_broker(struct world *w)
 		assert_true(rounds++ < STOP_ROUNDS);
 		world_advance(w, 100);
 	}
+	while (attach_one(w)) /* of connections that are gone */
+		;
 	stop_free(w->stop);
 	w->stop = NULL;
 }

@@ -21,6 +21,7 @@ struct world_settings {
 	unsigned seeds; /* how many a scenario runs; 0: as many as usual */
 	bool durable;   /* a journal on tables in memory, which is durable: its turns are delayed */
 	bool hashes;    /* passwords are checked, with delay and in any order */
+	bool attaches_later; /* sessions are attached with delay, and in any order */
 };
 
 struct world {
@@ -37,7 +38,9 @@ struct world {
 	struct journal *journal;                 /* the server's */
 	bool silent;                             /* the log is discarded */
 	bool durable;
-	bool no_hashes;            /* passwords wait until a test says otherwise */
+	bool no_hashes; /* passwords wait until a test says otherwise */
+	bool attaches_later;
+	bool no_attaches;          /* sessions wait until a test says otherwise */
 	bool journal_paused;       /* the journal's turns happen only when a test says so */
 	unsigned fail_one_in;      /* of its turns, at random, so many find no space; 0: none */
 	struct store_image *image; /* what it stores; NULL: nothing */
