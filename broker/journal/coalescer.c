@@ -70,19 +70,9 @@ static void unlist(struct writer *w, struct group_entry *e)
 
 static void cancel(struct group_entry *e)
 {
+	REQUIRE(!e->cancelled && e->group->left > 0);
 	e->cancelled = true;
 	e->group->left--;
-}
-
-/* Nothing of it is left to commit: it is complete. */
-static void remove_group(struct writer *w, struct journal_group *g)
-{
-	if (g->urgency == JOURNAL_NEXT)
-		DL_DELETE(w->soon, g);
-	else
-		DL_DELETE(w->later, g);
-	w->coalesced_bytes -= g->bytes;
-	writer_complete(w, g);
 }
 
 /* `by`: the group that is being gathered, which is in no list yet. */
@@ -90,8 +80,16 @@ static void cancel_pending(struct writer *w, struct group_entry *e, const struct
 {
 	unlist(w, e);
 	cancel(e);
-	if (e->group->left == 0 && e->group != by)
-		remove_group(w, e->group);
+	if (e->group->left == 0 && e->group != by) {
+		/* Nothing of it is left to commit: it is complete. */
+		if (e->group->urgency == JOURNAL_NEXT)
+			DL_DELETE(w->soon, e->group);
+		else
+			DL_DELETE(w->later, e->group);
+		REQUIRE(w->coalesced_bytes >= e->group->bytes);
+		w->coalesced_bytes -= e->group->bytes;
+		writer_complete(w, e->group);
+	}
 }
 
 static bool is_delayed(const struct journal_group *g)

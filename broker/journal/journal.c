@@ -70,6 +70,7 @@ void journal_on_queued(struct journal *j, journal_queued_fn *queued)
 void journal_read(struct journal *j, struct journal_page *page)
 {
 	REQUIRE_EXECUTOR(page->executor);
+	REQUIRE(page->session_id != 0 && page->max_count > 0);
 	page->items = NULL;
 	page->count = 0;
 	page->bytes = (struct buf){0};
@@ -86,6 +87,7 @@ bool journal_is_full(const struct journal *j)
 
 void journal_set_owners(struct journal *j, const struct journal_owners *owners)
 {
+	REQUIRE(j->owners.find == NULL && owners->find != NULL && owners->admits != NULL);
 	j->owners = *owners;
 }
 

@@ -19,49 +19,38 @@ static struct writer *writer_of(struct journal *j)
 	return (struct writer *)j;
 }
 
-static void wake_after_append(struct writer *w, struct journal_group *g)
+/* Under the lock: wake the thread where it has to do something, or to wait for something, that it
+ * does not know of yet. */
+static void add_pending(struct writer *w, struct journal_group *g)
 {
-	uint64_t deadline_ms = g->executor->now_ms + w->interval_ms;
+	bool is_first = w->deadline_ms == WRITER_NEVER && g->urgency != JOURNAL_NOW;
+	bool is_enough = g->urgency == JOURNAL_NOW && w->urgent + 1 == w->enough;
 
 	journal_group_count_waiting(g, &w->j);
 	g->serial = w->serial++;
 	w->pending_bytes += g->bytes;
 	w->pending_groups++;
 	w->all_groups++;
-	if (g->urgency == JOURNAL_NOW)
-		w->urgent++;
-	else if (w->deadline_ms == WRITER_NEVER)
-		w->deadline_ms = deadline_ms;
-}
-
-/* Does the thread have to do something, or to wait for something, that it does not know of yet? */
-static bool must_wake(const struct writer *w, size_t urgent, uint64_t deadline_ms)
-{
-	bool sooner = w->deadline_ms != deadline_ms && !w->pausing;
-
-	return w->asleep && ((urgent < w->enough && w->urgent >= w->enough) || sooner ||
-	                     w->pending_bytes > WRITER_GATHER);
+	w->urgent += g->urgency == JOURNAL_NOW;
+	if (is_first)
+		w->deadline_ms = g->executor->now_ms + w->interval_ms;
+	DL_APPEND(w->pending, g);
+	if (w->asleep &&
+	    (is_enough || (is_first && !w->pausing) || w->pending_bytes > WRITER_GATHER))
+		condition_signal(&w->wake);
 }
 
 static void append(struct journal *j, struct journal_group *g, uint64_t *first_position)
 {
 	struct writer *w = writer_of(j);
-	uint64_t deadline_ms;
-	size_t urgent;
 	bool needless;
 
 	mutex_lock(&j->lock);
 	journal_group_number(g, j, first_position);
 	/* True: it will never be written. */
 	needless = w->stopped || (w->failed && g->done == NULL && g->urgency != JOURNAL_NOW);
-	if (!needless) {
-		urgent = w->urgent;
-		deadline_ms = w->deadline_ms;
-		wake_after_append(w, g);
-		DL_APPEND(w->pending, g);
-		if (must_wake(w, urgent, deadline_ms))
-			condition_signal(&w->wake);
-	}
+	if (!needless)
+		add_pending(w, g);
 	mutex_unlock(&j->lock);
 	if (needless)
 		coalescer_cancel(g);

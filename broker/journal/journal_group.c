@@ -51,6 +51,8 @@ void journal_group_add(struct journal_group *g, const struct record *record)
 	struct group_entry *e;
 
 	REQUIRE(g->executor == NULL); /* it is not appended yet */
+	REQUIRE((unsigned)record->kind < RECORD_KINDS);
+	REQUIRE(record->session_id != 0 || record->kind == RECORD_RETAINED);
 	REQUIRE(record->msg != NULL ||
 	        (record->kind != RECORD_QUEUE && record->kind != RECORD_WILL));
 	array_reserve(g->entries, g->cap, g->count + 1);
@@ -66,6 +68,7 @@ void journal_group_add(struct journal_group *g, const struct record *record)
 
 void journal_group_await(struct journal_group *g, journal_done_fn *done, void *context)
 {
+	REQUIRE(g->executor == NULL); /* or it might complete before */
 	g->done = done;
 	g->context = context;
 }
@@ -98,19 +101,9 @@ bool journal_group_refused(const struct journal_group *g, size_t i)
 	return g->entries[i].refused;
 }
 
-static void record_fini(struct record *r)
-{
-	union {
-		const uint8_t *borrowed;
-		uint8_t *owned;
-	} block = {.borrowed = r->name.data};
-
-	free(block.owned);
-	msg_unref(&r->msg);
-}
-
 void journal_group_count_waiting(struct journal_group *g, struct journal *j)
 {
+	REQUIRE(g->counted == NULL);
 	g->counted = j;
 	journal_space_add(j, g->bytes);
 }
@@ -122,8 +115,15 @@ void journal_group_free(struct journal_group *g)
 	REQUIRE(!g->task.in_flight);
 	if (g->counted != NULL)
 		journal_space_remove(g->counted, g->bytes);
-	for (size_t i = 0; i < g->count; i++)
-		record_fini(&g->entries[i].record);
+	for (size_t i = 0; i < g->count; i++) {
+		union {
+			const uint8_t *borrowed;
+			uint8_t *owned;
+		} block = {.borrowed = g->entries[i].record.name.data};
+
+		free(block.owned);
+		msg_unref(&g->entries[i].record.msg);
+	}
 	free(g->entries);
 	free(g);
 }
@@ -148,6 +148,7 @@ static void on_complete(struct task *task, void *executor_arg)
 
 void journal_group_complete(struct journal_group *g, int status)
 {
+	REQUIRE(g->executor != NULL && status <= 0 && !g->task.in_flight);
 	g->status = status;
 	g->task.run = on_complete;
 	executor_send(g->executor, &g->task);

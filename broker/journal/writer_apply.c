@@ -80,16 +80,6 @@ static void apply_sent(struct writer *w, enum store_table table, struct group_en
 		apply_put_pair(w, table, e);
 }
 
-/* Is a newer change of this topic there already? */
-static bool has_newer(struct writer *w, struct slice key, uint64_t number)
-{
-	struct row_retained stored;
-	struct slice row;
-
-	return store_get(w->store, TABLE_RETAINED, key, &row) &&
-	       store_expect(w->store, row_read_retained(row, &stored)) && stored.number > number;
-}
-
 static void apply_retained(struct writer *w, enum store_table table, struct group_entry *e)
 {
 	const struct record *r = &e->record;
@@ -99,10 +89,13 @@ static void apply_retained(struct writer *w, enum store_table table, struct grou
 	    .value = r->value,
 	    .topic = r->name,
 	};
+	struct row_retained stored;
 	struct row_key hash;
-	struct slice key = row_key_topic(&hash, r->name);
+	struct slice key = row_key_topic(&hash, r->name), bytes;
 
-	if (has_newer(w, key, r->number))
+	/* A newer change of this topic is there already. */
+	if (store_get(w->store, table, key, &bytes) &&
+	    store_expect(w->store, row_read_retained(bytes, &stored)) && stored.number > r->number)
 		return;
 	if (r->msg == NULL && r->value.len == 0) {
 		(void)store_delete(w->store, table, key);

@@ -83,15 +83,6 @@ static bool take_id(void *arg, struct slice key, struct slice value)
 	return false;
 }
 
-/* The id of a session that has ended; 0: there is none. */
-static uint64_t find_ended(struct writer *w)
-{
-	uint64_t id = 0;
-
-	store_scan(w->store, TABLE_ENDING, SLICE_EMPTY, take_id, &id);
-	return id;
-}
-
 static void remove_session(struct writer *w, struct removal *r, size_t *left)
 {
 	struct row_key key;
@@ -119,7 +110,8 @@ void writer_expire_sessions(struct writer *w)
 	r = xnew(r);
 	r->store = w->store;
 	while (left > 0 && w->ending) {
-		r->session_id = find_ended(w);
+		r->session_id = 0;
+		store_scan(w->store, TABLE_ENDING, SLICE_EMPTY, take_id, &r->session_id);
 		w->ending = r->session_id != 0;
 		if (w->ending)
 			remove_session(w, r, &left);

@@ -168,21 +168,12 @@ void writer_queue_drop_body(struct writer *w, uint64_t body_id)
 	(void)store_delete(w->store, TABLE_BODY_REFS, id);
 }
 
-static void uncount(struct writer *w, uint64_t session_id, uint32_t bytes)
-{
-	struct queue_owner *s = queue_state_touch(w, session_id);
-	struct queue_state *q = &s->now;
-
-	q->count -= q->count > 0;
-	q->bytes -= bytes < q->bytes ? bytes : q->bytes;
-	queue_state_charge(w, s);
-}
-
 /* Nothing to do for a session that has ended, or a position that is not there. */
 void writer_queue_done(struct writer *w, uint64_t session_id, uint64_t position)
 {
 	struct row_key key;
 	struct slice at = row_key_pair(&key, session_id, position), row;
+	struct queue_owner *s;
 	struct row_queue q;
 
 	REQUIRE_WRITER(w);
@@ -190,7 +181,11 @@ void writer_queue_done(struct writer *w, uint64_t session_id, uint64_t position)
 	    !store_get(w->store, TABLE_QUEUE, at, &row) ||
 	    !store_expect(w->store, row_read_queue(row, &q)))
 		return;
-	uncount(w, session_id, q.bytes);
+	s = queue_state_touch(w, session_id);
+	REQUIRE(s->now.count > 0 && s->now.bytes >= q.bytes); /* each row is counted */
+	s->now.count--;
+	s->now.bytes -= q.bytes;
+	queue_state_charge(w, s);
 	(void)store_delete(w->store, TABLE_QUEUE, at);
 	(void)store_delete(w->store, TABLE_SENT, at);
 	if (q.has_body)

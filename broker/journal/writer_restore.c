@@ -342,24 +342,6 @@ static void restore_table(struct restore_walk *r)
 	UNREACHABLE();
 }
 
-static void restore_all(struct restore_walk *r)
-{
-	static const enum store_table order[] = {
-	    TABLE_META,
-	    TABLE_ENDING,
-#define VISITOR(table, rows, result, name, arguments) TABLE_##table,
-#include "journal/record.def"
-	    TABLE_BODY,
-	    TABLE_BODY_REFS,
-	};
-	_Static_assert(ARRAY_LEN(order) == TABLES, "each table is restored");
-
-	for (unsigned i = 0; i < TABLES && store_error(r->w->store) == 0; i++) {
-		r->table = order[i];
-		restore_table(r);
-	}
-}
-
 static void explain(const struct restore_walk *r, int rc, char *text)
 {
 	char key[2 * ROW_KEY_BYTES + 1] = "";
@@ -378,16 +360,29 @@ static void explain(const struct restore_walk *r, int rc, char *text)
 
 int writer_restore(struct journal *j, const struct journal_visitor *visitor, void *arg, char *text)
 {
+	static const enum store_table order[] = {
+	    TABLE_META,
+	    TABLE_ENDING,
+#define VISITOR(table, rows, result, name, arguments) TABLE_##table,
+#include "journal/record.def"
+	    TABLE_BODY,
+	    TABLE_BODY_REFS,
+	};
+	_Static_assert(ARRAY_LEN(order) == TABLES, "each table is restored");
 	struct writer *w = (struct writer *)j;
 	struct restore_walk *r = xnew(r);
 	int rc;
 
+	REQUIRE(!w->started && w->sessions.count == 0); /* once, and before anything is written */
 	r->w = w;
 	r->visitor = visitor;
 	r->arg = arg;
 	r->time_ms = journal_time_ms(j, clock_monotonic_ms());
 	store_begin(w->store);
-	restore_all(r);
+	for (unsigned i = 0; i < TABLES && store_error(r->w->store) == 0; i++) {
+		r->table = order[i];
+		restore_table(r);
+	}
 	rc = store_commit(w->store); /* which has nothing to write */
 	if (rc != 0)
 		explain(r, rc, text);

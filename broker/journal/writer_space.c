@@ -75,16 +75,6 @@ static bool raise_space(struct writer *w, uint64_t max_bytes)
 	return true;
 }
 
-static void report_space(struct writer *w, bool is_low)
-{
-	if (is_low) {
-		w->low_space_ms = w->now_ms;
-		writer_space_set_state(w, JOURNAL_LOW_SPACE, -ENOSPC);
-	} else if (w->state != JOURNAL_LOW_SPACE || w->now_ms >= w->low_space_ms + CALM_MS) {
-		writer_space_set_state(w, JOURNAL_OK, 0);
-	}
-}
-
 void writer_space_measure(struct writer *w)
 {
 	struct journal_health *h = &w->health;
@@ -104,7 +94,12 @@ void writer_space_measure(struct writer *w)
 	w->written_bytes = 0;
 	raised = raise_space(w, status.max_bytes);
 	mutex_unlock(&w->j.lock);
-	report_space(w, raised || w->j.low);
+	if (raised || w->j.low) {
+		w->low_space_ms = w->now_ms;
+		writer_space_set_state(w, JOURNAL_LOW_SPACE, -ENOSPC);
+	} else if (w->state != JOURNAL_LOW_SPACE || w->now_ms >= w->low_space_ms + CALM_MS) {
+		writer_space_set_state(w, JOURNAL_OK, 0);
+	}
 	if (raised)
 		journal_space_report(&w->j);
 }

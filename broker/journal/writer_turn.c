@@ -56,15 +56,6 @@ static bool is_due(const struct writer *w, bool final)
 	       w->drop_count > 0;
 }
 
-static void put_position(struct writer *w)
-{
-	struct row_key value;
-
-	if (w->wrote_queue)
-		store_put(w->store, TABLE_META, WRITER_ROW_POSITION,
-		          row_key_id(&value, w->taken_position));
-}
-
 /* Only when everything that they have to show is in the store. */
 static void read_pages(struct writer *w)
 {
@@ -98,6 +89,7 @@ static bool is_full(int error)
 static int transact(struct writer *w)
 {
 	struct journal_group *g;
+	struct row_key position;
 
 	w->wrote_queue = false;
 	w->wrote_messages = w->queued_bytes = 0;
@@ -110,7 +102,9 @@ static int transact(struct writer *w)
 	writer_expire_sessions(w);
 	if (store_has_changes(w->store))
 		writer_expire_retained(w);
-	put_position(w);
+	if (w->wrote_queue)
+		store_put(w->store, TABLE_META, WRITER_ROW_POSITION,
+		          row_key_id(&position, w->taken_position));
 	return commit(w);
 }
 
@@ -177,21 +171,12 @@ static int transact_until_it_fits(struct writer *w)
 	return rc;
 }
 
-static void answer_pages(struct writer *w)
-{
-	struct journal_page *page, *next;
-
-	DL_FOREACH_SAFE (w->pages, page, next) {
-		DL_DELETE(w->pages, page);
-		executor_send(page->executor, &page->task);
-	}
-}
-
 /* Notifications first, then completions, then pages. */
 static void report(struct writer *w)
 {
 	struct notifications *notifications = NULL;
 	struct journal_group *g, *next;
+	struct journal_page *page, *next_page;
 
 	DL_FOREACH (w->batch, g) {
 		notifications_add(&notifications, &w->j, g);
@@ -201,13 +186,18 @@ static void report(struct writer *w)
 		DL_DELETE(w->batch, g);
 		writer_complete(w, g);
 	}
-	if (w->rest == NULL)
-		answer_pages(w);
+	if (w->rest != NULL)
+		return;
+	DL_FOREACH_SAFE (w->pages, page, next_page) {
+		DL_DELETE(w->pages, page);
+		executor_send(page->executor, &page->task);
+	}
 }
 
 static void settle_counts(struct writer *w)
 {
 	mutex_lock(&w->j.lock);
+	REQUIRE(w->all_groups >= w->gone_groups);
 	w->all_groups -= w->gone_groups;
 	w->health.groups += w->gone_groups;
 	w->health.cancelled = w->cancelled;
@@ -231,6 +221,7 @@ static void count_commit(struct writer *w)
 
 static void on_success(struct writer *w)
 {
+	REQUIRE(w->state != JOURNAL_FAILED);
 	queue_state_settle(w);
 	w->drop_count = 0;
 	if (w->wrote) {

@@ -2,6 +2,8 @@
  * alignment. */
 #include "store/lmdb_page.h"
 
+#include "base/require.h"
+
 #define META_MAGIC       0xBEEFC0DEu
 #define FREE_LIST_FLAGS  0x0008 /* its keys are numbers */
 #define ENV_NO_DIRECTORY 0x4000 /* also set, since the file was made */
@@ -133,31 +135,13 @@ static bool nodes_touch(const struct lmdb_page *p, const struct lmdb_page_map *m
 	return at == p->size_bytes && count == p->count;
 }
 
-static const char *nodes_check(const struct lmdb_page *p, struct lmdb_page_map *map, size_t upper)
-{
-	const char *wrong = NULL;
-	unsigned fine = 0;
-
-	while (fine < p->count) {
-		size_t size = 0;
-
-		wrong = node_check(p, fine, &size);
-		if (wrong != NULL)
-			break;
-		map->size[node_at(p, fine++) / 2] = (uint16_t)size;
-	}
-	if (wrong == NULL && !nodes_touch(p, map, upper))
-		wrong = "its rows overlap, or have gaps between them";
-	while (fine-- > 0)
-		map->size[node_at(p, fine) / 2] = 0;
-	return wrong;
-}
-
 const char *lmdb_page_parse(const uint8_t *bytes, uint32_t size_bytes, size_t number,
                             struct lmdb_page_map *map, struct lmdb_page *out)
 {
 	size_t lower = get_u16(bytes + sizeof(size_t) + 4);
 	size_t upper = get_u16(bytes + sizeof(size_t) + 6);
+	const char *wrong = NULL;
+	unsigned fine = 0;
 
 	*out = (struct lmdb_page){
 	    .bytes = bytes, .size_bytes = size_bytes, .flags = page_flags(bytes)};
@@ -168,14 +152,29 @@ const char *lmdb_page_parse(const uint8_t *bytes, uint32_t size_bytes, size_t nu
 	if (lower <= LMDB_PAGE_HEADER || lower % 2 != 0 || lower > upper || upper > size_bytes)
 		return "its header has impossible bounds";
 	out->count = (unsigned)((lower - LMDB_PAGE_HEADER) / 2);
-	return nodes_check(out, map, upper);
+	while (fine < out->count) {
+		size_t size = 0;
+
+		wrong = node_check(out, fine, &size);
+		if (wrong != NULL)
+			break;
+		map->size[node_at(out, fine++) / 2] = (uint16_t)size;
+	}
+	if (wrong == NULL && !nodes_touch(out, map, upper))
+		wrong = "its rows overlap, or have gaps between them";
+	while (fine-- > 0)
+		map->size[node_at(out, fine) / 2] = 0;
+	return wrong;
 }
 
 struct lmdb_node lmdb_page_node(const struct lmdb_page *p, unsigned i)
 {
-	const uint8_t *at = p->bytes + node_at(p, i);
-	struct lmdb_node n = {.flags = get_u16(at + 4)};
+	const uint8_t *at;
+	struct lmdb_node n = {0};
 
+	REQUIRE(i < p->count);
+	at = p->bytes + node_at(p, i);
+	n.flags = get_u16(at + 4);
 	n.key = slice_of(at + NODE_HEADER, get_u16(at + 6));
 	if (p->flags == LMDB_PAGE_BRANCH) {
 		uint64_t child = (uint64_t)n.flags << 32 | get_u32(at);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/require.h"
 
 #define CHUNK 65536
 
@@ -251,20 +252,6 @@ static const char *check_page(const struct tree_walk *t, const struct lmdb_page 
 
 static void walk_page(struct lmdb_walk *w, size_t number, unsigned level, struct bounds bounds);
 
-static void walk_children(struct lmdb_walk *w, const struct lmdb_page *p, unsigned level,
-                          struct bounds bounds)
-{
-	for (unsigned i = 0; i < p->count && w->result.error == 0; i++) {
-		struct bounds part = bounds;
-
-		if (i > 0)
-			part.low = lmdb_page_node(p, i).key;
-		if (i + 1 < p->count)
-			part.high = lmdb_page_node(p, i + 1).key;
-		walk_page(w, lmdb_page_node(p, i).child, level + 1, part);
-	}
-}
-
 static void walk_rows(struct lmdb_walk *w, const struct lmdb_page *p, size_t number)
 {
 	w->tree->entries += p->count;
@@ -285,6 +272,7 @@ static void walk_page(struct lmdb_walk *w, size_t number, unsigned level, struct
 	struct lmdb_page p;
 	const char *wrong;
 
+	REQUIRE(level < LMDB_PAGE_DEPTH);
 	if (!claim_pages(w, number, 1))
 		return;
 	if (w->buffer[level] == NULL)
@@ -301,7 +289,15 @@ static void walk_page(struct lmdb_walk *w, size_t number, unsigned level, struct
 		walk_rows(w, &p, number);
 	} else {
 		w->tree->branch_pages++;
-		walk_children(w, &p, level, bounds);
+		for (unsigned i = 0; i < p.count && w->result.error == 0; i++) {
+			struct bounds part = bounds;
+
+			if (i > 0)
+				part.low = lmdb_page_node(&p, i).key;
+			if (i + 1 < p.count)
+				part.high = lmdb_page_node(&p, i + 1).key;
+			walk_page(w, lmdb_page_node(&p, i).child, level + 1, part);
+		}
 	}
 }
 

@@ -189,15 +189,11 @@ void store_status(struct store *store, struct store_status *out)
 	store->ops->status(store, out);
 }
 
-static uint64_t reserve_of(uint64_t max_bytes)
-{
-	return max_bytes / 8 < STORE_RESERVE ? max_bytes / 8 : STORE_RESERVE;
-}
-
 uint64_t store_space(struct store *store, const struct store_status *status,
                      enum store_bound *bound)
 {
-	uint64_t reserve = reserve_of(status->max_bytes);
+	uint64_t reserve =
+	    status->max_bytes / 8 < STORE_RESERVE ? status->max_bytes / 8 : STORE_RESERVE;
 	uint64_t most = status->max_bytes - reserve;
 
 	REQUIRE(!store->open);

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "base/require.h"
 #include "store/store_backend.h"
 
 static const struct store_format list[] = {
@@ -83,6 +84,7 @@ static void get_time(struct store *store)
 /* From `format` to the newest, step by step; an empty store has nothing to upgrade. */
 static void upgrade(struct store *store, const struct store_formats *f, uint32_t format)
 {
+	REQUIRE(format < f->newest);
 	/* mutant: store_upgrade_steps */
 	store_make_tables(store, store_format_tables(f, f->newest));
 	for (uint32_t n = format; format > 0 && n < f->newest; n++) {

@@ -16,6 +16,7 @@
 #include <lmdb.h>
 
 #include "base/alloc.h"
+#include "base/require.h"
 #include "store/store_backend.h"
 
 /* LMDB reports a short write as an I/O error; with less free space than this, the disk was full. */
@@ -132,8 +133,10 @@ static int lmdb_begin(struct store *store)
 {
 	struct lmdb *l = lmdb_of(store);
 	unsigned flags = l->read_only ? MDB_RDONLY : 0;
-	int rc = l->read_only ? 0 : grow(l);
+	int rc;
 
+	REQUIRE(l->txn == NULL);
+	rc = l->read_only ? 0 : grow(l);
 	if (rc == 0)
 		rc = mdb_txn_begin(l->env, NULL, flags, &l->txn);
 	if (rc == MDB_MAP_RESIZED) { /* by the broker that writes */
@@ -155,6 +158,7 @@ static int lmdb_put(struct store *store, enum store_table table, struct slice ke
 	struct lmdb *l = lmdb_of(store);
 	MDB_val k = val_of(key), v;
 
+	REQUIRE(l->opened[table] && !l->read_only);
 	buf_clear(&l->row);
 	buf_put_slice(&l->row, value);
 	buf_put_u64(&l->row, checksum);
@@ -182,6 +186,7 @@ static int lmdb_remove(struct store *store, enum store_table table, struct slice
 	struct lmdb *l = lmdb_of(store);
 	MDB_val k = val_of(key);
 
+	REQUIRE(l->opened[table] && !l->read_only);
 	return full_of(l, mdb_del(l->txn, l->tables[table], &k, NULL));
 }
 
@@ -225,9 +230,12 @@ static void settle_made(struct lmdb *l, bool committed)
 static int lmdb_commit(struct store *store)
 {
 	struct lmdb *l = lmdb_of(store);
-	uint64_t number = mdb_txn_id(l->txn);
-	int rc = mdb_txn_commit(l->txn);
+	uint64_t number;
+	int rc;
 
+	REQUIRE(l->txn != NULL && !l->read_only);
+	number = mdb_txn_id(l->txn);
+	rc = mdb_txn_commit(l->txn);
 	l->txn = NULL;
 	settle_made(l, rc == 0);
 	if (rc == 0)
@@ -276,12 +284,23 @@ static uint64_t tree_pages(const MDB_stat *stat)
 	return (uint64_t)stat->ms_branch_pages + stat->ms_leaf_pages + stat->ms_overflow_pages;
 }
 
-static void status_of_tables(struct lmdb *l, MDB_txn *txn, struct store_status *out)
+static void lmdb_status(struct store *store, struct store_status *out)
 {
+	struct lmdb *l = lmdb_of(store);
 	uint64_t pages = 2;
 	unsigned others = 0;
 	MDB_stat stat = {0};
+	MDB_envinfo info;
+	MDB_txn *txn;
 
+	if (mdb_env_info(l->env, &info) != 0)
+		return;
+	out->map_bytes = info.me_mapsize;
+	out->file_bytes = info.me_last_pgno + 1; /* pages, until their size is known */
+	out->max_bytes = l->max_bytes;
+	out->transaction = info.me_last_txnid;
+	if (mdb_txn_begin(l->env, NULL, MDB_RDONLY, &txn) != 0)
+		return;
 	for (unsigned i = 0; i < STORE_TABLES_MAX; i++) {
 		if (!l->opened[i] || mdb_stat(txn, l->tables[i], &stat) != 0)
 			continue;
@@ -294,23 +313,6 @@ static void status_of_tables(struct lmdb *l, MDB_txn *txn, struct store_status *
 		pages += tree_pages(&stat);
 	out->used_bytes = pages * stat.ms_psize;
 	out->file_bytes *= stat.ms_psize;
-}
-
-static void lmdb_status(struct store *store, struct store_status *out)
-{
-	struct lmdb *l = lmdb_of(store);
-	MDB_envinfo info;
-	MDB_txn *txn;
-
-	if (mdb_env_info(l->env, &info) != 0)
-		return;
-	out->map_bytes = info.me_mapsize;
-	out->file_bytes = info.me_last_pgno + 1; /* pages, until their size is known */
-	out->max_bytes = l->max_bytes;
-	out->transaction = info.me_last_txnid;
-	if (mdb_txn_begin(l->env, NULL, MDB_RDONLY, &txn) != 0)
-		return;
-	status_of_tables(l, txn, out);
 	mdb_txn_abort(txn);
 }
 
@@ -495,6 +497,7 @@ void store_lmdb_save_commits(struct store *store, struct store_lock *lock)
 {
 	struct lmdb *l = lmdb_of(store);
 
+	REQUIRE(l->lock.fd == -1 && lock->fd >= 0);
 	l->lock = *lock;
 	*lock = (struct store_lock){.fd = -1, .last_commit_fd = -1};
 	lmdb_save_time(store, store->time_ms);

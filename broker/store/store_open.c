@@ -44,26 +44,21 @@ static int create_store(const char *directory, const char *path, struct lmdb_opt
 	return rc != 0 ? rc : store_lock_sync(directory, text);
 }
 
-/* ---- all of it ---- */
-
-static struct lmdb_options map_options(const struct store_options *o, const char *path)
-{
-	uint64_t max = o->max_bytes > 0 && o->max_bytes < MAP_MOST ? o->max_bytes : MAP_MOST;
-	uint64_t first = o->first_map > 0 ? o->first_map : FIRST_MAP;
-
-	max = max < LEAST_MAP ? LEAST_MAP : max;
-	first = first < LEAST_MAP ? LEAST_MAP : first;
-	return (struct lmdb_options){.path = path,
-	                             .first_map = first < max ? first : max,
-	                             .max_bytes = max,
-	                             .formats = o->formats == NULL ? &store_formats : o->formats};
-}
-
 static int open_locked(const struct store_options *options, struct store_lock *lock,
                        char text[STORE_ERROR_TEXT], struct store **out)
 {
 	char *path = xasprintf("%s/%s", options->directory, STORE_DATA_FILE);
-	struct lmdb_options lmdb = map_options(options, path);
+	uint64_t max =
+	    options->max_bytes > 0 && options->max_bytes < MAP_MOST ? options->max_bytes : MAP_MOST;
+	uint64_t first = options->first_map > 0 ? options->first_map : FIRST_MAP;
+
+	max = max < LEAST_MAP ? LEAST_MAP : max;
+	first = first < LEAST_MAP ? LEAST_MAP : first;
+	struct lmdb_options lmdb = {.path = path,
+	                            .first_map = first < max ? first : max,
+	                            .max_bytes = max,
+	                            .formats = options->formats == NULL ? &store_formats
+	                                                                : options->formats};
 	struct store_check check = {.path = path, .formats = lmdb.formats};
 	bool there;
 	int rc;

@@ -39,7 +39,7 @@ struct level_node *level_tree_make(struct level_tree *t, struct level_node *pare
 {
 	struct level_node *n;
 
-	REQUIRE(level.len <= UINT16_MAX);
+	REQUIRE(level.len <= UINT16_MAX && parent->children < UINT32_MAX);
 	n = xcalloc(1, t->node_bytes + level.len);
 	n->parent = parent;
 	n->hash = level_tree_path_hash(parent->hash, level_hash);

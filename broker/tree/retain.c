@@ -55,8 +55,10 @@ const _Atomic uint64_t *retain_clock(const struct retain *r)
 void retain_begin(struct retain *r, unsigned slot, struct slice topic, uint64_t now_ms,
                   struct retain_change *out)
 {
-	struct retain_node *n = retain_tree_enter(r, slot, topic);
+	struct retain_node *n;
 
+	REQUIRE(topic.len > 0 && slot <= r->shared_slot);
+	n = retain_tree_enter(r, slot, topic);
 	retain_tree_lock_shard(r, n);
 	retain_tree_settle_node(r, n, now_ms);
 	*out = (struct retain_change){
@@ -84,6 +86,7 @@ static void put_numbered(struct retain_change *c, struct msg *msg, uint64_t numb
 	                                 : msg_bytes(msg) - msg_bytes(n->value);
 
 	retain_tree_require_shard(c->retain, c->node);
+	REQUIRE(number != 0 && (msg->number == 0 || msg->number == number));
 	c->number = msg->number = number;
 	if (n->value == NULL)
 		r->values++;

@@ -145,6 +145,7 @@ static void unpin_node(struct retain_cursor *c)
 	if (is_root(c))
 		return;
 	retain_tree_lock_shard(c->retain, c->at);
+	REQUIRE(c->at->pins > 0);
 	c->at->pins--;
 	retain_tree_discard_node(c->retain, c->at);
 	retain_tree_unlock_shard(c->retain, c->at);

@@ -27,20 +27,6 @@ void retain_limits_visit_writers(struct retain *r, retain_limits_visit_fn *visit
 	topic_owners_visit(&r->owners, visit, arg);
 }
 
-static const char *one_more(const struct retain_change *c, struct slice user_key,
-                            const struct retain_limits *limits)
-{
-	struct retain *r = c->retain;
-
-	if (user_key.len == 0)
-		return NULL;
-	if (r->written >= limits->values)
-		return "limits.retained_messages is reached";
-	if (topic_owners_values(&r->owners, user_key) >= limits->values_per_user)
-		return "limits.retained_per_user is reached";
-	return NULL;
-}
-
 const char *retain_limits_exceeded(const struct retain_change *c, const struct msg *msg,
                                    const struct retain_limits *limits)
 {
@@ -51,5 +37,12 @@ const char *retain_limits_exceeded(const struct retain_change *c, const struct m
 		return "limits.retained_bytes is reached";
 	if (c->current != NULL || msg->origin == NULL)
 		return NULL;
-	return one_more(c, msg->origin->user_key, limits);
+	if (msg->origin->user_key.len == 0)
+		return NULL;
+	if (c->retain->written >= limits->values)
+		return "limits.retained_messages is reached";
+	if (topic_owners_values(&c->retain->owners, msg->origin->user_key) >=
+	    limits->values_per_user)
+		return "limits.retained_per_user is reached";
+	return NULL;
 }

@@ -38,6 +38,7 @@ static struct retain_node *node_remove(struct retain *r, struct retain_node *n)
 {
 	struct retain_node *parent = retain_node_of(n->level.parent);
 
+	REQUIRE(n->value == NULL && n->owner == NULL && n->writer == NULL && n->pins == 0);
 	reader_locks_require_all(&r->reader_locks);
 	DL_DELETE(parent->first_child, n);
 	return retain_node_of(level_tree_remove(&r->tree, &n->level));
@@ -106,6 +107,7 @@ void retain_tree_collect_garbage(struct retain *r)
 	while (r->garbage_count > 0) {
 		struct retain_node *n = r->garbage[--r->garbage_count];
 
+		REQUIRE(n->level.mark == 1); /* it is listed once */
 		n->level.mark = 0;
 		prune_branch(r, n);
 	}
@@ -136,6 +138,7 @@ void retain_tree_drop_writer(struct retain *r, struct retain_node *n)
 {
 	if (n->writer == NULL)
 		return;
+	REQUIRE(n->value != NULL && n->writer->values > 0 && r->written > 0);
 	n->writer->values--;
 	n->writer->bytes -= retain_tree_cost(n->value);
 	r->written--;
@@ -166,6 +169,7 @@ void retain_tree_set_writer(struct retain *r, struct retain_node *n, const struc
 void retain_tree_drop_value(struct retain *r, struct retain_node *n)
 {
 	retain_tree_require_shard(r, n);
+	REQUIRE(n->value != NULL && r->values > 0);
 	r->values--;
 	r->bytes -= retain_tree_cost(n->value);
 	retain_tree_drop_writer(r, n);

@@ -77,6 +77,7 @@ void route_leave(struct route *r, unsigned executor, struct slice filter)
 	node = route_tree_find_node(r, filter);
 	REQUIRE(node != NULL && (node->executors & bit) != 0);
 	node->executors &= ~bit;
+	REQUIRE(r->counts.executors_joined > 0);
 	r->counts.executors_joined--;
 	route_tree_settle_node(r, node);
 	reader_locks_unlock_all(&r->reader_locks);
@@ -88,7 +89,7 @@ bool route_target_put(struct route *r, struct slice filter, struct route_target 
 	struct targets *set;
 	uint32_t at;
 
-	REQUIRE(target->durable && target->executor < r->executors);
+	REQUIRE(target->durable && target->executor < r->executors && target->session_id != 0);
 	reader_locks_lock_all(&r->reader_locks);
 	target->since = *clock;
 	set = &route_tree_extra(route_tree_make_node(r, filter))->targets;
@@ -114,6 +115,7 @@ static bool target_remove(struct route *r, struct slice filter, uint64_t session
 	if (at == TARGET_NONE)
 		return false;
 	target_set_remove(&node->extra->targets, at);
+	REQUIRE(r->counts.targets > 0);
 	r->counts.targets--;
 	route_tree_settle_node(r, node);
 	return true;

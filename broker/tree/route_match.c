@@ -30,21 +30,6 @@ static void reserve_frontier(struct route_match *m, size_t count)
 	array_reserve(m->frontier[1], m->frontier_cap, count);
 }
 
-static void collect_extra(struct route_match *m, const struct route_node *node)
-{
-	const struct route_extra *x = node->extra;
-
-	array_reserve(m->targets, m->target_cap, m->target_count + x->targets.count);
-	for (uint32_t i = 0; i < x->targets.count; i++)
-		m->targets[m->target_count++] =
-		    (struct route_target_match){.filter_id = node->id, .target = x->targets.at[i]};
-	array_reserve(m->shares, m->share_cap, m->share_count + x->group_count);
-	for (uint32_t i = 0; i < x->group_count; i++)
-		m->shares[m->share_count++] =
-		    (struct route_share_match){.group_id = x->groups[i]->id,
-		                               .member = *route_share_next(x->groups[i], NULL, 0)};
-}
-
 static void collect_node(struct route_match *m, struct level_node *level)
 {
 	const struct route_node *node = route_node_of(level);
@@ -56,8 +41,19 @@ static void collect_node(struct route_match *m, struct level_node *level)
 		    .filter_id = node->id, .executors = node->executors};
 		m->executors |= node->executors;
 	}
-	if (node->extra != NULL)
-		collect_extra(m, node);
+	if (node->extra != NULL) {
+		const struct route_extra *x = node->extra;
+
+		array_reserve(m->targets, m->target_cap, m->target_count + x->targets.count);
+		for (uint32_t i = 0; i < x->targets.count; i++)
+			m->targets[m->target_count++] = (struct route_target_match){
+			    .filter_id = node->id, .target = x->targets.at[i]};
+		array_reserve(m->shares, m->share_cap, m->share_count + x->group_count);
+		for (uint32_t i = 0; i < x->group_count; i++)
+			m->shares[m->share_count++] = (struct route_share_match){
+			    .group_id = x->groups[i]->id,
+			    .member = *route_share_next(x->groups[i], NULL, 0)};
+	}
 }
 
 /* From the nodes in frontier[0] to their children that this level leads to: how many. */

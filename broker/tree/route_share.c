@@ -102,6 +102,7 @@ static void group_forget(struct route *r, struct route_extra *x, struct route_gr
 /* A member moves to the right side of the border between online and offline. */
 static void member_mark(struct route_group *g, uint32_t at, bool online)
 {
+	REQUIRE(at < g->members.count && g->online <= g->members.count);
 	if (online && at >= g->online)
 		target_set_swap(&g->members, at, g->online++);
 	else if (!online && at < g->online)
@@ -163,6 +164,7 @@ static bool member_remove(struct route *r, struct slice group, struct slice filt
 		at = g->online;
 	}
 	target_set_remove(&g->members, at);
+	REQUIRE(r->counts.share_members > 0);
 	r->counts.share_members--;
 	if (g->members.count == 0)
 		group_forget(r, node->extra, g);

@@ -112,6 +112,7 @@ void route_tree_settle_node(struct route *r, struct route_node *node)
 	}
 	if (node->executors != 0 || node->extra != NULL)
 		return;
+	REQUIRE(node->id != 0 && r->counts.filters > 0);
 	node->id = 0;
 	r->counts.filters--;
 	if (at->parent == r->exact.root) {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/require.h"
 
 static struct subscription_ids_list *list_resize(struct subscription_ids_list *list, uint32_t cap)
 {
@@ -34,6 +35,7 @@ void subscription_ids_add(struct subscription_ids *s, uint32_t id)
 	}
 	if (s->list == NULL)
 		s->list = list_of(s->one);
+	REQUIRE(s->list->refs == 1); /* one that is shared does not grow */
 	if (s->list->count == s->list->cap)
 		s->list = list_resize(s->list, s->list->cap * 2);
 	s->list->ids[s->list->count++] = id;

@@ -98,6 +98,7 @@ void target_set_swap(struct targets *t, uint32_t a, uint32_t b)
 	struct route_target was = t->at[a];
 	uint32_t slot_a, slot_b;
 
+	REQUIRE(a < t->count && b < t->count);
 	if (a == b)
 		return;
 	if (t->index != NULL) {

@@ -51,6 +51,7 @@ void topic_owners_unref(struct owners *o, struct owner **owner)
 	if (left == NULL)
 		return;
 	mutex_lock(&o->lock);
+	REQUIRE(left->refs > 0);
 	if (--left->refs == 0) {
 		if (!left->gone)
 			HASH_DEL(o->by_key, left);
