@@ -87,39 +87,32 @@ static frame_handler *const handlers[16] = {
     [PACKET_AUTH] = on_auth,
 };
 
-/* [MQTT3-4.8.0-1] [MQTT5-4.13.1-1] */
-static void dispatch(struct conn *c, const struct frame *f)
-{
-	frame_handler *handler = handlers[f->type];
-	struct fault fault;
-
-	c->link.worker->work++;
-	count(&c->link.worker->counters.packets_received);
-	if (handler == NULL) {
-		conn_fail(
-		    c, fault_of(REASON_PROTOCOL_ERROR, "a client must not send this packet type"));
-		return;
-	}
-	if (f->padded && c->link.version == MQTT_5_0) { /* [MQTT5-1.5.5-1] */
-		conn_fail(c, fault_of(REASON_MALFORMED,
-		                      "the Remaining Length is not in its shortest form"));
-		return;
-	}
-	if (f->type == PACKET_PUBLISH)
-		keep_alive_spend_rate(c);
-	fault = handler(&c->link, f);
-	if (!fault_is_none(fault))
-		conn_fail(c, fault);
-}
-
-/* False: it is a PUBLISH that finds no space in the store, and nothing was done. */
+/* False: it is a PUBLISH that finds no space in the store, and nothing was done.
+ * [MQTT3-4.8.0-1] [MQTT5-4.13.1-1] */
 static bool handle_packet(struct conn *c, const struct frame *f, uint64_t received_ms)
 {
+	frame_handler *handler = handlers[f->type];
+	struct worker *w = c->link.worker;
+	struct fault fault;
+
 	c->link.defers = false;
-	c->link.worker->output->received_ms = received_ms;
-	dispatch(c, f);
+	w->output->received_ms = received_ms;
+	w->work++;
+	count(&w->counters.packets_received);
+	if (handler == NULL) {
+		fault = fault_of(REASON_PROTOCOL_ERROR, "a client must not send this packet type");
+	} else if (f->padded && c->link.version == MQTT_5_0) { /* [MQTT5-1.5.5-1] */
+		fault =
+		    fault_of(REASON_MALFORMED, "the Remaining Length is not in its shortest form");
+	} else {
+		if (f->type == PACKET_PUBLISH)
+			keep_alive_spend_rate(c);
+		fault = handler(&c->link, f);
+	}
+	if (!fault_is_none(fault))
+		conn_fail(c, fault);
 	if (c->link.defers || c->link.request != NULL) /* it will be handled again */
-		uncount(&c->link.worker->counters.packets_received, 1);
+		uncount(&w->counters.packets_received, 1);
 	return !c->link.defers;
 }
 
@@ -154,24 +147,6 @@ void packet_dispatch_deferred(struct conn *c)
 	REQUIRE_OWNER(&c->link);
 	if (c->deferred != NULL && may_go_on(c) && client_link_is_admitted(&c->link))
 		deferred_publish_consume(c, handle_deferred(c));
-}
-
-/* --- packets --- */
-
-static void handle_or_defer(struct conn *c, const struct frame *f, const uint8_t *packet,
-                            const uint8_t *end)
-{
-	uint64_t now_ms = c->link.worker->executor.now_ms;
-
-	c->link.last_packet_ms = now_ms;
-	stream_note_packet(c->link.stream);
-	if (c->link.limit.drain != NULL && !input_drain_admits(c, f))
-		return;
-	/* mutant: deferred_overtaken */
-	if (deferred_publish_waits_for(c, f) || !handle_packet(c, f, now_ms))
-		deferred_publish_add(c, f, slice_of(packet, (size_t)(end - packet)));
-	if (conn_waits(c))
-		input_drain_apply(c);
 }
 
 /* --- the share of a turn --- */
@@ -216,40 +191,49 @@ static bool share_is_used(const struct worker *w, struct turn_share *share)
 
 /* --- bytes --- */
 
-/* Handle all complete packets and take them off *in. A request under way is handled again. */
-/* [MQTT3-3.1.4-5] [MQTT5-3.1.4-6] [MQTT5-3.2.2-15] */
+static void refuse_frame(struct conn *c, enum frame_result status, const char *too_large)
+{
+	if (status == FRAME_MALFORMED)
+		conn_fail(c, fault_of(REASON_MALFORMED, "the Remaining Length is not valid"));
+	else if (status == FRAME_TOO_LARGE)
+		conn_fail(c, fault_of(REASON_PACKET_TOO_LARGE, too_large));
+}
+
+/* Handle all complete packets and take them off *in. A request under way is handled again.
+ * [MQTT3-3.1.4-5] [MQTT5-3.1.4-6] [MQTT5-3.2.2-15] */
 static void handle_packets(struct conn *c, struct slice *in)
 {
 	size_t max = client_link_limits(&c->link)->max_packet_size;
 	struct worker *w = c->link.worker;
 	struct turn_share share = share_of(w);
-	struct slice from;
 	struct frame f;
 	size_t needed;
 
 	while (c->state == CONN_ACCEPTED && c->link.pauses == 0 && in->len > 0) {
-		from = *in;
-		switch (frame_next(in, max, &f, &needed)) {
-		case FRAME_COMPLETE:
-			handle_or_defer(c, &f, from.data, in->data);
-			if (c->link.request != NULL) {
-				*in = from;
-				yield_begin(c);
-			} else if (/* mutant: turn_share */ w->work >= share.look &&
-			           c->state == CONN_ACCEPTED && share_is_used(w, &share)) {
-				yield_begin(c);
-			}
-			break;
-		case FRAME_INCOMPLETE:
+		uint64_t now_ms = w->executor.now_ms;
+		struct slice from = *in;
+		enum frame_result status = frame_next(in, max, &f, &needed);
+
+		if (status != FRAME_COMPLETE) {
+			refuse_frame(c, status, "the packet is larger than limits.max_packet_size");
 			return;
-		case FRAME_MALFORMED:
-			conn_fail(c,
-			          fault_of(REASON_MALFORMED, "the Remaining Length is not valid"));
-			return;
-		case FRAME_TOO_LARGE:
-			conn_fail(c, fault_of(REASON_PACKET_TOO_LARGE,
-			                      "the packet is larger than limits.max_packet_size"));
-			return;
+		}
+		c->link.last_packet_ms = now_ms;
+		stream_note_packet(c->link.stream);
+		if (c->link.limit.drain == NULL || input_drain_admits(c, &f)) {
+			/* mutant: deferred_overtaken */
+			if (deferred_publish_waits_for(c, &f) || !handle_packet(c, &f, now_ms))
+				deferred_publish_add(c, &f,
+				                     slice_of(from.data, from.len - in->len));
+			if (conn_waits(c))
+				input_drain_apply(c);
+		}
+		if (c->link.request != NULL) {
+			*in = from;
+			yield_begin(c);
+		} else if (/* mutant: turn_share */ w->work >= share.look &&
+		           c->state == CONN_ACCEPTED && share_is_used(w, &share)) {
+			yield_begin(c);
 		}
 	}
 }
@@ -259,6 +243,7 @@ static void handle_packets(struct conn *c, struct slice *in)
 static void handle_first(struct conn *c)
 {
 	struct slice in = buf_slice(&c->in);
+	enum frame_result status;
 	struct frame f;
 	struct fault fault;
 	size_t needed;
@@ -274,24 +259,16 @@ static void handle_first(struct conn *c)
 		conn_fail(c, fault_of(REASON_PROTOCOL_ERROR, "the first packet was not CONNECT"));
 		return;
 	}
-	switch (frame_next(&in, client_link_limits(&c->link)->max_connect_size, &f, &needed)) {
-	case FRAME_COMPLETE:
-		stream_note_packet(c->link.stream);
-		half_open_progress(&c->half_open, HALF_OPEN_CONNECT);
-		fault = connect_handle(c, &f);
-		if (!fault_is_none(fault))
-			connect_refuse_input(c, fault);
-		break;
-	case FRAME_INCOMPLETE:
-		break;
-	case FRAME_MALFORMED:
-		conn_fail(c, fault_of(REASON_MALFORMED, "the Remaining Length is not valid"));
-		break;
-	case FRAME_TOO_LARGE:
-		conn_fail(c, fault_of(REASON_PACKET_TOO_LARGE,
-		                      "CONNECT is larger than limits.max_connect_size"));
-		break;
+	status = frame_next(&in, client_link_limits(&c->link)->max_connect_size, &f, &needed);
+	if (status != FRAME_COMPLETE) {
+		refuse_frame(c, status, "CONNECT is larger than limits.max_connect_size");
+		return;
 	}
+	stream_note_packet(c->link.stream);
+	half_open_progress(&c->half_open, HALF_OPEN_CONNECT);
+	fault = connect_handle(c, &f);
+	if (!fault_is_none(fault))
+		connect_refuse_input(c, fault);
 }
 
 /* A refused connection is not read any more; admission_turn closes it. */
