@@ -80,6 +80,7 @@ void conn_close_with(struct conn *c, enum close_reason why, struct fault fault,
 	enum log_line line = rows[why].line;
 
 	REQUIRE_OWNER(&c->link);
+	REQUIRE(!c->link.worker->delivering); /* T4 */
 	if (c->state == CONN_CLOSING)
 		return;
 	if (fault.cause == NULL)

@@ -7,6 +7,7 @@ enum conf_durability durability_of_topic(const struct worker *w, struct slice to
 {
 	const struct conf *conf = w->snapshot->conf;
 
+	REQUIRE_EXECUTOR(&w->executor);
 	for (size_t i = 0; i < conf->persistence_topic_count; i++) {
 		const struct conf_durable_topic *t = &conf->persistence_topics[i];
 

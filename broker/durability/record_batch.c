@@ -21,9 +21,9 @@ void record_batch_fini(struct worker *w)
 
 /* --- gathering --- */
 
-/* `is urgent`: a commit begins at the end of the turn at the latest; else it goes with the next. */
 void record_batch_add(struct worker *w, const struct record *record, bool urgent)
 {
+	REQUIRE_EXECUTOR(&w->executor);
 	if (w->records->group == NULL)
 		w->records->group = journal_group_new(NULL, NULL);
 	journal_group_add(w->records->group, record);
@@ -31,18 +31,13 @@ void record_batch_add(struct worker *w, const struct record *record, bool urgent
 	w->work += 2;
 }
 
-static void add_queue_done(struct worker *w, uint64_t session_id, uint64_t position)
+void record_queue_done(struct worker *w, uint64_t session_id, uint64_t position)
 {
 	struct record record = {
 	    .kind = RECORD_QUEUE_DONE, .session_id = session_id, .number = position};
 
-	record_batch_add(w, &record, false);
-}
-
-void record_queue_done(struct worker *w, uint64_t session_id, uint64_t position)
-{
 	if (position != 0)
-		add_queue_done(w, session_id, position);
+		record_batch_add(w, &record, false);
 }
 
 void record_batch_queue(struct worker *w, struct journal_group *group,
@@ -60,6 +55,7 @@ void record_batch_queue(struct worker *w, struct journal_group *group,
 	                        .msg = msg};
 	struct buf value = {0};
 
+	REQUIRE(item->qos > 0 && msg->qos > 0); /* QoS 0 is never queued on disk */
 	memcpy(delivery.tried, item->tried, sizeof(delivery.tried));
 	record_put_delivery(&value, &delivery);
 	record.value = buf_slice(&value);
@@ -68,15 +64,6 @@ void record_batch_queue(struct worker *w, struct journal_group *group,
 }
 
 /* --- groups --- */
-
-static struct journal_group *take_records(struct worker *w)
-{
-	struct journal_group *pending_records = w->records->group;
-
-	w->records->group = NULL;
-	w->records->urgent = false;
-	return pending_records;
-}
 
 static void append(struct worker *w, struct journal_group **group, enum journal_urgency urgency,
                    uint64_t *first_position)
@@ -88,15 +75,18 @@ static void append(struct worker *w, struct journal_group **group, enum journal_
 void record_batch_flush(struct worker *w)
 {
 	enum journal_urgency urgency = w->records->urgent ? JOURNAL_NOW : JOURNAL_NEXT;
-	struct journal_group *pending_records = take_records(w);
+	struct journal_group *group = w->records->group;
 
-	if (pending_records != NULL)
-		append(w, &pending_records, urgency, NULL);
+	REQUIRE_EXECUTOR(&w->executor);
+	*w->records = (struct record_batch){0};
+	if (group != NULL)
+		append(w, &group, urgency, NULL);
 }
 
 void record_batch_append(struct worker *w, struct journal_group **group,
                          enum journal_urgency urgency, uint64_t *first_position)
 {
+	REQUIRE_EXECUTOR(&w->executor);
 	record_batch_flush(w);
 	append(w, group, urgency, first_position);
 }

@@ -144,36 +144,25 @@ void record_put_delivery(struct buf *out, const struct delivery_record *k)
 		buf_put_u64(out, k->tried[i]);
 }
 
-static void read_ids(struct reader *r, struct delivery_record *out)
-{
-	uint32_t count = read_u32(r);
-
-	for (uint32_t i = 0; i < count && !r->bad; i++) {
-		uint32_t id = read_u32(r);
-
-		if (id == 0)
-			r->bad = true;
-		subscription_ids_add(&out->ids, id);
-	}
-}
-
-static void read_tried(struct reader *r, struct delivery_record *out)
-{
-	out->tried_count = read_u8(r);
-	if (out->tried_count > RECORD_TRIED_MAX)
-		r->bad = true;
-	for (uint32_t i = 0; i < out->tried_count && !r->bad; i++)
-		out->tried[i] = read_u64(r);
-}
-
 bool record_read_delivery(struct slice bytes, struct delivery_record *out)
 {
 	struct reader r = begin_reading(bytes);
 	uint8_t flags = read_u8(&r);
+	uint32_t id_count = read_u32(&r);
 
 	*out = (struct delivery_record){.qos = flags & 3, .retain = (flags & 4) != 0};
-	read_ids(&r, out);
-	read_tried(&r, out);
+	for (uint32_t i = 0; i < id_count && !r.bad; i++) {
+		uint32_t id = read_u32(&r);
+
+		if (id == 0)
+			r.bad = true;
+		subscription_ids_add(&out->ids, id);
+	}
+	out->tried_count = read_u8(&r);
+	if (out->tried_count > RECORD_TRIED_MAX)
+		r.bad = true;
+	for (uint32_t i = 0; i < out->tried_count && !r.bad; i++)
+		out->tried[i] = read_u64(&r);
 	if (ended(&r) && is_delivery(out) && flags <= 7)
 		return true;
 	subscription_ids_fini(&out->ids);

@@ -67,6 +67,7 @@ const char *store_quota_exceeds(const struct worker *w, const struct payer *paye
 	uint64_t paid = store_bytes(payer);
 	struct quota_rule space = {0};
 
+	REQUIRE_EXECUTOR(&w->executor);
 	journal_space(w->shared->journal, &space.used, &space.whole);
 	return fits_share(w->shared, &space, own_bytes > paid ? own_bytes : paid, bytes)
 	           ? NULL

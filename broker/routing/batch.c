@@ -14,6 +14,7 @@ struct batch *batch_to(struct worker *w, unsigned executor, task_fn *run)
 {
 	struct batch *b = w->router->outbox[executor];
 
+	REQUIRE_EXECUTOR(&w->executor);
 	if (b != NULL)
 		return b;
 	b = xnew(b);
@@ -30,6 +31,7 @@ struct batch_item *batch_add(struct batch *b, enum item_kind kind, struct msg *m
 {
 	struct batch_item *item;
 
+	REQUIRE_EXECUTOR(&b->from->executor);
 	array_reserve(b->items, b->item_cap, b->item_count + 1);
 	item = &b->items[b->item_count++];
 	*item = (struct batch_item){.kind = kind, .msg = msg_ref(msg)};
@@ -54,8 +56,11 @@ void batch_done(struct batch *b)
 {
 	struct router *sender = b->from->router;
 
-	if (b->from == b->to)
+	REQUIRE_EXECUTOR(&b->to->executor);
+	if (b->from == b->to) {
+		REQUIRE(sender->own_in_flight > 0);
 		sender->own_in_flight--;
+	}
 	flow_remove(&sender->flows.to[b->to->executor.index], b->bytes);
 	free(b->items);
 	free(b->ids);
@@ -65,6 +70,7 @@ void batch_done(struct batch *b)
 
 void batch_send_all(struct worker *w)
 {
+	REQUIRE_EXECUTOR(&w->executor);
 	w->router->outbox_unstored = false;
 	for (unsigned executor = 0; executor < w->shared->worker_count; executor++) {
 		struct batch *b = w->router->outbox[executor];

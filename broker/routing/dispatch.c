@@ -56,6 +56,8 @@ void dispatch_next_member(struct worker *w, struct msg *msg, const struct target
 	struct target_item again = *item;
 	bool found;
 
+	REQUIRE_EXECUTOR(&w->executor);
+	REQUIRE(item->group_id != 0);
 	if (msg_is_expired(msg, w->executor.now_ms)) { /* [MQTT5-3.3.2-5] */
 		record_queue_done(w, item->session_id, item->position);
 		return;
@@ -93,25 +95,23 @@ static void give_to_target(struct worker *w, struct msg *msg, const struct targe
 		dispatch_next_member(w, msg, item, item->session_id);
 }
 
-static void open_item(struct worker *w, const struct batch *p, struct batch_item *item)
-{
-	if (item->kind == ITEM_LIVE) {
-		local_delivery_live(w, item->msg, p->ids + item->first, item->count);
-	} else {
-		give_to_target(w, item->msg, &p->targets[item->first]);
-		subscription_ids_fini(&p->targets[item->first].ids);
-	}
-	msg_unref(&item->msg);
-}
-
 static void on_batch(struct task *task, void *executor_arg)
 {
-	struct batch *p = container_of(task, struct batch, task);
+	struct batch *b = container_of(task, struct batch, task);
 	struct worker *w = executor_arg;
 
-	for (size_t i = 0; i < p->item_count; i++)
-		open_item(w, p, &p->items[i]);
-	batch_done(p);
+	for (size_t i = 0; i < b->item_count; i++) {
+		struct batch_item *item = &b->items[i];
+
+		if (item->kind == ITEM_LIVE) {
+			local_delivery_live(w, item->msg, b->ids + item->first, item->count);
+		} else {
+			give_to_target(w, item->msg, &b->targets[item->first]);
+			subscription_ids_fini(&b->targets[item->first].ids);
+		}
+		msg_unref(&item->msg);
+	}
+	batch_done(b);
 }
 
 static bool goes_directly(const struct worker *w, unsigned executor, bool through_mailbox)
@@ -141,6 +141,7 @@ void dispatch_live(struct worker *w, struct msg *msg, const struct route_match *
 	uint64_t own = (uint64_t)1 << w->executor.index, others = match->executors;
 	size_t count = 0;
 
+	REQUIRE_EXECUTOR(&w->executor);
 	if ((others & own) != 0 && goes_directly(w, w->executor.index, through_mailbox))
 		others &= ~own;
 	for (uint64_t left = others; left != 0; left &= left - 1)
@@ -161,6 +162,8 @@ void dispatch_target(struct worker *w, struct msg *msg, const struct target_item
 	struct batch *b;
 	struct batch_item *entry;
 
+	REQUIRE_EXECUTOR(&w->executor);
+	REQUIRE(item->executor < w->shared->worker_count);
 	if (goes_directly(w, item->executor, through_mailbox)) {
 		/* mutant: shared_twice */
 		give_to_target(w, msg, item);
@@ -200,6 +203,8 @@ void dispatch_on_queued(void *executor_arg, const struct record *record, bool st
 	                           .stored = stored};
 	struct delivery_record delivery;
 
+	REQUIRE_EXECUTOR(&w->executor);
+	REQUIRE(record->kind == RECORD_QUEUE);
 	REQUIRE(record_read_delivery(record->value, &delivery)); /* we wrote it */
 	item.qos = delivery.qos;
 	item.retain_as_published = delivery.retain;

@@ -32,6 +32,7 @@ static void on_low(struct task *task, void *executor_arg)
 	struct flows *flows = flow->flows;
 
 	(void)executor_arg;
+	REQUIRE(atomic_load(&flow->state) == FLOW_WAKING && flows->stalled > 0);
 	atomic_store(&flow->state, FLOW_OPEN);
 	flows->stalled--;
 	flow_check(flow); /* filled again while this was on its way */
@@ -57,6 +58,7 @@ void flow_fini_all(struct flows *flows)
 
 void flow_add(struct flow *flow, size_t bytes, bool to_itself)
 {
+	REQUIRE_EXECUTOR(&flow->flows->from->executor);
 	atomic_fetch_add(&flow->bytes, bytes);
 	if (!to_itself)
 		flow_check(flow);
@@ -64,14 +66,16 @@ void flow_add(struct flow *flow, size_t bytes, bool to_itself)
 
 void flow_remove(struct flow *flow, size_t bytes)
 {
-	size_t left = atomic_fetch_sub(&flow->bytes, bytes) - bytes;
+	size_t before = atomic_fetch_sub(&flow->bytes, bytes), left = before - bytes;
 
+	REQUIRE(bytes <= before);
 	if (left < FLOW_LOW && flow_turns(flow, FLOW_STALLED, FLOW_WAKING))
 		executor_send(&flow->flows->from->executor, &flow->low);
 }
 
 void flow_hold(const struct flows *flows, struct client_link *link)
 {
+	REQUIRE_OWNER(link);
 	if (flows->stalled > 0)
 		client_link_pause(link, PAUSE_PRESSURE);
 }

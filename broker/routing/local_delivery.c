@@ -34,27 +34,6 @@ static bool retain_flag(bool as_published, const struct msg *msg)
 	return as_published && msg->retain; /* [MQTT5-3.3.1-12, -13] [MQTT3-3.3.1-9] */
 }
 
-static void deliver_to_filter(struct worker *w, struct msg *msg, const struct subscription *first)
-{
-	bool several = first != NULL && first->next != NULL;
-	struct delivery_context ctx = {.msg = msg, .fan_out = several ? &w->router->fan_out : NULL};
-	const struct subscription *sub;
-	size_t count = 0;
-
-	DL_FOREACH (first, sub) {
-		count++;
-		if (wants(sub, msg)) {
-			struct delivery d = {.qos = sub->options.qos,
-			                     .retain =
-			                         retain_flag(sub->options.retain_as_published, msg),
-			                     .ids = {.one = sub->id}};
-
-			session_deliver(sub->session, &ctx, &d);
-		}
-	}
-	w->work += count;
-}
-
 /* --- several filters match: a session may stand in more than one --- */
 
 static struct merge *merge_of(struct merges *m, struct session *s)
@@ -87,23 +66,6 @@ static void merge_filter(struct merges *merges, const struct msg *msg,
 	}
 }
 
-static void deliver_merged(struct worker *w, struct msg *msg, const struct merges *merges)
-{
-	struct delivery_context ctx = {.msg = msg,
-	                               .fan_out = merges->count > 1 ? &w->router->fan_out : NULL};
-
-	w->work += merges->count;
-	for (size_t i = 0; i < merges->count; i++) {
-		struct merge *m = &merges->items[i];
-		struct delivery d = {.qos = m->qos,
-		                     .retain = retain_flag(m->retain_as_published, msg),
-		                     .ids = m->ids};
-
-		session_deliver(m->session, &ctx, &d);
-		subscription_ids_fini(&m->ids);
-	}
-}
-
 /* NULL: the last one has left meanwhile. */
 static const struct subscription *subscribers_of(const struct worker *w, uint64_t filter_id)
 {
@@ -112,22 +74,58 @@ static const struct subscription *subscribers_of(const struct worker *w, uint64_
 	return first == NULL ? NULL : *first;
 }
 
+static void deliver_merged(struct worker *w, struct delivery_context *ctx,
+                           const uint64_t *filter_ids, size_t count)
+{
+	struct merges *merges = &w->router->merges;
+
+	merges->serial++;
+	merges->count = 0;
+	for (size_t i = 0; i < count; i++)
+		merge_filter(merges, ctx->msg, subscribers_of(w, filter_ids[i]));
+	if (merges->count == 1)
+		ctx->fan_out = NULL;
+	w->work += merges->count;
+	for (size_t i = 0; i < merges->count; i++) {
+		struct merge *m = &merges->items[i];
+		struct delivery d = {.qos = m->qos,
+		                     .retain = retain_flag(m->retain_as_published, ctx->msg),
+		                     .ids = m->ids};
+
+		session_deliver(m->session, ctx, &d);
+		subscription_ids_fini(&m->ids);
+	}
+}
+
 /* [MQTT3-4.6.0-5, -6] [MQTT5-4.6.0-5, -6] */
 void local_delivery_live(struct worker *w, struct msg *msg, const uint64_t *filter_ids,
                          size_t count)
 {
-	struct merges *merges = &w->router->merges;
+	struct delivery_context ctx = {.msg = msg, .fan_out = &w->router->fan_out};
+	const struct subscription *first, *sub;
+	size_t steps = 0;
 
+	REQUIRE_EXECUTOR(&w->executor);
+	w->delivering = true;
 	fan_out_begin(&w->router->fan_out);
-	if (count == 1) {
-		deliver_to_filter(w, msg, subscribers_of(w, filter_ids[0]));
-		return;
+	if (count != 1)
+		deliver_merged(w, &ctx, filter_ids, count);
+	first = count != 1 ? NULL : subscribers_of(w, filter_ids[0]);
+	if (first == NULL || first->next == NULL) /* no bytes to share */
+		ctx.fan_out = NULL;
+	DL_FOREACH (first, sub) {
+		steps++;
+		if (wants(sub, msg)) {
+			struct delivery d = {.qos = sub->options.qos,
+			                     .retain =
+			                         retain_flag(sub->options.retain_as_published, msg),
+			                     .ids = {.one = sub->id}};
+
+			session_deliver(sub->session, &ctx, &d);
+		}
 	}
-	merges->serial++;
-	merges->count = 0;
-	for (size_t i = 0; i < count; i++)
-		merge_filter(merges, msg, subscribers_of(w, filter_ids[i]));
-	deliver_merged(w, msg, merges);
+	w->work += steps;
+	w->delivering = false;
 }
 
 /* --- by name --- */
@@ -135,6 +133,7 @@ void local_delivery_live(struct worker *w, struct msg *msg, const uint64_t *filt
 bool local_delivery_target(struct worker *w, struct msg *msg, const struct target_item *item)
 {
 	struct session *s = session_find_by_id(w, item->session_id);
+	bool taken;
 	struct delivery d = {.qos = item->qos,
 	                     .retain = retain_flag(item->retain_as_published, msg),
 	                     .group_id = item->group_id,
@@ -142,6 +141,10 @@ bool local_delivery_target(struct worker *w, struct msg *msg, const struct targe
 	                     .stored = item->stored,
 	                     .ids = item->ids};
 
+	REQUIRE_EXECUTOR(&w->executor);
 	w->work++;
-	return s != NULL && session_deliver(s, &(struct delivery_context){.msg = msg}, &d);
+	w->delivering = true;
+	taken = s != NULL && session_deliver(s, &(struct delivery_context){.msg = msg}, &d);
+	w->delivering = false;
+	return taken;
 }

@@ -144,39 +144,6 @@ static const char *waiting_exceeds(const struct client_link *link, const struct 
 	return quota_memory(link->worker, s->charge.payer, bytes);
 }
 
-static void route_accepted(struct client_link *link, const struct publish *pub,
-                           const struct acl_verdict *verdict)
-{
-	struct publish_job job = {
-	    .session = link->session, .action = ACL_PUBLISH, .verdict = *verdict};
-	struct worker *w = link->worker;
-	enum publish_outcome outcome;
-	const char *exceeds = waiting_exceeds(link, pub);
-
-	if (exceeds != NULL) {
-		session_report_memory(link->session, "a message", exceeds);
-		count(&w->counters.messages_dropped);
-		refuse_full(link, pub, exceeds);
-		return;
-	}
-	job.msg = message_of(link, pub);
-	if (pub->qos == 2)
-		job.inbound = inbound_new(link->session, pub->packet_id);
-	job.link = link;
-	job.packet_id = pub->packet_id;
-	outcome = publish_route(w, &job);
-	if (outcome != PUBLISH_ROUTED && pub->qos == 2)
-		inbound_stored(link->session, pub->packet_id, false);
-	if (outcome == PUBLISH_DENIED)
-		refuse_publish(link, pub, &job.verdict);
-	else if (outcome == PUBLISH_FULL)
-		refuse_full(link, pub, job.full);
-	else if (outcome == PUBLISH_LATER)
-		defer_publish(link, pub);
-	msg_unref(&job.msg);
-	flow_hold(&w->router->flows, link);
-}
-
 /* It says that it is text, and is not. The standard (5.0, 3.3.2.3.2) says MAY; subscribers that
  * believe the indicator are spared. */
 static struct fault refuse_payload(struct client_link *link, const struct publish *pub)
@@ -212,43 +179,81 @@ static void refuse_alias(struct client_link *link, const struct publish *pub)
 	acknowledge(link, pub, REASON_QUOTA_EXCEEDED, slice_of_str(cause));
 }
 
-/* [MQTT5-3.3.4-7] */
-struct fault on_publish(struct client_link *link, const struct frame *f)
+/* What is decided before the rules are asked. False: it goes no further, and *fault says whether
+ * its connection does. [MQTT5-3.3.4-7] */
+static bool accept_publish(struct client_link *link, struct publish *pub, struct fault *fault)
 {
 	const struct conf_limits *limits = client_link_limits(link);
-	struct publish pub UNINITIALIZED;
-	struct acl_verdict verdict;
-	struct fault fault, alias;
+	struct fault alias = FAULT_NONE;
 
-	if (!fault_is_none(fault = packet_publish_decode(f, link->version, &pub)))
-		return fault;
-	alias = properties_have(&pub.properties, PROPERTY_TOPIC_ALIAS) ? resolve_alias(link, &pub)
-	                                                               : FAULT_NONE;
-	if (!fault_is_none(alias) && alias.reason != REASON_QUOTA_EXCEEDED)
-		return alias;
-	if (!fault_is_none(fault = check_limits(limits, &pub)))
-		return fault;
+	if (properties_have(&pub->properties, PROPERTY_TOPIC_ALIAS))
+		alias = resolve_alias(link, pub);
+	*fault = alias.reason == REASON_QUOTA_EXCEEDED ? FAULT_NONE : alias;
+	if (!fault_is_none(*fault) || !fault_is_none(*fault = check_limits(limits, pub)))
+		return false;
 	count(&link->worker->counters.messages_received);
-	count_by(&link->worker->counters.payload_received, pub.payload.len);
-	if (pub.qos == 2 && inbound_repeat(link, pub.packet_id))
-		return FAULT_NONE;
-	if (pub.qos > 0 && link->version == MQTT_5_0 &&
-	    link->inbound_unacked >= limits->receive_maximum)
-		return fault_of(REASON_RECEIVE_MAXIMUM_EXCEEDED, /* [MQTT5-3.3.4-8] */
-		                "more messages are unacknowledged than limits.receive_maximum");
+	count_by(&link->worker->counters.payload_received, pub->payload.len);
+	if (pub->qos == 2 && inbound_repeat(link, pub->packet_id))
+		return false;
+	if (pub->qos > 0 && link->version == MQTT_5_0 &&
+	    link->inbound_unacked >= limits->receive_maximum) {
+		*fault = fault_of(REASON_RECEIVE_MAXIMUM_EXCEEDED, /* [MQTT5-3.3.4-8] */
+		                  "more messages are unacknowledged than limits.receive_maximum");
+		return false;
+	}
 	/* mutant: unreleased_are_bounded_by_memory */
-	if (pub.qos > 0) /* identifiers of earlier connections are bounded by memory */
+	if (pub->qos > 0) /* identifiers of earlier connections are bounded by memory */
 		link->inbound_unacked++;
 	if (!fault_is_none(alias)) {
-		refuse_alias(link, &pub);
+		refuse_alias(link, pub);
+		return false;
+	}
+	if (!properties_fit_payload(&pub->properties, pub->payload)) {
+		*fault = refuse_payload(link, pub);
+		return false;
+	}
+	return true;
+}
+
+struct fault on_publish(struct client_link *link, const struct frame *f)
+{
+	struct worker *w = link->worker;
+	struct publish_job job = {.session = link->session, .action = ACL_PUBLISH, .link = link};
+	struct publish pub UNINITIALIZED;
+	enum publish_outcome outcome;
+	struct fault fault;
+	const char *exceeds;
+
+	REQUIRE_OWNER(link);
+	if (!fault_is_none(fault = packet_publish_decode(f, link->version, &pub)) ||
+	    !accept_publish(link, &pub, &fault))
+		return fault;
+	job.verdict = check(link, &pub);
+	if (!job.verdict.allowed) {
+		refuse_publish(link, &pub, &job.verdict);
 		return FAULT_NONE;
 	}
-	if (!properties_fit_payload(&pub.properties, pub.payload))
-		return refuse_payload(link, &pub);
-	verdict = check(link, &pub);
-	if (verdict.allowed)
-		route_accepted(link, &pub, &verdict);
-	else
-		refuse_publish(link, &pub, &verdict);
+	exceeds = waiting_exceeds(link, &pub);
+	if (exceeds != NULL) {
+		session_report_memory(link->session, "a message", exceeds);
+		count(&w->counters.messages_dropped);
+		refuse_full(link, &pub, exceeds);
+		return FAULT_NONE;
+	}
+	job.msg = message_of(link, &pub);
+	job.packet_id = pub.packet_id;
+	if (pub.qos == 2)
+		job.inbound = inbound_new(link->session, pub.packet_id);
+	outcome = publish_route(w, &job);
+	if (outcome != PUBLISH_ROUTED && pub.qos == 2)
+		inbound_stored(link->session, pub.packet_id, false);
+	if (outcome == PUBLISH_DENIED)
+		refuse_publish(link, &pub, &job.verdict);
+	else if (outcome == PUBLISH_FULL)
+		refuse_full(link, &pub, job.full);
+	else if (outcome == PUBLISH_LATER)
+		defer_publish(link, &pub);
+	msg_unref(&job.msg);
+	flow_hold(&w->router->flows, link);
 	return FAULT_NONE;
 }

@@ -18,6 +18,7 @@
 #include "session/pending_ack.h"
 #include "session/session.h"
 #include "session/session_journal.h"
+#include "tree/retain.h"
 #include "tree/route_match.h"
 #include "tree/route_share.h"
 #include "tree/target_set.h"
@@ -28,6 +29,7 @@
 
 bool commit_is_wanted(const struct worker *w, const struct publish_job *job)
 {
+	REQUIRE_EXECUTOR(&w->executor);
 	if (!durability_is_on(w))
 		return false;
 	return job->msg->retain || job->ends_will ||
@@ -77,46 +79,41 @@ static size_t queues_add(const struct publish_job *job)
 
 size_t commit_adds(const struct worker *w, const struct publish_job *job)
 {
+	REQUIRE_EXECUTOR(&w->executor);
 	if (durability_of_topic(w, msg_topic(job->msg)) == DURABILITY_NONE)
 		return 0;
 	return retained_adds(job) + queues_add(job);
 }
 
-static bool records_identifier(const struct commit *commit, const struct publish_job *job)
-{
-	return job->inbound != NULL && job->session != NULL && job->session->durable &&
-	       commit->durability != DURABILITY_NONE;
-}
-
-static void copy_live(struct commit *commit, const struct route_match *match)
-{
-	commit->live.executors = match->executors;
-	commit->live.filter_count = commit->live.filter_cap = match->filter_count;
-	commit->live.filters = xrealloc_array(NULL, match->filter_count, sizeof(*match->filters));
-	if (match->filter_count > 0)
-		memcpy(commit->live.filters, match->filters,
-		       match->filter_count * sizeof(*match->filters));
-}
-
 struct commit *commit_new(struct worker *w, const struct publish_job *job)
 {
+	const struct route_match *match = job->match;
 	struct commit *commit = xnew(commit);
 
+	REQUIRE_EXECUTOR(&w->executor);
 	commit->msg = msg_ref(job->msg);
 	commit->durability = durability_of(w, job);
-	if (job->inbound != NULL)
-		job->inbound->durability = commit->durability;
 	if (job->session != NULL)
 		commit->session_id = job->session->id;
-	if (job->inbound != NULL)
+	if (job->inbound != NULL) {
+		REQUIRE(job->session != NULL && job->packet_id != 0);
+		job->inbound->durability = commit->durability;
 		commit->packet_id = job->packet_id;
-	commit->records_identifier = records_identifier(commit, job);
+		commit->records_identifier =
+		    job->session->durable && commit->durability != DURABILITY_NONE;
+	}
 	commit->reports_reason =
 	    job->link != NULL && job->link->version == MQTT_5_0 && job->msg->qos > 0;
 	commit->holds_live =
 	    commit->durability == DURABILITY_ACK && (commit->records_identifier || job->ends_will);
-	if (commit->holds_live)
-		copy_live(commit, job->match);
+	if (commit->holds_live && match->filter_count > 0) {
+		commit->live.executors = match->executors;
+		commit->live.filter_count = commit->live.filter_cap = match->filter_count;
+		commit->live.filters =
+		    xrealloc_array(NULL, match->filter_count, sizeof(*match->filters));
+		memcpy(commit->live.filters, match->filters,
+		       match->filter_count * sizeof(*match->filters));
+	}
 	return commit;
 }
 
@@ -251,6 +248,7 @@ static void on_committed(struct journal_group *group, int status, void *executor
 	struct session *s = session_find_by_id(w, commit->session_id);
 
 	if (s != NULL && s->groups_pending > 0) {
+		REQUIRE(s->pending_bytes >= memory_of(commit));
 		s->groups_pending--;
 		s->pending_bytes -= memory_of(commit);
 		charge_sub(w, &s->charge, memory_of(commit));
@@ -293,6 +291,7 @@ static void add_retained(struct worker *w, struct journal_group *group,
 	                        .msg = change->current};
 	struct buf value = {0};
 
+	retain_require_locked(change);
 	if (change->current == NULL && change->owner.len > 0)
 		retained.owned_until_ms =
 		    journal_time_ms(w->shared->journal, change->now_ms + TOPIC_OWNERS_RETENTION_MS);
@@ -393,9 +392,9 @@ bool commit_append(struct worker *w, struct publish_job *job, struct commit **co
 	struct journal_group *group = group_of(w, job, waiting);
 	uint64_t position = 0;
 
+	REQUIRE_EXECUTOR(&w->executor);
 	/* mutant: store_share_taken */
 	waiting->taken = is_taken(job, waiting);
-
 	if (journal_group_count(group) == 0) {
 		journal_group_free(group);
 		dispatch_items(w, job, waiting, 0);

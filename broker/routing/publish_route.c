@@ -112,18 +112,18 @@ static void acknowledge_now(struct publish_job *job, enum reason reason)
 	                 job->packet_id, reason, SLICE_EMPTY);
 }
 
-/* [MQTT-4.5.0-1] */
-static void dispatch_all(struct worker *w, struct publish_job *job)
+/* Is there more to do than to deliver it? */
+static bool needs_commit(const struct worker *w, const struct publish_job *job)
 {
-	struct commit *commit;
+	return job->match->target_count > 0 || job->match->share_count > 0 ||
+	       commit_is_wanted(w, job);
+}
 
-	if (job->match->target_count == 0 && job->match->share_count == 0 &&
-	    !commit_is_wanted(w, job)) {
-		dispatch_live(w, job->msg, job->match, job->msg->retain);
-		acknowledge_now(job, reason_of(job));
-		return;
-	}
-	commit = commit_new(w, job);
+/* To the sessions that are named, with what must be durable first. */
+static void dispatch_commit(struct worker *w, struct publish_job *job)
+{
+	struct commit *commit = commit_new(w, job);
+
 	collect_items(job->match, job->msg, commit);
 	if (!commit->holds_live)
 		dispatch_live(w, job->msg, job->match, job->msg->retain);
@@ -141,6 +141,7 @@ static void dispatch_all(struct worker *w, struct publish_job *job)
 /* Inside a read section. */
 static void match_topic(struct worker *w, const struct publish_job *job)
 {
+	route_read_require(w->shared->route, w->executor.index);
 	route_match(w->shared->route, msg_topic(job->msg), job->match);
 	w->work += job->match->visited / NODES_PER_STEP;
 }
@@ -192,38 +193,39 @@ static enum publish_outcome check_retained(struct worker *w, struct publish_job 
 	return job->full == NULL ? PUBLISH_ROUTED : PUBLISH_FULL;
 }
 
-static void change_retained(struct worker *w, struct publish_job *job, struct retain_change *change)
-{
-	if (job->verdict.by_own && change->owner.len == 0)
-		retain_own(change, job->session->origin->user_key);
-	if (!is_delete(job->msg)) {
-		retain_put(change, job->msg);
-		return;
-	}
-	retain_delete(change, w->executor.now_ms);
-	if (!job->verdict.by_own)
-		retain_own(change, SLICE_EMPTY);
-}
-
+/* While the topic's shard is held, everything is sent: mailboxes see a topic's values in number
+ * order. T3 */
 static void change_and_dispatch(struct worker *w, struct publish_job *job)
 {
-	change_retained(w, job, job->change);
+	struct retain_change *change = job->change;
+
+	if (job->verdict.by_own && change->owner.len == 0)
+		retain_own(change, job->session->origin->user_key);
+	if (is_delete(job->msg)) {
+		retain_delete(change, w->executor.now_ms);
+		if (!job->verdict.by_own)
+			retain_own(change, SLICE_EMPTY);
+	} else {
+		retain_put(change, job->msg);
+	}
 	match_topic(w, job);
 	w->work += RETAINED_STEPS;
-	dispatch_all(w, job);
+	if (needs_commit(w, job)) {
+		dispatch_commit(w, job);
+	} else {
+		dispatch_live(w, job->msg, job->match, true);
+		acknowledge_now(job, reason_of(job));
+	}
+	retain_require_locked(change);
 	batch_send_all(w);
 }
 
-/* While the topic's shard is held, everything is sent: mailboxes see a topic's values in number
- * order. */
 static enum publish_outcome route_retained(struct worker *w, struct publish_job *job)
 {
-	struct shared *shared = w->shared;
 	struct retain_change change;
 	enum publish_outcome outcome;
 
-	route_read_begin(shared->route, w->executor.index);
-	retain_begin(shared->retain, w->executor.index, msg_topic(job->msg), w->executor.now_ms,
+	retain_begin(w->shared->retain, w->executor.index, msg_topic(job->msg), w->executor.now_ms,
 	             &change);
 	outcome = check_retained(w, job, &change);
 	if (outcome == PUBLISH_ROUTED) {
@@ -235,28 +237,37 @@ static enum publish_outcome route_retained(struct worker *w, struct publish_job 
 		job->change = NULL;
 	}
 	retain_end(&change);
-	route_read_end(shared->route, w->executor.index);
-	if (outcome == PUBLISH_FULL)
-		session_report_retained(job->session, msg_topic(job->msg), job->full);
 	return outcome;
 }
 
-/* [MQTT3-3.3.1-12] [MQTT5-3.3.1-8] */
+/* [MQTT3-3.3.1-12] [MQTT5-3.3.1-8] [MQTT-4.5.0-1] */
 enum publish_outcome publish_route(struct worker *w, struct publish_job *job)
 {
-	struct shared *shared = w->shared;
-	bool waits;
+	struct route *route = w->shared->route;
+	enum publish_outcome outcome = PUBLISH_ROUTED;
 
+	REQUIRE_EXECUTOR(&w->executor);
+	REQUIRE(job->link == NULL || job->link->session == job->session);
+	REQUIRE(job->change == NULL && job->msg->number == 0);
+	REQUIRE(!w->delivering); /* T4 */
 	job->match = &w->router->match;
+	route_read_begin(route, w->executor.index);
 	if (job->msg->retain)
-		return route_retained(w, job);
-	route_read_begin(shared->route, w->executor.index);
-	waits = durability_is_on(w) && has_to_wait(w, job);
-	if (!waits)
+		outcome = route_retained(w, job);
+	else if (durability_is_on(w) && has_to_wait(w, job))
+		outcome = PUBLISH_LATER;
+	else
 		match_topic(w, job);
-	route_read_end(shared->route, w->executor.index);
-	if (waits)
-		return PUBLISH_LATER;
-	dispatch_all(w, job);
+	route_read_end(route, w->executor.index);
+	if (outcome == PUBLISH_FULL)
+		session_report_retained(job->session, msg_topic(job->msg), job->full);
+	if (outcome != PUBLISH_ROUTED || job->msg->retain)
+		return outcome;
+	if (needs_commit(w, job)) {
+		dispatch_commit(w, job);
+	} else {
+		dispatch_live(w, job->msg, job->match, false);
+		acknowledge_now(job, reason_of(job));
+	}
 	return PUBLISH_ROUTED;
 }

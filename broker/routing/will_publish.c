@@ -30,6 +30,7 @@ void will_publish(struct session *s)
 	struct msg *will, *msg;
 	struct acl_request request;
 
+	REQUIRE_OWNER(s);
 	if (s->will == NULL)
 		return;
 	if (s->worker->stopping) { /* nobody is left to hear it: where it is kept, the next start

@@ -54,6 +54,7 @@ static bool on_retained(void *arg, struct slice topic, uint64_t number, struct m
 	struct restore *r = arg;
 	struct worker *w = r->shared->workers[0];
 	struct retained_record record = {0};
+	enum conf_durability durability;
 
 	if (value.len > 0 && !record_read_retained(value, &record))
 		return false;
@@ -62,7 +63,10 @@ static bool on_retained(void *arg, struct slice topic, uint64_t number, struct m
 	retain_advance(r->shared->retain, number);
 	if (msg == NULL && (record.owner.len == 0 || record.owned_until_ms <= r->now_ms))
 		return false;
-	if (durability_of_topic(w, topic) == DURABILITY_NONE)
+	executor_enter(&w->executor);
+	durability = durability_of_topic(w, topic);
+	executor_leave();
+	if (durability == DURABILITY_NONE)
 		return false; /* since the configuration changed: it would stay old forever */
 	retain_restore(r->shared->retain, topic, number, msg, record.owner,
 	               monotonic(r, record.owned_until_ms));
@@ -93,6 +97,7 @@ static bool on_session(void *arg, uint64_t session_id, struct slice value)
 		identity_unref(&identity);
 		return false;
 	}
+	executor_enter(&w->executor);
 	s = session_lifecycle_restore(w, session_id, identity, record.client_id);
 	identity_unref(&identity);
 	s->expiry_s = record.expiry_s;
@@ -103,6 +108,7 @@ static bool on_session(void *arg, uint64_t session_id, struct slice value)
 	(void)shared_session_take(r->shared, s->identity->key, UINT32_MAX);
 	if (record.away_since_ms == 0)
 		session_journal_state(s); /* or its time would start again after the next crash */
+	executor_leave();
 	r->counts->sessions++;
 	return true;
 }
@@ -129,7 +135,9 @@ static bool on_inbound(void *arg, uint64_t session_id, uint64_t packet_id, struc
 	(void)value;
 	if (s == NULL)
 		return false;
+	executor_enter(&s->worker->executor);
 	inbound_restore(s, (uint16_t)packet_id);
+	executor_leave();
 	return true;
 }
 
@@ -143,7 +151,9 @@ static void on_queue(void *arg, uint64_t session_id, uint64_t count, uint64_t by
 
 	if (s == NULL)
 		return;
+	executor_enter(&s->worker->executor);
 	disk_queue_restore(s, count, bytes, first_position);
+	executor_leave();
 	r->counts->queued += count;
 }
 
@@ -167,9 +177,11 @@ static bool on_sent(void *arg, uint64_t session_id, uint64_t position, struct ms
 	o = inflight_new(msg, &d, msg->qos < delivery.qos ? msg->qos : delivery.qos);
 	subscription_ids_fini(&delivery.ids);
 	o->sent = o->noted = true;
+	executor_enter(&s->worker->executor);
 	inflight_restore(s, o, sent.packet_id);
 	if (sent.released)
 		inflight_release(s, o);
+	executor_leave();
 	return true;
 }
 
@@ -226,8 +238,10 @@ static struct session *session_for_will(struct restore *r, uint64_t session_id,
 	struct session *s = NULL;
 
 	if (session_find(w, identity->key, record->client_id) == NULL) {
+		executor_enter(&w->executor);
 		s = session_lifecycle_restore(w, session_id, identity, record->client_id);
 		s->durable = false;
+		executor_leave();
 	}
 	identity_unref(&identity);
 	return s;

@@ -146,6 +146,7 @@ static void worker_free(struct worker *w)
 {
 	if (w == NULL)
 		return;
+	executor_enter(&w->executor);
 	client_list_fini(w);
 	session_turn_fini(w);
 	memory_wait_fini(w);
@@ -153,6 +154,7 @@ static void worker_free(struct worker *w)
 	record_batch_fini(w);
 	router_fini(w);
 	link_output_fini(w);
+	executor_leave();
 	worker_fini(w);
 	free(w);
 }
@@ -167,6 +169,7 @@ struct shared *workers_new(struct config_snapshot *snapshot, unsigned workers,
 		struct worker *w = xnew(w);
 
 		worker_init(w, shared, i, snapshot, worker_turn_end);
+		executor_enter(&w->executor);
 		w->upcalls = &upcalls;
 		record_batch_init(w);
 		link_output_init(w);
@@ -175,6 +178,7 @@ struct shared *workers_new(struct config_snapshot *snapshot, unsigned workers,
 		memory_wait_init(w);
 		router_init(w, on_open);
 		client_list_init(w);
+		executor_leave();
 		shared->workers[i] = w;
 		executors[i] = &shared->workers[i]->executor;
 	}

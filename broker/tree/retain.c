@@ -141,6 +141,12 @@ void retain_end(struct retain_change *c)
 	*c = (struct retain_change){.number = c->number};
 }
 
+void retain_require_locked(const struct retain_change *c)
+{
+	REQUIRE(c->node != NULL);
+	retain_tree_require_shard(c->retain, c->node);
+}
+
 /* --- what was stored --- */
 
 void retain_advance(struct retain *r, uint64_t number)

@@ -40,6 +40,8 @@ void retain_delete(struct retain_change *c, uint64_t now_ms);
 void retain_own(struct retain_change *c,
                 struct slice owner); /* make the owner; empty: give up ownership at once */
 void retain_end(struct retain_change *c);
+/* Abort where the change's shard is not held (T3): in debug and sanitizer builds. */
+void retain_require_locked(const struct retain_change *c);
 
 /* Restore a stored one, with the number it had (the clock is never below it), its value (NULL:
  * deleted, owned until then, monotonic) and its owner. Before anybody else is there. */

@@ -34,6 +34,11 @@ void route_read_end(struct route *r, unsigned slot)
 	reader_locks_unlock(&r->reader_locks, slot);
 }
 
+void route_read_require(const struct route *r, unsigned slot)
+{
+	reader_locks_require(&r->reader_locks, slot);
+}
+
 /* Has the executor joined already? Nobody but itself could change that. */
 static uint64_t find_joined_id(struct route *r, unsigned executor, struct slice filter)
 {

@@ -35,6 +35,8 @@ bool route_target_remove(struct route *r, struct slice filter, uint64_t session_
  */
 void route_read_begin(struct route *r, unsigned slot);
 void route_read_end(struct route *r, unsigned slot);
+/* Abort outside of the read section of this slot: in debug and sanitizer builds. */
+void route_read_require(const struct route *r, unsigned slot);
 struct route_counts {
 	uint64_t filters, executors_joined, targets, share_members;
 };

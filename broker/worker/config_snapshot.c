@@ -32,9 +32,14 @@ struct config_snapshot *config_snapshot_ref(struct config_snapshot *p)
 void config_snapshot_unref(struct config_snapshot **ref)
 {
 	struct config_snapshot *p = *ref;
+	uint32_t before;
 
 	*ref = NULL;
-	if (p == NULL || atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) != 1)
+	if (p == NULL)
+		return;
+	before = atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel);
+	REQUIRE(before > 0);
+	if (before > 1)
 		return;
 	if (p->conf != NULL)
 		config_snapshot_free_tls(p->conf, p->tls);

@@ -2,6 +2,7 @@
  * threshold: until then a message costs one comparison. */
 #include "worker/memory_quota.h"
 
+#include "tree/retain.h"
 #include "tree/retain_limits.h"
 #include "worker/quota_rule.h"
 #include "worker/shared.h"
@@ -31,22 +32,18 @@ uint64_t quota_memory_paid(const struct shared *shared, const struct payer *paye
 	return paid;
 }
 
-/* Who has not logged in needs little, and may be somebody who has much already under a name. */
-static uint64_t unauthenticated_share(uint64_t share, uint64_t whole)
-{
-	uint64_t small = whole / 16;
-
-	return small != 0 && (share == 0 || small < share) ? small : share;
-}
-
 static uint64_t share_of(const struct config_snapshot *snapshot, enum payer_kind kind,
                          uint64_t configured, uint64_t whole)
 {
-	uint64_t share = quota_rule_share(configured, whole);
+	uint64_t share = quota_rule_share(configured, whole), small = whole / 16;
 
-	if (kind == PAYER_UNAUTHENTICATED)
-		return snapshot->has_address_shares ? unauthenticated_share(share, whole) : 0;
-	return snapshot->has_shares ? share : 0;
+	if (kind != PAYER_UNAUTHENTICATED)
+		return snapshot->has_shares ? share : 0;
+	/* Who has not logged in needs little, and may be somebody who has much already under a
+	 * name. */
+	if (!snapshot->has_address_shares)
+		return 0;
+	return small != 0 && (share == 0 || small < share) ? small : share;
 }
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -107,11 +104,13 @@ static bool take_space(struct worker *w, size_t bytes)
 
 const char *quota_memory(struct worker *w, const struct payer *payer, size_t bytes)
 {
+	REQUIRE_EXECUTOR(&w->executor);
 	return take_space(w, bytes) ? NULL : check_memory(w, payer, bytes, false);
 }
 
 const char *quota_memory_drain(struct worker *w, const struct payer *payer, size_t bytes)
 {
+	REQUIRE_EXECUTOR(&w->executor);
 	return take_space(w, bytes) ? NULL : check_memory(w, payer, bytes, true);
 }
 
@@ -119,6 +118,7 @@ void quota_report_memory(struct worker *w, const struct quota_refusal *refusal)
 {
 	uint32_t suppressed;
 
+	REQUIRE_EXECUTOR(&w->executor);
 	count(&w->counters.memory_refused);
 	if (log_limit_pass(&w->memory_limit, w->executor.now_ms + 1, 10000, 5, &suppressed))
 		LOG(MEMORY_REFUSED, .client_id = refusal->client_id, .user = refusal->user,
@@ -160,6 +160,8 @@ const char *quota_retained(struct worker *w, const struct payer *writer,
 	const char *exceeds = retain_limits_exceeded(change, msg, &limits);
 	uint64_t more, more_of_writer;
 
+	REQUIRE_EXECUTOR(&w->executor);
+	retain_require_locked(change);
 	retain_limits_growth(change, msg, &more, &more_of_writer);
 	/* mutant: retained_share */
 	if (exceeds == NULL && more > 0)
@@ -174,6 +176,7 @@ void quota_report_retained(struct worker *w, const struct quota_refusal *refusal
 {
 	uint32_t suppressed;
 
+	REQUIRE_EXECUTOR(&w->executor);
 	count(&w->counters.messages_dropped);
 	count(&w->counters.retained_refused);
 	if (log_limit_pass(&w->quota_limit, w->executor.now_ms + 1, 10000, 5, &suppressed))

@@ -75,6 +75,7 @@ struct payer *payers_find(struct payers *p, enum payer_kind kind, struct slice k
 struct payer *payer_ref(struct payers *p, struct payer *payer)
 {
 	mutex_lock(&p->lock);
+	REQUIRE(payer->refs > 0);
 	payer->refs++;
 	mutex_unlock(&p->lock);
 	return payer;

@@ -1,6 +1,7 @@
 /* Comparisons, written so that no sum overflows. */
 #include "worker/quota_rule.h"
 
+#include "base/require.h"
 #include "conf/conf.h"
 
 #define RESERVE_MAX ((uint64_t)4 << 20)
@@ -31,6 +32,7 @@ enum quota_verdict quota_rule_check(const struct quota_rule *rule, uint64_t paid
 	bool within = rule->share == 0 || fits(rule->share, paid, bytes);
 	uint64_t limit = rule->whole - rule->reserve;
 
+	REQUIRE(rule->reserve <= rule->whole / 2);
 	if (drains)
 		limit = within ? rule->whole : rule->whole - 2 * rule->reserve;
 	/* mutant: memory_plenty */

@@ -7,6 +7,7 @@
 void worker_init(struct worker *w, struct shared *shared, unsigned index,
                  struct config_snapshot *snapshot, executor_turn_end_fn *turn_end)
 {
+	REQUIRE(index < shared->worker_count);
 	w->shared = shared;
 	w->is_durable = journal_is_durable(shared->journal);
 	w->snapshot = config_snapshot_ref(snapshot);
@@ -24,6 +25,7 @@ const struct conf_listener *worker_listener(const struct worker *w, unsigned slo
 {
 	const struct conf_listener *l = config_snapshot_listener(w->snapshot, slot);
 
+	REQUIRE_EXECUTOR(&w->executor);
 	REQUIRE(l != NULL); /* connections of a listener that is gone are refused (admission.c) */
 	return l;
 }

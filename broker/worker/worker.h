@@ -65,6 +65,7 @@ struct worker {
 	struct quota_space space;
 	struct counters counters;
 	bool is_durable; /* the journal is durable */
+	bool delivering; /* a message is given to sessions here: nothing closes (T4) */
 	bool stopping;
 };
 

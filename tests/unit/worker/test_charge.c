@@ -25,6 +25,7 @@ static void setup(struct fixture *f)
 	payers_init(&f->shared.payers, 1);
 	f->worker = xnew(f->worker);
 	f->worker->shared = &f->shared;
+	executor_enter(&f->worker->executor);
 	f->anna = payers_find(&f->shared.payers, PAYER_USER, SLICE("anna"));
 	f->bert = payers_find(&f->shared.payers, PAYER_USER, SLICE("bert"));
 }
@@ -34,6 +35,7 @@ static void teardown(struct fixture *f)
 	payer_unref(&f->shared.payers, &f->anna);
 	payer_unref(&f->shared.payers, &f->bert);
 	payers_fini(&f->shared.payers);
+	executor_leave();
 	free(f->worker);
 }
 
