@@ -43,7 +43,7 @@ def check_function(where, lines, name, line, length, errors):
 
 def c_files():
     for top in C_TREES:
-        yield from sorted((ROOT / top).rglob("*.[ch]"))
+        yield from sorted(path for path in (ROOT / top).rglob("*.[ch]") if "node_modules" not in path.parts)
 
 
 def scripts():
