@@ -1,15 +1,18 @@
 """The access rules that are shipped for certain programs, tested by these programs' own traffic over TLS: zigbee2mqtt and Node-RED as
-they are on npm. Nothing that they do may be denied."""
+they are on npm, Debian's mosquitto as a bridge. Nothing that they do may be denied."""
 
+import getpass
 import json
 import re
 import subprocess
 
 import matrix
 import pytest
-from broker_fixture import ROOT
+from broker_fixture import ROOT, free_port
+from process import TIMEOUT_S, LineProcess
 from programs import START_S, Flows, NodeRed, Zigbee2Mqtt, installed
 from radio import Lamp, Radio
+from test_bridge import KINDS, MOSQUITTO
 from wire import Wire
 
 TEMPLATES = ROOT / "acl/templates"
@@ -215,4 +218,56 @@ def test_node_red_is_an_actor(new_broker, tmp_path):
                 assert got == {("desired/porch/lamp/on", b"1"), ("desired/porch/lamp/known", b"1")}
         finally:
             program.kill()
+        assert denials(broker) == []
+
+
+# mosquitto as a bridge
+
+
+def mosquitto_conf(broker, kind, port):
+    """A mosquitto.conf with the lines that bridge.yaml names for the other house."""
+    text = (TEMPLATES / "bridge.yaml").read_text(encoding="utf-8")
+    lines = re.findall(r"^#     ((?:connection|address|bridge_|remote_|topic).*)", text, re.M)
+    assert len(lines) == 8
+    here = {"broker.example.org:8883": f"127.0.0.1:{broker.addresses[0][1]}", "SECRET": broker.password("other-house"),
+            "/etc/mosquitto/ca.crt": str(broker.pki.path("ca.crt"))}
+    named = re.sub("|".join(map(re.escape, here)), lambda m: here[m[0]], "\n".join(lines))
+    return "\n".join([f"listener {port} 127.0.0.1", "allow_anonymous true", f"user {getpass.getuser()}", named, "restart_timeout 1",
+                      *KINDS[kind], ""])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_mosquitto_is_a_neighbour(new_broker, tmp_path, kind):
+    broker, port = new_broker(users={"other-house": [], "summer-house": [], "anna": []}), free_port()
+    broker.write_file("acl.yaml", (TEMPLATES / "bridge.yaml").read_text(encoding="utf-8"))
+
+    def there(program, *options):
+        return ["stdbuf", "-oL", program, "-h", "127.0.0.1", "-p", str(port), "-q", "1", "-V", "mqttv311", *options]
+
+    with broker, Wire(broker, user="anna") as anna:
+        anna.subscribe("neighbours/#", "$SYS/broker/connection/+/state")
+        (tmp_path / "mosquitto.conf").write_text(mosquitto_conf(broker, kind, port), encoding="utf-8")
+        program = LineProcess([MOSQUITTO, "-v", "-c", str(tmp_path / "mosquitto.conf")], stdin=subprocess.DEVNULL)
+        listener = None
+        try:
+            while (message := anna.message()).payload != b"1":
+                pass
+            assert message.topic == "$SYS/broker/connection/other-house/state"
+            program.wait_line("Received SUBACK")
+            subprocess.run(there("mosquitto_pub", "-t", "shared/porch/lamp", "-m", "on", "-r"), check=True, timeout=TIMEOUT_S)
+            message = anna.message()
+            assert (message.topic, message.payload) == ("neighbours/other-house/porch/lamp", b"on")
+            listener = LineProcess(there("mosquitto_sub", "-d", "-t", "neighbours/summer-house/#", "-F", "HEARD %t %p"))
+            listener.wait_line("Subscribed")
+            with Wire(broker, user="summer-house") as summer:
+                summer.publish("neighbours/summer-house/porch/lamp", b"off", qos=1)
+            listener.wait_line("HEARD neighbours/summer-house/porch/lamp off")
+            program.signal(9)
+            while (message := anna.message()).payload != b"0":
+                pass
+            assert message.topic == "$SYS/broker/connection/other-house/state"
+        finally:
+            program.kill()
+            if listener is not None:
+                listener.kill()
         assert denials(broker) == []
