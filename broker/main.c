@@ -8,13 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 
-#include "base/descriptors.h"
-#include "base/hash.h"
+#include "base/array.h"
+#include "base/command_line.h"
 #include "base/log.h"
-#include "base/trust.h"
 #include "conf/conf_dump.h"
 #include "conf/conf_load.h"
 #include "net/tls_tickets.h"
@@ -31,44 +28,31 @@ enum command {
 	COMMAND_DUMP,
 };
 
-static const char usage[] =
-    "usage: broker -c broker.yaml            run in the foreground\n"
-    "       broker --check -c broker.yaml    check everything that a start checks, print who can "
-    "connect\n"
-    "       broker --dump -c broker.yaml     print the effective configuration\n"
-    "       broker --version\n"
-    "\n"
-    "  --trust-owner USER   also trust files that belong to this user (name or number)\n"
-    "  --trust-group GROUP  also trust files that this group may write\n"
-    "                       Both may be given more than once.\n";
+struct broker_options {
+	enum command command;
+	const char *config;
+};
 
-static int wrong_use(const char *what)
+static void print_usage(FILE *to)
 {
-	fprintf(stderr, "broker: %s\n%s", what, usage);
-	return 2;
+	fputs("usage: broker -c broker.yaml            run in the foreground\n"
+	      "       broker --check -c broker.yaml    check everything that a start checks, print "
+	      "who can connect\n"
+	      "       broker --dump -c broker.yaml     print the effective configuration\n"
+	      "       broker --version\n"
+	      "\n"
+	      "  --trust-owner USER   also trust files that belong to this user (name or number)\n"
+	      "  --trust-group GROUP  also trust files that this group may write\n"
+	      "                       Both may be given more than once.\n",
+	      to);
 }
 
-static int wrong_name(const char *kind, const char *name)
-{
-	fprintf(stderr,
-	        "broker: --trust-%s: there is no %s '%s' on this machine; a number can be given "
-	        "instead\n",
-	        strcmp(kind, "user") == 0 ? "owner" : kind, kind, name);
-	return 2;
-}
-
-/* No core file, no ptrace by others: keys and passwords are in this memory. New files are for us
- * alone. */
+/* No ptrace by others: keys and passwords are in this memory. */
 static void harden(void)
 {
-	struct rlimit none = {0, 0};
-
-	umask(077);
 	signal(SIGPIPE, SIG_IGN);
-	if (VAKT_SANITIZED)
-		return; /* a leak checker has to look into the process */
-	(void)prctl(PR_SET_DUMPABLE, 0);
-	(void)setrlimit(RLIMIT_CORE, &none);
+	if (!VAKT_SANITIZED) /* a leak checker has to look into the process */
+		(void)prctl(PR_SET_DUMPABLE, 0);
 }
 
 static void print_errors(struct errors *errors)
@@ -187,58 +171,52 @@ static int run(const char *path)
 	return status;
 }
 
+static int take_config(void *options, const char *value)
+{
+	((struct broker_options *)options)->config = value;
+	return 0;
+}
+
+static int take_check(void *options, const char *value)
+{
+	(void)value;
+	((struct broker_options *)options)->command = COMMAND_CHECK;
+	return 0;
+}
+
+static int take_dump(void *options, const char *value)
+{
+	(void)value;
+	((struct broker_options *)options)->command = COMMAND_DUMP;
+	return 0;
+}
+
+static const struct command_option command_options[] = {
+    {"config", 'c', true, take_config},
+    {"check", 0, false, take_check},
+    {"dump", 0, false, take_dump},
+};
+
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-	                                        {"check", no_argument, NULL, 'k'},
-	                                        {"dump", no_argument, NULL, 'd'},
-	                                        {"version", no_argument, NULL, 'v'},
-	                                        {"help", no_argument, NULL, 'h'},
-	                                        {"trust-owner", required_argument, NULL, 'o'},
-	                                        {"trust-group", required_argument, NULL, 'g'},
-	                                        {NULL, 0, NULL, 0}};
-	enum command command = COMMAND_RUN;
-	const char *path = NULL;
-	int option;
+	static const struct command_line line = {.program = "broker",
+	                                         .print_usage = print_usage,
+	                                         .options = command_options,
+	                                         .option_count = ARRAY_LEN(command_options),
+	                                         .is_broker = true};
+	struct broker_options o = {.command = COMMAND_RUN};
+	int status;
 
-	descriptors_reserve_standard();
-	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-		switch (option) {
-		case 'c':
-			path = optarg;
-			break;
-		case 'k':
-			command = COMMAND_CHECK;
-			break;
-		case 'd':
-			command = COMMAND_DUMP;
-			break;
-		case 'v':
-			printf("broker %s\n", VAKT_VERSION);
-			return 0;
-		case 'h':
-			fputs(usage, stdout);
-			return 0;
-		case 'o':
-			if (!trust_owner(optarg))
-				return wrong_name("user", optarg);
-			break;
-		case 'g':
-			if (!trust_group(optarg))
-				return wrong_name("group", optarg);
-			break;
-		default:
-			fputs(usage, stderr);
-			return 2;
-		}
-	}
+	command_line_start(&line);
+	status = command_line_read(&o, argc, argv);
+	if (status != -1)
+		return status;
 	if (optind < argc)
-		return wrong_use("unexpected argument");
-	if (path == NULL)
-		return wrong_use("name the configuration with -c broker.yaml");
+		return report_usage("unexpected argument");
+	if (o.config == NULL)
+		return report_usage("name the configuration with -c broker.yaml");
 	harden();
-	hash_init();
-	if (command == COMMAND_DUMP)
-		return dump(path);
-	return command == COMMAND_CHECK ? check(path) : run(path);
+	if (o.command == COMMAND_DUMP)
+		return dump(o.config);
+	return o.command == COMMAND_CHECK ? check(o.config) : run(o.config);
 }

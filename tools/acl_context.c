@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "command_line.h"
+#include "base/command_line.h"
 #include "conf/conf_load.h"
 
 /* As the broker does at its start: a missing ACL file denies everything. */

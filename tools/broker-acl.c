@@ -9,7 +9,7 @@
 #include "acl/acl_verdict.h"
 #include "acl_explain.h"
 #include "base/array.h"
-#include "command_line.h"
+#include "base/command_line.h"
 #include "proto/topic.h"
 
 struct acl_options {
@@ -233,8 +233,10 @@ static void print_usage(FILE *to)
 
 int main(int argc, char **argv)
 {
-	static const struct command_line line = {"broker-acl", print_usage, command_options,
-	                                         ARRAY_LEN(command_options)};
+	static const struct command_line line = {.program = "broker-acl",
+	                                         .print_usage = print_usage,
+	                                         .options = command_options,
+	                                         .option_count = ARRAY_LEN(command_options)};
 	struct acl_options o = {0};
 	struct context context;
 	int status;

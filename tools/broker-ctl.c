@@ -14,9 +14,9 @@
 
 #include "base/alloc.h"
 #include "base/array.h"
+#include "base/command_line.h"
 #include "base/trust.h"
 #include "base/utf8.h"
-#include "command_line.h"
 #include "conf/conf.h"
 #include "conf/conf_load.h"
 #include "ctl_table.h"
@@ -370,16 +370,18 @@ static int check_text(const char *what, const char *text)
 
 static int read_words(struct ctl_options *o, char **words, int count)
 {
-	if (o->config == NULL)
-		return report_usage("name the broker's configuration with -c broker.yaml");
 	if (count == 0)
 		return report_usage("a command is needed");
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		if (strcmp(words[0], commands[i].name) == 0)
 			o->command = &commands[i];
 	}
-	if (o->command == NULL)
+	if (o->command == NULL) {
+		(void)report_error(0, "there is no command '%s'", words[0]);
 		return report_usage("unknown command");
+	}
+	if (o->config == NULL)
+		return report_usage("name the broker's configuration with -c broker.yaml");
 	if (o->command->member != NULL && count < 2) {
 		(void)report_error(0, "%s needs %s", o->command->name, o->command->what);
 		return report_usage("an argument is missing");
@@ -427,8 +429,10 @@ static const struct command_option command_options[] = {
 
 int main(int argc, char **argv)
 {
-	static const struct command_line line = {"broker-ctl", print_usage, command_options,
-	                                         ARRAY_LEN(command_options)};
+	static const struct command_line line = {.program = "broker-ctl",
+	                                         .print_usage = print_usage,
+	                                         .options = command_options,
+	                                         .option_count = ARRAY_LEN(command_options)};
 	struct ctl_options o = {.config = NULL};
 	int status;
 

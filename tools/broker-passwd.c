@@ -9,9 +9,9 @@
 #include "auth/password.h"
 #include "base/alloc.h"
 #include "base/array.h"
+#include "base/command_line.h"
 #include "base/crypto.h"
 #include "base/random.h"
-#include "command_line.h"
 #include "passwd_file.h"
 #include "passwd_prompt.h"
 
@@ -555,8 +555,10 @@ static void print_usage(FILE *to)
 
 int main(int argc, char **argv)
 {
-	static const struct command_line line = {"broker-passwd", print_usage, command_options,
-	                                         ARRAY_LEN(command_options)};
+	static const struct command_line line = {.program = "broker-passwd",
+	                                         .print_usage = print_usage,
+	                                         .options = command_options,
+	                                         .option_count = ARRAY_LEN(command_options)};
 	struct passwd_options o = {.method = "yescrypt", .iterations = SCRAM_ITERATIONS_DEFAULT};
 	int rc;
 

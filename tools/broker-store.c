@@ -10,7 +10,7 @@
 
 #include "base/array.h"
 #include "base/clock.h"
-#include "command_line.h"
+#include "base/command_line.h"
 #include "store/row_json.h"
 #include "store/store_files.h"
 
@@ -324,7 +324,8 @@ static void print_usage(FILE *to)
 
 int main(int argc, char **argv)
 {
-	static const struct command_line line = {"broker-store", print_usage, NULL, 0};
+	static const struct command_line line = {.program = "broker-store",
+	                                         .print_usage = print_usage};
 	int rc;
 
 	command_line_start(&line);

@@ -13,10 +13,10 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/command_line.h"
 #include "base/crypto.h"
 #include "base/random.h"
 #include "base/trust.h"
-#include "command_line.h"
 
 static void open_none(struct passwd_file *f, const char *path)
 {

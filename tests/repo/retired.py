@@ -18,7 +18,7 @@ PARTS = [
     ("adopt|adoption", "apply", ("",)),
     ("policy", "config_snapshot", ("broker/",)),
     ("tally|watchlist|rested", "keyed_counter, file_watch, settled", PRODUCT),
-    ("sweep|sweeps", "expire, reauthorize", PRODUCT),
+    ("sweep|sweeps", "expire, admission", PRODUCT),
     ("parcels?|handover|hand_over", "batch, dispatch", ("",)),
     ("notices?", "notifications", PRODUCT),
     ("receipts?", "pending_ack", PRODUCT),

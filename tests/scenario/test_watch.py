@@ -359,6 +359,9 @@ def test_a_request_without_end(broker):
 def test_no_broker_no_socket_no_use(new_broker):
     broker = new_broker()
     assert "control: { socket:" in ctl(broker, "status", status=2).stderr
+    # An unknown command is named, even where something else is missing as well.
+    done = subprocess.run([CTL, "statsu"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and "there is no command 'statsu'" in done.stderr and "-c broker.yaml\n" not in done.stderr.split("usage:")[0]
     broker.config["control"] = {"socket": "control.sock"}
     broker.write()
     assert "is not running" in ctl(broker, "status", status=1).stderr

@@ -1,5 +1,5 @@
 /* getopt_long from a table. */
-#include "command_line.h"
+#include "base/command_line.h"
 
 #include <getopt.h>
 #include <stdarg.h>
@@ -37,13 +37,21 @@ static int take_version(void *options, const char *value)
 static int take_trust_owner(void *options, const char *value)
 {
 	(void)options;
-	return trust_owner(value) ? 0 : report_error(EXIT_USAGE, "there is no user '%s'", value);
+	return trust_owner(value) ? 0
+	                          : report_error(EXIT_USAGE,
+	                                         "--trust-owner: there is no user '%s' on this "
+	                                         "machine; a number can be given instead",
+	                                         value);
 }
 
 static int take_trust_group(void *options, const char *value)
 {
 	(void)options;
-	return trust_group(value) ? 0 : report_error(EXIT_USAGE, "there is no group '%s'", value);
+	return trust_group(value) ? 0
+	                          : report_error(EXIT_USAGE,
+	                                         "--trust-group: there is no group '%s' on this "
+	                                         "machine; a number can be given instead",
+	                                         value);
 }
 
 /* -1 ends the program with status 0. */
@@ -68,7 +76,8 @@ void command_line_start(const struct command_line *line)
 	REQUIRE(line->option_count + COMMON_COUNT <= OPTIONS_MAX);
 	current = line;
 	descriptors_reserve_standard();
-	trust_as_tool();
+	if (!line->is_broker)
+		trust_as_tool();
 	(void)setrlimit(RLIMIT_CORE, &no_core);
 	umask(077);
 	hash_init();

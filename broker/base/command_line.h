@@ -1,8 +1,7 @@
-/* The command line of a tool: its options, its errors, and what all of them have (--help,
- * --version,
- * --trust-owner, --trust-group).  Thread: main. */
-#ifndef TOOLS_COMMAND_LINE_H
-#define TOOLS_COMMAND_LINE_H
+/* The command line of the broker and its tools: options, errors, and what all of them have (--help,
+ * --version, --trust-owner, --trust-group).  Thread: main. */
+#ifndef BASE_COMMAND_LINE_H
+#define BASE_COMMAND_LINE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,6 +24,8 @@ struct command_line {
 	void (*print_usage)(FILE *to);
 	const struct command_option *options;
 	size_t option_count;
+	/* It reads its own files: a tool may work on those of others (trust.h). */
+	bool is_broker;
 };
 
 /* First of all: what a process with secrets needs, and the name for report_error. Calls of
