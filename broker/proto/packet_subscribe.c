@@ -78,23 +78,6 @@ static struct fault check_entry(struct reader *r, enum mqtt_version version)
 	return FAULT_NONE;
 }
 
-/* Flags, identifier and, in 5.0, properties: what both requests begin with. [MQTT-3.8.1-1]
- * [MQTT-3.10.1-1] */
-static struct fault read_head(struct reader *r, const struct frame *frame,
-                              enum mqtt_version version, uint16_t *packet_id,
-                              struct properties *properties)
-{
-	struct fault fault;
-
-	*packet_id = read_packet_id(r);
-	if (r->bad)
-		return wire_packet_id_fault(frame, 0);
-	fault = wire_check_flags(frame);
-	if (version == MQTT_3_1_1 || !fault_is_none(fault))
-		return fault;
-	return properties_read(r, frame->type, properties);
-}
-
 typedef struct fault entry_check(struct reader *r, enum mqtt_version version);
 
 #define STEP_BYTES 64
@@ -119,60 +102,24 @@ static struct fault check_entries(struct slice *entries, enum mqtt_version versi
 	return fault;
 }
 
-/* All of them: at least one. */
-static struct fault check_all(struct slice entries, enum mqtt_version version, entry_check *check,
-                              size_t *count)
-{
-	size_t steps = SIZE_MAX;
-	struct fault fault = check_entries(&entries, version, check, &steps, count);
-
-	if (!fault_is_none(fault))
-		return fault;
-	/* [MQTT3-3.8.3-3] [MQTT5-3.8.3-2] [MQTT-3.10.3-2] */
-	return *count > 0 ? FAULT_NONE
-	                  : fault_of(REASON_PROTOCOL_ERROR, "there is no topic filter");
-}
-
+/* Flags, identifier and, in 5.0, properties: what both requests begin with. [MQTT-3.8.1-1]
+ * [MQTT-3.10.1-1] */
 struct fault packet_subscribe_decode_head(const struct frame *frame, enum mqtt_version version,
                                           struct subscribe *out)
 {
 	struct reader r = reader_of(frame->body);
 	struct fault fault;
 
-	*out = (struct subscribe){0};
-	fault = read_head(&r, frame, version, &out->packet_id, &out->properties);
+	REQUIRE(frame->type == PACKET_SUBSCRIBE || frame->type == PACKET_UNSUBSCRIBE);
+	*out = (struct subscribe){.packet_id = read_packet_id(&r)};
+	if (r.bad)
+		return wire_packet_id_fault(frame, 0);
+	fault = wire_check_flags(frame);
+	if (version == MQTT_5_0 && fault_is_none(fault))
+		fault = properties_read(&r, frame->type, &out->properties);
 	if (fault_is_none(fault))
 		out->entries = slice_of(r.at, reader_left(&r));
 	return fault;
-}
-
-struct fault packet_subscribe_check(struct slice *entries, enum mqtt_version version, size_t *steps)
-{
-	size_t count = 0;
-
-	return check_entries(entries, version, check_entry, steps, &count);
-}
-
-struct fault packet_subscribe_decode(const struct frame *frame, enum mqtt_version version,
-                                     struct subscribe *out)
-{
-	struct fault fault = packet_subscribe_decode_head(frame, version, out);
-
-	return fault_is_none(fault) ? check_all(out->entries, version, check_entry, &out->count)
-	                            : fault;
-}
-
-bool packet_subscribe_next(struct subscribe *s, struct slice *filter,
-                           struct subscription_options *options)
-{
-	struct reader r = reader_of(s->entries);
-
-	if (reader_left(&r) == 0)
-		return false;
-	*filter = read_string(&r);
-	*options = options_of(read_u8(&r));
-	s->entries = slice_of(r.at, reader_left(&r));
-	return !r.bad;
 }
 
 static struct fault check_filter(struct reader *r, enum mqtt_version version)
@@ -182,17 +129,11 @@ static struct fault check_filter(struct reader *r, enum mqtt_version version)
 	return check_name(r, version, &filter);
 }
 
-struct fault packet_unsubscribe_decode_head(const struct frame *frame, enum mqtt_version version,
-                                            struct unsubscribe *out)
+struct fault packet_subscribe_check(struct slice *entries, enum mqtt_version version, size_t *steps)
 {
-	struct reader r = reader_of(frame->body);
-	struct fault fault;
+	size_t count = 0;
 
-	*out = (struct unsubscribe){0};
-	fault = read_head(&r, frame, version, &out->packet_id, &out->properties);
-	if (fault_is_none(fault))
-		out->entries = slice_of(r.at, reader_left(&r));
-	return fault;
+	return check_entries(entries, version, check_entry, steps, &count);
 }
 
 struct fault packet_unsubscribe_check(struct slice *entries, enum mqtt_version version,
@@ -203,22 +144,44 @@ struct fault packet_unsubscribe_check(struct slice *entries, enum mqtt_version v
 	return check_entries(entries, version, check_filter, steps, &count);
 }
 
-struct fault packet_unsubscribe_decode(const struct frame *frame, enum mqtt_version version,
-                                       struct unsubscribe *out)
+struct fault packet_subscribe_decode(const struct frame *frame, enum mqtt_version version,
+                                     struct subscribe *out)
 {
-	struct fault fault = packet_unsubscribe_decode_head(frame, version, out);
+	struct fault fault = packet_subscribe_decode_head(frame, version, out);
+	struct slice entries = out->entries;
+	size_t steps = SIZE_MAX;
 
-	return fault_is_none(fault) ? check_all(out->entries, version, check_filter, &out->count)
-	                            : fault;
+	if (!fault_is_none(fault))
+		return fault;
+	fault = check_entries(&entries, version,
+	                      frame->type == PACKET_SUBSCRIBE ? check_entry : check_filter, &steps,
+	                      &out->count);
+	/* [MQTT3-3.8.3-3] [MQTT5-3.8.3-2] [MQTT-3.10.3-2] */
+	if (fault_is_none(fault) && out->count == 0)
+		return fault_of(REASON_PROTOCOL_ERROR, "there is no topic filter");
+	return fault;
 }
 
-bool packet_unsubscribe_next(struct unsubscribe *u, struct slice *filter)
+bool packet_subscribe_next(struct slice *entries, struct slice *filter,
+                           struct subscription_options *options)
 {
-	struct reader r = reader_of(u->entries);
+	struct reader r = reader_of(*entries);
 
 	if (reader_left(&r) == 0)
 		return false;
 	*filter = read_string(&r);
-	u->entries = slice_of(r.at, reader_left(&r));
+	*options = options_of(read_u8(&r));
+	*entries = slice_of(r.at, reader_left(&r));
+	return !r.bad;
+}
+
+bool packet_unsubscribe_next(struct slice *entries, struct slice *filter)
+{
+	struct reader r = reader_of(*entries);
+
+	if (reader_left(&r) == 0)
+		return false;
+	*filter = read_string(&r);
+	*entries = slice_of(r.at, reader_left(&r));
 	return !r.bad;
 }

@@ -12,9 +12,11 @@ struct subscription_options {
 	uint8_t retain_handling; /* 0 send, 1 send if new, 2 do not send */
 };
 
+/* A SUBSCRIBE or UNSUBSCRIBE. */
 struct subscribe {
 	uint16_t packet_id;
-	size_t count;                 /* entries, at least one [MQTT3-3.8.3-3] [MQTT5-3.8.3-2] */
+	/* Entries, at least one. [MQTT3-3.8.3-3] [MQTT5-3.8.3-2] [MQTT-3.10.3-2] */
+	size_t count;
 	struct properties properties; /* the Subscription Identifier among them */
 	struct slice entries;
 };
@@ -24,29 +26,17 @@ struct subscribe {
  * (0x80 in its place). No Local on a `$share` is REASON_PROTOCOL_ERROR. [MQTT5-3.8.3-4] */
 struct fault packet_subscribe_decode(const struct frame *frame, enum mqtt_version version,
                                      struct subscribe *out);
-/* The same in pieces: all but the entries, which out->entries are; then the entries, off *entries,
- * as far as *steps go: one for each, and one for each 64 bytes of it. */
+/* The same in pieces: all but the entries, which out->entries are; then the entries of either
+ * packet, off *entries, as far as *steps go: one for each, and one for each 64 bytes of it. */
 struct fault packet_subscribe_decode_head(const struct frame *frame, enum mqtt_version version,
                                           struct subscribe *out);
 struct fault packet_subscribe_check(struct slice *entries, enum mqtt_version version,
                                     size_t *steps);
-/* Next entry off s->entries; false at the end. */
-bool packet_subscribe_next(struct subscribe *s, struct slice *filter,
-                           struct subscription_options *options);
-
-struct unsubscribe {
-	uint16_t packet_id;
-	size_t count;
-	struct properties properties;
-	struct slice entries;
-};
-
-struct fault packet_unsubscribe_decode(const struct frame *frame, enum mqtt_version version,
-                                       struct unsubscribe *out);
-struct fault packet_unsubscribe_decode_head(const struct frame *frame, enum mqtt_version version,
-                                            struct unsubscribe *out);
 struct fault packet_unsubscribe_check(struct slice *entries, enum mqtt_version version,
                                       size_t *steps);
-bool packet_unsubscribe_next(struct unsubscribe *u, struct slice *filter);
+/* Next entry off *entries; false at the end. */
+bool packet_subscribe_next(struct slice *entries, struct slice *filter,
+                           struct subscription_options *options);
+bool packet_unsubscribe_next(struct slice *entries, struct slice *filter);
 
 #endif

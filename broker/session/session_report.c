@@ -68,6 +68,36 @@ void session_report_denial(struct session *s, enum denial_kind kind, struct slic
 #undef RULE
 }
 
+/* Kinds of enum denial_kind are below these. */
+enum refusal_kind { REFUSAL_SUBSCRIBE = DENIAL_RECEIVE + 1, REFUSAL_PUBLISH };
+
+static bool refusal_pass(struct session *s, enum refusal_kind kind, enum reason reason,
+                         uint32_t *suppressed)
+{
+	uint32_t rule = (uint32_t)reason * 8 + (uint32_t)kind;
+
+	return log_limit_pass(limit_of(s, rule), s->worker->executor.now_ms + 1, WINDOW_MS, 1,
+	                      suppressed);
+}
+
+void session_report_subscribe_refusal(struct session *s, struct slice filter, struct fault fault)
+{
+	uint32_t suppressed;
+
+	if (refusal_pass(s, REFUSAL_SUBSCRIBE, fault.reason, &suppressed))
+		LOG(SUBSCRIBE_REFUSED, .client_id = session_client_id(s), .user = session_user(s),
+		    .filter = filter, .cause = fault.cause, .suppressed = suppressed);
+}
+
+void session_report_publish_refusal(struct session *s, struct slice topic, struct fault fault)
+{
+	uint32_t suppressed;
+
+	if (refusal_pass(s, REFUSAL_PUBLISH, fault.reason, &suppressed))
+		LOG(PUBLISH_REFUSED, .client_id = session_client_id(s), .user = session_user(s),
+		    .topic = topic, .cause = fault.cause, .suppressed = suppressed);
+}
+
 void session_report_drop(struct session *s, const char *cause)
 {
 	uint32_t suppressed;

@@ -3,6 +3,7 @@
 #ifndef SESSION_SESSION_REPORT_H
 #define SESSION_SESSION_REPORT_H
 
+#include "proto/fault.h"
 #include "session/session.h"
 
 enum denial_kind {
@@ -15,6 +16,10 @@ enum denial_kind {
 /* One warning with the rule, limited per client and rule. */
 void session_report_denial(struct session *s, enum denial_kind kind, struct slice topic,
                            const struct acl_verdict *verdict);
+/* A subscription, or a publish, was refused for a setting, which `fault` names: one line for
+ * several, limited per client and reason. */
+void session_report_subscribe_refusal(struct session *s, struct slice filter, struct fault fault);
+void session_report_publish_refusal(struct session *s, struct slice topic, struct fault fault);
 /* A dropped message is counted and logged. */
 void session_report_drop(struct session *s, const char *cause);
 /* Something was refused for a limit of memory: `what` is in plain words ("a subscription"). */

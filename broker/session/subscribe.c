@@ -16,15 +16,6 @@
 #include "worker/memory_quota.h"
 #include "worker/shared.h"
 
-/* One that is replaced needs no space. */
-static bool has_space(struct session *s, struct slice whole, const struct conf_limits *limits)
-{
-	bool space = s->subscriptions.count < limits->subscriptions &&
-	             s->subscription_bytes + subscription_cost(whole) <= limits->subscription_bytes;
-
-	return space || subscription_find(s, whole) != NULL;
-}
-
 /* `text` gets the cause for a Reason String. */
 static enum reason refuse(enum reason reason, const char *cause, char *text)
 {
@@ -32,21 +23,18 @@ static enum reason refuse(enum reason reason, const char *cause, char *text)
 	return reason;
 }
 
-static enum reason check_memory(struct session *s, struct slice whole, char *text)
+/* The setting that has no space for one more subscription; NULL: there is space. */
+static const char *exceeded_limit(const struct session *s, struct slice whole,
+                                  const struct conf_limits *limits)
 {
-	const char *exceeds;
-
-	if (subscription_find(s, whole) != NULL)
-		return REASON_SUCCESS;
-	/* mutant: memory_subscription */
-	exceeds = quota_memory(s->worker, s->charge.payer, subscription_memory(whole));
-	if (exceeds == NULL)
-		return REASON_SUCCESS;
-	session_report_memory(s, "a subscription", exceeds);
-	return refuse(REASON_QUOTA_EXCEEDED, exceeds, text);
+	if (s->subscriptions.count >= limits->subscriptions)
+		return "limits.subscriptions is reached";
+	if (s->subscription_bytes + subscription_cost(whole) > limits->subscription_bytes)
+		return "limits.subscription_bytes is reached";
+	return NULL;
 }
 
-/* One entry's judgement; `text` gets the rule for a Reason String. */
+/* One entry's judgement; `text` gets the rule or setting for a Reason String. */
 static enum reason check(struct client_link *link, struct slice whole, struct slice filter,
                          char *text)
 {
@@ -54,20 +42,34 @@ static enum reason check(struct client_link *link, struct slice whole, struct sl
 	struct session *s = link->session;
 	struct acl_request request = {.action = ACL_SUBSCRIBE, .topic = filter};
 	struct acl_verdict verdict;
+	const char *exceeds;
 
-	if (topic_levels(filter) > limits->topic_levels)
-		return refuse(REASON_TOPIC_FILTER_INVALID,
-		              "a topic filter has more levels than limits.topic_levels", text);
+	if (topic_levels(filter) > limits->topic_levels) {
+		exceeds = "a topic filter has more levels than limits.topic_levels";
+		session_report_subscribe_refusal(s, whole,
+		                                 fault_of(REASON_TOPIC_FILTER_INVALID, exceeds));
+		return refuse(REASON_TOPIC_FILTER_INVALID, exceeds, text);
+	}
 	verdict = acl_check(session_subject(s), &request);
 	if (!verdict.allowed) {
 		session_report_denial(s, DENIAL_SUBSCRIBE, whole, &verdict);
 		acl_verdict_text(link->worker->snapshot->acl, &verdict, text, REQUEST_TEXT_MAX);
 		return REASON_NOT_AUTHORIZED;
 	}
-	return has_space(s, whole, limits)
-	           ? check_memory(s, whole, text)
-	           : refuse(REASON_QUOTA_EXCEEDED,
-	                    "limits.subscriptions or limits.subscription_bytes is reached", text);
+	if (subscription_find(s, whole) != NULL) /* it is replaced, and needs no space */
+		return REASON_SUCCESS;
+	exceeds = exceeded_limit(s, whole, limits);
+	if (exceeds != NULL) {
+		session_report_subscribe_refusal(s, whole,
+		                                 fault_of(REASON_QUOTA_EXCEEDED, exceeds));
+		return refuse(REASON_QUOTA_EXCEEDED, exceeds, text);
+	}
+	/* mutant: memory_subscription */
+	exceeds = quota_memory(s->worker, s->charge.payer, subscription_memory(whole));
+	if (exceeds == NULL)
+		return REASON_SUCCESS;
+	session_report_memory(s, "a subscription", exceeds);
+	return refuse(REASON_QUOTA_EXCEEDED, exceeds, text);
 }
 
 /* [MQTT3-3.3.1-6] [MQTT5-3.3.1-9] [MQTT5-3.8.4-4] */
@@ -119,32 +121,12 @@ static uint8_t subscribe_one(struct client_link *link, struct request *r, struct
 
 static uint8_t subscribe_to_next(struct client_link *link, struct request *r, struct slice *entries)
 {
-	struct subscribe packet = {.entries = *entries};
 	struct subscription_options options;
 	struct slice filter;
-	bool next = packet_subscribe_next(&packet, &filter, &options);
+	bool next = packet_subscribe_next(entries, &filter, &options);
 
 	REQUIRE(next); /* they were checked */
-	*entries = packet.entries;
 	return subscribe_one(link, r, filter, options);
-}
-
-static struct fault begin_subscribe(struct client_link *link, const struct frame *f,
-                                    struct request *r)
-{
-	struct subscribe packet;
-	struct fault fault = packet_subscribe_decode_head(f, link->version, &packet);
-
-	if (!fault_is_none(fault) ||
-	    !fault_is_none(fault = client_link_check_properties(link, &packet.properties)))
-		return fault;
-	if (packet.entries.len == 0) /* [MQTT3-3.8.3-3] [MQTT5-3.8.3-2] */
-		return fault_of(REASON_PROTOCOL_ERROR, "there is no topic filter");
-	r->packet_id = packet.packet_id;
-	r->entries_at = f->body.len - packet.entries.len;
-	if (properties_have(&packet.properties, PROPERTY_SUBSCRIPTION_ID))
-		r->subscription_id = packet.properties.subscription_id;
-	return FAULT_NONE;
 }
 
 static void encode_suback(struct client_link *link, struct request *r, struct buf *out)
@@ -160,7 +142,6 @@ struct fault on_subscribe(struct client_link *link, const struct frame *f)
 	static const struct request_kind kind = {
 	    .answer = PACKET_SUBACK,
 	    .holds_deliveries = true,
-	    .begin = begin_subscribe,
 	    .check = packet_subscribe_check,
 	    .next = subscribe_to_next,
 	    .encode = encode_suback,
@@ -172,35 +153,17 @@ struct fault on_subscribe(struct client_link *link, const struct frame *f)
 static uint8_t unsubscribe_from_next(struct client_link *link, struct request *r,
                                      struct slice *entries)
 {
-	struct unsubscribe packet = {.entries = *entries};
 	struct subscription *sub;
 	struct slice filter;
-	bool next = packet_unsubscribe_next(&packet, &filter);
+	bool next = packet_unsubscribe_next(entries, &filter);
 
 	(void)r;
 	REQUIRE(next); /* they were checked */
-	*entries = packet.entries;
 	sub = subscription_find(link->session, filter);
 	if (sub == NULL)
 		return REASON_NO_SUBSCRIPTION_EXISTED;
 	subscription_remove(sub);
 	return REASON_SUCCESS;
-}
-
-static struct fault begin_unsubscribe(struct client_link *link, const struct frame *f,
-                                      struct request *r)
-{
-	struct unsubscribe packet;
-	struct fault fault = packet_unsubscribe_decode_head(f, link->version, &packet);
-
-	if (!fault_is_none(fault) ||
-	    !fault_is_none(fault = client_link_check_properties(link, &packet.properties)))
-		return fault;
-	if (packet.entries.len == 0) /* [MQTT-3.10.3-2] */
-		return fault_of(REASON_PROTOCOL_ERROR, "there is no topic filter");
-	r->packet_id = packet.packet_id;
-	r->entries_at = f->body.len - packet.entries.len;
-	return FAULT_NONE;
 }
 
 static void encode_unsuback(struct client_link *link, struct request *r, struct buf *out)
@@ -214,7 +177,6 @@ struct fault on_unsubscribe(struct client_link *link, const struct frame *f)
 {
 	static const struct request_kind kind = {
 	    .answer = PACKET_UNSUBACK,
-	    .begin = begin_unsubscribe,
 	    .check = packet_unsubscribe_check,
 	    .next = unsubscribe_from_next,
 	    .encode = encode_unsuback,

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/array.h"
 #include "base/clock.h"
+#include "proto/packet_subscribe.h"
 #include "session/client_link.h"
 #include "session/pending_ack.h"
 #include "session/replay.h"
@@ -62,13 +63,20 @@ static void note_memory(struct client_link *link)
 static struct fault begin_request(struct client_link *link, const struct frame *f,
                                   const struct request_kind *kind)
 {
-	struct request *r = xnew(r);
-	struct fault fault = kind->begin(link, f, r);
+	struct subscribe packet;
+	struct fault fault = packet_subscribe_decode_head(f, link->version, &packet);
+	struct request *r;
 
-	if (!fault_is_none(fault)) {
-		free(r);
+	if (!fault_is_none(fault) ||
+	    !fault_is_none(fault = client_link_check_properties(link, &packet.properties)))
 		return fault;
-	}
+	if (packet.entries.len == 0) /* [MQTT3-3.8.3-3] [MQTT5-3.8.3-2] [MQTT-3.10.3-2] */
+		return fault_of(REASON_PROTOCOL_ERROR, "there is no topic filter");
+	r = xnew(r);
+	r->packet_id = packet.packet_id;
+	r->entries_at = f->body.len - packet.entries.len;
+	if (properties_have(&packet.properties, PROPERTY_SUBSCRIPTION_ID))
+		r->subscription_id = packet.properties.subscription_id;
 	link->request = r;
 	if (kind->holds_deliveries) /* nothing of it before its SUBACK [MQTT-3.8.4-1] */
 		link->holding++;

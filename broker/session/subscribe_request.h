@@ -26,8 +26,6 @@ struct request {
 struct request_kind {
 	enum packet_type answer;
 	bool holds_deliveries; /* until it is answered */
-	/* The packet without its entries. */
-	struct fault (*begin)(struct client_link *link, const struct frame *f, struct request *r);
 	struct fault (*check)(struct slice *entries, enum mqtt_version version, size_t *steps);
 	/* The next entry off *entries: its reason code. */
 	uint8_t (*next)(struct client_link *link, struct request *r, struct slice *entries);

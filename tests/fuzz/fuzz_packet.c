@@ -144,7 +144,7 @@ static void on_subscribe(const struct frame *f, enum mqtt_version version)
 	if (!fault_is_none(packet_subscribe_decode(f, version, &s)))
 		return;
 	check_properties(&s.properties, PACKET_SUBSCRIBE);
-	while (packet_subscribe_next(&s, &filter, &options)) {
+	while (packet_subscribe_next(&s.entries, &filter, &options)) {
 		REQUIRE(utf8_valid(filter) && options.qos <= 2 && options.retain_handling <= 2);
 		count++;
 	}
@@ -153,14 +153,14 @@ static void on_subscribe(const struct frame *f, enum mqtt_version version)
 
 static void on_unsubscribe(const struct frame *f, enum mqtt_version version)
 {
-	struct unsubscribe u;
+	struct subscribe u;
 	struct slice filter;
 	size_t count = 0;
 
-	if (!fault_is_none(packet_unsubscribe_decode(f, version, &u)))
+	if (!fault_is_none(packet_subscribe_decode(f, version, &u)))
 		return;
 	check_properties(&u.properties, PACKET_UNSUBSCRIBE);
-	while (packet_unsubscribe_next(&u, &filter)) {
+	while (packet_unsubscribe_next(&u.entries, &filter)) {
 		REQUIRE(utf8_valid(filter));
 		count++;
 	}

@@ -80,7 +80,6 @@ static const struct row unsubscribes[] = {
 struct request {
 	bool is_subscribe;
 	struct subscribe sub;
-	struct unsubscribe unsub;
 };
 
 static struct fault decode(struct request *q, unsigned flags, enum mqtt_version version,
@@ -89,8 +88,7 @@ static struct fault decode(struct request *q, unsigned flags, enum mqtt_version 
 	struct frame f =
 	    frame_with(q->is_subscribe ? PACKET_SUBSCRIBE : PACKET_UNSUBSCRIBE, flags, body);
 
-	return q->is_subscribe ? packet_subscribe_decode(&f, version, &q->sub)
-	                       : packet_unsubscribe_decode(&f, version, &q->unsub);
+	return packet_subscribe_decode(&f, version, &q->sub);
 }
 
 static size_t walk(struct request *q)
@@ -99,10 +97,10 @@ static size_t walk(struct request *q)
 	struct slice filter;
 	size_t count = 0;
 
-	while (q->is_subscribe ? packet_subscribe_next(&q->sub, &filter, &options)
-	                       : packet_unsubscribe_next(&q->unsub, &filter))
+	while (q->is_subscribe ? packet_subscribe_next(&q->sub.entries, &filter, &options)
+	                       : packet_unsubscribe_next(&q->sub.entries, &filter))
 		count++;
-	assert_int_equal(q->is_subscribe ? q->sub.entries.len : q->unsub.entries.len, 0);
+	assert_int_equal(q->sub.entries.len, 0);
 	return count;
 }
 
@@ -114,7 +112,7 @@ static void run(const struct row *rows, size_t count, bool is_subscribe)
 
 		expect_reason(rows[i].name, decode(&q, 2, rows[i].version, body), rows[i].want);
 		if (rows[i].want == REASON_OK) {
-			assert_int_equal(is_subscribe ? q.sub.count : q.unsub.count, rows[i].count);
+			assert_int_equal(q.sub.count, rows[i].count);
 			assert_int_equal(walk(&q), rows[i].count);
 		}
 		slice_free(body);
@@ -194,7 +192,7 @@ static void every_option_byte(void **state)
 		expect_reason("v5", decode(&q, 2, MQTT_5_0, slice_of(v5, sizeof(v5))), want);
 		if (want != REASON_OK)
 			continue;
-		assert_true(packet_subscribe_next(&q.sub, &filter, &options));
+		assert_true(packet_subscribe_next(&q.sub.entries, &filter, &options));
 		assert_int_equal(options.qos, bits % 4);
 		assert_int_equal(options.no_local, bits / 4 % 2);
 		assert_int_equal(options.retain_as_published, bits / 8 % 2);
@@ -213,15 +211,15 @@ static void entries_in_order(void **state)
 	expect_reason("v5", decode(&q, 2, MQTT_5_0, body), REASON_OK);
 	assert_int_equal(q.sub.packet_id, 0x0102);
 	assert_int_equal(q.sub.properties.subscription_id, 128);
-	assert_true(packet_subscribe_next(&q.sub, &filter, &options));
+	assert_true(packet_subscribe_next(&q.sub.entries, &filter, &options));
 	assert_true(slice_is(filter, "'a'"));
 	assert_int_equal(options.qos, 2);
-	assert_true(packet_subscribe_next(&q.sub, &filter, &options));
+	assert_true(packet_subscribe_next(&q.sub.entries, &filter, &options));
 	assert_true(slice_is(filter, "'b/#'"));
 	assert_int_equal(options.qos, 1);
 	assert_true(options.no_local);
 	assert_int_equal(options.retain_handling, 2);
-	assert_false(packet_subscribe_next(&q.sub, &filter, &options));
+	assert_false(packet_subscribe_next(&q.sub.entries, &filter, &options));
 	slice_free(body);
 }
 
