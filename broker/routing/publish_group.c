@@ -216,7 +216,7 @@ static void on_identifier_free(struct journal_group *group, int status, void *ex
 	struct session *s = session_find_by_id(executor_arg, commit->session_id);
 
 	if (s != NULL)
-		inbound_refused(s, commit->packet_id, status == 0);
+		inbound_refused(s, commit->packet_id, status == 0, SLICE(REFUSED_TEXT));
 	if (status == 0) {
 		report_refused(commit);
 		return;
@@ -237,7 +237,7 @@ static void refuse(struct worker *w, struct session *s, struct commit *commit)
 		return;
 	}
 	if (commit->packet_id != 0 && s != NULL)
-		inbound_refused(s, commit->packet_id, true);
+		inbound_refused(s, commit->packet_id, true, SLICE(REFUSED_TEXT));
 	report_refused(commit);
 }
 

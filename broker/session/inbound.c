@@ -52,12 +52,15 @@ void inbound_stored(struct session *s, uint16_t packet_id, bool stored)
 		inbound_free(s, in);
 }
 
-void inbound_refused(struct session *s, uint16_t packet_id, bool stored)
+void inbound_refused(struct session *s, uint16_t packet_id, bool stored, struct slice cause)
 {
 	struct inbound *in = inbound_find(s, packet_id);
+	const struct client_link *link = in == NULL || in->again == NULL ? NULL : in->again->link;
 
+	if (link != NULL) /* [MQTT5-3.5.2-2] */
+		cause = client_link_reason_string(link, cause, REASON_STRING_REST);
 	if (in != NULL && in->again != NULL && stored)
-		pending_ack_done(&in->again, REASON_QUOTA_EXCEEDED, SLICE_EMPTY);
+		pending_ack_done(&in->again, REASON_QUOTA_EXCEEDED, cause);
 	inbound_stored(s, packet_id, false);
 }
 

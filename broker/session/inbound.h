@@ -10,8 +10,8 @@ struct inbound *inbound_new(struct session *s, uint16_t packet_id);
 /* The group of a QoS 2 identifier is durable (or failed): PUBRECs that wait go out. */
 void inbound_stored(struct session *s, uint16_t packet_id, bool stored);
 /* Nobody took the message: its identifier is free (stored: on disk, too), and PUBRECs that wait say
- * so. */
-void inbound_refused(struct session *s, uint16_t packet_id, bool stored);
+ * so, with this cause. */
+void inbound_refused(struct session *s, uint16_t packet_id, bool stored, struct slice cause);
 /* One that was received before the broker started. */
 void inbound_restore(struct session *s, uint16_t packet_id);
 

@@ -108,11 +108,15 @@ def test_a_wrong_password_is_not_explained(broker):
     (["a", "b", "c"], 0x97, "limits.subscriptions"),
 ], ids=["topic_levels", "subscriptions"])
 def test_a_subscription(broker, filters, code, words):
-    with Wire(broker) as client:
+    """SUBACK and the log name the setting."""
+    mark = broker.mark()
+    with Wire(broker, client_id="refused") as client:
         client.send(mqtt.subscribe(5, 7, [(f, 0) for f in filters]))
         said = client.expect(mqtt.SUBACK, 7)
     assert said.reasons[-1] == code
     assert words in said.props["reason_string"]
+    line = broker.wait_log("subscribe-refused", mark, client_id="refused")
+    assert (line["filter"], line["cause"]) == (filters[-1], said.props["reason_string"])
 
 
 def test_a_session_too_many(broker):
