@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/require.h"
 #include "base/utf8.h"
 
 /* --- writing --- */
@@ -38,6 +39,7 @@ static void put_quoted(struct buf *out, struct slice s)
 
 static void put_name(struct buf *out, const char *name)
 {
+	REQUIRE(out->len > 0); /* after json_open */
 	if (out->data[out->len - 1] != '{')
 		buf_put_u8(out, ',');
 	put_quoted(out, slice_of_str(name));

@@ -245,6 +245,7 @@ void log_event(enum event e, const void *fields)
 	bool json = atomic_load_explicit(&as_json, memory_order_relaxed);
 	struct buf line = {0};
 
+	REQUIRE(e < EVENT_COUNT);
 	buf_reserve(&line, 256);
 	if (json)
 		buf_put_u8(&line, '{');

@@ -63,6 +63,7 @@ bool mailbox_drain(struct mailbox *in, size_t budget, void *executor_arg)
 	for (size_t n = 1; in->taken != NULL && n <= budget; n++) {
 		struct task *task = in->taken;
 
+		REQUIRE(task->in_flight);
 		in->taken = task->next;
 		task->in_flight = false;
 		task->run(task, executor_arg);

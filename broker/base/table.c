@@ -99,6 +99,7 @@ void table_remove(struct table *t, uint64_t hash, const void *item)
 		}
 	}
 	t->slots[gap] = (struct table_slot){0};
+	REQUIRE(t->count <= t->slot_count);
 	if (--t->count == 0)
 		table_fini(t);
 }

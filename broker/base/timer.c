@@ -92,6 +92,7 @@ void timers_run(struct timers *t, uint64_t now_ms, void *executor_arg)
 	for (size_t n = 0; n < budget && t->count > 0; n++) {
 		struct timer *timer = t->heap[0];
 
+		REQUIRE(timer->slot == 1);
 		if (timer->due_ms > now_ms)
 			return;
 		if (n == LOOK_TIMERS)

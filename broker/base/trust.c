@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "base/array.h"
+#include "base/require.h"
 #include "base/trust_text.h"
 #include "base/trust_writers.h"
 
@@ -478,6 +479,7 @@ int trust_open(const struct trust_request *request, struct buf *why)
 	                 .shared = NOBODY};
 	int fd;
 
+	REQUIRE((request->flags & O_CREAT) == 0); /* what is made now was not checked */
 	buf_clear(why);
 	fd = request->path[0] == '\0' ? -ENOENT : walk_all(&w);
 	if (request->directory != NULL) {

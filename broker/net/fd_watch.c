@@ -42,6 +42,7 @@ struct fd_watch *fd_watch_new(struct loop *loop, int fd, fd_watch_fn *fn, void *
 {
 	struct fd_watch *w = xnew(w);
 
+	REQUIRE(fd >= 0);
 	*error = uv_poll_init(&loop->uv, &w->poll, fd);
 	if (*error != 0) {
 		free(w);
@@ -55,6 +56,7 @@ struct fd_watch *fd_watch_new(struct loop *loop, int fd, fd_watch_fn *fn, void *
 
 void fd_watch_arm(struct fd_watch *w, int events)
 {
+	REQUIRE((events & ~(FD_WATCH_READ | FD_WATCH_WRITE)) == 0);
 	if (events == w->armed)
 		return;
 	w->armed = events;
@@ -70,6 +72,7 @@ void fd_watch_free(struct fd_watch *w)
 {
 	if (w == NULL)
 		return;
+	REQUIRE(loop_of(w)->open > 0);
 	loop_of(w)->open--;
 	uv_close((uv_handle_t *)&w->poll, on_closed);
 }

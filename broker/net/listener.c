@@ -222,6 +222,7 @@ void listener_set_conf(struct listener *l, const struct conf_listener *conf)
 
 void listener_set_tls(struct listener *l, struct tls_context *tls)
 {
+	REQUIRE(l->settings.conf->has_tls && !l->closed);
 	if (l->source == NULL)
 		l->source = tls_source_new(tls);
 	else
@@ -234,6 +235,7 @@ void listener_close(struct listener *l)
 {
 	if (l == NULL)
 		return;
+	REQUIRE(!l->closed);
 	executor_timer_disarm(l->loop->executor, &l->retry);
 	fd_watch_free(l->watch);
 	l->watch = NULL;

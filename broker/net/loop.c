@@ -174,6 +174,7 @@ void loop_free(struct loop *loop)
 		return;
 	REQUIRE(loop->open == 0); /* streams, listeners, signals */
 	REQUIRE(loop->calls == NULL && loop_queue_is_empty(&loop->queue));
+	REQUIRE(loop->signals == NULL);
 	executor_set_wake(loop->executor, NULL, NULL);
 	uv_close((uv_handle_t *)&loop->wake, NULL);
 	uv_close((uv_handle_t *)&loop->check, NULL);
@@ -233,6 +234,7 @@ void loop_signals_close(struct loop *loop)
 	while (loop->signals != NULL) {
 		struct loop_signal *s = loop->signals;
 
+		REQUIRE(loop->open > 0);
 		LL_DELETE(loop->signals, s);
 		loop->open--;
 		uv_close((uv_handle_t *)&s->handle, on_signal_closed);

@@ -60,6 +60,7 @@ size_t output_chain_peek(const struct output_chain *c, struct iovec *pieces, siz
 {
 	size_t n = 0;
 
+	REQUIRE((c->head == NULL) == (c->len == 0));
 	for (struct output_chain_link *link = c->head; link != NULL && n < max; link = link->next) {
 		pieces[n++] = (struct iovec){.iov_base = link->bytes + link->at,
 		                             .iov_len = link->len - link->at};

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
+#include "base/require.h"
+
 #define IP4_BYTES         4
 #define IP6_NETWORK_BYTES 8
 
@@ -21,6 +23,7 @@ struct peer_address peer_address_from_sockaddr(const struct sockaddr *address)
 		p.port = ntohs(four.sin_port);
 		return p;
 	}
+	REQUIRE(address->sa_family == AF_INET6);
 	memcpy(&six, address, sizeof(six));
 	p.port = ntohs(six.sin6_port);
 	if (IN6_IS_ADDR_V4MAPPED(&six.sin6_addr)) {

@@ -362,19 +362,11 @@ static int set_permissions(const struct binding *b, uid_t uid, gid_t gid)
 	return 0;
 }
 
-static int bind_private(int fd, const struct sockaddr_un *address)
-{
-	mode_t before = umask(0177);
-	int failed = bind(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ? 0 : -errno;
-
-	umask(before);
-	return failed;
-}
-
 static int make_unix(const struct binding *b, const struct sockaddr_un *address, uid_t uid,
                      gid_t gid)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	mode_t before;
 	int failed;
 
 	if (fd < 0) {
@@ -382,7 +374,9 @@ static int make_unix(const struct binding *b, const struct sockaddr_un *address,
 		REPORT(b, "%s: %s", b->conf->bind, strerror(errno));
 		return failed;
 	}
-	failed = bind_private(fd, address);
+	before = umask(0177);
+	failed = bind(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ? 0 : -errno;
+	umask(before);
 	if (failed != 0) {
 		REPORT(b, "%s: cannot make the socket: %s", b->conf->bind, strerror(-failed));
 		close(fd);

@@ -117,6 +117,7 @@ static bool discard_input(struct socket_stream *s)
  * lose the answer that it did not yet read; so a peer in the middle of sending may finish. */
 static void send_fin(struct socket_stream *s)
 {
+	REQUIRE(s->state == SOCKET_FLUSHING && s->out.len == 0);
 	if (shutdown(s->fd, SHUT_WR) != 0 || !discard_input(s) || s->lingered == 0) {
 		end_socket(s, (enum stream_end)s->end);
 		return;
@@ -257,6 +258,7 @@ static void on_event(void *owner, int events, bool failed)
 {
 	struct socket_stream *s = owner;
 
+	REQUIRE(s->state != SOCKET_DETACHED && s->state != SOCKET_ENDED);
 	if (s->state == SOCKET_LINGERING) {
 		if (failed || !discard_input(s))
 			end_socket(s, (enum stream_end)s->end);
@@ -278,6 +280,7 @@ static void on_job(struct loop_job *job, enum loop_place place)
 {
 	struct socket_stream *s = container_of(job, struct socket_stream, job);
 
+	REQUIRE((place == LOOP_ENDED) == (s->state == SOCKET_ENDED));
 	if (place == LOOP_ENDED) {
 		stream_call_closed(&s->stream, (enum stream_end)s->end);
 		return;
@@ -403,6 +406,7 @@ struct stream *socket_stream_new(int fd, const struct peer_address *peer, unsign
 {
 	struct socket_stream *s = xnew(s);
 
+	REQUIRE(fd >= 0);
 	s->stream = (struct stream){.ops = &ops, .facts = &s->facts};
 	s->facts = (struct stream_facts){.peer = *peer, .listener = listener, .established = true};
 	s->job.run = on_job;

@@ -98,6 +98,7 @@ bool stream_deliver(struct stream *s, uint8_t *bytes, size_t len)
 	struct stream_call call = begin_call(s);
 	bool may_be_secret = s->facts->packets == 0;
 
+	REQUIRE(len > 0 && s->loop != NULL);
 	loop->calls = &call;
 	s->events->on_bytes(s->arg, slice_of(bytes, len));
 	/* mutant: password_in_decrypted_buffer */
@@ -179,7 +180,8 @@ void stream_detach(struct stream *s)
 void stream_attach(struct stream *s, struct loop *loop, const struct stream_events *events,
                    void *arg)
 {
-	REQUIRE(s->executor == NULL && events != NULL);
+	REQUIRE(s->executor == NULL && events != NULL && events->on_closed != NULL);
+	REQUIRE((s->inner == NULL) == (s->ops->inner_events == NULL));
 	REQUIRE(loop == NULL || loop->executor == executor_current());
 	s->events = events;
 	s->arg = arg;

@@ -26,15 +26,6 @@ struct place {
 
 /* --- loading a pair --- */
 
-/* The root at the end of a chain is not sent: a client that trusts it has it. */
-static void drop_roots(STACK_OF(X509) * chain)
-{
-	for (int i = sk_X509_num(chain) - 1; i >= 0; i--) {
-		if ((X509_get_extension_flags(sk_X509_value(chain, i)) & EXFLAG_SS) != 0)
-			X509_free(sk_X509_delete(chain, i));
-	}
-}
-
 static bool load_chain(struct tls_certificate *c, const struct place *p)
 {
 	struct conf_file file = {
@@ -58,7 +49,11 @@ static bool load_chain(struct tls_certificate *c, const struct place *p)
 	}
 	c->leaf = sk_X509_shift(all);
 	c->chain = all;
-	drop_roots(c->chain);
+	/* The root at the end of a chain is not sent: a client that trusts it has it. */
+	for (int i = sk_X509_num(c->chain) - 1; i >= 0; i--) {
+		if ((X509_get_extension_flags(sk_X509_value(c->chain, i)) & EXFLAG_SS) != 0)
+			X509_free(sk_X509_delete(c->chain, i));
+	}
 	return true;
 }
 

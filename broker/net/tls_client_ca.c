@@ -109,7 +109,7 @@ done:
 	return ok;
 }
 
-static bool load_client_ca(const struct tls_building *b)
+void tls_client_ca_load(const struct tls_building *b)
 {
 	struct conf_file file = {
 	    .path = b->conf->client_ca, .what = "client CA", .max_bytes = TLS_PEM_BYTES_MAX};
@@ -118,6 +118,13 @@ static bool load_client_ca(const struct tls_building *b)
 	STACK_OF(X509) *cas = NULL;
 	bool ok = false;
 
+	if (b->conf->client_certificates == CLIENT_CERTIFICATES_NONE)
+		goto done;
+	if (b->conf->client_ca == NULL) {
+		errors_add(b->errors, b->conf_path, 0, 0,
+		           "client_certificates needs client_ca: the CA that signs them");
+		goto done;
+	}
 	if (store == NULL || !tls_pem_read_file(&file, &bytes, b->errors))
 		goto done;
 	cas = tls_pem_certificates(buf_slice(&bytes));
@@ -136,16 +143,4 @@ done:
 		b->ctx->client_store = store;
 	else
 		X509_STORE_free(store);
-	return ok;
-}
-
-void tls_client_ca_load(const struct tls_building *b)
-{
-	if (b->conf->client_certificates == CLIENT_CERTIFICATES_NONE)
-		return;
-	if (b->conf->client_ca == NULL)
-		errors_add(b->errors, b->conf_path, 0, 0,
-		           "client_certificates needs client_ca: the CA that signs them");
-	else
-		(void)load_client_ca(b);
 }

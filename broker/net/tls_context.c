@@ -172,7 +172,7 @@ struct tls_context *tls_context_renew_clients(const struct tls_context *now,
 
 struct tls_context *tls_context_ref(struct tls_context *ctx)
 {
-	atomic_fetch_add(&ctx->refs, 1);
+	REQUIRE(atomic_fetch_add(&ctx->refs, 1) > 0);
 	return ctx;
 }
 

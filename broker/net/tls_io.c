@@ -94,6 +94,7 @@ void tls_io_attach(const struct tls_loop *shared, SSL *ssl)
 
 void tls_io_select(struct tls_loop *shared, struct tls_io *io)
 {
+	REQUIRE(shared != NULL && io != NULL);
 	shared->current = io;
 	ERR_clear_error();
 }
@@ -102,5 +103,6 @@ struct tls_io *tls_io_of(const SSL *ssl)
 {
 	const struct tls_loop *shared = BIO_get_data(SSL_get_rbio(ssl));
 
+	REQUIRE(shared->current != NULL); /* OpenSSL calls from inside a call of ours only */
 	return shared->current;
 }

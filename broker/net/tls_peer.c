@@ -6,6 +6,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/container.h"
+#include "base/require.h"
 #include "base/utf8.h"
 #include "net/tls_certificate_check.h"
 #include "net/tls_context_internal.h"
@@ -139,6 +140,7 @@ static enum stream_fit fits(const struct stream_tls *tls, const struct tls_conte
 
 void tls_peer_init(struct tls_peer *peer, const struct tls_context *ctx, const SSL *ssl)
 {
+	REQUIRE(SSL_is_init_finished(ssl) == 1);
 	*peer = (struct tls_peer){.ctx = ctx, .ssl = ssl};
 	peer->tls = (struct stream_tls){
 	    .version = SSL_get_version(ssl),

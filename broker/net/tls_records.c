@@ -238,6 +238,8 @@ void tls_records_feed(struct tls_stream *t)
 	while (how == FILL_MORE && tls_stream_reads(t)) {
 		how = fill_plain(t, &len);
 		tls_records_send(t);
+		REQUIRE(t->shared->out.len ==
+		        0); /* its owner may be at work on another stream next */
 		if (len > 0 && !stream_deliver(&t->stream, t->shared->plain, len))
 			return;
 		if (!check_work(t))

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/require.h"
 
 struct tls_source {
 	unsigned refs;
@@ -21,6 +22,7 @@ struct tls_source *tls_source_new(struct tls_context *ctx)
 
 struct tls_source *tls_source_ref(struct tls_source *source)
 {
+	REQUIRE(source->refs > 0);
 	source->refs++;
 	return source;
 }
@@ -30,6 +32,7 @@ void tls_source_unref(struct tls_source **where)
 	struct tls_source *source = *where;
 
 	*where = NULL;
+	REQUIRE(source == NULL || source->refs > 0);
 	if (source == NULL || --source->refs > 0)
 		return;
 	tls_context_unref(&source->ctx);

@@ -3,6 +3,8 @@
  * one record with data in a call, so that all others that it took in that call were idle. */
 #include "net/tls_work.h"
 
+#include "base/require.h"
+
 #define HEADER_BYTES 5
 #define SECOND_MS    1000
 
@@ -35,6 +37,7 @@ size_t tls_work_take(struct tls_work *w, struct slice in, size_t cap)
 {
 	size_t n = in.len < cap ? in.len : cap;
 
+	REQUIRE(w->header_len < HEADER_BYTES);
 	if (n == 0)
 		return 0;
 	if (w->in_handshake && w->handshake_bytes > handshake_bytes_max(w))

@@ -1,6 +1,7 @@
 /* CONNACK to the wire.  Pure. */
 #include "proto/packet_connack.h"
 
+#include "base/require.h"
 #include "proto/wire.h"
 
 /* [MQTT5-3.2.2-20] */
@@ -44,6 +45,8 @@ void packet_connack_encode(struct buf *out, const struct connack *c)
 		if (code == 0 && !accepted)
 			return; /* [MQTT3-3.2.2-6] */
 	}
+	REQUIRE(c->reason == REASON_SUCCESS || c->version == MQTT_3_1_1 ||
+	        c->reason >= REASON_UNSPECIFIED);
 	/* [MQTT3-3.2.2-4] [MQTT5-3.2.2-1, -6] */
 	buf_put_u8(out, accepted && c->session_present ? 1 : 0);
 	buf_put_u8(out, code);

@@ -89,6 +89,7 @@ static struct fault check_entries(struct slice *entries, enum mqtt_version versi
 	struct reader r = reader_of(*entries);
 	struct fault fault = FAULT_NONE;
 
+	REQUIRE(*steps > 0);
 	while (reader_left(&r) > 0 && *steps > 0 && fault_is_none(fault)) {
 		const uint8_t *start = r.at;
 		size_t cost;

@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+#include "base/require.h"
+
 #define NONE         0u
 #define PUBLISH_ACKS (1u << PACKET_PUBACK | 1u << PACKET_PUBREC)
 #define RELEASE_ACKS (1u << PACKET_PUBREL | 1u << PACKET_PUBCOMP)
@@ -40,5 +42,6 @@ uint8_t reason_connack_v3(enum reason reason)
  * [MQTT5-3.15.2-1] */
 bool reason_is_allowed(uint8_t code, enum packet_type type)
 {
+	REQUIRE((unsigned)type < 16);
 	return (rows[code].packets >> type & 1) != 0;
 }

@@ -35,6 +35,7 @@ void wire_close_properties(struct buf *out, size_t start)
 {
 	size_t end = out->len;
 
+	REQUIRE(start <= end);
 	buf_put_varint(out, (uint32_t)(end - start)); /* [MQTT5-2.2.2-1]: zero is written too */
 	rotate_tail(out, start, out->len - end);
 }
@@ -43,6 +44,7 @@ void wire_close_packet(struct buf *out, size_t start, enum packet_type type)
 {
 	size_t end = out->len;
 
+	REQUIRE(start <= end);
 	frame_put_header(out, type, frame_flags(type), end - start);
 	rotate_tail(out, start, out->len - end);
 }
