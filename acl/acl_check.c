@@ -11,6 +11,7 @@
 #include "acl/rule_names.h"
 #include "acl/rule_parse.h"
 #include "base/alloc.h"
+#include "base/require.h"
 #include "base/scratch.h"
 
 struct acl_subject {
@@ -62,11 +63,13 @@ struct acl_subject *acl_subject_new(const struct acl *acl, const struct acl_who 
 	own.client_id = copy_text(&space, who->client_id);
 	if (!who->anonymous)
 		own.user = copy_text(&space, who->user);
+	REQUIRE(space <= (char *)s + head + who->user.len + who->client_id.len);
 	s->names = rule_names_of(&own);
 	for (size_t i = 0; i < given; i++)
 		subject_add_role(s, slice_of_str(who->roles[i]));
 	for (size_t i = 0; i < added; i++)
 		subject_add_role(s, slice_of_str(principal->roles[i].name));
+	REQUIRE(s->role_count <= given + added);
 	s->reads_by_client = s->own != NULL && s->own->read.by_client;
 	for (size_t i = 0; i < s->role_count; i++)
 		s->reads_by_client |= s->roles[i]->read.by_client;

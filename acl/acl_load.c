@@ -11,6 +11,7 @@
 #include "acl/rule_parse.h"
 #include "base/alloc.h"
 #include "base/array.h"
+#include "base/require.h"
 
 struct loader {
 	struct acl *acl;
@@ -54,6 +55,7 @@ static void unknown_key(struct loader *l, const struct yaml_node *key, const str
 static void load_keys(struct loader *l, const struct yaml_node *node, const struct acl_key *keys,
                       size_t count)
 {
+	REQUIRE(count <= KEYS_MAX);
 	if (node == NULL || yaml_is_null(node))
 		return;
 	if (node->kind != YAML_MAPPING) {

@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/array.h"
 #include "base/log.h"
+#include "base/require.h"
 #include "base/utf8.h"
 
 #define TEXT_MAX ((size_t)1000) /* bytes of one message */
@@ -46,6 +47,7 @@ __attribute__((format(printf, 3, 0))) static void put(struct errors *e, struct e
 {
 	char *text;
 
+	REQUIRE(e->count <= ERRORS_MAX);
 	if (!item.warning)
 		e->error_count++;
 	if (e->count >= ERRORS_MAX)
@@ -117,6 +119,7 @@ static size_t not_kept(const struct errors *e)
 
 	for (size_t i = 0; i < e->count; i++)
 		kept += e->items[i].warning ? 0 : 1;
+	REQUIRE(kept <= e->error_count);
 	return e->error_count - kept;
 }
 

@@ -66,6 +66,7 @@ static void attach(struct builder *b, struct yaml_node *node, const yaml_mark_t 
 	struct level *level = b->depth == 0 ? NULL : &b->levels[b->depth - 1];
 
 	if (level == NULL) {
+		REQUIRE(b->root == NULL); /* there is one document */
 		b->root = node;
 	} else if (level->node->kind == YAML_SEQUENCE) {
 		level_add(level, NULL, node);
@@ -362,6 +363,7 @@ struct yaml_node *yaml_load_anyway(const char *name, struct slice bytes, struct 
 	yaml_parser_delete(&b.parser);
 	for (size_t i = 0; i < b.depth; i++)
 		yaml_free(b.levels[i].key);
+	REQUIRE(b.broken || b.depth == 0);
 	if (!b.broken)
 		return b.root;
 	yaml_free(b.root);

@@ -351,7 +351,7 @@ static int run_verify(const struct passwd_options *o)
 	if (rc == 0)
 		rc = (o->options & OPTION_STDIN) != 0 ? secret_read(&s)
 		                                      : secret_ask(&s, "Password: ");
-	if (rc == 0) {
+	if (rc == 0 && user != NULL) {
 		rc = password_verify(user->hash, secret_slice(&s)) ? 0 : EXIT_FAILED;
 		puts(rc == 0 ? "right" : "wrong");
 	}

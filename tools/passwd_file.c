@@ -16,6 +16,7 @@
 #include "base/command_line.h"
 #include "base/crypto.h"
 #include "base/random.h"
+#include "base/require.h"
 #include "base/trust.h"
 
 static void open_none(struct passwd_file *f, const char *path)
@@ -262,6 +263,7 @@ int passwd_file_change(struct passwd_file *f, unsigned line, struct slice text)
 	struct password_file *check;
 	int rc = EXIT_USAGE;
 
+	REQUIRE(f->fd >= 0 && f->users != NULL); /* locked, and read since */
 	buf_reserve(&out, rest.len + text.len);
 	for (unsigned number = 1; rest.len > 0; number++) {
 		const uint8_t *newline = memchr(rest.data, '\n', rest.len);
