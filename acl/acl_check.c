@@ -17,8 +17,9 @@
 struct acl_subject {
 	const struct acl *acl;
 	bool anonymous;
-	bool reads_by_client;    /* %c in a rule for reading */
-	struct rule_names names; /* of bytes at the end of this object */
+	bool reads_by_client;     /* %c in a rule for reading */
+	enum acl_partial partial; /* the own word, or that of a role */
+	struct rule_names names;  /* of bytes at the end of this object */
 	const struct rule_list *own;
 	size_t role_count;
 	const struct rule_list *roles[];
@@ -71,8 +72,12 @@ struct acl_subject *acl_subject_new(const struct acl *acl, const struct acl_who 
 		subject_add_role(s, slice_of_str(principal->roles[i].name));
 	REQUIRE(s->role_count <= given + added);
 	s->reads_by_client = s->own != NULL && s->own->read.by_client;
-	for (size_t i = 0; i < s->role_count; i++)
+	s->partial = s->own == NULL ? ACL_PARTIAL_UNSAID : s->own->partial;
+	for (size_t i = 0; i < s->role_count; i++) {
 		s->reads_by_client |= s->roles[i]->read.by_client;
+		if (s->partial == ACL_PARTIAL_UNSAID)
+			s->partial = s->roles[i]->partial;
+	}
 	return s;
 }
 
@@ -315,10 +320,31 @@ static bool is_dollar(struct slice topic)
 	return topic.len > 0 && topic.data[0] == '$';
 }
 
-struct acl_verdict acl_check(const struct acl_subject *subject, const struct acl_request *request)
+bool acl_grants_parts(const struct acl_subject *subject, const struct acl_request *request,
+                      enum acl_partial_by *by)
 {
-	struct topic_level levels[RULE_LEVELS_MAX + 1] UNINITIALIZED;
-	struct acl_query q = {
+	bool own = subject->own != NULL && subject->own->partial != ACL_PARTIAL_UNSAID;
+
+	/* mutant: partial_user_before_listener */
+	if (subject->partial != ACL_PARTIAL_UNSAID) {
+		if (by != NULL)
+			*by = own ? ACL_PARTIAL_BY_OWN : ACL_PARTIAL_BY_ROLE;
+		return subject->partial == ACL_PARTIAL_FILTER;
+	}
+	if (request->partial != ACL_PARTIAL_UNSAID) {
+		if (by != NULL)
+			*by = ACL_PARTIAL_BY_LISTENER;
+		return request->partial == ACL_PARTIAL_FILTER;
+	}
+	if (by != NULL)
+		*by = ACL_PARTIAL_BY_CONF;
+	return subject->acl->partial;
+}
+
+static struct acl_query query_of(const struct acl_subject *subject,
+                                 const struct acl_request *request, struct topic_level *levels)
+{
+	return (struct acl_query){
 	    .subject = subject,
 	    .request = request,
 	    .action = ACTION_BIT(request->action),
@@ -327,11 +353,28 @@ struct acl_verdict acl_check(const struct acl_subject *subject, const struct acl
 	    .end = request->topic.data + request->topic.len,
 	    .levels = levels,
 	};
+}
+
+struct acl_verdict acl_check_subscribe(const struct acl_subject *subject,
+                                       const struct acl_request *request, bool parts)
+{
+	struct topic_level levels[RULE_LEVELS_MAX + 1] UNINITIALIZED;
+	struct acl_query q = query_of(subject, request, levels);
+
+	REQUIRE(request->action == ACL_SUBSCRIBE);
+	return in_order(&q, parts ? decide_partial : decide);
+}
+
+struct acl_verdict acl_check(const struct acl_subject *subject, const struct acl_request *request)
+{
+	struct topic_level levels[RULE_LEVELS_MAX + 1] UNINITIALIZED;
+	struct acl_query q = query_of(subject, request, levels);
 	bool writes = (q.action & ACTIONS_WRITE) != 0;
 	const struct acl_rule *guard;
 
 	if (request->action == ACL_SUBSCRIBE)
-		return in_order(&q, subject->acl->partial ? decide_partial : decide);
+		return in_order(&q,
+		                acl_grants_parts(subject, request, NULL) ? decide_partial : decide);
 	if (writes && q.dollar) {
 		if (!slice_starts_with(request->topic, SLICE(BRIDGE_PREFIX)))
 			return (struct acl_verdict){.cause = ACL_CAUSE_GUARD_SYSTEM};
@@ -349,20 +392,11 @@ void acl_ask_each(const struct acl_subject *subject, const struct acl_request *r
                   acl_answer_fn *report, void *arg)
 {
 	struct topic_level levels[RULE_LEVELS_MAX + 1];
-	bool reads = (ACTION_BIT(request->action) & ACTIONS_READ) != 0;
-	bool partial = request->action == ACL_SUBSCRIBE && subject->acl->partial;
-	struct acl_query q = {
-	    .subject = subject,
-	    .request = request,
-	    .action = ACTION_BIT(request->action),
-	    .dollar = is_dollar(request->topic),
-	    .bridge = !reads && is_dollar(request->topic),
-	    .at = request->topic.data,
-	    .end = request->topic.data + request->topic.len,
-	    .levels = levels,
-	};
+	struct acl_query q = query_of(subject, request, levels);
+	bool partial = request->action == ACL_SUBSCRIBE && acl_grants_parts(subject, request, NULL);
 	decide_fn *first = partial ? decide_partial : decide;
 
+	q.bridge = q.dollar && (q.action & ACTIONS_READ) == 0;
 	if (subject->own != NULL)
 		report(arg, subject->own, first(subject->own, &q));
 	for (size_t i = 0; i < subject->role_count; i++)

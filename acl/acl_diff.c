@@ -24,6 +24,16 @@ static void report_missing(const struct rule_list *in, const struct rule_list *f
 static void diff_lists(const struct rule_list *before, const struct rule_list *after,
                        const char *whose, struct acl_diff_sink *sink)
 {
+	static const char *const words[] = {
+	    [ACL_PARTIAL_UNSAID] = "not set",
+	    [ACL_PARTIAL_REFUSE] = "refuse",
+	    [ACL_PARTIAL_FILTER] = "filter",
+	};
+	enum acl_partial old = before == NULL ? ACL_PARTIAL_UNSAID : before->partial;
+	enum acl_partial now = after == NULL ? ACL_PARTIAL_UNSAID : after->partial;
+
+	if (old != now)
+		sink->fn(sink->arg, "partial_subscriptions", whose, words[now]);
 	report_missing(before, after, "rule removed", whose, sink);
 	report_missing(after, before, "rule added", whose, sink);
 }

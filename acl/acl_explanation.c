@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 
-#include "acl/acl_check.h"
 #include "acl/acl_policy.h"
 #include "acl/condition.h"
 #include "acl/rule_names.h"
@@ -41,21 +40,21 @@ static struct acl_answer *add_role(struct acl_explanation *a, const struct acl *
 /* ---- rules that nearly fit ---- */
 
 /* NULL where the rule has nothing to do with the topic. */
-static char *why_not(const struct acl *acl, const struct acl_rule *rule, const struct rule_names *n,
-                     const struct acl_request *request)
+static char *why_not(const struct acl_rule *rule, const struct rule_names *n,
+                     const struct acl_request *request, bool parts)
 {
 	for (size_t f = 0; f < rule->filter_count; f++) {
 		if (!rule_filter_overlaps(&rule->filters[f], request->topic, &n->in_filters))
 			continue;
 		if (request->action == ACL_SUBSCRIBE)
-			return acl->partial ? NULL : xstrdup("it covers only a part of the filter");
+			return parts ? NULL : xstrdup("it covers only a part of the filter");
 		return condition_why_not(rule, request, &n->in_conditions);
 	}
 	return NULL;
 }
 
 struct accounting {
-	const struct acl *acl;
+	bool parts; /* a subscription may be granted in part */
 	const struct acl_request *request;
 	struct acl_explanation *explanation;
 	struct rule_names names;
@@ -75,7 +74,7 @@ static void list_near_misses(const struct accounting *c, struct acl_answer *answ
 
 		if (rule->deny || (rule->actions & ACTION_BIT(c->request->action)) == 0)
 			continue;
-		why = why_not(c->acl, rule, &c->names, c->request);
+		why = why_not(rule, &c->names, c->request, c->parts);
 		if (why != NULL)
 			answer->near_misses[answer->near_miss_count++] =
 			    (struct acl_near_miss){rule, why};
@@ -115,12 +114,18 @@ struct acl_explanation *acl_explanation_new(const struct acl *acl, const struct 
 	size_t added = principal == NULL ? 0 : principal->role_count;
 	struct acl_subject *subject = acl_subject_new(acl, who);
 	struct acl_explanation *explanation = xnew(explanation);
-	struct accounting c = {.acl = acl,
-	                       .request = request,
-	                       .explanation = explanation,
-	                       .names = rule_names_of(who)};
+	struct accounting c = {
+	    .request = request, .explanation = explanation, .names = rule_names_of(who)};
 
 	explanation->verdict = acl_check(subject, request);
+	if (request->action == ACL_SUBSCRIBE) {
+		bool whole = acl_check_subscribe(subject, request, false).allowed;
+
+		c.parts = acl_grants_parts(subject, request, &explanation->partial_by);
+		explanation->in_part = explanation->verdict.allowed && !whole;
+		explanation->would_be_in_part =
+		    !c.parts && !whole && acl_check_subscribe(subject, request, true).allowed;
+	}
 	/* Own rules first, then roles in the order in which the gate asks them. */
 	explanation->answers = xcalloc(1 + given + added, sizeof(*explanation->answers));
 	explanation->count = 1;

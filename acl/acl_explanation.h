@@ -4,6 +4,7 @@
 #ifndef ACL_ACL_EXPLANATION_H
 #define ACL_ACL_EXPLANATION_H
 
+#include "acl/acl_check.h"
 #include "acl/acl_types.h"
 
 /* An allow rule for this action and topic that does not match for one reason. */
@@ -28,7 +29,11 @@ struct acl_answer {
 struct acl_explanation {
 	struct acl_verdict verdict; /* acl_check's; guards come before all answers */
 	bool lacks_client_id;       /* rules use %c, and no client id is given */
-	struct acl_answer *answers; /* own rules, then roles in the order of their turn */
+	/* Of a subscription: it is granted, but not every topic of it may be read; or it is denied,
+	 * and would be granted so. */
+	bool in_part, would_be_in_part;
+	enum acl_partial_by partial_by; /* whose word on partial subscriptions decides */
+	struct acl_answer *answers;     /* own rules, then roles in the order of their turn */
 	size_t count;
 };
 

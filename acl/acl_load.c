@@ -15,7 +15,9 @@
 
 struct loader {
 	struct acl *acl;
-	struct principal *principal; /* whose section this is */
+	/* Whose section this is: a user's or anonymous's, and the rules in it; or a role's. */
+	struct principal *principal;
+	struct rule_list *list;
 	struct errors *errors;
 };
 
@@ -101,7 +103,7 @@ static void load_rules(struct loader *l, struct rule_list *list, const struct ya
 
 static void load_own_rules(struct loader *l, const struct yaml_node *node)
 {
-	load_rules(l, &l->principal->rules, node);
+	load_rules(l, l->list, node);
 }
 
 static void load_own_roles(struct loader *l, const struct yaml_node *node)
@@ -121,15 +123,36 @@ static void load_own_roles(struct loader *l, const struct yaml_node *node)
 	}
 }
 
+static void load_partial(struct loader *l, const struct yaml_node *node)
+{
+	bool filters = node->kind == YAML_SCALAR && strcmp(node->text, "filter") == 0;
+	bool refuses = node->kind == YAML_SCALAR && strcmp(node->text, "refuse") == 0;
+
+	if (!filters && (!refuses || l->principal == NULL))
+		report_error(l, node,
+		             l->principal != NULL
+		                 ? "partial_subscriptions is refuse or filter"
+		                 : "partial_subscriptions of a role is filter, or left out: a role "
+		                   "takes nothing away; write refuse where the user is");
+	l->list->partial = filters ? ACL_PARTIAL_FILTER : ACL_PARTIAL_REFUSE;
+}
+
 static const struct acl_key principal_keys[] = {
     {"roles", load_own_roles},
     {"rules", load_own_rules},
+    {"partial_subscriptions", load_partial},
+};
+
+static const struct acl_key role_keys[] = {
+    {"rules", load_own_rules},
+    {"partial_subscriptions", load_partial},
 };
 
 static void load_principal(struct loader *l, struct principal *principal,
                            const struct yaml_node *node)
 {
 	l->principal = principal;
+	l->list = &principal->rules;
 	load_keys(l, node, principal_keys, ARRAY_LEN(principal_keys));
 }
 
@@ -164,16 +187,23 @@ static void load_users(struct loader *l, const struct yaml_node *node)
 	}
 }
 
+/* A role is the list of its rules, or a mapping with that list in it. */
 static void load_roles(struct loader *l, const struct yaml_node *node)
 {
 	if (!is_mapping(l, node, "expected roles: 'name:', and a list of rules below it"))
 		return;
 	l->acl->roles = xcalloc(node->count + 1, sizeof(*l->acl->roles));
 	for (size_t i = 0; i < node->count; i++) {
+		const struct yaml_node *value = node->entries[i].value;
 		struct rule_list *role = &l->acl->roles[l->acl->role_count++];
 
 		role->name = xstrdup(node->entries[i].key->text);
-		load_rules(l, role, node->entries[i].value);
+		l->principal = NULL;
+		l->list = role;
+		if (value->kind == YAML_MAPPING)
+			load_keys(l, value, role_keys, ARRAY_LEN(role_keys));
+		else
+			load_rules(l, role, value);
 	}
 }
 

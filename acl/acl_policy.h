@@ -35,8 +35,8 @@ struct acl_test {
 };
 
 struct acl {
-	char *name; /* of the file, as given */
-	bool partial;
+	char *name;   /* of the file, as given */
+	bool partial; /* the word of broker.yaml: parts are granted */
 	struct level_dictionary levels;
 	struct rule_list guard;  /* desired_topics, as deny rules */
 	struct rule_list *roles; /* by name */

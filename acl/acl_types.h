@@ -22,9 +22,19 @@ enum acl_owner {
 	ACL_OWNER_OTHER,
 };
 
+/* What happens to a subscription that is permitted in part: it is refused, or granted, and only
+ * what is permitted is delivered. */
+enum acl_partial {
+	ACL_PARTIAL_UNSAID,
+	ACL_PARTIAL_REFUSE,
+	ACL_PARTIAL_FILTER,
+};
+
 struct acl_request {
 	enum acl_action action;
 	struct slice topic; /* valid topic name, or valid filter */
+	/* ACL_SUBSCRIBE: the word of the listener. */
+	enum acl_partial partial;
 	bool retain;
 	uint8_t qos;
 	struct slice payload;

@@ -70,6 +70,7 @@ struct rule_list {
 	char *name; /* of the role; NULL: somebody's own rules */
 	struct acl_rule *rules;
 	size_t count;
+	enum acl_partial partial; /* a role says FILTER, or nothing */
 	struct trie write;
 	struct trie read;
 };

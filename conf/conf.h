@@ -79,6 +79,10 @@ struct conf_authentication {
 	enum conf_bind_client_id bind_client_id;
 };
 
+struct conf_authorization {
+	enum conf_partial_subscriptions partial_subscriptions;
+};
+
 #define LIMIT(type, member, ...) type member;
 #define SHARED_LIMIT(...)
 struct conf_limits {
@@ -115,6 +119,7 @@ struct conf_listener {
 	bool server_moved;      /* for good (0x9D), or for now (0x9C) */
 	struct conf_tls tls;    /* merged with the global one */
 	struct conf_authentication authentication; /* likewise */
+	struct conf_authorization authorization;   /* likewise */
 	struct conf_limits limits;                 /* likewise */
 	bool own_connections;                      /* limits.connections was overridden here */
 	unsigned line, column;
@@ -127,11 +132,11 @@ struct conf {
 	size_t listener_count; /* at least one */
 	struct conf_tls tls;
 	struct conf_authentication authentication;
+	struct conf_authorization authorization;
 	struct conf_limits limits;
 	struct conf_shared_limits shared;
 	char *password_file;
 	char *acl_file;
-	enum conf_partial_subscriptions partial_subscriptions;
 	char *persistence_directory;     /* NULL: nothing is kept over a restart */
 	enum conf_durability durability; /* of what no row of persistence_topics matches */
 	struct conf_durable_topic *persistence_topics;

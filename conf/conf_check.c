@@ -233,6 +233,7 @@ void conf_check(const struct conf *conf, const char *name, const struct yaml_nod
 	    .errors = errors,
 	    .global = {.tls = conf->tls,
 	               .authentication = conf->authentication,
+	               .authorization = conf->authorization,
 	               .limits = conf->limits},
 	};
 

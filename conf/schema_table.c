@@ -127,17 +127,21 @@ static const struct schema_section authentication_section = {
 };
 
 static const struct schema_key authorization_keys[] = {
-    {"acl_file", SCHEMA_PATH, 0, AT(struct conf, acl_file),
+    {"acl_file", SCHEMA_PATH, KEY_GLOBAL, AT(struct conf, acl_file),
+     .hint = "the rules are the same on all listeners; set it in authorization: at the top level",
      .help = "The access rules, see acl.yaml(5). Without it everything is denied."},
-    {"partial_subscriptions", SCHEMA_ENUM, 0, AT(struct conf, partial_subscriptions),
+    {"partial_subscriptions", SCHEMA_ENUM, 0, AT(struct conf_authorization, partial_subscriptions),
      .default_text = "refuse", WORDS(partial_words),
-     .help = "What happens to a subscription that is permitted only in part: it is refused, or "
-             "granted and filtered at delivery."},
+     .help = "What happens to a subscription that is permitted only in part. refuse: it is "
+             "refused. filter: it is granted, and only permitted messages are delivered, for "
+             "example to an application that subscribes to # and shows what it gets. What is left "
+             "out is counted, not logged as a warning. A user or a role can say it for itself in "
+             "acl.yaml(5), which comes first."},
 };
 static const struct schema_section authorization_section = {
     "authorization",
     SECTION(authorization_keys),
-    sizeof(struct conf),
+    sizeof(struct conf_authorization),
     .help = "What connected clients may do.",
 };
 
@@ -281,6 +285,10 @@ static const struct schema_key listener_keys[] = {
      INHERITS(authentication), .section = &authentication_section,
      .help = "Overrides authentication: for this listener, key by key; password_file cannot be "
              "overridden."},
+    {"authorization", SCHEMA_MAPPING, 0, .offset = offsetof(struct conf_listener, authorization),
+     INHERITS(authorization), .section = &authorization_section,
+     .help = "Overrides authorization: for this listener, key by key; acl_file cannot be "
+             "overridden."},
     {"limits", SCHEMA_MAPPING, 0, .offset = offsetof(struct conf_listener, limits),
      INHERITS(limits), .section = &limits_section,
      .help = "Overrides limits: for this listener, key by key."},
@@ -305,8 +313,8 @@ static const struct schema_key root_keys[] = {
      .help = "Certificates of the server and of clients."},
     {"authentication", SCHEMA_MAPPING, 0, .offset = offsetof(struct conf, authentication),
      .section = &authentication_section, .help = "Who may connect."},
-    {"authorization", SCHEMA_MAPPING, 0, .offset = 0, .section = &authorization_section,
-     .help = "Who may do what."},
+    {"authorization", SCHEMA_MAPPING, 0, .offset = offsetof(struct conf, authorization),
+     .section = &authorization_section, .help = "Who may do what."},
     {"persistence", SCHEMA_MAPPING, 0, .offset = 0, .section = &persistence_section,
      .help = "What survives a restart."},
     {"limits", SCHEMA_MAPPING, 0, .offset = offsetof(struct conf, limits),

@@ -20,7 +20,7 @@ static struct acl *load_acl(const struct conf *conf, struct errors *errors)
 		            "the file does not exist: everything is denied; write rules into it");
 		path = NULL;
 	}
-	return acl_load(path, conf->partial_subscriptions, errors);
+	return acl_load(path, conf->authorization.partial_subscriptions, errors);
 }
 
 bool context_open(struct context *h, const char *conf_path)

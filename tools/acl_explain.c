@@ -25,6 +25,20 @@ static bool allowed(const struct talk *t)
 	return t->explanation->verdict.allowed && t->no_login == NULL;
 }
 
+static void print_in_part(const struct talk *t)
+{
+	static const char *const words[] = {
+	    [ACL_PARTIAL_BY_OWN] = "of its own",
+	    [ACL_PARTIAL_BY_ROLE] = "of a role",
+	    [ACL_PARTIAL_BY_LISTENER] = "of the listener",
+	    [ACL_PARTIAL_BY_CONF] = "in broker.yaml",
+	};
+
+	printf("      in part: messages that %s may not receive are left out "
+	       "(partial_subscriptions: filter, %s)\n",
+	       t->name, words[t->explanation->partial_by]);
+}
+
 static void print_verdict(const struct talk *t)
 {
 	const struct acl_verdict *v = &t->explanation->verdict;
@@ -44,6 +58,8 @@ static void print_verdict(const struct talk *t)
 			printf("      that is: %s\n", filled);
 		free(filled);
 	}
+	if (t->explanation->in_part)
+		print_in_part(t);
 }
 
 /* ---- who was asked ---- */
@@ -166,12 +182,35 @@ static void print_role_rule(const struct talk *t, const char *rule, const struct
 	free(quoted);
 }
 
+/* What the client sees of `#`, if it is not to see everything. */
+static void print_partial(const struct talk *t)
+{
+	char *name = suggest_yaml(t->name, true);
+
+	if (t->q->anonymous)
+		printf("to grant it, and deliver only what may be received, write into %s:\n"
+		       "    anonymous:\n      partial_subscriptions: filter\n",
+		       context_acl_name(t->context));
+	else
+		printf("to grant it, and deliver only what may be received, write into %s:\n"
+		       "    users:\n      %s:\n        partial_subscriptions: filter\n",
+		       context_acl_name(t->context), name);
+	if (t->explanation->partial_by == ACL_PARTIAL_BY_OWN)
+		puts("  (in place of refuse)");
+	else
+		puts("  (the same can be said in a role, in a listener or for all, under "
+		     "authorization:)");
+	free(name);
+}
+
 static void print_change(const struct talk *t)
 {
 	const struct acl_answer *own = &t->explanation->answers[0];
 	const struct acl_answer *role = own->rule == NULL ? role_to_change(t->explanation) : NULL;
 	char *rule = suggest_rule(&t->q->request, &t->who);
 
+	if (t->explanation->would_be_in_part)
+		print_partial(t);
 	if (rule == NULL)
 		puts("no rule can allow it: the topic has a line break in it");
 	else if (role != NULL)
@@ -179,6 +218,24 @@ static void print_change(const struct talk *t)
 	else
 		print_own_rule(t, rule, own);
 	free(rule);
+}
+
+/* By which listeners the answer is another one. */
+static void print_listeners(const struct talk *t)
+{
+	const struct conf *conf = t->context->conf;
+	enum acl_partial_by by = t->explanation->partial_by;
+
+	if (!t->explanation->in_part && !t->explanation->would_be_in_part)
+		return;
+	for (size_t i = 0; by == ACL_PARTIAL_BY_CONF && i < conf->listener_count; i++) {
+		const struct conf_listener *l = &conf->listeners[i];
+
+		if (l->authorization.partial_subscriptions !=
+		    conf->authorization.partial_subscriptions)
+			printf("note: at the listener %s it is %s, by its partial_subscriptions\n",
+			       l->bind, t->explanation->in_part ? "denied" : "granted in part");
+	}
 }
 
 static void print_remedy(const struct talk *t)
@@ -229,6 +286,7 @@ int explain(const struct context *h, const struct question *q)
 	print_asked(&t);
 	if (!explanation->verdict.allowed)
 		print_remedy(&t);
+	print_listeners(&t);
 	if (explanation->lacks_client_id)
 		puts("note: there are rules with %c, and no client id was given (--client-id)");
 	if (!identity_source_exists(h->identities) && !q->anonymous)

@@ -20,9 +20,9 @@ static struct acl *load_acl(const struct conf *conf, struct errors *errors)
 	if (conf->acl_file != NULL && access(conf->acl_file, F_OK) != 0 && errno == ENOENT) {
 		errors_warn(errors, conf->acl_file, 0, 0,
 		            "the file does not exist: everything is denied; write rules into it");
-		return acl_load(NULL, conf->partial_subscriptions, errors);
+		return acl_load(NULL, conf->authorization.partial_subscriptions, errors);
 	}
-	return acl_load(conf->acl_file, conf->partial_subscriptions, errors);
+	return acl_load(conf->acl_file, conf->authorization.partial_subscriptions, errors);
 }
 
 /* One for each listener, NULL for a Unix socket. On errors some are missing. */

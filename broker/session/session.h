@@ -18,6 +18,12 @@ struct disk_queue;
 
 #define EXPIRY_NEVER UINT32_MAX
 
+enum subscription_permit {
+	PERMIT_UNKNOWN, /* restored */
+	PERMIT_WHOLE,
+	PERMIT_PART, /* partial_subscriptions: filter */
+};
+
 /* One subscription of one session: in its table by the whole filter as the client wrote it. */
 struct subscription {
 	struct subscription *prev,
@@ -30,7 +36,10 @@ struct subscription {
 	uint64_t number;       /* what the journal calls it; 0: not kept */
 	uint32_t id;           /* Subscription Identifier, 0: none */
 	bool changed;          /* since it was written down: by the request at hand */
-	uint16_t share_skip;   /* length of "$share/GROUP/", 0: not shared */
+	/* enum subscription_permit: how much of it could be read when it was made, or first asked.
+	 */
+	uint8_t permit;
+	uint16_t share_skip; /* length of "$share/GROUP/", 0: not shared */
 	uint16_t filter_len;
 	struct subscription_options options;
 	char filter[];
@@ -160,7 +169,8 @@ struct session {
 	bool ended_another; /* by Clean Start, one that was kept: its CONNACK says that that is gone
 	                     */
 	bool removed;       /* its user is not in the password file any more */
-	uint8_t work;       /* enum session_work bits */
+	bool grants_in_part;   /* some subscription was granted in part, or restored */
+	uint8_t work;          /* enum session_work bits */
 	bool waits_for_memory; /* in the table */
 };
 

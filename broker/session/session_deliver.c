@@ -16,6 +16,7 @@
 #include "session/disk_queue.h"
 #include "session/link_output.h"
 #include "session/memory_wait.h"
+#include "session/partial_grant.h"
 #include "session/publish_encode.h"
 #include "session/session_journal.h"
 #include "session/session_report.h"
@@ -94,8 +95,12 @@ static bool receive_permitted(struct session *s, const struct delivery_context *
 {
 	struct acl_verdict verdict = receive_verdict(s, ctx);
 
+	struct slice topic = msg_topic(ctx->msg);
+
 	if (!verdict.allowed)
-		session_report_denial(s, DENIAL_RECEIVE, msg_topic(ctx->msg), &verdict);
+		session_report_denial(
+		    s, partial_grant_leaves_out(s, topic) ? DENIAL_FILTERED : DENIAL_RECEIVE, topic,
+		    &verdict);
 	return verdict.allowed;
 }
 

@@ -43,7 +43,8 @@ void session_report_denial(struct session *s, enum denial_kind kind, struct slic
 	char text[256];
 	size_t len;
 
-	count(&s->worker->counters.denials);
+	count(kind == DENIAL_FILTERED ? &s->worker->counters.deliveries_filtered
+	                              : &s->worker->counters.denials);
 	if (!log_limit_pass(limit_of(s, rule), s->worker->executor.now_ms + 1, WINDOW_MS, 1,
 	                    &suppressed))
 		return;
@@ -62,6 +63,9 @@ void session_report_denial(struct session *s, enum denial_kind kind, struct slic
 		break;
 	case DENIAL_RECEIVE:
 		LOG(DELIVERY_DENIED, WHO, .topic = topic, RULE);
+		break;
+	case DENIAL_FILTERED:
+		LOG(DELIVERY_FILTERED, WHO, .topic = topic, RULE);
 		break;
 	}
 #undef WHO

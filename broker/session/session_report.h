@@ -11,9 +11,11 @@ enum denial_kind {
 	DENIAL_SUBSCRIBE,
 	DENIAL_WILL,
 	DENIAL_RECEIVE,
+	/* Of a subscription that was granted in part: what the client never could read. */
+	DENIAL_FILTERED,
 };
 
-/* One warning with the rule, limited per client and rule. */
+/* One line with the rule, limited per client and rule: a warning, but of DENIAL_FILTERED. */
 void session_report_denial(struct session *s, enum denial_kind kind, struct slice topic,
                            const struct acl_verdict *verdict);
 /* A subscription, or a publish, was refused for a setting, which `fault` names: one line for

@@ -8,6 +8,7 @@
 #include "proto/packet_subscribe.h"
 #include "proto/topic.h"
 #include "session/client_link.h"
+#include "session/partial_grant.h"
 #include "session/replay.h"
 #include "session/session.h"
 #include "session/session_report.h"
@@ -36,11 +37,10 @@ static const char *exceeded_limit(const struct session *s, struct slice whole,
 
 /* One entry's judgement; `text` gets the rule or setting for a Reason String. */
 static enum reason check(struct client_link *link, struct slice whole, struct slice filter,
-                         char *text)
+                         enum subscription_permit *permit, char *text)
 {
 	const struct conf_limits *limits = client_link_limits(link);
 	struct session *s = link->session;
-	struct acl_request request = {.action = ACL_SUBSCRIBE, .topic = filter};
 	struct acl_verdict verdict;
 	const char *exceeds;
 
@@ -50,7 +50,7 @@ static enum reason check(struct client_link *link, struct slice whole, struct sl
 		                                 fault_of(REASON_TOPIC_FILTER_INVALID, exceeds));
 		return refuse(REASON_TOPIC_FILTER_INVALID, exceeds, text);
 	}
-	verdict = acl_check(session_subject(s), &request);
+	verdict = partial_grant_check(s, filter, permit);
 	if (!verdict.allowed) {
 		session_report_denial(s, DENIAL_SUBSCRIBE, whole, &verdict);
 		acl_verdict_text(link->worker->snapshot->acl, &verdict, text, REQUEST_TEXT_MAX);
@@ -95,6 +95,7 @@ static uint8_t subscribe_one(struct client_link *link, struct request *r, struct
 	struct slice group, filter = whole;
 	enum share_result share = topic_filter_share(whole, &group, &filter);
 	uint8_t max_qos = client_link_limits(link)->max_qos;
+	enum subscription_permit permit;
 	struct subscription *sub;
 	enum reason why;
 	bool is_new;
@@ -104,7 +105,7 @@ static uint8_t subscribe_one(struct client_link *link, struct request *r, struct
 		                       "$share needs the name of a group and a filter", r->text);
 	if (share == SHARE_NONE)
 		filter = whole;
-	why = check(link, whole, filter, r->text);
+	why = check(link, whole, filter, &permit, r->text);
 	if (why != REASON_SUCCESS)
 		return (uint8_t)why;
 	if (options.qos > max_qos)
@@ -114,6 +115,8 @@ static uint8_t subscribe_one(struct client_link *link, struct request *r, struct
 		options.retain_as_published = true;
 	}
 	sub = subscription_put(link->session, whole, &options, r->subscription_id, &is_new);
+	sub->permit = (uint8_t)permit;
+	link->session->grants_in_part |= permit == PERMIT_PART;
 	start_replay(link->session, sub, is_new);
 	subscribe_request_add_changed(r, sub);
 	return options.qos; /* granted [MQTT5-3.8.4-7] [MQTT3-3.8.4-5] */

@@ -169,6 +169,7 @@ void subscription_restore(struct session *s, uint64_t number, struct slice filte
 {
 	struct subscription *sub = subscription_new(s, filter);
 
+	s->grants_in_part = true; /* it may be one; see partial_grant.c */
 	sub->number = number;
 	if (s->next_subscription < number)
 		s->next_subscription = (uint32_t)number;

@@ -123,7 +123,7 @@ static struct config_snapshot *make_snapshot(const struct world_settings *s,
 	    &errors);
 	struct acl *acl =
 	    parsed(acl_parse("acl.yaml", slice_of_str(s->acl == NULL ? default_acl : s->acl),
-	                     conf->partial_subscriptions, &errors),
+	                     conf->authorization.partial_subscriptions, &errors),
 	           &errors);
 
 	return config_load_parts(conf, make_identities(s, conf), acl, before);

@@ -348,10 +348,34 @@ def test_without_a_password_file():
     assert "note: there is no password_file; the roles are those of acl.yaml alone" in said
 
 
-def test_partial_subscriptions():
+def test_partial_subscriptions_are_explained():
     house(users=USERS, config=CONFIG.replace("acl_file: acl.yaml", "acl_file: acl.yaml, partial_subscriptions: filter"))
     said = ask("porch", "subscribe desired/#", status=0).stdout
     assert "rule: acl.yaml:7: allow subscribe desired/%u/#" in said
+    assert ("in part: messages that porch may not receive are left out (partial_subscriptions: filter, in broker.yaml)"
+            in said)
+    assert "in part" not in ask("porch", "subscribe desired/porch/#", status=0).stdout
+
+
+def test_partial_subscriptions_are_named_as_the_remedy():
+    """Who shows everything asks for '#', and gets what it may read once the file says so as explain has it."""
+    house(users=USERS)
+    said = ask("porch", "subscribe #", status=1).stdout
+    remedy = "    users:\n      \"porch\":\n        partial_subscriptions: filter\n"
+    assert "to grant it, and deliver only what may be received, write into acl.yaml:\n" + remedy in said, said
+    assert "partial_subscriptions" not in ask("porch", "subscribe nothing/#", status=1).stdout
+    assert "partial_subscriptions" not in ask("porch", "publish x", status=1).stdout
+    entry = "users:\n  porch:\n    partial_subscriptions: filter\n"
+    write("acl.yaml", POLICY.replace("users:\n", entry, 1) if "users:\n" in POLICY else POLICY + entry)
+    assert "(partial_subscriptions: filter, of its own)" in ask("porch", "subscribe #", status=0).stdout
+    write("acl.yaml", open("acl.yaml", encoding="utf-8").read().replace("filter", "refuse"))
+    assert "(in place of refuse)" in ask("porch", "subscribe #", status=1).stdout
+
+
+def test_listener_with_another_word_is_noted():
+    house(users=USERS, config=CONFIG.replace("bind: ", "authorization: { partial_subscriptions: filter }, bind: ", 1))
+    said = ask("porch", "subscribe #", status=1).stdout
+    assert "is granted in part, by its partial_subscriptions" in said, said
 
 
 def test_missing_and_empty_acl_file():

@@ -98,6 +98,10 @@ static void question_word(struct acl_request *request, const char *word)
 		request->retain = true;
 	else if (strcmp(word, "owned") == 0)
 		request->owner = ACL_OWNER_OTHER;
+	else if (strcmp(word, "refuse") == 0)
+		request->partial = ACL_PARTIAL_REFUSE;
+	else if (strcmp(word, "filter") == 0)
+		request->partial = ACL_PARTIAL_FILTER;
 	else if (strncmp(word, "qos=", 4) == 0)
 		request->qos = (uint8_t)(word[4] - '0');
 	else if (strncmp(word, "payload=", 8) == 0)

@@ -44,6 +44,7 @@ struct rule {
 struct list {
 	struct rule rules[RULES_MAX];
 	unsigned count;
+	enum acl_partial partial;
 };
 
 struct policy {
@@ -55,6 +56,11 @@ struct policy {
 };
 
 static const char *const action_words[] = {"publish", "will", "subscribe", "receive", "all"};
+static const char *const partial_words[] = {
+    [ACL_PARTIAL_UNSAID] = "",
+    [ACL_PARTIAL_REFUSE] = "partial_subscriptions: refuse, ",
+    [ACL_PARTIAL_FILTER] = "partial_subscriptions: filter, ",
+};
 static const char *const retain_words[] = {"", " retain=no", " retain=only", " retain=delete"};
 static const char *const payload_words[] = {"on", "o*", "%u", "%c*", "%u/%c", "%%*", "*", "on,off"};
 static const char *const rule_levels[] = {"a",      "b",   "%u", "%c", "x%u", "%cy", "%u%c",
@@ -122,10 +128,13 @@ static void draw_policy(struct source *s, struct policy *p)
 {
 	p->partial = draw(s, 2) == 0;
 	p->custom_guard = draw(s, 4) == 0;
-	for (unsigned i = 0; i < ROLES; i++)
+	for (unsigned i = 0; i < ROLES; i++) {
 		draw_list(s, &p->roles[i]);
+		p->roles[i].partial = draw(s, 5) == 0 ? ACL_PARTIAL_FILTER : ACL_PARTIAL_UNSAID;
+	}
 	for (unsigned i = 0; i < 2; i++) {
 		draw_list(s, &p->users[i]);
+		p->users[i].partial = (enum acl_partial)(draw(s, 2) * draw(s, 3));
 		p->roles_of[i] = draw(s, 1 << ROLES);
 	}
 }
@@ -167,12 +176,17 @@ static char *print_policy(struct policy *p)
 
 	buf_printf(&out, "{%s roles: {", p->custom_guard ? "desired_topics: [a/+/#, '%%'], " : "");
 	for (unsigned i = 0; i < ROLES; i++) {
-		buf_printf(&out, "r%u: ", i);
+		bool word = p->roles[i].partial != ACL_PARTIAL_UNSAID;
+
+		buf_printf(&out, "r%u: %s", i,
+		           word ? "{partial_subscriptions: filter, rules: " : "");
 		print_list(&out, &p->roles[i], &line);
-		buf_printf(&out, ", ");
+		buf_printf(&out, "%s, ", word ? "}" : "");
 	}
 	for (unsigned i = 0; i < 2; i++) {
-		buf_printf(&out, i == 0 ? "}, users: {anna: {rules: " : "}}, anonymous: {rules: ");
+		buf_printf(&out,
+		           i == 0 ? "}, users: {anna: {%srules: " : "}}, anonymous: {%srules: ",
+		           partial_words[p->users[i].partial]);
 		print_list(&out, &p->users[i], &line);
 		buf_printf(&out, ", roles: [");
 		for (unsigned r = 0; r < ROLES; r++) {
@@ -215,6 +229,7 @@ struct question {
 	bool retain, owned;
 	unsigned qos;
 	const char *payload;
+	enum acl_partial listener;
 };
 
 static void draw_question(struct source *s, struct question *q)
@@ -242,6 +257,7 @@ static void draw_question(struct source *s, struct question *q)
 	q->owned = draw(s, 3) == 0;
 	q->qos = draw(s, 3);
 	q->payload = PICK(s, payloads);
+	q->listener = (enum acl_partial)draw(s, 3);
 }
 
 /* Put names in. A name without a value: false for allow rules, a hole for deny rules. */
@@ -435,9 +451,25 @@ static bool action_counts(const struct rule *r, enum acl_action action)
 	return strchr(sets[r->action], "PWSR"[action]) != NULL;
 }
 
+/* A user's word first, then any of the roles that says filter, then the listener, then the file. */
+static bool grants_parts(const struct policy *p, const struct question *q)
+{
+	int own = q->asker->anonymous ? 1 : strcmp(q->asker->user, "anna") == 0 ? 0 : -1;
+	unsigned roles = q->asker->given | (own < 0 ? 0 : p->roles_of[own]);
+
+	if (own >= 0 && p->users[own].partial != ACL_PARTIAL_UNSAID)
+		return p->users[own].partial == ACL_PARTIAL_FILTER;
+	for (unsigned i = 0; i < ROLES; i++) {
+		if ((roles >> i & 1) != 0 && p->roles[i].partial == ACL_PARTIAL_FILTER)
+			return true;
+	}
+	return q->listener == ACL_PARTIAL_UNSAID ? p->partial : q->listener == ACL_PARTIAL_FILTER;
+}
+
 static bool filter_counts(const struct policy *p, const struct rule *r, const char *filter,
                           const struct question *q)
 {
+	bool parts = !r->deny && grants_parts(p, q);
 	char expanded[TEXT_MAX];
 	struct topics t;
 
@@ -449,8 +481,8 @@ static bool filter_counts(const struct policy *p, const struct rule *r, const ch
 			return false;
 		return matches(expanded, q->topic);
 	}
-	t = try_topics(expanded, q->topic, p->partial && !r->deny);
-	return t.all || (p->partial && !r->deny && t.some);
+	t = try_topics(expanded, q->topic, parts);
+	return t.all || (parts && t.some);
 }
 
 static bool payload_counts(const struct rule *r, const struct question *q)
@@ -566,6 +598,7 @@ static struct answer ask(const struct acl *acl, const struct question *q)
 	    .qos = (uint8_t)q->qos,
 	    .payload = slice_of_str(q->payload),
 	    .owner = q->owned ? ACL_OWNER_OTHER : ACL_OWNER_NOBODY_ELSE,
+	    .partial = q->listener,
 	};
 	struct acl_subject *subject;
 	struct acl_verdict verdict;

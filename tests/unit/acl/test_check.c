@@ -443,6 +443,58 @@ static void partial_subscription_needs_a_rule_that_overlaps(void **state)
 	}
 }
 
+/* A user's word first, then any role that says filter, then the listener, then broker.yaml. */
+static void nearest_word_on_partial_subscriptions_decides(void **state)
+{
+#define POLICY(own, one, two)                                                                      \
+	"roles:\n"                                                                                 \
+	"  one: {" one "rules: [allow subscribe a/b]}\n"                                           \
+	"  two: {" two "rules: []}\n"                                                              \
+	"users:\n"                                                                                 \
+	"  anna: {" own "roles: [one, two]}\n"                                                     \
+	"anonymous: {" own "roles: [one]}\n"
+#define FILTER "partial_subscriptions: filter, "
+#define REFUSE "partial_subscriptions: refuse, "
+	static const struct {
+		const char *name, *policy, *who, *what;
+		bool global, want;
+	} rows[] = {
+	    {"nobody says anything", POLICY("", "", ""), "anna", "subscribe #", false, false},
+	    {"broker.yaml", POLICY("", "", ""), "anna", "subscribe #", true, true},
+	    {"listener", POLICY("", "", ""), "anna", "subscribe # filter", false, true},
+	    {"listener before broker.yaml", POLICY("", "", ""), "anna", "subscribe # refuse", true,
+	     false},
+	    {"first role", POLICY("", FILTER, ""), "anna", "subscribe #", false, true},
+	    {"second role", POLICY("", "", FILTER), "anna", "subscribe #", false, true},
+	    {"role before listener", POLICY("", "", FILTER), "anna", "subscribe # refuse", false,
+	     true},
+	    {"role of the password file", POLICY("", FILTER, ""), "bert with one",
+	     "subscribe # refuse", false, true},
+	    {"role that the client does not have", POLICY("", FILTER, ""), "bert with two",
+	     "subscribe #", false, false},
+	    {"user", POLICY(FILTER, "", ""), "anna", "subscribe # refuse", false, true},
+	    {"user before role", POLICY(REFUSE, FILTER, FILTER), "anna", "subscribe # filter", true,
+	     false},
+	    {"another user", POLICY(FILTER, "", ""), "bert with one", "subscribe #", false, false},
+	    {"anonymous", POLICY(FILTER, "", ""), "-", "subscribe #", false, true},
+	    {"anonymous before role", POLICY(REFUSE, FILTER, ""), "-", "subscribe #", true, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct acl *acl = rows[i].global ? policy_of_partial(rows[i].policy, false)
+		                                 : policy_of(rows[i].policy, false);
+		bool got = strncmp(policy_ask(acl, rows[i].who, rows[i].what), "allow", 5) == 0;
+
+		if (got != rows[i].want)
+			fail_msg("%s", rows[i].name);
+		acl_free(acl);
+	}
+#undef POLICY
+#undef FILTER
+#undef REFUSE
+}
+
 /* Whoever is said to be alike gets the same answers; two sessions of one user are, without %c. */
 static void subjects_with_the_same_rules_read_alike(void **state)
 {
@@ -526,6 +578,7 @@ int main(void)
 	    cmocka_unit_test(guards_deny_before_all_rules),
 	    cmocka_unit_test(subscription_needs_a_rule_that_covers_it),
 	    cmocka_unit_test(partial_subscription_needs_a_rule_that_overlaps),
+	    cmocka_unit_test(nearest_word_on_partial_subscriptions_decides),
 	    cmocka_unit_test(subjects_with_the_same_rules_read_alike),
 	};
 

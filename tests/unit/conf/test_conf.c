@@ -227,6 +227,11 @@ static const struct {
      "listeners; "
      "set it in authentication: at the top level\n"},
 
+    {"acl_file of a listener",
+     "listeners: [{bind: \"[::]:1\", authorization: {acl_file: p}}]\ntls: {" CERTS "}\n",
+     "f:1:46: error: acl_file cannot be set in a listener: the rules are the same on all "
+     "listeners; set it in authorization: at the top level\n"},
+
     {"CONNECT larger than a packet", TCP "tls: {" CERTS "}\nlimits: {max_connect_size: 3M}\n",
      "f:3:28: error: max_connect_size is larger than max_packet_size: a CONNECT is a packet too, "
      "lower it or raise max_packet_size\n"},
@@ -383,7 +388,8 @@ static void errors_of_another_file_do_not_refuse_this_one(void **state)
 	"    mode: 0600\n"                                                                         \
 	"    group: broker\n"                                                                      \
 	"    limits: {connections: 7000}\n"                                                        \
-	"  - {bind: \"127.0.0.1:1\", limits: , tls: {client_crl: ~}}\n"                            \
+	"  - {bind: \"127.0.0.1:1\", limits: , tls: {client_crl: ~}, authorization: {"             \
+	"partial_subscriptions: filter}}\n"                                                        \
 	"limits: {connections: 7000, subscriptions: 5}\n"                                          \
 	"authentication: {bind_client_id: prefix, password_file: users.passwd}\n"                  \
 	"tls:\n"                                                                                   \
@@ -444,6 +450,8 @@ static void listeners_override_key_by_key(void **state)
 
 	assert_null(last->tls.client_crl);
 	assert_false(last->own_connections);
+	assert_int_equal(last->authorization.partial_subscriptions, PARTIAL_SUBSCRIPTIONS_FILTER);
+	assert_int_equal(local->authorization.partial_subscriptions, PARTIAL_SUBSCRIPTIONS_REFUSE);
 	assert_int_equal(conf->limits.max_qos, 2);
 	assert_int_equal(conf->tls.client_certificates, CLIENT_CERTIFICATES_NONE);
 	conf_free(conf);
@@ -564,7 +572,9 @@ static void dump_of_a_listener_shows_what_differs(void **state)
 	            "    server_reference: null\n"
 	            "    server_moved: false\n"
 	            "    tls:\n"
-	            "      client_crl: null");
+	            "      client_crl: null\n"
+	            "    authorization:\n"
+	            "      partial_subscriptions: filter");
 	free(dump);
 	conf_free(conf);
 }
