@@ -84,7 +84,8 @@ static bool source_open(struct source *s, const char *path)
 
 struct info {
 	uint32_t format;
-	uint64_t time_ms, transaction, file_bytes, used_bytes;
+	uint64_t transaction, file_bytes, used_bytes;
+	int64_t wall_ms;      /* of the last commit */
 	const uint64_t *rows; /* of each table */
 };
 
@@ -94,7 +95,7 @@ static void print_info(const struct source *s, const struct info *i)
 
 	store_files_describe_upgrade(i->format, STORE_FORMAT, text);
 	printf("format        %" PRIu32 "%s%s\n", i->format, text[0] == '\0' ? "" : ": ", text);
-	printf("last commit   %s\n", clock_text((int64_t)i->time_ms, when));
+	printf("last commit   %s\n", clock_text(i->wall_ms, when));
 	printf("transaction   %" PRIu64 "\n", i->transaction);
 	printf("file          %" PRIu64 " bytes\n", i->file_bytes);
 	printf("in use        %" PRIu64 " bytes\n", i->used_bytes);
@@ -118,7 +119,7 @@ static int info_beside(struct source *s)
 	if (stat(file, &st) != 0)
 		(void)stat(s->path, &st); /* it is the file */
 	print_info(s, &(struct info){.format = s->format,
-	                             .time_ms = store_time_ms(s->store),
+	                             .wall_ms = store_last_time(s->store).wall_ms,
 	                             .transaction = status.transaction,
 	                             .file_bytes = (uint64_t)st.st_size,
 	                             .used_bytes = status.used_bytes,
@@ -136,7 +137,7 @@ static int info_at_rest(struct source *s)
 	if (rc != 0)
 		return rc;
 	print_info(s, &(struct info){.format = r->format,
-	                             .time_ms = r->time_ms,
+	                             .wall_ms = r->time.wall_ms,
 	                             .transaction = r->transaction,
 	                             .file_bytes = r->file_bytes,
 	                             .used_bytes =

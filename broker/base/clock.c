@@ -10,7 +10,9 @@ static uint64_t machine_monotonic_ns(void *arg)
 	struct timespec now;
 
 	(void)arg;
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	/* Unlike CLOCK_MONOTONIC it goes on while the machine is suspended. */
+	/* mutant: clock_suspend */
+	clock_gettime(CLOCK_BOOTTIME, &now);
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
@@ -47,6 +49,11 @@ uint64_t clock_monotonic_ms(void)
 int64_t clock_wall_ms(void)
 {
 	return current->wall_ms(current->arg);
+}
+
+bool clock_is_set(int64_t wall_ms)
+{
+	return wall_ms >= CLOCK_EARLIEST_MS;
 }
 
 const char *clock_text(int64_t wall_ms, char out[CLOCK_TEXT_MAX])

@@ -1,8 +1,10 @@
-/* Time.  Timers and intervals use the monotonic clock; only what crosses a restart uses the wall
- * clock. A simulation replaces the source before any thread starts. */
+/* Time.  Timers and intervals use the monotonic clock, which goes on in suspend.  What crosses a
+ * restart is in store time (journal/store_clock.h), the only thing that asks the wall clock.  A
+ * simulation replaces the source before any thread starts. */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct clock_source {
@@ -15,6 +17,11 @@ void clock_use(const struct clock_source *source); /* NULL: the machine's clocks
 uint64_t clock_monotonic_ns(void);
 uint64_t clock_monotonic_ms(void);
 int64_t clock_wall_ms(void);
+
+/* 2026-01-01: before this version was made.  A machine without a clock of its own shows an earlier
+ * time until it has asked the network. */
+#define CLOCK_EARLIEST_MS ((int64_t)1767225600000)
+bool clock_is_set(int64_t wall_ms);
 
 /* "2026-11-21T01:41:31Z" */
 #define CLOCK_TEXT_MAX 32

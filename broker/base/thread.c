@@ -57,9 +57,15 @@ void condition_wait_for(struct condition *c, struct mutex *m, uint64_t timeout_m
 
 void condition_wait_until(struct condition *c, struct mutex *m, uint64_t monotonic_ns)
 {
-	struct timespec until = {.tv_sec = (time_t)(monotonic_ns / 1000000000),
-	                         .tv_nsec = (long)(monotonic_ns % 1000000000)};
+	uint64_t now_ns = clock_monotonic_ns(), until_ns;
+	struct timespec until;
 
+	/* The condition's clock stands still in suspend, ours does not. */
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until_ns = (uint64_t)until.tv_sec * 1000000000 + (uint64_t)until.tv_nsec +
+	           (monotonic_ns > now_ns ? monotonic_ns - now_ns : 0);
+	until.tv_sec = (time_t)(until_ns / 1000000000);
+	until.tv_nsec = (long)(until_ns % 1000000000);
 	(void)pthread_cond_timedwait(&c->c, &m->m, &until);
 }
 

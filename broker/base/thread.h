@@ -19,7 +19,7 @@ struct mutex {
 	}
 
 struct condition {
-	pthread_cond_t c; /* waits on the monotonic clock */
+	pthread_cond_t c; /* waits on CLOCK_MONOTONIC */
 };
 
 struct thread {

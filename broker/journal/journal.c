@@ -6,7 +6,9 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "journal/journal_ops.h"
+#include "journal/store_clock.h"
 
 static void on_space(struct task *task, void *executor_arg)
 {
@@ -18,11 +20,24 @@ static void on_space(struct task *task, void *executor_arg)
 
 /* --- what all implementations have --- */
 
-void journal_init(struct journal *j, const struct journal_kind *kind, uint64_t last_time_ms)
+static void begin_time(struct journal *j, struct store_time last)
 {
 	int64_t wall_ms = clock_wall_ms();
-	uint64_t now_ms = wall_ms > 0 ? (uint64_t)wall_ms : 0;
+	struct store_clock_start start = store_clock_begin(last, wall_ms);
+	char now[CLOCK_TEXT_MAX], before[CLOCK_TEXT_MAX];
 
+	j->last_time_ms = last.time_ms;
+	j->time_ms = start.time_ms;
+	j->zero_ms = clock_monotonic_ms();
+	if (start.doubt != NULL)
+		LOG(CLOCK_DOUBTED, .cause = start.doubt, .clock = clock_text(wall_ms, now),
+		    .stopped = clock_text(last.wall_ms, before),
+		    .remedy = "check the clock; nothing expires too early, but what would have "
+		              "expired meanwhile lives on for the time that it had left");
+}
+
+void journal_init(struct journal *j, const struct journal_kind *kind, struct store_time last)
+{
 	j->kind = kind;
 	mutex_init(&j->lock, LOCK_JOURNAL);
 	atomic_init(&j->next_position, 1);
@@ -33,9 +48,7 @@ void journal_init(struct journal *j, const struct journal_kind *kind, uint64_t l
 	atomic_init(&j->lacks_space, false);
 	atomic_init(&j->used_bytes, 0);
 	atomic_init(&j->max_bytes, 0);
-	j->last_time_ms = last_time_ms;
-	j->time_ms = now_ms > last_time_ms ? now_ms : last_time_ms;
-	j->zero_ms = clock_monotonic_ms();
+	begin_time(j, last);
 }
 
 void journal_fini(struct journal *j)

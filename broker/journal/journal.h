@@ -53,8 +53,8 @@ void journal_space(const struct journal *j, uint64_t *used, uint64_t *whole);
 
 /* --- life --- */
 
-/* Store time: ms since 1970 that never go back, whatever the machine's clock says; for times that
- * are read after a restart.  The journal converts the expiry of messages itself. */
+/* Store time (store_clock.h), for times that are read after a restart.  The journal converts the
+ * expiry of messages itself. */
 uint64_t journal_time_ms(const struct journal *j, uint64_t monotonic_ms);
 /* When the broker was last known to run. */
 uint64_t journal_last_time_ms(const struct journal *j);
@@ -85,8 +85,8 @@ void journal_free(struct journal *j);
 /* --- for the implementations --- */
 
 struct journal_kind; /* journal_ops.h */
-/* last_time_ms: what the store knows of the time before, 0: nothing. */
-void journal_init(struct journal *j, const struct journal_kind *kind, uint64_t last_time_ms);
+/* `last`: what the store knows of the time before, zeros: nothing. */
+void journal_init(struct journal *j, const struct journal_kind *kind, struct store_time last);
 void journal_fini(struct journal *j);
 
 #endif

@@ -119,6 +119,8 @@ static void stop(struct journal *j)
 		writer_thread_join(w);
 	while (writer_turn(w, clock_monotonic_ms(), true) && w->batch != NULL)
 		;
+	if (w->state != JOURNAL_FAILED) /* from here on it is down */
+		store_save_time(w->store, journal_time_ms(&w->j, clock_monotonic_ms()));
 	cancel_pages(w);
 	mutex_lock(&w->j.lock);
 	coalescer_cancel_all(w);
@@ -160,7 +162,7 @@ struct journal *journal_disk_new(struct store *store, const struct journal_optio
 {
 	struct writer *w = xnew(w);
 
-	journal_init(&w->j, &kind, store_time_ms(store));
+	journal_init(&w->j, &kind, store_last_time(store));
 	condition_init(&w->wake);
 	w->store = store;
 	w->enough = 1;

@@ -52,7 +52,6 @@ void journal_group_add(struct journal_group *g, const struct record *record)
 
 	REQUIRE(g->executor == NULL); /* it is not appended yet */
 	REQUIRE((unsigned)record->kind < RECORD_KINDS);
-	REQUIRE(record->session_id != 0 || record->kind == RECORD_RETAINED);
 	REQUIRE(record->msg != NULL ||
 	        (record->kind != RECORD_QUEUE && record->kind != RECORD_WILL));
 	array_reserve(g->entries, g->cap, g->count + 1);

@@ -48,6 +48,6 @@ struct journal *journal_memory_new(void)
 {
 	struct journal *j = xnew(j);
 
-	journal_init(j, &memory_kind, 0);
+	journal_init(j, &memory_kind, (struct store_time){0});
 	return j;
 }

@@ -8,6 +8,7 @@
 #include "journal/coalescer.h"
 #include "journal/notifications.h"
 #include "journal/queue_state.h"
+#include "journal/store_clock.h"
 #include "journal/writer_apply.h"
 #include "journal/writer_expire.h"
 #include "journal/writer_queue.h"
@@ -247,11 +248,17 @@ static void on_error(struct writer *w, int error)
 	writer_space_set_state(w, is_full(error) ? JOURNAL_WAITS : JOURNAL_FAILED, error);
 }
 
+/* Now and then; and soon after the machine's clock was set, as what it showed before says nothing
+ * about how long the broker will have been down. */
 static void note_time(struct writer *w)
 {
-	if (w->now_ms < w->note_ms)
+	struct store_time now = {.time_ms = journal_time_ms(&w->j, w->now_ms),
+	                         .wall_ms = clock_wall_ms()};
+
+	/* mutant: store_clock_set_while_running */
+	if (w->now_ms < w->note_ms && !store_clock_was_set(store_last_time(w->store), now))
 		return;
-	store_save_time(w->store, journal_time_ms(&w->j, w->now_ms));
+	store_save_time(w->store, now.time_ms);
 	w->note_ms = w->now_ms + NOTE_MS;
 }
 

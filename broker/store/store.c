@@ -123,10 +123,11 @@ bool store_has_changes(const struct store *store)
 	return store->changed;
 }
 
+/* Of a later time, or of the same one anew. */
 static void learn_time(struct store *store, uint64_t time_ms)
 {
-	if (time_ms > store->time_ms)
-		store->time_ms = time_ms;
+	if (time_ms >= store->time.time_ms)
+		store->time = (struct store_time){.time_ms = time_ms, .wall_ms = clock_wall_ms()};
 }
 
 void store_timestamp(struct store *store, uint64_t time_ms)
@@ -137,13 +138,9 @@ void store_timestamp(struct store *store, uint64_t time_ms)
 
 static void put_commit_row(struct store *store)
 {
-	int64_t wall_ms = clock_wall_ms();
 	struct buf row = {0};
 
-	if (wall_ms > 0)
-		learn_time(store, (uint64_t)wall_ms);
-	buf_put_u64(&row, store->ops->number(store));
-	buf_put_u64(&row, store->time_ms);
+	store_backend_put_commit(&row, store->ops->number(store), store->time);
 	store_put(store, TABLE_META, STORE_ROW_COMMIT, buf_slice(&row));
 	buf_fini(&row);
 }
@@ -159,7 +156,7 @@ int store_commit(struct store *store)
 	}
 	store->open = false;
 	if (has_succeeded(store, store->ops->commit(store)))
-		store->ops->save_time(store, store->time_ms);
+		store->ops->save_time(store, store->time);
 	return store->error;
 }
 
@@ -207,16 +204,16 @@ uint64_t store_space(struct store *store, const struct store_status *status,
 	return status->used_bytes < most ? most - status->used_bytes : 0;
 }
 
-uint64_t store_time_ms(const struct store *store)
+struct store_time store_last_time(const struct store *store)
 {
-	return store->time_ms;
+	return store->time;
 }
 
-void store_save_time(struct store *store, uint64_t wall_ms)
+void store_save_time(struct store *store, uint64_t time_ms)
 {
 	REQUIRE(!store->open);
-	learn_time(store, wall_ms);
-	store->ops->save_time(store, store->time_ms);
+	learn_time(store, time_ms);
+	store->ops->save_time(store, store->time);
 }
 
 void store_release(struct store *store)

@@ -53,7 +53,8 @@ static inline bool store_expect(struct store *store, bool readable)
 }
 int store_error(const struct store *store); /* of the open transaction, until now: 0 or -errno */
 bool store_has_changes(const struct store *store); /* this transaction, or the last one */
-/* The time of this commit, if it is later than the wall clock's; left out: that. */
+/* The store time of this commit, with what the wall clock shows now; left out: that of the last
+ * one. */
 void store_timestamp(struct store *store, uint64_t time_ms);
 /* 0: it is on disk (fsync included), or changed nothing.  In any case the transaction has ended;
  * after an error nothing of it is in the store. */
@@ -78,12 +79,11 @@ enum store_bound {
 uint64_t store_space(struct store *store, const struct store_status *status,
                      enum store_bound *bound);
 
-/* The newest of: the time in the last commit, and the last time saved without one.  ms since 1970;
- * 0: never. */
-uint64_t store_time_ms(const struct store *store);
+/* The later of: the time of the last commit, and the last time saved without one. */
+struct store_time store_last_time(const struct store *store);
 /* Save the time beside the tables, without an fsync: after a crash it says how long the broker was
  * down. */
-void store_save_time(struct store *store, uint64_t wall_ms);
+void store_save_time(struct store *store, uint64_t time_ms);
 
 /* Everything was read: what was mapped for it need not stay in memory. */
 void store_release(struct store *store);

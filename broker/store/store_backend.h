@@ -14,9 +14,14 @@
 /* Rows of TABLE_META that are this layer's own. */
 #define STORE_ROW_FORMAT SLICE("format") /* four bytes: STORE_FORMAT */
 #define STORE_ROW_COMMIT                                                                           \
-	SLICE("commit") /* written by each: its number, its time; eight bytes each */
+	SLICE("commit") /* written by each: number, store time, wall time (some have none); 8      \
+	                   bytes each */
 
 struct store;
+
+/* Its value. */
+void store_backend_put_commit(struct buf *out, uint64_t number, struct store_time time);
+bool store_backend_read_commit(struct slice value, uint64_t *number, struct store_time *time);
 
 /* A backend.  0 or -errno; -ENOENT where there is no such row; the rest as in store.h.  An error
  * ends nothing: store.c calls `abort`.  Only `commit` ends the transaction, in any case. */
@@ -39,9 +44,9 @@ struct store_ops {
 	void (*status)(struct store *store, struct store_status *out);
 	/* Can the file grow by that much? NULL: always. */
 	bool (*reserve)(struct store *store, const struct store_status *status, uint64_t bytes);
-	void (*save_time)(struct store *store, uint64_t time_ms); /* not in a transaction */
-	void (*release)(struct store *store);                     /* NULL: there is nothing */
-	void (*close)(struct store *store);                       /* frees it */
+	void (*save_time)(struct store *store, struct store_time time); /* not in a transaction */
+	void (*release)(struct store *store);                           /* NULL: there is nothing */
+	void (*close)(struct store *store);                             /* frees it */
 };
 
 /* The first member of a backend's own. */
@@ -49,11 +54,11 @@ struct store {
 	const struct store_ops *ops;
 	unsigned table_count; /* there are those with a number below it */
 	uint32_t upgraded_from;
-	uint64_t time_ms; /* the newest known */
-	int error;        /* the first one of the transaction, 0: none */
-	bool open;        /* a transaction */
-	bool changed;     /* by it */
-	bool failed;      /* the disk, for good */
+	struct store_time time; /* the latest known */
+	int error;              /* the first one of the transaction, 0: none */
+	bool open;              /* a transaction */
+	bool changed;           /* by it */
+	bool failed;            /* the disk, for good */
 };
 
 /* The checksum of a row. */

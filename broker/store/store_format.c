@@ -66,19 +66,17 @@ static uint32_t get_format(struct store *store)
 	return store_expect(store, format != 0 && !r.bad) ? format : 0;
 }
 
+/* What is saved beside the tables may be later. */
 static void get_time(struct store *store)
 {
+	struct store_time time;
 	struct slice value;
-	struct reader r;
-	uint64_t time_ms;
+	uint64_t number;
 
-	if (!store_get(store, TABLE_META, STORE_ROW_COMMIT, &value))
-		return;
-	r = reader_of(value);
-	(void)read_u64(&r);
-	time_ms = read_u64(&r);
-	if (store_expect(store, !r.bad))
-		store_timestamp(store, time_ms);
+	if (store_get(store, TABLE_META, STORE_ROW_COMMIT, &value) &&
+	    store_expect(store, store_backend_read_commit(value, &number, &time)) &&
+	    time.time_ms > store->time.time_ms)
+		store->time = time;
 }
 
 /* From `format` to the newest, step by step; an empty store has nothing to upgrade. */

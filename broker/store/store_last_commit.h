@@ -8,7 +8,8 @@
 #include "store/store_lock.h"
 
 struct store_last_commit {
-	uint64_t transaction, time_ms;
+	uint64_t transaction;
+	struct store_time time;
 	bool written; /* the file is not empty: there was a store */
 };
 

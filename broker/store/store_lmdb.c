@@ -356,11 +356,11 @@ static bool lmdb_reserve(struct store *store, const struct store_status *status,
 	return to <= l->reserved_to || reserve_to(l, end, to, bytes);
 }
 
-static void lmdb_save_time(struct store *store, uint64_t time_ms)
+static void lmdb_save_time(struct store *store, struct store_time time)
 {
 	struct lmdb *l = lmdb_of(store);
 
-	l->last_commit.time_ms = time_ms;
+	l->last_commit.time = time;
 	store_last_commit_write(&l->lock, &l->last_commit);
 }
 
@@ -500,7 +500,7 @@ void store_lmdb_save_commits(struct store *store, struct store_lock *lock)
 	REQUIRE(l->lock.fd == -1 && lock->fd >= 0);
 	l->lock = *lock;
 	*lock = (struct store_lock){.fd = -1, .last_commit_fd = -1};
-	lmdb_save_time(store, store->time_ms);
+	lmdb_save_time(store, store->time);
 }
 
 static int copy_to(MDB_env *env, int to)

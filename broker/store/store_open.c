@@ -72,7 +72,7 @@ static int open_locked(const struct store_options *options, struct store_lock *l
 	if (rc == 0)
 		rc = store_lmdb_open(&lmdb, text, out);
 	if (rc == 0) {
-		(*out)->time_ms = check.last_commit.time_ms;
+		(*out)->time = check.last_commit.time;
 		rc = store_format_settle(*out, lmdb.formats, text);
 	}
 	free(path);

@@ -25,6 +25,13 @@ const char *store_tables_name(enum store_table table);
 
 typedef bool store_visit_fn(void *arg, struct slice key, struct slice value);
 
+/* A moment: store time (journal/store_clock.h), and what the wall clock showed.  Zeros: not known.
+ */
+struct store_time {
+	uint64_t time_ms;
+	int64_t wall_ms;
+};
+
 struct store_status {
 	uint64_t map_bytes, file_bytes, used_bytes, max_bytes;
 	uint64_t transaction; /* number of the last one committed */

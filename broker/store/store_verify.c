@@ -38,8 +38,7 @@ static void good_row(struct verification *v, struct slice key, struct slice valu
 	if (v->table == TABLE_META && slice_equal(key, STORE_ROW_FORMAT)) {
 		v->report->format = read_u32(&r);
 	} else if (v->table == TABLE_META && slice_equal(key, STORE_ROW_COMMIT)) {
-		v->report->transaction = read_u64(&r);
-		v->report->time_ms = read_u64(&r);
+		(void)store_backend_read_commit(value, &v->report->transaction, &v->report->time);
 	}
 	if (v->row != NULL)
 		v->row(v->arg, v->table, key, value);

@@ -15,7 +15,8 @@ struct verify_report {
 	char text[STORE_ERROR_TEXT]; /* the first of them, or why it was not verified */
 	uint32_t lmdb_version;       /* of a file that was not verified (-ENOTSUP), else 0 */
 	uint32_t format;             /* 0: not found */
-	uint64_t transaction, time_ms;
+	uint64_t transaction;
+	struct store_time time;
 	uint64_t page_bytes, pages, pages_free, file_bytes;
 	uint64_t pages_lost; /* in no list: no harm, they are only not used */
 	uint64_t rows[STORE_TABLES_MAX];

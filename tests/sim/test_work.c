@@ -676,7 +676,7 @@ static int64_t wall_ms(void *arg)
 {
 	const struct world *w = arg;
 
-	return (int64_t)w->now_ms + 1700000000000;
+	return (int64_t)w->now_ms + 1800000000000;
 }
 
 static struct cost measure(const struct row *row, unsigned n)

@@ -69,7 +69,7 @@ static int64_t wall_ms(void *arg)
 {
 	const struct world *w = arg;
 
-	return (int64_t)w->now_ms + 1700000000000;
+	return (int64_t)w->now_ms + 1800000000000;
 }
 
 static void broker_random(void *arg, void *out, size_t len)

@@ -50,7 +50,7 @@ struct journal *journal_held_new(void)
 {
 	struct held *h = xnew(h);
 
-	journal_init(&h->j, &held_kind, 0);
+	journal_init(&h->j, &held_kind, (struct store_time){0});
 	return &h->j;
 }
 

@@ -94,9 +94,9 @@ static void faulty_status(struct store *d, struct store_status *out)
 	inner_of(d)->ops->status(inner_of(d), out);
 }
 
-static void faulty_save_time(struct store *d, uint64_t time_ms)
+static void faulty_save_time(struct store *d, struct store_time time)
 {
-	inner_of(d)->ops->save_time(inner_of(d), time_ms);
+	inner_of(d)->ops->save_time(inner_of(d), time);
 }
 
 static void faulty_close(struct store *d)
@@ -124,7 +124,7 @@ struct store *store_faulty_new(struct store *inner)
 	struct faulty *f = xnew(f);
 
 	f->store.ops = &faulty_ops;
-	f->store.time_ms = inner->time_ms;
+	f->store.time = inner->time;
 	f->inner = inner;
 	f->store.table_count = inner->table_count;
 	return &f->store;

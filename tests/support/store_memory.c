@@ -36,7 +36,7 @@ struct undo {
 struct store_image {
 	struct rows tables[STORE_TABLES_MAX];
 	uint64_t transaction;
-	uint64_t saved_ms;
+	struct store_time saved;
 	uint64_t bytes, max_bytes, ballast_bytes;
 	uint64_t dice; /* for heights: the same in each run */
 	unsigned fail_count;
@@ -291,9 +291,12 @@ static void memory_status(struct store *d, struct store_status *out)
 		out->rows[i] = image->tables[i].count;
 }
 
-static void memory_save_time(struct store *d, uint64_t time_ms)
+static void memory_save_time(struct store *d, struct store_time time)
 {
-	memory_of(d)->image->saved_ms = time_ms;
+	struct store_image *image = memory_of(d)->image;
+
+	if (image->fail_count == 0) /* or it has crashed already */
+		image->saved = time;
 }
 
 static void memory_close(struct store *d)
@@ -329,7 +332,7 @@ struct store *store_memory_open(struct store_image *image)
 	image->used = true;
 	m->store.ops = &memory_ops;
 	m->store.table_count = TABLES;
-	m->store.time_ms = image->saved_ms;
+	m->store.time = image->saved;
 	m->image = image;
 	rc = store_format_settle(&m->store, &store_formats, text);
 	REQUIRE(rc == 0);

@@ -579,6 +579,10 @@ static void stop_writes_everything(void **state)
 
 /* --- time --- */
 
+#define HOUR_MS ((int64_t)3600000)
+#define TO_1970 (100000 - WRITER_FIXTURE_WALL_MS)
+#define TO_2036 (10 * 365 * 24 * HOUR_MS)
+
 static uint64_t over_at_ms;
 
 static bool deleted_is_over(struct slice value, uint64_t time_ms)
@@ -610,24 +614,60 @@ static void deleted_retained_values_are_removed(void **state)
 	writer_fixture_fini(&t);
 }
 
-static void store_time_never_goes_back(void **state)
+/* The clock was wrong when something was committed, and at the end it is right, or the other way
+ * round: nothing is older than the time that the broker ran, and the time that it was down as far
+ * as that is known. */
+static void clock_steps_age_nothing(void **state)
 {
-	struct writer_fixture t = {0};
-	struct msg *m;
-	uint64_t before;
+	static const struct {
+		const char *name;
+		int64_t first_ms,
+		    then_ms;      /* what the clock is wrong by, in the middle it changes */
+		int64_t start_ms; /* at the next start, an hour later */
+		bool is_stopped;  /* not killed */
+		uint64_t want_down_ms;
+	} rows[] = {
+	    {"right", 0, 0, 0, true, HOUR_MS},
+	    {"right, killed", 0, 0, 0, false, HOUR_MS},
+	    {"1970, then right", TO_1970, 0, 0, true, HOUR_MS},
+	    {"1970, then right, killed", TO_1970, 0, 0, false, HOUR_MS},
+	    {"2036, then right", TO_2036, 0, 0, true, HOUR_MS},
+	    {"2036, then right, killed", TO_2036, 0, 0, false, HOUR_MS},
+	    {"right, 1970 at the start", 0, 0, TO_1970, true, 0},
+	    {"right, 2036 at the start", 0, 0, TO_2036, true, 0},
+	    {"right, a day back at the start", 0, 0, -24 * HOUR_MS, true, 0},
+	    {"1970 to the end", TO_1970, TO_1970, 0, true, 0},
+	    {"2036 to the end", TO_2036, TO_2036, 0, true, 0},
+	    {"right, then a year ahead", 0, 365 * 24 * HOUR_MS, 0, true, 0},
+	};
 
 	(void)state;
-	writer_fixture_open(&t);
-	t.now_ms += 3600000; /* the machine's clock stands still meanwhile: it was set back */
-	before = journal_time_ms(t.journal, t.now_ms);
-	session(&t, 1);
-	m = message_of("x", 1);
-	m->expires_ms = t.now_ms + 5000;
-	keep(&t, R(QUEUE, .session_id = 1), m);
-	restart(&t);
-	assert_true(journal_last_time_ms(t.journal) >= before);
-	assert_true(journal_time_ms(t.journal, t.now_ms) >= before);
-	writer_fixture_fini(&t);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct writer_fixture t = {.clock_wrong_ms = rows[i].first_ms};
+		uint64_t began_ms, stopped_ms;
+
+		print_message("# %s\n", rows[i].name);
+		writer_fixture_open(&t);
+		began_ms = journal_time_ms(t.journal, t.now_ms);
+		session(&t, 1);
+		t.now_ms += 1500;
+		t.clock_wrong_ms = rows[i].then_ms;
+		assert_int_equal(journal_time_ms(t.journal, t.now_ms), began_ms + 1500);
+		(void)journal_turn(t.journal, t.now_ms); /* nothing is to be committed */
+		if (rows[i].is_stopped)
+			writer_fixture_stop(&t);
+		else
+			writer_fixture_crash(&t);
+		stopped_ms = began_ms + 1500;
+		t.now_ms += HOUR_MS;
+		t.clock_wrong_ms = rows[i].start_ms;
+		writer_fixture_open(&t);
+		assert_in_range(journal_last_time_ms(t.journal),
+		                rows[i].is_stopped ? stopped_ms : began_ms, stopped_ms);
+		assert_int_equal(journal_time_ms(t.journal, t.now_ms),
+		                 stopped_ms + rows[i].want_down_ms);
+		writer_fixture_fini(&t);
+	}
 }
 
 int main(void)
@@ -650,7 +690,7 @@ int main(void)
 	    cmocka_unit_test(waiting_records_of_a_session_are_written_first),
 	    cmocka_unit_test(stop_writes_everything),
 	    cmocka_unit_test(deleted_retained_values_are_removed),
-	    cmocka_unit_test(store_time_never_goes_back),
+	    cmocka_unit_test(clock_steps_age_nothing),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -42,11 +42,11 @@ static uint64_t monotonic_ns(void *arg)
 	return t->now_ms * 1000000;
 }
 
-/* Set back at each start. */
 static int64_t wall_ms(void *arg)
 {
-	(void)arg;
-	return 1700000000000;
+	const struct writer_fixture *t = arg;
+
+	return WRITER_FIXTURE_WALL_MS + (int64_t)t->now_ms + t->clock_wrong_ms;
 }
 
 /* --- life --- */

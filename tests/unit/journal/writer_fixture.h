@@ -15,6 +15,8 @@
 
 #define EXECUTORS   2
 #define INTERVAL_MS 1000
+/* The wall clock when the monotonic one was 0. */
+#define WRITER_FIXTURE_WALL_MS ((int64_t)1800000000000)
 
 struct writer_fixture {
 	struct store_image *image;
@@ -25,6 +27,7 @@ struct writer_fixture {
 	                                     completion, ... */
 	unsigned rooms;
 	uint64_t now_ms;
+	int64_t clock_wrong_ms; /* the wall clock's error */
 	uint64_t expired_retention_ms;
 	journal_over_fn *deleted_is_over;
 	uint64_t session_gone; /* the restore refuses this one */

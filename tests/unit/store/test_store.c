@@ -169,6 +169,7 @@ static uint64_t fake_monotonic_ns(void *arg)
 	return 0;
 }
 
+/* The latest store time stays, with what the wall clock showed then. */
 static void store_time_never_goes_back(struct place *p)
 {
 	static const struct clock_source clock = {.monotonic_ns = fake_monotonic_ns,
@@ -176,31 +177,63 @@ static void store_time_never_goes_back(struct place *p)
 	static const struct {
 		int64_t wall_ms;
 		uint64_t timestamp_ms, note_ms, want_ms;
+		int64_t want_wall_ms;
 	} steps[] = {
-	    {.wall_ms = 5000000, .want_ms = 5000000},      {.wall_ms = 4000000, .want_ms = 5000000},
-	    {.timestamp_ms = 6000000, .want_ms = 6000000}, {.note_ms = 7000000, .want_ms = 7000000},
-	    {.note_ms = 6500000, .want_ms = 7000000},      {.wall_ms = 8000000, .want_ms = 8000000},
+	    {.wall_ms = 777, .timestamp_ms = 5000, .want_ms = 5000, .want_wall_ms = 777},
+	    {.wall_ms = 100, .timestamp_ms = 6000, .want_ms = 6000, .want_wall_ms = 100},
+	    {.wall_ms = 999, .timestamp_ms = 4000, .want_ms = 6000, .want_wall_ms = 100},
+	    {.wall_ms = -50, .note_ms = 7000, .want_ms = 7000, .want_wall_ms = -50},
+	    {.wall_ms = 800, .note_ms = 6500, .want_ms = 7000, .want_wall_ms = -50},
+	    {.wall_ms = 900, .note_ms = 7000, .want_ms = 7000, .want_wall_ms = 900},
+	    /* a commit without a time of its own has the last one */
+	    {.wall_ms = 999999, .want_ms = 7000, .want_wall_ms = 900},
 	};
 	struct store *d = place_open(p);
-	uint64_t base_ms = store_time_ms(d);
 
-	assert_true(base_ms > 0);
+	assert_int_equal(store_last_time(d).time_ms, 0);
 	clock_use(&clock);
 	for (size_t i = 0; i < COUNT(steps); i++) {
-		wall_ms = (int64_t)base_ms + steps[i].wall_ms;
+		wall_ms = steps[i].wall_ms;
 		if (steps[i].note_ms > 0) {
-			store_save_time(d, base_ms + steps[i].note_ms);
+			store_save_time(d, steps[i].note_ms);
 		} else {
 			begin(d);
 			put(d, TABLE_SESSION, "a", "1");
-			store_timestamp(d, base_ms + steps[i].timestamp_ms);
+			if (steps[i].timestamp_ms > 0)
+				store_timestamp(d, steps[i].timestamp_ms);
 			commit(d);
 		}
-		assert_int_equal(store_time_ms(d) - base_ms, steps[i].want_ms);
+		assert_int_equal(store_last_time(d).time_ms, steps[i].want_ms);
+		assert_int_equal(store_last_time(d).wall_ms, steps[i].want_wall_ms);
 		d = place_reopen(p);
-		assert_int_equal(store_time_ms(d) - base_ms, steps[i].want_ms);
+		assert_int_equal(store_last_time(d).time_ms, steps[i].want_ms);
+		assert_int_equal(store_last_time(d).wall_ms, steps[i].want_wall_ms);
 	}
 	clock_use(NULL);
+}
+
+/* Older versions wrote one time for both, and 24 bytes beside the tables. */
+static void rows_without_a_wall_clock_are_read(void **state)
+{
+	struct store_time time, want = {.time_ms = 0x1122334455, .wall_ms = 0x1122334455};
+	struct buf row = {0};
+	uint64_t number;
+
+	(void)state;
+	store_backend_put_commit(&row, 9, (struct store_time){.time_ms = 5, .wall_ms = -7});
+	assert_int_equal(row.len, 24);
+	assert_true(store_backend_read_commit(buf_slice(&row), &number, &time));
+	assert_int_equal(number, 9);
+	assert_int_equal(time.time_ms, 5);
+	assert_int_equal(time.wall_ms, -7);
+	buf_clear(&row);
+	buf_put_u64(&row, 8);
+	buf_put_u64(&row, want.time_ms);
+	assert_true(store_backend_read_commit(buf_slice(&row), &number, &time));
+	assert_int_equal(number, 8);
+	assert_memory_equal(&time, &want, sizeof(time));
+	assert_false(store_backend_read_commit(slice_of(row.data, row.len - 1), &number, &time));
+	buf_fini(&row);
 }
 
 /* ---- against a model: an array that is searched ---- */
@@ -511,6 +544,7 @@ int main(void)
 	    PLACE_TESTS(first_error_sticks_until_commit),
 	    PLACE_TESTS(status_counts_rows_and_commits),
 	    PLACE_TESTS(store_time_never_goes_back),
+	    cmocka_unit_test(rows_without_a_wall_clock_are_read),
 	    PLACE_TESTS(random_changes_equal_a_model),
 	    PLACE_TESTS(upgrade_over_two_formats_is_one_transaction),
 	    cmocka_unit_test(each_format_has_an_upgrade),

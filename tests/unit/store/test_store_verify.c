@@ -201,7 +201,7 @@ static void intact_store_is_accepted(void **state)
 	assert_int_equal(r.format, STORE_FORMAT);
 	assert_int_equal(r.transaction, 4);
 	assert_int_equal(r.page_bytes, 4096);
-	assert_true(r.pages_free > 0 && r.pages * 4096 <= s.len && r.time_ms > 0);
+	assert_true(r.pages_free > 0 && r.pages * 4096 <= s.len && r.time.time_ms == 0);
 	assert_int_equal(r.pages_lost, 0);
 	remove_store(&s);
 }
