@@ -26,12 +26,25 @@ struct restore {
 	struct table numbered;
 };
 
+/* The main thread stands in for the owner of the row at hand: no other thread runs yet. */
+static void run_as(struct worker *w)
+{
+	if (executor_current() == &w->executor)
+		return;
+	if (executor_current() != NULL)
+		executor_leave();
+	executor_enter(&w->executor);
+}
+
+/* NULL: there is none. Its worker is the one that runs now. */
 static struct session *find(const struct restore *r, uint64_t session_id)
 {
 	struct session *s = NULL;
 
-	for (unsigned i = 0; i < r->shared->worker_count && s == NULL; i++)
+	for (unsigned i = 0; i < r->shared->worker_count && s == NULL; i++) {
+		run_as(r->shared->workers[i]);
 		s = session_find_by_id(r->shared->workers[i], session_id);
+	}
 	return s;
 }
 
@@ -63,9 +76,8 @@ static bool on_retained(void *arg, struct slice topic, uint64_t number, struct m
 	retain_advance(r->shared->retain, number);
 	if (msg == NULL && (record.owner.len == 0 || record.owned_until_ms <= r->now_ms))
 		return false;
-	executor_enter(&w->executor);
+	run_as(w);
 	durability = durability_of_topic(w, topic);
-	executor_leave();
 	if (durability == DURABILITY_NONE)
 		return false; /* since the configuration changed: it would stay old forever */
 	retain_restore(r->shared->retain, topic, number, msg, record.owner,
@@ -93,11 +105,11 @@ static bool on_session(void *arg, uint64_t session_id, struct slice value)
 		return false;
 	identity = identity_of(&record.user);
 	w = shared_owner_of(r->shared, record.client_id);
+	run_as(w);
 	if (session_find(w, identity->key, record.client_id) != NULL) {
 		identity_unref(&identity);
 		return false;
 	}
-	executor_enter(&w->executor);
 	s = session_lifecycle_restore(w, session_id, identity, record.client_id);
 	identity_unref(&identity);
 	s->expiry_s = record.expiry_s;
@@ -108,7 +120,6 @@ static bool on_session(void *arg, uint64_t session_id, struct slice value)
 	(void)shared_session_take(r->shared, s->identity->key, UINT32_MAX);
 	if (record.away_since_ms == 0)
 		session_journal_state(s); /* or its time would start again after the next crash */
-	executor_leave();
 	r->counts->sessions++;
 	return true;
 }
@@ -121,9 +132,7 @@ static bool on_subscription(void *arg, uint64_t session_id, uint64_t number, str
 
 	if (s == NULL || !record_read_subscription(value, &record))
 		return false;
-	executor_enter(&s->worker->executor);
 	subscription_restore(s, number, record.filter, &record.options, record.id);
-	executor_leave();
 	r->counts->subscriptions++;
 	return true;
 }
@@ -135,9 +144,7 @@ static bool on_inbound(void *arg, uint64_t session_id, uint64_t packet_id, struc
 	(void)value;
 	if (s == NULL)
 		return false;
-	executor_enter(&s->worker->executor);
 	inbound_restore(s, (uint16_t)packet_id);
-	executor_leave();
 	return true;
 }
 
@@ -151,9 +158,7 @@ static void on_queue(void *arg, uint64_t session_id, uint64_t count, uint64_t by
 
 	if (s == NULL)
 		return;
-	executor_enter(&s->worker->executor);
 	disk_queue_restore(s, count, bytes, first_position);
-	executor_leave();
 	r->counts->queued += count;
 }
 
@@ -177,11 +182,9 @@ static bool on_sent(void *arg, uint64_t session_id, uint64_t position, struct ms
 	o = inflight_new(msg, &d, msg->qos < delivery.qos ? msg->qos : delivery.qos);
 	subscription_ids_fini(&delivery.ids);
 	o->sent = o->noted = true;
-	executor_enter(&s->worker->executor);
 	inflight_restore(s, o, sent.packet_id);
 	if (sent.released)
 		inflight_release(s, o);
-	executor_leave();
 	return true;
 }
 
@@ -215,16 +218,12 @@ static bool on_replay(void *arg, uint64_t session_id, uint64_t number, struct sl
 	struct session *s = find(r, session_id);
 	struct subscription *sub = s == NULL ? NULL : subscription_of(r, s, number);
 	struct replay_record record;
-	bool stays;
 
 	if (sub == NULL || !record_read_replay(value, &record))
 		return false;
 	retain_advance(r->shared->retain, record.until);
-	executor_enter(&s->worker->executor);
 	/* mutant: replay_lost */
-	stays = replay_restore(s, sub, record.until);
-	executor_leave();
-	return stays;
+	return replay_restore(s, sub, record.until);
 }
 
 /* --- wills --- */
@@ -237,11 +236,10 @@ static struct session *session_for_will(struct restore *r, uint64_t session_id,
 	struct identity *identity = identity_of(&record->user);
 	struct session *s = NULL;
 
+	run_as(w);
 	if (session_find(w, identity->key, record->client_id) == NULL) {
-		executor_enter(&w->executor);
 		s = session_lifecycle_restore(w, session_id, identity, record->client_id);
 		s->durable = false;
-		executor_leave();
 	}
 	identity_unref(&identity);
 	return s;
@@ -262,11 +260,9 @@ static bool on_will(void *arg, uint64_t session_id, struct msg *msg, struct slic
 		return false;
 	due_ms = record.due_ms != 0 ? record.due_ms : r->last_ms + (uint64_t)record.delay_s * 1000;
 	monotonic_ms = monotonic(r, due_ms);
-	executor_enter(&s->worker->executor);
 	will_restore(s, msg_ref(msg), record.delay_s, monotonic_ms);
 	if (record.due_ms == 0 && monotonic_ms > 0)
 		session_journal_will(s, monotonic_ms); /* the same */
-	executor_leave();
 	r->counts->wills++;
 	return true;
 }
@@ -308,12 +304,11 @@ static void settle_executor(struct worker *w)
 
 	for (size_t i = 0; (s = table_walk_next(&walk)) != NULL; i++)
 		ids[i] = s->id;
-	executor_enter(&w->executor);
+	run_as(w);
 	for (size_t i = 0; i < count; i++)
 		settle(session_find_by_id(w, ids[i]));
 	record_batch_flush(w);
 	batch_send_all(w);
-	executor_leave();
 	free(ids);
 }
 
@@ -321,6 +316,7 @@ void restore_settle(struct shared *shared)
 {
 	for (unsigned i = 0; i < shared->worker_count; i++)
 		settle_executor(shared->workers[i]);
+	executor_leave();
 }
 
 int restore_load(struct shared *shared, struct restored *out, char text[STORE_ERROR_TEXT])
@@ -337,7 +333,9 @@ int restore_load(struct shared *shared, struct restored *out, char text[STORE_ER
 		executor_update_now(&shared->workers[i]->executor);
 	r.last_ms = journal_last_time_ms(shared->journal);
 	r.now_ms = journal_time_ms(shared->journal, shared->workers[0]->executor.now_ms);
+	run_as(shared->workers[0]);
 	rc = journal_restore(shared->journal, &visitor, &r, text);
+	executor_leave();
 	table_fini(&r.numbered);
 	return rc;
 }

@@ -7,6 +7,7 @@ void client_link_review(struct client_link *link)
 {
 	struct worker_output *output = link->worker->output;
 
+	REQUIRE_OWNER(link);
 	if (link->in_review)
 		return;
 	link->in_review = true;
@@ -16,6 +17,8 @@ void client_link_review(struct client_link *link)
 
 void client_link_pause(struct client_link *link, enum pause_reason why)
 {
+	REQUIRE_OWNER(link);
+	REQUIRE(why != 0);
 	if (link->pauses == 0)
 		stream_pause(link->stream);
 	link->pauses |= (uint16_t)why;

@@ -91,12 +91,6 @@ static uint64_t highest_of(const struct inflight_list *list)
 	return highest;
 }
 
-static bool memory_has_space(const struct session *s)
-{
-	return s->link != NULL && s->waiting.count < MEMORY_MESSAGES &&
-	       s->waiting.bytes < MEMORY_BYTES;
-}
-
 /* Not where something later is in memory: pages would give that a second time. */
 static bool may_begin(const struct session *s, uint64_t position)
 {
@@ -121,6 +115,8 @@ bool disk_queue_leave_behind(struct session *s, uint64_t position, struct msg *m
 {
 	bool to_disk = is_behind(s) ? position >= s->disk_queue->from : may_begin(s, position);
 
+	REQUIRE_OWNER(s);
+	REQUIRE(position > 0);
 	if (to_disk)
 		leave_message(s, position, msg);
 	return to_disk;
@@ -128,17 +124,16 @@ bool disk_queue_leave_behind(struct session *s, uint64_t position, struct msg *m
 
 bool disk_queue_leave(struct session *s, uint64_t position, struct msg *msg)
 {
+	bool memory_has_space = s->link != NULL && s->waiting.count < MEMORY_MESSAGES &&
+	                        s->waiting.bytes < MEMORY_BYTES;
 	bool to_disk = is_behind(s) ? position >= s->disk_queue->from
-	                            : !memory_has_space(s) && may_begin(s, position);
+	                            : !memory_has_space && may_begin(s, position);
 
+	REQUIRE_OWNER(s);
+	REQUIRE(position > 0); /* the journal has it */
 	if (to_disk)
 		leave_message(s, position, msg);
 	return to_disk;
-}
-
-static bool is_of_group(const struct inflight *o)
-{
-	return o->info != NULL && o->info->group_id != 0;
 }
 
 /* Behind this there is nothing on the wire, and nothing of a $share group, which stays in memory to
@@ -149,7 +144,7 @@ static uint64_t end_of_memory(const struct session *s)
 	const struct inflight *o;
 
 	DL_FOREACH (s->waiting.head, o) {
-		if (is_of_group(o) && o->position > end)
+		if (o->info != NULL && o->info->group_id != 0 && o->position > end)
 			end = o->position;
 	}
 	return end;
@@ -160,6 +155,7 @@ void disk_queue_page_out(struct session *s)
 	uint64_t end = end_of_memory(s);
 	struct inflight *o, *next;
 
+	REQUIRE_OWNER(s);
 	if (s->disk_queue != NULL)
 		s->disk_queue->page = NULL; /* its answer is for nobody */
 	DL_FOREACH_SAFE (s->waiting.head, o, next) {
@@ -177,13 +173,18 @@ bool disk_queue_leave_rest(struct session *s, uint64_t first, uint64_t count, ui
 {
 	struct disk_queue *b;
 
+	REQUIRE_OWNER(s);
 	if (count == 0)
 		return true;
+	REQUIRE(first > 0);
 	if (first <= end_of_memory(s))
 		return false;
 	b = disk_queue_of(s);
-	if (!b->behind || first < b->from)
+	if (!b->behind || first < b->from) {
 		b->from = first;
+		b->page =
+		    NULL; /* one that is asked for begins too late: its answer is for nobody */
+	}
 	b->behind = true;
 	if (first + count - 1 > b->last)
 		b->last = first + count - 1;
@@ -197,6 +198,7 @@ void disk_queue_restore(struct session *s, uint64_t count, uint64_t bytes, uint6
 {
 	struct disk_queue *b = disk_queue_of(s);
 
+	REQUIRE(!b->behind && s->link == NULL);
 	b->behind = true;
 	b->from = first;
 	b->count = count;
@@ -247,6 +249,7 @@ static void take_page(struct session *s, const struct journal_page *page)
 {
 	struct disk_queue *b = s->disk_queue;
 
+	REQUIRE(b->behind && page->from == b->from); /* one page at a time, in order */
 	for (size_t i = 0; i < page->count; i++) {
 		if (!page->items[i].sent) /* else it is in memory since the start */
 			take_item(s, &page->items[i]);
@@ -260,31 +263,29 @@ static void take_page(struct session *s, const struct journal_page *page)
 		forget_some(s, b->count, b->bytes);
 }
 
-static void page_free(struct worker *w, struct asked_page *asked)
-{
-	if (asked->alone)
-		w->sessions->page_asked = false;
-	charge_fini(w, &asked->charge);
-	journal_page_fini(&asked->page);
-	free(asked);
-}
-
 static void on_page(struct task *task, void *executor_arg)
 {
+	struct worker *w = executor_arg;
 	struct journal_page *page = container_of(task, struct journal_page, task);
 	struct asked_page *asked = container_of(page, struct asked_page, page);
-	struct session *s = session_find_by_id(executor_arg, page->session_id);
+	struct session *s = session_find_by_id(w, page->session_id);
 
-	charge_set(executor_arg, &asked->charge, 0); /* it is counted as the session's now */
+	charge_set(w, &asked->charge, 0); /* it is counted as the session's now */
 	if (s != NULL && s->disk_queue != NULL && s->disk_queue->page == page) {
 		s->disk_queue->page = NULL;
 		if (page->status == 0) {
 			take_page(s, page);
 			if (s->link != NULL)
-				s->worker->upcalls->on_unblocked(s->link);
+				w->upcalls->on_unblocked(s->link);
 		}
 	}
-	page_free(executor_arg, asked);
+	if (asked->alone) {
+		REQUIRE(w->sessions->page_asked);
+		w->sessions->page_asked = false;
+	}
+	charge_fini(w, &asked->charge);
+	journal_page_fini(&asked->page);
+	free(asked);
 }
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -320,6 +321,7 @@ void disk_queue_pump(struct session *s)
 	bool alone = false;
 	size_t bytes;
 
+	REQUIRE_OWNER(s);
 	if (!is_behind(s) || s->disk_queue->page != NULL || s->link == NULL ||
 	    s->waiting.count >= LOW_MESSAGES)
 		return;

@@ -29,6 +29,8 @@ struct inbound *inbound_new(struct session *s, uint16_t packet_id)
 {
 	struct inbound *in = xnew(in);
 
+	REQUIRE_OWNER(s);
+	REQUIRE(packet_id != 0 && inbound_find(s, packet_id) == NULL);
 	in->packet_id = packet_id;
 	in->pending = true;
 	HASH_ADD(hh, s->inbound, packet_id, sizeof(in->packet_id), in);
@@ -41,6 +43,7 @@ void inbound_stored(struct session *s, uint16_t packet_id, bool stored)
 {
 	struct inbound *in = inbound_find(s, packet_id);
 
+	REQUIRE_OWNER(s);
 	if (in == NULL)
 		return;
 	in->pending = false;
@@ -57,6 +60,7 @@ void inbound_refused(struct session *s, uint16_t packet_id, bool stored, struct 
 	struct inbound *in = inbound_find(s, packet_id);
 	const struct client_link *link = in == NULL || in->again == NULL ? NULL : in->again->link;
 
+	REQUIRE_OWNER(s);
 	if (link != NULL) /* [MQTT5-3.5.2-2] */
 		cause = client_link_reason_string(link, cause, REASON_STRING_REST);
 	if (in != NULL && in->again != NULL && stored)
@@ -78,6 +82,7 @@ bool inbound_repeat(struct client_link *link, uint16_t packet_id)
 {
 	struct inbound *in = inbound_find(link->session, packet_id);
 
+	REQUIRE_OWNER(link);
 	if (in == NULL)
 		return false;
 	if (!in->pending) {
@@ -118,6 +123,7 @@ struct fault on_pubrel(struct client_link *link, const struct frame *f)
 	struct fault fault = client_link_read_ack(link, f, &ack);
 	struct inbound *in;
 
+	REQUIRE_OWNER(link);
 	if (!fault_is_none(fault))
 		return fault;
 	in = inbound_find(link->session, ack.packet_id);
@@ -140,6 +146,8 @@ bool inbound_free_all(struct session *s, size_t *steps)
 {
 	struct inbound *in, *next;
 
+	REQUIRE_OWNER(s);
+	REQUIRE(s->ended);
 	HASH_ITER (hh, s->inbound, in, next) {
 		/* mutant: unreleased_end_in_slices */
 		if (*steps == 0)

@@ -10,29 +10,20 @@
 #include "session/client_link.h"
 #include "session/pending_ack.h"
 
-static inline size_t cost_of_ids(const struct subscription_ids *ids)
-{
-	size_t info =
-	    subscription_ids_count(ids) == 0 ? 0 : sizeof(struct delivery_info) + CHARGE_ALLOC;
-
-	if (ids->list != NULL)
-		info += sizeof(*ids->list) + ids->list->cap * sizeof(uint32_t) + CHARGE_ALLOC;
-	return info;
-}
-
 static inline size_t cost_alone(const struct subscription_ids *ids)
 {
-	return sizeof(struct inflight) + CHARGE_ALLOC + cost_of_ids(ids);
-}
+	size_t cost = sizeof(struct inflight) + CHARGE_ALLOC;
 
-static inline size_t cost_with(const struct msg *msg, const struct subscription_ids *ids)
-{
-	return cost_alone(ids) + msg_bytes(msg) + CHARGE_ALLOC;
+	if (subscription_ids_count(ids) > 0)
+		cost += sizeof(struct delivery_info) + CHARGE_ALLOC;
+	if (ids->list != NULL)
+		cost += sizeof(*ids->list) + ids->list->cap * sizeof(uint32_t) + CHARGE_ALLOC;
+	return cost;
 }
 
 size_t inflight_cost(const struct msg *msg, const struct subscription_ids *ids)
 {
-	return cost_with(msg, ids);
+	return cost_alone(ids) + msg_bytes(msg) + CHARGE_ALLOC;
 }
 
 static size_t cost_of(const struct inflight *o, size_t message_bytes)
@@ -66,6 +57,7 @@ void inflight_delete(struct session *s, struct inflight_list *list, struct infli
 		s->noting = o->next;
 	if (s->giving == o)
 		s->giving = o->next;
+	REQUIRE(list->count > 0);
 	DL_DELETE(list->head, o);
 	list->count--;
 	list->qos0_count -= o->qos == 0;
@@ -152,6 +144,7 @@ static void slots_grow_for(struct session *s)
  * meets a new owner. [MQTT3-2.3.1-4] [MQTT5-2.2.1-4] [MQTT5-4.3.2-1] [MQTT5-4.3.3-1] */
 uint16_t inflight_take_packet_id(struct session *s, struct inflight *o)
 {
+	REQUIRE(s->sent.count < UINT16_MAX); /* one of them is free */
 	slots_grow_for(s);
 	do {
 		s->next_packet_id++;
@@ -176,6 +169,7 @@ void inflight_restore(struct session *s, struct inflight *o, uint16_t packet_id)
 
 void inflight_remove(struct session *s, struct inflight *o)
 {
+	REQUIRE(s->slots[o->packet_id & (s->slot_count - 1)] == o);
 	record_queue_done(s->worker, s->id, o->position);
 	s->slots[o->packet_id & (s->slot_count - 1)] = NULL;
 	if (s->next_resend == o)
@@ -188,6 +182,7 @@ void inflight_remove(struct session *s, struct inflight *o)
 
 void inflight_release(struct session *s, struct inflight *o)
 {
+	REQUIRE(o->qos == 2 && !o->released);
 	o->released = true;
 	s->sent.bytes -= msg_bytes(o->msg);
 	uncount(&s->worker->counters.queued_bytes, msg_bytes(o->msg));
@@ -201,6 +196,7 @@ void inflight_send_pubrel(struct session *s, uint16_t packet_id, enum reason rea
 	struct buf bytes = {0};
 	struct pending_ack *pending_ack;
 
+	REQUIRE_OWNER(s);
 	packet_ack_encode(&bytes, s->link->version, PACKET_PUBREL, packet_id, reason, SLICE_EMPTY);
 	pending_ack = pending_ack_packet(s->link, PACKET_PUBREL, &bytes);
 	if (stored)

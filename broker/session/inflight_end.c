@@ -30,6 +30,7 @@ void inflight_end_note_sent(struct session *s)
 {
 	struct inflight *o;
 
+	REQUIRE_OWNER(s);
 	DL_FOREACH (s->sent.head, o) {
 		note_one(s, o);
 	}
@@ -135,6 +136,8 @@ static void give_all(struct session *s, struct inflight_list *list)
 
 void inflight_end_leave(struct session *s)
 {
+	REQUIRE_OWNER(s);
+	REQUIRE(s->link == NULL);
 	s->noting = s->sent.head;
 	s->giving = s->sent.head;
 	s->giving_stage = GIVING_SENT;
@@ -144,6 +147,7 @@ void inflight_end_leave(struct session *s)
 
 void inflight_end_return(struct session *s)
 {
+	REQUIRE_OWNER(s);
 	s->noting = s->giving = NULL;
 	s->giving_stage = GIVING_NOTHING;
 	s->unreleased = s->sent.head;
@@ -153,6 +157,7 @@ void inflight_end_return(struct session *s)
 
 void inflight_end_give_shared(struct session *s)
 {
+	REQUIRE_OWNER(s);
 	give_all(s, &s->sent);
 	give_all(s, &s->waiting);
 }
@@ -170,6 +175,8 @@ static bool drop_some(struct session *s, struct inflight_list *list, size_t *ste
 
 bool inflight_end_free_some(struct session *s, size_t *steps)
 {
+	REQUIRE_OWNER(s);
+	REQUIRE(s->ended);
 	s->next_resend = NULL;
 	if (!drop_some(s, &s->sent, steps) || !drop_some(s, &s->waiting, steps))
 		return false;

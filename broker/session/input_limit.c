@@ -27,6 +27,7 @@ void input_limit_remove(struct client_link *link, enum packet_type type)
 
 void input_limit_note_journal(struct client_link *link)
 {
+	REQUIRE_OWNER(link);
 	if (journal_is_full(link->worker->shared->journal))
 		link->limit.journal_full = true;
 }

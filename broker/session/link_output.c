@@ -20,6 +20,7 @@ void link_output_init(struct worker *w)
 
 void link_output_fini(struct worker *w)
 {
+	REQUIRE(w->output->dirty == NULL && w->output->review == NULL);
 	for (unsigned i = 0; i < w->output->spare_count; i++)
 		buf_fini(&w->output->spare[i]);
 	free(w->output);
@@ -73,6 +74,7 @@ struct buf *link_output_buf_slow(struct client_link *link)
 {
 	struct worker_output *output = link->worker->output;
 
+	REQUIRE_OWNER(link);
 	if (!link->dirty) {
 		if (link->out.cap == 0)
 			link->out = take_buffer(output);
@@ -106,6 +108,8 @@ void link_output_flush(struct client_link *link)
 {
 	size_t pending;
 
+	REQUIRE_OWNER(link);
+	REQUIRE(!link->dirty); /* it was taken off the list */
 	write_out(link);
 	give_buffer(link->worker->output, &link->out);
 	pending = stream_backlog(link->stream);
@@ -120,6 +124,7 @@ void link_output_flush(struct client_link *link)
 
 void link_output_close(struct client_link *link)
 {
+	REQUIRE_OWNER(link);
 	write_out(link);
 	give_buffer(link->worker->output, &link->out);
 }
@@ -133,6 +138,7 @@ void link_output_drop(struct client_link *link)
 
 void link_output_count(struct client_link *link)
 {
+	REQUIRE_OWNER(link);
 	link->output_counted = link->out.len + stream_backlog(link->stream);
 	charge_set(link->worker, &link->charge,
 	           link->input_bytes + link->output_counted + link->aliases.bytes +

@@ -30,6 +30,7 @@ void memory_wait_init(struct worker *w)
 
 void memory_wait_fini(struct worker *w)
 {
+	REQUIRE(w->sessions->memory_waits == NULL && w->sessions->memory_wait_count == 0);
 	executor_timer_disarm(&w->executor, &w->sessions->memory_timer);
 }
 
@@ -37,6 +38,7 @@ void memory_wait(struct session *s)
 {
 	struct worker *w = s->worker;
 
+	REQUIRE_OWNER(s);
 	if (s->waits_for_memory || s->link == NULL || w->stopping)
 		return;
 	if (!timer_is_armed(&w->sessions->memory_timer))
@@ -48,6 +50,7 @@ void memory_wait(struct session *s)
 
 void memory_wait_forget(struct session *s)
 {
+	REQUIRE_OWNER(s);
 	if (!s->waits_for_memory)
 		return;
 	s->waits_for_memory = false;

@@ -27,6 +27,7 @@ static struct pending_ack *append(struct client_link *link, enum packet_type typ
 {
 	struct pending_ack *r = xnew(r);
 
+	REQUIRE_OWNER(link);
 	r->refs = 2; /* the queue's and the caller's */
 	r->link = link;
 	r->type = type;
@@ -50,6 +51,7 @@ struct pending_ack *pending_ack_packet(struct client_link *link, enum packet_typ
 {
 	struct pending_ack *r = append(link, type);
 
+	REQUIRE(bytes->len > 0); /* empty means an acknowledgement that is yet to be encoded */
 	r->bytes = *bytes;
 	*bytes = (struct buf){0};
 	r->holds_deliveries = type == PACKET_SUBACK || type == PACKET_CONNACK;
@@ -76,29 +78,15 @@ static void credit(struct client_link *link, enum packet_type type, enum reason 
 		link->inbound_unacked--;
 }
 
-static void write_ack(struct client_link *link, enum packet_type type, uint16_t packet_id,
-                      enum reason reason, struct slice text)
-{
-	packet_ack_encode(link_output_buf(link), link->version, type, packet_id, reason, text);
-	count(&link->worker->counters.packets_sent);
-	credit(link, type, reason);
-}
-
 static void write_ping(struct client_link *link)
 {
 	packet_ping_encode(link_output_buf(link));
 	count(&link->worker->counters.packets_sent);
 }
 
-/* They wait for CONNACK, and for nothing else. */
-static void release_pings(struct client_link *link)
-{
-	for (; link->limit.pings > 0; link->limit.pings--)
-		write_ping(link);
-}
-
 void pending_ack_ping(struct client_link *link)
 {
+	REQUIRE_OWNER(link);
 	if (pending_ack_has_connack(link))
 		write_ping(link);
 	else
@@ -120,11 +108,12 @@ static void release(struct client_link *link)
 		if (link->pending_acks == NULL)
 			link->pending_acks_tail = &link->pending_acks;
 		input_limit_remove(link, r->type);
-		if (r->bytes.len > 0)
-			buf_put_slice(link_output_buf(link), buf_slice(&r->bytes));
+		buf_put_slice(link_output_buf(link), buf_slice(&r->bytes));
 		count(&link->worker->counters.packets_sent);
-		if (r->type == PACKET_CONNACK)
-			release_pings(link);
+		/* PINGRESPs wait for CONNACK, and for nothing else. */
+		for (; r->type == PACKET_CONNACK && link->limit.pings > 0; link->limit.pings--)
+			write_ping(link);
+		REQUIRE(!r->holds_deliveries || link->holding > 0);
 		if (r->holds_deliveries && --link->holding == 0)
 			pump = true;
 		else if (!r->holds_deliveries)
@@ -143,7 +132,9 @@ void pending_ack_done(struct pending_ack **ref, enum reason reason, struct slice
 	struct client_link *link = r->link;
 
 	*ref = NULL;
+	REQUIRE(!r->ready);
 	if (link != NULL) {
+		REQUIRE_OWNER(link);
 		r->ready = true;
 		r->reason = reason;
 		if (r->bytes.len == 0)
@@ -159,8 +150,12 @@ void pending_ack_send(struct client_link *link, enum packet_type type, uint16_t 
 {
 	struct pending_ack *r;
 
+	REQUIRE_OWNER(link);
 	if (link->pending_acks == NULL) {
-		write_ack(link, type, packet_id, reason, text);
+		packet_ack_encode(link_output_buf(link), link->version, type, packet_id, reason,
+		                  text);
+		count(&link->worker->counters.packets_sent);
+		credit(link, type, reason);
 		return;
 	}
 	r = pending_ack_ack(link, type, packet_id);
@@ -174,6 +169,7 @@ void pending_ack_failed(struct pending_ack **ref)
 	struct client_link *link = r->link;
 
 	*ref = NULL;
+	REQUIRE(!r->ready);
 	unref(r);
 	if (link != NULL)
 		link->worker->upcalls->on_ack_failed(link);
@@ -181,6 +177,7 @@ void pending_ack_failed(struct pending_ack **ref)
 
 void pending_acks_forget(struct client_link *link)
 {
+	REQUIRE_OWNER(link);
 	while (link->pending_acks != NULL) {
 		struct pending_ack *r = link->pending_acks;
 
@@ -207,6 +204,7 @@ void pending_ack_commit(struct worker *w, struct pending_ack **pending_ack)
 {
 	struct client_link *link = (*pending_ack)->link;
 
+	REQUIRE_EXECUTOR(&w->executor);
 	record_batch_commit(w, on_committed, *pending_ack);
 	*pending_ack = NULL;
 	if (link != NULL)

@@ -58,29 +58,25 @@ struct slice_of_values {
 
 /* --- may the writer still write it? --- */
 
-/* Removed and locked users write nothing; a namesake made later is somebody else. */
-static bool writer_exists(const struct config_snapshot *snapshot, const struct origin *origin)
-{
-	/* mutant: namesake_value */
-	return origin->anonymous ||
-	       identity_source_may_write(snapshot->identities, origin->user_name, origin->user_key);
-}
-
+/* NULL: removed and locked users write nothing; a namesake made later is somebody else. */
 static const struct acl_subject *writer_subject(struct worker *w, struct origin *origin)
 {
-	if (w->sessions->writer_origin == origin &&
-	    w->sessions->writer_generation == w->snapshot->generation)
-		return w->sessions->writer_subject;
-	acl_subject_free(w->sessions->writer_subject);
-	origin_unref(&w->sessions->writer_origin);
-	w->sessions->writer_subject =
-	    !writer_exists(w->snapshot, origin)
-		? NULL
-		: config_snapshot_subject(w->snapshot, origin->anonymous, origin->user_name,
-	                                  origin->client_id);
-	w->sessions->writer_origin = origin_ref(origin);
-	w->sessions->writer_generation = w->snapshot->generation;
-	return w->sessions->writer_subject;
+	struct session_table *t = w->sessions;
+	const struct config_snapshot *snapshot = w->snapshot;
+
+	if (t->writer_origin == origin && t->writer_generation == snapshot->generation)
+		return t->writer_subject;
+	acl_subject_free(t->writer_subject);
+	t->writer_subject = NULL;
+	origin_unref(&t->writer_origin);
+	t->writer_origin = origin_ref(origin);
+	t->writer_generation = snapshot->generation;
+	/* mutant: namesake_value */
+	if (origin->anonymous ||
+	    identity_source_may_write(snapshot->identities, origin->user_name, origin->user_key))
+		t->writer_subject = config_snapshot_subject(snapshot, origin->anonymous,
+		                                            origin->user_name, origin->client_id);
+	return t->writer_subject;
 }
 
 static bool writer_permitted(struct worker *w, const struct msg *msg)
@@ -156,13 +152,6 @@ static void replay_free(struct session *s, struct replay *r)
 	free(r);
 }
 
-static void gather(struct replay *r, struct msg *msg)
-{
-	array_reserve(r->values, r->value_cap, r->value_count + 1);
-	r->values[r->value_count++] = msg_ref(msg);
-	r->bytes += msg_bytes(msg);
-}
-
 /* [MQTT3-3.3.1-8] [MQTT5-3.8.4-4] */
 static struct delivery delivery_of(const struct replay *r)
 {
@@ -227,6 +216,7 @@ static void finish_recorded(struct session *s, struct replay *r)
 	    .kind = RECORD_REPLAY_DONE, .session_id = s->id, .number = r->sub->number};
 	struct delivery d = delivery_of(r);
 
+	REQUIRE(r->cursor == NULL && r->grouped == r->value_count && r->given == 0);
 	if (r->group == NULL)
 		r->group = journal_group_new(NULL, NULL);
 	journal_group_add(r->group, &done);
@@ -263,12 +253,16 @@ static size_t read_slice(struct session *s, struct replay *r, size_t budget)
 	                                on_value, &slice);
 
 	for (size_t i = 0; i < slice.count; i++) {
-		if (r->recorded && slice.messages[i]->qos > 0)
-			gather(r, slice.messages[i]);
-		else
-			session_deliver(s, &(struct delivery_context){.msg = slice.messages[i]},
-			                &d);
-		msg_unref(&slice.messages[i]);
+		struct msg *msg = slice.messages[i];
+
+		if (!r->recorded || msg->qos == 0) {
+			session_deliver(s, &(struct delivery_context){.msg = msg}, &d);
+			msg_unref(&msg);
+			continue;
+		}
+		array_reserve(r->values, r->value_cap, r->value_count + 1);
+		r->values[r->value_count++] = msg; /* with its reference */
+		r->bytes += msg_bytes(msg);
 	}
 	if (more)
 		return budget;
@@ -366,6 +360,7 @@ size_t replay_slice(struct session *s)
 {
 	size_t left = SLICE_VALUES;
 
+	REQUIRE_OWNER(s);
 	while (left > 0 && s->replays != NULL && may_go_on(s)) {
 		size_t budget = affordable(s, left), cost;
 
@@ -385,13 +380,6 @@ size_t replay_slice(struct session *s)
 
 /* --- beginning and end --- */
 
-/* A filter that is one topic is mostly one without a value: then there is nothing to begin. */
-static bool gives_nothing(const struct worker *w, struct slice filter, uint64_t until)
-{
-	return !topic_has_wildcard(filter) &&
-	       !retain_has(w->shared->retain, w->executor.index, filter, until);
-}
-
 static bool needs_record(const struct session *s, const struct subscription *sub)
 {
 	return s->durable && sub->options.qos > 0 && durability_is_on(s->worker);
@@ -401,6 +389,7 @@ static void start(struct session *s, struct subscription *sub, uint64_t until)
 {
 	struct replay *r = xnew(r);
 
+	REQUIRE(!s->ended);
 	/* mutant: replay_of_subscription, replays_walked */
 	replay_drop(sub);
 	r->cursor = retain_cursor_new(s->worker->shared->retain, subscription_filter(sub), until);
@@ -415,7 +404,15 @@ static void start(struct session *s, struct subscription *sub, uint64_t until)
 /* The same subscription again: what it gave so far is given again. [MQTT5-3.8.4-4] */
 void replay_start(struct session *s, struct subscription *sub, uint64_t until)
 {
-	if (gives_nothing(s->worker, subscription_filter(sub), until)) {
+	struct worker *w = s->worker;
+	struct slice filter = subscription_filter(sub);
+
+	REQUIRE_OWNER(s);
+	REQUIRE(sub->session == s && !subscription_is_shared(sub));
+	/* A filter that is one topic is mostly one without a value: then there is nothing to begin.
+	 */
+	if (!topic_has_wildcard(filter) &&
+	    !retain_has(w->shared->retain, w->executor.index, filter, until)) {
 		replay_end(sub);
 		return;
 	}
@@ -431,8 +428,10 @@ void replay_go_on(struct session *s, struct subscription *sub)
 	struct replay *r = sub->replay;
 	bool recorded = needs_record(s, sub);
 
+	REQUIRE_OWNER(s);
 	if (r == NULL)
 		return;
+	REQUIRE(r->sub == sub);
 	forget_group(r);
 	if (r->recorded && !recorded)
 		session_journal_replay_done(s, sub->number);
@@ -467,25 +466,22 @@ bool replay_restore(struct session *s, struct subscription *sub, uint64_t until)
 	return true;
 }
 
-/* Where something after it is in memory too, so must it be. */
-static void page_out(struct session *s, struct replay *r)
-{
-	size_t count = r->value_count - r->given;
-
-	if (!disk_queue_leave_rest(s, r->position, count, r->bytes))
-		give_slice(s, r, count);
-	replay_free(s, r);
-}
-
 void replays_page_out(struct session *s)
 {
 	struct replay *r, *next;
 
+	REQUIRE_OWNER(s);
 	DL_FOREACH_SAFE (s->replays, r, next) {
-		if (r->sub == NULL)
-			page_out(s, r);
-		else if (may_gather_again(r) && r->value_count > 0)
+		size_t count = r->value_count - r->given;
+
+		if (r->sub == NULL) {
+			/* Where something after it is in memory too, so must it be. */
+			if (!disk_queue_leave_rest(s, r->position, count, r->bytes))
+				give_slice(s, r, count);
+			replay_free(s, r);
+		} else if (may_gather_again(r) && r->value_count > 0) {
 			gather_again(s, r);
+		}
 	}
 }
 

@@ -37,6 +37,7 @@ struct session *session_find(struct worker *w, struct slice user_key, struct sli
 	void **place =
 	    table_find(&w->sessions->by_key, session_key_hash(user_key, client_id), has_key, &key);
 
+	REQUIRE_EXECUTOR(&w->executor);
 	return place == NULL ? NULL : *place;
 }
 
@@ -44,6 +45,7 @@ struct session *session_find_by_id(struct worker *w, uint64_t id)
 {
 	void **place = table_find(&w->sessions->by_id, hash_id(id), NULL, NULL);
 
+	REQUIRE_EXECUTOR(&w->executor);
 	return place == NULL ? NULL : *place;
 }
 
@@ -75,6 +77,7 @@ const struct acl_subject *session_subject(struct session *s)
 {
 	const struct config_snapshot *snapshot = s->worker->snapshot;
 
+	REQUIRE_OWNER(s);
 	if (s->subject == NULL || s->subject_generation != snapshot->generation) {
 		acl_subject_free(s->subject);
 		s->subject = config_snapshot_subject(snapshot, s->origin->anonymous,

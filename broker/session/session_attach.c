@@ -16,39 +16,29 @@ struct payer *session_attach_payer(const struct client_link *link, const struct 
 	           : payers_find(payers, PAYER_USER, identity->key);
 }
 
-/* CONNACK would wait for a store that has failed, to store the session or its end (D7). */
-static bool needs_lost_store(const struct session_attach *attach, const struct session *s)
-{
-	struct journal_health health;
-
-	if (attach->expiry_s == 0 && (s == NULL || !s->durable))
-		return false;
-	journal_health(attach->worker->shared->journal, &health);
-	return health.state == JOURNAL_FAILED;
-}
-
-/* Much data waits for the store already, and a client that connects again and again would fill the
- * memory. A client with a stored session will take data from the store, so its limit is higher. */
-static bool store_is_behind(const struct session_attach *attach, const struct session *s)
+static struct fault check(const struct session_attach *attach, const struct session *s)
 {
 	const struct worker *w = attach->worker;
 	bool stored = s != NULL && s->durable;
+	struct journal_health health;
 
-	if (!durability_is_on(w) || (!attach->has_will && !stored && attach->expiry_s == 0))
-		return false;
-	return journal_waiting(w->shared->journal) > (stored ? 2 * JOURNAL_HIGH : JOURNAL_HIGH);
-}
-
-static struct fault check(const struct session_attach *attach, const struct session *s)
-{
 	if (s != NULL && s->arrival > attach->arrival)
 		return fault_of(REASON_IMPLEMENTATION_SPECIFIC,
 		                "a later CONNECT of the same client completed first");
-	if (needs_lost_store(attach, s))
-		return fault_of(REASON_SERVER_UNAVAILABLE,
-		                "the store has failed: no session can be stored");
+	/* CONNACK would wait for a store that has failed, to store the session or its end (D7). */
+	if (attach->expiry_s > 0 || stored) {
+		journal_health(w->shared->journal, &health);
+		if (health.state == JOURNAL_FAILED)
+			return fault_of(REASON_SERVER_UNAVAILABLE,
+			                "the store has failed: no session can be stored");
+	}
+	if (!durability_is_on(w) || (!attach->has_will && !stored && attach->expiry_s == 0))
+		return FAULT_NONE;
+	/* Much data waits for the store already, and a client that connects again and again would
+	 * fill the memory. A client with a stored session will take data from the store, so its
+	 * limit is higher. */
 	/* mutant: input_limit_wills */
-	if (store_is_behind(attach, s))
+	if (journal_waiting(w->shared->journal) > (stored ? 2 * JOURNAL_HIGH : JOURNAL_HIGH))
 		return fault_of(REASON_SERVER_BUSY,
 		                "the store is overloaded: too much data waits for it");
 	return FAULT_NONE;

@@ -76,40 +76,28 @@ static bool flight_has_memory(const struct session *s, const struct msg *msg,
 }
 
 /* Of a message that goes to several, those are asked for only once who are alike. S3 */
-static struct acl_verdict receive_verdict(struct session *s, const struct delivery_context *ctx)
+static bool receive_permitted(struct session *s, const struct delivery_context *ctx)
 {
 	struct acl_request request = {.action = ACL_RECEIVE, .topic = msg_topic(ctx->msg)};
 	const struct acl_subject *subject = session_subject(s);
 	struct fan_out *f = ctx->fan_out;
+	struct slice topic = request.topic;
+	struct acl_verdict verdict;
 
-	if (f == NULL)
-		return acl_check(subject, &request);
-	if (f->subject == NULL || !acl_reads_alike(subject, f->subject)) {
-		f->subject = subject;
-		f->verdict = acl_check(subject, &request);
+	if (f == NULL) {
+		verdict = acl_check(subject, &request);
+	} else {
+		if (f->subject == NULL || !acl_reads_alike(subject, f->subject)) {
+			f->subject = subject;
+			f->verdict = acl_check(subject, &request);
+		}
+		verdict = f->verdict;
 	}
-	return f->verdict;
-}
-
-static bool receive_permitted(struct session *s, const struct delivery_context *ctx)
-{
-	struct acl_verdict verdict = receive_verdict(s, ctx);
-
-	struct slice topic = msg_topic(ctx->msg);
-
 	if (!verdict.allowed)
 		session_report_denial(
 		    s, partial_grant_leaves_out(s, topic) ? DENIAL_FILTERED : DENIAL_RECEIVE, topic,
 		    &verdict);
 	return verdict.allowed;
-}
-
-/* What it was to be kept for will not happen. */
-static void drop(struct session *s, struct inflight *o, const char *cause)
-{
-	session_report_drop(s, cause);
-	record_queue_done(s->worker, s->id, o->position);
-	inflight_free(o);
 }
 
 #define TOO_LARGE "larger than the client's Maximum Packet Size"
@@ -192,7 +180,9 @@ static void send_new(struct session *s, const struct delivery_context *ctx, stru
 
 	publish_encode_fill(s, o->msg, &d, o->qos, &p);
 	if (!publish_encode_fits(s, &p)) { /* [MQTT5-3.1.2-25] */
-		drop(s, o, TOO_LARGE);
+		session_report_drop(s, TOO_LARGE);
+		record_queue_done(s->worker, s->id, o->position);
+		inflight_free(o);
 		return;
 	}
 	if (o->qos == 0) {
@@ -230,16 +220,6 @@ static const char *queue_full(const struct session *s, const struct msg *msg)
 	return NULL;
 }
 
-/* There is no memory for it: then it waits on the disk, where it is already, and nothing is lost.
- */
-static bool leave_on_disk(struct session *s, struct msg *msg, const struct delivery *d)
-{
-	if (!disk_queue_leave_behind(s, d->position, msg))
-		return false;
-	memory_wait(s);
-	return true;
-}
-
 /* False: no space, and another member of the group may have some. [MQTT3-3.1.2-5] */
 static bool enqueue(struct session *s, struct msg *msg, const struct delivery *d, uint8_t qos)
 {
@@ -258,8 +238,11 @@ static bool enqueue(struct session *s, struct msg *msg, const struct delivery *d
 		full = quota_memory(s->worker, s->charge.payer, inflight_cost(msg, &d->ids));
 		/* mutant: memory_queue_on_disk */
 		if (full != NULL && d->position != 0) {
-			if (leave_on_disk(s, msg, d))
+			/* It waits on the disk, where it is already, and nothing is lost. */
+			if (disk_queue_leave_behind(s, d->position, msg)) {
+				memory_wait(s);
 				return true;
+			}
 			full = NULL; /* something later is in memory: so must this be */
 		}
 	}
@@ -405,42 +388,32 @@ static void send_waiting_qos0(struct session *s, size_t *steps)
 	}
 }
 
-static void pump(struct session *s, size_t *steps)
-{
-	if (!release_again(s, steps))
-		return;
-	send_waiting_qos0(s, steps);
-	if (!resend(s, steps))
-		return;
-	while (*steps > 0 && s->waiting.head != NULL && may_send(s) && window_takes_new(s) &&
-	       output_has_memory(s, s->waiting.head->msg)) {
-		(*steps)--;
-		send_waiting(s, s->waiting.head);
-	}
-	disk_queue_pump(s);
-	if (s->replays != NULL)
-		session_deliver_wake_replay(s);
-}
-
-/* Most acknowledgements come when nothing waits. */
-static bool has_to_pump(const struct session *s)
-{
-	return s->waiting.head != NULL || s->next_resend != NULL || s->unreleased != NULL ||
-	       s->disk_queue != NULL || s->replays != NULL;
-}
-
 /* [MQTT-4.4.0-1] [MQTT-4.6.0-1] [MQTT5-4.9.0-3] */
 void session_deliver_waiting(struct session *s)
 {
 	size_t steps;
 
-	if (!has_to_pump(s))
+	REQUIRE_OWNER(s);
+	/* Most acknowledgements come when nothing waits. */
+	if (s->waiting.head == NULL && s->next_resend == NULL && s->unreleased == NULL &&
+	    s->disk_queue == NULL && s->replays == NULL)
+		return;
+	if (s->link == NULL || !s->link->accepted)
 		return;
 	/* mutant: resume_slices */
 	steps = SEND_STEPS(s->worker);
-	if (s->link == NULL || !s->link->accepted)
-		return;
-	pump(s, &steps);
+	if (release_again(s, &steps)) {
+		send_waiting_qos0(s, &steps);
+		if (resend(s, &steps)) {
+			while (steps > 0 && s->waiting.head != NULL && may_send(s) &&
+			       window_takes_new(s) && output_has_memory(s, s->waiting.head->msg)) {
+				steps--;
+				send_waiting(s, s->waiting.head);
+			}
+			disk_queue_pump(s);
+			session_deliver_wake_replay(s);
+		}
+	}
 	if (steps == 0 || s->unreleased != NULL)
 		session_work_add(s, SESSION_WORK_SEND);
 }

@@ -16,11 +16,13 @@ static void add_plain(struct session *s, enum record_kind kind, uint64_t number,
 {
 	struct record record = {.kind = kind, .session_id = s->id, .number = number};
 
+	REQUIRE_OWNER(s);
 	record_batch_add(s->worker, &record, urgent);
 }
 
 static void add_value(struct session *s, struct record *record, struct buf *value)
 {
+	REQUIRE_OWNER(s);
 	record->session_id = s->id;
 	record->value = buf_slice(value);
 	record_batch_add(s->worker, record, true);
@@ -40,33 +42,28 @@ static struct user_record user_of(const struct session *s)
 	                            .credential = s->identity->credential};
 }
 
-/* How much its queue on disk may hold: what waits, as limits say, and what is on the wire besides.
- */
-static void bound_queue(const struct session *s, struct record *record)
-{
-	const struct conf_limits *limits = session_limits(s);
-	bool here = s->link != NULL;
-
-	record->number =
-	    (uint64_t)limits->queue_messages + (here ? s->link->receive_maximum : s->sent.count);
-	record->bound_bytes = limits->queue_bytes + (here ? limits->queue_bytes : s->sent.bytes);
-}
-
 /* [MQTT3-4.1.0-1] [MQTT5-3.1.2-23] */
 void session_journal_state(struct session *s)
 {
 	struct session_record row = {
 	    .user = user_of(s), .client_id = session_client_id(s), .expiry_s = s->expiry_s};
+	const struct conf_limits *limits = session_limits(s);
 	struct record record = {.kind = RECORD_SESSION};
+	bool here = s->link != NULL;
 	struct buf value = {0};
 
+	REQUIRE(!s->ended);
 	if (!session_journal_is_on(s))
 		return;
-	if (s->link == NULL)
+	if (!here)
 		row.away_since_ms = store_time(s->worker, s->away_since_ms);
 	if (s->removed)
 		row.removed_since_ms = store_time(s->worker, s->removed_since_ms);
-	bound_queue(s, &record);
+	/* How much its queue on disk may hold: what waits, as limits say, and what is in flight
+	 * besides. */
+	record.number =
+	    (uint64_t)limits->queue_messages + (here ? s->link->receive_maximum : s->sent.count);
+	record.bound_bytes = limits->queue_bytes + (here ? limits->queue_bytes : s->sent.bytes);
 	record_put_session(&value, &row);
 	add_value(s, &record, &value);
 }
@@ -127,6 +124,7 @@ static void put_sent(struct buf *value, const struct inflight *o)
 {
 	struct inflight_record row = {.packet_id = o->packet_id, .released = o->released};
 
+	REQUIRE(o->packet_id != 0);
 	record_put_inflight(value, &row);
 }
 
@@ -141,32 +139,25 @@ void session_journal_inflight(struct session *s, const struct inflight *o)
 	add_value(s, &record, &value);
 }
 
-static void add_queue_of(struct journal_group *group, const struct session *s,
-                         const struct inflight *o)
-{
-	struct delivery_record delivery = {.qos = o->qos, .retain = o->retain};
-	struct record record = {.kind = RECORD_QUEUE, .session_id = s->id, .msg = o->msg};
-	struct buf value = {0};
-
-	if (o->info != NULL)
-		delivery.ids = o->info->ids;
-	record_put_delivery(&value, &delivery);
-	record.value = buf_slice(&value);
-	journal_group_add(group, &record);
-	buf_fini(&value);
-}
-
 void session_journal_add_inflight(struct journal_group *group, const struct session *s,
                                   const struct inflight *o)
 {
-	struct record record = {.kind = RECORD_SENT, .session_id = s->id, .number = o->position};
+	struct delivery_record delivery = {.qos = o->qos, .retain = o->retain};
+	struct record queue = {.kind = RECORD_QUEUE, .session_id = s->id, .msg = o->msg};
+	struct record sent = {.kind = RECORD_SENT, .session_id = s->id, .number = o->position};
 	struct buf value = {0};
 
-	if (o->position == 0)
-		add_queue_of(group, s, o);
+	if (o->position == 0) {
+		if (o->info != NULL)
+			delivery.ids = o->info->ids;
+		record_put_delivery(&value, &delivery);
+		queue.value = buf_slice(&value);
+		journal_group_add(group, &queue);
+		buf_clear(&value);
+	}
 	put_sent(&value, o);
-	record.value = buf_slice(&value);
-	journal_group_add(group, &record);
+	sent.value = buf_slice(&value);
+	journal_group_add(group, &sent);
 	buf_fini(&value);
 }
 

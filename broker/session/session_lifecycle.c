@@ -28,6 +28,7 @@ static void leave_tables(struct session *s)
 {
 	struct worker *w = s->worker;
 
+	REQUIRE(!s->ended);
 	executor_timer_disarm(&w->executor, &s->expiry_timer);
 	session_work_forget(s);
 	memory_wait_forget(s);
@@ -43,10 +44,15 @@ static void leave_tables(struct session *s)
 	s->ended = true;
 }
 
-static void release(struct session *s)
+bool session_lifecycle_free_some(struct session *s, size_t *steps)
 {
 	struct worker *w = s->worker;
 
+	REQUIRE_OWNER(s);
+	REQUIRE(s->ended && s->link == NULL);
+	if (!subscriptions_free(s, steps) || !inflight_end_free_some(s, steps) ||
+	    !inbound_free_all(s, steps))
+		return false;
 	replays_free(s);
 	charge_sub(w, &s->charge, session_cost(s->identity, s->origin->client_id));
 	charge_sub(w, &s->charge, s->slot_count * sizeof(struct inflight *));
@@ -60,14 +66,6 @@ static void release(struct session *s)
 	free(s->log_limits);
 	free(s->slots);
 	free(s);
-}
-
-bool session_lifecycle_free_some(struct session *s, size_t *steps)
-{
-	if (!subscriptions_free(s, steps) || !inflight_end_free_some(s, steps) ||
-	    !inbound_free_all(s, steps))
-		return false;
-	release(s);
 	return true;
 }
 
@@ -115,6 +113,7 @@ static struct session *make_session(struct worker *w, uint64_t id, struct identi
 	bool anonymous = identity->kind == IDENTITY_ANONYMOUS;
 	struct session *s = xnew(s);
 
+	REQUIRE(session_find(w, identity->key, client_id) == NULL);
 	s->id = id;
 	s->worker = w;
 	s->identity = identity_ref(identity);
@@ -153,6 +152,8 @@ void session_lifecycle_set_expiry(struct session *s, uint32_t expiry_s,
 /* [MQTT3-4.1.0-2] [MQTT5-4.1.0-1] */
 void session_lifecycle_attach(struct session *s)
 {
+	REQUIRE_OWNER(s);
+	REQUIRE(s->link != NULL && s->in_flight_count == 0);
 	executor_timer_disarm(&s->worker->executor, &s->expiry_timer);
 	will_drop(s); /* back before its delay ended [MQTT5-3.1.3-9] */
 	subscriptions_online(s, true);
@@ -162,19 +163,12 @@ void session_lifecycle_attach(struct session *s)
 
 void session_lifecycle_commit(struct session *s, struct pending_ack **pending_ack)
 {
+	REQUIRE_OWNER(s);
 	if (s->worker->records->group != NULL && (s->durable || s->ended_another))
 		pending_ack_commit(s->worker, pending_ack);
 	else
 		pending_ack_done(pending_ack, REASON_SUCCESS, SLICE_EMPTY);
 	s->ended_another = false;
-}
-
-static void mark_not_in_flight(struct session *s)
-{
-	for (struct inflight *o = s->sent.head; o != NULL; o = o->next)
-		o->in_flight = false;
-	s->in_flight_count = 0;
-	s->next_resend = s->sent.head;
 }
 
 /* The will of a connection that broke: at once, or after its delay, or when the session ends,
@@ -211,6 +205,8 @@ void session_lifecycle_arm_expiry(struct session *s)
 	                   : due_after(s, s->away_since_ms, (uint64_t)s->expiry_s * 1000);
 	uint64_t removed_due = due_after(s, s->removed_since_ms, REMOVED_USER_RETENTION_MS);
 
+	REQUIRE_OWNER(s);
+	REQUIRE(s->link == NULL);
 	/* mutant: removed_returns */
 	if (s->removed && removed_due < due)
 		due = removed_due;
@@ -224,6 +220,7 @@ void session_lifecycle_arm_expiry(struct session *s)
 void session_lifecycle_detach(struct session *s, bool publish_will)
 {
 	REQUIRE_OWNER(s);
+	REQUIRE(s->link == NULL && !s->ended);
 	if (publish_will)
 		leave_will(s);
 	else
@@ -232,7 +229,10 @@ void session_lifecycle_detach(struct session *s, bool publish_will)
 		session_lifecycle_end(s);
 		return;
 	}
-	mark_not_in_flight(s);
+	for (struct inflight *o = s->sent.head; o != NULL; o = o->next)
+		o->in_flight = false;
+	s->in_flight_count = 0;
+	s->next_resend = s->sent.head;
 	subscriptions_online(s, false);
 	replays_page_out(s);
 	disk_queue_page_out(s);
@@ -246,6 +246,7 @@ void session_lifecycle_check_removal(struct session *s)
 {
 	bool removed = identity_source_has_removed(s->worker->snapshot->identities, s->identity);
 
+	REQUIRE_OWNER(s);
 	if (removed == s->removed)
 		return;
 	s->removed = removed;
@@ -267,7 +268,8 @@ void session_lifecycle_fini(struct worker *w)
 {
 	struct session_table *t = w->sessions;
 
-	REQUIRE(t->all == NULL && t->ended == NULL && t->filters.count == 0);
+	REQUIRE(t->all == NULL && t->ended == NULL && t->working == NULL);
+	REQUIRE(t->by_key.count == 0 && t->by_id.count == 0 && t->filters.count == 0);
 	REQUIRE(!timer_is_armed(&t->memory_timer));
 	acl_subject_free(t->writer_subject);
 	origin_unref(&t->writer_origin);

@@ -43,6 +43,8 @@ void session_report_denial(struct session *s, enum denial_kind kind, struct slic
 	char text[256];
 	size_t len;
 
+	REQUIRE_OWNER(s);
+	REQUIRE(!verdict->allowed);
 	count(kind == DENIAL_FILTERED ? &s->worker->counters.deliveries_filtered
 	                              : &s->worker->counters.denials);
 	if (!log_limit_pass(limit_of(s, rule), s->worker->executor.now_ms + 1, WINDOW_MS, 1,
@@ -106,6 +108,7 @@ void session_report_drop(struct session *s, const char *cause)
 {
 	uint32_t suppressed;
 
+	REQUIRE_OWNER(s);
 	s->dropped++;
 	count(&s->worker->counters.messages_dropped);
 	if (log_limit_pass(&log_limits_of(s)->dropped, s->worker->executor.now_ms + 1, 10000, 1,

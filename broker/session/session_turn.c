@@ -24,19 +24,6 @@ static const struct {
     {SESSION_WORK_REPLAY, replay_slice},
 };
 
-static size_t one_session(struct session *s)
-{
-	uint8_t work = s->work;
-	size_t steps = 1;
-
-	session_work_forget(s);
-	for (size_t i = 0; i < ARRAY_LEN(works); i++) {
-		if ((work & works[i].what) != 0)
-			steps += works[i].slice(s);
-	}
-	return steps;
-}
-
 /* True: it is no more. */
 static bool free_ended(struct worker *w, size_t *steps)
 {
@@ -70,11 +57,19 @@ bool session_turn(struct worker *w)
 	size_t steps = 0, left = STEPS_PER_TURN(w);
 	bool more = last != NULL;
 
+	REQUIRE_EXECUTOR(&w->executor);
 	while (more && steps < STEPS_PER_TURN(w)) {
 		struct session *s = w->sessions->working;
+		uint8_t work = s->work;
 
 		more = s != last; /* those who join again wait for the next turn */
-		steps += one_session(s);
+		REQUIRE(work != 0 && !s->ended);
+		session_work_forget(s);
+		steps++;
+		for (size_t i = 0; i < ARRAY_LEN(works); i++) {
+			if ((work & works[i].what) != 0)
+				steps += works[i].slice(s);
+		}
 	}
 	while (w->sessions->ended != NULL && free_ended(w, &left))
 		;

@@ -11,6 +11,8 @@ void session_work_add(struct session *s, enum session_work what)
 {
 	struct worker *w = s->worker;
 
+	REQUIRE_OWNER(s);
+	REQUIRE(!s->ended && what != 0);
 	if (s->work == 0)
 		DL_APPEND2(w->sessions->working, s, work_prev, work_next);
 	s->work |= (uint8_t)what;
@@ -25,5 +27,7 @@ void session_work_forget(struct session *s)
 
 void session_work_add_ended(struct session *s)
 {
+	REQUIRE_OWNER(s);
+	REQUIRE(s->ended && s->work == 0);
 	DL_APPEND2(s->worker->sessions->ended, s, work_prev, work_next);
 }

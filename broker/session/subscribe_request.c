@@ -52,14 +52,6 @@ static void record_some(struct request *r, size_t steps)
 
 /* --- its life --- */
 
-/* For link_output_count: what it takes besides the packet. */
-static void note_memory(struct client_link *link)
-{
-	const struct request *r = link->request;
-
-	link->request_bytes = sizeof(*r) + r->reasons.cap + r->changed_cap * sizeof(*r->changed);
-}
-
 static struct fault begin_request(struct client_link *link, const struct frame *f,
                                   const struct request_kind *kind)
 {
@@ -96,6 +88,7 @@ static void request_free(struct client_link *link)
 
 void subscribe_request_forget(struct client_link *link)
 {
+	REQUIRE_OWNER(link);
 	if (link->request == NULL)
 		return;
 	record_some(link->request, SIZE_MAX);
@@ -155,6 +148,7 @@ static struct fault answer_request(struct client_link *link, const struct reques
 		                "the acknowledgement is larger than the client's Maximum Packet "
 		                "Size");
 	}
+	REQUIRE(!kind->holds_deliveries || link->holding > 0);
 	pending_ack = pending_ack_packet(link, kind->answer, &bytes);
 	session_lifecycle_commit(link->session, &pending_ack);
 	if (!kind->holds_deliveries || --link->holding > 0)
@@ -171,6 +165,8 @@ struct fault subscribe_request_run(struct client_link *link, const struct frame 
 	size_t len;
 	struct fault fault;
 
+	REQUIRE_OWNER(link);
+	REQUIRE(link->session != NULL);
 	if (link->request == NULL && !fault_is_none(fault = begin_request(link, f, kind)))
 		return fault;
 	r = link->request;
@@ -184,7 +180,9 @@ struct fault subscribe_request_run(struct client_link *link, const struct frame 
 	if (r->done == len && r->changed_count <= DO_STEPS(link->worker))
 		record_some(r, DO_STEPS(link->worker));
 	if (r->done < len || r->recorded < r->changed_count) {
-		note_memory(link);
+		/* For link_output_count: what it takes besides the packet. */
+		link->request_bytes =
+		    sizeof(*r) + r->reasons.cap + r->changed_cap * sizeof(*r->changed);
 		return FAULT_NONE;
 	}
 	return answer_request(link, kind);

@@ -49,6 +49,7 @@ struct subscription *subscription_find(struct session *s, struct slice filter)
 	uint64_t hash = hash_bytes(filter.data, filter.len);
 	void **place = table_find(&s->subscriptions, hash, is_filter, &filter);
 
+	REQUIRE_OWNER(s);
 	return place == NULL ? NULL : *place;
 }
 
@@ -57,20 +58,6 @@ static struct slice share_group(const struct subscription *sub)
 	const size_t prefix = sizeof("$share/") - 1;
 
 	return slice_of(sub->filter + prefix, sub->share_skip - prefix - 1);
-}
-
-static struct route_target target_of(const struct subscription *sub)
-{
-	const struct session *s = sub->session;
-
-	return (struct route_target){
-	    .session_id = s->id,
-	    .subscription_id = sub->id,
-	    .executor = (uint16_t)s->worker->executor.index,
-	    .durable = s->durable,
-	    .options = sub->options,
-	    .since = sub->since,
-	};
 }
 
 /* --- live subscribers of this executor --- */
@@ -112,7 +99,14 @@ static void enter_tree(struct subscription *sub, bool is_new)
 	struct shared *shared = s->worker->shared;
 	const _Atomic uint64_t *clock = retain_clock(shared->retain);
 	struct slice filter = subscription_filter(sub);
-	struct route_target target = target_of(sub);
+	struct route_target target = {
+	    .session_id = s->id,
+	    .subscription_id = sub->id,
+	    .executor = (uint16_t)s->worker->executor.index,
+	    .durable = s->durable,
+	    .options = sub->options,
+	    .since = sub->since,
+	};
 
 	if (subscription_is_shared(sub)) {
 		route_share_put(shared->route, share_group(sub), filter, &target, s->link != NULL);
@@ -205,6 +199,7 @@ void subscription_remove(struct subscription *sub)
 {
 	struct slice whole = whole_filter(sub);
 
+	REQUIRE_OWNER(sub->session);
 	/* mutant: replay_end */
 	replay_end(sub);
 	session_journal_unsubscription(sub);
@@ -217,6 +212,7 @@ bool subscriptions_free(struct session *s, size_t *steps)
 	struct table_walk walk = table_walk_of(&s->subscriptions);
 	struct subscription *sub;
 
+	REQUIRE_OWNER(s);
 	while (*steps > 0 && (sub = table_walk_next(&walk)) != NULL) {
 		struct slice whole = whole_filter(sub);
 
@@ -232,6 +228,8 @@ void subscriptions_online(struct session *s, bool online)
 	struct table_walk walk = table_walk_of(&s->subscriptions);
 	struct subscription *sub;
 
+	REQUIRE_OWNER(s);
+	REQUIRE(online == (s->link != NULL));
 	while ((sub = table_walk_next(&walk)) != NULL) {
 		if (subscription_is_shared(sub))
 			route_share_online(s->worker->shared->route, share_group(sub),

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/require.h"
 
 #define ALIAS_BYTES 3 /* identifier and value of the property */
 #define ALLOC_BYTES ((size_t)16)
@@ -25,6 +26,7 @@ static void forget(struct alias_table *t, uint16_t alias)
 {
 	struct slice *topic = &t->topics[alias - 1];
 
+	REQUIRE(t->bytes >= cost_of(*topic));
 	t->bytes -= cost_of(*topic);
 	if (!is_refused(*topic))
 		free((void *)(uintptr_t)topic->data);
@@ -40,30 +42,27 @@ void topic_alias_fini(struct alias_table *t)
 	*t = (struct alias_table){0};
 }
 
-static uint16_t cap_for(const struct alias_table *t, uint16_t alias)
-{
-	uint32_t cap = t->cap < 16 ? 16 : t->cap;
-
-	while (cap < alias)
-		cap *= 2;
-	return cap < t->max ? (uint16_t)cap : t->max;
-}
-
 /* A table that fits this alias. The first is small, and not asked for. */
 static bool grow(struct alias_table *t, uint16_t alias, topic_alias_admit_fn *admit, void *arg)
 {
-	uint16_t cap = cap_for(t, alias);
-	size_t more = (size_t)(cap - t->cap) * sizeof(*t->topics);
+	uint32_t cap = t->cap < 16 ? 16 : t->cap;
+	size_t more;
 
+	REQUIRE(alias > 0 && alias <= t->max);
 	if (alias <= t->cap)
 		return true;
+	while (cap < alias)
+		cap *= 2;
+	if (cap > t->max)
+		cap = t->max;
+	more = (size_t)(cap - t->cap) * sizeof(*t->topics);
 	if (cap > 16 && !admit(arg, more))
 		return false;
 	t->topics = xrealloc_array(t->topics, cap, sizeof(*t->topics));
-	for (uint16_t i = t->cap; i < cap; i++)
+	for (uint32_t i = t->cap; i < cap; i++)
 		t->topics[i] = t->refuses ? slice_of(refused_mark, 0) : SLICE_EMPTY;
 	t->refuses = t->refuses && cap < t->max;
-	t->cap = cap;
+	t->cap = (uint16_t)cap;
 	t->bytes += more;
 	return true;
 }
@@ -122,28 +121,18 @@ struct fault topic_alias_resolve(struct alias_table *t, struct publish *pub,
 	return FAULT_NONE;
 }
 
-static uint16_t known_alias(const struct alias_table *t, struct slice topic)
-{
-	for (uint16_t i = 0; i < t->count; i++) {
-		if (slice_equal(t->topics[i], topic))
-			return (uint16_t)(i + 1);
-	}
-	return 0;
-}
-
 /* [MQTT5-3.1.2-26, -27] [MQTT5-3.3.2-11] */
 void topic_alias_use(struct alias_table *t, struct publish_out *p, size_t max_bytes,
                      topic_alias_admit_fn *admit, void *arg)
 {
-	uint16_t alias;
-
 	if (t->max == 0 || p->topic.len <= ALIAS_BYTES)
 		return;
-	alias = known_alias(t, p->topic);
-	if (alias != 0) {
-		p->topic_alias = alias;
-		p->topic = SLICE_EMPTY;
-		return;
+	for (uint16_t i = 0; i < t->count; i++) {
+		if (slice_equal(t->topics[i], p->topic)) {
+			p->topic_alias = (uint16_t)(i + 1);
+			p->topic = SLICE_EMPTY;
+			return;
+		}
 	}
 	if (t->count == t->max)
 		return;

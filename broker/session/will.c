@@ -36,6 +36,7 @@ static void make_will(struct session *s, struct msg *msg, uint32_t delay_s)
 /* [MQTT5-3.1.2-7] */
 void will_set(struct session *s, struct msg *msg, uint32_t delay_s)
 {
+	REQUIRE_OWNER(s);
 	make_will(s, msg, delay_s);
 	/* mutant: lost_will */
 	session_journal_will(s, 0);
@@ -50,6 +51,7 @@ void will_restore(struct session *s, struct msg *msg, uint32_t delay_s, uint64_t
 
 void will_leave(struct session *s)
 {
+	REQUIRE_OWNER(s);
 	if (s->will == NULL)
 		return;
 	executor_timer_disarm(&s->worker->executor, &s->will->delay);
@@ -62,6 +64,7 @@ void will_leave(struct session *s)
 
 void will_drop(struct session *s)
 {
+	REQUIRE_OWNER(s);
 	if (s->will == NULL)
 		return;
 	session_journal_will_done(s);
