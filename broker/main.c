@@ -154,6 +154,10 @@ static bool open_log(const struct conf *conf)
 		        "%s: cannot open the audit file: %s; make its directory writable for this "
 		        "user, or leave log.audit out\n",
 		        conf->log_audit, strerror(-failed));
+	if (failed == 0 && log_start() != 0) {
+		fprintf(stderr, "broker: cannot start a thread for the log\n");
+		return false;
+	}
 	return failed == 0;
 }
 
@@ -165,6 +169,7 @@ static int run(const char *path)
 
 	if (snapshot != NULL && open_log(snapshot->conf))
 		status = server_run(snapshot, tickets);
+	log_stop();
 	log_audit_close();
 	config_snapshot_unref(&snapshot);
 	tls_tickets_free(tickets);

@@ -241,7 +241,8 @@ static const struct schema_section log_section = {
     "log",
     SECTION(log_keys),
     sizeof(struct conf),
-    .help = "The log is written to standard error.",
+    .help = "The log is written to standard error. The broker does not wait for whoever reads it: "
+	    "lines that are not taken are dropped, counted and reported as log-dropped.",
 };
 
 static const struct schema_key control_keys[] = {

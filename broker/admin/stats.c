@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "worker/shared.h"
 #include "worker/worker.h"
 
@@ -47,6 +48,7 @@ void stats_take(struct shared *shared, struct stats *out)
 	out->retained_bytes = counts.bytes;
 	out->stored = out->queued + out->retained;
 	out->stored_bytes = out->queued_bytes + out->retained_bytes;
+	out->log_dropped = log_dropped();
 	out->memory = out->memory_bytes + out->retained_bytes;
 	journal_health(shared->journal, &out->store);
 	if (out->store.commits > 0)

@@ -13,6 +13,7 @@
 static void *require_memory(void *p)
 {
 	if (p == NULL) {
+		require_end_soon();
 		fputs("out of memory: the program aborts; lower limits: or add memory\n", stderr);
 		abort();
 	}

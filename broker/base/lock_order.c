@@ -37,6 +37,7 @@ static void check_order(const struct taken *before, const void *lock, enum lock_
 		return;
 	if (before->rank == rank && (uintptr_t)before->lock < (uintptr_t)lock)
 		return;
+	require_end_soon();
 	fprintf(stderr, "lock order: '%s' is taken while '%s' is held\n", name_of(rank),
 	        name_of(before->rank));
 	require_failed("lock order", __FILE__, __LINE__);

@@ -1,4 +1,4 @@
-/* The line encoder and its sinks: stderr, the audit file, a test. */
+/* The line encoder, and where lines go: stderr, the audit file (log_output.c), a test. */
 #include "base/log.h"
 
 #include <errno.h>
@@ -13,12 +13,15 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/log_output.h"
 #include "base/require.h"
-#include "base/thread.h"
 #include "base/trust.h"
 #include "base/utf8.h"
 
 #define VALUE_MAX 512
+/* At the end: the lines that wait are written, unless nobody takes them. */
+#define FLUSH_MS 1000
+#define DRAIN_MS 200
 
 struct event_row {
 	const char *name;
@@ -36,9 +39,10 @@ static _Atomic int level_in_force = LOG_LEVEL_INFO;
 static atomic_bool as_json;
 static log_sink_fn *sink;
 static void *sink_arg;
-static struct mutex audit_lock = MUTEX_INITIALIZER(LOCK_AUDIT_FILE);
-static int audit_fd = -1;
-static char *audit_path;
+static log_output_dropped_fn put_dropped;
+static struct log_output errors = LOG_OUTPUT_INITIALIZER("log", STDERR_FILENO, put_dropped);
+static struct log_output audit = LOG_OUTPUT_INITIALIZER("audit", -1, put_dropped);
+static char *audit_path; /* main's */
 static atomic_bool audit_on;
 
 void log_set_level(enum log_level level)
@@ -224,28 +228,12 @@ static const struct event_row rows[EVENT_COUNT] = {
 #undef INFO
 #undef DEBUG
 
-static void write_line(int fd, struct slice line)
-{
-	ssize_t n = write(fd, line.data, line.len);
-
-	(void)n; /* a log that cannot be written must not stop the broker */
-}
-
-static void audit_write(struct slice line)
-{
-	mutex_lock(&audit_lock);
-	if (audit_fd >= 0)
-		write_line(audit_fd, line);
-	mutex_unlock(&audit_lock);
-}
-
-void log_event(enum event e, const void *fields)
+static struct buf encode_line(enum event e, const void *fields)
 {
 	const struct event_row *row = &rows[e];
 	bool json = atomic_load_explicit(&as_json, memory_order_relaxed);
 	struct buf line = {0};
 
-	REQUIRE(e < EVENT_COUNT);
 	buf_reserve(&line, 256);
 	if (json)
 		buf_put_u8(&line, '{');
@@ -257,35 +245,82 @@ void log_event(enum event e, const void *fields)
 	if (json)
 		buf_put_u8(&line, '}');
 	buf_put_u8(&line, '\n');
-	if (row->audit)
-		audit_write(buf_slice(&line));
+	return line;
+}
+
+void log_event(enum event e, const void *fields)
+{
+	struct buf line;
+
+	REQUIRE(e < EVENT_COUNT);
+	line = encode_line(e, fields);
+	if (rows[e].audit)
+		log_output_put(&audit, buf_slice(&line));
 	if (level_wants(e)) {
 		if (sink != NULL)
 			sink(sink_arg, e, buf_slice(&line));
 		else
-			write_line(STDERR_FILENO, buf_slice(&line));
+			log_output_put(&errors, buf_slice(&line));
 	}
 	buf_fini(&line);
 }
 
-static void audit_swap(int fd, char *path)
+/* --- outputs --- */
+
+/* Where lines are missing it is said there, and in the other output. */
+static void put_dropped(struct log_output *o, uint64_t lines, struct buf *out)
 {
-	mutex_lock(&audit_lock);
-	if (audit_fd >= 0)
-		close(audit_fd);
-	audit_fd = fd;
-	if (path != audit_path) {
-		free(audit_path);
-		audit_path = path;
-	}
+	struct log_LOG_DROPPED fields = {.output = o->name, .lines = lines};
+	struct log_output *other = o == &errors ? &audit : &errors;
+	struct buf line = encode_line(EVENT_LOG_DROPPED, &fields);
+
+	buf_put_slice(out, buf_slice(&line));
+	if (other == &audit || level_wants(EVENT_LOG_DROPPED))
+		log_output_put(other, buf_slice(&line));
+	buf_fini(&line);
+}
+
+static void drain(void)
+{
+	log_output_drain(&errors, DRAIN_MS);
+	log_output_drain(&audit, DRAIN_MS);
+}
+
+int log_start(void)
+{
+	int failed = log_output_start(&errors);
+
+	if (failed == 0 && audit_path != NULL)
+		failed = log_output_start(&audit);
+	require_before_abort(drain);
+	return failed;
+}
+
+void log_stop(void)
+{
+	require_before_abort(NULL);
+	log_output_stop(&audit, FLUSH_MS);
+	log_output_stop(&errors, FLUSH_MS);
+}
+
+uint64_t log_dropped(void)
+{
+	return atomic_load_explicit(&errors.dropped, memory_order_relaxed) +
+	       atomic_load_explicit(&audit.dropped, memory_order_relaxed);
+}
+
+static void audit_swap(int fd)
+{
 	atomic_store(&audit_on, fd >= 0);
-	mutex_unlock(&audit_lock);
+	log_output_set_fd(&audit, fd);
 }
 
 static int audit_fd_open(const char *path)
 {
-	int fd =
-	    open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0640);
+	/* Not blocking: a FIFO without a reader is an error, and no reason to wait. */
+	int fd = open(
+	    path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK,
+	    0640);
 	struct stat st;
 
 	if (fd < 0)
@@ -311,7 +346,9 @@ int log_audit_open(const char *path)
 	fd = audit_fd_open(path);
 	if (fd < 0)
 		return fd;
-	audit_swap(fd, xstrdup(path));
+	free(audit_path);
+	audit_path = xstrdup(path);
+	audit_swap(fd);
 	return 0;
 }
 
@@ -324,13 +361,15 @@ int log_audit_reopen(void)
 	fd = audit_fd_open(audit_path);
 	if (fd < 0)
 		return fd;
-	audit_swap(fd, audit_path);
+	audit_swap(fd);
 	return 0;
 }
 
 void log_audit_close(void)
 {
-	audit_swap(-1, NULL);
+	audit_swap(-1);
+	free(audit_path);
+	audit_path = NULL;
 }
 
 bool log_limit_pass(struct log_limit *limit, uint64_t now_ms, uint64_t window_ms, uint32_t burst,

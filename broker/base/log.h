@@ -1,7 +1,7 @@
 /* The log: one event, one line, at the place that decided.  An event is a row of events.def; its
  * name and its fields are a stable interface.  Payloads, passwords and keys have no field type.
  * Text is logfmt, or JSON; every value is escaped, so that an event is always exactly one printable
- * line. Thread: any; a line is one write(2). */
+ * line. Nobody who logs waits for who reads the log (log_output.h).  Thread: any. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
@@ -94,6 +94,12 @@ void log_event(enum event e, const void *fields);
 
 void log_set_level(enum log_level level);
 void log_set_json(bool json);
+/* From now on threads of the log write the lines; lines that nobody takes are dropped and counted.
+ * 0 or -errno. log_stop writes what waits, for a bounded time.  Thread: main. */
+int log_start(void);
+void log_stop(void);
+/* Lines of stderr and of the audit file that were dropped. */
+uint64_t log_dropped(void);
 /* The audit file gets every event whose row says so, whatever the level; NULL: none. 0 or -errno
  * (the old one stays then). */
 int log_audit_open(const char *path);

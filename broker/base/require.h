@@ -12,4 +12,11 @@ _Noreturn void require_failed(const char *condition, const char *file, int line)
 
 #define UNREACHABLE() require_failed("unreachable", __FILE__, __LINE__)
 
+/* Called before the process says why it aborts; NULL: nothing is. */
+typedef void require_abort_fn(void);
+void require_before_abort(require_abort_fn *fn);
+/* The process is about to say why it aborts. If nobody takes what it says it ends all the same, by
+ * SIGALRM. */
+void require_end_soon(void);
+
 #endif

@@ -106,6 +106,7 @@ def check_threads(readme, sources, errors):
     names = set()
     for text in sources.values():
         names |= set(re.findall(r"\bthread_start\([^;]*?\"([\w-]+)\"", text))
+        names |= set(re.findall(r"= LOG_OUTPUT_INITIALIZER\(\"([\w-]+)\"", text))
         if re.search(r"\bthread_start\([^;\"]*\bname\b", text) and "thread_fn *fn" not in text:
             names |= set(re.findall(r"snprintf\(name, sizeof\(name\), \"([\w-]+?)-?%u\"", text))
     if not {"worker", "journal"} <= names:
