@@ -1,6 +1,7 @@
 """The documents and the code agree: a document that is named exists, a code like D3 is defined, and the tables of
 broker/README.md and README.md have every folder, thread and library. In the documents, each file and each
-`file.c:symbol` exists. Each limit of the configuration is enforced somewhere."""
+`file.c:symbol` exists. No limit, figure, event or stream is without
+effect."""
 
 import ast
 import re
@@ -132,14 +133,35 @@ def check_libraries(readme, sources, errors):
     errors += [f"README.md: nothing includes <{header}>" for header in sorted(listed - set(used) - {"cmocka.h"})]
 
 
-def check_limits(sources, errors):
-    """A limit that nothing reads is a setting without effect."""
-    members = re.findall(r"^(?:SHARED_)?LIMIT\(\w+, (\w+),", (ROOT / "conf/limits.def").read_text(), re.M)
-    broker = "".join(text for name, text in sources.items() if name.startswith("broker/"))
-    errors += [f"conf/limits.def: nothing in broker/ reads {member}" for member in members
-               if not re.search(rf"(?:->|\.){member}\b", broker)]
-    if len(members) < 20:
-        errors.append(f"conf/limits.def: only {len(members)} limits are found")
+def rows_of(table, pattern, least, errors):
+    """What a pattern finds in the rows of a .def file."""
+    found = re.findall(pattern, (ROOT / table).read_text(), re.M)
+    if len(found) < least:
+        errors.append(f"{table}: only {len(found)} rows are found")
+    return found
+
+
+def check_rows(sources, errors):
+    """A row without an effect: a limit that nothing reads, a figure that nothing counts or computes, an event that
+    nothing logs. And the other way round: a stream that no listener opens."""
+    broker = {name: text for name, text in sources.items() if name.startswith("broker/")}
+    text, elsewhere = "".join(broker.values()), "".join(broker[name] for name in broker if name != "broker/admin/stats.c")
+    tables = (ROOT / "broker/client/close_reasons.def").read_text()
+    errors += [f"conf/limits.def: nothing in broker/ reads {member}"
+               for member in rows_of("conf/limits.def", r"^(?:SHARED_)?LIMIT\(\w+, (\w+),", 20, errors)
+               if not re.search(rf"(?:->|\.){member}\b", text)]
+    figures = "broker/worker/figures.def"
+    errors += [f"{figures}: nothing counts {member}" for member in rows_of(figures, r"^COUNTER\((\w+),", 20, errors)
+               if not re.search(rf"\b{member}\b", elsewhere + tables)]
+    errors += [f"{figures}: broker/admin/stats.c does not compute {member}"
+               for member in rows_of(figures, r"^FIGURE\((\w+),", 5, errors)
+               if not re.search(rf"->{member} = ", broker["broker/admin/stats.c"])]
+    logged = set(re.findall(r"\b(?:LOG\(|LOG_NO_FIELDS\(|EVENT_)(\w+)", "".join(sources.values())))
+    errors += [f"broker/base/events.def: nothing logs {event}"
+               for event in rows_of("broker/base/events.def", r"^EVENT\((\w+),", 30, errors) if event not in logged]
+    opened = broker["broker/net/listener.c"] + (ROOT / "conf/protocols.def").read_text()
+    errors += [f"conf/protocols.def: no protocol uses {name}" for name in broker
+               if (stream := re.fullmatch(r"broker/net/(\w+_stream)\.c", name)) and f"{stream[1]}_new" not in opened]
 
 
 def main():
@@ -168,7 +190,7 @@ def main():
     check_threads(readme, sources, errors)
     check_map(readme, errors)
     check_libraries(files["README.md"].read_text(), sources, errors)
-    check_limits(sources, errors)
+    check_rows(sources, errors)
     print("\n".join(errors) or f"{len(files)} files agree with the documents; {len(defined)} codes")
     return 1 if errors else 0
 

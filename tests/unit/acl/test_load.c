@@ -13,6 +13,7 @@
 #include "acl/acl.h"
 #include "base/alloc.h"
 #include "base/hash.h"
+#include "reference.h"
 
 static char *said(const char *yaml, bool *loaded)
 {
@@ -69,6 +70,8 @@ static void rule_with_a_mistake_is_refused_with_its_column(void **state)
 	     "acl.yaml:1:41: error: unknown condition 'retian='; did you mean 'retain='?"},
 	    {"unknown condition with <=", RULE("allow publish a qqq<=1"),
 	     "unknown condition 'qqq<='"},
+	    {"known conditions", RULE("allow publish a zzzzzzzz=1"),
+	     "known are " REFERENCE_CONDITIONS " ("},
 	    {"qos=1", RULE("allow publish a qos=1"), "did you mean 'qos<='?"},
 	    {"a filter with = without quotes", RULE("allow publish a=b"),
 	     "put a filter with '=' in single quotes"},

@@ -35,6 +35,14 @@ static const struct {
     [STACK_MASKED_TLS] = {"masked over TLS over socket", false, true},
 };
 
+/* The stack that tests each protocol of a listener; one without does not compile. */
+#define STACK_OF_MQTT STACK_TLS_SOCKET
+enum {
+#define PROTOCOL(id, name, wrap) TESTED_##id = STACK_OF_##id,
+#include "conf/protocols.def"
+#undef PROTOCOL
+};
+
 const char *stack_name(enum stack_kind kind)
 {
 	return kinds[kind].name;

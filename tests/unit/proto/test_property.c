@@ -61,6 +61,14 @@ static const struct standard {
     {0x2a, " CONNACK ", false, {"00", "01"}, {"02"}, {""}},
 };
 
+enum {
+	PROPERTIES = 0
+#define PROPERTY(...) +1
+#include "proto/properties.def"
+#undef PROPERTY
+};
+_Static_assert(COUNT(standard) == PROPERTIES, "each property has its row here");
+
 static const char *owner_name(unsigned owner)
 {
 	return owner == PROPERTY_OWNER_WILL ? "WILL" : packet_type_name((enum packet_type)owner);
