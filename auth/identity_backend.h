@@ -1,6 +1,6 @@
-/* What a kind of identity source provides.  To add one: a file with such a table, its row in
- * identity_source.c, and the setting that names its file (struct conf and the table of keys).  Only
- * auth/ and tests include this.  Thread: any; done runs on the executor of the check. */
+/* What a kind of identity source provides.  To add one: a file with such a table, and its
+ * row in conf/identity_sources.def.  Only auth/ and tests include this.  Thread: any; done runs on
+ * the executor of the check. */
 #ifndef AUTH_IDENTITY_BACKEND_H
 #define AUTH_IDENTITY_BACKEND_H
 
@@ -31,10 +31,6 @@ struct identity_check {
 };
 
 struct identity_backend {
-	/* The setting below authentication: that switches it on, and where its value (a path) is in
-	 * struct conf. */
-	const char *setting;
-	size_t setting_offset;
 	/* What users log in with, for the list of listeners. */
 	const char *means;
 	/* Why no user can have a URI as name; NULL: one can. */
@@ -61,6 +57,11 @@ struct identity_backend {
 	/* Append the command that adds this user, or unlocks it. NULL: there is none. */
 	void (*put_advice)(const char *path, const char *name, bool unlock, struct buf *out);
 };
+
+/* Each is defined in its own file. */
+#define IDENTITY_SOURCE(key, backend, help) extern const struct identity_backend backend;
+#include "conf/identity_sources.def"
+#undef IDENTITY_SOURCE
 
 struct identity_source {
 	_Atomic uint32_t refs;

@@ -10,11 +10,25 @@
 #include "base/array.h"
 #include "base/require.h"
 
-static const struct identity_backend *const backends[] = {
-    &password_backend,
+static const struct identity_setting {
+	const char *key;
+	/* In struct conf: a path. */
+	size_t offset;
+	const struct identity_backend *backend;
+} settings[] = {
+#define IDENTITY_SOURCE(key, backend, help) {#key, offsetof(struct conf, key), &(backend)},
+#include "conf/identity_sources.def"
+#undef IDENTITY_SOURCE
 };
 
-#define BACKEND_COUNT ARRAY_LEN(backends)
+static const char *key_of(const struct identity_backend *backend)
+{
+	for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
+		if (settings[i].backend == backend)
+			return settings[i].key;
+	}
+	UNREACHABLE();
+}
 
 struct identity_source *identity_source_new(const struct identity_backend *backend, void *data,
                                             const char *path)
@@ -31,29 +45,29 @@ struct identity_source *identity_source_new(const struct identity_backend *backe
 
 struct identity_source *identity_source_load(const struct conf *conf, struct errors *errors)
 {
-	const struct identity_backend *found = NULL;
+	const struct identity_setting *found = NULL;
 	const char *path = NULL;
 	void *data;
 
-	for (size_t i = 0; i < BACKEND_COUNT; i++) {
-		char *setting; /* a pointer in *conf */
+	for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
+		char *value; /* a pointer in *conf */
 
-		memcpy(&setting, (const char *)conf + backends[i]->setting_offset, sizeof(setting));
-		if (setting == NULL)
+		memcpy(&value, (const char *)conf + settings[i].offset, sizeof(value));
+		if (value == NULL)
 			continue;
 		if (found != NULL) {
 			errors_add(errors, conf->path, 0, 0,
-			           "authentication: %s and %s are both set; keep one",
-			           found->setting, backends[i]->setting);
+			           "authentication: %s and %s are both set; keep one", found->key,
+			           settings[i].key);
 			return NULL;
 		}
-		found = backends[i];
-		path = setting;
+		found = &settings[i];
+		path = value;
 	}
 	if (found == NULL)
 		return identity_source_new(NULL, NULL, NULL);
-	data = found->load(path, errors);
-	return data == NULL ? NULL : identity_source_new(found, data, path);
+	data = found->backend->load(path, errors);
+	return data == NULL ? NULL : identity_source_new(found->backend, data, path);
 }
 
 struct identity_source *identity_source_ref(struct identity_source *source)
@@ -103,7 +117,7 @@ void identity_source_check_conf(const struct identity_source *source, const stru
 		if (l->authentication.certificate_user == CERTIFICATE_USER_SAN_URI)
 			errors_add(errors, conf->path, l->line, l->column,
 			           "certificate_user: san_uri does not go with a %s: %s",
-			           source->backend->setting, source->backend->uri_name_refused);
+			           key_of(source->backend), source->backend->uri_name_refused);
 	}
 }
 

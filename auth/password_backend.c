@@ -128,8 +128,6 @@ static void put_advice(const char *path, const char *name, bool unlock, struct b
 }
 
 const struct identity_backend password_backend = {
-    .setting = "password_file",
-    .setting_offset = offsetof(struct conf, password_file),
     .means = "password",
     .uri_name_refused = "every URI has a ':', which no name in that file can have; leave the "
 			"password_file out, or take san_dns, san_email or cn",

@@ -4,8 +4,6 @@
 
 #include "auth/identity_backend.h"
 
-extern const struct identity_backend password_backend;
-
 /* The check of its table, without a file: refuses, and takes as long as with one. */
 bool password_backend_check(const void *data, struct authenticator *a,
                             struct identity_check *check);

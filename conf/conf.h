@@ -135,7 +135,10 @@ struct conf {
 	struct conf_authorization authorization;
 	struct conf_limits limits;
 	struct conf_shared_limits shared;
-	char *password_file;
+	/* Paths: at most one is set. */
+#define IDENTITY_SOURCE(key, backend, help) char *key;
+#include "conf/identity_sources.def"
+#undef IDENTITY_SOURCE
 	char *acl_file;
 	char *persistence_directory;     /* NULL: nothing is kept over a restart */
 	enum conf_durability durability; /* of what no row of persistence_topics matches */

@@ -97,6 +97,16 @@ static const struct schema_section tls_section = {
     .help = "TLS of all TCP listeners. There are no TCP listeners without TLS.",
 };
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): a designator */
+#define IDENTITY_SOURCE(key, backend, words)                                                       \
+	{.name = #key,                                                                             \
+	 .kind = SCHEMA_PATH,                                                                      \
+	 .flags = KEY_GLOBAL,                                                                      \
+	 AT(struct conf, key),                                                                     \
+	 .hint = "a user is the same on all listeners; set it in authentication: at the top "      \
+	         "level",                                                                          \
+	 .help = words},
+/* NOLINTEND(bugprone-macro-parentheses) */
 static const struct schema_key authentication_keys[] = {
     {"anonymous", SCHEMA_BOOL, 0, AT(struct conf_authentication, anonymous),
      .default_text = "false", .help = "Whether clients may connect without a user name."},
@@ -104,9 +114,7 @@ static const struct schema_key authentication_keys[] = {
      .default_text = "false",
      .help = "Whether the sessions of anonymous clients continue after they disconnect. All "
              "anonymous clients share one name space of client ids."},
-    {"password_file", SCHEMA_PATH, KEY_GLOBAL, AT(struct conf, password_file),
-     .hint = "a user is the same on all listeners; set it in authentication: at the top level",
-     .help = "The users, written by broker-passwd(1). The file must not be readable by others."},
+#include "conf/identity_sources.def"
     {"certificate_user", SCHEMA_ENUM, 0, AT(struct conf_authentication, certificate_user),
      .default_text = "none", WORDS(certificate_user_words),
      .help = "The part of a client certificate that names the user. Needs client_certificates "
@@ -119,6 +127,7 @@ static const struct schema_key authentication_keys[] = {
              "the name. With equal and prefix, a client without an id is refused, because the "
              "assigned id is not the user's. Anonymous clients can have any id."},
 };
+#undef IDENTITY_SOURCE
 static const struct schema_section authentication_section = {
     "authentication",
     SECTION(authentication_keys),

@@ -143,7 +143,8 @@ def rows_of(table, pattern, least, errors):
 
 def check_rows(sources, errors):
     """A row without an effect: a limit that nothing reads, a figure that nothing counts or computes, an event that
-    nothing logs. And the other way round: a stream that no listener opens."""
+    nothing logs. And the other way round: a stream that no listener opens, an identity source
+    that no key names."""
     broker = {name: text for name, text in sources.items() if name.startswith("broker/")}
     text, elsewhere = "".join(broker.values()), "".join(broker[name] for name in broker if name != "broker/admin/stats.c")
     tables = (ROOT / "broker/client/close_reasons.def").read_text()
@@ -162,6 +163,9 @@ def check_rows(sources, errors):
     opened = broker["broker/net/listener.c"] + (ROOT / "conf/protocols.def").read_text()
     errors += [f"conf/protocols.def: no protocol uses {name}" for name in broker
                if (stream := re.fullmatch(r"broker/net/(\w+_stream)\.c", name)) and f"{stream[1]}_new" not in opened]
+    backends = rows_of("conf/identity_sources.def", r"^IDENTITY_SOURCE\(\w+, (\w+),", 1, errors)
+    errors += [f"conf/identity_sources.def: no row names {name}" for name in sources
+               if (backend := re.fullmatch(r"auth/(?!identity_)(\w+_backend)\.c", name)) and backend[1] not in backends]
 
 
 def main():

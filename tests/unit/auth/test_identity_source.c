@@ -132,6 +132,28 @@ static void users_are_counted_as_far_as_asked(void **state)
 	identity_source_unref(&source);
 }
 
+static void each_source_has_its_functions(void **state)
+{
+	static const struct {
+		const char *key;
+		const struct identity_backend *backend;
+	} rows[] = {
+#define IDENTITY_SOURCE(key, backend, help) {#key, &(backend)},
+#include "conf/identity_sources.def"
+#undef IDENTITY_SOURCE
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct identity_backend *b = rows[i].backend;
+
+		if (b->means == NULL || b->load == NULL || b->free == NULL || b->count == NULL ||
+		    b->at == NULL || b->find == NULL || b->check == NULL || b->cancel == NULL ||
+		    (b->scram == NULL) != (b->has_scram == NULL))
+			fail_msg("%s", rows[i].key);
+	}
+}
+
 /* --- a source that answers later: the one password is "open", whoever says it --- */
 
 static struct {
@@ -183,7 +205,6 @@ static void late_cancel(struct authenticator *a, struct identity_check *check)
 }
 
 static const struct identity_backend late_backend = {
-    .setting = "late",
     .means = "a word",
     .free = late_free,
     .count = late_count,
@@ -288,6 +309,7 @@ int main(void)
 	    cmocka_unit_test(users_of_another_entry_are_removed),
 	    cmocka_unit_test(two_generations_differ_in_users),
 	    cmocka_unit_test(users_are_counted_as_far_as_asked),
+	    cmocka_unit_test(each_source_has_its_functions),
 	    cmocka_unit_test(login_waits_for_its_source),
 	    cmocka_unit_test(cancelled_login_is_still_answered),
 	    cmocka_unit_test(login_without_proof_is_answered_at_once),
