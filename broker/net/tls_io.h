@@ -10,6 +10,7 @@
 #include "net/tls_work.h"
 
 struct loop;
+struct peer_address;
 struct tls_hello;
 
 /* Of one connection. */
@@ -20,6 +21,8 @@ struct tls_io {
 	struct tls_work work;
 	/* During the handshake, else NULL. */
 	struct tls_hello *hello;
+	/* Of the stream. */
+	const struct peer_address *peer;
 };
 
 #define TLS_IO_PLAIN_BYTES 65536

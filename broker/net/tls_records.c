@@ -7,6 +7,7 @@
 #include "net/loop.h"
 #include "net/loop_internal.h"
 #include "net/tls_log.h"
+#include "net/tls_tickets.h"
 
 /* An AES-GCM key is good for 2^24.5 full records (RFC 8446 5.5); half of that is enough. */
 #define BYTES_PER_KEY ((uint64_t)1 << 37)
@@ -115,10 +116,12 @@ void tls_records_fail(struct tls_stream *t)
 
 	report.failure = tls_log_explain(t->ssl);
 	t->failed = true;
-	if (t->established)
+	if (t->established) {
+		tls_tickets_forget(t->ssl);
 		tls_log_broken(&report, tls_stream_now_ms(t));
-	else
+	} else {
 		tls_log_handshake_failed(&report, tls_stream_now_ms(t));
+	}
 	tls_records_send(t);
 	tls_records_close(t, STREAM_END_TLS, ALERT_FLUSH_MS);
 }

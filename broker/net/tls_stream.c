@@ -146,6 +146,7 @@ struct stream *tls_stream_new(struct stream *inner, struct tls_source *source)
 	REQUIRE(inner->executor == NULL && inner->ops->read != NULL);
 	t->stream = (struct stream){.ops = &ops, .facts = inner->facts, .inner = inner};
 	t->stream.facts->established = false;
+	t->io.peer = &inner->facts->peer;
 	t->source = tls_source_ref(source);
 	t->job.run = on_job;
 	t->end = STREAM_END_LOCAL;

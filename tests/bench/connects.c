@@ -26,7 +26,7 @@ void run_storm(const struct options *o)
 {
 	struct client *clients = xcalloc(o->at_once, sizeof(*clients));
 	struct pool pool;
-	uint64_t cpu, start_ns;
+	uint64_t cpu, start_ns, resumed;
 
 	pool_init(&pool, o);
 	for (size_t i = 0; i < o->at_once; i++) {
@@ -35,11 +35,14 @@ void run_storm(const struct options *o)
 	}
 	come_and_go(&pool, clients, o->at_once + 50); /* the first login is hashed */
 	cpu = usage_cpu_settled_ns((pid_t)o->pid);
+	resumed = pool.resumed;
 	start_ns = clock_monotonic_ns();
 	come_and_go(&pool, clients, o->count);
 	start_ns = clock_monotonic_ns() - start_ns;
 	cpu = usage_cpu_settled_ns((pid_t)o->pid) - cpu;
 	report("us_per_connect", (double)cpu / 1000 / (double)o->count);
+	if (o->resume != 0)
+		report("resumed", (double)(pool.resumed - resumed) / (double)o->count);
 	report("connects_per_s", (double)o->count * 1e9 / (double)start_ns);
 	clients_close(clients, o->at_once);
 	free(clients);

@@ -20,9 +20,10 @@ struct options {
 	uint64_t bunch, depth;            /* messages of one write; such writes on their way */
 	uint64_t warm_ms, measure_ms;     /* of continuous traffic */
 	uint64_t count, at_once, clients; /* things made in all; of them at a time; by how many */
-	uint64_t rounds;                  /* repetitions of something short */
-	uint64_t rate;                    /* messages a second, of all; 0: as many as go */
-	const char *note;                 /* the store's; of `disk`: a file to write */
+	uint64_t resume;
+	uint64_t rounds;  /* repetitions of something short */
+	uint64_t rate;    /* messages a second, of all; 0: as many as go */
+	const char *note; /* the store's; of `disk`: a file to write */
 };
 
 /* Everything is measured with the same TLS 1.3. */

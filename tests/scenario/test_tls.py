@@ -1,5 +1,6 @@
 """TLS seen from outside: what is offered, what is refused, and that each refusal is explained in the log."""
 
+import signal
 import socket
 import ssl
 import struct
@@ -7,11 +8,13 @@ import xml.etree.ElementTree as ElementTree
 
 import mqtt
 import pytest
+from broker_fixture import free_bind
 from clients import s_client, sslscan
 from wire import Wire, tls_context
 
 SUITES_12 = ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-CHACHA20-POLY1305",
              "ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-RSA-CHACHA20-POLY1305"]
+OP_NO_EXTENDED_MASTER_SECRET = 1    # of OpenSSL 3; Python has no name for it
 SUITES_13 = ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"]
 
 
@@ -146,6 +149,80 @@ def test_resumption(broker, version):
     with Wire(broker, context=context, session=session) as second:
         assert second.stream.session_reused
         second.settle()
+
+
+# MQTT 3.1.1: CONNECT and PINGREQ of nobody; s_client stays until the broker closes, and has the ticket by then.
+NOBODY = mqtt.connect(4, "s_client") + mqtt.packet(mqtt.PINGREQ, 0, b"")
+
+
+def test_each_ticket_is_used_once(broker, tmp_path):
+    """RFC 8446 C.4: a client that does so resumes every time."""
+    tickets = [tmp_path / str(i) for i in range(5)]
+    send = NOBODY.decode("latin-1")
+    said = s_client(broker, "-tls1_3", "-ign_eof", "-sess_out", str(tickets[0]), send=send)
+    assert "\nNew, TLSv1.3" in said
+    for before, after in zip(tickets, tickets[1:]):
+        said = s_client(broker, "-tls1_3", "-ign_eof", "-sess_in", str(before), "-sess_out", str(after), send=send)
+        assert "\nReused, TLSv1.3" in said
+        assert after.read_bytes() != before.read_bytes()
+
+
+def test_session_ids_of_a_client_without_tickets(broker):
+    said = s_client(broker, "-tls1_2", "-no_ticket", "-reconnect")
+    assert said.count("\nNew, TLSv1.2") == 1 and said.count("\nReused, TLSv1.2") == 5
+
+
+def as_bearssl(pki):
+    """As BearSSL on an ESP8266: TLS 1.2, session ids only, and no extended master secret."""
+    context = tls_context(pki, maximum=ssl.TLSVersion.TLSv1_2)
+    context.options |= ssl.OP_NO_TICKET | OP_NO_EXTENDED_MASTER_SECRET
+    context.set_ciphers("ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256")
+    return context
+
+
+def test_bearssl_resumes_on_every_worker_and_after_a_reload(new_broker):
+    with new_broker(config={"workers": 2}, users={"anna": ["all"], "berta": ["all"]}) as broker:
+        context = as_bearssl(broker.pki)
+        with Wire(broker, context=context) as first:
+            first.settle()
+            session = first.stream.session
+        for number in range(8):    # the kernel spreads them over the workers
+            with Wire(broker, context=context, session=session, client_id=f"b{number}") as again:
+                assert again.stream.session_reused
+                again.settle()
+        mark = broker.mark()
+        broker.process.signal(signal.SIGHUP)
+        broker.wait_log("reloaded", mark)
+        with Wire(broker, context=context, session=session) as again:
+            assert again.stream.session_reused
+        # A session lets nobody in who would not get in without one.
+        broker.passwd("lock", "anna")
+        mark = broker.mark()
+        broker.process.signal(signal.SIGHUP)
+        broker.wait_log("reloaded", mark)
+        Wire(broker, context=context, session=session, expect=0x86).expect_close()
+        with Wire(broker, context=context, session=session, user="berta") as again:
+            assert again.stream.session_reused
+
+
+def test_a_session_without_extended_master_secret_where_clients_have_certificates(new_broker, pki):
+    tls = {"client_certificates": "optional", "client_ca": str(pki.authority("session-clients"))}
+    broker = new_broker()
+    broker.config["listeners"].append({"bind": free_bind(), "tls": {**broker.config["tls"], **tls}})
+    broker.write()
+    with broker:
+        context = as_bearssl(broker.pki)
+        with Wire(broker, context=context) as first:
+            first.settle()
+            session = first.stream.session
+        with Wire(broker, context=context, session=session) as again:
+            assert again.stream.session_reused
+        with Wire(broker, context=context, session=session, listener=1) as elsewhere:
+            assert not elsewhere.stream.session_reused
+            elsewhere.settle()
+            session = elsewhere.stream.session
+        with Wire(broker, context=context, session=session, listener=1) as again:
+            assert not again.stream.session_reused
 
 
 def test_small_records_for_small_devices(broker):

@@ -30,6 +30,8 @@ struct tls_fixture_server {
 	enum conf_client_certificates clients;
 	const char *client_ca, *client_crl;
 	struct tls_tickets *tickets;
+	/* 0: 1. */
+	unsigned listener;
 };
 
 /* For net_fixture_start: answers with what it knows of the client. */
