@@ -7,6 +7,7 @@ usage: tally.py meson BUILD-DIRECTORY LOGBASE    of a `meson test --logbase LOGB
 The first line is "PASSED FAILED SKIPPED"; then a line for each: "failed NAME" or "skipped NAME: REASON"."""
 
 import json
+import re
 import sys
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, field
@@ -33,6 +34,12 @@ class Found:
         return "\n".join(line.replace("\n", " ") for line in lines)
 
 
+def parse(path):
+    """Meson writes what a test printed as it is, with characters that XML does not know, such as those of colours."""
+    text = path.read_text(errors="replace")
+    return ElementTree.fromstring(re.sub(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "?", text))
+
+
 def of_suite(suite):
     """What a junit <testsuite> tells."""
     found = Found()
@@ -52,7 +59,7 @@ def of_suite(suite):
 def of_pytest(path):
     found = Found()
     try:
-        suites = ElementTree.parse(path).getroot()
+        suites = parse(path)
     except (OSError, ElementTree.ParseError):
         return found
     for suite in suites.iter("testsuite"):
@@ -64,7 +71,7 @@ def tap_suites(path):
     """{name of the meson test: its <testsuite>}"""
     if not path.exists():
         return {}
-    suites = ElementTree.parse(path).getroot().iter("testsuite")
+    suites = parse(path).iter("testsuite")
     return {suite.get("name").split(" / ")[1]: suite for suite in suites if " / " in suite.get("name")}
 
 

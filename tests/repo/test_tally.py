@@ -47,6 +47,10 @@ class Tally(unittest.TestCase):
         self.write("check.junit.xml", TAP)
         self.assertEqual(self.lines(row("acl filter", "OK")), ["2 0 1", "skipped acl filter: c"])
 
+    def test_characters_that_xml_does_not_know_are_no_failure(self):
+        self.write("check.junit.xml", TAP.replace("</testsuite>", "<system-out>\x1b[31mred\x1b[0m</system-out></testsuite>"))
+        self.assertEqual(self.lines(row("acl filter", "OK")), ["2 0 1", "skipped acl filter: c"])
+
     def test_a_failure_that_no_case_tells_is_one_more(self):
         self.write("check.junit.xml", TAP)
         self.assertEqual(self.lines(row("acl filter", "TIMEOUT")),
