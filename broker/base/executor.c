@@ -12,6 +12,7 @@ void executor_init(struct executor *h, unsigned index, executor_turn_end_fn *tur
 	*h = (struct executor){.index = index, .turn_end = turn_end, .arg = arg};
 	mailbox_init(&h->mailbox, NULL, NULL);
 	executor_update_now(h);
+	h->turned_ms = h->now_ms;
 }
 
 void executor_set_wake(struct executor *h, mailbox_wake_fn *wake, void *wake_arg)
@@ -55,15 +56,34 @@ void executor_woken(struct executor *h)
 	executor_update_now(h);
 }
 
+/* Was a timer due long before this turn, and after the last poll began? */
+static bool is_late(struct executor *h, uint64_t polled_ms)
+{
+	uint64_t next_ms = timers_next(&h->timers), late_ms;
+
+	if (next_ms <= polled_ms || next_ms >= h->now_ms)
+		return false;
+	late_ms = h->now_ms - next_ms;
+	/* mutant: pause_not_noticed */
+	if (late_ms > EXECUTOR_PAUSE_MS)
+		h->resumed_ms = h->now_ms;
+	/* mutant: late_turn_expires */
+	return late_ms > EXECUTOR_LATE_MS;
+}
+
 uint64_t executor_turn(struct executor *h)
 {
+	uint64_t polled_ms = h->turned_ms, next;
 	bool more;
-	uint64_t next;
 
 	REQUIRE_EXECUTOR(h);
 	executor_woken(h);
+	h->turned_ms = h->now_ms;
 	more = mailbox_drain(&h->mailbox, POSTS_PER_TURN, h->arg);
-	timers_run(&h->timers, h->now_ms, h->arg);
+	if (is_late(h, polled_ms))
+		more = true;
+	else
+		timers_run(&h->timers, h->now_ms, h->arg);
 	if (h->turn_end != NULL && h->turn_end(h->arg))
 		more = true;
 	if (more || !mailbox_sleep(&h->mailbox))

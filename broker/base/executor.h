@@ -1,6 +1,12 @@
 /* An executor: what runs on one thread and owns objects. A mailbox, timers, the time of the
  * turn, and a hook at the turn's end. net/loop drives an executor with libuv; a simulation drives
- * several from one thread, in any order it likes. */
+ * several from one thread, in any order it likes.
+ *
+ * Late turns: a thread that did not run for a while (the process was stopped, the machine was
+ * suspended or swapping, a turn took long) finds timers due and input unread. What arrived is
+ * handled first: timers that are late by more than EXECUTOR_LATE_MS wait until the driver has
+ * polled once more. After more than EXECUTOR_PAUSE_MS peers get some time again
+ * (executor_postpones): they had no answers meanwhile. */
 #ifndef BASE_EXECUTOR_H
 #define BASE_EXECUTOR_H
 
@@ -16,8 +22,10 @@
 typedef bool executor_turn_end_fn(void *arg);
 
 struct executor {
-	unsigned index;  /* worker number; also its slot in the locks of the shared trees */
-	uint64_t now_ms; /* monotonic, read once per turn */
+	unsigned index;      /* worker number; also its slot in the locks of the shared trees */
+	uint64_t now_ms;     /* monotonic, read once per turn */
+	uint64_t turned_ms;  /* time of the previous turn: the driver has polled since */
+	uint64_t resumed_ms; /* when the last pause was noticed; 0: never */
 	struct mailbox mailbox;
 	struct timers timers;
 	executor_turn_end_fn *turn_end;
@@ -53,6 +61,22 @@ void executor_woken(struct executor *h);
 /* Drain the mailbox (within a budget), fire timers, end the turn. Returns ms until it must be
  * called again even if nothing arrives: 0 at once, UINT64_MAX never. Call entered. */
 uint64_t executor_turn(struct executor *h);
+
+#define EXECUTOR_LATE_MS  50
+#define EXECUTOR_PAUSE_MS 1000
+#define EXECUTOR_GRACE_MS 5000 /* for a handshake, a login, a reconnect */
+
+/* For the timer of a peer's deadline, which has fired. True: there was a pause, and the timer is
+ * armed again for the end of the time after it. */
+static inline bool executor_postpones(struct executor *h, struct timer *timer)
+{
+	uint64_t due_ms = h->resumed_ms + EXECUTOR_GRACE_MS;
+
+	if (h->resumed_ms == 0 || h->now_ms >= due_ms)
+		return false;
+	timer_arm(&h->timers, timer, due_ms);
+	return true;
+}
 
 static inline void executor_timer_arm(struct executor *h, struct timer *timer, uint64_t in_ms)
 {

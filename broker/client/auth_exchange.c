@@ -207,6 +207,8 @@ static void on_timer(struct timer *timer, void *executor_arg)
 	if (e->step == AUTH_EXCHANGE_ANSWERED_LATER) {
 		report(e);
 		conn_continue(c);
+	} else if (executor_postpones(&c->link.worker->executor, timer)) {
+		return;
 	} else if (is_first_login(e)) {
 		conn_fail(c,
 		          fault_of(REASON_MAXIMUM_CONNECT_TIME,

@@ -105,6 +105,8 @@ void conn_fail(struct conn *c, struct fault fault)
 
 void conn_resume(struct conn *c, enum pause_reason why)
 {
+	uint64_t paused_ms = c->link.worker->executor.now_ms - c->link.paused_ms;
+
 	REQUIRE_OWNER(&c->link);
 	if ((c->link.pauses & why) == 0)
 		return;
@@ -112,8 +114,9 @@ void conn_resume(struct conn *c, enum pause_reason why)
 	if (c->link.pauses != 0)
 		return;
 	/* While we did not read, nothing could arrive: that does not count against the client. */
-	if (why != PAUSE_OUTPUT)
-		c->link.last_packet_ms = c->link.worker->executor.now_ms;
+	/* mutant: pause_counts_as_silence */
+	c->link.heard_ms += paused_ms;
+	c->packet_ms += paused_ms;
 	c->ops->go_on(c);
 	if (c->link.pauses == 0 && c->state != CONN_CLOSING)
 		stream_resume(c->link.stream);

@@ -68,7 +68,10 @@ struct conn {
 	uint64_t accepted_ms;             /* when the listener accepted it */
 	uint64_t deadline_ms;             /* for CONNECT */
 	uint64_t since_ms;                /* when it was accepted */
-	uint64_t snapshot_generation;     /* of the configuration that the login was checked by */
+	uint64_t packet_ms;           /* since when the packet at the head of `in` is under way */
+	uint64_t accepted_bytes;      /* stream_accepted, when the timer looked last ... */
+	uint64_t taking_ms;           /* ... and when it had changed */
+	uint64_t snapshot_generation; /* of the configuration that the login was checked by */
 	const char *refused_why;
 	enum refusal refusal; /* other than REFUSED_NOT: it will be closed */
 	uint16_t keep_alive_s;

@@ -17,6 +17,16 @@
 #define CROWD_FRESH_MS 500
 #define CROWD_HOLD_MS  10
 
+/* Is it so new that it cannot have come further? */
+static bool is_fresh(const struct worker *w, const struct conn *c)
+{
+	uint64_t since_ms = c->accepted_ms;
+
+	if (since_ms < w->executor.resumed_ms)
+		since_ms = w->executor.resumed_ms;
+	return w->executor.now_ms - since_ms <= CROWD_FRESH_MS;
+}
+
 /* Each worker has its part of limits.unauthenticated. False: there is no place for one more
  * connection of this address at this stage. */
 static bool make_place(struct worker *w, struct stream *stream, enum half_open_stage stage)
@@ -36,7 +46,7 @@ static bool make_place(struct worker *w, struct stream *stream, enum half_open_s
 	/* All places are taken evenly, and the connection that would be displaced is new: many
 	 * clients connect at once, and none holds places. They wait in the kernel for free places
 	 * instead of displacing each other. */
-	if ((victim == NULL || w->executor.now_ms - victim->accepted_ms <= CROWD_FRESH_MS) &&
+	if ((victim == NULL || is_fresh(w, victim)) &&
 	    /* mutant: half_open_crowd_waits */
 	    half_open_is_even(&w->clients->half_open, stream_peer_key(stream)))
 		listener_hold(w->clients->listeners[stream_listener(stream)], CROWD_HOLD_MS);

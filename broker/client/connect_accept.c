@@ -11,6 +11,7 @@
 #include "client/connect_session.h"
 #include "client/connect_will.h"
 #include "client/connection_limits.h"
+#include "client/keep_alive.h"
 #include "proto/packet_connack.h"
 #include "proto/packet_connect.h"
 #include "session/pending_ack.h"
@@ -107,11 +108,8 @@ static void go_live(struct conn *c)
 	shared_count_connection(w->shared);
 	count(&w->counters.clients_accepted);
 	atomic_fetch_add(&w->shared->listener_connections[stream_listener(c->link.stream)], 1);
-	c->link.last_packet_ms = w->executor.now_ms;
 	c->since_ms = w->executor.now_ms;
-	executor_timer_disarm(&w->executor, &c->timer);
-	if (c->keep_alive_s > 0)
-		executor_timer_arm(&w->executor, &c->timer, (uint64_t)c->keep_alive_s * 1500);
+	keep_alive_begin(c);
 }
 
 static bool connections_full(struct conn *c)

@@ -46,6 +46,8 @@ static void on_timer(struct timer *timer, void *executor_arg)
 	(void)executor_arg;
 	if ((c->link.pauses & ~PAUSE_OUTPUT) != 0) /* we do not read */
 		d->heard_ms = now_ms;
+	if (d->heard_ms < c->link.worker->executor.resumed_ms) /* we did not run */
+		d->heard_ms = c->link.worker->executor.resumed_ms;
 	idle_ms = d->heard_ms + DRAIN_IDLE_MS;
 	/* mutant: input_limit_maximum */
 	total_ms = d->since_ms + DRAIN_TOTAL_MS;

@@ -20,35 +20,136 @@ void keep_alive_spend_rate(struct conn *c)
 	executor_timer_arm(&w->executor, &c->timer, wait_ms);
 }
 
+/* --- silence --- */
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint64_t allowed_ms(const struct conn *c)
+{
+	/* mutant: keep_alive_twice */
+	uint64_t interval_ms = (uint64_t)c->keep_alive_s * 1500;
+
+	return interval_ms == 0 ? KEEP_ALIVE_OUTPUT_MS : interval_ms;
+}
+
+/* When the connection is silent, if nothing arrives until then; a pause of ours counts as life. */
+static uint64_t input_due_ms(const struct conn *c)
+{
+	if (c->keep_alive_s == 0 || c->link.pauses != 0)
+		return UINT64_MAX;
+	/* mutant: pause_closes_clients */
+	return later(c->link.heard_ms, c->link.worker->executor.resumed_ms) + allowed_ms(c);
+}
+
+/* When the packet under way has come too slowly. */
+static uint64_t packet_due_ms(const struct conn *c)
+{
+	if (c->keep_alive_s == 0 || c->link.pauses != 0 || c->in.len == 0)
+		return UINT64_MAX;
+	/* mutant: slow_packet_stays */
+	return later(c->packet_ms, c->link.worker->executor.resumed_ms) + allowed_ms(c) +
+	       c->in.len * 1000 / KEEP_ALIVE_PACKET_RATE;
+}
+
+/* When it has taken nothing for too long. */
+static uint64_t output_due_ms(struct conn *c)
+{
+	const struct executor *executor = &c->link.worker->executor;
+	uint64_t accepted;
+
+	if (c->link.pauses == 0 || stream_backlog(c->link.stream) == 0)
+		return UINT64_MAX;
+	accepted = stream_accepted(c->link.stream);
+	if (accepted != c->accepted_bytes)
+		c->taking_ms = executor->now_ms;
+	c->accepted_bytes = accepted;
+	return later(later(c->taking_ms, c->link.paused_ms), executor->resumed_ms) + allowed_ms(c);
+}
+
+/* How often what it takes is looked at: four times in the interval. */
+static uint64_t look_ms(const struct conn *c)
+{
+	return allowed_ms(c) / 4;
+}
+
+static void check_silence(struct conn *c)
+{
+	struct executor *executor = &c->link.worker->executor;
+	uint64_t now_ms = executor->now_ms, input_ms = input_due_ms(c),
+		 packet_ms = packet_due_ms(c);
+	uint64_t output_ms = output_due_ms(c), next_ms = sooner(input_ms, packet_ms);
+
+	/* [MQTT3-3.1.2-24] [MQTT5-3.1.2-22] */
+	if (now_ms >= input_ms) {
+		conn_close(c, CLOSE_KEEP_ALIVE);
+		return;
+	}
+	if (now_ms >= packet_ms) {
+		conn_close(c, CLOSE_SLOW_PACKET);
+		return;
+	}
+	/* mutant: silent_reader_stays */
+	if (now_ms >= output_ms) {
+		conn_close(c, CLOSE_TAKES_NOTHING);
+		return;
+	}
+	if (output_ms != UINT64_MAX)
+		next_ms = sooner(sooner(next_ms, output_ms), now_ms + look_ms(c));
+	else if (next_ms == UINT64_MAX && c->keep_alive_s > 0)
+		next_ms = now_ms + allowed_ms(c);
+	if (next_ms != UINT64_MAX)
+		timer_arm(&executor->timers, &c->timer, next_ms);
+}
+
+void keep_alive_begin(struct conn *c)
+{
+	struct executor *executor = &c->link.worker->executor;
+
+	REQUIRE_OWNER(&c->link);
+	c->link.heard_ms = executor->now_ms;
+	c->packet_ms = executor->now_ms;
+	executor_timer_disarm(executor, &c->timer);
+	if (c->keep_alive_s > 0)
+		executor_timer_arm(executor, &c->timer, allowed_ms(c));
+}
+
+void keep_alive_watch_output(struct conn *c)
+{
+	struct executor *executor = &c->link.worker->executor;
+
+	REQUIRE_OWNER(&c->link);
+	c->accepted_bytes = stream_accepted(c->link.stream);
+	c->taking_ms = executor->now_ms;
+	if (c->state == CONN_ACCEPTED && (c->link.pauses & PAUSE_RATE) == 0)
+		executor_timer_arm(executor, &c->timer, look_ms(c));
+}
+
 void keep_alive_on_timer(struct timer *timer, void *executor_arg)
 {
 	struct conn *c = container_of(timer, struct conn, timer);
 	struct worker *w = executor_arg;
-	/* mutant: keep_alive_twice */
-	uint64_t allowed_ms = (uint64_t)c->keep_alive_s * 1500;
 
 	REQUIRE_OWNER(&c->link);
+	if (c->state != CONN_ACCEPTED && executor_postpones(&w->executor, timer))
+		return;
 	if (deferred_close_is_late(c))
 		return;
 	if (c->state == CONN_NEW) {
 		conn_close(c, CLOSE_NO_CONNECT);
 		return;
 	}
-	if (c->state == CONN_ACCEPTED && (c->link.pauses & PAUSE_RATE) != 0) {
-		/* Its keep alive was not checked meanwhile: it begins again. */
-		c->link.last_packet_ms = w->executor.now_ms;
-		if (c->keep_alive_s > 0)
-			executor_timer_arm(&w->executor, timer, allowed_ms);
+	if (c->state != CONN_ACCEPTED)
+		return;
+	if ((c->link.pauses & PAUSE_RATE) != 0)
 		conn_resume(c, PAUSE_RATE);
-		return;
-	}
-	if (c->state != CONN_ACCEPTED || c->keep_alive_s == 0)
-		return;
-	if ((c->link.pauses & (PAUSE_PRESSURE | PAUSE_STORE | PAUSE_TURN)) != 0)
-		c->link.last_packet_ms = w->executor.now_ms;
-	/* [MQTT3-3.1.2-24] [MQTT5-3.1.2-22] */
-	if (w->executor.now_ms - c->link.last_packet_ms >= allowed_ms)
-		conn_close(c, CLOSE_KEEP_ALIVE);
-	else
-		timer_arm(&w->executor.timers, timer, c->link.last_packet_ms + allowed_ms);
+	if (c->state == CONN_ACCEPTED && (c->link.pauses & PAUSE_RATE) == 0)
+		check_silence(c);
 }

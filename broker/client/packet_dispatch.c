@@ -218,7 +218,6 @@ static void handle_packets(struct conn *c, struct slice *in)
 			refuse_frame(c, status, "the packet is larger than limits.max_packet_size");
 			return;
 		}
-		c->link.last_packet_ms = now_ms;
 		stream_note_packet(c->link.stream);
 		if (c->link.limit.drain == NULL || input_drain_admits(c, &f)) {
 			/* mutant: deferred_overtaken */
@@ -300,6 +299,8 @@ void packet_dispatch_continue(struct conn *c)
 	if (c->state == CONN_ACCEPTED && c->in.len > 0) {
 		in = buf_slice(&c->in);
 		handle_packets(c, &in);
+		if (in.len < c->in.len)
+			c->packet_ms = c->link.worker->executor.now_ms;
 		buf_consume(&c->in, c->in.len - in.len);
 		buf_trim(&c->in);
 	}
@@ -314,6 +315,7 @@ void packet_dispatch_on_bytes(void *arg, struct slice bytes)
 	if (!may_read(c))
 		return;
 	count_by(&c->link.worker->counters.bytes_received, bytes.len);
+	c->link.heard_ms = c->link.worker->executor.now_ms;
 	if (c->link.limit.drain != NULL)
 		input_drain_heard(c);
 	if (c->state != CONN_ACCEPTED || c->in.len > 0) {
@@ -322,8 +324,10 @@ void packet_dispatch_on_bytes(void *arg, struct slice bytes)
 		return;
 	}
 	handle_packets(c, &bytes);
-	if (c->state != CONN_CLOSING && bytes.len > 0)
+	if (c->state != CONN_CLOSING && bytes.len > 0) {
+		c->packet_ms = c->link.heard_ms;
 		(void)conn_memory_add_input(c, bytes);
+	}
 }
 
 void packet_dispatch_on_drained(void *arg)

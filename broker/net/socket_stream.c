@@ -8,7 +8,9 @@
 #include "net/socket_stream.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -44,6 +46,8 @@ struct socket_stream {
 	size_t drain_mark;
 	/* Of the output. */
 	struct timer deadline;
+	/* Bytes that the kernel took. */
+	uint64_t taken;
 	/* Bytes discarded while lingering. */
 	uint32_t lingered;
 	int fd;
@@ -88,6 +92,8 @@ static void on_deadline(struct timer *timer, void *executor_arg)
 	struct socket_stream *s = container_of(timer, struct socket_stream, deadline);
 
 	(void)executor_arg;
+	if (executor_postpones(s->stream.executor, timer))
+		return;
 	end_socket(s, (enum stream_end)s->end);
 }
 
@@ -185,6 +191,7 @@ static void op_write(struct stream *stream, struct slice bytes)
 			output_broke(s);
 			return;
 		}
+		s->taken += n < 0 ? 0 : (uint64_t)n;
 		bytes = slice_skip(bytes, n < 0 ? 0 : (size_t)n);
 		if (bytes.len == 0)
 			return;
@@ -208,6 +215,7 @@ static bool on_writable(struct socket_stream *s)
 			output_broke(s);
 		else
 			output_chain_consume(&s->out, sent < 0 ? 0 : (size_t)sent);
+		s->taken += sent < 0 ? 0 : (uint64_t)sent;
 	}
 	if (s->state == SOCKET_FLUSHING && s->out.len == 0) {
 		send_fin(s);
@@ -296,6 +304,17 @@ static void on_job(struct loop_job *job, enum loop_place place)
 static size_t op_backlog(const struct stream *stream)
 {
 	return container_of_const(stream, struct socket_stream, stream)->out.len;
+}
+
+/* A Unix socket counts buffers and not bytes: it may be more than was written. */
+static uint64_t op_accepted(const struct stream *stream)
+{
+	const struct socket_stream *s = container_of_const(stream, struct socket_stream, stream);
+	int queued = 0;
+
+	if (s->fd < 0 || ioctl(s->fd, SIOCOUTQ, &queued) != 0)
+		return s->taken;
+	return s->taken - (uint64_t)queued;
 }
 
 static void go_on_reading(struct socket_stream *s)
@@ -394,6 +413,7 @@ static const struct stream_ops ops = {
     .read = op_read,
     .write = op_write,
     .backlog = op_backlog,
+    .accepted = op_accepted,
     .set_paused = op_set_paused,
     .close = op_close,
     .abort = op_abort,

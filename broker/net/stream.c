@@ -31,6 +31,12 @@ size_t stream_backlog(const struct stream *s)
 	return s->ops->backlog == NULL ? stream_backlog(s->inner) : s->ops->backlog(s);
 }
 
+uint64_t stream_accepted(const struct stream *s)
+{
+	require_owner(s);
+	return s->ops->accepted == NULL ? stream_accepted(s->inner) : s->ops->accepted(s);
+}
+
 static void set_paused(struct stream *s, bool paused)
 {
 	require_owner(s);

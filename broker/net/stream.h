@@ -61,6 +61,8 @@ struct stream_events {
 void stream_write(struct stream *s, struct slice bytes);
 /* Bytes taken but not yet given to the kernel. */
 size_t stream_backlog(const struct stream *s);
+/* Grows when the peer acknowledges bytes that were written. Costs a system call. */
+uint64_t stream_accepted(const struct stream *s);
 
 /* Reading. A new stream reads. Pause is immediate: no on_bytes comes until resume, bytes already
  * decrypted wait inside. */
@@ -143,7 +145,8 @@ struct stream_facts {
 };
 
 /* Streams that stand above another one leave out (NULL) what the one below does for them: backlog,
- * pause, close, abort. The one below is attached first, detached last and freed last, by stream.c.
+ * accepted, pause, close, abort. The one below is attached first, detached last and freed last, by
+ * stream.c.
  */
 struct stream_ops {
 	/* Bytes now, as many as are there and fit; 0: none, -1: the end, and on_closed comes. Also
@@ -151,6 +154,7 @@ struct stream_ops {
 	ssize_t (*read)(struct stream *s, void *out, size_t cap);
 	void (*write)(struct stream *s, struct slice bytes);
 	size_t (*backlog)(const struct stream *s);
+	uint64_t (*accepted)(const struct stream *s);
 	void (*set_paused)(struct stream *s, bool paused);
 	/* Not while detached. */
 	void (*close)(struct stream *s, uint64_t flush_ms);

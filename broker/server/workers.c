@@ -11,6 +11,7 @@
 #include "client/conn_accept.h"
 #include "client/connect_session.h"
 #include "client/input_drain.h"
+#include "client/keep_alive.h"
 #include "client/packet_dispatch.h"
 #include "client/yield.h"
 #include "durability/record_batch.h"
@@ -118,6 +119,11 @@ static void on_ack_failed(struct client_link *link)
 	conn_close(conn_of(link), CLOSE_ACK_FAILED);
 }
 
+static void on_output_paused(struct client_link *link)
+{
+	keep_alive_watch_output(conn_of(link));
+}
+
 static void on_unblocked(struct client_link *link)
 {
 	if (link->session == NULL)
@@ -135,6 +141,7 @@ static const struct session_upcalls upcalls = {
     .check_admission = admission_check,
     .on_ack_failed = on_ack_failed,
     .on_unblocked = on_unblocked,
+    .on_output_paused = on_output_paused,
     .on_taken_over = connect_session_taken_over,
     .on_will_due = will_publish,
     .on_share_returned = on_share_returned,

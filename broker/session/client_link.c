@@ -19,8 +19,10 @@ void client_link_pause(struct client_link *link, enum pause_reason why)
 {
 	REQUIRE_OWNER(link);
 	REQUIRE(why != 0);
-	if (link->pauses == 0)
+	if (link->pauses == 0) {
 		stream_pause(link->stream);
+		link->paused_ms = link->worker->executor.now_ms;
+	}
 	link->pauses |= (uint16_t)why;
 }
 

@@ -60,7 +60,8 @@ struct client_link {
 	size_t output_counted;
 	size_t request_bytes;
 	size_t input_bytes;
-	uint64_t last_packet_ms;
+	uint64_t heard_ms;  /* when bytes arrived last; later by the time in which it was paused */
+	uint64_t paused_ms; /* since when it is not read, if it is not */
 	/* The newest generation of the configuration that admits it; 0: none was asked. */
 	uint64_t admitted_by;
 	uint32_t max_packet_bytes; /* the client's; UINT32_MAX: none */

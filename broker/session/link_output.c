@@ -115,8 +115,11 @@ void link_output_flush(struct client_link *link)
 	pending = stream_backlog(link->stream);
 	if (link->output_counted != pending)
 		link_output_count(link);
-	if (link->accepted && reads_too_slowly(link, pending))
+	if (link->accepted && reads_too_slowly(link, pending) &&
+	    (link->pauses & PAUSE_OUTPUT) == 0) {
 		client_link_pause(link, PAUSE_OUTPUT);
+		link->worker->upcalls->on_output_paused(link);
+	}
 	/* A delivery: what acknowledges it may have to be read. */
 	if (link->accepted && (link->pauses & PAUSE_STORE) != 0)
 		client_link_review(link);

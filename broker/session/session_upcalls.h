@@ -20,6 +20,8 @@ struct session_upcalls {
 	void (*on_unblocked)(struct client_link *link);
 	/* `link` takes the session over: the connection that has it closes. */
 	void (*on_taken_over)(struct client_link *old, struct client_link *link);
+	/* Reading is paused because the client does not take what waits for it. */
+	void (*on_output_paused)(struct client_link *link);
 	/* The will, if there is one, is to be published now. */
 	void (*on_will_due)(struct session *s);
 	/* A member of a $share group leaves: its message is for another one. */

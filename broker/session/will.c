@@ -14,6 +14,9 @@ static void on_delay(struct timer *timer, void *executor_arg)
 	struct session *s = container_of(timer, struct pending_will, delay)->session;
 
 	(void)executor_arg;
+	/* mutant: pause_publishes_wills */
+	if (executor_postpones(&s->worker->executor, timer)) /* its client may be on its way back */
+		return;
 	s->worker->upcalls->on_will_due(s);
 }
 

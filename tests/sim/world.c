@@ -430,6 +430,37 @@ void world_advance(struct world *w, uint64_t ms)
 	}
 }
 
+static void resume_threads(struct world *w)
+{
+	struct wire *wire;
+
+	for (unsigned i = 0; i <= w->workers; i++)
+		run_executor(w, i);
+	LL_FOREACH (w->wires, wire) {
+		for (unsigned i = 0; i < w->workers; i++) {
+			executor_enter(executor_at(w, i));
+			executor_update_now(executor_at(w, i));
+			memory_run(wire->peer, SIZE_MAX);
+			executor_leave();
+		}
+	}
+}
+
+void world_pause(struct world *w, uint64_t ms)
+{
+	bool paused = w->journal_paused, no_hashes = w->no_hashes;
+
+	w->journal_paused = w->no_hashes = true;
+	w->frozen = UINT_MAX;
+	world_run(w);
+	w->now_ms += ms;
+	w->frozen = 0;
+	w->journal_paused = paused;
+	w->no_hashes = no_hashes;
+	resume_threads(w);
+	world_run(w);
+}
+
 bool world_commit(struct world *w)
 {
 	return journal_turn(w->journal, w->now_ms);

@@ -75,6 +75,10 @@ void world_run(struct world *w);
 /* Time advances; every timer fires at its moment. */
 void world_advance(struct world *w, uint64_t ms);
 
+/* The process stands still, and its clients do not. Then each thread ends its turn and polls, as a
+ * loop does. */
+void world_pause(struct world *w, uint64_t ms);
+
 /* The next time at which something happens by itself: a timer, or the end of the journal's
  * delay. */
 uint64_t world_next_timer(struct world *w);

@@ -20,6 +20,7 @@ struct memory {
 	char *name, *certificate_name;
 	/* Written while stalled. */
 	struct buf backlog;
+	uint64_t accepted;
 	struct timer deadline;
 	enum stream_end end;
 	bool paused, flushing, ended;
@@ -78,6 +79,7 @@ static void op_write(struct stream *stream, struct slice bytes)
 		return;
 	if (!m->peer->stalled && m->backlog.len == 0) {
 		buf_put_slice(&m->peer->from_broker, bytes);
+		m->accepted += bytes.len;
 		return;
 	}
 	buf_put_slice(&m->backlog, bytes);
@@ -86,6 +88,11 @@ static void op_write(struct stream *stream, struct slice bytes)
 static size_t op_backlog(const struct stream *stream)
 {
 	return memory_of_const(stream)->backlog.len;
+}
+
+static uint64_t op_accepted(const struct stream *stream)
+{
+	return memory_of_const(stream)->accepted;
 }
 
 static ssize_t op_read(struct stream *stream, void *out, size_t cap)
@@ -179,6 +186,7 @@ static const struct stream_ops ops = {
     .read = op_read,
     .write = op_write,
     .backlog = op_backlog,
+    .accepted = op_accepted,
     .set_paused = op_set_paused,
     .close = op_close,
     .abort = op_abort,
@@ -248,6 +256,16 @@ void memory_stall(struct memory_peer *peer, bool stalled)
 	peer->stalled = stalled;
 }
 
+void memory_accept(struct memory_peer *peer, size_t max_bytes)
+{
+	struct memory *m = peer->stream;
+	size_t n = m->backlog.len < max_bytes ? m->backlog.len : max_bytes;
+
+	buf_put(&peer->from_broker, m->backlog.data, n);
+	buf_consume(&m->backlog, n);
+	m->accepted += n;
+}
+
 bool memory_is_closed(const struct memory_peer *peer)
 {
 	return peer->stream == NULL || (peer->stream->ended && peer->stream->backlog.len == 0);
@@ -262,6 +280,7 @@ static bool run_output(struct memory_peer *peer, struct memory *m)
 {
 	if (m->backlog.len == 0 || peer->stalled || m->ended)
 		return false;
+	m->accepted += m->backlog.len;
 	buf_put_slice(&peer->from_broker, buf_slice(&m->backlog));
 	buf_fini(&m->backlog);
 	if (m->flushing)

@@ -25,6 +25,8 @@ void memory_send_end(struct memory_peer *peer,
 struct buf *memory_received(struct memory_peer *peer);
 /* While stalled, what the broker writes is backlog. */
 void memory_stall(struct memory_peer *peer, bool stalled);
+/* A stalled peer takes some of it. */
+void memory_accept(struct memory_peer *peer, size_t max_bytes);
 bool memory_is_closed(const struct memory_peer *peer); /* the broker ended it (after flushing) */
 /* Its stream has been freed too: nothing comes any more. */
 bool memory_is_gone(const struct memory_peer *peer);
