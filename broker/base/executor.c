@@ -56,19 +56,18 @@ void executor_woken(struct executor *h)
 	executor_update_now(h);
 }
 
-/* Was a timer due long before this turn, and after the last poll began? */
-static bool is_late(struct executor *h, uint64_t polled_ms)
+/* Is a timer due that was not when the last poll began? */
+static bool has_news_to_read(struct executor *h, uint64_t polled_ms)
 {
-	uint64_t next_ms = timers_next(&h->timers), late_ms;
+	uint64_t next_ms = timers_next(&h->timers);
 
-	if (next_ms <= polled_ms || next_ms >= h->now_ms)
+	if (next_ms <= polled_ms || next_ms > h->now_ms)
 		return false;
-	late_ms = h->now_ms - next_ms;
 	/* mutant: pause_not_noticed */
-	if (late_ms > EXECUTOR_PAUSE_MS)
+	if (h->now_ms - next_ms > EXECUTOR_PAUSE_MS)
 		h->resumed_ms = h->now_ms;
-	/* mutant: late_turn_expires */
-	return late_ms > EXECUTOR_LATE_MS;
+	/* mutant: timers_before_input */
+	return true;
 }
 
 uint64_t executor_turn(struct executor *h)
@@ -80,7 +79,7 @@ uint64_t executor_turn(struct executor *h)
 	executor_woken(h);
 	h->turned_ms = h->now_ms;
 	more = mailbox_drain(&h->mailbox, POSTS_PER_TURN, h->arg);
-	if (is_late(h, polled_ms))
+	if (has_news_to_read(h, polled_ms))
 		more = true;
 	else
 		timers_run(&h->timers, h->now_ms, h->arg);

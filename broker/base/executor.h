@@ -2,11 +2,11 @@
  * turn, and a hook at the turn's end. net/loop drives an executor with libuv; a simulation drives
  * several from one thread, in any order it likes.
  *
- * Late turns: a thread that did not run for a while (the process was stopped, the machine was
- * suspended or swapping, a turn took long) finds timers due and input unread. What arrived is
- * handled first: timers that are late by more than EXECUTOR_LATE_MS wait until the driver has
- * polled once more. After more than EXECUTOR_PAUSE_MS peers get some time again
- * (executor_postpones): they had no answers meanwhile. */
+ * A thread that did not run for a while (the process was stopped, the machine was suspended or
+ * swapping, a turn took long) finds timers due and input unread. What arrived is handled first: a
+ * timer fires only if the driver has polled since it was due. If one is late by more than
+ * EXECUTOR_PAUSE_MS there was a pause: peers get some time again (executor_postpones), since they
+ * had no answers meanwhile. */
 #ifndef BASE_EXECUTOR_H
 #define BASE_EXECUTOR_H
 
@@ -62,17 +62,16 @@ void executor_woken(struct executor *h);
  * called again even if nothing arrives: 0 at once, UINT64_MAX never. Call entered. */
 uint64_t executor_turn(struct executor *h);
 
-#define EXECUTOR_LATE_MS  50
 #define EXECUTOR_PAUSE_MS 1000
 #define EXECUTOR_GRACE_MS 5000 /* for a handshake, a login, a reconnect */
 
-/* For the timer of a peer's deadline, which has fired. True: there was a pause, and the timer is
- * armed again for the end of the time after it. */
-static inline bool executor_postpones(struct executor *h, struct timer *timer)
+/* For the timer of a peer's deadline, which has fired; its time began at `since_ms` (modulo 2^64).
+ * True: there was a pause, and the timer is armed again for the end of the time after it. */
+static inline bool executor_postpones(struct executor *h, struct timer *timer, uint64_t since_ms)
 {
 	uint64_t due_ms = h->resumed_ms + EXECUTOR_GRACE_MS;
 
-	if (h->resumed_ms == 0 || h->now_ms >= due_ms)
+	if ((int64_t)(since_ms - h->resumed_ms) >= 0 || h->now_ms >= due_ms)
 		return false;
 	timer_arm(&h->timers, timer, due_ms);
 	return true;

@@ -207,7 +207,7 @@ static void on_timer(struct timer *timer, void *executor_arg)
 	if (e->step == AUTH_EXCHANGE_ANSWERED_LATER) {
 		report(e);
 		conn_continue(c);
-	} else if (executor_postpones(&c->link.worker->executor, timer)) {
+	} else if (executor_postpones(&c->link.worker->executor, timer, c->accepted_ms)) {
 		return;
 	} else if (is_first_login(e)) {
 		conn_fail(c,

@@ -92,8 +92,6 @@ static void on_deadline(struct timer *timer, void *executor_arg)
 	struct socket_stream *s = container_of(timer, struct socket_stream, deadline);
 
 	(void)executor_arg;
-	if (executor_postpones(s->stream.executor, timer))
-		return;
 	end_socket(s, (enum stream_end)s->end);
 }
 

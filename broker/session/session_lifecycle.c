@@ -102,7 +102,8 @@ static void on_expiry(struct timer *timer, void *executor_arg)
 	struct session *s = container_of(timer, struct session, expiry_timer);
 
 	(void)executor_arg;
-	if (executor_postpones(&s->worker->executor, timer)) /* its client may be on its way back */
+	/* Its client may be on its way back. */
+	if (executor_postpones(&s->worker->executor, timer, s->away_since_ms))
 		return;
 	count(&s->worker->counters.sessions_expired);
 	session_lifecycle_end(s); /* [MQTT5-3.1.2-23] */

@@ -14,8 +14,9 @@ static void on_delay(struct timer *timer, void *executor_arg)
 	struct session *s = container_of(timer, struct pending_will, delay)->session;
 
 	(void)executor_arg;
+	/* Its client may be on its way back. */
 	/* mutant: pause_publishes_wills */
-	if (executor_postpones(&s->worker->executor, timer)) /* its client may be on its way back */
+	if (executor_postpones(&s->worker->executor, timer, s->away_since_ms))
 		return;
 	s->worker->upcalls->on_will_due(s);
 }

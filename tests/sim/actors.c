@@ -435,6 +435,7 @@ static step_fn *const doers[STEP_KINDS] = {
     [STEP_RELOAD] = environment_reload,
     [STEP_RELOAD_USERS] = environment_reload_users,
     [STEP_ADVANCE] = environment_advance,
+    [STEP_PAUSE] = environment_pause,
     [STEP_FREEZE] = environment_freeze,
     [STEP_QUIET] = environment_quiet,
     [STEP_CATCH_UP_ALL] = environment_catch_up_all,

@@ -218,6 +218,28 @@ void environment_advance(struct environment *t, const struct step *s)
 	}
 }
 
+#define PAUSE_MAX_MS 30000
+
+/* Clients that have a keep alive ping meanwhile, which keeps them connected. */
+void environment_pause(struct environment *t, const struct step *s)
+{
+	environment_settle(t);
+	for (unsigned i = 0; i < t->model.actors_count; i++) {
+		struct actor *p = &t->model.actors[i];
+
+		if (p->link != LINK_UP || p->must_close || p->options.keep_alive_s == 0)
+			continue;
+		t->coverage->sent[PACKET_PINGREQ]++;
+		p->asked++;
+		client_ping(p->client);
+	}
+	COVER(&t->model, PAUSED);
+	world_stop_threads(t->world, s->ms < PAUSE_MAX_MS ? s->ms : PAUSE_MAX_MS);
+	model_pause(&t->model);
+	world_resume_threads(t->world);
+	environment_settle(t);
+}
+
 void environment_freeze(struct environment *t, const struct step *s)
 {
 	t->world->frozen = (unsigned)(s->seed >> 8) & (unsigned)(s->seed >> 16) & 15u;

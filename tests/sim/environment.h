@@ -29,6 +29,7 @@ void environment_join_probe(struct environment *t);
 void environment_reload(struct environment *t, const struct step *s);
 void environment_reload_users(struct environment *t, const struct step *s);
 void environment_advance(struct environment *t, const struct step *s);
+void environment_pause(struct environment *t, const struct step *s);
 void environment_freeze(struct environment *t, const struct step *s);
 void environment_quiet(struct environment *t, const struct step *s);
 void environment_catch_up_all(struct environment *t, const struct step *s);

@@ -201,6 +201,7 @@ void model_quiet(struct model *m)
 	model_quiet_publications(m);
 	model_quiet_deliveries(m);
 	m->last_quiet = m->tick++;
+	m->last_quiet_ms = model_now(m);
 }
 
 void model_crash(struct model *m, uint64_t crashed_ms, bool in_order)

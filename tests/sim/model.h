@@ -189,6 +189,7 @@ struct model {
 	uint64_t written_ms;  /* at a crash: everything before is certainly on disk */
 	uint64_t committed, committed_ms; /* everything before is, too: there was a commit since */
 	uint64_t tick, last_quiet;
+	uint64_t last_quiet_ms;
 	/* The store is full, or was since then: a PUBLISH may wait, and packets after it are
 	 * processed first. */
 	bool low;
@@ -250,6 +251,8 @@ void model_ends(struct actor *p, enum ending ending);
 void model_expiry(struct actor *p, uint32_t expiry_s); /* sent with DISCONNECT */
 /* The world's clock has advanced: what is due happens. */
 void model_time(struct model *m);
+/* The same, and the broker has not run meanwhile: what is due may wait a little. */
+void model_pause(struct model *m);
 /* Other users are in force at a quiet point: sessions of removed users. */
 void model_users(struct model *m, const struct rules *before);
 uint64_t model_next_due(const struct model *m);

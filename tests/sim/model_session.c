@@ -1,6 +1,7 @@
 /* Connections, sessions, and when a will is due.  D5, D6, S5 */
 #include <stdio.h>
 
+#include "base/executor.h"
 #include "model.h"
 
 #define EXPIRY_MAX_S ((uint32_t)30 * 86400) /* limits.max_session_expiry */
@@ -412,6 +413,60 @@ void model_time(struct model *m)
 	m->tick++;
 	for (unsigned i = 0; i < m->actors_count; i++)
 		actor_time(&m->actors[i]);
+}
+
+/* --- pauses of the process --- */
+
+static void postpone(uint64_t *may_ms, uint64_t *due_ms, uint64_t until_ms)
+{
+	if (*due_ms >= until_ms)
+		return;
+	*may_ms = sooner(*may_ms, *due_ms);
+	*due_ms = until_ms;
+}
+
+static void postpone_will(struct pub *will, uint64_t until_ms)
+{
+	uint64_t expiry_ms = (uint64_t)will->expiry_s * 1000;
+
+	postpone(&will->will_may_ms, &will->will_due_ms, until_ms);
+	if (will->has_expiry && will->expires_max_ms != NEVER &&
+	    will->expires_max_ms < until_ms + expiry_ms)
+		will->expires_max_ms = until_ms + expiry_ms;
+}
+
+static void postpone_session(struct actor *p, uint64_t until_ms)
+{
+	uint64_t removed_end_ms = removed_end(p);
+
+	if (p->ends_ms != NEVER)
+		postpone(&p->may_end_ms, &p->ends_ms, until_ms);
+	if (p->link == LINK_UP || removed_end_ms >= until_ms)
+		return;
+	postpone(&p->may_end_ms, &removed_end_ms, until_ms);
+	p->removed_ms = until_ms - REMOVED_MS;
+}
+
+void model_pause(struct model *m)
+{
+	uint64_t until_ms = model_now(m) + EXECUTOR_GRACE_MS;
+
+	model_note_packets(m);
+	for (unsigned i = 0; i < m->actors_count; i++) {
+		struct actor *p = &m->actors[i];
+
+		if (p->pending_will != NULL)
+			postpone_will(p->pending_will, until_ms);
+		postpone_session(p, until_ms);
+	}
+	for (size_t i = 0; i < m->open_count; i++) {
+		if (m->open[i]->is_will && m->open[i]->is_published == UNKNOWN &&
+		    m->open[i]->will_due_ms != NEVER)
+			postpone_will(m->open[i], until_ms);
+	}
+	if (m->departed_ms > m->last_quiet_ms && m->departed_ms < until_ms)
+		m->departed_ms = until_ms;
+	model_time(m);
 }
 
 /* --- users --- */

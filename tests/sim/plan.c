@@ -29,6 +29,7 @@ static const char *const kind_names[STEP_KINDS] = {
     [STEP_RELOAD] = "other rules",
     [STEP_RELOAD_USERS] = "other rules and users",
     [STEP_ADVANCE] = "time goes on",
+    [STEP_PAUSE] = "the process stands still",
     [STEP_FREEZE] = "some threads stand still",
     [STEP_QUIET] = "quiet",
     [STEP_CATCH_UP_ALL] = "everybody reads and acknowledges",
@@ -62,7 +63,7 @@ static const uint8_t weights_away[STEP_KINDS] = {
     [STEP_HANG_UP] = 1,
 };
 static const uint8_t weights_world[STEP_KINDS] = {
-    [STEP_RELOAD] = 4, [STEP_RELOAD_USERS] = 2, [STEP_ADVANCE] = 10,
+    [STEP_RELOAD] = 4, [STEP_RELOAD_USERS] = 2, [STEP_ADVANCE] = 10,     [STEP_PAUSE] = 3,
     [STEP_FREEZE] = 8, [STEP_QUIET] = 30,       [STEP_CATCH_UP_ALL] = 5,
 };
 static const uint8_t weights_crashes[STEP_KINDS] = {
@@ -312,7 +313,7 @@ void step_print(FILE *out, const struct step *s)
 		fprintf(out, " with a wrong proof");
 	else if (s->kind == STEP_LEAVE_EXPIRY)
 		fprintf(out, " %u s", s->session_expiry_s);
-	else if (s->kind == STEP_ADVANCE)
+	else if (s->kind == STEP_ADVANCE || s->kind == STEP_PAUSE)
 		fprintf(out, " %u ms", s->ms);
 	else if (s->kind == STEP_ILLEGAL)
 		fprintf(out, " (%u)", s->illegal);

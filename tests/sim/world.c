@@ -430,10 +430,23 @@ void world_advance(struct world *w, uint64_t ms)
 	}
 }
 
-static void resume_threads(struct world *w)
+void world_stop_threads(struct world *w, uint64_t ms)
+{
+	bool paused = w->journal_paused, no_hashes = w->no_hashes;
+
+	w->journal_paused = w->no_hashes = true;
+	w->frozen = UINT_MAX;
+	world_run(w);
+	w->now_ms += ms;
+	w->journal_paused = paused;
+	w->no_hashes = no_hashes;
+}
+
+void world_resume_threads(struct world *w)
 {
 	struct wire *wire;
 
+	w->frozen = 0;
 	for (unsigned i = 0; i <= w->workers; i++)
 		run_executor(w, i);
 	LL_FOREACH (w->wires, wire) {
@@ -448,16 +461,8 @@ static void resume_threads(struct world *w)
 
 void world_pause(struct world *w, uint64_t ms)
 {
-	bool paused = w->journal_paused, no_hashes = w->no_hashes;
-
-	w->journal_paused = w->no_hashes = true;
-	w->frozen = UINT_MAX;
-	world_run(w);
-	w->now_ms += ms;
-	w->frozen = 0;
-	w->journal_paused = paused;
-	w->no_hashes = no_hashes;
-	resume_threads(w);
+	world_stop_threads(w, ms);
+	world_resume_threads(w);
 	world_run(w);
 }
 

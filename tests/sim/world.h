@@ -75,8 +75,11 @@ void world_run(struct world *w);
 /* Time advances; every timer fires at its moment. */
 void world_advance(struct world *w, uint64_t ms);
 
-/* The process stands still, and its clients do not. Then each thread ends its turn and polls, as a
- * loop does. */
+/* The process stands still, and its clients do not. */
+void world_stop_threads(struct world *w, uint64_t ms);
+/* Each thread ends its turn and polls, as a loop does. */
+void world_resume_threads(struct world *w);
+/* Both. */
 void world_pause(struct world *w, uint64_t ms);
 
 /* The next time at which something happens by itself: a timer, or the end of the journal's

@@ -166,7 +166,8 @@ static void close_flushes_or_gives_up(void **state)
 	assert_false(memory_run(w->peer, 10));
 	assert_false(memory_is_closed(w->peer));
 	now_ns += 500 * (uint64_t)1000000;
-	executor_turn(&w->executor);
+	while (executor_turn(&w->executor) == 0) /* a timer fires after another poll */
+		;
 	assert_true(memory_is_closed(w->peer));
 	assert_true(memory_run(w->peer, 10));
 	assert_int_equal(w->closed, 1);
