@@ -268,16 +268,6 @@ static bool show_pair(struct writer_fixture *t, const char *what, uint64_t sessi
 	return true;
 }
 
-static bool show_subscription(void *arg, uint64_t session_id, uint64_t number, struct slice value)
-{
-	return show_pair(arg, "subscription", session_id, number, value);
-}
-
-static bool show_inbound(void *arg, uint64_t session_id, uint64_t packet_id, struct slice value)
-{
-	return show_pair(arg, "inbound", session_id, packet_id, value);
-}
-
 static void show_queue(void *arg, uint64_t session_id, uint64_t count, uint64_t bytes,
                        uint64_t first_position)
 {
@@ -300,11 +290,6 @@ static bool show_sent(void *arg, uint64_t session_id, uint64_t position, struct 
 	return true;
 }
 
-static bool show_replay(void *arg, uint64_t session_id, uint64_t number, struct slice value)
-{
-	return show_pair(arg, "replay", session_id, number, value);
-}
-
 static bool show_will(void *arg, uint64_t session_id, struct msg *msg, struct slice value)
 {
 	struct writer_fixture *t = arg;
@@ -314,6 +299,18 @@ static bool show_will(void *arg, uint64_t session_id, struct msg *msg, struct sl
 	show_value(&t->shown, value);
 	return true;
 }
+
+/* Of pairs, show_pair is enough. */
+#define SHOW_EACH(name)
+#define SHOW_OWN(name)
+#define SHOW_PAIRS(name)                                                                           \
+	static bool show_##name(void *arg, uint64_t session_id, uint64_t number,                   \
+	                        struct slice value)                                                \
+	{                                                                                          \
+		return show_pair(arg, #name, session_id, number, value);                           \
+	}
+#define VISITOR(table, rows, result, name, arguments) SHOW_##rows(name)
+#include "journal/record.def"
 
 static const struct journal_visitor visitor = {
 #define VISITOR(table, rows, result, name, arguments) .name = show_##name,

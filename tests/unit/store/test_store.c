@@ -384,6 +384,9 @@ static void upgrade_over_two_formats_is_one_transaction(struct place *p)
 	struct store *d = place_open(p);
 
 	assert_int_equal(store_upgraded_from(d), 0);
+	begin(d);
+	store_put(d, TABLE_META, STORE_ROW_FORMAT, SLICE("\0\0\0\1"));
+	commit(d);
 	assert_int_equal(settle_as(d, upgrade_not, 3, said), -EDOM);
 	assert_non_null(strstr(said, "of format 1 and could not be upgraded to 3"));
 	assert_int_equal(settle_as(d, NULL, 3, said), -ENOTSUP); /* no crash */

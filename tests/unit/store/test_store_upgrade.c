@@ -168,6 +168,17 @@ static void assert_says(const char *said, const char *words)
 		fail_msg("'%s' is not in '%s'", words, said);
 }
 
+/* `words` end where the number of a format stands. */
+static void assert_says_format(const char *said, const char *words, uint32_t format)
+{
+	char *want = xasprintf("%s %u", words, (unsigned)format);
+	const char *found = strstr(said, want);
+
+	if (found == NULL || (found[strlen(want)] >= '0' && found[strlen(want)] <= '9'))
+		fail_msg("'%s' is not in '%s'", want, said);
+	free(want);
+}
+
 /* ---- what is there afterwards ---- */
 
 /* Fine, of today's format, and in the state of its last commit. */
@@ -359,14 +370,14 @@ static void newer_store_is_refused_with_remedy(void **state)
 	read_file(s.data, &upgraded);
 	assert_int_equal(open_as(&s, NULL, 0, said, &d), -EPROTONOSUPPORT);
 	assert_null(d);
-	assert_says(said, "the store is of format 2");
-	assert_says(said, "this version of the broker knows formats up to 1");
+	assert_says_format(said, "the store is of format", STORE_FORMAT + 1);
+	assert_says_format(said, "this version of the broker knows formats up to", STORE_FORMAT);
 	assert_says(said, "install the version that wrote it, or a later one, or restore a backup");
 	assert_bytes(s.data, &upgraded);
 	/* as beside a broker that runs */
 	assert_int_equal(store_files_read(s.directory, &format, said, &d), -EPROTONOSUPPORT);
 	assert_null(d);
-	assert_says(said, "the store is of format 2");
+	assert_says_format(said, "the store is of format", STORE_FORMAT + 1);
 	assert_bytes(s.data, &upgraded);
 	buf_fini(&upgraded);
 	drop(&s);
@@ -381,7 +392,7 @@ static void failed_upgrade_leaves_the_file_unchanged(void **state)
 	} rows[] = {
 	    {-EDOM,
 	     "start again; the version that wrote it can still read it; nothing was changed"},
-	    {-EBADMSG, "could not be upgraded to 2"},
+	    {-EBADMSG, "could not be upgraded to"},
 	    {-ENOSPC, "free some space on its file system, or raise persistence.max_size"},
 	    {-ENOTSUP, "this version of the broker does not have that step"},
 	};
@@ -394,7 +405,8 @@ static void failed_upgrade_leaves_the_file_unchanged(void **state)
 	for (unsigned i = 0; i < 4 * (sizeof(rows) / sizeof(rows[0])); i++) {
 		next_format_stop(i / 4 * (SESSIONS - 1) / 3, rows[i % 4].error);
 		assert_int_equal(open_as(&s, next_formats(), 0, said, &d), rows[i % 4].error);
-		assert_says(said, "the store is of format 1");
+		assert_says_format(said, "the store is of format", STORE_FORMAT);
+		assert_says_format(said, "could not be upgraded to", STORE_FORMAT + 1);
 		assert_says(said, rows[i % 4].says);
 		assert_bytes(s.data, &s.data_bytes);
 		assert_bytes(s.note, &s.note_bytes);
@@ -559,7 +571,9 @@ static void upgrade_without_space_is_refused(void **state)
 	(void)state;
 	fill_store(&s, max_bytes, false);
 	assert_int_equal(open_as(&s, next_formats(), max_bytes, said, &d), -ENOSPC);
-	assert_says(said, "of format 1 and could not be upgraded to 2 (No space left on device)");
+	assert_says_format(said, "of format", STORE_FORMAT);
+	assert_says_format(said, "and could not be upgraded to", STORE_FORMAT + 1);
+	assert_says(said, "(No space left on device)");
 	assert_says(said, "raise persistence.max_size");
 	assert_bytes(s.data, &s.data_bytes);
 	assert_true(is_old(&s));
