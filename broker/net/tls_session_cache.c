@@ -62,7 +62,10 @@ static void make_space(struct tls_session_cache *c, uint64_t source)
 		count++;
 	}
 	/* mutant: tls_sessions_of_a_source */
-	drop_entry(c, count >= TLS_SESSIONS_PER_SOURCE_MAX ? own : c->oldest_first);
+	if (count < TLS_SESSIONS_PER_SOURCE_MAX)
+		own = c->oldest_first;
+	REQUIRE(own != NULL);
+	drop_entry(c, own);
 }
 
 void tls_session_cache_put(struct tls_session_cache *c, struct slice id, struct slice source,

@@ -5,12 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#define PATIENCE_S 2
 
 static void notify(const char *state)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
+	/* A manager that is busy for a moment shall hear it; one that reads nothing is no reason to
+	 * wait for ever. */
+	const struct timeval patience = {.tv_sec = PATIENCE_S};
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
 	size_t len = path == NULL ? 0 : strlen(path);
 	int fd;
@@ -23,6 +29,7 @@ static void notify(const char *state)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return;
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	(void)!sendto(fd, state, strlen(state), MSG_NOSIGNAL,
 	              (const struct sockaddr *)(const void *)&to,
 	              (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));

@@ -1,4 +1,4 @@
-"""Outputs that nobody reads: standard error, the audit file, the control socket, a subscriber of $SYS. Clients are served all
+"""Outputs that nobody reads: standard error, the audit file, the control socket, a subscriber of $SYS, the service manager. Clients are served all
 the same; lines that are lost are counted, and the log says so when it flows again."""
 
 import json
@@ -176,3 +176,19 @@ def test_nobody_reads_the_control_socket_or_sys(broker):
         for s in control:
             s.close()
         running.stop()
+
+
+def test_the_service_manager_reads_nothing(broker):
+    path = broker.directory / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager, \
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as filler:
+        manager.bind(str(path))
+        filler.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            while True:
+                filler.sendto(b"x", str(path))
+        broker.environment["NOTIFY_SOCKET"] = str(path)
+        with Running(broker, subprocess.DEVNULL) as running:
+            running.connect_many(1)
+            assert running.status()["clients"] == 0
+            running.stop()
