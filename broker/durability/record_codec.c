@@ -66,30 +66,6 @@ static struct user_record read_user(struct reader *r)
 	return k;
 }
 
-/* --- sessions --- */
-
-void record_put_session(struct buf *out, const struct session_record *k)
-{
-	buf_put_u8(out, FORMAT);
-	put_user(out, &k->user);
-	buf_put_string(out, k->client_id);
-	buf_put_u32(out, k->expiry_s);
-	buf_put_u64(out, k->away_since_ms);
-	buf_put_u64(out, k->removed_since_ms);
-}
-
-bool record_read_session(struct slice bytes, struct session_record *out)
-{
-	struct reader r = begin_reading(bytes);
-
-	out->user = read_user(&r);
-	out->client_id = read_string(&r);
-	out->expiry_s = read_u32(&r);
-	out->away_since_ms = read_u64(&r);
-	out->removed_since_ms = read_u64(&r);
-	return ended(&r);
-}
-
 /* --- subscriptions --- */
 
 static bool is_subscription(const struct subscription_record *k)
@@ -169,24 +145,7 @@ bool record_read_delivery(struct slice bytes, struct delivery_record *out)
 	return false;
 }
 
-void record_put_inflight(struct buf *out, const struct inflight_record *k)
-{
-	REQUIRE(k->packet_id != 0);
-	buf_put_u8(out, FORMAT);
-	buf_put_u16(out, k->packet_id);
-	buf_put_u8(out, k->released);
-}
-
-bool record_read_inflight(struct slice bytes, struct inflight_record *out)
-{
-	struct reader r = begin_reading(bytes);
-
-	out->packet_id = read_u16(&r);
-	out->released = read_bool(&r);
-	return ended(&r) && out->packet_id != 0;
-}
-
-/* --- retained values and their replay --- */
+/* --- retained values --- */
 
 void record_put_retained(struct buf *out, const struct retained_record *k)
 {
@@ -211,38 +170,43 @@ bool record_retained_is_over(struct slice bytes, uint64_t time_ms)
 	return record_read_retained(bytes, &k) && k.owned_until_ms <= time_ms;
 }
 
-void record_put_replay(struct buf *out, const struct replay_record *k)
+/* --- values whose members have fixed places --- */
+
+static bool is_inflight(const struct inflight_record *k)
 {
-	buf_put_u8(out, FORMAT);
-	buf_put_u64(out, k->until);
+	return k->packet_id != 0;
 }
 
-bool record_read_replay(struct slice bytes, struct replay_record *out)
-{
-	struct reader r = begin_reading(bytes);
+#define ANYTHING(k) ((void)(k), true)
 
-	out->until = read_u64(&r);
-	return ended(&r);
-}
+/* NOLINTBEGIN(bugprone-macro-parentheses): names of functions, and statements */
+#define VALUE(name, holds, members)                                                                \
+	void record_put_##name(struct buf *out, const struct name##_record *k)                     \
+	{                                                                                          \
+		REQUIRE(holds(k));                                                                 \
+		buf_put_u8(out, FORMAT);                                                           \
+		members                                                                            \
+	}
+#define USER(member)   put_user(out, &k->member);
+#define STRING(member) buf_put_string(out, k->member);
+#define U16(member)    buf_put_u16(out, k->member);
+#define U32(member)    buf_put_u32(out, k->member);
+#define U64(member)    buf_put_u64(out, k->member);
+#define BOOL(member)   buf_put_u8(out, k->member);
+#include "durability/record_values.def"
 
-/* --- wills --- */
-
-void record_put_will(struct buf *out, const struct will_record *k)
-{
-	buf_put_u8(out, FORMAT);
-	put_user(out, &k->user);
-	buf_put_string(out, k->client_id);
-	buf_put_u32(out, k->delay_s);
-	buf_put_u64(out, k->due_ms);
-}
-
-bool record_read_will(struct slice bytes, struct will_record *out)
-{
-	struct reader r = begin_reading(bytes);
-
-	out->user = read_user(&r);
-	out->client_id = read_string(&r);
-	out->delay_s = read_u32(&r);
-	out->due_ms = read_u64(&r);
-	return ended(&r);
-}
+#define VALUE(name, holds, members)                                                                \
+	bool record_read_##name(struct slice bytes, struct name##_record *out)                     \
+	{                                                                                          \
+		struct reader r = begin_reading(bytes);                                            \
+                                                                                                   \
+		members return ended(&r) && holds(out);                                            \
+	}
+#define USER(member)   out->member = read_user(&r);
+#define STRING(member) out->member = read_string(&r);
+#define U16(member)    out->member = read_u16(&r);
+#define U32(member)    out->member = read_u32(&r);
+#define U64(member)    out->member = read_u64(&r);
+#define BOOL(member)   out->member = read_bool(&r);
+#include "durability/record_values.def"
+/* NOLINTEND(bugprone-macro-parentheses) */

@@ -16,13 +16,18 @@ struct user_record {
 	uint64_t entry_id, credential;
 };
 
-struct session_record {
-	struct user_record user;
-	struct slice client_id;
-	uint32_t expiry_s;
-	uint64_t away_since_ms;    /* 0: connected when this was written */
-	uint64_t removed_since_ms; /* 0: its user is in the password file */
-};
+/* Most of them are rows of record_values.def. */
+#define VALUE(name, holds, members)                                                                \
+	struct name##_record {                                                                     \
+		members                                                                            \
+	};
+#define USER(member)   struct user_record member;
+#define STRING(member) struct slice member;
+#define U16(member)    uint16_t member;
+#define U32(member)    uint32_t member;
+#define U64(member)    uint64_t member;
+#define BOOL(member)   bool member;
+#include "durability/record_values.def"
 
 struct subscription_record {
 	struct slice filter; /* as the client wrote it */
@@ -41,46 +46,27 @@ struct delivery_record {
 	uint64_t tried[RECORD_TRIED_MAX];
 };
 
-/* A QoS 2 message sent. */
-struct inflight_record {
-	uint16_t packet_id;
-	bool released; /* PUBREC is here: PUBREL is owed */
-};
-
 struct retained_record {
 	struct slice owner;      /* identity key; empty: nobody */
 	uint64_t owned_until_ms; /* of a deleted value; 0: there is a value */
 };
 
-struct will_record {
-	struct user_record user;
-	struct slice client_id;
-	uint32_t delay_s;
-	uint64_t due_ms; /* 0: its client is connected */
-};
-
-struct replay_record {
-	uint64_t until; /* clock of the retained values */
-};
-
 /* Append the bytes. */
-void record_put_session(struct buf *out, const struct session_record *k);
 void record_put_subscription(struct buf *out, const struct subscription_record *k);
 void record_put_delivery(struct buf *out, const struct delivery_record *k);
-void record_put_inflight(struct buf *out, const struct inflight_record *k);
 void record_put_retained(struct buf *out, const struct retained_record *k);
-void record_put_will(struct buf *out, const struct will_record *k);
-void record_put_replay(struct buf *out, const struct replay_record *k);
 
 /* False: these bytes are none of ours. On true of record_read_delivery the caller owns ids. */
-bool record_read_session(struct slice bytes, struct session_record *out);
 bool record_read_subscription(struct slice bytes, struct subscription_record *out);
 bool record_read_delivery(struct slice bytes, struct delivery_record *out);
-bool record_read_inflight(struct slice bytes, struct inflight_record *out);
 /* Is what was known of a deleted value of no use any more? (journal_over_fn) */
 bool record_retained_is_over(struct slice bytes, uint64_t time_ms);
 bool record_read_retained(struct slice bytes, struct retained_record *out);
-bool record_read_will(struct slice bytes, struct will_record *out);
-bool record_read_replay(struct slice bytes, struct replay_record *out);
+
+/* Both, for each row of record_values.def. */
+#define VALUE(name, holds, members)                                                                \
+	void record_put_##name(struct buf *out, const struct name##_record *k);                    \
+	bool record_read_##name(struct slice bytes, struct name##_record *out);
+#include "durability/record_values.def"
 
 #endif
