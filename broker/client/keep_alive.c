@@ -40,23 +40,34 @@ static uint64_t allowed_ms(const struct conn *c)
 	return interval_ms == 0 ? KEEP_ALIVE_OUTPUT_MS : interval_ms;
 }
 
-/* When the connection is silent, if nothing arrives until then; a pause of ours counts as life. */
-static uint64_t input_due_ms(const struct conn *c)
+/* A pause of ours counts as life. */
+static uint64_t not_before_pause(const struct conn *c, uint64_t since_ms)
 {
-	if (c->keep_alive_s == 0 || c->link.pauses != 0)
-		return UINT64_MAX;
 	/* mutant: pause_closes_clients */
-	return later(c->link.heard_ms, c->link.worker->executor.resumed_ms) + allowed_ms(c);
+	return later(since_ms, c->link.worker->executor.resumed_ms);
 }
 
-/* When the packet under way has come too slowly. */
+/* When the connection is silent, if nothing arrives until then. */
+static uint64_t input_due_ms(const struct conn *c)
+{
+	/* mutant: record_counts_as_silence */
+	uint64_t heard_ms = later(c->link.heard_ms, stream_heard_ms(c->link.stream));
+
+	if (c->keep_alive_s == 0 || c->link.pauses != 0)
+		return UINT64_MAX;
+	return not_before_pause(c, heard_ms) + allowed_ms(c);
+}
+
+/* When the packet under way has come too slowly, or the TLS record. */
 static uint64_t packet_due_ms(const struct conn *c)
 {
-	if (c->keep_alive_s == 0 || c->link.pauses != 0 || c->in.len == 0)
+	uint64_t bytes = c->in.len + stream_undelivered(c->link.stream);
+
+	if (c->keep_alive_s == 0 || c->link.pauses != 0 || bytes == 0)
 		return UINT64_MAX;
 	/* mutant: slow_packet_stays */
-	return later(c->packet_ms, c->link.worker->executor.resumed_ms) + allowed_ms(c) +
-	       c->in.len * 1000 / KEEP_ALIVE_PACKET_RATE;
+	return not_before_pause(c, c->in.len > 0 ? c->packet_ms : c->link.heard_ms) +
+	       allowed_ms(c) + bytes * 1000 / KEEP_ALIVE_PACKET_RATE;
 }
 
 /* When it has taken nothing for too long. */
@@ -71,7 +82,7 @@ static uint64_t output_due_ms(struct conn *c)
 	if (accepted != c->accepted_bytes)
 		c->taking_ms = executor->now_ms;
 	c->accepted_bytes = accepted;
-	return later(later(c->taking_ms, c->link.paused_ms), executor->resumed_ms) + allowed_ms(c);
+	return not_before_pause(c, later(c->taking_ms, c->link.paused_ms)) + allowed_ms(c);
 }
 
 /* How often what it takes is looked at: four times in the interval. */

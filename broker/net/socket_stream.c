@@ -237,8 +237,11 @@ static ssize_t op_read(struct stream *stream, void *out, size_t cap)
 	if (s->state != SOCKET_OPEN)
 		return -1;
 	n = recv(s->fd, out, cap, MSG_DONTWAIT);
-	if (n > 0)
+	if (n > 0) {
+		s->facts.undelivered += (uint32_t)n;
+		s->facts.heard_ms = stream->executor->now_ms;
 		return n;
+	}
 	if (n < 0 && (errno == EAGAIN || errno == EINTR) && !s->broken)
 		return 0;
 	end_socket(s, n == 0 && !s->broken ? STREAM_END_PEER : STREAM_END_RESET);

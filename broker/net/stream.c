@@ -37,6 +37,16 @@ uint64_t stream_accepted(const struct stream *s)
 	return s->ops->accepted == NULL ? stream_accepted(s->inner) : s->ops->accepted(s);
 }
 
+uint64_t stream_heard_ms(const struct stream *s)
+{
+	return s->facts->heard_ms;
+}
+
+uint32_t stream_undelivered(const struct stream *s)
+{
+	return s->facts->undelivered;
+}
+
 static void set_paused(struct stream *s, bool paused)
 {
 	require_owner(s);
@@ -106,6 +116,7 @@ bool stream_deliver(struct stream *s, uint8_t *bytes, size_t len)
 
 	REQUIRE(len > 0 && s->loop != NULL);
 	loop->calls = &call;
+	s->facts->undelivered = 0;
 	s->events->on_bytes(s->arg, slice_of(bytes, len));
 	/* mutant: password_in_decrypted_buffer */
 	if (may_be_secret)

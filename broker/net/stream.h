@@ -86,6 +86,11 @@ void stream_attach(struct stream *s, struct loop *loop, const struct stream_even
 /* Give up a detached stream: closes the descriptor, frees; no events. NULL: nothing to do. */
 void stream_discard(struct stream *s);
 
+/* When bytes arrived last, whether the owner got them or not (TLS gives whole records); and how
+ * many have arrived since it was given some. */
+uint64_t stream_heard_ms(const struct stream *s);
+uint32_t stream_undelivered(const struct stream *s);
+
 /* Facts about it. */
 /* "192.0.2.7:50123", "[2001:db8::1]:50123", "unix:uid=1000", "memory"; returns the length. */
 #define STREAM_PEER_TEXT 96
@@ -139,6 +144,9 @@ struct stream_facts {
 	unsigned listener;
 	/* Whole packets that the owner got out of its bytes (stream_note_packet). */
 	uint32_t packets;
+	/* The lowest stream counts what it reads; stream_deliver begins anew. */
+	uint32_t undelivered;
+	uint64_t heard_ms;
 	bool established;
 	/* NULL: no TLS, or its handshake is not done. */
 	const struct stream_tls *tls;
