@@ -1,13 +1,15 @@
 /* getopt_long from a table. */
 #include "base/command_line.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/array.h"
-#include "base/descriptors.h"
 #include "base/hash.h"
 #include "base/require.h"
 #include "base/trust.h"
@@ -69,13 +71,29 @@ static const struct command_option *option_at(size_t row)
 	return row < COMMON_COUNT ? &common[row] : &current->options[row - COMMON_COUNT];
 }
 
+/* A program may be started with descriptors 0, 1 or 2 closed (`2>&-`).  The next file that it opens
+ * then gets that number, and every message for people is written into that file. */
+static void reserve_standard_descriptors(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		/* mutant: standard_descriptors_reserved */
+		if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF)
+			continue;
+		/* The lowest free number is this one. Opened the wrong way round: who reads from a
+		 * closed standard input, or writes to a closed standard output, goes on to get an
+		 * error. */
+		if (open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			_exit(2);
+	}
+}
+
 void command_line_start(const struct command_line *line)
 {
 	static const struct rlimit no_core = {0, 0};
 
 	REQUIRE(line->option_count + COMMON_COUNT <= OPTIONS_MAX);
 	current = line;
-	descriptors_reserve_standard();
+	reserve_standard_descriptors();
 	if (!line->is_broker)
 		trust_as_tool();
 	(void)setrlimit(RLIMIT_CORE, &no_core);
