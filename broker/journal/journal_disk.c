@@ -109,6 +109,13 @@ static void cancel_pages(struct writer *w)
 	}
 }
 
+/* It is down from here on, as far as anybody can know later. */
+static void save_time(struct writer *w)
+{
+	if (w->state != JOURNAL_FAILED)
+		store_save_time(w->store, journal_time_ms(&w->j, clock_monotonic_ms()));
+}
+
 static void stop(struct journal *j)
 {
 	struct writer *w = writer_of(j);
@@ -119,8 +126,7 @@ static void stop(struct journal *j)
 		writer_thread_join(w);
 	while (writer_turn(w, clock_monotonic_ms(), true) && w->batch != NULL)
 		;
-	if (w->state != JOURNAL_FAILED) /* from here on it is down */
-		store_save_time(w->store, journal_time_ms(&w->j, clock_monotonic_ms()));
+	save_time(w);
 	cancel_pages(w);
 	mutex_lock(&w->j.lock);
 	coalescer_cancel_all(w);
@@ -133,6 +139,8 @@ static void writer_free(struct journal *j)
 	struct writer *w = writer_of(j);
 
 	REQUIRE(!w->started);
+	if (w->stopped)
+		save_time(w);  /* the others took a while to stop */
 	j->listener_count = 0; /* the executors are gone */
 	coalescer_fini(w);
 	queue_state_fini(w);

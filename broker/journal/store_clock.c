@@ -8,13 +8,16 @@
  */
 #define TOLERANCE_MS 5000
 
-/* NULL: both can be believed. */
+/* NULL: the difference can be believed.  That of a clock which was never set can: it began anew
+ * with the machine, or has gone on. */
 static const char *doubt_of(int64_t last_ms, int64_t wall_ms)
 {
-	if (!clock_is_set(wall_ms))
+	bool was_set = clock_is_set(last_ms);
+
+	if (was_set && !clock_is_set(wall_ms))
 		return "the machine's clock is not set: it shows a time before this version of the "
 		       "broker was made";
-	if (!clock_is_set(last_ms))
+	if (!was_set && clock_is_set(wall_ms))
 		return "the machine's clock was not set when the broker was stopped";
 	if (wall_ms < last_ms - TOLERANCE_MS)
 		return "the machine's clock shows an earlier time than when the broker was stopped";

@@ -297,19 +297,29 @@ void tls_certificate_copy(struct tls_certificate *to, const struct tls_certifica
 	to->chain = from->chain == NULL ? NULL : X509_chain_up_ref(from->chain);
 }
 
-void tls_certificate_put_end(const struct tls_certificate *c, struct buf *out)
+static void put_date(const ASN1_TIME *date, struct buf *out)
 {
 	BIO *bio = BIO_new(BIO_s_mem());
 	char *text = NULL;
 	long len = 0;
 
-	if (bio != NULL && ASN1_TIME_print(bio, X509_get0_notAfter(c->leaf)) == 1)
+	if (bio != NULL && ASN1_TIME_print(bio, date) == 1)
 		len = BIO_get_mem_data(bio, &text);
 	if (len > 0)
 		buf_put(out, text, (size_t)len);
 	else
 		buf_put_u8(out, '?');
 	BIO_free(bio);
+}
+
+void tls_certificate_put_begin(const struct tls_certificate *c, struct buf *out)
+{
+	put_date(X509_get0_notBefore(c->leaf), out);
+}
+
+void tls_certificate_put_end(const struct tls_certificate *c, struct buf *out)
+{
+	put_date(X509_get0_notAfter(c->leaf), out);
 }
 
 void tls_certificate_describe(const struct tls_certificate *c, struct buf *out)

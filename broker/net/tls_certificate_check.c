@@ -73,10 +73,15 @@ void tls_certificate_check_bound(SSL_CTX *ssl_ctx)
 
 /* --- again --- */
 
-/* A CRL that has ended since keeps new clients out, but ends no connection. */
-static int pass_over_expired_crl(int ok, X509_STORE_CTX *check)
+/* A CRL that has ended since keeps new clients out, but ends no connection; nor does a clock that
+ * was set back meanwhile. */
+static int pass_over_dates(int ok, X509_STORE_CTX *check)
 {
-	return ok == 1 || X509_STORE_CTX_get_error(check) == X509_V_ERR_CRL_HAS_EXPIRED;
+	int error = X509_STORE_CTX_get_error(check);
+
+	/* mutant: tls_client_clock_back */
+	return ok == 1 || error == X509_V_ERR_CRL_HAS_EXPIRED ||
+	       error == X509_V_ERR_CERT_NOT_YET_VALID || error == X509_V_ERR_CRL_NOT_YET_VALID;
 }
 
 static bool verify_certificate(X509_STORE_CTX *check, X509_STORE *store, X509 *certificate,
@@ -91,7 +96,7 @@ static bool verify_certificate(X509_STORE_CTX *check, X509_STORE *store, X509 *c
 	X509_VERIFY_PARAM_set_depth(param, TLS_CHECK_DEPTH);
 	X509_VERIFY_PARAM_set_auth_level(param, 2);
 	if (connected)
-		X509_STORE_CTX_set_verify_cb(check, pass_over_expired_crl);
+		X509_STORE_CTX_set_verify_cb(check, pass_over_dates);
 	return X509_verify_cert(check) == 1;
 }
 

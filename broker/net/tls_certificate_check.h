@@ -17,7 +17,8 @@ void tls_certificate_check_bound(SSL_CTX *ssl_ctx);
 /* Is it small enough to be looked at: its key, its alternative names? */
 bool tls_certificate_check_is_bounded(X509 *certificate);
 
-/* `chain`: what the client sent with it, may be NULL. `connected`: an expired CRL is passed over.
+/* `chain`: what the client sent with it, may be NULL. `connected`: an expired CRL is passed over,
+ * and what is not valid yet, as it was when the client connected.
  * On false *why is OpenSSL's own text. */
 bool tls_certificate_check_again(const struct tls_context *ctx, X509 *certificate,
                                  STACK_OF(X509) * chain, bool connected, const char **why);

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/array.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/require.h"
 #include "net/tls_building.h"
@@ -216,15 +217,20 @@ void tls_context_log_expiry(const struct tls_context *ctx)
 {
 	for (size_t i = 0; i < ctx->certificate_count; i++) {
 		const struct tls_certificate *c = &ctx->certificates[i];
-		struct buf end = {0};
+		char now[CLOCK_TEXT_MAX];
+		struct buf date = {0};
 
-		if (tls_certificate_days_left(c) >= EXPIRY_WARNING_DAYS &&
-		    !tls_certificate_not_yet_valid(c))
-			continue;
-		tls_certificate_put_end(c, &end);
-		LOG(CERTIFICATE_EXPIRES, .certificate = c->path, .not_after = buf_slice(&end),
-		    .days = tls_certificate_days_left(c));
-		buf_fini(&end);
+		if (tls_certificate_not_yet_valid(c)) {
+			tls_certificate_put_begin(c, &date);
+			LOG(CERTIFICATE_NOT_YET_VALID, .certificate = c->path,
+			    .not_before = buf_slice(&date),
+			    .clock = clock_text(clock_wall_ms(), now));
+		} else if (tls_certificate_days_left(c) < EXPIRY_WARNING_DAYS) {
+			tls_certificate_put_end(c, &date);
+			LOG(CERTIFICATE_EXPIRES, .certificate = c->path,
+			    .not_after = buf_slice(&date), .days = tls_certificate_days_left(c));
+		}
+		buf_fini(&date);
 	}
 }
 

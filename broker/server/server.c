@@ -19,6 +19,7 @@
 #include "journal/journal_memory.h"
 #include "net/listener.h"
 #include "net/loop.h"
+#include "server/clock_watch.h"
 #include "server/expire_retained.h"
 #include "server/reload.h"
 #include "server/restore.h"
@@ -42,6 +43,7 @@ struct run {
 	struct reloader *reloader;
 	struct worker_thread *threads;
 	struct timer expiry_timer;
+	struct clock_watch *clock_watch;
 	struct control *control; /* NULL: not configured */
 	struct sys *sys;
 	struct expire_retained *expiry;
@@ -131,6 +133,7 @@ static void on_stop_signal(void *arg, int signum)
 	reload_stop(run->reloader);
 	control_socket_stop(run->control);
 	executor_timer_disarm(&run->executor, &run->expiry_timer);
+	clock_watch_stop(run->clock_watch);
 	/* A second signal does not make it faster: without its watcher it would kill. */
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
@@ -171,6 +174,14 @@ static void on_expiry_timer(struct timer *timer, void *executor_arg)
 			tls_context_log_expiry(snapshot->tls[i]);
 	}
 	executor_timer_arm(&run->executor, timer, DAY_MS);
+}
+
+/* Certificates may have become valid, or seem to have expired. */
+static void on_clock_set(void *executor_arg)
+{
+	struct run *run = executor_arg;
+
+	executor_timer_arm(&run->executor, &run->expiry_timer, 0);
 }
 
 static int watch_signals(struct run *run)
@@ -269,6 +280,9 @@ static struct run *run_new(struct config_snapshot *snapshot, struct tls_tickets 
 	executor_init(&run->executor, workers, NULL, run);
 	run->reloader = reload_new(run->shared, &run->executor, snapshot, tickets);
 	run->expiry_timer.fire = on_expiry_timer;
+	run->clock_watch = clock_watch_new(&run->executor, on_clock_set);
+	for (unsigned i = 0; i < workers; i++)
+		clock_watch_add(run->clock_watch, &run->shared->workers[i]->executor);
 	return run;
 }
 
@@ -288,6 +302,7 @@ static void run_free(struct run *run)
 	workers_free(run->shared);
 	sys_topics_free(run->sys); /* its timer was worker 0's */
 	expire_retained_free(run->expiry);
+	clock_watch_free(run->clock_watch);
 	executor_fini(&run->executor);
 	free(run->threads);
 	free(run);
@@ -350,6 +365,7 @@ int server_run(struct config_snapshot *snapshot, struct tls_tickets *tickets)
 	start_threads(run);
 	executor_update_now(&run->executor);
 	executor_timer_arm(&run->executor, &run->expiry_timer, 0);
+	clock_watch_start(run->clock_watch);
 	loop_run(run->loop);
 	for (unsigned i = 0; i < run->shared->worker_count; i++)
 		thread_join(&run->threads[i].thread);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "chance.h"
 
 #define INTERVALS_ENOUGH 125
 #define TURNS_ENOUGH     500
@@ -318,6 +319,17 @@ void environment_crash(struct environment *t, const struct step *s)
 		environment_probe(t);
 }
 
+/* From this start on the machine's clock is right, or shows 1970, or the far future: nothing is
+ * older or younger for it.  D5 */
+static void draw_clock(struct environment *t, uint64_t chance)
+{
+	static const int64_t wrong_ms[] = {0, 100000 - WORLD_WALL_MS, 315360000000};
+
+	t->world->next_clock_wrong_ms = wrong_ms[chance_below(&chance, 3)];
+	if (t->world->next_clock_wrong_ms != t->world->clock_wrong_ms)
+		COVER(&t->model, CLOCK_WRONG);
+}
+
 /* Nothing is lost. */
 void environment_stop(struct environment *t, const struct step *s)
 {
@@ -327,6 +339,7 @@ void environment_stop(struct environment *t, const struct step *s)
 	environment_settle(t);
 	stopped_ms = t->world->now_ms;
 	prepare(t, s);
+	draw_clock(t, s->seed);
 	world_restart(t->world);
 	for (unsigned i = 0; i < t->model.actors_count; i++)
 		client_drop(t->model.actors[i].client);

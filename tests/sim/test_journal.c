@@ -287,6 +287,40 @@ static void queue_on_disk_is_read_in_pages(struct world *w)
 	require_each(sub, most + 60);
 }
 
+/* The clock is wrong when the session is stored, while it waits, or at the start: it is as old as
+ * the broker's running time, and what it would have expired by is as far away as before.  D5 */
+static void wrong_clock_ends_no_session(struct world *w)
+{
+	static const int64_t wrong_ms[] = {0, 100000 - WORLD_WALL_MS, 315360000000, -86400000};
+	const struct connect_options hour = {.keep = true, .expiry_s = 3600};
+	struct client *sub = client_new(w, "sub", MQTT_5_0), *pub = client_new(w, "pub", MQTT_5_0);
+
+	w->clock_wrong_ms = wrong_ms[world_random(w, 4)];
+	join_held(w, sub, &hour);
+	client_subscribe(sub, "x", 2);
+	commit_all(w);
+	client_drop(sub);
+	join_held(w, pub, &kept);
+	publish_numbered(pub, "x", 1, 1);
+	commit_all(w);
+	if (world_random(w, 2) == 0) {
+		w->clock_wrong_ms = wrong_ms[world_random(w, 3)];
+		world_advance(w, 10000); /* the journal notices */
+		commit_all(w);
+	}
+	w->next_clock_wrong_ms = wrong_ms[1 + world_random(w, 2)];
+	world_restart(w);
+	w->next_clock_wrong_ms = w->clock_wrong_ms;
+	join_held(w, sub, &hour);
+	assert_true(sub->session_present);
+	assert_int_equal(sub->received_count, 1);
+	client_drop(sub);
+	world_advance(w, 3700000); /* nor does it live for ever */
+	commit_all(w);
+	join_held(w, sub, &hour);
+	assert_false(sub->session_present);
+}
+
 /* Stopped while groups are held: world_free completes and frees them. */
 static void stop_completes_held_groups(struct world *w)
 {
@@ -316,6 +350,7 @@ int main(void)
 	    SCENARIO_WITH(resent_publish_is_not_routed_again, .durable = true),
 	    SCENARIO_WITH(slow_full_disk_keeps_order_and_count, .durable = true),
 	    SCENARIO_WITH(queue_on_disk_is_read_in_pages, .durable = true, .seeds = 10),
+	    SCENARIO_WITH(wrong_clock_ends_no_session, .durable = true),
 	    SCENARIO_WITH(stop_completes_held_groups, .durable = true),
 	};
 

@@ -69,7 +69,7 @@ static int64_t wall_ms(void *arg)
 {
 	const struct world *w = arg;
 
-	return (int64_t)w->now_ms + 1800000000000;
+	return (int64_t)w->now_ms + WORLD_WALL_MS + w->clock_wrong_ms;
 }
 
 static void broker_random(void *arg, void *out, size_t len)
@@ -538,6 +538,7 @@ static void begin_again(struct world *w, struct config_snapshot **snapshot, bool
 		w->next_workers = 0;
 		executor_init(&w->main_executor, w->workers, NULL, w);
 	}
+	w->clock_wrong_ms = w->next_clock_wrong_ms;
 	start_broker(w, *snapshot, hashes);
 	config_snapshot_unref(&w->newest);
 	w->newest = *snapshot;

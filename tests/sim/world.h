@@ -24,12 +24,17 @@ struct world_settings {
 	bool attaches_later; /* sessions are attached with delay, and in any order */
 };
 
+/* The wall clock when the monotonic one was 0. */
+#define WORLD_WALL_MS ((int64_t)1800000000000)
+
 struct world {
 	uint64_t seed;
 	uint64_t random_state, broker_random_state;
 	uint64_t now_ms;
 	unsigned workers;
 	unsigned next_workers; /* after the next restart or crash; 0: as many as now */
+	/* what the wall clock is wrong by, and will be after the next restart or crash */
+	int64_t clock_wrong_ms, next_clock_wrong_ms;
 	struct config_snapshot
 	    *next_snapshot;          /* of the next broker; NULL: those of the previous one */
 	struct world_settings texts; /* the caller keeps conf */

@@ -168,14 +168,14 @@ static void pairs_that_are_taken(void **state)
 		const char *name;
 		const struct pki_identity *id;
 		const char *kind, *warning;
-		bool expires;
+		unsigned expires, not_yet;
 	} rows[] = {
-	    {"P-256", &good, "ECDSA P-256", NULL, false},
-	    {"RSA 2048", &rsa, "RSA 2048", NULL, false},
-	    {"expired", &expired, "ECDSA P-256", "expired", true},
-	    {"ends soon", &soon, "ECDSA P-256", "expires in ", true},
-	    {"not yet valid", &young, "ECDSA P-256", "not valid yet", true},
-	    {"for clients", &for_clients, "ECDSA P-256", "is not for servers", false},
+	    {"P-256", &good, "ECDSA P-256", NULL, 0, 0},
+	    {"RSA 2048", &rsa, "RSA 2048", NULL, 0, 0},
+	    {"expired", &expired, "ECDSA P-256", "expired", 1, 0},
+	    {"ends soon", &soon, "ECDSA P-256", "expires in ", 1, 0},
+	    {"not yet valid", &young, "ECDSA P-256", "not valid yet", 0, 1},
+	    {"for clients", &for_clients, "ECDSA P-256", "is not for servers", 0, 0},
 	};
 
 	(void)state;
@@ -191,6 +191,8 @@ static void pairs_that_are_taken(void **state)
 		net_fixture_log_clear();
 		tls_context_log_expiry(ctx);
 		assert_int_equal(net_fixture_log_count(EVENT_CERTIFICATE_EXPIRES), rows[i].expires);
+		assert_int_equal(net_fixture_log_count(EVENT_CERTIFICATE_NOT_YET_VALID),
+		                 rows[i].not_yet);
 		free(said);
 		tls_context_unref(&ctx);
 		assert_null(ctx);
@@ -397,6 +399,44 @@ static void keys_of_clients_are_bounded(void **state)
 	}
 }
 
+/* A clock that is set back keeps new clients out, but ends no connection. */
+static void certificate_that_is_not_valid_yet_ends_no_connection(void **state)
+{
+	struct conf_certificate pair = {.certificate =
+	                                    (char *)(uintptr_t)pki_write("s.crt", good.certificate),
+	                                .key = (char *)(uintptr_t)pki_write_key("s.key", good.key)};
+	struct conf_tls conf = {.certificates = &pair,
+	                        .certificate_count = 1,
+	                        .min_version = 12,
+	                        .client_certificates = CLIENT_CERTIFICATES_REQUIRED,
+	                        .client_ca =
+	                            (char *)(uintptr_t)pki_write("ca.crt", ca.certificate)};
+	static const struct {
+		const struct pki_identity *id;
+		bool connected, want;
+		const char *why;
+	} rows[] = {
+	    {&for_clients, false, true, NULL},       {&for_clients, true, true, NULL},
+	    {&young, false, false, "not yet valid"}, {&young, true, true, NULL},
+	    {&expired, false, false, "has expired"}, {&expired, true, false, "has expired"},
+	};
+	struct errors errors = {0};
+	struct tls_context *ctx = tls_context_new(&conf, "broker.yaml", 1, tickets, &errors);
+
+	(void)state;
+	assert_non_null(ctx);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *why = "";
+
+		assert_int_equal(tls_certificate_check_again(ctx, rows[i].id->certificate, NULL,
+		                                             rows[i].connected, &why),
+		                 rows[i].want);
+		assert_true(rows[i].want || strstr(why, rows[i].why) != NULL);
+	}
+	tls_context_unref(&ctx);
+	errors_fini(&errors);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -408,6 +448,7 @@ int main(void)
 	    cmocka_unit_test(names_of_a_certificate),
 	    cmocka_unit_test(names_with_tricks_name_nobody),
 	    cmocka_unit_test(keys_of_clients_are_bounded),
+	    cmocka_unit_test(certificate_that_is_not_valid_yet_ends_no_connection),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

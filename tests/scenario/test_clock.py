@@ -1,0 +1,169 @@
+"""A machine whose clock is wrong for a while: "Restart" in broker(8). A library that is preloaded into the broker gives it
+a wall clock that the test sets while it runs; its monotonic clocks stay as they are."""
+
+import os
+import ssl
+import time
+
+import pytest
+from broker_fixture import ROOT
+from test_reload import reload
+from wire import Closed, Wire, tls_context
+
+LIBRARY = os.environ.get("VAKT_WALL_CLOCK", str(ROOT / "build/tests/scenario/drivers/wall_clock.so"))
+DAY_S = 24 * 3600
+DAY = {"session_expiry_interval": DAY_S}
+RIGHT = 0
+TEN_YEARS = 10 * 365 * DAY_S
+
+
+def unset():
+    """A board without a clock of its own: 1970, 100 seconds after the start."""
+    return 100 - int(time.time())
+
+
+class Clock:
+    def __init__(self, directory):
+        self.file = directory / "clock"
+        self.environment = {
+            "LD_PRELOAD": LIBRARY, "VAKT_WALL_CLOCK": str(self.file),
+            # The library stands before the sanitizer's.
+            "ASAN_OPTIONS": "halt_on_error=1:detect_leaks=0:verify_asan_link_order=0"}
+        self.set(RIGHT)
+
+    def set(self, wrong_by_s):
+        """At once for whoever reads it: the file is replaced, never half-written."""
+        new = self.file.with_suffix(".new")
+        new.write_text(f"{wrong_by_s}\n")
+        new.rename(self.file)
+
+
+@pytest.fixture
+def clock(tmp_path):
+    return Clock(tmp_path)
+
+
+@pytest.fixture
+def broker(new_broker, clock):
+    broker = new_broker(config={"persistence": {"directory": "store"}}, environment=clock.environment)
+    yield broker
+    if broker.process is not None:
+        broker.stop()
+
+
+def store_something(broker):
+    with Wire(broker, client_id="kept", clean=False, props=DAY) as sub:
+        sub.subscribe("queue/#")
+        sub.disconnect()
+    with Wire(broker) as pub:
+        pub.publish("queue/1", b"waits", qos=1)
+        pub.publish("retained/1", b"stays", qos=1, retain=True, props={"message_expiry_interval": DAY_S})
+
+
+def require_all(broker):
+    with Wire(broker, client_id="kept", clean=False, props=DAY) as sub:
+        assert sub.connack.session_present
+        assert sub.message().payload == b"waits"
+        sub.subscribe("retained/#")
+        message = sub.message()
+        assert message.payload == b"stays" and message.props["message_expiry_interval"] > DAY_S - 3600
+        sub.disconnect()
+
+
+@pytest.mark.parametrize("end", ["stopped", "killed"])
+@pytest.mark.parametrize("wrong", [unset, lambda: TEN_YEARS], ids=["1970", "2036"])
+def test_a_clock_that_is_wrong_at_the_first_start_ends_nothing(broker, clock, wrong, end):
+    clock.set(wrong())
+    broker.start()
+    store_something(broker)
+    mark = broker.mark()
+    clock.set(RIGHT)
+    broker.wait_log("clock-set", mark)
+    if end == "stopped":
+        broker.stop()
+    else:
+        broker.crash()
+    broker.start()
+    require_all(broker)
+
+
+@pytest.mark.parametrize("wrong", [unset, lambda: TEN_YEARS, lambda: -2 * DAY_S], ids=["1970", "2036", "back"])
+def test_a_clock_that_is_wrong_at_a_later_start_ends_nothing(broker, clock, wrong):
+    broker.start()
+    store_something(broker)
+    broker.stop()
+    clock.set(wrong())
+    broker.start()
+    assert broker.logged("clock-doubted")[0]["cause"]
+    require_all(broker)
+
+
+def test_downtime_counts_where_the_clock_can_be_believed(broker, clock):
+    broker.start()
+    store_something(broker)
+    broker.stop()
+    clock.set(DAY_S // 2)
+    broker.start()
+    assert not broker.logged("clock-doubted")
+    with Wire(broker, client_id="kept", clean=False, props=DAY) as sub:
+        assert sub.connack.session_present
+        sub.subscribe("retained/#")
+        while (message := sub.message()).topic != "retained/1":
+            pass
+        assert abs(message.props["message_expiry_interval"] - DAY_S // 2) < 600
+        sub.disconnect()
+    broker.stop()
+    clock.set(2 * DAY_S)
+    broker.start()
+    with Wire(broker, client_id="kept", clean=False, props=DAY) as sub:
+        assert not sub.connack.session_present
+        sub.subscribe("retained/#")
+        sub.settle()
+        assert not sub.messages
+
+
+def connects(broker, context):
+    try:
+        with Wire(broker, user=None, password=None, context=context):
+            return True
+    except (ssl.SSLError, Closed, ConnectionError):
+        return False
+
+
+def test_certificates_are_valid_as_soon_as_the_clock_is_set(new_broker, pki, clock):
+    """Nothing is remembered: the client's next attempt gets in, and nothing has to be restarted."""
+    pki.client("clients", "cert-user", "cert-user")
+    context = tls_context(pki, certificate="cert-user")
+    clock.set(unset())
+    broker = new_broker(environment=clock.environment, config={
+        "tls": {"client_certificates": "required", "client_ca": str(pki.path("clients.crt"))},
+        "authentication": {"certificate_user": "cn"}})
+    broker.add_user("cert-user", ["all"], password=False)
+    with broker:
+        assert broker.wait_log("clock-not-set")["clock"].startswith("1970-01-01")
+        assert broker.wait_log("certificate-not-yet-valid")["not_before"]
+        mark = broker.mark()
+        assert not connects(broker, context)
+        assert "the broker's clock is not set" in broker.wait_log("handshake-failed", mark)["cause"]
+        clock.set(RIGHT)
+        assert connects(broker, context)
+        broker.wait_log("clock-set", mark)
+        assert not broker.logged("certificate-expires", mark)
+
+
+def test_a_clock_that_is_set_back_ends_no_connection(new_broker, pki, clock):
+    pki.client("clients", "cert-user", "cert-user")
+    pki.revoke("clients", "clients.crl")
+    broker = new_broker(environment=clock.environment, config={
+        "tls": {"client_certificates": "required", "client_ca": str(pki.path("clients.crt"))},
+        "authentication": {"certificate_user": "cn"}})
+    broker.add_user("cert-user", ["all"], password=False)
+    with broker, Wire(broker, user=None, password=None, keep_alive=60,
+                      context=tls_context(pki, certificate="cert-user")) as client:
+        mark = broker.mark()
+        clock.set(unset())
+        broker.wait_log("clock-set", mark)
+        broker.config["tls"]["client_crl"] = str(pki.path("clients.crl"))  # certificates are verified again
+        broker.write()
+        reload(broker)
+        client.publish("t/x", b"1", qos=1)
