@@ -20,6 +20,7 @@
 #include "server/exposure.h"
 #include "server/server.h"
 #include "store/store_files.h"
+#include "store/store_open.h"
 #include "worker/config_snapshot.h"
 
 enum command {
@@ -95,13 +96,24 @@ static struct config_snapshot *load(const char *path, struct tls_tickets *ticket
 static bool check_store(const struct conf *conf)
 {
 	const char *directory = conf->persistence_directory;
+	struct store_options options = {.directory = directory,
+	                                .max_bytes = conf->persistence_max_bytes};
 	char text[STORE_ERROR_TEXT];
 	struct errors errors = {0};
 	uint32_t format;
 	bool ok;
+	int rc;
 
 	if (directory == NULL)
 		return true;
+	rc = store_open_check(&options, text);
+	if (rc != 0 && rc != -EBUSY) {
+		errors_add(&errors, directory, 0, 0, "persistence.directory: %s", text);
+		print_errors(&errors);
+		return false;
+	}
+	if (rc == -EBUSY)
+		printf("%s: a broker runs there: the store is not verified\n", directory);
 	if (store_files_format(directory, &format, text) != 0) {
 		errors_add(&errors, directory, 0, 0, "persistence.directory: %s", text);
 		print_errors(&errors);
@@ -144,16 +156,9 @@ static bool open_log(const struct conf *conf)
 	log_set_level(conf->log_level);
 	log_set_json(conf->log_json);
 	failed = log_audit_open(conf->log_audit);
-	if (failed == -EPERM)
-		fprintf(stderr,
-		        "%s: the audit file belongs to somebody else, or others may write it; run: "
-		        "chown and chmod o-w, or move it away\n",
-		        conf->log_audit);
-	else if (failed != 0)
-		fprintf(stderr,
-		        "%s: cannot open the audit file: %s; make its directory writable for this "
-		        "user, or leave log.audit out\n",
-		        conf->log_audit, strerror(-failed));
+	if (failed != 0) /* it was possible a moment ago, as config_check says */
+		fprintf(stderr, "%s: cannot open the audit file: %s\n", conf->log_audit,
+		        strerror(-failed));
 	if (failed == 0 && log_start() != 0) {
 		fprintf(stderr, "broker: cannot start a thread for the log\n");
 		return false;

@@ -332,18 +332,50 @@ static void on_accept(void *arg, struct stream *stream)
 
 /* --- life --- */
 
-/* The directory may be made later, by the service manager. */
-void control_socket_check(const struct conf *conf, struct errors *errors)
+/* The socket as a listener; its strings are to be freed. */
+static struct conf_listener address_of(const struct conf *conf)
 {
-	const char *path = conf->control_socket;
-	const char *slash = path == NULL ? NULL : strrchr(path, '/');
-	char *directory;
+	return (struct conf_listener){
+	    .bind = xasprintf("control.socket %s", conf->control_socket),
+	    .path = xstrdup(conf->control_socket),
+	    .is_unix = true,
+	    .mode = 0600,
+	};
+}
 
-	if (path == NULL)
+static void address_fini(struct conf_listener *address)
+{
+	free(address->bind);
+	free(address->path);
+}
+
+void control_socket_check(const struct conf *conf, bool starts, struct errors *errors)
+{
+	struct conf_listener address;
+
+	if (conf->control_socket == NULL)
 		return;
-	directory = slash == NULL ? xstrdup(".") : xstrndup(path, (size_t)(slash - path) + 1);
-	(void)conf_check_directory(directory, "control.socket", errors);
-	free(directory);
+	address = address_of(conf);
+	if (starts) {
+		(void)socket_bind_check(&address, true, errors, conf->path);
+	} else {
+		const char *slash = strrchr(address.path, '/');
+		char *directory = slash == NULL
+		                      ? xstrdup(".")
+		                      : xstrndup(address.path, (size_t)(slash - address.path) + 1);
+
+		(void)conf_check_directory(directory, "control.socket", errors);
+		free(directory);
+	}
+	for (size_t i = 0; i < conf->listener_count; i++) {
+		const struct conf_listener *l = &conf->listeners[i];
+
+		if (l->is_unix && strcmp(l->path, address.path) == 0)
+			errors_add(errors, conf->path, l->line, l->column,
+			           "bind '%s' is the path of control.socket, too: change one",
+			           l->bind);
+	}
+	address_fini(&address);
 }
 
 bool control_socket_start(struct loop *loop, struct shared *shared,
@@ -365,12 +397,7 @@ bool control_socket_start(struct loop *loop, struct shared *shared,
 	c->shared = shared;
 	c->hooks = *hooks;
 	c->started_ms = clock_monotonic_ms();
-	c->address = (struct conf_listener){
-	    .bind = xasprintf("control.socket %s", conf->control_socket),
-	    .path = xstrdup(conf->control_socket),
-	    .is_unix = true,
-	    .mode = 0600,
-	};
+	c->address = address_of(conf);
 	fd = socket_bind(&c->address, &port, true, errors, conf->path);
 	if (fd < 0) {
 		control_socket_free(c);
@@ -400,7 +427,6 @@ void control_socket_free(struct control *c)
 	if (c == NULL)
 		return;
 	REQUIRE(c->conns == NULL && c->listener == NULL);
-	free(c->address.bind);
-	free(c->address.path);
+	address_fini(&c->address);
 	free(c);
 }

@@ -20,8 +20,9 @@ struct shared;
 bool control_socket_start(struct loop *loop, struct shared *shared,
                           const struct control_hooks *hooks, struct errors *errors,
                           struct control **out);
-/* The errors that a start would find, without binding. */
-void control_socket_check(const struct conf *conf, struct errors *errors);
+/* The errors that a start would find, without binding; a reload leaves the socket as it is, and
+ * looks whether others can replace it. */
+void control_socket_check(const struct conf *conf, bool starts, struct errors *errors);
 /* No more requests; connections end as soon as their last answer is read, or a second later. NULL
  * is fine. */
 void control_socket_stop(struct control *c);

@@ -315,12 +315,12 @@ static void audit_swap(int fd)
 	log_output_set_fd(&audit, fd);
 }
 
-static int audit_fd_open(const char *path)
+/* Not blocking: a FIFO without a reader is an error, and no reason to wait. */
+#define AUDIT_FLAGS (O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK)
+
+static int audit_fd_open(const char *path, int create)
 {
-	/* Not blocking: a FIFO without a reader is an error, and no reason to wait. */
-	int fd = open(
-	    path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK,
-	    0640);
+	int fd = open(path, AUDIT_FLAGS | create, 0640);
 	struct stat st;
 
 	if (fd < 0)
@@ -335,6 +335,22 @@ static int audit_fd_open(const char *path)
 	return fd;
 }
 
+int log_audit_check(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	int fd = audit_fd_open(path, 0), failed = fd < 0 ? fd : 0;
+	char *directory;
+
+	if (fd >= 0)
+		close(fd);
+	if (failed != -ENOENT)
+		return failed;
+	directory = slash == NULL ? xstrdup(".") : xstrndup(path, (size_t)(slash - path) + 1);
+	failed = faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS) == 0 ? 0 : -errno;
+	free(directory);
+	return failed;
+}
+
 int log_audit_open(const char *path)
 {
 	int fd;
@@ -343,7 +359,7 @@ int log_audit_open(const char *path)
 		log_audit_close();
 		return 0;
 	}
-	fd = audit_fd_open(path);
+	fd = audit_fd_open(path, O_CREAT);
 	if (fd < 0)
 		return fd;
 	free(audit_path);
@@ -358,7 +374,7 @@ int log_audit_reopen(void)
 
 	if (audit_path == NULL)
 		return 0;
-	fd = audit_fd_open(audit_path);
+	fd = audit_fd_open(audit_path, O_CREAT);
 	if (fd < 0)
 		return fd;
 	audit_swap(fd);

@@ -103,6 +103,8 @@ uint64_t log_dropped(void);
 /* The audit file gets every event whose row says so, whatever the level; NULL: none. 0 or -errno
  * (the old one stays then). */
 int log_audit_open(const char *path);
+/* What that would return, without making the file. */
+int log_audit_check(const char *path);
 int log_audit_reopen(void); /* after rotation (SIGUSR1) */
 void log_audit_close(void);
 

@@ -205,6 +205,11 @@ static char *directory_of(const char *path)
 	return slash == path ? xstrdup("/") : xstrndup(path, (size_t)(slash - path));
 }
 
+static void report_make(const struct binding *b, int failed)
+{
+	REPORT(b, "%s: cannot make the socket: %s", b->conf->bind, strerror(-failed));
+}
+
 /* Another user who may create files there could put a socket of their own under this name: the
  * sticky bit does not help. */
 static int check_directory(const struct binding *b)
@@ -225,6 +230,17 @@ static int check_directory(const struct binding *b)
 		REPORT(b, "%s: cannot use the directory %s: %s; make it: 'install -d -m 0750 %s'",
 		       b->conf->bind, dir, strerror(-failed), dir);
 	buf_fini(&why);
+	free(dir);
+	return failed;
+}
+
+static int check_writable(const struct binding *b)
+{
+	char *dir = directory_of(b->conf->path);
+	int failed = faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) == 0 ? 0 : -errno;
+
+	if (failed != 0)
+		report_make(b, failed);
 	free(dir);
 	return failed;
 }
@@ -259,7 +275,8 @@ static int connects_to(const struct sockaddr_un *address)
 	return answer == EAGAIN ? -EADDRINUSE : -answer; /* EAGAIN: its backlog is full */
 }
 
-static int remove_stale(const struct binding *b, const struct sockaddr_un *address)
+/* 1: a socket has that name; 0: nothing has. */
+static int find_stale(const struct binding *b, const struct sockaddr_un *address)
 {
 	struct stat st;
 	int failed;
@@ -271,11 +288,19 @@ static int remove_stale(const struct binding *b, const struct sockaddr_un *addre
 		REPORT(b, "%s: %s", b->conf->bind, strerror(errno));
 		return failed;
 	}
-	if (!S_ISSOCK(st.st_mode)) {
-		REPORT(b, "%s: a file of that name exists and is not a socket; move it away",
-		       b->conf->bind);
-		return -EEXIST;
-	}
+	if (S_ISSOCK(st.st_mode))
+		return 1;
+	REPORT(b, "%s: a file of that name exists and is not a socket; move it away",
+	       b->conf->bind);
+	return -EEXIST;
+}
+
+static int remove_stale(const struct binding *b, const struct sockaddr_un *address)
+{
+	int failed = find_stale(b, address);
+
+	if (failed <= 0)
+		return failed;
 	failed = connects_to(address);
 	if (failed == -EADDRINUSE)
 		REPORT(b, "%s: another program listens there already, perhaps a second broker",
@@ -378,7 +403,7 @@ static int make_unix(const struct binding *b, const struct sockaddr_un *address,
 	failed = bind(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ? 0 : -errno;
 	umask(before);
 	if (failed != 0) {
-		REPORT(b, "%s: cannot make the socket: %s", b->conf->bind, strerror(-failed));
+		report_make(b, failed);
 		close(fd);
 		return failed;
 	}
@@ -394,19 +419,25 @@ static int make_unix(const struct binding *b, const struct sockaddr_un *address,
 	return failed;
 }
 
+/* What can be said of it before anything is made. */
+static int check_unix(const struct binding *b, struct sockaddr_un *address, uid_t *uid, gid_t *gid)
+{
+	int failed = check_directory(b);
+
+	if (failed == 0)
+		failed = unix_address(b, address);
+	if (failed == 0)
+		failed = find_owner(b, uid);
+	return failed == 0 ? find_group(b, gid) : failed;
+}
+
 static int bind_unix(const struct binding *b)
 {
 	struct sockaddr_un address;
 	uid_t uid;
 	gid_t gid;
-	int failed = check_directory(b);
+	int failed = check_unix(b, &address, &uid, &gid);
 
-	if (failed == 0)
-		failed = unix_address(b, &address);
-	if (failed == 0)
-		failed = find_owner(b, &uid);
-	if (failed == 0)
-		failed = find_group(b, &gid);
 	if (failed == 0)
 		failed = remove_stale(b, &address);
 	return failed == 0 ? make_unix(b, &address, uid, gid) : failed;
@@ -440,7 +471,24 @@ int socket_bind_permit(const struct conf_listener *conf, struct errors *errors,
 	return set_permissions(&b, uid, gid);
 }
 
-int socket_bind_check(const struct conf_listener *conf, struct errors *errors,
+/* Bound for a moment, without SO_REUSEPORT, as the first of a start is. */
+static int probe_tcp(const struct binding *b)
+{
+	struct addrinfo *address = NULL;
+	int fd = resolve_anyway(b, b->conf->port, &address);
+
+	if (fd != 0)
+		return fd;
+	fd = bound_socket(address, false);
+	freeaddrinfo(address);
+	if (fd >= 0)
+		close(fd);
+	else if (fd != -EADDRINUSE)
+		report_tcp(b, b->conf->port, fd);
+	return fd < 0 ? fd : 0;
+}
+
+int socket_bind_check(const struct conf_listener *conf, bool starts, struct errors *errors,
                       const char *conf_path)
 {
 	struct binding b = {.conf = conf, .errors = errors, .conf_path = conf_path};
@@ -450,11 +498,20 @@ int socket_bind_check(const struct conf_listener *conf, struct errors *errors,
 	int failed;
 
 	if (!conf->is_unix)
-		return 0;
-	failed = check_directory(&b);
-	if (failed == 0)
-		failed = unix_address(&b, &address);
-	if (failed == 0)
-		failed = find_owner(&b, &uid);
-	return failed == 0 ? find_group(&b, &gid) : failed;
+		return starts ? probe_tcp(&b) : 0;
+	failed = check_unix(&b, &address, &uid, &gid);
+	if (failed != 0 || !starts)
+		return failed;
+	failed = find_stale(&b, &address);
+	return failed < 0 ? failed : check_writable(&b);
+}
+
+bool socket_bind_is_served(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return false;
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	return connects_to(&address) == -EADDRINUSE;
 }

@@ -21,9 +21,13 @@ int socket_bind(const struct conf_listener *conf, uint16_t *port, bool probe, st
 int socket_bind_permit(const struct conf_listener *conf, struct errors *errors,
                        const char *conf_path);
 
-/* What a start would find wrong with it, without binding: the directory of a Unix socket, its owner
- * and group. 0 or -errno. */
-int socket_bind_check(const struct conf_listener *conf, struct errors *errors,
+/* What would be found wrong with it, without making anything: the directory of a Unix socket, its
+ * owner and group. `starts`: also what only a start meets, which makes all sockets: a file in the
+ * place of a socket, an address or port that this machine refuses. 0 or -errno; -EADDRINUSE, the
+ * port is in use, is not reported: it may be the broker that runs. */
+int socket_bind_check(const struct conf_listener *conf, bool starts, struct errors *errors,
                       const char *conf_path);
+/* Does a program listen at this Unix socket? */
+bool socket_bind_is_served(const char *path);
 
 #endif

@@ -5,10 +5,13 @@
  * themselves is checked by identity_source_load, which both ways call. */
 #include "server/config_check.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "admin/control_socket.h"
 #include "base/array.h"
+#include "base/log.h"
 #include "conf/conf_file.h"
 #include "net/socket_bind.h"
 #include "store/store_lock.h"
@@ -19,12 +22,80 @@ struct config_candidate {
 	struct errors *errors;
 };
 
+/* A start makes everything; a reload only what is new, and the rest stays as it is. */
+static bool starts(const struct config_candidate *c)
+{
+	return c->before == NULL;
+}
+
+/* As far as it can be seen from outside: it has the store, or answers at the control socket. */
+static bool broker_runs(const struct conf *conf)
+{
+	long pid = 0;
+	int fd = -1;
+
+	if (conf->persistence_directory != NULL)
+		fd = store_lock_share(conf->persistence_directory, &pid);
+	if (fd >= 0)
+		close(fd);
+	return pid != 0 ||
+	       (conf->control_socket != NULL && socket_bind_is_served(conf->control_socket));
+}
+
 static void check_listeners(const struct config_candidate *c)
 {
 	const struct conf *conf = c->next->conf;
 
-	for (size_t i = 0; i < conf->listener_count; i++)
-		(void)socket_bind_check(&conf->listeners[i], c->errors, conf->path);
+	for (size_t i = 0; i < conf->listener_count; i++) {
+		const struct conf_listener *l = &conf->listeners[i];
+
+		/* The start itself tells whether it is in use. */
+		if (socket_bind_check(l, starts(c), c->errors, conf->path) == -EADDRINUSE &&
+		    !broker_runs(conf))
+			errors_warn(c->errors, conf->path, l->line, l->column,
+			            "%s: port %u is in use by another program, unless that is this "
+			            "broker; 'ss -ltnp sport = :%u' names it",
+			            l->bind, l->port, l->port);
+	}
+}
+
+/* What is written there would end up in a file that is read. */
+static void check_audit_name(const struct config_candidate *c)
+{
+	const struct conf *conf = c->next->conf;
+	const struct {
+		const char *key, *path;
+	} rows[] = {
+	    {"this configuration", conf->path},
+	    {"authentication.password_file", conf->password_file},
+	    {"authorization.acl_file", conf->acl_file},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (rows[i].path != NULL && strcmp(rows[i].path, conf->log_audit) == 0)
+			errors_add(c->errors, conf->log_audit, 0, 0,
+			           "log.audit: the file is %s, too; name another one", rows[i].key);
+	}
+}
+
+static void check_audit(const struct config_candidate *c)
+{
+	const char *path = c->next->conf->log_audit;
+	int failed;
+
+	if (path == NULL || !starts(c))
+		return;
+	check_audit_name(c);
+	failed = log_audit_check(path);
+	if (failed == -EPERM)
+		errors_add(c->errors, path, 0, 0,
+		           "log.audit: the file belongs to somebody else, or others may write it; "
+		           "run: chown and chmod o-w, or move it away");
+	else if (failed != 0)
+		errors_add(c->errors, path, 0, 0,
+		           "log.audit: cannot be opened: %s; name a file in a directory where this "
+		           "user may write, or leave log.audit out",
+		           strerror(-failed));
 }
 
 static void check_identities(const struct config_candidate *c)
@@ -35,7 +106,7 @@ static void check_identities(const struct config_candidate *c)
 
 static void check_control_socket(const struct config_candidate *c)
 {
-	control_socket_check(c->next->conf, c->errors);
+	control_socket_check(c->next->conf, starts(c), c->errors);
 }
 
 static void check_persistence(const struct config_candidate *c)
@@ -100,6 +171,7 @@ static void check_restart(const struct config_candidate *c)
 	} rows[] = {
 	    {"workers", old->workers != new->workers},
 	    {"control.socket", differs(old->control_socket, new->control_socket)},
+	    {"log.audit", differs(old->log_audit, new->log_audit)},
 	    {"persistence.directory",
 	     differs(old->persistence_directory, new->persistence_directory)},
 	    {"persistence.interval", old->persistence_interval_ms != new->persistence_interval_ms},
@@ -116,8 +188,8 @@ static void check_restart(const struct config_candidate *c)
 typedef void check_fn(const struct config_candidate *c);
 
 static check_fn *const checks[] = {
-    check_listeners, check_identities, check_control_socket, check_persistence,
-    check_roles,     check_acl_tests,  check_restart,
+    check_audit,       check_listeners, check_identities, check_control_socket,
+    check_persistence, check_roles,     check_acl_tests,  check_restart,
 };
 
 void config_check(const struct config_snapshot *next, const struct config_snapshot *before,

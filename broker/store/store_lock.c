@@ -80,14 +80,32 @@ int store_lock_check_files(const char *directory, char text[STORE_ERROR_TEXT])
 	return rc;
 }
 
-/* Make it where it is missing: the directory above was checked. */
-static int open_directory(const char *directory, char text[STORE_ERROR_TEXT])
+/* What mkdir(2) would say: 0 or an errno. */
+static int mkdir_error(const char *directory)
+{
+	char *copy = xstrdup(directory);
+	int failed = faccessat(AT_FDCWD, dirname(copy), W_OK | X_OK, AT_EACCESS) == 0 ? 0 : errno;
+
+	free(copy);
+	return failed;
+}
+
+/* Make it where it is missing, unless `is_missing` is not NULL, and only that is said: the
+ * directory above was checked. */
+static int open_directory(const char *directory, bool *is_missing, char text[STORE_ERROR_TEXT])
 {
 	int fd = open_trusted(directory, text), rc;
 
 	if (fd == -ENOENT) {
-		if (mkdir(directory, 0700) != 0 && errno != EEXIST)
-			return explain(text, errno, directory, "the directory cannot be made");
+		rc = is_missing != NULL                               ? mkdir_error(directory)
+		     : mkdir(directory, 0700) == 0 || errno == EEXIST ? 0
+		                                                      : errno;
+		if (rc != 0)
+			return explain(text, rc, directory, "the directory cannot be made");
+		if (is_missing != NULL) {
+			*is_missing = true;
+			return -ENOENT;
+		}
 		fd = open_trusted(directory, text);
 		if (fd == -ENOENT)
 			return explain(text, ENOENT, directory, "the directory cannot be read");
@@ -149,9 +167,11 @@ static void write_pid(int fd)
 		return; /* it is only for messages */
 }
 
+#define NOT_OPENED "its files cannot be opened; they must belong to the broker's user"
+
 int store_lock_take(const char *directory, struct store_lock *out, char text[STORE_ERROR_TEXT])
 {
-	int dir = open_directory(directory, text), failed;
+	int dir = open_directory(directory, NULL, text), failed;
 
 	*out = (struct store_lock){.fd = -1, .last_commit_fd = -1};
 	if (dir < 0)
@@ -161,9 +181,7 @@ int store_lock_take(const char *directory, struct store_lock *out, char text[STO
 	failed = out->fd < 0 || out->last_commit_fd < 0 ? errno : 0;
 	close(dir);
 	if (failed != 0)
-		failed =
-		    explain(text, failed, directory,
-		            "its files cannot be opened; they must belong to the broker's user");
+		failed = explain(text, failed, directory, NOT_OPENED);
 	else if (flock(out->fd, LOCK_EX | LOCK_NB) != 0)
 		failed = refuse_second(out->fd, directory, text);
 	else
@@ -171,6 +189,28 @@ int store_lock_take(const char *directory, struct store_lock *out, char text[STO
 	if (failed != 0)
 		store_lock_drop(out);
 	return failed;
+}
+
+int store_lock_check(const char *directory, char text[STORE_ERROR_TEXT])
+{
+	static const char *const names[] = {LOCK_FILE, STORE_LAST_COMMIT_FILE};
+	bool is_missing = false;
+	int dir = open_directory(directory, &is_missing, text), failed = 0;
+
+	if (dir < 0)
+		return is_missing ? 0 : dir;
+	if (faccessat(dir, ".", W_OK | X_OK, AT_EACCESS) != 0)
+		failed = errno;
+	for (size_t i = 0; failed == 0 && i < ARRAY_LEN(names); i++) {
+		int fd = openat(dir, names[i], O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+
+		if (fd < 0 && errno != ENOENT)
+			failed = errno;
+		if (fd >= 0)
+			close(fd);
+	}
+	close(dir);
+	return failed == 0 ? 0 : explain(text, failed, directory, NOT_OPENED);
 }
 
 int store_lock_open_file(const char *directory, const char *name)

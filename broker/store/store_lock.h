@@ -15,6 +15,8 @@ struct store_lock {
  * (base/trust.h), and lock it. 0, or -errno with *text. */
 int store_lock_take(const char *directory, struct store_lock *out, char text[STORE_ERROR_TEXT]);
 void store_lock_drop(struct store_lock *lock);
+/* What store_lock_take would refuse, without making or locking anything. */
+int store_lock_check(const char *directory, char text[STORE_ERROR_TEXT]);
 
 /* May the files of this store be trusted? Those that are missing may. */
 int store_lock_check_files(const char *directory, char text[STORE_ERROR_TEXT]);

@@ -44,6 +44,17 @@ static int create_store(const char *directory, const char *path, struct lmdb_opt
 	return rc != 0 ? rc : store_lock_sync(directory, text);
 }
 
+/* Before LMDB opens them. */
+static int check_tables(const struct store_check *check, const char *directory, bool *there,
+                        char text[STORE_ERROR_TEXT])
+{
+	int rc = store_check_file(check, there, text);
+
+	if (rc != 0 && rc != -EPROTONOSUPPORT)
+		store_check_add_remedy(directory, text);
+	return rc;
+}
+
 static int open_locked(const struct store_options *options, struct store_lock *lock,
                        char text[STORE_ERROR_TEXT], struct store **out)
 {
@@ -64,9 +75,7 @@ static int open_locked(const struct store_options *options, struct store_lock *l
 	int rc;
 
 	store_last_commit_read(lock, &check.last_commit);
-	rc = store_check_file(&check, &there, text);
-	if (rc != 0 && rc != -EPROTONOSUPPORT)
-		store_check_add_remedy(options->directory, text);
+	rc = check_tables(&check, options->directory, &there, text);
 	if (rc == 0 && !there)
 		rc = create_store(options->directory, path, lmdb, text);
 	if (rc == 0)
@@ -96,5 +105,28 @@ int store_open(const struct store_options *options, char text[STORE_ERROR_TEXT],
 	store_close(*out);
 	*out = NULL;
 	store_lock_drop(&lock);
+	return rc;
+}
+
+int store_open_check(const struct store_options *options, char text[STORE_ERROR_TEXT])
+{
+	char *path = xasprintf("%s/%s", options->directory, STORE_DATA_FILE);
+	struct store_check check = {
+	    .path = path, .formats = options->formats == NULL ? &store_formats : options->formats};
+	int rc = store_lock_check(options->directory, text), lock = -1;
+	long pid = 0;
+	bool there;
+
+	if (rc == 0)
+		lock = store_lock_share(options->directory, &pid);
+	if (pid != 0)
+		rc = -EBUSY;
+	if (rc == 0) {
+		store_last_commit_peek(options->directory, &check.last_commit);
+		rc = check_tables(&check, options->directory, &there, text);
+	}
+	if (lock >= 0)
+		close(lock);
+	free(path);
 	return rc;
 }

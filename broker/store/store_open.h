@@ -18,5 +18,8 @@ struct store_options {
  * transaction: if that fails, the store is unchanged. */
 int store_open(const struct store_options *options, char text[STORE_ERROR_TEXT],
                struct store **out);
+/* What that would refuse, by the same code, without making, locking or upgrading anything. -EBUSY:
+ * a broker has it, and nothing was read. */
+int store_open_check(const struct store_options *options, char text[STORE_ERROR_TEXT]);
 
 #endif
