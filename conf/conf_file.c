@@ -39,6 +39,7 @@ static const char *error_remedy(int error)
 static void cannot_read(const char *path, const char *what, int rc, const struct buf *why,
                         struct errors *errors)
 {
+	errors_note_cause(errors, -rc);
 	if (why->len > 0)
 		errors_add(errors, path, 0, 0, "%s: %.*s", what, (int)why->len,
 		           (const char *)why->data);

@@ -2,6 +2,7 @@
  * as one printable line.  Thread: the caller's. */
 #include "conf/errors.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -185,6 +186,15 @@ void errors_warn(struct errors *e, const char *file, unsigned line, unsigned col
 	va_start(args, format);
 	put(e, item_at(file, line, column, true), format, args);
 	va_end(args);
+}
+
+void errors_note_cause(struct errors *e, int error)
+{
+	static const int passing[] = {EMFILE, ENFILE, ENOMEM, ENOBUFS, EAGAIN,
+	                              EINTR,  EIO,    ESTALE, EBUSY,   ETIMEDOUT};
+
+	for (size_t i = 0; i < ARRAY_LEN(passing); i++)
+		e->may_pass |= error == passing[i];
 }
 
 char *errors_text(struct errors *e)

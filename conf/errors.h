@@ -19,6 +19,7 @@ struct errors {
 	struct error_item *items;
 	size_t count;       /* kept items, warnings among them */
 	size_t error_count; /* errors alone, also those not kept */
+	bool may_pass;      /* one had a cause that may pass: see errors_note_cause */
 };
 
 #define ERRORS_MAX 100
@@ -28,6 +29,9 @@ void errors_add(struct errors *e, const char *file, unsigned line, unsigned colu
                 const char *format, ...) __attribute__((format(printf, 5, 6)));
 void errors_warn(struct errors *e, const char *file, unsigned line, unsigned column,
                  const char *format, ...) __attribute__((format(printf, 5, 6)));
+/* Why the last error was: an errno. Without descriptors or memory, or with a file system that does
+ * not answer, the same may work later. */
+void errors_note_cause(struct errors *e, int error);
 /* "broker.yaml:3:5: error: ...\n" for each, in the order of files and lines. The caller frees. */
 char *errors_text(struct errors *e);
 /* The same to the log, a line each: config-error, config-warning. */

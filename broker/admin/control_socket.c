@@ -383,7 +383,7 @@ bool control_socket_start(struct loop *loop, struct shared *shared,
                           struct control **out)
 {
 	const struct conf *conf = hooks->snapshot(hooks->arg)->conf;
-	struct listener_settings settings = {.index = 0};
+	struct listener_settings settings = {.index = 0, .takes_reserve = true};
 	struct control *c;
 	uint16_t port = 0;
 	int fd;

@@ -1,6 +1,8 @@
 /* Accepting.  Level-triggered, a few per turn, so that a burst of connections does not starve
- * established clients.  When descriptors are used up the listener does not spin: it tries again
- * after 250 ms, then after up to a second; new connections wait in the kernel's backlog. */
+ * established clients.  When the descriptors for clients are used up the listener does not spin: it
+ * tries again after 250 ms, then after up to a second; new connections wait in the kernel's
+ * backlog.
+ */
 #include "net/listener.h"
 
 #include <errno.h>
@@ -11,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "base/container.h"
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "net/fd_watch.h"
 #include "net/loop_internal.h"
@@ -120,9 +123,16 @@ static bool accept_one(struct listener *l)
 {
 	struct sockaddr_storage address = {0};
 	socklen_t len = sizeof(address);
-	int fd = accept4(l->fd, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int fd;
+
+	if (!l->settings.takes_reserve && !descriptors_free_for_client(l->fd)) {
+		wait_for_descriptors(l, EMFILE);
+		return false;
+	}
+	fd = accept4(l->fd, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	if (fd >= 0) {
+		descriptors_taken_by_client(fd);
 		if (l->retry_ms > 0)
 			LOG(ACCEPT_RESUMED, .bind = l->settings.conf->bind);
 		l->retry_ms = 0;

@@ -14,6 +14,7 @@ struct listener_settings {
 	const struct conf_listener *conf; /* borrowed until closed */
 	unsigned index;                   /* stream_listener() of what it accepts */
 	struct tls_context *tls;          /* a reference is taken; NULL for listeners without TLS */
+	bool takes_reserve;               /* its clients may have the last descriptors */
 };
 
 /* A new connection, not yet attached: attach it (its handshake begins then) or discard it. */

@@ -447,8 +447,11 @@ int socket_bind(const struct conf_listener *conf, uint16_t *port, bool probe, st
                 const char *conf_path)
 {
 	struct binding b = {.conf = conf, .errors = errors, .conf_path = conf_path};
+	int fd = conf->is_unix ? bind_unix(&b) : bind_tcp(&b, port, probe);
 
-	return conf->is_unix ? bind_unix(&b) : bind_tcp(&b, port, probe);
+	if (fd < 0)
+		errors_note_cause(errors, -fd);
+	return fd;
 }
 
 int socket_bind_permit(const struct conf_listener *conf, struct errors *errors,
@@ -500,6 +503,8 @@ int socket_bind_check(const struct conf_listener *conf, bool starts, struct erro
 	if (!conf->is_unix)
 		return starts ? probe_tcp(&b) : 0;
 	failed = check_unix(&b, &address, &uid, &gid);
+	if (failed != 0)
+		errors_note_cause(errors, -failed);
 	if (failed != 0 || !starts)
 		return failed;
 	failed = find_stale(&b, &address);

@@ -88,9 +88,10 @@ static void check_audit(const struct config_candidate *c)
 	check_audit_name(c);
 	failed = log_audit_check(path);
 	if (failed == -EPERM)
-		errors_add(c->errors, path, 0, 0,
-		           "log.audit: the file belongs to somebody else, or others may write it; "
-		           "run: chown and chmod o-w, or move it away");
+		errors_add(
+		    c->errors, path, 0, 0,
+		    "log.audit: the audit file belongs to somebody else, or others may write it; "
+		    "run: chown and chmod o-w, or move it away");
 	else if (failed != 0)
 		errors_add(c->errors, path, 0, 0,
 		           "log.audit: cannot be opened: %s; name a file in a directory where this "
@@ -113,11 +114,16 @@ static void check_persistence(const struct config_candidate *c)
 {
 	const char *directory = c->next->conf->persistence_directory;
 	char text[STORE_ERROR_TEXT];
+	int rc;
 
-	if (directory != NULL &&
-	    conf_check_directory(directory, "persistence.directory", c->errors) == 0 &&
-	    store_lock_check_files(directory, text) != 0)
-		errors_add(c->errors, directory, 0, 0, "persistence.directory: %s", text);
+	if (directory == NULL ||
+	    conf_check_directory(directory, "persistence.directory", c->errors) != 0)
+		return;
+	rc = store_lock_check_files(directory, text);
+	if (rc == 0)
+		return;
+	errors_add(c->errors, directory, 0, 0, "persistence.directory: %s", text);
+	errors_note_cause(c->errors, -rc);
 }
 
 static void check_roles(const struct config_candidate *c)

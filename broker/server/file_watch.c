@@ -1,6 +1,7 @@
 /* Files, remembered by what stat(2) says of them. */
 #include "server/file_watch.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,19 +143,22 @@ void file_watch_forget(struct file_watch *w)
 		memcpy(w->loaded, w->seen, w->count * sizeof(*w->loaded));
 }
 
-#define DER_SEQUENCE 0x30 /* the first byte of a certificate or list that is not text */
-
-static bool ends_well(const struct watched *f)
+#define DER_SEQUENCE 0x30 /* NULL: it does. */
+static const char *bad_end(const struct watched *f, struct errors *errors)
 {
 	int fd = open(f->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	char first = 0, last = 0;
 	bool read_it;
 
-	if (fd < 0)
-		return false;
+	if (fd < 0) {
+		errors_note_cause(errors, errno);
+		return errors->may_pass ? "cannot be opened now" : "cannot be opened";
+	}
 	read_it = pread(fd, &first, 1, 0) == 1 && pread(fd, &last, 1, f->size - 1) == 1;
 	close(fd);
-	return read_it && (first == DER_SEQUENCE || last == '\n');
+	if (read_it && (first == DER_SEQUENCE || last == '\n'))
+		return NULL;
+	return "does not end with a newline: it looks half-written";
 }
 
 bool file_watch_is_sound(const struct file_watch *w, struct errors *errors)
@@ -171,8 +175,8 @@ bool file_watch_is_sound(const struct file_watch *w, struct errors *errors)
 			what = "has gone";
 		else if (f->size == 0)
 			what = "is empty now";
-		else if (!ends_well(f))
-			what = "does not end with a newline: it looks half-written";
+		else
+			what = bad_end(f, errors);
 		if (what == NULL)
 			continue;
 		errors_add(errors, f->path, 0, 0,

@@ -2,8 +2,10 @@
 #include "server/reload.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/container.h"
@@ -13,7 +15,9 @@
 #include "server/config_load.h"
 #include "server/file_watch.h"
 
-#define WATCH_MS 1000
+#define WATCH_MS        1000
+#define REPEAT_FIRST_MS 1000
+#define REPEAT_LAST_MS  8000
 
 struct reloader {
 	struct shared *shared;
@@ -26,6 +30,10 @@ struct reloader {
 	struct timer watch_timer;
 	bool under_way, again, stopped;
 	enum reload_cause again_cause;
+	/* The last one failed for a cause that may pass. */
+	struct timer repeat_timer;
+	enum reload_cause repeat_cause;
+	uint64_t repeat_ms; /* the last wait; 0: it did not */
 	config_apply_done_fn *opened;
 	void *opened_arg;
 };
@@ -189,6 +197,43 @@ static bool reload_all(struct reloader *r, struct errors *errors)
 	return true;
 }
 
+/* Whatever it was that failed: is there a descriptor now? A look-up of users and groups does not
+ * say why it fails. */
+static bool may_pass(const struct errors *errors)
+{
+	int fd;
+
+	if (errors->may_pass)
+		return true;
+	fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 && errno == EMFILE;
+}
+
+static void fail(struct reloader *r, enum reload_cause cause, const struct errors *errors)
+{
+	/* mutant: passing_failure_is_repeated */
+	bool again = may_pass(errors);
+
+	LOG(RELOAD_FAILED, .errors = errors->error_count,
+	    .remedy =
+	        again ? "nothing else was changed; the cause may pass: it is tried again in some "
+	                "seconds"
+	              : "nothing else was changed; fix the errors above and reload again (SIGHUP)");
+	apply_parts(r);
+	if (!again) {
+		r->repeat_ms = 0;
+		file_watch_forget(&r->file_watch);
+		return;
+	}
+	r->repeat_ms = r->repeat_ms == 0 ? REPEAT_FIRST_MS : r->repeat_ms * 2;
+	if (r->repeat_ms > REPEAT_LAST_MS)
+		r->repeat_ms = REPEAT_LAST_MS;
+	r->repeat_cause = cause;
+	executor_timer_arm(r->executor, &r->repeat_timer, r->repeat_ms);
+}
+
 bool reload_run(struct reloader *r, enum reload_cause cause)
 {
 	struct errors errors = {0};
@@ -201,18 +246,16 @@ bool reload_run(struct reloader *r, enum reload_cause cause)
 		r->again_cause = cause;
 		return true;
 	}
+	executor_timer_disarm(r->executor, &r->repeat_timer);
 	file_watch_look(&r->file_watch);
 	LOG(RELOADING, .cause = cause == RELOAD_ASKED ? "asked" : "a file changed");
 	ok = (cause == RELOAD_ASKED || file_watch_is_sound(&r->file_watch, &errors)) &&
 	     reload_all(r, &errors);
 	errors_log(&errors);
-	if (!ok) {
-		LOG(RELOAD_FAILED, .errors = errors.error_count,
-		    .remedy =
-		        "nothing else was changed; fix the errors above and reload again (SIGHUP)");
-		apply_parts(r);
-		file_watch_forget(&r->file_watch);
-	}
+	if (ok)
+		r->repeat_ms = 0;
+	else
+		fail(r, cause, &errors);
 	errors_fini(&errors);
 	return ok;
 }
@@ -224,9 +267,18 @@ static void on_watch(struct timer *timer, void *executor_arg)
 	struct reloader *r = container_of(timer, struct reloader, watch_timer);
 
 	(void)executor_arg;
-	if (!r->under_way && file_watch_changed_and_settled(&r->file_watch))
+	if (!r->under_way && !timer_is_armed(&r->repeat_timer) &&
+	    file_watch_changed_and_settled(&r->file_watch))
 		reload_run(r, RELOAD_NOTICED);
 	executor_timer_arm(r->executor, timer, WATCH_MS);
+}
+
+static void on_repeat(struct timer *timer, void *executor_arg)
+{
+	struct reloader *r = container_of(timer, struct reloader, repeat_timer);
+
+	(void)executor_arg;
+	reload_run(r, r->repeat_cause);
 }
 
 /* --- life --- */
@@ -242,6 +294,7 @@ struct reloader *reload_new(struct shared *shared, struct executor *main_executo
 	r->tickets = tickets;
 	r->conf_path = xstrdup(first->conf->path);
 	r->watch_timer.fire = on_watch;
+	r->repeat_timer.fire = on_repeat;
 	file_watch_take(&r->file_watch, first);
 	return r;
 }
@@ -261,6 +314,7 @@ void reload_stop(struct reloader *r)
 {
 	r->stopped = true;
 	executor_timer_disarm(r->executor, &r->watch_timer);
+	executor_timer_disarm(r->executor, &r->repeat_timer);
 }
 
 static void on_first_adopted(void *arg)

@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/container.h"
+#include "base/descriptors.h"
 #include "base/thread.h"
 #include "durability/record_codec.h"
 #include "journal/journal_disk.h"
@@ -331,7 +332,7 @@ int server_run(struct config_snapshot *snapshot, struct tls_tickets *tickets)
 	struct run *run;
 	int failed = 0;
 
-	loop_raise_file_limit();
+	descriptors_set_reserve(loop_raise_file_limit());
 	LOG(STARTING, .version = VAKT_VERSION, .workers = snapshot->conf->workers,
 	    .config = snapshot->conf->path);
 	journal = open_journal(snapshot->conf);

@@ -63,7 +63,7 @@ HOUSES = {
     "log.audit is a directory": ({"log": {"audit": "audit"}}, directory_at("audit"), "log.audit: cannot be opened: Is a directory"),
     "log.audit is a link": ({"log": {"audit": "audit"}}, lambda b: (b.directory / "audit").symlink_to("other"),
                             "log.audit: cannot be opened: Too many levels of symbolic links"),
-    "log.audit is of somebody else": ({"log": {"audit": "audit"}}, given_away("audit"), "log.audit: the file belongs to"),
+    "log.audit is of somebody else": ({"log": {"audit": "audit"}}, given_away("audit"), "log.audit: the audit file belongs to"),
     "log.audit is a pipe without a reader": ({"log": {"audit": "audit"}}, lambda b: os.mkfifo(b.directory / "audit"),
                                              "log.audit: cannot be opened: No such device or address"),
     "log.audit is below a file": ({"log": {"audit": "acl.yaml/audit"}}, None, "log.audit: cannot be opened: Not a directory"),

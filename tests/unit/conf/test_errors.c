@@ -1,4 +1,6 @@
 /* Collecting errors: order, bounds, escaping, the nearest word. */
+#include <errno.h>
+
 #include "base/log.h"
 #include "support.h"
 
@@ -136,9 +138,27 @@ static void errors_go_to_the_log_line_by_line(void **state)
 	errors_fini(&e);
 }
 
+static void passing_causes_are_told_from_lasting_ones(void **state)
+{
+	static const struct {
+		int error;
+		bool may_pass;
+	} rows[] = {{EMFILE, true}, {ENFILE, true},  {ENOMEM, true},  {EIO, true},
+	            {0, false},     {ENOENT, false}, {EACCES, false}, {EADDRINUSE, false}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct errors e = {0};
+
+		errors_note_cause(&e, rows[i].error);
+		assert_int_equal(e.may_pass, rows[i].may_pass);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(passing_causes_are_told_from_lasting_ones),
 	    cmocka_unit_test(errors_are_in_the_order_of_files_and_lines),
 	    cmocka_unit_test(errors_beyond_the_bound_are_counted),
 	    cmocka_unit_test(control_characters_of_a_file_are_escaped),

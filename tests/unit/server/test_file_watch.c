@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -147,6 +148,33 @@ static void half_written_file_is_not_reported(void **state)
 	}
 }
 
+/* Nothing is said of its content, and the same may work later. */
+static void file_that_cannot_be_opened_now_may_be_read_later(void **state)
+{
+	struct rlimit limit, none;
+	struct errors errors = {0};
+	struct fixture f;
+	bool sound;
+
+	(void)state;
+	setup(&f);
+	write_file(&f, "roles: {all: []}\n");
+	file_watch_look(&f.watch);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = limit;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	sound = file_watch_is_sound(&f.watch, &errors);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_false(sound);
+	assert_true(errors.may_pass);
+	assert_non_null(strstr(errors.items[0].text, "cannot be opened now"));
+	errors_fini(&errors);
+	assert_true(file_watch_is_sound(&f.watch, &errors));
+	assert_false(errors.may_pass);
+	teardown(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -155,6 +183,7 @@ int main(void)
 	    cmocka_unit_test(change_while_the_files_are_loaded_is_reported),
 	    cmocka_unit_test(changed_mode_is_reported),
 	    cmocka_unit_test(half_written_file_is_not_reported),
+	    cmocka_unit_test(file_that_cannot_be_opened_now_may_be_read_later),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

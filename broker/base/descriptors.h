@@ -1,0 +1,16 @@
+/* Descriptors are few: some are kept from clients. */
+#ifndef BASE_DESCRIPTORS_H
+#define BASE_DESCRIPTORS_H
+
+#include <stdbool.h>
+
+/* Of the limit in force, a quarter but 64 at most is not for clients: a reload, the audit file and
+ * broker-ctl find one when clients have taken all others. Thread: main, before there are others. */
+void descriptors_set_reserve(unsigned long limit);
+/* May a client have the next one? `fd` is any open descriptor. False: also where there is none. Any
+ * thread. */
+bool descriptors_free_for_client(int fd);
+/* A client has this one. Any thread. */
+void descriptors_taken_by_client(int fd);
+
+#endif
