@@ -1,4 +1,4 @@
-"""`broker --check` and a start run the same code: on each broken house both refuse, and say the same."""
+"""`broker --check` and a start run the same code: in each broken environment both refuse, and say the same."""
 
 import json
 import os
@@ -26,7 +26,7 @@ def directory_at(name, mode=0o700):
 
 
 def with_store(damage):
-    """A house that had a store, with a retained value in it."""
+    """An environment that had a store, with a retained value in it."""
     def make(broker):
         with broker, Wire(broker) as client:
             client.publish("kept", b"x" * 20000, qos=1, retain=True)
@@ -56,8 +56,8 @@ def unix(bind, **options):
 
 
 STORE = {"persistence": {"directory": "store"}}
-# name: configuration, what is done to the house, what both say
-HOUSES = {
+# name: configuration, what is done to it, what both say
+BROKEN = {
     "directory of log.audit is missing":
         ({"log": {"audit": "no/audit.log"}}, None, "log.audit: cannot be opened: No such file or directory"),
     "log.audit is a directory": ({"log": {"audit": "audit"}}, directory_at("audit"), "log.audit: cannot be opened: Is a directory"),
@@ -118,10 +118,10 @@ def tree(directory):
     return {str(path.relative_to(directory)): path.lstat().st_mtime_ns for path in directory.rglob("*")}
 
 
-@pytest.mark.parametrize("house", HOUSES)
-def test_broken_house_is_refused_by_check_and_start_in_the_same_words(new_broker, house):
-    config, prepare, want = HOUSES[house]
-    if "of somebody else" in house and os.geteuid() != 0:
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_environment_is_refused_by_check_and_start_in_the_same_words(new_broker, name):
+    config, prepare, want = BROKEN[name]
+    if "of somebody else" in name and os.geteuid() != 0:
         pytest.skip("only root can give a file away")
     broker = new_broker(config=config)
     if prepare is not None:
@@ -145,9 +145,9 @@ SOUND = {
 }
 
 
-@pytest.mark.parametrize("house", SOUND)
-def test_sound_house_is_accepted_by_check_and_start(new_broker, house):
-    config, prepare = SOUND[house]
+@pytest.mark.parametrize("name", SOUND)
+def test_sound_environment_is_accepted_by_check_and_start(new_broker, name):
+    config, prepare = SOUND[name]
     broker = new_broker(config=config)
     if prepare is not None:
         prepare(broker)
