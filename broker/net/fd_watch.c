@@ -56,7 +56,6 @@ struct fd_watch *fd_watch_new(struct loop *loop, int fd, fd_watch_fn *fn, void *
 
 void fd_watch_arm(struct fd_watch *w, int events)
 {
-	REQUIRE((events & ~(FD_WATCH_READ | FD_WATCH_WRITE)) == 0);
 	if (events == w->armed)
 		return;
 	w->armed = events;

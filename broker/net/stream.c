@@ -28,7 +28,9 @@ void stream_write(struct stream *s, struct slice bytes)
 
 size_t stream_backlog(const struct stream *s)
 {
-	return s->ops->backlog == NULL ? stream_backlog(s->inner) : s->ops->backlog(s);
+	while (s->ops->backlog == NULL)
+		s = s->inner;
+	return s->ops->backlog(s);
 }
 
 uint64_t stream_accepted(const struct stream *s)

@@ -25,7 +25,6 @@ static void rotate_tail(struct buf *b, size_t at, size_t len)
 {
 	uint8_t head[5];
 
-	REQUIRE(len <= sizeof(head) && at + len <= b->len);
 	memcpy(head, b->data + b->len - len, len);
 	memmove(b->data + at + len, b->data + at, b->len - len - at);
 	memcpy(b->data + at, head, len);
