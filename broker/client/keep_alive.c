@@ -76,6 +76,7 @@ static uint64_t output_due_ms(struct conn *c)
 	const struct executor *executor = &c->link.worker->executor;
 	uint64_t accepted;
 
+	/* mutant: silent_reader_stays */
 	if (c->link.pauses == 0 || stream_backlog(c->link.stream) == 0)
 		return UINT64_MAX;
 	accepted = stream_accepted(c->link.stream);
@@ -107,7 +108,6 @@ static void check_silence(struct conn *c)
 		conn_close(c, CLOSE_SLOW_PACKET);
 		return;
 	}
-	/* mutant: silent_reader_stays */
 	if (now_ms >= output_ms) {
 		conn_close(c, CLOSE_TAKES_NOTHING);
 		return;
