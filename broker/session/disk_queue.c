@@ -182,8 +182,9 @@ bool disk_queue_leave_rest(struct session *s, uint64_t first, uint64_t count, ui
 	b = disk_queue_of(s);
 	if (!b->behind || first < b->from) {
 		b->from = first;
-		b->page =
-		    NULL; /* one that is asked for begins too late: its answer is for nobody */
+		/* One that is asked for begins too late: its answer is for nobody. */
+		/* mutant: page_begins_too_late */
+		b->page = NULL;
 	}
 	b->behind = true;
 	if (first + count - 1 > b->last)
