@@ -45,6 +45,12 @@ enum conf_protocol {
 };
 
 /* What an acknowledgement of the broker says about its disk. */
+/* What happens to a client that has more unacknowledged messages than it was told it may have. */
+enum conf_receive_maximum_enforcement {
+	RECEIVE_MAXIMUM_LENIENT,
+	RECEIVE_MAXIMUM_STRICT,
+};
+
 enum conf_durability {
 	DURABILITY_ACK,      /* acknowledged means on disk */
 	DURABILITY_INTERVAL, /* on disk after persistence_interval_ms at the latest */

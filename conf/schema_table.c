@@ -41,6 +41,10 @@ static const struct schema_word partial_words[] = {
     {"refuse", PARTIAL_SUBSCRIPTIONS_REFUSE},
     {"filter", PARTIAL_SUBSCRIPTIONS_FILTER},
 };
+static const struct schema_word enforcement_words[] = {
+    {"lenient", RECEIVE_MAXIMUM_LENIENT},
+    {"strict", RECEIVE_MAXIMUM_STRICT},
+};
 static const struct schema_word level_words[] = {
     {"error", LOG_LEVEL_ERROR},
     {"warning", LOG_LEVEL_WARNING},

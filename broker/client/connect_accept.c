@@ -162,6 +162,7 @@ void connect_accept(struct conn *c, const struct connect *packet, struct slice a
 	char assigned[48];
 	struct slice client_id = packet->client_id;
 	struct acl_subject *subject;
+	struct session_key key;
 	struct session *s;
 	bool admitted;
 
@@ -178,7 +179,8 @@ void connect_accept(struct conn *c, const struct connect *packet, struct slice a
 	if (client_id.len == 0)
 		client_id = slice_of(assigned, assign_client_id(w, assigned)); /* [MQTT-3.1.3-6] */
 	c->assigned_client_id = packet->client_id.len == 0;
-	s = session_find(w, c->identity->key, client_id);
+	key = session_key_of(c->identity->key, client_id);
+	s = session_find(w, &key);
 	if (!connection_limits_take_user(c, s)) {
 		connect_refuse(
 		    c, packet,
@@ -194,5 +196,5 @@ void connect_accept(struct conn *c, const struct connect *packet, struct slice a
 	if (!admitted)
 		return;
 	take_properties(c, packet);
-	connect_session_begin(c, packet, client_id, auth_data, on_session);
+	connect_session_begin(c, packet, &key, auth_data, on_session);
 }

@@ -170,18 +170,21 @@ static void on_attached(struct session_attach *attach)
 		conn_resume(c, PAUSE_SESSION);
 }
 
-void connect_session_begin(struct conn *c, const struct connect *packet, struct slice client_id,
-                           struct slice auth_data, connect_session_done_fn *done)
+void connect_session_begin(struct conn *c, const struct connect *packet,
+                           const struct session_key *key, struct slice auth_data,
+                           connect_session_done_fn *done)
 {
 	struct session_wait *wait = xnew(wait);
 
 	REQUIRE_OWNER(&c->link);
 	REQUIRE(c->attempt == NULL && c->session_wait == NULL);
-	buf_put_slice(&wait->client_id, client_id);
+	buf_put_slice(&wait->client_id, key->client_id);
 	wait->attach = (struct session_attach){.worker = c->link.worker,
 	                                       .link = &c->link,
 	                                       .identity = identity_ref(c->identity),
-	                                       .client_id = buf_slice(&wait->client_id),
+	                                       .key = {.user_key = c->identity->key,
+	                                               .client_id = buf_slice(&wait->client_id),
+	                                               .hash = key->hash},
 	                                       .arrival = c->arrival,
 	                                       .expiry_s = wanted_expiry(c, packet),
 	                                       .clean_start = packet->clean_start,

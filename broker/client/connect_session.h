@@ -16,8 +16,9 @@ typedef void connect_session_done_fn(struct conn *c, const struct connect *packe
 
 /* Attach the session, which may take turns; nothing is read from the client meanwhile. Calls
  * `done`, unless the CONNECT is refused or the connection ends before. */
-void connect_session_begin(struct conn *c, const struct connect *packet, struct slice client_id,
-                           struct slice auth_data, connect_session_done_fn *done);
+void connect_session_begin(struct conn *c, const struct connect *packet,
+                           const struct session_key *key, struct slice auth_data,
+                           connect_session_done_fn *done);
 /* An older connection of the session is closed: session_upcalls.on_taken_over. */
 void connect_session_taken_over(struct client_link *old, struct client_link *link);
 

@@ -179,6 +179,19 @@ static void refuse_alias(struct client_link *link, const struct publish *pub)
 	acknowledge(link, pub, REASON_QUOTA_EXCEEDED, slice_of_str(cause));
 }
 
+/* QoS 1 above it is read as acknowledgements leave (input_limit.h); QoS 2 never waits, because the
+ * PUBREL that ends it comes after it. [MQTT5-3.3.4-7] */
+static struct fault exceed_receive_maximum(struct client_link *link)
+{
+	/* mutant: receive_maximum_lenient */
+	if (client_link_limits(link)->receive_maximum_enforcement == RECEIVE_MAXIMUM_STRICT)
+		return fault_of(REASON_RECEIVE_MAXIMUM_EXCEEDED,
+		                "more messages are unacknowledged than limits.receive_maximum");
+	count(&link->worker->counters.receive_maximum_exceeded);
+	session_report_ignored(link->session, IGNORED_RECEIVE_MAXIMUM);
+	return FAULT_NONE;
+}
+
 /* What is decided before the rules are asked. False: it goes no further, and *fault says whether
  * its connection does. [MQTT5-3.3.4-7] */
 static bool accept_publish(struct client_link *link, struct publish *pub, struct fault *fault)
@@ -196,11 +209,9 @@ static bool accept_publish(struct client_link *link, struct publish *pub, struct
 	if (pub->qos == 2 && inbound_repeat(link, pub->packet_id))
 		return false;
 	if (pub->qos > 0 && link->version == MQTT_5_0 &&
-	    link->inbound_unacked >= limits->receive_maximum) {
-		*fault = fault_of(REASON_RECEIVE_MAXIMUM_EXCEEDED, /* [MQTT5-3.3.4-8] */
-		                  "more messages are unacknowledged than limits.receive_maximum");
+	    link->inbound_unacked >= limits->receive_maximum &&
+	    !fault_is_none(*fault = exceed_receive_maximum(link)))
 		return false;
-	}
 	/* mutant: unreleased_are_bounded_by_memory */
 	if (pub->qos > 0) /* identifiers of earlier connections are bounded by memory */
 		link->inbound_unacked++;

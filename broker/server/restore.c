@@ -98,6 +98,7 @@ static bool on_session(void *arg, uint64_t session_id, struct slice value)
 	struct restore *r = arg;
 	struct session_record record;
 	struct identity *identity;
+	struct session_key key;
 	struct session *s;
 	struct worker *w;
 
@@ -106,11 +107,12 @@ static bool on_session(void *arg, uint64_t session_id, struct slice value)
 	identity = identity_of(&record.user);
 	w = shared_owner_of(r->shared, record.client_id);
 	run_as(w);
-	if (session_find(w, identity->key, record.client_id) != NULL) {
+	key = session_key_of(identity->key, record.client_id);
+	if (session_find(w, &key) != NULL) {
 		identity_unref(&identity);
 		return false;
 	}
-	s = session_lifecycle_restore(w, session_id, identity, record.client_id);
+	s = session_lifecycle_restore(w, session_id, identity, &key);
 	identity_unref(&identity);
 	s->expiry_s = record.expiry_s;
 	s->away_since_ms =
@@ -234,11 +236,12 @@ static struct session *session_for_will(struct restore *r, uint64_t session_id,
 {
 	struct worker *w = shared_owner_of(r->shared, record->client_id);
 	struct identity *identity = identity_of(&record->user);
+	struct session_key key = session_key_of(identity->key, record->client_id);
 	struct session *s = NULL;
 
 	run_as(w);
-	if (session_find(w, identity->key, record->client_id) == NULL) {
-		s = session_lifecycle_restore(w, session_id, identity, record->client_id);
+	if (session_find(w, &key) == NULL) {
+		s = session_lifecycle_restore(w, session_id, identity, &key);
 		s->durable = false;
 	}
 	identity_unref(&identity);

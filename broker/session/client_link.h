@@ -28,6 +28,9 @@ enum pause_reason {
 	PAUSE_TURN = 256,    /* it has had its share of this turn of the loop (yield.h) */
 };
 
+/* What an acknowledgement that waits takes of memory, with its bytes: about. */
+#define PENDING_ACK_COST ((size_t)160)
+
 /* What a connection owes (input_limit.h). */
 struct input_limit {
 	uint32_t publishes; /* PUBACK, PUBREC, PUBCOMP that wait */
@@ -58,6 +61,7 @@ struct client_link {
 	 */
 	struct charge charge;
 	size_t output_counted;
+	uint32_t acks_counted;
 	size_t request_bytes;
 	size_t input_bytes;
 	uint64_t heard_ms;  /* when bytes arrived last; later by the time in which it was paused */
@@ -65,9 +69,9 @@ struct client_link {
 	/* The newest generation of the configuration that admits it; 0: none was asked. */
 	uint64_t admitted_by;
 	uint32_t max_packet_bytes; /* the client's; UINT32_MAX: none */
+	uint32_t inbound_unacked;  /* QoS 1 and 2 received and not yet acknowledged */
 	unsigned holding;          /* acknowledgements that deliveries wait for */
 	uint16_t receive_maximum;  /* the client's */
-	uint16_t inbound_unacked;  /* QoS 1 and 2 received and not yet acknowledged */
 	uint16_t pauses;           /* enum pause_reason bits */
 	enum mqtt_version version;
 	bool accepted; /* its CONNECT was; CONNACK may still wait for what it promises */

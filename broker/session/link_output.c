@@ -113,7 +113,7 @@ void link_output_flush(struct client_link *link)
 	write_out(link);
 	give_buffer(link->worker->output, &link->out);
 	pending = stream_backlog(link->stream);
-	if (link->output_counted != pending)
+	if (link->output_counted != pending || link->acks_counted != link_output_acks(link))
 		link_output_count(link);
 	if (link->accepted && reads_too_slowly(link, pending) &&
 	    (link->pauses & PAUSE_OUTPUT) == 0) {
@@ -143,9 +143,11 @@ void link_output_count(struct client_link *link)
 {
 	REQUIRE_OWNER(link);
 	link->output_counted = link->out.len + stream_backlog(link->stream);
+	link->acks_counted = link_output_acks(link);
 	charge_set(link->worker, &link->charge,
 	           link->input_bytes + link->output_counted + link->aliases.bytes +
-	               link->aliases_out.bytes + link->request_bytes);
+	               link->aliases_out.bytes + link->request_bytes +
+	               link->acks_counted * 64 * PENDING_ACK_COST);
 }
 
 bool link_output_admits_alias(void *arg, size_t bytes)

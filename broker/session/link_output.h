@@ -27,6 +27,11 @@ static inline struct buf *link_output_buf(struct client_link *link)
 		return &link->out;
 	return link_output_buf_slow(link);
 }
+/* Acknowledgements that wait, in steps of 64: their memory is counted again where this changes. */
+static inline uint32_t link_output_acks(const struct client_link *link)
+{
+	return (link->limit.publishes + link->limit.others) / 64;
+}
 /* The turn ends. */
 void link_output_flush(struct client_link *link);
 /* Do not wait for the end of the turn. */
@@ -39,8 +44,8 @@ void link_output_drop(struct client_link *link);
 size_t link_output_pending(struct client_link *link);
 
 /* Count what the connection takes of memory beyond its fixed part: output that is not read, topic
- * aliases, a SUBSCRIBE under way, and what client/ counts of its input. Cheap; called whenever that
- * may have changed. */
+ * aliases, acknowledgements that wait, a SUBSCRIBE under way, and what client/ counts of its input.
+ * Cheap; called whenever that may have changed. */
 void link_output_count(struct client_link *link);
 /* topic_alias_admit_fn, arg: the link */
 bool link_output_admits_alias(void *arg, size_t bytes);

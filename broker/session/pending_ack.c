@@ -14,6 +14,8 @@
 #include "session/link_output.h"
 #include "session/session_upcalls.h"
 
+_Static_assert(sizeof(struct pending_ack) + 2 * CHARGE_ALLOC <= PENDING_ACK_COST, "it is counted");
+
 static void unref(struct pending_ack *r)
 {
 	REQUIRE(r->refs > 0);
@@ -34,6 +36,8 @@ static struct pending_ack *append(struct client_link *link, enum packet_type typ
 	*link->pending_acks_tail = r;
 	link->pending_acks_tail = &r->next;
 	input_limit_add(link, type);
+	if (link->acks_counted != link_output_acks(link))
+		link_output_count(link);
 	return r;
 }
 

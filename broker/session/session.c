@@ -8,17 +8,16 @@
 #include "base/list.h"
 #include "session/client_link.h"
 
-/* Both halves are secret, so that nobody can choose keys that collide. */
-uint64_t session_key_hash(struct slice user_key, struct slice client_id)
+/* Both halves of the hash are secret, so that nobody can choose keys that collide. */
+struct session_key session_key_of(struct slice user_key, struct slice client_id)
 {
-	/* mutant: queue_of_another */
-	return hash_id(hash_bytes(user_key.data, user_key.len)) ^
-	       hash_bytes(client_id.data, client_id.len);
-}
+	struct session_key key = {.user_key = user_key, .client_id = client_id};
 
-struct session_key {
-	struct slice user_key, client_id;
-};
+	/* mutant: queue_of_another */
+	key.hash = hash_id(hash_bytes(user_key.data, user_key.len)) ^
+	           hash_bytes(client_id.data, client_id.len);
+	return key;
+}
 
 static bool has_key(const void *item, const void *key)
 {
@@ -31,11 +30,9 @@ static bool has_key(const void *item, const void *key)
 }
 
 /* [MQTT-3.1.3-2] */
-struct session *session_find(struct worker *w, struct slice user_key, struct slice client_id)
+struct session *session_find(struct worker *w, const struct session_key *key)
 {
-	struct session_key key = {.user_key = user_key, .client_id = client_id};
-	void **place =
-	    table_find(&w->sessions->by_key, session_key_hash(user_key, client_id), has_key, &key);
+	void **place = table_find(&w->sessions->by_key, key->hash, has_key, key);
 
 	REQUIRE_EXECUTOR(&w->executor);
 	return place == NULL ? NULL : *place;

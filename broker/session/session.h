@@ -169,9 +169,10 @@ struct session {
 	bool ended_another; /* by Clean Start, one that was kept: its CONNACK says that that is gone
 	                     */
 	bool removed;       /* its user is not in the password file any more */
-	bool grants_in_part;   /* some subscription was granted in part, or restored */
-	uint8_t work;          /* enum session_work bits */
-	bool waits_for_memory; /* in the table */
+	bool grants_in_part;    /* some subscription was granted in part, or restored */
+	uint8_t work;           /* enum session_work bits */
+	uint8_t ignored_limits; /* bits of enum ignored_limit: the log has named it */
+	bool waits_for_memory;  /* in the table */
 };
 
 struct session_attach;
@@ -199,11 +200,14 @@ struct session_table {
 	bool page_asked;
 };
 
-/* Where it is in the table by key: both parts are secret, so that nobody can choose keys that
- * collide.
- */
-uint64_t session_key_hash(struct slice user_key, struct slice client_id);
-struct session *session_find(struct worker *w, struct slice user_key, struct slice client_id);
+/* What a session is found by. The names are borrowed. */
+struct session_key {
+	struct slice user_key, client_id;
+	uint64_t hash;
+};
+
+struct session_key session_key_of(struct slice user_key, struct slice client_id);
+struct session *session_find(struct worker *w, const struct session_key *key);
 struct session *session_find_by_id(struct worker *w, uint64_t id);
 /* The limits it lives by at this moment. */
 const struct conf_limits *session_limits(const struct session *s);

@@ -56,7 +56,7 @@ static struct session *begin_session(struct session_attach *attach)
 		    fault_of(REASON_QUOTA_EXCEEDED, "limits.sessions_per_user is reached");
 		return NULL;
 	}
-	return session_lifecycle_new(w, attach->identity, attach->client_id, durable,
+	return session_lifecycle_new(w, attach->identity, &attach->key, durable,
 	                             session_attach_payer(attach->link, attach->identity));
 }
 
@@ -64,7 +64,7 @@ static struct session *begin_session(struct session_attach *attach)
 static struct session *take_session(struct session_attach *attach)
 {
 	struct worker *w = attach->worker;
-	struct session *s = session_find(w, attach->identity->key, attach->client_id);
+	struct session *s = session_find(w, &attach->key);
 	bool ended_another = false;
 
 	attach->fault = check(attach, s);
@@ -75,7 +75,7 @@ static struct session *take_session(struct session_attach *attach)
 	if (s != NULL && s->link != NULL) {
 		w->upcalls->on_taken_over(s->link, attach->link);
 		/* A session that ends with its connection has ended now. */
-		s = session_find(w, attach->identity->key, attach->client_id);
+		s = session_find(w, &attach->key);
 	}
 	if (s != NULL && attach->clean_start) { /* [MQTT5-3.1.2-4] [MQTT3-3.1.2-6] */
 		ended_another = s->durable;

@@ -16,7 +16,7 @@ struct session_attach {
 	struct worker *worker;
 	struct client_link *link; /* of the connection; NULL: cancelled */
 	struct identity *identity;
-	struct slice client_id;
+	struct session_key key;
 	uint64_t arrival; /* order of the CONNECTs at this worker */
 	uint32_t expiry_s;
 	bool clean_start;

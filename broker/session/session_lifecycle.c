@@ -26,6 +26,7 @@
 /* Nobody finds it any more. */
 static void leave_tables(struct session *s)
 {
+	struct session_key key = session_key_of(s->origin->user_key, s->origin->client_id);
 	struct worker *w = s->worker;
 
 	REQUIRE(!s->ended);
@@ -34,8 +35,7 @@ static void leave_tables(struct session *s)
 	memory_wait_forget(s);
 	if (s->durable)
 		shared_session_give(w->shared, s->identity->key);
-	table_remove(&w->sessions->by_key,
-	             session_key_hash(s->origin->user_key, s->origin->client_id), s);
+	table_remove(&w->sessions->by_key, key.hash, s);
 	table_remove(&w->sessions->by_id, hash_id(s->id), s);
 	if (w->sessions->next_to_check == s)
 		w->sessions->next_to_check = s->list_next;
@@ -111,21 +111,21 @@ static void on_expiry(struct timer *timer, void *executor_arg)
 
 /* Takes over the payer. */
 static struct session *make_session(struct worker *w, uint64_t id, struct identity *identity,
-                                    struct slice client_id, bool durable, struct payer *payer)
+                                    const struct session_key *key, bool durable,
+                                    struct payer *payer)
 {
 	bool anonymous = identity->kind == IDENTITY_ANONYMOUS;
 	struct session *s = xnew(s);
 
-	REQUIRE(session_find(w, identity->key, client_id) == NULL);
 	s->id = id;
 	s->worker = w;
 	s->identity = identity_ref(identity);
-	s->origin = origin_new(anonymous, s->id, identity->key, identity->name, client_id);
+	s->origin = origin_new(anonymous, s->id, identity->key, identity->name, key->client_id);
 	s->durable = durable;
 	s->expiry_timer.fire = on_expiry;
 	charge_init(&s->charge, payer);
-	charge_add(w, &s->charge, session_cost(identity, client_id));
-	table_add(&w->sessions->by_key, session_key_hash(identity->key, client_id), s);
+	charge_add(w, &s->charge, session_cost(identity, key->client_id));
+	table_add(&w->sessions->by_key, key->hash, s);
 	table_add(&w->sessions->by_id, hash_id(s->id), s);
 	DL_APPEND2(w->sessions->all, s, list_prev, list_next);
 	count(&w->counters.sessions);
@@ -133,15 +133,16 @@ static struct session *make_session(struct worker *w, uint64_t id, struct identi
 }
 
 struct session *session_lifecycle_new(struct worker *w, struct identity *identity,
-                                      struct slice client_id, bool durable, struct payer *payer)
+                                      const struct session_key *key, bool durable,
+                                      struct payer *payer)
 {
-	return make_session(w, w->sessions->next_id++, identity, client_id, durable, payer);
+	return make_session(w, w->sessions->next_id++, identity, key, durable, payer);
 }
 
 struct session *session_lifecycle_restore(struct worker *w, uint64_t id, struct identity *identity,
-                                          struct slice client_id)
+                                          const struct session_key *key)
 {
-	return make_session(w, id, identity, client_id, true,
+	return make_session(w, id, identity, key, true,
 	                    payers_find(&w->shared->payers, PAYER_USER, identity->key));
 }
 

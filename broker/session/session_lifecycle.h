@@ -6,11 +6,12 @@
 
 /* `payer`: that of its user, a reference that it takes over. */
 struct session *session_lifecycle_new(struct worker *w, struct identity *identity,
-                                      struct slice client_id, bool durable, struct payer *payer);
+                                      const struct session_key *key, bool durable,
+                                      struct payer *payer);
 
 /* One that was kept, under the id it had; in the tables, away, with nothing in it yet. */
 struct session *session_lifecycle_restore(struct worker *w, uint64_t id, struct identity *identity,
-                                          struct slice client_id);
+                                          const struct session_key *key);
 /* A connection has come: timers stop, its groups learn it. */
 void session_lifecycle_attach(struct session *s);
 /* Make what the session has promised durable, then send this packet. Takes over the

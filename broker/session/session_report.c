@@ -117,6 +117,26 @@ void session_report_drop(struct session *s, const char *cause)
 		    .cause = cause, .dropped = s->dropped);
 }
 
+void session_report_ignored(struct session *s, enum ignored_limit limit)
+{
+	static const struct {
+		const char *name, *remedy;
+	} limits[] = {
+	    [IGNORED_RECEIVE_MAXIMUM] =
+		{"limits.receive_maximum",
+	         "raise it, or set limits.receive_maximum_enforcement: strict "
+	         "to disconnect such clients"},
+	};
+	uint8_t bit = (uint8_t)(1u << limit);
+
+	REQUIRE_OWNER(s);
+	if ((s->ignored_limits & bit) != 0)
+		return;
+	s->ignored_limits |= bit;
+	LOG(LIMIT_IGNORED, .client_id = session_client_id(s), .user = session_user(s),
+	    .limit = limits[limit].name, .remedy = limits[limit].remedy);
+}
+
 void session_report_memory(const struct session *s, const char *what, const char *cause)
 {
 	struct quota_refusal refusal = {.client_id = session_client_id(s),

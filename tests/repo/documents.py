@@ -149,7 +149,7 @@ def check_rows(sources, errors):
     text, elsewhere = "".join(broker.values()), "".join(broker[name] for name in broker if name != "broker/admin/stats.c")
     tables = (ROOT / "broker/client/close_reasons.def").read_text()
     errors += [f"conf/limits.def: nothing in broker/ reads {member}"
-               for member in rows_of("conf/limits.def", r"^(?:SHARED_)?LIMIT\(\w+, (\w+),", 20, errors)
+               for member in rows_of("conf/limits.def", r"^(?:SHARED_)?LIMIT\([\w ]+, (\w+),", 20, errors)
                if not re.search(rf"(?:->|\.){member}\b", text)]
     figures = "broker/worker/figures.def"
     errors += [f"{figures}: nothing counts {member}" for member in rows_of(figures, r"^COUNTER\((\w+),", 20, errors)

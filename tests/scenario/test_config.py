@@ -66,7 +66,7 @@ def test_dump_shows_defaults_and_reads_back(broker):
     write(broker, GOOD)
     done = broker.command("--dump")
     assert done.returncode == 0
-    for piece in ("receive_maximum: 20", "max_packet_size: 2M", "anonymous: false"):
+    for piece in ("receive_maximum: 1000", "max_packet_size: 2M", "anonymous: false"):
         assert piece in done.stdout
     broker.write_file("broker.yaml", done.stdout)
     again = broker.command("--dump")

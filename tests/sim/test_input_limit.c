@@ -440,6 +440,12 @@ static const char lazy[] = "listeners:\n"
 			   "persistence: { directory: store, durability: interval }\n"
 			   "limits: { queue_bytes: 64M, receive_maximum: 1000 }\n";
 
+static const char narrow[] = "listeners:\n"
+			     "  - bind: unix:/run/sim.sock\n"
+			     "authentication: { anonymous: true, anonymous_sessions: true }\n"
+			     "authorization: { acl_file: acl.yaml }\n"
+			     "limits: { receive_maximum: 20 }\n";
+
 static const char wide[] = "listeners:\n"
 			   "  - bind: unix:/run/sim.sock\n"
 			   "authentication: { anonymous: true, anonymous_sessions: true }\n"
@@ -465,11 +471,12 @@ int main(void)
 	    SCENARIO_WITH(drain_ends_at_its_maximum_time, .durable = true, .conf = wide,
 	                  .seeds = 2),
 	    SCENARIO_WITH(drain_processes_disconnect, .durable = true, .conf = wide, .seeds = 6),
-	    SCENARIO_WITH(full_file_system_drains_too, .durable = true, .seeds = 10),
+	    SCENARIO_WITH(full_file_system_drains_too, .durable = true, .conf = narrow,
+	                  .seeds = 10),
 	    SCENARIO_WITH(slow_disk_stops_publishers_nobody_waits_for, .durable = true,
 	                  .conf = lazy, .seeds = 3),
 	    SCENARIO_WITH(slow_journal_bounds_replays, .durable = true, .conf = lazy, .seeds = 2),
-	    SCENARIO_WITH(slow_journal_bounds_wills, .durable = true, .seeds = 2),
+	    SCENARIO_WITH(slow_journal_bounds_wills, .durable = true, .conf = narrow, .seeds = 2),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -101,6 +101,62 @@ static void send_publish(struct client *c, uint16_t packet_id, uint8_t qos, stru
 	buf_fini(&bytes);
 }
 
+#define ANNOUNCES_20(more)                                                                         \
+	"listeners:\n"                                                                             \
+	"  - bind: unix:/run/sim.sock\n"                                                           \
+	"authentication: { anonymous: true, anonymous_sessions: true }\n"                          \
+	"authorization: { acl_file: acl.yaml }\n"                                                  \
+	"limits: { receive_maximum: 20" more " }\n"
+
+#define MORE 300
+
+/* Clients that never look at Receive Maximum lose nothing. */
+static void receive_maximum_of_the_broker_may_be_exceeded(struct world *w)
+{
+	struct client *sub = join(w, "sub", &kept), *c = client_new(w, "c", MQTT_5_0);
+	uint8_t qos = (uint8_t)(1 + world_random(w, 2));
+	enum packet_type answer = qos == 1 ? PACKET_PUBACK : PACKET_PUBREC;
+
+	client_subscribe(sub, "x", 2);
+	client_join(c, &clean);
+	assert_int_equal(c->server_receive_maximum, 20);
+	c->manual = true; /* sends PUBREL only when it is told to */
+	for (uint16_t id = 1; id <= MORE; id++)
+		send_publish(c, id, qos, SLICE("v"));
+	world_run(w);
+	assert_false(c->closed);
+	assert_int_equal(client_answers(c, answer, NULL), MORE);
+	for (uint16_t id = 1; id <= MORE && qos == 2; id++)
+		client_ack(c, PACKET_PUBREL, id, REASON_SUCCESS);
+	world_run(w);
+	assert_false(c->closed);
+	assert_int_equal(client_answers(c, PACKET_PUBCOMP, NULL), qos == 2 ? MORE : 0);
+	assert_int_equal(sub->received_count, MORE);
+}
+
+/* While the disk is slow, it is read as acknowledgements leave: what waits is bounded. */
+static void exceeded_receive_maximum_is_read_as_answers_leave(struct world *w)
+{
+	struct client *sub = client_new(w, "sub", MQTT_5_0), *c = client_new(w, "c", MQTT_5_0);
+	const struct client_link *link;
+
+	w->journal_paused = false;
+	client_join(sub, &kept);
+	client_subscribe(sub, "x", 1);
+	client_join(c, &clean);
+	c->manual = true;
+	w->journal_paused = true;
+	for (uint16_t id = 1; id <= MORE; id++)
+		send_publish(c, id, (uint8_t)(1 + world_random(w, 2)), SLICE("v"));
+	world_run(w);
+	link = &connection_of(w, c)->link;
+	assert_in_range(link->limit.publishes, 1, 21);
+	w->journal_paused = false;
+	world_run(w);
+	assert_false(c->closed);
+	assert_int_equal(sub->received_count, MORE);
+}
+
 /* One more than the broker announced. [MQTT5-3.3.4-8] */
 static void receive_maximum_of_the_broker_is_enforced(struct world *w)
 {
@@ -368,7 +424,11 @@ int main(void)
 	    SCENARIO(keep_alive_ends_a_silent_client),
 	    SCENARIO(connect_timeout_ends_half_a_connect),
 	    SCENARIO(receive_maximum_of_the_client_is_kept),
-	    SCENARIO(receive_maximum_of_the_broker_is_enforced),
+	    SCENARIO_WITH(receive_maximum_of_the_broker_may_be_exceeded, .conf = ANNOUNCES_20("")),
+	    SCENARIO_WITH(exceeded_receive_maximum_is_read_as_answers_leave,
+	                  .conf = ANNOUNCES_20(""), .durable = true),
+	    SCENARIO_WITH(receive_maximum_of_the_broker_is_enforced,
+	                  .conf = ANNOUNCES_20(", receive_maximum_enforcement: strict")),
 	    SCENARIO_WITH(unreleased_identifiers_of_311_are_unlimited, .seeds = 3,
 	                  .conf = SMALL_QUEUE),
 	    SCENARIO_WITH(full_queue_drops_the_newest, .conf = SMALL_QUEUE),

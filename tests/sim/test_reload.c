@@ -560,6 +560,7 @@ static void reload_checks_sessions_in_slices(struct world *w)
 	struct worker *worker = w->server->workers[0];
 	struct identity *id = identity_new(IDENTITY_PASSWORD, SLICE("bert"), 2, 0);
 	unsigned turns = 1, first;
+	struct session_key key;
 	char name[16];
 	bool done;
 
@@ -567,7 +568,8 @@ static void reload_checks_sessions_in_slices(struct world *w)
 	executor_enter(&worker->executor);
 	for (unsigned i = 0; i < SESSIONS; i++) {
 		snprintf(name, sizeof(name), "s%u", i);
-		session_lifecycle_new(worker, id, slice_of_str(name), false,
+		key = session_key_of(id->key, slice_of_str(name));
+		session_lifecycle_new(worker, id, &key, false,
 		                      payers_find(&worker->shared->payers, PAYER_USER, id->key))
 		    ->expiry_s = EXPIRY_NEVER;
 	}

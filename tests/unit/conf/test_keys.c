@@ -169,6 +169,9 @@ static const struct row rows[] = {
     {"limits", "receive_maximum", "0", NULL},
     {"limits", "receive_maximum", "65536", NULL},
     NO_NUMBER("limits", "receive_maximum"),
+    {"limits", "receive_maximum_enforcement", "lenient", "lenient"},
+    {"limits", "receive_maximum_enforcement", "strict", "strict"},
+    {"limits", "receive_maximum_enforcement", "loose", NULL},
     {"limits", "topic_alias_maximum", "0", "0"},
     {"limits", "topic_alias_maximum", "65535", "65535"},
     {"limits", "topic_alias_maximum", "65536", NULL},
@@ -445,7 +448,8 @@ static void defaults_are_those_of_the_interface(void **state)
 						 "  connections_per_user: 0\n"
 						 "  max_packet_size: 2M\n"
 						 "  max_connect_size: 64k\n"
-						 "  receive_maximum: 20\n"
+						 "  receive_maximum: 1000\n"
+						 "  receive_maximum_enforcement: lenient\n"
 						 "  message_rate: 0\n"
 						 "  topic_alias_maximum: 10\n"
 						 "  max_qos: 2\n"
@@ -506,7 +510,7 @@ static void defaults_are_kept_in_their_units(void **state)
 	assert_int_equal(l->connections, 10000);
 	assert_int_equal(l->max_packet_size, 2097152);
 	assert_int_equal(l->max_connect_size, 65536);
-	assert_int_equal(l->receive_maximum, 20);
+	assert_int_equal(l->receive_maximum, 1000);
 	assert_int_equal(l->topic_alias_maximum, 10);
 	assert_int_equal(l->max_qos, 2);
 	assert_true(l->retain_available);

@@ -57,6 +57,7 @@ static int setup(void **state)
 	struct world_settings settings = {.seed = 1, .workers = 1, .durable = true};
 	struct identity *identity = identity_new(IDENTITY_PASSWORD, SLICE("u"), 1, 0);
 	static struct fixture f;
+	struct session_key key;
 	struct payers *payers;
 
 	f = (struct fixture){.world = world_new(&settings)};
@@ -64,7 +65,8 @@ static int setup(void **state)
 	f.worker = f.world->server->workers[0];
 	payers = &f.worker->shared->payers;
 	executor_enter(&f.worker->executor);
-	f.session = session_lifecycle_new(f.worker, identity, SLICE("c"), true,
+	key = session_key_of(identity->key, SLICE("c"));
+	f.session = session_lifecycle_new(f.worker, identity, &key, true,
 	                                  payers_find(payers, PAYER_USER, identity->key));
 	f.session->expiry_s = EXPIRY_NEVER;
 	assert_true(shared_session_take(f.worker->shared, identity->key, UINT32_MAX));
