@@ -77,16 +77,6 @@ bool log_wants(enum event e)
 	       (rows[e].audit && atomic_load_explicit(&audit_on, memory_order_relaxed));
 }
 
-static void encode_escape(struct buf *out, uint32_t cp, bool json)
-{
-	if (cp == '\n')
-		buf_put_slice(out, SLICE("\\n"));
-	else if (cp == '\t')
-		buf_put_slice(out, SLICE("\\t"));
-	else
-		buf_printf(out, json ? "\\u%04x" : "\\x%02x", (unsigned)cp);
-}
-
 /* One code point, or one byte that is no UTF-8. Returns how many bytes it took. */
 static size_t encode_one(struct buf *out, struct slice s, bool json)
 {
@@ -105,7 +95,12 @@ static size_t encode_one(struct buf *out, struct slice s, bool json)
 		buf_put_u8(out, '\\');
 		buf_put_u8(out, (uint8_t)cp);
 	} else if (utf8_is_control(cp) || cp == 0 || cp == 0x2028 || cp == 0x2029) {
-		encode_escape(out, cp, json);
+		if (cp == '\n')
+			buf_put_slice(out, SLICE("\\n"));
+		else if (cp == '\t')
+			buf_put_slice(out, SLICE("\\t"));
+		else
+			buf_printf(out, json ? "\\u%04x" : "\\x%02x", (unsigned)cp);
 	} else {
 		buf_put(out, s.data, len);
 	}

@@ -152,16 +152,6 @@ static int refuse_subject(const struct walk *w, const struct subject *s, enum tr
 	return -EACCES;
 }
 
-static int refuse_writer(const struct walk *w, const struct subject *s, struct trust_writer writer)
-{
-	struct trust_finding f = make_finding(w, s, TRUST_FAULT_LIST);
-
-	f.writer = writer;
-	trust_text_describe(&f, w->why);
-	free(f.path);
-	return -EACCES;
-}
-
 static bool accepts_owner(struct walk *w, const struct subject *s, uid_t uid,
                           enum trust_fault fault)
 {
@@ -196,8 +186,14 @@ static int check_list(struct walk *w, const struct subject *s)
 
 	for (size_t index = 0; trust_writers_next_listed(s->fd, &index, &writer);) {
 		if (writer.is_group ? !accepts_group(w, s, writer.id)
-		                    : !accepts_owner(w, s, writer.id, TRUST_FAULT_OWNER))
-			return refuse_writer(w, s, writer);
+		                    : !accepts_owner(w, s, writer.id, TRUST_FAULT_OWNER)) {
+			struct trust_finding f = make_finding(w, s, TRUST_FAULT_LIST);
+
+			f.writer = writer;
+			trust_text_describe(&f, w->why);
+			free(f.path);
+			return -EACCES;
+		}
 	}
 	return 0;
 }

@@ -137,15 +137,6 @@ static bool check_strength(const struct tls_certificate *c, const struct place *
 	}
 }
 
-static void check_purpose(const struct tls_certificate *c, const struct place *p)
-{
-	if (X509_check_purpose(c->leaf, X509_PURPOSE_SSL_SERVER, 0) != 1)
-		WARN(p,
-		     "%s is not for servers (extended key usage without serverAuth): clients will "
-		     "refuse it",
-		     c->path);
-}
-
 bool tls_certificate_not_yet_valid(const struct tls_certificate *c)
 {
 	return X509_cmp_current_time(X509_get0_notBefore(c->leaf)) > 0;
@@ -160,26 +151,12 @@ int tls_certificate_days_left(const struct tls_certificate *c)
 	return seconds < 0 ? days - 1 : days;
 }
 
-static void check_dates(const struct tls_certificate *c, const struct place *p)
-{
-	int days = tls_certificate_days_left(c);
-
-	if (tls_certificate_not_yet_valid(c))
-		WARN(p,
-		     "%s is not valid yet, or this machine's clock is wrong: clients will "
-		     "refuse it",
-		     c->path);
-	else if (days < 0)
-		WARN(p, "%s expired %d days ago: clients will refuse it; renew it", c->path, -days);
-	else if (days < 30)
-		WARN(p, "%s expires in %d days; renew it", c->path, days);
-}
-
 bool tls_certificate_load(struct tls_certificate *c, const struct conf_certificate *conf,
                           const char *conf_path, struct errors *errors)
 {
 	struct place p = {.conf = conf, .conf_path = conf_path, .errors = errors};
 	bool have_chain, have_key;
+	int days;
 
 	c->path = xstrdup(conf->certificate);
 	c->key_path = xstrdup(conf->key);
@@ -192,8 +169,22 @@ bool tls_certificate_load(struct tls_certificate *c, const struct conf_certifica
 		REPORT(&p, "the certificate %s and the key %s do not match", c->path, c->key_path);
 		return false;
 	}
-	check_purpose(c, &p);
-	check_dates(c, &p);
+	if (X509_check_purpose(c->leaf, X509_PURPOSE_SSL_SERVER, 0) != 1)
+		WARN(&p,
+		     "%s is not for servers (extended key usage without serverAuth): clients will "
+		     "refuse it",
+		     c->path);
+	days = tls_certificate_days_left(c);
+	if (tls_certificate_not_yet_valid(c))
+		WARN(&p,
+		     "%s is not valid yet, or this machine's clock is wrong: clients will "
+		     "refuse it",
+		     c->path);
+	else if (days < 0)
+		WARN(&p, "%s expired %d days ago: clients will refuse it; renew it", c->path,
+		     -days);
+	else if (days < 30)
+		WARN(&p, "%s expires in %d days; renew it", c->path, days);
 	return true;
 }
 

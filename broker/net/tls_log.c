@@ -148,48 +148,41 @@ static const char *find_words(const struct words *table, size_t count, int code)
 	return NULL;
 }
 
+/* Why the client's certificate was not accepted. */
 static const char *verify_words(SSL *ssl)
 {
 	long result = ssl == NULL ? X509_V_OK : SSL_get_verify_result(ssl);
 	const char *text = find_words(by_verify, ARRAY_LEN(by_verify), (int)result);
 
-	if ((result == X509_V_ERR_CERT_NOT_YET_VALID || result == X509_V_ERR_CRL_NOT_YET_VALID) &&
-	    !clock_is_set(clock_wall_ms()))
-		return "the broker's clock is not set: no certificate is valid yet; when it is "
-		       "set, the client gets in with its next attempt";
 	if (text != NULL)
 		return text;
 	return result == X509_V_OK ? "the client's certificate could not be verified"
 	                           : X509_verify_cert_error_string(result);
 }
 
-static const char *reason_words(unsigned long error, SSL *ssl)
-{
-	const char *text;
-	int reason = ERR_GET_REASON(error);
-
-	if (error == 0)
-		return "the client violated the TLS protocol";
-	if (ERR_GET_LIB(error) == ERR_LIB_SSL && reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
-		return verify_words(ssl);
-	text = find_words(by_reason, ARRAY_LEN(by_reason), reason);
-	if (ERR_GET_LIB(error) == ERR_LIB_SSL && text != NULL)
-		return text;
-	return "the client violated the TLS protocol, or its data was damaged in transit";
-}
-
 /* The libraries below may have put theirs first; what TLS makes of it says most. */
 struct tls_failure tls_log_explain(SSL *ssl)
 {
-	struct tls_failure failure = {0};
+	struct tls_failure failure = {.cause = "the client violated the TLS protocol"};
 	unsigned long error;
+	int reason;
 
 	while ((error = ERR_get_error()) != 0) {
 		if (failure.error == 0 || (ERR_GET_LIB(error) == ERR_LIB_SSL &&
 		                           ERR_GET_LIB(failure.error) != ERR_LIB_SSL))
 			failure.error = error;
 	}
-	failure.cause = reason_words(failure.error, ssl);
+	if (failure.error == 0)
+		return failure;
+	reason = ERR_GET_REASON(failure.error);
+	failure.cause = NULL;
+	if (ERR_GET_LIB(failure.error) == ERR_LIB_SSL)
+		failure.cause = reason == SSL_R_CERTIFICATE_VERIFY_FAILED
+		                    ? verify_words(ssl)
+		                    : find_words(by_reason, ARRAY_LEN(by_reason), reason);
+	if (failure.cause == NULL)
+		failure.cause =
+		    "the client violated the TLS protocol, or its data was damaged in transit";
 	return failure;
 }
 

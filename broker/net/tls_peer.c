@@ -104,38 +104,34 @@ static size_t certificate_names(const struct stream_tls *tls, enum conf_certific
 }
 
 /* Where certificates are no longer asked for, one that was given counts as none. */
-static bool certificate_fits(const struct tls_peer *peer, const struct tls_context *ctx,
-                             bool connected, const char **why)
-{
-	X509 *certificate = certificate_of(peer);
-	STACK_OF(X509) * verified;
-
-	if (ctx->client_certificates == CLIENT_CERTIFICATES_NONE)
-		return true;
-	if (certificate == NULL) {
-		*why = "a client certificate is required now";
-		return ctx->client_certificates != CLIENT_CERTIFICATES_REQUIRED;
-	}
-	/* Verified by the same CAs and CRL before: only the dates may have come to an end. */
-	verified = SSL_get0_verified_chain(peer->ssl);
-	if (verified != NULL && memcmp(peer->ctx->trust, ctx->trust, sizeof(ctx->trust)) == 0 &&
-	    tls_certificate_check_dates(verified))
-		return true;
-	return tls_certificate_check_again(ctx, certificate, SSL_get_peer_cert_chain(peer->ssl),
-	                                   connected, why);
-}
-
 static enum stream_fit fits(const struct stream_tls *tls, const struct tls_context *ctx,
                             bool connected, const char **why)
 {
 	const struct tls_peer *peer = peer_of(tls);
+	X509 *certificate = certificate_of(peer);
+	STACK_OF(X509) *verified = SSL_get0_verified_chain(peer->ssl);
 
 	if (ctx->min_version == 13 && SSL_version(peer->ssl) < TLS1_3_VERSION) {
 		*why = "the TLS version is below tls.min_version now";
 		/* mutant: min_version_on_reload */
 		return STREAM_VERSION_TOO_OLD;
 	}
-	return certificate_fits(peer, ctx, connected, why) ? STREAM_FITS : STREAM_CERTIFICATE_BAD;
+	if (ctx->client_certificates == CLIENT_CERTIFICATES_NONE)
+		return STREAM_FITS;
+	if (certificate == NULL) {
+		*why = "a client certificate is required now";
+		return ctx->client_certificates == CLIENT_CERTIFICATES_REQUIRED
+		           ? STREAM_CERTIFICATE_BAD
+		           : STREAM_FITS;
+	}
+	/* Verified by the same CAs and CRL before: only the dates may have come to an end. */
+	if (verified != NULL && memcmp(peer->ctx->trust, ctx->trust, sizeof(ctx->trust)) == 0 &&
+	    tls_certificate_check_dates(verified))
+		return STREAM_FITS;
+	return tls_certificate_check_again(ctx, certificate, SSL_get_peer_cert_chain(peer->ssl),
+	                                   connected, why)
+	           ? STREAM_FITS
+	           : STREAM_CERTIFICATE_BAD;
 }
 
 void tls_peer_init(struct tls_peer *peer, const struct tls_context *ctx, const SSL *ssl)

@@ -148,13 +148,13 @@ static bool set_session_id_context(SSL_CTX *ssl_ctx, const struct tls_building *
 	return ok;
 }
 
-static bool set_client_verification(SSL_CTX *ssl_ctx, const struct tls_building *b)
+static void set_client_verification(SSL_CTX *ssl_ctx, const struct tls_building *b)
 {
 	int mode = SSL_VERIFY_PEER;
 
 	if (b->ctx->client_store == NULL) {
 		SSL_CTX_set_verify(ssl_ctx, SSL_VERIFY_NONE, NULL);
-		return true;
+		return;
 	}
 	if (b->conf->client_certificates == CLIENT_CERTIFICATES_REQUIRED)
 		mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
@@ -162,7 +162,6 @@ static bool set_client_verification(SSL_CTX *ssl_ctx, const struct tls_building 
 	SSL_CTX_set_verify_depth(ssl_ctx, TLS_CHECK_DEPTH);
 	SSL_CTX_set1_cert_store(ssl_ctx, b->ctx->client_store);
 	tls_certificate_check_bound(ssl_ctx);
-	return true;
 }
 
 SSL_CTX *tls_ssl_ctx_new(const struct tls_building *b)
@@ -171,11 +170,12 @@ SSL_CTX *tls_ssl_ctx_new(const struct tls_building *b)
 
 	ERR_clear_error();
 	if (ssl_ctx == NULL || !set_algorithms(ssl_ctx, b->conf->min_version) ||
-	    !set_session_id_context(ssl_ctx, b) || !set_client_verification(ssl_ctx, b)) {
+	    !set_session_id_context(ssl_ctx, b)) {
 		tls_building_report(b, "this OpenSSL does not support the required settings");
 		SSL_CTX_free(ssl_ctx);
 		return NULL;
 	}
+	set_client_verification(ssl_ctx, b);
 	/* No early data: MQTT has no profile for it (RFC 8446 E.5). */
 	SSL_CTX_clear_options(ssl_ctx, SSL_OP_ALLOW_UNSAFE_LEGACY_RENEGOTIATION |
 	                                   SSL_OP_ALLOW_CLIENT_RENEGOTIATION |

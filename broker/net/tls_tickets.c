@@ -81,35 +81,6 @@ void tls_tickets_free(struct tls_tickets *t)
 	free(t);
 }
 
-static void newest_key(struct tls_tickets *t, struct ticket_key *out)
-{
-	uint64_t now_ms = clock_monotonic_ms();
-
-	mutex_lock(&t->lock);
-	if (now_ms - t->keys[0].made_ms >= ROTATE_MS)
-		rotate_keys(t, now_ms);
-	*out = t->keys[0];
-	mutex_unlock(&t->lock);
-}
-
-/* 0: unknown or too old, 1: the newest, 2: an older one, the ticket should be renewed. */
-static int find_key(struct tls_tickets *t, const unsigned char *name, struct ticket_key *out)
-{
-	uint64_t now_ms = clock_monotonic_ms();
-	int found = 0;
-
-	mutex_lock(&t->lock);
-	for (size_t i = 0; i < t->count && found == 0; i++) {
-		if (memcmp(t->keys[i].name, name, sizeof(t->keys[i].name)) != 0 ||
-		    now_ms - t->keys[i].made_ms >= KEY_LIFE_MS)
-			continue;
-		*out = t->keys[i];
-		found = i == 0 ? 1 : 2;
-	}
-	mutex_unlock(&t->lock);
-	return found;
-}
-
 static int use_key(const struct ticket_key *key, const unsigned char *iv, EVP_CIPHER_CTX *cipher,
                    EVP_MAC_CTX *mac, int encrypt)
 {
@@ -134,22 +105,32 @@ static struct tls_context *context_of(SSL *ssl)
 	return SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
 }
 
-/* As SSL_CTX_set_tlsext_ticket_key_evp_cb(3) wants it: -1 error, 0 no key, 1 fine, 2 renew. */
+/* As SSL_CTX_set_tlsext_ticket_key_evp_cb(3) wants it: -1 error, 0 no key, or it is too old, 1
+ * fine, 2 fine and the ticket should be renewed. */
 static int on_ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
                          EVP_MAC_CTX *mac, int encrypt)
 {
 	struct tls_tickets *t = context_of(ssl)->tickets;
+	uint64_t now_ms = clock_monotonic_ms();
 	struct ticket_key key;
-	int answer = 1;
+	int answer = 0;
 
+	mutex_lock(&t->lock);
+	if (encrypt && now_ms - t->keys[0].made_ms >= ROTATE_MS)
+		rotate_keys(t, now_ms);
+	for (size_t i = 0; i < t->count && answer == 0; i++) {
+		if (!encrypt && (memcmp(t->keys[i].name, name, sizeof(key.name)) != 0 ||
+		                 now_ms - t->keys[i].made_ms >= KEY_LIFE_MS))
+			continue;
+		key = t->keys[i];
+		answer = i == 0 ? 1 : 2;
+	}
+	mutex_unlock(&t->lock);
+	if (answer == 0)
+		return 0;
 	if (encrypt) {
-		newest_key(t, &key);
 		memcpy(name, key.name, sizeof(key.name));
 		random_bytes(iv, (size_t)EVP_CIPHER_get_iv_length(EVP_aes_256_cbc()));
-	} else {
-		answer = find_key(t, name, &key);
-		if (answer == 0)
-			return 0;
 	}
 	if (!use_key(&key, iv, cipher, mac, encrypt))
 		answer = -1;
