@@ -48,7 +48,6 @@ __attribute__((format(printf, 3, 0))) static void put(struct errors *e, struct e
 {
 	char *text;
 
-	REQUIRE(e->count <= ERRORS_MAX);
 	if (!item.warning)
 		e->error_count++;
 	if (e->count >= ERRORS_MAX)

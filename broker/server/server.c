@@ -30,7 +30,8 @@
 #include "store/store_open.h"
 #include "tree/topic_owners.h"
 
-#define DAY_MS ((uint64_t)24 * 3600 * 1000)
+#define DAY_MS         ((uint64_t)24 * 3600 * 1000)
+#define AUDIT_RETRY_MS 1000
 
 struct worker_thread {
 	struct thread thread;
@@ -44,6 +45,8 @@ struct run {
 	struct reloader *reloader;
 	struct worker_thread *threads;
 	struct timer expiry_timer;
+	struct timer
+	    audit_timer; /* the file could not be opened again, for a cause that may pass */
 	struct clock_watch *clock_watch;
 	struct control *control; /* NULL: not configured */
 	struct sys *sys;
@@ -134,6 +137,7 @@ static void on_stop_signal(void *arg, int signum)
 	reload_stop(run->reloader);
 	control_socket_stop(run->control);
 	executor_timer_disarm(&run->executor, &run->expiry_timer);
+	executor_timer_disarm(&run->executor, &run->audit_timer);
 	clock_watch_stop(run->clock_watch);
 	/* A second signal does not make it faster: without its watcher it would kill. */
 	sigemptyset(&signals);
@@ -155,14 +159,34 @@ static void on_reload_signal(void *arg, int signum)
 	reload_run(run->reloader, RELOAD_ASKED);
 }
 
-static void on_audit_signal(void *arg, int signum)
+/* Until then what is written goes into the file that was moved away. */
+static void reopen_audit(struct run *run)
 {
+	struct errors errors = {0};
 	int failed = log_audit_reopen();
 
-	(void)arg;
+	if (failed == 0)
+		return;
+	errors_note_cause(&errors, -failed);
+	errors_add(&errors, "log.audit", 0, 0, "cannot be opened again: %s%s", strerror(-failed),
+	           errors.may_pass ? "; the cause may pass: it is tried again in a second"
+	                           : "; make its directory writable and send SIGUSR1 again");
+	errors_log(&errors);
+	if (errors.may_pass)
+		executor_timer_arm(&run->executor, &run->audit_timer, AUDIT_RETRY_MS);
+	errors_fini(&errors);
+}
+
+static void on_audit_signal(void *arg, int signum)
+{
 	(void)signum;
-	if (failed != 0)
-		LOG(CONFIG_ERROR, .where = slice_of_str("log.audit"), .error = strerror(-failed));
+	reopen_audit(arg);
+}
+
+static void on_audit_timer(struct timer *timer, void *executor_arg)
+{
+	(void)timer;
+	reopen_audit(executor_arg);
 }
 
 static void on_expiry_timer(struct timer *timer, void *executor_arg)
@@ -281,6 +305,7 @@ static struct run *run_new(struct config_snapshot *snapshot, struct tls_tickets 
 	executor_init(&run->executor, workers, NULL, run);
 	run->reloader = reload_new(run->shared, &run->executor, snapshot, tickets);
 	run->expiry_timer.fire = on_expiry_timer;
+	run->audit_timer.fire = on_audit_timer;
 	run->clock_watch = clock_watch_new(&run->executor, on_clock_set);
 	for (unsigned i = 0; i < workers; i++)
 		clock_watch_add(run->clock_watch, &run->shared->workers[i]->executor);

@@ -52,6 +52,13 @@ def expect_gone(client):
             client.read()
 
 
+def wait_for_file(path):
+    deadline = time.monotonic() + TIMEOUT_S
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert path.exists()
+
+
 def test_locked_user_is_disconnected_while_clients_have_all_descriptors(broker, crowd):
     with Wire(broker, user="bertil") as locked, Wire(broker) as other:
         crowd()
@@ -74,10 +81,7 @@ def test_control_audit_and_store_work_while_clients_have_all_descriptors(broker,
         audit = broker.directory / "audit.log"
         audit.rename(broker.directory / "audit.log.1")
         broker.process.signal(signal.SIGUSR1)
-        deadline = time.monotonic() + TIMEOUT_S
-        while not audit.exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert audit.exists()
+        wait_for_file(audit)
 
 
 def test_client_waits_for_a_descriptor_and_is_not_closed(broker):
@@ -110,6 +114,17 @@ def test_reload_that_failed_for_want_of_descriptors_is_repeated(broker):
         broker.wait_log("reloaded", mark)
         expect_gone(locked)
         other.settle()
+
+
+def test_audit_file_that_could_not_be_reopened_for_want_of_descriptors_is_opened_later(broker):
+    audit, mark = broker.directory / "audit.log", broker.mark()
+    audit.rename(broker.directory / "audit.log.1")
+    resource.prlimit(broker.process.pid, resource.RLIMIT_NOFILE, (1, LIMIT))
+    broker.process.signal(signal.SIGUSR1)
+    broker.wait_log("config-error", mark, where="log.audit", error=lambda text: "tried again" in text)
+    assert not audit.exists()
+    resource.prlimit(broker.process.pid, resource.RLIMIT_NOFILE, (LIMIT, LIMIT))
+    wait_for_file(audit)
 
 
 def test_reload_that_failed_for_an_error_is_not_repeated(broker):
