@@ -81,8 +81,8 @@ void timer_arm(struct timers *t, struct timer *timer, uint64_t due_ms)
 }
 
 /* Of a turn: what is due then is due in the next one still. */
-#define RUN_NS      UINT64_C(2000000)
-#define LOOK_TIMERS 16
+#define RUN_NS      UINT64_C(1000000)
+#define LOOK_TIMERS 4
 
 void timers_run(struct timers *t, uint64_t now_ms, void *executor_arg)
 {
