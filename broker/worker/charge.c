@@ -10,6 +10,7 @@ void charge_init(struct charge *c, struct payer *payer)
 
 void charge_set(struct worker *w, struct charge *c, uint64_t bytes)
 {
+	REQUIRE_EXECUTOR(&w->executor);
 	if (bytes != c->bytes)
 		charge_add(w, c, bytes - c->bytes);
 }
@@ -18,6 +19,7 @@ void charge_move(struct worker *w, struct charge *c, struct payer *payer)
 {
 	uint64_t bytes = c->bytes;
 
+	REQUIRE_EXECUTOR(&w->executor);
 	charge_fini(w, c);
 	charge_init(c, payer);
 	charge_set(w, c, bytes);

@@ -23,7 +23,6 @@ void charge_fini(struct worker *w, struct charge *c);
 /* Inline: each message in flight costs two of them. */
 static inline void charge_add(struct worker *w, struct charge *c, uint64_t bytes)
 {
-	REQUIRE_EXECUTOR(&w->executor);
 	c->bytes += bytes;
 	payer_add(c->payer, w->executor.index, bytes);
 	count_by(&w->counters.memory_bytes, bytes);
