@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "base/array.h"
 #include "durability/durability.h"
 #include "durability/record_batch.h"
 #include "durability/record_codec.h"
@@ -115,12 +114,6 @@ struct commit *commit_new(struct worker *w, const struct publish_job *job)
 		       match->filter_count * sizeof(*match->filters));
 	}
 	return commit;
-}
-
-struct target_item *commit_add(struct commit *commit)
-{
-	array_reserve(commit->items, commit->item_cap, commit->item_count + 1);
-	return &commit->items[commit->item_count++];
 }
 
 void commit_free(struct commit *commit)

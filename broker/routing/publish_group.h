@@ -31,7 +31,6 @@ bool commit_is_wanted(const struct worker *w, const struct publish_job *job);
 size_t commit_adds(const struct worker *w, const struct publish_job *job);
 struct commit *commit_new(struct worker *w, const struct publish_job *job);
 void commit_free(struct commit *commit); /* NULL is fine */
-struct target_item *commit_add(struct commit *commit);
 /* Store what must be stored and dispatch what waits for nothing. True: the acknowledgement waits
  * with the rest, and *commit is the journal's now (NULL). */
 bool commit_append(struct worker *w, struct publish_job *job, struct commit **commit);

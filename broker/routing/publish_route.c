@@ -2,8 +2,10 @@
  * publish_group.c.  DESIGN.md sections 4 and 5, points 6 to 9. */
 #include "routing/publish_route.h"
 
-#include <stdlib.h>
-
+#include "base/alloc.h"
+#include "base/array.h"
+#include "base/hash.h"
+#include "base/table.h"
 #include "durability/durability.h"
 #include "routing/batch.h"
 #include "routing/dispatch.h"
@@ -16,6 +18,11 @@
 #include "tree/target_set.h"
 #include "worker/memory_quota.h"
 #include "worker/shared.h"
+
+/* Work of a turn (worker.h): it takes that much longer where the tree is large. */
+#define NODES_PER_STEP   4
+#define TARGETS_PER_STEP 4
+#define RETAINED_STEPS   4
 
 /* --- targets of one match, merged by session --- */
 
@@ -35,33 +42,12 @@ static struct target_item item_of(const struct route_target *t, uint64_t group_i
 
 /* Overlapping subscriptions of one session: one copy, the highest QoS, all identifiers.
  * [MQTT3-3.3.5-1] [MQTT5-3.3.4-2, -3] */
-static void item_merge(struct target_item *into, const struct target_item *more)
+static void item_merge(struct target_item *into, const struct route_target *more)
 {
-	if (more->qos > into->qos)
-		into->qos = more->qos;
-	into->retain_as_published |= more->retain_as_published;
-	subscription_ids_add(&into->ids, more->ids.one);
-}
-
-static int by_session(const void *a, const void *b)
-{
-	const struct target_item *x = a, *y = b;
-
-	return x->session_id < y->session_id ? -1 : x->session_id > y->session_id;
-}
-
-static void merge_items(struct commit *commit)
-{
-	size_t last = 0;
-
-	qsort(commit->items, commit->item_count, sizeof(*commit->items), by_session);
-	for (size_t i = 1; i < commit->item_count; i++) {
-		if (commit->items[i].session_id == commit->items[last].session_id)
-			item_merge(&commit->items[last], &commit->items[i]);
-		else
-			commit->items[++last] = commit->items[i];
-	}
-	commit->item_count = last + 1;
+	if (more->options.qos > into->qos)
+		into->qos = more->options.qos;
+	into->retain_as_published |= more->options.retain_as_published;
+	subscription_ids_add(&into->ids, more->subscription_id);
 }
 
 /* Not a change that its replay gives, or gave. */
@@ -72,22 +58,45 @@ static bool wants(const struct route_target *t, const struct msg *msg)
 	return msg->number == 0 || msg->number > t->since;
 }
 
-static void collect_items(const struct route_match *match, const struct msg *msg,
+/* A session may stand in thousands of filters that match: it is found by its id, and all items have
+ * their place before the first one is there. */
+static void collect_items(struct worker *w, const struct route_match *match, const struct msg *msg,
                           struct commit *commit)
 {
-	bool several = false;
+	size_t count = match->target_count;
+	bool several =
+	    count > 1 && match->targets[count - 1].filter_id != match->targets[0].filter_id;
+	struct table by_session = {0};
 
-	for (size_t i = 0; i < match->target_count; i++) {
+	array_reserve(commit->items, commit->item_cap, count + match->share_count);
+	w->work += count / TARGETS_PER_STEP;
+	for (size_t i = 0; i < count; i++) {
 		const struct route_target *t = &match->targets[i].target;
+		void **place = NULL;
 
-		several |= match->targets[i].filter_id != match->targets[0].filter_id;
-		if (wants(t, msg))
-			*commit_add(commit) = item_of(t, 0);
+		if (!wants(t, msg))
+			continue;
+		if (several)
+			place = table_find(&by_session, hash_id(t->session_id), NULL, NULL);
+		if (place != NULL) {
+			item_merge(*place, t);
+			continue;
+		}
+		commit->items[commit->item_count] = item_of(t, 0);
+		if (several)
+			table_add(&by_session, hash_id(t->session_id),
+			          &commit->items[commit->item_count]);
+		commit->item_count++;
 	}
-	if (several && commit->item_count > 1)
-		merge_items(commit);
+	table_fini(&by_session);
 	for (size_t i = 0; i < match->share_count; i++)
-		*commit_add(commit) = item_of(&match->shares[i].member, match->shares[i].group_id);
+		commit->items[commit->item_count++] =
+		    item_of(&match->shares[i].member, match->shares[i].group_id);
+	if (several && commit->item_count > 0) { /* it may wait for the disk */
+		commit->items =
+		    xrealloc_array(commit->items, commit->item_count, sizeof(*commit->items));
+		commit->item_cap = commit->item_count;
+	}
 }
 
 /* --- handing over --- */
@@ -124,7 +133,7 @@ static void dispatch_commit(struct worker *w, struct publish_job *job)
 {
 	struct commit *commit = commit_new(w, job);
 
-	collect_items(job->match, job->msg, commit);
+	collect_items(w, job->match, job->msg, commit);
 	if (!commit->holds_live)
 		dispatch_live(w, job->msg, job->match, job->msg->retain);
 	commit->reason =
@@ -133,10 +142,6 @@ static void dispatch_commit(struct worker *w, struct publish_job *job)
 		acknowledge_now(job, commit->reason);
 	commit_free(commit);
 }
-
-/* Work of a turn (worker.h): it takes that much longer where the tree is large. */
-#define NODES_PER_STEP 4
-#define RETAINED_STEPS 4
 
 /* Inside a read section. */
 static void match_topic(struct worker *w, const struct publish_job *job)
