@@ -49,6 +49,7 @@ struct conn {
 	struct conn *next_leaving;
 	struct conn *yield_prev, *yield_next; /* in client_list.yielding */
 	uint64_t yielded_in;                  /* the worker's turn */
+	uint64_t heavy_until_ms;              /* its packets may be much work (yield.h) */
 	struct worker *moving_to;             /* it leaves at the end of the turn; NULL: it stays */
 	struct buf *deferred;                 /* deferred_publish.h; NULL: nothing */
 	struct buf in; /* an incomplete packet; the CONNECT while its login is under way */

@@ -10,6 +10,7 @@
 #include "client/connection_limits.h"
 #include "client/keep_alive.h"
 #include "client/packet_dispatch.h"
+#include "client/yield.h"
 #include "net/listener.h"
 #include "session/link_output.h"
 #include "worker/shared.h"
@@ -106,6 +107,7 @@ void conn_accept(struct worker *w, struct stream *stream)
 		return;
 	}
 	c = xnew(c);
+	c->heavy_until_ms = HEAVY_NEW;
 	c->address_counted = stream_has_address(stream);
 	c->ops = &ops;
 	c->link.worker = w;

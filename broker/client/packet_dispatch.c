@@ -206,6 +206,7 @@ static void handle_packets(struct conn *c, struct slice *in)
 	size_t max = client_link_limits(&c->link)->max_packet_size;
 	struct worker *w = c->link.worker;
 	struct turn_share share = share_of(w);
+	const uint64_t before = w->work;
 	struct frame f;
 	size_t needed;
 
@@ -216,7 +217,7 @@ static void handle_packets(struct conn *c, struct slice *in)
 
 		if (status != FRAME_COMPLETE) {
 			refuse_frame(c, status, "the packet is larger than limits.max_packet_size");
-			return;
+			break;
 		}
 		stream_note_packet(c->link.stream);
 		if (c->link.limit.drain == NULL || input_drain_admits(c, &f)) {
@@ -235,6 +236,7 @@ static void handle_packets(struct conn *c, struct slice *in)
 			yield_begin(c);
 		}
 	}
+	yield_note_work(c, w->work - before);
 }
 
 /* The first packet stays in the input until its login is decided: the connection may have to move,
@@ -323,7 +325,8 @@ void packet_dispatch_on_bytes(void *arg, struct slice bytes)
 			packet_dispatch_continue(c);
 		return;
 	}
-	handle_packets(c, &bytes);
+	if (!yield_if_heavy(c))
+		handle_packets(c, &bytes);
 	if (c->state != CONN_CLOSING && bytes.len > 0) {
 		c->packet_ms = c->link.heard_ms;
 		(void)conn_memory_add_input(c, bytes);

@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "client/client_list.h"
-#include "client/conn.h"
 #include "session/client_link.h"
 #include "worker/worker.h"
 
@@ -24,6 +23,18 @@ void yield_begin(struct conn *c)
 	c->yielded_in = w->turn;
 	DL_APPEND2(w->clients->yielding, c, yield_prev, yield_next);
 	client_link_pause(&c->link, PAUSE_TURN);
+}
+
+bool yield_heavy(struct conn *c)
+{
+	const struct worker *w = c->link.worker;
+
+	REQUIRE_OWNER(&c->link);
+	/* mutant: heavy_in_one_turn */
+	if (!worker_turn_is_used(w) && w->clients->yielding == NULL)
+		return false;
+	yield_begin(c);
+	return true;
 }
 
 void yield_forget(struct conn *c)
@@ -49,7 +60,7 @@ bool yield_turn(struct worker *w)
 		yield_forget(c);
 		conn_resume(c, PAUSE_TURN);
 		more = true; /* it may be read again */
-		if (clock_monotonic_ns() - begin_ns > TURN_NS)
+		if (worker_turn_is_used(w) || clock_monotonic_ns() - begin_ns > TURN_NS)
 			break;
 	}
 	return more || w->clients->yielding != NULL;

@@ -3,14 +3,37 @@
 #ifndef CLIENT_YIELD_H
 #define CLIENT_YIELD_H
 
-#include <stdbool.h>
+#include "client/conn.h"
 
-struct conn;
-struct worker;
+/* conn.heavy_until_ms of a connection that has not caused any work yet. */
+#define HEAVY_NEW UINT64_MAX
+/* So much is a heavy packet: a quarter of a millisecond. Its connection is remembered for it. */
+#define HEAVY_STEPS(w) ((w)->turn_steps / 16)
+#define HEAVY_MS       UINT64_C(10000)
 
 /* Pause it (PAUSE_TURN). */
 void yield_begin(struct conn *c);
 void yield_forget(struct conn *c);
+/* It has caused so much work (worker->work). One that is new is like one that has caused much. */
+static inline void yield_note_work(struct conn *c, uint64_t work)
+{
+	const struct worker *w = c->link.worker;
+
+	if (work > HEAVY_STEPS(w))
+		c->heavy_until_ms = w->executor.now_ms + HEAVY_MS;
+	else if (c->heavy_until_ms == HEAVY_NEW)
+		c->heavy_until_ms = 0;
+}
+
+/* Much of the turn is used: wait behind others of that kind. */
+bool yield_heavy(struct conn *c);
+/* Bytes have come. True: much of the turn is used, and its packets are likely to be much work: they
+ * wait, so that many of that kind together do not make a turn long. */
+static inline bool yield_if_heavy(struct conn *c)
+{
+	return c->link.worker->executor.now_ms < c->heavy_until_ms && yield_heavy(c);
+}
+
 /* Let those that yielded before this turn go on, within the budget of this turn. True: some still
  * wait. */
 bool yield_turn(struct worker *w);

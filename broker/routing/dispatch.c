@@ -7,6 +7,7 @@
 #include "durability/durability.h"
 #include "durability/record_batch.h"
 #include "routing/batch.h"
+#include "routing/delivery_queue.h"
 #include "routing/local_delivery.h"
 #include "routing/router.h"
 #include "session/disk_queue.h"
@@ -95,6 +96,16 @@ static void give_to_target(struct worker *w, struct msg *msg, const struct targe
 		dispatch_next_member(w, msg, item, item->session_id);
 }
 
+/* One with a position is in the session's queue, whose order is that of positions. */
+static void give_or_queue(struct worker *w, struct msg *msg, const struct target_item *item,
+                          struct worker *publisher)
+{
+	if (item->position == 0 && delivery_queue_takes(w, msg))
+		delivery_queue_add_target(w, msg, item, publisher);
+	else
+		give_to_target(w, msg, item);
+}
+
 static void on_batch(struct task *task, void *executor_arg)
 {
 	struct batch *b = container_of(task, struct batch, task);
@@ -104,9 +115,15 @@ static void on_batch(struct task *task, void *executor_arg)
 		struct batch_item *item = &b->items[i];
 
 		if (item->kind == ITEM_LIVE) {
-			local_delivery_live(w, item->msg, b->ids + item->first, item->count);
+			struct live_delivery live = {.msg = item->msg,
+			                             .filter_ids = b->ids + item->first,
+			                             .filter_count = item->count};
+
+			if (delivery_queue_takes(w, item->msg) ||
+			    !local_delivery_live(w, &live, delivery_queue_until(w)))
+				delivery_queue_add_live(w, &live, b->from);
 		} else {
-			give_to_target(w, item->msg, &b->targets[item->first]);
+			give_or_queue(w, item->msg, &b->targets[item->first], b->from);
 			subscription_ids_fini(&b->targets[item->first].ids);
 		}
 		msg_unref(&item->msg);
@@ -139,6 +156,7 @@ void dispatch_live(struct worker *w, struct msg *msg, const struct route_match *
 {
 	struct router *r = w->router;
 	uint64_t own = (uint64_t)1 << w->executor.index, others = match->executors;
+	struct live_delivery live = {.msg = msg};
 	size_t count = 0;
 
 	REQUIRE_EXECUTOR(&w->executor);
@@ -153,7 +171,10 @@ void dispatch_live(struct worker *w, struct msg *msg, const struct route_match *
 		if ((match->filters[i].executors & own) != 0)
 			r->ids[count++] = match->filters[i].filter_id;
 	}
-	local_delivery_live(w, msg, r->ids, count); /* last: it may use the match again */
+	live.filter_ids = r->ids;
+	live.filter_count = count;
+	if (delivery_queue_takes(w, msg) || !local_delivery_live(w, &live, delivery_queue_until(w)))
+		delivery_queue_add_live(w, &live, w);
 }
 
 void dispatch_target(struct worker *w, struct msg *msg, const struct target_item *item,
@@ -166,13 +187,24 @@ void dispatch_target(struct worker *w, struct msg *msg, const struct target_item
 	REQUIRE(item->executor < w->shared->worker_count);
 	if (goes_directly(w, item->executor, through_mailbox)) {
 		/* mutant: shared_twice */
-		give_to_target(w, msg, item);
+		give_or_queue(w, msg, item, w);
 		return;
 	}
 	b = batch_to(w, item->executor, on_batch);
 	entry = batch_add(b, item->group_id == 0 ? ITEM_TARGET : ITEM_SHARE, msg);
 	entry->first = (uint32_t)b->target_count;
 	batch_add_target(b, item);
+}
+
+bool dispatch_turn(struct worker *w)
+{
+	return delivery_queue_turn(w, give_to_target);
+}
+
+void dispatch_flush(struct worker *w)
+{
+	delivery_queue_flush(w, give_to_target);
+	batch_send_all(w);
 }
 
 /* The queue on disk was full: the member's loss, or another member's turn. */

@@ -8,6 +8,7 @@
 #include "durability/durability.h"
 #include "proto/packet_publish.h"
 #include "proto/topic.h"
+#include "routing/delivery_queue.h"
 #include "routing/flow.h"
 #include "routing/publish_job.h"
 #include "routing/publish_route.h"
@@ -266,5 +267,6 @@ struct fault on_publish(struct client_link *link, const struct frame *f)
 		defer_publish(link, &pub);
 	msg_unref(&job.msg);
 	flow_hold(&w->router->flows, link);
+	delivery_queue_hold(link);
 	return FAULT_NONE;
 }

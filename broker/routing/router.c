@@ -19,7 +19,7 @@ void router_fini(struct worker *w)
 {
 	struct router *r = w->router;
 
-	REQUIRE(r->own_in_flight == 0);
+	REQUIRE(r->queue == NULL && r->own_in_flight == 0);
 	for (unsigned executor = 0; executor < w->shared->worker_count; executor++)
 		REQUIRE(r->outbox[executor] == NULL);
 	route_match_fini(&r->match);

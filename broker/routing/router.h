@@ -7,6 +7,7 @@
 #include "session/delivery_context.h"
 
 struct batch;
+struct delivery_queue;
 struct merge;
 
 /* Sessions that several filters of a message name (local_delivery.c). */
@@ -21,12 +22,14 @@ struct merges {
 struct router {
 	struct route_match match;
 	struct merges merges;
+	uint64_t merge_serial; /* of the newest merges, these or others */
 	struct fan_out fan_out;
 	uint64_t *ids; /* batch.c: filter ids of one executor */
 	size_t id_cap;
 	struct batch **outbox; /* one per executor: built during the turn */
 	size_t own_in_flight;  /* batches of ours in our own mailbox */
 	struct flows flows;
+	struct delivery_queue *queue;
 	/* The outbox has messages of queues, which went ahead of the disk. */
 	bool outbox_unstored;
 	struct log_limit share_limit;

@@ -7,7 +7,7 @@
 #include "session/will.h"
 
 /* Its lifetime begins now: until here expires_ms was an interval. [MQTT5-3.1.3-11] */
-static struct msg *begin_life(struct session *s, const struct msg *will)
+static struct msg *begin_life(struct session *s, struct msg *will)
 {
 	struct msg_parts parts = {.qos = will->qos,
 	                          .retain = will->retain,
@@ -16,7 +16,10 @@ static struct msg *begin_life(struct session *s, const struct msg *will)
 	                          .forwarded = msg_forwarded(will),
 	                          .payload = msg_payload(will)};
 
-	if (parts.expires_ms != MSG_NEVER)
+	/* Nobody else has it: it need not be copied. */
+	if (will->expires_ms == MSG_NEVER && will->origin == s->origin)
+		return msg_ref(will);
+	if (will->expires_ms != MSG_NEVER)
 		parts.expires_ms += s->worker->executor.now_ms;
 	return msg_new(s->origin, &parts);
 }

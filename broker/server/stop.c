@@ -10,7 +10,7 @@
 #include "durability/record_batch.h"
 #include "net/listener.h"
 #include "net/loop.h"
-#include "routing/batch.h"
+#include "routing/dispatch.h"
 #include "session/client_link.h"
 #include "session/inflight_end.h"
 #include "session/session_deliver.h"
@@ -81,7 +81,7 @@ static void stage_flush(struct stop_step *step)
 			inflight_end_note_sent(c->link.session);
 	}
 	record_batch_flush(step->worker);
-	batch_send_all(step->worker);
+	dispatch_flush(step->worker);
 	report_done(step);
 }
 

@@ -17,6 +17,7 @@
 #include "durability/record_batch.h"
 #include "durability/store_quota.h"
 #include "routing/batch.h"
+#include "routing/delivery_queue.h"
 #include "routing/dispatch.h"
 #include "routing/local_delivery.h"
 #include "routing/router.h"
@@ -57,6 +58,8 @@ static bool worker_turn_end(void *arg)
 	if (clients->yielding != NULL)
 		more |= yield_turn(w);
 	w->turn++;
+	if (w->router->queue->count > 0)
+		more |= dispatch_turn(w);
 	if (w->sessions->working != NULL || w->sessions->ended != NULL)
 		more |= session_turn(w);
 	if (w->output->review != NULL)
@@ -79,6 +82,7 @@ static bool worker_turn_end(void *arg)
 		clients->leaving = c->next_leaving;
 		conn_accept_at_owner(c);
 	}
+	worker_begin_turn(w);
 	return more || w->output->review != NULL || clients->yielding != NULL;
 }
 
@@ -132,6 +136,17 @@ static void on_unblocked(struct client_link *link)
 	session_deliver_wake_replay(link->session);
 }
 
+/* In a later turn: others have waited too. */
+static void on_fan_out_done(struct client_link *link)
+{
+	struct conn *c = conn_of(link);
+
+	if ((link->pauses & PAUSE_FAN_OUT) == 0)
+		return;
+	yield_begin(c);
+	conn_resume(c, PAUSE_FAN_OUT);
+}
+
 static void on_share_returned(struct session *s, struct msg *msg, const struct target_item *item)
 {
 	dispatch_next_member(s->worker, msg, item, s->id);
@@ -143,6 +158,7 @@ static const struct session_upcalls upcalls = {
     .on_unblocked = on_unblocked,
     .on_output_paused = on_output_paused,
     .on_taken_over = connect_session_taken_over,
+    .on_fan_out_done = on_fan_out_done,
     .on_will_due = will_publish,
     .on_share_returned = on_share_returned,
 };
@@ -155,6 +171,7 @@ static void worker_free(struct worker *w)
 		return;
 	executor_enter(&w->executor);
 	client_list_fini(w);
+	delivery_queue_fini(w);
 	session_turn_fini(w);
 	memory_wait_fini(w);
 	session_lifecycle_fini(w);
@@ -184,6 +201,7 @@ struct shared *workers_new(struct config_snapshot *snapshot, unsigned workers,
 		w->sessions->attach = session_attach_here;
 		memory_wait_init(w);
 		router_init(w, on_open);
+		delivery_queue_init(w);
 		client_list_init(w);
 		executor_leave();
 		shared->workers[i] = w;

@@ -25,6 +25,7 @@ enum pause_reason {
 	PAUSE_RATE = 32,     /* limits.message_rate */
 	PAUSE_STORE = 64,    /* too much of what it sent waits for the store (input_limit.h) */
 	PAUSE_SESSION = 128, /* its session is being attached */
+	PAUSE_FAN_OUT = 512, /* what it published is still being delivered (delivery_queue.h) */
 	PAUSE_TURN = 256,    /* it has had its share of this turn of the loop (yield.h) */
 };
 

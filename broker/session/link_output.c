@@ -76,6 +76,7 @@ struct buf *link_output_buf_slow(struct client_link *link)
 
 	REQUIRE_OWNER(link);
 	if (!link->dirty) {
+		link->worker->work += LINK_OUTPUT_STEPS;
 		if (link->out.cap == 0)
 			link->out = take_buffer(output);
 		link->dirty = true;

@@ -15,6 +15,9 @@
 void link_output_init(struct worker *w);
 void link_output_fini(struct worker *w);
 
+/* What it costs to write to one more connection at the end of a turn (worker.h: work). */
+#define LINK_OUTPUT_STEPS 16
+
 /* A longer turn does not wait for its end. */
 #define LINK_OUTPUT_FLUSH ((size_t)262144)
 

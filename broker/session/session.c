@@ -70,6 +70,8 @@ const struct conf_limits *session_limits(const struct session *s)
 	return s->link != NULL ? client_link_limits(s->link) : &s->worker->snapshot->conf->limits;
 }
 
+#define SUBJECT_STEPS 16 /* after a reload it is made again (worker.h: work) */
+
 const struct acl_subject *session_subject(struct session *s)
 {
 	const struct config_snapshot *snapshot = s->worker->snapshot;
@@ -80,6 +82,7 @@ const struct acl_subject *session_subject(struct session *s)
 		s->subject = config_snapshot_subject(snapshot, s->origin->anonymous,
 		                                     s->origin->user_name, s->origin->client_id);
 		s->subject_generation = snapshot->generation;
+		s->worker->work += SUBJECT_STEPS;
 	}
 	return s->subject;
 }

@@ -163,6 +163,8 @@ struct session {
 	uint32_t expiry_s; /* Session Expiry Interval; 0: ends with the connection; EXPIRY_NEVER */
 	uint32_t next_subscription; /* number of the newest */
 	uint32_t groups_pending;    /* of its messages, not yet durable */
+	uint32_t filters_left;      /* how often it left the live subscribers of a filter */
+	uint32_t fan_outs;          /* workers that still deliver what it published */
 	uint16_t next_packet_id;
 	bool durable;
 	bool ended;         /* it is in no table any more, gets nothing, and is being freed */
@@ -183,12 +185,13 @@ struct session_table {
 	void (*attach)(struct session_attach *attach);
 	struct table by_key; /* user key and client id */
 	struct table by_id;
-	struct table filters;    /* by id: the first of its live subscribers here (utlist DL) */
-	struct session *all;     /* utlist DL, the oldest first */
-	struct session *working; /* session_work.c; utlist DL */
-	struct session *ended;   /* the same */
-	struct session *next_to_check; /* admission.h goes through all of them */
-	struct session *memory_waits;  /* memory_wait.c */
+	struct table filters; /* by id: the first of its live subscribers here (utlist DL) */
+	struct subscriber_cursor *cursors; /* that rest at one of those; utlist DL */
+	struct session *all;               /* utlist DL, the oldest first */
+	struct session *working;           /* session_work.c; utlist DL */
+	struct session *ended;             /* the same */
+	struct session *next_to_check;     /* admission.h goes through all of them */
+	struct session *memory_waits;      /* memory_wait.c */
 	struct timer memory_timer;
 	unsigned memory_wait_count;
 	uint64_t next_id;

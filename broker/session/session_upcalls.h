@@ -22,6 +22,8 @@ struct session_upcalls {
 	void (*on_taken_over)(struct client_link *old, struct client_link *link);
 	/* Reading is paused because the client does not take what waits for it. */
 	void (*on_output_paused)(struct client_link *link);
+	/* Everything is delivered that this client has published: it is read again. */
+	void (*on_fan_out_done)(struct client_link *link);
 	/* The will, if there is one, is to be published now. */
 	void (*on_will_due)(struct session *s);
 	/* A member of a $share group leaves: its message is for another one. */

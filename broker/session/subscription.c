@@ -71,9 +71,11 @@ static void join(struct subscription *sub)
 	sub->filter_id = route_join(w->shared->route, w->executor.index, subscription_filter(sub));
 	place = table_find(&w->sessions->filters, hash_id(sub->filter_id), NULL, NULL);
 	first = place == NULL ? NULL : *place;
-	DL_APPEND(first, sub);
+	DL_PREPEND(first, sub); /* who has begun to go through them does not meet it */
 	if (place == NULL)
 		table_add(&w->sessions->filters, hash_id(sub->filter_id), sub);
+	else
+		*place = first;
 }
 
 static void leave_filter(struct subscription *sub)
@@ -81,7 +83,13 @@ static void leave_filter(struct subscription *sub)
 	struct worker *w = sub->session->worker;
 	void **place = table_find(&w->sessions->filters, hash_id(sub->filter_id), NULL, NULL);
 	struct subscription *first = *place;
+	struct subscriber_cursor *cursor;
 
+	sub->session->filters_left++;
+	DL_FOREACH (w->sessions->cursors, cursor) {
+		if (cursor->at == sub)
+			cursor->at = sub->next;
+	}
 	DL_DELETE(first, sub);
 	if (first != NULL) {
 		*place = first;
@@ -89,6 +97,39 @@ static void leave_filter(struct subscription *sub)
 	}
 	table_remove(&w->sessions->filters, hash_id(sub->filter_id), sub);
 	route_leave(w->shared->route, w->executor.index, subscription_filter(sub));
+}
+
+const struct subscription *subscription_first(const struct worker *w, uint64_t filter_id)
+{
+	void **first = table_find(&w->sessions->filters, hash_id(filter_id), NULL, NULL);
+
+	return first == NULL ? NULL : *first;
+}
+
+void subscription_rest(struct worker *w, struct subscriber_cursor *cursor,
+                       const struct subscription *at)
+{
+	cursor->at = at;
+	DL_APPEND(w->sessions->cursors, cursor);
+}
+
+const struct subscription *subscription_resume(struct worker *w, struct subscriber_cursor *cursor)
+{
+	DL_DELETE(w->sessions->cursors, cursor);
+	return cursor->at;
+}
+
+bool subscription_matches(const struct session *s, struct slice topic)
+{
+	struct table_walk walk = table_walk_of(&s->subscriptions);
+	const struct subscription *sub;
+
+	while ((sub = table_walk_next(&walk)) != NULL) {
+		s->worker->work++;
+		if (sub->filter_id != 0 && topic_matches(subscription_filter(sub), topic))
+			return true;
+	}
+	return false;
 }
 
 /* --- in the shared tree --- */

@@ -5,6 +5,23 @@
 
 #include "session/session.h"
 
+/* Where somebody who goes through the live subscribers of a filter has stopped for a while: it
+ * moves on when that one leaves. Those who join meanwhile come before the others, and are not met.
+ */
+struct subscriber_cursor {
+	struct subscriber_cursor *prev, *next; /* among those of the worker */
+	const struct subscription *at;         /* NULL: the end was reached */
+};
+
+/* The first of the live subscribers of this filter at this worker; NULL: the last one has left. */
+const struct subscription *subscription_first(const struct worker *w, uint64_t filter_id);
+void subscription_rest(struct worker *w, struct subscriber_cursor *cursor,
+                       const struct subscription *at);
+/* Where it is to go on. */
+const struct subscription *subscription_resume(struct worker *w, struct subscriber_cursor *cursor);
+/* Does a live subscription of this session match the topic? */
+bool subscription_matches(const struct session *s, struct slice topic);
+
 struct subscription *subscription_find(struct session *s, struct slice filter);
 /* What a filter takes: itself, and its levels in the shared tree. */
 size_t subscription_cost(struct slice filter);

@@ -12,6 +12,7 @@ void worker_init(struct worker *w, struct shared *shared, unsigned index,
 	w->is_durable = journal_is_durable(shared->journal);
 	w->snapshot = config_snapshot_ref(snapshot);
 	w->turn_steps = WORKER_TURN_STEPS;
+	worker_begin_turn(w);
 	executor_init(&w->executor, index, turn_end, w);
 }
 

@@ -60,6 +60,7 @@ struct worker {
 	const struct session_upcalls *upcalls;
 	uint64_t turn;       /* number of the present one */
 	uint64_t work;       /* done so far, in steps of a fraction of a microsecond */
+	uint64_t work_until; /* at which what can wait is left to the next turn */
 	unsigned turn_steps; /* of work that a connection may cause in a turn */
 	struct log_limit quota_limit, memory_limit;
 	struct quota_space space;
@@ -83,6 +84,17 @@ static inline struct worker *worker_here(void)
 
 /* About four milliseconds. */
 #define WORKER_TURN_STEPS 16384
+
+/* A turn begins: all connections together may cause so much before what can wait has to. */
+static inline void worker_begin_turn(struct worker *w)
+{
+	w->work_until = w->work + w->turn_steps;
+}
+
+static inline bool worker_turn_is_used(const struct worker *w)
+{
+	return w->work >= w->work_until;
+}
 
 /* The limits of a listener; those of the whole broker where it is gone. */
 const struct conf_limits *worker_limits(const struct worker *w, unsigned listener);

@@ -5,10 +5,12 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include <cmocka.h>
 
+#include "base/alloc.h"
 #include "base/mailbox.h"
 #include "proto/packet_publish.h"
 #include "proto/property.h"
@@ -54,41 +56,55 @@ static void take_output(struct peer *p)
 }
 
 /* One turn of the worker's loop. False if nothing happened in it. */
-bool peer_turn(struct world *w, struct peer *p, struct cost *cost)
+bool peers_turn(struct world *w, struct peer *peers, size_t count, struct cost *cost)
 {
 	struct executor *executor = &w->server->workers[0]->executor;
 	double begin, ms;
-	uint64_t before = steps_taken;
-	bool moved;
+	uint64_t steps, before = steps_taken;
+	bool moved = false;
 
 	executor_enter(executor);
 	executor_update_now(executor);
 	begin = cpu_ms();
-	moved = p != NULL && memory_run(wire_peer(p->wire), READ_BYTES);
+	for (size_t i = 0; i < count; i++)
+		moved |= memory_run(wire_peer(peers[i].wire), READ_BYTES);
 	moved |= executor_turn(executor) == 0;
 	ms = cpu_ms() - begin;
 	executor_leave();
 	moved |= !mailbox_is_empty(&executor->mailbox);
-	cost->steps += steps_taken - before;
+	steps = steps_taken - before;
+	cost->steps += steps;
+	if (steps > cost->turn_steps)
+		cost->turn_steps = steps;
 	cost->total_ms += ms;
 	if (ms > cost->turn_ms)
 		cost->turn_ms = ms;
 	cost->turns++;
-	if (p != NULL)
-		take_output(p);
+	for (size_t i = 0; i < count; i++)
+		take_output(&peers[i]);
 	return world_commit(w) || moved;
 }
 
-struct cost peer_run(struct world *w, struct peer *p)
+bool peer_turn(struct world *w, struct peer *p, struct cost *cost)
+{
+	return peers_turn(w, p, p == NULL ? 0 : 1, cost);
+}
+
+struct cost peers_run(struct world *w, struct peer *peers, size_t count)
 {
 	struct cost cost = {0};
 	unsigned idle = 0;
 
 	while (idle < 3) { /* input that is still to be read is read in the next turn */
-		idle = peer_turn(w, p, &cost) ? 0 : idle + 1;
+		idle = peers_turn(w, peers, count, &cost) ? 0 : idle + 1;
 		assert_true(cost.turns < TURNS_MAX);
 	}
 	return cost;
+}
+
+struct cost peer_run(struct world *w, struct peer *p)
+{
+	return peers_run(w, p, p == NULL ? 0 : 1);
 }
 
 static void put_packet(struct buf *out, uint8_t first, struct slice body)
@@ -120,7 +136,7 @@ void peer_connect(struct peer *p, struct world *w, const struct who *who)
 	*p = (struct peer){.w = w, .wire = world_connect(w, "peer", NULL)};
 	buf_put_string(&body, SLICE("MQTT"));
 	buf_put_u8(&body, who->is_311 ? 4 : 5);
-	buf_put_u8(&body, who->resume ? 0 : 2);
+	buf_put_u8(&body, (uint8_t)((who->resume ? 0 : 2) | (who->will_bytes > 0 ? 4 : 0)));
 	buf_put_u16(&body, 0);
 	property_put_number(&properties, PROPERTY_SESSION_EXPIRY, who->expiry_s);
 	property_put_number(&properties, PROPERTY_RECEIVE_MAXIMUM,
@@ -132,6 +148,14 @@ void peer_connect(struct peer *p, struct world *w, const struct who *who)
 	}
 	buf_fini(&properties);
 	buf_put_string(&body, slice_of_str(who->id));
+	if (who->will_bytes > 0) {
+		uint8_t *payload = xcalloc(1, who->will_bytes);
+
+		buf_put_u8(&body, 0); /* properties */
+		buf_put_string(&body, SLICE("will"));
+		buf_put_string(&body, slice_of(payload, who->will_bytes));
+		free(payload);
+	}
 	peer_send_packet(p, 0x10, &body);
 }
 

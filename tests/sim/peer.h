@@ -16,8 +16,8 @@ struct peer {
 };
 
 struct cost {
-	double total_ms, turn_ms; /* turn: the longest */
-	uint64_t steps;
+	double total_ms, turn_ms;   /* turn: the longest */
+	uint64_t steps, turn_steps; /* the same */
 	unsigned turns;
 };
 
@@ -26,7 +26,8 @@ struct who {
 	uint32_t expiry_s;
 	uint16_t receive_maximum, topic_aliases;
 	bool resume;
-	bool is_311; /* MQTT 3.1.1 */
+	bool is_311;       /* MQTT 3.1.1 */
+	size_t will_bytes; /* of its will's payload; 0: it has none. The topic is "will" */
 };
 
 #ifdef COUNTED
@@ -40,6 +41,9 @@ uint64_t peer_steps(void);
 /* One turn of the worker's loop, in which this peer (NULL: none) is read. False if nothing
  * happened. */
 bool peer_turn(struct world *w, struct peer *p, struct cost *cost);
+/* The same, with all of these in one turn. */
+bool peers_turn(struct world *w, struct peer *peers, size_t count, struct cost *cost);
+struct cost peers_run(struct world *w, struct peer *peers, size_t count);
 /* Turns until nothing happens any more. */
 struct cost peer_run(struct world *w, struct peer *p);
 void peer_connect(struct peer *p, struct world *w, const struct who *who);

@@ -1,0 +1,133 @@
+"""What one packet causes may be much work: it is spread over turns, in order, and other clients do not wait for it. (The
+work of a turn, counted: tests/sim/test_turn.c.)"""
+
+import contextlib
+import itertools
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mqtt
+import pytest
+from turn_load import KINDS, LEVELS, TOPIC
+from wire import Wire
+
+LOAD = Path(__file__).with_name("turn_load.py")
+RULES = {"roles": {"all": ["allow all #"]}, "anonymous": {"rules": ["allow all #", "allow subscribe $SYS/#"]}}
+
+
+@pytest.fixture
+def broker(new_broker):
+    """With a Unix socket as the second listener."""
+    broker = new_broker(acl=RULES, config={"workers": 1, "limits": {"receive_maximum": 1000},
+                                         "authentication": {"anonymous": True, "anonymous_sessions": True}})
+    broker.config["listeners"].append({"bind": f"unix:{broker.directory}/socket"})
+    broker.write()
+    with broker:
+        yield broker
+
+
+def overlapping(count):
+    """Filters that all match TOPIC."""
+    return ["/".join("+" if i >> level & 1 else "a" for level in range(LEVELS)) for i in range(count)]
+
+
+@pytest.mark.parametrize("retain", [False, True], ids=["live", "retained"])
+def test_a_long_fan_out_keeps_the_order(broker, retain):
+    """[MQTT3-4.6.0-5] [MQTT5-4.6.0-6] Messages of one publisher, and for a retained topic those of all, stay in their order while
+    others are served."""
+    with contextlib.ExitStack() as stack:
+        readers = [stack.enter_context(Wire(broker)) for _ in range(3)]
+        for reader in readers:
+            reader.subscribe(*overlapping(2000), qos=0)
+        good = stack.enter_context(Wire(broker))
+        good.subscribe("good", qos=0)
+        publishers = [stack.enter_context(Wire(broker)) for _ in range(2)]
+        for number in range(20):
+            for publisher in publishers:
+                publisher.publish(TOPIC, str(number).encode(), retain=retain)
+            good.publish("good", b"x")
+            assert good.message().payload == b"x"
+        for publisher in publishers:
+            publisher.settle()
+        seen = [[int(reader.message().payload) for _ in range(40)] for reader in readers]
+        assert all(sorted(numbers) == sorted([*range(20)] * 2) for numbers in seen)
+        if retain:
+            assert seen[0] == seen[1] == seen[2]
+
+
+def test_what_is_published_after_a_long_fan_out_arrives_after_it(broker):
+    """[MQTT3-4.6.0-6] [MQTT5-4.6.0-5] Also to a filter of its own."""
+    with Wire(broker) as reader, Wire(broker) as publisher:
+        reader.subscribe("after", *overlapping(4000), qos=0)
+        for number in range(10):
+            publisher.publish(TOPIC, str(number).encode())
+            publisher.publish("after", str(number).encode())
+        seen = [reader.message() for _ in range(20)]
+        assert [one.payload for one in seen] == [str(n // 2).encode() for n in range(20)]
+        assert [one.topic for one in seen] == [TOPIC, "after"] * 10
+
+
+@contextlib.contextmanager
+def load(broker, kind, processors):
+    """Clients of that kind, in a process of their own; they begin."""
+    def settle():
+        os.sched_setaffinity(0, processors)
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    child = subprocess.Popen([sys.executable, LOAD, broker.addresses[1], kind], stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE, text=True, preexec_fn=settle)
+    try:
+        assert child.stdout.readline() == "ready\n"
+        child.stdin.write("\n")
+        child.stdin.flush()
+        yield
+    finally:
+        child.kill()
+        child.wait()
+
+
+def p99(pair, messages=400, pace_s=0.01):
+    """Seconds from the time at which a PUBLISH was due to its arrival: see test_tls_work.py."""
+    sender, receiver = pair
+    times = []
+    began = time.monotonic()
+    for number in range(messages):
+        due = began + number * pace_s
+        time.sleep(max(0, due - time.monotonic()))
+        sender.publish("good/x", b"x")
+        while receiver.take().kind != mqtt.PUBLISH:
+            pass
+        times.append(time.monotonic() - due)
+    return sorted(times)[messages * 99 // 100]
+
+
+@pytest.fixture
+def processors():
+    """A processor for those who load the broker, and the rest for it and the good pair."""
+    ours = os.sched_getaffinity(0)
+    theirs = {max(ours)}
+    if ours == theirs:
+        pytest.skip("those who load the broker would share its only processor")
+    os.sched_setaffinity(0, ours - theirs)
+    yield theirs
+    os.sched_setaffinity(0, ours)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_good_pair_beside(broker, processors, kind):
+    """Its p99 is at most 3 times the quiet one, in the best of three."""
+    ratios = []
+    with Wire(broker) as sender, Wire(broker) as receiver:
+        receiver.subscribe("good/x", qos=0)
+        for _ in itertools.repeat(None, 3):
+            quiet = p99((sender, receiver))
+            with load(broker, kind, processors):
+                busy = p99((sender, receiver))
+            print(f"{kind}: p99 quiet {quiet * 1e3:.2f} ms, busy {busy * 1e3:.2f} ms")
+            ratios.append(busy / quiet)
+    assert min(ratios) <= 3, ratios

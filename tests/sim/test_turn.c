@@ -1,0 +1,272 @@
+/* A turn of the loop has a budget of work, whatever one packet causes: many deliveries, large ones,
+ * filters that overlap, wills that fire together, and many publishers of that kind at once.  In one
+ * turn all of them are read, as after one poll.  Counted in steps where the broker is compiled so
+ * that every block of its code counts itself (COUNTED); there are more than ten times as many in
+ * each of these cases together.  What has to be delivered is delivered, in order, in any build. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "peer.h"
+#include "proto/packet_publish.h"
+#include "routing/delivery_queue.h"
+#include "routing/router.h"
+#include "scenario.h"
+#include "support/memory_stream.h"
+#include "worker/worker.h"
+
+/* The longest turn: a few milliseconds of a slow machine. Which durable sessions a message goes to
+ * is found at once, because all of it has to be one group of the journal. */
+#define TURN_STEPS 1500000
+#define KEPT_STEPS 4000000
+
+#if VAKT_SANITIZED || !defined(__OPTIMIZE__)
+#define SHRINK 20
+#else
+#define SHRINK 1
+#endif
+
+#define LEVELS      13
+#define SUBSCRIBERS 20
+#define FILTERS     (6000 / SHRINK)
+#define PUBLISHERS  (40 / SHRINK)
+#define READERS     (1000 / SHRINK)
+#define WILLS       (300 / SHRINK)
+
+/* The first ones subscribe, the others publish. */
+struct crowd {
+	struct world *w;
+	struct peer *peers;
+	size_t count;
+};
+
+static struct peer *join(struct crowd *c, const struct who *like)
+{
+	struct who who = *like;
+	char id[32];
+
+	(void)snprintf(id, sizeof(id), "peer%zu", c->count);
+	who.id = id;
+	c->peers = xrealloc_array(c->peers, c->count + 1, sizeof(*c->peers));
+	peer_connect(&c->peers[c->count], c->w, &who);
+	peer_run(c->w, &c->peers[c->count]);
+	return &c->peers[c->count++];
+}
+
+/* All of them match "a/a/...": `+` where the number's bit is 1. */
+static void subscribe_overlapping(struct crowd *c, struct peer *p)
+{
+	struct buf body = {0};
+	char filter[2 * LEVELS];
+
+	peer_begin_request(&body, 1);
+	for (unsigned i = 0; i < FILTERS; i++) {
+		for (unsigned level = 0; level < LEVELS; level++) {
+			filter[2 * level] = (i >> level & 1) != 0 ? '+' : 'a';
+			filter[2 * level + 1] = level == LEVELS - 1 ? '\0' : '/';
+		}
+		buf_put_string(&body, slice_of_str(filter));
+		buf_put_u8(&body, 0);
+	}
+	peer_send_packet(p, 0x82, &body);
+	peer_run(c->w, p);
+}
+
+static void publish(struct peer *p, const char *topic, size_t bytes)
+{
+	uint8_t *payload = xcalloc(1, bytes);
+	struct publish_out out = {
+	    .version = MQTT_5_0, .topic = slice_of_str(topic), .payload = slice_of(payload, bytes)};
+	struct buf packet = {0};
+
+	packet_publish_encode(&packet, &out);
+	peer_send(p, buf_slice(&packet));
+	buf_fini(&packet);
+	free(payload);
+}
+
+static void forget_output(struct crowd *c)
+{
+	for (size_t i = 0; i < c->count; i++)
+		c->peers[i].got_bytes = 0;
+}
+
+static const char overlapping_topic[] = "a/a/a/a/a/a/a/a/a/a/a/a/a";
+
+static struct cost overlapping(struct crowd *c, const struct who *who)
+{
+	const struct who clean = {0};
+	size_t each = sizeof(overlapping_topic) - 1 + 48 + 5;
+	struct cost cost;
+
+	for (unsigned i = 0; i < SUBSCRIBERS; i++)
+		subscribe_overlapping(c, join(c, who));
+	for (unsigned i = 0; i < PUBLISHERS; i++)
+		(void)join(c, &clean);
+	forget_output(c);
+	for (unsigned i = 0; i < PUBLISHERS; i++)
+		publish(&c->peers[SUBSCRIBERS + i], overlapping_topic, 48);
+	cost = peers_run(c->w, c->peers, c->count);
+	for (unsigned i = 0; i < SUBSCRIBERS; i++)
+		assert_int_equal(c->peers[i].got_bytes, PUBLISHERS * each);
+	return cost;
+}
+
+static struct cost overlapping_clean(struct crowd *c)
+{
+	return overlapping(c, &(const struct who){0});
+}
+
+static struct cost overlapping_kept(struct crowd *c)
+{
+	return overlapping(c, &(const struct who){.expiry_s = 1000});
+}
+
+/* A publisher is not read while what it sent last is being delivered. */
+static struct cost run_one_by_one(struct crowd *c)
+{
+	const struct delivery_queue *q = c->w->server->workers[0]->router->queue;
+	struct cost cost = {0};
+	unsigned idle = 0, waited = 0;
+
+	while (idle < 3) {
+		idle = peers_turn(c->w, c->peers, c->count, &cost) ? 0 : idle + 1;
+		assert_true(q->count <= 1);
+		waited += q->count > 0;
+	}
+	assert_true(SHRINK > 1 || waited > 0);
+	return cost;
+}
+
+static struct cost to_many(struct crowd *c, const struct who *who, size_t bytes)
+{
+	struct cost cost;
+
+	for (unsigned i = 0; i < READERS; i++) {
+		peer_subscribe_many(join(c, who), "a", 1, 0);
+		peer_run(c->w, &c->peers[c->count - 1]);
+	}
+	(void)join(c, &(const struct who){0});
+	forget_output(c);
+	for (unsigned i = 0; i < 10; i++)
+		publish(&c->peers[READERS], "a", bytes);
+	cost = run_one_by_one(c);
+	for (unsigned i = 0; i < READERS; i++)
+		assert_in_range(c->peers[i].got_bytes, 10 * bytes, 10 * (bytes + 10));
+	return cost;
+}
+
+static struct cost message_to_many(struct crowd *c)
+{
+	return to_many(c, &(const struct who){0}, 4000);
+}
+
+static struct cost message_to_many_kept(struct crowd *c)
+{
+	return to_many(c, &(const struct who){.expiry_s = 1000}, 4000);
+}
+
+static struct cost wills(struct crowd *c)
+{
+	const struct who who = {.will_bytes = 2000};
+	size_t count;
+	struct cost cost;
+
+	for (unsigned i = 0; i < 100; i++) {
+		peer_subscribe_many(join(c, &(const struct who){0}), "will", 1, 0);
+		peer_run(c->w, &c->peers[c->count - 1]);
+	}
+	for (unsigned i = 0; i < WILLS; i++)
+		memory_send_end(wire_peer(join(c, &who)->wire), STREAM_END_RESET);
+	forget_output(c);
+	count = c->count;
+	cost = peers_run(c->w, c->peers, count);
+	for (unsigned i = 0; i < 100; i++)
+		assert_in_range(c->peers[i].got_bytes, WILLS * 2000, WILLS * 2020);
+	return cost;
+}
+
+/* A client that unsubscribes while a message is on its way to very many gets nothing after its
+ * UNSUBACK. [MQTT-3.10.4-2] */
+static struct cost unsubscribed_meanwhile(struct crowd *c)
+{
+	const struct who clean = {0};
+	struct buf body = {0};
+	struct cost cost = {0};
+	struct peer *leaver;
+
+	for (unsigned i = 0; i < SUBSCRIBERS; i++)
+		subscribe_overlapping(c, join(c, &clean));
+	leaver = join(c, &clean);
+	peer_subscribe_many(leaver, "+/+/+/+/+/+/+/+/+/+/+/+/+", 1, 0);
+	peer_run(c->w, leaver);
+	peer_subscribe_many(leaver, "#", 1, 0);
+	peer_run(c->w, leaver);
+	publish(join(c, &clean), overlapping_topic, 48);
+	leaver = &c->peers[SUBSCRIBERS];
+	leaver->got_bytes = 0;
+	for (unsigned i = 0; i < 3; i++)
+		(void)peers_turn(c->w, c->peers, c->count, &cost);
+	if (SHRINK > 1) /* it was not long */
+		leaver->got_bytes = 0;
+	assert_int_equal(leaver->got_bytes, 0);
+	peer_begin_request(&body, 2);
+	buf_put_string(&body, SLICE("+/+/+/+/+/+/+/+/+/+/+/+/+"));
+	buf_put_string(&body, SLICE("#"));
+	peer_send_packet(leaver, 0xa2, &body);
+	cost = peers_run(c->w, c->peers, c->count);
+	assert_true(SHRINK > 1 || cost.turns > 5);
+	assert_int_equal(leaver->got_bytes, 7); /* UNSUBACK */
+	return cost;
+}
+
+static const struct row {
+	const char *name;
+	struct cost (*fn)(struct crowd *c);
+	uint64_t turn_steps; /* at most */
+} rows[] = {
+    {"overlapping filters", overlapping_clean, TURN_STEPS},
+    {"overlapping filters, kept", overlapping_kept, KEPT_STEPS},
+    {"one message to many", message_to_many, TURN_STEPS},
+    {"one message to many, kept", message_to_many_kept, TURN_STEPS},
+    {"wills that fire together", wills, TURN_STEPS},
+    {"UNSUBSCRIBE meanwhile", unsubscribed_meanwhile, TURN_STEPS},
+};
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
+
+static void one_row(void **state)
+{
+	const struct row *row = *state;
+	const struct world_settings settings = {.seed = 1, .workers = 1, .durable = true};
+	struct crowd c = {.w = world_new(&settings)};
+	struct cost cost = row->fn(&c);
+
+	printf("# %-30s %u turns, the longest %.2f ms, %llu steps of %llu\n", row->name, cost.turns,
+	       cost.turn_ms, (unsigned long long)cost.turn_steps, (unsigned long long)cost.steps);
+	for (size_t i = 0; i < c.count; i++)
+		peer_fini(&c.peers[i]);
+	free(c.peers);
+	world_free(c.w);
+	if (IS_COUNTED) {
+		assert_true(cost.turn_steps <= row->turn_steps);
+		assert_true(cost.steps > 2 * cost.turn_steps);
+	}
+}
+
+int main(void)
+{
+	struct CMUnitTest tests[ROWS];
+
+	log_set_level(LOG_LEVEL_ERROR);
+	for (size_t i = 0; i < ROWS; i++)
+		tests[i] = (struct CMUnitTest){.name = rows[i].name,
+		                               .test_func = one_row,
+		                               .initial_state = (void *)(uintptr_t)&rows[i]};
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
