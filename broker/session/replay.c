@@ -243,6 +243,15 @@ static void wake(struct session *s)
 		session_work_add(s, SESSION_WORK_REPLAY);
 }
 
+/* Written by this client, on this connection or an earlier one: No Local is about client ids.
+ * [MQTT5-3.8.3-3] */
+static bool is_own(const struct session *s, const struct msg *msg)
+{
+	return !msg_is_of_broker(msg) &&
+	       slice_equal(msg->origin->client_id, s->origin->client_id) &&
+	       slice_equal(msg->origin->user_key, s->origin->user_key);
+}
+
 /* At most `budget` values from the tree; what it cost. */
 static size_t read_slice(struct session *s, struct replay *r, size_t budget)
 {
@@ -255,6 +264,11 @@ static size_t read_slice(struct session *s, struct replay *r, size_t budget)
 	for (size_t i = 0; i < slice.count; i++) {
 		struct msg *msg = slice.messages[i];
 
+		/* mutant: own_retained_messages */
+		if (r->sub->options.no_local && is_own(s, msg)) {
+			msg_unref(&msg);
+			continue;
+		}
 		if (!r->recorded || msg->qos == 0) {
 			session_deliver(s, &(struct delivery_context){.msg = msg}, &d);
 			msg_unref(&msg);

@@ -57,7 +57,8 @@ struct fault on_pubrec(struct client_link *link, const struct frame *f)
 	/* While the input limit is reached, only what ends a flow is answered. */
 	if ((o == NULL || o->released) && input_limit_is_reached(link))
 		return FAULT_NONE;
-	if (o != NULL && ack.reason >= REASON_UNSPECIFIED) /* [MQTT5-4.3.3-4] */
+	/* mutant: negative_pubrec_is_answered */
+	if (ack.reason >= REASON_UNSPECIFIED) /* no PUBREL, whatever it is about [MQTT5-4.3.3-4] */
 		return end_flow(s, o);
 	if (o == NULL) {
 		inflight_send_pubrel(

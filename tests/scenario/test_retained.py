@@ -126,3 +126,44 @@ def test_wildcards_do_not_show_dollar_topics(broker, topic):
         client.subscribe("+/+/#")
         pub.publish(topic, b"end", qos=1)
         assert all(not m.topic.startswith("$") for m in client.until(b"end"))
+
+
+MANY = 3000
+
+
+@pytest.fixture(scope="module")
+def many_values(broker):
+    with Wire(broker) as pub:
+        pub.send(b"".join(mqtt.publish(5, f"many/{number}", str(number), retain=True) for number in range(MANY)))
+        pub.settle()
+        yield "many/+"
+        pub.send(b"".join(mqtt.publish(5, f"many/{number}", b"", retain=True) for number in range(MANY)))
+        pub.settle()
+
+
+@pytest.mark.parametrize("qos", [0, 1])
+def test_unsubscribing_ends_a_replay(broker, many_values, qos):
+    """[MQTT5-3.10.4-2]: nothing more is added, however many values were still to come."""
+    with Wire(broker) as late:
+        late.send(mqtt.subscribe(5, 1, [(many_values, qos)]) + mqtt.unsubscribe(5, 2, [many_values]))
+        late.expect(mqtt.SUBACK, 1)
+        assert late.expect(mqtt.UNSUBACK, 2).reasons == [0]
+        assert len(late.messages) < MANY
+        late.messages.clear()
+        late.settle()
+        assert late.messages == []
+
+
+def test_replacing_a_subscription_continues_its_replay(broker, many_values):
+    """[MQTT5-3.8.4-4]: the rest comes, by the new subscription."""
+    with Wire(broker) as late:
+        late.send(mqtt.subscribe(5, 1, [(many_values, 0)], {"subscription_identifier": 1})
+                  + mqtt.subscribe(5, 2, [(many_values, HANDLING_NEVER)], {"subscription_identifier": 2}))
+        late.expect(mqtt.SUBACK, 1)
+        late.expect(mqtt.SUBACK, 2)
+        before = len(late.messages)
+        got = [late.message() for _ in range(MANY)]
+        assert sorted(int(m.payload) for m in got) == list(range(MANY))
+        assert before < MANY and all(m.props["subscription_identifier"] == [2] for m in got[before:])
+        late.settle()
+        assert late.messages == []

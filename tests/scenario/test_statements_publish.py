@@ -274,6 +274,17 @@ def test_a_negative_answer_is_an_answer(broker, pub, topic, qos, kind):
         assert sub.messages == []
 
 
+def test_a_negative_pubrec_not_in_use_gets_no_answer(broker, version):
+    """[MQTT5-4.3.3-4]: PUBREL is for a PUBREC below 0x80 only"""
+    with Wire(broker, version, ack=False) as sub:
+        if version == 5:
+            sub.send(mqtt.ack(5, mqtt.PUBREC, 77, 0x83))
+            sub.settle()
+        sub.send(mqtt.ack(version, mqtt.PUBREC, 77))
+        released = sub.read()
+        assert (released.kind, released.packet_id, released.reason) == (mqtt.PUBREL, 77, 0x92 if version == 5 else 0)
+
+
 def test_expiry_does_not_end_a_flow(broker, pub, topic):
     """[MQTT5-4.3.3-7]: what was sent is sent again, expired or not; [MQTT5-4.3.3-13]: and PUBREL finds its PUBCOMP"""
     with opened(broker, 5, topic, ack=False) as sub:

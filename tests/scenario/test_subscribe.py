@@ -81,6 +81,22 @@ def test_no_local(broker, topic):
         assert client.until(b"end") == []
 
 
+def test_no_local_and_own_retained_messages(broker, topic):
+    """[MQTT5-3.8.3-3]: nor those of an earlier connection with the same client id."""
+    with Wire(broker, client_id="owner") as client:
+        client.publish(f"{topic}/mine", b"mine", qos=1, retain=True)
+    with Wire(broker, client_id="owner") as client, Wire(broker) as other:
+        other.publish(f"{topic}/other", b"end", qos=1, retain=True)
+        client.subscribe(f"{topic}/+", options=NO_LOCAL, expect=[2])
+        assert client.until(b"end") == []
+        client.settle()
+        assert client.messages == []
+        client.subscribe(f"{topic}/+")
+        assert {client.message().payload for _ in range(2)} == {b"mine", b"end"}
+        other.subscribe(f"{topic}/mine", options=NO_LOCAL, expect=[2])
+        assert other.message().payload == b"mine"
+
+
 def test_no_local_on_a_shared_subscription(broker, topic):
     """[MQTT5-3.8.3-4]"""
     with Wire(broker) as client:

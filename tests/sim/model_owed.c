@@ -199,8 +199,7 @@ static void check_replay_of(struct actor *p, const struct sub *sub, struct pub *
 	    !filter_takes(sub->match, pub->topic) || model_is_shown(m, pub, sub->asked) != YES ||
 	    model_may(m, sub->asked, p->user, MAY_RECEIVE, pub->topic) != YES)
 		return;
-	if (sub->with.no_local && match_is_own(p, pub) &&
-	    (pub->last_sent > sub->asked || (m->low && !(pub->acked_at < sub->asked))))
+	if (sub->with.no_local && match_is_own(p, pub)) /* [MQTT5-3.8.3-3] */
 		return;
 	if (sub->asked < p->up_since && (sub->with.qos == 0 || pub->qos == 0))
 		return; /* it went with the connection */
