@@ -77,6 +77,21 @@ bool log_wants(enum event e)
 	       (rows[e].audit && atomic_load_explicit(&audit_on, memory_order_relaxed));
 }
 
+static void encode_escape(struct buf *out, uint32_t cp, bool json)
+{
+	if (cp == '\n')
+		buf_put_slice(out, SLICE("\\n"));
+	else if (cp == '\t')
+		buf_put_slice(out, SLICE("\\t"));
+	else if (json && cp > 0xffff) /* a pair of surrogates */
+		buf_printf(out, "\\u%04x\\u%04x", (unsigned)(0xd7c0 + (cp >> 10)),
+		           (unsigned)(0xdc00 | (cp & 0x3ff)));
+	else if (json || (cp > 0xff && cp <= 0xffff))
+		buf_printf(out, "\\u%04x", (unsigned)cp);
+	else
+		buf_printf(out, cp > 0xff ? "\\U%08x" : "\\x%02x", (unsigned)cp);
+}
+
 /* One code point, or one byte that is no UTF-8. Returns how many bytes it took. */
 static size_t encode_one(struct buf *out, struct slice s, bool json)
 {
@@ -94,13 +109,9 @@ static size_t encode_one(struct buf *out, struct slice s, bool json)
 	if (cp == '"' || cp == '\\') {
 		buf_put_u8(out, '\\');
 		buf_put_u8(out, (uint8_t)cp);
-	} else if (utf8_is_control(cp) || cp == 0 || cp == 0x2028 || cp == 0x2029) {
-		if (cp == '\n')
-			buf_put_slice(out, SLICE("\\n"));
-		else if (cp == '\t')
-			buf_put_slice(out, SLICE("\\t"));
-		else
-			buf_printf(out, json ? "\\u%04x" : "\\x%02x", (unsigned)cp);
+	} else if (utf8_is_control(cp) || utf8_is_noncharacter(cp) || cp == 0 || cp == 0x2028 ||
+	           cp == 0x2029) {
+		encode_escape(out, cp, json);
 	} else {
 		buf_put(out, s.data, len);
 	}

@@ -79,3 +79,21 @@ bool utf8_is_control(uint32_t code_point)
 {
 	return code_point < 0x20 || (code_point >= 0x7f && code_point <= 0x9f);
 }
+
+bool utf8_is_noncharacter(uint32_t code_point)
+{
+	return (code_point >= 0xfdd0 && code_point <= 0xfdef) || (code_point & 0xfffe) == 0xfffe;
+}
+
+bool utf8_is_name(struct slice s)
+{
+	uint32_t cp;
+	size_t len;
+
+	for (size_t i = 0; i < s.len; i += len) {
+		len = utf8_decode(slice_skip(s, i), &cp);
+		if (len == 0 || cp == 0 || utf8_is_control(cp) || utf8_is_noncharacter(cp))
+			return false;
+	}
+	return true;
+}

@@ -15,5 +15,9 @@ bool utf8_valid(struct slice s);
 size_t utf8_decode(struct slice s, uint32_t *code_point);
 /* U+0001..U+001F, U+007F..U+009F: what must not be in names and is escaped in logs. */
 bool utf8_is_control(uint32_t code_point);
+/* U+FDD0..U+FDEF, and the last two of each plane: the same. */
+bool utf8_is_noncharacter(uint32_t code_point);
+/* utf8_valid, and neither control characters nor noncharacters. */
+bool utf8_is_name(struct slice s);
 
 #endif

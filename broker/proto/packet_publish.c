@@ -12,8 +12,9 @@ enum publish_flag {
 };
 
 /* Not UTF-8 [MQTT-3.3.2-1], or with a wildcard [MQTT-3.3.2-2]: both do not conform. 0x90 is for
- * names that do and are not accepted. The empty name is checked where the alias is known. */
-static struct fault check_topic(struct slice topic)
+ * names that do and are not accepted. Control characters and noncharacters are Malformed where the
+ * receiver says so (section 1.5.4). The empty name is checked where the alias is known. */
+static struct fault check_topic(struct slice topic, bool deletes)
 {
 	if (topic_is_plain(topic))
 		return FAULT_NONE;
@@ -21,7 +22,9 @@ static struct fault check_topic(struct slice topic)
 		return fault_of(REASON_MALFORMED, "the topic name is not UTF-8");
 	if (topic_has_wildcard(topic))
 		return fault_of(REASON_MALFORMED, "the topic name contains a wildcard");
-	return FAULT_NONE;
+	/* mutant: control_characters_in_topics */
+	return deletes || utf8_is_name(topic) ? FAULT_NONE
+	                                      : fault_of(REASON_MALFORMED, PACKET_PUBLISH_CONTROL);
 }
 
 static struct fault read_publish_properties(struct reader *r, struct properties *p)
@@ -78,13 +81,14 @@ struct fault packet_publish_decode(const struct frame *frame, enum mqtt_version 
 	    out->qos == 0 ? 0 : read_packet_id(&r); /* [MQTT3-2.3.1-5] [MQTT5-2.2.1-2] */
 	if (r.bad)
 		return fault_of_head(frame);
-	if (!fault_is_none(fault = check_topic(out->topic)))
-		return fault;
 	if (version == MQTT_3_1_1)
 		out->properties = (struct properties){0};
 	else if (!fault_is_none(fault = read_publish_properties(&r, &out->properties)))
 		return fault;
 	out->payload = read_rest(&r);
+	if (!fault_is_none(fault = check_topic(out->topic, out->retain && out->payload.len == 0 &&
+	                                                       out->properties.topic_alias == 0)))
+		return fault;
 	return out->topic.len > 0 ? FAULT_NONE : check_empty_topic(out, version);
 }
 

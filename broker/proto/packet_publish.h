@@ -11,6 +11,12 @@ static inline uint8_t packet_publish_qos(const struct frame *f)
 	return (uint8_t)(f->flags >> 1) & 3;
 }
 
+/* Why a name with control characters or noncharacters is Malformed. One that would delete a
+ * retained message is left to the caller, who knows whether there is one: a name in the store is no
+ * reason to close anybody. */
+#define PACKET_PUBLISH_CONTROL                                                                     \
+	"the topic name contains a control character or a noncharacter of Unicode"
+
 struct publish {
 	bool dup;
 	bool retain;

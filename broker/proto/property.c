@@ -61,13 +61,15 @@ static const struct property_row rows[] = {
 
 /* What can be wrong with each of them, in words. */
 static const struct texts {
-	const char *misplaced, *again, *range, *broken;
+	const char *misplaced, *again, *range, *broken, *control;
 } texts[ROW_COUNT] = {
 #define PROPERTY(id, number, type, owners, repeats, min, max, forwarded, member, name)             \
 	[number] = {.misplaced = "the property " name " is not allowed in this packet",            \
 	            .again = "the property " name " occurs more than once",                        \
 	            .range = "the value of the property " name " is not allowed",                  \
-	            .broken = "the property " name " is cut short, or its text is not UTF-8"},
+	            .broken = "the property " name " is cut short, or its text is not UTF-8",      \
+	            .control = "the property " name " contains a control character or a "          \
+	                       "noncharacter of Unicode"},
 #include "proto/properties.def"
 #undef PROPERTY
 };
@@ -123,6 +125,9 @@ static struct fault take_bytes(struct reader *r, uint32_t id, struct properties 
 
 	if (r->bad)
 		return fault_of(REASON_MALFORMED, texts[id].broken);
+	/* mutant: control_characters_in_response_topic */
+	if (row->type == TOPIC && !utf8_is_name(s))
+		return fault_of(REASON_MALFORMED, texts[id].control);
 	if (row->type == TOPIC && !topic_name_valid(s))
 		return fault_of(REASON_PROTOCOL_ERROR, texts[id].range);
 	*(struct slice *)member_of(out, row) = s;

@@ -45,8 +45,9 @@ static inline bool properties_have(const struct properties *p, enum property id)
 
 /* Read Property Length and the block. `owner`: the packet type, or PROPERTY_OWNER_WILL. Every
  * string is checked for UTF-8. REASON_MALFORMED for what cannot be parsed, and (2.2.2.2) for an
- * identifier that is unknown or not valid for this packet; REASON_PROTOCOL_ERROR for a duplicate, a
- * value out of range, and a Response Topic that is no topic name. A Topic Alias of 0 is left to
+ * identifier that is unknown or not valid for this packet, and for a Response Topic with control
+ * characters or noncharacters; REASON_PROTOCOL_ERROR for a duplicate, a value out of range, and a
+ * Response Topic that is no topic name. A Topic Alias of 0 is left to
  * packet_publish_decode. [MQTT5-2.2.2-1] */
 struct fault properties_read(struct reader *r, unsigned owner, struct properties *out);
 

@@ -4,11 +4,14 @@
 
 #include "base/utf8.h"
 
-/* A byte of each lane that is zero gets its top bit; lanes above a zero one may be wrong, so the
- * answer is only "some" or "none". */
-static uint64_t has_zero_byte(uint64_t word)
+#define TOP_BITS UINT64_C(0x8080808080808080)
+#define ONES     UINT64_C(0x0101010101010101)
+
+/* A lane whose byte is below n (at most 0x80) gets its top bit; lanes above such a one may be
+ * wrong, so the answer is only "some" or "none". */
+static uint64_t has_less(uint64_t word, unsigned n)
 {
-	return (word - UINT64_C(0x0101010101010101)) & ~word & UINT64_C(0x8080808080808080);
+	return (word - ONES * n) & ~word & TOP_BITS;
 }
 
 static bool word_is_plain(const uint8_t *at)
@@ -16,14 +19,14 @@ static bool word_is_plain(const uint8_t *at)
 	uint64_t word;
 
 	memcpy(&word, at, sizeof(word));
-	return ((word & UINT64_C(0x8080808080808080)) | has_zero_byte(word) |
-	        has_zero_byte(word ^ UINT64_C(0x2b2b2b2b2b2b2b2b)) |      /* + */
-	        has_zero_byte(word ^ UINT64_C(0x2323232323232323))) == 0; /* # */
+	return (((word | (word + ONES)) & TOP_BITS) | /* above 0x7e */
+	        has_less(word, 0x20) | has_less(word ^ (ONES * '+'), 1) |
+	        has_less(word ^ (ONES * '#'), 1)) == 0;
 }
 
 static bool byte_is_plain(uint8_t b)
 {
-	return b != 0 && b < 0x80 && b != '+' && b != '#';
+	return b >= 0x20 && b < 0x7f && b != '+' && b != '#';
 }
 
 bool topic_is_plain(struct slice s)

@@ -7,7 +7,8 @@
 
 #define TOPIC_SHARE_PREFIX "$share/"
 
-/* Only ASCII without NUL and wildcards: most names are, and it is known in a few instructions. */
+/* Only ASCII without control characters and wildcards: most names are, and it is known in a few
+ * instructions. */
 bool topic_is_plain(struct slice s);
 /* At least one character, UTF-8 without U+0000, no wildcard. [MQTT-3.3.2-2] [MQTT5-4.7.3-1] */
 bool topic_name_valid(struct slice name);

@@ -27,7 +27,7 @@ ESCAPES = {"n": "\n", "t": "\t", '"': '"', "\\": "\\"}
 def unquote(value):
     if not value.startswith('"'):
         return value
-    return re.sub(r"\\(x[0-9a-f]{2}|.)",
+    return re.sub(r"\\(x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|.)",
                   lambda m: ESCAPES.get(m[1][0]) or chr(int(m[1][1:], 16)), value[1:-1])
 
 
