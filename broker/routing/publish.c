@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/scratch.h"
+#include "base/utf8.h"
 #include "durability/durability.h"
 #include "proto/packet_publish.h"
 #include "proto/topic.h"
@@ -21,22 +22,34 @@
 #include "session/session_report.h"
 #include "session/topic_alias.h"
 #include "worker/memory_quota.h"
+#include "worker/shared.h"
 
 #define TEXT_MAX 256
 
-static struct fault check_limits(const struct conf_limits *limits, const struct publish *pub)
+/* What CONNACK has told a 5.0 client. */
+static struct fault check_announced(const struct conf_limits *limits, const struct publish *pub)
 {
 	if (pub->qos > limits->max_qos) /* [MQTT5-3.2.2-11] */
 		return fault_of(REASON_QOS_NOT_SUPPORTED, "the QoS is above limits.max_qos");
 	if (pub->retain && !limits->retain_available) /* [MQTT5-3.2.2-14] */
 		return fault_of(REASON_RETAIN_NOT_SUPPORTED,
 		                "RETAIN is set, and limits.retain_available is false");
+	return FAULT_NONE;
+}
+
+/* What the client cannot know. It says that the payload is text, and it is not: the standard (5.0,
+ * 3.3.2.3.2) says MAY; subscribers that believe the indicator are spared. */
+static struct fault check_settings(const struct conf_limits *limits, const struct publish *pub)
+{
 	if (pub->properties.user_count > limits->user_properties)
 		return fault_of(REASON_QUOTA_EXCEEDED,
 		                "there are more User Properties than limits.user_properties");
 	if (topic_levels(pub->topic) > limits->topic_levels)
 		return fault_of(REASON_TOPIC_NAME_INVALID,
 		                "the topic name has more levels than limits.topic_levels");
+	if (!properties_fit_payload(&pub->properties, pub->payload))
+		return fault_of(REASON_PAYLOAD_FORMAT_INVALID,
+		                "the Payload Format Indicator says UTF-8, and the payload is not");
 	return FAULT_NONE;
 }
 
@@ -62,6 +75,18 @@ static void refuse_publish(struct client_link *link, const struct publish *pub,
 	session_report_denial(link->session, DENIAL_PUBLISH, pub->topic, verdict);
 	if (link->version == MQTT_5_0)
 		acknowledge(link, pub, REASON_NOT_AUTHORIZED, slice_of(text, len));
+	else
+		acknowledge(link, pub, REASON_SUCCESS, SLICE_EMPTY);
+}
+
+/* A setting does not allow it. To close would not help: the client would send it again after each
+ * reconnect. So it is dropped and logged, and acknowledged like one that is not permitted. */
+static void refuse_setting(struct client_link *link, const struct publish *pub, struct fault fault)
+{
+	session_report_publish_refusal(link->session, pub->topic, fault);
+	count(&link->worker->counters.messages_dropped);
+	if (link->version == MQTT_5_0)
+		acknowledge(link, pub, fault.reason, slice_of_str(fault.cause));
 	else
 		acknowledge(link, pub, REASON_SUCCESS, SLICE_EMPTY);
 }
@@ -145,16 +170,19 @@ static const char *waiting_exceeds(const struct client_link *link, const struct 
 	return quota_memory(link->worker, s->charge.payer, bytes);
 }
 
-/* It says that it is text, and is not. The standard (5.0, 3.3.2.3.2) says MAY; subscribers that
- * believe the indicator are spared. */
-static struct fault refuse_payload(struct client_link *link, const struct publish *pub)
+/* A retained message from an earlier version may have such a name; it can be deleted. */
+static bool may_delete(const struct client_link *link, const struct publish *pub)
 {
-	const char *cause = "the Payload Format Indicator says UTF-8, and the payload is not";
+	struct worker *w = link->worker;
+	struct msg *msg;
 
-	if (pub->qos == 0)
-		return fault_of(REASON_PAYLOAD_FORMAT_INVALID, cause);
-	acknowledge(link, pub, REASON_PAYLOAD_FORMAT_INVALID, slice_of_str(cause));
-	return FAULT_NONE;
+	if (utf8_is_name(pub->topic))
+		return true;
+	msg = retain_find(w->shared->retain, w->executor.index, pub->topic, w->executor.now_ms);
+	if (msg == NULL)
+		return false;
+	msg_unref(&msg);
+	return true;
 }
 
 static struct fault resolve_alias(struct client_link *link, struct publish *pub)
@@ -198,13 +226,22 @@ static struct fault exceed_receive_maximum(struct client_link *link)
 static bool accept_publish(struct client_link *link, struct publish *pub, struct fault *fault)
 {
 	const struct conf_limits *limits = client_link_limits(link);
-	struct fault alias = FAULT_NONE;
+	struct fault alias = FAULT_NONE, refused;
 
 	if (properties_have(&pub->properties, PROPERTY_TOPIC_ALIAS))
 		alias = resolve_alias(link, pub);
 	*fault = alias.reason == REASON_QUOTA_EXCEEDED ? FAULT_NONE : alias;
-	if (!fault_is_none(*fault) || !fault_is_none(*fault = check_limits(limits, pub)))
+	if (!fault_is_none(*fault))
 		return false;
+	if (pub->payload.len == 0 && pub->retain && !may_delete(link, pub)) {
+		*fault = fault_of(REASON_MALFORMED, PACKET_PUBLISH_CONTROL);
+		return false;
+	}
+	refused = check_announced(limits, pub);
+	if (!fault_is_none(refused) && link->version == MQTT_5_0) {
+		*fault = refused;
+		return false;
+	}
 	count(&link->worker->counters.messages_received);
 	count_by(&link->worker->counters.payload_received, pub->payload.len);
 	if (pub->qos == 2 && inbound_repeat(link, pub->packet_id))
@@ -220,8 +257,11 @@ static bool accept_publish(struct client_link *link, struct publish *pub, struct
 		refuse_alias(link, pub);
 		return false;
 	}
-	if (!properties_fit_payload(&pub->properties, pub->payload)) {
-		*fault = refuse_payload(link, pub);
+	if (fault_is_none(refused))
+		refused = check_settings(limits, pub);
+	if (!fault_is_none(refused)) {
+		/* mutant: setting_closes_publisher */
+		refuse_setting(link, pub, refused);
 		return false;
 	}
 	return true;

@@ -51,7 +51,5 @@ struct fault client_link_check_properties(const struct client_link *link,
 struct fault client_link_read_ack(const struct client_link *link, const struct frame *f,
                                   struct ack *out)
 {
-	struct fault fault = packet_ack_decode(f, link->version, out);
-
-	return fault_is_none(fault) ? client_link_check_properties(link, &out->properties) : fault;
+	return packet_ack_decode(f, link->version, out);
 }

@@ -107,7 +107,9 @@ struct slice client_link_reason_string(const struct client_link *link, struct sl
                                        size_t rest);
 /* Fixed header, packet identifier, reason code and what announces a Reason String, at most. */
 #define REASON_STRING_REST ((size_t)15)
-/* A packet may have limits.user_properties User Properties. */
+/* A packet may have limits.user_properties User Properties: one that is kept, or costs much
+ * otherwise. In acknowledgements, UNSUBSCRIBE and DISCONNECT they cost nothing but their bytes, and
+ * an end of the connection would do harm: it would publish the will, or send everything again. */
 struct fault client_link_check_properties(const struct client_link *link,
                                           const struct properties *properties);
 /* PUBACK, PUBREC, PUBREL, PUBCOMP, decoded and checked. */

@@ -100,6 +100,10 @@ static uint8_t subscribe_one(struct client_link *link, struct request *r, struct
 	enum reason why;
 	bool is_new;
 
+	if (!fault_is_none(r->refusal)) {
+		session_report_subscribe_refusal(link->session, whole, r->refusal);
+		return (uint8_t)refuse(r->refusal.reason, r->refusal.cause, r->text);
+	}
 	if (share == SHARE_INVALID) /* 3.1.1 knows no $share: it conforms and is not accepted */
 		return (uint8_t)refuse(REASON_TOPIC_FILTER_INVALID,
 		                       "$share needs the name of a group and a filter", r->text);

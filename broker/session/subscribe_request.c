@@ -59,13 +59,13 @@ static struct fault begin_request(struct client_link *link, const struct frame *
 	struct fault fault = packet_subscribe_decode_head(f, link->version, &packet);
 	struct request *r;
 
-	if (!fault_is_none(fault) ||
-	    !fault_is_none(fault = client_link_check_properties(link, &packet.properties)))
+	if (!fault_is_none(fault))
 		return fault;
 	if (packet.entries.len == 0) /* [MQTT3-3.8.3-3] [MQTT5-3.8.3-2] [MQTT-3.10.3-2] */
 		return fault_of(REASON_PROTOCOL_ERROR, "there is no topic filter");
 	r = xnew(r);
 	r->packet_id = packet.packet_id;
+	r->refusal = client_link_check_properties(link, &packet.properties);
 	r->entries_at = f->body.len - packet.entries.len;
 	if (properties_have(&packet.properties, PROPERTY_SUBSCRIPTION_ID))
 		r->subscription_id = packet.properties.subscription_id;

@@ -14,6 +14,8 @@ struct subscription;
 struct request {
 	uint16_t packet_id;
 	uint32_t subscription_id;
+	/* Why every entry of a SUBSCRIBE is refused; FAULT_NONE: each is checked by itself. */
+	struct fault refusal;
 	size_t entries_at;    /* in the packet's body */
 	size_t checked, done; /* bytes of the entries */
 	struct buf reasons;

@@ -46,16 +46,18 @@ TOO_MUCH = [
     ("max_packet_size", lambda v: mqtt.publish(v, "limits/t", b"x" * 8192), 0x95),
     ("max_qos", lambda v: mqtt.publish(v, "limits/t", b"", qos=2, packet_id=1), 0x9B),
     ("retain_available", lambda v: mqtt.publish(v, "limits/t", b"", retain=True), 0x9A),
-    ("topic_levels", lambda v: mqtt.publish(v, "1/2/3/4/5/6/7"), 0x90),
 ]
 
 
 @BOTH
 @pytest.mark.parametrize("packet, reason", [row[1:] for row in TOO_MUCH], ids=[row[0] for row in TOO_MUCH])
 def test_packets_beyond_a_limit_are_refused(client, version, packet, reason):
-    """[MQTT5-3.2.2-11], [MQTT5-3.2.2-14], [MQTT5-3.2.2-15]"""
+    """[MQTT5-3.2.2-11], [MQTT5-3.2.2-14], [MQTT5-3.2.2-15] A 3.1.1 client was not told: see test_refusals.py."""
     client.send(packet(version))
-    ends_with(client, reason)
+    if version == 5 or reason == 0x95:
+        ends_with(client, reason)
+    else:
+        client.take() if reason == 0x9B else client.settle()
 
 
 @BOTH
@@ -122,8 +124,11 @@ def test_connect_size(broker, version):
 
     with opened(1024) as client:
         client.disconnect()
-    with pytest.raises(Closed):
-        opened(1025)
+    if version == 5:
+        opened(1025, expect=0x95).close()
+    else:
+        with pytest.raises(Closed):
+            opened(1025)
 
 
 WILLS = [("qos", {"qos": 2}, 0x9B), ("retain", {"retain": True}, 0x9A)]

@@ -279,15 +279,12 @@ def test_a_listener_that_redirects_its_clients(new_broker, moved, code):
 
 
 def test_a_payload_that_contradicts_its_format_indicator(broker, topic):
-    """0x99 in the acknowledgement, or in DISCONNECT if there is none; valid payloads pass."""
+    """0x99 in the acknowledgement, if there is one; nobody gets it, and valid payloads pass."""
     with Wire(broker) as sub, Wire(broker) as pub:
         sub.subscribe(topic)
         for qos in (1, 2):
             assert pub.publish(topic, b"\xff\xfe", qos=qos, props={"payload_format_indicator": 1}).reason == 0x99
+        pub.publish(topic, b"\xff", props={"payload_format_indicator": 1})
         pub.publish(topic, "å".encode(), qos=1, props={"payload_format_indicator": 1})
         pub.publish(topic, b"\xff", qos=1, props={"payload_format_indicator": 0})
         assert [sub.message().payload, sub.message().payload] == ["å".encode(), b"\xff"]
-    bad = Wire(broker)
-    bad.send(mqtt.publish(5, topic, b"\xff", props={"payload_format_indicator": 1}))
-    assert bad.expect(mqtt.DISCONNECT).reason == 0x99
-    bad.expect_close()
