@@ -129,10 +129,18 @@ void auth_exchange_fail(struct conn *c, struct fault fault)
 	fail(c->auth_exchange, fault, SHOW_CAUSE);
 }
 
+/* A connected client that re-authenticates has a session: its names are known. */
+static void decode_waiting(const struct conn *c, struct connect *packet)
+{
+	if (is_first_login(c->auth_exchange))
+		decode_connect(c->auth_exchange, packet);
+}
+
 static const struct login_attempt attempt = {
     .cancel = cancel,
     .refuse = refuse,
     .memory = memory_of,
+    .decode = decode_waiting,
 };
 
 static void succeed(struct auth_exchange *e)

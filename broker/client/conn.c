@@ -42,7 +42,7 @@ static void put_disconnect(struct conn *c, struct fault fault, struct slice serv
 	count(&c->link.worker->counters.packets_sent);
 }
 
-static const char *listener_name(const struct conn *c)
+const char *conn_listener_name(const struct conn *c)
 {
 	const struct conf_listener *l =
 	    config_snapshot_listener(c->link.worker->snapshot, stream_listener(c->link.stream));
@@ -50,15 +50,20 @@ static const char *listener_name(const struct conn *c)
 	return l == NULL ? "" : l->bind;
 }
 
+/* All that is known by now and may help to find the device. */
 static void log_before_connect(struct conn *c, const char *peer, struct fault fault)
 {
 	struct worker *w = c->link.worker;
+	struct connect packet = {.version = MQTT_3_1_1};
 	uint32_t suppressed;
 
-	if (log_limit_pass(&w->clients->dropped_limit, w->executor.now_ms, 10000, 20, &suppressed))
-		LOG(CONNECTION_CLOSED_BEFORE_CONNECT, .peer = peer, .listener = listener_name(c),
-		    .reason = reason_name(fault.reason), .cause = fault.cause,
-		    .suppressed = suppressed);
+	if (!log_limit_pass(&w->clients->dropped_limit, w->executor.now_ms, 10000, 20, &suppressed))
+		return;
+	(void)c->ops->peek_connect(c, &packet);
+	LOG(CONNECTION_CLOSED_BEFORE_CONNECT, .peer = peer, .listener = conn_listener_name(c),
+	    .sni = stream_server_name(c->link.stream), .client_id = packet.client_id,
+	    .user = packet.user_name, .reason = reason_name(fault.reason), .cause = fault.cause,
+	    .suppressed = suppressed);
 }
 
 static void log_close(struct conn *c, struct fault fault)

@@ -94,6 +94,9 @@ struct conn_ops {
 	void (*go_on)(struct conn *c);
 	/* Take it apart; the stream closes, if it has not. */
 	void (*close)(struct conn *c, bool stream_gone);
+	/* What can be read of the CONNECT that it has sent (packet_connect_peek). False: nothing.
+	 */
+	bool (*peek_connect)(const struct conn *c, struct connect *packet);
 };
 
 /* Enhanced authentication, or any other login that takes time. */
@@ -104,6 +107,8 @@ struct login_attempt {
 	void (*refuse)(struct conn *c, struct fault fault);
 	/* The memory that it takes; NULL: none that is charged. */
 	size_t (*memory)(const struct conn *c);
+	/* The CONNECT that waits; NULL: it is at the head of the input. */
+	void (*decode)(const struct conn *c, struct connect *packet);
 };
 
 static inline struct conn *conn_of(struct client_link *link)
@@ -125,6 +130,9 @@ static inline bool conn_waits(const struct conn *c)
 }
 
 void conn_resume(struct conn *c, enum pause_reason why);
+
+/* For the log; "": it was removed from the configuration. */
+const char *conn_listener_name(const struct conn *c);
 
 /* The one way to end a connection: the last packet, the log line and the counter that
  * close_reasons.def has for this reason; then it is taken apart. Does nothing if it is closing

@@ -10,6 +10,7 @@
 #include "client/connection_limits.h"
 #include "client/keep_alive.h"
 #include "client/packet_dispatch.h"
+#include "client/waiting_connect.h"
 #include "client/yield.h"
 #include "net/listener.h"
 #include "session/link_output.h"
@@ -94,6 +95,7 @@ static const struct stream_events events = {
 static const struct conn_ops ops = {
     .go_on = packet_dispatch_continue,
     .close = conn_teardown_close,
+    .peek_connect = waiting_connect_peek,
 };
 
 void conn_accept(struct worker *w, struct stream *stream)

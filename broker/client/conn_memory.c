@@ -2,6 +2,7 @@
  * nothing is forgotten. */
 #include "client/conn_memory.h"
 
+#include "client/connect_refuse.h"
 #include "session/link_output.h"
 #include "session/session_report.h"
 #include "worker/memory_quota.h"
@@ -109,7 +110,10 @@ bool conn_memory_add_input(struct conn *c, struct slice bytes)
 		return true;
 	}
 	report_refusal(c, exceeds);
+	if (c->state == CONN_NEW) /* the version may be known, and with it the form of a CONNACK */
+		connect_refuse_input(c, fault_of(REASON_QUOTA_EXCEEDED, exceeds));
+	else
+		conn_fail(c, fault_of(REASON_QUOTA_EXCEEDED, exceeds));
 	buf_fini_secret(&c->in);
-	conn_fail(c, fault_of(REASON_QUOTA_EXCEEDED, exceeds));
 	return false;
 }

@@ -12,12 +12,12 @@
 
 static bool moves_to_owner(struct conn *c, const struct frame *f)
 {
-	struct slice client_id;
+	struct connect packet UNINITIALIZED;
 	struct worker *executor;
 
-	if (!packet_connect_peek_client_id(f->body, &client_id) || client_id.len == 0)
+	if (!packet_connect_peek(f->body, &packet) || packet.client_id.len == 0)
 		return false;
-	executor = shared_owner_of(c->link.worker->shared, client_id);
+	executor = shared_owner_of(c->link.worker->shared, packet.client_id);
 	if (executor == c->link.worker)
 		return false;
 	conn_move(c, executor);

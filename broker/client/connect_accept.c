@@ -5,6 +5,7 @@
 
 #include "auth/scram.h"
 #include "base/random.h"
+#include "base/utf8.h"
 #include "client/client_list.h"
 #include "client/conn_memory.h"
 #include "client/connect_refuse.h"
@@ -181,6 +182,15 @@ void connect_accept(struct conn *c, const struct connect *packet, struct slice a
 	c->assigned_client_id = packet->client_id.len == 0;
 	key = session_key_of(c->identity->key, client_id);
 	s = session_find(w, &key);
+	/* One in the store is no reason to close anybody. */
+	/* mutant: control_characters_in_client_ids */
+	if (!utf8_is_name(client_id) && s == NULL) {
+		connect_refuse(c, packet,
+		               fault_of(REASON_MALFORMED,
+		                        "the client identifier contains a control "
+		                        "character or a noncharacter of Unicode"));
+		return;
+	}
 	if (!connection_limits_take_user(c, s)) {
 		connect_refuse(
 		    c, packet,

@@ -54,6 +54,7 @@ void connect_login_start(struct conn *c, const struct connect *packet)
 {
 	struct worker *w = c->link.worker;
 	struct login_wait *wait = xnew(wait);
+	const uint8_t *end = packet->body.data + packet->body.len;
 	struct buf name = {0};
 	struct login login;
 	bool answered;
@@ -77,8 +78,10 @@ void connect_login_start(struct conn *c, const struct connect *packet)
 	buf_fini(&name);
 	if (answered)
 		on_login_answer(&wait->request);
-	else
+	else if (/* mutant: closed_while_hashing */ end != c->in.data + c->in.len)
 		client_link_pause(&c->link, PAUSE_LOGIN);
+	/* else it is read on: a client that goes gives up its place in the queue of hashes. One
+	 * that has sent more than CONNECT may have said all it wanted to say. */
 }
 
 static void end_wait(struct login_wait *wait)

@@ -42,8 +42,9 @@ static void refuse_with(struct conn *c, const struct connect *packet, const char
 	stream_peer_text(c->link.stream, peer, sizeof(peer));
 	if (log_limit_pass(&w->clients->refusal_limit, w->executor.now_ms, 10000, 50, &suppressed))
 		LOG(CONNECT_REFUSED, .client_id = packet->client_id, .user = packet->user_name,
-		    .peer = peer, .reason = reason_name(ack->reason), .cause = cause,
-		    .suppressed = suppressed);
+		    .peer = peer, .listener = conn_listener_name(c),
+		    .sni = stream_server_name(c->link.stream), .level = packet->level,
+		    .reason = reason_name(ack->reason), .cause = cause, .suppressed = suppressed);
 	/* 3.1.1 has five codes; for anything else it is closed without one. [MQTT3-3.2.2-4, -5] */
 	if (packet->version == MQTT_5_0 || reason_connack_v3(ack->reason) != 0)
 		put_refusal(c, packet, ack);
@@ -89,16 +90,19 @@ bool connect_refuse_elsewhere(struct conn *c, const struct connect *packet)
 void connect_refuse_input(struct conn *c, struct fault fault)
 {
 	struct slice in = buf_slice(&c->in);
-	struct connect packet = {.version = MQTT_3_1_1};
+	struct connect packet = {.version = MQTT_3_1_1}, seen;
 	struct frame f;
 	size_t needed;
 
 	REQUIRE_OWNER(&c->link);
 	if (frame_next(&in, client_link_limits(&c->link)->max_connect_size, &f, &needed) ==
-	        FRAME_COMPLETE &&
-	    !fault_is_none(packet_connect_decode(&f, &packet))) {
-		/* Names of a packet that is not valid are not for the log. */
-		packet.client_id = packet.user_name = SLICE_EMPTY;
+	    FRAME_COMPLETE)
+		(void)packet_connect_decode(&f, &packet); /* what comes before its fault */
+	if (waiting_connect_peek(c, &seen)) {
+		packet.version = seen.version;
+		packet.level = seen.level;
+		packet.client_id = seen.client_id;
+		packet.user_name = seen.user_name;
 	}
 	connect_refuse(c, &packet, fault);
 }

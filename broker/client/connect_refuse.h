@@ -13,7 +13,7 @@ void connect_refuse_by_code(struct conn *c, const struct connect *packet, struct
 /* The same for a verdict other than accepted. */
 void connect_refuse_login(struct conn *c, const struct connect *packet, enum login_verdict verdict,
                           const char *why);
-/* The same for the CONNECT at the head of the input, which may not be valid. */
+/* The same for the CONNECT at the head of the input, which may be cut short or not valid. */
 void connect_refuse_input(struct conn *c, struct fault fault);
 /* A listener with a server_reference sends its clients there. True: that was done, and the
  * connection closes. Section 4.13.2. */

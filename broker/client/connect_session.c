@@ -126,8 +126,16 @@ static size_t memory_of(const struct conn *c)
 	return sizeof(*wait) + wait->client_id.cap + wait->body.cap + wait->auth.cap;
 }
 
+static void decode_waiting(const struct conn *c, struct connect *packet)
+{
+	if (c->session_wait->packet != NULL)
+		*packet = *c->session_wait->packet;
+	else
+		decode_stored(c->session_wait, packet);
+}
+
 static const struct login_attempt attempt = {
-    .cancel = cancel, .refuse = refuse, .memory = memory_of};
+    .cancel = cancel, .refuse = refuse, .memory = memory_of, .decode = decode_waiting};
 
 /* In a later turn the configuration may be another one. */
 static void finish_later(struct session_wait *wait)

@@ -22,7 +22,8 @@ bool connection_limits_take_address(struct worker *w, struct stream *stream,
 	if (!log_limit_pass(&w->quota_limit, w->executor.now_ms + 1, 10000, 5, &suppressed))
 		return false;
 	stream_peer_text(stream, peer, sizeof(peer));
-	LOG(CONNECTION_CLOSED_BEFORE_CONNECT, .peer = peer, .listener = l->bind,
+	LOG(CONNECTION_CLOSED_BEFORE_CONNECT, .peer = peer, .listener = l->bind, .sni = "",
+	    .client_id = SLICE_EMPTY, .user = SLICE_EMPTY,
 	    .reason = reason_name(REASON_QUOTA_EXCEEDED),
 	    .cause = "limits.connections_per_address is reached", .suppressed = suppressed);
 	return false;

@@ -1,6 +1,7 @@
 /* Bytes become packets, and packets go to their handlers. */
 #include "client/packet_dispatch.h"
 
+#include "base/array.h"
 #include "base/clock.h"
 #include "client/admission.h"
 #include "client/auth_packets.h"
@@ -10,6 +11,7 @@
 #include "client/deferred_publish.h"
 #include "client/input_drain.h"
 #include "client/keep_alive.h"
+#include "client/waiting_connect.h"
 #include "client/yield.h"
 #include "proto/packet_disconnect.h"
 #include "proto/packet_ping.h"
@@ -44,8 +46,7 @@ static struct fault on_disconnect(struct client_link *link, const struct frame *
 	struct fault fault = packet_disconnect_decode(f, c->link.version, &d);
 	struct session *s = c->link.session;
 
-	if (!fault_is_none(fault) ||
-	    !fault_is_none(fault = client_link_check_properties(&c->link, &d.properties)))
+	if (!fault_is_none(fault))
 		return fault;
 	if (properties_have(&d.properties, PROPERTY_SESSION_EXPIRY)) {
 		if (s->expiry_s == 0 && d.properties.session_expiry_s != 0)
@@ -239,6 +240,57 @@ static void handle_packets(struct conn *c, struct slice *in)
 	yield_note_work(c, w->work - before);
 }
 
+/* Why something that is no CONNECT came first: what else speaks to this port. */
+static const char *first_packet_cause(struct slice in)
+{
+#define HTTP                                                                                       \
+	"the client sent HTTP, perhaps WebSocket (ws://, wss://); this listener is for MQTT "      \
+	"itself: use mqtt:// or mqtts:// in the client"
+	static const struct {
+		struct slice start;
+		const char *cause;
+	} rows[] = {
+	    {SLICE_INIT("GET "), HTTP},
+	    {SLICE_INIT("POST"), HTTP},
+	    {SLICE_INIT("HEAD"), HTTP},
+	    {SLICE_INIT("OPTI"), HTTP},
+	    {SLICE_INIT("CONN"), HTTP},
+	    {SLICE_INIT("PRI "), HTTP},
+	    {SLICE_INIT("PROX"), "a proxy sent a PROXY header, which is not expected here"},
+	    {SLICE_INIT("\r\n\r\n"), "a proxy sent a PROXY header, which is not expected here"},
+	    {SLICE_INIT("\x16\x03"),
+	     "the client sent TLS where MQTT was expected: a Unix socket takes no TLS, and a port "
+	     "takes one layer of it"},
+	    {SLICE_INIT("SSH-"), "the client sent SSH"},
+	};
+#undef HTTP
+	static const char *const by_type[16] = {
+#define PACKET(id, type, flags) [PACKET_##id] = "the first packet was " #id ", not CONNECT",
+#include "proto/packets.def"
+#undef PACKET
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (slice_starts_with(in, rows[i].start))
+			return rows[i].cause;
+	}
+	return in.data[0] >> 4 == PACKET_RESERVED ? "the first bytes of the client are not MQTT"
+	                                          : by_type[in.data[0] >> 4];
+}
+
+/* Its version, which decides about the form of the CONNACK, stands in these first bytes. */
+#define CONNECT_HEAD_BYTES 12
+
+static void refuse_large_connect(struct conn *c)
+{
+	struct connect packet;
+
+	/* mutant: large_connect_gets_connack */
+	if (c->in.len >= CONNECT_HEAD_BYTES || waiting_connect_peek(c, &packet))
+		connect_refuse_input(c, fault_of(REASON_PACKET_TOO_LARGE,
+		                                 "CONNECT is larger than limits.max_connect_size"));
+}
+
 /* The first packet stays in the input until its login is decided: the connection may have to move,
  * or wait for a hash. [MQTT-3.1.0-1] */
 static void handle_first(struct conn *c)
@@ -256,13 +308,17 @@ static void handle_first(struct conn *c)
 		admission_close(c);
 		return;
 	}
-	if (c->in.data[0] >> 4 != PACKET_CONNECT) {
-		conn_fail(c, fault_of(REASON_PROTOCOL_ERROR, "the first packet was not CONNECT"));
+	if (c->in.data[0] >> 4 != PACKET_CONNECT || slice_starts_with(in, SLICE("\x16\x03"))) {
+		conn_fail(c, fault_of(REASON_PROTOCOL_ERROR, first_packet_cause(in)));
 		return;
 	}
 	status = frame_next(&in, client_link_limits(&c->link)->max_connect_size, &f, &needed);
+	if (status == FRAME_TOO_LARGE) {
+		refuse_large_connect(c);
+		return;
+	}
 	if (status != FRAME_COMPLETE) {
-		refuse_frame(c, status, "CONNECT is larger than limits.max_connect_size");
+		refuse_frame(c, status, "");
 		return;
 	}
 	stream_note_packet(c->link.stream);
@@ -321,8 +377,12 @@ void packet_dispatch_on_bytes(void *arg, struct slice bytes)
 	if (c->link.limit.drain != NULL)
 		input_drain_heard(c);
 	if (c->state != CONN_ACCEPTED || c->in.len > 0) {
-		if (conn_memory_add_input(c, bytes))
-			packet_dispatch_continue(c);
+		if (!conn_memory_add_input(c, bytes))
+			return;
+		/* What comes after CONNECT waits, unread as far as it can. */
+		if (c->login != NULL)
+			client_link_pause(&c->link, PAUSE_LOGIN);
+		packet_dispatch_continue(c);
 		return;
 	}
 	if (!yield_if_heavy(c))

@@ -15,6 +15,25 @@ void waiting_connect_decode(struct conn *c, struct connect *packet)
 	REQUIRE(fault_is_none(packet_connect_decode(&f, packet)));
 }
 
+bool waiting_connect_peek(const struct conn *c, struct connect *packet)
+{
+	struct reader r = reader_of(buf_slice(&c->in));
+	uint32_t length;
+
+	REQUIRE_OWNER(&c->link);
+	*packet = (struct connect){.version = MQTT_3_1_1};
+	if (c->attempt != NULL && c->attempt->decode != NULL) {
+		c->attempt->decode(c, packet);
+		return true;
+	}
+	if (c->state == CONN_ACCEPTED || read_u8(&r) >> 4 != PACKET_CONNECT)
+		return false;
+	length = read_varint(&r);
+	return !r.bad &&
+	       packet_connect_peek(
+		   slice_of(r.at, reader_left(&r) < length ? reader_left(&r) : length), packet);
+}
+
 void waiting_connect_drop(struct conn *c)
 {
 	struct slice in = buf_slice(&c->in);

@@ -255,6 +255,13 @@ const char *stream_tls_version(const struct stream *s)
 	return s->facts->tls == NULL ? "none" : s->facts->tls->version;
 }
 
+const char *stream_server_name(const struct stream *s)
+{
+	const char *name = s->facts->tls == NULL ? NULL : s->facts->tls->server_name;
+
+	return name == NULL ? "" : name;
+}
+
 bool stream_has_certificate(const struct stream *s)
 {
 	return s->facts->tls != NULL && s->facts->tls->has_certificate;

@@ -104,6 +104,8 @@ bool stream_has_address(const struct stream *s);
 /* False while a handshake is under way: no byte of the peer's has come through yet. */
 bool stream_is_established(const struct stream *s);
 const char *stream_tls_version(const struct stream *s); /* "TLSv1.3", or "none" */
+/* The host name that the client asked for (SNI); "": none. */
+const char *stream_server_name(const struct stream *s);
 /* The client gave a certificate and it was verified, for this connection too. */
 bool stream_has_certificate(const struct stream *s);
 /* Names of that kind in the client's certificate: how many there are; the first is appended to
@@ -130,6 +132,8 @@ enum stream_fit stream_fits(const struct stream *s, const struct tls_context *ct
 struct stream_tls {
 	/* "TLSv1.3" */
 	const char *version;
+	/* SNI, borrowed; NULL: none. */
+	const char *server_name;
 	bool has_certificate;
 	size_t (*certificate_names)(const struct stream_tls *tls, enum conf_certificate_user kind,
 	                            struct buf *out);

@@ -1,6 +1,8 @@
 /* Reading extensions inside OpenSSL's callback. */
 #include "net/tls_hello.h"
 
+#include "base/array.h"
+
 #define SUITES_SHOWN 12
 
 /* RFC 8701: numbers that stand for nothing. */
@@ -64,6 +66,26 @@ static void read_suites(struct tls_hello *hello, SSL *ssl)
 	}
 }
 
+/* RFC 8422 5.1.1, RFC 8446 4.2.7: a list of numbers. */
+static void read_groups(struct tls_hello *hello, SSL *ssl)
+{
+	struct reader r;
+
+	if (!find_extension(ssl, TLSEXT_TYPE_supported_groups, &r))
+		return;
+	(void)read_u16(&r);
+	while (reader_left(&r) >= 2) {
+		uint16_t group = read_u16(&r);
+
+		if (is_grease(group))
+			continue;
+		if (hello->group_count < HELLO_GROUPS)
+			hello->groups[hello->group_count++] = group;
+		else
+			hello->groups_left_out++;
+	}
+}
+
 static void copy_text(char *out, size_t cap, struct slice s)
 {
 	size_t n = s.len < cap - 1 ? s.len : cap - 1;
@@ -112,6 +134,7 @@ void tls_hello_read(struct tls_hello *hello, SSL *ssl)
 	*hello = (struct tls_hello){.seen = true};
 	read_versions(hello, ssl);
 	read_suites(hello, ssl);
+	read_groups(hello, ssl);
 	read_server_name(hello, ssl);
 	read_protocols(hello, ssl);
 	hello->extended_master_secret = find_extension(ssl, TLSEXT_TYPE_extended_master_secret, &r);
@@ -131,6 +154,37 @@ void tls_hello_versions(const struct tls_hello *hello, struct buf *out)
 		else
 			buf_printf(out, "0x%04x", version);
 	}
+}
+
+void tls_hello_groups(const struct tls_hello *hello, struct buf *out)
+{
+	static const struct {
+		uint16_t number;
+		const char *name;
+	} known[] = {
+	    {23, "P-256"},           {24, "P-384"},
+	    {25, "P-521"},           {26, "brainpoolP256r1"},
+	    {27, "brainpoolP384r1"}, {28, "brainpoolP512r1"},
+	    {29, "X25519"},          {30, "X448"},
+	    {31, "brainpoolP256r1"}, {32, "brainpoolP384r1"},
+	    {33, "brainpoolP512r1"}, {256, "ffdhe2048"},
+	    {257, "ffdhe3072"},      {0x11ec, "X25519MLKEM768"},
+	};
+
+	for (size_t i = 0; i < hello->group_count; i++) {
+		size_t row = 0;
+
+		while (row < ARRAY_LEN(known) && known[row].number != hello->groups[i])
+			row++;
+		if (out->len > 0)
+			buf_put_u8(out, ' ');
+		if (row < ARRAY_LEN(known))
+			buf_printf(out, "%s", known[row].name);
+		else
+			buf_printf(out, "0x%04x", hello->groups[i]);
+	}
+	if (hello->groups_left_out > 0)
+		buf_printf(out, " +%u", hello->groups_left_out);
 }
 
 void tls_hello_suites(const struct tls_hello *hello, SSL *ssl, struct buf *out)

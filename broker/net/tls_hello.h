@@ -9,12 +9,14 @@
 
 #define HELLO_VERSIONS 8
 #define HELLO_SUITES   48
+#define HELLO_GROUPS   16
 
 struct tls_hello {
 	uint16_t versions[HELLO_VERSIONS];
 	uint16_t suites[HELLO_SUITES];
-	uint8_t version_count, suite_count;
-	uint16_t suites_left_out;
+	uint16_t groups[HELLO_GROUPS];
+	uint8_t version_count, suite_count, group_count;
+	uint16_t suites_left_out, groups_left_out;
 	bool seen, extended_master_secret;
 	char server_name[256];
 	char protocols[64]; /* ALPN */
@@ -25,6 +27,8 @@ struct tls_hello {
 bool tls_hello_is_bounded(SSL *ssl);                    /* inside the callback, too */
 void tls_hello_read(struct tls_hello *hello, SSL *ssl); /* inside the client-hello callback */
 void tls_hello_versions(const struct tls_hello *hello, struct buf *out);
+/* Key-exchange groups. */
+void tls_hello_groups(const struct tls_hello *hello, struct buf *out);
 void tls_hello_suites(const struct tls_hello *hello, SSL *ssl, struct buf *out);
 
 #endif

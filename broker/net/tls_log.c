@@ -22,6 +22,8 @@ struct words {
 	const char *text;
 };
 
+#define NO_GROUP "no key-exchange group in common: one of X25519, P-256, P-384 is needed"
+
 static const struct words by_reason[] = {
     /* what they offer and we do not have */
     {SSL_R_NO_SHARED_CIPHER, "no suite in common: the client offers none of the ECDHE suites with "
@@ -33,10 +35,8 @@ static const struct words by_reason[] = {
     {SSL_R_INAPPROPRIATE_FALLBACK,
      "the client fell back to an older TLS version although both sides support a newer one; "
      "something between them may have disturbed the first attempt"},
-    {SSL_R_NO_SUITABLE_KEY_SHARE,
-     "no key-exchange group in common: one of X25519, P-256, P-384 is needed"},
-    {SSL_R_NO_SHARED_GROUPS,
-     "no key-exchange group in common: one of X25519, P-256, P-384 is needed"},
+    {SSL_R_NO_SUITABLE_KEY_SHARE, NO_GROUP},
+    {SSL_R_NO_SHARED_GROUPS, NO_GROUP},
     {SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM,
      "no signature algorithm in common: the client supports none for the broker's certificates "
      "(SHA-1 and MD5 are not used)"},
@@ -180,6 +180,11 @@ struct tls_failure tls_log_explain(SSL *ssl)
 		failure.cause = reason == SSL_R_CERTIFICATE_VERIFY_FAILED
 		                    ? verify_words(ssl)
 		                    : find_words(by_reason, ARRAY_LEN(by_reason), reason);
+	/* TLS 1.2 looks for a group while it looks for a suite. */
+	/* mutant: no_group_is_no_suite */
+	if (ERR_GET_LIB(failure.error) == ERR_LIB_SSL && reason == SSL_R_NO_SHARED_CIPHER &&
+	    ssl != NULL && SSL_get1_groups(ssl, NULL) > 0 && SSL_get_shared_group(ssl, -1) == 0)
+		failure.cause = NO_GROUP;
 	if (failure.cause == NULL)
 		failure.cause =
 		    "the client violated the TLS protocol, or its data was damaged in transit";
@@ -258,7 +263,7 @@ void tls_log_handshake_failed(const struct tls_report *report, uint64_t now_ms)
 {
 	static const struct tls_hello nothing;
 	const struct tls_hello *hello = report->hello == NULL ? &nothing : report->hello;
-	struct buf versions = {0}, suites = {0};
+	struct buf versions = {0}, suites = {0}, groups = {0};
 	char peer[PEER_TEXT_MAX];
 	uint32_t suppressed;
 
@@ -267,15 +272,17 @@ void tls_log_handshake_failed(const struct tls_report *report, uint64_t now_ms)
 		return;
 	(void)peer_address_text(report->peer, peer, sizeof(peer));
 	tls_hello_versions(hello, &versions);
+	tls_hello_groups(hello, &groups);
 	if (report->ssl != NULL)
 		tls_hello_suites(hello, report->ssl, &suites);
 	LOG(HANDSHAKE_FAILED, .peer = peer, .listener = name_of(report->ctx),
 	    .cause = report->failure.cause, .versions = buf_slice(&versions),
-	    .suites = buf_slice(&suites), .sni = hello->server_name, .alpn = hello->protocols,
-	    .certificates = report->ctx->description, .openssl = raw_reason(report->failure.error),
-	    .suppressed = suppressed);
+	    .suites = buf_slice(&suites), .groups = buf_slice(&groups), .sni = hello->server_name,
+	    .alpn = hello->protocols, .certificates = report->ctx->description,
+	    .openssl = raw_reason(report->failure.error), .suppressed = suppressed);
 	buf_fini(&versions);
 	buf_fini(&suites);
+	buf_fini(&groups);
 }
 
 void tls_log_broken(const struct tls_report *report, uint64_t now_ms)

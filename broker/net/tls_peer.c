@@ -140,6 +140,7 @@ void tls_peer_init(struct tls_peer *peer, const struct tls_context *ctx, const S
 	*peer = (struct tls_peer){.ctx = ctx, .ssl = ssl};
 	peer->tls = (struct stream_tls){
 	    .version = SSL_get_version(ssl),
+	    .server_name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name),
 	    .has_certificate = certificate_of(peer) != NULL,
 	    .certificate_names = certificate_names,
 	    .fits = fits,

@@ -20,13 +20,14 @@ enum connect_flag {
 
 /* Protocol name and level. [MQTT-3.1.2-1] [MQTT-3.1.2-2] Some bridges set the top bit of the level:
  * the rest of it says which CONNACK they understand; one with 3.1.1 is taken. */
-static struct fault read_protocol(struct reader *r, enum mqtt_version *version, bool *bridge)
+static struct fault read_protocol(struct reader *r, struct connect *out)
 {
 	struct slice name = read_string(r);
 	uint8_t level = read_u8(r);
 	uint8_t plain_level = level & (uint8_t)~BRIDGE_BIT;
 
-	*version = MQTT_3_1_1;
+	out->version = MQTT_3_1_1;
+	out->level = r->bad ? 0 : level;
 	if (r->bad)
 		return fault_of(REASON_MALFORMED, "the protocol name is cut short");
 	if (slice_equal(name, SLICE("MQIsdp")) && plain_level == 3)
@@ -34,9 +35,9 @@ static struct fault read_protocol(struct reader *r, enum mqtt_version *version, 
 	if (!slice_equal(name, SLICE("MQTT")))
 		return fault_of(REASON_MALFORMED, "the protocol name is not MQTT");
 	if (plain_level >= MQTT_5_0)
-		*version = MQTT_5_0;
-	*bridge = level == (MQTT_3_1_1 | BRIDGE_BIT);
-	return *bridge || level == MQTT_3_1_1 || level == MQTT_5_0
+		out->version = MQTT_5_0;
+	out->bridge = level == (MQTT_3_1_1 | BRIDGE_BIT);
+	return out->bridge || level == MQTT_3_1_1 || level == MQTT_5_0
 	           ? FAULT_NONE
 	           : fault_of(REASON_UNSUPPORTED_VERSION, UNSUPPORTED_VERSION);
 }
@@ -107,6 +108,10 @@ static struct fault read_payload(struct reader *r, uint8_t flags, struct connect
 		out->user_name = read_utf8(r); /* [MQTT3-3.1.3-11] [MQTT5-3.1.3-12] */
 	if (r->bad)
 		return fault_of(REASON_MALFORMED, "the user name is cut short or not UTF-8");
+	/* mutant: control_characters_in_user_names */
+	if (!utf8_is_name(out->user_name))
+		return fault_of(REASON_MALFORMED, "the user name contains a control character or a "
+		                                  "noncharacter of Unicode");
 	if (out->has_password) /* [MQTT3-3.1.2-20, -21] [MQTT5-3.1.2-18, -19] */
 		out->password = read_string(r);
 	if (r->bad)
@@ -122,6 +127,10 @@ static struct fault check_fields(const struct connect *c)
 		                "the client identifier is empty, and Clean Session is 0");
 	if (!c->will.present)
 		return FAULT_NONE;
+	/* mutant: control_characters_in_will_topics */
+	if (!utf8_is_name(c->will.topic))
+		return fault_of(REASON_MALFORMED, "the will's topic contains a control character "
+		                                  "or a noncharacter of Unicode");
 	if (!topic_name_valid(c->will.topic)) /* 0x90 is for names that are not malformed */
 		return fault_of(REASON_MALFORMED,
 		                "the will's topic is empty or contains a wildcard");
@@ -139,7 +148,7 @@ struct fault packet_connect_decode(const struct frame *frame, struct connect *ou
 	uint8_t flags;
 
 	*out = (struct connect){.body = frame->body};
-	if (!fault_is_none(fault = read_protocol(&r, &out->version, &out->bridge)))
+	if (!fault_is_none(fault = read_protocol(&r, out)))
 		return fault;
 	flags = read_u8(&r);
 	out->keep_alive_s = read_u16(&r);
@@ -164,17 +173,35 @@ struct fault packet_connect_decode(const struct frame *frame, struct connect *ou
 	return check_fields(out);
 }
 
-bool packet_connect_peek_client_id(struct slice body, struct slice *client_id)
+bool packet_connect_peek(struct slice body, struct connect *out)
 {
 	struct reader r = reader_of(body);
-	enum mqtt_version version;
-	bool bridge;
+	struct slice text;
+	struct fault fault;
+	uint8_t flags;
 
-	if (!fault_is_none(read_protocol(&r, &version, &bridge)))
+	*out = (struct connect){.body = body};
+	fault = read_protocol(&r, out);
+	if (!fault_is_none(fault) && fault.reason != REASON_UNSUPPORTED_VERSION)
 		return false;
-	read_bytes(&r, 3); /* flags, keep alive */
-	if (version == MQTT_5_0)
+	flags = read_u8(&r);
+	read_bytes(&r, 2); /* keep alive */
+	if (out->version == MQTT_5_0)
 		read_bytes(&r, read_varint(&r));
-	*client_id = read_string(&r);
-	return !r.bad;
+	text = read_string(&r);
+	if (!r.bad)
+		out->client_id = text;
+	out->has_client_id = !r.bad;
+	if ((flags & FLAG_WILL) != 0) {
+		if (out->version == MQTT_5_0)
+			read_bytes(&r, read_varint(&r));
+		(void)read_string(&r);
+		(void)read_string(&r);
+	}
+	if ((flags & FLAG_USER_NAME) == 0)
+		return true;
+	text = read_string(&r);
+	if (!r.bad)
+		out->user_name = text;
+	return true;
 }

@@ -17,8 +17,10 @@ struct will {
 struct connect {
 	struct slice body; /* all of it, without the fixed header */
 	enum mqtt_version version;
-	bool bridge;      /* another broker, by the top bit of the level (0x84): taken as 3.1.1 */
-	bool clean_start; /* 3.1.1: Clean Session */
+	uint8_t level;      /* as the client sent it; 0: it is not known */
+	bool has_client_id; /* packet_connect_peek */
+	bool bridge;        /* another broker, by the top bit of the level (0x84): taken as 3.1.1 */
+	bool clean_start;   /* 3.1.1: Clean Session */
 	bool has_user_name;
 	bool has_password;
 	uint16_t keep_alive_s;
@@ -39,9 +41,10 @@ struct connect {
  * REASON_CLIENT_ID_NOT_VALID. [MQTT3-3.1.3-8] */
 struct fault packet_connect_decode(const struct frame *frame, struct connect *out);
 
-/* Only as much of a CONNECT as names the client: for moving a connection to its worker before it is
- * decoded. False where the body does not get that far (decoding at any worker will then give the
- * error). */
-bool packet_connect_peek_client_id(struct slice body, struct slice *client_id);
+/* Only what names the client: version, level, client id (has_client_id: it was there), user name.
+ * The body may be cut short or not valid: what comes before the fault is set, and nothing is
+ * checked but the protocol's name. For moving a connection to its worker before it is decoded, and
+ * for saying in the log who is refused. False where not even the version is known. */
+bool packet_connect_peek(struct slice body, struct connect *out);
 
 #endif

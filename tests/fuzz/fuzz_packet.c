@@ -52,15 +52,15 @@ static void check_properties(const struct properties *p, unsigned owner)
 
 static void on_connect(const struct frame *f, enum mqtt_version version)
 {
-	struct slice peeked;
-	struct connect c;
-	bool peeks = packet_connect_peek_client_id(f->body, &peeked);
+	struct connect peeked, c;
+	bool peeks = packet_connect_peek(f->body, &peeked);
 
 	(void)version;
 	if (!fault_is_none(packet_connect_decode(f, &c)))
 		return;
-	REQUIRE(peeks && slice_equal(peeked, c.client_id));
-	REQUIRE(utf8_valid(c.client_id) && utf8_valid(c.user_name));
+	REQUIRE(peeks && peeked.has_client_id && slice_equal(peeked.client_id, c.client_id));
+	REQUIRE(slice_equal(peeked.user_name, c.user_name) && peeked.version == c.version);
+	REQUIRE(utf8_valid(c.client_id) && utf8_is_name(c.user_name));
 	REQUIRE(c.version == MQTT_5_0 || c.has_user_name || !c.has_password);
 	REQUIRE(!c.will.present || topic_name_valid(c.will.topic));
 	check_properties(&c.properties, PACKET_CONNECT);

@@ -1,5 +1,8 @@
 """Logins: passwords, anonymous clients, and that all refusals look the same."""
 
+import ctypes
+import ctypes.util
+import socket
 import statistics
 import time
 
@@ -155,3 +158,44 @@ def test_a_failure_takes_as_long_for_every_name(new_broker):
 
 def test_extended_authentication_is_refused(broker):
     Wire(broker, props={"authentication_method": "SCRAM-SHA-256"}, expect=0x8C).expect_close()
+
+
+# somebody goes while the password waits for its hash
+
+def slow_user(broker):
+    """A user whose hash takes long: about a second, more on a small machine."""
+    library = ctypes.CDLL(ctypes.util.find_library("crypt"))
+    library.crypt.restype = ctypes.c_char_p
+    hashed = library.crypt(broker.password("slow").encode(), b"$6$rounds=700000$waiting$").decode()
+    lines = (broker.directory / "users.passwd").read_text()
+    broker.write_file("users.passwd", lines + f"slow:id=00000000000051e0:hash={hashed}:roles=all\n")
+
+
+def test_one_that_goes_gives_up_its_place(new_broker):
+    """FIN while the password waits: closed at once, and the next ones do not wait for its hash."""
+    broker = new_broker(config={"workers": 1})
+    slow_user(broker)
+    with broker:
+        for number in range(8):
+            client = Wire(broker, connect=False)
+            client.send(mqtt.connect(5, f"gone-{number}", user="slow", password=broker.password("slow")))
+            client.stream.shutdown(socket.SHUT_WR)
+        for number in range(8):
+            line = broker.wait_log("connection-closed-before-connect", client_id=f"gone-{number}")
+            assert line["user"] == "slow" and "without DISCONNECT" in line["cause"]
+        with Wire(broker, client_id="next") as client:
+            client.settle()
+        assert [line["client_id"] for line in broker.logged("client-connected")] == ["next"]
+
+
+def test_one_that_has_said_everything_is_heard(new_broker):
+    """CONNECT, PUBLISH and DISCONNECT in one piece, and FIN: nobody has to wait for CONNACK. [MQTT3-3.1.4-5]"""
+    broker = new_broker(config={"workers": 1})
+    slow_user(broker)
+    with broker, Wire(broker) as watcher:
+        watcher.subscribe("said")
+        client = Wire(broker, connect=False)
+        client.send(mqtt.connect(5, "brief", user="slow", password=broker.password("slow"))
+                    + mqtt.publish(5, "said", b"everything") + mqtt.disconnect(5))
+        client.stream.shutdown(socket.SHUT_WR)
+        assert watcher.message().payload == b"everything"

@@ -2,7 +2,7 @@
 
 import mqtt
 import pytest
-from wire import Wire
+from wire import Closed, Wire
 
 LIMITS = {"max_packet_size": "8k", "max_connect_size": "1k", "max_qos": 1, "retain_available": False, "topic_levels": 6,
           "user_properties": 3, "topic_alias_maximum": 3, "receive_maximum": 4, "subscriptions": 2, "sessions_per_user": 1}
@@ -26,15 +26,11 @@ PACKETS = [
     (mqtt.publish(5, "t", b"x" * 8192), 0x95, "limits.max_packet_size"),
     (mqtt.publish(5, "t", qos=2, packet_id=1), 0x9B, "limits.max_qos"),
     (mqtt.publish(5, "t", retain=True), 0x9A, "limits.retain_available"),
-    (mqtt.publish(5, "1/2/3/4/5/6/7"), 0x90, "limits.topic_levels"),
-    (mqtt.publish(5, "t", props=MANY), 0x97, "limits.user_properties"),
-    (mqtt.subscribe(5, 1, [("t", 0)], MANY), 0x97, "limits.user_properties"),
     (mqtt.publish(5, "t", props={"topic_alias": 4}), 0x94, "limits.topic_alias_maximum"),
     (mqtt.publish(5, "a/#"), 0x81, "the topic name contains a wildcard"),
     (mqtt.publish(5, ""), 0x82, "the topic name is empty"),
     (mqtt.publish(5, "", props={"topic_alias": 2}), 0x82, "the Topic Alias was never set"),
     (mqtt.publish(5, "t", props={"payload_format_indicator": 2}), 0x82, "Payload Format Indicator"),
-    (mqtt.publish(5, "t", b"\xff", props={"payload_format_indicator": 1}), 0x99, "the payload is not"),
     (raw(mqtt.PUBLISH, 6, T, ID, b"\0"), 0x81, "the QoS is 3"),
     (raw(mqtt.PUBLISH, 8, T, b"\0"), 0x81, "DUP"),
     (raw(mqtt.PUBLISH, 2, T, b"\0\0", b"\0"), 0x81, "the packet identifier is 0"),
@@ -89,6 +85,76 @@ def test_a_connect(broker, connect, code, words):
         assert broker.wait_log("connect-refused", mark)["cause"] == client.connack.props["reason_string"]
 
 
+HTTP = b"GET /mqtt HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n\r\n"
+FIRST = [
+    (HTTP, "WebSocket"),
+    (b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n", "PROXY header"),
+    (b"\r\n\r\n\0\r\nQUIT\n!", "PROXY header"),
+    (b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00", "the client sent TLS"),
+    (mqtt.publish(5, "t", b"x"), "the first packet was PUBLISH"),
+    (b"\0\0", "not MQTT"),
+]
+
+
+@pytest.mark.parametrize("first, words", FIRST, ids=[row[1] for row in FIRST])
+def test_something_else_than_connect(broker, first, words):
+    """The log says what speaks there, from where, and by which name it asked for us."""
+    mark = broker.mark()
+    with Wire(broker, connect=False) as client:
+        client.send(first)
+        assert client.expect_close() is None
+    line = broker.wait_log("connection-closed-before-connect", mark)
+    assert words in line["cause"] and line["sni"] == "localhost" and line["peer"].startswith("127.0.0.1:")
+
+
+@pytest.mark.parametrize("packet, code, words", [
+    (mqtt.connect(4, "", user="anna", password="x", clean=False), 0x02, "Clean Session is 0"),
+    (mqtt.connect(5, "device", user="anna", password="x", props=MANY), 0x97, "limits.user_properties"),
+    (mqtt.connect(5, "device", user="anna", password="x", will=mqtt.Will("a/#")), 0x81, "the will's topic"),
+    (mqtt.connect(5, "device", user="anna", password="x", props={"receive_maximum": 0}), 0x82, "Receive Maximum"),
+    (mqtt.packet(mqtt.CONNECT, 0, mqtt.connect(5, "device", user="anna", password="x")[2:] + b"!"), 0x81, "bytes after the last field"),
+], ids=["no-client-id", "properties", "will", "receive-maximum", "surplus"])
+def test_who_is_refused(broker, packet, code, words):
+    """Every refusal before the session exists names the device, as far as it said so itself."""
+    mark = broker.mark()
+    with Wire(broker, 4 if code == 0x02 else 5, connect=False) as client:
+        client.send(packet)
+        assert client.expect(mqtt.CONNACK).reason == code
+    line = broker.wait_log("connect-refused", mark)
+    assert words in line["cause"] and line["user"] == "anna" and line["sni"] == "localhost"
+    assert line["client_id"] == ("" if code == 0x02 else "device") and line["level"] == ("4" if code == 0x02 else "5")
+    assert line["peer"].startswith("127.0.0.1:") and line["listener"]
+
+
+def test_another_version(broker):
+    """The log has the level that was offered."""
+    mark = broker.mark()
+    with Wire(broker, 4, connect=False) as client:
+        client.send(mqtt.packet(mqtt.CONNECT, 0, mqtt.text("MQIsdp") + b"\x03\x02\0\x3c" + mqtt.text("oldie")))
+        assert client.expect(mqtt.CONNACK).reason == 0x01
+    line = broker.wait_log("connect-refused", mark)
+    assert (line["client_id"], line["level"]) == ("oldie", "3")
+
+
+@pytest.mark.parametrize("step", [1, 3, 5000], ids=["byte by byte", "in pieces", "at once"])
+def test_a_will_that_is_too_large(broker, step):
+    """CONNACK 0x95 as soon as the version is known, and who it was. [MQTT5-3.1.4-2]"""
+    packet = mqtt.connect(5, "device", user="anna", password="x", will=mqtt.Will("t", b"x" * 4096))
+    mark = broker.mark()
+    with Wire(broker, connect=False) as client:
+        for at in range(0, 24 if step < 100 else len(packet), step):
+            try:
+                client.send(packet[at:at + step])
+            except Closed:
+                break
+        answer = client.expect(mqtt.CONNACK)
+        assert answer.reason == 0x95 and "limits.max_connect_size" in answer.props["reason_string"]
+    line = broker.wait_log("connect-refused", mark)
+    assert "limits.max_connect_size" in line["cause"] and line["level"] == "5"
+    if step > 100:
+        assert (line["client_id"], line["user"]) == ("device", "anna")
+
+
 def test_a_connect_that_does_not_want_the_words(broker):
     """The code alone; the log has the words."""
     mark = broker.mark()
@@ -101,6 +167,82 @@ def test_a_wrong_password_is_not_explained(broker):
     """[MQTT5-3.1.3-8] What is refused about names and passwords has its code alone."""
     with Wire(broker, password="wrong", expect=0x86) as client:
         assert client.connack.props == {}
+
+
+# What only the broker's settings refuse: a client cannot know them, and would send it again after each reconnect.
+SETTINGS = [
+    ("1/2/3/4/5/6/7", b"x", {}, 0x90, "limits.topic_levels"),
+    ("t", b"x", MANY, 0x97, "limits.user_properties"),
+    ("t", b"\xff", {"payload_format_indicator": 1}, 0x99, "the payload is not"),
+]
+
+
+@pytest.mark.parametrize("qos", [0, 1])
+@pytest.mark.parametrize("topic, payload, props, code, words", SETTINGS, ids=["levels", "properties", "payload"])
+def test_a_publish_against_a_setting(broker, topic, payload, props, code, words, qos):
+    """PUBACK has the code, the log the cause, nobody the message, and the connection stays. [MQTT5-3.4.2-1]"""
+    mark = broker.mark()
+    with Wire(broker, client_id="refused") as client:
+        client.subscribe("#", qos=1)
+        answer = client.publish(topic, payload, qos=qos, props=props)
+        if qos > 0:
+            assert answer.reason == code and words in answer.props["reason_string"]
+        client.settle()
+        assert client.messages == []
+    line = broker.wait_log("publish-refused", mark, client_id="refused")
+    assert line["topic"] == topic and words in line["cause"] and line["user"] == "anna"
+
+
+@pytest.mark.parametrize("code, topic, payload, props", [(row[3], *row[:3]) for row in SETTINGS], ids=["levels", "properties", "payload"])
+def test_a_qos2_publish_against_a_setting(new_broker, code, topic, payload, props):
+    """PUBREC has the code and ends the flow: the identifier is free. [MQTT5-4.3.3-9]"""
+    with new_broker(config={"limits": {**LIMITS, "max_qos": 2}}) as broker, Wire(broker) as client:
+        for _ in range(3):
+            assert client.publish(topic, payload, qos=2, props=props, packet_id=7).reason == code
+        assert client.publish("t", b"fine", qos=2, packet_id=7).reason < 0x80
+
+
+@pytest.mark.parametrize("qos", [0, 1, 2])
+@pytest.mark.parametrize("setting, topic, retain", [("levels", "1/2/3/4/5/6/7", False), ("retain", "t", True), ("qos", "t", False)],
+                         ids=["levels", "retain", "qos"])
+def test_a_publish_against_a_setting_in_3_1_1(broker, setting, topic, retain, qos):
+    """3.1.1 has no codes, and announces no limits: acknowledged where due, dropped, logged. [MQTT3-3.3.5-2]"""
+    if setting == "qos" and qos < 2:
+        pytest.skip("it is allowed")
+    mark = broker.mark()
+    with Wire(broker, 4, client_id="refused") as client:
+        client.subscribe("#", qos=1)
+        client.publish(topic, b"x", qos=qos, retain=retain)
+        client.settle()
+        assert client.messages == []
+    assert "limits." in broker.wait_log("publish-refused", mark, client_id="refused")["cause"]
+
+
+def test_a_subscribe_with_many_user_properties(broker):
+    """SUBACK refuses each filter; the connection stays."""
+    mark = broker.mark()
+    with Wire(broker, client_id="refused") as client:
+        answer = client.subscribe("a", "b", props=MANY, expect=[0x97, 0x97])
+        assert "limits.user_properties" in answer.props["reason_string"]
+        client.settle()
+    assert "limits.user_properties" in broker.wait_log("subscribe-refused", mark, client_id="refused")["cause"]
+
+
+def test_user_properties_that_cost_nothing(broker):
+    """In packets whose User Properties nobody gets, they are no reason to close anybody, or to publish a will."""
+    with Wire(broker) as watcher:
+        watcher.subscribe("will", "t", qos=1)
+        with Wire(broker, will=mqtt.Will("will", b"gone"), ack=False) as client:
+            client.subscribe("t", qos=1)
+            client.publish("t", b"x", qos=1)
+            got = client.message()
+            client.send(mqtt.packet(mqtt.PUBACK, 0, mqtt.u16(got.packet_id) + b"\0" + mqtt.properties(MANY)))
+            client.send(mqtt.packet(mqtt.UNSUBSCRIBE, 2, mqtt.u16(9) + mqtt.properties(MANY) + mqtt.text("t")))
+            assert client.expect(mqtt.UNSUBACK, 9).reasons == [0]
+            client.disconnect(0, MANY)
+        assert watcher.message().payload == b"x"
+        watcher.settle()
+        assert watcher.messages == []
 
 
 @pytest.mark.parametrize("filters, code, words", [

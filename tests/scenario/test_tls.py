@@ -294,3 +294,13 @@ def test_tls13_only(new_broker):
     with new_broker(config={"tls": {"min_version": "1.3"}}) as broker:
         assert "protocol version" in s_client(broker, "-tls1_2")
         assert "Verify return code: 0 (ok)" in s_client(broker, "-tls1_3")
+
+
+def test_groups_that_are_not_allowed(fresh):
+    """TLS 1.2 looks for a group while it looks for a suite: the cause names what is missing, the line what was offered."""
+    mark = fresh.mark()
+    said = s_client(fresh, "-tls1_2", "-curves", "brainpoolP256r1:brainpoolP384r1")
+    assert "handshake failure" in said
+    failed = fresh.wait_log("handshake-failed", mark)
+    assert "key-exchange group" in failed["cause"] and failed["groups"] == "brainpoolP256r1 brainpoolP384r1"
+    assert failed["sni"] == "localhost" and "ECDHE" in failed["suites"]

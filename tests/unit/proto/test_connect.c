@@ -160,11 +160,10 @@ static void every_prefix(void **state)
 		for (size_t n = 0; n < body.len; n++) {
 			struct slice prefix = exact_copy(slice_of(body.data, n));
 			struct connect c;
-			struct slice id;
 
 			if (fault_is_none(decode(prefix, &c)) && rows[i].want == REASON_OK)
 				fail_msg("%s: %zu bytes are enough", rows[i].name, n);
-			packet_connect_peek_client_id(prefix, &id);
+			(void)packet_connect_peek(prefix, &c);
 			slice_free(prefix);
 		}
 		slice_free(body);
@@ -228,30 +227,39 @@ static void peek(void **state)
 	static const struct {
 		const char *name;
 		const char *body;
-		const char *id; /* NULL: false */
+		const char *id; /* NULL: it is not there */
+		const char *user;
+		uint8_t level; /* 0: nothing is known */
 	} peeks[] = {
-	    {"v3", V3("02", ""), "'a'"},
-	    {"v5", V5("02", ""), "'a'"},
-	    {"v5 behind properties", V5P("05 11 00000001"), "'a'"},
-	    {"empty", "0004 'MQTT' 04 02 003c 0000", ""},
-	    {"more behind it", V3("f6", WILL "0001 'u' 0001 'p'"), "'a'"},
-	    {"cut in the id", "0004 'MQTT' 04 02 003c 0002 'a'", NULL},
-	    {"cut before the id", "0004 'MQTT' 04 02 003c", NULL},
-	    {"properties too long", V5P("7f"), NULL},
-	    {"other version", "0004 'MQTT' 06 02 003c 00 0001 'a'", NULL},
-	    {"other protocol", "0003 'GET' 04 02 003c 00 0001 'a'", NULL},
-	    {"nothing", "", NULL},
+	    {"v3", V3("02", ""), "'a'", "", 4},
+	    {"v5", V5("02", ""), "'a'", "", 5},
+	    {"v5 behind properties", V5P("05 11 00000001"), "'a'", "", 5},
+	    {"empty", "0004 'MQTT' 04 02 003c 0000", "", "", 4},
+	    {"user behind a will", V3("f6", WILL "0001 'u' 0001 'p'"), "'a'", "'u'", 4},
+	    {"flags that are not valid", V3("83", "0001 'u'"), "'a'", "'u'", 4},
+	    {"no user, a password", V3("42", "0001 'p'"), "'a'", "", 4},
+	    {"cut in the user", V3("82", "0002 'u'"), "'a'", "", 4},
+	    {"cut in the id", "0004 'MQTT' 04 02 003c 0002 'a'", NULL, "", 4},
+	    {"cut before the id", "0004 'MQTT' 04 02 003c", NULL, "", 4},
+	    {"properties too long", V5P("7f"), NULL, "", 5},
+	    {"later version", "0004 'MQTT' 06 02 003c 00 0001 'a'", "'a'", "", 6},
+	    {"3.1", "0006 'MQIsdp' 03 02 003c 0001 'a'", "'a'", "", 3},
+	    {"other protocol", "0003 'GET' 04 02 003c 00 0001 'a'", NULL, "", 0},
+	    {"cut before the level", "0004 'MQTT'", NULL, "", 0},
+	    {"nothing", "", NULL, "", 0},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(peeks); i++) {
 		struct slice body = exact_bytes(peeks[i].body);
-		struct slice id;
+		struct connect c;
 
-		if (packet_connect_peek_client_id(body, &id) != (peeks[i].id != NULL))
+		if (packet_connect_peek(body, &c) != (peeks[i].level != 0) ||
+		    c.has_client_id != (peeks[i].id != NULL) ||
+		    (peeks[i].level != 0 && c.level != peeks[i].level) ||
+		    !slice_is(c.client_id, peeks[i].id == NULL ? "" : peeks[i].id) ||
+		    !slice_is(c.user_name, peeks[i].user))
 			fail_msg("%s", peeks[i].name);
-		if (peeks[i].id != NULL)
-			assert_true(slice_is(id, peeks[i].id));
 		slice_free(body);
 	}
 }
