@@ -21,6 +21,7 @@
 #include "server/server.h"
 #include "store/store_files.h"
 #include "store/store_open.h"
+#include "store/store_sigbus.h"
 #include "worker/config_snapshot.h"
 
 enum command {
@@ -172,6 +173,7 @@ static int run(const char *path)
 	struct config_snapshot *snapshot = load(path, tickets);
 	int status = 2;
 
+	store_sigbus_explain("broker");
 	if (snapshot != NULL && open_log(snapshot->conf))
 		status = server_run(snapshot, tickets);
 	log_stop();

@@ -13,6 +13,7 @@
 #include "base/command_line.h"
 #include "store/row_json.h"
 #include "store/store_files.h"
+#include "store/store_sigbus.h"
 
 static const char usage_text[] =
     "usage: broker-store PATH info | check | dump\n"
@@ -330,6 +331,7 @@ int main(int argc, char **argv)
 	int rc;
 
 	command_line_start(&line);
+	store_sigbus_explain("broker-store");
 	rc = command_line_read(NULL, argc, argv);
 	if (rc == -1)
 		rc = run_words(argc - optind, argv + optind);

@@ -161,7 +161,8 @@ int store_format_settle(struct store *store, const struct store_formats *formats
 		return explain_upgrade(rc, format, newest, text);
 	if (rc != 0)
 		(void)snprintf(text, STORE_ERROR_TEXT,
-		               "the store's format cannot be read or written: %s", strerror(-rc));
+		               "the store's format cannot be read or written (%s): %s",
+		               strerror(-rc), remedy_of(rc));
 	else if (format < newest)
 		store->upgraded_from = format;
 	return rc;

@@ -21,6 +21,8 @@
 
 /* LMDB reports a short write as an I/O error; with less free space than this, the disk was full. */
 #define FULL_BYTES ((uint64_t)4 << 20)
+/* LMDB's header and its table of 126 readers, which is what it takes unless told otherwise. */
+#define LOCK_FILE_BYTES 8192
 
 struct lmdb {
 	struct store store; /* first */
@@ -410,6 +412,12 @@ static int refuse(const char *path, int rc, char text[STORE_ERROR_TEXT])
 		               "installed library (%s) does not read; install the version of LMDB "
 		               "that wrote it",
 		               path, mdb_version(NULL, NULL, NULL));
+	else if (rc == ENOSPC || rc == EDQUOT)
+		(void)snprintf(
+		    text, STORE_ERROR_TEXT,
+		    "%s cannot be made or opened: %s; free some space on its file system, "
+		    "or raise its limit, and start again",
+		    path, strerror(rc));
 	else
 		(void)snprintf(text, STORE_ERROR_TEXT, "%s cannot be opened: %s", path,
 		               mdb_strerror(rc));
@@ -443,12 +451,33 @@ static int open_tables(struct lmdb *l)
 	return rc;
 }
 
+/* LMDB makes its lock file with a length only, and maps it: the first one who writes to a page that
+ * the file system has no space for would be killed (SIGBUS).  So its blocks are allocated before,
+ * or again where it has holes.  0 or a positive error. */
+static int allocate_lock_file(const struct lmdb *l)
+{
+	char *path = xasprintf("%s-lock", l->path);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600), rc = 0;
+
+	free(path);
+	if (fd < 0) /* LMDB reads without a lock where nobody can write */
+		return errno == EROFS && l->read_only ? 0 : errno;
+	/* mutant: store_lock_file_sparse */
+	do
+		rc = posix_fallocate(fd, 0, LOCK_FILE_BYTES);
+	while (rc == EINTR);
+	close(fd);
+	return rc;
+}
+
 static int open_environment(struct lmdb *l, const struct lmdb_options *options)
 {
 	unsigned flags = MDB_NOSUBDIR | MDB_NOTLS | (l->read_only ? MDB_RDONLY : 0) |
 	                 (options->is_alone ? MDB_NOLOCK : 0);
-	int dead, rc = mdb_env_create(&l->env);
+	int dead, rc = options->is_alone ? 0 : allocate_lock_file(l);
 
+	if (rc == 0)
+		rc = mdb_env_create(&l->env);
 	if (rc == 0)
 		rc = mdb_env_set_maxdbs(l->env, l->store.table_count);
 	if (rc == 0 && !l->read_only)

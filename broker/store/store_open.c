@@ -40,6 +40,8 @@ static int create_store(const char *directory, const char *path, struct lmdb_opt
 	if (rc == 0 && rename(new_path, path) != 0)
 		rc = store_check_explain(text, errno, path, "cannot be made");
 	store_check_remove_lock(new_path);
+	if (rc != 0)
+		(void)unlink(new_path);
 	free(new_path);
 	return rc != 0 ? rc : store_lock_sync(directory, text);
 }
