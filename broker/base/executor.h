@@ -42,8 +42,8 @@ void executor_fini(struct executor *h);
 void executor_enter(struct executor *h);
 void executor_leave(void);
 /* What this thread drives at the moment; set by executor_enter only. Here, so that an assertion of
- * the owner is one load and not a call. */
-extern _Thread_local struct executor *executor_entered;
+ * the owner is one comparison and not a call: the libraries are linked into programs only. */
+extern _Thread_local struct executor *executor_entered __attribute__((tls_model("local-exec")));
 /* NULL outside of any. */
 static inline struct executor *executor_current(void)
 {
