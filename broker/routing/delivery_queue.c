@@ -276,6 +276,7 @@ static void publisher_turn(struct worker *w, struct publisher_queue *p, uint64_t
 /* Behind those that wait for their next turn. */
 static void rotate(struct delivery_queue *q, struct publisher_queue *p)
 {
+	REQUIRE(p != NULL); /* there are as many in the two lists as in the table */
 	if (p->is_fresh)
 		DL_DELETE(q->fresh, p);
 	else

@@ -66,7 +66,7 @@ static void subscribe_overlapping(struct crowd *c, struct peer *p)
 
 	peer_begin_request(&body, 1);
 	for (unsigned i = 0; i < FILTERS; i++) {
-		for (unsigned level = 0; level < LEVELS; level++) {
+		for (size_t level = 0; level < LEVELS; level++) {
 			filter[2 * level] = (i >> level & 1) != 0 ? '+' : 'a';
 			filter[2 * level + 1] = level == LEVELS - 1 ? '\0' : '/';
 		}
