@@ -57,8 +57,9 @@ static void pass(struct executor *executor, uint64_t ms, int64_t set_by_ms)
 	now_ms += ms;
 	wall_ms += (int64_t)ms + set_by_ms;
 	executor_enter(executor);
-	executor_update_now(executor);
-	(void)executor_turn(executor);
+	/* What is due after a pause fires when the input has been read, in the turn after. */
+	while (executor_turn(executor) == 0)
+		;
 	executor_leave();
 }
 
