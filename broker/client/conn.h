@@ -84,6 +84,7 @@ struct conn {
 	bool user_counted;       /* among those of its user */
 	bool assigned_client_id; /* the broker chose it */
 	bool enhanced;           /* it logged in by SCRAM, and may re-authenticate */
+	bool server_keep_alive;  /* keep_alive_s is limits.max_keepalive, not the client's own */
 	bool clean_disconnect;   /* DISCONNECT 0x00 arrived: no will is published */
 	bool said_disconnect;
 };

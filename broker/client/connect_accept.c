@@ -35,6 +35,7 @@ static void take_properties(struct conn *c, const struct connect *packet)
 	if (limits->max_keepalive_s > 0 && packet->version == MQTT_5_0 &&
 	    (c->keep_alive_s == 0 || c->keep_alive_s > limits->max_keepalive_s))
 		c->keep_alive_s = limits->max_keepalive_s; /* [MQTT5-3.1.2-21] */
+	c->server_keep_alive = c->keep_alive_s != packet->keep_alive_s;
 	c->link.receive_maximum =
 	    properties_have(p, PROPERTY_RECEIVE_MAXIMUM) ? p->receive_maximum : UINT16_MAX;
 	c->link.max_packet_bytes =

@@ -101,7 +101,8 @@ static void check_silence(struct conn *c)
 
 	/* [MQTT3-3.1.2-24] [MQTT5-3.1.2-22] */
 	if (now_ms >= input_ms) {
-		conn_close(c, CLOSE_KEEP_ALIVE);
+		/* A client that does not follow Server Keep Alive: the setting is the remedy. */
+		conn_close(c, c->server_keep_alive ? CLOSE_SERVER_KEEP_ALIVE : CLOSE_KEEP_ALIVE);
 		return;
 	}
 	if (now_ms >= packet_ms) {

@@ -78,6 +78,19 @@ def test_aliases(broker):
         ends_with(client, 0x94)
 
 
+def test_client_that_ignores_server_keep_alive(new_broker):
+    """[MQTT5-3.1.2-21]: it is silent for its own keep alive, and the log says which setting it did not follow."""
+    with new_broker(config={"limits": {"max_keepalive": "1s"}}) as broker:
+        mark = broker.mark()
+        with Wire(broker, keep_alive=0) as client, Wire(broker, keep_alive=1) as other:
+            assert client.connack.props["server_keep_alive"] == 1
+            ends_with(client, 0x8D)
+            ends_with(other, 0x8D)
+        cause = {line["client_id"]: line["cause"] for line in broker.logged("client-disconnected", mark)}
+        assert "limits.max_keepalive" in cause[client.client_id]
+        assert "limits.max_keepalive" not in cause[other.client_id]
+
+
 @BOTH
 def test_receive_maximum(broker, client, version):
     """[MQTT5-4.9.0-2]: what is acknowledged counts no more. (One too many, 0x93: test_publish.py.)"""
