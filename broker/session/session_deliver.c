@@ -215,7 +215,10 @@ static const char *queue_full(const struct session *s, const struct msg *msg)
 
 	if (s->waiting.count + disk_queue_count(s) >= limits->queue_messages)
 		return "limits.queue_messages is reached";
-	if (s->waiting.bytes + disk_queue_bytes(s) + msg_bytes(msg) > limits->queue_bytes)
+	/* A legal message may be larger by itself: max_packet_size counts its bytes on the wire. */
+	/* mutant: one_message_fits_an_empty_queue */
+	if (s->waiting.count + disk_queue_count(s) > 0 &&
+	    s->waiting.bytes + disk_queue_bytes(s) + msg_bytes(msg) > limits->queue_bytes)
 		return "limits.queue_bytes is reached";
 	return NULL;
 }

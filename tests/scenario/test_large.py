@@ -21,3 +21,20 @@ def test_qos0_reaches_a_client_that_reads(new_broker, workers):
                 got = reader.expect(mqtt.PUBLISH)
                 sender.join()
                 assert got.payload == payload
+
+
+@pytest.mark.parametrize("persistence", [{}, {"persistence": {"directory": "store"}}], ids=["memory", "store"])
+def test_the_largest_message_waits_in_an_empty_queue(new_broker, persistence):
+    """limits.queue_bytes can be as small as limits.max_packet_size: what is allowed on the wire can wait, too."""
+    size = 8192
+    with new_broker(config={"limits": {"max_packet_size": size, "max_connect_size": size, "queue_bytes": size}, **persistence}) as broker:
+        keep = {"session_expiry_interval": 3600}
+        with Wire(broker, client_id="away", clean=False, props=keep) as reader:
+            reader.subscribe("t", qos=1)
+            reader.disconnect()
+        with Wire(broker, client_id="writer") as writer:
+            payload = b"x" * (size - len(mqtt.publish(5, "t", b"", qos=1, packet_id=1)) - 2)
+            assert len(mqtt.publish(5, "t", payload, qos=1, packet_id=1)) in (size - 1, size)
+            assert writer.publish("t", payload, qos=1).reason == 0
+        with Wire(broker, client_id="away", clean=False, props=keep) as reader:
+            assert reader.message().payload == payload
