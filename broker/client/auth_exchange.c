@@ -29,6 +29,7 @@ enum auth_exchange_step {
 struct auth_exchange {
 	struct conn *conn;
 	struct timer timer; /* the deadline, then the delay */
+	uint64_t since_ms;  /* when it began */
 	struct buf connect; /* the CONNECT that waits; empty: a re-authentication */
 	struct scram scram;
 	struct buf answer;         /* server-final */
@@ -215,7 +216,7 @@ static void on_timer(struct timer *timer, void *executor_arg)
 	if (e->step == AUTH_EXCHANGE_ANSWERED_LATER) {
 		report(e);
 		conn_continue(c);
-	} else if (executor_postpones(&c->link.worker->executor, timer, c->accepted_ms)) {
+	} else if (executor_postpones(&c->link.worker->executor, timer, e->since_ms)) {
 		return;
 	} else if (is_first_login(e)) {
 		conn_fail(c,
@@ -375,6 +376,7 @@ void auth_exchange_start(struct conn *c, struct slice connect)
 	REQUIRE(c->attempt == NULL);
 	e->conn = c;
 	e->timer.fire = on_timer;
+	e->since_ms = w->executor.now_ms;
 	e->why = "";
 	buf_put_slice(&e->connect, connect);
 	executor_timer_arm(&w->executor, &e->timer,
