@@ -221,24 +221,42 @@ void environment_advance(struct environment *t, const struct step *s)
 
 #define PAUSE_MAX_MS 30000
 
-/* Clients that have a keep alive ping meanwhile, which keeps them connected. */
+static bool has_keep_alive(const struct actor *p)
+{
+	return p->link == LINK_UP && !p->must_close && p->options.keep_alive_s > 0;
+}
+
+static void ping(struct environment *t, struct actor *p)
+{
+	t->coverage->sent[PACKET_PINGREQ]++;
+	p->asked++;
+	client_ping(p->client);
+}
+
+/* Clients that have a keep alive ping meanwhile, which keeps them connected, and again after it, in
+ * different milliseconds: the end of one may make another one acknowledge a will. */
 void environment_pause(struct environment *t, const struct step *s)
 {
-	environment_settle(t);
-	for (unsigned i = 0; i < t->model.actors_count; i++) {
-		struct actor *p = &t->model.actors[i];
+	struct actor *p;
 
-		if (p->link != LINK_UP || p->must_close || p->options.keep_alive_s == 0)
-			continue;
-		t->coverage->sent[PACKET_PINGREQ]++;
-		p->asked++;
-		client_ping(p->client);
+	environment_settle(t);
+	for (p = t->model.actors; p < t->model.actors + t->model.actors_count; p++) {
+		if (has_keep_alive(p))
+			ping(t, p);
 	}
 	COVER(&t->model, PAUSED);
 	world_stop_threads(t->world, s->ms < PAUSE_MAX_MS ? s->ms : PAUSE_MAX_MS);
 	model_pause(&t->model);
 	world_resume_threads(t->world);
 	environment_settle(t);
+	for (p = t->model.actors; p < t->model.actors + t->model.actors_count; p++) {
+		if (!has_keep_alive(p))
+			continue;
+		t->world->now_ms++;
+		model_time(&t->model);
+		ping(t, p);
+		environment_settle(t);
+	}
 }
 
 void environment_freeze(struct environment *t, const struct step *s)

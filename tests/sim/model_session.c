@@ -216,6 +216,7 @@ void model_hangs_up(struct actor *p)
 static void check_refusal(struct actor *p)
 {
 	struct model *m = p->model;
+	const struct world *w = m->world;
 	bool v5 = p->client->version == MQTT_5_0;
 	uint8_t code = p->client->connack_reason;
 	uint8_t refusal = refusal_for(p);
@@ -234,8 +235,9 @@ static void check_refusal(struct actor *p)
 	if (p->login_unauthorized && p->will != NULL)
 		model_will_not_published(p->will);
 	cancel(&p->will);
-	if (p->login_unauthorized && p->client->world->durable) {
-		/* Its session was made, and the CONNACK that waited for the journal refuses it. */
+	if (p->login_unauthorized && (w->durable || w->attaches_later)) {
+		/* Its session was made, and the CONNACK, which waited for it or for the journal,
+		 * refuses it. */
 		model_hangs_up(p);
 		p->must_close = true;
 		return;
