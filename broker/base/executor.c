@@ -56,17 +56,21 @@ void executor_woken(struct executor *h)
 	executor_update_now(h);
 }
 
-/* Is a timer due that was not when the last poll began? */
-static bool has_news_to_read(struct executor *h, uint64_t polled_ms)
+/* Timers that became due since the last poll began wait for another one. True: there are some. */
+static bool run_timers(struct executor *h, uint64_t polled_ms)
 {
 	uint64_t next_ms = timers_next(&h->timers);
 
-	if (next_ms <= polled_ms || next_ms > h->now_ms)
+	if (next_ms > h->now_ms)
 		return false;
+	/* mutant: timers_before_input */
+	if (next_ms <= polled_ms) {
+		timers_run(&h->timers, h->now_ms, h->arg);
+		return false;
+	}
 	/* mutant: pause_not_noticed */
 	if (h->now_ms - next_ms > EXECUTOR_PAUSE_MS)
 		h->resumed_ms = h->now_ms;
-	/* mutant: timers_before_input */
 	return true;
 }
 
@@ -79,10 +83,8 @@ uint64_t executor_turn(struct executor *h)
 	executor_woken(h);
 	h->turned_ms = h->now_ms;
 	more = mailbox_drain(&h->mailbox, POSTS_PER_TURN, h->arg);
-	if (has_news_to_read(h, polled_ms))
+	if (run_timers(h, polled_ms))
 		more = true;
-	else
-		timers_run(&h->timers, h->now_ms, h->arg);
 	if (h->turn_end != NULL && h->turn_end(h->arg))
 		more = true;
 	if (more || !mailbox_sleep(&h->mailbox))
