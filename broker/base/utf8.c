@@ -91,6 +91,9 @@ bool utf8_is_name(struct slice s)
 	size_t len;
 
 	for (size_t i = 0; i < s.len; i += len) {
+		len = 1;
+		if (s.data[i] >= 0x20 && s.data[i] < 0x7f)
+			continue;
 		len = utf8_decode(slice_skip(s, i), &cp);
 		if (len == 0 || cp == 0 || utf8_is_control(cp) || utf8_is_noncharacter(cp))
 			return false;
