@@ -196,9 +196,9 @@ void dispatch_target(struct worker *w, struct msg *msg, const struct target_item
 	batch_add_target(b, item);
 }
 
-bool dispatch_turn(struct worker *w)
+void dispatch_turn(struct worker *w)
 {
-	return delivery_queue_turn(w, give_to_target);
+	(void)delivery_queue_turn(w, give_to_target);
 }
 
 void dispatch_flush(struct worker *w)

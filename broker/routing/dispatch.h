@@ -17,9 +17,8 @@ void dispatch_target(struct worker *w, struct msg *msg, const struct target_item
 /* Another member of the group, for a message that its member did not take. */
 void dispatch_next_member(struct worker *w, struct msg *msg, const struct target_item *item,
                           uint64_t tried);
-/* The turn ends: a slice of the deliveries that wait in this worker's queue (delivery_queue.h).
- * True: there are more. */
-bool dispatch_turn(struct worker *w);
+/* The turn ends: a slice of the deliveries that wait in this worker's queue (delivery_queue.h). */
+void dispatch_turn(struct worker *w);
 /* Deliver and send everything that waits: the broker stops. */
 void dispatch_flush(struct worker *w);
 /* A queue record is durable, or was refused (journal_queued_fn). */

@@ -58,8 +58,6 @@ static bool worker_turn_end(void *arg)
 	if (clients->yielding != NULL)
 		more |= yield_turn(w);
 	w->turn++;
-	if (w->router->queue->count > 0)
-		more |= dispatch_turn(w);
 	if (w->sessions->working != NULL || w->sessions->ended != NULL)
 		more |= session_turn(w);
 	if (w->output->review != NULL)
@@ -83,6 +81,12 @@ static bool worker_turn_end(void *arg)
 		conn_accept_at_owner(c);
 	}
 	worker_begin_turn(w);
+	if (w->router->queue->count > 0) {
+		/* Last: what others are owed has left. What this writes leaves with the next turn.
+		 */
+		dispatch_turn(w);
+		more = true;
+	}
 	return more || w->output->review != NULL || clients->yielding != NULL;
 }
 
