@@ -154,6 +154,10 @@ static const char *verify_words(SSL *ssl)
 	long result = ssl == NULL ? X509_V_OK : SSL_get_verify_result(ssl);
 	const char *text = find_words(by_verify, ARRAY_LEN(by_verify), (int)result);
 
+	if ((result == X509_V_ERR_CERT_NOT_YET_VALID || result == X509_V_ERR_CRL_NOT_YET_VALID) &&
+	    !clock_is_set(clock_wall_ms()))
+		return "the broker's clock is not set: no certificate is valid yet; when it is "
+		       "set, the client gets in with its next attempt";
 	if (text != NULL)
 		return text;
 	return result == X509_V_OK ? "the client's certificate could not be verified"
