@@ -210,7 +210,7 @@ void authenticator_free(struct authenticator *a)
 /* Once it is queued and the lock is released, the request must not be read any more. */
 bool authenticator_submit(struct authenticator *a, struct hash_request *q)
 {
-	uint64_t now_ms = clock_monotonic_ms();
+	uint64_t now_ms;
 	bool stopping, known;
 
 	REQUIRE(q->task.run != NULL && q->executor != NULL);
@@ -220,6 +220,8 @@ bool authenticator_submit(struct authenticator *a, struct hash_request *q)
 	login_cache_digest(&a->cache, slice_of_str(q->user), slice_of_str(q->hash),
 	                   slice_of(q->password, q->password_len), q->digest);
 	mutex_lock(&a->lock);
+	/* Read under the lock: a failure that was counted meanwhile is never later than now. */
+	now_ms = clock_monotonic_ms();
 	stopping = a->stopping;
 	known = !stopping && q->hash != NULL && login_cache_find(&a->cache, q->digest, now_ms);
 	if (!stopping && !known) {

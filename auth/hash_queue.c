@@ -47,7 +47,7 @@ static uint64_t delay_of(const struct auth_source *s)
 /* Successes do not keep a delay alive. */
 static void forget_old_failures(struct auth_source *s, uint64_t now_ms)
 {
-	if (s->failures == 0 || now_ms - s->failed_ms < DELAY_FORGOTTEN_MS)
+	if (s->failures == 0 || now_ms < s->failed_ms + DELAY_FORGOTTEN_MS)
 		return;
 	s->failures = 0;
 	memset(s->shares, 0, sizeof(s->shares));
@@ -90,7 +90,7 @@ static void forget_quiet(struct hash_queue *queue, uint64_t now_ms)
 
 	HASH_ITER (hh, queue->sources, s, next) {
 		if (queue->idle <= HASH_QUEUE_SOURCES_MAX &&
-		    now_ms - s->touched_ms < DELAY_FORGOTTEN_MS)
+		    now_ms < s->touched_ms + DELAY_FORGOTTEN_MS)
 			return;
 		if (is_idle(s))
 			source_free(queue, s);

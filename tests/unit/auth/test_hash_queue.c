@@ -372,6 +372,24 @@ static void quiet_sources_are_forgotten(void **state)
 	hash_queue_fini(&queue);
 }
 
+/* Its thread read the clock before another one counted a failure. */
+static void request_with_an_older_time_forgets_nothing(void **state)
+{
+	struct hash_queue queue = {0};
+	struct hash_request q = {0};
+	uint32_t source = 1;
+	uint64_t wait_ms;
+
+	(void)state;
+	fail_from(&queue, source, 1000);
+	hash_queue_put(&queue, &q, slice_of(&source, sizeof(source)), 999);
+	assert_int_equal(hash_queue_source_count(&queue), 1);
+	assert_null(hash_queue_take(&queue, 1000, &wait_ms));
+	assert_int_equal(wait_ms, 250);
+	assert_ptr_equal(hash_queue_pop(&queue), &q);
+	hash_queue_fini(&queue);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -387,6 +405,7 @@ int main(void)
 	    cmocka_unit_test(removed_request_leaves_the_order_of_the_rest),
 	    cmocka_unit_test(table_of_sources_is_bounded),
 	    cmocka_unit_test(quiet_sources_are_forgotten),
+	    cmocka_unit_test(request_with_an_older_time_forgets_nothing),
 	};
 
 	hash_init();
