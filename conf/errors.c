@@ -28,7 +28,7 @@ static char *printable(const char *text)
 		uint32_t code_point = 0;
 		size_t n = utf8_decode(rest, &code_point);
 
-		if (n == 0 || utf8_is_control(code_point) || utf8_is_noncharacter(code_point)) {
+		if (n == 0 || utf8_is_unsafe(code_point)) {
 			n = n == 0 ? 1 : n;
 			for (size_t i = 0; i < n; i++)
 				buf_printf(&out, "\\x%02x", rest.data[i]);

@@ -9,14 +9,6 @@
 #include "base/require.h"
 #include "base/utf8.h"
 
-/* What steers a terminal, or turns the direction of the line. */
-static bool is_unsafe(uint32_t cp)
-{
-	return cp == 0 || utf8_is_control(cp) || utf8_is_noncharacter(cp) || cp == 0x61c ||
-	       cp == 0x200e || cp == 0x200f || (cp >= 0x2028 && cp <= 0x202e) ||
-	       (cp >= 0x2066 && cp <= 0x2069) || cp == 0xfeff;
-}
-
 void ctl_table_put_text(struct buf *out, struct slice s)
 {
 	uint32_t cp = 0;
@@ -26,7 +18,7 @@ void ctl_table_put_text(struct buf *out, struct slice s)
 
 		if (len == 0)
 			buf_printf(out, "\\x%02x", (unsigned)s.data[0]);
-		else if (is_unsafe(cp))
+		else if (utf8_is_unsafe(cp))
 			buf_printf(out,
 			           cp < 0x100    ? "\\x%02x"
 			           : cp > 0xffff ? "\\U%08x"

@@ -31,8 +31,7 @@ static void put_quoted(struct buf *out, struct slice s)
 		else if (cp > 0xffff && utf8_is_noncharacter(cp)) /* a pair of surrogates */
 			buf_printf(out, "\\u%04x\\u%04x", (unsigned)(0xd7c0 + (cp >> 10)),
 			           (unsigned)(0xdc00 | (cp & 0x3ff)));
-		else if (cp == 0 || utf8_is_control(cp) || utf8_is_noncharacter(cp) ||
-		         cp == 0x2028 || cp == 0x2029)
+		else if (utf8_is_unsafe(cp))
 			buf_printf(out, "\\u%04x", (unsigned)cp);
 		else
 			buf_put(out, s.data, len);

@@ -109,8 +109,7 @@ static size_t encode_one(struct buf *out, struct slice s, bool json)
 	if (cp == '"' || cp == '\\') {
 		buf_put_u8(out, '\\');
 		buf_put_u8(out, (uint8_t)cp);
-	} else if (utf8_is_control(cp) || utf8_is_noncharacter(cp) || cp == 0 || cp == 0x2028 ||
-	           cp == 0x2029) {
+	} else if (utf8_is_unsafe(cp)) {
 		encode_escape(out, cp, json);
 	} else {
 		buf_put(out, s.data, len);

@@ -85,6 +85,13 @@ bool utf8_is_noncharacter(uint32_t code_point)
 	return (code_point >= 0xfdd0 && code_point <= 0xfdef) || (code_point & 0xfffe) == 0xfffe;
 }
 
+bool utf8_is_unsafe(uint32_t cp)
+{
+	return cp == 0 || utf8_is_control(cp) || utf8_is_noncharacter(cp) || cp == 0x61c ||
+	       cp == 0x200e || cp == 0x200f || (cp >= 0x2028 && cp <= 0x202e) ||
+	       (cp >= 0x2066 && cp <= 0x2069) || cp == 0xfeff;
+}
+
 bool utf8_is_name(struct slice s)
 {
 	uint32_t cp;

@@ -17,6 +17,10 @@ size_t utf8_decode(struct slice s, uint32_t *code_point);
 bool utf8_is_control(uint32_t code_point);
 /* U+FDD0..U+FDEF, and the last two of each plane: the same. */
 bool utf8_is_noncharacter(uint32_t code_point);
+/* What must not be printed as it is: the above, U+0000, and what ends a line or turns its
+ * direction.
+ */
+bool utf8_is_unsafe(uint32_t code_point);
 /* utf8_valid, and neither control characters nor noncharacters. */
 bool utf8_is_name(struct slice s);
 

@@ -199,11 +199,15 @@ def test_kick_one_of_two_namesakes(broker):
         porch.settle()
 
 
-def test_a_name_that_steers_a_terminal(broker):
-    with Wire(broker, client_id="\x1b[2Jx\n\u202e", user="anna"):
-        assert row(broker, "\x1b[2Jx\n\u202e")
+def test_a_name_that_turns_the_line(broker):
+    """Control characters are refused (test_names.py); what turns the direction of a line is escaped wherever it is printed."""
+    mark = broker.mark()
+    with Wire(broker, client_id="x\u202e", user="anna"):
+        assert row(broker, "x\u202e")
         table = ctl(broker, "clients").stdout
-        assert "\x1b" not in table and "\\x1b[2Jx\\x0a\\u202e" in table
+        assert "\u202e" not in table and "x\\u202e" in table
+        broker.wait_log("client-connected", mark, client_id="x\u202e")
+        assert not any("\u202e" in line for line in broker.process.lines[mark:])
 
 
 def test_status(broker):
