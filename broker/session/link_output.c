@@ -148,7 +148,7 @@ void link_output_count(struct client_link *link)
 	charge_set(link->worker, &link->charge,
 	           link->input_bytes + link->output_counted + link->aliases.bytes +
 	               link->aliases_out.bytes + link->request_bytes +
-	               link->acks_counted * 64 * PENDING_ACK_COST);
+	               (size_t)64 * link->acks_counted * PENDING_ACK_COST);
 }
 
 bool link_output_admits_alias(void *arg, size_t bytes)

@@ -36,7 +36,7 @@ class Found:
 
 def parse(path):
     """Meson writes what a test printed as it is, with characters that XML does not know, such as those of colours."""
-    text = path.read_text(errors="replace")
+    text = Path(path).read_text(errors="replace")
     return ElementTree.fromstring(re.sub(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "?", text))
 
 

@@ -66,5 +66,9 @@ class Tally(unittest.TestCase):
         self.assertEqual(str(of_meson(self.build, "other")), "0 1 0\nfailed the tests did not run")
         self.assertEqual(len(of_pytest(self.build / "none.xml")), 0)
 
+    def test_a_file_is_named_on_the_command_line(self):
+        self.write("run.xml", PYTEST)
+        self.assertEqual(of_pytest(str(self.build / "meson-logs/run.xml")).passed, 1)
+
 
 unittest.main()
