@@ -44,13 +44,13 @@ enum conf_protocol {
 #undef PROTOCOL
 };
 
-/* What an acknowledgement of the broker says about its disk. */
-/* What happens to a client that has more unacknowledged messages than it was told it may have. */
+/* What happens to a client that has more unacknowledged messages than CONNACK allows it. */
 enum conf_receive_maximum_enforcement {
 	RECEIVE_MAXIMUM_LENIENT,
 	RECEIVE_MAXIMUM_STRICT,
 };
 
+/* What an acknowledgement of the broker says about its disk. */
 enum conf_durability {
 	DURABILITY_ACK,      /* acknowledged means on disk */
 	DURABILITY_INTERVAL, /* on disk after persistence_interval_ms at the latest */

@@ -103,7 +103,7 @@ static void *write_lines(void *arg)
 
 		mutex_lock(&o->lock);
 		if (rest.len > 0)
-			o->dropped_since += dropped; /* nobody was told */
+			o->dropped_since += dropped; /* nothing of it was logged */
 		atomic_fetch_sub_explicit(&o->queued_bytes, put_bytes, memory_order_release);
 		if (o->close_busy)
 			close(o->busy_fd);

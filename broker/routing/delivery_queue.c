@@ -28,7 +28,8 @@ struct queued_delivery {
 struct publisher_queue {
 	struct publisher_queue *prev, *next;
 	uint64_t session_id;
-	struct worker *publisher; /* that does not read it meanwhile; NULL: none was told */
+	struct worker *publisher; /* its worker, which does not read it meanwhile; NULL: none was
+	                             asked to pause */
 	struct queued_delivery *deliveries; /* utlist DL */
 	bool is_fresh;
 };

@@ -26,7 +26,7 @@
 
 #define TEXT_MAX 256
 
-/* What CONNACK has told a 5.0 client. */
+/* What CONNACK announces to a 5.0 client. */
 static struct fault check_announced(const struct conf_limits *limits, const struct publish *pub)
 {
 	if (pub->qos > limits->max_qos) /* [MQTT5-3.2.2-11] */

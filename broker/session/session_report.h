@@ -28,7 +28,7 @@ void session_report_subscribe_refusal(struct session *s, struct slice filter, st
 void session_report_publish_refusal(struct session *s, struct slice topic, struct fault fault);
 /* A dropped message is counted and logged. */
 void session_report_drop(struct session *s, const char *cause);
-/* Its client was told a limit and exceeds it: once for each session. */
+/* Its client exceeds a limit that was announced to it: once for each session. */
 void session_report_ignored(struct session *s, enum ignored_limit limit);
 /* Something was refused for a limit of memory: `what` is in plain words ("a subscription"). */
 void session_report_memory(const struct session *s, const char *what, const char *cause);
