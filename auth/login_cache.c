@@ -8,7 +8,6 @@
 #include "base/crypto.h"
 #include "base/hash.h"
 #include "base/random.h"
-#include "base/require.h"
 
 struct login_cache_entry {
 	uint8_t digest[LOGIN_CACHE_DIGEST];
@@ -84,7 +83,6 @@ void login_cache_put(struct login_cache *c, const uint8_t digest[LOGIN_CACHE_DIG
 	HASH_ADD(hh, c->entries, digest, LOGIN_CACHE_DIGEST, e);
 	if (HASH_COUNT(c->entries) > LOGIN_CACHE_MAX)
 		drop(c, c->entries);
-	REQUIRE(HASH_COUNT(c->entries) <= LOGIN_CACHE_MAX);
 }
 
 size_t login_cache_count(const struct login_cache *c)
