@@ -9,9 +9,9 @@
 #include "proto/packet_connect.h"
 #include "routing/publish.h"
 #include "session/pending_ack.h"
-#include "session/publish_access.h"
 #include "session/session_lifecycle.h"
 #include "session/session_report.h"
+#include "worker/publish_access.h"
 #include "worker/shared.h"
 
 /* What a turn may cost: about a millisecond. */

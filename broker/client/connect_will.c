@@ -5,8 +5,8 @@
 #include "proto/packet_connect.h"
 #include "proto/topic.h"
 #include "routing/publish.h"
-#include "session/publish_access.h"
 #include "session/session.h"
+#include "worker/publish_access.h"
 #include "worker/shared.h"
 
 #define TEXT_MAX 256

@@ -18,10 +18,10 @@
 #include "session/inbound.h"
 #include "session/link_output.h"
 #include "session/pending_ack.h"
-#include "session/publish_access.h"
 #include "session/session_report.h"
 #include "session/topic_alias.h"
 #include "worker/memory_quota.h"
+#include "worker/publish_access.h"
 #include "worker/shared.h"
 
 #define TEXT_MAX 256

@@ -12,11 +12,11 @@
 #include "routing/publish_group.h"
 #include "routing/router.h"
 #include "session/pending_ack.h"
-#include "session/publish_access.h"
 #include "session/session_report.h"
 #include "tree/route_match.h"
 #include "tree/target_set.h"
 #include "worker/memory_quota.h"
+#include "worker/publish_access.h"
 #include "worker/shared.h"
 
 /* Work of a turn (worker.h): it takes that much longer where the tree is large. */

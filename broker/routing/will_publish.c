@@ -2,9 +2,9 @@
 #include "routing/will_publish.h"
 
 #include "routing/publish_route.h"
-#include "session/publish_access.h"
 #include "session/session_report.h"
 #include "session/will.h"
+#include "worker/publish_access.h"
 
 /* Its lifetime begins now: until here expires_ms was an interval. [MQTT5-3.1.3-11] */
 static struct msg *begin_life(struct session *s, struct msg *will)

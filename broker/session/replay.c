@@ -16,12 +16,12 @@
 #include "session/inflight.h"
 #include "session/link_output.h"
 #include "session/memory_wait.h"
-#include "session/publish_access.h"
 #include "session/session_deliver.h"
 #include "session/session_journal.h"
 #include "session/session_work.h"
 #include "tree/retain_cursor.h"
 #include "worker/memory_quota.h"
+#include "worker/publish_access.h"
 #include "worker/shared.h"
 
 #define SLICE_VALUES 256

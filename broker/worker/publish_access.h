@@ -1,6 +1,6 @@
 /* May somebody publish this?  Thread: the worker's. */
-#ifndef SESSION_PUBLISH_ACCESS_H
-#define SESSION_PUBLISH_ACCESS_H
+#ifndef WORKER_PUBLISH_ACCESS_H
+#define WORKER_PUBLISH_ACCESS_H
 
 #include "tree/msg.h"
 #include "worker/worker.h"

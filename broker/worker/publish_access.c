@@ -1,5 +1,5 @@
 /* The rules are asked once more where the topic belongs to another user. */
-#include "session/publish_access.h"
+#include "worker/publish_access.h"
 
 #include "worker/shared.h"
 
