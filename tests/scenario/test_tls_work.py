@@ -7,8 +7,8 @@ import re
 import subprocess
 import time
 
-import mqtt
 import pytest
+from latency import p99, processors_for_load
 from wire import Wire, fresh_address
 
 ATTACK = os.environ.get("VAKT_TLS_ATTACK")
@@ -48,22 +48,6 @@ def good_pair(broker):
         yield sender, receiver
 
 
-def p99(pair, messages=400, pace_s=0.01):
-    """Seconds from the time at which a PUBLISH was due to its arrival: a late one makes the next ones late, too, so a
-    pause of the broker counts with its whole length."""
-    sender, receiver = pair
-    times = []
-    began = time.monotonic()
-    for number in range(messages):
-        due = began + number * pace_s
-        time.sleep(max(0, due - time.monotonic()))
-        sender.publish("work/x", b"x")
-        while receiver.take().kind != mqtt.PUBLISH:
-            pass
-        times.append(time.monotonic() - due)
-    return sorted(times)[messages * 99 // 100]
-
-
 @pytest.mark.parametrize("kind", ["key-updates", "warnings", "empty", "renegotiation"])
 def test_records_without_progress_end_the_connection(new_broker, kind):
     """The line names the peer, what was counted, the number and the bound; others are served meanwhile."""
@@ -94,14 +78,8 @@ def test_data_is_only_delayed(new_broker):
 
 @pytest.fixture
 def attackers_processors():
-    """A processor for the attackers, who are on another machine in life; the broker and the good pair get the rest."""
-    ours = os.sched_getaffinity(0)
-    theirs = {max(ours)}
-    if ours == theirs:
-        pytest.skip("attackers and broker would share the only processor")
-    os.sched_setaffinity(0, ours - theirs)
-    yield theirs
-    os.sched_setaffinity(0, ours)
+    with processors_for_load() as theirs:
+        yield theirs
 
 
 @pytest.mark.full
@@ -111,9 +89,9 @@ def test_a_good_pair_beside_fifty(new_broker, attackers_processors, kind):
     ratios = []
     with new_broker(config={"limits": {"connect_timeout": "120s"}}) as broker, good_pair(broker) as pair:
         for _ in range(3):
-            quiet = p99(pair)
+            quiet = p99(pair, "work/x")
             with attack(broker, kind, 50, FLOOD, attackers_processors):
-                busy = p99(pair)
+                busy = p99(pair, "work/x")
             print(f"{kind}: p99 quiet {quiet * 1e3:.2f} ms, beside 50 attackers {busy * 1e3:.2f} ms")
             ratios.append(busy / quiet)
     assert min(ratios) <= 3, ratios

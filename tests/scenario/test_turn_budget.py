@@ -7,11 +7,10 @@ import os
 import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-import mqtt
 import pytest
+from latency import p99, processors_for_load
 from turn_load import KINDS, LEVELS, TOPIC
 from wire import Wire
 
@@ -90,31 +89,10 @@ def load(broker, kind, processors):
         child.wait()
 
 
-def p99(pair, messages=400, pace_s=0.01):
-    """Seconds from the time at which a PUBLISH was due to its arrival: see test_tls_work.py."""
-    sender, receiver = pair
-    times = []
-    began = time.monotonic()
-    for number in range(messages):
-        due = began + number * pace_s
-        time.sleep(max(0, due - time.monotonic()))
-        sender.publish("good/x", b"x")
-        while receiver.take().kind != mqtt.PUBLISH:
-            pass
-        times.append(time.monotonic() - due)
-    return sorted(times)[messages * 99 // 100]
-
-
 @pytest.fixture
 def processors():
-    """A processor for those who load the broker, and the rest for it and the good pair."""
-    ours = os.sched_getaffinity(0)
-    theirs = {max(ours)}
-    if ours == theirs:
-        pytest.skip("those who load the broker would share its only processor")
-    os.sched_setaffinity(0, ours - theirs)
-    yield theirs
-    os.sched_setaffinity(0, ours)
+    with processors_for_load() as theirs:
+        yield theirs
 
 
 @pytest.mark.full
@@ -125,9 +103,9 @@ def test_a_good_pair_beside(broker, processors, kind):
     with Wire(broker) as sender, Wire(broker) as receiver:
         receiver.subscribe("good/x", qos=0)
         for _ in itertools.repeat(None, 3):
-            quiet = p99((sender, receiver))
+            quiet = p99((sender, receiver), "good/x")
             with load(broker, kind, processors):
-                busy = p99((sender, receiver))
+                busy = p99((sender, receiver), "good/x")
             print(f"{kind}: p99 quiet {quiet * 1e3:.2f} ms, busy {busy * 1e3:.2f} ms")
             ratios.append(busy / quiet)
     assert min(ratios) <= 3, ratios
