@@ -248,24 +248,11 @@ static ssize_t op_read(struct stream *stream, void *out, size_t cap)
 	return -1;
 }
 
-static void read_input(struct socket_stream *s)
-{
-	struct loop *loop = s->stream.loop;
-	ssize_t n;
-
-	if (s->stream.events->on_readable != NULL) {
-		if (stream_call_readable(&s->stream))
-			update_watch(s);
-		return;
-	}
-	n = op_read(&s->stream, loop->in, sizeof(loop->in));
-	if (n == 0 || (n > 0 && stream_deliver(&s->stream, loop->in, (size_t)n)))
-		update_watch(s);
-}
-
 static void on_event(void *owner, int events, bool failed)
 {
 	struct socket_stream *s = owner;
+	struct loop *loop = s->stream.loop;
+	ssize_t n;
 
 	REQUIRE(s->state != SOCKET_DETACHED && s->state != SOCKET_ENDED);
 	if (s->state == SOCKET_LINGERING) {
@@ -279,10 +266,19 @@ static void on_event(void *owner, int events, bool failed)
 		return;
 	if ((events & FD_WATCH_READ) == 0)
 		return;
-	if (reads(s))
-		read_input(s);
-	else if (s->watch != NULL) /* from here on the kernel is not asked any more */
-		fd_watch_arm(s->watch, fd_watch_armed(s->watch) & ~FD_WATCH_READ);
+	if (!reads(s)) {
+		if (s->watch != NULL) /* from here on the kernel is not asked any more */
+			fd_watch_arm(s->watch, fd_watch_armed(s->watch) & ~FD_WATCH_READ);
+		return;
+	}
+	if (s->stream.events->on_readable != NULL) {
+		if (stream_call_readable(&s->stream))
+			update_watch(s);
+		return;
+	}
+	n = op_read(&s->stream, loop->in, sizeof(loop->in));
+	if (n == 0 || (n > 0 && stream_deliver(&s->stream, loop->in, (size_t)n)))
+		update_watch(s);
 }
 
 static void on_job(struct loop_job *job, enum loop_place place)
@@ -294,10 +290,13 @@ static void on_job(struct loop_job *job, enum loop_place place)
 		stream_call_closed(&s->stream, (enum stream_end)s->end);
 		return;
 	}
-	if (!reads(s) && !s->report_broken) /* it may have paused since */
-		return;
-	s->report_broken = false;
-	read_input(s);
+	if (s->report_broken) {
+		s->report_broken = false;
+		if (stream_call_readable(&s->stream))
+			update_watch(s);
+	} else if (reads(s)) { /* it may have paused since */
+		on_event(s, FD_WATCH_READ, false);
+	}
 }
 
 /* --- the owner's calls --- */

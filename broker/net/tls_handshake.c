@@ -61,7 +61,12 @@ static void finish_handshake(struct tls_stream *t)
 	SSL_set_msg_callback(t->ssl, NULL);
 	free(t->io.hello);
 	t->io.hello = NULL;
-	tls_records_feed(t);
+	if (tls_stream_reads(t)) {
+		tls_records_on_readable(&t->stream);
+	} else {
+		tls_records_save_rest(t);
+		tls_records_update_inner(t);
+	}
 }
 
 /* A step of it. Afterwards it needs more bytes, or had its share of the turn, or is done. */

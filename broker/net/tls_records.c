@@ -229,43 +229,6 @@ static void on_delay(struct timer *timer, void *executor_arg)
 	tls_records_go_on(t);
 }
 
-/* Afterwards all ciphertext is used up or in `pending`, or the stream has moved. */
-void tls_records_feed(struct tls_stream *t)
-{
-	enum fill how = t->stopped == FILL_DRY ? FILL_MORE : t->stopped;
-	uint64_t delay_ms;
-	size_t len;
-
-	REQUIRE(t->established);
-	tls_work_turn(&t->io.work, tls_stream_now_ms(t));
-	while (how == FILL_MORE && tls_stream_reads(t)) {
-		how = fill_plain(t, &len);
-		tls_records_send(t);
-		REQUIRE(t->shared->out.len ==
-		        0); /* its owner may be at work on another stream next */
-		if (len > 0 && !stream_deliver(&t->stream, t->shared->plain, len))
-			return;
-		if (!check_work(t))
-			break;
-	}
-	if (how == FILL_END || how == FILL_FAILED) {
-		input_stopped(t, how);
-	} else if (tls_stream_reads(t)) {
-		/* There may be more than this turn had time for, or than this second has. */
-		t->behind = how == FILL_LATER;
-		delay_ms = tls_work_delay_ms(&t->io.work, tls_stream_now_ms(t));
-		if (delay_ms > 0) {
-			t->delayed = true;
-			t->delay.fire = on_delay;
-			executor_timer_arm(t->stream.executor, &t->delay, delay_ms);
-		} else if (t->behind && (t->io.in.len > 0 || SSL_has_pending(t->ssl) != 0)) {
-			loop_add_job(t->stream.loop, &t->job, LOOP_LATER);
-		}
-	}
-	tls_records_save_rest(t);
-	tls_records_update_inner(t);
-}
-
 /* Ciphertext at hand: what was kept, else what is there to read. False: the stream has ended. */
 bool tls_records_take(struct tls_stream *t)
 {
@@ -273,6 +236,8 @@ bool tls_records_take(struct tls_stream *t)
 	struct loop *loop = t->stream.loop;
 	ssize_t n;
 
+	if (t->io.in.data != NULL) /* the handshake left it */
+		return true;
 	if (t->pending.len > 0) {
 		t->io.in = buf_slice(&t->pending);
 		return true;
@@ -290,6 +255,62 @@ bool tls_records_decrypted_waits(const struct tls_stream *t)
 	if (t->stopped != FILL_DRY)
 		return true;
 	return t->pending.len == 0 && t->ssl != NULL && SSL_pending(t->ssl) > 0;
+}
+
+/* There may be more than this turn had time for, or than this second has. */
+static void read_on_later(struct tls_stream *t, bool behind)
+{
+	uint64_t delay_ms = tls_work_delay_ms(&t->io.work, tls_stream_now_ms(t));
+
+	t->behind = behind;
+	if (delay_ms > 0) {
+		t->delayed = true;
+		t->delay.fire = on_delay;
+		executor_timer_arm(t->stream.executor, &t->delay, delay_ms);
+	} else if (t->behind && (t->io.in.len > 0 || SSL_has_pending(t->ssl) != 0)) {
+		loop_add_job(t->stream.loop, &t->job, LOOP_LATER);
+	}
+}
+
+/* Afterwards all ciphertext is used up or in `pending`, or the stream has moved. */
+void tls_records_on_readable(void *arg)
+{
+	struct tls_stream *t = tls_stream_of(arg);
+	enum fill how = t->stopped == FILL_DRY ? FILL_MORE : t->stopped;
+	size_t len;
+
+	if (!tls_stream_reads(t)) {
+		/* The transport broke, and the owner does not want what is left. */
+		tls_records_abort(t, STREAM_END_RESET);
+		return;
+	}
+	if (t->job.place != LOOP_NOT_QUEUED)
+		return;
+	if (!t->established) {
+		loop_add_job(t->stream.loop, &t->job, LOOP_HANDSHAKE);
+		tls_records_update_inner(t);
+		return;
+	}
+	/* What OpenSSL holds comes first; the rest is still below. */
+	if (!tls_records_decrypted_waits(t) && !tls_records_take(t))
+		return;
+	tls_work_turn(&t->io.work, tls_stream_now_ms(t));
+	while (how == FILL_MORE && tls_stream_reads(t)) {
+		how = fill_plain(t, &len);
+		tls_records_send(t);
+		REQUIRE(t->shared->out.len ==
+		        0); /* its owner may be at work on another stream next */
+		if (len > 0 && !stream_deliver(&t->stream, t->shared->plain, len))
+			return;
+		if (!check_work(t))
+			break;
+	}
+	if (how == FILL_END || how == FILL_FAILED)
+		input_stopped(t, how);
+	else if (tls_stream_reads(t))
+		read_on_later(t, how == FILL_LATER);
+	tls_records_save_rest(t);
+	tls_records_update_inner(t);
 }
 
 /* What is here already has its turn before more is read. */

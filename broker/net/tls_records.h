@@ -14,10 +14,12 @@ void tls_records_send(struct tls_stream *t);
 
 /* --- input --- */
 
+/* Event of the stream below, with the stream as `arg`; also called where bytes are at hand already.
+ * Decrypt them and give them to the owner, as far as the share of this turn goes. Before the
+ * handshake is done: its next step is queued. */
+void tls_records_on_readable(void *arg);
 /* Ciphertext at hand: what was kept, else what is there to read. False: the stream has ended. */
 bool tls_records_take(struct tls_stream *t);
-/* Decrypt what is at hand and give it to the owner, as far as the share of this turn goes. */
-void tls_records_feed(struct tls_stream *t);
 /* Ciphertext that is not used up waits for the next turn, or for another loop. */
 void tls_records_save_rest(struct tls_stream *t);
 /* Does decrypted data wait, or the end, which was found while paused? */

@@ -17,17 +17,6 @@
 
 /* --- the stream below --- */
 
-static void read_input(struct tls_stream *t)
-{
-	if (!t->established) {
-		loop_add_job(t->stream.loop, &t->job, LOOP_HANDSHAKE);
-		tls_records_update_inner(t);
-	} else if (tls_records_decrypted_waits(t) || tls_records_take(t)) {
-		/* What OpenSSL holds comes first; the rest is still below. */
-		tls_records_feed(t);
-	}
-}
-
 static void on_job(struct loop_job *job, enum loop_place place)
 {
 	struct tls_stream *t = container_of(job, struct tls_stream, job);
@@ -35,20 +24,9 @@ static void on_job(struct loop_job *job, enum loop_place place)
 	if (place == LOOP_HANDSHAKE)
 		tls_handshake_run(t);
 	else if (tls_stream_reads(t)) /* it may have paused since */
-		read_input(t);
+		tls_records_on_readable(&t->stream);
 	else
 		tls_records_update_inner(t);
-}
-
-static void on_inner_readable(void *arg)
-{
-	struct tls_stream *t = tls_stream_of(arg);
-
-	if (!tls_stream_reads(
-		t)) /* the transport broke, and the owner does not want what is left */
-		tls_records_abort(t, STREAM_END_RESET);
-	else if (t->job.place == LOOP_NOT_QUEUED)
-		read_input(t);
 }
 
 static void on_inner_closed(void *arg, enum stream_end end)
@@ -61,7 +39,7 @@ static void on_inner_closed(void *arg, enum stream_end end)
 }
 
 static const struct stream_events inner_events = {
-    .on_readable = on_inner_readable,
+    .on_readable = tls_records_on_readable,
     .on_drained = stream_pass_drained,
     .on_closed = on_inner_closed,
 };
