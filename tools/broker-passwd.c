@@ -12,6 +12,7 @@
 #include "base/command_line.h"
 #include "base/crypto.h"
 #include "base/random.h"
+#include "passwd_apply.h"
 #include "passwd_file.h"
 #include "passwd_prompt.h"
 
@@ -24,6 +25,7 @@ enum option_bit {
 	OPTION_METHOD = 1 << 5,
 	OPTION_SCRAM = 1 << 6,
 	OPTION_ITERATIONS = 1 << 7,
+	OPTION_DRY_RUN = 1 << 8,
 };
 #define OPTIONS_PASSWORD                                                                           \
 	(OPTION_STDIN | OPTION_GENERATE | OPTION_METHOD | OPTION_SCRAM | OPTION_ITERATIONS)
@@ -57,14 +59,16 @@ static const char usage_text[] =
     "       broker-passwd FILE set USER\n"
     "       broker-passwd FILE remove|lock|unlock|verify USER\n"
     "       broker-passwd FILE list\n"
+    "       broker-passwd [-c] FILE apply [--dry-run]\n"
     "\n"
-    "  -c, --create     add: create FILE if it does not exist\n"
+    "  -c, --create     add, apply: create FILE if it does not exist\n"
     "  --role ROLE      add: the user has this role; may be repeated\n"
     "  --no-password    add: the user has no password, only a client certificate\n"
     "  --stdin          add, set, verify: the password is the first line of standard input\n"
     "  --generate       add, set: generate a password and print it\n"
-    "  --method METHOD  add, set: yescrypt (the default), sha512crypt or bcrypt\n"
-    "  --scram          add, set: the user can also log in by SCRAM-SHA-256\n"
+    "  --dry-run        apply: only say what would change\n"
+    "  --method METHOD  add, set, apply: yescrypt (the default), sha512crypt or bcrypt\n"
+    "  --scram          add, set, apply: the user can also log in by SCRAM-SHA-256\n"
     "  --iterations N   with --scram: how often the client must hash (default 15000)\n"
     "  --trust-owner USER, --trust-group GROUP\n"
     "                   trust their files too, like the option of the broker\n";
@@ -188,20 +192,6 @@ static int write_user(struct passwd_file *f, const struct password_entry *user)
 	return rc;
 }
 
-static uint64_t new_id(const struct password_file *users)
-{
-	uint64_t id;
-	bool taken;
-
-	do {
-		id = random_u64();
-		taken = id == 0;
-		for (size_t i = 0; !taken && i < password_file_count(users); i++)
-			taken = password_file_at(users, i)->entry_id == id;
-	} while (taken);
-	return id;
-}
-
 static int add_locked(const struct passwd_options *o, const struct credentials *c)
 {
 	struct passwd_file f;
@@ -214,7 +204,7 @@ static int add_locked(const struct passwd_options *o, const struct credentials *
 		const struct password_entry user = {.name = name,
 		                                    .hash = c->hash,
 		                                    .scram = c->scram,
-		                                    .entry_id = new_id(f.users),
+		                                    .entry_id = passwd_file_new_id(f.users),
 		                                    .roles = o->roles,
 		                                    .role_count = o->role_count};
 
@@ -409,6 +399,18 @@ static int run_list(const struct passwd_options *o)
 	return rc;
 }
 
+static int run_apply(const struct passwd_options *o)
+{
+	const struct passwd_apply apply = {.path = o->path,
+	                                   .method = o->method,
+	                                   .iterations = o->iterations,
+	                                   .create = (o->options & OPTION_CREATE) != 0,
+	                                   .scram = (o->options & OPTION_SCRAM) != 0,
+	                                   .dry_run = (o->options & OPTION_DRY_RUN) != 0};
+
+	return passwd_apply(&apply);
+}
+
 /* ---- the command line ---- */
 
 static const struct passwd_command commands[] = {
@@ -419,6 +421,8 @@ static const struct passwd_command commands[] = {
     {"unlock", true, 0, run_unlock},
     {"list", false, 0, run_list},
     {"verify", true, OPTION_STDIN, run_verify},
+    {"apply", false,
+     OPTION_CREATE | OPTION_DRY_RUN | OPTION_METHOD | OPTION_SCRAM | OPTION_ITERATIONS, run_apply},
 };
 
 static const struct {
@@ -433,6 +437,7 @@ static const struct {
     {OPTION_METHOD, "--method"},
     {OPTION_SCRAM, "--scram"},
     {OPTION_ITERATIONS, "--iterations"},
+    {OPTION_DRY_RUN, "--dry-run"},
 };
 
 static int take_role(void *arg, const char *role)
@@ -490,6 +495,7 @@ TAKE_FLAG(no_password, OPTION_NO_PASSWORD)
 TAKE_FLAG(stdin, OPTION_STDIN)
 TAKE_FLAG(generate, OPTION_GENERATE)
 TAKE_FLAG(scram, OPTION_SCRAM)
+TAKE_FLAG(dry_run, OPTION_DRY_RUN)
 
 static const struct command_option command_options[] = {
     {"create", 'c', false, take_create},
@@ -500,6 +506,7 @@ static const struct command_option command_options[] = {
     {"method", 0, true, take_method},
     {"scram", 0, false, take_scram},
     {"iterations", 0, true, take_iterations},
+    {"dry-run", 0, false, take_dry_run},
 };
 
 static int check_options(const struct passwd_options *o)

@@ -118,7 +118,7 @@ static int read_all(struct passwd_file *f)
 	return 0;
 }
 
-static struct password_file *parse_users(const char *path, struct slice bytes)
+struct password_file *passwd_file_parse(const char *path, struct slice bytes)
 {
 	struct errors errors = {0};
 	struct password_file *users = password_file_parse(path, bytes, &errors);
@@ -139,7 +139,7 @@ static int load_users(struct passwd_file *f)
 
 	if (rc != 0)
 		return rc;
-	f->users = parse_users(f->path, buf_slice(&f->bytes));
+	f->users = passwd_file_parse(f->path, buf_slice(&f->bytes));
 	return f->users == NULL ? EXIT_USAGE : 0;
 }
 
@@ -256,14 +256,39 @@ static int write_file(struct passwd_file *f, struct slice bytes)
 	return 0;
 }
 
-int passwd_file_change(struct passwd_file *f, unsigned line, struct slice text)
+int passwd_file_replace(struct passwd_file *f, struct slice bytes)
 {
-	struct slice rest = buf_slice(&f->bytes);
-	struct buf out = {0};
 	struct password_file *check;
 	int rc = EXIT_USAGE;
 
 	REQUIRE(f->fd >= 0 && f->users != NULL); /* locked, and read since */
+	check = passwd_file_parse(f->path, bytes);
+	if (check != NULL)
+		rc = write_file(f, bytes);
+	password_file_unref(&check);
+	return rc;
+}
+
+uint64_t passwd_file_new_id(const struct password_file *users)
+{
+	uint64_t id;
+	bool taken;
+
+	do {
+		id = random_u64();
+		taken = id == 0;
+		for (size_t i = 0; !taken && i < password_file_count(users); i++)
+			taken = password_file_at(users, i)->entry_id == id;
+	} while (taken);
+	return id;
+}
+
+int passwd_file_change(struct passwd_file *f, unsigned line, struct slice text)
+{
+	struct slice rest = buf_slice(&f->bytes);
+	struct buf out = {0};
+	int rc;
+
 	buf_reserve(&out, rest.len + text.len);
 	for (unsigned number = 1; rest.len > 0; number++) {
 		const uint8_t *newline = memchr(rest.data, '\n', rest.len);
@@ -275,10 +300,7 @@ int passwd_file_change(struct passwd_file *f, unsigned line, struct slice text)
 	}
 	if (line == 0)
 		buf_put_slice(&out, text);
-	check = parse_users(f->path, buf_slice(&out));
-	if (check != NULL)
-		rc = write_file(f, buf_slice(&out));
-	password_file_unref(&check);
+	rc = passwd_file_replace(f, buf_slice(&out));
 	crypto_wipe(out.data, out.len);
 	buf_fini(&out);
 	return rc;

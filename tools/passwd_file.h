@@ -26,6 +26,12 @@ int passwd_file_lock(struct passwd_file *f, const char *path, bool create);
 /* Put `text` (a whole line, or nothing) in the place of that line, 0: at the end; check and write.
  */
 int passwd_file_change(struct passwd_file *f, unsigned line, struct slice text);
+/* Put these bytes in the place of the whole file; check and write. */
+int passwd_file_replace(struct passwd_file *f, struct slice bytes);
+/* The users of these bytes; NULL after errors, which name them `name`. */
+struct password_file *passwd_file_parse(const char *name, struct slice bytes);
+/* An id that none of these users has. */
+uint64_t passwd_file_new_id(const struct password_file *users);
 void passwd_file_close(struct passwd_file *f);
 
 #endif

@@ -513,6 +513,75 @@ def test_without_terminal_stdin_is_suggested():
     assert os.listdir(".") == []
 
 
+def apply(text, *options, status=0):
+    return run(*options, "users", "apply", stdin=text.encode(), status=status)
+
+
+def ids():
+    return {line.split(":")[0]: field("id", line.split(":")[0]) for line in read().splitlines() if line[0] != "#"}
+
+
+def test_apply_keeps_the_ids_of_names_that_stay():
+    fast = ("--method", "bcrypt")
+    done = apply("anna:password=a:b=c :roles=x\nbo:roles=r1,r2:password=two\n# a comment\n\ncert:roles=r1\n", "-c", *fast)
+    assert done.text == "added    anna\nadded    bo\nadded    cert\n3 added, 0 changed, 0 removed, 0 kept\n", done.text
+    assert run("users", "verify", "anna", "--stdin", stdin=b"a:b=c :roles=x\n").text == "right\n"
+    assert field("roles", "anna") is None and field("roles", "bo") == "roles=r1,r2" and field("hash", "cert") is None
+    before, text = ids(), read()
+    # The same again: not even the file is written.
+    number = os.stat("users").st_ino
+    done = apply("bo:password=two:roles=r1\n", *fast, "--dry-run")
+    assert done.text == ("removed  anna\nchanged  bo: password, roles\nremoved  cert\n"
+                         "nothing was changed; it would be: 0 added, 1 changed, 2 removed, 0 kept\n"), done.text
+    done = apply("cert:roles=r1\nanna:password=a:b=c :roles=x\nbo:roles=r1,r2:password=two\n", *fast)
+    assert done.text.endswith("0 added, 0 changed, 0 removed, 3 kept\n"), done.text
+    assert read() == text and os.stat("users").st_ino == number
+    # Everything about them changes; the id stays.
+    done = apply("new:password=n\nanna:password=other\nbo:roles=r3\n", *fast)
+    assert done.text == ("changed  anna: password\nchanged  bo: roles\nremoved  cert\nadded    new\n"
+                         "1 added, 2 changed, 1 removed, 0 kept\n"), done.text
+    after = ids()
+    assert after["anna"] == before["anna"] and after["bo"] == before["bo"] and list(after) == ["anna", "bo", "new"]
+    assert run("users", "verify", "bo", "--stdin", stdin=b"two\n").text == "right\n"  # no password was given: it has its own
+    only_the_file()
+
+
+def test_apply_takes_hashes_and_whole_lines():
+    write("# ours\nanna:id=00000000000000a1:hash=" + HASH + ":scram=" + SCRAM + ":locked\n")
+    apply("anna:hash=" + HASH + "\nbo:id=00000000000000b2:hash=" + HASH + ":locked\nci:id=00000000000000a1\n")
+    assert read().startswith("# ours\nanna:id=00000000000000a1:hash=" + HASH + ":scram=" + SCRAM + ":locked\n")
+    assert field("id", "bo") == "id=00000000000000b2" and "locked" in read().splitlines()[2]
+    assert field("id", "ci") != "id=00000000000000a1"  # anna has it
+    apply("anna:id=00000000000000ff:hash=" + HASH[:-1] + "O\n")
+    assert read() == "# ours\nanna:id=00000000000000a1:hash=" + HASH[:-1] + "O:locked\n"
+
+
+def test_apply_makes_verifiers():
+    apply("anna:password=pencil\nbo:password=pencil\n", "-c", "--scram", "--iterations", "4096", "--method", "bcrypt")
+    assert_verifier("anna", b"pencil", 4096)
+    before = read()
+    apply("anna:password=pencil\nbo:password=pencil\n", "--method", "bcrypt")
+    assert read() == before  # the password is the same: so is its verifier
+    apply("anna:password=eraser\nbo:password=pencil\n", "--method", "bcrypt")
+    assert_verifier("anna", b"eraser", 4096)
+
+
+def test_apply_refuses_what_would_do_harm():
+    write("anna:id=00000000000000a1:hash=" + HASH + "\n")
+    before = read()
+    for text, why in (("", "lists no user"), ("# nobody\n\n", "lists no user"), ("anna:password=x", "cut short"),
+                      ("anna:password=x\r\n", "carriage return"), ("anna:roles=a\r\n", "roles"),
+                      ("\ufeffanna:password=x\n", "byte order mark"), ("anna:password=\n", "empty"),
+                      ("anna:password=" + 257 * "x" + "\n", "256"), ("anna:password=a\0b\n", "NUL"),
+                      ("anna:hash=" + HASH + ":password=x\n", "not both"), ("bo\nanna:pasword=x\n", ":2:"),
+                      ("anna\nbo\nanna\n", "line 1"), ("a/b:password=x\n", "'/'"), ("anna:roles=a b\n", "roles")):
+        done = apply(text, status=2)
+        assert why in done.errors and "standard input" in done.errors and read() == before, (text, done)
+        assert "password=x" not in done.errors
+    assert "does not take" in run("users", "list", "--dry-run", status=2).errors
+    assert "does not exist" in run("nothere", "apply", stdin=b"anna\n", status=2).errors
+
+
 def main():
     tests = [(name, f) for name, f in globals().items() if name.startswith("test_")]
     failed = 0
