@@ -312,7 +312,7 @@ static struct acl_verdict in_order(struct acl_query *q, decide_fn *first)
 		if (denied == NULL)
 			denied = rule;
 	}
-	return verdict_of(denied, q->bridge ? ACL_CAUSE_GUARD_SYSTEM : ACL_CAUSE_NO_RULE);
+	return verdict_of(denied, q->bridge ? ACL_CAUSE_GUARD_BRIDGE : ACL_CAUSE_NO_RULE);
 }
 
 static bool is_dollar(struct slice topic)

@@ -47,6 +47,7 @@ enum acl_cause {
 	ACL_CAUSE_RULE,          /* `rule` decided */
 	ACL_CAUSE_NO_RULE,       /* none matched: denied */
 	ACL_CAUSE_GUARD_DESIRED, /* anonymous never writes desired-state topics */
+	ACL_CAUSE_GUARD_BRIDGE,  /* below BRIDGE_PREFIX: no rule names it */
 	ACL_CAUSE_GUARD_SYSTEM,  /* nobody publishes to $... */
 };
 

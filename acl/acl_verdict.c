@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "acl/acl_policy.h"
+#include "acl/rule_filter.h"
 #include "base/require.h"
 #include "base/utf8.h"
 
@@ -57,6 +58,11 @@ size_t acl_verdict_text(const struct acl *acl, const struct acl_verdict *verdict
 	case ACL_CAUSE_GUARD_DESIRED:
 		return put(out, cap, "guard: anonymous clients never publish to %s",
 		           acl->guard.rules[verdict->desired].filters[0].source);
+	case ACL_CAUSE_GUARD_BRIDGE:
+		return put(out, cap,
+		           "guard: no rule names the topic where a bridge announces itself: set "
+		           "\"notifications false\" or \"notifications_local_only true\" in the "
+		           "bridge, or add the rule \"allow publish " BRIDGE_PREFIX "%%c/state\"");
 	case ACL_CAUSE_GUARD_SYSTEM:
 		return put(out, cap, "guard: nobody publishes to topics that begin with $");
 	}

@@ -14,8 +14,7 @@ static void take_answer(struct login_request *r)
 		r->identity = r->candidate;
 		r->candidate = NULL;
 	} else {
-		r->verdict = LOGIN_BAD_CREDENTIALS;
-		r->why = "wrong user name or password";
+		r->verdict = LOGIN_BAD_CREDENTIALS; /* `why` is what login_decide expected */
 	}
 }
 

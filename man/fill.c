@@ -31,6 +31,7 @@ static const struct {
 #define NUMBER(field)                               " " #field
 #define SIGNED(field)                               " " #field
 #define COUNT(field)                                " " #field
+#define OPTIONAL(field)                             " " #field
 #define EVENT(id, name, level, audit, text, fields) {name, #level, audit, text, "" fields},
 #include "base/events.def"
 #undef BYTES
@@ -38,6 +39,7 @@ static const struct {
 #undef NUMBER
 #undef SIGNED
 #undef COUNT
+#undef OPTIONAL
 #undef EVENT
 };
 

@@ -8,6 +8,7 @@
 #include "acl/acl_explanation.h"
 #include "acl/acl_rule.h"
 #include "acl/acl_verdict.h"
+#include "acl/rule_filter.h"
 #include "acl_suggest.h"
 #include "base/alloc.h"
 
@@ -68,6 +69,9 @@ static void print_guards(const struct talk *t)
 {
 	switch (t->explanation->verdict.cause) {
 	case ACL_CAUSE_GUARD_DESIRED:
+	case ACL_CAUSE_GUARD_BRIDGE:
+		puts("  the guards: only rules that name " BRIDGE_PREFIX " count");
+		return;
 	case ACL_CAUSE_GUARD_SYSTEM:
 		puts("  the guards: deny; they come before all rules");
 		return;
@@ -248,9 +252,10 @@ static void print_remedy(const struct talk *t)
 		return;
 	case ACL_CAUSE_GUARD_SYSTEM:
 		puts("no rule can allow it: topics that begin with $ are the broker's own (a "
-		     "bridge announces itself below $SYS/broker/connection/, where a rule names "
+		     "bridge announces itself below " BRIDGE_PREFIX ", where a rule must name "
 		     "that)");
 		return;
+	case ACL_CAUSE_GUARD_BRIDGE:
 	case ACL_CAUSE_RULE:
 	case ACL_CAUSE_NO_RULE:
 		break;

@@ -198,11 +198,18 @@ static void put_count(struct buf *out, const char *name, uint64_t value, bool js
 		put_unsigned(out, name, value, json);
 }
 
-#define BYTES(field)  put_bytes(out, #field, f->field, json);
-#define STRING(field) put_text(out, #field, f->field, json);
-#define NUMBER(field) put_unsigned(out, #field, f->field, json);
-#define SIGNED(field) put_signed(out, #field, f->field, json);
-#define COUNT(field)  put_count(out, #field, f->field, json);
+static void put_optional(struct buf *out, const char *name, struct slice value, bool json)
+{
+	if (value.len > 0)
+		put_bytes(out, name, value, json);
+}
+
+#define BYTES(field)    put_bytes(out, #field, f->field, json);
+#define STRING(field)   put_text(out, #field, f->field, json);
+#define NUMBER(field)   put_unsigned(out, #field, f->field, json);
+#define SIGNED(field)   put_signed(out, #field, f->field, json);
+#define COUNT(field)    put_count(out, #field, f->field, json);
+#define OPTIONAL(field) put_optional(out, #field, f->field, json);
 #define EVENT(id, name, level, audit, text, fields)                                                \
 	static void put_##id(struct buf *out, const void *event, bool json)                        \
 	{                                                                                          \
@@ -217,6 +224,7 @@ static void put_count(struct buf *out, const char *name, uint64_t value, bool js
 #undef NUMBER
 #undef SIGNED
 #undef COUNT
+#undef OPTIONAL
 #undef EVENT
 
 #define ERROR   LOG_LEVEL_ERROR

@@ -32,11 +32,12 @@ enum event {
 #else
 #define LOG_BY_NAME
 #endif
-#define BYTES(field)  struct slice field;
-#define STRING(field) const char *field;
-#define NUMBER(field) uint64_t field;
-#define SIGNED(field) int64_t field;
-#define COUNT(field)  uint64_t field;
+#define BYTES(field)    struct slice field;
+#define STRING(field)   const char *field;
+#define NUMBER(field)   uint64_t field;
+#define SIGNED(field)   int64_t field;
+#define COUNT(field)    uint64_t field;
+#define OPTIONAL(field) struct slice field;
 #define EVENT(id, name, level, audit, text, fields)                                                \
 	struct log_##id {                                                                          \
 		fields char end; /* no struct is empty */                                          \
@@ -47,15 +48,17 @@ enum event {
 #undef NUMBER
 #undef SIGNED
 #undef COUNT
+#undef OPTIONAL
 #undef EVENT
 
 /* How many they are: a sum of them stands behind 0. */
 /* NOLINTBEGIN(bugprone-macro-parentheses) */
-#define BYTES(field)  +1
-#define STRING(field) +1
-#define NUMBER(field) +1
-#define SIGNED(field) +1
-#define COUNT(field)  +1
+#define BYTES(field)    +1
+#define STRING(field)   +1
+#define NUMBER(field)   +1
+#define SIGNED(field)   +1
+#define COUNT(field)    +1
+#define OPTIONAL(field) +1
 enum log_field_count {
 #define EVENT(id, name, level, audit, text, fields) LOG_FIELDS_##id = 0 fields,
 #include "base/events.def"
@@ -67,6 +70,7 @@ enum log_field_count {
 #undef NUMBER
 #undef SIGNED
 #undef COUNT
+#undef OPTIONAL
 
 #define LOG_COUNT(...)                                                                             \
 	LOG_COUNT_UP_TO_16(__VA_ARGS__, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)

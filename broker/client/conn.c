@@ -62,8 +62,8 @@ static void log_before_connect(struct conn *c, const char *peer, struct fault fa
 	(void)c->ops->peek_connect(c, &packet);
 	LOG(CONNECTION_CLOSED_BEFORE_CONNECT, .peer = peer, .listener = conn_listener_name(c),
 	    .sni = stream_server_name(c->link.stream), .client_id = packet.client_id,
-	    .user = packet.user_name, .reason = reason_name(fault.reason), .cause = fault.cause,
-	    .suppressed = suppressed);
+	    .user = packet.user_name, .reason = reason_name_of_close(fault.reason),
+	    .cause = fault.cause, .suppressed = suppressed);
 }
 
 static void log_close(struct conn *c, struct fault fault)
@@ -76,7 +76,8 @@ static void log_close(struct conn *c, struct fault fault)
 		log_before_connect(c, peer, fault);
 	else
 		LOG(CLIENT_DISCONNECTED, .client_id = session_client_id(s), .user = session_user(s),
-		    .peer = peer, .reason = reason_name(fault.reason), .cause = fault.cause);
+		    .peer = peer, .reason = reason_name_of_close(fault.reason),
+		    .cause = fault.cause);
 }
 
 void conn_close_with(struct conn *c, enum close_reason why, struct fault fault,

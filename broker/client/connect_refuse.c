@@ -8,6 +8,8 @@
 #include "session/link_output.h"
 #include "session/pending_ack.h"
 
+#define PROTOCOL_MAX 32
+
 /* If the client takes only small packets, the text is left out before the code. [MQTT5-3.1.2-24]
  * [MQTT5-3.2.2-19] */
 static void put_refusal(struct conn *c, const struct connect *packet, const struct connack *ack)
@@ -33,6 +35,7 @@ static void refuse_with(struct conn *c, const struct connect *packet, const char
                         const struct connack *ack)
 {
 	struct worker *w = c->link.worker;
+	struct buf certificate = {0};
 	char peer[STREAM_PEER_TEXT];
 	uint32_t suppressed;
 
@@ -40,11 +43,16 @@ static void refuse_with(struct conn *c, const struct connect *packet, const char
 		return;
 	REQUIRE(!pending_ack_has_connack(&c->link));
 	stream_peer_text(c->link.stream, peer, sizeof(peer));
-	if (log_limit_pass(&w->clients->refusal_limit, w->executor.now_ms, 10000, 50, &suppressed))
+	if (log_limit_pass(&w->clients->refusal_limit, w->executor.now_ms, 10000, 50,
+	                   &suppressed)) {
+		stream_certificate_subject(c->link.stream, &certificate);
 		LOG(CONNECT_REFUSED, .client_id = packet->client_id, .user = packet->user_name,
 		    .peer = peer, .listener = conn_listener_name(c),
 		    .sni = stream_server_name(c->link.stream), .level = packet->level,
-		    .reason = reason_name(ack->reason), .cause = cause, .suppressed = suppressed);
+		    .certificate = buf_slice(&certificate), .reason = reason_name(ack->reason),
+		    .cause = cause, .suppressed = suppressed);
+		buf_fini(&certificate);
+	}
 	/* 3.1.1 has five codes; for anything else it is closed without one. [MQTT3-3.2.2-4, -5] */
 	if (packet->version == MQTT_5_0 || reason_connack_v3(ack->reason) != 0)
 		put_refusal(c, packet, ack);
@@ -87,8 +95,25 @@ bool connect_refuse_elsewhere(struct conn *c, const struct connect *packet)
 	return true;
 }
 
+/* "MQTT 3.1 (MQIsdp, level 3)": the owner of a device must find out what to set there. */
+static void put_protocol(const struct connect *packet, struct buf *out)
+{
+	size_t shown = packet->protocol.len > PROTOCOL_MAX ? PROTOCOL_MAX : packet->protocol.len;
+	bool is_3_1 = slice_equal(packet->protocol, SLICE("MQIsdp"));
+
+	buf_printf(out, "the client speaks %s (protocol name ",
+	           is_3_1 ? "MQTT 3.1" : "another protocol or version");
+	buf_put(out, packet->protocol.data, shown);
+	buf_printf(out,
+	           ", level %u); the broker speaks MQTT 3.1.1 (MQTT, level 4) and 5.0 (MQTT, level "
+	           "5): select one of them in the client",
+	           packet->level);
+	buf_put_u8(out, 0);
+}
+
 void connect_refuse_input(struct conn *c, struct fault fault)
 {
+	struct buf text = {0};
 	struct slice in = buf_slice(&c->in);
 	struct connect packet = {.version = MQTT_3_1_1}, seen;
 	struct frame f;
@@ -100,11 +125,17 @@ void connect_refuse_input(struct conn *c, struct fault fault)
 		(void)packet_connect_decode(&f, &packet); /* what comes before its fault */
 	if (waiting_connect_peek(c, &seen)) {
 		packet.version = seen.version;
+		packet.protocol = seen.protocol;
 		packet.level = seen.level;
 		packet.client_id = seen.client_id;
 		packet.user_name = seen.user_name;
 	}
+	if (fault.reason == REASON_UNSUPPORTED_VERSION) {
+		put_protocol(&packet, &text);
+		fault.cause = (const char *)text.data;
+	}
 	connect_refuse(c, &packet, fault);
+	buf_fini(&text);
 }
 
 /* The peer learns nothing about names and passwords. [MQTT5-3.1.3-8] */

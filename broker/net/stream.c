@@ -275,6 +275,12 @@ size_t stream_certificate_names(const struct stream *s, enum conf_certificate_us
 	           : 0;
 }
 
+void stream_certificate_subject(const struct stream *s, struct buf *out)
+{
+	if (stream_has_certificate(s))
+		s->facts->tls->certificate_subject(s->facts->tls, out);
+}
+
 enum stream_fit stream_fits(const struct stream *s, const struct tls_context *ctx, bool connected,
                             const char **why)
 {

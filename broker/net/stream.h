@@ -112,6 +112,9 @@ bool stream_has_certificate(const struct stream *s);
  * *out. Only values that are UTF-8 without U+0000 count; one that is not gives 0. */
 size_t stream_certificate_names(const struct stream *s, enum conf_certificate_user kind,
                                 struct buf *out);
+/* Appends the subject of the client's certificate, for the log: "CN=lamp,O=Home"; nothing where
+ * there is none. */
+void stream_certificate_subject(const struct stream *s, struct buf *out);
 /* Would its handshake succeed with this (newer) context? Looked at are the TLS version and the
  * client's certificate: its chain, dates and the CRL, or that there is one where one is required.
  * What was verified with the same CAs and CRL is not verified again, except for its dates.
@@ -137,6 +140,7 @@ struct stream_tls {
 	bool has_certificate;
 	size_t (*certificate_names)(const struct stream_tls *tls, enum conf_certificate_user kind,
 	                            struct buf *out);
+	void (*certificate_subject)(const struct stream_tls *tls, struct buf *out);
 	enum stream_fit (*fits)(const struct stream_tls *tls, const struct tls_context *ctx,
 	                        bool connected, const char **why);
 };

@@ -103,6 +103,23 @@ static size_t certificate_names(const struct stream_tls *tls, enum conf_certific
 	return tls_peer_names_of(certificate_of(peer_of(tls)), kind, out);
 }
 
+static void certificate_subject(const struct stream_tls *tls, struct buf *out)
+{
+	X509 *certificate = certificate_of(peer_of(tls));
+	BIO *text = certificate == NULL ? NULL : BIO_new(BIO_s_mem());
+	const char *data = NULL;
+	long len;
+
+	if (text == NULL)
+		return;
+	if (X509_NAME_print_ex(text, X509_get_subject_name(certificate), 0,
+	                       XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB) >= 0) {
+		len = BIO_get_mem_data(text, &data);
+		buf_put(out, data, len > 0 ? (size_t)len : 0);
+	}
+	BIO_free(text);
+}
+
 /* Where certificates are no longer asked for, one that was given counts as none. */
 static enum stream_fit fits(const struct stream_tls *tls, const struct tls_context *ctx,
                             bool connected, const char **why)
@@ -143,6 +160,7 @@ void tls_peer_init(struct tls_peer *peer, const struct tls_context *ctx, const S
 	    .server_name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name),
 	    .has_certificate = certificate_of(peer) != NULL,
 	    .certificate_names = certificate_names,
+	    .certificate_subject = certificate_subject,
 	    .fits = fits,
 	};
 }

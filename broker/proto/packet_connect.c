@@ -14,12 +14,14 @@ enum connect_flag {
 	FLAG_USER_NAME = 0x80,
 };
 
-#define UNSUPPORTED_VERSION "the protocol level is not that of MQTT 3.1.1 or 5.0"
+#define UNSUPPORTED_VERSION "the broker speaks MQTT 3.1.1 and 5.0, and the client another protocol"
 
 #define BRIDGE_BIT 0x80 /* mosquitto's bridges: 0x83, 0x84 */
 
 /* Protocol name and level. [MQTT-3.1.2-1] [MQTT-3.1.2-2] Some bridges set the top bit of the level:
- * the rest of it says which CONNACK they understand; one with 3.1.1 is taken. */
+ * the rest of it says which CONNACK they understand; one with 3.1.1 is taken. That of another
+ * protocol is the form that the level would have in MQTT: its owner learns more from a return code
+ * than from a connection that is closed. */
 static struct fault read_protocol(struct reader *r, struct connect *out)
 {
 	struct slice name = read_string(r);
@@ -30,12 +32,14 @@ static struct fault read_protocol(struct reader *r, struct connect *out)
 	out->level = r->bad ? 0 : level;
 	if (r->bad)
 		return fault_of(REASON_MALFORMED, "the protocol name is cut short");
-	if (slice_equal(name, SLICE("MQIsdp")) && plain_level == 3)
-		return fault_of(REASON_UNSUPPORTED_VERSION, UNSUPPORTED_VERSION);
-	if (!slice_equal(name, SLICE("MQTT")))
-		return fault_of(REASON_MALFORMED, "the protocol name is not MQTT");
+	if (name.len == 0 || !utf8_is_name(name))
+		return fault_of(REASON_MALFORMED, "the protocol name is empty or no text");
+	out->protocol = name;
 	if (plain_level >= MQTT_5_0)
 		out->version = MQTT_5_0;
+	/* mutant: another_protocol */
+	if (!slice_equal(name, SLICE("MQTT")))
+		return fault_of(REASON_UNSUPPORTED_VERSION, UNSUPPORTED_VERSION);
 	out->bridge = level == (MQTT_3_1_1 | BRIDGE_BIT);
 	return out->bridge || level == MQTT_3_1_1 || level == MQTT_5_0
 	           ? FAULT_NONE
@@ -173,6 +177,12 @@ struct fault packet_connect_decode(const struct frame *frame, struct connect *ou
 	return check_fields(out);
 }
 
+/* Of this version or of another one: MQTT 3.1 has its fields in the same places. */
+static bool is_mqtt(struct slice protocol)
+{
+	return slice_equal(protocol, SLICE("MQTT")) || slice_equal(protocol, SLICE("MQIsdp"));
+}
+
 bool packet_connect_peek(struct slice body, struct connect *out)
 {
 	struct reader r = reader_of(body);
@@ -184,6 +194,8 @@ bool packet_connect_peek(struct slice body, struct connect *out)
 	fault = read_protocol(&r, out);
 	if (!fault_is_none(fault) && fault.reason != REASON_UNSUPPORTED_VERSION)
 		return false;
+	if (!is_mqtt(out->protocol)) /* what follows may be anything, a password too */
+		return true;
 	flags = read_u8(&r);
 	read_bytes(&r, 2); /* keep alive */
 	if (out->version == MQTT_5_0)

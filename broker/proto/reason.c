@@ -29,6 +29,11 @@ const char *reason_name(enum reason reason)
 	return code < 256 && rows[code].name != NULL ? rows[code].name : "unknown reason";
 }
 
+const char *reason_name_of_close(enum reason reason)
+{
+	return reason == REASON_SUCCESS ? "Normal disconnection" : reason_name(reason);
+}
+
 /* Table 3.1 of 3.1.1. What has no return code has no CONNACK: the server closes. [MQTT3-3.2.2-6]
  * [MQTT3-3.1.2-2] [MQTT3-3.1.3-9] */
 uint8_t reason_connack_v3(enum reason reason)

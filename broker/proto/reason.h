@@ -18,6 +18,8 @@ enum reason {
 
 const char *reason_name(
     enum reason reason); /* the standard's words: "Not authorized"; "unknown reason" otherwise */
+/* The same in a DISCONNECT, where 0x00 is "Normal disconnection". */
+const char *reason_name_of_close(enum reason reason);
 
 /* 3.1.1 CONNACK return code 1..5 for a refused CONNECT; 0 where 3.1.1 has no code and just closes.
  * [MQTT3-3.2.2-4] */

@@ -124,6 +124,14 @@ def test_locked(new_broker, certificates):
             client.settle()
 
 
+def test_the_log_names_the_certificate(broker):
+    """Its subject: there may be no user name that says who it was."""
+    mark = broker.mark()
+    connect(broker, "unknown-user", client_id="refused", expect=0x86).expect_close()
+    line = broker.wait_log("connect-refused", mark, client_id="refused")
+    assert (line["certificate"], line["cause"]) == ("CN=nobody", "the certificate names an unknown user")
+
+
 def test_required(new_broker, certificates):
     with with_users(new_broker(config=settings(certificates, mode="required"))) as broker:
         with pytest.raises((ssl.SSLError, Closed, ConnectionError)):

@@ -13,7 +13,9 @@ MANY = {"user_property": [("a", "b")] * 4}
 
 @pytest.fixture(scope="module")
 def broker(new_broker):
-    with new_broker(config={"limits": LIMITS}) as broker:
+    made = new_broker(config={"limits": LIMITS}, users={"anna": ["all"], "closed": ["all"]})
+    made.passwd("lock", "closed")
+    with made as broker:
         yield broker
 
 
@@ -126,14 +128,23 @@ def test_who_is_refused(broker, packet, code, words):
     assert line["peer"].startswith("127.0.0.1:") and line["listener"]
 
 
-def test_another_version(broker):
-    """The log has the level that was offered."""
+@pytest.mark.parametrize("name, level, version, client_id, words", [
+    ("MQIsdp", 3, 4, "oldie", "MQTT 3.1 (protocol name MQIsdp, level 3)"),
+    ("MQTT", 3, 4, "oldie", "another protocol or version (protocol name MQTT, level 3)"),
+    ("MQTT", 6, 5, "", "another protocol or version (protocol name MQTT, level 6)"),
+    ("mqtt", 4, 4, "", "another protocol or version (protocol name mqtt, level 4)"),
+    ("mqtt", 5, 5, "", "another protocol or version (protocol name mqtt, level 5)"),
+    ("x" * 500, 5, 5, "", f"(protocol name {'x' * 32}, level 5)"),
+], ids=["3.1", "level-3", "level-6", "name", "name-5.0", "long-name"])
+def test_another_version(broker, name, level, version, client_id, words):
+    """The log has the name and the level that came, and those that are spoken; the client the code."""
     mark = broker.mark()
-    with Wire(broker, 4, connect=False) as client:
-        client.send(mqtt.packet(mqtt.CONNECT, 0, mqtt.text("MQIsdp") + b"\x03\x02\0\x3c" + mqtt.text("oldie")))
-        assert client.expect(mqtt.CONNACK).reason == 0x01
+    with Wire(broker, version, connect=False) as client:
+        client.send(mqtt.packet(mqtt.CONNECT, 0, mqtt.text(name) + bytes([level]) + b"\x02\0\x3c" + mqtt.text("oldie")))
+        assert client.expect(mqtt.CONNACK).reason == (0x01 if version == 4 else 0x84)
     line = broker.wait_log("connect-refused", mark)
-    assert (line["client_id"], line["level"]) == ("oldie", "3")
+    assert (line["client_id"], line["level"]) == (client_id, str(level))
+    assert words in line["cause"] and "the broker speaks MQTT 3.1.1 (MQTT, level 4) and 5.0" in line["cause"]
 
 
 @pytest.mark.parametrize("step", [1, 3, 5000], ids=["byte by byte", "in pieces", "at once"])
@@ -167,6 +178,21 @@ def test_a_wrong_password_is_not_explained(broker):
     """[MQTT5-3.1.3-8] What is refused about names and passwords has its code alone."""
     with Wire(broker, password="wrong", expect=0x86) as client:
         assert client.connack.props == {}
+
+
+@pytest.mark.parametrize("user, password, words", [
+    ("anna", "wrong", "wrong password"),
+    ("nobody", "wrong", "no such user"),
+    ("anna", None, "a user name without a password"),
+    ("closed", "wrong", "the user is locked"),
+], ids=["password", "unknown", "none", "locked"])
+def test_the_log_says_which(broker, user, password, words):
+    """The same for the client; the owner reads what it is."""
+    mark = broker.mark()
+    with Wire(broker, client_id="refused", user=user, password=password, expect=0x86) as client:
+        assert client.connack.props == {}
+    line = broker.wait_log("connect-refused", mark)
+    assert (line["user"], line["cause"]) == (user, words)
 
 
 # What only the broker's settings refuse: a client cannot know them, and would send it again after each reconnect.

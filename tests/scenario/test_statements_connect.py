@@ -72,10 +72,16 @@ def test_password_alone(broker):
     assert say(broker, 5, raw(5, 0x42, ID, TEXT)).reason in (0x86, 0x87)
 
 
-@pytest.mark.parametrize("name", ["mqtt", "MQTTX", "MQIsdP", "", "HTTP"])
+@pytest.mark.parametrize("name", ["mqtt", "MQTTX", "MQIsdp", "HTTP"])
 def test_another_protocol_name(broker, version, name):
+    """[MQTT-3.1.2-1]: it may be refused by a CONNACK, which the level decides about"""
+    said = say(broker, version, raw(version, 0x02, ID, name=name))
+    assert (said.kind, said.reason) == (mqtt.CONNACK, 0x01 if version == 4 else 0x84)
+
+
+def test_no_protocol_name(broker, version):
     """[MQTT-3.1.2-1]"""
-    assert say(broker, version, raw(version, 0x02, ID, name=name)) is None
+    assert say(broker, version, raw(version, 0x02, ID, name="")) is None
 
 
 @pytest.mark.parametrize("level, understands", [(0, 4), (1, 4), (3, 4), (6, 5), (0x7F, 5)])

@@ -171,6 +171,11 @@ static size_t certificate_names(const struct stream_tls *tls, enum conf_certific
 	return 1;
 }
 
+static void certificate_subject(const struct stream_tls *tls, struct buf *out)
+{
+	buf_printf(out, "CN=%s", memory_of_tls(tls)->certificate_name);
+}
+
 static enum stream_fit fits(const struct stream_tls *tls, const struct tls_context *ctx,
                             bool connected, const char **why)
 {
@@ -208,6 +213,7 @@ struct stream *memory_stream_new(unsigned listener, const char *name, const char
 	m->tls = (struct stream_tls){.version = "none",
 	                             .has_certificate = certificate_name != NULL,
 	                             .certificate_names = certificate_names,
+	                             .certificate_subject = certificate_subject,
 	                             .fits = fits};
 	m->facts = (struct stream_facts){.peer = {.kind = PEER_NAMED, .name = m->name},
 	                                 .listener = listener,

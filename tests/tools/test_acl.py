@@ -63,6 +63,8 @@ USERS = {"porch": ["provider"], "anna": ["provider", "ghost"], "bob": [], "lola"
 NONE = "no rule allows it"
 DESIRED = "guard: anonymous clients never publish to desired/#"
 SYSTEM = "guard: nobody publishes to topics that begin with $"
+BRIDGE = ("guard: no rule names the topic where a bridge announces itself: set \"notifications false\" or \"notifications_local_only true\""
+          " in the bridge, or add the rule \"allow publish $SYS/broker/connection/%c/state\"")
 
 # who, action, topic, options, verdict, the rule's line or the cause, the rule with its names filled in
 VERDICTS = [
@@ -106,7 +108,7 @@ VERDICTS = [
     ("odd", "subscribe x=y", "", "allow", 20, None),
     ("odd", "publish $SYS/broker/connection/odd/state", "", "allow", 22,
      "allow publish $SYS/broker/connection/odd/state"),
-    ("odd", "publish $SYS/broker/connection/bob/state", "", "deny", SYSTEM, None),
+    ("odd", "publish $SYS/broker/connection/bob/state", "", "deny", BRIDGE, None),
     # anonymous
     (None, "subscribe weather/#", "", "allow", 33, None),
     (None, "publish desired/a", "", "deny", DESIRED, None),

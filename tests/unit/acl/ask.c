@@ -143,6 +143,7 @@ static const char *answer_of(const struct acl *acl, const struct acl_verdict *ve
 	assert_null(verdict->rule);
 	return verdict->cause == ACL_CAUSE_NO_RULE         ? "deny none"
 	       : verdict->cause == ACL_CAUSE_GUARD_DESIRED ? "deny desired"
+	       : verdict->cause == ACL_CAUSE_GUARD_BRIDGE  ? "deny bridge"
 	                                                   : "deny system";
 }
 

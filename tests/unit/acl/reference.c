@@ -578,7 +578,7 @@ static struct answer check(const struct policy *p, const struct question *q)
 	}
 	if (denied != NULL)
 		return answer_of(denied);
-	return (struct answer){.cause = dollar ? ACL_CAUSE_GUARD_SYSTEM : ACL_CAUSE_NO_RULE};
+	return (struct answer){.cause = dollar ? ACL_CAUSE_GUARD_BRIDGE : ACL_CAUSE_NO_RULE};
 }
 
 static struct answer ask(const struct acl *acl, const struct question *q)
