@@ -67,6 +67,10 @@ static void put_client(struct buf *out, const struct session *s)
 	json_number(out, "keep_alive_s", c->keep_alive_s);
 	put_load(out, s);
 	json_number(out, "owed", input_limit_owed(&c->link));
+	json_number(out, "takeovers",
+	            takeovers_of(&s->worker->clients->takeovers,
+	                         session_key_of(s->origin->user_key, s->origin->client_id).hash,
+	                         now_ms));
 	json_close(out);
 }
 

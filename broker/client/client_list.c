@@ -15,6 +15,7 @@ void client_list_fini(struct worker *w)
 {
 	REQUIRE(w->clients->conns == NULL && w->clients->half_open.count == 0 &&
 	        w->clients->leaving == NULL && w->clients->yielding == NULL);
+	executor_timer_disarm(&w->executor, &w->clients->shared_timer);
 	free(w->clients->listeners);
 	free(w->clients);
 }

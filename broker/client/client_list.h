@@ -3,6 +3,7 @@
 #define CLIENT_CLIENT_LIST_H
 
 #include "client/half_open.h"
+#include "client/takeovers.h"
 #include "worker/worker.h"
 
 struct conn;
@@ -23,6 +24,9 @@ struct client_list {
 	struct conn *leaving;        /* move to another worker at the end of the turn */
 	struct listener **listeners; /* by slot, LISTENER_IDS_MAX of them */
 	struct log_limit dropped_limit, refusal_limit;
+	struct takeovers takeovers;
+	uint64_t shared_ids;       /* as counted in the worker's counters */
+	struct timer shared_timer; /* while there are some */
 	uint64_t next_arrival;
 	/* The worker stops, and its last connection is freed. */
 	void (*on_empty)(void *arg);

@@ -7,6 +7,7 @@
 #include "base/container.h"
 #include "base/scratch.h"
 #include "client/admission.h"
+#include "client/client_list.h"
 #include "client/connect_refuse.h"
 #include "proto/packet_connect.h"
 #include "session/session_attach.h"
@@ -58,17 +59,69 @@ static uint32_t wanted_expiry(struct conn *c, const struct connect *packet)
 	return wanted > limits->max_session_expiry_s ? limits->max_session_expiry_s : wanted;
 }
 
+/* --- takeover --- */
+
+/* How many client ids two devices use at this moment: it ends when they stop. */
+static void count_shared_ids(struct worker *w)
+{
+	struct client_list *l = w->clients;
+
+	uncount(&w->counters.client_ids_shared, l->shared_ids);
+	l->shared_ids = takeovers_sessions(&l->takeovers, w->executor.now_ms);
+	count_by(&w->counters.client_ids_shared, l->shared_ids);
+	if (l->shared_ids > 0)
+		executor_timer_arm(&w->executor, &l->shared_timer, TAKEOVERS_GAP_MS + 1);
+}
+
+static void on_shared_timer(struct timer *timer, void *executor_arg)
+{
+	(void)timer;
+	count_shared_ids(executor_arg);
+}
+
+/* Why it is taken over; NULL: a device comes back, as far as can be seen. */
+static const char *note_takeover(struct session *s, bool moves, const char *peer,
+                                 const char *old_peer)
+{
+	struct worker *w = s->worker;
+	struct client_list *l = w->clients;
+	uint64_t hash = session_key_of(s->origin->user_key, s->origin->client_id).hash;
+	enum takeovers_finding found =
+	    takeovers_note(&l->takeovers, hash, moves, w->executor.now_ms);
+
+	if (found == TAKEOVERS_FEW)
+		return NULL;
+	l->shared_timer.fire = on_shared_timer;
+	count_shared_ids(w);
+	if (found != TAKEOVERS_GO_ON)
+		LOG(CLIENT_ID_SHARED, .client_id = session_client_id(s), .user = session_user(s),
+		    .peer = peer, .old_peer = old_peer,
+		    .takeovers = takeovers_of(&l->takeovers, hash, w->executor.now_ms),
+		    .cause = found == TAKEOVERS_TWO_CLIENTS
+		                 ? "two devices use this client id"
+		                 : "two devices behind one address use this client id, or one "
+		                   "device starts anew again and again",
+		    .remedy = "give each device a client id of its own");
+	return "another device uses the same user and client id: each needs a client id of its "
+	       "own";
+}
+
 void connect_session_taken_over(struct client_link *old, struct client_link *link)
 {
 	struct session *s = old->session;
 	char peer[STREAM_PEER_TEXT], old_peer[STREAM_PEER_TEXT];
+	const char *why;
 
 	REQUIRE_OWNER(old);
 	stream_peer_text(link->stream, peer, sizeof(peer));
 	stream_peer_text(old->stream, old_peer, sizeof(old_peer));
 	LOG(SESSION_TAKEN_OVER, .client_id = session_client_id(s), .user = session_user(s),
 	    .peer = peer, .old_peer = old_peer);
-	conn_close(conn_of(old), CLOSE_TAKEN_OVER);
+	why = note_takeover(
+	    s, !slice_equal(stream_peer_key(link->stream), stream_peer_key(old->stream)), peer,
+	    old_peer);
+	conn_close_with(conn_of(old), CLOSE_TAKEN_OVER, fault_of(REASON_SESSION_TAKEN_OVER, why),
+	                SLICE_EMPTY);
 }
 
 /* --- until it is attached --- */

@@ -12,6 +12,7 @@ import subprocess
 import mqtt
 import pytest
 from broker_fixture import ROOT
+from clients import MosquittoSub
 from process import TIMEOUT_S
 from wire import Wire
 
@@ -54,6 +55,29 @@ def rows(broker, *words):
 def row(broker, client_id, command="clients"):
     found = [r for r in rows(broker, command) if r["client_id"] == client_id]
     return found[0] if found else None
+
+
+@pytest.mark.parametrize("addresses, cause", [
+    (("127.0.0.2", "127.0.0.3"), "two devices use this client id"),
+    (("127.0.0.2", "127.0.0.2"), "two devices behind one address use this client id, or one device starts anew"),
+], ids=["two addresses", "one address"])
+def test_two_devices_with_one_client_id(broker, topic, addresses, cause):
+    """Each connects again when it was thrown out. The log says it once, with both addresses; so do status and clients."""
+    mark = broker.mark()
+    clients = [MosquittoSub(broker, "-A", address, "-t", topic, version=4, client_id=topic, subscribed=False) for address in addresses]
+    try:
+        line = broker.wait_log("client-id-shared", mark, client_id=topic, user="anna")
+        broker.wait_log("session-taken-over", broker.mark(), client_id=topic)
+        assert line["cause"].startswith(cause)
+        assert sorted(line[key].split(":")[0] for key in ("peer", "old_peer")) == sorted(addresses)
+        assert rows(broker, "status")[0]["client_ids_shared"] >= 1
+        while (shown := row(broker, topic)) is None:  # between two of them nobody is in
+            pass
+        assert shown["takeovers"] >= 5
+    finally:
+        for client in clients:
+            client.kill()
+    assert len([line for line in broker.logged("client-id-shared", mark) if line["client_id"] == topic]) == 1
 
 
 def ask(broker, data, size=1 << 20):
