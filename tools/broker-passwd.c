@@ -12,6 +12,7 @@
 #include "base/command_line.h"
 #include "base/crypto.h"
 #include "base/random.h"
+#include "base/utf8.h"
 #include "passwd_apply.h"
 #include "passwd_file.h"
 #include "passwd_prompt.h"
@@ -268,8 +269,12 @@ static int with_credentials(const struct passwd_options *o,
 static int run_add(const struct passwd_options *o)
 {
 	static const struct credentials none = {0};
-	int rc = check_first(o, require_no_user);
+	int rc;
 
+	if (!utf8_is_name(slice_of_str(o->user)))
+		return report_error(EXIT_USAGE, "a user name must not have noncharacters of "
+		                                "Unicode: MQTT forbids them in names");
+	rc = check_first(o, require_no_user);
 	if (rc != 0)
 		return rc;
 	if ((o->options & OPTION_NO_PASSWORD) != 0)
@@ -350,30 +355,43 @@ static int run_verify(const struct passwd_options *o)
 	return rc;
 }
 
-/* How wide a name stands on the terminal, near enough: its code points. */
-static int width(const char *s)
+/* How wide it stands on the terminal, near enough: its code points. */
+static int width(struct slice s)
 {
 	int n = 0;
 
-	for (; *s != '\0'; s++)
-		n += ((unsigned char)*s & 0xc0) != 0x80;
+	for (size_t i = 0; i < s.len; i++)
+		n += (s.data[i] & 0xc0) != 0x80;
 	return n;
 }
 
-static void print_row(int column, const char *name, const char *method, const char *scram,
+/* As it may be shown. The caller frees. */
+static struct buf shown_name(const struct password_entry *user)
+{
+	struct buf name = {0};
+
+	utf8_put_printable(&name, slice_of_str(user->name));
+	return name;
+}
+
+static void print_row(int column, struct slice name, const char *method, const char *scram,
                       const char *locked)
 {
-	printf("%s%*s  %-13s  %-5s  %-6s  ", name, column - width(name), "", method, scram, locked);
+	printf("%.*s%*s  %-13s  %-5s  %-6s  ", (int)name.len, (const char *)name.data,
+	       column - width(name), "", method, scram, locked);
 }
 
 static void print_user(const struct password_entry *user, int column)
 {
 	char scram[16] = "-"; /* the iterations */
+	struct buf name = shown_name(user);
 
 	if (user->scram != NULL)
 		(void)snprintf(scram, sizeof(scram), "%" PRIu32, user->scram->iterations);
-	print_row(column, user->name, user->hash == NULL ? "none" : password_method(user->hash),
-	          scram, user->locked ? "yes" : "no");
+	print_row(column, buf_slice(&name),
+	          user->hash == NULL ? "none" : password_method(user->hash), scram,
+	          user->locked ? "yes" : "no");
+	buf_fini(&name);
 	for (size_t i = 0; i < user->role_count; i++)
 		printf("%s%s", i == 0 ? "" : ",", user->roles[i]);
 	puts(user->role_count == 0 ? "-" : "");
@@ -382,15 +400,18 @@ static void print_user(const struct password_entry *user, int column)
 static int run_list(const struct passwd_options *o)
 {
 	struct passwd_file f;
-	int column = width("USER");
+	int column = width(SLICE("USER"));
 	int rc = passwd_file_read(&f, o->path, false);
 
 	for (size_t i = 0; rc == 0 && i < password_file_count(f.users); i++) {
-		if (width(password_file_at(f.users, i)->name) > column)
-			column = width(password_file_at(f.users, i)->name);
+		struct buf name = shown_name(password_file_at(f.users, i));
+
+		if (width(buf_slice(&name)) > column)
+			column = width(buf_slice(&name));
+		buf_fini(&name);
 	}
 	if (rc == 0) {
-		print_row(column, "USER", "PASSWORD", "SCRAM", "LOCKED");
+		print_row(column, SLICE("USER"), "PASSWORD", "SCRAM", "LOCKED");
 		puts("ROLES");
 		for (size_t i = 0; i < password_file_count(f.users); i++)
 			print_user(password_file_at(f.users, i), column);

@@ -9,29 +9,6 @@
 #include "base/require.h"
 #include "base/utf8.h"
 
-void ctl_table_put_text(struct buf *out, struct slice s)
-{
-	uint32_t cp = 0;
-
-	while (s.len > 0) {
-		size_t len = utf8_decode(s, &cp);
-
-		if (len == 0)
-			buf_printf(out, "\\x%02x", (unsigned)s.data[0]);
-		else if (utf8_is_unsafe(cp))
-			buf_printf(out,
-			           cp < 0x100    ? "\\x%02x"
-			           : cp > 0xffff ? "\\U%08x"
-			                         : "\\u%04x",
-			           (unsigned)cp);
-		else if (cp == '\\')
-			buf_put_slice(out, SLICE("\\\\"));
-		else
-			buf_put(out, s.data, len);
-		s = slice_skip(s, len == 0 ? 1 : len);
-	}
-}
-
 static void put_seconds(struct buf *out, uint64_t s)
 {
 	if (s < 120)
@@ -56,7 +33,7 @@ static void fill_cell(struct buf *cell, const struct json_member *m, enum column
 	if (m == NULL || m->kind == JSON_NULL)
 		buf_put_u8(cell, '-');
 	else if (m->kind == JSON_TEXT)
-		ctl_table_put_text(cell, m->text);
+		utf8_put_printable(cell, m->text);
 	else if (m->kind == JSON_BOOL)
 		buf_put_slice(cell, m->number != 0 ? SLICE("yes") : SLICE("no"));
 	else if (kind == COLUMN_SECONDS)
@@ -77,7 +54,7 @@ void ctl_table_add(struct ctl_table *t, const struct json_object *row)
 void ctl_table_add_pair(struct ctl_table *t, const char *name, const struct json_member *value)
 {
 	REQUIRE(t->column_count == 2);
-	ctl_table_put_text(new_cell(t), slice_of_str(name));
+	utf8_put_printable(new_cell(t), slice_of_str(name));
 	fill_cell(new_cell(t), value, t->columns[1].kind);
 }
 

@@ -27,9 +27,6 @@ struct ctl_table {
 	size_t cell_count, cell_cap;
 };
 
-/* Append `s` as it may be shown: control characters, direction marks and what is no UTF-8 escaped.
- */
-void ctl_table_put_text(struct buf *out, struct slice s);
 /* A row of what the object has; what it lacks, and null, is "-". */
 void ctl_table_add(struct ctl_table *t, const struct json_object *row);
 /* A row of a name and a value. */

@@ -107,3 +107,26 @@ bool utf8_is_name(struct slice s)
 	}
 	return true;
 }
+
+void utf8_put_printable(struct buf *out, struct slice s)
+{
+	uint32_t cp = 0;
+
+	while (s.len > 0) {
+		size_t len = utf8_decode(s, &cp);
+
+		if (len == 0)
+			buf_printf(out, "\\x%02x", (unsigned)s.data[0]);
+		else if (utf8_is_unsafe(cp))
+			buf_printf(out,
+			           cp < 0x100    ? "\\x%02x"
+			           : cp > 0xffff ? "\\U%08x"
+			                         : "\\u%04x",
+			           (unsigned)cp);
+		else if (cp == '\\')
+			buf_put_slice(out, SLICE("\\\\"));
+		else
+			buf_put(out, s.data, len);
+		s = slice_skip(s, len == 0 ? 1 : len);
+	}
+}

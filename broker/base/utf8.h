@@ -23,5 +23,8 @@ bool utf8_is_noncharacter(uint32_t code_point);
 bool utf8_is_unsafe(uint32_t code_point);
 /* utf8_valid, and neither control characters nor noncharacters. */
 bool utf8_is_name(struct slice s);
+/* Append `s` as it may be shown: control characters, direction marks and what is no UTF-8 escaped.
+ */
+void utf8_put_printable(struct buf *out, struct slice s);
 
 #endif

@@ -2,6 +2,7 @@
 #include "client/connect.h"
 
 #include "base/scratch.h"
+#include "base/utf8.h"
 #include "client/auth_packets.h"
 #include "client/client_list.h"
 #include "client/connect_login.h"
@@ -24,6 +25,21 @@ static bool moves_to_owner(struct conn *c, const struct frame *f)
 	return true;
 }
 
+/* Control characters and noncharacters are Malformed (section 1.5.4). A user of an earlier version
+ * may have such a name, and goes on working. */
+static struct fault check_user_name(const struct conn *c, const struct connect *packet)
+{
+	const struct identity_source *source = c->link.worker->snapshot->identities;
+	struct identity_entry entry;
+
+	/* mutant: control_characters_in_user_names */
+	if (utf8_is_name(packet->user_name) ||
+	    identity_source_find(source, packet->user_name, &entry))
+		return FAULT_NONE;
+	return fault_of(REASON_MALFORMED, "the user name contains a control character or a "
+	                                  "noncharacter of Unicode");
+}
+
 struct fault connect_handle(struct conn *c, const struct frame *f)
 {
 	struct connect packet UNINITIALIZED;
@@ -34,7 +50,9 @@ struct fault connect_handle(struct conn *c, const struct frame *f)
 		return FAULT_NONE;
 	if (!fault_is_none(fault = packet_connect_decode(f, &packet)) ||
 	    !fault_is_none(fault = client_link_check_properties(&c->link, &packet.properties)) ||
-	    !fault_is_none(fault = client_link_check_properties(&c->link, &packet.will.properties)))
+	    !fault_is_none(fault =
+	                       client_link_check_properties(&c->link, &packet.will.properties)) ||
+	    !fault_is_none(fault = check_user_name(c, &packet)))
 		return fault;
 	if (connect_refuse_elsewhere(c, &packet)) {
 		waiting_connect_drop(c);

@@ -112,10 +112,6 @@ static struct fault read_payload(struct reader *r, uint8_t flags, struct connect
 		out->user_name = read_utf8(r); /* [MQTT3-3.1.3-11] [MQTT5-3.1.3-12] */
 	if (r->bad)
 		return fault_of(REASON_MALFORMED, "the user name is cut short or not UTF-8");
-	/* mutant: control_characters_in_user_names */
-	if (!utf8_is_name(out->user_name))
-		return fault_of(REASON_MALFORMED, "the user name contains a control character or a "
-		                                  "noncharacter of Unicode");
 	if (out->has_password) /* [MQTT3-3.1.2-20, -21] [MQTT5-3.1.2-18, -19] */
 		out->password = read_string(r);
 	if (r->bad)

@@ -68,11 +68,6 @@ static struct fault check_entry(struct reader *r, enum mqtt_version version)
 
 	if (!fault_is_none(fault))
 		return fault;
-	/* A subscription in the store may have such a filter, so UNSUBSCRIBE takes it. */
-	/* mutant: control_characters_in_filters */
-	if (!utf8_is_name(filter))
-		return fault_of(REASON_MALFORMED, "a topic filter contains a control character or "
-		                                  "a noncharacter of Unicode");
 	bits = read_u8(r);
 	if (r->bad)
 		return fault_of(REASON_MALFORMED, "the subscription options are missing");

@@ -24,7 +24,7 @@ struct subscribe {
 /* Checks the whole packet: flags, identifier, UTF-8 of each filter, option bits, at least one
  * entry, every filter one. `$share/` is an ordinary level in 3.1.1: there the caller checks it
  * (0x80 in its place). No Local on a `$share` is REASON_PROTOCOL_ERROR. [MQTT5-3.8.3-4] Control
- * characters and noncharacters in a filter of SUBSCRIBE are REASON_MALFORMED. */
+ * characters and noncharacters are left to the caller, who knows which filters the session has. */
 struct fault packet_subscribe_decode(const struct frame *frame, enum mqtt_version version,
                                      struct subscribe *out);
 /* The same in pieces: all but the entries, which out->entries are; then the entries of either

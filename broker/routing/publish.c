@@ -170,19 +170,20 @@ static const char *waiting_exceeds(const struct client_link *link, const struct 
 	return quota_memory(link->worker, s->charge.payer, bytes);
 }
 
-/* A retained message from an earlier version may have such a name; it can be deleted. */
-static bool may_delete(const struct client_link *link, const struct publish *pub)
+/* Does it delete what is not there, by a name that is no name? A retained message from an earlier
+ * version may have one; it can be deleted. */
+static bool deletes_no_name(const struct client_link *link, const struct publish *pub)
 {
 	struct worker *w = link->worker;
 	struct msg *msg;
 
-	if (utf8_is_name(pub->topic))
-		return true;
+	if (pub->payload.len > 0 || !pub->retain || utf8_is_name(pub->topic))
+		return false;
 	msg = retain_find(w->shared->retain, w->executor.index, pub->topic, w->executor.now_ms);
 	if (msg == NULL)
-		return false;
+		return true;
 	msg_unref(&msg);
-	return true;
+	return false;
 }
 
 static struct fault resolve_alias(struct client_link *link, struct publish *pub)
@@ -227,13 +228,16 @@ static bool accept_publish(struct client_link *link, struct publish *pub, struct
 {
 	const struct conf_limits *limits = client_link_limits(link);
 	struct fault alias = FAULT_NONE, refused;
+	bool is_done;
 
 	if (properties_have(&pub->properties, PROPERTY_TOPIC_ALIAS))
 		alias = resolve_alias(link, pub);
 	*fault = alias.reason == REASON_QUOTA_EXCEEDED ? FAULT_NONE : alias;
 	if (!fault_is_none(*fault))
 		return false;
-	if (pub->payload.len == 0 && pub->retain && !may_delete(link, pub)) {
+	is_done = deletes_no_name(link, pub);
+	/* mutant: deletion_sent_again */
+	if (is_done && !pub->dup) {
 		*fault = fault_of(REASON_MALFORMED, PACKET_PUBLISH_CONTROL);
 		return false;
 	}
@@ -255,6 +259,10 @@ static bool accept_publish(struct client_link *link, struct publish *pub, struct
 		link->inbound_unacked++;
 	if (!fault_is_none(alias)) {
 		refuse_alias(link, pub);
+		return false;
+	}
+	if (is_done) { /* on an earlier connection, whose client has not heard of it */
+		acknowledge(link, pub, REASON_SUCCESS, SLICE_EMPTY);
 		return false;
 	}
 	if (fault_is_none(refused))

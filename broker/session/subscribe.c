@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "base/utf8.h"
 #include "proto/packet_suback.h"
 #include "proto/packet_subscribe.h"
 #include "proto/topic.h"
@@ -143,13 +144,39 @@ static void encode_suback(struct client_link *link, struct request *r, struct bu
 	                                               REASON_STRING_REST + r->reasons.len));
 }
 
+/* Of entries that are well formed: control characters and noncharacters are Malformed (section
+ * 1.5.4). A subscription in the store may have such a filter, and is no reason to close anybody. */
+static struct fault check_names(struct session *s, struct slice entries)
+{
+	struct subscription_options options;
+	struct slice filter;
+
+	while (packet_subscribe_next(&entries, &filter, &options)) {
+		/* mutant: control_characters_in_filters */
+		if (!utf8_is_name(filter) && subscription_find(s, filter) == NULL)
+			return fault_of(REASON_MALFORMED, "a topic filter contains a control "
+			                                  "character or a noncharacter of Unicode");
+	}
+	return FAULT_NONE;
+}
+
+static struct fault check_subscribe(struct client_link *link, struct slice *entries, size_t *steps)
+{
+	struct slice all = *entries;
+	struct fault fault = packet_subscribe_check(entries, link->version, steps);
+
+	if (!fault_is_none(fault))
+		return fault;
+	return check_names(link->session, slice_of(all.data, all.len - entries->len));
+}
+
 /* [MQTT-3.8.4-1] [MQTT3-3.8.4-4] [MQTT5-3.8.4-5, -6] [MQTT5-3.9.2-1] */
 struct fault on_subscribe(struct client_link *link, const struct frame *f)
 {
 	static const struct request_kind kind = {
 	    .answer = PACKET_SUBACK,
 	    .holds_deliveries = true,
-	    .check = packet_subscribe_check,
+	    .check = check_subscribe,
 	    .next = subscribe_to_next,
 	    .encode = encode_suback,
 	};
@@ -179,12 +206,18 @@ static void encode_unsuback(struct client_link *link, struct request *r, struct 
 	                       SLICE_EMPTY);
 }
 
+static struct fault check_unsubscribe(struct client_link *link, struct slice *entries,
+                                      size_t *steps)
+{
+	return packet_unsubscribe_check(entries, link->version, steps);
+}
+
 /* [MQTT-3.10.4-1, -3, -6] [MQTT3-3.10.4-4, -5] [MQTT5-3.10.4-4, -5] [MQTT5-3.11.3-2] */
 struct fault on_unsubscribe(struct client_link *link, const struct frame *f)
 {
 	static const struct request_kind kind = {
 	    .answer = PACKET_UNSUBACK,
-	    .check = packet_unsubscribe_check,
+	    .check = check_unsubscribe,
 	    .next = unsubscribe_from_next,
 	    .encode = encode_unsuback,
 	};

@@ -97,13 +97,13 @@ void subscribe_request_forget(struct client_link *link)
 
 /* --- slices --- */
 
-static struct fault check_some(const struct client_link *link, const struct frame *f,
+static struct fault check_some(struct client_link *link, const struct frame *f,
                                const struct request_kind *kind)
 {
 	struct request *r = link->request;
 	struct slice all = entries_of(r, f), left = slice_skip(all, r->checked);
 	size_t steps = CHECK_STEPS(link->worker);
-	struct fault fault = kind->check(&left, link->version, &steps);
+	struct fault fault = kind->check(link, &left, &steps);
 
 	r->checked = all.len - left.len;
 	return fault;

@@ -28,7 +28,8 @@ struct request {
 struct request_kind {
 	enum packet_type answer;
 	bool holds_deliveries; /* until it is answered */
-	struct fault (*check)(struct slice *entries, enum mqtt_version version, size_t *steps);
+	/* Entries off *entries, as packet_subscribe_check does. */
+	struct fault (*check)(struct client_link *link, struct slice *entries, size_t *steps);
 	/* The next entry off *entries: its reason code. */
 	uint8_t (*next)(struct client_link *link, struct request *r, struct slice *entries);
 	void (*encode)(struct client_link *link, struct request *r, struct buf *out);

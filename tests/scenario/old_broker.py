@@ -18,6 +18,19 @@ PROPS = {"payload_format_indicator": 1, "content_type": "text/plain", "response_
 LARGE = bytes(range(256)) * 40  # on pages of its own
 
 
+class ODD:
+    """Names with control characters and noncharacters, which 887b23b took: tests/compat/887b23b/names has them."""
+    user = "b\uffffob"
+    client = "lamp\x01"
+    filter = "odd/\x02/+"
+    topic = "odd/\x02/bell\x07"
+    share = "$share/g\x03/odd-share/#"
+    shared = "odd-share/\x7f"
+    answer = "answer/\x1b[31m"
+    will = "wills/\ufdd0"
+    retained = ("kept/bell\x07", "kept/\u0085", "kept/\U0001fffe")
+
+
 def use_free_ports(text):
     """(text, ports): each port of the loopback interface in a configuration is replaced by a free one."""
     ports = []
