@@ -155,7 +155,7 @@ void packet_dispatch_deferred(struct conn *c)
 /* The share of a turn that a connection may use. The work that it causes is counted, and after
  * every LOOK_STEPS steps the clock is read too; between them a packet costs one comparison. */
 #define LOOK_STEPS 64
-#define SHARE_NS   UINT64_C(4000000)
+#define SHARE_NS   UINT64_C(2000000)
 
 struct turn_share {
 	uint64_t look, end; /* worker->work */

@@ -31,6 +31,10 @@ struct loop {
 	size_t open; /* watches and signals: what keeps loop_run going */
 	struct loop_signal *signals;
 
+	/* When the first event of this poll came; 0: none yet. UINT64_MAX: its turn has come to
+	 * the queue. */
+	uint64_t polled_ms;
+
 	struct loop_queue queue;
 	/* Streams whose owners are being called, the innermost first (stream.c). */
 	struct stream_call *calls;
@@ -43,5 +47,15 @@ struct loop {
 	 * across a call of another stream. */
 	uint8_t in[LOOP_READ_BYTES];
 };
+
+/* Has this poll taken long? What is there to read is left to LOOP_INPUT then, or a crowd of clients
+ * would make the turn long. */
+static inline bool loop_poll_is_long(struct loop *loop)
+{
+	if (loop->polled_ms == 0)
+		loop->polled_ms = loop->executor->now_ms;
+	/* mutant: long_poll */
+	return loop->executor->now_ms > loop->polled_ms;
+}
 
 #endif

@@ -1,5 +1,5 @@
-/* The queues of a loop. Handshakes, and streams that have more than their share, get a bounded part
- * of each turn, so that they do not delay the traffic of the others. */
+/* The queues of a loop. What many streams may want at the same time gets a bounded part of each
+ * turn, so that it does not delay the traffic of the others. */
 #include "net/loop_queue.h"
 
 #include <string.h>
@@ -10,8 +10,8 @@
 
 /* Work of a place that may take no longer than this in a turn; 0: no limit. */
 static const uint64_t ns_per_turn[LOOP_PLACES] = {
-    [LOOP_HANDSHAKE] = 2000000,
-    [LOOP_LATER] = 1000000,
+    [LOOP_INPUT] = 500000,  [LOOP_OUTPUT] = 500000, [LOOP_HANDSHAKE] = 2000000,
+    [LOOP_LATER] = 1000000, [LOOP_ENDED] = 500000,
 };
 
 void loop_queue_remove(struct loop_queue *q, struct loop_job *job)
@@ -42,9 +42,11 @@ size_t loop_queue_count(const struct loop_queue *q, enum loop_place place)
 
 bool loop_queue_is_empty(const struct loop_queue *q)
 {
-	return q->counts[LOOP_READY] + q->counts[LOOP_HANDSHAKE] + q->counts[LOOP_LATER] +
-	           q->counts[LOOP_ENDED] ==
-	       0;
+	size_t count = 0;
+
+	for (unsigned place = LOOP_READY; place < LOOP_PLACES; place++)
+		count += q->counts[place];
+	return count == 0;
 }
 
 /* Of each place the jobs that wait now, or those for which its time suffices, but one at least. */

@@ -1,5 +1,5 @@
-/* What streams have to do once per turn of their loop, besides waiting for the kernel: four queues
- * of jobs, which run in the order of `enum loop_place`. Thread: the loop's. */
+/* What streams have to do once per turn of their loop, besides waiting for the kernel: queues of
+ * jobs, which run in the order of `enum loop_place`. Thread: the loop's. */
 #ifndef NET_LOOP_QUEUE_H
 #define NET_LOOP_QUEUE_H
 
@@ -11,11 +11,15 @@ enum loop_place {
 	LOOP_NOT_QUEUED,
 	/* Goes on with what was read already. */
 	LOOP_READY,
+	/* Reads what the poll had no time for. Some run in each turn, in the order of arrival. */
+	LOOP_INPUT,
+	/* The kernel takes more of its output. The same. */
+	LOOP_OUTPUT,
 	/* A step of a handshake. Some run in each turn, in the order of arrival. */
 	LOOP_HANDSHAKE,
 	/* Had its share of the last turn and has more. Some run in each turn. */
 	LOOP_LATER,
-	/* Tells the owner that the stream has ended. */
+	/* Tells the owner that the stream has ended: that may publish a will. The same. */
 	LOOP_ENDED,
 	LOOP_PLACES,
 };

@@ -4,7 +4,8 @@
  * buffers that all connections of a loop share.  on_closed and what is left to do after a stream_*
  * call come from the queues of the loop, once per turn, so that no owner is called from inside its
  * own call.  While nothing changes, no watch is armed again: a pause leaves the watch as it is
- * until the kernel really has something. */
+ * until the kernel really has something.  What a poll has no time for is queued, too, so that those
+ * who come later need not wait for many others. */
 #include "net/socket_stream.h"
 
 #include <errno.h>
@@ -40,7 +41,7 @@ struct socket_stream {
 	struct stream stream;
 	struct stream_facts facts;
 	struct fd_watch *watch;
-	struct loop_job job;
+	struct loop_job job, output_job;
 	struct output_chain out;
 	/* on_drained when the backlog has fallen to this; 0: no backlog */
 	size_t drain_mark;
@@ -82,6 +83,7 @@ static void end_socket(struct socket_stream *s, enum stream_end end)
 		close(s->fd);
 	s->fd = -1;
 	output_chain_fini(&s->out);
+	loop_queue_remove(&s->stream.loop->queue, &s->output_job);
 	s->state = SOCKET_ENDED;
 	s->end = (uint8_t)end;
 	loop_add_job(s->stream.loop, &s->job, LOOP_ENDED);
@@ -199,32 +201,32 @@ static void op_write(struct stream *stream, struct slice bytes)
 	update_watch(s);
 }
 
-/* True: the stream is still ours and open. */
-static bool on_writable(struct socket_stream *s)
+static void on_output_job(struct loop_job *job, enum loop_place place)
 {
+	struct socket_stream *s = container_of(job, struct socket_stream, output_job);
 	struct iovec pieces[SEND_PIECES];
 	struct msghdr message = {.msg_iov = pieces};
-	ssize_t sent = 0;
+	ssize_t sent;
 
-	if (s->out.len > 0) {
-		message.msg_iovlen = output_chain_peek(&s->out, pieces, SEND_PIECES);
-		sent = sendmsg(s->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (sent < 0 && !is_temporary(errno))
-			output_broke(s);
-		else
-			output_chain_consume(&s->out, sent < 0 ? 0 : (size_t)sent);
-		s->taken += sent < 0 ? 0 : (uint64_t)sent;
-	}
+	REQUIRE(place == LOOP_OUTPUT && s->fd >= 0);
+	if (s->out.len == 0)
+		return;
+	message.msg_iovlen = output_chain_peek(&s->out, pieces, SEND_PIECES);
+	sent = sendmsg(s->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (sent < 0 && !is_temporary(errno))
+		output_broke(s);
+	else
+		output_chain_consume(&s->out, sent < 0 ? 0 : (size_t)sent);
+	s->taken += sent < 0 ? 0 : (uint64_t)sent;
 	if (s->state == SOCKET_FLUSHING && s->out.len == 0) {
 		send_fin(s);
-		return false;
+		return;
 	}
 	update_watch(s);
 	if (sent > 0 && s->state == SOCKET_OPEN && s->out.len <= s->drain_mark) {
 		s->drain_mark = s->out.len > STREAM_BACKLOG_LOW ? s->out.len / 2 : 0;
-		return stream_call_drained(&s->stream) && s->state == SOCKET_OPEN;
+		(void)stream_call_drained(&s->stream);
 	}
-	return s->state == SOCKET_OPEN;
 }
 
 /* --- input --- */
@@ -262,13 +264,19 @@ static void on_event(void *owner, int events, bool failed)
 	}
 	if (failed) /* the calls find out how; read first, then see what is left of it */
 		events = FD_WATCH_READ | FD_WATCH_WRITE;
-	if ((events & FD_WATCH_WRITE) != 0 && s->out.len > 0 && !on_writable(s))
-		return;
+	/* mutant: output_in_the_poll */
+	if ((events & FD_WATCH_WRITE) != 0 && s->out.len > 0)
+		loop_add_job(loop, &s->output_job, LOOP_OUTPUT);
 	if ((events & FD_WATCH_READ) == 0)
 		return;
-	if (!reads(s)) {
-		if (s->watch != NULL) /* from here on the kernel is not asked any more */
+	if (!reads(s) || s->job.place != LOOP_NOT_QUEUED) {
+		/* from here on the kernel is not asked any more */
+		if (s->watch != NULL)
 			fd_watch_arm(s->watch, fd_watch_armed(s->watch) & ~FD_WATCH_READ);
+		return;
+	}
+	if (loop_poll_is_long(loop)) {
+		loop_add_job(loop, &s->job, LOOP_INPUT);
 		return;
 	}
 	if (s->stream.events->on_readable != NULL) {
@@ -379,6 +387,7 @@ static void op_detach(struct stream *stream)
 		end_socket(s, (enum stream_end)s->end); /* on_closed comes from its new executor */
 	}
 	loop_queue_remove(&stream->loop->queue, &s->job);
+	loop_queue_remove(&stream->loop->queue, &s->output_job);
 }
 
 static void op_attach(struct stream *stream)
@@ -430,6 +439,7 @@ struct stream *socket_stream_new(int fd, const struct peer_address *peer, unsign
 	s->stream = (struct stream){.ops = &ops, .facts = &s->facts};
 	s->facts = (struct stream_facts){.peer = *peer, .listener = listener, .established = true};
 	s->job.run = on_job;
+	s->output_job.run = on_output_job;
 	s->fd = fd;
 	s->state = SOCKET_DETACHED;
 	return &s->stream;

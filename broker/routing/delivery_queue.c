@@ -289,8 +289,8 @@ static void rotate(struct delivery_queue *q, struct publisher_queue *p)
 	DL_APPEND(q->waiting, p);
 }
 
-/* About a millisecond, and half of it for those who have waited longer. */
-#define SLICE_STEPS(w) ((w)->turn_steps / 8 + 1)
+/* About half a millisecond, and half of it for those who have waited longer. */
+#define SLICE_STEPS(w) ((w)->turn_steps / 16 + 1)
 
 static void run_all(struct worker *w, uint64_t until, delivery_queue_give_fn *give)
 {

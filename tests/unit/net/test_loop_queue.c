@@ -89,8 +89,10 @@ static void queues_run_in_their_order(void **state)
 	add(2, LOOP_HANDSHAKE);
 	add(3, LOOP_READY);
 	add(4, LOOP_READY);
+	add(5, LOOP_OUTPUT);
+	add(6, LOOP_INPUT);
 	loop_queue_run(&queue);
-	assert_string_equal(order, "decba");
+	assert_string_equal(order, "degfcba");
 	assert_int_equal(jobs[0].ran_from, LOOP_ENDED);
 	assert_true(loop_queue_is_empty(&queue));
 }
@@ -125,7 +127,7 @@ static void what_a_job_adds_waits_for_the_next_turn(void **state)
 	assert_false(loop_queue_is_empty(&queue));
 }
 
-/* Handshakes and late ones: as many as the time is enough for, but one in any case. */
+/* As many as the time is enough for, but one in any case. */
 static void some_queues_have_so_much_of_a_turn(void **state)
 {
 	static const struct {
@@ -133,9 +135,10 @@ static void some_queues_have_so_much_of_a_turn(void **state)
 		uint64_t costs_ns;
 		unsigned run;
 	} rows[] = {
-	    {LOOP_READY, 1000000000, JOBS}, {LOOP_ENDED, 1000000000, JOBS},
-	    {LOOP_HANDSHAKE, 100000, 20},   {LOOP_HANDSHAKE, 5000000, 1},
-	    {LOOP_LATER, 100000, 10},       {LOOP_LATER, 5000000, 1},
+	    {LOOP_READY, 1000000000, JOBS}, {LOOP_INPUT, 100000, 5},   {LOOP_INPUT, 5000000, 1},
+	    {LOOP_OUTPUT, 100000, 5},       {LOOP_OUTPUT, 5000000, 1}, {LOOP_HANDSHAKE, 100000, 20},
+	    {LOOP_HANDSHAKE, 5000000, 1},   {LOOP_LATER, 100000, 10},  {LOOP_LATER, 5000000, 1},
+	    {LOOP_ENDED, 100000, 5},        {LOOP_ENDED, 5000000, 1},
 	};
 
 	for (size_t row = 0; row < sizeof(rows) / sizeof(rows[0]); row++) {

@@ -165,7 +165,7 @@ static void a_turn_gives_a_slice_and_publishers_take_turns(void **state)
 
 	(void)state;
 	setup(&f, 0);
-	slice = f.w->turn_steps / 8 + 1;
+	slice = f.w->turn_steps / 16 + 1;
 	cost = slice / 4;
 	add(&f, 0, "a", 'a', 0, 50);
 	add(&f, 1, "b", 'b', 0, 50);
